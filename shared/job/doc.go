@@ -1,0 +1,18 @@
+// Package job is what crosses the wire between producer and workers: jobs,
+// their records, evaluations and dead letters, with their subjects and keys.
+//
+// A job is one miner of one round. Its record is the truth about it and is
+// changed only by compare-and-set, along the transitions of this package:
+//
+//	            Claim                 Commit
+//	planned ────────────▶ running ────────────▶ done
+//	   ▲                  │  │  ▲│
+//	   └──────────────────┘  │  └┘ Claim by a later delivery (the lease was lost)
+//	    HandBack, FailAttempt │
+//	                         └──────▶ failed     Bury, Exhaust
+//
+// Guarantees: a transition of a running record succeeds only for the claim
+// that the record holds, so whoever lost its lease changes nothing (ErrFenced);
+// done and failed are final for a given replay (ErrSettled). The package has
+// no clock, no network and no disk: instants come in as arguments.
+package job

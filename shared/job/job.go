@@ -1,0 +1,70 @@
+package job
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Version is the wire version that this build writes. A worker refuses a job
+// of a later one: it may mean something that this build would drop.
+const Version = 1
+
+// ErrUnreadable marks a message that is no job: dead at once, never retried.
+var ErrUnreadable = errors.New("unreadable job")
+
+// Job asks for the evaluation of one miner. It carries the GitHub id, never
+// an access token.
+type Job struct {
+	Version  int       `json:"version"`
+	Round    string    `json:"round"`
+	UID      int       `json:"uid"`
+	Hotkey   string    `json:"hotkey"`
+	GitHubID string    `json:"github_id"`
+	AsOf     time.Time `json:"as_of"`
+	// Replay is 0 for the round's own publication and n for its nth replay.
+	Replay int `json:"replay,omitempty"`
+}
+
+// MessageID makes publishing idempotent: the stream drops a second message
+// with the same one. A replay has another, or it would be swallowed.
+func (j Job) MessageID() string {
+	if j.Replay > 0 {
+		return fmt.Sprintf("%s/%d/replay-%d", j.Round, j.UID, j.Replay)
+	}
+	return fmt.Sprintf("%s/%d", j.Round, j.UID)
+}
+
+// Encode returns the job's wire form.
+func (j Job) Encode() ([]byte, error) {
+	j.Version = Version
+	data, err := json.Marshal(j)
+	if err != nil {
+		return nil, fmt.Errorf("encoding job %s: %w", j.MessageID(), err)
+	}
+	return data, nil
+}
+
+// Decode reads a job's wire form strictly; every error is ErrUnreadable.
+func Decode(data []byte) (Job, error) {
+	var j Job
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if err := dec.Decode(&j); err != nil {
+		return Job{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	switch {
+	case j.Version < 1 || j.Version > Version:
+		return Job{}, fmt.Errorf("%w: version %d, this build reads 1 to %d", ErrUnreadable, j.Version, Version)
+	case !ValidRound(j.Round):
+		return Job{}, fmt.Errorf("%w: round %q, want lower-case letters, digits and dashes", ErrUnreadable, j.Round)
+	case j.UID < 0:
+		return Job{}, fmt.Errorf("%w: uid %d, want 0 or more", ErrUnreadable, j.UID)
+	case j.GitHubID == "":
+		return Job{}, fmt.Errorf("%w: no github_id", ErrUnreadable)
+	case j.AsOf.IsZero():
+		return Job{}, fmt.Errorf("%w: no as_of", ErrUnreadable)
+	}
+	return j, nil
+}

@@ -1,0 +1,64 @@
+package job
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Streams and buckets, and the subjects that the streams capture.
+const (
+	StreamJobs       = "MINER_JOBS"
+	StreamDead       = "MINER_DEAD"
+	StreamAdvisory   = "MINER_ADVISORY"
+	BucketRounds     = "ROUNDS"
+	BucketRecords    = "RECORDS"
+	BucketEvaluation = "EVALUATIONS"
+	BucketMiners     = "MINERS"
+	BucketScores     = "SCORES"
+
+	SubjectJobs = "miner.job.>"
+	SubjectDead = "miner.dead.>"
+
+	// Consumer is the one durable consumer that every worker pulls from.
+	Consumer = "workers"
+)
+
+// Subject is where a miner's job is published.
+func Subject(round string, uid int) string { return fmt.Sprintf("miner.job.%s.%d", round, uid) }
+
+// DeadSubject is where a miner's dead letter is published.
+func DeadSubject(round string, uid int) string { return fmt.Sprintf("miner.dead.%s.%d", round, uid) }
+
+// RecordKey names a job's record.
+func RecordKey(round string, uid int) string { return fmt.Sprintf("%s.%d", round, uid) }
+
+// EvaluationKey names the evaluation of one claim: another claim's has
+// another key, so a late finisher overwrites nothing.
+func EvaluationKey(round string, uid int, claim string) string {
+	return fmt.Sprintf("%s.%d.%s", round, uid, claim)
+}
+
+// ParseRecordKey is the inverse of RecordKey.
+func ParseRecordKey(key string) (round string, uid int, err error) {
+	round, tail, found := strings.Cut(key, ".")
+	uid, numErr := strconv.Atoi(tail)
+	if !found || numErr != nil || !ValidRound(round) {
+		return "", 0, fmt.Errorf("record key %q: want <round>.<uid>", key)
+	}
+	return round, uid, nil
+}
+
+// ValidRound says whether a round's name can stand in subjects and keys:
+// lower-case letters, digits and dashes, at most 64 of them.
+func ValidRound(round string) bool {
+	if round == "" || len(round) > 64 {
+		return false
+	}
+	for _, r := range round {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' {
+			return false
+		}
+	}
+	return true
+}

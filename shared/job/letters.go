@@ -1,0 +1,96 @@
+package job
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"mirrorfleet/shared/scoring"
+)
+
+// Manifest is what a round was planned with: everything that a worker, a
+// resumed producer or a replay needs to do the same again.
+type Manifest struct {
+	Version   int             `json:"version"`
+	Round     string          `json:"round"`
+	AsOf      time.Time       `json:"as_of"`
+	PlannedAt time.Time       `json:"planned_at"`
+	Mirror    string          `json:"mirror"`
+	Miners    []scoring.Miner `json:"miners"`
+	// Registry and the weights are the files as they were read: they are
+	// parsed strictly by whoever uses them.
+	Registry  json.RawMessage `json:"registry"`
+	Languages json.RawMessage `json:"programming_languages"`
+	Tokens    json.RawMessage `json:"token_weights"`
+	// Unloadable are the languages that give no nodes, as in the validator.
+	Unloadable []string `json:"unloadable_languages"`
+	Trace      string   `json:"trace,omitempty"`
+}
+
+// Evaluation is what a worker commits of one miner, with how it came by it.
+type Evaluation struct {
+	Version    int                `json:"version"`
+	Round      string             `json:"round"`
+	UID        int                `json:"uid"`
+	Worker     string             `json:"worker"`
+	Claim      string             `json:"claim"`
+	FinishedAt time.Time          `json:"finished_at"`
+	Requests   int                `json:"requests"`
+	Evaluation scoring.Evaluation `json:"evaluation"`
+	// Missing lists what the mirror did not give; not empty means degraded.
+	Missing []Missing `json:"missing,omitempty"`
+	// Malformed lists the items that were skipped because they could not be
+	// read.
+	Malformed []Malformed `json:"malformed,omitempty"`
+}
+
+// Missing is one answer that could not be had.
+type Missing struct {
+	What  string `json:"what"` // "files owner/repo#7", "issues", "open issues"
+	Error string `json:"error"`
+}
+
+// Malformed is one item of an answer that could not be read.
+type Malformed struct {
+	Item  string `json:"item"` // "owner/repo#7", as far as it can be named
+	Error string `json:"error"`
+}
+
+// DeadLetter is the end of a job that failed.
+type DeadLetter struct {
+	Version  int       `json:"version"`
+	Round    string    `json:"round"`
+	UID      int       `json:"uid"`
+	Class    Class     `json:"class"`
+	Error    string    `json:"error"`
+	Attempts int       `json:"attempts"`
+	Worker   string    `json:"worker"`
+	Trace    string    `json:"trace,omitempty"`
+	At       time.Time `json:"at"`
+	// Payload is the message as it came when it could not be read as a job.
+	Payload []byte `json:"payload,omitempty"`
+}
+
+// classed gives an error its class.
+type classed struct {
+	class Class
+	error
+}
+
+func (c classed) Unwrap() error { return c.error }
+
+// WithClass marks err; ClassOf finds the mark through any wrapping.
+func WithClass(class Class, err error) error { return classed{class, err} }
+
+// ClassOf is the class that err was marked with, Transient without a mark:
+// a failure that nobody understood deserves another try.
+func ClassOf(err error) Class {
+	var c classed
+	switch {
+	case errors.As(err, &c):
+		return c.class
+	case errors.Is(err, ErrUnreadable):
+		return Permanent
+	}
+	return Transient
+}

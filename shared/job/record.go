@@ -1,0 +1,179 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Sentinels of the record's transitions.
+var (
+	// ErrFenced says that the record is no longer held by the claim: the
+	// lease was lost, and what the claim did must have no effect.
+	ErrFenced = errors.New("lease lost: the record is held by another claim")
+	// ErrSettled says that the job has ended: its message is to be removed.
+	ErrSettled = errors.New("job already ended")
+)
+
+// Phase is where a job stands.
+type Phase string
+
+// The phases of a job.
+const (
+	Planned Phase = "planned"
+	Running Phase = "running"
+	Done    Phase = "done"
+	Failed  Phase = "failed"
+)
+
+// Ended says whether nothing more happens to a job of this phase.
+func (p Phase) Ended() bool { return p == Done || p == Failed }
+
+// Class is the kind of a failure; it decides what happens next.
+type Class string
+
+// The classes. Waiting for permits, Redis or an open breaker is none of them.
+const (
+	Transient Class = "transient" // worth another try: network, 5xx, bad JSON
+	Permanent Class = "permanent" // dead at once: 4xx, a job that cannot be read
+	Poison    Class = "poison"    // the process died until the deliveries were used up
+)
+
+// MaxFailures is how many counted failures a job has before it is dead.
+const MaxFailures = 4
+
+// Record is the truth about one job.
+type Record struct {
+	Version int    `json:"version"`
+	Round   string `json:"round"`
+	UID     int    `json:"uid"`
+	Replay  int    `json:"replay,omitempty"`
+	Phase   Phase  `json:"phase"`
+	// Deliveries counts claims; Failures counts attempts that failed.
+	Deliveries int `json:"deliveries"`
+	Failures   int `json:"failures"`
+	// Requests counts the mirror requests of all attempts that reported;
+	// Expected is how many the running attempt will make in all, once known.
+	Requests int `json:"requests"`
+	Expected int `json:"expected,omitempty"`
+	// Trace is the id of the trace that shows this job, all attempts in one.
+	Trace string `json:"trace,omitempty"`
+	// Claim is set while running, and kept afterwards: who ended it.
+	Claim *Claim `json:"claim,omitempty"`
+	// Evaluation is the key of what a done job committed.
+	Evaluation string `json:"evaluation,omitempty"`
+	// Degraded says that the evaluation lacks what the mirror did not give.
+	Degraded bool `json:"degraded,omitempty"`
+	// Failure is the last failure, whether or not it was the end.
+	Failure *Failure `json:"failure,omitempty"`
+}
+
+// Claim is one worker's hold on a job.
+type Claim struct {
+	// ID is unique to the claim: the fence.
+	ID     string    `json:"id"`
+	Worker string    `json:"worker"`
+	Since  time.Time `json:"since"`
+	// Delivery is the stream's count of hand-outs of this message.
+	Delivery uint64 `json:"delivery"`
+}
+
+// Failure is why an attempt, or a job, failed.
+type Failure struct {
+	Class Class     `json:"class"`
+	Error string    `json:"error"`
+	At    time.Time `json:"at"`
+}
+
+// Plan returns the record of a job that is to be published.
+func Plan(round string, uid int, trace string) Record {
+	return Record{Version: Version, Round: round, UID: uid, Phase: Planned, Trace: trace}
+}
+
+// Claimed gives the record to a claim. A running record goes over only to a
+// later delivery: then the former lease has run out.
+func (r Record) Claimed(c Claim) (Record, error) {
+	if r.Phase.Ended() {
+		return r, ErrSettled
+	}
+	if r.Phase == Running && r.Claim.Delivery >= c.Delivery {
+		return r, fmt.Errorf("delivery %d after %d by %s: %w", c.Delivery, r.Claim.Delivery, r.Claim.Worker, ErrFenced)
+	}
+	r.Phase, r.Claim, r.Expected = Running, &c, 0
+	r.Deliveries++
+	return r, nil
+}
+
+// Expecting notes how many requests the running attempt will make in all.
+func (r Record) Expecting(claim string, requests int) (Record, error) {
+	if err := r.heldBy(claim); err != nil {
+		return r, err
+	}
+	r.Expected = requests
+	return r, nil
+}
+
+// HandedBack returns the job untried: a drain, a stop. It counts no failure.
+func (r Record) HandedBack(claim string, requests int) (Record, error) {
+	if err := r.heldBy(claim); err != nil {
+		return r, err
+	}
+	r.Phase, r.Expected = Planned, 0
+	r.Requests += requests
+	return r, nil
+}
+
+// FailedAttempt returns the job after a counted failure.
+func (r Record) FailedAttempt(claim string, requests int, f Failure) (Record, error) {
+	if err := r.heldBy(claim); err != nil {
+		return r, err
+	}
+	r.Phase, r.Failure, r.Expected = Planned, &f, 0
+	r.Failures++
+	r.Requests += requests
+	return r, nil
+}
+
+// Committed ends the job with an evaluation.
+func (r Record) Committed(claim string, requests int, evaluation string, degraded bool) (Record, error) {
+	if err := r.heldBy(claim); err != nil {
+		return r, err
+	}
+	r.Phase, r.Evaluation, r.Degraded, r.Expected = Done, evaluation, degraded, 0
+	r.Requests += requests
+	return r, nil
+}
+
+// Buried ends the job as failed.
+func (r Record) Buried(claim string, requests int, f Failure) (Record, error) {
+	if err := r.heldBy(claim); err != nil {
+		return r, err
+	}
+	r.Phase, r.Failure, r.Expected = Failed, &f, 0
+	r.Failures++
+	r.Requests += requests
+	return r, nil
+}
+
+// Exhausted ends a job whose deliveries are used up, though no worker lived
+// to say so.
+func (r Record) Exhausted(f Failure) (Record, error) {
+	if r.Phase.Ended() {
+		return r, ErrSettled
+	}
+	r.Phase, r.Failure, r.Expected = Failed, &f, 0
+	return r, nil
+}
+
+// FinalAttempt says whether a failure of the running attempt is the last.
+func (r Record) FinalAttempt() bool { return r.Failures+1 >= MaxFailures }
+
+func (r Record) heldBy(claim string) error {
+	switch {
+	case r.Phase.Ended():
+		return ErrSettled
+	case r.Phase != Running || r.Claim == nil || r.Claim.ID != claim:
+		return ErrFenced
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package scoring
+
+// Method is how a file came by its score: the first row of the table in
+// section 5 of the rules that applies to it.
+type Method string
+
+// The methods.
+const (
+	MethodTreeDiff         Method = "tree-diff"
+	MethodLineCount        Method = "line-count"
+	MethodSkipped          Method = "skipped"
+	MethodSkippedBinary    Method = "skipped-binary"
+	MethodSkippedLarge     Method = "skipped-large"
+	MethodSkippedNoGrammar Method = "skipped-unsupported"
+	MethodSkippedNoBase    Method = "skipped-missing-base"
+	MethodSkippedTimeout   Method = "skipped-isolation-timeout"
+)
+
+// Category is the kind of text that a file's score counts as.
+type Category string
+
+// The categories.
+const (
+	CategorySource  Category = "source"
+	CategoryTest    Category = "test"
+	CategoryNonCode Category = "non-code"
+)
+
+// Breakdown is a tree diff's eight figures. In a file's figures the scores
+// carry the weights of language and test; counts never do.
+type Breakdown struct {
+	StructuralAddedCount   int     `json:"structural_added_count"`
+	StructuralAddedScore   float64 `json:"structural_added_score"`
+	StructuralDeletedCount int     `json:"structural_deleted_count"`
+	StructuralDeletedScore float64 `json:"structural_deleted_score"`
+	LeafAddedCount         int     `json:"leaf_added_count"`
+	LeafAddedScore         float64 `json:"leaf_added_score"`
+	LeafDeletedCount       int     `json:"leaf_deleted_count"`
+	LeafDeletedScore       float64 `json:"leaf_deleted_score"`
+}
+
+// FileFigures is the token scoring of one file.
+type FileFigures struct {
+	Filename string   `json:"filename"`
+	Method   Method   `json:"method"`
+	Category Category `json:"category"`
+	Test     bool     `json:"test,omitempty"`
+	Score    float64  `json:"score"`
+	Nodes    int      `json:"nodes"`
+	Lines    int      `json:"lines"`
+	// Breakdown is nil for every method but the tree diff.
+	Breakdown *Breakdown `json:"breakdown,omitempty"`
+}
+
+// TokenFigures is the token scoring of one pull request.
+type TokenFigures struct {
+	Files            []FileFigures `json:"files,omitempty"`
+	TotalScore       float64       `json:"total_score"`
+	TokenScore       float64       `json:"token_score"`
+	SourceTokenScore float64       `json:"source_token_score"`
+	StructuralCount  int           `json:"structural_count"`
+	StructuralScore  float64       `json:"structural_score"`
+	LeafCount        int           `json:"leaf_count"`
+	LeafScore        float64       `json:"leaf_score"`
+	TotalNodesScored int           `json:"total_nodes_scored"`
+}

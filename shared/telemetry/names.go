@@ -1,0 +1,34 @@
+package telemetry
+
+import "go.opentelemetry.io/otel/attribute"
+
+// Scope names the instrumentation scope of every span and metric.
+const Scope = "mirrorfleet"
+
+// The spans. Names are of low cardinality: what varies is an attribute.
+const (
+	SpanRound      = "round"             // producer: plan to conclusion
+	SpanPublish    = "publish miner.job" // producer: one job handed to the stream
+	SpanProcess    = "process miner.job" // worker: one delivery
+	SpanEvaluate   = "evaluate"          // worker: load and score one miner
+	SpanPermit     = "permit"            // worker: the wait for one permit
+	SpanMirror     = "mirror"            // worker: one request, all its tries; named "mirror <METHOD> <route>"
+	SpanTokenScore = "token score"       // worker: one pull request in a child process
+	SpanCommit     = "commit"            // worker: evaluation and record
+	SpanSettle     = "settle"            // worker: ack, nak or term
+	SpanConclude   = "conclude"          // producer: outcome from evaluations
+)
+
+// The attributes that find a job, and the ones that explain it.
+const (
+	RoundID     = attribute.Key("round.id")
+	MinerUID    = attribute.Key("miner.uid")
+	GitHubID    = attribute.Key("github.id")
+	Delivery    = attribute.Key("job.delivery")
+	Failures    = attribute.Key("job.failures")
+	FailClass   = attribute.Key("job.failure.class")
+	Egress      = attribute.Key("limit.egress")
+	PermitWait  = attribute.Key("limit.wait_ms")
+	Repository  = attribute.Key("pull_request.repository")
+	PullRequest = attribute.Key("pull_request.number")
+)
