@@ -1,0 +1,69 @@
+# Every target that people and CI use. `make help` lists them.
+
+SHELL     := /bin/bash
+BIN       := bin
+GRAMMARS  := $(BIN)/grammars
+GO        ?= go
+PYTHON    ?= python3
+# More arguments for the round, such as ARGS="--json" or ARGS="--world case:FILE".
+ARGS      ?=
+# golangci-lint is a tool of its own, not a dependency: built at this version.
+LINT_VERSION := v2.15.0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: round
+round: build ## run one scoring round on this machine: make round [ARGS="--world git:DIR"]
+	@$(BIN)/producer run --local $(ARGS)
+
+.PHONY: build
+build: tools grammars ## build the commands and the grammars into bin/
+	@mkdir -p $(BIN)
+	@$(GO) build -o $(BIN)/ ./producer ./worker ./shared/mirrorsim/cmd/mirrorsim
+
+.PHONY: grammars
+grammars: tools ## build the parser and its 67 grammars (a second run does nothing)
+	@$(GO) run ./worker/tokenscore/grammars -python "$(PYTHON)" -out $(GRAMMARS)
+
+.PHONY: test
+test: build redis ## pass every test, with the race detector
+	@$(GO) vet ./...
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -race -timeout 15m ./...
+
+.PHONY: lint
+lint: ## run every linter of .golangci.yaml
+	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) run ./...
+
+.PHONY: bench
+bench: build ## run the benchmarks
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -run '^$$' -bench . -benchmem -count 5 ./...
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (default 20s)
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),20s) $$package || exit 1; \
+		done; \
+	done
+
+.PHONY: clean
+clean: ## remove what the build made and the local state
+	@rm -rf $(BIN) .mirrorfleet
+
+# What a machine must have; what is missing is named with the command that
+# installs it.
+.PHONY: tools
+tools:
+	@command -v $(GO) >/dev/null || { echo "go is missing: install Go 1.26 or later, https://go.dev/doc/install" >&2; exit 1; }
+	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is missing: apt-get install gcc g++ libc6-dev (macOS: xcode-select --install)" >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: apt-get install python3 python3-pip" >&2; exit 1; }
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "pip is missing: apt-get install python3-pip" >&2; exit 1; }
+
+.PHONY: redis
+redis:
+	@command -v redis-server >/dev/null || { echo "redis-server is missing (the tests run against a real one): apt-get install redis-server" >&2; exit 1; }

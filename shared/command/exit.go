@@ -1,0 +1,98 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+)
+
+// The exit codes of every command.
+const (
+	ExitDone        = 0
+	ExitFailed      = 1
+	ExitUsage       = 2
+	ExitInterrupted = 130 // 128 + SIGINT, as shells have it
+)
+
+// ErrInterrupted says that a signal ended the work.
+var ErrInterrupted = errors.New("stopped by a signal")
+
+// UsageError is wrong usage or input: the caller can mend it.
+type UsageError struct{ Err error }
+
+func (e UsageError) Error() string { return e.Err.Error() }
+
+func (e UsageError) Unwrap() error { return e.Err }
+
+// Usage makes a UsageError of a formatted message.
+func Usage(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
+
+// Code is the exit code for what a command returned.
+func Code(err error) int {
+	var usage UsageError
+	switch {
+	case err == nil:
+		return ExitDone
+	case errors.As(err, &usage):
+		return ExitUsage
+	case errors.Is(err, ErrInterrupted):
+		return ExitInterrupted
+	}
+	return ExitFailed
+}
+
+// Run runs a command with the process's arguments until it ends or a signal
+// comes, and returns the exit code. The first SIGINT or SIGTERM cancels the
+// context; a second one ends the process at once, as without a handler.
+func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	strict(cmd)
+	err := cmd.Run(ctx, args)
+	if err != nil && !isSilent(err) {
+		fmt.Fprintf(stderr, "%s: %v\n", cmd.Name, err)
+	}
+	return Code(err)
+}
+
+// strict makes a command and all below it return usage errors instead of
+// printing help and exiting on their own.
+func strict(cmd *cli.Command) {
+	cmd.ExitErrHandler = func(context.Context, *cli.Command, error) {}
+	cmd.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
+		return Usage("%w (%s --help lists the flags)", err, c.FullName())
+	}
+	action := cmd.Action
+	cmd.Action = func(ctx context.Context, c *cli.Command) error {
+		switch {
+		case c.Args().Present():
+			return Usage("unexpected argument %q (%s --help shows the usage)", c.Args().First(), c.FullName())
+		case action == nil:
+			return cli.ShowSubcommandHelp(c)
+		}
+		return action(ctx, c)
+	}
+	for _, sub := range cmd.Commands {
+		strict(sub)
+	}
+}
+
+// Silent wraps an error that has been shown already: it decides the exit code
+// and is not printed again.
+func Silent(err error) error { return silentError{err} }
+
+type silentError struct{ error }
+
+func (s silentError) Unwrap() error { return s.error }
+
+func isSilent(err error) bool {
+	var s silentError
+	return errors.As(err, &s)
+}

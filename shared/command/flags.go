@@ -1,0 +1,98 @@
+package command
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+)
+
+// Env is the environment variable of a flag: one to one, by name.
+func Env(flag string) cli.ValueSourceChain {
+	return cli.EnvVars("MIRRORFLEET_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")))
+}
+
+// Groups of flags in --help.
+const (
+	GroupServers = "Servers"
+	GroupLimit   = "The limit"
+	GroupSeeing  = "Seeing it"
+)
+
+// Servers are the flags that say where NATS and Redis are. An empty default
+// lets a command tell that none was given.
+func Servers() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "nats", Category: GroupServers, Sources: Env("nats"),
+			Usage: "`URL` of NATS with JetStream, such as nats://localhost:4222",
+		},
+		&cli.StringFlag{
+			Name: "redis", Category: GroupServers, Sources: Env("redis"),
+			Usage: "`URL` of Redis, such as redis://localhost:6379/0",
+		},
+		&cli.DurationFlag{
+			Name: "connect-timeout", Category: GroupServers, Sources: Env("connect-timeout"), Value: 30 * time.Second,
+			Usage: "how long to wait at start for a server that is not reachable", Validator: positive,
+		},
+		&cli.IntFlag{
+			Name: "replicas", Category: GroupServers, Sources: Env("replicas"), Value: 1,
+			Usage: "copies of each stream and bucket: 1, 3 or 5", Validator: func(n int) error {
+				if n == 1 || n == 3 || n == 5 {
+					return nil
+				}
+				return fmt.Errorf("%d replicas: want 1, 3 or 5", n)
+			},
+		},
+	}
+}
+
+// Limit are the flags that say how the mirror limits one IP.
+func Limit() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "egress", Category: GroupLimit, Sources: Env("egress"), Value: "default",
+			Usage: "`NAME` of the public IP that this process sends from; processes of one name share one bucket",
+		},
+		&cli.FloatFlag{
+			Name: "limit-rate", Category: GroupLimit, Sources: Env("limit-rate"),
+			Usage: "permits a second of this egress; 0 takes all that the formula of docs/limit.md allows",
+		},
+		&cli.DurationFlag{
+			Name: "limit-horizon", Category: GroupLimit, Sources: Env("limit-horizon"), Value: 10 * time.Second,
+			Usage: "how far ahead permits are reserved, and how long the fleet waits after the bucket's state was lost", Validator: positive,
+		},
+	}
+}
+
+// Seeing are the flags of logs.
+func Seeing() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "log-level", Category: GroupSeeing, Sources: Env("log-level"), Value: "info",
+			Usage: "debug, info, warn or error", Validator: func(s string) error { return new(slog.Level).UnmarshalText([]byte(s)) },
+		},
+	}
+}
+
+func positive(d time.Duration) error {
+	if d > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: want more than 0", d)
+}
+
+// DefaultMirror is the public mirror.
+const DefaultMirror = "https://mirror.gittensor.io"
+
+// Mirror are the flags that say which mirror is asked, and how.
+func Mirror() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "mirror", Category: GroupServers, Sources: Env("mirror"), Value: DefaultMirror,
+			Usage: "base `URL` of the mirror",
+		},
+	}
+}

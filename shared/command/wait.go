@@ -1,0 +1,34 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// between is the pause between two tries of a server that is not reachable.
+const between = 500 * time.Millisecond
+
+// Await tries a server until it answers, for at most the timeout. The first
+// failure is logged, so that whoever watches knows what is waited for.
+func Await(ctx context.Context, log *slog.Logger, what string, timeout time.Duration, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not reachable within --connect-timeout %s", timeout))
+	defer cancel()
+	ticker := time.NewTicker(between)
+	defer ticker.Stop()
+	for first := true; ; first = false {
+		err := try(ctx)
+		if err == nil {
+			return nil
+		}
+		if first && ctx.Err() == nil {
+			log.WarnContext(ctx, "waiting for "+what, "error", err, "for", timeout.String())
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w: %w", what, context.Cause(ctx), err)
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package house_test
+
+import (
+	"go/ast"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrow allows the packages under from to import the product's packages under
+// to, and says why. What no arrow allows is refused.
+type arrow struct {
+	from, why string
+	to        []string
+}
+
+var arrows = []arrow{
+	{"shared/scoring", "the rules know nobody", nil},
+	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
+	{"shared/telemetry", "names and set-up know nobody", nil},
+	{"shared/ratelimit", "an adapter knows no other; it names its spans", []string{"shared/telemetry", "shared/ratelimit"}},
+	{
+		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
+		[]string{"shared/scoring", "shared/job", "shared/telemetry", "shared/mirror"},
+	},
+	{"shared/jobstream", "it carries jobs, records and evaluations", []string{"shared/job", "shared/scoring", "shared/telemetry"}},
+	{"shared/local", "servers know no product", nil},
+	{
+		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",
+		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command"},
+	},
+	{"shared/command", "flags and exit codes know nobody", nil},
+	{"shared/house", "it reads the others as text", nil},
+	{
+		"worker/tokenscore", "the parser gives the rules their token figures",
+		[]string{"shared/scoring", "shared/telemetry", "worker/tokenscore"},
+	},
+	{"worker/lease", "a lease moves jobs and records", []string{"shared/job", "shared/jobstream", "shared/telemetry"}},
+	{
+		"worker/evaluate", "an evaluation is made of answers, rules and token scores",
+		[]string{"shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry", "worker/tokenscore"},
+	},
+	{
+		"producer/round", "a round is published, collected and concluded by the rules",
+		[]string{"shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry"},
+	},
+	{"worker", "a command wires its own and what is shared, but no simulator", []string{
+		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/job", "shared/jobstream",
+		"shared/mirror", "shared/ratelimit", "shared/telemetry",
+	}},
+	{"producer", "a command wires its own and what is shared, but no simulator", []string{
+		"producer/round", "shared/command", "shared/job", "shared/jobstream", "shared/local", "shared/mirror", "shared/ratelimit",
+		"shared/scoring", "shared/telemetry",
+	}},
+}
+
+// arrowOf is the most specific arrow that a package falls under.
+func arrowOf(pkg string) (arrow, bool) {
+	best, found := arrow{}, false
+	for _, a := range arrows {
+		if under(pkg, a.from) && len(a.from) >= len(best.from) {
+			best, found = a, true
+		}
+	}
+	return best, found
+}
+
+func under(pkg, folder string) bool { return pkg == folder || strings.HasPrefix(pkg, folder+"/") }
+
+func TestImportsFollowTheArrows(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if s.isTest {
+			continue // a test wires what it needs
+		}
+		a, found := arrowOf(s.pkg)
+		if !found {
+			t.Errorf("%s: no arrow for its package; say in the table whom it may import, and why", s.path)
+			continue
+		}
+		for _, imported := range s.imports {
+			target, ours := strings.CutPrefix(imported, module+"/")
+			if ours && !slices.ContainsFunc(a.to, func(to string) bool { return under(target, to) }) {
+				t.Errorf("%s imports %s: %s may import only %v (%s)", s.path, imported, a.from, a.to, a.why)
+			}
+		}
+	}
+}
+
+// pure lists the packages and files that decide: they are given time and data.
+var pure = []string{
+	"shared/scoring", "shared/job", "shared/ratelimit/windows", "shared/ratelimit/decide.go",
+	"producer/round/plan.go", "producer/round/progress.go",
+}
+
+func TestDecisionsKnowNoNetworkDiskOrClock(t *testing.T) {
+	t.Parallel()
+	forbidden := []string{"net", "net/http", "os", "os/exec", "io/ioutil", "path/filepath", "syscall", "math/rand", "math/rand/v2", "crypto/rand"}
+	seen := map[string]bool{}
+	for _, s := range sources(t) {
+		i := slices.IndexFunc(pure, func(p string) bool { return s.path == p || under(s.pkg, p) })
+		if s.isTest || i < 0 {
+			continue
+		}
+		seen[pure[i]] = true
+		for _, imported := range s.imports {
+			if slices.Contains(forbidden, imported) {
+				t.Errorf("%s imports %s: what decides takes time and data as arguments", s.path, imported)
+			}
+		}
+		for _, name := range calls(s.file, "time") {
+			if name == "Now" || name == "Since" || name == "Until" || name == "After" || name == "NewTimer" || name == "Sleep" {
+				t.Errorf("%s calls time.%s: what decides takes the time as an argument", s.path, name)
+			}
+		}
+	}
+	for _, p := range pure {
+		if !seen[p] {
+			t.Errorf("%s has no file: the table is out of date", p)
+		}
+	}
+}
+
+func TestNobodySleepsToWait(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if slices.Contains(calls(s.file, "time"), "Sleep") {
+			t.Errorf("%s calls time.Sleep: wait for a signal or a context", s.path)
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItPromises(t *testing.T) {
+	t.Parallel()
+	documented := map[string]bool{}
+	for _, s := range sources(t) {
+		if !s.isTest {
+			documented[s.pkg] = documented[s.pkg] || s.file.Doc != nil
+		}
+	}
+	for pkg, ok := range documented {
+		if !ok {
+			t.Errorf("%s has no package comment", pkg)
+		}
+	}
+}
+
+// calls lists the functions of a package that a file names.
+func calls(file *ast.File, pkg string) []string {
+	var names []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if id, ok := sel.X.(*ast.Ident); ok && id.Name == pkg {
+				names = append(names, sel.Sel.Name)
+			}
+		}
+		return true
+	})
+	return names
+}
