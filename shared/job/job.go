@@ -1,7 +1,6 @@
 package job
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,11 +46,12 @@ func (j Job) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// Decode reads a job's wire form strictly; every error is ErrUnreadable.
+// Decode reads a job's wire form; every error is ErrUnreadable. Fields that
+// this build does not know are passed over: a change that must not be missed
+// raises the version.
 func Decode(data []byte) (Job, error) {
 	var j Job
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if err := dec.Decode(&j); err != nil {
+	if err := json.Unmarshal(data, &j); err != nil {
 		return Job{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	switch {
@@ -63,6 +63,8 @@ func Decode(data []byte) (Job, error) {
 		return Job{}, fmt.Errorf("%w: uid %d, want 0 or more", ErrUnreadable, j.UID)
 	case j.GitHubID == "":
 		return Job{}, fmt.Errorf("%w: no github_id", ErrUnreadable)
+	case j.Replay < 0:
+		return Job{}, fmt.Errorf("%w: replay %d, want 0 or more", ErrUnreadable, j.Replay)
 	case j.AsOf.IsZero():
 		return Job{}, fmt.Errorf("%w: no as_of", ErrUnreadable)
 	}

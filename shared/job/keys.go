@@ -19,6 +19,13 @@ const (
 
 	SubjectJobs = "miner.job.>"
 	SubjectDead = "miner.dead.>"
+	// SubjectAdvisory is where the server says that a message of StreamJobs
+	// has used up its deliveries. It says so once; whoever does not listen
+	// then has missed it, so a stream captures it.
+	SubjectAdvisory = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + StreamJobs + ".>"
+
+	// RoundUnnamed stands for the round of a message that names none.
+	RoundUnnamed = "unnamed"
 
 	// Consumer is the one durable consumer that every worker pulls from.
 	Consumer = "workers"
@@ -43,10 +50,32 @@ func EvaluationKey(round string, uid int, claim string) string {
 func ParseRecordKey(key string) (round string, uid int, err error) {
 	round, tail, found := strings.Cut(key, ".")
 	uid, numErr := strconv.Atoi(tail)
-	if !found || numErr != nil || !ValidRound(round) {
+	// The number must be in its one form: 007 and +7 would be other keys.
+	if !found || numErr != nil || uid < 0 || strconv.Itoa(uid) != tail || !ValidRound(round) {
 		return "", 0, fmt.Errorf("record key %q: want <round>.<uid>", key)
 	}
 	return round, uid, nil
+}
+
+// ParseSubject is the inverse of Subject.
+func ParseSubject(subject string) (round string, uid int, err error) {
+	tail, found := strings.CutPrefix(subject, strings.TrimSuffix(SubjectJobs, ">"))
+	if !found {
+		return "", 0, fmt.Errorf("job subject %q: want miner.job.<round>.<uid>", subject)
+	}
+	round, uid, err = ParseRecordKey(tail)
+	if err != nil {
+		return "", 0, fmt.Errorf("job subject %q: want miner.job.<round>.<uid>", subject)
+	}
+	return round, uid, nil
+}
+
+// ManifestKey names a round's manifest.
+func ManifestKey(round string) string { return round + ".manifest" }
+
+// OutcomeKey names one revision of a round's outcome.
+func OutcomeKey(round string, revision int) string {
+	return fmt.Sprintf("%s.outcome.%d", round, revision)
 }
 
 // ValidRound says whether a round's name can stand in subjects and keys:

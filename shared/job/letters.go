@@ -61,6 +61,7 @@ type DeadLetter struct {
 	Version  int       `json:"version"`
 	Round    string    `json:"round"`
 	UID      int       `json:"uid"`
+	Replay   int       `json:"replay,omitempty"`
 	Class    Class     `json:"class"`
 	Error    string    `json:"error"`
 	Attempts int       `json:"attempts"`

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -13,6 +14,8 @@ var (
 	ErrFenced = errors.New("lease lost: the record is held by another claim")
 	// ErrSettled says that the job has ended: its message is to be removed.
 	ErrSettled = errors.New("job already ended")
+	// ErrNotEnded says that a job cannot be replayed yet.
+	ErrNotEnded = errors.New("job not ended")
 )
 
 // Phase is where a job stands.
@@ -74,8 +77,22 @@ type Claim struct {
 	ID     string    `json:"id"`
 	Worker string    `json:"worker"`
 	Since  time.Time `json:"since"`
+	// Sequence is the message's place in the stream: a message published
+	// again has a later one, and its deliveries are counted from 1 anew.
+	Sequence uint64 `json:"sequence"`
 	// Delivery is the stream's count of hand-outs of this message.
 	Delivery uint64 `json:"delivery"`
+	// Replay is the job's: a claim counts only for the record's own replay.
+	Replay int `json:"replay,omitempty"`
+}
+
+// after says whether c was handed out later than former: a later message, or
+// a later delivery of the same one.
+func (c Claim) after(former Claim) bool {
+	if c.Sequence != former.Sequence {
+		return c.Sequence > former.Sequence
+	}
+	return c.Delivery > former.Delivery
 }
 
 // Failure is why an attempt, or a job, failed.
@@ -91,13 +108,18 @@ func Plan(round string, uid int, trace string) Record {
 }
 
 // Claimed gives the record to a claim. A running record goes over only to a
-// later delivery: then the former lease has run out.
+// later delivery: then the former lease has run out. A message of an earlier
+// replay than the record's is a leftover: its job has ended (ErrSettled).
 func (r Record) Claimed(c Claim) (Record, error) {
-	if r.Phase.Ended() {
+	if r.Phase.Ended() || c.Replay < r.Replay {
 		return r, ErrSettled
 	}
-	if r.Phase == Running && r.Claim.Delivery >= c.Delivery {
-		return r, fmt.Errorf("delivery %d after %d by %s: %w", c.Delivery, r.Claim.Delivery, r.Claim.Worker, ErrFenced)
+	if c.Replay > r.Replay {
+		return r, fmt.Errorf("replay %d before it was planned: %w", c.Replay, ErrFenced)
+	}
+	if r.Phase == Running && r.Claim != nil && !c.after(*r.Claim) {
+		return r, fmt.Errorf("message %d delivery %d is not after message %d delivery %d by %s: %w",
+			c.Sequence, c.Delivery, r.Claim.Sequence, r.Claim.Delivery, r.Claim.Worker, ErrFenced)
 	}
 	r.Phase, r.Claim, r.Expected = Running, &c, 0
 	r.Deliveries++
@@ -165,6 +187,21 @@ func (r Record) Exhausted(f Failure) (Record, error) {
 	return r, nil
 }
 
+// Replanned opens an ended job for its next replay: dead ones and done ones
+// alike, because a degraded evaluation is replayed too. Its failures count
+// from 0; deliveries and requests go on, they say what the job has cost.
+func (r Record) Replanned(replay int, trace string) (Record, error) {
+	if !r.Phase.Ended() {
+		return r, fmt.Errorf("replay %d: the job is %s, not ended: %w", replay, r.Phase, ErrNotEnded)
+	}
+	if replay <= r.Replay {
+		return r, fmt.Errorf("replay %d is not after replay %d: %w", replay, r.Replay, ErrSettled)
+	}
+	r.Phase, r.Replay, r.Trace, r.Failures, r.Expected = Planned, replay, trace, 0, 0
+	r.Claim, r.Evaluation, r.Degraded, r.Failure = nil, "", false, nil
+	return r, nil
+}
+
 // FinalAttempt says whether a failure of the running attempt is the last.
 func (r Record) FinalAttempt() bool { return r.Failures+1 >= MaxFailures }
 
@@ -176,4 +213,24 @@ func (r Record) heldBy(claim string) error {
 		return ErrFenced
 	}
 	return nil
+}
+
+// DecodeRecord reads a record's wire form and checks that it is one that the
+// transitions can work on.
+func DecodeRecord(data []byte) (Record, error) {
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return Record{}, fmt.Errorf("reading a record: %w", err)
+	}
+	switch {
+	case r.Version < 1 || r.Version > Version:
+		return Record{}, fmt.Errorf("record of version %d, this build reads 1 to %d", r.Version, Version)
+	case r.Phase != Planned && r.Phase != Running && r.Phase != Done && r.Phase != Failed:
+		return Record{}, fmt.Errorf("record in phase %q, want planned, running, done or failed", r.Phase)
+	case r.Phase == Running && r.Claim == nil:
+		return Record{}, errors.New("record is running without a claim")
+	case r.Phase == Done && r.Evaluation == "":
+		return Record{}, errors.New("record is done without an evaluation")
+	}
+	return r, nil
 }

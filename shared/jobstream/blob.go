@@ -1,0 +1,125 @@
+package jobstream
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// maxValue caps what a stored value may unpack to, against a damaged or
+// hostile one: far above the largest round's manifest (10,000 miners: 3 MB).
+const maxValue = 256 << 20
+
+// headroom is what a message carries besides the value: subject and headers.
+const headroom = 8 << 10
+
+// split is what is stored under the key itself when a value is longer than
+// one message may be: the value is then in parts of their own, named by its
+// digest, so that two writers never mix theirs.
+type split struct {
+	Parts  int    `json:"parts"`
+	Bytes  int    `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+func (s split) key(key string, n int) string {
+	return fmt.Sprintf("%s.part.%.16s.%d", key, s.SHA256, n)
+}
+
+// compressor and decompressor are safe for concurrent EncodeAll, DecodeAll.
+var (
+	compressor, _   = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	decompressor, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxValue))
+)
+
+// pack returns what is to be stored under key, after storing the parts if it
+// takes more than one message. Parts without their key do no harm.
+func (b *Bus) pack(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) ([]byte, error) {
+	packed := compressor.EncodeAll(data, nil)
+	limit := int(b.nc.MaxPayload()) - headroom
+	if len(packed) <= limit {
+		return packed, nil
+	}
+	digest := sha256.Sum256(packed)
+	head := split{Parts: (len(packed) + limit - 1) / limit, Bytes: len(packed), SHA256: hex.EncodeToString(digest[:])}
+	for n := range head.Parts {
+		part := packed[n*limit : min((n+1)*limit, len(packed))]
+		if err := b.put(ctx, kv, head.key(key, n+1), part); err != nil {
+			return nil, err
+		}
+	}
+	data, err := json.Marshal(head)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the head of %s: %w", key, err)
+	}
+	return data, nil
+}
+
+// unpack is the inverse of pack.
+func (b *Bus) unpack(ctx context.Context, kv jetstream.KeyValue, key string, stored []byte) ([]byte, error) {
+	damaged := func(err error) error { return &ValueError{Bucket: kv.Bucket(), Key: key, Err: err} }
+	if bytes.HasPrefix(stored, []byte("{")) { // a zstd frame starts otherwise
+		var head split
+		if err := json.Unmarshal(stored, &head); err != nil {
+			return nil, damaged(err)
+		}
+		var err error
+		if stored, err = b.join(ctx, kv, key, head); err != nil {
+			return nil, err
+		}
+	}
+	data, err := decompressor.DecodeAll(stored, nil)
+	if err != nil {
+		return nil, damaged(err)
+	}
+	return data, nil
+}
+
+func (b *Bus) join(ctx context.Context, kv jetstream.KeyValue, key string, head split) ([]byte, error) {
+	damaged := func(format string, args ...any) error {
+		return &ValueError{Bucket: kv.Bucket(), Key: key, Err: fmt.Errorf(format, args...)}
+	}
+	if head.Parts < 1 || head.Bytes < 1 || head.Bytes > maxValue || len(head.SHA256) != 2*sha256.Size {
+		return nil, damaged("head of %d parts and %d bytes", head.Parts, head.Bytes)
+	}
+	var packed []byte
+	for n := range head.Parts {
+		entry, err := b.get(ctx, kv, head.key(key, n+1))
+		if errors.Is(err, ErrNotFound) {
+			return nil, damaged("part %d of %d is missing", n+1, head.Parts)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if packed = append(packed, entry.Value()...); len(packed) > head.Bytes {
+			return nil, damaged("part %d of %d exceeds the %d bytes of all", n+1, head.Parts, head.Bytes)
+		}
+	}
+	if digest := sha256.Sum256(packed); hex.EncodeToString(digest[:]) != head.SHA256 {
+		return nil, damaged("the parts do not have the digest of the whole")
+	}
+	return packed, nil
+}
+
+// load reads and unpacks a key, and decodes it into value unless that is nil.
+func (b *Bus) load(ctx context.Context, kv jetstream.KeyValue, key string, value any) ([]byte, error) {
+	entry, err := b.get(ctx, kv, key)
+	if err != nil {
+		return nil, err
+	}
+	data, err := b.unpack(ctx, kv, key, entry.Value())
+	if err != nil || value == nil {
+		return data, err
+	}
+	if err := json.Unmarshal(data, value); err != nil {
+		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: err}
+	}
+	return data, nil
+}

@@ -1,0 +1,118 @@
+package jobstream
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+)
+
+// Config is what a process may choose about the streams. Zero means: leave
+// what exists as it is, and take the default for what does not exist yet. So
+// a worker started without settings does not undo the producer's.
+type Config struct {
+	// Replicas is the number of copies of every stream and bucket, 1 to 5,
+	// odd ones being of use. Default for new ones: 1.
+	Replicas int
+	// AckWait is the lease: how long the server waits for a sign of life
+	// before it hands the job to another. Default: 30 s.
+	AckWait time.Duration
+	// MaxDeliver is how often a message is handed out at all. Hand-backs by
+	// draining workers and lost leases use it up too, so it is far above
+	// job.MaxFailures: 4 failures and 16 restarts or deaths. Default: 20.
+	MaxDeliver int
+	// MaxAckPending is how many messages may be out at once in the fleet.
+	// Those that wait for a nak's delay count too; when it is full, nothing
+	// is handed out. Default: 4096.
+	MaxAckPending int
+	// Timeout is how long one try of one operation may take. Default: 5 s.
+	Timeout time.Duration
+	// RetryWait is the pause between tries. Default: 250 ms.
+	RetryWait time.Duration
+	// Log hears of outages and of damaged messages. Default: slog.Default().
+	Log *slog.Logger
+}
+
+// Defaults of the consumer, for when it does not exist yet.
+const (
+	DefaultAckWait       = 30 * time.Second
+	DefaultMaxDeliver    = 20
+	DefaultMaxAckPending = 4096
+)
+
+func (c Config) filled() (Config, error) {
+	if c.Timeout == 0 {
+		c.Timeout = 5 * time.Second
+	}
+	if c.RetryWait == 0 {
+		c.RetryWait = 250 * time.Millisecond
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	switch {
+	case c.Replicas < 0 || c.Replicas > 5:
+		return c, fmt.Errorf("Replicas is %d, want 1 to 5, or 0 to keep what exists", c.Replicas)
+	case c.AckWait < 0 || c.AckWait > 0 && c.AckWait < 100*time.Millisecond:
+		return c, fmt.Errorf("AckWait is %s, want at least 100ms, or 0 to keep what exists", c.AckWait)
+	case c.MaxDeliver != 0 && c.MaxDeliver < 2:
+		return c, fmt.Errorf("MaxDeliver is %d, want at least 2, or 0 to keep what exists", c.MaxDeliver)
+	case c.MaxAckPending < 0:
+		return c, fmt.Errorf("MaxAckPending is %d, want at least 1, or 0 to keep what exists", c.MaxAckPending)
+	case c.Timeout < 0:
+		return c, fmt.Errorf("Timeout is %s, want more than 0", c.Timeout)
+	case c.RetryWait < 0:
+		return c, fmt.Errorf("RetryWait is %s, want more than 0", c.RetryWait)
+	}
+	return c, nil
+}
+
+// Bus is one process' access to the streams and buckets. It is safe for
+// concurrent use and owns no goroutine; the connection stays its caller's.
+type Bus struct {
+	cfg      Config
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	jobs     jetstream.Stream
+	dead     jetstream.Stream
+	advisory jetstream.Stream
+	workers  jetstream.Consumer
+	buckets  map[string]jetstream.KeyValue
+	ackWait  time.Duration
+	out      atomic.Bool // an outage has been logged
+}
+
+// Open creates or brings up to date every stream, bucket and the consumer.
+// It waits for a server that is away until ctx ends.
+func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
+	cfg, err := cfg.filled()
+	if err != nil {
+		return nil, fmt.Errorf("jobstream: %w", err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("jobstream: %w", err)
+	}
+	b := &Bus{cfg: cfg, nc: nc, js: js, buckets: map[string]jetstream.KeyValue{}}
+	if err := b.try(ctx, "declaring streams", b.declare); err != nil {
+		return nil, fmt.Errorf("jobstream: %w", err)
+	}
+	return b, nil
+}
+
+// AckWait is the lease that is in force on the server.
+func (b *Bus) AckWait() time.Duration { return b.ackWait }
+
+// Bucket gives a declared bucket to another adapter, such as the cache of
+// token scores: nil if there is none of that name.
+func (b *Bus) Bucket(name string) jetstream.KeyValue { return b.buckets[name] }
+
+func (b *Bus) rounds() jetstream.KeyValue      { return b.buckets[job.BucketRounds] }
+func (b *Bus) records() jetstream.KeyValue     { return b.buckets[job.BucketRecords] }
+func (b *Bus) evaluations() jetstream.KeyValue { return b.buckets[job.BucketEvaluation] }

@@ -1,0 +1,186 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ConnectConfig is how a process connects to NATS.
+type ConnectConfig struct {
+	// Wait is how long an unreachable server is waited for at the start.
+	// Default: 30 s. Once connected, reconnecting never gives up.
+	Wait time.Duration
+	// Setting names the flag or variable that sets Wait, for the error.
+	Setting string
+	// Remind is how often the wait is logged after the first time. Default: 10 s.
+	Remind time.Duration
+	// Retry is the pause between tries. Default: 500 ms.
+	Retry time.Duration
+	// Log hears of waits, disconnects and reconnects. Default: slog.Default().
+	Log *slog.Logger
+	// Options are added to the connection's, such as credentials or TLS.
+	Options []nats.Option
+}
+
+func (c ConnectConfig) filled() ConnectConfig {
+	if c.Wait == 0 {
+		c.Wait = 30 * time.Second
+	}
+	if c.Setting == "" {
+		c.Setting = "the wait for NATS"
+	}
+	if c.Remind == 0 {
+		c.Remind = 10 * time.Second
+	}
+	if c.Retry == 0 {
+		c.Retry = 500 * time.Millisecond
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}
+
+// Connect connects to the servers of address (one URL or several with commas)
+// under a name that the server shows. It waits for servers that are away,
+// saying so, and gives up after cfg.Wait with an error that names the address
+// and the setting. Refused credentials are an error at once. Neither errors
+// nor logs hold the credentials of an address.
+func Connect(ctx context.Context, address, name string, cfg ConnectConfig) (*nats.Conn, error) {
+	cfg = cfg.filled()
+	if cfg.Wait < 0 || cfg.Remind < 0 || cfg.Retry < 0 {
+		return nil, fmt.Errorf("NATS at %s: Wait %s, Remind %s, Retry %s: want 0 or more", Redact(address), cfg.Wait, cfg.Remind, cfg.Retry)
+	}
+	if err := checkAddress(address); err != nil {
+		return nil, err
+	}
+	waiting, cancel := context.WithTimeout(ctx, cfg.Wait)
+	defer cancel()
+	options := append(connectOptions(name, cfg.Log), cfg.Options...)
+	var said time.Time
+	for {
+		nc, err := nats.Connect(address, options...)
+		if err == nil {
+			return nc, nil
+		}
+		if errors.Is(err, nats.ErrAuthorization) {
+			return nil, fmt.Errorf("NATS at %s refuses the credentials: %w", Redact(address), err)
+		}
+		if now := time.Now(); now.Sub(said) >= cfg.Remind {
+			said = now
+			cfg.Log.WarnContext(ctx, "waiting for NATS", "address", Redact(address), "error", redacted(err, address))
+		}
+		if pause(waiting, cfg.Retry) != nil {
+			return nil, gaveUp(ctx, address, cfg, err)
+		}
+	}
+}
+
+func gaveUp(ctx context.Context, address string, cfg ConnectConfig, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("connecting to NATS at %s: %w", Redact(address), context.Cause(ctx))
+	}
+	return fmt.Errorf("NATS at %s is not reachable after %s (%s): %w: is a server with JetStream running there?",
+		Redact(address), cfg.Wait, cfg.Setting, redacted(err, address))
+}
+
+// connectOptions are those of every connection of the product.
+func connectOptions(name string, log *slog.Logger) []nats.Option {
+	where := func(nc *nats.Conn) string { return Redact(nc.ConnectedUrl()) }
+	return []nats.Option{
+		nats.Name(name),
+		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // a server that is being set up anew may refuse us for a while
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectJitter(250*time.Millisecond, time.Second),
+		// Nothing is kept for later: an ack, nak or heartbeat that is sent
+		// after a reconnect may hit the lease of somebody else.
+		nats.ReconnectBufSize(-1),
+		// A connection that went silent is given up after 20 s, not minutes:
+		// less than the default lease.
+		nats.PingInterval(10 * time.Second),
+		nats.MaxPingsOutstanding(1),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil { // nil: closed by us
+				log.Warn("NATS connection lost, reconnecting", "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("NATS reconnected", "address", where(nc)) }),
+		nats.ErrorHandler(func(nc *nats.Conn, _ *nats.Subscription, err error) {
+			log.Warn("NATS reports an error", "address", where(nc), "error", err)
+		}),
+	}
+}
+
+func checkAddress(address string) error {
+	if address == "" {
+		return errors.New("NATS address is empty, want nats://host:port")
+	}
+	for one := range strings.SplitSeq(address, ",") {
+		one = strings.TrimSpace(one)
+		if !strings.Contains(one, "://") {
+			one = "nats://" + one
+		}
+		u, err := url.Parse(one)
+		if err != nil || u.Hostname() == "" {
+			return fmt.Errorf("NATS address %q: want nats://host:port", Redact(one))
+		}
+		switch u.Scheme {
+		case "nats", "tls", "ws", "wss":
+		default:
+			return fmt.Errorf("NATS address %q: scheme %s, want nats, tls, ws or wss", Redact(one), u.Scheme)
+		}
+	}
+	return nil
+}
+
+// Redact hides user names, passwords and tokens in an address list.
+func Redact(address string) string {
+	parts := strings.Split(address, ",")
+	for i, part := range parts {
+		scheme, rest, found := strings.Cut(part, "://")
+		if !found {
+			scheme, rest = "", part
+		}
+		if at := strings.LastIndex(rest, "@"); at >= 0 {
+			rest = "***@" + rest[at+1:]
+		}
+		if found {
+			rest = scheme + "://" + rest
+		}
+		parts[i] = rest
+	}
+	return strings.Join(parts, ",")
+}
+
+// redactedError keeps an error's identity and hides the address' credentials
+// in its text.
+type redactedError struct {
+	text string
+	err  error
+}
+
+func (e *redactedError) Error() string { return e.text }
+func (e *redactedError) Unwrap() error { return e.err }
+
+func redacted(err error, address string) error {
+	text := err.Error()
+	for one := range strings.SplitSeq(address, ",") {
+		one = strings.TrimSpace(one)
+		text = strings.ReplaceAll(text, one, Redact(one))
+		if u, parseErr := url.Parse(one); parseErr == nil && u.User != nil {
+			text = strings.ReplaceAll(text, u.User.String(), "***")
+			if secret, has := u.User.Password(); has && secret != "" {
+				text = strings.ReplaceAll(text, secret, "***")
+			}
+		}
+	}
+	return &redactedError{text: text, err: err}
+}

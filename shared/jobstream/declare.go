@@ -1,0 +1,212 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+)
+
+const day = 24 * time.Hour
+
+// streams are the declared streams, each once.
+func streams() []jetstream.StreamConfig {
+	return []jetstream.StreamConfig{{
+		Name:        job.StreamJobs,
+		Description: "one message per miner to be evaluated",
+		Subjects:    []string{job.SubjectJobs},
+		// A work queue keeps each message until it is acknowledged. No limit
+		// of age, size or number: a limit would drop jobs.
+		Retention: jetstream.WorkQueuePolicy,
+		Discard:   jetstream.DiscardNew,
+		// How long message ids are remembered: as long as a producer may be
+		// away and still publish a round again. The memory is of the messages
+		// in the stream once the server restarts, so the record has the last
+		// word on a second message.
+		Duplicates: day,
+	}, {
+		Name:        job.StreamDead,
+		Description: "jobs that failed for good",
+		Subjects:    []string{job.SubjectDead},
+		Retention:   jetstream.LimitsPolicy,
+		MaxAge:      30 * day,
+		Duplicates:  time.Hour,
+	}, {
+		Name:        job.StreamAdvisory,
+		Description: "the server's word that a job's deliveries are used up",
+		// In the account that owns the jobs no import is needed: the server
+		// publishes the advisory there.
+		Subjects:  []string{job.SubjectAdvisory},
+		Retention: jetstream.LimitsPolicy,
+		MaxAge:    30 * day,
+	}}
+}
+
+// kvBuckets are the declared buckets, each once. One value per key is kept:
+// records and evaluations are replaced under a fence, not followed back.
+func kvBuckets() []jetstream.KeyValueConfig {
+	return []jetstream.KeyValueConfig{
+		{Bucket: job.BucketRounds, Description: "manifest and outcomes of each round"},
+		{Bucket: job.BucketRecords, Description: "the state of each job"},
+		{Bucket: job.BucketEvaluation, Description: "what workers concluded, compressed"},
+		{Bucket: job.BucketMiners, Description: "each miner's last good evaluation"},
+		// Scores of what nobody asked for in 45 days would be asked for at
+		// most once more: the rules look back 35 days.
+		{Bucket: job.BucketScores, Description: "token scores by content", TTL: 45 * day},
+	}
+}
+
+// declare makes everything that is declared true. It may be run twice.
+func (b *Bus) declare(ctx context.Context) error {
+	for _, want := range streams() {
+		if err := b.declareStream(ctx, want); err != nil {
+			return err
+		}
+	}
+	for _, want := range kvBuckets() {
+		if err := b.declareBucket(ctx, want); err != nil {
+			return err
+		}
+	}
+	if err := b.bind(ctx); err != nil {
+		return err
+	}
+	return b.declareConsumer(ctx)
+}
+
+func (b *Bus) bind(ctx context.Context) (err error) {
+	for name, stream := range map[string]*jetstream.Stream{
+		job.StreamJobs: &b.jobs, job.StreamDead: &b.dead, job.StreamAdvisory: &b.advisory,
+	} {
+		if *stream, err = b.js.Stream(ctx, name); err != nil {
+			return fmt.Errorf("stream %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (b *Bus) declareStream(ctx context.Context, want jetstream.StreamConfig) error {
+	want.Storage = jetstream.FileStorage
+	existing, err := b.js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		want.Replicas = max(b.cfg.Replicas, 1)
+		_, err = b.js.CreateStream(ctx, want)
+		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return naming("stream", want.Name, err)
+		}
+		existing, err = b.js.Stream(ctx, want.Name) // another process was first
+	}
+	if err != nil {
+		return naming("stream", want.Name, err)
+	}
+	return b.bringUpToDate(ctx, existing.CachedInfo().Config, want)
+}
+
+// bringUpToDate changes what is declared and leaves the rest, such as an
+// operator's placement, as it is.
+func (b *Bus) bringUpToDate(ctx context.Context, have, want jetstream.StreamConfig) error {
+	if have.Storage != want.Storage {
+		return &MismatchError{Stream: want.Name, Setting: "storage", Have: have.Storage, Want: want.Storage}
+	}
+	if have.Retention != want.Retention {
+		return &MismatchError{Stream: want.Name, Setting: "retention", Have: have.Retention, Want: want.Retention}
+	}
+	next := have
+	next.Description, next.Subjects, next.MaxAge = want.Description, want.Subjects, want.MaxAge
+	next.Discard = want.Discard
+	if want.Duplicates > 0 {
+		next.Duplicates = want.Duplicates
+	}
+	if b.cfg.Replicas > 0 {
+		next.Replicas = b.cfg.Replicas
+	}
+	if reflect.DeepEqual(have, next) {
+		return nil
+	}
+	_, err := b.js.UpdateStream(ctx, next)
+	return naming("stream", want.Name, err)
+}
+
+func (b *Bus) declareBucket(ctx context.Context, want jetstream.KeyValueConfig) error {
+	want.Storage, want.History = jetstream.FileStorage, 1
+	kv, err := b.js.KeyValue(ctx, want.Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		want.Replicas = max(b.cfg.Replicas, 1)
+		kv, err = b.js.CreateKeyValue(ctx, want)
+		if errors.Is(err, jetstream.ErrBucketExists) { // another process was first
+			kv, err = b.js.KeyValue(ctx, want.Bucket)
+		}
+	}
+	if err != nil {
+		return naming("bucket", want.Bucket, err)
+	}
+	b.buckets[want.Bucket] = kv
+	return b.bucketUpToDate(ctx, want)
+}
+
+func (b *Bus) bucketUpToDate(ctx context.Context, want jetstream.KeyValueConfig) error {
+	stream, err := b.js.Stream(ctx, "KV_"+want.Bucket)
+	if err != nil {
+		return naming("bucket", want.Bucket, err)
+	}
+	have := stream.CachedInfo().Config
+	// What a bucket shares with its stream; the rest is the client library's.
+	declared := have
+	declared.Description, declared.MaxAge = want.Description, want.TTL
+	declared.Storage, declared.Retention = jetstream.FileStorage, jetstream.LimitsPolicy
+	if want.TTL > 0 && have.Duplicates > want.TTL {
+		declared.Duplicates = want.TTL
+	}
+	return b.bringUpToDate(ctx, have, declared)
+}
+
+// declareConsumer makes the one durable consumer that all workers share. It
+// has no filter, because a work queue allows only one consumer per subject,
+// and no BackOff: that would override AckWait and shorten the lease.
+func (b *Bus) declareConsumer(ctx context.Context) error {
+	want := jetstream.ConsumerConfig{
+		Durable: job.Consumer, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
+		AckWait: DefaultAckWait, MaxDeliver: DefaultMaxDeliver, MaxAckPending: DefaultMaxAckPending,
+		Description: "hands each job to one worker", Replicas: 0, // as the stream
+	}
+	existing, err := b.jobs.Consumer(ctx, job.Consumer)
+	if err == nil {
+		want = existing.CachedInfo().Config
+		want.BackOff = nil
+	} else if !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return naming("consumer", job.Consumer, err)
+	}
+	b.choose(&want)
+	if existing == nil || !reflect.DeepEqual(existing.CachedInfo().Config, want) {
+		if existing, err = b.jobs.CreateOrUpdateConsumer(ctx, want); err != nil {
+			return naming("consumer", job.Consumer, err)
+		}
+	}
+	b.workers, b.ackWait = existing, existing.CachedInfo().Config.AckWait
+	return nil
+}
+
+// choose lays this process' settings over the consumer's.
+func (b *Bus) choose(c *jetstream.ConsumerConfig) {
+	if b.cfg.AckWait > 0 {
+		c.AckWait = b.cfg.AckWait
+	}
+	if b.cfg.MaxDeliver > 0 {
+		c.MaxDeliver = b.cfg.MaxDeliver
+	}
+	if b.cfg.MaxAckPending > 0 {
+		c.MaxAckPending = b.cfg.MaxAckPending
+	}
+}
+
+func naming(kind, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", kind, name, err)
+}

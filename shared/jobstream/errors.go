@@ -1,0 +1,71 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Sentinels of the buckets.
+var (
+	// ErrNotFound says that there is no such key.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict says that the key has another revision than the one given:
+	// read again and decide anew.
+	ErrConflict = errors.New("changed by somebody else meanwhile")
+	// ErrExists says that the key was there already.
+	ErrExists = errors.New("exists already")
+)
+
+// ValueError is a stored value that cannot be read.
+type ValueError struct {
+	Bucket, Key string
+	Err         error
+}
+
+func (e *ValueError) Error() string {
+	return fmt.Sprintf("bucket %s, key %s: damaged value: %v", e.Bucket, e.Key, e.Err)
+}
+
+func (e *ValueError) Unwrap() error { return e.Err }
+
+// MismatchError is an existing stream that cannot be brought to its declared
+// settings.
+type MismatchError struct {
+	Stream, Setting string
+	Have, Want      any
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("stream %s exists with %s %v, want %v, which cannot be changed in place: "+
+		"use another account, or move its messages and delete it", e.Stream, e.Setting, e.Have, e.Want)
+}
+
+// conflict says whether the server refused a write for its revision. There
+// are two codes for it, the second from replicated streams.
+func conflict(err error) bool {
+	return errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists)
+}
+
+// notSent says that an operation did not leave this process.
+func notSent(err error) bool {
+	return errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionReconnecting) ||
+		errors.Is(err, nats.ErrDisconnected)
+}
+
+// passing says whether another try may do better: the server is away, has no
+// leader, or did not answer in time.
+func passing(err error) bool {
+	var api *jetstream.APIError
+	switch {
+	case notSent(err), errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
+		return true
+	case errors.As(err, &api):
+		return api.Code == 503 // JetStream temporarily unavailable, no leader
+	}
+	return false
+}

@@ -1,0 +1,119 @@
+package jobstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+)
+
+// exhaustedConsumer is shared by all producers: each advisory goes to one.
+const exhaustedConsumer = "exhausted"
+
+// advisory is the server's word that a message has used up its deliveries.
+type advisory struct {
+	Sequence   uint64 `json:"stream_seq"`
+	Deliveries uint64 `json:"deliveries"`
+}
+
+// ConsumeExhausted calls handle for each job whose deliveries are used up,
+// one after the other, until ctx ends; then it returns nil. After handle has
+// returned nil the message is removed: no raised limit would have revived
+// it. After an error the advisory comes again, 5 s later.
+func (b *Bus) ConsumeExhausted(ctx context.Context,
+	handle func(ctx context.Context, round string, uid int, deliveries uint64) error,
+) error {
+	var consumer jetstream.Consumer
+	err := b.try(ctx, "declaring the consumer of "+job.StreamAdvisory, func(ctx context.Context) (err error) {
+		consumer, err = b.advisory.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable: exhaustedConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, MaxDeliver: -1,
+		})
+		return err //nolint:wrapcheck // try names the operation
+	})
+	for err == nil && ctx.Err() == nil {
+		err = b.exhaustedOnce(ctx, consumer, handle)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (b *Bus) exhaustedOnce(ctx context.Context, consumer jetstream.Consumer,
+	handle func(ctx context.Context, round string, uid int, deliveries uint64) error,
+) error {
+	got, err := b.collect(consumer.Fetch(1, jetstream.FetchMaxWait(time.Second)))
+	if err != nil {
+		if !Away(err) {
+			return err
+		}
+		b.outage(ctx, "fetching advisories", err)
+		_ = pause(ctx, b.cfg.RetryWait) // the caller looks at ctx
+		return nil
+	}
+	for _, d := range got {
+		if err := b.exhausted(ctx, d, handle); err != nil {
+			b.cfg.Log.ErrorContext(ctx, "a job whose deliveries are used up could not be buried yet", "error", err)
+			_ = d.Nak(context.WithoutCancel(ctx), 5*time.Second) // if it is lost, AckWait does the same
+		}
+	}
+	return nil
+}
+
+// exhausted handles one advisory: find the message, bury its job, remove it.
+func (b *Bus) exhausted(ctx context.Context, d *Delivery,
+	handle func(ctx context.Context, round string, uid int, deliveries uint64) error,
+) error {
+	var said advisory
+	if err := json.Unmarshal(d.Payload(), &said); err != nil || said.Sequence == 0 {
+		b.cfg.Log.ErrorContext(ctx, "advisory that cannot be read", "payload", string(d.Payload()), "error", err)
+		return d.Ack(ctx)
+	}
+	msg, err := b.message(ctx, said.Sequence)
+	if errors.Is(err, jetstream.ErrMsgNotFound) { // settled after all
+		return d.Ack(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	round, uid, err := job.ParseSubject(msg.Subject)
+	if err != nil { // no record can be of that name; workers bury such messages when they see them
+		err = b.PublishDead(ctx, job.DeadLetter{
+			Class: job.Poison, At: time.Now().UTC(), Payload: msg.Data,
+			Error: fmt.Sprintf("deliveries used up (%d): %v", said.Deliveries, err),
+		})
+	} else {
+		err = handle(ctx, round, uid, said.Deliveries)
+	}
+	if err != nil {
+		return err
+	}
+	if err := b.remove(ctx, said.Sequence); err != nil {
+		return err
+	}
+	return d.Ack(ctx)
+}
+
+func (b *Bus) message(ctx context.Context, sequence uint64) (*jetstream.RawStreamMsg, error) {
+	var msg *jetstream.RawStreamMsg
+	err := b.try(ctx, fmt.Sprintf("reading message %d", sequence), func(ctx context.Context) (err error) {
+		msg, err = b.jobs.GetMsg(ctx, sequence)
+		return err //nolint:wrapcheck // try names the operation
+	})
+	return msg, err
+}
+
+func (b *Bus) remove(ctx context.Context, sequence uint64) error {
+	err := b.try(ctx, fmt.Sprintf("removing message %d", sequence), func(ctx context.Context) error {
+		return b.jobs.DeleteMsg(ctx, sequence) //nolint:wrapcheck // try names the operation
+	})
+	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		return nil
+	}
+	return err
+}

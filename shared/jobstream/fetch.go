@@ -1,0 +1,58 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+)
+
+// Fetch returns up to n deliveries: those that are there now or, if there is
+// none, the first to come within wait. An empty answer is no error.
+//
+// It is not broken off when ctx ends, because a message that the server has
+// sent by then would wait a whole AckWait for nobody; it returns after wait
+// at the latest (a second more if the server is silent), and the caller must
+// settle whatever it gets.
+func (b *Bus) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx) //nolint:wrapcheck // the caller's own
+	}
+	got, err := b.collect(b.workers.FetchNoWait(n))
+	if len(got) > 0 || err != nil || ctx.Err() != nil {
+		return got, err
+	}
+	// One only: a batch would be held back until it is full or wait is over.
+	return b.collect(b.workers.Fetch(1, jetstream.FetchMaxWait(wait)))
+}
+
+// collect drains a batch to its end: its channel is always closed.
+func (b *Bus) collect(batch jetstream.MessageBatch, err error) ([]*Delivery, error) {
+	if err != nil {
+		return nil, fmt.Errorf("fetching from %s: %w", job.StreamJobs, err)
+	}
+	var got []*Delivery
+	for msg := range batch.Messages() {
+		meta, metaErr := msg.Metadata()
+		if metaErr != nil { // not from a stream: nothing to settle
+			b.cfg.Log.Error("message without a place in the stream", "subject", msg.Subject(), "error", metaErr)
+			continue
+		}
+		got = append(got, &Delivery{bus: b, msg: msg, meta: meta, at: time.Now()})
+	}
+	err = batch.Error()
+	if err != nil && len(got) == 0 {
+		return nil, fmt.Errorf("fetching from %s: %w", job.StreamJobs, err)
+	}
+	return got, nil
+}
+
+// Away says whether an error of Fetch will pass by waiting: the server is
+// away or the consumer has no leader.
+func Away(err error) bool {
+	return passing(err) || errors.Is(err, jetstream.ErrConsumerLeadershipChanged) || errors.Is(err, jetstream.ErrServerShutdown)
+}

@@ -1,0 +1,82 @@
+package jobstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+)
+
+// PublishJob queues a job and returns when the server has stored it. A job
+// that is queued already is not queued again, and is no error.
+func (b *Bus) PublishJob(ctx context.Context, j job.Job) (err error) {
+	ctx, span := startPublish(ctx, j)
+	defer func() { endSpan(span, err) }()
+	data, err := j.Encode()
+	if err != nil {
+		return fmt.Errorf("publishing: %w", err)
+	}
+	return b.publish(ctx, job.Subject(j.Round, j.UID), j.MessageID(), data)
+}
+
+// PublishDead stores a dead letter and returns when the server has it. The
+// same letter again, after a crash, is not stored twice.
+func (b *Bus) PublishDead(ctx context.Context, d job.DeadLetter) error {
+	if !job.ValidRound(d.Round) {
+		d.Round, d.UID = job.RoundUnnamed, 0
+	}
+	d.Version = job.Version
+	data, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("encoding the dead letter of %s/%d: %w", d.Round, d.UID, err)
+	}
+	return b.publish(ctx, job.DeadSubject(d.Round, d.UID), deadID(d), data)
+}
+
+// deadID is the same for the same end of the same attempt; instants and
+// wording may differ when a worker tells it again.
+func deadID(d job.DeadLetter) string {
+	sum := fnv.New64a()
+	sum.Write(d.Payload)
+	return fmt.Sprintf("dead/%s/%d/%d/%d/%s/%x", d.Round, d.UID, d.Replay, d.Attempts, d.Class, sum.Sum64())
+}
+
+func (b *Bus) publish(ctx context.Context, subject, id string, data []byte) error {
+	msg := nats.NewMsg(subject)
+	msg.Data = data
+	inject(ctx, msg.Header)
+	return b.try(ctx, "publishing "+id, func(ctx context.Context) error {
+		_, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id))
+		return err //nolint:wrapcheck // try names the operation
+	})
+}
+
+// DeadLetters lists a round's dead letters, oldest first.
+func (b *Bus) DeadLetters(ctx context.Context, round string) ([]job.DeadLetter, error) {
+	subject := "miner.dead." + round + ".*"
+	var letters []job.DeadLetter
+	for next := uint64(1); ; {
+		var msg *jetstream.RawStreamMsg
+		err := b.try(ctx, "reading dead letters of "+round, func(ctx context.Context) (err error) {
+			msg, err = b.dead.GetMsg(ctx, next, jetstream.WithGetMsgSubject(subject))
+			return err //nolint:wrapcheck // try names the operation
+		})
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return letters, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var d job.DeadLetter
+		if err := json.Unmarshal(msg.Data, &d); err != nil {
+			return nil, &ValueError{Bucket: job.StreamDead, Key: fmt.Sprint(msg.Sequence), Err: err}
+		}
+		letters, next = append(letters, d), msg.Sequence+1
+	}
+}

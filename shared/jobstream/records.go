@@ -1,0 +1,101 @@
+package jobstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+)
+
+// PlanRecord stores the record of a job that is to be published. One that is
+// there already stays as it is, and created is false.
+func (b *Bus) PlanRecord(ctx context.Context, r job.Record) (created bool, err error) {
+	data, err := encodeRecord(r)
+	if err != nil {
+		return false, err
+	}
+	_, err = b.write(ctx, b.records(), job.RecordKey(r.Round, r.UID), data, 0)
+	if errors.Is(err, ErrConflict) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Record reads a job's record with the revision that UpdateRecord wants.
+// ErrNotFound if there is none. With replicas it may be older than the last
+// write: an update based on it then ends in ErrConflict.
+func (b *Bus) Record(ctx context.Context, round string, uid int) (job.Record, uint64, error) {
+	entry, err := b.get(ctx, b.records(), job.RecordKey(round, uid))
+	if err != nil {
+		return job.Record{}, 0, err
+	}
+	r, err := b.decodeRecord(entry.Key(), entry.Value())
+	return r, entry.Revision(), err
+}
+
+// UpdateRecord replaces a record if its revision is still the given one, and
+// returns the new revision; ErrConflict if it is not.
+func (b *Bus) UpdateRecord(ctx context.Context, r job.Record, revision uint64) (uint64, error) {
+	data, err := encodeRecord(r)
+	if err != nil {
+		return 0, err
+	}
+	return b.write(ctx, b.records(), job.RecordKey(r.Round, r.UID), data, revision)
+}
+
+// Records lists the records of a round as they are now.
+func (b *Bus) Records(ctx context.Context, round string) ([]job.Record, error) {
+	var records []job.Record
+	err := b.try(ctx, "listing records of "+round, func(ctx context.Context) error {
+		records = records[:0]
+		watcher, err := b.records().Watch(ctx, round+".*", jetstream.IgnoreDeletes())
+		if err != nil {
+			return err //nolint:wrapcheck // try names the operation
+		}
+		defer stopWatcher(watcher)
+		for entry := range watcher.Updates() {
+			if entry == nil { // all that were there have come
+				return nil
+			}
+			r, err := b.decodeRecord(entry.Key(), entry.Value())
+			if err != nil {
+				return err
+			}
+			records = append(records, r)
+		}
+		return context.DeadlineExceeded // broken off: try again
+	})
+	return records, err
+}
+
+// stopWatcher ends a watcher and takes what it still has: the library's
+// callback would otherwise wait for a reader for ever.
+func stopWatcher(w jetstream.KeyWatcher) {
+	_ = w.Stop()            // it only fails when it has ended
+	for range w.Updates() { //nolint:revive // drained on purpose
+	}
+}
+
+func encodeRecord(r job.Record) ([]byte, error) {
+	r.Version = job.Version
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encoding record %s: %w", job.RecordKey(r.Round, r.UID), err)
+	}
+	return data, nil
+}
+
+func (b *Bus) decodeRecord(key string, data []byte) (job.Record, error) {
+	r, err := job.DecodeRecord(data)
+	if err == nil && job.RecordKey(r.Round, r.UID) != key {
+		err = fmt.Errorf("it is the record of %s", job.RecordKey(r.Round, r.UID))
+	}
+	if err != nil {
+		return job.Record{}, &ValueError{Bucket: job.BucketRecords, Key: key, Err: err}
+	}
+	return r, nil
+}

@@ -1,0 +1,144 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// try runs op until it succeeds, fails for good, or ctx ends. Each run has
+// its own timeout. op must be one that may be run twice.
+func (b *Bus) try(ctx context.Context, what string, op func(context.Context) error) error {
+	for {
+		err := b.once(ctx, op)
+		if err == nil {
+			b.recovered()
+			return nil
+		}
+		if !passing(err) || b.nc.IsClosed() {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w (last answer: %w)", what, context.Cause(ctx), err)
+		}
+		b.outage(ctx, what, err)
+		if waitErr := pause(ctx, b.cfg.RetryWait); waitErr != nil {
+			return fmt.Errorf("%s: %w (last answer: %w)", what, waitErr, err)
+		}
+	}
+}
+
+func (b *Bus) once(ctx context.Context, op func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
+	defer cancel()
+	return op(ctx)
+}
+
+// outage logs the first failure of a row of them, whoever met it.
+func (b *Bus) outage(ctx context.Context, what string, err error) {
+	if b.out.CompareAndSwap(false, true) {
+		b.cfg.Log.WarnContext(ctx, "NATS does not answer, waiting for it", "doing", what, "error", err)
+	}
+}
+
+func (b *Bus) recovered() {
+	if b.out.Load() && b.out.CompareAndSwap(true, false) {
+		b.cfg.Log.Info("NATS answers again")
+	}
+}
+
+// pause waits for d or for the end of ctx, whose cause it returns.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
+
+// write sets key to data if its revision is the given one, 0 meaning that it
+// must not exist. When an earlier try's answer was lost, a conflict may be
+// that try's own doing: then the stored value is compared before ErrConflict
+// is returned.
+func (b *Bus) write(ctx context.Context, kv jetstream.KeyValue, key string, data []byte, revision uint64) (uint64, error) {
+	var now uint64
+	unsure := false
+	err := b.try(ctx, "writing "+kv.Bucket()+" "+key, func(ctx context.Context) error {
+		var err error
+		if revision == 0 {
+			now, err = kv.Create(ctx, key, data)
+		} else {
+			now, err = kv.Update(ctx, key, data, revision)
+		}
+		if unsure && conflict(err) {
+			now, err = ownWrite(ctx, kv, key, data)
+		}
+		unsure = unsure || err != nil && !notSent(err)
+		return err
+	})
+	if conflict(err) {
+		return 0, fmt.Errorf("bucket %s, key %s at revision %d: %w", kv.Bucket(), key, revision, ErrConflict)
+	}
+	return now, err
+}
+
+// ownWrite returns the revision of key if it holds data already.
+func ownWrite(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) (uint64, error) {
+	entry, err := kv.Get(ctx, key)
+	if err != nil {
+		return 0, fmt.Errorf("looking up the outcome of a write: %w", err)
+	}
+	if string(entry.Value()) != string(data) {
+		return 0, jetstream.ErrKeyExists
+	}
+	return entry.Revision(), nil
+}
+
+// put sets key to data whatever it held.
+func (b *Bus) put(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) error {
+	return b.try(ctx, "writing "+kv.Bucket()+" "+key, func(ctx context.Context) error {
+		_, err := kv.Put(ctx, key, data)
+		return err //nolint:wrapcheck // try names the operation
+	})
+}
+
+// get reads a key; ErrNotFound if there is none.
+func (b *Bus) get(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
+	var entry jetstream.KeyValueEntry
+	err := b.try(ctx, "reading "+kv.Bucket()+" "+key, func(ctx context.Context) error {
+		var err error
+		entry, err = kv.Get(ctx, key)
+		return err //nolint:wrapcheck // try names the operation
+	})
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, fmt.Errorf("bucket %s, key %s: %w", kv.Bucket(), key, ErrNotFound)
+	}
+	return entry, err
+}
+
+// keys lists a bucket's keys that match a pattern.
+func (b *Bus) keys(ctx context.Context, kv jetstream.KeyValue, pattern string) ([]string, error) {
+	var keys []string
+	err := b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(ctx context.Context) error {
+		lister, err := kv.ListKeysFiltered(ctx, pattern)
+		if err != nil {
+			return err //nolint:wrapcheck // try names the operation
+		}
+		keys = keys[:0]
+		for key := range lister.Keys() {
+			keys = append(keys, key)
+		}
+		if err := ctx.Err(); err != nil {
+			return nats.ErrTimeout // cut short: the list is not whole
+		}
+		return nil
+	})
+	return keys, err
+}
