@@ -1,0 +1,81 @@
+package mirrorsim
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The limit of the real mirror, as the command has it by default.
+const (
+	RealLimit      = 50
+	RealWindow     = 10 * time.Second
+	RealMitigation = 10 * time.Second
+)
+
+// Config is what Start needs.
+type Config struct {
+	// World is what is served; required. Whoever made it closes it.
+	World *World
+	// Addr is where to listen; 127.0.0.1:0 (any free port) by default.
+	Addr string
+	// Limit is the requests let through in a Window, by each of the three
+	// counts; 0 means no limit.
+	Limit int
+	// Window and Mitigation default to the real mirror's 10 s each.
+	Window, Mitigation time.Duration
+	// Latency holds every answer back but a refused one; none by default.
+	Latency Latency
+	// Faults are the probabilities of faults; they may add up to 1 at most.
+	Faults map[Fault]float64
+	// Stall is how long a stalled request is held before its connection is
+	// reset; a minute by default.
+	Stall time.Duration
+	// Seed decides faults, latencies and the phases of the fixed windows.
+	Seed uint64
+}
+
+// withDefaults fills what is not set and checks the rest.
+func (c Config) withDefaults() (Config, error) {
+	if c.Addr == "" {
+		c.Addr = "127.0.0.1:0"
+	}
+	for _, d := range []struct {
+		value  *time.Duration
+		preset time.Duration
+	}{{&c.Window, RealWindow}, {&c.Mitigation, RealMitigation}, {&c.Stall, time.Minute}} {
+		if *d.value == 0 {
+			*d.value = d.preset
+		}
+	}
+	return c, c.check()
+}
+
+func (c Config) check() error {
+	switch {
+	case c.World == nil:
+		return errors.New("mirrorsim: Config.World is nil, want a world such as that of Demo")
+	case c.Limit < 0:
+		return fmt.Errorf("mirrorsim: Config.Limit %d: want requests a window, or 0 for no limit", c.Limit)
+	case c.Window < 0:
+		return fmt.Errorf("mirrorsim: Config.Window %s: want a positive duration", c.Window)
+	case c.Mitigation < 0:
+		return fmt.Errorf("mirrorsim: Config.Mitigation %s: want a positive duration", c.Mitigation)
+	case c.Stall < 0:
+		return fmt.Errorf("mirrorsim: Config.Stall %s: want a positive duration", c.Stall)
+	}
+	total := 0.0
+	for fault, p := range c.Faults {
+		if err := fault.check(); err != nil {
+			return fmt.Errorf("mirrorsim: Config.Faults: %w", err)
+		}
+		if !(p >= 0 && p <= 1) {
+			return fmt.Errorf("mirrorsim: Config.Faults[%s] %g: want a probability from 0 to 1", fault, p)
+		}
+		total += p
+	}
+	if total > 1 {
+		return fmt.Errorf("mirrorsim: Config.Faults add up to %g: want 1 at most", total)
+	}
+	return nil
+}

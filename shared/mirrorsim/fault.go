@@ -1,0 +1,121 @@
+package mirrorsim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Fault is a way in which an answer goes wrong: one of the constants, or a
+// status of faultStatuses as text ("503").
+type Fault string
+
+// The faults that are no single status.
+const (
+	Fault5xx       Fault = "5xx"       // any status of faultStatuses but 429, drawn anew each time
+	FaultReset     Fault = "reset"     // the connection is reset before an answer
+	FaultStall     Fault = "stall"     // no answer for Config.Stall or until the client gives up, then a reset
+	FaultCut       Fault = "cut"       // half of the right body, then the connection closes
+	FaultMalformed Fault = "malformed" // 200 with JSON that breaks off
+	FaultHTML      Fault = "html"      // 200 with a page of HTML
+)
+
+// faultStatuses are the statuses that the mirror's own faults (500, 503) and
+// Cloudflare's have. A 429 among them is one that no count explains.
+var faultStatuses = []int{429, 500, 502, 503, 520, 521, 522, 523, 524}
+
+// faultKinds are the faults that are no single status, in the order in which
+// a request's draw goes through them.
+var faultKinds = []Fault{Fault5xx, FaultReset, FaultStall, FaultCut, FaultMalformed, FaultHTML}
+
+// status is the one status that a fault stands for, 0 for other faults.
+func (f Fault) status() int {
+	n, err := strconv.Atoi(string(f))
+	if err != nil || !slices.Contains(faultStatuses, n) {
+		return 0
+	}
+	return n
+}
+
+// check says what is wrong with a fault that nobody knows.
+func (f Fault) check() error {
+	if f.status() != 0 || slices.Contains(faultKinds, f) {
+		return nil
+	}
+	return fmt.Errorf("fault %q: want one of %s", f, strings.Join(faultNames(), ", "))
+}
+
+// faultNames lists every fault, for help and errors.
+func faultNames() []string {
+	names := make([]string, 0, len(faultKinds)+len(faultStatuses))
+	for _, kind := range faultKinds {
+		names = append(names, string(kind))
+	}
+	for _, status := range faultStatuses {
+		names = append(names, strconv.Itoa(status))
+	}
+	return names
+}
+
+// ParseFault reads "kind=probability".
+func ParseFault(text string) (Fault, float64, error) {
+	kind, number, found := strings.Cut(text, "=")
+	p, err := strconv.ParseFloat(number, 64)
+	if !found || err != nil || !(p >= 0 && p <= 1) {
+		return "", 0, fmt.Errorf("fault %q: want kind=probability with a probability from 0 to 1, such as 5xx=0.05", text)
+	}
+	return Fault(kind), p, Fault(kind).check()
+}
+
+// draw picks the fault of one request, "" for none. One number decides, so
+// that the sequence depends on nothing but the seed and the number of draws.
+func draw(rng *rand.Rand, probabilities []faultChance) Fault {
+	x := rng.Float64()
+	for _, chance := range probabilities {
+		if x < chance.probability {
+			return chance.fault
+		}
+		x -= chance.probability
+	}
+	return ""
+}
+
+// faultChance is how likely a fault is.
+type faultChance struct {
+	fault       Fault
+	probability float64
+}
+
+// chances are the configured faults in a fixed order.
+func chances(faults map[Fault]float64) []faultChance {
+	list := make([]faultChance, 0, len(faults))
+	for _, name := range faultNames() {
+		if p, ok := faults[Fault(name)]; ok {
+			list = append(list, faultChance{Fault(name), p})
+		}
+	}
+	return list
+}
+
+// resolve makes one fault of the many that "5xx" stands for.
+func (f Fault) resolve(rng *rand.Rand) Fault {
+	if f != Fault5xx {
+		return f
+	}
+	return Fault(strconv.Itoa(faultStatuses[1+rng.IntN(len(faultStatuses)-1)]))
+}
+
+// statusAnswer is the answer of a fault that is a status: JSON where the
+// mirror itself speaks, a page where Cloudflare does.
+func statusAnswer(status int) answer {
+	switch status {
+	case http.StatusInternalServerError:
+		return refusal(status, "Internal server error")
+	case http.StatusServiceUnavailable:
+		return refusal(status, "Service Unavailable")
+	}
+	return page(status)
+}

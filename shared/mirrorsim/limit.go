@@ -1,0 +1,98 @@
+package mirrorsim
+
+import "time"
+
+// counter decides as the limit in front of the mirror may: nobody outside
+// knows which of three ways it counts, so a request is let through only when
+// all three would. It has no clock: now comes in, as the time since some
+// origin, never lower than before.
+type counter struct {
+	limit      int
+	window     time.Duration
+	mitigation time.Duration
+
+	fixed    tally           // fixed windows
+	estimate tally           // fixed windows of another phase, for the estimate
+	log      []time.Duration // sliding log: arrivals in (now − window, now]
+	until    time.Duration   // the mitigation period's end
+}
+
+// tally counts in windows that start at phase before the origin.
+type tally struct {
+	phase     time.Duration
+	index     int64
+	prev, cur int
+}
+
+// verdict is what a counter says of one request.
+type verdict struct {
+	refused bool
+	retry   time.Duration // until the mitigation period ends
+	by      string        // the count that was over, "" inside a mitigation period
+}
+
+// newCounter returns a counter whose two kinds of fixed windows started at
+// the given phases before the origin.
+func newCounter(limit int, window, mitigation, fixedPhase, estimatePhase time.Duration) *counter {
+	return &counter{
+		limit: limit, window: window, mitigation: mitigation,
+		fixed: tally{phase: fixedPhase}, estimate: tally{phase: estimatePhase},
+	}
+}
+
+// admit counts a request that arrives now and decides on it. One inside a
+// mitigation period counts like any other: hammering on keeps the counts up.
+func (c *counter) admit(now time.Duration) verdict {
+	c.slide(now)
+	c.fixed.add(now, c.window)
+	c.estimate.add(now, c.window)
+	if now < c.until {
+		return verdict{refused: true, retry: c.until - now}
+	}
+	by := c.over(now)
+	if by == "" {
+		return verdict{}
+	}
+	c.until = now + c.mitigation
+	return verdict{refused: true, retry: c.mitigation, by: by}
+}
+
+// over names the first count that is above the limit.
+func (c *counter) over(now time.Duration) string {
+	switch {
+	case c.fixed.cur > c.limit:
+		return "fixed"
+	case len(c.log) > c.limit:
+		return "sliding"
+	case c.estimate.estimate(now, c.window) > float64(c.limit):
+		return "two_window"
+	}
+	return ""
+}
+
+// slide puts now into the log and drops what is a whole window old.
+func (c *counter) slide(now time.Duration) {
+	old := 0
+	for old < len(c.log) && c.log[old] <= now-c.window {
+		old++
+	}
+	c.log = append(c.log[old:], now)
+}
+
+// add counts a request in the window that now lies in.
+func (t *tally) add(now, window time.Duration) {
+	switch index := int64((now + t.phase) / window); index {
+	case t.index:
+	case t.index + 1:
+		t.index, t.prev, t.cur = index, t.cur, 0
+	default:
+		t.index, t.prev, t.cur = index, 0, 0
+	}
+	t.cur++
+}
+
+// estimate is prev·(1−x/W)+cur with x the time since the window began.
+func (t *tally) estimate(now, window time.Duration) float64 {
+	x := (now + t.phase) % window
+	return float64(t.prev)*(1-float64(x)/float64(window)) + float64(t.cur)
+}

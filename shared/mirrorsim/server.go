@@ -1,0 +1,151 @@
+package mirrorsim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// grace is how long Close lets answers under way finish before it cuts them.
+const grace = 5 * time.Second
+
+// Server is a simulated mirror that listens.
+type Server struct {
+	URL string // http://127.0.0.1:PORT
+
+	cfg    Config
+	world  *World
+	http   *http.Server
+	conns  *connections
+	cancel context.CancelFunc // ends what holds answers back
+	served chan error         // the listener's end
+	active sync.WaitGroup     // handlers under way
+
+	mu      sync.Mutex
+	origin  time.Time // arrivals are counted from here
+	rng     *rand.Rand
+	limit   *counter // nil without a limit
+	fails   map[string]Failure
+	chances []faultChance
+	figures figures
+}
+
+// Start listens and serves until Close, or until ctx ends.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("mirrorsim: listening on %s: %w", cfg.Addr, err)
+	}
+	base, cancel := context.WithCancel(ctx)
+	s := &Server{
+		URL: "http://" + listener.Addr().String(), cfg: cfg, world: cfg.World, conns: newConnections(),
+		cancel: cancel, served: make(chan error, 1), fails: maps.Clone(cfg.World.Fails), chances: chances(cfg.Faults),
+	}
+	if s.fails == nil {
+		s.fails = map[string]Failure{}
+	}
+	s.Reset()
+	s.http = &http.Server{
+		Handler:           s.routes(),
+		ReadHeaderTimeout: time.Minute,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnContext:       s.conns.accepted,
+		ConnState:         s.conns.changed,
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // cut connections are wanted here
+	}
+	go func() { s.served <- s.http.Serve(listener) }()
+	return s, nil
+}
+
+// Close stops listening, lets answers under way finish for a moment, and
+// returns when every goroutine of the server has ended.
+func (s *Server) Close() error {
+	s.cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	s.active.Wait()
+	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	s.served <- http.ErrServerClosed // Close may be called again
+	if err != nil {
+		return fmt.Errorf("mirrorsim: closing %s: %w", s.URL, err)
+	}
+	return nil
+}
+
+// FailFirst makes the next times requests of a request key fail (see
+// Failure): pulls:ID, issues:ID, open_issues:ID, files:owner/repo#n,
+// maintainers:owner/repo or health.
+func (s *Server) FailFirst(key string, times int, fault Fault) error {
+	if err := fault.check(); err != nil {
+		return fmt.Errorf("mirrorsim: failing %s: %w", key, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fails[key] = Failure{Times: times, Fault: fault}
+	return nil
+}
+
+// Reset forgets what was counted, the limit's own counts included, and starts
+// a new phase. Failures that have healed stay healed.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.origin = time.Now()
+	s.figures = newFigures()
+	s.conns.reset()
+	s.rng = rand.New(rand.NewPCG(s.cfg.Seed, 0x6d6972726f72)) // the second word only tells our streams apart
+	if s.cfg.Limit > 0 {
+		phase := func() time.Duration { return time.Duration(s.rng.Int64N(int64(s.cfg.Window))) }
+		s.limit = newCounter(s.cfg.Limit, s.cfg.Window, s.cfg.Mitigation, phase(), phase())
+	}
+}
+
+// arrive counts a request and decides what becomes of it, under one lock: the
+// order of arrivals is the order of decisions.
+func (s *Server) arrive(route, key, agent string) fate {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Since(s.origin)
+	s.figures.arrived(now, route, agent)
+	if s.limit != nil {
+		if v := s.limit.admit(now); v.refused {
+			s.figures.refused(v)
+			return fate{over: true, retry: v.retry}
+		}
+	}
+	f := fate{latency: s.cfg.Latency.draw(s.rng), fault: draw(s.rng, s.chances)}
+	if failure, listed := s.fails[key]; listed && failure.Times != 0 {
+		f.fault = failure.Fault
+		if failure.Times > 0 {
+			failure.Times--
+			s.fails[key] = failure
+		}
+	}
+	f.fault = f.fault.resolve(s.rng)
+	return f
+}
+
+// fate is what was decided about a request when it arrived.
+type fate struct {
+	over    bool
+	retry   time.Duration
+	latency time.Duration
+	fault   Fault
+}

@@ -1,0 +1,194 @@
+package mirrorsim
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"mirrorfleet/shared/ratelimit/windows"
+)
+
+// maxAgents is how many user agents are told apart; a client that makes up
+// a new one for each request must not fill the memory.
+const maxAgents = 32
+
+// Stats is what a server saw since its start or the last Reset. Requests
+// under /sim/ are not in any number.
+type Stats struct {
+	Requests int                   `json:"requests"`
+	ByRoute  map[string]RouteStats `json:"by_route"`
+	// ByStatus has "none" for requests that got no answer.
+	ByStatus map[string]int `json:"by_status"`
+	// Faults counts answers that went wrong on purpose, and "gone": clients
+	// that gave up while an answer was held back.
+	Faults      map[Fault]int  `json:"faults"`
+	Connections Connections    `json:"connections"`
+	UserAgents  map[string]int `json:"user_agents"`
+	BytesSent   int64          `json:"bytes_sent"`
+	// FirstArrival and LastArrival are null before the first request.
+	FirstArrival *time.Time `json:"first_arrival"`
+	LastArrival  *time.Time `json:"last_arrival"`
+	Seconds      float64    `json:"seconds"` // between the two
+	// Limit is null when there is none.
+	Limit *LimitStats `json:"limit"`
+	// OverLimit counts the requests that got 429 because of the limit.
+	OverLimit int `json:"over_limit"`
+	// Worst are the most requests in any one window, over all phases: what
+	// each way of counting would have seen at its worst.
+	Worst Worst `json:"worst"`
+	// LimitUsed is the rate between first and last arrival as a share of the
+	// limit's, 0 without a limit or with fewer than two requests.
+	LimitUsed float64 `json:"limit_used"`
+}
+
+// RouteStats is one route's part.
+type RouteStats struct {
+	Requests int            `json:"requests"`
+	Statuses map[string]int `json:"statuses"`
+}
+
+// Connections counts connections. Used are those that carried a request to
+// the mirror; Open and MaxOpen count among them.
+type Connections struct {
+	Accepted int `json:"accepted"`
+	Used     int `json:"used"`
+	Open     int `json:"open"`
+	MaxOpen  int `json:"max_open"`
+}
+
+// LimitStats is the limit in force and what tripped it.
+type LimitStats struct {
+	Requests          int     `json:"requests"`
+	WindowSeconds     float64 `json:"window_seconds"`
+	MitigationSeconds float64 `json:"mitigation_seconds"`
+	// Tripped counts the mitigation periods by the count that started them.
+	Tripped map[string]int `json:"tripped"`
+}
+
+// Worst is the most requests in any window, by way of counting.
+type Worst struct {
+	Fixed     int     `json:"fixed"`
+	Sliding   int     `json:"sliding"`
+	TwoWindow float64 `json:"two_window"`
+}
+
+// figures are the counts behind Stats. Arrivals take eight bytes a request.
+type figures struct {
+	arrivals []time.Duration
+	routes   map[string]RouteStats
+	statuses map[string]int
+	faults   map[Fault]int
+	agents   map[string]int
+	tripped  map[string]int
+	over     int
+	bytes    int64
+}
+
+func newFigures() figures {
+	return figures{
+		routes: map[string]RouteStats{}, statuses: map[string]int{}, faults: map[Fault]int{},
+		agents: map[string]int{}, tripped: map[string]int{},
+	}
+}
+
+func (f *figures) arrived(now time.Duration, route, agent string) {
+	f.arrivals = append(f.arrivals, now)
+	r, known := f.routes[route]
+	if !known {
+		r.Statuses = map[string]int{}
+	}
+	r.Requests++
+	f.routes[route] = r
+	if _, known := f.agents[agent]; !known && len(f.agents) >= maxAgents {
+		agent = "others"
+	}
+	f.agents[agent]++
+}
+
+func (f *figures) refused(v verdict) {
+	f.over++
+	if v.by != "" {
+		f.tripped[v.by]++
+	}
+}
+
+// count notes how a request ended; it comes before the first byte leaves. A
+// request that arrived before a Reset may end after it.
+func (s *Server) count(route, status string, bytes int, fault Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r, known := s.figures.routes[route]; known {
+		r.Statuses[status]++
+	}
+	s.figures.statuses[status]++
+	s.figures.bytes += int64(bytes)
+	if fault != "" {
+		s.figures.faults[fault]++
+	}
+}
+
+// Stats is what the server saw up to now.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	f, origin := s.figures.clone(), s.origin
+	s.mu.Unlock()
+	stats := Stats{
+		Requests: len(f.arrivals), ByRoute: f.routes, ByStatus: f.statuses, Faults: f.faults, UserAgents: f.agents,
+		Connections: s.conns.snapshot(), BytesSent: f.bytes, OverLimit: f.over,
+	}
+	worst := windows.Worst(f.arrivals, s.cfg.Window)
+	stats.Worst = Worst{Fixed: worst.Fixed, Sliding: worst.Sliding, TwoWindow: worst.TwoWindow}
+	if s.cfg.Limit > 0 {
+		stats.Limit = &LimitStats{
+			Requests: s.cfg.Limit, WindowSeconds: s.cfg.Window.Seconds(), MitigationSeconds: s.cfg.Mitigation.Seconds(), Tripped: f.tripped,
+		}
+	}
+	if n := len(f.arrivals); n > 0 {
+		first, last := f.arrivals[0], f.arrivals[n-1]
+		stats.FirstArrival, stats.LastArrival = ptr(origin.Add(first).UTC()), ptr(origin.Add(last).UTC())
+		stats.Seconds = (last - first).Seconds()
+		stats.LimitUsed = share(n, last-first, s.cfg)
+	}
+	return stats
+}
+
+// share is (n−1)/span against limit/window: n requests have n−1 gaps.
+func share(n int, span time.Duration, cfg Config) float64 {
+	if cfg.Limit == 0 || span <= 0 {
+		return 0
+	}
+	return float64(n-1) / span.Seconds() * cfg.Window.Seconds() / float64(cfg.Limit)
+}
+
+func (f *figures) clone() figures {
+	routes := make(map[string]RouteStats, len(f.routes))
+	for name, r := range f.routes {
+		routes[name] = RouteStats{r.Requests, maps.Clone(r.Statuses)}
+	}
+	return figures{
+		arrivals: slices.Clone(f.arrivals), routes: routes, statuses: maps.Clone(f.statuses), faults: maps.Clone(f.faults),
+		agents: maps.Clone(f.agents), tripped: maps.Clone(f.tripped), over: f.over, bytes: f.bytes,
+	}
+}
+
+// control serves the simulator's own requests, which count nowhere.
+func (s *Server) control(mux *http.ServeMux) {
+	mux.HandleFunc("GET /sim/stats", func(w http.ResponseWriter, r *http.Request) {
+		s.conns.controlled(r.Context())
+		w.Header().Set("Content-Type", "application/json")
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		_ = enc.Encode(s.Stats()) // a client that went away needs no answer
+	})
+	mux.HandleFunc("POST /sim/reset", func(w http.ResponseWriter, r *http.Request) {
+		s.conns.controlled(r.Context())
+		s.Reset()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("/sim/", func(w http.ResponseWriter, r *http.Request) {
+		s.conns.controlled(r.Context())
+		http.Error(w, "want GET /sim/stats or POST /sim/reset", http.StatusNotFound)
+	})
+}

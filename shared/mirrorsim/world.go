@@ -1,0 +1,184 @@
+package mirrorsim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"mirrorfleet/shared/scoring"
+)
+
+// ErrUnknown says that a world has no such pull request: the mirror's 404.
+var ErrUnknown = errors.New("unknown pull request")
+
+// World is everything that a simulated mirror knows, with the two files that
+// a round over it needs.
+type World struct {
+	Name   string
+	AsOf   time.Time // the instant that the world stands still at
+	Miners []scoring.Miner
+	// Registry is the registry file as it is written.
+	Registry json.RawMessage
+	// Fails says which requests fail, by request key, when the server starts.
+	Fails map[string]Failure
+
+	pulls, issues, openIssues map[string][]item // by GitHub id
+	files                     fileSource
+	maintainers               map[string][]json.RawMessage // by lower-cased repository
+	// asListed: lists are served whole and in the order that they have, even
+	// when a client pages. See Case.
+	asListed bool
+	closing  func() error
+}
+
+// fileSource finds a pull request's files answer, encoded, by its key (see
+// FilesKey), or says ErrUnknown.
+type fileSource interface {
+	answer(ctx context.Context, key string) ([]byte, error)
+}
+
+// fileMap is a fileSource that holds every answer in memory.
+type fileMap map[string]json.RawMessage
+
+func (m fileMap) answer(_ context.Context, key string) ([]byte, error) {
+	raw, ok := m[key]
+	if !ok {
+		return nil, fmt.Errorf("%w %s", ErrUnknown, key)
+	}
+	return raw, nil
+}
+
+// item is one element of a miner's list: its bytes as they are sent, and
+// what paging and windows look at.
+type item struct {
+	raw     json.RawMessage
+	repo    string // lower-cased
+	number  int
+	created time.Time
+	instant time.Time // what a window is compared with
+}
+
+// Failure is a request that fails a number of times.
+type Failure struct {
+	Times int // negative: for good
+	Fault Fault
+}
+
+// NewWorld returns an empty world with an empty registry.
+func NewWorld(name string, asOf time.Time) *World {
+	w := &World{
+		Name: name, AsOf: asOf.UTC(), Registry: json.RawMessage("{}\n"), Fails: map[string]Failure{},
+		pulls: map[string][]item{}, issues: map[string][]item{}, openIssues: map[string][]item{},
+		maintainers: map[string][]json.RawMessage{}, files: fileMap{},
+	}
+	return w
+}
+
+// AddPull puts a pull request into its author's list. Its window is that of
+// its merge, or of its creation when it was never merged.
+func (w *World) AddPull(githubID string, p Pull) {
+	instant := p.CreatedAt
+	if p.MergedAt != nil {
+		instant = *p.MergedAt
+	}
+	w.pulls[githubID] = append(w.pulls[githubID], item{
+		raw: encode(p), repo: strings.ToLower(p.RepoFullName), number: p.Number, created: p.CreatedAt, instant: instant,
+	})
+}
+
+// AddRawPull puts bytes into a miner's list as they are: a malformed item. It
+// is inside every window that reaches back to created.
+func (w *World) AddRawPull(githubID, repo string, number int, created time.Time, raw []byte) {
+	w.pulls[githubID] = append(w.pulls[githubID], item{
+		raw: raw, repo: strings.ToLower(repo), number: number, created: created, instant: created,
+	})
+}
+
+// AddIssue puts an issue into its author's list, and into the open ones when
+// it is open. An open issue's window is that of its creation, another's that
+// of its closing.
+func (w *World) AddIssue(githubID string, i Issue) {
+	it := item{raw: encode(i), repo: strings.ToLower(i.RepoFullName), number: i.Number}
+	if i.CreatedAt != nil {
+		it.created, it.instant = *i.CreatedAt, *i.CreatedAt
+	}
+	if i.State != string(scoring.Open) && i.ClosedAt != nil {
+		it.instant = *i.ClosedAt
+	}
+	w.issues[githubID] = append(w.issues[githubID], it)
+	if i.State == string(scoring.Open) {
+		w.openIssues[githubID] = append(w.openIssues[githubID], it)
+	}
+}
+
+// AddFiles sets the files answer of a pull request.
+func (w *World) AddFiles(f Files) {
+	answers, ok := w.files.(fileMap)
+	if !ok {
+		answers = fileMap{}
+		w.files = answers
+	}
+	answers[FilesKey(f.RepoFullName, f.Number)] = encode(f)
+}
+
+// AddMaintainer puts an account into a repository's maintainers.
+func (w *World) AddMaintainer(repo string, m Maintainer) {
+	repo = strings.ToLower(repo)
+	w.maintainers[repo] = append(w.maintainers[repo], encode(m))
+}
+
+// Close ends the processes that the world reads from; only a world of Git has
+// any.
+func (w *World) Close() error {
+	if w.closing == nil {
+		return nil
+	}
+	return w.closing()
+}
+
+// Write puts the miners file and the registry file into dir, which it makes
+// if need be, and returns their paths.
+func (w *World) Write(dir string) (miners, registry string, err error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return "", "", fmt.Errorf("world folder: %w", err)
+	}
+	list, err := json.MarshalIndent(w.Miners, "", "  ")
+	if err != nil {
+		return "", "", fmt.Errorf("encoding miners: %w", err)
+	}
+	miners, registry = filepath.Join(dir, "miners.json"), filepath.Join(dir, "master_repositories.json")
+	if err := os.WriteFile(miners, append(list, '\n'), 0o600); err != nil {
+		return "", "", fmt.Errorf("miners file: %w", err)
+	}
+	if err := os.WriteFile(registry, w.Registry, 0o600); err != nil {
+		return "", "", fmt.Errorf("registry file: %w", err)
+	}
+	return miners, registry, nil
+}
+
+// FilesKey names a pull request as request keys do: owner/repo#7, in lower
+// case because repository names compare so.
+func FilesKey(repo string, number int) string {
+	return fmt.Sprintf("%s#%d", strings.ToLower(repo), number)
+}
+
+// encode is JSON as the mirror writes it: no HTML escapes, no line break. The
+// shapes of this package cannot fail to encode.
+func encode(v any) json.RawMessage {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return json.RawMessage("null")
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
+
+// ptr is for the nullable fields of the mirror's shapes.
+func ptr[T any](v T) *T { return &v }
