@@ -1,0 +1,112 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nuid"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// errUnknownRound marks a job whose round nobody has planned.
+var errUnknownRound = errors.New("unknown round")
+
+// hold is a claim on a record with the revision that it was last seen at. All
+// changes under one claim go through it, one after the other.
+type hold struct {
+	bus *jobstream.Bus
+	id  string
+
+	mu       sync.Mutex
+	record   job.Record
+	revision uint64
+}
+
+// claim gives the job's record to this worker. job.ErrSettled: the job has
+// ended; job.ErrFenced: a later delivery has it; errUnknownRound: dead.
+func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*hold, error) {
+	c := job.Claim{
+		ID: nuid.Next(), Worker: r.cfg.Worker, Since: time.Now().UTC(),
+		Sequence: d.Sequence(), Delivery: d.Number(), Replay: j.Replay,
+	}
+	for {
+		record, revision, err := r.recordOf(ctx, j)
+		if err != nil {
+			return nil, err
+		}
+		claimed, err := record.Claimed(c)
+		if err != nil {
+			return nil, fmt.Errorf("claiming: %w", err)
+		}
+		revision, err = r.cfg.Bus.UpdateRecord(ctx, claimed, revision)
+		if errors.Is(err, jobstream.ErrConflict) {
+			continue // somebody changed it: look again
+		}
+		if err != nil {
+			return nil, fmt.Errorf("claiming: %w", err)
+		}
+		return &hold{bus: r.cfg.Bus, id: c.ID, record: claimed, revision: revision}, nil
+	}
+}
+
+// recordOf reads a job's record, or plans it if only its message is there: a
+// producer plans before it publishes, so the record was lost.
+func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, error) {
+	for {
+		record, revision, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
+		if !errors.Is(err, jobstream.ErrNotFound) {
+			return record, revision, err
+		}
+		if _, err := r.cfg.Bus.Manifest(ctx, j.Round); err != nil {
+			if errors.Is(err, jobstream.ErrNotFound) {
+				return job.Record{}, 0, fmt.Errorf("%w %s", errUnknownRound, j.Round)
+			}
+			return job.Record{}, 0, err
+		}
+		planned := job.Plan(j.Round, j.UID, traceID(ctx))
+		planned.Replay = j.Replay
+		created, err := r.cfg.Bus.PlanRecord(ctx, planned)
+		if err != nil {
+			return job.Record{}, 0, err
+		}
+		if created {
+			r.cfg.Log.WarnContext(ctx, "message without record: record planned anew", "round", j.Round, "uid", j.UID)
+		}
+	}
+}
+
+// change makes a transition of the record under this claim. After a conflict
+// the transition decides again, on what the record has become.
+func (h *hold) change(ctx context.Context, transition func(job.Record) (job.Record, error)) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for {
+		next, err := transition(h.record)
+		if err != nil {
+			return err
+		}
+		revision, err := h.bus.UpdateRecord(ctx, next, h.revision)
+		if err == nil {
+			h.record, h.revision = next, revision
+			return nil
+		}
+		if !errors.Is(err, jobstream.ErrConflict) {
+			return err
+		}
+		if h.record, h.revision, err = h.bus.Record(ctx, h.record.Round, h.record.UID); err != nil {
+			return err
+		}
+	}
+}
+
+// now is the record as this claim last saw it.
+func (h *hold) now() job.Record {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.record
+}

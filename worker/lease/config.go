@@ -1,0 +1,124 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// Attempt is what a handler may know of the delivery that it works on.
+type Attempt struct {
+	// Final says that a failure of this attempt is the job's last: commit
+	// what there is (a degraded evaluation) rather than fail.
+	Final bool
+	// Delivery counts the hand-outs of this message, from 1.
+	Delivery uint64
+	// Failures counts the attempts that failed before.
+	Failures int
+	// Expect notes on the record how many requests the attempt will make in
+	// all. It is for show: nothing depends on its success.
+	Expect func(ctx context.Context, requests int)
+	// Requests counts the requests made, for the record, however the attempt
+	// ends. The handler hands it to the mirror client.
+	Requests *atomic.Int64
+}
+
+// Handler evaluates one miner. It must return soon after ctx ends. An error
+// without a class (job.WithClass) is transient.
+type Handler func(ctx context.Context, j job.Job, a Attempt) (job.Evaluation, error)
+
+// Config is how a worker runs jobs.
+type Config struct {
+	// Worker names this process in records and dead letters. Required.
+	Worker string
+	// Bus is where jobs come from. Required.
+	Bus *jobstream.Bus
+	// Handler does the work. Required.
+	Handler Handler
+	// Slots is how many jobs run at once. Default: 4.
+	Slots int
+	// Grace is how long running jobs may go on when a drain begins. Default:
+	// 20 s, inside the 30 s that Kubernetes waits before it kills.
+	Grace time.Duration
+	// FetchWait is how long one pull waits for a job, and so how long a drain
+	// may have to wait for it. Default: 1 s.
+	FetchWait time.Duration
+	// Delays are the waits after the first, second, … failure; the last one
+	// stands for all further ones. Default: 2 s, 8 s, 30 s.
+	Delays []time.Duration
+	// Jitter spreads each delay by this share up and down. Default: 0.2;
+	// negative for none.
+	Jitter float64
+	// HandBackDelay keeps a handed-back job from coming straight back while
+	// this worker still leaves. Default: 100 ms.
+	HandBackDelay time.Duration
+	// Gate, if set, is asked before each pull and blocks while there is no
+	// point in pulling, such as during a long cool-down. Its errors are
+	// logged, and it is asked again.
+	Gate func(ctx context.Context) error
+	// Log hears of everything that ends otherwise than well. Default:
+	// slog.Default().
+	Log *slog.Logger
+}
+
+func (c Config) filled() (Config, error) {
+	setDefault(&c.Slots, 4)
+	setDefault(&c.Grace, 20*time.Second)
+	setDefault(&c.FetchWait, time.Second)
+	setDefault(&c.Jitter, 0.2)
+	setDefault(&c.HandBackDelay, 100*time.Millisecond)
+	if len(c.Delays) == 0 {
+		c.Delays = []time.Duration{2 * time.Second, 8 * time.Second, 30 * time.Second}
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c, c.check()
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Worker == "":
+		return errors.New("Worker is empty, want a name for this process")
+	case c.Bus == nil:
+		return errors.New("Bus is nil, want an open one")
+	case c.Handler == nil:
+		return errors.New("Handler is nil, want one")
+	case c.Slots < 1:
+		return fmt.Errorf("Slots is %d, want at least 1", c.Slots)
+	case c.Grace < 0:
+		return fmt.Errorf("Grace is %s, want 0 or more", c.Grace)
+	case c.FetchWait < 10*time.Millisecond:
+		return fmt.Errorf("FetchWait is %s, want at least 10ms", c.FetchWait)
+	case c.Jitter >= 1:
+		return fmt.Errorf("Jitter is %g, want less than 1", c.Jitter)
+	case c.HandBackDelay < 0:
+		return fmt.Errorf("HandBackDelay is %s, want 0 or more", c.HandBackDelay)
+	}
+	for i, d := range c.Delays {
+		if d < 0 {
+			return fmt.Errorf("Delays[%d] is %s, want 0 or more", i, d)
+		}
+	}
+	return nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// delay is the wait before the next attempt after the nth failure, from 1;
+// random is in [0, 1).
+func (c Config) delay(failures int, random float64) time.Duration {
+	base := c.Delays[min(max(failures, 1), len(c.Delays))-1]
+	return time.Duration(float64(base) * (1 + max(c.Jitter, 0)*(2*random-1)))
+}

@@ -1,0 +1,125 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/telemetry"
+)
+
+// delivered is one delivery on its way through the states of the package.
+type delivered struct {
+	*Runner
+
+	d        *jobstream.Delivery
+	j        job.Job
+	term     *term
+	hold     *hold
+	requests atomic.Int64
+	log      *slog.Logger
+}
+
+// process takes a delivery to its end. running ends with ErrDrained when the
+// job is to be handed back.
+func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
+	ctx, span := startProcess(d.Context(running), d)
+	defer span.End()
+	p := &delivered{Runner: r, d: d, log: r.cfg.Log.With("subject", d.Subject(), "delivery", d.Number())}
+	p.term = beginTerm(ctx, d, timingOf(r.cfg.Bus.AckWait()), p.log)
+	defer p.term.stop()
+
+	var err error
+	if p.j, err = d.Job(); err != nil {
+		p.unreadable(span, err)
+		return
+	}
+	span.SetAttributes(telemetry.GitHubID.String(p.j.GitHubID))
+	if p.hold, err = r.claim(p.term.ctx, d, p.j); err != nil {
+		p.notClaimed(span, err)
+		return
+	}
+	span.SetAttributes(telemetry.Failures.Int(p.hold.now().Failures))
+	p.attempt(ctx, span)
+}
+
+// notClaimed ends a delivery that did not get its record.
+func (p *delivered) notClaimed(span trace.Span, err error) {
+	ctx := p.term.ctx
+	switch {
+	case errors.Is(err, job.ErrSettled):
+		p.log.InfoContext(ctx, "job had ended: message removed")
+		p.settle(span, "ack", p.d.Ack)
+	case errors.Is(err, errUnknownRound):
+		p.unreadable(span, fmt.Errorf("%w: %w", job.ErrUnreadable, err))
+	default: // fenced, the lease run out, a damaged record: the message comes again
+		p.silent(ctx, "not claimed", err)
+	}
+}
+
+// attempt runs the handler and acts on how it ends.
+func (p *delivered) attempt(running context.Context, span trace.Span) {
+	ctx, cancel := context.WithCancelCause(p.term.ctx)
+	defer cancel(nil)
+	// The term outlives the drain, to commit and settle; the handler does not.
+	defer context.AfterFunc(running, func() { cancel(context.Cause(running)) })()
+
+	evaluation, err := p.handle(ctx)
+	drained := errors.Is(context.Cause(ctx), ErrDrained)
+	switch {
+	case p.term.lost():
+		p.silent(ctx, "attempt dropped", context.Cause(p.term.ctx))
+	case err == nil:
+		p.commit(span, evaluation)
+	case drained:
+		p.handBack(span)
+	default:
+		p.fail(span, err)
+	}
+}
+
+// handle calls the handler; its panic is an error like any other.
+func (p *delivered) handle(ctx context.Context) (e job.Evaluation, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.log.ErrorContext(ctx, "handler panicked", "panic", v, "stack", string(debug.Stack()))
+			err = job.WithClass(job.Transient, fmt.Errorf("panic: %v", v))
+		}
+	}()
+	record := p.hold.now()
+	return p.cfg.Handler(ctx, p.j, Attempt{
+		Final: record.FinalAttempt(), Delivery: p.d.Number(), Failures: record.Failures,
+		Expect: p.expect, Requests: &p.requests,
+	})
+}
+
+// expect notes the number of requests; being fenced here ends the attempt
+// before it makes them.
+func (p *delivered) expect(ctx context.Context, requests int) {
+	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) { return r.Expecting(p.hold.id, requests) })
+	switch {
+	case errors.Is(err, job.ErrFenced), errors.Is(err, job.ErrSettled):
+		p.term.lose()
+	case err != nil && ctx.Err() == nil:
+		p.log.DebugContext(ctx, "expected requests not noted", "error", err)
+	}
+}
+
+// silent ends a delivery without a word to the server: the job is somebody
+// else's, or comes again when the lease runs out.
+func (p *delivered) silent(ctx context.Context, what string, err error) {
+	p.log.WarnContext(ctx, what+": this worker says no more about the job", "error", err)
+}
+
+// failure is err as the record keeps it.
+func failure(err error) job.Failure {
+	return job.Failure{Class: job.ClassOf(err), Error: clip(err.Error()), At: time.Now().UTC()}
+}

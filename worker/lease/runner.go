@@ -1,0 +1,185 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"mirrorfleet/shared/jobstream"
+)
+
+// Causes of an attempt's end from outside; a handler finds them by
+// context.Cause.
+var (
+	// ErrLeaseLost says that the job may run elsewhere by now.
+	ErrLeaseLost = errors.New("lease lost")
+	// ErrDrained says that this worker stops and hands the job back.
+	ErrDrained = errors.New("worker is stopping, job handed back")
+)
+
+// Runner pulls and runs jobs.
+type Runner struct {
+	cfg  Config
+	now  chan struct{} // closed by StopNow
+	once sync.Once
+
+	slots  chan struct{} // a token for each free slot
+	work   sync.WaitGroup
+	pulled chan struct{} // closed when no pull is under way any more
+}
+
+// New checks cfg and returns a runner for one Run.
+func New(cfg Config) (*Runner, error) {
+	cfg, err := cfg.filled()
+	if err != nil {
+		return nil, fmt.Errorf("lease: %w", err)
+	}
+	r := &Runner{cfg: cfg, now: make(chan struct{}), slots: make(chan struct{}, cfg.Slots), pulled: make(chan struct{})}
+	for range cfg.Slots {
+		r.slots <- struct{}{}
+	}
+	return r, nil
+}
+
+// Run pulls and runs jobs until ctx ends; then it drains: no more pulls, what
+// runs may go on for the grace time, what is left is handed back. It returns
+// when all slots are settled: nil after a drain, an error if jobs can no
+// longer be pulled.
+func (r *Runner) Run(ctx context.Context) error {
+	pulling, stopPulling := context.WithCancel(ctx)
+	// Running jobs are not of ctx: they end by the drain.
+	running, endRunning := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer endRunning(nil)
+
+	var watch sync.WaitGroup
+	finished := make(chan struct{})
+	watch.Go(func() { r.drain(pulling, stopPulling, endRunning, finished) })
+
+	err := r.pull(pulling, running)
+	close(r.pulled)
+	stopPulling()
+	r.work.Wait()
+	close(finished)
+	watch.Wait()
+	return err
+}
+
+// StopNow hands everything back without waiting for the grace time: the
+// second signal. Run returns as soon as that is done.
+func (r *Runner) StopNow() { r.once.Do(func() { close(r.now) }) }
+
+// drain ends running jobs when the grace time is over or StopNow is called.
+func (r *Runner) drain(pulling context.Context, stopPulling func(), end context.CancelCauseFunc, finished <-chan struct{}) {
+	select {
+	case <-pulling.Done():
+		r.cfg.Log.Info("draining: no more pulls", "grace", r.cfg.Grace)
+	case <-r.now:
+	}
+	stopPulling()
+	grace := time.NewTimer(r.cfg.Grace)
+	defer grace.Stop()
+	select {
+	case <-finished:
+	case <-r.now:
+	case <-grace.C:
+	}
+	end(ErrDrained)
+}
+
+// pull hands deliveries to slots until ctx ends or pulling fails for good.
+func (r *Runner) pull(ctx, running context.Context) error {
+	away := false
+	for {
+		n := r.take(ctx)
+		if n == 0 || !r.open(ctx) {
+			return nil
+		}
+		deliveries, err := r.cfg.Bus.Fetch(ctx, n, r.cfg.FetchWait)
+		r.release(n - len(deliveries))
+		for _, d := range deliveries {
+			r.start(ctx, running, d)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			away = false
+		case !jobstream.Away(err):
+			return fmt.Errorf("pulling jobs: %w", err)
+		case !away:
+			away = true
+			r.cfg.Log.WarnContext(ctx, "cannot pull jobs, waiting for NATS", "error", err)
+			fallthrough
+		default:
+			wait(ctx, r.cfg.FetchWait)
+		}
+	}
+}
+
+// start gives a delivery to a slot that was taken for it. What arrives when
+// the drain has begun goes straight back: nobody has claimed it.
+func (r *Runner) start(pulling, running context.Context, d *jobstream.Delivery) {
+	r.work.Go(func() {
+		defer r.release(1)
+		if pulling.Err() != nil {
+			<-r.pulled
+			if err := d.Nak(context.WithoutCancel(running), r.cfg.HandBackDelay); err != nil {
+				r.cfg.Log.Warn("job not handed back, it comes again after the lease", "subject", d.Subject(), "error", err)
+			}
+			return
+		}
+		r.process(running, d)
+	})
+}
+
+// take waits for a free slot and takes all that are free; 0 when ctx ends.
+func (r *Runner) take(ctx context.Context) int {
+	if ctx.Err() != nil {
+		return 0
+	}
+	select {
+	case <-ctx.Done():
+		return 0
+	case <-r.slots:
+	}
+	for n := 1; ; n++ {
+		select {
+		case <-r.slots:
+		default:
+			return n
+		}
+	}
+}
+
+func (r *Runner) release(n int) {
+	for range n {
+		r.slots <- struct{}{}
+	}
+}
+
+// open waits until the gate lets a pull through; false when ctx ends.
+func (r *Runner) open(ctx context.Context) bool {
+	for r.cfg.Gate != nil && ctx.Err() == nil {
+		err := r.cfg.Gate(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() == nil {
+			r.cfg.Log.WarnContext(ctx, "not pulling", "error", err)
+		}
+		wait(ctx, r.cfg.FetchWait)
+	}
+	return ctx.Err() == nil
+}
+
+// wait waits for d or the end of ctx.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

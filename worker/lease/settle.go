@@ -1,0 +1,197 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/telemetry"
+)
+
+// commit stores the evaluation, then ends the record, then the message.
+func (p *delivered) commit(span trace.Span, e job.Evaluation) {
+	ctx, committing := startStep(p.term.ctx, telemetry.SpanCommit)
+	err := p.store(ctx, &e)
+	endStep(committing, p.blameless(err))
+	switch {
+	case err == nil:
+		p.settle(span, "ack", p.d.Ack)
+	case p.gone(err):
+		p.silent(ctx, "not committed", err)
+	default:
+		p.fail(span, err)
+	}
+}
+
+func (p *delivered) store(ctx context.Context, e *job.Evaluation) error {
+	if e.Requests == 0 {
+		e.Requests = int(p.requests.Load())
+	}
+	e.Round, e.UID, e.Worker, e.Claim, e.FinishedAt = p.j.Round, p.j.UID, p.cfg.Worker, p.hold.id, time.Now().UTC()
+	key := job.EvaluationKey(p.j.Round, p.j.UID, p.hold.id)
+	if err := p.cfg.Bus.PutEvaluation(ctx, key, *e); err != nil {
+		return err //nolint:wrapcheck // it names the operation and the key
+	}
+	return p.hold.change(ctx, func(r job.Record) (job.Record, error) {
+		return r.Committed(p.hold.id, e.Requests, key, len(e.Missing) > 0)
+	})
+}
+
+// handBack returns the job because this worker stops; no failure is counted.
+func (p *delivered) handBack(span trace.Span) {
+	ctx := p.term.ctx
+	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) {
+		return r.HandedBack(p.hold.id, int(p.requests.Load()))
+	})
+	if err != nil {
+		p.silent(ctx, "not handed back", err)
+		return
+	}
+	p.log.InfoContext(ctx, "job handed back")
+	<-p.pulled // or our own last pull might get it again
+	p.settle(span, "nak", p.nak(p.cfg.HandBackDelay))
+}
+
+// fail counts a failure, or ends the job if it is the last or permanent.
+func (p *delivered) fail(span trace.Span, cause error) {
+	ctx, f := p.term.ctx, failure(cause)
+	markFailed(span, f)
+	if f.Class != job.Transient || p.hold.now().FinalAttempt() {
+		p.bury(span, f)
+		return
+	}
+	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) {
+		return r.FailedAttempt(p.hold.id, int(p.requests.Load()), f)
+	})
+	if err != nil {
+		p.silent(ctx, "failure not counted", err)
+		return
+	}
+	failures := p.hold.now().Failures
+	delay := p.cfg.delay(failures, rand.Float64())
+	p.log.WarnContext(ctx, "attempt failed", "failures", failures, "retry_in", delay, "error", f.Error)
+	p.settle(span, "nak", p.nak(delay))
+}
+
+// bury ends the job as failed: dead letter, then record, then message.
+func (p *delivered) bury(span trace.Span, f job.Failure) {
+	ctx, record := p.term.ctx, p.hold.now()
+	err := p.cfg.Bus.PublishDead(ctx, job.DeadLetter{
+		Round: record.Round, UID: record.UID, Replay: record.Replay, Class: f.Class, Error: f.Error,
+		Attempts: record.Deliveries, Worker: p.cfg.Worker, Trace: record.Trace, At: f.At,
+	})
+	if err == nil {
+		err = p.hold.change(ctx, func(r job.Record) (job.Record, error) {
+			return r.Buried(p.hold.id, int(p.requests.Load()), f)
+		})
+	}
+	if err != nil {
+		p.silent(ctx, "not buried", err)
+		return
+	}
+	p.log.ErrorContext(ctx, "job failed for good", "class", f.Class, "attempts", record.Deliveries, "error", f.Error)
+	p.settle(span, "term", p.terminate(f))
+}
+
+// unreadable ends a message that is no job of a known round: dead letter,
+// the record that its subject names, if there is one, then the message.
+func (p *delivered) unreadable(span trace.Span, cause error) {
+	ctx, f := p.term.ctx, failure(cause)
+	markFailed(span, f)
+	round, uid, err := job.ParseSubject(p.d.Subject())
+	letter := job.DeadLetter{
+		Round: round, UID: uid, Replay: p.j.Replay, Class: f.Class, Error: f.Error, Attempts: int(p.d.Number()), //nolint:gosec // a few
+		Worker: p.cfg.Worker, Trace: traceID(ctx), At: f.At, Payload: p.d.Payload(),
+	}
+	if err != nil {
+		letter.Round, letter.UID = job.RoundUnnamed, 0
+	}
+	if err := p.cfg.Bus.PublishDead(ctx, letter); err != nil {
+		p.silent(ctx, "not buried", err)
+		return
+	}
+	if err == nil {
+		if err := p.buryNamed(ctx, round, uid, f); err != nil {
+			p.silent(ctx, "not buried", err)
+			return
+		}
+	}
+	p.log.ErrorContext(ctx, "message dead at once", "error", f.Error)
+	p.settle(span, "term", p.terminate(f))
+}
+
+// buryNamed ends the record of a message that could not be read. One that is
+// not there, has ended or is held by a later delivery is left as it is.
+func (p *delivered) buryNamed(ctx context.Context, round string, uid int, f job.Failure) error {
+	record, _, err := p.cfg.Bus.Record(ctx, round, uid)
+	if errors.Is(err, jobstream.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err //nolint:wrapcheck // it names the operation and the key
+	}
+	p.hold, err = p.claim(ctx, p.d, job.Job{Round: round, UID: uid, Replay: record.Replay})
+	if err == nil {
+		err = p.hold.change(ctx, func(r job.Record) (job.Record, error) { return r.Buried(p.hold.id, 0, f) })
+	}
+	if errors.Is(err, job.ErrFenced) || errors.Is(err, job.ErrSettled) {
+		return nil
+	}
+	return err
+}
+
+func (p *delivered) nak(delay time.Duration) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if p.term.lost() { // settled too late, it would end another's lease
+			return ErrLeaseLost
+		}
+		return p.d.Nak(ctx, delay)
+	}
+}
+
+func (p *delivered) terminate(f job.Failure) func(context.Context) error {
+	return func(ctx context.Context) error { return p.d.Term(ctx, string(f.Class)) }
+}
+
+// settle says the last word about the message. The record has its state by
+// now, so if the word is lost the message comes again and is removed then.
+func (p *delivered) settle(span trace.Span, how string, say func(context.Context) error) {
+	p.term.hush()
+	ctx := trace.ContextWithSpan(context.WithoutCancel(p.term.ctx), span)
+	ctx, cancel := context.WithTimeout(ctx, p.term.timing.lease)
+	defer cancel()
+	ctx, settling := startStep(ctx, telemetry.SpanSettle)
+	err := say(ctx)
+	endStep(settling, p.blameless(err))
+	if err != nil {
+		p.log.WarnContext(ctx, "message not settled, it comes again after the lease", "how", how, "error", err)
+	}
+}
+
+// gone says whether err means that the job is no longer ours.
+func (p *delivered) gone(err error) bool {
+	return p.term.lost() || errors.Is(err, job.ErrFenced) || errors.Is(err, job.ErrSettled) || errors.Is(err, ErrLeaseLost)
+}
+
+// blameless drops the errors that are no fault of a step.
+func (p *delivered) blameless(err error) error {
+	if err != nil && p.gone(err) {
+		return nil
+	}
+	return err
+}
+
+// clip keeps an error's text short enough for a record of many.
+func clip(text string) string {
+	const most = 2000
+	if len(text) > most {
+		text = text[:most] + " …"
+	}
+	return strings.ToValidUTF8(text, "?")
+}

@@ -1,0 +1,51 @@
+package lease
+
+import (
+	"context"
+	"strconv"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/telemetry"
+)
+
+// startProcess opens the span of one delivery, in the trace that the job was
+// published in: so all attempts are in one.
+func startProcess(ctx context.Context, d *jobstream.Delivery) (context.Context, trace.Span) {
+	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanProcess,
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(telemetry.Delivery.Int64(int64(d.Number())))) //nolint:gosec // a few
+	if round, uid, err := job.ParseSubject(d.Subject()); err == nil {
+		span.SetAttributes(telemetry.RoundID.String(round), telemetry.MinerUID.String(strconv.Itoa(uid)))
+	}
+	return ctx, span
+}
+
+func startStep(ctx context.Context, name string) (context.Context, trace.Span) {
+	return otel.Tracer(telemetry.Scope).Start(ctx, name)
+}
+
+func endStep(span trace.Span, err error) {
+	if err != nil {
+		span.RecordError(err)
+		span.SetStatus(codes.Error, err.Error())
+	}
+	span.End()
+}
+
+func markFailed(span trace.Span, f job.Failure) {
+	span.SetAttributes(telemetry.FailClass.String(string(f.Class)))
+	span.SetStatus(codes.Error, f.Error)
+}
+
+// traceID is the id of ctx's trace, empty if none is recorded.
+func traceID(ctx context.Context) string {
+	if id := trace.SpanContextFromContext(ctx).TraceID(); id.IsValid() {
+		return id.String()
+	}
+	return ""
+}
