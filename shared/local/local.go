@@ -1,0 +1,131 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// Config is where the servers live.
+type Config struct {
+	// Dir is the state directory; it is made if it does not exist. Required.
+	Dir string
+	// NATS and Redis are the addresses to listen on, host:port with a loopback
+	// host. Default: 127.0.0.1 with a free port.
+	NATS, Redis string
+	// SyncInterval is how often NATS makes the disk write what the operating
+	// system holds. Default: 10 s.
+	SyncInterval time.Duration
+	// StartTimeout is how long NATS may take to read its directory. Default:
+	// 30 s.
+	StartTimeout time.Duration
+	// Log hears of the servers' warnings and errors. Default: slog.Default().
+	Log *slog.Logger
+}
+
+func (c Config) filled() (Config, error) {
+	if c.NATS == "" {
+		c.NATS = "127.0.0.1:0"
+	}
+	if c.Redis == "" {
+		c.Redis = "127.0.0.1:0"
+	}
+	if c.SyncInterval == 0 {
+		c.SyncInterval = 10 * time.Second
+	}
+	if c.StartTimeout == 0 {
+		c.StartTimeout = 30 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	switch {
+	case c.Dir == "":
+		return c, errors.New("Dir is empty, want a directory to keep state in")
+	case c.SyncInterval < 0:
+		return c, fmt.Errorf("SyncInterval is %s, want more than 0", c.SyncInterval)
+	case c.StartTimeout < 0:
+		return c, fmt.Errorf("StartTimeout is %s, want more than 0", c.StartTimeout)
+	}
+	if err := checkLoopback("NATS", c.NATS); err != nil {
+		return c, err
+	}
+	return c, checkLoopback("Redis", c.Redis)
+}
+
+// checkLoopback keeps servers without passwords off the network.
+func checkLoopback(field, address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%s is %q, want host:port: %w", field, address, err)
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("%s is %q, want a loopback address such as 127.0.0.1:0", field, address)
+	}
+	return nil
+}
+
+// Servers are the running servers.
+type Servers struct {
+	lock  *dirLock
+	nats  *server.Server
+	redis *redisServer
+	once  sync.Once
+	err   error
+}
+
+// Start takes the directory and starts both servers; they run until Close.
+// ctx ends the start, not the servers.
+func Start(ctx context.Context, cfg Config) (_ *Servers, err error) {
+	cfg, err = cfg.filled()
+	if err != nil {
+		return nil, fmt.Errorf("local: %w", err)
+	}
+	s := &Servers{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("local: %w", err), s.Close())
+		}
+	}()
+	if s.lock, err = lockDir(cfg.Dir); err != nil {
+		return nil, err
+	}
+	if s.redis, err = startRedis(ctx, cfg.Redis); err != nil {
+		return nil, err
+	}
+	if s.nats, err = startNATS(ctx, cfg, filepath.Join(cfg.Dir, "nats")); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// NATSURL is where NATS listens: nats://127.0.0.1:port.
+func (s *Servers) NATSURL() string { return s.nats.ClientURL() }
+
+// RedisURL is where Redis listens: redis://127.0.0.1:port.
+func (s *Servers) RedisURL() string { return "redis://" + s.redis.server.Addr() }
+
+// Close stops both servers, waits for them, and gives the directory free. It
+// may be called more than once.
+func (s *Servers) Close() error {
+	s.once.Do(func() {
+		if s.nats != nil {
+			s.nats.Shutdown()
+			s.nats.WaitForShutdown()
+		}
+		if s.redis != nil {
+			s.redis.close()
+		}
+		if s.lock != nil {
+			s.err = s.lock.release()
+		}
+	})
+	return s.err
+}

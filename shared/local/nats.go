@@ -1,0 +1,140 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// startNATS runs a JetStream server on dir.
+func startNATS(ctx context.Context, cfg Config, dir string) (*server.Server, error) {
+	host, port, err := splitPort(cfg.NATS)
+	if err != nil {
+		return nil, fmt.Errorf("NATS is %q: %w", cfg.NATS, err)
+	}
+	if err := canListen(ctx, cfg.NATS); err != nil {
+		return nil, fmt.Errorf("NATS cannot listen on %s: %w", cfg.NATS, err)
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	s, err := server.NewServer(&server.Options{
+		ServerName: "local", Host: host, Port: port,
+		NoSigs:    true, // signals are the command's
+		JetStream: true, StoreDir: dir, SyncInterval: cfg.SyncInterval,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("NATS: %w", err)
+	}
+	log := &serverLog{log: cfg.Log}
+	s.SetLogger(log, false, false)
+	s.Start()
+	if err := ready(ctx, s, cfg.StartTimeout, log); err != nil {
+		s.Shutdown()
+		s.WaitForShutdown()
+		return nil, fmt.Errorf("NATS on %s with %s: %w", cfg.NATS, dir, err)
+	}
+	return s, nil
+}
+
+// ready waits until the server takes connections with JetStream on.
+func ready(ctx context.Context, s *server.Server, timeout time.Duration, log *serverLog) error {
+	deadline := time.Now().Add(timeout)
+	for !s.ReadyForConnections(100 * time.Millisecond) {
+		if err := log.fatal(); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("not ready after %s (StartTimeout)", timeout)
+		}
+	}
+	if err := log.fatal(); err != nil {
+		return err
+	}
+	if !s.JetStreamEnabled() {
+		return errors.New("JetStream did not start")
+	}
+	return nil
+}
+
+func splitPort(address string) (string, int, error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("want host:port: %w", err)
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("port %q, want 0 to 65535", text)
+	}
+	return host, port, nil
+}
+
+// canListen finds an address in use before the server does, which would only
+// log it.
+func canListen(ctx context.Context, address string) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return err //nolint:wrapcheck // the caller names what it is for
+	}
+	return l.Close() //nolint:wrapcheck // as above
+}
+
+// serverLog passes the server's warnings and errors to slog and drops its
+// chatter. A fatal one is kept: as a library the server goes on without what
+// failed, and Start must not.
+type serverLog struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	fatl error
+}
+
+func (l *serverLog) fatal() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fatl
+}
+
+// Noticef is chatter.
+func (l *serverLog) Noticef(string, ...any) {}
+
+// Debugf is chatter.
+func (l *serverLog) Debugf(string, ...any) {}
+
+// Tracef is chatter.
+func (l *serverLog) Tracef(string, ...any) {}
+
+// Warnf passes a warning on.
+func (l *serverLog) Warnf(format string, args ...any) {
+	l.log.Warn("NATS server", "message", text(format, args))
+}
+
+// Errorf passes an error on.
+func (l *serverLog) Errorf(format string, args ...any) {
+	l.log.Error("NATS server", "message", text(format, args))
+}
+
+// Fatalf keeps what stopped the server.
+func (l *serverLog) Fatalf(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fatl == nil {
+		l.fatl = errors.New(text(format, args))
+	}
+}
+
+func text(format string, args []any) string {
+	return strings.TrimSpace(fmt.Sprintf(format, args...))
+}
