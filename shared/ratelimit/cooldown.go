@@ -1,0 +1,84 @@
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// CoolDown stops the whole egress for d, capped at Config.MaxCoolDown; a longer
+// one that is running stays. Reservations of this process are void at once,
+// other processes learn it when they reserve next, having used at most the one
+// that they hold. Afterwards slots come at the normal pace. A d that is not
+// positive does nothing.
+//
+// An error says that Redis did not take it down yet. The cool-down then travels
+// with this process's next reservation, so that none is had without it.
+func (l *Limiter) CoolDown(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	d = min(d, l.cfg.MaxCoolDown)
+	now := time.Now()
+	until := l.cool.begin(now.Add(d))
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
+	in := l.cfg.request()
+	in.Cool = until.Sub(now).Microseconds()
+	if _, err := l.ask(ctx, in); err != nil {
+		return fmt.Errorf("ratelimit: cool-down of %v not yet taken down: %w", d, err)
+	}
+	l.cool.written(until)
+
+	return nil
+}
+
+// coolDown is what this process knows of a cool-down before Redis does.
+type coolDown struct {
+	mu sync.Mutex
+	// until is the end of one that Redis has not been told, zero for none.
+	until time.Time
+	// void is closed, and replaced, when a cool-down begins.
+	void chan struct{}
+}
+
+// begin voids what is held and notes the end until Redis has it. It returns the
+// latest end that Redis does not have.
+func (c *coolDown) begin(until time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if until.After(c.until) {
+		c.until = until
+	}
+	close(c.void)
+	c.void = make(chan struct{})
+
+	return c.until
+}
+
+// written forgets the cool-down that Redis has been told, unless a longer one
+// has begun meanwhile.
+func (c *coolDown) written(until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.until.Equal(until) {
+		c.until = time.Time{}
+	}
+}
+
+// unwritten is the end of a cool-down that Redis does not know of, zero for none.
+func (c *coolDown) unwritten() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	return c.until
+}
+
+// watch returns a channel that is closed when the next cool-down begins.
+func (c *coolDown) watch() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	return c.void
+}

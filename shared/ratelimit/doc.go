@@ -1,0 +1,35 @@
+// Package ratelimit meters the requests of a whole fleet: a token bucket of
+// burst one per egress, kept in Redis, that every process of the egress draws
+// its permits from.
+//
+// # Guarantees
+//
+// A permit is the right to send one request between its slot and its use-by, no
+// more than Config.Jitter apart. Slots are at least one interval apart, whatever
+// the number of processes. So no 10 seconds see more than b + r·(W+J) requests,
+// by fixed windows of any phase, by a sliding log and by the two-window
+// estimate; the constructor refuses figures for which that exceeds the limit
+// less its spare. docs/limit.md has the proof.
+//
+// Nobody polls: one call to Redis reserves the next slot and tells how long to
+// wait for it. A process holds one reservation at a time; its waiters are served
+// first in, first out. A reservation whose waiter has gone is handed to the next
+// if it can still be used, and is lost otherwise.
+//
+// # States
+//
+// A [Limiter] is metering, or blocked while Redis cannot be reached or answers
+// with errors ([Limiter.Stats] tells since when), or closed. Beside that the
+// bucket may be cooling down: then slots begin at the end of the cool-down, at
+// the normal pace.
+//
+// # How it fails
+//
+// Closed: without an answer from Redis there is no permit. Permit waits, asks
+// again with growing pauses of at most half a second, and returns an error only
+// when its context ends or the limiter is closed. An answer that did not arrive
+// in time is a slot spent; the request is not sent again by the client. A
+// bucket whose state was lost or cannot be trusted starts after one horizon, see
+// package bucket. What the packages below it decide is pure; only this package
+// talks to Redis and looks at the clock.
+package ratelimit

@@ -1,0 +1,201 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/semaphore"
+
+	"mirrorfleet/shared/ratelimit/bucket"
+)
+
+// ErrClosed is what a Permit returns that was waiting, or asked for, when the
+// limiter was closed.
+var ErrClosed = errors.New("ratelimit: the limiter is closed")
+
+// Limiter hands out the permits of one egress in one process. It is safe for
+// concurrent use and has no goroutines of its own.
+type Limiter struct {
+	cfg Config
+	rdb redis.UniversalClient
+	// life ends with Close.
+	life context.Context //nolint:containedctx // the limiter's own lifetime, joined to each call's context
+	end  context.CancelCauseFunc
+
+	// turn is held by the one waiter that deals with Redis; the others queue
+	// for it in order. It guards what follows.
+	turn    *semaphore.Weighted
+	session bucket.Session
+	held    *reservation // left by a waiter that went
+
+	cool   coolDown
+	health health
+	count  counters
+	queue  queue
+}
+
+// New makes a limiter over a client that stays the caller's: Close does not
+// close it. The client must not send a reservation again by itself and must keep
+// to the deadline of a call; [NewClient] makes one that does.
+func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if err := validateClient(rdb); err != nil {
+		return nil, err
+	}
+	life, end := context.WithCancelCause(context.Background())
+
+	return &Limiter{
+		cfg: cfg, rdb: rdb, life: life, end: end,
+		turn:   semaphore.NewWeighted(1),
+		cool:   coolDown{void: make(chan struct{})},
+		health: health{log: cfg.Log, egress: cfg.Egress},
+	}, nil
+}
+
+// Close ends every wait with ErrClosed. It may be called more than once.
+func (l *Limiter) Close() error {
+	l.end(ErrClosed)
+
+	return nil
+}
+
+// Permit waits for the right to send one request. The caller may send until
+// useBy, by the process's monotonic clock; later it must take another. The only
+// errors are the end of the context and ErrClosed.
+func (l *Limiter) Permit(ctx context.Context) (useBy time.Time, err error) {
+	ctx, span := startSpan(ctx, l.cfg.Egress)
+	defer span.end()
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
+
+	return l.permit(ctx)
+}
+
+// bound joins the limiter's own life to the context of a call.
+func (l *Limiter) bound(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if l.life.Err() != nil {
+		cancel(ErrClosed) // AfterFunc would take its time
+	}
+	stop := context.AfterFunc(l.life, func() { cancel(ErrClosed) })
+
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+func (l *Limiter) permit(ctx context.Context) (time.Time, error) {
+	defer l.queue.enter(time.Now())()
+	if err := l.turn.Acquire(ctx, 1); err != nil {
+		return time.Time{}, ended(ctx)
+	}
+	defer l.turn.Release(1)
+	for {
+		r, err := l.reservation(ctx)
+		if err != nil {
+			return time.Time{}, err
+		}
+		usable, err := l.await(ctx, r)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if usable {
+			l.count.granted.Add(1)
+
+			return r.UseBy, nil
+		}
+	}
+}
+
+// await waits until a reservation's slot. A reservation that is then too late,
+// or that a cool-down made void, is not usable. One whose waiter goes is left to
+// the next.
+func (l *Limiter) await(ctx context.Context, r reservation) (usable bool, err error) {
+	timer := time.NewTimer(time.Until(r.From))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		l.held = &r
+
+		return false, ended(ctx)
+	case <-r.void:
+	case <-timer.C:
+	}
+
+	return l.usable(r, time.Now()), nil
+}
+
+// usable tells whether a reservation can be used at now or later, and counts why
+// if it cannot.
+func (l *Limiter) usable(r reservation, now time.Time) bool {
+	switch {
+	case closed(r.void):
+		l.count.void.Add(1)
+
+		return false
+	case now.After(r.UseBy):
+		l.count.late.Add(1)
+
+		return false
+	}
+
+	return true
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// ended is the error of a wait that its context ended.
+func ended(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, ErrClosed) {
+		return ErrClosed
+	}
+
+	return fmt.Errorf("ratelimit: waiting for a permit: %w", cause)
+}
+
+// queue counts who waits for a permit, in line or for a slot, and since when
+// somebody has without a break.
+type queue struct {
+	mu      sync.Mutex
+	waiting int
+	since   time.Time
+}
+
+// enter joins the queue; the function it returns leaves it.
+func (q *queue) enter(now time.Time) (leave func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.waiting == 0 {
+		q.since = now
+	}
+	q.waiting++
+
+	return func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.waiting--
+	}
+}
+
+func (q *queue) look() (waiting int, since time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.waiting == 0 {
+		return 0, time.Time{}
+	}
+
+	return q.waiting, q.since
+}

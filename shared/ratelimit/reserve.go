@@ -1,0 +1,103 @@
+package ratelimit
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"mirrorfleet/shared/ratelimit/bucket"
+)
+
+// The pauses between calls to a Redis that does not answer: doubled from the
+// first to the longest, each shortened by up to half at random so that a fleet
+// does not return as one. With the longest and a call's timeout a process is back
+// within a second of Redis' return.
+const (
+	firstPause   = 50 * time.Millisecond
+	longestPause = 500 * time.Millisecond
+)
+
+// reservation is one that this process holds, until a cool-down closes void.
+type reservation struct {
+	bucket.Reservation
+
+	void <-chan struct{}
+}
+
+// reservation returns the reservation that was left, if it can still be used, or
+// reserves the next slot. It waits for as long as there is none: through refusals
+// as long as the bucket says, through errors of Redis with pauses. It is called
+// with the turn held.
+func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
+	if left := l.held; left != nil {
+		l.held = nil
+		if l.usable(*left, time.Now()) {
+			return *left, nil
+		}
+	}
+	pause := firstPause
+	for {
+		if ctx.Err() != nil {
+			return reservation{}, ended(ctx)
+		}
+		r, granted, wait, err := l.reserve(ctx)
+		if granted {
+			return r, nil
+		}
+		if err == nil {
+			pause = firstPause
+		} else {
+			wait = pause/2 + rand.N(pause/2)
+			pause = min(2*pause, longestPause)
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return reservation{}, err
+		}
+	}
+}
+
+// reserve asks once. Without a grant it returns how long to wait before asking
+// again. What began while the answer was under way voids it as well.
+func (l *Limiter) reserve(ctx context.Context) (r reservation, granted bool, wait time.Duration, err error) {
+	void := l.cool.watch()
+	asked := time.Now()
+	cool := l.cool.unwritten()
+	in := l.cfg.request()
+	in.Reserve = true
+	in.Cool = max(0, cool.Sub(asked).Microseconds())
+	reply, err := l.ask(ctx, l.session.Fill(in, asked))
+	answered := time.Now()
+	if err != nil {
+		if ctx.Err() == nil { // else the caller went, and nothing is known of Redis
+			l.health.lost(ctx, answered, err)
+		}
+
+		return r, false, 0, err
+	}
+	l.health.back(ctx, answered)
+	l.session.Learn(reply, asked)
+	switch reply.Verdict {
+	case bucket.Granted:
+		l.cool.written(cool)
+
+		return reservation{bucket.Reserved(reply, asked, answered, l.cfg.Jitter), void}, true, 0, nil
+	case bucket.Refused:
+		l.cool.written(cool)
+		l.count.refused.Add(1)
+	default: // doubtful: nothing was written, and the next request says so
+	}
+
+	return r, false, time.Duration(reply.Wait) * time.Microsecond, nil
+}
+
+// sleep waits for d or for the end of the context.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ended(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
