@@ -102,8 +102,8 @@ func (s *Server) FailFirst(key string, times int, fault Fault) error {
 	return nil
 }
 
-// Reset forgets what was counted, the limit's own counts included, and starts
-// a new phase. Failures that have healed stay healed.
+// Reset forgets what was counted, the limit's own counts included, and draws
+// from the seed anew. Failures that have healed stay healed.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

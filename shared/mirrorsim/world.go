@@ -133,6 +133,15 @@ func (w *World) AddMaintainer(repo string, m Maintainer) {
 	w.maintainers[repo] = append(w.maintainers[repo], encode(m))
 }
 
+// Size is the number of pull requests in all lists.
+func (w *World) Size() int {
+	n := 0
+	for _, list := range w.pulls {
+		n += len(list)
+	}
+	return n
+}
+
 // Close ends the processes that the world reads from; only a world of Git has
 // any.
 func (w *World) Close() error {

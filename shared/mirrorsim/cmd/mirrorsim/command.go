@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/mirrorsim"
+)
+
+const description = `Serves a world as the mirror would, until SIGINT or SIGTERM, and writes the two
+files that a round over it needs. One line of JSON on standard output says where:
+
+  {"url":"http://127.0.0.1:40123","miners":"DIR/miners.json","registry":"DIR/master_repositories.json","as_of":"2026-06-18T18:54:00Z"}
+
+Worlds:
+  demo          24 miners and 6 repositories, made from --seed: every rule has a case
+  git:DIR,…     the pull requests of git histories (work trees or bare): squash commits titled
+                "… (#N)" and merge commits "Merge pull request #N from …". Pull requests that lie
+                further back than the lookback of 90 days are moved into it, in proportion, each
+                repository by itself (--git-keep-dates leaves them where they are)
+  case:FILE     one round of a recorded case (.json, .json.gz, .json.zst)
+
+GET /sim/stats tells what the simulator saw; POST /sim/reset starts the counts anew. Neither counts.`
+
+// ready is the line that says where everything is.
+type ready struct {
+	URL      string    `json:"url"`
+	Miners   string    `json:"miners"`
+	Registry string    `json:"registry"`
+	AsOf     time.Time `json:"as_of"`
+}
+
+// newCommand is the command on the given streams; standard input is read only
+// with --exit-with-stdin.
+func newCommand(stdin io.Reader, stdout, stderr io.Writer) *cli.Command {
+	return &cli.Command{
+		Name:            "mirrorsim",
+		Usage:           "a simulated mirror behind the real one's limit",
+		Description:     description,
+		Flags:           flags(),
+		HideHelpCommand: true,
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		// A comma belongs to values here: git:DIR,DIR and uniform:1ms,2ms.
+		DisableSliceFlagSeparator: true,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			return serve(ctx, cmd, stdin, stdout, slog.New(slog.NewTextHandler(stderr, nil)))
+		},
+	}
+}
+
+// serve makes the world, announces the server and waits for the end.
+func serve(ctx context.Context, cmd *cli.Command, stdin io.Reader, stdout io.Writer, log *slog.Logger) (err error) {
+	cfg, err := settings(cmd)
+	if err != nil {
+		return err
+	}
+	world, err := makeWorld(ctx, cmd)
+	if err != nil {
+		return stopped(ctx, err)
+	}
+	defer func() { err = errors.Join(err, world.Close()) }()
+	cfg.World = world
+	// The server ends by Close alone, so that answers under way are finished.
+	server, err := mirrorsim.Start(context.WithoutCancel(ctx), cfg)
+	if err != nil {
+		return startError(cfg.Addr, err)
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	if err := announce(stdout, server, world, cmd.String("write")); err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "serving", "world", world.Name, "miners", len(world.Miners), "pull_requests", world.Size(), "url", server.URL)
+	select {
+	case <-ctx.Done():
+	case <-ended(cmd.Bool("exit-with-stdin"), stdin):
+	}
+	stats := server.Stats()
+	log.InfoContext(ctx, "served", "requests", stats.Requests, "over_limit", stats.OverLimit, "connections", stats.Connections.Used)
+	return nil
+}
+
+// announce writes the files and the line of JSON.
+func announce(stdout io.Writer, server *mirrorsim.Server, world *mirrorsim.World, dir string) error {
+	line := ready{URL: server.URL, AsOf: world.AsOf}
+	if dir != "" {
+		var err error
+		if line.Miners, line.Registry, err = world.Write(dir); err != nil {
+			return command.Usage("--write %s: %w", dir, err)
+		}
+	}
+	if err := json.NewEncoder(stdout).Encode(line); err != nil {
+		return fmt.Errorf("announcing the address: %w", err)
+	}
+	return nil
+}
+
+// startError tells an address that is taken from other failures.
+func startError(addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return command.Usage("--addr %s: address in use by another process; want a free one, or port 0 for any (%w)", addr, err)
+	}
+	return command.Usage("--addr %s: want HOST:PORT of this machine: %w", addr, err)
+}
+
+// stopped tells a signal during the making of a world from a failure of it.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return command.ErrInterrupted
+	}
+	return err
+}
+
+// ended is closed when the input ends, so that a parent that dies without a
+// word takes its simulator with it. The reading goroutine has no other end
+// than the input's: it lives as long as the process.
+func ended(wanted bool, stdin io.Reader) <-chan struct{} {
+	done := make(chan struct{})
+	if !wanted {
+		return done
+	}
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(io.Discard, stdin) // an error is an end too
+	}()
+	return done
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/mirrorsim"
+)
+
+// Groups of flags in --help.
+const (
+	groupWorld  = "The world"
+	groupServe  = "Serving it"
+	groupLimit  = "The limit in front"
+	groupFaults = "Latency and faults"
+)
+
+func env(flag string) cli.ValueSourceChain { return command.Env("sim-" + flag) }
+
+func flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "world", Category: groupWorld, Sources: env("world"), Value: "demo",
+			Usage: "the `WORLD` to serve: demo, git:DIR[,DIR…] or case:FILE",
+		},
+		&cli.Uint64Flag{
+			Name: "seed", Category: groupWorld, Sources: env("seed"), Value: 1,
+			Usage: "decides the demo world, faults, latencies and the phases of the limit's windows",
+		},
+		&cli.IntFlag{
+			Name: "git-pulls", Category: groupWorld, Sources: env("git-pulls"), Value: 400,
+			Usage: "pull requests taken of each git history, the latest ones", Validator: atLeast(1),
+		},
+		&cli.BoolFlag{
+			Name: "git-keep-dates", Category: groupWorld, Sources: env("git-keep-dates"),
+			Usage: "leave dates of git histories as they are, inside the lookback or not",
+		},
+		&cli.IntFlag{
+			Name: "case-round", Category: groupWorld, Sources: env("case-round"), Value: 0,
+			Usage: "`N`th round of a case file, counted from 0", Validator: atLeast(0),
+		},
+		&cli.StringFlag{
+			Name: "addr", Category: groupServe, Sources: env("addr"), Value: "127.0.0.1:0",
+			Usage: "`HOST:PORT` to listen on; port 0 takes a free one",
+		},
+		&cli.StringFlag{
+			Name: "write", Category: groupServe, Sources: env("write"),
+			Usage: "`DIR` to write miners.json and master_repositories.json into; none are written without it",
+		},
+		&cli.BoolFlag{
+			Name: "exit-with-stdin", Category: groupServe, Sources: env("exit-with-stdin"),
+			Usage: "end when standard input ends",
+		},
+		&cli.IntFlag{
+			Name: "limit", Category: groupLimit, Sources: env("limit"), Value: mirrorsim.RealLimit,
+			Usage: "requests let through in a window; 0 for no limit", Validator: atLeast(0),
+		},
+		&cli.DurationFlag{
+			Name: "window", Category: groupLimit, Sources: env("window"), Value: mirrorsim.RealWindow,
+			Usage: "length of a window", Validator: positive,
+		},
+		&cli.DurationFlag{
+			Name: "mitigation", Category: groupLimit, Sources: env("mitigation"), Value: mirrorsim.RealMitigation,
+			Usage: "how long everything is refused after the limit was exceeded", Validator: positive,
+		},
+		&cli.StringFlag{
+			Name: "latency", Category: groupFaults, Sources: env("latency"), Value: "0s",
+			Usage: "`TIME` before each answer: 50ms, uniform:20ms,200ms or lognormal:80ms,0.5 (median, sigma)",
+		},
+		&cli.StringSliceFlag{
+			Name: "fault", Category: groupFaults, Sources: env("fault"),
+			Usage: "`KIND=PROBABILITY` of a fault, repeatable, or several with commas: 5xx, reset, stall, cut, malformed, html, or a status: 429, 500, 502, 503, 520 to 524",
+		},
+		&cli.DurationFlag{
+			Name: "stall", Category: groupFaults, Sources: env("stall"), Value: time.Minute,
+			Usage: "how long a stalled request is held before its connection is reset", Validator: positive,
+		},
+	}
+}
+
+func atLeast(least int) func(int) error {
+	return func(n int) error {
+		if n < least {
+			return fmt.Errorf("%d: want %d or more", n, least)
+		}
+		return nil
+	}
+}
+
+func positive(d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("%s: want more than 0", d)
+	}
+	return nil
+}
+
+// settings are the server's part of the flags.
+func settings(cmd *cli.Command) (mirrorsim.Config, error) {
+	latency, err := mirrorsim.ParseLatency(cmd.String("latency"))
+	if err != nil {
+		return mirrorsim.Config{}, command.Usage("--latency: %w", err)
+	}
+	faults := map[mirrorsim.Fault]float64{}
+	// Commas may also stand between faults, for the environment variable.
+	for _, text := range strings.Split(strings.Join(cmd.StringSlice("fault"), ","), ",") {
+		if text == "" {
+			continue
+		}
+		fault, probability, err := mirrorsim.ParseFault(text)
+		if err != nil {
+			return mirrorsim.Config{}, command.Usage("--fault: %w", err)
+		}
+		faults[fault] += probability
+	}
+	total := 0.0
+	for _, probability := range faults {
+		total += probability
+	}
+	if total > 1 {
+		return mirrorsim.Config{}, command.Usage("--fault: probabilities add up to %g, want 1 at most", total)
+	}
+	return mirrorsim.Config{
+		Addr: cmd.String("addr"), Limit: cmd.Int("limit"), Window: cmd.Duration("window"), Mitigation: cmd.Duration("mitigation"),
+		Latency: latency, Faults: faults, Stall: cmd.Duration("stall"), Seed: cmd.Uint64("seed"),
+	}, nil
+}
+
+// makeWorld makes what --world names.
+func makeWorld(ctx context.Context, cmd *cli.Command) (*mirrorsim.World, error) {
+	name := cmd.String("world")
+	kind, argument, _ := strings.Cut(name, ":")
+	var world *mirrorsim.World
+	var err error
+	switch {
+	case name == "demo":
+		return mirrorsim.Demo(cmd.Uint64("seed")), nil
+	case kind == "git" && argument != "":
+		world, err = mirrorsim.Git(ctx, mirrorsim.GitConfig{
+			Dirs: strings.Split(argument, ","), Pulls: cmd.Int("git-pulls"), KeepDates: cmd.Bool("git-keep-dates"),
+		})
+	case kind == "case" && argument != "":
+		world, err = mirrorsim.Case(argument, cmd.Int("case-round"))
+	default:
+		return nil, command.Usage("--world %q: want demo, git:DIR[,DIR…] or case:FILE", name)
+	}
+	if err != nil {
+		return nil, command.Usage("--world %s: %w", name, err)
+	}
+	return world, nil
+}
