@@ -1,0 +1,111 @@
+package scoring
+
+// Figures of section 5.
+const (
+	testWeight     = 0.05      // what a test file's score counts
+	maxLinesScored = 300       // of a file that is scored by lines
+	maxTextBytes   = 1_000_000 // of a text that is parsed
+)
+
+// FilePlan is one file on its way to its figures: complete at once unless its
+// method is the tree diff, whose figures Finish adds.
+type FilePlan struct {
+	Figures FileFigures
+	// Language, Base and Head are set for a tree diff alone. An absent text is
+	// "": both give no nodes.
+	Language   string
+	Base, Head string
+	// weight is that of the extension, times that of a test.
+	weight float64
+}
+
+// PlanFiles decides every file's method, in order. Texts belong to a path: when
+// a path stands twice, the last one's texts count for both, as in the validator.
+func PlanFiles(files []File, w *Weights) []FilePlan {
+	last := make(map[string]int, len(files))
+	for i := range files {
+		last[files[i].Filename] = i
+	}
+	plans := make([]FilePlan, len(files))
+	for i := range files {
+		texts := &files[last[files[i].Filename]]
+		plans[i] = planFile(&files[i], texts.Base, texts.Head, w)
+	}
+	return plans
+}
+
+// planFile applies the first row of section 5's table that fits.
+func planFile(f *File, base, head *string, w *Weights) FilePlan {
+	ext, test := Extension(f.Filename), IsTestFile(f.Filename)
+	plan := FilePlan{Figures: FileFigures{Filename: f.Filename, Test: test, Lines: f.Changes}}
+	language := w.Language(ext)
+	switch {
+	case f.Status == "removed":
+		plan.Figures.Method, plan.Figures.Lines = MethodSkipped, f.Deletions
+	case IsLineScored(ext):
+		plan.Figures.Method = MethodLineCount
+		plan.Figures.Nodes = min(f.Changes, maxLinesScored)
+		plan.Figures.Score = float64(float64(w.weight(ext, lineWeight)*float64(plan.Figures.Nodes)) * weightOf(test))
+	case head == nil:
+		plan.Figures.Method = MethodSkippedBinary
+	case len(*head) > maxTextBytes || base != nil && len(*base) > maxTextBytes:
+		plan.Figures.Method = MethodSkippedLarge
+	case language == "":
+		plan.Figures.Method = MethodSkippedNoGrammar
+	case f.Status != "added" && base == nil:
+		plan.Figures.Method = MethodSkippedNoBase
+	default:
+		plan.Figures.Method = MethodTreeDiff
+		plan.Figures.Test = test || HasInlineTests(ext, *head)
+		plan.Language, plan.Head = language, *head
+		if base != nil {
+			plan.Base = *base
+		}
+		plan.weight = w.weight(ext, 1) * weightOf(plan.Figures.Test)
+	}
+	plan.Figures.Category = categoryOf(plan.Figures)
+	return plan
+}
+
+func weightOf(test bool) float64 {
+	if test {
+		return testWeight
+	}
+	return 1
+}
+
+func categoryOf(f FileFigures) Category {
+	switch {
+	case f.Test:
+		return CategoryTest
+	case f.Method == MethodTreeDiff:
+		return CategorySource
+	}
+	return CategoryNonCode
+}
+
+// Finish gives the figures of the file; diff is the tree diff of its texts
+// before weighting, and ignored when the method is another.
+func (p *FilePlan) Finish(diff Breakdown) FileFigures {
+	figures := p.Figures
+	if figures.Method != MethodTreeDiff {
+		return figures
+	}
+	weighted := diff.times(p.weight)
+	figures.Breakdown = &weighted
+	figures.Score = weighted.Score()
+	figures.Nodes = weighted.StructuralCount() + weighted.LeafCount()
+	return figures
+}
+
+// TimedOut is the token scoring of a pull request whose process ended before
+// its figures were there: zeros, and each file says why.
+func TimedOut(files []File) TokenFigures {
+	figures := make([]FileFigures, len(files))
+	for i := range files {
+		figures[i] = FileFigures{
+			Filename: files[i].Filename, Method: MethodSkippedTimeout, Category: CategoryNonCode, Lines: files[i].Changes,
+		}
+	}
+	return TokenFigures{Files: figures}
+}

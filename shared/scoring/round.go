@@ -1,0 +1,15 @@
+package scoring
+
+import "strconv"
+
+// Round2 is round2 of the rules: the two-decimal number nearest to the exact
+// binary value of x, ties to even. Going through the decimal text is what makes
+// it exact; multiplying by 100 rounds twice and gets 1.005 and 2.675 wrong.
+func Round2(x float64) float64 {
+	// 'f' with two decimals is always parsable, infinities and NaN included.
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(x, 'f', 2, 64), 64)
+	if err != nil {
+		return x
+	}
+	return rounded
+}

@@ -1,0 +1,59 @@
+package scoring
+
+// TreeDiff subtracts the multisets of base and head both ways and scores what
+// is left over; nil has no signatures. Both must have been collected with these
+// weights and share one numbering of node types.
+func TreeDiff(base, head *Signatures, kinds []KindWeights) Breakdown {
+	added, deleted := leftover(head, base, kinds), leftover(base, head, kinds)
+	return Breakdown{
+		StructuralAddedCount: added.structural.count, StructuralAddedScore: added.structural.score,
+		StructuralDeletedCount: deleted.structural.count, StructuralDeletedScore: deleted.structural.score,
+		LeafAddedCount: added.leaf.count, LeafAddedScore: added.leaf.score,
+		LeafDeletedCount: deleted.leaf.count, LeafDeletedScore: deleted.leaf.score,
+	}
+}
+
+type sum struct {
+	count int
+	score float64
+}
+
+// add counts copies of a signature. The conversion keeps product and sum two
+// roundings: see totals.go.
+func (s *sum) add(copies int, weight float64) {
+	s.count += copies
+	s.score += float64(weight * float64(copies))
+}
+
+type sums struct{ structural, leaf sum }
+
+// leftover sums what side has more of than other, in the order of first
+// appearance in side's walk: the order decides the last bit of a sum.
+func leftover(side, other *Signatures, kinds []KindWeights) sums {
+	var left sums
+	if side == nil {
+		return left
+	}
+	for i := range side.list {
+		sig := &side.list[i]
+		copies := int(sig.count)
+		if other != nil {
+			if slot, found := other.find(sig, side.text); found {
+				copies -= int(other.list[other.table[slot]-1].count)
+			}
+		}
+		if copies <= 0 {
+			continue
+		}
+		var weights KindWeights
+		if int(sig.kind) < len(kinds) {
+			weights = kinds[sig.kind]
+		}
+		if sig.leaf {
+			left.leaf.add(copies, weights.Leaf)
+		} else {
+			left.structural.add(copies, weights.Structural)
+		}
+	}
+	return left
+}

@@ -1,0 +1,105 @@
+package scoring
+
+import (
+	"bytes"
+	"hash/maphash"
+)
+
+// Node is one node of a syntax tree in the order of a depth-first walk. Only
+// nodes that give a signature are needed: leaves, and those whose type has a
+// structural weight. Comments must be left out, with everything under them.
+type Node struct {
+	Start, End uint32 // the range of the source text
+	Kind       uint16 // the node type's number: one type, one number
+	Leaf       bool
+}
+
+// KindWeights are the weights of one node type.
+type KindWeights struct{ Structural, Leaf float64 }
+
+// Signatures is the multiset of signatures of one text, by first appearance in
+// the walk. It keeps the text, which its leaves point into. It never changes
+// once collected and is safe for concurrent use.
+type Signatures struct {
+	text  []byte
+	list  []signature
+	table []int32 // open addressing over list: index + 1, 0 is free
+}
+
+type signature struct {
+	hash       uint64
+	start, end uint32
+	count      int32
+	kind       uint16
+	leaf       bool
+}
+
+// hashSeed is one for the process: hashes are compared within it alone, never
+// stored, and decide nothing but where a signature is looked for.
+var hashSeed = maphash.MakeSeed()
+
+// Collect builds the multiset of a text's nodes. A structural signature of a
+// node stands before its leaf one.
+func Collect(text []byte, nodes []Node, kinds []KindWeights) *Signatures {
+	s := &Signatures{text: text}
+	s.grow(64)
+	for i := range nodes {
+		n := &nodes[i]
+		if int(n.Kind) < len(kinds) && kinds[n.Kind].Structural > 0 {
+			s.count(signature{hash: kindHash(n.Kind), kind: n.Kind, count: 1})
+		}
+		if n.Leaf {
+			end := min(int(n.End), len(text))
+			start := min(int(n.Start), end)
+			hash := maphash.Bytes(hashSeed, text[start:end]) ^ kindHash(n.Kind)<<1
+			s.count(signature{hash: hash, kind: n.Kind, leaf: true, start: uint32(start), end: uint32(end), count: 1})
+		}
+	}
+	return s
+}
+
+// kindHash spreads the few numbers of node types over all bits.
+func kindHash(kind uint16) uint64 { return (uint64(kind) + 1) * 0x9e3779b97f4a7c15 }
+
+// Size is about how many bytes the multiset holds in memory.
+func (s *Signatures) Size() int { return len(s.text) + 32*cap(s.list) + 4*len(s.table) }
+
+func (s *Signatures) count(sig signature) {
+	slot, found := s.find(&sig, s.text)
+	if found {
+		s.list[s.table[slot]-1].count++
+		return
+	}
+	s.list = append(s.list, sig)
+	s.table[slot] = int32(len(s.list))
+	if 2*len(s.list) > len(s.table) {
+		s.grow(2 * len(s.table))
+	}
+}
+
+// find returns the slot of a signature whose bytes are in text, or the free
+// slot where it belongs.
+func (s *Signatures) find(sig *signature, text []byte) (slot int, found bool) {
+	mask := len(s.table) - 1
+	for slot = int(sig.hash>>32^sig.hash) & mask; s.table[slot] != 0; slot = (slot + 1) & mask {
+		other := &s.list[s.table[slot]-1]
+		if other.hash == sig.hash && other.kind == sig.kind && other.leaf == sig.leaf &&
+			bytes.Equal(s.text[other.start:other.end], text[sig.start:sig.end]) {
+			return slot, true
+		}
+	}
+	return slot, false
+}
+
+// grow makes the table a power of two of this size, which stays at most half full.
+func (s *Signatures) grow(size int) {
+	s.table = make([]int32, size)
+	mask := size - 1
+	for i := range s.list {
+		slot := int(s.list[i].hash>>32^s.list[i].hash) & mask
+		for s.table[slot] != 0 {
+			slot = (slot + 1) & mask
+		}
+		s.table[slot] = int32(i + 1)
+	}
+}

@@ -1,0 +1,77 @@
+package scoring
+
+import "math"
+
+// Figures of section 5's base score.
+const (
+	mostBase         = 25   // what the token score alone can give
+	mostBonus        = 5    // what the total score adds at most
+	scoreOfFullBonus = 1500 // the total score that gives all of the bonus
+)
+
+// The rules fix the order of every floating-point operation. A product is
+// converted to float64 before it is added, so that no compiler fuses the two
+// into one operation with one rounding.
+
+// times multiplies the scores; counts never carry a weight.
+func (b Breakdown) times(weight float64) Breakdown {
+	b.StructuralAddedScore = float64(b.StructuralAddedScore * weight)
+	b.StructuralDeletedScore = float64(b.StructuralDeletedScore * weight)
+	b.LeafAddedScore = float64(b.LeafAddedScore * weight)
+	b.LeafDeletedScore = float64(b.LeafDeletedScore * weight)
+	return b
+}
+
+func (b *Breakdown) add(other *Breakdown) {
+	b.StructuralAddedCount += other.StructuralAddedCount
+	b.StructuralAddedScore += other.StructuralAddedScore
+	b.StructuralDeletedCount += other.StructuralDeletedCount
+	b.StructuralDeletedScore += other.StructuralDeletedScore
+	b.LeafAddedCount += other.LeafAddedCount
+	b.LeafAddedScore += other.LeafAddedScore
+	b.LeafDeletedCount += other.LeafDeletedCount
+	b.LeafDeletedScore += other.LeafDeletedScore
+}
+
+// Score is the sum of the four scores, in the rules' order.
+func (b *Breakdown) Score() float64 {
+	return b.StructuralAddedScore + b.StructuralDeletedScore + b.LeafAddedScore + b.LeafDeletedScore
+}
+
+// StructuralCount is the number of structural nodes added or deleted.
+func (b *Breakdown) StructuralCount() int { return b.StructuralAddedCount + b.StructuralDeletedCount }
+
+// LeafCount is the number of leaves added or deleted.
+func (b *Breakdown) LeafCount() int { return b.LeafAddedCount + b.LeafDeletedCount }
+
+// Totals are the figures of a pull request with these files, in their order.
+func Totals(files []FileFigures) TokenFigures {
+	totals := TokenFigures{Files: files}
+	var all, source Breakdown
+	for i := range files {
+		totals.TotalScore += files[i].Score
+		if files[i].Breakdown == nil {
+			continue
+		}
+		all.add(files[i].Breakdown)
+		if files[i].Category == CategorySource {
+			source.add(files[i].Breakdown)
+		}
+	}
+	totals.TokenScore = all.Score()
+	totals.SourceTokenScore = source.Score()
+	totals.StructuralCount = all.StructuralCount()
+	totals.StructuralScore = all.StructuralAddedScore + all.StructuralDeletedScore
+	totals.LeafCount = all.LeafCount()
+	totals.LeafScore = all.LeafAddedScore + all.LeafDeletedScore
+	totals.TotalNodesScored = totals.StructuralCount + totals.LeafCount
+	return totals
+}
+
+// BaseScore is section 5's base score of a pull request; scale is the
+// repository's src_tok_saturation_scale.
+func BaseScore(t *TokenFigures, scale float64) float64 {
+	base := float64(mostBase * (1 - math.Exp(-t.SourceTokenScore/scale)))
+	bonus := Round2(min(1, t.TotalScore/scoreOfFullBonus) * mostBonus)
+	return Round2(base + bonus)
+}

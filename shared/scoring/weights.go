@@ -1,0 +1,95 @@
+package scoring
+
+import (
+	"crypto/sha256"
+	_ "embed" // the default weights
+	"encoding/hex"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// Names of the two weights files, as the validator's checkout has them.
+const (
+	LanguagesFile = "programming_languages.json"
+	TokensFile    = "token_weights.json"
+)
+
+// lineWeight is the weight of a line-scored extension that no file lists.
+const lineWeight = 0.12
+
+//go:embed weights/programming_languages.json
+var defaultLanguages []byte
+
+//go:embed weights/token_weights.json
+var defaultTokens []byte
+
+// Weights are what extensions and node types are worth. A Weights is never
+// changed once parsed and safe for concurrent use.
+type Weights struct {
+	extensions map[string]extension
+	structural map[string]float64
+	leaf       map[string]float64
+	digest     string
+}
+
+// extension is one entry of the language weights; language is "" for an
+// extension that is scored by lines.
+type extension struct {
+	weight   float64
+	language string
+}
+
+// DefaultWeights returns the two files in force, in the validator's own format.
+func DefaultWeights() (languages, tokens []byte) {
+	return slices.Clone(defaultLanguages), slices.Clone(defaultTokens)
+}
+
+// Digest identifies the weights by their content: files that differ only in
+// order, spacing or the spelling of a number have the same digest.
+func (w *Weights) Digest() string { return w.digest }
+
+// Structural returns a copy of the structural weights by node type.
+func (w *Weights) Structural() map[string]float64 { return maps.Clone(w.structural) }
+
+// Leaf returns a copy of the leaf weights by node type.
+func (w *Weights) Leaf() map[string]float64 { return maps.Clone(w.leaf) }
+
+// Language is the language whose grammar parses files of an extension, or ""
+// when they are not scored by their trees.
+func (w *Weights) Language(ext string) string {
+	if IsLineScored(ext) {
+		return ""
+	}
+	return w.extensions[ext].language
+}
+
+// weight is an extension's weight, or fallback when no file lists it.
+func (w *Weights) weight(ext string, fallback float64) float64 {
+	if e, listed := w.extensions[ext]; listed {
+		return e.weight
+	}
+	return fallback
+}
+
+// digestOf hashes the content in one canonical form. Floats go in by their
+// bits, so that no two different weights share a text.
+func digestOf(w *Weights) string {
+	h := sha256.New()
+	number := func(f float64) string { return strconv.FormatUint(math.Float64bits(f), 16) }
+	for _, ext := range slices.Sorted(maps.Keys(w.extensions)) {
+		e := w.extensions[ext]
+		// Quoted, so that no key can imitate a separator.
+		h.Write([]byte("extension " + strconv.Quote(ext) + " " + number(e.weight) + " " + e.language + "\n"))
+	}
+	for _, table := range []struct {
+		name    string
+		weights map[string]float64
+	}{{structuralKey, w.structural}, {leafKey, w.leaf}} {
+		for _, kind := range slices.Sorted(maps.Keys(table.weights)) {
+			h.Write([]byte(table.name + " " + strconv.Quote(kind) + " " + number(table.weights[kind]) + "\n"))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
