@@ -91,3 +91,6 @@ func ValidRound(round string) bool {
 	}
 	return true
 }
+
+// RoundSubject matches the jobs of one round.
+func RoundSubject(round string) string { return fmt.Sprintf("miner.job.%s.*", round) }

@@ -15,7 +15,7 @@ import (
 
 // maxValue caps what a stored value may unpack to, against a damaged or
 // hostile one: far above the largest round's manifest (10,000 miners: 3 MB).
-const maxValue = 256 << 20
+const maxValue = 64 << 20
 
 // headroom is what a message carries besides the value: subject and headers.
 const headroom = 8 << 10

@@ -88,6 +88,9 @@ func Start(ctx context.Context, cfg Config) (_ *Servers, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("local: %w", err)
 	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("local: %w", context.Cause(ctx))
+	}
 	s := &Servers{}
 	defer func() {
 		if err != nil {

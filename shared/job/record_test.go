@@ -1,0 +1,201 @@
+package job_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/shared/job"
+)
+
+var at = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// own is the claim that running and ended records of the table hold.
+func own() job.Claim {
+	return job.Claim{ID: "own", Worker: "w1", Since: at, Sequence: 10, Delivery: 3, Replay: 1}
+}
+
+// recordIn is a record of replay 1 in the given phase, with figures that tell
+// whether a transition keeps, adds or clears them.
+func recordIn(phase job.Phase) job.Record {
+	r := job.Plan("r1", 7, "trace")
+	r.Phase, r.Replay, r.Deliveries, r.Failures, r.Requests = phase, 1, 3, 2, 40
+	c := own()
+	switch phase {
+	case job.Planned:
+		r.Claim = &c // kept from a failed attempt
+	case job.Running:
+		r.Claim, r.Expected = &c, 9
+	case job.Done:
+		r.Claim, r.Evaluation, r.Degraded = &c, "r1.7.own", true
+	case job.Failed:
+		r.Claim, r.Failure = &c, &job.Failure{Class: job.Permanent, Error: "gone", At: at}
+	}
+	return r
+}
+
+// event is one thing that can be asked of a record.
+type event struct {
+	name string
+	do   func(job.Record) (job.Record, error)
+}
+
+func events() []event {
+	claim := func(sequence, delivery uint64, replay int) func(job.Record) (job.Record, error) {
+		return func(r job.Record) (job.Record, error) {
+			return r.Claimed(job.Claim{ID: "new", Worker: "w2", Since: at, Sequence: sequence, Delivery: delivery, Replay: replay})
+		}
+	}
+	f := job.Failure{Class: job.Transient, Error: "502", At: at}
+	held := func(name string, do func(job.Record, string) (job.Record, error)) []event {
+		return []event{
+			{name, func(r job.Record) (job.Record, error) { return do(r, "own") }},
+			{name + " by another", func(r job.Record) (job.Record, error) { return do(r, "other") }},
+		}
+	}
+	all := []event{
+		{"claim by a later delivery", claim(10, 4, 1)},
+		{"claim by the same delivery", claim(10, 3, 1)},
+		{"claim by an earlier delivery", claim(10, 2, 1)},
+		{"claim by a later message", claim(11, 1, 1)},
+		{"claim by an earlier message", claim(9, 8, 1)},
+		{"claim of an earlier replay", claim(11, 1, 0)},
+		{"claim of a later replay", claim(11, 1, 2)},
+		{"exhaust", func(r job.Record) (job.Record, error) { return r.Exhausted(f) }},
+		{"replan the next", func(r job.Record) (job.Record, error) { return r.Replanned(2, "t2") }},
+		{"replan the same", func(r job.Record) (job.Record, error) { return r.Replanned(1, "t2") }},
+	}
+	for _, pair := range [][]event{
+		held("expect", func(r job.Record, c string) (job.Record, error) { return r.Expecting(c, 12) }),
+		held("hand back", func(r job.Record, c string) (job.Record, error) { return r.HandedBack(c, 5) }),
+		held("fail", func(r job.Record, c string) (job.Record, error) { return r.FailedAttempt(c, 5, f) }),
+		held("commit", func(r job.Record, c string) (job.Record, error) { return r.Committed(c, 5, "key", false) }),
+		held("bury", func(r job.Record, c string) (job.Record, error) { return r.Buried(c, 5, f) }),
+	} {
+		all = append(all, pair...)
+	}
+	return all
+}
+
+// outcome is what the table says: the phase that follows with its counts, or
+// the error.
+func outcome(r job.Record, err error) string {
+	switch {
+	case errors.Is(err, job.ErrFenced):
+		return "fenced"
+	case errors.Is(err, job.ErrSettled):
+		return "settled"
+	case errors.Is(err, job.ErrNotEnded):
+		return "not ended"
+	case err != nil:
+		return "unnamed error: " + err.Error()
+	}
+	return fmt.Sprintf("%s d%d f%d r%d e%d", r.Phase, r.Deliveries, r.Failures, r.Requests, r.Expected)
+}
+
+// TestTransitions holds every (phase, event). The columns are planned,
+// running, done, failed; d, f, r, e are deliveries, failures, requests and
+// expected requests, from 3, 2, 40 (and 9 while running).
+func TestTransitions(t *testing.T) {
+	t.Parallel()
+	phases := []job.Phase{job.Planned, job.Running, job.Done, job.Failed}
+	table := map[string][4]string{
+		"claim by a later delivery":    {"running d4 f2 r40 e0", "running d4 f2 r40 e0", "settled", "settled"},
+		"claim by the same delivery":   {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
+		"claim by an earlier delivery": {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
+		"claim by a later message":     {"running d4 f2 r40 e0", "running d4 f2 r40 e0", "settled", "settled"},
+		"claim by an earlier message":  {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
+		"claim of an earlier replay":   {"settled", "settled", "settled", "settled"},
+		"claim of a later replay":      {"fenced", "fenced", "settled", "settled"},
+		"exhaust":                      {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0", "settled", "settled"},
+		"replan the next":              {"not ended", "not ended", "planned d3 f0 r40 e0", "planned d3 f0 r40 e0"},
+		"replan the same":              {"not ended", "not ended", "settled", "settled"},
+		"expect":                       {"fenced", "running d3 f2 r40 e12", "settled", "settled"},
+		"expect by another":            {"fenced", "fenced", "settled", "settled"},
+		"hand back":                    {"fenced", "planned d3 f2 r45 e0", "settled", "settled"},
+		"hand back by another":         {"fenced", "fenced", "settled", "settled"},
+		"fail":                         {"fenced", "planned d3 f3 r45 e0", "settled", "settled"},
+		"fail by another":              {"fenced", "fenced", "settled", "settled"},
+		"commit":                       {"fenced", "done d3 f2 r45 e0", "settled", "settled"},
+		"commit by another":            {"fenced", "fenced", "settled", "settled"},
+		"bury":                         {"fenced", "failed d3 f3 r45 e0", "settled", "settled"},
+		"bury by another":              {"fenced", "fenced", "settled", "settled"},
+	}
+	all := events()
+	if len(all) != len(table) {
+		t.Fatalf("%d events, the table has %d", len(all), len(table))
+	}
+	for _, e := range all {
+		want, known := table[e.name]
+		if !known {
+			t.Fatalf("event %q is not in the table", e.name)
+		}
+		for i, phase := range phases {
+			before := recordIn(phase)
+			after, err := e.do(before)
+			if got := outcome(after, err); got != want[i] {
+				t.Errorf("%s, %s: got %s, want %s", phase, e.name, got, want[i])
+			}
+			if err != nil && !cmp.Equal(after, before) {
+				t.Errorf("%s, %s: refused, but the record changed: %s", phase, e.name, cmp.Diff(before, after))
+			}
+			if diff := cmp.Diff(recordIn(phase), before); diff != "" {
+				t.Errorf("%s, %s changed its receiver: %s", phase, e.name, diff)
+			}
+		}
+	}
+}
+
+// TestTransitionsStayReadable: whatever a transition makes can be decoded.
+func TestTransitionsStayReadable(t *testing.T) {
+	t.Parallel()
+	for _, phase := range []job.Phase{job.Planned, job.Running, job.Done, job.Failed} {
+		for _, e := range events() {
+			after, err := e.do(recordIn(phase))
+			if err != nil {
+				continue
+			}
+			if got := decodeAgain(t, after); !cmp.Equal(got, after) {
+				t.Errorf("%s, %s: reads back differently: %s", phase, e.name, cmp.Diff(after, got))
+			}
+		}
+	}
+}
+
+// TestRunningWithoutClaim: a damaged record must not panic whoever claims it.
+func TestRunningWithoutClaim(t *testing.T) {
+	t.Parallel()
+	r := recordIn(job.Running)
+	r.Claim = nil
+	if got, err := r.Claimed(own()); err != nil || got.Claim == nil {
+		t.Errorf("claim over no claim: got %+v, %v, want it claimed", got, err)
+	}
+	if _, err := r.Committed("own", 1, "key", false); !errors.Is(err, job.ErrFenced) {
+		t.Errorf("commit without a claim: got %v, want ErrFenced", err)
+	}
+}
+
+// TestReplanForgetsTheEnd: nothing of the former end may show in the replay.
+func TestReplanForgetsTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, phase := range []job.Phase{job.Done, job.Failed} {
+		got, err := recordIn(phase).Replanned(2, "t2")
+		want := job.Plan("r1", 7, "t2")
+		want.Replay, want.Deliveries, want.Requests = 2, 3, 40
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", phase, err, diff)
+		}
+	}
+}
+
+func TestFinalAttempt(t *testing.T) {
+	t.Parallel()
+	for failures, want := range []bool{false, false, false, true, true} {
+		if got := (job.Record{Failures: failures}).FinalAttempt(); got != want {
+			t.Errorf("after %d failures: final is %t, want %t", failures, got, want)
+		}
+	}
+}

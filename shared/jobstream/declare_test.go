@@ -1,0 +1,191 @@
+package jobstream_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+func (b *bundle) stream(name string) jetstream.StreamConfig {
+	b.t.Helper()
+	s, err := b.js.Stream(b.ctx, name)
+	if err != nil {
+		b.t.Fatalf("stream %s: %v", name, err)
+	}
+	return s.CachedInfo().Config
+}
+
+func (b *bundle) consumer() jetstream.ConsumerConfig {
+	b.t.Helper()
+	c, err := b.js.Consumer(b.ctx, job.StreamJobs, job.Consumer)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c.CachedInfo().Config
+}
+
+// TestDeclares holds the settings that the guarantees rest on.
+func TestDeclares(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	type settings struct {
+		Retention jetstream.RetentionPolicy
+		Age       time.Duration
+		Subjects  []string
+	}
+	want := map[string]settings{
+		"MINER_JOBS":     {jetstream.WorkQueuePolicy, 0, []string{"miner.job.>"}},
+		"MINER_DEAD":     {jetstream.LimitsPolicy, 720 * time.Hour, []string{"miner.dead.>"}},
+		"MINER_ADVISORY": {jetstream.LimitsPolicy, 720 * time.Hour, []string{"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MINER_JOBS.>"}},
+		"KV_ROUNDS":      {jetstream.LimitsPolicy, 0, []string{"$KV.ROUNDS.>"}},
+		"KV_RECORDS":     {jetstream.LimitsPolicy, 0, []string{"$KV.RECORDS.>"}},
+		"KV_EVALUATIONS": {jetstream.LimitsPolicy, 0, []string{"$KV.EVALUATIONS.>"}},
+		"KV_MINERS":      {jetstream.LimitsPolicy, 0, []string{"$KV.MINERS.>"}},
+		"KV_SCORES":      {jetstream.LimitsPolicy, 1080 * time.Hour, []string{"$KV.SCORES.>"}},
+	}
+	got := map[string]settings{}
+	for name := range want {
+		s := b.stream(name)
+		got[name] = settings{s.Retention, s.MaxAge, s.Subjects}
+		if s.Storage != jetstream.FileStorage || s.Replicas != 1 {
+			t.Errorf("%s: %s storage, %d replicas, want file and 1", name, s.Storage, s.Replicas)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	c := b.consumer()
+	if c.AckWait != 30*time.Second || c.MaxDeliver != 20 || c.MaxAckPending != 4096 || c.BackOff != nil ||
+		c.AckPolicy != jetstream.AckExplicitPolicy || c.FilterSubject != "" {
+		t.Errorf("consumer is %+v", c)
+	}
+}
+
+// TestOpenKeepsWhatItIsNotTold: a worker without settings must not undo the
+// producer's, nor either of them an operator's.
+func TestOpenKeepsWhatItIsNotTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: 7 * time.Second, MaxDeliver: 9, MaxAckPending: 100})
+	s := b.stream(job.StreamJobs)
+	s.Metadata = map[string]string{"owner": "ops"}
+	if _, err := b.js.UpdateStream(b.ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	b.open(jobstream.Config{})
+	if c := b.consumer(); c.AckWait != 7*time.Second || c.MaxDeliver != 9 || c.MaxAckPending != 100 {
+		t.Errorf("a second Open changed the consumer to %+v", c)
+	}
+	if got := b.bus.AckWait(); got != 7*time.Second {
+		t.Errorf("AckWait is %s, want what is in force: 7s", got)
+	}
+	if got := b.stream(job.StreamJobs).Metadata["owner"]; got != "ops" {
+		t.Errorf("the operator's metadata is %q, want it kept", got)
+	}
+}
+
+// TestOpenMends: a declared setting that has drifted is brought back.
+func TestOpenMends(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	for name, drift := range map[string]func(*jetstream.StreamConfig){
+		job.StreamDead:             func(s *jetstream.StreamConfig) { s.MaxAge = time.Hour; s.Duplicates = time.Hour },
+		job.StreamJobs:             func(s *jetstream.StreamConfig) { s.Subjects = append(s.Subjects, "other.>") },
+		"KV_" + job.BucketScores:   func(s *jetstream.StreamConfig) { s.MaxAge = time.Hour },
+		"KV_" + job.BucketRecords:  func(s *jetstream.StreamConfig) { s.Description = "x" },
+		"KV_" + job.StreamAdvisory: nil, // no such bucket: nothing to drift
+	} {
+		if drift == nil {
+			continue
+		}
+		before := b.stream(name)
+		drifted := before
+		drift(&drifted)
+		if _, err := b.js.UpdateStream(b.ctx, drifted); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		b.open(jobstream.Config{})
+		if diff := cmp.Diff(before, b.stream(name)); diff != "" {
+			t.Errorf("%s was not mended: %s", name, diff)
+		}
+	}
+}
+
+func TestMismatch(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		existing jetstream.StreamConfig
+		setting  string
+	}{
+		"retention": {jetstream.StreamConfig{Name: job.StreamJobs, Subjects: []string{job.SubjectJobs}}, "retention"},
+		"storage":   {jetstream.StreamConfig{Name: job.StreamDead, Subjects: []string{job.SubjectDead}, Storage: jetstream.MemoryStorage}, "storage"},
+	} {
+		b := bare(t)
+		if _, err := b.js.CreateStream(b.ctx, c.existing); err != nil {
+			t.Fatal(err)
+		}
+		_, err := jobstream.Open(b.ctx, b.nc, jobstream.Config{})
+		var mismatch *jobstream.MismatchError
+		if !errors.As(err, &mismatch) || mismatch.Stream != c.existing.Name || mismatch.Setting != c.setting {
+			t.Errorf("%s: got %v, want a MismatchError of stream %s", name, err, c.existing.Name)
+		}
+	}
+	b := bare(t)
+	if _, err := b.js.CreateKeyValue(b.ctx, jetstream.KeyValueConfig{Bucket: job.BucketRecords, Storage: jetstream.MemoryStorage}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := jobstream.Open(b.ctx, b.nc, jobstream.Config{})
+	var mismatch *jobstream.MismatchError
+	if !errors.As(err, &mismatch) || !strings.Contains(err.Error(), "KV_RECORDS") || !strings.Contains(err.Error(), "storage") {
+		t.Errorf("bucket in memory: got %v, want a MismatchError that names KV_RECORDS and storage", err)
+	}
+}
+
+// TestRefusedUpdateNamesTheStream: what only the server knows to be
+// impossible still says where.
+func TestRefusedUpdateNamesTheStream(t *testing.T) {
+	t.Parallel()
+	b := bare(t)
+	_, err := jobstream.Open(b.ctx, b.nc, jobstream.Config{Replicas: 3})
+	if err == nil || !strings.Contains(err.Error(), job.StreamJobs) || !strings.Contains(err.Error(), "replicas") {
+		t.Errorf("3 replicas on one server: got %v, want an error that names %s and replicas", err, job.StreamJobs)
+	}
+}
+
+// TestOpenAtOnce: a fleet starts together on an empty server.
+func TestOpenAtOnce(t *testing.T) {
+	t.Parallel()
+	b := bare(t)
+	var opening sync.WaitGroup
+	for range 6 {
+		opening.Go(func() {
+			if _, err := jobstream.Open(b.ctx, b.nc, jobstream.Config{AckWait: time.Second}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	opening.Wait()
+}
+
+func TestConfigErrors(t *testing.T) {
+	t.Parallel()
+	for field, cfg := range map[string]jobstream.Config{
+		"Replicas is 6":       {Replicas: 6},
+		"AckWait is 1ms":      {AckWait: time.Millisecond},
+		"MaxDeliver is 1":     {MaxDeliver: 1},
+		"MaxAckPending is -1": {MaxAckPending: -1},
+		"Timeout is -1s":      {Timeout: -time.Second},
+		"RetryWait is -1s":    {RetryWait: -time.Second},
+	} {
+		if _, err := jobstream.Open(t.Context(), nil, cfg); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("got %v, want an error with %q", err, field)
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package local_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"mirrorfleet/shared/local"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func start(t *testing.T, cfg local.Config) *local.Servers {
+	t.Helper()
+	cfg.Log = quiet()
+	s, err := local.Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	})
+	return s
+}
+
+func connect(t *testing.T, s *local.Servers) jetstream.JetStream {
+	t.Helper()
+	nc, err := nats.Connect(s.NATSURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+func redisClient(t *testing.T, s *local.Servers) *redis.Client {
+	t.Helper()
+	options, err := redis.ParseURL(s.RedisURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.DisableIdentity = true
+	rdb := redis.NewClient(options)
+	t.Cleanup(func() { rdb.Close() })
+	return rdb
+}
+
+// TestKeepsWhatWasConfirmed: the round on one machine is resumable because
+// JetStream's files outlive the process.
+func TestKeepsWhatWasConfirmed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := start(t, local.Config{Dir: dir})
+	kv, err := connect(t, first).CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "B"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.PutString(t.Context(), "k", "kept"); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	kv, err = connect(t, start(t, local.Config{Dir: dir})).KeyValue(t.Context(), "B")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, err := kv.Get(t.Context(), "k")
+	if err != nil || string(entry.Value()) != "kept" {
+		t.Errorf("after a restart: got %v, %v, want the value", entry, err)
+	}
+}
+
+// TestOneHolder: a second process on the directory learns who has it; the
+// lock is free again after Close.
+func TestOneHolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := start(t, local.Config{Dir: dir})
+	_, err := local.Start(t.Context(), local.Config{Dir: dir, Log: quiet()})
+	var inUse *local.InUseError
+	if !errors.As(err, &inUse) {
+		t.Fatalf("second start: got %v, want an InUseError", err)
+	}
+	if inUse.Dir != dir || inUse.PID != os.Getpid() {
+		t.Errorf("got %+v, want directory %s and pid %d", inUse, dir, os.Getpid())
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	start(t, local.Config{Dir: dir})
+}
+
+func TestUnusableDirectory(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken := t.TempDir()
+	if err := os.Mkdir(filepath.Join(taken, "lock"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	blocked := t.TempDir() // locked, but NATS cannot make its own below
+	if err := os.WriteFile(filepath.Join(blocked, "nats"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{
+		"": "Dir is empty", file: "cannot be made", taken: "not writable", blocked: filepath.Join(blocked, "nats"),
+	} {
+		_, err := local.Start(t.Context(), local.Config{Dir: dir, Log: quiet(), StartTimeout: 5 * time.Second})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("Dir %q: got %v, want an error with %q that names it", dir, err, want)
+		}
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	used := l.Addr().String()
+	for name, c := range map[string]struct {
+		cfg  local.Config
+		want []string
+	}{
+		"NATS in use":   {local.Config{NATS: used}, []string{"NATS", used, "in use"}},
+		"Redis in use":  {local.Config{Redis: used}, []string{"redis", used, "in use"}},
+		"NATS exposed":  {local.Config{NATS: "0.0.0.0:0"}, []string{"NATS", "0.0.0.0:0", "loopback"}},
+		"Redis exposed": {local.Config{Redis: "example.org:1"}, []string{"Redis", "example.org:1", "loopback"}},
+		"no port":       {local.Config{NATS: "127.0.0.1"}, []string{"NATS", "host:port"}},
+	} {
+		c.cfg.Dir, c.cfg.Log = t.TempDir(), quiet()
+		_, err := local.Start(t.Context(), c.cfg)
+		for _, want := range c.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want an error with %q", name, err, want)
+			}
+		}
+		// What failed to start must leave nothing running: the directory is free.
+		start(t, local.Config{Dir: c.cfg.Dir})
+	}
+}
+
+// TestKeysExpire: a TTL runs out though the server drives no clock itself.
+func TestKeysExpire(t *testing.T) {
+	t.Parallel()
+	rdb := redisClient(t, start(t, local.Config{Dir: t.TempDir()}))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := rdb.Set(ctx, "k", "v", 300*time.Millisecond).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for { // each question is a round trip; the context bounds them
+		n, err := rdb.Exists(ctx, "k").Result()
+		if err != nil {
+			t.Fatalf("the key is still there: %v", err)
+		}
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// TestClockIsReal: the limiter reads the server's TIME.
+func TestClockIsReal(t *testing.T) {
+	t.Parallel()
+	rdb := redisClient(t, start(t, local.Config{Dir: t.TempDir()}))
+	before := time.Now().Add(-time.Millisecond) // the answer has microseconds
+	got, err := rdb.Time(t.Context()).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Before(before) || got.After(time.Now()) {
+		t.Errorf("TIME is %s, want between %s and now", got, before)
+	}
+}
+
+// TestCloseTwiceAtOnce: every caller returns after the servers have stopped.
+func TestCloseTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := start(t, local.Config{Dir: dir})
+	var closing sync.WaitGroup
+	for range 4 {
+		closing.Go(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	closing.Wait()
+	start(t, local.Config{Dir: dir})
+}
+
+func TestEndedContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := t.TempDir()
+	if _, err := local.Start(ctx, local.Config{Dir: dir, Log: quiet()}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+	start(t, local.Config{Dir: dir})
+}
