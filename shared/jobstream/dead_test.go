@@ -1,0 +1,193 @@
+package jobstream_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+func TestDeadLettersOfARound(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	letter := func(round string, uid, attempts int) job.DeadLetter {
+		return job.DeadLetter{
+			Version: job.Version, Round: round, UID: uid, Class: job.Permanent, Error: "404", Attempts: attempts, Worker: "w", At: asOf,
+		}
+	}
+	want := []job.DeadLetter{letter("r1", 3, 1), letter("r1", 1, 4), letter("r1", 3, 2)}
+	for _, d := range append(want, letter("r2", 1, 1), want[1]) { // the last one is told twice
+		if err := b.bus.PublishDead(b.ctx, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := b.bus.DeadLetters(b.ctx, "r1")
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+	if got, err := b.bus.DeadLetters(b.ctx, "r3"); err != nil || len(got) != 0 {
+		t.Errorf("unknown round: got %v, %v, want none", got, err)
+	}
+	if err := b.bus.PublishDead(b.ctx, job.DeadLetter{Round: "not a round", Payload: []byte("x"), At: asOf}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := b.bus.DeadLetters(b.ctx, job.RoundUnnamed); err != nil || len(got) != 1 || string(got[0].Payload) != "x" {
+		t.Errorf("a letter without a round: got %v, %v, want it under %q", got, err, job.RoundUnnamed)
+	}
+}
+
+// exhaust hands a job out until its deliveries are used up, as processes do
+// that die each time, and waits until the server has said so.
+func (b *bundle) exhaust(uid int) {
+	b.t.Helper()
+	b.publish(aJob(uid))
+	for want := uint64(1); want <= 2; want++ {
+		if d := b.next(); d.Number() != want {
+			b.t.Fatalf("delivery %d, want %d", d.Number(), want)
+		}
+	}
+	stream, err := b.js.Stream(b.ctx, job.StreamAdvisory)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for {
+		// The server notices when it would hand it out once more.
+		if got, err := b.bus.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
+			b.t.Fatalf("got %d deliveries, %v, after the last", len(got), err)
+		}
+		info, err := stream.Info(b.ctx)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if info.State.Msgs > 0 {
+			return
+		}
+	}
+}
+
+// TestExhausted: nobody listened when the server spoke, and the job is told
+// of all the same; the message, which nothing would hand out again, is gone
+// once that is dealt with, and not before.
+func TestExhausted(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{MaxDeliver: 2, AckWait: 150 * time.Millisecond})
+	b.exhaust(7)
+	if got := b.messages(); got != 1 {
+		t.Fatalf("the stream holds %d messages, want the one that is stuck", got)
+	}
+	ctx, cancel := context.WithCancel(b.ctx)
+	defer cancel()
+	type call struct {
+		round      string
+		uid        int
+		deliveries uint64
+	}
+	var calls []call
+	err := b.bus.ConsumeExhausted(ctx, func(_ context.Context, round string, uid int, deliveries uint64) error {
+		calls = append(calls, call{round, uid, deliveries})
+		if len(calls) == 1 {
+			if got := b.messages(); got != 1 {
+				t.Errorf("the message was removed before it was dealt with")
+			}
+			return errors.New("not yet")
+		}
+		cancel()
+		return nil
+	})
+	if err != nil {
+		t.Errorf("ended with %v, want nil at the end of its context", err)
+	}
+	want := []call{{"r1", 7, 2}, {"r1", 7, 2}}
+	if diff := cmp.Diff(want, calls, cmp.AllowUnexported(call{})); diff != "" {
+		t.Errorf("calls (the first one fails): %s", diff)
+	}
+}
+
+// TestExhaustedIsRemoved: the message goes when handle has returned nil, and
+// an advisory about a message that is gone calls nobody.
+func TestExhaustedIsRemoved(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{MaxDeliver: 2, AckWait: 150 * time.Millisecond})
+	b.exhaust(7)
+	ctx, cancel := context.WithCancel(b.ctx)
+	consumed := make(chan error, 1)
+	handled := make(chan int, 10)
+	go func() {
+		consumed <- b.bus.ConsumeExhausted(ctx, func(_ context.Context, _ string, uid int, _ uint64) error {
+			handled <- uid
+			return nil
+		})
+	}()
+	<-handled
+	for b.messages() > 0 {
+		if b.ctx.Err() != nil {
+			t.Fatal("the message stays")
+		}
+	}
+	// The same advisory again, as after a crash between removal and ack.
+	if _, err := b.js.Publish(b.ctx, "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MINER_JOBS.workers",
+		[]byte(`{"stream_seq":1,"deliveries":2}`)); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitAdvisoriesAcked(2)
+	cancel()
+	if err := <-consumed; err != nil {
+		t.Error(err)
+	}
+	if len(handled) != 0 {
+		t.Error("an advisory about a message that is gone called handle")
+	}
+}
+
+func (b *bundle) awaitAdvisoriesAcked(n uint64) {
+	b.t.Helper()
+	for {
+		c, err := b.js.Consumer(b.ctx, job.StreamAdvisory, "exhausted")
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if c.CachedInfo().AckFloor.Stream >= n {
+			return
+		}
+	}
+}
+
+// TestExhaustedWithoutName: a message on a subject that names no job ends in
+// the dead letters with its payload.
+func TestExhaustedWithoutName(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	if _, err := b.js.Publish(b.ctx, "miner.job.WHAT", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.js.Publish(b.ctx, "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MINER_JOBS.workers",
+		[]byte(`{"stream_seq":1,"deliveries":20}`)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.ctx)
+	consumed := make(chan error, 1)
+	go func() {
+		consumed <- b.bus.ConsumeExhausted(ctx, func(context.Context, string, int, uint64) error {
+			t.Error("called for a job without a name")
+			return nil
+		})
+	}()
+	for b.messages() > 0 {
+		if b.ctx.Err() != nil {
+			t.Fatal("the message stays")
+		}
+	}
+	cancel()
+	if err := <-consumed; err != nil {
+		t.Error(err)
+	}
+	letters, err := b.bus.DeadLetters(b.ctx, job.RoundUnnamed)
+	if err != nil || len(letters) != 1 || string(letters[0].Payload) != "x" || letters[0].Class != job.Poison {
+		t.Errorf("dead letters: %+v, %v, want one of class poison with the payload", letters, err)
+	}
+}

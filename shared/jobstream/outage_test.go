@@ -1,0 +1,267 @@
+package jobstream_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/wire"
+)
+
+// TestRestartKeepsEverything: streams, records and leases outlive the server,
+// and whoever was busy with it goes on by itself.
+func TestRestartKeepsEverything(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: time.Second, Timeout: time.Second})
+	b.plan(1)
+	b.publish(aJob(1), aJob(2))
+	if d := b.next(); d.Number() != 1 {
+		t.Fatalf("delivery %d", d.Number())
+	}
+	if err := b.bus.PutEvaluation(b.ctx, "r1.1.c", anEvaluation("x")); err != nil {
+		t.Fatal(err)
+	}
+	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
+	b.stop()
+	type result struct {
+		record job.Record
+		err    error
+	}
+	read := make(chan result, 1)
+	go func() { // begun while nobody answers
+		r, _, err := b.bus.Record(b.ctx, "r1", 1)
+		read <- result{r, err}
+	}()
+	b.log.await(t, b.ctx, "NATS does not answer")
+	b.start(address)
+	if got := <-read; got.err != nil || got.record.UID != 1 {
+		t.Errorf("the record reads as %+v, %v", got.record, got.err)
+	}
+	b.log.await(t, b.ctx, "NATS answers again")
+	if _, err := b.bus.Evaluation(b.ctx, "r1.1.c"); err != nil {
+		t.Error(err)
+	}
+	b.publish(aJob(2)) // still remembered
+	if got := b.messages(); got != 2 {
+		t.Errorf("the stream holds %d messages, want 2", got)
+	}
+	seen := map[string]uint64{}
+	for range 2 {
+		d := b.next()
+		seen[d.Subject()] = d.Number()
+		if err := d.Ack(b.ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen["miner.job.r1.1"] != 2 || seen["miner.job.r1.2"] != 1 {
+		t.Errorf("deliveries are %v, want the second of job 1 and the first of job 2", seen)
+	}
+	if n := strings.Count(b.log.String(), "NATS does not answer"); n != 1 {
+		t.Errorf("the outage was logged %d times, want once", n)
+	}
+}
+
+// throughWire is a bus of its own over a connection that can be held up.
+func (b *bundle) throughWire(cfg jobstream.Config) (*jobstream.Bus, *wire.Wire) {
+	b.t.Helper()
+	w, err := wire.New(b.servers.NATSURL())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { w.Close() })
+	cfg.Log = b.log.logger()
+	bus, err := jobstream.Open(b.ctx, b.connect("nats://"+w.Addr()), cfg)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return bus, w
+}
+
+// TestLostAnswerIsNoConflict: a write that arrived and whose answer did not
+// is found to be our own, not taken for somebody else's.
+func TestLostAnswerIsNoConflict(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.plan(1)
+	bus, w := b.throughWire(jobstream.Config{Timeout: 500 * time.Millisecond})
+	r, revision, err := bus.Record(b.ctx, "r1", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Hold(wire.Down)
+	r.Requests = 99
+	type result struct {
+		revision uint64
+		err      error
+	}
+	written := make(chan result, 1)
+	go func() {
+		next, err := bus.UpdateRecord(b.ctx, r, revision)
+		written <- result{next, err}
+	}()
+	b.log.await(t, b.ctx, "NATS does not answer")
+	stored, at, err := b.bus.Record(b.ctx, "r1", 1) // by the other connection
+	if err != nil || stored.Requests != 99 {
+		t.Fatalf("the write has not arrived: %+v, %v", stored, err)
+	}
+	w.Release()
+	if got := <-written; got.err != nil || got.revision != at {
+		t.Errorf("got revision %d, %v, want %d", got.revision, got.err, at)
+	}
+}
+
+// TestLostAnswerAndAnotherWriter: if somebody wrote after us, it is a conflict.
+func TestLostAnswerAndAnotherWriter(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.plan(1)
+	bus, w := b.throughWire(jobstream.Config{Timeout: 500 * time.Millisecond})
+	r, revision, err := bus.Record(b.ctx, "r1", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Hold(wire.Down)
+	r.Requests = 99
+	written := make(chan error, 1)
+	go func() {
+		_, err := bus.UpdateRecord(b.ctx, r, revision)
+		written <- err
+	}()
+	b.log.await(t, b.ctx, "NATS does not answer")
+	b.change(1)
+	w.Release()
+	if err := <-written; !errors.Is(err, jobstream.ErrConflict) {
+		t.Errorf("got %v, want ErrConflict", err)
+	}
+}
+
+// TestNothingIsSentLate: a nak given while disconnected fails then and there.
+// Kept and sent after the reconnect it would end the next holder's lease.
+func TestNothingIsSentLate(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: 10 * time.Minute, Timeout: 5 * time.Second})
+	b.publish(aJob(1))
+	d := b.next()
+	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
+	b.stop()
+	b.log.await(t, b.ctx, "NATS connection lost")
+	for what, say := range map[string]func() error{
+		"nak":       func() error { return d.Nak(b.ctx, 0) },
+		"heartbeat": func() error { return d.InProgress(b.ctx) },
+	} {
+		if err := say(); !errors.Is(err, nats.ErrReconnectBufExceeded) {
+			t.Errorf("%s while disconnected: got %v, want it refused at once", what, err)
+		}
+	}
+	b.start(address)
+	b.log.await(t, b.ctx, "NATS reconnected")
+	if got, err := b.bus.Fetch(b.ctx, 1, time.Second); err != nil || len(got) > 0 {
+		t.Errorf("got %d deliveries, %v, want none: the nak was not given", len(got), err)
+	}
+}
+
+// TestOperationsEndWithTheirContext while nobody answers.
+func TestOperationsEndWithTheirContext(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.stop()
+	ctx, cancel := context.WithCancel(b.ctx)
+	read := make(chan error, 1)
+	go func() {
+		_, _, err := b.bus.Record(ctx, "r1", 1)
+		read <- err
+	}()
+	b.log.await(t, b.ctx, "NATS does not answer")
+	cancel()
+	if err := <-read; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's end", err)
+	}
+}
+
+func TestConnectWaits(t *testing.T) {
+	t.Parallel()
+	b := bare(t)
+	address := b.servers.NATSURL()
+	b.stop()
+	log := newLogbook()
+	connected := make(chan error, 1)
+	go func() {
+		nc, err := jobstream.Connect(b.ctx, address, "t", jobstream.ConnectConfig{Wait: patience, Remind: time.Hour, Log: log.logger(), Retry: 10 * time.Millisecond})
+		if err == nil {
+			nc.Close()
+		}
+		connected <- err
+	}()
+	log.await(t, b.ctx, "waiting for NATS")
+	b.start(strings.TrimPrefix(address, "nats://"))
+	if err := <-connected; err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(log.String(), "waiting for NATS"); n != 1 {
+		t.Errorf("said %d times in less than Remind, want once", n)
+	}
+}
+
+// TestConnectGivesUp names address and setting and keeps the password.
+func TestConnectGivesUp(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close() // nobody listens there now
+	log := newLogbook()
+	_, err = jobstream.Connect(t.Context(), "nats://ann:s3cret@"+address, "t", jobstream.ConnectConfig{
+		Wait: 100 * time.Millisecond, Retry: 10 * time.Millisecond, Setting: "--connect-timeout", Log: log.logger(),
+	})
+	if err == nil {
+		t.Fatal("connected to nobody")
+	}
+	for _, want := range []string{address, "--connect-timeout", "100ms"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+	if all := err.Error() + log.String(); strings.Contains(all, "s3cret") || strings.Contains(all, "ann") {
+		t.Errorf("the credentials are in %s", all)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := jobstream.Connect(ctx, address, "t", jobstream.ConnectConfig{Log: log.logger()}); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended context: got %v", err)
+	}
+}
+
+func TestConnectAddresses(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"", "http://h:1", "nats://", "nats://ann:s3cret@:4222", "nats://ann:s3cret@h:port", ","} {
+		_, err := jobstream.Connect(t.Context(), address, "t", jobstream.ConnectConfig{Wait: time.Nanosecond})
+		if err == nil || !strings.Contains(err.Error(), "NATS address") {
+			t.Errorf("%q: got %v, want an error about the address", address, err)
+		} else if strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%q: the password is in %v", address, err)
+		}
+	}
+}
+
+func TestRedact(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"nats://h:1":                     "nats://h:1",
+		"nats://u:p@h:1":                 "nats://***@h:1",
+		"nats://token@h:1,tls://u:p@i:2": "nats://***@h:1,tls://***@i:2",
+		"u:p@ss@h:1":                     "***@h:1",
+	} {
+		if got := jobstream.Redact(address); got != want {
+			t.Errorf("%s: got %s, want %s", address, got, want)
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package jobstream_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+func (b *bundle) plan(uids ...int) {
+	b.t.Helper()
+	for _, uid := range uids {
+		if created, err := b.bus.PlanRecord(b.ctx, job.Plan("r1", uid, "trace")); err != nil || !created {
+			b.t.Fatalf("planning %d: created %t, %v", uid, created, err)
+		}
+	}
+}
+
+// change claims the record of uid anew, which is a change like any other.
+func (b *bundle) change(uid int) job.Record {
+	b.t.Helper()
+	r, revision, err := b.bus.Record(b.ctx, "r1", uid)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r.Requests++
+	if _, err := b.bus.UpdateRecord(b.ctx, r, revision); err != nil {
+		b.t.Fatal(err)
+	}
+	return r
+}
+
+func TestPlanOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.plan(1)
+	changed := b.change(1)
+	created, err := b.bus.PlanRecord(b.ctx, job.Plan("r1", 1, "another"))
+	if err != nil || created {
+		t.Errorf("planned again: created %t, %v, want false", created, err)
+	}
+	got, _, err := b.bus.Record(b.ctx, "r1", 1)
+	if diff := cmp.Diff(changed, got); err != nil || diff != "" {
+		t.Errorf("planning again changed the record: %v %s", err, diff)
+	}
+	if _, _, err := b.bus.Record(b.ctx, "r1", 2); !errors.Is(err, jobstream.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
+// TestSecondWriterConflicts: of two that have read the same revision one
+// writes, and the other is told.
+func TestSecondWriterConflicts(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.plan(1)
+	r, revision, err := b.bus.Record(b.ctx, "r1", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := b.bus.UpdateRecord(b.ctx, r, revision)
+	if err != nil || next <= revision {
+		t.Fatalf("first write: revision %d after %d, %v", next, revision, err)
+	}
+	if _, err := b.bus.UpdateRecord(b.ctx, r, revision); !errors.Is(err, jobstream.ErrConflict) {
+		t.Errorf("second write: got %v, want ErrConflict", err)
+	}
+	if _, err := b.bus.UpdateRecord(b.ctx, r, next); err != nil {
+		t.Errorf("at the new revision: %v", err)
+	}
+}
+
+// TestNoUpdateIsLost: many writers, each retrying its conflicts.
+func TestNoUpdateIsLost(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.plan(1)
+	var writing sync.WaitGroup
+	const writers, each = 4, 10
+	for range writers {
+		writing.Go(func() {
+			for done := 0; done < each; {
+				r, revision, err := b.bus.Record(b.ctx, "r1", 1)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				r.Requests++
+				_, err = b.bus.UpdateRecord(b.ctx, r, revision)
+				switch {
+				case err == nil:
+					done++
+				case !errors.Is(err, jobstream.ErrConflict):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	writing.Wait()
+	if r, _, err := b.bus.Record(b.ctx, "r1", 1); err != nil || r.Requests != writers*each {
+		t.Errorf("%d updates counted, %v, want %d", r.Requests, err, writers*each)
+	}
+}
+
+func TestDamagedRecord(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	for key, value := range map[string]string{
+		"r1.1": "{", "r1.2": `{"version":1,"round":"r1","uid":3,"phase":"planned"}`, "r1.3": `{"version":9}`,
+	} {
+		if _, err := b.bus.Bucket(job.BucketRecords).PutString(b.ctx, key, value); err != nil {
+			t.Fatal(err)
+		}
+		_, uid, err := job.ParseRecordKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = b.bus.Record(b.ctx, "r1", uid)
+		var damaged *jobstream.ValueError
+		if !errors.As(err, &damaged) || damaged.Bucket != job.BucketRecords || damaged.Key != key {
+			t.Errorf("%s: got %v, want a ValueError that names it", value, err)
+		}
+	}
+	var damaged *jobstream.ValueError
+	if _, err := b.bus.Records(b.ctx, "r1"); !errors.As(err, &damaged) {
+		t.Errorf("listing: got %v, want a ValueError", err)
+	}
+}
+
+func TestRecordsOfARound(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	if got, err := b.bus.Records(b.ctx, "r1"); err != nil || len(got) != 0 {
+		t.Errorf("empty round: got %v, %v", got, err)
+	}
+	b.plan(1, 2, 3)
+	if _, err := b.bus.PlanRecord(b.ctx, job.Plan("r10", 1, "")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := b.bus.Records(b.ctx, "r1")
+	if err != nil || len(got) != 3 {
+		t.Errorf("got %d records, %v, want the round's 3 alone", len(got), err)
+	}
+}
+
+// receive reads n records from a watch, by uid; a later one replaces.
+func (b *bundle) receive(records <-chan job.Record, until func(map[int]job.Record) bool) map[int]job.Record {
+	b.t.Helper()
+	got := map[int]job.Record{}
+	for !until(got) {
+		select {
+		case r, open := <-records:
+			if !open {
+				b.t.Fatal("the watch ended")
+			}
+			got[r.UID] = r
+		case <-b.ctx.Done():
+			b.t.Fatalf("the watch fell silent after %v; logged:\n%s", got, b.log)
+		}
+	}
+	return got
+}
+
+// TestWatch: what is there comes first, then each change, of this round only;
+// the channel closes with its context.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.plan(1, 2)
+	b.change(1)
+	ctx, cancel := context.WithCancel(b.ctx)
+	records, err := b.bus.WatchRecords(ctx, "r1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := b.receive(records, func(m map[int]job.Record) bool { return len(m) == 2 })
+	if got[1].Requests != 1 {
+		t.Errorf("record 1 came with %d requests, want its last state", got[1].Requests)
+	}
+	if _, err := b.bus.PlanRecord(b.ctx, job.Plan("r2", 9, "")); err != nil {
+		t.Fatal(err)
+	}
+	b.plan(3)
+	b.change(2)
+	got = b.receive(records, func(m map[int]job.Record) bool { return len(m) == 2 })
+	if got[2].Requests != 1 || got[3].Phase != job.Planned {
+		t.Errorf("changes came as %v", got)
+	}
+	cancel()
+	for range records { //nolint:revive // until it is closed
+	}
+}
+
+// TestWatchOutlivesTheServer: a restart in mid-watch loses no later change,
+// and a record that cannot be read does not end the watch.
+func TestWatchOutlivesTheServer(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.plan(1)
+	records, err := b.bus.WatchRecords(b.ctx, "r1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.receive(records, func(m map[int]job.Record) bool { return len(m) == 1 })
+	b.restart()
+	if _, err := b.bus.Bucket(job.BucketRecords).PutString(b.ctx, "r1.5", "{"); err != nil && !strings.Contains(err.Error(), "reconnect") {
+		t.Log("the damaged record was not stored:", err) // the connection may still be down
+	}
+	b.plan(2)
+	b.change(1)
+	b.receive(records, func(m map[int]job.Record) bool { return len(m) == 2 && m[1].Requests == 1 })
+}

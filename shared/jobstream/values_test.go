@@ -1,0 +1,202 @@
+package jobstream_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
+)
+
+// noise is text that does not get shorter by compressing more than by a
+// quarter.
+func noise(n int) string {
+	raw := make([]byte, n*3/4)
+	random := rand.NewChaCha8([32]byte{1})
+	random.Read(raw)
+	return base64.StdEncoding.EncodeToString(raw)
+}
+
+func anEvaluation(text string) job.Evaluation {
+	return job.Evaluation{
+		Version: job.Version, Round: "r1", UID: 7, Worker: "w", Claim: "c", FinishedAt: asOf, Requests: 3,
+		Evaluation: scoring.Evaluation{UID: 7, Hotkey: "5F", GitHubID: "42"},
+		Missing:    []job.Missing{{What: "issues", Error: text}},
+	}
+}
+
+// TestEvaluationsReadBack: also those that take more than one message.
+func TestEvaluationsReadBack(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	for name, size := range map[string]int{"small": 10, "two messages": 2 << 20, "many messages": 9 << 20} {
+		want := anEvaluation(noise(size))
+		key := job.EvaluationKey("r1", size, "c")
+		if err := b.bus.PutEvaluation(b.ctx, key, want); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got, err := b.bus.Evaluation(b.ctx, key)
+		if err != nil || !cmp.Equal(want, got) {
+			t.Errorf("%s: reads back differently (%v)", name, err)
+		}
+	}
+	if _, err := b.bus.Evaluation(b.ctx, "r1.1.none"); !errors.Is(err, jobstream.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
+// TestDamagedValues: each is a ValueError that names its key, none is taken
+// for an evaluation, and none unpacks without bound.
+func TestDamagedValues(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	pack := func(text string) string {
+		var packed bytes.Buffer
+		w, err := zstd.NewWriter(&packed) // as a stream: its length is not in its head
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(w, text)
+		w.Close()
+		return packed.String()
+	}
+	whole := strings.Repeat("0", 64)
+	for name, value := range map[string]string{
+		"empty":            "",
+		"not packed":       "hello",
+		"cut short":        pack(`{"version":1,"round":"r1"}`)[:12],
+		"not an object":    pack("[]"),
+		"later version":    pack(`{"version":2}`),
+		"no version":       pack(`{}`),
+		"unpacks to 65 MB": pack(strings.Repeat(" ", 65<<20)),
+		"head cut short":   `{"parts":2`,
+		"head without":     `{}`,
+		"part missing":     fmt.Sprintf(`{"parts":2,"bytes":9,"sha256":"%s"}`, whole),
+		"endless parts":    fmt.Sprintf(`{"parts":2000000000,"bytes":9,"sha256":"%s"}`, whole),
+		"too many bytes":   fmt.Sprintf(`{"parts":2,"bytes":99999999999,"sha256":"%s"}`, whole),
+	} {
+		key := "r1.7." + strings.ReplaceAll(name, " ", "-")
+		if _, err := b.bus.Bucket(job.BucketEvaluation).PutString(b.ctx, key, value); err != nil {
+			t.Fatal(err)
+		}
+		_, err := b.bus.Evaluation(b.ctx, key)
+		var damaged *jobstream.ValueError
+		if !errors.As(err, &damaged) || damaged.Key != key || damaged.Bucket != job.BucketEvaluation {
+			t.Errorf("%s: got %v, want a ValueError that names key %s", name, err, key)
+		}
+	}
+}
+
+// TestSwappedPart: parts are checked against the whole's digest.
+func TestSwappedPart(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	if err := b.bus.PutEvaluation(b.ctx, "r1.7.c", anEvaluation(noise(3<<20))); err != nil {
+		t.Fatal(err)
+	}
+	kv := b.bus.Bucket(job.BucketEvaluation)
+	entry, err := kv.Get(b.ctx, "r1.7.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var head struct{ SHA256 string }
+	if err := json.Unmarshal(entry.Value(), &head); err != nil {
+		t.Fatal(err)
+	}
+	part := "r1.7.c.part." + head.SHA256[:16] + ".1"
+	first, err := kv.Get(b.ctx, part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := bytes.Clone(first.Value())
+	wrong[100] ^= 1
+	if _, err := kv.Put(b.ctx, part, wrong); err != nil {
+		t.Fatal(err)
+	}
+	var damaged *jobstream.ValueError
+	if _, err := b.bus.Evaluation(b.ctx, "r1.7.c"); !errors.As(err, &damaged) {
+		t.Errorf("got %v, want a ValueError", err)
+	}
+}
+
+// TestManifestClaimsTheRound: the first one has it, of any length.
+func TestManifestClaimsTheRound(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	want := job.Manifest{
+		Version: job.Version, Round: "r2", AsOf: asOf, PlannedAt: asOf, Mirror: noise(2 << 20),
+		Miners:   []scoring.Miner{{UID: 1}},
+		Registry: json.RawMessage(`{}`), Languages: json.RawMessage(`{}`), Tokens: json.RawMessage(`{}`),
+	}
+	if err := b.bus.CreateManifest(b.ctx, want); err != nil {
+		t.Fatal(err)
+	}
+	second := want
+	second.Mirror = noise(3 << 20)
+	if err := b.bus.CreateManifest(b.ctx, second); !errors.Is(err, jobstream.ErrExists) {
+		t.Errorf("second claim: got %v, want ErrExists", err)
+	}
+	got, err := b.bus.Manifest(b.ctx, "r2")
+	if err != nil || !cmp.Equal(want, got) {
+		t.Errorf("the first manifest reads back differently (%v)", err)
+	}
+	if _, err := b.bus.Manifest(b.ctx, "r3"); !errors.Is(err, jobstream.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+	if err := b.bus.CreateManifest(b.ctx, job.Manifest{Round: "r.4"}); err == nil || !strings.Contains(err.Error(), `"r.4"`) {
+		t.Errorf("got %v, want an error that names the round", err)
+	}
+	want.Round, want.Mirror = "r1", ""
+	if err := b.bus.CreateManifest(b.ctx, want); err != nil {
+		t.Fatal(err)
+	}
+	rounds, err := b.bus.Rounds(b.ctx)
+	if diff := cmp.Diff([]string{"r1", "r2"}, rounds); err != nil || diff != "" {
+		t.Errorf("rounds: %v %s", err, diff)
+	}
+}
+
+// TestOutcomesStand: revisions are beside each other and never rewritten.
+func TestOutcomesStand(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	if got, err := b.bus.Outcomes(b.ctx, "r1"); err != nil || len(got) != 0 {
+		t.Errorf("before the first: %v, %v", got, err)
+	}
+	big := []byte(noise(2 << 20))
+	for revision, data := range map[int][]byte{1: []byte("one"), 2: big, 10: []byte("ten")} {
+		for range 2 { // a producer that crashed after it writes the same again
+			if err := b.bus.PutOutcome(b.ctx, "r1", revision, data); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := b.bus.PutOutcome(b.ctx, "r1", 1, []byte("other")); !errors.Is(err, jobstream.ErrExists) {
+		t.Errorf("another outcome: got %v, want ErrExists", err)
+	}
+	if got, err := b.bus.Outcome(b.ctx, "r1", 1); err != nil || string(got) != "one" {
+		t.Errorf("got %s, %v, want the first", got, err)
+	}
+	if got, err := b.bus.Outcome(b.ctx, "r1", 2); err != nil || !bytes.Equal(got, big) {
+		t.Errorf("the long one reads back differently (%v)", err)
+	}
+	if _, err := b.bus.Outcome(b.ctx, "r1", 3); !errors.Is(err, jobstream.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+	if got, err := b.bus.Outcomes(b.ctx, "r1"); err != nil || !cmp.Equal(got, []int{1, 2, 10}) {
+		t.Errorf("revisions are %v, %v, want 1, 2, 10", got, err)
+	}
+	if err := b.bus.PutOutcome(b.ctx, "r1", 0, nil); err == nil {
+		t.Error("revision 0 was taken")
+	}
+}
