@@ -48,8 +48,9 @@ type Config struct {
 	// request. Longer wastes rate, shorter wastes permits. Default 250 ms.
 	Jitter time.Duration
 	// Spare is how many requests of the limit are left for what nobody sees: a
-	// resend inside net/http, a small step of the clock. Default 1; NoSpare for
-	// none.
+	// resend inside net/http, a small step of Redis' clock. Default 1; NoSpare
+	// for none, which also costs rate: the noise of the network is then taken
+	// for steps.
 	Spare int
 	// Rate is r, permits per second. Default the highest that
 	// b + r·(W+J) ≤ L − Spare allows: 4.68 with the other defaults. A higher one
@@ -172,6 +173,8 @@ func (c Config) request() bucket.Request {
 	return bucket.Request{
 		Interval: c.interval().Microseconds(),
 		Horizon:  c.Horizon.Microseconds(),
-		MaxCool:  c.MaxCoolDown.Microseconds(),
+		// Half of what the spare covers: r·tolerance = spare/2.
+		Tolerance: int64(c.Spare) * c.interval().Microseconds() / 2,
+		MaxCool:   c.MaxCoolDown.Microseconds(),
 	}
 }

@@ -26,7 +26,7 @@ func (l *Limiter) CoolDown(ctx context.Context, d time.Duration) error {
 	defer cancel()
 	in := l.cfg.request()
 	in.Cool = until.Sub(now).Microseconds()
-	if _, err := l.ask(ctx, in); err != nil {
+	if _, err := l.ask(ctx, l.session.fill(in, now)); err != nil {
 		return fmt.Errorf("ratelimit: cool-down of %v not yet taken down: %w", d, err)
 	}
 	l.cool.written(until)

@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/sync/semaphore"
-
-	"mirrorfleet/shared/ratelimit/bucket"
 )
 
 // ErrClosed is what a Permit returns that was waiting, or asked for, when the
@@ -26,16 +22,14 @@ type Limiter struct {
 	life context.Context //nolint:containedctx // the limiter's own lifetime, joined to each call's context
 	end  context.CancelCauseFunc
 
-	// turn is held by the one waiter that deals with Redis; the others queue
-	// for it in order. It guards what follows.
-	turn    *semaphore.Weighted
-	session bucket.Session
-	held    *reservation // left by a waiter that went
+	// queue gives the turn to the one waiter that reserves. The turn guards held.
+	queue queue
+	held  *reservation // left by a waiter that went
 
-	cool   coolDown
-	health health
-	count  counters
-	queue  queue
+	session session
+	cool    coolDown
+	health  health
+	count   counters
 }
 
 // New makes a limiter over a client that stays the caller's: Close does not
@@ -53,7 +47,6 @@ func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
 
 	return &Limiter{
 		cfg: cfg, rdb: rdb, life: life, end: end,
-		turn:   semaphore.NewWeighted(1),
 		cool:   coolDown{void: make(chan struct{})},
 		health: health{log: cfg.Log, egress: cfg.Egress},
 	}, nil
@@ -90,11 +83,10 @@ func (l *Limiter) bound(ctx context.Context) (context.Context, func()) {
 }
 
 func (l *Limiter) permit(ctx context.Context) (time.Time, error) {
-	defer l.queue.enter(time.Now())()
-	if err := l.turn.Acquire(ctx, 1); err != nil {
-		return time.Time{}, ended(ctx)
+	if err := l.queue.join(ctx, time.Now()); err != nil {
+		return time.Time{}, err
 	}
-	defer l.turn.Release(1)
+	defer l.queue.leave()
 	for {
 		r, err := l.reservation(ctx)
 		if err != nil {
@@ -164,38 +156,4 @@ func ended(ctx context.Context) error {
 	}
 
 	return fmt.Errorf("ratelimit: waiting for a permit: %w", cause)
-}
-
-// queue counts who waits for a permit, in line or for a slot, and since when
-// somebody has without a break.
-type queue struct {
-	mu      sync.Mutex
-	waiting int
-	since   time.Time
-}
-
-// enter joins the queue; the function it returns leaves it.
-func (q *queue) enter(now time.Time) (leave func()) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.waiting == 0 {
-		q.since = now
-	}
-	q.waiting++
-
-	return func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.waiting--
-	}
-}
-
-func (q *queue) look() (waiting int, since time.Time) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.waiting == 0 {
-		return 0, time.Time{}
-	}
-
-	return q.waiting, q.since
 }

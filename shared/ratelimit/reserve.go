@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"mirrorfleet/shared/ratelimit/bucket"
@@ -65,7 +66,7 @@ func (l *Limiter) reserve(ctx context.Context) (r reservation, granted bool, wai
 	in := l.cfg.request()
 	in.Reserve = true
 	in.Cool = max(0, cool.Sub(asked).Microseconds())
-	reply, err := l.ask(ctx, l.session.Fill(in, asked))
+	reply, err := l.ask(ctx, l.session.fill(in, asked))
 	answered := time.Now()
 	if err != nil {
 		if ctx.Err() == nil { // else the caller went, and nothing is known of Redis
@@ -75,19 +76,35 @@ func (l *Limiter) reserve(ctx context.Context) (r reservation, granted bool, wai
 		return r, false, 0, err
 	}
 	l.health.back(ctx, answered)
-	l.session.Learn(reply, asked)
-	switch reply.Verdict {
-	case bucket.Granted:
-		l.cool.written(cool)
-
-		return reservation{bucket.Reserved(reply, asked, answered, l.cfg.Jitter), void}, true, 0, nil
-	case bucket.Refused:
-		l.cool.written(cool)
+	l.session.learn(reply, answered)
+	l.cool.written(cool)
+	if reply.Verdict != bucket.Granted {
 		l.count.refused.Add(1)
-	default: // doubtful: nothing was written, and the next request says so
+
+		return r, false, time.Duration(reply.Wait) * time.Microsecond, nil
 	}
 
-	return r, false, time.Duration(reply.Wait) * time.Microsecond, nil
+	return reservation{bucket.Reserved(reply, asked, answered, l.cfg.Jitter), void}, true, 0, nil
+}
+
+// session guards what the process remembers of the bucket: a cool-down vouches
+// by it beside the waiter that has the turn.
+type session struct {
+	mu   sync.Mutex
+	last bucket.Session
+}
+
+func (s *session) fill(in bucket.Request, now time.Time) bucket.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.last.Fill(in, now)
+}
+
+func (s *session) learn(reply bucket.Reply, answered time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last.Learn(reply, answered)
 }
 
 // sleep waits for d or for the end of the context.

@@ -34,21 +34,21 @@ func (l *Limiter) ask(ctx context.Context, in bucket.Request) (bucket.Reply, err
 	defer cancel()
 	l.count.asked.Add(1)
 	got, err := reserveScript.Run(ctx, l.rdb, []string{key(l.cfg.Egress)},
-		flag(in.Reserve), in.Interval, in.Horizon, in.Cool, in.MaxCool,
-		in.Born, in.Next, in.Now, in.Elapsed, flag(in.Doubt),
-		bucket.StepTolerance, bucket.DriftShare, bucket.CellLength, bucket.Cells,
+		flag(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
+		in.Born, in.Next, in.Now, in.Skew, in.Elapsed,
+		bucket.CellLength, bucket.Cells,
 	).Int64Slice()
 	if err != nil {
 		l.count.lost.Add(1)
 
 		return bucket.Reply{}, fmt.Errorf("ratelimit: reserve for egress %s: %w", l.cfg.Egress, err)
 	}
-	if len(got) != 5 {
-		return bucket.Reply{}, fmt.Errorf("%w: %d values, want 5", errReply, len(got))
+	if len(got) != 6 {
+		return bucket.Reply{}, fmt.Errorf("%w: %d values, want 6", errReply, len(got))
 	}
 
 	return bucket.Reply{
-		Verdict: bucket.Verdict(got[0]), Wait: got[1], Now: got[2], Next: got[3], Born: got[4],
+		Verdict: bucket.Verdict(got[0]), Wait: got[1], Now: got[2], Skew: got[3], Next: got[4], Born: got[5],
 	}, nil
 }
 

@@ -94,17 +94,17 @@ func (l *Limiter) describe(kept bucket.State, clock int64) State {
 	if !state.Known {
 		return state
 	}
-	now := max(clock, kept.High)
+	now := kept.Time(clock)
 	state.NextIn = micros(max(kept.Next, kept.Cool, now) - now)
 	state.CoolDown = micros(max(kept.Cool-now, 0))
 	state.Granted, state.Refused, state.Restarts = kept.Granted, kept.Refused, kept.Restarts
 	if kept.Last > 0 {
-		state.LastGrant = micros(now - kept.Last)
+		state.LastGrant = micros(clock - kept.Last)
 	}
 	if kept.Run != bucket.NoRun {
 		state.RunID = kept.Run
 	}
-	state.Use = kept.Recent(now)
+	state.Use = kept.Recent(clock)
 
 	return state
 }

@@ -1,32 +1,16 @@
 package bucket
 
-// StepTolerance is how far the server's clock may run ahead of a process's own
-// between two answers before the process doubts it: the noise of a busy network.
-// An unnoticed step acts like as much more jitter; 1 + r·(W+J+0.1 s) is 49.5 of
-// 50 with the default figures, so the spare covers it.
-const StepTolerance = second / 10
-
-// DriftShare bounds the drift of two honest clocks: one part in so many. The
-// kernel slews by at most 500 parts in a million, each of the two.
-const DriftShare = 1000
-
 // Decide answers one request: the state, the server's run id and clock, and the
 // request give the new state and the reply. The script does the same in the same
 // order; change both or neither.
 func Decide(s State, run string, clock int64, in Request) (State, Reply) {
-	now := max(clock, s.High)
-	suspicious := s.suspicious(now, in)
-	if s.High <= 0 || s.Next <= 0 || s.Run != run ||
-		s.High-clock > in.Horizon ||
+	known := in.Born > 0 && in.Born == s.Born // the caller has seen this life of the bucket
+	s, now := s.advance(clock, known, in)
+	if s.Run != run || s.High <= 0 || s.Next <= 0 ||
 		s.Next > now+in.Horizon+in.Interval ||
-		(in.Born > 0 && in.Born == s.Born && s.Next < in.Next) ||
-		(suspicious && in.Doubt) {
-		if s.High-clock > in.Horizon {
-			now = clock
-		}
+		(known && s.Next < in.Next) {
+		now = clock
 		s = s.restart(run, now, in)
-	} else if suspicious {
-		return s, s.reply(Doubtful, 0, now)
 	}
 	s.High = now
 	s.Cool = min(max(s.Cool, now+in.Cool), now+in.MaxCool)
@@ -38,15 +22,32 @@ func Decide(s State, run string, clock int64, in Request) (State, Reply) {
 		return s.refuse(slot, now, in)
 	}
 
-	return s.grant(slot, now, in)
+	return s.grant(slot, now, clock, in)
 }
 
-// suspicious tells whether the clock has moved by more than the caller's own
-// since the caller's last answer. An answer of another life of the bucket says
-// nothing: whatever stepped then has been dealt with.
-func (s State) suspicious(now int64, in Request) bool {
-	return in.Born > 0 && in.Born == s.Born &&
-		now-in.Now-in.Elapsed-in.Elapsed/DriftShare > StepTolerance
+// advance moves the bucket's time on by what the server's clock says, but by no
+// more than what has passed for certain: to High, or as far as a caller that knows
+// the bucket vouches for by its own clock. A clock that says less or more has
+// stepped, or nobody who knows the bucket has asked for a while, or a request was
+// long under way, which cannot be told apart: the difference becomes skew, for
+// good and for all. Slots by two different times would not keep their distance,
+// so no caller's word ever moves the time past what the clock says, and what has
+// become skew since a caller was answered is taken off its word.
+func (s State) advance(clock int64, known bool, in Request) (State, int64) {
+	vouched := s.High
+	if known {
+		vouched = max(vouched, in.Now+in.Elapsed-max(0, s.Skew-in.Skew))
+	}
+	now := clock - s.Skew
+	switch {
+	case now < s.High:
+		now = s.High
+	case now > vouched+in.Tolerance:
+		now = vouched
+	}
+	s.Skew = clock - now
+
+	return s, now
 }
 
 // restart is the start from an unknown state. A cool-down goes on for as long as
@@ -55,7 +56,7 @@ func (s State) restart(run string, now int64, in Request) State {
 	cool := max(s.Cool-s.High, 0)
 	s.Run, s.High, s.Born = run, now, now
 	s.Next = now + in.Horizon + in.Interval
-	s.Turn, s.Cool = 0, now+cool
+	s.Skew, s.Turn, s.Cool = 0, 0, now+cool
 	s.Restarts++
 
 	return s
@@ -72,11 +73,11 @@ func (s State) refuse(slot, now int64, in Request) (State, Reply) {
 	return s, s.reply(Refused, again-now, now)
 }
 
-func (s State) grant(slot, now int64, in Request) (State, Reply) {
+func (s State) grant(slot, now, clock int64, in Request) (State, Reply) {
 	s.Next = slot + in.Interval
-	s.Last = slot
+	s.Last = clock + slot - now
 	s.Granted++
-	index := slot / CellLength
+	index := s.Last / CellLength
 	cell := &s.Use[index%Cells]
 	if cell.Index != index {
 		*cell = Cell{Index: index}
@@ -87,5 +88,5 @@ func (s State) grant(slot, now int64, in Request) (State, Reply) {
 }
 
 func (s State) reply(verdict Verdict, wait, now int64) Reply {
-	return Reply{Verdict: verdict, Wait: wait, Now: now, Next: s.Next, Born: s.Born}
+	return Reply{Verdict: verdict, Wait: wait, Now: now, Skew: s.Skew, Next: s.Next, Born: s.Born}
 }

@@ -24,19 +24,24 @@
 // again at now + horizon + one interval, when all of it is past. Such a state
 // is: one that is missing; one written under another run id (a restart from an
 // older dump, a replica promoted); one whose next slot lies beyond what can have
-// been granted; one lower than the asking process has seen; one whose clock went
-// back by more than a horizon.
+// been granted; one lower than the asking process has seen.
 //
-// A clock that steps back by less stands still until the old time is reached
-// again: later than needed, never sooner. A clock that steps forward would make
-// slots free that are still to be used. The server alone cannot see it, but the
-// process that asks has a monotonic clock of its own and says how long ago it
-// asked last: when the server's clock has moved by more than that and
-// [StepTolerance], the request is neither granted nor refused but doubtful; when
-// asking again at once finds the same, the bucket starts again.
+// # Clocks
+//
+// The server's clock may step. Taken at its word, a step back would stall the
+// fleet, and a step forward would make slots free that others are still to use.
+// The bucket keeps a time of its own that never goes back and never moves on by
+// more than has passed for certain: what some process's monotonic clock measured
+// since the bucket answered it. The server's clock is believed within
+// Request.Tolerance of that, and a step becomes skew. A process that knows nothing
+// of the bucket yet can vouch for nothing: unless the bucket was asked just now,
+// for its first request no time has passed since. That costs a busy fleet up to a
+// slot for each process that joins, and an idle one nothing.
 //
 // # What it cannot see
 //
-// A forward step is not seen by a process that asks for the first time, nor one
-// within the tolerance. Two servers that both believe to be primary grant twice.
+// Steps within the tolerance; the spare covers two in a window. Two
+// servers that both believe to be primary grant twice. A server that tells no run
+// id and comes back with an older state is noticed only by processes that have
+// seen a newer one.
 package bucket

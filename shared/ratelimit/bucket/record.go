@@ -73,7 +73,7 @@ func parseCell(text string) (Cell, error) {
 // numbers names the numeric fields in one place for both directions.
 func (s *State) numbers() map[string]*int64 {
 	return map[string]*int64{
-		"high": &s.High, "next": &s.Next, "turn": &s.Turn, "cool": &s.Cool, "born": &s.Born,
+		"high": &s.High, "skew": &s.Skew, "next": &s.Next, "turn": &s.Turn, "cool": &s.Cool, "born": &s.Born,
 		"last": &s.Last, "granted": &s.Granted, "refused": &s.Refused, "restarts": &s.Restarts,
 	}
 }

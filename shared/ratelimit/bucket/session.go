@@ -2,35 +2,27 @@ package bucket
 
 import "time"
 
-// Session is what one process remembers of its last answer, so that it notices
-// a bucket that lost its state or a server whose clock stepped. The zero Session
-// has had no answer. A process has one request under way at a time.
+// Session is what one process remembers of its last answer: what it can vouch for
+// when it asks again. The zero Session has had no answer.
 type Session struct {
-	born, next, now int64
-	asked           time.Time
-	doubt           bool
+	last     Reply
+	answered time.Time
 }
 
 // Fill adds to a request what the session remembers; now is when it is sent.
-func (s *Session) Fill(in Request, now time.Time) Request {
-	in.Born, in.Next, in.Now, in.Doubt = s.born, s.next, s.now, s.doubt
-	if s.born > 0 {
-		in.Elapsed = now.Sub(s.asked).Microseconds()
+func (s Session) Fill(in Request, now time.Time) Request {
+	in.Born, in.Next, in.Now, in.Skew = s.last.Born, s.last.Next, s.last.Now, s.last.Skew
+	if in.Born > 0 {
+		in.Elapsed = now.Sub(s.answered).Microseconds()
 	}
 
 	return in
 }
 
-// Learn takes down an answer to a request that was sent at asked. A doubtful one
-// only raises the doubt: what is compared stays the last answer that was sound.
-func (s *Session) Learn(reply Reply, asked time.Time) {
-	if reply.Verdict == Doubtful {
-		s.doubt = true
-
-		return
-	}
-	s.born, s.next, s.now = reply.Born, reply.Next, reply.Now
-	s.asked, s.doubt = asked, false
+// Learn takes down an answer. What has passed is counted from when it arrived,
+// so that it is never counted too long.
+func (s *Session) Learn(reply Reply, answered time.Time) {
+	*s = Session{last: reply, answered: answered}
 }
 
 // Reservation is the right to send one request between two instants of the

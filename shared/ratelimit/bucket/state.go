@@ -1,7 +1,7 @@
 package bucket
 
-// All instants are microseconds of the server's clock since 1970, all lengths
-// are microseconds: exact in the doubles that the script calculates with.
+// All instants and lengths are microseconds: exact in the doubles that the script
+// calculates with.
 const second = 1_000_000
 
 // Cells are the counts of recent use that a bucket keeps, CellLength the time
@@ -17,8 +17,13 @@ type State struct {
 	// Run is the run id of the server that wrote the state; [NoRun] where the
 	// server does not tell.
 	Run string
-	// High is the highest time seen: the clock that decisions go by.
+	// High is the bucket's time at its last request, the highest so far. It
+	// starts at the server's clock and goes on by what is known to have passed;
+	// every other instant of the bucket is of this time.
 	High int64
+	// Skew is what the server's clock is ahead of the bucket's time: every step
+	// that it made since the bucket started.
+	Skew int64
 	// Next is the earliest slot that is free.
 	Next int64
 	// Turn is the earliest instant at which the next process that is refused is
@@ -32,7 +37,7 @@ type State struct {
 
 	// The rest is for inspection alone.
 
-	Last     int64 // the slot granted last
+	Last     int64 // the slot granted last, by the server's clock
 	Granted  int64 // slots granted
 	Refused  int64 // requests told to come back
 	Restarts int64 // starts from an unknown state
@@ -44,7 +49,7 @@ const NoRun = "none"
 
 // Cell counts the slots granted in one stretch of CellLength.
 type Cell struct {
-	Index int64 // which stretch: its first instant divided by CellLength
+	Index int64 // which stretch: its first instant by the server's clock, divided by CellLength
 	Count int64
 }
 
@@ -55,16 +60,17 @@ type Request struct {
 	// Interval is the least distance of two slots, Horizon the furthest ahead
 	// that a slot is granted. All processes of an egress must give the same.
 	Interval, Horizon int64
+	// Tolerance is how far the server's clock may run ahead of what is vouched
+	// for before it is taken to have stepped: the noise of a network. An
+	// unnoticed step acts like as much more jitter.
+	Tolerance int64
 	// Cool is how long a cool-down that this process knows of still has to run,
 	// zero for none; MaxCool the longest that is believed.
 	Cool, MaxCool int64
 
 	// What the process remembers of its last answer; Born is zero when it has
-	// had none. Elapsed is how long ago it asked for that answer by its own
-	// monotonic clock.
-	Born, Next, Now, Elapsed int64
-	// Doubt says that the same request has just been found doubtful.
-	Doubt bool
+	// had none. Elapsed is how long ago that came by its own monotonic clock.
+	Born, Next, Now, Skew, Elapsed int64
 }
 
 // Verdict is what became of a request.
@@ -72,27 +78,29 @@ type Verdict int64
 
 // The verdicts. The numbers are the script's.
 const (
-	Granted  Verdict = 0 // the slot is the caller's, Wait from now
-	Refused  Verdict = 1 // no slot within the horizon: ask again after Wait
-	Doubtful Verdict = 2 // the clock may have stepped: ask again at once
-	Noted    Verdict = 3 // a request without Reserve was taken down
+	Granted Verdict = 0 // the slot is the caller's, Wait from now
+	Refused Verdict = 1 // no slot within the horizon: ask again after Wait
+	Noted   Verdict = 2 // a request without Reserve was taken down
 )
 
-// Reply is the answer to a Request. Its instants are only ever compared with
-// later answers of the same server; what the caller waits is a length.
+// Reply is the answer to a Request.
 type Reply struct {
 	Verdict Verdict
 	Wait    int64
-	// Now is the server's clock, Next and Born are the state's.
-	Now, Next, Born int64
+	// Now, Skew, Next and Born are the bucket's, for the next request.
+	Now, Skew, Next, Born int64
 }
 
-// Recent returns the slots that lay in each CellLength of the time before now,
-// oldest first, the running one last.
-func (s State) Recent(now int64) []int64 {
+// Time is the bucket's time at an instant of the server's clock, as far as the
+// state alone can tell.
+func (s State) Time(clock int64) int64 { return max(s.High, clock-s.Skew) }
+
+// Recent returns the slots that lay in each CellLength of the time before an
+// instant of the server's clock, oldest first, the running one last.
+func (s State) Recent(clock int64) []int64 {
 	recent := make([]int64, 0, Cells-1)
 	// The oldest cell may already serve slots that are granted ahead.
-	for index := now/CellLength - (Cells - 2); index <= now/CellLength; index++ {
+	for index := clock/CellLength - (Cells - 2); index <= clock/CellLength; index++ {
 		var count int64
 		if cell := s.Use[index%Cells]; cell.Index == index {
 			count = cell.Count

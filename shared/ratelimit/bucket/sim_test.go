@@ -1,0 +1,197 @@
+package bucket_test
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"time"
+
+	"mirrorfleet/shared/ratelimit/bucket"
+)
+
+// The figures of the mirror: 48 slots in 10.25 s.
+const (
+	window   = 10 * time.Second
+	jitter   = 250 * time.Millisecond
+	interval = 213542 * time.Microsecond
+	timeout  = 200 * time.Millisecond
+)
+
+// epoch is when virtual time begins.
+var epoch = time.Unix(1_700_000_000, 0)
+
+// fleet is processes and one server in virtual time: the real Decide and the real
+// Session, everything between them drawn from a seed.
+type fleet struct {
+	random  *rand.Rand
+	now     time.Duration // true time
+	events  events
+	seq     int
+	horizon time.Duration
+
+	// The server: what its clock is wrong by, its run id, whether it is up.
+	offset time.Duration
+	run    string
+	down   bool
+	state  bucket.State
+	older  []bucket.State // what a dump or a replica may still hold
+
+	calm     bool // no stalls, no crashes, no slow network
+	arrivals []time.Duration
+	asked    int
+	late     int
+	refused  int
+}
+
+func newFleet(seed uint64, processes int, horizon time.Duration) *fleet {
+	f := &fleet{random: rand.New(rand.NewPCG(seed, 1)), horizon: horizon, run: "first"}
+	for range processes {
+		f.after(f.upTo(time.Second), f.start)
+	}
+
+	return f
+}
+
+// runFor lets virtual time pass.
+func (f *fleet) runFor(d time.Duration) {
+	for until := f.now + d; ; {
+		if len(f.events) == 0 || f.events[0].at > until {
+			f.now = until
+
+			return
+		}
+		next := heap.Pop(&f.events).(event)
+		f.now = next.at
+		next.do()
+	}
+}
+
+// start begins a process that remembers nothing.
+func (f *fleet) start() { (&process{fleet: f}).ask() }
+
+// process draws permits without end, as one Limiter with waiters does.
+type process struct {
+	*fleet
+
+	session bucket.Session
+}
+
+func (p *process) ask() {
+	p.asked++
+	asked := p.instant()
+	in := p.session.Fill(bucket.Request{
+		Reserve:  true,
+		Interval: interval.Microseconds(), Horizon: p.horizon.Microseconds(),
+		Tolerance: interval.Microseconds() / 2,
+		MaxCool:   (10 * time.Minute).Microseconds(),
+	}, asked)
+	p.after(p.stall()+p.transit(), func() { p.serve(in, asked) })
+}
+
+// serve is the server's side. What the caller no longer waits for is done all
+// the same.
+func (p *process) serve(in bucket.Request, asked time.Time) {
+	answered := false
+	if !p.down {
+		var reply bucket.Reply
+		p.state, reply = bucket.Decide(p.state, p.run, p.clock(), in)
+		transit := p.transit()
+		if p.instant().Add(transit).Sub(asked) < timeout {
+			answered = true
+			p.after(transit, func() { p.learn(reply, asked) })
+		}
+	}
+	if !answered { // it gives up, pauses, and asks anew
+		p.after(max(0, asked.Add(timeout).Sub(p.instant()))+p.upTo(500*time.Millisecond), p.ask)
+	}
+}
+
+func (p *process) learn(reply bucket.Reply, asked time.Time) {
+	p.session.Learn(reply, p.instant())
+	if reply.Verdict == bucket.Granted {
+		r := bucket.Reserved(reply, asked, p.instant(), jitter)
+		p.after(max(0, r.From.Sub(p.instant()))+p.stall(), func() { p.use(r) })
+
+		return
+	}
+	p.fleet.refused++
+	p.after(time.Duration(reply.Wait)*time.Microsecond, p.ask)
+}
+
+// use sends the request at any moment that the permit allows, the very last one
+// included, and goes on, or dies.
+func (p *process) use(r bucket.Reservation) {
+	left := r.UseBy.Sub(p.instant())
+	switch {
+	case left < 0:
+		p.late++
+	case p.random.IntN(4) == 0:
+		p.arrivals = append(p.arrivals, p.now+left)
+	case p.random.IntN(4) == 0:
+		p.arrivals = append(p.arrivals, p.now)
+	default:
+		p.arrivals = append(p.arrivals, p.now+p.upTo(left))
+	}
+	if !p.calm && p.random.IntN(500) == 0 {
+		p.after(p.upTo(5*time.Second), p.start)
+
+		return
+	}
+	p.ask()
+}
+
+// stall is how long a process may hang at any point: rarely for seconds.
+func (f *fleet) stall() time.Duration {
+	if f.calm || f.random.IntN(200) != 0 {
+		return f.upTo(time.Millisecond)
+	}
+
+	return f.upTo(3 * time.Second)
+}
+
+// transit is one way through the network.
+func (f *fleet) transit() time.Duration {
+	if f.calm || f.random.IntN(50) != 0 {
+		return f.upTo(2 * time.Millisecond)
+	}
+
+	return f.upTo(timeout)
+}
+
+func (f *fleet) upTo(d time.Duration) time.Duration {
+	return time.Duration(f.random.Int64N(int64(d) + 1))
+}
+
+// instant is the monotonic clock of every process.
+func (f *fleet) instant() time.Time { return epoch.Add(f.now) }
+
+// clock is the server's.
+func (f *fleet) clock() int64 { return f.instant().Add(f.offset).UnixMicro() }
+
+func (f *fleet) after(d time.Duration, do func()) {
+	f.seq++
+	heap.Push(&f.events, event{f.now + d, f.seq, do})
+}
+
+// event is something that happens at an instant; of those at the same instant
+// the one planned first comes first.
+type event struct {
+	at  time.Duration
+	seq int
+	do  func()
+}
+
+type events []event
+
+func (e events) Len() int      { return len(e) }
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e events) Less(i, j int) bool {
+	return e[i].at < e[j].at || (e[i].at == e[j].at && e[i].seq < e[j].seq)
+}
+func (e *events) Push(x any) { *e = append(*e, x.(event)) }
+func (e *events) Pop() any {
+	last := len(*e) - 1
+	x := (*e)[last]
+	*e = (*e)[:last]
+
+	return x
+}

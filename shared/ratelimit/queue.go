@@ -1,0 +1,79 @@
+package ratelimit
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// queue lets one waiter at a time deal with Redis, first in, first out, and tells
+// how many wait and since when. The zero queue is empty.
+type queue struct {
+	mu    sync.Mutex
+	busy  bool            // somebody holds the turn
+	line  []chan struct{} // each is closed when its turn comes
+	since time.Time       // when the queue was last empty
+}
+
+// join waits for the turn. An error means that the turn is not held.
+func (q *queue) join(ctx context.Context, now time.Time) error {
+	q.mu.Lock()
+	if !q.busy {
+		q.busy, q.since = true, now
+		q.mu.Unlock()
+
+		return nil
+	}
+	mine := make(chan struct{})
+	q.line = append(q.line, mine)
+	q.mu.Unlock()
+	select {
+	case <-mine:
+		return nil
+	case <-ctx.Done():
+	}
+	if !q.quit(mine) {
+		q.leave() // the turn came at the same moment: it goes on
+	}
+
+	return ended(ctx)
+}
+
+// quit takes a waiter out of the line; false if its turn has come already.
+func (q *queue) quit(mine chan struct{}) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	at := slices.Index(q.line, mine)
+	if at < 0 {
+		return false
+	}
+	q.line = slices.Delete(q.line, at, at+1)
+
+	return true
+}
+
+// leave hands the turn to the next in line.
+func (q *queue) leave() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.line) == 0 {
+		q.busy = false
+
+		return
+	}
+	close(q.line[0])
+	q.line = slices.Delete(q.line, 0, 1)
+}
+
+// look returns how many wait, the one with the turn included, and since when
+// there has been one without a break.
+func (q *queue) look() (waiting int, since time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.busy {
+		return 0, time.Time{}
+	}
+
+	return len(q.line) + 1, q.since
+}
