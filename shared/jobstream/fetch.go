@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
@@ -23,11 +24,24 @@ func (b *Bus) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery
 		return nil, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 	}
 	got, err := b.collect(b.workers.FetchNoWait(n))
-	if len(got) > 0 || err != nil || ctx.Err() != nil {
-		return got, err
+	if len(got) == 0 && err == nil && ctx.Err() == nil {
+		// One only: a batch would be held back until it is full or wait is over.
+		got, err = b.collect(b.workers.Fetch(1, jetstream.FetchMaxWait(wait)))
 	}
-	// One only: a batch would be held back until it is full or wait is over.
-	return b.collect(b.workers.Fetch(1, jetstream.FetchMaxWait(wait)))
+	return got, b.orGone(ctx, err)
+}
+
+// orGone tells a consumer that is deleted from one that is away: to a pull,
+// neither answers.
+func (b *Bus) orGone(ctx context.Context, err error) error {
+	if !errors.Is(err, nats.ErrNoResponders) {
+		return err
+	}
+	_, look := b.js.Consumer(ctx, job.StreamJobs, job.Consumer)
+	if errors.Is(look, jetstream.ErrConsumerNotFound) || errors.Is(look, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("consumer %s of stream %s was deleted, starting again declares it anew: %w", job.Consumer, job.StreamJobs, look)
+	}
+	return err
 }
 
 // collect drains a batch to its end: its channel is always closed.

@@ -170,7 +170,7 @@ func TestNothingIsSentLate(t *testing.T) {
 // TestOperationsEndWithTheirContext while nobody answers.
 func TestOperationsEndWithTheirContext(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
+	b := setup(t, jobstream.Config{Timeout: time.Second})
 	b.stop()
 	ctx, cancel := context.WithCancel(b.ctx)
 	read := make(chan error, 1)

@@ -1,0 +1,273 @@
+package lease_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/wire"
+	"mirrorfleet/shared/local"
+	"mirrorfleet/worker/lease"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds every wait of a test; nothing is measured against it.
+const patience = time.Minute
+
+// never is an AckWait that no test lives to see the end of: what comes again
+// under it was given back.
+const never = time.Hour
+
+var asOf = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
+
+type bundle struct {
+	t       *testing.T
+	ctx     context.Context
+	dir     string
+	servers *local.Servers
+	bus     *jobstream.Bus
+	js      jetstream.JetStream
+	log     *logbook
+}
+
+func setup(t *testing.T, ackWait time.Duration) *bundle {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	b := &bundle{t: t, ctx: ctx, dir: t.TempDir(), log: &logbook{more: make(chan struct{}, 1)}}
+	b.start("")
+	b.bus = b.busAt(b.servers.NATSURL(), jobstream.Config{AckWait: ackWait})
+	b.must(b.bus.CreateManifest(ctx, job.Manifest{
+		Round: "r1", Registry: json.RawMessage(`{}`), Languages: json.RawMessage(`{}`), Tokens: json.RawMessage(`{}`),
+	}))
+	return b
+}
+
+func (b *bundle) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatalf("%v; logged:\n%s", err, b.log)
+	}
+}
+
+func (b *bundle) start(address string) {
+	b.t.Helper()
+	var err error
+	b.servers, err = local.Start(b.ctx, local.Config{Dir: b.dir, NATS: address, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	b.must(err)
+	b.t.Cleanup(func() { b.servers.Close() })
+}
+
+func (b *bundle) busAt(address string, cfg jobstream.Config) *jobstream.Bus {
+	b.t.Helper()
+	nc, err := jobstream.Connect(b.ctx, address, "test", jobstream.ConnectConfig{Log: b.log.logger()})
+	b.must(err)
+	b.t.Cleanup(nc.Close)
+	if b.js == nil {
+		b.js, err = jetstream.New(nc)
+		b.must(err)
+	}
+	cfg.Log = b.log.logger()
+	bus, err := jobstream.Open(b.ctx, nc, cfg)
+	b.must(err)
+	return bus
+}
+
+// stalling is a bus of a process that can be stalled.
+func (b *bundle) stalling() (*jobstream.Bus, *wire.Wire) {
+	b.t.Helper()
+	w, err := wire.New(b.servers.NATSURL())
+	b.must(err)
+	b.t.Cleanup(func() { w.Close() })
+	return b.busAt("nats://"+w.Addr(), jobstream.Config{Timeout: time.Second}), w
+}
+
+func aJob(uid int) job.Job {
+	return job.Job{Round: "r1", UID: uid, Hotkey: "5F", GitHubID: "42", AsOf: asOf}
+}
+
+// plan plans and publishes jobs.
+func (b *bundle) plan(uids ...int) {
+	b.t.Helper()
+	for _, uid := range uids {
+		_, err := b.bus.PlanRecord(b.ctx, job.Plan("r1", uid, "trace"))
+		b.must(err)
+		b.must(b.bus.PublishJob(b.ctx, aJob(uid)))
+	}
+}
+
+// worker is a runner with its Run under way.
+type worker struct {
+	*lease.Runner
+
+	drain context.CancelFunc
+	done  chan error
+}
+
+// run starts a worker; defaults are short where a test would wait for them.
+func (b *bundle) run(cfg lease.Config) *worker {
+	b.t.Helper()
+	if cfg.Worker == "" {
+		cfg.Worker = "w1"
+	}
+	if cfg.Bus == nil {
+		cfg.Bus = b.bus
+	}
+	if cfg.FetchWait == 0 {
+		cfg.FetchWait = 100 * time.Millisecond
+	}
+	if cfg.Delays == nil {
+		cfg.Delays = []time.Duration{time.Millisecond}
+	}
+	cfg.Log = b.log.logger()
+	r, err := lease.New(cfg)
+	b.must(err)
+	ctx, cancel := context.WithCancel(b.ctx)
+	w := &worker{Runner: r, drain: cancel, done: make(chan error, 1)}
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		w.done <- r.Run(ctx)
+	}()
+	b.t.Cleanup(func() { // also of a test that failed in the middle
+		cancel()
+		r.StopNow()
+		<-finished
+	})
+	return w
+}
+
+// finish drains a worker and waits for its end.
+func (b *bundle) finish(w *worker) {
+	b.t.Helper()
+	w.drain()
+	b.must(<-w.done)
+}
+
+// await follows a job's record until it is as wanted.
+func (b *bundle) await(uid int, what string, wanted func(job.Record) bool) job.Record {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.ctx)
+	defer cancel()
+	records, err := b.bus.WatchRecords(ctx, "r1")
+	b.must(err)
+	var last job.Record
+	for r := range records {
+		if r.UID == uid {
+			if last = r; wanted(r) {
+				return r
+			}
+		}
+	}
+	b.t.Fatalf("job %d was never %s: %+v; logged:\n%s", uid, what, last, b.log)
+	return last
+}
+
+func (b *bundle) awaitPhase(uid int, phase job.Phase) job.Record {
+	b.t.Helper()
+	return b.await(uid, string(phase), func(r job.Record) bool { return r.Phase == phase })
+}
+
+func (b *bundle) record(uid int) job.Record {
+	b.t.Helper()
+	r, _, err := b.bus.Record(b.ctx, "r1", uid)
+	b.must(err)
+	return r
+}
+
+// consumer is what the server knows of the deliveries.
+func (b *bundle) consumer() *jetstream.ConsumerInfo {
+	b.t.Helper()
+	c, err := b.js.Consumer(b.ctx, job.StreamJobs, job.Consumer)
+	b.must(err)
+	return c.CachedInfo()
+}
+
+func (b *bundle) messages() uint64 {
+	b.t.Helper()
+	s, err := b.js.Stream(b.ctx, job.StreamJobs)
+	b.must(err)
+	return s.CachedInfo().State.Msgs
+}
+
+// awaitMessages asks the server until it holds n jobs.
+func (b *bundle) awaitMessages(n uint64) {
+	b.t.Helper()
+	for b.messages() != n {
+		if b.ctx.Err() != nil {
+			b.t.Fatalf("the stream never held %d messages; logged:\n%s", n, b.log)
+		}
+	}
+}
+
+func (b *bundle) letters(round string) []job.DeadLetter {
+	b.t.Helper()
+	letters, err := b.bus.DeadLetters(b.ctx, round)
+	b.must(err)
+	return letters
+}
+
+// receive takes one value or ends the test.
+func receive[T any](b *bundle, from <-chan T, what string) T {
+	b.t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-b.ctx.Done():
+		b.t.Fatalf("waited in vain for %s; logged:\n%s", what, b.log)
+		panic("unreachable")
+	}
+}
+
+// succeed is a handler that has nothing to do.
+func succeed(_ context.Context, _ job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	return job.Evaluation{}, nil
+}
+
+var errMirror = errors.New("mirror answered 502")
+
+// logbook keeps what was logged and lets a test wait for a word of it.
+type logbook struct {
+	mu   sync.Mutex
+	text strings.Builder
+	more chan struct{}
+}
+
+func (l *logbook) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
+	return l.text.Write(p)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (b *bundle) awaitLog(word string) {
+	b.t.Helper()
+	for !strings.Contains(b.log.String(), word) {
+		receive(b, b.log.more, "the log's word "+word)
+	}
+}
