@@ -1,5 +1,14 @@
 package scoring
 
+// RecycleUID takes what nobody earns; it is never evaluated.
+const RecycleUID = 0
+
+// TreasuryUID is the issue treasury, which has a fixed part of the rewards.
+const TreasuryUID = 111
+
+// NoGitHubID stands for the GitHub id of whoever has none.
+const NoGitHubID = "0"
+
 // Miner is one miner as the round's list has it.
 type Miner struct {
 	UID      int    `json:"uid"`
@@ -23,3 +32,49 @@ const (
 	TokenStale   TokenState = "stale"   // stored for another hotkey
 	TokenRefused TokenState = "refused" // GitHub refuses it
 )
+
+// Failure is why a miner does not take part in a round; "" when it does, which
+// is null in JSON.
+type Failure string
+
+// The failures.
+const (
+	NoFailure           Failure = ""
+	RecycleMiner        Failure = "recycle uid"
+	NoHotkey            Failure = "no hotkey"
+	HotkeyChanged       Failure = "hotkey changed"
+	NoStoredToken       Failure = "no stored token"
+	TokenNotAccepted    Failure = "token refused"
+	IdentityUnreachable Failure = "identity unreachable" // and no GitHub id is recorded
+	SharedAccount       Failure = "shared account"
+)
+
+// MarshalJSON writes the failure's code, or null for none.
+func (f Failure) MarshalJSON() ([]byte, error) {
+	if f == NoFailure {
+		return []byte("null"), nil
+	}
+	// The codes are plain ASCII without quotes.
+	return []byte(`"` + string(f) + `"`), nil
+}
+
+// FailureOf is the failure that the miner's own entry tells, in the order in
+// which the validator looks: before anything is loaded. SharedAccount needs
+// the other miners, and is Conclude's to find.
+func FailureOf(m Miner) Failure {
+	switch {
+	case m.UID == RecycleUID:
+		return RecycleMiner
+	case m.Hotkey == "":
+		return NoHotkey
+	case m.Token == TokenStale:
+		return HotkeyChanged
+	case m.Token == TokenNone:
+		return NoStoredToken
+	case m.Token == TokenRefused && !m.IdentityUnreachable:
+		return TokenNotAccepted
+	case m.IdentityUnreachable && (m.GitHubID == "" || m.GitHubID == NoGitHubID):
+		return IdentityUnreachable
+	}
+	return NoFailure
+}

@@ -12,94 +12,102 @@ const (
 	Closed State = "CLOSED"
 )
 
+// Completed is the one reason of a closed issue that counts as solved.
+const Completed = "COMPLETED"
+
+// IsMaintainer says whether an association is a maintainer's.
+func IsMaintainer(association string) bool {
+	return association == "OWNER" || association == "MEMBER" || association == "COLLABORATOR"
+}
+
 // PullRequest is what the mirror says of one pull request. Repository names
 // are lower-cased; an absent text is "", an absent instant the zero time.
 type PullRequest struct {
-	Repository                      string
-	Number                          int
-	Title                           string
-	State                           State
-	AuthorID                        string
-	AuthorLogin                     string
-	AuthorAssociation               string
-	CreatedAt                       time.Time
-	ClosedAt                        time.Time
-	MergedAt                        time.Time
-	LastEditedAt                    time.Time
-	EditedAfterMerge                bool
-	MergedByLogin                   string
-	BaseRef                         string
-	HeadRef                         string
-	HeadRepository                  string
-	DefaultBranch                   string
-	HeadSHA                         string
-	BaseSHA                         string
-	MergeBaseSHA                    string
-	ScoringDataStored               bool
-	MaintainerChangesRequestedCount int
-	ApprovedCount                   int
-	Labels                          []Label
-	LinkedIssues                    []LinkedIssue
+	Repository                      string        `json:"repository"`
+	Number                          int           `json:"number"`
+	Title                           string        `json:"title,omitempty"`
+	State                           State         `json:"state"`
+	AuthorID                        string        `json:"author_id,omitempty"`
+	AuthorLogin                     string        `json:"author_login,omitempty"`
+	AuthorAssociation               string        `json:"author_association,omitempty"`
+	CreatedAt                       time.Time     `json:"created_at,omitzero"`
+	ClosedAt                        time.Time     `json:"closed_at,omitzero"`
+	MergedAt                        time.Time     `json:"merged_at,omitzero"`
+	LastEditedAt                    time.Time     `json:"last_edited_at,omitzero"`
+	EditedAfterMerge                bool          `json:"edited_after_merge,omitempty"`
+	MergedByLogin                   string        `json:"merged_by_login,omitempty"`
+	BaseRef                         string        `json:"base_ref,omitempty"`
+	HeadRef                         string        `json:"head_ref,omitempty"`
+	HeadRepository                  string        `json:"head_repository,omitempty"`
+	DefaultBranch                   string        `json:"default_branch,omitempty"`
+	HeadSHA                         string        `json:"head_sha,omitempty"`
+	BaseSHA                         string        `json:"base_sha,omitempty"`
+	MergeBaseSHA                    string        `json:"merge_base_sha,omitempty"`
+	ScoringDataStored               bool          `json:"scoring_data_stored,omitempty"`
+	MaintainerChangesRequestedCount int           `json:"maintainer_changes_requested_count,omitempty"`
+	ApprovedCount                   int           `json:"approved_count,omitempty"`
+	Labels                          []Label       `json:"labels,omitempty"`
+	LinkedIssues                    []LinkedIssue `json:"linked_issues,omitempty"`
 }
 
 // Label is one label of a pull request, with whoever applied it.
 type Label struct {
-	Name             string
-	ActorID          string
-	ActorAssociation string
+	Name             string `json:"name"`
+	ActorID          string `json:"actor_id,omitempty"`
+	ActorAssociation string `json:"actor_association,omitempty"`
 }
 
 // LinkedIssue is an issue that a pull request says it closes.
 type LinkedIssue struct {
-	Number            int
-	State             State
-	StateReason       string
-	AuthorID          string
-	AuthorAssociation string
-	CreatedAt         time.Time
-	ClosedAt          time.Time
-	Transferred       bool
+	Number            int       `json:"number"`
+	State             State     `json:"state"`
+	StateReason       string    `json:"state_reason,omitempty"`
+	AuthorID          string    `json:"author_id,omitempty"`
+	AuthorAssociation string    `json:"author_association,omitempty"`
+	CreatedAt         time.Time `json:"created_at,omitzero"`
+	ClosedAt          time.Time `json:"closed_at,omitzero"`
+	Transferred       bool      `json:"transferred,omitempty"`
 	// SolvedByPR is nil when the mirror names no solver.
-	SolvedByPR *int
+	SolvedByPR *int `json:"solved_by_pr,omitempty"`
 }
 
 // Issue is what the mirror says of one issue.
 type Issue struct {
-	Repository        string
-	Number            int
-	Title             string
-	State             State
-	StateReason       string
-	AuthorID          string
-	AuthorLogin       string
-	AuthorAssociation string
-	CreatedAt         time.Time
-	ClosedAt          time.Time
-	LastEditedAt      time.Time
-	Transferred       bool
+	Repository        string    `json:"repository"`
+	Number            int       `json:"number"`
+	Title             string    `json:"title,omitempty"`
+	State             State     `json:"state"`
+	StateReason       string    `json:"state_reason,omitempty"`
+	AuthorID          string    `json:"author_id,omitempty"`
+	AuthorLogin       string    `json:"author_login,omitempty"`
+	AuthorAssociation string    `json:"author_association,omitempty"`
+	CreatedAt         time.Time `json:"created_at,omitzero"`
+	ClosedAt          time.Time `json:"closed_at,omitzero"`
+	LastEditedAt      time.Time `json:"last_edited_at,omitzero"`
+	Transferred       bool      `json:"transferred,omitempty"`
 	// SolvedByPR is nil when the mirror names no solver.
-	SolvedByPR *int
+	SolvedByPR *int `json:"solved_by_pr,omitempty"`
 	// Solving is nil when the mirror sends no solving pull request.
-	Solving *SolvingPullRequest
+	Solving *SolvingPullRequest `json:"solving,omitempty"`
 }
 
 // SolvingPullRequest is the pull request that closed an issue, as far as the
 // issue's own answer tells.
 type SolvingPullRequest struct {
-	Number                          int
-	AuthorID                        string
-	State                           State
-	MergedAt                        time.Time
-	EditedAfterMerge                bool
-	BaseRef                         string
-	HeadRef                         string
-	HeadRepository                  string
-	DefaultBranch                   string
-	HeadSHA                         string
-	BaseSHA                         string
-	MergeBaseSHA                    string
-	MaintainerChangesRequestedCount int
-	Labels                          []Label
+	Number                          int       `json:"number"`
+	AuthorID                        string    `json:"author_id,omitempty"`
+	State                           State     `json:"state"`
+	MergedAt                        time.Time `json:"merged_at,omitzero"`
+	EditedAfterMerge                bool      `json:"edited_after_merge,omitempty"`
+	BaseRef                         string    `json:"base_ref,omitempty"`
+	HeadRef                         string    `json:"head_ref,omitempty"`
+	HeadRepository                  string    `json:"head_repository,omitempty"`
+	DefaultBranch                   string    `json:"default_branch,omitempty"`
+	HeadSHA                         string    `json:"head_sha,omitempty"`
+	BaseSHA                         string    `json:"base_sha,omitempty"`
+	MergeBaseSHA                    string    `json:"merge_base_sha,omitempty"`
+	MaintainerChangesRequestedCount int       `json:"maintainer_changes_requested_count,omitempty"`
+	Labels                          []Label   `json:"labels,omitempty"`
 }
 
 // File is one file of a pull request with its texts before and after. Head
@@ -118,7 +126,7 @@ type File struct {
 
 // Maintainer is one account with a maintainer's role in a repository.
 type Maintainer struct {
-	GitHubID    string
-	Login       string
-	Association string
+	GitHubID    string `json:"github_id"`
+	Login       string `json:"login,omitempty"`
+	Association string `json:"association"`
 }

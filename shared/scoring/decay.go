@@ -1,0 +1,59 @@
+package scoring
+
+import (
+	"math"
+	"time"
+)
+
+// DecayReason is the time decay with what it was computed from.
+type DecayReason struct {
+	Hours      float64 `json:"hours"` // from the merge to as_of
+	Grace      bool    `json:"grace,omitempty"`
+	GraceHours int     `json:"grace_period_hours"`
+	Midpoint   float64 `json:"sigmoid_midpoint_days"`
+	Steepness  float64 `json:"sigmoid_steepness"`
+	Least      float64 `json:"min_multiplier"`
+}
+
+// ReviewReason is the review quality with what it was computed from.
+type ReviewReason struct {
+	ChangesRequested int     `json:"maintainer_changes_requested_count"`
+	Rate             float64 `json:"review_penalty_rate"`
+}
+
+// The rules fix the order of every floating-point operation. A product is
+// converted to float64 before anything is added, so that no compiler fuses the
+// two into one operation with one rounding.
+
+// timeDecay is what a merge is still worth at as_of.
+func timeDecay(merged, asOf time.Time, d *TimeDecay) (float64, DecayReason) {
+	const perHour = 3600
+	hours := float64(micros(asOf)-micros(merged)) / 1e6 / perHour
+	reason := DecayReason{
+		Hours: hours, Grace: hours < float64(d.GracePeriodHours), GraceHours: d.GracePeriodHours,
+		Midpoint: d.SigmoidMidpointDays, Steepness: d.SigmoidSteepness, Least: d.MinMultiplier,
+	}
+	if reason.Grace {
+		return 1, reason
+	}
+	const hoursPerDay = 24
+	sigmoid := 1 / (1 + math.Exp(d.SigmoidSteepness*(hours/hoursPerDay-d.SigmoidMidpointDays)))
+	return Round2(max(sigmoid, d.MinMultiplier)), reason
+}
+
+// reviewQuality is what a merge is worth after the changes that maintainers
+// requested of it.
+func reviewQuality(changesRequested int, rate float64) (float64, ReviewReason) {
+	quality := max(0, 1-float64(rate*float64(changesRequested)))
+	return Round2(quality), ReviewReason{changesRequested, rate}
+}
+
+// maxReviewCollateral caps what requested changes add to a collateral.
+const maxReviewCollateral = 2
+
+// collateral is what an open pull request holds back, not rounded.
+func collateral(pr *ScoredPullRequest, rates *Scoring) float64 {
+	review := min(maxReviewCollateral, 1+float64(rates.ReviewPenaltyRate*float64(pr.MaintainerChangesRequestedCount)))
+	potential := pr.BaseScore * (pr.IssueMultiplier * pr.LabelMultiplier * review)
+	return potential * rates.OpenPRCollateralPercent
+}

@@ -1,0 +1,24 @@
+// Package scoring is the rules: what one round computes, as pure functions.
+//
+// It works in three steps, made by different processes:
+//
+//	registry, weights, miners files ──▶ Registry, Weights, []Miner   (Parse…: strict)
+//	a miner's facts and token figures ──▶ Evaluation                 (Load, Score; a worker)
+//	all evaluations, and the stored ones ──▶ Outcome                 (Conclude; the producer)
+//
+// Guarantees:
+//   - There is no network, disk or clock here: the round's as_of comes in. The
+//     same input gives the same outcome, byte for byte when encoded, in
+//     whatever order maps were filled; encoding an input and decoding it again
+//     changes nothing.
+//   - Numbers equal the validator's to the last bit where the order of the
+//     additions is known: sums are compensated as its own are (total), rounding
+//     is Round2, thresholds divide as Python's // does (slots).
+//   - Every decision says why: a Reason or a typed set of inputs is made where
+//     the rule is decided, and stored with the figures that it explains.
+//
+// How it fails: files that operators write (registry, miners, weights) are
+// refused whole, with an error for each value that breaks a rule. What the
+// mirror says is never refused here: an unknown state or repository drops the
+// one item that has it. Nothing panics on input.
+package scoring

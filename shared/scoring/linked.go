@@ -1,0 +1,76 @@
+package scoring
+
+import "time"
+
+// LinkedReason is one linked issue of a pull request and how it was judged.
+type LinkedReason struct {
+	Number     int    `json:"number"`
+	Maintainer bool   `json:"maintainer,omitempty"` // whether a maintainer wrote it
+	Reason     Reason `json:"reason"`
+}
+
+// closeWindow is how long after the merge an issue may be closed and still
+// have been closed by it.
+const closeWindow = 24 * time.Hour
+
+// issueMultiplier is the issue rule of section 6. A valid issue by a maintainer
+// counts wherever it stands in the list.
+func issueMultiplier(pr *PullRequest, rates *Scoring) (multiplier float64, reasons []LinkedReason) {
+	multiplier = 1
+	maintainer := false
+	for i := range pr.LinkedIssues {
+		issue := &pr.LinkedIssues[i]
+		judged := LinkedReason{issue.Number, IsMaintainer(issue.AuthorAssociation), judgeLinked(issue, pr)}
+		reasons = append(reasons, judged)
+		if judged.Reason.Code != LinkedValid || maintainer {
+			continue
+		}
+		multiplier = rates.StandardIssueMultiplier
+		if maintainer = judged.Maintainer; maintainer {
+			multiplier = rates.MaintainerIssueMultiplier
+		}
+	}
+	return Round2(multiplier), reasons
+}
+
+// judgeLinked says whether a linked issue is valid, or the first rule that it
+// breaks.
+func judgeLinked(issue *LinkedIssue, pr *PullRequest) Reason {
+	switch {
+	case issue.Transferred:
+		return because(LinkedTransferred)
+	case issue.AuthorID == "":
+		return because(LinkedNoAuthor)
+	case issue.AuthorID == pr.AuthorID:
+		return because(LinkedOwnIssue, "author_id", issue.AuthorID)
+	case !issue.CreatedAt.IsZero() && after(issue.CreatedAt, pr.CreatedAt):
+		return because(LinkedCreatedAfter, "issue_created_at", instant(issue.CreatedAt), "created_at", instant(pr.CreatedAt))
+	case issue.State == Closed && issue.StateReason != Completed:
+		return because(LinkedNotCompleted, "state_reason", issue.StateReason)
+	case issue.SolvedByPR != nil && *issue.SolvedByPR != pr.Number:
+		return because(LinkedOtherSolver, "solved_by_pr", count(*issue.SolvedByPR))
+	case pr.State == Merged && !pr.MergedAt.IsZero():
+		return judgeLinkedMerged(issue, pr)
+	}
+	return because(LinkedValid)
+}
+
+// judgeLinkedMerged are the rules that only a merge can break.
+func judgeLinkedMerged(issue *LinkedIssue, pr *PullRequest) Reason {
+	switch {
+	case pr.EditedAfterMerge:
+		return because(LinkedEditedAfter)
+	case issue.State != Closed:
+		return because(LinkedNotClosed, "state", string(issue.State))
+	case issue.ClosedAt.IsZero():
+		return because(LinkedValid)
+	}
+	late := micros(issue.ClosedAt) - micros(pr.MergedAt)
+	switch {
+	case late < 0:
+		return because(LinkedClosedBefore, "closed_at", instant(issue.ClosedAt), "merged_at", instant(pr.MergedAt))
+	case late > closeWindow.Microseconds():
+		return because(LinkedClosedLongAfter, "closed_at", instant(issue.ClosedAt), "merged_at", instant(pr.MergedAt))
+	}
+	return because(LinkedValid)
+}

@@ -1,0 +1,162 @@
+package scoring
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// MinerError is one entry of a miners file that breaks a rule.
+type MinerError struct {
+	Index int // place in the list, from 0
+	UID   int // -1 when the entry has none that can be read
+	Field string
+	Value string
+	Want  string
+}
+
+func (e *MinerError) Error() string {
+	who := fmt.Sprintf("miner at index %d", e.Index)
+	if e.UID >= 0 {
+		who += fmt.Sprintf(" (uid %d)", e.UID)
+	}
+	if e.Field != "" {
+		who += ": " + e.Field
+	}
+	if e.Value != "" {
+		who += ": " + e.Value
+	}
+	return who + ": want " + e.Want
+}
+
+// ParseMiners reads a miners file: a list of {uid, hotkey, github_id, token,
+// identity_unreachable}, the last two optional. It refuses the whole file when
+// anything breaks a rule, and says all that does: each error about a miner is
+// a *MinerError. Only a miner that section 1 fails anyway may lack a GitHub id.
+func ParseMiners(data []byte) ([]Miner, error) {
+	var entries []json.RawMessage
+	if err := json.Unmarshal(data, &entries); err != nil {
+		return nil, fmt.Errorf("miners: want a list of {uid, hotkey, github_id, token, identity_unreachable}: %w", err)
+	}
+	if entries == nil {
+		return nil, fmt.Errorf("miners: %s: want a list", clip(data))
+	}
+	miners := make([]Miner, len(entries))
+	var wrong []error
+	first := map[int]int{} // uid → index
+	for i, entry := range entries {
+		p := minerParser{index: i, uid: -1}
+		miners[i] = p.miner(entry)
+		if before, taken := first[p.uid]; taken && p.uid >= 0 {
+			p.refuse("uid", strconv.Itoa(p.uid), fmt.Sprintf("each uid once: index %d has it too", before))
+		} else {
+			first[p.uid] = i
+		}
+		wrong = append(wrong, p.wrong...)
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	return miners, nil
+}
+
+// minerParser reads one entry and collects what is wrong with it.
+type minerParser struct {
+	index, uid int
+	wrong      []error
+}
+
+func (p *minerParser) refuse(field, value, want string) {
+	p.wrong = append(p.wrong, &MinerError{Index: p.index, UID: p.uid, Field: field, Value: value, Want: want})
+}
+
+func (p *minerParser) miner(raw json.RawMessage) Miner {
+	var m Miner
+	fields, err := object(raw, "uid, hotkey, github_id, token and identity_unreachable")
+	if err != nil {
+		p.refuse("", "", err.Error())
+		return m
+	}
+	seen := map[string]bool{}
+	// The uid goes first: it names the miner in the other fields' errors.
+	for _, f := range fields {
+		if f.key == "uid" {
+			m.UID = p.number(f)
+		}
+		seen[f.key] = true
+	}
+	if !seen["uid"] {
+		p.refuse("uid", "missing", "a whole number of 0 or more")
+	}
+	if !seen["hotkey"] {
+		p.refuse("hotkey", "missing", "a text; an empty one means that the miner has none")
+	}
+	wrong := len(p.wrong)
+	for _, f := range fields {
+		p.field(&m, f)
+	}
+	if m.GitHubID == "" && FailureOf(m) == NoFailure && len(p.wrong) == wrong {
+		p.refuse("github_id", "missing", "the digits of a GitHub id")
+	}
+	return m
+}
+
+func (p *minerParser) field(m *Miner, f field) {
+	switch f.key {
+	case "uid":
+	case "hotkey":
+		p.text(f, &m.Hotkey)
+	case "github_id":
+		m.GitHubID = p.githubID(f)
+	case "token":
+		var token string
+		p.text(f, &token)
+		switch m.Token = TokenState(token); m.Token {
+		case "", TokenValid, TokenNone, TokenStale, TokenRefused:
+		default:
+			p.refuse(f.key, clip(f.value), `"valid", "none", "stale" or "refused"`)
+		}
+	case "identity_unreachable":
+		if err := json.Unmarshal(f.value, &m.IdentityUnreachable); err != nil || isNull(f.value) {
+			p.refuse(f.key, clip(f.value), "true or false")
+		}
+	default:
+		p.refuse(f.key, clip(f.value), "no such field; known are uid, hotkey, github_id, token and identity_unreachable")
+	}
+}
+
+func (p *minerParser) number(f field) int {
+	uid, err := strconv.ParseUint(string(f.value), 10, 31)
+	if err != nil {
+		p.refuse(f.key, clip(f.value), "a whole number of 0 or more")
+		return 0
+	}
+	p.uid = int(uid)
+	return p.uid
+}
+
+func (p *minerParser) text(f field, into *string) {
+	if err := json.Unmarshal(f.value, into); err != nil || isNull(f.value) {
+		p.refuse(f.key, clip(f.value), "a text")
+	}
+}
+
+// githubID reads an id that may come as a number or as a text; null and ""
+// mean none.
+func (p *minerParser) githubID(f field) string {
+	id := string(f.value)
+	if isNull(f.value) {
+		return ""
+	}
+	if strings.HasPrefix(id, `"`) {
+		p.text(f, &id)
+	}
+	const longest = 20 // digits of the largest 64-bit number
+	if strings.Trim(id, "0123456789") != "" || len(id) > longest {
+		p.refuse(f.key, clip(f.value), "the digits of a GitHub id")
+		return ""
+	}
+	return id
+}

@@ -1,0 +1,149 @@
+package scoring
+
+import (
+	"cmp"
+	"slices"
+)
+
+func compare(a, b string) int { return cmp.Compare(a, b) }
+
+// scorePulls is section 7: each repository by itself, then the totals.
+func (m *miner) scorePulls(reg Registry) {
+	for i := range m.open {
+		pull := &m.open[i]
+		rates := defaults("").Scoring // of a repository that is registered no more
+		if repo, found := reg.Repository(pull.Repository); found {
+			rates = repo.Scoring
+		}
+		pull.CollateralScore = collateral(&pull.ScoredPullRequest, &rates)
+	}
+	for _, name := range pullRepositories(m.merged, m.open, m.closed) {
+		if repo, found := reg.Repository(name); found {
+			m.scoreRepository(repo)
+		}
+	}
+	m.pullTotals()
+	m.out.UniqueRepositories = uniqueRepositories(m.merged)
+}
+
+// pullRepositories lists the repositories of pull requests by name.
+func pullRepositories(lists ...[]PullRequestOutcome) []string {
+	var names []string
+	for _, list := range lists {
+		for i := range list {
+			names = append(names, list[i].Repository)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func uniqueRepositories(merged []PullRequestOutcome) int {
+	scored := slices.DeleteFunc(slices.Clone(merged), func(p PullRequestOutcome) bool { return !p.Scored })
+	return len(pullRepositories(scored))
+}
+
+// of picks a repository's pull requests. They are pointers: what is set
+// through them stays.
+func of(pulls []PullRequestOutcome, repository string) []*PullRequestOutcome {
+	var picked []*PullRequestOutcome
+	for i := range pulls {
+		if pulls[i].Repository == repository {
+			picked = append(picked, &pulls[i])
+		}
+	}
+	return picked
+}
+
+func (m *miner) scoreRepository(repo *Repository) {
+	merged, open, closed := of(m.merged, repo.Name), of(m.open, repo.Name), of(m.closed, repo.Name)
+	out := m.repository(repo.Name)
+	*out = RepositoryOutcome{Repository: repo.Name, PullFigures: figuresOf(merged, open, closed)}
+	gate := pullGate(&out.PullFigures, &repo.Eligibility)
+	out.PullGate = &gate
+	out.Eligible = gate.Code == GateOpen
+	if out.Eligible {
+		for _, pull := range merged {
+			out.TotalScore += pull.earn(gate.SpamMultiplier)
+		}
+	}
+	out.TotalScore = max(0, out.TotalScore-out.TotalCollateralScore)
+}
+
+// figuresOf are the sums over a repository's pull requests.
+func figuresOf(merged, open, closed []*PullRequestOutcome) PullFigures {
+	type pull = *PullRequestOutcome
+	f := PullFigures{
+		TotalMergedPRs: len(merged), TotalOpenPRs: len(open), TotalClosedPRs: len(closed),
+		BaseTotalScore:       sumOf(merged, func(p *pull) float64 { return (*p).BaseScore }),
+		TotalTokenScore:      sumOf(merged, func(p *pull) float64 { return (*p).TokenScore }),
+		TotalStructuralCount: countOf(merged, func(p *pull) int { return (*p).StructuralCount }),
+		TotalStructuralScore: sumOf(merged, func(p *pull) float64 { return (*p).StructuralScore }),
+		TotalLeafCount:       countOf(merged, func(p *pull) int { return (*p).LeafCount }),
+		TotalLeafScore:       sumOf(merged, func(p *pull) float64 { return (*p).LeafScore }),
+		TotalNodesScored:     countOf(merged, func(p *pull) int { return (*p).TotalNodesScored }),
+		TotalCollateralScore: sumOf(open, func(p *pull) float64 { return (*p).CollateralScore }),
+	}
+	if attempts := len(merged) + len(closed); attempts > 0 {
+		f.Credibility = float64(len(merged)) / float64(attempts)
+	}
+	return f
+}
+
+// pullGate is a repository's gate, and its spam threshold for who passes.
+func pullGate(f *PullFigures, e *Eligibility) Gate {
+	gate := Gate{
+		Code: GateOpen, Count: f.TotalMergedPRs, Least: e.MinValidMergedPRs,
+		Credibility: f.Credibility, LeastCredibility: e.MinCredibility,
+		Open: f.TotalOpenPRs, TokenScore: f.TotalTokenScore,
+	}
+	if gate.judge(); gate.Code == GateOpen {
+		gate.spam(threshold(e.ExcessivePRPenaltyBaseThreshold, f.TotalTokenScore, e.OpenPRThresholdTokenScore, e.MaxOpenPRThreshold))
+	}
+	return gate
+}
+
+// judge sets the first rule that a gate's figures break.
+func (g *Gate) judge() {
+	switch {
+	case g.Count < g.Least:
+		g.Code = GateTooFew
+	case g.Credibility < g.LeastCredibility:
+		g.Code = GateCredibility
+	}
+}
+
+func (g *Gate) spam(threshold int) {
+	g.OpenThreshold, g.SpamMultiplier = &threshold, spamMultiplier(g.Open, threshold)
+}
+
+// earn sets what a merged pull request of an eligible repository earns.
+func (p *PullRequestOutcome) earn(spam float64) float64 {
+	p.OpenPRSpamMultiplier = spam
+	p.EarnedScore = p.BaseScore * (p.IssueMultiplier * p.LabelMultiplier * spam * p.TimeDecayMultiplier * p.ReviewQualityMultiplier)
+	return p.EarnedScore
+}
+
+// pullTotals sums a miner's repositories up.
+func (m *miner) pullTotals() {
+	type repo = RepositoryOutcome
+	list := m.repositories
+	m.out.PullFigures = PullFigures{
+		Eligible:             slices.ContainsFunc(list, func(r repo) bool { return r.Eligible }),
+		BaseTotalScore:       sumOf(list, func(r *repo) float64 { return r.BaseTotalScore }),
+		TotalScore:           sumOf(list, func(r *repo) float64 { return r.TotalScore }),
+		TotalCollateralScore: sumOf(list, func(r *repo) float64 { return r.TotalCollateralScore }),
+		TotalNodesScored:     countOf(list, func(r *repo) int { return r.TotalNodesScored }),
+		TotalTokenScore:      sumOf(list, func(r *repo) float64 { return r.TotalTokenScore }),
+		TotalStructuralCount: countOf(list, func(r *repo) int { return r.TotalStructuralCount }),
+		TotalStructuralScore: sumOf(list, func(r *repo) float64 { return r.TotalStructuralScore }),
+		TotalLeafCount:       countOf(list, func(r *repo) int { return r.TotalLeafCount }),
+		TotalLeafScore:       sumOf(list, func(r *repo) float64 { return r.TotalLeafScore }),
+		TotalMergedPRs:       len(m.merged),
+		TotalOpenPRs:         len(m.open),
+		TotalClosedPRs:       len(m.closed),
+	}
+	for i := range list {
+		m.out.Credibility = max(m.out.Credibility, list[i].Credibility)
+	}
+}

@@ -1,0 +1,204 @@
+package scoring
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// setting is one number of a registry with the range that it must be in.
+type setting struct {
+	key       string
+	low, high float64 // high 0 means no upper bound
+	aboveLow  bool    // low itself is out
+	unbounded bool    // any number
+	needed    bool    // there is no default
+	nullable  bool    // null means the default
+}
+
+// want says the range in words.
+func (s setting) want() string {
+	switch {
+	case s.unbounded:
+		return "a number"
+	case s.high == 0 && s.aboveLow:
+		return fmt.Sprintf("a number over %v", s.low)
+	case s.high == 0:
+		return fmt.Sprintf("a number of %v or more", s.low)
+	case s.aboveLow:
+		return fmt.Sprintf("a number in (%v, %v]", s.low, s.high)
+	}
+	return fmt.Sprintf("a number in [%v, %v]", s.low, s.high)
+}
+
+func (s setting) holds(x float64) bool {
+	switch {
+	case s.unbounded:
+		return true
+	case x < s.low, s.aboveLow && x == s.low, s.high != 0 && x > s.high:
+		return false
+	}
+	return true
+}
+
+var eligibilityNumbers = []setting{
+	{key: "min_valid_merged_prs"},
+	{key: "min_credibility", high: 1},
+	{key: "excessive_pr_penalty_base_threshold"},
+	{key: "open_pr_threshold_token_score", aboveLow: true}, // a divisor
+	{key: "max_open_pr_threshold"},
+	{key: "min_valid_solved_issues"},
+	{key: "min_issue_credibility", high: 1},
+	{key: "min_token_score_for_valid_issue"},
+	{key: "open_issue_spam_base_threshold"},
+	{key: "open_issue_spam_token_score_per_slot", aboveLow: true}, // a divisor
+	{key: "max_open_issue_threshold"},
+}
+
+var scoringNumbers = []setting{
+	{key: "pr_lookback_days", low: 1, high: 90},
+	{key: "open_pr_collateral_percent", high: 1},
+	{key: "review_penalty_rate", high: 1, aboveLow: true},
+	{key: "standard_issue_multiplier", low: 1, high: 5},
+	{key: "maintainer_issue_multiplier", low: 1, high: 5},
+	{key: "src_tok_saturation_scale", low: 10, high: 500},
+}
+
+var decayNumbers = []setting{
+	{key: "grace_period_hours", high: 168},
+	{key: "sigmoid_midpoint_days", low: 1, high: 90},
+	{key: "sigmoid_steepness", low: 0.01, high: 5},
+	{key: "min_multiplier", high: 1},
+}
+
+func (p *registryParser) eligibility(e *Eligibility, s field) {
+	p.group(s.key, s.value, eligibilityNumbers, []any{
+		&e.MinValidMergedPRs, &e.MinCredibility, &e.ExcessivePRPenaltyBaseThreshold, &e.OpenPRThresholdTokenScore,
+		&e.MaxOpenPRThreshold, &e.MinValidSolvedIssues, &e.MinIssueCredibility, &e.MinTokenScoreForValidIssue,
+		&e.OpenIssueSpamBaseThreshold, &e.OpenIssueSpamTokenScorePerSlot, &e.MaxOpenIssueThreshold,
+	}, nil)
+}
+
+func (p *registryParser) scoring(c *Scoring, s field) {
+	p.group(s.key, s.value, scoringNumbers, []any{
+		&c.PRLookbackDays, &c.OpenPRCollateralPercent, &c.ReviewPenaltyRate, &c.StandardIssueMultiplier,
+		&c.MaintainerIssueMultiplier, &c.SrcTokSaturationScale,
+	}, func(inner field) bool {
+		if inner.key != "time_decay" {
+			return false
+		}
+		d := &c.TimeDecay
+		p.group(s.key+"."+inner.key, inner.value, decayNumbers, []any{
+			&d.GracePeriodHours, &d.SigmoidMidpointDays, &d.SigmoidSteepness, &d.MinMultiplier,
+		}, nil)
+		return true
+	})
+}
+
+// group reads an object in which every key must be known: one of the table, or
+// one that other takes.
+func (p *registryParser) group(path string, raw json.RawMessage, table []setting, into []any, other func(field) bool) {
+	if isNull(raw) {
+		return
+	}
+	settings, err := object(raw, "settings")
+	if err != nil {
+		p.refuse(path, raw, fmt.Sprintf("an object of settings, or null (%v)", err))
+		return
+	}
+	known := make([]string, len(table))
+	inGroup := make([]setting, len(table))
+	for i, s := range table {
+		known[i], inGroup[i] = s.key, s
+		inGroup[i].nullable = true
+	}
+	p.numbers(path+".", settings, inGroup, into)
+	for _, s := range settings {
+		isNumber := false
+		for _, key := range known {
+			isNumber = isNumber || key == s.key
+		}
+		if !isNumber && (other == nil || !other(s)) {
+			p.refuse(path+"."+s.key, s.value, "no such key; known are "+strings.Join(known, ", "))
+		}
+	}
+}
+
+// numbers reads the settings of a table into the variables beside them, which
+// hold the defaults.
+func (p *registryParser) numbers(prefix string, settings []field, table []setting, into []any) {
+	for i, s := range table {
+		found := false
+		for _, f := range settings {
+			if f.key == s.key {
+				found = true
+				p.number(prefix, f, s, into[i])
+			}
+		}
+		if !found && s.needed {
+			p.refuse(prefix+s.key, []byte("missing"), s.want())
+		}
+	}
+}
+
+func (p *registryParser) number(prefix string, f field, s setting, into any) {
+	if s.nullable && isNull(f.value) {
+		return
+	}
+	whole, isWhole := into.(*int)
+	x, ok := parseNumber(f.value, isWhole)
+	if !ok || !s.holds(x) {
+		p.refuse(prefix+s.key, f.value, s.want())
+		return
+	}
+	if isWhole {
+		*whole = int(min(x, maxWhole))
+		return
+	}
+	*into.(*float64) = x //nolint:forcetypeassert // every variable of a table is an int or a float64
+}
+
+// maxWhole is where whole numbers saturate: beyond any count, and exact as a
+// float64.
+const maxWhole = 1 << 53
+
+func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
+
+// parseNumber reads a number, or a text that is one, as the validator does: a
+// whole one loses its fraction, but a text must be whole. What is not finite
+// is no number.
+func parseNumber(raw json.RawMessage, whole bool) (x float64, ok bool) {
+	text, isText := string(raw), false
+	if strings.HasPrefix(text, `"`) {
+		if json.Unmarshal(raw, &text) != nil {
+			return 0, false
+		}
+		text, isText = plainDigits(strings.TrimSpace(text)), true
+	}
+	if text == "" || strings.Trim(text, "0123456789+-.eE") != "" || isText && whole && strings.ContainsAny(text, ".eE") {
+		return 0, false
+	}
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, false // also when it is too large to be finite
+	}
+	if whole {
+		x = math.Trunc(x)
+	}
+	return x, true
+}
+
+// plainDigits drops the underscores between digits that a number written as a
+// text may have.
+func plainDigits(s string) string {
+	var b strings.Builder
+	digit := func(i int) bool { return i >= 0 && i < len(s) && s[i] >= '0' && s[i] <= '9' }
+	for i := range len(s) {
+		if s[i] != '_' || !digit(i-1) || !digit(i+1) {
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}

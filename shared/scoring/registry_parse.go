@@ -1,0 +1,200 @@
+package scoring
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// shareTolerance is how far over 1 the emission shares may add up: the
+// rounding of their sum.
+const shareTolerance = 1e-9
+
+// RegistryError is one entry of a registry that breaks a rule.
+type RegistryError struct {
+	Repository string // "" for the registry as a whole
+	Field      string // path of the setting; "" for the entry as a whole
+	Value      string
+	Want       string
+}
+
+func (e *RegistryError) Error() string {
+	var where []string
+	for _, part := range []string{e.Repository, e.Field} {
+		if part != "" {
+			where = append(where, part)
+		}
+	}
+	if e.Value != "" {
+		where = append(where, e.Value)
+	}
+	return strings.Join(append(where, "want "+e.Want), ": ")
+}
+
+// ParseRegistry reads a registry file. It refuses the whole file when anything
+// breaks a rule, and says all that does: each error is a *RegistryError.
+//
+// It is as strict as the rules say and reads numbers as the validator does: a
+// fraction where a whole number belongs loses its fraction, a number written
+// as a text is one, null inside eligibility and scoring means the default.
+// Stricter than the validator it refuses names that are not owner/repo,
+// repeated names and keys, numbers that are not finite, and values of another
+// kind, with which the validator would fail later, or quietly mean something
+// else.
+func ParseRegistry(data []byte) (Registry, error) {
+	entries, err := object(data, "names as owner/repo")
+	if err != nil {
+		return Registry{}, fmt.Errorf("registry: %w", err)
+	}
+	p := &registryParser{registry: Registry{index: make(map[string]int, len(entries))}}
+	for _, entry := range entries {
+		p.entry(entry)
+	}
+	p.total()
+	if len(p.wrong) > 0 {
+		return Registry{}, errors.Join(p.wrong...)
+	}
+	return p.registry, nil
+}
+
+// registryParser reads entry by entry and collects what is wrong.
+type registryParser struct {
+	registry Registry
+	name     string // of the entry being read, as the file has it
+	wrong    []error
+}
+
+func (p *registryParser) refuse(field string, value []byte, want string) {
+	p.wrong = append(p.wrong, &RegistryError{Repository: p.name, Field: field, Value: clip(value), Want: want})
+}
+
+func (p *registryParser) entry(f field) {
+	p.name = f.key
+	name := pythonLower(f.key)
+	if owner, repo, found := strings.Cut(name, "/"); !found || !isNamePart(owner) || !isNamePart(repo) {
+		p.refuse("", nil, "a name as owner/repo")
+	}
+	if _, taken := p.registry.index[name]; taken {
+		p.refuse("", nil, "each repository once: names differ in more than case")
+		return
+	}
+	settings, err := object(f.value, "settings")
+	if err != nil {
+		p.refuse("", nil, fmt.Sprintf("an object of settings (%v)", err))
+		return
+	}
+	repo := defaults(name)
+	p.repository(&repo, settings)
+	p.registry.index[name] = len(p.registry.Repositories)
+	p.registry.Repositories = append(p.registry.Repositories, repo)
+}
+
+// isNamePart says whether a text can stand on one side of a repository name's
+// slash: the names go into the paths of requests.
+func isNamePart(s string) bool {
+	return s != "" && s != "." && s != ".." && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r == 0x7f || strings.ContainsRune(`/\?#%`, r)
+	})
+}
+
+// settings of a repository that are numbers of its own, not of a group's.
+var ownNumbers = []setting{
+	{key: "emission_share", low: 0, high: 1, needed: true},
+	{key: "issue_discovery_share", low: 0, high: 1},
+	{key: "maintainer_cut", low: 0, high: 1},
+	{key: "default_label_multiplier", unbounded: true},
+}
+
+func (p *registryParser) repository(repo *Repository, settings []field) {
+	own := []any{&repo.EmissionShare, &repo.IssueDiscoveryShare, &repo.MaintainerCut, &repo.DefaultLabelMultiplier}
+	p.numbers("", settings, ownNumbers, own)
+	repo.MaintainerCut = min(repo.MaintainerCut, maxMaintainerCut)
+	for _, s := range settings {
+		switch s.key {
+		case "additional_acceptable_branches":
+			repo.AdditionalBranches = p.branches(s)
+		case "trusted_label_pipeline":
+			repo.TrustedLabelPipeline = p.flag(s)
+		case "label_multipliers":
+			repo.LabelMultipliers = p.labels(s)
+		case "fixed_base_score":
+			repo.FixedBaseScore = p.fixed(s)
+		case "eligibility":
+			p.eligibility(&repo.Eligibility, s)
+		case "scoring":
+			p.scoring(&repo.Scoring, s)
+		default:
+			if !slices.ContainsFunc(ownNumbers, func(n setting) bool { return n.key == s.key }) {
+				p.registry.Ignored = append(p.registry.Ignored, p.name+": "+s.key)
+			}
+		}
+	}
+}
+
+func (p *registryParser) branches(s field) []string {
+	var patterns []*string
+	if err := json.Unmarshal(s.value, &patterns); err != nil || slices.Contains(patterns, nil) {
+		p.refuse(s.key, s.value, "a list of branch patterns, or null")
+		return nil
+	}
+	branches := make([]string, len(patterns))
+	for i, pattern := range patterns {
+		branches[i] = *pattern
+	}
+	return branches
+}
+
+func (p *registryParser) flag(s field) bool {
+	var flag bool
+	if err := json.Unmarshal(s.value, &flag); err != nil {
+		p.refuse(s.key, s.value, "true or false")
+	}
+	return flag
+}
+
+func (p *registryParser) labels(s field) []LabelMultiplier {
+	if isNull(s.value) {
+		return nil
+	}
+	entries, err := object(s.value, "label patterns")
+	if err != nil {
+		p.refuse(s.key, s.value, "an object of label pattern and multiplier, or null")
+		return nil
+	}
+	multipliers := make([]LabelMultiplier, 0, len(entries))
+	for _, entry := range entries {
+		multiplier, ok := parseNumber(entry.value, false)
+		if !ok {
+			p.refuse(s.key+"."+entry.key, entry.value, "a number")
+		}
+		multipliers = append(multipliers, LabelMultiplier{Pattern: pythonLower(entry.key), Multiplier: multiplier})
+	}
+	return multipliers
+}
+
+func (p *registryParser) fixed(s field) *float64 {
+	if isNull(s.value) {
+		return nil
+	}
+	fixed, ok := parseNumber(s.value, false)
+	// A number as a text is none here: the validator multiplies what it read.
+	if !ok || s.value[0] == '"' {
+		p.refuse(s.key, s.value, "a number, or null for none")
+		return nil
+	}
+	return &fixed
+}
+
+// total refuses shares that add up to more than there is.
+func (p *registryParser) total() {
+	sum := 0.0
+	for i := range p.registry.Repositories {
+		sum += p.registry.Repositories[i].EmissionShare
+	}
+	if sum > 1+shareTolerance {
+		p.name = ""
+		p.refuse("emission_share", fmt.Append(nil, sum), "at most 1 over all repositories together")
+	}
+}

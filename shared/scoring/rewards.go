@@ -1,0 +1,218 @@
+package scoring
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// How the emission is divided.
+const (
+	scoringPart  = 0.90 // over the repositories, by their shares
+	treasuryPart = 0.10 // to the issue treasury, on top
+)
+
+// maintainers finds, for each repository with a cut, the uids of the miners
+// that maintain it.
+func maintainers(in *RoundInput, miners []*miner) map[string][]int {
+	uidOf := map[string]int{}
+	for _, m := range miners {
+		if m.out.Failed == NoFailure && m.GitHubID != NoGitHubID {
+			uidOf[m.GitHubID] = m.UID
+		}
+	}
+	found := map[string][]int{}
+	for i := range in.Registry.Repositories {
+		repo := &in.Registry.Repositories[i]
+		if repo.MaintainerCut <= 0 {
+			continue
+		}
+		var uids []int
+		for _, maintainer := range in.Maintainers[repo.Name] {
+			if uid, takesPart := uidOf[maintainer.GitHubID]; takesPart {
+				uids = append(uids, uid)
+			}
+		}
+		slices.Sort(uids)
+		if uids = slices.Compact(uids); len(uids) > 0 {
+			found[repo.Name] = uids
+		}
+	}
+	return found
+}
+
+// reward is section 10.
+func reward(in *RoundInput, miners []*miner, out *Outcome) {
+	scores := scoresOf(miners)
+	out.Emission = []RepositoryEmission{}
+	for i := range in.Registry.Repositories {
+		repo := &in.Registry.Repositories[i]
+		if repo.EmissionShare <= 0 {
+			continue
+		}
+		e := planEmission(repo, out.Maintainers[repo.Name], scores)
+		out.Pool.ScoringShare += e.ScoringShare
+		if e.Active {
+			out.Pool.ActiveScoringShare += e.ScoringShare
+		}
+		out.Emission = append(out.Emission, e)
+	}
+	if out.Pool.ActiveScoringShare > 0 {
+		out.Pool.Multiplier = out.Pool.ScoringShare / out.Pool.ActiveScoringShare
+	}
+	out.Pool.ConfiguredShare = sumOf(in.Registry.Repositories, func(r *Repository) float64 { return r.EmissionShare })
+	out.Pool.Recycled = max(0, 1-out.Pool.ConfiguredShare) * scoringPart
+	rewards := ByUID{}
+	for i := range out.Emission {
+		e := &out.Emission[i]
+		e.split(&out.Pool)
+		out.Pool.Recycled += e.RecycledAmount
+		for _, part := range []ByUID{e.MaintainerRewards, e.PRRewards, e.IssueDiscoveryRewards} {
+			for uid, amount := range part {
+				rewards[uid] += amount
+			}
+		}
+	}
+	out.vector(miners, rewards)
+}
+
+// vector pays the treasury and the recycle UID, if they are there, and lists
+// what everybody gets.
+func (o *Outcome) vector(miners []*miner, rewards ByUID) {
+	o.Rewards = make([]Reward, 0, len(miners))
+	for _, m := range miners {
+		switch m.UID {
+		case TreasuryUID:
+			rewards[m.UID] += treasuryPart
+			o.Pool.Treasury = treasuryPart
+		case RecycleUID:
+			rewards[m.UID] += o.Pool.Recycled
+		}
+		o.Rewards = append(o.Rewards, Reward{m.UID, rewards[m.UID]})
+	}
+	o.Sum = sumOf(o.Rewards, func(r *Reward) float64 { return r.Reward })
+}
+
+// scores are what the miners that take part earn, by repository.
+type scores struct{ pulls, issues map[string]ByUID }
+
+func scoresOf(miners []*miner) scores {
+	s := scores{map[string]ByUID{}, map[string]ByUID{}}
+	for _, m := range miners {
+		if m.out.Failed != NoFailure {
+			continue
+		}
+		for i := range m.repositories {
+			s.note(s.pulls, m.repositories[i].Repository, m.UID, m.repositories[i].TotalScore)
+		}
+		earned := map[string]*total{}
+		for i := range m.out.ScoredIssues {
+			issue := &m.out.ScoredIssues[i]
+			if issue.EarnedScore <= 0 {
+				continue
+			}
+			if earned[issue.Repository] == nil {
+				earned[issue.Repository] = &total{}
+			}
+			earned[issue.Repository].add(issue.EarnedScore)
+		}
+		for repository, sum := range earned {
+			s.note(s.issues, repository, m.UID, sum.value())
+		}
+	}
+	return s
+}
+
+func (scores) note(side map[string]ByUID, repository string, uid int, score float64) {
+	if score <= 0 {
+		return
+	}
+	if side[repository] == nil {
+		side[repository] = ByUID{}
+	}
+	side[repository][uid] = score
+}
+
+// planEmission is a repository's emission before the pool's multiplier is
+// known: the maintainers' cut, the scores, and whether it is active.
+func planEmission(repo *Repository, maintainers []int, s scores) RepositoryEmission {
+	e := RepositoryEmission{
+		Repository: repo.Name, EmissionShare: repo.EmissionShare, IssueDiscoveryShare: repo.IssueDiscoveryShare,
+		RepoSlice: repo.EmissionShare * scoringPart, MaintainerCut: repo.MaintainerCut, MaintainerRewards: ByUID{},
+		PRScores: ByUID{}, IssueDiscoveryScores: ByUID{}, PRRewards: ByUID{}, IssueDiscoveryRewards: ByUID{},
+	}
+	maps.Copy(e.PRScores, s.pulls[repo.Name])
+	maps.Copy(e.IssueDiscoveryScores, s.issues[repo.Name])
+	cut := 0.0
+	if len(maintainers) > 0 {
+		cut = repo.MaintainerCut
+		e.MaintainerCarveOut = repo.MaintainerCut * repo.EmissionShare * scoringPart
+		for _, uid := range maintainers {
+			e.MaintainerRewards[uid] = e.MaintainerCarveOut / float64(len(maintainers))
+		}
+	}
+	e.ScoringShare = repo.EmissionShare * (1 - cut)
+	e.Active = len(e.paidPulls()) > 0 || len(e.paidIssues()) > 0
+	return e
+}
+
+// paidPulls and paidIssues are the scores of a side, none when the side's share
+// is 0: it then does not count.
+func (e *RepositoryEmission) paidPulls() ByUID {
+	if e.IssueDiscoveryShare < 1 {
+		return e.PRScores
+	}
+	return nil
+}
+
+func (e *RepositoryEmission) paidIssues() ByUID {
+	if e.IssueDiscoveryShare > 0 {
+		return e.IssueDiscoveryScores
+	}
+	return nil
+}
+
+// split divides the repository's slice between its sides and their miners.
+// Without any active repository the slice is recycled.
+func (e *RepositoryEmission) split(pool *Pool) {
+	if !e.Active {
+		if pool.ActiveScoringShare <= 0 {
+			e.RecycledAmount += e.ScoringShare * scoringPart
+		}
+		return
+	}
+	slice := e.ScoringShare * scoringPart * pool.Multiplier
+	pulls, issues := e.paidPulls(), e.paidIssues()
+	switch {
+	case pulls.sum() > 0 && issues.sum() > 0:
+		e.PRSlice, e.IssueDiscoverySlice = slice*(1-e.IssueDiscoveryShare), slice*e.IssueDiscoveryShare
+	case pulls.sum() > 0:
+		e.PRSlice = slice
+	default:
+		e.IssueDiscoverySlice = slice
+	}
+	e.PRRewards = pulls.share(e.PRSlice)
+	e.IssueDiscoveryRewards = issues.share(e.IssueDiscoverySlice)
+}
+
+// sum adds up by uid, so that it does not depend on the map's order.
+func (b ByUID) sum() float64 {
+	var t total
+	for _, uid := range slices.SortedFunc(maps.Keys(b), cmp.Compare[int]) {
+		t.add(b[uid])
+	}
+	return t.value()
+}
+
+// share divides a slice in proportion to the scores.
+func (b ByUID) share(slice float64) ByUID {
+	shares := ByUID{}
+	if slice <= 0 {
+		return shares
+	}
+	whole := b.sum()
+	for uid, score := range b {
+		shares[uid] = slice * (score / whole)
+	}
+	return shares
+}

@@ -1,0 +1,72 @@
+package scoring
+
+import "time"
+
+// NeedsFiles says whether a pull request's files are to be fetched. The others
+// have none that could be scored.
+func NeedsFiles(pr PullRequest) bool { return pr.ScoringDataStored }
+
+// Score is sections 4 and 6 for one loaded pull request. Tokens are nil when
+// its files were not fetched, could not be had, or are none: then it stays
+// unscored, unless the repository has a fixed base score.
+func Score(pr PullRequest, repo *Repository, tokens *TokenFigures, asOf time.Time) ScoredPullRequest {
+	scored := unscored(&pr)
+	if tokens == nil && repo.FixedBaseScore == nil {
+		scored.Reasons.Base = because(BaseNoFiles)
+		if !pr.ScoringDataStored {
+			scored.Reasons.Base = because(BaseNoStoredData)
+		}
+		return scored
+	}
+	scored.Scored = true
+	scored.base(repo, tokens)
+	scored.multipliers(&pr, repo, asOf)
+	return scored
+}
+
+// unscored is a pull request with every score 0 and every multiplier 1.
+func unscored(pr *PullRequest) ScoredPullRequest {
+	return ScoredPullRequest{
+		Repository: pr.Repository, Number: pr.Number, Title: pr.Title, State: pr.State,
+		CreatedAt: pr.CreatedAt, MergedAt: pr.MergedAt,
+		MaintainerChangesRequestedCount: pr.MaintainerChangesRequestedCount,
+		IssueMultiplier:                 1, TimeDecayMultiplier: 1, ReviewQualityMultiplier: 1, LabelMultiplier: 1,
+	}
+}
+
+// base sets the token figures, if there are any, and the base score.
+func (s *ScoredPullRequest) base(repo *Repository, tokens *TokenFigures) {
+	scale := repo.Scoring.SrcTokSaturationScale
+	if tokens != nil {
+		s.Tokens = tokens
+		s.TokenScore = tokens.TokenScore
+		s.StructuralCount, s.StructuralScore = tokens.StructuralCount, tokens.StructuralScore
+		s.LeafCount, s.LeafScore = tokens.LeafCount, tokens.LeafScore
+		s.TotalNodesScored = tokens.TotalNodesScored
+		s.BaseScore = BaseScore(tokens, scale)
+		s.Reasons.Base = because(BaseFromTokens, "source_token_score", number(tokens.SourceTokenScore),
+			"src_tok_saturation_scale", number(scale), "total_score", number(tokens.TotalScore))
+	}
+	// A fixed base score replaces the base score alone: the token figures
+	// stay what the files say.
+	if repo.FixedBaseScore != nil {
+		s.Reasons.Base = because(BaseFixed, "fixed_base_score", number(*repo.FixedBaseScore), "from_tokens", number(s.BaseScore))
+		s.BaseScore = *repo.FixedBaseScore
+	}
+}
+
+func (s *ScoredPullRequest) multipliers(pr *PullRequest, repo *Repository, asOf time.Time) {
+	label := chooseLabel(pr.Labels, repo)
+	if label.name != "" {
+		s.Label = &label.name
+	}
+	s.LabelMultiplier, s.Reasons.Labels = label.multiplier, label.reasons
+	s.IssueMultiplier, s.Reasons.LinkedIssues = issueMultiplier(pr, &repo.Scoring)
+	if pr.State != Merged {
+		return
+	}
+	decay, decayReason := timeDecay(pr.MergedAt, asOf, &repo.Scoring.TimeDecay)
+	review, reviewReason := reviewQuality(pr.MaintainerChangesRequestedCount, repo.Scoring.ReviewPenaltyRate)
+	s.TimeDecayMultiplier, s.Reasons.TimeDecay = decay, &decayReason
+	s.ReviewQualityMultiplier, s.Reasons.Review = review, &reviewReason
+}
