@@ -1,0 +1,203 @@
+package tokenscore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"time"
+
+	"mirrorfleet/shared/scoring"
+)
+
+// errIsolated says that a child died or ran out of its budget over a request.
+// It is the pull request's loss and nobody's failure.
+var errIsolated = errors.New("the child ended before its answer")
+
+// child is one running child process. One request at a time may use it.
+type child struct {
+	cmd    *exec.Cmd
+	in     *os.File // its standard input
+	out    *os.File // its standard output
+	stderr *lineLogger
+	log    *slog.Logger
+	// weights is the digest of those that it has.
+	weights string
+	// exited is closed when the process has been waited for; end is how it
+	// ended, to be read after that.
+	exited chan struct{}
+	end    error
+}
+
+// startChild starts a child and waits until it can work.
+func startChild(ctx context.Context, cfg *Config, grammars string) (*child, error) {
+	c, err := spawn(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("starting a token-scoring child with %q: %w", cfg.Command, err)
+	}
+	if err := c.greet(ctx, cfg, grammars); err != nil {
+		c.kill()
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("starting a token-scoring child: %w", ctx.Err())
+		}
+		return nil, fmt.Errorf("the token-scoring child %q did not start (%w; it ended with: %s; it wrote: %s)",
+			cfg.Command, err, endOf(c.end), c.stderr.last())
+	}
+	return c, nil
+}
+
+// spawn starts the process with pipes, and a goroutine that waits for it.
+func spawn(cfg *Config) (*child, error) {
+	childIn, in, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("making a pipe: %w", err)
+	}
+	out, childOut, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("making a pipe: %w", err), childIn.Close(), in.Close())
+	}
+	c := &child{
+		in: in, out: out, log: cfg.Log, exited: make(chan struct{}), stderr: &lineLogger{log: cfg.Log},
+		// Not CommandContext: a pool's context ends requests, and Close ends children.
+		cmd: exec.Command(cfg.Command[0], cfg.Command[1:]...), //nolint:noctx // see above
+	}
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = childIn, childOut, c.stderr
+	c.cmd.WaitDelay = time.Second // should something else hold its standard error
+	c.cmd.SysProcAttr = isolation()
+	c.cmd.Env = append(os.Environ(), memoryEnvironment(cfg.MemoryLimit)...)
+	err = c.cmd.Start()
+	err = errors.Join(err, childIn.Close(), childOut.Close())
+	if err != nil {
+		return nil, errors.Join(err, in.Close(), out.Close())
+	}
+	c.stderr.started(c.cmd.Process.Pid)
+	go func() {
+		c.end = c.cmd.Wait()
+		close(c.exited)
+	}()
+	return c, nil
+}
+
+// greet reads the child's hello and caps its memory from here on.
+func (c *child) greet(ctx context.Context, cfg *Config, grammars string) error {
+	defer context.AfterFunc(ctx, c.signalKill)()
+	if err := c.within(cfg.StartTimeout); err != nil {
+		return err
+	}
+	data, err := expectFrame(c.out, frameHello)
+	if err != nil {
+		return fmt.Errorf("reading its greeting: %w", err)
+	}
+	var h hello
+	if err := json.Unmarshal(data, &h); err != nil {
+		return fmt.Errorf("reading its greeting: %w", err)
+	}
+	if h.Protocol != protocol || h.Grammars != grammars {
+		return fmt.Errorf("it speaks protocol %d with grammars %.12s, want %d and %.12s",
+			h.Protocol, h.Grammars, protocol, grammars)
+	}
+	if cfg.MemoryLimit < 0 {
+		return nil
+	}
+	return limitMemory(c.cmd.Process.Pid, cfg.MemoryLimit)
+}
+
+// within gives all that follows a deadline.
+func (c *child) within(d time.Duration) error {
+	deadline := time.Now().Add(d)
+	if err := errors.Join(c.in.SetDeadline(deadline), c.out.SetDeadline(deadline)); err != nil {
+		return fmt.Errorf("setting a deadline: %w", err)
+	}
+	return nil
+}
+
+// ready makes sure that the child is there and has the weights. It fails only
+// if the child is gone, which costs no pull request anything.
+func (c *child) ready(w *scoring.Weights, timeout time.Duration) error {
+	if err := c.within(timeout); err != nil {
+		return err
+	}
+	if c.weights != w.Digest() {
+		data, err := encodeWeights(w)
+		if err != nil {
+			return err
+		}
+		if err := writeFrame(c.in, frameWeights, data); err != nil {
+			return err
+		}
+		c.weights = w.Digest()
+	}
+	if err := writeFrame(c.in, frameBegin, ""); err != nil {
+		return err
+	}
+	_, err := expectFrame(c.out, frameReady)
+	return err
+}
+
+// diff has one file scored. Any error but a *FailedError means that the child
+// is of no use any more.
+func (c *child) diff(language, base, head string) (scoring.Breakdown, error) {
+	if err := writeFrame(c.in, frameLanguage, language); err != nil {
+		return scoring.Breakdown{}, err
+	}
+	for _, text := range []string{base, head} {
+		if err := writeFrame(c.in, frameText, text); err != nil {
+			return scoring.Breakdown{}, err
+		}
+	}
+	data, err := expectFrame(c.out, frameFigures)
+	if err != nil {
+		return scoring.Breakdown{}, err
+	}
+	return decodeFigures(data)
+}
+
+// gone says whether the process has ended.
+func (c *child) gone() bool {
+	select {
+	case <-c.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// signalKill kills the process without waiting; its pipes break.
+func (c *child) signalKill() { _ = c.cmd.Process.Kill() } // an error means that it is gone already
+
+// kill ends the process and waits for it.
+func (c *child) kill() {
+	c.signalKill()
+	<-c.exited
+	c.closePipes()
+}
+
+// stop lets the process end on its own, as it does when its input ends.
+func (c *child) stop(patience time.Duration) {
+	_ = c.in.Close()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-c.exited:
+	case <-timer.C:
+		c.log.Warn("a token-scoring child did not end with its input and is killed", "pid", c.cmd.Process.Pid)
+		c.signalKill()
+		<-c.exited
+	}
+	c.closePipes()
+}
+
+func (c *child) closePipes() {
+	_ = c.in.Close() // closing twice is an error of no consequence
+	_ = c.out.Close()
+}
+
+func endOf(err error) string {
+	if err == nil {
+		return "exit status 0"
+	}
+	return err.Error()
+}

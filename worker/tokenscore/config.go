@@ -1,0 +1,132 @@
+package tokenscore
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/tokenscore/grammars/manifest"
+)
+
+// The defaults of Config.
+const (
+	DefaultBudget       = 10 * time.Second // section 5 of the rules
+	DefaultMemoryLimit  = 400 << 20
+	DefaultStartTimeout = 30 * time.Second
+	// minMemoryLimit leaves a child room for one text of the largest size.
+	minMemoryLimit = 64 << 20
+)
+
+// DefaultUnloadable are the languages that a validator installed today cannot
+// load: its package of the C# grammar has an ABI that its parser refuses.
+func DefaultUnloadable() []string { return []string{"csharp"} }
+
+// Config is what a Pool works with.
+type Config struct {
+	// Command starts a child: a program and its arguments. Required.
+	Command []string
+	// Children is how many processes score at once. Default: one per CPU.
+	Children int
+	// Grammars is the directory that `make grammars` builds. Required.
+	Grammars string
+	// Unloadable are languages whose files give no nodes, as in a validator
+	// that cannot load their grammars. Nil means DefaultUnloadable; an empty
+	// slice means that every language is scored.
+	Unloadable []string
+	// Budget is the wall clock that one pull request has. Default 10 s.
+	Budget time.Duration
+	// MemoryLimit is what a child may hold in bytes; over it, it dies. Default
+	// 400 MiB, at least 64 MiB; negative means no limit. Enforced on Linux.
+	MemoryLimit int64
+	// StartTimeout is how long a child may take to start. Default 30 s.
+	StartTimeout time.Duration
+	// Log takes what children write on standard error, and their ends.
+	// Default slog.Default().
+	Log *slog.Logger
+}
+
+func (c *Config) setDefaults() {
+	if c.Children == 0 {
+		c.Children = runtime.NumCPU()
+	}
+	if c.Unloadable == nil {
+		c.Unloadable = DefaultUnloadable()
+	}
+	if c.Budget == 0 {
+		c.Budget = DefaultBudget
+	}
+	if c.MemoryLimit == 0 {
+		c.MemoryLimit = DefaultMemoryLimit
+	}
+	if c.StartTimeout == 0 {
+		c.StartTimeout = DefaultStartTimeout
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+}
+
+func (c *Config) validate() error {
+	switch {
+	case len(c.Command) == 0 || c.Command[0] == "":
+		return errors.New("tokenscore: Command is empty: want the program that runs Serve")
+	case c.Grammars == "":
+		return errors.New("tokenscore: Grammars is empty: want the directory that `make grammars` builds")
+	case c.Children < 1:
+		return fmt.Errorf("tokenscore: Children %d: want at least 1", c.Children)
+	case c.Budget < 0:
+		return fmt.Errorf("tokenscore: Budget %v: want more than 0", c.Budget)
+	case c.StartTimeout < 0:
+		return fmt.Errorf("tokenscore: StartTimeout %v: want more than 0", c.StartTimeout)
+	case c.MemoryLimit > 0 && c.MemoryLimit < minMemoryLimit:
+		return fmt.Errorf("tokenscore: MemoryLimit %d: want at least %d bytes, or a negative number for none",
+			c.MemoryLimit, minMemoryLimit)
+	}
+	for _, language := range c.Unloadable {
+		if !scoring.KnownLanguage(language) {
+			return fmt.Errorf("tokenscore: Unloadable %q: no such language, want some of %s",
+				language, strings.Join(scoring.Languages(), " "))
+		}
+	}
+	return nil
+}
+
+// GrammarsError says that the grammars are not there or not as they were built.
+type GrammarsError struct {
+	Dir string
+	Err error
+}
+
+func (e *GrammarsError) Error() string {
+	return fmt.Sprintf("the grammars in %s cannot be used: %v (`make grammars` builds them; "+
+		"--grammars or MIRRORFLEET_GRAMMARS names another directory)", e.Dir, e.Err)
+}
+
+func (e *GrammarsError) Unwrap() error { return e.Err }
+
+// checkGrammars reads the manifest and checks every file that it names.
+func checkGrammars(dir string) (*manifest.Manifest, error) {
+	m, err := manifest.Read(dir)
+	if err == nil {
+		err = m.Verify(dir)
+	}
+	if err != nil {
+		return nil, &GrammarsError{Dir: dir, Err: err}
+	}
+	return m, nil
+}
+
+// version identifies what is computed: the grammars, and the languages that are
+// left out.
+func version(m *manifest.Manifest, unloadable []string) string {
+	left := slices.Sorted(slices.Values(unloadable))
+	sum := sha256.Sum256([]byte(m.Digest() + " without " + strings.Join(slices.Compact(left), " ")))
+	return hex.EncodeToString(sum[:])
+}

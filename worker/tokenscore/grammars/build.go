@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/tokenscore/grammars/manifest"
+)
+
+// builder is one build.
+type builder struct {
+	out, python, cc string
+	jobs            int
+	log             io.Writer
+
+	old   *manifest.Manifest // what stands in out; nil when nothing usable does
+	work  string             // where this build unpacks and compiles
+	stage string             // what becomes out
+	made  manifest.Manifest
+
+	origins map[string]origin // of the languages to be built
+}
+
+// build makes out what it should be. It does nothing when it is already.
+func (b *builder) build(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Dir(b.out), 0o755); err != nil {
+		return fmt.Errorf("making the output's parent: %w", err)
+	}
+	release, err := b.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := b.recover(); err != nil {
+		return err
+	}
+	b.old = readOld(b.out)
+	if b.old != nil && len(b.stale()) == 0 && b.old.Runtime.Recipe == runtimeRecipe() {
+		return nil
+	}
+	if b.work, err = os.MkdirTemp(filepath.Dir(b.out), workPrefix(b.out)); err != nil {
+		return fmt.Errorf("making a directory to build in: %w", err)
+	}
+	err = b.rebuild(ctx)
+	return errors.Join(err, os.RemoveAll(b.work))
+}
+
+// readOld returns what stands in dir if every file is as it was built; what is
+// not gets built anew, whatever the reason.
+func readOld(dir string) *manifest.Manifest {
+	m, err := manifest.Read(dir)
+	if err != nil {
+		return nil
+	}
+	if err := m.Verify(dir); err != nil {
+		return partial(m, dir)
+	}
+	return m
+}
+
+// partial keeps the entries of a manifest whose files are as they were built.
+func partial(m *manifest.Manifest, dir string) *manifest.Manifest {
+	intact := func(o manifest.Object) bool {
+		sum, err := manifest.FileDigest(filepath.Join(dir, o.File))
+		return err == nil && sum == o.SHA256
+	}
+	m.Languages = slices.DeleteFunc(m.Languages, func(g manifest.Grammar) bool { return !intact(g.Object) })
+	if !intact(m.Runtime) || m.Runtime.Sources != manifest.RuntimeSources() {
+		m.Runtime = manifest.Object{}
+	}
+	if slices.ContainsFunc(m.Licenses, func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err != nil
+	}) {
+		return nil
+	}
+	return m
+}
+
+// stale lists the languages that no intact object of today's recipe serves.
+func (b *builder) stale() []string {
+	var stale []string
+	for _, language := range scoring.Languages() {
+		if b.old != nil {
+			if g, found := b.old.Grammar(language); found && g.Recipe == grammarRecipe(language) {
+				continue
+			}
+		}
+		stale = append(stale, language)
+	}
+	return stale
+}
+
+func (b *builder) rebuild(ctx context.Context) error {
+	if err := b.tools(ctx); err != nil {
+		return err
+	}
+	b.stage = filepath.Join(b.work, "stage")
+	if err := os.Mkdir(b.stage, 0o755); err != nil {
+		return fmt.Errorf("making the staging directory: %w", err)
+	}
+	languages := b.stale()
+	fmt.Fprintf(b.log, "grammars: building the runtime and %d of %d grammars into %s\n",
+		len(languages), len(scoring.Languages()), b.out)
+	if err := b.fetch(ctx, len(languages) > 0); err != nil {
+		return err
+	}
+	if err := b.unpackAll(ctx, languages); err != nil {
+		return err
+	}
+	var err error
+	if b.origins, err = b.readOrigins(languages); err != nil {
+		return err
+	}
+	if err := b.compileAll(ctx, languages); err != nil {
+		return err
+	}
+	if err := b.takeOver(languages); err != nil {
+		return err
+	}
+	if err := b.licenses(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("stopped: %w", err)
+	}
+	return b.install()
+}
+
+// compileAll compiles the runtime and the languages on all cores, the large
+// grammars first so that none is left to run alone at the end.
+func (b *builder) compileAll(ctx context.Context, languages []string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(b.jobs)
+	group.Go(func() error { return b.compileRuntime(ctx) })
+	bySize := slices.Clone(languages)
+	slices.SortStableFunc(bySize, func(a, c string) int { return int(b.sourceSize(c) - b.sourceSize(a)) })
+	made := make([]manifest.Grammar, len(bySize))
+	for i, language := range bySize {
+		group.Go(func() (err error) {
+			made[i], err = b.compileGrammar(ctx, language)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	b.made.Languages = made
+	return nil
+}
+
+// takeOver links what the old directory already has into the stage.
+func (b *builder) takeOver(built []string) error {
+	for _, language := range scoring.Languages() {
+		if slices.Contains(built, language) {
+			continue
+		}
+		g, found := b.old.Grammar(language)
+		if !found {
+			return fmt.Errorf("language %s was neither built nor there", language)
+		}
+		if err := link(filepath.Join(b.out, g.File), filepath.Join(b.stage, g.File)); err != nil {
+			return err
+		}
+		b.made.Languages = append(b.made.Languages, *g)
+	}
+	slices.SortFunc(b.made.Languages, func(a, c manifest.Grammar) int { return strings.Compare(a.Language, c.Language) })
+	return nil
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"mirrorfleet/worker/tokenscore/grammars/manifest"
+)
+
+func (b *builder) compileRuntime(ctx context.Context) error {
+	sources, err := manifest.WalkSources()
+	if err != nil {
+		return err
+	}
+	walk := filepath.Join(b.work, "walk")
+	for name, data := range sources {
+		if err := writeFile(filepath.Join(walk, name), bytes.NewReader(data)); err != nil {
+			return err
+		}
+	}
+	lib := filepath.Join(b.unpacked(manifest.Core), "tree_sitter/core/lib")
+	args := append(runtimeFlags(), "-I"+filepath.Join(lib, "src"), "-I"+filepath.Join(lib, "include"), filepath.Join(walk, "walk.c"))
+	b.made.Runtime = manifest.Object{
+		File: manifest.RuntimeFile, Sources: manifest.RuntimeSources(), Recipe: runtimeRecipe(),
+	}
+	return b.compile(ctx, &b.made.Runtime, args)
+}
+
+// sources is the directory of a language's parser.
+func (b *builder) sources(language string) string {
+	if language == "csharp" {
+		return filepath.Join(b.unpacked(manifest.CSharp), "src")
+	}
+	return filepath.Join(b.unpacked(manifest.Pack), "parsers", language, "src")
+}
+
+func (b *builder) sourceSize(language string) int64 {
+	info, err := os.Stat(filepath.Join(b.sources(language), "parser.c"))
+	if err != nil {
+		return 0 // compiling it says what is wrong
+	}
+	return info.Size()
+}
+
+func (b *builder) compileGrammar(ctx context.Context, language string) (manifest.Grammar, error) {
+	src := b.sources(language)
+	from := b.origins[language]
+	g := manifest.Grammar{
+		Language: language, Symbol: manifest.Symbol(language),
+		Repository: from.repository, Revision: from.revision, License: from.license,
+	}
+	var err error
+	if g.ABI, err = grammarABI(filepath.Join(src, "parser.c")); err != nil {
+		return g, fmt.Errorf("grammar %s: %w", language, err)
+	}
+	if g.Sources, err = b.digestSources(language); err != nil {
+		return g, fmt.Errorf("grammar %s: %w", language, err)
+	}
+	g.File, g.Recipe = language+".so", grammarRecipe(language)
+	args := append(linkFlags(), "-I"+src)
+	if language == "csharp" {
+		args = append(args, "-I"+b.sources(headersOf))
+	}
+	args = append(args, filepath.Join(src, "parser.c"))
+	if scanner := filepath.Join(src, "scanner.c"); exists(scanner) {
+		args = append(args, scanner)
+	}
+	if err := b.compile(ctx, &g.Object, args); err != nil {
+		return g, fmt.Errorf("grammar %s: %w", language, err)
+	}
+	return g, nil
+}
+
+// compile compiles into the stage and notes the result's digest.
+func (b *builder) compile(ctx context.Context, o *manifest.Object, args []string) error {
+	target := filepath.Join(b.stage, o.File)
+	args = slices.Concat(commonFlags, args, []string{"-o", target})
+	if output, err := exec.CommandContext(ctx, b.cc, args...).CombinedOutput(); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped: %w", ctx.Err())
+		}
+		return fmt.Errorf("compiling %s with %s: %w\n%s", o.File, b.cc, err, bytes.TrimSpace(output))
+	}
+	var err error
+	o.SHA256, err = manifest.FileDigest(target)
+	return err
+}
+
+var abiLine = regexp.MustCompile(`(?m)^#define LANGUAGE_VERSION (\d+)$`)
+
+// The language ABIs that the runtime takes.
+const (
+	oldestABI = 13
+	newestABI = 14
+)
+
+// grammarABI reads a parser's ABI; one that the runtime refuses fails the
+// build, so that no language ends up without nodes.
+func grammarABI(parser string) (int, error) {
+	f, err := os.Open(parser)
+	if err != nil {
+		return 0, fmt.Errorf("opening the parser: %w", err)
+	}
+	head := make([]byte, 4096)
+	n, err := f.Read(head)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return 0, fmt.Errorf("reading the parser: %w", err)
+	}
+	found := abiLine.FindSubmatch(head[:n])
+	if found == nil {
+		return 0, fmt.Errorf("%s: no LANGUAGE_VERSION in its first lines", filepath.Base(parser))
+	}
+	abi, err := strconv.Atoi(string(found[1]))
+	if err != nil || abi < oldestABI || abi > newestABI {
+		return 0, fmt.Errorf("language ABI %s: the runtime takes %d to %d", found[1], oldestABI, newestABI)
+	}
+	return abi, nil
+}
+
+// digestSources is the sha256 over the names and bytes of all that a grammar is
+// compiled from.
+func (b *builder) digestSources(language string) (string, error) {
+	root := filepath.Dir(b.sources(language))
+	h := sha256.New()
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !isSource(path) {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("reading a source: %w", err)
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return fmt.Errorf("naming a source: %w", err)
+		}
+		fmt.Fprintf(h, "%s %d\n", filepath.ToSlash(name), len(data))
+		h.Write(data)
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("digesting the sources: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

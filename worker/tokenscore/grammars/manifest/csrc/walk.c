@@ -1,0 +1,181 @@
+// Parses a text and hands back the nodes of its tree in one array.
+//
+// The runtime is included, not linked, so that the compiler sees it whole, and
+// so that the walk reads the tree's own memory. It visits the nodes that the
+// runtime's cursor visits, in its order, without keeping rows and columns.
+#include "lib.c"
+
+#include "walk.h"
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+// A text of this many bytes or more leaves enough freed memory behind to be
+// worth handing back to the system.
+#define LARGE_TEXT (256u * 1024u)
+
+// A walker keeps this many nodes' memory between calls, 3 MB.
+#define NODES_KEPT (256u * 1024u)
+
+// The children of one node that are still to be visited.
+typedef struct {
+  const Subtree *children;
+  const TSSymbol *aliases; // by structural child; may be null
+  uint32_t count, index;
+  uint32_t structural; // children so far that are no extras
+  uint32_t position;   // where the last child ended
+} level;
+
+struct mf_walker {
+  TSParser *parser;
+  mf_node *nodes;
+  size_t count, capacity;
+  level *levels;
+  size_t depth, levels_capacity;
+};
+
+static void walker_close(mf_walker *self) {
+  if (!self) return;
+  if (self->parser) ts_parser_delete(self->parser);
+  free(self->nodes);
+  free(self->levels);
+  free(self);
+}
+
+static mf_walker *walker_open(void) {
+  mf_walker *self = calloc(1, sizeof *self);
+  if (!self) return NULL;
+  self->parser = ts_parser_new();
+  if (!self->parser) {
+    walker_close(self);
+    return NULL;
+  }
+  return self;
+}
+
+// Makes room for one more element.
+static bool reserve(void **elements, size_t size, size_t count, size_t *capacity) {
+  if (count < *capacity) return true;
+  size_t wanted = *capacity ? *capacity * 2 : 1024;
+  void *larger = realloc(*elements, wanted * size);
+  if (!larger) return false;
+  *elements = larger;
+  *capacity = wanted;
+  return true;
+}
+
+static bool push(mf_walker *self, const TSLanguage *language, Subtree parent, uint32_t start) {
+  if (!reserve((void **)&self->levels, sizeof(level), self->depth, &self->levels_capacity)) return false;
+  self->levels[self->depth++] = (level){
+    .children = ts_subtree_children(parent),
+    .aliases = ts_language_alias_sequence(language, parent.ptr->production_id),
+    .count = ts_subtree_child_count(parent),
+    .position = start,
+  };
+  return true;
+}
+
+// Visits one node; *descend says whether its children follow.
+static inline bool visit(mf_walker *self, const TSLanguage *language, const mf_symbol *table, Subtree node,
+                         TSSymbol symbol, uint32_t start, bool *descend) {
+  // ERROR and _ERROR are the two highest numbers; their entries stand last.
+  const mf_symbol *entry = symbol >= ts_builtin_sym_error_repeat
+    ? &table[language->symbol_count + (ts_builtin_sym_error - symbol)]
+    : &table[symbol];
+  *descend = false;
+  if (entry->action == MF_SKIP) return true;
+  bool leaf = ts_subtree_visible_child_count(node) == 0;
+  *descend = !leaf;
+  if (!leaf && entry->action != MF_KEEP_ALL) return true;
+  if (!reserve((void **)&self->nodes, sizeof(mf_node), self->count, &self->capacity)) return false;
+  self->nodes[self->count++] = (mf_node){
+    .start = start, .end = start + ts_subtree_size(node).bytes, .kind = entry->kind, .leaf = leaf,
+  };
+  return true;
+}
+
+static bool walk_tree(mf_walker *self, const TSTree *tree, const mf_symbol *table) {
+  const TSLanguage *language = tree->language;
+  bool descend;
+  uint32_t start = ts_subtree_padding(tree->root).bytes;
+  self->depth = 0;
+  if (!visit(self, language, table, tree->root, ts_subtree_symbol(tree->root), start, &descend)) return false;
+  if (descend && !push(self, language, tree->root, start)) return false;
+  while (self->depth > 0) {
+    level *at = &self->levels[self->depth - 1];
+    if (at->index == at->count) {
+      self->depth--;
+      continue;
+    }
+    Subtree child = at->children[at->index];
+    // A node starts where its first child does: that one's padding is its own.
+    start = at->index == 0 ? at->position : at->position + ts_subtree_padding(child).bytes;
+    at->index++;
+    at->position = start + ts_subtree_size(child).bytes;
+    TSSymbol alias = 0;
+    if (!ts_subtree_extra(child)) {
+      if (at->aliases) alias = at->aliases[at->structural];
+      at->structural++;
+    }
+    if (alias || ts_subtree_visible(child)) {
+      TSSymbol symbol = alias ? alias : ts_subtree_symbol(child);
+      if (!visit(self, language, table, child, symbol, start, &descend)) return false;
+    } else {
+      descend = ts_subtree_visible_child_count(child) > 0; // hidden: only its children show
+    }
+    if (descend && !push(self, language, child, start)) return false;
+  }
+  return true;
+}
+
+static void give_back(mf_walker *self, uint32_t length) {
+  if (length < LARGE_TEXT) return;
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+  (void)self;
+}
+
+static int walker_walk(mf_walker *self, const void *language, const char *text, uint32_t length, uint64_t micros,
+                       const mf_symbol *table, const mf_node **nodes, size_t *count) {
+  *nodes = NULL;
+  *count = self->count = 0;
+  if (self->capacity > NODES_KEPT) {
+    free(self->nodes);
+    self->nodes = NULL;
+    self->capacity = 0;
+  }
+  if (!ts_parser_set_language(self->parser, language)) return MF_LANGUAGE_REFUSED;
+  ts_parser_set_timeout_micros(self->parser, micros);
+  TSTree *tree = ts_parser_parse_string_encoding(self->parser, NULL, text, length, TSInputEncodingUTF8);
+  if (!tree) {
+    // Without this the next call would resume the parse that was given up.
+    ts_parser_reset(self->parser);
+    give_back(self, length);
+    return MF_NO_TREE;
+  }
+  bool walked = !table || walk_tree(self, tree, table);
+  ts_tree_delete(tree);
+  give_back(self, length);
+  if (!walked) return MF_NO_MEMORY;
+  *nodes = self->nodes;
+  *count = self->count;
+  return MF_OK;
+}
+
+static uint32_t language_abi(const void *language) { return ts_language_version(language); }
+
+static uint32_t symbol_count(const void *language) { return ts_language_symbol_count(language); }
+
+static const char *symbol_name(const void *language, uint16_t symbol) {
+  return ts_language_symbol_name(language, symbol);
+}
+
+__attribute__((visibility("default"))) const mf_api *mirrorfleet_walk(void) {
+  static const mf_api api = {
+    .abi = MF_ABI, .open = walker_open, .close = walker_close, .walk = walker_walk,
+    .language_abi = language_abi, .symbol_count = symbol_count, .symbol_name = symbol_name,
+  };
+  return &api;
+}

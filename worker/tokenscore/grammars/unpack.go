@@ -1,0 +1,112 @@
+package main
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/worker/tokenscore/grammars/manifest"
+)
+
+// unpackAll unpacks what the build reads into one directory per source
+// distribution, without the archive's own top directory.
+func (b *builder) unpackAll(ctx context.Context, languages []string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return b.unpack(ctx, manifest.Core, func(path string) bool {
+			return path == "LICENSE" || strings.HasPrefix(path, "tree_sitter/core/lib/")
+		})
+	})
+	if len(languages) > 0 {
+		// The headers of one grammar serve csharp, which brings none.
+		wanted := append([]string{headersOf}, languages...)
+		group.Go(func() error { return b.unpack(ctx, manifest.Pack, packFilter(wanted)) })
+		group.Go(func() error {
+			return b.unpack(ctx, manifest.CSharp, func(path string) bool {
+				return path == "LICENSE" || strings.HasPrefix(path, "src/")
+			})
+		})
+	}
+	return group.Wait()
+}
+
+// headersOf is the language whose tree_sitter headers csharp is compiled with.
+const headersOf = "java"
+
+// packFilter takes sources of the wanted languages; the grammars' JSON files
+// are nine tenths of the archive and not needed.
+func packFilter(languages []string) func(path string) bool {
+	return func(path string) bool {
+		switch path {
+		case "LICENSE", "README.md", definitionsFile:
+			return true
+		}
+		parts := strings.Split(path, "/")
+		return len(parts) > 2 && parts[0] == "parsers" && slices.Contains(languages, parts[1]) && isSource(path)
+	}
+}
+
+func isSource(path string) bool {
+	switch filepath.Ext(path) {
+	case ".c", ".h", ".inc":
+		return true
+	}
+	return false
+}
+
+// unpacked is where a source distribution's files stand.
+func (b *builder) unpacked(p manifest.Package) string { return filepath.Join(b.work, p.Name) }
+
+func (b *builder) unpack(ctx context.Context, p manifest.Package, wanted func(path string) bool) (err error) {
+	f, err := os.Open(filepath.Join(b.cache(), p.File))
+	if err != nil {
+		return fmt.Errorf("opening a download: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	zipped, err := gzip.NewReader(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.File, err)
+	}
+	archive := tar.NewReader(zipped)
+	for ctx.Err() == nil {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.File, err)
+		}
+		_, path, _ := strings.Cut(header.Name, "/")
+		if header.Typeflag != tar.TypeReg || !filepath.IsLocal(path) || !wanted(path) {
+			continue
+		}
+		if err := writeFile(filepath.Join(b.unpacked(p), path), archive); err != nil {
+			return fmt.Errorf("%s: %w", p.File, err)
+		}
+	}
+	return fmt.Errorf("unpacking %s: %w", p.File, ctx.Err())
+}
+
+func writeFile(path string, from io.Reader) (err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("making a directory: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return fmt.Errorf("making a file: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if _, err := io.Copy(f, from); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}

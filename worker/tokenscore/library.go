@@ -1,0 +1,186 @@
+package tokenscore
+
+/*
+#cgo linux LDFLAGS: -ldl
+#include <dlfcn.h>
+#include <stdlib.h>
+#include "grammars/manifest/csrc/walk.h"
+
+static const mf_api *enter(void *function) { return ((mf_entry)function)(); }
+
+static const void *language_of(void *function) { return ((const void *(*)(void))function)(); }
+
+static mf_walker *open_walker(const mf_api *api) { return api->open(); }
+
+static uint32_t abi_of(const mf_api *api, const void *language) { return api->language_abi(language); }
+
+static uint32_t symbols_of(const mf_api *api, const void *language) { return api->symbol_count(language); }
+
+static const char *name_of(const mf_api *api, const void *language, uint16_t symbol) {
+  return api->symbol_name(language, symbol);
+}
+
+static int walk(const mf_api *api, mf_walker *walker, const void *language, const char *text, uint32_t length,
+                uint64_t micros, const mf_symbol *table, const mf_node **nodes, size_t *count) {
+  return api->walk(walker, language, text, length, micros, table, nodes, count);
+}
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+	"unsafe"
+
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/tokenscore/grammars/manifest"
+)
+
+// errNoTree says that a text gave no tree: its time ran out, or the parser gave up.
+var errNoTree = errors.New("no tree")
+
+// library is the runtime with one walker, and the grammars opened so far. What
+// is opened stays so until the process ends. One goroutine at a time may use it.
+type library struct {
+	dir       string
+	manifest  *manifest.Manifest
+	api       *C.mf_api
+	walker    *C.mf_walker
+	languages map[string]*language
+}
+
+// language is one opened grammar.
+type language struct {
+	pointer unsafe.Pointer
+	// kinds are the node types, each once; kindOf gives a symbol's. Several
+	// symbols may share a type: an alias, or a keyword named as a rule is.
+	kinds  []string
+	kindOf []uint16
+}
+
+// symbolTable says what to do with each symbol of a language; see walk.h.
+type symbolTable []C.mf_symbol
+
+// openLibrary opens the runtime. The caller has checked the directory.
+func openLibrary(dir string, m *manifest.Manifest) (*library, error) {
+	function, err := open(filepath.Join(dir, m.Runtime.File), C.MF_ENTRY)
+	if err != nil {
+		return nil, err
+	}
+	l := &library{dir: dir, manifest: m, api: C.enter(function), languages: make(map[string]*language)}
+	if l.api.abi != C.MF_ABI {
+		return nil, fmt.Errorf("%s has walk version %d, this build needs %d", m.Runtime.File, l.api.abi, C.MF_ABI)
+	}
+	if l.walker = C.open_walker(l.api); l.walker == nil {
+		return nil, errors.New("no memory for a parser")
+	}
+	return l, nil
+}
+
+// open opens a shared object and finds a function in it.
+func open(path, symbol string) (unsafe.Pointer, error) {
+	cPath, cSymbol := C.CString(path), C.CString(symbol)
+	defer C.free(unsafe.Pointer(cPath))
+	defer C.free(unsafe.Pointer(cSymbol))
+	// Local: two grammars may give their scanners' functions the same names.
+	handle := C.dlopen(cPath, C.RTLD_NOW|C.RTLD_LOCAL)
+	if handle == nil {
+		return nil, fmt.Errorf("opening %s: %s", path, C.GoString(C.dlerror()))
+	}
+	function := C.dlsym(handle, cSymbol)
+	if function == nil {
+		return nil, fmt.Errorf("%s has no function %s", path, symbol)
+	}
+	return function, nil
+}
+
+// language opens a grammar, or returns it when it is open.
+func (l *library) language(name string) (*language, error) {
+	if lang, opened := l.languages[name]; opened {
+		return lang, nil
+	}
+	g, known := l.manifest.Grammar(name)
+	if !known {
+		return nil, fmt.Errorf("there is no grammar of language %q", name)
+	}
+	function, err := open(filepath.Join(l.dir, g.File), g.Symbol)
+	if err != nil {
+		return nil, err
+	}
+	lang := &language{pointer: C.language_of(function)}
+	if abi := int(C.abi_of(l.api, lang.pointer)); abi != g.ABI {
+		return nil, fmt.Errorf("%s has language ABI %d, the manifest says %d", g.File, abi, g.ABI)
+	}
+	lang.intern(l.api)
+	l.languages[name] = lang
+	return lang, nil
+}
+
+// intern numbers the node types by their names.
+func (lang *language) intern(api *C.mf_api) {
+	count := int(C.symbols_of(api, lang.pointer))
+	numbers := make(map[string]uint16)
+	add := func(name string) {
+		number, known := numbers[name]
+		if !known {
+			number = uint16(len(lang.kinds))
+			numbers[name] = number
+			lang.kinds = append(lang.kinds, name)
+		}
+		lang.kindOf = append(lang.kindOf, number)
+	}
+	for symbol := range count {
+		add(C.GoString(C.name_of(api, lang.pointer, C.uint16_t(symbol))))
+	}
+	// The last two entries of a table: see walk.h.
+	add("ERROR")
+	add("_ERROR")
+}
+
+// commentKinds are the node types that are skipped with everything under them.
+var commentKinds = map[string]bool{
+	"comment": true, "line_comment": true, "block_comment": true, "documentation_comment": true, "doc_comment": true,
+}
+
+// table resolves the weights of a language's node types, once.
+func (lang *language) table(structural, leaf map[string]float64) (symbolTable, []scoring.KindWeights) {
+	weights := make([]scoring.KindWeights, len(lang.kinds))
+	for i, kind := range lang.kinds {
+		weights[i] = scoring.KindWeights{Structural: structural[kind], Leaf: leaf[kind]}
+	}
+	table := make(symbolTable, len(lang.kindOf))
+	for symbol, kind := range lang.kindOf {
+		table[symbol] = C.mf_symbol{kind: C.uint16_t(kind), action: C.MF_KEEP_LEAVES}
+		switch {
+		case commentKinds[lang.kinds[kind]]:
+			table[symbol].action = C.MF_SKIP
+		case weights[kind].Structural > 0:
+			table[symbol].action = C.MF_KEEP_ALL
+		}
+	}
+	return table, weights
+}
+
+// The C type stands for the Go one: this does not compile if their sizes differ.
+var _ = [1]struct{}{}[unsafe.Sizeof(C.mf_node{})-unsafe.Sizeof(scoring.Node{})]
+
+// walk parses a text and returns the nodes that give signatures. They belong to
+// the library and stay until its next walk. A nil table only parses.
+func (l *library) walk(lang *language, table symbolTable, text []byte, timeout time.Duration) ([]scoring.Node, error) {
+	var nodes *C.mf_node
+	var count C.size_t
+	status := C.walk(l.api, l.walker, lang.pointer, (*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.uint32_t(len(text)),
+		C.uint64_t(timeout.Microseconds()), (*C.mf_symbol)(unsafe.SliceData(table)), &nodes, &count)
+	switch status {
+	case C.MF_OK:
+		return unsafe.Slice((*scoring.Node)(unsafe.Pointer(nodes)), int(count)), nil
+	case C.MF_NO_TREE:
+		return nil, errNoTree
+	case C.MF_LANGUAGE_REFUSED:
+		return nil, errors.New("the runtime refuses the language's ABI")
+	default:
+		return nil, fmt.Errorf("no memory for the nodes of a text of %d bytes", len(text))
+	}
+}

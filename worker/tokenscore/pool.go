@@ -1,0 +1,241 @@
+package tokenscore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/tokenscore/grammars/manifest"
+)
+
+// ErrClosed says that the pool takes no more work.
+var ErrClosed = errors.New("tokenscore: the pool is closed")
+
+// stopPatience is how long Close lets an idle child end on its own.
+const stopPatience = 5 * time.Second
+
+// Pool scores pull requests in child processes. It is safe for concurrent use.
+type Pool struct {
+	cfg      Config
+	manifest *manifest.Manifest
+	// slots holds the slots that are free; whoever takes one owns its child.
+	slots  chan *slot
+	closed chan struct{}
+	once   sync.Once
+	// counters of Stats
+	started, crashed, late atomic.Int64
+}
+
+// slot is the place of one child; nil until it is needed.
+type slot struct{ child *child }
+
+// Stats counts since the pool was made.
+type Stats struct {
+	Started  int64 // children
+	Crashed  int64 // pull requests without figures because their child died
+	TimedOut int64 // pull requests without figures because their budget ran out
+}
+
+// New checks the configuration, the grammars and, by starting a first child,
+// the command. The other children start when they are needed.
+func New(ctx context.Context, cfg Config) (*Pool, error) {
+	cfg.Command, cfg.Unloadable = slices.Clone(cfg.Command), slices.Clone(cfg.Unloadable)
+	cfg.setDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	m, err := checkGrammars(cfg.Grammars)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool{cfg: cfg, manifest: m, slots: make(chan *slot, cfg.Children), closed: make(chan struct{})}
+	first := &slot{}
+	if err := p.fill(ctx, first); err != nil {
+		return nil, err
+	}
+	p.slots <- first
+	for range cfg.Children - 1 {
+		p.slots <- &slot{}
+	}
+	return p, nil
+}
+
+// Version identifies what is computed: the sources of runtime, walk and
+// grammars, and the languages that are left out. It belongs into every key
+// under which figures are kept.
+func (p *Pool) Version() string { return version(p.manifest, p.cfg.Unloadable) }
+
+// Stats tells what happened so far.
+func (p *Pool) Stats() Stats {
+	return Stats{Started: p.started.Load(), Crashed: p.crashed.Load(), TimedOut: p.late.Load()}
+}
+
+// Score scores the files of one pull request. It waits for a free child; the
+// budget runs from then on. A crash or a timeout is not an error: the figures
+// say so. An error means that nothing could be scored: the context ended, the
+// pool is closed, or children cannot do their work at all.
+func (p *Pool) Score(ctx context.Context, weights *scoring.Weights, files []scoring.File) (scoring.TokenFigures, error) {
+	plans := scoring.PlanFiles(files, weights)
+	diffs := make([]scoring.Breakdown, len(plans))
+	if slices.ContainsFunc(plans, p.needsChild) {
+		err := p.diffAll(ctx, weights, plans, diffs)
+		if errors.Is(err, errIsolated) {
+			return scoring.TimedOut(files), nil
+		}
+		if err != nil {
+			return scoring.TokenFigures{}, err
+		}
+	}
+	figures := make([]scoring.FileFigures, len(plans))
+	for i := range plans {
+		figures[i] = plans[i].Finish(diffs[i])
+	}
+	return scoring.Totals(figures), nil
+}
+
+// needsChild says whether a file's trees have to be compared. Those of a
+// language that the validator cannot load have no nodes, and equal texts have
+// no difference.
+func (p *Pool) needsChild(plan scoring.FilePlan) bool {
+	return plan.Figures.Method == scoring.MethodTreeDiff && plan.Base != plan.Head &&
+		!slices.Contains(p.cfg.Unloadable, plan.Language)
+}
+
+// diffAll has one child compare all trees of a pull request.
+func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.FilePlan, diffs []scoring.Breakdown) error {
+	s, err := p.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { p.slots <- s }()
+	if err := p.prepare(ctx, s, w); err != nil {
+		return err
+	}
+	c := s.child
+	defer context.AfterFunc(ctx, c.signalKill)()
+	if err := c.within(p.cfg.Budget); err != nil {
+		return err
+	}
+	for i := range plans {
+		if !p.needsChild(plans[i]) {
+			continue
+		}
+		if diffs[i], err = c.diff(plans[i].Language, plans[i].Base, plans[i].Head); err != nil {
+			return p.lost(ctx, s, err, &plans[i])
+		}
+	}
+	return nil
+}
+
+// take waits for a free slot.
+func (p *Pool) take(ctx context.Context) (*slot, error) {
+	select { // a closed pool gives nothing out, even when a slot is free too
+	case <-p.closed:
+		return nil, ErrClosed
+	default:
+	}
+	select {
+	case s := <-p.slots:
+		return s, nil
+	case <-p.closed:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for a token-scoring child: %w", ctx.Err())
+	}
+}
+
+// prepare makes sure that the slot has a child that answers and has the
+// weights. A child that is gone is replaced once: a new one that does not
+// answer either is a failure, and no pull request's fault.
+func (p *Pool) prepare(ctx context.Context, s *slot, w *scoring.Weights) error {
+	for fresh := false; ; fresh = true {
+		if s.child != nil && s.child.gone() {
+			p.drop(s)
+		}
+		if s.child == nil {
+			if err := p.fill(ctx, s); err != nil {
+				return err
+			}
+		}
+		stop := context.AfterFunc(ctx, s.child.signalKill)
+		err := s.child.ready(w, p.cfg.StartTimeout)
+		stop()
+		if err == nil {
+			return nil
+		}
+		p.drop(s)
+		if ctx.Err() != nil {
+			return fmt.Errorf("asking a token-scoring child: %w", ctx.Err())
+		}
+		if fresh {
+			return fmt.Errorf("a fresh token-scoring child does not answer: %w", err)
+		}
+	}
+}
+
+// fill starts a child for a slot.
+func (p *Pool) fill(ctx context.Context, s *slot) error {
+	c, err := startChild(ctx, &p.cfg, p.manifest.Digest())
+	if err != nil {
+		return err
+	}
+	p.started.Add(1)
+	s.child = c
+	return nil
+}
+
+// drop ends a slot's child; the next pull request starts another.
+func (p *Pool) drop(s *slot) {
+	s.child.kill()
+	s.child = nil
+}
+
+// lost decides what an exchange that failed means.
+func (p *Pool) lost(ctx context.Context, s *slot, cause error, plan *scoring.FilePlan) error {
+	var failed *FailedError
+	if errors.As(cause, &failed) {
+		return cause // the child is well, and waits for its next request
+	}
+	c := s.child
+	died := c.gone()
+	p.drop(s)
+	if ctx.Err() != nil {
+		return fmt.Errorf("token scoring: %w", ctx.Err())
+	}
+	log := p.cfg.Log.With("file", plan.Figures.Filename, "language", plan.Language, "pid", c.cmd.Process.Pid)
+	if isTimeout(cause) && !died {
+		p.late.Add(1)
+		log.Warn("token scoring ran out of its budget: the pull request has no figures", "budget", p.cfg.Budget)
+	} else {
+		p.crashed.Add(1)
+		log.Warn("a token-scoring child died: the pull request has no figures", "end", endOf(c.end), "error", cause)
+	}
+	return errIsolated
+}
+
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// Close takes no more work, waits for what is under way, which its budget
+// bounds, ends every child and waits for it. It may be called again.
+func (p *Pool) Close() error {
+	p.once.Do(func() {
+		close(p.closed)
+		var ends sync.WaitGroup
+		for range p.cfg.Children {
+			s := <-p.slots
+			if s.child != nil {
+				ends.Go(func() { s.child.stop(stopPatience) })
+			}
+		}
+		ends.Wait()
+	})
+	return nil
+}

@@ -1,0 +1,121 @@
+package tokenscore
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"mirrorfleet/worker/tokenscore/grammars/manifest"
+)
+
+// ChildConfig is what a child process works with.
+type ChildConfig struct {
+	// Grammars is the directory that `make grammars` builds; the parent has
+	// checked its files.
+	Grammars string
+}
+
+// Serve is the body of a child process: it answers frames from r on w until r
+// ends, which is how a parent ends it, or until ctx does.
+//
+// On the process's own standard input it ignores the signals that end a worker:
+// a worker that drains still needs its children, and their pipes end with it.
+func Serve(ctx context.Context, r io.Reader, w io.Writer, cfg ChildConfig) error {
+	if r == io.Reader(os.Stdin) {
+		signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	}
+	// One thread does all the parsing: the C heap keeps one arena instead of
+	// one per thread that happened to run this goroutine.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	m, err := manifest.Read(cfg.Grammars)
+	if err != nil {
+		return &GrammarsError{Dir: cfg.Grammars, Err: err}
+	}
+	l, err := openLibrary(cfg.Grammars, m)
+	if err != nil {
+		return &GrammarsError{Dir: cfg.Grammars, Err: err}
+	}
+	greeting, err := json.Marshal(hello{Protocol: protocol, Grammars: m.Digest()})
+	if err != nil {
+		return fmt.Errorf("encoding the greeting: %w", err)
+	}
+	s := &server{in: bufio.NewReader(r), out: bufio.NewWriter(w), scorer: newScorer(l)}
+	if err := s.answer(frameHello, greeting); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		if err := s.next(); errors.Is(err, errEnd) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errEnd is the orderly end of the requests.
+var errEnd = errors.New("no more requests")
+
+// server answers requests, one at a time.
+type server struct {
+	in     *bufio.Reader
+	out    *bufio.Writer
+	scorer *scorer
+}
+
+// next reads one request and answers it.
+func (s *server) next() error {
+	kind, payload, err := readFrame(s.in)
+	if errors.Is(err, io.EOF) {
+		return errEnd
+	}
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case frameWeights:
+		return s.scorer.setWeights(payload)
+	case frameBegin:
+		return s.answer(frameReady, nil)
+	case frameLanguage:
+		return s.file(string(payload))
+	default:
+		return &FrameError{Type: kind, Length: uint32(len(payload)), Reason: "want a request"}
+	}
+}
+
+// file reads the texts that follow and answers with their figures.
+func (s *server) file(language string) error {
+	base, err := expectFrame(s.in, frameText)
+	if err != nil {
+		return err
+	}
+	head, err := expectFrame(s.in, frameText)
+	if err != nil {
+		return err
+	}
+	figures, err := s.scorer.diff(language, base, head)
+	if err != nil {
+		return s.answer(frameFailed, []byte(err.Error()))
+	}
+	return s.answer(frameFigures, encodeFigures(&figures))
+}
+
+func (s *server) answer(kind byte, payload []byte) error {
+	if err := writeFrame(s.out, kind, payload); err != nil {
+		return err
+	}
+	if err := s.out.Flush(); err != nil {
+		return fmt.Errorf("writing an answer: %w", err)
+	}
+	return nil
+}
