@@ -1,0 +1,84 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+// breaker opens when request after request fails. Calls then wait for it:
+// inside the lease, and without counting as a failure of anybody's job.
+type breaker struct {
+	*gobreaker.CircuitBreaker[struct{}]
+
+	mu sync.Mutex
+	// changed is closed, and replaced, with each change of state.
+	changed chan struct{}
+}
+
+func newBreaker(cfg Config) *breaker {
+	b := &breaker{changed: make(chan struct{})}
+	b.CircuitBreaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
+		Name: "mirror", MaxRequests: 1, Timeout: cfg.BreakFor,
+		ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= cfg.BreakAfter },
+		IsSuccessful: func(err error) bool { return err == nil || errors.Is(err, ErrFinal) },
+		IsExcluded:   excluded,
+		OnStateChange: func(_ string, from, to gobreaker.State) {
+			cfg.Log.Warn("the mirror's breaker changed", "from", from.String(), "to", to.String())
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			close(b.changed)
+			b.changed = make(chan struct{})
+		},
+	})
+	return b
+}
+
+// excluded is what says nothing of the mirror's health: it throttles because
+// of us, or nobody waits for the answer any more.
+func excluded(err error) bool {
+	var failed *RequestError
+	if errors.As(err, &failed) {
+		return failed.Status == http.StatusTooManyRequests
+	}
+	return err != nil // a cancelled context, a closed client: no request failed
+}
+
+// Open says whether the breaker holds requests back.
+func (c *Client) Open() bool { return c.breaker.State() == gobreaker.StateOpen }
+
+// guarded runs call once the breaker lets it.
+func (c *Client) guarded(ctx context.Context, call func() error) error {
+	for {
+		c.breaker.mu.Lock()
+		changed := c.breaker.changed
+		c.breaker.mu.Unlock()
+		_, err := c.breaker.Execute(func() (struct{}, error) { return struct{}{}, call() })
+		if !errors.Is(err, gobreaker.ErrOpenState) && !errors.Is(err, gobreaker.ErrTooManyRequests) {
+			return err //nolint:wrapcheck // call's own error
+		}
+		if err := c.untilChanged(ctx, changed); err != nil {
+			return err
+		}
+	}
+}
+
+// untilChanged waits for a change of the breaker's state, or for a part of the
+// time that it stays open: an open breaker turns half-open only when asked.
+func (c *Client) untilChanged(ctx context.Context, changed <-chan struct{}) error {
+	const parts = 4
+	timer := time.NewTimer(c.cfg.BreakFor / parts)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the mirror's breaker: %w", ctx.Err())
+	}
+	return nil
+}

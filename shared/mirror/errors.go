@@ -1,0 +1,75 @@
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Sentinels that every failed request matches one of.
+var (
+	// ErrFinal says that asking again would give the same: a 4xx, an answer
+	// over its cap, too many pages.
+	ErrFinal = errors.New("final")
+	// ErrUnavailable says that all tries failed; a later one may not.
+	ErrUnavailable = errors.New("unavailable")
+	// ErrClosed says that the client was used after its Close.
+	ErrClosed = errors.New("the mirror client is closed")
+)
+
+// RequestError is a request that failed for good.
+type RequestError struct {
+	// Method and Route name the request; the route has no ids in it.
+	Method, Route string
+	// Path is the path that was asked for.
+	Path string
+	// Status is the last answer's, 0 without one.
+	Status int
+	// Tries is how often the request was sent.
+	Tries int
+	// Final says that asking again would give the same.
+	Final bool
+	// Err is the last try's failure.
+	Err error
+}
+
+func (e *RequestError) Error() string {
+	return fmt.Sprintf("mirror %s %s: %v (%d tries)", e.Method, e.Path, e.Err, e.Tries)
+}
+
+// Unwrap makes the error match ErrFinal or ErrUnavailable, and its cause.
+func (e *RequestError) Unwrap() []error {
+	if e.Final {
+		return []error{ErrFinal, e.Err}
+	}
+	return []error{ErrUnavailable, e.Err}
+}
+
+// statusError is an answer that was not 2xx.
+type statusError struct {
+	status int
+	body   string
+}
+
+func (e *statusError) Error() string {
+	return strings.TrimSuffix(fmt.Sprintf("status %d: %s", e.status, e.body), ": ")
+}
+
+// errTooLarge is an answer over its cap.
+var errTooLarge = errors.New("the answer is too large")
+
+// errNotJSON is an answer that is not the JSON that was asked for.
+var errNotJSON = errors.New("the answer is not JSON of the expected form")
+
+// preview is the beginning of a body, fit for one line of a log.
+func preview(body []byte) string {
+	const most = 200
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, string(body[:min(len(body), most)]))
+	return strings.Join(strings.Fields(text), " ")
+}
