@@ -38,12 +38,12 @@ func Servers() []cli.Flag {
 			Usage: "how long to wait at start for a server that is not reachable", Validator: positive,
 		},
 		&cli.IntFlag{
-			Name: "replicas", Category: GroupServers, Sources: Env("replicas"), Value: 1,
-			Usage: "copies of each stream and bucket: 1, 3 or 5", Validator: func(n int) error {
-				if n == 1 || n == 3 || n == 5 {
+			Name: "replicas", Category: GroupServers, Sources: Env("replicas"),
+			Usage: "copies of each stream and bucket: 1, 3 or 5; 0 leaves what exists as it is", Validator: func(n int) error {
+				if n == 0 || n == 1 || n == 3 || n == 5 {
 					return nil
 				}
-				return fmt.Errorf("%d replicas: want 1, 3 or 5", n)
+				return fmt.Errorf("%d replicas: want 1, 3 or 5, or 0 to leave what exists", n)
 			},
 		},
 	}

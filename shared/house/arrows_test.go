@@ -30,6 +30,10 @@ var arrows = []arrow{
 		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command"},
 	},
 	{"shared/command", "flags and exit codes know nobody", nil},
+	{
+		"shared/fleet", "the wiring that producer and worker have in common",
+		[]string{"shared/command", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/telemetry"},
+	},
 	{"shared/house", "it reads the others as text", nil},
 	{
 		"worker/tokenscore", "the parser gives the rules their token figures",
@@ -45,12 +49,11 @@ var arrows = []arrow{
 		[]string{"shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry"},
 	},
 	{"worker", "a command wires its own and what is shared, but no simulator", []string{
-		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/job", "shared/jobstream",
-		"shared/mirror", "shared/ratelimit", "shared/telemetry",
+		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator", []string{
-		"producer/round", "shared/command", "shared/job", "shared/jobstream", "shared/local", "shared/mirror", "shared/ratelimit",
-		"shared/scoring", "shared/telemetry",
+		"producer/round", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
+		"shared/scoring",
 	}},
 }
 
@@ -89,7 +92,7 @@ func TestImportsFollowTheArrows(t *testing.T) {
 
 // pure lists the packages and files that decide: they are given time and data.
 var pure = []string{
-	"shared/scoring", "shared/job", "shared/ratelimit/windows", "shared/ratelimit/decide.go",
+	"shared/scoring", "shared/job", "shared/ratelimit/windows", "shared/ratelimit/bucket",
 	"producer/round/plan.go", "producer/round/progress.go",
 }
 

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/local"
+)
+
+// connect opens the streams and the limiter, on servers of its own for a local
+// round.
+func (s *session) connect(ctx context.Context) error {
+	cfg := fleet.FromFlags(s.flags, "producer", s.log)
+	if s.options.local {
+		servers, err := s.startServers(ctx)
+		if err != nil {
+			return err
+		}
+		cfg.NATS, cfg.Redis = servers.NATSURL(), servers.RedisURL()
+		cfg.Limit.Horizon = s.horizon()
+	}
+	var err error
+	if s.wire, err = fleet.Open(ctx, cfg); err != nil {
+		return err
+	}
+	s.onClose(s.wire.Close)
+	s.servers = cfg
+	return nil
+}
+
+func (s *session) startServers(ctx context.Context) (*local.Servers, error) {
+	servers, err := local.Start(ctx, local.Config{Dir: s.options.state, Log: s.log})
+	if err != nil {
+		return nil, command.UsageError{Err: err}
+	}
+	s.onClose(servers.Close)
+	return servers, nil
+}
+
+// horizon is how far ahead a local fleet reserves: each process holds at most
+// one reservation, so a slot each and one to spare. A local round starts with
+// an empty bucket, which costs a wait of this length.
+func (s *session) horizon() time.Duration {
+	if s.flags.IsSet("limit-horizon") {
+		return s.flags.Duration("limit-horizon")
+	}
+	const slot = 250 * time.Millisecond // a little more than one at the full rate
+	processes := s.options.workers + 1
+	return time.Duration(processes+1) * slot
+}
+
+// startWorkers starts the local workers on the servers of this process.
+func (s *session) startWorkers(ctx context.Context, m job.Manifest) error {
+	args := []string{
+		"--nats", s.servers.NATS, "--redis", s.servers.Redis, "--mirror", m.Mirror, "--egress", s.servers.Limit.Egress,
+		"--limit-horizon", s.servers.Limit.Horizon.String(), "--limit-rate", fmt.Sprint(s.servers.Limit.Rate),
+		"--log-level", s.flags.String("log-level"),
+	}
+	started, err := startWorkers(ctx, s.log, s.options.state, s.options.workers, args...)
+	if err != nil {
+		return err
+	}
+	s.fleet = started
+	s.onClose(started.stop)
+	return nil
+}
+
+// limitUse reads the bucket for the display.
+func (s *session) limitUse(ctx context.Context) limitUse {
+	state, err := s.wire.Limiter.State(ctx)
+	if err != nil {
+		return limitUse{}
+	}
+	return limitUse{
+		known: true, granted: state.Granted, rate: state.Rate,
+		ceiling: float64(state.Limit) / state.Window.Seconds(), coolDown: state.CoolDown,
+	}
+}
+
+func newID(now time.Time) (string, error) {
+	var random [3]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return "", fmt.Errorf("naming the round: %w", err)
+	}
+	return round.NewID(now, random), nil
+}
+
+// makeState makes the state directory, so that logs can be written before
+// anything else is.
+func makeState(dir string) error {
+	if err := os.MkdirAll(filepath.Join(dir, "world"), 0o750); err != nil {
+		return command.Usage("--state %s: %w", dir, errors.Join(err, errors.New("want a directory that can be written")))
+	}
+	return nil
+}

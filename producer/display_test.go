@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/producer/round"
+)
+
+var started = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+func metered(granted int64, after time.Duration) meter {
+	m := meter{started: started}
+	use := limitUse{known: true, rate: 4.68, ceiling: 5}
+	m.read(use, started)
+	use.granted = 1
+	m.read(use, started.Add(2*time.Second)) // the bucket's first pause
+	use.granted = granted
+	m.read(use, started.Add(after))
+	return m
+}
+
+func TestViewShowsTheRound(t *testing.T) {
+	t.Parallel()
+	v := view{
+		round:    "r1",
+		progress: round.Progress{Planned: 24, Done: 12, Failed: 1, Running: 3, Queued: 8, Retrying: 1, Remaining: 468},
+		meter:    metered(100, 24*time.Second),
+	}
+	got := v.lines(80)
+	want := []string{
+		"round   r1   00:24",
+		"miners  ██████████▒▒▒░░░░░░░  12/24 done, 1 failed, 3 running, 8 queued (1 to retry)",
+		"mirror  100 requests, 91 % of the limit, ETA 01:40",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("at a terminal (-want +got):\n%s", diff)
+	}
+	line := "00:24  miners 12/24 done, 1 failed, 3 running, 8 queued (1 to retry)  mirror 100 requests, 91 % of the limit, ETA 01:40"
+	if got := v.line(); got != line {
+		t.Errorf("plain: got %q, want %q", got, line)
+	}
+}
+
+func TestViewSaysThatNothingIsSentWithoutRedis(t *testing.T) {
+	t.Parallel()
+	v := view{meter: metered(10, 10*time.Second)}
+	v.meter.read(limitUse{}, started.Add(11*time.Second))
+	if got := v.line(); !strings.Contains(got, "nothing is sent") {
+		t.Errorf("got %q, want it to say that nothing is sent", got)
+	}
+}
+
+func TestMeterSurvivesABucketThatBeganAnew(t *testing.T) {
+	t.Parallel()
+	m := metered(100, 24*time.Second)
+	m.base = 50
+	m.read(limitUse{known: true, granted: 3, ceiling: 5}, started.Add(30*time.Second))
+	if got := m.granted(); got != 0 {
+		t.Errorf("granted after the bucket was lost: got %d, want 0, never a negative count", got)
+	}
+}
+
+// The round must never wait for its display, and what is shown last is the
+// round's end.
+func TestDisplayShowsTheLastStateAndNeverBlocks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		use := func(context.Context) limitUse { return limitUse{known: true, ceiling: 5} }
+		d := newDisplay(&out, false, 0, "r1", use)
+		for done := range 1000 { // nobody reads yet: each call must return
+			d.update(round.Progress{Planned: 1000, Done: done})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); d.run(ctx) }()
+		synctest.Wait()
+		d.update(round.Progress{Planned: 1000, Done: 1000})
+		cancel()
+		<-ended
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if last := lines[len(lines)-1]; !strings.Contains(last, "1000/1000 done") {
+			t.Errorf("last line: got %q, want the round's end", last)
+		}
+	})
+}
+
+func TestDisplayRedrawsItsOwnLinesAtATerminal(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	d := newDisplay(&out, true, 80, "r1", nil)
+	drawn := d.draw(view{round: "r1"}, 0)
+	if strings.Contains(out.String(), "\x1b[3A") {
+		t.Error("the first drawing moved up over lines that are not its own")
+	}
+	out.Reset()
+	if again := d.draw(view{round: "r1"}, drawn); again != 3 || !strings.HasPrefix(out.String(), "\x1b[3A") {
+		t.Errorf("the second drawing: got %d lines, %q; want 3 lines over the first ones", again, out.String())
+	}
+}

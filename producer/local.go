@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"mirrorfleet/shared/command"
+)
+
+// stopGrace is how long a process beside this one has to end before it is
+// killed: the workers' own grace time and a little more.
+const stopGrace = 25 * time.Second
+
+// restarts is how many workers that died are replaced in one local round; a
+// machine where more die has a fault that another start does not mend.
+const restarts = 10
+
+// beside is a command of the product, installed next to this one.
+func beside(name string) string {
+	self, err := os.Executable()
+	if err != nil {
+		return name
+	}
+	return filepath.Join(filepath.Dir(self), name)
+}
+
+// workers are the worker processes of a local round.
+type workers struct {
+	state string
+	args  []string
+	log   *slog.Logger
+
+	mu      sync.Mutex
+	running map[string]*process
+	stopped bool
+	wait    sync.WaitGroup
+	// lost is told when workers cannot be kept alive.
+	lost chan error
+}
+
+// startWorkers starts the workers and waits until each can take jobs.
+func startWorkers(ctx context.Context, log *slog.Logger, state string, count int, args ...string) (*workers, error) {
+	w := &workers{state: state, args: args, log: log, running: map[string]*process{}, lost: make(chan error, 1)}
+	for i := range count {
+		if _, err := w.start(workerName(i)); err != nil {
+			return nil, errors.Join(err, w.stop())
+		}
+	}
+	for i := range count {
+		p := w.running[workerName(i)]
+		if _, err := p.awaitReady(ctx); err != nil {
+			return nil, errors.Join(usageOf(p, err), w.stop())
+		}
+	}
+	left := restarts
+	for i := range count {
+		w.wait.Go(func() { w.keep(workerName(i), &left) })
+	}
+	return w, nil
+}
+
+func workerName(i int) string { return "worker-" + strconv.Itoa(i+1) }
+
+func (w *workers) start(name string) (*process, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped {
+		return nil, context.Canceled
+	}
+	args := append([]string{"--name", name, "--exit-with-stdin"}, w.args...)
+	p, err := startProcess(name, filepath.Join(w.state, name+".log"), beside("worker"), args...)
+	if err != nil {
+		return nil, err
+	}
+	w.running[name] = p
+	return p, nil
+}
+
+// keep replaces a worker that died, until the fleet is stopped or the
+// restarts are used up.
+func (w *workers) keep(name string, left *int) {
+	for {
+		w.mu.Lock()
+		p := w.running[name]
+		w.mu.Unlock()
+		<-p.done
+		w.mu.Lock()
+		over := w.stopped || *left == 0
+		if !over {
+			*left--
+		}
+		stopped := w.stopped
+		w.mu.Unlock()
+		if stopped {
+			return
+		}
+		w.log.Warn("a worker died", "worker", name, "error", p.failure())
+		if over {
+			w.giveUp(fmt.Errorf("%d workers died, the last one: %w", restarts+1, p.failure()))
+			return
+		}
+		if _, err := w.start(name); err != nil {
+			w.giveUp(err)
+			return
+		}
+	}
+}
+
+func (w *workers) giveUp(err error) {
+	select {
+	case w.lost <- err:
+	default: // the first reason is enough
+	}
+}
+
+// stop ends all workers at once and waits for each.
+func (w *workers) stop() error {
+	w.mu.Lock()
+	w.stopped = true
+	errs := make([]error, len(w.running))
+	var stopping sync.WaitGroup
+	i := 0
+	for _, p := range w.running {
+		at := i
+		stopping.Go(func() { errs[at] = p.stop(stopGrace) })
+		i++
+	}
+	w.mu.Unlock()
+	stopping.Wait()
+	w.wait.Wait()
+	return errors.Join(errs...)
+}
+
+// usageOf makes wrong usage of a child wrong usage of this command.
+func usageOf(p *process, err error) error {
+	select {
+	case <-p.done:
+		if p.exitCode() == command.ExitUsage {
+			return command.UsageError{Err: err}
+		}
+	default:
+	}
+	return err
+}
+
+// joinStop stops a process because of err.
+func joinStop(err error, p *process) error { return errors.Join(err, p.stop(stopGrace)) }

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/scoring"
+)
+
+const (
+	groupRound = "The round"
+	groupLocal = "One machine"
+)
+
+func runCommand() *cli.Command {
+	flags := append(roundFlags(), localFlags()...)
+	flags = append(flags, command.Servers()...)
+	flags = append(flags, command.Mirror()...)
+	flags = append(flags, command.Limit()...)
+	return &cli.Command{
+		Name:  "run",
+		Usage: "run one scoring round to its end",
+		Description: "Exit code 0 only for a complete round; 1 for a round that failed or lacks something, 2 for wrong usage or input.\n\n" +
+			"Examples:\n" +
+			"  producer run --local\n" +
+			"  producer run --local --world git:../chi,../cobra --workers 4\n" +
+			"  producer run --local --mirror https://mirror.gittensor.io --miners miners.json --registry master_repositories.json\n" +
+			"  producer run --nats nats://nats:4222 --redis redis://redis:6379/0 --miners miners.json --registry master_repositories.json",
+		Flags:  append(flags, command.Seeing()...),
+		Action: run,
+	}
+}
+
+func roundFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "miners", Category: groupRound, Sources: command.Env("miners"),
+			Usage: "`FILE` of the miners: a JSON list of uid, hotkey, github_id",
+		},
+		&cli.StringFlag{
+			Name: "registry", Category: groupRound, Sources: command.Env("registry"),
+			Usage: "`FILE` of the repositories, the validator's master_repositories.json",
+		},
+		&cli.StringFlag{
+			Name: "weights", Category: groupRound, Sources: command.Env("weights"),
+			Usage: "`DIR` with the validator's programming_languages.json and token_weights.json; without it the product's own",
+		},
+		&cli.StringFlag{
+			Name: "as-of", Category: groupRound, Sources: command.Env("as-of"),
+			Usage: "the round's `INSTANT` (RFC 3339); without it now",
+		},
+		&cli.StringSliceFlag{
+			Name: "unloadable", Category: groupRound, Sources: command.Env("unloadable"), Value: []string{"csharp"},
+			Usage: "`LANGUAGES` that give no nodes because the validator's installation cannot load them; \"\" for none",
+		},
+		&cli.StringFlag{
+			Name: "resume", Category: groupRound, Sources: command.Env("resume"),
+			Usage: "go on with `ROUND` instead of planning one; \"latest\" takes the last one planned",
+		},
+		&cli.BoolFlag{
+			Name: "json", Category: groupRound, Sources: command.Env("json"),
+			Usage: "print the outcome as JSON on standard output, everything else on standard error",
+		},
+	}
+}
+
+func localFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{
+			Name: "local", Category: groupLocal, Sources: command.Env("local"),
+			Usage: "start NATS and Redis inside this process and workers beside it",
+		},
+		&cli.StringFlag{
+			Name: "state", Category: groupLocal, Sources: command.Env("state"), Value: ".mirrorfleet",
+			Usage: "`DIR` that keeps streams and logs between local rounds",
+		},
+		&cli.IntFlag{
+			Name: "workers", Category: groupLocal, Sources: command.Env("workers"), Value: 2,
+			Usage: "worker processes to start", Validator: func(n int) error {
+				if n >= 1 && n <= 64 {
+					return nil
+				}
+				return fmt.Errorf("%d workers: want 1 to 64", n)
+			},
+		},
+		&cli.StringFlag{
+			Name: "world", Category: groupLocal, Sources: command.Env("world"),
+			Usage: "what the simulated mirror serves: demo, git:DIR[,DIR...] or case:FILE; demo unless --mirror is given",
+		},
+	}
+}
+
+// options is what the flags say, checked together.
+type options struct {
+	local   bool
+	state   string
+	workers int
+	world   string // "" when a mirror is given
+	resume  string
+	json    bool
+	mirror  string
+	files   inputFiles
+}
+
+// inputFiles are the paths of a round's inputs.
+type inputFiles struct {
+	miners, registry, weights, asOf string
+	unloadable                      []string
+}
+
+func readOptions(c *cli.Command) (options, error) {
+	o := options{
+		local: c.Bool("local"), state: c.String("state"), workers: c.Int("workers"), world: c.String("world"),
+		resume: c.String("resume"), json: c.Bool("json"), mirror: c.String("mirror"),
+		files: inputFiles{
+			miners: c.String("miners"), registry: c.String("registry"), weights: c.String("weights"), asOf: c.String("as-of"),
+			unloadable: nonEmpty(c.StringSlice("unloadable")),
+		},
+	}
+	if o.local && o.world == "" && !c.IsSet("mirror") {
+		o.world = "demo"
+	}
+	return o, o.check(c)
+}
+
+func (o options) check(c *cli.Command) error {
+	servers := c.IsSet("nats") || c.IsSet("redis")
+	switch {
+	case o.local && servers:
+		return command.Usage("--local starts its own servers: leave out --nats and --redis, or --local")
+	case !o.local && (c.String("nats") == "" || c.String("redis") == ""):
+		return command.Usage("--nats and --redis are required: give both, or --local for a round on this machine")
+	case !o.local && o.world != "":
+		return command.Usage("--world %s needs --local: the simulated mirror is started beside the round", o.world)
+	case o.world != "" && c.IsSet("mirror"):
+		return command.Usage("--world and --mirror exclude each other: one round has one mirror")
+	case o.world != "" && (o.files.miners != "" || o.files.registry != ""):
+		return command.Usage("--world brings its own miners and registry: leave out --miners and --registry")
+	case o.world == "" && o.resume == "" && (o.files.miners == "" || o.files.registry == ""):
+		return command.Usage("--miners and --registry are required, or --local with a --world")
+	}
+	if u, err := url.Parse(o.mirror); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return command.Usage("--mirror %q: want a URL such as %s", o.mirror, command.DefaultMirror)
+	}
+	return nil
+}
+
+// read reads the round's inputs; what is wrong with their content is the
+// plan's to say.
+func (f inputFiles) read(mirror string, now time.Time) (round.Inputs, error) {
+	in := round.Inputs{Mirror: mirror, AsOf: now, Unloadable: f.unloadable}
+	languages, tokens := scoring.DefaultWeights()
+	in.Languages = round.File{Name: "the product's language weights", Data: languages}
+	in.Tokens = round.File{Name: "the product's token weights", Data: tokens}
+	for _, file := range []struct {
+		flag, path string
+		into       *round.File
+	}{
+		{"miners", f.miners, &in.Miners},
+		{"registry", f.registry, &in.Registry},
+		{"weights", f.weight("programming_languages.json"), &in.Languages},
+		{"weights", f.weight("token_weights.json"), &in.Tokens},
+	} {
+		if file.path == "" {
+			continue
+		}
+		data, err := os.ReadFile(file.path)
+		if err != nil {
+			return round.Inputs{}, command.Usage("--%s: %w", file.flag, err)
+		}
+		*file.into = round.File{Name: file.path, Data: data}
+	}
+	if f.asOf != "" {
+		asOf, err := time.Parse(time.RFC3339Nano, f.asOf)
+		if err != nil {
+			return round.Inputs{}, command.Usage("--as-of %q: want an instant such as 2026-06-18T18:54:00Z", f.asOf)
+		}
+		in.AsOf = asOf
+	}
+	return in, nil
+}
+
+func (f inputFiles) weight(name string) string {
+	if f.weights == "" {
+		return ""
+	}
+	return filepath.Join(f.weights, name)
+}
+
+func nonEmpty(list []string) []string {
+	kept := []string{}
+	for _, s := range list {
+		if s != "" {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}

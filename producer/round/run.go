@@ -1,0 +1,105 @@
+package round
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/telemetry"
+)
+
+// Config is what a Runner works with; nothing in it is closed here.
+type Config struct {
+	Bus *jobstream.Bus
+	// Mirror answers the maintainers look-ups.
+	Mirror *mirror.Client
+	// Progress is called with each change, from one goroutine; may be nil.
+	Progress func(Progress)
+	Log      *slog.Logger
+}
+
+// Runner runs rounds.
+type Runner struct{ cfg Config }
+
+// New returns a Runner.
+func New(cfg Config) (*Runner, error) {
+	if cfg.Bus == nil || cfg.Mirror == nil {
+		return nil, errors.New("round: Bus and Mirror are required")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(Progress) {}
+	}
+	return &Runner{cfg}, nil
+}
+
+// Start writes a round's manifest and then runs the round. A round of that
+// name must not exist.
+func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
+	if err := r.cfg.Bus.CreateManifest(ctx, m); err != nil {
+		return Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
+	}
+	return r.run(ctx, m)
+}
+
+// Resume goes on with a round that was planned before, by whomever.
+func (r *Runner) Resume(ctx context.Context, round string) (Result, error) {
+	m, err := r.cfg.Bus.Manifest(ctx, round)
+	if err != nil {
+		return Result{}, fmt.Errorf("resuming round %s: %w", round, err)
+	}
+	return r.run(ctx, m)
+}
+
+func (r *Runner) run(ctx context.Context, m job.Manifest) (Result, error) {
+	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanRound,
+		trace.WithAttributes(telemetry.RoundID.String(m.Round)))
+	defer span.End()
+	jobs := Jobs(m)
+	records, err := r.settleAll(ctx, m, jobs)
+	if err != nil {
+		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
+	}
+	result, err := r.conclude(ctx, m, records)
+	if err != nil {
+		return Result{}, fmt.Errorf("concluding round %s: %w", m.Round, err)
+	}
+	return result, nil
+}
+
+// settleAll publishes the jobs and waits until each has ended. The collector
+// and the keeper of exhausted deliveries run beside the publisher, so that a
+// job's end is seen from the first one on.
+func (r *Runner) settleAll(ctx context.Context, m job.Manifest, jobs []job.Job) (tally, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	records := tally{}
+	group.Go(func() error {
+		defer cancel() // nothing is outstanding: the others may stop
+		return r.collect(ctx, m.Round, len(jobs), records)
+	})
+	group.Go(func() error { return r.publish(ctx, jobs) })
+	group.Go(func() error {
+		err := r.cfg.Bus.ConsumeExhausted(ctx, r.exhausted)
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("reading the advisories of exhausted deliveries: %w", err)
+	})
+	err := group.Wait()
+	if records.ended(len(jobs)) {
+		return records, nil
+	}
+	return nil, err
+}

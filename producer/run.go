@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/mirror"
+)
+
+// run is `producer run`: everything is opened in order, used, and closed in
+// the opposite order, whatever happens in between.
+func run(ctx context.Context, c *cli.Command) (err error) {
+	o, err := readOptions(c)
+	if err != nil {
+		return err
+	}
+	log, err := fleet.Logger(c, os.Stderr)
+	if err != nil {
+		return err
+	}
+	shutdown, err := fleet.Telemetry(ctx, "producer", "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, shutdown()) }()
+
+	s := &session{options: o, flags: c, log: log}
+	defer func() { err = errors.Join(err, s.close()) }()
+	result, err := s.round(ctx)
+	if err != nil {
+		return s.explain(ctx, err)
+	}
+	if err := s.show(ctx, result); err != nil {
+		return err
+	}
+	if !result.Complete {
+		return command.Silent(fmt.Errorf("round %s is not complete", result.Round))
+	}
+	return nil
+}
+
+// session is one `producer run`, with what it has opened.
+type session struct {
+	options options
+	flags   *cli.Command
+	log     *slog.Logger
+
+	wire      *fleet.Fleet
+	servers   fleet.Config
+	mirror    *mirror.Client
+	simulator *simulator
+	fleet     *workers
+	closers   []func() error
+	// planned is the round's name once there is one: it can be resumed.
+	planned string
+}
+
+// close closes everything in the opposite order of opening.
+func (s *session) close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *session) onClose(closer func() error) { s.closers = append(s.closers, closer) }
+
+// round runs a round from its inputs to its result.
+func (s *session) round(ctx context.Context) (round.Result, error) {
+	manifest, err := s.prepare(ctx)
+	if err != nil {
+		return round.Result{}, err
+	}
+	if s.options.local {
+		if err := s.wire.Bus.Only(ctx, manifest.Round); err != nil {
+			return round.Result{}, fmt.Errorf("serving round %s alone: %w", manifest.Round, err)
+		}
+		if err := s.startWorkers(ctx, manifest); err != nil {
+			return round.Result{}, err
+		}
+	}
+	if s.mirror, err = s.wire.Mirror(manifest.Mirror); err != nil {
+		return round.Result{}, err
+	}
+	s.onClose(func() error { s.mirror.Close(); return nil })
+	if err := s.mirror.Health(ctx); err != nil {
+		return round.Result{}, fmt.Errorf("the mirror %s cannot be used: %w", manifest.Mirror, err)
+	}
+	return s.follow(ctx, manifest)
+}
+
+// prepare opens the servers and returns the round's manifest: a new one, or
+// the one to resume. Inputs that are given as files are checked before
+// anything is started.
+func (s *session) prepare(ctx context.Context) (m job.Manifest, err error) {
+	planned := s.options.resume == "" && s.options.world == ""
+	if planned {
+		if m, err = s.plan(s.options.files, s.options.mirror); err != nil {
+			return m, err
+		}
+	}
+	if s.options.local {
+		if err := makeState(s.options.state); err != nil {
+			return m, err
+		}
+	}
+	if err := s.connect(ctx); err != nil {
+		return m, err
+	}
+	if s.options.resume != "" {
+		if m, err = s.toResume(ctx); err != nil {
+			return m, err
+		}
+		s.planned = m.Round
+	}
+	if s.options.world == "" {
+		return m, nil
+	}
+	return s.simulate(ctx, m)
+}
+
+func (s *session) toResume(ctx context.Context) (job.Manifest, error) {
+	name := s.options.resume
+	if name == "latest" {
+		rounds, err := s.wire.Bus.Rounds(ctx)
+		if err != nil {
+			return job.Manifest{}, fmt.Errorf("looking for the latest round: %w", err)
+		}
+		if len(rounds) == 0 {
+			return job.Manifest{}, command.Usage("--resume latest: there is no round yet")
+		}
+		name = rounds[len(rounds)-1]
+	}
+	m, err := s.wire.Bus.Manifest(ctx, name)
+	if errors.Is(err, jobstream.ErrNotFound) {
+		return m, command.Usage("--resume %s: there is no such round", name)
+	}
+	return m, err
+}
+
+// simulate starts the simulated mirror, for a resumed round where it was, and
+// returns the round's manifest.
+func (s *session) simulate(ctx context.Context, resumed job.Manifest) (job.Manifest, error) {
+	address := ""
+	if s.options.resume != "" {
+		u, err := url.Parse(resumed.Mirror)
+		if err != nil {
+			return resumed, fmt.Errorf("the mirror of round %s: %w", resumed.Round, err)
+		}
+		address = u.Host
+	}
+	var err error
+	if s.simulator, err = startSimulator(ctx, s.options.world, s.options.state, address); err != nil {
+		return resumed, err
+	}
+	s.onClose(func() error { return s.simulator.stop(stopGrace) })
+	if s.options.resume != "" {
+		return resumed, nil
+	}
+	world, files := s.simulator.world, s.options.files
+	files.miners, files.registry = world.Miners, world.Registry
+	if files.asOf == "" {
+		files.asOf = world.AsOf.Format(time.RFC3339Nano)
+	}
+	return s.plan(files, world.URL)
+}
+
+// plan reads and checks the inputs and names the round.
+func (s *session) plan(files inputFiles, mirrorURL string) (job.Manifest, error) {
+	now := time.Now()
+	in, err := files.read(mirrorURL, now)
+	if err != nil {
+		return job.Manifest{}, err
+	}
+	id, err := newID(now)
+	if err != nil {
+		return job.Manifest{}, err
+	}
+	m, err := round.Plan(id, in, now)
+	if errors.Is(err, round.ErrInput) {
+		return m, command.UsageError{Err: err}
+	}
+	return m, err
+}
+
+// follow runs the round with the display beside it.
+func (s *session) follow(ctx context.Context, m job.Manifest) (round.Result, error) {
+	width, _, err := term.GetSize(int(os.Stderr.Fd()))
+	terminal := err == nil
+	d := newDisplay(os.Stderr, terminal, width, m.Round, s.limitUse)
+	runner, err := round.New(round.Config{Bus: s.wire.Bus, Mirror: s.mirror, Progress: d.update, Log: s.log})
+	if err != nil {
+		return round.Result{}, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	var result round.Result
+	group.Go(func() error { d.run(ctx); return nil })
+	group.Go(func() error { return s.watchFleet(ctx) })
+	group.Go(func() (err error) {
+		defer cancel()
+		s.planned = m.Round // from here on it can be resumed
+		if s.options.resume != "" {
+			result, err = runner.Resume(ctx, m.Round)
+		} else {
+			result, err = runner.Start(ctx, m)
+		}
+		return err
+	})
+	return result, group.Wait()
+}
+
+// watchFleet ends the round when the local workers cannot be kept alive.
+func (s *session) watchFleet(ctx context.Context) error {
+	if s.fleet == nil {
+		return nil
+	}
+	select {
+	case err := <-s.fleet.lost:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// show prints the outcome: JSON for a program, a table for a person.
+func (s *session) show(ctx context.Context, result round.Result) error {
+	var stats *seen
+	if s.simulator != nil {
+		v, err := s.simulator.stats(ctx)
+		if err != nil {
+			return err
+		}
+		stats = &v
+	}
+	if s.options.json {
+		encoder := json.NewEncoder(os.Stdout)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(struct {
+			round.Result
+			Mirror *seen `json:"simulated_mirror,omitempty"`
+		}{result, stats})
+	}
+	printResult(os.Stdout, result)
+	if stats != nil {
+		stats.print(os.Stdout)
+	}
+	return nil
+}
+
+// explain says how to go on after a round was stopped.
+func (s *session) explain(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	if s.planned == "" {
+		return command.ErrInterrupted
+	}
+	return fmt.Errorf("%w; round %s is kept: the same command with --resume %s goes on with it",
+		command.ErrInterrupted, s.planned, s.planned)
+}

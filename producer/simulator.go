@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"time"
+)
+
+// simulator is a mirror for trials, a process of its own. It is known here by
+// its command and its answers alone.
+type simulator struct {
+	*process
+	world simulated
+}
+
+// simulated is the line that the simulator prints when it serves.
+type simulated struct {
+	URL      string    `json:"url"`
+	Miners   string    `json:"miners"`
+	Registry string    `json:"registry"`
+	AsOf     time.Time `json:"as_of"`
+}
+
+// startSimulator serves a world; addr is where, or "" for any free port.
+func startSimulator(ctx context.Context, world, state, addr string) (*simulator, error) {
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	p, err := startProcess("the simulated mirror", filepath.Join(state, "mirrorsim.log"), beside("mirrorsim"),
+		"--world", world, "--addr", addr, "--write", filepath.Join(state, "world"), "--exit-with-stdin")
+	if err != nil {
+		return nil, err
+	}
+	line, err := p.awaitReady(ctx)
+	if err != nil {
+		return nil, joinStop(usageOf(p, err), p)
+	}
+	s := &simulator{process: p}
+	if err := json.Unmarshal([]byte(line), &s.world); err != nil {
+		return nil, joinStop(fmt.Errorf("the simulated mirror said %q: %w", line, err), p)
+	}
+	return s, nil
+}
+
+// seen is what the simulated mirror counted.
+type seen struct {
+	Requests    int `json:"requests"`
+	Connections struct {
+		Used    int `json:"used"`
+		MaxOpen int `json:"max_open"`
+	} `json:"connections"`
+	LimitUsed float64 `json:"limit_used"`
+	OverLimit int     `json:"over_limit"`
+	Worst     struct {
+		Fixed     int     `json:"fixed"`
+		Sliding   int     `json:"sliding"`
+		TwoWindow float64 `json:"two_window"`
+	} `json:"worst"`
+}
+
+// stats asks the simulator what it saw.
+func (s *simulator) stats(ctx context.Context) (seen, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	address, err := url.JoinPath(s.world.URL, "/sim/stats")
+	if err != nil {
+		return seen{}, fmt.Errorf("asking the simulated mirror: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return seen{}, fmt.Errorf("asking the simulated mirror: %w", err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return seen{}, fmt.Errorf("asking the simulated mirror: %w", err)
+	}
+	defer response.Body.Close()
+	var stats seen
+	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&stats); err != nil {
+		return seen{}, fmt.Errorf("what the simulated mirror saw: %w", err)
+	}
+	return stats, nil
+}
+
+func (v seen) print(w io.Writer) {
+	fmt.Fprintf(w, "\nThe mirror saw %d requests over %d connections (%d at once), %.1f %% of what it allows.\n",
+		v.Requests, v.Connections.Used, v.Connections.MaxOpen, 100*v.LimitUsed)
+	fmt.Fprintf(w, "Most requests in any ten seconds: %d in fixed windows, %d sliding, %.1f by the two-window estimate.\n",
+		v.Worst.Fixed, v.Worst.Sliding, v.Worst.TwoWindow)
+	fmt.Fprintf(w, "%d over the limit.\n", v.OverLimit)
+}

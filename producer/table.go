@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"mirrorfleet/producer/round"
+)
+
+// printResult prints an outcome for a person: a line per miner, then what the
+// round lacks.
+func printResult(w io.Writer, r round.Result) {
+	fmt.Fprintf(w, "\nRound %s, as of %s\n\n", r.Round, r.AsOf.Format("2006-01-02 15:04:05 MST"))
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "UID\tGITHUB ID\tMERGED\tOPEN\tCLOSED\tCREDIBILITY\tSCORE\tISSUES\tREWARD\t")
+	sum := 0.0
+	rewards := map[int]float64{}
+	for _, reward := range r.Outcome.Rewards {
+		rewards[reward.UID] = reward.Reward
+		sum += reward.Reward
+	}
+	for _, m := range r.Outcome.Miners {
+		if m.Failed != "" {
+			fmt.Fprintf(table, "%d\t%s\t\t\t\t\t%s\t\t%.6f\t\n", m.UID, m.GitHubID, m.Failed, rewards[m.UID])
+			continue
+		}
+		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%.2f\t%.4f\t%.2f\t%.6f\t\n", m.UID, m.GitHubID,
+			m.MergedPRs(), m.OpenPRs(), m.ClosedPRs(), m.Credibility, m.TotalScore, m.IssueDiscoveryScore, rewards[m.UID])
+	}
+	_ = table.Flush()
+	fmt.Fprintf(w, "\nRewards sum to %.9f.\n", sum)
+	printJobs(w, r)
+}
+
+func printJobs(w io.Writer, r round.Result) {
+	fmt.Fprintf(w, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %d requests.\n",
+		r.Planned, r.Done, len(r.Degraded), r.Failed, r.Retries, r.Requests)
+	for _, d := range r.DeadLetters {
+		fmt.Fprintf(w, "dead letter: miner %d, %s after %d attempts: %s\n", d.UID, d.Class, d.Attempts, d.Error)
+	}
+	for _, d := range r.Degraded {
+		fmt.Fprintf(w, "degraded: miner %d lacks %d answers, first %s: %s\n", d.UID, len(d.Missing), d.Missing[0].What, d.Missing[0].Error)
+	}
+	for _, m := range r.Malformed {
+		names := make([]string, len(m.Items))
+		for i, item := range m.Items {
+			names[i] = item.Item
+		}
+		fmt.Fprintf(w, "malformed: miner %d, skipped %s\n", m.UID, strings.Join(names, ", "))
+	}
+	for _, l := range r.FailedLookUps {
+		fmt.Fprintf(w, "failed: %s: %s\n", l.What, l.Error)
+	}
+	if len(r.Unloadable) > 0 {
+		fmt.Fprintf(w, "Languages that gave no nodes, as in the validator: %s.\n", strings.Join(r.Unloadable, ", "))
+	}
+	if r.Complete {
+		fmt.Fprintln(w, "The round is complete.")
+	} else {
+		fmt.Fprintln(w, "The round is NOT complete.")
+	}
+}

@@ -1,0 +1,104 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/redis/go-redis/v9"
+
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// redisTimeout bounds every call to Redis: a limiter that waits longer for an
+// answer has lost the slot anyway.
+const redisTimeout = 200 * time.Millisecond
+
+// Config is what a process says of the servers; the flags of package command
+// map onto it one to one.
+type Config struct {
+	// Name is the process in logs and in NATS' list of connections.
+	Name string
+	// NATS and Redis are the servers' URLs; credentials in them are never
+	// logged.
+	NATS, Redis string
+	// ConnectTimeout is how long to wait for a server at start.
+	ConnectTimeout time.Duration
+	Streams        jobstream.Config
+	Limit          ratelimit.Config
+	Log            *slog.Logger
+}
+
+// Fleet is one process's connections.
+type Fleet struct {
+	Bus     *jobstream.Bus
+	Limiter *ratelimit.Limiter
+
+	nc    *nats.Conn
+	redis redis.UniversalClient
+}
+
+// Open connects to NATS and Redis and brings the streams up to date.
+func Open(ctx context.Context, cfg Config) (*Fleet, error) {
+	f := &Fleet{}
+	if err := f.open(ctx, cfg); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
+	if f.redis, err = ratelimit.NewClient(cfg.Redis, redisTimeout); err != nil {
+		return command.Usage("--redis: %w", err)
+	}
+	if f.Limiter, err = ratelimit.New(cfg.Limit, f.redis); err != nil {
+		return command.Usage("the limit: %w", err)
+	}
+	f.nc, err = jobstream.Connect(ctx, cfg.NATS, cfg.Name, jobstream.ConnectConfig{
+		Wait: cfg.ConnectTimeout, Setting: "--connect-timeout", Log: cfg.Log,
+	})
+	if err != nil {
+		return fmt.Errorf("--nats: %w", err)
+	}
+	err = command.Await(ctx, cfg.Log, "Redis", cfg.ConnectTimeout, func(ctx context.Context) error {
+		return f.redis.Ping(ctx).Err()
+	})
+	if err != nil {
+		return fmt.Errorf("--redis: %w", err)
+	}
+	if f.Bus, err = jobstream.Open(ctx, f.nc, cfg.Streams); err != nil {
+		return fmt.Errorf("opening the streams: %w", err)
+	}
+	return nil
+}
+
+// Mirror makes the process's one mirror client, metered by the limiter. Its
+// caller closes it.
+func (f *Fleet) Mirror(baseURL string) (*mirror.Client, error) {
+	client, err := mirror.New(mirror.Config{BaseURL: baseURL, Meter: f.Limiter})
+	if err != nil {
+		return nil, command.Usage("--mirror: %w", err)
+	}
+	return client, nil
+}
+
+// Close closes what Open opened, in the opposite order.
+func (f *Fleet) Close() error {
+	var errs []error
+	if f.nc != nil {
+		f.nc.Close()
+	}
+	if f.Limiter != nil {
+		errs = append(errs, f.Limiter.Close())
+	}
+	if f.redis != nil {
+		errs = append(errs, f.redis.Close())
+	}
+	return errors.Join(errs...)
+}

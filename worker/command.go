@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/shared/command"
+	"mirrorfleet/worker/tokenscore"
+)
+
+const (
+	groupWork    = "Work"
+	groupScoring = "Scoring"
+)
+
+func newCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "worker",
+		Usage: "take miners' jobs, evaluate them against the mirror, commit the evaluations",
+		Description: "Every worker of one egress sends from the same public IP and shares one bucket in Redis.\n" +
+			"SIGTERM drains: no more jobs are taken, what can end within the grace time ends, the rest is handed back.\n\n" +
+			"Example: worker --nats nats://nats:4222 --redis redis://redis:6379/0 --egress eu-1",
+		Flags:                 flags(),
+		EnableShellCompletion: true,
+		Action:                run,
+		Commands:              []*cli.Command{scoreCommand()},
+	}
+}
+
+func flags() []cli.Flag {
+	all := append(command.Servers(), command.Limit()...)
+	all = append(all, command.Mirror()...)
+	return append(append(all, workFlags()...), command.Seeing()...)
+}
+
+func workFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "name", Category: groupWork, Sources: command.Env("name"), Value: defaultName(),
+			Usage: "`NAME` of this process in records and logs",
+		},
+		&cli.IntFlag{
+			Name: "slots", Category: groupWork, Sources: command.Env("slots"), Value: 4,
+			Usage: "jobs evaluated at once", Validator: atLeastOne,
+		},
+		&cli.DurationFlag{
+			Name: "grace", Category: groupWork, Sources: command.Env("grace"), Value: 20 * time.Second,
+			Usage: "how long a drain waits for jobs to end before it hands them back",
+		},
+		&cli.BoolFlag{
+			Name: "exit-with-stdin", Category: groupWork, Hidden: true,
+			Usage: "drain when standard input ends: whoever started this process is gone",
+		},
+		&cli.StringFlag{
+			Name: "grammars", Category: groupScoring, Sources: command.Env("grammars"), Value: besideBinary("grammars"),
+			Usage: "`DIR` with the parser and its grammars, as make grammars builds it",
+		},
+		&cli.IntFlag{
+			Name: "children", Category: groupScoring, Sources: command.Env("children"), Value: runtime.NumCPU(),
+			Usage: "token-scoring child processes", Validator: atLeastOne,
+		},
+	}
+}
+
+// scoreCommand is the token-scoring child process; the worker starts it.
+func scoreCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "score",
+		Usage:  "the token-scoring child process of a worker: frames on standard input and output",
+		Hidden: true,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "grammars", Required: true, Usage: "`DIR` with the parser and its grammars"},
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			return tokenscore.Serve(ctx, os.Stdin, os.Stdout, tokenscore.ChildConfig{Grammars: c.String("grammars")})
+		},
+	}
+}
+
+func atLeastOne(n int) error {
+	if n >= 1 {
+		return nil
+	}
+	return fmt.Errorf("%d: want at least 1", n)
+}
+
+// defaultName tells apart the workers of several hosts and several on one.
+func defaultName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		slog.Debug("no host name for the worker's name", "error", err)
+		host = "worker"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}
+
+// besideBinary is where the build puts what the binary needs.
+func besideBinary(name string) string {
+	self, err := os.Executable()
+	if err != nil {
+		return name
+	}
+	return filepath.Join(filepath.Dir(self), name)
+}

@@ -1,0 +1,78 @@
+package evaluate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
+)
+
+// keptRounds is how many rounds' rules a worker keeps parsed: the one that
+// runs, and those that replays ask for beside it.
+const keptRounds = 4
+
+// rules is what a round is scored by.
+type rules struct {
+	round    string
+	registry scoring.Registry
+	weights  *scoring.Weights
+}
+
+// rounds reads each round's manifest once.
+type rounds struct {
+	bus    *jobstream.Bus
+	mirror string
+
+	mu   sync.Mutex
+	kept []*rules // oldest first
+}
+
+// get returns the rules of a round. A round that nobody planned, or that this
+// build cannot read, is a permanent failure: no retry would heal it.
+func (r *rounds) get(ctx context.Context, round string) (*rules, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range r.kept {
+		if k.round == round {
+			return k, nil
+		}
+	}
+	manifest, err := r.bus.Manifest(ctx, round)
+	if errors.Is(err, jobstream.ErrNotFound) {
+		return nil, job.WithClass(job.Permanent, fmt.Errorf("round %s is unknown: %w", round, err))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the manifest of round %s: %w", round, err)
+	}
+	if manifest.Mirror != r.mirror {
+		return nil, fmt.Errorf("round %s is scored from mirror %s, this worker's is %s: start it with --mirror %s",
+			round, manifest.Mirror, r.mirror, manifest.Mirror)
+	}
+	parsed, err := parse(manifest)
+	if err != nil {
+		return nil, job.WithClass(job.Permanent, fmt.Errorf("manifest of round %s: %w", round, err))
+	}
+	if r.kept = append(r.kept, parsed); len(r.kept) > keptRounds {
+		r.kept = r.kept[1:]
+	}
+	return parsed, nil
+}
+
+func parse(m job.Manifest) (*rules, error) {
+	if m.Version > job.Version {
+		return nil, fmt.Errorf("version %d, this build reads up to %d", m.Version, job.Version)
+	}
+	registry, err := scoring.ParseRegistry(m.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("registry: %w", err)
+	}
+	weights, err := scoring.ParseWeights(m.Languages, m.Tokens)
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	return &rules{round: m.Round, registry: registry, weights: weights}, nil
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/mirror"
+	"mirrorfleet/worker/evaluate"
+	"mirrorfleet/worker/lease"
+	"mirrorfleet/worker/tokenscore"
+)
+
+// run is the worker: everything is opened in order, used until a signal comes,
+// and closed in the opposite order.
+func run(ctx context.Context, c *cli.Command) (err error) {
+	if c.String("nats") == "" || c.String("redis") == "" {
+		return command.Usage("--nats and --redis are required")
+	}
+	name := c.String("name")
+	log, err := fleet.Logger(c, os.Stderr)
+	if err != nil {
+		return err
+	}
+	log = log.With("worker", name)
+	shutdown, err := fleet.Telemetry(ctx, "worker", name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, shutdown()) }()
+	if c.Bool("exit-with-stdin") {
+		var stop context.CancelFunc
+		ctx, stop = context.WithCancel(ctx)
+		defer stop()
+		go untilEnd(os.Stdin, stop) // ends with the process: nothing else reads standard input
+	}
+
+	scorer, err := newScorer(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, scorer.Close()) }()
+	f, err := fleet.Open(ctx, fleet.FromFlags(c, name, log))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	client, err := f.Mirror(c.String("mirror"))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	evaluator, err := evaluate.New(evaluate.Config{
+		Bus: f.Bus, Mirror: client, MirrorURL: c.String("mirror"), Scorer: scorer,
+	})
+	if err != nil {
+		return err
+	}
+	runner, err := lease.New(lease.Config{
+		Worker: name, Slots: c.Int("slots"), Grace: c.Duration("grace"), Bus: f.Bus, Log: log, Handler: handler(evaluator),
+	})
+	if err != nil {
+		return err
+	}
+	if err := ready(os.Stdout, name); err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "taking jobs", "slots", c.Int("slots"), "mirror", c.String("mirror"), "egress", c.String("egress"))
+	return runner.Run(ctx)
+}
+
+// handler lets the evaluator work under the lease.
+func handler(e *evaluate.Evaluator) lease.Handler {
+	return func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		return e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, evaluate.Attempt{Final: a.Final, Expect: a.Expect})
+	}
+}
+
+func newScorer(ctx context.Context, c *cli.Command) (*tokenscore.Pool, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding the token-scoring child's command: %w", err)
+	}
+	grammars := c.String("grammars")
+	scorer, err := tokenscore.New(ctx, tokenscore.Config{
+		Command: []string{self, "score", "--grammars", grammars}, Children: c.Int("children"), Grammars: grammars,
+	})
+	if err != nil {
+		return nil, command.UsageError{Err: err}
+	}
+	return scorer, nil
+}
+
+// ready tells whoever started this process that it takes jobs.
+func ready(w io.Writer, name string) error {
+	err := json.NewEncoder(w).Encode(map[string]string{"worker": name, "state": "taking jobs"})
+	if err != nil {
+		return fmt.Errorf("saying that the worker is ready: %w", err)
+	}
+	return nil
+}
+
+// untilEnd calls stop when r ends.
+func untilEnd(r io.Reader, stop func()) {
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		slog.Debug("standard input", "error", err)
+	}
+	stop()
+}
