@@ -1,0 +1,171 @@
+package scoring
+
+import (
+	"maps"
+	"slices"
+)
+
+// finds is one miner's issues in one repository.
+type finds struct {
+	repo                  *Repository
+	solved, valid, closed int
+	tokenScore            float64
+	scored                []ScoredIssue
+	// outcomes are where the scored issues' outcomes stand in the miner's.
+	outcomes []int
+}
+
+// score classifies and scores a miner's issues, and sums them up.
+func (d *discovery) score(h *hunt) {
+	found := map[string]*finds{}
+	for _, issue := range h.issues {
+		repo, _ := d.in.Registry.Repository(issue.Repository)
+		if found[repo.Name] == nil {
+			found[repo.Name] = &finds{repo: repo}
+		}
+		d.take(h, found[repo.Name], issue)
+	}
+	names := slices.AppendSeq(slices.Collect(maps.Keys(found)), maps.Keys(h.open))
+	slices.Sort(names)
+	h.out.ScoredIssues = nil
+	for _, name := range slices.Compact(names) {
+		repo, known := d.in.Registry.Repository(name)
+		if !known {
+			continue
+		}
+		f := found[name]
+		if f == nil {
+			f = &finds{repo: repo}
+		}
+		h.conclude(f)
+	}
+	h.issueTotals()
+}
+
+// take counts one issue, and adds what it scores to its repository's finds.
+func (d *discovery) take(h *hunt, f *finds, issue *Issue) {
+	class, reason := classify(issue, f.repo)
+	out := IssueOutcome{Repository: f.repo.Name, Number: issue.Number, Classification: class, Reason: reason}
+	if issue.Solving != nil {
+		out.PullRequest = issue.Solving.Number
+	}
+	switch class {
+	case IssueClosed:
+		f.closed++
+	case IssueSolved:
+		f.solved++
+		score, available := d.scores[pullKey{f.repo.Name, issue.Solving.Number}]
+		if available && score.TokenScore >= f.repo.Eligibility.MinTokenScoreForValidIssue {
+			f.valid++
+		}
+		if out.Reason = d.judge(h, f.repo, issue, score, available); out.Reason.Code == IssueUnavailable {
+			h.out.IssuesIncomplete = true
+		}
+		if out.Reason.Code == IssueScores {
+			f.scored = append(f.scored, d.scoredIssue(f.repo, issue, score, &out))
+			f.outcomes = append(f.outcomes, len(h.out.Issues))
+			f.tokenScore += score.TokenScore
+		}
+	case IssueIgnored:
+	}
+	h.out.Issues = append(h.out.Issues, out)
+}
+
+// judge says whether a solved issue scores, or the first rule that keeps it
+// from scoring.
+func (d *discovery) judge(h *hunt, repo *Repository, issue *Issue, score SolvingScore, available bool) Reason {
+	least := repo.Eligibility.MinTokenScoreForValidIssue
+	owner := d.owners[pullKey{repo.Name, issue.Solving.Number}]
+	switch {
+	case !available:
+		return because(IssueUnavailable)
+	case issue.AuthorID == issue.Solving.AuthorID:
+		return because(IssueOwnSolver, "author_id", issue.AuthorID)
+	case h.marker(issue).compare(owner) != 0:
+		return because(IssueNotCanonical, "owner_issue", count(owner.number), "owner_uid", count(owner.uid))
+	case score.TokenScore < least:
+		return because(IssueBelowThreshold, "token_score", number(score.TokenScore), "least", number(least))
+	case issue.Solving.MergedAt.IsZero():
+		return because(IssueNoMergedAt)
+	}
+	return because(IssueScores, "base_score", number(score.BaseScore), "token_score", number(score.TokenScore))
+}
+
+// scoredIssue is a scoring issue before its repository's multipliers.
+func (d *discovery) scoredIssue(repo *Repository, issue *Issue, score SolvingScore, out *IssueOutcome) ScoredIssue {
+	solver := issue.Solving
+	decay, decayReason := timeDecay(solver.MergedAt, d.in.AsOf, &repo.Scoring.TimeDecay)
+	review, reviewReason := reviewQuality(solver.MaintainerChangesRequestedCount, repo.Scoring.ReviewPenaltyRate)
+	label := chooseLabel(solver.Labels, repo)
+	out.Labels, out.TimeDecay, out.Review = label.reasons, &decayReason, &reviewReason
+	return ScoredIssue{
+		Repository: repo.Name, Number: issue.Number, PullRequest: solver.Number, BaseScore: score.BaseScore,
+		TimeDecayMultiplier: decay, ReviewQualityMultiplier: review, LabelMultiplier: label.multiplier,
+		CredibilityMultiplier: 1, OpenSpamMultiplier: 1,
+	}
+}
+
+// conclude judges a repository's finds and earns the scores.
+func (h *hunt) conclude(f *finds) {
+	out := h.repository(f.repo.Name)
+	out.IssueFigures = IssueFigures{
+		IssueTokenScore:   Round2(f.tokenScore),
+		TotalSolvedIssues: f.solved, TotalValidSolvedIssues: f.valid, TotalClosedIssues: f.closed,
+		TotalOpenIssues: h.open[f.repo.Name],
+	}
+	if all := f.solved + f.closed; all > 0 {
+		out.IssueCredibility = float64(f.solved) / float64(all)
+	}
+	gate := f.gate(&out.IssueFigures)
+	out.IssueGate = &gate
+	if gate.Code != GateOpen {
+		for _, at := range f.outcomes {
+			h.out.Issues[at].Reason = because(IssueNotEligible, "gate", string(gate.Code))
+		}
+		return
+	}
+	out.IssueEligible = true
+	score := 0.0
+	for i := range f.scored {
+		score += f.scored[i].earn(Round2(out.IssueCredibility), gate.SpamMultiplier)
+	}
+	out.IssueDiscoveryScore = Round2(score)
+	h.out.ScoredIssues = append(h.out.ScoredIssues, f.scored...)
+}
+
+func (f *finds) gate(figures *IssueFigures) Gate {
+	e := &f.repo.Eligibility
+	gate := Gate{
+		Code: GateOpen, Count: f.valid, Least: e.MinValidSolvedIssues,
+		Credibility: figures.IssueCredibility, LeastCredibility: e.MinIssueCredibility,
+		Open: figures.TotalOpenIssues, TokenScore: f.tokenScore,
+	}
+	if gate.judge(); gate.Code == GateOpen {
+		gate.spam(threshold(e.OpenIssueSpamBaseThreshold, f.tokenScore, e.OpenIssueSpamTokenScorePerSlot, e.MaxOpenIssueThreshold))
+	}
+	return gate
+}
+
+func (s *ScoredIssue) earn(credibility, spam float64) float64 {
+	s.CredibilityMultiplier, s.OpenSpamMultiplier = credibility, spam
+	s.EarnedScore = Round2(s.BaseScore * s.LabelMultiplier * s.TimeDecayMultiplier * s.ReviewQualityMultiplier * credibility * spam)
+	return s.EarnedScore
+}
+
+// issueTotals sums a miner's repositories up.
+func (m *miner) issueTotals() {
+	type repo = RepositoryOutcome
+	list := m.repositories
+	m.out.IssueFigures = IssueFigures{
+		IssueEligible:          slices.ContainsFunc(list, func(r repo) bool { return r.IssueEligible }),
+		IssueDiscoveryScore:    Round2(sumOf(list, func(r *repo) float64 { return r.IssueDiscoveryScore })),
+		IssueTokenScore:        Round2(sumOf(list, func(r *repo) float64 { return r.IssueTokenScore })),
+		TotalSolvedIssues:      countOf(list, func(r *repo) int { return r.TotalSolvedIssues }),
+		TotalValidSolvedIssues: countOf(list, func(r *repo) int { return r.TotalValidSolvedIssues }),
+		TotalClosedIssues:      countOf(list, func(r *repo) int { return r.TotalClosedIssues }),
+		TotalOpenIssues:        countOf(list, func(r *repo) int { return r.TotalOpenIssues }),
+	}
+	for i := range list {
+		m.out.IssueCredibility = max(m.out.IssueCredibility, list[i].IssueCredibility)
+	}
+}

@@ -1,0 +1,95 @@
+package scoring
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// keepIssue says why an issue does not take part in discovery, or nil.
+func keepIssue(issue *Issue, reg Registry) *Reason {
+	if _, found := reg.Repository(issue.Repository); !found {
+		return reject(IssueUnknownRepository)
+	}
+	if IsMaintainer(issue.AuthorAssociation) {
+		return reject(IssueOfMaintainer, "author_association", issue.AuthorAssociation)
+	}
+	return nil
+}
+
+// classify is the classification of section 9: the first rule that applies. A
+// solved issue has a solving pull request.
+func classify(issue *Issue, repo *Repository) (Classification, Reason) {
+	solver := issue.Solving
+	switch {
+	case issue.Transferred:
+		return IssueIgnored, because(IssueTransferred)
+	case issue.State != Closed:
+		return IssueIgnored, because(IssueNotClosed, "state", string(issue.State))
+	case issue.StateReason != Completed:
+		return IssueClosed, because(IssueNotCompleted, "state_reason", issue.StateReason)
+	case issue.SolvedByPR == nil || *issue.SolvedByPR == 0 || solver == nil:
+		return IssueClosed, because(IssueNoSolver)
+	case solver.State != Merged:
+		return IssueClosed, because(IssueSolverNotMerged, "state", string(solver.State))
+	}
+	// Older answers do not name the branches: without a base the rule is
+	// passed over.
+	if solver.BaseRef != "" {
+		reason := branchRule(branches{
+			repository: issue.Repository, base: solver.BaseRef, head: solver.HeadRef,
+			headRepository: solver.HeadRepository, defaultBranch: solver.DefaultBranch,
+		}, repo)
+		if reason != nil {
+			reason.Values["rule"] = string(reason.Code)
+			reason.Code = IssueSolverBranch
+			return IssueClosed, *reason
+		}
+	}
+	switch {
+	case solver.EditedAfterMerge:
+		return IssueClosed, because(IssueSolverEdited)
+	case !issue.LastEditedAt.IsZero() && !solver.MergedAt.IsZero() && after(issue.LastEditedAt, solver.MergedAt):
+		return IssueClosed, because(IssueEditedAfter,
+			"last_edited_at", instant(issue.LastEditedAt), "merged_at", instant(solver.MergedAt))
+	case issue.AuthorID == "":
+		return IssueIgnored, because(IssueNoAuthor)
+	}
+	return IssueSolved, Reason{}
+}
+
+// createdOrFarFuture orders issues whose creation is not known after the others.
+func (i *Issue) createdOrFarFuture() time.Time {
+	if i.CreatedAt.IsZero() {
+		return farFuture
+	}
+	return i.CreatedAt
+}
+
+// inOrder sorts issues as section 9 takes them; equal ones stay as received.
+func inOrder(issues []*Issue) {
+	solver := func(i *Issue) int {
+		if i.SolvedByPR == nil {
+			return 0
+		}
+		return *i.SolvedByPR
+	}
+	slices.SortStableFunc(issues, func(a, b *Issue) int {
+		return cmp.Or(
+			cmp.Compare(a.Repository, b.Repository),
+			cmp.Compare(solver(a), solver(b)),
+			cmp.Compare(micros(a.createdOrFarFuture()), micros(b.createdOrFarFuture())),
+		)
+	})
+}
+
+// CountOpen counts the open issues of each repository of the registry.
+func CountOpen(issues []Issue, reg Registry) map[string]int {
+	counts := map[string]int{}
+	for i := range issues {
+		if repo, found := reg.Repository(issues[i].Repository); found && issues[i].State == Open {
+			counts[repo.Name]++
+		}
+	}
+	return counts
+}

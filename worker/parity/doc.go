@@ -1,0 +1,16 @@
+// Package parity holds what the validator itself computed, and the tests that
+// hold the product to it: whole rounds over recorded worlds, decoded by the
+// mirror client, scored by the real parser in child processes, and concluded
+// by the rules.
+//
+// A case is one JSON file (compressed here): a registry, miners, what the
+// mirror answers, and for each round over that world what the validator made
+// of it. Integers, booleans, texts, nulls and the orders of lists must be
+// equal; floating-point numbers to 1e-9 relative, and the tests say how far
+// off the furthest was.
+//
+// MIRRORFLEET_PARITY names another folder of the same form (DIR/rounds/*.json)
+// to run instead. A folder that is missing, empty or malformed fails the
+// tests: it never passes. The grammars come from MIRRORFLEET_GRAMMARS, or from
+// where `make grammars` puts them.
+package parity

@@ -1,0 +1,184 @@
+package parity_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/tokenscore"
+)
+
+// startScorer starts the real parser, without the budget: the cases were
+// computed without it.
+func startScorer(t testing.TB) (*tokenscore.Pool, *scoring.Weights) {
+	t.Helper()
+	weights, err := scoring.ParseWeights(scoring.DefaultWeights())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := tokenscore.New(t.Context(), tokenscore.Config{
+		Command: []string{os.Args[0], childArgument}, Grammars: grammars(), Budget: time.Hour,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := pool.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return pool, weights
+}
+
+// scorer remembers token figures by pull request: the files of a world are the
+// same in all of its rounds.
+type scorer struct {
+	pool    *tokenscore.Pool
+	weights *scoring.Weights
+
+	mu   sync.Mutex
+	seen map[string]*scoring.TokenFigures
+}
+
+// files fetches and scores a pull request's files; stored is what the answer
+// says of them. Nil figures mean that the fetch failed for good.
+func (s *scorer) files(ctx context.Context, client *mirror.Client, repo string, number int) (figures *scoring.TokenFigures, files mirror.Files, err error) {
+	files, err = client.Files(ctx, repo, number)
+	if errors.Is(err, mirror.ErrFinal) {
+		return nil, files, nil
+	}
+	if err != nil {
+		return nil, files, err
+	}
+	key := fmt.Sprintf("%s#%d", repo, number)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen[key] == nil {
+		scored, err := s.pool.Score(ctx, s.weights, files.Files)
+		if err != nil {
+			return nil, files, err
+		}
+		s.seen[key] = &scored
+	}
+	return s.seen[key], files, nil
+}
+
+// evaluate is a worker's job on one miner, with one attempt: what fails is
+// missing at once.
+func (s *scorer) evaluate(ctx context.Context, client *mirror.Client, w *world, r round, m scoring.Miner) (scoring.Evaluation, error) {
+	e := scoring.Evaluation{UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID}
+	windows := w.registry.Windows(r.AsOf)
+	e.FetchFailed = m.IdentityUnreachable
+	if !m.IdentityUnreachable {
+		pulls, err := client.Pulls(ctx, m.GitHubID, windows)
+		if err != nil && !errors.Is(err, mirror.ErrFinal) {
+			return e, err
+		}
+		e.FetchFailed = err != nil
+		loaded := scoring.Load(pulls.Items, w.registry)
+		e.Dropped = loaded.Dropped
+		for _, list := range []struct {
+			from []scoring.PullRequest
+			to   *[]scoring.ScoredPullRequest
+		}{{loaded.Merged, &e.Merged}, {loaded.Open, &e.Open}, {loaded.Closed, &e.Closed}} {
+			for _, pr := range list.from {
+				scored, err := s.pull(ctx, client, w, r, pr)
+				if err != nil {
+					return e, err
+				}
+				*list.to = append(*list.to, scored)
+			}
+		}
+	}
+	return e, s.issues(ctx, client, w, &e, windows)
+}
+
+func (s *scorer) pull(ctx context.Context, client *mirror.Client, w *world, r round, pr scoring.PullRequest) (scoring.ScoredPullRequest, error) {
+	repo, _ := w.registry.Repository(pr.Repository)
+	var figures *scoring.TokenFigures
+	if scoring.NeedsFiles(pr) {
+		scored, files, err := s.files(ctx, client, pr.Repository, pr.Number)
+		if err != nil {
+			return scoring.ScoredPullRequest{}, err
+		}
+		if len(files.Files) > 0 {
+			figures = scored
+		}
+	}
+	return scoring.Score(pr, repo, figures, r.AsOf), nil
+}
+
+func (s *scorer) issues(ctx context.Context, client *mirror.Client, w *world, e *scoring.Evaluation, windows map[string]time.Time) error {
+	listed, err := client.Issues(ctx, e.GitHubID, windows)
+	if errors.Is(err, mirror.ErrFinal) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e.Issues = &scoring.IssueAnswers{Listed: listed.Items}
+	open, err := client.OpenIssues(ctx, e.GitHubID)
+	if err != nil && !errors.Is(err, mirror.ErrFinal) {
+		return err
+	}
+	e.Issues.OpenFailed = err != nil
+	if err == nil {
+		e.Issues.Open = scoring.CountOpen(open.Items, w.registry)
+	}
+	for _, pull := range scoring.SolvingPulls(listed.Items, w.registry, e.Merged) {
+		repo, _ := w.registry.Repository(pull.Repository)
+		figures, files, err := s.files(ctx, client, pull.Repository, pull.Number)
+		if err != nil {
+			return err
+		}
+		if !files.Stored {
+			figures = nil
+		}
+		e.Issues.Solving = append(e.Issues.Solving, scoring.ScoreSolving(pull, repo, figures))
+	}
+	return nil
+}
+
+// input gathers what one round of a world is concluded from.
+func (s *scorer) input(ctx context.Context, client *mirror.Client, w *world, r round, stored map[int]scoring.StoredEvaluation) (scoring.RoundInput, error) {
+	in := scoring.RoundInput{
+		AsOf: r.AsOf, Registry: w.registry, Stored: stored,
+		Evaluations: map[int]scoring.Evaluation{}, Maintainers: map[string][]scoring.Maintainer{},
+	}
+	var err error
+	if in.Miners, err = w.miners(r); err != nil {
+		return in, err
+	}
+	for _, m := range in.Miners {
+		if scoring.FailureOf(m) != scoring.NoFailure {
+			continue
+		}
+		if in.Evaluations[m.UID], err = s.evaluate(ctx, client, w, r, m); err != nil {
+			return in, fmt.Errorf("miner %d: %w", m.UID, err)
+		}
+	}
+	for _, repo := range w.registry.Repositories {
+		if repo.MaintainerCut == 0 {
+			continue
+		}
+		answer, err := client.Maintainers(ctx, repo.Name)
+		if errors.Is(err, mirror.ErrFinal) {
+			continue
+		}
+		if err != nil {
+			return in, err
+		}
+		in.Maintainers[strings.ToLower(repo.Name)] = answer.Items
+	}
+	return in, nil
+}

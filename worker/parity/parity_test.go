@@ -1,0 +1,208 @@
+package parity_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"mirrorfleet/shared/scoring"
+)
+
+// concluded is one round of a world with everything that it was made from.
+type concluded struct {
+	input   scoring.RoundInput
+	outcome scoring.Outcome
+}
+
+// run plays all rounds of a world, one after the other over the same stored
+// evaluations.
+func run(t testing.TB, s *scorer, w *world) []concluded {
+	t.Helper()
+	stored := map[int]scoring.StoredEvaluation{}
+	rounds := make([]concluded, len(w.Rounds))
+	for i, r := range w.Rounds {
+		client := startMirror(t, w, r)
+		in, err := s.input(t.Context(), client, w, r, maps.Clone(stored))
+		if err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		rounds[i] = concluded{in, scoring.Conclude(in)}
+		for _, change := range rounds[i].outcome.Stored {
+			if change.Evaluation == nil {
+				delete(stored, change.UID)
+			} else {
+				stored[change.UID] = *change.Evaluation
+			}
+		}
+	}
+	return rounds
+}
+
+// tally is what all cases together come to.
+type tally struct {
+	mu                      sync.Mutex
+	rounds, values, unequal int
+	furthest                float64
+	where                   string
+}
+
+func (t *tally) add(where string, c *comparison) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rounds++
+	t.values += c.values
+	t.unequal += c.unequal
+	if c.furthest > t.furthest {
+		t.furthest, t.where = c.furthest, where+c.where
+	}
+}
+
+// TestRounds holds every round of every case to what the validator made of it,
+// to its bytes in whatever order its input was put together, and to its bytes
+// when it is replayed from what was stored of it.
+func TestRounds(t *testing.T) {
+	t.Parallel()
+	pool, weights := startScorer(t)
+	var sum tally
+	t.Run("cases", func(t *testing.T) {
+		for _, w := range cases(t) {
+			t.Run(w.name, func(t *testing.T) {
+				t.Parallel()
+				s := &scorer{pool: pool, weights: weights, seen: map[string]*scoring.TokenFigures{}}
+				for i, r := range run(t, s, w) {
+					c := &comparison{}
+					c.compare("", "", shaped(r.outcome), decoded(w.Expected[i]))
+					sum.add(fmt.Sprintf("case %s, round %d", w.name, i), c)
+					const most = 12
+					for _, wrong := range c.wrong[:min(most, len(c.wrong))] {
+						t.Errorf("round %d%s", i, wrong)
+					}
+					if more := len(c.wrong) - most; more > 0 {
+						t.Errorf("round %d: %d more differences", i, more)
+					}
+					want := encode(t, r.outcome)
+					shuffledAlike(t, i, r.input, want)
+					replayedAlike(t, i, r.input, want)
+				}
+			})
+		}
+	})
+	t.Logf("%d rounds, %d values; %d floating-point numbers not equal to the last bit, the furthest off by %.2g (%s)",
+		sum.rounds, sum.values, sum.unequal, sum.furthest, sum.where)
+}
+
+// encode is an outcome's bytes, with what it does to the stored evaluations.
+func encode(t testing.TB, out scoring.Outcome) string {
+	t.Helper()
+	data, err := json.Marshal([]any{out, out.Stored})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// shuffledAlike concludes the round again with its maps filled, and its miners
+// listed, in other orders.
+func shuffledAlike(t *testing.T, round int, in scoring.RoundInput, want string) {
+	t.Helper()
+	const times = 20
+	for seed := range uint64(times) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		shuffled := in
+		shuffled.Miners = slices.Clone(in.Miners)
+		r.Shuffle(len(shuffled.Miners), func(i, j int) {
+			shuffled.Miners[i], shuffled.Miners[j] = shuffled.Miners[j], shuffled.Miners[i]
+		})
+		shuffled.Evaluations = shuffle(r, in.Evaluations)
+		shuffled.Stored = shuffle(r, in.Stored)
+		shuffled.Maintainers = shuffle(r, in.Maintainers)
+		if got := encode(t, scoring.Conclude(shuffled)); got != want {
+			t.Fatalf("round %d, order %d: another outcome\n%s", round, seed, firstDifference(got, want))
+		}
+	}
+}
+
+// shuffle copies a map, its entries put in in another order.
+func shuffle[K int | string, V any](r *rand.Rand, m map[K]V) map[K]V {
+	keys := slices.Sorted(maps.Keys(m))
+	r.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+	copied := map[K]V{}
+	for _, key := range keys {
+		copied[key] = m[key]
+	}
+	return copied
+}
+
+// replayedAlike concludes the round again from its inputs as they are stored.
+func replayedAlike(t *testing.T, round int, in scoring.RoundInput, want string) {
+	t.Helper()
+	replayed := in
+	replayed.Miners, replayed.Evaluations, replayed.Stored, replayed.Maintainers = nil, nil, nil, nil
+	again(t, in.Miners, &replayed.Miners)
+	again(t, in.Evaluations, &replayed.Evaluations)
+	again(t, in.Stored, &replayed.Stored)
+	again(t, in.Maintainers, &replayed.Maintainers)
+	if got := encode(t, scoring.Conclude(replayed)); got != want {
+		t.Fatalf("round %d: replayed from what was stored, another outcome\n%s", round, firstDifference(got, want))
+	}
+}
+
+func again[T any](t *testing.T, from T, to *T) {
+	t.Helper()
+	data, err := json.Marshal(from)
+	if err == nil {
+		err = json.Unmarshal(data, to)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func firstDifference(got, want string) string {
+	i := 0
+	for i < min(len(got), len(want)) && got[i] == want[i] {
+		i++
+	}
+	around := func(s string) string { return s[max(0, min(len(s), i)-200):min(len(s), i+100)] }
+	return fmt.Sprintf("got  …%s\nwant …%s", around(got), around(want))
+}
+
+// TestFolderIsNeverAPass holds that a folder without cases, or with one that
+// is no case, is an error that names it.
+func TestFolderIsNeverAPass(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	missing := filepath.Join(dir, "missing")
+	if _, err := caseFiles(missing); err == nil || !strings.Contains(err.Error(), missing) {
+		t.Errorf("a missing folder: got %v, want an error that names %s", err, missing)
+	}
+	rounds := filepath.Join(dir, "empty", "rounds")
+	if err := os.MkdirAll(rounds, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := caseFiles(filepath.Join(dir, "empty")); err == nil || !strings.Contains(err.Error(), rounds) {
+		t.Errorf("an empty folder: got %v, want an error that names %s", err, rounds)
+	}
+	for name, text := range map[string]string{
+		"cut":         `{"registry":`,
+		"no-rounds":   `{"registry":{},"miners":[],"mirror":{},"rounds":[],"expected":[]}`,
+		"unexpected":  `{"registry":{},"miners":[],"mirror":{},"rounds":[{"as_of":"2026-01-01T00:00:00Z"}],"expected":[]}`,
+		"no-as-of":    `{"registry":{},"miners":[],"mirror":{},"rounds":[{}],"expected":[{}]}`,
+		"no-registry": `{"miners":[],"mirror":{},"rounds":[{"as_of":"2026-01-01T00:00:00Z"}],"expected":[{}]}`,
+	} {
+		file := filepath.Join(dir, name+".json")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readCase(file); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: got %v, want an error that names %s", name, err, file)
+		}
+	}
+}
