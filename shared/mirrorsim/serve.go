@@ -83,6 +83,7 @@ func (s *Server) send(w http.ResponseWriter, route string, a answer, fault Fault
 	// A client that went away is no fault of ours; nothing is left to tell it.
 	_, _ = io.Copy(w, bytes.NewReader(body))
 	if fault == FaultCut {
+		_ = http.NewResponseController(w).Flush() // or the client sees no answer at all
 		panic(http.ErrAbortHandler)
 	}
 }
