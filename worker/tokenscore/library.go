@@ -10,6 +10,8 @@ static const mf_api *enter(void *function) { return ((mf_entry)function)(); }
 
 static const void *language_of(void *function) { return ((const void *(*)(void))function)(); }
 
+static bool use_utf8(const mf_api *api) { return api->use_utf8(); }
+
 static mf_walker *open_walker(const mf_api *api) { return api->open(); }
 
 static uint32_t abi_of(const mf_api *api, const void *language) { return api->language_abi(language); }
@@ -72,6 +74,9 @@ func openLibrary(dir string, m *manifest.Manifest) (*library, error) {
 	l := &library{dir: dir, manifest: m, api: C.enter(function), languages: make(map[string]*language)}
 	if l.api.abi != C.MF_ABI {
 		return nil, fmt.Errorf("%s has walk version %d, this build needs %d", m.Runtime.File, l.api.abi, C.MF_ABI)
+	}
+	if !C.use_utf8(l.api) {
+		return nil, errors.New("the system has no locale C.UTF-8 (Debian's libc-bin has it), by which some grammars tell letters from others")
 	}
 	if l.walker = C.open_walker(l.api); l.walker == nil {
 		return nil, errors.New("no memory for a parser")

@@ -114,7 +114,7 @@ func (b *builder) rebuild(ctx context.Context) error {
 	if err := b.fetch(ctx, len(languages) > 0); err != nil {
 		return err
 	}
-	if err := b.unpackAll(ctx, languages); err != nil {
+	if err := errors.Join(b.writeOurs(), b.unpackAll(ctx, languages)); err != nil {
 		return err
 	}
 	var err error

@@ -18,19 +18,25 @@ import (
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
-func (b *builder) compileRuntime(ctx context.Context) error {
+// ours is where our own C sources stand.
+func (b *builder) ours() string { return filepath.Join(b.work, "ours") }
+
+func (b *builder) writeOurs() error {
 	sources, err := manifest.WalkSources()
 	if err != nil {
 		return err
 	}
-	walk := filepath.Join(b.work, "walk")
 	for name, data := range sources {
-		if err := writeFile(filepath.Join(walk, name), bytes.NewReader(data)); err != nil {
+		if err := writeFile(filepath.Join(b.ours(), name), bytes.NewReader(data)); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func (b *builder) compileRuntime(ctx context.Context) error {
 	lib := filepath.Join(b.unpacked(manifest.Core), "tree_sitter/core/lib")
-	args := append(runtimeFlags(), "-I"+filepath.Join(lib, "src"), "-I"+filepath.Join(lib, "include"), filepath.Join(walk, "walk.c"))
+	args := append(runtimeFlags(), "-I"+filepath.Join(lib, "src"), "-I"+filepath.Join(lib, "include"), filepath.Join(b.ours(), "walk.c"))
 	b.made.Runtime = manifest.Object{
 		File: manifest.RuntimeFile, Sources: manifest.RuntimeSources(), Recipe: runtimeRecipe(),
 	}
@@ -68,7 +74,7 @@ func (b *builder) compileGrammar(ctx context.Context, language string) (manifest
 		return g, fmt.Errorf("grammar %s: %w", language, err)
 	}
 	g.File, g.Recipe = language+".so", grammarRecipe(language)
-	args := append(linkFlags(), "-I"+src)
+	args := append(linkFlags(), "-include", filepath.Join(b.ours(), manifest.ScannerHeader), "-I"+src)
 	if language == "csharp" {
 		args = append(args, "-I"+b.sources(headersOf))
 	}
@@ -152,7 +158,7 @@ func (b *builder) digestSources(language string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("digesting the sources: %w", err)
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return manifest.GrammarSources(hex.EncodeToString(h.Sum(nil))), nil
 }
 
 func exists(path string) bool {

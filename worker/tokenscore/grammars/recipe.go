@@ -40,7 +40,7 @@ func runtimeRecipe() string { return recipe(manifest.RuntimeSources(), runtimeFl
 // grammarRecipe starts from the source distribution, so that it is known
 // without unpacking one.
 func grammarRecipe(language string) string {
-	return recipe(packageOf(language).SHA256+" "+language, linkFlags())
+	return recipe(manifest.GrammarSources(packageOf(language).SHA256+" "+language), linkFlags())
 }
 
 // packageOf is the source distribution that holds a language's grammar.

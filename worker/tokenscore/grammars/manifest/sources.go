@@ -59,10 +59,21 @@ func WalkSources() (map[string][]byte, error) {
 // RuntimeSources is the digest of what the runtime is made from: the core's
 // source distribution and our walk.
 func RuntimeSources() string {
+	return digest(Core.SHA256, "csrc/walk.c", "csrc/walk.h")
+}
+
+// ScannerHeader is the file of WalkSources that every grammar includes first.
+const ScannerHeader = "scanner.h"
+
+// GrammarSources is the digest of what a grammar is made from; sources is that
+// of its own files.
+func GrammarSources(sources string) string { return digest(sources, "csrc/"+ScannerHeader) }
+
+func digest(first string, names ...string) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n", Core.SHA256)
-	for _, name := range []string{"csrc/walk.c", "csrc/walk.h"} {
-		// An embedded file that the line above names can always be read.
+	fmt.Fprintf(h, "%s\n", first)
+	for _, name := range names {
+		// An embedded file that the callers name can always be read.
 		data, _ := walkSources.ReadFile(name)
 		fmt.Fprintf(h, "%s %d\n%s", name, len(data), data)
 	}

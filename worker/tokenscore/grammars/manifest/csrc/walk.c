@@ -7,6 +7,8 @@
 
 #include "walk.h"
 
+#include <locale.h>
+
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -81,7 +83,7 @@ static inline bool visit(mf_walker *self, const TSLanguage *language, const mf_s
                          TSSymbol symbol, uint32_t start, bool *descend) {
   // ERROR and _ERROR are the two highest numbers; their entries stand last.
   const mf_symbol *entry = symbol >= ts_builtin_sym_error_repeat
-    ? &table[language->symbol_count + (ts_builtin_sym_error - symbol)]
+    ? &table[ts_language_symbol_count(language) + (ts_builtin_sym_error - symbol)]
     : &table[symbol];
   *descend = false;
   if (entry->action == MF_SKIP) return true;
@@ -164,6 +166,10 @@ static int walker_walk(mf_walker *self, const void *language, const char *text, 
   return MF_OK;
 }
 
+// Python, and so the validator, runs with a UTF-8 locale even where none is
+// set, and some scanners ask the C library what a letter or a space is.
+static bool use_utf8(void) { return setlocale(LC_CTYPE, "C.UTF-8") || setlocale(LC_CTYPE, "en_US.UTF-8"); }
+
 static uint32_t language_abi(const void *language) { return ts_language_version(language); }
 
 static uint32_t symbol_count(const void *language) { return ts_language_symbol_count(language); }
@@ -175,7 +181,7 @@ static const char *symbol_name(const void *language, uint16_t symbol) {
 __attribute__((visibility("default"))) const mf_api *mirrorfleet_walk(void) {
   static const mf_api api = {
     .abi = MF_ABI, .open = walker_open, .close = walker_close, .walk = walker_walk,
-    .language_abi = language_abi, .symbol_count = symbol_count, .symbol_name = symbol_name,
+    .use_utf8 = use_utf8, .language_abi = language_abi, .symbol_count = symbol_count, .symbol_name = symbol_name,
   };
   return &api;
 }

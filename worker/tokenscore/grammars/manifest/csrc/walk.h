@@ -4,6 +4,7 @@
 #ifndef MIRRORFLEET_WALK_H
 #define MIRRORFLEET_WALK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,9 @@ typedef struct {
   // parses without walking. The micros are of wall clock.
   int (*walk)(mf_walker *, const void *language, const char *text, uint32_t length, uint64_t micros,
               const mf_symbol *table, const mf_node **nodes, size_t *count);
+  // Makes the process's character classes those of Unicode; to be called once,
+  // before any walk. False when the system has no such locale.
+  bool (*use_utf8)(void);
   uint32_t (*language_abi)(const void *language);
   uint32_t (*symbol_count)(const void *language);
   const char *(*symbol_name)(const void *language, uint16_t symbol);

@@ -1,0 +1,87 @@
+package tokenscore_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"mirrorfleet/worker/tokenscore"
+)
+
+// childEnv makes the test binary a child process of a pool.
+const childEnv = "MIRRORFLEET_TEST_CHILD"
+
+// Texts that hold one of these make a child fail while it reads them.
+const (
+	sigkillMark = "\x01please die by SIGKILL\x01"
+	hangMark    = "\x01please hang for good\x01"
+)
+
+func TestMain(m *testing.M) {
+	switch mode := os.Getenv(childEnv); mode {
+	case "":
+		goleak.VerifyTestMain(m)
+	case "serve":
+		os.Exit(serve())
+	case "mute": // neither greets nor ends
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		select {}
+	default:
+		fmt.Fprintf(os.Stderr, "this child cannot work: %s\n", mode)
+		os.Exit(3)
+	}
+}
+
+func serve() int {
+	cfg := tokenscore.ChildConfig{Grammars: grammarsDir()}
+	// The standard input itself, so that signals are handled as in a worker,
+	// unless the texts are to be watched.
+	var in io.Reader = os.Stdin
+	if os.Getenv("MIRRORFLEET_TEST_SABOTAGE") != "" {
+		in = &saboteur{from: os.Stdin}
+	}
+	if err := tokenscore.Serve(context.Background(), in, os.Stdout, cfg); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// saboteur watches what a child reads and carries out the marks.
+type saboteur struct {
+	from io.Reader
+	tail []byte // marks may stand across two reads
+}
+
+func (s *saboteur) Read(p []byte) (int, error) {
+	n, err := s.from.Read(p)
+	s.tail = append(s.tail, p[:n]...)
+	switch {
+	case bytes.Contains(s.tail, []byte(sigkillMark)):
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case bytes.Contains(s.tail, []byte(hangMark)):
+		select {}
+	}
+	s.tail = s.tail[max(0, len(s.tail)-64):]
+	return n, err
+}
+
+// grammarsDir is where the grammars are, as the command would be told.
+func grammarsDir() string {
+	dir := os.Getenv("MIRRORFLEET_GRAMMARS")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "bin", "grammars")
+	}
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return dir
+	}
+	return absolute
+}

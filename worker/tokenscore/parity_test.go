@@ -1,0 +1,116 @@
+package tokenscore_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/tokenscore"
+)
+
+// saturation is the default src_tok_saturation_scale, which the cases use.
+const saturation = 58
+
+// Every language's cases come out as the validator computed them, file by file
+// and together, equal to the last bit, through real child processes.
+func TestParity(t *testing.T) {
+	t.Parallel()
+	all, err := readCases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	two := func(c *tokenscore.Config) { c.Children = 2 }
+	today := setup(t, two)
+	loaded := setup(t, two, func(c *tokenscore.Config) { c.Unloadable = []string{} })
+	t.Run("languages", func(t *testing.T) { // ends before the pools are closed
+		for _, l := range all {
+			t.Run(l.key, func(t *testing.T) {
+				t.Parallel()
+				b := today
+				if l.key == loadedCSharp {
+					b = loaded
+				}
+				l.check(t, b)
+			})
+		}
+	})
+	if os.Getenv(parityEnv) != "" {
+		return
+	}
+	// The project's own cases cover every language, C# both ways.
+	if got, want := len(all), len(scoring.Languages())+1; got != want {
+		t.Errorf("cases of %d languages, want %d", got, want)
+	}
+}
+
+func (l *languageCases) check(t *testing.T, b *bundle) {
+	t.Helper()
+	var files []scoring.File
+	for _, c := range l.cases {
+		files = append(files, c.file)
+		figures := b.score(t, c.file)
+		f := figures.Files[0]
+		got := c.want
+		got.Method, got.Test, got.Score, got.Nodes, got.Breakdown = f.Method, f.Test, f.Score, f.Nodes, f.Breakdown
+		got.BaseScore = scoring.BaseScore(&figures, saturation)
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+	figures := b.score(t, files...)
+	got := together{
+		BaseScore: scoring.BaseScore(&figures, saturation), TokenScore: figures.TokenScore,
+		StructuralCount: figures.StructuralCount, StructuralScore: figures.StructuralScore,
+		LeafCount: figures.LeafCount, LeafScore: figures.LeafScore, TotalNodesScored: figures.TotalNodesScored,
+	}
+	if diff := cmp.Diff(l.together, got); diff != "" {
+		t.Errorf("together (-want +got):\n%s", diff)
+	}
+}
+
+// A folder of cases that is missing, empty or malformed is an error that names
+// it, never a pass.
+func TestParityFolderMustHoldCases(t *testing.T) {
+	for name, write := range map[string]func(dir string) error{
+		"missing": func(string) error { return nil },
+		"empty":   func(dir string) error { return os.MkdirAll(dir, 0o755) },
+		"not JSON": func(dir string) error {
+			return put(dir, "expected.json", "{")
+		},
+		"no language": func(dir string) error {
+			return put(dir, "expected.json", "{}")
+		},
+		"no such language": func(dir string) error {
+			return put(dir, "expected.json", `{"cobol": {"files": {}, "together": {}}}`)
+		},
+		"no cases": func(dir string) error {
+			return put(dir, "expected.json", `{"go": {"files": {}, "together": {}}}`)
+		},
+		"no text": func(dir string) error {
+			return put(dir, "expected.json", `{"go": {"files": {"a": {"path": "a.go", "status": "added"}}, "together": {}}}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			if err := write(filepath.Join(folder, "tokens")); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv(parityEnv, folder)
+			cases, err := readCases()
+			if err == nil || !strings.Contains(err.Error(), folder) {
+				t.Errorf("got %d languages and error %v; want an error that names %s", len(cases), err, folder)
+			}
+		})
+	}
+}
+
+func put(dir, name, text string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)
+}
