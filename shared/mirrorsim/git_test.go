@@ -1,0 +1,289 @@
+package mirrorsim_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/shared/mirrorsim"
+)
+
+// history is a repository that a test commits to.
+type history struct {
+	t   *testing.T
+	dir string
+	now time.Time
+}
+
+func newHistory(t *testing.T, name string) *history {
+	t.Helper()
+	h := &history{t, filepath.Join(t.TempDir(), "acme", name), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	if err := os.MkdirAll(h.dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	h.git("Ada", "ada@example.org", "init", "--quiet", "--initial-branch=main")
+	return h
+}
+
+// git runs git as somebody, a day after the last time.
+func (h *history) git(name, email string, args ...string) string {
+	h.t.Helper()
+	h.now = h.now.AddDate(0, 0, 1)
+	cmd := exec.CommandContext(h.t.Context(), "git", append([]string{"-C", h.dir}, args...)...)
+	date := h.now.Format(time.RFC3339)
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME="+name, "GIT_AUTHOR_EMAIL="+email,
+		"GIT_COMMITTER_NAME="+name, "GIT_COMMITTER_EMAIL="+email, "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		h.t.Fatalf("git %v: %v: %s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func (h *history) write(path, text string) {
+	h.t.Helper()
+	full := filepath.Join(h.dir, path)
+	if err := os.MkdirAll(filepath.Dir(full), 0o750); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.WriteFile(full, []byte(text), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *history) commit(name, email, title string) string {
+	h.t.Helper()
+	h.git(name, email, "add", "--all")
+	h.git(name, email, "commit", "--quiet", "--message", title)
+	return h.git(name, email, "rev-parse", "HEAD")
+}
+
+const longText = "package a\n\nfunc one() int { return 1 }\n\nfunc two() int { return 2 }\n\nfunc three() int { return 3 }\n"
+
+// story is a history with a pull request of each kind, and commits that are
+// none.
+func story(t *testing.T) *history {
+	t.Helper()
+	h := newHistory(t, "rocket")
+	h.write("main.go", longText)
+	h.write("old.go", longText+"// old\n")
+	h.write("logo.png", "PNG\x00\x01")
+	h.write("gone.txt", "bye\n")
+	h.commit("Ada", "ada@example.org", "Start (#1)") // without a parent: no pull request
+	h.write("main.go", longText+"func four() int { return 4 }\n")
+	h.write("new.go", "package a\n")
+	h.commit("Bo", "12345+BoTheDog@users.noreply.github.com", "Add four (#2)")
+
+	h.git("Cy", "cy@example.org", "checkout", "--quiet", "-b", "fix")
+	h.write("sub/dir/fix.go", "package fix\n")
+	h.commit("Cy", "cy@example.org", "work on it")
+	h.git("Ada", "ada@example.org", "checkout", "--quiet", "main")
+	h.write("other.txt", "meanwhile\n")
+	h.commit("Ada", "ada@example.org", "a commit of no pull request #9")
+	h.git("Ada", "ada@example.org", "merge", "--quiet", "--no-ff", "fix", "-m", "Merge pull request #3 from cy/fix", "-m", "Fix the dir")
+
+	h.git("Bo", "bo@example.org", "mv", "old.go", "moved.go")
+	h.write("logo.png", "PNG\x00\x02")
+	h.write("huge.txt", strings.Repeat("0123456789abcde\n", 70_000))
+	h.git("Bo", "bo@example.org", "rm", "--quiet", "gone.txt")
+	h.write("quoted \"ü\".md", "hello\n")
+	h.commit("Bo", "12345+BoTheDog@users.noreply.github.com", "Move things (#4)")
+	return h
+}
+
+func gitWorld(t *testing.T, cfg mirrorsim.GitConfig) *mirrorsim.World {
+	t.Helper()
+	w, err := mirrorsim.Git(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("Git: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return w
+}
+
+func TestGitWorld(t *testing.T) {
+	t.Parallel()
+	w := gitWorld(t, mirrorsim.GitConfig{Dirs: []string{story(t).dir}})
+	b := setup(t, mirrorsim.Config{World: w})
+	r := load(t, b, w)
+
+	wantRegistry := `{"acme/rocket":{"emission_share":1,"issue_discovery_share":0,"additional_acceptable_branches":[],"scoring":{"pr_lookback_days":90}}}`
+	if got := compact(t, w.Registry); got != wantRegistry {
+		t.Errorf("registry %s\nwant     %s", got, wantRegistry)
+	}
+	// Bo is the most active; the account's number stands in the address.
+	if len(w.Miners) != 4 || w.Miners[0].UID != 0 || w.Miners[1].GitHubID != "12345" || w.Miners[2].UID != 2 || w.Miners[3].UID != 111 {
+		t.Errorf("miners %+v, want uids 0, 1 (12345), 2 and 111", w.Miners)
+	}
+	cy := w.Miners[2].GitHubID
+	if len(r.pulls) != 2 || len(r.pulls["12345"]) != 2 || len(r.pulls[cy]) != 1 {
+		t.Fatalf("pull requests of %v, want two of 12345 and one of %s", slices.Sorted(maps.Keys(r.pulls)), cy)
+	}
+	squash, merge := r.pulls["12345"][0], r.pulls[cy][0]
+	if squash.Number != 4 || squash.Title != "Move things" || squash.AuthorLogin != "bothedog" || squash.MergeBaseSHA == nil || squash.State != "MERGED" {
+		t.Errorf("squash %+v, want #4 %q by bothedog with a merge base", squash, "Move things")
+	}
+	if merge.Number != 3 || merge.Title != "Fix the dir" || merge.AuthorLogin != "cy" || *orNone(merge.MergedByLogin) != "ada" ||
+		*orNone(merge.HeadRef) != "fix" || *orNone(merge.HeadRepoFullName) != "cy/rocket" || merge.Additions != 1 {
+		t.Errorf("merge %+v, want #3 %q by cy, merged by ada from cy/rocket fix", merge, "Fix the dir")
+	}
+	if want := squash.MergedAt.Add(time.Hour); !w.AsOf.Equal(want) {
+		t.Errorf("as_of %s, want an hour after the newest pull request, %s", w.AsOf, want)
+	}
+	wantFiles(t, r.files["acme/rocket#2"],
+		"modified main.go +1 -0 head 128 base 99", "added new.go +1 -0 head 10 base null")
+	wantFiles(t, r.files["acme/rocket#3"], "added sub/dir/fix.go +1 -0 head 12 base null")
+	wantFiles(t, r.files["acme/rocket#4"],
+		"removed gone.txt +0 -1 head null base 4",
+		"added huge.txt +70000 -0 head null base null", // over 1 MB
+		"modified logo.png +0 -0 head null base null binary",
+		"renamed moved.go from old.go +0 -0 head 106 base 106",
+		"added quoted \"ü\".md +1 -0 head 6 base null")
+}
+
+func compact(t *testing.T, raw json.RawMessage) string {
+	t.Helper()
+	var buf bytes.Buffer
+	if err := json.Compact(&buf, raw); err != nil {
+		t.Fatal(err)
+	}
+	return buf.String()
+}
+
+// wantFiles compares files by what they are, not by their texts.
+func wantFiles(t *testing.T, files mirrorsim.Files, want ...string) {
+	t.Helper()
+	var got []string
+	size := func(s *string) string {
+		if s == nil {
+			return "null"
+		}
+		return fmt.Sprint(len(*s))
+	}
+	for _, f := range files.Files {
+		line := f.Status + " " + f.Filename
+		if f.PreviousFilename != nil {
+			line += " from " + *f.PreviousFilename
+		}
+		line += fmt.Sprintf(" +%d -%d head %s base %s", f.Additions, f.Deletions, size(f.HeadContent), size(f.BaseContent))
+		if f.IsBinary {
+			line += " binary"
+		}
+		got = append(got, line)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("files of %s#%d (-want +got):\n%s", files.RepoFullName, files.Number, diff)
+	}
+}
+
+// Several histories share evenly, two clones of one name are told apart, and
+// the latest pull requests are taken.
+func TestGitWorldOfSeveral(t *testing.T) {
+	t.Parallel()
+	one, two := story(t), story(t)
+	w := gitWorld(t, mirrorsim.GitConfig{Dirs: []string{one.dir, two.dir, filepath.Join(one.dir, ".git")}, Pulls: 1})
+	b := setup(t, mirrorsim.Config{World: w})
+	r := load(t, b, w)
+	want := []string{"acme/rocket", "acme/rocket-2", "acme/rocket-3"}
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(r.registry))); diff != "" {
+		t.Errorf("repositories (-want +got):\n%s", diff)
+	}
+	total := 0.0
+	for _, settings := range r.registry {
+		total += settings["emission_share"].(float64)
+	}
+	if total > 1 || total < 0.99 {
+		t.Errorf("shares add up to %g, want 1 at most and nearly that", total)
+	}
+	if w.Size() != 3 || len(r.files) != 3 {
+		t.Errorf("%d pull requests with %d files answers, want the latest of each", w.Size(), len(r.files))
+	}
+}
+
+// Pull requests further back than the lookback are moved into it, in their
+// order; with KeepDates they stay, and are outside.
+func TestGitDates(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, "slow")
+	h.write("a.txt", "0\n")
+	h.commit("Ada", "ada@example.org", "start")
+	for n := 1; n <= 5; n++ {
+		h.now = h.now.AddDate(0, 0, 100)
+		h.write("a.txt", fmt.Sprint(n, "\n"))
+		h.commit("Ada", "ada@example.org", fmt.Sprintf("change (#%d)", n))
+	}
+	for keep, want := range map[bool]int{false: 5, true: 1} {
+		w := gitWorld(t, mirrorsim.GitConfig{Dirs: []string{h.dir}, KeepDates: keep})
+		b := setup(t, mirrorsim.Config{World: w})
+		r := load(t, b, w)
+		pulls := r.pulls[w.Miners[1].GitHubID]
+		if len(pulls) != want {
+			t.Fatalf("keep dates %v: %d pull requests inside the lookback, want %d", keep, len(pulls), want)
+		}
+		for i, p := range pulls {
+			if p.Number != 5-i || p.MergedAt.Before(p.CreatedAt) || !p.MergedAt.Before(w.AsOf) {
+				t.Errorf("keep dates %v: place %d has #%d, created %s, merged %s; want #%d, before %s", keep, i, p.Number, p.CreatedAt, p.MergedAt, 5-i, w.AsOf)
+			}
+		}
+		if last := len(pulls) - 1; !keep && pulls[0].MergedAt.Sub(*pulls[last].MergedAt) < 80*24*time.Hour {
+			t.Errorf("moved dates lie between %s and %s, want most of the lookback between them", pulls[last].MergedAt, pulls[0].MergedAt)
+		}
+	}
+}
+
+// Texts are read by many at once, over one process; it is gone after Close.
+func TestGitFilesAtOnce(t *testing.T) {
+	t.Parallel()
+	w := gitWorld(t, mirrorsim.GitConfig{Dirs: []string{story(t).dir}})
+	b := setup(t, mirrorsim.Config{World: w})
+	want := b.do(http.MethodGet, "/api/v1/pulls/acme/rocket/4/files", "").body
+	replies := make(chan reply, 16)
+	for range cap(replies) {
+		go func() { replies <- b.do(http.MethodGet, "/api/v1/pulls/ACME/rocket/4/files", "") }()
+	}
+	for range cap(replies) {
+		if r := <-replies; r.err != nil || r.body != want {
+			t.Errorf("files at once: %d, error %v, %d bytes; want the same %d as before", r.status, r.err, len(r.body), len(want))
+		}
+	}
+	if r := b.do(http.MethodGet, "/api/v1/pulls/acme/rocket/1/files", ""); r.status != http.StatusNotFound {
+		t.Errorf("files of a commit without a parent: %d, want 404", r.status)
+	}
+}
+
+func TestGitRefuses(t *testing.T) {
+	t.Parallel()
+	empty := t.TempDir()
+	plain := newHistory(t, "plain")
+	plain.write("a", "b")
+	plain.commit("Ada", "ada@example.org", "no pull request")
+	for _, tc := range []struct {
+		cfg  mirrorsim.GitConfig
+		want string
+	}{
+		{mirrorsim.GitConfig{}, "no directory"},
+		{mirrorsim.GitConfig{Dirs: []string{empty}, Pulls: -1}, "-1"},
+		{mirrorsim.GitConfig{Dirs: []string{empty}}, empty},
+		{mirrorsim.GitConfig{Dirs: []string{plain.dir}}, "no pull requests"},
+		{mirrorsim.GitConfig{Dirs: []string{filepath.Join(empty, "nowhere")}}, "nowhere"},
+	} {
+		if _, err := mirrorsim.Git(t.Context(), tc.cfg); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("Git(%+v): %v, want an error with %q", tc.cfg, err, tc.want)
+		}
+	}
+}
