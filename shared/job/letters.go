@@ -74,14 +74,15 @@ type DeadLetter struct {
 
 // classed gives an error its class.
 type classed struct {
-	class Class
 	error
+
+	class Class
 }
 
 func (c classed) Unwrap() error { return c.error }
 
 // WithClass marks err; ClassOf finds the mark through any wrapping.
-func WithClass(class Class, err error) error { return classed{class, err} }
+func WithClass(class Class, err error) error { return classed{err, class} }
 
 // ClassOf is the class that err was marked with, Transient without a mark:
 // a failure that nobody understood deserves another try.

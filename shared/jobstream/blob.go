@@ -33,7 +33,10 @@ func (s split) key(key string, n int) string {
 	return fmt.Sprintf("%s.part.%.16s.%d", key, s.SHA256, n)
 }
 
-// compressor and decompressor are safe for concurrent EncodeAll, DecodeAll.
+// compressor and decompressor are safe for concurrent EncodeAll, DecodeAll;
+// their options are constant, so making them cannot fail.
+//
+//nolint:gochecknoglobals // stateless, and dear to make
 var (
 	compressor, _   = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	decompressor, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxValue))

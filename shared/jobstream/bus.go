@@ -46,6 +46,7 @@ const (
 	DefaultMaxAckPending = 4096
 )
 
+//nolint:staticcheck // each error begins with its field's name
 func (c Config) filled() (Config, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 5 * time.Second

@@ -55,8 +55,8 @@ func kvBuckets() []jetstream.KeyValueConfig {
 		{Bucket: job.BucketRecords, Description: "the state of each job"},
 		{Bucket: job.BucketEvaluation, Description: "what workers concluded, compressed"},
 		{Bucket: job.BucketMiners, Description: "each miner's last good evaluation"},
-		// Scores of what nobody asked for in 45 days would be asked for at
-		// most once more: the rules look back 35 days.
+		// The rules look back 30 days unless a registry says otherwise, so what
+		// is 45 days old has left every usual window; the rest is scored anew.
 		{Bucket: job.BucketScores, Description: "token scores by content", TTL: 45 * day},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/telemetry"
 )
 
 // Delivery is one hand-out of a job. Its holder has the lease until AckWait
@@ -24,7 +25,7 @@ type Delivery struct {
 func (d *Delivery) Job() (job.Job, error) {
 	j, err := job.Decode(d.msg.Data())
 	if err != nil {
-		return job.Job{}, err //nolint:wrapcheck // a package of this module
+		return job.Job{}, err
 	}
 	if want := job.Subject(j.Round, j.UID); want != d.msg.Subject() {
 		return job.Job{}, fmt.Errorf("%w: on subject %s, want %s", job.ErrUnreadable, d.msg.Subject(), want)
@@ -33,7 +34,9 @@ func (d *Delivery) Job() (job.Job, error) {
 }
 
 // Context returns ctx with the trace that the job was published in.
-func (d *Delivery) Context(ctx context.Context) context.Context { return extract(ctx, d.msg.Headers()) }
+func (d *Delivery) Context(ctx context.Context) context.Context {
+	return telemetry.Extract(ctx, d.msg.Headers())
+}
 
 // Number counts the hand-outs of this message, from 1.
 func (d *Delivery) Number() uint64 { return d.meta.NumDelivered }

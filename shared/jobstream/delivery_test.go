@@ -216,8 +216,8 @@ func TestUnreadableDeliveries(t *testing.T) {
 }
 
 // TestTraceTravels: all deliveries of a job carry the publisher's trace.
-func TestTraceTravels(t *testing.T) {
-	otel.SetTextMapPropagator(propagation.TraceContext{}) // not parallel: it is global
+func TestTraceTravels(t *testing.T) { //nolint:paralleltest // the propagator is global
+	otel.SetTextMapPropagator(propagation.TraceContext{})
 	b := setup(t, jobstream.Config{})
 	want := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
 	if err := b.bus.PublishJob(trace.ContextWithSpanContext(b.ctx, want), aJob(1)); err != nil {

@@ -39,7 +39,7 @@ func (b *Bus) ConsumeExhausted(ctx context.Context,
 		err = b.exhaustedOnce(ctx, consumer, handle)
 	}
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the end that was asked for
 	}
 	return err
 }
@@ -110,7 +110,7 @@ func (b *Bus) message(ctx context.Context, sequence uint64) (*jetstream.RawStrea
 
 func (b *Bus) remove(ctx context.Context, sequence uint64) error {
 	err := b.try(ctx, fmt.Sprintf("removing message %d", sequence), func(ctx context.Context) error {
-		return b.jobs.DeleteMsg(ctx, sequence) //nolint:wrapcheck // try names the operation
+		return b.jobs.DeleteMsg(ctx, sequence)
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
 		return nil

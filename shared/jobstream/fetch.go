@@ -23,6 +23,11 @@ func (b *Bus) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 	}
+	if !b.nc.IsConnected() {
+		// The library would leave a subscription behind for each pull that
+		// cannot be sent, and an outage is many pulls long.
+		return nil, fmt.Errorf("fetching from %s: %w", job.StreamJobs, nats.ErrConnectionReconnecting)
+	}
 	got, err := b.collect(b.workers.FetchNoWait(n))
 	if len(got) == 0 && err == nil && ctx.Err() == nil {
 		// One only: a batch would be held back until it is full or wait is over.

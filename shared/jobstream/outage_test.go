@@ -39,12 +39,12 @@ func TestRestartKeepsEverything(t *testing.T) {
 		r, _, err := b.bus.Record(b.ctx, "r1", 1)
 		read <- result{r, err}
 	}()
-	b.log.await(t, b.ctx, "NATS does not answer")
+	b.log.await(b.ctx, t, "NATS does not answer")
 	b.start(address)
 	if got := <-read; got.err != nil || got.record.UID != 1 {
 		t.Errorf("the record reads as %+v, %v", got.record, got.err)
 	}
-	b.log.await(t, b.ctx, "NATS answers again")
+	b.log.await(b.ctx, t, "NATS answers again")
 	if _, err := b.bus.Evaluation(b.ctx, "r1.1.c"); err != nil {
 		t.Error(err)
 	}
@@ -106,7 +106,7 @@ func TestLostAnswerIsNoConflict(t *testing.T) {
 		next, err := bus.UpdateRecord(b.ctx, r, revision)
 		written <- result{next, err}
 	}()
-	b.log.await(t, b.ctx, "NATS does not answer")
+	b.log.await(b.ctx, t, "NATS does not answer")
 	stored, at, err := b.bus.Record(b.ctx, "r1", 1) // by the other connection
 	if err != nil || stored.Requests != 99 {
 		t.Fatalf("the write has not arrived: %+v, %v", stored, err)
@@ -134,7 +134,7 @@ func TestLostAnswerAndAnotherWriter(t *testing.T) {
 		_, err := bus.UpdateRecord(b.ctx, r, revision)
 		written <- err
 	}()
-	b.log.await(t, b.ctx, "NATS does not answer")
+	b.log.await(b.ctx, t, "NATS does not answer")
 	b.change(1)
 	w.Release()
 	if err := <-written; !errors.Is(err, jobstream.ErrConflict) {
@@ -151,7 +151,7 @@ func TestNothingIsSentLate(t *testing.T) {
 	d := b.next()
 	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
 	b.stop()
-	b.log.await(t, b.ctx, "NATS connection lost")
+	b.log.await(b.ctx, t, "NATS connection lost")
 	for what, say := range map[string]func() error{
 		"nak":       func() error { return d.Nak(b.ctx, 0) },
 		"heartbeat": func() error { return d.InProgress(b.ctx) },
@@ -161,7 +161,7 @@ func TestNothingIsSentLate(t *testing.T) {
 		}
 	}
 	b.start(address)
-	b.log.await(t, b.ctx, "NATS reconnected")
+	b.log.await(b.ctx, t, "NATS reconnected")
 	if got, err := b.bus.Fetch(b.ctx, 1, time.Second); err != nil || len(got) > 0 {
 		t.Errorf("got %d deliveries, %v, want none: the nak was not given", len(got), err)
 	}
@@ -178,7 +178,7 @@ func TestOperationsEndWithTheirContext(t *testing.T) {
 		_, _, err := b.bus.Record(ctx, "r1", 1)
 		read <- err
 	}()
-	b.log.await(t, b.ctx, "NATS does not answer")
+	b.log.await(b.ctx, t, "NATS does not answer")
 	cancel()
 	if err := <-read; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's end", err)
@@ -199,7 +199,7 @@ func TestConnectWaits(t *testing.T) {
 		}
 		connected <- err
 	}()
-	log.await(t, b.ctx, "waiting for NATS")
+	log.await(b.ctx, t, "waiting for NATS")
 	b.start(strings.TrimPrefix(address, "nats://"))
 	if err := <-connected; err != nil {
 		t.Error(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/telemetry"
 )
 
 // PublishJob queues a job and returns when the server has stored it. A job
@@ -43,14 +44,14 @@ func (b *Bus) PublishDead(ctx context.Context, d job.DeadLetter) error {
 // wording may differ when a worker tells it again.
 func deadID(d job.DeadLetter) string {
 	sum := fnv.New64a()
-	sum.Write(d.Payload)
+	_, _ = sum.Write(d.Payload) // it never fails
 	return fmt.Sprintf("dead/%s/%d/%d/%d/%s/%x", d.Round, d.UID, d.Replay, d.Attempts, d.Class, sum.Sum64())
 }
 
 func (b *Bus) publish(ctx context.Context, subject, id string, data []byte) error {
 	msg := nats.NewMsg(subject)
 	msg.Data = data
-	inject(ctx, msg.Header)
+	telemetry.Inject(ctx, msg.Header)
 	return b.try(ctx, "publishing "+id, func(ctx context.Context) error {
 		_, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id))
 		return err //nolint:wrapcheck // try names the operation

@@ -50,34 +50,12 @@ func (b *Bus) UpdateRecord(ctx context.Context, r job.Record, revision uint64) (
 // Records lists the records of a round as they are now.
 func (b *Bus) Records(ctx context.Context, round string) ([]job.Record, error) {
 	var records []job.Record
-	err := b.try(ctx, "listing records of "+round, func(ctx context.Context) error {
-		records = records[:0]
-		watcher, err := b.records().Watch(ctx, round+".*", jetstream.IgnoreDeletes())
-		if err != nil {
-			return err //nolint:wrapcheck // try names the operation
-		}
-		defer stopWatcher(watcher)
-		for entry := range watcher.Updates() {
-			if entry == nil { // all that were there have come
-				return nil
-			}
-			r, err := b.decodeRecord(entry.Key(), entry.Value())
-			if err != nil {
-				return err
-			}
-			records = append(records, r)
-		}
-		return context.DeadlineExceeded // broken off: try again
+	err := b.list(ctx, b.records(), round+".*", func() { records = nil }, func(entry jetstream.KeyValueEntry) error {
+		r, err := b.decodeRecord(entry.Key(), entry.Value())
+		records = append(records, r)
+		return err
 	})
 	return records, err
-}
-
-// stopWatcher ends a watcher and takes what it still has: the library's
-// callback would otherwise wait for a reader for ever.
-func stopWatcher(w jetstream.KeyWatcher) {
-	_ = w.Stop()            // it only fails when it has ended
-	for range w.Updates() { //nolint:revive // drained on purpose
-	}
 }
 
 func encodeRecord(r job.Record) ([]byte, error) {

@@ -194,7 +194,7 @@ func TestWatch(t *testing.T) {
 		t.Errorf("changes came as %v", got)
 	}
 	cancel()
-	for range records { //nolint:revive // until it is closed
+	for range records {
 	}
 }
 

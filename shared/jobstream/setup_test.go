@@ -3,7 +3,6 @@ package jobstream_test
 import (
 	"bytes"
 	"context"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -30,7 +29,7 @@ var asOf = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 // bundle is a server of its own with a bus on it.
 type bundle struct {
 	t       *testing.T
-	ctx     context.Context
+	ctx     context.Context //nolint:containedctx // the test's own, with its patience
 	dir     string
 	servers *local.Servers
 	nc      *nats.Conn
@@ -65,7 +64,7 @@ func bare(t *testing.T) *bundle {
 func (b *bundle) start(address string) {
 	b.t.Helper()
 	var err error
-	b.servers, err = local.Start(b.ctx, local.Config{Dir: b.dir, NATS: address, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	b.servers, err = local.Start(b.ctx, local.Config{Dir: b.dir, NATS: address, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -174,7 +173,7 @@ func (l *logbook) String() string {
 	return l.text.String()
 }
 
-func (l *logbook) await(t *testing.T, ctx context.Context, word string) {
+func (l *logbook) await(ctx context.Context, t *testing.T, word string) {
 	t.Helper()
 	for !strings.Contains(l.String(), word) {
 		select {

@@ -57,7 +57,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return context.Cause(ctx) //nolint:wrapcheck // the caller's own
 	case <-timer.C:
 		return nil
 	}
@@ -123,22 +123,52 @@ func (b *Bus) get(ctx context.Context, kv jetstream.KeyValue, key string) (jetst
 	return entry, err
 }
 
-// keys lists a bucket's keys that match a pattern.
-func (b *Bus) keys(ctx context.Context, kv jetstream.KeyValue, pattern string) ([]string, error) {
-	var keys []string
-	err := b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(ctx context.Context) error {
-		lister, err := kv.ListKeysFiltered(ctx, pattern)
+// list gives each value of a bucket whose key matches a pattern to each, from
+// the first again if the server goes silent in the middle: reset comes before.
+func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, reset func(),
+	each func(jetstream.KeyValueEntry) error, options ...jetstream.WatchOpt,
+) error {
+	options = append(options, jetstream.IgnoreDeletes())
+	return b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(ctx context.Context) error {
+		reset()
+		watcher, err := kv.Watch(ctx, pattern, options...)
 		if err != nil {
 			return err //nolint:wrapcheck // try names the operation
 		}
-		keys = keys[:0]
-		for key := range lister.Keys() {
-			keys = append(keys, key)
+		defer stopWatcher(watcher)
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case entry, open := <-watcher.Updates():
+				if !open {
+					return nats.ErrTimeout // broken off: what came is not all
+				}
+				if entry == nil { // all that were there have come
+					return nil
+				}
+				if err := each(entry); err != nil {
+					return err
+				}
+			}
 		}
-		if err := ctx.Err(); err != nil {
-			return nats.ErrTimeout // cut short: the list is not whole
-		}
-		return nil
 	})
+}
+
+// stopWatcher ends a watcher and takes what it still has: the library's
+// callback would otherwise wait for a reader for ever.
+func stopWatcher(w jetstream.KeyWatcher) {
+	_ = w.Stop() // it only fails when it has ended
+	for range w.Updates() {
+	}
+}
+
+// keys lists a bucket's keys that match a pattern.
+func (b *Bus) keys(ctx context.Context, kv jetstream.KeyValue, pattern string) ([]string, error) {
+	var keys []string
+	err := b.list(ctx, kv, pattern, func() { keys = nil }, func(entry jetstream.KeyValueEntry) error {
+		keys = append(keys, entry.Key())
+		return nil
+	}, jetstream.MetaOnly())
 	return keys, err
 }

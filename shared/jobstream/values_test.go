@@ -109,7 +109,9 @@ func TestSwappedPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var head struct{ SHA256 string }
+	var head struct {
+		SHA256 string `json:"sha256"`
+	}
 	if err := json.Unmarshal(entry.Value(), &head); err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ type Config struct {
 	Log *slog.Logger
 }
 
+//nolint:staticcheck // each error begins with its field's name
 func (c Config) filled() (Config, error) {
 	if c.NATS == "" {
 		c.NATS = "127.0.0.1:0"

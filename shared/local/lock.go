@@ -42,7 +42,7 @@ func lockDir(dir string) (_ *dirLock, err error) {
 	}
 	defer func() {
 		if err != nil {
-			file.Close()
+			_ = file.Close() // the error that counts is there
 		}
 	}()
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)

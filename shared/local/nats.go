@@ -53,7 +53,7 @@ func ready(ctx context.Context, s *server.Server, timeout time.Duration, log *se
 			return err
 		}
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return context.Cause(ctx) //nolint:wrapcheck // the caller's own
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("not ready after %s (StartTimeout)", timeout)

@@ -11,6 +11,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/telemetry"
 )
 
 // errUnknownRound marks a job whose round nobody has planned.
@@ -68,7 +69,7 @@ func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, e
 			}
 			return job.Record{}, 0, err
 		}
-		planned := job.Plan(j.Round, j.UID, traceID(ctx))
+		planned := job.Plan(j.Round, j.UID, telemetry.TraceID(ctx))
 		planned.Replay = j.Replay
 		created, err := r.cfg.Bus.PlanRecord(ctx, planned)
 		if err != nil {

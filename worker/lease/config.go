@@ -82,6 +82,7 @@ func (c Config) filled() (Config, error) {
 	return c, c.check()
 }
 
+//nolint:staticcheck // each error begins with its field's name
 func (c Config) check() error {
 	switch {
 	case c.Worker == "":

@@ -73,7 +73,7 @@ func TestDrainLetsJobsFinish(t *testing.T) {
 	started, release := make(chan struct{}, 10), make(chan struct{})
 	w := b.run(lease.Config{Slots: 4, Grace: never, Handler: func(ctx context.Context, _ job.Job, _ lease.Attempt) (job.Evaluation, error) {
 		started <- struct{}{}
-		<-release
+		b.hold(release)
 		return job.Evaluation{}, ctx.Err()
 	}})
 	receive(b, started, "the job's start")
@@ -102,7 +102,7 @@ func TestArrivesWhileStopping(t *testing.T) {
 		t.Error("handled")
 		return job.Evaluation{}, nil
 	}})
-	for b.consumer().NumWaiting == 0 && b.ctx.Err() == nil { //nolint:revive // asks the server
+	for b.consumer().NumWaiting == 0 && b.ctx.Err() == nil {
 	}
 	w.drain()
 	b.plan(1)
@@ -123,10 +123,10 @@ func TestPullsOnlyFreeSlots(t *testing.T) {
 	b.run(lease.Config{Slots: 2, Handler: func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
 		now := running.Add(1)
 		defer running.Add(-1)
-		for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() { //nolint:revive // a maximum
+		for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
 		}
 		started <- j.UID
-		<-release
+		b.hold(release)
 		return job.Evaluation{}, nil
 	}})
 	receive(b, started, "a start")

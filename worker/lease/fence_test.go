@@ -56,7 +56,7 @@ func TestStalledWorkerIsFenced(t *testing.T) {
 			started <- struct{}{}
 			<-ctx.Done()
 			lost <- context.Cause(ctx)
-			<-release
+			b.hold(release)
 			return job.Evaluation{Requests: 100}, nil // a handler that does not heed its context
 		}})
 	receive(b, started, "the job's start")
@@ -122,7 +122,7 @@ func TestFencedOutcomesChangeNothing(t *testing.T) {
 			started, release := make(chan struct{}), make(chan struct{})
 			w := b.run(lease.Config{Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
 				close(started) // a second delivery would panic here
-				<-release
+				b.hold(release)
 				return job.Evaluation{}, end
 			}})
 			receive(b, started, "the job's start")
@@ -204,7 +204,7 @@ func TestShortOutageIsSurvived(t *testing.T) {
 	var ended atomic.Bool
 	b.run(lease.Config{Bus: stalled, Slots: 1, Handler: func(ctx context.Context, _ job.Job, _ lease.Attempt) (job.Evaluation, error) {
 		started <- struct{}{}
-		<-release
+		b.hold(release)
 		ended.Store(ctx.Err() != nil)
 		return job.Evaluation{}, nil
 	}})
@@ -227,7 +227,7 @@ func TestServerRestartsUnderAJob(t *testing.T) {
 	started, release := make(chan struct{}, 10), make(chan struct{})
 	b.run(lease.Config{Slots: 1, Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
 		started <- struct{}{}
-		<-release
+		b.hold(release)
 		return job.Evaluation{}, nil
 	}})
 	receive(b, started, "the job's start")

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
@@ -30,59 +28,60 @@ type delivered struct {
 
 // process takes a delivery to its end. running ends with ErrDrained when the
 // job is to be handed back.
+//
+//nolint:contextcheck // the term's context carries running's values and not its end, on purpose
 func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
-	ctx, span := startProcess(d.Context(running), d)
+	tracing, span := startProcess(d.Context(running), d)
 	defer span.End()
 	p := &delivered{Runner: r, d: d, log: r.cfg.Log.With("subject", d.Subject(), "delivery", d.Number())}
-	p.term = beginTerm(ctx, d, timingOf(r.cfg.Bus.AckWait()), p.log)
+	p.term = beginTerm(tracing, d, timingOf(r.cfg.Bus.AckWait()), p.log)
 	defer p.term.stop()
 
+	ctx := p.term.ctx // from here on: it outlives the drain, to commit and settle
 	var err error
 	if p.j, err = d.Job(); err != nil {
-		p.unreadable(span, err)
+		p.unreadable(ctx, err)
 		return
 	}
 	span.SetAttributes(telemetry.GitHubID.String(p.j.GitHubID))
-	if p.hold, err = r.claim(p.term.ctx, d, p.j); err != nil {
-		p.notClaimed(span, err)
+	if p.hold, err = r.claim(ctx, d, p.j); err != nil {
+		p.notClaimed(ctx, err)
 		return
 	}
 	span.SetAttributes(telemetry.Failures.Int(p.hold.now().Failures))
-	p.attempt(ctx, span)
+	p.attempt(ctx, running)
 }
 
 // notClaimed ends a delivery that did not get its record.
-func (p *delivered) notClaimed(span trace.Span, err error) {
-	ctx := p.term.ctx
+func (p *delivered) notClaimed(ctx context.Context, err error) {
 	switch {
 	case errors.Is(err, job.ErrSettled):
 		p.log.InfoContext(ctx, "job had ended: message removed")
-		p.settle(span, "ack", p.d.Ack)
+		p.settle(ctx, "ack", p.d.Ack)
 	case errors.Is(err, errUnknownRound):
-		p.unreadable(span, fmt.Errorf("%w: %w", job.ErrUnreadable, err))
+		p.unreadable(ctx, fmt.Errorf("%w: %w", job.ErrUnreadable, err))
 	default: // fenced, the lease run out, a damaged record: the message comes again
 		p.silent(ctx, "not claimed", err)
 	}
 }
 
-// attempt runs the handler and acts on how it ends.
-func (p *delivered) attempt(running context.Context, span trace.Span) {
-	ctx, cancel := context.WithCancelCause(p.term.ctx)
+// attempt runs the handler, which ends with the drain, and acts on how it ends.
+func (p *delivered) attempt(ctx, running context.Context) {
+	handling, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	// The term outlives the drain, to commit and settle; the handler does not.
 	defer context.AfterFunc(running, func() { cancel(context.Cause(running)) })()
 
-	evaluation, err := p.handle(ctx)
-	drained := errors.Is(context.Cause(ctx), ErrDrained)
+	evaluation, err := p.handle(handling)
+	drained := errors.Is(context.Cause(handling), ErrDrained)
 	switch {
 	case p.term.lost():
-		p.silent(ctx, "attempt dropped", context.Cause(p.term.ctx))
+		p.silent(ctx, "attempt dropped", context.Cause(ctx))
 	case err == nil:
-		p.commit(span, evaluation)
+		p.commit(ctx, evaluation)
 	case drained:
-		p.handBack(span)
+		p.handBack(ctx)
 	default:
-		p.fail(span, err)
+		p.fail(ctx, err)
 	}
 }
 

@@ -103,7 +103,7 @@ func (r *Runner) pull(ctx, running context.Context) error {
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the drain is no failure
 		case err == nil:
 			away = false
 		case !jobstream.Away(err):

@@ -7,25 +7,23 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
 )
 
 // commit stores the evaluation, then ends the record, then the message.
-func (p *delivered) commit(span trace.Span, e job.Evaluation) {
-	ctx, committing := startStep(p.term.ctx, telemetry.SpanCommit)
-	err := p.store(ctx, &e)
+func (p *delivered) commit(ctx context.Context, e job.Evaluation) {
+	storing, committing := startStep(ctx, telemetry.SpanCommit)
+	err := p.store(storing, &e)
 	endStep(committing, p.blameless(err))
 	switch {
 	case err == nil:
-		p.settle(span, "ack", p.d.Ack)
+		p.settle(ctx, "ack", p.d.Ack)
 	case p.gone(err):
 		p.silent(ctx, "not committed", err)
 	default:
-		p.fail(span, err)
+		p.fail(ctx, err)
 	}
 }
 
@@ -36,7 +34,7 @@ func (p *delivered) store(ctx context.Context, e *job.Evaluation) error {
 	e.Round, e.UID, e.Worker, e.Claim, e.FinishedAt = p.j.Round, p.j.UID, p.cfg.Worker, p.hold.id, time.Now().UTC()
 	key := job.EvaluationKey(p.j.Round, p.j.UID, p.hold.id)
 	if err := p.cfg.Bus.PutEvaluation(ctx, key, *e); err != nil {
-		return err //nolint:wrapcheck // it names the operation and the key
+		return err
 	}
 	return p.hold.change(ctx, func(r job.Record) (job.Record, error) {
 		return r.Committed(p.hold.id, e.Requests, key, len(e.Missing) > 0)
@@ -44,8 +42,7 @@ func (p *delivered) store(ctx context.Context, e *job.Evaluation) error {
 }
 
 // handBack returns the job because this worker stops; no failure is counted.
-func (p *delivered) handBack(span trace.Span) {
-	ctx := p.term.ctx
+func (p *delivered) handBack(ctx context.Context) {
 	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) {
 		return r.HandedBack(p.hold.id, int(p.requests.Load()))
 	})
@@ -55,15 +52,15 @@ func (p *delivered) handBack(span trace.Span) {
 	}
 	p.log.InfoContext(ctx, "job handed back")
 	<-p.pulled // or our own last pull might get it again
-	p.settle(span, "nak", p.nak(p.cfg.HandBackDelay))
+	p.settle(ctx, "nak", p.nak(p.cfg.HandBackDelay))
 }
 
 // fail counts a failure, or ends the job if it is the last or permanent.
-func (p *delivered) fail(span trace.Span, cause error) {
-	ctx, f := p.term.ctx, failure(cause)
-	markFailed(span, f)
+func (p *delivered) fail(ctx context.Context, cause error) {
+	f := failure(cause)
+	markFailed(ctx, f)
 	if f.Class != job.Transient || p.hold.now().FinalAttempt() {
-		p.bury(span, f)
+		p.bury(ctx, f)
 		return
 	}
 	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) {
@@ -76,12 +73,12 @@ func (p *delivered) fail(span trace.Span, cause error) {
 	failures := p.hold.now().Failures
 	delay := p.cfg.delay(failures, rand.Float64())
 	p.log.WarnContext(ctx, "attempt failed", "failures", failures, "retry_in", delay, "error", f.Error)
-	p.settle(span, "nak", p.nak(delay))
+	p.settle(ctx, "nak", p.nak(delay))
 }
 
 // bury ends the job as failed: dead letter, then record, then message.
-func (p *delivered) bury(span trace.Span, f job.Failure) {
-	ctx, record := p.term.ctx, p.hold.now()
+func (p *delivered) bury(ctx context.Context, f job.Failure) {
+	record := p.hold.now()
 	err := p.cfg.Bus.PublishDead(ctx, job.DeadLetter{
 		Round: record.Round, UID: record.UID, Replay: record.Replay, Class: f.Class, Error: f.Error,
 		Attempts: record.Deliveries, Worker: p.cfg.Worker, Trace: record.Trace, At: f.At,
@@ -96,18 +93,18 @@ func (p *delivered) bury(span trace.Span, f job.Failure) {
 		return
 	}
 	p.log.ErrorContext(ctx, "job failed for good", "class", f.Class, "attempts", record.Deliveries, "error", f.Error)
-	p.settle(span, "term", p.terminate(f))
+	p.settle(ctx, "term", p.terminate(f))
 }
 
 // unreadable ends a message that is no job of a known round: dead letter,
 // the record that its subject names, if there is one, then the message.
-func (p *delivered) unreadable(span trace.Span, cause error) {
-	ctx, f := p.term.ctx, failure(cause)
-	markFailed(span, f)
+func (p *delivered) unreadable(ctx context.Context, cause error) {
+	f := failure(cause)
+	markFailed(ctx, f)
 	round, uid, err := job.ParseSubject(p.d.Subject())
 	letter := job.DeadLetter{
-		Round: round, UID: uid, Replay: p.j.Replay, Class: f.Class, Error: f.Error, Attempts: int(p.d.Number()), //nolint:gosec // a few
-		Worker: p.cfg.Worker, Trace: traceID(ctx), At: f.At, Payload: p.d.Payload(),
+		Round: round, UID: uid, Replay: p.j.Replay, Class: f.Class, Error: f.Error, Attempts: int(p.d.Number()),
+		Worker: p.cfg.Worker, Trace: telemetry.TraceID(ctx), At: f.At, Payload: p.d.Payload(),
 	}
 	if err != nil {
 		letter.Round, letter.UID = job.RoundUnnamed, 0
@@ -123,7 +120,7 @@ func (p *delivered) unreadable(span trace.Span, cause error) {
 		}
 	}
 	p.log.ErrorContext(ctx, "message dead at once", "error", f.Error)
-	p.settle(span, "term", p.terminate(f))
+	p.settle(ctx, "term", p.terminate(f))
 }
 
 // buryNamed ends the record of a message that could not be read. One that is
@@ -134,7 +131,7 @@ func (p *delivered) buryNamed(ctx context.Context, round string, uid int, f job.
 		return nil
 	}
 	if err != nil {
-		return err //nolint:wrapcheck // it names the operation and the key
+		return err
 	}
 	p.hold, err = p.claim(ctx, p.d, job.Job{Round: round, UID: uid, Replay: record.Replay})
 	if err == nil {
@@ -161,10 +158,9 @@ func (p *delivered) terminate(f job.Failure) func(context.Context) error {
 
 // settle says the last word about the message. The record has its state by
 // now, so if the word is lost the message comes again and is removed then.
-func (p *delivered) settle(span trace.Span, how string, say func(context.Context) error) {
+func (p *delivered) settle(ctx context.Context, how string, say func(context.Context) error) {
 	p.term.hush()
-	ctx := trace.ContextWithSpan(context.WithoutCancel(p.term.ctx), span)
-	ctx, cancel := context.WithTimeout(ctx, p.term.timing.lease)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.term.timing.lease)
 	defer cancel()
 	ctx, settling := startStep(ctx, telemetry.SpanSettle)
 	err := say(ctx)

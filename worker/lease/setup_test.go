@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -34,7 +33,7 @@ var asOf = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 
 type bundle struct {
 	t       *testing.T
-	ctx     context.Context
+	ctx     context.Context //nolint:containedctx // the test's own, with its patience
 	dir     string
 	servers *local.Servers
 	bus     *jobstream.Bus
@@ -65,7 +64,7 @@ func (b *bundle) must(err error) {
 func (b *bundle) start(address string) {
 	b.t.Helper()
 	var err error
-	b.servers, err = local.Start(b.ctx, local.Config{Dir: b.dir, NATS: address, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	b.servers, err = local.Start(b.ctx, local.Config{Dir: b.dir, NATS: address, Log: slog.New(slog.DiscardHandler)})
 	b.must(err)
 	b.t.Cleanup(func() { b.servers.Close() })
 }
@@ -217,6 +216,14 @@ func (b *bundle) letters(round string) []job.DeadLetter {
 	letters, err := b.bus.DeadLetters(b.ctx, round)
 	b.must(err)
 	return letters
+}
+
+// hold keeps a handler until release is closed, or the test is out of time.
+func (b *bundle) hold(release <-chan struct{}) {
+	select {
+	case <-release:
+	case <-b.ctx.Done():
+	}
 }
 
 // receive takes one value or ends the test.

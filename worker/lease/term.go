@@ -40,6 +40,8 @@ func timingOf(ackWait time.Duration) timing {
 
 // beginTerm starts the term of a delivery. Its context carries ctx's values
 // but not its end: only the deadline or stop ends it.
+//
+//nolint:contextcheck // on purpose, as said
 func beginTerm(ctx context.Context, d *jobstream.Delivery, t timing, log *slog.Logger) *term {
 	l := &term{delivery: d, log: log, timing: t, deadline: d.Received().Add(t.lease - t.margin)}
 	l.ctx, l.end = context.WithCancelCause(context.WithoutCancel(ctx))

@@ -18,7 +18,7 @@ import (
 func startProcess(ctx context.Context, d *jobstream.Delivery) (context.Context, trace.Span) {
 	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanProcess,
 		trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(telemetry.Delivery.Int64(int64(d.Number())))) //nolint:gosec // a few
+		trace.WithAttributes(telemetry.Delivery.Int64(int64(d.Number()))))
 	if round, uid, err := job.ParseSubject(d.Subject()); err == nil {
 		span.SetAttributes(telemetry.RoundID.String(round), telemetry.MinerUID.String(strconv.Itoa(uid)))
 	}
@@ -26,7 +26,7 @@ func startProcess(ctx context.Context, d *jobstream.Delivery) (context.Context, 
 }
 
 func startStep(ctx context.Context, name string) (context.Context, trace.Span) {
-	return otel.Tracer(telemetry.Scope).Start(ctx, name)
+	return otel.Tracer(telemetry.Scope).Start(ctx, name) //nolint:spancheck // endStep ends it
 }
 
 func endStep(span trace.Span, err error) {
@@ -37,15 +37,8 @@ func endStep(span trace.Span, err error) {
 	span.End()
 }
 
-func markFailed(span trace.Span, f job.Failure) {
+func markFailed(ctx context.Context, f job.Failure) {
+	span := trace.SpanFromContext(ctx)
 	span.SetAttributes(telemetry.FailClass.String(string(f.Class)))
 	span.SetStatus(codes.Error, f.Error)
-}
-
-// traceID is the id of ctx's trace, empty if none is recorded.
-func traceID(ctx context.Context) string {
-	if id := trace.SpanContextFromContext(ctx).TraceID(); id.IsValid() {
-		return id.String()
-	}
-	return ""
 }
