@@ -58,12 +58,17 @@ func (s *session) horizon() time.Duration {
 	return time.Duration(processes+1) * slot
 }
 
+// localGrace is how long local workers go on with their jobs when they are
+// stopped: whoever pressed Ctrl-C waits for them, and a resumed round does the
+// rest.
+const localGrace = time.Second
+
 // startWorkers starts the local workers on the servers of this process.
 func (s *session) startWorkers(ctx context.Context, m job.Manifest) error {
 	args := []string{
 		"--nats", s.servers.NATS, "--redis", s.servers.Redis, "--mirror", m.Mirror, "--egress", s.servers.Limit.Egress,
 		"--limit-horizon", s.servers.Limit.Horizon.String(), "--limit-rate", fmt.Sprint(s.servers.Limit.Rate),
-		"--log-level", s.flags.String("log-level"),
+		"--log-level", s.flags.String("log-level"), "--grace", localGrace.String(),
 	}
 	started, err := startWorkers(ctx, s.log, s.options.state, s.options.workers, args...)
 	if err != nil {

@@ -35,6 +35,9 @@ type display struct {
 const (
 	redraw    = 500 * time.Millisecond
 	plainLine = 5 * time.Second
+	// readLimit is how often the bucket is asked: the first permit is seen
+	// within this time, and the share of the limit is exact to that.
+	readLimit = time.Second
 )
 
 func newDisplay(out io.Writer, terminal bool, width int, name string, limit func(context.Context) limitUse) *display {
@@ -54,19 +57,16 @@ func (d *display) update(p round.Progress) {
 // run draws until the context ends, and once more then.
 func (d *display) run(ctx context.Context) {
 	m := meter{started: time.Now()}
+	m.read(d.limit(ctx), m.started)
 	every := plainLine
 	if d.terminal {
 		every = redraw
 	}
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	m.read(d.limit(ctx), m.started)
+	drawing, reading := time.NewTicker(every), time.NewTicker(readLimit)
+	defer drawing.Stop()
+	defer reading.Stop()
 	var latest round.Progress
 	drawn := 0
-	draw := func(ctx context.Context) {
-		m.read(d.limit(ctx), time.Now())
-		drawn = d.draw(view{round: d.round, progress: latest, meter: m}, drawn)
-	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -74,11 +74,15 @@ func (d *display) run(ctx context.Context) {
 			case latest = <-d.updates:
 			default:
 			}
-			draw(context.WithoutCancel(ctx))
+			m.read(d.limit(context.WithoutCancel(ctx)), time.Now())
+			d.draw(view{round: d.round, progress: latest, meter: m}, drawn)
 			return
 		case latest = <-d.updates:
-		case <-ticker.C:
-			draw(ctx)
+		case now := <-reading.C:
+			m.read(d.limit(ctx), now)
+		case now := <-drawing.C:
+			m.now = now
+			drawn = d.draw(view{round: d.round, progress: latest, meter: m}, drawn)
 		}
 	}
 }
@@ -112,13 +116,14 @@ type meter struct {
 }
 
 func (m *meter) read(use limitUse, now time.Time) {
+	before := m.now
 	m.last, m.now = use, now
 	switch {
 	case !use.known:
 	case !m.seen || use.granted < m.base: // the first answer, or the bucket began anew
 		m.base, m.seen = use.granted, true
 	case m.first.IsZero() && use.granted > m.base:
-		m.first = now
+		m.first = before // not later than that: the share is never shown too high
 	}
 }
 

@@ -19,8 +19,9 @@ func metered(granted int64, after time.Duration) meter {
 	m := meter{started: started}
 	use := limitUse{known: true, rate: 4.68, ceiling: 5}
 	m.read(use, started)
-	use.granted = 1
 	m.read(use, started.Add(2*time.Second)) // the bucket's first pause
+	use.granted = 1
+	m.read(use, started.Add(3*time.Second))
 	use.granted = granted
 	m.read(use, started.Add(after))
 	return m

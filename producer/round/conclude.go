@@ -31,9 +31,11 @@ func (r *Runner) conclude(ctx context.Context, m job.Manifest, records tally) (R
 	if err := r.readEvaluations(ctx, records, &input, &result); err != nil {
 		return Result{}, err
 	}
-	if result.DeadLetters, err = r.cfg.Bus.DeadLetters(ctx, m.Round); err != nil {
+	letters, err := r.cfg.Bus.DeadLetters(ctx, m.Round)
+	if err != nil {
 		return Result{}, fmt.Errorf("reading the dead letters: %w", err)
 	}
+	result.DeadLetters = append(result.DeadLetters, letters...)
 	if input.Maintainers, result.FailedLookUps, err = r.maintainers(ctx, registry); err != nil {
 		return Result{}, err
 	}
@@ -54,7 +56,7 @@ func newResult(m job.Manifest, records tally) Result {
 	result := Result{
 		Version: job.Version, Round: m.Round, Revision: firstRevision, AsOf: m.AsOf, Mirror: m.Mirror,
 		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
-		Degraded: []Degraded{}, Malformed: []Malformed{},
+		DeadLetters: []job.DeadLetter{}, Degraded: []Degraded{}, Malformed: []Malformed{},
 	}
 	for _, record := range records {
 		result.Retries += record.Failures

@@ -1,0 +1,178 @@
+package round_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/lease"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bundle is a producer's surroundings: real NATS, a limiter on Redis, and a
+// mirror that knows maintainers.
+type bundle struct {
+	bus    *jobstream.Bus
+	client *mirror.Client
+	url    string
+	// maintainers answers the look-ups; the status is 200 unless set.
+	status   atomic.Int64
+	lookUps  atomic.Int64
+	progress atomic.Pointer[round.Progress]
+}
+
+func setup(t *testing.T, cfg jobstream.Config) *bundle {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { fatal(t, servers.Close()) })
+	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	cfg.Log = quiet
+	b := &bundle{}
+	if b.bus, err = jobstream.Open(t.Context(), nc, cfg); err != nil {
+		t.Fatal(err)
+	}
+	rdb, err := ratelimit.NewClient(servers.RedisURL(), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { fatal(t, rdb.Close()) })
+	// A limit out of the way: what it holds is the limiter's own to test.
+	limiter, err := ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, rdb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { fatal(t, limiter.Close()) })
+	server := httptest.NewServer(http.HandlerFunc(b.answer))
+	t.Cleanup(server.Close)
+	b.url = server.URL
+	b.client, err = mirror.New(mirror.Config{
+		BaseURL: server.URL, Meter: limiter, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Log: quiet,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.client.Close)
+	return b
+}
+
+// answer knows one maintainer, miner 2, wherever it is asked.
+func (b *bundle) answer(w http.ResponseWriter, r *http.Request) {
+	b.lookUps.Add(1)
+	if status := int(b.status.Load()); status != 0 {
+		http.Error(w, `{"message":"no"}`, status)
+		return
+	}
+	fmt.Fprintf(w, `{"repo_full_name":"a/b","generated_at":"2026-06-01T00:00:00Z","maintainers":[`+
+		`{"github_id":"102","login":"m","association":"OWNER"}]}`)
+	_ = r
+}
+
+func (b *bundle) runner(t *testing.T) *round.Runner {
+	t.Helper()
+	r, err := round.New(round.Config{Bus: b.bus, Mirror: b.client, Progress: func(p round.Progress) { b.progress.Store(&p) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// work runs a worker with the given handler until the test ends.
+func (b *bundle) work(t *testing.T, handler lease.Handler) {
+	t.Helper()
+	runner, err := lease.New(lease.Config{
+		Worker: "w1", Bus: b.bus, Handler: handler, Slots: 4, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond,
+		Delays: []time.Duration{time.Millisecond}, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- runner.Run(ctx) }()
+	t.Cleanup(func() { stop(); fatal(t, <-ended) })
+}
+
+// plan is a round of the given miners over one repository, which has a cut
+// for its maintainers.
+func (b *bundle) plan(t *testing.T, miners ...scoring.Miner) job.Manifest {
+	t.Helper()
+	data, err := json.Marshal(miners)
+	if err != nil {
+		t.Fatal(err)
+	}
+	languages, tokens := scoring.DefaultWeights()
+	m, err := round.Plan(round.NewID(time.Now(), [3]byte{1, 2, 3}), round.Inputs{
+		Miners: round.File{Name: "miners.json", Data: data},
+		Registry: round.File{Name: "registry.json", Data: []byte(`{"A/B": {"emission_share": 0.8, "maintainer_cut": 0.25,
+			"issue_discovery_share": 0, "eligibility": {"min_valid_merged_prs": 1}}}`)},
+		Languages: round.File{Name: "languages", Data: languages}, Tokens: round.File{Name: "tokens", Data: tokens},
+		Mirror: b.url, AsOf: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC), Unloadable: []string{"csharp"},
+	}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// four are the recycle uid, two miners with jobs, and one that a rule fails.
+func four() []scoring.Miner {
+	return []scoring.Miner{
+		{UID: 0, Hotkey: "h0", GitHubID: "100"},
+		{UID: 1, Hotkey: "h1", GitHubID: "101"},
+		{UID: 2, Hotkey: "h2", GitHubID: "102"},
+		{UID: 3, Hotkey: "h3", GitHubID: "103", Token: scoring.TokenNone},
+	}
+}
+
+// evaluated is an evaluation with one merged pull request of the given score.
+func evaluated(j job.Job, base float64) job.Evaluation {
+	return job.Evaluation{
+		Version: job.Version, Round: j.Round, UID: j.UID,
+		Evaluation: scoring.Evaluation{
+			UID: j.UID, Hotkey: j.Hotkey, GitHubID: j.GitHubID,
+			Merged: []scoring.ScoredPullRequest{{
+				Repository: "a/b", Number: j.UID, State: scoring.Merged, Scored: true, BaseScore: base,
+				IssueMultiplier: 1, TimeDecayMultiplier: 1, ReviewQualityMultiplier: 1, LabelMultiplier: 1,
+			}},
+		},
+	}
+}
+
+func deadline(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 60*time.Second, errors.New("the round did not end"))
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func fatal(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
