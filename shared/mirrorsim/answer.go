@@ -29,6 +29,8 @@ func refusal(status int, format string, args ...any) answer {
 
 // pageTitles are Cloudflare's own words for its own statuses, which net/http
 // has no texts for.
+//
+//nolint:gochecknoglobals // a table
 var pageTitles = map[int]string{
 	520: "Web server is returning an unknown error",
 	521: "Web server is down",
@@ -62,11 +64,11 @@ func throttled(retry time.Duration) answer {
 func spoiled(right answer, fault Fault) answer {
 	switch fault {
 	case FaultMalformed:
-		// Breaks off inside a value: half a body would be cut, not malformed.
+		// Whole by its length, and broken off as JSON: half a body would be cut.
 		return ok(append(bytes.Clone(right.body[:len(right.body)/2]), `, "rest": [`...))
 	case FaultHTML:
-		a := page(http.StatusOK)
-		return a
+		return page(http.StatusOK)
+	default:
+		return right
 	}
-	return right
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,7 +69,7 @@ func Case(file string, round int) (*World, error) {
 func (c caseFile) world(name string, round caseRound) *World {
 	w := NewWorld("case "+name, round.AsOf)
 	w.asListed = true
-	w.Registry = append(c.Registry, '\n')
+	w.Registry = append(slices.Clip(c.Registry), '\n')
 	w.Miners = c.Miners
 	if round.Miners != nil {
 		w.Miners = round.Miners

@@ -13,6 +13,8 @@ import (
 
 // demoAsOf is the demo's instant: a constant, so that a seed's outcome is the
 // same on every day.
+//
+//nolint:gochecknoglobals // a constant but for its type
 var demoAsOf = time.Date(2026, time.August, 1, 12, 0, 0, 0, time.UTC)
 
 // demo is a demo world while it is being made up. Everything that is drawn is
@@ -69,7 +71,7 @@ func member(uid int) castMember {
 }
 
 func (d *demo) registry() json.RawMessage {
-	registry := map[string]map[string]any{}
+	registry := map[string]json.RawMessage{}
 	for _, repo := range demoRepos {
 		registry[repo.name] = repo.settings
 	}
@@ -132,11 +134,11 @@ func (d *demo) pull(m castMember, repo int, state scoring.State) Pull {
 	ended := demoAsOf.Add(-time.Duration(1+d.rng.IntN(oldest)) * time.Hour)
 	p := Pull{
 		RepoFullName: demoRepos[repo].name, Number: d.number(), Title: fmt.Sprintf("Make the %s %s", noun, phrase),
-		Body: ptr("The " + noun + " was not " + phrase + " when it rained."), State: string(state),
-		AuthorGitHubID: m.id(), AuthorLogin: m.login, AuthorAssociation: ptr("CONTRIBUTOR"),
+		Body: new("The " + noun + " was not " + phrase + " when it rained."), State: string(state),
+		AuthorGitHubID: m.id(), AuthorLogin: m.login, AuthorAssociation: new("CONTRIBUTOR"),
 		CreatedAt: ended.Add(-time.Duration(2+d.rng.IntN(60)) * time.Hour),
-		BaseRef:   ptr("main"), DefaultBranch: ptr("main"), HeadRef: ptr(noun + "-" + phrase), HeadRepoFullName: ptr(m.login + "/fork"),
-		HeadSHA: ptr(d.sha()), BaseSHA: ptr(d.sha()), MergeBaseSHA: ptr(d.sha()), CommitsCount: 1 + d.rng.IntN(5),
+		BaseRef:   new("main"), DefaultBranch: new("main"), HeadRef: new(noun + "-" + phrase), HeadRepoFullName: new(m.login + "/fork"),
+		HeadSHA: new(d.sha()), BaseSHA: new(d.sha()), MergeBaseSHA: new(d.sha()), CommitsCount: 1 + d.rng.IntN(5),
 		ScoringDataStored: true,
 		ReviewSummary:     ReviewSummary{Approved: d.rng.IntN(3), Commented: d.rng.IntN(4)},
 		Labels:            []Label{}, LinkedIssues: []LinkedIssue{},
@@ -145,9 +147,10 @@ func (d *demo) pull(m castMember, repo int, state scoring.State) Pull {
 		p.AuthorGitHubID = json.Number(m.id())
 	}
 	switch state {
+	case scoring.Open:
 	case scoring.Merged:
-		p.MergedAt, p.ClosedAt, p.MergedByLogin = &ended, &ended, ptr("harbour-master")
-		p.HoursSinceMerge = ptr(demoAsOf.Sub(ended).Hours())
+		p.MergedAt, p.ClosedAt, p.MergedByLogin = &ended, &ended, new("harbour-master")
+		p.HoursSinceMerge = new(demoAsOf.Sub(ended).Hours())
 	case scoring.Closed:
 		p.ClosedAt = &ended
 	}
@@ -168,7 +171,7 @@ func (d *demo) malformed() {
 	m := member(104)
 	created := demoAsOf.AddDate(0, 0, -3)
 	d.world.AddRawPull(m.id(), demoRepos[canvas].name, 0, created, []byte(
-		`{"repo_full_name": "quillworks/Canvas", "pr_number": null, "title": "<no number>", "state": "MERGED", "created_at": "the day before"}`))
+		`{"repo_full_name": "quillworks/Canvas", "pr_number": null, "title": "<none>", "state": "MERGED", "created_at": "the day before"}`))
 }
 
 // roles sets who maintains what: strangers, and one miner.

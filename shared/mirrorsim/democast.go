@@ -1,48 +1,54 @@
 package mirrorsim
 
-import "mirrorfleet/shared/scoring"
+import (
+	"encoding/json"
+
+	"mirrorfleet/shared/scoring"
+)
 
 // demoRepo is one repository of the demo world.
 type demoRepo struct {
 	name      string // as the mirror spells it: not in lower case
 	languages []string
-	settings  map[string]any
+	settings  json.RawMessage // as in a registry file
 }
 
 // demoRepos differ in every setting that the rules know.
+//
+//nolint:gochecknoglobals // a table
 var demoRepos = []demoRepo{
-	{"Harborline/Skiff", []string{"go", "go", "sh"}, map[string]any{
-		"emission_share":    0.30,
-		"label_multipliers": map[string]float64{"bug": 1.1, "feature*": 1.5, "docs": 0.6},
-	}},
-	{"lumen-labs/lantern", []string{"py"}, map[string]any{
+	{"Harborline/Skiff", []string{"go", "go", "sh"}, json.RawMessage(`{
+		"emission_share": 0.30,
+		"label_multipliers": {"bug": 1.1, "feature*": 1.5, "docs": 0.6}
+	}`)},
+	{"lumen-labs/lantern", []string{"py"}, json.RawMessage(`{
 		"emission_share": 0.22, "maintainer_cut": 0.2, "trusted_label_pipeline": true,
-		"label_multipliers": map[string]float64{"kind/*": 1.2, "kind/[fs]eature": 1.6, "*": 0.9},
-	}},
-	{"quillworks/Canvas", []string{"ts", "ts", "json"}, map[string]any{
+		"label_multipliers": {"kind/*": 1.2, "kind/[fs]eature": 1.6, "*": 0.9}
+	}`)},
+	{"quillworks/Canvas", []string{"ts", "ts", "json"}, json.RawMessage(`{
 		"emission_share": 0.16, "issue_discovery_share": 0.4,
-		"additional_acceptable_branches": []string{"release/*", "develop"},
-		"eligibility": map[string]any{
-			"min_valid_merged_prs": 2, "min_credibility": 0.6, "min_valid_solved_issues": 2, "min_issue_credibility": 0.5,
-		},
-	}},
-	{"ferrous-bay/ferry", []string{"rs"}, map[string]any{
+		"additional_acceptable_branches": ["release/*", "develop"],
+		"eligibility": {
+			"min_valid_merged_prs": 2, "min_credibility": 0.6, "min_valid_solved_issues": 2, "min_issue_credibility": 0.5
+		}
+	}`)},
+	{"ferrous-bay/ferry", []string{"rs"}, json.RawMessage(`{
 		"emission_share": 0.12, "maintainer_cut": 0.1,
-		"scoring": map[string]any{
+		"scoring": {
 			"pr_lookback_days": 45, "review_penalty_rate": 0.25, "src_tok_saturation_scale": 120,
 			"standard_issue_multiplier": 1.2, "maintainer_issue_multiplier": 1.8,
-			"time_decay": map[string]any{"grace_period_hours": 24, "sigmoid_midpoint_days": 14, "sigmoid_steepness": 0.25, "min_multiplier": 0.1},
-		},
-	}},
-	{"oldtown/archive", []string{"c", "java", "cs"}, map[string]any{
+			"time_decay": {"grace_period_hours": 24, "sigmoid_midpoint_days": 14, "sigmoid_steepness": 0.25, "min_multiplier": 0.1}
+		}
+	}`)},
+	{"oldtown/archive", []string{"c", "java", "cs"}, json.RawMessage(`{
 		"emission_share": 0.06, "fixed_base_score": 12, "default_label_multiplier": 0.8,
-		"eligibility": map[string]any{"min_valid_merged_prs": 1, "excessive_pr_penalty_base_threshold": 0},
-	}},
-	{"commons/handbook", []string{"md", "yaml", "rb"}, map[string]any{
+		"eligibility": {"min_valid_merged_prs": 1, "excessive_pr_penalty_base_threshold": 0}
+	}`)},
+	{"commons/handbook", []string{"md", "yaml", "rb"}, json.RawMessage(`{
 		"emission_share": 0.04, "issue_discovery_share": 0,
-		"eligibility": map[string]any{"min_valid_merged_prs": 1},
-		"scoring":     map[string]any{"open_pr_collateral_percent": 0.5},
-	}},
+		"eligibility": {"min_valid_merged_prs": 1},
+		"scoring": {"open_pr_collateral_percent": 0.5}
+	}`)},
 }
 
 // The demo's repositories by place in demoRepos.
@@ -77,6 +83,8 @@ const (
 // cast is who takes part. The parts are chosen so that some are eligible
 // everywhere, some nowhere, one has too many open pull requests, and one too
 // many closed.
+//
+//nolint:gochecknoglobals // a table
 var cast = []castMember{
 	{0, "", scoring.TokenNone, nil},
 	{3, "ada-quay", scoring.TokenValid, []part{{skiff, 8, 1, 0}, {lantern, 3, 0, 0}}},

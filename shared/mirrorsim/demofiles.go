@@ -18,7 +18,7 @@ func fileOf(name, status string, base, head *string) File {
 	f.Additions, f.Deletions = lineCounts(text(base), text(head))
 	f.Changes = f.Additions + f.Deletions
 	if head != nil {
-		f.ByteSize = ptr(len(*head))
+		f.ByteSize = new(len(*head))
 	}
 	return f
 }
@@ -41,12 +41,12 @@ func path(rng *rand.Rand, language string, test bool) string {
 func modified(rng *rand.Rand, language string, size int) File {
 	base := newDraft(rng, language, 2+rng.IntN(4))
 	head := base.edited(rng, 1+rng.IntN(2), size)
-	return fileOf(path(rng, language, false), "modified", ptr(base.String()), ptr(head.String()))
+	return fileOf(path(rng, language, false), fileModified, new(base.String()), new(head.String()))
 }
 
 // added is a new file.
 func added(rng *rand.Rand, language string, size int) File {
-	return fileOf(path(rng, language, false), "added", nil, ptr(newDraft(rng, language, 1+size).String()))
+	return fileOf(path(rng, language, false), fileAdded, nil, new(newDraft(rng, language, 1+size).String()))
 }
 
 // ordinaryFiles are what most pull requests change: one to three sources, at
@@ -64,7 +64,7 @@ func ordinaryFiles(rng *rand.Rand, languages []string) []File {
 	switch rng.IntN(4) {
 	case 0:
 		language := languages[0]
-		files = append(files, fileOf(path(rng, language, true), "added", nil, ptr(newDraft(rng, language, 2).String())))
+		files = append(files, fileOf(path(rng, language, true), fileAdded, nil, new(newDraft(rng, language, 2).String())))
 	case 1:
 		files = append(files, modified(rng, "md", 1))
 	}
@@ -77,33 +77,46 @@ const (
 	largeBytes    = 1_000_400
 )
 
+// inlineTest makes a Rust source count as a test.
+const inlineTest = `
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn floats() {
+        assert!(super::parse("7").is_some());
+    }
+}
+`
+
 // oddFiles are the files that the rules treat apart, each by its name.
+//
+//nolint:gochecknoglobals // a table
 var oddFiles = map[string]func(rng *rand.Rand, language string) File{
 	"removed": func(rng *rand.Rand, language string) File {
-		return fileOf(path(rng, language, false), "removed", ptr(newDraft(rng, language, 3).String()), nil)
+		return fileOf(path(rng, language, false), fileRemoved, new(newDraft(rng, language, 3).String()), nil)
 	},
 	"renamed": func(rng *rand.Rand, language string) File {
 		f := modified(rng, language, 1)
-		f.Status, f.PreviousFilename = "renamed", ptr("old/"+f.Filename)
+		f.Status, f.PreviousFilename = fileRenamed, new("old/"+f.Filename)
 		return f
 	},
 	"copied": func(rng *rand.Rand, language string) File {
 		f := modified(rng, language, 0)
-		f.Status, f.PreviousFilename = "copied", ptr("template/"+f.Filename)
+		f.Status, f.PreviousFilename = fileCopied, new("template/"+f.Filename)
 		return f
 	},
 	"binary": func(*rand.Rand, string) File {
-		return File{Filename: "assets/logo.png", Status: "modified", IsBinary: true, ByteSize: ptr(48_213)}
+		return File{Filename: "assets/logo.png", Status: fileModified, IsBinary: true, ByteSize: new(48_213)}
 	},
 	"oversize": func(*rand.Rand, string) File {
-		return File{Filename: "data/tides.csv", Status: "added", Additions: 41_000, Changes: 41_000, ByteSize: ptr(oversizeBytes)}
+		return File{Filename: "data/tides.csv", Status: fileAdded, Additions: 41_000, Changes: 41_000, ByteSize: new(oversizeBytes)}
 	},
 	"large": func(_ *rand.Rand, language string) File {
 		line := "// a table that a program wrote, line by line\n"
-		return fileOf("gen/table."+language, "added", nil, ptr(strings.Repeat(line, largeBytes/len(line)+1)))
+		return fileOf("gen/table."+language, fileAdded, nil, new(strings.Repeat(line, largeBytes/len(line)+1)))
 	},
 	"unsupported": func(*rand.Rand, string) File {
-		return fileOf("models/hull.blend1", "modified", ptr("one\ntwo\n"), ptr("one\nthree\n"))
+		return fileOf("models/hull.blend1", fileModified, new("one\ntwo\n"), new("one\nthree\n"))
 	},
 	"missing base": func(rng *rand.Rand, language string) File {
 		f := modified(rng, language, 1)
@@ -112,24 +125,24 @@ var oddFiles = map[string]func(rng *rand.Rand, language string) File{
 	},
 	"test": func(rng *rand.Rand, language string) File {
 		base := newDraft(rng, language, 3)
-		return fileOf(path(rng, language, true), "modified", ptr(base.String()), ptr(base.edited(rng, 2, 2).String()))
+		return fileOf(path(rng, language, true), fileModified, new(base.String()), new(base.edited(rng, 2, 2).String()))
 	},
 	"inline test": func(rng *rand.Rand, _ string) File {
 		base := newDraft(rng, "rs", 3).String()
-		return fileOf("src/hull.rs", "modified", &base, ptr(base+"\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn floats() {\n        assert!(super::parse(\"7\").is_some());\n    }\n}\n"))
+		return fileOf("src/hull.rs", fileModified, &base, new(base+inlineTest))
 	},
 	"broken": func(rng *rand.Rand, language string) File {
 		base := newDraft(rng, language, 3).String()
-		return fileOf(path(rng, language, false), "modified", &base, ptr(base[:len(base)*2/3]+"\n(((\n"))
+		return fileOf(path(rng, language, false), fileModified, &base, new(base[:len(base)*2/3]+"\n(((\n"))
 	},
 	"many lines": func(*rand.Rand, string) File {
 		var head strings.Builder
 		for i := range 420 { // above the 300 lines that count at most
 			fmt.Fprintf(&head, "term %d: a word of the glossary\n", i)
 		}
-		return fileOf("docs/glossary.txt", "added", nil, ptr(head.String()))
+		return fileOf("docs/glossary.txt", fileAdded, nil, new(head.String()))
 	},
 	"makefile": func(*rand.Rand, string) File {
-		return fileOf("Makefile", "modified", ptr("all:\n\tcc -o hull hull.c\n"), ptr("all: hull\n\nhull: hull.c\n\tcc -O2 -o $@ $<\n"))
+		return fileOf("Makefile", fileModified, new("all:\n\tcc -o hull hull.c\n"), new("all: hull\n\nhull: hull.c\n\tcc -O2 -o $@ $<\n"))
 	},
 }

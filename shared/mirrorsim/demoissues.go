@@ -12,21 +12,23 @@ type issueCase func(i *Issue, author castMember)
 
 // issueCases are those in the order in which the rules look at them. A plain
 // one stands between any two, so that some miners stay eligible.
+//
+//nolint:gochecknoglobals // a table
 var issueCases = []issueCase{
 	func(i *Issue, _ castMember) { i.IsTransferred = true },
-	func(i *Issue, _ castMember) { i.StateReason = ptr("NOT_PLANNED") },
+	func(i *Issue, _ castMember) { i.StateReason = new("NOT_PLANNED") },
 	func(i *Issue, _ castMember) { i.SolvedByPR, i.SolvingPR = nil, nil },
-	func(i *Issue, _ castMember) { i.SolvingPR.State, i.SolvingPR.MergedAt = "CLOSED", nil },
-	func(i *Issue, _ castMember) { i.SolvingPR.BaseRef = ptr("experiment") },
+	func(i *Issue, _ castMember) { i.SolvingPR.State, i.SolvingPR.MergedAt = stateClosed, nil },
+	func(i *Issue, _ castMember) { i.SolvingPR.BaseRef = new("experiment") },
 	func(i *Issue, _ castMember) { i.SolvingPR.EditedAfterMerge = true },
-	func(i *Issue, _ castMember) { i.LastEditedAt = ptr(i.ClosedAt.Add(time.Hour)) },
+	func(i *Issue, _ castMember) { i.LastEditedAt = new(i.ClosedAt.Add(time.Hour)) },
 	func(i *Issue, _ castMember) { i.AuthorGitHubID = nil },
 	func(i *Issue, author castMember) { i.SolvingPR.AuthorGitHubID = author.id() }, // solved by its own author
-	func(i *Issue, _ castMember) { i.AuthorAssociation = ptr("OWNER") },
+	func(i *Issue, _ castMember) { i.AuthorAssociation = new("OWNER") },
 	func(i *Issue, _ castMember) { i.CreatedAt = nil },
 	func(i *Issue, _ castMember) { i.SolvingPR.ReviewSummary.MaintainerChangesRequested = 2 },
 	func(i *Issue, _ castMember) {
-		i.State, i.StateReason, i.ClosedAt, i.SolvedByPR, i.SolvingPR = "OPEN", nil, nil, nil, nil
+		i.State, i.StateReason, i.ClosedAt, i.SolvedByPR, i.SolvingPR = stateOpen, nil, nil, nil, nil
 	},
 }
 
@@ -74,13 +76,13 @@ func (d *demo) solver(m castMember, turn int) solvable {
 // issue is an issue of a miner that a pull request solved.
 func (d *demo) issue(m castMember, s solvable) Issue {
 	i := d.issueWithout(m, s.repo)
-	i.State, i.StateReason = "CLOSED", ptr("COMPLETED")
-	i.CreatedAt = ptr(s.pull.CreatedAt.Add(-time.Duration(5+d.rng.IntN(40)) * time.Hour))
-	i.ClosedAt = ptr(s.pull.MergedAt.Add(time.Minute))
+	i.State, i.StateReason = stateClosed, new("COMPLETED")
+	i.CreatedAt = new(s.pull.CreatedAt.Add(-time.Duration(5+d.rng.IntN(40)) * time.Hour))
+	i.ClosedAt = new(s.pull.MergedAt.Add(time.Minute))
 	i.UpdatedAt = i.ClosedAt
-	i.SolvedByPR = ptr(s.pull.Number)
+	i.SolvedByPR = new(s.pull.Number)
 	i.SolvingPR = &SolvingPR{
-		Number: s.pull.Number, AuthorGitHubID: s.author.id(), State: "MERGED", MergedAt: s.pull.MergedAt,
+		Number: s.pull.Number, AuthorGitHubID: s.author.id(), State: stateMerged, MergedAt: s.pull.MergedAt,
 		HoursSinceMerge: s.pull.HoursSinceMerge, EditedAfterMerge: s.pull.EditedAfterMerge,
 		HeadSHA: s.pull.HeadSHA, BaseSHA: s.pull.BaseSHA, MergeBaseSHA: s.pull.MergeBaseSHA,
 		BaseRef: s.pull.BaseRef, HeadRef: s.pull.HeadRef, HeadRepoFullName: s.pull.HeadRepoFullName, DefaultBranch: s.pull.DefaultBranch,
@@ -93,8 +95,8 @@ func (d *demo) issue(m castMember, s solvable) Issue {
 // issueWithout is an open issue that nobody has solved.
 func (d *demo) issueWithout(m castMember, repo int) Issue {
 	return Issue{
-		RepoFullName: demoRepos[repo].name, Number: d.number(), Title: "The " + d.word(nouns) + " is not " + d.word(phrases), State: "OPEN",
-		AuthorGitHubID: ptr(m.id()), AuthorLogin: &m.login, AuthorAssociation: ptr("NONE"),
-		CreatedAt: ptr(demoAsOf.Add(-time.Duration(24+d.rng.IntN(400)) * time.Hour)), Labels: []Label{},
+		RepoFullName: demoRepos[repo].name, Number: d.number(), Title: "The " + d.word(nouns) + " is not " + d.word(phrases), State: stateOpen,
+		AuthorGitHubID: new(m.id()), AuthorLogin: &m.login, AuthorAssociation: new("NONE"),
+		CreatedAt: new(demoAsOf.Add(-time.Duration(24+d.rng.IntN(400)) * time.Hour)), Labels: []Label{},
 	}
 }

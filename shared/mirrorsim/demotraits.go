@@ -15,6 +15,8 @@ type subject struct {
 
 // traits are what makes a pull request a case of some rule. Every third pull
 // request has one, in turn, so that each comes up with every seed.
+//
+//nolint:gochecknoglobals // a table
 var traits = []func(subject){
 	// Labels: by a maintainer, by anyone, by nobody known, without a name, several, none that matches.
 	func(s subject) { s.label("bug", "MEMBER") },
@@ -29,22 +31,22 @@ var traits = []func(subject){
 	func(s subject) { s.label("wontfix", "MEMBER") },
 	// Linked issues: valid ones first, then one of each kind that is not.
 	func(s subject) { s.issue(nil) },
-	func(s subject) { s.issue(func(i *LinkedIssue) { i.AuthorAssociation = ptr("OWNER") }) },
+	func(s subject) { s.issue(func(i *LinkedIssue) { i.AuthorAssociation = new("OWNER") }) },
 	func(s subject) { s.issue(func(i *LinkedIssue) { i.SolvedByPR = &s.pull.Number }) },
 	func(s subject) { s.issue(func(i *LinkedIssue) { i.CreatedAt, i.ClosedAt = nil, nil }) },
 	func(s subject) { s.issue(func(i *LinkedIssue) { i.IsTransferred = true }) },
 	func(s subject) { s.issue(func(i *LinkedIssue) { i.AuthorGitHubID = nil }) },
 	func(s subject) {
-		s.issue(func(i *LinkedIssue) { i.AuthorGitHubID = ptr(githubIDOf(s.pull)) })
+		s.issue(func(i *LinkedIssue) { i.AuthorGitHubID = new(githubIDOf(s.pull)) })
 	},
-	func(s subject) { s.issue(func(i *LinkedIssue) { i.CreatedAt = ptr(s.pull.CreatedAt.Add(time.Hour)) }) },
-	func(s subject) { s.issue(func(i *LinkedIssue) { i.StateReason = ptr("NOT_PLANNED") }) },
-	func(s subject) { s.issue(func(i *LinkedIssue) { i.SolvedByPR = ptr(s.pull.Number + 1) }) },
+	func(s subject) { s.issue(func(i *LinkedIssue) { i.CreatedAt = new(s.pull.CreatedAt.Add(time.Hour)) }) },
+	func(s subject) { s.issue(func(i *LinkedIssue) { i.StateReason = new("NOT_PLANNED") }) },
+	func(s subject) { s.issue(func(i *LinkedIssue) { i.SolvedByPR = new(s.pull.Number + 1) }) },
 	func(s subject) {
-		s.issue(func(i *LinkedIssue) { i.State, i.StateReason, i.ClosedAt = "OPEN", nil, nil })
+		s.issue(func(i *LinkedIssue) { i.State, i.StateReason, i.ClosedAt = stateOpen, nil, nil })
 	},
-	func(s subject) { s.issue(func(i *LinkedIssue) { i.ClosedAt = ptr(i.ClosedAt.Add(-5 * time.Hour)) }) },
-	func(s subject) { s.issue(func(i *LinkedIssue) { i.ClosedAt = ptr(i.ClosedAt.Add(49 * time.Hour)) }) },
+	func(s subject) { s.issue(func(i *LinkedIssue) { i.ClosedAt = new(i.ClosedAt.Add(-5 * time.Hour)) }) },
+	func(s subject) { s.issue(func(i *LinkedIssue) { i.ClosedAt = new(i.ClosedAt.Add(49 * time.Hour)) }) },
 	func(s subject) { s.issue(nil); s.pull.EditedAfterMerge = true },
 	// Reviews: one objection, three, more than the score bears.
 	func(s subject) { s.pull.ReviewSummary.MaintainerChangesRequested = 1 },
@@ -53,16 +55,16 @@ var traits = []func(subject){
 	// Branches and accounts, as odd as the mirror has them and yet acceptable.
 	func(s subject) { s.pull.DefaultBranch = nil },
 	func(s subject) { s.pull.HeadRef, s.pull.HeadRepoFullName = nil, nil },
-	func(s subject) { s.pull.HeadRepoFullName = ptr(s.repo.name) },
+	func(s subject) { s.pull.HeadRepoFullName = new(s.repo.name) },
 	func(s subject) { s.pull.MergeBaseSHA = nil },
 	func(s subject) { s.pull.MergedByLogin, s.pull.ReviewSummary.Approved = &s.pull.AuthorLogin, 1 },
 	func(s subject) { s.pull.MergedByLogin, s.pull.ReviewSummary.Approved = nil, 0 },
 	func(s subject) { s.pull.AuthorAssociation = nil },
 	// Files of every kind, and none at all.
 	func(s subject) { *s.files = []File{} },
-	func(s subject) { s.odd("removed") },
-	func(s subject) { s.odd("renamed") },
-	func(s subject) { s.odd("copied") },
+	func(s subject) { s.odd(fileRemoved) },
+	func(s subject) { s.odd(fileRenamed) },
+	func(s subject) { s.odd(fileCopied) },
 	func(s subject) { s.odd("binary") },
 	func(s subject) { s.odd("oversize") },
 	func(s subject) { s.odd("large") },
@@ -79,7 +81,7 @@ var traits = []func(subject){
 func (s subject) label(name, association string) {
 	l := Label{Name: name}
 	if association != "" {
-		l.ActorGitHubID, l.ActorAssociation = ptr("5550001"), &association
+		l.ActorGitHubID, l.ActorAssociation = new("5550001"), &association
 	}
 	s.pull.Labels = append(s.pull.Labels, l)
 }
@@ -91,8 +93,8 @@ func (s subject) issue(change func(*LinkedIssue)) {
 		closed = s.pull.MergedAt.Add(time.Minute)
 	}
 	i := LinkedIssue{
-		Number: s.d.number(), Title: "The " + s.d.word(nouns) + " is not " + s.d.word(phrases), State: "CLOSED", StateReason: ptr("COMPLETED"),
-		AuthorGitHubID: ptr("5550002"), AuthorAssociation: ptr("NONE"), CreatedAt: ptr(s.pull.CreatedAt.Add(-50 * time.Hour)),
+		Number: s.d.number(), Title: "The " + s.d.word(nouns) + " is not " + s.d.word(phrases), State: stateClosed, StateReason: new("COMPLETED"),
+		AuthorGitHubID: new("5550002"), AuthorAssociation: new("NONE"), CreatedAt: new(s.pull.CreatedAt.Add(-50 * time.Hour)),
 		ClosedAt: &closed, UpdatedAt: &closed, Labels: []Label{},
 	}
 	if change != nil {
@@ -125,21 +127,23 @@ type extra struct {
 }
 
 // extras are one of each kind.
+//
+//nolint:gochecknoglobals // a table
 var extras = []extra{
 	{3, skiff, func(p *Pull) { p.ScoringDataStored = false }},
 	{83, archive, func(p *Pull) { p.ScoringDataStored = false }}, // with a fixed base score
-	{uidMaintainer, lantern, func(p *Pull) { p.AuthorAssociation = ptr("MEMBER") }},
-	{uidMaintainer, lantern, func(p *Pull) { p.AuthorAssociation = ptr("COLLABORATOR") }},
+	{uidMaintainer, lantern, func(p *Pull) { p.AuthorAssociation = new("MEMBER") }},
+	{uidMaintainer, lantern, func(p *Pull) { p.AuthorAssociation = new("COLLABORATOR") }},
 	{7, lantern, func(p *Pull) { p.MergedAt = nil }},
 	{12, canvas, func(p *Pull) { // merged by its own author, logins spelled differently
-		p.MergedByLogin, p.ReviewSummary.Approved = ptr("CY-Mooring"), 0
+		p.MergedByLogin, p.ReviewSummary.Approved = new("CY-Mooring"), 0
 	}},
-	{12, canvas, func(p *Pull) { p.BaseRef = ptr("release/2.4") }}, // acceptable
-	{18, ferry, func(p *Pull) { p.BaseRef = ptr("experiment") }},
+	{12, canvas, func(p *Pull) { p.BaseRef = new("release/2.4") }}, // acceptable
+	{18, ferry, func(p *Pull) { p.BaseRef = new("experiment") }},
 	{18, ferry, func(p *Pull) { p.BaseRef = nil }},
-	{31, skiff, func(p *Pull) { p.HeadRef, p.HeadRepoFullName = ptr("main"), ptr("harborline/skiff") }},
+	{31, skiff, func(p *Pull) { p.HeadRef, p.HeadRepoFullName = new("main"), new("harborline/skiff") }},
 	{90, lantern, func(p *Pull) { p.State = "DRAFT" }},
 	{104, skiff, func(p *Pull) { // before every window
-		p.CreatedAt, p.MergedAt = p.CreatedAt.AddDate(0, 0, -60), ptr(p.MergedAt.AddDate(0, 0, -60))
+		p.CreatedAt, p.MergedAt = p.CreatedAt.AddDate(0, 0, -60), new(p.MergedAt.AddDate(0, 0, -60))
 	}},
 }

@@ -1,8 +1,12 @@
 package mirrorsim
 
 import (
+	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -60,4 +64,22 @@ func SourceLanguages() []string {
 func Blocks(language string) (header string, bodies []string) {
 	b := loadBlocks(language)
 	return b.header, b.bodies
+}
+
+// Dump is everything that a world of answers in memory holds, in one text.
+func Dump(w *World) string {
+	var all strings.Builder
+	for _, lists := range []map[string][]item{w.pulls, w.issues, w.openIssues} {
+		for _, id := range slices.Sorted(maps.Keys(lists)) {
+			for _, it := range lists[id] {
+				fmt.Fprintf(&all, "%s %s %s\n", id, it.instant, it.raw)
+			}
+		}
+	}
+	files, _ := w.files.(fileMap)
+	for _, key := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(&all, "%s %s\n", key, files[key])
+	}
+	fmt.Fprintf(&all, "%v %s %v %v", w.Miners, w.Registry, w.Fails, w.AsOf)
+	return all.String()
 }

@@ -25,10 +25,14 @@ const (
 
 // faultStatuses are the statuses that the mirror's own faults (500, 503) and
 // Cloudflare's have. A 429 among them is one that no count explains.
+//
+//nolint:gochecknoglobals // a table
 var faultStatuses = []int{429, 500, 502, 503, 520, 521, 522, 523, 524}
 
 // faultKinds are the faults that are no single status, in the order in which
 // a request's draw goes through them.
+//
+//nolint:gochecknoglobals // a table
 var faultKinds = []Fault{Fault5xx, FaultReset, FaultStall, FaultCut, FaultMalformed, FaultHTML}
 
 // status is the one status that a fault stands for, 0 for other faults.

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/scoring"
 )
 
 // history is a repository that a test commits to.
@@ -125,6 +126,9 @@ func TestGitWorld(t *testing.T) {
 	wantRegistry := `{"acme/rocket":{"emission_share":1,"issue_discovery_share":0,"additional_acceptable_branches":[],"scoring":{"pr_lookback_days":90}}}`
 	if got := compact(t, w.Registry); got != wantRegistry {
 		t.Errorf("registry %s\nwant     %s", got, wantRegistry)
+	}
+	if _, err := scoring.ParseRegistry(w.Registry); err != nil {
+		t.Errorf("registry: %v", err)
 	}
 	// Bo is the most active; the account's number stands in the address.
 	if len(w.Miners) != 4 || w.Miners[0].UID != 0 || w.Miners[1].GitHubID != "12345" || w.Miners[2].UID != 2 || w.Miners[3].UID != 111 {

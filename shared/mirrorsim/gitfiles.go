@@ -70,7 +70,7 @@ func (r *gitRepo) countLines(ctx context.Context) error {
 }
 
 // filesOf is the files answer of a pull request, read from git now.
-func (r *gitRepo) filesOf(ctx context.Context, p gitPull) ([]byte, error) {
+func (r *gitRepo) filesOf(ctx context.Context, p *gitPull) ([]byte, error) {
 	out, err := r.git(ctx, nil, "diff-tree", "-r", "-M", "-z", "--no-abbrev", "--raw", "--numstat", p.base, p.head)
 	if err != nil {
 		return nil, err
@@ -135,13 +135,15 @@ func (r *gitRepo) text(ctx context.Context, mode, blob string) (blobText, error)
 	}
 	side := blobText{exists: true, size: size}
 	if size <= maxContent && bytes.IndexByte(data, 0) < 0 {
-		side.content = ptr(string(data))
+		side.content = new(string(data))
 	}
 	return side, nil
 }
 
 // statuses are git's letters in the mirror's words.
-var statuses = map[byte]string{'A': "added", 'M': "modified", 'D': "removed", 'R': "renamed", 'C': "copied", 'T': "changed"}
+//
+//nolint:gochecknoglobals // a table
+var statuses = map[byte]string{'A': fileAdded, 'M': fileModified, 'D': fileRemoved, 'R': fileRenamed, 'C': fileCopied, 'T': fileChanged}
 
 var errTruncated = errors.New("output breaks off")
 
@@ -157,7 +159,7 @@ func parseChanges(out []byte) ([]changedFile, error) {
 		}
 		c := changedFile{
 			baseMode: fields[0], headMode: fields[1], baseBlob: fields[2], headBlob: fields[3],
-			status: orElse(statuses[fields[4][0]], "changed"), path: tokens[1],
+			status: orElse(statuses[fields[4][0]], fileChanged), path: tokens[1],
 		}
 		tokens = tokens[2:]
 		if letter := fields[4][0]; letter == 'R' || letter == 'C' {

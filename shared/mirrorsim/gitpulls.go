@@ -44,14 +44,16 @@ type gitPull struct {
 const logFormat = "%H%x1f%P%x1f%aN%x1f%aE%x1f%at%x1f%cN%x1f%cE%x1f%ct%x1f%s%x1f%b"
 
 var (
-	squashTitle  = regexp.MustCompile(`^(.*\S)\s*\(#(\d+)\)$`)
-	mergeTitle   = regexp.MustCompile(`^Merge pull request #(\d+) from (\S+)`)
-	noreply      = regexp.MustCompile(`^(\d+)\+(\S+)@users\.noreply\.github\.com$`)
-	remoteName   = regexp.MustCompile(`[:/]([A-Za-z0-9._-]+)/([A-Za-z0-9._-]+?)(?:\.git)?/?$`)
-	notInName    = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
-	notInLogin   = regexp.MustCompile(`[^a-z0-9]+`)
-	githubItself = "noreply@github.com" // commits made on the web
+	squashTitle = regexp.MustCompile(`^(.*\S)\s*\(#(\d+)\)$`)
+	mergeTitle  = regexp.MustCompile(`^Merge pull request #(\d+) from (\S+)`)
+	noreply     = regexp.MustCompile(`^(\d+)\+(\S+)@users\.noreply\.github\.com$`)
+	remoteName  = regexp.MustCompile(`[:/]([A-Za-z0-9._-]+)/([A-Za-z0-9._-]+?)(?:\.git)?/?$`)
+	notInName   = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+	notInLogin  = regexp.MustCompile(`[^a-z0-9]+`)
 )
+
+// githubItself commits what is merged on the web.
+const githubItself = "noreply@github.com"
 
 // readGitRepo reads a history's latest pull requests, newest first.
 func readGitRepo(ctx context.Context, dir string, limit int) (*gitRepo, error) {
@@ -219,12 +221,12 @@ func (r *gitRepo) fitDates(asOf time.Time) {
 }
 
 // wire is the pull request as the mirror would list it.
-func (p gitPull) wire(repo string, asOf time.Time) Pull {
+func (p *gitPull) wire(repo string, asOf time.Time) Pull {
 	out := Pull{
-		RepoFullName: repo, Number: p.number, Title: p.title, State: "MERGED",
-		AuthorGitHubID: p.authorID, AuthorLogin: p.authorLogin, AuthorAssociation: ptr("CONTRIBUTOR"),
-		CreatedAt: p.createdAt, ClosedAt: &p.mergedAt, MergedAt: &p.mergedAt, HoursSinceMerge: ptr(asOf.Sub(p.mergedAt).Hours()),
-		BaseRef: ptr("main"), DefaultBranch: ptr("main"),
+		RepoFullName: repo, Number: p.number, Title: p.title, State: stateMerged,
+		AuthorGitHubID: p.authorID, AuthorLogin: p.authorLogin, AuthorAssociation: new("CONTRIBUTOR"),
+		CreatedAt: p.createdAt, ClosedAt: &p.mergedAt, MergedAt: &p.mergedAt, HoursSinceMerge: new(asOf.Sub(p.mergedAt).Hours()),
+		BaseRef: new("main"), DefaultBranch: new("main"),
 		HeadSHA: &p.head, BaseSHA: &p.base, Additions: p.additions, Deletions: p.deletions, CommitsCount: p.commits,
 		ScoringDataStored: true, ReviewSummary: ReviewSummary{Approved: 1}, Labels: []Label{}, LinkedIssues: []LinkedIssue{},
 	}
@@ -233,7 +235,7 @@ func (p gitPull) wire(repo string, asOf time.Time) Pull {
 	}
 	if p.headRef != "" {
 		_, name, _ := strings.Cut(repo, "/")
-		out.HeadRef, out.HeadRepoFullName = &p.headRef, ptr(p.headRepo+"/"+name)
+		out.HeadRef, out.HeadRepoFullName = &p.headRef, new(p.headRepo+"/"+name)
 	}
 	out.MergeBaseSHA = p.mergeBase()
 	return out
@@ -241,7 +243,7 @@ func (p gitPull) wire(repo string, asOf time.Time) Pull {
 
 // mergeBase is known for a squash: its parent. A merge is compared with its
 // first parent, which is base_sha, for that is what it changed.
-func (p gitPull) mergeBase() *string {
+func (p *gitPull) mergeBase() *string {
 	if p.merge {
 		return nil
 	}

@@ -45,7 +45,7 @@ type gitFiles map[string]gitChange
 
 type gitChange struct {
 	repo *gitRepo
-	pull gitPull
+	pull *gitPull
 }
 
 // Git makes a world of the pull requests in git histories: squash commits
@@ -88,7 +88,8 @@ func Git(ctx context.Context, cfg GitConfig) (*World, error) {
 		if !cfg.KeepDates {
 			repo.fitDates(w.AsOf)
 		}
-		for _, pull := range repo.pulls {
+		for i := range repo.pulls {
+			pull := &repo.pulls[i]
 			files[FilesKey(repo.name, pull.number)] = gitChange{repo, pull}
 			if listed[pull.authorID] {
 				w.AddPull(pull.authorID, pull.wire(repo.name, w.AsOf))

@@ -12,9 +12,9 @@ import (
 // Latency is how long an answer is held back: a fixed time, or a draw from a
 // distribution. The zero value holds nothing back.
 type Latency struct {
-	kind string // "", "uniform" or "lognormal"
-	a, b time.Duration
-	σ    float64
+	kind  string // "", "uniform" or "lognormal"
+	a, b  time.Duration
+	sigma float64
 }
 
 // maxLatency keeps the tail of a distribution from holding a request for ever.
@@ -49,11 +49,11 @@ func ParseLatency(text string) (Latency, error) {
 		}
 		return Latency{kind: kind, a: a, b: b}, nil
 	case "lognormal":
-		σ, err := strconv.ParseFloat(second, 64)
-		if err != nil || !(σ >= 0 && σ <= 10) {
+		sigma, err := strconv.ParseFloat(second, 64)
+		if err != nil || !(sigma >= 0 && sigma <= 10) {
 			return Latency{}, wrong
 		}
-		return Latency{kind: kind, a: a, σ: σ}, nil
+		return Latency{kind: kind, a: a, sigma: sigma}, nil
 	}
 	return Latency{}, wrong
 }
@@ -65,7 +65,7 @@ func (l Latency) draw(rng *rand.Rand) time.Duration {
 	case "uniform":
 		d += time.Duration(rng.Float64() * float64(l.b-l.a))
 	case "lognormal":
-		factor := math.Exp(l.σ * rng.NormFloat64())
+		factor := math.Exp(l.sigma * rng.NormFloat64())
 		d = time.Duration(min(float64(l.a)*factor, float64(maxLatency)))
 	}
 	return min(d, maxLatency)

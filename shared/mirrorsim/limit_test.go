@@ -110,7 +110,7 @@ func TestThePaceThatFits(t *testing.T) {
 	pace := func(burst int, gap time.Duration) []time.Duration {
 		times := make([]time.Duration, 400)
 		for i := range times {
-			times[i] = max(0, time.Duration(i-burst+1)) * gap
+			times[i] = max(0, gap*time.Duration(i-burst+1))
 		}
 		return times
 	}

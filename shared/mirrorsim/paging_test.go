@@ -18,14 +18,14 @@ func TestPagingRoundTrip(t *testing.T) {
 	t.Parallel()
 	w := mirrorsim.NewWorld("many", asOf)
 	var want []int
-	for n := 1; n <= 450; n++ { // five of each instant: the number decides among them
+	for n := 1; n <= 410; n++ { // five of each instant: the number decides among them
 		w.AddPull("7", mirrorsim.Pull{RepoFullName: "a/b", Number: n, State: "OPEN", CreatedAt: asOf.AddDate(0, 0, -30+n/50)})
 		want = append(want, n)
 	}
 	slices.Reverse(want)
 	b := setup(t, mirrorsim.Config{World: w})
 	body := `{"since_by_repo": {"a/b": "2020-01-01"}}`
-	for _, limit := range []int{1, 7, 199, 200} {
+	for _, limit := range []int{9, 199, 200} {
 		var got []int
 		path := fmt.Sprintf("/api/v1/miners/7/pulls?limit=%d", limit)
 		for cursor := ""; ; {
@@ -44,8 +44,8 @@ func TestPagingRoundTrip(t *testing.T) {
 			t.Errorf("limit %d: pages differ from the list (-want +got):\n%s", limit, diff)
 		}
 	}
-	if all := b.list(http.MethodPost, "/api/v1/miners/7/pulls", body); len(all.PullRequests) != 450 || all.NextCursor != nil {
-		t.Errorf("without paging: %d items, cursor %v; want 450 and none", len(all.PullRequests), all.NextCursor)
+	if all := b.list(http.MethodPost, "/api/v1/miners/7/pulls", body); len(all.PullRequests) != 410 || all.NextCursor != nil {
+		t.Errorf("without paging: %d items, cursor %v; want 410 and none", len(all.PullRequests), all.NextCursor)
 	}
 }
 
@@ -69,11 +69,11 @@ func TestCursorOfAnotherList(t *testing.T) {
 
 // No text is a cursor unless the server made it for this very list.
 func FuzzCursor(f *testing.F) {
-	_, real, err := mirrorsim.Page(url.Values{"limit": {"3"}}, 10, "list")
-	if err != nil || real == "" {
-		f.Fatalf("first page: cursor %q, error %v", real, err)
+	_, genuine, err := mirrorsim.Page(url.Values{"limit": {"3"}}, 10, "list")
+	if err != nil || genuine == "" {
+		f.Fatalf("first page: cursor %q, error %v", genuine, err)
 	}
-	for _, seed := range []string{real, "", "a", "AAAAAAAAAAAAAAAA", real + "A", real[1:], "!!", "====", "\x00"} {
+	for _, seed := range []string{genuine, "", "a", "AAAAAAAAAAAAAAAA", genuine + "A", genuine[1:], "!!", "====", "\x00"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, cursor string) {
@@ -81,7 +81,7 @@ func FuzzCursor(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if cursor != real && !(len(page) > 0 && page[0]%3 == 0) {
+		if cursor != genuine && (len(page) == 0 || page[0]%3 != 0) {
 			t.Errorf("cursor %q: page %v with next %q, want an error", cursor, page, next)
 		}
 		if len(page) == 0 || len(page) > 3 {

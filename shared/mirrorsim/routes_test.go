@@ -17,13 +17,13 @@ func TestRoutes(t *testing.T) {
 	t.Parallel()
 	b := setup(t, mirrorsim.Config{})
 	pulls, issues := "/api/v1/miners/7/pulls", "/api/v1/miners/7/issues"
-	many := make(map[string]string)
-	for i := range 201 {
-		many[fmt.Sprintf("o/r%d", i)] = "2026-01-01T00:00:00Z"
+	windows := func(n int) string {
+		keys := make([]string, n)
+		for i := range keys {
+			keys[i] = fmt.Sprintf(`"o/r%d": "2026-01-01T00:00:00Z"`, i)
+		}
+		return `{"since_by_repo": {` + strings.Join(keys, ",") + "}}"
 	}
-	tooMany, _ := json.Marshal(map[string]any{"since_by_repo": many})
-	delete(many, "o/r0")
-	most, _ := json.Marshal(map[string]any{"since_by_repo": many})
 	for _, tc := range []struct {
 		name, method, path, body string
 		status                   int
@@ -43,12 +43,12 @@ func TestRoutes(t *testing.T) {
 		{"maintainers of an unknown repository", "GET", "/api/v1/repos/a/b/maintainers", "", 200, `"maintainers":[]`},
 		{"unknown route", "GET", "/api/v2/health", "", 404, `"message":"Cannot GET /api/v2/health"`},
 		{"unknown method", "DELETE", pulls, "", 404, `"message":"Cannot DELETE`},
-		{"200 repositories", "POST", pulls, string(most), 200, `"pull_requests":[]`},
+		{"200 repositories", "POST", pulls, windows(200), 200, `"pull_requests":[]`},
 		{"no body", "POST", pulls, "", 400, `"statusCode":400`},
 		{"body that is not JSON", "POST", pulls, "{", 400, `"error":"Bad Request"`},
 		{"body without windows", "POST", issues, "{}", 400, "0 repositories"},
 		{"empty windows", "POST", pulls, `{"since_by_repo": {}}`, 400, "0 repositories"},
-		{"too many windows", "POST", pulls, string(tooMany), 400, "201 repositories"},
+		{"too many windows", "POST", pulls, windows(201), 400, "201 repositories"},
 		{"key that is no repository", "POST", pulls, `{"since_by_repo": {"rocket": "2026-01-01"}}`, 400, "owner/repo"},
 		{"keys equal without case", "POST", pulls, `{"since_by_repo": {"a/b": "2026-01-01", "A/B": "2026-01-01"}}`, 400, "twice"},
 		{"window that is no date", "POST", pulls, `{"since_by_repo": {"a/b": "soon"}}`, 400, "not a date"},
@@ -62,6 +62,7 @@ func TestRoutes(t *testing.T) {
 		{"body over the most", "POST", pulls, strings.Repeat(" ", 2<<20), 400, "1 MB"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			r := b.do(tc.method, tc.path, tc.body)
 			if r.err != nil || r.status != tc.status || !strings.Contains(r.body, tc.want) {
 				t.Errorf("%s %s: status %d, error %v, body %s; want %d and %q in it", tc.method, tc.path, r.status, r.err, r.body, tc.status, tc.want)
@@ -94,6 +95,7 @@ func TestWindows(t *testing.T) {
 		{"open issues are unbounded", "GET", "issues", "", []int{20}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			answer := b.list(tc.method, "/api/v1/miners/7/"+tc.path, tc.body)
 			got := append(numbers(t, answer.PullRequests), numbers(t, answer.Issues)...)
 			if diff := cmp.Diff(tc.want, got); diff != "" {

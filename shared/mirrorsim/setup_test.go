@@ -49,14 +49,14 @@ func smallWorld() *mirrorsim.World {
 		created := asOf.AddDate(0, 0, -10*day)
 		p := mirrorsim.Pull{RepoFullName: "Acme/Rocket", Number: day, State: "OPEN", CreatedAt: created, AuthorGitHubID: "7"}
 		if day%2 == 0 {
-			p.State, p.MergedAt = "MERGED", at(created.AddDate(0, 0, 5))
+			p.State, p.MergedAt = "MERGED", new(created.AddDate(0, 0, 5))
 		}
 		w.AddPull("7", p)
 	}
 	w.AddPull("7", mirrorsim.Pull{RepoFullName: "acme/other", Number: 9, State: "OPEN", CreatedAt: asOf.AddDate(0, 0, -1), AuthorGitHubID: "7"})
-	w.AddIssue("7", mirrorsim.Issue{RepoFullName: "acme/rocket", Number: 20, State: "OPEN", CreatedAt: at(asOf.AddDate(0, 0, -50))})
+	w.AddIssue("7", mirrorsim.Issue{RepoFullName: "acme/rocket", Number: 20, State: "OPEN", CreatedAt: new(asOf.AddDate(0, 0, -50))})
 	w.AddIssue("7", mirrorsim.Issue{
-		RepoFullName: "acme/rocket", Number: 21, State: "CLOSED", CreatedAt: at(asOf.AddDate(0, 0, -50)), ClosedAt: at(asOf.AddDate(0, 0, -2)),
+		RepoFullName: "acme/rocket", Number: 21, State: "CLOSED", CreatedAt: new(asOf.AddDate(0, 0, -50)), ClosedAt: new(asOf.AddDate(0, 0, -2)),
 	})
 	head := "package a\n"
 	w.AddFiles(mirrorsim.Files{RepoFullName: "Acme/Rocket", Number: 2, ScoringDataStored: true, Files: []mirrorsim.File{
@@ -65,8 +65,6 @@ func smallWorld() *mirrorsim.World {
 	w.AddMaintainer("Acme/Rocket", mirrorsim.Maintainer{GitHubID: 7, Login: "seven", Association: "OWNER"})
 	return w
 }
-
-func at(instant time.Time) *time.Time { return &instant }
 
 // reply is what came back; err is set when no whole answer did.
 type reply struct {

@@ -147,7 +147,7 @@ func (s *Server) Stats() Stats {
 	}
 	if n := len(f.arrivals); n > 0 {
 		first, last := f.arrivals[0], f.arrivals[n-1]
-		stats.FirstArrival, stats.LastArrival = ptr(origin.Add(first).UTC()), ptr(origin.Add(last).UTC())
+		stats.FirstArrival, stats.LastArrival = new(origin.Add(first).UTC()), new(origin.Add(last).UTC())
 		stats.Seconds = (last - first).Seconds()
 		stats.LimitUsed = share(n, last-first, s.cfg)
 	}

@@ -5,6 +5,20 @@ import "time"
 // The shapes that the mirror sends. A pointer is null when nil; a list is
 // never null.
 
+// The states of pull requests and issues, and the statuses of files.
+const (
+	stateOpen   = "OPEN"
+	stateClosed = "CLOSED"
+	stateMerged = "MERGED"
+
+	fileAdded    = "added"
+	fileModified = "modified"
+	fileRemoved  = "removed"
+	fileRenamed  = "renamed"
+	fileCopied   = "copied"
+	fileChanged  = "changed"
+)
+
 // Pull is a pull request in a miner's list.
 type Pull struct {
 	RepoFullName      string        `json:"repo_full_name"`

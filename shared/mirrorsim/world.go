@@ -188,6 +188,3 @@ func encode(v any) json.RawMessage {
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
-
-// ptr is for the nullable fields of the mirror's shapes.
-func ptr[T any](v T) *T { return &v }

@@ -75,7 +75,7 @@ func serve(ctx context.Context, cmd *cli.Command, stdin io.Reader, stdout io.Wri
 	if err != nil {
 		return startError(cfg.Addr, err)
 	}
-	defer func() { err = errors.Join(err, server.Close()) }()
+	defer func() { err = errors.Join(err, server.Close()) }() //nolint:contextcheck // ends in its own time, after ctx has ended
 	if err := announce(stdout, server, world, cmd.String("write")); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ type syncBuffer struct {
 func (b *syncBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.buf.Write(p) //nolint:wrapcheck // a buffer does not fail
+	return b.buf.Write(p)
 }
 
 func (b *syncBuffer) String() string {
@@ -151,7 +151,7 @@ func TestSettingsReachTheServer(t *testing.T) {
 	}
 }
 
-func TestSettingsFromTheEnvironment(t *testing.T) { //nolint:paralleltest // the environment is everyone's
+func TestSettingsFromTheEnvironment(t *testing.T) {
 	t.Setenv("MIRRORFLEET_SIM_LIMIT", "0")
 	t.Setenv("MIRRORFLEET_SIM_FAULT", "503=0.5,500=0.5")
 	r := start(t)

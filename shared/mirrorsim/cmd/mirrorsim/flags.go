@@ -74,7 +74,8 @@ func flags() []cli.Flag {
 		},
 		&cli.StringSliceFlag{
 			Name: "fault", Category: groupFaults, Sources: env("fault"),
-			Usage: "`KIND=PROBABILITY` of a fault, repeatable, or several with commas: 5xx, reset, stall, cut, malformed, html, or a status: 429, 500, 502, 503, 520 to 524",
+			Usage: "`KIND=PROBABILITY` of a fault, repeatable, or several with commas: 5xx, reset, stall, cut, malformed, html, " +
+				"or a status: 429, 500, 502, 503, 520 to 524",
 		},
 		&cli.DurationFlag{
 			Name: "stall", Category: groupFaults, Sources: env("stall"), Value: time.Minute,
@@ -107,7 +108,7 @@ func settings(cmd *cli.Command) (mirrorsim.Config, error) {
 	}
 	faults := map[mirrorsim.Fault]float64{}
 	// Commas may also stand between faults, for the environment variable.
-	for _, text := range strings.Split(strings.Join(cmd.StringSlice("fault"), ","), ",") {
+	for text := range strings.SplitSeq(strings.Join(cmd.StringSlice("fault"), ","), ",") {
 		if text == "" {
 			continue
 		}
