@@ -4,10 +4,15 @@
 // declared here and nowhere else.
 //
 // Guarantees: without OTEL_EXPORTER_OTLP_ENDPOINT (or its _TRACES_ form)
-// nothing is recorded and nothing is sent. A collector that is slow or away
-// never holds up work: spans are sent in the background and dropped when the
-// queue is full, and a failed export is logged at most once a minute.
+// nothing is recorded and nothing is sent; a trace that came in a message is
+// still handed on. A collector that is slow or away never holds up work: spans
+// are sent in the background and dropped when the queue is full, and a failed
+// export is logged at most once a minute.
 //
-// How it fails: a setting with a value that means nothing is refused at start,
-// with the setting's name; nothing fails later.
+// States: off, or on from Setup to its shutdown. OpenTelemetry's provider,
+// propagator and error handler are the process's own, so Setup is for main.
+//
+// How it fails: a setting of OpenTelemetry's with a value that means nothing is
+// refused at start, with the setting's name. Nothing fails later but shutdown,
+// when the last spans cannot be sent in the time that it is given.
 package telemetry

@@ -9,7 +9,8 @@ import (
 )
 
 // Logger writes records of level and above to w: text for a terminal, JSON
-// otherwise. A record that is logged with a context in a trace has its ids.
+// otherwise. A record that is logged with a context in a trace has its ids,
+// trace_id and span_id; after WithGroup they stand in the group.
 func Logger(w io.Writer, terminal bool, level slog.Leveler) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if terminal {
@@ -26,7 +27,7 @@ func (t traced) Handle(ctx context.Context, r slog.Record) error {
 		r = r.Clone()
 		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
 	}
-	return t.Handler.Handle(ctx, r)
+	return t.Handler.Handle(ctx, r) //nolint:wrapcheck // a handler's error is passed on as it is
 }
 
 func (t traced) WithAttrs(attrs []slog.Attr) slog.Handler {

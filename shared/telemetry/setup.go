@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -23,6 +23,9 @@ import (
 type Config struct {
 	// Service is the kind of process, "producer" or "worker". Required.
 	Service string
+	// Version is the build's. Default: the main module's version as the build
+	// recorded it.
+	Version string
 	// Instance tells processes of one kind apart; may be empty.
 	Instance string
 	// Log hears of exports that fail. Default slog.Default().
@@ -30,8 +33,9 @@ type Config struct {
 }
 
 // Setup installs the process's tracer provider and propagator as the
-// environment says, and returns what flushes and stops it. It is to be called
-// once, by main.
+// environment says, and returns what sends the last spans and stops it: within
+// the context that it is given, and a second time without effect. Setup is to
+// be called once, by main.
 func Setup(ctx context.Context, cfg Config) (shutdown func(context.Context) error, err error) {
 	if cfg.Service == "" {
 		return nil, errors.New("telemetry: Service is empty, want the kind of process")
@@ -39,52 +43,50 @@ func Setup(ctx context.Context, cfg Config) (shutdown func(context.Context) erro
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	otel.SetTextMapPropagator(propagation.TraceContext{})
-	exporter, err := exporter(ctx, os.Getenv)
-	if err != nil {
+	env := settings(os.Getenv)
+	if err := env.check(); err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
 	}
-	if exporter == nil {
+	// Without an exporter a trace that comes in a message is still handed on.
+	otel.SetTextMapPropagator(propagation.TraceContext{})
+	if env.off() {
 		return func(context.Context) error { return nil }, nil
 	}
+	exporter, err := env.exporter(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: making the exporter: %w", err)
+	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(newSeldom(cfg.Log, time.Minute).handle))
-	provider := trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(resource.NewSchemaless(
-		attribute.String("service.namespace", Scope),
-		attribute.String("service.name", cfg.Service),
-		attribute.String("service.instance.id", cfg.Instance),
-	)))
+	batcher := trace.NewBatchSpanProcessor(exporter)
+	provider := trace.NewTracerProvider(trace.WithSpanProcessor(batcher), trace.WithResource(cfg.resource()))
 	otel.SetTracerProvider(provider)
-	return provider.Shutdown, nil
+	return func(ctx context.Context) error {
+		// With a context that has ended the provider would leave the batcher running.
+		return errors.Join(provider.Shutdown(ctx), batcher.Shutdown(ctx))
+	}, nil
 }
 
-// exporter is the one that the environment asks for, nil when it asks for
-// none. The endpoints, headers and time-outs themselves are read by the
-// exporters, as the OpenTelemetry specification has them.
-func exporter(ctx context.Context, env func(string) string) (*otlptrace.Exporter, error) {
-	setting, endpoint := first(env, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-	if endpoint == "" {
-		return nil, nil //nolint:nilnil // no endpoint: traces are off
+// exporter is the one of the protocol that is set. It reads its own settings.
+func (env settings) exporter(ctx context.Context) (*otlptrace.Exporter, error) {
+	if _, protocol := env.first("PROTOCOL"); protocol == "grpc" {
+		return otlptracegrpc.New(ctx) //nolint:wrapcheck // Setup names it
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, fmt.Errorf("%s is %q, want a URL such as http://localhost:4318", setting, endpoint)
-	}
-	setting, protocol := first(env, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-	switch protocol {
-	case "", "http/protobuf":
-		return otlptracehttp.New(ctx)
-	case "grpc":
-		return otlptracegrpc.New(ctx)
-	}
-	return nil, fmt.Errorf("%s is %q, want http/protobuf or grpc", setting, protocol)
+	return otlptracehttp.New(ctx) //nolint:wrapcheck // as above
 }
 
-// first is the first of the settings that has a value, or the last one.
-func first(env func(string) string, settings ...string) (setting, value string) {
-	for _, setting = range settings {
-		if value = env(setting); value != "" {
-			break
+// resource names the process; OTEL_RESOURCE_ATTRIBUTES adds to it.
+func (c Config) resource() *resource.Resource {
+	version := c.Version
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
+		version = info.Main.Version
+	}
+	attributes := []attribute.KeyValue{
+		attribute.String("service.namespace", Scope), attribute.String("service.name", c.Service),
+	}
+	for key, value := range map[attribute.Key]string{"service.version": version, "service.instance.id": c.Instance} {
+		if value != "" {
+			attributes = append(attributes, key.String(value))
 		}
 	}
-	return setting, value
+	return resource.NewSchemaless(attributes...)
 }

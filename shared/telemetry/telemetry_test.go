@@ -1,0 +1,220 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
+
+	"mirrorfleet/shared/telemetry"
+)
+
+func TestSpansReachTheCollector(t *testing.T) {
+	for name, c := range map[string]struct {
+		serve func(*testing.T) (*receiver, string)
+		env   map[string]string
+		at    string // the setting that holds the endpoint
+		path  string
+	}{
+		"http by default":     {serveHTTP, nil, "OTEL_EXPORTER_OTLP_ENDPOINT", "/v1/traces"},
+		"http compressed":     {serveHTTP, map[string]string{"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"}, "OTEL_EXPORTER_OTLP_ENDPOINT", "/v1/traces"},
+		"its traces endpoint": {serveHTTP, nil, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "/"},
+		"grpc":                {serveGRPC, map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_ENDPOINT", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			receiver, url := c.serve(t)
+			t.Setenv(c.at, url)
+			shutdown := set(t, c.env)
+
+			// A producer's span goes through a message's headers to a worker's.
+			tracer := otel.Tracer(telemetry.Scope)
+			ctx, publish := tracer.Start(t.Context(), telemetry.SpanPublish)
+			header := nats.Header{}
+			telemetry.Inject(ctx, header)
+			publish.End()
+			received := telemetry.Extract(context.Background(), header)
+			process, span := tracer.Start(received, telemetry.SpanProcess)
+			span.End()
+			if got, want := telemetry.TraceID(process), telemetry.TraceID(ctx); got != want || got == "" {
+				t.Errorf("trace of the worker's span: got %q, want the producer's %q", got, want)
+			}
+			if err := shutdown(context.WithoutCancel(t.Context())); err != nil {
+				t.Fatalf("shutdown: %v", err)
+			}
+
+			spans, resource := receiver.spans()
+			parent, child := spans[telemetry.SpanPublish], spans[telemetry.SpanProcess]
+			if parent == nil || child == nil {
+				t.Fatalf("got spans %v, want both", spans)
+			}
+			if got, want := hex.EncodeToString(child.GetParentSpanId()), hex.EncodeToString(parent.GetSpanId()); got != want {
+				t.Errorf("parent of the worker's span: got %s, want %s", got, want)
+			}
+			want := map[string]string{
+				"service.name": "worker", "service.namespace": "mirrorfleet", "service.version": "v1.2.3", "service.instance.id": "host-1",
+			}
+			for key, value := range want {
+				if resource[key] != value {
+					t.Errorf("resource %s: got %q, want %q", key, resource[key], value)
+				}
+			}
+			if receiver.path != c.path {
+				t.Errorf("path: got %q, want %q", receiver.path, c.path)
+			}
+		})
+	}
+}
+
+//nolint:paralleltest // provider and environment are the process's
+func TestWithoutAnEndpointNothingIsRecordedButTracesAreHandedOn(t *testing.T) {
+	//nolint:paralleltest // as above
+	for name, env := range map[string]map[string]string{
+		"no endpoint":     nil,
+		"switched off":    {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"},
+		"exporter 'none'": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shutdown := set(t, env)
+			const id = "0af7651916cd43dd8448eb211c80319c"
+			came := nats.Header{"traceparent": {"00-" + id + "-b7ad6b7169203331-01"}}
+			ctx, span := otel.Tracer(telemetry.Scope).Start(telemetry.Extract(t.Context(), came), telemetry.SpanProcess)
+			if span.IsRecording() {
+				t.Error("the span records, want none to")
+			}
+			goes := nats.Header{}
+			telemetry.Inject(ctx, goes)
+			if got := goes.Get("traceparent"); !strings.Contains(got, id) {
+				t.Errorf("handed on %q, want the trace %s", got, id)
+			}
+			if err := shutdown(t.Context()); err != nil {
+				t.Errorf("shutdown: %v", err)
+			}
+		})
+	}
+}
+
+// A collector that is away costs spans, never work: every span ends at once,
+// more of them than the queue holds, and shutdown ends with its context.
+//
+//nolint:paralleltest // provider and environment are the process's
+func TestAnUnreachableCollectorStopsNothing(t *testing.T) {
+	shutdown := set(t, map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", // nobody listens there
+		"OTEL_EXPORTER_OTLP_TIMEOUT":  "50",
+		"OTEL_BSP_MAX_QUEUE_SIZE":     "16", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "8",
+	})
+	for range 1000 {
+		_, span := otel.Tracer(telemetry.Scope).Start(t.Context(), telemetry.SpanMirror)
+		span.End()
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := shutdown(ended); err == nil {
+		t.Error("shutdown told of nothing, want its context's error")
+	}
+}
+
+func TestWrongSettingsAreRefusedByName(t *testing.T) {
+	for _, c := range []struct{ setting, value, want string }{
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "a URL"},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "ftp://user:secret@collector", "a URL"},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "grpc"},
+		{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "udp", "http/protobuf"},
+		{"OTEL_EXPORTER_OTLP_COMPRESSION", "zip", "gzip"},
+		{"OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "milliseconds"},
+		{"OTEL_EXPORTER_OTLP_HEADERS", "secret", "name=value"},
+		{"OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem", "can be read"},
+		{"OTEL_TRACES_EXPORTER", "jaeger", "otlp"},
+		{"OTEL_TRACES_SAMPLER", "sometimes", "always_on"},
+		{"OTEL_TRACES_SAMPLER_ARG", "2", "0 to 1"},
+		{"OTEL_SDK_DISABLED", "yes", "true"},
+		{"OTEL_BSP_MAX_QUEUE_SIZE", "many", "positive"},
+	} {
+		t.Run(c.setting, func(t *testing.T) {
+			t.Setenv(c.setting, c.value)
+			_, err := telemetry.Setup(t.Context(), telemetry.Config{Service: "worker"})
+			if err == nil {
+				t.Fatalf("%s=%s was taken, want it refused", c.setting, c.value)
+			}
+			if !strings.Contains(err.Error(), c.setting) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("got %q, want it to name %s and %q, and no secret", err, c.setting, c.want)
+			}
+		})
+	}
+	if _, err := telemetry.Setup(t.Context(), telemetry.Config{}); err == nil || !strings.Contains(err.Error(), "Service") {
+		t.Errorf("without a service: got %v, want an error that names Service", err)
+	}
+}
+
+func TestCarrier(t *testing.T) {
+	t.Parallel()
+	carrier := telemetry.Carrier{"TraceParent": {"old"}, "Other": {"x"}}
+	if got := carrier.Get("traceparent"); got != "old" {
+		t.Errorf("Get in another case: got %q, want %q", got, "old")
+	}
+	carrier.Set("traceparent", "new")
+	carrier.Set("tracestate", "state")
+	want := telemetry.Carrier{"TraceParent": {"new"}, "Other": {"x"}, "tracestate": {"state"}}
+	if diff := cmp.Diff(want, carrier); diff != "" {
+		t.Errorf("after Set (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"Other", "TraceParent", "tracestate"}, carrier.Keys()); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	var none telemetry.Carrier
+	none.Set("traceparent", "x") // must not panic: a message may have no headers
+	if got := telemetry.TraceID(telemetry.Extract(t.Context(), nil)); got != "" {
+		t.Errorf("trace of no headers: got %q, want none", got)
+	}
+}
+
+func TestLogsHaveTheIDsOfTheirSpan(t *testing.T) {
+	t.Parallel()
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
+	inSpan := trace.ContextWithSpanContext(t.Context(), span)
+	for name, c := range map[string]struct {
+		terminal bool
+		want     string
+	}{
+		"json":     {false, `"trace_id":"` + span.TraceID().String() + `","span_id":"` + span.SpanID().String() + `"`},
+		"terminal": {true, "trace_id=" + span.TraceID().String() + " span_id=" + span.SpanID().String()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			log := telemetry.Logger(&out, c.terminal, slog.LevelInfo).With("part", "mirror")
+			log.InfoContext(inSpan, "with")
+			log.Info("without")
+			log.DebugContext(inSpan, "below the level")
+			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+			if len(lines) != 2 || !strings.Contains(lines[0], c.want) || strings.Contains(lines[1], "trace_id") {
+				t.Errorf("got\n%s\nwant %s in the first of two lines only", out.String(), c.want)
+			}
+			if lines[0][0] == '{' == c.terminal {
+				t.Errorf("got %s: JSON is for what is no terminal", lines[0])
+			}
+		})
+	}
+}
+
+func TestExportErrorsAreLoggedSeldom(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	handle := telemetry.Seldom(slog.New(slog.NewTextHandler(&out, nil)), time.Minute)
+	start := time.Unix(1_700_000_000, 0)
+	for _, after := range []time.Duration{0, time.Second, 59 * time.Second, time.Minute, 61 * time.Second} {
+		handle(start.Add(after), errors.New("refused"))
+	}
+	if got := strings.Count(out.String(), "\n"); got != 2 || !strings.Contains(out.String(), "more_since_last=2") {
+		t.Errorf("got %d lines, want 2, the second one counting the 2 in between:\n%s", got, out.String())
+	}
+}
