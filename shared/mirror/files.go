@@ -43,7 +43,7 @@ func (c *Client) Files(ctx context.Context, repository string, number int) (File
 }
 
 func decodeFiles(data []byte) (Files, error) {
-	top, err := object(data)
+	top, err := whole(data)
 	if err != nil {
 		return Files{}, err
 	}
@@ -93,7 +93,7 @@ func decodeFile(it item) (scoring.File, error) {
 	file := scoring.File{
 		Filename:         take(r, it.wanted, "filename"),
 		PreviousFilename: take(r, it.text, "previous_filename"),
-		Status:           take(r, it.wanted, "status"),
+		Status:           take(r, it.listed, "status"),
 		Additions:        take(r, it.count, "additions"),
 		Deletions:        take(r, it.count, "deletions"),
 		Changes:          take(r, it.count, "changes"),
@@ -106,8 +106,7 @@ func decodeFile(it item) (scoring.File, error) {
 
 // content is a file's text, nil when it is absent, null or no text.
 func (it item) content(field string) (*string, error) {
-	raw := it.present(field)
-	if len(raw) == 0 || raw[0] != '"' {
+	if !isText(it[field]) {
 		return nil, nil //nolint:nilnil // nil is the absent text
 	}
 	s, err := it.text(field)

@@ -3,7 +3,6 @@ package mirror
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -12,38 +11,26 @@ import (
 )
 
 // item is one JSON object whose fields are read as the validator reads them:
-// what it would stumble over is an error, what it would let pass passes.
+// what it would stumble over is an error, what it would let pass passes. The
+// values are parts of the answer: an item is not kept.
 type item map[string]json.RawMessage
-
-// object reads a JSON object.
-func object(data []byte) (item, error) {
-	var it item
-	if err := json.Unmarshal(data, &it); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			return nil, fmt.Errorf("not JSON: %w", err)
-		}
-		return nil, errors.New("not an object")
-	}
-	if it == nil {
-		return nil, errors.New("null, want an object")
-	}
-	return it, nil
-}
 
 // name is what the item is called in a report, as far as it can be told.
 func (it item) name(index int, number string) string {
-	repository, repoErr := it.text("repo_full_name")
-	n, numErr := it.text(number)
-	if numErr != nil || n == "" {
-		if id, err := it.id(number); err == nil {
-			n = id
-		}
+	repository, _ := it.text("repo_full_name")
+	n := ""
+	if len(it.present(number)) > 0 {
+		n, _ = it.id(number)
 	}
-	if repoErr != nil || repository == "" && n == "" {
+	switch {
+	case repository == "" && n == "":
 		return fmt.Sprintf("item %d", index+1)
+	case n == "":
+		return fmt.Sprintf("%.200s", strings.ToLower(repository))
+	case repository == "":
+		return fmt.Sprintf("%.40s", n)
 	}
-	return strings.TrimSuffix(fmt.Sprintf("%.200s#%.40s", strings.ToLower(repository), n), "#")
+	return fmt.Sprintf("%.200s#%.40s", strings.ToLower(repository), n)
 }
 
 func (it item) has(field string) bool { _, ok := it[field]; return ok }
@@ -66,7 +53,7 @@ func (it item) truthy(field string) bool {
 	case '"':
 		return len(raw) > len(`""`)
 	case '[', '{':
-		return len(bytes.TrimSpace(raw[1:len(raw)-1])) > 0
+		return next(raw, 1) < len(raw)-1 // anything before the closing bracket
 	case 't':
 		return true
 	case 'f':
@@ -76,26 +63,37 @@ func (it item) truthy(field string) bool {
 	return f != 0 || err != nil // what overflows is not zero
 }
 
+func isText(raw json.RawMessage) bool { return len(raw) > 1 && raw[0] == '"' }
+
 // text is a text field; absent, null and other types are "".
 func (it item) text(field string) (string, error) {
-	raw := it.present(field)
-	if len(raw) == 0 || raw[0] != '"' {
-		return "", nil
+	if raw := it[field]; isText(raw) {
+		return unquote(raw), nil
 	}
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return "", fmt.Errorf("%s: %w", field, err)
-	}
-	return s, nil
+	return "", nil
 }
 
-// wanted is a text that must be there.
-func (it item) wanted(field string) (string, error) {
-	raw := it.present(field)
-	if len(raw) == 0 || raw[0] != '"' {
+// listed is a text field that must be there; null and other types are "", which
+// no rule takes.
+func (it item) listed(field string) (string, error) {
+	if !it.has(field) {
 		return "", it.wrong(field, "a text")
 	}
 	return it.text(field)
+}
+
+// wanted is a field that must be a text.
+func (it item) wanted(field string) (string, error) {
+	if !isText(it[field]) {
+		return "", it.wrong(field, "a text")
+	}
+	return it.text(field)
+}
+
+// lowered is a repository's name that must be there.
+func (it item) lowered(field string) (string, error) {
+	s, err := it.wanted(field)
+	return strings.ToLower(s), err
 }
 
 // repository is a repository's name, lower-cased; absent or empty is "", and
@@ -104,21 +102,26 @@ func (it item) repository(field string) (string, error) {
 	if !it.truthy(field) {
 		return "", nil
 	}
-	s, err := it.wanted(field)
-	return strings.ToLower(s), err
+	return it.lowered(field)
 }
 
-// id is an id as text, whether it came as text or number; null is "None", as
-// the validator's conversion has it. An absent one is an error.
+// id is an id as text, whether it came as text or number; null is "None" and
+// true is "True", as the validator's conversion has it. An absent one is an
+// error.
 func (it item) id(field string) (string, error) {
 	raw, ok := it[field]
-	switch {
-	case !ok:
+	if !ok || len(raw) == 0 {
 		return "", it.wrong(field, "an id")
-	case bytes.Equal(raw, []byte("null")):
-		return "None", nil
-	case raw[0] == '"':
+	}
+	switch raw[0] {
+	case '"':
 		return it.text(field)
+	case 'n':
+		return "None", nil
+	case 't':
+		return "True", nil
+	case 'f':
+		return "False", nil
 	}
 	return string(raw), nil
 }
@@ -131,26 +134,43 @@ func (it item) optionalID(field string) (string, error) {
 	return it.id(field)
 }
 
-// number is a whole number that must be there, as number or as text.
+// number is the whole number that names an item, as number or as text. The
+// validator would carry anything along and ask the mirror for it, in vain.
 func (it item) number(field string) (int, error) {
-	id, err := it.id(field)
-	if err != nil {
-		return 0, it.wrong(field, "a number")
+	if raw := it.present(field); len(raw) > 0 {
+		s := string(raw)
+		if isText(raw) {
+			s = unquote(raw)
+		}
+		if n, ok := wholeNumber(s); ok {
+			return n, nil
+		}
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(id))
-	if err != nil {
+	return 0, it.wrong(field, "a whole number")
+}
+
+// listedNumber is a number that must be there but may be anything: it names
+// nothing that is asked for.
+func (it item) listedNumber(field string) (int, error) {
+	if !it.has(field) {
 		return 0, it.wrong(field, "a whole number")
 	}
+	n, _ := it.number(field)
 	return n, nil
 }
 
-// optionalNumber is a whole number that may be absent or null: nil.
-func (it item) optionalNumber(field string) (*int, error) {
+// solver is the number of a pull request, nil when it is absent or null. What
+// is no number names a pull request that is none: 0 when Python takes it for
+// false, else -1.
+func (it item) solver(field string) (*int, error) {
 	if len(it.present(field)) == 0 {
 		return nil, nil //nolint:nilnil // nil is the absent number
 	}
 	n, err := it.number(field)
-	return &n, err
+	if err != nil && it.truthy(field) {
+		n = -1
+	}
+	return &n, nil
 }
 
 // count is Python's int() of a field: absent is 0, a fraction is cut off, a
@@ -160,21 +180,46 @@ func (it item) count(field string) (int, error) {
 	if !ok {
 		return 0, nil
 	}
-	switch raw[0] {
-	case '"':
+	if isText(raw) {
 		return it.number(field)
-	case 't':
+	}
+	switch {
+	case bytes.Equal(raw, []byte("true")):
 		return 1, nil
-	case 'f':
+	case bytes.Equal(raw, []byte("false")):
 		return 0, nil
-	case 'n', '[', '{':
-		return 0, it.wrong(field, "a number")
 	}
 	f, err := strconv.ParseFloat(string(raw), 64)
-	if err != nil || math.Abs(f) > math.MaxInt32 {
-		return 0, it.wrong(field, "a number within 32 bits")
+	if err != nil {
+		return 0, it.wrong(field, "a number")
 	}
-	return int(f), nil
+	return int(max(-math.MaxInt32, min(math.MaxInt32, f))), nil
+}
+
+// wholeNumber reads a whole number as Python's int() reads a text: blanks
+// around it, a sign, and single underscores between digits. What is beyond 32
+// bits, which no count or number of GitHub's is, stays at that bound.
+func wholeNumber(s string) (int, bool) {
+	s = strings.TrimSpace(s)
+	digits := strings.TrimPrefix(s, "-")
+	sign := 1
+	if digits != s {
+		sign = -1
+	} else {
+		digits = strings.TrimPrefix(s, "+")
+	}
+	n, between := 0, false
+	for _, r := range digits {
+		switch {
+		case r >= '0' && r <= '9':
+			n, between = min(n*10+int(r-'0'), math.MaxInt32), true
+		case r == '_' && between:
+			between = false
+		default:
+			return 0, false
+		}
+	}
+	return sign * n, between
 }
 
 // instant is an instant; absent and what Python takes for false is the zero
@@ -184,14 +229,13 @@ func (it item) instant(field string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	s, err := it.wanted(field)
-	if err != nil {
-		return time.Time{}, it.wrong(field, "a date")
+	if err == nil {
+		var t time.Time
+		if t, err = parseInstant(s); err == nil {
+			return t, nil
+		}
 	}
-	t, err := parseInstant(s)
-	if err != nil {
-		return time.Time{}, it.wrong(field, "a date")
-	}
-	return t, nil
+	return time.Time{}, it.wrong(field, "a date")
 }
 
 // list is a list; absent and what Python takes for false is none.
@@ -199,8 +243,8 @@ func (it item) list(field string) ([]json.RawMessage, error) {
 	if !it.truthy(field) {
 		return nil, nil
 	}
-	var list []json.RawMessage
-	if err := json.Unmarshal(it[field], &list); err != nil {
+	list, err := elements(it[field])
+	if err != nil {
 		return nil, it.wrong(field, "a list")
 	}
 	return list, nil
@@ -219,29 +263,10 @@ func (it item) inner(field string) (item, error) {
 }
 
 func (it item) wrong(field, want string) error {
+	const most = 60 // of the value, in an error
 	raw, ok := it[field]
 	if !ok {
 		return fmt.Errorf("%s is missing, want %s", field, want)
 	}
-	return fmt.Errorf("%s is %s, want %s", field, preview(raw[:min(len(raw), 60)]), want)
-}
-
-// layouts are the forms of a date that the validator's parser takes; Go's
-// parser allows a fraction of a second in each.
-var layouts = [...]string{
-	"2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05-0700", "2006-01-02T15:04:05Z07",
-	"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02",
-	"20060102T150405Z0700", "20060102T150405Z07:00", "20060102T150405", "20060102",
-}
-
-// parseInstant reads a date as UTC, to the microsecond, as the validator does;
-// one without an offset is UTC.
-func parseInstant(s string) (time.Time, error) {
-	s = strings.TrimSpace(s)
-	for _, layout := range layouts {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC().Truncate(time.Microsecond), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is no date", s)
+	return fmt.Errorf("%s is %s, want %s", field, preview(raw[:min(len(raw), most)]), want)
 }

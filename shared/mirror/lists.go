@@ -132,7 +132,7 @@ type page[T any] struct {
 
 func decodePage[T any](data []byte, l list[T]) (page[T], error) {
 	var p page[T]
-	top, err := object(data)
+	top, err := whole(data)
 	if err != nil {
 		return p, err
 	}

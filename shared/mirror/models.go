@@ -27,7 +27,7 @@ func decodePullRequest(it item) (scoring.PullRequest, error) {
 		Repository:        take(r, it.lowered, "repo_full_name"),
 		Number:            take(r, it.number, "pr_number"),
 		Title:             take(r, it.text, "title"),
-		State:             scoring.State(take(r, it.wanted, "state")),
+		State:             scoring.State(take(r, it.listed, "state")),
 		AuthorID:          take(r, it.id, "author_github_id"),
 		AuthorLogin:       take(r, it.text, "author_login"),
 		AuthorAssociation: take(r, it.text, "author_association"),
@@ -66,7 +66,7 @@ func decodeIssue(it item) (scoring.Issue, error) {
 		Repository:        take(r, it.lowered, "repo_full_name"),
 		Number:            take(r, it.number, "issue_number"),
 		Title:             take(r, it.text, "title"),
-		State:             scoring.State(take(r, it.wanted, "state")),
+		State:             scoring.State(take(r, it.listed, "state")),
 		StateReason:       take(r, it.text, "state_reason"),
 		AuthorID:          take(r, it.optionalID, "author_github_id"),
 		AuthorLogin:       take(r, it.text, "author_login"),
@@ -75,7 +75,7 @@ func decodeIssue(it item) (scoring.Issue, error) {
 		ClosedAt:          take(r, it.instant, "closed_at"),
 		LastEditedAt:      take(r, it.instant, "last_edited_at"),
 		Transferred:       it.truthy("is_transferred"),
-		SolvedByPR:        take(r, it.optionalNumber, "solved_by_pr"),
+		SolvedByPR:        take(r, it.solver, "solved_by_pr"),
 	}
 	take(r, it.instant, "updated_at")
 	take(r, it.labels, "labels")
@@ -90,7 +90,7 @@ func decodeSolving(r *reader, it item) *scoring.SolvingPullRequest {
 	solving := &scoring.SolvingPullRequest{
 		Number:           take(r, it.number, "pr_number"),
 		AuthorID:         take(r, it.id, "author_github_id"),
-		State:            scoring.State(take(r, it.wanted, "state")),
+		State:            scoring.State(take(r, it.listed, "state")),
 		MergedAt:         take(r, it.instant, "merged_at"),
 		EditedAfterMerge: it.truthy("edited_after_merge"),
 		BaseRef:          take(r, it.text, "base_ref"),
@@ -105,18 +105,6 @@ func decodeSolving(r *reader, it item) *scoring.SolvingPullRequest {
 	review := take(r, it.inner, "review_summary")
 	solving.MaintainerChangesRequestedCount = take(r, review.reviews, "maintainer_changes_requested_count")
 	return solving
-}
-
-// lowered is a repository's name that must be there.
-func (it item) lowered(field string) (string, error) {
-	if len(it.present(field)) == 0 {
-		return "", it.wrong(field, "owner/repo")
-	}
-	s, err := it.repository(field)
-	if err == nil && s == "" {
-		err = it.wrong(field, "owner/repo")
-	}
-	return s, err
 }
 
 // reviews is a count of a review summary; absent and null are 0.
@@ -170,15 +158,15 @@ func (it item) linkedIssues(field string) ([]scoring.LinkedIssue, error) {
 		}
 		r := &reader{item: inner}
 		linked = append(linked, scoring.LinkedIssue{
-			Number:            take(r, inner.number, "number"),
-			State:             scoring.State(take(r, inner.wanted, "state")),
+			Number:            take(r, inner.listedNumber, "number"),
+			State:             scoring.State(take(r, inner.listed, "state")),
 			StateReason:       take(r, inner.text, "state_reason"),
 			AuthorID:          take(r, inner.optionalID, "author_github_id"),
 			AuthorAssociation: take(r, inner.text, "author_association"),
 			CreatedAt:         take(r, inner.instant, "created_at"),
 			ClosedAt:          take(r, inner.instant, "closed_at"),
 			Transferred:       inner.truthy("is_transferred"),
-			SolvedByPR:        take(r, inner.optionalNumber, "solved_by_pr"),
+			SolvedByPR:        take(r, inner.solver, "solved_by_pr"),
 		})
 		take(r, inner.instant, "updated_at")
 		take(r, inner.labels, "labels")

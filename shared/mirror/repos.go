@@ -32,7 +32,7 @@ func (c *Client) Maintainers(ctx context.Context, repository string) (Answer[sco
 
 func decodeMaintainers(data []byte) (Answer[scoring.Maintainer], error) {
 	var answer Answer[scoring.Maintainer]
-	top, err := object(data)
+	top, err := whole(data)
 	if err != nil {
 		return answer, err
 	}
@@ -66,7 +66,7 @@ func (c *Client) Health(ctx context.Context) error {
 	return c.ask(ctx, request{
 		method: http.MethodGet, route: "/api/v1/health", path: "/api/v1/health", most: most,
 		decode: func(data []byte) error {
-			_, err := object(data)
+			_, err := whole(data)
 			return err
 		},
 	})
