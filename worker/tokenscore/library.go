@@ -14,6 +14,8 @@ static bool use_utf8(const mf_api *api) { return api->use_utf8(); }
 
 static mf_walker *open_walker(const mf_api *api) { return api->open(); }
 
+static void close_walker(const mf_api *api, mf_walker *walker) { api->close(walker); }
+
 static uint32_t abi_of(const mf_api *api, const void *language) { return api->language_abi(language); }
 
 static uint32_t symbols_of(const mf_api *api, const void *language) { return api->symbol_count(language); }
@@ -82,6 +84,12 @@ func openLibrary(dir string, m *manifest.Manifest) (*library, error) {
 		return nil, errors.New("no memory for a parser")
 	}
 	return l, nil
+}
+
+// close frees the walker; the shared objects stay open.
+func (l *library) close() {
+	C.close_walker(l.api, l.walker)
+	l.walker = nil
 }
 
 // open opens a shared object and finds a function in it.

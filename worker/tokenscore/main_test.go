@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -30,6 +32,8 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 	case "serve":
 		os.Exit(serve())
+	case "parent":
+		os.Exit(parent())
 	case "mute": // neither greets nor ends
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		select {}
@@ -52,6 +56,28 @@ func serve() int {
 		return 1
 	}
 	return 0
+}
+
+// parent is a worker of sorts: it has a child hang over a file, tells the
+// child's process id, and waits to be killed.
+func parent() int {
+	self, _ := os.Executable()
+	pool, err := tokenscore.New(context.Background(), tokenscore.Config{
+		Command:  []string{"env", childEnv + "=serve", "MIRRORFLEET_TEST_SABOTAGE=1", self},
+		Children: 1, Grammars: grammarsDir(), Budget: time.Hour,
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	fmt.Println(pool.Pids()[0])
+	languages, tokens := scoring.DefaultWeights()
+	weights, err := scoring.ParseWeights(languages, tokens)
+	if err == nil {
+		_, err = pool.Score(context.Background(), weights, []scoring.File{added("a.go", hangMark)})
+	}
+	fmt.Fprintln(os.Stderr, "the child did not hang:", err)
+	return 1
 }
 
 // saboteur watches what a child reads and carries out the marks.

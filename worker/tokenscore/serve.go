@@ -44,6 +44,7 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, cfg ChildConfig) error
 	if err != nil {
 		return &GrammarsError{Dir: cfg.Grammars, Err: err}
 	}
+	defer l.close()
 	greeting, err := json.Marshal(hello{Protocol: protocol, Grammars: m.Digest()})
 	if err != nil {
 		return fmt.Errorf("encoding the greeting: %w", err)

@@ -1,0 +1,76 @@
+package tokenscore_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"mirrorfleet/worker/tokenscore"
+)
+
+func frame(t testing.TB, kind byte, payload string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := tokenscore.WriteFrame(&b, kind, []byte(payload)); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// A stream that ends inside a frame, or announces too much, is an error that
+// says so; only an end between frames is an orderly one.
+func TestReadFrame(t *testing.T) {
+	t.Parallel()
+	whole := frame(t, tokenscore.FrameText, "text")
+	for name, tt := range map[string]struct {
+		in   []byte
+		want error
+	}{
+		"whole":          {whole, nil},
+		"nothing":        {nil, io.EOF},
+		"in the header":  {whole[:3], io.ErrUnexpectedEOF},
+		"no payload":     {whole[:5], io.ErrUnexpectedEOF},
+		"in the payload": {whole[:7], io.ErrUnexpectedEOF},
+	} {
+		if _, _, err := tokenscore.ReadFrame(bytes.NewReader(tt.in)); !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
+			t.Errorf("%s: error %v, want %v", name, err, tt.want)
+		}
+	}
+	_, _, err := tokenscore.ReadFrame(bytes.NewReader([]byte{tokenscore.FrameText, 0xff, 0xff, 0xff, 0xff}))
+	var bad *tokenscore.FrameError
+	if !errors.As(err, &bad) || bad.Length != 1<<32-1 {
+		t.Errorf("a frame of 4 GB: error %v, want a FrameError of that length", err)
+	}
+}
+
+// Whatever comes in, a frame is read back as it was written or refused; it is
+// never larger than the bound, and nothing panics.
+func FuzzReadFrame(f *testing.F) {
+	f.Add(frame(f, tokenscore.FrameText, "text"))
+	f.Add([]byte{tokenscore.FrameText, 0, 0x40, 0, 1})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		kind, payload, err := tokenscore.ReadFrame(bytes.NewReader(in))
+		if err != nil {
+			return
+		}
+		if got := frame(t, kind, string(payload)); !bytes.HasPrefix(in, got) {
+			t.Errorf("frame %q read from %q", got, in)
+		}
+	})
+}
+
+// A child answers any stream of frames with an orderly end or an error, and
+// never goes down with it.
+func FuzzServe(f *testing.F) {
+	weights := `{"digest": "d", "structural": {"block": 1}, "leaf": {"identifier": 1}}`
+	join := func(frames ...[]byte) []byte { return bytes.Join(frames, nil) }
+	f.Add(join(frame(f, tokenscore.FrameWeights, weights), frame(f, tokenscore.FrameBegin, ""), frame(f, tokenscore.FrameLanguage, "go"),
+		frame(f, tokenscore.FrameText, "package a"), frame(f, tokenscore.FrameText, "package b")))
+	f.Add(join(frame(f, tokenscore.FrameLanguage, "cobol"), frame(f, tokenscore.FrameText, ""), frame(f, tokenscore.FrameText, "x")))
+	f.Add(join(frame(f, tokenscore.FrameWeights, "{"), frame(f, 'q', "")))
+	f.Fuzz(func(_ *testing.T, in []byte) {
+		_ = tokenscore.Serve(context.Background(), bytes.NewReader(in), io.Discard, tokenscore.ChildConfig{Grammars: grammarsDir()})
+	})
+}

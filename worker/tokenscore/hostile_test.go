@@ -1,0 +1,152 @@
+package tokenscore_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/tokenscore"
+)
+
+// A child that is killed in the midst of a file costs that pull request its
+// figures, all of its files say so, and the next one is scored.
+func TestChildKilledMidFile(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sabotaged(t))
+	figures := b.score(t,
+		added("a.go", "package a\n"), added("b.go", "package b // "+sigkillMark), added("README.md", "text\n"))
+	wantTimedOut(t, figures, 3)
+	b.wantScored(t)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2, Crashed: 1}) {
+		t.Errorf("stats %+v; want 2 children started, 1 crash", got)
+	}
+}
+
+// A child that hangs is killed when the budget ends.
+func TestChildHangsOverTheBudget(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.Budget = 300 * time.Millisecond })
+	wantTimedOut(t, b.score(t, added("a.go", "package a // "+hangMark)), 1)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 1, TimedOut: 1}) {
+		t.Errorf("stats %+v; want 1 child started, 1 timeout", got)
+	}
+}
+
+// The parser itself can take longer than a budget: nothing is sabotaged here.
+func TestParserOverTheBudget(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Millisecond })
+	wantTimedOut(t, b.score(t, added("a.js", largeScript)), 1)
+}
+
+// largeScript is one line of nearly a megabyte, as a minifier writes it.
+var largeScript = strings.Repeat("a[1]+=f(x,y);", 70_000)
+
+// A text whose tree needs more memory than a child may have ends that child;
+// under the default limit it is scored.
+func TestMemoryCap(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tokenscore.Config) { c.MemoryLimit = 64 << 20; c.Budget = time.Minute })
+	wantTimedOut(t, b.score(t, added("a.js", largeScript)), 1)
+	b.wantScored(t)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2, Crashed: 1}) {
+		t.Errorf("stats %+v; want 2 children started, 1 crash", got)
+	}
+	roomy := setup(t, func(c *tokenscore.Config) { c.Budget = time.Minute })
+	if f := roomy.score(t, added("a.js", largeScript)).Files[0]; f.Method != scoring.MethodTreeDiff || f.Nodes == 0 {
+		t.Errorf("under the default limit: %+v; want nodes", f)
+	}
+}
+
+// Texts that are strange but legal are scored in the child that scores the next
+// file too: no crash, no restart.
+func TestStrangeTexts(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Minute })
+	var files []scoring.File
+	for _, text := range []string{
+		"", "\x00", "\x00\x00package a\x00", "\xff\xfe\xfd", "package \xc3", "\ufeffpackage a\n", "\r\r\r", "é\u2028\u00a0\U0001f600",
+		strings.Repeat("(", 10_000) + strings.Repeat(")", 10_000), strings.Repeat("{[", 10_000),
+		"x = \"" + strings.Repeat("a", 990_000) + "\"", largeScript,
+	} {
+		for _, ext := range []string{"go", "py", "js", "rb", "md", "cmake", "hs", "html"} {
+			files = append(files, added("a."+ext, text))
+		}
+		files = append(files, modified("b.ts", text, "let one = 1\n"), modified("b.rs", "fn one() {}", text))
+	}
+	for _, f := range files {
+		figures := b.score(t, f)
+		if got := figures.Files[0].Method; got != scoring.MethodTreeDiff && got != scoring.MethodLineCount {
+			t.Errorf("%s of %d bytes: method %s", f.Filename, len(*f.Head), got)
+		}
+	}
+	b.wantScored(t)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 1}) {
+		t.Errorf("stats %+v; want the first child alone", got)
+	}
+}
+
+// An empty text has no nodes; bytes that are no UTF-8 have some.
+func TestNodesOfOddTexts(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for text, want := range map[string]bool{"": false, "\xff": true, "\x00": true, "x": true} {
+		if f := b.score(t, added("a.py", text)).Files[0]; (f.Nodes > 0) != want || f.Method != scoring.MethodTreeDiff {
+			t.Errorf("%q: %+v; want nodes: %v", text, f, want)
+		}
+	}
+}
+
+// A child that dies between two pull requests costs neither of them anything.
+func TestIdleChildDies(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.wantScored(t)
+	for _, pid := range b.pool.Pids() {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.wantScored(t)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2}) {
+		t.Errorf("stats %+v; want 2 children started and nothing lost", got)
+	}
+}
+
+// Children outlive the signals that a terminal or a service manager sends to
+// all processes: a worker that drains still scores.
+func TestChildrenIgnoreTheWorkersSignals(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, pid := range b.pool.Pids() {
+		for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+			if err := syscall.Kill(pid, s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	b.wantScored(t)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 1}) {
+		t.Errorf("stats %+v; want the first child alone", got)
+	}
+}
+
+// A cancelled context is an error, never a score of zero; the pool goes on.
+func TestCancelledContextIsAnError(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.Budget = time.Minute })
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	_, err := b.pool.Score(ctx, b.weights, []scoring.File{added("a.go", hangMark)})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Score under a context that ends: error %v, want %v", err, context.DeadlineExceeded)
+	}
+	if got := b.pool.Stats(); got.Crashed != 0 || got.TimedOut != 0 {
+		t.Errorf("stats %+v; want nothing charged to the pull request", got)
+	}
+	b.wantScored(t)
+}

@@ -1,0 +1,200 @@
+package tokenscore_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/tokenscore"
+)
+
+// Each setting that is wrong is refused by name.
+func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
+	for want, breakIt := range map[string]func(*tokenscore.Config){
+		"Command":      func(c *tokenscore.Config) { c.Command = nil },
+		"Grammars":     func(c *tokenscore.Config) { c.Grammars = "" },
+		"Children":     func(c *tokenscore.Config) { c.Children = -1 },
+		"Budget":       func(c *tokenscore.Config) { c.Budget = -1 },
+		"StartTimeout": func(c *tokenscore.Config) { c.StartTimeout = -1 },
+		"MemoryLimit":  func(c *tokenscore.Config) { c.MemoryLimit = 1 << 20 },
+		"cobol":        func(c *tokenscore.Config) { c.Unloadable = []string{"cobol"} },
+	} {
+		cfg := config(t)
+		breakIt(&cfg)
+		if _, err := tokenscore.New(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("a wrong %s: error %v, want one that names it", want, err)
+		}
+	}
+}
+
+// Without whole grammars nothing starts, and the error says what to do.
+func TestGrammarsMustBeWhole(t *testing.T) {
+	t.Parallel()
+	missing := filepath.Join(t.TempDir(), "none")
+	damaged := t.TempDir()
+	if err := os.CopyFS(damaged, os.DirFS(grammarsDir())); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(damaged, "go.so"), []byte("no grammar"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{missing, t.TempDir(), damaged} {
+		cfg := config(t)
+		cfg.Grammars = dir
+		_, err := tokenscore.New(context.Background(), cfg)
+		var grammars *tokenscore.GrammarsError
+		if !errors.As(err, &grammars) || grammars.Dir != dir {
+			t.Fatalf("grammars in %s: error %v, want a GrammarsError of that directory", dir, err)
+		}
+		for _, hint := range []string{dir, "make grammars", "--grammars", "MIRRORFLEET_GRAMMARS"} {
+			if !strings.Contains(err.Error(), hint) {
+				t.Errorf("error %q does not name %s", err, hint)
+			}
+		}
+	}
+}
+
+// A command that cannot start, ends, or says nothing is an error at New.
+func TestChildMustStart(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		command []string
+		want    string
+	}{
+		"no such program": {[]string{filepath.Join(t.TempDir(), "nothing")}, "no such file"},
+		"it ends":         {childCommand(t, "broken"), "this child cannot work: broken"},
+		"it says nothing": {childCommand(t, "mute"), "greeting"},
+	} {
+		cfg := config(t)
+		cfg.Command, cfg.StartTimeout = tt.command, 500*time.Millisecond
+		if tt.want != "greeting" {
+			cfg.StartTimeout = time.Minute
+		}
+		_, err := tokenscore.New(context.Background(), cfg)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want one with %q", name, err, tt.want)
+		}
+	}
+}
+
+// A language that the validator cannot load gives no nodes by the tree diff,
+// and real ones when it is taken off the list.
+func TestUnloadable(t *testing.T) {
+	t.Parallel()
+	file := added("A.cs", "class A { int One() { return 1; } }\n")
+	for _, tt := range []struct {
+		unloadable []string
+		nodes      bool
+	}{{nil, false}, {[]string{"csharp"}, false}, {[]string{}, true}, {[]string{"go"}, true}} {
+		b := setup(t, func(c *tokenscore.Config) { c.Unloadable = tt.unloadable })
+		f := b.score(t, file).Files[0]
+		if f.Method != scoring.MethodTreeDiff || (f.Nodes > 0) != tt.nodes || f.Breakdown == nil {
+			t.Errorf("unloadable %v: %+v; want a tree diff, nodes: %v", tt.unloadable, f, tt.nodes)
+		}
+	}
+}
+
+// The version tells pools apart that compute different figures.
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	versionOf := func(unloadable ...string) string {
+		return setup(t, func(c *tokenscore.Config) { c.Unloadable = append([]string{}, unloadable...) }).pool.Version()
+	}
+	if a, b := versionOf("go", "csharp"), versionOf("csharp", "go"); a != b {
+		t.Errorf("versions %s and %s: want one, whatever the order", a, b)
+	}
+	if a, b := versionOf(), versionOf("csharp"); a == b {
+		t.Errorf("version %s with and without C#: want two", a)
+	}
+}
+
+// New weights reach the child and replace the old ones, signatures included.
+func TestWeightsChange(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	file := added("pkg/small.go", "package small\n\nfunc One() int { return 1 }\n")
+	before := b.score(t, file)
+	languages, _ := scoring.DefaultWeights()
+	other, err := scoring.ParseWeights(languages, []byte(`{"structural_bonus": {"block": 7}, "leaf_tokens": {"func": 1}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := &bundle{pool: b.pool, weights: other}
+	if f := changed.score(t, file).Files[0].Breakdown; f.StructuralAddedScore != 14 || f.LeafAddedScore != 2 {
+		t.Errorf("with other weights %+v; want one block (7) and one func (1), at weight 2", f)
+	}
+	if after := b.score(t, file); after.TotalScore != before.TotalScore {
+		t.Errorf("score %v after going back, %v before", after.TotalScore, before.TotalScore)
+	}
+}
+
+// Many callers share few children, and every one gets its own file's figures.
+func TestConcurrentCallers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tokenscore.Config) { c.Children = 2 })
+	var callers sync.WaitGroup
+	for i := range 40 {
+		callers.Go(func() {
+			text := "package a\n" + strings.Repeat("func f() { return }\n", i)
+			f := b.score(t, added("a.go", text)).Files[0]
+			if got, want := f.Breakdown.StructuralAddedCount, 2*i; got != want {
+				t.Errorf("%d functions: %d structural nodes, want %d", i, got, want)
+			}
+		})
+	}
+	callers.Wait()
+	if got := b.pool.Stats().Started; got > 2 {
+		t.Errorf("%d children started, want at most 2", got)
+	}
+}
+
+// Close waits for the children, may be called again, and ends the pool.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.wantScored(t)
+	pids := b.pool.Pids()
+	for range 2 {
+		if err := b.pool.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, pid := range pids {
+		// Waited for: not even a zombie answers to a signal.
+		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("child %d after Close: %v, want %v", pid, err, syscall.ESRCH)
+		}
+	}
+	if len(pids) != 1 {
+		t.Errorf("%d children before Close, want 1", len(pids))
+	}
+	_, err := b.pool.Score(context.Background(), b.weights, []scoring.File{added("a.go", "package a")})
+	if !errors.Is(err, tokenscore.ErrClosed) {
+		t.Errorf("Score after Close: %v, want %v", err, tokenscore.ErrClosed)
+	}
+}
+
+// Files that need no tree need no child: nothing is sent.
+func TestFilesWithoutTrees(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sabotaged(t))
+	moved := modified("a.go", "package a // "+sigkillMark, "package a // "+sigkillMark)
+	figures := b.score(t, added("README.md", sigkillMark), moved, scoring.File{Filename: "gone.go", Status: "removed", Deletions: 3})
+	want := []scoring.Method{scoring.MethodLineCount, scoring.MethodTreeDiff, scoring.MethodSkipped}
+	for i, f := range figures.Files {
+		if f.Method != want[i] {
+			t.Errorf("%s: method %s, want %s", f.Filename, f.Method, want[i])
+		}
+	}
+	if f := figures.Files[1]; f.Nodes != 0 || f.Score != 0 {
+		t.Errorf("a file that only moved: %+v; want no nodes", f)
+	}
+}
