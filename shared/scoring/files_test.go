@@ -1,0 +1,163 @@
+package scoring_test
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/shared/scoring"
+)
+
+func TestExtension(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"a/b/main.go": "go", "main.GO": "go", "a.tar.GZ": "gz", "Dockerfile": "dockerfile", "x/MAKEFILE": "makefile",
+		"a.b/Dockerfile": "dockerfile", "Dockerfile.prod": "prod", "a.go/README": "", ".gitignore": "gitignore", "a.": "",
+		"": "", "dir/": "", "main.\u212a": "k", "conf.\u0130ni": "i\u0307ni", // the Kelvin sign is a k, İ no plain i
+	} {
+		if got := scoring.Extension(path); got != want {
+			t.Errorf("Extension(%q) = %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestIsTestFile(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]bool{
+		"test/a.go": true, "x/tests/a.go": true, "x/Tests/a.go": true, "mytests/a.go": false, "tests": false,
+		"a/__test__/b": true, "a/__tests__/b.js": true, "app/androidTest/x.kt": true, "app/androidTestDebug/x.kt": true,
+		"app/androidTest2/x.kt": false, "integrationTest/x": true, "integrationTests/x": false, "spec/a.rb": true, "specs/a.rb": false,
+		"Project.Tests/Foo.cs": true, "Project.Test/Foo.cs": true, "Project.Testing/Foo.cs": false,
+		"test_a.py": true, "x/spec_helper.rb": true, "a_test.go": true, "a_tests.rs": true, "a_spec.rb": true, "a_test": false,
+		"a.test.ts": true, "a.tests.ts": true, "a.spec.ts": true, "a.test.d.ts": false, "test.py": true, "tests.py": true,
+		"atest.py": false, "test.a.py": false, "conftest.py": true, "conftest.py\n": true, "myconftest.py": false,
+		"contest.py": false, "testing/a.go": false, "latest/a.go": false, "a_test.": false, "\u0130ntegrationtest/x": false,
+	} {
+		if got := scoring.IsTestFile(path); got != want {
+			t.Errorf("IsTestFile(%q) = %v, want %v", path, got, want)
+		}
+	}
+}
+
+func TestHasInlineTests(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		ext, head string
+		want      bool
+	}{
+		{"rs", "fn a() {}\n  #[test]\nfn b() {}", true}, {"rs", "#[cfg(test)]\nmod t {}", true}, {"rs", "#![cfg(test)]", true},
+		{"rs", "#[tokio::test]", true}, {"rs", "\t#[tokio::test(flavor)]", true}, {"rs", "#[tökio::test]", true},
+		{"rs", "#[testing]", false}, {"rs", "#[test_case]", false}, {"rs", "#[testé]", false}, {"rs", "x #[test]", false},
+		{"rs", "#[cfg(not(test))]", false}, {"rs", "#[test", true}, {"rs", "\v#[test]", false},
+		{"zig", "test \"a\" {}", true}, {"zig", "  test{", true}, {"zig", "test a {", false}, {"zig", "test", false},
+		{"d", "unittest {", true}, {"d", "unittest", true}, {"d", "unittests", false}, {"d", "unittest\u0301", true},
+		{"go", "#[test]\nunittest", false}, {"d", "//\r\n\tunittest\r\n", true},
+	} {
+		if got := scoring.HasInlineTests(tt.ext, tt.head); got != tt.want {
+			t.Errorf("HasInlineTests(%q, %q) = %v, want %v", tt.ext, tt.head, got, tt.want)
+		}
+	}
+}
+
+func text(s string) *string { return &s }
+
+// Every row of section 5's table, and their order: each file but the last of a
+// method also fits a later row.
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	large := text(strings.Repeat("é", 500_001)) // bytes count, not letters
+	limit := text(strings.Repeat("x", 1_000_000))
+	for _, tt := range []struct {
+		file scoring.File
+		want scoring.FileFigures
+	}{
+		{scoring.File{Filename: "a.md", Status: "removed", Deletions: 7, Changes: 9},
+			scoring.FileFigures{Method: scoring.MethodSkipped, Lines: 7, Category: scoring.CategoryNonCode}},
+		{scoring.File{Filename: "test/a.go", Status: "removed", Deletions: 7, Changes: 9},
+			scoring.FileFigures{Method: scoring.MethodSkipped, Lines: 7, Test: true, Category: scoring.CategoryTest}},
+		{scoring.File{Filename: "a.yml", Status: "added", Changes: 400},
+			scoring.FileFigures{Method: scoring.MethodLineCount, Lines: 400, Nodes: 300, Score: 300, Category: scoring.CategoryNonCode}},
+		{scoring.File{Filename: "tests/a.json", Status: "modified", Changes: 10, Head: text("")},
+			scoring.FileFigures{Method: scoring.MethodLineCount, Lines: 10, Nodes: 10, Score: 0.1 * 10 * 0.05, Test: true, Category: scoring.CategoryTest}},
+		{scoring.File{Filename: "a.go", Status: "added", Changes: 4, Base: large},
+			scoring.FileFigures{Method: scoring.MethodSkippedBinary, Lines: 4, Category: scoring.CategoryNonCode}},
+		{scoring.File{Filename: "a.exe", Status: "added", Changes: 4, Head: large},
+			scoring.FileFigures{Method: scoring.MethodSkippedLarge, Lines: 4, Category: scoring.CategoryNonCode}},
+		{scoring.File{Filename: "a.go", Status: "modified", Changes: 4, Head: text("x"), Base: large},
+			scoring.FileFigures{Method: scoring.MethodSkippedLarge, Lines: 4, Category: scoring.CategoryNonCode}},
+		{scoring.File{Filename: "a.exe", Status: "modified", Changes: 4, Head: limit},
+			scoring.FileFigures{Method: scoring.MethodSkippedNoGrammar, Lines: 4, Category: scoring.CategoryNonCode}},
+		{scoring.File{Filename: "a_test.go", Status: "renamed", Changes: 4, Head: text("x")},
+			scoring.FileFigures{Method: scoring.MethodSkippedNoBase, Lines: 4, Test: true, Category: scoring.CategoryTest}},
+		{scoring.File{Filename: "a.go", Status: "added", Changes: 4, Head: text("")},
+			scoring.FileFigures{Method: scoring.MethodTreeDiff, Lines: 4, Category: scoring.CategorySource}},
+		{scoring.File{Filename: "a.rs", Status: "modified", Changes: 4, Head: text("#[test]"), Base: text("")},
+			scoring.FileFigures{Method: scoring.MethodTreeDiff, Lines: 4, Test: true, Category: scoring.CategoryTest}},
+		{scoring.File{Filename: "a.rs", Status: "modified", Changes: 4, Head: text(""), Base: text("#[test]")},
+			scoring.FileFigures{Method: scoring.MethodTreeDiff, Lines: 4, Category: scoring.CategorySource}},
+	} {
+		plans := scoring.PlanFiles([]scoring.File{tt.file}, parseDefaults(t))
+		tt.want.Filename = tt.file.Filename
+		if diff := cmp.Diff(tt.want, plans[0].Figures); diff != "" {
+			t.Errorf("%s, %s (-want +got):\n%s", tt.file.Filename, tt.file.Status, diff)
+		}
+	}
+}
+
+// Without an entry in the weights a line-scored extension has weight 0.12.
+func TestUnlistedLineWeight(t *testing.T) {
+	t.Parallel()
+	w, err := scoring.ParseWeights([]byte(`{"go": 1}`), []byte(`{"structural_bonus": {"a": 1}, "leaf_tokens": {"c": 1}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans := scoring.PlanFiles([]scoring.File{{Filename: "a.md", Status: "added", Changes: 100}}, w)
+	if got := plans[0].Figures.Score; got != 12 {
+		t.Errorf("100 lines score %v, want 12", got)
+	}
+}
+
+// When a path stands twice, the last one's texts count for both: the validator
+// keeps texts by path.
+func TestTextsBelongToAPath(t *testing.T) {
+	t.Parallel()
+	plans := scoring.PlanFiles([]scoring.File{
+		{Filename: "a.go", Status: "added", Changes: 1, Head: text("first")},
+		{Filename: "a.go", Status: "added", Changes: 2, Head: text("second"), Base: text("base")},
+	}, parseDefaults(t))
+	for i, plan := range plans {
+		if plan.Head != "second" || plan.Base != "base" || plan.Figures.Lines != i+1 {
+			t.Errorf("file %d: head %q, base %q, lines %d; want the last one's texts and its own lines", i, plan.Head, plan.Base, plan.Figures.Lines)
+		}
+	}
+}
+
+// Any path and text get a method; lower-casing and patterns never panic, and
+// the case of ASCII letters decides nothing.
+func FuzzPlanFiles(f *testing.F) {
+	f.Add("src/Test_a.rs", "#[test]", "added", 3)
+	f.Add("a.tests/\u0130.zig", "test {", "modified", -1)
+	w := parseDefaults(f)
+	f.Fuzz(func(t *testing.T, path, head, status string, changes int) {
+		file := scoring.File{Filename: path, Status: status, Changes: changes, Head: &head}
+		plan := scoring.PlanFiles([]scoring.File{file}, w)[0]
+		if plan.Figures.Method == "" || plan.Figures.Category == "" || (plan.Language != "") != (plan.Figures.Method == scoring.MethodTreeDiff) {
+			t.Errorf("%q: %+v", path, plan)
+		}
+		if utf8.ValidString(path) && strings.ToLower(path) == path {
+			return
+		}
+		if lower := strings.Map(asciiLower, path); scoring.IsTestFile(lower) != scoring.IsTestFile(path) {
+			t.Errorf("IsTestFile(%q) differs from that of %q", lower, path)
+		}
+	})
+}
+
+func asciiLower(r rune) rune {
+	if r >= 'A' && r <= 'Z' {
+		return r + 'a' - 'A'
+	}
+	return r
+}

@@ -1,0 +1,150 @@
+package scoring_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/shared/scoring"
+)
+
+// kinds 0 to 3: structural alone, leaf alone, both, neither.
+var kinds = []scoring.KindWeights{{Structural: 2}, {Leaf: 0.1}, {Structural: 0.3, Leaf: 0.7}, {}}
+
+func leaves(text string, kind uint16) []scoring.Node {
+	nodes := make([]scoring.Node, len(text))
+	for i := range nodes {
+		nodes[i] = scoring.Node{Start: uint32(i), End: uint32(i + 1), Kind: kind, Leaf: true}
+	}
+	return nodes
+}
+
+func diff(base string, baseNodes []scoring.Node, head string, headNodes []scoring.Node) scoring.Breakdown {
+	return scoring.TreeDiff(scoring.Collect([]byte(base), baseNodes, kinds), scoring.Collect([]byte(head), headNodes, kinds), kinds)
+}
+
+// Multisets are subtracted both ways: copies count, order and place do not, a
+// leaf's bytes do, and leaves without weight count as nodes.
+func TestTreeDiff(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ got, want scoring.Breakdown }{
+		"nothing":     {scoring.TreeDiff(nil, nil, kinds), scoring.Breakdown{}},
+		"moved":       {diff("abc", leaves("abc", 1), "cab", leaves("cab", 1)), scoring.Breakdown{}},
+		"copies":      {diff("aab", leaves("aab", 1), "abbb", leaves("abbb", 1)), scoring.Breakdown{LeafAddedCount: 2, LeafAddedScore: 0.2, LeafDeletedCount: 1, LeafDeletedScore: 0.1}},
+		"other kind":  {diff("a", leaves("a", 1), "a", leaves("a", 3)), scoring.Breakdown{LeafAddedCount: 1, LeafDeletedCount: 1, LeafDeletedScore: 0.1}},
+		"both":        {diff("", nil, "x", leaves("x", 2)), scoring.Breakdown{StructuralAddedCount: 1, StructuralAddedScore: 0.3, LeafAddedCount: 1, LeafAddedScore: 0.7}},
+		"structural":  {diff("", []scoring.Node{{Kind: 0}, {Kind: 0}}, "", []scoring.Node{{Kind: 0}}), scoring.Breakdown{StructuralDeletedCount: 1, StructuralDeletedScore: 2}},
+		"weightless":  {diff("", nil, "q", []scoring.Node{{Kind: 3}, {Kind: 3, Leaf: true, End: 1}}), scoring.Breakdown{LeafAddedCount: 1}},
+		"empty bytes": {diff("", nil, "", []scoring.Node{{Kind: 1, Leaf: true}, {Kind: 1, Leaf: true}}), scoring.Breakdown{LeafAddedCount: 2, LeafAddedScore: 0.2}},
+		"past the end": {diff("", nil, "ab", []scoring.Node{{Kind: 1, Leaf: true, Start: 1, End: 9}, {Kind: 1, Leaf: true, Start: 7, End: 9}}),
+			scoring.Breakdown{LeafAddedCount: 2, LeafAddedScore: 0.2}},
+	} {
+		if d := cmp.Diff(tt.want, tt.got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+// Thousands of distinct signatures grow the table; every one is found again.
+func TestManySignatures(t *testing.T) {
+	t.Parallel()
+	var text []byte
+	var nodes []scoring.Node
+	for i := range 20_000 {
+		start := uint32(len(text))
+		text = append(text, byte(i), byte(i>>8), byte(i>>16))
+		nodes = append(nodes, scoring.Node{Start: start, End: start + 3, Kind: 1, Leaf: true})
+	}
+	s := scoring.Collect(text, nodes, kinds)
+	if got := scoring.TreeDiff(s, scoring.Collect(text, nodes, kinds), kinds); got != (scoring.Breakdown{}) {
+		t.Errorf("equal texts differ by %+v", got)
+	}
+	if got := scoring.TreeDiff(nil, s, kinds).LeafAddedCount; got != 20_000 {
+		t.Errorf("%d leaves, want 20000", got)
+	}
+}
+
+// Sums are taken in the order of first appearance on the side they are left on:
+// another order gives another last bit, which this shows.
+func TestSumsKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	weights := []scoring.KindWeights{{Leaf: 0.1}, {Leaf: 0.2}, {Leaf: 0.3}}
+	sum := func(order ...uint16) float64 {
+		var nodes []scoring.Node
+		for _, kind := range order {
+			nodes = append(nodes, scoring.Node{Kind: kind, Leaf: true})
+		}
+		return scoring.TreeDiff(nil, scoring.Collect(nil, nodes, weights), weights).LeafAddedScore
+	}
+	a, b, c := 0.1, 0.2, 0.3 // variables: constants would be summed exactly
+	if got, want := sum(0, 1, 2), a+b+c; got != want {
+		t.Errorf("0.1, 0.2, 0.3 in order: %v, want %v", got, want)
+	}
+	if got, want := sum(2, 1, 0), c+b+a; got != want {
+		t.Errorf("0.3, 0.2, 0.1 in order: %v, want %v", got, want)
+	}
+	if sum(0, 1, 2) == sum(2, 1, 0) {
+		t.Error("both orders give the same sum: this test shows nothing")
+	}
+}
+
+// A pull request's figures: token figures over tree diffs alone, the source
+// score without test files, the total over all.
+func TestTotals(t *testing.T) {
+	t.Parallel()
+	plans := scoring.PlanFiles([]scoring.File{
+		{Filename: "a.go", Status: "added", Changes: 1, Head: text("x")},
+		{Filename: "a_test.go", Status: "added", Changes: 1, Head: text("x")},
+		{Filename: "b.yml", Status: "added", Changes: 10},
+	}, parseDefaults(t))
+	raw := scoring.Breakdown{StructuralAddedCount: 1, StructuralAddedScore: 2, LeafAddedCount: 3, LeafAddedScore: 0.5, LeafDeletedCount: 2, LeafDeletedScore: 0.25}
+	files := make([]scoring.FileFigures, len(plans))
+	for i := range plans {
+		files[i] = plans[i].Finish(raw)
+	}
+	got := scoring.Totals(files)
+	want := scoring.TokenFigures{
+		Files:      files,
+		TotalScore: 5.5 + 0.275 + 10, TokenScore: 5.775, SourceTokenScore: 5.5,
+		StructuralCount: 2, StructuralScore: 4.2, LeafCount: 10, LeafScore: 1 + 0.05 + 0.5 + 0.025, TotalNodesScored: 12,
+	}
+	if d := cmp.Diff(want, got, cmp.Comparer(func(a, b float64) bool { return a-b < 1e-12 && b-a < 1e-12 })); d != "" {
+		t.Errorf("totals (-want +got):\n%s", d)
+	}
+	if files[2].Breakdown != nil || files[0].Nodes != 6 {
+		t.Errorf("files %+v; want a breakdown for tree diffs alone, and 6 nodes", files)
+	}
+}
+
+// The base score saturates at 25, its bonus at 5.
+func TestBaseScore(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		figures scoring.TokenFigures
+		scale   float64
+		want    float64
+	}{
+		{scoring.TokenFigures{}, 58, 0},
+		{scoring.TokenFigures{SourceTokenScore: 58}, 58, 15.8},
+		{scoring.TokenFigures{SourceTokenScore: 58, TotalScore: 750}, 58, 18.3},
+		{scoring.TokenFigures{SourceTokenScore: 1e9, TotalScore: 1e9}, 58, 30},
+		{scoring.TokenFigures{SourceTokenScore: 58}, 500, 2.74},
+		{scoring.TokenFigures{TotalScore: 4.5}, 58, 0.01}, // round2 of 0.015, which lies below its half
+	} {
+		if got := scoring.BaseScore(&tt.figures, tt.scale); got != tt.want {
+			t.Errorf("base score of %+v at %v: %v, want %v", tt.figures, tt.scale, got, tt.want)
+		}
+	}
+}
+
+func TestTimedOut(t *testing.T) {
+	t.Parallel()
+	got := scoring.TimedOut([]scoring.File{{Filename: "tests/a.go", Status: "removed", Changes: 3, Deletions: 2}, {Filename: "b.md", Changes: 4}})
+	want := scoring.TokenFigures{Files: []scoring.FileFigures{
+		{Filename: "tests/a.go", Method: scoring.MethodSkippedTimeout, Category: scoring.CategoryNonCode, Lines: 3},
+		{Filename: "b.md", Method: scoring.MethodSkippedTimeout, Category: scoring.CategoryNonCode, Lines: 4},
+	}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("timed out (-want +got):\n%s", d)
+	}
+}
