@@ -23,6 +23,9 @@ type Job struct {
 	Hotkey   string    `json:"hotkey"`
 	GitHubID string    `json:"github_id"`
 	AsOf     time.Time `json:"as_of"`
+	// IssuesOnly asks for the issues alone: the miner's GitHub identity could
+	// not be looked up, so its stored pull requests count.
+	IssuesOnly bool `json:"issues_only,omitempty"`
 	// Replay is 0 for the round's own publication and n for its nth replay.
 	Replay int `json:"replay,omitempty"`
 }

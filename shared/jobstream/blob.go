@@ -29,6 +29,7 @@ type split struct {
 	SHA256 string `json:"sha256"`
 }
 
+// key names the nth part, from 1.
 func (s split) key(key string, n int) string {
 	return fmt.Sprintf("%s.part.%.16s.%d", key, s.SHA256, n)
 }
@@ -85,6 +86,8 @@ func (b *Bus) unpack(ctx context.Context, kv jetstream.KeyValue, key string, sto
 	return data, nil
 }
 
+// join puts the parts together. The head is as little to be trusted as any
+// stored value: it bounds nothing by its own word.
 func (b *Bus) join(ctx context.Context, kv jetstream.KeyValue, key string, head split) ([]byte, error) {
 	damaged := func(format string, args ...any) error {
 		return &ValueError{Bucket: kv.Bucket(), Key: key, Err: fmt.Errorf(format, args...)}

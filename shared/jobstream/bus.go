@@ -46,6 +46,9 @@ const (
 	DefaultMaxAckPending = 4096
 )
 
+// filled sets what has a default here. The rest stays zero until declare knows
+// whether it exists already.
+//
 //nolint:staticcheck // each error begins with its field's name
 func (c Config) filled() (Config, error) {
 	if c.Timeout == 0 {
@@ -85,8 +88,8 @@ type Bus struct {
 	advisory jetstream.Stream
 	workers  jetstream.Consumer
 	buckets  map[string]jetstream.KeyValue
-	ackWait  time.Duration
-	out      atomic.Bool // an outage has been logged
+	ackWait  time.Duration // as the server has it, whatever cfg says
+	out      atomic.Bool   // an outage has been logged
 }
 
 // Open creates or brings up to date every stream, bucket and the consumer.
@@ -114,6 +117,7 @@ func (b *Bus) AckWait() time.Duration { return b.ackWait }
 // token scores: nil if there is none of that name.
 func (b *Bus) Bucket(name string) jetstream.KeyValue { return b.buckets[name] }
 
+// The buckets by what they hold; Open has filled the map.
 func (b *Bus) rounds() jetstream.KeyValue      { return b.buckets[job.BucketRounds] }
 func (b *Bus) records() jetstream.KeyValue     { return b.buckets[job.BucketRecords] }
 func (b *Bus) evaluations() jetstream.KeyValue { return b.buckets[job.BucketEvaluation] }

@@ -29,6 +29,7 @@ type ConnectConfig struct {
 	Options []nats.Option
 }
 
+// filled sets the defaults; Connect checks the rest.
 func (c ConnectConfig) filled() ConnectConfig {
 	if c.Wait == 0 {
 		c.Wait = 30 * time.Second
@@ -83,6 +84,8 @@ func Connect(ctx context.Context, address, name string, cfg ConnectConfig) (*nat
 	}
 }
 
+// gaveUp says why the waiting ended: the caller's end, or the time that was
+// set, with what would help.
 func gaveUp(ctx context.Context, address string, cfg ConnectConfig, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("connecting to NATS at %s: %w", Redact(address), context.Cause(ctx))
@@ -95,7 +98,8 @@ func gaveUp(ctx context.Context, address string, cfg ConnectConfig, err error) e
 func connectOptions(name string, log *slog.Logger) []nats.Option {
 	where := func(nc *nats.Conn) string { return Redact(nc.ConnectedUrl()) }
 	return []nats.Option{
-		nats.Name(name),
+		nats.Name(name), // what `nats server report connections` shows
+		// A fleet outlives every restart of its server.
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(), // a server that is being set up anew may refuse us for a while
 		nats.ReconnectWait(250 * time.Millisecond),
@@ -119,6 +123,8 @@ func connectOptions(name string, log *slog.Logger) []nats.Option {
 	}
 }
 
+// checkAddress finds what can never become reachable, so that a typing error
+// is not waited for.
 func checkAddress(address string) error {
 	if address == "" {
 		return errors.New("NATS address is empty, want nats://host:port")
@@ -170,6 +176,8 @@ type redactedError struct {
 func (e *redactedError) Error() string { return e.text }
 func (e *redactedError) Unwrap() error { return e.err }
 
+// redacted is err with the credentials of address taken out of its text: the
+// client library and net/url quote addresses as they came.
 func redacted(err error, address string) error {
 	text := err.Error()
 	for one := range strings.SplitSeq(address, ",") {

@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/shared/job"
 )
 
+// day is the unit of everything that is kept for a while.
 const day = 24 * time.Hour
 
 // streams are the declared streams, each once.
@@ -79,6 +80,7 @@ func (b *Bus) declare(ctx context.Context) error {
 	return b.declareConsumer(ctx)
 }
 
+// bind looks the streams up: the handles that everything else works with.
 func (b *Bus) bind(ctx context.Context) (err error) {
 	for name, stream := range map[string]*jetstream.Stream{
 		job.StreamJobs: &b.jobs, job.StreamDead: &b.dead, job.StreamAdvisory: &b.advisory,
@@ -90,6 +92,8 @@ func (b *Bus) bind(ctx context.Context) (err error) {
 	return nil
 }
 
+// declareStream creates a stream or mends it. Two processes may do so at once:
+// whoever comes second finds it there and compares.
 func (b *Bus) declareStream(ctx context.Context, want jetstream.StreamConfig) error {
 	want.Storage = jetstream.FileStorage
 	existing, err := b.js.Stream(ctx, want.Name)
@@ -132,6 +136,7 @@ func (b *Bus) bringUpToDate(ctx context.Context, have, want jetstream.StreamConf
 	return naming("stream", want.Name, err)
 }
 
+// declareBucket is declareStream for a key-value bucket.
 func (b *Bus) declareBucket(ctx context.Context, want jetstream.KeyValueConfig) error {
 	want.Storage, want.History = jetstream.FileStorage, 1
 	kv, err := b.js.KeyValue(ctx, want.Bucket)
@@ -149,6 +154,8 @@ func (b *Bus) declareBucket(ctx context.Context, want jetstream.KeyValueConfig) 
 	return b.bucketUpToDate(ctx, want)
 }
 
+// bucketUpToDate compares a bucket by its stream: the client library would
+// write all of a bucket's settings anew, an operator's included.
 func (b *Bus) bucketUpToDate(ctx context.Context, want jetstream.KeyValueConfig) error {
 	stream, err := b.js.Stream(ctx, "KV_"+want.Bucket)
 	if err != nil {
@@ -159,6 +166,7 @@ func (b *Bus) bucketUpToDate(ctx context.Context, want jetstream.KeyValueConfig)
 	declared := have
 	declared.Description, declared.MaxAge = want.Description, want.TTL
 	declared.Storage, declared.Retention = jetstream.FileStorage, jetstream.LimitsPolicy
+	// The server refuses ids that are remembered for longer than messages.
 	if want.TTL > 0 && have.Duplicates > want.TTL {
 		declared.Duplicates = want.TTL
 	}
@@ -177,7 +185,7 @@ func (b *Bus) declareConsumer(ctx context.Context) error {
 	existing, err := b.jobs.Consumer(ctx, job.Consumer)
 	if err == nil {
 		want = existing.CachedInfo().Config
-		want.BackOff = nil
+		want.BackOff = nil // somebody's good intention
 	} else if !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return naming("consumer", job.Consumer, err)
 	}
@@ -204,6 +212,7 @@ func (b *Bus) choose(c *jetstream.ConsumerConfig) {
 	}
 }
 
+// naming says what an error is about; nil stays nil.
 func naming(kind, name string, err error) error {
 	if err == nil {
 		return nil

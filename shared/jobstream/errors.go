@@ -30,6 +30,7 @@ func (e *ValueError) Error() string {
 	return fmt.Sprintf("bucket %s, key %s: damaged value: %v", e.Bucket, e.Key, e.Err)
 }
 
+// Unwrap gives what was wrong with the value.
 func (e *ValueError) Unwrap() error { return e.Err }
 
 // MismatchError is an existing stream that cannot be brought to its declared

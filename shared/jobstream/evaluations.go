@@ -36,6 +36,8 @@ func (b *Bus) Evaluation(ctx context.Context, key string) (job.Evaluation, error
 	return e, nil
 }
 
+// readable refuses what a later build has written: this one would drop what it
+// does not know.
 func readable(version int) error {
 	if version < 1 || version > job.Version {
 		return fmt.Errorf("version %d, this build reads 1 to %d", version, job.Version)

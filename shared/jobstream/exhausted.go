@@ -44,6 +44,7 @@ func (b *Bus) ConsumeExhausted(ctx context.Context,
 	return err
 }
 
+// exhaustedOnce waits for one advisory and deals with it.
 func (b *Bus) exhaustedOnce(ctx context.Context, consumer jetstream.Consumer,
 	handle func(ctx context.Context, round string, uid int, deliveries uint64) error,
 ) error {
@@ -99,6 +100,7 @@ func (b *Bus) exhausted(ctx context.Context, d *Delivery,
 	return d.Ack(ctx)
 }
 
+// message reads a job's message by its place in the stream.
 func (b *Bus) message(ctx context.Context, sequence uint64) (*jetstream.RawStreamMsg, error) {
 	var msg *jetstream.RawStreamMsg
 	err := b.try(ctx, fmt.Sprintf("reading message %d", sequence), func(ctx context.Context) (err error) {
@@ -108,6 +110,7 @@ func (b *Bus) message(ctx context.Context, sequence uint64) (*jetstream.RawStrea
 	return msg, err
 }
 
+// remove takes a message out of the queue; one that is gone is removed.
 func (b *Bus) remove(ctx context.Context, sequence uint64) error {
 	err := b.try(ctx, fmt.Sprintf("removing message %d", sequence), func(ctx context.Context) error {
 		return b.jobs.DeleteMsg(ctx, sequence)

@@ -29,7 +29,7 @@ func (b *Bus) PublishJob(ctx context.Context, j job.Job) (err error) {
 // PublishDead stores a dead letter and returns when the server has it. The
 // same letter again, after a crash, is not stored twice.
 func (b *Bus) PublishDead(ctx context.Context, d job.DeadLetter) error {
-	if !job.ValidRound(d.Round) {
+	if !job.ValidRound(d.Round) { // it could not stand in a subject
 		d.Round, d.UID = job.RoundUnnamed, 0
 	}
 	d.Version = job.Version
@@ -48,6 +48,7 @@ func deadID(d job.DeadLetter) string {
 	return fmt.Sprintf("dead/%s/%d/%d/%d/%s/%x", d.Round, d.UID, d.Replay, d.Attempts, d.Class, sum.Sum64())
 }
 
+// publish may be tried again with the same id: the stream keeps one.
 func (b *Bus) publish(ctx context.Context, subject, id string, data []byte) error {
 	msg := nats.NewMsg(subject)
 	msg.Data = data
@@ -61,6 +62,7 @@ func (b *Bus) publish(ctx context.Context, subject, id string, data []byte) erro
 // DeadLetters lists a round's dead letters, oldest first.
 func (b *Bus) DeadLetters(ctx context.Context, round string) ([]job.DeadLetter, error) {
 	subject := "miner.dead." + round + ".*"
+	// One read per letter: there are few, and no consumer is left behind.
 	var letters []job.DeadLetter
 	for next := uint64(1); ; {
 		var msg *jetstream.RawStreamMsg

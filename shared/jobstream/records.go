@@ -58,6 +58,7 @@ func (b *Bus) Records(ctx context.Context, round string) ([]job.Record, error) {
 	return records, err
 }
 
+// encodeRecord stamps the version that this build writes.
 func encodeRecord(r job.Record) ([]byte, error) {
 	r.Version = job.Version
 	data, err := json.Marshal(r)
@@ -67,6 +68,7 @@ func encodeRecord(r job.Record) ([]byte, error) {
 	return data, nil
 }
 
+// decodeRecord reads a value and checks that it belongs under its key.
 func (b *Bus) decodeRecord(key string, data []byte) (job.Record, error) {
 	r, err := job.DecodeRecord(data)
 	if err == nil && job.RecordKey(r.Round, r.UID) != key {

@@ -91,6 +91,8 @@ func (b *Bus) Outcomes(ctx context.Context, round string) ([]int, error) {
 	return revisions, nil
 }
 
+// createRoundValue stores what is written once. Its parts, if any, come before
+// the key, so a key that can be read is whole.
 func (b *Bus) createRoundValue(ctx context.Context, key string, data []byte) error {
 	packed, err := b.pack(ctx, b.rounds(), key, data)
 	if err != nil {

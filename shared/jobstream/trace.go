@@ -23,6 +23,7 @@ func startPublish(ctx context.Context, j job.Job) (context.Context, trace.Span) 
 			telemetry.GitHubID.String(j.GitHubID)))
 }
 
+// endSpan ends a span, with its error if there is one.
 func endSpan(span trace.Span, err error) {
 	if err != nil {
 		span.RecordError(err)

@@ -32,6 +32,7 @@ func (b *Bus) try(ctx context.Context, what string, op func(context.Context) err
 	}
 }
 
+// once bounds one try: a server that hangs is as good as one that is away.
 func (b *Bus) once(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
 	defer cancel()
@@ -45,6 +46,7 @@ func (b *Bus) outage(ctx context.Context, what string, err error) {
 	}
 }
 
+// recovered logs the first success after an outage.
 func (b *Bus) recovered() {
 	if b.out.Load() && b.out.CompareAndSwap(true, false) {
 		b.cfg.Log.Info("NATS answers again")

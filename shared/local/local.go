@@ -92,7 +92,7 @@ func Start(ctx context.Context, cfg Config) (_ *Servers, err error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("local: %w", context.Cause(ctx))
 	}
-	s := &Servers{}
+	s := &Servers{} // what has started by the time of an error is closed again
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("local: %w", err), s.Close())

@@ -33,6 +33,7 @@ type dirLock struct{ file *os.File }
 
 // lockDir makes dir, checks that it can be written, and locks it.
 func lockDir(dir string) (_ *dirLock, err error) {
+	// For its owner alone: the servers in it have no passwords.
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("state directory %s cannot be made: %w", dir, err)
 	}
@@ -58,6 +59,7 @@ func lockDir(dir string) (_ *dirLock, err error) {
 	return &dirLock{file: file}, nil
 }
 
+// writePID tells the next one who has the directory.
 func writePID(file *os.File) error {
 	if err := file.Truncate(0); err != nil {
 		return err //nolint:wrapcheck // the caller names the directory

@@ -68,6 +68,7 @@ func ready(ctx context.Context, s *server.Server, timeout time.Duration, log *se
 	return nil
 }
 
+// splitPort reads an address as the server's options want it.
 func splitPort(address string) (string, int, error) {
 	host, text, err := net.SplitHostPort(address)
 	if err != nil {
@@ -101,6 +102,7 @@ type serverLog struct {
 	fatl error
 }
 
+// fatal is what stopped the server, nil while nothing has.
 func (l *serverLog) fatal() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -135,6 +137,7 @@ func (l *serverLog) Fatalf(format string, args ...any) {
 	}
 }
 
+// text is one of the server's messages.
 func text(format string, args []any) string {
 	return strings.TrimSpace(fmt.Sprintf(format, args...))
 }

@@ -21,6 +21,7 @@ type redisServer struct {
 // tick is how inexact a key's end may be.
 const tick = 250 * time.Millisecond
 
+// startRedis listens and starts the ticker; both end by close.
 func startRedis(ctx context.Context, address string) (*redisServer, error) {
 	r := &redisServer{server: miniredis.NewMiniRedis()}
 	if err := canListen(ctx, address); err != nil {
@@ -50,6 +51,7 @@ func (r *redisServer) drive(ctx context.Context) {
 	}
 }
 
+// close waits for the ticker and for every connection's goroutine.
 func (r *redisServer) close() {
 	r.stop()
 	r.ticks.Wait()

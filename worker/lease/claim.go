@@ -46,7 +46,7 @@ func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*
 		}
 		revision, err = r.cfg.Bus.UpdateRecord(ctx, claimed, revision)
 		if errors.Is(err, jobstream.ErrConflict) {
-			continue // somebody changed it: look again
+			continue // somebody changed it: look again and decide anew
 		}
 		if err != nil {
 			return nil, fmt.Errorf("claiming: %w", err)
@@ -58,7 +58,7 @@ func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*
 // recordOf reads a job's record, or plans it if only its message is there: a
 // producer plans before it publishes, so the record was lost.
 func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, error) {
-	for {
+	for { // until the record is there: a replica may show it late
 		record, revision, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
 		if !errors.Is(err, jobstream.ErrNotFound) {
 			return record, revision, err

@@ -67,6 +67,7 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// filled returns c with its defaults, checked.
 func (c Config) filled() (Config, error) {
 	setDefault(&c.Slots, 4)
 	setDefault(&c.Grace, 20*time.Second)
@@ -82,6 +83,8 @@ func (c Config) filled() (Config, error) {
 	return c, c.check()
 }
 
+// check names the field, its value and what would be right.
+//
 //nolint:staticcheck // each error begins with its field's name
 func (c Config) check() error {
 	switch {
@@ -110,6 +113,7 @@ func (c Config) check() error {
 	return nil
 }
 
+// setDefault fills a field that was left zero.
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {

@@ -93,7 +93,7 @@ func (p *delivered) handle(ctx context.Context) (e job.Evaluation, err error) {
 			err = job.WithClass(job.Transient, fmt.Errorf("panic: %v", v))
 		}
 	}()
-	record := p.hold.now()
+	record := p.hold.now() // as claimed: nothing else changes it before the handler
 	return p.cfg.Handler(ctx, p.j, Attempt{
 		Final: record.FinalAttempt(), Delivery: p.d.Number(), Failures: record.Failures,
 		Expect: p.expect, Requests: &p.requests,

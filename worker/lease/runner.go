@@ -124,7 +124,7 @@ func (r *Runner) start(pulling, running context.Context, d *jobstream.Delivery) 
 	r.work.Go(func() {
 		defer r.release(1)
 		if pulling.Err() != nil {
-			<-r.pulled
+			<-r.pulled // or this pull might get it again
 			if err := d.Nak(context.WithoutCancel(running), r.cfg.HandBackDelay); err != nil {
 				r.cfg.Log.Warn("job not handed back, it comes again after the lease", "subject", d.Subject(), "error", err)
 			}
@@ -144,6 +144,7 @@ func (r *Runner) take(ctx context.Context) int {
 		return 0
 	case <-r.slots:
 	}
+	// What else is free goes into the same pull.
 	for n := 1; ; n++ {
 		select {
 		case <-r.slots:
@@ -153,6 +154,7 @@ func (r *Runner) take(ctx context.Context) int {
 	}
 }
 
+// release gives slots back; it never blocks, as no more are given than taken.
 func (r *Runner) release(n int) {
 	for range n {
 		r.slots <- struct{}{}

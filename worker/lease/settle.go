@@ -27,6 +27,9 @@ func (p *delivered) commit(ctx context.Context, e job.Evaluation) {
 	}
 }
 
+// store makes the two durable effects of a success, in their order: a record
+// that is done has its evaluation. An evaluation without its record is an
+// orphan that nothing reads.
 func (p *delivered) store(ctx context.Context, e *job.Evaluation) error {
 	if e.Requests == 0 {
 		e.Requests = int(p.requests.Load())
@@ -143,6 +146,7 @@ func (p *delivered) buryNamed(ctx context.Context, round string, uid int, f job.
 	return err
 }
 
+// nak is the last word for a job that is to run again.
 func (p *delivered) nak(delay time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if p.term.lost() { // settled too late, it would end another's lease
@@ -152,6 +156,7 @@ func (p *delivered) nak(delay time.Duration) func(context.Context) error {
 	}
 }
 
+// terminate is the last word for a job that is dead.
 func (p *delivered) terminate(f job.Failure) func(context.Context) error {
 	return func(ctx context.Context) error { return p.d.Term(ctx, string(f.Class)) }
 }
@@ -159,7 +164,7 @@ func (p *delivered) terminate(f job.Failure) func(context.Context) error {
 // settle says the last word about the message. The record has its state by
 // now, so if the word is lost the message comes again and is removed then.
 func (p *delivered) settle(ctx context.Context, how string, say func(context.Context) error) {
-	p.term.hush()
+	p.term.hush() // a heartbeat after the last word could undo it
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.term.timing.lease)
 	defer cancel()
 	ctx, settling := startStep(ctx, telemetry.SpanSettle)

@@ -34,6 +34,8 @@ type timing struct {
 	retry  time.Duration // after a heartbeat that was not confirmed
 }
 
+// timingOf gives, for the default lease of 30 s: heartbeats every 10 s, the
+// local deadline at 25 s, and another try 2.5 s after a failed heartbeat.
 func timingOf(ackWait time.Duration) timing {
 	return timing{lease: ackWait, beat: ackWait / 3, margin: ackWait / 6, retry: ackWait / 12}
 }
@@ -114,6 +116,7 @@ func (l *term) beat(ctx context.Context) {
 	}
 }
 
+// until is the local deadline as of now.
 func (l *term) until() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -25,10 +25,12 @@ func startProcess(ctx context.Context, d *jobstream.Delivery) (context.Context, 
 	return ctx, span
 }
 
+// startStep opens the span of a commit or a settlement.
 func startStep(ctx context.Context, name string) (context.Context, trace.Span) {
 	return otel.Tracer(telemetry.Scope).Start(ctx, name) //nolint:spancheck // endStep ends it
 }
 
+// endStep ends it; err is nil also for what is nobody's fault.
 func endStep(span trace.Span, err error) {
 	if err != nil {
 		span.RecordError(err)
@@ -37,6 +39,7 @@ func endStep(span trace.Span, err error) {
 	span.End()
 }
 
+// markFailed shows on the attempt's span why it failed.
 func markFailed(ctx context.Context, f job.Failure) {
 	span := trace.SpanFromContext(ctx)
 	span.SetAttributes(telemetry.FailClass.String(string(f.Class)))

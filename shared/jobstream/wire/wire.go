@@ -62,6 +62,7 @@ func (w *Wire) Hold(directions ...Direction) { w.set(true, directions) }
 // Release lets go what was held, and whatever comes.
 func (w *Wire) Release() { w.set(false, []Direction{Up, Down}) }
 
+// set changes what is held and wakes whoever waits for it.
 func (w *Wire) set(held bool, directions []Direction) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,6 +97,7 @@ func (w *Wire) Close() error {
 	return nil
 }
 
+// accept pairs each connection with one to the target.
 func (w *Wire) accept() {
 	for {
 		client, err := w.listener.Accept()
@@ -115,6 +117,7 @@ func (w *Wire) accept() {
 	}
 }
 
+// keep notes connections for Cut; after Close it refuses them.
 func (w *Wire) keep(conns ...net.Conn) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
