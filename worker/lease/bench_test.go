@@ -2,6 +2,7 @@ package lease_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ func BenchmarkNoop(b *testing.B) {
 	}
 	done := make(chan struct{}, b.N)
 	r, err := lease.New(lease.Config{
-		Worker: "bench", Bus: bus, Slots: 64,
+		Worker: "bench", Bus: bus, Slots: 64, Log: slog.New(slog.DiscardHandler),
 		Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
 			done <- struct{}{}
 			return job.Evaluation{}, nil
