@@ -1,6 +1,10 @@
 package tokenscore
 
-import "io"
+import (
+	"io"
+
+	"mirrorfleet/worker/tokenscore/grammars/manifest"
+)
 
 // What the external tests and fuzz targets reach into.
 
@@ -30,3 +34,26 @@ func (p *Pool) Pids() []int {
 
 // MemoryOf is what a process has mapped and resident.
 var MemoryOf = memoryOf
+
+// Parser parses without walking: what a benchmark compares with.
+type Parser struct{ library *library }
+
+func NewParser(dir string) (*Parser, error) {
+	m, err := manifest.Read(dir)
+	if err != nil {
+		return nil, err
+	}
+	l, err := openLibrary(dir, m)
+	return &Parser{l}, err
+}
+
+func (p *Parser) Close() { p.library.close() }
+
+func (p *Parser) Parse(language string, text []byte) error {
+	lang, err := p.library.language(language)
+	if err != nil {
+		return err
+	}
+	_, err = p.library.walk(lang, nil, text, parseTimeout)
+	return err
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/tokenscore/grammars/manifest"
+)
+
+// built copies what `make grammars` made, so that a test may break it.
+func built(t *testing.T) string {
+	t.Helper()
+	from := os.Getenv("MIRRORFLEET_GRAMMARS")
+	if from == "" {
+		from = filepath.Join("..", "..", "..", "bin", "grammars")
+	}
+	if _, err := os.Stat(from); err != nil {
+		t.Fatalf("there are no grammars in %s: run `make grammars`, or name another directory in MIRRORFLEET_GRAMMARS", from)
+	}
+	out := filepath.Join(t.TempDir(), "grammars")
+	if err := os.CopyFS(out, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// offline builds with neither Python nor a compiler: whatever asks for one fails.
+func offline(t *testing.T, out string, args ...string) (code int, stderr string) {
+	t.Helper()
+	var b bytes.Buffer
+	nothing := filepath.Join(t.TempDir(), "nothing")
+	code = run(context.Background(), append([]string{"-out", out, "-python", nothing, "-cc", nothing}, args...), &b)
+	return code, b.String()
+}
+
+// With everything built, nothing is asked for, said or touched.
+func TestSecondBuildDoesNothing(t *testing.T) {
+	t.Parallel()
+	out := built(t)
+	before, err := os.Stat(filepath.Join(out, manifest.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, stderr := offline(t, out); code != 0 || stderr != "" {
+		t.Fatalf("code %d, said %q; want 0 and nothing", code, stderr)
+	}
+	after, err := os.Stat(filepath.Join(out, manifest.Name))
+	if err != nil || !os.SameFile(before, after) {
+		t.Errorf("the manifest was replaced (%v)", err)
+	}
+}
+
+// What a killed build left is put right: its work removed, the old grammars,
+// caught between two renames, put back.
+func TestKilledBuildIsPutRight(t *testing.T) {
+	t.Parallel()
+	out := built(t)
+	b := builder{out: out}
+	left := filepath.Join(filepath.Dir(out), workPrefix(out)+"123")
+	for _, err := range []error{os.Rename(out, b.aside()), os.MkdirAll(filepath.Join(left, "stage"), 0o755)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, stderr := offline(t, out); code != 0 {
+		t.Fatalf("code %d, said %q; want 0", code, stderr)
+	}
+	for path, want := range map[string]bool{out: true, b.aside(): false, left: false} {
+		if exists(path) != want {
+			t.Errorf("%s exists: %v, want %v", path, !want, want)
+		}
+	}
+}
+
+// One damaged or outdated object is built anew alone; a build that fails, here
+// for want of a compiler, names the command that installs it and leaves the old
+// directory and nothing else.
+func TestFailedBuildLeavesTheOldOne(t *testing.T) {
+	t.Parallel()
+	out := built(t)
+	broken := filepath.Join(out, "go.so")
+	if err := os.WriteFile(broken, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := builder{out: out, old: readOld(out)}
+	if got := b.stale(); len(got) != 1 || got[0] != "go" {
+		t.Errorf("to be built: %v, want go alone", got)
+	}
+	code, stderr := offline(t, out)
+	if code != 1 || !strings.Contains(stderr, "no C compiler") || !strings.Contains(stderr, "install") {
+		t.Errorf("code %d, said %q; want 1 and how to install a compiler", code, stderr)
+	}
+	// A compiler, or what passes for one, but no Python to download with.
+	code, stderr = offline(t, out, "-cc", "true")
+	if code != 1 || !strings.Contains(stderr, "no Python") || !strings.Contains(stderr, "install") {
+		t.Errorf("code %d, said %q; want 1 and how to install Python", code, stderr)
+	}
+	if data, err := os.ReadFile(broken); string(data) != "damaged" {
+		t.Errorf("the old directory changed: %q, %v", data, err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), workPrefix(out)) {
+			t.Errorf("%s was left behind", entry.Name())
+		}
+	}
+}
+
+// A download that is not the one expected is never unpacked.
+func TestForeignDownloadIsRefused(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "grammars")
+	b := builder{out: out}
+	for _, p := range manifest.Packages() {
+		if err := writeFile(filepath.Join(b.cache(), p.File), strings.NewReader("something else")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, stderr := offline(t, out, "-cc", "true"); code != 1 || !strings.Contains(stderr, "no Python") {
+		t.Errorf("code %d, said %q; want it to download anew", code, stderr)
+	}
+	if exists(out) {
+		t.Error("there is an output")
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"-out", "x", "y"}, {"-out", "x", "-jobs", "0"}, {"-nonsense"}} {
+		var b bytes.Buffer
+		if code := run(context.Background(), args, &b); code != 2 || b.Len() == 0 {
+			t.Errorf("%q: code %d, said %q; want 2 and why", args, code, b.String())
+		}
+	}
+}
+
+// Another C source, flag or package makes another recipe; languages have each
+// their own.
+func TestRecipes(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{runtimeRecipe(): "runtime"}
+	for _, language := range scoring.Languages() {
+		r := grammarRecipe(language)
+		if other, taken := seen[r]; taken {
+			t.Errorf("%s and %s have one recipe", language, other)
+		}
+		seen[r] = language
+	}
+	if recipe("a", nil) == recipe("b", nil) || recipe("a", []string{"-O1"}) == recipe("a", nil) {
+		t.Error("other sources or flags give the same recipe")
+	}
+}
+
+// Every grammar in the manifest has what a release must hand on.
+func TestManifestNamesLicences(t *testing.T) {
+	t.Parallel()
+	out := built(t)
+	m, err := manifest.Read(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range m.Languages {
+		if g.License == "" || g.Repository == "" || g.ABI < oldestABI || g.ABI > newestABI || g.Sources == "" {
+			t.Errorf("grammar %+v lacks something", g)
+		}
+	}
+	notice, err := os.ReadFile(filepath.Join(out, noticeFile))
+	if err != nil || strings.Count(string(notice), "\n| ") != len(scoring.Languages())+1 {
+		t.Errorf("the notice does not list every language (%v):\n%s", err, notice)
+	}
+}
