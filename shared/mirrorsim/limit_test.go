@@ -103,6 +103,21 @@ func TestMitigation(t *testing.T) {
 	}
 }
 
+// The log too counts what a mitigation period refuses: here the fixed windows
+// have changed meanwhile, and the log alone is over the limit by much.
+func TestRefusedRequestsStayInTheLog(t *testing.T) {
+	t.Parallel()
+	c := mirrorsim.NewCounter(2, window, 3*second, 9*second, 9*second) // windows start at 1 s, 11 s, …
+	for i, step := range []struct {
+		at time.Duration
+		by string
+	}{{8 * second, ""}, {8 * second, ""}, {8 * second, "fixed"}, {10 * second, ""}, {10 * second, ""}, {19 * second, "sliding"}} {
+		if _, _, by := c.Admit(step.at); by != step.by {
+			t.Errorf("step %d at %s: refused by %q, want %q", i, step.at, by, step.by)
+		}
+	}
+}
+
 // A bucket of 50 refilled at 5/s, the usual choice, is refused by a limit of
 // 50 in 10 s; one slot every 1/4.68 s never is, whatever the phases.
 func TestThePaceThatFits(t *testing.T) {

@@ -31,8 +31,8 @@ func TestPagingRoundTrip(t *testing.T) {
 		for cursor := ""; ; {
 			answer := b.list(http.MethodPost, path+cursor, body)
 			page := numbers(t, answer.PullRequests)
-			if len(page) == 0 || len(page) > limit {
-				t.Fatalf("limit %d: page of %d items", limit, len(page))
+			if wanted := min(limit, len(want)-len(got)); len(page) != wanted {
+				t.Fatalf("limit %d: page of %d items after %d, want %d", limit, len(page), len(got), wanted)
 			}
 			got = append(got, page...)
 			if answer.NextCursor == nil {
