@@ -17,6 +17,10 @@ func (t *total) add(x float64) {
 	t.high = sum
 }
 
+// addWhole adds a number that the validator keeps as an integer: its sums do
+// not compensate for those.
+func (t *total) addWhole(x float64) { t.high += x }
+
 func (t *total) value() float64 {
 	if t.low != 0 && !math.IsInf(t.low, 0) && !math.IsNaN(t.low) {
 		return t.high + t.low

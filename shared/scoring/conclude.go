@@ -1,9 +1,6 @@
 package scoring
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // miner is one miner while a round is concluded.
 type miner struct {
@@ -153,6 +150,3 @@ func (m *miner) outcome() MinerOutcome {
 	}
 	return out
 }
-
-// farFuture stands for an instant that is not known, after all that are.
-var farFuture = time.Date(9999, time.December, 31, 23, 59, 59, 999999000, time.UTC)

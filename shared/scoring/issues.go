@@ -58,10 +58,11 @@ func classify(issue *Issue, repo *Repository) (Classification, Reason) {
 	return IssueSolved, Reason{}
 }
 
-// createdOrFarFuture orders issues whose creation is not known after the others.
+// createdOrFarFuture orders issues whose creation is not known after the
+// others: they get the last microsecond that the validator can tell.
 func (i *Issue) createdOrFarFuture() time.Time {
 	if i.CreatedAt.IsZero() {
-		return farFuture
+		return time.Date(9999, time.December, 31, 23, 59, 59, 999999000, time.UTC)
 	}
 	return i.CreatedAt
 }

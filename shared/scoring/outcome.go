@@ -51,6 +51,9 @@ type Reward struct {
 
 // MinerOutcome is one miner of a concluded round.
 type MinerOutcome struct {
+	PullFigures
+	IssueFigures
+
 	UID      int     `json:"uid"`
 	Hotkey   string  `json:"hotkey"`
 	GitHubID string  `json:"github_id"` // "0" for who failed before it was known
@@ -69,9 +72,6 @@ type MinerOutcome struct {
 	IssuesIncomplete bool `json:"issues_incomplete,omitempty"`
 	// UniqueRepositories counts those of scored merged pull requests.
 	UniqueRepositories int `json:"unique_repositories"`
-
-	PullFigures
-	IssueFigures
 
 	Repositories []RepositoryOutcome  `json:"repositories"`  // by name
 	PullRequests []PullRequestOutcome `json:"pull_requests"` // merged, open, closed, each in the order received
@@ -122,13 +122,15 @@ type IssueFigures struct {
 
 // RepositoryOutcome is what one repository gives a miner.
 type RepositoryOutcome struct {
-	Repository string `json:"repository_full_name"`
 	PullFigures
 	IssueFigures
 
+	Repository string `json:"repository_full_name"`
 	// PullGate and IssueGate are nil where nothing was there to be judged.
 	PullGate  *Gate `json:"pull_gate,omitempty"`
 	IssueGate *Gate `json:"issue_gate,omitempty"`
+
+	baseWhole bool // see Repository.fixedWhole
 }
 
 // Gate is why a repository does or does not pay a miner, with its thresholds.

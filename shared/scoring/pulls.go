@@ -58,7 +58,7 @@ func of(pulls []PullRequestOutcome, repository string) []*PullRequestOutcome {
 func (m *miner) scoreRepository(repo *Repository) {
 	merged, open, closed := of(m.merged, repo.Name), of(m.open, repo.Name), of(m.closed, repo.Name)
 	out := m.repository(repo.Name)
-	*out = RepositoryOutcome{Repository: repo.Name, PullFigures: figuresOf(merged, open, closed)}
+	*out = RepositoryOutcome{Repository: repo.Name, PullFigures: figuresOf(merged, open, closed), baseWhole: repo.fixedWhole}
 	gate := pullGate(&out.PullFigures, &repo.Eligibility)
 	out.PullGate = &gate
 	out.Eligible = gate.Code == GateOpen
@@ -130,7 +130,7 @@ func (m *miner) pullTotals() {
 	list := m.repositories
 	m.out.PullFigures = PullFigures{
 		Eligible:             slices.ContainsFunc(list, func(r repo) bool { return r.Eligible }),
-		BaseTotalScore:       sumOf(list, func(r *repo) float64 { return r.BaseTotalScore }),
+		BaseTotalScore:       baseTotal(list),
 		TotalScore:           sumOf(list, func(r *repo) float64 { return r.TotalScore }),
 		TotalCollateralScore: sumOf(list, func(r *repo) float64 { return r.TotalCollateralScore }),
 		TotalNodesScored:     countOf(list, func(r *repo) int { return r.TotalNodesScored }),
@@ -146,4 +146,17 @@ func (m *miner) pullTotals() {
 	for i := range list {
 		m.out.Credibility = max(m.out.Credibility, list[i].Credibility)
 	}
+}
+
+// baseTotal sums the base scores of repositories up.
+func baseTotal(list []RepositoryOutcome) float64 {
+	var t total
+	for i := range list {
+		if list[i].baseWhole {
+			t.addWhole(list[i].BaseTotalScore)
+		} else {
+			t.add(list[i].BaseTotalScore)
+		}
+	}
+	return t.value()
 }

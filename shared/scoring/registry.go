@@ -27,6 +27,10 @@ type Repository struct {
 	FixedBaseScore *float64
 	Eligibility    Eligibility
 	Scoring        Scoring
+
+	// fixedWhole says that the fixed base score is written as an integer,
+	// which decides how sums of it are rounded.
+	fixedWhole bool
 }
 
 // LabelMultiplier is a glob over lower-cased label names with what a label that

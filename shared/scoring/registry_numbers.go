@@ -43,38 +43,44 @@ func (s setting) holds(x float64) bool {
 	return true
 }
 
-var eligibilityNumbers = []setting{
-	{key: "min_valid_merged_prs"},
-	{key: "min_credibility", high: 1},
-	{key: "excessive_pr_penalty_base_threshold"},
-	{key: "open_pr_threshold_token_score", aboveLow: true}, // a divisor
-	{key: "max_open_pr_threshold"},
-	{key: "min_valid_solved_issues"},
-	{key: "min_issue_credibility", high: 1},
-	{key: "min_token_score_for_valid_issue"},
-	{key: "open_issue_spam_base_threshold"},
-	{key: "open_issue_spam_token_score_per_slot", aboveLow: true}, // a divisor
-	{key: "max_open_issue_threshold"},
+func eligibilityNumbers() []setting {
+	return []setting{
+		{key: "min_valid_merged_prs"},
+		{key: "min_credibility", high: 1},
+		{key: "excessive_pr_penalty_base_threshold"},
+		{key: "open_pr_threshold_token_score", aboveLow: true}, // a divisor
+		{key: "max_open_pr_threshold"},
+		{key: "min_valid_solved_issues"},
+		{key: "min_issue_credibility", high: 1},
+		{key: "min_token_score_for_valid_issue"},
+		{key: "open_issue_spam_base_threshold"},
+		{key: "open_issue_spam_token_score_per_slot", aboveLow: true}, // a divisor
+		{key: "max_open_issue_threshold"},
+	}
 }
 
-var scoringNumbers = []setting{
-	{key: "pr_lookback_days", low: 1, high: 90},
-	{key: "open_pr_collateral_percent", high: 1},
-	{key: "review_penalty_rate", high: 1, aboveLow: true},
-	{key: "standard_issue_multiplier", low: 1, high: 5},
-	{key: "maintainer_issue_multiplier", low: 1, high: 5},
-	{key: "src_tok_saturation_scale", low: 10, high: 500},
+func scoringNumbers() []setting {
+	return []setting{
+		{key: "pr_lookback_days", low: 1, high: 90},
+		{key: "open_pr_collateral_percent", high: 1},
+		{key: "review_penalty_rate", high: 1, aboveLow: true},
+		{key: "standard_issue_multiplier", low: 1, high: 5},
+		{key: "maintainer_issue_multiplier", low: 1, high: 5},
+		{key: "src_tok_saturation_scale", low: 10, high: 500},
+	}
 }
 
-var decayNumbers = []setting{
-	{key: "grace_period_hours", high: 168},
-	{key: "sigmoid_midpoint_days", low: 1, high: 90},
-	{key: "sigmoid_steepness", low: 0.01, high: 5},
-	{key: "min_multiplier", high: 1},
+func decayNumbers() []setting {
+	return []setting{
+		{key: "grace_period_hours", high: 168},
+		{key: "sigmoid_midpoint_days", low: 1, high: 90},
+		{key: "sigmoid_steepness", low: 0.01, high: 5},
+		{key: "min_multiplier", high: 1},
+	}
 }
 
 func (p *registryParser) eligibility(e *Eligibility, s field) {
-	p.group(s.key, s.value, eligibilityNumbers, []any{
+	p.group(s.key, s.value, eligibilityNumbers(), []any{
 		&e.MinValidMergedPRs, &e.MinCredibility, &e.ExcessivePRPenaltyBaseThreshold, &e.OpenPRThresholdTokenScore,
 		&e.MaxOpenPRThreshold, &e.MinValidSolvedIssues, &e.MinIssueCredibility, &e.MinTokenScoreForValidIssue,
 		&e.OpenIssueSpamBaseThreshold, &e.OpenIssueSpamTokenScorePerSlot, &e.MaxOpenIssueThreshold,
@@ -82,7 +88,7 @@ func (p *registryParser) eligibility(e *Eligibility, s field) {
 }
 
 func (p *registryParser) scoring(c *Scoring, s field) {
-	p.group(s.key, s.value, scoringNumbers, []any{
+	p.group(s.key, s.value, scoringNumbers(), []any{
 		&c.PRLookbackDays, &c.OpenPRCollateralPercent, &c.ReviewPenaltyRate, &c.StandardIssueMultiplier,
 		&c.MaintainerIssueMultiplier, &c.SrcTokSaturationScale,
 	}, func(inner field) bool {
@@ -90,7 +96,7 @@ func (p *registryParser) scoring(c *Scoring, s field) {
 			return false
 		}
 		d := &c.TimeDecay
-		p.group(s.key+"."+inner.key, inner.value, decayNumbers, []any{
+		p.group(s.key+"."+inner.key, inner.value, decayNumbers(), []any{
 			&d.GracePeriodHours, &d.SigmoidMidpointDays, &d.SigmoidSteepness, &d.MinMultiplier,
 		}, nil)
 		return true

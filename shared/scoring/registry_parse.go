@@ -99,17 +99,19 @@ func isNamePart(s string) bool {
 	})
 }
 
-// settings of a repository that are numbers of its own, not of a group's.
-var ownNumbers = []setting{
-	{key: "emission_share", low: 0, high: 1, needed: true},
-	{key: "issue_discovery_share", low: 0, high: 1},
-	{key: "maintainer_cut", low: 0, high: 1},
-	{key: "default_label_multiplier", unbounded: true},
+// ownNumbers are the numbers of a repository that stand in no group.
+func ownNumbers() []setting {
+	return []setting{
+		{key: "emission_share", low: 0, high: 1, needed: true},
+		{key: "issue_discovery_share", low: 0, high: 1},
+		{key: "maintainer_cut", low: 0, high: 1},
+		{key: "default_label_multiplier", unbounded: true},
+	}
 }
 
 func (p *registryParser) repository(repo *Repository, settings []field) {
 	own := []any{&repo.EmissionShare, &repo.IssueDiscoveryShare, &repo.MaintainerCut, &repo.DefaultLabelMultiplier}
-	p.numbers("", settings, ownNumbers, own)
+	p.numbers("", settings, ownNumbers(), own)
 	repo.MaintainerCut = min(repo.MaintainerCut, maxMaintainerCut)
 	for _, s := range settings {
 		switch s.key {
@@ -121,12 +123,13 @@ func (p *registryParser) repository(repo *Repository, settings []field) {
 			repo.LabelMultipliers = p.labels(s)
 		case "fixed_base_score":
 			repo.FixedBaseScore = p.fixed(s)
+			repo.fixedWhole = repo.FixedBaseScore != nil && !strings.ContainsAny(string(s.value), ".eE")
 		case "eligibility":
 			p.eligibility(&repo.Eligibility, s)
 		case "scoring":
 			p.scoring(&repo.Scoring, s)
 		default:
-			if !slices.ContainsFunc(ownNumbers, func(n setting) bool { return n.key == s.key }) {
+			if !slices.ContainsFunc(ownNumbers(), func(n setting) bool { return n.key == s.key }) {
 				p.registry.Ignored = append(p.registry.Ignored, p.name+": "+s.key)
 			}
 		}
@@ -137,6 +140,9 @@ func (p *registryParser) branches(s field) []string {
 	var patterns []*string
 	if err := json.Unmarshal(s.value, &patterns); err != nil || slices.Contains(patterns, nil) {
 		p.refuse(s.key, s.value, "a list of branch patterns, or null")
+		return nil
+	}
+	if len(patterns) == 0 {
 		return nil
 	}
 	branches := make([]string, len(patterns))

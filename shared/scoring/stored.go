@@ -23,8 +23,9 @@ type StoredEvaluation struct {
 
 // StoredRepository is one repository's issue figures.
 type StoredRepository struct {
-	Repository string `json:"repository_full_name"`
 	IssueFigures
+
+	Repository string `json:"repository_full_name"`
 }
 
 // StoredChange is what a round does to one stored evaluation.
@@ -101,7 +102,7 @@ func (s *store) renewIssues(m *miner) {
 	entry.ScoredIssues = slices.Clone(m.out.ScoredIssues)
 	entry.Repositories = slices.Clone(former.Repositories)
 	for i := range m.repositories {
-		figures := StoredRepository{m.repositories[i].Repository, m.repositories[i].IssueFigures}
+		figures := StoredRepository{m.repositories[i].IssueFigures, m.repositories[i].Repository}
 		at := slices.IndexFunc(entry.Repositories, func(r StoredRepository) bool { return r.Repository == figures.Repository })
 		if at < 0 {
 			entry.Repositories = append(entry.Repositories, figures)

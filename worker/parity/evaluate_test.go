@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -27,7 +26,7 @@ func startScorer(t testing.TB) (*tokenscore.Pool, *scoring.Weights) {
 	}
 	pool, err := tokenscore.New(t.Context(), tokenscore.Config{
 		Command: []string{os.Args[0], childArgument}, Grammars: grammars(), Budget: time.Hour,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -48,6 +47,16 @@ type scorer struct {
 
 	mu   sync.Mutex
 	seen map[string]*scoring.TokenFigures
+	// loaded are the pull requests that were scored, for the benchmark.
+	loaded []loadedPull
+}
+
+type loadedPull struct {
+	pr       scoring.PullRequest
+	registry scoring.Registry
+	repo     *scoring.Repository
+	figures  *scoring.TokenFigures
+	asOf     time.Time
 }
 
 // files fetches and scores a pull request's files; stored is what the answer
@@ -115,6 +124,7 @@ func (s *scorer) pull(ctx context.Context, client *mirror.Client, w *world, r ro
 			figures = scored
 		}
 	}
+	s.loaded = append(s.loaded, loadedPull{pr, w.registry, repo, figures, r.AsOf})
 	return scoring.Score(pr, repo, figures, r.AsOf), nil
 }
 

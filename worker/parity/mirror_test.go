@@ -3,7 +3,6 @@ package parity_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -65,7 +64,7 @@ func startMirror(t testing.TB, w *world, r round) *mirror.Client {
 	})
 	server := httptest.NewServer(mux)
 	client, err := mirror.New(mirror.Config{
-		BaseURL: server.URL, Meter: unmetered{t}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		BaseURL: server.URL, Meter: unmetered{t}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

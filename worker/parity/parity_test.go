@@ -67,7 +67,7 @@ func (t *tally) add(where string, c *comparison) {
 // TestRounds holds every round of every case to what the validator made of it,
 // to its bytes in whatever order its input was put together, and to its bytes
 // when it is replayed from what was stored of it.
-func TestRounds(t *testing.T) {
+func TestRounds(t *testing.T) { //nolint:tparallel // the group of subtests ends before the tally is told
 	t.Parallel()
 	pool, weights := startScorer(t)
 	var sum tally
@@ -205,4 +205,30 @@ func TestFolderIsNeverAPass(t *testing.T) {
 			t.Errorf("%s: got %v, want an error that names %s", name, err, file)
 		}
 	}
+}
+
+// BenchmarkRules runs the rules alone over every round of every case: what
+// loads, scores and concludes, with the token figures given.
+func BenchmarkRules(b *testing.B) {
+	pool, weights := startScorer(b)
+	var inputs []scoring.RoundInput
+	var pulls []loadedPull
+	for _, w := range cases(b) {
+		s := &scorer{pool: pool, weights: weights, seen: map[string]*scoring.TokenFigures{}}
+		for _, r := range run(b, s, w) {
+			inputs = append(inputs, r.input)
+		}
+		pulls = append(pulls, s.loaded...)
+	}
+	for b.Loop() {
+		for _, p := range pulls {
+			scoring.Load([]scoring.PullRequest{p.pr}, p.registry)
+			scoring.Score(p.pr, p.repo, p.figures, p.asOf)
+		}
+		for _, in := range inputs {
+			scoring.Conclude(in)
+		}
+	}
+	b.ReportMetric(float64(len(inputs)), "rounds")
+	b.ReportMetric(float64(len(pulls)), "pulls")
 }
