@@ -46,7 +46,7 @@ if s[1] ~= run or high <= 0 or next_slot <= 0
   or next_slot > now + horizon + interval
   or (known and next_slot < in_next) then
   now = clock
-  cool = now + math.max(cool - high, 0)
+  cool = now + (high > 0 and math.max(cool - high, 0) or 0)
   next_slot = now + horizon + interval
   born, skew, turn = now, 0, 0
   redis.call('HSET', KEYS[1], 'run', run, 'born', text(born), 'restarts', text(number(10) + 1))
@@ -72,7 +72,7 @@ if slot - now > horizon then
 end
 
 next_slot = slot + interval
-local last = clock + slot - now
+local last = clock + (slot - now)
 local index = math.floor(last / cell_length)
 local field = 'u' .. text(index % cells)
 local count = string.match(redis.call('HGET', KEYS[1], field) or '', '^' .. text(index) .. ':(%d+)$') or '0'

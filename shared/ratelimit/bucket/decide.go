@@ -51,9 +51,12 @@ func (s State) advance(clock int64, known bool, in Request) (State, int64) {
 }
 
 // restart is the start from an unknown state. A cool-down goes on for as long as
-// it had to run when the state was written.
+// it had to run when the state was written, if that can be told.
 func (s State) restart(run string, now int64, in Request) State {
-	cool := max(s.Cool-s.High, 0)
+	cool := int64(0)
+	if s.High > 0 {
+		cool = max(s.Cool-s.High, 0)
+	}
 	s.Run, s.High, s.Born = run, now, now
 	s.Next = now + in.Horizon + in.Interval
 	s.Skew, s.Turn, s.Cool = 0, 0, now+cool
@@ -75,7 +78,7 @@ func (s State) refuse(slot, now int64, in Request) (State, Reply) {
 
 func (s State) grant(slot, now, clock int64, in Request) (State, Reply) {
 	s.Next = slot + in.Interval
-	s.Last = clock + slot - now
+	s.Last = clock + (slot - now)
 	s.Granted++
 	index := s.Last / CellLength
 	cell := &s.Use[index%Cells]

@@ -1,0 +1,299 @@
+package ratelimit_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/ratelimit/bucket"
+)
+
+// TestScriptIsDecide walks the script and bucket.Decide side by side through
+// random requests, clocks, run ids and spoilt states, and compares the answer after
+// each step and the whole state after every tenth. The script's clock and run id come in as
+// arguments, in the one place each where it looks at them.
+func TestScriptIsDecide(t *testing.T) {
+	t.Parallel()
+	source := replaceOnce(t, ratelimit.ReserveSource, "redis.call('TIME')", "{ ARGV[14], ARGV[15] }")
+	source = replaceOnce(t, source, "redis.pcall('INFO', 'server')", "ARGV[16]")
+	for name, on := range map[string]struct {
+		server  func(testing.TB) *server
+		batches int
+	}{"embedded": {embedded, batches}, "redis-server": {process, 200}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWalk(7)
+			script, rdb := redis.NewScript(strings.Replace(walker, "SOURCE", source, 1)), patient(t, on.server(t))
+			for range on.batches {
+				w.compare(t, script, rdb, 500)
+			}
+			w.wantAll(t)
+		})
+	}
+}
+
+// walker takes many steps in one call: each a field to spoil with its value, and
+// the arguments of the script.
+const walker = `
+local function step(KEYS, ARGV)
+SOURCE
+end
+local out = {}
+for at = 1, #ARGV, 18 do
+  if ARGV[at] == 'all' then
+    redis.call('DEL', KEYS[1])
+  elseif ARGV[at] ~= '' then
+    redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
+  end
+  local args = {}
+  for i = 1, 16 do args[i] = ARGV[at + 1 + i] end
+  out[#out + 1] = { step(KEYS, args), #out % 10 == 9 and redis.call('HGETALL', KEYS[1]) or nil }
+end
+return out`
+
+// patient returns a client that waits for as long as a batch takes.
+func patient(t *testing.T, s *server) *redis.Client {
+	t.Helper()
+	rdb, err := ratelimit.NewClient(s.url, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = rdb.Close() })
+
+	return rdb
+}
+
+// TestScriptReadsTheServersClock takes steps of the script as it is, on a Redis
+// whose TIME can be set.
+func TestScriptReadsTheServersClock(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	rdb := patient(t, &server{url: "redis://" + m.Addr()})
+	script := redis.NewScript(ratelimit.ReserveSource)
+	w := newWalk(8)
+	w.run, w.oneRun = bucket.NoRun, true
+	for range 200 {
+		m.SetTime(time.UnixMicro(w.clock))
+		s := w.step()
+		if s.spoilt != "" {
+			continue // the walk goes on from a state that this Redis does not have
+		}
+		got, err := script.Run(t.Context(), rdb, []string{"bucket"}, s.args[:13]...).Int64Slice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.wantReply(t, got)
+	}
+}
+
+func replaceOnce(t *testing.T, text, from, to string) string {
+	t.Helper()
+	if strings.Count(text, from) != 1 {
+		t.Fatalf("the script has %q %d times, want once", from, strings.Count(text, from))
+	}
+
+	return strings.Replace(text, from, to, 1)
+}
+
+// walk is one bucket, and a caller, that live through random times.
+type walk struct {
+	random *rand.Rand
+	state  bucket.State
+	clock  int64
+	run    string
+	oneRun bool // the server stays, and its state is left alone
+
+	session  bucket.Session
+	base     time.Time // the caller's own clock is base plus mine
+	mine     time.Duration
+	steps    int
+	verdicts [3]int
+	spoilt   int
+	restarts int
+}
+
+func newWalk(seed uint64) *walk {
+	return &walk{random: rand.New(rand.NewPCG(seed, seed)), clock: 1_700_000_000_000_000, run: "a", base: time.Unix(1, 0)}
+}
+
+// step is one of them: what is done to the script, and what Decide makes of it.
+type step struct {
+	number        int
+	spoilt, value string
+	args          []any
+	before, state bucket.State
+	in            bucket.Request
+	clock         int64
+	reply         bucket.Reply
+}
+
+// String tells what the step did, for messages.
+func (s step) String() string {
+	return fmt.Sprintf("step %d: state %+v\nrequest %+v at %d", s.number, s.before, s.in, s.clock)
+}
+
+func (w *walk) step() step {
+	s := step{number: w.steps}
+	w.steps++
+	if !w.oneRun && w.random.IntN(40) == 0 {
+		s.spoilt, s.value = w.spoil()
+	}
+	in := w.request()
+	s.before, s.in, s.clock = w.state, in, w.clock
+	w.state, s.reply = bucket.Decide(w.state, w.run, w.clock, in)
+	s.state = w.state
+	s.args = []any{
+		bit(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
+		in.Born, in.Next, in.Now, in.Skew, in.Elapsed, bucket.CellLength, bucket.Cells,
+		w.clock / 1_000_000, w.clock % 1_000_000, "# Server\r\nrun_id:" + w.run + "\r\n",
+	}
+	w.verdicts[s.reply.Verdict]++
+	w.restarts += int(w.state.Restarts - s.before.Restarts)
+	if w.random.IntN(10) != 0 { // else the answer is lost
+		w.session.Learn(s.reply, w.base.Add(w.mine))
+	}
+	w.pass()
+
+	return s
+}
+
+// compare takes n steps and checks what the script answers to each and leaves behind.
+func (w *walk) compare(t *testing.T, script *redis.Script, rdb *redis.Client, n int) {
+	t.Helper()
+	steps := make([]step, n)
+	var args []any
+	for i := range steps {
+		steps[i] = w.step()
+		args = append(append(args, steps[i].spoilt, steps[i].value), steps[i].args...)
+	}
+	got, err := script.Run(t.Context(), rdb, []string{"bucket"}, args...).Slice()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range steps {
+		pair := got[i].([]any)
+		reply, err := redis.NewCmdResult(pair[0], nil).Int64Slice()
+		if err != nil {
+			t.Fatalf("step %d: the script answers %v: %v", s.number, pair[0], err)
+		}
+		s.wantReply(t, reply)
+		if len(pair) == 1 {
+			continue
+		}
+		record := map[string]string{}
+		for field := range slices.Chunk(pair[1].([]any), 2) {
+			record[field[0].(string)] = field[1].(string)
+		}
+		state, err := bucket.Parse(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state != s.state {
+			t.Fatalf("%v: new state (-Decide +script)\n%s", s, cmp.Diff(s.state, state))
+		}
+	}
+}
+
+func (s step) wantReply(t *testing.T, got []int64) {
+	t.Helper()
+	want := []int64{int64(s.reply.Verdict), s.reply.Wait, s.reply.Now, s.reply.Skew, s.reply.Next, s.reply.Born}
+	if !slices.Equal(want, got) {
+		t.Fatalf("%v: reply (-Decide +script)\n%s", s, cmp.Diff(want, got))
+	}
+}
+
+func bit(set bool) int {
+	if set {
+		return 1
+	}
+
+	return 0
+}
+
+// request draws one as a process might make it, or one of a process that has
+// forgotten, or remembers what never was.
+func (w *walk) request() bucket.Request {
+	interval := int64(213_542)
+	if w.random.IntN(200) == 0 {
+		interval = 1000 // a process with other settings
+	}
+	in := w.session.Fill(bucket.Request{
+		Reserve:  w.random.IntN(20) != 0,
+		Interval: interval, Horizon: 10_000_000, Tolerance: interval / 2,
+		MaxCool: 600_000_000,
+	}, w.base.Add(w.mine))
+	if w.random.IntN(200) == 0 {
+		in.Cool = w.random.Int64N(1 << w.random.IntN(30))
+	}
+	switch w.random.IntN(20) {
+	case 0:
+		in.Born, in.Next, in.Now, in.Skew, in.Elapsed = 0, 0, 0, 0, 0
+	case 1:
+		in.Next += w.random.Int64N(1_000_000)
+	case 2:
+		in.Now += w.random.Int64N(1_000_000) - 500_000
+	case 3:
+		in.Skew += w.random.Int64N(1_000_000) - 500_000
+	}
+
+	return in
+}
+
+// pass lets time pass, on the server's clock and on the caller's; sometimes the
+// server's steps, sometimes the server is another.
+func (w *walk) pass() {
+	d := w.random.Int64N([]int64{100, 300_000, 300_000, 20_000_000}[w.random.IntN(4)])
+	w.clock += d
+	w.mine += time.Duration(d) * time.Microsecond
+	switch w.random.IntN(60) {
+	case 0:
+		w.clock += w.random.Int64N(4_000_000_000) - 2_000_000_000
+	case 1:
+		if !w.oneRun {
+			w.run = fmt.Sprintf("%x", w.random.Uint32())
+		}
+	}
+}
+
+// spoil changes a field, or loses all of them.
+func (w *walk) spoil() (field, value string) {
+	w.spoilt++
+	field = []string{"high", "skew", "next", "turn", "cool", "born", "run", "all"}[w.random.IntN(8)]
+	if field == "all" {
+		w.state = bucket.State{}
+
+		return field, ""
+	}
+	value = []string{"0", "-5", "4000000000000000", fmt.Sprint(w.clock + w.random.Int64N(40_000_000) - 20_000_000)}[w.random.IntN(4)]
+	record := w.state.Record()
+	record[field] = value
+	state, err := bucket.Parse(record)
+	if err != nil {
+		panic(err) // every value above is a number
+	}
+	w.state = state
+
+	return field, value
+}
+
+// wantAll checks that the walk has been everywhere.
+func (w *walk) wantAll(t *testing.T) {
+	t.Helper()
+	for verdict, count := range w.verdicts {
+		if count < w.steps/100 {
+			t.Errorf("verdict %d came %d times, want one in a hundred or the walk shows little", verdict, count)
+		}
+	}
+	if w.spoilt < w.steps/100 || w.restarts < w.steps/100 {
+		t.Errorf("%d spoilt states, %d restarts, want one in a hundred of each", w.spoilt, w.restarts)
+	}
+	t.Logf("%d steps, verdicts %v, %d spoilt, %d restarts", w.steps, w.verdicts, w.spoilt, w.restarts)
+}

@@ -1,0 +1,218 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/ratelimit"
+)
+
+func newLogger(s signals) *slog.Logger { return slog.New(s) }
+
+// await yields until something has happened that nothing signals.
+func await(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	for !happened() {
+		if t.Context().Err() != nil {
+			t.Fatalf("the test ended before %s", what)
+		}
+		runtime.Gosched()
+	}
+}
+
+// TestWaitersAreServedInOrder, first in, first out.
+func TestWaitersAreServedInOrder(t *testing.T) {
+	t.Parallel()
+	const waiters = 20
+	l := embedded(t).limiter(t, quick())
+	served := make(chan int, waiters)
+	var all sync.WaitGroup
+	for i := range waiters {
+		all.Go(func() {
+			permit(t, l)
+			served <- i
+		})
+		// Before the first permit, a horizon away, all are in line.
+		await(t, "the waiter is in line", func() bool { return l.Stats().Waiting > i })
+	}
+	for want := range waiters {
+		// A waiter that has its permit tells it after the turn is handed on, so
+		// neighbours may swap in telling; permits are 25 ms apart.
+		if got := <-served; got != want {
+			t.Errorf("permit %d went to waiter %d", want, got)
+		}
+	}
+	all.Wait()
+	if stats := l.Stats(); stats.Waiting != 0 || !stats.WaitingSince.IsZero() {
+		t.Errorf("%d waiting since %v, want none", stats.Waiting, stats.WaitingSince)
+	}
+}
+
+// TestReservationOfOneWhoWent is handed to the next, not lost.
+func TestReservationOfOneWhoWent(t *testing.T) {
+	t.Parallel()
+	cfg := quick()
+	cfg.Horizon = 2 * time.Second // time enough to go and to be followed
+	l := embedded(t).limiter(t, cfg)
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error, 1)
+	go func() {
+		_, err := l.Permit(ctx)
+		gone <- err
+	}()
+	await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
+	cancel()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled Permit returned %v, want context.Canceled", err)
+	}
+	permit(t, l)
+	stats := l.Stats()
+	if got := state(t, l).Granted; got != 1+stats.Late {
+		t.Errorf("%d slots were granted for one permit (%d late), want the one that was left to be used", got, stats.Late)
+	}
+}
+
+// TestOneWhoLeavesTheLine does not hold up the others.
+func TestOneWhoLeavesTheLine(t *testing.T) {
+	t.Parallel()
+	l := embedded(t).limiter(t, quick())
+	first := make(chan struct{})
+	go func() { defer close(first); permit(t, l) }()
+	await(t, "the first waits", func() bool { return l.Stats().Waiting == 1 })
+	ctx, cancel := context.WithCancelCause(t.Context())
+	second := make(chan error, 1)
+	go func() { _, err := l.Permit(ctx); second <- err }()
+	await(t, "the second waits", func() bool { return l.Stats().Waiting == 2 })
+	third := make(chan struct{})
+	go func() { defer close(third); permit(t, l) }()
+	await(t, "the third waits", func() bool { return l.Stats().Waiting == 3 })
+	why := errors.New("no longer needed")
+	cancel(why)
+	if err := <-second; !errors.Is(err, why) {
+		t.Errorf("the second got %v, want the cause of its context", err)
+	}
+	<-first
+	<-third
+}
+
+func TestCloseEndsEveryWait(t *testing.T) {
+	t.Parallel()
+	l := embedded(t).limiter(t, quick())
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			if _, err := l.Permit(t.Context()); !errors.Is(err, ratelimit.ErrClosed) {
+				t.Errorf("a wait that Close ended returned %v, want ErrClosed", err)
+			}
+		})
+	}
+	await(t, "all wait", func() bool { return l.Stats().Waiting == 3 })
+	for range 2 {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	all.Wait()
+	if _, err := l.Permit(t.Context()); !errors.Is(err, ratelimit.ErrClosed) {
+		t.Errorf("Permit after Close returned %v, want ErrClosed", err)
+	}
+}
+
+// TestLostAnswerIsASlotSpent: the call ends at its timeout, the client does not
+// send it again by itself, and the next reservation is another slot.
+func TestLostAnswerIsASlotSpent(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *server) {
+		slow := newProxy(t, strings.TrimPrefix(s.url, "redis://"))
+		l := (&server{url: "redis://" + slow.address}).limiter(t, quick())
+		permit(t, l) // the bucket has started, the next request is granted at once
+		direct := s.limiter(t, quick())
+		had, before := state(t, direct).Granted, l.Stats()
+		slow.swallow()
+		permit(t, l)
+		slots, after := state(t, direct).Granted-had, l.Stats()
+		if after.Lost == before.Lost {
+			t.Fatalf("no answer was lost: %+v", after)
+		}
+		if most := (after.Asked - after.Refused) - (before.Asked - before.Refused); slots < 2 || slots > most {
+			t.Errorf("%d slots went with %+v, want 2 to %d: one spent on the lost answer, none on a resend", slots, after, most)
+		}
+	})
+}
+
+// proxy passes bytes on, except for the answers of a connection that it has been
+// told to swallow.
+type proxy struct {
+	address string
+	mu      sync.Mutex
+	deaf    bool
+}
+
+// swallow loses the next answer that comes, and with it the connection's later
+// ones; new connections are served.
+func (p *proxy) swallow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deaf = true
+}
+
+func (p *proxy) swallows() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.deaf
+	p.deaf = false
+
+	return was
+}
+
+func newProxy(t *testing.T, target string) *proxy {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{address: listener.Addr().String()}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := (&net.Dialer{}).Dial("tcp", target)
+			if err != nil {
+				client.Close()
+
+				continue
+			}
+			all.Go(func() { io.Copy(server, client); server.Close() })
+			all.Go(func() { p.answers(client, server); client.Close() })
+		}
+	})
+	t.Cleanup(func() { listener.Close(); all.Wait() })
+
+	return p
+}
+
+func (p *proxy) answers(client io.Writer, server io.Reader) {
+	buffer := make([]byte, 4096)
+	for lost := false; ; {
+		n, err := server.Read(buffer)
+		if err != nil {
+			return
+		}
+		if lost = lost || p.swallows(); lost {
+			continue
+		}
+		if _, err := client.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}

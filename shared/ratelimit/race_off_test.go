@@ -1,0 +1,5 @@
+//go:build !race
+
+package ratelimit_test
+
+const batches = 200 // see race_on_test.go
