@@ -66,6 +66,7 @@ func Case(file string, round int) (*World, error) {
 	return c.world(filepath.Base(file), c.Rounds[round]), nil
 }
 
+// world is the case as one of its rounds meets it.
 func (c caseFile) world(name string, round caseRound) *World {
 	w := NewWorld("case "+name, round.AsOf)
 	w.asListed = true
@@ -102,6 +103,8 @@ func unreachable(miners []scoring.Miner, uids []int) []scoring.Miner {
 	return marked
 }
 
+// asItems keeps lists as they are: a case is never windowed or sorted, so
+// nothing inside an item is looked at and a malformed one is like any other.
 func asItems(lists map[string][]json.RawMessage) map[string][]item {
 	items := make(map[string][]item, len(lists))
 	for id, list := range lists {

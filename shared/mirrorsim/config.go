@@ -51,6 +51,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, c.check()
 }
 
+// check names the field, its value and what would be right.
 func (c Config) check() error {
 	switch {
 	case c.World == nil:

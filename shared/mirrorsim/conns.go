@@ -13,6 +13,8 @@ type connections struct {
 	mu    sync.Mutex
 	alive map[net.Conn]*connection
 	stats Connections
+	// closing: the server is going down, a new connection has nobody to talk to.
+	closing bool
 }
 
 // connection is one connection that is open.
@@ -33,12 +35,16 @@ const (
 // connKey finds a request's connection in its context.
 type connKey struct{}
 
+// newConnections returns a count of none.
 func newConnections() *connections { return &connections{alive: map[net.Conn]*connection{}} }
 
 // accepted is http.Server.ConnContext: it counts a new connection.
 func (c *connections) accepted(ctx context.Context, conn net.Conn) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closing {
+		_ = conn.Close()
+	}
 	c.alive[conn] = &connection{counted: true}
 	c.stats.Accepted++
 	return context.WithValue(ctx, connKey{}, conn)
@@ -114,6 +120,20 @@ func (c *connections) reset() {
 	c.stats.MaxOpen = c.stats.Open
 }
 
+// closeUnused ends the connections that never carried a request, those to
+// come too: a server that shuts down would wait seconds for their first one.
+func (c *connections) closeUnused() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closing = true
+	for conn, known := range c.alive {
+		if known.purpose == undecided {
+			_ = conn.Close() // its end is all that matters
+		}
+	}
+}
+
+// snapshot is the counts as they are now.
 func (c *connections) snapshot() Connections {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -66,10 +66,12 @@ func (m castMember) id() string {
 	return strconv.Itoa(40_000_000 + m.uid*10_007)
 }
 
+// member is the cast member with a uid, which is in the table.
 func member(uid int) castMember {
 	return cast[slices.IndexFunc(cast, func(m castMember) bool { return m.uid == uid })]
 }
 
+// registry is the registry file; encoding/json sorts the repositories.
 func (d *demo) registry() json.RawMessage {
 	registry := map[string]json.RawMessage{}
 	for _, repo := range demoRepos {
@@ -78,10 +80,14 @@ func (d *demo) registry() json.RawMessage {
 	return indent(registry)
 }
 
+// number is the next number of a pull request or an issue: one count for all
+// repositories, so that no two share a number by chance.
 func (d *demo) number() int { d.last++; return d.last }
 
+// word draws one of words.
 func (d *demo) word(words []string) string { return words[d.rng.IntN(len(words))] }
 
+// sha is a commit's name that no commit has.
 func (d *demo) sha() string {
 	return fmt.Sprintf("%016x%016x%08x", d.rng.Uint64(), d.rng.Uint64(), d.rng.Uint32())
 }

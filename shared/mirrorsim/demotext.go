@@ -72,6 +72,7 @@ func newDraft(rng *rand.Rand, language string, n int) draft {
 	return d
 }
 
+// compose is a new passage of a block, with words and a number of its own.
 func (d draft) compose(rng *rand.Rand, block int) passage {
 	return passage{
 		block: block % len(d.blocks.bodies), noun: nouns[rng.IntN(len(nouns))],

@@ -38,6 +38,7 @@ func (r *gitRepo) blob(ctx context.Context, id string) (data []byte, size int, e
 	return data, size, err
 }
 
+// startBlobReader starts a process that ends with close or with ctx.
 func startBlobReader(ctx context.Context, dir string) (*blobReader, error) {
 	cmd := exec.CommandContext(ctx, "git", "-C", dir, "cat-file", "--batch")
 	in, err := cmd.StdinPipe()
@@ -54,6 +55,8 @@ func startBlobReader(ctx context.Context, dir string) (*blobReader, error) {
 	return &blobReader{cmd: cmd, in: in, out: bufio.NewReaderSize(out, 64<<10)}, nil
 }
 
+// read asks for one object. After an error the process's output is out of
+// step and must not be read any more.
 func (b *blobReader) read(id string) (data []byte, size int, err error) {
 	if _, err := fmt.Fprintln(b.in, id); err != nil {
 		return nil, 0, fmt.Errorf("asking git cat-file: %w", err)
@@ -91,6 +94,7 @@ func (b *blobReader) close() error {
 	return nil
 }
 
+// closeGitRepos ends the processes of all repositories.
 func closeGitRepos(repos []*gitRepo) error {
 	var errs []error
 	for _, r := range repos {

@@ -2,6 +2,7 @@ package mirrorsim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,7 +160,7 @@ func parseChanges(out []byte) ([]changedFile, error) {
 		}
 		c := changedFile{
 			baseMode: fields[0], headMode: fields[1], baseBlob: fields[2], headBlob: fields[3],
-			status: orElse(statuses[fields[4][0]], fileChanged), path: tokens[1],
+			status: cmp.Or(statuses[fields[4][0]], fileChanged), path: tokens[1],
 		}
 		tokens = tokens[2:]
 		if letter := fields[4][0]; letter == 'R' || letter == 'C' {

@@ -1,6 +1,7 @@
 package mirrorsim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -88,14 +89,7 @@ func (r *gitRepo) readName(ctx context.Context) string {
 	path = strings.TrimSuffix(strings.TrimSuffix(path, "/.git"), ".git")
 	owner, name := filepath.Base(filepath.Dir(path)), filepath.Base(path)
 	clean := func(s string) string { return strings.Trim(notInName.ReplaceAllString(s, "-"), "-") }
-	return orElse(clean(owner), "local") + "/" + orElse(clean(name), "repo")
-}
-
-func orElse(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
+	return cmp.Or(clean(owner), "local") + "/" + cmp.Or(clean(name), "repo")
 }
 
 // parseLog finds the pull requests in a log, at most limit of them. A number
@@ -138,7 +132,7 @@ func parseCommit(fields []string) (gitPull, bool) {
 	number := ""
 	if m := mergeTitle.FindStringSubmatch(title); m != nil && len(parents) == 2 {
 		number, pull.merge = m[1], true
-		pull.title, _, _ = strings.Cut(orElse(body, title), "\n")
+		pull.title, _, _ = strings.Cut(cmp.Or(body, title), "\n")
 		owner, branch, _ := strings.Cut(m[2], "/")
 		pull.headRepo, pull.headRef = owner, branch
 		pull.mergedBy = login(fields[2], fields[3])
@@ -174,15 +168,18 @@ func githubID(email string) string {
 	return strconv.FormatInt(1_000_000_000+int64(h.Sum32()), 10)
 }
 
+// login is the account's name where the address tells it, else one made of
+// the author's name: what the rule about self-merges compares.
 func login(name, email string) string {
 	if m := noreply.FindStringSubmatch(strings.ToLower(email)); m != nil {
 		return m[2]
 	}
 	slug := strings.Trim(notInLogin.ReplaceAllString(strings.ToLower(name), "-"), "-")
 	user, _, _ := strings.Cut(email, "@")
-	return orElse(slug, user)
+	return cmp.Or(slug, user)
 }
 
+// unix reads git's seconds; git itself wrote them, so they are never wrong.
 func unix(seconds string) time.Time {
 	n, err := strconv.ParseInt(seconds, 10, 64)
 	if err != nil {

@@ -100,6 +100,8 @@ func Git(ctx context.Context, cfg GitConfig) (*World, error) {
 	return w, nil
 }
 
+// answer reads the texts from git now, so that memory holds one answer at a
+// time and not a history.
 func (f gitFiles) answer(ctx context.Context, key string) ([]byte, error) {
 	change, known := f[key]
 	if !known {

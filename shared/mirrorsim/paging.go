@@ -73,6 +73,7 @@ func newestFirst(items []item) []item {
 // both, so that a cursor that was made up or damaged is told from a real one.
 const cursorSize = 12
 
+// encodeCursor is the cursor of the item at offset.
 func encodeCursor(list string, offset int) string {
 	raw := make([]byte, 0, cursorSize)
 	raw = binary.BigEndian.AppendUint32(raw, crc32.ChecksumIEEE([]byte(list)))
@@ -81,6 +82,8 @@ func encodeCursor(list string, offset int) string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
+// decodeCursor is the place that a cursor stands for; its errors are the
+// mirror's 400.
 func decodeCursor(text, list string, length int) (int, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(raw) != cursorSize || binary.BigEndian.Uint32(raw[8:]) != crc32.ChecksumIEEE(raw[:8]) {

@@ -52,14 +52,17 @@ func miner(kind string) func(*http.Request) string {
 	return func(r *http.Request) string { return kind + ":" + r.PathValue("id") }
 }
 
+// repository is the path's owner/repo in lower case: names compare so.
 func repository(r *http.Request) string {
 	return strings.ToLower(r.PathValue("owner") + "/" + r.PathValue("repo"))
 }
 
+// filesKey is the request key of a files request.
 func filesKey(r *http.Request) string {
 	return "files:" + repository(r) + "#" + r.PathValue("number")
 }
 
+// maintainersKey is the request key of a maintainers request.
 func maintainersKey(r *http.Request) string { return "maintainers:" + repository(r) }
 
 // windowed answers a list with a window for each repository.
@@ -125,6 +128,7 @@ func (s *Server) list(r *http.Request, name string, all []item, within lookback,
 	return ok(out.Bytes())
 }
 
+// instant is a nullable instant as JSON.
 func instant(at *time.Time) string {
 	if at == nil {
 		return "null"
@@ -132,6 +136,7 @@ func instant(at *time.Time) string {
 	return strconv.Quote(at.UTC().Format(stamp))
 }
 
+// cursorOrNull is next_cursor as JSON: null on the last page.
 func cursorOrNull(cursor string) string {
 	if cursor == "" {
 		return "null"
@@ -150,6 +155,8 @@ func (s *Server) files(r *http.Request, _ []byte) answer {
 	switch {
 	case errors.Is(err, ErrUnknown):
 		return refusal(http.StatusNotFound, "Pull request %s not found", key)
+	case err != nil && r.Context().Err() != nil:
+		return refusal(http.StatusInternalServerError, "the client has gone") // nobody reads it
 	case err != nil:
 		slog.ErrorContext(r.Context(), "mirrorsim: files cannot be read", "pull_request", key, "error", err)
 		return refusal(http.StatusInternalServerError, "Internal server error")
@@ -168,10 +175,12 @@ func (s *Server) maintainers(r *http.Request, _ []byte) answer {
 		encode(r.PathValue("owner")+"/"+r.PathValue("repo")), s.world.AsOf.Format(stamp), bytes.Join(parts, []byte(","))))
 }
 
+// health is always well: a fault of it is asked for like any other.
 func (s *Server) health(*http.Request, []byte) answer {
 	return ok(fmt.Appendf(nil, `{"status":"ok","generated_at":%q}`, s.world.AsOf.Format(stamp)))
 }
 
+// unknownRoute is the 404 of a path that the mirror does not have.
 func unknownRoute(r *http.Request, _ []byte) answer {
 	return refusal(http.StatusNotFound, "Cannot %s %s", r.Method, r.URL.Path)
 }

@@ -68,10 +68,12 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Close stops listening, lets answers under way finish for a moment, and
-// returns when every goroutine of the server has ended.
+// Close stops listening, drops requests that are held back, lets answers that
+// are being sent finish for a moment, and returns when every goroutine of the
+// server has ended. It may be called again.
 func (s *Server) Close() error {
 	s.cancel()
+	s.conns.closeUnused()
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	err := s.http.Shutdown(ctx)

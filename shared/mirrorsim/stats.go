@@ -86,6 +86,7 @@ type figures struct {
 	bytes    int64
 }
 
+// newFigures are counts of nothing.
 func newFigures() figures {
 	return figures{
 		routes: map[string]RouteStats{}, statuses: map[string]int{}, faults: map[Fault]int{},
@@ -93,6 +94,7 @@ func newFigures() figures {
 	}
 }
 
+// arrived counts a request by when it came, what for and from whom.
 func (f *figures) arrived(now time.Duration, route, agent string) {
 	f.arrivals = append(f.arrivals, now)
 	r, known := f.routes[route]
@@ -107,6 +109,7 @@ func (f *figures) arrived(now time.Duration, route, agent string) {
 	f.agents[agent]++
 }
 
+// refused counts a request over the limit.
 func (f *figures) refused(v verdict) {
 	f.over++
 	if v.by != "" {
@@ -162,6 +165,7 @@ func share(n int, span time.Duration, cfg Config) float64 {
 	return float64(n-1) / span.Seconds() * cfg.Window.Seconds() / float64(cfg.Limit)
 }
 
+// clone lets Stats work on the figures without holding up requests.
 func (f *figures) clone() figures {
 	routes := make(map[string]RouteStats, len(f.routes))
 	for name, r := range f.routes {

@@ -113,3 +113,21 @@ func TestConnectionsThatWait(t *testing.T) {
 	conn.Close()
 	waitFor(t, b.server, func(s mirrorsim.Stats) bool { return s.Connections.Open == 0 })
 }
+
+// Holds the fault of a Close that waits for the first request of a connection
+// that a pool opened and never used, and then says that it failed.
+func TestCloseWithUnusedConnection(t *testing.T) {
+	t.Parallel()
+	b := setup(t, mirrorsim.Config{})
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.server.URL, "http://"))
+	if err != nil {
+		t.Fatalf("dial: %v", err)
+	}
+	defer conn.Close()
+	waitFor(t, b.server, func(s mirrorsim.Stats) bool { return s.Connections.Accepted == 1 })
+	for range 2 {
+		if err := b.server.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+}

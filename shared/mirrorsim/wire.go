@@ -3,7 +3,7 @@ package mirrorsim
 import "time"
 
 // The shapes that the mirror sends. A pointer is null when nil; a list is
-// never null.
+// null when nil, which the mirror never sends: a world sets an empty one.
 
 // The states of pull requests and issues, and the statuses of files.
 const (

@@ -20,8 +20,10 @@ const (
 	groupFaults = "Latency and faults"
 )
 
+// env is a flag's environment variable: MIRRORFLEET_SIM_ and its name.
 func env(flag string) cli.ValueSourceChain { return command.Env("sim-" + flag) }
 
+// flags are all flags, each in its group of --help.
 func flags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
@@ -84,6 +86,7 @@ func flags() []cli.Flag {
 	}
 }
 
+// atLeast refuses lower numbers.
 func atLeast(least int) func(int) error {
 	return func(n int) error {
 		if n < least {
@@ -93,6 +96,7 @@ func atLeast(least int) func(int) error {
 	}
 }
 
+// positive refuses durations that would never or always pass.
 func positive(d time.Duration) error {
 	if d <= 0 {
 		return fmt.Errorf("%s: want more than 0", d)
