@@ -49,17 +49,15 @@ func countOf[T any](items []T, figure func(*T) int) int {
 // slots is how many whole slots of a size a score fills, at most most: the
 // floor of the exact quotient. Dividing first can round up to the next whole
 // number: 1/0.1 is 10, but ten slots of the number written 0.1 are more than 1.
+// Scores are never negative: weights are not.
 func slots(score, size float64, most int) int {
 	rest := math.Mod(score, size)
 	quotient := (score - rest) / size
-	if rest != 0 && rest < 0 {
-		quotient-- // size is positive: the floor goes down
-	}
 	whole := math.Floor(quotient)
 	if quotient-whole > 0.5 {
 		whole++
 	}
-	return int(max(-maxWhole, min(whole, float64(most))))
+	return int(min(whole, float64(most)))
 }
 
 // threshold is how many open items are no spam yet: the base, one more for

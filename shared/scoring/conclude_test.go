@@ -150,6 +150,8 @@ func TestStoredEvaluations(t *testing.T) {
 	}{
 		{"fetch failed", stored, &failed, true, 3, 4, "kept"},
 		{"dead letter", stored, nil, true, 3, 4, "kept"},
+		{"open ones alone", change(func(s *scoring.StoredEvaluation) { s.Merged, s.Open = nil, s.Merged }), &failed, true, 3, 4, "kept"},
+		{"closed ones alone", change(func(s *scoring.StoredEvaluation) { s.Merged, s.Closed = nil, s.Merged }), &failed, true, 3, 4, "kept"},
 		{"another hotkey", change(func(s *scoring.StoredEvaluation) { s.Hotkey = "x" }), &failed, false, 0, 0, "dropped"},
 		{"another GitHub id", change(func(s *scoring.StoredEvaluation) { s.GitHubID = "x" }), &failed, false, 0, 0, "dropped"},
 		// Without pull requests there is nothing to go on with; the issue
@@ -332,6 +334,9 @@ func TestEmission(t *testing.T) {
 	if diff := cmp.Diff(map[string][]int{"r/a": {6}}, out.Maintainers); diff != "" {
 		t.Errorf("maintainers, -want +got:\n%s", diff)
 	}
+	if got := out.Emission[0].RepoSlice; math.Abs(got-0.36) > 1e-12 {
+		t.Errorf("slice: got %v, want 0.36", got)
+	}
 	if len(out.Emission) != 2 || out.Emission[0].Repository != "r/a" || out.Emission[1].Active {
 		t.Errorf("emission: got %+v, want r/a, and r/b which is not active", out.Emission)
 	}
@@ -402,5 +407,20 @@ func TestConcludeOfLittle(t *testing.T) {
 	in.Evaluations[5] = scoring.Evaluation{UID: 5, Merged: pulls("x/y", scoring.Merged, 1, 1, 1), Open: pulls("x/y", scoring.Open, 2, 1, 1)}
 	if out := scoring.Conclude(in); len(out.Miners) != 1 || len(out.Miners[0].Repositories) != 0 {
 		t.Errorf("got %+v, want one miner without repositories", out.Miners)
+	}
+}
+
+// The validator's sums compensate for floats alone: a fixed base score that is
+// written as an integer is added as it is. The values are Python 3.12's.
+func TestTotalsOfFixedBaseScores(t *testing.T) {
+	t.Parallel()
+	for fixed, want := range map[string]float64{"90": 99.42999999999999, "90.0": 99.43} {
+		in := roundOf(t, `{"a/b": {"emission_share": 0.1}, "a/c": {"emission_share": 0.1, "fixed_base_score": `+fixed+`}, "a/d": {"emission_share": 0.1}}`,
+			scoring.Evaluation{UID: 5, Merged: []scoring.ScoredPullRequest{
+				pull("a/b", 1, scoring.Merged, 0.02), pull("a/c", 2, scoring.Merged, 90), pull("a/d", 3, scoring.Merged, 9.41),
+			}})
+		if got := outcomeOf(t, scoring.Conclude(in), 5).BaseTotalScore; got != want {
+			t.Errorf("fixed at %s: got %v, want %v", fixed, got, want)
+		}
 	}
 }

@@ -79,6 +79,15 @@ func TestClassification(t *testing.T) {
 		if got := out.Issues[i]; got.Classification != tt.class || got.Reason.Code != tt.code {
 			t.Errorf("%s: got %s, %s; want %s, %s", tt.name, got.Classification, got.Reason.Code, tt.class, tt.code)
 		}
+		valid := 1 // the other issue
+		switch tt.code {
+		case scoring.IssueScores, scoring.IssueOwnSolver, scoring.IssueNoMergedAt:
+			valid++
+		default:
+		}
+		if out.TotalValidSolvedIssues != valid {
+			t.Errorf("%s: got %d valid, want %d", tt.name, out.TotalValidSolvedIssues, valid)
+		}
 		if out.IssuesIncomplete != (tt.code == scoring.IssueUnavailable) {
 			t.Errorf("%s: got incomplete %v", tt.name, out.IssuesIncomplete)
 		}
@@ -219,6 +228,10 @@ func TestOpenCounts(t *testing.T) {
 			"failed: never lowered", scoring.IssueAnswers{OpenFailed: true, Listed: []scoring.Issue{open}},
 			stored(scoring.IssueFigures{}, scoring.StoredRepository{Repository: "a/b"}), 1,
 		},
+		{
+			"failed: a stored repository goes before the stored total", scoring.IssueAnswers{OpenFailed: true, Listed: []scoring.Issue{open}},
+			stored(scoring.IssueFigures{TotalOpenIssues: 9}, scoring.StoredRepository{Repository: "a/b", IssueFigures: scoring.IssueFigures{TotalOpenIssues: 3}}), 3,
+		},
 		{"failed: the stored total of the one repository", scoring.IssueAnswers{OpenFailed: true}, stored(scoring.IssueFigures{TotalOpenIssues: 4}), 4},
 	} {
 		in := roundOf(t, easy, scoring.Evaluation{UID: 5, Issues: &tt.answers})
@@ -281,6 +294,63 @@ func TestSolvingPulls(t *testing.T) {
 	} {
 		if diff := cmp.Diff(tt.want, scoring.ScoreSolving(want[0], tt.repo, tt.tokens)); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+}
+
+// Who has no account to be known by discovers nothing.
+func TestNobodyDiscoversNothing(t *testing.T) {
+	t.Parallel()
+	in := roundOf(t, easy, scoring.Evaluation{UID: 5, Issues: &scoring.IssueAnswers{
+		Listed: []scoring.Issue{solved("a/b", 1, 90)}, Solving: []scoring.SolvingScore{{Repository: "a/b", Number: 90, TokenScore: 50}},
+	}})
+	in.Miners[0].GitHubID = scoring.NoGitHubID
+	if got := outcomeOf(t, scoring.Conclude(in), 5); got.TotalSolvedIssues != 0 || len(got.Issues) != 0 {
+		t.Errorf("got %d solved of %d issues, want none", got.TotalSolvedIssues, len(got.Issues))
+	}
+}
+
+// Over three rounds: figures are stored by repository; a repository that is not
+// renewed keeps its former ones, though the totals no longer count it; and
+// when the look-up fails all of it comes back.
+func TestIssueFiguresFromRoundToRound(t *testing.T) {
+	t.Parallel()
+	const reg = `{"a/b": {"emission_share": 0.5}, "a/c": {"emission_share": 0.5}}`
+	stored := map[int]scoring.StoredEvaluation{}
+	play := func(issues *scoring.IssueAnswers) scoring.MinerOutcome {
+		in := roundOf(t, reg, scoring.Evaluation{UID: 5, Issues: issues})
+		in.Stored = stored
+		out := scoring.Conclude(in)
+		stored = map[int]scoring.StoredEvaluation{5: *out.Stored[0].Evaluation}
+		return outcomeOf(t, out, 5)
+	}
+	listed := func(repos ...string) *scoring.IssueAnswers {
+		answers := &scoring.IssueAnswers{}
+		for i, repo := range repos {
+			answers.Listed = append(answers.Listed, solved(repo, i, 90))
+			answers.Solving = append(answers.Solving, scoring.SolvingScore{Repository: repo, Number: 90, TokenScore: 50})
+		}
+		return answers
+	}
+	byRepository := func(m scoring.MinerOutcome) map[string]int {
+		counts := map[string]int{"": m.TotalSolvedIssues}
+		for _, r := range m.Repositories {
+			counts[r.Repository] = r.TotalSolvedIssues
+		}
+		return counts
+	}
+	for i, round := range []struct {
+		issues *scoring.IssueAnswers
+		want   map[string]int
+	}{
+		{listed("a/b", "a/c", "a/c"), map[string]int{"": 3, "a/b": 1, "a/c": 2}},
+		{listed("a/b", "a/b"), map[string]int{"": 2, "a/b": 2}},
+		{nil, map[string]int{"": 2, "a/b": 2, "a/c": 2}},
+		{&scoring.IssueAnswers{}, map[string]int{"": 0}},
+		{nil, map[string]int{"": 0, "a/b": 2, "a/c": 2}},
+	} {
+		if diff := cmp.Diff(round.want, byRepository(play(round.issues))); diff != "" {
+			t.Errorf("round %d (-want +got):\n%s", i, diff)
 		}
 	}
 }

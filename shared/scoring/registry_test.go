@@ -16,22 +16,22 @@ import (
 )
 
 // registry parses a registry that must be right.
-func registry(t testing.TB, text string) scoring.Registry {
-	t.Helper()
+func registry(tb testing.TB, text string) scoring.Registry {
+	tb.Helper()
 	reg, err := scoring.ParseRegistry([]byte(text))
 	if err != nil {
-		t.Fatalf("ParseRegistry(%s): %v", text, err)
+		tb.Fatalf("ParseRegistry(%s): %v", text, err)
 	}
 	return reg
 }
 
 // repository parses a registry of one repository, a/b, with these settings.
-func repository(t testing.TB, settings string) *scoring.Repository {
-	t.Helper()
+func repository(tb testing.TB, settings string) *scoring.Repository {
+	tb.Helper()
 	if settings != "" {
 		settings = ", " + settings
 	}
-	reg := registry(t, `{"a/b": {"emission_share": 0.5`+settings+`}}`)
+	reg := registry(tb, `{"a/b": {"emission_share": 0.5`+settings+`}}`)
 	return &reg.Repositories[0]
 }
 
@@ -52,6 +52,7 @@ func TestRegistryDefaults(t *testing.T) {
 	}
 	for name, settings := range map[string]string{
 		"nothing set": ``,
+		"as texts":    `"scoring": {"src_tok_saturation_scale": "5_8", "pr_lookback_days": " 3_0 ", "time_decay": {"sigmoid_midpoint_days": "1_0.0_0"}}`,
 		"empty":       `"eligibility": {}, "scoring": {"time_decay": {}}`,
 		"null groups": `"eligibility": null, "scoring": null, "label_multipliers": null, "fixed_base_score": null, "additional_acceptable_branches": null, "trusted_label_pipeline": null`,
 		"null values": `"eligibility": {"min_credibility": null, "min_valid_merged_prs": null}, "scoring": {"pr_lookback_days": null, "time_decay": {"min_multiplier": null}}`,
@@ -186,6 +187,11 @@ func TestRegistryRefuses(t *testing.T) {
 		{"null share", `{"a/b": {"emission_share": null}}`, []string{"a/b", "emission_share", "null"}},
 		{"no object", `{"a/b": 3}`, []string{"a/b", "object"}},
 		{"name without owner", `{"b": {"emission_share": 0}}`, []string{"owner/repo"}},
+		{"name without repository", `{"b/": {"emission_share": 0}}`, []string{"owner/repo"}},
+		{"name with a space", `{"a b/c": {"emission_share": 0}}`, []string{"owner/repo"}},
+		{"name with a query", `{"a/c?x": {"emission_share": 0}}`, []string{"owner/repo"}},
+		{"name of an odd character", `{"a/c\u007f": {"emission_share": 0}}`, []string{"owner/repo"}},
+		{"underscores anywhere", `{"a/b": {"emission_share": "_1"}}`, []string{"emission_share"}},
 		{"name of a path", `{"a/../b": {"emission_share": 0}}`, []string{"owner/repo"}},
 		{"repeated without case", `{"a/b": {"emission_share": 0}, "A/B": {"emission_share": 0}}`, []string{"A/B", "once"}},
 		{"too much", `{"a/b": {"emission_share": 0.6}, "a/c": {"emission_share": 0.400000002}}`, []string{"emission_share", "1.000000002", "at most 1"}},
