@@ -377,3 +377,23 @@ func TestWrongUsageAndInput(t *testing.T) {
 		})
 	}
 }
+
+// firstLine starts a command and reads the JSON that it says when it is ready.
+func firstLine(t *testing.T, cmd *exec.Cmd) map[string]string {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]string
+	if err := json.NewDecoder(stdout).Decode(&fields); err != nil {
+		_ = cmd.Wait()
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, stderr.String())
+	}
+	return fields
+}

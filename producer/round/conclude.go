@@ -39,10 +39,18 @@ func (r *Runner) conclude(ctx context.Context, m job.Manifest, records tally) (R
 	if input.Maintainers, result.FailedLookUps, err = r.maintainers(ctx, registry); err != nil {
 		return Result{}, err
 	}
+	if input.Stored, err = r.cfg.Bus.Snapshot(ctx, m.Round); err != nil {
+		return Result{}, fmt.Errorf("reading the stored evaluations: %w", err)
+	}
 	result.Outcome = scoring.Conclude(input)
 	result.Complete = result.Failed == 0 && len(result.Degraded) == 0 && len(result.FailedLookUps) == 0
 	data, err := result.encode()
 	if err != nil {
+		return Result{}, err
+	}
+	// Before the outcome: a crash in between concludes again, from the same
+	// snapshot, and changes the same.
+	if err := r.cfg.Bus.ChangeStored(ctx, result.Outcome.Stored); err != nil {
 		return Result{}, err
 	}
 	if err := r.cfg.Bus.PutOutcome(ctx, m.Round, result.Revision, data); err != nil {
@@ -67,7 +75,7 @@ func newResult(m job.Manifest, records tally) Result {
 func (r *Runner) readEvaluations(ctx context.Context, records tally, input *scoring.RoundInput, result *Result) error {
 	for _, uid := range slices.Sorted(maps.Keys(records)) {
 		record := records[uid]
-		if record.Phase != job.Done {
+		if record.Evaluation == "" {
 			continue
 		}
 		evaluation, err := r.cfg.Bus.Evaluation(ctx, record.Evaluation)

@@ -70,12 +70,12 @@ func named(file string, err error) error {
 func Jobs(m job.Manifest) []job.Job {
 	var jobs []job.Job
 	for _, miner := range m.Miners {
-		if scoring.FailureOf(miner) != "" || miner.IdentityUnreachable {
+		if scoring.FailureOf(miner) != scoring.NoFailure {
 			continue
 		}
 		jobs = append(jobs, job.Job{
 			Version: job.Version, Round: m.Round, UID: miner.UID, Hotkey: miner.Hotkey,
-			GitHubID: miner.GitHubID, AsOf: m.AsOf,
+			GitHubID: miner.GitHubID, AsOf: m.AsOf, IssuesOnly: miner.IdentityUnreachable,
 		})
 	}
 	return jobs

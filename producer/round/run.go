@@ -52,10 +52,18 @@ func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
 	return r.run(ctx, m)
 }
 
-// Resume goes on with a round that was planned before, by whomever.
+// Resume goes on with a round that was planned before, by whomever. One that
+// is concluded is returned as it is.
 func (r *Runner) Resume(ctx context.Context, round string) (Result, error) {
 	m, err := r.cfg.Bus.Manifest(ctx, round)
 	if err != nil {
+		return Result{}, fmt.Errorf("resuming round %s: %w", round, err)
+	}
+	data, err := r.cfg.Bus.Outcome(ctx, round, firstRevision)
+	switch {
+	case err == nil:
+		return Decode(data)
+	case !errors.Is(err, jobstream.ErrNotFound):
 		return Result{}, fmt.Errorf("resuming round %s: %w", round, err)
 	}
 	return r.run(ctx, m)
@@ -65,6 +73,9 @@ func (r *Runner) run(ctx context.Context, m job.Manifest) (Result, error) {
 	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanRound,
 		trace.WithAttributes(telemetry.RoundID.String(m.Round)))
 	defer span.End()
+	if err := r.snapshot(ctx, m.Round); err != nil {
+		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
+	}
 	jobs := Jobs(m)
 	records, err := r.settleAll(ctx, m, jobs)
 	if err != nil {
@@ -75,6 +86,15 @@ func (r *Runner) run(ctx context.Context, m job.Manifest) (Result, error) {
 		return Result{}, fmt.Errorf("concluding round %s: %w", m.Round, err)
 	}
 	return result, nil
+}
+
+// snapshot keeps the stored evaluations as they are before the round.
+func (r *Runner) snapshot(ctx context.Context, round string) error {
+	stored, err := r.cfg.Bus.StoredEvaluations(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the stored evaluations: %w", err)
+	}
+	return r.cfg.Bus.PutSnapshot(ctx, round, stored)
 }
 
 // settleAll publishes the jobs and waits until each has ended. The collector

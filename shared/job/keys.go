@@ -73,6 +73,9 @@ func ParseSubject(subject string) (round string, uid int, err error) {
 // ManifestKey names a round's manifest.
 func ManifestKey(round string) string { return round + ".manifest" }
 
+// SnapshotKey names the stored evaluations that a round began with.
+func SnapshotKey(round string) string { return round + ".stored" }
+
 // OutcomeKey names one revision of a round's outcome.
 func OutcomeKey(round string, revision int) string {
 	return fmt.Sprintf("%s.outcome.%d", round, revision)

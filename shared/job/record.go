@@ -63,7 +63,8 @@ type Record struct {
 	Trace string `json:"trace,omitempty"`
 	// Claim is set while running, and kept afterwards: who ended it.
 	Claim *Claim `json:"claim,omitempty"`
-	// Evaluation is the key of what a done job committed.
+	// Evaluation is the key of what a done job committed, or of what a failed
+	// one left.
 	Evaluation string `json:"evaluation,omitempty"`
 	// Degraded says that the evaluation lacks what the mirror did not give.
 	Degraded bool `json:"degraded,omitempty"`
@@ -166,12 +167,13 @@ func (r Record) Committed(claim string, requests int, evaluation string, degrade
 	return r, nil
 }
 
-// Buried ends the job as failed.
-func (r Record) Buried(claim string, requests int, f Failure) (Record, error) {
+// Buried ends the job as failed. It may leave an evaluation of what could be
+// had, "" for none: the miner's issues count without its pull requests.
+func (r Record) Buried(claim string, requests int, evaluation string, f Failure) (Record, error) {
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
-	r.Phase, r.Failure, r.Expected = Failed, &f, 0
+	r.Phase, r.Failure, r.Expected, r.Evaluation = Failed, &f, 0, evaluation
 	r.Failures++
 	r.Requests += requests
 	return r, nil

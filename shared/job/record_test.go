@@ -73,7 +73,7 @@ func events() []event {
 		held("hand back", func(r job.Record, c string) (job.Record, error) { return r.HandedBack(c, 5) }),
 		held("fail", func(r job.Record, c string) (job.Record, error) { return r.FailedAttempt(c, 5, f) }),
 		held("commit", func(r job.Record, c string) (job.Record, error) { return r.Committed(c, 5, "key", false) }),
-		held("bury", func(r job.Record, c string) (job.Record, error) { return r.Buried(c, 5, f) }),
+		held("bury", func(r job.Record, c string) (job.Record, error) { return r.Buried(c, 5, "", f) }),
 	} {
 		all = append(all, pair...)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/codes"
@@ -71,7 +70,9 @@ func New(cfg Config) (*Evaluator, error) {
 	}, nil
 }
 
-// Evaluate evaluates the miner of a job.
+// Evaluate evaluates the miner of a job. An error beside an evaluation means
+// that the pull requests could not be listed and that no retry will: the
+// evaluation is then all that the rules still need, the miner's issues.
 func (e *Evaluator) Evaluate(ctx context.Context, j job.Job, a Attempt) (job.Evaluation, error) {
 	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanEvaluate, trace.WithAttributes(
 		telemetry.RoundID.String(j.Round), telemetry.MinerUID.Int(j.UID), telemetry.GitHubID.String(j.GitHubID)))
@@ -89,25 +90,54 @@ func (e *Evaluator) evaluate(ctx context.Context, j job.Job, a Attempt) (job.Eva
 	if err != nil {
 		return job.Evaluation{}, err
 	}
-	pulls, err := e.cfg.Mirror.Pulls(ctx, j.GitHubID, rules.registry.Windows(j.AsOf))
-	if err != nil {
-		return job.Evaluation{}, classify(fmt.Errorf("listing the pull requests of miner %d: %w", j.UID, err))
+	m := &miner{evaluator: e, job: j, rules: rules, tell: a.Expect}
+	m.expect(ctx, 1+issueLookUps)
+	evaluation := scoring.Evaluation{UID: j.UID, Hotkey: j.Hotkey, GitHubID: j.GitHubID}
+	failed := m.list(ctx, &evaluation)
+	if failed != nil && (ctx.Err() != nil || job.ClassOf(failed) != job.Permanent && !a.Final) {
+		return job.Evaluation{}, failed
 	}
-	loaded := scoring.Load(pulls.Items, rules.registry)
-	m := &miner{evaluator: e, job: j, rules: rules, loaded: loaded}
-	if a.Expect != nil {
-		a.Expect(ctx, 1+m.fetches())
-	}
-	if err := m.score(ctx); err != nil {
+	if err := m.issues(ctx, evaluation.Merged); err != nil {
 		return job.Evaluation{}, err
 	}
-	if retry := m.retryable(); len(retry) > 0 && !a.Final {
-		return job.Evaluation{}, fmt.Errorf("%d of the miner's answers are missing, first %s: %s",
-			len(retry), retry[0].What, retry[0].Error)
+	if err := m.retry(); err != nil && failed == nil && !a.Final {
+		return job.Evaluation{}, err
 	}
-	evaluation := m.evaluation()
-	evaluation.Malformed = slices.Concat(pulls.Malformed, m.malformed())
-	return evaluation, nil
+	return m.committed(evaluation), failed
+}
+
+// issueLookUps is how many requests the two look-ups of issues take at least.
+const issueLookUps = 2
+
+// list lists and scores the pull requests. Its error says that they could not
+// be listed, with the class that decides the job's fate; or that the attempt
+// cannot go on.
+func (m *miner) list(ctx context.Context, into *scoring.Evaluation) error {
+	if m.job.IssuesOnly {
+		into.FetchFailed = true
+		return nil
+	}
+	pulls, err := m.evaluator.cfg.Mirror.Pulls(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
+	if err != nil {
+		into.FetchFailed = true
+		return classify(fmt.Errorf("listing the pull requests of miner %d: %w", m.job.UID, err))
+	}
+	m.malformed = append(m.malformed, pulls.Malformed...)
+	loaded := scoring.Load(pulls.Items, m.rules.registry)
+	into.Dropped = loaded.Dropped
+	return m.pulls(ctx, loaded, into)
+}
+
+// committed is the evaluation with what it lacks.
+func (m *miner) committed(evaluation scoring.Evaluation) job.Evaluation {
+	evaluation.Issues = m.found
+	committed := job.Evaluation{
+		Version: job.Version, Round: m.job.Round, UID: m.job.UID, Evaluation: evaluation, Malformed: m.malformed,
+	}
+	for _, missing := range m.missing {
+		committed.Missing = append(committed.Missing, missing.Missing)
+	}
+	return committed
 }
 
 // classify gives a mirror error its class: a final answer will not change.

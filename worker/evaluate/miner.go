@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -12,147 +13,139 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// miner is one evaluation under way.
+// miner is one evaluation under way. Its lists are filled in the order of the
+// answers, whatever the order in which they arrive.
 type miner struct {
 	evaluator *Evaluator
 	job       job.Job
 	rules     *rules
-	loaded    scoring.Loaded
-	// pulls has one entry per loaded pull request: merged, then open, then
-	// closed. Each is filled by one goroutine.
-	pulls []pull
-}
+	// expected is what Attempt.Expect was told so far.
+	expected int
+	tell     func(ctx context.Context, requests int)
 
-// pull is one pull request with what came of its files.
-type pull struct {
-	scored    scoring.ScoredPullRequest
-	missing   error
+	found     *scoring.IssueAnswers
+	missing   []missing
 	malformed []job.Malformed
 }
 
-func (m *miner) all() []scoring.PullRequest {
-	all := make([]scoring.PullRequest, 0, len(m.loaded.Merged)+len(m.loaded.Open)+len(m.loaded.Closed))
-	all = append(all, m.loaded.Merged...)
-	all = append(all, m.loaded.Open...)
-	return append(all, m.loaded.Closed...)
+// missing is an answer that could not be had.
+type missing struct {
+	job.Missing
+	err error
 }
 
-func (m *miner) fetches() int {
-	n := 0
-	for _, pr := range m.all() {
+// expect adds to the requests that this attempt will make in all.
+func (m *miner) expect(ctx context.Context, requests int) {
+	m.expected += requests
+	if m.tell != nil {
+		m.tell(ctx, m.expected)
+	}
+}
+
+// pulls scores the loaded pull requests: merged, then open, then closed, each
+// in the order received. It fails only for what is not the mirror's fault: a
+// cancelled context, no child process.
+func (m *miner) pulls(ctx context.Context, loaded scoring.Loaded, into *scoring.Evaluation) error {
+	all := slices.Concat(loaded.Merged, loaded.Open, loaded.Closed)
+	needed := 0
+	for _, pr := range all {
 		if scoring.NeedsFiles(pr) {
-			n++
+			needed++
 		}
 	}
-	return n
-}
-
-// score fetches and scores every pull request. It fails only for what is not
-// the pull request's own fault: a cancelled context, no child process.
-func (m *miner) score(ctx context.Context) error {
-	all := m.all()
-	m.pulls = make([]pull, len(all))
-	group, ctx := errgroup.WithContext(ctx)
+	m.expect(ctx, needed)
+	scored, got := make([]scoring.ScoredPullRequest, len(all)), make([]fetched, len(all))
+	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(m.evaluator.cfg.Files)
 	for i, pr := range all {
-		group.Go(func() error { return m.scoreOne(ctx, pr, &m.pulls[i]) })
-	}
-	return group.Wait()
-}
-
-func (m *miner) scoreOne(ctx context.Context, pr scoring.PullRequest, into *pull) error {
-	repository, known := m.rules.registry.Repository(pr.Repository)
-	if !known {
-		return fmt.Errorf("pull request %s#%d was loaded, but its repository is not in the registry", pr.Repository, pr.Number)
-	}
-	var figures *scoring.TokenFigures
-	if scoring.NeedsFiles(pr) {
-		var err error
-		if figures, err = m.tokens(ctx, pr, into); err != nil {
+		group.Go(func() (err error) {
+			scored[i], got[i], err = m.pull(groupCtx, pr)
 			return err
-		}
+		})
 	}
-	into.scored = scoring.Score(pr, repository, figures, m.job.AsOf)
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, f := range got {
+		m.note(fmt.Sprintf("files %s#%d", all[i].Repository, all[i].Number), f)
+	}
+	open, closed := len(loaded.Merged), len(loaded.Merged)+len(loaded.Open)
+	into.Merged, into.Open, into.Closed = scored[:open:open], scored[open:closed:closed], scored[closed:]
 	return nil
 }
 
-// tokens fetches one pull request's files and scores them; nil figures mean
-// that there are none, and into says why.
-func (m *miner) tokens(ctx context.Context, pr scoring.PullRequest, into *pull) (*scoring.TokenFigures, error) {
+func (m *miner) pull(ctx context.Context, pr scoring.PullRequest) (scored scoring.ScoredPullRequest, f fetched, err error) {
+	repository, known := m.rules.registry.Repository(pr.Repository)
+	if !known {
+		return scored, f, fmt.Errorf("pull request %s#%d was loaded, but its repository is not in the registry", pr.Repository, pr.Number)
+	}
+	if scoring.NeedsFiles(pr) {
+		if f, err = m.fetch(ctx, pr.Repository, pr.Number); err != nil {
+			return scored, f, err
+		}
+	}
+	return scoring.Score(pr, repository, f.figures, m.job.AsOf), f, nil
+}
+
+// fetched is what came of one pull request's files.
+type fetched struct {
+	// figures are nil when there are no files, or none could be had.
+	figures *scoring.TokenFigures
+	stored  bool // the mirror says that what it sent is all
+	err     error
+	skipped []job.Malformed
+}
+
+// fetch fetches one pull request's files and scores them. What the mirror does
+// not give is in the answer; an error is not its fault.
+func (m *miner) fetch(ctx context.Context, repository string, number int) (fetched, error) {
 	e := m.evaluator
 	if err := e.held.Acquire(ctx, 1); err != nil {
-		return nil, fmt.Errorf("waiting to hold files: %w", err)
+		return fetched{}, fmt.Errorf("waiting to hold files: %w", err)
 	}
 	defer e.held.Release(1)
-	answer, err := e.cfg.Mirror.Files(ctx, pr.Repository, pr.Number)
+	answer, err := e.cfg.Mirror.Files(ctx, repository, number)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("fetching the files of %s#%d: %w", pr.Repository, pr.Number, err)
+			return fetched{}, fmt.Errorf("fetching the files of %s#%d: %w", repository, number, err)
 		}
-		into.missing = err
-		return nil, nil //nolint:nilnil // no figures and no failure of the attempt: the caller reads into.missing
+		return fetched{err: err}, nil
 	}
-	into.malformed = answer.Malformed
+	f := fetched{stored: answer.Stored, skipped: answer.Malformed}
 	if len(answer.Files) == 0 {
-		return nil, nil //nolint:nilnil // an empty file list leaves the pull request unscored
+		return f, nil
 	}
 	figures, err := e.cfg.Scorer.Score(ctx, m.rules.weights, answer.Files)
 	if err != nil {
-		return nil, fmt.Errorf("scoring the files of %s#%d: %w", pr.Repository, pr.Number, err)
+		return fetched{}, fmt.Errorf("scoring the files of %s#%d: %w", repository, number, err)
 	}
-	return &figures, nil
+	f.figures = &figures
+	return f, nil
 }
 
-// retryable lists what another attempt may still get.
-func (m *miner) retryable() []job.Missing {
-	var missing []job.Missing
-	for i := range m.pulls {
-		if p := &m.pulls[i]; p.missing != nil && !errors.Is(p.missing, mirror.ErrFinal) {
-			missing = append(missing, m.pulls[i].missed())
+// note keeps what one answer lacked.
+func (m *miner) note(what string, f fetched) {
+	if f.err != nil {
+		m.missing = append(m.missing, missing{job.Missing{What: what, Error: f.err.Error()}, f.err})
+	}
+	m.malformed = append(m.malformed, f.skipped...)
+}
+
+// retry is the error of an attempt that another one may better, nil when there
+// is nothing to better.
+func (m *miner) retry() error {
+	var first *missing
+	n := 0
+	for i := range m.missing {
+		if errors.Is(m.missing[i].err, mirror.ErrFinal) {
+			continue // the same again would be answered the same
+		}
+		if n++; first == nil {
+			first = &m.missing[i]
 		}
 	}
-	return missing
-}
-
-func (p *pull) missed() job.Missing {
-	return job.Missing{
-		What:  fmt.Sprintf("files %s#%d", p.scored.Repository, p.scored.Number),
-		Error: p.missing.Error(),
+	if first == nil {
+		return nil
 	}
-}
-
-func (m *miner) malformed() []job.Malformed {
-	var malformed []job.Malformed
-	for _, p := range m.pulls {
-		malformed = append(malformed, p.malformed...)
-	}
-	return malformed
-}
-
-func (m *miner) evaluation() job.Evaluation {
-	merged, open := len(m.loaded.Merged), len(m.loaded.Open)
-	evaluation := job.Evaluation{
-		Version: job.Version, Round: m.job.Round, UID: m.job.UID,
-		Evaluation: scoring.Evaluation{
-			UID: m.job.UID, Hotkey: m.job.Hotkey, GitHubID: m.job.GitHubID,
-			Merged:  scoredOf(m.pulls[:merged]),
-			Open:    scoredOf(m.pulls[merged : merged+open]),
-			Closed:  scoredOf(m.pulls[merged+open:]),
-			Dropped: m.loaded.Dropped,
-		},
-	}
-	for i := range m.pulls {
-		if m.pulls[i].missing != nil {
-			evaluation.Missing = append(evaluation.Missing, m.pulls[i].missed())
-		}
-	}
-	return evaluation
-}
-
-func scoredOf(pulls []pull) []scoring.ScoredPullRequest {
-	scored := make([]scoring.ScoredPullRequest, len(pulls))
-	for i, p := range pulls {
-		scored[i] = p.scored
-	}
-	return scored
+	return fmt.Errorf("%d of the miner's answers are missing, the first %s: %w", n, first.What, first.err)
 }

@@ -23,6 +23,9 @@ type delivered struct {
 	term     *term
 	hold     *hold
 	requests atomic.Int64
+	// left is what a failed attempt could do nevertheless; it is stored if the
+	// failure ends the job.
+	left job.Evaluation
 	log      *slog.Logger
 }
 
@@ -81,6 +84,7 @@ func (p *delivered) attempt(ctx, running context.Context) {
 	case drained:
 		p.handBack(ctx)
 	default:
+		p.left = evaluation
 		p.fail(ctx, err)
 	}
 }

@@ -31,17 +31,23 @@ func (p *delivered) commit(ctx context.Context, e job.Evaluation) {
 // that is done has its evaluation. An evaluation without its record is an
 // orphan that nothing reads.
 func (p *delivered) store(ctx context.Context, e *job.Evaluation) error {
-	if e.Requests == 0 {
-		e.Requests = int(p.requests.Load())
-	}
-	e.Round, e.UID, e.Worker, e.Claim, e.FinishedAt = p.j.Round, p.j.UID, p.cfg.Worker, p.hold.id, time.Now().UTC()
-	key := job.EvaluationKey(p.j.Round, p.j.UID, p.hold.id)
-	if err := p.cfg.Bus.PutEvaluation(ctx, key, *e); err != nil {
+	key, err := p.put(ctx, e)
+	if err != nil {
 		return err
 	}
 	return p.hold.change(ctx, func(r job.Record) (job.Record, error) {
 		return r.Committed(p.hold.id, e.Requests, key, len(e.Missing) > 0)
 	})
+}
+
+// put stores the evaluation under the claim's own key.
+func (p *delivered) put(ctx context.Context, e *job.Evaluation) (key string, err error) {
+	if e.Requests == 0 {
+		e.Requests = int(p.requests.Load())
+	}
+	e.Round, e.UID, e.Worker, e.Claim, e.FinishedAt = p.j.Round, p.j.UID, p.cfg.Worker, p.hold.id, time.Now().UTC()
+	key = job.EvaluationKey(p.j.Round, p.j.UID, p.hold.id)
+	return key, p.cfg.Bus.PutEvaluation(ctx, key, *e)
 }
 
 // handBack returns the job because this worker stops; no failure is counted.
@@ -79,16 +85,21 @@ func (p *delivered) fail(ctx context.Context, cause error) {
 	p.settle(ctx, "nak", p.nak(delay))
 }
 
-// bury ends the job as failed: dead letter, then record, then message.
+// bury ends the job as failed: dead letter, then what the attempt left, then
+// record, then message.
 func (p *delivered) bury(ctx context.Context, f job.Failure) {
 	record := p.hold.now()
 	err := p.cfg.Bus.PublishDead(ctx, job.DeadLetter{
 		Round: record.Round, UID: record.UID, Replay: record.Replay, Class: f.Class, Error: f.Error,
 		Attempts: record.Deliveries, Worker: p.cfg.Worker, Trace: record.Trace, At: f.At,
 	})
+	key := ""
+	if err == nil && p.left.Version != 0 {
+		key, err = p.put(ctx, &p.left)
+	}
 	if err == nil {
 		err = p.hold.change(ctx, func(r job.Record) (job.Record, error) {
-			return r.Buried(p.hold.id, int(p.requests.Load()), f)
+			return r.Buried(p.hold.id, int(p.requests.Load()), key, f)
 		})
 	}
 	if err != nil {
@@ -138,7 +149,7 @@ func (p *delivered) buryNamed(ctx context.Context, round string, uid int, f job.
 	}
 	p.hold, err = p.claim(ctx, p.d, job.Job{Round: round, UID: uid, Replay: record.Replay})
 	if err == nil {
-		err = p.hold.change(ctx, func(r job.Record) (job.Record, error) { return r.Buried(p.hold.id, 0, f) })
+		err = p.hold.change(ctx, func(r job.Record) (job.Record, error) { return r.Buried(p.hold.id, 0, "", f) })
 	}
 	if errors.Is(err, job.ErrFenced) || errors.Is(err, job.ErrSettled) {
 		return nil

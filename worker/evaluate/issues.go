@@ -1,0 +1,83 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring"
+)
+
+// issues makes both look-ups of a miner's issues, and scores the pull requests
+// that solved them, as far as this miner's own merged ones do not say already.
+// It fails only for what is not the mirror's fault.
+func (m *miner) issues(ctx context.Context, merged []scoring.ScoredPullRequest) error {
+	client := m.evaluator.cfg.Mirror
+	listed, err := client.Issues(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
+	if err != nil {
+		return m.lacks(ctx, "issues", err)
+	}
+	m.malformed = append(m.malformed, listed.Malformed...)
+	m.found = &scoring.IssueAnswers{Listed: listed.Items}
+	open, err := client.OpenIssues(ctx, m.job.GitHubID)
+	if err != nil {
+		m.found.OpenFailed = true
+		if err := m.lacks(ctx, "open issues", err); err != nil {
+			return err
+		}
+	} else {
+		m.malformed = append(m.malformed, open.Malformed...)
+		m.found.Open = scoring.CountOpen(open.Items, m.rules.registry)
+	}
+	return m.solving(ctx, scoring.SolvingPulls(listed.Items, m.rules.registry, merged))
+}
+
+// solving fetches and scores solving pull requests. One whose files cannot be
+// had, or are not stored, is unavailable.
+func (m *miner) solving(ctx context.Context, pulls []scoring.SolvingPull) error {
+	m.expect(ctx, len(pulls))
+	m.found.Solving = make([]scoring.SolvingScore, len(pulls))
+	fetched := make([]fetched, len(pulls))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(m.evaluator.cfg.Files)
+	for i, pull := range pulls {
+		group.Go(func() error {
+			repository, known := m.rules.registry.Repository(pull.Repository)
+			if !known {
+				return fmt.Errorf("solving pull request %s#%d: its repository is not in the registry", pull.Repository, pull.Number)
+			}
+			f, err := m.fetch(groupCtx, pull.Repository, pull.Number)
+			if err != nil {
+				return err
+			}
+			fetched[i] = f
+			figures := f.figures
+			if !f.stored {
+				figures = nil
+			} else if figures == nil {
+				figures = &scoring.TokenFigures{} // an empty list of files scores nothing, and is available
+			}
+			m.found.Solving[i] = scoring.ScoreSolving(pull, repository, figures)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, f := range fetched {
+		m.note(fmt.Sprintf("files %s#%d", pulls[i].Repository, pulls[i].Number), f)
+	}
+	return nil
+}
+
+// lacks notes an answer that could not be had. A cancelled context is no
+// answer of the mirror's.
+func (m *miner) lacks(ctx context.Context, what string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("asking for %s: %w", what, err)
+	}
+	m.missing = append(m.missing, missing{job.Missing{What: what, Error: err.Error()}, err})
+	return nil
+}
