@@ -31,15 +31,16 @@ func Extension(path string) string {
 	return ""
 }
 
-// lineScored are the extensions that are scored by lines, whatever the weights say.
-var lineScored = map[string]bool{
-	"md": true, "mdx": true, "markdown": true, "txt": true, "text": true, "tex": true, "rst": true, "adoc": true,
-	"asciidoc": true, "json": true, "jsonc": true, "yaml": true, "yml": true, "toml": true, "xml": true, "csv": true,
-	"tsv": true, "ini": true, "cfg": true, "conf": true, "config": true, "properties": true, "plist": true, "erb": true,
+// IsLineScored says whether files of an extension are scored by their changed
+// lines, whatever the weights say.
+func IsLineScored(ext string) bool {
+	switch ext {
+	case "md", "mdx", "markdown", "txt", "text", "tex", "rst", "adoc", "asciidoc", "json", "jsonc", "yaml", "yml", "toml",
+		"xml", "csv", "tsv", "ini", "cfg", "conf", "config", "properties", "plist", "erb":
+		return true
+	}
+	return false
 }
-
-// IsLineScored says whether files of an extension are scored by their changed lines.
-func IsLineScored(ext string) bool { return lineScored[ext] }
 
 // testPath and testBase are section 5's patterns of test files: the first over
 // the lower-cased path, the second over its base name.
@@ -54,21 +55,28 @@ func IsTestFile(path string) bool {
 	return testPath.MatchString(lower) || testBase.MatchString(baseName(lower))
 }
 
-// inlineTests are the marks of tests inside production files. A word ends where
-// neither letter, digit nor underscore of any script follows, as the validator
-// reads its patterns; RE2's own \b and \w know ASCII alone.
-var inlineTests = map[string]*regexp.Regexp{
-	"rs": regexp.MustCompile(`(?m)^[ \t]*(?:#\[(?:cfg\()?test` + wordEnd +
-		`|#!\[cfg\(test\)\]|#\[[\pL\pN_]+::test` + wordEnd + `)`),
-	"zig": regexp.MustCompile(`(?m)^[ \t]*test[ \t]*[{"]`),
-	"d":   regexp.MustCompile(`(?m)^[ \t]*unittest` + wordEnd),
-}
+// The marks of tests inside production files. A word ends where neither letter,
+// digit nor underscore of any script follows, as the validator reads its
+// patterns; RE2's own \b and \w know ASCII alone.
+var (
+	rustTests = regexp.MustCompile(`(?m)^[ \t]*(?:#\[(?:cfg\()?test` + wordEnd +
+		`|#!\[cfg\(test\)\]|#\[[\pL\pN_]+::test` + wordEnd + `)`)
+	zigTests = regexp.MustCompile(`(?m)^[ \t]*test[ \t]*[{"]`)
+	dTests   = regexp.MustCompile(`(?m)^[ \t]*unittest` + wordEnd)
+)
 
 const wordEnd = `(?:[^\pL\pN_]|\z)`
 
 // HasInlineTests says whether a head's text holds tests of its own, which makes
 // the whole file a test file. Only rs, zig and d files can.
 func HasInlineTests(ext, head string) bool {
-	pattern := inlineTests[ext]
-	return pattern != nil && pattern.MatchString(head)
+	switch ext {
+	case "rs":
+		return rustTests.MatchString(head)
+	case "zig":
+		return zigTests.MatchString(head)
+	case "d":
+		return dTests.MatchString(head)
+	}
+	return false
 }

@@ -61,14 +61,12 @@ func TestHasInlineTests(t *testing.T) {
 	}
 }
 
-func text(s string) *string { return &s }
-
 // Every row of section 5's table, and their order: each file but the last of a
 // method also fits a later row.
 func TestMethods(t *testing.T) {
 	t.Parallel()
-	large := text(strings.Repeat("é", 500_001)) // bytes count, not letters
-	limit := text(strings.Repeat("x", 1_000_000))
+	large := new(strings.Repeat("é", 500_001)) // bytes count, not letters
+	limit := new(strings.Repeat("x", 1_000_000))
 	for _, tt := range []struct {
 		file scoring.File
 		want scoring.FileFigures
@@ -79,23 +77,23 @@ func TestMethods(t *testing.T) {
 			scoring.FileFigures{Method: scoring.MethodSkipped, Lines: 7, Test: true, Category: scoring.CategoryTest}},
 		{scoring.File{Filename: "a.yml", Status: "added", Changes: 400},
 			scoring.FileFigures{Method: scoring.MethodLineCount, Lines: 400, Nodes: 300, Score: 300, Category: scoring.CategoryNonCode}},
-		{scoring.File{Filename: "tests/a.json", Status: "modified", Changes: 10, Head: text("")},
+		{scoring.File{Filename: "tests/a.json", Status: "modified", Changes: 10, Head: new("")},
 			scoring.FileFigures{Method: scoring.MethodLineCount, Lines: 10, Nodes: 10, Score: 0.1 * 10 * 0.05, Test: true, Category: scoring.CategoryTest}},
 		{scoring.File{Filename: "a.go", Status: "added", Changes: 4, Base: large},
 			scoring.FileFigures{Method: scoring.MethodSkippedBinary, Lines: 4, Category: scoring.CategoryNonCode}},
 		{scoring.File{Filename: "a.exe", Status: "added", Changes: 4, Head: large},
 			scoring.FileFigures{Method: scoring.MethodSkippedLarge, Lines: 4, Category: scoring.CategoryNonCode}},
-		{scoring.File{Filename: "a.go", Status: "modified", Changes: 4, Head: text("x"), Base: large},
+		{scoring.File{Filename: "a.go", Status: "modified", Changes: 4, Head: new("x"), Base: large},
 			scoring.FileFigures{Method: scoring.MethodSkippedLarge, Lines: 4, Category: scoring.CategoryNonCode}},
 		{scoring.File{Filename: "a.exe", Status: "modified", Changes: 4, Head: limit},
 			scoring.FileFigures{Method: scoring.MethodSkippedNoGrammar, Lines: 4, Category: scoring.CategoryNonCode}},
-		{scoring.File{Filename: "a_test.go", Status: "renamed", Changes: 4, Head: text("x")},
+		{scoring.File{Filename: "a_test.go", Status: "renamed", Changes: 4, Head: new("x")},
 			scoring.FileFigures{Method: scoring.MethodSkippedNoBase, Lines: 4, Test: true, Category: scoring.CategoryTest}},
-		{scoring.File{Filename: "a.go", Status: "added", Changes: 4, Head: text("")},
+		{scoring.File{Filename: "a.go", Status: "added", Changes: 4, Head: new("")},
 			scoring.FileFigures{Method: scoring.MethodTreeDiff, Lines: 4, Category: scoring.CategorySource}},
-		{scoring.File{Filename: "a.rs", Status: "modified", Changes: 4, Head: text("#[test]"), Base: text("")},
+		{scoring.File{Filename: "a.rs", Status: "modified", Changes: 4, Head: new("#[test]"), Base: new("")},
 			scoring.FileFigures{Method: scoring.MethodTreeDiff, Lines: 4, Test: true, Category: scoring.CategoryTest}},
-		{scoring.File{Filename: "a.rs", Status: "modified", Changes: 4, Head: text(""), Base: text("#[test]")},
+		{scoring.File{Filename: "a.rs", Status: "modified", Changes: 4, Head: new(""), Base: new("#[test]")},
 			scoring.FileFigures{Method: scoring.MethodTreeDiff, Lines: 4, Category: scoring.CategorySource}},
 	} {
 		plans := scoring.PlanFiles([]scoring.File{tt.file}, parseDefaults(t))
@@ -124,8 +122,8 @@ func TestUnlistedLineWeight(t *testing.T) {
 func TestTextsBelongToAPath(t *testing.T) {
 	t.Parallel()
 	plans := scoring.PlanFiles([]scoring.File{
-		{Filename: "a.go", Status: "added", Changes: 1, Head: text("first")},
-		{Filename: "a.go", Status: "added", Changes: 2, Head: text("second"), Base: text("base")},
+		{Filename: "a.go", Status: "added", Changes: 1, Head: new("first")},
+		{Filename: "a.go", Status: "added", Changes: 2, Head: new("second"), Base: new("base")},
 	}, parseDefaults(t))
 	for i, plan := range plans {
 		if plan.Head != "second" || plan.Base != "base" || plan.Figures.Lines != i+1 {

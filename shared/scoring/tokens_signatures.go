@@ -36,7 +36,7 @@ type signature struct {
 
 // hashSeed is one for the process: hashes are compared within it alone, never
 // stored, and decide nothing but where a signature is looked for.
-var hashSeed = maphash.MakeSeed()
+var hashSeed = maphash.MakeSeed() //nolint:gochecknoglobals // see above
 
 // Collect builds the multiset of a text's nodes. A structural signature of a
 // node stands before its leaf one.

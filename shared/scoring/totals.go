@@ -14,12 +14,13 @@ const (
 // into one operation with one rounding.
 
 // times multiplies the scores; counts never carry a weight.
-func (b Breakdown) times(weight float64) Breakdown {
-	b.StructuralAddedScore = float64(b.StructuralAddedScore * weight)
-	b.StructuralDeletedScore = float64(b.StructuralDeletedScore * weight)
-	b.LeafAddedScore = float64(b.LeafAddedScore * weight)
-	b.LeafDeletedScore = float64(b.LeafDeletedScore * weight)
-	return b
+func (b *Breakdown) times(weight float64) Breakdown {
+	w := *b
+	w.StructuralAddedScore = float64(b.StructuralAddedScore * weight)
+	w.StructuralDeletedScore = float64(b.StructuralDeletedScore * weight)
+	w.LeafAddedScore = float64(b.LeafAddedScore * weight)
+	w.LeafDeletedScore = float64(b.LeafDeletedScore * weight)
+	return w
 }
 
 func (b *Breakdown) add(other *Breakdown) {

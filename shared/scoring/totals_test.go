@@ -93,8 +93,8 @@ func TestSumsKeepTheirOrder(t *testing.T) {
 func TestTotals(t *testing.T) {
 	t.Parallel()
 	plans := scoring.PlanFiles([]scoring.File{
-		{Filename: "a.go", Status: "added", Changes: 1, Head: text("x")},
-		{Filename: "a_test.go", Status: "added", Changes: 1, Head: text("x")},
+		{Filename: "a.go", Status: "added", Changes: 1, Head: new("x")},
+		{Filename: "a_test.go", Status: "added", Changes: 1, Head: new("x")},
 		{Filename: "b.yml", Status: "added", Changes: 10},
 	}, parseDefaults(t))
 	raw := scoring.Breakdown{StructuralAddedCount: 1, StructuralAddedScore: 2, LeafAddedCount: 3, LeafAddedScore: 0.5, LeafDeletedCount: 2, LeafDeletedScore: 0.25}

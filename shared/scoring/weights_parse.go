@@ -104,7 +104,7 @@ func parseExtension(f field) (extension, error) {
 }
 
 func parseLanguage(raw json.RawMessage) (string, error) {
-	if string(raw) == "null" {
+	if isNull(raw) {
 		return "", nil
 	}
 	var name string
@@ -162,7 +162,7 @@ func parseTable(f field) (map[string]float64, error) {
 func parseWeight(raw json.RawMessage) (float64, error) {
 	var weight float64
 	// Unmarshal leaves a number untouched for null, and would call it 0.
-	if err := json.Unmarshal(raw, &weight); err != nil || string(raw) == "null" {
+	if err := json.Unmarshal(raw, &weight); err != nil || isNull(raw) {
 		return 0, fmt.Errorf("%s: want a number in [0, %d]", clip(raw), maxWeight)
 	}
 	if weight < 0 || weight > maxWeight {

@@ -8,11 +8,11 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-func parseDefaults(t testing.TB) *scoring.Weights {
-	t.Helper()
+func parseDefaults(tb testing.TB) *scoring.Weights {
+	tb.Helper()
 	w, err := scoring.ParseWeights(scoring.DefaultWeights())
 	if err != nil {
-		t.Fatalf("the default weights: %v", err)
+		tb.Fatalf("the default weights: %v", err)
 	}
 	return w
 }
@@ -103,8 +103,7 @@ func TestParseWeightsRefuses(t *testing.T) {
 		{languages, `{"bonus": {}}`, []string{"token_weights.json", `"bonus"`, "structural_bonus or leaf_tokens"}},
 	} {
 		_, err := scoring.ParseWeights([]byte(tt.languages), []byte(tt.tokens))
-		var weights *scoring.WeightsError
-		if !errors.As(err, &weights) {
+		if _, is := errors.AsType[*scoring.WeightsError](err); !is {
 			t.Errorf("%s and %s: error %v, want a WeightsError", tt.languages, tt.tokens, err)
 			continue
 		}
@@ -137,9 +136,8 @@ func FuzzParseWeights(f *testing.F) {
 	f.Add([]byte(`{"go": {"weight": 2, "language": "go"}}`), []byte(`{"structural_bonus": {"a": 1}, "leaf_tokens": {"c": 1}}`))
 	f.Fuzz(func(t *testing.T, languages, tokens []byte) {
 		w, err := scoring.ParseWeights(languages, tokens)
-		var weights *scoring.WeightsError
 		if err != nil {
-			if !errors.As(err, &weights) {
+			if _, is := errors.AsType[*scoring.WeightsError](err); !is {
 				t.Errorf("error %v is no WeightsError", err)
 			}
 			return

@@ -141,8 +141,8 @@ func parseLanguageCases(files fs.FS, entry keyValue) (languageCases, error) {
 		return l, errors.New("no such language")
 	}
 	var parts struct {
-		Files    json.RawMessage
-		Together *together
+		Files    json.RawMessage `json:"files"`
+		Together *together       `json:"together"`
 	}
 	if err := json.Unmarshal(entry.value, &parts); err != nil {
 		return l, err
@@ -174,8 +174,11 @@ func caseFile(files fs.FS, language, name string, want expectedFile) (scoring.Fi
 	}
 	text := func(side string) (*string, error) {
 		found, err := fs.Glob(files, language+"/"+name+"."+side+".*")
-		if err != nil || len(found) != 1 {
-			return nil, fmt.Errorf("%d files %s/%s.%s.*: want one (%v)", len(found), language, name, side, err)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) != 1 {
+			return nil, fmt.Errorf("%d files %s/%s.%s.*: want one", len(found), language, name, side)
 		}
 		data, err := fs.ReadFile(files, found[0])
 		content := string(data)

@@ -10,11 +10,11 @@ import (
 	"mirrorfleet/worker/tokenscore"
 )
 
-func frame(t testing.TB, kind byte, payload string) []byte {
-	t.Helper()
+func frame(tb testing.TB, kind byte, payload string) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	if err := tokenscore.WriteFrame(&b, kind, []byte(payload)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }

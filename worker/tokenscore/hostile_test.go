@@ -43,6 +43,25 @@ func TestParserOverTheBudget(t *testing.T) {
 	wantTimedOut(t, b.score(t, added("a.js", largeScript)), 1)
 }
 
+// A text that takes longer to parse than it may has no nodes; that is all that
+// happens, and the next one is parsed from its beginning.
+func TestParseTimeout(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tokenscore.Config) {
+		c.Command, c.Budget = childCommand(t, "serve", parseEnv+"=1ms"), time.Minute
+	})
+	f := b.score(t, added("a.js", largeScript)).Files[0]
+	if f.Method != scoring.MethodTreeDiff || f.Nodes != 0 || f.Score != 0 {
+		t.Errorf("a text past its time: %+v; want a tree diff without nodes", f)
+	}
+	if f := b.score(t, added("a.js", "f()\n")).Files[0]; f.Breakdown.StructuralAddedCount != 1 {
+		t.Errorf("the next text: %+v; want its one call", f)
+	}
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 1}) {
+		t.Errorf("stats %+v; want the first child alone", got)
+	}
+}
+
 // largeScript is one line of nearly a megabyte, as a minifier writes it.
 var largeScript = strings.Repeat("a[1]+=f(x,y);", 70_000)
 

@@ -31,8 +31,8 @@ func limitMemory(pid int, limit int64) error {
 	if err != nil {
 		return err
 	}
-	cap := uint64(mapped + max(0, limit-resident))
-	if err := unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: cap, Max: cap}, nil); err != nil {
+	most := uint64(mapped + max(0, limit-resident))
+	if err := unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: most, Max: most}, nil); err != nil {
 		return fmt.Errorf("capping its memory: %w", err)
 	}
 	return nil

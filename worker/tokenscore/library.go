@@ -152,9 +152,13 @@ func (lang *language) intern(api *C.mf_api) {
 	add("_ERROR")
 }
 
-// commentKinds are the node types that are skipped with everything under them.
-var commentKinds = map[string]bool{
-	"comment": true, "line_comment": true, "block_comment": true, "documentation_comment": true, "doc_comment": true,
+// isComment says whether nodes of a type are skipped with everything under them.
+func isComment(kind string) bool {
+	switch kind {
+	case "comment", "line_comment", "block_comment", "documentation_comment", "doc_comment":
+		return true
+	}
+	return false
 }
 
 // table resolves the weights of a language's node types, once.
@@ -167,7 +171,7 @@ func (lang *language) table(structural, leaf map[string]float64) (symbolTable, [
 	for symbol, kind := range lang.kindOf {
 		table[symbol] = C.mf_symbol{kind: C.uint16_t(kind), action: C.MF_KEEP_LEAVES}
 		switch {
-		case commentKinds[lang.kinds[kind]]:
+		case isComment(lang.kinds[kind]):
 			table[symbol].action = C.MF_SKIP
 		case weights[kind].Structural > 0:
 			table[symbol].action = C.MF_KEEP_ALL
@@ -184,6 +188,7 @@ var _ = [1]struct{}{}[unsafe.Sizeof(C.mf_node{})-unsafe.Sizeof(scoring.Node{})]
 func (l *library) walk(lang *language, table symbolTable, text []byte, timeout time.Duration) ([]scoring.Node, error) {
 	var nodes *C.mf_node
 	var count C.size_t
+	//nolint:unconvert,gocritic // the linters see through cgo's types and checks, the compiler does not
 	status := C.walk(l.api, l.walker, lang.pointer, (*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.uint32_t(len(text)),
 		C.uint64_t(timeout.Microseconds()), (*C.mf_symbol)(unsafe.SliceData(table)), &nodes, &count)
 	switch status {

@@ -2,6 +2,7 @@ package tokenscore_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -19,6 +20,9 @@ import (
 
 // childEnv makes the test binary a child process of a pool.
 const childEnv = "MIRRORFLEET_TEST_CHILD"
+
+// parseEnv is a test child's ParseTimeout.
+const parseEnv = "MIRRORFLEET_TEST_PARSE_TIMEOUT"
 
 // Texts that hold one of these make a child fail while it reads them.
 const (
@@ -44,7 +48,13 @@ func TestMain(m *testing.M) {
 }
 
 func serve() int {
-	cfg := tokenscore.ChildConfig{Grammars: grammarsDir()}
+	// By default no parse is cut short: a busy machine must not decide a test.
+	timeout, err := time.ParseDuration(cmp.Or(os.Getenv(parseEnv), "1h"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	cfg := tokenscore.ChildConfig{Grammars: grammarsDir(), ParseTimeout: timeout}
 	// The standard input itself, so that signals are handled as in a worker,
 	// unless the texts are to be watched.
 	var in io.Reader = os.Stdin
@@ -58,8 +68,8 @@ func serve() int {
 	return 0
 }
 
-// parent is a worker of sorts: it has a child hang over a file, tells the
-// child's process id, and waits to be killed.
+// parent is a worker of sorts: it has a child hang over a file, and
+// waits to be killed; what the child says goes to its log.
 func parent() int {
 	self, _ := os.Executable()
 	pool, err := tokenscore.New(context.Background(), tokenscore.Config{
@@ -70,7 +80,6 @@ func parent() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	fmt.Println(pool.Pids()[0])
 	languages, tokens := scoring.DefaultWeights()
 	weights, err := scoring.ParseWeights(languages, tokens)
 	if err == nil {
@@ -93,6 +102,7 @@ func (s *saboteur) Read(p []byte) (int, error) {
 	case bytes.Contains(s.tail, []byte(sigkillMark)):
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	case bytes.Contains(s.tail, []byte(hangMark)):
+		fmt.Fprintln(os.Stderr, "hanging")
 		select {}
 	}
 	s.tail = s.tail[max(0, len(s.tail)-64):]

@@ -2,8 +2,9 @@ package tokenscore_test
 
 import (
 	"bufio"
-	"fmt"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -16,16 +17,26 @@ func TestChildDiesWithItsParent(t *testing.T) {
 	config(t) // the grammars must be there
 	command := childCommand(t, "parent")
 	parent := exec.Command(command[0], command[1:]...)
-	out, err := parent.StdoutPipe()
+	log, err := parent.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := parent.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var child int
-	if _, err := fmt.Fscan(bufio.NewReader(out), &child); err != nil {
-		t.Fatalf("the parent told no child: %v", err)
+	// The parent's log tells when the child hangs, and its process id.
+	hanging := regexp.MustCompile(`pid=(\d+) line=hanging`)
+	var found []string
+	lines := bufio.NewScanner(log)
+	for found == nil && lines.Scan() {
+		found = hanging.FindStringSubmatch(lines.Text())
+	}
+	if found == nil {
+		t.Fatalf("the parent told of no child that hangs: %v", lines.Err())
+	}
+	child, err := strconv.Atoi(found[1])
+	if err != nil {
+		t.Fatal(err)
 	}
 	// Readable once the process has ended, whoever waits for it.
 	pidfd, err := unix.PidfdOpen(child, 0)

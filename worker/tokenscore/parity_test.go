@@ -17,7 +17,7 @@ const saturation = 58
 
 // Every language's cases come out as the validator computed them, file by file
 // and together, equal to the last bit, through real child processes.
-func TestParity(t *testing.T) {
+func TestParity(t *testing.T) { //nolint:tparallel // the group of languages ends before the pools do
 	t.Parallel()
 	all, err := readCases()
 	if err != nil {

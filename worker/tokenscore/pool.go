@@ -197,8 +197,7 @@ func (p *Pool) drop(s *slot) {
 
 // lost decides what an exchange that failed means.
 func (p *Pool) lost(ctx context.Context, s *slot, cause error, plan *scoring.FilePlan) error {
-	var failed *FailedError
-	if errors.As(cause, &failed) {
+	if _, failed := errors.AsType[*FailedError](cause); failed {
 		return cause // the child is well, and waits for its next request
 	}
 	c := s.child

@@ -1,8 +1,10 @@
 package tokenscore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -159,7 +161,8 @@ func TestConcurrentCallers(t *testing.T) {
 // Close waits for the children, may be called again, and ends the pool.
 func TestClose(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	var log bytes.Buffer
+	b := setup(t, func(c *tokenscore.Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	b.wantScored(t)
 	pids := b.pool.Pids()
 	for range 2 {
@@ -172,6 +175,9 @@ func TestClose(t *testing.T) {
 		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
 			t.Errorf("child %d after Close: %v, want %v", pid, err, syscall.ESRCH)
 		}
+	}
+	if log.Len() > 0 {
+		t.Errorf("the child did not end by itself:\n%s", log.String())
 	}
 	if len(pids) != 1 {
 		t.Errorf("%d children before Close, want 1", len(pids))

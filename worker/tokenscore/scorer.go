@@ -21,6 +21,7 @@ type scorer struct {
 	weights weightsMessage
 	tables  map[string]*table // by language, for these weights
 	seen    *memo
+	timeout time.Duration // of one parse
 }
 
 // table is a language with the weights of its node types.
@@ -30,8 +31,11 @@ type table struct {
 	weights  []scoring.KindWeights
 }
 
-func newScorer(l *library) *scorer {
-	return &scorer{library: l, tables: make(map[string]*table), seen: newMemo(memoSize)}
+func newScorer(l *library, timeout time.Duration) *scorer {
+	if timeout == 0 {
+		timeout = parseTimeout
+	}
+	return &scorer{library: l, tables: make(map[string]*table), seen: newMemo(memoSize), timeout: timeout}
 }
 
 // setWeights makes new weights hold. Signatures depend on which types have a
@@ -94,7 +98,7 @@ func (s *scorer) signatures(name string, t *table, text []byte) (*scoring.Signat
 	if known := s.seen.get(name, text); known != nil {
 		return known, nil
 	}
-	nodes, err := s.library.walk(t.language, t.symbols, text, parseTimeout)
+	nodes, err := s.library.walk(t.language, t.symbols, text, s.timeout)
 	if errors.Is(err, errNoTree) {
 		return nil, nil //nolint:nilnil // the rules: a parse that fails or takes too long gives no nodes
 	}

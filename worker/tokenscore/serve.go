@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
 
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
@@ -20,6 +21,9 @@ type ChildConfig struct {
 	// Grammars is the directory that `make grammars` builds; the parent has
 	// checked its files.
 	Grammars string
+	// ParseTimeout is what one text may take to parse; past it, it has no
+	// nodes. Default 2 s, as section 5 of the rules has it.
+	ParseTimeout time.Duration
 }
 
 // Serve is the body of a child process: it answers frames from r on w until r
@@ -49,7 +53,7 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, cfg ChildConfig) error
 	if err != nil {
 		return fmt.Errorf("encoding the greeting: %w", err)
 	}
-	s := &server{in: bufio.NewReader(r), out: bufio.NewWriter(w), scorer: newScorer(l)}
+	s := &server{in: bufio.NewReader(r), out: bufio.NewWriter(w), scorer: newScorer(l, cfg.ParseTimeout)}
 	if err := s.answer(frameHello, greeting); err != nil {
 		return err
 	}

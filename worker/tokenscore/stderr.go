@@ -3,6 +3,7 @@ package tokenscore
 import (
 	"bytes"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -73,7 +74,7 @@ func (l *lineLogger) last() string {
 	defer l.mu.Unlock()
 	lines := l.first
 	if len(l.rest) > 0 && len(lines) < lastLines {
-		lines = append(lines[:len(lines):len(lines)], string(l.rest))
+		lines = append(slices.Clip(lines), string(l.rest))
 	}
 	if len(lines) == 0 {
 		return "nothing"

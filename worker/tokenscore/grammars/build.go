@@ -32,6 +32,7 @@ type builder struct {
 
 // build makes out what it should be. It does nothing when it is already.
 func (b *builder) build(ctx context.Context) error {
+	//nolint:gosec // read by whatever user runs the workers, as the output itself
 	if err := os.MkdirAll(filepath.Dir(b.out), 0o755); err != nil {
 		return fmt.Errorf("making the output's parent: %w", err)
 	}
@@ -105,6 +106,7 @@ func (b *builder) rebuild(ctx context.Context) error {
 		return err
 	}
 	b.stage = filepath.Join(b.work, "stage")
+	//nolint:gosec // as above
 	if err := os.Mkdir(b.stage, 0o755); err != nil {
 		return fmt.Errorf("making the staging directory: %w", err)
 	}
@@ -152,7 +154,7 @@ func (b *builder) compileAll(ctx context.Context, languages []string) error {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return err //nolint:wrapcheck // errors of this package's own
 	}
 	b.made.Languages = made
 	return nil

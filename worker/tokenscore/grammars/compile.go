@@ -45,7 +45,7 @@ func (b *builder) compileRuntime(ctx context.Context) error {
 
 // sources is the directory of a language's parser.
 func (b *builder) sources(language string) string {
-	if language == "csharp" {
+	if language == manifest.CSharpLanguage {
 		return filepath.Join(b.unpacked(manifest.CSharp), "src")
 	}
 	return filepath.Join(b.unpacked(manifest.Pack), "parsers", language, "src")
@@ -75,7 +75,7 @@ func (b *builder) compileGrammar(ctx context.Context, language string) (manifest
 	}
 	g.File, g.Recipe = language+".so", grammarRecipe(language)
 	args := append(linkFlags(), "-include", filepath.Join(b.ours(), manifest.ScannerHeader), "-I"+src)
-	if language == "csharp" {
+	if language == manifest.CSharpLanguage {
 		args = append(args, "-I"+b.sources(headersOf))
 	}
 	args = append(args, filepath.Join(src, "parser.c"))
@@ -91,7 +91,7 @@ func (b *builder) compileGrammar(ctx context.Context, language string) (manifest
 // compile compiles into the stage and notes the result's digest.
 func (b *builder) compile(ctx context.Context, o *manifest.Object, args []string) error {
 	target := filepath.Join(b.stage, o.File)
-	args = slices.Concat(commonFlags, args, []string{"-o", target})
+	args = slices.Concat(commonFlags(), args, []string{"-o", target})
 	if output, err := exec.CommandContext(ctx, b.cc, args...).CombinedOutput(); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("stopped: %w", ctx.Err())
@@ -143,7 +143,7 @@ func (b *builder) digestSources(language string) (string, error) {
 		if err != nil || entry.IsDir() || !isSource(path) {
 			return err
 		}
-		data, err := os.ReadFile(path)
+		data, err := os.ReadFile(path) //nolint:gosec // a tree that this build made, in a directory of its own
 		if err != nil {
 			return fmt.Errorf("reading a source: %w", err)
 		}

@@ -23,7 +23,7 @@ func (b *builder) fetch(ctx context.Context, grammars bool) error {
 	if grammars {
 		wanted = manifest.Packages()
 	}
-	if err := os.MkdirAll(b.cache(), 0o755); err != nil {
+	if err := os.MkdirAll(b.cache(), 0o750); err != nil {
 		return fmt.Errorf("making the download cache: %w", err)
 	}
 	var missing []manifest.Package

@@ -28,7 +28,7 @@ func (b *builder) aside() string {
 // lock with the process, so a killed build holds up nobody.
 func (b *builder) lock(ctx context.Context) (release func(), err error) {
 	path := filepath.Join(filepath.Dir(b.out), "."+filepath.Base(b.out)+".lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the build's lock: %w", err)
 	}
@@ -76,6 +76,7 @@ func (b *builder) install() error {
 	if err := encoder.Encode(b.made); err != nil {
 		return fmt.Errorf("encoding the manifest: %w", err)
 	}
+	//nolint:gosec // read by whatever user runs the workers
 	if err := os.WriteFile(filepath.Join(b.stage, manifest.Name), text.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)
 	}

@@ -26,7 +26,7 @@ type origin struct{ repository, revision, license string }
 func (b *builder) licenses() error {
 	for _, p := range manifest.Packages() {
 		name := "LICENSE." + p.Name
-		from := filepath.Join(b.unpacked(p), "LICENSE")
+		from := filepath.Join(b.unpacked(p), licenseFile)
 		if !exists(from) {
 			from = filepath.Join(b.out, name) // not unpacked: nothing of it was built
 		}
@@ -41,6 +41,7 @@ func (b *builder) licenses() error {
 		fmt.Fprintf(&notice, "| %s | %s | %s | %s |\n", g.Language, g.License, g.Repository, g.Revision)
 	}
 	b.made.Licenses = append(b.made.Licenses, noticeFile)
+	//nolint:gosec // for everybody
 	if err := os.WriteFile(filepath.Join(b.stage, noticeFile), notice.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("writing the notice: %w", err)
 	}
@@ -64,7 +65,10 @@ func (b *builder) readOrigins(languages []string) (map[string]origin, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the grammars' origins: %w", err)
 	}
-	var definitions map[string]struct{ Repo, Rev string }
+	var definitions map[string]struct {
+		Repo string `json:"repo"`
+		Rev  string `json:"rev"`
+	}
 	if err := json.Unmarshal(data, &definitions); err != nil {
 		return nil, fmt.Errorf("%s: %w", definitionsFile, err)
 	}

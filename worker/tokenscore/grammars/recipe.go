@@ -13,7 +13,9 @@ import (
 // commonFlags are what both kinds of object are compiled with. NDEBUG and C11
 // are what the validator's wheels are built with; -w because other people's
 // warnings are not ours to mend.
-var commonFlags = []string{"-std=c11", "-O2", "-DNDEBUG", "-DTREE_SITTER_HIDE_SYMBOLS", "-fPIC", "-shared", "-w"}
+func commonFlags() []string {
+	return []string{"-std=c11", "-O2", "-DNDEBUG", "-DTREE_SITTER_HIDE_SYMBOLS", "-fPIC", "-shared", "-w"}
+}
 
 // runtimeFlags hide everything but our one entry: what cannot be replaced from
 // outside can be inlined, which is worth a tenth of the parsing time.
@@ -31,7 +33,7 @@ func linkFlags() []string {
 // the compiler: a newer one makes no other trees.
 func recipe(sources string, flags []string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s/%s\n%s\n%s", sources, runtime.GOOS, runtime.GOARCH,
-		strings.Join(commonFlags, " "), strings.Join(flags, " ")))
+		strings.Join(commonFlags(), " "), strings.Join(flags, " ")))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -45,7 +47,7 @@ func grammarRecipe(language string) string {
 
 // packageOf is the source distribution that holds a language's grammar.
 func packageOf(language string) manifest.Package {
-	if language == "csharp" {
+	if language == manifest.CSharpLanguage {
 		return manifest.CSharp
 	}
 	return manifest.Pack

@@ -17,13 +17,16 @@ import (
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
+// licenseFile is what each source distribution calls its licence.
+const licenseFile = "LICENSE"
+
 // unpackAll unpacks what the build reads into one directory per source
 // distribution, without the archive's own top directory.
 func (b *builder) unpackAll(ctx context.Context, languages []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return b.unpack(ctx, manifest.Core, func(path string) bool {
-			return path == "LICENSE" || strings.HasPrefix(path, "tree_sitter/core/lib/")
+			return path == licenseFile || strings.HasPrefix(path, "tree_sitter/core/lib/")
 		})
 	})
 	if len(languages) > 0 {
@@ -32,11 +35,11 @@ func (b *builder) unpackAll(ctx context.Context, languages []string) error {
 		group.Go(func() error { return b.unpack(ctx, manifest.Pack, packFilter(wanted)) })
 		group.Go(func() error {
 			return b.unpack(ctx, manifest.CSharp, func(path string) bool {
-				return path == "LICENSE" || strings.HasPrefix(path, "src/")
+				return path == licenseFile || strings.HasPrefix(path, "src/")
 			})
 		})
 	}
-	return group.Wait()
+	return group.Wait() //nolint:wrapcheck // errors of this package's own
 }
 
 // headersOf is the language whose tree_sitter headers csharp is compiled with.
@@ -47,7 +50,7 @@ const headersOf = "java"
 func packFilter(languages []string) func(path string) bool {
 	return func(path string) bool {
 		switch path {
-		case "LICENSE", "README.md", definitionsFile:
+		case licenseFile, "README.md", definitionsFile:
 			return true
 		}
 		parts := strings.Split(path, "/")
@@ -97,10 +100,10 @@ func (b *builder) unpack(ctx context.Context, p manifest.Package, wanted func(pa
 }
 
 func writeFile(path string, from io.Reader) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("making a directory: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) //nolint:gosec // licences are for everybody
 	if err != nil {
 		return fmt.Errorf("making a file: %w", err)
 	}

@@ -47,18 +47,22 @@ type Object struct {
 
 // Grammar is the shared object of one language.
 type Grammar struct {
-	Language string `json:"language"`
-	Symbol   string `json:"symbol"` // the function that returns the language
-	ABI      int    `json:"abi"`
 	Object
+
+	Language   string `json:"language"`
+	Symbol     string `json:"symbol"` // the function that returns the language
+	ABI        int    `json:"abi"`
 	License    string `json:"license"`
 	Repository string `json:"repository"` // where the grammar is developed
 	Revision   string `json:"revision,omitempty"`
 }
 
+// CSharpLanguage is the one language that comes from a package of its own.
+const CSharpLanguage = "csharp"
+
 // Symbol is the function of a language's shared object.
 func Symbol(language string) string {
-	if language == "csharp" {
+	if language == CSharpLanguage {
 		return "tree_sitter_c_sharp"
 	}
 	return "tree_sitter_" + language
