@@ -19,14 +19,19 @@ type breaker struct {
 	mu sync.Mutex
 	// changed is closed, and replaced, with each change of state.
 	changed chan struct{}
+	// failing are the paths of the requests that have failed since the last
+	// success; as many as matter.
+	failing map[string]bool
 }
 
 func newBreaker(cfg Config) *breaker {
-	b := &breaker{changed: make(chan struct{})}
+	b := &breaker{changed: make(chan struct{}), failing: map[string]bool{}}
 	b.CircuitBreaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: "mirror", MaxRequests: 1, Timeout: cfg.BreakFor,
-		ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= cfg.BreakAfter },
-		IsSuccessful: func(err error) bool { return err == nil || errors.Is(err, ErrFinal) },
+		ReadyToTrip: func(n gobreaker.Counts) bool {
+			return n.ConsecutiveFailures >= cfg.BreakAfter && b.across() >= cfg.BreakAcross
+		},
+		IsSuccessful: successful,
 		IsExcluded:   excluded,
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			cfg.Log.Warn("the mirror's breaker changed", "from", from.String(), "to", to.String())
@@ -39,11 +44,14 @@ func newBreaker(cfg Config) *breaker {
 	return b
 }
 
+// successful is an answer, if only a final one.
+func successful(err error) bool { return err == nil || errors.Is(err, ErrFinal) }
+
 // excluded is what says nothing of the mirror's health: it throttles because
-// of us, or nobody waits for the answer any more.
+// of us, or nobody waits for the answer any more. An excluded probe of a
+// half-open breaker makes way for the next one.
 func excluded(err error) bool {
-	var failed *RequestError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*RequestError](err); ok {
 		return failed.Status == http.StatusTooManyRequests
 	}
 	return err != nil // a cancelled context, a closed client: no request failed
@@ -52,18 +60,46 @@ func excluded(err error) bool {
 // Open says whether the breaker holds requests back.
 func (c *Client) Open() bool { return c.breaker.State() == gobreaker.StateOpen }
 
-// guarded runs call once the breaker lets it.
-func (c *Client) guarded(ctx context.Context, call func() error) error {
+// across is how many different requests have failed since the last success.
+func (b *breaker) across() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.failing)
+}
+
+// note remembers which request failed, before the breaker counts it.
+func (b *breaker) note(path string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case excluded(err):
+	case successful(err):
+		clear(b.failing)
+	case len(b.failing) < mostPaths:
+		b.failing[path] = true
+	}
+}
+
+// mostPaths is how many failing paths are remembered: more than any sensible
+// BreakAcross.
+const mostPaths = 1000
+
+// guarded runs call, which asks for path, once the breaker lets it.
+func (c *Client) guarded(ctx context.Context, path string, call func() error) error {
 	for {
 		c.breaker.mu.Lock()
 		changed := c.breaker.changed
 		c.breaker.mu.Unlock()
-		_, err := c.breaker.Execute(func() (struct{}, error) { return struct{}{}, call() })
+		_, err := c.breaker.Execute(func() (struct{}, error) {
+			err := call()
+			c.breaker.note(path, err)
+			return struct{}{}, err
+		})
 		if !errors.Is(err, gobreaker.ErrOpenState) && !errors.Is(err, gobreaker.ErrTooManyRequests) {
 			return err //nolint:wrapcheck // call's own error
 		}
 		if err := c.untilChanged(ctx, changed); err != nil {
-			return err
+			return fmt.Errorf("mirror %s: %w", path, err)
 		}
 	}
 }
@@ -78,7 +114,7 @@ func (c *Client) untilChanged(ctx context.Context, changed <-chan struct{}) erro
 	case <-changed:
 	case <-timer.C:
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the mirror's breaker: %w", ctx.Err())
+		return fmt.Errorf("waiting for the mirror's breaker: %w", ended(ctx))
 	}
 	return nil
 }

@@ -12,13 +12,14 @@ import (
 
 // Client asks the mirror. It is safe for concurrent use.
 type Client struct {
-	cfg       Config
-	base      *url.URL
-	http      *http.Client
-	transport *http.Transport
-	metered   *metered
-	breaker   *breaker
-	closed    atomic.Bool
+	cfg     Config
+	base    *url.URL
+	http    *http.Client
+	metered *metered
+	breaker *breaker
+	// life ends with Close, and everything under way with it.
+	life context.Context //nolint:containedctx // the client's own, not a caller's
+	end  context.CancelCauseFunc
 }
 
 // New makes a client. Whoever makes it closes it.
@@ -27,58 +28,73 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mirror: %w", err)
 	}
-	c := &Client{cfg: cfg, base: base}
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
-	c.transport = &http.Transport{
-		DialContext:           dialer.DialContext,
-		ForceAttemptHTTP2:     true,
-		MaxConnsPerHost:       cfg.PoolSize,
-		MaxIdleConns:          cfg.PoolSize,
-		MaxIdleConnsPerHost:   cfg.PoolSize,
-		IdleConnTimeout:       5 * time.Minute,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: cfg.Timeout,
-	}
-	c.metered = newMetered(c.transport, cfg)
+	c := &Client{cfg: cfg, base: base, breaker: newBreaker(cfg)}
+	c.life, c.end = context.WithCancelCause(context.Background())
+	c.metered = newMetered(c.life, cfg)
 	c.http = &http.Client{Transport: c.metered, CheckRedirect: c.redirect}
-	c.breaker = newBreaker(cfg)
 	return c, nil
 }
 
-// Close ends the client's connections; it may be called twice. Requests under
-// way end by their contexts.
-func (c *Client) Close() {
-	if c.closed.CompareAndSwap(false, true) {
-		c.transport.CloseIdleConnections()
+// transport holds the connections. It uses no proxy: the permits are those of
+// the egress that this process has itself.
+func transport(cfg Config) *http.Transport {
+	// A connection that the mirror does not take up in this time is given up,
+	// so that a try's time is not all spent on it.
+	const connect = 10 * time.Second
+	dialer := &net.Dialer{Timeout: connect, KeepAlive: 15 * time.Second}
+	return &http.Transport{
+		DialContext:         dialer.DialContext,
+		ForceAttemptHTTP2:   true,
+		MaxConnsPerHost:     cfg.PoolSize,
+		MaxIdleConns:        cfg.PoolSize,
+		MaxIdleConnsPerHost: cfg.PoolSize,
+		IdleConnTimeout:     5 * time.Minute,
+		TLSHandshakeTimeout: connect,
 	}
+}
+
+// Close ends the client: calls under way, and later ones, fail with ErrClosed,
+// and the connections are closed. It may be called more than once.
+func (c *Client) Close() {
+	c.end(ErrClosed)
+	c.metered.transport.CloseIdleConnections()
 }
 
 // maxRedirects is how many redirects of one request are followed.
 const maxRedirects = 3
 
 // redirect follows the mirror's own redirects only: another host has another
-// limit, and is none of ours.
+// limit, and is none of ours. One that changes the method would ask something
+// else, so a POST is only sent on by 307 and 308.
 func (c *Client) redirect(next *http.Request, via []*http.Request) error {
-	if len(via) > maxRedirects {
+	switch first := via[0]; {
+	case len(via) > maxRedirects:
 		return fmt.Errorf("%d redirects, want at most %d", len(via), maxRedirects)
-	}
-	if next.URL.Host != c.base.Host {
-		return fmt.Errorf("redirect to another host, %s", next.URL.Host)
+	case next.URL.Scheme != c.base.Scheme || next.URL.Host != c.base.Host:
+		return fmt.Errorf("redirect to %q, want it to stay at %s://%s", next.URL.Scheme+"://"+next.URL.Host, c.base.Scheme, c.base.Host)
+	case next.Method != first.Method:
+		return fmt.Errorf("redirect %d turns %s into %s, want 307 or 308", next.Response.StatusCode, first.Method, next.Method)
 	}
 	return nil
 }
 
 // Stats are a client's counts since it was made.
 type Stats struct {
-	// Sent counts requests, retries and redirects included.
+	// Permits counts the permits that were used, Late those that were thrown
+	// away because they had become too old before they could be.
+	Permits, Late int64
+	// Sent counts what went out, retries and redirects included.
 	Sent int64
-	// Late counts permits that were thrown away because they were too old.
-	Late int64
+	// Resent counts the part of Sent that net/http sent a second time by itself,
+	// without a permit: on a kept-alive connection that the mirror was just
+	// closing. The limit's spare is for these.
+	Resent int64
 }
 
 // Stats returns the counts.
 func (c *Client) Stats() Stats {
-	return Stats{Sent: c.metered.sent.Load(), Late: c.metered.late.Load()}
+	m := c.metered
+	return Stats{Permits: m.permits.Load(), Late: m.late.Load(), Sent: m.sent.Load(), Resent: m.resent.Load()}
 }
 
 type counterKey struct{}

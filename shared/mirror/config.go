@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -26,8 +27,8 @@ type Config struct {
 	// PoolSize is the most connections, and the most requests under way.
 	// Default 8.
 	PoolSize int
-	// Timeout bounds one try, from the permit to the last byte. Default 30 s,
-	// as the validator's.
+	// Timeout bounds one sending, from its permit to the last byte. Default
+	// 30 s, as the validator's.
 	Timeout time.Duration
 	// Backoff is the longest pause after the first failed try; it doubles with
 	// each further one up to MaxBackoff, and each pause is drawn from between 0
@@ -36,18 +37,22 @@ type Config struct {
 	// Throttled is the cool-down after a 429 without a Retry-After: the
 	// mirror's own mitigation period. Default 10 s.
 	Throttled time.Duration
-	// MaxList and MaxFiles cap an answer in bytes: one page of a list, the files
-	// of one pull request. Defaults 32 MiB and 96 MiB: a large files answer has
-	// tens of MB.
+	// MaxList and MaxFiles cap an answer in bytes, after decompression: one page
+	// of a list, the files of one pull request. A process holds at most PoolSize
+	// answers while it reads them, each one twice (as it came and decoded).
+	// Defaults 32 MiB and 64 MiB: a large files answer has tens of MB.
 	MaxList, MaxFiles int64
 	// MaxPages caps the pages of one list, 200 items each. Default 50.
 	MaxPages int
 	// BreakAfter is how many requests in a row must fail, all their tries, to
 	// open the breaker, and BreakFor how long it then stays open. A success in
-	// between starts the count anew, so one miner whose list always fails does
-	// not stop the others. Defaults 8 and 10 s.
-	BreakAfter uint32
-	BreakFor   time.Duration
+	// between starts the count anew, and so few different requests as
+	// BreakAcross do not count as the mirror's failure: one miner whose list
+	// always fails does not stop the others, even when it is the last one of a
+	// round. Defaults 8, 3 and 10 s, the mirror's own mitigation period.
+	BreakAfter  uint32
+	BreakAcross int
+	BreakFor    time.Duration
 	// Log hears of cool-downs and of the breaker. Default slog.Default().
 	Log *slog.Logger
 }
@@ -62,35 +67,48 @@ func (c Config) filled() (Config, *url.URL, error) {
 	set(&c.MaxBackoff, 8*time.Second)
 	set(&c.Throttled, 10*time.Second)
 	set(&c.MaxList, 32<<20)
-	set(&c.MaxFiles, 96<<20)
+	set(&c.MaxFiles, 64<<20)
 	set(&c.MaxPages, 50)
 	set(&c.BreakAfter, 8)
+	set(&c.BreakAcross, 3)
 	set(&c.BreakFor, 10*time.Second)
 	set(&c.Log, slog.Default())
-	base, err := url.Parse(c.BaseURL)
-	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
-		return c, nil, fmt.Errorf("BaseURL is not a URL such as https://mirror.gittensor.io: %q", redacted(c.BaseURL))
+	base, err := parseBase(c.BaseURL)
+	if err != nil {
+		return c, nil, err
 	}
+	if c.Meter == nil {
+		return c, nil, errors.New("Meter is nil, want the limiter of the egress")
+	}
+	return c, base, errors.Join(
+		positive("PoolSize", c.PoolSize), positive("MaxPages", c.MaxPages), positive("BreakAcross", c.BreakAcross),
+		positive("MaxList", c.MaxList), positive("MaxFiles", c.MaxFiles),
+		positive("Timeout", c.Timeout), positive("Backoff", c.Backoff), positive("MaxBackoff", c.MaxBackoff),
+		positive("Throttled", c.Throttled), positive("BreakFor", c.BreakFor),
+	)
+}
+
+func positive[T int | int64 | time.Duration](field string, value T) error {
+	if value > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s is %v, want more than 0", field, value)
+}
+
+// parseBase reads the mirror's URL. Errors leave out what may be a password.
+func parseBase(raw string) (*url.URL, error) {
+	base, err := url.Parse(raw)
 	switch {
+	case err != nil:
+		return nil, errors.New("BaseURL cannot be read, want a URL such as https://mirror.gittensor.io")
 	case base.User != nil:
-		return c, nil, fmt.Errorf("BaseURL %q has credentials, the mirror takes none", base.Redacted())
-	case c.Meter == nil:
-		return c, nil, fmt.Errorf("Meter is nil, want the limiter of the egress")
-	case c.PoolSize < 1:
-		return c, nil, fmt.Errorf("PoolSize is %d, want at least 1", c.PoolSize)
-	case c.MaxPages < 1:
-		return c, nil, fmt.Errorf("MaxPages is %d, want at least 1", c.MaxPages)
-	case c.MaxList < 1 || c.MaxFiles < 1:
-		return c, nil, fmt.Errorf("MaxList is %d and MaxFiles %d, want at least one byte", c.MaxList, c.MaxFiles)
+		return nil, fmt.Errorf("BaseURL %q has credentials, the mirror takes none", base.Redacted())
+	case base.Host == "" || (base.Scheme != "http" && base.Scheme != "https"):
+		return nil, fmt.Errorf("BaseURL is %q, want a URL such as https://mirror.gittensor.io", raw)
+	case base.RawQuery != "" || base.Fragment != "":
+		return nil, fmt.Errorf("BaseURL %q has a query or fragment, want scheme, host and path only", base.Scheme+"://"+base.Host)
 	}
-	for name, d := range map[string]time.Duration{
-		"Timeout": c.Timeout, "Backoff": c.Backoff, "MaxBackoff": c.MaxBackoff, "Throttled": c.Throttled, "BreakFor": c.BreakFor,
-	} {
-		if d < 0 {
-			return c, nil, fmt.Errorf("%s is %s, want more than 0", name, d)
-		}
-	}
-	return c, base, nil
+	return base, nil
 }
 
 func set[T comparable](field *T, value T) {
@@ -98,13 +116,4 @@ func set[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
-}
-
-// redacted drops what may be a password from a URL that cannot be parsed.
-func redacted(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "(unreadable)"
-	}
-	return u.Redacted()
 }

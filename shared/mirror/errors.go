@@ -10,7 +10,7 @@ import (
 // Sentinels that every failed request matches one of.
 var (
 	// ErrFinal says that asking again would give the same: a 4xx, an answer
-	// over its cap, too many pages.
+	// over its cap, a list that does not end, a name that no address can hold.
 	ErrFinal = errors.New("final")
 	// ErrUnavailable says that all tries failed; a later one may not.
 	ErrUnavailable = errors.New("unavailable")
@@ -26,7 +26,7 @@ type RequestError struct {
 	Path string
 	// Status is the last answer's, 0 without one.
 	Status int
-	// Tries is how often the request was sent.
+	// Tries is how often it was tried.
 	Tries int
 	// Final says that asking again would give the same.
 	Final bool
@@ -34,8 +34,9 @@ type RequestError struct {
 	Err error
 }
 
+// Error names the request without host or query.
 func (e *RequestError) Error() string {
-	return fmt.Sprintf("mirror %s %s: %v (%d tries)", e.Method, e.Path, e.Err, e.Tries)
+	return fmt.Sprintf("mirror %s %s: %v (tries: %d)", e.Method, e.Path, e.Err, e.Tries)
 }
 
 // Unwrap makes the error match ErrFinal or ErrUnavailable, and its cause.
@@ -62,14 +63,22 @@ var errTooLarge = errors.New("the answer is too large")
 // errNotJSON is an answer that is not the JSON that was asked for.
 var errNotJSON = errors.New("the answer is not JSON of the expected form")
 
-// preview is the beginning of a body, fit for one line of a log.
+// errName is a name that has no place in an address.
+var errName = errors.New("not a name that the mirror can be asked for")
+
+// preview is the beginning of a body, fit for one line of a log: at most 200
+// printable characters, runs of anything else as one blank.
 func preview(body []byte) string {
-	const most = 200
+	const most, bytesMost = 200, 4 * 200
 	text := strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
+		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
 			return r
 		}
 		return ' '
-	}, string(body[:min(len(body), most)]))
-	return strings.Join(strings.Fields(text), " ")
+	}, string(body[:min(len(body), bytesMost)]))
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most])
+	}
+	return text
 }

@@ -4,98 +4,124 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// parseInstant reads a date as UTC, to the microsecond, in the forms of ISO
-// 8601 that the validator's parser takes: a date, any one character, and a time
-// down to the hour, minute, second or fraction, with separators or without; one
-// without an offset is UTC. Not taken, though the validator would: dates by
-// week, which GitHub has none of.
+// parseInstant reads a date as UTC, to the microsecond, further digits cut off;
+// one without an offset is UTC. It takes what the validator's parser takes,
+// Python's datetime.fromisoformat of 3.12, but for week dates (2026-W05-1),
+// which no mirror writes: date with or without dashes, any one character, time
+// with or without colons, minutes, seconds and fraction optional, offset.
 func parseInstant(s string) (time.Time, error) {
-	no := fmt.Errorf("%.60q is no date", s)
-	s = strings.TrimSpace(s)
-	if date, ok := strings.CutSuffix(s, "Z"); ok {
-		s = date + "+00:00"
+	in := strings.TrimSpace(s)
+	if head, ok := strings.CutSuffix(in, "Z"); ok {
+		in = head + "+00:00"
 	}
-	layout := "20060102"
-	if len(s) > 4 && s[4] == '-' {
-		layout = "2006-01-02"
+	date, rest, ok := parseDate(in)
+	clock, offset, inTime := parseTime(rest)
+	if !ok || !inTime {
+		return time.Time{}, fmt.Errorf("%.60q is no date", s)
 	}
-	if len(s) < len(layout) {
-		return time.Time{}, no
-	}
-	day, err := time.Parse(layout, s[:len(layout)])
-	if err != nil || day.Year() == 0 {
-		return time.Time{}, no
-	}
-	_, clock, timed := cutRune(s[len(layout):])
-	if !timed {
-		return day, nil
-	}
-	since, ok := timeOfDay(clock)
-	if !ok {
-		return time.Time{}, no
-	}
-	t := day.Add(since).Truncate(time.Microsecond)
-	if t.Year() < 1 || t.Year() > 9999 { // the years that Python knows
-		return time.Time{}, no
+	t := date.Add(clock - offset)
+	if t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}, fmt.Errorf("%.60q is outside of the years 1 to 9999", s)
 	}
 	return t, nil
 }
 
-// cutRune cuts off the first character, whatever it is.
-func cutRune(s string) (first, rest string, ok bool) {
-	for i := range s {
-		if i > 0 {
-			return s[:i], s[i:], true
-		}
+// parseDate reads the date and passes over the character after it.
+func parseDate(s string) (date time.Time, rest string, ok bool) {
+	layout := "20060102"
+	if len(s) > 4 && s[4] == '-' {
+		layout = time.DateOnly
 	}
-	return s, "", s != ""
+	if len(s) < len(layout) {
+		return date, "", false
+	}
+	date, err := time.Parse(layout, s[:len(layout)])
+	rest = s[len(layout):]
+	if rest != "" {
+		_, size := utf8.DecodeRuneInString(rest)
+		rest = rest[size:]
+	}
+	return date, rest, err == nil
 }
 
-// timeOfDay is the time since midnight UTC of a clock time with or without an
-// offset.
-func timeOfDay(s string) (time.Duration, bool) {
-	clock, offset, sign := s, "", time.Duration(0)
-	if i := strings.IndexAny(s, "+-"); i >= 0 {
-		clock, offset, sign = s[:i], s[i+1:], 1
-		if s[i] == '-' {
-			sign = -1
+// parseTime reads the time of day and the offset from UTC; no text is midnight.
+func parseTime(s string) (clock, offset time.Duration, ok bool) {
+	if s == "" {
+		return 0, 0, true
+	}
+	zone := ""
+	// A minus is looked for first, as there: it makes no difference to a time
+	// that is one.
+	for _, sign := range []string{"-", "+"} {
+		if i := strings.Index(s, sign); i >= 0 {
+			s, zone = s[:i], s[i:]
+			break
 		}
 	}
-	at, ok := clockTime(clock)
-	if !ok || sign == 0 {
-		return at, ok
+	clock, parts, ok := parseClock(s)
+	ok = ok && parts[0] < 24 && parts[1] < 60 && parts[2] < 60
+	if zone == "" || !ok {
+		return clock, 0, ok
 	}
-	by, ok := clockTime(offset)
-	return at - sign*by, ok
+	offset, _, ok = parseClock(zone[1:])
+	if zone[0] == '-' {
+		offset = -offset
+	}
+	return clock, offset, ok && offset.Abs() < 24*time.Hour
 }
 
-// clockTime reads HH, HH:MM or HH:MM:SS, the colons all there or all absent,
-// and behind the seconds a fraction.
-func clockTime(s string) (time.Duration, bool) {
-	const day = 24 * time.Hour
-	digits, fraction, hasFraction := s, "", false
-	if i := strings.IndexAny(s, ".,"); i >= 0 {
-		digits, fraction, hasFraction = s[:i], s[i+1:], true
+// parseClock reads hh, hhmm, hhmmss or the same with colons, and a fraction of
+// a second after a point or a comma.
+func parseClock(s string) (clock time.Duration, parts [3]int, ok bool) {
+	colons := len(s) > 2 && s[2] == ':'
+	for i := range parts {
+		if parts[i], ok = digits(s, 2); !ok {
+			return 0, parts, false
+		}
+		if s = s[2:]; s == "" || i == len(parts)-1 || (!colons && (s[0] == '.' || s[0] == ',')) {
+			break
+		}
+		if colons {
+			if s[0] != ':' {
+				return 0, parts, false
+			}
+			s = s[1:]
+		}
 	}
-	layouts := map[int]string{2: "15", 4: "1504", 5: "15:04", 6: "150405", 8: "15:04:05"}
-	layout, ok := layouts[len(digits)]
-	if !ok || hasFraction && (len(digits) < 6 || fraction == "") {
+	clock = time.Duration(parts[0])*time.Hour + time.Duration(parts[1])*time.Minute + time.Duration(parts[2])*time.Second
+	fraction, ok := parseFraction(s)
+	return clock + fraction, parts, ok
+}
+
+func parseFraction(s string) (time.Duration, bool) {
+	if s == "" {
+		return 0, true
+	}
+	if s[0] != '.' && s[0] != ',' {
 		return 0, false
 	}
-	t, err := time.Parse(layout, digits)
-	if err != nil {
+	s = s[1:]
+	if _, ok := digits(s, len(s)); !ok {
 		return 0, false
 	}
-	since := t.Sub(t.Truncate(day))
-	unit := 100 * time.Millisecond
-	for _, r := range fraction {
-		if r < '0' || r > '9' {
+	micros, _ := digits((s + "000000")[:6], 6)
+	return time.Duration(micros) * time.Microsecond, true
+}
+
+// digits reads the first n characters, at least one, as a number. One of more
+// digits than a number holds has a meaningless value, but is one.
+func digits(s string, n int) (value int, ok bool) {
+	if len(s) < n || n == 0 {
+		return 0, false
+	}
+	for i := range n {
+		if s[i] < '0' || s[i] > '9' {
 			return 0, false
 		}
-		since += time.Duration(r-'0') * unit
-		unit /= 10
+		value = value*10 + int(s[i]-'0')
 	}
-	return since, true
+	return value, true
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,35 +13,36 @@ import (
 
 // item is one JSON object whose fields are read as the validator reads them:
 // what it would stumble over is an error, what it would let pass passes. The
-// values are parts of the answer: an item is not kept.
+// values are parts of the answer.
 type item map[string]json.RawMessage
 
 // name is what the item is called in a report, as far as it can be told.
 func (it item) name(index int, number string) string {
-	repository, _ := it.text("repo_full_name")
-	n := ""
-	if len(it.present(number)) > 0 {
-		n, _ = it.id(number)
+	repository := it.text("repo_full_name")
+	n, err := it.id(number)
+	if err != nil || n == "None" {
+		n = ""
 	}
-	switch {
-	case repository == "" && n == "":
+	if repository == "" && n == "" {
 		return fmt.Sprintf("item %d", index+1)
-	case n == "":
-		return fmt.Sprintf("%.200s", strings.ToLower(repository))
-	case repository == "":
-		return fmt.Sprintf("%.40s", n)
 	}
-	return fmt.Sprintf("%.200s#%.40s", strings.ToLower(repository), n)
+	return strings.Trim(fmt.Sprintf("%.200s#%.200s", strings.ToLower(repository), n), "#")
 }
 
 func (it item) has(field string) bool { _, ok := it[field]; return ok }
 
 // present is a field's value, nil when it is absent or null.
 func (it item) present(field string) json.RawMessage {
-	if raw := it[field]; !bytes.Equal(raw, []byte("null")) {
+	if raw := it[field]; string(raw) != "null" {
 		return raw
 	}
 	return nil
+}
+
+// isText says whether a field is a text.
+func (it item) isText(field string) bool {
+	raw := it[field]
+	return len(raw) > 0 && raw[0] == '"'
 }
 
 // truthy is Python's truth of a field; absent is false.
@@ -53,7 +55,7 @@ func (it item) truthy(field string) bool {
 	case '"':
 		return len(raw) > len(`""`)
 	case '[', '{':
-		return next(raw, 1) < len(raw)-1 // anything before the closing bracket
+		return len(bytes.TrimSpace(raw[1:len(raw)-1])) > 0
 	case 't':
 		return true
 	case 'f':
@@ -63,41 +65,39 @@ func (it item) truthy(field string) bool {
 	return f != 0 || err != nil // what overflows is not zero
 }
 
-func isText(raw json.RawMessage) bool { return len(raw) > 1 && raw[0] == '"' }
-
-// text is a text field; absent, null and other types are "".
-func (it item) text(field string) (string, error) {
-	if raw := it[field]; isText(raw) {
-		return unquote(raw), nil
+// text is a text; absent, null and what is no text is "".
+func (it item) text(field string) string {
+	if !it.isText(field) {
+		return ""
 	}
-	return "", nil
+	return unquote(it[field])
 }
 
-// listed is a text field that must be there; null and other types are "", which
-// no rule takes.
-func (it item) listed(field string) (string, error) {
+// there is a text whose field must be there, but may be null or no text: then
+// it is "", which no rule takes for anything.
+func (it item) there(field string) (string, error) {
 	if !it.has(field) {
 		return "", it.wrong(field, "a text")
 	}
-	return it.text(field)
+	return it.text(field), nil
 }
 
-// wanted is a field that must be a text.
+// wanted is a text that must be one.
 func (it item) wanted(field string) (string, error) {
-	if !isText(it[field]) {
+	if !it.isText(field) {
 		return "", it.wrong(field, "a text")
 	}
-	return it.text(field)
+	return it.text(field), nil
 }
 
-// lowered is a repository's name that must be there.
+// lowered is a repository's name, which must be there.
 func (it item) lowered(field string) (string, error) {
 	s, err := it.wanted(field)
 	return strings.ToLower(s), err
 }
 
-// repository is a repository's name, lower-cased; absent or empty is "", and
-// anything but a text cannot be lower-cased.
+// repository is a repository's name; what Python takes for false is "", and
+// anything else but a text cannot be lower-cased.
 func (it item) repository(field string) (string, error) {
 	if !it.truthy(field) {
 		return "", nil
@@ -105,121 +105,115 @@ func (it item) repository(field string) (string, error) {
 	return it.lowered(field)
 }
 
-// id is an id as text, whether it came as text or number; null is "None" and
-// true is "True", as the validator's conversion has it. An absent one is an
-// error.
+// id is an id as text, whether it came as text or number, of any size; null is
+// "None", as the validator's conversion has it. An absent one is an error.
 func (it item) id(field string) (string, error) {
 	raw, ok := it[field]
-	if !ok || len(raw) == 0 {
+	switch {
+	case !ok:
 		return "", it.wrong(field, "an id")
-	}
-	switch raw[0] {
-	case '"':
-		return it.text(field)
-	case 'n':
+	case string(raw) == "null":
 		return "None", nil
-	case 't':
-		return "True", nil
-	case 'f':
-		return "False", nil
+	case raw[0] == '"':
+		return unquote(raw), nil
 	}
-	return string(raw), nil
+	// What is neither equals no id; it need not be kept whole.
+	const most = 256
+	return string(raw[:min(len(raw), most)]), nil
 }
 
 // optionalID is an id that may be absent or null: "".
-func (it item) optionalID(field string) (string, error) {
+func (it item) optionalID(field string) string {
 	if len(it.present(field)) == 0 {
-		return "", nil
+		return ""
 	}
-	return it.id(field)
+	id, _ := it.id(field) // it is there
+	return id
 }
 
-// number is the whole number that names an item, as number or as text. The
-// validator would carry anything along and ask the mirror for it, in vain.
+// number is a whole number that must be there, as number or as text.
 func (it item) number(field string) (int, error) {
-	if raw := it.present(field); len(raw) > 0 {
-		s := string(raw)
-		if isText(raw) {
-			s = unquote(raw)
-		}
-		if n, ok := wholeNumber(s); ok {
-			return n, nil
-		}
+	id, err := it.id(field)
+	if err != nil {
+		return 0, it.wrong(field, "a number")
 	}
-	return 0, it.wrong(field, "a whole number")
-}
-
-// listedNumber is a number that must be there but may be anything: it names
-// nothing that is asked for.
-func (it item) listedNumber(field string) (int, error) {
-	if !it.has(field) {
+	n, exact := whole(id)
+	if !exact && !it.isText(field) { // 7.0 and 7e0 are 7
+		f, err := strconv.ParseFloat(id, 64)
+		n, exact = int(f), err == nil && f == math.Trunc(f) && math.Abs(f) <= math.MaxInt32
+	}
+	if !exact {
 		return 0, it.wrong(field, "a whole number")
 	}
-	n, _ := it.number(field)
 	return n, nil
 }
 
-// solver is the number of a pull request, nil when it is absent or null. What
-// is no number names a pull request that is none: 0 when Python takes it for
-// false, else -1.
-func (it item) solver(field string) (*int, error) {
+// otherwise is a number that may be missing; anything but a number is the
+// given value.
+func (it item) otherwise(field string, value int) int {
+	if n, err := it.number(field); err == nil {
+		return n
+	}
+	return value
+}
+
+// solver is the number of the pull request that solved an issue; nil for none.
+// What is not a number is the number of no pull request.
+func (it item) solver(field string) *int {
 	if len(it.present(field)) == 0 {
-		return nil, nil //nolint:nilnil // nil is the absent number
+		return nil
 	}
-	n, err := it.number(field)
-	if err != nil && it.truthy(field) {
-		n = -1
-	}
-	return &n, nil
+	const nobody = -1
+	n := it.otherwise(field, nobody)
+	return &n
 }
 
 // count is Python's int() of a field: absent is 0, a fraction is cut off, a
-// text must be a whole number, and null is an error.
+// text must be a whole number, and null is an error. What is beyond 32 bits
+// stays at their end: no rule tells such numbers apart.
 func (it item) count(field string) (int, error) {
 	raw, ok := it[field]
 	if !ok {
 		return 0, nil
 	}
-	if isText(raw) {
-		return it.number(field)
-	}
-	switch {
-	case bytes.Equal(raw, []byte("true")):
+	switch raw[0] {
+	case '"':
+		n, exact := whole(unquote(raw))
+		if !exact && n == 0 {
+			return 0, it.wrong(field, "a whole number")
+		}
+		return clamped(float64(n)), nil
+	case 't':
 		return 1, nil
-	case bytes.Equal(raw, []byte("false")):
+	case 'f':
 		return 0, nil
-	}
-	f, err := strconv.ParseFloat(string(raw), 64)
-	if err != nil {
+	case 'n', '[', '{':
 		return 0, it.wrong(field, "a number")
 	}
-	return int(max(-math.MaxInt32, min(math.MaxInt32, f))), nil
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil && bytes.ContainsAny(raw, ".eE") { // Python makes it infinite, which is no int
+		return 0, it.wrong(field, "a finite number")
+	}
+	return clamped(f), nil
 }
 
-// wholeNumber reads a whole number as Python's int() reads a text: blanks
-// around it, a sign, and single underscores between digits. What is beyond 32
-// bits, which no count or number of GitHub's is, stays at that bound.
-func wholeNumber(s string) (int, bool) {
+func clamped(f float64) int { return int(max(-math.MaxInt32, min(math.MaxInt32, f))) }
+
+// whole reads a whole number as Python's int() does: white space around it, a
+// sign, and single underscores between digits (but ASCII digits only). Beyond
+// 64 bits it is the nearest number that fits, and not exact.
+func whole(s string) (n int, exact bool) {
 	s = strings.TrimSpace(s)
-	digits := strings.TrimPrefix(s, "-")
-	sign := 1
-	if digits != s {
-		sign = -1
-	} else {
-		digits = strings.TrimPrefix(s, "+")
+	sign := ""
+	if s != "" && (s[0] == '-' || s[0] == '+') {
+		sign, s = s[:1], s[1:]
 	}
-	n, between := 0, false
-	for _, r := range digits {
-		switch {
-		case r >= '0' && r <= '9':
-			n, between = min(n*10+int(r-'0'), math.MaxInt32), true
-		case r == '_' && between:
-			between = false
-		default:
-			return 0, false
-		}
+	groups := strings.Split(s, "_")
+	if slices.ContainsFunc(groups, func(g string) bool { _, ok := digits(g, len(g)); return !ok }) {
+		return 0, false
 	}
-	return sign * n, between
+	value, err := strconv.ParseInt(sign+strings.Join(groups, ""), 10, 64)
+	return int(value), err == nil
 }
 
 // instant is an instant; absent and what Python takes for false is the zero
@@ -228,26 +222,22 @@ func (it item) instant(field string) (time.Time, error) {
 	if !it.truthy(field) {
 		return time.Time{}, nil
 	}
-	s, err := it.wanted(field)
-	if err == nil {
-		var t time.Time
-		if t, err = parseInstant(s); err == nil {
-			return t, nil
-		}
+	t, err := parseInstant(it.text(field))
+	if err != nil {
+		return time.Time{}, it.wrong(field, "a date")
 	}
-	return time.Time{}, it.wrong(field, "a date")
+	return t, nil
 }
 
-// list is a list; absent and what Python takes for false is none.
-func (it item) list(field string) ([]json.RawMessage, error) {
+// list is a list; absent and what Python takes for false is an empty one.
+func (it item) list(field string) ([]byte, error) {
 	if !it.truthy(field) {
-		return nil, nil
+		return []byte("[]"), nil
 	}
-	list, err := elements(it[field])
-	if err != nil {
-		return nil, it.wrong(field, "a list")
+	if raw := it[field]; raw[0] == '[' {
+		return raw, nil
 	}
-	return list, nil
+	return nil, it.wrong(field, "a list")
 }
 
 // inner is an object; absent and what Python takes for false is an empty one.
@@ -263,10 +253,9 @@ func (it item) inner(field string) (item, error) {
 }
 
 func (it item) wrong(field, want string) error {
-	const most = 60 // of the value, in an error
 	raw, ok := it[field]
 	if !ok {
 		return fmt.Errorf("%s is missing, want %s", field, want)
 	}
-	return fmt.Errorf("%s is %s, want %s", field, preview(raw[:min(len(raw), most)]), want)
+	return fmt.Errorf("%s is %s, want %s", field, preview(raw[:min(len(raw), 60)]), want)
 }

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"time"
 
-	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -23,23 +22,19 @@ const (
 	mostWindows = 200
 )
 
-// Answer is a list, with what could not be read of it.
-type Answer[T any] struct {
-	Items     []T
-	Malformed []job.Malformed
-}
-
-// Pulls lists a miner's pull requests in each repository since its instant,
-// in the order in which the mirror sends them.
+// Pulls lists a miner's pull requests in each repository since its instant, in
+// the order in which the mirror sends them: page after page, and for more than
+// 200 repositories the first 200 by name before the others. No repositories
+// have no pull requests, and nothing is asked.
 func (c *Client) Pulls(ctx context.Context, githubID string, windows map[string]time.Time) (Answer[scoring.PullRequest], error) {
 	return windowed(ctx, c, list[scoring.PullRequest]{
-		route: "/api/v1/miners/{id}/pulls", path: "/api/v1/miners/" + url.PathEscape(githubID) + "/pulls",
+		id: githubID, route: "/api/v1/miners/{github_id}/pulls", path: "/api/v1/miners/" + githubID + "/pulls",
 		field: "pull_requests", number: "pr_number", decode: decodePullRequest,
 	}, windows)
 }
 
 // Issues lists a miner's issues in each repository: the open ones created and
-// the closed ones closed since its instant.
+// the closed ones closed since its instant. The order is as with Pulls.
 func (c *Client) Issues(ctx context.Context, githubID string, windows map[string]time.Time) (Answer[scoring.Issue], error) {
 	return windowed(ctx, c, issues(githubID), windows)
 }
@@ -51,14 +46,14 @@ func (c *Client) OpenIssues(ctx context.Context, githubID string) (Answer[scorin
 
 func issues(githubID string) list[scoring.Issue] {
 	return list[scoring.Issue]{
-		route: "/api/v1/miners/{id}/issues", path: "/api/v1/miners/" + url.PathEscape(githubID) + "/issues",
+		id: githubID, route: "/api/v1/miners/{github_id}/issues", path: "/api/v1/miners/" + githubID + "/issues",
 		field: "issues", number: "issue_number", decode: decodeIssue,
 	}
 }
 
 // list is one of the lists of a miner.
 type list[T any] struct {
-	route, path string
+	id, route, path string
 	// field holds the items; number names the field that identifies one.
 	field, number string
 	decode        func(item) (T, error)
@@ -80,93 +75,52 @@ func windowed[T any](ctx context.Context, c *Client, l list[T], windows map[stri
 		if err != nil {
 			return Answer[T]{}, err
 		}
-		all.Items = append(all.Items, part.Items...)
-		all.Malformed = append(all.Malformed, part.Malformed...)
+		all = all.with(part)
 	}
 	return all, nil
+}
+
+func (a Answer[T]) with(more Answer[T]) Answer[T] {
+	return Answer[T]{append(a.Items, more.Items...), append(a.Malformed, more.Malformed...)}
 }
 
 // errPages is a list that does not end.
 var errPages = errors.New("the list does not end")
 
-// pages reads a list to its last page.
+// pages reads a list to its last page. The body stays the same: a cursor holds
+// only within the question that it was given for.
 func pages[T any](ctx context.Context, c *Client, l list[T], method string, body []byte) (Answer[T], error) {
 	var all Answer[T]
-	cursor := ""
+	seen := map[string]bool{}
+	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
 	for range c.cfg.MaxPages {
-		query := url.Values{"limit": {strconv.Itoa(pageSize)}}
-		if cursor != "" {
-			query.Set("cursor", cursor)
-		}
 		var got page[T]
-		err := c.ask(ctx, request{
-			method: method, route: l.route, path: l.path, query: query, body: body, most: c.cfg.MaxList,
+		r := request{
+			method: method, route: l.route, path: l.path, query: query, body: body, most: limit{"MaxList", c.cfg.MaxList},
 			decode: func(data []byte) (err error) { got, err = decodePage(data, l); return err },
-		})
-		if err != nil {
+		}
+		if err := r.name(l.id); err != nil {
 			return Answer[T]{}, err
 		}
-		all.Items = append(all.Items, got.items...)
-		all.Malformed = append(all.Malformed, got.malformed...)
-		if got.next == "" {
+		if err := c.ask(ctx, r); err != nil {
+			return Answer[T]{}, err
+		}
+		all = all.with(got.Answer)
+		switch {
+		case got.next == "":
 			return all, nil
+		case seen[got.next]:
+			return Answer[T]{}, l.endless(method, "a cursor came twice")
 		}
-		if got.next == cursor {
-			return Answer[T]{}, l.endless(method, "its cursor does not move on")
-		}
-		cursor = got.next
+		seen[got.next] = true
+		query.Set("cursor", got.next)
 	}
-	return Answer[T]{}, l.endless(method, fmt.Sprintf("more than %d pages of %d", c.cfg.MaxPages, pageSize))
+	return Answer[T]{}, l.endless(method, fmt.Sprintf("more than MaxPages, %d pages of %d", c.cfg.MaxPages, pageSize))
 }
 
 func (l list[T]) endless(method, why string) error {
-	return &RequestError{Method: method, Route: l.route, Path: l.path, Tries: 1, Final: true, Err: fmt.Errorf("%w: %s", errPages, why)}
-}
-
-// page is one page of a list.
-type page[T any] struct {
-	items     []T
-	malformed []job.Malformed
-	next      string
-}
-
-func decodePage[T any](data []byte, l list[T]) (page[T], error) {
-	var p page[T]
-	top, err := whole(data)
-	if err != nil {
-		return p, err
+	return &RequestError{
+		Method: method, Route: l.route, Path: l.path, Status: http.StatusOK, Tries: 1, Final: true,
+		Err: fmt.Errorf("%w: %s", errPages, why),
 	}
-	if !top.has("github_id") {
-		return p, errors.New("github_id is missing")
-	}
-	for _, field := range []string{"since", "generated_at"} {
-		if _, err := top.instant(field); err != nil {
-			return p, err
-		}
-	}
-	items, err := top.list(l.field)
-	if err != nil {
-		return p, err
-	}
-	p.items, p.malformed = decodeEach(items, l.number, l.decode)
-	p.next, err = top.text("next_cursor")
-	return p, err
-}
-
-// decodeEach decodes item by item; what cannot be read costs only itself.
-func decodeEach[T any](items []json.RawMessage, number string, decode func(item) (T, error)) ([]T, []job.Malformed) {
-	decoded, malformed := make([]T, 0, len(items)), []job.Malformed(nil)
-	for i, raw := range items {
-		it, err := object(raw)
-		var value T
-		if err == nil {
-			value, err = decode(it)
-		}
-		if err != nil {
-			malformed = append(malformed, job.Malformed{Item: it.name(i, number), Error: err.Error()})
-			continue
-		}
-		decoded = append(decoded, value)
-	}
-	return decoded, malformed
 }

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"net/http/httptrace"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,102 +15,133 @@ import (
 // waits any more. There is no point in another try.
 var errNoPermit = errors.New("no permit")
 
-// errTimeout is the cause of a try that took too long.
+// errTimeout is the cause of a try that took too long. It matches no context's
+// error, for nobody's context ended.
 var errTimeout = errors.New("no complete answer in time")
 
 // metered is the RoundTripper that takes a permit for everything that leaves.
 type metered struct {
-	next  http.RoundTripper
-	meter Meter
-	// places holds a token for each connection: a request that has its permit
-	// must not wait for a connection, or the permit grows old.
+	cfg       Config
+	transport *http.Transport
+	// life is the client's own.
+	life context.Context //nolint:containedctx // not a caller's
+	// places holds a token for each connection in use: a request that has its
+	// permit must not wait for a connection, or the permit grows old.
 	places chan struct{}
-	// timeout starts with the permit: the wait for it is not the mirror's.
-	timeout    time.Duration
-	sent, late atomic.Int64
+
+	permits, late, sent, resent atomic.Int64
 }
 
-func newMetered(next http.RoundTripper, cfg Config) *metered {
-	return &metered{next: next, meter: cfg.Meter, places: make(chan struct{}, cfg.PoolSize), timeout: cfg.Timeout}
+func newMetered(life context.Context, cfg Config) *metered {
+	return &metered{cfg: cfg, transport: transport(cfg), life: life, places: make(chan struct{}, cfg.PoolSize)}
 }
 
-// RoundTrip takes a place, then a permit, and sends.
-func (m *metered) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip takes a place, then a permit, and sends. The place is given back
+// when there is no answer, or when the answer's body is closed.
+func (m *metered) RoundTrip(r *http.Request) (_ *http.Response, err error) {
+	ctx := r.Context()
 	select {
 	case m.places <- struct{}{}:
-	case <-r.Context().Done():
-		return nil, fmt.Errorf("waiting for a connection: %w: %w", errNoPermit, r.Context().Err())
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for a connection: %w", ctx.Err())
 	}
-	if err := m.permit(r.Context()); err != nil {
-		<-m.places
+	answered := false
+	defer func() { // deferred, because a Meter may panic
+		if !answered {
+			m.release()
+		}
+	}()
+	if err := m.permit(ctx); err != nil {
 		return nil, err
 	}
-	return m.send(r)
+	response, err := m.send(r)
+	answered = err == nil
+	return response, err
+}
+
+// release gives a place back. A connection that became idle after Close is
+// closed too.
+func (m *metered) release() {
+	<-m.places
+	if m.life.Err() != nil {
+		m.transport.CloseIdleConnections()
+	}
 }
 
 // permit takes permits until one is still good at the moment of sending.
 func (m *metered) permit(ctx context.Context) error {
 	for {
-		useBy, err := m.meter.Permit(ctx)
+		useBy, err := m.cfg.Meter.Permit(ctx)
 		if err != nil {
-			return fmt.Errorf("waiting for a permit: %w: %w", errNoPermit, err)
+			return fmt.Errorf("%w: %w", errNoPermit, err)
+		}
+		if err := ctx.Err(); err != nil { // a Meter that does not look
+			return fmt.Errorf("%w: %w", errNoPermit, err)
 		}
 		if !time.Now().After(useBy) {
+			m.permits.Add(1)
 			return nil
 		}
 		m.late.Add(1)
 	}
 }
 
-// send sends and gives the place back when the answer has been read, or there
-// is none.
+// send sends. The time-out starts here: the wait for the permit is not the
+// mirror's.
 func (m *metered) send(r *http.Request) (*http.Response, error) {
-	m.sent.Add(1)
-	if n, ok := r.Context().Value(counterKey{}).(*atomic.Int64); ok {
-		n.Add(1)
-	}
-	ctx, cancel := context.WithTimeoutCause(r.Context(), m.timeout, errTimeout)
-	response, err := m.next.RoundTrip(r.WithContext(ctx))
+	ctx, cancel := context.WithTimeoutCause(r.Context(), m.cfg.Timeout, errTimeout)
+	response, err := m.transport.RoundTrip(r.WithContext(m.counted(ctx)))
 	if err != nil {
 		err = because(ctx, err)
 		cancel()
-		<-m.places
 		return nil, err
 	}
-	response.Body = &placedBody{ReadCloser: response.Body, ctx: ctx, cancel: cancel, places: m.places}
+	m.heed(r.Context(), response)
+	response.Body = &placedBody{ReadCloser: response.Body, ctx: ctx, release: sync.OnceFunc(func() {
+		cancel()
+		m.release()
+	})}
 	return response, nil
+}
+
+// counted counts what is written to a connection: nothing when none can be
+// had, twice when net/http sends again by itself.
+func (m *metered) counted(ctx context.Context) context.Context {
+	own, _ := ctx.Value(counterKey{}).(*atomic.Int64)
+	var times atomic.Int64
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() {
+		m.sent.Add(1)
+		if own != nil {
+			own.Add(1)
+		}
+		if times.Add(1) > 1 {
+			m.resent.Add(1)
+		}
+	}})
+}
+
+// heed cools the egress down when an answer, a redirect's included, asks for
+// it. It is for the whole fleet: what one process was told holds for its IP,
+// and also when the job that it was told by is given up.
+func (m *metered) heed(ctx context.Context, response *http.Response) {
+	wait, asked := retryAfter(response.Header, time.Now())
+	if !asked {
+		if response.StatusCode != http.StatusTooManyRequests {
+			return
+		}
+		wait = m.cfg.Throttled
+	}
+	m.cfg.Log.WarnContext(ctx, "the mirror asks for a pause: the egress cools down",
+		"status", response.StatusCode, "for", wait.String())
+	if err := m.cfg.Meter.CoolDown(context.WithoutCancel(ctx), wait); err != nil {
+		m.cfg.Log.ErrorContext(ctx, "the cool-down could not be written", "error", err)
+	}
 }
 
 // because names the time-out where the transport knows only a deadline.
 func because(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errTimeout) {
-		return fmt.Errorf("%w: %w", errTimeout, err)
+		return fmt.Errorf("%w: %v", errTimeout, err) //nolint:errorlint // see errTimeout
 	}
 	return err
-}
-
-// placedBody gives the connection's place back when the body is closed.
-type placedBody struct {
-	io.ReadCloser
-	ctx    context.Context //nolint:containedctx // it is the try's own, and ends with the body
-	cancel context.CancelFunc
-	places chan struct{}
-	closed atomic.Bool
-}
-
-func (b *placedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = because(b.ctx, err)
-	}
-	return n, err //nolint:wrapcheck // io.EOF must stay itself
-}
-
-func (b *placedBody) Close() error {
-	err := b.ReadCloser.Close()
-	if b.closed.CompareAndSwap(false, true) {
-		b.cancel()
-		<-b.places
-	}
-	return err //nolint:wrapcheck // the transport's own error
 }

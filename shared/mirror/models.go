@@ -8,10 +8,7 @@ import (
 
 // reader reads an item's fields and keeps the first error, so that a decoder
 // reads like the table in the mirror's description.
-type reader struct {
-	item
-	err error
-}
+type reader struct{ err error }
 
 func take[T any](r *reader, read func(string) (T, error), field string) T {
 	value, err := read(field)
@@ -21,67 +18,73 @@ func take[T any](r *reader, read func(string) (T, error), field string) T {
 	return value
 }
 
+// check reads a field for its errors alone: one that no rule needs, but that
+// the validator reads too.
+func check[T any](r *reader, read func(string) (T, error), fields ...string) {
+	for _, field := range fields {
+		take(r, read, field)
+	}
+}
+
 func decodePullRequest(it item) (scoring.PullRequest, error) {
-	r := &reader{item: it}
+	r := &reader{}
 	pr := scoring.PullRequest{
 		Repository:        take(r, it.lowered, "repo_full_name"),
 		Number:            take(r, it.number, "pr_number"),
-		Title:             take(r, it.text, "title"),
-		State:             scoring.State(take(r, it.listed, "state")),
+		Title:             it.text("title"),
+		State:             scoring.State(take(r, it.there, "state")),
 		AuthorID:          take(r, it.id, "author_github_id"),
-		AuthorLogin:       take(r, it.text, "author_login"),
-		AuthorAssociation: take(r, it.text, "author_association"),
+		AuthorLogin:       it.text("author_login"),
+		AuthorAssociation: it.text("author_association"),
 		CreatedAt:         take(r, it.instant, "created_at"),
 		ClosedAt:          take(r, it.instant, "closed_at"),
 		MergedAt:          take(r, it.instant, "merged_at"),
 		LastEditedAt:      take(r, it.instant, "last_edited_at"),
 		EditedAfterMerge:  it.truthy("edited_after_merge"),
-		MergedByLogin:     take(r, it.text, "merged_by_login"),
-		BaseRef:           take(r, it.text, "base_ref"),
-		HeadRef:           take(r, it.text, "head_ref"),
+		MergedByLogin:     it.text("merged_by_login"),
+		BaseRef:           it.text("base_ref"),
+		HeadRef:           it.text("head_ref"),
 		HeadRepository:    take(r, it.repository, "head_repo_full_name"),
-		DefaultBranch:     take(r, it.text, "default_branch"),
-		HeadSHA:           take(r, it.text, "head_sha"),
-		BaseSHA:           take(r, it.text, "base_sha"),
-		MergeBaseSHA:      take(r, it.text, "merge_base_sha"),
+		DefaultBranch:     it.text("default_branch"),
+		HeadSHA:           it.text("head_sha"),
+		BaseSHA:           it.text("base_sha"),
+		MergeBaseSHA:      it.text("merge_base_sha"),
 		ScoringDataStored: it.truthy("scoring_data_stored"),
 		Labels:            take(r, it.labels, "labels"),
 		LinkedIssues:      take(r, it.linkedIssues, "linked_issues"),
 	}
+	// The one date that must be there.
 	if r.err == nil && pr.CreatedAt.IsZero() {
 		r.err = it.wrong("created_at", "a date")
 	}
-	for _, field := range []string{"additions", "deletions", "commits_count"} {
-		take(r, it.count, field)
-	}
+	check(r, it.count, "additions", "deletions", "commits_count")
 	review := take(r, it.inner, "review_summary")
-	pr.MaintainerChangesRequestedCount = take(r, review.reviews, "maintainer_changes_requested_count")
-	pr.ApprovedCount = take(r, review.reviews, "approved_count")
+	pr.MaintainerChangesRequestedCount = review.otherwise("maintainer_changes_requested_count", 0)
+	pr.ApprovedCount = review.otherwise("approved_count", 0)
 	return pr, r.err
 }
 
 func decodeIssue(it item) (scoring.Issue, error) {
-	r := &reader{item: it}
+	r := &reader{}
 	issue := scoring.Issue{
 		Repository:        take(r, it.lowered, "repo_full_name"),
 		Number:            take(r, it.number, "issue_number"),
-		Title:             take(r, it.text, "title"),
-		State:             scoring.State(take(r, it.listed, "state")),
-		StateReason:       take(r, it.text, "state_reason"),
-		AuthorID:          take(r, it.optionalID, "author_github_id"),
-		AuthorLogin:       take(r, it.text, "author_login"),
-		AuthorAssociation: take(r, it.text, "author_association"),
+		Title:             it.text("title"),
+		State:             scoring.State(take(r, it.there, "state")),
+		StateReason:       it.text("state_reason"),
+		AuthorID:          it.optionalID("author_github_id"),
+		AuthorLogin:       it.text("author_login"),
+		AuthorAssociation: it.text("author_association"),
 		CreatedAt:         take(r, it.instant, "created_at"),
 		ClosedAt:          take(r, it.instant, "closed_at"),
 		LastEditedAt:      take(r, it.instant, "last_edited_at"),
 		Transferred:       it.truthy("is_transferred"),
-		SolvedByPR:        take(r, it.solver, "solved_by_pr"),
+		SolvedByPR:        it.solver("solved_by_pr"),
 	}
-	take(r, it.instant, "updated_at")
-	take(r, it.labels, "labels")
+	check(r, it.instant, "updated_at")
+	check(r, it.labels, "labels")
 	if it.truthy("solving_pr") {
-		inner := take(r, it.inner, "solving_pr")
-		issue.Solving = decodeSolving(r, inner)
+		issue.Solving = decodeSolving(r, take(r, it.inner, "solving_pr"))
 	}
 	return issue, r.err
 }
@@ -90,89 +93,113 @@ func decodeSolving(r *reader, it item) *scoring.SolvingPullRequest {
 	solving := &scoring.SolvingPullRequest{
 		Number:           take(r, it.number, "pr_number"),
 		AuthorID:         take(r, it.id, "author_github_id"),
-		State:            scoring.State(take(r, it.listed, "state")),
+		State:            scoring.State(take(r, it.there, "state")),
 		MergedAt:         take(r, it.instant, "merged_at"),
 		EditedAfterMerge: it.truthy("edited_after_merge"),
-		BaseRef:          take(r, it.text, "base_ref"),
-		HeadRef:          take(r, it.text, "head_ref"),
+		BaseRef:          it.text("base_ref"),
+		HeadRef:          it.text("head_ref"),
 		HeadRepository:   take(r, it.repository, "head_repo_full_name"),
-		DefaultBranch:    take(r, it.text, "default_branch"),
-		HeadSHA:          take(r, it.text, "head_sha"),
-		BaseSHA:          take(r, it.text, "base_sha"),
-		MergeBaseSHA:     take(r, it.text, "merge_base_sha"),
+		DefaultBranch:    it.text("default_branch"),
+		HeadSHA:          it.text("head_sha"),
+		BaseSHA:          it.text("base_sha"),
+		MergeBaseSHA:     it.text("merge_base_sha"),
 		Labels:           take(r, it.labels, "labels"),
 	}
 	review := take(r, it.inner, "review_summary")
-	solving.MaintainerChangesRequestedCount = take(r, review.reviews, "maintainer_changes_requested_count")
+	solving.MaintainerChangesRequestedCount = review.otherwise("maintainer_changes_requested_count", 0)
 	return solving
 }
 
-// reviews is a count of a review summary; absent and null are 0.
-func (it item) reviews(field string) (int, error) {
-	if len(it.present(field)) == 0 {
-		return 0, nil
+func decodeMaintainer(it item) (scoring.Maintainer, error) {
+	r := &reader{}
+	m := scoring.Maintainer{
+		GitHubID:    take(r, it.id, "github_id"),
+		Login:       it.text("login"),
+		Association: take(r, it.there, "association"),
 	}
-	return it.count(field)
+	return m, r.err
+}
+
+func decodeFile(it item) (scoring.File, error) {
+	r := &reader{}
+	file := scoring.File{
+		// The validator takes a file without a name, and then loses the whole
+		// pull request over it. Here it costs itself.
+		Filename:         take(r, it.wanted, "filename"),
+		PreviousFilename: it.text("previous_filename"),
+		Status:           take(r, it.there, "status"),
+		Additions:        take(r, it.count, "additions"),
+		Deletions:        take(r, it.count, "deletions"),
+		Changes:          take(r, it.count, "changes"),
+		Binary:           it.truthy("is_binary"),
+	}
+	if r.err != nil {
+		return file, r.err
+	}
+	file.Head, file.Base = it.content("head_content"), it.content("base_content")
+	return file, nil
+}
+
+// content is a file's text, nil when it is absent, null or no text.
+func (it item) content(field string) *string {
+	if !it.isText(field) {
+		return nil
+	}
+	s := it.text(field)
+	return &s
 }
 
 // labels reads labels. One that has no name makes the whole item malformed,
 // as in the validator; one whose name is null or no text is a label without a
 // name, which no rule takes.
 func (it item) labels(field string) ([]scoring.Label, error) {
-	list, err := it.list(field)
-	if err != nil || len(list) == 0 {
-		return nil, err
-	}
-	labels := make([]scoring.Label, 0, len(list))
-	for _, raw := range list {
-		inner, err := object(raw)
-		if err != nil {
-			return nil, errors.New("labels: one is not an object")
+	return each(it, field, func(r *reader, inner item) scoring.Label {
+		return scoring.Label{
+			Name:             take(r, inner.there, "name"),
+			ActorID:          inner.optionalID("actor_github_id"),
+			ActorAssociation: inner.text("actor_association"),
 		}
-		if !inner.has("name") {
-			return nil, errors.New("labels: one has no name")
-		}
-		r := &reader{item: inner}
-		labels = append(labels, scoring.Label{
-			Name:             take(r, inner.text, "name"),
-			ActorID:          take(r, inner.optionalID, "actor_github_id"),
-			ActorAssociation: take(r, inner.text, "actor_association"),
-		})
-		if r.err != nil {
-			return nil, r.err
-		}
-	}
-	return labels, nil
+	})
 }
 
+// linkedIssues reads linked issues. One without number or state makes the
+// whole item malformed; a number that is none is 0, for no rule asks for it.
 func (it item) linkedIssues(field string) ([]scoring.LinkedIssue, error) {
-	list, err := it.list(field)
-	if err != nil || len(list) == 0 {
-		return nil, err
-	}
-	linked := make([]scoring.LinkedIssue, 0, len(list))
-	for _, raw := range list {
-		inner, err := object(raw)
-		if err != nil {
-			return nil, errors.New("linked_issues: one is not an object")
-		}
-		r := &reader{item: inner}
-		linked = append(linked, scoring.LinkedIssue{
-			Number:            take(r, inner.listedNumber, "number"),
-			State:             scoring.State(take(r, inner.listed, "state")),
-			StateReason:       take(r, inner.text, "state_reason"),
-			AuthorID:          take(r, inner.optionalID, "author_github_id"),
-			AuthorAssociation: take(r, inner.text, "author_association"),
+	return each(it, field, func(r *reader, inner item) scoring.LinkedIssue {
+		check(r, inner.id, "number")
+		check(r, inner.instant, "updated_at")
+		check(r, inner.labels, "labels")
+		return scoring.LinkedIssue{
+			Number:            inner.otherwise("number", 0),
+			State:             scoring.State(take(r, inner.there, "state")),
+			StateReason:       inner.text("state_reason"),
+			AuthorID:          inner.optionalID("author_github_id"),
+			AuthorAssociation: inner.text("author_association"),
 			CreatedAt:         take(r, inner.instant, "created_at"),
 			ClosedAt:          take(r, inner.instant, "closed_at"),
 			Transferred:       inner.truthy("is_transferred"),
-			SolvedByPR:        take(r, inner.solver, "solved_by_pr"),
-		})
-		take(r, inner.instant, "updated_at")
-		take(r, inner.labels, "labels")
+			SolvedByPR:        inner.solver("solved_by_pr"),
+		}
+	})
+}
+
+// each reads a list inside an item; its first error is the item's.
+func each[T any](it item, field string, decode func(*reader, item) T) ([]T, error) {
+	list, err := it.list(field)
+	if err != nil {
+		return nil, err
+	}
+	var values []T
+	for raw := range elements(list) {
+		inner, err := object(raw)
+		if err != nil {
+			return nil, errors.New(field + ": one is not an object")
+		}
+		r := &reader{}
+		values = append(values, decode(r, inner))
 		if r.err != nil {
-			return nil, r.err
+			return nil, errors.New(field + ": " + r.err.Error())
 		}
 	}
-	return linked, nil
+	return values, nil
 }

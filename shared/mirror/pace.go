@@ -17,26 +17,23 @@ func (c Config) backoff(n int, random float64) time.Duration {
 	return time.Duration(random * float64(most))
 }
 
-// retryAfter reads a Retry-After: seconds, or an HTTP date. Anything else, and
-// the past, is none.
+// retryAfter reads a Retry-After: whole seconds, or an HTTP date. Anything
+// else, zero and the past are none.
 func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
+	// A day bounds what a broken header can say; the limiter has a cap of its
+	// own, well below.
+	const most = 24 * time.Hour
 	value := strings.TrimSpace(header.Get("Retry-After"))
-	if value == "" {
-		return 0, false
-	}
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil {
-		// A day bounds what a broken header can say; the limiter has a cap of
-		// its own, well below.
-		const day = 24 * time.Hour
-		d := day
-		if seconds < day.Seconds() {
-			d = time.Duration(seconds * float64(time.Second))
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		seconds, err := strconv.Atoi(value)
+		if err != nil || seconds > int(most/time.Second) { // it overflows
+			return most, true
 		}
-		return d, d > 0
+		return time.Duration(seconds) * time.Second, seconds > 0
 	}
 	at, err := http.ParseTime(value)
 	if err != nil || !at.After(now) {
 		return 0, false
 	}
-	return at.Sub(now), true
+	return min(at.Sub(now), most), true
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -27,7 +26,7 @@ type request struct {
 	path  string
 	query url.Values
 	body  []byte
-	most  int64 // bytes of the answer
+	most  limit
 	// decode reads the answer; its error makes the answer worth another try.
 	decode func(body []byte) error
 }
@@ -38,7 +37,27 @@ func (c *Client) ask(ctx context.Context, r request) (err error) {
 		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 			attribute.String("http.request.method", r.method), attribute.String("url.template", r.route)))
 	defer func() { endSpan(ctx, span, err) }()
-	return c.guarded(ctx, func() error { return c.tries(ctx, r) })
+	under, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	defer context.AfterFunc(c.life, func() { end(ErrClosed) })()
+	if c.life.Err() != nil {
+		end(ErrClosed) // now: the line above does it in a goroutine
+	}
+	err = c.guarded(under, r.path, func() error { return c.tries(under, r) })
+	if err != nil && under.Err() != nil {
+		return fmt.Errorf("mirror %s %s: %w", r.method, r.path, ended(under))
+	}
+	return err
+}
+
+// ended is why a context has ended: by Close, or by its owner, whose cause is
+// named beside the context's own error.
+func ended(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, ErrClosed) || errors.Is(cause, ctx.Err()) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), cause)
 }
 
 func endSpan(ctx context.Context, span trace.Span, err error) {
@@ -58,25 +77,22 @@ func endSpan(ctx context.Context, span trace.Span, err error) {
 
 func (c *Client) tries(ctx context.Context, r request) error {
 	failed := &RequestError{Method: r.method, Route: r.route, Path: r.path}
+	span := trace.SpanFromContext(ctx)
 	for failed.Tries < tries {
-		if failed.Tries > 0 {
-			if err := pause(ctx, c.cfg.backoff(failed.Tries, rand.Float64())); err != nil {
-				return err
-			}
-		}
-		if c.closed.Load() {
-			return fmt.Errorf("mirror %s %s: %w", r.method, r.path, ErrClosed)
+		if failed.Tries > 0 && !pause(ctx, c.cfg.backoff(failed.Tries, rand.Float64())) {
+			return ended(ctx)
 		}
 		failed.Tries++
 		status, err := c.try(ctx, r)
 		if err == nil {
-			trace.SpanFromContext(ctx).SetAttributes(
+			span.SetAttributes(
 				attribute.Int("http.response.status_code", status), attribute.Int("http.request.resend_count", failed.Tries-1))
 			return nil
 		}
 		if ctx.Err() != nil || errors.Is(err, errNoPermit) {
 			return fmt.Errorf("mirror %s %s: %w", r.method, r.path, err)
 		}
+		span.AddEvent("try failed", trace.WithAttributes(attribute.String("error.message", err.Error())))
 		failed.Status, failed.Err = status, err
 		failed.Final = errors.Is(err, errTooLarge) || status >= 400 && status < 500 && status != http.StatusTooManyRequests
 		if failed.Final {
@@ -86,13 +102,29 @@ func (c *Client) tries(ctx context.Context, r request) error {
 	return failed
 }
 
-// try sends the request once and reads its answer to the end.
+// try sends the request once, and reads what comes back.
 func (c *Client) try(ctx context.Context, r request) (status int, err error) {
+	status, body, err := c.send(ctx, r)
+	switch {
+	case err != nil:
+		return status, err
+	case status < 200 || status > 299:
+		return status, &statusError{status, preview(body)}
+	}
+	if err := r.decode(body); err != nil {
+		return status, fmt.Errorf("%w: %w; it begins: %s", errNotJSON, err, preview(body))
+	}
+	return status, nil
+}
+
+// send sends the request and reads the answer to its end, so that its
+// connection is free for others before the answer is decoded.
+func (c *Client) send(ctx context.Context, r request) (status int, body []byte, err error) {
 	address := c.base.JoinPath(r.path)
 	address.RawQuery = r.query.Encode()
 	request, err := http.NewRequestWithContext(ctx, r.method, address.String(), bytes.NewReader(r.body))
 	if err != nil {
-		return 0, fmt.Errorf("making the request: %w", err)
+		return 0, nil, fmt.Errorf("making the request: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "mirrorfleet")
@@ -101,59 +133,30 @@ func (c *Client) try(ctx context.Context, r request) (status int, err error) {
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // net/http names method and URL
+		if response != nil { // a redirect that is not followed
+			status = response.StatusCode
+		}
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err // the request is named already, and a redirect's address may be anything
+		}
+		return status, nil, err
 	}
 	defer response.Body.Close()
-	c.heed(ctx, response)
-	body, err := read(response.Body, r.most)
-	if err != nil {
-		return response.StatusCode, err
-	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return response.StatusCode, &statusError{response.StatusCode, preview(body)}
+		return response.StatusCode, beginning(response.Body), nil
 	}
-	if err := r.decode(body); err != nil {
-		return response.StatusCode, fmt.Errorf("%w: %w: %s", errNotJSON, err, preview(body))
-	}
-	return response.StatusCode, nil
+	body, err = r.most.read(response)
+	return response.StatusCode, body, err
 }
 
-// read reads a body up to its cap.
-func read(body io.Reader, most int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(body, most+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
-	}
-	if int64(len(data)) > most {
-		return nil, fmt.Errorf("%w: more than %d bytes", errTooLarge, most)
-	}
-	return data, nil
-}
-
-// heed cools the egress down when the mirror asks for it. It is for the whole
-// fleet: what one process was told holds for its IP.
-func (c *Client) heed(ctx context.Context, response *http.Response) {
-	wait, asked := retryAfter(response.Header, time.Now())
-	if !asked {
-		if response.StatusCode != http.StatusTooManyRequests {
-			return
-		}
-		wait = c.cfg.Throttled
-	}
-	c.cfg.Log.WarnContext(ctx, "the mirror asks for a pause: the egress cools down",
-		"status", response.StatusCode, "for", wait.String())
-	if err := c.cfg.Meter.CoolDown(ctx, wait); err != nil && ctx.Err() == nil {
-		c.cfg.Log.ErrorContext(ctx, "the cool-down could not be written", "error", err)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
+// pause waits; it says whether all of the time has passed.
+func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
+		return true
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the next try: %w", ctx.Err())
+		return false
 	}
 }

@@ -1,0 +1,122 @@
+package mirror
+
+import (
+	"errors"
+	"fmt"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring"
+)
+
+// Answer is a list, with what could not be read of it.
+type Answer[T any] struct {
+	Items []T
+	// Malformed are the items that were skipped. Of very many (1,000 on a page)
+	// the last entry says only how many more there are.
+	Malformed []job.Malformed
+}
+
+// mostMalformed bounds what a page of nothing but rubbish costs.
+const mostMalformed = 1000
+
+// decodeEach decodes a list item by item; what cannot be read costs only
+// itself. name says what an item is called.
+func decodeEach[T any](list []byte, name func(item, int) string, decode func(item) (T, error)) Answer[T] {
+	var answer Answer[T]
+	index, more := 0, 0
+	for raw := range elements(list) {
+		it, err := object(raw)
+		var value T
+		if err == nil {
+			value, err = decode(it)
+		}
+		switch {
+		case err == nil:
+			answer.Items = append(answer.Items, value)
+		case len(answer.Malformed) < mostMalformed:
+			answer.Malformed = append(answer.Malformed, job.Malformed{Item: name(it, index), Error: err.Error()})
+		default:
+			more++
+		}
+		index++
+	}
+	if more > 0 {
+		answer.Malformed = append(answer.Malformed, job.Malformed{
+			Item: fmt.Sprintf("%d more items", more), Error: "skipped as well",
+		})
+	}
+	return answer
+}
+
+// page is one page of a list.
+type page[T any] struct {
+	Answer[T]
+
+	next string
+}
+
+func decodePage[T any](data []byte, l list[T]) (page[T], error) {
+	var p page[T]
+	top, err := document(data)
+	if err != nil {
+		return p, err
+	}
+	r := &reader{}
+	check(r, top.id, "github_id")
+	check(r, top.instant, "since", "generated_at")
+	items := take(r, top.list, l.field)
+	if r.err == nil && top.truthy("next_cursor") {
+		// A cursor that cannot be read must not pass for the last page.
+		p.next = take(r, top.wanted, "next_cursor")
+	}
+	if r.err != nil {
+		return p, r.err
+	}
+	p.Answer = decodeEach(items, func(it item, i int) string { return it.name(i, l.number) }, l.decode)
+	return p, nil
+}
+
+func decodeFiles(data []byte) (Files, error) {
+	top, err := document(data)
+	if err != nil {
+		return Files{}, err
+	}
+	r := &reader{}
+	check(r, top.lowered, "repo_full_name")
+	check(r, top.count, "pr_number")
+	if r.err == nil && !top.has("pr_number") {
+		r.err = errors.New("pr_number is missing")
+	}
+	items := take(r, top.list, "files")
+	if r.err != nil {
+		return Files{}, r.err
+	}
+	answer := decodeEach(items, fileName, decodeFile)
+	return Files{
+		HeadSHA: top.text("head_sha"), BaseSHA: top.text("base_sha"), MergeBaseSHA: top.text("merge_base_sha"),
+		Stored: top.truthy("scoring_data_stored"),
+		Files:  answer.Items, Malformed: answer.Malformed,
+	}, nil
+}
+
+func fileName(it item, index int) string {
+	if name := it.text("filename"); name != "" {
+		return fmt.Sprintf("%.200s", name)
+	}
+	return fmt.Sprintf("file %d", index+1)
+}
+
+func decodeMaintainers(data []byte) (Answer[scoring.Maintainer], error) {
+	top, err := document(data)
+	if err != nil {
+		return Answer[scoring.Maintainer]{}, err
+	}
+	r := &reader{}
+	check(r, top.lowered, "repo_full_name")
+	check(r, top.instant, "generated_at")
+	items := take(r, top.list, "maintainers")
+	if r.err != nil {
+		return Answer[scoring.Maintainer]{}, r.err
+	}
+	return decodeEach(items, func(it item, i int) string { return it.name(i, "github_id") }, decodeMaintainer), nil
+}
