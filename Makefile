@@ -60,7 +60,7 @@ clean: ## remove what the build made and the local state
 .PHONY: tools
 tools:
 	@command -v $(GO) >/dev/null || { echo "go is missing: install Go 1.26 or later, https://go.dev/doc/install" >&2; exit 1; }
-	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is missing: apt-get install gcc g++ libc6-dev (macOS: xcode-select --install)" >&2; exit 1; }
+	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is missing: apt-get install gcc libc6-dev (macOS: xcode-select --install)" >&2; exit 1; }
 	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: apt-get install python3 python3-pip" >&2; exit 1; }
 	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "pip is missing: apt-get install python3-pip" >&2; exit 1; }
 

@@ -98,7 +98,7 @@ func (r *Runner) readEvaluations(ctx context.Context, records tally, input *scor
 func (r *Runner) maintainers(ctx context.Context, registry scoring.Registry) (map[string][]scoring.Maintainer, []job.Missing, error) {
 	found, failed := map[string][]scoring.Maintainer{}, []job.Missing{}
 	for _, repository := range registry.Repositories {
-		if repository.MaintainerCut == 0 || repository.EmissionShare == 0 {
+		if repository.MaintainerCut == 0 {
 			continue
 		}
 		answer, err := r.cfg.Mirror.Maintainers(ctx, repository.Name)

@@ -43,8 +43,12 @@ func Plan(id string, in Inputs, now time.Time) (job.Manifest, error) {
 	wrong := named(in.Miners.Name, err)
 	_, err = scoring.ParseRegistry(in.Registry.Data)
 	wrong = errors.Join(wrong, named(in.Registry.Name, err))
-	_, err = scoring.ParseWeights(in.Languages.Data, in.Tokens.Data)
+	weights, err := scoring.ParseWeights(in.Languages.Data, in.Tokens.Data)
 	wrong = errors.Join(wrong, named(in.Languages.Name+" and "+in.Tokens.Name, err))
+	if err == nil {
+		_, err = weights.Without(in.Unloadable)
+		wrong = errors.Join(wrong, err)
+	}
 	if in.AsOf.IsZero() {
 		wrong = errors.Join(wrong, errors.New("as_of: missing, want an instant such as 2026-06-18T18:54:00Z"))
 	}

@@ -4,10 +4,12 @@ import (
 	"crypto/sha256"
 	_ "embed" // the default weights
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Names of the two weights files, as the validator's checkout has them.
@@ -31,6 +33,8 @@ type Weights struct {
 	extensions map[string]extension
 	structural map[string]float64
 	leaf       map[string]float64
+	// unloadable are languages that give no nodes, sorted.
+	unloadable []string
 	digest     string
 }
 
@@ -65,6 +69,25 @@ func (w *Weights) Language(ext string) string {
 	return w.extensions[ext].language
 }
 
+// Without returns the weights with languages that give no nodes: those whose
+// grammars the validator's installation cannot load. Files of theirs are
+// compared as trees all the same, and have no difference.
+func (w *Weights) Without(languages []string) (*Weights, error) {
+	left := slices.Compact(slices.Sorted(slices.Values(languages)))
+	for _, language := range left {
+		if !KnownLanguage(language) {
+			return nil, fmt.Errorf("unloadable language %q: want some of %s", language, strings.Join(Languages(), ", "))
+		}
+	}
+	without := *w
+	without.unloadable = left
+	without.digest = digestOf(&without)
+	return &without, nil
+}
+
+// Loads says whether a language's grammar is used at all.
+func (w *Weights) Loads(language string) bool { return !slices.Contains(w.unloadable, language) }
+
 // weight is an extension's weight, or fallback when no file lists it.
 func (w *Weights) weight(ext string, fallback float64) float64 {
 	if e, listed := w.extensions[ext]; listed {
@@ -90,6 +113,9 @@ func digestOf(w *Weights) string {
 		for _, kind := range slices.Sorted(maps.Keys(table.weights)) {
 			h.Write([]byte(table.name + " " + strconv.Quote(kind) + " " + number(table.weights[kind]) + "\n"))
 		}
+	}
+	for _, language := range w.unloadable {
+		h.Write([]byte("unloadable " + language + "\n"))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

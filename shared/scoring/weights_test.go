@@ -153,3 +153,38 @@ func FuzzParseWeights(f *testing.F) {
 		}
 	})
 }
+
+// A language that cannot be loaded changes what is computed, so it changes the
+// digest; the order of the list and a repetition do not.
+func TestWithout(t *testing.T) {
+	t.Parallel()
+	all, err := scoring.ParseWeights(scoring.DefaultWeights())
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := func(languages ...string) string {
+		t.Helper()
+		w, err := all.Without(languages)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, language := range languages {
+			if w.Loads(language) {
+				t.Errorf("without %v, %s is still loaded", languages, language)
+			}
+		}
+		return w.Digest()
+	}
+	if digest() != all.Digest() {
+		t.Error("without nothing: want the same digest")
+	}
+	if digest("csharp") == all.Digest() {
+		t.Error("without csharp: want another digest")
+	}
+	if digest("go", "csharp", "go") != digest("csharp", "go") {
+		t.Error("the order of the list changes the digest")
+	}
+	if _, err := all.Without([]string{"cobol"}); err == nil || !strings.Contains(err.Error(), "cobol") {
+		t.Errorf("without cobol: got %v, want an error that names it", err)
+	}
+}

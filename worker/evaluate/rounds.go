@@ -74,5 +74,8 @@ func parse(m job.Manifest) (*rules, error) {
 	if err != nil {
 		return nil, fmt.Errorf("weights: %w", err)
 	}
+	if weights, err = weights.Without(m.Unloadable); err != nil {
+		return nil, err
+	}
 	return &rules{round: m.Round, registry: registry, weights: weights}, nil
 }

@@ -26,7 +26,7 @@ type delivered struct {
 	// left is what a failed attempt could do nevertheless; it is stored if the
 	// failure ends the job.
 	left job.Evaluation
-	log      *slog.Logger
+	log  *slog.Logger
 }
 
 // process takes a delivery to its end. running ends with ErrDrained when the

@@ -24,6 +24,10 @@ func startScorer(t testing.TB) (*tokenscore.Pool, *scoring.Weights) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// As an installation of today: its grammar of C# does not load.
+	if weights, err = weights.Without([]string{"csharp"}); err != nil {
+		t.Fatal(err)
+	}
 	pool, err := tokenscore.New(t.Context(), tokenscore.Config{
 		Command: []string{os.Args[0], childArgument}, Grammars: grammars(), Budget: time.Hour,
 		Log: slog.New(slog.DiscardHandler),

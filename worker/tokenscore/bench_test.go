@@ -57,7 +57,7 @@ func otherWeights(b *testing.B) *scoring.Weights {
 // ratio of the two is what scoring costs over parsing.
 func BenchmarkEndToEnd(b *testing.B) {
 	pulls, texts, bytes := benchFiles(b)
-	bundle := setup(b, func(c *tokenscore.Config) { c.Unloadable = []string{} })
+	bundle := setup(b)
 	weights := []*scoring.Weights{bundle.weights, otherWeights(b)}
 	parser, err := tokenscore.NewParser(grammarsDir())
 	if err != nil {

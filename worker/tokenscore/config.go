@@ -1,17 +1,12 @@
 package tokenscore
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
 
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
@@ -24,10 +19,6 @@ const (
 	minMemoryLimit = 64 << 20
 )
 
-// DefaultUnloadable are the languages that a validator installed today cannot
-// load: its package of the C# grammar has an ABI that its parser refuses.
-func DefaultUnloadable() []string { return []string{"csharp"} }
-
 // Config is what a Pool works with.
 type Config struct {
 	// Command starts a child: a program and its arguments. Required.
@@ -36,10 +27,6 @@ type Config struct {
 	Children int
 	// Grammars is the directory that `make grammars` builds. Required.
 	Grammars string
-	// Unloadable are languages whose files give no nodes, as in a validator
-	// that cannot load their grammars. Nil means DefaultUnloadable; an empty
-	// slice means that every language is scored.
-	Unloadable []string
 	// Budget is the wall clock that one pull request has. Default 10 s.
 	Budget time.Duration
 	// MemoryLimit is what a child may hold in bytes; over it, it dies. Default
@@ -55,9 +42,6 @@ type Config struct {
 func (c *Config) setDefaults() {
 	if c.Children == 0 {
 		c.Children = runtime.NumCPU()
-	}
-	if c.Unloadable == nil {
-		c.Unloadable = DefaultUnloadable()
 	}
 	if c.Budget == 0 {
 		c.Budget = DefaultBudget
@@ -89,12 +73,6 @@ func (c *Config) validate() error {
 		return fmt.Errorf("tokenscore: MemoryLimit %d: want at least %d bytes, or a negative number for none",
 			c.MemoryLimit, minMemoryLimit)
 	}
-	for _, language := range c.Unloadable {
-		if !scoring.KnownLanguage(language) {
-			return fmt.Errorf("tokenscore: Unloadable %q: no such language, want some of %s",
-				language, strings.Join(scoring.Languages(), " "))
-		}
-	}
 	return nil
 }
 
@@ -121,12 +99,4 @@ func checkGrammars(dir string) (*manifest.Manifest, error) {
 		return nil, &GrammarsError{Dir: dir, Err: err}
 	}
 	return m, nil
-}
-
-// version identifies what is computed: the grammars, and the languages that are
-// left out.
-func version(m *manifest.Manifest, unloadable []string) string {
-	left := slices.Sorted(slices.Values(unloadable))
-	sum := sha256.Sum256([]byte(m.Digest() + " without " + strings.Join(slices.Compact(left), " ")))
-	return hex.EncodeToString(sum[:])
 }

@@ -10,7 +10,7 @@
 //     pull request begins by asking its child whether it is there.
 //   - A language of the rules is never scored as unsupported: a missing grammar
 //     is an error, at New or from Score, not a zero. What the validator itself
-//     cannot load is named by Config.Unloadable.
+//     cannot load is named by scoring.Weights.Without.
 //   - Children end with their parent, whether it closes the pool or dies; Close
 //     waits for every one of them, and for the pull requests under way.
 //

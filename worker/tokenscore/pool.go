@@ -44,7 +44,7 @@ type Stats struct {
 // New checks the configuration, the grammars and, by starting a first child,
 // the command. The other children start when they are needed.
 func New(ctx context.Context, cfg Config) (*Pool, error) {
-	cfg.Command, cfg.Unloadable = slices.Clone(cfg.Command), slices.Clone(cfg.Unloadable)
+	cfg.Command = slices.Clone(cfg.Command)
 	cfg.setDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -65,10 +65,10 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// Version identifies what is computed: the sources of runtime, walk and
-// grammars, and the languages that are left out. It belongs into every key
-// under which figures are kept.
-func (p *Pool) Version() string { return version(p.manifest, p.cfg.Unloadable) }
+// Version identifies what computes: the sources of runtime, walk and grammars.
+// It belongs into every key under which figures are kept, beside the digest of
+// the weights.
+func (p *Pool) Version() string { return p.manifest.Digest() }
 
 // Stats tells what happened so far.
 func (p *Pool) Stats() Stats {
@@ -82,7 +82,7 @@ func (p *Pool) Stats() Stats {
 func (p *Pool) Score(ctx context.Context, weights *scoring.Weights, files []scoring.File) (scoring.TokenFigures, error) {
 	plans := scoring.PlanFiles(files, weights)
 	diffs := make([]scoring.Breakdown, len(plans))
-	if slices.ContainsFunc(plans, p.needsChild) {
+	if slices.ContainsFunc(plans, func(plan scoring.FilePlan) bool { return needsChild(&plan, weights) }) {
 		err := p.diffAll(ctx, weights, plans, diffs)
 		if errors.Is(err, errIsolated) {
 			return scoring.TimedOut(files), nil
@@ -101,9 +101,8 @@ func (p *Pool) Score(ctx context.Context, weights *scoring.Weights, files []scor
 // needsChild says whether a file's trees have to be compared. Those of a
 // language that the validator cannot load have no nodes, and equal texts have
 // no difference.
-func (p *Pool) needsChild(plan scoring.FilePlan) bool {
-	return plan.Figures.Method == scoring.MethodTreeDiff && plan.Base != plan.Head &&
-		!slices.Contains(p.cfg.Unloadable, plan.Language)
+func needsChild(plan *scoring.FilePlan, w *scoring.Weights) bool {
+	return plan.Figures.Method == scoring.MethodTreeDiff && plan.Base != plan.Head && w.Loads(plan.Language)
 }
 
 // diffAll has one child compare all trees of a pull request.
@@ -122,7 +121,7 @@ func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.
 		return err
 	}
 	for i := range plans {
-		if !p.needsChild(plans[i]) {
+		if !needsChild(&plans[i], w) {
 			continue
 		}
 		if diffs[i], err = c.diff(plans[i].Language, plans[i].Base, plans[i].Head); err != nil {

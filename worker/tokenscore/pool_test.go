@@ -27,7 +27,6 @@ func TestConfigIsChecked(t *testing.T) {
 		"Budget":       func(c *tokenscore.Config) { c.Budget = -1 },
 		"StartTimeout": func(c *tokenscore.Config) { c.StartTimeout = -1 },
 		"MemoryLimit":  func(c *tokenscore.Config) { c.MemoryLimit = 1 << 20 },
-		"cobol":        func(c *tokenscore.Config) { c.Unloadable = []string{"cobol"} },
 	} {
 		cfg := config(t)
 		breakIt(&cfg)
@@ -92,29 +91,15 @@ func TestChildMustStart(t *testing.T) {
 func TestUnloadable(t *testing.T) {
 	t.Parallel()
 	file := added("A.cs", "class A { int One() { return 1; } }\n")
+	loaded := setup(t)
 	for _, tt := range []struct {
 		unloadable []string
 		nodes      bool
-	}{{nil, false}, {[]string{"csharp"}, false}, {[]string{}, true}, {[]string{"go"}, true}} {
-		b := setup(t, func(c *tokenscore.Config) { c.Unloadable = tt.unloadable })
-		f := b.score(t, file).Files[0]
+	}{{[]string{"csharp"}, false}, {nil, true}, {[]string{"go"}, true}} {
+		f := loaded.without(t, tt.unloadable...).score(t, file).Files[0]
 		if f.Method != scoring.MethodTreeDiff || (f.Nodes > 0) != tt.nodes || f.Breakdown == nil {
 			t.Errorf("unloadable %v: %+v; want a tree diff, nodes: %v", tt.unloadable, f, tt.nodes)
 		}
-	}
-}
-
-// The version tells pools apart that compute different figures.
-func TestVersion(t *testing.T) {
-	t.Parallel()
-	versionOf := func(unloadable ...string) string {
-		return setup(t, func(c *tokenscore.Config) { c.Unloadable = append([]string{}, unloadable...) }).pool.Version()
-	}
-	if a, b := versionOf("go", "csharp"), versionOf("csharp", "go"); a != b {
-		t.Errorf("versions %s and %s: want one, whatever the order", a, b)
-	}
-	if a, b := versionOf(), versionOf("csharp"); a == b {
-		t.Errorf("version %s with and without C#: want two", a)
 	}
 }
 

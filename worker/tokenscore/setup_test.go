@@ -36,6 +36,16 @@ func setup(tb testing.TB, configure ...func(*tokenscore.Config)) *bundle {
 	return &bundle{pool: pool, weights: defaultWeights(tb)}
 }
 
+// without is the same bundle with languages that give no nodes.
+func (b *bundle) without(tb testing.TB, languages ...string) *bundle {
+	tb.Helper()
+	weights, err := b.weights.Without(languages)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &bundle{pool: b.pool, weights: weights}
+}
+
 func config(tb testing.TB) tokenscore.Config {
 	tb.Helper()
 	if _, err := os.Stat(grammarsDir()); err != nil {
