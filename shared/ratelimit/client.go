@@ -92,7 +92,7 @@ func patientDialer(options *redis.Options) func(context.Context, string, string)
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
-			return unreachable{err: err}, nil
+			return unreachable{err: err}, nil //nolint:nilerr // the error comes with the first use
 		}
 
 		return conn, nil

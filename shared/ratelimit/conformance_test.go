@@ -88,65 +88,85 @@ func fleet(t *testing.T, s *server, n int) []*ratelimit.Limiter {
 }
 
 func TestSaturatedFleetKeepsTheLimit(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		seen := saturate(t, fleet(t, s, 8), 120, func() {})
-		seen.wantWithin(t, time.Second, 49)
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			seen := saturate(t, fleet(t, s, 8), 120, func() {})
+			seen.wantWithin(t, time.Second, 49)
+		})
+	}
 }
 
 // TestLostStateMidway: an empty bucket is not a full one.
 func TestLostStateMidway(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		rdb := s.client(t)
-		limiters := fleet(t, s, 4)
-		seen := saturate(t, limiters, 120, func() { rdb.FlushAll(t.Context()) })
-		seen.wantWithin(t, time.Second, 49)
-		wantRestarts(t, limiters[0], 1) // the count was lost as well
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			rdb := s.client(t)
+			limiters := fleet(t, s, 4)
+			seen := saturate(t, limiters, 120, func() { rdb.FlushAll(t.Context()) })
+			seen.wantWithin(t, time.Second, 49)
+			wantRestarts(t, limiters[0], 1) // the count was lost as well
+		})
+	}
 }
 
 // TestFirstPermitWaitsOneHorizon holds the start from nothing.
 func TestFirstPermitWaitsOneHorizon(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		began := time.Now()
-		if _, err := s.limiter(t, quick()).Permit(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if waited, least := time.Since(began), quick().Horizon; waited < least {
-			t.Errorf("the first permit of a new bucket came after %v, want at least %v", waited, least)
-		}
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			began := time.Now()
+			if _, err := s.limiter(t, quick()).Permit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if waited, least := time.Since(began), quick().Horizon; waited < least {
+				t.Errorf("the first permit of a new bucket came after %v, want at least %v", waited, least)
+			}
+		})
+	}
 }
 
 // TestUnknownStates spoils the bucket in each way that must be noticed.
 func TestUnknownStates(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		far := strconv.FormatInt(time.Now().Add(24*time.Hour).UnixMicro(), 10)
-		for _, test := range []struct{ name, field, value string }{
-			{"another run id", "run", "0123456789abcdef"},
-			{"no run id", "run", ""},
-			{"a next slot in the far future", "next", far},
-			{"a next slot lower than the process has seen", "next", "1700000000000000"},
-			{"no next slot", "next", "0"},
-			{"a field that is no number", "high", "soon"},
-		} {
-			t.Run(test.name, func(t *testing.T) {
-				cfg := quick()
-				cfg.Egress = "e" + strconv.Itoa(len(test.name))
-				l, rdb := s.limiter(t, cfg), s.client(t)
-				permit(t, l)
-				if err := rdb.HSet(t.Context(), ratelimit.Key(cfg.Egress), test.field, test.value).Err(); err != nil {
-					t.Fatal(err)
-				}
-				began := time.Now()
-				permit(t, l)
-				if waited := time.Since(began); waited < cfg.Horizon {
-					t.Errorf("%s: the next permit came after %v, want at least %v", test.name, waited, cfg.Horizon)
-				}
-				wantRestarts(t, l, 2)
-			})
-		}
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			far := strconv.FormatInt(time.Now().Add(24*time.Hour).UnixMicro(), 10)
+			for _, test := range []struct{ name, field, value string }{
+				{"another run id", "run", "0123456789abcdef"},
+				{"no run id", "run", ""},
+				{"a next slot in the far future", "next", far},
+				{"a next slot lower than the process has seen", "next", "1700000000000000"},
+				{"no next slot", "next", "0"},
+				{"a field that is no number", "high", "soon"},
+			} {
+				t.Run(test.name, func(t *testing.T) {
+					cfg := quick()
+					cfg.Egress = "e" + strconv.Itoa(len(test.name))
+					l, rdb := s.limiter(t, cfg), s.client(t)
+					permit(t, l)
+					if err := rdb.HSet(t.Context(), ratelimit.Key(cfg.Egress), test.field, test.value).Err(); err != nil {
+						t.Fatal(err)
+					}
+					began := time.Now()
+					permit(t, l)
+					if waited := time.Since(began); waited < cfg.Horizon {
+						t.Errorf("%s: the next permit came after %v, want at least %v", test.name, waited, cfg.Horizon)
+					}
+					wantRestarts(t, l, 2)
+				})
+			}
+		})
+	}
 }
 
 // TestOlderStateOfAnotherServer: a restart from a dump tells another run id.
@@ -172,186 +192,226 @@ func TestOlderStateOfAnotherServer(t *testing.T) {
 // TestRedisGone: without Redis nothing is sent, and both the loss and the return
 // are logged once, after however many failures.
 func TestRedisGone(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		log := newSignals()
-		cfg := quick()
-		cfg.Log = newLogger(log)
-		l := s.limiter(t, cfg)
-		permit(t, l)
-		s.stop(t)
-		got := make(chan error, 1)
-		go func() {
-			_, err := l.Permit(t.Context())
-			got <- err
-		}()
-		log.want(t, "no answer from Redis")
-		if l.Stats().BlockedSince.IsZero() {
-			t.Error("BlockedSince is zero while Redis is away")
-		}
-		await(t, "more calls that fail", func() bool { return l.Stats().Lost >= 4 })
-		select {
-		case err := <-got:
-			t.Fatalf("a permit came without Redis (error %v)", err)
-		default:
-		}
-		began := time.Now()
-		s.start(t)
-		if err := <-got; err != nil {
-			t.Fatal(err)
-		}
-		if waited := time.Since(began); waited < cfg.Horizon {
-			t.Errorf("an empty Redis gave a permit after %v, want at least %v", waited, cfg.Horizon)
-		}
-		log.want(t, "answers the limiter again")
-		if len(log.messages) != 0 {
-			t.Errorf("more was logged: %q", <-log.messages)
-		}
-		if since := l.Stats().BlockedSince; !since.IsZero() {
-			t.Errorf("BlockedSince is %v after the return, want zero", since)
-		}
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			log := newSignals()
+			cfg := quick()
+			cfg.Log = newLogger(log)
+			l := s.limiter(t, cfg)
+			permit(t, l)
+			s.stop(t)
+			got := make(chan error, 1)
+			go func() {
+				_, err := l.Permit(t.Context())
+				got <- err
+			}()
+			log.want(t, "no answer from Redis")
+			if l.Stats().BlockedSince.IsZero() {
+				t.Error("BlockedSince is zero while Redis is away")
+			}
+			await(t, "more calls that fail", func() bool { return l.Stats().Lost >= 4 })
+			select {
+			case err := <-got:
+				t.Fatalf("a permit came without Redis (error %v)", err)
+			default:
+			}
+			began := time.Now()
+			s.start(t)
+			if err := <-got; err != nil {
+				t.Fatal(err)
+			}
+			if waited := time.Since(began); waited < cfg.Horizon {
+				t.Errorf("an empty Redis gave a permit after %v, want at least %v", waited, cfg.Horizon)
+			}
+			log.want(t, "answers the limiter again")
+			if len(log.messages) != 0 {
+				t.Errorf("more was logged: %q", <-log.messages)
+			}
+			if since := l.Stats().BlockedSince; !since.IsZero() {
+				t.Errorf("BlockedSince is %v after the return, want zero", since)
+			}
+		})
+	}
 }
 
 // TestClientIsBackAtOnce holds a fault of the connection pool: after as many
 // failed dials as it has places it tried only once a second.
 func TestClientIsBackAtOnce(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		rdb := s.client(t)
-		s.stop(t)
-		for range 3 * rdb.Options().PoolSize {
-			if err := rdb.Ping(t.Context()).Err(); err == nil {
-				t.Fatal("PING works on a server that is gone")
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			rdb := s.client(t)
+			s.stop(t)
+			for range 3 * rdb.Options().PoolSize {
+				if err := rdb.Ping(t.Context()).Err(); err == nil {
+					t.Fatal("PING works on a server that is gone")
+				}
 			}
-		}
-		s.start(t)
-		if err := rdb.Ping(t.Context()).Err(); err != nil {
-			t.Errorf("the first PING after the return: %v", err)
-		}
-	})
+			s.start(t)
+			if err := rdb.Ping(t.Context()).Err(); err != nil {
+				t.Errorf("the first PING after the return: %v", err)
+			}
+		})
+	}
 }
 
 // TestScriptIsLoadedAgain: a server that forgot the script has lost nothing.
 func TestScriptIsLoadedAgain(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		l := s.limiter(t, quick())
-		permit(t, l)
-		if err := s.client(t).ScriptFlush(t.Context()).Err(); err != nil {
-			t.Fatal(err)
-		}
-		permit(t, l)
-		if lost := l.Stats().Lost; lost != 0 {
-			t.Errorf("%d calls failed after SCRIPT FLUSH, want 0", lost)
-		}
-		wantRestarts(t, l, 1)
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			l := s.limiter(t, quick())
+			permit(t, l)
+			if err := s.client(t).ScriptFlush(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			permit(t, l)
+			if lost := l.Stats().Lost; lost != 0 {
+				t.Errorf("%d calls failed after SCRIPT FLUSH, want 0", lost)
+			}
+			wantRestarts(t, l, 1)
+		})
+	}
 }
 
 // TestCoolDownStopsTheEgress, other processes included.
 func TestCoolDownStopsTheEgress(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		const d = 1200 * time.Millisecond
-		here, there := s.limiter(t, quick()), s.limiter(t, quick())
-		permit(t, here)
-		permit(t, there)
-		began := time.Now()
-		if err := here.CoolDown(t.Context(), d); err != nil {
-			t.Fatal(err)
-		}
-		if err := here.CoolDown(t.Context(), d/100); err != nil { // a shorter one changes nothing
-			t.Fatal(err)
-		}
-		if state := state(t, there); state.CoolDown <= 0 || state.NextIn < state.CoolDown {
-			t.Errorf("during a cool-down State is %+v, want CoolDown and NextIn to show it", state)
-		}
-		var both sync.WaitGroup
-		for _, l := range []*ratelimit.Limiter{here, there} {
-			both.Go(func() {
-				permit(t, l)
-				if waited := time.Since(began); waited < d {
-					t.Errorf("a permit came %v into a cool-down of %v", waited, d)
-				}
-			})
-		}
-		both.Wait()
-		seen := saturate(t, []*ratelimit.Limiter{here, there}, 60, func() {})
-		seen.wantWithin(t, time.Second, 49) // no herd afterwards
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			const d = 1200 * time.Millisecond
+			here, there := s.limiter(t, quick()), s.limiter(t, quick())
+			permit(t, here)
+			permit(t, there)
+			began := time.Now()
+			if err := here.CoolDown(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+			if err := here.CoolDown(t.Context(), d/100); err != nil { // a shorter one changes nothing
+				t.Fatal(err)
+			}
+			if state := state(t, there); state.CoolDown <= 0 || state.NextIn < state.CoolDown {
+				t.Errorf("during a cool-down State is %+v, want CoolDown and NextIn to show it", state)
+			}
+			var both sync.WaitGroup
+			for _, l := range []*ratelimit.Limiter{here, there} {
+				both.Go(func() {
+					permit(t, l)
+					if waited := time.Since(began); waited < d {
+						t.Errorf("a permit came %v into a cool-down of %v", waited, d)
+					}
+				})
+			}
+			both.Wait()
+			seen := saturate(t, []*ratelimit.Limiter{here, there}, 60, func() {})
+			seen.wantWithin(t, time.Second, 49) // no herd afterwards
+		})
+	}
 }
 
 // TestCoolDownVoidsWhatIsHeld: a reservation that was had before is not used.
 func TestCoolDownVoidsWhatIsHeld(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		l := s.limiter(t, quick())
-		got := make(chan struct{})
-		go func() {
-			defer close(got)
-			permit(t, l)
-		}()
-		await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
-		began := time.Now()
-		if err := l.CoolDown(t.Context(), 800*time.Millisecond); err != nil {
-			t.Fatal(err)
-		}
-		<-got
-		if waited := time.Since(began); waited < 800*time.Millisecond {
-			t.Errorf("a permit came %v into a cool-down of 800ms", waited)
-		}
-		if stats := l.Stats(); stats.Void+stats.Late == 0 {
-			t.Errorf("no reservation was thrown away: %+v", stats)
-		}
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			l := s.limiter(t, quick())
+			got := make(chan struct{})
+			go func() {
+				defer close(got)
+				permit(t, l)
+			}()
+			await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
+			began := time.Now()
+			if err := l.CoolDown(t.Context(), 800*time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+			<-got
+			if waited := time.Since(began); waited < 800*time.Millisecond {
+				t.Errorf("a permit came %v into a cool-down of 800ms", waited)
+			}
+			if stats := l.Stats(); stats.Void+stats.Late == 0 {
+				t.Errorf("no reservation was thrown away: %+v", stats)
+			}
+		})
+	}
 }
 
 // TestCoolDownWithoutRedis: it is not forgotten, it comes with the next
 // reservation.
 func TestCoolDownWithoutRedis(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		l := s.limiter(t, quick())
-		s.stop(t)
-		began := time.Now()
-		if err := l.CoolDown(t.Context(), 2*time.Second); err == nil {
-			t.Error("CoolDown without Redis returned no error")
-		}
-		s.start(t)
-		permit(t, l)
-		if waited := time.Since(began); waited < 2*time.Second {
-			t.Errorf("a permit came %v into a cool-down of 2s that Redis had missed", waited)
-		}
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			l := s.limiter(t, quick())
+			s.stop(t)
+			began := time.Now()
+			if err := l.CoolDown(t.Context(), 2*time.Second); err == nil {
+				t.Error("CoolDown without Redis returned no error")
+			}
+			s.start(t)
+			permit(t, l)
+			if waited := time.Since(began); waited < 2*time.Second {
+				t.Errorf("a permit came %v into a cool-down of 2s that Redis had missed", waited)
+			}
+		})
+	}
 }
 
 // TestEgressesAreApart, each with a bucket of its own.
 func TestEgressesAreApart(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		one, other := quick(), quick()
-		other.Egress = "other"
-		l := s.limiter(t, one)
-		permit(t, l)
-		if got := state(t, s.limiter(t, other)); got.Known {
-			t.Errorf("the bucket of an egress that nobody used is known: %+v", got)
-		}
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			one, other := quick(), quick()
+			other.Egress = "other"
+			l := s.limiter(t, one)
+			permit(t, l)
+			if got := state(t, s.limiter(t, other)); got.Known {
+				t.Errorf("the bucket of an egress that nobody used is known: %+v", got)
+			}
+		})
+	}
 }
 
 func TestStateShowsTheBucket(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		l := s.limiter(t, quick())
-		for range 3 {
-			permit(t, l)
-		}
-		got := state(t, l)
-		var used int64
-		for _, n := range got.Use {
-			used += n
-		}
-		granted := l.Stats().Granted + l.Stats().Late
-		if !got.Known || got.Granted != granted || used != granted || got.Restarts != 1 || got.Interval != 25*time.Millisecond {
-			t.Errorf("State is %+v, want a known bucket, %d granted and in use, 1 restart, 25ms", got, granted)
-		}
-		if (got.RunID != "") != s.tellsRunID {
-			t.Errorf("RunID is %q, want one: %v", got.RunID, s.tellsRunID)
-		}
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			l := s.limiter(t, quick())
+			for range 3 {
+				permit(t, l)
+			}
+			got := state(t, l)
+			var used int64
+			for _, n := range got.Use {
+				used += n
+			}
+			granted := l.Stats().Granted + l.Stats().Late
+			if !got.Known || got.Granted != granted || used != granted || got.Restarts != 1 || got.Interval != 25*time.Millisecond {
+				t.Errorf("State is %+v, want a known bucket, %d granted and in use, 1 restart, 25ms", got, granted)
+			}
+			if (got.RunID != "") != s.tellsRunID {
+				t.Errorf("RunID is %q, want one: %v", got.RunID, s.tellsRunID)
+			}
+		})
+	}
 }
 
 // permit takes a permit that the test cannot do without.

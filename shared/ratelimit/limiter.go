@@ -16,8 +16,9 @@ var ErrClosed = errors.New("ratelimit: the limiter is closed")
 // Limiter hands out the permits of one egress in one process. It is safe for
 // concurrent use and has no goroutines of its own.
 type Limiter struct {
-	cfg Config
-	rdb redis.UniversalClient
+	cfg     Config
+	rdb     redis.UniversalClient
+	scripts scripts
 	// life ends with Close.
 	life context.Context //nolint:containedctx // the limiter's own lifetime, joined to each call's context
 	end  context.CancelCauseFunc
@@ -46,7 +47,7 @@ func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
 	life, end := context.WithCancelCause(context.Background())
 
 	return &Limiter{
-		cfg: cfg, rdb: rdb, life: life, end: end,
+		cfg: cfg, rdb: rdb, scripts: newScripts(), life: life, end: end,
 		cool:   coolDown{void: make(chan struct{})},
 		health: health{log: cfg.Log, egress: cfg.Egress},
 	}, nil
@@ -63,12 +64,10 @@ func (l *Limiter) Close() error {
 // useBy, by the process's monotonic clock; later it must take another. The only
 // errors are the end of the context and ErrClosed.
 func (l *Limiter) Permit(ctx context.Context) (useBy time.Time, err error) {
-	ctx, span := startSpan(ctx, l.cfg.Egress)
-	defer span.end()
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 
-	return l.permit(ctx)
+	return traced(ctx, l.cfg.Egress, l.permit)
 }
 
 // bound joins the limiter's own life to the context of a call.

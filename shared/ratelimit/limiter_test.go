@@ -129,22 +129,27 @@ func TestCloseEndsEveryWait(t *testing.T) {
 // TestLostAnswerIsASlotSpent: the call ends at its timeout, the client does not
 // send it again by itself, and the next reservation is another slot.
 func TestLostAnswerIsASlotSpent(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *server) {
-		slow := newProxy(t, strings.TrimPrefix(s.url, "redis://"))
-		l := (&server{url: "redis://" + slow.address}).limiter(t, quick())
-		permit(t, l) // the bucket has started, the next request is granted at once
-		direct := s.limiter(t, quick())
-		had, before := state(t, direct).Granted, l.Stats()
-		slow.swallow()
-		permit(t, l)
-		slots, after := state(t, direct).Granted-had, l.Stats()
-		if after.Lost == before.Lost {
-			t.Fatalf("no answer was lost: %+v", after)
-		}
-		if most := (after.Asked - after.Refused) - (before.Asked - before.Refused); slots < 2 || slots > most {
-			t.Errorf("%d slots went with %+v, want 2 to %d: one spent on the lost answer, none on a resend", slots, after, most)
-		}
-	})
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			slow := newProxy(t, strings.TrimPrefix(s.url, "redis://"))
+			l := (&server{url: "redis://" + slow.address}).limiter(t, quick())
+			permit(t, l) // the bucket has started, the next request is granted at once
+			direct := s.limiter(t, quick())
+			had, before := state(t, direct).Granted, l.Stats()
+			slow.swallow()
+			permit(t, l)
+			slots, after := state(t, direct).Granted-had, l.Stats()
+			if after.Lost == before.Lost {
+				t.Fatalf("no answer was lost: %+v", after)
+			}
+			if most := (after.Asked - after.Refused) - (before.Asked - before.Refused); slots < 2 || slots > most {
+				t.Errorf("%d slots went with %+v, want 2 to %d: one spent on the lost answer, none on a resend", slots, after, most)
+			}
+		})
+	}
 }
 
 // proxy passes bytes on, except for the answers of a connection that it has been

@@ -16,10 +16,17 @@ var (
 	reserveSource string
 	//go:embed state.lua
 	stateSource string
-
-	reserveScript = redis.NewScript(reserveSource)
-	stateScript   = redis.NewScript(stateSource)
 )
+
+// scripts are called by their digest and sent along only when the server does not
+// know them.
+type scripts struct {
+	reserve, state *redis.Script
+}
+
+func newScripts() scripts {
+	return scripts{reserve: redis.NewScript(reserveSource), state: redis.NewScript(stateSource)}
+}
 
 var errReply = errors.New("ratelimit: Redis answered what the script never returns")
 
@@ -33,7 +40,7 @@ func (l *Limiter) ask(ctx context.Context, in bucket.Request) (bucket.Reply, err
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
 	l.count.asked.Add(1)
-	got, err := reserveScript.Run(ctx, l.rdb, []string{key(l.cfg.Egress)},
+	got, err := l.scripts.reserve.Run(ctx, l.rdb, []string{key(l.cfg.Egress)},
 		flag(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
 		in.Born, in.Next, in.Now, in.Skew, in.Elapsed,
 		bucket.CellLength, bucket.Cells,

@@ -30,28 +30,17 @@ type server struct {
 	tellsRunID bool
 }
 
-// onBoth runs one test of the conformance suite against the embedded Redis and
-// against a real redis-server.
-func onBoth(t *testing.T, test func(*testing.T, *server)) {
-	t.Helper()
-	t.Parallel()
-	t.Run("embedded", func(t *testing.T) {
-		t.Parallel()
-		test(t, embedded(t))
-	})
-	t.Run("redis-server", func(t *testing.T) {
-		t.Parallel()
-		test(t, process(t))
-	})
-}
+// servers are what the conformance suite runs against: the embedded Redis and a
+// real redis-server.
+var servers = map[string]func(testing.TB) *server{"embedded": embedded, "redis-server": process}
 
-func embedded(t testing.TB) *server {
-	t.Helper()
+func embedded(tb testing.TB) *server {
+	tb.Helper()
 	m := miniredis.NewMiniRedis()
 	if err := m.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(m.Close)
+	tb.Cleanup(m.Close)
 
 	return &server{
 		url:  "redis://" + m.Addr(),
@@ -67,11 +56,11 @@ func embedded(t testing.TB) *server {
 }
 
 // process starts a redis-server that keeps nothing.
-func process(t testing.TB) *server {
-	t.Helper()
+func process(tb testing.TB) *server {
+	tb.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		t.Fatal("this test needs redis-server, install it with: apt-get install -y redis-server")
+		tb.Fatal("this test needs redis-server, install it with: apt-get install -y redis-server")
 	}
 	var run *exec.Cmd
 	stop := func() {
@@ -81,16 +70,16 @@ func process(t testing.TB) *server {
 			run = nil
 		}
 	}
-	t.Cleanup(stop)
+	tb.Cleanup(stop)
 	port := 0
 	for range 5 { // somebody else may take a free port before the server does
-		port = freePort(t)
-		if run = launch(t, path, port); run != nil {
+		port = freePort(tb)
+		if run = launch(tb, path, port); run != nil {
 			break
 		}
 	}
 	if run == nil {
-		t.Fatal("redis-server does not start on any of five free ports")
+		tb.Fatal("redis-server does not start on any of five free ports")
 	}
 
 	return &server{
@@ -106,11 +95,11 @@ func process(t testing.TB) *server {
 	}
 }
 
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func freePort(tb testing.TB) int {
+	tb.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer listener.Close()
 
@@ -118,16 +107,16 @@ func freePort(t testing.TB) int {
 }
 
 // launch returns once the server says that it is ready, nil if it does not.
-func launch(t testing.TB, path string, port int) *exec.Cmd {
-	t.Helper()
-	run := exec.CommandContext(context.WithoutCancel(t.Context()), path, "--port", strconv.Itoa(port),
-		"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+func launch(tb testing.TB, path string, port int) *exec.Cmd {
+	tb.Helper()
+	run := exec.CommandContext(context.WithoutCancel(tb.Context()), path, "--port", strconv.Itoa(port),
+		"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", tb.TempDir())
 	out, err := run.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := run.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if strings.Contains(lines.Text(), "Ready to accept connections") {
@@ -149,25 +138,25 @@ func quick() ratelimit.Config {
 }
 
 // client returns a client of a server as the commands make it.
-func (s *server) client(t testing.TB) *redis.Client {
-	t.Helper()
+func (s *server) client(tb testing.TB) *redis.Client {
+	tb.Helper()
 	rdb, err := ratelimit.NewClient(s.url, 0)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = rdb.Close() })
+	tb.Cleanup(func() { _ = rdb.Close() })
 
 	return rdb
 }
 
 // limiter returns a limiter with a client of its own, as a process has.
-func (s *server) limiter(t testing.TB, cfg ratelimit.Config) *ratelimit.Limiter {
-	t.Helper()
-	l, err := ratelimit.New(cfg, s.client(t))
+func (s *server) limiter(tb testing.TB, cfg ratelimit.Config) *ratelimit.Limiter {
+	tb.Helper()
+	l, err := ratelimit.New(cfg, s.client(tb))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
+	tb.Cleanup(func() { _ = l.Close() })
 
 	return l
 }

@@ -10,21 +10,16 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// span is the trace of one Permit. It never carries an error: a wait that its
-// context ended is no fault, and an unreachable Redis is an event of it.
-type span struct {
-	trace.Span
-	began time.Time
-}
-
-func startSpan(ctx context.Context, egress string) (context.Context, span) {
-	ctx, started := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanPermit,
+// traced runs one Permit in a span that tells the egress and the wait. It never
+// carries an error: a wait that its context ended is no fault, and an unreachable
+// Redis is an event of it.
+func traced(ctx context.Context, egress string, permit func(context.Context) (time.Time, error)) (time.Time, error) {
+	began := time.Now()
+	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanPermit,
 		trace.WithAttributes(telemetry.Egress.String(egress)))
+	defer span.End()
+	useBy, err := permit(ctx)
+	span.SetAttributes(telemetry.PermitWait.Int64(time.Since(began).Milliseconds()))
 
-	return ctx, span{Span: started, began: time.Now()}
-}
-
-func (s span) end() {
-	s.SetAttributes(telemetry.PermitWait.Int64(time.Since(s.began).Milliseconds()))
-	s.End()
+	return useBy, err
 }

@@ -49,7 +49,7 @@ type State struct {
 func (l *Limiter) State(ctx context.Context) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
-	got, err := stateScript.Run(ctx, l.rdb, []string{key(l.cfg.Egress)}).Slice()
+	got, err := l.scripts.state.Run(ctx, l.rdb, []string{key(l.cfg.Egress)}).Slice()
 	if err != nil {
 		return State{}, fmt.Errorf("ratelimit: state of egress %s: %w", l.cfg.Egress, err)
 	}

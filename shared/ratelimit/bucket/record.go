@@ -13,7 +13,7 @@ const cellField = "u"
 // Record returns the state as the script writes it.
 func (s State) Record() map[string]string {
 	record := map[string]string{"run": s.Run}
-	for name, number := range s.numbers() {
+	for name, number := range numbers(&s) {
 		record[name] = strconv.FormatInt(*number, 10)
 	}
 	for i, cell := range s.Use {
@@ -30,7 +30,7 @@ func (s State) Record() map[string]string {
 // record as an unknown state.
 func Parse(record map[string]string) (State, error) {
 	s := State{Run: record["run"]}
-	for name, number := range s.numbers() {
+	for name, number := range numbers(&s) {
 		text, found := record[name]
 		if !found {
 			continue
@@ -71,7 +71,7 @@ func parseCell(text string) (Cell, error) {
 }
 
 // numbers names the numeric fields in one place for both directions.
-func (s *State) numbers() map[string]*int64 {
+func numbers(s *State) map[string]*int64 {
 	return map[string]*int64{
 		"high": &s.High, "skew": &s.Skew, "next": &s.Next, "turn": &s.Turn, "cool": &s.Cool, "born": &s.Born,
 		"last": &s.Last, "granted": &s.Granted, "refused": &s.Refused, "restarts": &s.Restarts,

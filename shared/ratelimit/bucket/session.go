@@ -10,7 +10,7 @@ type Session struct {
 }
 
 // Fill adds to a request what the session remembers; now is when it is sent.
-func (s Session) Fill(in Request, now time.Time) Request {
+func (s *Session) Fill(in Request, now time.Time) Request {
 	in.Born, in.Next, in.Now, in.Skew = s.last.Born, s.last.Next, s.last.Now, s.last.Skew
 	if in.Born > 0 {
 		in.Elapsed = now.Sub(s.answered).Microseconds()

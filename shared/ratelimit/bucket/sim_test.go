@@ -113,23 +113,18 @@ func (p *process) learn(reply bucket.Reply, asked time.Time) {
 
 		return
 	}
-	p.fleet.refused++
+	p.refused++
 	p.after(time.Duration(reply.Wait)*time.Microsecond, p.ask)
 }
 
 // use sends the request at any moment that the permit allows, the very last one
 // included, and goes on, or dies.
 func (p *process) use(r bucket.Reservation) {
-	left := r.UseBy.Sub(p.instant())
-	switch {
-	case left < 0:
+	if left := r.UseBy.Sub(p.instant()); left < 0 {
 		p.late++
-	case p.random.IntN(4) == 0:
-		p.arrivals = append(p.arrivals, p.now+left)
-	case p.random.IntN(4) == 0:
-		p.arrivals = append(p.arrivals, p.now)
-	default:
-		p.arrivals = append(p.arrivals, p.now+p.upTo(left))
+	} else {
+		moments := []time.Duration{0, left, p.upTo(left), p.upTo(left)}
+		p.arrivals = append(p.arrivals, p.now+moments[p.random.IntN(len(moments))])
 	}
 	if !p.calm && p.random.IntN(500) == 0 {
 		p.after(p.upTo(5*time.Second), p.start)
@@ -182,10 +177,12 @@ type event struct {
 
 type events []event
 
-func (e events) Len() int      { return len(e) }
-func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-func (e events) Less(i, j int) bool {
-	return e[i].at < e[j].at || (e[i].at == e[j].at && e[i].seq < e[j].seq)
+func (e *events) Len() int      { return len(*e) }
+func (e *events) Swap(i, j int) { (*e)[i], (*e)[j] = (*e)[j], (*e)[i] }
+func (e *events) Less(i, j int) bool {
+	a, b := (*e)[i], (*e)[j]
+
+	return a.at < b.at || (a.at == b.at && a.seq < b.seq)
 }
 func (e *events) Push(x any) { *e = append(*e, x.(event)) }
 func (e *events) Pop() any {
