@@ -63,9 +63,6 @@ var errTooLarge = errors.New("the answer is too large")
 // errNotJSON is an answer that is not the JSON that was asked for.
 var errNotJSON = errors.New("the answer is not JSON of the expected form")
 
-// errName is a name that has no place in an address.
-var errName = errors.New("not a name that the mirror can be asked for")
-
 // preview is the beginning of a body, fit for one line of a log: at most 200
 // printable characters, runs of anything else as one blank.
 func preview(body []byte) string {

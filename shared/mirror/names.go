@@ -1,41 +1,34 @@
 package mirror
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
 
-// name refuses an id that cannot stand in an address as it is. It fails as the
-// mirror itself would: for good.
+// errName is a name that has no place in an address.
+var errName = errors.New("not a name that the mirror can be asked for")
+
+// name refuses an id that would change the address: it comes from others.
 func (r request) name(id string) error {
-	if plain(id) {
+	outside := func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.'
+	}
+	// Dots alone would be cleaned away, and another path be asked for.
+	if id != "" && strings.Trim(id, ".") != "" && !strings.ContainsFunc(id, outside) {
 		return nil
 	}
-	return r.unnamable(id, "letters, digits, dots, dashes and underscores")
-}
-
-// names does the same for owner/repo.
-func (r request) names(repository string) error {
-	owner, name, found := strings.Cut(repository, "/")
-	if found && plain(owner) && plain(name) {
-		return nil
-	}
-	return r.unnamable(repository, "owner/repo")
-}
-
-func (r request) unnamable(id, want string) error {
 	return &RequestError{
 		Method: r.method, Route: r.route, Path: r.route, Final: true,
-		Err: fmt.Errorf("%w: %.100q, want %s", errName, id, want),
+		Err: fmt.Errorf("%w: %.100q, want letters, digits, dashes, dots and underscores", errName, id),
 	}
 }
 
-// plain says whether a text is one segment of a path that means itself.
-func plain(s string) bool {
-	if s == "" || s == "." || s == ".." {
-		return false
+// names refuses what is not owner/repo.
+func (r request) names(repository string) error {
+	owner, name, _ := strings.Cut(repository, "/")
+	if err := r.name(owner); err != nil {
+		return err
 	}
-	return strings.IndexFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_", r)
-	}) < 0
+	return r.name(name)
 }

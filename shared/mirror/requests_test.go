@@ -51,8 +51,8 @@ func TestRequestsAreAsDescribed(t *testing.T) {
 		},
 		"maintainers": {
 			`{"repo_full_name":"a/b","maintainers":[]}`,
-			func(ctx context.Context, c *mirror.Client) error { _, err := c.Maintainers(ctx, "a/b c"); return err },
-			seen{method: "GET", path: "/api/v1/repos/a/b%20c/maintainers"},
+			func(ctx context.Context, c *mirror.Client) error { _, err := c.Maintainers(ctx, "a/b_c-d.e"); return err },
+			seen{method: "GET", path: "/api/v1/repos/a/b_c-d.e/maintainers"},
 		},
 		"health": {
 			health,
@@ -133,7 +133,7 @@ func TestWithoutWindowsNothingIsAsked(t *testing.T) {
 func TestNamesThatAreNoPathAreRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t, say(http.StatusOK, health))
-	for _, id := range []string{"", "..", "7/../8"} {
+	for _, id := range []string{"", "..", "7/../8", "7?x=1"} {
 		_, pulls := b.client.Pulls(t.Context(), id, windows)
 		_, issues := b.client.OpenIssues(t.Context(), id)
 		for _, err := range []error{pulls, issues} {
@@ -142,12 +142,13 @@ func TestNamesThatAreNoPathAreRefused(t *testing.T) {
 			}
 		}
 	}
-	for _, repository := range []string{"", "a", "a/", "/b", "a/..", "./b", "a/b/c"} {
+	for _, repository := range []string{"", "a", "a/", "/b", "a/..", "./b", "a/b/c", "a/b c", "a/b%2f"} {
 		_, files := b.client.Files(t.Context(), repository, 1)
 		_, maintainers := b.client.Maintainers(t.Context(), repository)
 		for _, err := range []error{files, maintainers} {
-			if !errors.Is(err, mirror.ErrFinal) || !strings.Contains(err.Error(), fmt.Sprintf("%q", repository)) {
-				t.Errorf("repository %q: got %v, want an error that names it and is ErrFinal", repository, err)
+			var failed *mirror.RequestError
+			if !errors.Is(err, mirror.ErrFinal) || !errors.As(err, &failed) || failed.Tries != 0 {
+				t.Errorf("repository %q: got %v, want ErrFinal after no try", repository, err)
 			}
 		}
 	}
@@ -233,9 +234,9 @@ func TestAListThatDoesNotEndIsRefused(t *testing.T) {
 		requests int
 		want     string
 	}{
-		"the same cursor": {loop("x"), 2, "names a page again"},
-		"a circle":        {loop("x", "y"), 3, "names a page again"},
-		"too many pages":  {pages(100), 4, "more than 4 pages of 200"},
+		"the same cursor": {loop("x"), 2, "came twice"},
+		"a circle":        {loop("x", "y"), 3, "came twice"},
+		"too many pages":  {pages(100), 4, "MaxPages, 4 pages of 200"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -282,7 +283,7 @@ func TestAnswersHaveACap(t *testing.T) {
 				if fits && err != nil {
 					t.Errorf("cap %d: got %v, want an answer of %d bytes to fit", most, err, len(body))
 				}
-				if !fits && (!errors.Is(err, mirror.ErrFinal) || !strings.Contains(err.Error(), fmt.Sprintf("more than %d bytes", most))) {
+				if !fits && (!errors.Is(err, mirror.ErrFinal) || !strings.Contains(err.Error(), fmt.Sprintf("more than MaxList, %d bytes", most))) {
 					t.Errorf("cap %d: got %v, want ErrFinal that names the cap", most, err)
 				}
 			}

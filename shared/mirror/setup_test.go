@@ -137,8 +137,8 @@ func (b *bundle) metered(t testing.TB, want int) {
 		t.Errorf("the server saw %d requests, want %d", got, want)
 	}
 	stats := b.client.Stats()
-	if got := b.meter.permits.Load() - stats.Late; got != int64(want) || stats.Sent != int64(want) {
-		t.Errorf("%d permits used, %d requests counted as sent, want %d of both", got, stats.Sent, want)
+	if got := b.meter.permits.Load() - stats.Late; got != int64(want) || stats.Sent != int64(want) || stats.Permits != int64(want) {
+		t.Errorf("%d permits granted in time, counts %+v, want %d permits and as many sent", got, stats, want)
 	}
 }
 
