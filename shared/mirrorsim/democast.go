@@ -29,11 +29,12 @@ var demoRepos = []demoRepo{
 		"emission_share": 0.16, "issue_discovery_share": 0.4,
 		"additional_acceptable_branches": ["release/*", "develop"],
 		"eligibility": {
-			"min_valid_merged_prs": 2, "min_credibility": 0.6, "min_valid_solved_issues": 2, "min_issue_credibility": 0.5
+			"min_valid_merged_prs": 2, "min_credibility": 0.6, "min_valid_solved_issues": 1, "min_issue_credibility": 0.3
 		}
 	}`)},
 	{"ferrous-bay/ferry", []string{"rs"}, json.RawMessage(`{
 		"emission_share": 0.12, "maintainer_cut": 0.1,
+		"eligibility": {"min_valid_solved_issues": 1, "min_issue_credibility": 0.5},
 		"scoring": {
 			"pr_lookback_days": 45, "review_penalty_rate": 0.25, "src_tok_saturation_scale": 120,
 			"standard_issue_multiplier": 1.2, "maintainer_issue_multiplier": 1.8,
