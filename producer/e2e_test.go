@@ -341,7 +341,7 @@ func TestWrongUsageAndInput(t *testing.T) {
 		{"no servers", "producer", []string{"run"}, 2, []string{"--nats", "--redis", "--local"}},
 		{"servers and local", "producer", []string{"run", "--local", "--nats", "nats://x"}, 2, []string{"--local", "--nats"}},
 		{"too many workers", "producer", []string{"run", "--local", "--workers", "65"}, 2, []string{"65", "1 to 64"}},
-		{"no such world", "producer", []string{"run", "--local", "--state", state, "--world", "flat"}, 2, []string{"flat", "demo", "git:", "case:"}},
+		{"no such world", "producer", []string{"run", "--local", "--state", state + "-flat", "--world", "flat"}, 2, []string{"flat", "demo", "git:", "case:"}},
 		{"as of", "producer", append([]string{"run", "--local", "--mirror", "http://x", "--as-of", "noon"}, inputs...), 2, []string{"noon", "2026-"}},
 		{"missing file", "producer", []string{"run", "--local", "--mirror", "http://x", "--miners", "/none", "--registry", registry}, 2, []string{"--miners", "/none"}},
 		{
@@ -362,6 +362,7 @@ func TestWrongUsageAndInput(t *testing.T) {
 		{"no servers", "worker", nil, 2, []string{"--nats", "--redis"}},
 	} {
 		t.Run(c.command+" "+c.name, func(t *testing.T) {
+			t.Parallel()
 			got := run(t, c.command, c.args...)
 			if got.code != c.code {
 				t.Errorf("exit %d, want %d\n%s", got.code, c.code, got.stderr)

@@ -49,7 +49,7 @@ type workers struct {
 func startWorkers(ctx context.Context, log *slog.Logger, state string, count int, args ...string) (*workers, error) {
 	w := &workers{state: state, args: args, log: log, running: map[string]*process{}, lost: make(chan error, 1)}
 	for i := range count {
-		if _, err := w.start(workerName(i)); err != nil {
+		if err := w.start(workerName(i)); err != nil {
 			return nil, errors.Join(err, w.stop())
 		}
 	}
@@ -68,19 +68,19 @@ func startWorkers(ctx context.Context, log *slog.Logger, state string, count int
 
 func workerName(i int) string { return "worker-" + strconv.Itoa(i+1) }
 
-func (w *workers) start(name string) (*process, error) {
+func (w *workers) start(name string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stopped {
-		return nil, context.Canceled
+		return context.Canceled
 	}
 	args := append([]string{"--name", name, "--exit-with-stdin"}, w.args...)
 	p, err := startProcess(name, filepath.Join(w.state, name+".log"), beside("worker"), args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	w.running[name] = p
-	return p, nil
+	return nil
 }
 
 // keep replaces a worker that died, until the fleet is stopped or the
@@ -106,7 +106,7 @@ func (w *workers) keep(name string, left *int) {
 			w.giveUp(fmt.Errorf("%d workers died, the last one: %w", restarts+1, p.failure()))
 			return
 		}
-		if _, err := w.start(name); err != nil {
+		if err := w.start(name); err != nil {
 			w.giveUp(err)
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -73,8 +74,8 @@ type session struct {
 // close closes everything in the opposite order of opening.
 func (s *session) close() error {
 	var errs []error
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		errs = append(errs, s.closers[i]())
+	for _, closer := range slices.Backward(s.closers) {
+		errs = append(errs, closer())
 	}
 	return errors.Join(errs...)
 }
@@ -253,10 +254,15 @@ func (s *session) show(ctx context.Context, result round.Result) error {
 	if s.options.json {
 		encoder := json.NewEncoder(os.Stdout)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(struct {
+		err := encoder.Encode(struct {
 			round.Result
+
 			Mirror *seen `json:"simulated_mirror,omitempty"`
 		}{result, stats})
+		if err != nil {
+			return fmt.Errorf("printing the outcome: %w", err)
+		}
+		return nil
 	}
 	printResult(os.Stdout, result)
 	if stats != nil {

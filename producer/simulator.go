@@ -15,6 +15,7 @@ import (
 // its command and its answers alone.
 type simulator struct {
 	*process
+
 	world simulated
 }
 

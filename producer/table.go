@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/scoring"
 )
 
 // printResult prints an outcome for a person: a line per miner, then what the
@@ -14,7 +15,7 @@ import (
 func printResult(w io.Writer, r round.Result) {
 	fmt.Fprintf(w, "\nRound %s, as of %s\n\n", r.Round, r.AsOf.Format("2006-01-02 15:04:05 MST"))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "UID\tGITHUB ID\tMERGED\tOPEN\tCLOSED\tCREDIBILITY\tSCORE\tISSUES\tREWARD\t")
+	fmt.Fprintln(table, "UID\tGITHUB ID\tMERGED\tOPEN\tCLOSED\tCREDIBILITY\tSCORE\tISSUES\tREWARD\tNOTE")
 	sum := 0.0
 	rewards := map[int]float64{}
 	for _, reward := range r.Outcome.Rewards {
@@ -23,15 +24,32 @@ func printResult(w io.Writer, r round.Result) {
 	}
 	for _, m := range r.Outcome.Miners {
 		if m.Failed != "" {
-			fmt.Fprintf(table, "%d\t%s\t\t\t\t\t%s\t\t%.6f\t\n", m.UID, m.GitHubID, m.Failed, rewards[m.UID])
+			fmt.Fprintf(table, "%d\t\t\t\t\t\t\t\t%.6f\t  %s\n", m.UID, rewards[m.UID], m.Failed)
 			continue
 		}
-		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%.2f\t%.4f\t%.2f\t%.6f\t\n", m.UID, m.GitHubID,
-			m.MergedPRs(), m.OpenPRs(), m.ClosedPRs(), m.Credibility, m.TotalScore, m.IssueDiscoveryScore, rewards[m.UID])
+		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%.2f\t%.4f\t%.2f\t%.6f\t  %s\n", m.UID, m.GitHubID, m.TotalMergedPRs,
+			m.TotalOpenPRs, m.TotalClosedPRs, m.Credibility, m.TotalScore, m.IssueDiscoveryScore, rewards[m.UID], note(m))
 	}
 	_ = table.Flush()
 	fmt.Fprintf(w, "\nRewards sum to %.9f.\n", sum)
 	printJobs(w, r)
+}
+
+// note is what a reader should know of a miner beside its figures.
+func note(m scoring.MinerOutcome) string {
+	switch {
+	case m.FromStored:
+		return "from its stored evaluation"
+	case m.FetchFailed:
+		return "its pull requests could not be listed"
+	case m.IssuesFailed:
+		return "its issues could not be listed"
+	case m.IssuesIncomplete:
+		return "its issues are incomplete"
+	case !m.Eligible && m.TotalMergedPRs+m.TotalOpenPRs+m.TotalClosedPRs > 0:
+		return "not eligible"
+	}
+	return ""
 }
 
 func printJobs(w io.Writer, r round.Result) {

@@ -112,10 +112,10 @@ func (r *Runner) settleAll(ctx context.Context, m job.Manifest, jobs []job.Job) 
 	group.Go(func() error { return r.publish(ctx, jobs) })
 	group.Go(func() error {
 		err := r.cfg.Bus.ConsumeExhausted(ctx, r.exhausted)
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil {
+			return fmt.Errorf("reading the advisories of exhausted deliveries: %w", err)
 		}
-		return fmt.Errorf("reading the advisories of exhausted deliveries: %w", err)
+		return nil // it runs until the others are done
 	})
 	err := group.Wait()
 	if records.ended(len(jobs)) {

@@ -66,7 +66,7 @@ func (b *Bus) changeStored(ctx context.Context, change scoring.StoredChange) err
 	key := strconv.Itoa(change.UID)
 	if change.Evaluation == nil {
 		return b.try(ctx, "deleting "+job.BucketMiners+" "+key, func(ctx context.Context) error {
-			return b.miners().Delete(ctx, key) //nolint:wrapcheck // try names the operation
+			return b.miners().Delete(ctx, key)
 		})
 	}
 	data, err := json.Marshal(stored{job.Version, *change.Evaluation})

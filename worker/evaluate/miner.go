@@ -31,6 +31,7 @@ type miner struct {
 // missing is an answer that could not be had.
 type missing struct {
 	job.Missing
+
 	err error
 }
 

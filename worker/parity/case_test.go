@@ -142,16 +142,16 @@ func (w *world) miners(r round) ([]scoring.Miner, error) {
 }
 
 // cases reads every case of the folder in force.
-func cases(t testing.TB) []*world {
-	t.Helper()
+func cases(tb testing.TB) []*world {
+	tb.Helper()
 	files, err := caseFiles(casesDir())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	worlds := make([]*world, len(files))
 	for i, file := range files {
 		if worlds[i], err = readCase(file); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return worlds

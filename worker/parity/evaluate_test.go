@@ -18,26 +18,26 @@ import (
 
 // startScorer starts the real parser, without the budget: the cases were
 // computed without it.
-func startScorer(t testing.TB) (*tokenscore.Pool, *scoring.Weights) {
-	t.Helper()
+func startScorer(tb testing.TB) (*tokenscore.Pool, *scoring.Weights) {
+	tb.Helper()
 	weights, err := scoring.ParseWeights(scoring.DefaultWeights())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	// As an installation of today: its grammar of C# does not load.
 	if weights, err = weights.Without([]string{"csharp"}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	pool, err := tokenscore.New(t.Context(), tokenscore.Config{
+	pool, err := tokenscore.New(tb.Context(), tokenscore.Config{
 		Command: []string{os.Args[0], childArgument}, Grammars: grammars(), Budget: time.Hour,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := pool.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return pool, weights

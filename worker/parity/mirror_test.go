@@ -17,8 +17,8 @@ import (
 // startMirror serves a round of a world as it stands: windows were applied when
 // it was recorded. What the round fails gets an answer that is final, so that
 // nobody tries again.
-func startMirror(t testing.TB, w *world, r round) *mirror.Client {
-	t.Helper()
+func startMirror(tb testing.TB, w *world, r round) *mirror.Client {
+	tb.Helper()
 	fails := make([]string, len(r.Fail))
 	for i, key := range r.Fail {
 		fails[i] = strings.ToLower(key)
@@ -35,7 +35,7 @@ func startMirror(t testing.TB, w *world, r round) *mirror.Client {
 			default:
 				rw.Header().Set("Content-Type", "application/json")
 				if err := json.NewEncoder(rw).Encode(body); err != nil {
-					t.Errorf("serving %s: %v", key, err)
+					tb.Errorf("serving %s: %v", key, err)
 				}
 			}
 		})
@@ -67,9 +67,9 @@ func startMirror(t testing.TB, w *world, r round) *mirror.Client {
 		BaseURL: server.URL, Meter: unmetered{t}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { client.Close(); server.Close() })
+	tb.Cleanup(func() { client.Close(); server.Close() })
 	return client
 }
 

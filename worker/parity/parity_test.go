@@ -129,7 +129,7 @@ func shuffledAlike(t *testing.T, round int, in scoring.RoundInput, want string) 
 	}
 }
 
-// shuffle copies a map, its entries put in in another order.
+// shuffle copies a map, with its entries put in another order.
 func shuffle[K int | string, V any](r *rand.Rand, m map[K]V) map[K]V {
 	keys := slices.Sorted(maps.Keys(m))
 	r.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })

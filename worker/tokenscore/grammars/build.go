@@ -154,7 +154,7 @@ func (b *builder) compileAll(ctx context.Context, languages []string) error {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err //nolint:wrapcheck // errors of this package's own
+		return err
 	}
 	b.made.Languages = made
 	return nil

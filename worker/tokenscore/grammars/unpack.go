@@ -39,7 +39,7 @@ func (b *builder) unpackAll(ctx context.Context, languages []string) error {
 			})
 		})
 	}
-	return group.Wait() //nolint:wrapcheck // errors of this package's own
+	return group.Wait()
 }
 
 // headersOf is the language whose tree_sitter headers csharp is compiled with.
