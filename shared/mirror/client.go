@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -72,6 +73,8 @@ func (c *Client) redirect(next *http.Request, via []*http.Request) error {
 		return fmt.Errorf("%d redirects, want at most %d", len(via), maxRedirects)
 	case next.URL.Scheme != c.base.Scheme || next.URL.Host != c.base.Host:
 		return fmt.Errorf("redirect to %q, want it to stay at %s://%s", next.URL.Scheme+"://"+next.URL.Host, c.base.Scheme, c.base.Host)
+	case next.URL.User != nil:
+		return errors.New("redirect with credentials, the mirror takes none")
 	case next.Method != first.Method:
 		return fmt.Errorf("redirect %d turns %s into %s, want 307 or 308", next.Response.StatusCode, first.Method, next.Method)
 	}

@@ -79,7 +79,10 @@ func (c *Client) tries(ctx context.Context, r request) error {
 	failed := &RequestError{Method: r.method, Route: r.route, Path: r.path}
 	span := trace.SpanFromContext(ctx)
 	for failed.Tries < tries {
-		if failed.Tries > 0 && !pause(ctx, c.cfg.backoff(failed.Tries, rand.Float64())) {
+		if failed.Tries > 0 {
+			pause(ctx, c.cfg.backoff(failed.Tries, rand.Float64()))
+		}
+		if ctx.Err() != nil { // no permit is spent on what nobody waits for
 			return ended(ctx)
 		}
 		failed.Tries++
@@ -149,14 +152,12 @@ func (c *Client) send(ctx context.Context, r request) (status int, body []byte, 
 	return response.StatusCode, body, err
 }
 
-// pause waits; it says whether all of the time has passed.
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits, or until the context ends.
+func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
 	case <-ctx.Done():
-		return false
 	}
 }

@@ -51,7 +51,10 @@ func TestRequestsAreAsDescribed(t *testing.T) {
 		},
 		"maintainers": {
 			`{"repo_full_name":"a/b","maintainers":[]}`,
-			func(ctx context.Context, c *mirror.Client) error { _, err := c.Maintainers(ctx, "a/b_c-d.e"); return err },
+			func(ctx context.Context, c *mirror.Client) error {
+				_, err := c.Maintainers(ctx, "a/b_c-d.e")
+				return err
+			},
 			seen{method: "GET", path: "/api/v1/repos/a/b_c-d.e/maintainers"},
 		},
 		"health": {

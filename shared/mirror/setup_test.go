@@ -175,6 +175,7 @@ func then(rest http.HandlerFunc, first ...http.HandlerFunc) http.HandlerFunc {
 func cut(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "1000")
 	_, _ = io.WriteString(w, `{"github_id":"7",`)
+	_ = http.NewResponseController(w).Flush()
 	panic(http.ErrAbortHandler)
 }
 

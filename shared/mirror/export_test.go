@@ -1,0 +1,39 @@
+package mirror
+
+import (
+	"net/http"
+	"time"
+
+	"mirrorfleet/shared/scoring"
+)
+
+// Backoff and RetryAfter are pure; a test of them needs no clock.
+func Backoff(c Config, n int, random float64) time.Duration { return c.backoff(n, random) }
+
+// RetryAfter is what a header asks for at an instant.
+func RetryAfter(value string, now time.Time) (time.Duration, bool) {
+	return retryAfter(http.Header{"Retry-After": {value}}, now)
+}
+
+// Instant reads a date.
+func Instant(s string) (time.Time, error) { return parseInstant(s) }
+
+// DecodePullRequests reads one page of pull requests.
+func DecodePullRequests(data []byte) (Answer[scoring.PullRequest], error) {
+	p, err := decodePage(data, list[scoring.PullRequest]{field: "pull_requests", number: "pr_number", decode: decodePullRequest})
+	return p.Answer, err
+}
+
+// DecodeIssues reads one page of issues.
+func DecodeIssues(data []byte) (Answer[scoring.Issue], error) {
+	p, err := decodePage(data, list[scoring.Issue]{field: "issues", number: "issue_number", decode: decodeIssue})
+	return p.Answer, err
+}
+
+// DecodeFiles reads a files answer.
+func DecodeFiles(data []byte) (Files, error) { return decodeFiles(data) }
+
+// DecodeMaintainers reads a maintainers answer.
+func DecodeMaintainers(data []byte) (Answer[scoring.Maintainer], error) {
+	return decodeMaintainers(data)
+}
