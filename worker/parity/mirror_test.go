@@ -64,7 +64,7 @@ func startMirror(tb testing.TB, w *world, r round) *mirror.Client {
 	})
 	server := httptest.NewServer(mux)
 	client, err := mirror.New(mirror.Config{
-		BaseURL: server.URL, Meter: unmetered{t}, Log: slog.New(slog.DiscardHandler),
+		BaseURL: server.URL, Meter: unmetered{tb}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -1,0 +1,172 @@
+package evaluate_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/evaluate"
+	"mirrorfleet/worker/tokenscore"
+)
+
+// childEnv makes the test binary a token-scoring child.
+const childEnv = "MIRRORFLEET_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) == "" {
+		goleak.VerifyTestMain(m)
+		return
+	}
+	err := tokenscore.Serve(context.Background(), os.Stdin, os.Stdout, tokenscore.ChildConfig{Grammars: grammars()})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func grammars() string {
+	if dir := os.Getenv("MIRRORFLEET_GRAMMARS"); dir != "" {
+		return dir
+	}
+	return filepath.Join("..", "..", "bin", "grammars")
+}
+
+// asOf is the instant of every round here.
+var asOf = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// free is a limit out of the way that counts. A permit takes a moment, as it
+// does from a limiter, so that those who wait at once can be counted.
+type free struct {
+	mu              sync.Mutex
+	permits         int
+	waiting, atOnce int
+}
+
+func (f *free) Permit(context.Context) (time.Time, error) {
+	f.mu.Lock()
+	f.permits++
+	f.waiting++
+	f.atOnce = max(f.atOnce, f.waiting)
+	f.mu.Unlock()
+	<-time.After(time.Millisecond)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.waiting--
+	return time.Now().Add(time.Hour), nil
+}
+
+func (f *free) CoolDown(context.Context, time.Duration) error { return nil }
+
+// bundle is a worker's surroundings: real NATS, a mirror over HTTP, and the
+// real parser in child processes.
+type bundle struct {
+	evaluator *evaluate.Evaluator
+	client    *mirror.Client
+	server    *mirrorsim.Server
+	bus       *jobstream.Bus
+	meter     *free
+}
+
+// setup serves a world and plans round "r1" over it.
+func setup(t *testing.T, world *mirrorsim.World, configure ...func(*evaluate.Config)) *bundle {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	b := &bundle{meter: &free{}}
+	var err error
+	b.server, err = mirrorsim.Start(t.Context(), mirrorsim.Config{World: world})
+	must(t, err)
+	t.Cleanup(func() { check(t, b.server.Close()) })
+	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
+	must(t, err)
+	t.Cleanup(func() { check(t, servers.Close()) })
+	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
+	must(t, err)
+	t.Cleanup(nc.Close)
+	b.bus, err = jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
+	must(t, err)
+	b.client, err = mirror.New(mirror.Config{
+		BaseURL: b.server.URL, Meter: b.meter, Backoff: time.Millisecond, MaxBackoff: time.Millisecond,
+		BreakAfter: 1000, Log: quiet,
+	})
+	must(t, err)
+	t.Cleanup(b.client.Close)
+	self, err := os.Executable()
+	must(t, err)
+	scorer, err := tokenscore.New(t.Context(), tokenscore.Config{
+		Command: []string{"env", childEnv + "=1", "MIRRORFLEET_GRAMMARS=" + grammars(), self}, Children: 1, Grammars: grammars(), Log: quiet,
+	})
+	must(t, err)
+	t.Cleanup(func() { check(t, scorer.Close()) })
+	cfg := evaluate.Config{Bus: b.bus, Mirror: b.client, MirrorURL: b.server.URL, Scorer: scorer}
+	for _, change := range configure {
+		change(&cfg)
+	}
+	b.evaluator, err = evaluate.New(cfg)
+	must(t, err)
+	languages, tokens := scoring.DefaultWeights()
+	must(t, b.bus.CreateManifest(t.Context(), job.Manifest{
+		Version: job.Version, Round: "r1", AsOf: asOf, Mirror: b.server.URL, Registry: world.Registry,
+		Languages: languages, Tokens: tokens, Unloadable: []string{"csharp"},
+	}))
+	return b
+}
+
+// one is the job of miner 7 in round r1.
+func one() job.Job {
+	return job.Job{Version: job.Version, Round: "r1", UID: 7, Hotkey: "h7", GitHubID: "107", AsOf: asOf}
+}
+
+// world is miner 7 with the given number of merged pull requests in a/b, each
+// a new Go file with as many functions as its number.
+func world(pulls int) *mirrorsim.World {
+	w := mirrorsim.NewWorld("test", asOf)
+	w.Registry = []byte(`{"a/b": {"emission_share": 0.5}}`)
+	for n := 1; n <= pulls; n++ {
+		created := asOf.Add(-time.Duration(n) * time.Hour)
+		merged, main := created.Add(time.Minute), "main"
+		w.AddPull("107", mirrorsim.Pull{
+			RepoFullName: "A/B", Number: n, Title: "one", State: "MERGED", AuthorGitHubID: "107", AuthorLogin: "seven",
+			CreatedAt: created, MergedAt: &merged, BaseRef: &main, DefaultBranch: &main, ScoringDataStored: true,
+		})
+		w.AddFiles(files(n))
+	}
+	return w
+}
+
+func files(number int) mirrorsim.Files {
+	text := "package p\n"
+	for i := range number {
+		text += fmt.Sprintf("\nfunc f%d(x int) int { return x + %d }\n", i, i)
+	}
+	return mirrorsim.Files{
+		RepoFullName: "a/b", Number: number, ScoringDataStored: true,
+		Files: []mirrorsim.File{{Filename: "p.go", Status: "added", Additions: number, Changes: number, HeadContent: &text}},
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
