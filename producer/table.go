@@ -15,7 +15,7 @@ import (
 func printResult(w io.Writer, r round.Result) {
 	fmt.Fprintf(w, "\nRound %s, as of %s\n\n", r.Round, r.AsOf.Format("2006-01-02 15:04:05 MST"))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "UID\tGITHUB ID\tMERGED\tOPEN\tCLOSED\tCREDIBILITY\tSCORE\tISSUES\tREWARD\tNOTE")
+	fmt.Fprintln(table, "UID\tGITHUB ID\tMERGED\tOPEN\tCLOSED\tCREDIBILITY\tSCORE\tISSUES\tREWARD\t  NOTE")
 	sum := 0.0
 	rewards := map[int]float64{}
 	for _, reward := range r.Outcome.Rewards {

@@ -2,7 +2,6 @@ package jobstream
 
 import (
 	"context"
-	"strconv"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/codes"
@@ -19,7 +18,7 @@ func startPublish(ctx context.Context, j job.Job) (context.Context, trace.Span) 
 		trace.WithSpanKind(trace.SpanKindProducer),
 		trace.WithAttributes(
 			telemetry.RoundID.String(j.Round),
-			telemetry.MinerUID.String(strconv.Itoa(j.UID)),
+			telemetry.MinerUID.Int(j.UID),
 			telemetry.GitHubID.String(j.GitHubID)))
 }
 

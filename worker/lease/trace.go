@@ -2,7 +2,6 @@ package lease
 
 import (
 	"context"
-	"strconv"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/codes"
@@ -20,7 +19,7 @@ func startProcess(ctx context.Context, d *jobstream.Delivery) (context.Context, 
 		trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(telemetry.Delivery.Int64(int64(d.Number()))))
 	if round, uid, err := job.ParseSubject(d.Subject()); err == nil {
-		span.SetAttributes(telemetry.RoundID.String(round), telemetry.MinerUID.String(strconv.Itoa(uid)))
+		span.SetAttributes(telemetry.RoundID.String(round), telemetry.MinerUID.Int(uid))
 	}
 	return ctx, span
 }
