@@ -208,7 +208,7 @@ func TestRedisGone(t *testing.T) {
 				_, err := l.Permit(t.Context())
 				got <- err
 			}()
-			log.want(t, "no answer from Redis")
+			log.want(t, "Redis does not answer")
 			if l.Stats().BlockedSince.IsZero() {
 				t.Error("BlockedSince is zero while Redis is away")
 			}
@@ -226,7 +226,7 @@ func TestRedisGone(t *testing.T) {
 			if waited := time.Since(began); waited < cfg.Horizon {
 				t.Errorf("an empty Redis gave a permit after %v, want at least %v", waited, cfg.Horizon)
 			}
-			log.want(t, "answers the limiter again")
+			log.want(t, "Redis answers")
 			if len(log.messages) != 0 {
 				t.Errorf("more was logged: %q", <-log.messages)
 			}

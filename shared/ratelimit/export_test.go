@@ -1,5 +1,11 @@
 package ratelimit
 
+import (
+	"time"
+
+	"mirrorfleet/shared/ratelimit/bucket"
+)
+
 // What the tests outside the package compare with.
 var (
 	ReserveSource = reserveSource
@@ -8,3 +14,8 @@ var (
 
 // Interval is the distance of two slots of a Config.
 func Interval(c Config) int64 { return c.withDefaults().interval().Microseconds() }
+
+// Usable tells whether l would hand out a reservation with this use-by at now.
+func Usable(l *Limiter, useBy, now time.Time) bool {
+	return l.usable(reservation{bucket.Reservation{UseBy: useBy}, l.cool.watch()}, now)
+}

@@ -26,7 +26,7 @@ func (h *health) lost(ctx context.Context, now time.Time, err error) {
 	}
 	h.since = now
 	trace.SpanFromContext(ctx).AddEvent("no answer from redis")
-	h.log.WarnContext(ctx, "the limiter has no answer from Redis: nothing is sent until it returns",
+	h.log.WarnContext(ctx, "Redis does not answer: nothing is sent until it returns",
 		"egress", h.egress, "error", err)
 }
 
@@ -36,7 +36,7 @@ func (h *health) back(ctx context.Context, now time.Time) {
 	if h.since.IsZero() {
 		return
 	}
-	h.log.InfoContext(ctx, "Redis answers the limiter again", "egress", h.egress, "after", now.Sub(h.since))
+	h.log.InfoContext(ctx, "Redis answers again", "egress", h.egress, "after", now.Sub(h.since))
 	h.since = time.Time{}
 }
 

@@ -80,6 +80,23 @@ func TestReservationOfOneWhoWent(t *testing.T) {
 	}
 }
 
+// TestLatePermitIsThrownAway and counted; on the very instant it still counts as
+// in time.
+func TestLatePermitIsThrownAway(t *testing.T) {
+	t.Parallel()
+	l := embedded(t).limiter(t, quick())
+	useBy := time.Unix(100, 0)
+	if !ratelimit.Usable(l, useBy, useBy) {
+		t.Error("a reservation is thrown away at its use-by, want it used")
+	}
+	if ratelimit.Usable(l, useBy, useBy.Add(1)) {
+		t.Error("a reservation is used after its use-by")
+	}
+	if late := l.Stats().Late; late != 1 {
+		t.Errorf("Late is %d, want 1", late)
+	}
+}
+
 // TestOneWhoLeavesTheLine does not hold up the others.
 func TestOneWhoLeavesTheLine(t *testing.T) {
 	t.Parallel()
