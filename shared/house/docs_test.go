@@ -1,0 +1,78 @@
+package house_test
+
+import (
+	"go/ast"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A promise whose test has gone is a promise that nothing holds: every test
+// that the documents name must exist.
+func TestDocumentsNameTestsThatExist(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, s := range sources(t) {
+		if !s.isTest {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok {
+				known[f.Name.Name] = true
+			}
+		}
+	}
+	documents, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
+	if err != nil || len(documents) == 0 {
+		t.Fatalf("no documents: %v", err)
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9]*)`")
+	found := 0
+	for _, path := range documents {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range named.FindAllStringSubmatch(string(data), -1) {
+			if found++; !known[match[1]] {
+				t.Errorf("%s names %s, which does not exist", filepath.Base(path), match[1])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("%d tests named: this test does not see the documents", found)
+	}
+}
+
+// Every setting is documented, and every documented one exists.
+func TestDocumentsNameEverySetting(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "operating.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := regexp.MustCompile(`command\.Env\("([a-z-]+)"\)|[^.]Env\("([a-z-]+)"\)`)
+	settings := map[string]bool{}
+	for _, s := range sources(t) {
+		if s.isTest || !under(s.pkg, "producer") && !under(s.pkg, "worker") && !under(s.pkg, "shared/command") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(s.path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range declared.FindAllStringSubmatch(string(text), -1) {
+			settings[match[1]+match[2]] = true
+		}
+	}
+	if len(settings) < 15 {
+		t.Fatalf("%d settings seen: this test does not see the flags", len(settings))
+	}
+	for name := range settings {
+		if !strings.Contains(string(data), "`--"+name) {
+			t.Errorf("docs/operating.md does not name --%s", name)
+		}
+	}
+}
