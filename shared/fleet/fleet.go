@@ -41,7 +41,7 @@ type Fleet struct {
 	Limiter *ratelimit.Limiter
 
 	nc    *nats.Conn
-	redis redis.UniversalClient
+	redis *redis.Client
 }
 
 // Open connects to NATS and Redis and brings the streams up to date.

@@ -1,0 +1,100 @@
+package fleet_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/ratelimit"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func config(t *testing.T) fleet.Config {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := servers.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return fleet.Config{
+		Name: "test", NATS: servers.NATSURL(), Redis: servers.RedisURL(), ConnectTimeout: 10 * time.Second,
+		Limit: ratelimit.Config{Horizon: time.Second}, Log: quiet,
+	}
+}
+
+// What Open opens works, and Close closes all of it: the leak check sees to
+// the rest.
+func TestOpenAndClose(t *testing.T) {
+	t.Parallel()
+	f, err := fleet.Open(t.Context(), config(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Bus.Rounds(t.Context()); err != nil {
+		t.Errorf("streams: %v", err)
+	}
+	if state, err := f.Limiter.State(t.Context()); err != nil || state.Rate < 4.6 || state.Rate > 4.7 {
+		t.Errorf("limiter: %+v, %v; want the formula's rate", state.Rate, err)
+	}
+	client, err := f.Mirror("http://127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Close()
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is wrong is named, is somebody's to mend, and leaves nothing open.
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*fleet.Config)
+		code   int
+		want   []string
+	}{
+		"a rate beyond the formula": {func(c *fleet.Config) { c.Limit.Rate = 5 }, 2, []string{"5", "4.68"}},
+		"a Redis URL":               {func(c *fleet.Config) { c.Redis = "http://me:secret@x" }, 2, []string{"--redis"}},
+		"no Redis": {
+			func(c *fleet.Config) {
+				c.Redis, c.ConnectTimeout = "redis://:secret@127.0.0.1:1/0", 300*time.Millisecond
+			}, 1,
+			[]string{"--redis", "--connect-timeout"},
+		},
+		"no NATS": {
+			func(c *fleet.Config) { c.NATS, c.ConnectTimeout = "nats://me:secret@127.0.0.1:1", 300*time.Millisecond }, 1,
+			[]string{"--nats", "127.0.0.1:1", "--connect-timeout"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config(t)
+			c.change(&cfg)
+			_, err := fleet.Open(t.Context(), cfg)
+			if command.Code(err) != c.code {
+				t.Fatalf("got %v with code %d, want code %d", err, command.Code(err), c.code)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%v: does not name %q", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), "secret") {
+				t.Errorf("a password in %v", err)
+			}
+		})
+	}
+}
