@@ -9,9 +9,11 @@ import (
 
 // parseInstant reads a date as UTC, to the microsecond, further digits cut off;
 // one without an offset is UTC. It takes what the validator's parser takes,
-// Python's datetime.fromisoformat of 3.12, but for week dates (2026-W05-1),
-// which no mirror writes: date with or without dashes, any one character, time
-// with or without colons, minutes, seconds and fraction optional, offset.
+// Python's datetime.fromisoformat of 3.12: date with or without dashes, any one
+// character, time with or without colons, minutes, seconds and fraction
+// optional, offset. Not taken are week dates (2026-W05-1), which no mirror
+// writes, and what only slips through there (a fraction of a minute, a blank
+// before the offset).
 func parseInstant(s string) (time.Time, error) {
 	in := strings.TrimSpace(s)
 	if head, ok := strings.CutSuffix(in, "Z"); ok {
@@ -40,11 +42,12 @@ func parseDate(s string) (date time.Time, rest string, ok bool) {
 	}
 	date, err := time.Parse(layout, s[:len(layout)])
 	rest = s[len(layout):]
-	if rest != "" {
-		_, size := utf8.DecodeRuneInString(rest)
-		rest = rest[size:]
+	if rest == "" {
+		return date, "", err == nil
 	}
-	return date, rest, err == nil
+	_, size := utf8.DecodeRuneInString(rest)
+	rest = rest[size:]
+	return date, rest, err == nil && rest != ""
 }
 
 // parseTime reads the time of day and the offset from UTC; no text is midnight.

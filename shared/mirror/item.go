@@ -106,7 +106,7 @@ func (it item) repository(field string) (string, error) {
 }
 
 // id is an id as text, whether it came as text or number, of any size; null is
-// "None", as the validator's conversion has it. An absent one is an error.
+// "None" and true "True", as the validator's conversion has it. An absent one is an error.
 func (it item) id(field string) (string, error) {
 	raw, ok := it[field]
 	switch {
@@ -114,6 +114,10 @@ func (it item) id(field string) (string, error) {
 		return "", it.wrong(field, "an id")
 	case string(raw) == "null":
 		return "None", nil
+	case string(raw) == "true":
+		return "True", nil
+	case string(raw) == "false":
+		return "False", nil
 	case raw[0] == '"':
 		return unquote(raw), nil
 	}
@@ -158,12 +162,16 @@ func (it item) otherwise(field string, value int) int {
 }
 
 // solver is the number of the pull request that solved an issue; nil for none.
-// What is not a number is the number of no pull request.
+// What is no number names a pull request that is none: 0 when Python takes it
+// for false, else -1.
 func (it item) solver(field string) *int {
 	if len(it.present(field)) == 0 {
 		return nil
 	}
-	const nobody = -1
+	nobody := 0
+	if it.truthy(field) {
+		nobody = -1
+	}
 	n := it.otherwise(field, nobody)
 	return &n
 }
