@@ -274,6 +274,10 @@ func interruptAndResume(t *testing.T) outcome {
 	if e.code != 0 {
 		t.Errorf("resumed: exit %d, want 0\n%s", e.code, e.stderr)
 	}
+	other := run(t, "producer", "run", "--local", "--state", state, "--resume", "latest", "--mirror", "http://other.example")
+	if other.code != 2 || !strings.Contains(other.stderr, "http://other.example") {
+		t.Errorf("resumed on another mirror: exit %d, want 2 and its name\n%s", other.code, other.stderr)
+	}
 	return decode(t, e)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -149,10 +150,31 @@ func (s *session) toResume(ctx context.Context) (job.Manifest, error) {
 		name = rounds[len(rounds)-1]
 	}
 	m, err := s.wire.Bus.Manifest(ctx, name)
-	if errors.Is(err, jobstream.ErrNotFound) {
+	switch {
+	case errors.Is(err, jobstream.ErrNotFound):
 		return m, command.Usage("--resume %s: there is no such round", name)
+	case err != nil:
+		return m, fmt.Errorf("--resume %s: %w", name, err)
 	}
-	return m, err
+	return m, s.sameMirror(m)
+}
+
+// sameMirror refuses to go on with a round on another mirror than the one that
+// it was planned for.
+func (s *session) sameMirror(m job.Manifest) error {
+	u, err := url.Parse(m.Mirror)
+	if err != nil {
+		return fmt.Errorf("the mirror of round %s: %w", m.Round, err)
+	}
+	simulated := net.ParseIP(u.Hostname()).IsLoopback()
+	switch {
+	case s.options.world != "" && !simulated:
+		return command.Usage("--resume %s: the round was planned for %s, not for a simulated mirror: give --mirror %s",
+			m.Round, m.Mirror, m.Mirror)
+	case s.flags.IsSet("mirror") && s.options.mirror != m.Mirror:
+		return command.Usage("--resume %s: the round was planned for %s, --mirror is %s", m.Round, m.Mirror, s.options.mirror)
+	}
+	return nil
 }
 
 // simulate starts the simulated mirror, for a resumed round where it was, and

@@ -6,26 +6,42 @@
 //   - Not one request leaves without a permit: metering sits in the
 //     RoundTripper, so that retries and redirects take permits too. A request
 //     first gets its place in the connection pool, then its permit, and leaves
-//     at once; a permit that has become too old is thrown away for another.
-//   - Never more connections than the pool's size.
+//     at once; a permit that has become too old is thrown away for another, and
+//     the time-out starts with the one that is used. The exception is a GET
+//     that net/http sends again by itself when a kept-alive connection closes
+//     under it: it is counted, as Stats.Resent, and the limit's spare is for it.
+//   - Never more connections than the pool's size. A place is given back by
+//     whatever ends a request.
 //   - A request is tried three times. Network errors, 5xx, 429 and bodies that
 //     are not JSON are worth another try, after a pause with full jitter; any
 //     other 4xx is final. A Retry-After, and a 429 without one, cools down the
-//     whole egress.
+//     whole egress, even when the job that heard it is given up.
+//   - Redirects are followed within the mirror's scheme and host, and only when
+//     they keep the method: a POST by 307 and 308.
 //   - Answers are capped while they are read, and decoded item by item: an item
 //     that cannot be read is skipped and reported in Malformed, and never costs
-//     another item. What makes an item malformed is what does so in the
-//     validator.
-//   - The breaker opens when the mirror fails request after request. Then calls
-//     wait, they do not fail; throttling, final answers and cancellation do not
-//     count against it.
+//     another item. A list that is not read to its end is an error.
 //   - The trace is never sent to the mirror.
 //
-// Texts: an answer that is not valid UTF-8 reaches Go strings with U+FFFD in
-// place of each wrong byte, as Python's decoder does with errors="replace"; a
-// lone surrogate escape (\ud800) becomes U+FFFD too, where Python keeps it and
-// fails later, when it encodes the text for the parser.
+// Malformed is what the validator skips, but for these, which it takes: a pull
+// request or issue whose own number is no whole number (it would be asked for
+// in vain), and a file without a name (the validator loses the whole pull
+// request over it). Numbers may come as texts. What is wrong with the answer
+// around the items, a list that is none included, fails the answer; so does NaN,
+// which is no JSON.
 //
-// How it fails: with a *RequestError that matches ErrFinal or ErrUnavailable,
-// or with the context's error.
+// Texts: an answer that is not valid UTF-8 reaches Go strings with U+FFFD in
+// place of each broken character, as Python's decoder does with
+// errors="replace"; a lone half of a surrogate pair (\ud800) becomes U+FFFD too,
+// where Python keeps it and fails later, when it encodes the text.
+//
+// States: the breaker is closed until several requests in a row have failed
+// across several paths, then open for a time, then half-open for one probe at a
+// time. While it holds them calls wait, they do not fail; throttling, final
+// answers and cancellation do not count against it, and a probe that is given
+// up makes way for the next one. Close is for good.
+//
+// How it fails: with a *RequestError that matches ErrFinal or ErrUnavailable;
+// with the context's error and its cause; with ErrClosed; or with the Meter's
+// own error, when it grants no permit.
 package mirror
