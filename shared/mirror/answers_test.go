@@ -13,7 +13,7 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-func read(t testing.TB, name string) []byte {
+func read(t *testing.T, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "answers", name))
 	if err != nil {

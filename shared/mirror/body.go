@@ -23,7 +23,7 @@ func (b *placedBody) Read(p []byte) (int, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = because(b.ctx, err)
 	}
-	return n, err //nolint:wrapcheck // io.EOF must stay itself
+	return n, err
 }
 
 // Close closes the body; closing it again does nothing more.

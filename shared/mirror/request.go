@@ -39,7 +39,7 @@ func (c *Client) ask(ctx context.Context, r request) (err error) {
 	defer func() { endSpan(ctx, span, err) }()
 	under, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	defer context.AfterFunc(c.life, func() { end(ErrClosed) })()
+	defer context.AfterFunc(c.life, func() { end(ErrClosed) })() //nolint:contextcheck // the client's own life
 	if c.life.Err() != nil {
 		end(ErrClosed) // now: the line above does it in a goroutine
 	}
@@ -55,14 +55,13 @@ func (c *Client) ask(ctx context.Context, r request) (err error) {
 func ended(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, ErrClosed) || errors.Is(cause, ctx.Err()) {
-		return cause
+		return cause //nolint:wrapcheck // ask names the request
 	}
 	return fmt.Errorf("%w: %w", ctx.Err(), cause)
 }
 
 func endSpan(ctx context.Context, span trace.Span, err error) {
-	var failed *RequestError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*RequestError](err); ok {
 		span.SetAttributes(attribute.Int("http.request.resend_count", failed.Tries-1))
 		if failed.Status != 0 {
 			span.SetAttributes(attribute.Int("http.response.status_code", failed.Status))

@@ -170,7 +170,7 @@ func TestABaseURLMayHaveAPath(t *testing.T) {
 	}
 }
 
-// pages serves a list of n pages, whose cursors are c1, c2, …
+// pages serves a list of n pages, whose cursors are c1, c2 and so on.
 func pages(n int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		page := 0

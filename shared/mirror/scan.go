@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"strings"
 )
 
 // An answer is checked as a whole once; after that its parts are found by
@@ -115,7 +116,7 @@ func endOf(raw []byte, i int) int {
 	case '{', '[':
 		return endOfNested(raw, i)
 	}
-	for i < len(raw) && bytes.IndexByte([]byte(",]} \n\t\r"), raw[i]) < 0 {
+	for i < len(raw) && strings.IndexByte(",]} \n\t\r", raw[i]) < 0 {
 		i++
 	}
 	return i

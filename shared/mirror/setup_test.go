@@ -77,7 +77,7 @@ type bundle struct {
 
 // setup serves a mirror that answers by handle and makes a client of it with
 // short pauses and a breaker that stays closed.
-func setup(t testing.TB, handle http.HandlerFunc, change ...func(*mirror.Config)) *bundle {
+func setup(t *testing.T, handle http.HandlerFunc, change ...func(*mirror.Config)) *bundle {
 	t.Helper()
 	b := &bundle{meter: &meter{}}
 	b.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -88,7 +88,7 @@ func setup(t testing.TB, handle http.HandlerFunc, change ...func(*mirror.Config)
 		handle(w, r)
 	}))
 	b.server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		switch state {
+		switch state { //nolint:exhaustive // only the two ends count
 		case http.StateNew:
 			b.connections.Add(1)
 			now := b.open.Add(1)
@@ -107,7 +107,7 @@ func setup(t testing.TB, handle http.HandlerFunc, change ...func(*mirror.Config)
 }
 
 // another makes one more client of the mirror, on the same meter.
-func (b *bundle) another(t testing.TB, change ...func(*mirror.Config)) *mirror.Client {
+func (b *bundle) another(t *testing.T, change ...func(*mirror.Config)) *mirror.Client {
 	t.Helper()
 	cfg := mirror.Config{
 		BaseURL: b.server.URL, Meter: b.meter, Backoff: time.Millisecond, MaxBackoff: time.Millisecond,
@@ -131,7 +131,7 @@ func (b *bundle) saw() []seen {
 }
 
 // metered compares permits, the client's own count and what the server saw.
-func (b *bundle) metered(t testing.TB, want int) {
+func (b *bundle) metered(t *testing.T, want int) {
 	t.Helper()
 	if got := len(b.saw()); got != want {
 		t.Errorf("the server saw %d requests, want %d", got, want)

@@ -2,6 +2,7 @@ package mirror_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"testing"
 
@@ -31,7 +32,7 @@ func TestSpans(t *testing.T) {
 	cancel()
 	for _, c := range []struct {
 		name   string
-		ctx    context.Context
+		ctx    context.Context //nolint:containedctx // a column of the table
 		handle http.HandlerFunc
 		want   map[string]any
 		status codes.Code
@@ -73,9 +74,7 @@ func TestSpans(t *testing.T) {
 				got[string(kv.Key)] = kv.Value.AsInterface()
 			}
 			want := map[string]any{"http.request.method": "GET", "url.template": route}
-			for key, value := range c.want {
-				want[key] = value
-			}
+			maps.Copy(want, c.want)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("attributes (-want +got):\n%s", diff)
 			}

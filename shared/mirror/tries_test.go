@@ -114,7 +114,7 @@ func TestErrorTextsAreShortAndPrintable(t *testing.T) {
 	for name, body := range map[string]string{
 		"long":     strings.Repeat("word ", 10_000),
 		"controls": "\x1b[2J\r\nlevel=ERROR msg=forged\u2028\x00" + strings.Repeat("\xff\xfe", 500),
-		"runes":    strings.Repeat("é界", 400),
+		"runes":    strings.Repeat("é€", 400),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -170,7 +170,7 @@ func TestRetryAfterIsRead(t *testing.T) {
 func TestCoolDowns(t *testing.T) {
 	t.Parallel()
 	wait := func(status int, value string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", value)
 			w.Header().Set("Location", "/api/v1/health")
 			w.WriteHeader(status)
@@ -190,7 +190,7 @@ func TestCoolDowns(t *testing.T) {
 		"404":               {wait(404, "3"), []time.Duration{3 * time.Second}},
 		"an answer":         {wait(200, "3"), []time.Duration{3 * time.Second}},
 		"a redirect":        {wait(307, "3"), []time.Duration{3 * time.Second}},
-		"a redirect's refusal": {func(w http.ResponseWriter, r *http.Request) {
+		"a redirect's refusal": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "http://elsewhere.invalid/")
 			w.Header().Set("Retry-After", "3")
 			w.WriteHeader(http.StatusFound)
@@ -260,7 +260,7 @@ func TestATryThatTakesTooLongIsTriedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, stall, func(c *mirror.Config) { c.Timeout = 30 * time.Millisecond; c.PoolSize = 1 })
+			b := setup(t, stall, func(c *mirror.Config) { c.Timeout = 100 * time.Millisecond; c.PoolSize = 1 })
 			err := b.client.Health(t.Context())
 			if !errors.Is(err, mirror.ErrUnavailable) || !strings.Contains(err.Error(), "no complete answer in time") {
 				t.Errorf("got %v, want ErrUnavailable: no complete answer in time", err)
@@ -268,7 +268,10 @@ func TestATryThatTakesTooLongIsTriedAgain(t *testing.T) {
 			if errors.Is(err, context.DeadlineExceeded) {
 				t.Error("the error matches context.DeadlineExceeded, but nobody's context ended")
 			}
-			b.metered(t, 3)
+			// A busy machine may not even get the request out in that time.
+			if got := b.client.Stats(); got.Permits != 3 || got.Sent > 3 {
+				t.Errorf("got %+v, want three tries with a permit each", got)
+			}
 		})
 	}
 }
