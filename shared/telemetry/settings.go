@@ -37,7 +37,8 @@ func (env settings) first(name string) (setting, value string) {
 // off says that the environment asks for no traces.
 func (env settings) off() bool {
 	_, address := env.first(endpoint)
-	return address == "" || strings.EqualFold(env("OTEL_SDK_DISABLED"), "true") || env("OTEL_TRACES_EXPORTER") == "none"
+	return address == "" || strings.EqualFold(strings.TrimSpace(env("OTEL_SDK_DISABLED")), "true") ||
+		strings.TrimSpace(env("OTEL_TRACES_EXPORTER")) == "none"
 }
 
 // check refuses the first setting whose value means nothing. Values that may be

@@ -79,7 +79,7 @@ func TestWithoutAnEndpointNothingIsRecordedButTracesAreHandedOn(t *testing.T) {
 	//nolint:paralleltest // as above
 	for name, env := range map[string]map[string]string{
 		"no endpoint":     nil,
-		"switched off":    {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"},
+		"switched off":    {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": " True "},
 		"exporter 'none'": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
