@@ -63,7 +63,9 @@ func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 }
 
 // strict makes a command and all below it return usage errors instead of
-// printing help and exiting on their own.
+// printing help and exiting on their own. The arguments that a command
+// declares (cli.Command.Arguments) are taken off before its action runs, a
+// required one that is missing is a usage error, and so is any that is left.
 func strict(cmd *cli.Command) {
 	cmd.ExitErrHandler = func(context.Context, *cli.Command, error) {}
 	cmd.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {

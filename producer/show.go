@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
+)
+
+func showCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{
+			Name: "pr", Category: groupRound, Sources: command.Env("pr"),
+			Usage: "show one pull request in full: `OWNER/REPO#N`",
+		},
+	}
+	for _, flag := range append(append(roundFlags(), localFlags()...), command.Servers()...) {
+		switch flag.Names()[0] {
+		case "json", "local", "state", "nats", "connect-timeout":
+			flags = append(flags, flag)
+		}
+	}
+	return &cli.Command{
+		Name:  "show",
+		Usage: "show a concluded round, and why a miner has its score",
+		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. It reads NATS alone.\n\n" +
+			"Examples:\n" +
+			"  producer show latest --local\n" +
+			"  producer show 20260618t185400z-0a1b2c 5 --nats nats://nats:4222\n" +
+			"  producer show latest 5 --pr owner/repo#7 --json --local",
+		Flags: append(flags, command.Seeing()...),
+		Arguments: []cli.Argument{
+			&cli.StringArg{Name: "round", UsageText: "ROUND"},
+			&cli.StringArg{Name: "uid", UsageText: "[UID]"},
+		},
+		Action: show,
+	}
+}
+
+// question is what `producer show` is asked.
+type question struct {
+	round string
+	uid   *int // nil when none is given
+	pull  *pullName
+}
+
+// pullName names one pull request.
+type pullName struct {
+	repository string // lower-cased, as the outcome has it
+	number     int
+}
+
+func (p pullName) String() string { return fmt.Sprintf("%s#%d", p.repository, p.number) }
+
+func readQuestion(c *cli.Command) (question, error) {
+	q := question{round: c.StringArg("round")}
+	if q.round == "" {
+		return q, command.Usage("which round? Give its name, or \"latest\" (%s --help shows the usage)", c.FullName())
+	}
+	if text := c.StringArg("uid"); text != "" {
+		uid, err := strconv.Atoi(text)
+		if err != nil || uid < 0 {
+			return q, command.Usage("uid %q: want a whole number from 0", text)
+		}
+		q.uid = &uid
+	}
+	if text := c.String("pr"); text != "" {
+		name, err := parsePull(text)
+		if err != nil {
+			return q, err
+		}
+		q.pull = &name
+	}
+	local, nats := c.Bool("local"), c.String("nats")
+	switch {
+	case local && c.IsSet("nats"):
+		return q, command.Usage("--local reads a state directory of this machine: leave out --nats, or --local")
+	case !local && nats == "":
+		return q, command.Usage("--nats is required: give its URL, or --local for the rounds of this machine")
+	}
+	return q, nil
+}
+
+func parsePull(text string) (pullName, error) {
+	repository, tail, _ := strings.Cut(text, "#")
+	owner, name, _ := strings.Cut(repository, "/")
+	number, err := strconv.Atoi(tail)
+	if err != nil || number < 1 || owner == "" || name == "" || strings.Contains(name, "/") {
+		return pullName{}, command.Usage("--pr %q: want owner/repo#n", text)
+	}
+	return pullName{strings.ToLower(repository), number}, nil
+}
+
+// show is `producer show`: it opens NATS, reads what is asked for, and prints
+// it.
+func show(ctx context.Context, c *cli.Command) (err error) {
+	q, err := readQuestion(c)
+	if err != nil {
+		return err
+	}
+	log, err := fleet.Logger(c, os.Stderr)
+	if err != nil {
+		return err
+	}
+	bus, closeBus, err := openBus(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeBus()) }()
+	answer, err := lookUp(ctx, bus, q)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(os.Stdout, answer.data())
+	}
+	return answer.render(os.Stdout)
+}
+
+func printJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(v); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	return nil
+}
+
+// openBus connects to NATS, on servers of its own for a state directory. It
+// asks for nothing of the streams' settings: what exists stays as it is.
+func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.Bus, func() error, error) {
+	address, closeServers := c.String("nats"), func() error { return nil }
+	if c.Bool("local") {
+		servers, err := openState(ctx, c.String("state"), log)
+		if err != nil {
+			return nil, nil, err
+		}
+		address, closeServers = servers.NATSURL(), servers.Close
+	}
+	nc, err := jobstream.Connect(ctx, address, "producer-show", jobstream.ConnectConfig{
+		Wait: c.Duration("connect-timeout"), Setting: "--connect-timeout", Log: log,
+	})
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("--nats: %w", err), closeServers())
+	}
+	closeAll := func() error { nc.Close(); return closeServers() }
+	bus, err := jobstream.Open(ctx, nc, jobstream.Config{Log: log})
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("opening the streams: %w", err), closeAll())
+	}
+	return bus, closeAll, nil
+}
+
+// openState starts the servers on a directory that a local round has left. One
+// without streams is not made: there would be nothing to show.
+func openState(ctx context.Context, dir string, log *slog.Logger) (*local.Servers, error) {
+	if _, err := os.Stat(filepath.Join(dir, "nats")); err != nil {
+		return nil, command.Usage("--state %s: no local round was run there: %w", dir, err)
+	}
+	servers, err := local.Start(ctx, local.Config{Dir: dir, Log: log})
+	if err != nil {
+		return nil, command.UsageError{Err: fmt.Errorf("--state: %w", err)}
+	}
+	return servers, nil
+}

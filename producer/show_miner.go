@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"mirrorfleet/shared/scoring"
+)
+
+func (a *minerAnswer) render(w io.Writer) error {
+	p, m := &page{}, &a.Miner
+	p.textf(0, "Miner %d of round %s, as of %s, revision %d", a.UID, a.Round, a.AsOf, a.Revision)
+	p.textf(0, "hotkey %s, GitHub id %s", m.Hotkey, m.GitHubID)
+	a.printNotes(p)
+	if m.Failed == scoring.NoFailure {
+		p.textf(0, "score %s, collateral %s, credibility %s; issues %s, credibility %s", brief(m.TotalScore),
+			brief(m.TotalCollateralScore), brief(m.Credibility), brief(m.IssueDiscoveryScore), brief(m.IssueCredibility))
+	}
+	for _, name := range repositoriesOf(m) {
+		p.blank()
+		p.textf(0, "%s", name)
+		printRepository(p, m, name)
+		printPulls(p, m, name)
+		printIssues(p, m, name)
+	}
+	a.Rewards.render(p)
+	return p.writeTo(w)
+}
+
+// printNotes says what a reader should know beside the figures.
+func (a *minerAnswer) printNotes(p *page) {
+	m := &a.Miner
+	if m.Failed != scoring.NoFailure {
+		p.textf(0, "FAILED: %s", m.Failed)
+	}
+	if len(m.SharedWith) > 0 {
+		p.textf(0, "shares its GitHub account with uids %v", m.SharedWith)
+	}
+	for _, n := range []struct {
+		holds bool
+		text  string
+	}{
+		{m.FetchFailed && !m.FromStored, "its pull requests could not be listed, and none are stored"},
+		{m.FromStored, "its pull requests could not be listed: these are from its stored evaluation"},
+		{m.Failed == "" && m.IssuesFailed, "its issues could not be listed: stored figures, if any, stand in"},
+		{m.OpenIssuesFailed, "its open issues could not be listed"},
+		{m.IssuesIncomplete, "the score of a solving pull request could not be had: its issues are incomplete"},
+	} {
+		if n.holds {
+			p.textf(0, "NOTE: %s", n.text)
+		}
+	}
+	for _, d := range a.DeadLetters {
+		p.textf(0, "DEAD LETTER: %s after %d attempts: %s", d.Class, d.Attempts, d.Error)
+	}
+	for _, missing := range a.Missing {
+		p.textf(0, "MISSING: %s: %s", missing.What, missing.Error)
+	}
+	for _, item := range a.Malformed {
+		p.textf(0, "MALFORMED, skipped: %s: %s", item.Item, item.Error)
+	}
+}
+
+// repositoriesOf lists every repository in which a miner has anything.
+func repositoriesOf(m *scoring.MinerOutcome) []string {
+	var names []string
+	for i := range m.Repositories {
+		names = append(names, m.Repositories[i].Repository)
+	}
+	for _, name := range pullNames(m) {
+		names = append(names, name.repository)
+	}
+	for i := range m.Issues {
+		names = append(names, m.Issues[i].Repository)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func printRepository(p *page, m *scoring.MinerOutcome, name string) {
+	at := slices.IndexFunc(m.Repositories, func(r scoring.RepositoryOutcome) bool { return r.Repository == name })
+	if at < 0 {
+		return
+	}
+	r := &m.Repositories[at]
+	if r.PullGate != nil {
+		p.textf(2, "pull requests: %s; score %s after collateral %s", gateText(r.PullGate, "merged"),
+			brief(r.TotalScore), brief(r.TotalCollateralScore))
+	}
+	switch {
+	case r.IssueGate != nil:
+		p.textf(2, "issues: %s; %d solved, %d closed unsolved; score %s", gateText(r.IssueGate, "valid solved"),
+			r.TotalSolvedIssues, r.TotalClosedIssues, brief(r.IssueDiscoveryScore))
+	case r.TotalOpenIssues > 0:
+		p.textf(2, "issues: %d open, nothing to be judged", r.TotalOpenIssues)
+	}
+}
+
+// gateText is a gate with its thresholds, and the spam rule if it was reached.
+func gateText(g *scoring.Gate, counted string) string {
+	text := fmt.Sprintf("%s, %d %s (least %d), credibility %s (least %s)",
+		g.Code, g.Count, counted, g.Least, brief(g.Credibility), brief(g.LeastCredibility))
+	if g.OpenThreshold == nil {
+		return text + fmt.Sprintf(", %d open", g.Open)
+	}
+	return text + fmt.Sprintf(", %d open (most %d): spam multiplier %s", g.Open, *g.OpenThreshold, brief(g.SpamMultiplier))
+}
+
+const pullRow = "  %-6s %8s %8s %6s %6s %6s %6s %6s %11s"
+
+// printPulls prints a line for each pull request of a repository.
+func printPulls(p *page, m *scoring.MinerOutcome, name string) {
+	header := false
+	for i := range m.PullRequests {
+		pull := &m.PullRequests[i]
+		if pull.Repository != name {
+			continue
+		}
+		if !header {
+			header = true
+			p.linef(pullRow, "STATE", "NUMBER", "BASE", "ISSUE", "LABEL", "DECAY", "REVIEW", "SPAM", "EARNED")
+		}
+		number := fmt.Sprintf("#%d", pull.Number)
+		if !pull.Scored {
+			p.linef("  %-6s %8s  not scored: %s", stateText(pull.State), number, pull.Reasons.Base.Code)
+			continue
+		}
+		p.linef(pullRow, stateText(pull.State), number, two(pull.BaseScore), two(pull.IssueMultiplier), two(pull.LabelMultiplier),
+			two(pull.TimeDecayMultiplier), two(pull.ReviewQualityMultiplier), two(pull.OpenPRSpamMultiplier), earnedText(pull))
+	}
+	for i := range m.Dropped {
+		if d := &m.Dropped[i]; d.Repository == name {
+			p.textf(2, "dropped #%d (%s): %s", d.Number, stateText(d.State), because(d.Reason))
+		}
+	}
+}
+
+// earnedText is what a pull request adds, or what an open one holds back.
+func earnedText(pull *scoring.PullRequestOutcome) string {
+	if pull.State == scoring.Open {
+		return fmt.Sprintf("-%.4f", pull.CollateralScore)
+	}
+	return fmt.Sprintf("%.4f", pull.EarnedScore)
+}
+
+func two(x float64) string { return fmt.Sprintf("%.2f", x) }
+
+func stateText(s scoring.State) string {
+	switch s {
+	case scoring.Merged:
+		return "merged"
+	case scoring.Open:
+		return "open"
+	case scoring.Closed:
+		return "closed"
+	}
+	return string(s)
+}
+
+// printIssues prints each issue of a repository with what it counts as.
+func printIssues(p *page, m *scoring.MinerOutcome, name string) {
+	for i := range m.Issues {
+		issue := &m.Issues[i]
+		if issue.Repository != name {
+			continue
+		}
+		by := ""
+		if issue.PullRequest > 0 {
+			by = fmt.Sprintf(" by #%d", issue.PullRequest)
+		}
+		p.textf(2, "issue #%d %s%s: %s%s", issue.Number, issue.Classification, by, because(issue.Reason), scoreText(m, issue))
+	}
+}
+
+// scoreText is how a scoring issue came by its score.
+func scoreText(m *scoring.MinerOutcome, issue *scoring.IssueOutcome) string {
+	for i := range m.ScoredIssues {
+		if s := &m.ScoredIssues[i]; s.Repository == issue.Repository && s.Number == issue.Number {
+			return fmt.Sprintf("; %s = base %s x label %s x decay %s x review %s x credibility %s x spam %s",
+				brief(s.EarnedScore), brief(s.BaseScore), brief(s.LabelMultiplier), brief(s.TimeDecayMultiplier),
+				brief(s.ReviewQualityMultiplier), brief(s.CredibilityMultiplier), brief(s.OpenSpamMultiplier))
+		}
+	}
+	return ""
+}

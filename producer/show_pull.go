@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"mirrorfleet/shared/scoring"
+)
+
+// render prints one pull request in full.
+func (a *pullAnswer) render(w io.Writer) error {
+	p := &page{}
+	switch {
+	case a.Dropped != nil:
+		d := a.Dropped
+		p.textf(0, "%s#%d, %s, of miner %d in round %s", d.Repository, d.Number, stateText(d.State), a.UID, a.Round)
+		p.blank()
+		p.textf(0, "Dropped: %s", because(d.Reason))
+	default:
+		a.printScored(p)
+	}
+	return p.writeTo(w)
+}
+
+func (a *pullAnswer) printScored(p *page) {
+	pull := a.PullRequest
+	p.textf(0, "%s#%d, %s, of miner %d in round %s", pull.Repository, pull.Number, stateText(pull.State), a.UID, a.Round)
+	if pull.Title != "" {
+		p.textf(0, "%q", pull.Title)
+	}
+	if !pull.CreatedAt.IsZero() {
+		p.textf(0, "created %s", pull.CreatedAt.UTC().Format(instantLayout))
+	}
+	if !pull.MergedAt.IsZero() {
+		p.textf(0, "merged %s", pull.MergedAt.UTC().Format(instantLayout))
+	}
+	p.blank()
+	if !pull.Scored {
+		p.textf(0, "Not scored: %s", because(pull.Reasons.Base))
+		return
+	}
+	p.textf(0, "Base score %s: %s", exact(pull.BaseScore), because(pull.Reasons.Base))
+	p.textf(2, "token score %s: %d structural nodes give %s, %d leaves give %s", exact(pull.TokenScore),
+		pull.StructuralCount, exact(pull.StructuralScore), pull.LeafCount, exact(pull.LeafScore))
+	printLabels(p, &pull.ScoredPullRequest)
+	printLinked(p, &pull.ScoredPullRequest)
+	printMergeMultipliers(p, &pull.ScoredPullRequest)
+	a.printEarned(p)
+	a.printFiles(p)
+}
+
+func printLabels(p *page, pull *scoring.ScoredPullRequest) {
+	chosen := "no label counts"
+	if pull.Label != nil {
+		chosen = fmt.Sprintf("%q", *pull.Label)
+	}
+	p.textf(0, "Label multiplier %s: %s", exact(pull.LabelMultiplier), chosen)
+	for _, l := range pull.Reasons.Labels {
+		by, gives := "", ""
+		if l.Association != "" {
+			by = " by " + l.Association
+		}
+		if l.Multiplier != nil {
+			gives = fmt.Sprintf(", pattern %q gives %s", l.Pattern, exact(*l.Multiplier))
+		}
+		p.textf(2, "%q%s: %s%s", l.Name, by, l.Code, gives)
+	}
+}
+
+func printLinked(p *page, pull *scoring.ScoredPullRequest) {
+	p.textf(0, "Issue multiplier %s: %d linked issues", exact(pull.IssueMultiplier), len(pull.Reasons.LinkedIssues))
+	for _, l := range pull.Reasons.LinkedIssues {
+		by := ""
+		if l.Maintainer {
+			by = " of a maintainer"
+		}
+		p.textf(2, "#%d%s: %s", l.Number, by, because(l.Reason))
+	}
+}
+
+// printMergeMultipliers prints the two that only a merged one has.
+func printMergeMultipliers(p *page, pull *scoring.ScoredPullRequest) {
+	if d := pull.Reasons.TimeDecay; d != nil {
+		p.textf(0, "Time decay %s: %s hours since the merge (grace %d), midpoint %s days, steepness %s, least %s",
+			exact(pull.TimeDecayMultiplier), brief(d.Hours), d.GraceHours, exact(d.Midpoint), exact(d.Steepness), exact(d.Least))
+	}
+	if r := pull.Reasons.Review; r != nil {
+		p.textf(0, "Review quality %s: %d changes requested by maintainers, %s off for each",
+			exact(pull.ReviewQualityMultiplier), r.ChangesRequested, exact(r.Rate))
+	}
+}
+
+// printEarned says what the pull request comes to in its repository.
+func (a *pullAnswer) printEarned(p *page) {
+	pull := a.PullRequest
+	if a.Gate != nil {
+		p.textf(0, "Repository: %s", gateText(a.Gate, "merged"))
+	}
+	switch {
+	case pull.State == scoring.Open:
+		p.textf(0, "Collateral %s: held back from the repository's score while it is open, after %d changes requested by maintainers",
+			exact(pull.CollateralScore), pull.MaintainerChangesRequestedCount)
+	case pull.State == scoring.Closed:
+		p.textf(0, "Earned 0: it was closed without a merge, and counts against credibility")
+	case a.Gate == nil:
+		p.textf(0, "Earned 0: the repository is not registered")
+	case a.Gate.Code != scoring.GateOpen:
+		p.textf(0, "Earned 0: the repository does not pay this miner (%s)", a.Gate.Code)
+	default:
+		p.textf(0, "Earned %s = base %s x issue %s x label %s x spam %s x decay %s x review %s", exact(pull.EarnedScore),
+			exact(pull.BaseScore), exact(pull.IssueMultiplier), exact(pull.LabelMultiplier), exact(pull.OpenPRSpamMultiplier),
+			exact(pull.TimeDecayMultiplier), exact(pull.ReviewQualityMultiplier))
+	}
+}
+
+func (a *pullAnswer) printFiles(p *page) {
+	p.blank()
+	if a.NoFiles != "" {
+		p.textf(0, "No figures of files: %s", a.NoFiles)
+		return
+	}
+	files := a.PullRequest.Tokens.Files
+	p.textf(0, "%d files", len(files))
+	for i := range files {
+		f := &files[i]
+		test := ""
+		if f.Test {
+			test = ", test"
+		}
+		p.textf(2, "%s", f.Filename)
+		p.textf(4, "%s, %s%s: %d nodes, %d lines, score %s", f.Method, f.Category, test, f.Nodes, f.Lines, exact(f.Score))
+		if b := f.Breakdown; b != nil {
+			p.textf(4, "structural +%d (%s) -%d (%s), leaves +%d (%s) -%d (%s)",
+				b.StructuralAddedCount, brief(b.StructuralAddedScore), b.StructuralDeletedCount, brief(b.StructuralDeletedScore),
+				b.LeafAddedCount, brief(b.LeafAddedScore), b.LeafDeletedCount, brief(b.LeafDeletedScore))
+		}
+	}
+}

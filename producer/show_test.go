@@ -1,0 +1,335 @@
+package main_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/scoring"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const (
+	shownRound = "20260601t000000z-010203"
+	openRound  = "20260602t000000z-010203" // planned, never concluded
+)
+
+var shownAsOf = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+
+// stored is a state directory with one concluded round and one that is not.
+func stored(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	quiet := slog.New(slog.DiscardHandler)
+	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer servers.Close()
+	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	storeRound(t, bus)
+	return dir
+}
+
+// storeRound concludes a round of scoring's own rules, and keeps it as a
+// producer does.
+func storeRound(t *testing.T, bus *jobstream.Bus) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	reg, err := scoring.ParseRegistry([]byte(`{
+		"acme/widgets": {"emission_share": 0.6, "issue_discovery_share": 0.25, "maintainer_cut": 0.1,
+			"label_multipliers": {"bug*": 1.5, "docs": 0.5}, "trusted_label_pipeline": false,
+			"eligibility": {"min_valid_merged_prs": 1, "min_credibility": 0.6, "min_issue_credibility": 0.6,
+				"min_valid_solved_issues": 1, "min_token_score_for_valid_issue": 5}},
+		"acme/silent-repository-with-a-name-that-is-as-long-as-github-lets-a-repository-name-be-and-more": {"emission_share": 0.2}}`))
+	must(err)
+	miners := []scoring.Miner{
+		{UID: 0, Hotkey: "hk0", GitHubID: "1000"},
+		{UID: 5, Hotkey: "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty", GitHubID: "1005"},
+		{UID: 6, Hotkey: "hk6", GitHubID: "1006"},
+		{UID: 7, Hotkey: "hk7", GitHubID: "1007", Token: scoring.TokenNone},
+		{UID: 8, Hotkey: "hk8", GitHubID: "1008"},
+	}
+	in := scoring.RoundInput{
+		AsOf: shownAsOf, Miners: miners, Registry: reg,
+		Evaluations: map[int]scoring.Evaluation{5: busyMiner(reg), 6: {
+			UID: 6, Hotkey: "hk6", GitHubID: "1006", Merged: scoreAll([]scoring.PullRequest{merge(30, "1006")}, reg), Issues: &scoring.IssueAnswers{},
+		}},
+		Maintainers: map[string][]scoring.Maintainer{"acme/widgets": {{GitHubID: "1008", Association: "OWNER"}}},
+	}
+	for uid, e := range in.Evaluations {
+		key := job.EvaluationKey(shownRound, uid, "claim")
+		must(bus.PutEvaluation(t.Context(), key, job.Evaluation{Version: job.Version, Round: shownRound, UID: uid, Evaluation: e}))
+		record := job.Plan(shownRound, uid, "")
+		record.Phase, record.Evaluation = job.Done, key
+		_, err := bus.PlanRecord(t.Context(), record)
+		must(err)
+	}
+	letter := job.DeadLetter{Round: shownRound, UID: 8, Class: job.Permanent, Error: "the mirror answered 404", Attempts: 1}
+	data, err := json.Marshal(round.Result{
+		Version: job.Version, Round: shownRound, Revision: 1, AsOf: shownAsOf, Planned: 3, Done: 2, Failed: 1,
+		DeadLetters: []job.DeadLetter{letter}, Outcome: scoring.Conclude(in),
+		Degraded: []round.Degraded{{UID: 5, Missing: []job.Missing{{What: "files acme/widgets#14", Error: "503"}}}},
+	})
+	must(err)
+	for _, name := range []string{shownRound, openRound} {
+		must(bus.CreateManifest(t.Context(), job.Manifest{
+			Round: name, Registry: json.RawMessage("{}"), Languages: json.RawMessage("{}"), Tokens: json.RawMessage("{}"),
+		}))
+	}
+	must(bus.PutOutcome(t.Context(), shownRound, 1, data))
+}
+
+func merge(number int, author string) scoring.PullRequest {
+	return scoring.PullRequest{
+		Repository: "acme/widgets", Number: number, State: scoring.Merged, AuthorID: author, AuthorAssociation: "NONE",
+		CreatedAt: shownAsOf.Add(-96 * time.Hour), MergedAt: shownAsOf.Add(-72 * time.Hour), BaseRef: "main", DefaultBranch: "main",
+		ScoringDataStored: true,
+	}
+}
+
+// busyMiner has a pull request of each kind, and an issue of each.
+func busyMiner(reg scoring.Registry) scoring.Evaluation {
+	full := merge(12, "1005")
+	full.Title = "Bend the pipe\x1b[31m: a title that would colour the terminal, and goes on for longer than one line of it"
+	full.MaintainerChangesRequestedCount = 1
+	full.Labels = []scoring.Label{
+		{Name: "Bug: crash", ActorAssociation: "OWNER"}, {Name: "docs", ActorAssociation: "MEMBER"},
+		{Name: "bug: by a stranger", ActorAssociation: "NONE"}, {Name: "unknown", ActorAssociation: "OWNER"},
+	}
+	full.LinkedIssues = []scoring.LinkedIssue{
+		{Number: 3, State: scoring.Closed, StateReason: scoring.Completed, AuthorID: "77", AuthorAssociation: "OWNER"},
+		{Number: 4, State: scoring.Closed, StateReason: scoring.Completed, AuthorID: "1005"},
+	}
+	open, closed, bare, dropped := merge(13, "1005"), merge(15, "1005"), merge(14, "1005"), merge(16, "1005")
+	open.State, open.MergedAt = scoring.Open, time.Time{}
+	closed.State, closed.MergedAt = scoring.Closed, time.Time{}
+	bare.ScoringDataStored = false
+	dropped.BaseRef = "dev"
+	loaded := scoring.Load([]scoring.PullRequest{full, open, bare, closed, dropped}, reg)
+	three, merged := 30, shownAsOf.Add(-72*time.Hour)
+	issue := func(number int, reason string) scoring.Issue {
+		return scoring.Issue{
+			Repository: "acme/widgets", Number: number, State: scoring.Closed, StateReason: reason, AuthorID: "1005",
+			CreatedAt: shownAsOf.Add(-100 * time.Hour), SolvedByPR: &three,
+			Solving: &scoring.SolvingPullRequest{Number: three, AuthorID: "1006", State: scoring.Merged, MergedAt: merged},
+		}
+	}
+	return scoring.Evaluation{
+		UID: 5, Hotkey: "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty", GitHubID: "1005",
+		Merged: scoreAll(loaded.Merged, reg), Open: scoreAll(loaded.Open, reg), Closed: scoreAll(loaded.Closed, reg),
+		Dropped: loaded.Dropped,
+		Issues: &scoring.IssueAnswers{
+			Listed:  []scoring.Issue{issue(8, scoring.Completed), issue(9, scoring.Completed), issue(10, "NOT_PLANNED")},
+			Open:    map[string]int{"acme/widgets": 1},
+			Solving: []scoring.SolvingScore{{Repository: "acme/widgets", Number: three, BaseScore: 12.5, TokenScore: 40}},
+		},
+	}
+}
+
+// scoreAll scores pull requests, those with stored data with the same files.
+func scoreAll(pulls []scoring.PullRequest, reg scoring.Registry) []scoring.ScoredPullRequest {
+	var list []scoring.ScoredPullRequest
+	for _, pr := range pulls {
+		var tokens *scoring.TokenFigures
+		if pr.ScoringDataStored {
+			figures := scoring.Totals([]scoring.FileFigures{
+				{
+					Filename: "internal/pipe/bend\x1b[2J.go", Method: scoring.MethodTreeDiff, Category: scoring.CategorySource, Score: 61.5, Nodes: 34, Lines: 40,
+					Breakdown: &scoring.Breakdown{StructuralAddedCount: 4, StructuralAddedScore: 40.25, LeafAddedCount: 29, LeafAddedScore: 21, LeafDeletedCount: 1, LeafDeletedScore: 0.25},
+				},
+				{Filename: strings.Repeat("a-very-long-folder/", 6) + "README.md", Method: scoring.MethodLineCount, Category: scoring.CategoryNonCode, Score: 1.2, Lines: 12},
+			})
+			tokens = &figures
+		}
+		repo, _ := reg.Repository(pr.Repository)
+		list = append(list, scoring.Score(pr, repo, tokens, shownAsOf))
+	}
+	return list
+}
+
+// Each page as it was when somebody read it and found it right; none is wider
+// than a terminal, and none writes to it what others say.
+func TestShow(t *testing.T) {
+	t.Parallel()
+	dir := stored(t)
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"round", []string{"latest"}}, // the one that is concluded, not the one planned last
+		{"busy-miner", []string{shownRound, "5"}},
+		{"failed-miner", []string{shownRound, "7"}},
+		{"dead-miner", []string{shownRound, "8"}},
+		{"recycle-miner", []string{shownRound, "0"}},
+		{"pull", []string{shownRound, "5", "--pr", "Acme/Widgets#12"}},
+		{"pull-open", []string{shownRound, "--pr", "acme/widgets#13"}},
+		{"pull-unscored", []string{shownRound, "5", "--pr", "acme/widgets#14"}},
+		{"pull-closed", []string{shownRound, "5", "--pr", "acme/widgets#15"}},
+		{"pull-dropped", []string{"--pr", "acme/widgets#16", shownRound, "5"}},
+	} {
+		got := run(t, "producer", append([]string{"show", "--local", "--state", dir}, c.args...)...)
+		if got.code != 0 {
+			t.Errorf("%s: exit %d\n%s", c.name, got.code, got.stderr)
+			continue
+		}
+		golden := filepath.Join("testdata", "show", c.name+".txt")
+		if *update {
+			if err := os.WriteFile(golden, []byte(got.stdout), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got.stdout); diff != "" {
+			t.Errorf("%s (-want +got), -update accepts it:\n%s", c.name, diff)
+		}
+		if c.name == "round" {
+			continue // the table of `run`, which has one line a miner
+		}
+		for line := range strings.SplitSeq(got.stdout, "\n") {
+			if n := utf8.RuneCountInString(line); n > 80 {
+				t.Errorf("%s: a line of %d characters, want at most 80: %s", c.name, n, line)
+			}
+			if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%s: a line with control characters: %q", c.name, line)
+			}
+		}
+	}
+}
+
+// What a program reads is what the page says.
+func TestShowJSON(t *testing.T) {
+	t.Parallel()
+	dir := stored(t)
+	decode := func(into any, args ...string) {
+		t.Helper()
+		got := run(t, "producer", append([]string{"show", "--local", "--state", dir, "--json"}, args...)...)
+		if err := json.Unmarshal([]byte(got.stdout), into); err != nil || got.code != 0 {
+			t.Fatalf("%v: exit %d, %v\n%s%s", args, got.code, err, got.stdout, got.stderr)
+		}
+	}
+	var whole round.Result
+	if decode(&whole, shownRound); whole.Round != shownRound || len(whole.Outcome.Miners) != 5 {
+		t.Errorf("round %q with %d miners, want %q with 5", whole.Round, len(whole.Outcome.Miners), shownRound)
+	}
+	var miner struct {
+		UID     int                  `json:"uid"`
+		Miner   scoring.MinerOutcome `json:"miner"`
+		Rewards struct {
+			Reward       float64 `json:"reward"`
+			Repositories []struct {
+				Pulls  struct{ Reward float64 } `json:"pull_requests"`
+				Issues struct{ Reward float64 } `json:"issue_discovery"`
+			} `json:"repositories"`
+		} `json:"rewards"`
+	}
+	decode(&miner, shownRound, "5")
+	want := whole.Outcome.Miners[1]
+	if diff := cmp.Diff(want.PullRequests, miner.Miner.PullRequests); diff != "" || miner.UID != 5 {
+		t.Errorf("uid %d, pull requests (-outcome +shown):\n%s", miner.UID, diff)
+	}
+	sum := 0.0
+	for _, r := range miner.Rewards.Repositories {
+		sum += r.Pulls.Reward + r.Issues.Reward
+	}
+	if miner.Rewards.Reward != whole.Outcome.Rewards[1].Reward || sum != miner.Rewards.Reward || sum <= 0 {
+		t.Errorf("the path leads to %v of a reward of %v, want %v", sum, miner.Rewards.Reward, whole.Outcome.Rewards[1].Reward)
+	}
+	var pull struct {
+		PullRequest scoring.PullRequestOutcome `json:"pull_request"`
+	}
+	decode(&pull, shownRound, "5", "--pr", "acme/widgets#12")
+	if p := pull.PullRequest; p.Tokens == nil || len(p.Tokens.Files) != 2 || p.Tokens.Files[0].Breakdown == nil || p.EarnedScore <= 0 {
+		t.Errorf("shown %+v, want two files with their figures and what it earned", p)
+	}
+}
+
+// What there is not is wrong input, and the error says what there is.
+func TestShowUnknown(t *testing.T) {
+	t.Parallel()
+	dir, empty := stored(t), t.TempDir()
+	for _, c := range []struct {
+		name string
+		args []string
+		want []string
+	}{
+		{"no round", nil, []string{"which round"}},
+		{"unknown round", []string{"r9"}, []string{"r9", shownRound, openRound}},
+		{"not concluded", []string{openRound}, []string{openRound, "--resume"}},
+		{"unknown uid", []string{"latest", "9"}, []string{"uid 9", "0, 5, 6, 7, 8"}},
+		{"no uid", []string{"latest", "five"}, []string{"five", "whole number"}},
+		{"one too many", []string{"latest", "5", "6"}, []string{`unexpected argument "6"`}},
+		{"unknown pull request", []string{"latest", "5", "--pr", "acme/widgets#99"}, []string{"acme/widgets#99", "acme/widgets#12", "acme/widgets#16"}},
+		{"pull request of nobody", []string{"latest", "--pr", "acme/widgets#99"}, []string{"acme/widgets#99", "UID"}},
+		{"a miner without", []string{"latest", "7", "--pr", "acme/widgets#99"}, []string{"miner 7 has no pull request"}},
+		{"no pull request", []string{"latest", "5", "--pr", "widgets"}, []string{"widgets", "owner/repo#n"}},
+		{"two servers", []string{"latest", "--nats", "nats://x"}, []string{"--nats", "--local"}},
+		{"no state", []string{"latest", "--state", empty}, []string{empty, "no local round"}},
+	} {
+		got := run(t, "producer", append([]string{"show", "--local", "--state", dir}, c.args...)...)
+		if got.code != 2 || got.stdout != "" {
+			t.Errorf("%s: exit %d, want 2 and nothing on standard output\n%s%s", c.name, got.code, got.stdout, got.stderr)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(got.stderr, want) {
+				t.Errorf("%s: the message does not name %q:\n%s", c.name, want, got.stderr)
+			}
+		}
+	}
+	if left, err := os.ReadDir(empty); err != nil || len(left) > 0 {
+		t.Errorf("a directory without rounds was filled: %v, %v", left, err)
+	}
+	if got := run(t, "producer", "show", "latest"); got.code != 2 || !strings.Contains(got.stderr, "--nats") {
+		t.Errorf("without servers: exit %d, want 2 and --nats\n%s", got.code, got.stderr)
+	}
+}
+
+// A state directory belongs to one process; whoever comes second is told, and
+// can ask the first one's NATS.
+func TestShowOfADirectoryInUse(t *testing.T) {
+	t.Parallel()
+	dir := stored(t)
+	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer servers.Close()
+	got := run(t, "producer", "show", "latest", "--local", "--state", dir)
+	if holder := fmt.Sprintf("process %d", os.Getpid()); got.code != 2 || !strings.Contains(got.stderr, "in use by "+holder) {
+		t.Errorf("exit %d, want 2 and that %s has it\n%s", got.code, holder, got.stderr)
+	}
+	if got := run(t, "producer", "show", "latest", "5", "--nats", servers.NATSURL()); got.code != 0 || !strings.Contains(got.stdout, "Miner 5") {
+		t.Errorf("over its NATS: exit %d\n%s%s", got.code, got.stdout, got.stderr)
+	}
+}
