@@ -42,11 +42,12 @@ type Fleet struct {
 
 	nc    *nats.Conn
 	redis *redis.Client
+	log   *slog.Logger
 }
 
 // Open connects to NATS and Redis and brings the streams up to date.
 func Open(ctx context.Context, cfg Config) (*Fleet, error) {
-	f := &Fleet{}
+	f := &Fleet{log: cfg.Log}
 	if err := f.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -81,7 +82,7 @@ func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
 // Mirror makes the process's one mirror client, metered by the limiter. Its
 // caller closes it.
 func (f *Fleet) Mirror(baseURL string) (*mirror.Client, error) {
-	client, err := mirror.New(mirror.Config{BaseURL: baseURL, Meter: f.Limiter})
+	client, err := mirror.New(mirror.Config{BaseURL: baseURL, Meter: f.Limiter, Log: f.log})
 	if err != nil {
 		return nil, command.Usage("--mirror: %w", err)
 	}
