@@ -67,6 +67,7 @@ const localGrace = time.Second
 func (s *session) startWorkers(ctx context.Context, m job.Manifest) error {
 	args := []string{
 		"--nats", s.servers.NATS, "--redis", s.servers.Redis, "--mirror", m.Mirror, "--egress", s.servers.Limit.Egress,
+		"--limit-requests", fmt.Sprint(s.servers.Limit.Limit), "--limit-window", s.servers.Limit.Window.String(),
 		"--limit-horizon", s.servers.Limit.Horizon.String(), "--limit-rate", fmt.Sprint(s.servers.Limit.Rate),
 		"--log-level", s.flags.String("log-level"), "--grace", localGrace.String(),
 	}

@@ -56,6 +56,15 @@ func Limit() []cli.Flag {
 			Name: "egress", Category: GroupLimit, Sources: Env("egress"), Value: "default",
 			Usage: "`NAME` of the public IP that this process sends from; processes of one name share one bucket",
 		},
+		&cli.IntFlag{
+			Name: "limit-requests", Category: GroupLimit, Sources: Env("limit-requests"), Value: 50,
+			Usage: "requests that the mirror allows this egress in one window; lower where others send from the same IP",
+			Validator: atLeastOne,
+		},
+		&cli.DurationFlag{
+			Name: "limit-window", Category: GroupLimit, Sources: Env("limit-window"), Value: 10 * time.Second,
+			Usage: "length of the mirror's window", Validator: positive,
+		},
 		&cli.FloatFlag{
 			Name: "limit-rate", Category: GroupLimit, Sources: Env("limit-rate"),
 			Usage: "permits a second of this egress; 0 takes all that the formula of docs/limit.md allows",
@@ -75,6 +84,13 @@ func Seeing() []cli.Flag {
 			Usage: "debug, info, warn or error", Validator: func(s string) error { return new(slog.Level).UnmarshalText([]byte(s)) },
 		},
 	}
+}
+
+func atLeastOne(n int) error {
+	if n >= 1 {
+		return nil
+	}
+	return fmt.Errorf("%d: want at least 1", n)
 }
 
 func positive(d time.Duration) error {
