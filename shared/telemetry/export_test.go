@@ -7,5 +7,5 @@ import (
 
 // Seldom returns what logs export errors at most once in a period.
 func Seldom(log *slog.Logger, period time.Duration) func(time.Time, error) {
-	return newSeldom(log, period).handleAt
+	return newSeldom(log, period, Scrub).handleAt
 }

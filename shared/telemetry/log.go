@@ -5,12 +5,14 @@ import (
 	"io"
 	"log/slog"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 )
 
 // Logger writes records of level and above to w: text for a terminal, JSON
 // otherwise. A record that is logged with a context in a trace has its ids,
-// trace_id and span_id; after WithGroup they stand in the group.
+// trace_id and span_id, and of a job (With) its round, uid and attempt; after
+// WithGroup they stand in the group.
 func Logger(w io.Writer, terminal bool, level slog.Leveler) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if terminal {
@@ -19,15 +21,52 @@ func Logger(w io.Writer, terminal bool, level slog.Leveler) *slog.Logger {
 	return slog.New(traced{slog.NewJSONHandler(w, options)})
 }
 
-// traced adds the ids of the span that a record was logged in.
+// traced adds the ids of the job and of the span that a record was logged in.
 type traced struct{ slog.Handler }
 
 func (t traced) Handle(ctx context.Context, r slog.Record) error {
-	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
-		r = r.Clone()
+	span, job := trace.SpanContextFromContext(ctx), with(ctx)
+	if !span.IsValid() && len(job) == 0 {
+		return t.Handler.Handle(ctx, r) //nolint:wrapcheck // a handler's error is passed on as it is
+	}
+	r = r.Clone()
+	for _, a := range job {
+		if name := logged(a.Key); name != "" && !has(r, name) {
+			r.AddAttrs(slog.Any(name, a.Value.AsInterface()))
+		}
+	}
+	if span.IsValid() {
 		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
 	}
-	return t.Handler.Handle(ctx, r) //nolint:wrapcheck // a handler's error is passed on as it is
+	return t.Handler.Handle(ctx, r) //nolint:wrapcheck // as above
+}
+
+// logged is an attribute's name in the log, "" for one that only spans have.
+func logged(key attribute.Key) string {
+	switch key {
+	case RoundID:
+		return "round"
+	case MinerUID:
+		return "uid"
+	case Delivery:
+		return "attempt"
+	case Replay:
+		return "replay"
+	case Repository:
+		return "repository"
+	case PullRequest:
+		return "number"
+	}
+	return ""
+}
+
+// has says whether the record names the attribute itself.
+func has(r slog.Record, name string) (found bool) {
+	r.Attrs(func(a slog.Attr) bool {
+		found = found || a.Key == name
+		return !found
+	})
+	return found
 }
 
 func (t traced) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -1,34 +1,115 @@
 package telemetry
 
-import "go.opentelemetry.io/otel/attribute"
+import (
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
 
 // Scope names the instrumentation scope of every span and metric.
 const Scope = "mirrorfleet"
 
-// The spans. Names are of low cardinality: what varies is an attribute.
+// The spans. Names are of low cardinality: what varies is an attribute. A
+// request to the mirror is named by MirrorSpan.
 const (
 	SpanRound      = "round"             // producer: plan to conclusion
+	SpanConclude   = "conclude"          // producer: outcome from evaluations
+	SpanCreate     = "create miner.job"  // producer, in the round's trace: a job begins; links to the job's own trace
+	SpanJob        = "job"               // producer, root of a job's trace: publication to the record's end
 	SpanPublish    = "publish miner.job" // producer: one job handed to the stream
 	SpanProcess    = "process miner.job" // worker: one delivery
 	SpanEvaluate   = "evaluate"          // worker: load and score one miner
 	SpanPermit     = "permit"            // worker: the wait for one permit
-	SpanMirror     = "mirror"            // worker: one request, all its tries; named "mirror <METHOD> <route>"
-	SpanTokenScore = "token score"       // worker: one pull request in a child process
+	SpanTokenScore = "token score"       // worker: one pull request's files
+	SpanScoreFile  = "score file"        // child process: one file, parsed and compared
 	SpanCommit     = "commit"            // worker: evaluation and record
-	SpanSettle     = "settle"            // worker: ack, nak or term
-	SpanConclude   = "conclude"          // producer: outcome from evaluations
+	SpanSettle     = "settle miner.job"  // worker: ack, nak or term
 )
 
-// The attributes that find a job, and the ones that explain it.
+// MirrorSpan names the span of one request, all its tries, as the conventions
+// have it for an HTTP client: by method and route.
+func MirrorSpan(method, route string) string { return method + " " + route }
+
+// The attributes that find a job. Every span of a job has them (see With).
 const (
-	RoundID     = attribute.Key("round.id")
-	MinerUID    = attribute.Key("miner.uid")
-	GitHubID    = attribute.Key("github.id")
-	Delivery    = attribute.Key("job.delivery")
-	Failures    = attribute.Key("job.failures")
-	FailClass   = attribute.Key("job.failure.class")
-	Egress      = attribute.Key("limit.egress")
-	PermitWait  = attribute.Key("limit.wait_ms")
+	RoundID  = attribute.Key("round.id")
+	MinerUID = attribute.Key("miner.uid")
+	GitHubID = attribute.Key("github.id")
+)
+
+// The attributes that explain it.
+const (
+	Delivery  = attribute.Key("job.delivery")      // hand-out of the message, from 1
+	Failures  = attribute.Key("job.failures")      // counted before this attempt
+	FailClass = attribute.Key("job.failure.class") // transient, permanent or poison
+	Outcome   = attribute.Key("job.outcome")       // how an attempt ended, or a job; see the Outcomes
+	Phase     = attribute.Key("job.phase")
+	Replay    = attribute.Key("job.replay")
+	Replays   = attribute.Key("job.replays") // the trace that a replay repeats
+	Worker    = attribute.Key("worker.name")
+	// Kept says why a trace is kept whatever the sampling: see the Keeps.
+	Kept = attribute.Key("sampling.kept")
+
+	Egress     = attribute.Key("limit.egress")
+	PermitWait = attribute.Key("limit.wait_ms")
+
+	Page         = attribute.Key("mirror.page")  // of a list, from 1
+	Items        = attribute.Key("mirror.items") // on that page
+	Malformed    = attribute.Key("mirror.malformed")
+	BreakerState = attribute.Key("mirror.breaker.state") // closed, half-open or open
+
 	Repository  = attribute.Key("pull_request.repository")
 	PullRequest = attribute.Key("pull_request.number")
+
+	CacheResult = attribute.Key("score.cache.result") // see the Cache results
+	Files       = attribute.Key("score.files")
+	FilesParsed = attribute.Key("score.files.parsed")
+	FilesShown  = attribute.Key("score.files.shown")
+	Language    = attribute.Key("score.language")
+	Method      = attribute.Key("score.method")
+	FileName    = attribute.Key("score.file.name")
+	FileBytes   = attribute.Key("score.file.bytes")
+	ParseTime   = attribute.Key("score.parse_ms")
+	ChildPID    = attribute.Key("score.child.pid")
+	ChildEnd    = attribute.Key("score.child.end") // crashed or out-of-time
+
+	RoundPhase   = attribute.Key("round.phase")
+	RoundOutcome = attribute.Key("round.outcome")
+	AuditSide    = attribute.Key("audit.side")
+	DropReason   = attribute.Key("drop.reason")
+)
+
+// How an attempt ends; of these a job ends as done, degraded or failed.
+const (
+	OutcomeDone       = "done"
+	OutcomeDegraded   = "degraded"    // done, but lacks what the mirror did not give
+	OutcomeRetry      = "retry"       // a counted failure; the job is handed out again
+	OutcomeFailed     = "failed"      // for good
+	OutcomeHandedBack = "handed_back" // by a worker that stops
+	OutcomeLost       = "lost"        // the lease or the record went to another
+	OutcomeSettled    = "settled"     // the job had ended before: only the message was left
+)
+
+// Why a trace is kept.
+const (
+	KeepFailed   = "failed"
+	KeepDegraded = "degraded"
+	KeepRetried  = "retried"
+	KeepReplay   = "replay"
+	KeepLost     = "lost"
+)
+
+// Results of the score cache.
+const (
+	CacheHit    = "hit"
+	CacheMiss   = "miss"
+	CacheShared = "shared" // somebody else was computing the same: waited for it
+)
+
+// What the conventions call a job's way over the wire.
+var (
+	messaging   = semconv.MessagingSystemKey.String("nats")
+	destination = semconv.MessagingDestinationTemplate("miner.job.{round}.{uid}")
+	consumer    = semconv.MessagingConsumerGroupName("workers")
+
+	errorType = semconv.ErrorTypeKey
 )

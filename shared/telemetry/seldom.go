@@ -11,14 +11,15 @@ import (
 type seldom struct {
 	log    *slog.Logger
 	period time.Duration
+	scrub  func(string) string
 
 	mu      sync.Mutex
 	last    time.Time
 	skipped int
 }
 
-func newSeldom(log *slog.Logger, period time.Duration) *seldom {
-	return &seldom{log: log, period: period}
+func newSeldom(log *slog.Logger, period time.Duration, scrub func(string) string) *seldom {
+	return &seldom{log: log, period: period, scrub: scrub}
 }
 
 func (s *seldom) handle(err error) { s.handleAt(time.Now(), err) }
@@ -30,6 +31,6 @@ func (s *seldom) handleAt(now time.Time, err error) {
 		s.skipped++
 		return
 	}
-	s.log.Warn("traces are not being exported", "error", err, "more_since_last", s.skipped)
+	s.log.Warn("traces or metrics are not being exported", "error", s.scrub(err.Error()), "more_since_last", s.skipped)
 	s.last, s.skipped = now, 0
 }

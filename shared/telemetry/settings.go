@@ -7,60 +7,111 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"go.opentelemetry.io/otel/sdk/trace"
 )
 
 // The settings are OpenTelemetry's own, read by its exporters and its SDK.
 // Those only log a value that means nothing and go on without it; here it is
 // refused, so that nobody looks for traces that a typing error switched off.
 
-// prefix and tracesPrefix begin an exporter's settings; the second form wins.
+// prefix begins the settings of all exporters, the others those of one; a
+// setting of one wins.
 const (
-	prefix       = "OTEL_EXPORTER_OTLP_"
-	tracesPrefix = "OTEL_EXPORTER_OTLP_TRACES_"
+	prefix        = "OTEL_EXPORTER_OTLP_"
+	tracesPrefix  = "OTEL_EXPORTER_OTLP_TRACES_"
+	metricsPrefix = "OTEL_EXPORTER_OTLP_METRICS_"
 
 	endpoint = "ENDPOINT"
 	headers  = "HEADERS"
+
+	samplerSetting  = "OTEL_TRACES_SAMPLER"
+	ratioSetting    = "OTEL_TRACES_SAMPLER_ARG"
+	queueSetting    = "OTEL_BSP_MAX_QUEUE_SIZE"
+	tracesExporter  = "OTEL_TRACES_EXPORTER"
+	metricsExporter = "OTEL_METRICS_EXPORTER"
 )
 
 // settings is the environment, as os.Getenv gives it.
 type settings func(string) string
 
-// first is the exporter's setting of that name in the form that is set; the
-// general form when neither is.
-func (env settings) first(name string) (setting, value string) {
-	if value = strings.TrimSpace(env(tracesPrefix + name)); value != "" {
-		return tracesPrefix + name, value
+func (env settings) get(setting string) string { return strings.TrimSpace(env(setting)) }
+
+// of is a setting of one exporter: its own or, when that is not set, the one
+// of all.
+func (env settings) of(own, name string) string {
+	if value := env.get(own + name); value != "" {
+		return value
 	}
-	return prefix + name, strings.TrimSpace(env(prefix + name))
+	return env.get(prefix + name)
 }
 
-// off says that the environment asks for no traces.
-func (env settings) off() bool {
-	_, address := env.first(endpoint)
-	return address == "" || strings.EqualFold(strings.TrimSpace(env("OTEL_SDK_DISABLED")), "true") ||
-		strings.TrimSpace(env("OTEL_TRACES_EXPORTER")) == "none"
+// traces and metrics say whether the environment asks for them by OTLP.
+func (env settings) traces() bool {
+	return env.wants(tracesPrefix, tracesExporter) && !env.neverSamples()
+}
+func (env settings) metrics() bool { return env.wants(metricsPrefix, metricsExporter) }
+
+func (env settings) wants(own, exporter string) bool {
+	return env.of(own, endpoint) != "" && !strings.EqualFold(env.get("OTEL_SDK_DISABLED"), "true") && env.get(exporter) != "none"
+}
+
+// neverSamples says that nothing at all is to be traced.
+func (env settings) neverSamples() bool {
+	return strings.EqualFold(env.get(samplerSetting), "always_off")
+}
+
+// sampler is what decides at a trace's start. Without a setting every trace is
+// sampled: a round has a few hundred jobs, and who asks why a miner has its
+// score asks for a job that went well.
+func (env settings) sampler() trace.Sampler {
+	ratio := 1.0
+	if value := env.get(ratioSetting); value != "" {
+		ratio, _ = strconv.ParseFloat(value, 64) // it was checked
+	}
+	switch strings.ToLower(env.get(samplerSetting)) {
+	case "always_on":
+		return trace.AlwaysSample()
+	case "traceidratio":
+		return trace.TraceIDRatioBased(ratio)
+	case "parentbased_always_on":
+		return trace.ParentBased(trace.AlwaysSample())
+	case "parentbased_always_off":
+		return trace.ParentBased(trace.NeverSample())
+	}
+	return trace.ParentBased(trace.TraceIDRatioBased(ratio))
+}
+
+// queue is how many spans wait for the collector at most.
+func (env settings) queue() int {
+	if n, err := strconv.Atoi(env.get(queueSetting)); err == nil {
+		return n
+	}
+	return trace.DefaultMaxQueueSize
 }
 
 // check refuses the first setting whose value means nothing. Values that may be
 // secrets are not repeated.
 func (env settings) check() error {
-	for _, name := range []string{endpoint, "PROTOCOL", "COMPRESSION", "TIMEOUT", headers, "CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"} {
-		setting, value := env.first(name)
-		if value == "" {
-			continue
-		}
-		if want := exporterWants(name, value); want != "" {
-			if name == endpoint || name == headers { // both may hold credentials
-				return fmt.Errorf("%s: want %s", setting, want)
+	for _, of := range []string{prefix, tracesPrefix, metricsPrefix} {
+		for _, name := range []string{endpoint, "PROTOCOL", "COMPRESSION", "TIMEOUT", headers, "CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"} {
+			value := env.get(of + name)
+			want := exporterWants(name, value)
+			switch {
+			case value == "" || want == "":
+			case name == endpoint || name == headers: // both may hold credentials
+				return fmt.Errorf("%s: want %s", of+name, want)
+			default:
+				return fmt.Errorf("%s is %q, want %s", of+name, value, want)
 			}
-			return fmt.Errorf("%s is %q, want %s", setting, value, want)
 		}
 	}
 	for _, setting := range []string{
-		"OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
-		"OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+		tracesExporter, metricsExporter, "OTEL_SDK_DISABLED", samplerSetting, ratioSetting,
+		"OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT", queueSetting, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+		"OTEL_METRIC_EXPORT_INTERVAL", "OTEL_METRIC_EXPORT_TIMEOUT", "OTEL_METRICS_EXEMPLAR_FILTER",
 	} {
-		value := strings.TrimSpace(env(setting))
+		value := env.get(setting)
 		if value == "" {
 			continue
 		}
@@ -103,18 +154,20 @@ func exporterWants(name, value string) string {
 // sdkWants says what would be right, "" when the value is.
 func sdkWants(setting, value string) string {
 	switch setting {
-	case "OTEL_TRACES_EXPORTER":
+	case tracesExporter, metricsExporter:
 		return among(value, "otlp", "none")
+	case "OTEL_METRICS_EXEMPLAR_FILTER":
+		return among(value, "trace_based", "always_on", "always_off")
 	case "OTEL_SDK_DISABLED":
 		return among(strings.ToLower(value), "true", "false")
-	case "OTEL_TRACES_SAMPLER":
+	case samplerSetting:
 		return among(strings.ToLower(value), "always_on", "always_off", "traceidratio",
 			"parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio")
-	case "OTEL_TRACES_SAMPLER_ARG":
+	case ratioSetting:
 		ratio, err := strconv.ParseFloat(value, 64)
 		return unless(err == nil && ratio >= 0 && ratio <= 1, "a ratio from 0 to 1")
 	}
-	return positive(value, "") // the batcher's
+	return positive(value, "") // the batcher's and the reader's
 }
 
 func among(value string, allowed ...string) string {

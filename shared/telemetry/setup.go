@@ -5,16 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/sdk/trace"
 )
@@ -28,14 +39,17 @@ type Config struct {
 	Version string
 	// Instance tells processes of one kind apart; may be empty.
 	Instance string
+	// Metrics is where metrics are registered for Prometheus to read (Pages
+	// serves them); nil for nowhere.
+	Metrics *prometheus.Registry
 	// Log hears of exports that fail. Default slog.Default().
 	Log *slog.Logger
 }
 
-// Setup installs the process's tracer provider and propagator as the
-// environment says, and returns what sends the last spans and stops it: within
-// the context that it is given, and a second time without effect. Setup is to
-// be called once, by main.
+// Setup installs the process's tracer and meter providers and its propagator as
+// the environment says, and returns what sends the last spans and metrics and
+// stops them: within the context that it is given, and a second time without
+// effect. Setup is to be called once, by main.
 func Setup(ctx context.Context, cfg Config) (shutdown func(context.Context) error, err error) {
 	if cfg.Service == "" {
 		return nil, errors.New("telemetry: Service is empty, want the kind of process")
@@ -49,29 +63,107 @@ func Setup(ctx context.Context, cfg Config) (shutdown func(context.Context) erro
 	}
 	// Without an exporter a trace that comes in a message is still handed on.
 	otel.SetTextMapPropagator(propagation.TraceContext{})
-	if env.off() {
-		return func(context.Context) error { return nil }, nil
-	}
-	exporter, err := env.exporter(ctx)
+	complain := newSeldom(cfg.Log, time.Minute, env.scrubber()).handle
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(complain))
+	stopMetrics, err := env.setupMetrics(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("telemetry: making the exporter: %w", err)
+		return nil, fmt.Errorf("telemetry: metrics: %w", err)
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(newSeldom(cfg.Log, time.Minute).handle))
-	batcher := trace.NewBatchSpanProcessor(exporter)
-	provider := trace.NewTracerProvider(trace.WithSpanProcessor(batcher), trace.WithResource(cfg.resource()))
-	otel.SetTracerProvider(provider)
-	return func(ctx context.Context) error {
-		// With a context that has ended the provider would leave the batcher running.
-		return errors.Join(provider.Shutdown(ctx), batcher.Shutdown(ctx))
+	stopTraces, err := env.setupTraces(ctx, cfg, complain)
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: traces: %w", errors.Join(err, stopMetrics(ctx)))
+	}
+	return func(ctx context.Context) error { // traces first: their drops are counted
+		return errors.Join(stopTraces(ctx), stopMetrics(ctx))
 	}, nil
 }
 
-// exporter is the one of the protocol that is set. It reads its own settings.
-func (env settings) exporter(ctx context.Context) (*otlptrace.Exporter, error) {
-	if _, protocol := env.first("PROTOCOL"); protocol == "grpc" {
-		return otlptracegrpc.New(ctx) //nolint:wrapcheck // Setup names it
+func nothing(context.Context) error { return nil }
+
+func (env settings) setupTraces(ctx context.Context, cfg Config, complain func(error)) (func(context.Context) error, error) {
+	if !env.traces() {
+		return nothing, nil
+	}
+	exporter, err := env.spanExporter(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("making the exporter: %w", err)
+	}
+	dropped := func(n int, why string) {
+		measure().spansDropped.Add(ctx, int64(n), metric.WithAttributes(DropReason.String(why)))
+		if why != DropExport { // the exporter's own error says that
+			complain(fmt.Errorf("spans are dropped: %s", why))
+		}
+	}
+	processor := newTail(newCounted(exporter, env.queue(), dropped), dropped)
+	provider := trace.NewTracerProvider(trace.WithSpanProcessor(Identify()), trace.WithSpanProcessor(processor),
+		trace.WithSampler(recordAll{env.sampler()}), trace.WithIDGenerator(ids{}), trace.WithResource(cfg.resource()))
+	otel.SetTracerProvider(provider)
+	var once sync.Once
+	return func(ctx context.Context) error {
+		var err error
+		once.Do(func() {
+			// With a context that has ended the provider would leave the batcher running.
+			err = errors.Join(processor.Shutdown(ctx), provider.Shutdown(ctx))
+		})
+		return err
+	}, nil
+}
+
+// setupMetrics lets metrics be read by Prometheus, sent by OTLP, or both.
+func (env settings) setupMetrics(ctx context.Context, cfg Config) (func(context.Context) error, error) {
+	options := []sdkmetric.Option{sdkmetric.WithResource(cfg.resource())}
+	if cfg.Metrics != nil {
+		reader, err := otelprom.New(otelprom.WithRegisterer(cfg.Metrics), otelprom.WithoutScopeInfo(),
+			otelprom.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes))
+		if err != nil {
+			return nil, fmt.Errorf("making the exporter for Prometheus: %w", err)
+		}
+		if err := errors.Join(cfg.Metrics.Register(collectors.NewGoCollector()),
+			cfg.Metrics.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))); err != nil {
+			return nil, fmt.Errorf("registering the runtime's metrics: %w", err)
+		}
+		options = append(options, sdkmetric.WithReader(reader))
+	}
+	if env.metrics() {
+		exporter, err := env.metricExporter(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("making the exporter: %w", err)
+		}
+		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter)))
+	}
+	if len(options) == 1 {
+		return nothing, nil
+	}
+	provider := sdkmetric.NewMeterProvider(options...)
+	otel.SetMeterProvider(provider)
+	fromZero(ctx, cfg.Service)
+	var once sync.Once
+	return func(ctx context.Context) (err error) {
+		once.Do(func() { err = provider.Shutdown(ctx) })
+		return err
+	}, nil
+}
+
+// spanExporter is the one of the protocol that is set. It reads its own
+// settings.
+func (env settings) spanExporter(ctx context.Context) (*otlptrace.Exporter, error) {
+	if env.of(tracesPrefix, "PROTOCOL") == "grpc" {
+		return otlptracegrpc.New(ctx) //nolint:wrapcheck // its caller names it
 	}
 	return otlptracehttp.New(ctx) //nolint:wrapcheck // as above
+}
+
+func (env settings) metricExporter(ctx context.Context) (sdkmetric.Exporter, error) {
+	if env.of(metricsPrefix, "PROTOCOL") == "grpc" {
+		return otlpmetricgrpc.New(ctx) //nolint:wrapcheck // its caller names it
+	}
+	return otlpmetrichttp.New(ctx) //nolint:wrapcheck // as above
+}
+
+// Pages serves metrics to Prometheus, with exemplars to whoever asks for the
+// OpenMetrics format.
+func Pages(metrics *prometheus.Registry) http.Handler {
+	return promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError})
 }
 
 // resource names the process; OTEL_RESOURCE_ATTRIBUTES adds to it.

@@ -102,6 +102,7 @@ func serveGRPC(t *testing.T) (*receiver, string) {
 // Such tests cannot be parallel: provider and environment are the process's.
 func set(t *testing.T, env map[string]string) func(context.Context) error {
 	t.Helper()
+	t.Setenv("OTEL_METRICS_EXPORTER", "none") // the receiver is one of traces
 	for name, value := range env {
 		t.Setenv(name, value)
 	}

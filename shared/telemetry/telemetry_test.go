@@ -113,7 +113,7 @@ func TestAnUnreachableCollectorStopsNothing(t *testing.T) {
 		"OTEL_BSP_MAX_QUEUE_SIZE":     "16", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "8",
 	})
 	for range 1000 {
-		_, span := otel.Tracer(telemetry.Scope).Start(t.Context(), telemetry.SpanMirror)
+		_, span := otel.Tracer(telemetry.Scope).Start(t.Context(), telemetry.SpanPermit)
 		span.End()
 	}
 	ended, cancel := context.WithCancel(t.Context())

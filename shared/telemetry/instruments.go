@@ -1,0 +1,191 @@
+package telemetry
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// The metrics. Those that the conventions know have their names; the others
+// are the product's. Prometheus writes them with underscores, units and
+// _total: mirrorfleet_job_outcomes_total. Names and units of the limiter's are
+// in names.go as well.
+const (
+	MetricRequestDuration = "http.client.request.duration"
+	MetricResponseSize    = "http.client.response.body.size"
+	MetricMirrorRetries   = "mirrorfleet.mirror.retries"
+	MetricBreakerState    = "mirrorfleet.mirror.breaker.state"
+	MetricBreakerChanges  = "mirrorfleet.mirror.breaker.changes"
+
+	MetricPublished       = "messaging.client.sent.messages"
+	MetricDeliveries      = "messaging.client.consumed.messages"
+	MetricProcessDuration = "messaging.process.duration"
+	MetricJobOutcomes     = "mirrorfleet.job.outcomes"
+	MetricLeaseLosses     = "mirrorfleet.job.lease.losses"
+	MetricQueueWait       = "mirrorfleet.job.queue.wait"
+	MetricQueueAge        = "mirrorfleet.job.queue.age"
+	MetricQueueSize       = "mirrorfleet.job.queue.size"
+
+	MetricRoundPhase       = "mirrorfleet.round.phase"
+	MetricRoundJobs        = "mirrorfleet.round.jobs"
+	MetricRoundDegraded    = "mirrorfleet.round.degraded"
+	MetricRoundDuration    = "mirrorfleet.round.duration"
+	MetricRoundLastSuccess = "mirrorfleet.round.last_success"
+
+	MetricScoreDuration = "mirrorfleet.score.duration"
+	MetricScoreFiles    = "mirrorfleet.score.files"
+	MetricScoreBytes    = "mirrorfleet.score.bytes"
+	MetricScoreCPU      = "mirrorfleet.score.cpu.time"
+	MetricChildStarts   = "mirrorfleet.score.child.starts"
+	MetricChildEnds     = "mirrorfleet.score.child.ends"
+	MetricScoreCache    = "mirrorfleet.score.cache.requests"
+
+	MetricAuditJobs       = "mirrorfleet.audit.jobs"
+	MetricAuditDifference = "mirrorfleet.audit.difference"
+	MetricAuditMended     = "mirrorfleet.audit.mended"
+
+	MetricSpansDropped = "mirrorfleet.telemetry.spans.dropped"
+)
+
+// Bounds of the histograms: the conventions' for requests; the others span
+// what the product has seen.
+//
+//nolint:gochecknoglobals // constants, if Go had such
+var (
+	secondsShort = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30}
+	secondsLong  = []float64{0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200}
+	bytesSizes   = []float64{1 << 8, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26}
+)
+
+// instruments are the process's, of one meter provider.
+type instruments struct {
+	meter metric.Meter
+
+	requestDuration, processDuration, queueWait, roundDuration, scoreDuration metric.Float64Histogram
+
+	responseSize metric.Int64Histogram
+
+	mirrorRetries, breakerChanges, published, deliveries, jobOutcomes, leaseLosses metric.Int64Counter
+
+	scoreFiles, scoreBytes, childStarts, childEnds, scoreCache, auditMended, spansDropped metric.Int64Counter
+
+	breakerState, roundPhase, roundJobs, roundDegraded, auditJobs, auditDifference metric.Int64Gauge
+
+	roundLastSuccess metric.Float64Gauge
+	scoreCPU         metric.Float64ObservableCounter
+	queueAge         metric.Float64ObservableGauge
+	queueSize        metric.Int64ObservableGauge
+}
+
+// current are the instruments of the provider that was last asked for.
+var current atomic.Pointer[ofProvider] //nolint:gochecknoglobals // as OpenTelemetry's own provider
+
+type ofProvider struct {
+	provider metric.MeterProvider
+	*instruments
+}
+
+// measure is where everything is counted: the instruments of the process's
+// meter provider. Without one they do nothing.
+func measure() *instruments {
+	provider := otel.GetMeterProvider()
+	if known := current.Load(); known != nil && known.provider == provider {
+		return known.instruments
+	}
+	made := &ofProvider{provider, newInstruments(provider.Meter(Scope))}
+	current.Store(made)
+	return made.instruments
+}
+
+// maker makes instruments and keeps what went wrong: a name that the SDK
+// refuses, which a test would see.
+type maker struct {
+	meter  metric.Meter
+	errors []error
+}
+
+func made[T any](m *maker, instrument T, err error) T {
+	m.errors = append(m.errors, err)
+	return instrument
+}
+
+func (m *maker) count(name, unit, says string) metric.Int64Counter {
+	c, err := m.meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(says))
+	return made(m, c, err)
+}
+
+func (m *maker) gauge(name, unit, says string) metric.Int64Gauge {
+	g, err := m.meter.Int64Gauge(name, metric.WithUnit(unit), metric.WithDescription(says))
+	return made(m, g, err)
+}
+
+func (m *maker) seconds(name, says string, bounds []float64) metric.Float64Histogram {
+	h, err := m.meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(says), metric.WithExplicitBucketBoundaries(bounds...))
+	return made(m, h, err)
+}
+
+func newInstruments(meter metric.Meter) *instruments {
+	m := &maker{meter: meter}
+	i := &instruments{meter: meter}
+	i.ofMirror(m)
+	i.ofJobs(m)
+	i.ofRounds(m)
+	i.ofScoring(m)
+	i.spansDropped = m.count(MetricSpansDropped, "{span}", "Spans that did not reach the collector.")
+	if err := errors.Join(m.errors...); err != nil {
+		otel.Handle(err)
+	}
+	return i
+}
+
+func (i *instruments) ofMirror(m *maker) {
+	i.requestDuration = m.seconds(MetricRequestDuration, "Requests to the mirror, from permit to last byte.", secondsShort)
+	size, err := m.meter.Int64Histogram(MetricResponseSize, metric.WithUnit("By"),
+		metric.WithDescription("Answers of the mirror, decompressed."), metric.WithExplicitBucketBoundaries(bytesSizes...))
+	i.responseSize = made(m, size, err)
+	i.mirrorRetries = m.count(MetricMirrorRetries, "{retry}", "Tries after a request's first.")
+	i.breakerState = m.gauge(MetricBreakerState, "1", "1 for the state that the mirror's breaker is in.")
+	i.breakerChanges = m.count(MetricBreakerChanges, "{change}", "Changes of the mirror's breaker, by the state it went to.")
+}
+
+func (i *instruments) ofJobs(m *maker) {
+	i.published = m.count(MetricPublished, "{message}", "Jobs handed to the stream.")
+	i.deliveries = m.count(MetricDeliveries, "{message}", "Deliveries of jobs that began.")
+	i.processDuration = m.seconds(MetricProcessDuration, "Deliveries from receipt to settlement.", secondsLong)
+	i.jobOutcomes = m.count(MetricJobOutcomes, "{attempt}", "How deliveries ended, with the class of a failure.")
+	i.leaseLosses = m.count(MetricLeaseLosses, "{lease}", "Leases lost: the job went to another.")
+	i.queueWait = m.seconds(MetricQueueWait, "From a job's publication to its first delivery.", secondsLong)
+	age, err := m.meter.Float64ObservableGauge(MetricQueueAge, metric.WithUnit("s"),
+		metric.WithDescription("Age of the oldest job in the stream, delivered or not; 0 when there is none."))
+	i.queueAge = made(m, age, err)
+	size, err := m.meter.Int64ObservableGauge(MetricQueueSize, metric.WithUnit("{message}"),
+		metric.WithDescription("Jobs in the stream, delivered or not."))
+	i.queueSize = made(m, size, err)
+}
+
+func (i *instruments) ofRounds(m *maker) {
+	i.roundPhase = m.gauge(MetricRoundPhase, "1", "1 for the phase that the round is in.")
+	i.roundJobs = m.gauge(MetricRoundJobs, "{job}", "Jobs of the round by phase.")
+	i.roundDegraded = m.gauge(MetricRoundDegraded, "{job}", "Done jobs of the round that lack an answer.")
+	i.roundDuration = m.seconds(MetricRoundDuration, "Rounds from their start in this process to their end.", secondsLong)
+	last, err := m.meter.Float64Gauge(MetricRoundLastSuccess, metric.WithUnit("s"),
+		metric.WithDescription("When a complete round was last concluded, in seconds since 1970."))
+	i.roundLastSuccess = made(m, last, err)
+	i.auditJobs = m.gauge(MetricAuditJobs, "{job}", "The sides of planned = done + failed + outstanding.")
+	i.auditDifference = m.gauge(MetricAuditDifference, "{job}", "planned - (done + failed + outstanding): anything but 0 is a fault.")
+	i.auditMended = m.count(MetricAuditMended, "{job}", "What the reconciler mended.")
+}
+
+func (i *instruments) ofScoring(m *maker) {
+	i.scoreDuration = m.seconds(MetricScoreDuration, "Token scoring of one pull request, the wait for a child included.", secondsShort)
+	i.scoreFiles = m.count(MetricScoreFiles, "{file}", "Files scored, by method and language.")
+	i.scoreBytes = m.count(MetricScoreBytes, "By", "Texts compared by child processes, by language.")
+	cpu, err := m.meter.Float64ObservableCounter(MetricScoreCPU, metric.WithUnit("s"),
+		metric.WithDescription("Processor time of the token-scoring children."))
+	i.scoreCPU = made(m, cpu, err)
+	i.childStarts = m.count(MetricChildStarts, "{process}", "Token-scoring children started.")
+	i.childEnds = m.count(MetricChildEnds, "{process}", "Token-scoring children that ended over a pull request.")
+	i.scoreCache = m.count(MetricScoreCache, "{request}", "Look-ups in the score cache, by result.")
+}

@@ -1,0 +1,46 @@
+package telemetry
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// tokens are the access tokens whose form is known (GitHub's), and what stands
+// behind an authorization scheme.
+var tokens = regexp.MustCompile(`\b(?:gh[pousr]_|github_pat_)\w{8,}|(?i:\b(?:bearer|basic|token)[ :=]+)[\w.~+/=-]{16,}`)
+
+// Scrub takes access tokens out of a text that somebody else wrote: an answer
+// that echoes one must not carry it into logs, spans and records.
+func Scrub(text string) string { return tokens.ReplaceAllString(text, "[secret]") }
+
+// scrubber takes the settings' own secrets out of what exporters say: a
+// collector may echo a header.
+func (env settings) scrubber() func(string) string {
+	var pairs []string
+	hide := func(secret string) {
+		if len(secret) > 3 { // less would only garble
+			pairs = append(pairs, secret, "[secret]")
+		}
+	}
+	for _, form := range []string{prefix, tracesPrefix, metricsPrefix} {
+		for pair := range strings.SplitSeq(env(form+headers), ",") {
+			_, escaped, _ := strings.Cut(pair, "=")
+			value, err := url.PathUnescape(strings.TrimSpace(escaped))
+			if err != nil {
+				continue
+			}
+			hide(value)
+			if _, after, found := strings.Cut(value, " "); found { // "Bearer …"
+				hide(after)
+			}
+		}
+		if u, err := url.Parse(strings.TrimSpace(env(form + endpoint))); err == nil && u.User != nil {
+			password, _ := u.User.Password()
+			hide(password)
+			hide(u.User.Username())
+		}
+	}
+	replace := strings.NewReplacer(pairs...)
+	return func(text string) string { return Scrub(replace.Replace(text)) }
+}

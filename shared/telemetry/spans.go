@@ -1,0 +1,140 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Job says whose job a trace shows.
+type Job struct {
+	Round    string
+	UID      int
+	GitHubID string
+	Replay   int
+}
+
+func (j Job) attributes() []attribute.KeyValue {
+	known := []attribute.KeyValue{RoundID.String(j.Round), MinerUID.Int(j.UID)}
+	if j.GitHubID != "" {
+		known = append(known, GitHubID.String(j.GitHubID))
+	}
+	if j.Replay > 0 {
+		known = append(known, Replay.Int(j.Replay))
+	}
+	return known
+}
+
+// JobTrace says how a job's trace is opened.
+type JobTrace struct {
+	Job
+
+	// ID is the trace to go on with, as the job's record has it; "" opens one.
+	ID string
+	// Replays is the trace of what this job repeats, "" for none.
+	Replays string
+	// Since is when the job began, if that was earlier than now.
+	Since time.Time
+}
+
+// StartRound opens the trace of a round. It is kept whatever the sampling:
+// there is one in two hours, and it leads to all others. earlier is the trace
+// of a producer that began the same round, "" for none.
+func StartRound(ctx context.Context, round, earlier string) (context.Context, trace.Span) {
+	ctx = With(ctx, RoundID.String(round))
+	options := []trace.SpanStartOption{trace.WithNewRoot()}
+	if link := rootContext(earlier); link.IsValid() {
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: link}))
+	}
+	return otel.Tracer(Scope).Start(ctx, SpanRound, options...) //nolint:spancheck // the caller ends it
+}
+
+// StartJob opens the root span of one job's trace, linked to the span of ctx
+// (the round's) and to the trace that it replays. A trace of its own for each
+// job makes a round of 256 miners 256 readable traces and not one. The span is
+// ended by EndJob when the job has ended, or forgotten by Forget; LinkJob leads
+// from the round to it.
+func StartJob(ctx context.Context, j JobTrace) (context.Context, trace.Span) {
+	links := []trace.Link{trace.LinkFromContext(ctx)}
+	ctx = inTrace(With(ctx, j.attributes()...), rootContext(j.ID).TraceID())
+	options := []trace.SpanStartOption{trace.WithNewRoot()}
+	if !j.Since.IsZero() {
+		options = append(options, trace.WithTimestamp(j.Since))
+	}
+	if former := rootContext(j.Replays); former.IsValid() {
+		links = append(links, trace.Link{SpanContext: former, Attributes: []attribute.KeyValue{Replays.String(j.Replays)}})
+		options = append(options, trace.WithAttributes(Replays.String(j.Replays), Kept.String(KeepReplay)))
+	}
+	return otel.Tracer(Scope).Start(ctx, SpanJob, append(options, trace.WithLinks(links...))...) //nolint:spancheck // see above
+}
+
+// LinkJob leaves a span in the trace of ctx, the round's, that leads to a job's.
+func LinkJob(ctx context.Context, j Job, root trace.Span) {
+	_, span := otel.Tracer(Scope).Start(ctx, SpanCreate, trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithLinks(trace.Link{SpanContext: root.SpanContext()}),
+		trace.WithAttributes(append(j.attributes(), messaging, destination,
+			semconv.MessagingOperationTypeCreate, semconv.MessagingOperationName("create"))...))
+	span.End()
+}
+
+// EndJob ends a job's root span as the job ended: with one of the Outcomes and
+// the reason for a failure. keep is why the trace is kept, "" to leave it to
+// the sampling.
+func EndJob(root trace.Span, outcome, failure, keep string) {
+	root.SetAttributes(Outcome.String(outcome))
+	if keep != "" {
+		root.SetAttributes(Kept.String(keep))
+	}
+	if outcome == OutcomeFailed {
+		root.SetStatus(codes.Error, failure)
+	}
+	root.End()
+}
+
+// Keep has the trace of ctx kept whatever the sampling.
+func Keep(ctx context.Context, why string) {
+	trace.SpanFromContext(ctx).SetAttributes(Kept.String(why))
+}
+
+// forgotten marks a span that nobody is to see.
+const forgotten = attribute.Key("mirrorfleet.forgotten")
+
+// Forget ends a span as if it had never been: another process goes on with it.
+func Forget(span trace.Span) {
+	span.SetAttributes(forgotten.Bool(true))
+	span.End()
+}
+
+// End ends a span, with its error if it is one: a cancelled context is not.
+func End(span trace.Span, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		span.RecordError(err)
+		span.SetStatus(codes.Error, err.Error())
+	}
+	span.End()
+}
+
+// Published is what a span says of a message handed to the stream.
+func Published(subject, id string, size int) trace.SpanStartOption {
+	return trace.WithAttributes(messaging, destination, semconv.MessagingDestinationName(subject),
+		semconv.MessagingOperationTypeSend, semconv.MessagingOperationName("publish"),
+		semconv.MessagingMessageID(id), semconv.MessagingMessageBodySize(size))
+}
+
+// Delivered is what a span says of one delivery.
+func Delivered(subject string, size int) trace.SpanStartOption {
+	return trace.WithAttributes(messaging, destination, consumer, semconv.MessagingDestinationName(subject),
+		semconv.MessagingOperationTypeProcess, semconv.MessagingOperationName("process"), semconv.MessagingMessageBodySize(size))
+}
+
+// Settled is what a span says of a delivery's last word: ack, nak or term.
+func Settled(how string) trace.SpanStartOption {
+	return trace.WithAttributes(messaging, destination, consumer,
+		semconv.MessagingOperationTypeSettle, semconv.MessagingOperationName(how))
+}
