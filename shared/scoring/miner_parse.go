@@ -74,7 +74,12 @@ func (p *minerParser) refuse(field, value, want string) {
 
 func (p *minerParser) miner(raw json.RawMessage) Miner {
 	var m Miner
-	fields, err := object(raw, "uid, hotkey, github_id, token and identity_unreachable")
+	const known = "uid, hotkey, github_id, token and identity_unreachable"
+	if len(raw) > 0 && raw[0] != '{' {
+		p.refuse("", discreet(raw), "a JSON object whose keys are "+known)
+		return m
+	}
+	fields, err := object(raw, known)
 	if err != nil {
 		p.refuse("", "", err.Error())
 		return m
@@ -116,21 +121,31 @@ func (p *minerParser) field(m *Miner, f field) {
 		switch m.Token = TokenState(token); m.Token {
 		case "", TokenValid, TokenNone, TokenStale, TokenRefused:
 		default:
-			p.refuse(f.key, clip(f.value), `"valid", "none", "stale" or "refused"`)
+			p.refuse(f.key, discreet(f.value), `"valid", "none", "stale" or "refused"`)
 		}
 	case "identity_unreachable":
 		if err := json.Unmarshal(f.value, &m.IdentityUnreachable); err != nil || isNull(f.value) {
-			p.refuse(f.key, clip(f.value), "true or false")
+			p.refuse(f.key, discreet(f.value), "true or false")
 		}
 	default:
-		p.refuse(f.key, clip(f.value), "no such field; known are uid, hotkey, github_id, token and identity_unreachable")
+		p.refuse(f.key, discreet(f.value), "no such field; known are uid, hotkey, github_id, token and identity_unreachable")
 	}
+}
+
+// discreet is a value as an error shows it. A long one is not shown at all:
+// whoever misunderstands a field writes an access token into it.
+func discreet(value json.RawMessage) string {
+	const longest = 24 // what is right is shorter, and a token is longer
+	if len(value) > longest {
+		return fmt.Sprintf("a value of %d bytes", len(value))
+	}
+	return clip(value)
 }
 
 func (p *minerParser) number(f field) int {
 	uid, err := strconv.ParseUint(string(f.value), 10, 31)
 	if err != nil {
-		p.refuse(f.key, clip(f.value), "a whole number of 0 or more")
+		p.refuse(f.key, discreet(f.value), "a whole number of 0 or more")
 		return 0
 	}
 	p.uid = int(uid)
@@ -139,7 +154,7 @@ func (p *minerParser) number(f field) int {
 
 func (p *minerParser) text(f field, into *string) {
 	if err := json.Unmarshal(f.value, into); err != nil || isNull(f.value) {
-		p.refuse(f.key, clip(f.value), "a text")
+		p.refuse(f.key, discreet(f.value), "a text")
 	}
 }
 
@@ -155,7 +170,7 @@ func (p *minerParser) githubID(f field) string {
 	}
 	const longest = 20 // digits of the largest 64-bit number
 	if strings.Trim(id, "0123456789") != "" || len(id) > longest {
-		p.refuse(f.key, clip(f.value), "the digits of a GitHub id")
+		p.refuse(f.key, discreet(f.value), "the digits of a GitHub id")
 		return ""
 	}
 	return id
