@@ -6,6 +6,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/telemetry"
 )
 
 // Answer is a list, with what could not be read of it.
@@ -34,7 +35,9 @@ func decodeEach[T any](list []byte, name func(item, int) string, decode func(ite
 		case err == nil:
 			answer.Items = append(answer.Items, value)
 		case len(answer.Malformed) < mostMalformed:
-			answer.Malformed = append(answer.Malformed, job.Malformed{Item: name(it, index), Error: err.Error()})
+			answer.Malformed = append(answer.Malformed, job.Malformed{
+				Item: telemetry.Scrub(name(it, index)), Error: err.Error(),
+			})
 		default:
 			more++
 		}

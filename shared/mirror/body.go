@@ -15,11 +15,13 @@ type placedBody struct {
 
 	ctx     context.Context //nolint:containedctx // it is the try's own, and ends with the body
 	release func()          // once
+	read    int64
 }
 
 // Read reads, and names the time-out when the try took too long.
 func (b *placedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	b.read += int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = because(b.ctx, err)
 	}

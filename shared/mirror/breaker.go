@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+	"go.opentelemetry.io/otel/trace"
+
+	"mirrorfleet/shared/telemetry"
 )
 
 // breaker opens when request after request fails. Calls then wait for it:
@@ -35,12 +38,14 @@ func newBreaker(cfg Config) *breaker {
 		IsExcluded:   excluded,
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			cfg.Log.Warn("the mirror's breaker changed", "from", from.String(), "to", to.String())
+			telemetry.BreakerIs(context.Background(), to.String(), true)
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			close(b.changed)
 			b.changed = make(chan struct{})
 		},
 	})
+	telemetry.BreakerIs(context.Background(), gobreaker.StateClosed.String(), false)
 	return b
 }
 
@@ -98,6 +103,8 @@ func (c *Client) guarded(ctx context.Context, path string, call func() error) er
 		if !errors.Is(err, gobreaker.ErrOpenState) && !errors.Is(err, gobreaker.ErrTooManyRequests) {
 			return err //nolint:wrapcheck // call's own error
 		}
+		trace.SpanFromContext(ctx).AddEvent("waiting for the breaker", trace.WithAttributes(
+			telemetry.BreakerState.String(c.breaker.State().String())))
 		if err := c.untilChanged(ctx, changed); err != nil {
 			return fmt.Errorf("mirror %s: %w", path, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -102,9 +103,13 @@ func parseBase(raw string) (*url.URL, error) {
 	case err != nil:
 		return nil, errors.New("BaseURL cannot be read, want a URL such as https://mirror.gittensor.io")
 	case base.User != nil:
-		return nil, fmt.Errorf("BaseURL %q has credentials, the mirror takes none", base.Redacted())
+		return nil, fmt.Errorf("BaseURL %q has credentials, the mirror takes none", base.Scheme+"://"+base.Host)
 	case base.Host == "" || (base.Scheme != "http" && base.Scheme != "https"):
-		return nil, fmt.Errorf("BaseURL is %q, want a URL such as https://mirror.gittensor.io", raw)
+		_, after, found := strings.Cut(raw, "@")
+		if !found {
+			after = raw
+		}
+		return nil, fmt.Errorf("BaseURL is %q, want a URL such as https://mirror.gittensor.io", after)
 	case base.RawQuery != "" || base.Fragment != "":
 		return nil, fmt.Errorf("BaseURL %q has a query or fragment, want scheme, host and path only", base.Scheme+"://"+base.Host)
 	}

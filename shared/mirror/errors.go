@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"mirrorfleet/shared/telemetry"
 )
 
 // Sentinels that every failed request matches one of.
@@ -64,7 +66,8 @@ var errTooLarge = errors.New("the answer is too large")
 var errNotJSON = errors.New("the answer is not JSON of the expected form")
 
 // preview is the beginning of a body, fit for one line of a log: at most 200
-// printable characters, runs of anything else as one blank.
+// printable characters, runs of anything else as one blank, and no access
+// token that it echoes.
 func preview(body []byte) string {
 	const most, bytesMost = 200, 4 * 200
 	text := strings.Map(func(r rune) rune {
@@ -73,7 +76,7 @@ func preview(body []byte) string {
 		}
 		return ' '
 	}, string(body[:min(len(body), bytesMost)]))
-	text = strings.Join(strings.Fields(text), " ")
+	text = telemetry.Scrub(strings.Join(strings.Fields(text), " "))
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most])
 	}

@@ -29,6 +29,7 @@ func (c *Client) Files(ctx context.Context, repository string, number int) (File
 			files, err = decodeFiles(data)
 			return err
 		},
+		holds: func() (items, malformed int) { return len(files.Files), len(files.Malformed) },
 	}
 	if err := r.names(repository); err != nil {
 		return files, err

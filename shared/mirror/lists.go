@@ -93,11 +93,13 @@ func pages[T any](ctx context.Context, c *Client, l list[T], method string, body
 	var all Answer[T]
 	seen := map[string]bool{}
 	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
-	for range c.cfg.MaxPages {
+	for n := range c.cfg.MaxPages {
 		var got page[T]
 		r := request{
 			method: method, route: l.route, path: l.path, query: query, body: body, most: limit{"MaxList", c.cfg.MaxList},
+			page:   n + 1,
 			decode: func(data []byte) (err error) { got, err = decodePage(data, l); return err },
+			holds:  func() (items, malformed int) { return len(got.Items), len(got.Malformed) },
 		}
 		if err := r.name(l.id); err != nil {
 			return Answer[T]{}, err

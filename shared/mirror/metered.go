@@ -90,17 +90,23 @@ func (m *metered) permit(ctx context.Context) error {
 // mirror's.
 func (m *metered) send(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), m.cfg.Timeout, errTimeout)
+	seen := measure(r)
 	response, err := m.transport.RoundTrip(r.WithContext(m.counted(ctx)))
 	if err != nil {
 		err = because(ctx, err)
 		cancel()
+		seen.done(0, err)
 		return nil, err
 	}
 	m.heed(r.Context(), response)
-	response.Body = &placedBody{ReadCloser: response.Body, ctx: ctx, release: sync.OnceFunc(func() {
+	body := &placedBody{ReadCloser: response.Body, ctx: ctx}
+	body.release = sync.OnceFunc(func() {
 		cancel()
 		m.release()
-	})}
+		seen.request.Bytes = body.read
+		seen.done(response.StatusCode, nil)
+	})
+	response.Body = body
 	return response, nil
 }
 

@@ -10,9 +10,7 @@ import (
 	"net/url"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"mirrorfleet/shared/telemetry"
@@ -27,15 +25,17 @@ type request struct {
 	query url.Values
 	body  []byte
 	most  limit
+	// page counts a list's pages from 1, 0 for what is no list.
+	page int
 	// decode reads the answer; its error makes the answer worth another try.
 	decode func(body []byte) error
+	// holds counts what was decoded, for the span; may be nil.
+	holds func() (items, malformed int)
 }
 
 // ask asks until there is an answer, a final one, or no try is left.
 func (c *Client) ask(ctx context.Context, r request) (err error) {
-	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanMirror+" "+r.method+" "+r.route,
-		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-			attribute.String("http.request.method", r.method), attribute.String("url.template", r.route)))
+	ctx, span := c.startSpan(sentAs(ctx, r.route), r)
 	defer func() { endSpan(ctx, span, err) }()
 	under, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -60,25 +60,12 @@ func ended(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", ctx.Err(), cause)
 }
 
-func endSpan(ctx context.Context, span trace.Span, err error) {
-	if failed, ok := errors.AsType[*RequestError](err); ok {
-		span.SetAttributes(attribute.Int("http.request.resend_count", failed.Tries-1))
-		if failed.Status != 0 {
-			span.SetAttributes(attribute.Int("http.response.status_code", failed.Status))
-		}
-	}
-	if err != nil && ctx.Err() == nil {
-		span.RecordError(err)
-		span.SetStatus(codes.Error, "request failed")
-	}
-	span.End()
-}
-
 func (c *Client) tries(ctx context.Context, r request) error {
 	failed := &RequestError{Method: r.method, Route: r.route, Path: r.path}
 	span := trace.SpanFromContext(ctx)
 	for failed.Tries < tries {
 		if failed.Tries > 0 {
+			telemetry.MirrorRetried(ctx, r.route)
 			pause(ctx, c.cfg.backoff(failed.Tries, rand.Float64()))
 		}
 		if ctx.Err() != nil { // no permit is spent on what nobody waits for
@@ -87,8 +74,7 @@ func (c *Client) tries(ctx context.Context, r request) error {
 		failed.Tries++
 		status, err := c.try(ctx, r)
 		if err == nil {
-			span.SetAttributes(
-				attribute.Int("http.response.status_code", status), attribute.Int("http.request.resend_count", failed.Tries-1))
+			answered(span, r, status, failed.Tries)
 			return nil
 		}
 		if ctx.Err() != nil || errors.Is(err, errNoPermit) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"net/url"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,12 +42,15 @@ func TestSpans(t *testing.T) {
 	}{
 		{
 			"an answer at the third try", t.Context(), then(say(200, emptyFiles), say(500, ""), cut),
-			map[string]any{"http.response.status_code": int64(200), "http.request.resend_count": int64(2)},
+			map[string]any{
+				"http.response.status_code": int64(200), "http.request.resend_count": int64(2),
+				"mirror.items": int64(0), "mirror.malformed": int64(0),
+			},
 			codes.Unset, []string{"try failed", "try failed"},
 		},
 		{
 			"a final answer", t.Context(), say(404, ""),
-			map[string]any{"http.response.status_code": int64(404), "http.request.resend_count": int64(0)},
+			map[string]any{"http.response.status_code": int64(404), "http.request.resend_count": int64(0), "error.type": "404"},
 			codes.Error, []string{"try failed", "exception"},
 		},
 		{"nobody waits", cancelled, say(200, emptyFiles), nil, codes.Unset, nil},
@@ -66,14 +71,19 @@ func TestSpans(t *testing.T) {
 				t.Fatalf("got %d spans under the caller's, want one for the call", len(own))
 			}
 			const route = "/api/v1/pulls/{owner}/{repo}/{number}/files"
-			if got, want := own[0].Name, "mirror GET "+route; got != want {
+			if got, want := own[0].Name, "GET "+route; got != want {
 				t.Errorf("got name %q, want %q", got, want)
 			}
 			got := map[string]any{}
 			for _, kv := range own[0].Attributes {
 				got[string(kv.Key)] = kv.Value.AsInterface()
 			}
-			want := map[string]any{"http.request.method": "GET", "url.template": route}
+			address, _ := url.Parse(b.server.URL)
+			port, _ := strconv.Atoi(address.Port())
+			want := map[string]any{
+				"http.request.method": "GET", "url.template": route, "mirror.breaker.state": "closed", "server.address": "127.0.0.1",
+				"server.port": int64(port), "url.full": address.JoinPath("/api/v1/pulls/a/b/12/files").String(),
+			}
 			maps.Copy(want, c.want)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("attributes (-want +got):\n%s", diff)
