@@ -44,6 +44,9 @@ func (d *Delivery) Number() uint64 { return d.meta.NumDelivered }
 // Sequence is the message's place in the stream.
 func (d *Delivery) Sequence() uint64 { return d.meta.Sequence.Stream }
 
+// Published is when the message was stored.
+func (d *Delivery) Published() time.Time { return d.meta.Timestamp }
+
 // Received is when the message reached this process.
 func (d *Delivery) Received() time.Time { return d.at }
 

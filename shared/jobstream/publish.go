@@ -17,12 +17,15 @@ import (
 // PublishJob queues a job and returns when the server has stored it. A job
 // that is queued already is not queued again, and is no error.
 func (b *Bus) PublishJob(ctx context.Context, j job.Job) (err error) {
-	ctx, span := startPublish(ctx, j)
-	defer func() { endSpan(span, err) }()
 	data, err := j.Encode()
 	if err != nil {
 		return fmt.Errorf("publishing: %w", err)
 	}
+	ctx, span := startPublish(ctx, j, len(data))
+	defer func() {
+		telemetry.JobPublished(ctx, err)
+		telemetry.End(span, err)
+	}()
 	return b.publish(ctx, job.Subject(j.Round, j.UID), j.MessageID(), data)
 }
 
