@@ -36,7 +36,7 @@ type delivered struct {
 func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
 	tracing, span := startProcess(d.Context(running), d)
 	defer span.End()
-	p := &delivered{Runner: r, d: d, log: r.cfg.Log.With("subject", d.Subject(), "delivery", d.Number())}
+	p := &delivered{Runner: r, d: d, log: r.cfg.Log.With("subject", d.Subject())}
 	p.term = beginTerm(tracing, d, timingOf(r.cfg.Bus.AckWait()), p.log)
 	defer p.term.stop()
 
@@ -46,12 +46,11 @@ func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
 		p.unreadable(ctx, err)
 		return
 	}
-	span.SetAttributes(telemetry.GitHubID.String(p.j.GitHubID))
 	if p.hold, err = r.claim(ctx, d, p.j); err != nil {
 		p.notClaimed(ctx, err)
 		return
 	}
-	span.SetAttributes(telemetry.Failures.Int(p.hold.now().Failures))
+	claimed(span, r.cfg.Worker, p.hold.now())
 	p.attempt(ctx, running)
 }
 
@@ -60,6 +59,7 @@ func (p *delivered) notClaimed(ctx context.Context, err error) {
 	switch {
 	case errors.Is(err, job.ErrSettled):
 		p.log.InfoContext(ctx, "job had ended: message removed")
+		p.ended(ctx, telemetry.OutcomeSettled, "")
 		p.settle(ctx, "ack", p.d.Ack)
 	case errors.Is(err, errUnknownRound):
 		p.unreadable(ctx, fmt.Errorf("%w: %w", job.ErrUnreadable, err))
@@ -120,6 +120,7 @@ func (p *delivered) expect(ctx context.Context, requests int) {
 // else's, or comes again when the lease runs out.
 func (p *delivered) silent(ctx context.Context, what string, err error) {
 	p.log.WarnContext(ctx, what+": this worker says no more about the job", "error", err)
+	p.ended(ctx, telemetry.OutcomeLost, "")
 }
 
 // failure is err as the record keeps it.

@@ -16,15 +16,24 @@ import (
 func (p *delivered) commit(ctx context.Context, e job.Evaluation) {
 	storing, committing := startStep(ctx, telemetry.SpanCommit)
 	err := p.store(storing, &e)
-	endStep(committing, p.blameless(err))
+	telemetry.End(committing, p.blameless(err))
 	switch {
 	case err == nil:
+		p.ended(ctx, committed(e), "")
 		p.settle(ctx, "ack", p.d.Ack)
 	case p.gone(err):
 		p.silent(ctx, "not committed", err)
 	default:
 		p.fail(ctx, err)
 	}
+}
+
+// committed is how a delivery ended that committed an evaluation.
+func committed(e job.Evaluation) string {
+	if len(e.Missing) > 0 {
+		return telemetry.OutcomeDegraded
+	}
+	return telemetry.OutcomeDone
 }
 
 // store makes the two durable effects of a success, in their order: a record
@@ -60,6 +69,7 @@ func (p *delivered) handBack(ctx context.Context) {
 		return
 	}
 	p.log.InfoContext(ctx, "job handed back")
+	p.ended(ctx, telemetry.OutcomeHandedBack, "")
 	<-p.pulled // or our own last pull might get it again
 	p.settle(ctx, "nak", p.nak(p.cfg.HandBackDelay))
 }
@@ -82,6 +92,7 @@ func (p *delivered) fail(ctx context.Context, cause error) {
 	failures := p.hold.now().Failures
 	delay := p.cfg.delay(failures, rand.Float64())
 	p.log.WarnContext(ctx, "attempt failed", "failures", failures, "retry_in", delay, "error", f.Error)
+	p.ended(ctx, telemetry.OutcomeRetry, f.Class)
 	p.settle(ctx, "nak", p.nak(delay))
 }
 
@@ -107,6 +118,7 @@ func (p *delivered) bury(ctx context.Context, f job.Failure) {
 		return
 	}
 	p.log.ErrorContext(ctx, "job failed for good", "class", f.Class, "attempts", record.Deliveries, "error", f.Error)
+	p.ended(ctx, telemetry.OutcomeFailed, f.Class)
 	p.settle(ctx, "term", p.terminate(f))
 }
 
@@ -134,6 +146,7 @@ func (p *delivered) unreadable(ctx context.Context, cause error) {
 		}
 	}
 	p.log.ErrorContext(ctx, "message dead at once", "error", f.Error)
+	p.ended(ctx, telemetry.OutcomeFailed, f.Class)
 	p.settle(ctx, "term", p.terminate(f))
 }
 
@@ -178,9 +191,9 @@ func (p *delivered) settle(ctx context.Context, how string, say func(context.Con
 	p.term.hush() // a heartbeat after the last word could undo it
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.term.timing.lease)
 	defer cancel()
-	ctx, settling := startStep(ctx, telemetry.SpanSettle)
+	ctx, settling := startStep(ctx, telemetry.SpanSettle, telemetry.Settled(how))
 	err := say(ctx)
-	endStep(settling, p.blameless(err))
+	telemetry.End(settling, p.blameless(err))
 	if err != nil {
 		p.log.WarnContext(ctx, "message not settled, it comes again after the lease", "how", how, "error", err)
 	}

@@ -2,8 +2,10 @@ package lease
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
@@ -13,29 +15,62 @@ import (
 )
 
 // startProcess opens the span of one delivery, in the trace that the job was
-// published in: so all attempts are in one.
+// published in: so all attempts are in one. Whatever is done or logged in the
+// returned context says whose job it is, and which attempt.
 func startProcess(ctx context.Context, d *jobstream.Delivery) (context.Context, trace.Span) {
-	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanProcess,
-		trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(telemetry.Delivery.Int64(int64(d.Number()))))
+	known := []attribute.KeyValue{telemetry.Delivery.Int64(int64(d.Number()))}
 	if round, uid, err := job.ParseSubject(d.Subject()); err == nil {
-		span.SetAttributes(telemetry.RoundID.String(round), telemetry.MinerUID.Int(uid))
+		known = append(known, telemetry.RoundID.String(round), telemetry.MinerUID.Int(uid))
 	}
-	return ctx, span
+	if j, err := d.Job(); err == nil { // what cannot be read is dealt with later
+		known = append(known, telemetry.GitHubID.String(j.GitHubID))
+		if j.Replay > 0 {
+			known = append(known, telemetry.Replay.Int(j.Replay))
+		}
+	}
+	ctx = telemetry.With(ctx, known...)
+	telemetry.JobDelivered(ctx, d.Number() == 1, d.Received().Sub(d.Published()))
+	//nolint:spancheck // process ends it
+	return otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanProcess,
+		trace.WithSpanKind(trace.SpanKindConsumer), telemetry.Delivered(d.Subject(), len(d.Payload())))
+}
+
+// claimed shows what the record says of the attempt. One of several attempts
+// is kept whatever the sampling, as is a replay.
+func claimed(span trace.Span, worker string, r job.Record) {
+	span.SetAttributes(telemetry.Failures.Int(r.Failures), telemetry.Worker.String(worker))
+	switch {
+	case r.Replay > 0:
+		span.SetAttributes(telemetry.Kept.String(telemetry.KeepReplay))
+	case r.Deliveries > 1:
+		span.SetAttributes(telemetry.Kept.String(telemetry.KeepRetried))
+	}
+}
+
+// ended shows and counts how the delivery ended. class is a failure's.
+func (p *delivered) ended(ctx context.Context, outcome string, class job.Class) {
+	span := trace.SpanFromContext(ctx)
+	span.SetAttributes(telemetry.Outcome.String(outcome))
+	if why := keeps[outcome]; why != "" {
+		span.SetAttributes(telemetry.Kept.String(why))
+	}
+	telemetry.JobEnded(ctx, outcome, string(class), time.Since(p.d.Received()))
+}
+
+// keeps says which ends keep a trace whatever the sampling, and why.
+//
+//nolint:gochecknoglobals // a constant, if Go had such
+var keeps = map[string]string{
+	telemetry.OutcomeDegraded:   telemetry.KeepDegraded,
+	telemetry.OutcomeRetry:      telemetry.KeepFailed,
+	telemetry.OutcomeFailed:     telemetry.KeepFailed,
+	telemetry.OutcomeHandedBack: telemetry.KeepRetried,
+	telemetry.OutcomeLost:       telemetry.KeepLost,
 }
 
 // startStep opens the span of a commit or a settlement.
-func startStep(ctx context.Context, name string) (context.Context, trace.Span) {
-	return otel.Tracer(telemetry.Scope).Start(ctx, name) //nolint:spancheck // endStep ends it
-}
-
-// endStep ends it; err is nil also for what is nobody's fault.
-func endStep(span trace.Span, err error) {
-	if err != nil {
-		span.RecordError(err)
-		span.SetStatus(codes.Error, err.Error())
-	}
-	span.End()
+func startStep(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+	return otel.Tracer(telemetry.Scope).Start(ctx, name, options...) //nolint:spancheck // telemetry.End ends it
 }
 
 // markFailed shows on the attempt's span why it failed.
