@@ -62,13 +62,12 @@ const (
 
 	CacheResult = attribute.Key("score.cache.result") // see the Cache results
 	Files       = attribute.Key("score.files")
-	FilesParsed = attribute.Key("score.files.parsed")
-	FilesShown  = attribute.Key("score.files.shown")
+	FilesParsed = attribute.Key("score.files.compared") // by a child process
+	FilesShown  = attribute.Key("score.files.shown")    // of those, the slowest, as spans
 	Language    = attribute.Key("score.language")
 	Method      = attribute.Key("score.method")
 	FileName    = attribute.Key("score.file.name")
 	FileBytes   = attribute.Key("score.file.bytes")
-	ParseTime   = attribute.Key("score.parse_ms")
 	ChildPID    = attribute.Key("score.child.pid")
 	ChildEnd    = attribute.Key("score.child.end") // crashed or out-of-time
 

@@ -26,6 +26,8 @@ type child struct {
 	log    *slog.Logger
 	// weights is the digest of those that it has.
 	weights string
+	// used is the processor time that was last read of it.
+	used time.Duration
 	// exited is closed when the process has been waited for; end is how it
 	// ended, to be read after that.
 	exited chan struct{}
@@ -114,9 +116,9 @@ func (c *child) within(d time.Duration) error {
 	return nil
 }
 
-// ready makes sure that the child is there and has the weights. It fails only
-// if the child is gone, which costs no pull request anything.
-func (c *child) ready(w *scoring.Weights, timeout time.Duration) error {
+// ready makes sure that the child is there and has the weights, and begins a
+// pull request in the given trace, "" for none. It fails only if the child is gone, which costs no pull request anything.
+func (c *child) ready(w *scoring.Weights, traceparent string, timeout time.Duration) error {
 	if err := c.within(timeout); err != nil {
 		return err
 	}
@@ -130,7 +132,7 @@ func (c *child) ready(w *scoring.Weights, timeout time.Duration) error {
 		}
 		c.weights = w.Digest()
 	}
-	if err := writeFrame(c.in, frameBegin, ""); err != nil {
+	if err := writeFrame(c.in, frameBegin, traceparent); err != nil {
 		return err
 	}
 	_, err := expectFrame(c.out, frameReady)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
@@ -29,6 +30,8 @@ type Pool struct {
 	once   sync.Once
 	// counters of Stats
 	started, crashed, late atomic.Int64
+	usage                  usage
+	unobserve              func()
 }
 
 // slot is the place of one child; nil until it is needed.
@@ -62,6 +65,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	for range cfg.Children - 1 {
 		p.slots <- &slot{}
 	}
+	p.unobserve = telemetry.ObserveScoreCPU(p.usage.total)
 	return p, nil
 }
 
@@ -79,8 +83,10 @@ func (p *Pool) Stats() Stats {
 // budget runs from then on. A crash or a timeout is not an error: the figures
 // say so. An error means that nothing could be scored: the context ended, the
 // pool is closed, or children cannot do their work at all.
-func (p *Pool) Score(ctx context.Context, weights *scoring.Weights, files []scoring.File) (scoring.TokenFigures, error) {
-	plans := scoring.PlanFiles(files, weights)
+func (p *Pool) Score(ctx context.Context, weights *scoring.Weights, files []scoring.File) (scored scoring.TokenFigures, err error) {
+	plans, began := scoring.PlanFiles(files, weights), time.Now()
+	ctx, span := startScore(ctx, files)
+	defer func() { endScore(ctx, span, began, plans, scored, err) }()
 	diffs := make([]scoring.Breakdown, len(plans))
 	if slices.ContainsFunc(plans, func(plan scoring.FilePlan) bool { return needsChild(&plan, weights) }) {
 		err := p.diffAll(ctx, weights, plans, diffs)
@@ -120,6 +126,7 @@ func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.
 	if err := c.within(p.cfg.Budget); err != nil {
 		return err
 	}
+	var compared []*scoring.FilePlan
 	for i := range plans {
 		if !needsChild(&plans[i], w) {
 			continue
@@ -127,8 +134,26 @@ func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.
 		if diffs[i], err = c.diff(plans[i].Language, plans[i].Base, plans[i].Head); err != nil {
 			return p.lost(ctx, s, err, &plans[i])
 		}
+		compared = append(compared, &plans[i])
 	}
+	p.show(ctx, s, compared)
 	return nil
+}
+
+// show asks the child for its part of the trace, if somebody records it. The
+// figures are there by now: a child that ends over the question costs only
+// itself.
+func (p *Pool) show(ctx context.Context, s *slot, compared []*scoring.FilePlan) {
+	if traceparent(ctx) == "" {
+		return
+	}
+	timings, err := s.child.timings()
+	if err != nil {
+		p.cfg.Log.WarnContext(ctx, "a token-scoring child did not tell its timings", "error", err)
+		p.drop(s)
+		return
+	}
+	showChild(ctx, s.child, compared, timings)
 }
 
 // take waits for a free slot.
@@ -162,7 +187,7 @@ func (p *Pool) prepare(ctx context.Context, s *slot, w *scoring.Weights) error {
 			}
 		}
 		stop := context.AfterFunc(ctx, s.child.signalKill)
-		err := s.child.ready(w, p.cfg.StartTimeout)
+		err := s.child.ready(w, traceparent(ctx), p.cfg.StartTimeout)
 		stop()
 		if err == nil {
 			return nil
@@ -184,6 +209,8 @@ func (p *Pool) fill(ctx context.Context, s *slot) error {
 		return err
 	}
 	p.started.Add(1)
+	p.usage.follow(c)
+	telemetry.ChildStarted(ctx)
 	s.child = c
 	return nil
 }
@@ -208,10 +235,12 @@ func (p *Pool) lost(ctx context.Context, s *slot, cause error, plan *scoring.Fil
 	log := p.cfg.Log.With("file", plan.Figures.Filename, "language", plan.Language, "pid", c.cmd.Process.Pid)
 	if isTimeout(cause) && !died {
 		p.late.Add(1)
-		log.Warn("token scoring ran out of its budget: the pull request has no figures", "budget", p.cfg.Budget)
+		ended(ctx, telemetry.ChildOutOfTime)
+		log.WarnContext(ctx, "token scoring ran out of its budget: the pull request has no figures", "budget", p.cfg.Budget)
 	} else {
 		p.crashed.Add(1)
-		log.Warn("a token-scoring child died: the pull request has no figures", "end", endOf(c.end), "error", cause)
+		ended(ctx, telemetry.ChildCrashed)
+		log.WarnContext(ctx, "a token-scoring child died: the pull request has no figures", "end", endOf(c.end), "error", cause)
 	}
 	return errIsolated
 }
@@ -226,6 +255,7 @@ func isTimeout(err error) bool {
 func (p *Pool) Close() error {
 	p.once.Do(func() {
 		close(p.closed)
+		p.unobserve()
 		var ends sync.WaitGroup
 		for range p.cfg.Children {
 			s := <-p.slots

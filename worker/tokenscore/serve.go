@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
@@ -75,6 +76,7 @@ type server struct {
 	in     *bufio.Reader
 	out    *bufio.Writer
 	scorer *scorer
+	watch  *stopwatch // nil when nobody records the pull request
 }
 
 // next reads one request and answers it.
@@ -90,7 +92,17 @@ func (s *server) next() error {
 	case frameWeights:
 		return s.scorer.setWeights(payload)
 	case frameBegin:
+		s.watch = nil
+		if len(payload) > 0 {
+			s.watch = &stopwatch{}
+		}
 		return s.answer(frameReady, nil)
+	case frameTimings:
+		timings, err := s.watch.encoded()
+		if err != nil {
+			return err
+		}
+		return s.answer(frameTimed, timings)
 	case frameLanguage:
 		return s.file(string(payload))
 	default:
@@ -108,7 +120,7 @@ func (s *server) file(language string) error {
 	if err != nil {
 		return err
 	}
-	figures, err := s.scorer.diff(language, base, head)
+	figures, err := s.watch.time(func() (scoring.Breakdown, error) { return s.scorer.diff(language, base, head) })
 	if err != nil {
 		return s.answer(frameFailed, []byte(err.Error()))
 	}
