@@ -11,6 +11,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/telemetry"
 )
 
 // miner is one evaluation under way. Its lists are filled in the order of the
@@ -101,6 +102,7 @@ type fetched struct {
 // not give is in the answer; an error is not its fault.
 func (m *miner) fetch(ctx context.Context, repository string, number int) (fetched, error) {
 	e := m.evaluator
+	ctx = telemetry.With(ctx, telemetry.Repository.String(repository), telemetry.PullRequest.Int(number))
 	if err := e.held.Acquire(ctx, 1); err != nil {
 		return fetched{}, fmt.Errorf("waiting to hold files: %w", err)
 	}
