@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -58,7 +59,7 @@ func Limit() []cli.Flag {
 		},
 		&cli.IntFlag{
 			Name: "limit-requests", Category: GroupLimit, Sources: Env("limit-requests"), Value: 50,
-			Usage: "requests that the mirror allows this egress in one window; lower where others send from the same IP",
+			Usage:     "requests that the mirror allows this egress in one window; lower where others send from the same IP",
 			Validator: atLeastOne,
 		},
 		&cli.DurationFlag{
@@ -82,6 +83,24 @@ func Seeing() []cli.Flag {
 		&cli.StringFlag{
 			Name: "log-level", Category: GroupSeeing, Sources: Env("log-level"), Value: "info",
 			Usage: "debug, info, warn or error", Validator: func(s string) error { return new(slog.Level).UnmarshalText([]byte(s)) },
+		},
+	}
+}
+
+// Listen is the flag of processes that others look at.
+func Listen() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "listen", Category: GroupSeeing, Sources: Env("listen"),
+			Usage: "`ADDRESS` of /metrics, /healthz and /readyz, such as :9464; empty for none", Validator: func(s string) error {
+				if s == "" {
+					return nil
+				}
+				if _, _, err := net.SplitHostPort(s); err != nil {
+					return fmt.Errorf("%q: want host:port or :port", s)
+				}
+				return nil
+			},
 		},
 	}
 }

@@ -2,15 +2,19 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/urfave/cli/v3"
 	"golang.org/x/term"
 
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/health"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -28,10 +32,15 @@ func Logger(c *cli.Command, w *os.File) (*slog.Logger, error) {
 	return log, nil
 }
 
-// Telemetry sets up traces as the environment says, and returns what flushes
-// them at the end.
+// Telemetry sets up traces and metrics as the environment says, and returns
+// what flushes them at the end. A collector that does not take them is logged;
+// it is no failure of the work.
 func Telemetry(ctx context.Context, service, instance string) (func() error, error) {
-	shutdown, err := telemetry.Setup(ctx, telemetry.Config{Service: service, Instance: instance})
+	return setUp(ctx, telemetry.Config{Service: service, Instance: instance})
+}
+
+func setUp(ctx context.Context, cfg telemetry.Config) (func() error, error) {
+	shutdown, err := telemetry.Setup(ctx, cfg)
 	if err != nil {
 		return nil, command.UsageError{Err: err}
 	}
@@ -39,8 +48,85 @@ func Telemetry(ctx context.Context, service, instance string) (func() error, err
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 		defer cancel()
 		if err := shutdown(ctx); err != nil {
-			return fmt.Errorf("flushing the traces: %w", err)
+			slog.WarnContext(ctx, "the last traces or metrics did not leave", "error", telemetry.Scrub(err.Error()))
 		}
 		return nil
 	}, nil
+}
+
+// Seeing is what lets others see a process: telemetry and, with --listen, the
+// pages of health and metrics.
+type Seeing struct {
+	*health.Server // nil without --listen
+
+	flush func() error
+	stops []func()
+}
+
+// errStopping is why a process that drains is not ready.
+var errStopping = errors.New("stopping")
+
+// See sets up telemetry as the environment says, and the pages on --listen.
+// parts, beside NATS and Redis, must be Set before the process is ready.
+func See(ctx context.Context, c *cli.Command, service, instance string, log *slog.Logger, parts ...string) (*Seeing, error) {
+	cfg := telemetry.Config{Service: service, Instance: instance, Log: log}
+	addr := c.String("listen")
+	var pages http.Handler
+	if addr != "" {
+		cfg.Metrics = prometheus.NewRegistry()
+		pages = telemetry.Pages(cfg.Metrics)
+	}
+	flush, err := setUp(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Seeing{flush: flush}
+	if addr == "" {
+		return s, nil
+	}
+	if s.Server, err = health.Listen(ctx, addr, pages, log, append(parts, "nats", "redis")...); err != nil {
+		return nil, errors.Join(command.Usage("--listen: %w", err), flush())
+	}
+	s.Set("process", func(context.Context) error {
+		if ctx.Err() != nil {
+			return errStopping
+		}
+		return nil
+	})
+	log.InfoContext(ctx, "health and metrics", "address", s.Addr())
+	return s, nil
+}
+
+// Follow makes the fleet's servers parts of readiness. queue adds the age and
+// size of the queue to the metrics: it is for producers, one look a reading.
+func (s *Seeing) Follow(f *Fleet, queue bool) {
+	s.Set("nats", f.natsAnswers)
+	s.Set("redis", func(ctx context.Context) error {
+		if err := f.redis.Ping(ctx).Err(); err != nil {
+			return fmt.Errorf("redis does not answer: %w", err)
+		}
+		return nil
+	})
+	if queue {
+		s.stops = append(s.stops, telemetry.ObserveQueue(func(ctx context.Context) (telemetry.Queue, error) {
+			q, err := f.Bus.Queue(ctx)
+			return telemetry.Queue{Messages: q.Messages, Oldest: q.Oldest}, err
+		}))
+	}
+}
+
+func (f *Fleet) natsAnswers(ctx context.Context) error {
+	if !f.nc.IsConnected() {
+		return errors.New("not connected")
+	}
+	_, err := f.Bus.Queue(ctx)
+	return err
+}
+
+// Close stops the pages and sends what is left of the telemetry.
+func (s *Seeing) Close() error {
+	for _, stop := range s.stops {
+		stop()
+	}
+	return errors.Join(s.Server.Close(), s.flush())
 }

@@ -24,6 +24,7 @@ var arrows = []arrow{
 		[]string{"shared/scoring", "shared/job", "shared/telemetry", "shared/mirror"},
 	},
 	{"shared/jobstream", "it carries jobs, records and evaluations", []string{"shared/job", "shared/scoring", "shared/telemetry"}},
+	{"shared/health", "it serves checks that others bring", nil},
 	{"shared/local", "servers know no product", nil},
 	{
 		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",
@@ -32,7 +33,7 @@ var arrows = []arrow{
 	{"shared/command", "flags and exit codes know nobody", nil},
 	{
 		"shared/fleet", "the wiring that producer and worker have in common",
-		[]string{"shared/command", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/telemetry"},
+		[]string{"shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/telemetry"},
 	},
 	{"shared/house", "it reads the others as text", nil},
 	{

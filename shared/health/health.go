@@ -1,0 +1,151 @@
+package health
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// checkTime bounds one check: whoever asks is a probe with a time-out of its
+// own, of a second by default.
+const checkTime = 900 * time.Millisecond
+
+// Check says why a part cannot do its work now, nil when it can.
+type Check func(context.Context) error
+
+// errStarting is the state of a part that was named and is not there yet.
+var errStarting = errors.New("not there yet")
+
+// Server serves one process's pages.
+type Server struct {
+	http     *http.Server
+	listener net.Listener
+	done     chan struct{}
+	log      *slog.Logger
+
+	mu     sync.Mutex
+	checks map[string]Check
+}
+
+// Listen serves on addr until Close; parts are what must be there before the
+// process can do work: each is not ready until Set. metrics may be nil.
+func Listen(ctx context.Context, addr string, metrics http.Handler, log *slog.Logger, parts ...string) (*Server, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", addr, err)
+	}
+	s := &Server{listener: listener, done: make(chan struct{}), log: log, checks: map[string]Check{}}
+	for _, part := range parts {
+		s.checks[part] = func(context.Context) error { return errStarting }
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", s.alive)
+	mux.HandleFunc("GET /readyz", s.ready)
+	if metrics != nil {
+		mux.Handle("GET /metrics", metrics)
+	}
+	s.http = &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go s.serve()
+	return s, nil
+}
+
+func (s *Server) serve() {
+	defer close(s.done)
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error("health and metrics are not served any more", "error", err)
+	}
+}
+
+// Addr is where it listens. A Server that is nil listens nowhere.
+func (s *Server) Addr() string {
+	if s == nil {
+		return ""
+	}
+	return s.listener.Addr().String()
+}
+
+// Set says how a part is checked from here on.
+func (s *Server) Set(part string, check Check) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.checks[part] = check
+}
+
+// Close ends all requests and waits for the listener's goroutine.
+func (s *Server) Close() error {
+	if s == nil {
+		return nil
+	}
+	err := s.http.Close()
+	<-s.done
+	if err != nil {
+		return fmt.Errorf("closing the pages of health and metrics: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) alive(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, map[string]string{"status": "alive"})
+}
+
+// Readiness is what /readyz answers.
+type Readiness struct {
+	Ready bool `json:"ready"`
+	// Parts are "ok", or why the part cannot do its work.
+	Parts map[string]string `json:"parts"`
+}
+
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	now := s.look(r.Context())
+	status := http.StatusOK
+	if !now.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	answer(w, status, now)
+}
+
+// look runs all checks at once.
+func (s *Server) look(ctx context.Context) Readiness {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	s.mu.Lock()
+	checks := maps.Clone(s.checks)
+	s.mu.Unlock()
+	now := Readiness{Ready: true, Parts: map[string]string{}}
+	var (
+		mu   sync.Mutex
+		wait sync.WaitGroup
+	)
+	for part, check := range checks {
+		wait.Go(func() {
+			err := check(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			now.Parts[part] = "ok"
+			if err != nil {
+				now.Ready, now.Parts[part] = false, err.Error()
+			}
+		})
+	}
+	wait.Wait()
+	return now
+}
+
+func answer(w http.ResponseWriter, status int, what any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(what) // whoever asked has gone
+}

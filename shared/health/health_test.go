@@ -1,0 +1,103 @@
+package health_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"mirrorfleet/shared/health"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func setup(t *testing.T, parts ...string) *health.Server {
+	t.Helper()
+	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") })
+	s, err := health.Listen(t.Context(), "127.0.0.1:0", metrics, quiet, parts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func get(t *testing.T, s *health.Server, path string) (int, string) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Get("http://" + s.Addr() + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+// Ready is only who has all parts; whoever is not says why, part by part, and
+// is alive all the while.
+func TestReadyWithReasons(t *testing.T) {
+	t.Parallel()
+	s := setup(t, "nats", "redis")
+	ok := func(context.Context) error { return nil }
+	hangs := func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }
+	for _, step := range []struct {
+		name, part string
+		check      health.Check
+		status     int
+		want       map[string]string
+	}{
+		{"one part is there", "nats", ok, 503, map[string]string{"nats": "ok", "redis": "not there yet"}},
+		{"both are", "redis", ok, 200, map[string]string{"nats": "ok", "redis": "ok"}},
+		{"one fails", "redis", func(context.Context) error { return errors.New("refused") }, 503, map[string]string{"nats": "ok", "redis": "refused"}},
+		{"one hangs", "redis", hangs, 503, map[string]string{"nats": "ok", "redis": "context deadline exceeded"}},
+		{"it is back", "redis", ok, 200, map[string]string{"nats": "ok", "redis": "ok"}},
+	} {
+		s.Set(step.part, step.check)
+		status, body := get(t, s, "/readyz")
+		var got health.Readiness
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
+			t.Fatalf("%s: %v in %q", step.name, err, body)
+		}
+		if status != step.status || got.Ready != (step.status == 200) {
+			t.Errorf("%s: got %d, ready %v, want %d", step.name, status, got.Ready, step.status)
+		}
+		if diff := cmp.Diff(step.want, got.Parts); diff != "" {
+			t.Errorf("%s: parts (-want +got):\n%s", step.name, diff)
+		}
+		if status, _ := get(t, s, "/healthz"); status != 200 {
+			t.Errorf("%s: /healthz is %d, want 200", step.name, status)
+		}
+	}
+	if status, body := get(t, s, "/metrics"); status != 200 || body != "up 1\n" {
+		t.Errorf("/metrics: got %d %q", status, body)
+	}
+}
+
+func TestAnAddressInUseIsAnError(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	if _, err := health.Listen(t.Context(), s.Addr(), nil, quiet); err == nil {
+		t.Error("a second listener on one address was taken, want an error")
+	}
+	var off *health.Server
+	off.Set("nats", nil)
+	if off.Addr() != "" || off.Close() != nil {
+		t.Error("a server that is off does something")
+	}
+}
