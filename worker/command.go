@@ -37,7 +37,7 @@ func newCommand() *cli.Command {
 func flags() []cli.Flag {
 	all := append(command.Servers(), command.Limit()...)
 	all = append(all, command.Mirror()...)
-	return append(append(all, workFlags()...), command.Seeing()...)
+	return append(append(append(all, workFlags()...), command.Seeing()...), command.Listen()...)
 }
 
 func workFlags() []cli.Flag {

@@ -32,15 +32,14 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	log = log.With("worker", name)
-	shutdown, err := fleet.Telemetry(ctx, "worker", name)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	seeing, err := fleet.See(ctx, c, "worker", name, log, "grammars")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, shutdown()) }()
+	defer func() { err = errors.Join(err, seeing.Close()) }()
 	if c.Bool("exit-with-stdin") {
-		var stop context.CancelFunc
-		ctx, stop = context.WithCancel(ctx)
-		defer stop()
 		go untilEnd(os.Stdin, stop) // ends with the process: nothing else reads standard input
 	}
 
@@ -49,11 +48,13 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, scorer.Close()) }()
+	seeing.Set("grammars", scorer.Usable)
 	f, err := fleet.Open(ctx, fleet.FromFlags(c, name, log))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	seeing.Follow(f, false)
 	client, err := f.Mirror(c.String("mirror"))
 	if err != nil {
 		return err
