@@ -7,6 +7,8 @@ GO        ?= go
 PYTHON    ?= python3
 # More arguments for the round, such as ARGS="--json" or ARGS="--world case:FILE".
 ARGS      ?=
+# TRACE=1 sends the round's traces to a collector on this machine.
+TRACE     ?=
 # golangci-lint is a tool of its own, not a dependency: built at this version.
 LINT_VERSION := v2.15.0
 
@@ -17,8 +19,8 @@ help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: round
-round: build ## run one scoring round on this machine: make round [ARGS="--world git:DIR"]
-	@$(BIN)/producer run --local $(ARGS)
+round: build ## run one scoring round on this machine: make round [TRACE=1] [ARGS="--world git:DIR"]
+	@$(BIN)/producer run --local $(if $(filter-out 0,$(TRACE)),--trace) $(ARGS)
 
 .PHONY: build
 build: tools grammars ## build the commands and the grammars into bin/

@@ -33,6 +33,7 @@ func (s *session) connect(ctx context.Context) error {
 		return err
 	}
 	s.onClose(s.wire.Close)
+	s.seeing.Follow(s.wire, true)
 	s.servers = cfg
 	return nil
 }
@@ -70,6 +71,7 @@ func (s *session) startWorkers(ctx context.Context, m job.Manifest) error {
 		"--limit-requests", fmt.Sprint(s.servers.Limit.Limit), "--limit-window", s.servers.Limit.Window.String(),
 		"--limit-horizon", s.servers.Limit.Horizon.String(), "--limit-rate", fmt.Sprint(s.servers.Limit.Rate),
 		"--log-level", s.flags.String("log-level"), "--grace", localGrace.String(),
+		"--listen", "", // the address of this process is none for several
 	}
 	started, err := startWorkers(ctx, s.log, s.options.state, s.options.workers, args...)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -33,7 +34,7 @@ func runCommand() *cli.Command {
 			"  producer run --local --world git:../chi,../cobra --workers 4\n" +
 			"  producer run --local --mirror https://mirror.gittensor.io --miners miners.json --registry master_repositories.json\n" +
 			"  producer run --nats nats://nats:4222 --redis redis://redis:6379/0 --miners miners.json --registry master_repositories.json",
-		Flags:  append(flags, command.Seeing()...),
+		Flags:  append(append(append(flags, command.Seeing()...), command.Listen()...), traceFlags()...),
 		Action: run,
 	}
 }
@@ -146,10 +147,24 @@ func (o options) check(c *cli.Command) error {
 	case o.world == "" && o.resume == "" && (o.files.miners == "" || o.files.registry == ""):
 		return command.Usage("--miners and --registry are required, or --local with a --world")
 	}
-	if u, err := url.Parse(o.mirror); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return command.Usage("--mirror %q: want a URL such as %s", o.mirror, command.DefaultMirror)
+	u, err := url.Parse(o.mirror)
+	switch {
+	case err != nil: // it may hold a password: the error repeats it
+		return command.Usage("--mirror cannot be read: want a URL such as %s", command.DefaultMirror)
+	case u.User != nil:
+		return command.Usage("--mirror %s://%s: leave out the credentials, the mirror takes none", u.Scheme, u.Host)
+	case u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		return command.Usage("--mirror %q: want a URL such as %s", afterAt(o.mirror), command.DefaultMirror)
 	}
 	return nil
+}
+
+// afterAt leaves out what may be credentials.
+func afterAt(address string) string {
+	if _, after, found := strings.Cut(address, "@"); found {
+		return after
+	}
+	return address
 }
 
 // read reads the round's inputs; what is wrong with their content is the

@@ -35,14 +35,19 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	shutdown, err := fleet.Telemetry(ctx, "producer", "")
+	tracing, err := newTracing(ctx, c, log, os.Stderr)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, shutdown()) }()
+	seeing, err := fleet.See(ctx, c, "producer", "", log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, seeing.Close()) }()
 
-	s := &session{options: o, flags: c, log: log}
+	s := &session{options: o, flags: c, log: log, seeing: seeing, tracing: tracing}
 	defer func() { err = errors.Join(err, s.close()) }()
+	defer tracing.ended()
 	result, err := s.round(ctx)
 	if err != nil {
 		return s.explain(ctx, err)
@@ -61,6 +66,8 @@ type session struct {
 	options options
 	flags   *cli.Command
 	log     *slog.Logger
+	seeing  *fleet.Seeing
+	tracing *tracing
 
 	wire      *fleet.Fleet
 	servers   fleet.Config
@@ -227,7 +234,7 @@ func (s *session) follow(ctx context.Context, m job.Manifest) (round.Result, err
 	width, _, err := term.GetSize(int(os.Stderr.Fd()))
 	terminal := err == nil
 	d := newDisplay(os.Stderr, terminal, width, m.Round, s.limitUse)
-	runner, err := round.New(round.Config{Bus: s.wire.Bus, Mirror: s.mirror, Progress: d.update, Log: s.log})
+	runner, err := round.New(round.Config{Bus: s.wire.Bus, Mirror: s.mirror, Progress: d.update, Traced: s.tracing.begun, Log: s.log})
 	if err != nil {
 		return round.Result{}, err
 	}

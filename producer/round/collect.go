@@ -21,7 +21,7 @@ func (r *Runner) collect(ctx context.Context, round string, jobs int, into tally
 	}
 	for record := range changes {
 		into[record.UID] = record
-		r.cfg.Progress(into.progress())
+		r.see(ctx, record, into.progress())
 		if into.ended(jobs) {
 			return nil
 		}

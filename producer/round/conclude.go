@@ -22,6 +22,7 @@ const firstRevision = 1
 func (r *Runner) conclude(ctx context.Context, m job.Manifest, records tally) (Result, error) {
 	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanConclude)
 	defer span.End()
+	telemetry.RoundIs(ctx, telemetry.RoundConcluding)
 	registry, err := scoring.ParseRegistry(m.Registry)
 	if err != nil {
 		return Result{}, fmt.Errorf("registry of the manifest: %w", err)

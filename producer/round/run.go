@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/job"
@@ -23,11 +22,17 @@ type Config struct {
 	Mirror *mirror.Client
 	// Progress is called with each change, from one goroutine; may be nil.
 	Progress func(Progress)
-	Log      *slog.Logger
+	// Traced is called with the id of the round's trace when there is one; may
+	// be nil.
+	Traced func(id string)
+	Log    *slog.Logger
 }
 
 // Runner runs rounds.
-type Runner struct{ cfg Config }
+type Runner struct {
+	cfg   Config
+	roots *roots
+}
 
 // New returns a Runner.
 func New(cfg Config) (*Runner, error) {
@@ -40,12 +45,16 @@ func New(cfg Config) (*Runner, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}
 	}
-	return &Runner{cfg}, nil
+	if cfg.Traced == nil {
+		cfg.Traced = func(string) {}
+	}
+	return &Runner{cfg: cfg, roots: &roots{}}, nil
 }
 
 // Start writes a round's manifest and then runs the round. A round of that
 // name must not exist.
 func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
+	ctx, m.Trace = telemetry.NewRound(ctx)
 	if err := r.cfg.Bus.CreateManifest(ctx, m); err != nil {
 		return Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
 	}
@@ -69,10 +78,17 @@ func (r *Runner) Resume(ctx context.Context, round string) (Result, error) {
 	return r.run(ctx, m)
 }
 
-func (r *Runner) run(ctx context.Context, m job.Manifest) (Result, error) {
-	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanRound,
-		trace.WithAttributes(telemetry.RoundID.String(m.Round)))
-	defer span.End()
+func (r *Runner) run(ctx context.Context, m job.Manifest) (result Result, err error) {
+	ctx, span := telemetry.StartRound(ctx, m.Round, m.Trace)
+	began := time.Now()
+	defer func() {
+		r.roots.stop(m.Round)
+		measured(ctx, began, result, err)
+		telemetry.End(span, err)
+	}()
+	if id := telemetry.TraceID(ctx); span.IsRecording() {
+		r.cfg.Traced(id)
+	}
 	if err := r.snapshot(ctx, m.Round); err != nil {
 		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
@@ -81,7 +97,7 @@ func (r *Runner) run(ctx context.Context, m job.Manifest) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
-	result, err := r.conclude(ctx, m, records)
+	result, err = r.conclude(ctx, m, records)
 	if err != nil {
 		return Result{}, fmt.Errorf("concluding round %s: %w", m.Round, err)
 	}
@@ -109,7 +125,7 @@ func (r *Runner) settleAll(ctx context.Context, m job.Manifest, jobs []job.Job) 
 		defer cancel() // nothing is outstanding: the others may stop
 		return r.collect(ctx, m.Round, len(jobs), records)
 	})
-	group.Go(func() error { return r.publish(ctx, jobs) })
+	group.Go(func() error { return r.publish(ctx, jobs, m.PlannedAt) })
 	group.Go(func() error {
 		err := r.cfg.Bus.ConsumeExhausted(ctx, r.exhausted)
 		if ctx.Err() == nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,6 +79,9 @@ func Setup(ctx context.Context, cfg Config) (shutdown func(context.Context) erro
 	}, nil
 }
 
+// tracing says that Setup records traces.
+var tracing atomic.Bool //nolint:gochecknoglobals // as OpenTelemetry's own provider
+
 func nothing(context.Context) error { return nil }
 
 func (env settings) setupTraces(ctx context.Context, cfg Config, complain func(error)) (func(context.Context) error, error) {
@@ -98,10 +102,12 @@ func (env settings) setupTraces(ctx context.Context, cfg Config, complain func(e
 	provider := trace.NewTracerProvider(trace.WithSpanProcessor(Identify()), trace.WithSpanProcessor(processor),
 		trace.WithSampler(recordAll{env.sampler()}), trace.WithIDGenerator(ids{}), trace.WithResource(cfg.resource()))
 	otel.SetTracerProvider(provider)
+	tracing.Store(true)
 	var once sync.Once
 	return func(ctx context.Context) error {
 		var err error
 		once.Do(func() {
+			tracing.Store(false)
 			// With a context that has ended the provider would leave the batcher running.
 			err = errors.Join(processor.Shutdown(ctx), provider.Shutdown(ctx))
 		})

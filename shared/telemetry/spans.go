@@ -31,47 +31,54 @@ func (j Job) attributes() []attribute.KeyValue {
 	return known
 }
 
-// JobTrace says how a job's trace is opened.
-type JobTrace struct {
-	Job
-
-	// ID is the trace to go on with, as the job's record has it; "" opens one.
-	ID string
-	// Replays is the trace of what this job repeats, "" for none.
-	Replays string
-	// Since is when the job began, if that was earlier than now.
-	Since time.Time
+// NewRound gives a round that begins its trace, for its manifest; "" when
+// nothing is traced.
+func NewRound(ctx context.Context) (context.Context, string) {
+	if !tracing.Load() {
+		return ctx, ""
+	}
+	id, _ := ids{}.NewIDs(ctx)
+	return inTrace(ctx, id), id.String()
 }
 
-// StartRound opens the trace of a round. It is kept whatever the sampling:
-// there is one in two hours, and it leads to all others. earlier is the trace
-// of a producer that began the same round, "" for none.
-func StartRound(ctx context.Context, round, earlier string) (context.Context, trace.Span) {
+// StartRound opens a round's span: the root of the trace that NewRound gave, or
+// below that root when another producer began the round. It is kept whatever
+// the sampling: there is one in two hours, and it leads to all others.
+func StartRound(ctx context.Context, round, id string) (context.Context, trace.Span) {
 	ctx = With(ctx, RoundID.String(round))
 	options := []trace.SpanStartOption{trace.WithNewRoot()}
-	if link := rootContext(earlier); link.IsValid() {
-		options = append(options, trace.WithLinks(trace.Link{SpanContext: link}))
+	given, _ := ctx.Value(traceKey{}).(trace.TraceID)
+	if former := rootContext(id); former.IsValid() && former.TraceID() != given {
+		ctx, options = trace.ContextWithRemoteSpanContext(ctx, former), nil
 	}
 	return otel.Tracer(Scope).Start(ctx, SpanRound, options...) //nolint:spancheck // the caller ends it
 }
 
 // StartJob opens the root span of one job's trace, linked to the span of ctx
-// (the round's) and to the trace that it replays. A trace of its own for each
-// job makes a round of 256 miners 256 readable traces and not one. The span is
-// ended by EndJob when the job has ended, or forgotten by Forget; LinkJob leads
-// from the round to it.
-func StartJob(ctx context.Context, j JobTrace) (context.Context, trace.Span) {
-	links := []trace.Link{trace.LinkFromContext(ctx)}
-	ctx = inTrace(With(ctx, j.attributes()...), rootContext(j.ID).TraceID())
-	options := []trace.SpanStartOption{trace.WithNewRoot()}
-	if !j.Since.IsZero() {
-		options = append(options, trace.WithTimestamp(j.Since))
+// (the round's). A trace of its own for each job makes a round of 256 miners
+// 256 readable traces and not one. id is the trace to go on with, as the job's
+// record has it, which began at since; "" opens a new one. The span is ended by
+// EndJob when the job has ended, or forgotten by Forget; LinkJob leads from the
+// round to it.
+func StartJob(ctx context.Context, j Job, id string, since time.Time) (context.Context, trace.Span) {
+	options := []trace.SpanStartOption{trace.WithNewRoot(), trace.WithLinks(trace.LinkFromContext(ctx))}
+	if id != "" && !since.IsZero() {
+		options = append(options, trace.WithTimestamp(since))
 	}
-	if former := rootContext(j.Replays); former.IsValid() {
-		links = append(links, trace.Link{SpanContext: former, Attributes: []attribute.KeyValue{Replays.String(j.Replays)}})
-		options = append(options, trace.WithAttributes(Replays.String(j.Replays), Kept.String(KeepReplay)))
+	ctx = inTrace(With(ctx, j.attributes()...), rootContext(id).TraceID())
+	return otel.Tracer(Scope).Start(ctx, SpanJob, options...) //nolint:spancheck // see above
+}
+
+// LinkReplay links the job's trace that ctx is in to the one that it replays,
+// and has it kept whatever the sampling. A trace that is not known is none.
+func LinkReplay(ctx context.Context, former string) {
+	link := rootContext(former)
+	if !link.IsValid() {
+		return
 	}
-	return otel.Tracer(Scope).Start(ctx, SpanJob, append(options, trace.WithLinks(links...))...) //nolint:spancheck // see above
+	span := trace.SpanFromContext(ctx)
+	span.AddLink(trace.Link{SpanContext: link, Attributes: []attribute.KeyValue{Replays.String(former)}})
+	span.SetAttributes(Replays.String(former), Kept.String(KeepReplay))
 }
 
 // LinkJob leaves a span in the trace of ctx, the round's, that leads to a job's.

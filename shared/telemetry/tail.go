@@ -22,7 +22,7 @@ type recordAll struct{ head trace.Sampler }
 
 func (r recordAll) ShouldSample(p trace.SamplingParameters) trace.SamplingResult {
 	result := r.head.ShouldSample(p)
-	if p.Name == SpanRound && !apitrace.SpanContextFromContext(p.ParentContext).IsValid() {
+	if p.Name == SpanRound {
 		result.Decision = trace.RecordAndSample
 	}
 	if result.Decision == trace.Drop {

@@ -1,0 +1,136 @@
+package round
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/telemetry"
+)
+
+// roots are the root spans of the jobs that this process follows. A job's root
+// spans its whole life, so that the trace says at its top how the job ended,
+// and so that what happens to the job decides whether its trace is kept.
+type roots struct {
+	mu   sync.Mutex
+	open map[followed]trace.Span
+}
+
+// followed names a job that is followed.
+type followed struct {
+	round string
+	uid   int
+}
+
+// begin opens the trace of a job.
+func (r *roots) begin(ctx context.Context, j job.Job) (context.Context, trace.Span) {
+	return telemetry.StartJob(ctx, traced(j), "", time.Time{})
+}
+
+// resume goes on with the trace of a job that another producer published, from
+// when it was planned.
+func (r *roots) resume(ctx context.Context, j job.Job, record job.Record, since time.Time) context.Context {
+	tracing, root := telemetry.StartJob(ctx, traced(j), record.Trace, since)
+	r.follow(ctx, j, root)
+	return tracing
+}
+
+func traced(j job.Job) telemetry.Job {
+	return telemetry.Job{Round: j.Round, UID: j.UID, GitHubID: j.GitHubID, Replay: j.Replay}
+}
+
+// follow keeps a job's root until it has ended. round is the context of the
+// round's own span, from which a link leads to it.
+func (r *roots) follow(round context.Context, j job.Job, root trace.Span) {
+	telemetry.LinkJob(round, traced(j), root)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open == nil {
+		r.open = map[followed]trace.Span{}
+	}
+	r.open[followed{j.Round, j.UID}] = root
+}
+
+// see ends the root of a job whose record has ended.
+func (r *roots) see(record job.Record) {
+	if !record.Phase.Ended() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := followed{record.Round, record.UID}
+	root, known := r.open[key]
+	if !known {
+		return
+	}
+	delete(r.open, key)
+	outcome, failure := telemetry.OutcomeDone, ""
+	switch {
+	case record.Phase == job.Failed:
+		outcome = telemetry.OutcomeFailed
+		if record.Failure != nil {
+			failure = record.Failure.Error
+		}
+	case record.Degraded:
+		outcome = telemetry.OutcomeDegraded
+	}
+	root.SetAttributes(telemetry.Failures.Int(record.Failures))
+	telemetry.EndJob(root, outcome, failure, kept(record))
+}
+
+// kept is why a job's trace is kept whatever the sampling, "" for no reason.
+// The workers that had the job decide by the same.
+func kept(r job.Record) string {
+	switch {
+	case r.Phase == job.Failed:
+		return telemetry.KeepFailed
+	case r.Degraded:
+		return telemetry.KeepDegraded
+	case r.Replay > 0:
+		return telemetry.KeepReplay
+	case r.Failures > 0 || r.Deliveries > 1:
+		return telemetry.KeepRetried
+	}
+	return ""
+}
+
+// stop lets the jobs of a round go that have not ended: whoever goes on with
+// the round goes on with their traces, and ends the same roots.
+func (r *roots) stop(round string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, root := range r.open {
+		if key.round == round {
+			telemetry.Forget(root)
+			delete(r.open, key)
+		}
+	}
+}
+
+// see tells whoever follows the round of one change.
+func (r *Runner) see(ctx context.Context, record job.Record, p Progress) {
+	r.roots.see(record)
+	telemetry.RoundProgressed(ctx, telemetry.RoundProgress{
+		Queued: p.Queued, Running: p.Running, Done: p.Done, Failed: p.Failed, Degraded: p.Degraded,
+	})
+	r.cfg.Progress(p)
+}
+
+// measured counts a round from its start in this process to its end.
+func measured(ctx context.Context, began time.Time, result Result, err error) {
+	telemetry.RoundIs(ctx, telemetry.RoundIdle)
+	outcome := telemetry.RoundComplete
+	switch {
+	case err != nil:
+		outcome = telemetry.RoundStopped
+	case !result.Complete:
+		outcome = telemetry.RoundIncomplete
+	default:
+		telemetry.RoundSucceeded(ctx, time.Now())
+	}
+	trace.SpanFromContext(ctx).SetAttributes(telemetry.RoundOutcome.String(outcome))
+	telemetry.RoundEnded(ctx, outcome, time.Since(began))
+}
