@@ -146,7 +146,7 @@ func (i *instruments) ofMirror(m *maker) {
 		metric.WithDescription("Answers of the mirror, decompressed."), metric.WithExplicitBucketBoundaries(bytesSizes...))
 	i.responseSize = made(m, size, err)
 	i.mirrorRetries = m.count(MetricMirrorRetries, "{retry}", "Tries after a request's first.")
-	i.breakerState = m.gauge(MetricBreakerState, "1", "1 for the state that the mirror's breaker is in.")
+	i.breakerState = m.gauge(MetricBreakerState, "{state}", "1 for the state that the mirror's breaker is in.")
 	i.breakerChanges = m.count(MetricBreakerChanges, "{change}", "Changes of the mirror's breaker, by the state it went to.")
 }
 
@@ -166,7 +166,7 @@ func (i *instruments) ofJobs(m *maker) {
 }
 
 func (i *instruments) ofRounds(m *maker) {
-	i.roundPhase = m.gauge(MetricRoundPhase, "1", "1 for the phase that the round is in.")
+	i.roundPhase = m.gauge(MetricRoundPhase, "{phase}", "1 for the phase that the round is in.")
 	i.roundJobs = m.gauge(MetricRoundJobs, "{job}", "Jobs of the round by phase.")
 	i.roundDegraded = m.gauge(MetricRoundDegraded, "{job}", "Done jobs of the round that lack an answer.")
 	i.roundDuration = m.seconds(MetricRoundDuration, "Rounds from their start in this process to their end.", secondsLong)

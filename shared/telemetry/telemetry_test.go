@@ -138,6 +138,11 @@ func TestWrongSettingsAreRefusedByName(t *testing.T) {
 		{"OTEL_TRACES_SAMPLER_ARG", "2", "0 to 1"},
 		{"OTEL_SDK_DISABLED", "yes", "true"},
 		{"OTEL_BSP_MAX_QUEUE_SIZE", "many", "positive"},
+		{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "collector:4318", "a URL"},
+		{"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "udp", "http/protobuf"},
+		{"OTEL_METRICS_EXPORTER", "statsd", "otlp"},
+		{"OTEL_METRIC_EXPORT_INTERVAL", "10s", "positive"},
+		{"OTEL_METRICS_EXEMPLAR_FILTER", "some", "trace_based"},
 	} {
 		t.Run(c.setting, func(t *testing.T) {
 			t.Setenv(c.setting, c.value)
