@@ -1,10 +1,8 @@
 package main_test
 
 import (
-	"compress/gzip"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,68 +12,21 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	"google.golang.org/protobuf/proto"
+	"time"
 
 	"mirrorfleet/shared/local"
 )
 
-// spans is an OTLP collector: a real receiver of the real protocol.
-type spans struct {
-	mu sync.Mutex
-	// traces holds the names of each trace's spans; miners says which miner a
-	// trace is about.
-	traces map[string][]string
-	miners map[string]string
-}
-
-func (s *spans) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body := io.Reader(r.Body)
-	if r.Header.Get("Content-Encoding") == "gzip" {
-		unpacked, err := gzip.NewReader(body)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		body = unpacked
-	}
-	data, err := io.ReadAll(body)
-	var request collector.ExportTraceServiceRequest
-	if err == nil {
-		err = proto.Unmarshal(data, &request)
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, resource := range request.GetResourceSpans() {
-		for _, scope := range resource.GetScopeSpans() {
-			for _, span := range scope.GetSpans() {
-				id := string(span.GetTraceId())
-				s.traces[id] = append(s.traces[id], span.GetName())
-				for _, a := range span.GetAttributes() {
-					if a.GetKey() == "miner.uid" {
-						s.miners[id] = a.GetValue().String()
-					}
-				}
-			}
-		}
-	}
-}
-
 // servers are NATS, Redis, a collector and a simulated mirror, each on its own
 // address, as an operator has them.
-func servers(t *testing.T) (nats, redis string, world simulated, seen *spans, env []string) {
+func servers(t *testing.T) (nats, redis string, world simulated, seen *collector, env []string) {
 	t.Helper()
 	started, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = started.Close() })
-	seen = &spans{traces: map[string][]string{}, miners: map[string]string{}}
+	seen = &collector{}
 	otlp := httptest.NewServer(seen)
 	t.Cleanup(otlp.Close)
 	world = simulate(t, "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"))
@@ -98,19 +49,61 @@ func simulate(t *testing.T, world string) simulated {
 	return simulated{fields["url"], fields["miners"], fields["registry"], fields["as_of"]}
 }
 
-// work is a worker started by hand; it takes jobs when this returns. The
-// returned function drains it.
-func work(t *testing.T, name string, env []string, args ...string) (stop func()) {
+// worker is a worker that was started by hand.
+type worker struct {
+	// pages is where it listens; "" if it does not.
+	pages  string
+	stderr *watched
+	stop   func()
+}
+
+// work starts a worker; it takes jobs when this returns. stop drains it.
+func work(t *testing.T, name string, env []string, args ...string) *worker {
 	t.Helper()
 	cmd := command(t, "worker", append([]string{"--name", name}, args...)...)
 	cmd.Env = append(cmd.Env, env...)
-	firstLine(t, cmd)
-	return sync.OnceFunc(func() {
+	w := &worker{stderr: &watched{want: "taking jobs", seen: make(chan struct{})}}
+	cmd.Stderr = w.stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v\n%s", name, err, w.stderr)
 		}
 	})
+	t.Cleanup(w.stop)
+	select {
+	case <-w.stderr.seen:
+	case <-time.After(time.Minute):
+		t.Fatalf("%s takes no jobs:\n%s", name, w.stderr)
+	}
+	if _, after, found := strings.Cut(w.stderr.String(), `"address":"`); found {
+		w.pages, _, _ = strings.Cut(after, `"`)
+	}
+	return w
+}
+
+// page reads one of a process's pages.
+func page(t *testing.T, address, path, accept string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", accept)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(data)
 }
 
 // The same code, started by hand on the same addresses; and every job is one
@@ -119,7 +112,8 @@ func TestStartedByHand(t *testing.T) {
 	t.Parallel()
 	nats, redis, world, seen, env := servers(t)
 	common := []string{"--nats", nats, "--redis", redis, "--mirror", world.url, "--egress", "by-hand", "--limit-horizon", "1s"}
-	stops := []func(){work(t, "first", env, common...), work(t, "second", env, common...)}
+	first := work(t, "first", env, append(common, "--listen", "127.0.0.1:0")...)
+	second := work(t, "second", env, common...)
 
 	args := append([]string{"run", "--json", "--miners", world.miners, "--registry", world.registry, "--as-of", world.asOf}, common...)
 	cmd := command(t, "producer", args...)
@@ -127,9 +121,12 @@ func TestStartedByHand(t *testing.T) {
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	stdout, err := cmd.Output()
-	for _, stop := range stops {
-		stop()
+	if status, body := page(t, first.pages, "/readyz", ""); status != http.StatusOK {
+		t.Errorf("/readyz of a worker that works: %d %s", status, body)
 	}
+	_, metrics := page(t, first.pages, "/metrics", "application/openmetrics-text")
+	first.stop()
+	second.stop()
 	if _, exited := err.(*exec.ExitError); err != nil && !exited { //nolint:errorlint // Output returns it as it is
 		t.Fatal(err)
 	}
@@ -138,21 +135,56 @@ func TestStartedByHand(t *testing.T) {
 		t.Errorf("planned %d, done %d\n%s", got.Planned, got.Done, stderr.String())
 	}
 	seen.check(t, got.Planned)
+	checkMetrics(t, metrics, seen)
 }
 
 // check wants a trace for each job, with the steps of its way.
-func (s *spans) check(t *testing.T, jobs int) {
+func (c *collector) check(t *testing.T, jobs int) {
 	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.miners) != jobs {
-		t.Errorf("%d traces name a miner, want one for each of %d jobs", len(s.miners), jobs)
+	roots := c.find("job")
+	if len(roots) != jobs {
+		t.Errorf("%d traces of jobs, want one for each of %d jobs", len(roots), jobs)
 	}
-	for _, id := range slices.Collect(maps.Keys(s.miners)) {
-		for _, want := range []string{"publish miner.job", "process miner.job", "evaluate", "permit", "mirror POST", "commit", "settle"} {
-			if !slices.ContainsFunc(s.traces[id], func(name string) bool { return strings.HasPrefix(name, want) }) {
-				t.Errorf("the trace of miner %s has no %q: %v", s.miners[id], want, s.traces[id])
+	for _, root := range roots {
+		for _, want := range []string{"publish miner.job", "process miner.job", "evaluate", "permit", "POST ", "commit", "settle miner.job"} {
+			if !slices.ContainsFunc(c.find(""), func(s *seenSpan) bool { return s.trace == root.trace && strings.HasPrefix(s.GetName(), want) }) {
+				t.Errorf("the trace of miner %s has no %q", root.attrs["miner.uid"], want)
 			}
+		}
+	}
+}
+
+// checkMetrics wants what a worker and a producer count, on the page and by
+// OTLP, with exemplars that lead to traces.
+func checkMetrics(t *testing.T, pageOfWorker string, seen *collector) {
+	t.Helper()
+	for _, want := range []string{
+		`http_client_request_duration_seconds_count{http_request_method="POST",http_response_status_code="200",server_address="127.0.0.1",url_template="/api/v1/miners/{github_id}/pulls"}`,
+		"http_client_response_body_size_bytes_sum{",
+		`mirrorfleet_mirror_breaker_state{mirror_breaker_state="closed"} 1`,
+		`mirrorfleet_job_outcomes_total{job_outcome="done"}`,
+		`mirrorfleet_job_lease_losses_total 0`,
+		"messaging_client_consumed_messages_total{", "messaging_process_duration_seconds_bucket{", "mirrorfleet_job_queue_wait_seconds_sum{",
+		`mirrorfleet_score_files_total{score_language=`, "mirrorfleet_score_bytes_total{", "mirrorfleet_score_cpu_time_seconds_total ",
+		"mirrorfleet_score_child_starts_total ", "mirrorfleet_score_duration_seconds_count ",
+		`mirrorfleet_telemetry_spans_dropped_total{drop_reason="queue_full"} 0`, "go_goroutines ", "process_cpu_seconds_total ",
+	} {
+		if !strings.Contains(pageOfWorker, want) {
+			t.Errorf("the worker's metrics have no %s", want)
+		}
+	}
+	if !strings.Contains(pageOfWorker, `trace_id="`) {
+		t.Error("the worker's metrics have no exemplar")
+	}
+	if t.Failed() {
+		t.Log(pageOfWorker)
+	}
+	for _, want := range []string{
+		"messaging.client.sent.messages", "mirrorfleet.round.phase", "mirrorfleet.round.jobs", "mirrorfleet.round.degraded",
+		"mirrorfleet.round.duration", "mirrorfleet.mirror.breaker.state", "mirrorfleet.job.outcomes",
+	} {
+		if seen.metric(want) == "" {
+			t.Errorf("the collector got no metric %s", want)
 		}
 	}
 }

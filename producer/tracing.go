@@ -35,15 +35,18 @@ func traceFlags() []cli.Flag {
 		},
 		&cli.StringFlag{
 			Name: "jaeger", Category: command.GroupSeeing, Sources: command.Env("jaeger"), Value: "http://localhost:16686",
-			Usage: "base `URL` of Jaeger's pages, for links to traces", Validator: func(s string) error {
-				u, err := url.Parse(s)
-				if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
-					return fmt.Errorf("want a URL such as http://localhost:16686, without credentials")
-				}
-				return nil
-			},
+			Usage: "base `URL` of Jaeger's pages, for links to traces",
 		},
 	}
+}
+
+// jaegerURL checks the setting here, where an error need not repeat it.
+func jaegerURL(address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
+		return "", command.Usage("--jaeger: want a URL such as http://localhost:16686, without credentials")
+	}
+	return strings.TrimRight(address, "/"), nil
 }
 
 // tracing is what --trace adds to a round. It is nil without the flag.
@@ -56,8 +59,9 @@ type tracing struct {
 // newTracing sets what the environment leaves open. A collector that does not
 // listen costs the traces and not the round.
 func newTracing(ctx context.Context, c *cli.Command, log *slog.Logger, out io.Writer) (*tracing, error) {
-	if !c.Bool("trace") {
-		return nil, nil //nolint:nilnil // no tracing is none
+	jaeger, err := jaegerURL(c.String("jaeger"))
+	if err != nil || !c.Bool("trace") {
+		return nil, err
 	}
 	collector, set := "", ""
 	for _, set = range []string{tracesEndpointSetting, endpointSetting} {
@@ -76,7 +80,7 @@ func newTracing(ctx context.Context, c *cli.Command, log *slog.Logger, out io.Wr
 		log.WarnContext(ctx, "--trace: no collector listens, the round goes on without traces: "+
 			"start one (Jaeger has one: jaeger-all-in-one), or name it with "+endpointSetting, "error", err)
 	}
-	return &tracing{out: out, jaeger: strings.TrimRight(c.String("jaeger"), "/")}, nil
+	return &tracing{out: out, jaeger: jaeger}, nil
 }
 
 // listens says whether somebody takes connections where the URL points.

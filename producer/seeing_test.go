@@ -1,0 +1,579 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/redis/go-redis/v9"
+	traces "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/mirrorsim"
+)
+
+// planted is an access token in every place where one could be: it must come
+// out nowhere.
+const planted = "ghp_0123456789PLANTED0123456789abcdefghij"
+
+// seeing is a round with all kinds of jobs, seen from outside: miner 1 goes
+// well, 2 needs a second attempt, 3 is dead.
+type seeing struct {
+	collector      *collector
+	nats, redis    string // with credentials
+	worker         *worker
+	metrics        string
+	stdout, stderr string
+	round          string
+}
+
+// see runs the round with none of its traces sampled, so that those which are
+// seen were kept for what happened.
+func see(t *testing.T) *seeing {
+	t.Helper()
+	started, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = started.Close() })
+	s := &seeing{
+		collector: &collector{}, redis: guardedRedis(t),
+		nats: strings.Replace(started.NATSURL(), "nats://", "nats://operator:"+planted+"@", 1),
+	}
+	otlp := httptest.NewServer(s.collector)
+	t.Cleanup(otlp.Close)
+	mirror := echoing(t)
+	dir := t.TempDir()
+	miners, registry := filepath.Join(dir, "miners.json"), filepath.Join(dir, "registry.json")
+	write(t, miners, `[{"uid": 1, "hotkey": "h1", "github_id": "101"}, {"uid": 2, "hotkey": "h2", "github_id": "102"}, {"uid": 3, "hotkey": "h3", "github_id": "103"}]`)
+	write(t, registry, `{"a/b": {"emission_share": 0.5}}`)
+	env := []string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL, "OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=0",
+		"OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20" + planted, "GITHUB_TOKEN=" + planted, "MIRRORFLEET_TOKEN=" + planted,
+	}
+	common := []string{"--nats", s.nats, "--redis", s.redis, "--mirror", mirror, "--egress", "seeing", "--limit-horizon", "1s", "--log-level", "debug"}
+	s.worker = work(t, "seer", env, append(common, "--listen", "127.0.0.1:0")...)
+	cmd := command(t, "producer", append([]string{
+		"run", "--json", "--miners", miners, "--registry", registry, "--as-of", seenAt.Format(time.RFC3339),
+	}, common...)...)
+	cmd.Env = append(cmd.Env, env...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdout, err := cmd.Output()
+	s.stdout, s.stderr = string(stdout), stderr.String()
+	if code := cmd.ProcessState.ExitCode(); code != 1 { // concluded, with a dead letter
+		t.Fatalf("the round: exit %d, %v, want 1\n%s", code, err, s.stderr)
+	}
+	_, s.metrics = page(t, s.worker.pages, "/metrics", "")
+	s.worker.stop()
+	s.round = decode(t, ended{1, s.stdout, s.stderr}).Round
+	return s
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// seenAt is the round's instant.
+var seenAt = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// echoing is a simulated mirror that says the planted token wherever an answer
+// is malformed: in an item, in the body of a refusal.
+func echoing(t *testing.T) string {
+	t.Helper()
+	w := mirrorsim.NewWorld("seeing", seenAt)
+	w.Registry = []byte(`{"a/b": {"emission_share": 0.5}}`)
+	for n, github := range []string{1: "101", 2: "102"} {
+		if github == "" {
+			continue
+		}
+		created := seenAt.Add(-time.Duration(n) * time.Hour)
+		merged, main, text := created.Add(time.Minute), "main", fmt.Sprintf("package p\n\nfunc f(x int) int { return x + %d }\n", n)
+		w.AddPull(github, mirrorsim.Pull{
+			RepoFullName: "A/B", Number: n, Title: "one", State: "MERGED", AuthorGitHubID: github, AuthorLogin: "m" + github,
+			CreatedAt: created, MergedAt: &merged, BaseRef: &main, DefaultBranch: &main, ScoringDataStored: true,
+		})
+		w.AddFiles(mirrorsim.Files{RepoFullName: "a/b", Number: n, ScoringDataStored: true, Files: []mirrorsim.File{
+			{Filename: "p.go", Status: "added", Additions: 3, Changes: 3, HeadContent: &text},
+		}})
+	}
+	w.AddRawPull("101", "a/b", 60, seenAt.Add(-2*time.Hour), []byte(`{"repo_full_name": "a/b", "pr_number": 60, "created_at": "`+planted+`"}`))
+	server, err := mirrorsim.Start(t.Context(), mirrorsim.Config{World: w})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	if err := server.FailFirst("files:a/b#2", 3, "503"); err != nil { // all tries of the first attempt
+		t.Fatal(err)
+	}
+	behind, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/miners/103/pulls" {
+			http.Error(w, "no such miner; you sent Authorization: Bearer "+planted, http.StatusNotFound)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	return front.URL
+}
+
+// guardedRedis is a redis-server that asks for the planted token.
+func guardedRedis(t *testing.T) string {
+	t.Helper()
+	for range 5 { // somebody else may take a free port before the server does
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ := net.SplitHostPort(listener.Addr().String())
+		_ = listener.Close()
+		cmd := exec.CommandContext(t.Context(), "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+			"--requirepass", planted)
+		cmd.Dir = t.TempDir()
+		if err := cmd.Start(); err != nil {
+			t.Fatalf("this test needs redis-server (apt-get install redis-server): %v", err)
+		}
+		done := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(done) }()
+		t.Cleanup(func() { _ = cmd.Process.Kill(); <-done })
+		if answers(t, "127.0.0.1:"+port, done) {
+			return "redis://:" + planted + "@127.0.0.1:" + port + "/0"
+		}
+	}
+	t.Fatal("redis-server does not start on any of five free ports")
+	return ""
+}
+
+// answers waits until somebody listens at address, or its process has ended.
+func answers(t *testing.T, address string, done <-chan struct{}) bool {
+	t.Helper()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			_ = conn.Close()
+			return true
+		}
+		select {
+		case <-done:
+			return false
+		case <-ticker.C:
+		}
+	}
+}
+
+// A round with a retry and a dead letter, as a real collector has it: the tree
+// of each, its links and its attributes, and the same ids in the logs. Nothing
+// of it was sampled at its start: these traces were kept for what happened, in
+// all processes, and the one that went well was not. And the planted token is
+// in nothing that came out.
+func TestTheTraceTellsWhatHappened(t *testing.T) {
+	t.Parallel()
+	s := see(t)
+	t.Run("retried", func(t *testing.T) { t.Parallel(); s.retried(t) })
+	t.Run("dead", func(t *testing.T) { t.Parallel(); s.dead(t) })
+	t.Run("links", func(t *testing.T) { t.Parallel(); s.links(t) })
+	t.Run("good", func(t *testing.T) {
+		t.Parallel()
+		for _, span := range s.collector.find("", "miner.uid=1") {
+			if span.GetName() != "create miner.job" {
+				t.Errorf("miner 1 went well and was not sampled, but has span %q", span.GetName())
+			}
+		}
+	})
+	t.Run("logs", func(t *testing.T) { t.Parallel(); s.logs(t) })
+	t.Run("secrets", func(t *testing.T) { t.Parallel(); s.secrets(t) })
+}
+
+// parents is which span stands under which.
+var parents = map[string][]string{
+	"job":                                    {""},
+	"publish miner.job":                      {"job"},
+	"process miner.job":                      {"publish miner.job"},
+	"evaluate":                               {"process miner.job"},
+	"POST /api/v1/miners/{github_id}/pulls":  {"evaluate"},
+	"POST /api/v1/miners/{github_id}/issues": {"evaluate"},
+	"GET /api/v1/miners/{github_id}/issues":  {"evaluate"},
+	"GET /api/v1/pulls/{owner}/{repo}/{number}/files": {"evaluate"},
+	"permit":           {"POST /api/v1/miners/{github_id}/pulls", "POST /api/v1/miners/{github_id}/issues", "GET /api/v1/miners/{github_id}/issues", "GET /api/v1/pulls/{owner}/{repo}/{number}/files"},
+	"token score":      {"evaluate"},
+	"score file":       {"token score"},
+	"commit":           {"process miner.job"},
+	"settle miner.job": {"process miner.job"},
+}
+
+// tree wants all spans of a miner in one trace, each under its right parent,
+// with what finds it; and as many of each name as given. It returns the root.
+func (s *seeing) tree(t *testing.T, uid, github string, want map[string]int) *seenSpan {
+	t.Helper()
+	roots := s.collector.find("job", "miner.uid="+uid)
+	if len(roots) != 1 {
+		t.Fatalf("%d root spans of miner %s, want one", len(roots), uid)
+	}
+	byID := map[string]*seenSpan{}
+	for _, span := range s.collector.find("") {
+		if span.trace == roots[0].trace {
+			byID[span.id] = span
+		}
+	}
+	got := map[string]int{}
+	for _, span := range byID {
+		got[span.GetName()]++
+		above := ""
+		if parent := byID[span.parent]; parent != nil {
+			above = parent.GetName()
+		}
+		if allowed, known := parents[span.GetName()]; !known || !slices.Contains(allowed, above) {
+			t.Errorf("%q is under %q, want one of %q", span.GetName(), above, allowed)
+		}
+		for key, value := range map[string]string{"miner.uid": uid, "github.id": github, "round.id": s.round} {
+			if span.attrs[key] != value {
+				t.Errorf("%q: %s is %q, want %q", span.GetName(), key, span.attrs[key], value)
+			}
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("spans are\n%v, want\n%v", got, want)
+	}
+	for _, span := range s.collector.find("", "miner.uid="+uid) {
+		if span.trace != roots[0].trace && span.GetName() != "create miner.job" {
+			t.Errorf("span %q of miner %s is in another trace", span.GetName(), uid)
+		}
+	}
+	return roots[0]
+}
+
+// has wants attributes of a span.
+func (s *seenSpan) has(t *testing.T, want map[string]string) {
+	t.Helper()
+	for key, value := range want {
+		if s.attrs[key] != value {
+			t.Errorf("%q: %s is %q, want %q", s.GetName(), key, s.attrs[key], value)
+		}
+	}
+}
+
+func (s *seeing) retried(t *testing.T) {
+	root := s.tree(t, "2", "102", map[string]int{
+		"job": 1, "publish miner.job": 1, "process miner.job": 2, "evaluate": 2, "commit": 1, "settle miner.job": 2,
+		"POST /api/v1/miners/{github_id}/pulls": 2, "POST /api/v1/miners/{github_id}/issues": 2, "GET /api/v1/miners/{github_id}/issues": 2,
+		"GET /api/v1/pulls/{owner}/{repo}/{number}/files": 2, "permit": 2*3 + 3 + 1, "token score": 1, "score file": 1,
+	})
+	root.has(t, map[string]string{"job.outcome": "done", "sampling.kept": "retried", "job.failures": "1"})
+	if root.service != "producer" || root.GetStatus().GetCode() == traces.Status_STATUS_CODE_ERROR {
+		t.Errorf("the root is of %s with status %s, want the producer's, without error", root.service, root.GetStatus())
+	}
+	attempts := s.collector.find("process miner.job", "miner.uid=2")
+	attempts[0].has(t, map[string]string{
+		"job.delivery": "1", "job.outcome": "retry", "job.failure.class": "transient", "sampling.kept": "failed", "worker.name": "seer",
+		"messaging.system": "nats", "messaging.operation.type": "process", "messaging.operation.name": "process",
+		"messaging.destination.name": "miner.job." + s.round + ".2", "messaging.destination.template": "miner.job.{round}.{uid}",
+		"messaging.consumer.group.name": "workers",
+	})
+	attempts[1].has(t, map[string]string{"job.delivery": "2", "job.outcome": "done", "job.failures": "1", "sampling.kept": "retried"})
+	if attempts[0].GetKind() != traces.Span_SPAN_KIND_CONSUMER || attempts[0].GetStatus().GetCode() != traces.Status_STATUS_CODE_ERROR {
+		t.Errorf("the first attempt is a %s with %s, want a consumer with an error", attempts[0].GetKind(), attempts[0].GetStatus())
+	}
+	publish := s.collector.find("publish miner.job", "miner.uid=2")[0]
+	publish.has(t, map[string]string{"messaging.operation.type": "send", "messaging.message.id": s.round + "/2"})
+	settles := s.collector.find("settle miner.job", "miner.uid=2")
+	settles[0].has(t, map[string]string{"messaging.operation.type": "settle", "messaging.operation.name": "nak"})
+	settles[1].has(t, map[string]string{"messaging.operation.name": "ack"})
+	files := s.collector.find("GET /api/v1/pulls/{owner}/{repo}/{number}/files", "miner.uid=2")
+	files[0].has(t, map[string]string{
+		"http.request.method": "GET", "http.response.status_code": "503", "http.request.resend_count": "2", "error.type": "503",
+		"pull_request.repository": "a/b", "pull_request.number": "2", "mirror.breaker.state": "closed", "server.address": "127.0.0.1",
+	})
+	if files[0].GetKind() != traces.Span_SPAN_KIND_CLIENT || files[0].GetStatus().GetCode() != traces.Status_STATUS_CODE_ERROR {
+		t.Errorf("the files that failed are a %s with %s, want a client with an error", files[0].GetKind(), files[0].GetStatus())
+	}
+	files[1].has(t, map[string]string{"http.response.status_code": "200", "http.request.resend_count": "0", "mirror.items": "1"})
+	s.collector.find("POST /api/v1/miners/{github_id}/pulls", "miner.uid=2")[0].has(t, map[string]string{"mirror.page": "1", "mirror.items": "1"})
+	scored := s.collector.find("score file", "miner.uid=2")[0]
+	scored.has(t, map[string]string{"score.language": "go", "score.file.name": "p.go", "pull_request.number": "2"})
+	if pull := s.collector.find("token score", "miner.uid=2")[0]; scored.GetStartTimeUnixNano() < pull.GetStartTimeUnixNano() ||
+		scored.GetEndTimeUnixNano() > pull.GetEndTimeUnixNano() || scored.GetEndTimeUnixNano() <= scored.GetStartTimeUnixNano() {
+		t.Error("the child's span is not within its pull request's")
+	}
+}
+
+func (s *seeing) dead(t *testing.T) {
+	root := s.tree(t, "3", "103", map[string]int{
+		"job": 1, "publish miner.job": 1, "process miner.job": 1, "evaluate": 1, "settle miner.job": 1, "permit": 3,
+		"POST /api/v1/miners/{github_id}/pulls": 1, "POST /api/v1/miners/{github_id}/issues": 1, "GET /api/v1/miners/{github_id}/issues": 1,
+	})
+	root.has(t, map[string]string{"job.outcome": "failed", "sampling.kept": "failed"})
+	if root.GetStatus().GetCode() != traces.Status_STATUS_CODE_ERROR || !strings.Contains(root.GetStatus().GetMessage(), "404") {
+		t.Errorf("the root's status is %s, want the error with its 404", root.GetStatus())
+	}
+	s.collector.find("process miner.job", "miner.uid=3")[0].has(t, map[string]string{"job.outcome": "failed", "job.failure.class": "permanent"})
+	s.collector.find("settle miner.job", "miner.uid=3")[0].has(t, map[string]string{"messaging.operation.name": "term"})
+	letter := struct {
+		DeadLetters []struct {
+			Trace string `json:"trace"`
+		} `json:"dead_letters"`
+	}{}
+	if err := json.Unmarshal([]byte(s.stdout), &letter); err != nil || len(letter.DeadLetters) != 1 || letter.DeadLetters[0].Trace != root.trace {
+		t.Errorf("the dead letter is %+v (%v), want it to name trace %s", letter, err, root.trace)
+	}
+}
+
+// links wants the round's trace to lead to each job's, and back.
+func (s *seeing) links(t *testing.T) {
+	rounds := s.collector.find("round", "round.id="+s.round)
+	if len(rounds) != 1 || rounds[0].parent != "" {
+		t.Fatalf("%d spans of the round, want one root", len(rounds))
+	}
+	rounds[0].has(t, map[string]string{"round.outcome": "incomplete"})
+	for _, uid := range []string{"1", "2", "3"} {
+		created := s.collector.find("create miner.job", "miner.uid="+uid)
+		if len(created) != 1 || created[0].trace != rounds[0].trace || len(created[0].GetLinks()) != 1 {
+			t.Fatalf("miner %s: %d spans lead to its job, want one in the round's trace with one link", uid, len(created))
+		}
+		roots := s.collector.find("job", "miner.uid="+uid)
+		if len(roots) == 0 {
+			continue // not kept
+		}
+		there, back := created[0].GetLinks()[0], roots[0].GetLinks()
+		if string(there.GetTraceId()) != string(roots[0].GetTraceId()) || string(there.GetSpanId()) != string(roots[0].GetSpanId()) {
+			t.Errorf("miner %s: the round's link does not lead to the job's root", uid)
+		}
+		if len(back) != 1 || string(back[0].GetTraceId()) != string(rounds[0].GetTraceId()) || string(back[0].GetSpanId()) != string(rounds[0].GetSpanId()) {
+			t.Errorf("miner %s: the job's root does not lead to the round", uid)
+		}
+	}
+}
+
+// logs wants lines to name what they are about, in the trace's own ids.
+func (s *seeing) logs(t *testing.T) {
+	found := false
+	for line := range strings.SplitSeq(s.worker.stderr.String(), "\n") {
+		var said struct {
+			Msg     string `json:"msg"`
+			Round   string `json:"round"`
+			UID     int    `json:"uid"`
+			Attempt int    `json:"attempt"`
+			TraceID string `json:"trace_id"`
+			SpanID  string `json:"span_id"`
+		}
+		if err := json.Unmarshal([]byte(line), &said); err != nil || said.Msg != "attempt failed" {
+			continue
+		}
+		found = true
+		span := s.collector.find("process miner.job", "miner.uid=2")[0]
+		if said.Round != s.round || said.UID != 2 || said.Attempt != 1 || said.TraceID != span.trace || said.SpanID != span.id {
+			t.Errorf("the log says %s, want round %s, uid 2, attempt 1, trace %s, span %s", line, s.round, span.trace, span.id)
+		}
+	}
+	if !found {
+		t.Errorf("the worker's log does not tell of the failed attempt:\n%s", s.worker.stderr)
+	}
+}
+
+// secrets wants the planted token nowhere, in no part of it that would serve.
+func (s *seeing) secrets(t *testing.T) {
+	t.Helper()
+	const part = "PLANTED"
+	seen := 0
+	clean := func(where, text string) {
+		t.Helper()
+		seen++
+		if at := strings.Index(text, part); at >= 0 {
+			t.Errorf("%s: …%s…", where, text[max(0, at-150):min(len(text), at+80)])
+		}
+	}
+	clean("the producer's output", s.stdout)
+	clean("the producer's log", s.stderr)
+	clean("the worker's log", s.worker.stderr.String())
+	clean("the worker's metrics", s.metrics)
+	clean("the collector", s.collector.text())
+	for where, text := range kept(t, s.nats, s.round) {
+		clean(where, text)
+	}
+	options, err := redis.ParseURL(s.redis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	defer client.Close()
+	for _, key := range client.Keys(t.Context(), "*").Val() {
+		clean("redis "+key, fmt.Sprint(key, client.HGetAll(t.Context(), key).Val(), client.Get(t.Context(), key).Val()))
+	}
+	if seen < 20 || !strings.Contains(s.worker.stderr.String(), "[secret]") && !strings.Contains(s.stdout, "[secret]") {
+		t.Errorf("%d texts seen, and nothing was taken out of any: this test looks in the wrong places", seen)
+	}
+}
+
+// kept is every message of every stream, buckets included, and what the
+// evaluations hold when they are unpacked.
+func kept(t *testing.T, address, round string) map[string]string {
+	t.Helper()
+	nc, err := nats.Connect(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for info := range js.ListStreams(t.Context()).Info() {
+		stream, err := js.Stream(t.Context(), info.Config.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[info.Config.Name] = fmt.Sprintf("%+v", info.Config)
+		for sequence := info.State.FirstSeq; sequence <= info.State.LastSeq; sequence++ {
+			if message, err := stream.GetMsg(t.Context(), sequence); err == nil {
+				all[fmt.Sprintf("%s %d %s", info.Config.Name, sequence, message.Subject)] = fmt.Sprint(message.Header, string(message.Data))
+			}
+		}
+	}
+	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := bus.Records(t.Context(), round)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, record := range records {
+		if record.Evaluation == "" {
+			continue
+		}
+		evaluation, err := bus.Evaluation(t.Context(), record.Evaluation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all["evaluation "+record.Evaluation] = fmt.Sprintf("%+v", evaluation)
+	}
+	return all
+}
+
+// Wrong input must not be answered with the secret that was in it.
+func TestRefusedInputIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	registry := filepath.Join(dir, "registry.json")
+	write(t, registry, `{"a/b": {"emission_share": 0.5}}`)
+	for name, miners := range map[string]string{
+		"an unknown field":       `[{"uid": 1, "hotkey": "h", "github_id": "5", "access_token": "` + planted + `"}]`,
+		"the token as its state": `[{"uid": 1, "hotkey": "h", "github_id": "5", "token": "` + planted + `"}]`,
+		"the token as the id":    `[{"uid": 1, "hotkey": "h", "github_id": "` + planted + `"}]`,
+		"the token as a miner":   `["` + planted + `"]`,
+	} {
+		file := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".json")
+		write(t, file, miners)
+		got := run(t, "producer", "run", "--local", "--state", filepath.Join(dir, "state"), "--mirror", "http://127.0.0.1:1", "--miners", file, "--registry", registry)
+		if got.code != 2 || strings.Contains(got.stderr, "PLANTED") || !strings.Contains(got.stderr, file) {
+			t.Errorf("%s: exit %d, want 2, the file's name and not the token\n%s", name, got.code, got.stderr)
+		}
+	}
+	for name, args := range map[string][]string{
+		"mirror":               {"--mirror", "https://me:" + planted + "@mirror.example"},
+		"mirror, user":         {"--mirror", "https://" + planted + "@mirror.example"},
+		"mirror, no scheme":    {"--mirror", planted + "@mirror.example"},
+		"mirror, no URL":       {"--mirror", "https://me:" + planted + "@mir ror"},
+		"jaeger":               {"--jaeger", "https://me:" + planted + "@jaeger.example"},
+		"redis":                {"--nats", "nats://x", "--redis", "redis://me:" + planted + "@127.0.0.1:1/nought"},
+		"nats":                 {"--nats", "mqtt://me:" + planted + "@127.0.0.1:1", "--redis", "redis://127.0.0.1:1"},
+		"listen":               {"--listen", "nowhere", "--trace"},
+		"listen, no such host": {"--nats", "nats://x", "--redis", "redis://x", "--listen", "nowhere.invalid:1"},
+	} {
+		if !slices.Contains(args, "--nats") {
+			args = append(args, "--local")
+		}
+		got := run(t, "producer", append([]string{"run", "--miners", filepath.Join(dir, "an-unknown-field.json"), "--registry", registry, "--state", filepath.Join(dir, "state")}, args...)...)
+		if got.code != 2 || strings.Contains(got.stderr, "PLANTED") {
+			t.Errorf("%s: exit %d, want 2 and not the token\n%s", name, got.code, got.stderr)
+		}
+	}
+}
+
+// A collector that is away costs the traces, and nothing else: the round is
+// complete, and the log says so seldom; a wrong setting is refused by its name.
+func TestARoundWithoutItsCollector(t *testing.T) {
+	t.Parallel()
+	for setting, value := range map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "carrier-pigeon", "OTEL_TRACES_SAMPLER_ARG": "often",
+	} {
+		cmd := command(t, "producer", "run", "--local", "--state", t.TempDir())
+		cmd.Env = append(cmd.Env, setting+"="+value)
+		out, err := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != 2 || !strings.Contains(string(out), setting) {
+			t.Errorf("%s=%s: exit %d (%v), want 2 and the setting's name\n%s", setting, value, code, err, out)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	state := t.TempDir()
+	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "producer"), "run", "--local", "--trace", "--state", state, "--json",
+		"--world", "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"))
+	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+grammars, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=200")
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Errorf("a round without its collector: %v, want it complete\n%s", err, stderr.String())
+	}
+	for _, want := range []string{"no collector listens", "trace: http://localhost:16686/trace/"} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("the producer does not say %q:\n%s", want, stderr.String())
+		}
+	}
+	if n := strings.Count(stderr.String(), "not being exported"); n > 1 {
+		t.Errorf("%d complaints of failed exports within a minute, want one at most\n%s", n, stderr.String())
+	}
+}
+
+// A worker that waits for its servers is alive, and says for what it waits.
+func TestAWaitingWorkerIsAliveAndNotReady(t *testing.T) {
+	t.Parallel()
+	cmd := command(t, "worker", "--nats", "nats://127.0.0.1:1", "--redis", "redis://127.0.0.1:1", "--listen", "127.0.0.1:0")
+	stderr := &watched{want: "waiting for NATS", seen: make(chan struct{})}
+	cmd.Stderr = stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Signal(os.Interrupt); _ = cmd.Wait() }()
+	select {
+	case <-stderr.seen:
+	case <-time.After(time.Minute):
+		t.Fatalf("the worker does not wait:\n%s", stderr)
+	}
+	_, after, _ := strings.Cut(stderr.String(), `"address":"`)
+	address, _, _ := strings.Cut(after, `"`)
+	if status, body := page(t, address, "/healthz", ""); status != http.StatusOK {
+		t.Errorf("/healthz: %d %s, want 200", status, body)
+	}
+	status, body := page(t, address, "/readyz", "")
+	want := `{"ready":false,"parts":{"grammars":"ok","nats":"not there yet","process":"ok","redis":"not there yet"}}`
+	if status != http.StatusServiceUnavailable || strings.TrimSpace(body) != want {
+		t.Errorf("/readyz: %d %s, want 503 and %s", status, body, want)
+	}
+}
