@@ -30,7 +30,7 @@ func servers(t *testing.T) (nats, redis string, world simulated, seen *collector
 	otlp := httptest.NewServer(seen)
 	t.Cleanup(otlp.Close)
 	world = simulate(t, "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"))
-	return started.NATSURL(), started.RedisURL(), world, seen, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL}
+	return started.NATSURL(), started.RedisURL(), world, seen, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL, "OTEL_TRACES_SAMPLER_ARG=1"}
 }
 
 // simulated is the simulator's first line.

@@ -132,7 +132,7 @@ type outcome struct {
 	} `json:"simulated_mirror"`
 }
 
-func decode(t *testing.T, e ended) outcome {
+func decode(t testing.TB, e ended) outcome {
 	t.Helper()
 	var o outcome
 	if err := json.Unmarshal([]byte(e.stdout), &o); err != nil {
@@ -142,7 +142,7 @@ func decode(t *testing.T, e ended) outcome {
 }
 
 // descendants lists the processes below id, children of children included.
-func descendants(t *testing.T, id int) []int {
+func descendants(t testing.TB, id int) []int {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil || len(stats) == 0 {
@@ -384,7 +384,7 @@ func TestWrongUsageAndInput(t *testing.T) {
 }
 
 // firstLine starts a command and reads the JSON that it says when it is ready.
-func firstLine(t *testing.T, cmd *exec.Cmd) map[string]string {
+func firstLine(t testing.TB, cmd *exec.Cmd) map[string]string {
 	t.Helper()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

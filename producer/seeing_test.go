@@ -546,6 +546,17 @@ func TestARoundWithoutItsCollector(t *testing.T) {
 			t.Errorf("the producer does not say %q:\n%s", want, stderr.String())
 		}
 	}
+	lines := strings.Count(stderr.String(), "\n")
+	for _, name := range []string{"worker-1.log", "worker-2.log"} {
+		log, err := os.ReadFile(filepath.Join(state, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines += strings.Count(string(log), "\n")
+	}
+	if most := 36; lines > most { // some dozen, and the complaints
+		t.Errorf("a quiet round has %d lines of log, want at most %d\n%s", lines, most, stderr.String())
+	}
 	if n := strings.Count(stderr.String(), "not being exported"); n > 1 {
 		t.Errorf("%d complaints of failed exports within a minute, want one at most\n%s", n, stderr.String())
 	}

@@ -3,7 +3,6 @@ package jobstream
 import (
 	"context"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
 	"mirrorfleet/shared/job"
@@ -13,7 +12,7 @@ import (
 // startPublish opens the span of one job handed to the stream.
 func startPublish(ctx context.Context, j job.Job, size int) (context.Context, trace.Span) {
 	//nolint:spancheck // telemetry.End ends it
-	return otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanPublish,
+	return telemetry.Tracer().Start(ctx, telemetry.SpanPublish,
 		trace.WithSpanKind(trace.SpanKindProducer),
 		telemetry.Published(job.Subject(j.Round, j.UID), j.MessageID(), size),
 		trace.WithAttributes(

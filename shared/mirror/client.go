@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -15,6 +17,8 @@ import (
 type Client struct {
 	cfg     Config
 	base    *url.URL
+	address string // base, for spans
+	port    int
 	http    *http.Client
 	metered *metered
 	breaker *breaker
@@ -29,7 +33,8 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mirror: %w", err)
 	}
-	c := &Client{cfg: cfg, base: base, breaker: newBreaker(cfg)}
+	c := &Client{cfg: cfg, base: base, address: strings.TrimRight(base.String(), "/"), breaker: newBreaker(cfg)}
+	c.port, _ = strconv.Atoi(base.Port()) // 0 for the scheme's own
 	c.life, c.end = context.WithCancelCause(context.Background())
 	c.metered = newMetered(c.life, cfg)
 	c.http = &http.Client{Transport: c.metered, CheckRedirect: c.redirect}

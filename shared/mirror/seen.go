@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -18,20 +16,20 @@ import (
 
 // startSpan opens the span of one request, all its tries.
 func (c *Client) startSpan(ctx context.Context, r request) (context.Context, trace.Span) {
-	attributes := []attribute.KeyValue{
-		semconv.HTTPRequestMethodKey.String(r.method), semconv.URLTemplate(r.route), semconv.ServerAddress(c.base.Hostname()),
-		semconv.URLFull(c.base.JoinPath(r.path).String()), // without the query: a cursor tells nobody anything
-		telemetry.BreakerState.String(c.breaker.State().String()),
+	ctx, span := telemetry.Tracer().Start(ctx, telemetry.MirrorSpan(r.method, r.route), trace.WithSpanKind(trace.SpanKindClient))
+	if !span.IsRecording() {
+		return ctx, span
 	}
-	if port, err := strconv.Atoi(c.base.Port()); err == nil {
-		attributes = append(attributes, semconv.ServerPort(port))
+	span.SetAttributes(semconv.HTTPRequestMethodKey.String(r.method), semconv.URLTemplate(r.route),
+		semconv.ServerAddress(c.base.Hostname()), semconv.URLFull(c.address+r.path), // without the query: a cursor tells nobody anything
+		telemetry.BreakerState.String(c.breaker.State().String()))
+	if c.port != 0 {
+		span.SetAttributes(semconv.ServerPort(c.port))
 	}
 	if r.page > 0 {
-		attributes = append(attributes, telemetry.Page.Int(r.page))
+		span.SetAttributes(telemetry.Page.Int(r.page))
 	}
-	//nolint:spancheck // endSpan ends it
-	return otel.Tracer(telemetry.Scope).Start(ctx, telemetry.MirrorSpan(r.method, r.route),
-		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
+	return ctx, span
 }
 
 // endSpan ends it. What its owner broke off is no error.

@@ -61,11 +61,14 @@ func (env settings) neverSamples() bool {
 	return strings.EqualFold(env.get(samplerSetting), "always_off")
 }
 
-// sampler is what decides at a trace's start. Without a setting every trace is
-// sampled: a round has a few hundred jobs, and who asks why a miner has its
-// score asks for a job that went well.
+// DefaultRatio is the share of traces that is sampled without a setting. What
+// failed, was degraded or tried again is kept beside it; the rest is for
+// comparison, and each trace costs the worker a few per cent of its job.
+const DefaultRatio = 0.1
+
+// sampler is what decides at a trace's start.
 func (env settings) sampler() trace.Sampler {
-	ratio := 1.0
+	ratio := DefaultRatio
 	if value := env.get(ratioSetting); value != "" {
 		ratio, _ = strconv.ParseFloat(value, 64) // it was checked
 	}

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -11,6 +12,26 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
+
+// ofTracers is the tracer of the provider that was last asked for.
+type ofTracers struct {
+	provider trace.TracerProvider
+	trace.Tracer
+}
+
+var tracer atomic.Pointer[ofTracers] //nolint:gochecknoglobals // as OpenTelemetry's own provider
+
+// Tracer is the product's, of the process's tracer provider. The provider looks
+// it up under a lock; here it is kept.
+func Tracer() trace.Tracer {
+	provider := otel.GetTracerProvider()
+	if known := tracer.Load(); known != nil && known.provider == provider {
+		return known.Tracer
+	}
+	made := &ofTracers{provider, provider.Tracer(Scope)}
+	tracer.Store(made)
+	return made.Tracer
+}
 
 // Job says whose job a trace shows.
 type Job struct {
@@ -51,7 +72,7 @@ func StartRound(ctx context.Context, round, id string) (context.Context, trace.S
 	if former := rootContext(id); former.IsValid() && former.TraceID() != given {
 		ctx, options = trace.ContextWithRemoteSpanContext(ctx, former), nil
 	}
-	return otel.Tracer(Scope).Start(ctx, SpanRound, options...) //nolint:spancheck // the caller ends it
+	return Tracer().Start(ctx, SpanRound, options...) //nolint:spancheck // the caller ends it
 }
 
 // StartJob opens the root span of one job's trace, linked to the span of ctx
@@ -66,7 +87,7 @@ func StartJob(ctx context.Context, j Job, id string, since time.Time) (context.C
 		options = append(options, trace.WithTimestamp(since))
 	}
 	ctx = inTrace(With(ctx, j.attributes()...), rootContext(id).TraceID())
-	return otel.Tracer(Scope).Start(ctx, SpanJob, options...) //nolint:spancheck // see above
+	return Tracer().Start(ctx, SpanJob, options...) //nolint:spancheck // see above
 }
 
 // LinkReplay links the job's trace that ctx is in to the one that it replays,
@@ -83,7 +104,7 @@ func LinkReplay(ctx context.Context, former string) {
 
 // LinkJob leaves a span in the trace of ctx, the round's, that leads to a job's.
 func LinkJob(ctx context.Context, j Job, root trace.Span) {
-	_, span := otel.Tracer(Scope).Start(ctx, SpanCreate, trace.WithSpanKind(trace.SpanKindProducer),
+	_, span := Tracer().Start(ctx, SpanCreate, trace.WithSpanKind(trace.SpanKindProducer),
 		trace.WithLinks(trace.Link{SpanContext: root.SpanContext()}),
 		trace.WithAttributes(append(j.attributes(), messaging, destination,
 			semconv.MessagingOperationTypeCreate, semconv.MessagingOperationName("create"))...))

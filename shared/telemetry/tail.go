@@ -2,8 +2,10 @@ package telemetry
 
 import (
 	"context"
+	"slices"
 	"sync"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/trace"
 	apitrace "go.opentelemetry.io/otel/trace"
 )
@@ -49,7 +51,10 @@ type tail struct {
 type held struct {
 	open  int
 	keep  bool
-	spans []trace.ReadOnlySpan
+	spans []sampled
+	// with is what identifies each open span: it is written on those that are
+	// kept alone, for writing it costs a good part of what a span does.
+	with map[apitrace.SpanID][]attribute.KeyValue
 }
 
 func newTail(next trace.SpanProcessor, drop func(n int, why string)) *tail {
@@ -64,10 +69,15 @@ func (t *tail) OnStart(parent context.Context, s trace.ReadWriteSpan) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	id := s.SpanContext().TraceID()
-	if t.traces[id] == nil {
-		t.traces[id] = &held{}
+	h := t.traces[id]
+	if h == nil {
+		h = &held{with: map[apitrace.SpanID][]attribute.KeyValue{}}
+		t.traces[id] = h
 	}
-	t.traces[id].open++
+	h.open++
+	if known := with(parent); len(known) > 0 {
+		h.with[s.SpanContext().SpanID()] = known
+	}
 }
 
 func (t *tail) OnEnd(s trace.ReadOnlySpan) {
@@ -79,12 +89,12 @@ func (t *tail) OnEnd(s trace.ReadOnlySpan) {
 		return
 	}
 	for _, kept := range t.ended(s, forgotten, keep) {
-		t.next.OnEnd(sampled{kept})
+		t.next.OnEnd(kept)
 	}
 }
 
 // ended notes a span's end and returns what is to be exported now.
-func (t *tail) ended(s trace.ReadOnlySpan, forgotten, keep bool) []trace.ReadOnlySpan {
+func (t *tail) ended(s trace.ReadOnlySpan, forgotten, keep bool) []sampled {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	id := s.SpanContext().TraceID()
@@ -93,13 +103,16 @@ func (t *tail) ended(s trace.ReadOnlySpan, forgotten, keep bool) []trace.ReadOnl
 		return nil
 	}
 	h.open--
+	span := s.SpanContext().SpanID()
+	known := h.with[span]
+	delete(h.with, span)
 	h.keep = h.keep || keep
 	switch {
 	case forgotten:
 	case len(h.spans) >= mostOfTrace || t.spans >= mostHeld:
 		t.drop(1, DropTail)
 	default:
-		h.spans = append(h.spans, s)
+		h.spans = append(h.spans, sampled{s, known})
 		t.spans++
 	}
 	if h.open > 0 {
@@ -108,7 +121,7 @@ func (t *tail) ended(s trace.ReadOnlySpan, forgotten, keep bool) []trace.ReadOnl
 	return t.decideLocked(id, h)
 }
 
-func (t *tail) decideLocked(id apitrace.TraceID, h *held) []trace.ReadOnlySpan {
+func (t *tail) decideLocked(id apitrace.TraceID, h *held) []sampled {
 	delete(t.traces, id)
 	t.spans -= len(h.spans)
 	if !h.keep {
@@ -132,7 +145,7 @@ func marks(s trace.ReadOnlySpan) (isForgotten, keep bool) {
 
 // undecided are the traces whose last span has not ended; what says Kept of
 // them goes out.
-func (t *tail) undecided() (kept []trace.ReadOnlySpan) {
+func (t *tail) undecided() (kept []sampled) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, h := range t.traces {
@@ -147,13 +160,22 @@ func (t *tail) ForceFlush(ctx context.Context) error {
 
 func (t *tail) Shutdown(ctx context.Context) error {
 	for _, kept := range t.undecided() {
-		t.next.OnEnd(sampled{kept})
+		t.next.OnEnd(kept)
 	}
 	return t.next.Shutdown(ctx) //nolint:wrapcheck // as above
 }
 
 // sampled is a span that was not sampled at its start and is kept.
-type sampled struct{ trace.ReadOnlySpan }
+type sampled struct {
+	trace.ReadOnlySpan
+
+	with []attribute.KeyValue
+}
+
+// Attributes are the span's own, before what identifies it.
+func (s sampled) Attributes() []attribute.KeyValue {
+	return slices.Concat(s.ReadOnlySpan.Attributes(), s.with)
+}
 
 func (s sampled) SpanContext() apitrace.SpanContext {
 	c := s.ReadOnlySpan.SpanContext()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
@@ -31,7 +30,7 @@ func startProcess(ctx context.Context, d *jobstream.Delivery) (context.Context, 
 	ctx = telemetry.With(ctx, known...)
 	telemetry.JobDelivered(ctx, d.Number() == 1, d.Received().Sub(d.Published()))
 	//nolint:spancheck // process ends it
-	return otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanProcess,
+	return telemetry.Tracer().Start(ctx, telemetry.SpanProcess,
 		trace.WithSpanKind(trace.SpanKindConsumer), telemetry.Delivered(d.Subject(), len(d.Payload())))
 }
 
@@ -70,7 +69,7 @@ var keeps = map[string]string{
 
 // startStep opens the span of a commit or a settlement.
 func startStep(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
-	return otel.Tracer(telemetry.Scope).Start(ctx, name, options...) //nolint:spancheck // telemetry.End ends it
+	return telemetry.Tracer().Start(ctx, name, options...) //nolint:spancheck // telemetry.End ends it
 }
 
 // markFailed shows on the attempt's span why it failed.

@@ -141,20 +141,20 @@ func (c *child) ready(w *scoring.Weights, traceparent string, timeout time.Durat
 
 // diff has one file scored. Any error but a *FailedError means that the child
 // is of no use any more.
-func (c *child) diff(language, base, head string) (scoring.Breakdown, error) {
+func (c *child) diff(language, base, head string) (scoring.Breakdown, timing, error) {
 	if err := writeFrame(c.in, frameLanguage, language); err != nil {
-		return scoring.Breakdown{}, err
+		return scoring.Breakdown{}, timing{}, err
 	}
 	for _, text := range []string{base, head} {
 		if err := writeFrame(c.in, frameText, text); err != nil {
-			return scoring.Breakdown{}, err
+			return scoring.Breakdown{}, timing{}, err
 		}
 	}
 	data, err := expectFrame(c.out, frameFigures)
 	if err != nil {
-		return scoring.Breakdown{}, err
+		return scoring.Breakdown{}, timing{}, err
 	}
-	return decodeFigures(data)
+	return decodeTimed(data)
 }
 
 // gone says whether the process has ended.

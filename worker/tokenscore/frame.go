@@ -17,13 +17,11 @@ const maxFrame = 4 << 20
 const (
 	frameWeights  byte = 'W' // weights that hold from here on
 	frameBegin    byte = 'B' // a pull request begins, in this trace; answered by ready
-	frameTimings  byte = 'S' // how long did its files take? Answered by timed
 	frameLanguage byte = 'L' // a file's language; base and head follow as texts
 	frameText     byte = 'T'
 	frameHello    byte = 'h' // once, when the child can work
 	frameReady    byte = 'r'
-	frameFigures  byte = 'f' // the tree diff of a file
-	frameTimed    byte = 't' // the timings of the pull request's files, none without a trace
+	frameFigures  byte = 'f' // the tree diff of a file; with a trace, also when it was made
 	frameFailed   byte = 'e' // the request cannot be served; says why
 )
 

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
@@ -126,34 +128,24 @@ func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.
 	if err := c.within(p.cfg.Budget); err != nil {
 		return err
 	}
-	var compared []*scoring.FilePlan
+	var scored []compared // nil when nobody records
+	traced := trace.SpanFromContext(ctx).IsRecording()
 	for i := range plans {
 		if !needsChild(&plans[i], w) {
 			continue
 		}
-		if diffs[i], err = c.diff(plans[i].Language, plans[i].Base, plans[i].Head); err != nil {
+		var when timing
+		if diffs[i], when, err = c.diff(plans[i].Language, plans[i].Base, plans[i].Head); err != nil {
 			return p.lost(ctx, s, err, &plans[i])
 		}
-		compared = append(compared, &plans[i])
+		if traced {
+			scored = append(scored, compared{&plans[i], when})
+		}
 	}
-	p.show(ctx, s, compared)
+	if traced {
+		showChild(ctx, c, scored)
+	}
 	return nil
-}
-
-// show asks the child for its part of the trace, if somebody records it. The
-// figures are there by now: a child that ends over the question costs only
-// itself.
-func (p *Pool) show(ctx context.Context, s *slot, compared []*scoring.FilePlan) {
-	if traceparent(ctx) == "" {
-		return
-	}
-	timings, err := s.child.timings()
-	if err != nil {
-		p.cfg.Log.WarnContext(ctx, "a token-scoring child did not tell its timings", "error", err)
-		p.drop(s)
-		return
-	}
-	showChild(ctx, s.child, compared, timings)
 }
 
 // take waits for a free slot.

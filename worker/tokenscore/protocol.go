@@ -38,8 +38,11 @@ func encodeWeights(w *scoring.Weights) ([]byte, error) {
 // so that they arrive equal to the last one.
 const figuresLength = 8 * 8
 
+// timingLength is what a child adds that was asked to measure: two instants.
+const timingLength = 2 * 8
+
 func encodeFigures(b *scoring.Breakdown) []byte {
-	out := make([]byte, 0, figuresLength)
+	out := make([]byte, 0, figuresLength+timingLength)
 	for _, count := range []int{b.StructuralAddedCount, b.StructuralDeletedCount, b.LeafAddedCount, b.LeafDeletedCount} {
 		out = binary.BigEndian.AppendUint64(out, uint64(count))
 	}
@@ -47,6 +50,25 @@ func encodeFigures(b *scoring.Breakdown) []byte {
 		out = binary.BigEndian.AppendUint64(out, math.Float64bits(score))
 	}
 	return out
+}
+
+// timing is when a child scored a file, in nanoseconds since 1970. Its clock is
+// the parent's: they run on one machine. Zero without a trace.
+type timing struct{ start, end int64 }
+
+func (t timing) appendTo(figures []byte) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(figures, uint64(t.start)), uint64(t.end))
+}
+
+// decodeTimed reads figures that may have a timing behind them.
+func decodeTimed(data []byte) (scoring.Breakdown, timing, error) {
+	if len(data) != figuresLength+timingLength {
+		figures, err := decodeFigures(data)
+		return figures, timing{}, err
+	}
+	behind := data[figuresLength:]
+	figures, err := decodeFigures(data[:figuresLength])
+	return figures, timing{int64(binary.BigEndian.Uint64(behind)), int64(binary.BigEndian.Uint64(behind[8:]))}, err
 }
 
 func decodeFigures(data []byte) (scoring.Breakdown, error) {

@@ -3,12 +3,9 @@ package tokenscore
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
@@ -23,7 +20,7 @@ const mostShown = 32
 // startScore opens the span of one pull request.
 func startScore(ctx context.Context, files []scoring.File) (context.Context, trace.Span) {
 	//nolint:spancheck // endScore ends it
-	return otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanTokenScore, trace.WithAttributes(telemetry.Files.Int(len(files))))
+	return telemetry.Tracer().Start(ctx, telemetry.SpanTokenScore, trace.WithAttributes(telemetry.Files.Int(len(files))))
 }
 
 // endScore ends it and counts the files: by the method that gave their
@@ -72,48 +69,27 @@ func traceparent(ctx context.Context) string {
 	return carrier.Get("traceparent")
 }
 
-// timing is what a child says of one file. Its clock is the parent's: they run
-// on one machine.
-type timing struct {
-	Start int64 `json:"start"` // nanoseconds since 1970
-	Took  int64 `json:"took"`
-}
-
-// timings asks the child how long each file of the pull request took.
-func (c *child) timings() ([]timing, error) {
-	if err := writeFrame(c.in, frameTimings, ""); err != nil {
-		return nil, err
-	}
-	data, err := expectFrame(c.out, frameTimed)
-	if err != nil {
-		return nil, err
-	}
-	var timings []timing
-	if err := json.Unmarshal(data, &timings); err != nil {
-		return nil, fmt.Errorf("reading a child's timings: %w", err)
-	}
-	return timings, nil
+// compared is one file that a child has scored.
+type compared struct {
+	plan *scoring.FilePlan
+	timing
 }
 
 // showChild makes spans of what the child said: one for each of the slowest
 // files.
-func showChild(ctx context.Context, c *child, compared []*scoring.FilePlan, timings []timing) {
-	n := min(len(compared), len(timings))
-	slowest := make([]int, n)
-	for i := range slowest {
-		slowest[i] = i
+func showChild(ctx context.Context, c *child, files []compared) {
+	pid := telemetry.ChildPID.Int(c.cmd.Process.Pid)
+	trace.SpanFromContext(ctx).SetAttributes(pid, telemetry.FilesParsed.Int(len(files)), telemetry.FilesShown.Int(min(len(files), mostShown)))
+	if len(files) > mostShown {
+		slices.SortFunc(files, func(a, b compared) int { return cmp.Compare(b.end-b.start, a.end-a.start) })
+		files = files[:mostShown]
 	}
-	slices.SortFunc(slowest, func(a, b int) int { return cmp.Compare(timings[b].Took, timings[a].Took) })
-	shown := slowest[:min(n, mostShown)]
-	slices.Sort(shown)
-	trace.SpanFromContext(ctx).SetAttributes(telemetry.ChildPID.Int(c.cmd.Process.Pid),
-		telemetry.FilesParsed.Int(len(compared)), telemetry.FilesShown.Int(len(shown)))
-	for _, i := range shown {
-		start, plan := time.Unix(0, timings[i].Start), compared[i]
-		_, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanScoreFile, trace.WithTimestamp(start), trace.WithAttributes(
-			telemetry.ChildPID.Int(c.cmd.Process.Pid), telemetry.Language.String(plan.Language),
-			telemetry.FileName.String(plan.Figures.Filename), telemetry.FileBytes.Int(len(plan.Base)+len(plan.Head))))
-		span.End(trace.WithTimestamp(start.Add(time.Duration(timings[i].Took))))
+	tracer := telemetry.Tracer()
+	for _, f := range files {
+		_, span := tracer.Start(ctx, telemetry.SpanScoreFile, trace.WithTimestamp(time.Unix(0, f.start)), trace.WithAttributes(
+			pid, telemetry.Language.String(f.plan.Language), telemetry.FileName.String(f.plan.Figures.Filename),
+			telemetry.FileBytes.Int(len(f.plan.Base)+len(f.plan.Head))))
+		span.End(trace.WithTimestamp(time.Unix(0, f.end)))
 	}
 }
 
@@ -121,31 +97,4 @@ func showChild(ctx context.Context, c *child, compared []*scoring.FilePlan, timi
 func ended(ctx context.Context, how string) {
 	trace.SpanFromContext(ctx).SetAttributes(telemetry.ChildEnd.String(how))
 	telemetry.ChildEnded(ctx, how)
-}
-
-// stopwatch is the child's side: it is nil when nobody records.
-type stopwatch struct{ timings []timing }
-
-// time measures one file.
-func (w *stopwatch) time(score func() (scoring.Breakdown, error)) (scoring.Breakdown, error) {
-	if w == nil {
-		return score()
-	}
-	began := time.Now()
-	figures, err := score()
-	w.timings = append(w.timings, timing{began.UnixNano(), int64(time.Since(began))})
-	return figures, err
-}
-
-// encoded is what the child answers; a list also when there is none.
-func (w *stopwatch) encoded() ([]byte, error) {
-	timings := []timing{}
-	if w != nil && w.timings != nil {
-		timings = w.timings
-	}
-	data, err := json.Marshal(timings)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the timings: %w", err)
-	}
-	return data, nil
 }

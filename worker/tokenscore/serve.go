@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
@@ -76,7 +75,7 @@ type server struct {
 	in     *bufio.Reader
 	out    *bufio.Writer
 	scorer *scorer
-	watch  *stopwatch // nil when nobody records the pull request
+	traced bool // somebody records the pull request: each file is timed
 }
 
 // next reads one request and answers it.
@@ -92,17 +91,8 @@ func (s *server) next() error {
 	case frameWeights:
 		return s.scorer.setWeights(payload)
 	case frameBegin:
-		s.watch = nil
-		if len(payload) > 0 {
-			s.watch = &stopwatch{}
-		}
+		s.traced = len(payload) > 0
 		return s.answer(frameReady, nil)
-	case frameTimings:
-		timings, err := s.watch.encoded()
-		if err != nil {
-			return err
-		}
-		return s.answer(frameTimed, timings)
 	case frameLanguage:
 		return s.file(string(payload))
 	default:
@@ -120,11 +110,16 @@ func (s *server) file(language string) error {
 	if err != nil {
 		return err
 	}
-	figures, err := s.watch.time(func() (scoring.Breakdown, error) { return s.scorer.diff(language, base, head) })
+	began := time.Now()
+	figures, err := s.scorer.diff(language, base, head)
 	if err != nil {
 		return s.answer(frameFailed, []byte(err.Error()))
 	}
-	return s.answer(frameFigures, encodeFigures(&figures))
+	answer := encodeFigures(&figures)
+	if s.traced {
+		answer = timing{began.UnixNano(), time.Now().UnixNano()}.appendTo(answer)
+	}
+	return s.answer(frameFigures, answer)
 }
 
 func (s *server) answer(kind byte, payload []byte) error {
