@@ -132,21 +132,21 @@ type outcome struct {
 	} `json:"simulated_mirror"`
 }
 
-func decode(t testing.TB, e ended) outcome {
-	t.Helper()
+func decode(tb testing.TB, e ended) outcome {
+	tb.Helper()
 	var o outcome
 	if err := json.Unmarshal([]byte(e.stdout), &o); err != nil {
-		t.Fatalf("exit %d, output is no outcome: %v\n%s\n%s", e.code, err, e.stdout, e.stderr)
+		tb.Fatalf("exit %d, output is no outcome: %v\n%s\n%s", e.code, err, e.stdout, e.stderr)
 	}
 	return o
 }
 
 // descendants lists the processes below id, children of children included.
-func descendants(t testing.TB, id int) []int {
-	t.Helper()
+func descendants(tb testing.TB, id int) []int {
+	tb.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil || len(stats) == 0 {
-		t.Skipf("no /proc to look for processes in: %v", err)
+		tb.Skipf("no /proc to look for processes in: %v", err)
 	}
 	children := map[int][]int{}
 	for _, path := range stats {
@@ -384,8 +384,8 @@ func TestWrongUsageAndInput(t *testing.T) {
 }
 
 // firstLine starts a command and reads the JSON that it says when it is ready.
-func firstLine(t testing.TB, cmd *exec.Cmd) map[string]string {
-	t.Helper()
+func firstLine(tb testing.TB, cmd *exec.Cmd) map[string]string {
+	tb.Helper()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
@@ -393,12 +393,12 @@ func firstLine(t testing.TB, cmd *exec.Cmd) map[string]string {
 		err = cmd.Start()
 	}
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var fields map[string]string
 	if err := json.NewDecoder(stdout).Decode(&fields); err != nil {
 		_ = cmd.Wait()
-		t.Fatalf("%v: %v\n%s", cmd.Args, err, stderr.String())
+		tb.Fatalf("%v: %v\n%s", cmd.Args, err, stderr.String())
 	}
 	return fields
 }

@@ -104,7 +104,7 @@ func (s *session) round(ctx context.Context) (round.Result, error) {
 			return round.Result{}, err
 		}
 	}
-	if s.mirror, err = s.wire.Mirror(manifest.Mirror); err != nil {
+	if s.mirror, err = s.wire.Mirror(manifest.Mirror); err != nil { //nolint:contextcheck // its breaker is nobody's request
 		return round.Result{}, err
 	}
 	s.onClose(func() error { s.mirror.Close(); return nil })

@@ -108,7 +108,9 @@ func echoing(t *testing.T) string {
 			continue
 		}
 		created := seenAt.Add(-time.Duration(n) * time.Hour)
-		merged, main, text := created.Add(time.Minute), "main", fmt.Sprintf("package p\n\nfunc f(x int) int { return x + %d }\n", n)
+		// Long enough to be worth a span also in a trace that is not sampled.
+		text := "package p\n" + strings.Repeat(fmt.Sprintf("\nfunc f(x int) int { return x + %d }\n", n), 15_000)
+		merged, main := created.Add(time.Minute), "main"
 		w.AddPull(github, mirrorsim.Pull{
 			RepoFullName: "A/B", Number: n, Title: "one", State: "MERGED", AuthorGitHubID: github, AuthorLogin: "m" + github,
 			CreatedAt: created, MergedAt: &merged, BaseRef: &main, DefaultBranch: &main, ScoringDataStored: true,
@@ -279,6 +281,7 @@ func (s *seenSpan) has(t *testing.T, want map[string]string) {
 }
 
 func (s *seeing) retried(t *testing.T) {
+	t.Helper()
 	root := s.tree(t, "2", "102", map[string]int{
 		"job": 1, "publish miner.job": 1, "process miner.job": 2, "evaluate": 2, "commit": 1, "settle miner.job": 2,
 		"POST /api/v1/miners/{github_id}/pulls": 2, "POST /api/v1/miners/{github_id}/issues": 2, "GET /api/v1/miners/{github_id}/issues": 2,
@@ -323,6 +326,7 @@ func (s *seeing) retried(t *testing.T) {
 }
 
 func (s *seeing) dead(t *testing.T) {
+	t.Helper()
 	root := s.tree(t, "3", "103", map[string]int{
 		"job": 1, "publish miner.job": 1, "process miner.job": 1, "evaluate": 1, "settle miner.job": 1, "permit": 3,
 		"POST /api/v1/miners/{github_id}/pulls": 1, "POST /api/v1/miners/{github_id}/issues": 1, "GET /api/v1/miners/{github_id}/issues": 1,
@@ -345,6 +349,7 @@ func (s *seeing) dead(t *testing.T) {
 
 // links wants the round's trace to lead to each job's, and back.
 func (s *seeing) links(t *testing.T) {
+	t.Helper()
 	rounds := s.collector.find("round", "round.id="+s.round)
 	if len(rounds) != 1 || rounds[0].parent != "" {
 		t.Fatalf("%d spans of the round, want one root", len(rounds))
@@ -371,6 +376,7 @@ func (s *seeing) links(t *testing.T) {
 
 // logs wants lines to name what they are about, in the trace's own ids.
 func (s *seeing) logs(t *testing.T) {
+	t.Helper()
 	found := false
 	for line := range strings.SplitSeq(s.worker.stderr.String(), "\n") {
 		var said struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -65,12 +66,7 @@ func newTracing(ctx context.Context, c *cli.Command, log *slog.Logger, out io.Wr
 	if err != nil || !c.Bool("trace") {
 		return nil, err
 	}
-	collector, set := "", ""
-	for _, set = range []string{tracesEndpointSetting, endpointSetting} {
-		if collector = strings.TrimSpace(os.Getenv(set)); collector != "" {
-			break
-		}
-	}
+	collector := cmp.Or(strings.TrimSpace(os.Getenv(tracesEndpointSetting)), strings.TrimSpace(os.Getenv(endpointSetting)))
 	if collector == "" {
 		collector = defaultCollector
 		// With the path: a setting of traces alone is taken as it is.

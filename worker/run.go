@@ -55,7 +55,7 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	seeing.Follow(f, false)
-	client, err := f.Mirror(c.String("mirror"))
+	client, err := f.Mirror(c.String("mirror")) //nolint:contextcheck // its breaker is nobody's request
 	if err != nil {
 		return err
 	}

@@ -38,14 +38,14 @@ func newBreaker(cfg Config) *breaker {
 		IsExcluded:   excluded,
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			cfg.Log.Warn("the mirror's breaker changed", "from", from.String(), "to", to.String())
-			telemetry.BreakerIs(context.Background(), to.String(), true)
+			telemetry.BreakerIs(to.String(), true)
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			close(b.changed)
 			b.changed = make(chan struct{})
 		},
 	})
-	telemetry.BreakerIs(context.Background(), gobreaker.StateClosed.String(), false)
+	telemetry.BreakerIs(gobreaker.StateClosed.String(), false)
 	return b
 }
 

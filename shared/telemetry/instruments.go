@@ -83,8 +83,9 @@ type instruments struct {
 var current atomic.Pointer[ofProvider] //nolint:gochecknoglobals // as OpenTelemetry's own provider
 
 type ofProvider struct {
-	provider metric.MeterProvider
 	*instruments
+
+	provider metric.MeterProvider
 }
 
 // measure is where everything is counted: the instruments of the process's
@@ -94,7 +95,7 @@ func measure() *instruments {
 	if known := current.Load(); known != nil && known.provider == provider {
 		return known.instruments
 	}
-	made := &ofProvider{provider, newInstruments(provider.Meter(Scope))}
+	made := &ofProvider{newInstruments(provider.Meter(Scope)), provider}
 	current.Store(made)
 	return made.instruments
 }
@@ -122,7 +123,8 @@ func (m *maker) gauge(name, unit, says string) metric.Int64Gauge {
 }
 
 func (m *maker) seconds(name, says string, bounds []float64) metric.Float64Histogram {
-	h, err := m.meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(says), metric.WithExplicitBucketBoundaries(bounds...))
+	h, err := m.meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(says),
+		metric.WithExplicitBucketBoundaries(bounds...))
 	return made(m, h, err)
 }
 
@@ -153,7 +155,7 @@ func (i *instruments) ofMirror(m *maker) {
 func (i *instruments) ofJobs(m *maker) {
 	i.published = m.count(MetricPublished, "{message}", "Jobs handed to the stream.")
 	i.deliveries = m.count(MetricDeliveries, "{message}", "Deliveries of jobs that began.")
-	i.processDuration = m.seconds(MetricProcessDuration, "Deliveries from receipt to settlement.", secondsLong)
+	i.processDuration = m.seconds(MetricProcessDuration, "Deliveries from receipt to their end.", secondsLong)
 	i.jobOutcomes = m.count(MetricJobOutcomes, "{attempt}", "How deliveries ended, with the class of a failure.")
 	i.leaseLosses = m.count(MetricLeaseLosses, "{lease}", "Leases lost: the job went to another.")
 	i.queueWait = m.seconds(MetricQueueWait, "From a job's publication to its first delivery.", secondsLong)

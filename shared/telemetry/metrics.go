@@ -51,8 +51,9 @@ func MirrorRetried(ctx context.Context, route string) {
 var breakerStates = []string{"closed", "half-open", "open"} //nolint:gochecknoglobals // a constant, if Go had such
 
 // BreakerIs notes the state of the mirror's breaker; changed is false at its
-// start.
-func BreakerIs(ctx context.Context, state string, changed bool) {
+// start. It is nobody's request that changes it.
+func BreakerIs(state string, changed bool) {
+	ctx := context.Background()
 	oneOf(ctx, measure().breakerState, BreakerState, breakerStates, state)
 	if changed {
 		measure().breakerChanges.Add(ctx, 1, metric.WithAttributes(BreakerState.String(state)))
@@ -126,7 +127,7 @@ func ObserveQueue(look func(context.Context) (Queue, error)) (stop func()) {
 		defer cancel()
 		queue, err := look(ctx)
 		if err != nil {
-			return nil //nolint:nilerr // the server's absence shows elsewhere
+			return nil // the server's absence shows elsewhere
 		}
 		age := time.Duration(0)
 		if queue.Messages > 0 {
@@ -251,7 +252,7 @@ func (i *instruments) observe(callback metric.Callback, what ...metric.Observabl
 	return func() { _ = registration.Unregister() } // it can fail only twice
 }
 
-// FromZero lets the counters that alerts look at begin with 0: a rate of what
+// fromZero lets the counters that alerts look at begin with 0: a rate of what
 // is not there yet is no rate, and the first fault would be missed.
 func fromZero(ctx context.Context, service string) {
 	m := measure()

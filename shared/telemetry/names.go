@@ -105,6 +105,8 @@ const (
 )
 
 // What the conventions call a job's way over the wire.
+//
+//nolint:gochecknoglobals // constants, if Go had such
 var (
 	messaging   = semconv.MessagingSystemKey.String("nats")
 	destination = semconv.MessagingDestinationTemplate("miner.job.{round}.{uid}")

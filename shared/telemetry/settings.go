@@ -97,7 +97,9 @@ func (env settings) queue() int {
 // secrets are not repeated.
 func (env settings) check() error {
 	for _, of := range []string{prefix, tracesPrefix, metricsPrefix} {
-		for _, name := range []string{endpoint, "PROTOCOL", "COMPRESSION", "TIMEOUT", headers, "CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"} {
+		for _, name := range []string{
+			endpoint, "PROTOCOL", "COMPRESSION", "TIMEOUT", headers, "CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY",
+		} {
 			value := env.get(of + name)
 			want := exporterWants(name, value)
 			switch {

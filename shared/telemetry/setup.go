@@ -146,7 +146,7 @@ func (env settings) setupMetrics(ctx context.Context, cfg Config) (func(context.
 	var once sync.Once
 	return func(ctx context.Context) (err error) {
 		once.Do(func() { err = provider.Shutdown(ctx) })
-		return err
+		return err //nolint:wrapcheck // it says which exporter failed
 	}, nil
 }
 

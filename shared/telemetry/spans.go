@@ -15,8 +15,9 @@ import (
 
 // ofTracers is the tracer of the provider that was last asked for.
 type ofTracers struct {
-	provider trace.TracerProvider
 	trace.Tracer
+
+	provider trace.TracerProvider
 }
 
 var tracer atomic.Pointer[ofTracers] //nolint:gochecknoglobals // as OpenTelemetry's own provider
@@ -28,7 +29,7 @@ func Tracer() trace.Tracer {
 	if known := tracer.Load(); known != nil && known.provider == provider {
 		return known.Tracer
 	}
-	made := &ofTracers{provider, provider.Tracer(Scope)}
+	made := &ofTracers{provider.Tracer(Scope), provider}
 	tracer.Store(made)
 	return made.Tracer
 }

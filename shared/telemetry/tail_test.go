@@ -44,8 +44,6 @@ func start(ctx context.Context, name string, below ...string) (context.Context, 
 
 // With a ratio of 0 a trace is exported only if one of its spans says that it
 // is to be kept, and then whole; what was forgotten never is.
-//
-//nolint:paralleltest // provider and environment are the process's
 func TestWhatHappenedKeepsATrace(t *testing.T) {
 	for name, c := range map[string]struct {
 		env  map[string]string
@@ -83,8 +81,6 @@ func TestWhatHappenedKeepsATrace(t *testing.T) {
 
 // A trace that is not sampled is not sampled anywhere: the flag goes with the
 // message, and another process keeps its part only for a reason of its own.
-//
-//nolint:paralleltest // provider and environment are the process's
 func TestTheDecisionGoesWithTheTrace(t *testing.T) {
 	_, url := serveHTTP(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
@@ -110,8 +106,6 @@ func TestTheDecisionGoesWithTheTrace(t *testing.T) {
 
 // A replay's trace leads to the root of what it replays, and is kept; a round
 // that is gone on with stays in its trace, below its first root.
-//
-//nolint:paralleltest // provider and environment are the process's
 func TestLinksNeedOnlyTheTracesID(t *testing.T) {
 	receiver, url := serveHTTP(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
@@ -232,8 +226,6 @@ func TestScrub(t *testing.T) {
 
 // What With says is on every span and in every line below, under the log's
 // short names, and not twice.
-//
-//nolint:paralleltest // provider and environment are the process's
 func TestWithIdentifiesSpansAndLines(t *testing.T) {
 	receiver, url := serveHTTP(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)

@@ -139,7 +139,7 @@ func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.
 			return p.lost(ctx, s, err, &plans[i])
 		}
 		if traced {
-			scored = append(scored, compared{&plans[i], when})
+			scored = append(scored, compared{when, &plans[i]})
 		}
 	}
 	if traced {

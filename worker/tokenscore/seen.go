@@ -17,6 +17,11 @@ import (
 // slowest. A thousand files would be a thousand spans.
 const mostShown = 32
 
+// worthKeeping is what a file must have taken to have a span in a trace that is
+// not sampled, and is kept only if something goes wrong: most files take less,
+// and their spans would be a third of all that is recorded for nothing.
+const worthKeeping = 2 * time.Millisecond
+
 // startScore opens the span of one pull request.
 func startScore(ctx context.Context, files []scoring.File) (context.Context, trace.Span) {
 	//nolint:spancheck // endScore ends it
@@ -71,19 +76,23 @@ func traceparent(ctx context.Context) string {
 
 // compared is one file that a child has scored.
 type compared struct {
-	plan *scoring.FilePlan
 	timing
+
+	plan *scoring.FilePlan
 }
 
 // showChild makes spans of what the child said: one for each of the slowest
-// files.
+// files. It may drop and reorder them.
 func showChild(ctx context.Context, c *child, files []compared) {
-	pid := telemetry.ChildPID.Int(c.cmd.Process.Pid)
-	trace.SpanFromContext(ctx).SetAttributes(pid, telemetry.FilesParsed.Int(len(files)), telemetry.FilesShown.Int(min(len(files), mostShown)))
+	pid, parent, all := telemetry.ChildPID.Int(c.cmd.Process.Pid), trace.SpanFromContext(ctx), len(files)
+	if !parent.SpanContext().IsSampled() {
+		files = slices.DeleteFunc(files, func(f compared) bool { return f.end-f.start < int64(worthKeeping) })
+	}
 	if len(files) > mostShown {
 		slices.SortFunc(files, func(a, b compared) int { return cmp.Compare(b.end-b.start, a.end-a.start) })
 		files = files[:mostShown]
 	}
+	parent.SetAttributes(pid, telemetry.FilesParsed.Int(all), telemetry.FilesShown.Int(len(files)))
 	tracer := telemetry.Tracer()
 	for _, f := range files {
 		_, span := tracer.Start(ctx, telemetry.SpanScoreFile, trace.WithTimestamp(time.Unix(0, f.start)), trace.WithAttributes(
