@@ -47,10 +47,10 @@ type Config struct {
 	// Jitter is J, the longest that may pass between a permit's slot and the
 	// request. Longer wastes rate, shorter wastes permits. Default 250 ms.
 	Jitter time.Duration
-	// Spare is how many requests of the limit are left for what nobody sees: a
-	// resend inside net/http, a small step of Redis' clock. Default 1; NoSpare
-	// for none, which also costs rate: the noise of the network is then taken
-	// for steps.
+	// Spare is how many requests of the limit are left for what nobody meters: a
+	// request of somebody else behind the IP, a small step of Redis' clock.
+	// Default 1; NoSpare for none, which also costs rate: the noise of the
+	// network is then taken for steps.
 	Spare int
 	// Rate is r, permits per second. Default the highest that
 	// b + r·(W+J) ≤ L − Spare allows: 4.68 with the other defaults. A higher one
