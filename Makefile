@@ -51,6 +51,11 @@ fuzz: ## run each fuzz target for FUZZTIME (default 20s)
 		done; \
 	done
 
+.PHONY: chaos
+chaos: build redis ## disturb whole rounds for CHAOS_TIME (default 10m), from a seed of the clock's or SEED
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_CHAOS_TIME=$(or $(CHAOS_TIME),10m) \
+		MIRRORFLEET_CHAOS_SEED=$(or $(SEED),$(shell date +%s)) $(GO) test -race -count 1 -timeout 60m -v -run TestChaos ./producer/chaos
+
 .PHONY: clean
 clean: ## remove what the build made and the local state
 	@rm -rf $(BIN) .mirrorfleet
