@@ -24,6 +24,7 @@ var arrows = []arrow{
 		[]string{"shared/scoring", "shared/job", "shared/telemetry", "shared/mirror"},
 	},
 	{"shared/jobstream", "it carries jobs, records and evaluations", []string{"shared/job", "shared/scoring", "shared/telemetry"}},
+	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/scoring"}},
 	{"shared/local", "servers know no product", nil},
 	{
 		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",
@@ -42,7 +43,9 @@ var arrows = []arrow{
 	{"worker/lease", "a lease moves jobs and records", []string{"shared/job", "shared/jobstream", "shared/telemetry"}},
 	{
 		"worker/evaluate", "an evaluation is made of answers, rules and token scores",
-		[]string{"shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry", "worker/tokenscore"},
+		[]string{
+			"shared/job", "shared/jobstream", "shared/mirror", "shared/scorecache", "shared/scoring", "shared/telemetry", "worker/tokenscore",
+		},
 	},
 	{
 		"producer/round", "a round is published, collected and concluded by the rules",
@@ -50,6 +53,7 @@ var arrows = []arrow{
 	},
 	{"worker", "a command wires its own and what is shared, but no simulator", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
+		"shared/scorecache",
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator", []string{
 		"producer/round", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
