@@ -53,8 +53,12 @@ func note(m scoring.MinerOutcome) string {
 }
 
 func printJobs(w io.Writer, r round.Result) {
-	fmt.Fprintf(w, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %d requests.\n",
-		r.Planned, r.Done, len(r.Degraded), r.Failed, r.Retries, r.Requests)
+	cached := ""
+	if r.Cached > 0 {
+		cached = fmt.Sprintf(", %d pull requests from the cache", r.Cached)
+	}
+	fmt.Fprintf(w, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %d requests%s.\n",
+		r.Planned, r.Done, len(r.Degraded), r.Failed, r.Retries, r.Requests, cached)
 	for _, d := range r.DeadLetters {
 		fmt.Fprintf(w, "dead letter: miner %d, %s after %d attempts: %s\n", d.UID, d.Class, d.Attempts, d.Error)
 	}

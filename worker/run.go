@@ -15,6 +15,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/worker/evaluate"
 	"mirrorfleet/worker/lease"
 	"mirrorfleet/worker/tokenscore"
@@ -59,8 +60,14 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer client.Close()
+	scores, err := scorecache.New(scorecache.Config{
+		Bucket: f.Bus.Bucket(job.BucketScores), Scorer: scorer.Version(), Log: log,
+	})
+	if err != nil {
+		return err
+	}
 	evaluator, err := evaluate.New(evaluate.Config{
-		Bus: f.Bus, Mirror: client, MirrorURL: c.String("mirror"), Scorer: scorer,
+		Bus: f.Bus, Mirror: client, MirrorURL: c.String("mirror"), Scorer: scorer, Scores: scores,
 	})
 	if err != nil {
 		return err

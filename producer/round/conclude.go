@@ -83,6 +83,7 @@ func (r *Runner) readEvaluations(ctx context.Context, records tally, input *scor
 			return fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
 		}
 		input.Evaluations[uid] = evaluation.Evaluation
+		result.Cached += evaluation.Cached
 		if len(evaluation.Missing) > 0 {
 			result.Degraded = append(result.Degraded, Degraded{uid, evaluation.Missing})
 		}

@@ -28,7 +28,9 @@ type Result struct {
 	Done     int `json:"done"`
 	Failed   int `json:"failed"`
 	Requests int `json:"requests"`
-	Retries  int `json:"retries"`
+	// Cached counts the pull requests whose files nobody had to ask for.
+	Cached  int `json:"cached,omitempty"`
+	Retries int `json:"retries"`
 
 	DeadLetters   []job.DeadLetter `json:"dead_letters"`
 	Degraded      []Degraded       `json:"degraded"`

@@ -19,6 +19,17 @@ const (
 	SpanConclude   = "conclude"          // producer: outcome from evaluations
 )
 
+// EventScoreCache is on the evaluation's span, once for each pull request whose
+// files are needed: its name and what the cache said.
+const EventScoreCache = "score cache"
+
+// What the cache said, as CacheResult has it.
+const (
+	CacheHit    = "hit"    // the figures were there
+	CacheShared = "shared" // another fetched them meanwhile
+	CacheMiss   = "miss"   // fetched here
+)
+
 // The attributes that find a job, and the ones that explain it.
 const (
 	RoundID     = attribute.Key("round.id")
@@ -31,4 +42,9 @@ const (
 	PermitWait  = attribute.Key("limit.wait_ms")
 	Repository  = attribute.Key("pull_request.repository")
 	PullRequest = attribute.Key("pull_request.number")
+	CacheResult = attribute.Key("cache.result")
+	// On the evaluation's span: how many pull requests needed files, by what
+	// the cache said.
+	CacheHits   = attribute.Key("cache.hits")
+	CacheMisses = attribute.Key("cache.misses")
 )

@@ -65,10 +65,12 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// Version identifies what computes: the sources of runtime, walk and grammars.
-// It belongs into every key under which figures are kept, beside the digest of
-// the weights.
-func (p *Pool) Version() string { return p.manifest.Digest() }
+// Version identifies what computes: the rules' own part, and the sources of
+// runtime, walk and grammars. It belongs into every key under which figures are
+// kept, beside the digest of the weights.
+func (p *Pool) Version() string {
+	return fmt.Sprintf("%d-%s", scoring.FiguresVersion, p.manifest.Digest())
+}
 
 // Stats tells what happened so far.
 func (p *Pool) Stats() Stats {
