@@ -188,6 +188,8 @@ func (c *Cache) keep(ctx context.Context, k Key, e Entry) (kept bool) {
 	}
 	data, err := encodeEntry(k, e)
 	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+		defer cancel()
 		_, err = c.cfg.Bucket.Put(ctx, k.id(), data)
 	}
 	switch {

@@ -3,8 +3,8 @@ package scorecache_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -89,11 +89,11 @@ func TestWhatIsNotKept(t *testing.T) {
 	c := b.cache()
 	timedOut := scoring.TimedOut([]scoring.File{{Filename: "a.go"}})
 	// Names without a pattern: more than one message may be, even compressed.
-	noise, names := rand.NewChaCha8([32]byte{}), make([]byte, 200)
+	noise, names := rand.NewChaCha8([32]byte{}), make([]byte, 700)
 	huge := &scorecache.Entry{}
-	for range 8000 {
+	for range 2000 {
 		_, _ = noise.Read(names)
-		huge.Malformed = append(huge.Malformed, job.Malformed{Item: strconv.Quote(string(names))})
+		huge.Malformed = append(huge.Malformed, job.Malformed{Item: hex.EncodeToString(names)})
 	}
 	unknown := key()
 	unknown.Base = ""
@@ -203,20 +203,15 @@ func TestUnreadableValuesCountAsAbsent(t *testing.T) {
 	}
 }
 
-func zstdDecode(data []byte) ([]byte, error) {
-	r, err := zstd.NewReader(nil)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return r.DecodeAll(data, nil)
-}
+// Made once: they are dear, and the fuzzer asks often.
+var (
+	packer, _   = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	unpacker, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+)
 
-func zstdEncode(data []byte) []byte {
-	w, _ := zstd.NewWriter(nil)
-	defer w.Close()
-	return w.EncodeAll(data, nil)
-}
+func zstdDecode(data []byte) ([]byte, error) { return unpacker.DecodeAll(data, nil) }
+
+func zstdEncode(data []byte) []byte { return packer.EncodeAll(data, nil) }
 
 func TestConfigNamesWhatIsWrong(t *testing.T) {
 	t.Parallel()

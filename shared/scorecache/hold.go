@@ -66,6 +66,8 @@ func (h *hold) rest() {
 // release removes the claim if it is still this one: others need not wait for
 // its end. One that stays, because the server cannot be asked, runs out.
 func (h *hold) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, h.cache.cfg.Timeout)
+	defer cancel()
 	err := h.cache.cfg.Bucket.Delete(ctx, h.id, jetstream.LastRevision(h.revision))
 	if err != nil && !conflict(err) {
 		h.cache.trouble(ctx, "removing a claim", err)

@@ -193,11 +193,10 @@ func (c *Cache) fetch(ctx context.Context, h *hold, s Seen, fetch Fetch) error {
 		return fetch(ctx)
 	}()
 	// What was fetched is worth keeping even if the job has ended meanwhile.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.Timeout)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	key.Scorer = c.cfg.Scorer
 	kept := entry != nil && c.keep(ctx, key, *entry)
-	if h != nil && !(kept && key.id() == s.id) {
+	if replaced := kept && key.id() == s.id; h != nil && !replaced {
 		h.release(ctx)
 	}
 	return err

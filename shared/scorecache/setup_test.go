@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
@@ -31,6 +32,7 @@ type bundle struct {
 	ctx     context.Context //nolint:containedctx // the test's own, with its patience
 	dir     string
 	servers *local.Servers
+	nc      *nats.Conn // the last process'
 	js      jetstream.JetStream
 	bucket  jetstream.KeyValue
 	log     logbook
@@ -61,6 +63,7 @@ func (b *bundle) process() jetstream.KeyValue {
 	nc, err := jobstream.Connect(b.ctx, b.servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
 	b.must(err)
 	b.t.Cleanup(nc.Close)
+	b.nc = nc
 	bus, err := jobstream.Open(b.ctx, nc, jobstream.Config{Log: quiet})
 	b.must(err)
 	b.js, err = jetstream.New(nc)
@@ -72,7 +75,7 @@ func (b *bundle) process() jetstream.KeyValue {
 // one is given.
 func (b *bundle) cache(change ...func(*scorecache.Config)) *scorecache.Cache {
 	b.t.Helper()
-	cfg := scorecache.Config{Bucket: b.process(), Scorer: "1-grammars", Log: slog.New(slog.NewTextHandler(&b.log, nil))}
+	cfg := scorecache.Config{Bucket: b.process(), Scorer: "1-grammars", Timeout: patience, Log: slog.New(slog.NewTextHandler(&b.log, nil))}
 	for _, c := range change {
 		c(&cfg)
 	}

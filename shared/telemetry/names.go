@@ -43,8 +43,8 @@ const (
 	Repository  = attribute.Key("pull_request.repository")
 	PullRequest = attribute.Key("pull_request.number")
 	CacheResult = attribute.Key("cache.result")
-	// On the evaluation's span: how many pull requests needed files, by what
-	// the cache said.
+	// CacheHits and CacheMisses are on the evaluation's span: of how many pull
+	// requests the figures were there, and how many were fetched.
 	CacheHits   = attribute.Key("cache.hits")
 	CacheMisses = attribute.Key("cache.misses")
 )

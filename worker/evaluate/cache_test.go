@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -127,6 +129,43 @@ func TestASecondRoundFetchesNoFiles(t *testing.T) {
 	}
 	t.Logf("%d miners: %d requests, then %d; %d pull requests from the cache, %d of them solving ones",
 		len(miners), asked, b.server.Stats().Requests, hits, solving)
+}
+
+// What is odd about an answer comes back as it was: files that cannot be read,
+// a list of none, and a list of nothing that can be read.
+func TestOddAnswersComeBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	pull := func(n int) string {
+		return fmt.Sprintf(`{"repo_full_name": "a/b", "pr_number": %d, "title": "", "state": "MERGED", "author_github_id": "107",
+			"created_at": "2026-05-30T00:00:00Z", "merged_at": "2026-05-31T00:00:00Z", "base_ref": "main", "head_sha": "h%d", "base_sha": "b",
+			"additions": 1, "deletions": 1, "commits_count": 1, "scoring_data_stored": true, "labels": [], "linked_issues": []}`, n, n)
+	}
+	files := func(n int, list string) string {
+		return fmt.Sprintf(`"a/b#%d": {"repo_full_name": "a/b", "pr_number": %d, "head_sha": "h%d", "base_sha": "b", "merge_base_sha": null,
+			"scoring_data_stored": true, "files": [%s]}`, n, n, n, list)
+	}
+	path := filepath.Join(t.TempDir(), "odd.json")
+	must(t, os.WriteFile(path, []byte(`{"registry": {"a/b": {"emission_share": 0.5}}, "miners": [], "rounds": [{"as_of": "2026-06-01T12:00:00Z"}],
+		"mirror": {"pulls": {"107": [`+pull(1)+`,`+pull(2)+`,`+pull(3)+`]}, "files": {`+
+		files(1, `{"filename": 7}, {"filename": "\u00fc\ud800<a>.py", "status": "added", "changes": 1, "head_content": "x = 1 < 2\n"}`)+`,`+
+		files(2, ``)+`,`+files(3, `{"filename": null}`)+`}}}`), 0o600))
+	world, err := mirrorsim.Case(path, 0)
+	must(t, err)
+	b := setup(t, world)
+	fresh, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+	must(t, err)
+	if len(fresh.Malformed) != 2 || fresh.Cached != 0 || len(fresh.Evaluation.Merged) != 3 || fresh.Evaluation.Merged[0].TotalNodesScored == 0 {
+		t.Fatalf("fresh: malformed %+v, %d cached, merged %+v", fresh.Malformed, fresh.Cached, fresh.Evaluation.Merged)
+	}
+	cached, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+	must(t, err)
+	if cached.Cached != 3 {
+		t.Errorf("%d from the cache, want 3", cached.Cached)
+	}
+	cached.Cached = 0
+	if got, want := encoded(t, cached), encoded(t, fresh); got != want {
+		t.Errorf("from the cache it is not the same bytes:\n%s", cmp.Diff(want, got))
+	}
 }
 
 // Whatever figures follow from, a change of it fetches again; what they do not
@@ -324,13 +363,13 @@ func TestTheSpanSaysWhatTheCacheHad(t *testing.T) {
 			}
 			for _, a := range span.Attributes {
 				if a.Key == "cache.hits" || a.Key == "cache.misses" {
-					got = append(got, fmt.Sprintf("%s %s", a.Key, a.Value.Emit()))
+					got = append(got, fmt.Sprintf("%s %s", a.Key, a.Value.String()))
 				}
 			}
 			for _, event := range span.Events {
 				line := event.Name
 				for _, a := range event.Attributes {
-					line += " " + a.Value.Emit()
+					line += " " + a.Value.String()
 				}
 				got = append(got, line)
 			}

@@ -84,7 +84,8 @@ func (m *miner) files(ctx context.Context, w want) (f fetched, err error) {
 		f, _, err = m.fetch(ctx, w.key)
 		return f, err
 	}
-	entry, err := m.evaluator.cfg.Scores.Once(ctx, w.seen, func(ctx context.Context) (answered scorecache.Key, _ *scorecache.Entry, err error) {
+	entry, err := m.evaluator.cfg.Scores.Once(ctx, w.seen, func(ctx context.Context) (scorecache.Key, *scorecache.Entry, error) {
+		var answered scorecache.Key
 		f, answered, err = m.fetch(ctx, w.key)
 		return answered, f.lasting(err), err
 	})

@@ -118,7 +118,10 @@ func (b *bundle) connect(t *testing.T, scorer string, configure ...func(*evaluat
 	t.Cleanup(nc.Close)
 	b.bus, err = jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
 	must(t, err)
-	b.scores, err = scorecache.New(scorecache.Config{Bucket: b.bus.Bucket(job.BucketScores), Scorer: scorer, Log: quiet})
+	b.scores, err = scorecache.New(scorecache.Config{
+		Bucket: b.bus.Bucket(job.BucketScores), Scorer: scorer, Log: quiet,
+		ClaimFor: time.Hour, Timeout: time.Minute, // no machine is so busy
+	})
 	must(t, err)
 	b.meter = &free{}
 	b.client, err = mirror.New(mirror.Config{
