@@ -58,7 +58,7 @@ func Limit() []cli.Flag {
 		},
 		&cli.IntFlag{
 			Name: "limit-requests", Category: GroupLimit, Sources: Env("limit-requests"), Value: 50,
-			Usage: "requests that the mirror allows this egress in one window; lower where others send from the same IP",
+			Usage:     "requests that the mirror allows this egress in one window; lower where others send from the same IP",
 			Validator: atLeastOne,
 		},
 		&cli.DurationFlag{
