@@ -72,21 +72,22 @@ func TestRounds(t *testing.T) { //nolint:tparallel // the group of subtests ends
 	pool, weights := startScorer(t)
 	var sum tally
 	t.Run("cases", func(t *testing.T) {
-		for _, w := range cases(t) {
-			t.Run(w.name, func(t *testing.T) {
+		files, err := caseFiles(casesDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			// Each case is read when its turn comes: a folder may hold more than
+			// the memory.
+			t.Run(caseName(file), func(t *testing.T) {
 				t.Parallel()
+				w, err := readCase(file)
+				if err != nil {
+					t.Fatal(err)
+				}
 				s := &scorer{pool: pool, weights: weights, seen: map[string]*scoring.TokenFigures{}}
 				for i, r := range run(t, s, w) {
-					c := &comparison{}
-					c.compare("", "", shaped(r.outcome), decoded(w.Expected[i]))
-					sum.add(fmt.Sprintf("case %s, round %d", w.name, i), c)
-					const most = 12
-					for _, wrong := range c.wrong[:min(most, len(c.wrong))] {
-						t.Errorf("round %d%s", i, wrong)
-					}
-					if more := len(c.wrong) - most; more > 0 {
-						t.Errorf("round %d: %d more differences", i, more)
-					}
+					sum.add(fmt.Sprintf("case %s, round %d", w.name, i), w.compare(t, i, r.outcome))
 					want := encode(t, r.outcome)
 					shuffledAlike(t, i, r.input, want)
 					replayedAlike(t, i, r.input, want)
@@ -96,6 +97,21 @@ func TestRounds(t *testing.T) { //nolint:tparallel // the group of subtests ends
 	})
 	t.Logf("%d rounds, %d values; %d floating-point numbers not equal to the last bit, the furthest off by %.2g (%s)",
 		sum.rounds, sum.values, sum.unequal, sum.furthest, sum.where)
+}
+
+// compare compares a round's outcome with what the validator made of it.
+func (w *world) compare(t *testing.T, round int, out scoring.Outcome) *comparison {
+	t.Helper()
+	c := &comparison{}
+	c.compare("", "", shaped(out), decoded(w.Expected[round]))
+	const most = 12
+	for _, wrong := range c.wrong[:min(most, len(c.wrong))] {
+		t.Errorf("round %d%s", round, wrong)
+	}
+	if more := len(c.wrong) - most; more > 0 {
+		t.Errorf("round %d: %d more differences", round, more)
+	}
+	return c
 }
 
 // encode is an outcome's bytes, with what it does to the stored evaluations.
@@ -213,7 +229,15 @@ func BenchmarkRules(b *testing.B) {
 	pool, weights := startScorer(b)
 	var inputs []scoring.RoundInput
 	var pulls []loadedPull
-	for _, w := range cases(b) {
+	files, err := caseFiles(casesDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, file := range files {
+		w, err := readCase(file)
+		if err != nil {
+			b.Fatal(err)
+		}
 		s := &scorer{pool: pool, weights: weights, seen: map[string]*scoring.TokenFigures{}}
 		for _, r := range run(b, s, w) {
 			inputs = append(inputs, r.input)

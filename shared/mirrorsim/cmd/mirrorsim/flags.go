@@ -47,6 +47,10 @@ func flags() []cli.Flag {
 			Usage: "`N`th round of a case file, counted from 0", Validator: atLeast(0),
 		},
 		&cli.StringFlag{
+			Name: "case-fault", Category: groupWorld, Sources: env("case-fault"), Value: "500",
+			Usage: "`KIND` of fault (see --fault) that a case's failed requests meet; 500 is tried again, 400 is final",
+		},
+		&cli.StringFlag{
 			Name: "addr", Category: groupServe, Sources: env("addr"), Value: "127.0.0.1:0",
 			Usage: "`HOST:PORT` to listen on; port 0 takes a free one",
 		},
@@ -77,7 +81,7 @@ func flags() []cli.Flag {
 		&cli.StringSliceFlag{
 			Name: "fault", Category: groupFaults, Sources: env("fault"),
 			Usage: "`KIND=PROBABILITY` of a fault, repeatable, or several with commas: 5xx, reset, stall, cut, malformed, html, " +
-				"or a status: 429, 500, 502, 503, 520 to 524",
+				"or a status: 400, 429, 500, 502, 503, 520 to 524",
 		},
 		&cli.DurationFlag{
 			Name: "stall", Category: groupFaults, Sources: env("stall"), Value: time.Minute,
@@ -149,12 +153,24 @@ func makeWorld(ctx context.Context, cmd *cli.Command) (*mirrorsim.World, error) 
 			Dirs: strings.Split(argument, ","), Pulls: cmd.Int("git-pulls"), KeepDates: cmd.Bool("git-keep-dates"),
 		})
 	case kind == "case" && argument != "":
-		world, err = mirrorsim.Case(argument, cmd.Int("case-round"))
+		return makeCase(cmd, argument)
 	default:
 		return nil, command.Usage("--world %q: want demo, git:DIR[,DIR…] or case:FILE", name)
 	}
 	if err != nil {
 		return nil, command.Usage("--world %s: %w", name, err)
+	}
+	return world, nil
+}
+
+// makeCase makes one round of a case file, which fails as --case-fault says.
+func makeCase(cmd *cli.Command, file string) (*mirrorsim.World, error) {
+	world, err := mirrorsim.Case(file, cmd.Int("case-round"))
+	if err != nil {
+		return nil, command.Usage("--world %s: %w", cmd.String("world"), err)
+	}
+	if err := world.FailWith(mirrorsim.Fault(cmd.String("case-fault"))); err != nil {
+		return nil, command.Usage("--case-fault: %w", err)
 	}
 	return world, nil
 }
