@@ -9,6 +9,8 @@ PYTHON    ?= python3
 ARGS      ?=
 # golangci-lint is a tool of its own, not a dependency: built at this version.
 LINT_VERSION := v2.15.0
+# Tests run in their packages' folders: a relative folder of cases is meant from here.
+PARITY_FOLDER = case "$$MIRRORFLEET_PARITY" in ""|/*) ;; *) export MIRRORFLEET_PARITY="$(CURDIR)/$$MIRRORFLEET_PARITY";; esac;
 
 .DEFAULT_GOAL := help
 
@@ -32,7 +34,15 @@ grammars: tools ## build the parser and its 67 grammars (a second run does nothi
 .PHONY: test
 test: build redis ## pass every test, with the race detector
 	@$(GO) vet ./...
-	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -race -timeout 15m ./...
+	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -race -timeout 15m ./...
+
+# Every round of every case takes seconds of waiting for processes to start and
+# stop, so more of them run at once than there are cores.
+.PHONY: parity
+parity: build ## run every recorded round through real processes: MIRRORFLEET_PARITY=DIR for other cases
+	@$(PARITY_FOLDER) MIRRORFLEET_PARITY_REAL=all MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
+		$(GO) test -count 1 -v -parallel 4 -timeout 2h -run '^(TestRounds|TestRealPath|TestRealPathRetried)$$' ./worker/parity \
+		| { grep --line-buffered -v -E '^ *=== (RUN|PAUSE|CONT|NAME)'; exit "$${PIPESTATUS[0]}"; }
 
 .PHONY: lint
 lint: ## run every linter of .golangci.yaml

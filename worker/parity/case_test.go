@@ -98,11 +98,40 @@ func readCase(file string) (*world, error) {
 		if r.AsOf.IsZero() {
 			return nil, fmt.Errorf("parity case %s: round %d has no as_of", file, i)
 		}
+		if err := whole(w.Expected[i]); err != nil {
+			return nil, fmt.Errorf("parity case %s: round %d: %w", file, i, err)
+		}
 	}
 	if w.registry, err = scoring.ParseRegistry(w.RawRegistry); err != nil {
 		return nil, fmt.Errorf("parity case %s: %w", file, err)
 	}
 	return w, nil
+}
+
+// whole says what an expected outcome lacks: what is not there is not compared.
+func whole(expected json.RawMessage) error {
+	var outcome map[string]json.RawMessage
+	var miners map[string]map[string]json.RawMessage
+	err := json.Unmarshal(expected, &outcome)
+	if err == nil && outcome["miners"] != nil {
+		err = json.Unmarshal(outcome["miners"], &miners)
+	}
+	if err != nil {
+		return fmt.Errorf("expected: %w", err)
+	}
+	for _, key := range []string{"from_stored", "shared_account", "maintainers", "rewards", "emission", "miners"} {
+		if outcome[key] == nil {
+			return fmt.Errorf("expected has no %s", key)
+		}
+	}
+	for uid, miner := range miners {
+		for _, key := range []string{"failed", "repositories", "pull_requests", "scored_issues", "total_score", "issue_discovery_score"} {
+			if miner[key] == nil {
+				return fmt.Errorf("expected miner %s has no %s", uid, key)
+			}
+		}
+	}
+	return nil
 }
 
 func readCompressed(file string) ([]byte, error) {

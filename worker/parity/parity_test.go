@@ -207,13 +207,21 @@ func TestFolderIsNeverAPass(t *testing.T) {
 		t.Errorf("an empty folder: got %v, want an error that names %s", err, rounds)
 	}
 	for name, text := range map[string]string{
-		"cut":         `{"registry":`,
-		"no-rounds":   `{"registry":{},"miners":[],"mirror":{},"rounds":[],"expected":[]}`,
-		"unexpected":  `{"registry":{},"miners":[],"mirror":{},"rounds":[{"as_of":"2026-01-01T00:00:00Z"}],"expected":[]}`,
-		"no-as-of":    `{"registry":{},"miners":[],"mirror":{},"rounds":[{}],"expected":[{}]}`,
+		"cut":        `{"registry":`,
+		"no-rounds":  `{"registry":{},"miners":[],"mirror":{},"rounds":[],"expected":[]}`,
+		"unexpected": `{"registry":{},"miners":[],"mirror":{},"rounds":[{"as_of":"2026-01-01T00:00:00Z"}],"expected":[]}`,
+		"no-as-of":   `{"registry":{},"miners":[],"mirror":{},"rounds":[{}],"expected":[{}]}`,
+		"no-outcome": `{"registry":{},"miners":[],"mirror":{},"rounds":[{"as_of":"2026-01-01T00:00:00Z"}],"expected":[{}]}`,
+		"no-figures": `{"registry":{},"miners":[],"mirror":{},"rounds":[{"as_of":"2026-01-01T00:00:00Z"}],"expected":[
+			{"from_stored":[],"shared_account":[],"maintainers":{},"rewards":{},"emission":[],"miners":{"3":{"failed":null}}}]}`,
+		"empty":       ``,
+		"damaged.zst": "neither JSON nor compressed",
 		"no-registry": `{"miners":[],"mirror":{},"rounds":[{"as_of":"2026-01-01T00:00:00Z"}],"expected":[{}]}`,
 	} {
-		file := filepath.Join(dir, name+".json")
+		file := filepath.Join(dir, strings.TrimSuffix(name, ".zst")+".json")
+		if strings.HasSuffix(name, ".zst") {
+			file += ".zst"
+		}
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
