@@ -165,6 +165,9 @@ func scoreAll(pulls []scoring.PullRequest, reg scoring.Registry) []scoring.Score
 				{
 					Filename: "internal/pipe/bend\x1b[2J.go", Method: scoring.MethodTreeDiff, Category: scoring.CategorySource, Score: 61.5, Nodes: 34, Lines: 40,
 					Breakdown: &scoring.Breakdown{StructuralAddedCount: 4, StructuralAddedScore: 40.25, LeafAddedCount: 29, LeafAddedScore: 21, LeafDeletedCount: 1, LeafDeletedScore: 0.25},
+					Largest: []scoring.Contribution{
+						{Type: "function_declaration", Added: 4, Score: 40.25}, {Type: "identifier", Leaf: true, Added: 20, Deleted: 1, Score: 18.5},
+					},
 				},
 				{Filename: strings.Repeat("a-very-long-folder/", 6) + "README.md", Method: scoring.MethodLineCount, Category: scoring.CategoryNonCode, Score: 1.2, Lines: 12},
 			})

@@ -141,7 +141,7 @@ func (f *finds) gate(figures *IssueFigures) Gate {
 		Open: figures.TotalOpenIssues, TokenScore: f.tokenScore,
 	}
 	if gate.judge(); gate.Code == GateOpen {
-		gate.spam(threshold(e.OpenIssueSpamBaseThreshold, f.tokenScore, e.OpenIssueSpamTokenScorePerSlot, e.MaxOpenIssueThreshold))
+		gate.spam(e.OpenIssueSpamBaseThreshold, e.OpenIssueSpamTokenScorePerSlot, e.MaxOpenIssueThreshold)
 	}
 	return gate
 }

@@ -55,6 +55,9 @@ type FileFigures struct {
 	Lines    int      `json:"lines"`
 	// Breakdown is nil for every method but the tree diff.
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
+	// Largest are the node types that give the most of it, at most five, with
+	// the weights of language and test applied to their scores.
+	Largest []Contribution `json:"largest,omitempty"`
 }
 
 // TokenFigures is the token scoring of one pull request.

@@ -139,18 +139,18 @@ func (c *child) ready(w *scoring.Weights, timeout time.Duration) error {
 
 // diff has one file scored. Any error but a *FailedError means that the child
 // is of no use any more.
-func (c *child) diff(language, base, head string) (scoring.Breakdown, error) {
+func (c *child) diff(language, base, head string) (scoring.Diff, error) {
 	if err := writeFrame(c.in, frameLanguage, language); err != nil {
-		return scoring.Breakdown{}, err
+		return scoring.Diff{}, err
 	}
 	for _, text := range []string{base, head} {
 		if err := writeFrame(c.in, frameText, text); err != nil {
-			return scoring.Breakdown{}, err
+			return scoring.Diff{}, err
 		}
 	}
 	data, err := expectFrame(c.out, frameFigures)
 	if err != nil {
-		return scoring.Breakdown{}, err
+		return scoring.Diff{}, err
 	}
 	return decodeFigures(data)
 }

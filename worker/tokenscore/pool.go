@@ -83,7 +83,7 @@ func (p *Pool) Stats() Stats {
 // pool is closed, or children cannot do their work at all.
 func (p *Pool) Score(ctx context.Context, weights *scoring.Weights, files []scoring.File) (scoring.TokenFigures, error) {
 	plans := scoring.PlanFiles(files, weights)
-	diffs := make([]scoring.Breakdown, len(plans))
+	diffs := make([]scoring.Diff, len(plans))
 	if slices.ContainsFunc(plans, func(plan scoring.FilePlan) bool { return needsChild(&plan, weights) }) {
 		err := p.diffAll(ctx, weights, plans, diffs)
 		if errors.Is(err, errIsolated) {
@@ -108,7 +108,7 @@ func needsChild(plan *scoring.FilePlan, w *scoring.Weights) bool {
 }
 
 // diffAll has one child compare all trees of a pull request.
-func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.FilePlan, diffs []scoring.Breakdown) error {
+func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.FilePlan, diffs []scoring.Diff) error {
 	s, err := p.take(ctx)
 	if err != nil {
 		return err

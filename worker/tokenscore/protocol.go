@@ -10,7 +10,7 @@ import (
 )
 
 // protocol is the version of what the frames hold.
-const protocol = 1
+const protocol = 2
 
 // hello is a child's first frame.
 type hello struct {
@@ -35,10 +35,12 @@ func encodeWeights(w *scoring.Weights) ([]byte, error) {
 }
 
 // figuresLength is eight numbers: four counts, and four scores by their bits,
-// so that they arrive equal to the last one.
+// so that they arrive equal to the last one. The largest contributions follow
+// as JSON, in which a number comes back as it was, too.
 const figuresLength = 8 * 8
 
-func encodeFigures(b *scoring.Breakdown) []byte {
+func encodeFigures(d *scoring.Diff) ([]byte, error) {
+	b := &d.Breakdown
 	out := make([]byte, 0, figuresLength)
 	for _, count := range []int{b.StructuralAddedCount, b.StructuralDeletedCount, b.LeafAddedCount, b.LeafDeletedCount} {
 		out = binary.BigEndian.AppendUint64(out, uint64(count))
@@ -46,20 +48,29 @@ func encodeFigures(b *scoring.Breakdown) []byte {
 	for _, score := range []float64{b.StructuralAddedScore, b.StructuralDeletedScore, b.LeafAddedScore, b.LeafDeletedScore} {
 		out = binary.BigEndian.AppendUint64(out, math.Float64bits(score))
 	}
-	return out
+	largest, err := json.Marshal(d.Largest)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the contributions: %w", err)
+	}
+	return append(out, largest...), nil
 }
 
-func decodeFigures(data []byte) (scoring.Breakdown, error) {
-	if len(data) != figuresLength {
-		return scoring.Breakdown{}, &FrameError{
-			Type: frameFigures, Length: uint32(len(data)), Reason: fmt.Sprintf("want %d bytes", figuresLength),
-		}
+func decodeFigures(data []byte) (scoring.Diff, error) {
+	wrong := func(reason string) (scoring.Diff, error) {
+		return scoring.Diff{}, &FrameError{Type: frameFigures, Length: uint32(len(data)), Reason: reason}
+	}
+	if len(data) < figuresLength {
+		return wrong(fmt.Sprintf("want at least %d bytes", figuresLength))
+	}
+	var largest []scoring.Contribution
+	if err := json.Unmarshal(data[figuresLength:], &largest); err != nil {
+		return wrong("the contributions cannot be read: " + err.Error())
 	}
 	number := func(i int) uint64 { return binary.BigEndian.Uint64(data[8*i:]) }
-	return scoring.Breakdown{
+	return scoring.Diff{Largest: largest, Breakdown: scoring.Breakdown{
 		StructuralAddedCount: int(number(0)), StructuralDeletedCount: int(number(1)),
 		LeafAddedCount: int(number(2)), LeafDeletedCount: int(number(3)),
 		StructuralAddedScore: math.Float64frombits(number(4)), StructuralDeletedScore: math.Float64frombits(number(5)),
 		LeafAddedScore: math.Float64frombits(number(6)), LeafDeletedScore: math.Float64frombits(number(7)),
-	}, nil
+	}}, nil
 }

@@ -70,23 +70,23 @@ func (s *scorer) table(name string) (*table, error) {
 
 // diff is the tree diff of a file. Equal texts have equal trees: a file that
 // was only moved is not parsed.
-func (s *scorer) diff(name string, base, head []byte) (scoring.Breakdown, error) {
+func (s *scorer) diff(name string, base, head []byte) (scoring.Diff, error) {
 	t, err := s.table(name)
 	if err != nil {
-		return scoring.Breakdown{}, err
+		return scoring.Diff{}, err
 	}
 	if bytes.Equal(base, head) {
-		return scoring.Breakdown{}, nil
+		return scoring.Diff{}, nil
 	}
 	before, err := s.signatures(name, t, base)
 	if err != nil {
-		return scoring.Breakdown{}, err
+		return scoring.Diff{}, err
 	}
 	after, err := s.signatures(name, t, head)
 	if err != nil {
-		return scoring.Breakdown{}, err
+		return scoring.Diff{}, err
 	}
-	return scoring.TreeDiff(before, after, t.weights), nil
+	return scoring.TreeDiffByKind(before, after, t.weights, t.language.kinds), nil
 }
 
 // signatures parses a text, unless it was seen lately: the base of one pull

@@ -112,7 +112,11 @@ func (s *server) file(language string) error {
 	if err != nil {
 		return s.answer(frameFailed, []byte(err.Error()))
 	}
-	return s.answer(frameFigures, encodeFigures(&figures))
+	answer, err := encodeFigures(&figures)
+	if err != nil {
+		return err
+	}
+	return s.answer(frameFigures, answer)
 }
 
 func (s *server) answer(kind byte, payload []byte) error {
