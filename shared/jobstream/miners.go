@@ -23,32 +23,51 @@ func (b *Bus) miners() jetstream.KeyValue { return b.buckets[job.BucketMiners] }
 
 // StoredEvaluations reads the last good evaluation of every miner, by uid. One
 // that cannot be read, because it is damaged or of another version, is treated
-// as absent and logged.
+// as absent; what is so is counted and logged, once for all.
 func (b *Bus) StoredEvaluations(ctx context.Context) (map[int]scoring.StoredEvaluation, error) {
 	keys, err := b.keys(ctx, b.miners(), "*")
 	if err != nil {
 		return nil, err
 	}
 	all := make(map[int]scoring.StoredEvaluation, len(keys))
+	var unreadable []string
+	var wrong []error
 	for _, key := range keys {
-		var s stored
-		_, err := b.load(ctx, b.miners(), key, &s)
-		uid, keyErr := strconv.Atoi(key)
-		if err == nil {
-			err = errors.Join(readable(s.Version), keyErr)
-		}
+		uid, evaluation, err := b.storedEvaluation(ctx, key)
 		var damaged *ValueError
 		switch {
 		case err == nil:
-			all[uid] = s.Evaluation
+			all[uid] = evaluation
 		case errors.Is(err, ErrNotFound): // dropped meanwhile
-		case errors.As(err, &damaged) || keyErr != nil || s.Version != 0:
-			b.cfg.Log.WarnContext(ctx, "a stored evaluation cannot be read and counts as absent", "uid", key, "error", err)
+		case errors.As(err, &damaged):
+			unreadable, wrong = append(unreadable, key), append(wrong, err)
 		default:
 			return nil, err
 		}
 	}
+	if len(unreadable) > 0 {
+		const most = 5 // an error each is enough to see what is wrong
+		b.cfg.Log.WarnContext(ctx, "stored evaluations cannot be read and count as absent",
+			"count", len(unreadable), "uids", unreadable, "error", errors.Join(wrong[:min(most, len(wrong))]...))
+	}
 	return all, nil
+}
+
+// storedEvaluation reads one; whatever is wrong with the value itself is a
+// *ValueError.
+func (b *Bus) storedEvaluation(ctx context.Context, key string) (uid int, e scoring.StoredEvaluation, err error) {
+	var s stored
+	if _, err := b.load(ctx, b.miners(), key, &s); err != nil {
+		return 0, e, err
+	}
+	uid, err = strconv.Atoi(key)
+	if err = errors.Join(readable(s.Version), err); err == nil && s.Evaluation.UID != uid {
+		err = fmt.Errorf("it is of miner %d", s.Evaluation.UID)
+	}
+	if err != nil {
+		return 0, e, &ValueError{Bucket: job.BucketMiners, Key: key, Err: err}
+	}
+	return uid, s.Evaluation, nil
 }
 
 // ChangeStored does to the stored evaluations what a round concluded. Doing it
