@@ -24,8 +24,8 @@ func TestLargestContributions(t *testing.T) {
 		{Type: "name", Leaf: true, Added: 3, Deleted: 2, Score: 0.5},
 		{Type: "call", Added: 1, Score: 0.3},
 	}
-	close := cmp.Comparer(func(a, b float64) bool { return a-b < 1e-12 && b-a < 1e-12 })
-	if d := cmp.Diff(want, got.Largest, close); d != "" {
+	near := cmp.Comparer(func(a, b float64) bool { return a-b < 1e-12 && b-a < 1e-12 })
+	if d := cmp.Diff(want, got.Largest, near); d != "" {
 		t.Errorf("contributions (-want +got):\n%s", d)
 	}
 	plain := scoring.TreeDiff(scoring.Collect([]byte("cc"), base, kinds), scoring.Collect([]byte("aab"), head, kinds), kinds)

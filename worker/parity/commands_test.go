@@ -19,8 +19,6 @@ import (
 
 // binaries builds the product's commands, once, when a test first wants one,
 // and says where; TestMain removes them.
-//
-//nolint:gochecknoglobals // one build for all tests
 var binaries = sync.OnceValues(func() (string, error) {
 	built.Store(true)
 	dir, err := os.MkdirTemp("", "mirrorfleet-parity-")
@@ -38,8 +36,6 @@ var binaries = sync.OnceValues(func() (string, error) {
 })
 
 // built says that there are binaries to remove.
-//
-//nolint:gochecknoglobals // goes with binaries
 var built atomic.Bool
 
 // product is one of the product's commands; it finds the parser where these
@@ -61,7 +57,11 @@ func product(t *testing.T, name string, args ...string) *exec.Cmd {
 }
 
 // simulated is the line that a simulated mirror says when it serves.
-type simulated struct{ URL, Miners, Registry string }
+type simulated struct {
+	URL      string `json:"url"`
+	Miners   string `json:"miners"`
+	Registry string `json:"registry"`
+}
 
 // simulate serves one round of a case, without a limit in front, until the
 // returned function is called.

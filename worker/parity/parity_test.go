@@ -23,15 +23,15 @@ type concluded struct {
 
 // run plays all rounds of a world, one after the other over the same stored
 // evaluations.
-func run(t testing.TB, s *scorer, w *world) []concluded {
-	t.Helper()
+func run(tb testing.TB, s *scorer, w *world) []concluded {
+	tb.Helper()
 	stored := map[int]scoring.StoredEvaluation{}
 	rounds := make([]concluded, len(w.Rounds))
 	for i, r := range w.Rounds {
-		client := startMirror(t, w, r)
-		in, err := s.input(t.Context(), client, w, r, maps.Clone(stored))
+		client := startMirror(tb, w, r)
+		in, err := s.input(tb.Context(), client, w, r, maps.Clone(stored))
 		if err != nil {
-			t.Fatalf("round %d: %v", i, err)
+			tb.Fatalf("round %d: %v", i, err)
 		}
 		rounds[i] = concluded{in, scoring.Conclude(in)}
 		for _, change := range rounds[i].outcome.Stored {
@@ -115,11 +115,11 @@ func (w *world) compare(t *testing.T, round int, out scoring.Outcome) *compariso
 }
 
 // encode is an outcome's bytes, with what it does to the stored evaluations.
-func encode(t testing.TB, out scoring.Outcome) string {
-	t.Helper()
+func encode(tb testing.TB, out scoring.Outcome) string {
+	tb.Helper()
 	data, err := json.Marshal([]any{out, out.Stored})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(data)
 }

@@ -24,7 +24,10 @@ const (
 func env(flag string) cli.ValueSourceChain { return command.Env("sim-" + flag) }
 
 // flags are all flags, each in its group of --help.
-func flags() []cli.Flag {
+func flags() []cli.Flag { return append(worldFlags(), serverFlags()...) }
+
+// worldFlags say what is served.
+func worldFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
 			Name: "world", Category: groupWorld, Sources: env("world"), Value: "demo",
@@ -50,6 +53,12 @@ func flags() []cli.Flag {
 			Name: "case-fault", Category: groupWorld, Sources: env("case-fault"), Value: "500",
 			Usage: "`KIND` of fault (see --fault) that a case's failed requests meet; 500 is tried again, 400 is final",
 		},
+	}
+}
+
+// serverFlags say how.
+func serverFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.StringFlag{
 			Name: "addr", Category: groupServe, Sources: env("addr"), Value: "127.0.0.1:0",
 			Usage: "`HOST:PORT` to listen on; port 0 takes a free one",
