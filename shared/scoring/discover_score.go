@@ -120,7 +120,9 @@ func (h *hunt) conclude(f *finds) {
 	out.IssueGate = &gate
 	if gate.Code != GateOpen {
 		for _, at := range f.outcomes {
-			h.out.Issues[at].Reason = because(IssueNotEligible, "gate", string(gate.Code))
+			// The values say what it would have scored from.
+			reason := &h.out.Issues[at].Reason
+			reason.Code, reason.Values["gate"] = IssueNotEligible, string(gate.Code)
 		}
 		return
 	}
