@@ -138,12 +138,8 @@ func (a *pullAnswer) printFiles(p *page) {
 	p.textf(0, "%d files", len(files))
 	for i := range files {
 		f := &files[i]
-		test := ""
-		if f.Test {
-			test = ", test"
-		}
 		p.textf(2, "%s", f.Filename)
-		p.textf(4, "%s, %s%s: %d nodes, %d lines, score %s", f.Method, f.Category, test, f.Nodes, f.Lines, exact(f.Score))
+		p.textf(4, "%s, %s: %d nodes, %d lines, score %s", f.Method, f.Category, f.Nodes, f.Lines, exact(f.Score))
 		if b := f.Breakdown; b != nil {
 			p.textf(4, "structural +%d (%s) -%d (%s), leaves +%d (%s) -%d (%s)",
 				b.StructuralAddedCount, brief(b.StructuralAddedScore), b.StructuralDeletedCount, brief(b.StructuralDeletedScore),
