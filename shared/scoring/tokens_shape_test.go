@@ -17,7 +17,8 @@ func TestTheShapeOfFiguresIsOfTheirVersion(t *testing.T) {
 	const version = 1
 	const want = "{files,omitempty []{filename string;method string;category string;test,omitempty bool;score float64;nodes int;" +
 		"lines int;breakdown,omitempty *{structural_added_count int;structural_added_score float64;structural_deleted_count int;" +
-		"structural_deleted_score float64;leaf_added_count int;leaf_added_score float64;leaf_deleted_count int;leaf_deleted_score float64}};" +
+		"structural_deleted_score float64;leaf_added_count int;leaf_added_score float64;leaf_deleted_count int;leaf_deleted_score float64};" +
+		"largest,omitempty []{type string;leaf,omitempty bool;added int;deleted int;score float64}};" +
 		"total_score float64;token_score float64;source_token_score float64;structural_count int;structural_score float64;" +
 		"leaf_count int;leaf_score float64;total_nodes_scored int}"
 	got := shape(reflect.TypeFor[scoring.TokenFigures]())
