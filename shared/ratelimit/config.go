@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"regexp"
+	"strings"
 	"time"
 
 	"mirrorfleet/shared/ratelimit/bucket"
@@ -29,17 +30,23 @@ const burst = 1
 // NoSpare asks for a Spare of none, which zero cannot say.
 const NoSpare = -1
 
+// longestName clips Process: it is for show, and kept in Redis.
+const longestName = 64
+
 // longest bounds Window and Horizon: beyond an hour it is a mistyped unit.
-const longest = time.Hour
+const longest = bucket.Longest * time.Microsecond
 
 // Config describes the bucket of one egress. Every process of an egress must be
-// given the same figures: a process with a shorter horizon would take slots for
-// past that another still holds. The zero Config is the mirror's limit.
+// given the same figures; the bucket holds off one with others, see
+// [bucket.Differs]. The zero Config is the mirror's limit.
 type Config struct {
 	// Egress names the public IP that the requests leave from; each has a
 	// bucket of its own. Letters, digits, dot, dash and underscore, at most 64.
 	// Default "default".
 	Egress string
+	// Process names this process to whoever looks at the bucket, as one of those
+	// that wait; a name of its own tells it from others. Empty: it is not shown.
+	Process string
 	// Limit is L, the requests that the mirror allows in one Window W. Defaults
 	// 50 and 10 s; lower where others use the same IP.
 	Limit  int
@@ -86,6 +93,10 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+
+	if len(c.Process) > longestName {
+		c.Process = strings.ToValidUTF8(c.Process[:longestName], "")
 	}
 
 	return c
@@ -173,6 +184,9 @@ func (c Config) request() bucket.Request {
 	return bucket.Request{
 		Interval: c.interval().Microseconds(),
 		Horizon:  c.Horizon.Microseconds(),
+		Limit:    int64(c.Limit),
+		Window:   c.Window.Microseconds(),
+		Process:  c.Process,
 		// Half of what the spare covers: r·tolerance = spare/2.
 		Tolerance: int64(c.Spare) * c.interval().Microseconds() / 2,
 		MaxCool:   c.MaxCoolDown.Microseconds(),

@@ -44,19 +44,30 @@ func (l *Limiter) ask(ctx context.Context, in bucket.Request) (bucket.Reply, err
 		flag(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
 		in.Born, in.Next, in.Now, in.Skew, in.Elapsed,
 		bucket.CellLength, bucket.Cells,
+		in.Limit, in.Window, in.Hold, in.Process, in.Waiting, in.Waited, bucket.Longest, bucket.MaxHold,
 	).Int64Slice()
 	if err != nil {
 		l.count.lost.Add(1)
 
 		return bucket.Reply{}, fmt.Errorf("ratelimit: reserve for egress %s: %w", l.cfg.Egress, err)
 	}
-	if len(got) != 6 {
-		return bucket.Reply{}, fmt.Errorf("%w: %d values, want 6", errReply, len(got))
+
+	return parseReply(got)
+}
+
+// parseReply reads what reserve.lua returns.
+func parseReply(got []int64) (bucket.Reply, error) {
+	if len(got) != 6 && len(got) != 10 {
+		return bucket.Reply{}, fmt.Errorf("%w: %d values, want 6 or 10", errReply, len(got))
+	}
+	reply := bucket.Reply{
+		Verdict: bucket.Verdict(got[0]), Wait: got[1], Now: got[2], Skew: got[3], Next: got[4], Born: got[5],
+	}
+	if len(got) == 10 {
+		reply.Figures = bucket.Figures{Interval: got[6], Horizon: got[7], Limit: got[8], Window: got[9]}
 	}
 
-	return bucket.Reply{
-		Verdict: bucket.Verdict(got[0]), Wait: got[1], Now: got[2], Skew: got[3], Next: got[4], Born: got[5],
-	}, nil
+	return reply, nil
 }
 
 func flag(set bool) int {

@@ -74,6 +74,8 @@ func parseCell(text string) (Cell, error) {
 func numbers(s *State) map[string]*int64 {
 	return map[string]*int64{
 		"high": &s.High, "skew": &s.Skew, "next": &s.Next, "turn": &s.Turn, "cool": &s.Cool, "born": &s.Born,
-		"last": &s.Last, "granted": &s.Granted, "refused": &s.Refused, "restarts": &s.Restarts,
+		"hold": &s.Hold, "seen": &s.Seen, "interval": &s.Figures.Interval, "horizon": &s.Figures.Horizon,
+		"limit": &s.Figures.Limit, "window": &s.Figures.Window,
+		"last": &s.Last, "granted": &s.Granted, "refused": &s.Refused, "restarts": &s.Restarts, "cools": &s.Cools,
 	}
 }
