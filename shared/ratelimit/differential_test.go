@@ -23,8 +23,8 @@ import (
 // arguments, in the one place each where it looks at them.
 func TestScriptIsDecide(t *testing.T) {
 	t.Parallel()
-	source := replaceOnce(t, ratelimit.ReserveSource, "redis.call('TIME')", "{ ARGV[22], ARGV[23] }")
-	source = replaceOnce(t, source, "redis.pcall('INFO', 'server')", "ARGV[24]")
+	source := replaceOnce(t, ratelimit.ReserveSource, "redis.call('TIME')", "{ ARGV[21], ARGV[22] }")
+	source = replaceOnce(t, source, "redis.pcall('INFO', 'server')", "ARGV[23]")
 	for name, on := range map[string]struct {
 		server  func(testing.TB) *server
 		batches int
@@ -48,14 +48,14 @@ local function step(KEYS, ARGV)
 SOURCE
 end
 local out = {}
-for at = 1, #ARGV, 26 do
+for at = 1, #ARGV, 25 do
   if ARGV[at] == 'all' then
     redis.call('DEL', KEYS[1])
   elseif ARGV[at] ~= '' then
     redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
   end
   local args = {}
-  for i = 1, 24 do args[i] = ARGV[at + 1 + i] end
+  for i = 1, 23 do args[i] = ARGV[at + 1 + i] end
   out[#out + 1] = { step(KEYS, args), #out % 10 == 9 and redis.call('HGETALL', KEYS[1]) or nil }
 end
 return out`
@@ -87,7 +87,7 @@ func TestScriptReadsTheServersClock(t *testing.T) {
 		if s.spoilt != "" {
 			continue // the walk goes on from a state that this Redis does not have
 		}
-		got, err := script.Run(t.Context(), rdb, []string{"bucket"}, s.args[:21]...).Int64Slice()
+		got, err := script.Run(t.Context(), rdb, []string{"bucket"}, s.args[:20]...).Int64Slice()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func (w *walk) step() step {
 	s.args = []any{
 		bit(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
 		in.Born, in.Next, in.Now, in.Skew, in.Elapsed, bucket.CellLength, bucket.Cells,
-		in.Limit, in.Window, in.Hold, in.Process, in.Waiting, in.Waited, bucket.Longest, bucket.MaxHold,
+		in.Figures().String(), in.Hold, in.Process, in.Waiting, in.Waited, bucket.Longest, bucket.MaxHold,
 		w.clock / 1_000_000, w.clock % 1_000_000, "# Server\r\nrun_id:" + w.run + "\r\n",
 	}
 	w.verdicts[s.reply.Verdict]++
@@ -294,7 +294,7 @@ func (w *walk) pass() {
 func (w *walk) spoil() (field, value string) {
 	w.spoilt++
 	field = []string{
-		"high", "skew", "next", "turn", "cool", "born", "run", "hold", "seen", "interval", "horizon", "all",
+		"high", "skew", "next", "turn", "cool", "born", "run", "hold", "seen", "figures", "figures", "all",
 	}[w.random.IntN(12)]
 	if field == "all" {
 		w.state, w.line = bucket.State{}, bucket.Line{}
@@ -302,6 +302,15 @@ func (w *walk) spoil() (field, value string) {
 		return field, ""
 	}
 	value = []string{"0", "-5", "4000000000000000", fmt.Sprint(w.clock + w.random.Int64N(40_000_000) - 20_000_000)}[w.random.IntN(4)]
+	if field == "figures" {
+		f := w.state.Figures
+		if w.random.IntN(2) == 0 {
+			f.Horizon *= 1000
+		} else {
+			f.Limit++
+		}
+		value = []string{"", f.String(), f.String() + "x"}[w.random.IntN(3)]
+	}
 	record := w.state.Record()
 	record[field] = value
 	state, err := bucket.Parse(record)

@@ -44,7 +44,7 @@ func (l *Limiter) ask(ctx context.Context, in bucket.Request) (bucket.Reply, err
 		flag(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
 		in.Born, in.Next, in.Now, in.Skew, in.Elapsed,
 		bucket.CellLength, bucket.Cells,
-		in.Limit, in.Window, in.Hold, in.Process, in.Waiting, in.Waited, bucket.Longest, bucket.MaxHold,
+		in.Figures().String(), in.Hold, in.Process, in.Waiting, in.Waited, bucket.Longest, bucket.MaxHold,
 	).Int64Slice()
 	if err != nil {
 		l.count.lost.Add(1)

@@ -6,7 +6,7 @@ package bucket
 func Decide(s State, run string, clock int64, in Request) (State, Reply) {
 	known := in.Born > 0 && in.Born == s.Born // the caller has seen this life of the bucket
 	s, now := s.advance(clock, known, in)
-	differs := in.Reserve && s.Figures != in.figures()
+	differs := in.Reserve && s.Figures != in.Figures()
 	if s.Run != run || s.High <= 0 || s.Next <= 0 || !s.Figures.sane() || s.Seen > now ||
 		s.Next > now+s.Figures.Horizon+s.Figures.Interval ||
 		(known && s.Next < in.Next) ||
@@ -67,7 +67,7 @@ func (s State) restart(run string, now int64, in Request) State {
 	s.Run, s.High, s.Born = run, now, now
 	s.Next = now + in.Horizon + in.Interval
 	s.Skew, s.Turn, s.Cool = 0, 0, now+cool
-	s.Figures, s.Seen = in.figures(), now
+	s.Figures, s.Seen = in.Figures(), now
 	s.Restarts++
 
 	return s

@@ -105,8 +105,8 @@ type Request struct {
 	Born, Next, Now, Skew, Elapsed int64
 }
 
-// figures are the caller's.
-func (in Request) figures() Figures { return Figures{in.Interval, in.Horizon, in.Limit, in.Window} }
+// Figures are the caller's.
+func (in Request) Figures() Figures { return Figures{in.Interval, in.Horizon, in.Limit, in.Window} }
 
 // Verdict is what became of a request.
 type Verdict int64
