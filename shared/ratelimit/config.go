@@ -113,6 +113,14 @@ func or[T comparable](value, fallback T) T {
 
 var egressName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
+func validateEgress(name string) error {
+	if !egressName.MatchString(name) {
+		return fmt.Errorf("ratelimit: Egress is %q, want 1 to 64 letters, digits, dots, dashes or underscores", name)
+	}
+
+	return nil
+}
+
 // validate checks a Config whose defaults are filled in.
 func (c Config) validate() error {
 	between := func(field string, d, least, most time.Duration) error {
@@ -122,8 +130,8 @@ func (c Config) validate() error {
 
 		return nil
 	}
-	if !egressName.MatchString(c.Egress) {
-		return fmt.Errorf("ratelimit: Egress is %q, want 1 to 64 letters, digits, dots, dashes or underscores", c.Egress)
+	if err := validateEgress(c.Egress); err != nil {
+		return err
 	}
 	if err := between("Window", c.Window, time.Millisecond, longest); err != nil {
 		return err

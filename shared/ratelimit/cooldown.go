@@ -21,7 +21,10 @@ func (l *Limiter) CoolDown(ctx context.Context, d time.Duration) error {
 	}
 	d = min(d, l.cfg.MaxCoolDown)
 	now := time.Now()
-	until := l.cool.begin(now.Add(d))
+	until, began := l.cool.begin(now, now.Add(d))
+	if began {
+		l.count.coolDowns.add(ctx)
+	}
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	in := l.cfg.request()
@@ -39,22 +42,28 @@ type coolDown struct {
 	mu sync.Mutex
 	// until is the end of one that Redis has not been told, zero for none.
 	until time.Time
+	// ends is the latest end that this process has been told of.
+	ends time.Time
 	// void is closed, and replaced, when a cool-down begins.
 	void chan struct{}
 }
 
 // begin voids what is held and notes the end until Redis has it. It returns the
-// latest end that Redis does not have.
-func (c *coolDown) begin(until time.Time) time.Time {
+// latest end that Redis does not have, and whether no cool-down was running.
+func (c *coolDown) begin(now, until time.Time) (unwritten time.Time, began bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	began = !now.Before(c.ends)
+	if until.After(c.ends) {
+		c.ends = until
+	}
 	if until.After(c.until) {
 		c.until = until
 	}
 	close(c.void)
 	c.void = make(chan struct{})
 
-	return c.until
+	return c.until, began
 }
 
 // written forgets the cool-down that Redis has been told, unless a longer one

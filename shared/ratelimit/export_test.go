@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"context"
 	"time"
 
 	"mirrorfleet/shared/ratelimit/bucket"
@@ -17,5 +18,5 @@ func Interval(c Config) int64 { return c.withDefaults().interval().Microseconds(
 
 // Usable tells whether l would hand out a reservation with this use-by at now.
 func Usable(l *Limiter, useBy, now time.Time) bool {
-	return l.usable(reservation{bucket.Reservation{UseBy: useBy}, l.cool.watch()}, now)
+	return l.usable(context.Background(), reservation{bucket.Reservation{UseBy: useBy}, l.cool.watch()}, now)
 }

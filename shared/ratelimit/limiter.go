@@ -16,9 +16,8 @@ var ErrClosed = errors.New("ratelimit: the limiter is closed")
 // Limiter hands out the permits of one egress in one process. It is safe for
 // concurrent use and has no goroutines of its own.
 type Limiter struct {
-	cfg     Config
-	rdb     redis.UniversalClient
-	scripts scripts
+	cfg    Config
+	record record
 	// life ends with Close.
 	life context.Context //nolint:containedctx // the limiter's own lifetime, joined to each call's context
 	end  context.CancelCauseFunc
@@ -30,7 +29,8 @@ type Limiter struct {
 	session session
 	cool    coolDown
 	health  health
-	count   counters
+	dissent dissent
+	count   *counters
 }
 
 // New makes a limiter over a client that stays the caller's: Close does not
@@ -44,12 +44,19 @@ func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
 	if err := validateClient(rdb); err != nil {
 		return nil, err
 	}
+	count, err := newCounters(cfg.Egress)
+	if err != nil {
+		return nil, fmt.Errorf("ratelimit: metrics: %w", err)
+	}
 	life, end := context.WithCancelCause(context.Background())
 
 	return &Limiter{
-		cfg: cfg, rdb: rdb, scripts: newScripts(), life: life, end: end,
-		cool:   coolDown{void: make(chan struct{})},
-		health: health{log: cfg.Log, egress: cfg.Egress},
+		cfg: cfg, record: record{rdb, cfg.Egress, cfg.Timeout}, life: life, end: end,
+		queue:   queue{moved: make(chan struct{})},
+		cool:    coolDown{void: make(chan struct{})},
+		health:  health{log: cfg.Log, egress: cfg.Egress},
+		dissent: dissent{log: cfg.Log, cfg: cfg},
+		count:   count,
 	}, nil
 }
 
@@ -70,6 +77,25 @@ func (l *Limiter) Permit(ctx context.Context) (useBy time.Time, err error) {
 	return traced(ctx, l.cfg.Egress, l.permit)
 }
 
+// Flowing returns when permits flow: nobody in this process waits, or the first
+// in line has been first for less than patience. While it blocks there is no point
+// in taking on more work. Its only errors are those of Permit.
+func (l *Limiter) Flowing(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
+	for {
+		now := l.queue.look()
+		if now.waiting == 0 || time.Since(now.turn) < patience {
+			return nil
+		}
+		select {
+		case <-now.moved:
+		case <-ctx.Done():
+			return ended(ctx)
+		}
+	}
+}
+
 // bound joins the limiter's own life to the context of a call.
 func (l *Limiter) bound(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -82,10 +108,13 @@ func (l *Limiter) bound(ctx context.Context) (context.Context, func()) {
 }
 
 func (l *Limiter) permit(ctx context.Context) (time.Time, error) {
-	if err := l.queue.join(ctx, time.Now()); err != nil {
+	began := time.Now()
+	l.count.waits(ctx, 1)
+	defer l.count.waits(ctx, -1)
+	if err := l.queue.join(ctx, began); err != nil {
 		return time.Time{}, err
 	}
-	defer l.queue.leave()
+	defer func() { l.queue.leave(time.Now()) }()
 	for {
 		r, err := l.reservation(ctx)
 		if err != nil {
@@ -96,7 +125,7 @@ func (l *Limiter) permit(ctx context.Context) (time.Time, error) {
 			return time.Time{}, err
 		}
 		if usable {
-			l.count.granted.Add(1)
+			l.count.permit(ctx, time.Since(began))
 
 			return r.UseBy, nil
 		}
@@ -118,19 +147,19 @@ func (l *Limiter) await(ctx context.Context, r reservation) (usable bool, err er
 	case <-timer.C:
 	}
 
-	return l.usable(r, time.Now()), nil
+	return l.usable(ctx, r, time.Now()), nil
 }
 
 // usable tells whether a reservation can be used at now or later, and counts why
 // if it cannot.
-func (l *Limiter) usable(r reservation, now time.Time) bool {
+func (l *Limiter) usable(ctx context.Context, r reservation, now time.Time) bool {
 	switch {
 	case closed(r.void):
-		l.count.void.Add(1)
+		l.count.void.add(ctx)
 
 		return false
 	case now.After(r.UseBy):
-		l.count.late.Add(1)
+		l.count.late.add(ctx)
 
 		return false
 	}

@@ -32,7 +32,7 @@ type reservation struct {
 func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
 	if left := l.held; left != nil {
 		l.held = nil
-		if l.usable(*left, time.Now()) {
+		if l.usable(ctx, *left, time.Now()) {
 			return *left, nil
 		}
 	}
@@ -66,6 +66,8 @@ func (l *Limiter) reserve(ctx context.Context) (r reservation, granted bool, wai
 	in := l.cfg.request()
 	in.Reserve = true
 	in.Cool = max(0, cool.Sub(asked).Microseconds())
+	line := l.queue.look()
+	in.Waiting, in.Waited = int64(line.waiting), max(0, asked.Sub(line.turn).Microseconds())
 	reply, err := l.ask(ctx, l.session.fill(in, asked))
 	answered := time.Now()
 	if err != nil {
@@ -76,15 +78,23 @@ func (l *Limiter) reserve(ctx context.Context) (r reservation, granted bool, wai
 		return r, false, 0, err
 	}
 	l.health.back(ctx, answered)
-	l.session.learn(reply, answered)
+	l.learn(ctx, reply, answered)
 	l.cool.written(cool)
 	if reply.Verdict != bucket.Granted {
-		l.count.refused.Add(1)
+		l.count.refused.add(ctx)
 
 		return r, false, time.Duration(reply.Wait) * time.Microsecond, nil
 	}
 
 	return reservation{bucket.Reserved(reply, asked, answered, l.cfg.Jitter), void}, true, 0, nil
+}
+
+// learn takes down what an answer tells of the bucket beside its verdict.
+func (l *Limiter) learn(ctx context.Context, reply bucket.Reply, answered time.Time) {
+	if l.session.learn(reply, answered) {
+		l.count.lostStates.add(ctx)
+	}
+	l.dissent.heard(ctx, reply)
 }
 
 // session guards what the process remembers of the bucket: a cool-down vouches
@@ -101,10 +111,14 @@ func (s *session) fill(in bucket.Request, now time.Time) bucket.Request {
 	return s.last.Fill(in, now)
 }
 
-func (s *session) learn(reply bucket.Reply, answered time.Time) {
+// learn tells whether the answer is of another life of the bucket than the last.
+func (s *session) learn(reply bucket.Reply, answered time.Time) (another bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	another = s.last.Another(reply)
 	s.last.Learn(reply, answered)
+
+	return another
 }
 
 // sleep waits for d or for the end of the context.

@@ -40,6 +40,8 @@ const (
 	FailClass   = attribute.Key("job.failure.class")
 	Egress      = attribute.Key("limit.egress")
 	PermitWait  = attribute.Key("limit.wait_ms")
+	// PermitOutcome is granted, late or void.
+	PermitOutcome = attribute.Key("limit.permit.outcome")
 	Repository  = attribute.Key("pull_request.repository")
 	PullRequest = attribute.Key("pull_request.number")
 	CacheResult = attribute.Key("cache.result")
@@ -47,4 +49,29 @@ const (
 	// requests the figures were there, and how many were fetched.
 	CacheHits   = attribute.Key("cache.hits")
 	CacheMisses = attribute.Key("cache.misses")
+)
+	MinerUID   = attribute.Key("miner.uid")
+	GitHubID   = attribute.Key("github.id")
+	Delivery   = attribute.Key("job.delivery")
+	Failures   = attribute.Key("job.failures")
+	FailClass  = attribute.Key("job.failure.class")
+	Egress     = attribute.Key("limit.egress")
+	PermitWait = attribute.Key("limit.wait_ms")
+	// PermitOutcome is granted, late or void.
+	PermitOutcome = attribute.Key("limit.permit.outcome")
+	Repository    = attribute.Key("pull_request.repository")
+	PullRequest   = attribute.Key("pull_request.number")
+)
+
+// The metrics of the limiter, each with the attribute limit.egress. They are of
+// one process; what the whole egress did is in its bucket.
+const (
+	MetricPermits     = "mirrorfleet.limit.permits"              // counter, by limit.permit.outcome
+	MetricPermitWait  = "mirrorfleet.limit.permit.wait.duration" // histogram, seconds
+	MetricWaiting     = "mirrorfleet.limit.waiting"              // up-down counter
+	MetricRefusals    = "mirrorfleet.limit.refusals"             // counter
+	MetricRedisCalls  = "mirrorfleet.limit.redis.calls"          // counter
+	MetricLostAnswers = "mirrorfleet.limit.redis.lost_answers"   // counter, part of the calls
+	MetricCoolDowns   = "mirrorfleet.limit.cool_downs"           // counter
+	MetricStateLosses = "mirrorfleet.limit.state_losses"         // counter
 )

@@ -1,0 +1,57 @@
+package ratelimit_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/ratelimit"
+)
+
+// TestOtherFiguresAreHeldOff: slots by two horizons would overlap. Whoever was
+// first goes on; the other says what is wrong, once, and takes over when nobody
+// has asked by the old figures for a horizon.
+func TestOtherFiguresAreHeldOff(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*ratelimit.Config){
+		"a shorter horizon": func(c *ratelimit.Config) { c.Horizon = 100 * time.Millisecond },
+		"a longer horizon":  func(c *ratelimit.Config) { c.Horizon = 2 * time.Second },
+		"a lower rate":      func(c *ratelimit.Config) { c.Rate = 20 },
+		"a lower limit":     func(c *ratelimit.Config) { c.Limit, c.Rate = 45, 20 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := process(t)
+			first := s.limiter(t, quick())
+			permit(t, first)
+			log := newSignals()
+			cfg := quick()
+			change(&cfg)
+			cfg.Log = newLogger(log)
+			other := s.limiter(t, cfg)
+			got := make(chan struct{})
+			go func() { defer close(got); permit(t, other) }()
+			var using sync.WaitGroup
+			using.Go(func() {
+				for range 20 { // for longer than the other's horizon
+					permit(t, first)
+				}
+			})
+			log.want(t, "in use with other figures")
+			using.Wait()
+			select {
+			case <-got:
+				t.Error("a process with other figures had a permit while those in force were used")
+			default:
+			}
+			if state := state(t, first); state.Restarts != 1 || state.Horizon != quick().Horizon || state.Limit != 50 {
+				t.Errorf("State is %+v, want the first process's figures in force and no restart", state)
+			}
+			<-got // nobody uses the old ones any more
+			log.want(t, "goes by this process's figures")
+			if state := state(t, other); state.Restarts != 2 || state.Horizon != cfg.Horizon {
+				t.Errorf("State is %+v, want the other's horizon %v in force after a restart", state, cfg.Horizon)
+			}
+		})
+	}
+}
