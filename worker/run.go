@@ -74,6 +74,7 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	}
 	runner, err := lease.New(lease.Config{
 		Worker: name, Slots: c.Int("slots"), Grace: c.Duration("grace"), Bus: f.Bus, Log: log, Handler: handler(evaluator),
+		Gate: gate(f.Limiter, patience, log),
 	})
 	if err != nil {
 		return err

@@ -53,11 +53,11 @@ var arrows = []arrow{
 	},
 	{"worker", "a command wires its own and what is shared, but no simulator", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
-		"shared/scorecache",
+		"shared/ratelimit", "shared/scorecache",
 	}},
-	{"producer", "a command wires its own and what is shared, but no simulator", []string{
+	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket", []string{
 		"producer/round", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
-		"shared/scoring",
+		"shared/ratelimit", "shared/scoring",
 	}},
 }
 

@@ -32,24 +32,7 @@ const (
 
 // The attributes that find a job, and the ones that explain it.
 const (
-	RoundID     = attribute.Key("round.id")
-	MinerUID    = attribute.Key("miner.uid")
-	GitHubID    = attribute.Key("github.id")
-	Delivery    = attribute.Key("job.delivery")
-	Failures    = attribute.Key("job.failures")
-	FailClass   = attribute.Key("job.failure.class")
-	Egress      = attribute.Key("limit.egress")
-	PermitWait  = attribute.Key("limit.wait_ms")
-	// PermitOutcome is granted, late or void.
-	PermitOutcome = attribute.Key("limit.permit.outcome")
-	Repository  = attribute.Key("pull_request.repository")
-	PullRequest = attribute.Key("pull_request.number")
-	CacheResult = attribute.Key("cache.result")
-	// CacheHits and CacheMisses are on the evaluation's span: of how many pull
-	// requests the figures were there, and how many were fetched.
-	CacheHits   = attribute.Key("cache.hits")
-	CacheMisses = attribute.Key("cache.misses")
-)
+	RoundID    = attribute.Key("round.id")
 	MinerUID   = attribute.Key("miner.uid")
 	GitHubID   = attribute.Key("github.id")
 	Delivery   = attribute.Key("job.delivery")
@@ -61,6 +44,11 @@ const (
 	PermitOutcome = attribute.Key("limit.permit.outcome")
 	Repository    = attribute.Key("pull_request.repository")
 	PullRequest   = attribute.Key("pull_request.number")
+	CacheResult   = attribute.Key("cache.result")
+	// CacheHits and CacheMisses are on the evaluation's span: of how many pull
+	// requests the figures were there, and how many were fetched.
+	CacheHits   = attribute.Key("cache.hits")
+	CacheMisses = attribute.Key("cache.misses")
 )
 
 // The metrics of the limiter, each with the attribute limit.egress. They are of
