@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,8 @@ type metered struct {
 	// places holds a token for each connection in use, so that there are never
 	// more than the pool's size.
 	places chan struct{}
+
+	cooling cooling
 
 	permits, late, sent, resent atomic.Int64
 }
@@ -102,18 +105,48 @@ func (m *metered) permit(ctx context.Context) error {
 
 // heed cools the egress down when an answer, a redirect's included, asks for
 // it. It is for the whole fleet: what one process was told holds for its IP,
-// and also when the job that it was told by is given up.
+// and also when the job that it was told by is given up. What was under way
+// already may be told the same; that is logged once.
 func (m *metered) heed(ctx context.Context, response *http.Response) {
-	wait, asked := retryAfter(response.Header, time.Now())
+	now := time.Now()
+	wait, asked := retryAfter(response.Header, now)
 	if !asked {
 		if response.StatusCode != http.StatusTooManyRequests {
 			return
 		}
 		wait = m.cfg.Throttled
 	}
-	m.cfg.Log.WarnContext(ctx, "the mirror asks for a pause: the egress cools down",
-		"status", response.StatusCode, "for", wait.String())
+	level := slog.LevelDebug
+	if m.cooling.extend(now, now.Add(wait)) {
+		level = slog.LevelWarn
+	}
+	m.cfg.Log.Log(ctx, level, "the mirror asks for a pause: the egress cools down",
+		"for", wait.String(), "status", response.StatusCode,
+		"retry_after", clip(response.Header.Get("Retry-After")), "cf_ray", clip(response.Header.Get("Cf-Ray")))
 	if err := m.cfg.Meter.CoolDown(context.WithoutCancel(ctx), wait); err != nil {
 		m.cfg.Log.ErrorContext(ctx, "the cool-down could not be written", "error", err)
 	}
+}
+
+// clip keeps what the mirror sent short enough for a log.
+func clip(text string) string {
+	const most = 100
+	return text[:min(len(text), most)]
+}
+
+// cooling is until when this process has been told to cool down.
+type cooling struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+// extend tells whether no cool-down was running.
+func (c *cooling) extend(now, until time.Time) (began bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	began = !now.Before(c.until)
+	if until.After(c.until) {
+		c.until = until
+	}
+	return began
 }

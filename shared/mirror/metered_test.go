@@ -1,11 +1,8 @@
 package mirror_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -263,89 +260,5 @@ func TestConnections(t *testing.T) {
 	}
 	if got := b.connections.Load(); got != 1 {
 		t.Errorf("%d connections for calls one after another, failed ones among them, want 1", got)
-	}
-}
-
-// stale serves each connection one answer, keeps it alive by its header, and
-// closes it when the next request has come in, without an answer: what happens
-// when the mirror's idle time-out and a request meet.
-type stale struct {
-	listener net.Listener
-	requests atomic.Int64
-	group    sync.WaitGroup
-}
-
-func serveStale(t *testing.T) *stale {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &stale{listener: listener}
-	t.Cleanup(func() { listener.Close(); s.group.Wait() })
-	s.group.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			s.group.Go(func() { s.one(conn) })
-		}
-	})
-	return s
-}
-
-func (s *stale) one(conn net.Conn) {
-	defer conn.Close()
-	in := bufio.NewReader(conn)
-	for answered := false; ; answered = true {
-		r, err := http.ReadRequest(in)
-		if err != nil {
-			return
-		}
-		_, _ = in.Discard(int(max(r.ContentLength, 0)))
-		s.requests.Add(1)
-		if answered {
-			return
-		}
-		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(emptyPulls), emptyPulls)
-	}
-}
-
-// net/http sends a GET again by itself when a kept-alive connection closes
-// under it. Also that one has a permit. A POST is not sent again so, but by the
-// client's own try.
-func TestWhatNetHTTPSendsAgain(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		ask  func(context.Context, *mirror.Client) error
-		want mirror.Stats
-	}{
-		"GET": {
-			func(ctx context.Context, c *mirror.Client) error { _, err := c.OpenIssues(ctx, "7"); return err },
-			mirror.Stats{Permits: 3, Sent: 3, Resent: 1},
-		},
-		"POST": {
-			func(ctx context.Context, c *mirror.Client) error { _, err := c.Pulls(ctx, "7", windows); return err },
-			mirror.Stats{Permits: 3, Sent: 3},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := serveStale(t)
-			b := setup(t, say(200, health))
-			client := b.another(t, func(c *mirror.Config) { c.BaseURL = "http://" + s.listener.Addr().String() })
-			for range 2 {
-				if err := c.ask(t.Context(), client); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if got := client.Stats(); got != c.want {
-				t.Errorf("got %+v, want %+v", got, c.want)
-			}
-			if got := s.requests.Load(); got != c.want.Sent {
-				t.Errorf("the server saw %d requests, want the %d that were counted", got, c.want.Sent)
-			}
-		})
 	}
 }
