@@ -80,7 +80,7 @@ if s[1] ~= run or high <= 0 or next_slot <= 0
   or f_interval <= 0 or f_interval > longest or f_horizon <= 0 or f_horizon > longest or seen > now
   or next_slot > now + f_horizon + f_interval
   or (known and next_slot < in_next)
-  or (differs and now - seen >= f_horizon) then
+  or (differs and now - seen >= 2 * f_horizon) then
   differs = false
   now = clock
   cool = now + (high > 0 and math.max(cool - high, 0) or 0)
@@ -114,7 +114,7 @@ if not reserve then
 end
 
 if differs then
-  local again = math.min(seen + f_horizon - now, horizon)
+  local again = math.min(seen + 2 * f_horizon - now, horizon)
   keep(unpack(waiter(again)))
   return { 3, again, now, skew, next_slot, born, f_interval, f_horizon, tonumber(f_limit), tonumber(f_window) }
 end

@@ -10,7 +10,7 @@ func Decide(s State, run string, clock int64, in Request) (State, Reply) {
 	if s.Run != run || s.High <= 0 || s.Next <= 0 || !s.Figures.sane() || s.Seen > now ||
 		s.Next > now+s.Figures.Horizon+s.Figures.Interval ||
 		(known && s.Next < in.Next) ||
-		(differs && now-s.Seen >= s.Figures.Horizon) {
+		(differs && now-s.Seen >= gone*s.Figures.Horizon) {
 		differs = false
 		now = clock
 		s = s.restart(run, now, in)
@@ -73,6 +73,11 @@ func (s State) restart(run string, now int64, in Request) State {
 	return s
 }
 
+// gone is after how many horizons without a request those who have the figures in
+// force are gone: after one, all that was granted to them is past, and whoever of
+// them waits asks again within one.
+const gone = 2
+
 // stop takes down the cool-down and the hold that a request carries.
 func (s State) stop(now, clock int64, in Request) State {
 	if in.Cool > 0 && s.Cool <= now {
@@ -92,10 +97,9 @@ func (s State) stop(now, clock int64, in Request) State {
 
 // differ tells a caller with other figures which are in force. Slots by two
 // horizons would overlap, and by two intervals exceed what one of them allows.
-// So those who were first go on, and the others take over one horizon after the
-// last of them asked, when all that was granted to them is past.
+// So those who were first go on, and the others take over when those are gone.
 func (s State) differ(now int64, in Request) (State, Reply) {
-	reply := s.reply(Differs, min(s.Seen+s.Figures.Horizon-now, in.Horizon), now)
+	reply := s.reply(Differs, min(s.Seen+gone*s.Figures.Horizon-now, in.Horizon), now)
 	reply.Figures = s.Figures
 
 	return s, reply

@@ -29,9 +29,9 @@
 // # Figures
 //
 // The bucket keeps the figures by which it grants. A caller with others is told
-// so and granted nothing, until one horizon after the last caller that had them:
-// then nothing that was granted by them is still to be used, and the bucket starts
-// again by the caller's.
+// so and granted nothing, until two horizons after the last caller that had them:
+// then nothing that was granted by them is still to be used and none of them waits,
+// and the bucket starts again by the caller's.
 //
 // # Clocks
 //
