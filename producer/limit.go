@@ -126,7 +126,7 @@ func (o order) carryOut(ctx context.Context, desk *ratelimit.Desk) (state rateli
 			err = ratelimit.ErrNoBucket
 		}
 	}
-	return state, err //nolint:wrapcheck // explain does
+	return state, err
 }
 
 // explain turns what the caller can mend into wrong usage.

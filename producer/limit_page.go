@@ -58,23 +58,23 @@ func newLimitPage(s ratelimit.State) limitPage {
 	for _, w := range s.Waiting {
 		p.Waiting = append(p.Waiting, limitWaiter{w.Process, w.Requests, w.For.Seconds()})
 	}
-	p.share()
+	p.Share, p.ShareOf = p.share()
 	return p
 }
 
 // share looks at the cells that are over and that the bucket has lived through.
-func (p *limitPage) share() {
+func (p limitPage) share() (share, of float64) {
 	over := len(p.Use) - 1
 	cells := min(useRow, over, int(p.StartedAt/useCell)-1)
 	if cells < 1 || p.Limit < 1 {
-		return
+		return 0, 0
 	}
 	var used int64
 	for _, n := range p.Use[over-cells : over] {
 		used += n
 	}
-	p.ShareOf = float64(cells * useCell)
-	p.Share = float64(used) / (float64(p.Limit) / p.Window * p.ShareOf)
+	of = float64(cells * useCell)
+	return float64(used) / (float64(p.Limit) / p.Window * of), of
 }
 
 // A row of use is a minute, six cells of ten seconds.

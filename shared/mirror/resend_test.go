@@ -82,13 +82,13 @@ func (s *stale) one(conn net.Conn) {
 // getIssues asks with a GET, which net/http sends again by itself.
 func getIssues(ctx context.Context, c *mirror.Client) error {
 	_, err := c.OpenIssues(ctx, "7")
-	return err //nolint:wrapcheck // the client's own
+	return err
 }
 
 // postPulls asks with a POST.
 func postPulls(ctx context.Context, c *mirror.Client) error {
 	_, err := c.Pulls(ctx, "7", windows)
-	return err //nolint:wrapcheck // the client's own
+	return err
 }
 
 // net/http sends a GET again by itself when a kept-alive connection closes under

@@ -434,7 +434,7 @@ func state(t *testing.T, l *ratelimit.Limiter) ratelimit.State {
 			return got
 		}
 		var late net.Error // of the context or of the connection, whichever notices first
-		if !errors.Is(err, redis.ErrPoolTimeout) && !(errors.As(err, &late) && late.Timeout()) {
+		if !errors.Is(err, redis.ErrPoolTimeout) && (!errors.As(err, &late) || !late.Timeout()) {
 			t.Fatalf("State: %v", err)
 		}
 	}

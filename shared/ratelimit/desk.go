@@ -43,11 +43,11 @@ func NewDesk(egress string, rdb redis.UniversalClient, timeout time.Duration) (*
 		return nil, err
 	}
 
-	return &Desk{record{rdb, egress, timeout}}, nil
+	return &Desk{newRecord(rdb, egress, timeout)}, nil
 }
 
 // State reads the bucket.
-func (d *Desk) State(ctx context.Context) (State, error) { return d.record.state(ctx) }
+func (d *Desk) State(ctx context.Context) (State, error) { return d.record.look(ctx) }
 
 // Hold stops the egress for a time from now, beside any cool-down, and returns
 // the bucket as it is then. A hold that ends later stays as it is, so that nobody
@@ -77,7 +77,7 @@ func (d *Desk) Release(ctx context.Context) (State, error) {
 // set changes the hold of a bucket that exists, with the figures in force, so that
 // it starts none with others.
 func (d *Desk) set(ctx context.Context, hold int64, check func(State) error) (State, error) {
-	before, err := d.record.state(ctx)
+	before, err := d.record.look(ctx)
 	if err != nil {
 		return State{}, err
 	}
@@ -97,7 +97,7 @@ func (d *Desk) set(ctx context.Context, hold int64, check func(State) error) (St
 		return State{}, fmt.Errorf("%w; whether it was taken down is not known, say it again", err)
 	}
 
-	return d.record.state(ctx)
+	return d.record.look(ctx)
 }
 
 // Egresses lists the egresses that have a bucket.

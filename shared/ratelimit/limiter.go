@@ -51,7 +51,7 @@ func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
 	life, end := context.WithCancelCause(context.Background())
 
 	return &Limiter{
-		cfg: cfg, record: record{rdb, cfg.Egress, cfg.Timeout}, life: life, end: end,
+		cfg: cfg, record: newRecord(rdb, cfg.Egress, cfg.Timeout), life: life, end: end,
 		queue:   queue{moved: make(chan struct{})},
 		cool:    coolDown{void: make(chan struct{})},
 		health:  health{log: cfg.Log, egress: cfg.Egress},

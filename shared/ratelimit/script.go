@@ -19,13 +19,6 @@ var (
 	stateSource string
 )
 
-// scripts are called by their digest and sent along only when the server does not
-// know them. Both only serve to be run.
-var (
-	reserveScript = redis.NewScript(reserveSource)
-	stateScript   = redis.NewScript(stateSource)
-)
-
 var errReply = errors.New("ratelimit: Redis answered what the script never returns")
 
 // key is the one key of an egress. The braces make it a hash tag: whatever is
@@ -34,11 +27,18 @@ func key(egress string) string { return keyPrefix + egress + keySuffix }
 
 const keyPrefix, keySuffix = "limit:{", "}"
 
-// record is the record of one egress in Redis; each call ends at the timeout.
+// record is the record of one egress in Redis; each call ends at the timeout. The
+// scripts are called by their digest and sent along only when the server does not
+// know them.
 type record struct {
-	rdb     redis.UniversalClient
-	egress  string
-	timeout time.Duration
+	rdb            redis.UniversalClient
+	egress         string
+	timeout        time.Duration
+	reserve, state *redis.Script
+}
+
+func newRecord(rdb redis.UniversalClient, egress string, timeout time.Duration) record {
+	return record{rdb, egress, timeout, redis.NewScript(reserveSource), redis.NewScript(stateSource)}
 }
 
 // ask sends one request to the bucket. A script that the server does not know has
@@ -46,7 +46,7 @@ type record struct {
 func (r record) ask(ctx context.Context, in bucket.Request) (bucket.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	got, err := reserveScript.Run(ctx, r.rdb, []string{key(r.egress)},
+	got, err := r.reserve.Run(ctx, r.rdb, []string{key(r.egress)},
 		flag(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
 		in.Born, in.Next, in.Now, in.Skew, in.Elapsed,
 		bucket.CellLength, bucket.Cells,

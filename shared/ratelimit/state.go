@@ -62,7 +62,7 @@ type Waiter struct {
 
 // State reads the bucket. It is one call and cheap enough for once a second.
 func (l *Limiter) State(ctx context.Context) (State, error) {
-	state, err := l.record.state(ctx)
+	state, err := l.record.look(ctx)
 	if err != nil {
 		return State{}, err
 	}
@@ -74,11 +74,11 @@ func (l *Limiter) State(ctx context.Context) (State, error) {
 	return state, nil
 }
 
-// state reads the record.
-func (r record) state(ctx context.Context) (State, error) {
+// look reads the record.
+func (r record) look(ctx context.Context) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	got, err := stateScript.Run(ctx, r.rdb, []string{key(r.egress)}).Slice()
+	got, err := r.state.Run(ctx, r.rdb, []string{key(r.egress)}).Slice()
 	if err != nil {
 		return State{}, fmt.Errorf("ratelimit: state of egress %s: %w", r.egress, err)
 	}
