@@ -1,6 +1,9 @@
 package ratelimit_test
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,5 +58,19 @@ func TestOtherFiguresAreHeldOff(t *testing.T) {
 				t.Errorf("State is %+v, want the other's horizon %v in force after a restart", state, cfg.Horizon)
 			}
 		})
+	}
+}
+
+// TestFiguresAreReadable in the log: each by the name of its flag, in its units.
+func TestFiguresAreReadable(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("", "figures", ratelimit.FiguresOf(ratelimit.Config{}))
+	for _, want := range []string{
+		"figures.limit_requests=50", "figures.limit_window=10s", "figures.limit_rate=4.682", "figures.limit_horizon=10s",
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("logged %q, want %s in it", log.String(), want)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"mirrorfleet/shared/ratelimit/bucket"
@@ -20,3 +21,6 @@ func Interval(c Config) int64 { return c.withDefaults().interval().Microseconds(
 func Usable(l *Limiter, useBy, now time.Time) bool {
 	return l.usable(context.Background(), reservation{bucket.Reservation{UseBy: useBy}, l.cool.watch()}, now)
 }
+
+// FiguresOf is how the figures of a Config are logged.
+func FiguresOf(c Config) slog.LogValuer { return figures(c.withDefaults().request().Figures()) }
