@@ -52,8 +52,7 @@ func (d *Desk) State(ctx context.Context) (State, error) { return d.record.look(
 // Hold stops the egress for a time from now, beside any cool-down, and returns
 // the bucket as it is then. A hold that ends later stays as it is, so that nobody
 // shortens what another has asked for; Release ends any. Reservations that were
-// given before are still used, each process one at most: the last of them lies
-// -State.LastGrant ahead.
+// given before are void; a process that does not hear of it uses the one it holds.
 func (d *Desk) Hold(ctx context.Context, length time.Duration) (State, error) {
 	if length < MinHold || length > MaxHold {
 		return State{}, fmt.Errorf("ratelimit: a hold of %v: want %v to %v", length, MinHold, MaxHold)
@@ -62,8 +61,8 @@ func (d *Desk) Hold(ctx context.Context, length time.Duration) (State, error) {
 	return d.set(ctx, length.Microseconds(), func(State) error { return nil })
 }
 
-// Release ends a hold. Processes that were told to ask again later do so within
-// one horizon; permits then come at the normal pace.
+// Release ends a hold. Processes that were told to ask again later do so when they
+// hear of it, within one horizon at the latest; permits come at the normal pace.
 func (d *Desk) Release(ctx context.Context) (State, error) {
 	return d.set(ctx, -1, func(s State) error {
 		if s.Hold <= 0 {

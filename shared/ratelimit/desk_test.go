@@ -65,8 +65,7 @@ func TestHoldStopsTheEgress(t *testing.T) {
 	}
 }
 
-// TestReleaseResumes an egress that is held, and tells when none is. A reservation
-// that was given before the hold is still used, and only that.
+// TestReleaseResumes an egress that is held, and tells when none is.
 func TestReleaseResumes(t *testing.T) {
 	t.Parallel()
 	for name, start := range servers {
@@ -88,7 +87,7 @@ func TestReleaseResumes(t *testing.T) {
 			if held.Hold < 59*time.Minute {
 				t.Errorf("held for %v, want an hour", held.Hold)
 			}
-			// The one in hand is used, or thrown away late; the other waits.
+			// The one in hand is void, and no other is given.
 			refused := l.Stats().Refused
 			await(t, "a refusal", func() bool { return l.Stats().Refused > refused })
 			if got := state(t, l).Granted; got != 1 {

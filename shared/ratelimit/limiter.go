@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,7 +15,7 @@ import (
 var ErrClosed = errors.New("ratelimit: the limiter is closed")
 
 // Limiter hands out the permits of one egress in one process. It is safe for
-// concurrent use and has no goroutines of its own.
+// concurrent use. Its one goroutine hears when another process stops the egress.
 type Limiter struct {
 	cfg    Config
 	record record
@@ -28,6 +29,8 @@ type Limiter struct {
 
 	session session
 	cool    coolDown
+	ears    ears
+	hearing sync.WaitGroup
 	health  health
 	dissent dissent
 	count   *counters
@@ -50,19 +53,24 @@ func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
 	}
 	life, end := context.WithCancelCause(context.Background())
 
-	return &Limiter{
+	l := &Limiter{
 		cfg: cfg, record: newRecord(rdb, cfg.Egress, cfg.Timeout), life: life, end: end,
 		queue:   queue{moved: make(chan struct{})},
 		cool:    coolDown{void: make(chan struct{})},
+		ears:    newEars(),
 		health:  health{log: cfg.Log, egress: cfg.Egress},
 		dissent: dissent{log: cfg.Log, cfg: cfg},
 		count:   count,
-	}, nil
+	}
+	l.hearing.Go(l.attend)
+
+	return l, nil
 }
 
 // Close ends every wait with ErrClosed. It may be called more than once.
 func (l *Limiter) Close() error {
 	l.end(ErrClosed)
+	l.hearing.Wait()
 
 	return nil
 }
@@ -138,13 +146,23 @@ func (l *Limiter) permit(ctx context.Context) (time.Time, error) {
 func (l *Limiter) await(ctx context.Context, r reservation) (usable bool, err error) {
 	timer := time.NewTimer(time.Until(r.From))
 	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		l.held = &r
+	for {
+		stop, next := l.ears.stops()
+		if stop.voids(r.slot) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			l.held = &r
 
-		return false, ended(ctx)
-	case <-r.void:
-	case <-timer.C:
+			return false, ended(ctx)
+		case <-next:
+			continue
+		case <-r.void:
+		case <-timer.C:
+		}
+
+		break
 	}
 
 	return l.usable(ctx, r, time.Now()), nil
@@ -153,8 +171,9 @@ func (l *Limiter) await(ctx context.Context, r reservation) (usable bool, err er
 // usable tells whether a reservation can be used at now or later, and counts why
 // if it cannot.
 func (l *Limiter) usable(ctx context.Context, r reservation, now time.Time) bool {
+	stop, _ := l.ears.stops()
 	switch {
-	case closed(r.void):
+	case closed(r.void), stop.voids(r.slot):
 		l.count.void.add(ctx)
 
 		return false

@@ -18,10 +18,12 @@ const (
 	longestPause = 500 * time.Millisecond
 )
 
-// reservation is one that this process holds, until a cool-down closes void.
+// reservation is one that this process holds, until a cool-down closes void or
+// a word of another process makes its slot void.
 type reservation struct {
 	bucket.Reservation
 
+	slot bucket.Reply
 	void <-chan struct{}
 }
 
@@ -51,7 +53,7 @@ func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
 			wait = pause/2 + rand.N(pause/2)
 			pause = min(2*pause, longestPause)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := l.rest(ctx, wait); err != nil {
 			return reservation{}, err
 		}
 	}
@@ -86,7 +88,7 @@ func (l *Limiter) reserve(ctx context.Context) (r reservation, granted bool, wai
 		return r, false, time.Duration(reply.Wait) * time.Microsecond, nil
 	}
 
-	return reservation{bucket.Reserved(reply, asked, answered, l.cfg.Jitter), void}, true, 0, nil
+	return reservation{bucket.Reserved(reply, asked, answered, l.cfg.Jitter), reply, void}, true, 0, nil
 }
 
 // learn takes down what an answer tells of the bucket beside its verdict.
@@ -121,14 +123,16 @@ func (s *session) learn(reply bucket.Reply, answered time.Time) (another bool) {
 	return another
 }
 
-// sleep waits for d or for the end of the context.
-func sleep(ctx context.Context, d time.Duration) error {
+// rest waits for d, for the release of a hold, or for the end of the context.
+func (l *Limiter) rest(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return ended(ctx)
 	case <-timer.C:
-		return nil
+	case <-l.ears.release():
 	}
+
+	return nil
 }

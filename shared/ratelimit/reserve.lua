@@ -9,7 +9,8 @@
 --         waited; longest, max_hold.
 -- Lengths and instants are microseconds, exact in a double until the year 2255.
 -- Returns verdict, wait, now, skew, next, born; to a process with other figures
--- also the figures in force.
+-- also the figures in force. A stop or a release is also said on the egress's
+-- channel: before which of the bucket's instants slots are void.
 local reserve, interval, horizon = ARGV[1] == '1', tonumber(ARGV[2]), tonumber(ARGV[3])
 local tolerance, in_cool, max_cool = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local in_born, in_next, in_now = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -103,6 +104,11 @@ elseif in_hold < 0 then
 end
 hold = math.min(hold, clock + max_hold)
 if hold ~= held or in_hold ~= 0 then redis.call('HSET', KEYS[1], 'hold', text(hold)) end
+if in_cool > 0 or in_hold ~= 0 then
+  local void = in_hold < 0 and 0 or math.max(cool, now + hold - clock)
+  -- Where the channel is forbidden, other processes learn it when they ask next.
+  redis.pcall('PUBLISH', KEYS[1] .. ':word', text(born) .. ':' .. text(now) .. ':' .. text(void))
+end
 local function keep(...)
   redis.call('HSET', KEYS[1], 'high', text(now), 'skew', text(skew), 'next', text(next_slot),
     'turn', text(turn), 'cool', text(cool), ...)
