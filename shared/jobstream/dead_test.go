@@ -88,8 +88,8 @@ func TestExhausted(t *testing.T) {
 		deliveries uint64
 	}
 	var calls []call
-	err := b.bus.ConsumeExhausted(ctx, func(_ context.Context, round string, uid int, deliveries uint64) error {
-		calls = append(calls, call{round, uid, deliveries})
+	err := b.bus.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error {
+		calls = append(calls, call{e.Round, e.UID, e.Deliveries})
 		if len(calls) == 1 {
 			if got := b.messages(); got != 1 {
 				t.Errorf("the message was removed before it was dealt with")
@@ -118,8 +118,8 @@ func TestExhaustedIsRemoved(t *testing.T) {
 	consumed := make(chan error, 1)
 	handled := make(chan int, 10)
 	go func() {
-		consumed <- b.bus.ConsumeExhausted(ctx, func(_ context.Context, _ string, uid int, _ uint64) error {
-			handled <- uid
+		consumed <- b.bus.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error {
+			handled <- e.UID
 			return nil
 		})
 	}()
@@ -172,7 +172,7 @@ func TestExhaustedWithoutName(t *testing.T) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	consumed := make(chan error, 1)
 	go func() {
-		consumed <- b.bus.ConsumeExhausted(ctx, func(context.Context, string, int, uint64) error {
+		consumed <- b.bus.ConsumeExhausted(ctx, func(context.Context, jobstream.Exhausted) error {
 			t.Error("called for a job without a name")
 			return nil
 		})

@@ -23,11 +23,11 @@ func TestStoredEvaluations(t *testing.T) {
 			UID: uid, Hotkey: "hk", GitHubID: "42", Merged: []scoring.ScoredPullRequest{{Repository: "a/b", Number: uid}},
 		}}
 	}
-	if err := b.bus.ChangeStored(b.ctx, []scoring.StoredChange{keep(5), keep(6), keep(7), keep(8)}); err != nil {
+	if err := b.bus.ChangeStored(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(5), keep(6), keep(7), keep(8)}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // doing it twice is doing it once
-		if err := b.bus.ChangeStored(b.ctx, []scoring.StoredChange{keep(5), {UID: 6}}); err != nil {
+		if err := b.bus.ChangeStored(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(5), {UID: 6}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,7 +60,7 @@ func TestStoredEvaluations(t *testing.T) {
 		t.Errorf("logged:\n%s\nwant one line that counts 7", text)
 	}
 	// What a round keeps is whole again.
-	if err := b.bus.ChangeStored(b.ctx, []scoring.StoredChange{keep(8)}); err != nil {
+	if err := b.bus.ChangeStored(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(8)}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := b.bus.StoredEvaluations(b.ctx); err != nil || len(got) != 2 {

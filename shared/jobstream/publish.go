@@ -23,7 +23,11 @@ func (b *Bus) PublishJob(ctx context.Context, j job.Job) (err error) {
 	if err != nil {
 		return fmt.Errorf("publishing: %w", err)
 	}
-	return b.publish(ctx, job.Subject(j.Round, j.UID), j.MessageID(), data)
+	msg := nats.NewMsg(job.Subject(j.Round, j.UID))
+	msg.Data = data
+	telemetry.Inject(ctx, msg.Header)
+	_, err = b.publish(ctx, msg, j.MessageID())
+	return err
 }
 
 // PublishDead stores a dead letter and returns when the server has it. The
@@ -37,7 +41,11 @@ func (b *Bus) PublishDead(ctx context.Context, d job.DeadLetter) error {
 	if err != nil {
 		return fmt.Errorf("encoding the dead letter of %s/%d: %w", d.Round, d.UID, err)
 	}
-	return b.publish(ctx, job.DeadSubject(d.Round, d.UID), deadID(d), data)
+	msg := nats.NewMsg(job.DeadSubject(d.Round, d.UID))
+	msg.Data = data
+	telemetry.Inject(ctx, msg.Header)
+	_, err = b.publish(ctx, msg, deadID(d))
+	return err
 }
 
 // deadID is the same for the same end of the same attempt; instants and
@@ -48,15 +56,19 @@ func deadID(d job.DeadLetter) string {
 	return fmt.Sprintf("dead/%s/%d/%d/%d/%s/%x", d.Round, d.UID, d.Replay, d.Attempts, d.Class, sum.Sum64())
 }
 
-// publish may be tried again with the same id: the stream keeps one.
-func (b *Bus) publish(ctx context.Context, subject, id string, data []byte) error {
-	msg := nats.NewMsg(subject)
-	msg.Data = data
-	telemetry.Inject(ctx, msg.Header)
-	return b.try(ctx, "publishing "+id, func(ctx context.Context) error {
-		_, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id))
+// publish may be tried again with the same id: the stream keeps one. Known says
+// that the stream has seen the id before, also of a message that is gone.
+func (b *Bus) publish(ctx context.Context, msg *nats.Msg, id string) (known bool, err error) {
+	first := true
+	err = b.try(ctx, "publishing "+id, func(ctx context.Context) error {
+		stored, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id))
+		if err == nil {
+			known = stored.Duplicate && first // not a try of our own whose answer was lost
+		}
+		first = false
 		return err //nolint:wrapcheck // try names the operation
 	})
+	return known, err
 }
 
 // DeadLetters lists a round's dead letters, oldest first.

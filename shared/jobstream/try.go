@@ -131,8 +131,13 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, r
 	each func(jetstream.KeyValueEntry) error, options ...jetstream.WatchOpt,
 ) error {
 	options = append(options, jetstream.IgnoreDeletes())
-	return b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(ctx context.Context) error {
+	// A long list takes as long as it takes: what is bounded is the silence.
+	return b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(context.Context) error {
 		reset()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		silence := time.NewTimer(b.cfg.Timeout)
+		defer silence.Stop()
 		watcher, err := kv.Watch(ctx, pattern, options...)
 		if err != nil {
 			return err //nolint:wrapcheck // try names the operation
@@ -142,7 +147,10 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, r
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
+			case <-silence.C:
+				return nats.ErrTimeout
 			case entry, open := <-watcher.Updates():
+				silence.Reset(b.cfg.Timeout)
 				if !open {
 					return nats.ErrTimeout // broken off: what came is not all
 				}
