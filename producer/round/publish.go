@@ -2,47 +2,112 @@ package round
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
 )
 
-// publish makes each job's record and hands the job to the stream, in this
-// order: a record without a message is seen as outstanding and published
-// again, a message without a record would be nobody's.
-func (r *Runner) publish(ctx context.Context, jobs []job.Job) error {
-	for _, j := range jobs {
-		if err := r.publishOne(ctx, j); err != nil {
-			return fmt.Errorf("publishing the job of miner %d: %w", j.UID, err)
+// atOnce bounds how many jobs are published, and evaluations read, at a time:
+// enough to hide the way to the server.
+const atOnce = 32
+
+// jobsOf are the jobs that a round, or a replay of it, waits for: all of the
+// round's, the replayed ones with their number.
+func jobsOf(m job.Manifest, replay job.Replay) []job.Job {
+	again := make(map[int]bool, len(replay.UIDs))
+	for _, uid := range replay.UIDs {
+		again[uid] = true
+	}
+	jobs := Jobs(m)
+	for i := range jobs {
+		if again[jobs[i].UID] {
+			jobs[i].Replay = replay.Number
 		}
 	}
-	return nil
+	return jobs
+}
+
+// publish makes each job's record and hands the job to the stream, in this
+// order: a record without a message is seen as outstanding and published
+// again, a message without a record would be nobody's. What has a record
+// already is left to the reconciler.
+func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) error {
+	records, err := r.records(ctx, round)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for _, j := range jobs {
+		if known, there := records[j.UID]; there && known.Replay >= j.Replay {
+			continue
+		}
+		group.Go(func() error {
+			if err := r.publishOne(ctx, j); err != nil {
+				return fmt.Errorf("publishing the job of miner %d: %w", j.UID, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// records lists a round's records by uid.
+func (r *Runner) records(ctx context.Context, round string) (map[int]job.Record, error) {
+	list, err := r.cfg.Bus.Records(ctx, round)
+	if err != nil {
+		return nil, fmt.Errorf("reading the records of round %s: %w", round, err)
+	}
+	records := make(map[int]job.Record, len(list))
+	for _, record := range list {
+		records[record.UID] = record
+	}
+	return records, nil
 }
 
 // publishOne gives the job a trace of its own, linked to the round's, so that
-// a round of 256 miners is 256 readable traces and not one.
+// a round of 256 miners is 256 readable traces and not one. A replay's is
+// linked to the round's too, whose jobs have the former ones.
 func (r *Runner) publishOne(ctx context.Context, j job.Job) error {
 	round := trace.LinkFromContext(ctx)
 	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, "job", trace.WithNewRoot(), trace.WithLinks(round),
 		trace.WithAttributes(telemetry.RoundID.String(j.Round), telemetry.MinerUID.Int(j.UID), telemetry.GitHubID.String(j.GitHubID)))
 	defer span.End()
-	record := job.Plan(j.Round, j.UID, telemetry.TraceID(ctx))
-	created, err := r.cfg.Bus.PlanRecord(ctx, record)
-	if err != nil {
+	planned, err := r.plan(ctx, j)
+	if err != nil || planned.Phase.Ended() {
 		return err
 	}
-	if !created { // a resumed round: an ended job needs no message
-		known, _, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
-		if err != nil {
-			return err
+	return r.cfg.Bus.PublishJob(ctx, j)
+}
+
+// plan makes the record of a job, or opens the ended one of its last replay.
+// It returns the record as it is then: somebody else may have been first.
+func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
+	record := job.Plan(j.Round, j.UID, telemetry.TraceID(ctx))
+	record.Replay = j.Replay
+	for {
+		created, err := r.cfg.Bus.PlanRecord(ctx, record)
+		if err != nil || created {
+			return record, err
 		}
-		if known.Phase.Ended() {
-			return nil
+		known, revision, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
+		if err != nil || known.Replay >= j.Replay {
+			return known, err
+		}
+		opened, err := known.Replanned(j.Replay, telemetry.TraceID(ctx))
+		if err != nil {
+			return known, err
+		}
+		_, err = r.cfg.Bus.UpdateRecord(ctx, opened, revision)
+		if !errors.Is(err, jobstream.ErrConflict) {
+			return opened, err
 		}
 	}
-	return r.cfg.Bus.PublishJob(ctx, j)
 }
