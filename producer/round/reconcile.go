@@ -110,8 +110,12 @@ func (r *Runner) reconcile(ctx context.Context, round string, jobs []job.Job) ([
 		}
 		done(s.UID, what)
 	}
-	return all, nil
+	return all, ctx.Err()
 }
+
+// finish bounds what is left of a thing that was begun: the end of a job may be
+// what the round waited for, and ends the context.
+const finish = 5 * time.Second
 
 // mend puts one job right; false if it was right after all.
 func (r *Runner) mend(ctx context.Context, what repair) (bool, error) {
@@ -130,6 +134,11 @@ func (r *Runner) mend(ctx context.Context, what repair) (bool, error) {
 
 // free deals with a message that nobody will be given any more.
 func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
+	if ctx.Err() != nil {
+		return "", ctx.Err() //nolint:wrapcheck // the caller's own
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
+	defer cancel()
 	record, _, err := r.cfg.Bus.Record(ctx, s.Round, s.UID)
 	if err != nil {
 		return "", err

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"mirrorfleet/producer/round"
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // mirror that knows maintainers.
 type bundle struct {
 	bus    *jobstream.Bus
+	js     jetstream.JetStream
 	client *mirror.Client
 	url    string
 	// maintainers answers the look-ups; the status is 200 unless set.
@@ -54,6 +56,9 @@ func setup(t *testing.T, cfg jobstream.Config) *bundle {
 	cfg.Log = quiet
 	b := &bundle{}
 	if b.bus, err = jobstream.Open(t.Context(), nc, cfg); err != nil {
+		t.Fatal(err)
+	}
+	if b.js, err = jetstream.New(nc); err != nil {
 		t.Fatal(err)
 	}
 	rdb, err := ratelimit.NewClient(servers.RedisURL(), time.Second)
@@ -92,9 +97,17 @@ func (b *bundle) answer(w http.ResponseWriter, r *http.Request) {
 	_ = r
 }
 
-func (b *bundle) runner(t *testing.T) *round.Runner {
+// runner is a producer of its own, which looks again sooner than in earnest.
+func (b *bundle) runner(t *testing.T, changes ...func(*round.Config)) *round.Runner {
 	t.Helper()
-	r, err := round.New(round.Config{Bus: b.bus, Mirror: b.client, Progress: func(p round.Progress) { b.progress.Store(&p) }})
+	cfg := round.Config{
+		Bus: b.bus, Mirror: b.client, Progress: func(p round.Progress) { b.progress.Store(&p) },
+		Reconcile: 200 * time.Millisecond, Hold: 5 * time.Second,
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	r, err := round.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,12 +115,16 @@ func (b *bundle) runner(t *testing.T) *round.Runner {
 }
 
 // work runs a worker with the given handler until the test ends.
-func (b *bundle) work(t *testing.T, handler lease.Handler) {
+func (b *bundle) work(t *testing.T, handler lease.Handler, changes ...func(*lease.Config)) {
 	t.Helper()
-	runner, err := lease.New(lease.Config{
+	cfg := lease.Config{
 		Worker: "w1", Bus: b.bus, Handler: handler, Slots: 4, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond,
 		Delays: []time.Duration{time.Millisecond}, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	runner, err := lease.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,6 +108,10 @@ func (b *Bus) exhausted(ctx context.Context, d *Delivery,
 	if err != nil {
 		return err
 	}
+	// The job's end may be what the caller waited for: what is left is done all
+	// the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.cfg.Timeout)
+	defer cancel()
 	if err := b.remove(ctx, said.Sequence); err != nil {
 		return err
 	}

@@ -109,8 +109,10 @@ type Stuck struct {
 
 // Stuck lists the stuck messages of a round. The server tells of used up
 // deliveries once, and of messages passed over never; but everything below the
-// consumer's floor is settled, so a message that is still there is stuck. One
-// that comes after a job under way is found when that job has ended.
+// consumer's floor is settled, and when nothing is out, everything that was
+// ever handed out: so a message that is still there is stuck. The floor does
+// not pass a message whose deliveries are used up until nothing is out; so in
+// a busy fleet one may be found late.
 func (b *Bus) Stuck(ctx context.Context, round string) ([]Stuck, error) {
 	var info *jetstream.ConsumerInfo
 	err := b.try(ctx, "looking at consumer "+job.Consumer, func(ctx context.Context) error {
@@ -123,10 +125,14 @@ func (b *Bus) Stuck(ctx context.Context, round string) ([]Stuck, error) {
 	if err != nil {
 		return nil, err
 	}
+	below := info.AckFloor.Stream
+	if info.NumAckPending == 0 {
+		below = info.Delivered.Stream
+	}
 	var stuck []Stuck
 	for next := uint64(1); ; {
 		msg, err := b.next(ctx, job.RoundSubject(round), next)
-		if err != nil || msg == nil || msg.Sequence > info.AckFloor.Stream {
+		if err != nil || msg == nil || msg.Sequence > below {
 			return stuck, err
 		}
 		next = msg.Sequence + 1
