@@ -247,7 +247,9 @@ func TestTwoReplaysAtOnceRunEachMinerOnce(t *testing.T) {
 func TestABrokenOffReplayIsEnded(t *testing.T) {
 	t.Parallel()
 	for name, next := range map[string]func(r *round.Runner, ctx context.Context, m job.Manifest) (round.Result, error){
-		"resume": func(r *round.Runner, ctx context.Context, m job.Manifest) (round.Result, error) { return r.Resume(ctx, m.Round) },
+		"resume": func(r *round.Runner, ctx context.Context, m job.Manifest) (round.Result, error) {
+			return r.Resume(ctx, m.Round)
+		},
 		"replay": func(r *round.Runner, ctx context.Context, m job.Manifest) (round.Result, error) {
 			result, did, err := r.Replay(ctx, m.Round, round.Selection{UIDs: []int{1}})
 			if len(did.UIDs) > 0 || !cmp.Equal(did.Meanwhile, []int{1}) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,13 +26,24 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs the tests, or a worker process for one of them.
+func TestMain(m *testing.M) {
+	if url := os.Getenv(workerEnv); url != "" {
+		if err := workAsProcess(url); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // bundle is a producer's surroundings: real NATS, a limiter on Redis, and a
 // mirror that knows maintainers.
 type bundle struct {
 	bus    *jobstream.Bus
 	js     jetstream.JetStream
+	nats   string
 	client *mirror.Client
 	url    string
 	// maintainers answers the look-ups; the status is 200 unless set.
@@ -54,7 +66,7 @@ func setup(t *testing.T, cfg jobstream.Config) *bundle {
 	}
 	t.Cleanup(nc.Close)
 	cfg.Log = quiet
-	b := &bundle{}
+	b := &bundle{nats: servers.NATSURL()}
 	if b.bus, err = jobstream.Open(t.Context(), nc, cfg); err != nil {
 		t.Fatal(err)
 	}
