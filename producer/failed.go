@@ -52,7 +52,8 @@ func failed(ctx context.Context, c *cli.Command) error {
 				Failed      []round.Failed `json:"failed"`
 			}{name, failures.Outstanding, failures.Replaying, failures.Ended})
 		}
-		return writeFailures(os.Stdout, name, failures)
+		return writeFailures(os.Stdout, fmt.Sprintf("Round %s: %d dead or degraded, %d outstanding",
+			name, len(failures.Ended), failures.Outstanding), failures)
 	})
 }
 
@@ -99,9 +100,9 @@ func concludedRound(ctx context.Context, bus *jobstream.Bus, name string) (strin
 }
 
 // writeFailures prints a page: two lines or more for each miner.
-func writeFailures(w io.Writer, name string, f round.Failures) error {
+func writeFailures(w io.Writer, heading string, f round.Failures) error {
 	p := &page{}
-	p.textf(0, "Round %s: %d dead or degraded, %d outstanding", name, len(f.Ended), f.Outstanding)
+	p.textf(0, "%s", heading)
 	if len(f.Replaying) > 0 {
 		p.textf(0, "being replayed: %s", numbers(f.Replaying))
 	}

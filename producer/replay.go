@@ -102,7 +102,8 @@ func dryRun(ctx context.Context, bus *jobstream.Bus, name string, s round.Select
 	if err != nil {
 		return usageOfReplay(err)
 	}
-	return writeFailures(os.Stdout, name, round.Failures{Ended: chosen, Replaying: already})
+	return writeFailures(os.Stdout, fmt.Sprintf("Round %s: %d would be replayed", name, len(chosen)),
+		round.Failures{Ended: chosen, Replaying: already})
 }
 
 // replay runs a replay with all that its jobs need.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,19 +71,29 @@ func (a *roundAnswer) render(w io.Writer) error {
 	if len(a.Revisions) > 1 {
 		p.textf(0, "Revision %d of %d; --compare shows what it changed.", a.Revision, len(a.Revisions))
 	}
-	p.textf(0, "audit: %s", a.Audit)
-	for i, d := range a.Audit.Discrepancies {
-		if i == mostNamed {
-			p.textf(2, "and %d more", len(a.Audit.Discrepancies)-i)
-			break
-		}
-		note := ""
-		if d.Harmless {
-			note = " (harmless)"
-		}
-		p.textf(2, "%s%s", d, note)
-	}
+	printAudit(p, a.Audit)
 	return p.writeTo(w)
+}
+
+// printAudit names each thing that is wrong, and counts what is harmless.
+func printAudit(p *page, a round.Audit) {
+	p.textf(0, "audit: %s", a)
+	wrong, harmless := 0, map[round.Kind]int{}
+	for _, d := range a.Discrepancies {
+		if d.Harmless {
+			harmless[d.Kind]++
+			continue
+		}
+		if wrong++; wrong <= mostNamed {
+			p.textf(2, "%s", d)
+		}
+	}
+	if more := wrong - mostNamed; more > 0 {
+		p.textf(2, "and %d more", more)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(harmless)) {
+		p.textf(2, "harmless: %s, %d times", kind, harmless[kind])
+	}
 }
 
 // heading names what an answer is about.

@@ -52,7 +52,7 @@ type bundle struct {
 	progress atomic.Pointer[round.Progress]
 }
 
-func setup(t *testing.T, cfg jobstream.Config) *bundle {
+func setup(t testing.TB, cfg jobstream.Config) *bundle {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
@@ -110,7 +110,7 @@ func (b *bundle) answer(w http.ResponseWriter, r *http.Request) {
 }
 
 // runner is a producer of its own, which looks again sooner than in earnest.
-func (b *bundle) runner(t *testing.T, changes ...func(*round.Config)) *round.Runner {
+func (b *bundle) runner(t testing.TB, changes ...func(*round.Config)) *round.Runner {
 	t.Helper()
 	cfg := round.Config{
 		Bus: b.bus, Mirror: b.client, Progress: func(p round.Progress) { b.progress.Store(&p) },
@@ -127,7 +127,7 @@ func (b *bundle) runner(t *testing.T, changes ...func(*round.Config)) *round.Run
 }
 
 // work runs a worker with the given handler until the test ends.
-func (b *bundle) work(t *testing.T, handler lease.Handler, changes ...func(*lease.Config)) {
+func (b *bundle) work(t testing.TB, handler lease.Handler, changes ...func(*lease.Config)) {
 	t.Helper()
 	cfg := lease.Config{
 		Worker: "w1", Bus: b.bus, Handler: handler, Slots: 4, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond,
@@ -148,7 +148,7 @@ func (b *bundle) work(t *testing.T, handler lease.Handler, changes ...func(*leas
 
 // plan is a round of the given miners over one repository, which has a cut
 // for its maintainers.
-func (b *bundle) plan(t *testing.T, miners ...scoring.Miner) job.Manifest {
+func (b *bundle) plan(t testing.TB, miners ...scoring.Miner) job.Manifest {
 	t.Helper()
 	data, err := json.Marshal(miners)
 	if err != nil {
@@ -192,14 +192,14 @@ func evaluated(j job.Job, base float64) job.Evaluation {
 	}
 }
 
-func deadline(t *testing.T) context.Context {
+func deadline(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 60*time.Second, errors.New("the round did not end"))
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func fatal(t *testing.T, err error) {
+func fatal(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Error(err)
