@@ -173,7 +173,7 @@ func (b *Bus) Unstick(ctx context.Context, s Stuck) error {
 		msg := nats.NewMsg(s.msg.Subject)
 		msg.Data = s.msg.Data
 		telemetry.Inject(telemetry.Extract(ctx, s.msg.Header), msg.Header) // the same trace
-		if _, err := b.publishAfter(ctx, msg, fmt.Sprintf("%s/%d", s.Round, s.UID), s.Sequence); err != nil {
+		if _, err := b.publishAfter(ctx, msg, s.msg.Subject, s.Sequence); err != nil {
 			return err
 		}
 	}

@@ -172,6 +172,56 @@ func (b *bundle) stuckNow() []jobstream.Stuck {
 	return list
 }
 
+// TestOnly: a round that is served alone gets its own jobs, all of them and at
+// once: also those that were out when another round's turn came, and those that
+// were passed over then. What is out for another round does not come to it.
+func TestOnly(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: 300 * time.Millisecond})
+	only := func(round string) {
+		t.Helper()
+		if err := b.bus.Only(b.ctx, round); err != nil {
+			t.Fatal(err)
+		}
+	}
+	of := func(round string, uid int) job.Job {
+		j := aJob(uid)
+		j.Round = round
+		return j
+	}
+	only("r1")
+	b.publish(of("r1", 1), of("r1", 2))
+	if d := b.next(); d.Subject() != "miner.job.r1.1" { // out, and its holder dies
+		t.Fatalf("got %s", d.Subject())
+	}
+	only("r2")
+	b.publish(of("r2", 1))
+	if d := b.next(); d.Subject() != "miner.job.r2.1" || d.Ack(b.ctx) != nil {
+		t.Fatalf("got %s", d.Subject())
+	}
+	quiet := time.NewTimer(time.Second) // three leases long
+	defer quiet.Stop()
+	for waiting := true; waiting; {
+		if got, err := b.bus.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
+			t.Fatalf("round r2 was given %d jobs of another, %v", len(got), err)
+		}
+		select {
+		case <-quiet.C:
+			waiting = false
+		default:
+		}
+	}
+	only("r1")
+	seen := map[string]uint64{}
+	for range 2 {
+		d := b.next()
+		seen[d.Subject()] = d.Number()
+	}
+	if diff := cmp.Diff(map[string]uint64{"miner.job.r1.1": 1, "miner.job.r1.2": 1}, seen); diff != "" {
+		t.Errorf("deliveries (-want +got):\n%s", diff)
+	}
+}
+
 func TestHolderIsChangedByCompareAndSet(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
