@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,8 +88,17 @@ type running struct {
 
 func begin(t *testing.T, name string, args ...string) *running {
 	t.Helper()
+	return beginWatched(t, nil, name, args...)
+}
+
+// beginWatched begins a command whose standard error somebody watches.
+func beginWatched(t *testing.T, w *watched, name string, args ...string) *running {
+	t.Helper()
 	r := &running{Cmd: command(t, name, args...)}
 	r.Stdout, r.Stderr = &r.stdout, &r.stderr
+	if w != nil {
+		r.Stderr = io.MultiWriter(&r.stderr, w)
+	}
 	if err := r.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +265,7 @@ type started struct {
 
 func start(t *testing.T, args ...string) *started {
 	t.Helper()
-	s := &started{Cmd: command(t, "producer", args...), stderr: &watched{want: "running", seen: make(chan struct{})}, ended: make(chan error, 1)}
+	s := &started{Cmd: command(t, "producer", args...), stderr: watch("running"), ended: make(chan error, 1)}
 	s.Stderr = s.stderr
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
@@ -316,6 +326,8 @@ type watched struct {
 	data bytes.Buffer
 	done bool
 }
+
+func watch(want string) *watched { return &watched{want: want, seen: make(chan struct{})} }
 
 func (w *watched) Write(p []byte) (int, error) {
 	w.mu.Lock()
