@@ -83,6 +83,7 @@ type ended struct {
 // running is a command under way.
 type running struct {
 	*exec.Cmd
+
 	stdout, stderr bytes.Buffer
 }
 
@@ -258,6 +259,7 @@ func TestLocalRound(t *testing.T) {
 // started is a producer whose first jobs run.
 type started struct {
 	*exec.Cmd
+
 	stderr *watched
 	ended  chan error
 	below  []int

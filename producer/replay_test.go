@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func TestKilledResumedReplayed(t *testing.T) {
 	t.Parallel()
 	nats, redis, world, _, _ := servers(t)
 	reads := []string{"--nats", nats}
-	common := append(reads, "--redis", redis, "--mirror", world.url, "--limit-horizon", "1s", "--takeover", "1s")
+	common := append(slices.Clone(reads), "--redis", redis, "--mirror", world.url, "--limit-horizon", "1s", "--takeover", "1s")
 	inputs := []string{"--miners", world.miners, "--registry", world.registry, "--as-of", world.asOf}
 	producer := func(args ...string) []string { return append(args, common...) }
 

@@ -124,11 +124,11 @@ func AuditOf(held job.Held) Audit {
 	return a.Audit
 }
 
-func (a *auditor) wrong(kind Kind, uid int, format string, args ...any) {
+func (a *auditor) wrongf(kind Kind, uid int, format string, args ...any) {
 	a.Discrepancies = append(a.Discrepancies, Discrepancy{Kind: kind, UID: uid, Detail: fmt.Sprintf(format, args...)})
 }
 
-func (a *auditor) odd(kind Kind, uid int, format string, args ...any) {
+func (a *auditor) oddf(kind Kind, uid int, format string, args ...any) {
 	a.Discrepancies = append(a.Discrepancies, Discrepancy{kind, uid, fmt.Sprintf(format, args...), true})
 }
 
@@ -138,13 +138,13 @@ func (a *auditor) job(uid int) {
 	record, there := a.records[uid]
 	messages := a.held.Messages[uid]
 	if messages > 1 {
-		a.odd(QueuedTwice, uid, "%d times", messages)
+		a.oddf(QueuedTwice, uid, "%d times", messages)
 	}
 	switch {
 	case !there && messages == 0:
-		a.wrong(NothingHeld, uid, "")
+		a.wrongf(NothingHeld, uid, "")
 	case !there:
-		a.wrong(MessageAlone, uid, "")
+		a.wrongf(MessageAlone, uid, "")
 	}
 	switch {
 	case !there || !record.Phase.Ended():
@@ -156,17 +156,17 @@ func (a *auditor) job(uid int) {
 		a.Failed++
 	}
 	if there && record.Phase.Ended() && messages > 0 {
-		a.odd(LeftMessage, uid, "%s", record.Phase)
+		a.oddf(LeftMessage, uid, "%s", record.Phase)
 	}
 	a.lettersOf(uid, record, there)
 }
 
 func (a *auditor) outstanding(record job.Record, there bool, messages int) {
 	if there && messages == 0 {
-		a.wrong(RecordAlone, record.UID, "%s", record.Phase)
+		a.wrongf(RecordAlone, record.UID, "%s", record.Phase)
 	}
 	if there && slices.Contains(a.held.Stuck, record.UID) {
-		a.wrong(DeliveriesUsedUp, record.UID, "%s, delivered %d times", record.Phase, record.Deliveries)
+		a.wrongf(DeliveriesUsedUp, record.UID, "%s, delivered %d times", record.Phase, record.Deliveries)
 	}
 }
 
@@ -177,9 +177,9 @@ func (a *auditor) lettersOf(uid int, record job.Record, there bool) {
 	failed := there && record.Phase == job.Failed
 	switch {
 	case failed && !has:
-		a.wrong(LetterMissing, uid, "")
+		a.wrongf(LetterMissing, uid, "")
 	case !failed && has:
-		a.odd(LetterAlone, uid, "%s", record.Phase)
+		a.oddf(LetterAlone, uid, "%s", record.Phase)
 	}
 }
 
@@ -188,12 +188,12 @@ func (a *auditor) lettersOf(uid int, record job.Record, there bool) {
 func (a *auditor) unplanned(planned map[int]bool) {
 	for _, uid := range slices.Sorted(maps.Keys(a.records)) {
 		if !planned[uid] {
-			a.wrong(UnplannedRecord, uid, "%s", a.records[uid].Phase)
+			a.wrongf(UnplannedRecord, uid, "%s", a.records[uid].Phase)
 		}
 	}
 	for _, uid := range slices.Sorted(maps.Keys(a.held.Messages)) {
 		if !planned[uid] {
-			a.wrong(UnplannedMessage, uid, "")
+			a.wrongf(UnplannedMessage, uid, "")
 		}
 	}
 }
@@ -208,12 +208,12 @@ func (a *auditor) evaluations() {
 		record, there := a.records[uid]
 		named := there && (key == record.Evaluation || key == record.Former || !record.Phase.Ended())
 		if err == nil && !named {
-			a.odd(Orphan, uid, "%s", key)
+			a.oddf(Orphan, uid, "%s", key)
 		}
 	}
 	for _, uid := range slices.Sorted(maps.Keys(a.records)) {
 		if key := a.records[uid].Stands(); a.records[uid].Phase.Ended() && key != "" && !stored[key] {
-			a.wrong(EvaluationMissing, uid, "%s", key)
+			a.wrongf(EvaluationMissing, uid, "%s", key)
 		}
 	}
 }
@@ -223,7 +223,7 @@ func (a *auditor) evaluations() {
 func (a *auditor) outcomes() {
 	for i, revision := range a.held.Outcomes {
 		if revision != i+1 {
-			a.wrong(RevisionMissing, -1, "revision %d comes after %d others", revision, i)
+			a.wrongf(RevisionMissing, -1, "revision %d comes after %d others", revision, i)
 			break
 		}
 	}
@@ -232,24 +232,24 @@ func (a *auditor) outcomes() {
 		return
 	}
 	if slices.Contains(a.held.Replays, latest) {
-		a.odd(ReplayBrokenOff, -1, "replay %d", latest)
+		a.oddf(ReplayBrokenOff, -1, "replay %d", latest)
 		return
 	}
 	result, err := Decode(a.held.Latest)
 	if err != nil {
-		a.wrong(OutcomeUnreadable, -1, "%v", err)
+		a.wrongf(OutcomeUnreadable, -1, "%v", err)
 		return
 	}
 	if a.Outstanding > 0 {
-		a.wrong(OutcomeTooEarly, -1, "%d of them", a.Outstanding)
+		a.wrongf(OutcomeTooEarly, -1, "%d of them", a.Outstanding)
 		return
 	}
 	if result.Planned != a.Planned || result.Done != a.Done || result.Failed != a.Failed {
-		a.wrong(OutcomeDisagrees, -1, "it says %d planned, %d done, %d failed", result.Planned, result.Done, result.Failed)
+		a.wrongf(OutcomeDisagrees, -1, "it says %d planned, %d done, %d failed", result.Planned, result.Done, result.Failed)
 	}
 	for _, letter := range result.DeadLetters {
 		if record := a.records[letter.UID]; record.Phase != job.Failed {
-			a.wrong(OutcomeDisagrees, letter.UID, "it is dead there, and %s by its record", record.Phase)
+			a.wrongf(OutcomeDisagrees, letter.UID, "it is dead there, and %s by its record", record.Phase)
 		}
 	}
 }

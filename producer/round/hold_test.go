@@ -199,9 +199,9 @@ func TestTheFirstConclusionCounts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	m := b.plan(t, four()...)
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
 		if j.UID == 2 { // meanwhile, somebody who had lost the round concluded it
-			must(t, b.bus.PutOutcome(t.Context(), m.Round, 1, []byte(`{"version": 1, "revision": 1, "mirror": "the other's"}`)))
+			must(t, b.bus.PutOutcome(ctx, m.Round, 1, []byte(`{"version": 1, "revision": 1, "mirror": "the other's"}`)))
 		}
 		return evaluated(j, 1), nil
 	})

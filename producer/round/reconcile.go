@@ -110,7 +110,7 @@ func (r *Runner) reconcile(ctx context.Context, round string, jobs []job.Job) ([
 		}
 		done(s.UID, what)
 	}
-	return all, ctx.Err()
+	return all, nil
 }
 
 // finish bounds what is left of a thing that was begun: the end of a job may be

@@ -91,26 +91,26 @@ func must(t *testing.T, err error) {
 func TestReconcilerMendsWhatWasLost(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		lose func(t *testing.T, b *bundle, m job.Manifest)
+		lose func(b *bundle, m job.Manifest)
 		kind round.Kind // as the auditor sees it before
 		want string     // what is mended of miner 1; "" for nothing worth a word
 	}{
 		"the producer died before it published": {
-			func(t *testing.T, b *bundle, m job.Manifest) {
+			func(b *bundle, m job.Manifest) {
 				b.deleteMessage(t, m, 1)
 				b.deleteRecord(t, m, 1)
 			}, round.NothingHeld, "",
 		},
 		"the message is gone, and its id remembered": {
-			func(t *testing.T, b *bundle, m job.Manifest) { b.deleteMessage(t, m, 1) },
+			func(b *bundle, m job.Manifest) { b.deleteMessage(t, m, 1) },
 			round.RecordAlone, "record without message: published again",
 		},
 		"the record is gone": {
-			func(t *testing.T, b *bundle, m job.Manifest) { b.deleteRecord(t, m, 1) },
+			func(b *bundle, m job.Manifest) { b.deleteRecord(t, m, 1) },
 			round.MessageAlone, "",
 		},
 		"the consumer has passed the message over": {
-			func(t *testing.T, b *bundle, m job.Manifest) {
+			func(b *bundle, m job.Manifest) {
 				// As when somebody changed the consumer for a while.
 				filter(t, b, "miner.job.another.*")
 				must(t, b.bus.PublishJob(t.Context(), job.Job{Round: "another", UID: 1, GitHubID: "1", AsOf: m.AsOf}))
@@ -124,7 +124,7 @@ func TestReconcilerMendsWhatWasLost(t *testing.T) {
 			b := setup(t, jobstream.Config{})
 			m := b.plan(t, four()[1])
 			b.queue(t, m)
-			c.lose(t, b, m)
+			c.lose(b, m)
 			if a := b.audit(t, m.Round); a.Holds() || a.Discrepancies[0].Kind != c.kind {
 				t.Errorf("audit before: %v, want %q", a.Discrepancies, c.kind)
 			}
@@ -150,7 +150,7 @@ func TestReconcilerRunsBesideTheRound(t *testing.T) {
 	b.queue(t, m)
 	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
 		if j.UID == 1 { // before its own end: miner 2's message goes
-			b.deleteMessage(t, m, 2)
+			b.deleteMessage(t, m, 2) //nolint:contextcheck // the test's own
 		}
 		return evaluated(j, 1), nil
 	}, func(c *lease.Config) { c.Slots = 1 })

@@ -51,7 +51,7 @@ func (r *Runner) Replay(ctx context.Context, round string, s Selection) (result 
 			return Result{}, err
 		}
 		still, others := unchanged(asked, now.Ended)
-		did.Meanwhile = append(others, already...)
+		did.Meanwhile = slices.Concat(others, already)
 		if len(still) == 0 && (len(did.Meanwhile) > 0 || len(latest.FailedLookUps) == 0) {
 			return latest, nil
 		}

@@ -212,8 +212,5 @@ func (r *Runner) settleAll(ctx context.Context, round string, jobs []job.Job) (e
 	if e.ended() {
 		return e, nil
 	}
-	if err == nil { // cannot be: the collector ends with all ended or with why not
-		err = context.Cause(ctx)
-	}
-	return ends{}, err
+	return ends{}, fmt.Errorf("waiting for the jobs: %w", cmp.Or(err, context.Cause(ctx)))
 }

@@ -270,7 +270,9 @@ func TestStoredEvaluationsGoForward(t *testing.T) {
 	from := func(round string, hour, revision int) jobstream.Origin {
 		return jobstream.Origin{Round: round, PlannedAt: asOf.Add(time.Duration(hour) * time.Hour), Revision: revision}
 	}
-	set := func(hotkey string) *scoring.StoredEvaluation { return &scoring.StoredEvaluation{UID: 1, Hotkey: hotkey} }
+	set := func(hotkey string) *scoring.StoredEvaluation {
+		return &scoring.StoredEvaluation{UID: 1, Hotkey: hotkey}
+	}
 	for _, step := range []struct {
 		from jobstream.Origin
 		to   *scoring.StoredEvaluation
