@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nuid"
+
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 )
@@ -30,8 +32,11 @@ type hold struct {
 // it stands by; if this one loses the round in the middle, it stands by again.
 // Work must go on from whatever it finds.
 func (r *Runner) holding(ctx context.Context, round string, work func(context.Context) (Result, error)) (Result, error) {
+	// A name of its own for each hold: what this process does beside it is
+	// somebody else's, and what it held before an outage is its own.
+	name := fmt.Sprintf("%s/%.6s", r.cfg.Name, nuid.Next()[16:])
 	for {
-		held, err := r.acquire(ctx, round)
+		held, err := r.acquire(ctx, round, name)
 		if err != nil {
 			return Result{}, fmt.Errorf("round %s: %w", round, err)
 		}
@@ -49,8 +54,8 @@ func (r *Runner) holding(ctx context.Context, round string, work func(context.Co
 }
 
 // acquire waits until the round is free and takes it.
-func (r *Runner) acquire(ctx context.Context, round string) (*hold, error) {
-	me := job.Holder{Name: r.cfg.Name, For: r.cfg.Hold, Since: time.Now().UTC()}
+func (r *Runner) acquire(ctx context.Context, round, name string) (*hold, error) {
+	me := job.Holder{Name: name, For: r.cfg.Hold, Since: time.Now().UTC()}
 	ticker := time.NewTicker(max(r.cfg.Hold/lookEvery, time.Millisecond))
 	defer ticker.Stop()
 	var seen standing
@@ -60,7 +65,7 @@ func (r *Runner) acquire(ctx context.Context, round string) (*hold, error) {
 			return nil, err
 		}
 		now := time.Now()
-		if r.cfg.Alone || seen.free(other, revision, now) {
+		if r.cfg.Alone || other.Name == name || seen.free(other, revision, now) {
 			revision, err = r.cfg.Bus.SetHolder(ctx, round, me, revision)
 			if err == nil {
 				return &hold{bus: r.cfg.Bus, round: round, me: me, revision: revision}, nil
