@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
@@ -74,11 +75,14 @@ func (r *Runner) records(ctx context.Context, round string) (map[int]job.Record,
 
 // publishOne gives the job a trace of its own, linked to the round's, so that
 // a round of 256 miners is 256 readable traces and not one. A replay's is
-// linked to the round's too, whose jobs have the former ones.
+// linked to the former one as well.
 func (r *Runner) publishOne(ctx context.Context, j job.Job) error {
 	round := trace.LinkFromContext(ctx)
 	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, "job", trace.WithNewRoot(), trace.WithLinks(round),
 		trace.WithAttributes(telemetry.RoundID.String(j.Round), telemetry.MinerUID.Int(j.UID), telemetry.GitHubID.String(j.GitHubID)))
+	if j.Replay > 0 {
+		span.SetAttributes(telemetry.Replay.Int(j.Replay))
+	}
 	defer span.End()
 	planned, err := r.plan(ctx, j)
 	if err != nil || planned.Phase.Ended() {
@@ -107,7 +111,21 @@ func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
 		}
 		_, err = r.cfg.Bus.UpdateRecord(ctx, opened, revision)
 		if !errors.Is(err, jobstream.ErrConflict) {
+			linkFormer(ctx, known)
 			return opened, err
 		}
 	}
+}
+
+// linkFormer leads from a replay's trace to the one of the job's last end. A
+// record keeps no more of it than its id.
+func linkFormer(ctx context.Context, former job.Record) {
+	id, err := trace.TraceIDFromHex(former.Trace)
+	if err != nil {
+		return // traces were off then
+	}
+	trace.SpanFromContext(ctx).AddLink(trace.Link{
+		SpanContext: trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, Remote: true}),
+		Attributes:  []attribute.KeyValue{telemetry.Replay.Int(former.Replay)},
+	})
 }

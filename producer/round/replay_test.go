@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
@@ -330,6 +333,40 @@ func TestAReplayAsksAgainForMaintainers(t *testing.T) {
 	if !got.Complete || got.Revision != 2 || len(did.UIDs) != 0 || len(got.Outcome.Maintainers) != 1 {
 		t.Errorf("complete %v, revision %d, ran %v, maintainers %v", got.Complete, got.Revision, did.UIDs, got.Outcome.Maintainers)
 	}
+}
+
+// A replay is a trace of its own, which leads to the one that failed.
+func TestAReplaysTraceIsLinkedToTheFormer(t *testing.T) { //nolint:paralleltest // the provider is global
+	recorder := tracetest.NewSpanRecorder()
+	provider, before := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), otel.GetTracerProvider()
+	otel.SetTracerProvider(provider)
+	t.Cleanup(func() {
+		otel.SetTracerProvider(before)
+		must(t, provider.Shutdown(context.Background()))
+	})
+	b := setup(t, jobstream.Config{})
+	p, m, _ := failing(t, b)
+	failed, _, err := b.bus.Record(t.Context(), m.Round, 1)
+	must(t, err)
+	p.healed.Store(true)
+	_, _, err = b.runner(t).Replay(deadline(t), m.Round, round.Selection{UIDs: []int{1}})
+	must(t, err)
+	healed, _, err := b.bus.Record(t.Context(), m.Round, 1)
+	must(t, err)
+	if failed.Trace == "" || healed.Trace == failed.Trace {
+		t.Fatalf("traces %q and %q, want two", failed.Trace, healed.Trace)
+	}
+	for _, span := range recorder.Ended() {
+		if span.Name() != "job" || span.SpanContext().TraceID().String() != healed.Trace {
+			continue
+		}
+		for _, link := range span.Links() {
+			if link.SpanContext.TraceID().String() == failed.Trace {
+				return
+			}
+		}
+	}
+	t.Errorf("no link of the replay's trace leads to %s", failed.Trace)
 }
 
 func TestCompareSaysWhatARevisionChanged(t *testing.T) {

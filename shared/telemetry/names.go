@@ -37,6 +37,7 @@ const (
 	GitHubID   = attribute.Key("github.id")
 	Delivery   = attribute.Key("job.delivery")
 	Failures   = attribute.Key("job.failures")
+	Replay     = attribute.Key("job.replay") // its number; on a link, of the trace that the link leads to
 	FailClass  = attribute.Key("job.failure.class")
 	Egress     = attribute.Key("limit.egress")
 	PermitWait = attribute.Key("limit.wait_ms")
