@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -37,8 +38,9 @@ func jobsOf(m job.Manifest, replay job.Replay) []job.Job {
 
 // publish makes each job's record and hands the job to the stream, in this
 // order: a record without a message is seen as outstanding and published
-// again, a message without a record would be nobody's. What has a record
-// already is left to the reconciler.
+// again, a message without a record would be nobody's. Several are on their way
+// at once, and are queued in the order of the jobs. What has a record already is
+// left to the reconciler.
 func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) error {
 	records, err := r.records(ctx, round)
 	if err != nil {
@@ -46,12 +48,16 @@ func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) erro
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
+	last := firstTurn()
 	for _, j := range jobs {
 		if known, there := records[j.UID]; there && known.Replay >= j.Replay {
 			continue
 		}
+		mine := last.next()
+		last = mine
 		group.Go(func() error {
-			if err := r.publishOne(ctx, j); err != nil {
+			defer mine.pass()
+			if err := r.publishOne(ctx, j, mine); err != nil {
 				return fmt.Errorf("publishing the job of miner %d: %w", j.UID, err)
 			}
 			return nil
@@ -76,7 +82,7 @@ func (r *Runner) records(ctx context.Context, round string) (map[int]job.Record,
 // publishOne gives the job a trace of its own, linked to the round's, so that
 // a round of 256 miners is 256 readable traces and not one. A replay's is
 // linked to the former one as well.
-func (r *Runner) publishOne(ctx context.Context, j job.Job) error {
+func (r *Runner) publishOne(ctx context.Context, j job.Job, t turn) error {
 	round := trace.LinkFromContext(ctx)
 	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, "job", trace.WithNewRoot(), trace.WithLinks(round),
 		trace.WithAttributes(telemetry.RoundID.String(j.Round), telemetry.MinerUID.Int(j.UID), telemetry.GitHubID.String(j.GitHubID)))
@@ -88,8 +94,49 @@ func (r *Runner) publishOne(ctx context.Context, j job.Job) error {
 	if err != nil || planned.Phase.Ended() {
 		return err
 	}
-	return r.cfg.Bus.PublishJob(ctx, j)
+	if err := t.wait(ctx); err != nil {
+		return err
+	}
+	stored := r.cfg.Bus.SendJob(ctx, j)
+	t.pass()
+	return stored()
 }
+
+// turn keeps things that are done side by side in an order where it matters.
+type turn struct {
+	mine   <-chan struct{}
+	passed func()
+	after  <-chan struct{}
+}
+
+// firstTurn is a turn that has come, and is passed on at once.
+func firstTurn() turn {
+	t := turn{}.next()
+	t.pass()
+	return t
+}
+
+// next is the turn after t.
+func (t turn) next() turn {
+	done := make(chan struct{})
+	return turn{mine: t.after, after: done, passed: sync.OnceFunc(func() { close(done) })}
+}
+
+// wait waits for the turn; a turn after none has come.
+func (t turn) wait(ctx context.Context) error {
+	if t.mine == nil {
+		return nil
+	}
+	select {
+	case <-t.mine:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx) //nolint:wrapcheck // the caller's own
+	}
+}
+
+// pass lets the next one have its turn; it may be called twice.
+func (t turn) pass() { t.passed() }
 
 // plan makes the record of a job, or opens the ended one of its last replay.
 // It returns the record as it is then: somebody else may have been first.

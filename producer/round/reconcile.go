@@ -121,7 +121,7 @@ const finish = 5 * time.Second
 func (r *Runner) mend(ctx context.Context, what repair) (bool, error) {
 	switch what.kind {
 	case lostBoth:
-		return true, r.publishOne(ctx, what.job)
+		return true, r.publishOne(ctx, what.job, firstTurn())
 	case lostMessage:
 		return r.cfg.Bus.Requeue(ctx, what.job)
 	case lostRecord:
