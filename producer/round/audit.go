@@ -176,6 +176,8 @@ func (a *auditor) lettersOf(uid int, record job.Record, there bool) {
 	has := slices.ContainsFunc(a.letters[uid], func(l job.DeadLetter) bool { return l.Replay == record.Replay })
 	failed := there && record.Phase == job.Failed
 	switch {
+	case failed && !has && record.Failure != nil && a.held.At.Sub(record.Failure.At) > job.DeadKept:
+		a.oddf(LetterMissing, uid, "kept for %g days", job.DeadKept.Hours()/24)
 	case failed && !has:
 		a.wrongf(LetterMissing, uid, "")
 	case !failed && has:

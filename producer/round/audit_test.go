@@ -22,11 +22,12 @@ func whole(t *testing.T) job.Held {
 	if err != nil {
 		t.Fatal(err)
 	}
+	now := time.Unix(100, 0)
 	return job.Held{
-		Manifest: job.Manifest{Round: "r1", AsOf: time.Unix(1, 0), Miners: four()},
+		At: now, Manifest: job.Manifest{Round: "r1", AsOf: time.Unix(1, 0), Miners: four()},
 		Records: []job.Record{
 			{Round: "r1", UID: 1, Phase: job.Done, Evaluation: "r1.1.c"},
-			{Round: "r1", UID: 2, Phase: job.Failed, Failure: &job.Failure{Class: job.Permanent}},
+			{Round: "r1", UID: 2, Phase: job.Failed, Failure: &job.Failure{Class: job.Permanent, At: now}},
 		},
 		Messages: map[int]int{}, Evaluations: []string{"r1.1.c"}, Letters: []job.DeadLetter{letter},
 		Outcomes: []int{1}, Latest: outcome,
@@ -58,6 +59,7 @@ func TestAuditNamesEveryDiscrepancy(t *testing.T) {
 		"about to be named":        {func(h *job.Held) { outstanding(h) }, nil, ""},
 		"evaluation gone":          {func(h *job.Held) { h.Evaluations = nil }, []round.Discrepancy{{Kind: round.EvaluationMissing, UID: 1, Detail: "r1.1.c"}}, ""},
 		"letter gone":              {func(h *job.Held) { h.Letters = nil }, []round.Discrepancy{{Kind: round.LetterMissing, UID: 2}}, ""},
+		"letter not kept any more": {func(h *job.Held) { h.Letters = nil; h.Records[1].Failure.At = h.At.Add(-31 * 24 * time.Hour) }, []round.Discrepancy{{Kind: round.LetterMissing, UID: 2, Detail: "kept for 30 days", Harmless: true}}, ""},
 		"letter of another replay": {func(h *job.Held) { h.Records[1].Replay = 1 }, []round.Discrepancy{{Kind: round.LetterMissing, UID: 2}}, ""},
 		"letter of a job not dead": {func(h *job.Held) { h.Letters = append(h.Letters, job.DeadLetter{UID: 1}) }, []round.Discrepancy{{Kind: round.LetterAlone, UID: 1, Detail: "done", Harmless: true}}, ""},
 		"a record too many":        {func(h *job.Held) { h.Records = append(h.Records, job.Record{UID: 9, Phase: job.Planned}) }, []round.Discrepancy{{Kind: round.UnplannedRecord, UID: 9, Detail: "planned"}}, ""},

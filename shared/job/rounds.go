@@ -34,8 +34,12 @@ type Replay struct {
 	At     time.Time `json:"at"`
 }
 
+// DeadKept is how long dead letters are kept.
+const DeadKept = 30 * 24 * time.Hour
+
 // Held is what the streams and buckets hold of one round.
 type Held struct {
+	At       time.Time // when it was read
 	Manifest Manifest
 	Records  []Record
 	// Messages counts the queued messages of each uid; Stuck are the uids of

@@ -3,6 +3,7 @@ package jobstream
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"mirrorfleet/shared/job"
 )
@@ -14,6 +15,7 @@ import (
 // is done when its evaluation is stored). ErrNotFound for a round that nobody
 // has planned.
 func (b *Bus) Held(ctx context.Context, round string) (held job.Held, err error) {
+	held.At = time.Now().UTC()
 	for _, read := range []func() error{
 		func() (err error) { held.Manifest, err = b.Manifest(ctx, round); return err },
 		func() (err error) { held.Outcomes, err = b.Outcomes(ctx, round); return err },
