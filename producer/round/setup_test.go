@@ -26,10 +26,14 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-// TestMain runs the tests, or a worker process for one of them.
+// TestMain runs the tests, or a process for one of them.
 func TestMain(m *testing.M) {
-	if url := os.Getenv(workerEnv); url != "" {
-		if err := workAsProcess(url); err != nil {
+	for env, process := range map[string]func(string) error{workerEnv: workAsProcess, producerEnv: produceAsProcess} {
+		addresses := os.Getenv(env)
+		if addresses == "" {
+			continue
+		}
+		if err := process(addresses); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -44,6 +48,7 @@ type bundle struct {
 	bus    *jobstream.Bus
 	js     jetstream.JetStream
 	nats   string
+	redis  string
 	client *mirror.Client
 	url    string
 	// maintainers answers the look-ups; the status is 200 unless set.
@@ -66,7 +71,7 @@ func setup(tb testing.TB, cfg jobstream.Config) *bundle {
 	}
 	tb.Cleanup(nc.Close)
 	cfg.Log = quiet
-	b := &bundle{nats: servers.NATSURL()}
+	b := &bundle{nats: servers.NATSURL(), redis: servers.RedisURL()}
 	if b.bus, err = jobstream.Open(tb.Context(), nc, cfg); err != nil {
 		tb.Fatal(err)
 	}
