@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	produced "mirrorfleet/producer/round"
 )
 
 // patience is how long one round may take before it counts as stuck.
@@ -117,6 +119,7 @@ func (f *fleet) check(ctx context.Context, t *testing.T, r result) {
 	if !until(ctx, func() bool { n, err := f.queued(ctx); return err == nil && n == 0 }) {
 		t.Error("messages are left in the queue of a round that has ended")
 	}
+	f.audit(ctx, t)
 	s, err := f.seen(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -125,4 +128,20 @@ func (f *fleet) check(ctx context.Context, t *testing.T, r result) {
 		t.Errorf("the mirror saw %+v, want nothing over %d in %s", s, limit, window)
 	}
 	t.Logf("the mirror saw %+v", s)
+}
+
+// audit holds that planned = done + failed + outstanding, by what NATS holds.
+func (f *fleet) audit(ctx context.Context, t *testing.T) {
+	t.Helper()
+	rounds, err := f.bus.Rounds(ctx)
+	if err != nil || len(rounds) != 1 {
+		t.Fatalf("rounds %v, %v; want one: a producer that is killed is followed by one that goes on", rounds, err)
+	}
+	held, err := f.bus.Held(ctx, rounds[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := produced.AuditOf(held); !a.Holds() {
+		t.Errorf("%s", a)
+	}
 }
