@@ -75,7 +75,7 @@ func startFleet(ctx context.Context, t *testing.T, faults string) *fleet {
 		f.workers = append(f.workers, w)
 	}
 	f.producer = newProcess(t, f.dir, "producer", "")
-	f.producer.make = f.produce(append([]string{"run", "--json"}, args...))
+	f.producer.make = f.produce(append([]string{"run", "--json", "--takeover", "2s"}, args...))
 	t.Cleanup(func() { f.showLogs(t) })
 	return f
 }
