@@ -31,6 +31,7 @@ var arrows = []arrow{
 		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command"},
 	},
 	{"shared/command", "flags and exit codes know nobody", nil},
+	{"shared/crash", "marks know nobody; their reader reads the others as text", nil},
 	{
 		"shared/fleet", "the wiring that producer and worker have in common",
 		[]string{"shared/command", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/telemetry"},
@@ -40,7 +41,10 @@ var arrows = []arrow{
 		"worker/tokenscore", "the parser gives the rules their token figures",
 		[]string{"shared/scoring", "shared/telemetry", "worker/tokenscore"},
 	},
-	{"worker/lease", "a lease moves jobs and records", []string{"shared/job", "shared/jobstream", "shared/telemetry"}},
+	{
+		"worker/lease", "a lease moves jobs and records, and marks the steps between",
+		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/telemetry"},
+	},
 	{
 		"worker/evaluate", "an evaluation is made of answers, rules and token scores",
 		[]string{
