@@ -58,7 +58,7 @@ func workFlags() []cli.Flag {
 		},
 		&cli.StringFlag{
 			Name: "retry-delays", Category: groupWork, Sources: command.Env("retry-delays"), Value: "2s,8s,30s",
-			Usage: "waits after a job's first, second and third failure, each spread by a fifth up and down",
+			Usage:     "waits after a job's first, second and third failure, each spread by a fifth up and down",
 			Validator: func(text string) error { _, err := delays(text); return err },
 		},
 		&cli.BoolFlag{

@@ -15,13 +15,15 @@ import (
 func TestDeadLettersOfARound(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	letter := func(round string, uid, attempts int) job.DeadLetter {
+	letter := func(round string, uid, replay, attempts int) job.DeadLetter {
 		return job.DeadLetter{
-			Version: job.Version, Round: round, UID: uid, Class: job.Permanent, Error: "404", Attempts: attempts, Worker: "w", At: asOf,
+			Version: job.Version, Round: round, UID: uid, Replay: replay, Class: job.Permanent, Error: "404", Attempts: attempts,
+			Worker: "w", At: asOf,
 		}
 	}
-	want := []job.DeadLetter{letter("r1", 3, 1), letter("r1", 1, 4), letter("r1", 3, 2)}
-	for _, d := range append(want, letter("r2", 1, 1), want[1]) { // the last one is told twice
+	want := []job.DeadLetter{letter("r1", 3, 0, 1), letter("r1", 1, 0, 4), letter("r1", 3, 1, 2)}
+	// The last one tells the second end again: whoever told it first died.
+	for _, d := range append(want, letter("r2", 1, 0, 1), letter("r1", 1, 0, 5)) {
 		if err := b.bus.PublishDead(b.ctx, d); err != nil {
 			t.Fatal(err)
 		}

@@ -76,12 +76,13 @@ func (b *Bus) PublishDead(ctx context.Context, d job.DeadLetter) error {
 	return err
 }
 
-// deadID is the same for the same end of the same attempt; instants and
-// wording may differ when a worker tells it again.
+// deadID is the same for the same end of the same replay: a job ends once. The
+// number of attempts is not in it, because a worker that dies right after its
+// letter is followed by another, one attempt later, whose letter says the same.
 func deadID(d job.DeadLetter) string {
 	sum := fnv.New64a()
 	_, _ = sum.Write(d.Payload) // it never fails
-	return fmt.Sprintf("dead/%s/%d/%d/%d/%s/%x", d.Round, d.UID, d.Replay, d.Attempts, d.Class, sum.Sum64())
+	return fmt.Sprintf("dead/%s/%d/%d/%s/%x", d.Round, d.UID, d.Replay, d.Class, sum.Sum64())
 }
 
 // publish may be tried again with the same id: the stream keeps one. Known says
