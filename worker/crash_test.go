@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -165,7 +164,7 @@ type settled struct {
 func crashRun(t *testing.T, e ending, c *crashCase) settled {
 	t.Helper()
 	b := setup(t, e.world(), crashLease)
-	b.front.refused[1] = e == permanent
+	b.front.refuse(1, e == permanent)
 	concluding := b.start()
 	b.until("the job is published", func() bool { return b.messages() == 1 })
 	e.spoil(b)
@@ -227,7 +226,7 @@ func (c *crashCase) kill(b *bundle, name string) bool {
 	p := b.work(name, []string{crash.Env + "=" + crash.Setting(c.point, 1)}, args...)
 	if c.drains {
 		b.until("a request is under way", func() bool { return b.front.asked()[1] > asked })
-		b.signal(p, syscall.SIGTERM)
+		b.signal(p, sigTerm)
 	}
 	over := false
 	b.until(name+" dies, or the stream is empty", func() bool {

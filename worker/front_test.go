@@ -27,12 +27,15 @@ type front struct {
 	counts  map[int]int
 	order   []int // the miners in the order of their first requests
 	held    map[int]bool
-	waiting map[int]int
 	refused map[int]bool
+	closing bool
 }
 
 // everybody stands for all miners in hold and release.
 const everybody = -1
+
+// filesOf stands for the files of a miner's pull requests alone.
+func filesOf(uid int) int { return -1000 - uid }
 
 func newFront(t *testing.T, target string) *front {
 	t.Helper()
@@ -41,7 +44,7 @@ func newFront(t *testing.T, target string) *front {
 		t.Fatal(err)
 	}
 	f := &front{
-		changed: make(chan struct{}), counts: map[int]int{}, held: map[int]bool{}, waiting: map[int]int{}, refused: map[int]bool{},
+		changed: make(chan struct{}), counts: map[int]int{}, held: map[int]bool{}, refused: map[int]bool{},
 	}
 	proxy := httputil.NewSingleHostReverseProxy(u)
 	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
@@ -56,7 +59,7 @@ func newFront(t *testing.T, target string) *front {
 		}
 		proxy.ServeHTTP(w, r)
 	}))
-	t.Cleanup(func() { f.release(everybody); f.Close() })
+	t.Cleanup(func() { f.letGo(); f.Close() })
 	return f
 }
 
@@ -84,9 +87,7 @@ func (f *front) pass(r *http.Request, uid int) bool {
 	if f.counts[uid]++; f.counts[uid] == 1 && uid != 0 {
 		f.order = append(f.order, uid)
 	}
-	f.waiting[uid]++
-	defer func() { f.waiting[uid]-- }()
-	for f.held[uid] || f.held[everybody] && uid != 0 {
+	for f.holds(r, uid) {
 		changed := f.changed
 		f.mu.Unlock()
 		select {
@@ -100,6 +101,12 @@ func (f *front) pass(r *http.Request, uid int) bool {
 	return true
 }
 
+// holds says whether a request is to wait.
+func (f *front) holds(r *http.Request, uid int) bool {
+	files := strings.HasSuffix(r.URL.Path, "/files")
+	return !f.closing && uid != 0 && (f.held[uid] || f.held[everybody] || files && f.held[filesOf(uid)])
+}
+
 func (f *front) refuses(uid int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -109,25 +116,34 @@ func (f *front) refuses(uid int) bool {
 // hold keeps a miner's requests unanswered until release.
 func (f *front) hold(uid int) { f.set(uid, true) }
 
-// release lets them go; everybody's lets all go.
-func (f *front) release(uid int) { f.set(uid, false) }
+// release lets them go; everybody lets go of those that are held as such.
+func (f *front) release(uids ...int) {
+	for _, uid := range uids {
+		f.set(uid, false)
+	}
+}
+
+// refuse makes the mirror know nothing of a miner's pull requests.
+func (f *front) refuse(uid int, refused bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refused[uid] = refused
+}
+
+// letGo lets everything go for good.
+func (f *front) letGo() {
+	f.mu.Lock()
+	f.closing = true
+	f.mu.Unlock()
+	f.release(everybody)
+}
 
 func (f *front) set(uid int, held bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if uid == everybody && !held {
-		clear(f.held)
-	}
 	f.held[uid] = held
 	close(f.changed)
 	f.changed = make(chan struct{})
-}
-
-// held says how many requests of a miner wait.
-func (f *front) heldNow(uid int) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.waiting[uid]
 }
 
 // asked is how many requests were made for each miner.

@@ -28,6 +28,13 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
+// The signals that processes get.
+const (
+	sigTerm = syscall.SIGTERM
+	sigStop = syscall.SIGSTOP
+	sigCont = syscall.SIGCONT
+)
+
 // patience bounds every wait of a test; nothing is measured against it.
 const patience = 3 * time.Minute
 
@@ -216,7 +223,7 @@ func (b *bundle) work(name string, env []string, args ...string) *process {
 		_ = p.Wait() // how it ended is in ProcessState
 	}()
 	b.t.Cleanup(func() {
-		_ = p.Process.Signal(syscall.SIGCONT) // a stopped one too
+		_ = p.Process.Signal(sigCont) // a stopped one too
 		_ = p.Process.Kill()
 		<-p.done
 	})
@@ -257,7 +264,7 @@ func (b *bundle) ended(p *process) {
 // drained ends a worker and wants a clean end.
 func (b *bundle) drained(p *process) {
 	b.t.Helper()
-	b.signal(p, syscall.SIGTERM)
+	b.signal(p, sigTerm)
 	b.ended(p)
 	if code := p.ProcessState.ExitCode(); code != 0 {
 		b.t.Errorf("%s: exit %d, want 0\n%s", p.name, code, p.log)

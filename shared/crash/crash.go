@@ -17,10 +17,15 @@ const Env = "MIRRORFLEET_CRASH_AT"
 // Setting is the value of Env for the nth pass of a point, from 1.
 func Setting(p Point, nth int) string { return fmt.Sprintf("%s:%d", p, nth) }
 
-// At marks a point: the process dies here if the environment says so.
+// Stopping is the value of Env that stops instead of killing.
+func Stopping(p Point, nth int) string { return Setting(p, nth) + stopSuffix }
+
+const stopSuffix = ":stop"
+
+// At marks a point: the process dies or stops here if the environment says so.
 func At(p Point) {
 	if f := armed(); f != nil && f.point == p && f.passed.Add(1) == f.nth {
-		die(f)
+		f.act()
 	}
 }
 
@@ -28,6 +33,7 @@ func At(p Point) {
 type fuse struct {
 	point  Point
 	nth    int64
+	stops  bool
 	passed atomic.Int64
 }
 
@@ -49,7 +55,8 @@ var armed = sync.OnceValue(func() *fuse {
 
 // parse reads the value of Env.
 func parse(text string) (*fuse, error) {
-	name, number, counted := strings.Cut(text, ":")
+	setting, stops := strings.CutSuffix(text, stopSuffix)
+	name, number, counted := strings.Cut(setting, ":")
 	nth := int64(1)
 	if counted {
 		n, err := strconv.ParseInt(number, 10, 64)
@@ -61,11 +68,18 @@ func parse(text string) (*fuse, error) {
 	if !slices.Contains(Points(), Point(name)) {
 		return nil, fmt.Errorf("%s is %q: no such point, want one of %v", Env, text, Points())
 	}
-	return &fuse{point: Point(name), nth: nth}, nil
+	return &fuse{point: Point(name), nth: nth, stops: stops}, nil
 }
 
-// die ends this process as the kernel or an operator would.
-func die(f *fuse) {
+// act ends or stops this process as the kernel or an operator would.
+func (f *fuse) act() {
+	if f.stops {
+		fmt.Fprintf(os.Stderr, "%s=%s: this process stops itself at pass %d, for a test\n", Env, f.point, f.nth)
+		if err := stop(); err != nil {
+			panic(err) // as below
+		}
+		return
+	}
 	fmt.Fprintf(os.Stderr, "%s=%s: this process kills itself at pass %d, for a test\n", Env, f.point, f.nth)
 	if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
 		panic(err) // nothing forbids a process its own death

@@ -69,3 +69,24 @@ func TestASettingThatArmsNothingIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAStoppedProcessGoesOnWhenItIsContinued(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), "CRASH_TEST_PASSES=xxx", crash.Env+"="+crash.Stopping(crash.Claimed, 2))
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatalf("%v, %v, want it stopped", status, err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil || strings.Count(out.String(), "passed") != 3 {
+		t.Errorf("%v, %q, want three passes in all", err, out.String())
+	}
+}

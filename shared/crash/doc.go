@@ -6,7 +6,9 @@
 // With MIRRORFLEET_CRASH_AT unset, as it is everywhere but in tests, a mark is
 // one comparison with nil. Set to "POINT" or "POINT:N" it makes the Nth pass
 // of that point (the first by default) the process's last: SIGKILL, no
-// deferred call, no buffer flushed, nobody told.
+// deferred call, no buffer flushed, nobody told. Set to "POINT:N:stop" it stops
+// the process there instead (SIGSTOP) until somebody continues it: a worker
+// that outsleeps its lease between two steps.
 //
 // The marks are in every build, on purpose: a build of its own for the tests
 // would test another program than the one that runs. What it costs is that

@@ -206,7 +206,11 @@ func (p *delivered) settle(ctx context.Context, how string, say func(context.Con
 	ctx, settling := startStep(ctx, telemetry.SpanSettle)
 	err := say(ctx)
 	endStep(settling, p.blameless(err))
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrLeaseLost):
+		p.silent(ctx, "message not settled", err)
+		return
+	case err != nil:
 		p.log.WarnContext(ctx, "message not settled, it comes again after the lease", "how", how, "error", err)
 		return
 	}
