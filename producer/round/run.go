@@ -151,7 +151,11 @@ func (r *Runner) run(ctx context.Context, m job.Manifest, replay job.Replay) (Re
 			return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
 		}
 	}
-	ends, err := r.settleAll(ctx, m.Round, jobsOf(m, replay))
+	jobs, err := r.inOrder(ctx, m.Round, jobsOf(m, replay))
+	if err != nil {
+		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
+	}
+	ends, err := r.settleAll(ctx, m.Round, jobs)
 	if err != nil {
 		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
