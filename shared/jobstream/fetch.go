@@ -42,7 +42,10 @@ func (b *Bus) orGone(ctx context.Context, err error) error {
 	if !errors.Is(err, nats.ErrNoResponders) {
 		return err
 	}
-	_, look := b.js.Consumer(ctx, job.StreamJobs, job.Consumer)
+	look := b.once(ctx, func(ctx context.Context) error { // the question may be lost with a leader
+		_, err := b.js.Consumer(ctx, job.StreamJobs, job.Consumer)
+		return err //nolint:wrapcheck // looked at below
+	})
 	if errors.Is(look, jetstream.ErrConsumerNotFound) || errors.Is(look, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("consumer %s of stream %s was deleted, starting again declares it anew: %w", job.Consumer, job.StreamJobs, look)
 	}
