@@ -37,7 +37,7 @@ const everybody = -1
 // filesOf stands for the files of a miner's pull requests alone.
 func filesOf(uid int) int { return -1000 - uid }
 
-func newFront(t *testing.T, target string) *front {
+func newFront(t testing.TB, target string) *front {
 	t.Helper()
 	u, err := url.Parse(target)
 	if err != nil {

@@ -82,7 +82,7 @@ func withBinary(run func() int) (int, error) {
 // bundle is a fleet's surroundings: NATS, Redis, a simulated mirror behind a
 // front that tells who asked what, and a producer in this process.
 type bundle struct {
-	t        *testing.T
+	t        testing.TB
 	ctx      context.Context //nolint:containedctx // the test's own, with its patience
 	natsURL  string
 	redisURL string
@@ -94,7 +94,7 @@ type bundle struct {
 	lease    time.Duration
 }
 
-func setup(t *testing.T, world *mirrorsim.World, lease time.Duration) *bundle {
+func setup(t testing.TB, world *mirrorsim.World, lease time.Duration) *bundle {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("the test's patience is over"))
 	t.Cleanup(cancel)
