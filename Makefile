@@ -16,7 +16,7 @@ PARITY_FOLDER = case "$$MIRRORFLEET_PARITY" in ""|/*) ;; *) export MIRRORFLEET_P
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: round
 round: build ## run one scoring round on this machine: make round [ARGS="--world git:DIR"]
@@ -30,6 +30,15 @@ build: tools grammars ## build the commands and the grammars into bin/
 .PHONY: grammars
 grammars: tools ## build the parser and its 67 grammars (a second run does nothing)
 	@$(GO) run ./worker/tokenscore/grammars -python "$(PYTHON)" -out $(GRAMMARS)
+
+.PHONY: nats-server
+nats-server: ## build the nats-server of go.mod into bin/
+	@mkdir -p $(BIN)
+	@$(GO) build -o $(BIN)/nats-server github.com/nats-io/nats-server/v2
+
+.PHONY: crash
+crash: build redis ## kill workers three times in a row at every crash point
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_KILLS=3 $(GO) test -count 1 -timeout 20m -run Crash ./worker
 
 .PHONY: test
 test: build redis ## pass every test, with the race detector
@@ -49,7 +58,7 @@ lint: ## run every linter of .golangci.yaml
 	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) run ./...
 
 .PHONY: bench
-bench: build ## run the benchmarks
+bench: build redis ## run the benchmarks
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -run '^$$' -bench . -benchmem -count 5 ./...
 
 .PHONY: fuzz
