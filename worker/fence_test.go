@@ -28,7 +28,7 @@ func TestAStoppedWorkerChangesNothing(t *testing.T) {
 		crash.FailureCounted:   transient, // would give the message back: a stale nak
 		crash.DeadPublished:    permanent, // would bury the record and terminate the message
 	} {
-		runs[string(point)] = func(t *testing.T) { stopAndContinue(t, point, e) }
+		runs[string(point)] = func(t *testing.T) { t.Helper(); stopAndContinue(t, point, e) }
 	}
 	sideBySide(t, runs)
 }

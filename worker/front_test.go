@@ -37,11 +37,11 @@ const everybody = -1
 // filesOf stands for the files of a miner's pull requests alone.
 func filesOf(uid int) int { return -1000 - uid }
 
-func newFront(t testing.TB, target string) *front {
-	t.Helper()
+func newFront(tb testing.TB, target string) *front {
+	tb.Helper()
 	u, err := url.Parse(target)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	f := &front{
 		changed: make(chan struct{}), counts: map[int]int{}, held: map[int]bool{}, refused: map[int]bool{},
@@ -59,7 +59,7 @@ func newFront(t testing.TB, target string) *front {
 		}
 		proxy.ServeHTTP(w, r)
 	}))
-	t.Cleanup(func() { f.letGo(); f.Close() })
+	tb.Cleanup(func() { f.letGo(); f.Close() })
 	return f
 }
 

@@ -94,19 +94,19 @@ type bundle struct {
 	lease    time.Duration
 }
 
-func setup(t testing.TB, world *mirrorsim.World, lease time.Duration) *bundle {
-	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("the test's patience is over"))
-	t.Cleanup(cancel)
-	b := &bundle{t: t, ctx: ctx, lease: lease}
-	servers, err := local.Start(ctx, local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+func setup(tb testing.TB, world *mirrorsim.World, lease time.Duration) *bundle {
+	tb.Helper()
+	ctx, cancel := context.WithTimeoutCause(tb.Context(), patience, errors.New("the test's patience is over"))
+	tb.Cleanup(cancel)
+	b := &bundle{t: tb, ctx: ctx, lease: lease}
+	servers, err := local.Start(ctx, local.Config{Dir: tb.TempDir(), Log: slog.New(slog.DiscardHandler)})
 	b.must(err)
-	t.Cleanup(func() { _ = servers.Close() })
+	tb.Cleanup(func() { _ = servers.Close() })
 	b.natsURL, b.redisURL = servers.NATSURL(), servers.RedisURL()
 	b.sim, err = mirrorsim.Start(ctx, mirrorsim.Config{World: world})
 	b.must(err)
-	t.Cleanup(func() { _ = b.sim.Close() })
-	b.front = newFront(t, b.sim.URL)
+	tb.Cleanup(func() { _ = b.sim.Close() })
+	b.front = newFront(tb, b.sim.URL)
 	b.connect()
 	b.plan(world)
 	return b
@@ -317,8 +317,7 @@ func (b *bundle) records() []job.Record {
 // recordsText is for a failure's message.
 func (b *bundle) recordsText() string {
 	all, err := b.bus.Records(b.t.Context(), "r1")
-	data, _ := json.Marshal(all)
-	return fmt.Sprintf("%s %v", data, err)
+	return fmt.Sprintf("%+v %v", all, err)
 }
 
 // logbook keeps what a process logged.

@@ -38,5 +38,5 @@ func (r *Runner) sizes(ctx context.Context, round string) (map[int]int, error) {
 			return sizesOf(records), err
 		}
 	}
-	return nil, nil
+	return map[int]int{}, nil
 }

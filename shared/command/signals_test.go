@@ -25,11 +25,11 @@ func TestMain(m *testing.M) {
 	}
 	app := &cli.Command{Name: "app", Action: func(ctx context.Context, _ *cli.Command) error {
 		if what == "hurries" {
-			command.Hurry(ctx, func() { fmt.Println("hurrying") })
+			command.Hurry(ctx, func() { fmt.Fprintln(os.Stdout, "hurrying") })
 		}
-		fmt.Println("ready")
+		fmt.Fprintln(os.Stdout, "ready")
 		<-ctx.Done()
-		fmt.Println("ending")
+		fmt.Fprintln(os.Stdout, "ending")
 		_, err := io.Copy(io.Discard, os.Stdin)
 		return err
 	}}
@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 // signalled is a process whose lines are read one by one.
 type signalled struct {
 	*exec.Cmd
+
 	stdin io.Closer
 	lines *bufio.Reader
 }

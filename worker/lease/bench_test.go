@@ -40,6 +40,7 @@ func BenchmarkNoop(b *testing.B) {
 }
 
 func benchNoop(b *testing.B, sync string) {
+	b.Helper()
 	ctx := b.Context()
 	must := func(err error) {
 		b.Helper()
@@ -125,6 +126,7 @@ func BenchmarkAsynq(b *testing.B) {
 }
 
 func benchAsynq(b *testing.B, concurrency int, args ...string) {
+	b.Helper()
 	redis := asynq.RedisClientOpt{Addr: redisServer(b, args...)}
 	client := asynq.NewClient(redis)
 	for n := range b.N {

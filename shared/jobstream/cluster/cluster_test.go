@@ -2,7 +2,6 @@ package cluster_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -263,9 +262,9 @@ func TestRoles(t *testing.T) {
 	js, err := jetstream.New(b.connect(cluster.Worker))
 	b.must(err)
 	refused := func(what string, do func(ctx context.Context) error) {
-		ctx, cancel := context.WithTimeout(b.ctx, time.Second)
+		ctx, cancel := context.WithTimeout(b.ctx, 3*time.Second)
 		defer cancel()
-		if err := do(ctx); !errors.Is(err, context.DeadlineExceeded) && err == nil {
+		if err := do(ctx); err == nil {
 			t.Errorf("%s is allowed", what)
 		}
 	}
@@ -278,8 +277,8 @@ func TestRoles(t *testing.T) {
 		return err
 	})
 	refused("a worker's purging the jobs", func(ctx context.Context) error {
-		s, err := js.Stream(b.ctx, job.StreamJobs)
-		b.must(err)
+		s, err := js.Stream(ctx, job.StreamJobs)
+		b.must(err) // asking is allowed
 		return s.Purge(ctx)
 	})
 	refused("a producer's deleting the jobs", func(ctx context.Context) error { return b.js.DeleteStream(ctx, job.StreamJobs) })

@@ -54,7 +54,7 @@ func (n *node) start(binary string) error {
 	if err != nil {
 		return fmt.Errorf("log of %s: %w", n.name, err)
 	}
-	defer log.Close() // the process has it by then
+	defer log.Close()                                                     // the process has it by then
 	n.cmd = exec.Command(binary, "-c", filepath.Join(n.dir, "node.conf")) //nolint:noctx // it ends by kill
 	n.cmd.Env = append(os.Environ(), Environment(filepath.Join(n.dir, "store"))...)
 	n.cmd.Stdout, n.cmd.Stderr = log, log
