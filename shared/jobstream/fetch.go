@@ -37,9 +37,9 @@ func (b *Bus) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery
 }
 
 // orGone tells a consumer that is deleted from one that is away: to a pull,
-// neither answers.
+// neither answers, unless it was waiting when the consumer went.
 func (b *Bus) orGone(ctx context.Context, err error) error {
-	if !errors.Is(err, nats.ErrNoResponders) {
+	if !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, jetstream.ErrConsumerDeleted) {
 		return err
 	}
 	look := b.once(ctx, func(ctx context.Context) error { // the question may be lost with a leader
