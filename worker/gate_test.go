@@ -8,12 +8,9 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"go.uber.org/goleak"
 
 	"mirrorfleet/shared/ratelimit"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // said hands a test each message of the log.
 type said struct {

@@ -18,6 +18,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"go.uber.org/goleak"
+
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -44,6 +46,11 @@ var binary, grammars string
 
 func TestMain(m *testing.M) {
 	code, err := withBinary(m.Run)
+	if code == 0 && err == nil {
+		if err = goleak.Find(); err != nil {
+			code = 1
+		}
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
