@@ -157,13 +157,22 @@ static int walker_walk(mf_walker *self, const void *language, const char *text, 
     give_back(self, length);
     return MF_NO_TREE;
   }
-  bool walked = !table || walk_tree(self, tree, table);
+  bool walked = walk_tree(self, tree, table);
   ts_tree_delete(tree);
   give_back(self, length);
   if (!walked) return MF_NO_MEMORY;
   *nodes = self->nodes;
   *count = self->count;
   return MF_OK;
+}
+
+static bool walker_parse(mf_walker *self, const void *language, const char *text, uint32_t length) {
+  if (!ts_parser_set_language(self->parser, language)) return false;
+  ts_parser_set_timeout_micros(self->parser, 0);
+  TSTree *tree = ts_parser_parse_string(self->parser, NULL, text, length);
+  if (!tree) return false;
+  ts_tree_delete(tree);
+  return true;
 }
 
 // Python, and so the validator, runs with a UTF-8 locale even where none is
@@ -180,7 +189,7 @@ static const char *symbol_name(const void *language, uint16_t symbol) {
 
 __attribute__((visibility("default"))) const mf_api *mirrorfleet_walk(void) {
   static const mf_api api = {
-    .abi = MF_ABI, .open = walker_open, .close = walker_close, .walk = walker_walk,
+    .abi = MF_ABI, .open = walker_open, .close = walker_close, .walk = walker_walk, .parse = walker_parse,
     .use_utf8 = use_utf8, .language_abi = language_abi, .symbol_count = symbol_count, .symbol_name = symbol_name,
   };
   return &api;
