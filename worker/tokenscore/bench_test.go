@@ -2,41 +2,45 @@ package tokenscore_test
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"testing"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
 
-type benchText struct{ language, text string }
+// chunk is a part of the work that both sides do before the next one: what else
+// runs on the machine then comes and goes for both.
+type chunk struct {
+	pulls [][]scoring.File
+	texts []benchText // those to be parsed for them that no chunk before had
+}
 
-// distinctTexts are the texts that have to be parsed to score these, each once,
-// in the order in which scoring comes to them: both sides find the grammars'
-// tables equally warm.
-func distinctTexts(pulls [][]scoring.File, w *scoring.Weights) (texts []benchText, bytes int64) {
-	seen := make(map[benchText]bool)
-	for _, pull := range pulls {
+// benchChunks cuts pull requests into chunks of about a megabyte of texts.
+func benchChunks(pulls [][]scoring.File, w *scoring.Weights) (chunks []chunk, texts, bytes int) {
+	type text struct{ language, text string }
+	seen := make(map[text]bool)
+	var now chunk
+	size := 0
+	for i, pull := range pulls {
+		now.pulls = append(now.pulls, pull)
 		for _, plan := range scoring.PlanFiles(pull, w) {
 			if plan.Base == plan.Head || !w.Loads(plan.Language) {
 				continue
 			}
-			for _, text := range []string{plan.Base, plan.Head} {
-				key := benchText{plan.Language, text}
-				if text != "" && !seen[key] {
+			for _, content := range []string{plan.Base, plan.Head} {
+				if key := (text{plan.Language, content}); content != "" && !seen[key] {
 					seen[key] = true
-					texts, bytes = append(texts, key), bytes+int64(len(text))
+					now.texts = append(now.texts, benchText{plan.Language, []byte(content)})
+					size += len(content)
 				}
 			}
 		}
+		if size > 1<<20 || i == len(pulls)-1 {
+			chunks, texts, bytes = append(chunks, now), texts+len(now.texts), bytes+size
+			now, size = chunk{}, 0
+		}
 	}
-	return texts, bytes
+	return chunks, texts, bytes
 }
 
 // otherWeights differ from the default ones in a figure that no case notices:
@@ -51,6 +55,9 @@ func otherWeights(b *testing.B) *scoring.Weights {
 	return w
 }
 
+// rounds are what the medians are over: even, so that the weights change each time.
+const rounds = 6
+
 // BenchmarkEndToEnd scores all pairs through one child, pipes included, and
 // parses their distinct texts with the same build of the parser and nothing
 // else, in turns. The figures are medians; the ratio of the two is what scoring
@@ -58,43 +65,37 @@ func otherWeights(b *testing.B) *scoring.Weights {
 func BenchmarkEndToEnd(b *testing.B) {
 	bundle := setup(b)
 	set := readPairs(b, bundle.weights)
-	texts, bytes := distinctTexts(set.pulls, bundle.weights)
-	weights := []*scoring.Weights{bundle.weights, otherWeights(b)}
-	parser, err := tokenscore.NewParser(grammarsDir())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer parser.Close()
-	scoreAll := func(w *scoring.Weights) {
-		for _, files := range set.pulls {
-			if _, err := bundle.pool.Score(context.Background(), w, files); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	parseAll := func() {
-		for _, t := range texts {
-			if err := parser.Parse(t.language, []byte(t.text)); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	scoreAll(weights[1]) // opens every grammar
-	parseAll()
-	b.Logf("%v: %d distinct texts, %.1f MB", set, len(texts), float64(bytes)/1e6)
-	b.SetBytes(bytes)
-	var scored, parsed stopwatch
+	chunks, texts, bytes := benchChunks(set.pulls, bundle.weights)
+	b.Logf("%v: %d distinct texts, %.1f MB", set, texts, float64(bytes)/1e6)
+	b.SetBytes(int64(rounds * bytes))
+	parser := startParsing(b, chunks)
 	pids := bundle.pool.Pids()
-	for b.Loop() {
-		for round := range 6 { // even, so that the weights change each time
-			scored.measure(b, pids, func() { scoreAll(weights[round%2]) })
-			parsed.measure(b, pids, parseAll)
+	weights := []*scoring.Weights{bundle.weights, otherWeights(b)}
+	round := func(w *scoring.Weights, scored, parsed *stopwatch) {
+		scored.begin()
+		parsed.begin()
+		for i := range chunks {
+			scored.measure(b, pids, func() {
+				for _, files := range chunks[i].pulls {
+					if _, err := bundle.pool.Score(context.Background(), w, files); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			parsed.add(parser.parse(b, i))
 		}
 	}
-	b.ReportMetric(milliseconds(median(scored.wall)), "score-ms")
-	b.ReportMetric(milliseconds(median(parsed.wall)), "parse-ms")
-	b.ReportMetric(median(scored.wall).Seconds()/median(parsed.wall).Seconds(), "score/parse")
-	b.ReportMetric(median(scored.cpu).Seconds()/median(parsed.cpu).Seconds(), "cpu-score/parse")
+	round(weights[1], new(stopwatch), new(stopwatch)) // opens every grammar
+	var scored, parsed stopwatch
+	for b.Loop() {
+		for i := range rounds {
+			round(weights[i%2], &scored, &parsed)
+		}
+	}
+	b.ReportMetric(milliseconds(median(scored.Wall)), "score-ms")
+	b.ReportMetric(milliseconds(median(parsed.Wall)), "parse-ms")
+	b.ReportMetric(median(scored.Wall).Seconds()/median(parsed.Wall).Seconds(), "score/parse")
+	b.ReportMetric(median(scored.CPU).Seconds()/median(parsed.CPU).Seconds(), "cpu-score/parse")
 	if got := bundle.pool.Stats(); got != (tokenscore.Stats{Started: 1}) {
 		b.Errorf("stats %+v; want one child and nothing lost", got)
 	}
@@ -104,56 +105,6 @@ func BenchmarkEndToEnd(b *testing.B) {
 		}
 	}
 }
-
-// stopwatch measures the same work again and again, by the clock and by the
-// processor time of this process and the children: what else runs on the
-// machine stretches the first far more than the second.
-type stopwatch struct{ wall, cpu []time.Duration }
-
-func (s *stopwatch) measure(tb testing.TB, pids []int, work func()) {
-	tb.Helper()
-	began, cpu := time.Now(), cpuTime(tb, pids)
-	work()
-	s.wall = append(s.wall, time.Since(began))
-	s.cpu = append(s.cpu, cpuTime(tb, pids)-cpu)
-}
-
-// cpuTime is what this process and these have used.
-func cpuTime(tb testing.TB, pids []int) time.Duration {
-	tb.Helper()
-	var self unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &self); err != nil {
-		tb.Fatal(err)
-	}
-	sum := time.Duration(self.Utime.Nano() + self.Stime.Nano())
-	for _, pid := range pids {
-		// The first number is the process's time on a processor, in nanoseconds;
-		// /proc/PID/schedstat tells the first thread's alone.
-		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-		if err != nil {
-			tb.Fatal(err)
-		}
-		for _, task := range tasks {
-			data, err := os.ReadFile(task)
-			if err != nil {
-				continue // a thread that has ended
-			}
-			var ns int64
-			if _, err := fmt.Sscan(string(data), &ns); err != nil {
-				tb.Fatal(err)
-			}
-			sum += time.Duration(ns)
-		}
-	}
-	return sum
-}
-
-func median(d []time.Duration) time.Duration {
-	d = slices.Sorted(slices.Values(d))
-	return (d[(len(d)-1)/2] + d[len(d)/2]) / 2
-}
-
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // BenchmarkStart is what a restart costs: process, runtime, greeting, and the
 // first file with its grammar.
