@@ -1,6 +1,7 @@
 package tokenscore
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,8 +21,9 @@ var errIsolated = errors.New("the child ended before its answer")
 // child is one running child process. One request at a time may use it.
 type child struct {
 	cmd    *exec.Cmd
-	in     *os.File // its standard input
-	out    *os.File // its standard output
+	in     *os.File      // its standard input
+	out    *os.File      // its standard output
+	send   *bufio.Writer // into in
 	stderr *lineLogger
 	log    *slog.Logger
 	// weights is the digest of those that it has.
@@ -60,7 +62,8 @@ func spawn(cfg *Config) (*child, error) {
 		return nil, errors.Join(fmt.Errorf("making a pipe: %w", err), childIn.Close(), in.Close())
 	}
 	c := &child{
-		in: in, out: out, log: cfg.Log, exited: make(chan struct{}), stderr: &lineLogger{log: cfg.Log},
+		in: in, out: out, send: bufio.NewWriterSize(in, sendBuffer),
+		log: cfg.Log, exited: make(chan struct{}), stderr: &lineLogger{log: cfg.Log},
 		// Not CommandContext: a pool's context ends requests, and Close ends children.
 		cmd: exec.Command(cfg.Command[0], cfg.Command[1:]...), //nolint:noctx // see above
 	}
@@ -73,6 +76,7 @@ func spawn(cfg *Config) (*child, error) {
 	if err != nil {
 		return nil, errors.Join(err, in.Close(), out.Close())
 	}
+	widen(in)
 	c.stderr.started(c.cmd.Process.Pid)
 	go func() {
 		c.end = c.cmd.Wait()
@@ -137,22 +141,66 @@ func (c *child) ready(w *scoring.Weights, timeout time.Duration) error {
 	return err
 }
 
-// diff has one file scored. Any error but a *FailedError means that the child
-// is of no use any more.
-func (c *child) diff(language, base, head string) (scoring.Diff, error) {
-	if err := writeFrame(c.in, frameLanguage, language); err != nil {
-		return scoring.Diff{}, err
+// exchange has files scored, in order, and passes on the figures of each. The
+// next file is on its way while the child works on one, so that neither waits
+// for the other. After any error the child is of no use any more.
+func (c *child) exchange(files []request, answer func(i int, figures scoring.Diff)) error {
+	sent := make(chan error, 1)
+	go func() { sent <- c.sendAll(files) }()
+	err := c.receive(len(files), answer)
+	if err != nil {
+		_ = c.in.SetWriteDeadline(time.Unix(1, 0)) // nobody reads on: do not wait for the budget's end
 	}
-	for _, text := range []string{base, head} {
-		if err := writeFrame(c.in, frameText, text); err != nil {
-			return scoring.Diff{}, err
+	// Why nothing could be sent says more than that no answer came.
+	if cause := <-sent; cause != nil && !isTimeout(cause) {
+		return cause
+	}
+	return err
+}
+
+// request is a file to be scored.
+type request struct{ language, base, head string }
+
+// sendBuffer holds most requests whole, so that one goes out in one write. Of a
+// text that is larger the rest is not copied.
+const sendBuffer = 64 << 10
+
+// sendAll sends all requests; when it cannot, it has receive wait no longer.
+func (c *child) sendAll(files []request) error {
+	for i := range files {
+		err := writeFrame(c.send, frameLanguage, files[i].language)
+		for _, text := range []string{files[i].base, files[i].head} {
+			if err == nil {
+				err = writeFrame(c.send, frameText, text)
+			}
+		}
+		if err == nil {
+			err = c.send.Flush() // so that the child begins
+		}
+		if err != nil {
+			if !isTimeout(err) {
+				_ = c.out.SetReadDeadline(time.Unix(1, 0))
+			}
+			return fmt.Errorf("sending a request: %w", err)
 		}
 	}
-	data, err := expectFrame(c.out, frameFigures)
-	if err != nil {
-		return scoring.Diff{}, err
+	return nil
+}
+
+// receive reads the answers to n requests.
+func (c *child) receive(n int, answer func(i int, figures scoring.Diff)) error {
+	for i := range n {
+		data, err := expectFrame(c.out, frameFigures)
+		if err != nil {
+			return err
+		}
+		figures, err := decodeFigures(data)
+		if err != nil {
+			return err
+		}
+		answer(i, figures)
 	}
-	return decodeFigures(data)
+	return nil
 }
 
 // gone says whether the process has ended.

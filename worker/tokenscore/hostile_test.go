@@ -36,6 +36,29 @@ func TestChildHangsOverTheBudget(t *testing.T) {
 	}
 }
 
+// A child that fails while more is on its way to it than any pipe holds leaves
+// nobody waiting: what was sent after the failing file is lost with it.
+func TestFailingUnderMoreThanThePipeHolds(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("// a comment\n", 60_000)
+	behind := []scoring.File{added("c.go", long), added("d.go", long+"\n"), added("e.go", long+"\n\n")}
+	for _, tt := range []struct {
+		mark   string
+		budget time.Duration
+		want   tokenscore.Stats
+	}{
+		{sigkillMark, time.Hour, tokenscore.Stats{Started: 1, Crashed: 1}},
+		{hangMark, 300 * time.Millisecond, tokenscore.Stats{Started: 1, TimedOut: 1}},
+	} {
+		b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.Budget = tt.budget })
+		files := append([]scoring.File{added("b.go", "package b // "+tt.mark)}, behind...)
+		wantTimedOut(t, b.score(t, files...), len(files))
+		if got := b.pool.Stats(); got != tt.want {
+			t.Errorf("after %q: stats %+v, want %+v", tt.mark, got, tt.want)
+		}
+	}
+}
+
 // The parser itself can take longer than a budget: nothing is sabotaged here.
 func TestParserOverTheBudget(t *testing.T) {
 	t.Parallel()

@@ -122,13 +122,21 @@ func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.
 	if err := c.within(p.cfg.Budget); err != nil {
 		return err
 	}
+	var files []request
+	var at []int // of plans
 	for i := range plans {
-		if !needsChild(&plans[i], w) {
-			continue
+		if needsChild(&plans[i], w) {
+			files = append(files, request{plans[i].Language, plans[i].Base, plans[i].Head})
+			at = append(at, i)
 		}
-		if diffs[i], err = c.diff(plans[i].Language, plans[i].Base, plans[i].Head); err != nil {
-			return p.lost(ctx, s, err, &plans[i])
-		}
+	}
+	scored := 0
+	err = c.exchange(files, func(i int, figures scoring.Diff) {
+		diffs[at[i]] = figures
+		scored++
+	})
+	if err != nil {
+		return p.lost(ctx, s, err, &plans[at[min(scored, len(at)-1)]])
 	}
 	return nil
 }
@@ -198,12 +206,12 @@ func (p *Pool) drop(s *slot) {
 
 // lost decides what an exchange that failed means.
 func (p *Pool) lost(ctx context.Context, s *slot, cause error, plan *scoring.FilePlan) error {
-	if _, failed := errors.AsType[*FailedError](cause); failed {
-		return cause // the child is well, and waits for its next request
-	}
 	c := s.child
 	died := c.gone()
 	p.drop(s)
+	if _, failed := errors.AsType[*FailedError](cause); failed {
+		return cause // the child was well, but more requests are on their way to it
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("token scoring: %w", ctx.Err())
 	}
