@@ -58,8 +58,13 @@ lint: ## run every linter of .golangci.yaml
 	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) run ./...
 
 .PHONY: bench
-bench: build redis ## run the benchmarks
+bench: build redis ## run the benchmarks [MIRRORFLEET_PAIRS=DIR,DIR: over those git histories]
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -run '^$$' -bench . -benchmem -count 5 ./...
+
+.PHONY: memory
+memory: build ## score 10,000 files in one child and tell what it took of memory
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_MANY_FILES=10000 \
+		$(GO) test -count 1 -timeout 60m -v -run '^TestMemoryOverManyFiles$$' ./worker/tokenscore
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (default 20s)

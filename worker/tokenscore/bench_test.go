@@ -2,6 +2,8 @@ package tokenscore_test
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"mirrorfleet/shared/scoring"
@@ -104,6 +106,54 @@ func BenchmarkEndToEnd(b *testing.B) {
 			b.ReportMetric(float64(resident)/(1<<20), "child-MB")
 		}
 	}
+}
+
+// BenchmarkChildren scores the same pairs with one child and with two, in turns:
+// speedup is how much faster two are, cpu-two/one how much more they work for it
+// (what one child remembers the other has to parse). Two need two processors to
+// themselves.
+func BenchmarkChildren(b *testing.B) {
+	one := setup(b)
+	two := setup(b, func(c *tokenscore.Config) { c.Children = 2 })
+	set := readPairs(b, one.weights)
+	b.Logf("%v", set)
+	weights := []*scoring.Weights{one.weights, otherWeights(b)}
+	run := func(pool *tokenscore.Pool, w *scoring.Weights, s *stopwatch) {
+		s.begin()
+		s.measure(b, pool.Pids(), func() { scoreConcurrently(b, pool, w, set.pulls) })
+	}
+	run(one.pool, weights[1], new(stopwatch)) // opens every grammar
+	run(two.pool, weights[1], new(stopwatch))
+	var ones, twos stopwatch
+	for b.Loop() {
+		for i := range rounds {
+			run(one.pool, weights[i%2], &ones)
+			run(two.pool, weights[i%2], &twos)
+		}
+	}
+	b.ReportMetric(milliseconds(median(ones.Wall)), "one-ms")
+	b.ReportMetric(milliseconds(median(twos.Wall)), "two-ms")
+	b.ReportMetric(median(ones.Wall).Seconds()/median(twos.Wall).Seconds(), "speedup")
+	b.ReportMetric(median(twos.CPU).Seconds()/median(ones.CPU).Seconds(), "cpu-two/one")
+}
+
+// scoreConcurrently has as many callers as a worker that holds its default
+// number of pull requests at once.
+func scoreConcurrently(b *testing.B, pool *tokenscore.Pool, w *scoring.Weights, pulls [][]scoring.File) {
+	b.Helper()
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(pulls)); i = next.Add(1) - 1 {
+				if _, err := pool.Score(context.Background(), w, pulls[i]); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 // BenchmarkStart is what a restart costs: process, runtime, greeting, and the
