@@ -141,13 +141,27 @@ func (c *child) ready(w *scoring.Weights, timeout time.Duration) error {
 	return err
 }
 
-// exchange has files scored, in order, and passes on the figures of each. The
+// request is a file to be scored: base and head, each with the signatures that
+// were found in it before, or nil.
+type request struct {
+	language string
+	texts    [2]string
+	known    [2][]byte
+}
+
+// answer is what a child says of a request; learned has nothing where known had.
+type answer struct {
+	figures scoring.Diff
+	learned learned
+}
+
+// exchange has files scored, in order, and passes on what is said of each. The
 // next file is on its way while the child works on one, so that neither waits
 // for the other. After any error the child is of no use any more.
-func (c *child) exchange(files []request, answer func(i int, figures scoring.Diff)) error {
+func (c *child) exchange(files []request, take func(i int, a *answer)) error {
 	sent := make(chan error, 1)
 	go func() { sent <- c.sendAll(files) }()
-	err := c.receive(len(files), answer)
+	err := c.receive(files, take)
 	if err != nil {
 		_ = c.in.SetWriteDeadline(time.Unix(1, 0)) // nobody reads on: do not wait for the budget's end
 	}
@@ -158,9 +172,6 @@ func (c *child) exchange(files []request, answer func(i int, figures scoring.Dif
 	return err
 }
 
-// request is a file to be scored.
-type request struct{ language, base, head string }
-
 // sendBuffer holds most requests whole, so that one goes out in one write. Of a
 // text that is larger the rest is not copied.
 const sendBuffer = 64 << 10
@@ -168,16 +179,7 @@ const sendBuffer = 64 << 10
 // sendAll sends all requests; when it cannot, it has receive wait no longer.
 func (c *child) sendAll(files []request) error {
 	for i := range files {
-		err := writeFrame(c.send, frameLanguage, files[i].language)
-		for _, text := range []string{files[i].base, files[i].head} {
-			if err == nil {
-				err = writeFrame(c.send, frameText, text)
-			}
-		}
-		if err == nil {
-			err = c.send.Flush() // so that the child begins
-		}
-		if err != nil {
+		if err := c.sendOne(&files[i]); err != nil {
 			if !isTimeout(err) {
 				_ = c.out.SetReadDeadline(time.Unix(1, 0))
 			}
@@ -187,20 +189,50 @@ func (c *child) sendAll(files []request) error {
 	return nil
 }
 
-// receive reads the answers to n requests.
-func (c *child) receive(n int, answer func(i int, figures scoring.Diff)) error {
-	for i := range n {
-		data, err := expectFrame(c.out, frameFigures)
+func (c *child) sendOne(r *request) error {
+	if err := writeFrame(c.send, frameLanguage, r.language); err != nil {
+		return err
+	}
+	for i, text := range r.texts {
+		if r.known[i] != nil {
+			if err := writeFrame(c.send, frameKnown, r.known[i]); err != nil {
+				return err
+			}
+		}
+		if err := writeFrame(c.send, frameText, text); err != nil {
+			return err
+		}
+	}
+	return c.send.Flush() //nolint:wrapcheck // by the caller; so that the child begins
+}
+
+// receive reads the answers to all requests.
+func (c *child) receive(files []request, take func(i int, a *answer)) error {
+	for i := range files {
+		a, err := c.receiveOne(&files[i])
 		if err != nil {
 			return err
 		}
-		figures, err := decodeFigures(data)
-		if err != nil {
-			return err
-		}
-		answer(i, figures)
+		take(i, a)
 	}
 	return nil
+}
+
+func (c *child) receiveOne(r *request) (a *answer, err error) {
+	a = &answer{}
+	for i, known := range r.known {
+		if known == nil {
+			if a.learned[i], err = expectFrame(c.out, frameLearned); err != nil {
+				return nil, err
+			}
+		}
+	}
+	data, err := expectFrame(c.out, frameFigures)
+	if err != nil {
+		return nil, err
+	}
+	a.figures, err = decodeFigures(data)
+	return a, err
 }
 
 // gone says whether the process has ended.

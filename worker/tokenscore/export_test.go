@@ -21,13 +21,13 @@ const (
 
 // Pids are the processes of the children in slots that are free now.
 func (p *Pool) Pids() []int {
+	p.queue.mu.Lock()
+	defer p.queue.mu.Unlock()
 	var pids []int
-	for range len(p.slots) {
-		s := <-p.slots
+	for _, s := range p.queue.free {
 		if s.child != nil {
 			pids = append(pids, s.child.cmd.Process.Pid)
 		}
-		p.slots <- s
 	}
 	return pids
 }

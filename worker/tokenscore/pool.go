@@ -23,16 +23,12 @@ const stopPatience = 5 * time.Second
 type Pool struct {
 	cfg      Config
 	manifest *manifest.Manifest
-	// slots holds the slots that are free; whoever takes one owns its child.
-	slots  chan *slot
-	closed chan struct{}
-	once   sync.Once
+	queue    *queue
+	seen     *memo
+	once     sync.Once
 	// counters of Stats
 	started, crashed, late atomic.Int64
 }
-
-// slot is the place of one child; nil until it is needed.
-type slot struct{ child *child }
 
 // Stats counts since the pool was made.
 type Stats struct {
@@ -53,14 +49,14 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg, manifest: m, slots: make(chan *slot, cfg.Children), closed: make(chan struct{})}
-	first := &slot{}
-	if err := p.fill(ctx, first); err != nil {
+	p := &Pool{cfg: cfg, manifest: m, queue: newQueue(cfg.Children), seen: newMemo(memoSize)}
+	first, err := p.queue.take(ctx, nil)
+	if err != nil {
 		return nil, err
 	}
-	p.slots <- first
-	for range cfg.Children - 1 {
-		p.slots <- &slot{}
+	defer p.queue.give(first)
+	if err := p.fill(ctx, first); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
@@ -109,11 +105,19 @@ func needsChild(plan *scoring.FilePlan, w *scoring.Weights) bool {
 
 // diffAll has one child compare all trees of a pull request.
 func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.FilePlan, diffs []scoring.Diff) error {
-	s, err := p.take(ctx)
+	var files []request
+	var at []int // of plans
+	for i := range plans {
+		if needsChild(&plans[i], w) {
+			files = append(files, request{language: plans[i].Language, texts: [2]string{plans[i].Base, plans[i].Head}})
+			at = append(at, i)
+		}
+	}
+	s, err := p.queue.take(ctx, files)
 	if err != nil {
 		return err
 	}
-	defer func() { p.slots <- s }()
+	defer p.queue.give(s)
 	if err := p.prepare(ctx, s, w); err != nil {
 		return err
 	}
@@ -122,40 +126,23 @@ func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.
 	if err := c.within(p.cfg.Budget); err != nil {
 		return err
 	}
-	var files []request
-	var at []int // of plans
-	for i := range plans {
-		if needsChild(&plans[i], w) {
-			files = append(files, request{plans[i].Language, plans[i].Base, plans[i].Head})
-			at = append(at, i)
+	for i := range files {
+		for k, text := range files[i].texts {
+			files[i].known[k] = p.seen.get(content{w.Digest(), files[i].language, text})
 		}
 	}
 	scored := 0
-	err = c.exchange(files, func(i int, figures scoring.Diff) {
-		diffs[at[i]] = figures
+	err = c.exchange(files, func(i int, a *answer) {
+		diffs[at[i]] = a.figures
 		scored++
+		for k, text := range files[i].texts {
+			p.seen.put(content{w.Digest(), files[i].language, text}, a.learned[k])
+		}
 	})
 	if err != nil {
 		return p.lost(ctx, s, err, &plans[at[min(scored, len(at)-1)]])
 	}
 	return nil
-}
-
-// take waits for a free slot.
-func (p *Pool) take(ctx context.Context) (*slot, error) {
-	select { // a closed pool gives nothing out, even when a slot is free too
-	case <-p.closed:
-		return nil, ErrClosed
-	default:
-	}
-	select {
-	case s := <-p.slots:
-		return s, nil
-	case <-p.closed:
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for a token-scoring child: %w", ctx.Err())
-	}
 }
 
 // prepare makes sure that the slot has a child that answers and has the
@@ -235,10 +222,10 @@ func isTimeout(err error) bool {
 // bounds, ends every child and waits for it. It may be called again.
 func (p *Pool) Close() error {
 	p.once.Do(func() {
-		close(p.closed)
+		p.queue.close()
 		var ends sync.WaitGroup
 		for range p.cfg.Children {
-			s := <-p.slots
+			s := <-p.queue.back
 			if s.child != nil {
 				ends.Go(func() { s.child.stop(stopPatience) })
 			}

@@ -10,7 +10,7 @@ import (
 )
 
 // protocol is the version of what the frames hold.
-const protocol = 2
+const protocol = 3
 
 // hello is a child's first frame.
 type hello struct {
