@@ -17,6 +17,7 @@ const (
 	FrameBegin    = frameBegin
 	FrameLanguage = frameLanguage
 	FrameText     = frameText
+	FrameKnown    = frameKnown
 )
 
 // Pids are the processes of the children in slots that are free now.
