@@ -209,7 +209,6 @@ func (l *library) walk(lang *language, table symbolTable, text []byte, timeout t
 
 // parse parses a text and drops its tree: what a benchmark compares with.
 func (l *library) parse(lang *language, text []byte) error {
-	//nolint:gocritic // as in walk
 	parsed := C.parse(l.api, l.walker, lang.pointer, (*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.uint32_t(len(text)))
 	if !parsed {
 		return errNoTree
