@@ -3,6 +3,7 @@ package tokenscore
 import (
 	"io"
 
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
@@ -31,6 +32,11 @@ func (p *Pool) Pids() []int {
 		}
 	}
 	return pids
+}
+
+// Remembers says whether a pool knows what was found in a text.
+func (p *Pool) Remembers(w *scoring.Weights, language, text string) bool {
+	return p.seen.get(content{w.Digest(), language, text}) != nil
 }
 
 // MemoryOf is what a process has mapped and resident.
