@@ -2,6 +2,7 @@ package tokenscore_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,19 +46,24 @@ func benchChunks(pulls [][]scoring.File, w *scoring.Weights) (chunks []chunk, te
 	return chunks, texts, bytes
 }
 
-// otherWeights differ from the default ones in a figure that no case notices:
-// changing between the two makes a child forget the texts that it has seen.
-func otherWeights(b *testing.B) *scoring.Weights {
+// eachOthers gives weights that differ from the default ones, and from each
+// other, in a figure that no case notices: with new ones a pool remembers none
+// of the texts that it has seen, however few they are.
+func eachOthers(b *testing.B) func() *scoring.Weights {
 	b.Helper()
 	languages, tokens := scoring.DefaultWeights()
-	w, err := scoring.ParseWeights(append([]byte(`{"zzz": 1, `), languages[1:]...), tokens)
-	if err != nil {
-		b.Fatal(err)
+	n := 0
+	return func() *scoring.Weights {
+		n++
+		w, err := scoring.ParseWeights(append(fmt.Appendf(nil, `{"zzz": %d, `, n), languages[1:]...), tokens)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return w
 	}
-	return w
 }
 
-// rounds are what the medians are over: even, so that the weights change each time.
+// rounds are what the medians are over.
 const rounds = 6
 
 // BenchmarkEndToEnd scores all pairs through one child, pipes included, and
@@ -72,8 +78,9 @@ func BenchmarkEndToEnd(b *testing.B) {
 	b.SetBytes(int64(rounds * bytes))
 	parser := startParsing(b, chunks)
 	pids := bundle.pool.Pids()
-	weights := []*scoring.Weights{bundle.weights, otherWeights(b)}
-	round := func(w *scoring.Weights, scored, parsed *stopwatch) {
+	next := eachOthers(b)
+	round := func(scored, parsed *stopwatch) {
+		w := next()
 		scored.begin()
 		parsed.begin()
 		for i := range chunks {
@@ -87,11 +94,11 @@ func BenchmarkEndToEnd(b *testing.B) {
 			parsed.add(parser.parse(b, i))
 		}
 	}
-	round(weights[1], new(stopwatch), new(stopwatch)) // opens every grammar
+	round(new(stopwatch), new(stopwatch)) // opens every grammar
 	var scored, parsed stopwatch
 	for b.Loop() {
-		for i := range rounds {
-			round(weights[i%2], &scored, &parsed)
+		for range rounds {
+			round(&scored, &parsed)
 		}
 	}
 	b.ReportMetric(milliseconds(median(scored.Wall)), "score-ms")
@@ -110,25 +117,27 @@ func BenchmarkEndToEnd(b *testing.B) {
 
 // BenchmarkChildren scores the same pairs with one child and with two, in turns:
 // speedup is how much faster two are, cpu-two/one how much more they work for it
-// (what one child remembers the other has to parse). Two need two processors to
+// (a text that both get at once is parsed by both). Two need two processors to
 // themselves.
 func BenchmarkChildren(b *testing.B) {
 	one := setup(b)
 	two := setup(b, func(c *tokenscore.Config) { c.Children = 2 })
 	set := readPairs(b, one.weights)
 	b.Logf("%v", set)
-	weights := []*scoring.Weights{one.weights, otherWeights(b)}
+	next := eachOthers(b)
 	run := func(pool *tokenscore.Pool, w *scoring.Weights, s *stopwatch) {
 		s.begin()
 		s.measure(b, pool.Pids(), func() { scoreConcurrently(b, pool, w, set.pulls) })
 	}
-	run(one.pool, weights[1], new(stopwatch)) // opens every grammar
-	run(two.pool, weights[1], new(stopwatch))
+	w := next()
+	run(one.pool, w, new(stopwatch)) // opens every grammar
+	run(two.pool, w, new(stopwatch))
 	var ones, twos stopwatch
 	for b.Loop() {
-		for i := range rounds {
-			run(one.pool, weights[i%2], &ones)
-			run(two.pool, weights[i%2], &twos)
+		for range rounds {
+			w := next()
+			run(one.pool, w, &ones)
+			run(two.pool, w, &twos)
 		}
 	}
 	b.ReportMetric(milliseconds(median(ones.Wall)), "one-ms")
