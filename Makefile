@@ -11,12 +11,14 @@ ARGS      ?=
 TRACE     ?=
 # golangci-lint is a tool of its own, not a dependency: built at this version.
 LINT_VERSION := v2.15.0
+# Tests run in their packages' folders: a relative folder of cases is meant from here.
+PARITY_FOLDER = case "$$MIRRORFLEET_PARITY" in ""|/*) ;; *) export MIRRORFLEET_PARITY="$(CURDIR)/$$MIRRORFLEET_PARITY";; esac;
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: round
 round: build ## run one scoring round on this machine: make round [TRACE=1] [ARGS="--world git:DIR"]
@@ -31,18 +33,40 @@ build: tools grammars ## build the commands and the grammars into bin/
 grammars: tools ## build the parser and its 67 grammars (a second run does nothing)
 	@$(GO) run ./worker/tokenscore/grammars -python "$(PYTHON)" -out $(GRAMMARS)
 
+.PHONY: nats-server
+nats-server: ## build the nats-server of go.mod into bin/
+	@mkdir -p $(BIN)
+	@$(GO) build -o $(BIN)/nats-server github.com/nats-io/nats-server/v2
+
+.PHONY: crash
+crash: build redis ## kill workers three times in a row at every crash point
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_KILLS=3 $(GO) test -count 1 -timeout 20m -run Crash ./worker
+
 .PHONY: test
 test: build redis ## pass every test, with the race detector
 	@$(GO) vet ./...
-	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -race -timeout 15m ./...
+	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -race -timeout 15m ./...
+
+# Every round of every case takes seconds of waiting for processes to start and
+# stop, so more of them run at once than there are cores.
+.PHONY: parity
+parity: build ## run every recorded round through real processes: MIRRORFLEET_PARITY=DIR for other cases
+	@$(PARITY_FOLDER) MIRRORFLEET_PARITY_REAL=all MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
+		$(GO) test -count 1 -v -parallel 4 -timeout 2h -run '^(TestRounds|TestRealPath|TestRealPathRetried)$$' ./worker/parity \
+		| { grep --line-buffered -v -E '^ *=== (RUN|PAUSE|CONT|NAME)'; exit "$${PIPESTATUS[0]}"; }
 
 .PHONY: lint
 lint: ## run every linter of .golangci.yaml
 	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) run ./...
 
 .PHONY: bench
-bench: build ## run the benchmarks
+bench: build redis ## run the benchmarks [MIRRORFLEET_PAIRS=DIR,DIR: over those git histories]
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -run '^$$' -bench . -benchmem -count 5 ./...
+
+.PHONY: memory
+memory: build ## score 10,000 files in one child and tell what it took of memory
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_MANY_FILES=10000 \
+		$(GO) test -count 1 -timeout 60m -v -run '^TestMemoryOverManyFiles$$' ./worker/tokenscore
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (default 20s)
@@ -52,6 +76,11 @@ fuzz: ## run each fuzz target for FUZZTIME (default 20s)
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),20s) $$package || exit 1; \
 		done; \
 	done
+
+.PHONY: chaos
+chaos: build redis ## disturb whole rounds for CHAOS_TIME (default 10m), from a seed of the clock's or SEED
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_CHAOS_TIME=$(or $(CHAOS_TIME),10m) \
+		MIRRORFLEET_CHAOS_SEED=$(or $(SEED),$(shell date +%s)) $(GO) test -race -count 1 -timeout 60m -v -run TestChaos ./producer/chaos
 
 .PHONY: clean
 clean: ## remove what the build made and the local state

@@ -106,7 +106,7 @@ func startFleet(b *testing.B, dir string, world simulated, env ...string) *bench
 // round runs a round and returns the worker's milliseconds for each job.
 func (f *benchFleet) round(b *testing.B) float64 {
 	b.Helper()
-	before := used(b, f.worker)
+	before := processorTime(b, f.worker)
 	cmd := exec.CommandContext(b.Context(), f.producer[0], f.producer[1:]...)
 	cmd.Env = f.env
 	var stderr strings.Builder
@@ -117,14 +117,14 @@ func (f *benchFleet) round(b *testing.B) float64 {
 	}
 	// The last spans leave up to five seconds later; in the next round's time
 	// they are counted too.
-	took := used(b, f.worker) - before
+	took := processorTime(b, f.worker) - before
 	return float64(took.Microseconds()) / 1000 / float64(decode(b, ended{0, string(out), stderr.String()}).Planned)
 }
 
-// used is the processor time of a process and of its children, as the
+// processorTime is that of a process and of its children, as the
 // scheduler counts it for each thread: to the nanosecond, where the process's
 // own figure has ticks of ten milliseconds.
-func used(b *testing.B, pid int) (total time.Duration) {
+func processorTime(b *testing.B, pid int) (total time.Duration) {
 	b.Helper()
 	for _, id := range append(descendants(b, pid), pid) {
 		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", id))

@@ -91,6 +91,7 @@ func (s *session) limitUse(ctx context.Context) limitUse {
 	return limitUse{
 		known: true, granted: state.Granted, rate: state.Rate,
 		ceiling: float64(state.Limit) / state.Window.Seconds(), coolDown: state.CoolDown,
+		hold: state.Hold,
 	}
 }
 

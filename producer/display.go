@@ -16,6 +16,7 @@ type limitUse struct {
 	rate     float64       // permits a second that the bucket gives
 	ceiling  float64       // requests a second that the mirror allows
 	coolDown time.Duration // how long the whole egress still waits, 0 normally
+	hold     time.Duration // how long it is still held by hand, 0 normally
 	known    bool          // false when Redis did not answer
 }
 
@@ -181,6 +182,9 @@ func (v view) mirror() string {
 	s := fmt.Sprintf("%d requests, %.0f %% of the limit", v.meter.granted(), 100*v.meter.share())
 	if use.coolDown > 0 {
 		s += ", cooling down for " + clock(use.coolDown)
+	}
+	if use.hold > 0 {
+		s += ", held by hand for " + clock(use.hold)
 	}
 	if eta := v.progress.ETA(use.rate); eta > 0 {
 		s += ", ETA " + clock(eta)

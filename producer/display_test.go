@@ -106,3 +106,19 @@ func TestDisplayRedrawsItsOwnLinesAtATerminal(t *testing.T) {
 		t.Errorf("the second drawing: got %d lines, %q; want 3 lines over the first ones", again, out.String())
 	}
 }
+
+// Whoever watches a round sees why nothing is sent.
+func TestViewShowsWhyTheEgressRests(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*limitUse){
+		", cooling down for 00:30":               func(u *limitUse) { u.coolDown = 30 * time.Second },
+		", held by hand for 01:05":               func(u *limitUse) { u.hold = 65 * time.Second },
+		"Redis does not answer: nothing is sent": func(u *limitUse) { u.known = false },
+	} {
+		m := metered(40, 12*time.Second)
+		change(&m.last)
+		if got := (view{round: "r1", meter: m}).line(); !strings.Contains(got, want) {
+			t.Errorf("the line is %q, want %q in it", got, want)
+		}
+	}
+}

@@ -1,3 +1,5 @@
 // Command producer plans scoring rounds, publishes one job per miner, follows
-// them, and concludes each round into a rewards vector.
+// them, and concludes each round into a rewards vector. It goes on with a round
+// whose producer died, lists what failed in one, runs that again, and shows
+// what came of it.
 package main

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,13 +83,23 @@ type ended struct {
 // running is a command under way.
 type running struct {
 	*exec.Cmd
+
 	stdout, stderr bytes.Buffer
 }
 
 func begin(t *testing.T, name string, args ...string) *running {
 	t.Helper()
+	return beginWatched(t, nil, name, args...)
+}
+
+// beginWatched begins a command whose standard error somebody watches.
+func beginWatched(t *testing.T, w *watched, name string, args ...string) *running {
+	t.Helper()
 	r := &running{Cmd: command(t, name, args...)}
 	r.Stdout, r.Stderr = &r.stdout, &r.stderr
+	if w != nil {
+		r.Stderr = io.MultiWriter(&r.stderr, w)
+	}
 	if err := r.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +127,7 @@ type outcome struct {
 	Planned  int             `json:"planned"`
 	Done     int             `json:"done"`
 	Retries  int             `json:"retries"`
+	Cached   int             `json:"cached"`
 	Outcome  json.RawMessage `json:"outcome"`
 	Mirror   struct {
 		Requests    int `json:"requests"`
@@ -209,10 +221,12 @@ func within(t *testing.T, o outcome, workers int) {
 }
 
 // The newcomer's command, whole: then the same round stopped in the middle
-// with Ctrl-C and resumed, which must come to the same outcome.
+// with Ctrl-C and resumed, which must come to the same outcome; and another
+// round over the same world, which fetches no files.
 func TestLocalRound(t *testing.T) {
 	t.Parallel()
-	undisturbed := begin(t, "producer", "run", "--local", "--state", filepath.Join(t.TempDir(), "undisturbed"), "--json")
+	state := filepath.Join(t.TempDir(), "undisturbed")
+	undisturbed := begin(t, "producer", "run", "--local", "--state", state, "--json")
 	resumed := interruptAndResume(t)
 
 	e := undisturbed.end(t)
@@ -229,11 +243,23 @@ func TestLocalRound(t *testing.T) {
 	if !resumed.Complete || !bytes.Equal(got.Outcome, resumed.Outcome) {
 		t.Errorf("the resumed round (complete %v) has another outcome than the undisturbed one", resumed.Complete)
 	}
+	again := decode(t, run(t, "producer", "run", "--local", "--state", state, "--json"))
+	// Three look-ups a miner; the world fails four of them; two repositories
+	// have a maintainers' cut; and the producer asks whether the mirror is well.
+	if want := 3*got.Planned + 4 + 2 + 1; again.Mirror.Requests != want || again.Cached <= got.Cached {
+		t.Errorf("the second round: %d requests, %d pull requests from the cache; want %d and no files: the first had %d and %d",
+			again.Mirror.Requests, again.Cached, want, got.Mirror.Requests, got.Cached)
+	}
+	if !again.Complete || !bytes.Equal(got.Outcome, again.Outcome) {
+		t.Errorf("the second round (complete %v) has another outcome over the same mirror", again.Complete)
+	}
+	within(t, again, 2)
 }
 
 // started is a producer whose first jobs run.
 type started struct {
 	*exec.Cmd
+
 	stderr *watched
 	ended  chan error
 	below  []int
@@ -241,7 +267,7 @@ type started struct {
 
 func start(t *testing.T, args ...string) *started {
 	t.Helper()
-	s := &started{Cmd: command(t, "producer", args...), stderr: &watched{want: "running", seen: make(chan struct{})}, ended: make(chan error, 1)}
+	s := &started{Cmd: command(t, "producer", args...), stderr: watch("running"), ended: make(chan error, 1)}
 	s.Stderr = s.stderr
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
@@ -302,6 +328,8 @@ type watched struct {
 	data bytes.Buffer
 	done bool
 }
+
+func watch(want string) *watched { return &watched{want: want, seen: make(chan struct{})} }
 
 func (w *watched) Write(p []byte) (int, error) {
 	w.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,15 +17,12 @@ import (
 )
 
 const (
-	groupRound = "The round"
-	groupLocal = "One machine"
+	groupRound  = "The round"
+	groupLocal  = "One machine"
+	groupOthers = "Other producers, and crashes"
 )
 
 func runCommand() *cli.Command {
-	flags := append(roundFlags(), localFlags()...)
-	flags = append(flags, command.Servers()...)
-	flags = append(flags, command.Mirror()...)
-	flags = append(flags, command.Limit()...)
 	return &cli.Command{
 		Name:  "run",
 		Usage: "run one scoring round to its end",
@@ -34,9 +32,36 @@ func runCommand() *cli.Command {
 			"  producer run --local --world git:../chi,../cobra --workers 4\n" +
 			"  producer run --local --mirror https://mirror.gittensor.io --miners miners.json --registry master_repositories.json\n" +
 			"  producer run --nats nats://nats:4222 --redis redis://redis:6379/0 --miners miners.json --registry master_repositories.json",
-		Flags:  append(append(append(flags, command.Seeing()...), command.Listen()...), traceFlags()...),
+		Flags: slices.Concat(roundFlags(), localFlags(), otherFlags(), command.Servers(), command.Mirror(), command.Limit(), command.Seeing(),
+			command.Listen(), traceFlags()),
 		Action: run,
 	}
+}
+
+// otherFlags are for what happens between producers, and between a producer
+// and its own former life.
+func otherFlags() []cli.Flag {
+	atLeast := func(d time.Duration) error {
+		if d >= time.Second {
+			return nil
+		}
+		return fmt.Errorf("%s: want at least 1s", d)
+	}
+	return []cli.Flag{
+		&cli.DurationFlag{
+			Name: "takeover", Category: groupOthers, Sources: command.Env("takeover"), Value: 15 * time.Second,
+			Usage: "how long a producer may be silent before one that stands by takes its round over", Validator: atLeast,
+		},
+		&cli.DurationFlag{
+			Name: "reconcile", Category: groupOthers, Sources: command.Env("reconcile"), Value: 15 * time.Second,
+			Usage: "how often what is outstanding is compared with what is queued", Validator: atLeast,
+		},
+	}
+}
+
+// only takes the flags of these names, in their order.
+func only(flags []cli.Flag, names ...string) []cli.Flag {
+	return slices.DeleteFunc(flags, func(f cli.Flag) bool { return !slices.Contains(names, f.Names()[0]) })
 }
 
 func roundFlags() []cli.Flag {
@@ -117,18 +142,34 @@ type inputFiles struct {
 }
 
 func readOptions(c *cli.Command) (options, error) {
+	o := commonOptions(c)
+	o.resume = c.String("resume")
+	o.files = inputFiles{
+		miners: c.String("miners"), registry: c.String("registry"), weights: c.String("weights"), asOf: c.String("as-of"),
+		unloadable: nonEmpty(c.StringSlice("unloadable")),
+	}
+	if err := o.check(c); err != nil {
+		return o, err
+	}
+	switch {
+	case o.world != "" && (o.files.miners != "" || o.files.registry != ""):
+		return o, command.Usage("--world brings its own miners and registry: leave out --miners and --registry")
+	case o.world == "" && o.resume == "" && (o.files.miners == "" || o.files.registry == ""):
+		return o, command.Usage("--miners and --registry are required, or --local with a --world")
+	}
+	return o, nil
+}
+
+// commonOptions are those that run and replay have in common.
+func commonOptions(c *cli.Command) options {
 	o := options{
 		local: c.Bool("local"), state: c.String("state"), workers: c.Int("workers"), world: c.String("world"),
-		resume: c.String("resume"), json: c.Bool("json"), mirror: c.String("mirror"),
-		files: inputFiles{
-			miners: c.String("miners"), registry: c.String("registry"), weights: c.String("weights"), asOf: c.String("as-of"),
-			unloadable: nonEmpty(c.StringSlice("unloadable")),
-		},
+		json: c.Bool("json"), mirror: c.String("mirror"),
 	}
 	if o.local && o.world == "" && !c.IsSet("mirror") {
 		o.world = "demo"
 	}
-	return o, o.check(c)
+	return o
 }
 
 func (o options) check(c *cli.Command) error {
@@ -142,10 +183,6 @@ func (o options) check(c *cli.Command) error {
 		return command.Usage("--world %s needs --local: the simulated mirror is started beside the round", o.world)
 	case o.world != "" && c.IsSet("mirror"):
 		return command.Usage("--world and --mirror exclude each other: one round has one mirror")
-	case o.world != "" && (o.files.miners != "" || o.files.registry != ""):
-		return command.Usage("--world brings its own miners and registry: leave out --miners and --registry")
-	case o.world == "" && o.resume == "" && (o.files.miners == "" || o.files.registry == ""):
-		return command.Usage("--miners and --registry are required, or --local with a --world")
 	}
 	u, err := url.Parse(o.mirror)
 	switch {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -24,13 +25,19 @@ import (
 	"mirrorfleet/shared/mirror"
 )
 
-// run is `producer run`: everything is opened in order, used, and closed in
-// the opposite order, whatever happens in between.
-func run(ctx context.Context, c *cli.Command) (err error) {
+// run is `producer run`.
+func run(ctx context.Context, c *cli.Command) error {
 	o, err := readOptions(c)
 	if err != nil {
 		return err
 	}
+	return conduct(ctx, c, o, (*session).run)
+}
+
+// conduct lets work bring a round to its end and shows the outcome: everything
+// is opened in order, used, and closed in the opposite order, whatever happens
+// in between.
+func conduct(ctx context.Context, c *cli.Command, o options, work func(*session, context.Context) (round.Result, error)) (err error) {
 	log, err := fleet.Logger(c, os.Stderr)
 	if err != nil {
 		return err
@@ -48,7 +55,7 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	s := &session{options: o, flags: c, log: log, seeing: seeing, tracing: tracing}
 	defer func() { err = errors.Join(err, s.close()) }()
 	defer tracing.ended()
-	result, err := s.round(ctx)
+	result, err := work(s, ctx)
 	if err != nil {
 		return s.explain(ctx, err)
 	}
@@ -61,7 +68,7 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	return nil
 }
 
-// session is one `producer run`, with what it has opened.
+// session is one `producer run` or `producer replay`, with what it has opened.
 type session struct {
 	options options
 	flags   *cli.Command
@@ -77,6 +84,8 @@ type session struct {
 	closers   []func() error
 	// planned is the round's name once there is one: it can be resumed.
 	planned string
+	// before is the revision that a replay started from.
+	before round.Result
 }
 
 // close closes everything in the opposite order of opening.
@@ -90,12 +99,26 @@ func (s *session) close() error {
 
 func (s *session) onClose(closer func() error) { s.closers = append(s.closers, closer) }
 
-// round runs a round from its inputs to its result.
-func (s *session) round(ctx context.Context) (round.Result, error) {
+// run runs a round from its inputs to its result.
+func (s *session) run(ctx context.Context) (round.Result, error) {
 	manifest, err := s.prepare(ctx)
 	if err != nil {
 		return round.Result{}, err
 	}
+	return s.serve(ctx, manifest, func(ctx context.Context, runner *round.Runner) (round.Result, error) {
+		s.planned = manifest.Round // from here on it can be resumed
+		if s.options.resume != "" {
+			return runner.Resume(ctx, manifest.Round)
+		}
+		return runner.Start(ctx, manifest)
+	})
+}
+
+// serve starts what the round's jobs need, on this machine if it is a local
+// one, and does the work with a display beside it.
+func (s *session) serve(
+	ctx context.Context, manifest job.Manifest, work func(context.Context, *round.Runner) (round.Result, error),
+) (_ round.Result, err error) {
 	if s.options.local {
 		if err := s.wire.Bus.Only(ctx, manifest.Round); err != nil {
 			return round.Result{}, fmt.Errorf("serving round %s alone: %w", manifest.Round, err)
@@ -111,7 +134,7 @@ func (s *session) round(ctx context.Context) (round.Result, error) {
 	if err := s.mirror.Health(ctx); err != nil {
 		return round.Result{}, fmt.Errorf("the mirror %s cannot be used: %w", manifest.Mirror, err)
 	}
-	return s.follow(ctx, manifest)
+	return s.follow(ctx, manifest, work)
 }
 
 // prepare opens the servers and returns the round's manifest: a new one, or
@@ -159,11 +182,49 @@ func (s *session) toResume(ctx context.Context) (job.Manifest, error) {
 	m, err := s.wire.Bus.Manifest(ctx, name)
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
-		return m, command.Usage("--resume %s: there is no such round", name)
+		rounds, listErr := s.wire.Bus.Rounds(ctx)
+		if listErr != nil {
+			return m, fmt.Errorf("listing the rounds: %w", listErr)
+		}
+		return m, command.Usage("there is no round %q; %s", name, listed(rounds))
 	case err != nil:
-		return m, fmt.Errorf("--resume %s: %w", name, err)
+		return m, fmt.Errorf("round %s: %w", name, err)
 	}
-	return m, s.sameMirror(m)
+	if err := s.sameMirror(m); err != nil {
+		return m, err
+	}
+	return m, s.sameSettings(m)
+}
+
+// sameSettings refuses to go on with a round under other settings than it was
+// planned with, as far as any are given.
+func (s *session) sameSettings(m job.Manifest) error {
+	files := s.options.files
+	if !s.flags.IsSet("unloadable") {
+		files.unloadable = nil
+	}
+	in, err := files.read("", time.Time{})
+	if err != nil {
+		return err
+	}
+	given := round.Given{AsOf: in.AsOf, Unloadable: in.Unloadable}
+	if files.registry != "" {
+		given.Registry = &in.Registry
+	}
+	if files.miners != "" {
+		given.Miners = &in.Miners
+	}
+	if files.weights != "" {
+		given.Languages, given.Tokens = &in.Languages, &in.Tokens
+	}
+	return refuse(m, given)
+}
+
+func refuse(m job.Manifest, given round.Given) error {
+	if differ := round.Differences(m, given); len(differ) > 0 {
+		return command.Usage("round %s was planned with other settings, which do not change: %s", m.Round, strings.Join(differ, "; "))
+	}
+	return nil
 }
 
 // sameMirror refuses to go on with a round on another mirror than the one that
@@ -200,11 +261,15 @@ func (s *session) simulate(ctx context.Context, resumed job.Manifest) (job.Manif
 		return resumed, err
 	}
 	s.onClose(func() error { return s.simulator.stop(stopGrace) })
-	if s.options.resume != "" {
-		return resumed, nil
-	}
 	world, files := s.simulator.world, s.options.files
 	files.miners, files.registry = world.Miners, world.Registry
+	if s.options.resume != "" { // another world would give another round's answers
+		in, err := files.read("", time.Time{})
+		if err != nil {
+			return resumed, err
+		}
+		return resumed, refuse(resumed, round.Given{Miners: &in.Miners, Registry: &in.Registry})
+	}
 	if files.asOf == "" {
 		files.asOf = world.AsOf.Format(time.RFC3339Nano)
 	}
@@ -229,12 +294,17 @@ func (s *session) plan(files inputFiles, mirrorURL string) (job.Manifest, error)
 	return m, err
 }
 
-// follow runs the round with the display beside it.
-func (s *session) follow(ctx context.Context, m job.Manifest) (round.Result, error) {
+// follow does the work with the display beside it.
+func (s *session) follow(
+	ctx context.Context, m job.Manifest, work func(context.Context, *round.Runner) (round.Result, error),
+) (round.Result, error) {
 	width, _, err := term.GetSize(int(os.Stderr.Fd()))
 	terminal := err == nil
 	d := newDisplay(os.Stderr, terminal, width, m.Round, s.limitUse)
-	runner, err := round.New(round.Config{Bus: s.wire.Bus, Mirror: s.mirror, Progress: d.update, Traced: s.tracing.begun, Log: s.log})
+	runner, err := round.New(round.Config{
+		Bus: s.wire.Bus, Mirror: s.mirror, Progress: d.update, Traced: s.tracing.begun, Log: s.log, Alone: s.options.local,
+		Hold: s.flags.Duration("takeover"), Reconcile: s.flags.Duration("reconcile"),
+	})
 	if err != nil {
 		return round.Result{}, err
 	}
@@ -246,12 +316,7 @@ func (s *session) follow(ctx context.Context, m job.Manifest) (round.Result, err
 	group.Go(func() error { return s.watchFleet(ctx) })
 	group.Go(func() (err error) {
 		defer cancel()
-		s.planned = m.Round // from here on it can be resumed
-		if s.options.resume != "" {
-			result, err = runner.Resume(ctx, m.Round)
-		} else {
-			result, err = runner.Start(ctx, m)
-		}
+		result, err = work(ctx, runner)
 		return err
 	})
 	return result, group.Wait()
@@ -294,6 +359,11 @@ func (s *session) show(ctx context.Context, result round.Result) error {
 		return nil
 	}
 	printResult(os.Stdout, result)
+	if s.before.Revision > 0 && s.before.Revision < result.Revision {
+		if err := writeComparison(os.Stdout, round.Compare(s.before, result)); err != nil {
+			return err
+		}
+	}
 	if stats != nil {
 		stats.print(os.Stdout)
 	}

@@ -9,13 +9,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/shared/command"
-	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
 )
@@ -26,13 +26,17 @@ func showCommand() *cli.Command {
 			Name: "pr", Category: groupRound, Sources: command.Env("pr"),
 			Usage: "show one pull request in full: `OWNER/REPO#N`",
 		},
+		&cli.IntFlag{
+			Name: "revision", Category: groupRound, Sources: command.Env("revision"),
+			Usage: "show the `N`th outcome of the round; 0 is the latest",
+		},
+		&cli.BoolFlag{
+			Name: "compare", Category: groupRound, Sources: command.Env("compare"),
+			Usage: "show what the revision changed: whose score and reward, and why",
+		},
 	}
-	for _, flag := range append(append(roundFlags(), localFlags()...), command.Servers()...) {
-		switch flag.Names()[0] {
-		case "json", "local", "state", "nats", "connect-timeout":
-			flags = append(flags, flag)
-		}
-	}
+	flags = append(flags, only(slices.Concat(roundFlags(), localFlags(), command.Servers()),
+		"json", "local", "state", "nats", "connect-timeout")...)
 	return &cli.Command{
 		Name:  "show",
 		Usage: "show a concluded round, and why a miner has its score",
@@ -40,7 +44,8 @@ func showCommand() *cli.Command {
 			"Examples:\n" +
 			"  producer show latest --local\n" +
 			"  producer show 20260618t185400z-0a1b2c 5 --nats nats://nats:4222\n" +
-			"  producer show latest 5 --pr owner/repo#7 --json --local",
+			"  producer show latest 5 --pr owner/repo#7 --json --local\n" +
+			"  producer show latest --compare --local",
 		Flags: append(flags, command.Seeing()...),
 		Arguments: []cli.Argument{
 			&cli.StringArg{Name: "round", UsageText: "ROUND"},
@@ -55,6 +60,9 @@ type question struct {
 	round string
 	uid   *int // nil when none is given
 	pull  *pullName
+	// revision is 0 for the latest.
+	revision int
+	compare  bool
 }
 
 // pullName names one pull request.
@@ -66,7 +74,7 @@ type pullName struct {
 func (p pullName) String() string { return fmt.Sprintf("%s#%d", p.repository, p.number) }
 
 func readQuestion(c *cli.Command) (question, error) {
-	q := question{round: c.StringArg("round")}
+	q := question{round: c.StringArg("round"), revision: c.Int("revision"), compare: c.Bool("compare")}
 	if q.round == "" {
 		return q, command.Usage("which round? Give its name, or \"latest\" (%s --help shows the usage)", c.FullName())
 	}
@@ -84,14 +92,25 @@ func readQuestion(c *cli.Command) (question, error) {
 		}
 		q.pull = &name
 	}
+	switch {
+	case q.revision < 0:
+		return q, command.Usage("--revision %d: want 1 or more, or 0 for the latest", q.revision)
+	case q.compare && q.pull != nil:
+		return q, command.Usage("--compare compares miners: leave out --pr")
+	}
+	return q, natsGiven(c)
+}
+
+// natsGiven says whether a command that reads NATS alone knows where it is.
+func natsGiven(c *cli.Command) error {
 	local, nats := c.Bool("local"), c.String("nats")
 	switch {
 	case local && c.IsSet("nats"):
-		return q, command.Usage("--local reads a state directory of this machine: leave out --nats, or --local")
+		return command.Usage("--local reads a state directory of this machine: leave out --nats, or --local")
 	case !local && nats == "":
-		return q, command.Usage("--nats is required: give its URL, or --local for the rounds of this machine")
+		return command.Usage("--nats is required: give its URL, or --local for the rounds of this machine")
 	}
-	return q, nil
+	return nil
 }
 
 func parsePull(text string) (pullName, error) {
@@ -106,28 +125,21 @@ func parsePull(text string) (pullName, error) {
 
 // show is `producer show`: it opens NATS, reads what is asked for, and prints
 // it.
-func show(ctx context.Context, c *cli.Command) (err error) {
+func show(ctx context.Context, c *cli.Command) error {
 	q, err := readQuestion(c)
 	if err != nil {
 		return err
 	}
-	log, err := fleet.Logger(c, os.Stderr)
-	if err != nil {
-		return err
-	}
-	bus, closeBus, err := openBus(ctx, c, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeBus()) }()
-	answer, err := lookUp(ctx, bus, q)
-	if err != nil {
-		return err
-	}
-	if c.Bool("json") {
-		return printJSON(os.Stdout, answer.data())
-	}
-	return answer.render(os.Stdout)
+	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error {
+		answer, err := lookUp(ctx, bus, q)
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printJSON(os.Stdout, answer.data())
+		}
+		return answer.render(os.Stdout)
+	})
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -164,11 +176,19 @@ func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.
 	return bus, closeAll, nil
 }
 
+// hasRounds says whether a local round was ever run on a directory.
+func hasRounds(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "nats")); err != nil {
+		return command.Usage("--state %s: no local round was run there: %w", dir, err)
+	}
+	return nil
+}
+
 // openState starts the servers on a directory that a local round has left. One
 // without streams is not made: there would be nothing to show.
 func openState(ctx context.Context, dir string, log *slog.Logger) (*local.Servers, error) {
-	if _, err := os.Stat(filepath.Join(dir, "nats")); err != nil {
-		return nil, command.Usage("--state %s: no local round was run there: %w", dir, err)
+	if err := hasRounds(dir); err != nil {
+		return nil, err
 	}
 	servers, err := local.Start(ctx, local.Config{Dir: dir, Log: log})
 	if err != nil {

@@ -104,7 +104,8 @@ func gateText(g *scoring.Gate, counted string) string {
 	if g.OpenThreshold == nil {
 		return text + fmt.Sprintf(", %d open", g.Open)
 	}
-	return text + fmt.Sprintf(", %d open (most %d): spam multiplier %s", g.Open, *g.OpenThreshold, brief(g.SpamMultiplier))
+	return text + fmt.Sprintf(", %d open (most %d: %d and one for each %s of token score %s, up to %d): spam multiplier %s",
+		g.Open, *g.OpenThreshold, g.OpenBase, brief(g.OpenPerSlot), brief(g.TokenScore), g.OpenMost, brief(g.SpamMultiplier))
 }
 
 const pullRow = "  %-6s %8s %8s %6s %6s %6s %6s %6s %11s"

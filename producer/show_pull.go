@@ -68,7 +68,11 @@ func printLabels(p *page, pull *scoring.ScoredPullRequest) {
 }
 
 func printLinked(p *page, pull *scoring.ScoredPullRequest) {
-	p.textf(0, "Issue multiplier %s: %d linked issues", exact(pull.IssueMultiplier), len(pull.Reasons.LinkedIssues))
+	chosen := ""
+	if r := pull.Reasons.Issue; r != nil {
+		chosen = fmt.Sprintf(", %d valid (1 without; %s with one, %s with one of a maintainer)", r.Valid, exact(r.Standard), exact(r.Maintainer))
+	}
+	p.textf(0, "Issue multiplier %s: %d linked issues%s", exact(pull.IssueMultiplier), len(pull.Reasons.LinkedIssues), chosen)
 	for _, l := range pull.Reasons.LinkedIssues {
 		by := ""
 		if l.Maintainer {
@@ -98,8 +102,7 @@ func (a *pullAnswer) printEarned(p *page) {
 	}
 	switch {
 	case pull.State == scoring.Open:
-		p.textf(0, "Collateral %s: held back from the repository's score while it is open, after %d changes requested by maintainers",
-			exact(pull.CollateralScore), pull.MaintainerChangesRequestedCount)
+		p.textf(0, "Collateral %s%s: held back from the repository's score while it is open", exact(pull.CollateralScore), collateralText(pull))
 	case pull.State == scoring.Closed:
 		p.textf(0, "Earned 0: it was closed without a merge, and counts against credibility")
 	case a.Gate == nil:
@@ -113,6 +116,18 @@ func (a *pullAnswer) printEarned(p *page) {
 	}
 }
 
+// collateralText is how a collateral came about; an outcome of an earlier
+// version does not say.
+func collateralText(pull *scoring.PullRequestOutcome) string {
+	c := pull.Collateral
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprintf(" = base %s x issue %s x label %s x review %s (%d changes requested by maintainers, %s more for each) x percent %s",
+		exact(pull.BaseScore), exact(pull.IssueMultiplier), exact(pull.LabelMultiplier), exact(c.ReviewMultiplier),
+		c.ChangesRequested, exact(c.Rate), exact(c.Percent))
+}
+
 func (a *pullAnswer) printFiles(p *page) {
 	p.blank()
 	if a.NoFiles != "" {
@@ -123,16 +138,19 @@ func (a *pullAnswer) printFiles(p *page) {
 	p.textf(0, "%d files", len(files))
 	for i := range files {
 		f := &files[i]
-		test := ""
-		if f.Test {
-			test = ", test"
-		}
 		p.textf(2, "%s", f.Filename)
-		p.textf(4, "%s, %s%s: %d nodes, %d lines, score %s", f.Method, f.Category, test, f.Nodes, f.Lines, exact(f.Score))
+		p.textf(4, "%s, %s: %d nodes, %d lines, score %s", f.Method, f.Category, f.Nodes, f.Lines, exact(f.Score))
 		if b := f.Breakdown; b != nil {
 			p.textf(4, "structural +%d (%s) -%d (%s), leaves +%d (%s) -%d (%s)",
 				b.StructuralAddedCount, brief(b.StructuralAddedScore), b.StructuralDeletedCount, brief(b.StructuralDeletedScore),
 				b.LeafAddedCount, brief(b.LeafAddedScore), b.LeafDeletedCount, brief(b.LeafDeletedScore))
+		}
+		for _, c := range f.Largest {
+			kind := "structural"
+			if c.Leaf {
+				kind = "leaf"
+			}
+			p.textf(4, "%s %s: +%d -%d give %s", kind, c.Type, c.Added, c.Deleted, brief(c.Score))
 		}
 	}
 }

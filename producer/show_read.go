@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,12 +18,22 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// answer is what there is to print: a round, a miner of it, or one of the
-// miner's pull requests. The more particular ones are nil when not asked for.
+// answer is what there is to print: a round, what a revision changed, a miner,
+// or one of the miner's pull requests. The more particular ones are nil when
+// not asked for.
 type answer struct {
-	round round.Result
-	miner *minerAnswer
-	pull  *pullAnswer
+	round      *roundAnswer
+	comparison *round.Comparison
+	miner      *minerAnswer
+	pull       *pullAnswer
+}
+
+// roundAnswer is a round's outcome, with what its jobs look like now.
+type roundAnswer struct {
+	round.Result
+
+	Revisions []int       `json:"revisions"`
+	Audit     round.Audit `json:"audit"`
 }
 
 // data is the answer for a program.
@@ -31,6 +43,8 @@ func (a answer) data() any {
 		return a.pull
 	case a.miner != nil:
 		return a.miner
+	case a.comparison != nil:
+		return a.comparison
 	}
 	return a.round
 }
@@ -42,9 +56,44 @@ func (a answer) render(w io.Writer) error {
 		return a.pull.render(w)
 	case a.miner != nil:
 		return a.miner.render(w)
+	case a.comparison != nil:
+		return writeComparison(w, *a.comparison)
 	}
-	printResult(w, a.round)
-	return nil
+	return a.round.render(w)
+}
+
+// mostNamed bounds the discrepancies that a page names one by one.
+const mostNamed = 20
+
+func (a *roundAnswer) render(w io.Writer) error {
+	printResult(w, a.Result)
+	p := &page{}
+	if len(a.Revisions) > 1 {
+		p.textf(0, "Revision %d of %d; --compare shows what it changed.", a.Revision, len(a.Revisions))
+	}
+	printAudit(p, a.Audit)
+	return p.writeTo(w)
+}
+
+// printAudit names each thing that is wrong, and counts what is harmless.
+func printAudit(p *page, a round.Audit) {
+	p.textf(0, "audit: %s", a)
+	wrong, harmless := 0, map[round.Kind]int{}
+	for _, d := range a.Discrepancies {
+		if d.Harmless {
+			harmless[d.Kind]++
+			continue
+		}
+		if wrong++; wrong <= mostNamed {
+			p.textf(2, "%s", d)
+		}
+	}
+	if more := wrong - mostNamed; more > 0 {
+		p.textf(2, "and %d more", more)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(harmless)) {
+		p.textf(2, "harmless: %s, %d times", kind, harmless[kind])
+	}
 }
 
 // heading names what an answer is about.
@@ -81,9 +130,15 @@ type pullAnswer struct {
 
 // lookUp reads what is asked for.
 func lookUp(ctx context.Context, bus *jobstream.Bus, q question) (answer, error) {
-	result, err := readRound(ctx, bus, q.round)
-	if err != nil || q.uid == nil && q.pull == nil {
-		return answer{round: result}, err
+	result, err := readRound(ctx, bus, q.round, q.revision)
+	if err != nil {
+		return answer{}, err
+	}
+	if q.compare {
+		return compareWithFormer(ctx, bus, result, q.uid)
+	}
+	if q.uid == nil && q.pull == nil {
+		return auditedRound(ctx, bus, result)
 	}
 	if q.uid == nil {
 		uid, err := authorOf(result, *q.pull)
@@ -104,14 +159,23 @@ func lookUp(ctx context.Context, bus *jobstream.Bus, q question) (answer, error)
 	return answer{pull: pull}, err
 }
 
-// readRound reads the last revision of a round's outcome.
-func readRound(ctx context.Context, bus *jobstream.Bus, name string) (round.Result, error) {
+// auditedRound is a round's outcome with its audit.
+func auditedRound(ctx context.Context, bus *jobstream.Bus, result round.Result) (answer, error) {
+	held, err := bus.Held(ctx, result.Round)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{round: &roundAnswer{result, held.Outcomes, round.AuditOf(held)}}, nil
+}
+
+// readRound reads a revision of a round's outcome, 0 being the last one.
+func readRound(ctx context.Context, bus *jobstream.Bus, name string, revision int) (round.Result, error) {
 	rounds, err := bus.Rounds(ctx)
 	if err != nil {
 		return round.Result{}, fmt.Errorf("listing the rounds: %w", err)
 	}
 	candidates := []string{name}
-	if name == "latest" {
+	if name == latest {
 		candidates = slices.Clone(rounds)
 		slices.Reverse(candidates)
 	} else if !slices.Contains(rounds, name) {
@@ -125,16 +189,29 @@ func readRound(ctx context.Context, bus *jobstream.Bus, name string) (round.Resu
 		if len(revisions) == 0 {
 			continue
 		}
-		data, err := bus.Outcome(ctx, candidate, revisions[len(revisions)-1])
+		wanted := cmp.Or(revision, revisions[len(revisions)-1])
+		if !slices.Contains(revisions, wanted) {
+			return round.Result{}, command.Usage("round %s has no revision %d; its revisions are %v", candidate, wanted, revisions)
+		}
+		data, err := bus.Outcome(ctx, candidate, wanted)
 		if err != nil {
 			return round.Result{}, fmt.Errorf("reading the outcome of round %s: %w", candidate, err)
 		}
 		return round.Decode(data)
 	}
-	if name == "latest" {
+	if name == latest {
 		return round.Result{}, command.Usage("no round is concluded yet; %s", listed(rounds))
 	}
-	return round.Result{}, command.Usage("round %s is not concluded yet: producer run --resume %s goes on with it", name, name)
+	return round.Result{}, notConcluded(ctx, bus, name)
+}
+
+// notConcluded says how far a round is that has no outcome.
+func notConcluded(ctx context.Context, bus *jobstream.Bus, name string) error {
+	held, err := bus.Held(ctx, name)
+	if err != nil {
+		return err
+	}
+	return command.Usage("round %s is not concluded yet (%s): producer run --resume %s goes on with it", name, round.AuditOf(held), name)
 }
 
 // mostListed bounds what an error lists; the last ones are the likely ones.

@@ -94,6 +94,11 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 		must(err)
 	}
 	letter := job.DeadLetter{Round: shownRound, UID: 8, Class: job.Permanent, Error: "the mirror answered 404", Attempts: 1}
+	must(bus.PublishDead(t.Context(), letter))
+	failed := job.Plan(shownRound, 8, "")
+	failed.Phase, failed.Failure = job.Failed, &job.Failure{Class: letter.Class, Error: letter.Error}
+	_, err = bus.PlanRecord(t.Context(), failed)
+	must(err)
 	data, err := json.Marshal(round.Result{
 		Version: job.Version, Round: shownRound, Revision: 1, AsOf: shownAsOf, Planned: 3, Done: 2, Failed: 1,
 		DeadLetters: []job.DeadLetter{letter}, Outcome: scoring.Conclude(in),
@@ -102,7 +107,7 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	must(err)
 	for _, name := range []string{shownRound, openRound} {
 		must(bus.CreateManifest(t.Context(), job.Manifest{
-			Round: name, Registry: json.RawMessage("{}"), Languages: json.RawMessage("{}"), Tokens: json.RawMessage("{}"),
+			Round: name, Miners: miners[1:], Registry: json.RawMessage("{}"), Languages: json.RawMessage("{}"), Tokens: json.RawMessage("{}"),
 		}))
 	}
 	must(bus.PutOutcome(t.Context(), shownRound, 1, data))
@@ -165,6 +170,9 @@ func scoreAll(pulls []scoring.PullRequest, reg scoring.Registry) []scoring.Score
 				{
 					Filename: "internal/pipe/bend\x1b[2J.go", Method: scoring.MethodTreeDiff, Category: scoring.CategorySource, Score: 61.5, Nodes: 34, Lines: 40,
 					Breakdown: &scoring.Breakdown{StructuralAddedCount: 4, StructuralAddedScore: 40.25, LeafAddedCount: 29, LeafAddedScore: 21, LeafDeletedCount: 1, LeafDeletedScore: 0.25},
+					Largest: []scoring.Contribution{
+						{Type: "function_declaration", Added: 4, Score: 40.25}, {Type: "identifier", Leaf: true, Added: 20, Deleted: 1, Score: 18.5},
+					},
 				},
 				{Filename: strings.Repeat("a-very-long-folder/", 6) + "README.md", Method: scoring.MethodLineCount, Category: scoring.CategoryNonCode, Score: 1.2, Lines: 12},
 			})

@@ -13,7 +13,11 @@ import (
 // printResult prints an outcome for a person: a line per miner, then what the
 // round lacks.
 func printResult(w io.Writer, r round.Result) {
-	fmt.Fprintf(w, "\nRound %s, as of %s\n\n", r.Round, r.AsOf.Format("2006-01-02 15:04:05 MST"))
+	fmt.Fprintf(w, "\nRound %s, as of %s", r.Round, r.AsOf.Format("2006-01-02 15:04:05 MST"))
+	if r.Revision > 1 {
+		fmt.Fprintf(w, ", revision %d", r.Revision)
+	}
+	fmt.Fprint(w, "\n\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "UID\tGITHUB ID\tMERGED\tOPEN\tCLOSED\tCREDIBILITY\tSCORE\tISSUES\tREWARD\t  NOTE")
 	sum := 0.0
@@ -53,8 +57,15 @@ func note(m scoring.MinerOutcome) string {
 }
 
 func printJobs(w io.Writer, r round.Result) {
-	fmt.Fprintf(w, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %d requests.\n",
-		r.Planned, r.Done, len(r.Degraded), r.Failed, r.Retries, r.Requests)
+	cached := ""
+	if r.Cached > 0 {
+		cached = fmt.Sprintf(", %d pull requests from the cache", r.Cached)
+	}
+	fmt.Fprintf(w, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %d requests%s.\n",
+		r.Planned, r.Done, len(r.Degraded), r.Failed, r.Retries, r.Requests, cached)
+	for _, m := range r.Mended {
+		fmt.Fprintf(w, "mended: miner %d: %s\n", m.UID, m.What)
+	}
 	for _, d := range r.DeadLetters {
 		fmt.Fprintf(w, "dead letter: miner %d, %s after %d attempts: %s\n", d.UID, d.Class, d.Attempts, d.Error)
 	}

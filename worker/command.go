@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -25,7 +26,8 @@ func newCommand() *cli.Command {
 		Name:  "worker",
 		Usage: "take miners' jobs, evaluate them against the mirror, commit the evaluations",
 		Description: "Every worker of one egress sends from the same public IP and shares one bucket in Redis.\n" +
-			"SIGTERM drains: no more jobs are taken, what can end within the grace time ends, the rest is handed back.\n\n" +
+			"SIGTERM drains: no more jobs are taken, what can end within the grace time ends, the rest is handed back.\n" +
+			"A second one hands everything back at once, a third one ends the process.\n\n" +
 			"Example: worker --nats nats://nats:4222 --redis redis://redis:6379/0 --egress eu-1",
 		Flags:                 flags(),
 		EnableShellCompletion: true,
@@ -53,6 +55,11 @@ func workFlags() []cli.Flag {
 		&cli.DurationFlag{
 			Name: "grace", Category: groupWork, Sources: command.Env("grace"), Value: 20 * time.Second,
 			Usage: "how long a drain waits for jobs to end before it hands them back",
+		},
+		&cli.StringFlag{
+			Name: "retry-delays", Category: groupWork, Sources: command.Env("retry-delays"), Value: "2s,8s,30s",
+			Usage:     "waits after a job's first, second and third failure, each spread by a fifth up and down",
+			Validator: func(text string) error { _, err := delays(text); return err },
 		},
 		&cli.BoolFlag{
 			Name: "exit-with-stdin", Category: groupWork, Hidden: true,
@@ -82,6 +89,19 @@ func scoreCommand() *cli.Command {
 			return tokenscore.Serve(ctx, os.Stdin, os.Stdout, tokenscore.ChildConfig{Grammars: c.String("grammars")})
 		},
 	}
+}
+
+// delays reads the waits between attempts.
+func delays(text string) ([]time.Duration, error) {
+	var all []time.Duration
+	for part := range strings.SplitSeq(text, ",") {
+		d, err := time.ParseDuration(strings.TrimSpace(part))
+		if err != nil || d < 0 {
+			return nil, fmt.Errorf("%q: want durations of 0 or more with commas between them, such as 2s,8s,30s", text)
+		}
+		all = append(all, d)
+	}
+	return all, nil
 }
 
 func atLeastOne(n int) error {

@@ -15,6 +15,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/worker/evaluate"
 	"mirrorfleet/worker/lease"
 	"mirrorfleet/worker/tokenscore"
@@ -60,23 +61,40 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer client.Close()
+	scores, err := scorecache.New(scorecache.Config{
+		Bucket: f.Bus.Bucket(job.BucketScores), Scorer: scorer.Version(), Log: log,
+	})
+	if err != nil {
+		return err
+	}
 	evaluator, err := evaluate.New(evaluate.Config{
-		Bus: f.Bus, Mirror: client, MirrorURL: c.String("mirror"), Scorer: scorer,
+		Bus: f.Bus, Mirror: client, MirrorURL: c.String("mirror"), Scorer: scorer, Scores: scores,
 	})
 	if err != nil {
 		return err
 	}
-	runner, err := lease.New(lease.Config{
-		Worker: name, Slots: c.Int("slots"), Grace: c.Duration("grace"), Bus: f.Bus, Log: log, Handler: handler(evaluator),
-	})
+	runner, err := newRunner(c, f, log, handler(evaluator))
 	if err != nil {
 		return err
 	}
+	command.Hurry(ctx, runner.StopNow)
 	if err := ready(os.Stdout, name); err != nil {
 		return err
 	}
 	log.InfoContext(ctx, "taking jobs", "slots", c.Int("slots"), "mirror", c.String("mirror"), "egress", c.String("egress"))
 	return runner.Run(ctx)
+}
+
+// newRunner makes what takes the jobs, as the flags say.
+func newRunner(c *cli.Command, f *fleet.Fleet, log *slog.Logger, h lease.Handler) (*lease.Runner, error) {
+	waits, err := delays(c.String("retry-delays"))
+	if err != nil {
+		return nil, command.Usage("--retry-delays: %w", err)
+	}
+	return lease.New(lease.Config{
+		Worker: c.String("name"), Slots: c.Int("slots"), Grace: c.Duration("grace"), Delays: waits,
+		Bus: f.Bus, Log: log, Handler: h, Gate: gate(f.Limiter, patience, log),
+	})
 }
 
 // handler lets the evaluator work under the lease.

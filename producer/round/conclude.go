@@ -8,18 +8,17 @@ import (
 	"slices"
 
 	"go.opentelemetry.io/otel"
+	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
 )
 
-// firstRevision is the revision of a round's first outcome.
-const firstRevision = 1
-
 // conclude reads every evaluation, asks for the maintainers, and stores what
-// the rules make of them.
-func (r *Runner) conclude(ctx context.Context, m job.Manifest, records tally) (Result, error) {
+// the rules make of them as the revision after the replay's.
+func (r *Runner) conclude(ctx context.Context, m job.Manifest, replay job.Replay, e ends) (Result, error) {
 	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanConclude)
 	defer span.End()
 	telemetry.RoundIs(ctx, telemetry.RoundConcluding)
@@ -27,17 +26,17 @@ func (r *Runner) conclude(ctx context.Context, m job.Manifest, records tally) (R
 	if err != nil {
 		return Result{}, fmt.Errorf("registry of the manifest: %w", err)
 	}
-	result := newResult(m, records)
+	result := newResult(m, replay, e)
 	input := scoring.RoundInput{AsOf: m.AsOf, Miners: m.Miners, Registry: registry, Evaluations: map[int]scoring.Evaluation{}}
-	if err := r.readEvaluations(ctx, records, &input, &result); err != nil {
+	if err := r.readEvaluations(ctx, e.records, &input, &result); err != nil {
 		return Result{}, err
 	}
 	letters, err := r.cfg.Bus.DeadLetters(ctx, m.Round)
 	if err != nil {
 		return Result{}, fmt.Errorf("reading the dead letters: %w", err)
 	}
-	result.DeadLetters = append(result.DeadLetters, letters...)
-	if input.Maintainers, result.FailedLookUps, err = r.maintainers(ctx, registry); err != nil {
+	result.DeadLetters = lettersOf(e.records, letters)
+	if input.Maintainers, result.FailedLookUps, err = r.maintainers(ctx, m.Round, registry); err != nil {
 		return Result{}, err
 	}
 	if input.Stored, err = r.cfg.Bus.Snapshot(ctx, m.Round); err != nil {
@@ -45,45 +44,76 @@ func (r *Runner) conclude(ctx context.Context, m job.Manifest, records tally) (R
 	}
 	result.Outcome = scoring.Conclude(input)
 	result.Complete = result.Failed == 0 && len(result.Degraded) == 0 && len(result.FailedLookUps) == 0
+	return r.store(ctx, m, result)
+}
+
+// store keeps the result. The stored evaluations come before the outcome: a
+// crash in between concludes again, from the same snapshot, and changes the
+// same. If another producer was first with this revision, its result counts.
+func (r *Runner) store(ctx context.Context, m job.Manifest, result Result) (Result, error) {
 	data, err := result.encode()
 	if err != nil {
 		return Result{}, err
 	}
-	// Before the outcome: a crash in between concludes again, from the same
-	// snapshot, and changes the same.
-	if err := r.cfg.Bus.ChangeStored(ctx, result.Outcome.Stored); err != nil {
+	origin := jobstream.Origin{Round: m.Round, PlannedAt: m.PlannedAt, Revision: result.Revision}
+	if err := r.cfg.Bus.ChangeStored(ctx, origin, result.Outcome.Stored); err != nil {
 		return Result{}, err
 	}
-	if err := r.cfg.Bus.PutOutcome(ctx, m.Round, result.Revision, data); err != nil {
+	err = r.cfg.Bus.PutOutcome(ctx, m.Round, result.Revision, data)
+	if errors.Is(err, jobstream.ErrExists) {
+		r.cfg.Log.WarnContext(ctx, "another producer has concluded this revision", "round", m.Round, "revision", result.Revision)
+		data, err = r.cfg.Bus.Outcome(ctx, m.Round, result.Revision)
+		if err == nil {
+			return Decode(data)
+		}
+	}
+	if err != nil {
 		return Result{}, fmt.Errorf("storing the outcome: %w", err)
 	}
 	return result, nil
 }
 
-func newResult(m job.Manifest, records tally) Result {
-	p := records.progress()
+func newResult(m job.Manifest, replay job.Replay, e ends) Result {
+	p := e.progress()
 	result := Result{
-		Version: job.Version, Round: m.Round, Revision: firstRevision, AsOf: m.AsOf, Mirror: m.Mirror,
+		Version: job.Version, Round: m.Round, Revision: replay.Number + 1, AsOf: m.AsOf, Mirror: m.Mirror,
 		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
-		DeadLetters: []job.DeadLetter{}, Degraded: []Degraded{}, Malformed: []Malformed{},
+		Replayed: replay.UIDs, Mended: e.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
 	}
-	for _, record := range records {
+	for _, record := range e.records {
 		result.Retries += record.Failures
 	}
 	return result
 }
 
-func (r *Runner) readEvaluations(ctx context.Context, records tally, input *scoring.RoundInput, result *Result) error {
-	for _, uid := range slices.Sorted(maps.Keys(records)) {
-		record := records[uid]
-		if record.Evaluation == "" {
+// readEvaluations reads what counts of each job, several at a time.
+func (r *Runner) readEvaluations(ctx context.Context, records map[int]job.Record, input *scoring.RoundInput, result *Result) error {
+	uids := slices.Sorted(maps.Keys(records))
+	evaluations := make([]job.Evaluation, len(uids))
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, uid := range uids {
+		key := records[uid].Stands()
+		if key == "" {
 			continue
 		}
-		evaluation, err := r.cfg.Bus.Evaluation(ctx, record.Evaluation)
-		if err != nil {
-			return fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
+		group.Go(func() (err error) {
+			if evaluations[i], err = r.cfg.Bus.Evaluation(reading, key); err != nil {
+				return fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, uid := range uids {
+		evaluation := &evaluations[i]
+		if evaluation.Version == 0 {
+			continue // it has none
 		}
 		input.Evaluations[uid] = evaluation.Evaluation
+		result.Cached += evaluation.Cached
 		if len(evaluation.Missing) > 0 {
 			result.Degraded = append(result.Degraded, Degraded{uid, evaluation.Missing})
 		}
@@ -94,12 +124,19 @@ func (r *Runner) readEvaluations(ctx context.Context, records tally, input *scor
 	return nil
 }
 
-// maintainers asks for each repository that has a cut. A look-up that fails is
-// no cut, as the rules say, and is reported.
-func (r *Runner) maintainers(ctx context.Context, registry scoring.Registry) (map[string][]scoring.Maintainer, []job.Missing, error) {
+// maintainers asks for each repository that has a cut, unless it was asked for
+// before: every revision of an outcome has the same maintainers. A look-up that
+// fails is no cut, as the rules say, and is reported.
+func (r *Runner) maintainers(ctx context.Context, round string, registry scoring.Registry) (
+	map[string][]scoring.Maintainer, []job.Missing, error,
+) {
+	kept, err := r.cfg.Bus.Maintainers(ctx, round)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the maintainers of round %s: %w", round, err)
+	}
 	found, failed := map[string][]scoring.Maintainer{}, []job.Missing{}
 	for _, repository := range registry.Repositories {
-		if repository.MaintainerCut == 0 {
+		if _, known := kept[repository.Name]; known || repository.MaintainerCut == 0 {
 			continue
 		}
 		answer, err := r.cfg.Mirror.Maintainers(ctx, repository.Name)
@@ -112,6 +149,9 @@ func (r *Runner) maintainers(ctx context.Context, registry scoring.Registry) (ma
 			continue
 		}
 		found[repository.Name] = answer.Items
+	}
+	if found, err = r.cfg.Bus.AddMaintainers(ctx, round, found); err != nil {
+		return nil, nil, fmt.Errorf("keeping the maintainers of round %s: %w", round, err)
 	}
 	return found, failed, nil
 }

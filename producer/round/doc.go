@@ -1,20 +1,35 @@
 // Package round takes one scoring round from its plan to its outcome:
-// plan → publish → collect → conclude.
+// plan → publish → collect → conclude; and a concluded one, by a replay of what
+// failed, to the next revision of it.
 //
 // Guarantees:
 //   - Everything that a round depends on is in its manifest before the first
-//     job is published: a producer that dies at any instant is followed by
-//     another that goes on with the same round.
-//   - Each step is idempotent. A record is made once, a job is published under
-//     a message id that the stream drops the second time, an outcome has its
-//     revision as key.
+//     job is published, and everything that a replay will do in its plan: a
+//     producer that dies at any instant is followed by another that goes on
+//     with the same.
+//   - One producer at a time works on a round; others stand by. Only work is at
+//     stake in that: each step is idempotent. A record is made once, a job is
+//     published under a message id that the stream drops the second time, an
+//     outcome has its revision as key and is written once.
+//   - Jobs are queued in their order, the heaviest miners of the last concluded
+//     round first, so that a round does not end with one long job alone.
 //   - planned = done + failed + outstanding: a round is concluded only when
 //     nothing is outstanding. A miner that a rule fails has no job; it is in
-//     the outcome with its reason.
+//     the outcome with its reason. The auditor (AuditOf) compares all that is
+//     held of a round with itself; the reconciler restores what a crash took,
+//     and says so.
 //   - The outcome is one pure function of the evaluations, the registry, the
 //     maintainers and as_of (scoring.Conclude). A round with a dead letter, a
 //     degraded evaluation or a maintainers look-up that failed is concluded
 //     like any other, and says that it is not complete.
+//   - A replay that fails leaves no less than there was.
+//
+// The durable steps, in order, each of which a crash may follow:
+//
+//	manifest written ▶ snapshot kept ▶ record planned ▶ job published ▶ …
+//	maintainers kept ▶ stored evaluations changed ▶ outcome written
+//	replay planned ▶ record opened again ▶ job published ▶ … as above
+//	used up: dead letter published ▶ record failed ▶ message removed
 //
 // How it fails: an error of the streams or a cancelled context ends Run; the
 // round stays as it is and can be resumed.

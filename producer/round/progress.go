@@ -1,8 +1,6 @@
 package round
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"mirrorfleet/shared/job"
@@ -32,54 +30,86 @@ func (p Progress) ETA(rate float64) time.Duration {
 	return time.Duration(float64(p.Remaining) / rate * float64(time.Second))
 }
 
-// tally holds the last record of each job of a round.
-type tally map[int]job.Record
+// tally holds the last record of each job of a round, and the counts of them:
+// a change costs the same however many jobs there are.
+type tally struct {
+	// wanted is the replay of each job whose end is waited for; what a record
+	// of an earlier one says is history.
+	wanted  map[int]int
+	records map[int]job.Record
+	counts  counts
+}
 
-func (t tally) progress() Progress {
-	var p Progress
-	known, knownRequests := 0, 0
-	for _, uid := range slices.Sorted(maps.Keys(t)) {
-		r := t[uid]
-		p.Planned++
-		p.Requests += r.Requests
-		switch r.Phase {
-		case job.Planned:
-			p.Queued++
-			if r.Failures > 0 {
-				p.Retrying++
-			}
-		case job.Running:
-			p.Running++
-			p.Remaining += r.Expected
-		case job.Done:
-			p.Done++
-			if r.Degraded {
-				p.Degraded++
-			}
-		case job.Failed:
-			p.Failed++
-		}
-		if size := max(r.Expected, r.Requests); size > 0 {
-			known++
-			knownRequests += size
-		}
+// counts are sums over the records.
+type counts struct {
+	queued, running, done, failed, degraded, retrying int
+	requests, expected                                int
+	// known counts the jobs whose number of requests is known, and size is
+	// the sum of those numbers.
+	known, size int
+}
+
+func newTally(jobs []job.Job) *tally {
+	t := &tally{wanted: make(map[int]int, len(jobs)), records: make(map[int]job.Record, len(jobs))}
+	for _, j := range jobs {
+		t.wanted[j.UID] = j.Replay
 	}
-	if known > 0 {
-		p.Remaining += p.Queued * knownRequests / known
+	t.counts.queued = len(t.wanted)
+	return t
+}
+
+// take replaces a job's record. One that no job has is passed over.
+func (t *tally) take(r job.Record) {
+	replay, wanted := t.wanted[r.UID]
+	if !wanted || r.Replay < replay {
+		return
+	}
+	if former, there := t.records[r.UID]; there {
+		t.counts.add(former, -1)
+	} else {
+		t.counts.queued--
+	}
+	t.records[r.UID] = r
+	t.counts.add(r, 1)
+}
+
+// add counts a record, or takes it off again (n = -1).
+func (c *counts) add(r job.Record, n int) {
+	c.requests += n * r.Requests
+	switch r.Phase {
+	case job.Planned:
+		c.queued += n
+		if r.Failures > 0 {
+			c.retrying += n
+		}
+	case job.Running:
+		c.running += n
+		c.expected += n * r.Expected
+	case job.Done:
+		c.done += n
+		if r.Degraded {
+			c.degraded += n
+		}
+	case job.Failed:
+		c.failed += n
+	}
+	if size := max(r.Expected, r.Requests); size > 0 {
+		c.known += n
+		c.size += n * size
+	}
+}
+
+func (t *tally) progress() Progress {
+	c := t.counts
+	p := Progress{
+		Planned: len(t.wanted), Queued: c.queued, Running: c.running, Done: c.done, Failed: c.failed,
+		Degraded: c.degraded, Retrying: c.retrying, Requests: c.requests, Remaining: c.expected,
+	}
+	if c.known > 0 {
+		p.Remaining += c.queued * c.size / c.known
 	}
 	return p
 }
 
-// ended says whether every job of the round has a record, and every record
-// has ended.
-func (t tally) ended(jobs int) bool {
-	if len(t) < jobs {
-		return false
-	}
-	for _, r := range t {
-		if !r.Phase.Ended() {
-			return false
-		}
-	}
-	return true
-}
+// ended says whether every job of the round has ended.
+func (t *tally) ended() bool { return t.counts.queued+t.counts.running == 0 }

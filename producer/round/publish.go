@@ -2,46 +2,172 @@ package round
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
 )
 
+// atOnce bounds how many jobs are published, and evaluations read, at a time:
+// enough to hide the way to the server.
+const atOnce = 32
+
+// jobsOf are the jobs that a round, or a replay of it, waits for: all of the
+// round's, the replayed ones with their number.
+func jobsOf(m job.Manifest, replay job.Replay) []job.Job {
+	again := make(map[int]bool, len(replay.UIDs))
+	for _, uid := range replay.UIDs {
+		again[uid] = true
+	}
+	jobs := Jobs(m)
+	for i := range jobs {
+		if again[jobs[i].UID] {
+			jobs[i].Replay = replay.Number
+		}
+	}
+	return jobs
+}
+
 // publish makes each job's record and hands the job to the stream, in this
 // order: a record without a message is seen as outstanding and published
-// again, a message without a record would be nobody's.
-func (r *Runner) publish(ctx context.Context, jobs []job.Job, since time.Time) error {
+// again, a message without a record would be nobody's. Several are on their way
+// at once, and are queued in the order of the jobs. What has a record already is
+// left to the reconciler.
+func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) error {
 	telemetry.RoundIs(ctx, telemetry.RoundPublishing)
+	records, err := r.records(ctx, round)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	last := firstTurn()
 	for _, j := range jobs {
-		if err := r.publishOne(ctx, j, since); err != nil {
-			return fmt.Errorf("publishing the job of miner %d: %w", j.UID, err)
+		if known, there := records[j.UID]; there && known.Replay >= j.Replay {
+			if !known.Phase.Ended() {
+				r.roots.resume(ctx, j, known, time.Time{})
+			}
+			continue
 		}
+		mine := last.next()
+		last = mine
+		group.Go(func() error {
+			defer mine.pass()
+			if err := r.publishOne(ctx, j, mine); err != nil {
+				return fmt.Errorf("publishing the job of miner %d: %w", j.UID, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err //nolint:wrapcheck // each names its miner
 	}
 	telemetry.RoundIs(ctx, telemetry.RoundCollecting)
 	return nil
 }
 
-// publishOne gives the job a trace of its own, linked to the round's, so that
-// a round of 256 miners is 256 readable traces and not one. A job that another
-// producer planned keeps its trace.
-func (r *Runner) publishOne(ctx context.Context, j job.Job, since time.Time) error {
-	tracing, root := r.roots.begin(ctx, j)
-	created, err := r.cfg.Bus.PlanRecord(tracing, job.Plan(j.Round, j.UID, telemetry.TraceID(tracing)))
-	if err != nil || !created {
-		telemetry.Forget(root)
-	}
+// records lists a round's records by uid.
+func (r *Runner) records(ctx context.Context, round string) (map[int]job.Record, error) {
+	list, err := r.cfg.Bus.Records(ctx, round)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("reading the records of round %s: %w", round, err)
 	}
-	if created {
+	records := make(map[int]job.Record, len(list))
+	for _, record := range list {
+		records[record.UID] = record
+	}
+	return records, nil
+}
+
+// publishOne gives the job a trace of its own, linked to the round's, so that
+// a round of 256 miners is 256 readable traces and not one. A replay's is
+// linked to the former one as well. A job that another producer planned keeps
+// its trace.
+func (r *Runner) publishOne(ctx context.Context, j job.Job, t turn) error {
+	tracing, root := r.roots.begin(ctx, j)
+	planned, err := r.plan(tracing, j)
+	switch {
+	case err != nil || planned.Phase.Ended():
+		telemetry.Forget(root)
+		return err
+	case planned.Trace != telemetry.TraceID(tracing):
+		telemetry.Forget(root)
+		tracing = r.roots.resume(ctx, j, planned, time.Time{})
+	default:
 		r.roots.follow(ctx, j, root)
-		return r.cfg.Bus.PublishJob(tracing, j)
 	}
-	known, _, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
-	if err != nil || known.Phase.Ended() { // an ended job needs no message
+	if err := t.wait(tracing); err != nil {
 		return err
 	}
-	return r.cfg.Bus.PublishJob(r.roots.resume(ctx, j, known, since), j)
+	stored := r.cfg.Bus.SendJob(tracing, j)
+	t.pass()
+	return stored()
+}
+
+// turn keeps things that are done side by side in an order where it matters.
+type turn struct {
+	mine   <-chan struct{}
+	passed func()
+	after  <-chan struct{}
+}
+
+// firstTurn is a turn that has come, and is passed on at once.
+func firstTurn() turn {
+	t := turn{}.next()
+	t.pass()
+	return t
+}
+
+// next is the turn after t.
+func (t turn) next() turn {
+	done := make(chan struct{})
+	return turn{mine: t.after, after: done, passed: sync.OnceFunc(func() { close(done) })}
+}
+
+// wait waits for the turn; a turn after none has come.
+func (t turn) wait(ctx context.Context) error {
+	if t.mine == nil {
+		return nil
+	}
+	select {
+	case <-t.mine:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx) //nolint:wrapcheck // the caller's own
+	}
+}
+
+// pass lets the next one have its turn; it may be called twice.
+func (t turn) pass() { t.passed() }
+
+// plan makes the record of a job, or opens the ended one of its last replay.
+// It returns the record as it is then: somebody else may have been first.
+func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
+	record := job.Plan(j.Round, j.UID, telemetry.TraceID(ctx))
+	record.Replay = j.Replay
+	for {
+		created, err := r.cfg.Bus.PlanRecord(ctx, record)
+		if err != nil || created {
+			return record, err
+		}
+		known, revision, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
+		if err != nil || known.Replay >= j.Replay {
+			return known, err
+		}
+		opened, err := known.Replanned(j.Replay, telemetry.TraceID(ctx))
+		if err != nil {
+			return known, err
+		}
+		_, err = r.cfg.Bus.UpdateRecord(ctx, opened, revision)
+		if !errors.Is(err, jobstream.ErrConflict) {
+			telemetry.LinkReplay(ctx, known.Trace)
+			return opened, err
+		}
+	}
 }

@@ -28,15 +28,23 @@ type Result struct {
 	Done     int `json:"done"`
 	Failed   int `json:"failed"`
 	Requests int `json:"requests"`
-	Retries  int `json:"retries"`
+	// Cached counts the pull requests whose files nobody had to ask for.
+	Cached  int `json:"cached,omitempty"`
+	Retries int `json:"retries"`
+
+	// Replayed are the uids that were run again for this revision.
+	Replayed []int `json:"replayed,omitempty"`
+	// Mended is what had to be put right on the way, after whatever crash.
+	Mended []Mended `json:"mended,omitempty"`
 
 	DeadLetters   []job.DeadLetter `json:"dead_letters"`
 	Degraded      []Degraded       `json:"degraded"`
 	Malformed     []Malformed      `json:"malformed"`
 	FailedLookUps []job.Missing    `json:"failed_look_ups"`
 
-	// Outcome is a pure function of the evaluations and the manifest: the same
-	// bytes whoever concludes, whenever.
+	// Outcome is a pure function of the evaluations, the maintainers and the
+	// manifest: the same bytes whoever concludes, whenever, and from whichever
+	// replay the evaluations are.
 	Outcome scoring.Outcome `json:"outcome"`
 }
 

@@ -1,12 +1,15 @@
 package round
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
+	"github.com/nats-io/nuid"
 	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/job"
@@ -20,6 +23,18 @@ type Config struct {
 	Bus *jobstream.Bus
 	// Mirror answers the maintainers look-ups.
 	Mirror *mirror.Client
+	// Name is this producer's in the sight of others. Default: host, process
+	// and a word of its own.
+	Name string
+	// Hold is how long a round stays with a producer that is silent before
+	// another takes it over. Default: 15 s.
+	Hold time.Duration
+	// Alone says that no other producer can reach the streams: a round is taken
+	// at once, whoever died over it.
+	Alone bool
+	// Reconcile is the time between two comparisons of what is outstanding with
+	// what is queued. Default: 15 s.
+	Reconcile time.Duration
 	// Progress is called with each change, from one goroutine; may be nil.
 	Progress func(Progress)
 	// Traced is called with the id of the round's trace when there is one; may
@@ -39,6 +54,11 @@ func New(cfg Config) (*Runner, error) {
 	if cfg.Bus == nil || cfg.Mirror == nil {
 		return nil, errors.New("round: Bus and Mirror are required")
 	}
+	cfg.Hold, cfg.Reconcile = cmp.Or(cfg.Hold, 15*time.Second), cmp.Or(cfg.Reconcile, 15*time.Second)
+	if cfg.Hold < beatEvery*time.Millisecond || cfg.Reconcile < time.Millisecond {
+		return nil, fmt.Errorf("round: Hold is %s and Reconcile %s, want at least %s and 1ms",
+			cfg.Hold, cfg.Reconcile, beatEvery*time.Millisecond)
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -48,7 +68,19 @@ func New(cfg Config) (*Runner, error) {
 	if cfg.Traced == nil {
 		cfg.Traced = func(string) {}
 	}
+	if cfg.Name == "" {
+		cfg.Name = newName()
+	}
 	return &Runner{cfg: cfg, roots: &roots{}}, nil
+}
+
+// newName tells apart the producers of several hosts and several on one.
+func newName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "producer"
+	}
+	return fmt.Sprintf("%s-%d-%.6s", host, os.Getpid(), nuid.New().Next()[16:])
 }
 
 // Start writes a round's manifest and then runs the round. A round of that
@@ -58,27 +90,67 @@ func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
 	if err := r.cfg.Bus.CreateManifest(ctx, m); err != nil {
 		return Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
 	}
-	return r.run(ctx, m)
+	return r.goOn(ctx, m)
 }
 
-// Resume goes on with a round that was planned before, by whomever. One that
-// is concluded is returned as it is.
+// Resume goes on with a round that was planned before, by whomever, or with a
+// replay of it that was broken off. One that is concluded is returned as it is.
+// While another producer runs it, this one stands by.
 func (r *Runner) Resume(ctx context.Context, round string) (Result, error) {
 	m, err := r.cfg.Bus.Manifest(ctx, round)
 	if err != nil {
 		return Result{}, fmt.Errorf("resuming round %s: %w", round, err)
 	}
-	data, err := r.cfg.Bus.Outcome(ctx, round, firstRevision)
-	switch {
-	case err == nil:
-		return Decode(data)
-	case !errors.Is(err, jobstream.ErrNotFound):
-		return Result{}, fmt.Errorf("resuming round %s: %w", round, err)
-	}
-	return r.run(ctx, m)
+	return r.goOn(ctx, m)
 }
 
-func (r *Runner) run(ctx context.Context, m job.Manifest) (result Result, err error) {
+// goOn brings a round to its end from wherever it is.
+func (r *Runner) goOn(ctx context.Context, m job.Manifest) (Result, error) {
+	return r.holding(ctx, m.Round, func(ctx context.Context) (Result, error) {
+		latest, err := r.settled(ctx, m)
+		if err == nil && latest.Revision == 0 {
+			return r.run(ctx, m, job.Replay{})
+		}
+		return latest, err
+	})
+}
+
+// settled is the round's latest outcome, after a replay that was broken off is
+// brought to its end; its Revision is 0 while the round is not concluded.
+func (r *Runner) settled(ctx context.Context, m job.Manifest) (Result, error) {
+	latest, err := Latest(ctx, r.cfg.Bus, m.Round)
+	if err != nil || latest.Revision == 0 {
+		return latest, err
+	}
+	broken, err := r.cfg.Bus.Replay(ctx, m.Round, latest.Revision)
+	switch {
+	case errors.Is(err, jobstream.ErrNotFound):
+		return latest, nil
+	case err != nil:
+		return Result{}, fmt.Errorf("reading replay %d of round %s: %w", latest.Revision, m.Round, err)
+	}
+	r.cfg.Log.WarnContext(ctx, "a replay was broken off: going on with it", "round", m.Round, "replay", broken.Number,
+		"by", broken.By, "uids", broken.UIDs)
+	return r.run(ctx, m, broken)
+}
+
+// Latest reads the latest outcome of a round; its Revision is 0 if there is
+// none.
+func Latest(ctx context.Context, bus *jobstream.Bus, round string) (Result, error) {
+	revisions, err := bus.Outcomes(ctx, round)
+	if err != nil || len(revisions) == 0 {
+		return Result{}, err
+	}
+	data, err := bus.Outcome(ctx, round, revisions[len(revisions)-1])
+	if err != nil {
+		return Result{}, fmt.Errorf("reading the outcome of round %s: %w", round, err)
+	}
+	return Decode(data)
+}
+
+// run publishes the jobs of a round or of its replay (number 0: the round
+// itself), waits for all of them, and concludes.
+func (r *Runner) run(ctx context.Context, m job.Manifest, replay job.Replay) (result Result, err error) {
 	ctx, span := telemetry.StartRound(ctx, m.Round, m.Trace)
 	began := time.Now()
 	defer func() {
@@ -89,15 +161,20 @@ func (r *Runner) run(ctx context.Context, m job.Manifest) (result Result, err er
 	if id := telemetry.TraceID(ctx); span.IsRecording() {
 		r.cfg.Traced(id)
 	}
-	if err := r.snapshot(ctx, m.Round); err != nil {
-		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
+	if replay.Number == 0 {
+		if err := r.snapshot(ctx, m.Round); err != nil {
+			return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
+		}
 	}
-	jobs := Jobs(m)
-	records, err := r.settleAll(ctx, m, jobs)
+	jobs, err := r.inOrder(ctx, m.Round, jobsOf(m, replay))
 	if err != nil {
 		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
-	result, err = r.conclude(ctx, m, records)
+	ends, err := r.settleAll(ctx, m.Round, jobs)
+	if err != nil {
+		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
+	}
+	result, err = r.conclude(ctx, m, replay, ends)
 	if err != nil {
 		return Result{}, fmt.Errorf("concluding round %s: %w", m.Round, err)
 	}
@@ -106,6 +183,10 @@ func (r *Runner) run(ctx context.Context, m job.Manifest) (result Result, err er
 
 // snapshot keeps the stored evaluations as they are before the round.
 func (r *Runner) snapshot(ctx context.Context, round string) error {
+	_, err := r.cfg.Bus.Snapshot(ctx, round)
+	if !errors.Is(err, jobstream.ErrNotFound) {
+		return err // resumed: it is kept already
+	}
 	stored, err := r.cfg.Bus.StoredEvaluations(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the stored evaluations: %w", err)
@@ -113,19 +194,32 @@ func (r *Runner) snapshot(ctx context.Context, round string) error {
 	return r.cfg.Bus.PutSnapshot(ctx, round, stored)
 }
 
+// ends is how a round's jobs ended, with what had to be mended on the way.
+type ends struct {
+	*tally
+
+	mended []Mended
+}
+
 // settleAll publishes the jobs and waits until each has ended. The collector
 // and the keeper of exhausted deliveries run beside the publisher, so that a
 // job's end is seen from the first one on.
-func (r *Runner) settleAll(ctx context.Context, m job.Manifest, jobs []job.Job) (tally, error) {
+func (r *Runner) settleAll(ctx context.Context, round string, jobs []job.Job) (ends, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
-	records := tally{}
+	e := ends{tally: newTally(jobs)}
 	group.Go(func() error {
 		defer cancel() // nothing is outstanding: the others may stop
-		return r.collect(ctx, m.Round, len(jobs), records)
+		return r.collect(ctx, round, e.tally)
 	})
-	group.Go(func() error { return r.publish(ctx, jobs, m.PlannedAt) })
+	group.Go(func() (err error) {
+		if err := r.publish(ctx, round, jobs); err != nil {
+			return err
+		}
+		e.mended = r.keepWhole(ctx, round, jobs)
+		return nil
+	})
 	group.Go(func() error {
 		err := r.cfg.Bus.ConsumeExhausted(ctx, r.exhausted)
 		if ctx.Err() == nil {
@@ -134,8 +228,8 @@ func (r *Runner) settleAll(ctx context.Context, m job.Manifest, jobs []job.Job) 
 		return nil // it runs until the others are done
 	})
 	err := group.Wait()
-	if records.ended(len(jobs)) {
-		return records, nil
+	if e.ended() {
+		return e, nil
 	}
-	return nil, err
+	return ends{}, fmt.Errorf("waiting for the jobs: %w", cmp.Or(err, context.Cause(ctx)))
 }

@@ -59,6 +59,37 @@ func near() cmp.Option {
 	return cmp.Comparer(func(x, y float64) bool { d := x - y; return d < 1e-12 && d > -1e-12 })
 }
 
+// Jobs are queued in their order, though several are published at once.
+func TestJobsAreQueuedInOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	var miners []scoring.Miner
+	for uid := range 300 {
+		miners = append(miners, scoring.Miner{UID: uid + 1, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(1000 + uid)})
+	}
+	m := b.plan(t, miners...)
+	ctx, stop := context.WithCancel(deadline(t))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := b.runner(t).Start(ctx, m)
+		ended <- err
+	}()
+	for next := 1; next <= len(miners); {
+		got, err := b.bus.Fetch(ctx, 50, time.Second)
+		must(t, err)
+		for _, d := range got {
+			if want := job.Subject(m.Round, next); d.Subject() != want {
+				t.Fatalf("got %s, want %s: the queue has another order than the jobs", d.Subject(), want)
+			}
+			next++
+		}
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
 func TestARoundWithoutJobsIsConcluded(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})

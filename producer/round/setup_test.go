@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"mirrorfleet/producer/round"
@@ -24,12 +26,29 @@ import (
 	"mirrorfleet/worker/lease"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs the tests, or a process for one of them.
+func TestMain(m *testing.M) {
+	for env, process := range map[string]func(string) error{workerEnv: workAsProcess, producerEnv: produceAsProcess} {
+		addresses := os.Getenv(env)
+		if addresses == "" {
+			continue
+		}
+		if err := process(addresses); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // bundle is a producer's surroundings: real NATS, a limiter on Redis, and a
 // mirror that knows maintainers.
 type bundle struct {
 	bus    *jobstream.Bus
+	js     jetstream.JetStream
+	nats   string
+	redis  string
 	client *mirror.Client
 	url    string
 	// maintainers answers the look-ups; the status is 200 unless set.
@@ -38,45 +57,48 @@ type bundle struct {
 	progress atomic.Pointer[round.Progress]
 }
 
-func setup(t *testing.T, cfg jobstream.Config) *bundle {
-	t.Helper()
+func setup(tb testing.TB, cfg jobstream.Config) *bundle {
+	tb.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
+	servers, err := local.Start(tb.Context(), local.Config{Dir: tb.TempDir(), Log: quiet})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { fatal(t, servers.Close()) })
-	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
+	tb.Cleanup(func() { fatal(tb, servers.Close()) })
+	nc, err := jobstream.Connect(tb.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(nc.Close)
+	tb.Cleanup(nc.Close)
 	cfg.Log = quiet
-	b := &bundle{}
-	if b.bus, err = jobstream.Open(t.Context(), nc, cfg); err != nil {
-		t.Fatal(err)
+	b := &bundle{nats: servers.NATSURL(), redis: servers.RedisURL()}
+	if b.bus, err = jobstream.Open(tb.Context(), nc, cfg); err != nil {
+		tb.Fatal(err)
+	}
+	if b.js, err = jetstream.New(nc); err != nil {
+		tb.Fatal(err)
 	}
 	rdb, err := ratelimit.NewClient(servers.RedisURL(), time.Second)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { fatal(t, rdb.Close()) })
+	tb.Cleanup(func() { fatal(tb, rdb.Close()) })
 	// A limit out of the way: what it holds is the limiter's own to test.
 	limiter, err := ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, rdb)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { fatal(t, limiter.Close()) })
+	tb.Cleanup(func() { fatal(tb, limiter.Close()) })
 	server := httptest.NewServer(http.HandlerFunc(b.answer))
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	b.url = server.URL
 	b.client, err = mirror.New(mirror.Config{
 		BaseURL: server.URL, Meter: limiter, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Log: quiet,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(b.client.Close)
+	tb.Cleanup(b.client.Close)
 	return b
 }
 
@@ -92,38 +114,50 @@ func (b *bundle) answer(w http.ResponseWriter, r *http.Request) {
 	_ = r
 }
 
-func (b *bundle) runner(t *testing.T) *round.Runner {
-	t.Helper()
-	r, err := round.New(round.Config{Bus: b.bus, Mirror: b.client, Progress: func(p round.Progress) { b.progress.Store(&p) }})
+// runner is a producer of its own, which looks again sooner than in earnest.
+func (b *bundle) runner(tb testing.TB, changes ...func(*round.Config)) *round.Runner {
+	tb.Helper()
+	cfg := round.Config{
+		Bus: b.bus, Mirror: b.client, Progress: func(p round.Progress) { b.progress.Store(&p) },
+		Reconcile: 200 * time.Millisecond, Hold: 5 * time.Second,
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	r, err := round.New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
 
 // work runs a worker with the given handler until the test ends.
-func (b *bundle) work(t *testing.T, handler lease.Handler) {
-	t.Helper()
-	runner, err := lease.New(lease.Config{
+func (b *bundle) work(tb testing.TB, handler lease.Handler, changes ...func(*lease.Config)) {
+	tb.Helper()
+	cfg := lease.Config{
 		Worker: "w1", Bus: b.bus, Handler: handler, Slots: 4, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond,
 		Delays: []time.Duration{time.Millisecond}, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	for _, change := range changes {
+		change(&cfg)
+	}
+	runner, err := lease.New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- runner.Run(ctx) }()
-	t.Cleanup(func() { stop(); fatal(t, <-ended) })
+	tb.Cleanup(func() { stop(); fatal(tb, <-ended) })
 }
 
 // plan is a round of the given miners over one repository, which has a cut
 // for its maintainers.
-func (b *bundle) plan(t *testing.T, miners ...scoring.Miner) job.Manifest {
-	t.Helper()
+func (b *bundle) plan(tb testing.TB, miners ...scoring.Miner) job.Manifest {
+	tb.Helper()
 	data, err := json.Marshal(miners)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	languages, tokens := scoring.DefaultWeights()
 	m, err := round.Plan(round.NewID(time.Now(), [3]byte{1, 2, 3}), round.Inputs{
@@ -134,7 +168,7 @@ func (b *bundle) plan(t *testing.T, miners ...scoring.Miner) job.Manifest {
 		Mirror: b.url, AsOf: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC), Unloadable: []string{"csharp"},
 	}, time.Now())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return m
 }
@@ -163,16 +197,16 @@ func evaluated(j job.Job, base float64) job.Evaluation {
 	}
 }
 
-func deadline(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 60*time.Second, errors.New("the round did not end"))
-	t.Cleanup(cancel)
+func deadline(tb testing.TB) context.Context {
+	tb.Helper()
+	ctx, cancel := context.WithTimeoutCause(tb.Context(), 60*time.Second, errors.New("the round did not end"))
+	tb.Cleanup(cancel)
 	return ctx
 }
 
-func fatal(t *testing.T, err error) {
-	t.Helper()
+func fatal(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Error(err)
+		tb.Error(err)
 	}
 }

@@ -54,6 +54,16 @@ func (r *roots) follow(round context.Context, j job.Job, root trace.Span) {
 	r.open[followed{j.Round, j.UID}] = root
 }
 
+// of is ctx in the trace of a job that is followed.
+func (r *roots) of(ctx context.Context, j job.Job) context.Context {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if root, known := r.open[followed{j.Round, j.UID}]; known {
+		return trace.ContextWithSpan(ctx, root)
+	}
+	return ctx
+}
+
 // see ends the root of a job whose record has ended.
 func (r *roots) see(record job.Record) {
 	if !record.Phase.Ended() {

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/urfave/cli/v3"
 )
@@ -49,11 +46,11 @@ func Code(err error) int {
 
 // Run runs a command with the process's arguments until it ends or a signal
 // comes, and returns the exit code. The first SIGINT or SIGTERM cancels the
-// context; a second one ends the process at once, as without a handler.
+// context; a second one ends the process at once, as without a handler,
+// unless the command has said what else it is to do (Hurry).
 func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := withSignals(context.Background())
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	strict(cmd)
 	err := cmd.Run(ctx, args)
 	if err != nil && !isSilent(err) {

@@ -22,6 +22,9 @@ const (
 	GroupSeeing  = "Seeing it"
 )
 
+// shortestLease leaves room for a heartbeat and its answer.
+const shortestLease = time.Second
+
 // Servers are the flags that say where NATS and Redis are. An empty default
 // lets a command tell that none was given.
 func Servers() []cli.Flag {
@@ -45,6 +48,16 @@ func Servers() []cli.Flag {
 					return nil
 				}
 				return fmt.Errorf("%d replicas: want 1, 3 or 5, or 0 to leave what exists", n)
+			},
+		},
+		&cli.DurationFlag{
+			Name: "lease", Category: GroupServers, Sources: Env("lease"),
+			Usage: "how long a job waits for a sign of life of its worker before another gets it; 0 leaves what exists as it is (new: 30s)",
+			Validator: func(d time.Duration) error {
+				if d == 0 || d >= shortestLease {
+					return nil
+				}
+				return fmt.Errorf("%s: want at least %s, or 0 to leave what exists", d, shortestLease)
 			},
 		},
 	}

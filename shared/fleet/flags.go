@@ -13,9 +13,9 @@ import (
 func FromFlags(c *cli.Command, name string, log *slog.Logger) Config {
 	return Config{
 		Name: name, NATS: c.String("nats"), Redis: c.String("redis"), ConnectTimeout: c.Duration("connect-timeout"),
-		Streams: jobstream.Config{Replicas: c.Int("replicas"), Log: log},
+		Streams: jobstream.Config{Replicas: c.Int("replicas"), AckWait: c.Duration("lease"), Log: log},
 		Limit: ratelimit.Config{
-			Egress: c.String("egress"), Limit: c.Int("limit-requests"), Window: c.Duration("limit-window"),
+			Egress: c.String("egress"), Process: name, Limit: c.Int("limit-requests"), Window: c.Duration("limit-window"),
 			Rate: c.Float("limit-rate"), Horizon: c.Duration("limit-horizon"),
 		},
 		Log: log,

@@ -25,12 +25,14 @@ var arrows = []arrow{
 	},
 	{"shared/jobstream", "it carries jobs, records and evaluations", []string{"shared/job", "shared/scoring", "shared/telemetry"}},
 	{"shared/health", "it serves checks that others bring", nil},
+	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/scoring"}},
 	{"shared/local", "servers know no product", nil},
 	{
 		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",
 		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command"},
 	},
 	{"shared/command", "flags and exit codes know nobody", nil},
+	{"shared/crash", "marks know nobody; their reader reads the others as text", nil},
 	{
 		"shared/fleet", "the wiring that producer and worker have in common",
 		[]string{"shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/telemetry"},
@@ -40,10 +42,15 @@ var arrows = []arrow{
 		"worker/tokenscore", "the parser gives the rules their token figures",
 		[]string{"shared/scoring", "shared/telemetry", "worker/tokenscore"},
 	},
-	{"worker/lease", "a lease moves jobs and records", []string{"shared/job", "shared/jobstream", "shared/telemetry"}},
+	{
+		"worker/lease", "a lease moves jobs and records, and marks the steps between",
+		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/telemetry"},
+	},
 	{
 		"worker/evaluate", "an evaluation is made of answers, rules and token scores",
-		[]string{"shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry", "worker/tokenscore"},
+		[]string{
+			"shared/job", "shared/jobstream", "shared/mirror", "shared/scorecache", "shared/scoring", "shared/telemetry", "worker/tokenscore",
+		},
 	},
 	{
 		"producer/round", "a round is published, collected and concluded by the rules",
@@ -51,10 +58,11 @@ var arrows = []arrow{
 	},
 	{"worker", "a command wires its own and what is shared, but no simulator", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
+		"shared/ratelimit", "shared/scorecache",
 	}},
-	{"producer", "a command wires its own and what is shared, but no simulator", []string{
+	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket", []string{
 		"producer/round", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
-		"shared/scoring",
+		"shared/ratelimit", "shared/scoring",
 	}},
 }
 
@@ -94,7 +102,8 @@ func TestImportsFollowTheArrows(t *testing.T) {
 // pure lists the packages and files that decide: they are given time and data.
 var pure = []string{
 	"shared/scoring", "shared/job", "shared/ratelimit/windows", "shared/ratelimit/bucket",
-	"producer/round/plan.go", "producer/round/progress.go",
+	"producer/round/plan.go", "producer/round/order.go", "producer/round/progress.go", "producer/round/audit.go", "producer/round/compare.go",
+	"producer/round/same.go",
 }
 
 func TestDecisionsKnowNoNetworkDiskOrClock(t *testing.T) {

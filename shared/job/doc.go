@@ -5,14 +5,21 @@
 // changed only by compare-and-set, along the transitions of this package:
 //
 //	            Claim                 Commit
-//	planned ────────────▶ running ────────────▶ done
-//	   ▲                  │  │  ▲│
-//	   └──────────────────┘  │  └┘ Claim by a later delivery (the lease was lost)
-//	    HandBack, FailAttempt │
-//	                         └──────▶ failed     Bury, Exhaust
+//	planned ────────────▶ running ────────────▶ done ───┐
+//	   ▲ │                │  │  ▲│                      │
+//	   │ │ ┌──────────────┘  │  └┘ Claim by a later     │
+//	   ├─│─┘ HandBack,       │     delivery             │
+//	   │ │   FailAttempt     │     (the lease was lost) │
+//	   │ │                   └─────────────▶ failed ────┤
+//	   │ └─────────────────────────────────────▲        │
+//	   │   Exhaust              Bury, Exhaust           │
+//	   └────────────────────────────────────────────────┘
+//	       Replan, for the next replay
 //
 // Guarantees: a transition of a running record succeeds only for the claim
 // that the record holds, so whoever lost its lease changes nothing (ErrFenced);
-// done and failed are final for a given replay (ErrSettled). The package has
-// no clock, no network and no disk: instants come in as arguments.
+// done and failed are final for a given replay (ErrSettled). What belongs to an
+// earlier replay, or to a message that a later one took over from, ends
+// nothing. A degraded evaluation is kept until a replay has bettered it. The
+// package has no clock, no network and no disk: instants come in as arguments.
 package job

@@ -81,6 +81,16 @@ func OutcomeKey(round string, revision int) string {
 	return fmt.Sprintf("%s.outcome.%d", round, revision)
 }
 
+// HolderKey names who runs a round just now.
+func HolderKey(round string) string { return round + ".holder" }
+
+// ReplayKey names the plan of a round's nth replay, which leads to revision
+// n+1 of its outcome.
+func ReplayKey(round string, n int) string { return fmt.Sprintf("%s.replay.%d", round, n) }
+
+// MaintainersKey names the maintainers that were looked up for a round.
+func MaintainersKey(round string) string { return round + ".maintainers" }
+
 // ValidRound says whether a round's name can stand in subjects and keys:
 // lower-case letters, digits and dashes, at most 64 of them.
 func ValidRound(round string) bool {

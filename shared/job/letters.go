@@ -29,13 +29,16 @@ type Manifest struct {
 
 // Evaluation is what a worker commits of one miner, with how it came by it.
 type Evaluation struct {
-	Version    int                `json:"version"`
-	Round      string             `json:"round"`
-	UID        int                `json:"uid"`
-	Worker     string             `json:"worker"`
-	Claim      string             `json:"claim"`
-	FinishedAt time.Time          `json:"finished_at"`
-	Requests   int                `json:"requests"`
+	Version    int       `json:"version"`
+	Round      string    `json:"round"`
+	UID        int       `json:"uid"`
+	Worker     string    `json:"worker"`
+	Claim      string    `json:"claim"`
+	FinishedAt time.Time `json:"finished_at"`
+	Requests   int       `json:"requests"`
+	// Cached counts the pull requests whose files were not fetched, because
+	// their figures were there.
+	Cached     int                `json:"cached,omitempty"`
 	Evaluation scoring.Evaluation `json:"evaluation"`
 	// Missing lists what the mirror did not give; not empty means degraded.
 	Missing []Missing `json:"missing,omitempty"`

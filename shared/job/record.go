@@ -68,6 +68,10 @@ type Record struct {
 	Evaluation string `json:"evaluation,omitempty"`
 	// Degraded says that the evaluation lacks what the mirror did not give.
 	Degraded bool `json:"degraded,omitempty"`
+	// Former is the key of the degraded evaluation that a replay is to better.
+	// If the replay fails, it stands: running again what lacked something must
+	// not end with less.
+	Former string `json:"former,omitempty"`
 	// Failure is the last failure, whether or not it was the end.
 	Failure *Failure `json:"failure,omitempty"`
 }
@@ -179,11 +183,18 @@ func (r Record) Buried(claim string, requests int, evaluation string, f Failure)
 	return r, nil
 }
 
-// Exhausted ends a job whose deliveries are used up, though no worker lived
-// to say so.
-func (r Record) Exhausted(f Failure) (Record, error) {
-	if r.Phase.Ended() {
+// Exhausted ends a job when the deliveries of its message are used up, though
+// no worker lived to say so. A message of an earlier replay than the record's
+// is a leftover (ErrSettled); one that a later message has taken over from ends
+// nothing (ErrFenced).
+func (r Record) Exhausted(replay int, sequence uint64, f Failure) (Record, error) {
+	switch {
+	case r.Phase.Ended() || replay < r.Replay:
 		return r, ErrSettled
+	case replay > r.Replay:
+		return r, fmt.Errorf("replay %d before it was planned: %w", replay, ErrFenced)
+	case r.Claim != nil && r.Claim.Sequence > sequence:
+		return r, fmt.Errorf("message %d is held by message %d: %w", sequence, r.Claim.Sequence, ErrFenced)
 	}
 	r.Phase, r.Failure, r.Expected = Failed, &f, 0
 	return r, nil
@@ -199,9 +210,21 @@ func (r Record) Replanned(replay int, trace string) (Record, error) {
 	if replay <= r.Replay {
 		return r, fmt.Errorf("replay %d is not after replay %d: %w", replay, r.Replay, ErrSettled)
 	}
+	if r.Phase == Done && r.Degraded {
+		r.Former = r.Evaluation
+	}
 	r.Phase, r.Replay, r.Trace, r.Failures, r.Expected = Planned, replay, trace, 0, 0
 	r.Claim, r.Evaluation, r.Degraded, r.Failure = nil, "", false, nil
 	return r, nil
+}
+
+// Stands is the key of the evaluation that counts for an ended job, "" for
+// none.
+func (r Record) Stands() string {
+	if r.Phase == Failed && r.Former != "" {
+		return r.Former
+	}
+	return r.Evaluation
 }
 
 // FinalAttempt says whether a failure of the running attempt is the last.

@@ -50,6 +50,9 @@ func events() []event {
 		}
 	}
 	f := job.Failure{Class: job.Transient, Error: "502", At: at}
+	exhaust := func(replay int, sequence uint64) func(job.Record) (job.Record, error) {
+		return func(r job.Record) (job.Record, error) { return r.Exhausted(replay, sequence, f) }
+	}
 	held := func(name string, do func(job.Record, string) (job.Record, error)) []event {
 		return []event{
 			{name, func(r job.Record) (job.Record, error) { return do(r, "own") }},
@@ -64,7 +67,11 @@ func events() []event {
 		{"claim by an earlier message", claim(9, 8, 1)},
 		{"claim of an earlier replay", claim(11, 1, 0)},
 		{"claim of a later replay", claim(11, 1, 2)},
-		{"exhaust", func(r job.Record) (job.Record, error) { return r.Exhausted(f) }},
+		{"exhaust", exhaust(1, 10)},
+		{"exhaust by a later message", exhaust(1, 11)},
+		{"exhaust by an earlier message", exhaust(1, 9)},
+		{"exhaust of an earlier replay", exhaust(0, 11)},
+		{"exhaust of a later replay", exhaust(2, 11)},
 		{"replan the next", func(r job.Record) (job.Record, error) { return r.Replanned(2, "t2") }},
 		{"replan the same", func(r job.Record) (job.Record, error) { return r.Replanned(1, "t2") }},
 	}
@@ -103,26 +110,30 @@ func TestTransitions(t *testing.T) {
 	t.Parallel()
 	phases := []job.Phase{job.Planned, job.Running, job.Done, job.Failed}
 	table := map[string][4]string{
-		"claim by a later delivery":    {"running d4 f2 r40 e0", "running d4 f2 r40 e0", "settled", "settled"},
-		"claim by the same delivery":   {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
-		"claim by an earlier delivery": {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
-		"claim by a later message":     {"running d4 f2 r40 e0", "running d4 f2 r40 e0", "settled", "settled"},
-		"claim by an earlier message":  {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
-		"claim of an earlier replay":   {"settled", "settled", "settled", "settled"},
-		"claim of a later replay":      {"fenced", "fenced", "settled", "settled"},
-		"exhaust":                      {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0", "settled", "settled"},
-		"replan the next":              {"not ended", "not ended", "planned d3 f0 r40 e0", "planned d3 f0 r40 e0"},
-		"replan the same":              {"not ended", "not ended", "settled", "settled"},
-		"expect":                       {"fenced", "running d3 f2 r40 e12", "settled", "settled"},
-		"expect by another":            {"fenced", "fenced", "settled", "settled"},
-		"hand back":                    {"fenced", "planned d3 f2 r45 e0", "settled", "settled"},
-		"hand back by another":         {"fenced", "fenced", "settled", "settled"},
-		"fail":                         {"fenced", "planned d3 f3 r45 e0", "settled", "settled"},
-		"fail by another":              {"fenced", "fenced", "settled", "settled"},
-		"commit":                       {"fenced", "done d3 f2 r45 e0", "settled", "settled"},
-		"commit by another":            {"fenced", "fenced", "settled", "settled"},
-		"bury":                         {"fenced", "failed d3 f3 r45 e0", "settled", "settled"},
-		"bury by another":              {"fenced", "fenced", "settled", "settled"},
+		"claim by a later delivery":     {"running d4 f2 r40 e0", "running d4 f2 r40 e0", "settled", "settled"},
+		"claim by the same delivery":    {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
+		"claim by an earlier delivery":  {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
+		"claim by a later message":      {"running d4 f2 r40 e0", "running d4 f2 r40 e0", "settled", "settled"},
+		"claim by an earlier message":   {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
+		"claim of an earlier replay":    {"settled", "settled", "settled", "settled"},
+		"claim of a later replay":       {"fenced", "fenced", "settled", "settled"},
+		"exhaust":                       {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0", "settled", "settled"},
+		"exhaust by a later message":    {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0", "settled", "settled"},
+		"exhaust by an earlier message": {"fenced", "fenced", "settled", "settled"},
+		"exhaust of an earlier replay":  {"settled", "settled", "settled", "settled"},
+		"exhaust of a later replay":     {"fenced", "fenced", "settled", "settled"},
+		"replan the next":               {"not ended", "not ended", "planned d3 f0 r40 e0", "planned d3 f0 r40 e0"},
+		"replan the same":               {"not ended", "not ended", "settled", "settled"},
+		"expect":                        {"fenced", "running d3 f2 r40 e12", "settled", "settled"},
+		"expect by another":             {"fenced", "fenced", "settled", "settled"},
+		"hand back":                     {"fenced", "planned d3 f2 r45 e0", "settled", "settled"},
+		"hand back by another":          {"fenced", "fenced", "settled", "settled"},
+		"fail":                          {"fenced", "planned d3 f3 r45 e0", "settled", "settled"},
+		"fail by another":               {"fenced", "fenced", "settled", "settled"},
+		"commit":                        {"fenced", "done d3 f2 r45 e0", "settled", "settled"},
+		"commit by another":             {"fenced", "fenced", "settled", "settled"},
+		"bury":                          {"fenced", "failed d3 f3 r45 e0", "settled", "settled"},
+		"bury by another":               {"fenced", "fenced", "settled", "settled"},
 	}
 	all := events()
 	if len(all) != len(table) {
@@ -185,9 +196,41 @@ func TestReplanForgetsTheEnd(t *testing.T) {
 		got, err := recordIn(phase).Replanned(2, "t2")
 		want := job.Plan("r1", 7, "t2")
 		want.Replay, want.Deliveries, want.Requests = 2, 3, 40
+		if phase == job.Done { // degraded: it stands until the replay has bettered it
+			want.Former = "r1.7.own"
+		}
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v %s", phase, err, diff)
 		}
+	}
+}
+
+// TestDegradedStands: a replay of a degraded job that fails leaves what there
+// was; one that succeeds replaces it, and so does a second replay.
+func TestDegradedStands(t *testing.T) {
+	t.Parallel()
+	replayed, err := recordIn(job.Done).Replanned(2, "t2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := own()
+	c.Replay, c.Sequence = 2, 20
+	running, err := replayed.Claimed(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := job.Failure{Class: job.Transient, Error: "502", At: at}
+	failed, err := running.Buried("own", 1, "r1.7.issues", f)
+	if err != nil || failed.Stands() != "r1.7.own" {
+		t.Errorf("after a failed replay %q counts (%v), want the degraded evaluation", failed.Stands(), err)
+	}
+	done, err := running.Committed("own", 1, "r1.7.better", false)
+	if err != nil || done.Stands() != "r1.7.better" {
+		t.Errorf("after a replay %q counts (%v), want its own evaluation", done.Stands(), err)
+	}
+	again, err := failed.Replanned(3, "t3")
+	if err != nil || again.Former != "r1.7.own" {
+		t.Errorf("a second replay betters %q (%v), want the degraded evaluation", again.Former, err)
 	}
 }
 

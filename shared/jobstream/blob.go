@@ -14,8 +14,10 @@ import (
 )
 
 // maxValue caps what a stored value may unpack to, against a damaged or
-// hostile one: far above the largest round's manifest (10,000 miners: 3 MB).
-const maxValue = 64 << 20
+// hostile one. The largest is an outcome: some 2 kB for each pull request, so
+// 400 MB for 10,000 miners of 20. What is larger is refused when it is stored,
+// not when it is needed.
+const maxValue = 1 << 30
 
 // headroom is what a message carries besides the value: subject and headers.
 const headroom = 8 << 10
@@ -46,6 +48,9 @@ var (
 // pack returns what is to be stored under key, after storing the parts if it
 // takes more than one message. Parts without their key do no harm.
 func (b *Bus) pack(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) ([]byte, error) {
+	if len(data) > maxValue {
+		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: fmt.Errorf("%d bytes, want at most %d", len(data), maxValue)}
+	}
 	packed := compressor.EncodeAll(data, nil)
 	limit := int(b.nc.MaxPayload()) - headroom
 	if len(packed) <= limit {

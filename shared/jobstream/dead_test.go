@@ -15,13 +15,15 @@ import (
 func TestDeadLettersOfARound(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	letter := func(round string, uid, attempts int) job.DeadLetter {
+	letter := func(round string, uid, replay, attempts int) job.DeadLetter {
 		return job.DeadLetter{
-			Version: job.Version, Round: round, UID: uid, Class: job.Permanent, Error: "404", Attempts: attempts, Worker: "w", At: asOf,
+			Version: job.Version, Round: round, UID: uid, Replay: replay, Class: job.Permanent, Error: "404", Attempts: attempts,
+			Worker: "w", At: asOf,
 		}
 	}
-	want := []job.DeadLetter{letter("r1", 3, 1), letter("r1", 1, 4), letter("r1", 3, 2)}
-	for _, d := range append(want, letter("r2", 1, 1), want[1]) { // the last one is told twice
+	want := []job.DeadLetter{letter("r1", 3, 0, 1), letter("r1", 1, 0, 4), letter("r1", 3, 1, 2)}
+	// The last one tells the second end again: whoever told it first died.
+	for _, d := range append(want, letter("r2", 1, 0, 1), letter("r1", 1, 0, 5)) {
 		if err := b.bus.PublishDead(b.ctx, d); err != nil {
 			t.Fatal(err)
 		}
@@ -88,8 +90,8 @@ func TestExhausted(t *testing.T) {
 		deliveries uint64
 	}
 	var calls []call
-	err := b.bus.ConsumeExhausted(ctx, func(_ context.Context, round string, uid int, deliveries uint64) error {
-		calls = append(calls, call{round, uid, deliveries})
+	err := b.bus.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error {
+		calls = append(calls, call{e.Round, e.UID, e.Deliveries})
 		if len(calls) == 1 {
 			if got := b.messages(); got != 1 {
 				t.Errorf("the message was removed before it was dealt with")
@@ -118,8 +120,8 @@ func TestExhaustedIsRemoved(t *testing.T) {
 	consumed := make(chan error, 1)
 	handled := make(chan int, 10)
 	go func() {
-		consumed <- b.bus.ConsumeExhausted(ctx, func(_ context.Context, _ string, uid int, _ uint64) error {
-			handled <- uid
+		consumed <- b.bus.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error {
+			handled <- e.UID
 			return nil
 		})
 	}()
@@ -172,7 +174,7 @@ func TestExhaustedWithoutName(t *testing.T) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	consumed := make(chan error, 1)
 	go func() {
-		consumed <- b.bus.ConsumeExhausted(ctx, func(context.Context, string, int, uint64) error {
+		consumed <- b.bus.ConsumeExhausted(ctx, func(context.Context, jobstream.Exhausted) error {
 			t.Error("called for a job without a name")
 			return nil
 		})

@@ -35,7 +35,7 @@ func streams() []jetstream.StreamConfig {
 		Description: "jobs that failed for good",
 		Subjects:    []string{job.SubjectDead},
 		Retention:   jetstream.LimitsPolicy,
-		MaxAge:      30 * day,
+		MaxAge:      job.DeadKept,
 		Duplicates:  time.Hour,
 	}, {
 		Name:        job.StreamAdvisory,

@@ -21,12 +21,22 @@ type advisory struct {
 	Deliveries uint64 `json:"deliveries"`
 }
 
+// Exhausted is a message whose deliveries are used up.
+type Exhausted struct {
+	Round string
+	UID   int
+	// Replay is the job's; -1 if the message cannot be read.
+	Replay     int
+	Sequence   uint64
+	Deliveries uint64
+}
+
 // ConsumeExhausted calls handle for each job whose deliveries are used up,
 // one after the other, until ctx ends; then it returns nil. After handle has
 // returned nil the message is removed: no raised limit would have revived
 // it. After an error the advisory comes again, 5 s later.
 func (b *Bus) ConsumeExhausted(ctx context.Context,
-	handle func(ctx context.Context, round string, uid int, deliveries uint64) error,
+	handle func(ctx context.Context, e Exhausted) error,
 ) error {
 	var consumer jetstream.Consumer
 	err := b.try(ctx, "declaring the consumer of "+job.StreamAdvisory, func(ctx context.Context) (err error) {
@@ -46,7 +56,7 @@ func (b *Bus) ConsumeExhausted(ctx context.Context,
 
 // exhaustedOnce waits for one advisory and deals with it.
 func (b *Bus) exhaustedOnce(ctx context.Context, consumer jetstream.Consumer,
-	handle func(ctx context.Context, round string, uid int, deliveries uint64) error,
+	handle func(ctx context.Context, e Exhausted) error,
 ) error {
 	got, err := b.collect(consumer.Fetch(1, jetstream.FetchMaxWait(time.Second)))
 	if err != nil {
@@ -68,7 +78,7 @@ func (b *Bus) exhaustedOnce(ctx context.Context, consumer jetstream.Consumer,
 
 // exhausted handles one advisory: find the message, bury its job, remove it.
 func (b *Bus) exhausted(ctx context.Context, d *Delivery,
-	handle func(ctx context.Context, round string, uid int, deliveries uint64) error,
+	handle func(ctx context.Context, e Exhausted) error,
 ) error {
 	var said advisory
 	if err := json.Unmarshal(d.Payload(), &said); err != nil || said.Sequence == 0 {
@@ -89,11 +99,19 @@ func (b *Bus) exhausted(ctx context.Context, d *Delivery,
 			Error: fmt.Sprintf("deliveries used up (%d): %v", said.Deliveries, err),
 		})
 	} else {
-		err = handle(ctx, round, uid, said.Deliveries)
+		e := Exhausted{Round: round, UID: uid, Replay: -1, Sequence: said.Sequence, Deliveries: said.Deliveries}
+		if j, err := job.Decode(msg.Data); err == nil {
+			e.Replay = j.Replay
+		}
+		err = handle(ctx, e)
 	}
 	if err != nil {
 		return err
 	}
+	// The job's end may be what the caller waited for: what is left is done all
+	// the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.cfg.Timeout)
+	defer cancel()
 	if err := b.remove(ctx, said.Sequence); err != nil {
 		return err
 	}

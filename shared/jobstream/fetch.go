@@ -37,12 +37,15 @@ func (b *Bus) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery
 }
 
 // orGone tells a consumer that is deleted from one that is away: to a pull,
-// neither answers.
+// neither answers, unless it was waiting when the consumer went.
 func (b *Bus) orGone(ctx context.Context, err error) error {
-	if !errors.Is(err, nats.ErrNoResponders) {
+	if !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, jetstream.ErrConsumerDeleted) {
 		return err
 	}
-	_, look := b.js.Consumer(ctx, job.StreamJobs, job.Consumer)
+	look := b.once(ctx, func(ctx context.Context) error { // the question may be lost with a leader
+		_, err := b.js.Consumer(ctx, job.StreamJobs, job.Consumer)
+		return err //nolint:wrapcheck // looked at below
+	})
 	if errors.Is(look, jetstream.ErrConsumerNotFound) || errors.Is(look, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("consumer %s of stream %s was deleted, starting again declares it anew: %w", job.Consumer, job.StreamJobs, look)
 	}

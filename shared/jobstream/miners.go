@@ -5,79 +5,164 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
 )
 
+// atOnce bounds the operations that one list of things has under way: enough
+// to hide the way to the server, too few to starve anybody else's.
+const atOnce = 32
+
+// Origin says which conclusion a stored evaluation is from.
+type Origin struct {
+	Round     string    `json:"round,omitempty"`
+	PlannedAt time.Time `json:"planned_at,omitzero"`
+	Revision  int       `json:"revision,omitempty"`
+}
+
+// after says whether o is of a later round than former, or a later revision of
+// the same one.
+func (o Origin) after(former Origin) bool {
+	if !o.PlannedAt.Equal(former.PlannedAt) {
+		return o.PlannedAt.After(former.PlannedAt)
+	}
+	return o.Round == former.Round && o.Revision > former.Revision || o.Round > former.Round
+}
+
 // stored is a stored evaluation with the version that wrote it.
 type stored struct {
-	Version    int                      `json:"version"`
-	Evaluation scoring.StoredEvaluation `json:"evaluation"`
+	Origin
+
+	Version int `json:"version"`
+	// Evaluation is nil when the last conclusion dropped it: that it did must
+	// be known to an earlier round that is concluded anew.
+	Evaluation *scoring.StoredEvaluation `json:"evaluation,omitempty"`
 }
 
 func (b *Bus) miners() jetstream.KeyValue { return b.buckets[job.BucketMiners] }
 
 // StoredEvaluations reads the last good evaluation of every miner, by uid. One
 // that cannot be read, because it is damaged or of another version, is treated
-// as absent and logged.
+// as absent; what is so is counted and logged, once for all.
 func (b *Bus) StoredEvaluations(ctx context.Context) (map[int]scoring.StoredEvaluation, error) {
-	keys, err := b.keys(ctx, b.miners(), "*")
+	packed := map[string][]byte{}
+	err := b.list(ctx, b.miners(), "*", func() { clear(packed) }, func(entry jetstream.KeyValueEntry) error {
+		packed[entry.Key()] = entry.Value()
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	all := make(map[int]scoring.StoredEvaluation, len(keys))
-	for _, key := range keys {
-		var s stored
-		_, err := b.load(ctx, b.miners(), key, &s)
-		uid, keyErr := strconv.Atoi(key)
-		if err == nil {
-			err = errors.Join(readable(s.Version), keyErr)
-		}
+	all := make(map[int]scoring.StoredEvaluation, len(packed))
+	var unreadable []string
+	var wrong []error
+	for key, value := range packed {
+		s, err := b.unpackStored(ctx, key, value)
 		var damaged *ValueError
 		switch {
-		case err == nil:
-			all[uid] = s.Evaluation
-		case errors.Is(err, ErrNotFound): // dropped meanwhile
-		case errors.As(err, &damaged) || keyErr != nil || s.Version != 0:
-			b.cfg.Log.WarnContext(ctx, "a stored evaluation cannot be read and counts as absent", "uid", key, "error", err)
-		default:
+		case errors.As(err, &damaged):
+			unreadable, wrong = append(unreadable, key), append(wrong, err)
+		case err != nil:
 			return nil, err
+		case s.Evaluation != nil:
+			all[s.Evaluation.UID] = *s.Evaluation
 		}
+		delete(packed, key) // the two forms of all of them are never held at once
+	}
+	if len(unreadable) > 0 {
+		const most = 5 // an error each is enough to see what is wrong
+		slices.Sort(unreadable)
+		b.cfg.Log.WarnContext(ctx, "stored evaluations cannot be read and count as absent",
+			"count", len(unreadable), "uids", unreadable, "error", errors.Join(wrong[:min(most, len(wrong))]...))
 	}
 	return all, nil
 }
 
-// ChangeStored does to the stored evaluations what a round concluded. Doing it
-// twice is doing it once.
-func (b *Bus) ChangeStored(ctx context.Context, changes []scoring.StoredChange) error {
-	for _, change := range changes {
-		if err := b.changeStored(ctx, change); err != nil {
-			return fmt.Errorf("stored evaluation of miner %d: %w", change.UID, err)
-		}
+// unpackStored reads one; whatever is wrong with the value itself is a
+// *ValueError.
+func (b *Bus) unpackStored(ctx context.Context, key string, value []byte) (stored, error) {
+	data, err := b.unpack(ctx, b.miners(), key, value)
+	if err != nil {
+		return stored{}, err
 	}
-	return nil
+	var s stored
+	uid, err := strconv.Atoi(key)
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err == nil {
+		err = readable(s.Version)
+	}
+	if err == nil && s.Evaluation != nil && s.Evaluation.UID != uid {
+		err = fmt.Errorf("it is of miner %d", s.Evaluation.UID)
+	}
+	if err != nil {
+		return stored{}, &ValueError{Bucket: job.BucketMiners, Key: key, Err: err}
+	}
+	return s, nil
 }
 
-func (b *Bus) changeStored(ctx context.Context, change scoring.StoredChange) error {
-	key := strconv.Itoa(change.UID)
-	if change.Evaluation == nil {
-		return b.try(ctx, "deleting "+job.BucketMiners+" "+key, func(ctx context.Context) error {
-			return b.miners().Delete(ctx, key)
+// ChangeStored does to the stored evaluations what a round concluded, each
+// unless a later round or revision has already changed it: a round that is
+// concluded anew does not put back what was. Doing it twice is doing it once.
+func (b *Bus) ChangeStored(ctx context.Context, from Origin, changes []scoring.StoredChange) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for _, change := range changes {
+		group.Go(func() error {
+			if err := b.changeStored(ctx, from, change); err != nil {
+				return fmt.Errorf("stored evaluation of miner %d: %w", change.UID, err)
+			}
+			return nil
 		})
 	}
-	data, err := json.Marshal(stored{job.Version, *change.Evaluation})
+	return group.Wait()
+}
+
+func (b *Bus) changeStored(ctx context.Context, from Origin, change scoring.StoredChange) error {
+	key := strconv.Itoa(change.UID)
+	data, err := json.Marshal(stored{from, job.Version, change.Evaluation})
 	if err != nil {
 		return fmt.Errorf("encoding: %w", err)
 	}
-	packed, err := b.pack(ctx, b.miners(), key, data)
-	if err != nil {
-		return err
+	for {
+		former, revision, err := b.origin(ctx, key)
+		if err != nil || former.after(from) {
+			return err
+		}
+		packed, err := b.pack(ctx, b.miners(), key, data)
+		if err != nil {
+			return err
+		}
+		if _, err = b.write(ctx, b.miners(), key, packed, revision); !errors.Is(err, ErrConflict) {
+			return err
+		}
 	}
-	return b.put(ctx, b.miners(), key, packed)
+}
+
+// origin says where a stored evaluation is from, and its revision. One that
+// cannot be read is from nowhere.
+func (b *Bus) origin(ctx context.Context, key string) (Origin, uint64, error) {
+	entry, err := b.get(ctx, b.miners(), key)
+	if errors.Is(err, ErrNotFound) {
+		return Origin{}, 0, nil
+	}
+	if err != nil {
+		return Origin{}, 0, err
+	}
+	s, err := b.unpackStored(ctx, key, entry.Value())
+	var damaged *ValueError
+	if err != nil && !errors.As(err, &damaged) {
+		return Origin{}, 0, err
+	}
+	return s.Origin, entry.Revision(), nil
 }
 
 // PutSnapshot keeps the stored evaluations that a round begins with: whoever

@@ -265,3 +265,28 @@ func TestRedact(t *testing.T) {
 		}
 	}
 }
+
+// TestALostQuestionIsAskedAgain: a list whose first request was lost with its
+// connection must not wait for an answer that never comes.
+func TestALostQuestionIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.plan(1)
+	bus, w := b.throughWire(jobstream.Config{Timeout: 300 * time.Millisecond, RetryWait: 50 * time.Millisecond})
+	w.Hold(wire.Up)
+	type result struct {
+		records []job.Record
+		err     error
+	}
+	listed := make(chan result, 1)
+	go func() {
+		records, err := bus.Records(b.ctx, "r1")
+		listed <- result{records, err}
+	}()
+	b.log.await(b.ctx, t, "NATS does not answer")
+	w.Cut()
+	w.Release()
+	if got := <-listed; got.err != nil || len(got.records) != 1 {
+		t.Errorf("listed %v, %v; want the record", got.records, got.err)
+	}
+}

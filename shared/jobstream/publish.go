@@ -16,17 +16,46 @@ import (
 
 // PublishJob queues a job and returns when the server has stored it. A job
 // that is queued already is not queued again, and is no error.
-func (b *Bus) PublishJob(ctx context.Context, j job.Job) (err error) {
+func (b *Bus) PublishJob(ctx context.Context, j job.Job) error { return b.SendJob(ctx, j)() }
+
+// SendJob is PublishJob in two halves: the job is on its way when SendJob
+// returns, and stored when stored has returned nil. What is sent one after the
+// other is queued in that order, unless a send has to be repeated.
+func (b *Bus) SendJob(ctx context.Context, j job.Job) (stored func() error) {
 	data, err := j.Encode()
 	if err != nil {
-		return fmt.Errorf("publishing: %w", err)
+		return func() error { return fmt.Errorf("publishing: %w", err) }
 	}
 	ctx, span := startPublish(ctx, j, len(data))
-	defer func() {
+	msg := nats.NewMsg(job.Subject(j.Round, j.UID))
+	msg.Data = data
+	telemetry.Inject(ctx, msg.Header)
+	ack, err := b.js.PublishMsgAsync(msg, jetstream.WithMsgID(j.MessageID()))
+	return func() error {
+		if err == nil {
+			err = b.confirmed(ctx, ack)
+		}
+		if err != nil { // again, for as long as it takes: the id makes it one
+			_, err = b.publish(ctx, msg, j.MessageID())
+		}
 		telemetry.JobPublished(ctx, err)
 		telemetry.End(span, err)
-	}()
-	return b.publish(ctx, job.Subject(j.Round, j.UID), j.MessageID(), data)
+		return err
+	}
+}
+
+// confirmed waits for the server's word on a message that was sent.
+func (b *Bus) confirmed(ctx context.Context, ack jetstream.PubAckFuture) error {
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
+	defer cancel()
+	select {
+	case <-ack.Ok():
+		return nil
+	case err := <-ack.Err():
+		return err
+	case <-ctx.Done():
+		return ctx.Err() //nolint:wrapcheck // the caller tries again
+	}
 }
 
 // PublishDead stores a dead letter and returns when the server has it. The
@@ -40,26 +69,35 @@ func (b *Bus) PublishDead(ctx context.Context, d job.DeadLetter) error {
 	if err != nil {
 		return fmt.Errorf("encoding the dead letter of %s/%d: %w", d.Round, d.UID, err)
 	}
-	return b.publish(ctx, job.DeadSubject(d.Round, d.UID), deadID(d), data)
+	msg := nats.NewMsg(job.DeadSubject(d.Round, d.UID))
+	msg.Data = data
+	telemetry.Inject(ctx, msg.Header)
+	_, err = b.publish(ctx, msg, deadID(d))
+	return err
 }
 
-// deadID is the same for the same end of the same attempt; instants and
-// wording may differ when a worker tells it again.
+// deadID is the same for the same end of the same replay: a job ends once. The
+// number of attempts is not in it, because a worker that dies right after its
+// letter is followed by another, one attempt later, whose letter says the same.
 func deadID(d job.DeadLetter) string {
 	sum := fnv.New64a()
 	_, _ = sum.Write(d.Payload) // it never fails
-	return fmt.Sprintf("dead/%s/%d/%d/%d/%s/%x", d.Round, d.UID, d.Replay, d.Attempts, d.Class, sum.Sum64())
+	return fmt.Sprintf("dead/%s/%d/%d/%s/%x", d.Round, d.UID, d.Replay, d.Class, sum.Sum64())
 }
 
-// publish may be tried again with the same id: the stream keeps one.
-func (b *Bus) publish(ctx context.Context, subject, id string, data []byte) error {
-	msg := nats.NewMsg(subject)
-	msg.Data = data
-	telemetry.Inject(ctx, msg.Header)
-	return b.try(ctx, "publishing "+id, func(ctx context.Context) error {
-		_, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id))
+// publish may be tried again with the same id: the stream keeps one. Known says
+// that the stream has seen the id before, also of a message that is gone.
+func (b *Bus) publish(ctx context.Context, msg *nats.Msg, id string) (known bool, err error) {
+	first := true
+	err = b.try(ctx, "publishing "+id, func(ctx context.Context) error {
+		stored, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id))
+		if err == nil {
+			known = stored.Duplicate && first // not a try of our own whose answer was lost
+		}
+		first = false
 		return err //nolint:wrapcheck // try names the operation
 	})
+	return known, err
 }
 
 // DeadLetters lists a round's dead letters, oldest first.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"mirrorfleet/shared/job"
@@ -77,18 +76,7 @@ func (b *Bus) Outcome(ctx context.Context, round string, revision int) ([]byte, 
 
 // Outcomes lists the revisions of a round's outcome, in rising order.
 func (b *Bus) Outcomes(ctx context.Context, round string) ([]int, error) {
-	keys, err := b.keys(ctx, b.rounds(), round+".outcome.*")
-	if err != nil {
-		return nil, err
-	}
-	var revisions []int
-	for _, key := range keys {
-		if n, err := strconv.Atoi(strings.TrimPrefix(key, round+".outcome.")); err == nil {
-			revisions = append(revisions, n)
-		}
-	}
-	slices.Sort(revisions)
-	return revisions, nil
+	return b.numbered(ctx, round+".outcome.")
 }
 
 // createRoundValue stores what is written once. Its parts, if any, come before

@@ -131,20 +131,27 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, r
 	each func(jetstream.KeyValueEntry) error, options ...jetstream.WatchOpt,
 ) error {
 	options = append(options, jetstream.IgnoreDeletes())
-	return b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(ctx context.Context) error {
+	// A long list takes as long as it takes: what is bounded is the silence, that
+	// before the first answer too.
+	return b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(context.Context) error {
 		reset()
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		silence := time.AfterFunc(b.cfg.Timeout, func() { cancel(nats.ErrTimeout) })
+		defer silence.Stop()
 		watcher, err := kv.Watch(ctx, pattern, options...)
 		if err != nil {
-			return err //nolint:wrapcheck // try names the operation
+			return orCause(ctx, err)
 		}
 		defer stopWatcher(watcher)
 		for {
 			select {
 			case <-ctx.Done():
-				return ctx.Err()
+				return context.Cause(ctx)
 			case entry, open := <-watcher.Updates():
+				silence.Reset(b.cfg.Timeout)
 				if !open {
-					return nats.ErrTimeout // broken off: what came is not all
+					return orCause(ctx, nats.ErrTimeout) // broken off: what came is not all
 				}
 				if entry == nil { // all that were there have come
 					return nil
@@ -155,6 +162,14 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, r
 			}
 		}
 	})
+}
+
+// orCause is why ctx has ended if it has, which says more than err does.
+func orCause(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause //nolint:wrapcheck // try names the operation
+	}
+	return err
 }
 
 // stopWatcher ends a watcher and takes what it still has: the library's

@@ -7,7 +7,8 @@
 // process that is killed loses nothing that was confirmed (only a failing
 // machine may lose the last SyncInterval). Redis keeps nothing: it holds the
 // limiter's state, which starts anew by itself. One process at a time has the
-// directory; the next gets an *InUseError that names the holder. Close waits
+// directory; the next gets an *InUseError that names the holder, and Find tells
+// anybody where its servers listen. Close waits
 // for both servers and then gives the directory free.
 //
 // How it fails: a directory that is in use or cannot be written, and an

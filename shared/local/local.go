@@ -78,6 +78,7 @@ type Servers struct {
 	lock  *dirLock
 	nats  *server.Server
 	redis *redisServer
+	told  string // the file that tells the addresses
 	once  sync.Once
 	err   error
 }
@@ -107,7 +108,7 @@ func Start(ctx context.Context, cfg Config) (_ *Servers, err error) {
 	if s.nats, err = startNATS(ctx, cfg, filepath.Join(cfg.Dir, "nats")); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return s, s.tell(cfg.Dir)
 }
 
 // NATSURL is where NATS listens: nats://127.0.0.1:port.
@@ -120,6 +121,7 @@ func (s *Servers) RedisURL() string { return "redis://" + s.redis.server.Addr() 
 // may be called more than once.
 func (s *Servers) Close() error {
 	s.once.Do(func() {
+		told := s.untell()
 		if s.nats != nil {
 			s.nats.Shutdown()
 			s.nats.WaitForShutdown()
@@ -130,6 +132,7 @@ func (s *Servers) Close() error {
 		if s.lock != nil {
 			s.err = s.lock.release()
 		}
+		s.err = errors.Join(told, s.err)
 	})
 	return s.err
 }

@@ -3,9 +3,11 @@ package local_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -225,4 +227,40 @@ func TestEndedContext(t *testing.T) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 	start(t, local.Config{Dir: dir})
+}
+
+// TestFind: whoever looks at a running round finds its servers, without getting in
+// the way of the next one; a round that ended, or was killed, is not running.
+func TestFind(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := local.Find(dir); !errors.Is(err, local.ErrNotRunning) {
+		t.Errorf("before a start: %v, want ErrNotRunning", err)
+	}
+	s := start(t, local.Config{Dir: dir})
+	got, err := local.Find(dir)
+	if want := (local.Addresses{PID: os.Getpid(), NATS: s.NATSURL(), Redis: s.RedisURL()}); err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := local.Find(dir); !errors.Is(err, local.ErrNotRunning) {
+		t.Errorf("after the end: %v, want ErrNotRunning", err)
+	}
+	ended := exec.CommandContext(t.Context(), "true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for content, want := range map[string]string{
+		fmt.Sprintf(`{"pid":%d}`, ended.Process.Pid): local.ErrNotRunning.Error(),
+		"nonsense": "remove it",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "servers.json"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := local.Find(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("with %s: %v, want an error with %q", content, err, want)
+		}
+	}
 }

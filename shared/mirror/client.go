@@ -93,9 +93,9 @@ type Stats struct {
 	Permits, Late int64
 	// Sent counts what went out, retries and redirects included.
 	Sent int64
-	// Resent counts the part of Sent that net/http sent a second time by itself,
-	// without a permit: on a kept-alive connection that the mirror was just
-	// closing. The limit's spare is for these.
+	// Resent counts the part of Sent that net/http sent again by itself, such as
+	// on a kept-alive connection that the mirror was just closing; each of them
+	// had a permit of its own.
 	Resent int64
 }
 

@@ -4,12 +4,12 @@
 //
 // Guarantees:
 //   - Not one request leaves without a permit: metering sits in the
-//     RoundTripper, so that retries and redirects take permits too. A request
-//     first gets its place in the connection pool, then its permit, and leaves
-//     at once; a permit that has become too old is thrown away for another, and
-//     the time-out starts with the one that is used. The exception is a GET
-//     that net/http sends again by itself when a kept-alive connection closes
-//     under it: it is counted, as Stats.Resent, and the limit's spare is for it.
+//     RoundTripper, at the step between having a connection and writing to it.
+//     So retries and redirects take permits, and what net/http sends again by
+//     itself (counted as Stats.Resent) as well; a connection, however long it
+//     takes to make, is there before the permit begins to age; the request
+//     leaves at once; and the time-out starts with the permit. One that has
+//     become too old is thrown away for another.
 //   - Never more connections than the pool's size. A place is given back by
 //     whatever ends a request.
 //   - A request is tried three times. Network errors, 5xx, 429 and bodies that

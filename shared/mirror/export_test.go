@@ -1,6 +1,8 @@
 package mirror
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"time"
 
@@ -37,3 +39,12 @@ func DecodeFiles(data []byte) (Files, error) { return decodeFiles(data) }
 func DecodeMaintainers(data []byte) (Answer[scoring.Maintainer], error) {
 	return decodeMaintainers(data)
 }
+
+// Trust makes a client that has not been used yet trust other roots than the
+// system's.
+func Trust(c *Client, roots *x509.CertPool) {
+	c.metered.transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+}
+
+// WithoutHTTP2 makes a client that has not been used yet speak HTTP/1.1 alone.
+func WithoutHTTP2(c *Client) { c.metered.transport.ForceAttemptHTTP2 = false }

@@ -161,6 +161,25 @@ func (it item) otherwise(field string, value int) int {
 	return value
 }
 
+// approvals is a count that is compared with 0 alone: what is there and is no
+// number is not 0, as in Python.
+func (it item) approvals(field string) int {
+	raw, ok := it[field]
+	switch {
+	case !ok || raw[0] == 'f':
+		return 0
+	case raw[0] == 'n' || raw[0] == '"' || raw[0] == '[' || raw[0] == '{':
+		return -1
+	case raw[0] == 't':
+		return 1
+	}
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if n := clamped(f); n != 0 || f == 0 && err == nil {
+		return n
+	}
+	return 1 // a fraction
+}
+
 // solver is the number of the pull request that solved an issue; nil for none.
 // What is no number names a pull request that is none: 0 when Python takes it
 // for false, else -1.

@@ -178,8 +178,13 @@ func TestWhatOddValuesBecome(t *testing.T) {
 		`"scoring_data_stored":[ ]`:                      `{}`,
 		`"edited_after_merge":0e5`:                       `{}`,
 		`"edited_after_merge":{"a":1}`:                   `{"edited_after_merge":true}`,
-		`"review_summary":{"maintainer_changes_requested_count":"2","approved_count":null}`: `{"maintainer_changes_requested_count":2}`,
-		`"labels":[{"name":null}]`: `{"labels":[{"name":""}]}`,
+		`"review_summary":{"maintainer_changes_requested_count":"2","approved_count":null}`: `{"maintainer_changes_requested_count":2,"approved_count":-1}`,
+		`"review_summary":{"approved_count":"0"}`:                                           `{"approved_count":-1}`, // no number: not 0
+		`"review_summary":{"approved_count":0.0}`:                                           `{}`,
+		`"review_summary":{"approved_count":0.5}`:                                           `{"approved_count":1}`,
+		`"review_summary":{"approved_count":false}`:                                         `{}`,
+		`"author_login":null`:                                                               `{}`, // nobody compares it
+		`"labels":[{"name":null}]`:                                                          `{"labels":[{"name":""}]}`,
 		`"linked_issues":[{"number":null,"state":5,"solved_by_pr":"x"},{"number":"2","state":"OPEN","solved_by_pr":""}]`: `{"linked_issues":[{"number":0,"state":"","solved_by_pr":-1},{"number":2,"state":"OPEN","solved_by_pr":0}]}`,
 		`"t\u0069tle":"escaped key"`: `{"title":"escaped key"}`,
 		`"Title":"another key"`:      `{}`,
@@ -199,6 +204,29 @@ func TestWhatOddValuesBecome(t *testing.T) {
 			plain.AuthorID = "7"
 		}
 		check(t, more, nil, pr, plain)
+	}
+}
+
+// A merge is compared by its logins: one whose logins are none is malformed. Of
+// an open pull request nobody compares them.
+func TestLoginsThatCannotBeCompared(t *testing.T) {
+	t.Parallel()
+	for more, bad := range map[string]bool{
+		`"merged_by_login":"a","author_login":"a"`:  false,
+		`"merged_by_login":"a"`:                     false, // an absent login is empty
+		`"merged_by_login":"a","author_login":null`: true,
+		`"merged_by_login":"a","author_login":5`:    true,
+		`"merged_by_login":5,"author_login":"a"`:    true,
+		`"merged_by_login":["a"]`:                   true,
+		`"merged_by_login":null,"author_login":5`:   false,
+		`"merged_by_login":"","author_login":null`:  false,
+	} {
+		for _, state := range []string{"MERGED", "OPEN"} {
+			_, malformed := onePull(t, `"state":"`+state+`",`+more)
+			if want := bad && state == "MERGED"; (malformed != "") != want {
+				t.Errorf("%s, %s: malformed %q, want %v", state, more, malformed, want)
+			}
+		}
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
-	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,9 +25,11 @@ type metered struct {
 	transport *http.Transport
 	// life is the client's own.
 	life context.Context //nolint:containedctx // not a caller's
-	// places holds a token for each connection in use: a request that has its
-	// permit must not wait for a connection, or the permit grows old.
+	// places holds a token for each connection in use, so that there are never
+	// more than the pool's size.
 	places chan struct{}
+
+	cooling cooling
 
 	permits, late, sent, resent atomic.Int64
 }
@@ -36,8 +38,8 @@ func newMetered(life context.Context, cfg Config) *metered {
 	return &metered{cfg: cfg, transport: transport(cfg), life: life, places: make(chan struct{}, cfg.PoolSize)}
 }
 
-// RoundTrip takes a place, then a permit, and sends. The place is given back
-// when there is no answer, or when the answer's body is closed.
+// RoundTrip takes a place and sends. The place is given back when there is no
+// answer, or when the answer's body is closed.
 func (m *metered) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 	ctx := r.Context()
 	select {
@@ -51,9 +53,6 @@ func (m *metered) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 			m.release()
 		}
 	}()
-	if err := m.permit(ctx); err != nil {
-		return nil, err
-	}
 	response, err := m.send(r)
 	answered = err == nil
 	return response, err
@@ -66,6 +65,29 @@ func (m *metered) release() {
 	if m.life.Err() != nil {
 		m.transport.CloseIdleConnections()
 	}
+}
+
+// send sends. Each time that net/http has a connection for the request, and is
+// about to write to it, the request takes a permit.
+func (m *metered) send(r *http.Request) (*http.Response, error) {
+	s := newSending(m, r)
+	response, err := m.transport.RoundTrip(r.WithContext(s.traced())) //nolint:contextcheck // it is of the request's own
+	if err != nil {
+		err = s.failure(err)
+		s.finish()
+		s.seen.done(0, err)
+		return nil, err
+	}
+	m.heed(r.Context(), response)
+	body := &placedBody{ReadCloser: response.Body, ctx: s.ctx}
+	body.release = sync.OnceFunc(func() {
+		s.finish()
+		m.release()
+		s.seen.request.Bytes = body.read
+		s.seen.done(response.StatusCode, nil)
+	})
+	response.Body = body
+	return response, nil
 }
 
 // permit takes permits until one is still good at the moment of sending.
@@ -86,68 +108,50 @@ func (m *metered) permit(ctx context.Context) error {
 	}
 }
 
-// send sends. The time-out starts here: the wait for the permit is not the
-// mirror's.
-func (m *metered) send(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), m.cfg.Timeout, errTimeout)
-	seen := measure(r)
-	response, err := m.transport.RoundTrip(r.WithContext(m.counted(ctx)))
-	if err != nil {
-		err = because(ctx, err)
-		cancel()
-		seen.done(0, err)
-		return nil, err
-	}
-	m.heed(r.Context(), response)
-	body := &placedBody{ReadCloser: response.Body, ctx: ctx}
-	body.release = sync.OnceFunc(func() {
-		cancel()
-		m.release()
-		seen.request.Bytes = body.read
-		seen.done(response.StatusCode, nil)
-	})
-	response.Body = body
-	return response, nil
-}
-
-// counted counts what is written to a connection: nothing when none can be
-// had, twice when net/http sends again by itself.
-func (m *metered) counted(ctx context.Context) context.Context {
-	own, _ := ctx.Value(counterKey{}).(*atomic.Int64)
-	var times atomic.Int64
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() {
-		m.sent.Add(1)
-		if own != nil {
-			own.Add(1)
-		}
-		if times.Add(1) > 1 {
-			m.resent.Add(1)
-		}
-	}})
-}
-
 // heed cools the egress down when an answer, a redirect's included, asks for
 // it. It is for the whole fleet: what one process was told holds for its IP,
-// and also when the job that it was told by is given up.
+// and also when the job that it was told by is given up. What was under way
+// already may be told the same; that is logged once.
 func (m *metered) heed(ctx context.Context, response *http.Response) {
-	wait, asked := retryAfter(response.Header, time.Now())
+	now := time.Now()
+	wait, asked := retryAfter(response.Header, now)
 	if !asked {
 		if response.StatusCode != http.StatusTooManyRequests {
 			return
 		}
 		wait = m.cfg.Throttled
 	}
-	m.cfg.Log.WarnContext(ctx, "the mirror asks for a pause: the egress cools down",
-		"status", response.StatusCode, "for", wait.String())
+	level := slog.LevelDebug
+	if m.cooling.extend(now, now.Add(wait)) {
+		level = slog.LevelWarn
+	}
+	m.cfg.Log.Log(ctx, level, "the mirror asks for a pause: the egress cools down",
+		"for", wait.String(), "status", response.StatusCode,
+		"retry_after", clip(response.Header.Get("Retry-After")), "cf_ray", clip(response.Header.Get("Cf-Ray")))
 	if err := m.cfg.Meter.CoolDown(context.WithoutCancel(ctx), wait); err != nil {
 		m.cfg.Log.ErrorContext(ctx, "the cool-down could not be written", "error", err)
 	}
 }
 
-// because names the time-out where the transport knows only a deadline.
-func because(ctx context.Context, err error) error {
-	if errors.Is(context.Cause(ctx), errTimeout) {
-		return fmt.Errorf("%w: %v", errTimeout, err) //nolint:errorlint // see errTimeout
+// clip keeps what the mirror sent short enough for a log.
+func clip(text string) string {
+	const most = 100
+	return text[:min(len(text), most)]
+}
+
+// cooling is until when this process has been told to cool down.
+type cooling struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+// extend tells whether no cool-down was running.
+func (c *cooling) extend(now, until time.Time) (began bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	began = !now.Before(c.until)
+	if until.After(c.until) {
+		c.until = until
 	}
-	return err
+	return began
 }

@@ -60,8 +60,25 @@ func decodePullRequest(it item) (scoring.PullRequest, error) {
 	check(r, it.count, "additions", "deletions", "commits_count")
 	review := take(r, it.inner, "review_summary")
 	pr.MaintainerChangesRequestedCount = review.otherwise("maintainer_changes_requested_count", 0)
-	pr.ApprovedCount = review.otherwise("approved_count", 0)
+	pr.ApprovedCount = review.approvals("approved_count")
+	if r.err == nil && pr.State == scoring.Merged {
+		r.err = it.logins()
+	}
 	return pr, r.err
+}
+
+// logins refuses a merge whose logins cannot be compared: who merged it is
+// told, but not as a text, or its author's login is there and is none.
+func (it item) logins() error {
+	switch {
+	case !it.truthy("merged_by_login"):
+		return nil
+	case !it.isText("merged_by_login"):
+		return it.wrong("merged_by_login", "a text")
+	case it.has("author_login") && !it.isText("author_login"):
+		return it.wrong("author_login", "a text")
+	}
+	return nil
 }
 
 func decodeIssue(it item) (scoring.Issue, error) {

@@ -102,8 +102,8 @@ func TestNobodyThere(t *testing.T) {
 	if !errors.Is(err, mirror.ErrUnavailable) || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("got %v, want ErrUnavailable: refused", err)
 	}
-	if stats := b.client.Stats(); stats.Permits != 3 || stats.Sent != 0 {
-		t.Errorf("got %+v, want 3 permits and nothing sent", stats)
+	if stats := b.client.Stats(); stats.Permits != 0 || stats.Sent != 0 {
+		t.Errorf("got %+v, want nothing sent, and no permit spent where no connection can be had", stats)
 	}
 }
 

@@ -45,7 +45,7 @@ type caseRound struct {
 // was done when the case was recorded, and a client that pages gets them in
 // the file's order, not newest first, because what the case expects was
 // computed from lists in that order. Requests that the round fails are failed
-// with 500 for good.
+// with 500 for good; see World.FailWith.
 func Case(file string, round int) (*World, error) {
 	data, err := readCompressed(file)
 	if err != nil {

@@ -170,6 +170,27 @@ func TestCaseRound(t *testing.T) {
 	}
 }
 
+// A case's failures may be final ones: who is answered so need not try again.
+func TestCaseFailsFinally(t *testing.T) {
+	t.Parallel()
+	w := caseWorld(t, "testdata/case.json.gz", 1)
+	if err := w.FailWith("418"); err == nil || !strings.Contains(err.Error(), "418") {
+		t.Errorf("FailWith(418): %v, want an error with it", err)
+	}
+	if err := w.FailWith("400"); err != nil {
+		t.Fatal(err)
+	}
+	b := setup(t, mirrorsim.Config{World: w})
+	for range 3 {
+		if r := b.do(http.MethodPost, "/api/v1/miners/73606743/issues", since(1)); r.status != http.StatusBadRequest || !json.Valid([]byte(r.body)) {
+			t.Errorf("a request that the case fails: %d %s, want 400 each time", r.status, r.body)
+		}
+	}
+	if r := b.do(http.MethodPost, "/api/v1/miners/73606743/pulls", since(1)); r.status != http.StatusOK {
+		t.Errorf("another one: %d, want 200", r.status)
+	}
+}
+
 func TestCaseRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

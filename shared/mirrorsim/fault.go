@@ -15,7 +15,7 @@ type Fault string
 
 // The faults that are no single status.
 const (
-	Fault5xx       Fault = "5xx"       // any status of faultStatuses but 429, drawn anew each time
+	Fault5xx       Fault = "5xx"       // any status of faultStatuses from 500 on, drawn anew each time
 	FaultReset     Fault = "reset"     // the connection is reset before an answer
 	FaultStall     Fault = "stall"     // no answer for Config.Stall or until the client gives up, then a reset
 	FaultCut       Fault = "cut"       // half of the right body, then the connection closes
@@ -24,10 +24,14 @@ const (
 )
 
 // faultStatuses are the statuses that the mirror's own faults (500, 503) and
-// Cloudflare's have. A 429 among them is one that no count explains.
+// Cloudflare's have, after two that are of another kind: a 400 is final, for a
+// client that obeys, and a 429 here is one that no count explains.
 //
 //nolint:gochecknoglobals // a table
-var faultStatuses = []int{429, 500, 502, 503, 520, 521, 522, 523, 524}
+var faultStatuses = []int{400, 429, 500, 502, 503, 520, 521, 522, 523, 524}
+
+// first5xx is where the statuses begin that Fault5xx stands for.
+const first5xx = 2
 
 // faultKinds are the faults that are no single status, in the order in which
 // a request's draw goes through them.
@@ -109,13 +113,15 @@ func (f Fault) resolve(rng *rand.Rand) Fault {
 	if f != Fault5xx {
 		return f
 	}
-	return Fault(strconv.Itoa(faultStatuses[1+rng.IntN(len(faultStatuses)-1)]))
+	return Fault(strconv.Itoa(faultStatuses[first5xx+rng.IntN(len(faultStatuses)-first5xx)]))
 }
 
 // statusAnswer is the answer of a fault that is a status: JSON where the
 // mirror itself speaks, a page where Cloudflare does.
 func statusAnswer(status int) answer {
 	switch status {
+	case http.StatusBadRequest:
+		return refusal(status, "Bad request")
 	case http.StatusInternalServerError:
 		return refusal(status, "Internal server error")
 	case http.StatusServiceUnavailable:

@@ -25,6 +25,7 @@ func TestFailFirst(t *testing.T) {
 		fault mirrorsim.Fault
 		check func(r reply) bool
 	}{
+		{"400", func(r reply) bool { return r.status == 400 && json.Valid([]byte(r.body)) }},
 		{"500", func(r reply) bool { return r.status == 500 && json.Valid([]byte(r.body)) }},
 		{"503", func(r reply) bool { return r.status == 503 && json.Valid([]byte(r.body)) }},
 		{"502", func(r reply) bool { return r.status == 502 && strings.Contains(r.body, "<html") }},

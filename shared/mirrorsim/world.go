@@ -80,6 +80,19 @@ func NewWorld(name string, asOf time.Time) *World {
 	return w
 }
 
+// FailWith gives every failure of the world another fault. A 400 is final: it
+// costs nobody the time of trying again.
+func (w *World) FailWith(fault Fault) error {
+	if err := fault.check(); err != nil {
+		return err
+	}
+	for key, failure := range w.Fails {
+		failure.Fault = fault
+		w.Fails[key] = failure
+	}
+	return nil
+}
+
 // AddPull puts a pull request into its author's list. Its window is that of
 // its merge, or of its creation when it was never merged.
 func (w *World) AddPull(githubID string, p Pull) {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"regexp"
+	"strings"
 	"time"
 
 	"mirrorfleet/shared/ratelimit/bucket"
@@ -29,17 +30,23 @@ const burst = 1
 // NoSpare asks for a Spare of none, which zero cannot say.
 const NoSpare = -1
 
+// longestName clips Process: it is for show, and kept in Redis.
+const longestName = 64
+
 // longest bounds Window and Horizon: beyond an hour it is a mistyped unit.
-const longest = time.Hour
+const longest = bucket.Longest * time.Microsecond
 
 // Config describes the bucket of one egress. Every process of an egress must be
-// given the same figures: a process with a shorter horizon would take slots for
-// past that another still holds. The zero Config is the mirror's limit.
+// given the same figures; the bucket holds off one with others, see
+// [bucket.Differs]. The zero Config is the mirror's limit.
 type Config struct {
 	// Egress names the public IP that the requests leave from; each has a
 	// bucket of its own. Letters, digits, dot, dash and underscore, at most 64.
 	// Default "default".
 	Egress string
+	// Process names this process to whoever looks at the bucket, as one of those
+	// that wait; a name of its own tells it from others. Empty: it is not shown.
+	Process string
 	// Limit is L, the requests that the mirror allows in one Window W. Defaults
 	// 50 and 10 s; lower where others use the same IP.
 	Limit  int
@@ -47,10 +54,10 @@ type Config struct {
 	// Jitter is J, the longest that may pass between a permit's slot and the
 	// request. Longer wastes rate, shorter wastes permits. Default 250 ms.
 	Jitter time.Duration
-	// Spare is how many requests of the limit are left for what nobody sees: a
-	// resend inside net/http, a small step of Redis' clock. Default 1; NoSpare
-	// for none, which also costs rate: the noise of the network is then taken
-	// for steps.
+	// Spare is how many requests of the limit are left for what nobody meters: a
+	// request of somebody else behind the IP, a small step of Redis' clock.
+	// Default 1; NoSpare for none, which also costs rate: the noise of the
+	// network is then taken for steps.
 	Spare int
 	// Rate is r, permits per second. Default the highest that
 	// b + r·(W+J) ≤ L − Spare allows: 4.68 with the other defaults. A higher one
@@ -88,6 +95,10 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.Default()
 	}
 
+	if len(c.Process) > longestName {
+		c.Process = strings.ToValidUTF8(c.Process[:longestName], "")
+	}
+
 	return c
 }
 
@@ -102,6 +113,14 @@ func or[T comparable](value, fallback T) T {
 
 var egressName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
+func validateEgress(name string) error {
+	if !egressName.MatchString(name) {
+		return fmt.Errorf("ratelimit: Egress is %q, want 1 to 64 letters, digits, dots, dashes or underscores", name)
+	}
+
+	return nil
+}
+
 // validate checks a Config whose defaults are filled in.
 func (c Config) validate() error {
 	between := func(field string, d, least, most time.Duration) error {
@@ -111,8 +130,8 @@ func (c Config) validate() error {
 
 		return nil
 	}
-	if !egressName.MatchString(c.Egress) {
-		return fmt.Errorf("ratelimit: Egress is %q, want 1 to 64 letters, digits, dots, dashes or underscores", c.Egress)
+	if err := validateEgress(c.Egress); err != nil {
+		return err
 	}
 	if err := between("Window", c.Window, time.Millisecond, longest); err != nil {
 		return err
@@ -173,6 +192,9 @@ func (c Config) request() bucket.Request {
 	return bucket.Request{
 		Interval: c.interval().Microseconds(),
 		Horizon:  c.Horizon.Microseconds(),
+		Limit:    int64(c.Limit),
+		Window:   c.Window.Microseconds(),
+		Process:  c.Process,
 		// Half of what the spare covers: r·tolerance = spare/2.
 		Tolerance: int64(c.Spare) * c.interval().Microseconds() / 2,
 		MaxCool:   c.MaxCoolDown.Microseconds(),

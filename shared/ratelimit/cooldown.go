@@ -8,10 +8,11 @@ import (
 )
 
 // CoolDown stops the whole egress for d, capped at Config.MaxCoolDown; a longer
-// one that is running stays. Reservations of this process are void at once,
-// other processes learn it when they reserve next, having used at most the one
-// that they hold. Afterwards slots come at the normal pace. A d that is not
-// positive does nothing.
+// one that is running stays. Reservations of this process are void at once, those
+// of others when they hear of it (Redis' own publish and subscribe); one that
+// does not hear learns it when it reserves next, having used at most the one that
+// it holds. Afterwards slots come at the normal pace. A d that is not positive
+// does nothing.
 //
 // An error says that Redis did not take it down yet. The cool-down then travels
 // with this process's next reservation, so that none is had without it.
@@ -21,7 +22,10 @@ func (l *Limiter) CoolDown(ctx context.Context, d time.Duration) error {
 	}
 	d = min(d, l.cfg.MaxCoolDown)
 	now := time.Now()
-	until := l.cool.begin(now.Add(d))
+	until, began := l.cool.begin(now, now.Add(d))
+	if began {
+		l.count.coolDowns.add(ctx)
+	}
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	in := l.cfg.request()
@@ -39,22 +43,28 @@ type coolDown struct {
 	mu sync.Mutex
 	// until is the end of one that Redis has not been told, zero for none.
 	until time.Time
+	// ends is the latest end that this process has been told of.
+	ends time.Time
 	// void is closed, and replaced, when a cool-down begins.
 	void chan struct{}
 }
 
 // begin voids what is held and notes the end until Redis has it. It returns the
-// latest end that Redis does not have.
-func (c *coolDown) begin(until time.Time) time.Time {
+// latest end that Redis does not have, and whether no cool-down was running.
+func (c *coolDown) begin(now, until time.Time) (unwritten time.Time, began bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	began = !now.Before(c.ends)
+	if until.After(c.ends) {
+		c.ends = until
+	}
 	if until.After(c.until) {
 		c.until = until
 	}
 	close(c.void)
 	c.void = make(chan struct{})
 
-	return c.until
+	return c.until, began
 }
 
 // written forgets the cool-down that Redis has been told, unless a longer one

@@ -10,6 +10,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/redis/go-redis/v9"
 
 	"mirrorfleet/shared/ratelimit"
@@ -22,8 +23,8 @@ import (
 // arguments, in the one place each where it looks at them.
 func TestScriptIsDecide(t *testing.T) {
 	t.Parallel()
-	source := replaceOnce(t, ratelimit.ReserveSource, "redis.call('TIME')", "{ ARGV[14], ARGV[15] }")
-	source = replaceOnce(t, source, "redis.pcall('INFO', 'server')", "ARGV[16]")
+	source := replaceOnce(t, ratelimit.ReserveSource, "redis.call('TIME')", "{ ARGV[21], ARGV[22] }")
+	source = replaceOnce(t, source, "redis.pcall('INFO', 'server')", "ARGV[23]")
 	for name, on := range map[string]struct {
 		server  func(testing.TB) *server
 		batches int
@@ -47,14 +48,14 @@ local function step(KEYS, ARGV)
 SOURCE
 end
 local out = {}
-for at = 1, #ARGV, 18 do
+for at = 1, #ARGV, 25 do
   if ARGV[at] == 'all' then
     redis.call('DEL', KEYS[1])
   elseif ARGV[at] ~= '' then
     redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
   end
   local args = {}
-  for i = 1, 16 do args[i] = ARGV[at + 1 + i] end
+  for i = 1, 23 do args[i] = ARGV[at + 1 + i] end
   out[#out + 1] = { step(KEYS, args), #out % 10 == 9 and redis.call('HGETALL', KEYS[1]) or nil }
 end
 return out`
@@ -86,7 +87,7 @@ func TestScriptReadsTheServersClock(t *testing.T) {
 		if s.spoilt != "" {
 			continue // the walk goes on from a state that this Redis does not have
 		}
-		got, err := script.Run(t.Context(), rdb, []string{"bucket"}, s.args[:13]...).Int64Slice()
+		got, err := script.Run(t.Context(), rdb, []string{"bucket"}, s.args[:20]...).Int64Slice()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,6 +108,7 @@ func replaceOnce(t *testing.T, text, from, to string) string {
 type walk struct {
 	random *rand.Rand
 	state  bucket.State
+	line   bucket.Line
 	clock  int64
 	run    string
 	oneRun bool // the server stays, and its state is left alone
@@ -115,9 +117,10 @@ type walk struct {
 	base     time.Time // the caller's own clock is base plus mine
 	mine     time.Duration
 	steps    int
-	verdicts [3]int
+	verdicts [4]int
 	spoilt   int
 	restarts int
+	holds    int
 }
 
 func newWalk(seed uint64) *walk {
@@ -130,6 +133,7 @@ type step struct {
 	spoilt, value string
 	args          []any
 	before, state bucket.State
+	line          bucket.Line
 	in            bucket.Request
 	clock         int64
 	reply         bucket.Reply
@@ -149,13 +153,18 @@ func (w *walk) step() step {
 	in := w.request()
 	s.before, s.in, s.clock = w.state, in, w.clock
 	w.state, s.reply = bucket.Decide(w.state, w.run, w.clock, in)
-	s.state = w.state
+	w.line = w.line.Note(w.clock, in, s.reply)
+	s.state, s.line = w.state, w.line
 	s.args = []any{
 		bit(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
 		in.Born, in.Next, in.Now, in.Skew, in.Elapsed, bucket.CellLength, bucket.Cells,
+		in.Figures().String(), in.Hold, in.Process, in.Waiting, in.Waited, bucket.Longest, bucket.MaxHold,
 		w.clock / 1_000_000, w.clock % 1_000_000, "# Server\r\nrun_id:" + w.run + "\r\n",
 	}
 	w.verdicts[s.reply.Verdict]++
+	if s.reply.Verdict == bucket.Refused && w.state.Hold > w.clock {
+		w.holds++
+	}
 	w.restarts += int(w.state.Restarts - s.before.Restarts)
 	if w.random.IntN(10) != 0 { // else the answer is lost
 		w.session.Learn(s.reply, w.base.Add(w.mine))
@@ -199,12 +208,18 @@ func (w *walk) compare(t *testing.T, script *redis.Script, rdb *redis.Client, n 
 		if state != s.state {
 			t.Fatalf("%v: new state (-Decide +script)\n%s", s, cmp.Diff(s.state, state))
 		}
+		if diff := cmp.Diff(s.line, bucket.ParseLine(record), cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("%v: new line (-Note +script)\n%s", s, diff)
+		}
 	}
 }
 
 func (s step) wantReply(t *testing.T, got []int64) {
 	t.Helper()
 	want := []int64{int64(s.reply.Verdict), s.reply.Wait, s.reply.Now, s.reply.Skew, s.reply.Next, s.reply.Born}
+	if f := s.reply.Figures; s.reply.Verdict == bucket.Differs {
+		want = append(want, f.Interval, f.Horizon, f.Limit, f.Window)
+	}
 	if !slices.Equal(want, got) {
 		t.Fatalf("%v: reply (-Decide +script)\n%s", s, cmp.Diff(want, got))
 	}
@@ -222,16 +237,28 @@ func bit(set bool) int {
 // forgotten, or remembers what never was.
 func (w *walk) request() bucket.Request {
 	interval := int64(213_542)
-	if w.random.IntN(200) == 0 {
-		interval = 1000 // a process with other settings
+	limit := int64(50)
+	switch w.random.IntN(80) { // a process with other settings
+	case 0:
+		interval = 1000
+	case 1:
+		limit = 40
 	}
 	in := w.session.Fill(bucket.Request{
 		Reserve:  w.random.IntN(20) != 0,
-		Interval: interval, Horizon: 10_000_000, Tolerance: interval / 2,
+		Interval: interval, Horizon: 10_000_000, Tolerance: interval / 2, Limit: limit, Window: 10_000_000,
 		MaxCool: 600_000_000,
+		Process: []string{"", "a-1", "b:2", "c 3", fmt.Sprint(w.random.IntN(1000))}[w.random.IntN(5)],
+		Waiting: w.random.Int64N(9), Waited: w.random.Int64N(20_000_000),
 	}, w.base.Add(w.mine))
 	if w.random.IntN(200) == 0 {
 		in.Cool = w.random.Int64N(1 << w.random.IntN(30))
+	}
+	switch w.random.IntN(400) { // a hold is rare, and often ended
+	case 0:
+		in.Hold = w.random.Int64N(1 << w.random.IntN(38))
+	case 1, 2, 3, 4:
+		in.Hold = -1
 	}
 	switch w.random.IntN(20) {
 	case 0:
@@ -266,13 +293,24 @@ func (w *walk) pass() {
 // spoil changes a field, or loses all of them.
 func (w *walk) spoil() (field, value string) {
 	w.spoilt++
-	field = []string{"high", "skew", "next", "turn", "cool", "born", "run", "all"}[w.random.IntN(8)]
+	field = []string{
+		"high", "skew", "next", "turn", "cool", "born", "run", "hold", "seen", "figures", "figures", "all",
+	}[w.random.IntN(12)]
 	if field == "all" {
-		w.state = bucket.State{}
+		w.state, w.line = bucket.State{}, bucket.Line{}
 
 		return field, ""
 	}
 	value = []string{"0", "-5", "4000000000000000", fmt.Sprint(w.clock + w.random.Int64N(40_000_000) - 20_000_000)}[w.random.IntN(4)]
+	if field == "figures" {
+		f := w.state.Figures
+		if w.random.IntN(2) == 0 {
+			f.Horizon *= 1000
+		} else {
+			f.Limit++
+		}
+		value = []string{"", f.String(), f.String() + "x"}[w.random.IntN(3)]
+	}
 	record := w.state.Record()
 	record[field] = value
 	state, err := bucket.Parse(record)
@@ -292,8 +330,8 @@ func (w *walk) wantAll(t *testing.T) {
 			t.Errorf("verdict %d came %d times, want one in a hundred or the walk shows little", verdict, count)
 		}
 	}
-	if w.spoilt < w.steps/100 || w.restarts < w.steps/100 {
-		t.Errorf("%d spoilt states, %d restarts, want one in a hundred of each", w.spoilt, w.restarts)
+	if w.spoilt < w.steps/100 || w.restarts < w.steps/100 || w.holds < w.steps/100 {
+		t.Errorf("%d spoilt states, %d restarts, %d refused by a hold, want one in a hundred of each", w.spoilt, w.restarts, w.holds)
 	}
-	t.Logf("%d steps, verdicts %v, %d spoilt, %d restarts", w.steps, w.verdicts, w.spoilt, w.restarts)
+	t.Logf("%d steps, verdicts %v, %d spoilt, %d restarts, %d refused by a hold", w.steps, w.verdicts, w.spoilt, w.restarts, w.holds)
 }

@@ -19,9 +19,11 @@
 // # States
 //
 // A [Limiter] is metering, or blocked while Redis cannot be reached or answers
-// with errors ([Limiter.Stats] tells since when), or closed. Beside that the
-// bucket may be cooling down: then slots begin at the end of the cool-down, at
-// the normal pace.
+// with errors ([Limiter.Stats] tells since when), or held off because its figures
+// are not those in force, or closed. Beside that the bucket may be cooling down
+// because the mirror asked for it, or held by hand ([Desk]): then what processes
+// have reserved is void as soon as they hear of it, and slots begin at the end of
+// that, at the normal pace.
 //
 // # How it fails
 //

@@ -1,6 +1,8 @@
 package ratelimit
 
 import (
+	"context"
+	"log/slog"
 	"time"
 
 	"mirrorfleet/shared/ratelimit/bucket"
@@ -17,5 +19,14 @@ func Interval(c Config) int64 { return c.withDefaults().interval().Microseconds(
 
 // Usable tells whether l would hand out a reservation with this use-by at now.
 func Usable(l *Limiter, useBy, now time.Time) bool {
-	return l.usable(reservation{bucket.Reservation{UseBy: useBy}, l.cool.watch()}, now)
+	return l.usable(context.Background(), reservation{bucket.Reservation{UseBy: useBy}, bucket.Reply{}, l.cool.watch()}, now)
 }
+
+// FiguresOf is how the figures of a Config are logged.
+func FiguresOf(c Config) slog.LogValuer { return figures(c.withDefaults().request().Figures()) }
+
+// Rest waits as a process does that was told to ask again after d.
+func Rest(ctx context.Context, l *Limiter, d time.Duration) error { return l.rest(ctx, d) }
+
+// Channel is where the words of an egress are said.
+func Channel(egress string) string { return key(egress) + channelSuffix }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,11 +15,10 @@ import (
 var ErrClosed = errors.New("ratelimit: the limiter is closed")
 
 // Limiter hands out the permits of one egress in one process. It is safe for
-// concurrent use and has no goroutines of its own.
+// concurrent use. Its one goroutine hears when another process stops the egress.
 type Limiter struct {
-	cfg     Config
-	rdb     redis.UniversalClient
-	scripts scripts
+	cfg    Config
+	record record
 	// life ends with Close.
 	life context.Context //nolint:containedctx // the limiter's own lifetime, joined to each call's context
 	end  context.CancelCauseFunc
@@ -29,8 +29,11 @@ type Limiter struct {
 
 	session session
 	cool    coolDown
+	ears    ears
+	hearing sync.WaitGroup
 	health  health
-	count   counters
+	dissent dissent
+	count   *counters
 }
 
 // New makes a limiter over a client that stays the caller's: Close does not
@@ -44,18 +47,30 @@ func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
 	if err := validateClient(rdb); err != nil {
 		return nil, err
 	}
+	count, err := newCounters(cfg.Egress)
+	if err != nil {
+		return nil, fmt.Errorf("ratelimit: metrics: %w", err)
+	}
 	life, end := context.WithCancelCause(context.Background())
 
-	return &Limiter{
-		cfg: cfg, rdb: rdb, scripts: newScripts(), life: life, end: end,
-		cool:   coolDown{void: make(chan struct{})},
-		health: health{log: cfg.Log, egress: cfg.Egress},
-	}, nil
+	l := &Limiter{
+		cfg: cfg, record: newRecord(rdb, cfg.Egress, cfg.Timeout), life: life, end: end,
+		queue:   queue{moved: make(chan struct{})},
+		cool:    coolDown{void: make(chan struct{})},
+		ears:    newEars(),
+		health:  health{log: cfg.Log, egress: cfg.Egress},
+		dissent: dissent{log: cfg.Log, cfg: cfg},
+		count:   count,
+	}
+	l.hearing.Go(l.attend)
+
+	return l, nil
 }
 
 // Close ends every wait with ErrClosed. It may be called more than once.
 func (l *Limiter) Close() error {
 	l.end(ErrClosed)
+	l.hearing.Wait()
 
 	return nil
 }
@@ -70,6 +85,25 @@ func (l *Limiter) Permit(ctx context.Context) (useBy time.Time, err error) {
 	return traced(ctx, l.cfg.Egress, l.permit)
 }
 
+// Flowing returns when permits flow: nobody in this process waits, or the first
+// in line has been first for less than patience. While it blocks there is no point
+// in taking on more work. Its only errors are those of Permit.
+func (l *Limiter) Flowing(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
+	for {
+		now := l.queue.look()
+		if now.waiting == 0 || time.Since(now.turn) < patience {
+			return nil
+		}
+		select {
+		case <-now.moved:
+		case <-ctx.Done():
+			return ended(ctx)
+		}
+	}
+}
+
 // bound joins the limiter's own life to the context of a call.
 func (l *Limiter) bound(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -82,10 +116,13 @@ func (l *Limiter) bound(ctx context.Context) (context.Context, func()) {
 }
 
 func (l *Limiter) permit(ctx context.Context) (time.Time, error) {
-	if err := l.queue.join(ctx, time.Now()); err != nil {
+	began := time.Now()
+	l.count.waits(ctx, 1)
+	defer l.count.waits(ctx, -1)
+	if err := l.queue.join(ctx, began); err != nil {
 		return time.Time{}, err
 	}
-	defer l.queue.leave()
+	defer func() { l.queue.leave(time.Now()) }()
 	for {
 		r, err := l.reservation(ctx)
 		if err != nil {
@@ -96,7 +133,7 @@ func (l *Limiter) permit(ctx context.Context) (time.Time, error) {
 			return time.Time{}, err
 		}
 		if usable {
-			l.count.granted.Add(1)
+			l.count.permit(ctx, time.Since(began))
 
 			return r.UseBy, nil
 		}
@@ -109,28 +146,39 @@ func (l *Limiter) permit(ctx context.Context) (time.Time, error) {
 func (l *Limiter) await(ctx context.Context, r reservation) (usable bool, err error) {
 	timer := time.NewTimer(time.Until(r.From))
 	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		l.held = &r
+	for {
+		stop, next := l.ears.stops()
+		if stop.voids(r.slot) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			l.held = &r
 
-		return false, ended(ctx)
-	case <-r.void:
-	case <-timer.C:
+			return false, ended(ctx)
+		case <-next:
+			continue
+		case <-r.void:
+		case <-timer.C:
+		}
+
+		break
 	}
 
-	return l.usable(r, time.Now()), nil
+	return l.usable(ctx, r, time.Now()), nil
 }
 
 // usable tells whether a reservation can be used at now or later, and counts why
 // if it cannot.
-func (l *Limiter) usable(r reservation, now time.Time) bool {
+func (l *Limiter) usable(ctx context.Context, r reservation, now time.Time) bool {
+	stop, _ := l.ears.stops()
 	switch {
-	case closed(r.void):
-		l.count.void.Add(1)
+	case closed(r.void), stop.voids(r.slot):
+		l.count.void.add(ctx)
 
 		return false
 	case now.After(r.UseBy):
-		l.count.late.Add(1)
+		l.count.late.add(ctx)
 
 		return false
 	}

@@ -8,19 +8,21 @@ import (
 )
 
 // queue lets one waiter at a time deal with Redis, first in, first out, and tells
-// how many wait and since when. The zero queue is empty.
+// how many wait and since when. It is empty at first.
 type queue struct {
 	mu    sync.Mutex
 	busy  bool            // somebody holds the turn
 	line  []chan struct{} // each is closed when its turn comes
 	since time.Time       // when the queue was last empty
+	turn  time.Time       // when the one whose turn it is got it
+	moved chan struct{}   // closed, and replaced, whenever the turn ends
 }
 
 // join waits for the turn. An error means that the turn is not held.
 func (q *queue) join(ctx context.Context, now time.Time) error {
 	q.mu.Lock()
 	if !q.busy {
-		q.busy, q.since = true, now
+		q.busy, q.since, q.turn = true, now, now
 		q.mu.Unlock()
 
 		return nil
@@ -34,7 +36,7 @@ func (q *queue) join(ctx context.Context, now time.Time) error {
 	case <-ctx.Done():
 	}
 	if !q.quit(mine) {
-		q.leave() // the turn came at the same moment: it goes on
+		q.leave(time.Now()) // the turn came at the same moment: it goes on
 	}
 
 	return ended(ctx)
@@ -54,9 +56,12 @@ func (q *queue) quit(mine chan struct{}) bool {
 }
 
 // leave hands the turn to the next in line.
-func (q *queue) leave() {
+func (q *queue) leave(now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.turn = now
+	close(q.moved)
+	q.moved = make(chan struct{})
 	if len(q.line) == 0 {
 		q.busy = false
 
@@ -66,14 +71,21 @@ func (q *queue) leave() {
 	q.line = slices.Delete(q.line, 0, 1)
 }
 
-// look returns how many wait, the one with the turn included, and since when
-// there has been one without a break.
-func (q *queue) look() (waiting int, since time.Time) {
+// look is the queue at a moment: how many wait, the one with the turn included,
+// since when there has been one without a break, since when the one with the turn
+// has had it, and what is closed when that ends.
+func (q *queue) look() (now glimpse) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.busy {
-		return 0, time.Time{}
+		return glimpse{moved: q.moved}
 	}
 
-	return len(q.line) + 1, q.since
+	return glimpse{len(q.line) + 1, q.since, q.turn, q.moved}
+}
+
+type glimpse struct {
+	waiting     int
+	since, turn time.Time
+	moved       <-chan struct{}
 }

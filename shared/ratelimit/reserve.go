@@ -18,10 +18,12 @@ const (
 	longestPause = 500 * time.Millisecond
 )
 
-// reservation is one that this process holds, until a cool-down closes void.
+// reservation is one that this process holds, until a cool-down closes void or
+// a word of another process makes its slot void.
 type reservation struct {
 	bucket.Reservation
 
+	slot bucket.Reply
 	void <-chan struct{}
 }
 
@@ -32,7 +34,7 @@ type reservation struct {
 func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
 	if left := l.held; left != nil {
 		l.held = nil
-		if l.usable(*left, time.Now()) {
+		if l.usable(ctx, *left, time.Now()) {
 			return *left, nil
 		}
 	}
@@ -51,7 +53,7 @@ func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
 			wait = pause/2 + rand.N(pause/2)
 			pause = min(2*pause, longestPause)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := l.rest(ctx, wait); err != nil {
 			return reservation{}, err
 		}
 	}
@@ -66,6 +68,8 @@ func (l *Limiter) reserve(ctx context.Context) (r reservation, granted bool, wai
 	in := l.cfg.request()
 	in.Reserve = true
 	in.Cool = max(0, cool.Sub(asked).Microseconds())
+	line := l.queue.look()
+	in.Waiting, in.Waited = int64(line.waiting), max(0, asked.Sub(line.turn).Microseconds())
 	reply, err := l.ask(ctx, l.session.fill(in, asked))
 	answered := time.Now()
 	if err != nil {
@@ -76,15 +80,23 @@ func (l *Limiter) reserve(ctx context.Context) (r reservation, granted bool, wai
 		return r, false, 0, err
 	}
 	l.health.back(ctx, answered)
-	l.session.learn(reply, answered)
+	l.learn(ctx, reply, answered)
 	l.cool.written(cool)
 	if reply.Verdict != bucket.Granted {
-		l.count.refused.Add(1)
+		l.count.refused.add(ctx)
 
 		return r, false, time.Duration(reply.Wait) * time.Microsecond, nil
 	}
 
-	return reservation{bucket.Reserved(reply, asked, answered, l.cfg.Jitter), void}, true, 0, nil
+	return reservation{bucket.Reserved(reply, asked, answered, l.cfg.Jitter), reply, void}, true, 0, nil
+}
+
+// learn takes down what an answer tells of the bucket beside its verdict.
+func (l *Limiter) learn(ctx context.Context, reply bucket.Reply, answered time.Time) {
+	if l.session.learn(reply, answered) {
+		l.count.lostStates.add(ctx)
+	}
+	l.dissent.heard(ctx, reply)
 }
 
 // session guards what the process remembers of the bucket: a cool-down vouches
@@ -101,20 +113,26 @@ func (s *session) fill(in bucket.Request, now time.Time) bucket.Request {
 	return s.last.Fill(in, now)
 }
 
-func (s *session) learn(reply bucket.Reply, answered time.Time) {
+// learn tells whether the answer is of another life of the bucket than the last.
+func (s *session) learn(reply bucket.Reply, answered time.Time) (another bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	another = s.last.Another(reply)
 	s.last.Learn(reply, answered)
+
+	return another
 }
 
-// sleep waits for d or for the end of the context.
-func sleep(ctx context.Context, d time.Duration) error {
+// rest waits for d, for the release of a hold, or for the end of the context.
+func (l *Limiter) rest(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return ended(ctx)
 	case <-timer.C:
-		return nil
+	case <-l.ears.release():
 	}
+
+	return nil
 }

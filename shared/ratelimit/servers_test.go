@@ -137,6 +137,17 @@ func quick() ratelimit.Config {
 	}
 }
 
+// awaitListener waits until a limiter hears the words of others.
+func (s *server) awaitListener(t *testing.T) {
+	t.Helper()
+	rdb := s.client(t)
+	await(t, "a listener", func() bool {
+		listening, err := rdb.PubSubNumSub(t.Context(), ratelimit.Channel(ratelimit.DefaultEgress)).Result()
+
+		return err == nil && listening[ratelimit.Channel(ratelimit.DefaultEgress)] > 0
+	})
+}
+
 // client returns a client of a server as the commands make it.
 func (s *server) client(tb testing.TB) *redis.Client {
 	tb.Helper()

@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,23 +16,28 @@ import (
 // changes nothing.
 type State struct {
 	Egress string
-	// Rate, Interval, Limit, Window and Horizon are this process's settings.
+	// Known is whether there is a bucket at all. The first request starts one,
+	// with a pause of one Horizon.
+	Known bool
+	// Rate, Interval, Limit, Window and Horizon are those in force; where there is
+	// no bucket, the settings of the process that asks, if it has any.
 	Rate     float64
 	Interval time.Duration
 	Limit    int
 	Window   time.Duration
 	Horizon  time.Duration
-	// Known is whether there is a bucket at all; the rest is zero without. The
-	// first request starts one, with a pause of one Horizon.
-	Known bool
-	// NextIn is how far ahead the next free slot lies, CoolDown included; at
-	// NextIn > Horizon a request is told to ask again later.
+	// NextIn is how far ahead the next free slot lies, CoolDown and Hold
+	// included; at NextIn > Horizon a request is told to ask again later.
 	NextIn time.Duration
-	// CoolDown is how long the cool-down has still to run.
-	CoolDown time.Duration
+	// CoolDown is how long the cool-down has still to run, Hold the hold by hand.
+	CoolDown, Hold time.Duration
 	// Granted, Refused and Restarts count over the whole fleet and the bucket's
-	// life; Restarts are the starts from an unknown state, the first included.
-	Granted, Refused, Restarts int64
+	// life; Restarts are the starts from an unknown state, or with other figures,
+	// the first included. CoolDowns counts each once, for all who were told.
+	Granted, Refused, Restarts, CoolDowns int64
+	// Age is how long ago the last of the Restarts was, as far as the bucket's
+	// own time tells.
+	Age time.Duration
 	// LastGrant is how long ago the last granted slot was; negative while it
 	// lies ahead. Zero if there has been none.
 	LastGrant time.Duration
@@ -41,72 +47,114 @@ type State struct {
 	// first; the last one is still running, and slots granted ahead of it are
 	// not shown.
 	Use []int64
+	// Waiting are the processes that wait, the one that has waited longest first.
+	Waiting []Waiter
 	// Stats are this process's own figures.
 	Stats Stats
 }
 
+// Waiter is a process that waits for a slot.
+type Waiter struct {
+	Process  string
+	Requests int64         // of the process, that wait
+	For      time.Duration // since the process had its last permit, or began to wait
+}
+
 // State reads the bucket. It is one call and cheap enough for once a second.
 func (l *Limiter) State(ctx context.Context) (State, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
-	defer cancel()
-	got, err := l.scripts.state.Run(ctx, l.rdb, []string{key(l.cfg.Egress)}).Slice()
+	state, err := l.record.look(ctx)
 	if err != nil {
-		return State{}, fmt.Errorf("ratelimit: state of egress %s: %w", l.cfg.Egress, err)
+		return State{}, err
 	}
-	clock, kept, err := parseState(got)
+	if !state.Known {
+		state.inForce(l.cfg.request().Figures())
+	}
+	state.Stats = l.Stats()
+
+	return state, nil
+}
+
+// look reads the record.
+func (r record) look(ctx context.Context) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	got, err := r.state.Run(ctx, r.rdb, []string{key(r.egress)}).Slice()
 	if err != nil {
-		return State{}, fmt.Errorf("ratelimit: state of egress %s: %w", l.cfg.Egress, err)
+		return State{}, fmt.Errorf("ratelimit: state of egress %s: %w", r.egress, err)
+	}
+	clock, fields, err := parseState(got)
+	if err != nil {
+		return State{}, fmt.Errorf("ratelimit: state of egress %s: %w", r.egress, err)
+	}
+	kept, err := bucket.Parse(fields)
+	if err != nil {
+		return State{}, fmt.Errorf("ratelimit: state of egress %s: %w", r.egress, err)
+	}
+	state := State{Egress: r.egress, Known: kept.High > 0}
+	if state.Known {
+		state.describe(kept, clock)
+		state.line(bucket.ParseLine(fields), clock)
 	}
 
-	return l.describe(kept, clock), nil
+	return state, nil
 }
 
 // parseState reads what state.lua returns: the two parts of TIME, and the fields
 // and values of the record one after another.
-func parseState(got []any) (clock int64, kept bucket.State, err error) {
+func parseState(got []any) (clock int64, fields map[string]string, err error) {
 	if len(got) != 2 {
-		return 0, kept, fmt.Errorf("%w: %d values, want 2", errReply, len(got))
+		return 0, nil, fmt.Errorf("%w: %d values, want 2", errReply, len(got))
 	}
 	var times []int64
 	if times, err = redis.NewCmdResult(got[0], nil).Int64Slice(); err != nil || len(times) != 2 {
-		return 0, kept, fmt.Errorf("%w: the time is %v", errReply, got[0])
+		return 0, nil, fmt.Errorf("%w: the time is %v", errReply, got[0])
 	}
 	pairs, ok := got[1].([]any)
 	if !ok || len(pairs)%2 != 0 {
-		return 0, kept, fmt.Errorf("%w: the record is %v", errReply, got[1])
+		return 0, nil, fmt.Errorf("%w: the record is %v", errReply, got[1])
 	}
-	record := make(map[string]string, len(pairs)/2)
+	fields = make(map[string]string, len(pairs)/2)
 	for pair := range slices.Chunk(pairs, 2) {
-		record[fmt.Sprint(pair[0])] = fmt.Sprint(pair[1])
+		fields[fmt.Sprint(pair[0])] = fmt.Sprint(pair[1])
 	}
-	kept, err = bucket.Parse(record)
 
-	return times[0]*int64(time.Second/time.Microsecond) + times[1], kept, err
+	return times[0]*int64(time.Second/time.Microsecond) + times[1], fields, nil
+}
+
+// inForce puts figures into words.
+func (s *State) inForce(f bucket.Figures) {
+	s.Interval, s.Horizon, s.Window, s.Limit = micros(f.Interval), micros(f.Horizon), micros(f.Window), int(f.Limit)
+	if f.Interval > 0 {
+		s.Rate = 1 / s.Interval.Seconds()
+	}
 }
 
 // describe puts a bucket into words at the server's clock.
-func (l *Limiter) describe(kept bucket.State, clock int64) State {
-	state := State{
-		Egress: l.cfg.Egress, Interval: l.cfg.interval(), Limit: l.cfg.Limit, Window: l.cfg.Window,
-		Rate: 1 / l.cfg.interval().Seconds(), Horizon: l.cfg.Horizon,
-		Known: kept.High > 0, Stats: l.Stats(),
-	}
-	if !state.Known {
-		return state
-	}
+func (s *State) describe(kept bucket.State, clock int64) {
+	s.inForce(kept.Figures)
 	now := kept.Time(clock)
-	state.NextIn = micros(max(kept.Next, kept.Cool, now) - now)
-	state.CoolDown = micros(max(kept.Cool-now, 0))
-	state.Granted, state.Refused, state.Restarts = kept.Granted, kept.Refused, kept.Restarts
+	s.CoolDown = micros(max(kept.Cool-now, 0))
+	s.Hold = micros(max(kept.Hold-clock, 0))
+	s.NextIn = max(micros(max(kept.Next-now, 0)), s.CoolDown, s.Hold)
+	s.Granted, s.Refused, s.Restarts, s.CoolDowns = kept.Granted, kept.Refused, kept.Restarts, kept.Cools
+	s.Age = micros(now - kept.Born)
 	if kept.Last > 0 {
-		state.LastGrant = micros(clock - kept.Last)
+		s.LastGrant = micros(clock - kept.Last)
 	}
 	if kept.Run != bucket.NoRun {
-		state.RunID = kept.Run
+		s.RunID = kept.Run
 	}
-	state.Use = kept.Recent(clock)
+	s.Use = kept.Recent(clock)
+}
 
-	return state
+// line lists who waits.
+func (s *State) line(kept bucket.Line, clock int64) {
+	for process, w := range kept.Waiting(clock) {
+		s.Waiting = append(s.Waiting, Waiter{process, w.Waiting, micros(max(clock-w.Since, 0))})
+	}
+	slices.SortFunc(s.Waiting, func(a, b Waiter) int {
+		return cmp.Or(cmp.Compare(b.For, a.For), cmp.Compare(a.Process, b.Process))
+	})
 }
 
 func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }

@@ -1,9 +1,6 @@
 package ratelimit
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 // Stats is what this process knows of itself; it costs no call.
 type Stats struct {
@@ -17,23 +14,23 @@ type Stats struct {
 	// there has been one without a break; zero for none.
 	Waiting      int
 	WaitingSince time.Time
+	// TurnSince is since when the first in line has been first; zero for none.
+	// In a fleet that waits its turn this is short, WaitingSince is not.
+	TurnSince time.Time
 	// BlockedSince is since when Redis has not answered, as seen by the last
 	// call; zero while it does.
 	BlockedSince time.Time
 }
 
-type counters struct {
-	granted, late, void, refused, asked, lost atomic.Int64
-}
-
 // Stats returns the figures of this process.
 func (l *Limiter) Stats() Stats {
 	stats := Stats{
-		Granted: l.count.granted.Load(), Late: l.count.late.Load(), Void: l.count.void.Load(),
-		Refused: l.count.refused.Load(), Asked: l.count.asked.Load(), Lost: l.count.lost.Load(),
+		Granted: l.count.granted.n.Load(), Late: l.count.late.n.Load(), Void: l.count.void.n.Load(),
+		Refused: l.count.refused.n.Load(), Asked: l.count.asked.n.Load(), Lost: l.count.lost.n.Load(),
 		BlockedSince: l.health.blocked(),
 	}
-	stats.Waiting, stats.WaitingSince = l.queue.look()
+	now := l.queue.look()
+	stats.Waiting, stats.WaitingSince, stats.TurnSince = now.waiting, now.since, now.turn
 
 	return stats
 }

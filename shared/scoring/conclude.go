@@ -19,13 +19,11 @@ func Conclude(in RoundInput) Outcome {
 	stored := newStore(in.Stored)
 	miners := takePart(&in, stored)
 	out := Outcome{AsOf: in.AsOf, FromStored: []int{}, SharedAccount: []int{}, Miners: []MinerOutcome{}}
-	for _, m := range miners {
-		if m.out.FromStored {
-			out.FromStored = append(out.FromStored, m.UID)
-		}
-	}
 	out.SharedAccount = append(out.SharedAccount, failShared(miners, stored)...)
 	for _, m := range miners {
+		if m.out.FromStored { // who shares an account goes on with nothing
+			out.FromStored = append(out.FromStored, m.UID)
+		}
 		m.scorePulls(in.Registry)
 	}
 	discover(&in, miners, stored)

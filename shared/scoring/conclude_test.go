@@ -192,6 +192,54 @@ func TestStoredEvaluations(t *testing.T) {
 	}
 }
 
+// Who would go on with stored pull requests, but shares an account now, goes on
+// with nothing: neither list nor flag says otherwise, and nothing stays stored.
+func TestAStoredEvaluationOfASharedAccount(t *testing.T) {
+	t.Parallel()
+	in := roundOf(t, `{"a/b": {"emission_share": 1}}`, scoring.Evaluation{UID: 5, FetchFailed: true}, scoring.Evaluation{UID: 6})
+	in.Miners[1].GitHubID = in.Miners[0].GitHubID
+	in.Stored[5] = scoring.StoredEvaluation{UID: 5, Hotkey: "hk5", GitHubID: "1005", Merged: pulls("a/b", scoring.Merged, 1, 3, 2)}
+	out := scoring.Conclude(in)
+	if got := outcomeOf(t, out, 5); got.FromStored || len(got.PullRequests) > 0 || got.Failed != scoring.SharedAccount {
+		t.Errorf("failed %q, from stored %v, %d pull requests; want a shared account and nothing else", got.Failed, got.FromStored, len(got.PullRequests))
+	}
+	if len(out.FromStored) > 0 || !cmp.Equal(out.SharedAccount, []int{5, 6}) {
+		t.Errorf("from stored %v, shared %v; want none and 5, 6", out.FromStored, out.SharedAccount)
+	}
+	for _, c := range out.Stored {
+		if c.Evaluation != nil {
+			t.Errorf("miner %d has a stored evaluation after the round", c.UID)
+		}
+	}
+}
+
+// Who goes on with stored pull requests starts with the stored issue figures of
+// the repositories in which none of them is. Discovery renews those that it has
+// something to say of, and the totals count the others as they were.
+func TestStoredIssueFiguresOfOtherRepositories(t *testing.T) {
+	t.Parallel()
+	old := func(repo string, solved int) scoring.StoredRepository {
+		return scoring.StoredRepository{Repository: repo, IssueFigures: scoring.IssueFigures{TotalSolvedIssues: solved, TotalOpenIssues: 1}}
+	}
+	in := roundOf(t, `{"a/b": {"emission_share": 0.4}, "a/c": {"emission_share": 0.3}, "a/d": {"emission_share": 0.3}}`,
+		scoring.Evaluation{UID: 5, FetchFailed: true, Issues: &scoring.IssueAnswers{
+			Listed: []scoring.Issue{solved("a/d", 1, 90)}, Solving: []scoring.SolvingScore{{Repository: "a/d", Number: 90, TokenScore: 50}},
+		}})
+	in.Stored[5] = scoring.StoredEvaluation{
+		UID: 5, Hotkey: "hk5", GitHubID: "1005", Merged: pulls("a/b", scoring.Merged, 1, 3, 2),
+		Repositories: []scoring.StoredRepository{old("a/b", 10), old("a/c", 20), old("a/d", 40)},
+	}
+	out := outcomeOf(t, scoring.Conclude(in), 5)
+	got := map[string]int{"": out.TotalSolvedIssues, "open": out.TotalOpenIssues}
+	for _, r := range out.Repositories {
+		got[r.Repository] = r.TotalSolvedIssues
+	}
+	// a/b has pull requests, which begin anew; a/c has nothing new; a/d is renewed.
+	if diff := cmp.Diff(map[string]int{"": 21, "open": 1, "a/b": 0, "a/c": 20, "a/d": 1}, got); diff != "" {
+		t.Errorf("solved issues by repository (-want +got):\n%s", diff)
+	}
+}
+
 // The stored multipliers are those of then: nothing decays anew.
 func TestStoredPullRequestsDoNotDecayAnew(t *testing.T) {
 	t.Parallel()

@@ -48,12 +48,23 @@ func reviewQuality(changesRequested int, rate float64) (float64, ReviewReason) {
 	return Round2(quality), ReviewReason{changesRequested, rate}
 }
 
+// CollateralReason is an open pull request's collateral with what it was
+// computed from: base, issue and label multiplier, and these.
+type CollateralReason struct {
+	ReviewReason
+
+	ReviewMultiplier float64 `json:"review_multiplier"` // of the requested changes, at most 2
+	Percent          float64 `json:"open_pr_collateral_percent"`
+}
+
 // maxReviewCollateral caps what requested changes add to a collateral.
 const maxReviewCollateral = 2
 
 // collateral is what an open pull request holds back, not rounded.
-func collateral(pr *ScoredPullRequest, rates *Scoring) float64 {
+func collateral(pr *ScoredPullRequest, rates *Scoring) (float64, CollateralReason) {
 	review := min(maxReviewCollateral, 1+float64(rates.ReviewPenaltyRate*float64(pr.MaintainerChangesRequestedCount)))
 	potential := pr.BaseScore * (pr.IssueMultiplier * pr.LabelMultiplier * review)
-	return potential * rates.OpenPRCollateralPercent
+	return potential * rates.OpenPRCollateralPercent, CollateralReason{
+		ReviewReason{pr.MaintainerChangesRequestedCount, rates.ReviewPenaltyRate}, review, rates.OpenPRCollateralPercent,
+	}
 }

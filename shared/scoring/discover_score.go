@@ -120,7 +120,9 @@ func (h *hunt) conclude(f *finds) {
 	out.IssueGate = &gate
 	if gate.Code != GateOpen {
 		for _, at := range f.outcomes {
-			h.out.Issues[at].Reason = because(IssueNotEligible, "gate", string(gate.Code))
+			// The values say what it would have scored from.
+			reason := &h.out.Issues[at].Reason
+			reason.Code, reason.Values["gate"] = IssueNotEligible, string(gate.Code)
 		}
 		return
 	}
@@ -141,7 +143,7 @@ func (f *finds) gate(figures *IssueFigures) Gate {
 		Open: figures.TotalOpenIssues, TokenScore: f.tokenScore,
 	}
 	if gate.judge(); gate.Code == GateOpen {
-		gate.spam(threshold(e.OpenIssueSpamBaseThreshold, f.tokenScore, e.OpenIssueSpamTokenScorePerSlot, e.MaxOpenIssueThreshold))
+		gate.spam(e.OpenIssueSpamBaseThreshold, e.OpenIssueSpamTokenScorePerSlot, e.MaxOpenIssueThreshold)
 	}
 	return gate
 }

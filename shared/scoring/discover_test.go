@@ -195,13 +195,38 @@ func TestIssueEarnings(t *testing.T) {
 		}})), 5)
 		code := scoring.Code("")
 		for _, i := range out.Issues {
-			if i.Classification == scoring.IssueSolved {
-				code = i.Reason.Code
+			if i.Classification != scoring.IssueSolved {
+				continue
+			}
+			code = i.Reason.Code
+			if got := i.Reason.Values["token_score"]; got != "50" {
+				t.Errorf("%d open, %d issues: the reason has token score %q, want 50", tt.open, len(tt.issues), got)
 			}
 		}
 		if out.IssueDiscoveryScore != tt.want || code != tt.code || out.TotalOpenIssues != tt.open {
 			t.Errorf("%d open, %d issues: got %v (%s), want %v (%s)", tt.open, len(tt.issues), out.IssueDiscoveryScore, code, tt.want, tt.code)
 		}
+	}
+}
+
+// A label may have a multiplier below 0. What an issue loses by it counts in the
+// miner's own score, but takes nothing from what its other issues are paid.
+func TestNegativeIssueEarnings(t *testing.T) {
+	t.Parallel()
+	const reg = `{"a/b": {"emission_share": 1, "label_multipliers": {"bad": -0.5}, "eligibility": {"min_valid_solved_issues": 1}}}`
+	bad := solved("a/b", 2, 91)
+	bad.Solving.Labels = []scoring.Label{{Name: "bad", ActorAssociation: "OWNER"}}
+	out := scoring.Conclude(roundOf(t, reg, scoring.Evaluation{UID: 5, Issues: &scoring.IssueAnswers{
+		Listed: []scoring.Issue{solved("a/b", 1, 90), bad},
+		Solving: []scoring.SolvingScore{
+			{Repository: "a/b", Number: 90, BaseScore: 10, TokenScore: 50}, {Repository: "a/b", Number: 91, BaseScore: 10, TokenScore: 50},
+		},
+	}}))
+	if got := outcomeOf(t, out, 5).IssueDiscoveryScore; got != 5 {
+		t.Errorf("the miner's score is %v, want 10 - 5", got)
+	}
+	if got := out.Emission[0].IssueDiscoveryScores[5]; got != 10 {
+		t.Errorf("it is paid for %v, want 10", got)
 	}
 }
 

@@ -59,6 +59,7 @@ type ScoredPullRequest struct {
 type PullReasons struct {
 	Base         Reason         `json:"base"`
 	Labels       []LabelReason  `json:"labels,omitempty"`
+	Issue        *IssueReason   `json:"issue,omitempty"`
 	LinkedIssues []LinkedReason `json:"linked_issues,omitempty"`
 	TimeDecay    *DecayReason   `json:"time_decay,omitempty"`
 	Review       *ReviewReason  `json:"review_quality,omitempty"`

@@ -86,13 +86,14 @@ func categoryOf(f FileFigures) Category {
 
 // Finish gives the figures of the file; diff is the tree diff of its texts
 // before weighting, and ignored when the method is another.
-func (p *FilePlan) Finish(diff Breakdown) FileFigures {
+func (p *FilePlan) Finish(diff Diff) FileFigures {
 	figures := p.Figures
 	if figures.Method != MethodTreeDiff {
 		return figures
 	}
 	weighted := diff.times(p.weight)
 	figures.Breakdown = &weighted
+	figures.Largest = times(diff.Largest, p.weight)
 	figures.Score = weighted.Score()
 	figures.Nodes = weighted.StructuralCount() + weighted.LeafCount()
 	return figures

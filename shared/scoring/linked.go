@@ -9,28 +9,39 @@ type LinkedReason struct {
 	Reason     Reason `json:"reason"`
 }
 
+// IssueReason is the issue multiplier with what it was chosen from.
+type IssueReason struct {
+	Valid        int     `json:"valid"` // of the linked issues
+	ByMaintainer bool    `json:"by_maintainer,omitempty"`
+	Standard     float64 `json:"standard_issue_multiplier"`
+	Maintainer   float64 `json:"maintainer_issue_multiplier"`
+}
+
 // closeWindow is how long after the merge an issue may be closed and still
 // have been closed by it.
 const closeWindow = 24 * time.Hour
 
 // issueMultiplier is the issue rule of section 6. A valid issue by a maintainer
 // counts wherever it stands in the list.
-func issueMultiplier(pr *PullRequest, rates *Scoring) (multiplier float64, reasons []LinkedReason) {
+func issueMultiplier(pr *PullRequest, rates *Scoring) (multiplier float64, reason IssueReason, reasons []LinkedReason) {
 	multiplier = 1
-	maintainer := false
+	reason = IssueReason{Standard: rates.StandardIssueMultiplier, Maintainer: rates.MaintainerIssueMultiplier}
 	for i := range pr.LinkedIssues {
 		issue := &pr.LinkedIssues[i]
 		judged := LinkedReason{issue.Number, IsMaintainer(issue.AuthorAssociation), judgeLinked(issue, pr)}
 		reasons = append(reasons, judged)
-		if judged.Reason.Code != LinkedValid || maintainer {
-			continue
-		}
-		multiplier = rates.StandardIssueMultiplier
-		if maintainer = judged.Maintainer; maintainer {
-			multiplier = rates.MaintainerIssueMultiplier
+		if judged.Reason.Code == LinkedValid {
+			reason.Valid++
+			reason.ByMaintainer = reason.ByMaintainer || judged.Maintainer
 		}
 	}
-	return Round2(multiplier), reasons
+	switch {
+	case reason.ByMaintainer:
+		multiplier = rates.MaintainerIssueMultiplier
+	case reason.Valid > 0:
+		multiplier = rates.StandardIssueMultiplier
+	}
+	return Round2(multiplier), reason, reasons
 }
 
 // judgeLinked says whether a linked issue is valid, or the first rule that it

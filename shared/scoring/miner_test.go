@@ -100,6 +100,8 @@ func TestFailureOf(t *testing.T) {
 		{whole(func(m *scoring.Miner) { m.Token = scoring.TokenNone }), "no stored token"},
 		{whole(func(m *scoring.Miner) { m.Token = scoring.TokenRefused }), "token refused"},
 		{whole(func(m *scoring.Miner) { m.IdentityUnreachable = true }), ""},
+		// Who was not reached did not refuse.
+		{whole(func(m *scoring.Miner) { m.IdentityUnreachable, m.Token = true, scoring.TokenRefused }), ""},
 		{whole(func(m *scoring.Miner) { m.IdentityUnreachable, m.GitHubID = true, "" }), "identity unreachable"},
 		{whole(func(m *scoring.Miner) { m.IdentityUnreachable, m.GitHubID = true, "0" }), "identity unreachable"},
 	} {

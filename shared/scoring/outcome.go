@@ -142,8 +142,13 @@ type Gate struct {
 	Credibility      float64 `json:"credibility"`
 	LeastCredibility float64 `json:"least_credibility"`
 	// Spam, reached by who is eligible: so many are open, and so many may be.
+	// The threshold is OpenBase, one more for each OpenPerSlot of the token
+	// score, and OpenMost at most.
 	Open           int     `json:"open"`
 	OpenThreshold  *int    `json:"open_threshold,omitempty"`
+	OpenBase       int     `json:"open_base,omitempty"`
+	OpenPerSlot    float64 `json:"open_per_slot,omitempty"`
+	OpenMost       int     `json:"open_most,omitempty"`
 	TokenScore     float64 `json:"token_score"`
 	SpamMultiplier float64 `json:"spam_multiplier"`
 }
@@ -155,6 +160,8 @@ type PullRequestOutcome struct {
 	OpenPRSpamMultiplier float64 `json:"open_pr_spam_multiplier"`
 	EarnedScore          float64 `json:"earned_score"`
 	CollateralScore      float64 `json:"collateral_score"`
+	// Collateral is how an open one's collateral came about.
+	Collateral *CollateralReason `json:"collateral,omitempty"`
 }
 
 // ScoredIssue is one issue that scores.

@@ -15,7 +15,8 @@ func (m *miner) scorePulls(reg Registry) {
 		if repo, found := reg.Repository(pull.Repository); found {
 			rates = repo.Scoring
 		}
-		pull.CollateralScore = collateral(&pull.ScoredPullRequest, &rates)
+		score, reason := collateral(&pull.ScoredPullRequest, &rates)
+		pull.CollateralScore, pull.Collateral = score, &reason
 	}
 	for _, name := range pullRepositories(m.merged, m.open, m.closed) {
 		if repo, found := reg.Repository(name); found {
@@ -98,7 +99,7 @@ func pullGate(f *PullFigures, e *Eligibility) Gate {
 		Open: f.TotalOpenPRs, TokenScore: f.TotalTokenScore,
 	}
 	if gate.judge(); gate.Code == GateOpen {
-		gate.spam(threshold(e.ExcessivePRPenaltyBaseThreshold, f.TotalTokenScore, e.OpenPRThresholdTokenScore, e.MaxOpenPRThreshold))
+		gate.spam(e.ExcessivePRPenaltyBaseThreshold, e.OpenPRThresholdTokenScore, e.MaxOpenPRThreshold)
 	}
 	return gate
 }
@@ -113,8 +114,11 @@ func (g *Gate) judge() {
 	}
 }
 
-func (g *Gate) spam(threshold int) {
-	g.OpenThreshold, g.SpamMultiplier = &threshold, spamMultiplier(g.Open, threshold)
+// spam sets the threshold of open items and what comes of it.
+func (g *Gate) spam(base int, perSlot float64, most int) {
+	limit := threshold(base, g.TokenScore, perSlot, most)
+	g.OpenBase, g.OpenPerSlot, g.OpenMost = base, perSlot, most
+	g.OpenThreshold, g.SpamMultiplier = &limit, spamMultiplier(g.Open, limit)
 }
 
 // earn sets what a merged pull request of an eligible repository earns.

@@ -61,7 +61,8 @@ func (s *ScoredPullRequest) multipliers(pr *PullRequest, repo *Repository, asOf 
 		s.Label = &label.name
 	}
 	s.LabelMultiplier, s.Reasons.Labels = label.multiplier, label.reasons
-	s.IssueMultiplier, s.Reasons.LinkedIssues = issueMultiplier(pr, &repo.Scoring)
+	issue, issueReason, linked := issueMultiplier(pr, &repo.Scoring)
+	s.IssueMultiplier, s.Reasons.Issue, s.Reasons.LinkedIssues = issue, &issueReason, linked
 	if pr.State != Merged {
 		return
 	}

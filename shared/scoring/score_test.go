@@ -172,7 +172,7 @@ func TestLabelChoice(t *testing.T) {
 
 func TestLinkedIssues(t *testing.T) {
 	t.Parallel()
-	seven, eight := 7, 8
+	seven, eight, nobody := 7, 8, 0
 	valid := func(change func(*scoring.LinkedIssue)) scoring.LinkedIssue {
 		issue := scoring.LinkedIssue{
 			Number: 3, State: scoring.Closed, StateReason: "COMPLETED", AuthorID: "99", AuthorAssociation: "NONE",
@@ -204,6 +204,7 @@ func TestLinkedIssues(t *testing.T) {
 		{"no reason", func(i issue) { i.StateReason = "" }, nil, scoring.LinkedNotCompleted, scoring.LinkedNotCompleted},
 		{"this solver", func(i issue) { i.SolvedByPR = &seven }, nil, scoring.LinkedValid, scoring.LinkedValid},
 		{"another solver", func(i issue) { i.SolvedByPR = &eight }, nil, scoring.LinkedOtherSolver, scoring.LinkedOtherSolver},
+		{"solver 0", func(i issue) { i.SolvedByPR = &nobody }, nil, scoring.LinkedOtherSolver, scoring.LinkedOtherSolver},
 		{"still open", func(i issue) { i.State, i.StateReason = scoring.Open, "" }, nil, scoring.LinkedNotClosed, scoring.LinkedValid},
 		{"edited", nil, func(p *scoring.PullRequest) { p.EditedAfterMerge = true }, scoring.LinkedEditedAfter, scoring.LinkedValid},
 		{"closed before", func(i issue) { i.ClosedAt = asOf.Add(-24*time.Hour - time.Microsecond) }, nil, scoring.LinkedClosedBefore, scoring.LinkedValid},

@@ -1,5 +1,10 @@
 package scoring
 
+// FiguresVersion is the version of what makes figures of files here: methods,
+// categories, weighting, totals and the shape of TokenFigures. Figures are kept
+// for weeks, so whatever changes one of them raises it.
+const FiguresVersion = 1
+
 // Method is how a file came by its score: the first row of the table in
 // section 5 of the rules that applies to it.
 type Method string
@@ -50,6 +55,9 @@ type FileFigures struct {
 	Lines    int      `json:"lines"`
 	// Breakdown is nil for every method but the tree diff.
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
+	// Largest are the node types that give the most of it, at most five, with
+	// the weights of language and test applied to their scores.
+	Largest []Contribution `json:"largest,omitempty"`
 }
 
 // TokenFigures is the token scoring of one pull request.

@@ -4,7 +4,19 @@ package scoring
 // is left over; nil has no signatures. Both must have been collected with these
 // weights and share one numbering of node types.
 func TreeDiff(base, head *Signatures, kinds []KindWeights) Breakdown {
-	added, deleted := leftover(head, base, kinds), leftover(base, head, kinds)
+	return treeDiff(base, head, kinds, nil)
+}
+
+// TreeDiffByKind is TreeDiff with what the node types give, whose names stand
+// under their numbers.
+func TreeDiffByKind(base, head *Signatures, kinds []KindWeights, names []string) Diff {
+	sums := make(kindSums, 2*len(kinds))
+	breakdown := treeDiff(base, head, kinds, sums)
+	return Diff{breakdown, sums.largest(names)}
+}
+
+func treeDiff(base, head *Signatures, kinds []KindWeights, by kindSums) Breakdown {
+	added, deleted := leftover(head, base, kinds, by, true), leftover(base, head, kinds, by, false)
 	return Breakdown{
 		StructuralAddedCount: added.structural.count, StructuralAddedScore: added.structural.score,
 		StructuralDeletedCount: deleted.structural.count, StructuralDeletedScore: deleted.structural.score,
@@ -19,17 +31,19 @@ type sum struct {
 }
 
 // add counts copies of a signature. The conversion keeps product and sum two
-// roundings: see totals.go.
-func (s *sum) add(copies int, weight float64) {
+// roundings: see totals.go. It returns the product.
+func (s *sum) add(copies int, weight float64) float64 {
+	product := float64(weight * float64(copies))
 	s.count += copies
-	s.score += float64(weight * float64(copies))
+	s.score += product
+	return product
 }
 
 type sums struct{ structural, leaf sum }
 
 // leftover sums what side has more of than other, in the order of first
 // appearance in side's walk: the order decides the last bit of a sum.
-func leftover(side, other *Signatures, kinds []KindWeights) sums {
+func leftover(side, other *Signatures, kinds []KindWeights, by kindSums, added bool) sums {
 	var left sums
 	if side == nil {
 		return left
@@ -50,9 +64,9 @@ func leftover(side, other *Signatures, kinds []KindWeights) sums {
 			weights = kinds[sig.kind]
 		}
 		if sig.leaf {
-			left.leaf.add(copies, weights.Leaf)
+			by.add(sig.kind, true, added, copies, left.leaf.add(copies, weights.Leaf))
 		} else {
-			left.structural.add(copies, weights.Structural)
+			by.add(sig.kind, false, added, copies, left.structural.add(copies, weights.Structural))
 		}
 	}
 	return left

@@ -46,23 +46,31 @@ func Collect(text []byte, nodes []Node, kinds []KindWeights) *Signatures {
 	for i := range nodes {
 		n := &nodes[i]
 		if int(n.Kind) < len(kinds) && kinds[n.Kind].Structural > 0 {
-			s.count(signature{hash: kindHash(n.Kind), kind: n.Kind, count: 1})
+			sig := signature{kind: n.Kind, count: 1}
+			sig.hash = sig.hashIn(text)
+			s.count(sig)
 		}
 		if n.Leaf {
 			end := min(int(n.End), len(text))
 			start := min(int(n.Start), end)
-			hash := maphash.Bytes(hashSeed, text[start:end]) ^ kindHash(n.Kind)<<1
-			s.count(signature{hash: hash, kind: n.Kind, leaf: true, start: uint32(start), end: uint32(end), count: 1})
+			sig := signature{kind: n.Kind, leaf: true, start: uint32(start), end: uint32(end), count: 1}
+			sig.hash = sig.hashIn(text)
+			s.count(sig)
 		}
 	}
 	return s
 }
 
+// hashIn is the hash of a signature, whose bytes are in text.
+func (sig *signature) hashIn(text []byte) uint64 {
+	if !sig.leaf {
+		return kindHash(sig.kind)
+	}
+	return maphash.Bytes(hashSeed, text[sig.start:sig.end]) ^ kindHash(sig.kind)<<1
+}
+
 // kindHash spreads the few numbers of node types over all bits.
 func kindHash(kind uint16) uint64 { return (uint64(kind) + 1) * 0x9e3779b97f4a7c15 }
-
-// Size is about how many bytes the multiset holds in memory.
-func (s *Signatures) Size() int { return len(s.text) + 32*cap(s.list) + 4*len(s.table) }
 
 func (s *Signatures) count(sig signature) {
 	slot, found := s.find(&sig, s.text)

@@ -100,7 +100,7 @@ func TestTotals(t *testing.T) {
 	raw := scoring.Breakdown{StructuralAddedCount: 1, StructuralAddedScore: 2, LeafAddedCount: 3, LeafAddedScore: 0.5, LeafDeletedCount: 2, LeafDeletedScore: 0.25}
 	files := make([]scoring.FileFigures, len(plans))
 	for i := range plans {
-		files[i] = plans[i].Finish(raw)
+		files[i] = plans[i].Finish(scoring.Diff{Breakdown: raw})
 	}
 	got := scoring.Totals(files)
 	want := scoring.TokenFigures{

@@ -43,7 +43,7 @@ const (
 	FailClass = attribute.Key("job.failure.class") // transient, permanent or poison
 	Outcome   = attribute.Key("job.outcome")       // how an attempt ended, or a job; see the Outcomes
 	Phase     = attribute.Key("job.phase")
-	Replay    = attribute.Key("job.replay")
+	Replay    = attribute.Key("job.replay")  // its number
 	Replays   = attribute.Key("job.replays") // the trace that a replay repeats
 	Worker    = attribute.Key("worker.name")
 	// Kept says why a trace is kept whatever the sampling: see the Keeps.
@@ -51,6 +51,8 @@ const (
 
 	Egress     = attribute.Key("limit.egress")
 	PermitWait = attribute.Key("limit.wait_ms")
+	// PermitOutcome is granted, late or void.
+	PermitOutcome = attribute.Key("limit.permit.outcome")
 
 	Page         = attribute.Key("mirror.page")  // of a list, from 1
 	Items        = attribute.Key("mirror.items") // on that page
@@ -61,6 +63,10 @@ const (
 	PullRequest = attribute.Key("pull_request.number")
 
 	CacheResult = attribute.Key("score.cache.result") // see the Cache results
+	// CacheHits and CacheMisses are on the evaluation's span: of how many pull
+	// requests the figures were there, and how many were fetched.
+	CacheHits   = attribute.Key("score.cache.hits")
+	CacheMisses = attribute.Key("score.cache.misses")
 	Files       = attribute.Key("score.files")
 	FilesParsed = attribute.Key("score.files.compared") // by a child process
 	FilesShown  = attribute.Key("score.files.shown")    // of those, the slowest, as spans
@@ -97,6 +103,10 @@ const (
 	KeepLost     = "lost"
 )
 
+// EventScoreCache is on the evaluation's span, once for each pull request whose
+// files are needed: its name and what the cache said.
+const EventScoreCache = "score cache"
+
 // Results of the score cache.
 const (
 	CacheHit    = "hit"
@@ -113,4 +123,17 @@ var (
 	consumer    = semconv.MessagingConsumerGroupName("workers")
 
 	errorType = semconv.ErrorTypeKey
+)
+
+// The metrics of the limiter, each with the attribute limit.egress. They are of
+// one process; what the whole egress did is in its bucket.
+const (
+	MetricPermits     = "mirrorfleet.limit.permits"              // counter, by limit.permit.outcome
+	MetricPermitWait  = "mirrorfleet.limit.permit.wait.duration" // histogram, seconds
+	MetricWaiting     = "mirrorfleet.limit.waiting"              // up-down counter
+	MetricRefusals    = "mirrorfleet.limit.refusals"             // counter
+	MetricRedisCalls  = "mirrorfleet.limit.redis.calls"          // counter
+	MetricLostAnswers = "mirrorfleet.limit.redis.lost_answers"   // counter, part of the calls
+	MetricCoolDowns   = "mirrorfleet.limit.cool_downs"           // counter
+	MetricStateLosses = "mirrorfleet.limit.state_losses"         // counter
 )

@@ -13,6 +13,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/worker/tokenscore"
@@ -28,6 +29,9 @@ type Config struct {
 	MirrorURL string
 	// Scorer scores files in child processes.
 	Scorer *tokenscore.Pool
+	// Scores keeps what came of files, so that they are fetched once; nil
+	// fetches all of them.
+	Scores *scorecache.Cache
 	// Files is how many pull requests' files one job holds at once, and
 	// HeldFiles how many the whole process does: it bounds the memory.
 	// Default 8 both.
@@ -45,7 +49,8 @@ type Evaluator struct {
 type Attempt struct {
 	// Final says that no other attempt follows a failure of this one.
 	Final bool
-	// Expect is told how many requests the attempt makes in all; may be nil.
+	// Expect is told how many requests the attempt makes in all, as far as it
+	// is known; may be nil.
 	Expect func(ctx context.Context, requests int)
 }
 
@@ -92,6 +97,7 @@ func (e *Evaluator) evaluate(ctx context.Context, j job.Job, a Attempt) (job.Eva
 	}
 	m := &miner{evaluator: e, job: j, rules: rules, tell: a.Expect}
 	m.expect(ctx, 1+issueLookUps)
+	defer m.tellCache(ctx)
 	evaluation := scoring.Evaluation{UID: j.UID, Hotkey: j.Hotkey, GitHubID: j.GitHubID}
 	failed := m.list(ctx, &evaluation)
 	if failed != nil && (ctx.Err() != nil || job.ClassOf(failed) != job.Permanent && !a.Final) {
@@ -132,7 +138,8 @@ func (m *miner) list(ctx context.Context, into *scoring.Evaluation) error {
 func (m *miner) committed(evaluation scoring.Evaluation) job.Evaluation {
 	evaluation.Issues = m.found
 	committed := job.Evaluation{
-		Version: job.Version, Round: m.job.Round, UID: m.job.UID, Evaluation: evaluation, Malformed: m.malformed,
+		Version: job.Version, Round: m.job.Round, UID: m.job.UID, Cached: m.cached, Evaluation: evaluation,
+		Malformed: m.malformed,
 	}
 	for _, missing := range m.missing {
 		committed.Missing = append(committed.Missing, missing.Missing)

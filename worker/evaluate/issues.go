@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -37,9 +38,14 @@ func (m *miner) issues(ctx context.Context, merged []scoring.ScoredPullRequest) 
 // solving fetches and scores solving pull requests. One whose files cannot be
 // had, or are not stored, is unavailable.
 func (m *miner) solving(ctx context.Context, pulls []scoring.SolvingPull) error {
-	m.expect(ctx, len(pulls))
 	m.found.Solving = make([]scoring.SolvingScore, len(pulls))
-	fetched := make([]fetched, len(pulls))
+	wanted, fetched := make([]want, len(pulls)), make([]fetched, len(pulls))
+	for i, pull := range pulls {
+		wanted[i] = m.want(pull.Repository, pull.Number, pull.HeadSHA, scorecache.Base(pull.MergeBaseSHA, pull.BaseSHA))
+	}
+	if err := m.look(ctx, wanted); err != nil {
+		return err
+	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(m.evaluator.cfg.Files)
 	for i, pull := range pulls {
@@ -48,7 +54,7 @@ func (m *miner) solving(ctx context.Context, pulls []scoring.SolvingPull) error 
 			if !known {
 				return fmt.Errorf("solving pull request %s#%d: its repository is not in the registry", pull.Repository, pull.Number)
 			}
-			f, err := m.fetch(groupCtx, pull.Repository, pull.Number)
+			f, err := m.files(groupCtx, wanted[i])
 			if err != nil {
 				return err
 			}
@@ -67,7 +73,7 @@ func (m *miner) solving(ctx context.Context, pulls []scoring.SolvingPull) error 
 		return err
 	}
 	for i, f := range fetched {
-		m.note(fmt.Sprintf("files %s#%d", pulls[i].Repository, pulls[i].Number), f)
+		m.note(ctx, wanted[i], f)
 	}
 	return nil
 }

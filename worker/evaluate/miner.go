@@ -10,8 +10,8 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring"
-	"mirrorfleet/shared/telemetry"
 )
 
 // miner is one evaluation under way. Its lists are filled in the order of the
@@ -23,6 +23,9 @@ type miner struct {
 	// expected is what Attempt.Expect was told so far.
 	expected int
 	tell     func(ctx context.Context, requests int)
+
+	// cached and fetched count the pull requests whose files were needed.
+	cached, fetched int
 
 	found     *scoring.IssueAnswers
 	missing   []missing
@@ -39,7 +42,7 @@ type missing struct {
 // expect adds to the requests that this attempt will make in all.
 func (m *miner) expect(ctx context.Context, requests int) {
 	m.expected += requests
-	if m.tell != nil {
+	if m.tell != nil && requests > 0 {
 		m.tell(ctx, m.expected)
 	}
 }
@@ -49,19 +52,21 @@ func (m *miner) expect(ctx context.Context, requests int) {
 // cancelled context, no child process.
 func (m *miner) pulls(ctx context.Context, loaded scoring.Loaded, into *scoring.Evaluation) error {
 	all := slices.Concat(loaded.Merged, loaded.Open, loaded.Closed)
-	needed := 0
-	for _, pr := range all {
+	wanted := make([]want, len(all))
+	for i, pr := range all {
 		if scoring.NeedsFiles(pr) {
-			needed++
+			wanted[i] = m.want(pr.Repository, pr.Number, pr.HeadSHA, scorecache.Base(pr.MergeBaseSHA, pr.BaseSHA))
 		}
 	}
-	m.expect(ctx, needed)
+	if err := m.look(ctx, wanted); err != nil {
+		return err
+	}
 	scored, got := make([]scoring.ScoredPullRequest, len(all)), make([]fetched, len(all))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(m.evaluator.cfg.Files)
 	for i, pr := range all {
 		group.Go(func() (err error) {
-			scored[i], got[i], err = m.pull(groupCtx, pr)
+			scored[i], got[i], err = m.pull(groupCtx, pr, wanted[i])
 			return err
 		})
 	}
@@ -69,69 +74,22 @@ func (m *miner) pulls(ctx context.Context, loaded scoring.Loaded, into *scoring.
 		return err
 	}
 	for i, f := range got {
-		m.note(fmt.Sprintf("files %s#%d", all[i].Repository, all[i].Number), f)
+		m.note(ctx, wanted[i], f)
 	}
 	open, closed := len(loaded.Merged), len(loaded.Merged)+len(loaded.Open)
 	into.Merged, into.Open, into.Closed = scored[:open:open], scored[open:closed:closed], scored[closed:]
 	return nil
 }
 
-func (m *miner) pull(ctx context.Context, pr scoring.PullRequest) (scored scoring.ScoredPullRequest, f fetched, err error) {
+func (m *miner) pull(ctx context.Context, pr scoring.PullRequest, w want) (scored scoring.ScoredPullRequest, f fetched, err error) {
 	repository, known := m.rules.registry.Repository(pr.Repository)
 	if !known {
 		return scored, f, fmt.Errorf("pull request %s#%d was loaded, but its repository is not in the registry", pr.Repository, pr.Number)
 	}
-	if scoring.NeedsFiles(pr) {
-		if f, err = m.fetch(ctx, pr.Repository, pr.Number); err != nil {
-			return scored, f, err
-		}
+	if f, err = m.files(ctx, w); err != nil {
+		return scored, f, err
 	}
 	return scoring.Score(pr, repository, f.figures, m.job.AsOf), f, nil
-}
-
-// fetched is what came of one pull request's files.
-type fetched struct {
-	// figures are nil when there are no files, or none could be had.
-	figures *scoring.TokenFigures
-	stored  bool // the mirror says that what it sent is all
-	err     error
-	skipped []job.Malformed
-}
-
-// fetch fetches one pull request's files and scores them. What the mirror does
-// not give is in the answer; an error is not its fault.
-func (m *miner) fetch(ctx context.Context, repository string, number int) (fetched, error) {
-	e := m.evaluator
-	ctx = telemetry.With(ctx, telemetry.Repository.String(repository), telemetry.PullRequest.Int(number))
-	if err := e.held.Acquire(ctx, 1); err != nil {
-		return fetched{}, fmt.Errorf("waiting to hold files: %w", err)
-	}
-	defer e.held.Release(1)
-	answer, err := e.cfg.Mirror.Files(ctx, repository, number)
-	if err != nil {
-		if ctx.Err() != nil {
-			return fetched{}, fmt.Errorf("fetching the files of %s#%d: %w", repository, number, err)
-		}
-		return fetched{err: err}, nil
-	}
-	f := fetched{stored: answer.Stored, skipped: answer.Malformed}
-	if len(answer.Files) == 0 {
-		return f, nil
-	}
-	figures, err := e.cfg.Scorer.Score(ctx, m.rules.weights, answer.Files)
-	if err != nil {
-		return fetched{}, fmt.Errorf("scoring the files of %s#%d: %w", repository, number, err)
-	}
-	f.figures = &figures
-	return f, nil
-}
-
-// note keeps what one answer lacked.
-func (m *miner) note(what string, f fetched) {
-	if f.err != nil {
-		m.missing = append(m.missing, missing{job.Missing{What: what, Error: f.err.Error()}, f.err})
-	}
-	m.malformed = append(m.malformed, f.skipped...)
 }
 
 // retry is the error of an attempt that another one may better, nil when there

@@ -17,6 +17,7 @@ import (
 	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/evaluate"
 	"mirrorfleet/worker/tokenscore"
@@ -43,6 +44,8 @@ func grammars() string {
 	}
 	return filepath.Join("..", "..", "bin", "grammars")
 }
+
+var quiet = slog.New(slog.DiscardHandler)
 
 // asOf is the instant of every round here.
 var asOf = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -76,52 +79,91 @@ type bundle struct {
 	evaluator *evaluate.Evaluator
 	client    *mirror.Client
 	server    *mirrorsim.Server
+	world     *mirrorsim.World
+	nats      string
 	bus       *jobstream.Bus
+	scorer    *tokenscore.Pool
+	scores    *scorecache.Cache
 	meter     *free
 }
 
 // setup serves a world and plans round "r1" over it.
 func setup(t *testing.T, world *mirrorsim.World, configure ...func(*evaluate.Config)) *bundle {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	b := &bundle{meter: &free{}}
-	var err error
-	b.server, err = mirrorsim.Start(t.Context(), mirrorsim.Config{World: world})
-	must(t, err)
-	t.Cleanup(func() { check(t, b.server.Close()) })
 	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
 	must(t, err)
 	t.Cleanup(func() { check(t, servers.Close()) })
-	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
+	b := &bundle{nats: servers.NATSURL(), scorer: newScorer(t, 0)}
+	b.serve(t, world)
+	b.connect(t, b.scorer.Version(), configure...)
+	b.plan(t, "r1")
+	return b
+}
+
+// serve is a mirror of its own.
+func (b *bundle) serve(t *testing.T, world *mirrorsim.World) {
+	t.Helper()
+	var err error
+	b.world = world
+	b.server, err = mirrorsim.Start(t.Context(), mirrorsim.Config{World: world})
+	must(t, err)
+	t.Cleanup(func() { check(t, b.server.Close()) })
+}
+
+// connect is a worker on the bundle's servers.
+func (b *bundle) connect(t *testing.T, scorer string, configure ...func(*evaluate.Config)) {
+	t.Helper()
+	nc, err := jobstream.Connect(t.Context(), b.nats, "test", jobstream.ConnectConfig{Log: quiet})
 	must(t, err)
 	t.Cleanup(nc.Close)
 	b.bus, err = jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
 	must(t, err)
+	b.scores, err = scorecache.New(scorecache.Config{
+		Bucket: b.bus.Bucket(job.BucketScores), Scorer: scorer, Log: quiet,
+		ClaimFor: time.Hour, Timeout: time.Minute, // no machine is so busy
+	})
+	must(t, err)
+	b.meter = &free{}
 	b.client, err = mirror.New(mirror.Config{
 		BaseURL: b.server.URL, Meter: b.meter, Backoff: time.Millisecond, MaxBackoff: time.Millisecond,
 		BreakAfter: 1000, Log: quiet,
 	})
 	must(t, err)
 	t.Cleanup(b.client.Close)
-	self, err := os.Executable()
-	must(t, err)
-	scorer, err := tokenscore.New(t.Context(), tokenscore.Config{
-		Command: []string{"env", childEnv + "=1", "MIRRORFLEET_GRAMMARS=" + grammars(), self}, Children: 1, Grammars: grammars(), Log: quiet,
-	})
-	must(t, err)
-	t.Cleanup(func() { check(t, scorer.Close()) })
-	cfg := evaluate.Config{Bus: b.bus, Mirror: b.client, MirrorURL: b.server.URL, Scorer: scorer}
+	cfg := evaluate.Config{Bus: b.bus, Mirror: b.client, MirrorURL: b.server.URL, Scorer: b.scorer, Scores: b.scores}
 	for _, change := range configure {
 		change(&cfg)
 	}
 	b.evaluator, err = evaluate.New(cfg)
 	must(t, err)
+}
+
+// plan plans a round over the bundle's world.
+func (b *bundle) plan(t *testing.T, round string, change ...func(*job.Manifest)) {
+	t.Helper()
 	languages, tokens := scoring.DefaultWeights()
-	must(t, b.bus.CreateManifest(t.Context(), job.Manifest{
-		Version: job.Version, Round: "r1", AsOf: asOf, Mirror: b.server.URL, Registry: world.Registry,
+	m := job.Manifest{
+		Version: job.Version, Round: round, AsOf: asOf, Mirror: b.server.URL, Registry: b.world.Registry,
 		Languages: languages, Tokens: tokens, Unloadable: []string{"csharp"},
-	}))
-	return b
+	}
+	for _, c := range change {
+		c(&m)
+	}
+	must(t, b.bus.CreateManifest(t.Context(), m))
+}
+
+// newScorer is the real parser; a budget of 0 is the default one.
+func newScorer(t *testing.T, budget time.Duration) *tokenscore.Pool {
+	t.Helper()
+	self, err := os.Executable()
+	must(t, err)
+	scorer, err := tokenscore.New(t.Context(), tokenscore.Config{
+		Command: []string{"env", childEnv + "=1", "MIRRORFLEET_GRAMMARS=" + grammars(), self}, Children: 1, Grammars: grammars(),
+		Budget: budget, Log: quiet,
+	})
+	must(t, err)
+	t.Cleanup(func() { check(t, scorer.Close()) })
+	return scorer
 }
 
 // one is the job of miner 7 in round r1.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nuid"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
@@ -51,6 +52,7 @@ func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*
 		if err != nil {
 			return nil, fmt.Errorf("claiming: %w", err)
 		}
+		crash.At(crash.Claimed)
 		return &hold{bus: r.cfg.Bus, id: c.ID, record: claimed, revision: revision}, nil
 	}
 }
@@ -76,6 +78,7 @@ func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, e
 			return job.Record{}, 0, err
 		}
 		if created {
+			crash.At(crash.RecordPlannedAnew)
 			r.cfg.Log.WarnContext(ctx, "message without record: record planned anew", "round", j.Round, "uid", j.UID)
 		}
 	}

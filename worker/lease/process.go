@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
@@ -109,9 +110,11 @@ func (p *delivered) handle(ctx context.Context) (e job.Evaluation, err error) {
 func (p *delivered) expect(ctx context.Context, requests int) {
 	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) { return r.Expecting(p.hold.id, requests) })
 	switch {
+	case err == nil:
+		crash.At(crash.Expected)
 	case errors.Is(err, job.ErrFenced), errors.Is(err, job.ErrSettled):
 		p.term.lose()
-	case err != nil && ctx.Err() == nil:
+	case ctx.Err() == nil:
 		p.log.DebugContext(ctx, "expected requests not noted", "error", err)
 	}
 }

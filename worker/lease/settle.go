@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
@@ -44,9 +45,14 @@ func (p *delivered) store(ctx context.Context, e *job.Evaluation) error {
 	if err != nil {
 		return err
 	}
-	return p.hold.change(ctx, func(r job.Record) (job.Record, error) {
+	crash.At(crash.EvaluationStored)
+	err = p.hold.change(ctx, func(r job.Record) (job.Record, error) {
 		return r.Committed(p.hold.id, e.Requests, key, len(e.Missing) > 0)
 	})
+	if err == nil {
+		crash.At(crash.RecordDone)
+	}
+	return err
 }
 
 // put stores the evaluation under the claim's own key.
@@ -68,6 +74,7 @@ func (p *delivered) handBack(ctx context.Context) {
 		p.silent(ctx, "not handed back", err)
 		return
 	}
+	crash.At(crash.HandedBack)
 	p.log.InfoContext(ctx, "job handed back")
 	p.ended(ctx, telemetry.OutcomeHandedBack, "")
 	<-p.pulled // or our own last pull might get it again
@@ -89,6 +96,7 @@ func (p *delivered) fail(ctx context.Context, cause error) {
 		p.silent(ctx, "failure not counted", err)
 		return
 	}
+	crash.At(crash.FailureCounted)
 	failures := p.hold.now().Failures
 	delay := p.cfg.delay(failures, rand.Float64())
 	p.log.WarnContext(ctx, "attempt failed", "failures", failures, "retry_in", delay, "error", f.Error)
@@ -100,26 +108,39 @@ func (p *delivered) fail(ctx context.Context, cause error) {
 // record, then message.
 func (p *delivered) bury(ctx context.Context, f job.Failure) {
 	record := p.hold.now()
-	err := p.cfg.Bus.PublishDead(ctx, job.DeadLetter{
-		Round: record.Round, UID: record.UID, Replay: record.Replay, Class: f.Class, Error: f.Error,
-		Attempts: record.Deliveries, Worker: p.cfg.Worker, Trace: record.Trace, At: f.At,
-	})
-	key := ""
-	if err == nil && p.left.Version != 0 {
-		key, err = p.put(ctx, &p.left)
-	}
-	if err == nil {
-		err = p.hold.change(ctx, func(r job.Record) (job.Record, error) {
-			return r.Buried(p.hold.id, int(p.requests.Load()), key, f)
-		})
-	}
-	if err != nil {
+	if err := p.end(ctx, record, f); err != nil {
 		p.silent(ctx, "not buried", err)
 		return
 	}
 	p.log.ErrorContext(ctx, "job failed for good", "class", f.Class, "attempts", record.Deliveries, "error", f.Error)
 	p.ended(ctx, telemetry.OutcomeFailed, f.Class)
 	p.settle(ctx, "term", p.terminate(f))
+}
+
+// end makes the durable effects of a failure, in their order.
+func (p *delivered) end(ctx context.Context, record job.Record, f job.Failure) (err error) {
+	err = p.cfg.Bus.PublishDead(ctx, job.DeadLetter{
+		Round: record.Round, UID: record.UID, Replay: record.Replay, Class: f.Class, Error: f.Error,
+		Attempts: record.Deliveries, Worker: p.cfg.Worker, Trace: record.Trace, At: f.At,
+	})
+	if err != nil {
+		return err
+	}
+	crash.At(crash.DeadPublished)
+	key := ""
+	if p.left.Version != 0 {
+		if key, err = p.put(ctx, &p.left); err != nil {
+			return err
+		}
+		crash.At(crash.LeftoverStored)
+	}
+	err = p.hold.change(ctx, func(r job.Record) (job.Record, error) {
+		return r.Buried(p.hold.id, int(p.requests.Load()), key, f)
+	})
+	if err == nil {
+		crash.At(crash.RecordFailed)
+	}
+	return err
 }
 
 // unreadable ends a message that is no job of a known round: dead letter,
@@ -139,6 +160,7 @@ func (p *delivered) unreadable(ctx context.Context, cause error) {
 		p.silent(ctx, "not buried", err)
 		return
 	}
+	crash.At(crash.UnreadablePublished)
 	if err == nil {
 		if err := p.buryNamed(ctx, round, uid, f); err != nil {
 			p.silent(ctx, "not buried", err)
@@ -163,6 +185,9 @@ func (p *delivered) buryNamed(ctx context.Context, round string, uid int, f job.
 	p.hold, err = p.claim(ctx, p.d, job.Job{Round: round, UID: uid, Replay: record.Replay})
 	if err == nil {
 		err = p.hold.change(ctx, func(r job.Record) (job.Record, error) { return r.Buried(p.hold.id, 0, "", f) })
+		if err == nil {
+			crash.At(crash.UnreadableFailed)
+		}
 	}
 	if errors.Is(err, job.ErrFenced) || errors.Is(err, job.ErrSettled) {
 		return nil
@@ -194,9 +219,15 @@ func (p *delivered) settle(ctx context.Context, how string, say func(context.Con
 	ctx, settling := startStep(ctx, telemetry.SpanSettle, telemetry.Settled(how))
 	err := say(ctx)
 	telemetry.End(settling, p.blameless(err))
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrLeaseLost):
+		p.silent(ctx, "message not settled", err)
+		return
+	case err != nil:
 		p.log.WarnContext(ctx, "message not settled, it comes again after the lease", "how", how, "error", err)
+		return
 	}
+	crash.At(crash.Settled)
 }
 
 // gone says whether err means that the job is no longer ours.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -15,12 +16,18 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/cluster"
 	"mirrorfleet/shared/jobstream/wire"
 	"mirrorfleet/shared/local"
 	"mirrorfleet/worker/lease"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = cluster.Clean() // the benchmark's server; what is left lies in the temporary folder
+		os.Exit(code)
+	}))
+}
 
 // patience bounds every wait of a test; nothing is measured against it.
 const patience = time.Minute

@@ -54,8 +54,10 @@ func beginTerm(ctx context.Context, d *jobstream.Delivery, t timing, log *slog.L
 	return l
 }
 
-// lost says whether the job may be somebody else's by now.
-func (l *term) lost() bool { return l.ctx.Err() != nil }
+// lost says whether the job may be somebody else's by now. It looks at the
+// clock too: after a stall the timer that ends ctx may run later than whoever
+// asks.
+func (l *term) lost() bool { return l.ctx.Err() != nil || !time.Now().Before(l.until()) }
 
 // lose ends the term before its deadline: the record is held by another.
 func (l *term) lose() { l.end(ErrLeaseLost) }

@@ -9,6 +9,12 @@
 // equal; floating-point numbers to 1e-9 relative, and the tests say how far
 // off the furthest was.
 //
+// Every round runs twice: through the rules as pure functions, and through the
+// product's own processes (producer with NATS and Redis, workers with their
+// children, simulated mirror), whose outcome must be the same bytes. By default
+// a handful of the cases does the second; MIRRORFLEET_PARITY_REAL=all, which is
+// make parity, lets all of them.
+//
 // MIRRORFLEET_PARITY names another folder of the same form (DIR/rounds/*.json)
 // to run instead. A folder that is missing, empty or malformed fails the
 // tests: it never passes. The grammars come from MIRRORFLEET_GRAMMARS, or from

@@ -23,15 +23,15 @@ type concluded struct {
 
 // run plays all rounds of a world, one after the other over the same stored
 // evaluations.
-func run(t testing.TB, s *scorer, w *world) []concluded {
-	t.Helper()
+func run(tb testing.TB, s *scorer, w *world) []concluded {
+	tb.Helper()
 	stored := map[int]scoring.StoredEvaluation{}
 	rounds := make([]concluded, len(w.Rounds))
 	for i, r := range w.Rounds {
-		client := startMirror(t, w, r)
-		in, err := s.input(t.Context(), client, w, r, maps.Clone(stored))
+		client := startMirror(tb, w, r)
+		in, err := s.input(tb.Context(), client, w, r, maps.Clone(stored))
 		if err != nil {
-			t.Fatalf("round %d: %v", i, err)
+			tb.Fatalf("round %d: %v", i, err)
 		}
 		rounds[i] = concluded{in, scoring.Conclude(in)}
 		for _, change := range rounds[i].outcome.Stored {
@@ -72,21 +72,22 @@ func TestRounds(t *testing.T) { //nolint:tparallel // the group of subtests ends
 	pool, weights := startScorer(t)
 	var sum tally
 	t.Run("cases", func(t *testing.T) {
-		for _, w := range cases(t) {
-			t.Run(w.name, func(t *testing.T) {
+		files, err := caseFiles(casesDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			// Each case is read when its turn comes: a folder may hold more than
+			// the memory.
+			t.Run(caseName(file), func(t *testing.T) {
 				t.Parallel()
+				w, err := readCase(file)
+				if err != nil {
+					t.Fatal(err)
+				}
 				s := &scorer{pool: pool, weights: weights, seen: map[string]*scoring.TokenFigures{}}
 				for i, r := range run(t, s, w) {
-					c := &comparison{}
-					c.compare("", "", shaped(r.outcome), decoded(w.Expected[i]))
-					sum.add(fmt.Sprintf("case %s, round %d", w.name, i), c)
-					const most = 12
-					for _, wrong := range c.wrong[:min(most, len(c.wrong))] {
-						t.Errorf("round %d%s", i, wrong)
-					}
-					if more := len(c.wrong) - most; more > 0 {
-						t.Errorf("round %d: %d more differences", i, more)
-					}
+					sum.add(fmt.Sprintf("case %s, round %d", w.name, i), w.compare(t, i, r.outcome))
 					want := encode(t, r.outcome)
 					shuffledAlike(t, i, r.input, want)
 					replayedAlike(t, i, r.input, want)
@@ -98,12 +99,27 @@ func TestRounds(t *testing.T) { //nolint:tparallel // the group of subtests ends
 		sum.rounds, sum.values, sum.unequal, sum.furthest, sum.where)
 }
 
-// encode is an outcome's bytes, with what it does to the stored evaluations.
-func encode(t testing.TB, out scoring.Outcome) string {
+// compare compares a round's outcome with what the validator made of it.
+func (w *world) compare(t *testing.T, round int, out scoring.Outcome) *comparison {
 	t.Helper()
+	c := &comparison{}
+	c.compare("", "", shaped(out), decoded(w.Expected[round]))
+	const most = 12
+	for _, wrong := range c.wrong[:min(most, len(c.wrong))] {
+		t.Errorf("round %d%s", round, wrong)
+	}
+	if more := len(c.wrong) - most; more > 0 {
+		t.Errorf("round %d: %d more differences", round, more)
+	}
+	return c
+}
+
+// encode is an outcome's bytes, with what it does to the stored evaluations.
+func encode(tb testing.TB, out scoring.Outcome) string {
+	tb.Helper()
 	data, err := json.Marshal([]any{out, out.Stored})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(data)
 }
@@ -191,13 +207,21 @@ func TestFolderIsNeverAPass(t *testing.T) {
 		t.Errorf("an empty folder: got %v, want an error that names %s", err, rounds)
 	}
 	for name, text := range map[string]string{
-		"cut":         `{"registry":`,
-		"no-rounds":   `{"registry":{},"miners":[],"mirror":{},"rounds":[],"expected":[]}`,
-		"unexpected":  `{"registry":{},"miners":[],"mirror":{},"rounds":[{"as_of":"2026-01-01T00:00:00Z"}],"expected":[]}`,
-		"no-as-of":    `{"registry":{},"miners":[],"mirror":{},"rounds":[{}],"expected":[{}]}`,
+		"cut":        `{"registry":`,
+		"no-rounds":  `{"registry":{},"miners":[],"mirror":{},"rounds":[],"expected":[]}`,
+		"unexpected": `{"registry":{},"miners":[],"mirror":{},"rounds":[{"as_of":"2026-01-01T00:00:00Z"}],"expected":[]}`,
+		"no-as-of":   `{"registry":{},"miners":[],"mirror":{},"rounds":[{}],"expected":[{}]}`,
+		"no-outcome": `{"registry":{},"miners":[],"mirror":{},"rounds":[{"as_of":"2026-01-01T00:00:00Z"}],"expected":[{}]}`,
+		"no-figures": `{"registry":{},"miners":[],"mirror":{},"rounds":[{"as_of":"2026-01-01T00:00:00Z"}],"expected":[
+			{"from_stored":[],"shared_account":[],"maintainers":{},"rewards":{},"emission":[],"miners":{"3":{"failed":null}}}]}`,
+		"empty":       ``,
+		"damaged.zst": "neither JSON nor compressed",
 		"no-registry": `{"miners":[],"mirror":{},"rounds":[{"as_of":"2026-01-01T00:00:00Z"}],"expected":[{}]}`,
 	} {
-		file := filepath.Join(dir, name+".json")
+		file := filepath.Join(dir, strings.TrimSuffix(name, ".zst")+".json")
+		if strings.HasSuffix(name, ".zst") {
+			file += ".zst"
+		}
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +237,15 @@ func BenchmarkRules(b *testing.B) {
 	pool, weights := startScorer(b)
 	var inputs []scoring.RoundInput
 	var pulls []loadedPull
-	for _, w := range cases(b) {
+	files, err := caseFiles(casesDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, file := range files {
+		w, err := readCase(file)
+		if err != nil {
+			b.Fatal(err)
+		}
 		s := &scorer{pool: pool, weights: weights, seen: map[string]*scoring.TokenFigures{}}
 		for _, r := range run(b, s, w) {
 			inputs = append(inputs, r.input)

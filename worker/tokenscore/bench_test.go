@@ -2,103 +2,167 @@ package tokenscore_test
 
 import (
 	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
 
-type benchText struct{ language, text string }
+// chunk is a part of the work that both sides do before the next one: what else
+// runs on the machine then comes and goes for both.
+type chunk struct {
+	pulls [][]scoring.File
+	texts []benchText // those to be parsed for them that no chunk before had
+}
 
-// benchFiles are the parity cases as pull requests of one language each, and
-// their distinct texts in the same order: both sides find the grammars' tables
-// equally warm.
-func benchFiles(b *testing.B) (pulls [][]scoring.File, texts []benchText, bytes int64) {
-	b.Helper()
-	all, err := readCases()
-	if err != nil {
-		b.Fatal(err)
-	}
-	seen := make(map[benchText]bool)
-	for _, l := range all {
-		var pull []scoring.File
-		for _, c := range l.cases {
-			pull = append(pull, c.file)
-			for _, text := range []*string{c.file.Head, c.file.Base} {
-				if text == nil || seen[benchText{l.language, *text}] {
-					continue
+// benchChunks cuts pull requests into chunks of about a megabyte of texts.
+func benchChunks(pulls [][]scoring.File, w *scoring.Weights) (chunks []chunk, texts, bytes int) {
+	type text struct{ language, text string }
+	seen := make(map[text]bool)
+	var now chunk
+	size := 0
+	for i, pull := range pulls {
+		now.pulls = append(now.pulls, pull)
+		for _, plan := range scoring.PlanFiles(pull, w) {
+			if plan.Base == plan.Head || !w.Loads(plan.Language) {
+				continue
+			}
+			for _, content := range []string{plan.Base, plan.Head} {
+				if key := (text{plan.Language, content}); content != "" && !seen[key] {
+					seen[key] = true
+					now.texts = append(now.texts, benchText{plan.Language, []byte(content)})
+					size += len(content)
 				}
-				seen[benchText{l.language, *text}] = true
-				texts = append(texts, benchText{l.language, *text})
-				bytes += int64(len(*text))
 			}
 		}
-		pulls = append(pulls, pull)
+		if size > 1<<20 || i == len(pulls)-1 {
+			chunks, texts, bytes = append(chunks, now), texts+len(now.texts), bytes+size
+			now, size = chunk{}, 0
+		}
 	}
-	return pulls, texts, bytes
+	return chunks, texts, bytes
 }
 
-// otherWeights differ from the default ones in a figure that no case notices:
-// changing between the two makes a child forget the texts that it has seen.
-func otherWeights(b *testing.B) *scoring.Weights {
+// eachOthers gives weights that differ from the default ones, and from each
+// other, in a figure that no case notices: with new ones a pool remembers none
+// of the texts that it has seen, however few they are.
+func eachOthers(b *testing.B) func() *scoring.Weights {
 	b.Helper()
-	languages, _ := scoring.DefaultWeights()
-	_, tokens := scoring.DefaultWeights()
-	w, err := scoring.ParseWeights(append([]byte(`{"zzz": 1, `), languages[1:]...), tokens)
-	if err != nil {
-		b.Fatal(err)
+	languages, tokens := scoring.DefaultWeights()
+	n := 0
+	return func() *scoring.Weights {
+		n++
+		w, err := scoring.ParseWeights(append(fmt.Appendf(nil, `{"zzz": %d, `, n), languages[1:]...), tokens)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return w
 	}
-	return w
 }
 
-// BenchmarkEndToEnd scores all cases through one child, pipes included, and
-// parses their distinct texts with the same build of the parser, in turns; the
-// ratio of the two is what scoring costs over parsing.
+// rounds are what the medians are over.
+const rounds = 6
+
+// BenchmarkEndToEnd scores all pairs through one child, pipes included, and
+// parses their distinct texts with the same build of the parser and nothing
+// else, in turns. The figures are medians; the ratio of the two is what scoring
+// costs over parsing.
 func BenchmarkEndToEnd(b *testing.B) {
-	pulls, texts, bytes := benchFiles(b)
 	bundle := setup(b)
-	weights := []*scoring.Weights{bundle.weights, otherWeights(b)}
-	parser, err := tokenscore.NewParser(grammarsDir())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer parser.Close()
-	scoreAll := func(w *scoring.Weights) {
-		for _, files := range pulls {
-			if _, err := bundle.pool.Score(context.Background(), w, files); err != nil {
-				b.Fatal(err)
-			}
+	set := readPairs(b, bundle.weights)
+	chunks, texts, bytes := benchChunks(set.pulls, bundle.weights)
+	b.Logf("%v: %d distinct texts, %.1f MB", set, texts, float64(bytes)/1e6)
+	b.SetBytes(int64(rounds * bytes))
+	parser := startParsing(b, chunks)
+	pids := bundle.pool.Pids()
+	next := eachOthers(b)
+	round := func(scored, parsed *stopwatch) {
+		w := next()
+		scored.begin()
+		parsed.begin()
+		for i := range chunks {
+			scored.measure(b, pids, func() {
+				for _, files := range chunks[i].pulls {
+					if _, err := bundle.pool.Score(context.Background(), w, files); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			parsed.add(parser.parse(b, i))
 		}
 	}
-	parseAll := func() {
-		for _, t := range texts {
-			if err := parser.Parse(t.language, []byte(t.text)); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	scoreAll(weights[1]) // opens every grammar
-	parseAll()
-	b.SetBytes(bytes)
-	var scoring, parsing time.Duration
-	round := 0
+	round(new(stopwatch), new(stopwatch)) // opens every grammar
+	var scored, parsed stopwatch
 	for b.Loop() {
-		began := time.Now()
-		scoreAll(weights[round%2])
-		scored := time.Now()
-		parseAll()
-		scoring, parsing = scoring+scored.Sub(began), parsing+time.Since(scored)
-		round++
+		for range rounds {
+			round(&scored, &parsed)
+		}
 	}
-	b.ReportMetric(float64(scoring.Microseconds())/1000/float64(round), "score-ms")
-	b.ReportMetric(float64(parsing.Microseconds())/1000/float64(round), "parse-ms")
-	b.ReportMetric(scoring.Seconds()/parsing.Seconds(), "score/parse")
-	for _, pid := range bundle.pool.Pids() {
+	b.ReportMetric(milliseconds(median(scored.Wall)), "score-ms")
+	b.ReportMetric(milliseconds(median(parsed.Wall)), "parse-ms")
+	b.ReportMetric(median(scored.Wall).Seconds()/median(parsed.Wall).Seconds(), "score/parse")
+	b.ReportMetric(median(scored.CPU).Seconds()/median(parsed.CPU).Seconds(), "cpu-score/parse")
+	if got := bundle.pool.Stats(); got != (tokenscore.Stats{Started: 1}) {
+		b.Errorf("stats %+v; want one child and nothing lost", got)
+	}
+	for _, pid := range pids {
 		if _, resident, err := tokenscore.MemoryOf(pid); err == nil {
 			b.ReportMetric(float64(resident)/(1<<20), "child-MB")
 		}
 	}
+}
+
+// BenchmarkChildren scores the same pairs with one child and with two, in turns:
+// speedup is how much faster two are, cpu-two/one how much more they work for it
+// (a text that both get at once is parsed by both). Two need two processors to
+// themselves.
+func BenchmarkChildren(b *testing.B) {
+	one := setup(b)
+	two := setup(b, func(c *tokenscore.Config) { c.Children = 2 })
+	set := readPairs(b, one.weights)
+	b.Logf("%v", set)
+	next := eachOthers(b)
+	run := func(pool *tokenscore.Pool, w *scoring.Weights, s *stopwatch) {
+		s.begin()
+		s.measure(b, pool.Pids(), func() { scoreConcurrently(b, pool, w, set.pulls) })
+	}
+	w := next()
+	run(one.pool, w, new(stopwatch)) // opens every grammar
+	run(two.pool, w, new(stopwatch))
+	var ones, twos stopwatch
+	for b.Loop() {
+		for range rounds {
+			w := next()
+			run(one.pool, w, &ones)
+			run(two.pool, w, &twos)
+		}
+	}
+	b.ReportMetric(milliseconds(median(ones.Wall)), "one-ms")
+	b.ReportMetric(milliseconds(median(twos.Wall)), "two-ms")
+	b.ReportMetric(median(ones.Wall).Seconds()/median(twos.Wall).Seconds(), "speedup")
+	b.ReportMetric(median(twos.CPU).Seconds()/median(ones.CPU).Seconds(), "cpu-two/one")
+}
+
+// scoreConcurrently has as many callers as a worker that holds its default
+// number of pull requests at once.
+func scoreConcurrently(b *testing.B, pool *tokenscore.Pool, w *scoring.Weights, pulls [][]scoring.File) {
+	b.Helper()
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(pulls)); i = next.Add(1) - 1 {
+				if _, err := pool.Score(context.Background(), w, pulls[i]); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 // BenchmarkStart is what a restart costs: process, runtime, greeting, and the

@@ -1,6 +1,7 @@
 package tokenscore
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,8 +21,9 @@ var errIsolated = errors.New("the child ended before its answer")
 // child is one running child process. One request at a time may use it.
 type child struct {
 	cmd    *exec.Cmd
-	in     *os.File // its standard input
-	out    *os.File // its standard output
+	in     *os.File      // its standard input
+	out    *os.File      // its standard output
+	send   *bufio.Writer // into in
 	stderr *lineLogger
 	log    *slog.Logger
 	// weights is the digest of those that it has.
@@ -62,7 +64,8 @@ func spawn(cfg *Config) (*child, error) {
 		return nil, errors.Join(fmt.Errorf("making a pipe: %w", err), childIn.Close(), in.Close())
 	}
 	c := &child{
-		in: in, out: out, log: cfg.Log, exited: make(chan struct{}), stderr: &lineLogger{log: cfg.Log},
+		in: in, out: out, send: bufio.NewWriterSize(in, sendBuffer),
+		log: cfg.Log, exited: make(chan struct{}), stderr: &lineLogger{log: cfg.Log},
 		// Not CommandContext: a pool's context ends requests, and Close ends children.
 		cmd: exec.Command(cfg.Command[0], cfg.Command[1:]...), //nolint:noctx // see above
 	}
@@ -75,6 +78,7 @@ func spawn(cfg *Config) (*child, error) {
 	if err != nil {
 		return nil, errors.Join(err, in.Close(), out.Close())
 	}
+	widen(in)
 	c.stderr.started(c.cmd.Process.Pid)
 	go func() {
 		c.end = c.cmd.Wait()
@@ -117,7 +121,8 @@ func (c *child) within(d time.Duration) error {
 }
 
 // ready makes sure that the child is there and has the weights, and begins a
-// pull request in the given trace, "" for none. It fails only if the child is gone, which costs no pull request anything.
+// pull request in the given trace, "" for none. It fails only if the child is
+// gone, which costs no pull request anything.
 func (c *child) ready(w *scoring.Weights, traceparent string, timeout time.Duration) error {
 	if err := c.within(timeout); err != nil {
 		return err
@@ -139,22 +144,99 @@ func (c *child) ready(w *scoring.Weights, traceparent string, timeout time.Durat
 	return err
 }
 
-// diff has one file scored. Any error but a *FailedError means that the child
-// is of no use any more.
-func (c *child) diff(language, base, head string) (scoring.Breakdown, timing, error) {
-	if err := writeFrame(c.in, frameLanguage, language); err != nil {
-		return scoring.Breakdown{}, timing{}, err
+// request is a file to be scored: base and head, each with the signatures that
+// were found in it before, or nil.
+type request struct {
+	language string
+	texts    [2]string
+	known    [2][]byte
+}
+
+// answer is what a child says of a request; learned has nothing where known had.
+type answer struct {
+	figures scoring.Diff
+	when    timing
+	learned learned
+}
+
+// exchange has files scored, in order, and passes on what is said of each. The
+// next file is on its way while the child works on one, so that neither waits
+// for the other. After any error the child is of no use any more.
+func (c *child) exchange(files []request, take func(i int, a *answer)) error {
+	sent := make(chan error, 1)
+	go func() { sent <- c.sendAll(files) }()
+	err := c.receive(files, take)
+	if err != nil {
+		_ = c.in.SetWriteDeadline(time.Unix(1, 0)) // nobody reads on: do not wait for the budget's end
 	}
-	for _, text := range []string{base, head} {
-		if err := writeFrame(c.in, frameText, text); err != nil {
-			return scoring.Breakdown{}, timing{}, err
+	// Why nothing could be sent says more than that no answer came.
+	if cause := <-sent; cause != nil && !isTimeout(cause) {
+		return cause
+	}
+	return err
+}
+
+// sendBuffer holds most requests whole, so that one goes out in one write. Of a
+// text that is larger the rest is not copied.
+const sendBuffer = 64 << 10
+
+// sendAll sends all requests; when it cannot, it has receive wait no longer.
+func (c *child) sendAll(files []request) error {
+	for i := range files {
+		if err := c.sendOne(&files[i]); err != nil {
+			if !isTimeout(err) {
+				_ = c.out.SetReadDeadline(time.Unix(1, 0))
+			}
+			return fmt.Errorf("sending a request: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *child) sendOne(r *request) error {
+	if err := writeFrame(c.send, frameLanguage, r.language); err != nil {
+		return err
+	}
+	for i, text := range r.texts {
+		if r.known[i] != nil {
+			if err := writeFrame(c.send, frameKnown, r.known[i]); err != nil {
+				return err
+			}
+		}
+		if err := writeFrame(c.send, frameText, text); err != nil {
+			return err
+		}
+	}
+	return c.send.Flush() //nolint:wrapcheck // by the caller; so that the child begins
+}
+
+// receive reads the answers to all requests.
+func (c *child) receive(files []request, take func(i int, a *answer)) error {
+	for i := range files {
+		a, err := c.receiveOne(&files[i])
+		if err != nil {
+			return err
+		}
+		take(i, a)
+	}
+	return nil
+}
+
+func (c *child) receiveOne(r *request) (a *answer, err error) {
+	a = &answer{}
+	for i, known := range r.known {
+		if known == nil {
+			if a.learned[i], err = expectFrame(c.out, frameLearned); err != nil {
+				return nil, err
+			}
 		}
 	}
 	data, err := expectFrame(c.out, frameFigures)
 	if err != nil {
-		return scoring.Breakdown{}, timing{}, err
+		return nil, err
 	}
-	return decodeTimed(data)
+	a.figures, a.when, err = decodeFigures(data)
+	return a, err
 }
 
 // gone says whether the process has ended.

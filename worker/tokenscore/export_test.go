@@ -3,6 +3,7 @@ package tokenscore
 import (
 	"io"
 
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
@@ -17,43 +18,47 @@ const (
 	FrameBegin    = frameBegin
 	FrameLanguage = frameLanguage
 	FrameText     = frameText
+	FrameKnown    = frameKnown
 )
 
 // Pids are the processes of the children in slots that are free now.
 func (p *Pool) Pids() []int {
+	p.queue.mu.Lock()
+	defer p.queue.mu.Unlock()
 	var pids []int
-	for range len(p.slots) {
-		s := <-p.slots
+	for _, s := range p.queue.free {
 		if s.child != nil {
 			pids = append(pids, s.child.cmd.Process.Pid)
 		}
-		p.slots <- s
 	}
 	return pids
+}
+
+// Remembers says whether a pool knows what was found in a text.
+func (p *Pool) Remembers(w *scoring.Weights, language, text string) bool {
+	return p.seen.get(content{w.Digest(), language, text}) != nil
 }
 
 // MemoryOf is what a process has mapped and resident.
 var MemoryOf = memoryOf
 
-// Parser parses without walking: what a benchmark compares with.
-type Parser struct{ library *library }
-
-func NewParser(dir string) (*Parser, error) {
+// ParseAll parses texts of a language each, and nothing else: what a benchmark
+// compares with.
+func ParseAll(dir string, each func(parse func(language string, text []byte) error) error) error {
 	m, err := manifest.Read(dir)
-	if err != nil {
-		return nil, err
-	}
-	l, err := openLibrary(dir, m)
-	return &Parser{l}, err
-}
-
-func (p *Parser) Close() { p.library.close() }
-
-func (p *Parser) Parse(language string, text []byte) error {
-	lang, err := p.library.language(language)
 	if err != nil {
 		return err
 	}
-	_, err = p.library.walk(lang, nil, text, parseTimeout)
-	return err
+	l, err := openLibrary(dir, m)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	return each(func(name string, text []byte) error {
+		lang, err := l.language(name)
+		if err != nil {
+			return err
+		}
+		return l.parse(lang, text)
+	})
 }

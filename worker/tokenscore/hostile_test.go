@@ -2,6 +2,7 @@ package tokenscore_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"syscall"
@@ -36,6 +37,29 @@ func TestChildHangsOverTheBudget(t *testing.T) {
 	}
 }
 
+// A child that fails while more is on its way to it than any pipe holds leaves
+// nobody waiting: what was sent after the failing file is lost with it.
+func TestFailingUnderMoreThanThePipeHolds(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("// a comment\n", 60_000)
+	behind := []scoring.File{added("c.go", long), added("d.go", long+"\n"), added("e.go", long+"\n\n")}
+	for _, tt := range []struct {
+		mark   string
+		budget time.Duration
+		want   tokenscore.Stats
+	}{
+		{sigkillMark, time.Hour, tokenscore.Stats{Started: 1, Crashed: 1}},
+		{hangMark, 300 * time.Millisecond, tokenscore.Stats{Started: 1, TimedOut: 1}},
+	} {
+		b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.Budget = tt.budget })
+		files := append([]scoring.File{added("b.go", "package b // "+tt.mark)}, behind...)
+		wantTimedOut(t, b.score(t, files...), len(files))
+		if got := b.pool.Stats(); got != tt.want {
+			t.Errorf("after %q: stats %+v, want %+v", tt.mark, got, tt.want)
+		}
+	}
+}
+
 // The parser itself can take longer than a budget: nothing is sabotaged here.
 func TestParserOverTheBudget(t *testing.T) {
 	t.Parallel()
@@ -59,6 +83,37 @@ func TestParseTimeout(t *testing.T) {
 	}
 	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 1}) {
 		t.Errorf("stats %+v; want the first child alone", got)
+	}
+}
+
+// With the two seconds of the rules: this text takes the parser many more, which
+// keeps more and more ways of reading it. It costs itself and two seconds.
+func TestParseOverTwoSeconds(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tokenscore.Config) {
+		c.Command, c.Budget = childCommand(t, "serve", parseEnv+"=0s"), time.Minute
+	})
+	figures := b.score(t, added("a.go", strings.Repeat("a?b:", 100_000)), added("b.go", "package b\n"))
+	if f := figures.Files[0]; f.Method != scoring.MethodTreeDiff || f.Nodes != 0 {
+		t.Errorf("a text past its time: %+v; want a tree diff without nodes", f)
+	}
+	if f := figures.Files[1]; f.Nodes == 0 {
+		t.Errorf("the next file: %+v; want nodes", f)
+	}
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 1}) {
+		t.Errorf("stats %+v; want the first child alone", got)
+	}
+}
+
+// The runtime's own code crashes over this text, whatever allocates its memory.
+// That is the pull request's loss alone.
+func TestParserCrashes(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Hour })
+	wantTimedOut(t, b.score(t, added("b.go", "package b\n"), added("a.pl", strings.Repeat("`${", 20_000))), 2)
+	b.wantScored(t)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2, Crashed: 1}) {
+		t.Errorf("stats %+v; want 2 children started, 1 crash", got)
 	}
 }
 
@@ -118,6 +173,27 @@ func TestNodesOfOddTexts(t *testing.T) {
 			t.Errorf("%q: %+v; want nodes: %v", text, f, want)
 		}
 	}
+}
+
+// Bytes that are no UTF-8 arrive as U+FFFD each, three bytes long: JSON has no
+// other way to hold them. It is those that count towards the largest size.
+func TestInvalidUTF8AsTheMirrorDeliversIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Hour })
+	for _, tt := range []struct {
+		bytes int
+		want  scoring.Method
+	}{{333_333, scoring.MethodTreeDiff}, {333_334, scoring.MethodSkippedLarge}} {
+		var head string
+		if err := json.Unmarshal([]byte(`"`+strings.Repeat("\xff", tt.bytes)+`"`), &head); err != nil {
+			t.Fatal(err)
+		}
+		f := b.score(t, added("a.go", head)).Files[0]
+		if f.Method != tt.want || (f.Nodes > 0) != (tt.want == scoring.MethodTreeDiff) {
+			t.Errorf("%d invalid bytes, %d as delivered: %+v; want %s", tt.bytes, len(head), f, tt.want)
+		}
+	}
+	b.wantScored(t)
 }
 
 // A child that dies between two pull requests costs neither of them anything.

@@ -18,6 +18,17 @@ func isolation() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
+// widen lets a pipe hold the largest text, so that the child finds its next one
+// there whole. A system that allows no such pipe has an ordinary one.
+func widen(pipe *os.File) {
+	const size = 1 << 20
+	conn, err := pipe.SyscallConn() // not Fd, which would make the pipe block
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, size) })
+}
+
 // limitMemory caps what a process may hold, from here on. RLIMIT_DATA counts
 // writable private memory, which is what trees, heap and stacks are made of.
 // RLIMIT_AS would count the Go runtime's reservations, a gigabyte that nobody

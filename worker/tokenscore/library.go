@@ -28,6 +28,10 @@ static int walk(const mf_api *api, mf_walker *walker, const void *language, cons
                 uint64_t micros, const mf_symbol *table, const mf_node **nodes, size_t *count) {
   return api->walk(walker, language, text, length, micros, table, nodes, count);
 }
+
+static bool parse(const mf_api *api, mf_walker *walker, const void *language, const char *text, uint32_t length) {
+  return api->parse(walker, language, text, length);
+}
 */
 import "C"
 
@@ -184,7 +188,7 @@ func (lang *language) table(structural, leaf map[string]float64) (symbolTable, [
 var _ = [1]struct{}{}[unsafe.Sizeof(C.mf_node{})-unsafe.Sizeof(scoring.Node{})]
 
 // walk parses a text and returns the nodes that give signatures. They belong to
-// the library and stay until its next walk. A nil table only parses.
+// the library and stay until its next walk.
 func (l *library) walk(lang *language, table symbolTable, text []byte, timeout time.Duration) ([]scoring.Node, error) {
 	var nodes *C.mf_node
 	var count C.size_t
@@ -201,4 +205,13 @@ func (l *library) walk(lang *language, table symbolTable, text []byte, timeout t
 	default:
 		return nil, fmt.Errorf("no memory for the nodes of a text of %d bytes", len(text))
 	}
+}
+
+// parse parses a text and drops its tree: what a benchmark compares with.
+func (l *library) parse(lang *language, text []byte) error {
+	parsed := C.parse(l.api, l.walker, lang.pointer, (*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.uint32_t(len(text)))
+	if !parsed {
+		return errNoTree
+	}
+	return nil
 }

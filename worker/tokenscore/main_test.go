@@ -36,6 +36,8 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 	case "serve":
 		os.Exit(serve())
+	case "parse":
+		os.Exit(parseOnly())
 	case "parent":
 		os.Exit(parent())
 	case "mute": // neither greets nor ends

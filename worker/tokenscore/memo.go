@@ -1,65 +1,74 @@
 package tokenscore
 
 import (
-	"bytes"
 	"container/list"
 	"hash/maphash"
-
-	"mirrorfleet/shared/scoring"
+	"sync"
 )
 
-// memoSize bounds what a child remembers, in bytes: some hundreds of files.
+// memoSize bounds what a pool remembers, in bytes: about a thousand texts.
 const memoSize = 32 << 20
 
-// memo remembers the signatures of the texts used last, up to a size.
+// memo remembers the signatures of the texts used last, as children told them,
+// up to a size. All children of a pool share it. It is safe for concurrent use.
 type memo struct {
-	seed      maphash.Seed
-	left      int
-	byContent map[uint64]*list.Element // of *remembered
-	recent    *list.List               // front: used last
+	seed maphash.Seed
+
+	mu     sync.Mutex
+	left   int
+	byText map[uint64]*list.Element // of *remembered
+	recent *list.List               // front: used last
 }
 
 type remembered struct {
 	key        uint64
-	language   string
-	text       []byte
-	signatures *scoring.Signatures
+	content    content
+	signatures []byte
 }
+
+// content is what signatures depend on, beside the grammars.
+type content struct{ weights, language, text string }
 
 func newMemo(size int) *memo {
-	return &memo{seed: maphash.MakeSeed(), left: size, byContent: make(map[uint64]*list.Element), recent: list.New()}
+	return &memo{seed: maphash.MakeSeed(), left: size, byText: make(map[uint64]*list.Element), recent: list.New()}
 }
 
-func (m *memo) key(language string, text []byte) uint64 {
-	return maphash.Bytes(m.seed, text) ^ maphash.String(m.seed, language)
-}
+func (m *memo) key(c content) uint64 { return maphash.Comparable(m.seed, c) }
 
 // get compares the text itself: a hash alone would decide about money.
-func (m *memo) get(language string, text []byte) *scoring.Signatures {
-	element, found := m.byContent[m.key(language, text)]
+func (m *memo) get(c content) []byte {
+	key := m.key(c)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	element, found := m.byText[key]
 	if !found {
 		return nil
 	}
 	r := element.Value.(*remembered) //nolint:forcetypeassert // the list holds nothing else
-	if r.language != language || !bytes.Equal(r.text, text) {
+	if r.content != c {
 		return nil
 	}
 	m.recent.MoveToFront(element)
 	return r.signatures
 }
 
-// put remembers a text that get did not find, and forgets the oldest ones until
-// it fits. A text that fills half of the memory is not worth it.
-func (m *memo) put(language string, text []byte, s *scoring.Signatures) {
-	key := m.key(language, text)
-	if _, taken := m.byContent[key]; taken || s.Size() > memoSize/2 {
+// put remembers a text and forgets the oldest ones until it fits. A text that
+// fills half of the memory is not worth it.
+func (m *memo) put(c content, signatures []byte) {
+	size := func(r *remembered) int { return len(r.content.text) + len(r.signatures) + 256 }
+	added := &remembered{m.key(c), c, signatures}
+	if len(signatures) == 0 || size(added) > memoSize/2 {
 		return
 	}
-	m.byContent[key] = m.recent.PushFront(&remembered{key, language, text, s})
-	for m.left -= s.Size(); m.left < 0; {
-		oldest := m.recent.Back()
-		r := m.recent.Remove(oldest).(*remembered) //nolint:forcetypeassert // as in get
-		delete(m.byContent, r.key)
-		m.left += r.signatures.Size()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, taken := m.byText[added.key]; taken {
+		return
+	}
+	m.byText[added.key] = m.recent.PushFront(added)
+	for m.left -= size(added); m.left < 0; {
+		r := m.recent.Remove(m.recent.Back()).(*remembered) //nolint:forcetypeassert // as in get
+		delete(m.byText, r.key)
+		m.left += size(r)
 	}
 }

@@ -3,8 +3,8 @@ package tokenscore
 import "fmt"
 
 // memoryEnvironment keeps a child's Go heap well inside the cap, so that the
-// collector runs before the kernel says no. A quarter is Go's: texts and the
-// memo; the rest is for trees, which live in the C heap.
+// collector runs before the kernel says no. A quarter is Go's: texts and their
+// signatures; the rest is for trees, which live in the C heap.
 func memoryEnvironment(limit int64) []string {
 	if limit < 0 {
 		return nil

@@ -114,3 +114,57 @@ func put(dir, name, text string) error {
 	}
 	return os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)
 }
+
+// A file's figures say which node types gave them, under the grammar's own
+// names, through a real child.
+func TestLargestContributions(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	figures := b.score(t, added("pkg/small.go", "package small\n\nfunc One() int { return 1 }\n"))
+	f := figures.Files[0]
+	sum := 0.0
+	for _, c := range f.Largest {
+		sum += c.Score
+	}
+	// These four types are all that give anything.
+	if len(f.Largest) != 4 || sum < f.Score-1e-9 || sum > f.Score+1e-9 {
+		t.Fatalf("contributions %+v give %v of %v; want four that give all of it", f.Largest, sum, f.Score)
+	}
+	// A function declaration weighs 2.0, at weight 2 for the language.
+	if want := (scoring.Contribution{Type: "function_declaration", Added: 1, Score: 4}); f.Largest[0] != want {
+		t.Errorf("the largest is %+v, want %+v", f.Largest[0], want)
+	}
+	if moved := b.score(t, modified("pkg/small.go", "package a\n", "package a\n")).Files[0]; moved.Largest != nil {
+		t.Errorf("an unchanged file has contributions: %+v", moved.Largest)
+	}
+}
+
+// Figures are the same, contributions included, whichever of a file's texts the
+// pool remembers.
+func TestFiguresFromMemory(t *testing.T) {
+	t.Parallel()
+	base := "package small\n\nfunc One() int { return 1 }\n\nfunc Gone() { for {\n\t} }\n"
+	head := "package small\n\nfunc One() int {\n\tif x := two(); x > 0.1 {\n\t\treturn x\n\t}\n\treturn 1\n}\n"
+	file := modified("pkg/small.go", base, head)
+	var want scoring.FileFigures
+	for _, known := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
+		b := setup(t)
+		for i, text := range []string{base, head} {
+			if known[i] {
+				b.score(t, added("pkg/small.go", text))
+			}
+			if got := b.pool.Remembers(b.weights, "go", text); got != known[i] {
+				t.Fatalf("text %d is remembered: %v, want %v", i, got, known[i])
+			}
+		}
+		got := b.score(t, file).Files[0]
+		if known == [2]bool{} {
+			if want = got; len(want.Largest) != 5 || want.Breakdown.StructuralDeletedCount == 0 || want.Breakdown.LeafAddedCount == 0 {
+				t.Fatalf("figures %+v; want five contributions, and nodes on both sides", want)
+			}
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("base and head known: %v; figures differ (-unknown +known):\n%s", known, d)
+		}
+	}
+}

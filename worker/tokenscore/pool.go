@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
@@ -26,18 +24,14 @@ const stopPatience = 5 * time.Second
 type Pool struct {
 	cfg      Config
 	manifest *manifest.Manifest
-	// slots holds the slots that are free; whoever takes one owns its child.
-	slots  chan *slot
-	closed chan struct{}
-	once   sync.Once
+	queue    *queue
+	seen     *memo
+	once     sync.Once
 	// counters of Stats
 	started, crashed, late atomic.Int64
 	usage                  usage
 	unobserve              func()
 }
-
-// slot is the place of one child; nil until it is needed.
-type slot struct{ child *child }
 
 // Stats counts since the pool was made.
 type Stats struct {
@@ -58,23 +52,25 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg, manifest: m, slots: make(chan *slot, cfg.Children), closed: make(chan struct{})}
-	first := &slot{}
-	if err := p.fill(ctx, first); err != nil {
+	p := &Pool{cfg: cfg, manifest: m, queue: newQueue(cfg.Children), seen: newMemo(memoSize)}
+	first, err := p.queue.take(ctx, nil)
+	if err != nil {
 		return nil, err
 	}
-	p.slots <- first
-	for range cfg.Children - 1 {
-		p.slots <- &slot{}
+	defer p.queue.give(first)
+	if err := p.fill(ctx, first); err != nil {
+		return nil, err
 	}
 	p.unobserve = telemetry.ObserveScoreCPU(p.usage.total)
 	return p, nil
 }
 
-// Version identifies what computes: the sources of runtime, walk and grammars.
-// It belongs into every key under which figures are kept, beside the digest of
-// the weights.
-func (p *Pool) Version() string { return p.manifest.Digest() }
+// Version identifies what computes: the rules' own part, and the sources of
+// runtime, walk and grammars. It belongs into every key under which figures are
+// kept, beside the digest of the weights.
+func (p *Pool) Version() string {
+	return fmt.Sprintf("%d-%s", scoring.FiguresVersion, p.manifest.Digest())
+}
 
 // Stats tells what happened so far.
 func (p *Pool) Stats() Stats {
@@ -89,7 +85,7 @@ func (p *Pool) Score(ctx context.Context, weights *scoring.Weights, files []scor
 	plans, began := scoring.PlanFiles(files, weights), time.Now()
 	ctx, span := startScore(ctx, files)
 	defer func() { endScore(ctx, span, began, plans, scored, err) }()
-	diffs := make([]scoring.Breakdown, len(plans))
+	diffs := make([]scoring.Diff, len(plans))
 	if slices.ContainsFunc(plans, func(plan scoring.FilePlan) bool { return needsChild(&plan, weights) }) {
 		err := p.diffAll(ctx, weights, plans, diffs)
 		if errors.Is(err, errIsolated) {
@@ -114,12 +110,20 @@ func needsChild(plan *scoring.FilePlan, w *scoring.Weights) bool {
 }
 
 // diffAll has one child compare all trees of a pull request.
-func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.FilePlan, diffs []scoring.Breakdown) error {
-	s, err := p.take(ctx)
+func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.FilePlan, diffs []scoring.Diff) error {
+	var files []request
+	var at []int // of plans
+	for i := range plans {
+		if needsChild(&plans[i], w) {
+			files = append(files, request{language: plans[i].Language, texts: [2]string{plans[i].Base, plans[i].Head}})
+			at = append(at, i)
+		}
+	}
+	s, err := p.queue.take(ctx, files)
 	if err != nil {
 		return err
 	}
-	defer func() { p.slots <- s }()
+	defer p.queue.give(s)
 	if err := p.prepare(ctx, s, w); err != nil {
 		return err
 	}
@@ -128,41 +132,24 @@ func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.
 	if err := c.within(p.cfg.Budget); err != nil {
 		return err
 	}
-	var scored []compared // nil when nobody records
-	traced := trace.SpanFromContext(ctx).IsRecording()
-	for i := range plans {
-		if !needsChild(&plans[i], w) {
-			continue
-		}
-		var when timing
-		if diffs[i], when, err = c.diff(plans[i].Language, plans[i].Base, plans[i].Head); err != nil {
-			return p.lost(ctx, s, err, &plans[i])
-		}
-		if traced {
-			scored = append(scored, compared{when, &plans[i]})
+	for i := range files {
+		for k, text := range files[i].texts {
+			files[i].known[k] = p.seen.get(content{w.Digest(), files[i].language, text})
 		}
 	}
-	if traced {
-		showChild(ctx, c, scored)
+	scored := make([]compared, 0, len(files))
+	err = c.exchange(files, func(i int, a *answer) {
+		diffs[at[i]] = a.figures
+		scored = append(scored, compared{a.when, &plans[at[i]]})
+		for k, text := range files[i].texts {
+			p.seen.put(content{w.Digest(), files[i].language, text}, a.learned[k])
+		}
+	})
+	if err != nil {
+		return p.lost(ctx, s, err, &plans[at[min(len(scored), len(at)-1)]])
 	}
+	showChild(ctx, c, scored)
 	return nil
-}
-
-// take waits for a free slot.
-func (p *Pool) take(ctx context.Context) (*slot, error) {
-	select { // a closed pool gives nothing out, even when a slot is free too
-	case <-p.closed:
-		return nil, ErrClosed
-	default:
-	}
-	select {
-	case s := <-p.slots:
-		return s, nil
-	case <-p.closed:
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for a token-scoring child: %w", ctx.Err())
-	}
 }
 
 // prepare makes sure that the slot has a child that answers and has the
@@ -215,12 +202,12 @@ func (p *Pool) drop(s *slot) {
 
 // lost decides what an exchange that failed means.
 func (p *Pool) lost(ctx context.Context, s *slot, cause error, plan *scoring.FilePlan) error {
-	if _, failed := errors.AsType[*FailedError](cause); failed {
-		return cause // the child is well, and waits for its next request
-	}
 	c := s.child
 	died := c.gone()
 	p.drop(s)
+	if _, failed := errors.AsType[*FailedError](cause); failed {
+		return cause // the child was well, but more requests are on their way to it
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("token scoring: %w", ctx.Err())
 	}
@@ -246,11 +233,11 @@ func isTimeout(err error) bool {
 // bounds, ends every child and waits for it. It may be called again.
 func (p *Pool) Close() error {
 	p.once.Do(func() {
-		close(p.closed)
+		p.queue.close()
 		p.unobserve()
 		var ends sync.WaitGroup
 		for range p.cfg.Children {
-			s := <-p.slots
+			s := <-p.queue.back
 			if s.child != nil {
 				ends.Go(func() { s.child.stop(stopPatience) })
 			}

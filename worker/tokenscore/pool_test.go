@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -140,6 +141,24 @@ func TestConcurrentCallers(t *testing.T) {
 	callers.Wait()
 	if got := b.pool.Stats().Started; got > 2 {
 		t.Errorf("%d children started, want at most 2", got)
+	}
+}
+
+// The files of a large pull request are on their way while others are scored;
+// each one's figures are still its own.
+func TestFilesOfOnePullRequest(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Minute })
+	var files []scoring.File
+	for i := range 40 {
+		text := "package a\n" + strings.Repeat("func f() { return }\n", i) + strings.Repeat("// a comment\n", 5_000*(i%3))
+		files = append(files, added("a.go", text), added("README.md", text))
+		files[len(files)-2].Filename = fmt.Sprintf("a%d.go", i)
+	}
+	for i, f := range b.score(t, files...).Files {
+		if i%2 == 0 && f.Breakdown.StructuralAddedCount != i {
+			t.Errorf("%s: %d structural nodes, want %d", f.Filename, f.Breakdown.StructuralAddedCount, i)
+		}
 	}
 }
 

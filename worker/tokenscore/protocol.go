@@ -10,7 +10,7 @@ import (
 )
 
 // protocol is the version of what the frames hold.
-const protocol = 2
+const protocol = 4
 
 // hello is a child's first frame.
 type hello struct {
@@ -34,54 +34,51 @@ func encodeWeights(w *scoring.Weights) ([]byte, error) {
 	return data, nil
 }
 
-// figuresLength is eight numbers: four counts, and four scores by their bits,
-// so that they arrive equal to the last one.
-const figuresLength = 8 * 8
+// figuresLength is ten numbers: four counts, four scores by their bits, so that
+// they arrive equal to the last one, and the two instants of a timing. The
+// largest contributions follow as JSON, in which a number comes back as it was,
+// too.
+const figuresLength = 10 * 8
 
-// timingLength is what a child adds that was asked to measure: two instants.
-const timingLength = 2 * 8
+// timing is when a child scored a file, in nanoseconds since 1970. Its clock is
+// the parent's: they run on one machine. Zero without a trace.
+type timing struct{ start, end int64 }
 
-func encodeFigures(b *scoring.Breakdown) []byte {
-	out := make([]byte, 0, figuresLength+timingLength)
+func encodeFigures(d *scoring.Diff, when timing) ([]byte, error) {
+	b := &d.Breakdown
+	out := make([]byte, 0, figuresLength)
 	for _, count := range []int{b.StructuralAddedCount, b.StructuralDeletedCount, b.LeafAddedCount, b.LeafDeletedCount} {
 		out = binary.BigEndian.AppendUint64(out, uint64(count))
 	}
 	for _, score := range []float64{b.StructuralAddedScore, b.StructuralDeletedScore, b.LeafAddedScore, b.LeafDeletedScore} {
 		out = binary.BigEndian.AppendUint64(out, math.Float64bits(score))
 	}
-	return out
-}
-
-// timing is when a child scored a file, in nanoseconds since 1970. Its clock is
-// the parent's: they run on one machine. Zero without a trace.
-type timing struct{ start, end int64 }
-
-func (t timing) appendTo(figures []byte) []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(figures, uint64(t.start)), uint64(t.end))
-}
-
-// decodeTimed reads figures that may have a timing behind them.
-func decodeTimed(data []byte) (scoring.Breakdown, timing, error) {
-	if len(data) != figuresLength+timingLength {
-		figures, err := decodeFigures(data)
-		return figures, timing{}, err
+	for _, instant := range []int64{when.start, when.end} {
+		out = binary.BigEndian.AppendUint64(out, uint64(instant))
 	}
-	behind := data[figuresLength:]
-	figures, err := decodeFigures(data[:figuresLength])
-	return figures, timing{int64(binary.BigEndian.Uint64(behind)), int64(binary.BigEndian.Uint64(behind[8:]))}, err
+	largest, err := json.Marshal(d.Largest)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the contributions: %w", err)
+	}
+	return append(out, largest...), nil
 }
 
-func decodeFigures(data []byte) (scoring.Breakdown, error) {
-	if len(data) != figuresLength {
-		return scoring.Breakdown{}, &FrameError{
-			Type: frameFigures, Length: uint32(len(data)), Reason: fmt.Sprintf("want %d bytes", figuresLength),
-		}
+func decodeFigures(data []byte) (scoring.Diff, timing, error) {
+	wrong := func(reason string) (scoring.Diff, timing, error) {
+		return scoring.Diff{}, timing{}, &FrameError{Type: frameFigures, Length: uint32(len(data)), Reason: reason}
+	}
+	if len(data) < figuresLength {
+		return wrong(fmt.Sprintf("want at least %d bytes", figuresLength))
+	}
+	var largest []scoring.Contribution
+	if err := json.Unmarshal(data[figuresLength:], &largest); err != nil {
+		return wrong("the contributions cannot be read: " + err.Error())
 	}
 	number := func(i int) uint64 { return binary.BigEndian.Uint64(data[8*i:]) }
-	return scoring.Breakdown{
+	return scoring.Diff{Largest: largest, Breakdown: scoring.Breakdown{
 		StructuralAddedCount: int(number(0)), StructuralDeletedCount: int(number(1)),
 		LeafAddedCount: int(number(2)), LeafDeletedCount: int(number(3)),
 		StructuralAddedScore: math.Float64frombits(number(4)), StructuralDeletedScore: math.Float64frombits(number(5)),
 		LeafAddedScore: math.Float64frombits(number(6)), LeafDeletedScore: math.Float64frombits(number(7)),
-	}, nil
+	}}, timing{start: int64(number(8)), end: int64(number(9))}, nil
 }

@@ -1,7 +1,6 @@
 package tokenscore
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,14 +13,12 @@ import (
 // nodes: section 5 of the rules.
 const parseTimeout = 2 * time.Second
 
-// scorer is what a child knows: the library, the weights that hold now, and the
-// signatures of the texts that it saw last.
+// scorer is what a child knows: the library, and the weights that hold now.
 type scorer struct {
 	library *library
 	weights weightsMessage
 	tables  map[string]*table // by language, for these weights
-	seen    *memo
-	timeout time.Duration // of one parse
+	timeout time.Duration     // of one parse
 }
 
 // table is a language with the weights of its node types.
@@ -35,11 +32,10 @@ func newScorer(l *library, timeout time.Duration) *scorer {
 	if timeout == 0 {
 		timeout = parseTimeout
 	}
-	return &scorer{library: l, tables: make(map[string]*table), seen: newMemo(memoSize), timeout: timeout}
+	return &scorer{library: l, tables: make(map[string]*table), timeout: timeout}
 }
 
-// setWeights makes new weights hold. Signatures depend on which types have a
-// structural weight, so what was seen before is forgotten.
+// setWeights makes new weights hold.
 func (s *scorer) setWeights(data []byte) error {
 	var w weightsMessage
 	if err := json.Unmarshal(data, &w); err != nil {
@@ -47,7 +43,6 @@ func (s *scorer) setWeights(data []byte) error {
 	}
 	s.weights = w
 	clear(s.tables)
-	s.seen = newMemo(memoSize)
 	return nil
 }
 
@@ -68,44 +63,55 @@ func (s *scorer) table(name string) (*table, error) {
 	return t, nil
 }
 
-// diff is the tree diff of a file. Equal texts have equal trees: a file that
-// was only moved is not parsed.
-func (s *scorer) diff(name string, base, head []byte) (scoring.Breakdown, error) {
-	t, err := s.table(name)
-	if err != nil {
-		return scoring.Breakdown{}, err
-	}
-	if bytes.Equal(base, head) {
-		return scoring.Breakdown{}, nil
-	}
-	before, err := s.signatures(name, t, base)
-	if err != nil {
-		return scoring.Breakdown{}, err
-	}
-	after, err := s.signatures(name, t, head)
-	if err != nil {
-		return scoring.Breakdown{}, err
-	}
-	return scoring.TreeDiff(before, after, t.weights), nil
+// side is the base or the head of a file.
+type side struct {
+	text []byte
+	// known are the signatures as a child found them before; nil when the text
+	// has to be parsed.
+	known []byte
 }
 
-// signatures parses a text, unless it was seen lately: the base of one pull
-// request is often the head of another. Nil means no nodes.
-func (s *scorer) signatures(name string, t *table, text []byte) (*scoring.Signatures, error) {
-	if len(text) == 0 {
+// learned are the signatures of base and head that had to be found.
+type learned [2][]byte
+
+// diff is the tree diff of a file.
+func (s *scorer) diff(name string, sides [2]side) (scoring.Diff, learned, error) {
+	t, err := s.table(name)
+	if err != nil {
+		return scoring.Diff{}, learned{}, err
+	}
+	var found [2]*scoring.Signatures
+	var fresh learned
+	for i := range sides {
+		if found[i], err = s.signatures(name, t, &sides[i]); err != nil {
+			return scoring.Diff{}, learned{}, err
+		}
+		if sides[i].known == nil && found[i] != nil {
+			fresh[i] = found[i].Encode()
+		}
+	}
+	return scoring.TreeDiffByKind(found[0], found[1], t.weights, t.language.kinds), fresh, nil
+}
+
+// signatures parses a text, unless it comes with what an earlier parse found.
+// Nil means no nodes.
+func (s *scorer) signatures(name string, t *table, from *side) (*scoring.Signatures, error) {
+	if from.known != nil {
+		signatures, err := scoring.DecodeSignatures(from.text, from.known)
+		if err != nil {
+			return nil, fmt.Errorf("reading what was found in a text: %w", err)
+		}
+		return signatures, nil
+	}
+	if len(from.text) == 0 {
 		return nil, nil //nolint:nilnil // an empty text has no nodes
 	}
-	if known := s.seen.get(name, text); known != nil {
-		return known, nil
-	}
-	nodes, err := s.library.walk(t.language, t.symbols, text, s.timeout)
+	nodes, err := s.library.walk(t.language, t.symbols, from.text, s.timeout)
 	if errors.Is(err, errNoTree) {
 		return nil, nil //nolint:nilnil // the rules: a parse that fails or takes too long gives no nodes
 	}
 	if err != nil {
 		return nil, fmt.Errorf("parsing %s: %w", name, err)
 	}
-	signatures := scoring.Collect(text, nodes, t.weights)
-	s.seen.put(name, text, signatures)
-	return signatures, nil
+	return scoring.Collect(from.text, nodes, t.weights), nil
 }

@@ -81,10 +81,13 @@ type compared struct {
 	plan *scoring.FilePlan
 }
 
-// showChild makes spans of what the child said: one for each of the slowest
-// files. It may drop and reorder them.
+// showChild makes spans of what the child said, if somebody records: one for
+// each of the slowest files. It may drop and reorder them.
 func showChild(ctx context.Context, c *child, files []compared) {
 	pid, parent, all := telemetry.ChildPID.Int(c.cmd.Process.Pid), trace.SpanFromContext(ctx), len(files)
+	if !parent.IsRecording() {
+		return
+	}
 	if !parent.SpanContext().IsSampled() {
 		files = slices.DeleteFunc(files, func(f compared) bool { return f.end-f.start < int64(worthKeeping) })
 	}

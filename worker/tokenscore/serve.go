@@ -100,26 +100,54 @@ func (s *server) next() error {
 	}
 }
 
-// file reads the texts that follow and answers with their figures.
+// file reads the texts that follow and answers with what was found in them and
+// with their figures.
 func (s *server) file(language string) error {
-	base, err := expectFrame(s.in, frameText)
-	if err != nil {
-		return err
-	}
-	head, err := expectFrame(s.in, frameText)
-	if err != nil {
-		return err
+	var sides [2]side
+	for i := range sides {
+		var err error
+		if sides[i], err = s.side(); err != nil {
+			return err
+		}
 	}
 	began := time.Now()
-	figures, err := s.scorer.diff(language, base, head)
+	figures, fresh, err := s.scorer.diff(language, sides)
 	if err != nil {
 		return s.answer(frameFailed, []byte(err.Error()))
 	}
-	answer := encodeFigures(&figures)
+	var when timing
 	if s.traced {
-		answer = timing{began.UnixNano(), time.Now().UnixNano()}.appendTo(answer)
+		when = timing{began.UnixNano(), time.Now().UnixNano()}
+	}
+	answer, err := encodeFigures(&figures, when)
+	if err != nil {
+		return err
+	}
+	for i := range sides {
+		if sides[i].known == nil {
+			if err := writeFrame(s.out, frameLearned, fresh[i]); err != nil {
+				return err
+			}
+		}
 	}
 	return s.answer(frameFigures, answer)
+}
+
+// side reads a text, and what is known of it if that comes first.
+func (s *server) side() (read side, err error) {
+	kind, payload, err := readFrame(s.in)
+	if err != nil {
+		return side{}, noEOF(err)
+	}
+	if kind == frameKnown {
+		read.known = payload
+		read.text, err = expectFrame(s.in, frameText)
+		return read, err
+	}
+	if kind != frameText {
+		return side{}, &FrameError{Type: kind, Length: uint32(len(payload)), Reason: "want a text"}
+	}
+	return side{text: payload}, nil
 }
 
 func (s *server) answer(kind byte, payload []byte) error {

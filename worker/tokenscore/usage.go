@@ -79,10 +79,8 @@ func processTime(pid int) (time.Duration, error) {
 // grammars are still those that it began with. It looks at their names, not at
 // their bytes, which New has checked.
 func (p *Pool) Usable(context.Context) error {
-	select {
-	case <-p.closed:
+	if p.queue.isClosed() {
 		return ErrClosed
-	default:
 	}
 	m, err := manifest.Read(p.cfg.Grammars)
 	if err == nil && m.Digest() != p.manifest.Digest() {

@@ -6,18 +6,25 @@ package bucket
 func Decide(s State, run string, clock int64, in Request) (State, Reply) {
 	known := in.Born > 0 && in.Born == s.Born // the caller has seen this life of the bucket
 	s, now := s.advance(clock, known, in)
-	if s.Run != run || s.High <= 0 || s.Next <= 0 ||
-		s.Next > now+in.Horizon+in.Interval ||
-		(known && s.Next < in.Next) {
+	differs := in.Reserve && s.Figures != in.Figures()
+	if s.Run != run || s.High <= 0 || s.Next <= 0 || !s.Figures.sane() || s.Seen > now ||
+		s.Next > now+s.Figures.Horizon+s.Figures.Interval ||
+		(known && s.Next < in.Next) ||
+		(differs && now-s.Seen >= gone*s.Figures.Horizon) {
+		differs = false
 		now = clock
 		s = s.restart(run, now, in)
 	}
 	s.High = now
-	s.Cool = min(max(s.Cool, now+in.Cool), now+in.MaxCool)
-	if !in.Reserve {
+	s = s.stop(now, clock, in)
+	switch {
+	case !in.Reserve:
 		return s, s.reply(Noted, 0, now)
+	case differs:
+		return s.differ(now, in)
 	}
-	slot := max(s.Next, now, s.Cool)
+	s.Seen = now
+	slot := max(s.Next, now, s.Cool, now+s.Hold-clock)
 	if slot-now > in.Horizon {
 		return s.refuse(slot, now, in)
 	}
@@ -50,7 +57,7 @@ func (s State) advance(clock int64, known bool, in Request) (State, int64) {
 	return s, now
 }
 
-// restart is the start from an unknown state. A cool-down goes on for as long as
+// restart is the start from an unknown state, or with other figures. A cool-down goes on for as long as
 // it had to run when the state was written, if that can be told.
 func (s State) restart(run string, now int64, in Request) State {
 	cool := int64(0)
@@ -60,9 +67,42 @@ func (s State) restart(run string, now int64, in Request) State {
 	s.Run, s.High, s.Born = run, now, now
 	s.Next = now + in.Horizon + in.Interval
 	s.Skew, s.Turn, s.Cool = 0, 0, now+cool
+	s.Figures, s.Seen = in.Figures(), now
 	s.Restarts++
 
 	return s
+}
+
+// gone is after how many horizons without a request those who have the figures in
+// force are gone: after one, all that was granted to them is past, and whoever of
+// them waits asks again within one.
+const gone = 2
+
+// stop takes down the cool-down and the hold that a request carries.
+func (s State) stop(now, clock int64, in Request) State {
+	if in.Cool > 0 && s.Cool <= now {
+		s.Cools++
+	}
+	s.Cool = min(max(s.Cool, now+in.Cool), now+in.MaxCool)
+	switch {
+	case in.Hold > 0:
+		s.Hold = max(s.Hold, clock+in.Hold)
+	case in.Hold < 0:
+		s.Hold = 0
+	}
+	s.Hold = min(s.Hold, clock+MaxHold)
+
+	return s
+}
+
+// differ tells a caller with other figures which are in force. Slots by two
+// horizons would overlap, and by two intervals exceed what one of them allows.
+// So those who were first go on, and the others take over when those are gone.
+func (s State) differ(now int64, in Request) (State, Reply) {
+	reply := s.reply(Differs, min(s.Seen+gone*s.Figures.Horizon-now, in.Horizon), now)
+	reply.Figures = s.Figures
+
+	return s, reply
 }
 
 // refuse tells the caller when to ask again: when the slot comes within the

@@ -12,7 +12,7 @@ const cellField = "u"
 
 // Record returns the state as the script writes it.
 func (s State) Record() map[string]string {
-	record := map[string]string{"run": s.Run}
+	record := map[string]string{"run": s.Run, "figures": s.Figures.String()}
 	for name, number := range numbers(&s) {
 		record[name] = strconv.FormatInt(*number, 10)
 	}
@@ -40,6 +40,7 @@ func Parse(record map[string]string) (State, error) {
 			return State{}, fmt.Errorf("bucket: field %s is %q, want microseconds or a count: %w", name, text, err)
 		}
 	}
+	s.Figures = parseFigures(record["figures"])
 	for i := range s.Use {
 		name := cellField + strconv.Itoa(i)
 		text, found := record[name]
@@ -54,6 +55,21 @@ func Parse(record map[string]string) (State, error) {
 	}
 
 	return s, nil
+}
+
+// String is the figures as the record has them.
+func (f Figures) String() string {
+	return fmt.Sprintf("%d:%d:%d:%d", f.Interval, f.Horizon, f.Limit, f.Window)
+}
+
+// parseFigures reads them; what is not as String writes it is none.
+func parseFigures(text string) Figures {
+	var f Figures
+	if _, err := fmt.Sscanf(text, "%d:%d:%d:%d", &f.Interval, &f.Horizon, &f.Limit, &f.Window); err != nil || f.String() != text {
+		return Figures{}
+	}
+
+	return f
 }
 
 func parseCell(text string) (Cell, error) {
@@ -74,6 +90,7 @@ func parseCell(text string) (Cell, error) {
 func numbers(s *State) map[string]*int64 {
 	return map[string]*int64{
 		"high": &s.High, "skew": &s.Skew, "next": &s.Next, "turn": &s.Turn, "cool": &s.Cool, "born": &s.Born,
-		"last": &s.Last, "granted": &s.Granted, "refused": &s.Refused, "restarts": &s.Restarts,
+		"hold": &s.Hold, "seen": &s.Seen,
+		"last": &s.Last, "granted": &s.Granted, "refused": &s.Refused, "restarts": &s.Restarts, "cools": &s.Cools,
 	}
 }

@@ -25,6 +25,10 @@ func (s *Session) Learn(reply Reply, answered time.Time) {
 	*s = Session{last: reply, answered: answered}
 }
 
+// Another tells whether a reply is of another life of the bucket than the last
+// one that the session remembers.
+func (s *Session) Another(reply Reply) bool { return s.last.Born != 0 && s.last.Born != reply.Born }
+
 // Reservation is the right to send one request between two instants of the
 // process's own monotonic clock.
 type Reservation struct {

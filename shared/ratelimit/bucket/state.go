@@ -34,14 +34,40 @@ type State struct {
 	// Born is when the bucket last started from an unknown state. It is also
 	// the name of this life of the bucket.
 	Born int64
+	// Hold is the end of a hold by hand, by the server's clock: people mean a
+	// time of day. Zero or past when there is none.
+	Hold int64
+	// Figures are those in force, and Seen is when a process that has them last
+	// asked for a slot.
+	Figures Figures
+	Seen    int64
 
 	// The rest is for inspection alone.
 
 	Last     int64 // the slot granted last, by the server's clock
 	Granted  int64 // slots granted
 	Refused  int64 // requests told to come back
-	Restarts int64 // starts from an unknown state
+	Restarts int64 // starts from an unknown state, or with other figures
+	Cools    int64 // cool-downs, each counted once however many were told of it
 	Use      [Cells]Cell
+}
+
+// Figures are what all processes of an egress must have in common. Interval is
+// the least distance of two slots, Horizon the furthest ahead that a slot is
+// granted; Limit requests in Window are what the mirror allows.
+type Figures struct {
+	Interval, Horizon, Limit, Window int64
+}
+
+// Longest bounds the lengths of Figures, an hour.
+const Longest = 3600 * second
+
+// MaxHold is the longest hold by hand, a day.
+const MaxHold = 24 * 3600 * second
+
+// sane tells figures from a record that has none, or spoilt ones.
+func (f Figures) sane() bool {
+	return f.Interval > 0 && f.Interval <= Longest && f.Horizon > 0 && f.Horizon <= Longest
 }
 
 // NoRun stands for the run id of a server that does not tell one.
@@ -57,9 +83,8 @@ type Cell struct {
 type Request struct {
 	// Reserve asks for a slot. Without it the request only reports a cool-down.
 	Reserve bool
-	// Interval is the least distance of two slots, Horizon the furthest ahead
-	// that a slot is granted. All processes of an egress must give the same.
-	Interval, Horizon int64
+	// The caller's Figures. Slots are granted by those in force only.
+	Interval, Horizon, Limit, Window int64
 	// Tolerance is how far the server's clock may run ahead of what is vouched
 	// for before it is taken to have stepped: the noise of a network. An
 	// unnoticed step acts like as much more jitter.
@@ -67,11 +92,21 @@ type Request struct {
 	// Cool is how long a cool-down that this process knows of still has to run,
 	// zero for none; MaxCool the longest that is believed.
 	Cool, MaxCool int64
+	// Hold begins a hold of this length, or lengthens one; a negative one ends
+	// it; zero leaves it alone.
+	Hold int64
+	// Process, if not empty, is noted as one that waits, with the number of its
+	// Waiting requests, the first of which has Waited so long.
+	Process         string
+	Waiting, Waited int64
 
 	// What the process remembers of its last answer; Born is zero when it has
 	// had none. Elapsed is how long ago that came by its own monotonic clock.
 	Born, Next, Now, Skew, Elapsed int64
 }
+
+// Figures are the caller's.
+func (in Request) Figures() Figures { return Figures{in.Interval, in.Horizon, in.Limit, in.Window} }
 
 // Verdict is what became of a request.
 type Verdict int64
@@ -81,6 +116,7 @@ const (
 	Granted Verdict = 0 // the slot is the caller's, Wait from now
 	Refused Verdict = 1 // no slot within the horizon: ask again after Wait
 	Noted   Verdict = 2 // a request without Reserve was taken down
+	Differs Verdict = 3 // the caller's figures are not those in force: ask again after Wait
 )
 
 // Reply is the answer to a Request.
@@ -89,6 +125,8 @@ type Reply struct {
 	Wait    int64
 	// Now, Skew, Next and Born are the bucket's, for the next request.
 	Now, Skew, Next, Born int64
+	// Figures are those in force, told to a caller whose own differ.
+	Figures Figures
 }
 
 // Time is the bucket's time at an instant of the server's clock, as far as the

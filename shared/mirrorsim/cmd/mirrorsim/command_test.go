@@ -187,6 +187,10 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"--world", "git:" + file}, []string{"--world", file}},
 		{[]string{"--world", "case:" + file}, []string{"--world", file}},
 		{[]string{"--world", "case:../../testdata/case.json.gz", "--case-round", "7"}, []string{"round 7", "0 to 1"}},
+		{
+			[]string{"--world", "case:../../testdata/case.json.gz", "--case-fault", "flood"},
+			[]string{"--case-fault", "flood", "400"},
+		},
 		{[]string{"--case-round", "-1"}, []string{"case-round", "-1", "0 or more"}},
 		{[]string{"--git-pulls", "0"}, []string{"git-pulls", "0", "1 or more"}},
 		{[]string{"--limit", "many"}, []string{"limit", "many"}},

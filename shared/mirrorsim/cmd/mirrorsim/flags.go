@@ -24,7 +24,10 @@ const (
 func env(flag string) cli.ValueSourceChain { return command.Env("sim-" + flag) }
 
 // flags are all flags, each in its group of --help.
-func flags() []cli.Flag {
+func flags() []cli.Flag { return append(worldFlags(), serverFlags()...) }
+
+// worldFlags say what is served.
+func worldFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
 			Name: "world", Category: groupWorld, Sources: env("world"), Value: "demo",
@@ -46,6 +49,16 @@ func flags() []cli.Flag {
 			Name: "case-round", Category: groupWorld, Sources: env("case-round"), Value: 0,
 			Usage: "`N`th round of a case file, counted from 0", Validator: atLeast(0),
 		},
+		&cli.StringFlag{
+			Name: "case-fault", Category: groupWorld, Sources: env("case-fault"), Value: "500",
+			Usage: "`KIND` of fault (see --fault) that a case's failed requests meet; 500 is tried again, 400 is final",
+		},
+	}
+}
+
+// serverFlags say how.
+func serverFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.StringFlag{
 			Name: "addr", Category: groupServe, Sources: env("addr"), Value: "127.0.0.1:0",
 			Usage: "`HOST:PORT` to listen on; port 0 takes a free one",
@@ -77,7 +90,7 @@ func flags() []cli.Flag {
 		&cli.StringSliceFlag{
 			Name: "fault", Category: groupFaults, Sources: env("fault"),
 			Usage: "`KIND=PROBABILITY` of a fault, repeatable, or several with commas: 5xx, reset, stall, cut, malformed, html, " +
-				"or a status: 429, 500, 502, 503, 520 to 524",
+				"or a status: 400, 429, 500, 502, 503, 520 to 524",
 		},
 		&cli.DurationFlag{
 			Name: "stall", Category: groupFaults, Sources: env("stall"), Value: time.Minute,
@@ -149,12 +162,24 @@ func makeWorld(ctx context.Context, cmd *cli.Command) (*mirrorsim.World, error) 
 			Dirs: strings.Split(argument, ","), Pulls: cmd.Int("git-pulls"), KeepDates: cmd.Bool("git-keep-dates"),
 		})
 	case kind == "case" && argument != "":
-		world, err = mirrorsim.Case(argument, cmd.Int("case-round"))
+		return makeCase(cmd, argument)
 	default:
 		return nil, command.Usage("--world %q: want demo, git:DIR[,DIR…] or case:FILE", name)
 	}
 	if err != nil {
 		return nil, command.Usage("--world %s: %w", name, err)
+	}
+	return world, nil
+}
+
+// makeCase makes one round of a case file, which fails as --case-fault says.
+func makeCase(cmd *cli.Command, file string) (*mirrorsim.World, error) {
+	world, err := mirrorsim.Case(file, cmd.Int("case-round"))
+	if err != nil {
+		return nil, command.Usage("--world %s: %w", cmd.String("world"), err)
+	}
+	if err := world.FailWith(mirrorsim.Fault(cmd.String("case-fault"))); err != nil {
+		return nil, command.Usage("--case-fault: %w", err)
 	}
 	return world, nil
 }

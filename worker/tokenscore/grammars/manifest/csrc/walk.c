@@ -5,17 +5,11 @@
 // runtime's cursor visits, in its order, without keeping rows and columns.
 #include "lib.c"
 
+#include "arena.h"
 #include "walk.h"
 
 #include <locale.h>
-
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
-// A text of this many bytes or more leaves enough freed memory behind to be
-// worth handing back to the system.
-#define LARGE_TEXT (256u * 1024u)
+#include <pthread.h>
 
 // A walker keeps this many nodes' memory between calls, 3 MB.
 #define NODES_KEPT (256u * 1024u)
@@ -30,7 +24,7 @@ typedef struct {
 } level;
 
 struct mf_walker {
-  TSParser *parser;
+  TSParser *parser; // of walker_parse alone: a walk has one of its own
   mf_node *nodes;
   size_t count, capacity;
   level *levels;
@@ -45,16 +39,7 @@ static void walker_close(mf_walker *self) {
   free(self);
 }
 
-static mf_walker *walker_open(void) {
-  mf_walker *self = calloc(1, sizeof *self);
-  if (!self) return NULL;
-  self->parser = ts_parser_new();
-  if (!self->parser) {
-    walker_close(self);
-    return NULL;
-  }
-  return self;
-}
+static mf_walker *walker_open(void) { return calloc(1, sizeof(mf_walker)); }
 
 // Makes room for one more element.
 static bool reserve(void **elements, size_t size, size_t count, size_t *capacity) {
@@ -131,39 +116,57 @@ static bool walk_tree(mf_walker *self, const TSTree *tree, const mf_symbol *tabl
   return true;
 }
 
-static void give_back(mf_walker *self, uint32_t length) {
-  if (length < LARGE_TEXT) return;
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
-  (void)self;
+// There is one arena, so one walk at a time.
+static pthread_mutex_t walking = PTHREAD_MUTEX_INITIALIZER;
+
+// Everything that the runtime allocates here ends with the arena: the tree is
+// never taken apart. Only a scanner has memory elsewhere, which goes with its
+// parser.
+static int parse_and_walk(mf_walker *self, const void *language, const char *text, uint32_t length, uint64_t micros,
+                          const mf_symbol *table) {
+  TSParser *parser = ts_parser_new();
+  int result = MF_LANGUAGE_REFUSED;
+  if (ts_parser_set_language(parser, language)) {
+    ts_parser_set_timeout_micros(parser, micros);
+    TSTree *tree = ts_parser_parse_string_encoding(parser, NULL, text, length, TSInputEncodingUTF8);
+    result = !tree ? MF_NO_TREE : walk_tree(self, tree, table) ? MF_OK : MF_NO_MEMORY;
+  }
+  ts_parser_delete(parser);
+  return result;
 }
 
 static int walker_walk(mf_walker *self, const void *language, const char *text, uint32_t length, uint64_t micros,
                        const mf_symbol *table, const mf_node **nodes, size_t *count) {
-  *nodes = NULL;
   *count = self->count = 0;
   if (self->capacity > NODES_KEPT) {
     free(self->nodes);
     self->nodes = NULL;
     self->capacity = 0;
   }
-  if (!ts_parser_set_language(self->parser, language)) return MF_LANGUAGE_REFUSED;
-  ts_parser_set_timeout_micros(self->parser, micros);
-  TSTree *tree = ts_parser_parse_string_encoding(self->parser, NULL, text, length, TSInputEncodingUTF8);
-  if (!tree) {
-    // Without this the next call would resume the parse that was given up.
-    ts_parser_reset(self->parser);
-    give_back(self, length);
-    return MF_NO_TREE;
-  }
-  bool walked = !table || walk_tree(self, tree, table);
-  ts_tree_delete(tree);
-  give_back(self, length);
-  if (!walked) return MF_NO_MEMORY;
+  pthread_mutex_lock(&walking);
+  arena_begin();
+  int result = parse_and_walk(self, language, text, length, micros, table);
+  arena_end();
+  pthread_mutex_unlock(&walking);
   *nodes = self->nodes;
   *count = self->count;
-  return MF_OK;
+  return result;
+}
+
+// Nothing here is changed by a walk: a process that never walks has the
+// runtime's own allocator.
+static bool walker_parse(mf_walker *self, const void *language, const char *text, uint32_t length) {
+  pthread_mutex_lock(&walking);
+  if (!self->parser) self->parser = ts_parser_new();
+  bool parsed = false;
+  if (ts_parser_set_language(self->parser, language)) {
+    ts_parser_set_timeout_micros(self->parser, 0);
+    TSTree *tree = ts_parser_parse_string(self->parser, NULL, text, length);
+    parsed = tree != NULL;
+    if (tree) ts_tree_delete(tree);
+  }
+  pthread_mutex_unlock(&walking);
+  return parsed;
 }
 
 // Python, and so the validator, runs with a UTF-8 locale even where none is
@@ -180,7 +183,7 @@ static const char *symbol_name(const void *language, uint16_t symbol) {
 
 __attribute__((visibility("default"))) const mf_api *mirrorfleet_walk(void) {
   static const mf_api api = {
-    .abi = MF_ABI, .open = walker_open, .close = walker_close, .walk = walker_walk,
+    .abi = MF_ABI, .open = walker_open, .close = walker_close, .walk = walker_walk, .parse = walker_parse,
     .use_utf8 = use_utf8, .language_abi = language_abi, .symbol_count = symbol_count, .symbol_name = symbol_name,
   };
   return &api;

@@ -1,0 +1,177 @@
+package chaos_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// The limit here: wide enough for a round in seconds, narrow enough to be
+// reached.
+const (
+	limit  = 400
+	window = 10 * time.Second
+)
+
+// fleet is everything that runs a round.
+type fleet struct {
+	dir      string
+	nats     []*process
+	redis    *process
+	mirror   *process
+	workers  []*process
+	producer *process
+	wires    []*wire
+
+	mirrorURL string
+	bus       *jobstream.Bus
+	nc        *nats.Conn
+}
+
+const workers = 3
+
+// startFleet starts the servers and the workers; faults are the mirror's.
+func startFleet(ctx context.Context, t *testing.T, faults string) *fleet {
+	t.Helper()
+	f := &fleet{dir: t.TempDir()}
+	var natsURLs []string
+	f.nats, natsURLs = startNATS(t, f.dir)
+	var redisAddress string
+	f.redis, redisAddress = startRedis(t, f.dir)
+	f.bus, f.nc = openBus(ctx, t, strings.Join(natsURLs, ","))
+	f.startMirror(ctx, t, faults)
+
+	disturbed := make([]string, len(natsURLs))
+	for i, server := range natsURLs {
+		w := newWire(t, fmt.Sprintf("wire to nats-%d", i+1), strings.TrimPrefix(server, "nats://"))
+		f.wires, disturbed[i] = append(f.wires, w), "nats://"+w.Listen
+	}
+	toRedis := newWire(t, "wire to redis", redisAddress)
+	f.wires = append(f.wires, toRedis)
+	args := []string{
+		"--nats", strings.Join(disturbed, ","), "--redis", "redis://" + toRedis.Listen, "--mirror", f.mirrorURL,
+		"--limit-requests", fmt.Sprint(limit), "--limit-window", window.String(), "--limit-horizon", "1s", "--connect-timeout", "2m",
+	}
+	for i := range workers {
+		name := fmt.Sprintf("worker-%d", i+1)
+		w := newProcess(t, f.dir, name, append([]string{binary("worker"), "--name", name, "--slots", "3", "--children", "1"}, args...)...)
+		if err := w.start(); err != nil {
+			t.Fatal(err)
+		}
+		f.workers = append(f.workers, w)
+	}
+	f.producer = newProcess(t, f.dir, "producer", "")
+	f.producer.make = f.produce(append([]string{"run", "--json", "--takeover", "2s"}, args...))
+	t.Cleanup(func() { f.showLogs(t) })
+	return f
+}
+
+// produce makes the producer's command: a round's start, or its resumption
+// when there is one.
+func (f *fleet) produce(args []string) func() *exec.Cmd {
+	world := filepath.Join(f.dir, "world")
+	fresh := []string{
+		"--miners", filepath.Join(world, "miners.json"), "--registry", filepath.Join(world, "master_repositories.json"),
+		"--as-of", "2026-08-01T12:00:00Z",
+	}
+	return func() *exec.Cmd {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		more := fresh
+		if rounds, err := f.bus.Rounds(ctx); err == nil && len(rounds) > 0 {
+			more = []string{"--resume", rounds[0]}
+		}
+		cmd := exec.Command(binary("producer"), append(args, more...)...)
+		cmd.Env = os.Environ()
+		return cmd
+	}
+}
+
+// startMirror serves the demo world. Its faults are such that a request is
+// worth another try.
+func (f *fleet) startMirror(ctx context.Context, t *testing.T, faults string) {
+	t.Helper()
+	address := net.JoinHostPort("127.0.0.1", freePort(t))
+	f.mirror = newProcess(t, f.dir, "mirrorsim", binary("mirrorsim"), "--world", "demo", "--addr", address,
+		"--write", filepath.Join(f.dir, "world"), "--limit", fmt.Sprint(limit), "--window", window.String(),
+		"--fault", faults, "--latency", "uniform:5ms,60ms", "--stall", "2s")
+	if err := os.MkdirAll(filepath.Join(f.dir, "world"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.mirror.start(); err != nil {
+		t.Fatal(err)
+	}
+	f.mirrorURL = "http://" + address
+	if !until(ctx, func() bool { _, err := f.seen(ctx); return err == nil }) {
+		t.Fatal("the simulated mirror does not answer")
+	}
+}
+
+// seen is what the simulated mirror counted.
+type seen struct {
+	Requests  int `json:"requests"`
+	OverLimit int `json:"over_limit"`
+	Worst     struct {
+		Fixed     int     `json:"fixed"`
+		Sliding   int     `json:"sliding"`
+		TwoWindow float64 `json:"two_window"`
+	} `json:"worst"`
+}
+
+func (f *fleet) seen(ctx context.Context) (s seen, err error) {
+	address, err := url.JoinPath(f.mirrorURL, "/sim/stats")
+	if err != nil {
+		return s, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return s, err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return s, err
+	}
+	defer response.Body.Close()
+	return s, json.NewDecoder(response.Body).Decode(&s)
+}
+
+// queued is how many messages the work queue holds.
+func (f *fleet) queued(ctx context.Context) (int, error) {
+	js, err := f.nc.JetStream(nats.Context(ctx))
+	if err != nil {
+		return 0, err
+	}
+	info, err := js.StreamInfo(job.StreamJobs)
+	if err != nil {
+		return 0, err
+	}
+	return int(info.State.Msgs), nil
+}
+
+// showLogs prints the end of every process's log when the test has failed.
+func (f *fleet) showLogs(t *testing.T) {
+	t.Helper()
+	if !t.Failed() {
+		return
+	}
+	for _, p := range append(append([]*process{f.producer, f.redis, f.mirror}, f.workers...), f.nats...) {
+		data, err := os.ReadFile(p.log.Name())
+		const most = 4000
+		t.Logf("%s (%v): …%s", p.name, err, data[max(0, len(data)-most):])
+	}
+}

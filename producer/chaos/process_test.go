@@ -1,0 +1,126 @@
+package chaos_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// process is one of the fleet's, started and killed again and again.
+type process struct {
+	name string
+	make func() *exec.Cmd
+	log  *os.File
+
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	done   chan struct{}
+	stdout *bytes.Buffer
+	// meant says that its end was: a disturbance, or the test's own end.
+	meant bool
+}
+
+// newProcess is a process that is not started yet; what it says on standard
+// error goes into a file that is shown when the test fails.
+func newProcess(t *testing.T, dir, name string, args ...string) *process {
+	t.Helper()
+	log, err := os.Create(filepath.Join(dir, name+".log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{name: name, log: log}
+	p.make = func() *exec.Cmd {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+grammars)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		return cmd
+	}
+	t.Cleanup(func() { p.kill(); log.Close() })
+	return p
+}
+
+// start starts it anew.
+func (p *process) start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cmd, stdout, done := p.make(), &bytes.Buffer{}, make(chan struct{})
+	cmd.Stdout, cmd.Stderr = stdout, p.log
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	p.cmd, p.stdout, p.done, p.meant = cmd, stdout, done, false
+	go func() {
+		defer close(done)
+		_ = cmd.Wait() // how it ended is in its state
+	}()
+	return nil
+}
+
+// signal sends a signal; one that ends the process is meant to.
+func (p *process) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return
+	}
+	p.meant = p.meant || s == syscall.SIGKILL || s == syscall.SIGTERM
+	_ = p.cmd.Process.Signal(s) // it may have ended by itself
+}
+
+// kill ends it at once, with its children, and waits for it.
+func (p *process) kill() {
+	p.signal(syscall.SIGKILL)
+	p.mu.Lock()
+	done := p.done
+	p.mu.Unlock()
+	if done != nil {
+		<-done
+	}
+}
+
+// ended waits for the process's end: its exit code, what it printed, and
+// whether it was meant to end.
+func (p *process) ended(ctx context.Context) (code int, stdout []byte, meant bool) {
+	p.mu.Lock()
+	done := p.done
+	p.mu.Unlock()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return -1, nil, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.ProcessState.ExitCode(), p.stdout.Bytes(), p.meant
+}
+
+// until waits for a condition that another process brings about; false when
+// the context ends before.
+func until(ctx context.Context, met func() bool) bool {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for !met() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
+	return true
+}
+
+// within waits for d or the end of the context.
+func within(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

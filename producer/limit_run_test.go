@@ -1,0 +1,102 @@
+package main_test
+
+import (
+	"encoding/json"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// used starts the servers of a state directory, as a local round does, and takes
+// a permit, so that there is a bucket.
+func used(t *testing.T, egress string) (dir, redis string) {
+	t.Helper()
+	dir = t.TempDir()
+	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = servers.Close() })
+	rdb, err := ratelimit.NewClient(servers.RedisURL(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = rdb.Close() })
+	limiter, err := ratelimit.New(ratelimit.Config{Egress: egress, Window: time.Second, Horizon: 100 * time.Millisecond}, rdb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = limiter.Close() })
+	if _, err := limiter.Permit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return dir, servers.RedisURL()
+}
+
+// The command as an operator uses it: look, hold, lengthen, release; the figures
+// are those in force, whatever this process's own settings are.
+func TestLimitCommand(t *testing.T) {
+	t.Parallel()
+	dir, redis := used(t, "by-hand")
+	page := func(args ...string) (got struct {
+		Limit    int     `json:"limit_requests"`
+		Horizon  float64 `json:"limit_horizon"`
+		Hold     float64 `json:"hold"`
+		NextSlot float64 `json:"next_slot_in"`
+		Granted  int     `json:"granted"`
+	}) {
+		t.Helper()
+		e := run(t, "producer", append([]string{"limit", "--json", "--egress", "by-hand"}, args...)...)
+		if err := json.Unmarshal([]byte(e.stdout), &got); err != nil || e.code != 0 {
+			t.Fatalf("%v: exit %d, %v\n%s%s", args, e.code, err, e.stdout, e.stderr)
+		}
+		return got
+	}
+	if got := page("--redis", redis); got.Limit != 50 || got.Horizon != 0.1 || got.Hold != 0 || got.Granted < 1 {
+		t.Errorf("the bucket is %+v, want a horizon of 0.1 s, no hold and a permit", got)
+	}
+	if got := page("--redis", redis, "--hold", "1h"); got.Hold < 3500 || got.NextSlot < got.Hold {
+		t.Errorf("after --hold 1h the bucket is %+v, want a hold of an hour", got)
+	}
+	if got := page("--local", "--state", dir, "--hold", "5m"); got.Hold < 3000 {
+		t.Errorf("after --hold 5m the bucket is %+v, want the longer hold to stay", got)
+	}
+	e := run(t, "producer", "limit", "--local", "--state", dir, "--egress", "by-hand")
+	if e.code != 0 || !strings.Contains(e.stdout, "HELD by hand for 59m") {
+		t.Errorf("exit %d, want the hold in words\n%s%s", e.code, e.stdout, e.stderr)
+	}
+	if got := page("--local", "--state", dir, "--release"); got.Hold != 0 {
+		t.Errorf("after --release the bucket is %+v, want no hold", got)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"no hold to release":      {[]string{"--redis", redis, "--egress", "by-hand", "--release"}, []string{"--release", "by-hand is not held"}},
+		"an egress without":       {[]string{"--redis", redis, "--egress", "other"}, []string{"other", "no bucket", "there are by-hand"}},
+		"a hold without a bucket": {[]string{"--redis", redis, "--egress", "other", "--hold", "1m"}, []string{"other", "no bucket"}},
+		"no egress's name":        {[]string{"--redis", redis, "--egress", "{x}"}, []string{"--egress", `"{x}"`, "letters"}},
+		"a negative hold":         {[]string{"--redis", redis, "--hold", "-5s"}, []string{"--hold -5s", "1s to 24h"}},
+		"a hold of days":          {[]string{"--redis", redis, "--hold", "25h"}, []string{"--hold 25h", "1s to 24h"}},
+		"no length":               {[]string{"--redis", redis, "--hold", "long"}, []string{"long", "--help"}},
+		"both":                    {[]string{"--redis", redis, "--hold", "5s", "--release"}, []string{"--hold and --release"}},
+		"no Redis":                {nil, []string{"--redis", "--local"}},
+		"two":                     {[]string{"--local", "--redis", redis}, []string{"--local", "--redis"}},
+		"no round":                {[]string{"--local", "--state", filepath.Join(dir, "none")}, []string{"--state", "no local round is running", "--redis"}},
+	} {
+		e := run(t, "producer", append([]string{"limit"}, c.args...)...)
+		if e.code != 2 || e.stdout != "" {
+			t.Errorf("%s: exit %d, want 2 and nothing on standard output\n%s", name, e.code, e.stdout)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(e.stderr, want) {
+				t.Errorf("%s: %q is not in %s", name, want, e.stderr)
+			}
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/shared/ratelimit"
+)
+
+// busy is a bucket in the middle of a round.
+func busy() ratelimit.State {
+	return ratelimit.State{
+		Egress: "eu-1", Known: true, Rate: 4.683, Interval: 213542 * time.Microsecond, Limit: 50, Window: 10 * time.Second,
+		Horizon: 10 * time.Second, NextIn: 613 * time.Millisecond, Granted: 1024, Refused: 12, Restarts: 2, CoolDowns: 1,
+		Age: 12*time.Minute + 30*time.Second, LastGrant: -400 * time.Millisecond, RunID: "82908f967e808fda10b146b6d07e840060dce21f",
+		Use: []int64{
+			0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 21,
+		},
+		Waiting: []ratelimit.Waiter{{Process: "worker-2", Requests: 7, For: 413 * time.Millisecond}, {Process: "worker-1", Requests: 8}},
+	}
+}
+
+// The page of each state that an egress can be in; every line fits a terminal.
+func TestLimitPage(t *testing.T) {
+	t.Parallel()
+	held, cooling, fresh, crowded := busy(), busy(), busy(), busy()
+	held.Hold, held.NextIn, held.LastGrant = 4*time.Minute+12*time.Second, 4*time.Minute+12*time.Second, 9*time.Second
+	cooling.CoolDown, cooling.NextIn = 30*time.Second, 30*time.Second
+	fresh.Age, fresh.Granted, fresh.Use, fresh.Waiting, fresh.RunID = 8*time.Second, 0, make([]int64, 29), nil, ""
+	crowded.Waiting = nil
+	for i := range 64 {
+		crowded.Waiting = append(crowded.Waiting, ratelimit.Waiter{Process: fmt.Sprintf("worker-%d", i), Requests: 8, For: 13 * time.Second})
+	}
+	for name, state := range map[string]ratelimit.State{
+		"busy": busy(), "held": held, "cooling": cooling, "fresh": fresh, "crowded": crowded,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got bytes.Buffer
+			if err := newLimitPage(state).render(&got); err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(got.String(), "\n")
+			if len(lines) > 40 {
+				t.Errorf("%d lines, want them on one screen", len(lines))
+			}
+			for _, line := range lines {
+				if len(line) > 100 {
+					t.Errorf("%d characters, want at most 100: %s", len(line), line)
+				}
+			}
+			golden := filepath.Join("testdata", "limit", name+".txt")
+			if flag.Lookup("update").Value.String() == "true" { // declared beside the pages of show
+				if err := os.WriteFile(golden, got.Bytes(), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got.String()); diff != "" {
+				t.Errorf("(-want +got), -update accepts it:\n%s", diff)
+			}
+		})
+	}
+}
+
+// The share is of full cells that the bucket has lived through.
+func TestLimitShare(t *testing.T) {
+	t.Parallel()
+	state := busy()
+	for _, c := range []struct {
+		age       time.Duration
+		share, of float64
+	}{
+		{time.Hour, 280.0 / 300, 60},
+		{25 * time.Second, 46.0 / 50, 10},
+		{15 * time.Second, 0, 0},
+	} {
+		state.Age = c.age
+		if got := newLimitPage(state); got.Share != c.share || got.ShareOf != c.of {
+			t.Errorf("at an age of %v the share is %v of %v s, want %v of %v s", c.age, got.Share, got.ShareOf, c.share, c.of)
+		}
+	}
+}

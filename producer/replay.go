@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+const groupReplay = "What is replayed"
+
+// latest stands for a round's name.
+const latest = "latest"
+
+func replayCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{
+			Name: "uid", Category: groupReplay, Sources: command.Env("uid"),
+			Usage: "only these miners: `N,...`, each dead or degraded",
+		},
+		&cli.StringFlag{
+			Name: "class", Category: groupReplay, Sources: command.Env("class"),
+			Usage: "the dead letters of a `CLASS`: transient, permanent or poison",
+		},
+		&cli.BoolFlag{
+			Name: "degraded", Category: groupReplay, Sources: command.Env("degraded"),
+			Usage: "the degraded miners; with --class those too",
+		},
+		&cli.BoolFlag{
+			Name: "dry-run", Category: groupReplay, Sources: command.Env("dry-run"),
+			Usage: "say what would be replayed, and do nothing",
+		},
+	}
+	return &cli.Command{
+		Name:  "replay",
+		Usage: "run the failed miners of a concluded round again, and conclude it anew",
+		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. Without --uid, --class and --degraded\n" +
+			"all dead and degraded miners are run again, with the round's own as_of, registry, weights and mirror. The new\n" +
+			"outcome is a revision beside the former ones. Exit codes are those of run.\n\n" +
+			"Examples:\n" +
+			"  producer replay latest --local\n" +
+			"  producer replay latest --local --dry-run\n" +
+			"  producer replay 20260618t185400z-0a1b2c --uid 5,17 --nats nats://nats:4222 --redis redis://redis:6379/0",
+		Flags: slices.Concat(flags, only(roundFlags(), "json"), localFlags(), otherFlags(), command.Servers(), command.Mirror(),
+			command.Limit(), command.Seeing(), command.Listen(), traceFlags()),
+		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "ROUND"}},
+		Action:    replay,
+	}
+}
+
+// replay is `producer replay`.
+func replay(ctx context.Context, c *cli.Command) error {
+	name := c.StringArg("round")
+	if name == "" {
+		return command.Usage("which round? Give its name, or \"latest\" (%s --help shows the usage)", c.FullName())
+	}
+	selection, err := readSelection(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("dry-run") {
+		return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error { return dryRun(ctx, bus, name, selection) })
+	}
+	o := commonOptions(c)
+	o.resume = name
+	if err := o.check(c); err != nil {
+		return err
+	}
+	return conduct(ctx, c, o, func(s *session, ctx context.Context) (round.Result, error) { return s.replay(ctx, selection) })
+}
+
+func readSelection(c *cli.Command) (round.Selection, error) {
+	s := round.Selection{Class: job.Class(c.String("class")), Degraded: c.Bool("degraded")}
+	if text := c.String("uid"); text != "" {
+		for one := range strings.SplitSeq(text, ",") {
+			uid, err := strconv.Atoi(strings.TrimSpace(one))
+			if err != nil || uid < 0 {
+				return s, command.Usage("--uid %q: want whole numbers from 0, with commas", text)
+			}
+			s.UIDs = append(s.UIDs, uid)
+		}
+	}
+	return s, nil
+}
+
+func dryRun(ctx context.Context, bus *jobstream.Bus, name string, s round.Selection) error {
+	name, err := concludedRound(ctx, bus, name)
+	if err != nil {
+		return err
+	}
+	chosen, already, err := round.Chosen(ctx, bus, name, s)
+	if err != nil {
+		return usageOfReplay(err)
+	}
+	return writeFailures(os.Stdout, fmt.Sprintf("Round %s: %d would be replayed", name, len(chosen)),
+		round.Failures{Ended: chosen, Replaying: already})
+}
+
+// replay runs a replay with all that its jobs need.
+func (s *session) replay(ctx context.Context, selection round.Selection) (round.Result, error) {
+	if err := s.openState(); err != nil {
+		return round.Result{}, err
+	}
+	if err := s.connect(ctx); err != nil {
+		return round.Result{}, err
+	}
+	name, err := concludedRound(ctx, s.wire.Bus, s.options.resume)
+	if err != nil {
+		return round.Result{}, err
+	}
+	s.options.resume = name
+	if nothing, err := s.nothingToReplay(ctx, name, selection); err != nil || nothing {
+		return s.before, err
+	}
+	m, err := s.toResume(ctx)
+	if err == nil && s.options.world != "" {
+		m, err = s.simulate(ctx, m)
+	}
+	if err != nil {
+		return round.Result{}, err
+	}
+	s.planned = name
+	return s.serve(ctx, m, func(ctx context.Context, runner *round.Runner) (round.Result, error) {
+		result, did, err := runner.Replay(ctx, name, selection)
+		if err == nil && len(did.Meanwhile) > 0 {
+			fmt.Fprintf(os.Stderr, "another replay was first with %s\n", numbers(did.Meanwhile))
+		}
+		return result, usageOfReplay(err)
+	})
+}
+
+// nothingToReplay reads what there is before anything is started: what cannot
+// be replayed is refused, and for nothing at all nothing is started.
+func (s *session) nothingToReplay(ctx context.Context, name string, selection round.Selection) (bool, error) {
+	chosen, already, err := round.Chosen(ctx, s.wire.Bus, name, selection)
+	if err != nil {
+		return false, usageOfReplay(err)
+	}
+	if s.before, err = round.Latest(ctx, s.wire.Bus, name); err != nil {
+		return false, err
+	}
+	_, err = s.wire.Bus.Replay(ctx, name, s.before.Revision)
+	switch broken := err == nil; {
+	case err != nil && !errors.Is(err, jobstream.ErrNotFound):
+		return false, fmt.Errorf("reading the replays of round %s: %w", name, err)
+	case len(already) > 0:
+		fmt.Fprintf(os.Stderr, "already being replayed: %s\n", numbers(already))
+	case len(chosen) == 0 && len(s.before.FailedLookUps) == 0 && !broken:
+		fmt.Fprintf(os.Stderr, "nothing of round %s is dead or degraded: revision %d stands\n", name, s.before.Revision)
+		return true, nil
+	}
+	return false, nil
+}
+
+// openState makes the directory of a local replay, which must be a local
+// round's.
+func (s *session) openState() error {
+	if !s.options.local {
+		return nil
+	}
+	if err := hasRounds(s.options.state); err != nil {
+		return err
+	}
+	return makeState(s.options.state)
+}
+
+// usageOfReplay makes what was asked for and is not there wrong usage.
+func usageOfReplay(err error) error {
+	if errors.Is(err, round.ErrSelection) || errors.Is(err, round.ErrRunning) {
+		return command.UsageError{Err: err}
+	}
+	return err
+}
+
+// numbers names miners in a sentence.
+func numbers(uids []int) string {
+	names := make([]string, len(uids))
+	for i, uid := range uids {
+		names[i] = strconv.Itoa(uid)
+	}
+	noun := "miners "
+	if len(uids) == 1 {
+		noun = "miner "
+	}
+	return noun + strings.Join(names, ", ")
+}

@@ -1,0 +1,257 @@
+package round
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"mirrorfleet/shared/job"
+)
+
+// Audit is what comes of comparing all that is held of a round with itself.
+type Audit struct {
+	Planned     int `json:"planned"`
+	Done        int `json:"done"`
+	Failed      int `json:"failed"`
+	Outstanding int `json:"outstanding"`
+	// Discrepancies are by kind and uid. In the middle of a round some are
+	// passing: a job is published in two steps, and ends in three.
+	Discrepancies []Discrepancy `json:"discrepancies"`
+}
+
+// Discrepancy is one thing that does not fit.
+type Discrepancy struct {
+	Kind   Kind   `json:"kind"`
+	UID    int    `json:"uid"` // -1 for the round as a whole
+	Detail string `json:"detail,omitempty"`
+	// Harmless says that nothing is lost or counted twice by it.
+	Harmless bool `json:"harmless,omitempty"`
+}
+
+// Kind names a discrepancy.
+type Kind string
+
+// The kinds that the reconciler mends.
+const (
+	NothingHeld      Kind = "job without record or message"
+	RecordAlone      Kind = "record without message"
+	MessageAlone     Kind = "message without record"
+	DeliveriesUsedUp Kind = "message that nobody is given"
+)
+
+// The kinds that no crash makes: somebody deleted or wrote something.
+const (
+	UnplannedRecord   Kind = "record of a miner that has no job"
+	UnplannedMessage  Kind = "message of a miner that has no job"
+	EvaluationMissing Kind = "record whose evaluation is gone"
+	LetterMissing     Kind = "failed record without dead letter"
+	OutcomeTooEarly   Kind = "outcome of a round with outstanding jobs"
+	OutcomeDisagrees  Kind = "outcome that disagrees with the records"
+	OutcomeUnreadable Kind = "outcome that cannot be read"
+	RevisionMissing   Kind = "revision without the one before it"
+)
+
+// The kinds that are harmless: traces of a crash or of a lost lease that cost
+// nothing.
+const (
+	LeftMessage     Kind = "message of an ended job"
+	QueuedTwice     Kind = "job queued more than once"
+	LetterAlone     Kind = "dead letter of a job that has not failed"
+	Orphan          Kind = "evaluation that no record names"
+	ReplayBrokenOff Kind = "replay that was begun and not concluded"
+)
+
+// Holds says whether every job is accounted for exactly once.
+func (a Audit) Holds() bool {
+	return a.Planned == a.Done+a.Failed+a.Outstanding &&
+		!slices.ContainsFunc(a.Discrepancies, func(d Discrepancy) bool { return !d.Harmless })
+}
+
+// String is the audit in one line, without what does not fit.
+func (a Audit) String() string {
+	text := fmt.Sprintf("%d planned = %d done + %d failed + %d outstanding", a.Planned, a.Done, a.Failed, a.Outstanding)
+	if !a.Holds() {
+		text += ", which does NOT hold"
+	}
+	return text
+}
+
+// String names the thing.
+func (d Discrepancy) String() string {
+	text := string(d.Kind)
+	if d.UID >= 0 {
+		text = fmt.Sprintf("miner %d: %s", d.UID, text)
+	}
+	if d.Detail != "" {
+		text += ": " + d.Detail
+	}
+	return text
+}
+
+// auditor is an audit under way.
+type auditor struct {
+	Audit
+
+	held    job.Held
+	records map[int]job.Record
+	letters map[int][]job.DeadLetter
+}
+
+// AuditOf compares what is held of a round: planned = done + failed +
+// outstanding, each job with exactly what its phase asks for.
+func AuditOf(held job.Held) Audit {
+	a := auditor{held: held, records: map[int]job.Record{}, letters: map[int][]job.DeadLetter{}}
+	a.Discrepancies = []Discrepancy{}
+	for _, record := range held.Records {
+		a.records[record.UID] = record
+	}
+	for _, letter := range held.Letters {
+		a.letters[letter.UID] = append(a.letters[letter.UID], letter)
+	}
+	planned := map[int]bool{}
+	for _, j := range Jobs(held.Manifest) {
+		planned[j.UID] = true
+		a.job(j.UID)
+	}
+	a.unplanned(planned)
+	a.evaluations()
+	a.outcomes()
+	slices.SortStableFunc(a.Discrepancies, func(x, y Discrepancy) int {
+		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.UID, y.UID))
+	})
+	return a.Audit
+}
+
+func (a *auditor) wrongf(kind Kind, uid int, format string, args ...any) {
+	a.Discrepancies = append(a.Discrepancies, Discrepancy{Kind: kind, UID: uid, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (a *auditor) oddf(kind Kind, uid int, format string, args ...any) {
+	a.Discrepancies = append(a.Discrepancies, Discrepancy{kind, uid, fmt.Sprintf(format, args...), true})
+}
+
+// job counts one planned job and looks at what there is of it.
+func (a *auditor) job(uid int) {
+	a.Planned++
+	record, there := a.records[uid]
+	messages := a.held.Messages[uid]
+	if messages > 1 {
+		a.oddf(QueuedTwice, uid, "%d times", messages)
+	}
+	switch {
+	case !there && messages == 0:
+		a.wrongf(NothingHeld, uid, "")
+	case !there:
+		a.wrongf(MessageAlone, uid, "")
+	}
+	switch {
+	case !there || !record.Phase.Ended():
+		a.Outstanding++
+		a.outstanding(record, there, messages)
+	case record.Phase == job.Done:
+		a.Done++
+	default:
+		a.Failed++
+	}
+	if there && record.Phase.Ended() && messages > 0 {
+		a.oddf(LeftMessage, uid, "%s", record.Phase)
+	}
+	a.lettersOf(uid, record, there)
+}
+
+func (a *auditor) outstanding(record job.Record, there bool, messages int) {
+	if there && messages == 0 {
+		a.wrongf(RecordAlone, record.UID, "%s", record.Phase)
+	}
+	if there && slices.Contains(a.held.Stuck, record.UID) {
+		a.wrongf(DeliveriesUsedUp, record.UID, "%s, delivered %d times", record.Phase, record.Deliveries)
+	}
+}
+
+// lettersOf wants a letter of the record's replay for a failed job, and none
+// otherwise.
+func (a *auditor) lettersOf(uid int, record job.Record, there bool) {
+	has := slices.ContainsFunc(a.letters[uid], func(l job.DeadLetter) bool { return l.Replay == record.Replay })
+	failed := there && record.Phase == job.Failed
+	switch {
+	case failed && !has && record.Failure != nil && a.held.At.Sub(record.Failure.At) > job.DeadKept:
+		a.oddf(LetterMissing, uid, "kept for %g days", job.DeadKept.Hours()/24)
+	case failed && !has:
+		a.wrongf(LetterMissing, uid, "")
+	case !failed && has:
+		a.oddf(LetterAlone, uid, "%s", record.Phase)
+	}
+}
+
+// unplanned finds records and messages of miners that the manifest gives no
+// job.
+func (a *auditor) unplanned(planned map[int]bool) {
+	for _, uid := range slices.Sorted(maps.Keys(a.records)) {
+		if !planned[uid] {
+			a.wrongf(UnplannedRecord, uid, "%s", a.records[uid].Phase)
+		}
+	}
+	for _, uid := range slices.Sorted(maps.Keys(a.held.Messages)) {
+		if !planned[uid] {
+			a.wrongf(UnplannedMessage, uid, "")
+		}
+	}
+}
+
+// evaluations wants one for each done job, and none that no record names. One
+// of an outstanding job may be about to be named.
+func (a *auditor) evaluations() {
+	stored := map[string]bool{}
+	for _, key := range a.held.Evaluations {
+		stored[key] = true
+		_, uid, err := job.ParseRecordKey(key[:max(0, strings.LastIndexByte(key, '.'))])
+		record, there := a.records[uid]
+		named := there && (key == record.Evaluation || key == record.Former || !record.Phase.Ended())
+		if err == nil && !named {
+			a.oddf(Orphan, uid, "%s", key)
+		}
+	}
+	for _, uid := range slices.Sorted(maps.Keys(a.records)) {
+		if key := a.records[uid].Stands(); a.records[uid].Phase.Ended() && key != "" && !stored[key] {
+			a.wrongf(EvaluationMissing, uid, "%s", key)
+		}
+	}
+}
+
+// outcomes compares the latest one with the records, unless a replay is on its
+// way to the next.
+func (a *auditor) outcomes() {
+	for i, revision := range a.held.Outcomes {
+		if revision != i+1 {
+			a.wrongf(RevisionMissing, -1, "revision %d comes after %d others", revision, i)
+			break
+		}
+	}
+	latest := len(a.held.Outcomes)
+	if latest == 0 {
+		return
+	}
+	if slices.Contains(a.held.Replays, latest) {
+		a.oddf(ReplayBrokenOff, -1, "replay %d", latest)
+		return
+	}
+	result, err := Decode(a.held.Latest)
+	if err != nil {
+		a.wrongf(OutcomeUnreadable, -1, "%v", err)
+		return
+	}
+	if a.Outstanding > 0 {
+		a.wrongf(OutcomeTooEarly, -1, "%d of them", a.Outstanding)
+		return
+	}
+	if result.Planned != a.Planned || result.Done != a.Done || result.Failed != a.Failed {
+		a.wrongf(OutcomeDisagrees, -1, "it says %d planned, %d done, %d failed", result.Planned, result.Done, result.Failed)
+	}
+	for _, letter := range result.DeadLetters {
+		if record := a.records[letter.UID]; record.Phase != job.Failed {
+			a.wrongf(OutcomeDisagrees, letter.UID, "it is dead there, and %s by its record", record.Phase)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package round_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+)
+
+// whole is what is held of a concluded round of two jobs, miner 1 done and
+// miner 2 dead, with nothing wrong.
+func whole(t *testing.T) job.Held {
+	t.Helper()
+	letter := job.DeadLetter{Round: "r1", UID: 2, Class: job.Permanent}
+	outcome, err := json.Marshal(round.Result{
+		Version: job.Version, Round: "r1", Revision: 1, Planned: 2, Done: 1, Failed: 1, DeadLetters: []job.DeadLetter{letter},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(100, 0)
+	return job.Held{
+		At: now, Manifest: job.Manifest{Round: "r1", AsOf: time.Unix(1, 0), Miners: four()},
+		Records: []job.Record{
+			{Round: "r1", UID: 1, Phase: job.Done, Evaluation: "r1.1.c"},
+			{Round: "r1", UID: 2, Phase: job.Failed, Failure: &job.Failure{Class: job.Permanent, At: now}},
+		},
+		Messages: map[int]int{}, Evaluations: []string{"r1.1.c"}, Letters: []job.DeadLetter{letter},
+		Outcomes: []int{1}, Latest: outcome,
+	}
+}
+
+// Each way in which what is held can fail to fit is named, with the miner; and
+// only what loses or doubles a job breaks the balance.
+func TestAuditNamesEveryDiscrepancy(t *testing.T) {
+	t.Parallel()
+	outstanding := func(h *job.Held) { // miner 1 is under way, nothing is concluded
+		h.Records[0] = job.Record{Round: "r1", UID: 1, Phase: job.Running, Claim: &job.Claim{ID: "c"}}
+		h.Messages, h.Outcomes, h.Latest = map[int]int{1: 1}, nil, nil
+	}
+	for name, c := range map[string]struct {
+		change func(h *job.Held)
+		want   []round.Discrepancy
+		says   string
+	}{
+		"nothing":                  {func(*job.Held) {}, nil, "2 planned = 1 done + 1 failed + 0 outstanding"},
+		"a round under way":        {outstanding, nil, "2 planned = 0 done + 1 failed + 1 outstanding"},
+		"nothing published yet":    {func(h *job.Held) { *h = job.Held{Manifest: h.Manifest} }, []round.Discrepancy{{Kind: round.NothingHeld, UID: 1}, {Kind: round.NothingHeld, UID: 2}}, ""},
+		"record alone":             {func(h *job.Held) { outstanding(h); h.Messages = nil }, []round.Discrepancy{{Kind: round.RecordAlone, UID: 1, Detail: "running"}}, "2 planned = 0 done + 1 failed + 1 outstanding, which does NOT hold"},
+		"message alone":            {func(h *job.Held) { outstanding(h); h.Records = h.Records[1:] }, []round.Discrepancy{{Kind: round.Orphan, UID: 1, Detail: "r1.1.c", Harmless: true}, {Kind: round.MessageAlone, UID: 1}}, ""},
+		"deliveries used up":       {func(h *job.Held) { outstanding(h); h.Stuck = []int{1} }, []round.Discrepancy{{Kind: round.DeliveriesUsedUp, UID: 1, Detail: "running, delivered 0 times"}}, ""},
+		"queued twice":             {func(h *job.Held) { outstanding(h); h.Messages[1] = 2 }, []round.Discrepancy{{Kind: round.QueuedTwice, UID: 1, Detail: "2 times", Harmless: true}}, ""},
+		"message left":             {func(h *job.Held) { h.Messages[1] = 1 }, []round.Discrepancy{{Kind: round.LeftMessage, UID: 1, Detail: "done", Harmless: true}}, ""},
+		"orphan":                   {func(h *job.Held) { h.Evaluations = append(h.Evaluations, "r1.2.lost") }, []round.Discrepancy{{Kind: round.Orphan, UID: 2, Detail: "r1.2.lost", Harmless: true}}, ""},
+		"about to be named":        {func(h *job.Held) { outstanding(h) }, nil, ""},
+		"evaluation gone":          {func(h *job.Held) { h.Evaluations = nil }, []round.Discrepancy{{Kind: round.EvaluationMissing, UID: 1, Detail: "r1.1.c"}}, ""},
+		"letter gone":              {func(h *job.Held) { h.Letters = nil }, []round.Discrepancy{{Kind: round.LetterMissing, UID: 2}}, ""},
+		"letter not kept any more": {func(h *job.Held) { h.Letters = nil; h.Records[1].Failure.At = h.At.Add(-31 * 24 * time.Hour) }, []round.Discrepancy{{Kind: round.LetterMissing, UID: 2, Detail: "kept for 30 days", Harmless: true}}, ""},
+		"letter of another replay": {func(h *job.Held) { h.Records[1].Replay = 1 }, []round.Discrepancy{{Kind: round.LetterMissing, UID: 2}}, ""},
+		"letter of a job not dead": {func(h *job.Held) { h.Letters = append(h.Letters, job.DeadLetter{UID: 1}) }, []round.Discrepancy{{Kind: round.LetterAlone, UID: 1, Detail: "done", Harmless: true}}, ""},
+		"a record too many":        {func(h *job.Held) { h.Records = append(h.Records, job.Record{UID: 9, Phase: job.Planned}) }, []round.Discrepancy{{Kind: round.UnplannedRecord, UID: 9, Detail: "planned"}}, ""},
+		"a message too many":       {func(h *job.Held) { h.Messages[9] = 1 }, []round.Discrepancy{{Kind: round.UnplannedMessage, UID: 9}}, ""},
+		"concluded too early":      {func(h *job.Held) { o, l := h.Outcomes, h.Latest; outstanding(h); h.Outcomes, h.Latest = o, l }, []round.Discrepancy{{Kind: round.OutcomeTooEarly, UID: -1, Detail: "1 of them"}}, ""},
+		"a replay under way": {func(h *job.Held) {
+			o, l := h.Outcomes, h.Latest
+			outstanding(h)
+			h.Outcomes, h.Latest, h.Replays = o, l, []int{1}
+		}, []round.Discrepancy{{Kind: round.ReplayBrokenOff, UID: -1, Detail: "replay 1", Harmless: true}}, ""},
+		"an outcome that disagrees": {func(h *job.Held) { h.Records[1].Phase, h.Records[1].Evaluation, h.Letters = job.Done, "r1.1.c", nil }, []round.Discrepancy{{Kind: round.OutcomeDisagrees, UID: -1, Detail: "it says 2 planned, 1 done, 1 failed"}, {Kind: round.OutcomeDisagrees, UID: 2, Detail: "it is dead there, and done by its record"}}, ""},
+		"a revision too few":        {func(h *job.Held) { h.Outcomes = []int{2} }, []round.Discrepancy{{Kind: round.RevisionMissing, UID: -1, Detail: "revision 2 comes after 0 others"}}, ""},
+		"an outcome not readable":   {func(h *job.Held) { h.Latest = []byte(`{"version": 99}`) }, []round.Discrepancy{{Kind: round.OutcomeUnreadable, UID: -1, Detail: "outcome of version 99, this build reads up to 1"}}, ""},
+	} {
+		held := whole(t)
+		c.change(&held)
+		got := round.AuditOf(held)
+		if c.want == nil {
+			c.want = []round.Discrepancy{}
+		}
+		if diff := cmp.Diff(c.want, got.Discrepancies); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		holds := true
+		for _, d := range c.want {
+			holds = holds && d.Harmless
+		}
+		if got.Holds() != holds {
+			t.Errorf("%s: holds is %v, want %v", name, got.Holds(), holds)
+		}
+		if c.says != "" && got.String() != c.says {
+			t.Errorf("%s: got %q, want %q", name, got.String(), c.says)
+		}
+	}
+}

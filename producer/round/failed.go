@@ -1,0 +1,208 @@
+package round
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// lettersOf are the dead letters of the jobs that have failed, one each, by
+// uid: the last of the record's own replay. A job whose letter is gone, for
+// they are kept for a while only, has what its record says.
+func lettersOf(records map[int]job.Record, letters []job.DeadLetter) []job.DeadLetter {
+	last := map[int]job.DeadLetter{}
+	for _, letter := range letters { // oldest first
+		if record, there := records[letter.UID]; there && record.Phase == job.Failed && letter.Replay == record.Replay {
+			last[letter.UID] = letter
+		}
+	}
+	dead := []job.DeadLetter{}
+	for uid, record := range records {
+		if record.Phase != job.Failed {
+			continue
+		}
+		letter, there := last[uid]
+		if !there {
+			letter = deadLetter(record)
+		}
+		dead = append(dead, letter)
+	}
+	slices.SortFunc(dead, func(a, b job.DeadLetter) int { return cmp.Compare(a.UID, b.UID) })
+	return dead
+}
+
+// Failed is a miner that can be replayed: dead, or degraded.
+type Failed struct {
+	UID int `json:"uid"`
+	// Class is the dead letter's, or ClassDegraded.
+	Class    job.Class `json:"class"`
+	Error    string    `json:"error"`
+	Attempts int       `json:"attempts"`
+	Worker   string    `json:"worker"`
+	Trace    string    `json:"trace,omitempty"`
+	// Replay is how often the miner was replayed already: the number of the
+	// last one.
+	Replay int `json:"replay,omitempty"`
+}
+
+// ClassDegraded stands beside the classes of dead letters: the job is done, and
+// its evaluation lacks something.
+const ClassDegraded job.Class = "degraded"
+
+// Failures are the failed miners of a round as it is now, each list by uid.
+type Failures struct {
+	// Ended are the dead and the degraded ones.
+	Ended []Failed
+	// Replaying are being run again just now, or were when a replay was broken
+	// off.
+	Replaying []int
+	// Outstanding counts all jobs that have not ended.
+	Outstanding int
+}
+
+// ReadFailures reads the failed miners of a round.
+func ReadFailures(ctx context.Context, bus *jobstream.Bus, round string) (Failures, error) {
+	list, err := bus.Records(ctx, round)
+	if err != nil {
+		return Failures{}, fmt.Errorf("reading the records of round %s: %w", round, err)
+	}
+	letters, err := bus.DeadLetters(ctx, round)
+	if err != nil {
+		return Failures{}, fmt.Errorf("reading the dead letters of round %s: %w", round, err)
+	}
+	records := make(map[int]job.Record, len(list))
+	failures := Failures{Ended: []Failed{}}
+	for _, record := range list {
+		records[record.UID] = record
+		switch {
+		case !record.Phase.Ended():
+			failures.Outstanding++
+			if record.Replay > 0 {
+				failures.Replaying = append(failures.Replaying, record.UID)
+			}
+		case record.Phase == job.Done && record.Degraded:
+			lacks, err := lacking(ctx, bus, record)
+			if err != nil {
+				return Failures{}, err
+			}
+			failures.Ended = append(failures.Ended, lacks)
+		}
+	}
+	for _, letter := range lettersOf(records, letters) {
+		failures.Ended = append(failures.Ended, Failed{
+			UID: letter.UID, Class: letter.Class, Error: letter.Error, Attempts: letter.Attempts, Worker: letter.Worker,
+			Trace: letter.Trace, Replay: letter.Replay,
+		})
+	}
+	slices.SortFunc(failures.Ended, func(a, b Failed) int { return cmp.Compare(a.UID, b.UID) })
+	slices.Sort(failures.Replaying)
+	return failures, nil
+}
+
+// lacking says what a degraded evaluation lacks.
+func lacking(ctx context.Context, bus *jobstream.Bus, r job.Record) (Failed, error) {
+	f := Failed{UID: r.UID, Class: ClassDegraded, Attempts: r.Failures + 1, Trace: r.Trace, Replay: r.Replay}
+	evaluation, err := bus.Evaluation(ctx, r.Evaluation)
+	switch {
+	case errors.Is(err, jobstream.ErrNotFound):
+		f.Error = "its evaluation is not kept any more"
+		return f, nil
+	case err != nil:
+		return f, fmt.Errorf("reading the evaluation of miner %d: %w", r.UID, err)
+	}
+	f.Worker = evaluation.Worker
+	var lacks []string
+	for _, missing := range evaluation.Missing {
+		lacks = append(lacks, missing.What+": "+missing.Error)
+	}
+	f.Error = "lacks " + strings.Join(lacks, "; ")
+	return f, nil
+}
+
+// Selection says which of the failed miners are replayed. Empty: all of them.
+type Selection struct {
+	// UIDs restricts it to these, all of which must have failed.
+	UIDs []int
+	// Class chooses the dead letters of a class, Degraded the degraded ones;
+	// both choose both.
+	Class    job.Class
+	Degraded bool
+}
+
+// ErrSelection says that a selection names what there is not.
+var ErrSelection = errors.New("nothing to replay as asked")
+
+// Select chooses among the failed miners; already are those of the asked that
+// are being replayed. What is asked for and is not there is an error that lists
+// what is.
+func (s Selection) Select(f Failures) (chosen []Failed, already []int, err error) {
+	if err := s.check(f); err != nil {
+		return nil, nil, err
+	}
+	for _, one := range f.Ended {
+		wanted := s.Class == "" && !s.Degraded || s.Class != "" && one.Class == s.Class || s.Degraded && one.Class == ClassDegraded
+		if wanted && s.names(one.UID) {
+			chosen = append(chosen, one)
+		}
+	}
+	for _, uid := range f.Replaying {
+		if s.names(uid) {
+			already = append(already, uid)
+		}
+	}
+	if len(chosen) == 0 && len(already) == 0 && !s.all() {
+		return nil, nil, fmt.Errorf("%w: no failed miner is all of that; %s", ErrSelection, f)
+	}
+	return chosen, already, nil
+}
+
+func (s Selection) names(uid int) bool { return len(s.UIDs) == 0 || slices.Contains(s.UIDs, uid) }
+
+// all says whether nothing in particular is asked for.
+func (s Selection) all() bool { return len(s.UIDs) == 0 && s.Class == "" && !s.Degraded }
+
+func (s Selection) check(f Failures) error {
+	has := func(class job.Class) bool {
+		return slices.ContainsFunc(f.Ended, func(one Failed) bool { return one.Class == class }) || len(f.Replaying) > 0
+	}
+	classes := []job.Class{job.Transient, job.Permanent, job.Poison}
+	switch {
+	case s.Class != "" && !slices.Contains(classes, s.Class):
+		return fmt.Errorf("%w: class %q, want one of %v", ErrSelection, s.Class, classes)
+	case s.Class != "" && !has(s.Class):
+		return fmt.Errorf("%w: no dead letter of class %s; %s", ErrSelection, s.Class, f)
+	case s.Degraded && !has(ClassDegraded):
+		return fmt.Errorf("%w: no miner is degraded; %s", ErrSelection, f)
+	}
+	for _, uid := range s.UIDs {
+		if !slices.ContainsFunc(f.Ended, func(one Failed) bool { return one.UID == uid }) && !slices.Contains(f.Replaying, uid) {
+			return fmt.Errorf("%w: miner %d is neither dead nor degraded; %s", ErrSelection, uid, f)
+		}
+	}
+	return nil
+}
+
+// mostListed bounds what an error lists.
+const mostListed = 50
+
+// String lists the ended ones for an error.
+func (f Failures) String() string {
+	if len(f.Ended) == 0 {
+		return "no miner of the round is"
+	}
+	names := make([]string, 0, mostListed)
+	for _, one := range f.Ended[:min(len(f.Ended), mostListed)] {
+		names = append(names, fmt.Sprintf("%d (%s)", one.UID, one.Class))
+	}
+	text := "there are " + strings.Join(names, ", ")
+	if more := len(f.Ended) - mostListed; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}

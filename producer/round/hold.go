@@ -1,0 +1,161 @@
+package round
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nuid"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// ErrTakenOver says that another producer runs the round now: this one was
+// silent for too long.
+var ErrTakenOver = errors.New("the round was taken over by another producer")
+
+// hold is this producer's hold on a round. Only work is at stake: what must
+// happen once is held by compare-and-set and create-once wherever it happens.
+type hold struct {
+	bus      *jobstream.Bus
+	round    string
+	me       job.Holder
+	revision uint64
+	beats    sync.WaitGroup
+	quit     context.CancelFunc
+}
+
+// holding runs work as the one producer of the round. While another runs it,
+// it stands by; if this one loses the round in the middle, it stands by again.
+// Work must go on from whatever it finds.
+func (r *Runner) holding(ctx context.Context, round string, work func(context.Context) (Result, error)) (Result, error) {
+	// A name of its own for each hold: what this process does beside it is
+	// somebody else's, and what it held before an outage is its own.
+	name := fmt.Sprintf("%s/%.6s", r.cfg.Name, nuid.Next()[16:])
+	for {
+		held, err := r.acquire(ctx, round, name)
+		if err != nil {
+			return Result{}, fmt.Errorf("round %s: %w", round, err)
+		}
+		working, lose := context.WithCancelCause(ctx)
+		held.keep(working, lose)
+		result, err := work(working)
+		lost := errors.Is(context.Cause(working), ErrTakenOver)
+		lose(nil)
+		held.release(ctx)
+		if err == nil || !lost {
+			return result, err
+		}
+		r.cfg.Log.WarnContext(ctx, "the round was taken over by another producer", "round", round, "error", err)
+	}
+}
+
+// acquire waits until the round is free and takes it.
+func (r *Runner) acquire(ctx context.Context, round, name string) (*hold, error) {
+	me := job.Holder{Name: name, For: r.cfg.Hold, Since: time.Now().UTC()}
+	ticker := time.NewTicker(max(r.cfg.Hold/lookEvery, time.Millisecond))
+	defer ticker.Stop()
+	var seen standing
+	for {
+		other, revision, err := r.cfg.Bus.Holder(ctx, round)
+		if err != nil {
+			return nil, err
+		}
+		now := time.Now()
+		if r.cfg.Alone || other.Name == name || seen.free(other, revision, now) {
+			revision, err = r.cfg.Bus.SetHolder(ctx, round, me, revision)
+			if err == nil {
+				return &hold{bus: r.cfg.Bus, round: round, me: me, revision: revision}, nil
+			}
+			if !errors.Is(err, jobstream.ErrConflict) {
+				return nil, err
+			}
+			continue // somebody was faster
+		}
+		if seen.note(other, revision, now) {
+			r.cfg.Log.WarnContext(ctx, "another producer runs this round: standing by", "round", round, "producer", other.Name)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx) //nolint:wrapcheck // the caller's own
+		}
+	}
+}
+
+// standing is what a producer that stands by has seen. It counts the time
+// since the last sign of life by its own clock: clocks of two machines differ.
+type standing struct {
+	name     string
+	revision uint64
+	since    time.Time
+}
+
+// free says whether nobody runs the round: nobody ever has, whoever did has
+// ended, or has been silent for its time.
+func (s *standing) free(h job.Holder, revision uint64, now time.Time) bool {
+	return revision == 0 || h.Released || revision == s.revision && now.Sub(s.since) >= h.For
+}
+
+// note remembers a sign of life; true for a holder not seen before.
+func (s *standing) note(h job.Holder, revision uint64, now time.Time) bool {
+	if s.revision == revision {
+		return false
+	}
+	another := s.name != h.Name
+	*s = standing{h.Name, revision, now}
+	return another
+}
+
+// A holder writes itself anew five times in its time, and gives up at three
+// quarters of it; who stands by looks twenty times.
+const (
+	beatEvery = 5
+	lookEvery = 20
+)
+
+// keep writes signs of life until ctx ends, and ends the work with ErrTakenOver
+// when one is not confirmed in time.
+func (h *hold) keep(ctx context.Context, lose context.CancelCauseFunc) {
+	ctx, h.quit = context.WithCancel(ctx)
+	h.beats.Go(func() {
+		ticker := time.NewTicker(h.me.For / beatEvery)
+		defer ticker.Stop()
+		confirmed := time.Now()
+		for {
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return
+			}
+			h.me.Beat++
+			sent := time.Now()
+			bounded, cancel := context.WithDeadline(ctx, confirmed.Add(h.me.For*3/4))
+			revision, err := h.bus.SetHolder(bounded, h.round, h.me, h.revision)
+			cancel()
+			switch {
+			case err == nil:
+				h.revision, confirmed = revision, sent
+			case ctx.Err() != nil:
+				return
+			default:
+				lose(fmt.Errorf("%w: %w", ErrTakenOver, err))
+				return
+			}
+		}
+	})
+}
+
+// release ends the signs of life and says so. If it cannot, whoever stands by
+// waits a little longer.
+func (h *hold) release(ctx context.Context) {
+	h.quit()
+	h.beats.Wait()
+	h.me.Released = true
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.me.For)
+	defer cancel()
+	_, _ = h.bus.SetHolder(ctx, h.round, h.me, h.revision)
+}

@@ -1,0 +1,212 @@
+package round_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/worker/lease"
+)
+
+// logged keeps what a producer says, and tells when it says a word.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more chan struct{}
+}
+
+func newLogged() *logged { return &logged{more: make(chan struct{}, 1)} }
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
+	return l.text.Write(p)
+}
+
+func (l *logged) await(ctx context.Context, t *testing.T, word string) {
+	t.Helper()
+	for {
+		l.mu.Lock()
+		said := strings.Contains(l.text.String(), word)
+		l.mu.Unlock()
+		if said {
+			return
+		}
+		select {
+		case <-l.more:
+		case <-ctx.Done():
+			t.Fatalf("never said %q", word)
+		}
+	}
+}
+
+// end is how a producer ended.
+type end struct {
+	result round.Result
+	err    error
+}
+
+// gated is a worker whose miner 2 waits for the gate.
+type gated struct {
+	reached, open chan struct{}
+	evaluations   atomic.Int64
+}
+
+func (b *bundle) gate(t *testing.T) *gated {
+	t.Helper()
+	g := &gated{reached: make(chan struct{}), open: make(chan struct{})}
+	var once sync.Once
+	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		if j.UID == 2 {
+			once.Do(func() { close(g.reached) })
+			select {
+			case <-g.open:
+			case <-ctx.Done():
+				return job.Evaluation{}, ctx.Err()
+			}
+		}
+		g.evaluations.Add(1)
+		return evaluated(j, 1), nil
+	})
+	return g
+}
+
+// A second producer of a round stands by, says for whom, and ends with what the
+// first one concluded.
+func TestASecondProducerStandsBy(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	g := b.gate(t)
+	m := b.plan(t, four()...)
+	ctx, ends, said := deadline(t), make(chan end, 2), newLogged()
+	go func() {
+		result, err := b.runner(t, func(c *round.Config) { c.Name = "the-first" }).Start(ctx, m)
+		ends <- end{result, err}
+	}()
+	<-g.reached
+	go func() {
+		result, err := b.runner(t, func(c *round.Config) { c.Log = slog.New(slog.NewTextHandler(said, nil)) }).Resume(ctx, m.Round)
+		ends <- end{result, err}
+	}()
+	said.await(ctx, t, "standing by")
+	said.await(ctx, t, "producer=the-first")
+	close(g.open)
+	one, two := <-ends, <-ends
+	must(t, errors.Join(one.err, two.err))
+	if one.result.Revision != two.result.Revision || bytesOf(t, one.result.Outcome) != bytesOf(t, two.result.Outcome) {
+		t.Errorf("two results: revisions %d and %d, or other outcomes", one.result.Revision, two.result.Revision)
+	}
+	if n := g.evaluations.Load(); n != 2 {
+		t.Errorf("%d evaluations, want 2", n)
+	}
+	b.holds(t, m.Round)
+}
+
+// A producer that dies says nothing: whoever stands by takes over when it has
+// been silent for its time.
+func TestAStandbyTakesOverFromADeadProducer(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.work(t, always)
+	m := b.plan(t, four()...)
+	b.queue(t, m)
+	_, err := b.bus.SetHolder(t.Context(), m.Round, job.Holder{Name: "dead", For: 200 * time.Millisecond}, 0)
+	must(t, err)
+	got, err := b.runner(t).Resume(deadline(t), m.Round)
+	must(t, err)
+	if !got.Complete {
+		t.Error("the round is not complete")
+	}
+	h, _, err := b.bus.Holder(t.Context(), m.Round)
+	if err != nil || h.Name == "dead" || !h.Released {
+		t.Errorf("holder %+v, %v; want the second one, with its work ended", h, err)
+	}
+}
+
+// Where nobody else can reach the streams, a dead producer is not waited for.
+func TestAloneNobodyIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.work(t, always)
+	m := b.plan(t, four()...)
+	b.queue(t, m)
+	_, err := b.bus.SetHolder(t.Context(), m.Round, job.Holder{Name: "dead", For: 24 * time.Hour}, 0)
+	must(t, err)
+	if _, err := b.runner(t, func(c *round.Config) { c.Alone = true }).Resume(deadline(t), m.Round); err != nil {
+		t.Error(err)
+	}
+}
+
+// A producer that was silent for too long finds another on its round. It stops,
+// stands by, and ends with the other's outcome.
+func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	g := b.gate(t)
+	m := b.plan(t, four()...)
+	ctx, ends, said := deadline(t), make(chan end, 1), newLogged()
+	go func() {
+		result, err := b.runner(t, func(c *round.Config) {
+			c.Hold, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
+		}).Start(ctx, m)
+		ends <- end{result, err}
+	}()
+	<-g.reached
+	b.takeOver(t, m.Round)
+	said.await(ctx, t, "taken over")
+	said.await(ctx, t, "standing by")
+	close(g.open)
+	one := <-ends // the other is silent from now on, so the round comes back
+	must(t, one.err)
+	if !one.result.Complete || g.evaluations.Load() != 2 {
+		t.Errorf("complete %v, %d evaluations; want a complete round with 2", one.result.Complete, g.evaluations.Load())
+	}
+	b.holds(t, m.Round)
+}
+
+// takeOver makes another the round's holder, against one that lives.
+func (b *bundle) takeOver(t *testing.T, name string) {
+	t.Helper()
+	for {
+		_, revision, err := b.bus.Holder(t.Context(), name)
+		must(t, err)
+		_, err = b.bus.SetHolder(t.Context(), name, job.Holder{Name: "another", For: 500 * time.Millisecond}, revision)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, jobstream.ErrConflict) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Whoever concludes late, for whatever reason, changes nothing and hears what
+// was concluded.
+func TestTheFirstConclusionCounts(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	m := b.plan(t, four()...)
+	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		if j.UID == 2 { // meanwhile, somebody who had lost the round concluded it
+			must(t, b.bus.PutOutcome(ctx, m.Round, 1, []byte(`{"version": 1, "revision": 1, "mirror": "the other's"}`)))
+		}
+		return evaluated(j, 1), nil
+	})
+	got, err := b.runner(t).Start(deadline(t), m)
+	if err != nil || got.Mirror != "the other's" {
+		t.Errorf("got the outcome of %q, %v; want the other's", got.Mirror, err)
+	}
+}

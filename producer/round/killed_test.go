@@ -1,0 +1,149 @@
+package round_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/lease"
+)
+
+// producerEnv makes the test's own binary a producer: it names NATS, Redis and
+// the mirror. The manifest comes on standard input.
+const producerEnv = "MIRRORFLEET_TEST_PRODUCER"
+
+// produceAsProcess brings a round to its end, from wherever it finds it.
+func produceAsProcess(addresses string) error {
+	ctx, quiet := context.Background(), slog.New(slog.DiscardHandler)
+	var m job.Manifest
+	if err := json.NewDecoder(os.Stdin).Decode(&m); err != nil {
+		return err
+	}
+	at := strings.Split(addresses, " ")
+	nc, err := jobstream.Connect(ctx, at[0], "producer", jobstream.ConnectConfig{Log: quiet})
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	bus, err := jobstream.Open(ctx, nc, jobstream.Config{Log: quiet})
+	if err != nil {
+		return err
+	}
+	rdb, err := ratelimit.NewClient(at[1], time.Second)
+	if err != nil {
+		return err
+	}
+	defer rdb.Close()
+	limiter, err := ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, rdb)
+	if err != nil {
+		return err
+	}
+	defer limiter.Close()
+	client, err := mirror.New(mirror.Config{BaseURL: at[2], Meter: limiter, Log: quiet})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	runner, err := round.New(round.Config{Bus: bus, Mirror: client, Hold: 200 * time.Millisecond, Reconcile: 100 * time.Millisecond})
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready") //nolint:forbidigo // to the test that started it
+	_, err = runner.Start(ctx, m)
+	if errors.Is(err, jobstream.ErrExists) {
+		_, err = runner.Resume(ctx, m.Round)
+	}
+	return err
+}
+
+// produce runs a producer process and kills it after a while, 0 for never; true
+// if it brought the round to its end.
+func (b *bundle) produce(t *testing.T, m job.Manifest, after time.Duration) bool {
+	t.Helper()
+	data, err := json.Marshal(m)
+	must(t, err)
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s", producerEnv, b.nats, b.redis, b.url))
+	cmd.Stdin, cmd.Stderr = strings.NewReader(string(data)), os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	lines := bufio.NewReader(stdout)
+	if _, err := lines.ReadString('\n'); err != nil {
+		t.Errorf("the producer was never ready: %v", err)
+	}
+	if after > 0 {
+		kill := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+		defer kill.Stop()
+	}
+	_, _ = io.Copy(io.Discard, lines)
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL) {
+		t.Fatalf("a producer ended by itself: %v", err)
+	}
+	return err == nil
+}
+
+// A producer that is killed at any instant is followed by another, and in the
+// end every miner was evaluated once and the outcome is the undisturbed one.
+// The instants are drawn from a seed; where they fall differs from run to run.
+func TestAProducerKilledAtAnyInstantIsFollowed(t *testing.T) {
+	t.Parallel()
+	var miners []scoring.Miner
+	for uid := range 60 {
+		miners = append(miners, scoring.Miner{UID: uid + 1, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(1000 + uid)})
+	}
+	calm := setup(t, jobstream.Config{})
+	calm.work(t, always)
+	want, err := calm.runner(t).Start(deadline(t), calm.plan(t, miners...))
+	must(t, err)
+
+	b := setup(t, jobstream.Config{})
+	var mu sync.Mutex
+	times := map[int]int{}
+	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		mu.Lock()
+		times[j.UID]++
+		mu.Unlock()
+		return always(ctx, j, a)
+	}, func(c *lease.Config) { c.Slots = 2 })
+	m := b.plan(t, miners...)
+	rng, kills := rand.New(rand.NewPCG(7, 7)), 0
+	for kills < 8 && !b.produce(t, m, time.Duration(1+rng.IntN(120))*time.Millisecond) {
+		kills++
+	}
+	t.Logf("killed %d times", kills)
+	b.produce(t, m, 0) // also when it is concluded: that changes nothing
+	got, err := round.Latest(t.Context(), b.bus, m.Round)
+	must(t, err)
+	if !got.Complete || got.Revision != 1 || bytesOf(t, got.Outcome) != bytesOf(t, want.Outcome) {
+		t.Errorf("complete %v, revision %d, or another outcome than the undisturbed one", got.Complete, got.Revision)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, miner := range miners {
+		if times[miner.UID] != 1 {
+			t.Errorf("miner %d was evaluated %d times", miner.UID, times[miner.UID])
+		}
+	}
+	b.holds(t, m.Round)
+}

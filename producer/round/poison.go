@@ -1,0 +1,91 @@
+package round
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/telemetry"
+)
+
+// exhausted ends a job whose deliveries are used up: every worker that took
+// it died. The dead letter comes first; a crash in between repeats both. It is
+// called for every round: the advisories go to whichever producer asks first.
+func (r *Runner) exhausted(ctx context.Context, e jobstream.Exhausted) error {
+	for {
+		record, revision, err := r.recordOf(ctx, e)
+		if errors.Is(err, jobstream.ErrNotFound) {
+			r.cfg.Log.WarnContext(ctx, "deliveries of a job of an unknown round are used up", "round", e.Round, "uid", e.UID)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the record of miner %d: %w", e.UID, err)
+		}
+		if e.Replay < 0 { // it cannot be read: it can only be the last one's
+			e.Replay = record.Replay
+		}
+		buried, err := r.bury(ctx, record, revision, e)
+		switch {
+		case errors.Is(err, job.ErrSettled), errors.Is(err, job.ErrFenced):
+			return nil
+		case errors.Is(err, jobstream.ErrConflict):
+			continue
+		case err != nil:
+			return fmt.Errorf("burying the job of miner %d: %w", e.UID, err)
+		}
+		r.cfg.Log.ErrorContext(ctx, "a job is dead", "round", e.Round, "uid", e.UID, "class", buried.Failure.Class, "error", buried.Failure.Error)
+		return nil
+	}
+}
+
+// recordOf reads the record of a message, and plans it if a planned round has
+// lost it: without one nobody would hear of the job's end.
+func (r *Runner) recordOf(ctx context.Context, e jobstream.Exhausted) (job.Record, uint64, error) {
+	record, revision, err := r.cfg.Bus.Record(ctx, e.Round, e.UID)
+	if !errors.Is(err, jobstream.ErrNotFound) {
+		return record, revision, err
+	}
+	if _, err := r.cfg.Bus.Manifest(ctx, e.Round); err != nil {
+		return job.Record{}, 0, err
+	}
+	planned := job.Plan(e.Round, e.UID, telemetry.TraceID(ctx))
+	planned.Replay = max(e.Replay, 0)
+	if _, err := r.cfg.Bus.PlanRecord(ctx, planned); err != nil {
+		return job.Record{}, 0, err
+	}
+	return r.cfg.Bus.Record(ctx, e.Round, e.UID)
+}
+
+// bury publishes the dead letter and then ends the record.
+func (r *Runner) bury(ctx context.Context, record job.Record, revision uint64, e jobstream.Exhausted) (job.Record, error) {
+	failure := job.Failure{
+		Class: job.Poison, At: time.Now().UTC(),
+		Error: fmt.Sprintf("%d deliveries are used up and none was settled: the processes that took it died", e.Deliveries),
+	}
+	buried, err := record.Exhausted(e.Replay, e.Sequence, failure)
+	if err != nil {
+		return buried, err
+	}
+	if err := r.cfg.Bus.PublishDead(ctx, deadLetter(buried)); err != nil {
+		return buried, err
+	}
+	_, err = r.cfg.Bus.UpdateRecord(ctx, buried, revision)
+	return buried, err
+}
+
+// deadLetter tells of a failed job what its record knows.
+func deadLetter(r job.Record) job.DeadLetter {
+	letter := job.DeadLetter{
+		Version: job.Version, Round: r.Round, UID: r.UID, Replay: r.Replay, Attempts: r.Deliveries, Trace: r.Trace,
+	}
+	if r.Failure != nil {
+		letter.Class, letter.Error, letter.At = r.Failure.Class, r.Failure.Error, r.Failure.At
+	}
+	if r.Claim != nil {
+		letter.Worker = r.Claim.Worker
+	}
+	return letter
+}

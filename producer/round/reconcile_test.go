@@ -1,0 +1,254 @@
+package round_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/worker/lease"
+)
+
+// always evaluates whoever comes.
+func always(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	return evaluated(j, 1), nil
+}
+
+// queue plans a round and publishes its jobs, as a producer does that dies
+// then.
+func (b *bundle) queue(t *testing.T, m job.Manifest) {
+	t.Helper()
+	must(t, b.bus.CreateManifest(t.Context(), m))
+	must(t, b.bus.PutSnapshot(t.Context(), m.Round, nil))
+	for _, j := range round.Jobs(m) {
+		_, err := b.bus.PlanRecord(t.Context(), job.Plan(m.Round, j.UID, ""))
+		must(t, err)
+		must(t, b.bus.PublishJob(t.Context(), j))
+	}
+}
+
+// message is the place of a miner's message in the queue.
+func (b *bundle) message(t *testing.T, m job.Manifest, uid int) uint64 {
+	t.Helper()
+	stream, err := b.js.Stream(t.Context(), job.StreamJobs)
+	must(t, err)
+	msg, err := stream.GetLastMsgForSubject(t.Context(), job.Subject(m.Round, uid))
+	must(t, err)
+	return msg.Sequence
+}
+
+func (b *bundle) deleteMessage(t *testing.T, m job.Manifest, uid int) {
+	t.Helper()
+	stream, err := b.js.Stream(t.Context(), job.StreamJobs)
+	must(t, err)
+	must(t, stream.DeleteMsg(t.Context(), b.message(t, m, uid)))
+}
+
+func (b *bundle) deleteRecord(t *testing.T, m job.Manifest, uid int) {
+	t.Helper()
+	must(t, b.bus.Bucket(job.BucketRecords).Purge(t.Context(), job.RecordKey(m.Round, uid)))
+}
+
+// filter makes the consumer hand out certain subjects only.
+func filter(t *testing.T, b *bundle, subject string) {
+	t.Helper()
+	consumer, err := b.js.Consumer(t.Context(), job.StreamJobs, job.Consumer)
+	must(t, err)
+	config := consumer.CachedInfo().Config
+	config.FilterSubject = subject
+	_, err = b.js.UpdateConsumer(t.Context(), job.StreamJobs, config)
+	must(t, err)
+}
+
+func (b *bundle) audit(t *testing.T, name string) round.Audit {
+	t.Helper()
+	held, err := b.bus.Held(t.Context(), name)
+	must(t, err)
+	return round.AuditOf(held)
+}
+
+func (b *bundle) holds(t *testing.T, name string) {
+	t.Helper()
+	if a := b.audit(t, name); !a.Holds() || a.Outstanding > 0 {
+		t.Errorf("audit: %s; %v", a, a.Discrepancies)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whatever a crash or a loss has left of a job, a resumed round finds it and
+// says so, and ends with every miner accounted for.
+func TestReconcilerMendsWhatWasLost(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lose func(b *bundle, m job.Manifest)
+		kind round.Kind // as the auditor sees it before
+		want string     // what is mended of miner 1; "" for nothing worth a word
+	}{
+		"the producer died before it published": {
+			func(b *bundle, m job.Manifest) {
+				b.deleteMessage(t, m, 1)
+				b.deleteRecord(t, m, 1)
+			}, round.NothingHeld, "",
+		},
+		"the message is gone, and its id remembered": {
+			func(b *bundle, m job.Manifest) { b.deleteMessage(t, m, 1) },
+			round.RecordAlone, "record without message: published again",
+		},
+		"the record is gone": {
+			func(b *bundle, m job.Manifest) { b.deleteRecord(t, m, 1) },
+			round.MessageAlone, "",
+		},
+		"the consumer has passed the message over": {
+			func(b *bundle, m job.Manifest) {
+				// As when somebody changed the consumer for a while.
+				filter(t, b, "miner.job.another.*")
+				must(t, b.bus.PublishJob(t.Context(), job.Job{Round: "another", UID: 1, GitHubID: "1", AsOf: m.AsOf}))
+				must(t, b.next(t).Ack(t.Context()))
+				filter(t, b, "")
+			}, round.DeliveriesUsedUp, "message passed over: published again",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{})
+			m := b.plan(t, four()[1])
+			b.queue(t, m)
+			c.lose(b, m)
+			if a := b.audit(t, m.Round); a.Holds() || a.Discrepancies[0].Kind != c.kind {
+				t.Errorf("audit before: %v, want %q", a.Discrepancies, c.kind)
+			}
+			b.work(t, always)
+			got, err := b.runner(t).Resume(deadline(t), m.Round)
+			must(t, err)
+			if !got.Complete || got.Done != 1 {
+				t.Errorf("complete %v, done %d; want a complete round of one", got.Complete, got.Done)
+			}
+			if mended := fmt.Sprint(got.Mended); c.want != "" && !strings.Contains(mended, c.want) {
+				t.Errorf("mended %v, want %q", mended, c.want)
+			}
+			b.holds(t, m.Round)
+		})
+	}
+}
+
+// In the middle of a round, too: nobody has to resume it.
+func TestReconcilerRunsBesideTheRound(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	m := b.plan(t, four()...)
+	b.queue(t, m)
+	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		if j.UID == 1 { // before its own end: miner 2's message goes
+			b.deleteMessage(t, m, 2) //nolint:contextcheck // the test's own
+		}
+		return evaluated(j, 1), nil
+	}, func(c *lease.Config) { c.Slots = 1 })
+	got, err := b.runner(t).Resume(deadline(t), m.Round)
+	must(t, err)
+	if !got.Complete || len(got.Mended) != 1 || got.Mended[0].UID != 2 {
+		t.Errorf("complete %v, mended %v; want miner 2's message", got.Complete, got.Mended)
+	}
+	b.holds(t, m.Round)
+}
+
+// The server says once that deliveries are used up. If nobody can hear it, the
+// stuck message still tells.
+func TestUsedUpDeliveriesAreFoundWithoutTheAdvisory(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: 100 * time.Millisecond, MaxDeliver: 2})
+	m := b.plan(t, four()[1])
+	b.queue(t, m)
+	for delivery := uint64(1); delivery <= 2; delivery++ { // two claims that nobody lives to end
+		d := b.next(t)
+		record, revision, err := b.bus.Record(t.Context(), m.Round, 1)
+		must(t, err)
+		claimed, err := record.Claimed(job.Claim{ID: fmt.Sprint(delivery), Worker: "w9", Sequence: d.Sequence(), Delivery: d.Number()})
+		must(t, err)
+		_, err = b.bus.UpdateRecord(t.Context(), claimed, revision)
+		must(t, err)
+	}
+	b.awaitStuck(t, m)
+	advisories, err := b.js.Stream(t.Context(), job.StreamAdvisory)
+	must(t, err)
+	must(t, advisories.Purge(t.Context()))
+
+	got, err := b.runner(t).Resume(deadline(t), m.Round)
+	must(t, err)
+	if len(got.DeadLetters) != 1 || got.DeadLetters[0].Class != job.Poison || got.DeadLetters[0].Worker != "w9" || got.DeadLetters[0].Attempts != 2 {
+		t.Errorf("dead letters %+v, want one poison of w9 after 2 attempts", got.DeadLetters)
+	}
+	if len(got.Mended) != 1 || !strings.Contains(got.Mended[0].What, "deliveries used up") {
+		t.Errorf("mended %v, want the used up deliveries", got.Mended)
+	}
+	b.holds(t, m.Round)
+}
+
+// next fetches until there is a delivery.
+func (b *bundle) next(t *testing.T) *jobstream.Delivery {
+	t.Helper()
+	for ctx := deadline(t); ; {
+		got, err := b.bus.Fetch(ctx, 1, time.Second)
+		must(t, err)
+		if len(got) > 0 {
+			return got[0]
+		}
+	}
+}
+
+// awaitStuck waits until the server has given up a message.
+func (b *bundle) awaitStuck(t *testing.T, m job.Manifest) {
+	t.Helper()
+	for ctx := deadline(t); ; {
+		if _, err := b.bus.Fetch(ctx, 1, 50*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		if stuck, err := b.bus.Stuck(ctx, m.Round); err != nil || len(stuck) > 0 {
+			must(t, err)
+			return
+		}
+	}
+}
+
+// A worker that commits and dies before its ack leaves a message of an ended
+// job: it is nobody's loss, and the next worker removes it.
+func TestALeftMessageIsHarmless(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	m := b.plan(t, four()...)
+	b.queue(t, m)
+	record, revision, err := b.bus.Record(t.Context(), m.Round, 1)
+	must(t, err)
+	record, err = record.Claimed(job.Claim{ID: "c", Worker: "w9", Sequence: 1, Delivery: 1})
+	must(t, err)
+	key := job.EvaluationKey(m.Round, 1, "c")
+	must(t, b.bus.PutEvaluation(t.Context(), key, evaluated(job.Job{Round: m.Round, UID: 1, Hotkey: "h1", GitHubID: "101"}, 1)))
+	record, err = record.Committed("c", 3, key, false)
+	must(t, err)
+	_, err = b.bus.UpdateRecord(t.Context(), record, revision)
+	must(t, err)
+	if a := b.audit(t, m.Round); !a.Holds() || len(a.Discrepancies) != 1 || a.Discrepancies[0].Kind != round.LeftMessage {
+		t.Errorf("audit: %v, want one message of an ended job", a.Discrepancies)
+	}
+	var evaluations atomic.Int64
+	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		evaluations.Add(1)
+		return always(ctx, j, a)
+	})
+	got, err := b.runner(t).Resume(deadline(t), m.Round)
+	must(t, err)
+	if n := evaluations.Load(); got.Done != 2 || n != 1 {
+		t.Errorf("done %d, evaluated %d times; want both done and one evaluated now", got.Done, n)
+	}
+	b.holds(t, m.Round)
+}

@@ -1,0 +1,393 @@
+package round_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/lease"
+)
+
+// patient is a mirror's temper: it fails miners as told until it is healed.
+type patient struct {
+	healed      atomic.Bool
+	evaluations sync.Map // by uid: *atomic.Int64
+}
+
+// handler fails miner 1 for good, gives of miner 2 what can be had, and kills
+// nobody.
+func (p *patient) handler(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	count, _ := p.evaluations.LoadOrStore(j.UID, &atomic.Int64{})
+	count.(*atomic.Int64).Add(1)
+	e := evaluated(j, float64(10*j.UID))
+	switch {
+	case p.healed.Load():
+	case j.UID == 1:
+		return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("the mirror refuses"))
+	case j.UID == 2:
+		e.Evaluation.Merged[0].BaseScore = 3
+		e.Missing = []job.Missing{{What: "files a/b#2", Error: "503"}}
+	}
+	return e, nil
+}
+
+func (p *patient) times(uid int) int64 {
+	count, _ := p.evaluations.LoadOrStore(uid, &atomic.Int64{})
+	return count.(*atomic.Int64).Load()
+}
+
+// failing is a round that is concluded with miner 1 dead and miner 2 degraded.
+func failing(t *testing.T, b *bundle) (*patient, job.Manifest, round.Result) {
+	t.Helper()
+	p := &patient{}
+	b.work(t, p.handler)
+	m := b.plan(t, four()...)
+	first, err := b.runner(t).Start(deadline(t), m)
+	must(t, err)
+	if first.Complete || first.Failed != 1 || len(first.Degraded) != 1 || first.Revision != 1 {
+		t.Fatalf("complete %v, failed %d, degraded %v; want one dead and one degraded", first.Complete, first.Failed, first.Degraded)
+	}
+	return p, m, first
+}
+
+func bytesOf(t *testing.T, o scoring.Outcome) string {
+	t.Helper()
+	data, err := json.Marshal(o)
+	must(t, err)
+	return string(data)
+}
+
+// undisturbed is the outcome of a round over the same inputs in which nothing
+// failed.
+func undisturbed(t *testing.T) string {
+	t.Helper()
+	b := setup(t, jobstream.Config{})
+	p := &patient{}
+	p.healed.Store(true)
+	b.work(t, p.handler)
+	got, err := b.runner(t).Start(deadline(t), b.plan(t, four()...))
+	must(t, err)
+	return bytesOf(t, got.Outcome)
+}
+
+// What was healed counts as if it had never failed, byte for byte; the former
+// revision stays; and nobody is run twice.
+func TestAHealedReplayIsAsIfNothingHadFailed(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	p, m, first := failing(t, b)
+	p.healed.Store(true)
+	got, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	must(t, err)
+	if diff := cmp.Diff(round.Replayed{UIDs: []int{1, 2}}, did); diff != "" {
+		t.Errorf("replayed (-want +got):\n%s", diff)
+	}
+	if !got.Complete || got.Revision != 2 || len(got.DeadLetters) != 0 || len(got.Degraded) != 0 || got.Planned != 2 || got.Done != 2 {
+		t.Errorf("complete %v, revision %d, dead %v, degraded %v, planned %d, done %d; want a complete second revision",
+			got.Complete, got.Revision, got.DeadLetters, got.Degraded, got.Planned, got.Done)
+	}
+	if want := undisturbed(t); bytesOf(t, got.Outcome) != want {
+		t.Errorf("the replayed outcome differs from the undisturbed one:\n%s", cmp.Diff(want, bytesOf(t, got.Outcome)))
+	}
+	b.holds(t, m.Round)
+	kept, err := b.bus.Outcome(t.Context(), m.Round, 1)
+	must(t, err)
+	former, err := round.Decode(kept)
+	must(t, err)
+	if bytesOf(t, former.Outcome) != bytesOf(t, first.Outcome) {
+		t.Error("the first revision has changed")
+	}
+	if n := b.lookUps.Load(); n != 1 {
+		t.Errorf("%d look-ups of maintainers, want the first one's to count for both revisions", n)
+	}
+	again, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	if err != nil || again.Revision != 2 || len(did.UIDs) != 0 {
+		t.Errorf("a second replay: revision %d, ran %v, %v; want nothing left to run", again.Revision, did.UIDs, err)
+	}
+	latest, err := b.runner(t).Resume(deadline(t), m.Round)
+	if err != nil || latest.Revision != 2 {
+		t.Errorf("resumed: revision %d, %v; want the latest", latest.Revision, err)
+	}
+	for uid, want := range map[int]int64{1: 2, 2: 2} {
+		if n := p.times(uid); n != want {
+			t.Errorf("miner %d was evaluated %d times, want %d", uid, n, want)
+		}
+	}
+}
+
+// Only what is asked for is run again.
+func TestReplaySelects(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	p, m, _ := failing(t, b)
+	p.healed.Store(true)
+	got, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{Degraded: true})
+	must(t, err)
+	if diff := cmp.Diff([]int{2}, did.UIDs); diff != "" || got.Failed != 1 || len(got.Degraded) != 0 || p.times(1) != 1 {
+		t.Errorf("ran %v, failed %d, degraded %v, miner 1 %d times; want miner 2 alone run again", did.UIDs, got.Failed, got.Degraded, p.times(1))
+	}
+	got, did, err = b.runner(t).Replay(deadline(t), m.Round, round.Selection{Class: job.Permanent})
+	must(t, err)
+	if diff := cmp.Diff([]int{1}, did.UIDs); diff != "" || !got.Complete || got.Revision != 3 {
+		t.Errorf("ran %v, complete %v, revision %d; want miner 1 alone and a complete third revision", did.UIDs, got.Complete, got.Revision)
+	}
+	b.holds(t, m.Round)
+}
+
+// A replay that fails leaves no less than there was.
+func TestAFailedReplayKeepsTheDegradedEvaluation(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	var worse atomic.Bool
+	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		if worse.Load() {
+			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("nothing at all"))
+		}
+		e := evaluated(j, 5)
+		e.Missing = []job.Missing{{What: "files a/b#1", Error: "503"}}
+		return e, nil
+	})
+	m := b.plan(t, four()[1])
+	first, err := b.runner(t).Start(deadline(t), m)
+	must(t, err)
+	worse.Store(true)
+	got, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	must(t, err)
+	if got.Failed != 1 || got.Complete || bytesOf(t, got.Outcome) != bytesOf(t, first.Outcome) {
+		t.Errorf("failed %d, complete %v; want a dead letter and the outcome as it was", got.Failed, got.Complete)
+	}
+	b.holds(t, m.Round)
+}
+
+func TestReplayRefusesWhatThereIsNot(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	_, m, _ := failing(t, b)
+	running := b.plan(t, four()[1])
+	running.Round = "running"
+	must(t, b.bus.CreateManifest(t.Context(), running))
+	for name, c := range map[string]struct {
+		round string
+		s     round.Selection
+		is    error
+		says  []string
+	}{
+		"an unknown round":       {"never", round.Selection{}, jobstream.ErrNotFound, []string{"never"}},
+		"a round that runs":      {"running", round.Selection{}, round.ErrRunning, []string{"running"}},
+		"a miner that is well":   {m.Round, round.Selection{UIDs: []int{0}}, round.ErrSelection, []string{"miner 0", "1 (permanent), 2 (degraded)"}},
+		"no such class":          {m.Round, round.Selection{Class: "bad"}, round.ErrSelection, []string{`"bad"`, "transient permanent poison"}},
+		"a class without a case": {m.Round, round.Selection{Class: job.Poison}, round.ErrSelection, []string{"poison", "1 (permanent), 2 (degraded)"}},
+		"a miner of another class": {
+			m.Round, round.Selection{UIDs: []int{2}, Class: job.Permanent}, round.ErrSelection, []string{"1 (permanent), 2 (degraded)"},
+		},
+	} {
+		_, did, err := b.runner(t).Replay(deadline(t), c.round, c.s)
+		if !errors.Is(err, c.is) || len(did.UIDs) > 0 {
+			t.Errorf("%s: got %v, ran %v; want %v and nothing run", name, err, did.UIDs, c.is)
+			continue
+		}
+		for _, want := range c.says {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %q does not name %q", name, err, want)
+			}
+		}
+	}
+	b.holds(t, m.Round)
+}
+
+// Two terminals at once: one runs it, the other says so, both have the same
+// revision at the end.
+func TestTwoReplaysAtOnceRunEachMinerOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	p, m, _ := failing(t, b)
+	p.healed.Store(true)
+	type end struct {
+		result round.Result
+		did    round.Replayed
+		err    error
+	}
+	ends := make(chan end, 2)
+	ctx := deadline(t)
+	for range 2 {
+		go func() {
+			result, did, err := b.runner(t).Replay(ctx, m.Round, round.Selection{})
+			ends <- end{result, did, err}
+		}()
+	}
+	one, two := <-ends, <-ends
+	must(t, errors.Join(one.err, two.err))
+	if one.result.Revision != 2 || two.result.Revision != 2 || bytesOf(t, one.result.Outcome) != bytesOf(t, two.result.Outcome) {
+		t.Errorf("revisions %d and %d, or other outcomes; want the second one for both", one.result.Revision, two.result.Revision)
+	}
+	if ran := len(one.did.UIDs) + len(two.did.UIDs); ran != 2 {
+		t.Errorf("ran %v and %v, want each miner once", one.did, two.did)
+	}
+	for _, uid := range []int{1, 2} {
+		if n := p.times(uid); n != 2 {
+			t.Errorf("miner %d was evaluated %d times, want 2: the round's and one replay's", uid, n)
+		}
+	}
+	b.holds(t, m.Round)
+}
+
+// A replay that is broken off is ended by whoever comes next, whatever he came
+// for.
+func TestABrokenOffReplayIsEnded(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]func(r *round.Runner, ctx context.Context, m job.Manifest) (round.Result, error){
+		"resume": func(r *round.Runner, ctx context.Context, m job.Manifest) (round.Result, error) {
+			return r.Resume(ctx, m.Round)
+		},
+		"replay": func(r *round.Runner, ctx context.Context, m job.Manifest) (round.Result, error) {
+			result, did, err := r.Replay(ctx, m.Round, round.Selection{UIDs: []int{1}})
+			if len(did.UIDs) > 0 || !cmp.Equal(did.Meanwhile, []int{1}) {
+				return result, errors.New("it ran what the other had begun")
+			}
+			return result, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{})
+			p, m, _ := failing(t, b)
+			p.healed.Store(true)
+			// As far as a producer came that died when one of two jobs was
+			// opened again and none was published.
+			must(t, b.bus.CreateReplay(t.Context(), job.Replay{Round: m.Round, Number: 1, UIDs: []int{1, 2}, By: "dead"}))
+			record, revision, err := b.bus.Record(t.Context(), m.Round, 1)
+			must(t, err)
+			opened, err := record.Replanned(1, "")
+			must(t, err)
+			_, err = b.bus.UpdateRecord(t.Context(), opened, revision)
+			must(t, err)
+
+			got, err := next(b.runner(t), deadline(t), m)
+			must(t, err)
+			if !got.Complete || got.Revision != 2 {
+				t.Errorf("complete %v, revision %d; want a complete second revision", got.Complete, got.Revision)
+			}
+			if want := undisturbed(t); bytesOf(t, got.Outcome) != want {
+				t.Error("the outcome differs from the undisturbed one")
+			}
+			b.holds(t, m.Round)
+		})
+	}
+}
+
+// A round that is concluded anew must not put back what a later round has
+// stored since.
+func TestAReplayLeavesWhatLaterRoundsStored(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	p, m, _ := failing(t, b)
+	p.healed.Store(true)
+	later := b.plan(t, four()...)
+	later.Round, later.PlannedAt = "zz-later", m.PlannedAt.Add(time.Hour)
+	_, err := b.runner(t).Start(deadline(t), later)
+	must(t, err)
+	before, err := b.bus.StoredEvaluations(t.Context())
+	must(t, err)
+	marked := before[2]
+	marked.Merged[0].Title = "as the later round has it"
+	origin := jobstream.Origin{Round: later.Round, PlannedAt: later.PlannedAt, Revision: 1}
+	must(t, b.bus.ChangeStored(t.Context(), origin, []scoring.StoredChange{{UID: 2, Evaluation: &marked}, {UID: 1}}))
+	_, _, err = b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	must(t, err)
+	after, err := b.bus.StoredEvaluations(t.Context())
+	must(t, err)
+	if _, there := after[1]; there || after[2].Merged[0].Title != marked.Merged[0].Title {
+		t.Error("the replay of the earlier round has changed what the later one stored")
+	}
+}
+
+// A look-up of maintainers that failed is made again, though no job failed.
+func TestAReplayAsksAgainForMaintainers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.status.Store(500)
+	b.work(t, always)
+	m := b.plan(t, four()...)
+	first, err := b.runner(t).Start(deadline(t), m)
+	must(t, err)
+	if len(first.FailedLookUps) != 1 {
+		t.Fatalf("failed look-ups: %v, want one", first.FailedLookUps)
+	}
+	b.status.Store(0)
+	got, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	must(t, err)
+	if !got.Complete || got.Revision != 2 || len(did.UIDs) != 0 || len(got.Outcome.Maintainers) != 1 {
+		t.Errorf("complete %v, revision %d, ran %v, maintainers %v", got.Complete, got.Revision, did.UIDs, got.Outcome.Maintainers)
+	}
+}
+
+// A replay is a trace of its own, which leads to the one that failed.
+func TestAReplaysTraceIsLinkedToTheFormer(t *testing.T) { //nolint:paralleltest // the provider is global
+	recorder := tracetest.NewSpanRecorder()
+	provider, before := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), otel.GetTracerProvider()
+	otel.SetTracerProvider(provider)
+	t.Cleanup(func() {
+		otel.SetTracerProvider(before)
+		must(t, provider.Shutdown(context.Background()))
+	})
+	b := setup(t, jobstream.Config{})
+	p, m, _ := failing(t, b)
+	failed, _, err := b.bus.Record(t.Context(), m.Round, 1)
+	must(t, err)
+	p.healed.Store(true)
+	_, _, err = b.runner(t).Replay(deadline(t), m.Round, round.Selection{UIDs: []int{1}})
+	must(t, err)
+	healed, _, err := b.bus.Record(t.Context(), m.Round, 1)
+	must(t, err)
+	if failed.Trace == "" || healed.Trace == failed.Trace {
+		t.Fatalf("traces %q and %q, want two", failed.Trace, healed.Trace)
+	}
+	for _, span := range recorder.Ended() {
+		if span.Name() != "job" || span.SpanContext().TraceID().String() != healed.Trace {
+			continue
+		}
+		for _, link := range span.Links() {
+			if link.SpanContext.TraceID().String() == failed.Trace {
+				return
+			}
+		}
+	}
+	t.Errorf("no link of the replay's trace leads to %s", failed.Trace)
+}
+
+func TestCompareSaysWhatARevisionChanged(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	p, m, first := failing(t, b)
+	p.healed.Store(true)
+	second, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{UIDs: []int{1}})
+	must(t, err)
+	got := round.Compare(first, second)
+	want := map[int]string{1: "was dead (permanent), healed", 2: "still degraded"}
+	for _, change := range got.Changes {
+		if change.Reason != want[change.UID] || change.Reward.Old == change.Reward.New {
+			t.Errorf("miner %d: %+v, want %q and another reward", change.UID, change, want[change.UID])
+		}
+		delete(want, change.UID)
+	}
+	if len(want) > 0 || got.From != 1 || got.To != 2 {
+		t.Errorf("revisions %d to %d, without a word of %v", got.From, got.To, want)
+	}
+	if same := round.Compare(second, second); len(same.Changes) != 0 {
+		t.Errorf("a revision compared with itself has changes: %+v", same.Changes)
+	}
+}

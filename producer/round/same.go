@@ -1,0 +1,72 @@
+package round
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring"
+)
+
+// Given is what somebody who goes on with a round says of its settings; what
+// is nil or zero he does not say.
+type Given struct {
+	Miners, Registry, Languages, Tokens *File
+	Mirror                              string
+	AsOf                                time.Time
+	Unloadable                          []string // nil: not said
+}
+
+// Differences names each setting that is given otherwise than the round was
+// planned with.
+func Differences(m job.Manifest, g Given) []string {
+	var list []string
+	for _, file := range []struct {
+		what    string
+		given   *File
+		planned json.RawMessage
+	}{
+		{"registry", g.Registry, m.Registry},
+		{"language weights", g.Languages, m.Languages},
+		{"token weights", g.Tokens, m.Tokens},
+	} {
+		if file.given != nil && !sameJSON(file.given.Data, file.planned) {
+			list = append(list, fmt.Sprintf("%s holds another %s", file.given.Name, file.what))
+		}
+	}
+	if g.Miners != nil {
+		miners, err := scoring.ParseMiners(g.Miners.Data)
+		if err != nil || !slices.EqualFunc(miners, m.Miners, sameMiner) {
+			list = append(list, g.Miners.Name+" holds other miners")
+		}
+	}
+	if g.Mirror != "" && g.Mirror != m.Mirror {
+		list = append(list, fmt.Sprintf("the mirror is %s, not %s", m.Mirror, g.Mirror))
+	}
+	if !g.AsOf.IsZero() && !g.AsOf.Equal(m.AsOf) {
+		list = append(list, fmt.Sprintf("as_of is %s, not %s", m.AsOf.Format(time.RFC3339Nano), g.AsOf.Format(time.RFC3339Nano)))
+	}
+	if g.Unloadable != nil && !slices.Equal(g.Unloadable, m.Unloadable) {
+		list = append(list, fmt.Sprintf("the unloadable languages are %q, not %q", m.Unloadable, g.Unloadable))
+	}
+	return list
+}
+
+// sameMiner compares; no word of the token means that it is valid.
+func sameMiner(a, b scoring.Miner) bool {
+	a.Token, b.Token = cmp.Or(a.Token, scoring.TokenValid), cmp.Or(b.Token, scoring.TokenValid)
+	return a == b
+}
+
+// sameJSON compares without regard to blanks, which a manifest does not keep.
+func sameJSON(a, b []byte) bool {
+	var x, y bytes.Buffer
+	if json.Compact(&x, a) != nil || json.Compact(&y, b) != nil {
+		return false
+	}
+	return bytes.Equal(x.Bytes(), y.Bytes())
+}

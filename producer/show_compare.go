@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/jobstream"
+)
+
+// compareWithFormer compares a revision with the one before it, for one miner
+// if there is a uid.
+func compareWithFormer(ctx context.Context, bus *jobstream.Bus, result round.Result, uid *int) (answer, error) {
+	if result.Revision < 2 {
+		return answer{}, command.Usage("revision %d of round %s is the first: there is none to compare it with; producer replay makes another",
+			result.Revision, result.Round)
+	}
+	data, err := bus.Outcome(ctx, result.Round, result.Revision-1)
+	if err != nil {
+		return answer{}, fmt.Errorf("reading the former outcome of round %s: %w", result.Round, err)
+	}
+	former, err := round.Decode(data)
+	if err != nil {
+		return answer{}, err
+	}
+	c := round.Compare(former, result)
+	if uid != nil {
+		c.Changes = slices.DeleteFunc(c.Changes, func(change round.Change) bool { return change.UID != *uid })
+	}
+	return answer{comparison: &c}, nil
+}
+
+// writeComparison prints what a revision changed: a line of figures and one of
+// reasons for each miner.
+func writeComparison(w io.Writer, c round.Comparison) error {
+	p := &page{}
+	p.blank()
+	p.textf(0, "Revision %d against revision %d of round %s: %d miners differ", c.To, c.From, c.Round, len(c.Changes))
+	if len(c.Changes) > 0 {
+		p.blank()
+		p.linef("%6s  %22s  %21s  %22s", "UID", "SCORE", "ISSUES", "REWARD")
+	}
+	for _, change := range c.Changes {
+		p.linef("%6d  %22s  %21s  %22s", change.UID, oldNew(change.Score, 4), oldNew(change.Issues, 2), oldNew(change.Reward, 6))
+		p.textf(8, "%s", change.Reason)
+	}
+	return p.writeTo(w)
+}
+
+// oldNew prints a figure before and after, or once if it is the same.
+func oldNew(f round.Figures, digits int) string {
+	if f.Old == f.New {
+		return fmt.Sprintf("%.*f", digits, f.New)
+	}
+	return fmt.Sprintf("%.*f -> %.*f", digits, f.Old, digits, f.New)
+}

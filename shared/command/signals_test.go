@@ -1,0 +1,130 @@
+package command_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/shared/command"
+)
+
+// TestMain is also the process that gets the signals: it tells what it sees of
+// each and lingers until its standard input ends.
+func TestMain(m *testing.M) {
+	what := os.Getenv("SIGNALS_TEST")
+	if what == "" {
+		os.Exit(m.Run())
+	}
+	app := &cli.Command{Name: "app", Action: func(ctx context.Context, _ *cli.Command) error {
+		if what == "hurries" {
+			command.Hurry(ctx, func() { fmt.Fprintln(os.Stdout, "hurrying") })
+		}
+		fmt.Fprintln(os.Stdout, "ready")
+		<-ctx.Done()
+		fmt.Fprintln(os.Stdout, "ending")
+		_, err := io.Copy(io.Discard, os.Stdin)
+		return err
+	}}
+	os.Exit(command.Run(app, []string{"app"}, os.Stderr))
+}
+
+// signalled is a process whose lines are read one by one.
+type signalled struct {
+	*exec.Cmd
+
+	stdin io.Closer
+	lines *bufio.Reader
+}
+
+func signalling(t *testing.T, what string) *signalled {
+	t.Helper()
+	s := &signalled{Cmd: exec.CommandContext(t.Context(), os.Args[0])}
+	s.Env = append(os.Environ(), "SIGNALS_TEST="+what)
+	stdin, err := s.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := s.StdoutPipe()
+	if err == nil {
+		err = s.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.stdin, s.lines = stdin, bufio.NewReader(stdout)
+	s.says(t, "ready")
+	return s
+}
+
+func (s *signalled) says(t *testing.T, want string) {
+	t.Helper()
+	if line, err := s.lines.ReadString('\n'); strings.TrimSpace(line) != want {
+		t.Fatalf("the process says %q, %v, want %q", line, err, want)
+	}
+}
+
+func (s *signalled) send(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := s.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// killedBy waits for the end and says which signal it was, 0 for none.
+func (s *signalled) killedBy(t *testing.T) syscall.Signal {
+	t.Helper()
+	_ = s.Wait() // a signal is no exit code 0
+	status, ok := s.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok {
+		t.Fatalf("ended with %v", s.ProcessState)
+	}
+	if status.Signaled() {
+		return status.Signal()
+	}
+	return 0
+}
+
+func TestTheSecondSignalEndsTheProcess(t *testing.T) {
+	t.Parallel()
+	s := signalling(t, "plain")
+	s.send(t, syscall.SIGTERM)
+	s.says(t, "ending")
+	s.send(t, syscall.SIGTERM)
+	if got := s.killedBy(t); got != syscall.SIGTERM {
+		t.Errorf("killed by %v, want SIGTERM", got)
+	}
+}
+
+func TestTheSecondSignalHurriesAndTheThirdEnds(t *testing.T) {
+	t.Parallel()
+	s := signalling(t, "hurries")
+	s.send(t, syscall.SIGTERM)
+	s.says(t, "ending")
+	s.send(t, syscall.SIGINT)
+	s.says(t, "hurrying")
+	s.send(t, syscall.SIGINT)
+	if got := s.killedBy(t); got != syscall.SIGINT {
+		t.Errorf("killed by %v, want SIGINT", got)
+	}
+}
+
+func TestACommandEndsByItselfAfterASignal(t *testing.T) {
+	t.Parallel()
+	s := signalling(t, "hurries")
+	s.send(t, syscall.SIGTERM)
+	s.says(t, "ending")
+	if err := s.stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.killedBy(t); got != 0 || s.ProcessState.ExitCode() != 0 {
+		t.Errorf("killed by %v, exit %d, want its own end", got, s.ProcessState.ExitCode())
+	}
+}

@@ -1,0 +1,70 @@
+// Package crashtest reads crash points out of the sources, for the tests that
+// kill processes at them: a point that is marked and that no test names, or
+// one that is named and marked nowhere, is found there.
+package crashtest
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Marks lists the names of the constants that are marked with crash.At in the
+// Go files below the folders, tests left out: "EvaluationStored", each once,
+// sorted. A mark whose argument is no constant of package crash is an error:
+// nobody could derive a test from it.
+func Marks(folders ...string) ([]string, error) {
+	var marks []string
+	for _, folder := range folders {
+		err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			found, err := marksOf(path)
+			marks = append(marks, found...)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading the crash points below %s: %w", folder, err)
+		}
+	}
+	slices.Sort(marks)
+	return slices.Compact(marks), nil
+}
+
+// marksOf lists the marks of one file.
+func marksOf(path string) (marks []string, err error) {
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, fmt.Errorf("parsing %s: %w", path, err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || !isCrash(call.Fun, "At") {
+			return true
+		}
+		point, ok := call.Args[0].(*ast.SelectorExpr)
+		if !ok || !isCrash(point, point.Sel.Name) {
+			err = fmt.Errorf("%s: crash.At of something else than a constant of package crash", path)
+			return true
+		}
+		marks = append(marks, point.Sel.Name)
+		return true
+	})
+	return marks, err
+}
+
+// isCrash says whether an expression is crash.<name>.
+func isCrash(e ast.Expr, name string) bool {
+	selector, ok := e.(*ast.SelectorExpr)
+	if !ok || selector.Sel.Name != name {
+		return false
+	}
+	pkg, ok := selector.X.(*ast.Ident)
+	return ok && pkg.Name == "crash"
+}

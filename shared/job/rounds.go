@@ -1,0 +1,57 @@
+package job
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Holder is the producer that runs a round just now. It writes itself anew
+// while it lives: whoever sees the same one for its time may take over.
+type Holder struct {
+	Version int `json:"version"`
+	// Name is the producer's, unique to one hold of one process.
+	Name string `json:"name"`
+	// Beat counts the signs of life, so that each is another value.
+	Beat int `json:"beat"`
+	// For is how long a silent holder keeps the round.
+	For time.Duration `json:"for"`
+	// Released says that it has ended its work.
+	Released bool      `json:"released,omitempty"`
+	Since    time.Time `json:"since"`
+}
+
+// Replay is the plan of one replay of a round. It is written once, before
+// anything is planned again: a producer that dies in the middle is followed by
+// another that goes on with the same miners.
+type Replay struct {
+	Version int    `json:"version"`
+	Round   string `json:"round"`
+	// Number counts the round's replays from 1. It is the revision that the
+	// replay starts from, and the replay number of its jobs.
+	Number int       `json:"number"`
+	UIDs   []int     `json:"uids"`
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+}
+
+// DeadKept is how long dead letters are kept.
+const DeadKept = 30 * 24 * time.Hour
+
+// Held is what the streams and buckets hold of one round.
+type Held struct {
+	At       time.Time // when it was read
+	Manifest Manifest
+	Records  []Record
+	// Messages counts the queued messages of each uid; Stuck are the uids of
+	// messages that nobody will be given any more.
+	Messages map[int]int
+	Stuck    []int
+	// Evaluations are the stored keys.
+	Evaluations []string
+	Letters     []DeadLetter
+	// Outcomes are the revisions, Latest is the last one's value.
+	Outcomes []int
+	Latest   json.RawMessage
+	// Replays are the numbers of the replays that were planned.
+	Replays []int
+}

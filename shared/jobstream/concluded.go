@@ -1,0 +1,24 @@
+package jobstream
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"mirrorfleet/shared/job"
+)
+
+// Concluded lists the rounds that have an outcome, in the order of their
+// names.
+func (b *Bus) Concluded(ctx context.Context) ([]string, error) {
+	// The first revision is there whenever a later one is.
+	keys, err := b.keys(ctx, b.rounds(), job.OutcomeKey("*", 1))
+	if err != nil {
+		return nil, err
+	}
+	for i, key := range keys {
+		keys[i] = strings.TrimSuffix(key, job.OutcomeKey("", 1))
+	}
+	slices.Sort(keys)
+	return keys, nil
+}

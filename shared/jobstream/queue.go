@@ -1,0 +1,184 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/telemetry"
+)
+
+// Queued counts the messages of a round in the queue by uid: one request for
+// many thousand.
+func (b *Bus) Queued(ctx context.Context, round string) (map[int]int, error) {
+	queued := map[int]int{}
+	err := b.try(ctx, "counting the messages of "+round, func(ctx context.Context) error {
+		clear(queued)
+		info, err := b.jobs.Info(ctx, jetstream.WithSubjectFilter(job.RoundSubject(round)))
+		if err != nil {
+			return err //nolint:wrapcheck // try names the operation
+		}
+		for subject, n := range info.State.Subjects {
+			if _, uid, err := job.ParseSubject(subject); err == nil {
+				queued[uid] = int(n)
+			}
+		}
+		return nil
+	})
+	return queued, err
+}
+
+// Requeue queues a job whose message is gone, and says whether it had to. The
+// stream remembers a message id for a day, also of a message that is no longer
+// there, and swallows a second one; so only a job that was never queued goes
+// in under its own id. Another takes a new id, on the condition that no message
+// of the job has come meanwhile: two who do it at once queue one.
+func (b *Bus) Requeue(ctx context.Context, j job.Job) (bool, error) {
+	data, err := j.Encode()
+	if err != nil {
+		return false, fmt.Errorf("queueing again: %w", err)
+	}
+	msg := nats.NewMsg(job.Subject(j.Round, j.UID))
+	msg.Data = data
+	telemetry.Inject(ctx, msg.Header)
+	known, err := b.publish(ctx, msg, j.MessageID())
+	if err != nil || !known {
+		return err == nil, err
+	}
+	last, err := b.last(ctx, msg.Subject)
+	if err != nil {
+		return false, err
+	}
+	if last.Sequence != 0 {
+		if there, err := job.Decode(last.Data); err == nil && there.Replay >= j.Replay {
+			return false, nil
+		}
+	}
+	return b.publishAfter(ctx, msg, j.MessageID(), last.Sequence)
+}
+
+// last is the last message of a subject, with the sequence 0 if there is none.
+func (b *Bus) last(ctx context.Context, subject string) (jetstream.RawStreamMsg, error) {
+	var last *jetstream.RawStreamMsg
+	err := b.try(ctx, "reading the message of "+subject, func(ctx context.Context) (err error) {
+		last, err = b.jobs.GetLastMsgForSubject(ctx, subject)
+		return err //nolint:wrapcheck // try names the operation
+	})
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return jetstream.RawStreamMsg{}, nil
+	}
+	if err != nil {
+		return jetstream.RawStreamMsg{}, err
+	}
+	return *last, nil
+}
+
+// publishAfter queues a message if the last one of its subject still is the
+// given one, 0 for none; false if another came meanwhile, which may be our own
+// whose confirmation was lost.
+func (b *Bus) publishAfter(ctx context.Context, msg *nats.Msg, id string, last uint64) (bool, error) {
+	id = fmt.Sprintf("%s/again-%s", id, nuid.Next())
+	err := b.try(ctx, "publishing "+id, func(ctx context.Context) error {
+		_, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id), jetstream.WithExpectLastSequencePerSubject(last))
+		return err //nolint:wrapcheck // try names the operation
+	})
+	if overtaken(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Stuck is a message that is in the queue and that nobody will be given any
+// more: its deliveries are used up, or the consumer has passed it over.
+type Stuck struct {
+	Round    string
+	UID      int
+	Sequence uint64
+	// Replay is the job's; -1 if the message cannot be read.
+	Replay int
+	// Most is how many deliveries a message has.
+	Most int
+
+	msg *jetstream.RawStreamMsg
+}
+
+// Stuck lists the stuck messages of a round. The server tells of used up
+// deliveries once, and of messages passed over never; but everything below the
+// consumer's floor is settled, and when nothing is out, everything that was
+// ever handed out: so a message that is still there is stuck. The floor does
+// not pass a message whose deliveries are used up until nothing is out; so in
+// a busy fleet one may be found late.
+func (b *Bus) Stuck(ctx context.Context, round string) ([]Stuck, error) {
+	var info *jetstream.ConsumerInfo
+	err := b.try(ctx, "looking at consumer "+job.Consumer, func(ctx context.Context) error {
+		consumer, err := b.js.Consumer(ctx, job.StreamJobs, job.Consumer)
+		if err == nil {
+			info = consumer.CachedInfo()
+		}
+		return err //nolint:wrapcheck // try names the operation
+	})
+	if err != nil {
+		return nil, err
+	}
+	below := info.AckFloor.Stream
+	if info.NumAckPending == 0 {
+		below = info.Delivered.Stream
+	}
+	var stuck []Stuck
+	for next := uint64(1); ; {
+		msg, err := b.next(ctx, job.RoundSubject(round), next)
+		if err != nil || msg == nil || msg.Sequence > below {
+			return stuck, err
+		}
+		next = msg.Sequence + 1
+		s := Stuck{Round: round, Sequence: msg.Sequence, Replay: -1, Most: info.Config.MaxDeliver, msg: msg}
+		if _, s.UID, err = job.ParseSubject(msg.Subject); err != nil {
+			continue // no job can have that name; the advisory deals with it
+		}
+		if j, err := job.Decode(msg.Data); err == nil {
+			s.Replay = j.Replay
+		}
+		stuck = append(stuck, s)
+	}
+}
+
+// next is the first message of a subject from a sequence on, nil if there is
+// none.
+func (b *Bus) next(ctx context.Context, subject string, from uint64) (*jetstream.RawStreamMsg, error) {
+	var msg *jetstream.RawStreamMsg
+	err := b.try(ctx, "reading messages of "+subject, func(ctx context.Context) (err error) {
+		msg, err = b.jobs.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
+		return err //nolint:wrapcheck // try names the operation
+	})
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	return msg, err
+}
+
+// Unstick queues a copy of a stuck message, to be delivered from the first
+// time again, and removes the stuck one. If there is a later message of the
+// job already, it only removes.
+func (b *Bus) Unstick(ctx context.Context, s Stuck) error {
+	last, err := b.last(ctx, s.msg.Subject)
+	if err != nil {
+		return err
+	}
+	if last.Sequence == s.Sequence {
+		msg := nats.NewMsg(s.msg.Subject)
+		msg.Data = s.msg.Data
+		telemetry.Inject(telemetry.Extract(ctx, s.msg.Header), msg.Header) // the same trace
+		if _, err := b.publishAfter(ctx, msg, s.msg.Subject, s.Sequence); err != nil {
+			return err
+		}
+	}
+	return b.remove(ctx, s.Sequence)
+}
+
+// Discard removes a stuck message whose job has ended.
+func (b *Bus) Discard(ctx context.Context, s Stuck) error { return b.remove(ctx, s.Sequence) }

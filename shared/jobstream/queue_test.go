@@ -1,0 +1,321 @@
+package jobstream_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
+)
+
+// TestTheIDOutlivesItsMessage is the trap that Requeue is made for: a message
+// that is acknowledged or deleted is remembered, and its id swallows the next.
+func TestTheIDOutlivesItsMessage(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.publish(aJob(1))
+	if err := b.next().Ack(b.ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(aJob(1))
+	if got := b.messages(); got != 0 {
+		t.Fatalf("the stream holds %d messages: the id was forgotten with its message, and Requeue is more than is needed", got)
+	}
+	for i, want := range []bool{true, false} { // gone, then there again
+		did, err := b.bus.Requeue(b.ctx, aJob(1))
+		if err != nil || did != want {
+			t.Errorf("requeued the %d. time: %v, %v; want %v", i+1, did, err, want)
+		}
+	}
+	if got := b.messages(); got != 1 {
+		t.Errorf("the stream holds %d messages, want one", got)
+	}
+	if j, err := b.next().Job(); err != nil || j.UID != 1 {
+		t.Errorf("delivered %+v, %v", j, err)
+	}
+}
+
+// TestRequeueUnderItsOwnID: what was never queued goes in under its own id, so
+// that a producer that is about to publish it finds it there.
+func TestRequeueUnderItsOwnID(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	if did, err := b.bus.Requeue(b.ctx, aJob(1)); err != nil || !did {
+		t.Fatalf("requeued: %v, %v", did, err)
+	}
+	b.publish(aJob(1))
+	if got := b.messages(); got != 1 {
+		t.Errorf("the stream holds %d messages, want one", got)
+	}
+}
+
+// TestRequeueAtOnce: several that find the same message gone queue one.
+func TestRequeueAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.publish(aJob(1))
+	if err := b.next().Ack(b.ctx); err != nil {
+		t.Fatal(err)
+	}
+	did := make(chan bool, 8)
+	for range cap(did) {
+		go func() {
+			one, err := b.bus.Requeue(b.ctx, aJob(1))
+			if err != nil {
+				t.Error(err)
+			}
+			did <- one
+		}()
+	}
+	count := 0
+	for range cap(did) {
+		if <-did {
+			count++
+		}
+	}
+	if got := b.messages(); got != 1 || count != 1 {
+		t.Errorf("%d say that they queued it, the stream holds %d; want one", count, got)
+	}
+}
+
+// TestRequeueBesideALeftover: a message of an earlier replay is not the job's.
+func TestRequeueBesideALeftover(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.publish(aJob(1))
+	replay := aJob(1)
+	replay.Replay = 1
+	b.publish(replay)
+	stream, err := b.js.Stream(b.ctx, job.StreamJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.DeleteMsg(b.ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	if did, err := b.bus.Requeue(b.ctx, replay); err != nil || !did {
+		t.Errorf("requeued: %v, %v; want the replay beside the leftover", did, err)
+	}
+	if queued, err := b.bus.Queued(b.ctx, "r1"); err != nil || !cmp.Equal(queued, map[int]int{1: 2}) {
+		t.Errorf("queued %v, %v; want both", queued, err)
+	}
+}
+
+// TestStuck: a message is stuck when its deliveries are used up or the consumer
+// has passed it over, not while it is out, waits for its delay, or for its
+// turn.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{MaxDeliver: 2, AckWait: 150 * time.Millisecond})
+	stuck := func(why string, want ...uint64) []jobstream.Stuck {
+		t.Helper()
+		list, err := b.bus.Stuck(b.ctx, "r1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []uint64
+		for _, s := range list {
+			got = append(got, s.Sequence)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("stuck, %s (-want +got):\n%s", why, diff)
+		}
+		return list
+	}
+	b.publish(aJob(7))
+	stuck("before it was handed out")
+	d := b.next()
+	stuck("while it is out")
+	if err := d.Nak(b.ctx, 10*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	stuck("while it waits for its delay")
+	b.next()
+	for len(b.stuckNow()) == 0 { // the last lease runs out
+		if _, err := b.bus.Fetch(b.ctx, 1, 20*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.publish(aJob(8))
+	list := stuck("with its deliveries used up", 1)
+	if s := list[0]; s.UID != 7 || s.Most != 2 || s.Replay != 0 {
+		t.Errorf("stuck is %+v, want the job of miner 7", s)
+	}
+	if err := b.bus.Unstick(b.ctx, list[0]); err != nil {
+		t.Fatal(err)
+	}
+	stuck("queued again")
+	seen := map[string]uint64{}
+	for range 2 {
+		d := b.next()
+		seen[d.Subject()] = d.Number()
+	}
+	if diff := cmp.Diff(map[string]uint64{"miner.job.r1.7": 1, "miner.job.r1.8": 1}, seen); diff != "" {
+		t.Errorf("deliveries (-want +got):\n%s", diff)
+	}
+	// Unstick again, as after a crash in between: there is a later message.
+	if err := b.bus.Unstick(b.ctx, list[0]); err != nil || b.messages() != 2 {
+		t.Errorf("unstuck twice: %v, the stream holds %d messages, want 2", err, b.messages())
+	}
+}
+
+func (b *bundle) stuckNow() []jobstream.Stuck {
+	b.t.Helper()
+	list, err := b.bus.Stuck(b.ctx, "r1")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return list
+}
+
+// TestOnly: a round that is served alone gets its own jobs, all of them and at
+// once: also those that were out when another round's turn came, and those that
+// were passed over then. What is out for another round does not come to it.
+func TestOnly(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: 300 * time.Millisecond})
+	only := func(round string) {
+		t.Helper()
+		if err := b.bus.Only(b.ctx, round); err != nil {
+			t.Fatal(err)
+		}
+	}
+	of := func(round string, uid int) job.Job {
+		j := aJob(uid)
+		j.Round = round
+		return j
+	}
+	only("r1")
+	b.publish(of("r1", 1), of("r1", 2))
+	if d := b.next(); d.Subject() != "miner.job.r1.1" { // out, and its holder dies
+		t.Fatalf("got %s", d.Subject())
+	}
+	only("r2")
+	b.publish(of("r2", 1))
+	if d := b.next(); d.Subject() != "miner.job.r2.1" || d.Ack(b.ctx) != nil {
+		t.Fatalf("got %s", d.Subject())
+	}
+	quiet := time.NewTimer(time.Second) // three leases long
+	defer quiet.Stop()
+	for waiting := true; waiting; {
+		if got, err := b.bus.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
+			t.Fatalf("round r2 was given %d jobs of another, %v", len(got), err)
+		}
+		select {
+		case <-quiet.C:
+			waiting = false
+		default:
+		}
+	}
+	only("r1")
+	seen := map[string]uint64{}
+	for range 2 {
+		d := b.next()
+		seen[d.Subject()] = d.Number()
+	}
+	if diff := cmp.Diff(map[string]uint64{"miner.job.r1.1": 1, "miner.job.r1.2": 1}, seen); diff != "" {
+		t.Errorf("deliveries (-want +got):\n%s", diff)
+	}
+	b.publish(of("r1", 3))
+	d := b.next()
+	for d.Subject() != "miner.job.r1.3" { // the other two come again
+		d = b.next()
+	}
+	record, err := job.Plan("r1", 3, "").Claimed(job.Claim{ID: "c", Sequence: d.Sequence(), Delivery: d.Number()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.bus.PlanRecord(b.ctx, record); err != nil {
+		t.Fatal(err)
+	}
+	only("r1") // resumed after a crash: what was claimed counts on, or poison would never end
+	for again := b.next(); ; again = b.next() {
+		if again.Subject() != d.Subject() {
+			continue
+		}
+		if again.Sequence() != d.Sequence() || again.Number() != 2 {
+			t.Errorf("message %d delivery %d, want the second delivery of message %d", again.Sequence(), again.Number(), d.Sequence())
+		}
+		break
+	}
+}
+
+func TestHolderIsChangedByCompareAndSet(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	if h, revision, err := b.bus.Holder(b.ctx, "r1"); err != nil || revision != 0 || h.Name != "" {
+		t.Errorf("nobody yet: %+v at %d, %v", h, revision, err)
+	}
+	first, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "a", For: time.Second}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "b"}, 0); !errors.Is(err, jobstream.ErrConflict) {
+		t.Errorf("a second first one: %v, want ErrConflict", err)
+	}
+	if _, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "b"}, first); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "a", Beat: 1}, first); !errors.Is(err, jobstream.ErrConflict) {
+		t.Errorf("a sign of life of the former: %v, want ErrConflict", err)
+	}
+	if rounds, err := b.bus.Rounds(b.ctx); err != nil || len(rounds) != 0 {
+		t.Errorf("rounds %v, %v: a holder makes no round", rounds, err)
+	}
+}
+
+// TestMaintainersAreKept: the first look-up of a repository counts.
+func TestMaintainersAreKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	one, two := []scoring.Maintainer{{GitHubID: "1"}}, []scoring.Maintainer{{GitHubID: "2"}}
+	for _, add := range []map[string][]scoring.Maintainer{{}, {"a/b": one}, {"a/b": two, "c/d": two}} {
+		if _, err := b.bus.AddMaintainers(b.ctx, "r1", add); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := b.bus.Maintainers(b.ctx, "r1")
+	if diff := cmp.Diff(map[string][]scoring.Maintainer{"a/b": one, "c/d": two}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestStoredEvaluationsGoForward: an earlier round or revision changes nothing
+// that a later one has changed, dropped ones included.
+func TestStoredEvaluationsGoForward(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	from := func(round string, hour, revision int) jobstream.Origin {
+		return jobstream.Origin{Round: round, PlannedAt: asOf.Add(time.Duration(hour) * time.Hour), Revision: revision}
+	}
+	set := func(hotkey string) *scoring.StoredEvaluation {
+		return &scoring.StoredEvaluation{UID: 1, Hotkey: hotkey}
+	}
+	for _, step := range []struct {
+		from jobstream.Origin
+		to   *scoring.StoredEvaluation
+		want string
+	}{
+		{from("r1", 1, 1), set("first"), "first"},
+		{from("r2", 2, 1), set("second"), "second"},
+		{from("r1", 1, 2), set("first anew"), "second"},
+		{from("r2", 2, 2), set("second anew"), "second anew"},
+		{from("r2", 2, 1), set("second late"), "second anew"},
+		{from("r2", 2, 2), set("second anew"), "second anew"},
+		{from("r3", 3, 1), nil, ""},
+		{from("r2", 2, 3), set("second once more"), ""},
+		{from("r4", 4, 1), set("fourth"), "fourth"},
+	} {
+		if err := b.bus.ChangeStored(b.ctx, step.from, []scoring.StoredChange{{UID: 1, Evaluation: step.to}}); err != nil {
+			t.Fatal(err)
+		}
+		all, err := b.bus.StoredEvaluations(b.ctx)
+		if err != nil || all[1].Hotkey != step.want {
+			t.Errorf("after %+v: %q is stored, %v; want %q", step.from, all[1].Hotkey, err, step.want)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package jobstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring"
+)
+
+// CreateReplay stores the plan of a replay; ErrExists if there is one of its
+// number.
+func (b *Bus) CreateReplay(ctx context.Context, r job.Replay) error {
+	r.Version = job.Version
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encoding replay %d of %s: %w", r.Number, r.Round, err)
+	}
+	return b.createRoundValue(ctx, job.ReplayKey(r.Round, r.Number), data)
+}
+
+// Replay reads the plan of a round's nth replay; ErrNotFound if none.
+func (b *Bus) Replay(ctx context.Context, round string, n int) (job.Replay, error) {
+	var r job.Replay
+	_, err := b.load(ctx, b.rounds(), job.ReplayKey(round, n), &r)
+	if err == nil && readable(r.Version) != nil {
+		err = &ValueError{Bucket: job.BucketRounds, Key: job.ReplayKey(round, n), Err: readable(r.Version)}
+	}
+	return r, err
+}
+
+// Maintainers reads what was looked up for a round, by repository; nothing if
+// nothing was.
+func (b *Bus) Maintainers(ctx context.Context, round string) (map[string][]scoring.Maintainer, error) {
+	found, _, err := b.maintainers(ctx, round)
+	return found, err
+}
+
+// AddMaintainers keeps look-ups of a round and returns all that are kept. What
+// is there already stays: every revision of an outcome has the same ones.
+func (b *Bus) AddMaintainers(ctx context.Context, round string, found map[string][]scoring.Maintainer) (
+	map[string][]scoring.Maintainer, error,
+) {
+	for {
+		kept, revision, err := b.maintainers(ctx, round)
+		if err != nil {
+			return nil, err
+		}
+		all := maps.Clone(found)
+		maps.Copy(all, kept)
+		if len(all) == len(kept) {
+			return kept, nil
+		}
+		data, err := json.Marshal(all)
+		if err != nil {
+			return nil, fmt.Errorf("encoding the maintainers of round %s: %w", round, err)
+		}
+		packed, err := b.pack(ctx, b.rounds(), job.MaintainersKey(round), data)
+		if err != nil {
+			return nil, err
+		}
+		_, err = b.write(ctx, b.rounds(), job.MaintainersKey(round), packed, revision)
+		if err == nil {
+			return all, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return nil, err
+		}
+	}
+}
+
+func (b *Bus) maintainers(ctx context.Context, round string) (map[string][]scoring.Maintainer, uint64, error) {
+	key := job.MaintainersKey(round)
+	entry, err := b.get(ctx, b.rounds(), key)
+	if errors.Is(err, ErrNotFound) {
+		return map[string][]scoring.Maintainer{}, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	data, err := b.unpack(ctx, b.rounds(), key, entry.Value())
+	if err != nil {
+		return nil, 0, err
+	}
+	found := map[string][]scoring.Maintainer{}
+	if err := json.Unmarshal(data, &found); err != nil {
+		return nil, 0, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
+	}
+	return found, entry.Revision(), nil
+}
+
+// numbered lists the whole numbers n for which the bucket of rounds has a key
+// prefix + n, in rising order.
+func (b *Bus) numbered(ctx context.Context, prefix string) ([]int, error) {
+	keys, err := b.keys(ctx, b.rounds(), prefix+"*")
+	if err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, key := range keys {
+		if n, err := strconv.Atoi(strings.TrimPrefix(key, prefix)); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, nil
+}

@@ -1,0 +1,180 @@
+package jobstream_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// These tests hold what JetStream does where it surprises: the rest of the
+// product is built around it. One that fails after an upgrade of the server
+// says that a guard may go, or that another is needed.
+
+// trapLease is over soon.
+const trapLease = time.Second
+
+// handOver lets the first delivery's lease run out and returns it with the
+// second one, which somebody else has now.
+func handOver(t *testing.T) (b *bundle, stale, current *jobstream.Delivery) {
+	t.Helper()
+	b = setup(t, jobstream.Config{AckWait: trapLease})
+	b.publish(aJob(1))
+	stale = b.next()
+	current = b.next()
+	if stale.Number() != 1 || current.Number() != 2 {
+		t.Fatalf("deliveries %d and %d, want 1 and 2", stale.Number(), current.Number())
+	}
+	return b, stale, current
+}
+
+// TestTrapLateAck: the ack of a lease that has run out is taken, and removes
+// the message from under its holder. So only a job that has ended is
+// acknowledged: whoever comes late has lost the record before.
+func TestTrapLateAck(t *testing.T) {
+	t.Parallel()
+	b, stale, current := handOver(t)
+	if err := stale.Ack(b.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.messages(); got != 0 {
+		t.Errorf("%d messages after a late ack, want it taken: the guard is no longer needed", got)
+	}
+	if err := current.Ack(b.ctx); err != nil {
+		t.Errorf("the holder's own ack: %v, want it harmless", err)
+	}
+}
+
+// TestTrapStaleNak: a nak of a lease that has run out ends the lease of
+// whoever has the message now. So a nak is sent once, and not past the local
+// deadline.
+func TestTrapStaleNak(t *testing.T) {
+	t.Parallel()
+	b, stale, current := handOver(t)
+	// From here on no lease ends by itself.
+	b.open(jobstream.Config{AckWait: 10 * time.Minute})
+	if err := current.InProgress(b.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := stale.Nak(b.ctx, 0); err != nil {
+		t.Fatal(err)
+	}
+	if third := b.next(); third.Number() != 3 {
+		t.Fatalf("delivery %d, want 3", third.Number())
+	}
+}
+
+// TestTrapForeignHeartbeat: a heartbeat of a lease that has run out prolongs
+// the lease of whoever has the message now, dead or alive. So the heartbeats
+// of a term end at its deadline, which is looked at before each one.
+func TestTrapForeignHeartbeat(t *testing.T) {
+	t.Parallel()
+	b, stale, _ := handOver(t) // the second holder is dead: it says nothing
+	for begin := time.Now(); time.Since(begin) < 3*trapLease; {
+		if err := stale.InProgress(b.ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := b.bus.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
+			t.Fatalf("got %d deliveries, %v: a stale heartbeat no longer prolongs", len(got), err)
+		}
+	}
+	if third := b.next(); third.Number() != 3 {
+		t.Errorf("delivery %d, want 3 when the heartbeats stop", third.Number())
+	}
+}
+
+// TestTrapBackOff: a consumer's BackOff takes the place of AckWait, so that a
+// lease is as long as its first step. So Open removes one that somebody set.
+func TestTrapBackOff(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: 10 * time.Minute})
+	c := b.consumer()
+	c.BackOff = []time.Duration{100 * time.Millisecond, 200 * time.Millisecond}
+	if _, err := b.js.CreateOrUpdateConsumer(b.ctx, job.StreamJobs, c); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(aJob(1))
+	b.next()
+	if again := b.next(); again.Number() != 2 { // ten minutes early
+		t.Fatalf("delivery %d, want 2: BackOff no longer overrides AckWait", again.Number())
+	}
+	b.open(jobstream.Config{AckWait: 10 * time.Minute})
+	if c := b.consumer(); c.BackOff != nil || c.AckWait != 10*time.Minute || b.bus.AckWait() != 10*time.Minute {
+		t.Errorf("after Open: BackOff %v, AckWait %s, lease %s; want none, and ten minutes", c.BackOff, c.AckWait, b.bus.AckWait())
+	}
+}
+
+// TestTrapDelayedNaksFillMaxAckPending: a message that waits for its nak's
+// delay counts as pending, so that enough of them stop all handing out. So
+// MaxAckPending is far above what a fleet has in hand and in waiting at once,
+// and the delays are short.
+func TestTrapDelayedNaksFillMaxAckPending(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{MaxAckPending: 2})
+	b.publish(aJob(1), aJob(2), aJob(3))
+	for range 2 {
+		if err := b.next().Nak(b.ctx, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := b.bus.Fetch(b.ctx, 1, 200*time.Millisecond); err != nil || len(got) > 0 {
+		t.Fatalf("got %d deliveries, %v: naks that wait no longer fill MaxAckPending", len(got), err)
+	}
+	b.open(jobstream.Config{MaxAckPending: jobstream.DefaultMaxAckPending})
+	if d := b.next(); d.Subject() != job.Subject("r1", 3) {
+		t.Errorf("got %s, want job 3 when the limit is raised", d.Subject())
+	}
+}
+
+// TestTrapMessageIDSwallowsAReplay: published again under its first id, a job
+// is confirmed and not queued. So a replay has an id of its own.
+func TestTrapMessageIDSwallowsAReplay(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.publish(aJob(1))
+	if err := b.next().Term(b.ctx, "permanent"); err != nil {
+		t.Fatal(err)
+	}
+	data, err := aJob(1).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ack, err := b.js.Publish(b.ctx, job.Subject("r1", 1), data, jetstream.WithMsgID(aJob(1).MessageID()))
+	if err != nil || !ack.Duplicate || b.messages() != 0 {
+		t.Fatalf("ack %+v, %v, %d messages: an id is no longer remembered", ack, err, b.messages())
+	}
+	replay := aJob(1)
+	replay.Replay = 1
+	b.publish(replay)
+	if got := b.messages(); got != 1 {
+		t.Errorf("%d messages, want the replay", got)
+	}
+}
+
+// TestTrapExhaustedIsNotRevived: a message whose deliveries are used up is not
+// handed out again when MaxDeliver is raised. So such a job is buried, and a
+// replay is another message.
+func TestTrapExhaustedIsNotRevived(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{MaxDeliver: 2, AckWait: 150 * time.Millisecond})
+	b.exhaust(7)
+	b.open(jobstream.Config{MaxDeliver: 50})
+	if c := b.consumer(); c.MaxDeliver != 50 {
+		t.Fatalf("MaxDeliver is %d, want it raised", c.MaxDeliver)
+	}
+	if got, err := b.bus.Fetch(b.ctx, 1, 2*time.Second); err != nil || len(got) > 0 {
+		t.Fatalf("got %d deliveries, %v: a raised limit revives", len(got), err)
+	}
+	if got := b.messages(); got != 1 {
+		t.Errorf("%d messages, want the one that nobody will get", got)
+	}
+	replay := aJob(7)
+	replay.Replay = 1
+	b.publish(replay)
+	if d := b.next(); d.Number() != 1 {
+		t.Errorf("delivery %d, want the first of the replay", d.Number())
+	}
+}

@@ -1,0 +1,223 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/ratelimit"
+)
+
+// desk is where a test stops the default egress by hand; its calls wait as long as
+// a busy machine takes.
+func (s *server) desk(tb testing.TB) *ratelimit.Desk {
+	tb.Helper()
+	rdb, err := ratelimit.NewClient(s.url, time.Minute)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = rdb.Close() })
+	d, err := ratelimit.NewDesk(ratelimit.DefaultEgress, rdb, time.Minute)
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	return d
+}
+
+// TestHoldStopsTheEgress for all processes, and for as long as the longest hold
+// that was asked for; then permits come at the normal pace.
+func TestHoldStopsTheEgress(t *testing.T) {
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			d, here, there := s.desk(t), s.limiter(t, quick()), s.limiter(t, quick())
+			permit(t, here)
+			permit(t, there)
+			began := time.Now()
+			for _, length := range []time.Duration{time.Second, 1500 * time.Millisecond, time.Second} {
+				if _, err := d.Hold(t.Context(), length); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := state(t, here); got.Hold <= 0 || got.CoolDown != 0 || got.NextIn < got.Hold || got.CoolDowns != 0 {
+				t.Errorf("during a hold State is %+v, want Hold and NextIn to show it, and no cool-down", got)
+			}
+			var both sync.WaitGroup
+			for _, l := range []*ratelimit.Limiter{here, there} {
+				both.Go(func() {
+					permit(t, l)
+					if waited := time.Since(began); waited < 1500*time.Millisecond {
+						t.Errorf("a permit came %v into a hold of 1.5s", waited)
+					}
+				})
+			}
+			both.Wait()
+			seen := saturate(t, []*ratelimit.Limiter{here, there}, 60, func() {})
+			seen.wantWithin(t, time.Second, 49) // no herd afterwards
+		})
+	}
+}
+
+// TestReleaseResumes an egress that is held, and tells when none is.
+func TestReleaseResumes(t *testing.T) {
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			d, l := s.desk(t), s.limiter(t, quick())
+			served := make(chan struct{}, 2)
+			var waiters sync.WaitGroup
+			defer waiters.Wait()
+			for range 2 {
+				waiters.Go(func() { permit(t, l); served <- struct{}{} })
+			}
+			await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
+			held, err := d.Hold(t.Context(), time.Hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if held.Hold < 59*time.Minute {
+				t.Errorf("held for %v, want an hour", held.Hold)
+			}
+			// The one in hand is void, and no other is given.
+			refused := l.Stats().Refused
+			await(t, "a refusal", func() bool { return l.Stats().Refused > refused })
+			if got := state(t, l).Granted; got != 1 {
+				t.Errorf("%d slots were granted, want none of them under the hold", got-1)
+			}
+			if _, err := d.Release(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			<-served
+			<-served
+			if _, err := d.Release(t.Context()); !errors.Is(err, ratelimit.ErrNotHeld) {
+				t.Errorf("a second Release: %v, want ErrNotHeld", err)
+			}
+		})
+	}
+}
+
+// TestHoldOutlivesAnUnknownState: the record may come from elsewhere, what an
+// operator said holds.
+func TestHoldOutlivesAnUnknownState(t *testing.T) {
+	t.Parallel()
+	s := process(t)
+	d, l, rdb := s.desk(t), s.limiter(t, quick()), s.client(t)
+	permit(t, l)
+	if _, err := d.Hold(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if err := rdb.HSet(t.Context(), ratelimit.Key("default"), "run", "another").Err(); err != nil {
+		t.Fatal(err)
+	}
+	refused := l.Stats().Refused
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	go func() { defer close(gone); _, _ = l.Permit(ctx) }()
+	await(t, "a refusal", func() bool { return l.Stats().Refused > refused })
+	wantRestarts(t, l, 2)
+	if got := state(t, l).Hold; got < 59*time.Minute {
+		t.Errorf("after a restart the hold runs for %v more, want an hour", got)
+	}
+	cancel()
+	<-gone
+}
+
+func TestHoldIsChecked(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	d := s.desk(t)
+	for _, length := range []time.Duration{-time.Second, 0, time.Millisecond, 25 * time.Hour} {
+		if _, err := d.Hold(t.Context(), length); err == nil || !strings.Contains(err.Error(), "want 1s to 24h") {
+			t.Errorf("Hold(%v): %v, want an error that tells the bounds", length, err)
+		}
+	}
+	if _, err := d.Hold(t.Context(), time.Minute); !errors.Is(err, ratelimit.ErrNoBucket) {
+		t.Errorf("Hold without a bucket: %v, want ErrNoBucket", err)
+	}
+	if _, err := d.Release(t.Context()); !errors.Is(err, ratelimit.ErrNoBucket) {
+		t.Errorf("Release without a bucket: %v, want ErrNoBucket", err)
+	}
+	if got, err := d.State(t.Context()); err != nil || got.Known {
+		t.Errorf("a look at no bucket left %+v, %v, want none", got, err)
+	}
+	if _, err := ratelimit.NewDesk("{x}", s.client(t), time.Second); err == nil || !strings.Contains(err.Error(), `"{x}"`) {
+		t.Errorf("NewDesk of {x}: %v, want an error that names it", err)
+	}
+	permit(t, s.limiter(t, quick()))
+	if got, err := ratelimit.Egresses(t.Context(), s.client(t)); err != nil || !slices.Equal(got, []string{"default"}) {
+		t.Errorf("Egresses is %v, %v, want the one that was used", got, err)
+	}
+}
+
+// TestWaitersAreShown while they wait, by process, and not afterwards.
+func TestWaitersAreShown(t *testing.T) {
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			cfg := quick()
+			cfg.Process = "worker-1"
+			d, l := s.desk(t), s.limiter(t, cfg)
+			permit(t, l)
+			if _, err := d.Hold(t.Context(), time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			var waiters sync.WaitGroup
+			for range 3 {
+				waiters.Go(func() { permit(t, l) })
+			}
+			await(t, "three waiting requests are seen", func() bool {
+				got := state(t, l).Waiting
+				return len(got) == 1 && got[0].Process == "worker-1" && got[0].Requests == 3 && got[0].For > 0
+			})
+			if _, err := d.Release(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			waiters.Wait()
+			await(t, "nobody is seen to wait", func() bool { return len(state(t, l).Waiting) == 0 })
+		})
+	}
+}
+
+// TestFlowing blocks while the first in line waits, however long, and no longer.
+func TestFlowing(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	d, l := s.desk(t), s.limiter(t, quick())
+	if err := l.Flowing(t.Context(), 0); err != nil {
+		t.Errorf("Flowing while nobody waits: %v", err)
+	}
+	permit(t, l)
+	if _, err := d.Hold(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	go func() { defer close(gone); _, _ = l.Permit(ctx) }()
+	await(t, "one waits", func() bool { return l.Stats().Waiting == 1 && !l.Stats().TurnSince.IsZero() })
+	if err := l.Flowing(t.Context(), time.Hour); err != nil {
+		t.Errorf("Flowing with patience: %v", err)
+	}
+	ended, stop := context.WithCancel(t.Context())
+	stop()
+	if err := l.Flowing(ended, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("Flowing while one waits: %v, want it to block until its context ends", err)
+	}
+	flows := make(chan error, 1)
+	go func() { flows <- l.Flowing(t.Context(), 0) }()
+	cancel()
+	<-gone
+	if err := <-flows; err != nil {
+		t.Errorf("Flowing when the one who waited is gone: %v", err)
+	}
+}

@@ -1,0 +1,76 @@
+package ratelimit_test
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/ratelimit"
+)
+
+// TestOtherFiguresAreHeldOff: slots by two horizons would overlap. Whoever was
+// first goes on; the other says what is wrong, once, and takes over when nobody
+// has asked by the old figures for two horizons.
+func TestOtherFiguresAreHeldOff(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*ratelimit.Config){
+		"a shorter horizon": func(c *ratelimit.Config) { c.Horizon = 100 * time.Millisecond },
+		"a longer horizon":  func(c *ratelimit.Config) { c.Horizon = 4 * time.Second },
+		"a lower rate":      func(c *ratelimit.Config) { c.Rate = 20 },
+		"a lower limit":     func(c *ratelimit.Config) { c.Limit, c.Rate = 45, 20 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := process(t)
+			base := quick()
+			base.Horizon = 1500 * time.Millisecond // so that no stall makes the first one look gone
+			first := s.limiter(t, base)
+			permit(t, first)
+			log := newSignals()
+			cfg := base
+			change(&cfg)
+			cfg.Log = newLogger(log)
+			other := s.limiter(t, cfg)
+			got := make(chan struct{})
+			go func() { defer close(got); permit(t, other) }()
+			var using sync.WaitGroup
+			using.Go(func() {
+				for range 20 { // for longer than the other's horizon
+					permit(t, first)
+				}
+			})
+			log.want(t, "in use with other figures")
+			using.Wait()
+			select {
+			case <-got:
+				t.Error("a process with other figures had a permit while those in force were used")
+			default:
+			}
+			if state := state(t, first); state.Restarts != 1 || state.Horizon != base.Horizon || state.Limit != 50 {
+				t.Errorf("State is %+v, want the first process's figures in force and no restart", state)
+			}
+			<-got // nobody uses the old ones any more
+			log.want(t, "goes by this process's figures")
+			if state := state(t, other); state.Restarts != 2 || state.Horizon != cfg.Horizon {
+				t.Errorf("State is %+v, want the other's horizon %v in force after a restart", state, cfg.Horizon)
+			}
+		})
+	}
+}
+
+// TestFiguresAreReadable in the log: each by the name of its flag, in its units.
+func TestFiguresAreReadable(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("", "figures", ratelimit.FiguresOf(ratelimit.Config{}))
+	for _, want := range []string{
+		"figures.limit_requests=50", "figures.limit_window=10s", "figures.limit_rate=4.682", "figures.limit_horizon=10s",
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("logged %q, want %s in it", log.String(), want)
+		}
+	}
+}

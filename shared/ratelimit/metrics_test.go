@@ -1,0 +1,122 @@
+package ratelimit_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/telemetry"
+)
+
+// TestMetrics collects what a limiter tells of itself, and compares it with Stats.
+func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is the process's
+	reader := metric.NewManualReader()
+	before := otel.GetMeterProvider()
+	otel.SetMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
+	t.Cleanup(func() { otel.SetMeterProvider(before) })
+	s := embedded(t)
+	cfg := quick()
+	cfg.Egress = "measured"
+	l := s.limiter(t, cfg)
+	for range 3 {
+		permit(t, l)
+	}
+	for range 2 { // the second is told of one that runs
+		if err := l.CoolDown(t.Context(), time.Millisecond+2*quick().Horizon); err != nil {
+			t.Logf("the cool-down comes with the next reservation: %v", err)
+		}
+	}
+	permit(t, l)
+	if err := s.client(t).FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	permit(t, l)
+	ratelimit.Usable(l, time.Unix(1, 0), time.Unix(2, 0)) // one that is late
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	go func() { defer close(gone); _, _ = l.Permit(ctx) }()
+	await(t, "one waits", func() bool { return l.Stats().Waiting == 1 })
+
+	got, waits := collect(t, reader, "measured")
+	cancel()
+	<-gone
+	stats := l.Stats()
+	want := map[string]int64{
+		telemetry.MetricPermits + " granted": 5, telemetry.MetricWaiting: 1, telemetry.MetricCoolDowns: 1,
+		telemetry.MetricStateLosses: 1,
+	}
+	for name, value := range want {
+		if got[name] != value {
+			t.Errorf("%s is %d, want %d", name, got[name], value)
+		}
+	}
+	if waits != 5 {
+		t.Errorf("%s has %d waits, want 5", telemetry.MetricPermitWait, waits)
+	}
+	if got[telemetry.MetricPermits+" late"] < 1 || got[telemetry.MetricRedisCalls] < 5 || got[telemetry.MetricRefusals] < 1 {
+		t.Errorf("metrics are %v, want late permits, calls and refusals among them", got)
+	}
+	// What Stats counts is what is collected; the last waiter may have asked since.
+	after, _ := collect(t, reader, "measured")
+	same := map[string]int64{
+		telemetry.MetricPermits + " granted": stats.Granted, telemetry.MetricPermits + " late": stats.Late,
+		telemetry.MetricPermits + " void": stats.Void, telemetry.MetricRefusals: stats.Refused,
+		telemetry.MetricRedisCalls: stats.Asked, telemetry.MetricLostAnswers: stats.Lost,
+		telemetry.MetricWaiting: 0, telemetry.MetricCoolDowns: 1, telemetry.MetricStateLosses: 1,
+	}
+	for name, value := range same {
+		if value == 0 && after[name] == 0 {
+			delete(same, name) // what was never counted need not be there
+			delete(after, name)
+		}
+	}
+	if diff := cmp.Diff(same, after); diff != "" {
+		t.Errorf("metrics and Stats differ (-Stats +metrics)\n%s", diff)
+	}
+}
+
+// collect reads the sums of an egress by name and outcome, and how many waits there
+// were.
+func collect(t *testing.T, reader *metric.ManualReader, egress string) (sums map[string]int64, waits uint64) {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	ours := func(set attribute.Set) bool {
+		value, _ := set.Value(telemetry.Egress)
+		return value.AsString() == egress
+	}
+	sums = map[string]int64{}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			switch data := m.Data.(type) {
+			case metricdata.Sum[int64]:
+				for _, point := range data.DataPoints {
+					name := m.Name
+					if outcome, found := point.Attributes.Value(telemetry.PermitOutcome); found {
+						name += " " + outcome.AsString()
+					}
+					if ours(point.Attributes) {
+						sums[name] += point.Value
+					}
+				}
+			case metricdata.Histogram[float64]:
+				for _, point := range data.DataPoints {
+					if ours(point.Attributes) {
+						waits += point.Count
+					}
+				}
+			}
+		}
+	}
+
+	return sums, waits
+}

@@ -1,0 +1,278 @@
+package scorecache_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scorecache"
+	"mirrorfleet/shared/scoring"
+)
+
+func TestAValueGivesBackWhatTheFetchGave(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.cache()
+	for name, e := range map[string]*scorecache.Entry{
+		"figures": entry(), "no files": {}, "no file that can be read": {Malformed: []job.Malformed{{Item: "file 1", Error: "x"}}},
+		"figures without files": {Tokens: &scoring.TokenFigures{}},
+	} {
+		k := key()
+		k.Head = name
+		if _, fetched := b.once(c, k, e); !fetched {
+			t.Fatalf("%s: the first look found something", name)
+		}
+		got := b.look(b.cache(), k).Entry()
+		if got == nil {
+			t.Fatalf("%s: not there", name)
+		}
+		if diff := cmp.Diff(e, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if want, got := asJSON(t, e), asJSON(t, got); want != got {
+			t.Errorf("%s: got %s, want the same bytes %s", name, got, want)
+		}
+	}
+	if s := c.Stats(); s.Misses != 4 || s.Kept != 4 || s.Hits != 0 {
+		t.Errorf("stats %+v, want 4 misses and 4 kept", s)
+	}
+}
+
+// Whatever the figures follow from, a change of it is another key.
+func TestEveryPartOfTheKeyCounts(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.once(b.cache(), key(), entry())
+	for _, c := range []struct {
+		name   string
+		key    func(*scorecache.Key)
+		scorer string
+		hit    bool
+	}{
+		{"the same", func(*scorecache.Key) {}, "1-grammars", true},
+		{"names of repositories have no case", func(k *scorecache.Key) { k.Repository = "A/B" }, "1-grammars", true},
+		{"another repository", func(k *scorecache.Key) { k.Repository = "a/c" }, "1-grammars", false},
+		{"another number", func(k *scorecache.Key) { k.Number = 8 }, "1-grammars", false},
+		{"another head", func(k *scorecache.Key) { k.Head = "h2" }, "1-grammars", false},
+		{"another base", func(k *scorecache.Key) { k.Base = "m2" }, "1-grammars", false},
+		{"head and base the other way round", func(k *scorecache.Key) { k.Head, k.Base = k.Base, k.Head }, "1-grammars", false},
+		{"other weights or languages without nodes", func(k *scorecache.Key) { k.Weights = "w2" }, "1-grammars", false},
+		{"other grammars", func(*scorecache.Key) {}, "1-others", false},
+		{"another scorer version", func(*scorecache.Key) {}, "2-grammars", false},
+		{"no head", func(k *scorecache.Key) { k.Head = "" }, "1-grammars", false},
+		{"no base", func(k *scorecache.Key) { k.Base = "" }, "1-grammars", false},
+		{"a separator in a text", func(k *scorecache.Key) { k.Head, k.Base = "h1\"\n\"m1", "" }, "1-grammars", false},
+	} {
+		k := key()
+		c.key(&k)
+		cache := b.cache(func(cfg *scorecache.Config) { cfg.Scorer = c.scorer })
+		if hit := b.look(cache, k).Entry() != nil; hit != c.hit {
+			t.Errorf("%s: hit %v, want %v", c.name, hit, c.hit)
+		}
+	}
+	if scorecache.Base("merge", "base") != "merge" || scorecache.Base("", "base") != "base" {
+		t.Error("texts are of the merge base where it is known, else of the base")
+	}
+}
+
+func TestWhatIsNotKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.cache()
+	timedOut := scoring.TimedOut([]scoring.File{{Filename: "a.go"}})
+	// Names without a pattern: more than one message may be, even compressed.
+	noise, names := rand.NewChaCha8([32]byte{}), make([]byte, 700)
+	huge := &scorecache.Entry{}
+	for range 2000 {
+		_, _ = noise.Read(names)
+		huge.Malformed = append(huge.Malformed, job.Malformed{Item: hex.EncodeToString(names)})
+	}
+	unknown := key()
+	unknown.Base = ""
+	for _, x := range []struct {
+		name  string
+		key   scorecache.Key
+		entry *scorecache.Entry
+	}{
+		{"an answer that may not be kept", key(), nil},
+		{"figures of a machine that was too slow", key(), &scorecache.Entry{Tokens: &timedOut}},
+		{"more than one message may be", key(), huge},
+		{"of commits that nobody names", unknown, entry()},
+	} {
+		for range 2 { // the second time is a fetch again
+			if _, fetched := b.once(c, x.key, x.entry); !fetched {
+				t.Errorf("%s: it was kept", x.name)
+			}
+		}
+		if b.look(c, x.key).Entry() != nil {
+			t.Errorf("%s: it is there", x.name)
+		}
+	}
+	if s := c.Stats(); s.Kept != 0 || s.Trouble != 0 || s.Damaged != 0 {
+		t.Errorf("stats %+v, want nothing kept, no trouble", s)
+	}
+}
+
+// A fetch is kept under the commits that its answer names, not those that a
+// list has named; the claim of the asked ones ends.
+func TestKeptUnderTheAnswersCommits(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.cache(func(cfg *scorecache.Config) { cfg.ClaimFor = time.Hour })
+	asked, answered := key(), key()
+	answered.Head = "h2"
+	_, err := c.Once(b.ctx, b.look(c, asked), func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
+		return answered, entry(), nil
+	})
+	b.must(err)
+	if b.look(c, answered).Entry() == nil || b.look(c, asked).Entry() != nil {
+		t.Error("want it under the answer's head alone")
+	}
+	// Were the claim still there, this would wait for an hour.
+	if _, fetched := b.once(c, asked, nil); !fetched {
+		t.Error("the commits that were asked for are not fetched")
+	}
+	unknown := key()
+	unknown.Base, unknown.Head = "", ""
+	answered.Head = "h3"
+	_, err = c.Once(b.ctx, b.look(c, unknown), func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
+		return answered, entry(), nil
+	})
+	b.must(err)
+	if b.look(c, answered).Entry() == nil {
+		t.Error("a list item without commits: its answer is not kept")
+	}
+}
+
+// A value that cannot be read is absent: counted, logged once, overwritten.
+func TestUnreadableValuesCountAsAbsent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.cache()
+	whole, err := scorecache.EncodeEntry(stored(key()), *entry())
+	b.must(err)
+	plain, err := zstdDecode(whole)
+	b.must(err)
+	version := func(n string) []byte {
+		return zstdEncode(bytes.Replace(plain, []byte(`"version":1`), []byte(`"version":`+n), 1))
+	}
+	flipped := bytes.Clone(whole)
+	flipped[len(flipped)/2] ^= 0x10
+	for i, x := range []struct {
+		name  string
+		value []byte
+	}{
+		{"empty", nil},
+		{"rubbish", []byte("rubbish")},
+		{"cut", whole[:len(whole)/2]},
+		{"a flipped bit", flipped},
+		{"an older version", version("0")},
+		{"a later version", version("2")},
+		{"another pull request's", whole}, // stored under another head below
+		{"no JSON inside", zstdEncode([]byte("rubbish"))},
+		{"another shape", zstdEncode([]byte(`{"version":1,"tokens":7}`))},
+		{"more than it may be", zstdEncode(bytes.Repeat([]byte(" "), 17<<20))},
+		{"a claim of a later version", []byte(`{"version":2,"claimed_until":"2999-01-01T00:00:00Z"}`)},
+		{"a claim without an end", []byte(`{"version":1}`)},
+		{"a broken claim", []byte(`{"version":1,"claimed_until":"soon"}`)},
+	} {
+		k := key()
+		k.Head = x.name
+		_, err := b.bucket.Put(b.ctx, stored(k).ID(), x.value)
+		b.must(err)
+		if _, fetched := b.once(c, k, entry()); !fetched {
+			t.Errorf("%s: taken for a value", x.name)
+		}
+		if got := c.Stats().Damaged; got != int64(i+1) {
+			t.Errorf("%s: %d counted as damaged, want %d", x.name, got, i+1)
+		}
+		if b.look(c, k).Entry() == nil {
+			t.Errorf("%s: not overwritten", x.name)
+		}
+	}
+	if n := b.log.count("cannot be read"); n != 1 {
+		t.Errorf("logged %d times, want once", n)
+	}
+}
+
+// Made once: they are dear, and the fuzzer asks often.
+var (
+	packer, _   = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	unpacker, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+)
+
+func zstdDecode(data []byte) ([]byte, error) { return unpacker.DecodeAll(data, nil) }
+
+func zstdEncode(data []byte) []byte { return packer.EncodeAll(data, nil) }
+
+func TestConfigNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for want, change := range map[string]func(*scorecache.Config){
+		"Bucket":   func(c *scorecache.Config) { c.Bucket = nil },
+		"Scorer":   func(c *scorecache.Config) { c.Scorer = "" },
+		"ClaimFor": func(c *scorecache.Config) { c.ClaimFor = time.Millisecond },
+		"Timeout":  func(c *scorecache.Config) { c.Timeout = -1 },
+	} {
+		cfg := scorecache.Config{Bucket: b.bucket, Scorer: "s"}
+		change(&cfg)
+		if _, err := scorecache.New(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error that names %s", err, want)
+		}
+	}
+}
+
+// Whatever lies in the bucket: no panic, and what is read is of its key and
+// of this version, so that it reads the same again.
+func FuzzDecode(f *testing.F) {
+	k := stored(key())
+	whole, err := scorecache.EncodeEntry(k, *entry())
+	if err != nil {
+		f.Fatal(err)
+	}
+	claim, err := scorecache.EncodeClaim(time.Unix(1, 0))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range [][]byte{whole, claim, whole[:20], nil, []byte("{"), zstdEncode([]byte(`{"version":1}`))} {
+		f.Add(seed, false)
+	}
+	plain, _ := zstdDecode(whole)
+	f.Add(plain, true)
+	f.Fuzz(func(t *testing.T, data []byte, pack bool) {
+		if pack { // behind the checksum
+			data = zstdEncode(data)
+		}
+		e, until, err := scorecache.Decode(k, data)
+		switch {
+		case err != nil:
+			if e != nil || !until.IsZero() {
+				t.Fatalf("an error beside %v, %s", e, until)
+			}
+		case e == nil:
+			if until.IsZero() {
+				t.Fatal("neither entry nor claim nor error")
+			}
+		default:
+			again, err := scorecache.EncodeEntry(k, *e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e2, _, err := scorecache.Decode(k, again)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if asJSON(t, e) != asJSON(t, e2) {
+				t.Errorf("got %s, then %s", asJSON(t, e), asJSON(t, e2))
+			}
+		}
+	})
+}

@@ -1,0 +1,11 @@
+package scorecache
+
+// What the tests put into the bucket by hand, and read from it.
+var (
+	EncodeEntry = encodeEntry
+	EncodeClaim = encodeClaim
+	Decode      = decode
+)
+
+// ID is where the bucket has a key.
+func (k Key) ID() string { return k.id() }

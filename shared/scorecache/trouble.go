@@ -1,0 +1,63 @@
+package scorecache
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// try runs one operation within the timeout. While the connection is down it
+// tries again until ctx ends: nothing left this process, so nothing is done
+// twice.
+func (c *Cache) try(ctx context.Context, op func(context.Context) error) error {
+	for {
+		bounded, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+		err := op(bounded)
+		cancel()
+		if err == nil {
+			c.recovered(ctx)
+			return nil
+		}
+		if !away(err) {
+			return err
+		}
+		c.trouble(ctx, "waiting for the connection", err)
+		timer := time.NewTimer(c.cfg.RetryWait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx) //nolint:wrapcheck // the caller's own
+		}
+	}
+}
+
+// away says that an operation did not leave this process.
+func away(err error) bool {
+	return errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionReconnecting) ||
+		errors.Is(err, nats.ErrDisconnected)
+}
+
+// conflict says whether the server refused a write because somebody else came
+// first. There are two codes for it, the second from replicated streams.
+func conflict(err error) bool {
+	return errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists)
+}
+
+// trouble counts a failed operation and logs the first of a row of them.
+func (c *Cache) trouble(ctx context.Context, what string, err error) {
+	c.stats.trouble.Add(1)
+	if c.out.CompareAndSwap(false, true) {
+		c.cfg.Log.WarnContext(ctx, "the score cache does not answer", "doing", what, "error", err)
+	}
+}
+
+// recovered logs the first success after trouble.
+func (c *Cache) recovered(ctx context.Context) {
+	if c.out.Load() && c.out.CompareAndSwap(true, false) {
+		c.cfg.Log.InfoContext(ctx, "the score cache answers again")
+	}
+}

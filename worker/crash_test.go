@@ -1,0 +1,323 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/crash"
+	"mirrorfleet/shared/crash/crashtest"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/mirrorsim"
+)
+
+// crashCase is one point at which workers are killed.
+type crashCase struct {
+	// name is the constant, as the sources have it.
+	name  string
+	point crash.Point
+	// at are the ways of ending whose jobs pass the point.
+	at []ending
+	// once says that nothing is asked of the mirror again because of the kill.
+	once bool
+	// drains says that the point is passed by a worker that is told to stop.
+	drains bool
+}
+
+// ending is a way in which a job ends, with a world of one miner that brings
+// it there.
+type ending string
+
+const (
+	done       ending = "done"
+	degraded   ending = "degraded"   // its files answer never comes
+	transient  ending = "transient"  // its list fails in the first attempt
+	permanent  ending = "permanent"  // its list is refused
+	dead       ending = "dead"       // its list fails four times
+	unread     ending = "unread"     // its message is no job
+	recordless ending = "recordless" // its record was lost
+)
+
+// jobs are the endings of what is a job with a record.
+var jobs = []ending{done, degraded, transient, permanent, dead}
+
+// crashCases names every point of the worker with the ways of ending that pass
+// it.
+var crashCases = []crashCase{
+	{name: "RecordPlannedAnew", point: crash.RecordPlannedAnew, at: []ending{recordless}, once: true},
+	{name: "Claimed", point: crash.Claimed, at: jobs, once: true},
+	{name: "Expected", point: crash.Expected, at: jobs},
+	{name: "EvaluationStored", point: crash.EvaluationStored, at: []ending{done, degraded, transient}},
+	{name: "RecordDone", point: crash.RecordDone, at: []ending{done, degraded, transient}, once: true},
+	{name: "FailureCounted", point: crash.FailureCounted, at: []ending{degraded, transient, dead}, once: true},
+	{name: "DeadPublished", point: crash.DeadPublished, at: []ending{permanent, dead}},
+	{name: "LeftoverStored", point: crash.LeftoverStored, at: []ending{permanent, dead}},
+	{name: "RecordFailed", point: crash.RecordFailed, at: []ending{permanent, dead}, once: true},
+	{name: "UnreadablePublished", point: crash.UnreadablePublished, at: []ending{unread}, once: true},
+	{name: "UnreadableFailed", point: crash.UnreadableFailed, at: []ending{unread}, once: true},
+	{name: "HandedBack", point: crash.HandedBack, at: []ending{done}, drains: true},
+	{name: "Settled", point: crash.Settled, at: append(jobs, unread), once: true},
+}
+
+// TestEveryCrashPointHasACase: the list is read out of the sources.
+func TestEveryCrashPointHasACase(t *testing.T) {
+	t.Parallel()
+	marks, err := crashtest.Marks(filepath.Join("..", "worker"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range crashCases {
+		names = append(names, c.name)
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff(marks, names); diff != "" {
+		t.Errorf("points marked in the sources (-) and points with a case (+):\n%s", diff)
+	}
+}
+
+// killsOf is how many workers in a row are killed at a point.
+func killsOf(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("MIRRORFLEET_TEST_KILLS")
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 10 {
+		t.Fatalf("MIRRORFLEET_TEST_KILLS is %q, want 1 to 10: a job has twenty deliveries", text)
+	}
+	return n
+}
+
+// crashLease is short, and long enough for a busy machine: a lease that is
+// lost to a stall costs requests.
+const crashLease = 3 * time.Second
+
+// TestCrash kills real worker processes at every point, for every way in which
+// a job can end there, starts others, and wants the outcome of a round in
+// which nobody was killed. The rounds run side by side: most of their time is
+// waiting, for leases and between tries.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	rounds := map[string]settled{}
+	runs := map[string]func(t *testing.T){}
+	add := func(name string, e ending, c *crashCase) {
+		runs[name] = func(t *testing.T) {
+			t.Helper()
+			got := crashRun(t, e, c)
+			mu.Lock()
+			defer mu.Unlock()
+			rounds[name] = got
+		}
+	}
+	for _, e := range append(jobs, unread, recordless) {
+		add(string(e), e, nil)
+	}
+	for _, c := range crashCases {
+		for _, e := range c.at {
+			add(string(c.point)+" "+string(e), e, &c)
+		}
+	}
+	sideBySide(t, runs)
+	if t.Failed() {
+		return // a round is missing
+	}
+	for _, c := range crashCases {
+		for _, e := range c.at {
+			name := string(c.point) + " " + string(e)
+			c.check(t, name, rounds[string(e)], rounds[name])
+		}
+	}
+}
+
+// sideBySide runs subtests at once, twelve at a time, whatever -parallel says.
+func sideBySide(t *testing.T, runs map[string]func(t *testing.T)) {
+	t.Helper()
+	var running errgroup.Group
+	running.SetLimit(12)
+	for _, name := range slices.Sorted(maps.Keys(runs)) {
+		running.Go(func() error { t.Run(name, runs[name]); return nil })
+	}
+	_ = running.Wait()
+}
+
+// settled is what a round came to.
+type settled struct {
+	outcome  []byte
+	result   round.Result
+	record   job.Record
+	requests int
+	kills    int
+}
+
+// crashRun runs the round of an ending's one miner. With a case it kills
+// workers at the case's point before it lets one end the round.
+func crashRun(t *testing.T, e ending, c *crashCase) settled {
+	t.Helper()
+	b := setup(t, e.world(), crashLease)
+	b.front.refuse(1, e == permanent)
+	concluding := b.start()
+	b.until("the job is published", func() bool { return b.messages() == 1 })
+	e.spoil(b)
+	kills := 0
+	for c != nil && kills < killsOf(t) && c.kill(b, fmt.Sprintf("victim-%d", kills+1)) {
+		kills++
+	}
+	b.front.release(everybody)
+	last := b.begin("last")
+	result := b.result(concluding)
+	b.until("the stream is empty", func() bool { return b.messages() == 0 })
+	b.drained(last)
+	outcome, err := json.Marshal(result.Outcome)
+	b.must(err)
+	b.accounted()
+	return settled{outcome, result, b.record(1), b.front.asked()[1], kills}
+}
+
+// world is a world of one miner.
+func (e ending) world() *mirrorsim.World {
+	w := small(1, 1)
+	switch e {
+	case degraded:
+		w.Fails["files:"+mirrorsim.FilesKey("acme/widgets", 100)] = mirrorsim.Failure{Times: -1, Fault: "500"}
+	case transient:
+		w.Fails["pulls:1001"] = mirrorsim.Failure{Times: 3, Fault: "502"}
+	case dead:
+		w.Fails["pulls:1001"] = mirrorsim.Failure{Times: -1, Fault: "500"}
+	case done, permanent, unread, recordless:
+	}
+	return w
+}
+
+// spoil does what an ending needs when its job is in the stream.
+func (e ending) spoil(b *bundle) {
+	switch e {
+	case recordless:
+		b.must(b.bus.Bucket(job.BucketRecords).Delete(b.ctx, job.RecordKey("r1", 1)))
+	case unread:
+		stream, err := b.js.Stream(b.ctx, job.StreamJobs)
+		b.must(err)
+		b.must(stream.Purge(b.ctx))
+		_, err = b.js.Publish(b.ctx, job.Subject("r1", 1), []byte(`{"version": 99}`))
+		b.must(err)
+	case done, degraded, transient, permanent, dead:
+	}
+}
+
+// kill runs a worker until it dies at the point. False when the stream is
+// empty first: then nothing can bring a worker to the point any more.
+func (c *crashCase) kill(b *bundle, name string) bool {
+	b.t.Helper()
+	if b.messages() == 0 { // settled before the last one died
+		return false
+	}
+	var args []string
+	if c.drains {
+		b.front.hold(everybody)
+		args = []string{"--grace", "1ms"}
+	}
+	asked := b.front.asked()[1]
+	p := b.work(name, []string{crash.Env + "=" + crash.Setting(c.point, 1)}, args...)
+	if c.drains {
+		b.until("a request is under way", func() bool { return b.front.asked()[1] > asked })
+		b.signal(p, sigTerm)
+	}
+	over := false
+	b.until(name+" dies, or the stream is empty", func() bool {
+		select {
+		case <-p.done:
+			return true
+		default:
+			over = b.messages() == 0
+			return over
+		}
+	})
+	if over && c.point != crash.Settled { // with Settled the stream may be empty just before it dies
+		b.drained(p)
+		return false
+	}
+	b.ended(p)
+	if !p.killed() {
+		b.t.Fatalf("%s ended with %v, want it killed\n%s", name, p.ProcessState, p.log)
+	}
+	return true
+}
+
+// check compares a round with the one in which nobody was killed.
+func (c *crashCase) check(t *testing.T, name string, want, got settled) {
+	t.Helper()
+	if got.kills == 0 {
+		t.Errorf("%s: no worker died", name)
+	}
+	if string(got.outcome) != string(want.outcome) {
+		t.Errorf("%s: the outcome differs from that of the undisturbed round:\n%s\n%s", name, got.outcome, want.outcome)
+	}
+	if got.result.Done != want.result.Done || got.result.Failed != want.result.Failed ||
+		len(got.result.DeadLetters) != len(want.result.DeadLetters) || len(got.result.Degraded) != len(want.result.Degraded) {
+		t.Errorf("%s: done %d, failed %d, dead letters %d, degraded %d; undisturbed %d, %d, %d, %d", name,
+			got.result.Done, got.result.Failed, len(got.result.DeadLetters), len(got.result.Degraded),
+			want.result.Done, want.result.Failed, len(want.result.DeadLetters), len(want.result.Degraded))
+	}
+	if got.record.Phase != want.record.Phase || got.record.Failures != want.record.Failures || got.record.Degraded != want.record.Degraded {
+		t.Errorf("%s: the record is %+v, undisturbed %+v", name, got.record, want.record)
+	}
+	c.checkRequests(t, name, want, got)
+}
+
+// attempt is the most that one attempt asks: a list, two look-ups of issues and
+// one pull request's files, one of them three times.
+const attempt = 4 + 2
+
+// checkRequests wants nothing asked again that was committed, and at most one
+// attempt's requests again for each kill.
+func (c *crashCase) checkRequests(t *testing.T, name string, want, got settled) {
+	t.Helper()
+	most := want.requests
+	if !c.once {
+		most += got.kills * attempt
+	}
+	// A lease that was lost to a stall of the machine is no fault: it shows.
+	if lost := got.record.Deliveries - want.record.Deliveries - got.kills; lost > 0 {
+		t.Logf("%s: %d deliveries more than kills", name, lost)
+		most += lost * attempt
+	}
+	if got.requests < want.requests || got.requests > most {
+		t.Errorf("%s: %d requests after %d kills, want %d to %d", name, got.requests, got.kills, want.requests, most)
+	}
+}
+
+// accounted wants every miner's job ended exactly once, and every evaluation
+// that a record names in the bucket.
+func (b *bundle) accounted() {
+	b.t.Helper()
+	seen := map[int]int{}
+	for _, r := range b.records() {
+		seen[r.UID]++
+		if !r.Phase.Ended() {
+			b.t.Errorf("record %+v has not ended", r)
+		}
+		if r.Evaluation != "" {
+			if _, err := b.bus.Evaluation(b.ctx, r.Evaluation); err != nil {
+				b.t.Error(err)
+			}
+		}
+	}
+	for _, m := range b.manifest.Miners {
+		if seen[m.UID] != 1 {
+			b.t.Errorf("miner %d has %d records, want one", m.UID, seen[m.UID])
+		}
+	}
+}

@@ -1,0 +1,386 @@
+package evaluate_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace/noop"
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/worker/evaluate"
+)
+
+// named is a world whose pull requests name their commits, as the mirror's do.
+func named(pulls int, head string) *mirrorsim.World {
+	w := mirrorsim.NewWorld("named", asOf)
+	w.Registry = []byte(`{"a/b": {"emission_share": 0.5}}`)
+	for n := 1; n <= pulls; n++ {
+		name(w, n, head, true)
+	}
+	return w
+}
+
+func name(w *mirrorsim.World, n int, head string, stored bool) {
+	created := asOf.Add(-time.Duration(n) * time.Hour)
+	merged, main, sha, base := created.Add(time.Minute), "main", fmt.Sprintf("%s-%d", head, n), "m"
+	w.AddPull("107", mirrorsim.Pull{
+		RepoFullName: "A/B", Number: n, State: "MERGED", AuthorGitHubID: "107", AuthorLogin: "seven", CreatedAt: created,
+		MergedAt: &merged, BaseRef: &main, DefaultBranch: &main, HeadSHA: &sha, MergeBaseSHA: &base, ScoringDataStored: true,
+	})
+	f := files(n)
+	f.HeadSHA, f.MergeBaseSHA, f.ScoringDataStored = &sha, &base, stored
+	w.AddFiles(f)
+}
+
+// filesAsked is how many files requests a mirror saw.
+func filesAsked(b *bundle) int { return b.server.Stats().ByRoute[mirrorsim.RouteFiles].Requests }
+
+// in is the job of miner 7 in a round.
+func in(round string) job.Job {
+	j := one()
+	j.Round = round
+	return j
+}
+
+func encoded(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	must(t, err)
+	return string(data)
+}
+
+// A second round over an unchanged mirror: three requests a miner, no files,
+// and the very bytes of the first. It runs over the whole demo world, with
+// solving pull requests, malformed items and empty lists; another worker runs
+// it.
+func TestASecondRoundFetchesNoFiles(t *testing.T) {
+	t.Parallel()
+	world := mirrorsim.Demo(1)
+	world.Fails = nil // failed tries are requests too
+	b := setup(t, world)
+	var miners []job.Job
+	for _, m := range world.Miners {
+		if m.GitHubID != "" {
+			miners = append(miners, job.Job{Version: job.Version, UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID, AsOf: world.AsOf})
+		}
+	}
+	asOfWorld := func(m *job.Manifest) { m.AsOf = world.AsOf }
+	run := func(round string) (all []job.Evaluation, told []int) {
+		b.plan(t, round, asOfWorld)
+		b.server.Reset()
+		for _, j := range miners {
+			j.Round = round
+			last := 0
+			e, err := b.evaluator.Evaluate(t.Context(), j, evaluate.Attempt{Expect: func(_ context.Context, n int) { last = n }})
+			must(t, err)
+			all, told = append(all, e), append(told, last)
+		}
+		return all, told
+	}
+	first, told := run("first")
+	needed, sum := 0, 0
+	for i, e := range first {
+		needed += e.Cached
+		sum += told[i]
+	}
+	files, asked := filesAsked(b), b.server.Stats().Requests
+	if files < 100 || asked != 3*len(miners)+files || sum != asked {
+		t.Errorf("first round: %d requests for %d miners, %d of them for files, %d told; want 3 a miner, many files, and all told",
+			asked, len(miners), files, sum)
+	}
+	needed += files
+	solving := 0
+	b.connect(t, b.scorer.Version())
+	second, told := run("second")
+	hits := 0
+	for i, e := range second {
+		hits += e.Cached
+		if told[i] != 3 {
+			t.Errorf("miner %d: %d requests told, want 3", e.UID, told[i])
+		}
+		if got, want := encoded(t, e.Evaluation), encoded(t, first[i].Evaluation); got != want {
+			t.Errorf("miner %d: the evaluation is not the same bytes:\n%s", e.UID, cmp.Diff(want, got))
+		}
+		if got, want := encoded(t, e.Malformed), encoded(t, first[i].Malformed); got != want {
+			t.Errorf("miner %d: malformed %s, want %s", e.UID, got, want)
+		}
+		if e.Evaluation.Issues != nil {
+			solving += len(e.Evaluation.Issues.Solving)
+		}
+	}
+	if s := b.server.Stats(); s.Requests != 3*len(miners) || filesAsked(b) != 0 {
+		t.Errorf("second round: %d requests for %d miners, %d of them for files; want 3 a miner and none for files",
+			s.Requests, len(miners), filesAsked(b))
+	}
+	if hits != needed || solving == 0 {
+		t.Errorf("second round: %d pull requests from the cache, %d solving ones; want all %d, and some", hits, solving, needed)
+	}
+	t.Logf("%d miners: %d requests, then %d; %d pull requests from the cache, %d of them solving ones",
+		len(miners), asked, b.server.Stats().Requests, hits, solving)
+}
+
+// What is odd about an answer comes back as it was: files that cannot be read,
+// a list of none, and a list of nothing that can be read.
+func TestOddAnswersComeBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	pull := func(n int) string {
+		return fmt.Sprintf(`{"repo_full_name": "a/b", "pr_number": %d, "title": "", "state": "MERGED", "author_github_id": "107",
+			"created_at": "2026-05-30T00:00:00Z", "merged_at": "2026-05-31T00:00:00Z", "base_ref": "main", "head_sha": "h%d", "base_sha": "b",
+			"additions": 1, "deletions": 1, "commits_count": 1, "scoring_data_stored": true, "labels": [], "linked_issues": []}`, n, n)
+	}
+	files := func(n int, list string) string {
+		return fmt.Sprintf(`"a/b#%d": {"repo_full_name": "a/b", "pr_number": %d, "head_sha": "h%d", "base_sha": "b", "merge_base_sha": null,
+			"scoring_data_stored": true, "files": [%s]}`, n, n, n, list)
+	}
+	path := filepath.Join(t.TempDir(), "odd.json")
+	must(t, os.WriteFile(path, []byte(`{"registry": {"a/b": {"emission_share": 0.5}}, "miners": [], "rounds": [{"as_of": "2026-06-01T12:00:00Z"}],
+		"mirror": {"pulls": {"107": [`+pull(1)+`,`+pull(2)+`,`+pull(3)+`]}, "files": {`+
+		files(1, `{"filename": 7}, {"filename": "\u00fc\ud800<a>.py", "status": "added", "changes": 1, "head_content": "x = 1 < 2\n"}`)+`,`+
+		files(2, ``)+`,`+files(3, `{"filename": null}`)+`}}}`), 0o600))
+	world, err := mirrorsim.Case(path, 0)
+	must(t, err)
+	b := setup(t, world)
+	fresh, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+	must(t, err)
+	if len(fresh.Malformed) != 2 || fresh.Cached != 0 || len(fresh.Evaluation.Merged) != 3 || fresh.Evaluation.Merged[0].TotalNodesScored == 0 {
+		t.Fatalf("fresh: malformed %+v, %d cached, merged %+v", fresh.Malformed, fresh.Cached, fresh.Evaluation.Merged)
+	}
+	cached, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+	must(t, err)
+	if cached.Cached != 3 {
+		t.Errorf("%d from the cache, want 3", cached.Cached)
+	}
+	cached.Cached = 0
+	if got, want := encoded(t, cached), encoded(t, fresh); got != want {
+		t.Errorf("from the cache it is not the same bytes:\n%s", cmp.Diff(want, got))
+	}
+}
+
+// Whatever figures follow from, a change of it fetches again; what they do not
+// follow from does not.
+func TestWhatMakesARoundFetchAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, named(2, "h"))
+	evaluated := func(b *bundle, round string, want int) {
+		t.Helper()
+		b.server.Reset()
+		e, err := b.evaluator.Evaluate(t.Context(), in(round), evaluate.Attempt{})
+		must(t, err)
+		if got := filesAsked(b); got != want || e.Cached != 2-want {
+			t.Errorf("%s: %d files fetched, %d from the cache; want %d fetched of 2", round, got, e.Cached, want)
+		}
+	}
+	evaluated(b, "r1", 2)
+	for _, c := range []struct {
+		round  string
+		change func(*job.Manifest)
+		scorer string
+		want   int
+	}{
+		{"nothing", func(*job.Manifest) {}, b.scorer.Version(), 0},
+		{"another-instant", func(m *job.Manifest) { m.AsOf = asOf.Add(time.Hour) }, b.scorer.Version(), 0},
+		{"another-registry", func(m *job.Manifest) { m.Registry = []byte(`{"a/b": {"emission_share": 0.25}}`) }, b.scorer.Version(), 0},
+		{"a-token-weight", func(m *job.Manifest) {
+			m.Tokens = bytes.Replace(m.Tokens, []byte(`"function_declaration": `), []byte(`"function_declaration": 1`), 1)
+		}, b.scorer.Version(), 2},
+		{"a-language-weight", func(m *job.Manifest) {
+			m.Languages = bytes.Replace(m.Languages, []byte(`"weight": 2`), []byte(`"weight": 1`), 1)
+		}, b.scorer.Version(), 2},
+		{"unloadable", func(m *job.Manifest) { m.Unloadable = nil }, b.scorer.Version(), 2},
+		{"grammars", func(*job.Manifest) {}, "1-other-grammars", 2},
+		{"scorer-version", func(*job.Manifest) {}, "2" + b.scorer.Version()[1:], 2},
+	} {
+		worker := *b
+		worker.connect(t, c.scorer)
+		worker.plan(t, c.round, c.change)
+		evaluated(&worker, c.round, c.want)
+	}
+	other := *b
+	other.serve(t, named(2, "other"))
+	other.connect(t, b.scorer.Version())
+	other.plan(t, "head")
+	evaluated(&other, "head", 2)
+	evaluated(b, "r1", 0) // the former ones are still there
+}
+
+// Answers that failed, or that the mirror may still change, are asked for again.
+func TestWhatIsNeverKept(t *testing.T) {
+	t.Parallel()
+	w := named(1, "h")
+	name(w, 2, "h", false)
+	w.AddPull("107", pullWithoutFiles(3))
+	b := setup(t, w)
+	for range 2 {
+		b.server.Reset()
+		e, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+		must(t, err)
+		if len(e.Missing) != 1 || len(e.Evaluation.Merged) != 3 || !e.Evaluation.Merged[1].Scored {
+			t.Errorf("missing %+v of %d, want files a/b#3 alone", e.Missing, len(e.Evaluation.Merged))
+		}
+	}
+	if got := filesAsked(b); got != 2 {
+		t.Errorf("%d files fetched again, want the two that are not final", got)
+	}
+
+	slow := setup(t, named(1, "h"), func(c *evaluate.Config) { c.Scorer = newScorer(t, time.Nanosecond) })
+	for range 2 {
+		slow.server.Reset()
+		e, err := slow.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+		must(t, err)
+		if got := e.Evaluation.Merged[0].Tokens.Files[0].Method; got != "skipped-isolation-timeout" {
+			t.Fatalf("method %q, want a budget that has run out", got)
+		}
+		if got := filesAsked(slow); got != 1 {
+			t.Errorf("%d files fetched, want them again: the budget says nothing of the content", got)
+		}
+	}
+}
+
+func pullWithoutFiles(n int) mirrorsim.Pull {
+	merged, main, sha := asOf.Add(-time.Hour), "main", "s"
+	return mirrorsim.Pull{
+		RepoFullName: "a/b", Number: n, State: "MERGED", AuthorGitHubID: "107", CreatedAt: asOf.Add(-4 * time.Hour), MergedAt: &merged,
+		BaseRef: &main, HeadSHA: &sha, BaseSHA: &sha, ScoringDataStored: true,
+	}
+}
+
+// The attempt after a failed one asks for the lists and for what is missing.
+func TestALaterAttemptFetchesOnlyWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, named(6, "h"))
+	must(t, b.server.FailFirst("files:a/b#4", 3, "503")) // all tries of one attempt
+	if _, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}); job.ClassOf(err) != job.Transient || err == nil {
+		t.Fatalf("first attempt: got %v, want a transient failure", err)
+	}
+	b.server.Reset()
+	e, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+	must(t, err)
+	if s := b.server.Stats(); s.Requests != 4 || filesAsked(b) != 1 || e.Cached != 5 {
+		t.Errorf("second attempt: %d requests, %d for files, %d from the cache; want 4, 1 and 5", s.Requests, filesAsked(b), e.Cached)
+	}
+}
+
+// Two workers, two jobs each, the same pull requests at once.
+func TestWorkersFetchAPullRequestOnce(t *testing.T) {
+	t.Parallel()
+	const pulls = 12
+	b := setup(t, named(pulls, "h"))
+	other := *b
+	other.connect(t, b.scorer.Version())
+	var group errgroup.Group
+	all := make([]job.Evaluation, 4)
+	for i, e := range []*evaluate.Evaluator{b.evaluator, other.evaluator, b.evaluator, other.evaluator} {
+		group.Go(func() (err error) {
+			all[i], err = e.Evaluate(t.Context(), one(), evaluate.Attempt{})
+			return err
+		})
+	}
+	must(t, group.Wait())
+	if got := filesAsked(b); got != pulls {
+		t.Errorf("%d files fetched, want each of %d once", got, pulls)
+	}
+	cached := 0
+	for _, e := range all {
+		cached += e.Cached
+		if got, want := encoded(t, e.Evaluation), encoded(t, all[0].Evaluation); got != want {
+			t.Errorf("whoever fetched makes a difference:\n%s", cmp.Diff(want, got))
+		}
+	}
+	if cached != 3*pulls {
+		t.Errorf("%d pull requests came from others, want %d", cached, 3*pulls)
+	}
+}
+
+// While a fetch holds the process's only place for files, what the cache has
+// needs none.
+func TestACacheHitHoldsNoFiles(t *testing.T) {
+	t.Parallel()
+	w := named(3, "h")
+	created, merged, main, sha := asOf.Add(-time.Hour), asOf.Add(-time.Minute), "main", "s"
+	w.AddPull("108", mirrorsim.Pull{
+		RepoFullName: "a/b", Number: 99, State: "MERGED", AuthorGitHubID: "108", CreatedAt: created, MergedAt: &merged,
+		BaseRef: &main, HeadSHA: &sha, BaseSHA: &sha, ScoringDataStored: true,
+	})
+	b := setup(t, w, func(c *evaluate.Config) { c.HeldFiles = 1 })
+	_, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+	must(t, err)
+	b.server.Reset()
+	must(t, b.server.FailFirst("files:a/b#99", -1, mirrorsim.FaultStall))
+	other := one()
+	other.GitHubID = "108"
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var group errgroup.Group
+	group.Go(func() error {
+		_, err := b.evaluator.Evaluate(ctx, other, evaluate.Attempt{})
+		if ctx.Err() == nil {
+			return fmt.Errorf("the files that do not come ended: %w", err)
+		}
+		return nil
+	})
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for filesAsked(b) == 0 {
+		<-ticker.C
+	}
+	e, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+	must(t, err)
+	if e.Cached != 3 {
+		t.Errorf("%d from the cache, want 3", e.Cached)
+	}
+	cancel()
+	must(t, group.Wait())
+}
+
+// The attempt's span says what the cache had.
+//
+//nolint:paralleltest // the tracer provider is the process's
+func TestTheSpanSaysWhatTheCacheHad(t *testing.T) {
+	spans := tracetest.NewInMemoryExporter()
+	otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(spans)))
+	t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
+	b := setup(t, named(2, "h"))
+	for _, want := range []string{"miss", "hit"} {
+		spans.Reset()
+		_, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+		must(t, err)
+		var got []string
+		for _, span := range spans.GetSpans() {
+			if span.Name != "evaluate" {
+				continue
+			}
+			for _, a := range span.Attributes {
+				if a.Key == "score.cache.hits" || a.Key == "score.cache.misses" {
+					got = append(got, fmt.Sprintf("%s %s", a.Key, a.Value.String()))
+				}
+			}
+			for _, event := range span.Events {
+				line := event.Name
+				for _, a := range event.Attributes {
+					line += " " + a.Value.String()
+				}
+				got = append(got, line)
+			}
+		}
+		n := map[string][2]int{"miss": {0, 2}, "hit": {2, 0}}[want]
+		expected := []string{
+			fmt.Sprintf("score.cache.hits %d", n[0]), fmt.Sprintf("score.cache.misses %d", n[1]),
+			"score cache a/b 1 " + want, "score cache a/b 2 " + want,
+		}
+		if diff := cmp.Diff(expected, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", want, diff)
+		}
+	}
+}

@@ -1,0 +1,369 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"go.uber.org/goleak"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/scoring"
+)
+
+// The signals that processes get.
+const (
+	sigTerm = syscall.SIGTERM
+	sigStop = syscall.SIGSTOP
+	sigCont = syscall.SIGCONT
+)
+
+// patience bounds every wait of a test; nothing is measured against it.
+const patience = 3 * time.Minute
+
+// binary is the worker that TestMain built; grammars is where make grammars
+// built the parser.
+var binary, grammars string
+
+func TestMain(m *testing.M) {
+	code, err := withBinary(m.Run)
+	if code == 0 && err == nil {
+		if err = goleak.Find(); err != nil {
+			code = 1
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+// withBinary builds the command as it ships: what is killed and stopped here is
+// that, and the race detector has the packages' own tests.
+func withBinary(run func() int) (int, error) {
+	grammars = os.Getenv("MIRRORFLEET_GRAMMARS")
+	if grammars == "" {
+		grammars = filepath.Join("..", "bin", "grammars")
+	}
+	grammars, err := filepath.Abs(grammars)
+	if err == nil {
+		_, err = os.Stat(filepath.Join(grammars, "manifest.json"))
+	}
+	if err != nil {
+		return 1, fmt.Errorf("no grammars: %w (make grammars builds them)", err)
+	}
+	if err := os.Setenv("MIRRORFLEET_GRAMMARS", grammars); err != nil {
+		return 1, err
+	}
+	dir, err := os.MkdirTemp("", "mirrorfleet-worker-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "worker")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("building the worker: %w\n%s", err, out)
+	}
+	return run(), nil
+}
+
+// bundle is a fleet's surroundings: NATS, Redis, a simulated mirror behind a
+// front that tells who asked what, and a producer in this process.
+type bundle struct {
+	t        testing.TB
+	ctx      context.Context //nolint:containedctx // the test's own, with its patience
+	natsURL  string
+	redisURL string
+	bus      *jobstream.Bus
+	js       jetstream.JetStream
+	sim      *mirrorsim.Server
+	front    *front
+	manifest job.Manifest
+	lease    time.Duration
+}
+
+func setup(tb testing.TB, world *mirrorsim.World, lease time.Duration) *bundle {
+	tb.Helper()
+	ctx, cancel := context.WithTimeoutCause(tb.Context(), patience, errors.New("the test's patience is over"))
+	tb.Cleanup(cancel)
+	b := &bundle{t: tb, ctx: ctx, lease: lease}
+	servers, err := local.Start(ctx, local.Config{Dir: tb.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	b.must(err)
+	tb.Cleanup(func() { _ = servers.Close() })
+	b.natsURL, b.redisURL = servers.NATSURL(), servers.RedisURL()
+	b.sim, err = mirrorsim.Start(ctx, mirrorsim.Config{World: world})
+	b.must(err)
+	tb.Cleanup(func() { _ = b.sim.Close() })
+	b.front = newFront(tb, b.sim.URL)
+	b.connect()
+	b.plan(world)
+	return b
+}
+
+func (b *bundle) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// connect opens the producer's and the test's own bus.
+func (b *bundle) connect() {
+	b.t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	nc, err := jobstream.Connect(b.ctx, b.natsURL, "test", jobstream.ConnectConfig{Log: quiet})
+	b.must(err)
+	b.t.Cleanup(nc.Close)
+	b.js, err = jetstream.New(nc)
+	b.must(err)
+	b.bus, err = jobstream.Open(b.ctx, nc, jobstream.Config{AckWait: b.lease, Log: quiet})
+	b.must(err)
+}
+
+// plan makes the manifest of a round named r1 over a world.
+func (b *bundle) plan(world *mirrorsim.World) {
+	b.t.Helper()
+	miners, err := json.Marshal(world.Miners)
+	b.must(err)
+	languages, tokens := scoring.DefaultWeights()
+	b.manifest, err = round.Plan("r1", round.Inputs{
+		Miners: round.File{Name: "miners", Data: miners}, Registry: round.File{Name: "registry", Data: world.Registry},
+		Languages: round.File{Name: "languages", Data: languages}, Tokens: round.File{Name: "tokens", Data: tokens},
+		Mirror: b.front.URL, AsOf: world.AsOf,
+	}, world.AsOf)
+	b.must(err)
+}
+
+// concluded is how a round ended.
+type concluded struct {
+	result round.Result
+	err    error
+}
+
+// start runs the round by a producer in this process, which has a limit of its
+// own; its result comes by the channel.
+func (b *bundle) start() <-chan concluded {
+	b.t.Helper()
+	rdb, err := ratelimit.NewClient(b.redisURL, time.Second)
+	b.must(err)
+	b.t.Cleanup(func() { _ = rdb.Close() })
+	limiter, err := ratelimit.New(ratelimit.Config{Egress: "producer", Limit: 1_000_000, Horizon: 10 * time.Millisecond}, rdb)
+	b.must(err)
+	b.t.Cleanup(func() { _ = limiter.Close() })
+	client, err := mirror.New(mirror.Config{BaseURL: b.front.URL, Meter: limiter})
+	b.must(err)
+	b.t.Cleanup(client.Close)
+	r, err := round.New(round.Config{Bus: b.bus, Mirror: client})
+	b.must(err)
+	out := make(chan concluded, 1)
+	ended := make(chan struct{})
+	ctx, cancel := context.WithCancel(b.ctx)
+	go func() {
+		defer close(ended)
+		result, err := r.Start(ctx, b.manifest)
+		out <- concluded{result, err}
+	}()
+	b.t.Cleanup(func() { cancel(); <-ended })
+	return out
+}
+
+// result waits for the end of the round.
+func (b *bundle) result(from <-chan concluded) round.Result {
+	b.t.Helper()
+	select {
+	case c := <-from:
+		b.must(c.err)
+		return c.result
+	case <-b.ctx.Done():
+		b.t.Fatalf("the round did not end: %v; records %s", context.Cause(b.ctx), b.recordsText())
+		return round.Result{}
+	}
+}
+
+// process is a worker process under way.
+type process struct {
+	*exec.Cmd
+
+	name  string
+	log   *logbook
+	ready chan struct{}
+	done  chan struct{} // closed when it has ended
+}
+
+// work starts a worker; it need not be ready yet when this returns. Its arguments come after the
+// usual ones and win.
+func (b *bundle) work(name string, env []string, args ...string) *process {
+	b.t.Helper()
+	common := []string{
+		"--name", name, "--nats", b.natsURL, "--redis", b.redisURL, "--mirror", b.front.URL, "--slots", "1", "--children", "1",
+		"--limit-requests", "1000000", "--limit-horizon", "100ms", "--retry-delays", "10ms", "--log-level", "debug",
+	}
+	p := &process{
+		Cmd: exec.Command(binary, append(common, args...)...), name: name,
+		log: newLogbook(), ready: make(chan struct{}), done: make(chan struct{}),
+	}
+	p.Env = append(os.Environ(), env...)
+	p.Stdout, p.Stderr = &told{word: "taking jobs", tell: p.ready}, p.log
+	p.WaitDelay = 10 * time.Second
+	b.must(p.Start())
+	go func() {
+		defer close(p.done)
+		_ = p.Wait() // how it ended is in ProcessState
+	}()
+	b.t.Cleanup(func() {
+		_ = p.Process.Signal(sigCont) // a stopped one too
+		_ = p.Process.Kill()
+		<-p.done
+	})
+	return p
+}
+
+// begin starts a worker and waits until it takes jobs.
+func (b *bundle) begin(name string, args ...string) *process {
+	b.t.Helper()
+	p := b.work(name, nil, args...)
+	select {
+	case <-p.ready:
+	case <-p.done:
+		b.t.Fatalf("%s ended: %v\n%s", name, p.ProcessState, p.log)
+	case <-b.ctx.Done():
+		b.t.Fatalf("%s is not ready\n%s", name, p.log)
+	}
+	return p
+}
+
+func (b *bundle) signal(p *process, s syscall.Signal) {
+	b.t.Helper()
+	if err := p.Process.Signal(s); err != nil {
+		b.t.Fatalf("%s: %v", p.name, err)
+	}
+}
+
+// ended waits for a process's end.
+func (b *bundle) ended(p *process) {
+	b.t.Helper()
+	select {
+	case <-p.done:
+	case <-b.ctx.Done():
+		b.t.Fatalf("%s did not end\n%s", p.name, p.log)
+	}
+}
+
+// drained ends a worker and wants a clean end.
+func (b *bundle) drained(p *process) {
+	b.t.Helper()
+	b.signal(p, sigTerm)
+	b.ended(p)
+	if code := p.ProcessState.ExitCode(); code != 0 {
+		b.t.Errorf("%s: exit %d, want 0\n%s", p.name, code, p.log)
+	}
+}
+
+// killed says whether a process ended by SIGKILL.
+func (p *process) killed() bool {
+	status, ok := p.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// until asks what anew, at a ticker's pace, until it holds.
+func (b *bundle) until(what string, holds func() bool) {
+	b.t.Helper()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for !holds() {
+		select {
+		case <-ticker.C:
+		case <-b.ctx.Done():
+			b.t.Fatalf("never: %s; records %s", what, b.recordsText())
+		}
+	}
+}
+
+// messages is how many jobs the stream holds.
+func (b *bundle) messages() int {
+	b.t.Helper()
+	s, err := b.js.Stream(b.ctx, job.StreamJobs)
+	b.must(err)
+	return int(s.CachedInfo().State.Msgs)
+}
+
+// record reads a miner's record.
+func (b *bundle) record(uid int) job.Record {
+	b.t.Helper()
+	r, _, err := b.bus.Record(b.ctx, "r1", uid)
+	b.must(err)
+	return r
+}
+
+func (b *bundle) records() []job.Record {
+	b.t.Helper()
+	all, err := b.bus.Records(b.ctx, "r1")
+	b.must(err)
+	return all
+}
+
+// recordsText is for a failure's message.
+func (b *bundle) recordsText() string {
+	all, err := b.bus.Records(b.t.Context(), "r1")
+	return fmt.Sprintf("%+v %v", all, err)
+}
+
+// logbook keeps what a process logged.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func newLogbook() *logbook { return &logbook{} }
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// logs waits until a process has logged a word.
+func (b *bundle) logs(p *process, word string) {
+	b.t.Helper()
+	b.until(p.name+" logs "+word, func() bool { return strings.Contains(p.log.String(), word) })
+}
+
+// told is a writer that tells when a word has passed.
+type told struct {
+	word string
+	tell chan struct{}
+	text string
+	once sync.Once
+}
+
+func (w *told) Write(p []byte) (int, error) {
+	if w.text += string(p); strings.Contains(w.text, w.word) {
+		w.once.Do(func() { close(w.tell) })
+	}
+	return len(p), nil
+}

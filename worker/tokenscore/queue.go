@@ -1,0 +1,183 @@
+package tokenscore
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"sync"
+)
+
+// mostPassed is how often others may go before a request that came first.
+const mostPassed = 16
+
+// queue gives slots to requests. Among the requests that wait, a slot goes to
+// the first of those of whose texts the least is under way in other children:
+// what they are parsing now will be known in a moment, and no text is parsed
+// twice. No slot is ever kept free for that, and nobody is passed more than
+// mostPassed times.
+type queue struct {
+	seed maphash.Seed
+
+	mu       sync.Mutex
+	free     []*slot
+	waiting  []*waiter      // first come first
+	underWay map[uint64]int // texts of the requests that have slots
+	closed   bool
+	back     chan *slot // takes all slots once closed
+}
+
+// slot is the place of one child; nil until it is needed. Whoever took it owns
+// its child.
+type slot struct {
+	child *child
+	texts []textKey // of the request that has it; the queue's
+}
+
+// waiter is a request that waits for a slot.
+type waiter struct {
+	texts  []textKey
+	passed int
+	ready  chan *slot // closed when there will be none
+}
+
+// textKey stands for a text. A collision costs time and nothing else.
+type textKey struct {
+	hash uint64
+	size int
+}
+
+func newQueue(slots int) *queue {
+	q := &queue{seed: maphash.MakeSeed(), underWay: make(map[uint64]int), back: make(chan *slot, slots)}
+	for range slots {
+		q.free = append(q.free, &slot{})
+	}
+	return q
+}
+
+// take waits for a slot for these files.
+func (q *queue) take(ctx context.Context, files []request) (*slot, error) {
+	w := &waiter{ready: make(chan *slot, 1)}
+	for i := range files {
+		for _, text := range files[i].texts {
+			w.texts = append(w.texts, textKey{maphash.String(q.seed, text), len(text)})
+		}
+	}
+	q.mu.Lock()
+	switch {
+	case q.closed:
+		close(w.ready)
+	case len(q.free) > 0:
+		// One that has a child, if there is one: starting another takes time.
+		at := max(0, slices.IndexFunc(q.free, func(s *slot) bool { return s.child != nil }))
+		s := q.free[at]
+		q.free = slices.Delete(q.free, at, at+1)
+		q.handLocked(s, w)
+	default:
+		q.waiting = append(q.waiting, w)
+	}
+	q.mu.Unlock()
+	select {
+	case s := <-w.ready:
+		if s == nil {
+			return nil, ErrClosed
+		}
+		return s, nil
+	case <-ctx.Done():
+		q.leave(w)
+		return nil, fmt.Errorf("waiting for a token-scoring child: %w", ctx.Err())
+	}
+}
+
+// leave takes a request out of the queue that waits no longer; a slot that it
+// was given meanwhile goes to the next one.
+func (q *queue) leave(w *waiter) {
+	q.mu.Lock()
+	q.waiting = slices.DeleteFunc(q.waiting, func(other *waiter) bool { return other == w })
+	q.mu.Unlock()
+	select {
+	case s := <-w.ready:
+		if s != nil {
+			q.give(s)
+		}
+	default:
+	}
+}
+
+// give takes a slot back and passes it on.
+func (q *queue) give(s *slot) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, t := range s.texts {
+		if q.underWay[t.hash]--; q.underWay[t.hash] == 0 {
+			delete(q.underWay, t.hash)
+		}
+	}
+	s.texts = nil
+	switch {
+	case q.closed:
+		q.back <- s // has room for all
+	case len(q.waiting) == 0:
+		q.free = append(q.free, s)
+	default:
+		next := q.nextLocked()
+		w := q.waiting[next]
+		q.waiting = slices.Delete(q.waiting, next, next+1)
+		q.handLocked(s, w)
+	}
+}
+
+// nextLocked chooses who gets a slot.
+func (q *queue) nextLocked() int {
+	best, least := 0, q.underWayLocked(q.waiting[0])
+	if q.waiting[0].passed >= mostPassed {
+		return 0
+	}
+	for i, w := range q.waiting[1:] {
+		if bytes := q.underWayLocked(w); bytes < least {
+			best, least = i+1, bytes
+		}
+	}
+	for _, w := range q.waiting[:best] {
+		w.passed++
+	}
+	return best
+}
+
+// underWayLocked is how many bytes of a request's texts other children have now.
+func (q *queue) underWayLocked(w *waiter) (bytes int) {
+	for _, t := range w.texts {
+		if q.underWay[t.hash] > 0 {
+			bytes += t.size
+		}
+	}
+	return bytes
+}
+
+func (q *queue) handLocked(s *slot, w *waiter) {
+	s.texts = w.texts
+	for _, t := range w.texts {
+		q.underWay[t.hash]++
+	}
+	w.ready <- s
+}
+
+func (q *queue) isClosed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
+}
+
+// close turns everybody away who waits; all slots go to back from now on.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	for _, w := range q.waiting {
+		close(w.ready)
+	}
+	for _, s := range q.free {
+		q.back <- s
+	}
+	q.waiting, q.free = nil, nil
+}
