@@ -27,7 +27,7 @@ func BenchmarkPermits(b *testing.B) {
 				s := start(b)
 				limiters := make([]*ratelimit.Limiter, processes)
 				for i := range limiters {
-					limiters[i] = s.limiter(b, unlimited())
+					limiters[i] = s.limiter(b, unlimited()).Limiter
 					if _, err := limiters[i].Permit(b.Context()); err != nil {
 						b.Fatal(err)
 					}
