@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +21,8 @@ type process struct {
 	*exec.Cmd
 
 	log   string // a file
+	since time.Time
+	stdin io.Closer // a worker ends with it, so that none outlives a test that is killed
 	ended chan struct{}
 }
 
@@ -40,8 +43,11 @@ func begin(t *testing.T, name string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{Cmd: command(t, name, args...), log: log.Name(), ended: make(chan struct{})}
+	p := &process{Cmd: command(t, name, args...), log: log.Name(), since: time.Now(), ended: make(chan struct{})}
 	p.Stdout, p.Stderr = log, log
+	if p.stdin, err = p.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
