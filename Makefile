@@ -49,8 +49,13 @@ lint: ## run every linter of .golangci.yaml
 	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) run ./...
 
 .PHONY: bench
-bench: build ## run the benchmarks
+bench: build redis ## run the benchmarks, the limiter's beside redis_rate's
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -run '^$$' -bench . -benchmem -count 5 ./...
+
+.PHONY: soak
+soak: build redis ## attack the limit: a day of virtual time, two minutes each of 1, 8 and 64 workers
+	@MIRRORFLEET_SOAK=1 MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -count 1 -timeout 60m -v \
+		-run '^(TestFleetHoldsTheLimit|TestNothingExceedsTheLimit|TestTheMirrorSees)$$' ./shared/ratelimit/bucket ./shared/ratelimit/soak
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (default 20s)

@@ -3,6 +3,7 @@ package ratelimit_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"sync"
 	"testing"
@@ -124,7 +125,10 @@ func BenchmarkSaturated(b *testing.B) {
 	var all sync.WaitGroup
 	for _, row := range rows {
 		row.take(b)
-		all.Go(func() { row.run(b.Context(), b, 40*time.Second) })
+		all.Go(func() {
+			row.warm(b.Context(), b)
+			row.run(b.Context(), b, 40*time.Second)
+		})
 	}
 	all.Wait()
 	for _, row := range rows {
@@ -163,16 +167,25 @@ func (s *saturated) take(b *testing.B) {
 		if s.theirs {
 			s.clients = append(s.clients, server.client(b).(*redis.Client))
 		} else {
-			s.limiters = append(s.limiters, server.limiter(b, ratelimit.Config{Horizon: s.horizon}).Limiter)
+			s.limiters = append(s.limiters, server.limiter(b, ratelimit.Config{
+				Horizon: s.horizon, Log: slog.New(slog.DiscardHandler),
+			}).Limiter)
+			if _, err := s.limiters[len(s.limiters)-1].State(b.Context()); err != nil { // it has its connection
+				b.Fatal(err)
+			}
 		}
 	}
-	if s.theirs {
-		return
-	}
-	// A new bucket pauses for a horizon; the figures are of one that is in use.
-	if _, err := s.limiters[0].Permit(b.Context()); err != nil {
-		b.Fatal(err)
-	}
+}
+
+// warm lets every process have a permit: the figures are of a bucket in use, not of
+// the pause of a new one.
+func (s *saturated) warm(ctx context.Context, b *testing.B) {
+	b.Helper()
+	share(len(s.limiters), len(s.limiters), func(i int) {
+		if _, err := s.limiters[i].Permit(ctx); err != nil {
+			b.Errorf("%s: %v", s.name, err)
+		}
+	})
 }
 
 // run lets everybody take permits for as long as is said.
@@ -206,7 +219,7 @@ func (s *saturated) run(ctx context.Context, b *testing.B, length time.Duration)
 // note takes a permit down as a request that is sent at once. A first wait is
 // shorter than the others: the line is still forming.
 func (s *saturated) note(waited time.Duration, first bool) {
-	s.seen.send(time.Now())
+	s.seen.send(time.Now().Add(time.Hour)) // its use-by has been seen to
 	if first {
 		return
 	}
