@@ -133,7 +133,7 @@ func BenchmarkSaturated(b *testing.B) {
 	all.Wait()
 	for _, row := range rows {
 		b.Run(row.name, func(b *testing.B) {
-			for b.Loop() { //nolint:revive // measured above, all at once
+			for b.Loop() { // measured above, all at once
 			}
 			row.report(b)
 		})

@@ -2,12 +2,15 @@ package redistest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/Shopify/toxiproxy/v2/stream"
+	"github.com/Shopify/toxiproxy/v2/toxics"
 	"github.com/rs/zerolog"
 )
 
@@ -16,27 +19,34 @@ type Relay struct {
 	Address string // host:port, for as long as the test lasts
 
 	proxy *toxiproxy.Proxy
+	lags  []*lag // one each way
 }
 
 // NewRelay starts a relay to a server's host:port.
 func NewRelay(tb testing.TB, target string) *Relay {
 	tb.Helper()
+	toxics.Register(lagType, new(lag))
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(server, tb.Name(), "127.0.0.1:0", target)
-	if err := proxy.Start(); err != nil {
+	r := &Relay{proxy: toxiproxy.NewProxy(server, tb.Name(), "127.0.0.1:0", target)}
+	if err := r.proxy.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(proxy.Stop)
-	// Both are there from the start and only change: links that toxics are taken
-	// from can hang when their connection ends at the same moment.
+	tb.Cleanup(r.proxy.Stop)
 	for _, direction := range []stream.Direction{stream.Upstream, stream.Downstream} {
-		toxic := fmt.Sprintf(`{"name": %q, "type": "latency", "stream": %q, "attributes": {"latency": 0}}`, direction, direction)
-		if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+		toxic := fmt.Sprintf(`{"name": %q, "type": %q, "stream": %q}`, direction, lagType, direction)
+		wrapper, err := r.proxy.Toxics.AddToxicJson(strings.NewReader(toxic))
+		if err != nil {
 			tb.Fatal(err)
 		}
+		added, ok := wrapper.Toxic.(*lag)
+		if !ok {
+			tb.Fatalf("the toxic is %T, want *lag", wrapper.Toxic)
+		}
+		r.lags = append(r.lags, added)
 	}
+	r.Address = r.proxy.Listen
 
-	return &Relay{Address: proxy.Listen, proxy: proxy}
+	return r
 }
 
 // Cut ends every connection and refuses new ones.
@@ -58,14 +68,53 @@ func (r *Relay) Redirect(tb testing.TB, target string) {
 	}
 }
 
-// Delay holds every chunk back by d, give or take jitter, each way; zero by no
-// time at all.
-func (r *Relay) Delay(tb testing.TB, d, jitter time.Duration) {
-	tb.Helper()
-	for _, direction := range []stream.Direction{stream.Upstream, stream.Downstream} {
-		attributes := fmt.Sprintf(`{"attributes": {"latency": %d, "jitter": %d}, "toxicity": 1}`, d.Milliseconds(), jitter.Milliseconds())
-		if _, err := r.proxy.Toxics.UpdateToxicJson(direction.String(), strings.NewReader(attributes)); err != nil {
-			tb.Fatal(err)
+// Delay holds every chunk back, each way, by any time from least to most.
+func (r *Relay) Delay(least, most time.Duration) {
+	for _, l := range r.lags {
+		l.least.Store(int64(least))
+		l.most.Store(int64(most))
+	}
+}
+
+// lag is toxiproxy's latency toxic with figures that may change while it works:
+// its own are written without a lock, and toxics that are taken off a link may
+// hang when its connection ends at the same moment.
+type lag struct{ least, most atomic.Int64 }
+
+const lagType = "lag"
+
+// Pipe passes chunks on, each after its delay, until the link ends.
+func (l *lag) Pipe(stub *toxics.ToxicStub) {
+	for {
+		select {
+		case <-stub.Interrupt:
+			return
+		case chunk := <-stub.Input:
+			if chunk == nil {
+				stub.Close()
+
+				return
+			}
+			if !l.hold(stub, chunk.Timestamp) {
+				stub.Output <- chunk
+
+				return
+			}
+			stub.Output <- chunk
 		}
+	}
+}
+
+// hold waits until a chunk that came at an instant may go on; false when the link
+// was interrupted.
+func (l *lag) hold(stub *toxics.ToxicStub, came time.Time) bool {
+	least, most := l.least.Load(), l.most.Load()
+	timer := time.NewTimer(time.Until(came.Add(time.Duration(least + rand.Int64N(max(1, most-least+1))))))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-stub.Interrupt:
+		return false
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -137,10 +138,7 @@ func (m mirror) multiply(t *testing.T, n int) {
 		t.Fatal(err)
 	}
 	for uid := range n {
-		miner := map[string]any{}
-		for key, value := range few[uid%len(few)] {
-			miner[key] = value
-		}
+		miner := maps.Clone(few[uid%len(few)])
 		miner["uid"], miner["hotkey"] = uid, fmt.Sprintf("hotkey-%d", uid)
 		many = append(many, miner)
 	}
