@@ -1,6 +1,7 @@
 package ratelimit_test
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,8 +34,8 @@ func TestMain(m *testing.M) {
 // server is a Redis that a test can take away and bring back, where its clients
 // find it again. It comes back empty, or as an older self that was a replica.
 type server struct {
-	url         string // of the one address, empty for a cluster
-	connect     func() (redis.UniversalClient, error)
+	url         string                                                     // of the one address, empty for a cluster
+	connect     func(timeout time.Duration) (redis.UniversalClient, error) // zero for the usual one
 	start, stop func(t *testing.T)
 	// promote makes a replica that lags the server; nil where there is none.
 	promote func(t *testing.T)
@@ -57,7 +59,7 @@ var single = map[string]func(testing.TB) *server{"embedded": embedded, "redis-se
 func newServer(tb testing.TB, url string) *server {
 	tb.Helper()
 	s := &server{url: url, seen: map[string]*arrivals{}}
-	s.connect = func() (redis.UniversalClient, error) { return ratelimit.NewClient(url, 0) }
+	s.connect = func(timeout time.Duration) (redis.UniversalClient, error) { return ratelimit.NewClient(url, timeout) }
 	if t, ok := tb.(*testing.T); ok {
 		t.Cleanup(func() { s.countArrivals(t) })
 	}
@@ -104,10 +106,10 @@ func cluster(tb testing.TB) *server {
 	nodes := redistest.StartCluster(tb)
 	s := newServer(tb, "")
 	s.tellsRunID = true
-	s.connect = func() (redis.UniversalClient, error) {
+	s.connect = func(timeout time.Duration) (redis.UniversalClient, error) {
+		timeout = cmp.Or(timeout, ratelimit.DefaultTimeout)
 		options := &redis.ClusterOptions{
-			ContextTimeoutEnabled: true, DialTimeout: ratelimit.DefaultTimeout,
-			ReadTimeout: ratelimit.DefaultTimeout, WriteTimeout: ratelimit.DefaultTimeout,
+			ContextTimeoutEnabled: true, DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout,
 		}
 		for _, node := range nodes {
 			options.Addrs = append(options.Addrs, node.Address)
@@ -170,18 +172,25 @@ func quick() ratelimit.Config {
 // awaitListener waits until a limiter hears the words of others.
 func (s *server) awaitListener(t *testing.T) {
 	t.Helper()
-	rdb := s.client(t)
+	rdb := patient(t, s)
 	await(t, "a listener", func() bool {
-		listening, err := rdb.PubSubNumSub(t.Context(), ratelimit.Channel(ratelimit.DefaultEgress)).Result()
+		var listeners atomic.Int64
+		everywhere(t, rdb, func(ctx context.Context, node *redis.Client) error {
+			channel := ratelimit.Channel(ratelimit.DefaultEgress)
+			listening, err := node.PubSubNumSub(ctx, channel).Result()
+			listeners.Add(listening[channel])
 
-		return err == nil && listening[ratelimit.Channel(ratelimit.DefaultEgress)] > 0
+			return err
+		})
+
+		return listeners.Load() > 0
 	})
 }
 
 // client returns a client of a server as the commands make it.
 func (s *server) client(tb testing.TB) redis.UniversalClient {
 	tb.Helper()
-	rdb, err := s.connect()
+	rdb, err := s.connect(0)
 	if err != nil {
 		tb.Fatal(err)
 	}
