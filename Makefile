@@ -68,6 +68,11 @@ memory: build ## score 10,000 files in one child and tell what it took of memory
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_MANY_FILES=10000 \
 		$(GO) test -count 1 -timeout 60m -v -run '^TestMemoryOverManyFiles$$' ./worker/tokenscore
 
+.PHONY: soak
+soak: build redis ## attack the limit: a day of virtual time, two minutes each of 1, 8 and 64 workers
+	@MIRRORFLEET_SOAK=1 MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -count 1 -timeout 60m -v \
+		-run '^(TestFleetHoldsTheLimit|TestNothingExceedsTheLimit|TestTheMirrorSees)$$' ./shared/ratelimit/bucket ./shared/ratelimit/soak
+
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (default 20s)
 	@for package in $$($(GO) list ./...); do \

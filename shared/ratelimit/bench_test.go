@@ -1,12 +1,19 @@
 package ratelimit_test
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"math"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-redis/redis_rate/v10"
+	"github.com/redis/go-redis/v9"
+
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/ratelimit/windows"
 )
 
 // unlimited is a bucket with the limit set out of the way: a slot each
@@ -18,80 +25,263 @@ func unlimited() ratelimit.Config {
 	return cfg
 }
 
-// BenchmarkPermits is how many permits one Redis grants, by one process and by
-// eight at once: the call, the script, and the wait for a slot that is free.
+// BenchmarkPermits is how many permits one Redis grants with the limit out of the
+// way, by one process and by eight at once, beside redis_rate's Allow at the same
+// million a second. The two take turns of a tenth of a second or so, so that a
+// busy machine is busy for both.
 func BenchmarkPermits(b *testing.B) {
-	for name, start := range map[string]func(testing.TB) *server{"embedded": embedded, "redis-server": process} {
+	for name, start := range single {
 		for _, processes := range []int{1, 8} {
-			b.Run(name+"/"+map[int]string{1: "1 process", 8: "8 processes"}[processes], func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%d processes", name, processes), func(b *testing.B) {
 				s := start(b)
-				limiters := make([]*ratelimit.Limiter, processes)
-				for i := range limiters {
-					limiters[i] = s.limiter(b, unlimited())
-					if _, err := limiters[i].Permit(b.Context()); err != nil {
-						b.Fatal(err)
+				ours, theirs := oursAtOnce(b, s, processes), theirsAtOnce(b, s, processes)
+				const turn = 2000
+				var spent [2]time.Duration
+				turns := 0
+				for b.Loop() {
+					for i, take := range []func(*testing.B, int){ours, theirs} {
+						began := time.Now()
+						take(b, turn)
+						spent[i] += time.Since(began)
 					}
+					turns++
 				}
-				b.ResetTimer()
-				var all sync.WaitGroup
-				for i, l := range limiters {
-					all.Go(func() {
-						for range (b.N + i) / processes {
-							if _, err := l.Permit(b.Context()); err != nil {
-								b.Error(err)
-							}
-						}
-					})
-				}
-				all.Wait()
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "permits/s")
+				rate := func(d time.Duration) float64 { return float64(turns*turn) / d.Seconds() }
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(rate(spent[0]), "permits/s")
+				b.ReportMetric(rate(spent[1]), "redis_rate/s")
+				b.ReportMetric(rate(spent[0])/rate(spent[1]), "ours/theirs")
 			})
 		}
 	}
 }
 
-// BenchmarkWaiters is what 64 waiters of one process cost at the mirror's own
-// limit: calls to Redis for each permit, the longest wait against the mean, and
-// the share of permits thrown away. An iteration is one permit of each waiter,
-// so one lasts fourteen seconds.
-func BenchmarkWaiters(b *testing.B) {
-	const waiters = 64
-	l := process(b).limiter(b, ratelimit.Config{})
-	if _, err := l.Permit(b.Context()); err != nil {
-		b.Fatal(err)
+// oursAtOnce lets each of several processes take its share of n permits.
+func oursAtOnce(b *testing.B, s *server, processes int) func(*testing.B, int) {
+	b.Helper()
+	limiters := make([]*ratelimit.Limiter, processes)
+	for i := range limiters {
+		limiters[i] = s.limiter(b, unlimited()).Limiter
+		if _, err := limiters[i].Permit(b.Context()); err != nil {
+			b.Fatal(err)
+		}
 	}
-	before := l.Stats()
-	var (
-		all            sync.WaitGroup
-		mu             sync.Mutex
-		longest, total time.Duration
-	)
-	b.ResetTimer()
-	began := time.Now()
-	for range waiters {
+
+	return func(b *testing.B, n int) {
+		b.Helper()
+		share(n, processes, func(i int) {
+			if _, err := limiters[i].Permit(b.Context()); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+// theirsAtOnce is the same with redis_rate, on clients of the same kind.
+func theirsAtOnce(b *testing.B, s *server, processes int) func(*testing.B, int) {
+	b.Helper()
+	limit := redis_rate.Limit{Rate: 1e6, Burst: 1e6, Period: time.Second}
+	limiters := make([]*redis_rate.Limiter, processes)
+	for i := range limiters {
+		limiters[i] = redis_rate.NewLimiter(s.client(b))
+	}
+
+	return func(b *testing.B, n int) {
+		b.Helper()
+		share(n, processes, func(i int) {
+			if result, err := limiters[i].Allow(b.Context(), "out of the way", limit); err != nil || result.Allowed != 1 {
+				b.Errorf("Allow: %+v, %v", result, err)
+			}
+		})
+	}
+}
+
+// share does something n times in all, by several at once.
+func share(n, several int, do func(i int)) {
+	var all sync.WaitGroup
+	for i := range several {
 		all.Go(func() {
-			for round := range b.N {
-				asked := time.Now()
-				if _, err := l.Permit(b.Context()); err != nil {
-					b.Error(err)
-				}
-				if round == 0 {
-					continue // the line is still forming
-				}
-				mu.Lock()
-				waited := time.Since(asked)
-				longest, total = max(longest, waited), total+waited
-				mu.Unlock()
+			for range n / several {
+				do(i)
 			}
 		})
 	}
 	all.Wait()
-	after := l.Stats()
-	granted := float64(after.Granted - before.Granted)
-	b.ReportMetric(float64(after.Asked-before.Asked)/granted, "calls/permit")
-	b.ReportMetric(100*float64(after.Late-before.Late)/granted, "%late")
-	b.ReportMetric(granted/time.Since(began).Seconds(), "permits/s")
-	if b.N > 1 {
-		b.ReportMetric(longest.Seconds()/(total.Seconds()/float64(waiters*(b.N-1))), "longest/mean")
+}
+
+// BenchmarkSaturated is the mirror's own limit in full use for forty seconds, by
+// fleets of several sizes, beside 64 processes that poll redis_rate at 50 in 10 s.
+// All run at the same time, each on a Redis of its own. A process is a limiter with
+// a client of its own.
+func BenchmarkSaturated(b *testing.B) {
+	rows := []*saturated{
+		{name: "ours, 1 process", processes: 1, waiters: 1},
+		{name: "ours, 8 processes", processes: 8, waiters: 1},
+		{name: "ours, 64 waiters of 1 process", processes: 1, waiters: 64},
+		{name: "ours, 64 processes", processes: 64, waiters: 1, horizon: 15 * time.Second},
+		{name: "ours, 64 processes, horizon of 46", processes: 64, waiters: 1},
+		{name: "redis_rate, 64 processes", processes: 64, waiters: 1, theirs: true},
 	}
+	var all sync.WaitGroup
+	for _, row := range rows {
+		row.take(b)
+		all.Go(func() {
+			row.warm(b.Context(), b)
+			row.run(b.Context(), b, 40*time.Second)
+		})
+	}
+	all.Wait()
+	for _, row := range rows {
+		b.Run(row.name, func(b *testing.B) {
+			for b.Loop() { // measured above, all at once
+			}
+			row.report(b)
+		})
+	}
+}
+
+// saturated is one fleet in full use.
+type saturated struct {
+	name               string
+	processes, waiters int
+	horizon            time.Duration // zero for the default
+	theirs             bool
+
+	limiters []*ratelimit.Limiter
+	clients  []*redis.Client
+	began    time.Time // when the first permit came
+	took     time.Duration
+
+	mu     sync.Mutex
+	seen   arrivals
+	calls  int64
+	late   int64
+	waited []time.Duration // by those who had waited in line before
+}
+
+// take starts the fleet's Redis and its processes.
+func (s *saturated) take(b *testing.B) {
+	b.Helper()
+	server := process(b)
+	for range s.processes {
+		if s.theirs {
+			s.clients = append(s.clients, server.client(b).(*redis.Client))
+		} else {
+			s.limiters = append(s.limiters, server.limiter(b, ratelimit.Config{
+				Horizon: s.horizon, Log: slog.New(slog.DiscardHandler),
+			}).Limiter)
+			if _, err := s.limiters[len(s.limiters)-1].State(b.Context()); err != nil { // it has its connection
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// warm lets every process have a permit: the figures are of a bucket in use, not of
+// the pause of a new one.
+func (s *saturated) warm(ctx context.Context, b *testing.B) {
+	b.Helper()
+	share(len(s.limiters), len(s.limiters), func(i int) {
+		if _, err := s.limiters[i].Permit(ctx); err != nil {
+			b.Errorf("%s: %v", s.name, err)
+		}
+	})
+}
+
+// run lets everybody take permits for as long as is said.
+func (s *saturated) run(ctx context.Context, b *testing.B, length time.Duration) {
+	b.Helper()
+	s.began = time.Now()
+	s.seen.began = s.began
+	calls, late := s.stats()
+	var all sync.WaitGroup
+	for i := range s.processes {
+		for range s.waiters {
+			all.Go(func() {
+				for first := true; time.Since(s.began) < length; first = false {
+					asked := time.Now()
+					if err := s.permit(ctx, i); err != nil {
+						b.Errorf("%s: %v", s.name, err)
+
+						return
+					}
+					s.note(time.Since(asked), first)
+				}
+			})
+		}
+	}
+	all.Wait()
+	s.took = time.Since(s.began)
+	nowCalls, nowLate := s.stats()
+	s.calls, s.late = s.calls+nowCalls-calls, nowLate-late
+}
+
+// note takes a permit down as a request that is sent at once. A first wait is
+// shorter than the others: the line is still forming.
+func (s *saturated) note(waited time.Duration, first bool) {
+	s.seen.send(time.Now().Add(time.Hour)) // its use-by has been seen to
+	if first {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waited = append(s.waited, waited)
+}
+
+// permit takes one permit; with redis_rate by polling: ask, and if it is not yet
+// allowed wait for as long as the answer says and ask again.
+func (s *saturated) permit(ctx context.Context, i int) error {
+	if !s.theirs {
+		_, err := s.limiters[i].Permit(ctx)
+
+		return err
+	}
+	limiter := redis_rate.NewLimiter(s.clients[i])
+	for {
+		result, err := limiter.Allow(ctx, "mirror", redis_rate.Limit{Rate: 50, Burst: 50, Period: 10 * time.Second})
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.calls++
+		s.mu.Unlock()
+		if result.Allowed == 1 {
+			return nil
+		}
+		timer := time.NewTimer(result.RetryAfter)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+
+			return ctx.Err()
+		}
+	}
+}
+
+// stats are the calls to Redis and the permits thrown away.
+func (s *saturated) stats() (calls, late int64) {
+	for _, l := range s.limiters {
+		calls, late = calls+l.Stats().Asked, late+l.Stats().Late
+	}
+
+	return calls, late
+}
+
+func (s *saturated) report(b *testing.B) {
+	b.Helper()
+	worst := windows.Worst(s.seen.times, ratelimit.DefaultWindow)
+	permits := float64(len(s.seen.times))
+	var total, longest time.Duration
+	for _, waited := range s.waited {
+		total, longest = total+waited, max(longest, waited)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(worst.Fixed), "worst-fixed")
+	b.ReportMetric(float64(worst.Sliding), "worst-sliding")
+	b.ReportMetric(worst.TwoWindow, "worst-two-window")
+	b.ReportMetric(100*permits/s.took.Seconds()/5, "%limit")
+	b.ReportMetric(float64(s.calls)/permits, "calls/permit")
+	b.ReportMetric(longest.Seconds()*float64(len(s.waited))/total.Seconds(), "longest/mean")
+	b.ReportMetric(100*float64(s.late)/(permits+float64(s.late)), "%late")
 }

@@ -16,12 +16,7 @@ import (
 // a busy machine takes.
 func (s *server) desk(tb testing.TB) *ratelimit.Desk {
 	tb.Helper()
-	rdb, err := ratelimit.NewClient(s.url, time.Minute)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = rdb.Close() })
-	d, err := ratelimit.NewDesk(ratelimit.DefaultEgress, rdb, time.Minute)
+	d, err := ratelimit.NewDesk(ratelimit.DefaultEgress, patient(tb, s), time.Minute)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -50,7 +45,7 @@ func TestHoldStopsTheEgress(t *testing.T) {
 				t.Errorf("during a hold State is %+v, want Hold and NextIn to show it, and no cool-down", got)
 			}
 			var both sync.WaitGroup
-			for _, l := range []*ratelimit.Limiter{here, there} {
+			for _, l := range []*sender{here, there} {
 				both.Go(func() {
 					permit(t, l)
 					if waited := time.Since(began); waited < 1500*time.Millisecond {
@@ -59,8 +54,7 @@ func TestHoldStopsTheEgress(t *testing.T) {
 				})
 			}
 			both.Wait()
-			seen := saturate(t, []*ratelimit.Limiter{here, there}, 60, func() {})
-			seen.wantWithin(t, time.Second, 49) // no herd afterwards
+			saturate(t, []*sender{here, there}, 60, func() {}) // no herd afterwards
 		})
 	}
 }

@@ -60,14 +60,14 @@ for at = 1, #ARGV, 25 do
 end
 return out`
 
-// patient returns a client that waits for as long as a batch takes.
-func patient(t *testing.T, s *server) *redis.Client {
-	t.Helper()
-	rdb, err := ratelimit.NewClient(s.url, time.Minute)
+// patient returns a client that waits for as long as a batch takes, or a busy machine.
+func patient(tb testing.TB, s *server) redis.UniversalClient {
+	tb.Helper()
+	rdb, err := s.connect(time.Minute)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = rdb.Close() })
+	tb.Cleanup(func() { _ = rdb.Close() })
 
 	return rdb
 }
@@ -77,7 +77,7 @@ func patient(t *testing.T, s *server) *redis.Client {
 func TestScriptReadsTheServersClock(t *testing.T) {
 	t.Parallel()
 	m := miniredis.RunT(t)
-	rdb := patient(t, &server{url: "redis://" + m.Addr()})
+	rdb := patient(t, newServer(t, "redis://"+m.Addr()))
 	script := redis.NewScript(ratelimit.ReserveSource)
 	w := newWalk(8)
 	w.run, w.oneRun = bucket.NoRun, true
@@ -175,7 +175,7 @@ func (w *walk) step() step {
 }
 
 // compare takes n steps and checks what the script answers to each and leaves behind.
-func (w *walk) compare(t *testing.T, script *redis.Script, rdb *redis.Client, n int) {
+func (w *walk) compare(t *testing.T, script *redis.Script, rdb redis.UniversalClient, n int) {
 	t.Helper()
 	steps := make([]step, n)
 	var args []any

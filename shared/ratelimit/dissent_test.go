@@ -16,22 +16,29 @@ import (
 // has asked by the old figures for two horizons.
 func TestOtherFiguresAreHeldOff(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*ratelimit.Config){
-		"a shorter horizon": func(c *ratelimit.Config) { c.Horizon = 100 * time.Millisecond },
-		"a longer horizon":  func(c *ratelimit.Config) { c.Horizon = 4 * time.Second },
-		"a lower rate":      func(c *ratelimit.Config) { c.Rate = 20 },
-		"a lower limit":     func(c *ratelimit.Config) { c.Limit, c.Rate = 45, 20 },
+	shorter := func(c *ratelimit.Config) { c.Horizon = 100 * time.Millisecond }
+	for _, test := range []struct {
+		name, server string
+		change       func(*ratelimit.Config)
+	}{
+		{"a shorter horizon", "redis-server", shorter},
+		{"a shorter horizon", "embedded", shorter},
+		{"a shorter horizon", "cluster", shorter},
+		{"a shorter horizon", "primary and replica", shorter},
+		{"a longer horizon", "redis-server", func(c *ratelimit.Config) { c.Horizon = 4 * time.Second }},
+		{"a lower rate", "redis-server", func(c *ratelimit.Config) { c.Rate = 20 }},
+		{"a lower limit", "redis-server", func(c *ratelimit.Config) { c.Limit, c.Rate = 45, 20 }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.server+"/"+test.name, func(t *testing.T) {
 			t.Parallel()
-			s := process(t)
+			s := servers[test.server](t)
 			base := quick()
 			base.Horizon = 1500 * time.Millisecond // so that no stall makes the first one look gone
 			first := s.limiter(t, base)
 			permit(t, first)
 			log := newSignals()
 			cfg := base
-			change(&cfg)
+			test.change(&cfg)
 			cfg.Log = newLogger(log)
 			other := s.limiter(t, cfg)
 			got := make(chan struct{})

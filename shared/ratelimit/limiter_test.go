@@ -86,10 +86,10 @@ func TestLatePermitIsThrownAway(t *testing.T) {
 	t.Parallel()
 	l := embedded(t).limiter(t, quick())
 	useBy := time.Unix(100, 0)
-	if !ratelimit.Usable(l, useBy, useBy) {
+	if !ratelimit.Usable(l.Limiter, useBy, useBy) {
 		t.Error("a reservation is thrown away at its use-by, want it used")
 	}
-	if ratelimit.Usable(l, useBy, useBy.Add(1)) {
+	if ratelimit.Usable(l.Limiter, useBy, useBy.Add(1)) {
 		t.Error("a reservation is used after its use-by")
 	}
 	if late := l.Stats().Late; late != 1 {
@@ -147,12 +147,12 @@ func TestCloseEndsEveryWait(t *testing.T) {
 // send it again by itself, and the next reservation is another slot.
 func TestLostAnswerIsASlotSpent(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
+	for name, start := range single {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
 			slow := newProxy(t, strings.TrimPrefix(s.url, "redis://"))
-			l := (&server{url: "redis://" + slow.address}).limiter(t, quick())
+			l := newServer(t, "redis://"+slow.address).limiter(t, quick())
 			permit(t, l) // the bucket has started, the next request is granted at once
 			direct := s.limiter(t, quick())
 			had, before := state(t, direct).Granted, l.Stats()

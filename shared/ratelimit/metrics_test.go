@@ -38,7 +38,7 @@ func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is 
 		t.Fatal(err)
 	}
 	permit(t, l)
-	ratelimit.Usable(l, time.Unix(1, 0), time.Unix(2, 0)) // one that is late
+	ratelimit.Usable(l.Limiter, time.Unix(1, 0), time.Unix(2, 0)) // one that is late
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan struct{})
 	go func() { defer close(gone); _, _ = l.Permit(ctx) }()

@@ -1,14 +1,15 @@
 package ratelimit_test
 
 import (
-	"bufio"
+	"cmp"
 	"context"
-	"fmt"
+	"flag"
 	"log/slog"
-	"net"
-	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,22 +18,54 @@ import (
 	"go.uber.org/goleak"
 
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// server is a Redis that a test can take away and bring back, on one address. It
-// comes back empty.
-type server struct {
-	url         string
-	start, stop func(t *testing.T)
-	// tellsRunID: the embedded one has none.
-	tellsRunID bool
+func TestMain(m *testing.M) {
+	// What these tests do most is wait for their own slots: the two at a time of
+	// a small machine would take a minute.
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = parallel.Value.Set("8")
+	}
+	goleak.VerifyTestMain(m)
 }
 
-// servers are what the conformance suite runs against: the embedded Redis and a
-// real redis-server.
-var servers = map[string]func(testing.TB) *server{"embedded": embedded, "redis-server": process}
+// server is a Redis that a test can take away and bring back, where its clients
+// find it again. It comes back empty, or as an older self that was a replica.
+type server struct {
+	url         string                                                     // of the one address, empty for a cluster
+	connect     func(timeout time.Duration) (redis.UniversalClient, error) // zero for the usual one
+	start, stop func(t *testing.T)
+	// promote makes a replica that lags the server; nil where there is none.
+	promote func(t *testing.T)
+	// tellsRunID: the embedded one has none.
+	tellsRunID bool
+
+	mu   sync.Mutex
+	seen map[string]*arrivals // by egress
+}
+
+// servers are what the conformance suite runs against.
+var servers = map[string]func(testing.TB) *server{
+	"embedded": embedded, "redis-server": process, "cluster": cluster, "primary and replica": pair,
+}
+
+// single are those of one address that is served, or not.
+var single = map[string]func(testing.TB) *server{"embedded": embedded, "redis-server": process}
+
+// newServer is one of a single address. When the test ends, all that was sent by
+// its permits is counted.
+func newServer(tb testing.TB, url string) *server {
+	tb.Helper()
+	s := &server{url: url, seen: map[string]*arrivals{}}
+	s.connect = func(timeout time.Duration) (redis.UniversalClient, error) { return ratelimit.NewClient(url, timeout) }
+	if t, ok := tb.(*testing.T); ok {
+		t.Cleanup(func() { s.countArrivals(t) })
+	}
+
+	return s
+}
 
 func embedded(tb testing.TB) *server {
 	tb.Helper()
@@ -41,91 +74,90 @@ func embedded(tb testing.TB) *server {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(m.Close)
-
-	return &server{
-		url:  "redis://" + m.Addr(),
-		stop: func(*testing.T) { m.Close() },
-		start: func(t *testing.T) {
-			t.Helper()
-			m.FlushAll()
-			if err := m.Restart(); err != nil {
-				t.Fatal(err)
-			}
-		},
+	s := newServer(tb, "redis://"+m.Addr())
+	s.stop = func(*testing.T) { m.Close() }
+	s.start = func(t *testing.T) {
+		t.Helper()
+		m.FlushAll()
+		if err := m.Restart(); err != nil {
+			t.Fatal(err)
+		}
 	}
+
+	return s
 }
 
-// process starts a redis-server that keeps nothing.
+// process is a redis-server that keeps nothing.
 func process(tb testing.TB) *server {
 	tb.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		tb.Fatal("this test needs redis-server, install it with: apt-get install -y redis-server")
+	run := redistest.Start(tb)
+	s := newServer(tb, run.URL())
+	s.tellsRunID = true
+	s.stop = func(*testing.T) { run.Kill() }
+	s.start = func(t *testing.T) { t.Helper(); run.Restart(t) }
+
+	return s
+}
+
+// cluster is three nodes; a bucket lies on one of them. All go and come together,
+// so that a test need not know on which.
+func cluster(tb testing.TB) *server {
+	tb.Helper()
+	nodes := redistest.StartCluster(tb)
+	s := newServer(tb, "")
+	s.tellsRunID = true
+	s.connect = func(timeout time.Duration) (redis.UniversalClient, error) {
+		timeout = cmp.Or(timeout, ratelimit.DefaultTimeout)
+		options := &redis.ClusterOptions{
+			ContextTimeoutEnabled: true, DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout,
+		}
+		for _, node := range nodes {
+			options.Addrs = append(options.Addrs, node.Address)
+		}
+
+		return redis.NewClusterClient(options), nil
 	}
-	var run *exec.Cmd
-	stop := func() {
-		if run != nil {
-			_ = run.Process.Kill()
-			_ = run.Wait()
-			run = nil
+	s.stop = func(*testing.T) {
+		for _, node := range nodes {
+			node.Kill()
 		}
 	}
-	tb.Cleanup(stop)
-	port := 0
-	for range 5 { // somebody else may take a free port before the server does
-		port = freePort(tb)
-		if run = launch(tb, path, port); run != nil {
-			break
+	s.start = func(t *testing.T) {
+		t.Helper()
+		for _, node := range nodes {
+			node.Restart(t)
 		}
-	}
-	if run == nil {
-		tb.Fatal("redis-server does not start on any of five free ports")
 	}
 
-	return &server{
-		url:        fmt.Sprintf("redis://127.0.0.1:%d", port),
-		tellsRunID: true,
-		stop:       func(*testing.T) { stop() },
-		start: func(t *testing.T) {
-			t.Helper()
-			if run = launch(t, path, port); run == nil {
-				t.Fatalf("redis-server does not come back on port %d", port)
+	return s
+}
+
+// pair is a primary with a replica behind one address. When the primary has gone,
+// what comes back is the replica.
+func pair(tb testing.TB) *server {
+	tb.Helper()
+	p := redistest.StartPair(tb)
+	s := newServer(tb, "redis://"+p.Front.Address)
+	s.tellsRunID = true
+	s.stop = func(*testing.T) { p.Front.Cut(); p.Primary.Kill() }
+	s.start = func(t *testing.T) { t.Helper(); p.Failover(t) }
+	s.promote = func(t *testing.T) {
+		t.Helper()
+		p.Link.Cut()
+		ahead, behind := p.Primary.Client(t), p.Replica.Client(t)
+		await(t, "the replica lags", func() bool {
+			granted := func(rdb *redis.Client) int64 {
+				n, _ := rdb.HGet(t.Context(), ratelimit.Key("default"), "granted").Int64()
+
+				return n
 			}
-		},
-	}
-}
 
-func freePort(tb testing.TB) int {
-	tb.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
+			return granted(ahead) >= granted(behind)+20
+		})
+		p.Failover(t)
 	}
-	defer listener.Close()
 
-	return listener.Addr().(*net.TCPAddr).Port
-}
-
-// launch returns once the server says that it is ready, nil if it does not.
-func launch(tb testing.TB, path string, port int) *exec.Cmd {
-	tb.Helper()
-	run := exec.CommandContext(context.WithoutCancel(tb.Context()), path, "--port", strconv.Itoa(port),
-		"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", tb.TempDir())
-	out, err := run.StdoutPipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := run.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.Contains(lines.Text(), "Ready to accept connections") {
-			return run
-		}
-	}
-	_ = run.Wait()
-
-	return nil
+	return s
 }
 
 // quick is the limit of the mirror with everything ten times as fast: 48 slots in
@@ -140,18 +172,25 @@ func quick() ratelimit.Config {
 // awaitListener waits until a limiter hears the words of others.
 func (s *server) awaitListener(t *testing.T) {
 	t.Helper()
-	rdb := s.client(t)
+	rdb := patient(t, s)
 	await(t, "a listener", func() bool {
-		listening, err := rdb.PubSubNumSub(t.Context(), ratelimit.Channel(ratelimit.DefaultEgress)).Result()
+		var listeners atomic.Int64
+		everywhere(t, rdb, func(ctx context.Context, node *redis.Client) error {
+			channel := ratelimit.Channel(ratelimit.DefaultEgress)
+			listening, err := node.PubSubNumSub(ctx, channel).Result()
+			listeners.Add(listening[channel])
 
-		return err == nil && listening[ratelimit.Channel(ratelimit.DefaultEgress)] > 0
+			return err
+		})
+
+		return listeners.Load() > 0
 	})
 }
 
 // client returns a client of a server as the commands make it.
-func (s *server) client(tb testing.TB) *redis.Client {
+func (s *server) client(tb testing.TB) redis.UniversalClient {
 	tb.Helper()
-	rdb, err := ratelimit.NewClient(s.url, 0)
+	rdb, err := s.connect(0)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -160,16 +199,50 @@ func (s *server) client(tb testing.TB) *redis.Client {
 	return rdb
 }
 
-// limiter returns a limiter with a client of its own, as a process has.
-func (s *server) limiter(tb testing.TB, cfg ratelimit.Config) *ratelimit.Limiter {
+// everywhere does something on each node that has data.
+func everywhere(t *testing.T, rdb redis.UniversalClient, do func(context.Context, *redis.Client) error) {
+	t.Helper()
+	var err error
+	switch rdb := rdb.(type) {
+	case *redis.ClusterClient:
+		err = rdb.ForEachMaster(t.Context(), do)
+	case *redis.Client:
+		err = do(t.Context(), rdb)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// limiter returns a limiter with a client of its own, as a process has. What is
+// sent by its permits is counted with the rest of its egress.
+func (s *server) limiter(tb testing.TB, cfg ratelimit.Config) *sender {
 	tb.Helper()
 	l, err := ratelimit.New(cfg, s.client(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = l.Close() })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen, found := s.seen[cfg.Egress]
+	if !found {
+		seen = &arrivals{began: time.Now()}
+		s.seen[cfg.Egress] = seen
+	}
 
-	return l
+	return &sender{l, seen}
+}
+
+// countArrivals checks everything that was sent: never more than the limit less
+// its spare, by any count over any phase.
+func (s *server) countArrivals(t *testing.T) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, seen := range s.seen {
+		seen.wantWithin(t, quick().Window, 49)
+	}
 }
 
 // signals is a log handler that tells a test what was logged, in order.

@@ -71,7 +71,7 @@ func TestAReleaseIsHeard(t *testing.T) {
 				t.Fatal(err)
 			}
 			rested := make(chan error, 1)
-			go func() { rested <- ratelimit.Rest(context.WithoutCancel(t.Context()), l, time.Hour) }()
+			go func() { rested <- ratelimit.Rest(context.WithoutCancel(t.Context()), l.Limiter, time.Hour) }()
 			if _, err := d.Hold(t.Context(), 2*time.Hour); err != nil {
 				t.Fatal(err)
 			}

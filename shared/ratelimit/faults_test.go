@@ -1,0 +1,115 @@
+package ratelimit_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mirrorfleet/shared/ratelimit"
+)
+
+// crowd is as many processes as the horizon of quick has slots: each holds one, so
+// that a bucket that forgot them would let all of them send twice.
+const crowd = 20
+
+// fault is something that happens to a bucket in full use.
+type fault struct {
+	name string
+	do   func(t *testing.T, s *server, rdb redis.UniversalClient)
+	// restarts is how many starts from an unknown state the bucket tells of
+	// afterwards: one where that count was lost as well, and two where it was not.
+	restarts int64
+}
+
+// faults are the ways in which a bucket's state may be lost or go wrong. A clock
+// that steps is one that differs from the bucket's time by so much more, which is
+// what the record's skew says; TestScriptReadsTheServersClock holds that the
+// script looks at the server's clock.
+func faults() []fault {
+	const hour = int64(time.Hour / time.Microsecond)
+	set := func(field string, value func() any) func(*testing.T, *server, redis.UniversalClient) {
+		return func(t *testing.T, _ *server, rdb redis.UniversalClient) {
+			t.Helper()
+			if err := rdb.HSet(t.Context(), ratelimit.Key("default"), field, value()).Err(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	step := func(by int64) func(*testing.T, *server, redis.UniversalClient) {
+		return func(t *testing.T, _ *server, rdb redis.UniversalClient) {
+			t.Helper()
+			if err := rdb.HIncrBy(t.Context(), ratelimit.Key("default"), "skew", by).Err(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+
+	return []fault{
+		{"the key is missing", func(t *testing.T, _ *server, rdb redis.UniversalClient) {
+			t.Helper()
+			if err := rdb.Del(t.Context(), ratelimit.Key("default")).Err(); err != nil {
+				t.Error(err)
+			}
+		}, 1},
+		{"FLUSHALL", func(t *testing.T, _ *server, rdb redis.UniversalClient) {
+			t.Helper()
+			everywhere(t, rdb, func(ctx context.Context, node *redis.Client) error { return node.FlushAll(ctx).Err() })
+		}, 1},
+		{"a run id never seen", set("run", func() any { return "0123456789abcdef" }), 2},
+		{"a next slot in the far future", set("next", func() any {
+			return strconv.FormatInt(time.Now().Add(24*time.Hour).UnixMicro(), 10)
+		}), 2},
+		{"a next slot of long ago", set("next", func() any { return "1700000000000000" }), 2},
+		{"the clock steps back an hour", step(hour), 1},
+		{"the clock steps forward an hour", step(-hour), 1},
+	}
+}
+
+// TestFaultsMidway lets each fault happen to a fleet in full use. What is sent is
+// counted when the test ends, see countArrivals.
+func TestFaultsMidway(t *testing.T) {
+	t.Parallel()
+	for name, start := range servers {
+		for _, fault := range faults() {
+			t.Run(name+"/"+fault.name, func(t *testing.T) {
+				t.Parallel()
+				s := start(t)
+				limiters, rdb := fleet(t, s, crowd), s.client(t)
+				saturate(t, limiters, 90, func() { fault.do(t, s, rdb) })
+				wantRestarts(t, limiters[0], fault.restarts)
+			})
+		}
+	}
+}
+
+// TestRestartMidway: the server goes and comes back, empty or as the replica that
+// it had.
+func TestRestartMidway(t *testing.T) {
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			limiters := fleet(t, s, crowd)
+			saturate(t, limiters, 90, func() { s.stop(t); s.start(t) })
+			want := int64(1)
+			if s.promote != nil {
+				want = 2
+			}
+			wantRestarts(t, limiters[0], want)
+		})
+	}
+}
+
+// TestFailoverToALaggingReplica: a replica that has not heard of the last slots
+// must not grant them again.
+func TestFailoverToALaggingReplica(t *testing.T) {
+	t.Parallel()
+	s := pair(t)
+	limiters := fleet(t, s, crowd)
+	saturate(t, limiters, 120, func() { s.promote(t) })
+	wantRestarts(t, limiters[0], 2)
+}

@@ -1,0 +1,46 @@
+package redistest
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+)
+
+// Pair is a primary with a replica. Clients come by Front, which leads to the
+// primary until Failover; the replica hears of the primary by Link.
+type Pair struct {
+	Primary, Replica *Server
+	Front, Link      *Relay
+}
+
+// StartPair starts both and waits until the replica is up to date.
+func StartPair(tb testing.TB) *Pair {
+	tb.Helper()
+	// A second primary would grant twice; that is the operator's to prevent, with
+	// min-replicas-to-write. Here clients lose the old one before they see the new.
+	primary := Start(tb, "--repl-diskless-sync-delay", "0")
+	link := NewRelay(tb, primary.Address)
+	host, port, err := net.SplitHostPort(link.Address)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	replica := Start(tb, "--replicaof", host+" "+port)
+	rdb := replica.Client(tb)
+	await(tb, "the replica to be up to date", func(ctx context.Context) bool {
+		return strings.Contains(rdb.Info(ctx, "replication").Val(), "master_link_status:up")
+	})
+
+	return &Pair{Primary: primary, Replica: replica, Front: NewRelay(tb, primary.Address), Link: link}
+}
+
+// Failover makes the replica a primary, as far as it has come, and leads the
+// clients to it.
+func (p *Pair) Failover(tb testing.TB) {
+	tb.Helper()
+	p.Front.Cut()
+	if err := p.Replica.Client(tb).Do(tb.Context(), "REPLICAOF", "NO", "ONE").Err(); err != nil {
+		tb.Fatal(err)
+	}
+	p.Front.Redirect(tb, p.Replica.Address)
+}
