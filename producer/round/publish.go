@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
@@ -94,12 +95,17 @@ func (r *Runner) publishOne(ctx context.Context, j job.Job, t turn) error {
 	if err != nil || planned.Phase.Ended() {
 		return err
 	}
+	crash.At(crash.RecordPlanned)
 	if err := t.wait(ctx); err != nil {
 		return err
 	}
 	stored := r.cfg.Bus.SendJob(ctx, j)
 	t.pass()
-	return stored()
+	if err := stored(); err != nil {
+		return err
+	}
+	crash.At(crash.JobPublished)
+	return nil
 }
 
 // turn keeps things that are done side by side in an order where it matters.
@@ -158,6 +164,7 @@ func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
 		}
 		_, err = r.cfg.Bus.UpdateRecord(ctx, opened, revision)
 		if !errors.Is(err, jobstream.ErrConflict) {
+			crash.At(crash.RecordReplanned)
 			linkFormer(ctx, known)
 			return opened, err
 		}

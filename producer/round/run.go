@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
@@ -82,6 +83,7 @@ func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
 	if err := r.cfg.Bus.CreateManifest(ctx, m); err != nil {
 		return Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
 	}
+	crash.At(crash.ManifestWritten)
 	return r.goOn(ctx, m)
 }
 
@@ -150,6 +152,7 @@ func (r *Runner) run(ctx context.Context, m job.Manifest, replay job.Replay) (Re
 		if err := r.snapshot(ctx, m.Round); err != nil {
 			return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
 		}
+		crash.At(crash.SnapshotStored)
 	}
 	jobs, err := r.inOrder(ctx, m.Round, jobsOf(m, replay))
 	if err != nil {
