@@ -3,6 +3,7 @@ package round_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -136,8 +137,7 @@ func (s scenario) stage(t *testing.T) stage {
 		b := setup(t, jobstream.Config{})
 		m := b.plan(t, four()...)
 		b.queue(t, m)
-		b.passOver(t, m)
-		return b.working(t, m)
+		return b.passedOver(t, m)
 	case usedUp, unadvised:
 		return s.exhausted(t)
 	case unheard:
@@ -152,6 +152,28 @@ func (s scenario) stage(t *testing.T) stage {
 func (b *bundle) working(t *testing.T, m job.Manifest) stage {
 	t.Helper()
 	c := count(always)
+	b.work(t, c.handle)
+	return stage{bundle: b, m: m, work: c, dead: func() {}}
+}
+
+// passedOver has messages that were passed over; a copy's work ends when the
+// message that was stuck is gone, so that a second producer still finds both.
+func (b *bundle) passedOver(t *testing.T, m job.Manifest) stage {
+	t.Helper()
+	stuck := map[int]uint64{1: b.message(t, m, 1), 2: b.message(t, m, 2)}
+	b.passOver(t, m)
+	stream, err := b.js.Stream(t.Context(), job.StreamJobs)
+	must(t, err)
+	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		err := poll(ctx, func() bool {
+			_, err := stream.GetMsg(ctx, stuck[j.UID])
+			return errors.Is(err, jetstream.ErrMsgNotFound)
+		})
+		if err != nil {
+			return job.Evaluation{}, err
+		}
+		return always(ctx, j, a)
+	})
 	b.work(t, c.handle)
 	return stage{bundle: b, m: m, work: c, dead: func() {}}
 }
