@@ -39,8 +39,8 @@ nats-server: ## build the nats-server of go.mod into bin/
 	@$(GO) build -o $(BIN)/nats-server github.com/nats-io/nats-server/v2
 
 .PHONY: crash
-crash: build redis ## kill workers three times in a row at every crash point
-	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_KILLS=3 $(GO) test -count 1 -timeout 20m -run Crash ./worker
+crash: build redis ## kill workers and producers three times in a row at every crash point
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_KILLS=3 $(GO) test -count 1 -timeout 20m -run Crash ./worker ./producer/round
 
 .PHONY: test
 test: build redis ## pass every test, with the race detector

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
@@ -59,6 +60,7 @@ func (r *Runner) store(ctx context.Context, m job.Manifest, result Result) (Resu
 	if err := r.cfg.Bus.ChangeStored(ctx, origin, result.Outcome.Stored); err != nil {
 		return Result{}, err
 	}
+	crash.At(crash.StoredChanged)
 	err = r.cfg.Bus.PutOutcome(ctx, m.Round, result.Revision, data)
 	if errors.Is(err, jobstream.ErrExists) {
 		r.cfg.Log.WarnContext(ctx, "another producer has concluded this revision", "round", m.Round, "revision", result.Revision)
@@ -70,6 +72,7 @@ func (r *Runner) store(ctx context.Context, m job.Manifest, result Result) (Resu
 	if err != nil {
 		return Result{}, fmt.Errorf("storing the outcome: %w", err)
 	}
+	crash.At(crash.OutcomeWritten)
 	return result, nil
 }
 
@@ -153,5 +156,6 @@ func (r *Runner) maintainers(ctx context.Context, round string, registry scoring
 	if found, err = r.cfg.Bus.AddMaintainers(ctx, round, found); err != nil {
 		return nil, nil, fmt.Errorf("keeping the maintainers of round %s: %w", round, err)
 	}
+	crash.At(crash.MaintainersKept)
 	return found, failed, nil
 }

@@ -24,12 +24,14 @@
 //     like any other, and says that it is not complete.
 //   - A replay that fails leaves no less than there was.
 //
-// The durable steps, in order, each of which a crash may follow:
+// The durable steps, in order, each of which a crash may follow (package crash
+// names them, and a test kills a producer at each):
 //
-//	manifest written ▶ snapshot kept ▶ record planned ▶ job published ▶ …
-//	maintainers kept ▶ stored evaluations changed ▶ outcome written
+//	manifest written ▶ round held ▶ snapshot kept ▶ record planned ▶ job published ▶ …
+//	maintainers kept ▶ stored evaluations changed ▶ outcome written ▶ round released
 //	replay planned ▶ record opened again ▶ job published ▶ … as above
 //	used up: dead letter published ▶ record failed ▶ message removed
+//	passed over: copy queued ▶ message removed
 //
 // How it fails: an error of the streams or a cancelled context ends Run; the
 // round stays as it is and can be resumed.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nuid"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 )
@@ -68,6 +69,7 @@ func (r *Runner) acquire(ctx context.Context, round, name string) (*hold, error)
 		if r.cfg.Alone || other.Name == name || seen.free(other, revision, now) {
 			revision, err = r.cfg.Bus.SetHolder(ctx, round, me, revision)
 			if err == nil {
+				crash.At(crash.RoundHeld)
 				return &hold{bus: r.cfg.Bus, round: round, me: me, revision: revision}, nil
 			}
 			if !errors.Is(err, jobstream.ErrConflict) {
@@ -157,5 +159,7 @@ func (h *hold) release(ctx context.Context) {
 	h.me.Released = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.me.For)
 	defer cancel()
-	_, _ = h.bus.SetHolder(ctx, h.round, h.me, h.revision)
+	if _, err := h.bus.SetHolder(ctx, h.round, h.me, h.revision); err == nil {
+		crash.At(crash.RoundReleased)
+	}
 }

@@ -30,6 +30,9 @@ import (
 // the mirror. The manifest comes on standard input.
 const producerEnv = "MIRRORFLEET_TEST_PRODUCER"
 
+// replayEnv makes that producer replay what failed of the round, if it is set.
+const replayEnv = "MIRRORFLEET_TEST_REPLAY"
+
 // produceAsProcess brings a round to its end, from wherever it finds it.
 func produceAsProcess(addresses string) error {
 	ctx, quiet := context.Background(), slog.New(slog.DiscardHandler)
@@ -67,6 +70,10 @@ func produceAsProcess(addresses string) error {
 		return err
 	}
 	fmt.Println("ready") //nolint:forbidigo // to the test that started it
+	if os.Getenv(replayEnv) != "" {
+		_, _, err = runner.Replay(ctx, m.Round, round.Selection{})
+		return err
+	}
 	_, err = runner.Start(ctx, m)
 	if errors.Is(err, jobstream.ErrExists) {
 		_, err = runner.Resume(ctx, m.Round)
@@ -75,13 +82,14 @@ func produceAsProcess(addresses string) error {
 }
 
 // produce runs a producer process and kills it after a while, 0 for never; true
-// if it brought the round to its end.
-func (b *bundle) produce(t *testing.T, m job.Manifest, after time.Duration) bool {
+// if it brought the round to its end. Its environment has the variables, too.
+func (b *bundle) produce(t *testing.T, m job.Manifest, after time.Duration, env ...string) bool {
 	t.Helper()
 	data, err := json.Marshal(m)
 	must(t, err)
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s", producerEnv, b.nats, b.redis, b.url))
+	ctx := deadline(t)
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^$")
+	cmd.Env = append(append(os.Environ(), env...), fmt.Sprintf("%s=%s %s %s", producerEnv, b.nats, b.redis, b.url))
 	cmd.Stdin, cmd.Stderr = strings.NewReader(string(data)), os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	must(t, err)
@@ -96,6 +104,9 @@ func (b *bundle) produce(t *testing.T, m job.Manifest, after time.Duration) bool
 	}
 	_, _ = io.Copy(io.Discard, lines)
 	err = cmd.Wait()
+	if ctx.Err() != nil {
+		t.Fatalf("a producer did not end: %v", context.Cause(ctx))
+	}
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL) {
 		t.Fatalf("a producer ended by itself: %v", err)

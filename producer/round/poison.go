@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
@@ -56,6 +57,7 @@ func (r *Runner) recordOf(ctx context.Context, e jobstream.Exhausted) (job.Recor
 	if _, err := r.cfg.Bus.PlanRecord(ctx, planned); err != nil {
 		return job.Record{}, 0, err
 	}
+	crash.At(crash.BurialPlanned)
 	return r.cfg.Bus.Record(ctx, e.Round, e.UID)
 }
 
@@ -72,8 +74,12 @@ func (r *Runner) bury(ctx context.Context, record job.Record, revision uint64, e
 	if err := r.cfg.Bus.PublishDead(ctx, deadLetter(buried)); err != nil {
 		return buried, err
 	}
-	_, err = r.cfg.Bus.UpdateRecord(ctx, buried, revision)
-	return buried, err
+	crash.At(crash.BurialPublished)
+	if _, err = r.cfg.Bus.UpdateRecord(ctx, buried, revision); err != nil {
+		return buried, err
+	}
+	crash.At(crash.BurialRecorded)
+	return buried, nil
 }
 
 // deadLetter tells of a failed job what its record knows.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
@@ -102,12 +103,17 @@ func (r *Runner) publishOne(ctx context.Context, j job.Job, t turn) error {
 	default:
 		r.roots.follow(ctx, j, root)
 	}
+	crash.At(crash.RecordPlanned)
 	if err := t.wait(tracing); err != nil {
 		return err
 	}
 	stored := r.cfg.Bus.SendJob(tracing, j)
 	t.pass()
-	return stored()
+	if err := stored(); err != nil {
+		return err
+	}
+	crash.At(crash.JobPublished)
+	return nil
 }
 
 // turn keeps things that are done side by side in an order where it matters.
@@ -166,6 +172,7 @@ func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
 		}
 		_, err = r.cfg.Bus.UpdateRecord(ctx, opened, revision)
 		if !errors.Is(err, jobstream.ErrConflict) {
+			crash.At(crash.RecordReplanned)
 			telemetry.LinkReplay(ctx, known.Trace)
 			return opened, err
 		}

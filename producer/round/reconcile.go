@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
@@ -109,6 +110,7 @@ func (r *Runner) reconcile(ctx context.Context, round string, jobs []job.Job) ([
 			return all, fmt.Errorf("mending the job of miner %d: %w", repair.job.UID, err)
 		}
 		if did {
+			crash.At(crash.Mended)
 			done(repair.job.UID, string(repair.kind))
 		}
 	}
@@ -121,6 +123,7 @@ func (r *Runner) reconcile(ctx context.Context, round string, jobs []job.Job) ([
 		if err != nil {
 			return all, fmt.Errorf("freeing the job of miner %d: %w", s.UID, err)
 		}
+		crash.At(crash.Freed)
 		done(s.UID, what)
 	}
 	return all, nil

@@ -3,6 +3,7 @@ package round_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,12 +21,15 @@ func always(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, erro
 }
 
 // queue plans a round and publishes its jobs, as a producer does that dies
-// then.
-func (b *bundle) queue(t *testing.T, m job.Manifest) {
+// then; only those of some miners, if any are named.
+func (b *bundle) queue(t *testing.T, m job.Manifest, only ...int) {
 	t.Helper()
 	must(t, b.bus.CreateManifest(t.Context(), m))
 	must(t, b.bus.PutSnapshot(t.Context(), m.Round, nil))
 	for _, j := range round.Jobs(m) {
+		if len(only) > 0 && !slices.Contains(only, j.UID) {
+			continue
+		}
 		_, err := b.bus.PlanRecord(t.Context(), job.Plan(m.Round, j.UID, ""))
 		must(t, err)
 		must(t, b.bus.PublishJob(t.Context(), j))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 )
@@ -66,6 +67,7 @@ func (r *Runner) begin(ctx context.Context, m job.Manifest, replay job.Replay) (
 	if err := r.cfg.Bus.CreateReplay(ctx, replay); err != nil {
 		return Result{}, fmt.Errorf("writing the plan of replay %d: %w", replay.Number, err)
 	}
+	crash.At(crash.ReplayPlanned)
 	return r.run(ctx, m, replay)
 }
 

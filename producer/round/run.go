@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nuid"
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
@@ -90,6 +91,7 @@ func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
 	if err := r.cfg.Bus.CreateManifest(ctx, m); err != nil {
 		return Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
 	}
+	crash.At(crash.ManifestWritten)
 	return r.goOn(ctx, m)
 }
 
@@ -165,6 +167,7 @@ func (r *Runner) run(ctx context.Context, m job.Manifest, replay job.Replay) (re
 		if err := r.snapshot(ctx, m.Round); err != nil {
 			return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
 		}
+		crash.At(crash.SnapshotStored)
 	}
 	jobs, err := r.inOrder(ctx, m.Round, jobsOf(m, replay))
 	if err != nil {

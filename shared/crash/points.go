@@ -1,5 +1,7 @@
 package crash
 
+import "slices"
+
 // Point is a step between two durable effects.
 type Point string
 
@@ -33,6 +35,50 @@ const (
 	Settled Point = "settled"
 )
 
+// The points of a producer, in the order in which a round, its replay, the
+// keeper of exhausted deliveries and the reconciler pass them.
+const (
+	// ManifestWritten: the round can be resumed; nobody holds it yet.
+	ManifestWritten Point = "manifest-written"
+	// RoundHeld: the round is this producer's; nothing was done with it yet.
+	RoundHeld Point = "round-held"
+	// SnapshotStored: what the round begins with is kept; no job has a record.
+	SnapshotStored Point = "snapshot-stored"
+	// RecordPlanned: the record is there, its message is not.
+	RecordPlanned Point = "record-planned"
+	// JobPublished: so is the message.
+	JobPublished Point = "job-published"
+	// MaintainersKept: the outcome can be made of what is stored alone.
+	MaintainersKept Point = "maintainers-kept"
+	// OneStoredChanged: one stored evaluation is the round's, others may not be.
+	OneStoredChanged Point = "one-stored-changed"
+	// StoredChanged: all of them are; the outcome is not written.
+	StoredChanged Point = "stored-changed"
+	// OutcomeWritten: the round is concluded, and still held.
+	OutcomeWritten Point = "outcome-written"
+	// RoundReleased: nothing is left to do, but to say so.
+	RoundReleased Point = "round-released"
+	// ReplayPlanned: what is run again is written down, and not begun.
+	ReplayPlanned Point = "replay-planned"
+	// RecordReplanned: the record is open again, its new message not there.
+	RecordReplanned Point = "record-replanned"
+	// Mended: one lost record or message is restored.
+	Mended Point = "mended"
+	// CopyQueued: a message passed over has a copy, and is still there.
+	CopyQueued Point = "copy-queued"
+	// Freed: one message that nobody would have been given is dealt with.
+	Freed Point = "freed"
+	// BurialPlanned: a job whose deliveries are used up got the record that it
+	// had lost.
+	BurialPlanned Point = "burial-planned"
+	// BurialPublished: its dead letter is stored, the record not ended.
+	BurialPublished Point = "burial-published"
+	// BurialRecorded: the record is failed, the message still in the queue.
+	BurialRecorded Point = "burial-recorded"
+	// ExhaustedRemoved: the message is gone; the server's advisory is not settled.
+	ExhaustedRemoved Point = "exhausted-removed"
+)
+
 // worker lists the worker's points; Points adds up all lists.
 //
 //nolint:gochecknoglobals // a table
@@ -41,5 +87,14 @@ var worker = []Point{
 	RecordFailed, UnreadablePublished, UnreadableFailed, HandedBack, Settled,
 }
 
+// producer lists the producer's.
+//
+//nolint:gochecknoglobals // a table
+var producer = []Point{
+	ManifestWritten, RoundHeld, SnapshotStored, RecordPlanned, JobPublished, MaintainersKept, OneStoredChanged, StoredChanged,
+	OutcomeWritten, RoundReleased, ReplayPlanned, RecordReplanned, Mended, CopyQueued, Freed, BurialPlanned, BurialPublished,
+	BurialRecorded, ExhaustedRemoved,
+}
+
 // Points are all points that there are.
-func Points() []Point { return append([]Point(nil), worker...) }
+func Points() []Point { return slices.Concat(worker, producer) }

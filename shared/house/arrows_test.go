@@ -23,7 +23,10 @@ var arrows = []arrow{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
 		[]string{"shared/scoring", "shared/job", "shared/telemetry", "shared/mirror"},
 	},
-	{"shared/jobstream", "it carries jobs, records and evaluations", []string{"shared/job", "shared/scoring", "shared/telemetry"}},
+	{
+		"shared/jobstream", "it carries jobs, records and evaluations, and marks the steps inside what takes several",
+		[]string{"shared/crash", "shared/job", "shared/scoring", "shared/telemetry"},
+	},
 	{"shared/health", "it serves checks that others bring", nil},
 	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/scoring"}},
 	{"shared/local", "servers know no product", nil},
@@ -53,8 +56,8 @@ var arrows = []arrow{
 		},
 	},
 	{
-		"producer/round", "a round is published, collected and concluded by the rules",
-		[]string{"shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry"},
+		"producer/round", "a round is published, collected and concluded by the rules, and the steps between are marked",
+		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry"},
 	},
 	{"worker", "a command wires its own and what is shared, but no simulator", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 )
 
@@ -115,6 +116,7 @@ func (b *Bus) exhausted(ctx context.Context, d *Delivery,
 	if err := b.remove(ctx, said.Sequence); err != nil {
 		return err
 	}
+	crash.At(crash.ExhaustedRemoved)
 	return d.Ack(ctx)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
 )
@@ -141,7 +142,10 @@ func (b *Bus) changeStored(ctx context.Context, from Origin, change scoring.Stor
 		if err != nil {
 			return err
 		}
-		if _, err = b.write(ctx, b.miners(), key, packed, revision); !errors.Is(err, ErrConflict) {
+		if _, err = b.write(ctx, b.miners(), key, packed, revision); err == nil {
+			crash.At(crash.OneStoredChanged)
+		}
+		if !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/telemetry"
 )
@@ -176,6 +177,7 @@ func (b *Bus) Unstick(ctx context.Context, s Stuck) error {
 		if _, err := b.publishAfter(ctx, msg, s.msg.Subject, s.Sequence); err != nil {
 			return err
 		}
+		crash.At(crash.CopyQueued)
 	}
 	return b.remove(ctx, s.Sequence)
 }

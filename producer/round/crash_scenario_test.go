@@ -1,0 +1,359 @@
+package round_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/lease"
+)
+
+// scenario is what a producer that is to be killed finds and does.
+type scenario string
+
+const (
+	fresh       scenario = "fresh"        // a round from its manifest to its outcome
+	replayed    scenario = "replayed"     // a replay of one dead and one degraded miner
+	lostMessage scenario = "lost message" // one message vanishes in mid-round
+	lostRecord  scenario = "lost record"  // one record does
+	lostBoth    scenario = "lost both"    // both do
+	passedOver  scenario = "passed over"  // a message was passed over by the consumer
+	usedUp      scenario = "used up"      // miner 2's deliveries are used up, and the server says so
+	unadvised   scenario = "unadvised"    // … and nobody has heard the server
+	unheard     scenario = "unheard"      // they are another round's, and the record is lost
+)
+
+// another is the name of a second round.
+const another = "another"
+
+// ending is what a scenario came to, as far as a kill must not change it.
+type ending struct {
+	Killed bool
+	// Outcome and Stored are the outcome and what is stored for later rounds.
+	Outcome, Stored string
+
+	Complete bool
+	Revision int
+
+	Planned, Done, Failed, Letters, Degraded int
+	// Evaluated and Failures are counted by uid.
+	Evaluated, Failures map[int]int
+	// LookUps are the requests for maintainers; Messages all that were ever
+	// queued.
+	LookUps  int64
+	Messages uint64
+}
+
+// counted is a handler with the times that it was called for each job.
+type counted struct {
+	mu      sync.Mutex
+	times   map[minerOf]int
+	handler lease.Handler
+}
+
+type minerOf struct {
+	round string
+	uid   int
+}
+
+func count(handler lease.Handler) *counted {
+	return &counted{times: map[minerOf]int{}, handler: handler}
+}
+
+func (c *counted) handle(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	c.mu.Lock()
+	c.times[minerOf{j.Round, j.UID}]++
+	c.mu.Unlock()
+	return c.handler(ctx, j, a)
+}
+
+// stage is a scenario that is set up: what is left is to run its producer.
+type stage struct {
+	*bundle
+
+	m job.Manifest
+	// first is the round whose producer is killed, when it is not m.
+	first *job.Manifest
+	work  *counted
+	env   []string
+	// dead is called when the first producer is.
+	dead func()
+}
+
+// run plays the scenario with a producer in the given environment, or several
+// that are killed one after the other, and then with one that nobody kills.
+func (s scenario) run(t *testing.T, env ...string) ending {
+	t.Helper()
+	st := s.stage(t)
+	m := st.m
+	if st.first != nil {
+		m = *st.first
+	}
+	if len(env) == 0 {
+		st.dead() // nobody will be: what waits for it need not
+	}
+	kills := 0
+	for kills < killsOf(t) && !st.produce(t, m, 0, append(env, st.env...)...) {
+		kills++
+		st.dead()
+	}
+	killed := kills > 0
+	if st.first != nil && !st.produce(t, m, 0) || (killed || st.first != nil) && !st.produce(t, st.m, 0, st.env...) {
+		t.Fatal("another producer than the first was killed")
+	}
+	e := st.ending(t)
+	e.Killed = killed
+	return e
+}
+
+// stage sets a scenario up.
+func (s scenario) stage(t *testing.T) stage {
+	t.Helper()
+	switch s {
+	case replayed:
+		b := setup(t, jobstream.Config{})
+		p := &patient{}
+		c := count(p.handler)
+		b.work(t, c.handle)
+		m := b.plan(t, four()...)
+		if first, err := b.runner(t).Start(deadline(t), m); err != nil || first.Failed != 1 || len(first.Degraded) != 1 {
+			t.Fatalf("%v, failed %d, degraded %v; want one of each", err, first.Failed, first.Degraded)
+		}
+		p.healed.Store(true)
+		return stage{bundle: b, m: m, work: c, env: []string{replayEnv + "=all"}, dead: func() {}}
+	case lostMessage, lostRecord, lostBoth:
+		return s.losing(t)
+	case passedOver:
+		b := setup(t, jobstream.Config{})
+		m := b.plan(t, four()...)
+		b.queue(t, m)
+		return b.passedOver(t, m)
+	case usedUp, unadvised:
+		return s.exhausted(t)
+	case unheard:
+		return unheardOf(t)
+	case fresh:
+	}
+	b := setup(t, jobstream.Config{})
+	return b.working(t, b.plan(t, four()...))
+}
+
+// working has a worker to which nothing happens.
+func (b *bundle) working(t *testing.T, m job.Manifest) stage {
+	t.Helper()
+	c := count(always)
+	b.work(t, c.handle)
+	return stage{bundle: b, m: m, work: c, dead: func() {}}
+}
+
+// passedOver has messages that were passed over; a copy's work ends when the
+// message that was stuck is gone, so that a second producer still finds both.
+func (b *bundle) passedOver(t *testing.T, m job.Manifest) stage {
+	t.Helper()
+	stuck := map[int]uint64{1: b.message(t, m, 1), 2: b.message(t, m, 2)}
+	b.passOver(t, m)
+	stream, err := b.js.Stream(t.Context(), job.StreamJobs)
+	must(t, err)
+	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		err := poll(ctx, func() bool {
+			_, err := stream.GetMsg(ctx, stuck[j.UID])
+			return errors.Is(err, jetstream.ErrMsgNotFound)
+		})
+		if err != nil {
+			return job.Evaluation{}, err
+		}
+		return always(ctx, j, a)
+	})
+	b.work(t, c.handle)
+	return stage{bundle: b, m: m, work: c, dead: func() {}}
+}
+
+// passOver lets the consumer pass a round's messages over, as when somebody
+// changes it for a while.
+func (b *bundle) passOver(t *testing.T, m job.Manifest) {
+	t.Helper()
+	filter(t, b, job.RoundSubject(another))
+	must(t, b.bus.PublishJob(t.Context(), job.Job{Round: another, UID: 1, GitHubID: "1", AsOf: m.AsOf}))
+	must(t, b.next(t).Ack(t.Context()))
+	filter(t, b, "")
+}
+
+// losing takes from miner 2 what the scenario says while miner 1 is under way,
+// which ends when that is mended. Miner 4 is there to tell when: a producer
+// that publishes its job has looked for records, and will not look again.
+func (s scenario) losing(t *testing.T) stage {
+	t.Helper()
+	b := setup(t, jobstream.Config{})
+	m := b.plan(t, append(four(), scoring.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})...)
+	b.queue(t, m, 1, 2)
+	whole := func(ctx context.Context, uid int) bool {
+		queued, err := b.bus.Queued(ctx, m.Round)
+		_, _, missing := b.bus.Record(ctx, m.Round, uid)
+		return err == nil && missing == nil && queued[uid] > 0
+	}
+	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		if j.UID == 1 {
+			if err := poll(ctx, func() bool { return whole(ctx, 4) }); err != nil {
+				return job.Evaluation{}, err
+			}
+			if s != lostRecord {
+				b.deleteMessage(t, m, 2) //nolint:contextcheck // the test's own
+			}
+			if s != lostMessage {
+				b.deleteRecord(t, m, 2) //nolint:contextcheck // the test's own
+			}
+			if err := poll(ctx, func() bool { return whole(ctx, 2) }); err != nil {
+				return job.Evaluation{}, err
+			}
+		}
+		return always(ctx, j, a)
+	})
+	b.work(t, c.handle, func(cfg *lease.Config) { cfg.Slots = 1 })
+	return stage{bundle: b, m: m, work: c, dead: func() {}}
+}
+
+// shortLease is short, and long enough for a busy machine: what is held must
+// not be lost to a stall.
+const shortLease = 2 * time.Second
+
+// exhausted has miner 1 under way, and of miner 2 two claims that nobody lived
+// to end. Unless nobody was there to hear of that, miner 1 waits for the first
+// producer's death: meanwhile only the advisory can tell of miner 2.
+func (s scenario) exhausted(t *testing.T) stage {
+	t.Helper()
+	b := setup(t, jobstream.Config{AckWait: shortLease, MaxDeliver: 2})
+	m := b.plan(t, four()...)
+	b.queue(t, m)
+	begun, over := make(chan struct{}), make(chan struct{})
+	begin, end := sync.OnceFunc(func() { close(begun) }), sync.OnceFunc(func() { close(over) })
+	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		begin()
+		return held(ctx, over, j, a)
+	})
+	b.work(t, c.handle, func(cfg *lease.Config) { cfg.Slots = 1 })
+	<-begun
+	for range 2 {
+		d := b.next(t)
+		record, revision, err := b.bus.Record(t.Context(), m.Round, 2)
+		must(t, err)
+		claimed, err := record.Claimed(job.Claim{ID: fmt.Sprint(d.Number()), Worker: "w9", Sequence: d.Sequence(), Delivery: d.Number()})
+		must(t, err)
+		_, err = b.bus.UpdateRecord(t.Context(), claimed, revision)
+		must(t, err)
+	}
+	advisories := b.awaitAdvisory(t)
+	if s == unadvised {
+		must(t, advisories.Purge(t.Context()))
+		end()
+	}
+	return stage{bundle: b, m: m, work: c, dead: end}
+}
+
+// unheardOf has a round of which one message is all that is left, with its
+// deliveries used up, beside the round of the producer that hears of it.
+func unheardOf(t *testing.T) stage {
+	t.Helper()
+	b := setup(t, jobstream.Config{AckWait: shortLease, MaxDeliver: 2})
+	m := b.plan(t, four()...)
+	b.queue(t, m, 2)
+	b.next(t)
+	b.next(t)
+	b.awaitAdvisory(t)
+	b.deleteRecord(t, m, 2)
+	other := b.plan(t, four()...)
+	other.Round = another
+	over := make(chan struct{})
+	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		if j.Round == another {
+			return held(ctx, over, j, a)
+		}
+		return always(ctx, j, a)
+	})
+	b.work(t, c.handle)
+	return stage{bundle: b, m: m, first: &other, work: c, dead: sync.OnceFunc(func() { close(over) })}
+}
+
+// held evaluates a job when something is over.
+func held(ctx context.Context, over <-chan struct{}, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	select {
+	case <-over:
+		return always(ctx, j, a)
+	case <-ctx.Done():
+		return job.Evaluation{}, ctx.Err()
+	}
+}
+
+// awaitAdvisory waits until the server has said that deliveries are used up.
+func (b *bundle) awaitAdvisory(t *testing.T) jetstream.Stream {
+	t.Helper()
+	for ctx := deadline(t); ; {
+		if got, err := b.bus.Fetch(ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
+			t.Fatalf("%d deliveries, %v; want no more", len(got), err)
+		}
+		stream, err := b.js.Stream(ctx, job.StreamAdvisory)
+		must(t, err)
+		if stream.CachedInfo().State.Msgs > 0 {
+			return stream
+		}
+	}
+}
+
+// poll looks again and again.
+func poll(ctx context.Context, holds func() bool) error {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for !holds() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// ending reads what the scenario came to, and wants the audit to hold.
+func (st stage) ending(t *testing.T) ending {
+	t.Helper()
+	ctx := deadline(t)
+	latest, err := round.Latest(ctx, st.bus, st.m.Round)
+	must(t, err)
+	letters, err := st.bus.DeadLetters(ctx, st.m.Round)
+	must(t, err)
+	records, err := st.bus.Records(ctx, st.m.Round)
+	must(t, err)
+	stream, err := st.js.Stream(ctx, job.StreamJobs)
+	must(t, err)
+	kept, err := st.bus.StoredEvaluations(ctx)
+	must(t, err)
+	stored, err := json.Marshal(kept)
+	must(t, err)
+	e := ending{
+		Outcome: bytesOf(t, latest.Outcome), Stored: string(stored), Complete: latest.Complete, Revision: latest.Revision,
+		Planned: latest.Planned, Done: latest.Done, Failed: latest.Failed,
+		Letters: len(letters), Degraded: len(latest.Degraded), Failures: map[int]int{}, Evaluated: map[int]int{},
+		LookUps: st.lookUps.Load(), Messages: stream.CachedInfo().State.LastSeq,
+	}
+	for _, record := range records {
+		e.Failures[record.UID] = record.Failures
+	}
+	st.work.mu.Lock()
+	defer st.work.mu.Unlock()
+	for key, n := range st.work.times {
+		if key.round == st.m.Round {
+			e.Evaluated[key.uid] = n
+		}
+	}
+	st.holds(t, st.m.Round)
+	return e
+}

@@ -1,0 +1,165 @@
+package round_test
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/shared/crash"
+	"mirrorfleet/shared/crash/crashtest"
+)
+
+// crashCase is one point at which a producer is killed.
+type crashCase struct {
+	// name is the constant, as the sources have it.
+	name  string
+	point crash.Point
+	// in are the scenarios whose producer passes the point.
+	in []scenario
+	// as is the scenario whose undisturbed end is wanted, when it is not the
+	// same: a job whose burial was only prepared is run again, for nothing is
+	// known of it any more.
+	as scenario
+	// twice says that it is passed at least twice: then one is killed at the
+	// second pass as well, with something done and something not.
+	twice bool
+}
+
+// crashCases names every point of the producer with the scenarios that pass it.
+var crashCases = []crashCase{
+	{name: "ManifestWritten", point: crash.ManifestWritten, in: []scenario{fresh}},
+	{name: "RoundHeld", point: crash.RoundHeld, in: []scenario{fresh, replayed, usedUp}},
+	{name: "SnapshotStored", point: crash.SnapshotStored, in: []scenario{fresh}},
+	{name: "RecordPlanned", point: crash.RecordPlanned, in: []scenario{fresh, replayed}, twice: true},
+	{name: "JobPublished", point: crash.JobPublished, in: []scenario{fresh, replayed}, twice: true},
+	{name: "MaintainersKept", point: crash.MaintainersKept, in: []scenario{fresh, replayed}},
+	{name: "OneStoredChanged", point: crash.OneStoredChanged, in: []scenario{fresh, replayed}, twice: true},
+	{name: "StoredChanged", point: crash.StoredChanged, in: []scenario{fresh, replayed}},
+	{name: "OutcomeWritten", point: crash.OutcomeWritten, in: []scenario{fresh, replayed}},
+	{name: "RoundReleased", point: crash.RoundReleased, in: []scenario{fresh, replayed}},
+	{name: "ReplayPlanned", point: crash.ReplayPlanned, in: []scenario{replayed}},
+	{name: "RecordReplanned", point: crash.RecordReplanned, in: []scenario{replayed}, twice: true},
+	{name: "Mended", point: crash.Mended, in: []scenario{lostMessage, lostRecord, lostBoth}},
+	{name: "CopyQueued", point: crash.CopyQueued, in: []scenario{passedOver}},
+	{name: "Freed", point: crash.Freed, in: []scenario{passedOver, unadvised}},
+	{name: "BurialPlanned", point: crash.BurialPlanned, in: []scenario{unheard}, as: fresh},
+	{name: "BurialPublished", point: crash.BurialPublished, in: []scenario{usedUp, unadvised}},
+	{name: "BurialRecorded", point: crash.BurialRecorded, in: []scenario{usedUp, unadvised}},
+	{name: "ExhaustedRemoved", point: crash.ExhaustedRemoved, in: []scenario{usedUp}},
+}
+
+// TestEveryCrashPointHasACase: the list is read out of the sources.
+func TestEveryCrashPointHasACase(t *testing.T) {
+	t.Parallel()
+	marks, err := crashtest.Marks(filepath.Join("..", "..", "producer"), filepath.Join("..", "..", "shared", "jobstream"))
+	must(t, err)
+	var names []string
+	for _, c := range crashCases {
+		names = append(names, c.name)
+	}
+	slices.Sort(names)
+	if diff := gocmp.Diff(marks, names); diff != "" {
+		t.Errorf("points marked in the sources (-) and points with a case (+):\n%s", diff)
+	}
+}
+
+// TestCrash kills a producer process at every point of every scenario, lets
+// another one go on, and wants what the scenario comes to when nobody is killed.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	ended := map[string]ending{}
+	runs := map[string]func(t *testing.T){}
+	add := func(name string, s scenario, env ...string) {
+		runs[name] = func(t *testing.T) {
+			t.Helper()
+			e := s.run(t, env...)
+			mu.Lock()
+			defer mu.Unlock()
+			ended[name] = e
+		}
+	}
+	for _, c := range crashCases {
+		for _, s := range c.in {
+			add(c.calm(s), scenario(c.calm(s)))
+			for n := 1; n <= c.passes(); n++ {
+				add(c.run(s, n), s, crash.Env+"="+crash.Setting(c.point, n))
+			}
+		}
+	}
+	sideBySide(t, runs)
+	if t.Failed() {
+		return // a round is missing
+	}
+	for _, c := range crashCases {
+		for _, s := range c.in {
+			for n := 1; n <= c.passes(); n++ {
+				c.check(t, c.run(s, n), ended[c.calm(s)], ended[c.run(s, n)])
+			}
+		}
+	}
+}
+
+// killsOf is how many producers in a row are killed at a point.
+func killsOf(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("MIRRORFLEET_TEST_KILLS")
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 10 {
+		t.Fatalf("MIRRORFLEET_TEST_KILLS is %q, want 1 to 10", text)
+	}
+	return n
+}
+
+// passes are those at which a producer is killed.
+func (c *crashCase) passes() int {
+	if c.twice {
+		return 2
+	}
+	return 1
+}
+
+// calm names the undisturbed run that a scenario's is compared with.
+func (c *crashCase) calm(s scenario) string { return string(cmp.Or(c.as, s)) }
+
+// run names one that is disturbed.
+func (c *crashCase) run(s scenario, nth int) string { return fmt.Sprintf("%s %d %s", c.point, nth, s) }
+
+// check compares a run with the one in which nobody was killed.
+func (c *crashCase) check(t *testing.T, name string, want, got ending) {
+	t.Helper()
+	if !got.Killed || want.Killed {
+		t.Errorf("%s: the producer was killed: %v, undisturbed %v; want true and false", name, got.Killed, want.Killed)
+	}
+	want.Killed = got.Killed
+	if c.as != "" { // there is another round beside it
+		want.LookUps, want.Messages = got.LookUps, got.Messages
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("%s: undisturbed (-), killed (+):\n%s", name, diff)
+	}
+}
+
+// sideBySide runs subtests at once, eight at a time, whatever -parallel says:
+// most of their time is waiting for processes.
+func sideBySide(t *testing.T, runs map[string]func(t *testing.T)) {
+	t.Helper()
+	var running errgroup.Group
+	running.SetLimit(8)
+	for _, name := range slices.Sorted(maps.Keys(runs)) {
+		running.Go(func() error { t.Run(name, runs[name]); return nil })
+	}
+	_ = running.Wait()
+}
