@@ -42,21 +42,22 @@ func (r *Runner) Replay(ctx context.Context, round string, s Selection) (result 
 	if err != nil {
 		return Result{}, did, err
 	}
+	begun := 0 // the revision that the replay of before a takeover was of
 	result, err = r.holding(ctx, round, func(ctx context.Context) (Result, error) {
 		latest, err := r.settled(ctx, m)
-		if err != nil || len(did.UIDs) > 0 { // begun before the round was taken over: it is ended now
-			return latest, err
+		if err != nil || begun > 0 && latest.Revision > begun && slices.Equal(latest.Replayed, did.UIDs) {
+			return latest, err // whoever took the round over has ended it
 		}
 		now, err := ReadFailures(ctx, r.cfg.Bus, round)
 		if err != nil {
 			return Result{}, err
 		}
 		still, others := unchanged(asked, now.Ended)
-		did.Meanwhile = slices.Concat(others, already)
+		did.UIDs, did.Meanwhile = nil, slices.Concat(others, already)
 		if len(still) == 0 && (len(did.Meanwhile) > 0 || len(latest.FailedLookUps) == 0) {
 			return latest, nil
 		}
-		did.UIDs = still
+		did.UIDs, begun = still, latest.Revision
 		return r.begin(ctx, m, job.Replay{Round: round, Number: latest.Revision, UIDs: still, By: r.cfg.Name, At: time.Now().UTC()})
 	})
 	return result, did, err
