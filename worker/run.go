@@ -61,15 +61,7 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer client.Close()
-	scores, err := scorecache.New(scorecache.Config{
-		Bucket: f.Bus.Bucket(job.BucketScores), Scorer: scorer.Version(), Log: log,
-	})
-	if err != nil {
-		return err
-	}
-	evaluator, err := evaluate.New(evaluate.Config{
-		Bus: f.Bus, Mirror: client, MirrorURL: c.String("mirror"), Scorer: scorer, Scores: scores,
-	})
+	evaluator, err := newEvaluator(c, f, client, scorer, log)
 	if err != nil {
 		return err
 	}
@@ -83,6 +75,21 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	}
 	log.InfoContext(ctx, "taking jobs", "slots", c.Int("slots"), "mirror", c.String("mirror"), "egress", c.String("egress"))
 	return runner.Run(ctx)
+}
+
+// newEvaluator makes what evaluates a miner, with the fleet's score cache.
+func newEvaluator(
+	c *cli.Command, f *fleet.Fleet, client *mirror.Client, scorer *tokenscore.Pool, log *slog.Logger,
+) (*evaluate.Evaluator, error) {
+	scores, err := scorecache.New(scorecache.Config{
+		Bucket: f.Bus.Bucket(job.BucketScores), Scorer: scorer.Version(), Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return evaluate.New(evaluate.Config{
+		Bus: f.Bus, Mirror: client, MirrorURL: c.String("mirror"), Scorer: scorer, Scores: scores,
+	})
 }
 
 // newRunner makes what takes the jobs, as the flags say.

@@ -20,8 +20,6 @@ type act struct {
 	undo func() error
 }
 
-func nothing() error { return nil }
-
 // between draws a time, in whole tenths of a second.
 func between(rng *rand.Rand, least, most int) time.Duration {
 	return time.Duration(least+rng.IntN(most-least+1)) * 100 * time.Millisecond
@@ -96,11 +94,11 @@ func (c *chaos) run(ctx context.Context, seed uint64) {
 	var under sync.WaitGroup
 	for ctx.Err() == nil {
 		within(ctx, between(rng, 3, 15))
-		a := c.fleet.draw(rng)
+		a := c.fleet.draw(rng) //nolint:contextcheck // what is begun is ended, whatever ends the round
 		if ctx.Err() != nil || !c.take(a) {
 			continue
 		}
-		c.say("%s %s for %s", a.what, a.on, a.last)
+		c.sayf("%s %s for %s", a.what, a.on, a.last)
 		if err := a.do(); err != nil {
 			c.t.Errorf("%s %s: %v", a.what, a.on, err)
 		}
@@ -137,7 +135,7 @@ func (c *chaos) take(a act) bool {
 	return true
 }
 
-func (c *chaos) say(format string, args ...any) {
+func (c *chaos) sayf(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	fmt.Fprintf(&c.transcript, "%6.1f s  %s\n", time.Since(c.began).Seconds(), fmt.Sprintf(format, args...))

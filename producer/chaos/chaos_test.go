@@ -20,7 +20,7 @@ const patience = 4 * time.Minute
 const faults = "5xx=0.02,reset=0.01,cut=0.01,malformed=0.01,html=0.01,stall=0.003"
 
 // TestChaos runs disturbed rounds and wants the outcome of an undisturbed one.
-func TestChaos(t *testing.T) {
+func TestChaos(t *testing.T) { //nolint:paralleltest // one fleet at a time is enough for a machine
 	want, _ := round(t, "", nil)
 	first, last := seeds(t)
 	enough := time.Now().Add(last)

@@ -75,7 +75,7 @@ func startFleet(ctx context.Context, t *testing.T, faults string) *fleet {
 		f.workers = append(f.workers, w)
 	}
 	f.producer = newProcess(t, f.dir, "producer", "")
-	f.producer.make = f.produce(append([]string{"run", "--json", "--takeover", "2s"}, args...))
+	f.producer.make = f.produce(append([]string{"run", "--json", "--takeover", "2s"}, args...)) //nolint:contextcheck // it is run again and again, also after ctx
 	t.Cleanup(func() { f.showLogs(t) })
 	return f
 }

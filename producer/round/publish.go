@@ -67,7 +67,7 @@ func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) erro
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err //nolint:wrapcheck // each names its miner
+		return err
 	}
 	telemetry.RoundIs(ctx, telemetry.RoundCollecting)
 	return nil
