@@ -159,7 +159,14 @@ func (h *hold) release(ctx context.Context) {
 	h.me.Released = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.me.For)
 	defer cancel()
-	if _, err := h.bus.SetHolder(ctx, h.round, h.me, h.revision); err == nil {
+	_, err := h.bus.SetHolder(ctx, h.round, h.me, h.revision)
+	if errors.Is(err, jobstream.ErrConflict) { // the last sign of life may have been written, its answer not awaited
+		holder, revision, readErr := h.bus.Holder(ctx, h.round)
+		if readErr == nil && holder.Name == h.me.Name {
+			_, err = h.bus.SetHolder(ctx, h.round, h.me, revision)
+		}
+	}
+	if err == nil {
 		crash.At(crash.RoundReleased)
 	}
 }
