@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 
@@ -112,13 +110,9 @@ func TestCrash(t *testing.T) {
 // killsOf is how many producers in a row are killed at a point.
 func killsOf(t *testing.T) int {
 	t.Helper()
-	text := os.Getenv("MIRRORFLEET_TEST_KILLS")
-	if text == "" {
-		return 1
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 10 {
-		t.Fatalf("MIRRORFLEET_TEST_KILLS is %q, want 1 to 10", text)
+	n, err := crashtest.Kills()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return n
 }

@@ -1,6 +1,7 @@
-// Package crashtest reads crash points out of the sources, for the tests that
-// kill processes at them: a point that is marked and that no test names, or
-// one that is named and marked nowhere, is found there.
+// Package crashtest is what the tests have in common that kill processes at
+// crash points. It reads the points out of the sources, where one that is marked
+// and that no test names, or that is named and marked nowhere, is found; and it
+// reads how many processes in a row are to be killed at each.
 package crashtest
 
 import (
@@ -9,8 +10,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -35,6 +38,20 @@ func Marks(folders ...string) ([]string, error) {
 	}
 	slices.Sort(marks)
 	return slices.Compact(marks), nil
+}
+
+// Kills is how many processes in a row are killed at a point: what
+// MIRRORFLEET_TEST_KILLS says, 1 to 10 (a job has twenty deliveries), or 1.
+func Kills() (int, error) {
+	text := os.Getenv("MIRRORFLEET_TEST_KILLS")
+	if text == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 10 {
+		return 0, fmt.Errorf("MIRRORFLEET_TEST_KILLS is %q, want 1 to 10: a job has twenty deliveries", text)
+	}
+	return n, nil
 }
 
 // marksOf lists the marks of one file.
