@@ -24,6 +24,7 @@ type child struct {
 	in     *os.File      // its standard input
 	out    *os.File      // its standard output
 	send   *bufio.Writer // into in
+	hear   *bufio.Reader // from out
 	stderr *lineLogger
 	log    *slog.Logger
 	// weights is the digest of those that it has.
@@ -64,7 +65,7 @@ func spawn(cfg *Config) (*child, error) {
 		return nil, errors.Join(fmt.Errorf("making a pipe: %w", err), childIn.Close(), in.Close())
 	}
 	c := &child{
-		in: in, out: out, send: bufio.NewWriterSize(in, sendBuffer),
+		in: in, out: out, send: bufio.NewWriterSize(in, sendBuffer), hear: bufio.NewReaderSize(out, hearBuffer),
 		log: cfg.Log, exited: make(chan struct{}), stderr: &lineLogger{log: cfg.Log},
 		// Not CommandContext: a pool's context ends requests, and Close ends children.
 		cmd: exec.Command(cfg.Command[0], cfg.Command[1:]...), //nolint:noctx // see above
@@ -93,7 +94,7 @@ func (c *child) greet(ctx context.Context, cfg *Config, grammars string) error {
 	if err := c.within(cfg.StartTimeout); err != nil {
 		return err
 	}
-	data, err := expectFrame(c.out, frameHello)
+	data, err := expectFrame(c.hear, frameHello)
 	if err != nil {
 		return fmt.Errorf("reading its greeting: %w", err)
 	}
@@ -140,7 +141,7 @@ func (c *child) ready(w *scoring.Weights, traceparent string, timeout time.Durat
 	if err := writeFrame(c.in, frameBegin, traceparent); err != nil {
 		return err
 	}
-	_, err := expectFrame(c.out, frameReady)
+	_, err := expectFrame(c.hear, frameReady)
 	return err
 }
 
@@ -179,6 +180,10 @@ func (c *child) exchange(files []request, take func(i int, a *answer)) error {
 // sendBuffer holds most requests whole, so that one goes out in one write. Of a
 // text that is larger the rest is not copied.
 const sendBuffer = 64 << 10
+
+// hearBuffer holds most answers whole: what a child says of a file takes one
+// read, not two a frame, and wakes this process once.
+const hearBuffer = 64 << 10
 
 // sendAll sends all requests; when it cannot, it has receive wait no longer.
 func (c *child) sendAll(files []request) error {
@@ -226,12 +231,12 @@ func (c *child) receiveOne(r *request) (a *answer, err error) {
 	a = &answer{}
 	for i, known := range r.known {
 		if known == nil {
-			if a.learned[i], err = expectFrame(c.out, frameLearned); err != nil {
+			if a.learned[i], err = expectFrame(c.hear, frameLearned); err != nil {
 				return nil, err
 			}
 		}
 	}
-	data, err := expectFrame(c.out, frameFigures)
+	data, err := expectFrame(c.hear, frameFigures)
 	if err != nil {
 		return nil, err
 	}
