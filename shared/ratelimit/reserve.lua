@@ -6,9 +6,9 @@
 -- ARGV    reserve, interval, horizon, tolerance, cool, max_cool; what the process
 --         remembers of its last answer: born, next, now, skew, elapsed; then cell
 --         length, cells; figures (bucket.Figures.String), hold; process, waiting,
---         waited; longest, max_hold.
+--         waited; longest, max_hold; count.
 -- Lengths and instants are microseconds, exact in a double until the year 2255.
--- Returns verdict, wait, now, skew, next, born; to a process with other figures
+-- Returns verdict, wait, now, skew, next, born, count; to a process with other figures
 -- also the figures in force. A stop or a release is also said on the egress's
 -- channel: before which of the bucket's instants slots are void.
 local reserve, interval, horizon = ARGV[1] == '1', tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -18,7 +18,7 @@ local in_skew, elapsed = tonumber(ARGV[10]), tonumber(ARGV[11])
 local cell_length, cells = tonumber(ARGV[12]), tonumber(ARGV[13])
 local figures, in_hold = ARGV[14], tonumber(ARGV[15])
 local process, waiting, waited = ARGV[16], ARGV[17], tonumber(ARGV[18])
-local longest, max_hold = tonumber(ARGV[19]), tonumber(ARGV[20])
+local longest, max_hold, count = tonumber(ARGV[19]), tonumber(ARGV[20]), tonumber(ARGV[21])
 
 local time = redis.call('TIME')
 local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -44,7 +44,7 @@ end
 
 -- tostring would round an instant to fourteen digits.
 local function text(n) return string.format('%.0f', n) end
-local function reply(verdict, wait, now) return { verdict, wait, now, skew, next_slot, born } end
+local function reply(verdict, wait, now) return { verdict, wait, now, skew, next_slot, born, 0 } end
 
 -- Line.Note: the fields to keep for a process that waits. A value that does not
 -- parse belongs to nobody who waits.
@@ -122,7 +122,7 @@ end
 if differs then
   local again = math.min(seen + 2 * f_horizon - now, horizon)
   keep(unpack(waiter(again)))
-  return { 3, again, now, skew, next_slot, born, f_interval, f_horizon, tonumber(f_limit), tonumber(f_window) }
+  return { 3, again, now, skew, next_slot, born, 0, f_interval, f_horizon, tonumber(f_limit), tonumber(f_window) }
 end
 
 seen = now
@@ -134,11 +134,20 @@ if slot - now > horizon then
   return reply(1, again - now, now)
 end
 
-next_slot = slot + interval
-local last = clock + (slot - now)
-local index = math.floor(last / cell_length)
-local field = 'u' .. text(index % cells)
-local count = string.match(redis.call('HGET', KEYS[1], field) or '', '^' .. text(index) .. ':(%d+)$') or '0'
-keep('seen', text(seen), 'last', text(last), 'granted', text(number(8) + 1),
-  field, text(index) .. ':' .. text(tonumber(count) + 1), unpack(waiter(slot - now)))
-return reply(0, slot - now, now)
+count = math.min(math.max(count, 1), 1 + math.floor((now + horizon - slot) / interval))
+next_slot = slot + count * interval
+local first = clock + (slot - now)
+local last = first + (count - 1) * interval
+-- Cell by cell; mostly there is one.
+local taken = 0
+while taken < count do
+  local at = first + taken * interval
+  local index = math.floor(at / cell_length)
+  local within = math.min(count - taken, math.ceil(((index + 1) * cell_length - at) / interval))
+  local field = 'u' .. text(index % cells)
+  local used = string.match(redis.call('HGET', KEYS[1], field) or '', '^' .. text(index) .. ':(%d+)$') or '0'
+  redis.call('HSET', KEYS[1], field, text(index) .. ':' .. text(tonumber(used) + within))
+  taken = taken + within
+end
+keep('seen', text(seen), 'last', text(last), 'granted', text(number(8) + count), unpack(waiter(last - clock)))
+return { 0, slot - now, now, skew, next_slot, born, count }

@@ -116,18 +116,36 @@ func (s State) refuse(slot, now int64, in Request) (State, Reply) {
 	return s, s.reply(Refused, again-now, now)
 }
 
+// grant gives the caller the next slot, and those behind it that it asks for as
+// far as they lie within the horizon too.
 func (s State) grant(slot, now, clock int64, in Request) (State, Reply) {
-	s.Next = slot + in.Interval
-	s.Last = clock + (slot - now)
-	s.Granted++
-	index := s.Last / CellLength
-	cell := &s.Use[index%Cells]
-	if cell.Index != index {
-		*cell = Cell{Index: index}
-	}
-	cell.Count++
+	count := min(max(in.Count, 1), 1+(now+in.Horizon-slot)/in.Interval)
+	s.Next = slot + count*in.Interval
+	first := clock + (slot - now)
+	s.Last = first + (count-1)*in.Interval
+	s.Granted += count
+	s = s.use(first, count, in.Interval)
+	reply := s.reply(Granted, slot-now, now)
+	reply.Count = count
 
-	return s, s.reply(Granted, slot-now, now)
+	return s, reply
+}
+
+// use counts slots in the cells that they lie in, cell by cell.
+func (s State) use(first, count, interval int64) State {
+	for count > 0 {
+		index := first / CellLength
+		cell := &s.Use[index%Cells]
+		if cell.Index != index {
+			*cell = Cell{Index: index}
+		}
+		within := min(count, ((index+1)*CellLength-first+interval-1)/interval)
+		cell.Count += within
+		count -= within
+		first += within * interval
+	}
+
+	return s
 }
 
 func (s State) reply(verdict Verdict, wait, now int64) Reply {
