@@ -32,9 +32,11 @@ var oneSlot string
 func TestScriptIsDecide(t *testing.T) {
 	t.Parallel()
 	source := walker
-	for name, script := range map[string]string{"SOURCE": ratelimit.ReserveSource, "BEFORE": oneSlot} {
-		script = replaceOnce(t, script, "redis.call('TIME')", "{ ARGV[22], ARGV[23] }")
-		source = replaceOnce(t, source, name, replaceOnce(t, script, "redis.pcall('INFO', 'server')", "ARGV[24]"))
+	for name, script := range map[string]string{
+		"SOURCE": replaceOnce(t, ratelimit.ReserveSource, "call('TIME')", "{ ARGV[21], ARGV[22] }"),
+		"BEFORE": replaceOnce(t, oneSlot, "redis.call('TIME')", "{ ARGV[21], ARGV[22] }"),
+	} {
+		source = replaceOnce(t, source, name, replaceOnce(t, script, "redis.pcall('INFO', 'server')", "ARGV[23]"))
 	}
 	for name, on := range map[string]struct {
 		server  func(testing.TB) *server
@@ -63,14 +65,14 @@ function scripts.before(KEYS, ARGV)
 BEFORE
 end
 local out = {}
-for at = 1, #ARGV, 27 do
+for at = 1, #ARGV, 26 do
   if ARGV[at] == 'all' then
     redis.call('DEL', KEYS[1])
   elseif ARGV[at] ~= '' then
     redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
   end
   local args = {}
-  for i = 1, 24 do args[i] = ARGV[at + 2 + i] end
+  for i = 1, 23 do args[i] = ARGV[at + 2 + i] end
   out[#out + 1] = { scripts[ARGV[at + 2]](KEYS, args), #out % 10 == 9 and redis.call('HGETALL', KEYS[1]) or nil }
 end
 return out`
@@ -102,7 +104,7 @@ func TestScriptReadsTheServersClock(t *testing.T) {
 		if s.spoilt != "" {
 			continue // the walk goes on from a state that this Redis does not have
 		}
-		got, err := script.Run(t.Context(), rdb, []string{"bucket"}, s.args[:21]...).Int64Slice()
+		got, err := script.Run(t.Context(), rdb, []string{"bucket"}, s.args[:arguments]...).Int64Slice()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,6 +120,9 @@ func replaceOnce(t *testing.T, text, from, to string) string {
 
 	return strings.Replace(text, from, to, 1)
 }
+
+// How many arguments the script takes, and how many the one before it took.
+const arguments, argumentsBefore = 17, 20
 
 // walk is one bucket, and a caller, that live through random times.
 type walk struct {
@@ -176,14 +181,19 @@ func (w *walk) step() step {
 	s.state, s.line = w.state, w.line
 	s.args = []any{
 		bit(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
-		in.Born, in.Next, in.Now, in.Skew, in.Elapsed, bucket.CellLength, bucket.Cells,
-		in.Figures().String(), in.Hold, in.Process, in.Waiting, in.Waited, bucket.Longest, bucket.MaxHold, in.Count,
-		w.clock / 1_000_000, w.clock % 1_000_000, "# Server\r\nrun_id:" + w.run + "\r\n",
+		in.Born, in.Next, in.Now, in.Skew, in.Elapsed,
+		in.Figures().String(), in.Hold, in.Process, in.Waiting, in.Waited, in.Count,
 	}
 	s.script = "now"
 	if in.Count == 1 && !w.oneRun && w.random.IntN(2) == 0 {
-		s.script = "before"
+		s.script = "before" // which took the constants as arguments
+		s.args = slices.Insert(s.args[:arguments-1], 11, any(bucket.CellLength), any(bucket.Cells))
+		s.args = append(s.args, bucket.Longest, bucket.MaxHold)
 	}
+	for len(s.args) < argumentsBefore {
+		s.args = append(s.args, "")
+	}
+	s.args = append(s.args, w.clock/1_000_000, w.clock%1_000_000, "# Server\r\nrun_id:"+w.run+"\r\n")
 	w.count(s)
 	if w.random.IntN(10) != 0 { // else the answer is lost
 		w.session.Learn(s.reply, w.base.Add(w.mine))

@@ -49,8 +49,7 @@ func (r record) ask(ctx context.Context, in bucket.Request) (bucket.Reply, error
 	got, err := r.reserve.Run(ctx, r.rdb, []string{key(r.egress)},
 		flag(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
 		in.Born, in.Next, in.Now, in.Skew, in.Elapsed,
-		bucket.CellLength, bucket.Cells,
-		in.Figures().String(), in.Hold, in.Process, in.Waiting, in.Waited, bucket.Longest, bucket.MaxHold, max(in.Count, 1),
+		in.Figures().String(), in.Hold, in.Process, in.Waiting, in.Waited, max(in.Count, 1),
 	).Int64Slice()
 	if err != nil {
 		return bucket.Reply{}, fmt.Errorf("ratelimit: reserve for egress %s: %w", r.egress, err)
