@@ -74,7 +74,7 @@ func (l *Limiter) reserve(ctx context.Context) (slots []reservation, wait time.D
 	in.Cool = max(0, cool.Sub(asked).Microseconds())
 	line := l.queue.look()
 	in.Waiting, in.Waited = int64(line.waiting), max(0, asked.Sub(line.turn).Microseconds())
-	in.Count = bucket.Batch(in.Waiting, in.Interval, l.cfg.Jitter.Microseconds())
+	in.Count = bucket.Batch(in.Waiting, l.cfg.Jitter.Microseconds(), in.Figures())
 	reply, err := l.ask(ctx, l.session.fill(in, asked))
 	answered := time.Now()
 	if err != nil {

@@ -131,13 +131,13 @@ end
 seen = now
 local slot = max(next_slot, now, cool, now + hold - clock)
 if slot - now > horizon then
-  local again = min(max(turn, slot - horizon), now + horizon)
+  local again = min(max(turn, slot - horizon) + (count - 1) * interval, now + horizon)
   turn = again + interval
   keep('seen', text(seen), 'refused', text(number(9) + 1), unpack(waiter(again - now)))
   return reply(1, again - now, now)
 end
 
-count = min(max(count, 1), 1 + floor((now + horizon - slot) / interval))
+count = min(count, 1 + floor((now + horizon - slot) / interval))
 next_slot = slot + count * interval
 local first = clock + (slot - now)
 local last = first + (count - 1) * interval

@@ -105,11 +105,11 @@ func (s State) differ(now int64, in Request) (State, Reply) {
 	return s, reply
 }
 
-// refuse tells the caller when to ask again: when the slot comes within the
-// horizon, later callers one interval after another, and never more than a
+// refuse tells the caller when to ask again: when all the slots that it asks for
+// come within the horizon, later callers after that, and never more than a
 // horizon from now, so that what changes meanwhile is learned.
 func (s State) refuse(slot, now int64, in Request) (State, Reply) {
-	again := min(max(s.Turn, slot-in.Horizon), now+in.Horizon)
+	again := min(max(s.Turn, slot-in.Horizon)+(max(in.Count, 1)-1)*in.Interval, now+in.Horizon)
 	s.Turn = again + in.Interval
 	s.Refused++
 

@@ -111,13 +111,13 @@ type Request struct {
 func (in Request) Figures() Figures { return Figures{in.Interval, in.Horizon, in.Limit, in.Window} }
 
 // Batch is how many slots a process with so many waiting requests asks for in one
-// call: no more than lie within a fifth of the jitter. So a process takes no more
-// than that of a bucket in its turn, a crash loses no more, and where slots are
-// further apart, as the mirror's are, each call asks for one.
-func Batch(waiting, interval, jitter int64) int64 {
+// call: no more than lie within a fifth of the jitter, and of the horizon. So a
+// process takes no more than that of a bucket in its turn, a crash loses no more,
+// and where slots are further apart, as the mirror's are, each call asks for one.
+func Batch(waiting, jitter int64, f Figures) int64 {
 	const parts = 5
 
-	return max(1, min(waiting, 1+jitter/parts/interval))
+	return max(1, min(waiting, 1+min(jitter, f.Horizon)/parts/f.Interval))
 }
 
 // Verdict is what became of a request.
