@@ -12,11 +12,14 @@ import (
 	"mirrorfleet/shared/ratelimit/windows"
 )
 
-// arrivals is when requests were sent, as the mirror would count them.
+// arrivals is when requests were sent, as the mirror would count them, and what
+// of them may lie in one window.
 type arrivals struct {
-	began time.Time
-	mu    sync.Mutex
-	times []time.Duration
+	began  time.Time
+	window time.Duration
+	most   int
+	mu     sync.Mutex
+	times  []time.Duration
 }
 
 // send uses a permit, or throws it away if its time has passed.
@@ -36,14 +39,14 @@ func (a *arrivals) count() int {
 }
 
 // wantWithin checks that no window saw more than the limit less its spare.
-func (a *arrivals) wantWithin(t *testing.T, window time.Duration, most int) {
+func (a *arrivals) wantWithin(t *testing.T) {
 	t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	worst := windows.Worst(a.times, window)
+	worst := windows.Worst(a.times, a.window)
 	t.Logf("%d requests in %v, worst window %+v", len(a.times), time.Since(a.began).Round(time.Millisecond), worst)
-	if worst.Max() > most {
-		t.Errorf("worst window of %v is %+v, want at most %d by every count", window, worst, most)
+	if worst.Max() > a.most {
+		t.Errorf("worst window of %v is %+v, want at most %d by every count", a.window, worst, a.most)
 	}
 }
 
@@ -90,6 +93,12 @@ func (s *sender) linger(ctx context.Context) error {
 // is called once, half way, while the others go on.
 func saturate(t *testing.T, limiters []*sender, n int, midway func()) {
 	t.Helper()
+	saturateBy(t, limiters, 3, n, midway)
+}
+
+// saturateBy is saturate with another number of waiters each.
+func saturateBy(t *testing.T, limiters []*sender, each, n int, midway func()) {
+	t.Helper()
 	seen := limiters[0].seen
 	before := seen.count()
 	var (
@@ -97,11 +106,11 @@ func saturate(t *testing.T, limiters []*sender, n int, midway func()) {
 		waiters sync.WaitGroup
 	)
 	for _, l := range limiters {
-		for i := range 3 {
+		for i := range each {
 			waiters.Go(func() {
 				for seen.count()-before < n {
 					take := l.linger
-					if i != 0 {
+					if i%3 != 0 {
 						take = func(ctx context.Context) error { _, err := l.Permit(ctx); return err }
 					}
 					if err := take(t.Context()); err != nil {

@@ -26,16 +26,16 @@ func unlimited() ratelimit.Config {
 }
 
 // BenchmarkPermits is how many permits one Redis grants with the limit out of the
-// way, by one process and by eight at once, beside redis_rate's Allow at the same
-// million a second. The two take turns of a tenth of a second or so, so that a
-// busy machine is busy for both.
+// way, by processes with so many waiters each, beside redis_rate's Allow at the same
+// million a second, called by as many at once over as many clients. The two take
+// turns of a tenth of a second or so, so that a busy machine is busy for both.
 func BenchmarkPermits(b *testing.B) {
 	for name, start := range single {
-		for _, processes := range []int{1, 8} {
-			b.Run(fmt.Sprintf("%s/%d processes", name, processes), func(b *testing.B) {
+		for _, fleet := range []struct{ processes, waiters int }{{1, 64}, {8, 8}, {64, 1}, {8, 1}, {1, 1}} {
+			b.Run(fmt.Sprintf("%s/%d x %d", name, fleet.processes, fleet.waiters), func(b *testing.B) {
 				s := start(b)
-				ours, theirs := oursAtOnce(b, s, processes), theirsAtOnce(b, s, processes)
-				const turn = 2000
+				ours, theirs := oursAtOnce(b, s, fleet.processes, fleet.waiters), theirsAtOnce(b, s, fleet.processes, fleet.waiters)
+				const turn = 3200
 				var spent [2]time.Duration
 				turns := 0
 				for b.Loop() {
@@ -56,21 +56,23 @@ func BenchmarkPermits(b *testing.B) {
 	}
 }
 
-// oursAtOnce lets each of several processes take its share of n permits.
-func oursAtOnce(b *testing.B, s *server, processes int) func(*testing.B, int) {
+// oursAtOnce lets the waiters of several processes take their share of n permits.
+func oursAtOnce(b *testing.B, s *server, processes, waiters int) func(*testing.B, int) {
 	b.Helper()
 	limiters := make([]*ratelimit.Limiter, processes)
 	for i := range limiters {
 		limiters[i] = s.limiter(b, unlimited()).Limiter
-		if _, err := limiters[i].Permit(b.Context()); err != nil {
-			b.Fatal(err)
-		}
 	}
+	share(processes, processes, func(i int) { // the bucket starts, and everybody has a connection
+		if _, err := limiters[i].Permit(b.Context()); err != nil {
+			b.Error(err)
+		}
+	})
 
 	return func(b *testing.B, n int) {
 		b.Helper()
-		share(n, processes, func(i int) {
-			if _, err := limiters[i].Permit(b.Context()); err != nil {
+		share(n, processes*waiters, func(i int) {
+			if _, err := limiters[i%processes].Permit(b.Context()); err != nil {
 				b.Error(err)
 			}
 		})
@@ -78,7 +80,7 @@ func oursAtOnce(b *testing.B, s *server, processes int) func(*testing.B, int) {
 }
 
 // theirsAtOnce is the same with redis_rate, on clients of the same kind.
-func theirsAtOnce(b *testing.B, s *server, processes int) func(*testing.B, int) {
+func theirsAtOnce(b *testing.B, s *server, processes, waiters int) func(*testing.B, int) {
 	b.Helper()
 	limit := redis_rate.Limit{Rate: 1e6, Burst: 1e6, Period: time.Second}
 	limiters := make([]*redis_rate.Limiter, processes)
@@ -88,8 +90,8 @@ func theirsAtOnce(b *testing.B, s *server, processes int) func(*testing.B, int) 
 
 	return func(b *testing.B, n int) {
 		b.Helper()
-		share(n, processes, func(i int) {
-			if result, err := limiters[i].Allow(b.Context(), "out of the way", limit); err != nil || result.Allowed != 1 {
+		share(n, processes*waiters, func(i int) {
+			if result, err := limiters[i%processes].Allow(b.Context(), "out of the way", limit); err != nil || result.Allowed != 1 {
 				b.Errorf("Allow: %+v, %v", result, err)
 			}
 		})

@@ -68,6 +68,8 @@ func TestUnknownStates(t *testing.T) {
 				{"a next slot lower than the process has seen", "next", "1700000000000000"},
 				{"no next slot", "next", "0"},
 				{"a field that is no number", "high", "soon"},
+				{"a field that is infinite", "next", "inf"},
+				{"a field that is NaN", "high", "nan"},
 			} {
 				t.Run(test.name, func(t *testing.T) {
 					cfg := quick()

@@ -1,6 +1,7 @@
 package ratelimit_test
 
 import (
+	_ "embed"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -17,14 +18,26 @@ import (
 	"mirrorfleet/shared/ratelimit/bucket"
 )
 
+// oneSlot is the script of the version before this one.
+//
+//go:embed testdata/one_slot.lua
+var oneSlot string
+
 // TestScriptIsDecide walks the script and bucket.Decide side by side through
 // random requests, clocks, run ids and spoilt states, and compares the answer after
 // each step and the whole state after every tenth. The script's clock and run id come in as
-// arguments, in the one place each where it looks at them.
+// arguments, in the one place each where it looks at them. Of the steps that ask for
+// one slot, half are taken by the script of the version before: what either leaves
+// behind is the same to both, so a fleet may be upgraded process by process.
 func TestScriptIsDecide(t *testing.T) {
 	t.Parallel()
-	source := replaceOnce(t, ratelimit.ReserveSource, "redis.call('TIME')", "{ ARGV[21], ARGV[22] }")
-	source = replaceOnce(t, source, "redis.pcall('INFO', 'server')", "ARGV[23]")
+	source := walker
+	for name, script := range map[string]string{
+		"SOURCE": replaceOnce(t, ratelimit.ReserveSource, "call('TIME')", "{ ARGV[21], ARGV[22] }"),
+		"BEFORE": replaceOnce(t, oneSlot, "redis.call('TIME')", "{ ARGV[21], ARGV[22] }"),
+	} {
+		source = replaceOnce(t, source, name, replaceOnce(t, script, "redis.pcall('INFO', 'server')", "ARGV[23]"))
+	}
 	for name, on := range map[string]struct {
 		server  func(testing.TB) *server
 		batches int
@@ -32,7 +45,7 @@ func TestScriptIsDecide(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWalk(7)
-			script, rdb := redis.NewScript(strings.Replace(walker, "SOURCE", source, 1)), patient(t, on.server(t))
+			script, rdb := redis.NewScript(source), patient(t, on.server(t))
 			for range on.batches {
 				w.compare(t, script, rdb, 500)
 			}
@@ -41,22 +54,26 @@ func TestScriptIsDecide(t *testing.T) {
 	}
 }
 
-// walker takes many steps in one call: each a field to spoil with its value, and
-// the arguments of the script.
+// walker takes many steps in one call: each a field to spoil with its value, which
+// script, and its arguments.
 const walker = `
-local function step(KEYS, ARGV)
+local scripts = {}
+function scripts.now(KEYS, ARGV)
 SOURCE
 end
+function scripts.before(KEYS, ARGV)
+BEFORE
+end
 local out = {}
-for at = 1, #ARGV, 25 do
+for at = 1, #ARGV, 26 do
   if ARGV[at] == 'all' then
     redis.call('DEL', KEYS[1])
   elseif ARGV[at] ~= '' then
     redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
   end
   local args = {}
-  for i = 1, 23 do args[i] = ARGV[at + 1 + i] end
-  out[#out + 1] = { step(KEYS, args), #out % 10 == 9 and redis.call('HGETALL', KEYS[1]) or nil }
+  for i = 1, 23 do args[i] = ARGV[at + 2 + i] end
+  out[#out + 1] = { scripts[ARGV[at + 2]](KEYS, args), #out % 10 == 9 and redis.call('HGETALL', KEYS[1]) or nil }
 end
 return out`
 
@@ -87,7 +104,7 @@ func TestScriptReadsTheServersClock(t *testing.T) {
 		if s.spoilt != "" {
 			continue // the walk goes on from a state that this Redis does not have
 		}
-		got, err := script.Run(t.Context(), rdb, []string{"bucket"}, s.args[:20]...).Int64Slice()
+		got, err := script.Run(t.Context(), rdb, []string{"bucket"}, s.args[:arguments]...).Int64Slice()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,6 +121,9 @@ func replaceOnce(t *testing.T, text, from, to string) string {
 	return strings.Replace(text, from, to, 1)
 }
 
+// How many arguments the script takes, and how many the one before it took.
+const arguments, argumentsBefore = 17, 20
+
 // walk is one bucket, and a caller, that live through random times.
 type walk struct {
 	random *rand.Rand
@@ -118,6 +138,9 @@ type walk struct {
 	mine     time.Duration
 	steps    int
 	verdicts [4]int
+	batches  int // grants of several slots
+	cut      int // grants of fewer than were asked for
+	older    int // steps of the script of the version before
 	spoilt   int
 	restarts int
 	holds    int
@@ -131,6 +154,7 @@ func newWalk(seed uint64) *walk {
 type step struct {
 	number        int
 	spoilt, value string
+	script        string
 	args          []any
 	before, state bucket.State
 	line          bucket.Line
@@ -157,21 +181,44 @@ func (w *walk) step() step {
 	s.state, s.line = w.state, w.line
 	s.args = []any{
 		bit(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
-		in.Born, in.Next, in.Now, in.Skew, in.Elapsed, bucket.CellLength, bucket.Cells,
-		in.Figures().String(), in.Hold, in.Process, in.Waiting, in.Waited, bucket.Longest, bucket.MaxHold,
-		w.clock / 1_000_000, w.clock % 1_000_000, "# Server\r\nrun_id:" + w.run + "\r\n",
+		in.Born, in.Next, in.Now, in.Skew, in.Elapsed,
+		in.Figures().String(), in.Hold, in.Process, in.Waiting, in.Waited, in.Count,
 	}
-	w.verdicts[s.reply.Verdict]++
-	if s.reply.Verdict == bucket.Refused && w.state.Hold > w.clock {
-		w.holds++
+	s.script = "now"
+	if in.Count == 1 && !w.oneRun && w.random.IntN(2) == 0 {
+		s.script = "before" // which took the constants as arguments
+		s.args = slices.Insert(s.args[:arguments-1], 11, any(bucket.CellLength), any(bucket.Cells))
+		s.args = append(s.args, bucket.Longest, bucket.MaxHold)
 	}
-	w.restarts += int(w.state.Restarts - s.before.Restarts)
+	for len(s.args) < argumentsBefore {
+		s.args = append(s.args, "")
+	}
+	s.args = append(s.args, w.clock/1_000_000, w.clock%1_000_000, "# Server\r\nrun_id:"+w.run+"\r\n")
+	w.count(s)
 	if w.random.IntN(10) != 0 { // else the answer is lost
 		w.session.Learn(s.reply, w.base.Add(w.mine))
 	}
 	w.pass()
 
 	return s
+}
+
+// count takes down where a step has been.
+func (w *walk) count(s step) {
+	w.verdicts[s.reply.Verdict]++
+	if s.reply.Verdict == bucket.Refused && s.state.Hold > s.clock {
+		w.holds++
+	}
+	w.restarts += int(s.state.Restarts - s.before.Restarts)
+	if s.reply.Count > 1 {
+		w.batches++
+	}
+	if s.reply.Verdict == bucket.Granted && s.reply.Count < s.in.Count {
+		w.cut++
+	}
+	if s.script == "before" {
+		w.older++
+	}
 }
 
 // compare takes n steps and checks what the script answers to each and leaves behind.
@@ -181,7 +228,7 @@ func (w *walk) compare(t *testing.T, script *redis.Script, rdb redis.UniversalCl
 	var args []any
 	for i := range steps {
 		steps[i] = w.step()
-		args = append(append(args, steps[i].spoilt, steps[i].value), steps[i].args...)
+		args = append(append(args, steps[i].spoilt, steps[i].value, steps[i].script), steps[i].args...)
 	}
 	got, err := script.Run(t.Context(), rdb, []string{"bucket"}, args...).Slice()
 	if err != nil {
@@ -217,6 +264,9 @@ func (w *walk) compare(t *testing.T, script *redis.Script, rdb redis.UniversalCl
 func (s step) wantReply(t *testing.T, got []int64) {
 	t.Helper()
 	want := []int64{int64(s.reply.Verdict), s.reply.Wait, s.reply.Now, s.reply.Skew, s.reply.Next, s.reply.Born}
+	if s.script != "before" {
+		want = append(want, s.reply.Count)
+	}
 	if f := s.reply.Figures; s.reply.Verdict == bucket.Differs {
 		want = append(want, f.Interval, f.Horizon, f.Limit, f.Window)
 	}
@@ -247,10 +297,13 @@ func (w *walk) request() bucket.Request {
 	in := w.session.Fill(bucket.Request{
 		Reserve:  w.random.IntN(20) != 0,
 		Interval: interval, Horizon: 10_000_000, Tolerance: interval / 2, Limit: limit, Window: 10_000_000,
-		MaxCool: 600_000_000,
+		MaxCool: 600_000_000, Count: 1,
 		Process: []string{"", "a-1", "b:2", "c 3", fmt.Sprint(w.random.IntN(1000))}[w.random.IntN(5)],
 		Waiting: w.random.Int64N(9), Waited: w.random.Int64N(20_000_000),
 	}, w.base.Add(w.mine))
+	if w.random.IntN(3) == 0 { // up to more than the horizon holds, and than a cell does
+		in.Count = 1 + w.random.Int64N(1<<w.random.IntN(8))
+	}
 	if w.random.IntN(200) == 0 {
 		in.Cool = w.random.Int64N(1 << w.random.IntN(30))
 	}
@@ -333,5 +386,10 @@ func (w *walk) wantAll(t *testing.T) {
 	if w.spoilt < w.steps/100 || w.restarts < w.steps/100 || w.holds < w.steps/100 {
 		t.Errorf("%d spoilt states, %d restarts, %d refused by a hold, want one in a hundred of each", w.spoilt, w.restarts, w.holds)
 	}
-	t.Logf("%d steps, verdicts %v, %d spoilt, %d restarts, %d refused by a hold", w.steps, w.verdicts, w.spoilt, w.restarts, w.holds)
+	if w.batches < w.steps/100 || w.cut < w.steps/100 || w.older < w.steps/10 {
+		t.Errorf("%d grants of several slots, %d of fewer than asked for, want one in a hundred; %d steps of the version before, want one in ten",
+			w.batches, w.cut, w.older)
+	}
+	t.Logf("%d steps, %d of the version before, verdicts %v, %d batches, %d cut, %d spoilt, %d restarts, %d refused by a hold",
+		w.steps, w.older, w.verdicts, w.batches, w.cut, w.spoilt, w.restarts, w.holds)
 }

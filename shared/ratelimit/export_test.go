@@ -30,3 +30,10 @@ func Rest(ctx context.Context, l *Limiter, d time.Duration) error { return l.res
 
 // Channel is where the words of an egress are said.
 func Channel(egress string) string { return key(egress) + channelSuffix }
+
+// Most is what no window of a Config may exceed: L − spare.
+func Most(c Config) int {
+	c = c.withDefaults()
+
+	return c.Limit - c.Spare
+}

@@ -46,8 +46,9 @@ func most(cfg ratelimit.Config) int { return cfg.Limit - max(cfg.Spare, 0) }
 
 // demand lets n requests come as a pattern says, over and over: of each two bytes
 // the first is how long after the one before the request is made, the second how
-// much of its jitter it needs. The bucket is the real one.
-func demand(cfg ratelimit.Config, interval int64, pattern []byte, n int) []time.Duration {
+// much of its jitter it needs. They ask for as many slots at once as batch says, or
+// as the horizon holds. The bucket is the real one.
+func demand(cfg ratelimit.Config, interval int64, pattern []byte, batch, n int) []time.Duration {
 	var (
 		state   bucket.State
 		session bucket.Session
@@ -55,12 +56,14 @@ func demand(cfg ratelimit.Config, interval int64, pattern []byte, n int) []time.
 		origin  = now
 		times   []time.Duration
 	)
-	for i := 0; len(times) < n; i++ {
-		gap, late := pattern[2*i%len(pattern)], pattern[(2*i+1)%len(pattern)]
+	// The requests have the bytes in turn, whatever call their slots came by.
+	at := func(i int) byte { return pattern[i%len(pattern)] }
+	for i := 0; len(times) < n; {
+		gap := at(2 * i)
 		// A third of the gaps are none; the longest are of four slots.
 		now = now.Add(time.Duration(max(0, int64(gap)-85)*interval*4/170) * time.Microsecond)
 		in := session.Fill(bucket.Request{
-			Reserve: true, Interval: interval, Horizon: 4 * interval, Tolerance: interval / 2, MaxCool: 1,
+			Reserve: true, Interval: interval, Horizon: 4 * interval, Tolerance: interval / 2, MaxCool: 1, Count: int64(batch),
 		}, now)
 		var reply bucket.Reply
 		state, reply = bucket.Decide(state, bucket.NoRun, now.UnixMicro(), in)
@@ -68,10 +71,15 @@ func demand(cfg ratelimit.Config, interval int64, pattern []byte, n int) []time.
 		wait := time.Duration(reply.Wait) * time.Microsecond
 		if reply.Verdict == bucket.Refused {
 			now = now.Add(wait)
+			i++
 
 			continue
 		}
-		times = append(times, now.Sub(origin)+wait+cfg.Jitter*time.Duration(late)/0xff)
+		for slot := range reply.Count {
+			wait := time.Duration(reply.Slot(slot, interval).Wait) * time.Microsecond
+			times = append(times, now.Sub(origin)+wait+cfg.Jitter*time.Duration(at(2*i+1))/0xff)
+			i++
+		}
 	}
 
 	return times
@@ -100,12 +108,17 @@ func patterns() map[string][]byte {
 // and thirty drawn ones. They run with the other tests; make fuzz goes on.
 func seeds(f *testing.F) {
 	f.Helper()
+	add := func(limit, spare, window, jitter uint16, pattern []byte) {
+		for _, batch := range []byte{0, 1, 4} {
+			f.Add(limit, spare, window, jitter, pattern, batch)
+		}
+	}
 	for _, pattern := range patterns() {
-		f.Add(uint16(47), uint16(1), uint16(9990), uint16(1638), pattern)  // 50 in 10 s, J 251 ms, spare 1
-		f.Add(uint16(47), uint16(0), uint16(9990), uint16(0), pattern)     // no spare, J 1 ms
-		f.Add(uint16(0), uint16(0), uint16(0), uint16(0xffff), pattern)    // 3 in 10 ms, J as long
-		f.Add(uint16(99), uint16(99), uint16(59_990), uint16(30), pattern) // 102 in a minute, all but 3 spared
-		f.Add(uint16(97), uint16(2), uint16(990), uint16(20_000), pattern)
+		add(uint16(47), uint16(1), uint16(9990), uint16(1638), pattern)  // 50 in 10 s, J 251 ms, spare 1
+		add(uint16(47), uint16(0), uint16(9990), uint16(0), pattern)     // no spare, J 1 ms
+		add(uint16(0), uint16(0), uint16(0), uint16(0xffff), pattern)    // 3 in 10 ms, J as long
+		add(uint16(99), uint16(99), uint16(59_990), uint16(30), pattern) // 102 in a minute, all but 3 spared
+		add(uint16(97), uint16(2), uint16(990), uint16(20_000), pattern)
 	}
 	random := rand.New(rand.NewPCG(6, 1))
 	for range 30 {
@@ -115,7 +128,7 @@ func seeds(f *testing.F) {
 			// three needs no jitter and one in three all of it.
 			pattern[i] = byte(min(255, max(0, random.IntN(3*256)-256)))
 		}
-		f.Add(uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), pattern)
+		add(uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), pattern)
 	}
 }
 
@@ -124,7 +137,7 @@ func seeds(f *testing.F) {
 func FuzzFormulaHolds(f *testing.F) {
 	seeds(f)
 	rdb := noRedis(f)
-	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, pattern []byte) {
+	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, pattern []byte, batch byte) {
 		if len(pattern) == 0 || len(pattern) > 4096 {
 			t.Skip("nothing to ask, or for too long")
 		}
@@ -132,7 +145,7 @@ func FuzzFormulaHolds(f *testing.F) {
 		if _, err := ratelimit.New(cfg, rdb); err != nil {
 			t.Fatalf("%+v is refused: %v", cfg, err)
 		}
-		times := demand(cfg, ratelimit.Interval(cfg), pattern, 4*cfg.Limit+20)
+		times := demand(cfg, ratelimit.Interval(cfg), pattern, int(batch), 4*cfg.Limit+20)
 		if worst := windows.Worst(times, cfg.Window); exceeded(worst, most(cfg)) {
 			t.Errorf("%d in %v with J %v, spare %d: worst window %+v, want at most %d",
 				cfg.Limit, cfg.Window, cfg.Jitter, max(cfg.Spare, 0), worst, most(cfg))
@@ -146,7 +159,7 @@ func FuzzFormulaHolds(f *testing.F) {
 func FuzzOneStepBeyond(f *testing.F) {
 	seeds(f)
 	rdb := noRedis(f)
-	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, drawn []byte) {
+	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, drawn []byte, batch byte) {
 		cfg := figures(limit, spare, window, jitter)
 		span := (cfg.Window + cfg.Jitter).Microseconds()
 		interval := span / int64(most(cfg)) // r·(W+J) = L − spare
@@ -154,7 +167,7 @@ func FuzzOneStepBeyond(f *testing.F) {
 		if _, err := ratelimit.New(cfg, rdb); err == nil {
 			t.Errorf("%+v is accepted, want it refused with the formula", cfg)
 		}
-		if !searched(cfg, interval, drawn) {
+		if !searched(cfg, interval, drawn, int(batch)) {
 			t.Errorf("%d in %v with J %v, spare %d: no way of asking exceeds %d, one step beyond the formula",
 				cfg.Limit, cfg.Window, cfg.Jitter, max(cfg.Spare, 0), most(cfg))
 		}
@@ -163,9 +176,9 @@ func FuzzOneStepBeyond(f *testing.F) {
 
 // searched looks for a way of asking that exceeds the limit: what was drawn, the
 // patterns, and each number of late ones before the punctual ones.
-func searched(cfg ratelimit.Config, interval int64, drawn []byte) bool {
+func searched(cfg ratelimit.Config, interval int64, drawn []byte, batch int) bool {
 	try := func(pattern []byte) bool {
-		return exceeded(windows.Worst(demand(cfg, interval, pattern, 3*cfg.Limit), cfg.Window), most(cfg))
+		return exceeded(windows.Worst(demand(cfg, interval, pattern, batch, 3*cfg.Limit), cfg.Window), most(cfg))
 	}
 	if len(drawn) > 0 && len(drawn) <= 4096 && try(drawn) {
 		return true
@@ -191,8 +204,12 @@ func searched(cfg ratelimit.Config, interval int64, drawn []byte) bool {
 func TestFormulaIsTight(t *testing.T) {
 	t.Parallel()
 	cfg := ratelimit.Config{Limit: 50, Window: 10 * time.Second, Jitter: 250 * time.Millisecond, Spare: 1}
-	if interval := ratelimit.Interval(cfg); searched(cfg, interval, nil) || !searched(cfg, interval*9999/10_000, nil) {
-		t.Errorf("with slots %d µs apart a search exceeds 49: %v, a ten-thousandth closer: %v; want false, true",
-			interval, searched(cfg, interval, nil), searched(cfg, interval*9999/10_000, nil))
+	interval := ratelimit.Interval(cfg)
+	for _, batch := range []int{1, 4} {
+		within, beyond := searched(cfg, interval, nil, batch), searched(cfg, interval*9999/10_000, nil, batch)
+		if within || !beyond {
+			t.Errorf("with slots %d µs apart, %d a call, a search exceeds 49: %v, a ten-thousandth closer: %v; want false, true",
+				interval, batch, within, beyond)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,7 +26,7 @@ type Limiter struct {
 
 	// queue gives the turn to the one waiter that reserves. The turn guards held.
 	queue queue
-	held  *reservation // left by a waiter that went
+	held  []reservation // for the next waiters, by their slots
 
 	session session
 	cool    coolDown
@@ -144,7 +145,11 @@ func (l *Limiter) permit(ctx context.Context) (time.Time, error) {
 // or that a cool-down made void, is not usable. One whose waiter goes is left to
 // the next.
 func (l *Limiter) await(ctx context.Context, r reservation) (usable bool, err error) {
-	timer := time.NewTimer(time.Until(r.From))
+	left := time.Until(r.From)
+	if left <= 0 && ctx.Err() == nil {
+		return l.usable(ctx, r, time.Now()), nil
+	}
+	timer := time.NewTimer(left)
 	defer timer.Stop()
 	for {
 		stop, next := l.ears.stops()
@@ -153,7 +158,7 @@ func (l *Limiter) await(ctx context.Context, r reservation) (usable bool, err er
 		}
 		select {
 		case <-ctx.Done():
-			l.held = &r
+			l.held = slices.Insert(l.held, 0, r)
 
 			return false, ended(ctx)
 		case <-next:

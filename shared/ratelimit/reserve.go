@@ -27,15 +27,16 @@ type reservation struct {
 	void <-chan struct{}
 }
 
-// reservation returns the reservation that was left, if it can still be used, or
-// reserves the next slot. It waits for as long as there is none: through refusals
-// as long as the bucket says, through errors of Redis with pauses. It is called
-// with the turn held.
+// reservation returns the first of the reservations that this process holds which
+// can still be used, or reserves anew. It waits for as long as there is none:
+// through refusals as long as the bucket says, through errors of Redis with
+// pauses. It is called with the turn held.
 func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
-	if left := l.held; left != nil {
-		l.held = nil
-		if l.usable(ctx, *left, time.Now()) {
-			return *left, nil
+	for len(l.held) > 0 {
+		first := l.held[0]
+		l.held = l.held[1:]
+		if l.usable(ctx, first, time.Now()) {
+			return first, nil
 		}
 	}
 	pause := firstPause
@@ -43,9 +44,11 @@ func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
 		if ctx.Err() != nil {
 			return reservation{}, ended(ctx)
 		}
-		r, granted, wait, err := l.reserve(ctx)
-		if granted {
-			return r, nil
+		slots, wait, err := l.reserve(ctx)
+		if len(slots) > 0 {
+			l.held = slots[1:]
+
+			return slots[0], nil
 		}
 		if err == nil {
 			pause = firstPause
@@ -59,9 +62,10 @@ func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
 	}
 }
 
-// reserve asks once. Without a grant it returns how long to wait before asking
-// again. What began while the answer was under way voids it as well.
-func (l *Limiter) reserve(ctx context.Context) (r reservation, granted bool, wait time.Duration, err error) {
+// reserve asks once, for as many slots as requests wait, within [bucket.Batch].
+// Without a grant it returns how long to wait before asking again. What began
+// while the answer was under way voids it as well.
+func (l *Limiter) reserve(ctx context.Context) (slots []reservation, wait time.Duration, err error) {
 	void := l.cool.watch()
 	asked := time.Now()
 	cool := l.cool.unwritten()
@@ -70,6 +74,7 @@ func (l *Limiter) reserve(ctx context.Context) (r reservation, granted bool, wai
 	in.Cool = max(0, cool.Sub(asked).Microseconds())
 	line := l.queue.look()
 	in.Waiting, in.Waited = int64(line.waiting), max(0, asked.Sub(line.turn).Microseconds())
+	in.Count = bucket.Batch(in.Waiting, l.cfg.Jitter.Microseconds(), in.Figures())
 	reply, err := l.ask(ctx, l.session.fill(in, asked))
 	answered := time.Now()
 	if err != nil {
@@ -77,7 +82,7 @@ func (l *Limiter) reserve(ctx context.Context) (r reservation, granted bool, wai
 			l.health.lost(ctx, answered, err)
 		}
 
-		return r, false, 0, err
+		return nil, 0, err
 	}
 	l.health.back(ctx, answered)
 	l.learn(ctx, reply, answered)
@@ -85,10 +90,15 @@ func (l *Limiter) reserve(ctx context.Context) (r reservation, granted bool, wai
 	if reply.Verdict != bucket.Granted {
 		l.count.refused.add(ctx)
 
-		return r, false, time.Duration(reply.Wait) * time.Microsecond, nil
+		return nil, time.Duration(reply.Wait) * time.Microsecond, nil
 	}
 
-	return reservation{bucket.Reserved(reply, asked, answered, l.cfg.Jitter), reply, void}, true, 0, nil
+	for i := range reply.Count {
+		slot := reply.Slot(i, in.Interval)
+		slots = append(slots, reservation{bucket.Reserved(slot, asked, answered, l.cfg.Jitter), slot, void})
+	}
+
+	return slots, 0, nil
 }
 
 // learn takes down what an answer tells of the bucket beside its verdict.

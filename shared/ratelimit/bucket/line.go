@@ -18,7 +18,7 @@ type Line struct {
 
 // Waiter is one process that waits. Instants are by the server's clock.
 type Waiter struct {
-	Until   int64 // when it uses its slot, or asks again; past that it is gone
+	Until   int64 // when it uses its last slot, or asks again; past that it is gone
 	Since   int64 // since when its first request has waited
 	Waiting int64 // how many of its requests wait
 }
@@ -37,7 +37,8 @@ func (l Line) Note(clock int64, in Request, reply Reply) Line {
 		l.Swept = stretch
 		maps.DeleteFunc(l.Waiters, func(_ string, w Waiter) bool { return !w.waits(clock) })
 	}
-	l.Waiters[in.Process] = Waiter{Until: clock + reply.Wait, Since: clock - in.Waited, Waiting: in.Waiting}
+	until := clock + reply.Slot(max(reply.Count-1, 0), in.Interval).Wait // the last slot, where there are any
+	l.Waiters[in.Process] = Waiter{Until: until, Since: clock - in.Waited, Waiting: in.Waiting}
 
 	return l
 }

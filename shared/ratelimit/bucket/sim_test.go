@@ -28,6 +28,8 @@ type fleet struct {
 	seq     int
 	horizon time.Duration
 
+	interval, tolerance time.Duration
+
 	// The server: what its clock is wrong by, its run id, whether it is up.
 	offset time.Duration
 	run    string
@@ -40,15 +42,31 @@ type fleet struct {
 	asked    int
 	late     int
 	refused  int
+	batches  int         // grants of several slots
+	had      map[int]int // requests sent by processes of so many waiters
 }
 
+// newFleet is one at the mirror's rate, of processes in which one request waits.
 func newFleet(seed uint64, processes int, horizon time.Duration) *fleet {
-	f := &fleet{random: rand.New(rand.NewPCG(seed, 1)), horizon: horizon, run: "first"}
-	for range processes {
-		f.after(f.upTo(time.Second), f.start)
-	}
+	f := newServer(seed, horizon, interval, 1)
+	f.join(processes, 1)
 
 	return f
+}
+
+// newServer is one that no process asks yet.
+func newServer(seed uint64, horizon, interval time.Duration, spare int) *fleet {
+	return &fleet{
+		random: rand.New(rand.NewPCG(seed, 1)), run: "first", had: map[int]int{},
+		horizon: horizon, interval: interval, tolerance: time.Duration(spare) * interval / 2,
+	}
+}
+
+// join starts processes with so many waiters each.
+func (f *fleet) join(processes, waiters int) {
+	for range processes {
+		f.after(f.upTo(time.Second), func() { f.start(waiters) })
+	}
 }
 
 // runFor lets virtual time pass.
@@ -66,24 +84,27 @@ func (f *fleet) runFor(d time.Duration) {
 }
 
 // start begins a process that remembers nothing.
-func (f *fleet) start() { (&process{fleet: f}).ask() }
+func (f *fleet) start(waiters int) { (&process{fleet: f, waiters: waiters}).ask() }
 
 // process draws permits without end, as one Limiter with waiters does.
 type process struct {
 	*fleet
 
+	waiters int // always as many: it asks for as many slots, within a Batch
 	session bucket.Session
 }
 
 func (p *process) ask() {
 	p.asked++
 	asked := p.instant()
-	in := p.session.Fill(bucket.Request{
+	in := bucket.Request{
 		Reserve:  true,
-		Interval: interval.Microseconds(), Horizon: p.horizon.Microseconds(),
-		Tolerance: interval.Microseconds() / 2,
+		Interval: p.interval.Microseconds(), Horizon: p.horizon.Microseconds(),
+		Tolerance: p.tolerance.Microseconds(),
 		MaxCool:   (10 * time.Minute).Microseconds(),
-	}, asked)
+	}
+	in.Count = bucket.Batch(int64(p.waiters), jitter.Microseconds(), in.Figures())
+	in = p.session.Fill(in, asked)
 	p.after(p.stall()+p.transit(), func() { p.serve(in, asked) })
 }
 
@@ -108,8 +129,14 @@ func (p *process) serve(in bucket.Request, asked time.Time) {
 func (p *process) learn(reply bucket.Reply, asked time.Time) {
 	p.session.Learn(reply, p.instant())
 	if reply.Verdict == bucket.Granted {
-		r := bucket.Reserved(reply, asked, p.instant(), jitter)
-		p.after(max(0, r.From.Sub(p.instant()))+p.stall(), func() { p.use(r) })
+		if reply.Count > 1 {
+			p.batches++
+		}
+		batch := make([]bucket.Reservation, reply.Count)
+		for i := range batch {
+			batch[i] = bucket.Reserved(reply.Slot(int64(i), p.interval.Microseconds()), asked, p.instant(), jitter)
+		}
+		p.await(batch)
 
 		return
 	}
@@ -117,21 +144,34 @@ func (p *process) learn(reply bucket.Reply, asked time.Time) {
 	p.after(time.Duration(reply.Wait)*time.Microsecond, p.ask)
 }
 
+// await uses the reservations one after another, as their waiters have the turn,
+// and then asks again.
+func (p *process) await(batch []bucket.Reservation) {
+	if len(batch) == 0 {
+		p.ask()
+
+		return
+	}
+	p.after(max(0, batch[0].From.Sub(p.instant()))+p.stall(), func() { p.use(batch) })
+}
+
 // use sends the request at any moment that the permit allows, the very last one
-// included, and goes on, or dies.
-func (p *process) use(r bucket.Reservation) {
+// included, and goes on, or dies with what is left of the batch.
+func (p *process) use(batch []bucket.Reservation) {
+	r := batch[0]
 	if left := r.UseBy.Sub(p.instant()); left < 0 {
 		p.late++
 	} else {
 		moments := []time.Duration{0, left, p.upTo(left), p.upTo(left)}
 		p.arrivals = append(p.arrivals, p.now+moments[p.random.IntN(len(moments))])
+		p.had[p.waiters]++
 	}
 	if !p.calm && p.random.IntN(500) == 0 {
-		p.after(p.upTo(5*time.Second), p.start)
+		p.after(p.upTo(5*time.Second), func() { p.start(p.waiters) })
 
 		return
 	}
-	p.ask()
+	p.await(batch[1:])
 }
 
 // stall is how long a process may hang at any point: rarely for seconds.

@@ -1,0 +1,146 @@
+-- The script of the version before, which reserved one slot in a call. Processes of
+-- both versions share a bucket while a fleet is upgraded.
+-- One request to the bucket of one egress: bucket.Decide and bucket.Line.Note in
+-- the same order.
+-- Change both or neither; a test compares them step by step.
+--
+-- KEYS[1] the hash that holds the bucket (bucket.State.Record, bucket.ParseLine).
+-- ARGV    reserve, interval, horizon, tolerance, cool, max_cool; what the process
+--         remembers of its last answer: born, next, now, skew, elapsed; then cell
+--         length, cells; figures (bucket.Figures.String), hold; process, waiting,
+--         waited; longest, max_hold.
+-- Lengths and instants are microseconds, exact in a double until the year 2255.
+-- Returns verdict, wait, now, skew, next, born; to a process with other figures
+-- also the figures in force. A stop or a release is also said on the egress's
+-- channel: before which of the bucket's instants slots are void.
+local reserve, interval, horizon = ARGV[1] == '1', tonumber(ARGV[2]), tonumber(ARGV[3])
+local tolerance, in_cool, max_cool = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local in_born, in_next, in_now = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local in_skew, elapsed = tonumber(ARGV[10]), tonumber(ARGV[11])
+local cell_length, cells = tonumber(ARGV[12]), tonumber(ARGV[13])
+local figures, in_hold = ARGV[14], tonumber(ARGV[15])
+local process, waiting, waited = ARGV[16], ARGV[17], tonumber(ARGV[18])
+local longest, max_hold = tonumber(ARGV[19]), tonumber(ARGV[20])
+
+local time = redis.call('TIME')
+local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
+
+-- A server that does not tell its run id answers with an error, not a string.
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or 'none'
+
+local s = redis.call('HMGET', KEYS[1], 'run', 'high', 'skew', 'next', 'turn', 'cool', 'born',
+  'granted', 'refused', 'restarts', 'hold', 'seen', 'figures', 'swept')
+-- What is not a plain number counts as missing.
+local function number(i) return tonumber(string.match(s[i] or '', '^%-?%d+$') or '0') end
+local high, skew, next_slot, turn, cool, born =
+  number(2), number(3), number(4), number(5), number(6), number(7)
+local held, seen = number(11), number(12)
+
+-- The figures in force: mostly the caller's own.
+local f_interval, f_horizon, f_limit, f_window = interval, horizon, nil, nil
+if s[13] ~= figures then
+  f_interval, f_horizon, f_limit, f_window = string.match(s[13] or '', '^(%d+):(%d+):(%d+):(%d+)$')
+  f_interval, f_horizon = tonumber(f_interval or '0'), tonumber(f_horizon or '0')
+end
+
+-- tostring would round an instant to fourteen digits.
+local function text(n) return string.format('%.0f', n) end
+local function reply(verdict, wait, now) return { verdict, wait, now, skew, next_slot, born } end
+
+-- Line.Note: the fields to keep for a process that waits. A value that does not
+-- parse belongs to nobody who waits.
+local function waiter(wait)
+  if process == '' then return {} end
+  local stretch = math.floor(clock / cell_length)
+  local who = { 'p:' .. process, string.format('%.0f:%.0f:%s', clock + wait, clock - waited, waiting) }
+  if number(14) ~= stretch then
+    local all = redis.call('HGETALL', KEYS[1])
+    for i = 1, #all, 2 do
+      if string.sub(all[i], 1, 2) == 'p:' then
+        local ends = tonumber(string.match(all[i + 1], '^%-?%d+') or '0')
+        if ends < clock or ends > clock + longest then redis.call('HDEL', KEYS[1], all[i]) end
+      end
+    end
+    who[3], who[4] = 'swept', text(stretch)
+  end
+  return who
+end
+
+-- The bucket's time: see advance.
+local known = in_born > 0 and in_born == born
+local vouched = math.max(high, known and in_now + elapsed - math.max(0, skew - in_skew) or 0)
+local now = clock - skew
+if now < high then
+  now = high
+elseif now > vouched + tolerance then
+  now = vouched
+end
+skew = clock - now
+
+local differs = reserve and s[13] ~= figures
+if s[1] ~= run or high <= 0 or next_slot <= 0
+  or f_interval <= 0 or f_interval > longest or f_horizon <= 0 or f_horizon > longest or seen > now
+  or next_slot > now + f_horizon + f_interval
+  or (known and next_slot < in_next)
+  or (differs and now - seen >= 2 * f_horizon) then
+  differs = false
+  now = clock
+  cool = now + (high > 0 and math.max(cool - high, 0) or 0)
+  next_slot = now + horizon + interval
+  born, skew, turn, seen = now, 0, 0, now
+  redis.call('HSET', KEYS[1], 'run', run, 'born', text(born), 'restarts', text(number(10) + 1),
+    'figures', figures, 'seen', text(seen))
+end
+
+if in_cool > 0 and cool <= now then
+  local cools = string.match(redis.call('HGET', KEYS[1], 'cools') or '', '^%d+$') or '0'
+  redis.call('HSET', KEYS[1], 'cools', text(tonumber(cools) + 1))
+end
+cool = math.min(math.max(cool, now + in_cool), now + max_cool)
+local hold = held
+if in_hold > 0 then
+  hold = math.max(hold, clock + in_hold)
+elseif in_hold < 0 then
+  hold = 0
+end
+hold = math.min(hold, clock + max_hold)
+if hold ~= held or in_hold ~= 0 then redis.call('HSET', KEYS[1], 'hold', text(hold)) end
+if in_cool > 0 or in_hold ~= 0 then
+  local void = in_hold < 0 and 0 or math.max(cool, now + hold - clock)
+  -- Where the channel is forbidden, other processes learn it when they ask next.
+  redis.pcall('PUBLISH', KEYS[1] .. ':word', text(born) .. ':' .. text(now) .. ':' .. text(void))
+end
+local function keep(...)
+  redis.call('HSET', KEYS[1], 'high', text(now), 'skew', text(skew), 'next', text(next_slot),
+    'turn', text(turn), 'cool', text(cool), ...)
+end
+
+if not reserve then
+  keep('born', text(born))
+  return reply(2, 0, now)
+end
+
+if differs then
+  local again = math.min(seen + 2 * f_horizon - now, horizon)
+  keep(unpack(waiter(again)))
+  return { 3, again, now, skew, next_slot, born, f_interval, f_horizon, tonumber(f_limit), tonumber(f_window) }
+end
+
+seen = now
+local slot = math.max(next_slot, now, cool, now + hold - clock)
+if slot - now > horizon then
+  local again = math.min(math.max(turn, slot - horizon), now + horizon)
+  turn = again + interval
+  keep('seen', text(seen), 'refused', text(number(9) + 1), unpack(waiter(again - now)))
+  return reply(1, again - now, now)
+end
+
+next_slot = slot + interval
+local last = clock + (slot - now)
+local index = math.floor(last / cell_length)
+local field = 'u' .. text(index % cells)
+local count = string.match(redis.call('HGET', KEYS[1], field) or '', '^' .. text(index) .. ':(%d+)$') or '0'
+keep('seen', text(seen), 'last', text(last), 'granted', text(number(8) + 1),
+  field, text(index) .. ':' .. text(tonumber(count) + 1), unpack(waiter(slot - now)))
+return reply(0, slot - now, now)
