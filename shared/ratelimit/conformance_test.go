@@ -122,7 +122,7 @@ func TestRedisGone(t *testing.T) {
 			log := newSignals()
 			cfg := quick()
 			cfg.Log = newLogger(log)
-			l := s.limiter(t, cfg)
+			l := s.patientLimiter(t, cfg)
 			permit(t, l)
 			s.stop(t)
 			got := make(chan error, 1)
@@ -189,9 +189,7 @@ func TestScriptIsLoadedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			cfg := quick()
-			cfg.Jitter, cfg.Timeout = cfg.Window, cfg.Window // no call is lost because the machine is busy
-			l := s.limiter(t, cfg)
+			l := s.patientLimiter(t, quick())
 			permit(t, l)
 			everywhere(t, s.client(t), func(ctx context.Context, rdb *redis.Client) error {
 				return rdb.ScriptFlush(ctx).Err()

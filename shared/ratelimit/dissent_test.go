@@ -34,13 +34,14 @@ func TestOtherFiguresAreHeldOff(t *testing.T) {
 			s := servers[test.server](t)
 			base := quick()
 			base.Horizon = 1500 * time.Millisecond // so that no stall makes the first one look gone
-			first := s.limiter(t, base)
+			base.Jitter, base.Timeout = base.Window, base.Window
+			first := s.limiterBy(t, base, patient(t, s))
 			permit(t, first)
 			log := newSignals()
 			cfg := base
 			test.change(&cfg)
 			cfg.Log = newLogger(log)
-			other := s.limiter(t, cfg)
+			other := s.limiterBy(t, cfg, patient(t, s))
 			got := make(chan struct{})
 			go func() { defer close(got); permit(t, other) }()
 			var using sync.WaitGroup
