@@ -233,10 +233,10 @@ func (s *server) limiter(tb testing.TB, cfg ratelimit.Config) *sender {
 }
 
 // patientLimiter is one that loses no call because the machine is busy: its calls,
-// and with them its permits, have as long as a window.
+// and with them its permits, have ten seconds. It has a slot each 40 ms.
 func (s *server) patientLimiter(tb testing.TB, cfg ratelimit.Config) *sender {
 	tb.Helper()
-	cfg.Jitter, cfg.Timeout = cfg.Window, cfg.Window
+	cfg.Limit, cfg.Window, cfg.Jitter, cfg.Timeout = 502, 10*time.Second, 10*time.Second, 10*time.Second
 
 	return s.limiterBy(tb, cfg, patient(tb, s))
 }
