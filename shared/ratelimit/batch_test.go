@@ -55,7 +55,7 @@ func TestBatchFaultsMidway(t *testing.T) {
 	for _, fault := range faults() {
 		all = append(all, what{fault.name, process, func(t *testing.T, s *server, _ *sender) {
 			t.Helper()
-			fault.do(t, s, s.client(t))
+			fault.do(t, s, patient(t, s))
 		}, fault.restarts})
 	}
 	for _, test := range all {
@@ -79,11 +79,12 @@ type crowded struct {
 
 	leave []context.CancelFunc // each waiter's, in their order
 	gone  []chan error
+	asked int64 // calls before Redis was back
 }
 
 func queued(t *testing.T, s *server, cfg ratelimit.Config, waiters int) *crowded {
 	t.Helper()
-	c := &crowded{sender: s.limiter(t, cfg)}
+	c := &crowded{sender: s.limiterBy(t, cfg, patient(t, s))}
 	s.stop(t)
 	for i := range waiters {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -95,6 +96,7 @@ func queued(t *testing.T, s *server, cfg ratelimit.Config, waiters int) *crowded
 		}()
 		await(t, "the waiter is in line", func() bool { return c.Stats().Waiting > i })
 	}
+	c.asked = c.Stats().Asked
 	s.start(t)
 	s.awaitListener(t)
 	await(t, "a grant", func() bool { return state(t, c.sender).Granted > 0 })
@@ -106,7 +108,7 @@ func queued(t *testing.T, s *server, cfg ratelimit.Config, waiters int) *crowded
 // slots come, and a jitter that no busy machine misses: a slot each 20 ms.
 func patientSwift() ratelimit.Config {
 	cfg := swift()
-	cfg.Window, cfg.Jitter, cfg.Horizon = 5*time.Second, 5*time.Second, 2*time.Second
+	cfg.Window, cfg.Jitter, cfg.Timeout, cfg.Horizon = 5*time.Second, 5*time.Second, 5*time.Second, 3*time.Second
 
 	return cfg
 }
@@ -114,7 +116,7 @@ func patientSwift() ratelimit.Config {
 // TestAStopVoidsABatch: all slots of it, whoever stops the egress.
 func TestAStopVoidsABatch(t *testing.T) {
 	t.Parallel()
-	const stop, waiters = 2500 * time.Millisecond, 10
+	const stop, waiters = 3500 * time.Millisecond, 10
 	for name, start := range map[string]func(testing.TB) *server{
 		"embedded": embedded, "redis-server": process, "primary and replica": pair,
 	} {
@@ -190,14 +192,16 @@ func TestSlotsThatNobodyUsed(t *testing.T) {
 	t.Parallel()
 	s := process(t)
 	const waiters = 6
-	c := queued(t, s, swift(), waiters)
+	cfg := patientSwift()
+	cfg.Jitter, cfg.Timeout, cfg.Horizon = time.Second, time.Second, time.Second
+	c := queued(t, s, cfg, waiters)
 	for i, leave := range c.leave {
 		leave()
 		<-c.gone[i]
 	}
 	left := waiters - c.Stats().Granted // for a busy machine may let their slots come first
-	other := s.limiter(t, swift())
-	for past := time.Now().Add(2 * swift().Horizon); time.Now().Before(past); {
+	other := s.limiter(t, cfg)
+	for past := time.Now().Add(cfg.Horizon + cfg.Jitter + time.Second/2); time.Now().Before(past); {
 		permit(t, other)
 	}
 	permit(t, c.sender)
@@ -212,8 +216,9 @@ func TestOneSlotACallAtTheMirrorsRate(t *testing.T) {
 	t.Parallel()
 	const waiters = 64
 	c := queued(t, process(t), ratelimit.Config{Log: quick().Log}, waiters)
-	if got := state(t, c.sender).Granted; got != 1 {
-		t.Errorf("a process with %d waiters was granted %d slots at once, want 1", waiters, got)
+	granted, calls := state(t, c.sender).Granted, c.Stats().Asked-c.asked // more than one if an answer was late
+	if granted > calls {
+		t.Errorf("a process with %d waiters was granted %d slots by %d calls, want one a call", waiters, granted, calls)
 	}
 	for i, leave := range c.leave {
 		leave()

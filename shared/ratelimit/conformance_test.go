@@ -74,7 +74,7 @@ func TestUnknownStates(t *testing.T) {
 				t.Run(test.name, func(t *testing.T) {
 					cfg := quick()
 					cfg.Egress = "e" + strconv.Itoa(len(test.name))
-					l, rdb := s.limiter(t, cfg), s.client(t)
+					l, rdb := s.limiter(t, cfg), patient(t, s)
 					permit(t, l)
 					if err := rdb.HSet(t.Context(), ratelimit.Key(cfg.Egress), test.field, test.value).Err(); err != nil {
 						t.Fatal(err)
@@ -122,7 +122,7 @@ func TestRedisGone(t *testing.T) {
 			log := newSignals()
 			cfg := quick()
 			cfg.Log = newLogger(log)
-			l := s.limiter(t, cfg)
+			l := s.patientLimiter(t, cfg)
 			permit(t, l)
 			s.stop(t)
 			got := make(chan error, 1)
@@ -189,11 +189,9 @@ func TestScriptIsLoadedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			cfg := quick()
-			cfg.Jitter, cfg.Timeout = cfg.Window, cfg.Window // no call is lost because the machine is busy
-			l := s.limiter(t, cfg)
+			l := s.patientLimiter(t, quick())
 			permit(t, l)
-			everywhere(t, s.client(t), func(ctx context.Context, rdb *redis.Client) error {
+			everywhere(t, patient(t, s), func(ctx context.Context, rdb *redis.Client) error {
 				return rdb.ScriptFlush(ctx).Err()
 			})
 			permit(t, l)
@@ -248,7 +246,9 @@ func TestCoolDownVoidsWhatIsHeld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			l := s.limiter(t, quick())
+			cfg := quick()
+			cfg.Horizon = 2 * time.Second // time enough to stop it
+			l := s.patientLimiter(t, cfg)
 			got := make(chan struct{})
 			go func() {
 				defer close(got)
@@ -256,12 +256,12 @@ func TestCoolDownVoidsWhatIsHeld(t *testing.T) {
 			}()
 			await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
 			began := time.Now()
-			if err := l.CoolDown(t.Context(), 800*time.Millisecond); err != nil {
+			if err := l.CoolDown(t.Context(), 2500*time.Millisecond); err != nil {
 				t.Fatal(err)
 			}
 			<-got
-			if waited := time.Since(began); waited < 800*time.Millisecond {
-				t.Errorf("a permit came %v into a cool-down of 800ms", waited)
+			if waited := time.Since(began); waited < 2500*time.Millisecond {
+				t.Errorf("a permit came %v into a cool-down of 2.5s", waited)
 			}
 			if stats := l.Stats(); stats.Void+stats.Late == 0 {
 				t.Errorf("no reservation was thrown away: %+v", stats)
@@ -317,7 +317,7 @@ func TestStateShowsTheBucket(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			l := s.limiter(t, quick())
+			l := s.patientLimiter(t, quick())
 			for range 3 {
 				permit(t, l)
 			}
@@ -327,8 +327,8 @@ func TestStateShowsTheBucket(t *testing.T) {
 				used += n
 			}
 			granted := l.Stats().Granted + l.Stats().Late
-			if !got.Known || got.Granted != granted || used != granted || got.Restarts != 1 || got.Interval != 25*time.Millisecond {
-				t.Errorf("State is %+v, want a known bucket, %d granted and in use, 1 restart, 25ms", got, granted)
+			if !got.Known || got.Granted != granted || used != granted || got.Restarts != 1 || got.Interval != 40*time.Millisecond {
+				t.Errorf("State is %+v, want a known bucket, %d granted and in use, 1 restart, 40ms", got, granted)
 			}
 			if (got.RunID != "") != s.tellsRunID {
 				t.Errorf("RunID is %q, want one: %v", got.RunID, s.tellsRunID)

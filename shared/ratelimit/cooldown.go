@@ -10,8 +10,8 @@ import (
 // CoolDown stops the whole egress for d, capped at Config.MaxCoolDown; a longer
 // one that is running stays. Reservations of this process are void at once, those
 // of others when they hear of it (Redis' own publish and subscribe); one that
-// does not hear learns it when it reserves next, having used at most the one that
-// it holds. Afterwards slots come at the normal pace. A d that is not positive
+// does not hear learns it when it reserves next, having used at most what it
+// holds. Afterwards slots come at the normal pace. A d that is not positive
 // does nothing.
 //
 // An error says that Redis did not take it down yet. The cool-down then travels

@@ -52,7 +52,7 @@ func (d *Desk) State(ctx context.Context) (State, error) { return d.record.look(
 // Hold stops the egress for a time from now, beside any cool-down, and returns
 // the bucket as it is then. A hold that ends later stays as it is, so that nobody
 // shortens what another has asked for; Release ends any. Reservations that were
-// given before are void; a process that does not hear of it uses the one it holds.
+// given before are void; a process that does not hear of it uses what it holds.
 func (d *Desk) Hold(ctx context.Context, length time.Duration) (State, error) {
 	if length < MinHold || length > MaxHold {
 		return State{}, fmt.Errorf("ratelimit: a hold of %v: want %v to %v", length, MinHold, MaxHold)

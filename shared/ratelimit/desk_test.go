@@ -73,7 +73,7 @@ func TestReleaseResumes(t *testing.T) {
 			for range 2 {
 				waiters.Go(func() { permit(t, l); served <- struct{}{} })
 			}
-			await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
+			await(t, "a reservation", func() bool { return state(t, l).Granted > 0 })
 			held, err := d.Hold(t.Context(), time.Hour)
 			if err != nil {
 				t.Fatal(err)
@@ -82,10 +82,10 @@ func TestReleaseResumes(t *testing.T) {
 				t.Errorf("held for %v, want an hour", held.Hold)
 			}
 			// The one in hand is void, and no other is given.
-			refused := l.Stats().Refused
+			granted, refused := state(t, l).Granted, l.Stats().Refused
 			await(t, "a refusal", func() bool { return l.Stats().Refused > refused })
-			if got := state(t, l).Granted; got != 1 {
-				t.Errorf("%d slots were granted, want none of them under the hold", got-1)
+			if got := state(t, l).Granted; got != granted {
+				t.Errorf("%d slots were granted under the hold, want none", got-granted)
 			}
 			if _, err := d.Release(t.Context()); err != nil {
 				t.Fatal(err)

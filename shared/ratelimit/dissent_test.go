@@ -27,20 +27,21 @@ func TestOtherFiguresAreHeldOff(t *testing.T) {
 		{"a shorter horizon", "primary and replica", shorter},
 		{"a longer horizon", "redis-server", func(c *ratelimit.Config) { c.Horizon = 4 * time.Second }},
 		{"a lower rate", "redis-server", func(c *ratelimit.Config) { c.Rate = 20 }},
-		{"a lower limit", "redis-server", func(c *ratelimit.Config) { c.Limit, c.Rate = 45, 20 }},
+		{"a lower limit", "redis-server", func(c *ratelimit.Config) { c.Limit, c.Rate = 450, 20 }},
 	} {
 		t.Run(test.server+"/"+test.name, func(t *testing.T) {
 			t.Parallel()
 			s := servers[test.server](t)
 			base := quick()
-			base.Horizon = 1500 * time.Millisecond // so that no stall makes the first one look gone
-			first := s.limiter(t, base)
+			base.Horizon = 1500 * time.Millisecond                                                                   // so that no stall makes the first one look gone
+			base.Limit, base.Window, base.Jitter, base.Timeout = 502, 10*time.Second, 10*time.Second, 10*time.Second // no call is lost
+			first := s.limiterBy(t, base, patient(t, s))
 			permit(t, first)
 			log := newSignals()
 			cfg := base
 			test.change(&cfg)
 			cfg.Log = newLogger(log)
-			other := s.limiter(t, cfg)
+			other := s.limiterBy(t, cfg, patient(t, s))
 			got := make(chan struct{})
 			go func() { defer close(got); permit(t, other) }()
 			var using sync.WaitGroup
@@ -56,7 +57,7 @@ func TestOtherFiguresAreHeldOff(t *testing.T) {
 				t.Error("a process with other figures had a permit while those in force were used")
 			default:
 			}
-			if state := state(t, first); state.Restarts != 1 || state.Horizon != base.Horizon || state.Limit != 50 {
+			if state := state(t, first); state.Restarts != 1 || state.Horizon != base.Horizon || state.Limit != base.Limit {
 				t.Errorf("State is %+v, want the first process's figures in force and no restart", state)
 			}
 			<-got // nobody uses the old ones any more

@@ -77,7 +77,7 @@ func TestFaultsMidway(t *testing.T) {
 			t.Run(name+"/"+fault.name, func(t *testing.T) {
 				t.Parallel()
 				s := start(t)
-				limiters, rdb := fleet(t, s, crowd), s.client(t)
+				limiters, rdb := fleet(t, s, crowd), patient(t, s)
 				saturate(t, limiters, 90, func() { fault.do(t, s, rdb) })
 				wantRestarts(t, limiters[0], fault.restarts)
 			})

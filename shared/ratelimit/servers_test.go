@@ -228,7 +228,22 @@ func everywhere(t *testing.T, rdb redis.UniversalClient, do func(context.Context
 // sent by its permits is counted with the rest of its egress.
 func (s *server) limiter(tb testing.TB, cfg ratelimit.Config) *sender {
 	tb.Helper()
-	l, err := ratelimit.New(cfg, s.client(tb))
+
+	return s.limiterBy(tb, cfg, s.client(tb))
+}
+
+// patientLimiter is one that loses no call because the machine is busy: its calls,
+// and with them its permits, have ten seconds. It has a slot each 40 ms.
+func (s *server) patientLimiter(tb testing.TB, cfg ratelimit.Config) *sender {
+	tb.Helper()
+	cfg.Limit, cfg.Window, cfg.Jitter, cfg.Timeout = 502, 10*time.Second, 10*time.Second, 10*time.Second
+
+	return s.limiterBy(tb, cfg, patient(tb, s))
+}
+
+func (s *server) limiterBy(tb testing.TB, cfg ratelimit.Config, rdb redis.UniversalClient) *sender {
+	tb.Helper()
+	l, err := ratelimit.New(cfg, rdb)
 	if err != nil {
 		tb.Fatal(err)
 	}
