@@ -12,7 +12,8 @@
 //	   │ │   FailAttempt     │     (the lease was lost) │
 //	   │ │                   └─────────────▶ failed ────┤
 //	   │ └─────────────────────────────────────▲        │
-//	   │   Exhaust              Bury, Exhaust           │
+//	   │   Exhaust,             Bury, Exhaust,          │
+//	   │   Overdue              Overdue                 │
 //	   └────────────────────────────────────────────────┘
 //	       Replan, for the next replay
 //
