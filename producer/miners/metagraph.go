@@ -60,7 +60,7 @@ func (m *Metagraph) exportedAt(data json.RawMessage) error {
 		m.At = m.At.UTC()
 		return nil
 	case json.Unmarshal(data, &seconds) == nil && seconds > 0 && seconds < 1<<33:
-		m.At = time.Unix(0, int64(seconds*float64(time.Second))).UTC()
+		m.At = time.UnixMilli(int64(seconds * 1000)).UTC()
 		return nil
 	}
 	return errors.New("exported_at: want an instant such as 2026-06-18T18:54:00Z, or seconds since 1970")
