@@ -145,7 +145,7 @@ func (r *Runner) maintainers(ctx context.Context, round string, registry scoring
 	asking := ctx
 	if !overdueAt.IsZero() {
 		var cancel context.CancelFunc
-		asking, cancel = context.WithDeadlineCause(ctx, lastLookUp(overdueAt, time.Now()), errOverdue)
+		asking, cancel = context.WithDeadlineCause(ctx, lastLookUp(overdueAt, time.Now(), r.cfg.LookUps), errOverdue)
 		defer cancel()
 	}
 	found, failed := map[string][]scoring.Maintainer{}, []job.Missing{}

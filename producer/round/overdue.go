@@ -23,16 +23,13 @@ func overdue(m job.Manifest, replay job.Replay) time.Time {
 
 var errOverdue = errors.New("the round is overdue: it does not wait any longer")
 
-// lookUpTime is how long a round that has to end waits for its maintainers
-// beyond its time.
-const lookUpTime = time.Minute
-
-// lastLookUp is when the maintainers of a round must have been had.
-func lastLookUp(overdueAt, now time.Time) time.Time {
+// lastLookUp is when the maintainers of a round that has to end must have been
+// had, at the latest.
+func lastLookUp(overdueAt, now time.Time, most time.Duration) time.Time {
 	if overdueAt.After(now) {
 		now = overdueAt
 	}
-	return now.Add(lookUpTime)
+	return now.Add(most)
 }
 
 // declareOverdue waits until the round is overdue and then ends every job that

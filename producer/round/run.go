@@ -39,6 +39,9 @@ type Config struct {
 	// Reconcile is the time between two comparisons of what is outstanding with
 	// what is queued. Default: 15 s.
 	Reconcile time.Duration
+	// LookUps is how long a round that has to end waits for its maintainers
+	// beyond its time. Default: 1 min.
+	LookUps time.Duration
 	// Progress is called with each change, from one goroutine; may be nil.
 	Progress func(Progress)
 	// Traced is called with the id of the round's trace when there is one; may
@@ -71,6 +74,7 @@ func (cfg Config) filled() (Config, error) {
 		return cfg, errors.New("round: Bus is required")
 	}
 	cfg.Hold, cfg.Reconcile = cmp.Or(cfg.Hold, 15*time.Second), cmp.Or(cfg.Reconcile, 15*time.Second)
+	cfg.LookUps = cmp.Or(cfg.LookUps, time.Minute)
 	if cfg.Hold < beatEvery*time.Millisecond || cfg.Reconcile < time.Millisecond {
 		return cfg, fmt.Errorf("round: Hold is %s and Reconcile %s, want at least %s and 1ms",
 			cfg.Hold, cfg.Reconcile, beatEvery*time.Millisecond)
