@@ -71,7 +71,9 @@ func silent(t *testing.T, text string) {
 
 func TestMalformedTokensFiles(t *testing.T) {
 	t.Parallel()
-	entry := func(uid string) string { return fmt.Sprintf(`{"uid": %s, "hotkey": "h", "pat": %q, "github_id": "1"}`, uid, planted) }
+	entry := func(uid string) string {
+		return fmt.Sprintf(`{"uid": %s, "hotkey": "h", "pat": %q, "github_id": "1"}`, uid, planted)
+	}
 	for _, c := range []struct {
 		name, data string
 		entries    int // -1: the file is not usable

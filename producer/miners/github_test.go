@@ -36,7 +36,9 @@ type answer struct {
 	hang   bool
 }
 
-func ok(id string) answer { return answer{status: 200, body: fmt.Sprintf(`{"login": "m", "id": %s}`, id)} }
+func ok(id string) answer {
+	return answer{status: 200, body: fmt.Sprintf(`{"login": "m", "id": %s}`, id)}
+}
 
 func newGitHub(t *testing.T) *github {
 	t.Helper()

@@ -93,6 +93,9 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 		must(t, err)
 		return len(queued) == 0
 	})
+	if late.Load() == 0 {
+		t.Error("no worker was late: this test does not see what one does")
+	}
 	b.failedJobs(t, m.Round, 2)
 	if revisions, err := b.bus.Outcomes(ctx, m.Round); err != nil || len(revisions) != 1 {
 		t.Errorf("outcomes %v, %v; want the one", revisions, err)

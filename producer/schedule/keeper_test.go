@@ -302,7 +302,9 @@ func TestARoundMayTakeAsLongAsItTakes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet()
-		f.takes = func(n int) time.Duration { return map[bool]time.Duration{true: 50 * time.Hour, false: time.Minute}[n == 0] }
+		f.takes = func(n int) time.Duration {
+			return map[bool]time.Duration{true: 50 * time.Hour, false: time.Minute}[n == 0]
+		}
 		f.follow(t, schedule.Config{Schedule: every(t, 2*time.Hour)}, 51*time.Hour)
 		if want := []time.Duration{0, 50 * time.Hour}; !slices.Equal(f.begun(), want) {
 			t.Errorf("rounds began at %v, want %v", f.begun(), want)
