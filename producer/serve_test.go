@@ -96,7 +96,7 @@ func install(t *testing.T, world *mirrorsim.World) *installation {
 		case "", "refused":
 			http.Error(w, `{"message": "Bad credentials: `+token+`"}`, http.StatusUnauthorized)
 		case "limited":
-			w.Header().Set("X-RateLimit-Remaining", "0")
+			w.Header().Set("X-Ratelimit-Remaining", "0")
 			http.Error(w, `{"message": "API rate limit exceeded for `+token+`"}`, http.StatusForbidden)
 		default:
 			fmt.Fprintf(w, `{"login": "m", "id": %s}`, account)

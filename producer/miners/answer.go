@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// permitsLeft is GitHub's header of how many requests a token has left.
+const permitsLeft = "X-Ratelimit-Remaining"
+
 // verdict is what one answer of GET /user means.
 type verdict struct {
 	identity Identity
@@ -27,7 +30,7 @@ type verdict struct {
 // secondary one, which names a Retry-After, is of whoever sends.
 func judge(status int, header http.Header, body []byte) verdict {
 	limited := status == http.StatusTooManyRequests ||
-		status == http.StatusForbidden && (header.Get("X-RateLimit-Remaining") == "0" || strings.Contains(strings.ToLower(message(body)), "rate limit"))
+		status == http.StatusForbidden && (header.Get(permitsLeft) == "0" || strings.Contains(strings.ToLower(message(body)), "rate limit"))
 	why := "status " + strconv.Itoa(status)
 	switch {
 	case status == http.StatusOK:
@@ -37,7 +40,7 @@ func judge(status int, header http.Header, body []byte) verdict {
 		return verdict{again: true, why: why + " without an id"}
 	case limited:
 		pause := retryAfter(header)
-		return verdict{again: pause > 0 || header.Get("X-RateLimit-Remaining") != "0", pause: pause, why: why + ", a rate limit"}
+		return verdict{again: pause > 0 || header.Get(permitsLeft) != "0", pause: pause, why: why + ", a rate limit"}
 	case status == http.StatusRequestTimeout, status < 400, status >= 500:
 		return verdict{again: true, pause: retryAfter(header), why: why}
 	}

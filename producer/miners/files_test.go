@@ -177,7 +177,7 @@ func TestAnOldMetagraphIsNone(t *testing.T) {
 		{"the file's time stands in", time.Time{}, ago(2 * time.Hour), true},
 		{"a clock that is ahead", now.Add(time.Hour), now, false},
 	} {
-		err := miners.Metagraph{At: c.at}.TooOld(c.written, now, time.Hour)
+		err := (&miners.Metagraph{At: c.at}).TooOld(c.written, now, time.Hour)
 		if errors.Is(err, miners.ErrUnusable) != c.old {
 			t.Errorf("%s: got %v, want too old: %v", c.name, err, c.old)
 		}

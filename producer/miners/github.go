@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -74,6 +75,8 @@ func NewGitHub(cfg Config) (*GitHub, error) {
 		return nil, errors.New("want a URL such as " + DefaultGitHub)
 	case base.User != nil:
 		return nil, errors.New("leave out the credentials: each look-up has its own token")
+	case base.Scheme == "http" && !loopback(base.Hostname()):
+		return nil, errors.New("want https: the tokens would go out in clear")
 	}
 	transport, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -89,6 +92,11 @@ func NewGitHub(cfg Config) (*GitHub, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Close lets go of the connections.

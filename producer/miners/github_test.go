@@ -125,8 +125,8 @@ func TestWhatGitHubSays(t *testing.T) {
 		{"unauthorized", []answer{{status: 401}}, refused, 1},
 		{"forbidden", []answer{limit(403, nil, "Resource not accessible")}, refused, 1},
 		{"not found", []answer{{status: 404}}, refused, 1},
-		{"forbidden with permits left", []answer{limit(403, map[string]string{"X-RateLimit-Remaining": "12"}, "no")}, refused, 1},
-		{"the token's own limit is used up", []answer{limit(403, map[string]string{"X-RateLimit-Remaining": "0"}, "API rate limit exceeded")}, unreachable, 1},
+		{"forbidden with permits left", []answer{limit(403, map[string]string{"X-Ratelimit-Remaining": "12"}, "no")}, refused, 1},
+		{"the token's own limit is used up", []answer{limit(403, map[string]string{"X-Ratelimit-Remaining": "0"}, "API rate limit exceeded")}, unreachable, 1},
 		{"a limit by its message", []answer{limit(403, nil, "You have exceeded a secondary Rate Limit")}, unreachable, 3},
 		{"a limit by a text", []answer{{status: 403, body: "rate limit"}}, unreachable, 3},
 		{"too many requests", []answer{{status: 429}}, unreachable, 3},
@@ -234,7 +234,7 @@ func TestThePaceTowardsGitHub(t *testing.T) {
 
 func TestGitHubsAddress(t *testing.T) {
 	t.Parallel()
-	for _, wrong := range []string{"x", "ftp://x", "http://", "https://" + planted + "@api.github.com", "http://[::1"} {
+	for _, wrong := range []string{"x", "ftp://x", "http://", "https://" + planted + "@api.github.com", "http://[::1", "http://api.github.com"} {
 		client, err := miners.NewGitHub(miners.Config{BaseURL: wrong, Log: slog.New(slog.DiscardHandler)})
 		if err == nil {
 			client.Close()

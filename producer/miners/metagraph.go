@@ -148,7 +148,7 @@ func (m *Metagraph) add(number, hotkey json.RawMessage, where string) error {
 // TooOld says whether an export is older than it may be; written stands in for
 // the instant that an export does not tell. One from the future is of a clock
 // that is ahead, and counts as new.
-func (m Metagraph) TooOld(written, now time.Time, most time.Duration) error {
+func (m *Metagraph) TooOld(written, now time.Time, most time.Duration) error {
 	at := m.At
 	if at.IsZero() {
 		at = written

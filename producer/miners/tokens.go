@@ -59,8 +59,7 @@ func ParseTokens(data []byte) (list []Stored, notes []string, err error) {
 
 // place is a JSON error without what was read.
 func place(err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("it breaks off or is malformed at byte %d", syntax.Offset)
 	}
 	return errors.New("it is something else")

@@ -139,7 +139,7 @@ func (p *producer) run(ctx context.Context, round string) error {
 	if overdue {
 		ends = r.manifest.OverdueAt
 	}
-	half, dying := ends.Sub(time.Now())/2, p.dies["round under way"]
+	half, dying := time.Until(ends)/2, p.dies["round under way"]
 	p.mu.Unlock()
 	if dying && wait(ctx, half) {
 		p.mu.Lock()

@@ -27,9 +27,9 @@ func Every(d time.Duration) (Schedule, error) {
 	return Schedule{every: d}, nil
 }
 
-// Cron is a round at the instants of a cron expression (minute, hour, day of the
-// month, month, day of the week; or @hourly, @daily and so on) on the clocks of
-// a time zone. When these are put forward, what falls into the hour that is not
+// Cron is a round at the instants of a cron expression (five fields: minute,
+// hour, day, month, weekday; or @hourly, @daily and so on) on the clocks of a
+// time zone. When these are put forward, what falls into the hour that is not
 // there is due an hour later; when they are put back, what falls into the hour
 // that is there twice is due twice.
 func Cron(expression string, zone *time.Location) (Schedule, error) {

@@ -13,7 +13,7 @@
 //	   │ │                   └─────────────▶ failed ────┤
 //	   │ └─────────────────────────────────────▲        │
 //	   │   Exhaust,             Bury, Exhaust,          │
-//	   │   Overdue              Overdue                 │
+//	   │   end overdue          end overdue             │
 //	   └────────────────────────────────────────────────┘
 //	       Replan, for the next replay
 //

@@ -49,7 +49,7 @@ func (b *Bus) Forget(ctx context.Context, round string) error {
 			if err != nil {
 				return err //nolint:wrapcheck // try names the operation
 			}
-			return stream.Purge(ctx, jetstream.WithPurgeSubject(what.subject)) //nolint:wrapcheck // as above
+			return stream.Purge(ctx, jetstream.WithPurgeSubject(what.subject))
 		})
 		if err != nil {
 			return err
