@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -118,9 +119,10 @@ type server struct {
 	log *watched
 }
 
-func serve(t *testing.T, args ...string) *server {
+func serve(t *testing.T, env []string, args ...string) *server {
 	t.Helper()
 	s := &server{command(t, "producer", append([]string{"serve"}, args...)...), watch("health and metrics")}
+	s.Env = append(s.Env, env...)
 	s.Stderr = s.log
 	s.Stdout = s.log
 	if err := s.Start(); err != nil {
@@ -205,13 +207,17 @@ func TestServe(t *testing.T) {
 	nats, bus := leased(t, 5*time.Second)
 	i := install(t, world)
 	common := []string{"--nats", nats, "--redis", redis.url(), "--mirror", sim.URL, "--limit-horizon", "1s", "--log-level", "debug"}
-	worker := work(t, "server", nil, common...)
+	seen := &collector{}
+	otlp := httptest.NewServer(seen)
+	t.Cleanup(otlp.Close)
+	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL, "OTEL_TRACES_SAMPLER_ARG=1", "OTEL_METRIC_EXPORT_INTERVAL=1000"}
+	worker := work(t, "server", env, common...)
 	args := append(append(i.flags(), common...), "--every", "2s", "--takeover", "2s", "--reconcile", "1s", "--listen", "127.0.0.1:0")
 	// A turn that was begun by somebody who died before its round was written.
 	if err := bus.SetTurn(t.Context(), job.Turn{Round: "20260101t000000z-010203", Due: time.Now()}, 0); err != nil {
 		t.Fatal(err)
 	}
-	first := serve(t, args...)
+	first := serve(t, env, args...)
 	i.checkCases(t, concluded(t, bus, 1))
 
 	write(t, i.tokens, i.all[:len(i.all)/2])
@@ -229,10 +235,12 @@ func TestServe(t *testing.T) {
 		t.Errorf("the round that was put off says %q", late.Notes)
 	}
 
-	second := serve(t, args...)
+	second := serve(t, env, args...)
 	until(t, "the second producer stands by", second.says("standing by"))
 	name := killInMidRound(t, bus, first)
+	killed := time.Now()
 	until(t, "the second leads", second.says("leading: rounds are begun"))
+	t.Logf("the second leads %s after the first was killed; --takeover is 2s", time.Since(killed).Round(10*time.Millisecond))
 	until(t, "the round is gone on with", func() bool {
 		names, err := bus.Concluded(t.Context())
 		return err == nil && slices.Contains(names, name)
@@ -246,18 +254,51 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	concluded(t, bus, len(names)+1)
+	_, metrics := second.page(t, "/metrics")
 	second.stop(t)
 	worker.stop()
 	checkRounds(t, bus)
-	for where, text := range kept(t, nats, name) {
+	outputs := map[string]string{
+		"the first producer's log": first.log.String(), "the second's": second.log.String(), "the worker's": worker.stderr.String(),
+		"the metrics": metrics, "the collector": seen.text(),
+	}
+	maps.Copy(outputs, kept(t, nats, name))
+	maps.Copy(outputs, unpacked(t, bus))
+	for where, text := range outputs {
 		noToken(t, where, text)
 	}
-	for who, log := range map[string]*watched{"the first producer": first.log, "the second": second.log, "the worker": worker.stderr} {
-		noToken(t, who, log.String())
+	if len(outputs["the collector"]) < 1000 || len(outputs["manifest "+name]) < 1000 || len(outputs["outcome "+name]) < 1000 {
+		t.Error("nothing was seen of what the collector, a manifest or an outcome holds: this test looks in the wrong places")
 	}
 	if worst := sim.Stats().Worst; worst.Fixed > 50 || worst.Sliding > 50 || worst.TwoWindow > 50 {
 		t.Errorf("worst ten seconds %+v, want at most 50", worst)
 	}
+}
+
+// unpacked is what is kept compressed: the manifests and outcomes of all rounds.
+func unpacked(t *testing.T, bus *jobstream.Bus) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	names, err := bus.Concluded(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		m, err := bus.Manifest(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outcome, err := bus.Outcome(t.Context(), name, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all["manifest "+name], all["outcome "+name] = string(data), string(outcome)
+	}
+	return all
 }
 
 func noToken(t *testing.T, where, text string) {
@@ -352,7 +393,7 @@ func TestServeLocal(t *testing.T) {
 	t.Cleanup(func() { _ = sim.Close() })
 	i, state := install(t, world), t.TempDir()
 	args := append(i.flags(), "--local", "--state", state, "--mirror", sim.URL, "--workers", "1", "--every", "1h")
-	one := serve(t, args...)
+	one := serve(t, nil, args...)
 	until(t, "a round is concluded", one.says("the round is concluded"))
 	until(t, "it waits for the next", one.says("waiting for the next turn"))
 	one.stop(t)

@@ -114,6 +114,49 @@ func TestForgottenRoundsLeaveNothing(t *testing.T) {
 	}
 }
 
+// What nobody has worked on, and what somebody was given and never settled, goes
+// with its round; the consumer hands out the next round as if nothing had been.
+func TestForgottenMessagesLeaveTheConsumerWhole(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: time.Second})
+	ctx, now := deadline(t), time.Now()
+	old := b.plan(t, four()...)
+	old.Round, old.OverdueAt = round.NewID(now.Add(-72*time.Hour), [3]byte{1}), now.Add(time.Second)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := b.runner(t).Start(ctx, old)
+		ended <- err
+	}()
+	given, err := b.bus.Fetch(ctx, 1, 10*time.Second)
+	must(t, err)
+	must(t, <-ended)
+	if left := b.keys(t, old.Round); len(given) != 1 || left[job.StreamJobs] != 2 {
+		t.Fatalf("given %d, left %v; want one given and two messages left", len(given), left)
+	}
+	recent := b.plan(t, four()[0])
+	_, err = b.runner(t).Start(ctx, recent)
+	must(t, err)
+	gone, err := round.Forget(ctx, b.leading("keeper"), 24*time.Hour, now)
+	must(t, err)
+	if left := b.keys(t, old.Round); len(gone) != 1 || len(left) > 0 {
+		t.Errorf("forgotten %v, left %v; want the old round, nothing", gone, left)
+	}
+	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		return evaluated(j, 1), nil
+	})
+	next := later(b.plan(t, four()...), round.NewID(now.Add(time.Second), [3]byte{2}))
+	got, err := b.runner(t).Start(ctx, next)
+	must(t, err)
+	if !got.Complete || got.Done != 2 || got.Retries != 0 {
+		t.Errorf("the next round: complete %v, %d done, %d repeated; want 2 done at once", got.Complete, got.Done, got.Retries)
+	}
+	queue, err := b.bus.Queue(ctx)
+	must(t, err)
+	if queue.Messages != 0 {
+		t.Errorf("%d messages are left in the queue", queue.Messages)
+	}
+}
+
 // A round that somebody works on is left for the next time.
 func TestAHeldRoundIsNotForgotten(t *testing.T) {
 	t.Parallel()

@@ -80,6 +80,14 @@ func (c Config) holding(ctx context.Context, round string, work func(ctx context
 	}
 }
 
+// standingBy is what a producer says that waits for another one.
+func standingBy(round string) string {
+	if round == job.Schedule {
+		return "another producer leads the schedule: standing by"
+	}
+	return "another producer runs this round: standing by"
+}
+
 // acquire waits until the round is free and takes it.
 func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, former string, err error) {
 	me := job.Holder{Name: name, For: c.Hold, Since: time.Now().UTC()}
@@ -108,7 +116,7 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, forme
 			continue // somebody was faster
 		}
 		if seen.note(other, revision, now) {
-			c.Log.WarnContext(ctx, "another producer runs this round: standing by", "round", round, "producer", other.Name)
+			c.Log.WarnContext(ctx, standingBy(round), "round", round, "producer", other.Name)
 		}
 		select {
 		case <-ticker.C:

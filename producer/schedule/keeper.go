@@ -87,6 +87,7 @@ func (k *Keeper) setTrouble(err error) {
 
 // Run begins rounds until ctx ends, and returns why it did.
 func (k *Keeper) Run(ctx context.Context, rounds Rounds) error {
+	defer k.setTrouble(nil) // whoever leads next has its own
 	wait := k.cfg.Again
 	for {
 		err := k.turn(ctx, rounds)

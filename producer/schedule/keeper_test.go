@@ -384,11 +384,15 @@ func TestFilesThatChangeUnderIt(t *testing.T) {
 		if err := keeper.Trouble(); !errors.Is(err, schedule.ErrPutOff) || !strings.Contains(err.Error(), "too old") {
 			t.Errorf("the trouble while it is put off is %v", err)
 		}
+		wait(ctx, 5*time.Hour)
+		if err := keeper.Trouble(); err != nil {
+			t.Errorf("the trouble when the files can be used again is %v", err)
+		}
 		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("it ended with %v", err)
 		}
 		if err := keeper.Trouble(); err != nil {
-			t.Errorf("the trouble afterwards is %v", err)
+			t.Errorf("the trouble of one that leads no longer is %v", err)
 		}
 		want := []time.Duration{0, 2*time.Hour + 10*time.Second, 9 * time.Hour, 10 * time.Hour}
 		if got := f.begun(); !slices.Equal(got, want) {
