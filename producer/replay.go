@@ -30,7 +30,7 @@ func replayCommand() *cli.Command {
 		},
 		&cli.StringFlag{
 			Name: "class", Category: groupReplay, Sources: command.Env("class"),
-			Usage: "the dead letters of a `CLASS`: transient, permanent or poison",
+			Usage: "the dead letters of a `CLASS`: transient, permanent, poison or overdue",
 		},
 		&cli.BoolFlag{
 			Name: "degraded", Category: groupReplay, Sources: command.Env("degraded"),

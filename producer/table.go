@@ -63,6 +63,9 @@ func printJobs(w io.Writer, r round.Result) {
 	}
 	fmt.Fprintf(w, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %d requests%s.\n",
 		r.Planned, r.Done, len(r.Degraded), r.Failed, r.Retries, r.Requests, cached)
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "note: %s\n", n)
+	}
 	for _, m := range r.Mended {
 		fmt.Fprintf(w, "mended: miner %d: %s\n", m.UID, m.What)
 	}

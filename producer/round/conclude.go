@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
@@ -37,7 +38,7 @@ func (r *Runner) conclude(ctx context.Context, m job.Manifest, replay job.Replay
 		return Result{}, fmt.Errorf("reading the dead letters: %w", err)
 	}
 	result.DeadLetters = lettersOf(e.records, letters)
-	if input.Maintainers, result.FailedLookUps, err = r.maintainers(ctx, m.Round, registry); err != nil {
+	if input.Maintainers, result.FailedLookUps, err = r.maintainers(ctx, m.Round, registry, overdue(m, replay)); err != nil {
 		return Result{}, err
 	}
 	if input.Stored, err = r.cfg.Bus.Snapshot(ctx, m.Round); err != nil {
@@ -81,10 +82,13 @@ func newResult(m job.Manifest, replay job.Replay, e ends) Result {
 	result := Result{
 		Version: job.Version, Round: m.Round, Revision: replay.Number + 1, AsOf: m.AsOf, Mirror: m.Mirror,
 		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
-		Replayed: replay.UIDs, Mended: e.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
+		Notes: m.Notes, Replayed: replay.UIDs, Mended: e.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
 	}
 	for _, record := range e.records {
 		result.Retries += record.Failures
+		if record.Phase == job.Failed && record.Failure != nil && record.Failure.Class == job.Overdue {
+			result.Overdue++
+		}
 	}
 	return result
 }
@@ -129,20 +133,27 @@ func (r *Runner) readEvaluations(ctx context.Context, records map[int]job.Record
 
 // maintainers asks for each repository that has a cut, unless it was asked for
 // before: every revision of an outcome has the same maintainers. A look-up that
-// fails is no cut, as the rules say, and is reported.
-func (r *Runner) maintainers(ctx context.Context, round string, registry scoring.Registry) (
+// fails is no cut, as the rules say, and is reported; so is one that a round
+// which has to end cannot wait for.
+func (r *Runner) maintainers(ctx context.Context, round string, registry scoring.Registry, overdueAt time.Time) (
 	map[string][]scoring.Maintainer, []job.Missing, error,
 ) {
 	kept, err := r.cfg.Bus.Maintainers(ctx, round)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the maintainers of round %s: %w", round, err)
 	}
+	asking := ctx
+	if !overdueAt.IsZero() {
+		var cancel context.CancelFunc
+		asking, cancel = context.WithDeadlineCause(ctx, lastLookUp(overdueAt, time.Now(), r.cfg.LookUps), errOverdue)
+		defer cancel()
+	}
 	found, failed := map[string][]scoring.Maintainer{}, []job.Missing{}
 	for _, repository := range registry.Repositories {
 		if _, known := kept[repository.Name]; known || repository.MaintainerCut == 0 {
 			continue
 		}
-		answer, err := r.cfg.Mirror.Maintainers(ctx, repository.Name)
+		answer, err := r.cfg.Mirror.Maintainers(asking, repository.Name)
 		if ctxErr := ctx.Err(); ctxErr != nil {
 			return nil, nil, fmt.Errorf("asking for the maintainers of %s: %w", repository.Name, errors.Join(ctxErr, err))
 		}

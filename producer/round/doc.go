@@ -23,6 +23,12 @@
 //     degraded evaluation or a maintainers look-up that failed is concluded
 //     like any other, and says that it is not complete.
 //   - A replay that fails leaves no less than there was.
+//   - A round that has a time to end by ends: what is outstanding then is dead
+//     as overdue, and goes the way of every dead letter. Whoever still works on
+//     it commits nothing, and planned = done + failed holds at once.
+//   - The producers that serve a schedule are led by one, in the way in which a
+//     round is held (Lead); who follows a leader that died takes what it held at
+//     once.
 //
 // The durable steps, in order, each of which a crash may follow (package crash
 // names them, and a test kills a producer at each):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,58 +33,95 @@ type hold struct {
 // holding runs work as the one producer of the round. While another runs it,
 // it stands by; if this one loses the round in the middle, it stands by again.
 // Work must go on from whatever it finds.
-func (r *Runner) holding(ctx context.Context, round string, work func(context.Context) (Result, error)) (Result, error) {
+func (r *Runner) holding(ctx context.Context, round string, work func(context.Context) (Result, error)) (result Result, err error) {
+	err = r.cfg.holding(ctx, round, func(ctx context.Context, _ string) (err error) {
+		result, err = work(ctx)
+		return err
+	})
+	return result, err
+}
+
+// Lead runs work as the one producer of those that serve the schedule, as a
+// round is held by one: others stand by. Work is told the name of the producer
+// that it follows, if that one went without a word: what else it held is free
+// (Config.Follows). Of the config it takes what holds need; no mirror.
+func Lead(ctx context.Context, cfg Config, work func(ctx context.Context, follows string) error) error {
+	cfg, err := cfg.filled()
+	if err != nil {
+		return err
+	}
+	return cfg.holding(ctx, job.Schedule, func(ctx context.Context, former string) error {
+		follows, _, _ := strings.Cut(former, "/")
+		return work(ctx, follows)
+	})
+}
+
+// holding is for a round or the schedule; work gets the name of a former holder
+// that has not released it, "" if there was none.
+func (c Config) holding(ctx context.Context, round string, work func(ctx context.Context, former string) error) error {
 	// A name of its own for each hold: what this process does beside it is
 	// somebody else's, and what it held before an outage is its own.
-	name := fmt.Sprintf("%s/%.6s", r.cfg.Name, nuid.Next()[16:])
+	name := fmt.Sprintf("%s/%.6s", c.Name, nuid.Next()[16:])
 	for {
-		held, err := r.acquire(ctx, round, name)
+		held, former, err := c.acquire(ctx, round, name)
 		if err != nil {
-			return Result{}, fmt.Errorf("round %s: %w", round, err)
+			return fmt.Errorf("round %s: %w", round, err)
 		}
 		working, lose := context.WithCancelCause(ctx)
 		held.keep(working, lose)
-		result, err := work(working)
+		err = work(working, former)
 		lost := errors.Is(context.Cause(working), ErrTakenOver)
 		lose(nil)
 		held.release(ctx)
 		if err == nil || !lost {
-			return result, err
+			return err
 		}
-		r.cfg.Log.WarnContext(ctx, "the round was taken over by another producer", "round", round, "error", err)
+		c.Log.WarnContext(ctx, "the round was taken over by another producer", "round", round, "error", err)
 	}
 }
 
+// standingBy is what a producer says that waits for another one.
+func standingBy(round string) string {
+	if round == job.Schedule {
+		return "another producer leads the schedule: standing by"
+	}
+	return "another producer runs this round: standing by"
+}
+
 // acquire waits until the round is free and takes it.
-func (r *Runner) acquire(ctx context.Context, round, name string) (*hold, error) {
-	me := job.Holder{Name: name, For: r.cfg.Hold, Since: time.Now().UTC()}
-	ticker := time.NewTicker(max(r.cfg.Hold/lookEvery, time.Millisecond))
+func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, former string, err error) {
+	me := job.Holder{Name: name, For: c.Hold, Since: time.Now().UTC()}
+	ticker := time.NewTicker(max(c.Hold/lookEvery, time.Millisecond))
 	defer ticker.Stop()
 	var seen standing
 	for {
-		other, revision, err := r.cfg.Bus.Holder(ctx, round)
+		other, revision, err := c.Bus.Holder(ctx, round)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		now := time.Now()
-		if r.cfg.Alone || other.Name == name || seen.free(other, revision, now) {
-			revision, err = r.cfg.Bus.SetHolder(ctx, round, me, revision)
+		followed := c.Follows != "" && strings.HasPrefix(other.Name, c.Follows+"/")
+		if c.Alone || followed || other.Name == name || seen.free(other, revision, now) {
+			revision, err = c.Bus.SetHolder(ctx, round, me, revision)
 			if err == nil {
 				crash.At(crash.RoundHeld)
-				return &hold{bus: r.cfg.Bus, round: round, me: me, revision: revision}, nil
+				if other.Released {
+					other.Name = ""
+				}
+				return &hold{bus: c.Bus, round: round, me: me, revision: revision}, other.Name, nil
 			}
 			if !errors.Is(err, jobstream.ErrConflict) {
-				return nil, err
+				return nil, "", err
 			}
 			continue // somebody was faster
 		}
 		if seen.note(other, revision, now) {
-			r.cfg.Log.WarnContext(ctx, "another producer runs this round: standing by", "round", round, "producer", other.Name)
+			c.Log.WarnContext(ctx, standingBy(round), "round", round, "producer", other.Name)
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx) //nolint:wrapcheck // the caller's own
+			return nil, "", context.Cause(ctx) //nolint:wrapcheck // the caller's own
 		}
 	}
 }

@@ -28,7 +28,10 @@ func (r *Runner) exhausted(ctx context.Context, e jobstream.Exhausted) error {
 		if e.Replay < 0 { // it cannot be read: it can only be the last one's
 			e.Replay = record.Replay
 		}
-		buried, err := r.bury(ctx, record, revision, e)
+		buried, err := exhaust(record, e, time.Now().UTC())
+		if err == nil {
+			buried, err = r.bury(ctx, buried, revision)
+		}
 		switch {
 		case errors.Is(err, job.ErrSettled), errors.Is(err, job.ErrFenced):
 			return nil
@@ -61,25 +64,26 @@ func (r *Runner) recordOf(ctx context.Context, e jobstream.Exhausted) (job.Recor
 	return r.cfg.Bus.Record(ctx, e.Round, e.UID)
 }
 
-// bury publishes the dead letter and then ends the record.
-func (r *Runner) bury(ctx context.Context, record job.Record, revision uint64, e jobstream.Exhausted) (job.Record, error) {
-	failure := job.Failure{
-		Class: job.Poison, At: time.Now().UTC(),
+// exhaust is the record of a job whose deliveries are used up.
+func exhaust(record job.Record, e jobstream.Exhausted, now time.Time) (job.Record, error) {
+	return record.Exhausted(e.Replay, e.Sequence, job.Failure{
+		Class: job.Poison, At: now,
 		Error: fmt.Sprintf("%d deliveries are used up and none was settled: the processes that took it died", e.Deliveries),
-	}
-	buried, err := record.Exhausted(e.Replay, e.Sequence, failure)
-	if err != nil {
-		return buried, err
-	}
-	if err := r.cfg.Bus.PublishDead(ctx, deadLetter(buried)); err != nil {
-		return buried, err
+	})
+}
+
+// bury publishes the dead letter of a job that nobody will end any more, and
+// then stores its record, ended.
+func (r *Runner) bury(ctx context.Context, ended job.Record, revision uint64) (job.Record, error) {
+	if err := r.cfg.Bus.PublishDead(ctx, deadLetter(ended)); err != nil {
+		return ended, err
 	}
 	crash.At(crash.BurialPublished)
-	if _, err = r.cfg.Bus.UpdateRecord(ctx, buried, revision); err != nil {
-		return buried, err
+	if _, err := r.cfg.Bus.UpdateRecord(ctx, ended, revision); err != nil {
+		return ended, err
 	}
 	crash.At(crash.BurialRecorded)
-	return buried, nil
+	return ended, nil
 }
 
 // deadLetter tells of a failed job what its record knows.

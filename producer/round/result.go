@@ -31,6 +31,10 @@ type Result struct {
 	// Cached counts the pull requests whose files nobody had to ask for.
 	Cached  int `json:"cached,omitempty"`
 	Retries int `json:"retries"`
+	// Overdue counts the failed ones that the round did not wait for.
+	Overdue int `json:"overdue,omitempty"`
+	// Notes are the manifest's: what was not as it should be from the start.
+	Notes []string `json:"notes,omitempty"`
 
 	// Replayed are the uids that were run again for this revision.
 	Replayed []int `json:"replayed,omitempty"`

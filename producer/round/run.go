@@ -33,9 +33,15 @@ type Config struct {
 	// Alone says that no other producer can reach the streams: a round is taken
 	// at once, whoever died over it.
 	Alone bool
+	// Follows is the Name of a producer that is known to be gone: what it holds
+	// is taken at once. Default: none.
+	Follows string
 	// Reconcile is the time between two comparisons of what is outstanding with
 	// what is queued. Default: 15 s.
 	Reconcile time.Duration
+	// LookUps is how long a round that has to end waits for its maintainers
+	// beyond its time. Default: 1 min.
+	LookUps time.Duration
 	// Progress is called with each change, from one goroutine; may be nil.
 	Progress func(Progress)
 	// Traced is called with the id of the round's trace when there is one; may
@@ -52,12 +58,25 @@ type Runner struct {
 
 // New returns a Runner.
 func New(cfg Config) (*Runner, error) {
-	if cfg.Bus == nil || cfg.Mirror == nil {
-		return nil, errors.New("round: Bus and Mirror are required")
+	if cfg.Mirror == nil {
+		return nil, errors.New("round: Mirror is required")
+	}
+	cfg, err := cfg.filled()
+	if err != nil {
+		return nil, err
+	}
+	return &Runner{cfg: cfg, roots: &roots{}}, nil
+}
+
+// filled sets what has a default, and checks the rest.
+func (cfg Config) filled() (Config, error) {
+	if cfg.Bus == nil {
+		return cfg, errors.New("round: Bus is required")
 	}
 	cfg.Hold, cfg.Reconcile = cmp.Or(cfg.Hold, 15*time.Second), cmp.Or(cfg.Reconcile, 15*time.Second)
+	cfg.LookUps = cmp.Or(cfg.LookUps, time.Minute)
 	if cfg.Hold < beatEvery*time.Millisecond || cfg.Reconcile < time.Millisecond {
-		return nil, fmt.Errorf("round: Hold is %s and Reconcile %s, want at least %s and 1ms",
+		return cfg, fmt.Errorf("round: Hold is %s and Reconcile %s, want at least %s and 1ms",
 			cfg.Hold, cfg.Reconcile, beatEvery*time.Millisecond)
 	}
 	if cfg.Log == nil {
@@ -70,13 +89,14 @@ func New(cfg Config) (*Runner, error) {
 		cfg.Traced = func(string) {}
 	}
 	if cfg.Name == "" {
-		cfg.Name = newName()
+		cfg.Name = NewName()
 	}
-	return &Runner{cfg: cfg, roots: &roots{}}, nil
+	return cfg, nil
 }
 
-// newName tells apart the producers of several hosts and several on one.
-func newName() string {
+// NewName is a name for this producer, which tells apart those of several hosts
+// and several on one.
+func NewName() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "producer"
@@ -173,7 +193,7 @@ func (r *Runner) run(ctx context.Context, m job.Manifest, replay job.Replay) (re
 	if err != nil {
 		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
-	ends, err := r.settleAll(ctx, m.Round, jobs)
+	ends, err := r.settleAll(ctx, m.Round, jobs, overdue(m, replay))
 	if err != nil {
 		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
@@ -207,7 +227,7 @@ type ends struct {
 // settleAll publishes the jobs and waits until each has ended. The collector
 // and the keeper of exhausted deliveries run beside the publisher, so that a
 // job's end is seen from the first one on.
-func (r *Runner) settleAll(ctx context.Context, round string, jobs []job.Job) (ends, error) {
+func (r *Runner) settleAll(ctx context.Context, round string, jobs []job.Job, overdueAt time.Time) (ends, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
@@ -223,6 +243,9 @@ func (r *Runner) settleAll(ctx context.Context, round string, jobs []job.Job) (e
 		e.mended = r.keepWhole(ctx, round, jobs)
 		return nil
 	})
+	if !overdueAt.IsZero() {
+		group.Go(func() error { return r.declareOverdue(ctx, round, jobs, overdueAt) })
+	}
 	group.Go(func() error {
 		err := r.cfg.Bus.ConsumeExhausted(ctx, r.exhausted)
 		if ctx.Err() == nil {

@@ -59,12 +59,17 @@ var arrows = []arrow{
 		"producer/round", "a round is published, collected and concluded by the rules, and the steps between are marked",
 		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry"},
 	},
+	{
+		"producer/miners", "who takes part is read from the validator's files, and what GitHub said is kept in a bucket",
+		[]string{"shared/job", "shared/jobstream", "shared/scoring"},
+	},
+	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job"}},
 	{"worker", "a command wires its own and what is shared, but no simulator", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache",
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket", []string{
-		"producer/round", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
+		"producer/miners", "producer/round", "producer/schedule", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
 		"shared/ratelimit", "shared/scoring",
 	}},
 }
@@ -106,7 +111,8 @@ func TestImportsFollowTheArrows(t *testing.T) {
 var pure = []string{
 	"shared/scoring", "shared/job", "shared/ratelimit/windows", "shared/ratelimit/bucket",
 	"producer/round/plan.go", "producer/round/order.go", "producer/round/progress.go", "producer/round/audit.go", "producer/round/compare.go",
-	"producer/round/same.go",
+	"producer/round/same.go", "producer/round/expire.go", "producer/schedule/schedule.go",
+	"producer/miners/decide.go", "producer/miners/tokens.go", "producer/miners/metagraph.go",
 }
 
 func TestDecisionsKnowNoNetworkDiskOrClock(t *testing.T) {

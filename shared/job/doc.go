@@ -12,7 +12,8 @@
 //	   │ │   FailAttempt     │     (the lease was lost) │
 //	   │ │                   └─────────────▶ failed ────┤
 //	   │ └─────────────────────────────────────▲        │
-//	   │   Exhaust              Bury, Exhaust           │
+//	   │   Exhaust,             Bury, Exhaust,          │
+//	   │   end overdue          end overdue             │
 //	   └────────────────────────────────────────────────┘
 //	       Replan, for the next replay
 //

@@ -16,6 +16,7 @@ const (
 	BucketEvaluation = "EVALUATIONS"
 	BucketMiners     = "MINERS"
 	BucketScores     = "SCORES"
+	BucketIdentities = "IDENTITIES"
 
 	SubjectJobs = "miner.job.>"
 	SubjectDead = "miner.dead.>"
@@ -83,6 +84,14 @@ func OutcomeKey(round string, revision int) string {
 
 // HolderKey names who runs a round just now.
 func HolderKey(round string) string { return round + ".holder" }
+
+// Schedule stands where the name of a round stands for what the producers that
+// serve have in common: who leads them (HolderKey), and the last turn. No round
+// is called so: their names begin with an instant.
+const Schedule = "schedule"
+
+// TurnKey names the last turn of the schedule.
+const TurnKey = Schedule + ".turn"
 
 // ReplayKey names the plan of a round's nth replay, which leads to revision
 // n+1 of its outcome.

@@ -25,6 +25,11 @@ type Manifest struct {
 	// Unloadable are the languages that give no nodes, as in the validator.
 	Unloadable []string `json:"unloadable_languages"`
 	Trace      string   `json:"trace,omitempty"`
+	// OverdueAt is when the round is concluded with what there is; zero for
+	// never.
+	OverdueAt time.Time `json:"overdue_at,omitzero"`
+	// Notes say what was not as it should be when the round was planned.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Evaluation is what a worker commits of one miner, with how it came by it.

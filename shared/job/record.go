@@ -40,6 +40,7 @@ const (
 	Transient Class = "transient" // worth another try: network, 5xx, bad JSON
 	Permanent Class = "permanent" // dead at once: 4xx, a job that cannot be read
 	Poison    Class = "poison"    // the process died until the deliveries were used up
+	Overdue   Class = "overdue"   // it had not ended when its round had to
 )
 
 // MaxFailures is how many counted failures a job has before it is dead.
@@ -195,6 +196,19 @@ func (r Record) Exhausted(replay int, sequence uint64, f Failure) (Record, error
 		return r, fmt.Errorf("replay %d before it was planned: %w", replay, ErrFenced)
 	case r.Claim != nil && r.Claim.Sequence > sequence:
 		return r, fmt.Errorf("message %d is held by message %d: %w", sequence, r.Claim.Sequence, ErrFenced)
+	}
+	r.Phase, r.Failure, r.Expected = Failed, &f, 0
+	return r, nil
+}
+
+// DeclaredOverdue ends a job that has not ended when its round has to, whoever
+// has it: what that one does of it afterwards has no effect.
+func (r Record) DeclaredOverdue(replay int, f Failure) (Record, error) {
+	switch {
+	case r.Phase.Ended() || replay < r.Replay:
+		return r, ErrSettled
+	case replay > r.Replay:
+		return r, fmt.Errorf("replay %d before it was planned: %w", replay, ErrFenced)
 	}
 	r.Phase, r.Failure, r.Expected = Failed, &f, 0
 	return r, nil

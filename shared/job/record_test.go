@@ -59,6 +59,9 @@ func events() []event {
 			{name + " by another", func(r job.Record) (job.Record, error) { return do(r, "other") }},
 		}
 	}
+	overdue := func(replay int) func(job.Record) (job.Record, error) {
+		return func(r job.Record) (job.Record, error) { return r.DeclaredOverdue(replay, f) }
+	}
 	all := []event{
 		{"claim by a later delivery", claim(10, 4, 1)},
 		{"claim by the same delivery", claim(10, 3, 1)},
@@ -72,6 +75,9 @@ func events() []event {
 		{"exhaust by an earlier message", exhaust(1, 9)},
 		{"exhaust of an earlier replay", exhaust(0, 11)},
 		{"exhaust of a later replay", exhaust(2, 11)},
+		{"overdue", overdue(1)},
+		{"overdue in an earlier replay", overdue(0)},
+		{"overdue in a later replay", overdue(2)},
 		{"replan the next", func(r job.Record) (job.Record, error) { return r.Replanned(2, "t2") }},
 		{"replan the same", func(r job.Record) (job.Record, error) { return r.Replanned(1, "t2") }},
 	}
@@ -122,6 +128,9 @@ func TestTransitions(t *testing.T) {
 		"exhaust by an earlier message": {"fenced", "fenced", "settled", "settled"},
 		"exhaust of an earlier replay":  {"settled", "settled", "settled", "settled"},
 		"exhaust of a later replay":     {"fenced", "fenced", "settled", "settled"},
+		"overdue":                       {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0", "settled", "settled"},
+		"overdue in an earlier replay":  {"settled", "settled", "settled", "settled"},
+		"overdue in a later replay":     {"fenced", "fenced", "settled", "settled"},
 		"replan the next":               {"not ended", "not ended", "planned d3 f0 r40 e0", "planned d3 f0 r40 e0"},
 		"replan the same":               {"not ended", "not ended", "settled", "settled"},
 		"expect":                        {"fenced", "running d3 f2 r40 e12", "settled", "settled"},

@@ -59,6 +59,7 @@ func kvBuckets() []jetstream.KeyValueConfig {
 		// The rules look back 30 days unless a registry says otherwise, so what
 		// is 45 days old has left every usual window; the rest is scored anew.
 		{Bucket: job.BucketScores, Description: "token scores by content", TTL: 45 * day},
+		{Bucket: job.BucketIdentities, Description: "whose GitHub account each miner's token is", TTL: job.IdentityKept},
 	}
 }
 

@@ -202,7 +202,7 @@ func TestReplicasAreRaised(t *testing.T) {
 	holder := b.leader()
 	bus = b.open(b.nc, 3)
 	names := []string{job.StreamJobs, job.StreamDead, job.StreamAdvisory}
-	for _, bucket := range []string{job.BucketRounds, job.BucketRecords, job.BucketEvaluation, job.BucketMiners, job.BucketScores} {
+	for _, bucket := range []string{job.BucketRounds, job.BucketRecords, job.BucketEvaluation, job.BucketMiners, job.BucketScores, job.BucketIdentities} {
 		names = append(names, "KV_"+bucket)
 	}
 	for _, name := range names {

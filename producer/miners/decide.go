@@ -1,0 +1,133 @@
+package miners
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"mirrorfleet/shared/scoring"
+)
+
+// IdentityState is what GitHub has said of a token.
+type IdentityState int
+
+// The states. Unreachable is what a look-up is that was never made.
+const (
+	Unreachable IdentityState = iota
+	Known
+	Refused
+)
+
+// Identity is GitHub's word on a token.
+type Identity struct {
+	State    IdentityState
+	GitHubID string // of a known one
+}
+
+// LookUp is one token whose account must be known.
+type LookUp struct {
+	UID    int
+	Hotkey string
+	Token  Secret
+}
+
+// LookUps lists whose identity a round needs, by uid: those whom nothing that
+// comes before it fails.
+func LookUps(m Metagraph, stored []Stored) []LookUp {
+	byUID := index(stored)
+	var asks []LookUp
+	for _, uid := range slices.Sorted(maps.Keys(m.Hotkeys)) {
+		entry := byUID[uid]
+		miner := scoring.Miner{UID: uid, Hotkey: m.Hotkeys[uid], Token: tokenOf(m.Hotkeys[uid], entry)}
+		if scoring.FailureOf(miner) == scoring.NoFailure {
+			asks = append(asks, LookUp{uid, miner.Hotkey, entry.Token})
+		}
+	}
+	return asks
+}
+
+// Decide lists the round's miners by uid, each as section 1 of the rules has
+// it. Which failure comes first is the rules' own (scoring.FailureOf); two
+// miners with one account are theirs as well, for it takes the others' failures
+// to know.
+func Decide(m Metagraph, stored []Stored, identities map[int]Identity) []scoring.Miner {
+	byUID := index(stored)
+	list := make([]scoring.Miner, 0, len(m.Hotkeys))
+	for _, uid := range slices.Sorted(maps.Keys(m.Hotkeys)) {
+		entry := byUID[uid]
+		miner := scoring.Miner{UID: uid, Hotkey: m.Hotkeys[uid], Token: tokenOf(m.Hotkeys[uid], entry)}
+		if scoring.FailureOf(miner) == scoring.NoFailure {
+			identify(&miner, entry, identities[uid])
+		}
+		list = append(list, miner)
+	}
+	return list
+}
+
+func index(stored []Stored) map[int]Stored {
+	byUID := make(map[int]Stored, len(stored))
+	for _, s := range stored {
+		byUID[s.UID] = s
+	}
+	return byUID
+}
+
+// tokenOf is how a stored token stands for whoever has the hotkey now. A token
+// of nobody is none.
+func tokenOf(hotkey string, entry Stored) scoring.TokenState {
+	switch {
+	case entry.Hotkey != "" && entry.Hotkey != hotkey:
+		return scoring.TokenStale
+	case entry.Hotkey == "" || entry.Token.Empty():
+		return scoring.TokenNone
+	}
+	return scoring.TokenValid
+}
+
+// identify is the last part of section 1. A GitHub that is not reachable leaves
+// the account that is recorded with the token, whose pull requests are not
+// loaded; without one the miner is failed.
+func identify(miner *scoring.Miner, entry Stored, identity Identity) {
+	switch identity.State {
+	case Known:
+		miner.GitHubID = identity.GitHubID
+	case Refused:
+		miner.Token = scoring.TokenRefused
+	case Unreachable:
+		miner.GitHubID, miner.IdentityUnreachable = entry.GitHubID, true
+	}
+}
+
+// Count sums up for a log line how the miners of a round stand.
+func Count(list []scoring.Miner) map[string]int {
+	counts := map[string]int{}
+	for _, m := range list {
+		switch failure := scoring.FailureOf(m); {
+		case failure != scoring.NoFailure:
+			counts[string(failure)]++
+		case m.IdentityUnreachable:
+			counts["identity unreachable, recorded account"]++
+		default:
+			counts["taking part"]++
+		}
+	}
+	return counts
+}
+
+// unreachable names the miners that GitHub did not answer for; "" for none.
+func unreachable(list []scoring.Miner) string {
+	var uids []int
+	for _, m := range list {
+		if m.IdentityUnreachable {
+			uids = append(uids, m.UID)
+		}
+	}
+	const most = 20
+	switch {
+	case len(uids) == 0:
+		return ""
+	case len(uids) > most:
+		return fmt.Sprintf("GitHub did not say whose account the tokens of %d miners are", len(uids))
+	}
+	return fmt.Sprintf("GitHub did not say whose account the tokens of miners %v are", uids)
+}

@@ -1,0 +1,209 @@
+package miners
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+)
+
+// DefaultGitHub is GitHub's API.
+const DefaultGitHub = "https://api.github.com"
+
+// Config is how GitHub is asked.
+type Config struct {
+	// BaseURL of the API. Default: DefaultGitHub.
+	BaseURL string
+	// Rate is how many requests a second are sent. Default: 8, a little more
+	// than half of the 900 a minute that GitHub lets one sender make.
+	Rate float64
+	// Concurrency is how many are under way at once. Default: 8; GitHub lets
+	// one sender have 100.
+	Concurrency int
+	// Timeout is how long one answer may take. Default: 15 s, the validator's.
+	Timeout time.Duration
+	// Tries is how often one token is asked about. Default: 3.
+	Tries int
+	// Backoff is the wait between two tries. Default: 2 s, the validator's.
+	Backoff time.Duration
+	// Patience is how long all look-ups of a round may take together; whoever
+	// has no answer by then has none. Default: 5 min.
+	Patience time.Duration
+	Log      *slog.Logger
+}
+
+// longestPause bounds how long one answer can make everybody wait: a token's
+// owner must not be able to hold up a round.
+const longestPause = time.Minute
+
+// longestAnswer caps an answer while it is read; a user has some 2 kB.
+const longestAnswer = 256 << 10
+
+// GitHub asks whose account tokens are.
+type GitHub struct {
+	cfg    Config
+	user   string // URL
+	client *http.Client
+	pace   *rate.Limiter
+
+	mu    sync.Mutex
+	until time.Time // nothing is sent before
+}
+
+// NewGitHub returns a client; Close ends it.
+func NewGitHub(cfg Config) (*GitHub, error) {
+	cfg.BaseURL = cmp.Or(cfg.BaseURL, DefaultGitHub)
+	cfg.Rate, cfg.Concurrency, cfg.Tries = cmp.Or(cfg.Rate, 8), cmp.Or(cfg.Concurrency, 8), cmp.Or(cfg.Tries, 3)
+	cfg.Timeout, cfg.Backoff = cmp.Or(cfg.Timeout, 15*time.Second), cmp.Or(cfg.Backoff, 2*time.Second)
+	cfg.Patience = cmp.Or(cfg.Patience, 5*time.Minute)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	base, err := url.Parse(cfg.BaseURL)
+	switch {
+	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https":
+		return nil, errors.New("want a URL such as " + DefaultGitHub)
+	case base.User != nil:
+		return nil, errors.New("leave out the credentials: each look-up has its own token")
+	case base.Scheme == "http" && !loopback(base.Hostname()):
+		return nil, errors.New("want https: the tokens would go out in clear")
+	}
+	transport, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		transport = &http.Transport{}
+	}
+	transport = transport.Clone()
+	transport.MaxIdleConnsPerHost = cfg.Concurrency
+	return &GitHub{
+		cfg: cfg, user: base.JoinPath("user").String(), pace: rate.NewLimiter(rate.Limit(cfg.Rate), 1),
+		client: &http.Client{
+			Transport: transport, Timeout: cfg.Timeout,
+			// A token is for the host that it is meant for.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Close lets go of the connections.
+func (g *GitHub) Close() { g.client.CloseIdleConnections() }
+
+// Ask looks all of them up, several at a time, within the time that there is.
+// Each has its identity; the error is ctx's alone.
+func (g *GitHub) Ask(ctx context.Context, asks []LookUp) (map[int]Identity, error) {
+	bounded, cancel := context.WithTimeout(ctx, g.cfg.Patience)
+	defer cancel()
+	found := make([]Identity, len(asks))
+	var group errgroup.Group
+	group.SetLimit(g.cfg.Concurrency)
+	for i, ask := range asks {
+		group.Go(func() error {
+			found[i] = g.identity(bounded, ask)
+			return nil
+		})
+	}
+	_ = group.Wait() // none returns an error
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("asking GitHub whose accounts the tokens are: %w", context.Cause(ctx))
+	}
+	identities := make(map[int]Identity, len(asks))
+	for i, ask := range asks {
+		identities[ask.UID] = found[i]
+	}
+	return identities, nil
+}
+
+// identity asks about one token until there is an answer that says something.
+func (g *GitHub) identity(ctx context.Context, ask LookUp) Identity {
+	why := "the time for all look-ups is over"
+	for try := 1; ; try++ {
+		if !g.wait(ctx) {
+			break
+		}
+		v := g.once(ctx, ask.Token)
+		g.hold(v.pause)
+		if v.identity.State != Unreachable {
+			return v.identity
+		}
+		why = v.why
+		if !v.again || try >= g.cfg.Tries || v.pause > longestPause || !pause(ctx, g.cfg.Backoff) {
+			break
+		}
+	}
+	g.cfg.Log.DebugContext(ctx, "GitHub did not say whose account a token is", "uid", ask.UID, "why", why)
+	return Identity{}
+}
+
+// once is one request. Its error may name the address, never the token.
+func (g *GitHub) once(ctx context.Context, token Secret) verdict {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.user, nil)
+	if err != nil {
+		return verdict{why: "the request cannot be made"}
+	}
+	request.Header.Set("Authorization", "token "+token.Reveal())
+	request.Header.Set("Accept", "application/vnd.github+json")
+	request.Header.Set("User-Agent", "mirrorfleet")
+	response, err := g.client.Do(request)
+	if err != nil {
+		return verdict{again: true, why: "no answer"}
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, longestAnswer+1))
+	if err != nil || len(body) > longestAnswer {
+		return verdict{again: true, why: "an answer that breaks off or does not end"}
+	}
+	return judge(response.StatusCode, response.Header, body)
+}
+
+// wait waits for the turn of a request; false when there is no time for it.
+func (g *GitHub) wait(ctx context.Context) bool {
+	for {
+		g.mu.Lock()
+		left := time.Until(g.until)
+		g.mu.Unlock()
+		if left <= 0 {
+			return g.pace.Wait(ctx) == nil
+		}
+		if !pause(ctx, left) {
+			return false
+		}
+	}
+}
+
+// hold makes everybody wait, for a while at most.
+func (g *GitHub) hold(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if until := time.Now().Add(min(d, longestPause)); until.After(g.until) {
+		g.until = until
+	}
+}
+
+// pause waits; false when ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

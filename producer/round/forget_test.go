@@ -1,0 +1,182 @@
+package round_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/worker/lease"
+)
+
+func TestExpired(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC)
+	ago := func(days int) string { return round.NewID(now.Add(-time.Duration(days)*24*time.Hour), [3]byte{1}) }
+	all := func(names ...string) []string { return names }
+	for _, c := range []struct {
+		name string
+		kept round.Kept
+		want []string
+	}{
+		{"nothing", round.Kept{}, nil},
+		{"old ones, but for the last", round.Kept{Known: all(ago(40), ago(31), ago(2), ago(1)), Planned: all(ago(40), ago(31), ago(2), ago(1)), Concluded: all(ago(40), ago(31), ago(2))}, all(ago(40), ago(31))},
+		{"the last concluded is old", round.Kept{Known: all(ago(50), ago(40), ago(1)), Planned: all(ago(50), ago(40), ago(1)), Concluded: all(ago(50), ago(40))}, all(ago(50))},
+		{"as old as it may be", round.Kept{Known: all(ago(30), ago(1)), Planned: all(ago(30), ago(1)), Concluded: all(ago(30), ago(1))}, nil},
+		{"never concluded", round.Kept{Known: all(ago(40), ago(1)), Planned: all(ago(40), ago(1)), Concluded: all(ago(1))}, nil},
+		{"forgotten half-way", round.Kept{Known: all(ago(40), ago(1)), Planned: all(ago(1)), Concluded: all(ago(40), ago(1))}, all(ago(40))},
+		{"forgotten half-way, nothing else concluded", round.Kept{Known: all(ago(40)), Concluded: all(ago(40))}, all(ago(40))},
+		{"a name of somebody else", round.Kept{Known: all("overdue", "x-1", "20260101t000000z"), Planned: all("overdue"), Concluded: all("overdue")}, nil},
+	} {
+		if diff := cmp.Diff(c.want, round.Expired(c.kept, 30*24*time.Hour, now)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+// keys counts what the streams hold of a round, by stream.
+func (b *bundle) keys(t *testing.T, name string) map[string]int {
+	t.Helper()
+	found := map[string]int{}
+	for stream, subject := range map[string]string{
+		"KV_" + job.BucketRounds: "$KV.ROUNDS." + name + ".>", "KV_" + job.BucketRecords: "$KV.RECORDS." + name + ".>",
+		"KV_" + job.BucketEvaluation: "$KV.EVALUATIONS." + name + ".>", job.StreamJobs: job.RoundSubject(name),
+	} {
+		s, err := b.js.Stream(t.Context(), stream)
+		must(t, err)
+		info, err := s.Info(t.Context(), jetstream.WithSubjectFilter(subject))
+		must(t, err)
+		if n := len(info.State.Subjects); n > 0 {
+			found[stream] = n
+		}
+	}
+	return found
+}
+
+// Of a round that is kept no longer nothing is left, not even a mark of what was
+// deleted; what it has left to later ones, its dead letters and every other round
+// are as they were.
+func TestForgottenRoundsLeaveNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		if j.UID == 1 {
+			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
+		}
+		return evaluated(j, float64(10*j.UID)), nil
+	})
+	ctx, now := deadline(t), time.Now()
+	ids := []string{round.NewID(now.Add(-72*time.Hour), [3]byte{1}), round.NewID(now.Add(-48*time.Hour), [3]byte{2})}
+	for _, id := range ids {
+		m := b.plan(t, four()...)
+		m.Round = id
+		_, err := b.runner(t).Start(ctx, m)
+		must(t, err)
+	}
+	never := later(b.plan(t, four()...), round.NewID(now.Add(-96*time.Hour), [3]byte{3}))
+	must(t, b.bus.CreateManifest(ctx, never))
+	stored, err := b.bus.StoredEvaluations(ctx)
+	must(t, err)
+	kept := b.keys(t, ids[1])
+
+	cfg := b.leading("keeper")
+	for range 2 { // a second time there is nothing to do
+		gone, err := round.Forget(ctx, cfg, 24*time.Hour, now)
+		must(t, err)
+		if len(gone) > 0 && strings.Join(gone, ",") != ids[0] {
+			t.Errorf("forgotten: %v, want %s", gone, ids[0])
+		}
+	}
+	if left := b.keys(t, ids[0]); len(left) > 0 {
+		t.Errorf("left of the forgotten round: %v", left)
+	}
+	if diff := cmp.Diff(kept, b.keys(t, ids[1])); diff != "" || len(kept) < 3 {
+		t.Errorf("the last concluded round (-before +after):\n%s", diff)
+	}
+	if known, err := b.bus.Known(ctx); err != nil || !cmp.Equal(known, []string{never.Round, ids[1]}) {
+		t.Errorf("known rounds: %v, %v; want the one never concluded and the last", known, err)
+	}
+	b.failedJobs(t, ids[1], 1)
+	after, err := b.bus.StoredEvaluations(ctx)
+	must(t, err)
+	if diff := cmp.Diff(stored, after); diff != "" || len(stored) != 1 {
+		t.Errorf("%d stored evaluations (-before +after):\n%s", len(stored), diff)
+	}
+	if letters, err := b.bus.DeadLetters(ctx, ids[0]); err != nil || len(letters) != 1 {
+		t.Errorf("dead letters of the forgotten round: %v, %v; want it kept for its own time", letters, err)
+	}
+}
+
+// What nobody has worked on, and what somebody was given and never settled, goes
+// with its round; the consumer hands out the next round as if nothing had been.
+func TestForgottenMessagesLeaveTheConsumerWhole(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: time.Second})
+	ctx, now := deadline(t), time.Now()
+	old := b.plan(t, four()...)
+	old.Round, old.OverdueAt = round.NewID(now.Add(-72*time.Hour), [3]byte{1}), now.Add(time.Second)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := b.runner(t).Start(ctx, old)
+		ended <- err
+	}()
+	given, err := b.bus.Fetch(ctx, 1, 10*time.Second)
+	must(t, err)
+	must(t, <-ended)
+	if left := b.keys(t, old.Round); len(given) != 1 || left[job.StreamJobs] != 2 {
+		t.Fatalf("given %d, left %v; want one given and two messages left", len(given), left)
+	}
+	recent := b.plan(t, four()[0])
+	_, err = b.runner(t).Start(ctx, recent)
+	must(t, err)
+	gone, err := round.Forget(ctx, b.leading("keeper"), 24*time.Hour, now)
+	must(t, err)
+	if left := b.keys(t, old.Round); len(gone) != 1 || len(left) > 0 {
+		t.Errorf("forgotten %v, left %v; want the old round, nothing", gone, left)
+	}
+	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		return evaluated(j, 1), nil
+	})
+	next := later(b.plan(t, four()...), round.NewID(now.Add(time.Second), [3]byte{2}))
+	got, err := b.runner(t).Start(ctx, next)
+	must(t, err)
+	if !got.Complete || got.Done != 2 || got.Retries != 0 {
+		t.Errorf("the next round: complete %v, %d done, %d repeated; want 2 done at once", got.Complete, got.Done, got.Retries)
+	}
+	queue, err := b.bus.Queue(ctx)
+	must(t, err)
+	if queue.Messages != 0 {
+		t.Errorf("%d messages are left in the queue", queue.Messages)
+	}
+}
+
+// A round that somebody works on is left for the next time.
+func TestAHeldRoundIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	ctx, now := deadline(t), time.Now()
+	for i, age := range []time.Duration{72 * time.Hour, time.Hour} {
+		m := b.plan(t, four()[0])
+		m.Round = round.NewID(now.Add(-age), [3]byte{byte(i)})
+		_, err := b.runner(t).Start(ctx, m)
+		must(t, err)
+		if i == 0 {
+			_, revision, err := b.bus.Holder(ctx, m.Round)
+			must(t, err)
+			_, err = b.bus.SetHolder(ctx, m.Round, job.Holder{Name: "replaying/1", For: time.Hour}, revision)
+			must(t, err)
+		}
+	}
+	cfg := b.leading("keeper")
+	cfg.Hold = 100 * time.Millisecond
+	if gone, err := round.Forget(ctx, cfg, 24*time.Hour, now); err != nil || len(gone) != 0 {
+		t.Errorf("forgotten: %v, %v; want none", gone, err)
+	}
+}

@@ -1,0 +1,168 @@
+package round_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/worker/lease"
+)
+
+// until looks again and again at what others do.
+func until(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	ctx := deadline(t)
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for !happened() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// later is a second round of the same miners.
+func later(m job.Manifest, name string) job.Manifest {
+	m.Round = name
+	m.PlannedAt = m.PlannedAt.Add(time.Second)
+	return m
+}
+
+// A round that is overdue is concluded with what there is: what is outstanding
+// is dead as overdue and goes the way of section 8, whoever had it commits
+// nothing any more, every job is accounted for, and a replay heals it.
+func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: time.Second}) // a late worker's message comes again after it
+	var stalled atomic.Bool
+	open, late := make(chan struct{}), atomic.Int64{}
+	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		if stalled.Load() {
+			select {
+			case <-open:
+				late.Add(1)
+			case <-ctx.Done():
+				return job.Evaluation{}, ctx.Err()
+			}
+		}
+		return evaluated(j, float64(10*j.UID)), nil
+	})
+	ctx, runner, first := deadline(t), b.runner(t), b.plan(t, four()...)
+	good, err := runner.Start(ctx, first)
+	must(t, err)
+
+	stalled.Store(true)
+	m := later(first, "overdue")
+	m.OverdueAt = time.Now().Add(500 * time.Millisecond)
+	m.Notes = []string{"a note"}
+	got, err := runner.Start(ctx, m)
+	must(t, err)
+	if time.Now().Before(m.OverdueAt) {
+		t.Error("the round ended before it was overdue")
+	}
+	if got.Complete || got.Overdue != 2 || got.Failed != 2 || got.Done != 0 || !slices.Equal(got.Notes, m.Notes) {
+		t.Errorf("complete %v, %d overdue, %d failed, %d done, notes %q; want an incomplete round of 2 overdue and its note",
+			got.Complete, got.Overdue, got.Failed, got.Done, got.Notes)
+	}
+	for _, letter := range got.DeadLetters {
+		if letter.Class != job.Overdue || letter.Error == "" {
+			t.Errorf("dead letter of miner %d: class %s, %q; want overdue and why", letter.UID, letter.Class, letter.Error)
+		}
+	}
+	if diff := cmp.Diff([]int{1, 2}, got.Outcome.FromStored); diff != "" {
+		t.Errorf("who goes on with stored evaluations (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(good.Outcome.Rewards, got.Outcome.Rewards, near()); diff != "" {
+		t.Errorf("rewards differ from those of the round before (-want +got):\n%s", diff)
+	}
+	b.failedJobs(t, m.Round, 2)
+
+	close(open)
+	until(t, "the late workers have ended and their messages are gone", func() bool {
+		queued, err := b.bus.Queued(ctx, m.Round)
+		must(t, err)
+		return len(queued) == 0
+	})
+	if late.Load() == 0 {
+		t.Error("no worker was late: this test does not see what one does")
+	}
+	b.failedJobs(t, m.Round, 2)
+	if revisions, err := b.bus.Outcomes(ctx, m.Round); err != nil || len(revisions) != 1 {
+		t.Errorf("outcomes %v, %v; want the one", revisions, err)
+	}
+
+	stalled.Store(false)
+	healed, did, err := runner.Replay(ctx, m.Round, round.Selection{Class: job.Overdue})
+	must(t, err)
+	if !healed.Complete || healed.Overdue != 0 || !slices.Equal(did.UIDs, []int{1, 2}) {
+		t.Errorf("after a replay of %v: complete %v, %d overdue; want it healed", did.UIDs, healed.Complete, healed.Overdue)
+	}
+	b.failedJobs(t, m.Round, 0)
+}
+
+// failedJobs audits a round: everything ended, as many failed.
+func (b *bundle) failedJobs(t *testing.T, name string, failed int) {
+	t.Helper()
+	held, err := b.bus.Held(t.Context(), name)
+	must(t, err)
+	if a := round.AuditOf(held); !a.Holds() || a.Outstanding != 0 || a.Failed != failed {
+		t.Errorf("audit: %s; %v; want it to hold with %d failed", a, a.Discrepancies, failed)
+	}
+}
+
+// Nobody works, and the producer that planned the round has gone: whoever goes
+// on after its time concludes it at once, though the mirror does not answer for
+// the maintainers. Records that a crash took are made.
+func TestAnOverdueRoundWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	m := b.plan(t, four()...)
+	m.OverdueAt = time.Now().Add(-time.Hour)
+	must(t, b.bus.CreateManifest(t.Context(), m))
+	b.status.Store(503)
+	got, err := b.runner(t, func(c *round.Config) { c.LookUps = time.Nanosecond }).Resume(deadline(t), m.Round)
+	must(t, err)
+	if got.Overdue != 2 || got.Failed != 2 || len(got.FailedLookUps) != 1 || got.Complete {
+		t.Errorf("%d overdue, %d failed, look-ups failed %v; want two and one look-up", got.Overdue, got.Failed, got.FailedLookUps)
+	}
+	b.failedJobs(t, m.Round, 2)
+}
+
+// A round that ends in time is not overdue, and a replay never is.
+func TestARoundInTimeIsNotOverdue(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	refuse := atomic.Bool{}
+	refuse.Store(true)
+	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		if refuse.Load() && j.UID == 1 {
+			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
+		}
+		return evaluated(j, 1), nil
+	})
+	m := b.plan(t, four()...)
+	m.OverdueAt = time.Now().Add(time.Hour)
+	runner := b.runner(t)
+	if got, err := runner.Start(deadline(t), m); err != nil || got.Overdue != 0 || got.Failed != 1 {
+		t.Fatalf("%d overdue, %d failed, %v; want none and the one that the mirror refuses", got.Overdue, got.Failed, err)
+	}
+	over := later(m, "over")
+	over.OverdueAt = time.Now().Add(-time.Hour)
+	if got, err := runner.Start(deadline(t), over); err != nil || got.Failed == 0 {
+		t.Fatalf("%d failed, %v; want a round with something to replay", got.Failed, err)
+	}
+	refuse.Store(false)
+	if got, _, err := runner.Replay(deadline(t), over.Round, round.Selection{}); err != nil || got.Failed != 0 {
+		t.Errorf("%d failed, %v; want a replay that takes its time", got.Failed, err)
+	}
+}

@@ -1,0 +1,231 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"mirrorfleet/shared/job"
+)
+
+// ErrPutOff says that a round's inputs cannot be used just now: they are to be
+// read again.
+var ErrPutOff = errors.New("the inputs cannot be used")
+
+// Last is how the schedule's last turn stands.
+type Last struct {
+	job.Turn
+
+	// Revision is of the turn, 0 when there was none.
+	Revision uint64
+	// Planned says that the turn's round was begun, Ended that it has an
+	// outcome.
+	Planned, Ended bool
+}
+
+// Rounds is what a Keeper directs.
+type Rounds interface {
+	// Last looks at the last turn.
+	Last(ctx context.Context) (Last, error)
+	// Prepare reads the inputs and makes a round of them; ErrPutOff if it cannot.
+	Prepare(ctx context.Context) (job.Manifest, error)
+	// Begin begins a turn, unless another has come after the revision, and runs
+	// its round to its end.
+	Begin(ctx context.Context, m job.Manifest, turn job.Turn, revision uint64) error
+	// Resume goes on with a round until it has ended.
+	Resume(ctx context.Context, round string) error
+	// Forget removes what need not be kept any more.
+	Forget(ctx context.Context) error
+}
+
+// Config is what a Keeper follows.
+type Config struct {
+	Schedule Schedule
+	// Overdue is how long a round may take; 0 is as long as it takes.
+	Overdue time.Duration
+	// Again is the pause between two readings of inputs that cannot be used, and
+	// the first one after an error. Default: 5 s.
+	Again time.Duration
+	Log   *slog.Logger
+}
+
+// longest bounds every pause: a clock that was set, and a machine that slept,
+// are noticed within it.
+const longest = time.Minute
+
+// Keeper begins rounds when they are due.
+type Keeper struct {
+	cfg Config
+
+	mu      sync.Mutex
+	trouble error
+}
+
+// New returns a Keeper.
+func New(cfg Config) *Keeper {
+	if cfg.Again <= 0 {
+		cfg.Again = 5 * time.Second
+	}
+	return &Keeper{cfg: cfg}
+}
+
+// Trouble is why no round can be begun, nil if one can.
+func (k *Keeper) Trouble() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.trouble
+}
+
+func (k *Keeper) setTrouble(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.trouble = err
+}
+
+// Run begins rounds until ctx ends, and returns why it did.
+func (k *Keeper) Run(ctx context.Context, rounds Rounds) error {
+	defer k.setTrouble(nil) // whoever leads next has its own
+	wait := k.cfg.Again
+	for {
+		err := k.turn(ctx, rounds)
+		if ctx.Err() != nil {
+			return context.Cause(ctx) //nolint:wrapcheck // the caller's own
+		}
+		k.setTrouble(err)
+		if err == nil {
+			wait = k.cfg.Again
+			continue
+		}
+		k.cfg.Log.ErrorContext(ctx, "the schedule cannot go on: trying again", "error", err, "in", wait.String())
+		pause(ctx, wait)
+		wait = min(2*wait, longest)
+	}
+}
+
+// turn brings the schedule one round further.
+func (k *Keeper) turn(ctx context.Context, rounds Rounds) error {
+	last, err := rounds.Last(ctx)
+	if err != nil {
+		return fmt.Errorf("looking at the last turn: %w", err)
+	}
+	if last.Planned && !last.Ended {
+		k.cfg.Log.InfoContext(ctx, "going on with the round of the last turn", "round", last.Round, "due", last.Due)
+		if err := rounds.Resume(ctx, last.Round); err != nil {
+			return fmt.Errorf("going on with round %s: %w", last.Round, err)
+		}
+		return nil
+	}
+	if err := rounds.Forget(ctx); err != nil {
+		return fmt.Errorf("removing old rounds: %w", err)
+	}
+	m, due, err := k.prepare(ctx, rounds, last)
+	if err != nil {
+		return fmt.Errorf("preparing a round: %w", err)
+	}
+	k.setTrouble(nil)
+	if err := rounds.Begin(ctx, m, job.Turn{Round: m.Round, Due: due.At.UTC()}, last.Revision); err != nil {
+		return fmt.Errorf("round %s: %w", m.Round, err)
+	}
+	return nil
+}
+
+// next is the turn after the last one, or the first one of a schedule that
+// began then. A turn whose round was never begun, because its producer died in
+// between, is still due.
+func (k *Keeper) next(last Last, began, now time.Time) Due {
+	if last.Revision == 0 {
+		return k.cfg.Schedule.Next(k.cfg.Schedule.Before(began), now)
+	}
+	due := k.cfg.Schedule.Next(last.Due, now)
+	switch {
+	case last.Planned:
+		return due
+	case due.At.After(now):
+		return Due{At: last.Due}
+	}
+	due.Missed++
+	return due
+}
+
+// prepare waits until a round is due and its inputs can be used.
+func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Manifest, Due, error) {
+	var off putOff
+	began, told := time.Now(), time.Time{}
+	for {
+		now := time.Now()
+		due := k.next(last, began, now)
+		if left := due.At.Sub(now); left > 0 {
+			if !told.Equal(due.At) {
+				k.cfg.Log.InfoContext(ctx, "waiting for the next turn", "due", due.At)
+				told = due.At
+			}
+			if !pause(ctx, min(left, longest)) {
+				return job.Manifest{}, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
+			}
+			continue
+		}
+		m, err := rounds.Prepare(ctx)
+		if err == nil {
+			now = time.Now()
+			if k.cfg.Overdue > 0 {
+				m.OverdueAt = now.Add(k.cfg.Overdue).UTC()
+			}
+			m.Notes = append(notes(due, off, now), m.Notes...)
+			k.cfg.Log.InfoContext(ctx, "beginning a round", "round", m.Round, "due", due.At, "missed", due.Missed, "overdue", m.OverdueAt)
+			return m, due, nil
+		}
+		if !errors.Is(err, ErrPutOff) {
+			return m, due, err
+		}
+		k.setTrouble(err)
+		if off.note(err, now) {
+			k.cfg.Log.WarnContext(ctx, "the round is put off: its inputs are read again until they can be used", "due", due.At, "error", err)
+		}
+		if !pause(ctx, k.cfg.Again) {
+			return m, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
+		}
+	}
+}
+
+// putOff is why a round comes late.
+type putOff struct {
+	since time.Time
+	why   string
+}
+
+// note remembers when it began, and the last reason; true for one that is new.
+func (p *putOff) note(err error, now time.Time) bool {
+	if p.since.IsZero() {
+		p.since = now
+	}
+	another := p.why != err.Error()
+	p.why = err.Error()
+	return another
+}
+
+// notes are what a round says of how it came to begin.
+func notes(due Due, off putOff, now time.Time) []string {
+	var list []string
+	if due.Missed > 0 {
+		list = append(list, fmt.Sprintf("turns missed before this one: %d", due.Missed))
+	}
+	if !off.since.IsZero() {
+		list = append(list, fmt.Sprintf("put off for %s: %s", now.Sub(off.since).Round(time.Second), off.why))
+	}
+	return list
+}
+
+// pause waits; false when ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

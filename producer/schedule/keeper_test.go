@@ -1,0 +1,433 @@
+package schedule_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mirrorfleet/producer/schedule"
+	"mirrorfleet/shared/job"
+)
+
+// fleet is an installation in virtual time: what is stored of its turns and
+// rounds, and how long a round takes. It outlives the keepers that direct it.
+type fleet struct {
+	mu       sync.Mutex
+	turn     job.Turn
+	revision uint64
+	rounds   map[string]*served
+	order    []string
+	// takes is how long the nth round takes, from 0.
+	takes func(n int) time.Duration
+	// unusable says why the inputs cannot be used at an instant, nil if they can.
+	unusable func(now time.Time) error
+	// dies, once, is where the next producer to come there dies: after its turn,
+	// or in the middle of its round.
+	dies map[string]bool
+	// broken is how many looks at the last turn fail.
+	broken  int
+	forgets int
+}
+
+type served struct {
+	manifest     job.Manifest
+	due          time.Time
+	begun, ended time.Time
+	overdue      bool
+	resumed      int
+}
+
+func newFleet() *fleet {
+	return &fleet{
+		rounds: map[string]*served{}, dies: map[string]bool{},
+		takes: func(int) time.Duration { return 20 * time.Minute }, unusable: func(time.Time) error { return nil },
+	}
+}
+
+// errDied is a producer's death: nothing it does afterwards counts.
+var errDied = errors.New("the producer died")
+
+// producer is one producer's access to the fleet; die ends it as SIGKILL would.
+type producer struct {
+	*fleet
+
+	die context.CancelCauseFunc
+}
+
+func (p *producer) reaches(point string) bool {
+	if !p.dies[point] {
+		return false
+	}
+	delete(p.dies, point)
+	p.die(errDied)
+	return true
+}
+
+func (p *producer) Last(context.Context) (schedule.Last, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.broken > 0 {
+		p.broken--
+		return schedule.Last{}, errors.New("the streams are away")
+	}
+	last := schedule.Last{Turn: p.turn, Revision: p.revision}
+	if r := p.rounds[p.turn.Round]; r != nil {
+		last.Planned, last.Ended = true, !r.ended.IsZero()
+	}
+	return last, nil
+}
+
+func (p *producer) Prepare(context.Context) (job.Manifest, error) {
+	now := time.Now()
+	if err := p.unusable(now); err != nil {
+		return job.Manifest{}, fmt.Errorf("%w: %w", schedule.ErrPutOff, err)
+	}
+	return job.Manifest{Round: fmt.Sprintf("r%d", now.Unix()), PlannedAt: now}, nil
+}
+
+func (p *producer) Begin(ctx context.Context, m job.Manifest, turn job.Turn, revision uint64) error {
+	p.mu.Lock()
+	if revision != p.revision {
+		p.mu.Unlock()
+		return errors.New("conflict")
+	}
+	p.turn, p.revision = turn, revision+1
+	if p.reaches("turn taken") {
+		p.mu.Unlock()
+		return errDied
+	}
+	if running := p.running(); running != "" {
+		panic(fmt.Sprintf("round %s begins while %s runs", m.Round, running))
+	}
+	p.rounds[m.Round] = &served{manifest: m, due: turn.Due, begun: time.Now()}
+	p.order = append(p.order, m.Round)
+	p.mu.Unlock()
+	return p.run(ctx, m.Round)
+}
+
+func (f *fleet) running() string {
+	for name, r := range f.rounds {
+		if r.ended.IsZero() {
+			return name
+		}
+	}
+	return ""
+}
+
+func (p *producer) Resume(ctx context.Context, round string) error {
+	p.mu.Lock()
+	p.rounds[round].resumed++
+	p.mu.Unlock()
+	return p.run(ctx, round)
+}
+
+// run lets the round have the time that it takes, whoever is there; it is ended
+// when it is overdue, as package round ends it.
+func (p *producer) run(ctx context.Context, round string) error {
+	p.mu.Lock()
+	r, n := p.rounds[round], slices.Index(p.order, round)
+	ends := r.begun.Add(p.takes(n))
+	overdue := !r.manifest.OverdueAt.IsZero() && ends.After(r.manifest.OverdueAt)
+	if overdue {
+		ends = r.manifest.OverdueAt
+	}
+	half, dying := time.Until(ends)/2, p.dies["round under way"]
+	p.mu.Unlock()
+	if dying && wait(ctx, half) {
+		p.mu.Lock()
+		p.reaches("round under way")
+		p.mu.Unlock()
+	}
+	if !wait(ctx, time.Until(ends)) {
+		return context.Cause(ctx)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.ended, r.overdue = time.Now(), overdue
+	return nil
+}
+
+func (p *producer) Forget(context.Context) error {
+	p.forgets++
+	return nil
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// follow runs producers one after the other until the fleet's time is over: one
+// that dies is followed after the takeover time.
+func (f *fleet) follow(t *testing.T, cfg schedule.Config, span time.Duration) {
+	t.Helper()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	over, cancel := context.WithTimeout(t.Context(), span)
+	defer cancel()
+	for over.Err() == nil {
+		ctx, die := context.WithCancelCause(over)
+		err := schedule.New(cfg).Run(ctx, &producer{fleet: f, die: die})
+		die(nil)
+		if !errors.Is(err, errDied) && over.Err() == nil {
+			t.Fatalf("the keeper ended with %v", err)
+		}
+		wait(over, 15*time.Second)
+	}
+}
+
+// begun are the instants at which rounds began, since the first.
+func (f *fleet) begun() []time.Duration {
+	var list []time.Duration
+	for _, name := range f.order {
+		list = append(list, f.rounds[name].begun.Sub(f.rounds[f.order[0]].begun))
+	}
+	return list
+}
+
+// Four weeks of a round every two hours: 337 of them, each on its instant.
+func TestWeeksOfRounds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.follow(t, schedule.Config{Schedule: every(t, 2*time.Hour)}, 4*7*24*time.Hour+time.Hour)
+		if len(f.order) != 4*7*12+1 {
+			t.Errorf("%d rounds in four weeks, want %d", len(f.order), 4*7*12+1)
+		}
+		for i, since := range f.begun() {
+			if since != time.Duration(i)*2*time.Hour {
+				t.Fatalf("round %d began %s after the first, want %s", i, since, time.Duration(i)*2*time.Hour)
+			}
+		}
+		if f.forgets < len(f.order) {
+			t.Errorf("old rounds were looked for %d times in %d rounds", f.forgets, len(f.order))
+		}
+	})
+}
+
+// A fortnight by the clocks of Berlin, when they are put forward and when they are
+// put back: no day is without its round.
+func TestFortnightsByCron(t *testing.T) {
+	t.Parallel()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		from, day string
+		want      []string
+	}{
+		{"2000-03-19T12:00:00Z", "03-26", []string{"03:30 CEST"}},
+		{"2000-10-22T12:00:00Z", "10-29", []string{"02:30 CEST", "02:30 CET"}},
+	} {
+		t.Run(c.day, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { // it begins on 1 January 2000
+				wait(t.Context(), time.Until(at(c.from)))
+				f := newFleet()
+				f.follow(t, schedule.Config{Schedule: cron(t, "30 2 * * *", "Europe/Berlin")}, 14*24*time.Hour)
+				days := map[string][]string{}
+				for _, name := range f.order {
+					begun := f.rounds[name].begun.In(berlin)
+					days[begun.Format("01-02")] = append(days[begun.Format("01-02")], begun.Format("15:04 MST"))
+				}
+				if got := days[c.day]; !slices.Equal(got, c.want) || len(days) != 14 {
+					t.Errorf("rounds on %s at %v, and on %d days; want %v, 14", c.day, got, len(days), c.want)
+				}
+			})
+		})
+	}
+}
+
+// A round that takes longer than an interval has the next one begin as soon as
+// it has ended, once for all that were missed; the turns after it are where they
+// were.
+func TestMissedTurnsAreMadeUpForOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.takes = func(n int) time.Duration {
+			return map[bool]time.Duration{true: 7 * time.Hour, false: time.Minute}[n == 1]
+		}
+		f.follow(t, schedule.Config{Schedule: every(t, 2*time.Hour)}, 13*time.Hour)
+		want := []time.Duration{0, 2 * time.Hour, 9 * time.Hour, 10 * time.Hour, 12 * time.Hour}
+		if got := f.begun(); !slices.Equal(got, want) {
+			t.Errorf("rounds began at %v, want %v", got, want)
+		}
+		late := f.rounds[f.order[2]]
+		if want := []string{"turns missed before this one: 2"}; !slices.Equal(late.manifest.Notes, want) {
+			t.Errorf("the late round says %q, want %q", late.manifest.Notes, want)
+		}
+		if got := late.due.Sub(f.rounds[f.order[0]].begun); got != 8*time.Hour {
+			t.Errorf("the late round is for the turn at %s, want 8h", got)
+		}
+	})
+}
+
+// A round that does not end is declared overdue, and the next one begins.
+func TestAnOverdueRoundMakesRoomForTheNext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.takes = func(n int) time.Duration {
+			return map[bool]time.Duration{true: 1000 * time.Hour, false: time.Minute}[n == 1]
+		}
+		f.follow(t, schedule.Config{Schedule: every(t, 2*time.Hour), Overdue: 90 * time.Minute}, 7*time.Hour)
+		if want := []time.Duration{0, 2 * time.Hour, 4 * time.Hour, 6 * time.Hour}; !slices.Equal(f.begun(), want) {
+			t.Errorf("rounds began at %v, want %v", f.begun(), want)
+		}
+		for i, name := range f.order {
+			if f.rounds[name].overdue != (i == 1) {
+				t.Errorf("round %d: overdue %v", i, f.rounds[name].overdue)
+			}
+		}
+	})
+}
+
+// Without a bound the next round waits for as long as it takes.
+func TestARoundMayTakeAsLongAsItTakes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.takes = func(n int) time.Duration {
+			return map[bool]time.Duration{true: 50 * time.Hour, false: time.Minute}[n == 0]
+		}
+		f.follow(t, schedule.Config{Schedule: every(t, 2*time.Hour)}, 51*time.Hour)
+		if want := []time.Duration{0, 50 * time.Hour}; !slices.Equal(f.begun(), want) {
+			t.Errorf("rounds began at %v, want %v", f.begun(), want)
+		}
+	})
+}
+
+// A producer that dies, whenever it does, is followed by one that goes on: with
+// the round, or with a turn that has none yet. No round is begun twice.
+func TestWhoeverFollowsGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		dies    string
+		resumed int
+		late    time.Duration
+	}{{"turn taken", 0, 15 * time.Second}, {"round under way", 1, 0}} {
+		t.Run(c.dies, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet()
+				f.dies[c.dies] = true
+				begun := time.Now()
+				f.follow(t, schedule.Config{Schedule: every(t, 2*time.Hour)}, 5*time.Hour)
+				first := f.rounds[f.order[0]]
+				if got := first.begun.Sub(begun); got != c.late || first.resumed != c.resumed || first.ended.IsZero() {
+					t.Errorf("the round began after %s, was gone on with %d times, ended %v; want %s, %d", got, first.resumed, !first.ended.IsZero(), c.late, c.resumed)
+				}
+				if len(f.order) != 3 || !first.due.Equal(begun) {
+					t.Errorf("%d rounds, the first due at %s; want 3, at %s", len(f.order), first.due, begun)
+				}
+				if next := f.rounds[f.order[1]].begun.Sub(begun); next != 2*time.Hour {
+					t.Errorf("the next round began after %s, want 2h", next)
+				}
+			})
+		})
+	}
+}
+
+// A turn that was taken and never begun is still due when nobody is there for
+// days, and counts with those that were missed.
+func TestATurnWithoutRoundAfterDays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.turn, f.revision = job.Turn{Round: "r0", Due: time.Now()}, 1
+		wait(t.Context(), 49*time.Hour)
+		f.follow(t, schedule.Config{Schedule: every(t, 2*time.Hour)}, 2*time.Hour-time.Minute)
+		want := []string{"turns missed before this one: 24"}
+		if got := f.rounds[f.order[0]].manifest.Notes; !slices.Equal(got, want) {
+			t.Errorf("the round says %q, want %q", got, want)
+		}
+	})
+}
+
+// Files that cannot be used put a round off, for as long as it takes: it is said
+// once for each reason and in the round, and no round is begun without them.
+func TestFilesThatChangeUnderIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, begun := newFleet(), time.Now()
+		f.unusable = func(now time.Time) error {
+			switch since := now.Sub(begun); {
+			case since >= 2*time.Hour && since < 2*time.Hour+7*time.Second: // half-written for a moment
+				return errors.New("tokens: breaks off")
+			case since >= 4*time.Hour && since < 9*time.Hour: // nobody exports any more
+				return errors.New("metagraph: too old")
+			}
+			return nil
+		}
+		var log bytes.Buffer
+		keeper := schedule.New(schedule.Config{Schedule: every(t, 2*time.Hour), Log: slog.New(slog.NewTextHandler(&log, nil))})
+		ctx, cancel := context.WithTimeout(t.Context(), 11*time.Hour)
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- keeper.Run(ctx, &producer{fleet: f}) }()
+		wait(ctx, 5*time.Hour)
+		if err := keeper.Trouble(); !errors.Is(err, schedule.ErrPutOff) || !strings.Contains(err.Error(), "too old") {
+			t.Errorf("the trouble while it is put off is %v", err)
+		}
+		wait(ctx, 5*time.Hour)
+		if err := keeper.Trouble(); err != nil {
+			t.Errorf("the trouble when the files can be used again is %v", err)
+		}
+		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("it ended with %v", err)
+		}
+		if err := keeper.Trouble(); err != nil {
+			t.Errorf("the trouble of one that leads no longer is %v", err)
+		}
+		want := []time.Duration{0, 2*time.Hour + 10*time.Second, 9 * time.Hour, 10 * time.Hour}
+		if got := f.begun(); !slices.Equal(got, want) {
+			t.Errorf("rounds began at %v, want %v", got, want)
+		}
+		for i, want := range [][]string{
+			nil, {"put off for 10s: the inputs cannot be used: tokens: breaks off"},
+			{"turns missed before this one: 2", "put off for 5h0m0s: the inputs cannot be used: metagraph: too old"}, nil,
+		} {
+			if got := f.rounds[f.order[i]].manifest.Notes; !slices.Equal(got, want) {
+				t.Errorf("round %d says %q, want %q", i, got, want)
+			}
+		}
+		if got := strings.Count(log.String(), "the round is put off"); got != 2 {
+			t.Errorf("it was said %d times, want once for each reason\n%s", got, log.String())
+		}
+	})
+}
+
+// Trouble with the streams ends nothing: it is logged and tried again, less and
+// less often, and the turns are where they were.
+func TestTroubleIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		f.broken = 10
+		begun := time.Now()
+		var log bytes.Buffer
+		f.follow(t, schedule.Config{Schedule: every(t, 2*time.Hour), Log: slog.New(slog.NewTextHandler(&log, nil))}, time.Hour)
+		// 5, 10, 20 and 40 seconds, then a minute each.
+		if got := f.rounds[f.order[0]].begun.Sub(begun); got != 75*time.Second+6*time.Minute {
+			t.Errorf("the first round began after %s", got)
+		}
+		if got := strings.Count(log.String(), "the streams are away"); got != 10 {
+			t.Errorf("it was logged %d times, want each of 10", got)
+		}
+	})
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+	_ "time/tzdata" // --timezone works where the system has no zones
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/schedule"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/job"
+)
+
+func serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "run scoring rounds on schedule, one producer active and others standing by",
+		Description: "It runs until SIGTERM or SIGINT, and then leaves a round that is under way to whoever stands by, or to its\n" +
+			"next start. Exit code 0 when it was stopped, 2 for wrong usage.\n\n" +
+			"Examples:\n" +
+			"  producer serve --nats nats://nats:4222 --redis redis://redis:6379/0 --tokens data/miner_pats.json \\\n" +
+			"      --metagraph metagraph.json --registry master_repositories.json\n" +
+			"  producer serve --local --mirror https://mirror.gittensor.io --tokens data/miner_pats.json \\\n" +
+			"      --metagraph metagraph.json --registry master_repositories.json --cron \"0 */2 * * *\"",
+		Flags: slices.Concat(serveFlags(), only(slices.Concat(roundFlags(), localFlags()),
+			"registry", "weights", "unloadable", "local", "state", "workers"),
+			otherFlags(), command.Servers(), command.Mirror(), command.Limit(), command.Seeing(), command.Listen()),
+		Action: serve,
+	}
+}
+
+// serve is `producer serve`.
+func serve(ctx context.Context, c *cli.Command) (err error) {
+	o, err := readServeOptions(c, time.Now())
+	if err != nil {
+		return err
+	}
+	log, err := fleet.Logger(c, os.Stderr)
+	if err != nil {
+		return err
+	}
+	seeing, err := fleet.See(ctx, c, "producer", "", log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, seeing.Close()) }()
+	s := &session{options: o.options, flags: c, log: log, seeing: seeing}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.keepServing(ctx, o); err != nil && ctx.Err() == nil {
+		return err
+	}
+	log.InfoContext(context.WithoutCancel(ctx), "stopped: a round that is under way is gone on with by the next producer")
+	return nil
+}
+
+// keepServing opens the servers and does everything that goes on side by side
+// until ctx ends, or one of it cannot go on.
+func (s *session) keepServing(ctx context.Context, o serveOptions) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	served, err := s.newServed(o)
+	if err != nil {
+		return err
+	}
+	keeper := schedule.New(schedule.Config{Schedule: o.schedule, Overdue: o.overdue, Log: s.log})
+	s.seeing.Set("inputs", func(context.Context) error { return keeper.Trouble() })
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.watchFleet(ctx) })
+	group.Go(func() error { return served.lead(ctx, keeper) })
+	return group.Wait()
+}
+
+// open connects to the servers, and starts them and workers for a local
+// installation.
+func (s *session) open(ctx context.Context) error {
+	if s.options.local {
+		if err := makeState(s.options.state); err != nil {
+			return err
+		}
+	}
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	if s.options.local {
+		return s.startWorkers(ctx, job.Manifest{Mirror: s.options.mirror})
+	}
+	return nil
+}
+
+// newServed is the rounds of this installation.
+func (s *session) newServed(o serveOptions) (*served, error) {
+	github, err := miners.NewGitHub(miners.Config{BaseURL: o.github, Log: s.log})
+	if err != nil {
+		return nil, command.Usage("--github: %w", err)
+	}
+	s.onClose(func() error { github.Close(); return nil })
+	return &served{
+		session: s, options: o,
+		source: &miners.Source{
+			Tokens: o.tokens, Metagraph: o.metagraph, MaxAge: o.metagraphMaxAge, GitHub: github, Bus: s.wire.Bus, Log: s.log,
+		},
+		config: round.Config{
+			Bus: s.wire.Bus, Name: round.NewName(), Hold: s.flags.Duration("takeover"), Reconcile: s.flags.Duration("reconcile"),
+			Alone: s.options.local, Log: s.log,
+		},
+	}, nil
+}
+
+// lead begins rounds while this producer leads; otherwise it stands by.
+func (v *served) lead(ctx context.Context, keeper *schedule.Keeper) error {
+	err := round.Lead(ctx, v.config, func(ctx context.Context, follows string) error {
+		v.session.log.InfoContext(ctx, "leading: rounds are begun by this producer", "producer", v.config.Name, "follows", follows)
+		leading := *v
+		leading.config.Follows = follows
+		return keeper.Run(ctx, &leading)
+	})
+	if err != nil {
+		return fmt.Errorf("serving rounds: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/schedule"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// served are the rounds of one installation, as the schedule's keeper directs
+// them.
+type served struct {
+	session *session
+	options serveOptions
+	source  *miners.Source
+	config  round.Config
+}
+
+var _ schedule.Rounds = (*served)(nil)
+
+// Last looks at the last turn.
+func (v *served) Last(ctx context.Context) (schedule.Last, error) {
+	turn, revision, err := v.config.Bus.Turn(ctx)
+	if err != nil || revision == 0 {
+		return schedule.Last{}, err
+	}
+	last := schedule.Last{Turn: turn, Revision: revision}
+	switch _, err := v.config.Bus.Manifest(ctx, turn.Round); {
+	case errors.Is(err, jobstream.ErrNotFound):
+		return last, nil
+	case err != nil:
+		return last, fmt.Errorf("round %s: %w", turn.Round, err)
+	}
+	latest, err := round.Latest(ctx, v.config.Bus, turn.Round)
+	last.Planned, last.Ended = true, latest.Revision > 0
+	return last, err
+}
+
+// Prepare makes a round of the files as they are now.
+func (v *served) Prepare(ctx context.Context) (job.Manifest, error) {
+	now := time.Now()
+	fleet, err := v.source.Read(ctx, now)
+	if errors.Is(err, miners.ErrUnusable) {
+		err = fmt.Errorf("%w: %w", schedule.ErrPutOff, err)
+	}
+	if err != nil {
+		return job.Manifest{}, err
+	}
+	m, err := v.options.plan(fleet.Miners, time.Now()) // GitHub was asked in between
+	if err != nil {
+		return m, fmt.Errorf("%w: %w", schedule.ErrPutOff, err)
+	}
+	m.Notes = fleet.Notes
+	v.session.log.InfoContext(ctx, "the miners of the round", "round", m.Round, "uids", len(m.Miners), "counts", miners.Count(m.Miners))
+	return m, nil
+}
+
+// Begin takes the turn and runs its round.
+func (v *served) Begin(ctx context.Context, m job.Manifest, turn job.Turn, revision uint64) error {
+	if err := v.config.Bus.SetTurn(ctx, turn, revision); err != nil {
+		return fmt.Errorf("taking the turn: %w", err)
+	}
+	return v.run(ctx, m, func(r *round.Runner) (round.Result, error) { return r.Start(ctx, m) })
+}
+
+// Resume goes on with a round, on the mirror that it was planned for.
+func (v *served) Resume(ctx context.Context, name string) error {
+	m, err := v.config.Bus.Manifest(ctx, name)
+	if err != nil {
+		return err
+	}
+	if m.Mirror != v.options.mirror {
+		v.session.log.WarnContext(ctx, "the round was planned for another mirror: workers of that one run its jobs, or it will be overdue",
+			"round", name, "mirror", m.Mirror)
+	}
+	return v.run(ctx, m, func(r *round.Runner) (round.Result, error) { return r.Resume(ctx, name) })
+}
+
+// run runs a round to its end with a mirror client of its own.
+func (v *served) run(ctx context.Context, m job.Manifest, work func(*round.Runner) (round.Result, error)) error {
+	if v.options.local {
+		if err := v.config.Bus.Only(ctx, m.Round); err != nil {
+			return fmt.Errorf("serving the round alone: %w", err)
+		}
+	}
+	mirror, err := v.session.wire.Mirror(m.Mirror) //nolint:contextcheck // its breaker is nobody's request
+	if err != nil {
+		return err
+	}
+	defer mirror.Close()
+	config := v.config
+	config.Mirror = mirror
+	runner, err := round.New(config)
+	if err != nil {
+		return err
+	}
+	result, err := work(runner)
+	if err != nil {
+		return err
+	}
+	v.session.log.InfoContext(ctx, "the round is concluded", "round", result.Round, "complete", result.Complete, "planned", result.Planned,
+		"done", result.Done, "failed", result.Failed, "overdue", result.Overdue, "degraded", len(result.Degraded),
+		"from_stored", len(result.Outcome.FromStored), "requests", result.Requests, "took", time.Since(m.PlannedAt).Round(time.Second).String())
+	return nil
+}
+
+// Forget removes the rounds that are kept no longer.
+func (v *served) Forget(ctx context.Context) error {
+	if v.options.keep == 0 {
+		return nil
+	}
+	gone, err := round.Forget(ctx, v.config, v.options.keep, time.Now())
+	for _, name := range gone {
+		v.session.log.InfoContext(ctx, "an old round is removed", "round", name, "kept", v.options.keep.String())
+	}
+	return err
+}
+
+// plan makes a round of these miners and of the files as they are now.
+func (o serveOptions) plan(list any, now time.Time) (job.Manifest, error) {
+	in, err := o.files.read(o.mirror, now)
+	if err != nil {
+		return job.Manifest{}, err
+	}
+	data, err := json.Marshal(list)
+	if err != nil {
+		return job.Manifest{}, fmt.Errorf("encoding the miners: %w", err)
+	}
+	in.Miners = round.File{Name: "the miners", Data: data}
+	id, err := newID(now)
+	if err != nil {
+		return job.Manifest{}, err
+	}
+	m, err := round.Plan(id, in, now)
+	if errors.Is(err, round.ErrInput) {
+		return m, command.UsageError{Err: err}
+	}
+	return m, err
+}

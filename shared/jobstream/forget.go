@@ -1,0 +1,59 @@
+package jobstream
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+)
+
+// Known lists every round of which the bucket of rounds holds anything, in the
+// order of their names: also one that was forgotten half-way.
+func (b *Bus) Known(ctx context.Context) ([]string, error) {
+	keys, err := b.keys(ctx, b.rounds(), ">")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, key := range keys {
+		if name, _, _ := strings.Cut(key, "."); name != job.Schedule {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// Forget removes everything that is kept of a round, but for its dead letters,
+// which go by their age, and what it has left to later ones. The manifest goes
+// first: without it the round is none for everybody else. The rest of the
+// bucket of rounds goes last, so that a round that was forgotten half-way is
+// still Known. Doing it twice is doing it once.
+//
+// Subjects are purged, not keys deleted one by one: a deleted key leaves a mark
+// that stays for ever.
+func (b *Bus) Forget(ctx context.Context, round string) error {
+	values := func(bucket string) string { return "$KV." + bucket + "." }
+	for _, what := range []struct{ stream, subject string }{
+		{"KV_" + job.BucketRounds, values(job.BucketRounds) + job.ManifestKey(round)},
+		{job.StreamJobs, job.RoundSubject(round)},
+		{"KV_" + job.BucketRecords, values(job.BucketRecords) + round + ".>"},
+		{"KV_" + job.BucketEvaluation, values(job.BucketEvaluation) + round + ".>"},
+		{"KV_" + job.BucketRounds, values(job.BucketRounds) + round + ".>"},
+	} {
+		err := b.try(ctx, "forgetting round "+round+": "+what.stream, func(ctx context.Context) error {
+			stream, err := b.js.Stream(ctx, what.stream)
+			if err != nil {
+				return err //nolint:wrapcheck // try names the operation
+			}
+			return stream.Purge(ctx, jetstream.WithPurgeSubject(what.subject))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

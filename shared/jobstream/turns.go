@@ -1,0 +1,71 @@
+package jobstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+)
+
+// Turn reads the schedule's last turn, with the revision that SetTurn wants;
+// the revision is 0 when there was none.
+func (b *Bus) Turn(ctx context.Context) (job.Turn, uint64, error) {
+	entry, err := b.get(ctx, b.rounds(), job.TurnKey)
+	if errors.Is(err, ErrNotFound) {
+		return job.Turn{}, 0, nil
+	}
+	if err != nil {
+		return job.Turn{}, 0, err
+	}
+	var t job.Turn
+	if err = json.Unmarshal(entry.Value(), &t); err == nil {
+		err = readable(t.Version)
+	}
+	if err != nil {
+		return job.Turn{}, 0, &ValueError{Bucket: job.BucketRounds, Key: job.TurnKey, Err: err}
+	}
+	return t, entry.Revision(), nil
+}
+
+// SetTurn begins the schedule's next turn if the last one still is at the given
+// revision; ErrConflict if it is not.
+func (b *Bus) SetTurn(ctx context.Context, t job.Turn, revision uint64) error {
+	t.Version = job.Version
+	data, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("encoding the turn of round %s: %w", t.Round, err)
+	}
+	_, err = b.write(ctx, b.rounds(), job.TurnKey, data, revision)
+	return err
+}
+
+func (b *Bus) identities() jetstream.KeyValue { return b.buckets[job.BucketIdentities] }
+
+// Identities reads whose accounts the miners' tokens were, by uid. One that
+// cannot be read is left out: GitHub is asked again.
+func (b *Bus) Identities(ctx context.Context) (map[int]job.Identity, error) {
+	known := map[int]job.Identity{}
+	err := b.list(ctx, b.identities(), "*", func() { clear(known) }, func(entry jetstream.KeyValueEntry) error {
+		var i job.Identity
+		if json.Unmarshal(entry.Value(), &i) == nil && readable(i.Version) == nil && strconv.Itoa(i.UID) == entry.Key() {
+			known[i.UID] = i
+		}
+		return nil
+	})
+	return known, err
+}
+
+// PutIdentity keeps an identity for as long as it counts.
+func (b *Bus) PutIdentity(ctx context.Context, i job.Identity) error {
+	i.Version = job.Version
+	data, err := json.Marshal(i)
+	if err != nil {
+		return fmt.Errorf("encoding the identity of miner %d: %w", i.UID, err)
+	}
+	return b.put(ctx, b.identities(), strconv.Itoa(i.UID), data)
+}
