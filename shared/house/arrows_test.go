@@ -59,12 +59,20 @@ var arrows = []arrow{
 		"producer/round", "a round is published, collected and concluded by the rules, and the steps between are marked",
 		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry"},
 	},
+	{
+		"producer/answer", "what is said of rounds is read from the streams, and of the limit from its bucket",
+		[]string{"producer/round", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/scoring"},
+	},
+	{
+		"producer/web", "the API says the same answers, and starts replays",
+		[]string{"producer/answer", "producer/round", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/telemetry"},
+	},
 	{"worker", "a command wires its own and what is shared, but no simulator", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache",
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket", []string{
-		"producer/round", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
+		"producer/answer", "producer/round", "producer/web", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
 		"shared/ratelimit", "shared/scoring",
 	}},
 }
