@@ -118,7 +118,7 @@ func TestAPIOfAProcess(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		api := apiClient{t: t, base: "http://" + regexp.MustCompile(`"the API","address":"([^"]+)"`).FindStringSubmatch(log.String())[1]}
+		api := apiClient{ctx: ctx, t: t, base: "http://" + regexp.MustCompile(`"the API","address":"([^"]+)"`).FindStringSubmatch(log.String())[1]}
 		result, err := runner.Start(ctx, planned(t, mirror.URL))
 		if err != nil {
 			return errors.Join(err, stop())
@@ -211,13 +211,14 @@ func planned(t *testing.T, mirror string) job.Manifest {
 
 // apiClient asks a process's API.
 type apiClient struct {
+	ctx  context.Context //nolint:containedctx // the command's, for as long as the test runs in it
 	t    *testing.T
 	base string
 }
 
 func (a apiClient) do(method, path, token, body string) (int, []byte) {
 	a.t.Helper()
-	r, err := http.NewRequestWithContext(a.t.Context(), method, a.base+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(a.ctx, method, a.base+path, strings.NewReader(body))
 	if err != nil {
 		a.t.Fatal(err)
 	}

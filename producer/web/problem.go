@@ -51,7 +51,7 @@ type meaning struct {
 //nolint:gochecknoglobals // a table
 var meanings = map[kind]meaning{
 	badRequest:       {400, "The request says something that is not understood", "errors names each field and what would be right"},
-	unauthorized:     {401, "The token is missing or is not the right one", "send Authorization: Bearer TOKEN, the content of --api-token-file"},
+	unauthorized:     {401, "The token is missing or is not the right one", "send Authorization: Bearer TOKEN, that of --api-token-file"},
 	noToken:          {403, "This producer takes no orders", "start it with --api-token-file"},
 	unknownPath:      {404, "There is nothing at this path", "see " + base + "/openapi.json"},
 	unknownRound:     {404, "There is no such round", "see " + base + "/rounds"},
@@ -148,8 +148,7 @@ func (a *API) refusal(r *http.Request, err error) reply {
 // problemOf finds the type of an error. What the caller cannot mend is not
 // told: it may say more of the installation than whoever asks should know.
 func problemOf(ctx context.Context, err error) *problem {
-	var p *problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*problem](err); ok {
 		return p
 	}
 	for _, known := range []struct {

@@ -78,10 +78,14 @@ func (s *replays) start(name string, selection round.Selection) error {
 func (s *replays) run(name string, selection round.Selection, began time.Time) {
 	result, did, err := s.work(s.ctx, name, selection)
 	end := replayed{State: ended, StartedAt: began, UIDs: did.UIDs, Revision: result.Revision}
-	if err != nil {
+	switch {
+	case s.ctx.Err() != nil:
+		end = replayed{State: failed, StartedAt: began, Error: "broken off: the producer ends"}
+		s.log.InfoContext(s.ctx, "a replay was broken off: the next one of the round goes on with it", "round", name, "error", err)
+	case err != nil:
 		end = replayed{State: failed, StartedAt: began, Error: telemetry.Scrub(err.Error())}
 		s.log.WarnContext(s.ctx, "a replay failed", "round", name, "error", err)
-	} else {
+	default:
 		s.log.InfoContext(s.ctx, "a replay has ended", "round", name, "revision", result.Revision, "uids", did.UIDs,
 			"complete", result.Complete)
 	}

@@ -128,7 +128,7 @@ func TestPagesOfRounds(t *testing.T) {
 	slices.Reverse(want)
 	var got []string
 	path := "/api/v1/rounds?limit=2"
-	for pages := 0; pages < 4; pages++ {
+	for pages := range 4 {
 		page := into[roundsPage](t, b.ask(t, http.MethodGet, path, ""))
 		for _, r := range page.Rounds {
 			got = append(got, r.Round)

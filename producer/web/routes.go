@@ -80,17 +80,17 @@ func (a *API) inTurn(r *http.Request, methods map[string]handler) (reply, error)
 	select {
 	case a.slots <- struct{}{}:
 		defer func() { <-a.slots }()
-		return a.guarded(r, handle)
+		return a.guarded(r.Context(), r, handle)
 	case <-r.Context().Done():
 		return reply{}, &problem{kind: busy, detail: "too many requests are at work"}
 	}
 }
 
 // guarded turns a handler's panic into an error, and logs where it was.
-func (a *API) guarded(r *http.Request, handle handler) (_ reply, err error) {
+func (a *API) guarded(ctx context.Context, r *http.Request, handle handler) (_ reply, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			a.cfg.Log.ErrorContext(r.Context(), "a request of the API panicked", "path", r.URL.Path,
+			a.cfg.Log.ErrorContext(ctx, "a request of the API panicked", "path", r.URL.Path,
 				"panic", telemetry.Scrub(text(cause)), "stack", string(debug.Stack()))
 			err = errPanicked
 		}

@@ -43,6 +43,10 @@ func TestTheValidatorsPageShowsItsFiles(t *testing.T) {
 // returns. It is given the metagraph's hotkeys and further arguments as Python.
 func validator(t *testing.T, hotkeys map[int]string, url, more string) (result map[string]float64, log string) {
 	t.Helper()
+	// What python3 reads is read here too, so that go test knows that it has changed.
+	if _, err := os.ReadFile(validatorFiles + "mirrorfleet_rewards.py"); err != nil {
+		t.Fatal(err)
+	}
 	keys, err := json.Marshal(hotkeys)
 	if err != nil {
 		t.Fatal(err)
@@ -143,10 +147,10 @@ func TestAValidatorTrustsNothingElse(t *testing.T) {
 	const good = `{"uids": [0, 1, 111], "hotkeys": ["h0", "h1", "h111"], "rewards": [0.4, 0.5, 0.1], "age_seconds": 5, "complete": true}`
 	over := make(chan struct{})
 	garbage := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch path := r.URL.Path; {
-		case path == "/silent":
+		switch r.URL.Path {
+		case "/silent":
 			<-over
-		case path == "/drips":
+		case "/drips":
 			ticker := time.NewTicker(10 * time.Millisecond)
 			defer ticker.Stop()
 			for {
@@ -160,12 +164,12 @@ func TestAValidatorTrustsNothingElse(t *testing.T) {
 					_ = http.NewResponseController(w).Flush()
 				}
 			}
-		case path == "/cut":
+		case "/cut":
 			w.Header().Set("Content-Length", "1000")
 			_, _ = w.Write([]byte(good[:20]))
-		case path == "/teapot":
+		case "/teapot":
 			http.Error(w, good, http.StatusTeapot)
-		case path == "/endless":
+		case "/endless":
 			for r.Context().Err() == nil {
 				if _, err := w.Write(bytes.Repeat([]byte("["), 1<<16)); err != nil {
 					return
@@ -222,6 +226,7 @@ func TestAValidatorTrustsNothingElse(t *testing.T) {
 		{"not a number", instead("0.4", "NaN"), "rewards that are none", false},
 		{"infinite", instead("0.4", "Infinity"), "rewards that are none", false},
 		{"negative", instead("0.4, 0.5", "1.4, -0.5"), "rewards that are none", false},
+		{"true for 1", instead("0.4, 0.5, 0.1", "true, 0, 0"), "rewards that are none", false},
 		{"a text", instead("0.4", `"0.4"`), "TypeError", false},
 		{"too much in all", instead("0.4", "0.6"), "sum to 1.2", false},
 		{"too little in all", instead("0.4", "0.3"), "sum to 0.9", false},
