@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -39,43 +40,69 @@ func TestTheValidatorsPageShowsItsFiles(t *testing.T) {
 	}
 }
 
-// validator runs the snippet as a validator does: it prints what rewards
-// returns. It is given the metagraph's hotkeys and further arguments as Python.
-func validator(t *testing.T, hotkeys map[int]string, url, more string) (result map[string]float64, log string) {
+// call is one call of the snippet, as a validator makes it.
+type call struct {
+	hotkeys map[int]string // the metagraph's
+	url     string
+	more    map[string]any // further arguments
+}
+
+// called is what it returned, and what it logged.
+type called struct {
+	Result map[string]float64 `json:"result"`
+	Log    string             `json:"log"`
+}
+
+// validator makes these calls, one after the other, in one process.
+func validator(t *testing.T, calls ...call) []called {
 	t.Helper()
 	// What python3 reads is read here too, so that go test knows that it has changed.
 	if _, err := os.ReadFile(validatorFiles + "mirrorfleet_rewards.py"); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := json.Marshal(hotkeys)
+	type asked struct {
+		Hotkeys map[int]string `json:"hotkeys"`
+		URL     string         `json:"url"`
+		More    map[string]any `json:"more"`
+	}
+	var all []asked
+	for _, c := range calls {
+		more := map[string]any{"timeout": 60} // a busy machine needs more than a validator's
+		maps.Copy(more, c.more)
+		all = append(all, asked{c.hotkeys, c.url, more})
+	}
+	input, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(more, "timeout") {
-		more += ", timeout=60" // a busy machine needs more than a validator's
-	}
-	program := fmt.Sprintf(`
-import json, logging, sys
-logging.basicConfig()
-sys.path.insert(0, %q)
-from mirrorfleet_rewards import rewards
-hotkeys = {int(uid): key for uid, key in json.loads(%q).items()}
-print(json.dumps(rewards(hotkeys, url=%q%s)))
-`, validatorFiles, keys, url, more)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // for a hang, not a measure
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "python3", "-c", program)
+	cmd := exec.CommandContext(ctx, "python3", "-c", fmt.Sprintf(`
+import io, json, logging, sys
+sys.path.insert(0, %q)
+from mirrorfleet_rewards import rewards
+done = []
+for call in json.load(sys.stdin):
+    log = io.StringIO()
+    logging.basicConfig(stream=log, force=True)
+    hotkeys = {int(uid): key for uid, key in call["hotkeys"].items()}
+    result = rewards(hotkeys, url=call["url"], **call["more"])
+    done.append({"result": result, "log": log.getvalue()})
+print(json.dumps(done))
+`, validatorFiles))
 	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "no_proxy=*")
+	cmd.Stdin = bytes.NewReader(input)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("this test needs python3: %v\n%s", err, stderr.String())
 	}
-	if err := json.Unmarshal(out, &result); err != nil {
-		t.Fatalf("%v in %s", err, out)
+	var done []called
+	if err := json.Unmarshal(out, &done); err != nil || len(done) != len(calls) {
+		t.Fatalf("%v, %d answers of %d in %s", err, len(done), len(calls), out)
 	}
-	return result, stderr.String()
+	return done
 }
 
 // metagraph is that of the tests' round.
@@ -95,49 +122,48 @@ func TestAValidatorTakesItsRewards(t *testing.T) {
 		b.serve(t, func(c *web.Config) { c.Now = func() time.Time { return asOf.Add(age) } })
 		return b.url + "/api/v1/rounds/latest/rewards"
 	}
-	url := latest(time.Hour)
-	if got, log := validator(t, metagraph(), url, ""); got != nil || !strings.Contains(log, "404") {
-		t.Errorf("before any round: %v, log %q, want None and the 404", got, log)
+	hold := func(name string, got called, want map[string]float64, says string) {
+		t.Helper()
+		if !cmp.Equal(want, got.Result) || !strings.Contains(got.Log, says) || says == "" && got.Log != "" {
+			t.Errorf("%s: %v, log %q, want %v and %q", name, got.Result, got.Log, want, says)
+		}
 	}
+	url := latest(time.Hour)
+	hold("before any round", validator(t, call{metagraph(), url, nil})[0], nil, "404")
+
 	result := b.concluded(t, now)
 	want := map[string]float64{}
 	for _, r := range result.Outcome.Rewards {
 		want[fmt.Sprint(r.UID)] = r.Reward
 	}
-	got, log := validator(t, metagraph(), url, "")
-	if diff := cmp.Diff(want, got); diff != "" || log != "" || got["2"] <= 0 {
-		t.Errorf("rewards (-outcome +validator):\n%s\nlog %q, want none", diff, log)
+	if want["2"] <= 0 {
+		t.Fatalf("rewards %v, want one for miner 2", want)
 	}
-
-	moved := metagraph()
+	moved, unknown := metagraph(), metagraph()
 	moved[2] = "another miner's"
-	want["2"] = 0
-	if got, log := validator(t, moved, url, ""); !cmp.Equal(want, got) || log != "" {
-		t.Errorf("a hotkey has changed: %v, %s, want %v", got, log, want)
-	}
-	unknown := metagraph()
 	delete(unknown, 2)
-	if got, log := validator(t, unknown, url, ""); got != nil || !strings.Contains(log, "unknown uids") {
-		t.Errorf("a uid that is not there: %v, log %q, want None", got, log)
-	}
-	for _, age := range []time.Duration{3*time.Hour + time.Second, -2 * time.Minute} {
-		if got, log := validator(t, metagraph(), latest(age), ""); got != nil || !strings.Contains(log, "s old") {
-			t.Errorf("as_of %s ago: %v, log %q, want None", age, got, log)
-		}
-	}
-	if got, _ := validator(t, metagraph(), latest(5*time.Hour), ", max_age=6 * 3600"); len(got) != 5 {
-		t.Errorf("5 hours old of 6: %v, want the rewards", got)
-	}
+	wantMoved := maps.Clone(want)
+	wantMoved["2"] = 0
+	got := validator(t,
+		call{metagraph(), url, nil}, call{moved, url, nil}, call{unknown, url, nil},
+		call{metagraph(), latest(3*time.Hour + time.Second), nil}, call{metagraph(), latest(-2 * time.Minute), nil},
+		call{metagraph(), latest(5 * time.Hour), map[string]any{"max_age": 6 * 3600}})
+	hold("as it is", got[0], want, "")
+	hold("a hotkey has changed", got[1], wantMoved, "")
+	hold("a uid that is not there", got[2], nil, "unknown uids")
+	hold("old", got[3], nil, "10801 s old")
+	hold("from the future", got[4], nil, "-120 s old")
+	hold("5 hours old of 6", got[5], want, "")
 
 	b.sick.Store(1)
-	b.concluded(t, now.Add(2*time.Hour))
-	url = latest(time.Hour)
-	if got, log := validator(t, metagraph(), url, ""); got != nil || !strings.Contains(log, "incomplete") {
-		t.Errorf("an incomplete round: %v, log %q, want None", got, log)
+	result = b.concluded(t, now.Add(2*time.Hour))
+	clear(want)
+	for _, r := range result.Outcome.Rewards {
+		want[fmt.Sprint(r.UID)] = r.Reward
 	}
-	if got, log := validator(t, metagraph(), url, ", incomplete_too=True"); len(got) != 5 || got["2"] <= 0 || log != "" {
-		t.Errorf("an incomplete round that is taken too: %v, log %q, want its rewards", got, log)
-	}
+	got = validator(t, call{metagraph(), url, nil}, call{metagraph(), url, map[string]any{"incomplete_too": true}})
+	hold("incomplete", got[0], nil, "incomplete")
+	hold("incomplete, and taken too", got[1], want, "")
 }
 
 // Whatever answers in the API's place, or does not, the snippet says None, in
@@ -199,17 +225,14 @@ func TestAValidatorTrustsNothingElse(t *testing.T) {
 		r.URL.RawQuery = query.Encode()
 		return r.URL.String()
 	}
-	if got, log := validator(t, metagraph(), garbage.URL, ""); len(got) != 3 || log != "" {
-		t.Fatalf("as it should be: %v, log %q, want three rewards", got, log)
-	}
-	for _, c := range []struct {
+	cases := []struct {
 		name, url, says string
 		hangs           bool
 	}{
 		{"nobody listens", nobody, "refused", false},
 		{"no URL", "rewards", "unknown url type", false},
-		{"silence", garbage.URL + "/silent", "no answer within", true},
-		{"a byte at a time", garbage.URL + "/drips", "no answer within", true},
+		{"silence", garbage.URL + "/silent", "TimeoutError", true},
+		{"a byte at a time", garbage.URL + "/drips", "TimeoutError", true},
 		{"a cut body", garbage.URL + "/cut", "JSON", false},
 		{"another status", garbage.URL + "/teapot", "418", false},
 		{"an endless body", garbage.URL + "/endless", "", false},
@@ -233,18 +256,23 @@ func TestAValidatorTrustsNothingElse(t *testing.T) {
 		{"no age", instead(`"age_seconds": 5, `, ""), "age_seconds", false},
 		{"an age that is no number", instead(`: 5`, `: NaN`), "nan s old", false},
 		{"complete by a text", instead(`true`, `"true"`), "incomplete", false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			more := ""
-			if c.hangs {
-				more = ", timeout=0.5"
-			}
-			got, log := validator(t, metagraph(), c.url, more)
-			if got != nil || !strings.Contains(log, "score by yourself") || !strings.Contains(log, c.says) {
-				t.Errorf("%v, log %q, want None and %q", got, log, c.says)
-			}
-		})
+	}
+	calls := []call{{metagraph(), garbage.URL, nil}}
+	for _, c := range cases {
+		next := call{metagraph(), c.url, nil}
+		if c.hangs {
+			next.more = map[string]any{"timeout": 0.3}
+		}
+		calls = append(calls, next)
+	}
+	got := validator(t, calls...)
+	if len(got[0].Result) != 3 || got[0].Log != "" {
+		t.Fatalf("as it should be: %+v, want three rewards", got[0])
+	}
+	for i, c := range cases {
+		if g := got[i+1]; g.Result != nil || !strings.Contains(g.Log, "score by yourself") || !strings.Contains(g.Log, c.says) {
+			t.Errorf("%s: %v, log %q, want None and %q", c.name, g.Result, g.Log, c.says)
+		}
 	}
 }
 

@@ -94,6 +94,10 @@ type Server struct {
 // lastAnswers is how long requests under way may still take at the end.
 const lastAnswers = 2 * time.Second
 
+// readTime is how long a request may take to arrive, sendTime how long its
+// answer may take to leave.
+const readTime, sendTime = 10 * time.Second, 20 * time.Second
+
 // Listen serves on addr until Close.
 func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
 	api, err := New(ctx, cfg)
@@ -108,9 +112,9 @@ func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
 	log := api.cfg.Log
 	s := &Server{api: api, listener: listener, done: make(chan struct{}), log: log}
 	s.http = &http.Server{
-		Handler: api, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: api.cfg.Timeout, IdleTimeout: 2 * time.Minute,
-		// It begins with the request: the handler's time and as much to send.
-		WriteTimeout: 3 * api.cfg.Timeout, MaxHeaderBytes: 16 << 10,
+		Handler: api, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: readTime, IdleTimeout: 2 * time.Minute,
+		// It begins with the request's header.
+		WriteTimeout: readTime + api.cfg.Timeout + sendTime, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	go s.serve()
