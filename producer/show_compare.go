@@ -13,24 +13,24 @@ import (
 
 // compareWithFormer compares a revision with the one before it, for one miner
 // if there is a uid.
-func compareWithFormer(ctx context.Context, bus *jobstream.Bus, result round.Result, uid *int) (answer, error) {
+func compareWithFormer(ctx context.Context, bus *jobstream.Bus, result round.Result, uid *int) (shown, error) {
 	if result.Revision < 2 {
-		return answer{}, command.Usage("revision %d of round %s is the first: there is none to compare it with; producer replay makes another",
+		return shown{}, command.Usage("revision %d of round %s is the first: there is none to compare it with; producer replay makes another",
 			result.Revision, result.Round)
 	}
 	data, err := bus.Outcome(ctx, result.Round, result.Revision-1)
 	if err != nil {
-		return answer{}, fmt.Errorf("reading the former outcome of round %s: %w", result.Round, err)
+		return shown{}, fmt.Errorf("reading the former outcome of round %s: %w", result.Round, err)
 	}
 	former, err := round.Decode(data)
 	if err != nil {
-		return answer{}, err
+		return shown{}, err
 	}
 	c := round.Compare(former, result)
 	if uid != nil {
 		c.Changes = slices.DeleteFunc(c.Changes, func(change round.Change) bool { return change.UID != *uid })
 	}
-	return answer{comparison: &c}, nil
+	return shown{comparison: &c}, nil
 }
 
 // writeComparison prints what a revision changed: a line of figures and one of

@@ -9,7 +9,7 @@ import (
 )
 
 func (a *minerAnswer) render(w io.Writer) error {
-	p, m := &page{}, &a.Miner
+	p, m := &page{}, &a.Outcome
 	p.textf(0, "Miner %d of round %s, as of %s, revision %d", a.UID, a.Round, a.AsOf, a.Revision)
 	p.textf(0, "hotkey %s, GitHub id %s", m.Hotkey, m.GitHubID)
 	a.printNotes(p)
@@ -24,13 +24,13 @@ func (a *minerAnswer) render(w io.Writer) error {
 		printPulls(p, m, name)
 		printIssues(p, m, name)
 	}
-	a.Rewards.render(p)
+	renderRewards(p, a.Rewards)
 	return p.writeTo(w)
 }
 
 // printNotes says what a reader should know beside the figures.
 func (a *minerAnswer) printNotes(p *page) {
-	m := &a.Miner
+	m := &a.Outcome
 	if m.Failed != scoring.NoFailure {
 		p.textf(0, "FAILED: %s", m.Failed)
 	}

@@ -10,13 +10,14 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/scoring"
 )
 
 const (
 	// pageWidth is how wide a page is at most: the narrowest terminal in use.
 	pageWidth     = 80
-	instantLayout = "2006-01-02T15:04:05Z07:00"
+	instantLayout = answer.InstantLayout
 )
 
 // page is text for a person: lines of at most pageWidth characters, without

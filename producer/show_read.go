@@ -1,27 +1,25 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
-	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
 )
 
-// answer is what there is to print: a round, what a revision changed, a miner,
+// shown is what there is to print: a round, what a revision changed, a miner,
 // or one of the miner's pull requests. The more particular ones are nil when
 // not asked for.
-type answer struct {
+type shown struct {
 	round      *roundAnswer
 	comparison *round.Comparison
 	miner      *minerAnswer
@@ -37,7 +35,7 @@ type roundAnswer struct {
 }
 
 // data is the answer for a program.
-func (a answer) data() any {
+func (a shown) data() any {
 	switch {
 	case a.pull != nil:
 		return a.pull
@@ -50,7 +48,7 @@ func (a answer) data() any {
 }
 
 // render prints the answer for a person.
-func (a answer) render(w io.Writer) error {
+func (a shown) render(w io.Writer) error {
 	switch {
 	case a.pull != nil:
 		return a.pull.render(w)
@@ -96,29 +94,12 @@ func printAudit(p *page, a round.Audit) {
 	}
 }
 
-// heading names what an answer is about.
-type heading struct {
-	Round    string `json:"round"`
-	Revision int    `json:"revision"`
-	AsOf     string `json:"as_of"`
-	UID      int    `json:"uid"`
-}
-
 // minerAnswer is everything that a round has to say of one miner.
-type minerAnswer struct {
-	heading
-
-	Miner   scoring.MinerOutcome `json:"miner"`
-	Rewards rewardsPath          `json:"rewards"`
-	// DeadLetters, Missing and Malformed are what the fleet could not get.
-	DeadLetters []job.DeadLetter `json:"dead_letters,omitempty"`
-	Missing     []job.Missing    `json:"missing,omitempty"`
-	Malformed   []job.Malformed  `json:"malformed,omitempty"`
-}
+type minerAnswer struct{ answer.Miner }
 
 // pullAnswer is one pull request: scored, or dropped.
 type pullAnswer struct {
-	heading
+	answer.Heading
 
 	PullRequest *scoring.PullRequestOutcome `json:"pull_request,omitempty"`
 	Dropped     *scoring.Dropped            `json:"dropped,omitempty"`
@@ -129,10 +110,10 @@ type pullAnswer struct {
 }
 
 // lookUp reads what is asked for.
-func lookUp(ctx context.Context, bus *jobstream.Bus, q question) (answer, error) {
+func lookUp(ctx context.Context, bus *jobstream.Bus, q question) (shown, error) {
 	result, err := readRound(ctx, bus, q.round, q.revision)
 	if err != nil {
-		return answer{}, err
+		return shown{}, err
 	}
 	if q.compare {
 		return compareWithFormer(ctx, bus, result, q.uid)
@@ -143,99 +124,51 @@ func lookUp(ctx context.Context, bus *jobstream.Bus, q question) (answer, error)
 	if q.uid == nil {
 		uid, err := authorOf(result, *q.pull)
 		if err != nil {
-			return answer{}, err
+			return shown{}, err
 		}
 		q.uid = &uid
 	}
-	at := slices.IndexFunc(result.Outcome.Miners, func(m scoring.MinerOutcome) bool { return m.UID == *q.uid })
-	if at < 0 {
-		return answer{}, command.Usage("uid %d is not in round %s; its uids are %s", *q.uid, result.Round, uidsOf(result))
+	miner, err := answer.MinerIn(&result, *q.uid)
+	if err != nil {
+		return shown{}, notThere(err, q.round)
 	}
-	miner := &result.Outcome.Miners[at]
 	if q.pull == nil {
-		return answer{miner: newMinerAnswer(result, miner)}, nil
+		return shown{miner: &minerAnswer{answer.MinerOf(result, miner)}}, nil
 	}
 	pull, err := newPullAnswer(ctx, bus, result, miner, *q.pull)
-	return answer{pull: pull}, err
+	return shown{pull: pull}, err
 }
 
 // auditedRound is a round's outcome with its audit.
-func auditedRound(ctx context.Context, bus *jobstream.Bus, result round.Result) (answer, error) {
+func auditedRound(ctx context.Context, bus *jobstream.Bus, result round.Result) (shown, error) {
 	held, err := bus.Held(ctx, result.Round)
 	if err != nil {
-		return answer{}, err
+		return shown{}, err
 	}
-	return answer{round: &roundAnswer{result, held.Outcomes, round.AuditOf(held)}}, nil
+	return shown{round: &roundAnswer{result, held.Outcomes, round.AuditOf(held)}}, nil
 }
 
 // readRound reads a revision of a round's outcome, 0 being the last one.
 func readRound(ctx context.Context, bus *jobstream.Bus, name string, revision int) (round.Result, error) {
-	rounds, err := bus.Rounds(ctx)
-	if err != nil {
-		return round.Result{}, fmt.Errorf("listing the rounds: %w", err)
-	}
-	candidates := []string{name}
-	if name == latest {
-		candidates = slices.Clone(rounds)
-		slices.Reverse(candidates)
-	} else if !slices.Contains(rounds, name) {
-		return round.Result{}, command.Usage("there is no round %q; %s", name, listed(rounds))
-	}
-	for _, candidate := range candidates {
-		revisions, err := bus.Outcomes(ctx, candidate)
-		if err != nil {
-			return round.Result{}, fmt.Errorf("listing the outcomes of round %s: %w", candidate, err)
-		}
-		if len(revisions) == 0 {
-			continue
-		}
-		wanted := cmp.Or(revision, revisions[len(revisions)-1])
-		if !slices.Contains(revisions, wanted) {
-			return round.Result{}, command.Usage("round %s has no revision %d; its revisions are %v", candidate, wanted, revisions)
-		}
-		data, err := bus.Outcome(ctx, candidate, wanted)
-		if err != nil {
-			return round.Result{}, fmt.Errorf("reading the outcome of round %s: %w", candidate, err)
-		}
-		return round.Decode(data)
-	}
-	if name == latest {
-		return round.Result{}, command.Usage("no round is concluded yet; %s", listed(rounds))
-	}
-	return round.Result{}, notConcluded(ctx, bus, name)
+	result, err := answer.Find(ctx, bus, name, revision)
+	return result, notThere(err, name)
 }
 
-// notConcluded says how far a round is that has no outcome.
-func notConcluded(ctx context.Context, bus *jobstream.Bus, name string) error {
-	held, err := bus.Held(ctx, name)
-	if err != nil {
-		return err
+// notThere makes wrong usage of what was asked for and is not there.
+func notThere(err error, name string) error {
+	switch {
+	case errors.Is(err, answer.ErrNotConcluded):
+		return command.Usage("%w: producer run --resume %s goes on with it", err, name)
+	case answer.NotThere(err):
+		return command.UsageError{Err: err}
 	}
-	return command.Usage("round %s is not concluded yet (%s): producer run --resume %s goes on with it", name, round.AuditOf(held), name)
+	return err
 }
 
-// mostListed bounds what an error lists; the last ones are the likely ones.
+// mostListed bounds what an error lists.
 const mostListed = 20
 
-func listed(rounds []string) string {
-	if len(rounds) == 0 {
-		return "there is none yet"
-	}
-	more := max(0, len(rounds)-mostListed)
-	text := "there are " + strings.Join(rounds[more:], ", ")
-	if more > 0 {
-		text += fmt.Sprintf(" and %d earlier ones", more)
-	}
-	return text
-}
-
-func uidsOf(r round.Result) string {
-	uids := make([]string, len(r.Outcome.Miners))
-	for i := range r.Outcome.Miners {
-		uids[i] = strconv.Itoa(r.Outcome.Miners[i].UID)
-	}
-	return strings.Join(uids, ", ")
-}
+func listed(rounds []string) string { return answer.Listed(rounds) }
 
 // authorOf finds the miner that has a pull request.
 func authorOf(r round.Result, name pullName) (int, error) {
@@ -259,35 +192,11 @@ func pullNames(m *scoring.MinerOutcome) []pullName {
 	return names
 }
 
-func newHeading(r round.Result, uid int) heading {
-	return heading{Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC().Format(instantLayout), UID: uid}
-}
-
-func newMinerAnswer(r round.Result, m *scoring.MinerOutcome) *minerAnswer {
-	a := &minerAnswer{heading: newHeading(r, m.UID), Miner: *m, Rewards: pathOf(&r.Outcome, m.UID)}
-	for _, letter := range r.DeadLetters {
-		if letter.UID == m.UID {
-			a.DeadLetters = append(a.DeadLetters, letter)
-		}
-	}
-	for _, d := range r.Degraded {
-		if d.UID == m.UID {
-			a.Missing = append(a.Missing, d.Missing...)
-		}
-	}
-	for _, d := range r.Malformed {
-		if d.UID == m.UID {
-			a.Malformed = append(a.Malformed, d.Items...)
-		}
-	}
-	return a
-}
-
 // newPullAnswer finds one pull request of a miner, with its files.
 func newPullAnswer(
 	ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.MinerOutcome, name pullName,
 ) (*pullAnswer, error) {
-	a := &pullAnswer{heading: newHeading(r, m.UID)}
+	a := &pullAnswer{Heading: answer.HeadingOf(r, m.UID)}
 	for i := range m.Repositories {
 		if m.Repositories[i].Repository == name.repository {
 			a.Gate = m.Repositories[i].PullGate

@@ -64,12 +64,21 @@ var arrows = []arrow{
 		[]string{"shared/job", "shared/jobstream", "shared/scoring"},
 	},
 	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job"}},
+	{
+		"producer/answer", "what is said of rounds is read from the streams, and of the limit from its bucket",
+		[]string{"producer/round", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/scoring"},
+	},
+	{
+		"producer/web", "the API says the same answers, and starts replays",
+		[]string{"producer/answer", "producer/round", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/telemetry"},
+	},
 	{"worker", "a command wires its own and what is shared, but no simulator", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache",
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket", []string{
-		"producer/miners", "producer/round", "producer/schedule", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
+		"producer/answer", "producer/miners", "producer/round", "producer/schedule", "producer/web",
+		"shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
 		"shared/ratelimit", "shared/scoring",
 	}},
 }

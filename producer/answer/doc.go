@@ -1,0 +1,13 @@
+// Package answer says what there is to say of rounds: one of them, its
+// rewards, one of its miners with the reasons of its score, an egress's
+// bucket. The commands print it and the API serves it, so that both say the
+// same.
+//
+// Guarantees: it reads and changes nothing. What it says of a revision of an
+// outcome never changes; what it says of a round as it stands is as new as the
+// read. "latest" is the newest round that has an outcome.
+//
+// How it fails: what is asked for and is not there is one of the sentinels,
+// with what there is instead (NotThere tells them from all else); anything else
+// is an error of the streams.
+package answer

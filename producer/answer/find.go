@@ -1,0 +1,113 @@
+package answer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/jobstream"
+)
+
+// Latest stands for the name of the newest round that is concluded.
+const Latest = "latest"
+
+// What may not be there.
+var (
+	ErrNoRound      = errors.New("there is no such round")
+	ErrNotConcluded = errors.New("not concluded yet")
+	ErrNoRevision   = errors.New("there is no such revision")
+	ErrNoMiner      = errors.New("there is no such miner in the round")
+)
+
+// NotThere says whether an error is about what was asked for.
+func NotThere(err error) bool {
+	return slices.ContainsFunc([]error{ErrNoRound, ErrNotConcluded, ErrNoRevision, ErrNoMiner},
+		func(kind error) bool { return errors.Is(err, kind) })
+}
+
+// Place is where a revision of an outcome is kept.
+type Place struct {
+	Round    string
+	Revision int
+}
+
+// Locate finds a revision of a round's outcome, 0 being the last one, without
+// reading it.
+func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) (Place, error) {
+	if name == Latest {
+		concluded, err := bus.Concluded(ctx)
+		if err != nil {
+			return Place{}, fmt.Errorf("looking for the latest round: %w", err)
+		}
+		if len(concluded) == 0 {
+			return Place{}, fmt.Errorf("no round is there with an outcome: %w", ErrNotConcluded)
+		}
+		name = concluded[len(concluded)-1]
+	}
+	revisions, err := bus.Outcomes(ctx, name)
+	switch {
+	case err != nil:
+		return Place{}, fmt.Errorf("listing the outcomes of round %s: %w", name, err)
+	case len(revisions) == 0:
+		return Place{}, without(ctx, bus, name)
+	case revision == 0:
+		revision = revisions[len(revisions)-1]
+	case !slices.Contains(revisions, revision):
+		return Place{}, fmt.Errorf("%w: round %s has no revision %d; its revisions are %v", ErrNoRevision, name, revision, revisions)
+	}
+	return Place{name, revision}, nil
+}
+
+// without says why a round has no outcome: there is no such round, or it is
+// not concluded.
+func without(ctx context.Context, bus *jobstream.Bus, name string) error {
+	rounds, err := bus.Rounds(ctx)
+	if err != nil {
+		return fmt.Errorf("listing the rounds: %w", err)
+	}
+	if !slices.Contains(rounds, name) {
+		return fmt.Errorf("%w: %q; %s", ErrNoRound, name, Listed(rounds))
+	}
+	held, err := bus.Held(ctx, name)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("round %s is %w (%s)", name, ErrNotConcluded, round.AuditOf(held))
+}
+
+// Read reads the outcome at a place.
+func Read(ctx context.Context, bus *jobstream.Bus, at Place) (round.Result, error) {
+	data, err := bus.Outcome(ctx, at.Round, at.Revision)
+	if err != nil {
+		return round.Result{}, fmt.Errorf("reading the outcome of round %s: %w", at.Round, err)
+	}
+	return round.Decode(data)
+}
+
+// Find reads a revision of a round's outcome, 0 being the last one.
+func Find(ctx context.Context, bus *jobstream.Bus, name string, revision int) (round.Result, error) {
+	at, err := Locate(ctx, bus, name, revision)
+	if err != nil {
+		return round.Result{}, err
+	}
+	return Read(ctx, bus, at)
+}
+
+// mostListed bounds what an error lists; the last ones are the likely ones.
+const mostListed = 20
+
+// Listed says in an error which rounds there are.
+func Listed(rounds []string) string {
+	if len(rounds) == 0 {
+		return "there is none yet"
+	}
+	more := max(0, len(rounds)-mostListed)
+	text := "there are " + strings.Join(rounds[more:], ", ")
+	if more > 0 {
+		text += fmt.Sprintf(" and %d earlier ones", more)
+	}
+	return text
+}

@@ -1,0 +1,78 @@
+package answer
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring"
+)
+
+// InstantLayout is how instants are written in headings.
+const InstantLayout = "2006-01-02T15:04:05Z07:00"
+
+// Heading names what an answer is about.
+type Heading struct {
+	Round    string `json:"round"`
+	Revision int    `json:"revision"`
+	AsOf     string `json:"as_of"`
+	UID      int    `json:"uid"`
+}
+
+// HeadingOf is the heading of an answer about one miner.
+func HeadingOf(r round.Result, uid int) Heading {
+	return Heading{Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC().Format(InstantLayout), UID: uid}
+}
+
+// Miner is everything that a round has to say of one miner.
+type Miner struct {
+	Heading
+
+	Outcome scoring.MinerOutcome `json:"miner"`
+	Rewards Path                 `json:"rewards"`
+	// DeadLetters, Missing and Malformed are what the fleet could not get.
+	DeadLetters []job.DeadLetter `json:"dead_letters,omitempty"`
+	Missing     []job.Missing    `json:"missing,omitempty"`
+	Malformed   []job.Malformed  `json:"malformed,omitempty"`
+}
+
+// MinerIn finds a miner in an outcome.
+func MinerIn(r *round.Result, uid int) (*scoring.MinerOutcome, error) {
+	at := slices.IndexFunc(r.Outcome.Miners, func(m scoring.MinerOutcome) bool { return m.UID == uid })
+	if at < 0 {
+		return nil, fmt.Errorf("%w: uid %d is not in round %s; its uids are %s", ErrNoMiner, uid, r.Round, uidsOf(r))
+	}
+	return &r.Outcome.Miners[at], nil
+}
+
+// MinerOf is what a round has to say of a miner of its own.
+func MinerOf(r round.Result, m *scoring.MinerOutcome) Miner {
+	a := Miner{Heading: HeadingOf(r, m.UID), Outcome: *m, Rewards: PathOf(&r.Outcome, m.UID)}
+	for _, letter := range r.DeadLetters {
+		if letter.UID == m.UID {
+			a.DeadLetters = append(a.DeadLetters, letter)
+		}
+	}
+	for _, d := range r.Degraded {
+		if d.UID == m.UID {
+			a.Missing = append(a.Missing, d.Missing...)
+		}
+	}
+	for _, d := range r.Malformed {
+		if d.UID == m.UID {
+			a.Malformed = append(a.Malformed, d.Items...)
+		}
+	}
+	return a
+}
+
+func uidsOf(r *round.Result) string {
+	uids := make([]string, len(r.Outcome.Miners))
+	for i := range r.Outcome.Miners {
+		uids[i] = strconv.Itoa(r.Outcome.Miners[i].UID)
+	}
+	return strings.Join(uids, ", ")
+}

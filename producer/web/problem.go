@@ -1,0 +1,197 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// kind is a type of problem: the last part of its URI.
+type kind string
+
+// The types of problems.
+const (
+	badRequest       kind = "bad-request"
+	unauthorized     kind = "unauthorized"
+	noToken          kind = "no-token"
+	unknownPath      kind = "unknown-path"
+	unknownRound     kind = "unknown-round"
+	unknownRevision  kind = "unknown-revision"
+	unknownMiner     kind = "unknown-miner"
+	unknownProblem   kind = "unknown-problem"
+	notConcluded     kind = "not-concluded"
+	noBucket         kind = "no-bucket"
+	methodNotAllowed kind = "method-not-allowed"
+	nothingToReplay  kind = "nothing-to-replay"
+	replayUnderWay   kind = "replay-under-way"
+	tooLarge         kind = "too-large"
+	internal         kind = "internal"
+	busy             kind = "busy"
+	unavailable      kind = "unavailable"
+)
+
+// meaning is what all problems of a type have in common.
+type meaning struct {
+	status int
+	title  string
+	todo   string
+}
+
+// meanings are the documentation of the types, which their URIs serve.
+//
+//nolint:gochecknoglobals // a table
+var meanings = map[kind]meaning{
+	badRequest:       {400, "The request says something that is not understood", "errors names each field and what would be right"},
+	unauthorized:     {401, "The token is missing or is not the right one", "send Authorization: Bearer TOKEN, that of --api-token-file"},
+	noToken:          {403, "This producer takes no orders", "start it with --api-token-file"},
+	unknownPath:      {404, "There is nothing at this path", "see " + base + "/openapi.json"},
+	unknownRound:     {404, "There is no such round", "see " + base + "/rounds"},
+	unknownRevision:  {404, "The round has no such revision", "leave revision out for the latest one"},
+	unknownMiner:     {404, "There is no such miner in the round", "the detail lists the round's uids"},
+	unknownProblem:   {404, "There is no such type of problem", "see docs/api.md"},
+	notConcluded:     {404, "The round has no outcome yet", "wait for it; the round itself says how far it is"},
+	noBucket:         {404, "The egress has no bucket", "nobody has asked for a permit of it yet, or Redis lost its state"},
+	methodNotAllowed: {405, "That cannot be done here", "the header Allow lists what can"},
+	nothingToReplay:  {409, "Nothing can be replayed as asked", "the round's failures list what can"},
+	replayUnderWay:   {409, "This producer is replaying the round already", "wait until the round lists nothing as replaying"},
+	tooLarge:         {413, "The body is too large", "64 KiB is the most"},
+	internal:         {500, "The producer failed to answer", "its log says why"},
+	busy:             {503, "The producer is busy", "ask again after the seconds of Retry-After"},
+	unavailable:      {503, "NATS or Redis did not answer in time", "ask again after the seconds of Retry-After; rounds go on by themselves"},
+}
+
+// Problems lists the types of problems.
+func Problems() []string {
+	var list []string
+	for k := range maps.Keys(meanings) {
+		list = append(list, string(k))
+	}
+	slices.Sort(list)
+	return list
+}
+
+func (k kind) uri() string { return base + "/problems/" + string(k) }
+
+// problem is why a request is refused.
+type problem struct {
+	kind   kind
+	detail string
+	fields []fieldProblem
+	allow  string // methods, for the header
+	cause  error  // for the log
+}
+
+func (p *problem) Error() string {
+	if p.cause != nil {
+		return fmt.Sprintf("%s: %v", p.kind, p.cause)
+	}
+	return fmt.Sprintf("%s: %s", p.kind, p.detail)
+}
+
+func (p *problem) Unwrap() error { return p.cause }
+
+// fieldProblem is what is wrong with one field or parameter.
+type fieldProblem struct {
+	Field  string `json:"field"`
+	Detail string `json:"detail"`
+}
+
+// document is a problem as it is sent (RFC 9457).
+type document struct {
+	Type   string         `json:"type"`
+	Title  string         `json:"title"`
+	Status int            `json:"status"`
+	Detail string         `json:"detail,omitempty"`
+	Errors []fieldProblem `json:"errors,omitempty"`
+}
+
+// wrong refuses a request for one field.
+func wrong(field, format string, args ...any) *problem {
+	detail := fmt.Sprintf(format, args...)
+	return &problem{kind: badRequest, detail: field + ": " + detail, fields: []fieldProblem{{field, detail}}}
+}
+
+// errPanicked stands for a panic, which is logged where it was caught.
+var errPanicked = errors.New("a handler panicked")
+
+// refusal makes an answer of an error, and logs what the caller cannot mend.
+func (a *API) refusal(r *http.Request, err error) reply {
+	p := problemOf(r.Context(), err)
+	m := meanings[p.kind]
+	if m.status >= http.StatusInternalServerError && !errors.Is(err, errPanicked) && !errors.Is(r.Context().Err(), context.Canceled) {
+		a.cfg.Log.WarnContext(r.Context(), "a request of the API failed", "path", r.URL.Path, "status", m.status, "error", err)
+	}
+	answer := reply{
+		status: m.status, typ: "application/problem+json", header: map[string]string{},
+		body: document{Type: p.kind.uri(), Title: m.title, Status: m.status, Detail: p.detail, Errors: p.fields},
+	}
+	switch m.status {
+	case http.StatusUnauthorized:
+		answer.header["WWW-Authenticate"] = `Bearer realm="mirrorfleet"`
+	case http.StatusMethodNotAllowed:
+		answer.header["Allow"] = p.allow
+	case http.StatusServiceUnavailable:
+		answer.header["Retry-After"] = "5"
+	}
+	return answer
+}
+
+// problemOf finds the type of an error. What the caller cannot mend is not
+// told: it may say more of the installation than whoever asks should know.
+func problemOf(ctx context.Context, err error) *problem {
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p
+	}
+	for _, known := range []struct {
+		is   error
+		kind kind
+	}{
+		{answer.ErrNoRound, unknownRound},
+		{answer.ErrNoRevision, unknownRevision},
+		{answer.ErrNoMiner, unknownMiner},
+		{answer.ErrNotConcluded, notConcluded},
+		{round.ErrRunning, notConcluded},
+		{round.ErrSelection, nothingToReplay},
+		{ratelimit.ErrNoBucket, noBucket},
+	} {
+		if errors.Is(err, known.is) {
+			return &problem{kind: known.kind, detail: err.Error()}
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return &problem{kind: unavailable}
+	case errors.Is(err, jobstream.ErrNotFound): // removed since it was listed
+		return &problem{kind: unknownRound, detail: "the round is not kept any more"}
+	}
+	return &problem{kind: internal}
+}
+
+// explain serves what a type of problem means, at its URI.
+func explain(r *http.Request) (reply, error) {
+	name := r.PathValue("name")
+	m, known := meanings[kind(name)]
+	if !known {
+		return reply{}, &problem{kind: unknownProblem, detail: "there are " + strings.Join(Problems(), ", ")}
+	}
+	return reply{body: explained{kind(name).uri(), m.title, m.status, m.todo}}, nil
+}
+
+// explained is a type of problem.
+type explained struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Todo   string `json:"todo"`
+}
+
+func text(cause any) string { return fmt.Sprint(cause) }

@@ -1,0 +1,140 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+)
+
+// order is the body of a replay: what `producer replay` takes as flags. An
+// empty one is for all dead and degraded miners.
+type order struct {
+	UIDs     []int     `json:"uids"`
+	Class    job.Class `json:"class"`
+	Degraded bool      `json:"degraded"`
+	DryRun   bool      `json:"dry_run"`
+}
+
+// accepted is the answer to it.
+type accepted struct {
+	Round string `json:"round"`
+	// Revision is the outcome that the replay starts from.
+	Revision int  `json:"revision"`
+	DryRun   bool `json:"dry_run"`
+	// Chosen are the miners that are run again, Already those that are being
+	// run again just now.
+	Chosen  []round.Failed `json:"chosen"`
+	Already []int          `json:"already_replaying"`
+	// Look is where to see how far it is.
+	Look string `json:"look"`
+}
+
+// replay starts a replay, or says what it would run.
+func (a *API) replay(r *http.Request) (reply, error) {
+	if err := a.authorized(r); err != nil {
+		return reply{}, err
+	}
+	if _, err := params(r); err != nil {
+		return reply{}, err
+	}
+	o, err := readOrder(r.Body)
+	if err != nil {
+		return reply{}, err
+	}
+	at, err := a.place(r)
+	if err != nil {
+		return reply{}, err
+	}
+	selection := round.Selection{UIDs: o.UIDs, Class: o.Class, Degraded: o.Degraded}
+	chosen, already, err := round.Chosen(r.Context(), a.cfg.Bus, at.Round, selection)
+	if err != nil {
+		return reply{}, err
+	}
+	done := accepted{
+		Round: at.Round, Revision: at.Revision, DryRun: o.DryRun, Chosen: append([]round.Failed{}, chosen...),
+		Already: append([]int{}, already...), Look: base + "/rounds/" + at.Round,
+	}
+	if o.DryRun {
+		return reply{body: done}, nil
+	}
+	if err := a.replays.start(at.Round, selection); err != nil {
+		return reply{}, err
+	}
+	a.cfg.Log.InfoContext(r.Context(), "a replay was asked for", "round", at.Round, "miners", len(chosen))
+	return reply{status: http.StatusAccepted, body: done, header: map[string]string{"Location": done.Look}}, nil
+}
+
+// authorized compares digests, which takes as long whatever is sent.
+func (a *API) authorized(r *http.Request) error {
+	if a.token == [sha256.Size]byte{} {
+		return &problem{kind: noToken}
+	}
+	scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	digest := sha256.Sum256([]byte(strings.TrimSpace(sent)))
+	right := subtle.ConstantTimeCompare(digest[:], a.token[:]) == 1
+	if !right || !strings.EqualFold(scheme, "Bearer") {
+		return &problem{kind: unauthorized}
+	}
+	return nil
+}
+
+// readOrder reads a body strictly: a misspelt field must not replay everything.
+func readOrder(body io.Reader) (order, error) {
+	data, err := io.ReadAll(body)
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return order{}, &problem{kind: tooLarge, detail: fmt.Sprintf("want at most %d bytes", large.Limit)}
+	case err != nil:
+		return order{}, &problem{kind: badRequest, detail: "the body broke off"}
+	case len(bytes.TrimSpace(data)) == 0:
+		return order{}, nil
+	}
+	var o order
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&o); err != nil {
+		return order{}, misread(err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return order{}, &problem{kind: badRequest, detail: "want one JSON object and nothing behind it"}
+	}
+	return o, o.check()
+}
+
+// misread says which field of a body cannot be read.
+func misread(err error) *problem {
+	var typed *json.UnmarshalTypeError
+	name, unknown := strings.CutPrefix(err.Error(), "json: unknown field ")
+	switch {
+	case errors.As(err, &typed) && typed.Field != "":
+		return wrong(typed.Field, "is a %s; want uids as a list of whole numbers, class as a text, degraded and dry_run as true or false",
+			typed.Value)
+	case unknown:
+		return wrong(fmt.Sprintf("%.80s", strings.Trim(name, `"`)), "is unknown; there are uids, class, degraded, dry_run")
+	}
+	return &problem{kind: badRequest, detail: `want a JSON object such as {"uids": [5, 17], "dry_run": true}`}
+}
+
+func (o order) check() error {
+	classes := []job.Class{job.Transient, job.Permanent, job.Poison}
+	for i, uid := range o.UIDs {
+		if uid < 0 {
+			return wrong(fmt.Sprintf("uids[%d]", i), "%d: want a whole number from 0", uid)
+		}
+	}
+	if o.Class != "" && !slices.Contains(classes, o.Class) {
+		return wrong("class", "%.80q: want one of %v", o.Class, classes)
+	}
+	return nil
+}

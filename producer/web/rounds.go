@@ -1,0 +1,268 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/producer/answer"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// list is one page of rounds, newest first.
+type list struct {
+	Rounds []answer.Summary `json:"rounds"`
+	// Cursor is where the next page begins; "" on the last one.
+	Cursor string `json:"next_cursor,omitempty"`
+}
+
+// A page has usualPage rounds unless asked otherwise.
+const usualPage, mostPage = 20, 100
+
+// readers is how many rounds of a page are read at once.
+const readers = 4
+
+// rounds lists the rounds that were planned.
+func (a *API) rounds(r *http.Request) (reply, error) {
+	query, err := params(r, "limit", "cursor")
+	if err != nil {
+		return reply{}, err
+	}
+	most, err := whole(query, "limit", usualPage, 1, mostPage)
+	if err != nil {
+		return reply{}, err
+	}
+	before := query.Get("cursor")
+	if before != "" && !job.ValidRound(before) {
+		return reply{}, wrong("cursor", "%.80q is none: take next_cursor of the page before", before)
+	}
+	names, err := a.cfg.Bus.Rounds(r.Context())
+	if err != nil {
+		return reply{}, fmt.Errorf("listing the rounds: %w", err)
+	}
+	if before != "" {
+		end, _ := slices.BinarySearch(names, before)
+		names = names[:end]
+	}
+	page := list{}
+	if len(names) > most {
+		names = names[len(names)-most:]
+		page.Cursor = names[0]
+	}
+	slices.Reverse(names)
+	page.Rounds, err = a.summaries(r.Context(), names)
+	return reply{body: page}, err
+}
+
+func (a *API) summaries(ctx context.Context, names []string) ([]answer.Summary, error) {
+	all := make([]answer.Summary, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i, name := range names {
+		group.Go(func() (err error) {
+			all[i], err = a.summary(ctx, name)
+			if errors.Is(err, jobstream.ErrNotFound) {
+				return nil // removed since it was listed
+			}
+			return err
+		})
+	}
+	err := group.Wait()
+	return slices.DeleteFunc(all, func(s answer.Summary) bool { return s.Round == "" }), err
+}
+
+func (a *API) summary(ctx context.Context, name string) (answer.Summary, error) {
+	revisions, err := a.cfg.Bus.Outcomes(ctx, name)
+	if err != nil {
+		return answer.Summary{}, fmt.Errorf("listing the outcomes of round %s: %w", name, err)
+	}
+	at := answer.Place{Round: name}
+	if len(revisions) > 0 {
+		at.Revision = revisions[len(revisions)-1]
+	}
+	if known, there := a.known.get(at); there {
+		return known, nil
+	}
+	read, err := answer.SummaryOf(ctx, a.cfg.Bus, at)
+	if err == nil {
+		a.known.add(at, read)
+	}
+	return read, err
+}
+
+// summaries keeps what was read of outcomes, which never change: a page would
+// else decode each of them for three of its figures.
+type summaries struct {
+	mu sync.Mutex
+	m  map[answer.Place]answer.Summary
+}
+
+// mostKept bounds it; a month of rounds is less.
+const mostKept = 1000
+
+func (s *summaries) get(at answer.Place) (answer.Summary, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	read, there := s.m[at]
+	return read, there
+}
+
+func (s *summaries) add(at answer.Place, read answer.Summary) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m == nil || len(s.m) >= mostKept {
+		s.m = map[answer.Place]answer.Summary{}
+	}
+	s.m[at] = read
+}
+
+// standing is a round as it stands, with what this process replays of it.
+type standing struct {
+	answer.Round
+
+	Replay *replayed `json:"replay,omitempty"`
+}
+
+func (a *API) round(r *http.Request) (reply, error) {
+	if _, err := params(r); err != nil {
+		return reply{}, err
+	}
+	name, err := roundName(r)
+	if err != nil {
+		return reply{}, err
+	}
+	now, err := answer.RoundOf(r.Context(), a.cfg.Bus, name)
+	if err != nil {
+		return reply{}, err
+	}
+	data, err := json.Marshal(standing{now, a.replays.last(now.Round)})
+	if err != nil {
+		return reply{}, fmt.Errorf("encoding round %s: %w", name, err)
+	}
+	data = append(data, '\n')
+	tag := fmt.Sprintf(`"%.16x"`, sha256.Sum256(data))
+	if fresh(r, tag) {
+		return unchanged(tag), nil
+	}
+	return reply{raw: data, tag: tag}, nil
+}
+
+// rewards answers whoever has them already without reading the outcome.
+func (a *API) rewards(r *http.Request) (reply, error) {
+	at, err := a.place(r)
+	if err != nil {
+		return reply{}, err
+	}
+	tag := tagOf(at.Round, at.Revision)
+	if fresh(r, tag) {
+		return unchanged(tag), nil
+	}
+	result, err := answer.Read(r.Context(), a.cfg.Bus, at)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{body: answer.RewardsOf(result, a.cfg.Now()), tag: tag}, nil
+}
+
+func (a *API) miner(r *http.Request) (reply, error) {
+	uid, err := strconv.Atoi(r.PathValue("uid"))
+	if err != nil || uid < 0 {
+		return reply{}, wrong("uid", "%.80q: want a whole number from 0", r.PathValue("uid"))
+	}
+	at, err := a.place(r)
+	if err != nil {
+		return reply{}, err
+	}
+	tag := tagOf(at.Round, at.Revision)
+	if fresh(r, tag) {
+		return unchanged(tag), nil
+	}
+	result, err := answer.Read(r.Context(), a.cfg.Bus, at)
+	if err != nil {
+		return reply{}, err
+	}
+	miner, err := answer.MinerIn(&result, uid)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{body: answer.MinerOf(result, miner), tag: tag}, nil
+}
+
+func (a *API) limit(r *http.Request) (reply, error) {
+	if _, err := params(r); err != nil {
+		return reply{}, err
+	}
+	state, err := a.cfg.Limit(r.Context())
+	switch {
+	case err != nil:
+		return reply{}, &problem{kind: unavailable, cause: err}
+	case !state.Known:
+		return reply{}, fmt.Errorf("egress %s: %w", state.Egress, ratelimit.ErrNoBucket)
+	}
+	return reply{body: answer.BucketOf(state)}, nil
+}
+
+// place finds the outcome that a request names.
+func (a *API) place(r *http.Request) (answer.Place, error) {
+	query, err := params(r, "revision")
+	if err != nil {
+		return answer.Place{}, err
+	}
+	revision, err := whole(query, "revision", 0, 1, 1_000_000)
+	if err != nil {
+		return answer.Place{}, err
+	}
+	name, err := roundName(r)
+	if err != nil {
+		return answer.Place{}, err
+	}
+	return answer.Locate(r.Context(), a.cfg.Bus, name, revision)
+}
+
+// roundName is the round of the path. What cannot be one is none.
+func roundName(r *http.Request) (string, error) {
+	name := r.PathValue("id")
+	if !job.ValidRound(name) {
+		return "", fmt.Errorf("%w: %.80q", answer.ErrNoRound, name)
+	}
+	return name, nil
+}
+
+// params reads the query, which may have these parameters, each once.
+func params(r *http.Request, known ...string) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, &problem{kind: badRequest, detail: "the query cannot be read"}
+	}
+	for name, values := range query {
+		switch {
+		case !slices.Contains(known, name):
+			return nil, wrong(fmt.Sprintf("%.80s", name), "is no parameter here; there are %v", known)
+		case len(values) > 1:
+			return nil, wrong(name, "is given %d times", len(values))
+		}
+	}
+	return query, nil
+}
+
+// whole reads a number of the query; usual without one.
+func whole(query url.Values, name string, usual, least, most int) (int, error) {
+	text := query.Get(name)
+	n, err := strconv.Atoi(cmp.Or(text, strconv.Itoa(usual)))
+	if err != nil || text != "" && (n < least || n > most) {
+		return 0, wrong(name, "%.80q: want a whole number from %d to %d", text, least, most)
+	}
+	return n, nil
+}

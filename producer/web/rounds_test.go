@@ -1,0 +1,233 @@
+package web_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/producer/answer"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring"
+)
+
+// roundsPage is a page of rounds as a program reads it.
+type roundsPage struct {
+	Rounds []answer.Summary `json:"rounds"`
+	Cursor string           `json:"next_cursor"`
+}
+
+// A round that was really run, as the API tells it: the vector, the miner with
+// its reasons and the round are those of the outcome, and whoever has an answer
+// already is told so.
+func TestARoundIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.work(t)
+	result := b.concluded(t, now)
+	open := b.plan(t, now.Add(2*time.Hour)) // planned later, not concluded
+	if err := b.bus.CreateManifest(t.Context(), open); err != nil {
+		t.Fatal(err)
+	}
+
+	got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
+	rewards := into[answer.Rewards](t, got)
+	want := answer.Rewards{
+		Round: result.Round, Revision: 1, AsOf: asOf, AgeSeconds: 3600, Complete: true, Mirror: b.mirror, Sum: result.Outcome.Sum,
+		UIDs: []int{0, 1, 2, 3, 111}, Hotkeys: []string{"h0", "h1", "h2", "h3", "h111"}, Rewards: rewardsOf(result.Outcome.Rewards),
+		Dead: []int{}, Degraded: []int{}, FailedLookUps: []string{}, FromStored: []int{}, SharedAccount: []int{},
+	}
+	if diff := cmp.Diff(want, rewards); diff != "" || rewards.Sum < 1-1e-9 || rewards.Sum > 1+1e-9 || rewards.Rewards[2] <= rewards.Rewards[1] {
+		t.Errorf("sum %v, rewards (-want +got):\n%s", rewards.Sum, diff)
+	}
+	tag := got.header.Get("ETag")
+	again := b.ask(t, http.MethodGet, "/api/v1/rounds/"+result.Round+"/rewards?revision=1", "", "If-None-Match", `"other", `+tag)
+	if again.status != http.StatusNotModified || again.body != "" || again.header.Get("ETag") != tag {
+		t.Errorf("asked with the tag %q: %d %q with tag %q, want 304 and nothing", tag, again.status, again.body, again.header.Get("ETag"))
+	}
+	if head := b.ask(t, http.MethodHead, "/api/v1/rounds/latest/rewards", ""); head.status != 200 || head.body != "" || head.header.Get("ETag") != tag {
+		t.Errorf("HEAD: %d %q with tag %q, want 200, nothing and %q", head.status, head.body, head.header.Get("ETag"), tag)
+	}
+
+	miner := into[answer.Miner](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/miners/2", ""))
+	if want := answer.MinerOf(result, &result.Outcome.Miners[2]); !cmp.Equal(jsonOf(t, want), jsonOf(t, miner)) {
+		t.Errorf("miner (-outcome +told):\n%s", cmp.Diff(jsonOf(t, want), jsonOf(t, miner)))
+	}
+	if len(miner.Outcome.PullRequests) != 1 || miner.Rewards.Reward != rewards.Rewards[2] {
+		t.Errorf("miner 2 has %d pull requests and a reward of %v, want 1 and %v", len(miner.Outcome.PullRequests), miner.Rewards.Reward, rewards.Rewards[2])
+	}
+
+	for _, uid := range rewards.UIDs { // those that a rule fails, too
+		path := fmt.Sprintf("/api/v1/rounds/latest/miners/%d", uid)
+		if got := into[answer.Miner](t, b.ask(t, http.MethodGet, path, "")); got.UID != uid || got.Outcome.UID != uid {
+			t.Errorf("%s is about %d and %d", path, got.UID, got.Outcome.UID)
+		}
+	}
+
+	first := b.ask(t, http.MethodGet, "/api/v1/rounds/latest", "")
+	standing := into[answer.Round](t, first)
+	if standing.Round != result.Round || standing.Planned != 2 || standing.Done != 2 || standing.Outstanding != 0 || !standing.Complete ||
+		!slices.Equal(standing.Revisions, []int{1}) {
+		t.Errorf("latest: %+v, want round %s, complete, 2 of 2 done", standing, result.Round)
+	}
+	if again := b.ask(t, http.MethodGet, "/api/v1/rounds/latest", "", "If-None-Match", first.header.Get("ETag")); again.status != http.StatusNotModified {
+		t.Errorf("the round asked with its tag: %d, want 304", again.status)
+	}
+	running := into[answer.Round](t, b.ask(t, http.MethodGet, "/api/v1/rounds/"+open.Round, ""))
+	if running.Revision != 0 || running.Outstanding != 2 || running.Planned != 2 {
+		t.Errorf("not begun: %+v, want no revision and 2 outstanding", running)
+	}
+	page := into[roundsPage](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
+	if diff := cmp.Diff([]answer.Summary{{Round: open.Round, AsOf: asOf}, {Round: result.Round, AsOf: asOf, Revision: 1, Complete: true}}, page.Rounds); diff != "" {
+		t.Errorf("rounds (-want +got):\n%s", diff)
+	}
+}
+
+func rewardsOf(list []scoring.Reward) []float64 {
+	all := make([]float64, len(list))
+	for i := range list {
+		all[i] = list[i].Reward
+	}
+	return all
+}
+
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// Page after page gives every round once, the newest first, also when rounds
+// are planned meanwhile.
+func TestPagesOfRounds(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var want []string
+	add := func(day int) string {
+		t.Helper()
+		m := b.plan(t, asOf.AddDate(0, 0, day))
+		if err := b.bus.CreateManifest(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		return m.Round
+	}
+	if page := into[roundsPage](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds == nil || len(page.Rounds) != 0 || page.Cursor != "" {
+		t.Errorf("no rounds: %+v, want an empty list", page)
+	}
+	for day := range 5 {
+		want = append(want, add(day))
+	}
+	slices.Reverse(want)
+	var got []string
+	path := "/api/v1/rounds?limit=2"
+	for pages := range 4 {
+		page := into[roundsPage](t, b.ask(t, http.MethodGet, path, ""))
+		for _, r := range page.Rounds {
+			got = append(got, r.Round)
+		}
+		if page.Cursor == "" {
+			break
+		}
+		add(10 + pages)
+		path = "/api/v1/rounds?limit=2&cursor=" + page.Cursor
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rounds of all pages (-want +got):\n%s", diff)
+	}
+}
+
+// The bucket is what `producer limit --json` prints, once there is one.
+func TestTheLimitIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if got := b.ask(t, http.MethodGet, "/api/v1/limit", ""); got.status != http.StatusNotFound || !strings.Contains(got.body, "no-bucket") {
+		t.Errorf("before anybody asked for a permit: %d %s, want 404", got.status, got.body)
+	}
+	if _, err := b.client.Maintainers(t.Context(), "a/b"); err != nil {
+		t.Fatal(err)
+	}
+	bucket := into[answer.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", ""))
+	if bucket.Egress != "default" || bucket.Limit != 1_000_000 || bucket.Granted != 1 {
+		t.Errorf("%+v, want the egress's own figures and one permit", bucket)
+	}
+}
+
+// What a round lacks is told beside its rewards, and a replay makes another
+// revision under another tag.
+func TestAnIncompleteRoundIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.work(t)
+	b.sick.Store(2)
+	result := b.concluded(t, now)
+	before := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
+	if got := into[answer.Rewards](t, before); got.Complete || !slices.Equal(got.Dead, []int{2}) {
+		t.Errorf("complete %v, dead %v, want an incomplete one without 2", got.Complete, got.Dead)
+	}
+	standing := into[answer.Round](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest", ""))
+	if len(standing.Failures) != 1 || standing.Failures[0].UID != 2 || standing.Failures[0].Class != job.Permanent || standing.Failed != 1 {
+		t.Errorf("failures %+v, want miner 2, permanent", standing.Failures)
+	}
+	dead := into[answer.Miner](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/miners/2", ""))
+	if len(dead.DeadLetters) != 1 || !strings.Contains(dead.DeadLetters[0].Error, "404") {
+		t.Errorf("dead letters of miner 2: %+v, want one with its reason", dead.DeadLetters)
+	}
+
+	b.sick.Store(0)
+	started := b.ask(t, http.MethodPost, "/api/v1/rounds/latest/replay", `{"uids": [2]}`, "Authorization", "Bearer "+token)
+	if look := "/api/v1/rounds/" + result.Round; started.status != http.StatusAccepted || started.header.Get("Location") != look {
+		t.Fatalf("replay: %d %s, want 202 with %s", started.status, started.body, look)
+	}
+	b.awaitReplay(t, result.Round, "ended")
+	after := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "", "If-None-Match", before.header.Get("ETag"))
+	got := into[answer.Rewards](t, after)
+	if after.status != http.StatusOK || got.Revision != 2 || !got.Complete || len(got.Dead) != 0 {
+		t.Errorf("after the replay: %d, revision %d, complete %v, dead %v, want revision 2, complete", after.status, got.Revision, got.Complete, got.Dead)
+	}
+	former := into[answer.Rewards](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards?revision=1", ""))
+	if former.Revision != 1 || former.Complete {
+		t.Errorf("revision 1: %+v, want the former outcome", former)
+	}
+	page := into[roundsPage](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
+	if len(page.Rounds) != 1 || page.Rounds[0].Revision != 2 || !page.Rounds[0].Complete {
+		t.Errorf("rounds: %+v, want the one with its second revision", page.Rounds)
+	}
+}
+
+// replayedRound is what a round says of the replay that the API started.
+type replayedRound struct {
+	Replay struct {
+		State    string `json:"state"`
+		UIDs     []int  `json:"uids"`
+		Revision int    `json:"revision"`
+		Error    string `json:"error"`
+	} `json:"replay"`
+}
+
+// awaitReplay looks at a round, as whoever started a replay would, until the
+// replay is in that state.
+func (b *bundle) awaitReplay(t *testing.T, name, state string) replayedRound {
+	t.Helper()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	ctx := deadline(t)
+	for {
+		got := into[replayedRound](t, b.ask(t, http.MethodGet, "/api/v1/rounds/"+name, ""))
+		if got.Replay.State == state {
+			return got
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			t.Fatalf("the replay is %+v, want it %s", got.Replay, fmt.Sprintf("%q", state))
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"mirrorfleet/shared/telemetry"
+)
+
+// base is where all of it is.
+const base = "/api/v1"
+
+// handler answers a request, or says what is wrong with it.
+type handler func(*http.Request) (reply, error)
+
+// routes are the API's paths and what is done at each.
+func (a *API) routes() map[string]map[string]handler {
+	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
+	return map[string]map[string]handler{
+		base + "/openapi.json":             get(describe),
+		base + "/problems/{name}":          get(explain),
+		base + "/rounds":                   get(a.rounds),
+		base + "/rounds/{id}":              get(a.round),
+		base + "/rounds/{id}/rewards":      get(a.rewards),
+		base + "/rounds/{id}/miners/{uid}": get(a.miner),
+		base + "/rounds/{id}/replay":       {http.MethodPost: a.replay},
+		base + "/limit":                    get(a.limit),
+	}
+}
+
+// Routes lists the API's routes as "METHOD /path".
+func Routes() []string {
+	var list []string
+	for path, methods := range new(API).routes() {
+		for method := range methods {
+			list = append(list, method+" "+path)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// mostBody bounds what a request brings: a list of every uid is a tenth of it.
+const mostBody = 64 << 10
+
+// errSlow ends a request whose time is over.
+var errSlow = errors.New("the request took too long")
+
+// serve answers one request, whatever happens.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]handler) {
+	ctx, cancel := context.WithTimeoutCause(r.Context(), a.cfg.Timeout, errSlow)
+	defer cancel()
+	r = r.WithContext(ctx)
+	r.Body = http.MaxBytesReader(w, r.Body, mostBody)
+	answer, err := a.inTurn(r, methods)
+	if err != nil {
+		answer = a.refusal(r, err)
+	}
+	answer.write(w, r)
+}
+
+// inTurn waits for a slot and lets the handler of the method answer.
+func (a *API) inTurn(r *http.Request, methods map[string]handler) (reply, error) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet // net/http leaves the body out
+	}
+	handle, known := methods[method]
+	switch {
+	case methods == nil:
+		return reply{}, &problem{kind: unknownPath, detail: "there is nothing at this path; " + base + "/openapi.json lists what there is"}
+	case !known:
+		return reply{}, notAllowed(methods)
+	}
+	select {
+	case a.slots <- struct{}{}:
+		defer func() { <-a.slots }()
+		return a.guarded(r.Context(), r, handle)
+	case <-r.Context().Done():
+		return reply{}, &problem{kind: busy, detail: "too many requests are at work"}
+	}
+}
+
+// guarded turns a handler's panic into an error, and logs where it was.
+func (a *API) guarded(ctx context.Context, r *http.Request, handle handler) (_ reply, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			a.cfg.Log.ErrorContext(ctx, "a request of the API panicked", "path", r.URL.Path,
+				"panic", telemetry.Scrub(text(cause)), "stack", string(debug.Stack()))
+			err = errPanicked
+		}
+	}()
+	return handle(r)
+}
+
+func notAllowed(methods map[string]handler) *problem {
+	allowed := slices.Sorted(maps.Keys(methods))
+	if _, readable := methods[http.MethodGet]; readable {
+		allowed = append(allowed, http.MethodHead)
+	}
+	list := strings.Join(allowed, ", ")
+	return &problem{kind: methodNotAllowed, detail: "use " + list, allow: list}
+}

@@ -1,0 +1,355 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+	"go.uber.org/goleak"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/web"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/lease"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// token must come out nowhere.
+const token = "PLANTED-0123456789-api-token"
+
+// asOf is the tests' round's instant, and now an hour later.
+var (
+	asOf = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	now  = asOf.Add(time.Hour)
+)
+
+// bundle is an API over real NATS and Redis, with what a round needs.
+type bundle struct {
+	bus     *jobstream.Bus
+	limiter *ratelimit.Limiter
+	client  *mirror.Client
+	mirror  string
+	log     *journal
+	// sick is a miner whose job fails for good; 0 for none.
+	sick atomic.Int64
+	url  string
+	// stopNATS ends NATS, and Redis with it.
+	stopNATS func()
+}
+
+// journal is a log that can be read while it is written.
+type journal struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.String()
+}
+
+// servers opens NATS and Redis, without an API.
+func servers(t *testing.T) *bundle {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	started, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
+	must(err)
+	stopped := false
+	t.Cleanup(func() {
+		if !stopped {
+			closed(t, started.Close())
+		}
+	})
+	nc, err := jobstream.Connect(t.Context(), started.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
+	must(err)
+	t.Cleanup(nc.Close)
+	b := &bundle{log: &journal{}, stopNATS: func() { stopped = true; closed(t, started.Close()) }}
+	b.bus, err = jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
+	must(err)
+	rdb, err := ratelimit.NewClient(started.RedisURL(), time.Second)
+	must(err)
+	t.Cleanup(func() { closed(t, rdb.Close()) })
+	// A limit out of the way: what it holds is the limiter's own to test.
+	b.limiter, err = ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, rdb)
+	must(err)
+	t.Cleanup(func() { closed(t, b.limiter.Close()) })
+	maintainers := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"repo_full_name":"a/b","generated_at":"2026-06-01T00:00:00Z","maintainers":[]}`)
+	}))
+	t.Cleanup(maintainers.Close)
+	b.mirror = maintainers.URL
+	b.client, err = mirror.New(mirror.Config{BaseURL: b.mirror, Meter: b.limiter, Log: quiet})
+	must(err)
+	t.Cleanup(b.client.Close)
+	return b
+}
+
+// setup serves the API over all that.
+func setup(t *testing.T, changes ...func(*web.Config)) *bundle {
+	t.Helper()
+	b := servers(t)
+	b.serve(t, changes...)
+	return b
+}
+
+// serve starts the API, with a token and the clock of the tests.
+func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
+	t.Helper()
+	cfg := web.Config{
+		Bus: b.bus, Limit: b.limiter.State, Replay: b.runner(t).Replay, Token: token, Now: func() time.Time { return now },
+		Log: slog.New(slog.NewTextHandler(b.log, nil)), Timeout: 30 * time.Second,
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	server, err := web.Listen(t.Context(), "127.0.0.1:0", cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closed(t, server.Close()) })
+	b.url = "http://" + server.Addr()
+	return server
+}
+
+func (b *bundle) runner(t *testing.T) *round.Runner {
+	t.Helper()
+	r, err := round.New(round.Config{Bus: b.bus, Mirror: b.client, Reconcile: 200 * time.Millisecond, Hold: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// work runs a worker whose evaluations have one merged pull request each.
+func (b *bundle) work(t *testing.T) {
+	t.Helper()
+	worker, err := lease.New(lease.Config{
+		Worker: "w1", Bus: b.bus, Slots: 4, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Delays: []time.Duration{time.Millisecond},
+		Log: slog.New(slog.DiscardHandler),
+		Handler: func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+			if int64(j.UID) == b.sick.Load() {
+				return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("the mirror answered 404"))
+			}
+			return evaluated(j), nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	over := make(chan error, 1)
+	go func() { over <- worker.Run(ctx) }()
+	t.Cleanup(func() { stop(); closed(t, <-over) })
+}
+
+func evaluated(j job.Job) job.Evaluation {
+	return job.Evaluation{
+		Version: job.Version, Round: j.Round, UID: j.UID,
+		Evaluation: scoring.Evaluation{
+			UID: j.UID, Hotkey: j.Hotkey, GitHubID: j.GitHubID,
+			Merged: []scoring.ScoredPullRequest{{
+				Repository: "a/b", Number: j.UID, State: scoring.Merged, Scored: true, BaseScore: float64(10 * j.UID),
+				IssueMultiplier: 1, TimeDecayMultiplier: 1, ReviewQualityMultiplier: 1, LabelMultiplier: 1,
+			}},
+		},
+	}
+}
+
+// plan is a round of two miners with jobs, one that a rule fails, the recycle
+// uid and the treasury.
+func (b *bundle) plan(t *testing.T, planned time.Time) job.Manifest {
+	t.Helper()
+	languages, tokens := scoring.DefaultWeights()
+	m, err := round.Plan(round.NewID(planned, [3]byte{1, 2, 3}), round.Inputs{
+		Miners: round.File{Name: "miners.json", Data: []byte(`[{"uid": 0, "hotkey": "h0", "github_id": "100"},
+			{"uid": 1, "hotkey": "h1", "github_id": "101"}, {"uid": 2, "hotkey": "h2", "github_id": "102"},
+			{"uid": 3, "hotkey": "h3", "github_id": "103", "token": "none"},
+			{"uid": 111, "hotkey": "h111", "github_id": "211", "token": "none"}]`)},
+		Registry: round.File{Name: "registry.json", Data: []byte(`{"A/B": {"emission_share": 0.8, "maintainer_cut": 0.25,
+			"issue_discovery_share": 0, "eligibility": {"min_valid_merged_prs": 1}}}`)},
+		Languages: round.File{Name: "languages", Data: languages}, Tokens: round.File{Name: "tokens", Data: tokens},
+		Mirror: b.mirror, AsOf: asOf, Unloadable: []string{"csharp"},
+	}, planned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// concluded is a round that was really run.
+func (b *bundle) concluded(t *testing.T, planned time.Time) round.Result {
+	t.Helper()
+	result, err := b.runner(t).Start(deadline(t), b.plan(t, planned))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// said is what the API answered.
+type said struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// into decodes a body.
+func into[T any](t *testing.T, a said) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
+		t.Fatalf("%v in %.300s", err, a.body)
+	}
+	return v
+}
+
+// ask asks the API, and holds that its answer is as the description says.
+func (b *bundle) ask(t *testing.T, method, path, body string, headers ...string) said {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := said{response.StatusCode, response.Header, string(data)}
+	described(t, r, a)
+	if strings.Contains(a.body, token) || strings.Contains(b.log.String(), token) {
+		t.Errorf("%s %s: the token is in the answer or in the log", method, path)
+	}
+	return a
+}
+
+// description is the API's, loaded and checked once.
+var description = sync.OnceValues(func() (*openapi3.T, error) {
+	doc, err := openapi3.NewLoader().LoadFromFile("openapi.json")
+	if err != nil {
+		return nil, err
+	}
+	return doc, doc.Validate(context.Background())
+})
+
+var router = sync.OnceValues(func() (routers.Router, error) {
+	doc, err := description()
+	if err != nil {
+		return nil, err
+	}
+	return legacy.NewRouter(doc)
+})
+
+// described holds that an answer is one of those that the description gives
+// its operation. One to a request that is for no operation is a problem.
+func described(t *testing.T, r *http.Request, a said) {
+	t.Helper()
+	if err := conforms(r, a); err != nil {
+		t.Errorf("%s %s: %d is not as described: %v", r.Method, r.URL.Path, a.status, err)
+	}
+	checkProblem(t, a)
+}
+
+// errNoOperation says that a request is for nothing that is described.
+var errNoOperation = errors.New("no operation")
+
+func conforms(r *http.Request, a said) error {
+	find, err := router()
+	if err != nil {
+		return err
+	}
+	asked := r.Clone(context.Background())
+	asked.URL.Scheme, asked.URL.Host, asked.Host = "", "", ""
+	if asked.Method == http.MethodHead {
+		asked.Method = http.MethodGet
+	}
+	route, params, _ := find.FindRoute(asked)
+	switch {
+	case route == nil && a.status < 400:
+		return errNoOperation
+	case route == nil, r.Method == http.MethodHead:
+		return nil
+	}
+	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: asked, PathParams: params, Route: route},
+		Status:                 a.status, Header: a.header, Body: io.NopCloser(strings.NewReader(a.body)),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+}
+
+// checkProblem holds that what is refused is a problem document whose type is
+// listed and whose status is the answer's.
+func checkProblem(t *testing.T, a said) {
+	t.Helper()
+	if a.status < 400 || a.body == "" {
+		return
+	}
+	var p struct {
+		Type   string `json:"type"`
+		Status int    `json:"status"`
+	}
+	known := false
+	err := json.Unmarshal([]byte(a.body), &p)
+	for _, name := range web.Problems() {
+		known = known || p.Type == "/api/v1/problems/"+name
+	}
+	if err != nil || !known || p.Status != a.status || a.header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("status %d, type %q: %s, want a problem document", a.status, a.header.Get("Content-Type"), a.body)
+	}
+}
+
+func deadline(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 60*time.Second, errors.New("it did not end"))
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func closed(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}

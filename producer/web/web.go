@@ -1,0 +1,149 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// Replayer runs failed miners of a concluded round again, as round.Runner does.
+type Replayer func(ctx context.Context, round string, s round.Selection) (round.Result, round.Replayed, error)
+
+// Config is what the API works with; nothing in it is closed here.
+type Config struct {
+	Bus *jobstream.Bus
+	// Limit reads the bucket of the process's egress.
+	Limit func(context.Context) (ratelimit.State, error)
+	// Replay does the work of a replay. It must end when its context does.
+	Replay Replayer
+	// Token is what a replay needs; "" refuses all.
+	Token string
+	// Timeout bounds one request. Default: 10 s.
+	Timeout time.Duration
+	// Now is the clock by which ages are counted. Default: the machine's.
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// API is the handler. Close ends its replays.
+type API struct {
+	cfg     Config
+	mux     *http.ServeMux
+	token   [sha256.Size]byte
+	slots   chan struct{} // one for each request at work
+	replays *replays
+	known   summaries
+}
+
+// atWork is how many requests are answered at once: an outcome of a large round
+// is megabytes, and the process has a round to run. The others wait.
+const atWork = 8
+
+// New returns the API. Replays end with ctx, or by Close.
+func New(ctx context.Context, cfg Config) (*API, error) {
+	if cfg.Bus == nil || cfg.Limit == nil || cfg.Replay == nil {
+		return nil, errors.New("web: Bus, Limit and Replay are required")
+	}
+	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &API{
+		cfg: cfg, mux: http.NewServeMux(), token: sha256.Sum256([]byte(cfg.Token)), slots: make(chan struct{}, atWork),
+		replays: newReplays(ctx, cfg.Replay, cfg.Log),
+	}
+	a.cfg.Token = "" // its digest is all that is needed
+	if cfg.Token == "" {
+		a.token = [sha256.Size]byte{} // which is no text's digest
+	}
+	for path, methods := range a.routes() {
+		a.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, methods) })
+	}
+	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, nil) })
+	return a, nil
+}
+
+// ServeHTTP answers a request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+// Close ends the replays under way and waits for them.
+func (a *API) Close() { a.replays.close() }
+
+// Server serves the API on an address.
+type Server struct {
+	api      *API
+	http     *http.Server
+	listener net.Listener
+	done     chan struct{}
+	log      *slog.Logger
+}
+
+// lastAnswers is how long requests under way may still take at the end.
+const lastAnswers = 2 * time.Second
+
+// readTime is how long a request may take to arrive, sendTime how long its
+// answer may take to leave.
+const readTime, sendTime = 10 * time.Second, 20 * time.Second
+
+// Listen serves on addr until Close.
+func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
+	api, err := New(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		api.Close()
+		return nil, fmt.Errorf("listening on %s: %w", addr, err)
+	}
+	log := api.cfg.Log
+	s := &Server{api: api, listener: listener, done: make(chan struct{}), log: log}
+	s.http = &http.Server{
+		Handler: api, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: readTime, IdleTimeout: 2 * time.Minute,
+		// It begins with the request's header.
+		WriteTimeout: readTime + api.cfg.Timeout + sendTime, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go s.serve()
+	return s, nil
+}
+
+func (s *Server) serve() {
+	defer close(s.done)
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error("the API is not served any more", "error", err)
+	}
+}
+
+// Addr is where it listens.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Close lets requests under way end, for a short while, then ends all, and the
+// replays with them.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.http.Close()
+	}
+	<-s.done
+	s.api.Close()
+	if err != nil {
+		return fmt.Errorf("closing the API: %w", err)
+	}
+	return nil
+}
