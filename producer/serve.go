@@ -33,7 +33,7 @@ func serveCommand() *cli.Command {
 			"      --metagraph metagraph.json --registry master_repositories.json --cron \"0 */2 * * *\"",
 		Flags: slices.Concat(serveFlags(), only(slices.Concat(roundFlags(), localFlags()),
 			"registry", "weights", "unloadable", "local", "state", "workers"),
-			otherFlags(), command.Servers(), command.Mirror(), command.Limit(), command.Seeing(), command.Listen()),
+			otherFlags(), command.Servers(), command.Mirror(), command.Limit(), command.Seeing(), command.Listen(), apiFlags()),
 		Action: serve,
 	}
 }
@@ -73,6 +73,11 @@ func (s *session) keepServing(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	keeper := schedule.New(schedule.Config{Schedule: o.schedule, Overdue: o.overdue, Log: s.log})
+	stop, err := startAPI(ctx, s.flags, s.wire, served.replay, s.log)
+	if err != nil {
+		return err
+	}
+	s.onClose(stop)
 	s.seeing.Set("inputs", func(context.Context) error { return keeper.Trouble() })
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -106,7 +111,7 @@ func (s *session) newServed(o serveOptions) (*served, error) {
 	}
 	s.onClose(func() error { github.Close(); return nil })
 	return &served{
-		session: s, options: o,
+		session: s, options: o, alone: make(chan struct{}, 1),
 		source: &miners.Source{
 			Tokens: o.tokens, Metagraph: o.metagraph, MaxAge: o.metagraphMaxAge, GitHub: github, Bus: s.wire.Bus, Log: s.log,
 		},

@@ -22,6 +22,7 @@ type served struct {
 	options serveOptions
 	source  *miners.Source
 	config  round.Config
+	alone   chan struct{} // taken by the round that a local fleet serves
 }
 
 var _ schedule.Rounds = (*served)(nil)
@@ -68,7 +69,7 @@ func (v *served) Begin(ctx context.Context, m job.Manifest, turn job.Turn, revis
 	if err := v.config.Bus.SetTurn(ctx, turn, revision); err != nil {
 		return fmt.Errorf("taking the turn: %w", err)
 	}
-	return v.run(ctx, m, func(r *round.Runner) (round.Result, error) { return r.Start(ctx, m) })
+	return v.conclude(ctx, m, func(r *round.Runner) (round.Result, error) { return r.Start(ctx, m) })
 }
 
 // Resume goes on with a round, on the mirror that it was planned for.
@@ -81,12 +82,49 @@ func (v *served) Resume(ctx context.Context, name string) error {
 		v.session.log.WarnContext(ctx, "the round was planned for another mirror: workers of that one run its jobs, or it will be overdue",
 			"round", name, "mirror", m.Mirror)
 	}
-	return v.run(ctx, m, func(r *round.Runner) (round.Result, error) { return r.Resume(ctx, name) })
+	return v.conclude(ctx, m, func(r *round.Runner) (round.Result, error) { return r.Resume(ctx, name) })
 }
 
-// run runs a round to its end with a mirror client of its own.
-func (v *served) run(ctx context.Context, m job.Manifest, work func(*round.Runner) (round.Result, error)) error {
+// conclude runs a round to its end and tells how it ended.
+func (v *served) conclude(ctx context.Context, m job.Manifest, work func(*round.Runner) (round.Result, error)) error {
+	var result round.Result
+	err := v.run(ctx, m, func(r *round.Runner) (err error) {
+		result, err = work(r)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	v.session.log.InfoContext(ctx, "the round is concluded", "round", result.Round, "complete", result.Complete, "planned", result.Planned,
+		"done", result.Done, "failed", result.Failed, "overdue", result.Overdue, "degraded", len(result.Degraded),
+		"from_stored", len(result.Outcome.FromStored), "requests", result.Requests, "took", time.Since(m.PlannedAt).Round(time.Second).String())
+	return nil
+}
+
+// replay runs failed miners again for whoever asks for it over the API. Leading
+// or standing by makes no difference: the round's hold decides who does it.
+func (v *served) replay(ctx context.Context, name string, s round.Selection) (result round.Result, did round.Replayed, err error) {
+	m, err := v.config.Bus.Manifest(ctx, name)
+	if err != nil {
+		return result, did, err
+	}
+	err = v.run(ctx, m, func(r *round.Runner) (err error) {
+		result, did, err = r.Replay(ctx, name, s)
+		return err
+	})
+	return result, did, err
+}
+
+// run does the work on a round with a mirror client of its own. A local fleet
+// serves one round at a time: there, what comes second waits.
+func (v *served) run(ctx context.Context, m job.Manifest, work func(*round.Runner) error) error {
 	if v.options.local {
+		select {
+		case v.alone <- struct{}{}:
+			defer func() { <-v.alone }()
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the round before: %w", ctx.Err())
+		}
 		if err := v.config.Bus.Only(ctx, m.Round); err != nil {
 			return fmt.Errorf("serving the round alone: %w", err)
 		}
@@ -102,14 +140,7 @@ func (v *served) run(ctx context.Context, m job.Manifest, work func(*round.Runne
 	if err != nil {
 		return err
 	}
-	result, err := work(runner)
-	if err != nil {
-		return err
-	}
-	v.session.log.InfoContext(ctx, "the round is concluded", "round", result.Round, "complete", result.Complete, "planned", result.Planned,
-		"done", result.Done, "failed", result.Failed, "overdue", result.Overdue, "degraded", len(result.Degraded),
-		"from_stored", len(result.Outcome.FromStored), "requests", result.Requests, "took", time.Since(m.PlannedAt).Round(time.Second).String())
-	return nil
+	return work(runner)
 }
 
 // Forget removes the rounds that are kept no longer.

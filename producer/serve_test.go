@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -149,6 +150,43 @@ func (s *server) page(t *testing.T, path string) (int, string) {
 	return page(t, address, path, "")
 }
 
+// checkAPI reads a round's rewards over the API, and has it replayed: without
+// the token it may not be, and there is nothing to be run again.
+func (s *server) checkAPI(t *testing.T, r round.Result) {
+	t.Helper()
+	_, after, _ := strings.Cut(s.log.String(), `"msg":"the API"`)
+	_, after, _ = strings.Cut(after, `"address":"`)
+	address, _, _ := strings.Cut(after, `"`)
+	ask := func(method, path, token string) (int, string) {
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+"/api/v1/rounds/"+r.Round+path, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		noToken(t, path, string(body))
+		return response.StatusCode, string(body)
+	}
+	if status, body := ask(http.MethodGet, "/rewards", ""); status != http.StatusOK || !strings.Contains(body, `"rewards"`) {
+		t.Errorf("rewards: %d %s", status, body)
+	}
+	if status, body := ask(http.MethodPost, "/replay", "another "+planted); status != http.StatusUnauthorized {
+		t.Errorf("a replay with another token: %d %s", status, body)
+	}
+	if status, body := ask(http.MethodPost, "/replay", planted); status != http.StatusAccepted {
+		t.Errorf("a replay: %d %s", status, body)
+	}
+	until(t, "the replay has ended", s.says("a replay has ended"))
+}
+
 func (s *server) says(what string) func() bool {
 	return func() bool { return strings.Contains(s.log.String(), what) }
 }
@@ -212,13 +250,17 @@ func TestServe(t *testing.T) {
 	t.Cleanup(otlp.Close)
 	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL, "OTEL_TRACES_SAMPLER_ARG=1", "OTEL_METRIC_EXPORT_INTERVAL=1000"}
 	worker := work(t, "server", env, common...)
-	args := append(append(i.flags(), common...), "--every", "2s", "--takeover", "2s", "--reconcile", "1s", "--listen", "127.0.0.1:0")
+	args := append(append(i.flags(), common...), "--every", "2s", "--takeover", "2s", "--reconcile", "1s", "--listen", "127.0.0.1:0",
+		"--api", "127.0.0.1:0", "--api-token-file", filepath.Join(t.TempDir(), "token"))
+	write(t, args[len(args)-1], planted+"\n")
 	// A turn that was begun by somebody who died before its round was written.
 	if err := bus.SetTurn(t.Context(), job.Turn{Round: "20260101t000000z-010203", Due: time.Now()}, 0); err != nil {
 		t.Fatal(err)
 	}
 	first := serve(t, env, args...)
-	i.checkCases(t, concluded(t, bus, 1))
+	began := concluded(t, bus, 1)
+	i.checkCases(t, began)
+	first.checkAPI(t, began)
 
 	write(t, i.tokens, i.all[:len(i.all)/2])
 	until(t, "a round is put off", first.says("the round is put off"))
