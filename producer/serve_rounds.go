@@ -11,6 +11,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/schedule"
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 )
@@ -69,6 +70,7 @@ func (v *served) Begin(ctx context.Context, m job.Manifest, turn job.Turn, revis
 	if err := v.config.Bus.SetTurn(ctx, turn, revision); err != nil {
 		return fmt.Errorf("taking the turn: %w", err)
 	}
+	crash.At(crash.TurnTaken)
 	return v.conclude(ctx, m, func(r *round.Runner) (round.Result, error) { return r.Start(ctx, m) })
 }
 

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -19,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/round"
-	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/scoring"
@@ -253,14 +254,12 @@ func TestServe(t *testing.T) {
 	args := append(append(i.flags(), common...), "--every", "2s", "--takeover", "2s", "--reconcile", "1s", "--listen", "127.0.0.1:0",
 		"--api", "127.0.0.1:0", "--api-token-file", filepath.Join(t.TempDir(), "token"))
 	write(t, args[len(args)-1], planted+"\n")
-	// A turn that was begun by somebody who died before its round was written.
-	if err := bus.SetTurn(t.Context(), job.Turn{Round: "20260101t000000z-010203", Due: time.Now()}, 0); err != nil {
-		t.Fatal(err)
-	}
+	dueAt := dieWithATurn(t, bus, env, args)
 	first := serve(t, env, args...)
 	began := concluded(t, bus, 1)
 	i.checkCases(t, began)
 	first.checkAPI(t, began)
+	until(t, "the turn is another", func() bool { turn, _, err := bus.Turn(t.Context()); return err == nil && turn.Due.After(dueAt) })
 
 	write(t, i.tokens, i.all[:len(i.all)/2])
 	until(t, "a round is put off", first.says("the round is put off"))
@@ -348,6 +347,22 @@ func noToken(t *testing.T, where, text string) {
 	if at := strings.Index(text, "PLANTED"); at >= 0 {
 		t.Errorf("a token in %s: …%s…", where, text[max(0, at-150):min(len(text), at+80)])
 	}
+}
+
+// dieWithATurn has a producer die between its turn and its round, and returns
+// when the turn was due.
+func dieWithATurn(t *testing.T, bus *jobstream.Bus, env, args []string) time.Time {
+	t.Helper()
+	doomed := serve(t, append(slices.Clone(env), crash.Env+"="+crash.Setting(crash.TurnTaken, 1)), args...)
+	_ = doomed.Wait()
+	turn, _, err := bus.Turn(t.Context())
+	if err != nil || turn.Round == "" {
+		t.Fatalf("the turn of the producer that died: %+v, %v\n%s", turn, err, doomed.log)
+	}
+	if _, err := bus.Manifest(t.Context(), turn.Round); !errors.Is(err, jobstream.ErrNotFound) {
+		t.Fatalf("the round of the producer that died: %v, want none", err)
+	}
+	return turn.Due
 }
 
 // killInMidRound kills a producer when its round has jobs under way, and returns

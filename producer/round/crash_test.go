@@ -60,7 +60,7 @@ func TestEveryCrashPointHasACase(t *testing.T) {
 	t.Parallel()
 	marks, err := crashtest.Marks(filepath.Join("..", "..", "producer"), filepath.Join("..", "..", "shared", "jobstream"))
 	must(t, err)
-	var names []string
+	names := []string{"TurnTaken"} // of the schedule, not of a round: TestServe kills a producer there
 	for _, c := range crashCases {
 		names = append(names, c.name)
 	}

@@ -120,15 +120,17 @@ func (b *bundle) failedJobs(t *testing.T, name string, failed int) {
 	}
 }
 
-// Nobody works, and the producer that planned the round has gone: whoever goes
-// on after its time concludes it at once, though the mirror does not answer for
-// the maintainers. Records that a crash took are made.
+// Nobody works, and the producer that planned the round has died while it
+// declared its jobs overdue: whoever goes on after its time concludes it at once,
+// though the mirror does not answer for the maintainers. Records that a crash
+// took are made, and a letter that was written is not written again.
 func TestAnOverdueRoundWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	m := b.plan(t, four()...)
 	m.OverdueAt = time.Now().Add(-time.Hour)
 	must(t, b.bus.CreateManifest(t.Context(), m))
+	must(t, b.bus.PublishDead(t.Context(), job.DeadLetter{Round: m.Round, UID: 1, Class: job.Overdue, Error: "before the crash", At: m.OverdueAt}))
 	b.status.Store(503)
 	got, err := b.runner(t, func(c *round.Config) { c.LookUps = time.Nanosecond }).Resume(deadline(t), m.Round)
 	must(t, err)
@@ -136,6 +138,9 @@ func TestAnOverdueRoundWaitsForNobody(t *testing.T) {
 		t.Errorf("%d overdue, %d failed, look-ups failed %v; want two and one look-up", got.Overdue, got.Failed, got.FailedLookUps)
 	}
 	b.failedJobs(t, m.Round, 2)
+	if letters, err := b.bus.DeadLetters(t.Context(), m.Round); err != nil || len(letters) != 2 || letters[0].Error != "before the crash" {
+		t.Errorf("dead letters %v, %v; want one of each job, the first as it was", letters, err)
+	}
 }
 
 // A round that ends in time is not overdue, and a replay never is.

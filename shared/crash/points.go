@@ -38,6 +38,8 @@ const (
 // The points of a producer, in the order in which a round, its replay, the
 // keeper of exhausted deliveries and the reconciler pass them.
 const (
+	// TurnTaken: the schedule's turn is begun; its round has no manifest.
+	TurnTaken Point = "turn-taken"
 	// ManifestWritten: the round can be resumed; nobody holds it yet.
 	ManifestWritten Point = "manifest-written"
 	// RoundHeld: the round is this producer's; nothing was done with it yet.
@@ -91,7 +93,7 @@ var worker = []Point{
 //
 //nolint:gochecknoglobals // a table
 var producer = []Point{
-	ManifestWritten, RoundHeld, SnapshotStored, RecordPlanned, JobPublished, MaintainersKept, OneStoredChanged, StoredChanged,
+	TurnTaken, ManifestWritten, RoundHeld, SnapshotStored, RecordPlanned, JobPublished, MaintainersKept, OneStoredChanged, StoredChanged,
 	OutcomeWritten, RoundReleased, ReplayPlanned, RecordReplanned, Mended, CopyQueued, Freed, BurialPlanned, BurialPublished,
 	BurialRecorded, ExhaustedRemoved,
 }

@@ -76,9 +76,9 @@ var arrows = []arrow{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache",
 	}},
-	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket", []string{
+	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket, and marks the step of a turn", []string{
 		"producer/answer", "producer/miners", "producer/round", "producer/schedule", "producer/web",
-		"shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
+		"shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
 		"shared/ratelimit", "shared/scoring",
 	}},
 }
