@@ -59,12 +59,17 @@ var arrows = []arrow{
 		"producer/round", "a round is published, collected and concluded by the rules, and the steps between are marked",
 		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry"},
 	},
+	{
+		"producer/doctor", "it looks at every server and file through the adapters that use them",
+		[]string{"shared/job", "shared/jobstream", "shared/mirror", "shared/ratelimit"},
+	},
+	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
 	{"worker", "a command wires its own and what is shared, but no simulator", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache",
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket", []string{
-		"producer/round", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
+		"producer/doctor", "producer/estimate", "producer/round", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
 		"shared/ratelimit", "shared/scoring",
 	}},
 }
@@ -106,7 +111,7 @@ func TestImportsFollowTheArrows(t *testing.T) {
 var pure = []string{
 	"shared/scoring", "shared/job", "shared/ratelimit/windows", "shared/ratelimit/bucket",
 	"producer/round/plan.go", "producer/round/order.go", "producer/round/progress.go", "producer/round/audit.go", "producer/round/compare.go",
-	"producer/round/same.go",
+	"producer/round/same.go", "producer/estimate",
 }
 
 func TestDecisionsKnowNoNetworkDiskOrClock(t *testing.T) {

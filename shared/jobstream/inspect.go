@@ -15,14 +15,18 @@ import (
 
 // Inspection is what a NATS server is and holds, beside what is declared.
 type Inspection struct {
-	// Version is the server's; Servers are the addresses of all that it knows.
-	Version string
-	Servers []string
+	// Version is the server's; Cluster is the name of its cluster, "" for none,
+	// and Servers are the addresses of all that are known of it.
+	Version, Cluster string
+	Servers          []string
 	// MaxPayload is the longest message in bytes.
 	MaxPayload int64
 	// Store is how many bytes of the account's file storage are used, StoreLimit
 	// how many it may use; below 0 for as many as the server has.
 	Store, StoreLimit int64
+	// InUse are the streams of the account, StreamLimit is how many it may have,
+	// below 1 for any number.
+	InUse, StreamLimit int
 	// Streams are the declared streams and the buckets' streams, in the order of
 	// their declarations.
 	Streams []InspectedStream
@@ -61,7 +65,9 @@ type Drift struct {
 	Have, Want any
 }
 
-func (d Drift) String() string { return fmt.Sprintf("%s is %v, declared %v", d.Setting, d.Have, d.Want) }
+func (d Drift) String() string {
+	return fmt.Sprintf("%s is %v, declared %v", d.Setting, d.Have, d.Want)
+}
 
 // ErrNoJetStream says that the server, or the account, has no JetStream.
 var ErrNoJetStream = errors.New("no JetStream")
@@ -73,7 +79,7 @@ func Inspect(ctx context.Context, nc *nats.Conn, cfg Config) (Inspection, error)
 	if err != nil {
 		return Inspection{}, fmt.Errorf("jobstream: %w", err)
 	}
-	in := Inspection{Version: nc.ConnectedServerVersion(), Servers: nc.Servers(), MaxPayload: nc.MaxPayload()}
+	in := Inspection{Version: nc.ConnectedServerVersion(), Servers: nc.Servers(), MaxPayload: nc.MaxPayload(), Cluster: nc.ConnectedClusterName()}
 	for i, address := range in.Servers {
 		in.Servers[i] = Redact(address)
 	}
@@ -89,6 +95,7 @@ func Inspect(ctx context.Context, nc *nats.Conn, cfg Config) (Inspection, error)
 		return in, fmt.Errorf("jobstream: looking at the account: %w", err)
 	}
 	in.Store, in.StoreLimit = storage(account)
+	in.InUse, in.StreamLimit = account.Streams, account.Limits.MaxStreams
 	for _, want := range streams() {
 		want.Storage = jetstream.FileStorage
 		found, err := inspectStream(ctx, js, cfg, want.Name, func(jetstream.StreamConfig) jetstream.StreamConfig { return want })
