@@ -25,7 +25,6 @@ const (
 	StreamCopies       Code = "stream-copies"
 	ConsumerDrift      Code = "consumer-drift"
 	ConsumerFilter     Code = "consumer-filter"
-	ConsumerAck        Code = "consumer-ack"
 	ConsumerPaused     Code = "consumer-paused"
 	ConsumerDeliveries Code = "consumer-deliveries"
 	PermissionMissing  Code = "permission-missing"
@@ -55,6 +54,7 @@ const (
 	MirrorCertificate  Code = "mirror-certificate"
 	StateUnusable      Code = "state-unusable"
 	StateSpace         Code = "state-space"
+	NotLookedAt        Code = "not-looked-at"
 )
 
 func (c Code) mend() string { return mends()[c] }
@@ -80,7 +80,6 @@ func mends() map[Code]string {
 		StreamCopies:       "look at `nats stream report`: a server is away, or catching up",
 		ConsumerDrift:      "nothing, if the new value is meant: the next start sets it",
 		ConsumerFilter:     "if no local round runs there: delete the consumer \"workers\" (nats consumer rm MINER_JOBS workers), the next start makes it anew",
-		ConsumerAck:        "delete the consumer \"workers\" (nats consumer rm MINER_JOBS workers): the next start makes it anew",
 		ConsumerPaused:     "nats consumer resume MINER_JOBS workers",
 		ConsumerDeliveries: "delete the consumer \"workers\" (nats consumer rm MINER_JOBS workers): the next start makes it anew",
 		PermissionMissing:  "give the user what deploy/nats/settings.conf gives its role",
@@ -109,6 +108,7 @@ func mends() map[Code]string {
 		MirrorPlain:        "use https",
 		MirrorCertificate:  "tell the mirror's operator",
 		StateUnusable:      "give a --state directory that this user can write",
+		NotLookedAt:        "mend what that line says first",
 		StateSpace:         "free some of the disk, or give another --state",
 	}
 }

@@ -86,6 +86,9 @@ func fault(code Code, format string, args ...any) Finding {
 	return Finding{Status: Fault, Code: code, Text: fmt.Sprintf(format, args...), Mend: code.mend()}
 }
 
+// skipped stands for a check whose ground another one has found to be missing.
+func skipped(see string) Finding { return warn(NotLookedAt, "not looked at: see %s", see) }
+
 // unless is a finding that all is well where nothing else was found.
 func unless(found []Finding, format string, args ...any) []Finding {
 	if len(found) > 0 {

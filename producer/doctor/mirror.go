@@ -46,7 +46,7 @@ func (m Mirror) look(ctx context.Context) []Finding {
 		return []Finding{warn(MirrorNotAsked, "not asked: the limit's parameters are refused")}
 	}
 	defer func() { _ = limiter.Close() }() // it never fails
-	if why := m.standing(ctx, limiter); why != "" {
+	if why := m.standing(ctx); why != "" {
 		return []Finding{warn(MirrorNotAsked, "not asked: %s", why)}
 	}
 	client, err := mirror.New(mirror.Config{BaseURL: m.URL, Meter: limiter, Timeout: askFor, Log: m.Log}) //nolint:contextcheck // its breaker is nobody's request
@@ -65,8 +65,13 @@ func (m Mirror) look(ctx context.Context) []Finding {
 }
 
 // standing says why no permit would come in time, "" if one will.
-func (m Mirror) standing(ctx context.Context, limiter *ratelimit.Limiter) string {
-	state, err := limiter.State(ctx)
+func (m Mirror) standing(ctx context.Context) string {
+	rdb, err := ratelimit.NewClient(m.Redis, callTimeout) // more patient than a permit's
+	if err != nil {
+		return "--redis cannot be used"
+	}
+	defer func() { _ = rdb.Close() }() // nothing was written through it
+	state, err := readBucket(ctx, rdb, m.Limit)
 	if err != nil {
 		return "Redis does not answer, so there are no permits"
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -25,9 +26,11 @@ type Redis struct {
 // Checks are the server, its clock and the egress's bucket.
 func (r Redis) Checks() []Check {
 	return []Check{
-		{"Redis server", r.with(r.server)}, {"Redis clock", r.with(r.clock)}, {"the egress", r.with(r.bucket)},
+		{redisServer, r.with(r.server)}, {"Redis clock", r.after(r.clock)}, {"the egress", r.after(r.bucket)},
 	}
 }
+
+const redisServer = "Redis server"
 
 // callTimeout bounds each call: a person waits longer than a permit does.
 const callTimeout = 2 * time.Second
@@ -44,6 +47,18 @@ func (r Redis) with(look func(context.Context, *redis.Client) []Finding) func(co
 			return []Finding{fault(RedisUnreachable, "%s: %v", rdb.Options().Addr, err)}
 		}
 		return look(ctx, rdb)
+	}
+}
+
+// after is with, for what the first check says why it cannot be looked at.
+func (r Redis) after(look func(context.Context, *redis.Client) []Finding) func(context.Context) []Finding {
+	return func(ctx context.Context) []Finding {
+		reached := false
+		found := r.with(func(ctx context.Context, rdb *redis.Client) []Finding { reached = true; return look(ctx, rdb) })(ctx)
+		if !reached {
+			return []Finding{skipped(redisServer)}
+		}
+		return found
 	}
 }
 
@@ -186,7 +201,7 @@ func (r Redis) clock(ctx context.Context, rdb *redis.Client) []Finding {
 func (r Redis) bucket(ctx context.Context, rdb *redis.Client) []Finding {
 	pace, err := r.Limit.Pace()
 	if err != nil {
-		return []Finding{fault(LimitFormula, "not compared: see the limit")}
+		return []Finding{skipped("the limit")}
 	}
 	state, err := readBucket(ctx, rdb, r.Limit)
 	if err != nil {
@@ -196,7 +211,7 @@ func (r Redis) bucket(ctx context.Context, rdb *redis.Client) []Finding {
 }
 
 func readBucket(ctx context.Context, rdb *redis.Client, cfg ratelimit.Config) (ratelimit.State, error) {
-	desk, err := ratelimit.NewDesk(cfg.Egress, rdb, callTimeout)
+	desk, err := ratelimit.NewDesk(cmp.Or(cfg.Egress, ratelimit.DefaultEgress), rdb, callTimeout)
 	if err != nil {
 		return ratelimit.State{}, fmt.Errorf("--egress: %w", err)
 	}

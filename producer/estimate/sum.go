@@ -53,10 +53,10 @@ func (in Input) sum() sum {
 func (in Input) from(measured, unknown int, assumption string) string {
 	var parts []string
 	if measured > 0 {
-		parts = append(parts, fmt.Sprintf("measured in round %s for %d miners", in.Round, measured))
+		parts = append(parts, fmt.Sprintf("measured in round %s (miners: %d)", in.Round, measured))
 	}
 	if unknown > 0 {
-		parts = append(parts, fmt.Sprintf("%s for %d", assumption, unknown))
+		parts = append(parts, fmt.Sprintf("%s (miners: %d)", assumption, unknown))
 	}
 	return strings.Join(parts, "; ")
 }

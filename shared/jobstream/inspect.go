@@ -52,8 +52,7 @@ type InspectedConsumer struct {
 	Drift []Drift
 	// Filter is the only subject that is handed out, "" for all of them.
 	Filter string
-	// Explicit says that each message is acknowledged on its own.
-	Explicit   bool
+	// Paused says that nothing is handed out.
 	Paused     bool
 	MaxDeliver int
 	AckWait    time.Duration
@@ -177,7 +176,7 @@ func inspectConsumer(ctx context.Context, js jetstream.JetStream, cfg Config) (*
 	cfg.choose(&next)
 	return &InspectedConsumer{
 		Drift: drifted(info.Config, next), Filter: info.Config.FilterSubject, Paused: info.Paused,
-		Explicit: info.Config.AckPolicy == jetstream.AckExplicitPolicy, MaxDeliver: info.Config.MaxDeliver, AckWait: info.Config.AckWait,
+		MaxDeliver: info.Config.MaxDeliver, AckWait: info.Config.AckWait,
 	}, nil
 }
 

@@ -47,7 +47,7 @@ func TestInspectChangesNothing(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	want := &jobstream.InspectedConsumer{Explicit: true, MaxDeliver: jobstream.DefaultMaxDeliver, AckWait: jobstream.DefaultAckWait}
+	want := &jobstream.InspectedConsumer{MaxDeliver: jobstream.DefaultMaxDeliver, AckWait: jobstream.DefaultAckWait}
 	if diff := cmp.Diff(want, in.Consumer); diff != "" {
 		t.Error(diff)
 	}
