@@ -35,9 +35,9 @@ func (d diagnosis) render(w io.Writer) error {
 		if f.Status == doctor.Fault {
 			status = "FAULT" // it is what is looked for
 		}
-		p.hang(fmt.Sprintf("%-*s  %-*s  ", statusWidth, status, checkWidth, f.Check), "%s", f.Text)
+		p.hangf(fmt.Sprintf("%-*s  %-*s  ", statusWidth, status, checkWidth, f.Check), "%s", f.Text)
 		if f.Mend != "" {
-			p.hang(strings.Repeat(" ", statusWidth+checkWidth+4), "to mend (%s): %s", f.Code, f.Mend)
+			p.hangf(strings.Repeat(" ", statusWidth+checkWidth+4), "to mend (%s): %s", f.Code, f.Mend)
 		}
 	}
 	p.blank()
@@ -52,9 +52,9 @@ func (d diagnosis) render(w io.Writer) error {
 	return p.writeTo(w)
 }
 
-// hang prints words behind a head, over as many lines as they need, all of them
+// hangf prints words behind a head, over as many lines as they need, all of them
 // indented as far as the head is long.
-func (p *page) hang(head, format string, args ...any) {
+func (p *page) hangf(head, format string, args ...any) {
 	margin := strings.Repeat(" ", utf8.RuneCountInString(head))
 	line, empty := head, true
 	for word := range strings.FieldsSeq(plain(strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "))) {

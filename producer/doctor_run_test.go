@@ -20,8 +20,15 @@ import (
 
 // diagnosis is what a program reads of `producer doctor --json`.
 type diagnosis struct {
-	Faults, Warnings int
-	Checks           []struct{ Check, Status, Code, Text, Mend string }
+	Faults   int `json:"faults"`
+	Warnings int `json:"warnings"`
+	Checks   []struct {
+		Check  string `json:"check"`
+		Status string `json:"status"`
+		Code   string `json:"code"`
+		Text   string `json:"text"`
+		Mend   string `json:"mend"`
+	} `json:"checks"`
 }
 
 // codes are those of the findings, but for what a busy machine brings about.

@@ -74,7 +74,8 @@ func planCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "plan",
 		Usage: "say how long a round takes: requests, time at the limit, workers, a second egress",
-		Description: "Sizes are those of the last round that was concluded, if NATS or --local leads to one; what it does not tell is assumed.\n" +
+		Description: "Sizes are those of the last round that was concluded, if NATS or --local leads to one;\n" +
+			"what it does not tell is assumed.\n" +
 			"Every figure says where it is from. Nothing is planned, published or asked of the mirror.\n\n" +
 			"Examples:\n" +
 			"  producer plan --nats nats://nats:4222\n" +

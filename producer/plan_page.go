@@ -52,7 +52,7 @@ func (p planPage) render(w io.Writer) error {
 // sources says of each figure where it is from.
 func (p planPage) sources(out *page) {
 	from := func(name, format string, args ...any) {
-		out.hang(fmt.Sprintf("  %-18s", name), format, args...)
+		out.hangf(fmt.Sprintf("  %-18s", name), format, args...)
 	}
 	from("cold, warm", "nothing, or all that can be kept, is in the score cache")
 	from("jobs", "%s", p.Jobs.From)

@@ -13,20 +13,27 @@ import (
 
 // planned is what a program reads of `producer plan --json`.
 type planned struct {
-	MeasuredRound string `json:"measured_round"`
-	Jobs          struct{ Value int }
-	Cold, Warm    struct {
-		LookUps  struct{ Value int } `json:"look_ups"`
-		Files    struct{ Value int }
-		Requests struct{ Value int }
-		Time     struct{ Seconds float64 }
-		Workers  struct{ Value int }
-	}
-	LastRound struct {
-		Round            string
-		Requests, Cached int
-		Seconds          float64
+	MeasuredRound string      `json:"measured_round"`
+	Jobs          count       `json:"jobs"`
+	Cold          plannedKind `json:"cold"`
+	Warm          plannedKind `json:"warm"`
+	LastRound     struct {
+		Requests int     `json:"requests"`
+		Seconds  float64 `json:"seconds"`
 	} `json:"last_round"`
+}
+
+type plannedKind struct {
+	LookUps  count `json:"look_ups"`
+	Files    count `json:"files"`
+	Requests count `json:"requests"`
+	Time     struct {
+		Seconds float64 `json:"seconds"`
+	} `json:"time"`
+}
+
+type count struct {
+	Value int `json:"value"`
 }
 
 func plans(t *testing.T, args ...string) (p planned) {
@@ -46,7 +53,9 @@ func mirrorSaw(t *testing.T, url string) int {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	var stats struct{ Requests int }
+	var stats struct {
+		Requests int `json:"requests"`
+	}
 	if err := json.NewDecoder(response.Body).Decode(&stats); err != nil {
 		t.Fatal(err)
 	}

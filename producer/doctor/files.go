@@ -55,8 +55,8 @@ func (f File) look() []Finding {
 // IsJSON is a Parse for files whose content others check. What is wrong is told
 // by its place, never by its text, which may be a secret.
 func IsJSON(data []byte) (string, error) {
-	var any json.RawMessage
-	err := json.Unmarshal(data, &any)
+	var content json.RawMessage
+	err := json.Unmarshal(data, &content)
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
@@ -78,7 +78,7 @@ func State(dir string) Check {
 		if err := unix.Statfs(at, &stat); err != nil {
 			return []Finding{fault(StateUnusable, "%s: %v", at, err)}
 		}
-		return JudgeSpace(dir, int64(stat.Bavail)*stat.Bsize) //nolint:unconvert // the types differ by system
+		return JudgeSpace(dir, int64(stat.Bavail)*int64(stat.Bsize)) //nolint:unconvert // the types differ by system
 	}}
 }
 

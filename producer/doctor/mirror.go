@@ -49,7 +49,8 @@ func (m Mirror) look(ctx context.Context) []Finding {
 	if why := m.standing(ctx); why != "" {
 		return []Finding{warn(MirrorNotAsked, "not asked: %s", why)}
 	}
-	client, err := mirror.New(mirror.Config{BaseURL: m.URL, Meter: limiter, Timeout: askFor, Log: m.Log}) //nolint:contextcheck // its breaker is nobody's request
+	cfg := mirror.Config{BaseURL: m.URL, Meter: limiter, Timeout: askFor, Log: m.Log}
+	client, err := mirror.New(cfg) //nolint:contextcheck // its breaker is nobody's request
 	if err != nil {
 		return []Finding{fault(MirrorUnreachable, "--mirror: %v", err)}
 	}

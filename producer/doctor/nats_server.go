@@ -31,11 +31,13 @@ func JudgeServer(in jobstream.Inspection, replicas int) []Finding {
 	case in.MaxPayload > 0 && in.MaxPayload < leastPayload:
 		found = append(found, fault(NATSPayload, "max_payload is %s, want %s at least", size(in.MaxPayload), size(leastPayload)))
 	case in.MaxPayload > 0 && in.MaxPayload < usualPayload:
-		found = append(found, warn(NATSPayload, "max_payload is %s: values longer than that are split, %s is usual", size(in.MaxPayload), size(usualPayload)))
+		found = append(found, warn(NATSPayload, "max_payload is %s: values longer than that are split, %s is usual",
+			size(in.MaxPayload), size(usualPayload)))
 	}
 	found = append(found, fullness("the account's file storage", in.Store, in.StoreLimit)...)
 	if missing := missing(in); in.StreamLimit > 0 && in.InUse+len(missing) > in.StreamLimit {
-		found = append(found, fault(NATSStreams, "the account may have %d streams and has %d; %d more are needed", in.StreamLimit, in.InUse, len(missing)))
+		found = append(found, fault(NATSStreams, "the account may have %d streams and has %d; %d more are needed",
+			in.StreamLimit, in.InUse, len(missing)))
 	}
 	if replicas > 1 && in.Cluster == "" {
 		found = append(found, fault(NATSServers, "--replicas %d, and the server is in no cluster", replicas))

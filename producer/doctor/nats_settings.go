@@ -30,7 +30,8 @@ func (n NATS) settings(ctx context.Context) []Finding {
 	if err != nil {
 		return []Finding{warn(NATSMonitor, "the server's settings cannot be read: %v", err)}
 	}
-	return unless(JudgeSettings(settings, n.Streams.Replicas), "writes are on the disk when they are confirmed, or are kept in copies; %s of %s of files are used",
+	return unless(JudgeSettings(settings, n.Streams.Replicas),
+		"writes are on the disk when they are confirmed, or are kept in copies; %s of %s of files are used",
 		size(settings.JetStream.Stats.Store), size(settings.JetStream.Config.MaxStorage))
 }
 

@@ -55,7 +55,8 @@ func judgeConsumer(c jobstream.InspectedConsumer, local bool) []Finding {
 		found = append(found, fault(ConsumerFilter, "consumer %s hands out %s alone", job.Consumer, c.Filter))
 	}
 	if c.MaxDeliver > 0 && c.MaxDeliver <= job.MaxFailures {
-		found = append(found, fault(ConsumerDeliveries, "consumer %s hands a job out %d times at most, want more than the %d failures that it may have",
+		found = append(found, fault(ConsumerDeliveries,
+			"consumer %s hands a job out %d times at most, want more than the %d failures that it may have",
 			job.Consumer, c.MaxDeliver, job.MaxFailures))
 	}
 	for _, d := range c.Drift {

@@ -108,7 +108,8 @@ func JudgeRedis(said map[string]string) []Finding {
 		most, err := strconv.ParseInt(said["maxmemory"], 10, 64)
 		if err == nil && most > 0 {
 			found = append(found, fault(RedisPolicy,
-				"maxmemory-policy %s with maxmemory %s: an evicted bucket costs a pause of a horizon, and a hold by hand is forgotten", policy, size(most)))
+				"maxmemory-policy %s with maxmemory %s: an evicted bucket costs a pause of a horizon, and a hold by hand is forgotten",
+				policy, size(most)))
 		} else {
 			found = append(found, warn(RedisPolicy, "maxmemory-policy %s: without maxmemory it evicts nothing yet", policy))
 		}
@@ -154,7 +155,8 @@ func JudgeClock(readings []Reading) []Finding {
 	}
 	switch {
 	case trip >= tripLost:
-		found = append(found, fault(RedisRoundTrip, "a call takes %s at best; permits are given up after %s", trip.Round(time.Millisecond), tripLost))
+		found = append(found, fault(RedisRoundTrip, "a call takes %s at best; permits are given up after %s",
+			trip.Round(time.Millisecond), tripLost))
 	case trip >= tripLong:
 		found = append(found, warn(RedisRoundTrip, "a call takes %s at best: permits come late", trip.Round(time.Millisecond)))
 	}
@@ -179,7 +181,7 @@ func upTo(d time.Duration) time.Duration {
 	if d < time.Millisecond {
 		unit = 100 * time.Microsecond
 	}
-	return (d + unit - 1) / unit * unit
+	return (d + unit - 1).Truncate(unit)
 }
 
 // looks is how often the clock is read: one of them is not held up.
@@ -225,14 +227,16 @@ func JudgeBucket(s ratelimit.State, pace ratelimit.Pace) []Finding {
 	}
 	var found []Finding
 	if !pace.InForce(s) {
-		found = append(found, fault(LimitFigures, "%s goes by %s; these flags are %s: a process with them has no permits until the others have gone", s.Egress,
-			figures(s.Limit, s.Window, s.Interval, s.Horizon), figures(pace.Limit, pace.Window, pace.Interval, pace.Horizon)))
+		found = append(found, fault(LimitFigures,
+			"%s goes by %s; these flags are %s: a process with them has no permits until the others have gone", s.Egress, figures(s.Limit, s.Window, s.Interval, s.Horizon),
+			figures(pace.Limit, pace.Window, pace.Interval, pace.Horizon)))
 	}
 	switch {
 	case s.Hold > 0:
 		found = append(found, warn(LimitStopped, "%s is held by hand for %s more", s.Egress, s.Hold.Round(time.Second)))
 	case s.CoolDown > 0:
-		found = append(found, warn(LimitStopped, "%s is cooling down for %s more, because the mirror asked for it", s.Egress, s.CoolDown.Round(time.Second)))
+		found = append(found, warn(LimitStopped, "%s is cooling down for %s more, because the mirror asked for it", s.Egress,
+			s.CoolDown.Round(time.Second)))
 	}
 	return unless(found, "%s goes by these figures; %d permits granted, %d cool-downs", s.Egress, s.Granted, s.CoolDowns)
 }

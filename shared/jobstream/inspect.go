@@ -78,7 +78,9 @@ func Inspect(ctx context.Context, nc *nats.Conn, cfg Config) (Inspection, error)
 	if err != nil {
 		return Inspection{}, fmt.Errorf("jobstream: %w", err)
 	}
-	in := Inspection{Version: nc.ConnectedServerVersion(), Servers: nc.Servers(), MaxPayload: nc.MaxPayload(), Cluster: nc.ConnectedClusterName()}
+	in := Inspection{
+		Version: nc.ConnectedServerVersion(), Cluster: nc.ConnectedClusterName(), Servers: nc.Servers(), MaxPayload: nc.MaxPayload(),
+	}
 	for i, address := range in.Servers {
 		in.Servers[i] = Redact(address)
 	}
