@@ -228,8 +228,8 @@ func JudgeBucket(s ratelimit.State, pace ratelimit.Pace) []Finding {
 	var found []Finding
 	if !pace.InForce(s) {
 		found = append(found, fault(LimitFigures,
-			"%s goes by %s; these flags are %s: a process with them has no permits until the others have gone", s.Egress, figures(s.Limit, s.Window, s.Interval, s.Horizon),
-			figures(pace.Limit, pace.Window, pace.Interval, pace.Horizon)))
+			"%s goes by %s; these flags are %s: a process with them has no permits until the others have gone", s.Egress,
+			figures(s.Limit, s.Window, s.Interval, s.Horizon), figures(pace.Limit, pace.Window, pace.Interval, pace.Horizon)))
 	}
 	switch {
 	case s.Hold > 0:
