@@ -119,7 +119,7 @@ func TestAPIOfAProcess(t *testing.T) {
 			return err
 		}
 		api := apiClient{ctx: ctx, t: t, base: "http://" + regexp.MustCompile(`"the API","address":"([^"]+)"`).FindStringSubmatch(log.String())[1]}
-		result, err := runner.Start(ctx, planned(t, mirror.URL))
+		result, err := runner.Start(ctx, roundOfTwo(t, mirror.URL))
 		if err != nil {
 			return errors.Join(err, stop())
 		}
@@ -190,8 +190,8 @@ func workIn(t *testing.T, wire *fleet.Fleet, sick *atomic.Bool) (stop func()) {
 	}
 }
 
-// planned is a round of two miners and the recycle uid, as of an hour ago.
-func planned(t *testing.T, mirror string) job.Manifest {
+// roundOfTwo is a round of two miners and the recycle uid, as of an hour ago.
+func roundOfTwo(t *testing.T, mirror string) job.Manifest {
 	t.Helper()
 	languages, tokens := scoring.DefaultWeights()
 	at := time.Now()

@@ -37,9 +37,9 @@ func servers(t *testing.T) (nats, redis string, world simulated, seen *collector
 type simulated struct{ url, miners, registry, asOf string }
 
 // simulate serves a world until the test ends.
-func simulate(t *testing.T, world string) simulated {
+func simulate(t *testing.T, world string, args ...string) simulated {
 	t.Helper()
-	cmd := command(t, "mirrorsim", "--world", world, "--write", t.TempDir(), "--exit-with-stdin")
+	cmd := command(t, "mirrorsim", append([]string{"--world", world, "--write", t.TempDir(), "--exit-with-stdin"}, args...)...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

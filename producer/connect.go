@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/urfave/cli/v3"
+
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
@@ -50,12 +52,14 @@ func (s *session) startServers(ctx context.Context) (*local.Servers, error) {
 // horizon is how far ahead a local fleet reserves: each process holds at most
 // one reservation, so a slot each and one to spare. A local round starts with
 // an empty bucket, which costs a wait of this length.
-func (s *session) horizon() time.Duration {
-	if s.flags.IsSet("limit-horizon") {
-		return s.flags.Duration("limit-horizon")
+func (s *session) horizon() time.Duration { return localHorizon(s.flags, s.options.workers) }
+
+func localHorizon(c *cli.Command, workers int) time.Duration {
+	if c.IsSet("limit-horizon") {
+		return c.Duration("limit-horizon")
 	}
 	const slot = 250 * time.Millisecond // a little more than one at the full rate
-	processes := s.options.workers + 1
+	processes := workers + 1
 	return time.Duration(processes+1) * slot
 }
 

@@ -17,6 +17,9 @@ func newCommand() *cli.Command {
 		Name:                  "producer",
 		Usage:                 "plan scoring rounds, follow them, conclude them into rewards",
 		EnableShellCompletion: true,
-		Commands:              []*cli.Command{runCommand(), showCommand(), failedCommand(), replayCommand(), limitCommand(), serveCommand()},
+		Commands: []*cli.Command{
+			runCommand(), serveCommand(), showCommand(), failedCommand(), replayCommand(), limitCommand(),
+			planCommand(), doctorCommand(),
+		},
 	}
 }

@@ -32,7 +32,7 @@ func newCommand() *cli.Command {
 		Flags:                 flags(),
 		EnableShellCompletion: true,
 		Action:                run,
-		Commands:              []*cli.Command{scoreCommand()},
+		Commands:              []*cli.Command{checkCommand(), scoreCommand()},
 	}
 }
 

@@ -72,12 +72,17 @@ var arrows = []arrow{
 		"producer/web", "the API says the same answers, and starts replays",
 		[]string{"producer/answer", "producer/round", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/telemetry"},
 	},
+	{
+		"producer/doctor", "it looks at every server and file through the adapters that use them",
+		[]string{"shared/job", "shared/jobstream", "shared/mirror", "shared/ratelimit"},
+	},
+	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
 	{"worker", "a command wires its own and what is shared, but no simulator", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache",
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket, and marks the step of a turn", []string{
-		"producer/answer", "producer/miners", "producer/round", "producer/schedule", "producer/web",
+		"producer/answer", "producer/doctor", "producer/estimate", "producer/miners", "producer/round", "producer/schedule", "producer/web",
 		"shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
 		"shared/ratelimit", "shared/scoring",
 	}},
@@ -120,7 +125,7 @@ func TestImportsFollowTheArrows(t *testing.T) {
 var pure = []string{
 	"shared/scoring", "shared/job", "shared/ratelimit/windows", "shared/ratelimit/bucket",
 	"producer/round/plan.go", "producer/round/order.go", "producer/round/progress.go", "producer/round/audit.go", "producer/round/compare.go",
-	"producer/round/same.go", "producer/round/expire.go", "producer/schedule/schedule.go",
+	"producer/round/same.go", "producer/round/expire.go", "producer/schedule/schedule.go", "producer/estimate",
 	"producer/miners/decide.go", "producer/miners/tokens.go", "producer/miners/metagraph.go",
 }
 

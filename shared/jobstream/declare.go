@@ -115,11 +115,25 @@ func (b *Bus) declareStream(ctx context.Context, want jetstream.StreamConfig) er
 // bringUpToDate changes what is declared and leaves the rest, such as an
 // operator's placement, as it is.
 func (b *Bus) bringUpToDate(ctx context.Context, have, want jetstream.StreamConfig) error {
+	next, err := b.cfg.overlaid(have, want)
+	if err != nil {
+		return err
+	}
+	if reflect.DeepEqual(have, next) {
+		return nil
+	}
+	_, err = b.js.UpdateStream(ctx, next)
+	return naming("stream", want.Name, err)
+}
+
+// overlaid is an existing stream's configuration with what is declared laid
+// over it: what Open makes of it, and what Inspect compares it with.
+func (c Config) overlaid(have, want jetstream.StreamConfig) (jetstream.StreamConfig, error) {
 	if have.Storage != want.Storage {
-		return &MismatchError{Stream: want.Name, Setting: "storage", Have: have.Storage, Want: want.Storage}
+		return have, &MismatchError{Stream: want.Name, Setting: "storage", Have: have.Storage, Want: want.Storage}
 	}
 	if have.Retention != want.Retention {
-		return &MismatchError{Stream: want.Name, Setting: "retention", Have: have.Retention, Want: want.Retention}
+		return have, &MismatchError{Stream: want.Name, Setting: "retention", Have: have.Retention, Want: want.Retention}
 	}
 	next := have
 	next.Description, next.Subjects, next.MaxAge = want.Description, want.Subjects, want.MaxAge
@@ -127,14 +141,10 @@ func (b *Bus) bringUpToDate(ctx context.Context, have, want jetstream.StreamConf
 	if want.Duplicates > 0 {
 		next.Duplicates = want.Duplicates
 	}
-	if b.cfg.Replicas > 0 {
-		next.Replicas = b.cfg.Replicas
+	if c.Replicas > 0 {
+		next.Replicas = c.Replicas
 	}
-	if reflect.DeepEqual(have, next) {
-		return nil
-	}
-	_, err := b.js.UpdateStream(ctx, next)
-	return naming("stream", want.Name, err)
+	return next, nil
 }
 
 // declareBucket is declareStream for a key-value bucket.
@@ -163,7 +173,12 @@ func (b *Bus) bucketUpToDate(ctx context.Context, want jetstream.KeyValueConfig)
 		return naming("bucket", want.Bucket, err)
 	}
 	have := stream.CachedInfo().Config
-	// What a bucket shares with its stream; the rest is the client library's.
+	return b.bringUpToDate(ctx, have, declaredBucket(have, want))
+}
+
+// declaredBucket is what a bucket shares with its stream, over the rest, which
+// is the client library's.
+func declaredBucket(have jetstream.StreamConfig, want jetstream.KeyValueConfig) jetstream.StreamConfig {
 	declared := have
 	declared.Description, declared.MaxAge = want.Description, want.TTL
 	declared.Storage, declared.Retention = jetstream.FileStorage, jetstream.LimitsPolicy
@@ -171,7 +186,7 @@ func (b *Bus) bucketUpToDate(ctx context.Context, want jetstream.KeyValueConfig)
 	if want.TTL > 0 && have.Duplicates > want.TTL {
 		declared.Duplicates = want.TTL
 	}
-	return b.bringUpToDate(ctx, have, declared)
+	return declared
 }
 
 // declareConsumer makes the one durable consumer that all workers share. It
@@ -190,7 +205,7 @@ func (b *Bus) declareConsumer(ctx context.Context) error {
 	} else if !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return naming("consumer", job.Consumer, err)
 	}
-	b.choose(&want)
+	b.cfg.choose(&want)
 	if existing == nil || !reflect.DeepEqual(existing.CachedInfo().Config, want) {
 		if existing, err = b.jobs.CreateOrUpdateConsumer(ctx, want); err != nil {
 			return naming("consumer", job.Consumer, err)
@@ -201,15 +216,15 @@ func (b *Bus) declareConsumer(ctx context.Context) error {
 }
 
 // choose lays this process' settings over the consumer's.
-func (b *Bus) choose(c *jetstream.ConsumerConfig) {
-	if b.cfg.AckWait > 0 {
-		c.AckWait = b.cfg.AckWait
+func (c Config) choose(consumer *jetstream.ConsumerConfig) {
+	if c.AckWait > 0 {
+		consumer.AckWait = c.AckWait
 	}
-	if b.cfg.MaxDeliver > 0 {
-		c.MaxDeliver = b.cfg.MaxDeliver
+	if c.MaxDeliver > 0 {
+		consumer.MaxDeliver = c.MaxDeliver
 	}
-	if b.cfg.MaxAckPending > 0 {
-		c.MaxAckPending = b.cfg.MaxAckPending
+	if c.MaxAckPending > 0 {
+		consumer.MaxAckPending = c.MaxAckPending
 	}
 }
 

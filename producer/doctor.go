@@ -1,0 +1,187 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/producer/doctor"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/scoring"
+)
+
+const groupDoctor = "What is checked"
+
+func doctorCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{
+			Name: "worker-nats", Category: groupDoctor, Sources: command.Env("worker-nats"),
+			Usage: "`URL` that workers are given, where its user is another than that of --nats",
+		},
+		&cli.StringFlag{
+			Name: "nats-monitor", Category: groupDoctor, Sources: command.Env("nats-monitor"),
+			Usage: "`URL` of the NATS server's monitoring, such as http://nats:8222: tells sync_interval and the store's limit",
+		},
+		&cli.StringFlag{
+			Name: "grammars", Category: groupDoctor, Sources: command.Env("grammars"),
+			Usage: "`DIR` with the parser and its grammars; without it the one beside the worker",
+		},
+		&cli.StringFlag{
+			Name: "tokens", Category: groupDoctor, Sources: command.Env("tokens"),
+			Usage: "`FILE` of the miners' stored access tokens: readable, JSON, and not for everybody",
+		},
+		&cli.StringFlag{
+			Name: "metagraph", Category: groupDoctor, Sources: command.Env("metagraph"),
+			Usage: "`FILE` with the export of the metagraph: readable, JSON",
+		},
+		&cli.DurationFlag{
+			Name: "check-timeout", Category: groupDoctor, Sources: command.Env("check-timeout"), Value: 30 * time.Second,
+			Usage: "how long each check may take; they run side by side",
+		},
+	}
+	flags = append(flags, only(slices.Concat(roundFlags(), localFlags(), command.Servers()),
+		"json", "miners", "registry", "weights", "unloadable", "local", "state", "workers", "nats", "redis", "replicas", "lease")...)
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "check everything that an installation needs, and say how to mend what is wrong",
+		Description: "It changes nothing: the one effect is one permit and the one request to the mirror that is sent with it.\n" +
+			"Exit code 0 when all is well, warnings allowed; 1 when there is a fault; 2 for wrong usage.\n\n" +
+			"Examples:\n" +
+			"  producer doctor --nats nats://producer:…@nats:4222 --worker-nats nats://worker:…@nats:4222 --redis redis://redis:6379/0 \\\n" +
+			"      --egress eu-1 --miners miners.json --registry master_repositories.json\n" +
+			"  producer doctor --local",
+		Flags:  slices.Concat(flags, command.Mirror(), command.Limit(), command.Seeing()),
+		Action: examine,
+	}
+}
+
+// examine is `producer doctor`.
+func examine(ctx context.Context, c *cli.Command) error {
+	if _, err := fleet.Logger(c, os.Stderr); err != nil {
+		return err
+	}
+	checks, err := checksOf(c)
+	if err != nil {
+		return err
+	}
+	found := doctor.Run(ctx, checks, c.Duration("check-timeout"))
+	if ctx.Err() != nil {
+		return command.ErrInterrupted
+	}
+	diagnosis := newDiagnosis(found)
+	if c.Bool("json") {
+		err = printJSON(os.Stdout, diagnosis)
+	} else {
+		err = diagnosis.render(os.Stdout)
+	}
+	if err == nil && diagnosis.Faults > 0 {
+		return command.Silent(fmt.Errorf("%d faults", diagnosis.Faults))
+	}
+	return err
+}
+
+// checksOf are the checks that the flags ask for, in the order in which they
+// are printed.
+func checksOf(c *cli.Command) ([]doctor.Check, error) {
+	o := commonOptions(c)
+	if err := o.check(c); err != nil {
+		return nil, err
+	}
+	if c.Duration("check-timeout") < time.Second {
+		return nil, command.Usage("--check-timeout %s: want at least 1s", c.Duration("check-timeout"))
+	}
+	quiet := slog.New(slog.DiscardHandler) // the findings say it
+	cfg := fleet.FromFlags(c, "producer-doctor", quiet)
+	cfg.Limit.Log = quiet
+	servers, err := serverChecks(c, o, &cfg)
+	if err != nil {
+		return nil, err
+	}
+	checks := slices.Concat(servers, []doctor.Check{
+		doctor.Formula(cfg.Limit), doctor.Grammars(beside("worker"), c.String("grammars")),
+	}, doctor.FileChecks(fileChecks(c)))
+	if o.local {
+		checks = append(checks, doctor.State(o.state))
+	}
+	switch {
+	case o.world != "": // a simulated mirror is started with the round
+	case cfg.Redis == "":
+		checks = append(checks, doctor.NotAsked("the bucket of a local round is there while the round runs"))
+	default:
+		checks = append(checks, doctor.Mirror{URL: o.mirror, Redis: cfg.Redis, Limit: cfg.Limit, Log: quiet, Now: time.Now()}.Check())
+	}
+	return checks, nil
+}
+
+// serverChecks are those of NATS and Redis. A local round has its own, which can
+// be looked at while it runs.
+func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check, error) {
+	n := doctor.NATS{
+		URL: cfg.NATS, Worker: cmp.Or(c.String("worker-nats"), cfg.NATS), Monitor: c.String("nats-monitor"), Streams: cfg.Streams,
+	}
+	if !o.local {
+		return append(n.Checks(), doctor.Redis{URL: cfg.Redis, Limit: cfg.Limit}.Checks()...), nil
+	}
+	cfg.Limit.Horizon = localHorizon(c, o.workers)
+	found, err := local.Find(o.state)
+	if errors.Is(err, local.ErrNotRunning) {
+		return []doctor.Check{doctor.Nothing("servers", "a local round starts its own NATS and Redis")}, nil
+	}
+	if err != nil {
+		return nil, command.Usage("--state: %w", err)
+	}
+	cfg.NATS, cfg.Redis = found.NATS, found.Redis
+	n.URL, n.Local = found.NATS, true
+	return append(n.Checks(), doctor.Redis{URL: found.Redis, Limit: cfg.Limit, Embedded: true}.Checks()...), nil
+}
+
+// fileChecks are the files that a round reads: a line for each.
+func fileChecks(c *cli.Command) []doctor.File {
+	weights := inputFiles{weights: c.String("weights")}
+	return []doctor.File{
+		{Flag: "miners", Path: c.String("miners"), Parse: func(data []byte) (string, error) {
+			miners, err := scoring.ParseMiners(data)
+			return fmt.Sprintf("%d miners", len(miners)), err
+		}},
+		{Flag: "registry", Path: c.String("registry"), Parse: func(data []byte) (string, error) {
+			registry, err := scoring.ParseRegistry(data)
+			return fmt.Sprintf("%d repositories", len(registry.Repositories)), err
+		}},
+		{Flag: "weights", Path: weights.weight("programming_languages.json"), Parse: func(data []byte) (string, error) {
+			return parseWeights(data, nil, nonEmpty(c.StringSlice("unloadable")))
+		}},
+		{Flag: "weights", Path: weights.weight("token_weights.json"), Parse: func(data []byte) (string, error) {
+			return parseWeights(nil, data, nonEmpty(c.StringSlice("unloadable")))
+		}},
+		{Flag: "tokens", Path: c.String("tokens"), Secret: true, Parse: doctor.IsJSON},
+		{Flag: "metagraph", Path: c.String("metagraph"), Parse: doctor.IsJSON},
+	}
+}
+
+// parseWeights reads one weights file beside the product's own other one.
+func parseWeights(languages, tokens []byte, unloadable []string) (string, error) {
+	ownLanguages, ownTokens := scoring.DefaultWeights()
+	if languages == nil {
+		languages = ownLanguages
+	}
+	if tokens == nil {
+		tokens = ownTokens
+	}
+	weights, err := scoring.ParseWeights(languages, tokens)
+	if err != nil {
+		return "", err
+	}
+	if _, err := weights.Without(unloadable); err != nil {
+		return "", fmt.Errorf("--unloadable: %w", err)
+	}
+	return "weights " + weights.Digest()[:12], nil
+}

@@ -1,0 +1,114 @@
+package doctor
+
+import (
+	"maps"
+	"slices"
+)
+
+// Code names a warning or a fault.
+type Code string
+
+// The codes.
+const (
+	NATSUnreachable    Code = "nats-unreachable"
+	NATSCredentials    Code = "nats-credentials"
+	NATSVersion        Code = "nats-version"
+	NATSJetStream      Code = "nats-jetstream"
+	NATSPayload        Code = "nats-payload"
+	NATSStorage        Code = "nats-storage"
+	NATSStreams        Code = "nats-streams"
+	NATSServers        Code = "nats-servers"
+	NATSMonitor        Code = "nats-monitor"
+	NATSSync           Code = "nats-sync"
+	StreamMismatch     Code = "stream-mismatch"
+	StreamDrift        Code = "stream-drift"
+	StreamCopies       Code = "stream-copies"
+	ConsumerDrift      Code = "consumer-drift"
+	ConsumerFilter     Code = "consumer-filter"
+	ConsumerPaused     Code = "consumer-paused"
+	ConsumerDeliveries Code = "consumer-deliveries"
+	PermissionMissing  Code = "permission-missing"
+	PermissionExcess   Code = "permission-excess"
+	RedisUnreachable   Code = "redis-unreachable"
+	RedisVersion       Code = "redis-version"
+	RedisScripts       Code = "redis-scripts"
+	RedisPolicy        Code = "redis-policy"
+	RedisReplica       Code = "redis-replica"
+	RedisClock         Code = "redis-clock"
+	RedisRoundTrip     Code = "redis-round-trip"
+	LimitFormula       Code = "limit-formula"
+	LimitFigures       Code = "limit-figures"
+	LimitStopped       Code = "limit-stopped"
+	WorkerMissing      Code = "worker-missing"
+	GrammarsUnusable   Code = "grammars-unusable"
+	GrammarsFigures    Code = "grammars-figures"
+	FileUnreadable     Code = "file-unreadable"
+	FileInvalid        Code = "file-invalid"
+	FileExposed        Code = "file-exposed"
+	MirrorNotAsked     Code = "mirror-not-asked"
+	MirrorUnreachable  Code = "mirror-unreachable"
+	MirrorStatus       Code = "mirror-status"
+	MirrorOverLimit    Code = "mirror-over-limit"
+	MirrorSlow         Code = "mirror-slow"
+	MirrorPlain        Code = "mirror-plain"
+	MirrorCertificate  Code = "mirror-certificate"
+	StateUnusable      Code = "state-unusable"
+	StateSpace         Code = "state-space"
+	NotLookedAt        Code = "not-looked-at"
+)
+
+func (c Code) mend() string { return mends()[c] }
+
+// Codes lists all codes by name.
+func Codes() []Code { return slices.Sorted(maps.Keys(mends())) }
+
+// mends says of each what to do.
+func mends() map[Code]string {
+	return map[Code]string{
+		NATSUnreachable:    "start nats-server (deploy/nats has its settings), or correct --nats",
+		NATSCredentials:    "give the user and password of the role in the URL: nats://producer:PASSWORD@host:4222",
+		NATSVersion:        "install nats-server 2.10 or later",
+		NATSJetStream:      "switch JetStream on for the server and the user's account (deploy/nats/settings.conf)",
+		NATSPayload:        "set max_payload to 1MB or more",
+		NATSStorage:        "raise max_file_store or the account's limit, or give the store a larger disk",
+		NATSStreams:        "raise the account's max_streams: the product needs eight",
+		NATSServers:        "start the other servers of the cluster, or give the --replicas that there are servers for",
+		NATSMonitor:        "correct --nats-monitor: the server's http address, such as http://nats:8222",
+		NATSSync:           "set sync_interval: always, or keep three copies (--replicas 3)",
+		StreamMismatch:     "use another account, or move the stream's messages and delete it: the next start makes it anew",
+		StreamDrift:        "nothing: the next producer or worker that starts changes it back; find out who changed it",
+		StreamCopies:       "look at `nats stream report`: a server is away, or catching up",
+		ConsumerDrift:      "nothing, if the new value is meant: the next start sets it",
+		ConsumerFilter:     "unless a local round runs there: nats consumer rm MINER_JOBS workers; the next start makes it anew",
+		ConsumerPaused:     "nats consumer resume MINER_JOBS workers",
+		ConsumerDeliveries: "nats consumer rm MINER_JOBS workers: the next start makes it anew",
+		PermissionMissing:  "give the user what deploy/nats/settings.conf gives its role",
+		PermissionExcess:   "give each role a user of its own (deploy/nats/settings.conf)",
+		RedisUnreachable:   "start redis-server, or correct --redis, its user and its password",
+		RedisVersion:       "install Redis 7 or later, and allow INFO",
+		RedisScripts:       "allow EVAL and EVALSHA to the user (ACL +@scripting), and do not rename them",
+		RedisPolicy:        "set maxmemory-policy noeviction: Redis holds a few kB of the fleet's",
+		RedisReplica:       "point --redis at the primary",
+		RedisClock:         "let NTP set the clocks of both machines",
+		RedisRoundTrip:     "run Redis near the workers: a call may take 200 ms at most",
+		LimitFormula:       "lower --limit-rate, or leave it out; docs/limit.md has the formula",
+		LimitFigures:       "give all processes of the egress the same --limit-… flags, or restart those with the old ones",
+		LimitStopped:       "wait, or `producer limit --release` if it is held; after a cool-down find out who else sends from this IP",
+		WorkerMissing:      "run `worker check` where workers run",
+		GrammarsUnusable:   "run `make grammars`, or name the directory with --grammars",
+		GrammarsFigures:    "run `make grammars` on this machine, and compare its C library with the one that they were built with",
+		FileUnreadable:     "correct the path, or the file's owner and mode",
+		FileInvalid:        "correct the file: the text names each broken rule",
+		FileExposed:        "chmod o-rwx the file: it holds secrets",
+		MirrorNotAsked:     "see the lines of Redis and of the limit",
+		MirrorUnreachable:  "correct --mirror, or the network's way out: DNS, firewall, certificates",
+		MirrorStatus:       "correct --mirror; if it is right, wait until the mirror is well",
+		MirrorOverLimit:    "find out who else sends from this IP, or lower --limit-requests; the egress now cools down",
+		MirrorSlow:         "nothing: a round takes no longer while the workers have slots enough (producer plan --latency)",
+		MirrorPlain:        "use https",
+		MirrorCertificate:  "tell the mirror's operator",
+		StateUnusable:      "give a --state directory that this user can write",
+		NotLookedAt:        "mend what that line says first",
+		StateSpace:         "free some of the disk, or give another --state",
+	}
+}

@@ -1,0 +1,98 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Status is how grave a finding is.
+type Status string
+
+// The statuses.
+const (
+	OK      Status = "ok"
+	Warning Status = "warning" // it works, but less well than it could, or not for long
+	Fault   Status = "fault"   // a round would fail, stand still or be wrong
+)
+
+// Finding is one line of what was found.
+type Finding struct {
+	Check  string `json:"check"`
+	Status Status `json:"status"`
+	// Code names a warning or a fault for good; docs/operating.md lists them.
+	Code Code   `json:"code,omitempty"`
+	Text string `json:"text"`
+	// Mend says what to do.
+	Mend string `json:"mend,omitempty"`
+}
+
+// Check is one part of an installation.
+type Check struct {
+	Name string
+	// Run looks. It ends when the context does.
+	Run func(context.Context) []Finding
+}
+
+// Run runs all checks side by side, each for at most so long, and returns their
+// findings in the order of the checks.
+func Run(ctx context.Context, checks []Check, atMost time.Duration) []Finding {
+	found := make([][]Finding, len(checks))
+	var running sync.WaitGroup
+	for i, check := range checks {
+		running.Go(func() {
+			ctx, cancel := context.WithTimeoutCause(ctx, atMost, fmt.Errorf("no answer within %s", atMost))
+			defer cancel()
+			found[i] = check.Run(ctx)
+		})
+	}
+	running.Wait()
+	var all []Finding
+	for i, check := range checks {
+		for _, f := range found[i] {
+			f.Check = check.Name
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// Nothing is a line where there is nothing to check.
+func Nothing(name, why string) Check {
+	return Check{name, func(context.Context) []Finding { return []Finding{fine("%s", why)} }}
+}
+
+// Count counts the findings of a status.
+func Count(found []Finding, status Status) int {
+	n := 0
+	for _, f := range found {
+		if f.Status == status {
+			n++
+		}
+	}
+	return n
+}
+
+func fine(format string, args ...any) Finding {
+	return Finding{Status: OK, Text: fmt.Sprintf(format, args...)}
+}
+
+func warn(code Code, format string, args ...any) Finding {
+	return Finding{Status: Warning, Code: code, Text: fmt.Sprintf(format, args...), Mend: code.mend()}
+}
+
+func fault(code Code, format string, args ...any) Finding {
+	return Finding{Status: Fault, Code: code, Text: fmt.Sprintf(format, args...), Mend: code.mend()}
+}
+
+// skipped stands for a check whose ground another one has found to be missing.
+func skipped(see string) Finding { return warn(NotLookedAt, "not looked at: see %s", see) }
+
+// unless is a finding that all is well where nothing else was found.
+func unless(found []Finding, format string, args ...any) []Finding {
+	if len(found) > 0 {
+		return found
+	}
+	return []Finding{fine(format, args...)}
+}

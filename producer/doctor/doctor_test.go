@@ -1,0 +1,409 @@
+//nolint:thelper // what takes a *testing.T here is a scenario, not a helper
+package doctor_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/producer/doctor"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/ratelimit/redistest"
+)
+
+// scenario is an installation with one fault, and what is to be found of it.
+type scenario struct {
+	code   doctor.Code
+	status doctor.Status
+	find   func(t *testing.T) []doctor.Finding
+}
+
+const restricted = withJetStream + `
+accounts { A { jetstream: enabled, users: [
+  { user: worker, password: w, permissions { publish { deny: ["$KV.EVALUATIONS.>", "miner.job.>", "$KV.ROUNDS.>", "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.DELETE.>"] } } }
+  { user: all, password: a }
+] } }`
+
+// withUser puts a user into an address.
+func withUser(url, user string) string { return strings.Replace(url, "nats://", "nats://"+user+"@", 1) }
+
+func natsScenarios() map[string]scenario {
+	at := func(conf string, n doctor.NATS) func(t *testing.T) []doctor.Finding {
+		return func(t *testing.T) []doctor.Finding {
+			n.URL = natsServer(t, conf).ClientURL()
+			return run(t, natsChecks(n)...)
+		}
+	}
+	judged := func(in jobstream.Inspection) func(*testing.T) []doctor.Finding {
+		return func(*testing.T) []doctor.Finding {
+			return append(doctor.JudgeServer(in, 0), doctor.JudgeStreams(in, false)...)
+		}
+	}
+	return map[string]scenario{
+		"nobody listens": {doctor.NATSUnreachable, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			return run(t, natsChecks(doctor.NATS{URL: "nats://127.0.0.1:1"})...)
+		}},
+		"what follows from it": {doctor.NotLookedAt, doctor.Warning, func(t *testing.T) []doctor.Finding {
+			return run(t, natsChecks(doctor.NATS{URL: "nats://127.0.0.1:1"})...)
+		}},
+		"the password is another": {doctor.NATSCredentials, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			url := withUser(natsServer(t, restricted).ClientURL(), "worker:guessed")
+			found := run(t, natsChecks(doctor.NATS{URL: url})...)
+			if text := fmt.Sprint(found); strings.Contains(text, "guessed") {
+				t.Errorf("the password is shown: %s", text)
+			}
+			return found
+		}},
+		"an old server":      {doctor.NATSVersion, doctor.Fault, judged(jobstream.Inspection{Version: "2.9.25"})},
+		"no JetStream":       {doctor.NATSJetStream, doctor.Fault, at("", doctor.NATS{})},
+		"tiny messages":      {doctor.NATSPayload, doctor.Fault, at("max_payload: 32768\n"+withJetStream, doctor.NATS{})},
+		"small messages":     {doctor.NATSPayload, doctor.Warning, at("max_payload: 500000\n"+withJetStream, doctor.NATS{})},
+		"too few streams":    {doctor.NATSStreams, doctor.Fault, at(withJetStream+"accounts { A { jetstream { max_streams: 3, max_file: 100MB }, users: [{user: a, password: a}] } }\nno_auth_user: a\n", doctor.NATS{})},
+		"too few servers":    {doctor.NATSServers, doctor.Fault, at(withJetStream, doctor.NATS{Streams: jobstream.Config{Replicas: 3}})},
+		"a full account":     {doctor.NATSStorage, doctor.Fault, fullAccount},
+		"a nearly full disk": {doctor.NATSStorage, doctor.Warning, judged(jobstream.Inspection{Store: 80, StoreLimit: 100})},
+		"no monitoring":      {doctor.NATSMonitor, doctor.Warning, at(withJetStream, doctor.NATS{Monitor: "http://127.0.0.1:1"})},
+		"writes that are not synced": {doctor.NATSSync, doctor.Warning, func(t *testing.T) []doctor.Finding {
+			s := natsServer(t, "http: \"127.0.0.1:-1\"\n"+withJetStream)
+			return run(t, natsChecks(doctor.NATS{URL: s.ClientURL(), Monitor: "http://" + s.MonitorAddr().String()})...)
+		}},
+		"a copy that lags": {doctor.StreamCopies, doctor.Warning, judged(jobstream.Inspection{
+			Streams: []jobstream.InspectedStream{{Name: job.StreamJobs, Replicas: 3, Current: 2}},
+		})},
+		"a right too few": {doctor.PermissionMissing, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			url := natsServer(t, restricted).ClientURL()
+			found := run(t, natsChecks(doctor.NATS{URL: withUser(url, "all:a"), Worker: withUser(url, "worker:w")})...)
+			if text := fmt.Sprint(found); !strings.Contains(text, "publish $KV.EVALUATIONS") || strings.Contains(text, ":w@") {
+				t.Errorf("%s does not name the right, or shows the password", text)
+			}
+			return found
+		}},
+		"rights too many": {doctor.PermissionExcess, doctor.Warning, at(withJetStream, doctor.NATS{})},
+	}
+}
+
+// fullAccount has written nearly all that the account may store.
+func fullAccount(t *testing.T) []doctor.Finding {
+	t.Helper()
+	url := natsServer(t, withJetStream+"accounts { A { jetstream { max_file: 2MB }, users: [{user: a, password: a}] } }\nno_auth_user: a\n").ClientURL()
+	_, js := streamsOn(t, url)
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other"}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 99 {
+		if _, err := js.Publish(t.Context(), "other", make([]byte, 20<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return run(t, natsChecks(doctor.NATS{URL: url})...)
+}
+
+func streamScenarios() map[string]scenario {
+	on := func(spoil func(t *testing.T, js jetstream.JetStream, bus *jobstream.Bus), cfg jobstream.Config) func(t *testing.T) []doctor.Finding {
+		return func(t *testing.T) []doctor.Finding {
+			url, js, bus := declared(t)
+			spoil(t, js, bus)
+			return run(t, natsChecks(doctor.NATS{URL: url, Streams: cfg})...)
+		}
+	}
+	consumer := func(change func(*jetstream.ConsumerConfig)) func(*testing.T, jetstream.JetStream, *jobstream.Bus) {
+		return func(t *testing.T, js jetstream.JetStream, _ *jobstream.Bus) {
+			c, err := js.Consumer(t.Context(), job.StreamJobs, job.Consumer)
+			if err == nil {
+				cfg := c.CachedInfo().Config
+				change(&cfg)
+				_, err = js.UpdateConsumer(t.Context(), job.StreamJobs, cfg)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return map[string]scenario{
+		"a stream in memory": {doctor.StreamMismatch, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			url := natsServer(t, withJetStream).ClientURL()
+			_, js := streamsOn(t, url)
+			if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+				Name: job.StreamDead, Subjects: []string{job.SubjectDead}, Storage: jetstream.MemoryStorage,
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return run(t, natsChecks(doctor.NATS{URL: url})...)
+		}},
+		"letters kept for an hour": {doctor.StreamDrift, doctor.Warning, on(func(t *testing.T, js jetstream.JetStream, _ *jobstream.Bus) {
+			s, err := js.Stream(t.Context(), job.StreamDead)
+			if err == nil {
+				cfg := s.CachedInfo().Config
+				cfg.MaxAge = time.Hour
+				_, err = js.UpdateStream(t.Context(), cfg)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, jobstream.Config{})},
+		"another lease":      {doctor.ConsumerDrift, doctor.Warning, on(func(*testing.T, jetstream.JetStream, *jobstream.Bus) {}, jobstream.Config{AckWait: time.Minute})},
+		"few deliveries":     {doctor.ConsumerDeliveries, doctor.Fault, on(consumer(func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 3 }), jobstream.Config{})},
+		"one round's filter": {doctor.ConsumerFilter, doctor.Fault, on(consumer(func(c *jetstream.ConsumerConfig) { c.FilterSubject = "miner.job.r1.*" }), jobstream.Config{})},
+		"a paused consumer": {doctor.ConsumerPaused, doctor.Fault, on(func(t *testing.T, js jetstream.JetStream, _ *jobstream.Bus) {
+			if _, err := js.PauseConsumer(t.Context(), job.StreamJobs, job.Consumer, time.Now().Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}, jobstream.Config{})},
+	}
+}
+
+func redisScenarios() map[string]scenario {
+	on := func(args ...string) func(t *testing.T) []doctor.Finding {
+		return func(t *testing.T) []doctor.Finding {
+			return run(t, doctor.Redis{URL: redistest.Start(t, args...).URL(), Limit: fast()}.Checks()...)
+		}
+	}
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	reading := func(off, trip time.Duration) func(*testing.T) []doctor.Finding {
+		return func(*testing.T) []doctor.Finding {
+			return doctor.JudgeClock([]doctor.Reading{{now, now.Add(trip), now.Add(trip/2 + off)}})
+		}
+	}
+	return map[string]scenario{
+		"nobody listens there": {doctor.RedisUnreachable, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			return run(t, doctor.Redis{URL: "redis://:secret@127.0.0.1:1", Limit: fast()}.Checks()...)
+		}},
+		"an old Redis": {doctor.RedisVersion, doctor.Fault, func(*testing.T) []doctor.Finding {
+			return doctor.JudgeRedis(map[string]string{"redis_version": "6.2.14"})
+		}},
+		"a Redis that tells nothing": {doctor.RedisVersion, doctor.Warning, on("--rename-command", "INFO", "")},
+		"no scripts":                 {doctor.RedisScripts, doctor.Fault, on("--rename-command", "EVAL", "")},
+		"buckets that are evicted":   {doctor.RedisPolicy, doctor.Fault, on("--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru")},
+		"a policy without effect":    {doctor.RedisPolicy, doctor.Warning, on("--maxmemory-policy", "allkeys-lru")},
+		"a replica": {doctor.RedisReplica, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			return run(t, doctor.Redis{URL: redistest.StartPair(t).Replica.URL(), Limit: fast()}.Checks()...)
+		}},
+		"a clock far ahead":    {doctor.RedisClock, doctor.Fault, reading(time.Minute, time.Millisecond)},
+		"a clock a bit behind": {doctor.RedisClock, doctor.Warning, reading(-3*time.Second, time.Millisecond)},
+		"a call too long":      {doctor.RedisRoundTrip, doctor.Fault, reading(0, 300*time.Millisecond)},
+		"a long call":          {doctor.RedisRoundTrip, doctor.Warning, reading(0, 60*time.Millisecond)},
+		"a rate too high": {doctor.LimitFormula, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			return run(t, doctor.Formula(ratelimit.Config{Rate: 5}))
+		}},
+		"other figures in force": {doctor.LimitFigures, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			url := redistest.Start(t).URL()
+			used(t, url, fast())
+			return run(t, doctor.Redis{URL: url}.Checks()...)
+		}},
+		"an egress that is held": {doctor.LimitStopped, doctor.Warning, func(t *testing.T) []doctor.Finding {
+			s := redistest.Start(t)
+			used(t, s.URL(), fast())
+			rdb, err := ratelimit.NewClient(s.URL(), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rdb.Close()
+			desk, err := ratelimit.NewDesk(ratelimit.DefaultEgress, rdb, time.Second)
+			if err == nil {
+				_, err = desk.Hold(t.Context(), time.Hour)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return run(t, doctor.Redis{URL: s.URL(), Limit: fast()}.Checks()...)
+		}},
+	}
+}
+
+func fileScenarios() map[string]scenario {
+	file := func(content string, mode os.FileMode) func(t *testing.T) []doctor.Finding {
+		return func(t *testing.T) []doctor.Finding {
+			path := filepath.Join(t.TempDir(), "file")
+			if err := os.WriteFile(path, []byte(content), mode); err != nil {
+				t.Fatal(err)
+			}
+			found := run(t, doctor.FileChecks([]doctor.File{{Flag: "tokens", Path: path, Secret: true, Parse: doctor.IsJSON}})...)
+			if text := fmt.Sprint(found); strings.Contains(text, "ghp_") {
+				t.Errorf("a token is shown: %s", text)
+			}
+			return found
+		}
+	}
+	state := func(dir func(t *testing.T) string) func(t *testing.T) []doctor.Finding {
+		return func(t *testing.T) []doctor.Finding { return run(t, doctor.State(dir(t))) }
+	}
+	space := func(left int64) func(*testing.T) []doctor.Finding {
+		return func(*testing.T) []doctor.Finding { return doctor.JudgeSpace("state", left) }
+	}
+	return map[string]scenario{
+		"no file": {doctor.FileUnreadable, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			return run(t, doctor.FileChecks([]doctor.File{{Flag: "miners", Path: "/nowhere/miners.json", Parse: doctor.IsJSON}})...)
+		}},
+		"a file half-written":  {doctor.FileInvalid, doctor.Fault, file(`[{"uid": 3, "pat": "ghp_abc`, 0o600)},
+		"tokens for everybody": {doctor.FileExposed, doctor.Fault, file(`[{"uid": 3, "pat": "ghp_abc"}]`, 0o644)},
+		"a state that is a file": {doctor.StateUnusable, doctor.Fault, state(func(t *testing.T) string {
+			path := filepath.Join(t.TempDir(), "state")
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		})},
+		"a full disk":         {doctor.StateSpace, doctor.Fault, space(100 << 20)},
+		"a disk nearly full":  {doctor.StateSpace, doctor.Warning, space(2 << 30)},
+		"no worker beside it": {doctor.WorkerMissing, doctor.Warning, func(t *testing.T) []doctor.Finding { return run(t, doctor.Grammars("/nowhere/worker", "")) }},
+	}
+}
+
+func mirrorScenarios() map[string]scenario {
+	answering := func(handle http.HandlerFunc) func(t *testing.T) []doctor.Finding {
+		return func(t *testing.T) []doctor.Finding {
+			s := httptest.NewServer(handle)
+			t.Cleanup(s.Close)
+			return run(t, doctor.Mirror{URL: s.URL, Redis: redistest.Start(t).URL(), Limit: fast(), Log: quiet(), Now: time.Now()}.Check())
+		}
+	}
+	judged := func(address string, r mirror.Reached) func(*testing.T) []doctor.Finding {
+		return func(*testing.T) []doctor.Finding {
+			return doctor.JudgeMirror(address, r, time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))
+		}
+	}
+	well := mirror.Reached{Status: http.StatusOK, Mirror: true, TLS: "TLS 1.3", Expires: time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)}
+	sluggish, expiring, open := well, well, well
+	sluggish.Latency, expiring.Expires, open.TLS = 3*time.Second, time.Date(2026, 6, 4, 0, 0, 0, 0, time.UTC), ""
+	return map[string]scenario{
+		"no permits": {doctor.MirrorNotAsked, doctor.Warning, func(t *testing.T) []doctor.Finding {
+			return run(t, doctor.Mirror{URL: "http://127.0.0.1:1", Redis: "redis://127.0.0.1:1", Limit: fast(), Log: quiet()}.Check())
+		}},
+		"nobody answers": {doctor.MirrorUnreachable, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			return run(t, doctor.Mirror{URL: "http://127.0.0.1:1", Redis: redistest.Start(t).URL(), Limit: fast(), Log: quiet()}.Check())
+		}},
+		"the mirror is ill":       {doctor.MirrorStatus, doctor.Fault, answering(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })},
+		"another server":          {doctor.MirrorStatus, doctor.Fault, answering(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") })},
+		"the IP is over it":       {doctor.MirrorOverLimit, doctor.Fault, answering(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) })},
+		"a slow mirror":           {doctor.MirrorSlow, doctor.Warning, judged("https://mirror.test", sluggish)},
+		"no encryption":           {doctor.MirrorPlain, doctor.Warning, judged("http://mirror.test", open)},
+		"a certificate that ends": {doctor.MirrorCertificate, doctor.Warning, judged("https://mirror.test", expiring)},
+	}
+}
+
+// metElsewhere are codes whose faults need the worker command.
+var metElsewhere = map[doctor.Code]string{
+	doctor.GrammarsUnusable: "producer TestDoctorFindsWrongGrammars", doctor.GrammarsFigures: "producer TestDoctorFindsWrongGrammars",
+}
+
+// TestEveryFaultIsFound: an installation for each fault and warning that doctor
+// names, with real servers wherever a server can have it; and each code is
+// documented.
+func TestEveryFaultIsFound(t *testing.T) { //nolint:tparallel // the scenarios end before the codes are counted
+	t.Parallel()
+	b := &book{met: map[doctor.Code]bool{}}
+	t.Run("scenarios", func(t *testing.T) {
+		for _, group := range []map[string]scenario{natsScenarios(), streamScenarios(), redisScenarios(), fileScenarios(), mirrorScenarios()} {
+			for name, s := range group {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					found := s.find(t)
+					b.note(found)
+					if !has(found, s.code, s.status) {
+						t.Errorf("found %+v, want a %s %s", found, s.status, s.code)
+					}
+				})
+			}
+		}
+	})
+	docs, err := os.ReadFile(filepath.Join("..", "..", "docs", "operating.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range doctor.Codes() {
+		if !b.met[code] && metElsewhere[code] == "" {
+			t.Errorf("no scenario has the fault %s", code)
+		}
+		if !strings.Contains(string(docs), "`"+string(code)+"`") {
+			t.Errorf("docs/operating.md does not list %s", code)
+		}
+	}
+}
+
+// TestAllIsWell: a whole installation has no fault; only the roles, which have
+// one user here, are warned of.
+func TestAllIsWell(t *testing.T) {
+	t.Parallel()
+	url, _, _ := declared(t)
+	asked := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked++; fmt.Fprint(w, `{"status":"ok"}`) }))
+	t.Cleanup(s.Close)
+	server := redistest.Start(t)
+	checks := slices.Concat(natsChecks(doctor.NATS{URL: url}), doctor.Redis{URL: server.URL(), Limit: fast()}.Checks(), []doctor.Check{
+		doctor.Formula(fast()), doctor.State(filepath.Join(t.TempDir(), "not", "yet")),
+		doctor.Mirror{URL: s.URL, Redis: server.URL(), Limit: fast(), Log: quiet(), Now: time.Now()}.Check(),
+	})
+	found := run(t, checks...)
+	for _, f := range found {
+		// A busy machine makes calls slow: that is true then, and not what is tested.
+		if f.Status != doctor.OK && f.Code != doctor.PermissionExcess && f.Code != doctor.RedisRoundTrip && f.Code != doctor.MirrorSlow {
+			t.Errorf("%+v", f)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the mirror was asked %d times, want once", asked)
+	}
+	keys, err := server.Client(t).Keys(t.Context(), "*").Result()
+	if err != nil || len(keys) != 1 {
+		t.Errorf("Redis holds %v, %v, want the bucket alone", keys, err)
+	}
+}
+
+// TestRunKeepsOrderAndTime: findings come in the order of the checks, whichever
+// ends first, and a check that hangs is ended.
+func TestRunKeepsOrderAndTime(t *testing.T) {
+	t.Parallel()
+	first := make(chan struct{})
+	found := doctor.Run(t.Context(), []doctor.Check{
+		{Name: "late", Run: func(ctx context.Context) []doctor.Finding {
+			<-first
+			<-ctx.Done()
+			return []doctor.Finding{{Text: context.Cause(ctx).Error()}}
+		}},
+		{Name: "early", Run: func(context.Context) []doctor.Finding { close(first); return []doctor.Finding{{Text: "x"}} }},
+	}, time.Millisecond)
+	if len(found) != 2 || found[0].Check != "late" || found[1].Check != "early" || !strings.Contains(found[0].Text, "within 1ms") {
+		t.Errorf("%+v", found)
+	}
+}
+
+// TestTheClockIsReadHalfway: what a slow network adds is not held against the
+// clock, and the reading that was fastest counts.
+func TestTheClockIsReadHalfway(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	slow := doctor.Reading{Before: now, After: now.Add(40 * time.Second), Server: now}
+	fast := doctor.Reading{Before: now, After: now.Add(time.Millisecond), Server: now}
+	if found := doctor.JudgeClock([]doctor.Reading{slow, fast, slow}); len(found) != 1 || found[0].Status != doctor.OK {
+		t.Errorf("%+v, want the fast reading to count", found)
+	}
+	if found := doctor.JudgeClock([]doctor.Reading{slow}); slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Code == doctor.RedisClock }) {
+		t.Errorf("%+v, want the doubt to count for the clock", found)
+	}
+}
+
+// TestChecksEnd: under a context that has ended every check says something and
+// none hangs.
+func TestChecksEnd(t *testing.T) {
+	t.Parallel()
+	url := natsServer(t, withJetStream).ClientURL()
+	server := redistest.Start(t)
+	checks := append(natsChecks(doctor.NATS{URL: url}), doctor.Redis{URL: server.URL(), Limit: fast()}.Checks()...)
+	checks = append(checks, doctor.Mirror{URL: "http://127.0.0.1:1", Redis: server.URL(), Limit: fast(), Log: quiet()}.Check())
+	found := doctor.Run(ended(t), checks, patience)
+	if len(found) < len(checks) || slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Status == doctor.OK }) {
+		t.Errorf("%d findings of %d checks: %+v, want something wrong with each", len(found), len(checks), found)
+	}
+}

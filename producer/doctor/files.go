@@ -1,0 +1,115 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// File is an input that is to be readable and valid.
+type File struct {
+	// Flag names it; without a Path there is nothing to check.
+	Flag, Path string
+	// Secret says that nobody else on the machine may read it.
+	Secret bool
+	// Parse says what is wrong with the content, and how much there is of what.
+	Parse func(data []byte) (holds string, err error)
+}
+
+// FileChecks are a check for each file that is given.
+func FileChecks(files []File) []Check {
+	var checks []Check
+	for _, f := range files {
+		if f.Path != "" {
+			checks = append(checks, Check{"--" + f.Flag, func(context.Context) []Finding { return f.look() }})
+		}
+	}
+	return checks
+}
+
+// anyoneReads is the bit of a mode that lets everybody read.
+const anyoneReads fs.FileMode = 0o004
+
+func (f File) look() []Finding {
+	data, err := os.ReadFile(f.Path)
+	if err != nil {
+		return []Finding{fault(FileUnreadable, "%v", err)}
+	}
+	var found []Finding
+	if info, err := os.Stat(f.Path); f.Secret && err == nil && info.Mode().Perm()&anyoneReads != 0 {
+		found = append(found, fault(FileExposed, "%s holds secrets, and everybody may read it (mode %04o)", f.Path, info.Mode().Perm()))
+	}
+	holds, err := f.Parse(data)
+	if err != nil {
+		found = append(found, fault(FileInvalid, "%s: %v", f.Path, err))
+	}
+	return unless(found, "%s: %s", f.Path, holds)
+}
+
+// IsJSON is a Parse for files whose content others check. What is wrong is told
+// by its place, never by its text, which may be a secret.
+func IsJSON(data []byte) (string, error) {
+	var content json.RawMessage
+	err := json.Unmarshal(data, &content)
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return "", fmt.Errorf("no JSON: broken at byte %d of %d", syntax.Offset, len(data))
+	case err != nil:
+		return "", errors.New("no JSON")
+	}
+	return fmt.Sprintf("JSON of %s", size(int64(len(data)))), nil
+}
+
+// State checks the directory of local rounds.
+func State(dir string) Check {
+	return Check{"--state", func(context.Context) []Finding {
+		at := existing(dir)
+		if err := unix.Access(at, unix.W_OK|unix.X_OK); err != nil {
+			return []Finding{fault(StateUnusable, "%s cannot be written: %v", at, err)}
+		}
+		var stat unix.Statfs_t
+		if err := unix.Statfs(at, &stat); err != nil {
+			return []Finding{fault(StateUnusable, "%s: %v", at, err)}
+		}
+		return JudgeSpace(dir, int64(stat.Bavail)*int64(stat.Bsize)) //nolint:unconvert // the types differ by system
+	}}
+}
+
+// existing is the nearest directory that is there.
+func existing(dir string) string {
+	for {
+		info, err := os.Stat(dir)
+		parent := filepath.Dir(dir)
+		if err == nil && info.IsDir() || parent == dir {
+			return dir
+		}
+		if err == nil { // a file
+			return dir
+		}
+		dir = parent
+	}
+}
+
+// A local round of some hundred miners takes some hundred MB.
+const (
+	spaceTight = 5 << 30
+	spaceNone  = 1 << 30
+)
+
+// JudgeSpace judges what is left of a disk.
+func JudgeSpace(dir string, left int64) []Finding {
+	switch {
+	case left < spaceNone:
+		return []Finding{fault(StateSpace, "%s has %s left", dir, size(left))}
+	case left < spaceTight:
+		return []Finding{warn(StateSpace, "%s has %s left", dir, size(left))}
+	}
+	return []Finding{fine("%s can be written, %s left", dir, size(left))}
+}

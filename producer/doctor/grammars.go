@@ -1,0 +1,52 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os/exec"
+	"strings"
+)
+
+// exitUsage is the worker's exit code when the grammars cannot be used.
+const exitUsage = 2
+
+// Grammars has the worker command score a file in each language. The producer
+// holds no parser itself.
+func Grammars(worker, dir string) Check {
+	return Check{"grammars", func(ctx context.Context) []Finding {
+		args := []string{"check"}
+		if dir != "" {
+			args = append(args, "--grammars", dir)
+		}
+		cmd := exec.CommandContext(ctx, worker, args...)
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		err := cmd.Run()
+		var ended *exec.ExitError
+		said := lastLine(stderr.String())
+		switch {
+		case err != nil && !errors.As(err, &ended):
+			return []Finding{warn(WorkerMissing, "not checked: no worker beside this producer (%v)", err)}
+		case err != nil && ctx.Err() != nil:
+			return []Finding{fault(GrammarsUnusable, "the check did not end: %v", context.Cause(ctx))}
+		case err != nil && ended.ExitCode() == exitUsage:
+			return []Finding{fault(GrammarsUnusable, "%s", said)}
+		case err != nil:
+			return []Finding{fault(GrammarsFigures, "%s", said)}
+		}
+		var found struct {
+			Languages int `json:"languages"`
+		}
+		if err := json.Unmarshal(stdout.Bytes(), &found); err != nil || found.Languages == 0 {
+			return []Finding{fault(GrammarsUnusable, "%s check said %q", worker, stdout.String())}
+		}
+		return []Finding{fine("a child scored a file in each of %d languages as the validator does", found.Languages)}
+	}}
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.TrimPrefix(lines[len(lines)-1], "worker: ")
+}

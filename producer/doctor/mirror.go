@@ -1,0 +1,131 @@
+package doctor
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// Mirror is what is looked at of the mirror: one request, metered by the
+// egress's bucket.
+type Mirror struct {
+	URL   string
+	Redis string
+	Limit ratelimit.Config
+	Log   *slog.Logger
+	// Now is when certificates are judged.
+	Now time.Time
+}
+
+// Check sends the one request.
+func (m Mirror) Check() Check { return Check{"the mirror", m.look} }
+
+// NotAsked stands for the mirror's check where there is no bucket to take a
+// permit from.
+func NotAsked(why string) Check {
+	return Check{"the mirror", func(context.Context) []Finding { return []Finding{warn(MirrorNotAsked, "not asked: %s", why)} }}
+}
+
+// askFor bounds the request, from its permit to the last byte.
+const askFor = 10 * time.Second
+
+func (m Mirror) look(ctx context.Context) []Finding {
+	rdb, err := ratelimit.NewClient(m.Redis, 0)
+	if err != nil {
+		return []Finding{warn(MirrorNotAsked, "not asked: --redis cannot be used")}
+	}
+	defer func() { _ = rdb.Close() }() // the permit was given or not
+	limiter, err := ratelimit.New(m.Limit, rdb)
+	if err != nil {
+		return []Finding{warn(MirrorNotAsked, "not asked: the limit's parameters are refused")}
+	}
+	defer func() { _ = limiter.Close() }() // it never fails
+	if why := m.standing(ctx); why != "" {
+		return []Finding{warn(MirrorNotAsked, "not asked: %s", why)}
+	}
+	cfg := mirror.Config{BaseURL: m.URL, Meter: limiter, Timeout: askFor, Log: m.Log}
+	client, err := mirror.New(cfg) //nolint:contextcheck // its breaker is nobody's request
+	if err != nil {
+		return []Finding{fault(MirrorUnreachable, "--mirror: %v", err)}
+	}
+	defer client.Close()
+	reached, err := client.Probe(ctx)
+	if err != nil && ctx.Err() != nil && limiter.Stats().Granted == 0 {
+		return []Finding{warn(MirrorNotAsked, "not asked: no permit (%v)", context.Cause(ctx))}
+	}
+	if err != nil {
+		return []Finding{fault(MirrorUnreachable, "%s: %v", m.URL, err)}
+	}
+	return JudgeMirror(m.URL, reached, m.Now)
+}
+
+// standing says why no permit would come in time, "" if one will.
+func (m Mirror) standing(ctx context.Context) string {
+	rdb, err := ratelimit.NewClient(m.Redis, callTimeout) // more patient than a permit's
+	if err != nil {
+		return "--redis cannot be used"
+	}
+	defer func() { _ = rdb.Close() }() // nothing was written through it
+	state, err := readBucket(ctx, rdb, m.Limit)
+	if err != nil {
+		return "Redis does not answer, so there are no permits"
+	}
+	pace, err := m.Limit.Pace()
+	switch deadline, bounded := ctx.Deadline(); {
+	case err != nil:
+		return "the limit's parameters are refused"
+	case state.Known && !pace.InForce(state):
+		return "the egress goes by other figures, so there are no permits for these"
+	case state.Known && bounded && state.NextIn > time.Until(deadline)-askFor:
+		return "the next permit comes in " + state.NextIn.Round(time.Second).String()
+	}
+	return ""
+}
+
+const (
+	slow     = 2 * time.Second
+	soonOver = 14 * 24 * time.Hour // certificates are renewed long before that
+)
+
+// JudgeMirror judges what one request found.
+func JudgeMirror(address string, r mirror.Reached, now time.Time) []Finding {
+	latency := r.Latency.Round(time.Millisecond)
+	var found []Finding
+	switch {
+	case r.Status == http.StatusTooManyRequests:
+		found = append(found, fault(MirrorOverLimit, "%s answers 429: this IP is over its limit already", address))
+	case r.Status != http.StatusOK:
+		found = append(found, fault(MirrorStatus, "%s answers %d to /api/v1/health, want 200", address, r.Status))
+	case !r.Mirror:
+		found = append(found, fault(MirrorStatus, "%s answers 200 with something else than a mirror's JSON", address))
+	}
+	if r.Latency >= slow {
+		found = append(found, warn(MirrorSlow, "%s takes %s to answer", address, latency))
+	}
+	switch left := r.Expires.Sub(now); {
+	case r.TLS == "" && !loopback(address):
+		found = append(found, warn(MirrorPlain, "%s is not encrypted", address))
+	case r.TLS != "" && left < soonOver:
+		found = append(found, warn(MirrorCertificate, "the certificate of %s runs out in %.0f days", address, left.Hours()/24))
+	}
+	secured := r.TLS
+	if secured == "" {
+		secured = "not encrypted, on this machine"
+	}
+	return unless(found, "%s answers 200 after %s, %s, %s", address, latency, r.Protocol, secured)
+}
+
+func loopback(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,118 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"mirrorfleet/shared/jobstream"
+)
+
+// NATS is what is looked at of NATS.
+type NATS struct {
+	// URL is the producer's address, Worker the workers'.
+	URL, Worker string
+	// Monitor is the server's http address, "" for none.
+	Monitor string
+	Streams jobstream.Config
+	// Local says that a local round may have the server to itself.
+	Local bool
+}
+
+// Checks are the server, the streams and the roles' permissions.
+func (n NATS) Checks() []Check {
+	checks := []Check{{"NATS server", n.server}, {"streams", n.streams}}
+	if n.Local { // it has no users
+		return checks
+	}
+	checks = append(checks, []Check{
+		{"producer role", func(ctx context.Context) []Finding { return n.role(ctx, n.URL, jobstream.RoleProducer) }},
+		{"worker role", func(ctx context.Context) []Finding { return n.role(ctx, n.Worker, jobstream.RoleWorker) }},
+	}...)
+	if n.Monitor != "" {
+		checks = append(checks, Check{"NATS settings", n.settings})
+	}
+	return checks
+}
+
+// connectFor is how long a server that is away is tried.
+const connectFor = 3 * time.Second
+
+// inspect looks at the server. A finding beside it says why it could not.
+func (n NATS) inspect(ctx context.Context) (jobstream.Inspection, []Finding) {
+	nc, err := jobstream.Connect(ctx, n.URL, "producer-doctor", jobstream.ConnectConfig{
+		Wait: connectFor, Setting: "the check's own time", Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return jobstream.Inspection{}, []Finding{unreachable(err)}
+	}
+	defer nc.Close()
+	in, err := jobstream.Inspect(ctx, nc, n.Streams)
+	switch {
+	case errors.Is(err, jobstream.ErrNoJetStream):
+		return in, []Finding{fault(NATSJetStream, "%s %s: JetStream is off, for the server or for the user's account", where(n.URL), in.Version)}
+	case err != nil:
+		return in, []Finding{fault(NATSJetStream, "%s %s: JetStream does not answer: %v", where(n.URL), in.Version, err)}
+	}
+	return in, nil
+}
+
+func unreachable(err error) Finding {
+	if errors.Is(err, nats.ErrAuthorization) {
+		return fault(NATSCredentials, "%v", err)
+	}
+	return fault(NATSUnreachable, "%v", err)
+}
+
+func where(address string) string { return jobstream.Redact(address) }
+
+func (n NATS) server(ctx context.Context) []Finding {
+	in, found := n.inspect(ctx)
+	if in.Version == "" {
+		return found
+	}
+	found = append(found, JudgeServer(in, n.Streams.Replicas)...)
+	return unless(found, "%s, nats-server %s, JetStream on, messages up to %s, %s of files stored, %s", where(n.URL), in.Version,
+		size(in.MaxPayload), size(in.Store), servers(in))
+}
+
+func servers(in jobstream.Inspection) string {
+	if in.Cluster == "" {
+		return "one server"
+	}
+	return fmt.Sprintf("cluster %s of %d known addresses", in.Cluster, len(in.Servers))
+}
+
+// mostNamed bounds what a line lists.
+const mostNamed = 5
+
+// role finds out what a role's user may do.
+func (n NATS) role(ctx context.Context, address string, r jobstream.Role) []Finding {
+	may, err := jobstream.TryRole(ctx, address, r)
+	switch {
+	case err != nil && address == n.URL:
+		return []Finding{skipped("NATS server")} // which says why
+	case err != nil:
+		return []Finding{unreachable(err)}
+	}
+	var found []Finding
+	if len(may.Denied) > 0 {
+		found = append(found, fault(PermissionMissing, "the user at %s may not %s, which a %s needs", where(address), some(may.Denied), r))
+	}
+	if len(may.Excess) > 0 {
+		found = append(found, warn(PermissionExcess, "the user at %s may %s, which no %s needs", where(address), some(may.Excess), r))
+	}
+	return unless(found, "the user at %s may do what a %s needs, and not what it must not", where(address), r)
+}
+
+func some(list []string) string {
+	if more := len(list) - mostNamed; more > 0 {
+		return strings.Join(list[:mostNamed], ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(list, ", ")
+}

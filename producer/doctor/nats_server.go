@@ -1,0 +1,102 @@
+package doctor
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"mirrorfleet/shared/jobstream"
+)
+
+// The least that a server must be.
+const (
+	leastMajor, leastMinor = 2, 10
+	leastPayload           = 64 << 10 // longer values are split
+	usualPayload           = 1 << 20
+)
+
+// Shares of a limit that are worth saying.
+const (
+	nearlyFull = 0.75
+	full       = 0.95
+)
+
+// JudgeServer says what is wrong with a server for so many copies, 0 for any.
+func JudgeServer(in jobstream.Inspection, replicas int) []Finding {
+	var found []Finding
+	if older(in.Version, leastMajor, leastMinor) {
+		found = append(found, fault(NATSVersion, "nats-server %s, want %d.%d or later", in.Version, leastMajor, leastMinor))
+	}
+	switch {
+	case in.MaxPayload > 0 && in.MaxPayload < leastPayload:
+		found = append(found, fault(NATSPayload, "max_payload is %s, want %s at least", size(in.MaxPayload), size(leastPayload)))
+	case in.MaxPayload > 0 && in.MaxPayload < usualPayload:
+		found = append(found, warn(NATSPayload, "max_payload is %s: values longer than that are split, %s is usual",
+			size(in.MaxPayload), size(usualPayload)))
+	}
+	found = append(found, fullness("the account's file storage", in.Store, in.StoreLimit)...)
+	if missing := missing(in); in.StreamLimit > 0 && in.InUse+len(missing) > in.StreamLimit {
+		found = append(found, fault(NATSStreams, "the account may have %d streams and has %d; %d more are needed",
+			in.StreamLimit, in.InUse, len(missing)))
+	}
+	if replicas > 1 && in.Cluster == "" {
+		found = append(found, fault(NATSServers, "--replicas %d, and the server is in no cluster", replicas))
+	} else if replicas > 1 && len(in.Servers) < replicas {
+		found = append(found, fault(NATSServers, "--replicas %d, and the cluster has %d servers", replicas, len(in.Servers)))
+	}
+	return found
+}
+
+// fullness judges the use of something that has a limit; one below 1 is none.
+func fullness(what string, used, limit int64) []Finding {
+	if limit < 1 {
+		return nil
+	}
+	switch share := float64(used) / float64(limit); {
+	case share >= full:
+		return []Finding{fault(NATSStorage, "%s is full: %s of %s are used", what, size(used), size(limit))}
+	case share >= nearlyFull:
+		return []Finding{warn(NATSStorage, "%s is nearly full: %s of %s are used", what, size(used), size(limit))}
+	}
+	return nil
+}
+
+func missing(in jobstream.Inspection) []string {
+	var names []string
+	for _, s := range in.Streams {
+		if s.Missing {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// older compares a version such as 2.10.4-beta.1; what is none is not older.
+func older(version string, major, minor int) bool {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+	have, err := strconv.Atoi(parts[0])
+	less, lessErr := strconv.Atoi(parts[1])
+	if err != nil || lessErr != nil {
+		return false
+	}
+	return have < major || have == major && less < minor
+}
+
+// size is bytes as people read them.
+func size(n int64) string {
+	const kilo = 1024
+	switch f := float64(n); {
+	case n < 0:
+		return "any number"
+	case n >= kilo*kilo*kilo:
+		return fmt.Sprintf("%.1f GB", f/kilo/kilo/kilo)
+	case n >= kilo*kilo:
+		return fmt.Sprintf("%.1f MB", f/kilo/kilo)
+	case n >= kilo:
+		return fmt.Sprintf("%.0f kB", f/kilo)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

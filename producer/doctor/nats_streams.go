@@ -1,0 +1,66 @@
+package doctor
+
+import (
+	"context"
+	"strings"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+func (n NATS) streams(ctx context.Context) []Finding {
+	in, found := n.inspect(ctx)
+	if len(found) > 0 {
+		return []Finding{skipped("NATS server")}
+	}
+	found = JudgeStreams(in, n.Local)
+	switch missing := missing(in); {
+	case len(found) > 0:
+		return found
+	case len(missing) == len(in.Streams):
+		return []Finding{fine("none of the %d streams and buckets exists yet: whoever starts first makes them", len(missing))}
+	case len(missing) > 0:
+		return []Finding{fine("%s do not exist yet, the others are as declared", strings.Join(missing, ", "))}
+	}
+	return []Finding{fine("%d streams and buckets and the consumer are as declared, %d copies", len(in.Streams), in.Streams[0].Replicas)}
+}
+
+// JudgeStreams says what is wrong with streams, buckets and the consumer.
+func JudgeStreams(in jobstream.Inspection, local bool) []Finding {
+	var found []Finding
+	for _, s := range in.Streams {
+		if s.Mismatch != nil {
+			found = append(found, fault(StreamMismatch, "%s has %s %v, want %v, which cannot be changed in place",
+				s.Name, s.Mismatch.Setting, s.Mismatch.Have, s.Mismatch.Want))
+		}
+		for _, d := range s.Drift {
+			found = append(found, warn(StreamDrift, "%s: %s", s.Name, d))
+		}
+		if s.Mismatch == nil && s.Current < s.Replicas {
+			found = append(found, warn(StreamCopies, "%s: %d of %d copies are up to date", s.Name, s.Current, s.Replicas))
+		}
+	}
+	if in.Consumer == nil {
+		return found
+	}
+	return append(found, judgeConsumer(*in.Consumer, local)...)
+}
+
+func judgeConsumer(c jobstream.InspectedConsumer, local bool) []Finding {
+	var found []Finding
+	if c.Paused {
+		found = append(found, fault(ConsumerPaused, "consumer %s is paused: nobody is given a job", job.Consumer))
+	}
+	if c.Filter != "" && !local {
+		found = append(found, fault(ConsumerFilter, "consumer %s hands out %s alone", job.Consumer, c.Filter))
+	}
+	if c.MaxDeliver > 0 && c.MaxDeliver <= job.MaxFailures {
+		found = append(found, fault(ConsumerDeliveries,
+			"consumer %s hands a job out %d times at most, want more than the %d failures that it may have",
+			job.Consumer, c.MaxDeliver, job.MaxFailures))
+	}
+	for _, d := range c.Drift {
+		found = append(found, warn(ConsumerDrift, "consumer %s: %s", job.Consumer, d))
+	}
+	return found
+}

@@ -1,0 +1,257 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mirrorfleet/shared/ratelimit"
+)
+
+// Redis is what is looked at of Redis.
+type Redis struct {
+	URL string
+	// Limit is the egress with this process's figures.
+	Limit ratelimit.Config
+	// Embedded says that it is the one inside a local round, which tells little
+	// of itself.
+	Embedded bool
+}
+
+// Checks are the server, its clock and the egress's bucket.
+func (r Redis) Checks() []Check {
+	return []Check{
+		{redisServer, r.with(r.server)}, {"Redis clock", r.after(r.clock)}, {"the egress", r.after(r.bucket)},
+	}
+}
+
+const redisServer = "Redis server"
+
+// callTimeout bounds each call: a person waits longer than a permit does.
+const callTimeout = 2 * time.Second
+
+// with opens a client for a look, once the server has answered.
+func (r Redis) with(look func(context.Context, *redis.Client) []Finding) func(context.Context) []Finding {
+	return func(ctx context.Context) []Finding {
+		rdb, err := ratelimit.NewClient(r.URL, callTimeout)
+		if err != nil {
+			return []Finding{fault(RedisUnreachable, "--redis: %v", err)}
+		}
+		defer func() { _ = rdb.Close() }() // nothing was written through it
+		if err := rdb.Ping(ctx).Err(); err != nil {
+			return []Finding{fault(RedisUnreachable, "%s: %v", rdb.Options().Addr, err)}
+		}
+		return look(ctx, rdb)
+	}
+}
+
+// after is with, for what the first check says why it cannot be looked at.
+func (r Redis) after(look func(context.Context, *redis.Client) []Finding) func(context.Context) []Finding {
+	return func(ctx context.Context) []Finding {
+		reached := false
+		found := r.with(func(ctx context.Context, rdb *redis.Client) []Finding { reached = true; return look(ctx, rdb) })(ctx)
+		if !reached {
+			return []Finding{skipped(redisServer)}
+		}
+		return found
+	}
+}
+
+// leastRedis is the first major version that is tested.
+const leastRedis = 7
+
+func (r Redis) server(ctx context.Context, rdb *redis.Client) []Finding {
+	var found []Finding
+	if err := rdb.Eval(ctx, "return redis.call('TIME')[1]", nil).Err(); err != nil {
+		found = append(found, fault(RedisScripts, "%s runs no scripts: %v", rdb.Options().Addr, err))
+	}
+	info, err := rdb.Info(ctx).Result()
+	if err != nil && !r.Embedded {
+		return append(found, warn(RedisVersion, "%s does not tell its version and settings: %v", rdb.Options().Addr, err))
+	}
+	said := parseInfo(info)
+	if r.Embedded {
+		return unless(found, "%s, inside the local round", rdb.Options().Addr)
+	}
+	found = append(found, JudgeRedis(said)...)
+	return unless(found, "%s, Redis %s, scripts allowed, maxmemory-policy %s, %s", rdb.Options().Addr, said["redis_version"],
+		said["maxmemory_policy"], said["role"])
+}
+
+// parseInfo reads INFO: lines of name:value.
+func parseInfo(text string) map[string]string {
+	said := map[string]string{}
+	for line := range strings.SplitSeq(text, "\n") {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			said[name] = value
+		}
+	}
+	return said
+}
+
+// JudgeRedis judges what a server says of itself.
+func JudgeRedis(said map[string]string) []Finding {
+	var found []Finding
+	if older(said["redis_version"], leastRedis, 0) {
+		found = append(found, fault(RedisVersion, "Redis %s, want %d or later", said["redis_version"], leastRedis))
+	}
+	if said["role"] == "slave" {
+		found = append(found, fault(RedisReplica, "it is a replica, which takes no writes"))
+	}
+	// The bucket has no time to live, so volatile policies leave it alone.
+	if policy := said["maxmemory_policy"]; strings.HasPrefix(policy, "allkeys-") {
+		most, err := strconv.ParseInt(said["maxmemory"], 10, 64)
+		if err == nil && most > 0 {
+			found = append(found, fault(RedisPolicy,
+				"maxmemory-policy %s with maxmemory %s: an evicted bucket costs a pause of a horizon, and a hold by hand is forgotten",
+				policy, size(most)))
+		} else {
+			found = append(found, warn(RedisPolicy, "maxmemory-policy %s: without maxmemory it evicts nothing yet", policy))
+		}
+	}
+	return found
+}
+
+// Reading is one look at another clock: this machine's before and after it.
+type Reading struct {
+	Before, After time.Time
+	Server        time.Time
+}
+
+// The clocks. Claims of the score cache run out after 15 s by the clocks of the
+// workers; rounds are named, and sorted, by the producer's.
+const (
+	clockOff    = 15 * time.Second
+	clockUneven = 2 * time.Second
+)
+
+// Round trips. A permit's call may take 200 ms.
+const (
+	tripLost = 200 * time.Millisecond
+	tripLong = 50 * time.Millisecond
+)
+
+// JudgeClock judges the reading that took the shortest time: what is not known
+// of the way there and back is not held against the clock. There must be one.
+func JudgeClock(readings []Reading) []Finding {
+	best := readings[0]
+	for _, r := range readings {
+		if trip(r) < trip(best) {
+			best = r
+		}
+	}
+	off, trip := offset(best), trip(best)
+	var found []Finding
+	switch certain := max(off.Abs()-trip/2, 0); {
+	case certain >= clockOff:
+		found = append(found, fault(RedisClock, "Redis' clock is %s %s this machine's", off.Abs().Round(time.Millisecond), side(off)))
+	case certain >= clockUneven:
+		found = append(found, warn(RedisClock, "Redis' clock is %s %s this machine's", off.Abs().Round(time.Millisecond), side(off)))
+	}
+	switch {
+	case trip >= tripLost:
+		found = append(found, fault(RedisRoundTrip, "a call takes %s at best; permits are given up after %s",
+			trip.Round(time.Millisecond), tripLost))
+	case trip >= tripLong:
+		found = append(found, warn(RedisRoundTrip, "a call takes %s at best: permits come late", trip.Round(time.Millisecond)))
+	}
+	return unless(found, "within %s of this machine's; a call takes %s at best", upTo(off.Abs()+trip/2), upTo(trip))
+}
+
+func trip(r Reading) time.Duration { return r.After.Sub(r.Before) }
+
+// offset is how far the other clock is ahead, if it was read halfway.
+func offset(r Reading) time.Duration { return r.Server.Sub(r.Before.Add(trip(r) / 2)) }
+
+func side(off time.Duration) string {
+	if off > 0 {
+		return "ahead of"
+	}
+	return "behind"
+}
+
+// upTo rounds up to what is worth reading.
+func upTo(d time.Duration) time.Duration {
+	unit := time.Millisecond
+	if d < time.Millisecond {
+		unit = 100 * time.Microsecond
+	}
+	return (d + unit - 1).Truncate(unit)
+}
+
+// looks is how often the clock is read: one of them is not held up.
+const looks = 7
+
+func (r Redis) clock(ctx context.Context, rdb *redis.Client) []Finding {
+	var readings []Reading
+	for range looks {
+		before := time.Now()
+		server, err := rdb.Time(ctx).Result()
+		if err != nil {
+			return []Finding{fault(RedisUnreachable, "%s does not tell its time: %v", rdb.Options().Addr, err)}
+		}
+		readings = append(readings, Reading{Before: before, After: time.Now(), Server: server})
+	}
+	return JudgeClock(readings)
+}
+
+func (r Redis) bucket(ctx context.Context, rdb *redis.Client) []Finding {
+	pace, err := r.Limit.Pace()
+	if err != nil {
+		return []Finding{skipped("the limit")}
+	}
+	state, err := readBucket(ctx, rdb, r.Limit)
+	if err != nil {
+		return []Finding{fault(RedisScripts, "the bucket cannot be read: %v", err)}
+	}
+	return JudgeBucket(state, pace)
+}
+
+func readBucket(ctx context.Context, rdb *redis.Client, cfg ratelimit.Config) (ratelimit.State, error) {
+	desk, err := ratelimit.NewDesk(cmp.Or(cfg.Egress, ratelimit.DefaultEgress), rdb, callTimeout)
+	if err != nil {
+		return ratelimit.State{}, fmt.Errorf("--egress: %w", err)
+	}
+	return desk.State(ctx)
+}
+
+// JudgeBucket compares the figures in force with this process's.
+func JudgeBucket(s ratelimit.State, pace ratelimit.Pace) []Finding {
+	if !s.Known {
+		return []Finding{fine("%s has no bucket yet: the first request begins it, with a pause of %s", s.Egress, pace.Horizon)}
+	}
+	var found []Finding
+	if !pace.InForce(s) {
+		found = append(found, fault(LimitFigures,
+			"%s goes by %s; these flags are %s: a process with them has no permits until the others have gone", s.Egress,
+			figures(s.Limit, s.Window, s.Interval, s.Horizon), figures(pace.Limit, pace.Window, pace.Interval, pace.Horizon)))
+	}
+	switch {
+	case s.Hold > 0:
+		found = append(found, warn(LimitStopped, "%s is held by hand for %s more", s.Egress, s.Hold.Round(time.Second)))
+	case s.CoolDown > 0:
+		found = append(found, warn(LimitStopped, "%s is cooling down for %s more, because the mirror asked for it", s.Egress,
+			s.CoolDown.Round(time.Second)))
+	}
+	return unless(found, "%s goes by these figures; %d permits granted, %d cool-downs", s.Egress, s.Granted, s.CoolDowns)
+}
+
+func figures(limit int, window, interval, horizon time.Duration) string {
+	return fmt.Sprintf("%d requests in %s, %.3f permits a second, horizon %s", limit, window, 1/interval.Seconds(), horizon)
+}
+
+// Formula checks the limit's parameters.
+func Formula(cfg ratelimit.Config) Check {
+	return Check{"the limit", func(context.Context) []Finding {
+		pace, err := cfg.Pace()
+		if err != nil {
+			return []Finding{fault(LimitFormula, "%v", err)}
+		}
+		return []Finding{fine("%s; the formula allows %.3f", figures(pace.Limit, pace.Window, pace.Interval, pace.Horizon), pace.Highest)}
+	}}
+}

@@ -1,0 +1,151 @@
+package doctor_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"mirrorfleet/producer/doctor"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/ratelimit"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds every wait of a test.
+const patience = time.Minute
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// natsServer runs a real server in this process by a configuration; STORE stands
+// for a directory of its own.
+func natsServer(t *testing.T, conf string) *server.Server {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "nats.conf")
+	conf = "listen: \"127.0.0.1:-1\"\n" + strings.ReplaceAll(conf, "STORE", `"`+t.TempDir()+`"`)
+	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	options, err := server.ProcessConfigFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.NoLog, options.NoSigs = true, true
+	s, err := server.NewServer(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(patience) {
+		t.Fatal("the server does not start")
+	}
+	return s
+}
+
+const withJetStream = "jetstream { store_dir: STORE }\n"
+
+// streamsOn is JetStream on a server, for what a test prepares.
+func streamsOn(t *testing.T, url string) (*nats.Conn, jetstream.JetStream) {
+	t.Helper()
+	nc, err := jobstream.Connect(t.Context(), url, "test", jobstream.ConnectConfig{Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nc, js
+}
+
+// declared is a server with everything declared on it.
+func declared(t *testing.T) (string, jetstream.JetStream, *jobstream.Bus) {
+	t.Helper()
+	url := natsServer(t, withJetStream).ClientURL()
+	nc, js := streamsOn(t, url)
+	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url, js, bus
+}
+
+// used makes a bucket by taking a permit with these figures.
+func used(t *testing.T, url string, cfg ratelimit.Config) {
+	t.Helper()
+	rdb, err := ratelimit.NewClient(url, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = rdb.Close() })
+	cfg.Log = quiet()
+	limiter, err := ratelimit.New(cfg, rdb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer limiter.Close()
+	if _, err := limiter.Permit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fast is a limit whose bucket begins at once.
+func fast() ratelimit.Config {
+	return ratelimit.Config{Limit: 1000, Window: time.Second, Horizon: 100 * time.Millisecond, Log: quiet()}
+}
+
+func run(t *testing.T, checks ...doctor.Check) []doctor.Finding {
+	t.Helper()
+	return doctor.Run(t.Context(), checks, patience)
+}
+
+func natsChecks(n doctor.NATS) []doctor.Check {
+	if n.Worker == "" {
+		n.Worker = n.URL
+	}
+	n.Streams.Log = quiet()
+	return n.Checks()
+}
+
+// book is the codes that the tests have met.
+type book struct {
+	mu  sync.Mutex
+	met map[doctor.Code]bool
+}
+
+func (b *book) note(found []doctor.Finding) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range found {
+		b.met[f.Code] = true
+	}
+}
+
+// has says whether a finding of a code and a status is there.
+func has(found []doctor.Finding, code doctor.Code, status doctor.Status) bool {
+	for _, f := range found {
+		if f.Code == code && f.Status == status && f.Mend != "" && f.Text != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func ended(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}

@@ -1,0 +1,182 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/ratelimit/redistest"
+	"mirrorfleet/worker/tokenscore/grammars/manifest"
+)
+
+// diagnosis is what a program reads of `producer doctor --json`.
+type diagnosis struct {
+	Faults   int `json:"faults"`
+	Warnings int `json:"warnings"`
+	Checks   []struct {
+		Check  string `json:"check"`
+		Status string `json:"status"`
+		Code   string `json:"code"`
+		Text   string `json:"text"`
+		Mend   string `json:"mend"`
+	} `json:"checks"`
+}
+
+// codes are those of the findings, but for what a busy machine brings about.
+func (d diagnosis) codes() (codes []string) {
+	for _, c := range d.Checks {
+		if c.Code != "" && c.Code != "redis-round-trip" && c.Code != "mirror-slow" {
+			codes = append(codes, c.Code)
+		}
+	}
+	return codes
+}
+
+func examined(t *testing.T, code int, args ...string) (d diagnosis) {
+	t.Helper()
+	e := run(t, "producer", append([]string{"doctor", "--json", "--grammars", grammars}, args...)...)
+	if err := json.Unmarshal([]byte(e.stdout), &d); err != nil || e.code != code {
+		t.Fatalf("%v: exit %d, want %d, %v\n%s%s", args, e.code, code, err, e.stdout, e.stderr)
+	}
+	t.Logf("%+v", d)
+	return d
+}
+
+// TestDoctorCommand on real servers: a fresh installation is well and stays as
+// it was, but for the one request; faults are found side by side, each with its
+// mending; one server that is away hides nothing of the others.
+func TestDoctorCommand(t *testing.T) {
+	t.Parallel()
+	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = servers.Close() })
+	redis := redistest.Start(t)
+	world := simulate(t, "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"))
+	tokens := filepath.Join(t.TempDir(), "tokens.json")
+	if err := os.WriteFile(tokens, []byte(`[{"uid": 3, "pat": "ghp_secret"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	limit := []string{"--limit-requests", "500", "--limit-window", "1s", "--limit-horizon", "100ms"}
+	args := append([]string{
+		"--nats", servers.NATSURL(), "--redis", redis.URL(), "--mirror", world.url,
+		"--miners", world.miners, "--registry", world.registry, "--tokens", tokens,
+	}, limit...)
+	d := examined(t, 0, args...)
+	if got, want := d.codes(), []string{"permission-excess", "permission-excess"}; !slices.Equal(got, want) {
+		t.Errorf("a fresh installation: %+v, want nothing but %v", d, want)
+	}
+	if saw := mirrorSaw(t, world.url); saw != 1 {
+		t.Errorf("the mirror saw %d requests, want one", saw)
+	}
+	nc, err := nats.Connect(servers.NATSURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if account, err := js.AccountInfo(t.Context()); err != nil || account.Streams != 0 {
+		t.Errorf("%d streams were made, %v", account.Streams, err)
+	}
+	if keys, err := redis.Client(t).Keys(t.Context(), "*").Result(); err != nil || len(keys) != 1 {
+		t.Errorf("Redis holds %v, %v, want the bucket alone", keys, err)
+	}
+
+	if err := os.Chmod(tokens, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	spoilt := slices.Concat(args, []string{"--nats", "nats://producer:hidden@127.0.0.1:1", "--registry", world.miners, "--limit-rate", "9999", "--replicas", "3"})
+	d = examined(t, 1, spoilt...)
+	for _, want := range []string{"nats-unreachable", "not-looked-at", "limit-formula", "file-invalid", "file-exposed", "mirror-not-asked"} {
+		if !slices.Contains(d.codes(), want) {
+			t.Errorf("%v, want %s among them", d.codes(), want)
+		}
+	}
+	for _, c := range d.Checks {
+		if (c.Status == "ok") != (c.Mend == "") {
+			t.Errorf("%+v: want a mending for what is not well, and for nothing else", c)
+		}
+	}
+	if text := fmt.Sprint(d); strings.Contains(text, "hidden") || strings.Contains(text, "ghp_") {
+		t.Errorf("a secret is shown: %s", text)
+	}
+	e := run(t, "producer", "doctor", "--nats", "nats://127.0.0.1:1")
+	if e.code != 2 || !strings.Contains(e.stderr, "--nats and --redis are required") {
+		t.Errorf("without --redis: exit %d, %s", e.code, e.stderr)
+	}
+}
+
+// TestDoctorOfALocalRound: while none runs there is little to see; while one
+// does, its servers are looked at.
+func TestDoctorOfALocalRound(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if d := examined(t, 0, "--local", "--state", dir); len(d.codes()) != 0 || d.Checks[0].Check != "servers" {
+		t.Errorf("%+v", d)
+	}
+	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = servers.Close() })
+	d := examined(t, 0, "--local", "--state", dir)
+	if len(d.codes()) != 0 || d.Checks[0].Check != "NATS server" {
+		t.Errorf("%+v", d)
+	}
+}
+
+// TestDoctorFindsWrongGrammars: none, and a directory in which one language has
+// another's grammar: whole by its checksums, and wrong by its figures.
+func TestDoctorFindsWrongGrammars(t *testing.T) {
+	t.Parallel()
+	state := t.TempDir()
+	if got := examined(t, 1, "--local", "--state", state, "--grammars", t.TempDir()).codes(); !slices.Equal(got, []string{"grammars-unusable"}) {
+		t.Errorf("no grammars: %v", got)
+	}
+	m, err := manifest.Read(grammars)
+	if err != nil {
+		t.Fatal(err)
+	}
+	swapped := t.TempDir()
+	entries, err := os.ReadDir(grammars)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if entry.Name() != manifest.Name {
+			if err := os.Symlink(filepath.Join(grammars, entry.Name()), filepath.Join(swapped, entry.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ruby, _ := m.Grammar("ruby")
+	for i := range m.Languages {
+		if m.Languages[i].Language == "python" {
+			m.Languages[i].Object, m.Languages[i].Symbol, m.Languages[i].ABI = ruby.Object, ruby.Symbol, ruby.ABI
+		}
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(swapped, manifest.Name), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := examined(t, 1, "--local", "--state", state, "--grammars", swapped)
+	if got := d.codes(); !slices.Equal(got, []string{"grammars-figures"}) || !strings.Contains(fmt.Sprint(d), "python") {
+		t.Errorf("python by ruby's grammar: %+v", d)
+	}
+}

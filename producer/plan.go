@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/producer/estimate"
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring"
+)
+
+const groupAssumed = "What is assumed where nothing was measured"
+
+// What a worker has that no flag sets: the mirror client's connections, and the
+// pull requests that a job fetches at once.
+const (
+	workerConnections = 8
+	jobFiles          = 8
+)
+
+func planCommand() *cli.Command {
+	atLeastOne := func(n int) error {
+		if n >= 1 {
+			return nil
+		}
+		return fmt.Errorf("%d: want at least 1", n)
+	}
+	notNegative := func(d time.Duration) error {
+		if d >= 0 {
+			return nil
+		}
+		return fmt.Errorf("%s: want 0 or more", d)
+	}
+	flags := []cli.Flag{
+		&cli.IntFlag{
+			Name: "pulls-per-miner", Category: groupAssumed, Sources: command.Env("pulls-per-miner"), Value: assumedPulls,
+			Usage: "pull requests of a miner that the last round did not have; unless set, the mean of those that it had",
+			Validator: func(n int) error {
+				if n >= 0 {
+					return nil
+				}
+				return fmt.Errorf("%d: want 0 or more", n)
+			},
+		},
+		&cli.DurationFlag{
+			Name: "latency", Category: groupAssumed, Sources: command.Env("latency"), Value: 300 * time.Millisecond,
+			Usage: "how long the mirror takes to answer a request", Validator: notNegative,
+		},
+		&cli.DurationFlag{
+			Name: "score-cpu", Category: groupAssumed, Sources: command.Env("score-cpu"), Value: 50 * time.Millisecond,
+			Usage: "processor time of one pull request's token scoring", Validator: notNegative,
+		},
+		&cli.IntFlag{
+			Name: "slots", Category: groupAssumed, Sources: command.Env("slots"), Value: 4,
+			Usage: "jobs that a worker evaluates at once", Validator: atLeastOne,
+		},
+		&cli.IntFlag{
+			Name: "children", Category: groupAssumed, Sources: command.Env("children"), Value: 2,
+			Usage: "token-scoring processes of a worker", Validator: atLeastOne,
+		},
+	}
+	flags = append(flags, only(slices.Concat(roundFlags(), localFlags(), command.Servers()),
+		"json", "miners", "registry", "local", "state", "workers", "nats", "connect-timeout")...)
+	return &cli.Command{
+		Name:  "plan",
+		Usage: "say how long a round takes: requests, time at the limit, workers, a second egress",
+		Description: "Sizes are those of the last round that was concluded, if NATS or --local leads to one;\n" +
+			"what it does not tell is assumed.\n" +
+			"Every figure says where it is from. Nothing is planned, published or asked of the mirror.\n\n" +
+			"Examples:\n" +
+			"  producer plan --nats nats://nats:4222\n" +
+			"  producer plan --miners miners.json --registry master_repositories.json --pulls-per-miner 20\n" +
+			"  producer plan --local --limit-requests 40 --json",
+		Flags:  slices.Concat(flags, command.Limit(), command.Seeing()),
+		Action: plan,
+	}
+}
+
+// plan is `producer plan`.
+func plan(ctx context.Context, c *cli.Command) (err error) {
+	if c.Bool("local") && c.IsSet("nats") {
+		return command.Usage("--local reads a state directory of this machine: leave out --nats, or --local")
+	}
+	log, err := fleet.Logger(c, os.Stderr)
+	if err != nil {
+		return err
+	}
+	in, err := planned(c)
+	if err != nil {
+		return err
+	}
+	inputs, err := (inputFiles{miners: c.String("miners"), registry: c.String("registry")}).read("", time.Time{})
+	if err != nil {
+		return err
+	}
+	m, err := lastMeasured(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	if err := take(&in, inputs, m); err != nil {
+		return err
+	}
+	e, err := estimate.Of(in)
+	if err != nil {
+		return command.UsageError{Err: err}
+	}
+	page := planPage{Estimate: e, Last: m.last()}
+	if c.Bool("json") {
+		return printJSON(os.Stdout, page)
+	}
+	return page.render(os.Stdout)
+}
+
+// planned is what the flags say.
+func planned(c *cli.Command) (estimate.Input, error) {
+	cfg := fleet.FromFlags(c, "producer-plan", slog.Default()).Limit
+	if c.Bool("local") {
+		cfg.Horizon = localHorizon(c, c.Int("workers"))
+	}
+	pace, err := cfg.Pace()
+	if err != nil {
+		return estimate.Input{}, command.Usage("the limit: %w", err)
+	}
+	in := estimate.Input{
+		PullsPerMiner: -1,
+		Pace: estimate.Pace{
+			Interval: pace.Interval, Processes: pace.Processes,
+			From: fmt.Sprintf("the --limit flags: %d requests in %s, by the formula of docs/limit.md", pace.Limit, pace.Window),
+		},
+		Worker: estimate.Worker{
+			Slots: c.Int("slots"), Children: c.Int("children"), Connections: workerConnections, Files: jobFiles,
+			Latency: c.Duration("latency"), ScoreCPU: c.Duration("score-cpu"),
+			From: fmt.Sprintf("assumed: %d slots, %d children, %s for an answer, %s of processor time for a pull request",
+				c.Int("slots"), c.Int("children"), c.Duration("latency"), c.Duration("score-cpu")),
+		},
+	}
+	if c.IsSet("pulls-per-miner") {
+		in.PullsPerMiner = c.Int("pulls-per-miner")
+	}
+	return in, nil
+}
+
+// assumedPulls is --pulls-per-miner's default, for when there is no mean.
+const assumedPulls = 10
+
+// take puts together who takes part, and what is known of each.
+func take(in *estimate.Input, inputs round.Inputs, m *measured) error {
+	if m == nil && (inputs.Miners.Data == nil || inputs.Registry.Data == nil) {
+		return command.Usage("--miners and --registry are required, or --nats or --local with a round that was concluded")
+	}
+	if in.PullsPerMiner < 0 && (m == nil || len(m.sizes) == 0) { // there is no mean
+		in.PullsPerMiner = assumedPulls
+	}
+	var manifest job.Manifest
+	if m != nil {
+		manifest, in.Round = m.manifest, m.manifest.Round
+		in.MinersFrom, in.MaintainersFrom = "those of round "+in.Round, "the registry of round "+in.Round
+	}
+	if inputs.Miners.Data != nil {
+		miners, err := scoring.ParseMiners(inputs.Miners.Data)
+		if err != nil {
+			return command.Usage("%s: %w", inputs.Miners.Name, err)
+		}
+		manifest.Miners, in.MinersFrom = miners, inputs.Miners.Name
+	}
+	if inputs.Registry.Data != nil {
+		manifest.Registry, in.MaintainersFrom = inputs.Registry.Data, inputs.Registry.Name
+	}
+	registry, err := scoring.ParseRegistry(manifest.Registry)
+	if err != nil {
+		return command.Usage("%s: %w", in.MaintainersFrom, err)
+	}
+	for _, repository := range registry.Repositories {
+		if repository.MaintainerCut != 0 {
+			in.Maintainers++
+		}
+	}
+	in.MaintainersFrom = fmt.Sprintf("%d look-ups of maintainers by %s", in.Maintainers, in.MaintainersFrom)
+	in.Listed = len(manifest.Miners)
+	for _, j := range round.Jobs(manifest) {
+		in.Miners = append(in.Miners, estimate.Miner{UID: j.UID, IssuesOnly: j.IssuesOnly, Size: m.size(j)})
+	}
+	return nil
+}
+
+// lastMeasured reads the last round that was concluded; nil without NATS, or
+// without one.
+func lastMeasured(ctx context.Context, c *cli.Command, log *slog.Logger) (_ *measured, err error) {
+	if c.String("nats") == "" && !c.Bool("local") {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	bus, closeBus, err := openBus(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, closeBus()) }()
+	rounds, err := bus.Concluded(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking for the last round: %w", err)
+	}
+	if len(rounds) == 0 {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	return measure(ctx, bus, rounds[len(rounds)-1])
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/producer/estimate"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
+)
+
+// measured is what a concluded round took.
+type measured struct {
+	manifest job.Manifest
+	sizes    map[int]estimate.Size // of those whose evaluation can be read
+	requests int
+	cached   int
+	// took is from the plan to the last evaluation; 0 when the round was replayed
+	// since, which would count the time in between.
+	took time.Duration
+}
+
+// readAtOnce is how many evaluations are read side by side.
+const readAtOnce = 8
+
+// measure reads a round's records and evaluations.
+func measure(ctx context.Context, bus *jobstream.Bus, name string) (*measured, error) {
+	manifest, err := bus.Manifest(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("reading round %s: %w", name, err)
+	}
+	records, err := bus.Records(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the records of round %s: %w", name, err)
+	}
+	evaluations := make([]job.Evaluation, len(records))
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(readAtOnce)
+	for i, record := range records {
+		key := record.Stands()
+		if key == "" {
+			continue
+		}
+		group.Go(func() (err error) {
+			evaluations[i], err = bus.Evaluation(reading, key)
+			var damaged *jobstream.ValueError
+			if errors.Is(err, jobstream.ErrNotFound) || errors.As(err, &damaged) {
+				return nil // it costs the measure of one miner
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("reading the evaluations of round %s: %w", name, err)
+	}
+	m := &measured{manifest: manifest, sizes: map[int]estimate.Size{}}
+	m.add(records, evaluations)
+	return m, nil
+}
+
+// add adds the jobs up.
+func (m *measured) add(records []job.Record, evaluations []job.Evaluation) {
+	var last time.Time
+	replayed := false
+	for i, record := range records {
+		m.requests += record.Requests
+		replayed = replayed || record.Replay > 0
+		e := &evaluations[i]
+		if e.Version == 0 {
+			continue
+		}
+		m.cached += e.Cached
+		if e.FinishedAt.After(last) {
+			last = e.FinishedAt
+		}
+		m.sizes[record.UID] = sizeOf(record, e)
+	}
+	if !replayed && last.After(m.manifest.PlannedAt) {
+		m.took = last.Sub(m.manifest.PlannedAt)
+	}
+}
+
+// sizeOf is what a job took. Its look-ups are what is left of its requests
+// without the files that were fetched; if it was tried more than once, the
+// requests are those of all attempts, and the least is taken.
+func sizeOf(record job.Record, e *job.Evaluation) estimate.Size {
+	var size estimate.Size
+	// Under a fixed base score an evaluation does not tell an empty list of files
+	// from none that the mirror stores. The number of requests does.
+	var open []string
+	for _, list := range [][]scoring.ScoredPullRequest{e.Evaluation.Merged, e.Evaluation.Open, e.Evaluation.Closed} {
+		for i := range list {
+			pr := &list[i]
+			name := fmt.Sprintf("%s#%d", pr.Repository, pr.Number)
+			switch {
+			case missingFiles(e, name) || outOfTime(pr.Tokens):
+				size.Unkept++
+			case pr.Tokens != nil || pr.Reasons.Base.Code == scoring.BaseNoFiles: // an empty list of files is kept
+				size.Pulls = append(size.Pulls, name)
+			case pr.Reasons.Base.Code == scoring.BaseFixed:
+				open = append(open, name)
+			}
+		}
+	}
+	if e.Evaluation.Issues != nil {
+		for _, s := range e.Evaluation.Issues.Solving {
+			if s.Unavailable {
+				size.Unkept++
+				continue
+			}
+			size.Pulls = append(size.Pulls, fmt.Sprintf("%s#%d", s.Repository, s.Number))
+		}
+	}
+	size.LookUps = estimate.LookUps
+	if record.Deliveries != 1 {
+		return size
+	}
+	fetched := len(size.Pulls) + size.Unkept - e.Cached
+	if more := record.Requests - fetched - size.LookUps; more > 0 {
+		named := min(more, len(open))
+		size.Pulls = append(size.Pulls, open[:named]...)
+		size.LookUps += more - named
+	}
+	return size
+}
+
+// missingFiles says whether a pull request's files could not be had.
+func missingFiles(e *job.Evaluation, name string) bool {
+	return slices.ContainsFunc(e.Missing, func(m job.Missing) bool { return m.What == "files "+name })
+}
+
+// outOfTime says whether figures ended in a time-out, which is never kept.
+func outOfTime(tokens *scoring.TokenFigures) bool {
+	return tokens != nil && slices.ContainsFunc(tokens.Files, func(f scoring.FileFigures) bool {
+		return f.Method == scoring.MethodSkippedTimeout
+	})
+}
+
+// size is what a job's miner took; nil when the round did not have it, or had
+// another account under its uid, or had its issues alone.
+func (m *measured) size(j job.Job) *estimate.Size {
+	if m == nil {
+		return nil
+	}
+	at := slices.IndexFunc(m.manifest.Miners, func(miner scoring.Miner) bool {
+		return miner.UID == j.UID && miner.GitHubID == j.GitHubID && miner.IdentityUnreachable == j.IssuesOnly
+	})
+	size, there := m.sizes[j.UID]
+	if at < 0 || !there {
+		return nil
+	}
+	return &size
+}
+
+// lastRound is what the measured round took, beside the estimate.
+type lastRound struct {
+	Round    string  `json:"round"`
+	Requests int     `json:"requests"`
+	Cached   int     `json:"cached"`
+	Seconds  float64 `json:"seconds,omitempty"`
+}
+
+func (m *measured) last() *lastRound {
+	if m == nil {
+		return nil
+	}
+	return &lastRound{Round: m.manifest.Round, Requests: m.requests, Cached: m.cached, Seconds: m.took.Seconds()}
+}

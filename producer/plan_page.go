@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"mirrorfleet/producer/estimate"
+)
+
+// planPage is what `producer plan` prints.
+type planPage struct {
+	estimate.Estimate
+
+	// Last is what the measured round took.
+	Last *lastRound `json:"last_round,omitempty"`
+}
+
+// render prints a table of figures, and below it where each is from.
+func (p planPage) render(w io.Writer) error {
+	out := &page{}
+	out.textf(0, "A round of %d miners (%s), %d of them with a job", p.Listed.Value, p.Listed.From, p.Jobs.Value)
+	out.blank()
+	var table bytes.Buffer
+	t := tabwriter.NewWriter(&table, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "\tCOLD\tWARM\t")
+	number := func(name string, of func(estimate.Kind) estimate.Count) {
+		fmt.Fprintf(t, "%s\t%d\t%d\t\n", name, of(p.Cold).Value, of(p.Warm).Value)
+	}
+	time := func(name string, of func(estimate.Kind) estimate.Length) {
+		fmt.Fprintf(t, "%s\t%s\t%s\t\n", name, seconds(of(p.Cold)), seconds(of(p.Warm)))
+	}
+	number("look-ups", func(k estimate.Kind) estimate.Count { return k.LookUps })
+	number("files", func(k estimate.Kind) estimate.Count { return k.Files })
+	number("by the producer", func(k estimate.Kind) estimate.Count { return k.Producer })
+	number("requests in all", func(k estimate.Kind) estimate.Count { return k.Requests })
+	time("time at the limit", func(k estimate.Kind) estimate.Length { return k.Time })
+	time("with a second egress", func(k estimate.Kind) estimate.Length { return k.TwoEgresses })
+	number("workers that use it up", func(k estimate.Kind) estimate.Count { return k.Workers })
+	_ = t.Flush() // to memory
+	for line := range strings.Lines(table.String()) {
+		out.linef("%s", strings.TrimSuffix(line, "\n"))
+	}
+	out.blank()
+	p.sources(out)
+	return out.writeTo(w)
+}
+
+// sources says of each figure where it is from.
+func (p planPage) sources(out *page) {
+	from := func(name, format string, args ...any) {
+		out.hangf(fmt.Sprintf("  %-18s", name), format, args...)
+	}
+	from("cold, warm", "nothing, or all that can be kept, is in the score cache")
+	from("jobs", "%s", p.Jobs.From)
+	from("look-ups", "%s", p.Cold.LookUps.From)
+	from("files, cold", "%s", p.Cold.Files.From)
+	from("files, warm", "%s", p.Warm.Files.From)
+	from("by the producer", "%s", p.Cold.Producer.From)
+	from("time at the limit", "%.3f permits a second, %s; a bucket that begins adds a pause", p.Rate, p.RateFrom)
+	from("second egress", "%s", p.Cold.TwoEgresses.From)
+	from("workers", "%s; more of them only stand in for one another, and up to %d processes are served in order (%s)",
+		p.Cold.Workers.From, p.Processes.Value, p.Processes.From)
+	if p.Last == nil {
+		return
+	}
+	took := ""
+	if p.Last.Seconds > 0 {
+		took = fmt.Sprintf(", and took %s", time.Duration(p.Last.Seconds*float64(time.Second)).Round(time.Second))
+	}
+	from("the last round", "%s made %d requests for its jobs, had %d pull requests from the cache%s (measured)",
+		p.Last.Round, p.Last.Requests, p.Last.Cached, took)
+}
+
+func seconds(l estimate.Length) string { return l.Duration().Round(time.Second).String() }

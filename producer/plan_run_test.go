@@ -1,0 +1,124 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"testing"
+
+	"mirrorfleet/shared/local"
+)
+
+// planned is what a program reads of `producer plan --json`.
+type planned struct {
+	MeasuredRound string      `json:"measured_round"`
+	Jobs          count       `json:"jobs"`
+	Cold          plannedKind `json:"cold"`
+	Warm          plannedKind `json:"warm"`
+	LastRound     struct {
+		Requests int     `json:"requests"`
+		Seconds  float64 `json:"seconds"`
+	} `json:"last_round"`
+}
+
+type plannedKind struct {
+	LookUps  count `json:"look_ups"`
+	Files    count `json:"files"`
+	Requests count `json:"requests"`
+	Time     struct {
+		Seconds float64 `json:"seconds"`
+	} `json:"time"`
+}
+
+type count struct {
+	Value int `json:"value"`
+}
+
+func plans(t *testing.T, args ...string) (p planned) {
+	t.Helper()
+	e := run(t, "producer", append([]string{"plan", "--json"}, args...)...)
+	if err := json.Unmarshal([]byte(e.stdout), &p); err != nil || e.code != 0 {
+		t.Fatalf("%v: exit %d, %v\n%s%s", args, e.code, err, e.stdout, e.stderr)
+	}
+	return p
+}
+
+// mirrorSaw is how many requests a simulated mirror has counted.
+func mirrorSaw(t *testing.T, url string) int {
+	t.Helper()
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url + "/sim/stats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var stats struct {
+		Requests int `json:"requests"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&stats); err != nil {
+		t.Fatal(err)
+	}
+	return stats.Requests
+}
+
+// TestPlanForetellsRounds: what plan says of a cold and of a warm round, from a
+// round that was measured, is what the mirror counts of them, to the request;
+// from a cold round and from a warm one alike. The limit is out of the way.
+func TestPlanForetellsRounds(t *testing.T) {
+	t.Parallel()
+	started, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = started.Close() })
+	world := simulate(t, "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"), "--limit", "0", "--case-fault", "400")
+	nats := []string{"--nats", started.NATSURL()}
+	limit := []string{"--limit-requests", "2000", "--limit-window", "1s", "--limit-horizon", "100ms", "--egress", "plan"}
+	files := []string{"--miners", world.miners, "--registry", world.registry}
+	common := append(append([]string{"--redis", started.RedisURL(), "--mirror", world.url}, nats...), limit...)
+	assumed := plans(t, append(append(files, "--pulls-per-miner", "2"), limit...)...)
+	if assumed.MeasuredRound != "" || assumed.Cold.LookUps.Value != 3*assumed.Jobs.Value || assumed.Cold.Files.Value != 2*assumed.Jobs.Value {
+		t.Errorf("without a round: %+v, want three look-ups and two pull requests a miner", assumed)
+	}
+	before := plans(t, append(append(nats, files...), limit...)...)
+	if before.MeasuredRound != "" {
+		t.Errorf("before any round: %+v", before)
+	}
+
+	w := work(t, "planned", nil, common...)
+	defer w.stop()
+	var rounds [2]outcome
+	var took [2]int
+	for i := range rounds {
+		was := mirrorSaw(t, world.url)
+		rounds[i] = decode(t, run(t, "producer", append(append([]string{"run", "--json", "--as-of", world.asOf}, files...), common...)...))
+		took[i] = mirrorSaw(t, world.url) - was
+		got := plans(t, append(nats, limit...)...)
+		if got.MeasuredRound != rounds[i].Round || got.Jobs.Value != rounds[i].Planned || got.LastRound.Requests == 0 || got.LastRound.Seconds <= 0 {
+			t.Errorf("after round %s: %+v", rounds[i].Round, got)
+		}
+		if got.Cold.Requests.Value != took[0] {
+			t.Errorf("after round %d, plan foretells %d requests of a cold round, it took %d", i, got.Cold.Requests.Value, took[0])
+		}
+		if i == 0 {
+			defer func(warm int) {
+				if warm != took[1] {
+					t.Errorf("after the cold round, plan foretells %d requests of a warm one, it took %d", warm, took[1])
+				}
+			}(got.Warm.Requests.Value)
+		} else if got.Warm.Requests.Value != took[1] {
+			t.Errorf("after the warm round, plan foretells %d requests of another, it took %d", got.Warm.Requests.Value, took[1])
+		}
+		// Durations are computed: one interval less than requests.
+		const interval = 0.000626 // of 1998 permits in 1.25 s, rounded up to a microsecond
+		if want := float64(got.Cold.Requests.Value-1) * interval; fmt.Sprintf("%.6f", got.Cold.Time.Seconds) != fmt.Sprintf("%.6f", want) {
+			t.Errorf("the cold round takes %v s, want %v", got.Cold.Time.Seconds, want)
+		}
+	}
+	if rounds[0].Retries+rounds[1].Retries > 0 || took[0] <= took[1] || rounds[1].Cached == 0 {
+		t.Errorf("%d retries, %d and %d requests, %d from the cache: these rounds hold nothing", rounds[0].Retries+rounds[1].Retries,
+			took[0], took[1], rounds[1].Cached)
+	}
+	t.Logf("a cold round took %d requests, a warm one %d", took[0], took[1])
+}

@@ -1,0 +1,34 @@
+package cluster_test
+
+import (
+	"testing"
+
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/cluster"
+)
+
+// TestShippedRolesHaveWhatTheyNeed: the users of the shipped settings may
+// publish all that their roles publish, and nothing that a role is kept from;
+// in the other's place each lacks something.
+func TestShippedRolesHaveWhatTheyNeed(t *testing.T) {
+	t.Parallel()
+	c, err := cluster.Start(t.Context(), cluster.Config{Dir: t.TempDir(), Settings: settings, Nodes: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	for _, one := range []struct {
+		user   string
+		role   jobstream.Role
+		denied bool
+	}{
+		{cluster.Producer, jobstream.RoleProducer, false},
+		{cluster.Worker, jobstream.RoleWorker, false},
+		{cluster.Worker, jobstream.RoleProducer, true},
+	} {
+		got, err := jobstream.TryRole(t.Context(), c.URL(one.user), one.role)
+		if err != nil || (len(got.Denied) > 0) != one.denied || len(got.Excess) > 0 {
+			t.Errorf("user %s as %s: %+v, %v, want something denied: %v, nothing in excess", one.user, one.role, got, err, one.denied)
+		}
+	}
+}

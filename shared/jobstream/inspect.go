@@ -1,0 +1,196 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+)
+
+// Inspection is what a NATS server is and holds, beside what is declared.
+type Inspection struct {
+	// Version is the server's; Cluster is the name of its cluster, "" for none,
+	// and Servers are the addresses of all that are known of it.
+	Version, Cluster string
+	Servers          []string
+	// MaxPayload is the longest message in bytes.
+	MaxPayload int64
+	// Store is how many bytes of the account's file storage are used, StoreLimit
+	// how many it may use; below 0 for as many as the server has.
+	Store, StoreLimit int64
+	// InUse are the streams of the account, StreamLimit is how many it may have,
+	// below 1 for any number.
+	InUse, StreamLimit int
+	// Streams are the declared streams and the buckets' streams, in the order of
+	// their declarations.
+	Streams []InspectedStream
+	// Consumer is the workers' one; nil where there is none yet.
+	Consumer *InspectedConsumer
+}
+
+// InspectedStream is a declared stream as it is.
+type InspectedStream struct {
+	Name string
+	// Missing says that there is none yet: whoever starts first makes it.
+	Missing bool
+	// Drift are the settings that the next start changes.
+	Drift []Drift
+	// Mismatch is a setting that cannot be changed in place; nil for none.
+	Mismatch *MismatchError
+	// Replicas are the copies that are kept, Current those that are up to date.
+	Replicas, Current int
+}
+
+// InspectedConsumer is the workers' consumer as it is.
+type InspectedConsumer struct {
+	Drift []Drift
+	// Filter is the only subject that is handed out, "" for all of them.
+	Filter string
+	// Paused says that nothing is handed out.
+	Paused     bool
+	MaxDeliver int
+	AckWait    time.Duration
+}
+
+// Drift is one setting that is not as it is declared.
+type Drift struct {
+	Setting    string
+	Have, Want any
+}
+
+func (d Drift) String() string {
+	return fmt.Sprintf("%s is %v, declared %v", d.Setting, d.Have, d.Want)
+}
+
+// ErrNoJetStream says that the server, or the account, has no JetStream.
+var ErrNoJetStream = errors.New("no JetStream")
+
+// Inspect compares what exists with what Open would make of it, and changes
+// nothing. It does not wait for a server that is away.
+func Inspect(ctx context.Context, nc *nats.Conn, cfg Config) (Inspection, error) {
+	cfg, err := cfg.filled()
+	if err != nil {
+		return Inspection{}, fmt.Errorf("jobstream: %w", err)
+	}
+	in := Inspection{
+		Version: nc.ConnectedServerVersion(), Cluster: nc.ConnectedClusterName(), Servers: nc.Servers(), MaxPayload: nc.MaxPayload(),
+	}
+	for i, address := range in.Servers {
+		in.Servers[i] = Redact(address)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return in, fmt.Errorf("jobstream: %w", err)
+	}
+	account, err := js.AccountInfo(ctx)
+	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
+		return in, fmt.Errorf("jobstream: %w: %w", ErrNoJetStream, err)
+	}
+	if err != nil {
+		return in, fmt.Errorf("jobstream: looking at the account: %w", err)
+	}
+	in.Store, in.StoreLimit = storage(account)
+	in.InUse, in.StreamLimit = account.Streams, account.Limits.MaxStreams
+	for _, want := range streams() {
+		want.Storage = jetstream.FileStorage
+		found, err := inspectStream(ctx, js, cfg, want.Name, func(jetstream.StreamConfig) jetstream.StreamConfig { return want })
+		if err != nil {
+			return in, err
+		}
+		in.Streams = append(in.Streams, found)
+	}
+	for _, want := range kvBuckets() {
+		found, err := inspectStream(ctx, js, cfg, "KV_"+want.Bucket, func(have jetstream.StreamConfig) jetstream.StreamConfig {
+			return declaredBucket(have, want)
+		})
+		if err != nil {
+			return in, err
+		}
+		in.Streams = append(in.Streams, found)
+	}
+	in.Consumer, err = inspectConsumer(ctx, js, cfg)
+	return in, err
+}
+
+// storage is the account's use of disks and its limit, of all tiers where it
+// has tiers.
+func storage(account *jetstream.AccountInfo) (used, limit int64) {
+	if len(account.Tiers) == 0 {
+		return int64(account.Store), account.Limits.MaxStore
+	}
+	for _, tier := range account.Tiers {
+		used += int64(tier.Store)
+		if tier.Limits.MaxStore < 0 || limit < 0 {
+			limit = -1
+			continue
+		}
+		limit += tier.Limits.MaxStore
+	}
+	return used, limit
+}
+
+func inspectStream(ctx context.Context, js jetstream.JetStream, cfg Config, name string,
+	declared func(have jetstream.StreamConfig) jetstream.StreamConfig,
+) (InspectedStream, error) {
+	found := InspectedStream{Name: name}
+	stream, err := js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		found.Missing = true
+		return found, nil
+	}
+	if err != nil {
+		return found, naming("stream", name, err)
+	}
+	info := stream.CachedInfo()
+	found.Replicas, found.Current = max(info.Config.Replicas, 1), 1
+	if info.Cluster != nil {
+		for _, peer := range info.Cluster.Replicas {
+			if peer.Current && !peer.Offline {
+				found.Current++
+			}
+		}
+	}
+	next, err := cfg.overlaid(info.Config, declared(info.Config))
+	if errors.As(err, &found.Mismatch) {
+		return found, nil
+	}
+	found.Drift = drifted(info.Config, next)
+	return found, err
+}
+
+func inspectConsumer(ctx context.Context, js jetstream.JetStream, cfg Config) (*InspectedConsumer, error) {
+	consumer, err := js.Consumer(ctx, job.StreamJobs, job.Consumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	if err != nil {
+		return nil, naming("consumer", job.Consumer, err)
+	}
+	info := consumer.CachedInfo()
+	next := info.Config
+	next.BackOff = nil
+	cfg.choose(&next)
+	return &InspectedConsumer{
+		Drift: drifted(info.Config, next), Filter: info.Config.FilterSubject, Paused: info.Paused,
+		MaxDeliver: info.Config.MaxDeliver, AckWait: info.Config.AckWait,
+	}, nil
+}
+
+// drifted lists the settings in which two configurations of one type differ.
+func drifted[T any](have, want T) []Drift {
+	var drift []Drift
+	haves, wants := reflect.ValueOf(have), reflect.ValueOf(want)
+	for i := range haves.NumField() {
+		h, w := haves.Field(i).Interface(), wants.Field(i).Interface()
+		if !reflect.DeepEqual(h, w) {
+			drift = append(drift, Drift{Setting: haves.Type().Field(i).Name, Have: h, Want: w})
+		}
+	}
+	return drift
+}

@@ -1,0 +1,146 @@
+package jobstream_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+func (b *bundle) inspect(cfg jobstream.Config) jobstream.Inspection {
+	b.t.Helper()
+	in, err := jobstream.Inspect(b.ctx, b.nc, cfg)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return in
+}
+
+// TestInspectChangesNothing: on an empty server everything is missing, before
+// and after; on one that was declared nothing is wrong.
+func TestInspectChangesNothing(t *testing.T) {
+	t.Parallel()
+	b := bare(t)
+	for range 2 {
+		in := b.inspect(jobstream.Config{Replicas: 1})
+		if in.Version == "" || in.MaxPayload < 1<<20 || in.Consumer != nil || len(in.Streams) != 8 {
+			t.Errorf("an empty server is %+v", in)
+		}
+		for _, s := range in.Streams {
+			if !s.Missing {
+				t.Errorf("%+v, want it missing", s)
+			}
+		}
+	}
+	b.open(jobstream.Config{})
+	in := b.inspect(jobstream.Config{Replicas: 1, AckWait: jobstream.DefaultAckWait})
+	for _, s := range in.Streams {
+		want := jobstream.InspectedStream{Name: s.Name, Replicas: 1, Current: 1}
+		if diff := cmp.Diff(want, s); diff != "" {
+			t.Error(diff)
+		}
+	}
+	want := &jobstream.InspectedConsumer{MaxDeliver: jobstream.DefaultMaxDeliver, AckWait: jobstream.DefaultAckWait}
+	if diff := cmp.Diff(want, in.Consumer); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestInspectFindsDrift: each setting by name, with both values; what cannot
+// be changed in place is told apart.
+func TestInspectFindsDrift(t *testing.T) {
+	t.Parallel()
+	b := bare(t)
+	if _, err := b.js.CreateStream(b.ctx, jetstream.StreamConfig{
+		Name: job.StreamDead, Subjects: []string{job.SubjectDead}, Storage: jetstream.MemoryStorage,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.mustMismatch()
+	if err := b.js.DeleteStream(b.ctx, job.StreamDead); err != nil {
+		t.Fatal(err)
+	}
+	b.open(jobstream.Config{})
+	scores := b.stream("KV_" + job.BucketScores)
+	scores.MaxAge = time.Hour
+	if _, err := b.js.UpdateStream(b.ctx, scores); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.bus.Only(b.ctx, "r1"); err != nil {
+		t.Fatal(err)
+	}
+	in := b.inspect(jobstream.Config{AckWait: 7 * time.Second})
+	at := slices.IndexFunc(in.Streams, func(s jobstream.InspectedStream) bool { return s.Name == "KV_"+job.BucketScores })
+	want := []jobstream.Drift{{Setting: "MaxAge", Have: time.Hour, Want: 1080 * time.Hour}}
+	if diff := cmp.Diff(want, in.Streams[at].Drift); diff != "" {
+		t.Error(diff)
+	}
+	want = []jobstream.Drift{{Setting: "AckWait", Have: 30 * time.Second, Want: 7 * time.Second}}
+	if diff := cmp.Diff(want, in.Consumer.Drift); diff != "" || in.Consumer.Filter != job.RoundSubject("r1") {
+		t.Errorf("%s%+v", diff, in.Consumer)
+	}
+	if b.consumer().AckWait != 30*time.Second || b.stream("KV_"+job.BucketScores).MaxAge != time.Hour {
+		t.Error("Inspect changed what it looked at")
+	}
+}
+
+func (b *bundle) mustMismatch() {
+	b.t.Helper()
+	for _, s := range b.inspect(jobstream.Config{}).Streams {
+		if s.Name == job.StreamDead && (s.Mismatch == nil || s.Mismatch.Setting != "storage") {
+			b.t.Errorf("%+v, want a mismatch of storage", s)
+		}
+	}
+}
+
+// TestTryRoleHasNoEffect: a user who may do everything has everything that the
+// roles need, and more; streams, buckets and the queue are as they were.
+func TestTryRoleHasNoEffect(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.publish(aJob(1), aJob(2))
+	states := func() (all []jetstream.StreamState) {
+		for _, s := range b.inspect(jobstream.Config{}).Streams {
+			stream, err := b.js.Stream(b.ctx, s.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, stream.CachedInfo().State)
+		}
+		return all
+	}
+	waiting := func() *jetstream.ConsumerInfo {
+		c, err := b.js.Consumer(b.ctx, job.StreamJobs, job.Consumer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.CachedInfo()
+	}
+	before, consumer := states(), waiting()
+	for _, role := range []jobstream.Role{jobstream.RoleProducer, jobstream.RoleWorker} {
+		got, err := jobstream.TryRole(b.ctx, b.servers.NATSURL(), role)
+		if err != nil || len(got.Denied) != 0 || len(got.Excess) == 0 {
+			t.Errorf("%s: %+v, %v, want nothing denied, and more than needed", role, got, err)
+		}
+	}
+	if diff := cmp.Diff(before, states()); diff != "" {
+		t.Errorf("the streams have changed: %s", diff)
+	}
+	if after := waiting(); after.NumWaiting != 0 || after.NumAckPending != 0 || after.Delivered != consumer.Delivered ||
+		!cmp.Equal(after.Config, consumer.Config) {
+		t.Errorf("the consumer is %+v, was %+v", after, consumer)
+	}
+	if _, err := jobstream.TryRole(b.ctx, "nats://user:secret@127.0.0.1:1", jobstream.RoleWorker); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("nobody listens there: %v, want an error without the password", err)
+	}
+	if _, err := jobstream.Inspect(b.ctx, b.nc, jobstream.Config{Replicas: 9}); err == nil || errors.Is(err, jobstream.ErrNoJetStream) {
+		t.Errorf("9 replicas: %v, want an error", err)
+	}
+}

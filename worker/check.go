@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/worker/tokenscore"
+)
+
+// checkCommand is for whoever installs a worker, and for `producer doctor`.
+func checkCommand() *cli.Command {
+	var flags []cli.Flag
+	for _, flag := range workFlags() {
+		if flag.Names()[0] == "grammars" {
+			flags = append(flags, flag)
+		}
+	}
+	return &cli.Command{
+		Name:  "check",
+		Usage: "score a file in each language and compare with what the validator made of it",
+		Description: "It needs no server and no mirror. What it found is one JSON object on standard output.\n" +
+			"Exit code 0 when every figure is the validator's, 1 when one is not, 2 when the grammars cannot be used.",
+		Flags:  append(flags, command.Seeing()...),
+		Action: check,
+	}
+}
+
+// errWrongFigures says that this installation would score otherwise than the
+// validator.
+var errWrongFigures = errors.New("figures are not the validator's")
+
+// checked is what `worker check` prints.
+type checked struct {
+	Languages int                `json:"languages"`
+	Wrong     []tokenscore.Wrong `json:"wrong"`
+}
+
+// check is `worker check`.
+func check(ctx context.Context, c *cli.Command) (err error) {
+	log, err := fleet.Logger(c, os.Stderr)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding the token-scoring child's command: %w", err)
+	}
+	grammars := c.String("grammars")
+	pool, err := tokenscore.New(ctx, tokenscore.Config{
+		Command: []string{self, "score", "--grammars", grammars}, Children: 1, Grammars: grammars, Log: log,
+	})
+	if err != nil {
+		return command.UsageError{Err: err}
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	found := checked{Wrong: []tokenscore.Wrong{}}
+	languages, wrong, err := pool.Check(ctx)
+	if err != nil {
+		return err
+	}
+	found.Languages, found.Wrong = languages, append(found.Wrong, wrong...)
+	return found.tell(os.Stdout)
+}
+
+// tell prints what was found, and fails if something is wrong.
+func (f checked) tell(w io.Writer) error {
+	if err := json.NewEncoder(w).Encode(f); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	if len(f.Wrong) > 0 {
+		first := f.Wrong[0]
+		return fmt.Errorf("%w: %d of %d languages, the first %s: got %s, want %s",
+			errWrongFigures, len(f.Wrong), f.Languages, first.Language, first.Got, first.Want)
+	}
+	return nil
+}
