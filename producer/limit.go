@@ -26,10 +26,10 @@ const lookTimeout = 2 * time.Second
 func limitCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.DurationFlag{
-			Name: "hold", Category: groupHand,
+			Name: "hold", Category: groupHand, Sources: command.Env("hold"),
 			Usage: "stop the whole egress for `DURATION` from now (1s to 24h); a hold that ends later stays",
 		},
-		&cli.BoolFlag{Name: "release", Category: groupHand, Usage: "end the hold"},
+		&cli.BoolFlag{Name: "release", Category: groupHand, Sources: command.Env("release"), Usage: "end the hold"},
 	}
 	for _, flag := range slices.Concat(roundFlags(), localFlags(), command.Servers(), command.Limit()) {
 		switch flag.Names()[0] {

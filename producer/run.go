@@ -257,7 +257,7 @@ func (s *session) simulate(ctx context.Context, resumed job.Manifest) (job.Manif
 		address = u.Host
 	}
 	var err error
-	if s.simulator, err = startSimulator(ctx, s.options.world, s.options.state, address); err != nil {
+	if s.simulator, err = startSimulator(ctx, s.options.world, s.options.state, address, configOf(s.flags)...); err != nil {
 		return resumed, err
 	}
 	s.onClose(func() error { return s.simulator.stop(stopGrace) })

@@ -1,10 +1,12 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/urfave/cli/v3"
 )
@@ -48,11 +50,26 @@ func Code(err error) int {
 // comes, and returns the exit code. The first SIGINT or SIGTERM cancels the
 // context; a second one ends the process at once, as without a handler,
 // unless the command has said what else it is to do (Hurry).
+//
+// It gives every command what all have in common: --config, completion, and
+// usage errors for whatever is wrong before the command's own work begins.
 func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
+	cmd.EnableShellCompletion = false // it is another one that is added
+	cmd.Flags = append(cmd.Flags, configFlag())
+	cmd.Commands = append(cmd.Commands, completionCommand(cmd))
+	if last := len(args) - 1; last > 0 && args[last] == completeWords {
+		complete(cmd, args[1:last], cmp.Or[io.Writer](cmd.Writer, os.Stdout))
+		return ExitDone
+	}
 	ctx, stop := withSignals(context.Background())
 	defer stop()
-	strict(cmd)
+	helpPages(cmd, cmd, cmd.Name)
+	begun := false
+	strict(cmd, &begun)
 	err := cmd.Run(ctx, args)
+	if err != nil && !begun {
+		err = UsageError{err}
+	}
 	if err != nil && !isSilent(err) {
 		fmt.Fprintf(stderr, "%s: %v\n", cmd.Name, err)
 	}
@@ -63,7 +80,10 @@ func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 // printing help and exiting on their own. The arguments that a command
 // declares (cli.Command.Arguments) are taken off before its action runs, a
 // required one that is missing is a usage error, and so is any that is left.
-func strict(cmd *cli.Command) {
+//
+// The action begins when the configuration file, too, has been read: what fails
+// before is wrong usage.
+func strict(cmd *cli.Command, begun *bool) {
 	cmd.ExitErrHandler = func(context.Context, *cli.Command, error) {}
 	cmd.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
 		return Usage("%w (%s --help lists the flags)", err, c.FullName())
@@ -76,10 +96,14 @@ func strict(cmd *cli.Command) {
 		case action == nil:
 			return cli.ShowSubcommandHelp(c)
 		}
+		if err := configure(c); err != nil {
+			return err
+		}
+		*begun = true
 		return action(ctx, c)
 	}
 	for _, sub := range cmd.Commands {
-		strict(sub)
+		strict(sub, begun)
 	}
 }
 

@@ -34,7 +34,7 @@ var arrows = []arrow{
 		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",
 		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command"},
 	},
-	{"shared/command", "flags and exit codes know nobody", nil},
+	{"shared/command", "flags, exit codes and their own tests' help know nobody else", []string{"shared/command"}},
 	{"shared/crash", "marks know nobody; their reader reads the others as text", nil},
 	{
 		"shared/fleet", "the wiring that producer and worker have in common",
