@@ -35,6 +35,7 @@ var arrows = []arrow{
 		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command"},
 	},
 	{"shared/command", "flags, exit codes and their own tests' help know nobody else", []string{"shared/command"}},
+	{"shared/terminal", "tables and colours know nobody", nil},
 	{"shared/crash", "marks know nobody; their reader reads the others as text", nil},
 	{
 		"shared/fleet", "the wiring that producer and worker have in common",
@@ -65,7 +66,7 @@ var arrows = []arrow{
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket", []string{
 		"producer/round", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
-		"shared/ratelimit", "shared/scoring",
+		"shared/ratelimit", "shared/scoring", "shared/terminal",
 	}},
 }
 
