@@ -108,9 +108,9 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 		return o.explain(ctx, rdb, err)
 	}
 	if c.Bool("json") {
-		return printJSON(os.Stdout, newLimitPage(state))
+		return printJSON(c.Root().Writer, newLimitPage(state))
 	}
-	return newLimitPage(state).render(os.Stdout)
+	return newLimitPage(state).render(c.Root().Writer)
 }
 
 // carryOut does what is asked and returns the bucket as it is then.

@@ -22,6 +22,8 @@ func newCommand() *cli.Command {
 			"  producer show latest 5 --local             # why miner 5 has its score\n" +
 			"  producer rewards --nats nats://nats:4222   # what the last round gives\n" +
 			"  producer run --help                        # a command's flags",
-		Commands: []*cli.Command{runCommand(), showCommand(), failedCommand(), replayCommand(), limitCommand()},
+		Commands: []*cli.Command{
+			runCommand(), roundsCommand(), showCommand(), rewardsCommand(), failedCommand(), replayCommand(), exportCommand(), limitCommand(),
+		},
 	}
 }

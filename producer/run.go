@@ -358,7 +358,9 @@ func (s *session) show(ctx context.Context, result round.Result) error {
 		}
 		return nil
 	}
-	printResult(os.Stdout, result)
+	if err := printResult(os.Stdout, result); err != nil {
+		return err
+	}
 	if s.before.Revision > 0 && s.before.Revision < result.Revision {
 		if err := writeComparison(os.Stdout, round.Compare(s.before, result)); err != nil {
 			return err

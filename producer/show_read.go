@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/terminal"
 )
 
 // answer is what there is to print: a round, what a revision changed, a miner,
@@ -66,8 +67,10 @@ func (a answer) render(w io.Writer) error {
 const mostNamed = 20
 
 func (a *roundAnswer) render(w io.Writer) error {
-	printResult(w, a.Result)
-	p := &page{}
+	if err := printResult(w, a.Result); err != nil {
+		return err
+	}
+	p := newPage(w)
 	if len(a.Revisions) > 1 {
 		p.textf(0, "Revision %d of %d; --compare shows what it changed.", a.Revision, len(a.Revisions))
 	}
@@ -77,7 +80,11 @@ func (a *roundAnswer) render(w io.Writer) error {
 
 // printAudit names each thing that is wrong, and counts what is harmless.
 func printAudit(p *page, a round.Audit) {
-	p.textf(0, "audit: %s", a)
+	colour := terminal.Plain
+	if !a.Holds() {
+		colour = terminal.Bad
+	}
+	p.painted(colour, func() { p.textf(0, "audit: %s", a) })
 	wrong, harmless := 0, map[round.Kind]int{}
 	for _, d := range a.Discrepancies {
 		if d.Harmless {
@@ -170,39 +177,48 @@ func auditedRound(ctx context.Context, bus *jobstream.Bus, result round.Result) 
 
 // readRound reads a revision of a round's outcome, 0 being the last one.
 func readRound(ctx context.Context, bus *jobstream.Bus, name string, revision int) (round.Result, error) {
+	name, revision, err := concludedRevision(ctx, bus, name, revision)
+	if err != nil {
+		return round.Result{}, err
+	}
+	data, err := bus.Outcome(ctx, name, revision)
+	if err != nil {
+		return round.Result{}, fmt.Errorf("reading the outcome of round %s: %w", name, err)
+	}
+	return round.Decode(data)
+}
+
+// concludedRevision finds a round that has an outcome, and which one is meant.
+func concludedRevision(ctx context.Context, bus *jobstream.Bus, name string, revision int) (string, int, error) {
 	rounds, err := bus.Rounds(ctx)
 	if err != nil {
-		return round.Result{}, fmt.Errorf("listing the rounds: %w", err)
+		return "", 0, fmt.Errorf("listing the rounds: %w", err)
 	}
 	candidates := []string{name}
 	if name == latest {
 		candidates = slices.Clone(rounds)
 		slices.Reverse(candidates)
 	} else if !slices.Contains(rounds, name) {
-		return round.Result{}, command.Usage("there is no round %q; %s", name, listed(rounds))
+		return "", 0, command.Usage("there is no round %q; %s", name, listed(rounds))
 	}
 	for _, candidate := range candidates {
 		revisions, err := bus.Outcomes(ctx, candidate)
 		if err != nil {
-			return round.Result{}, fmt.Errorf("listing the outcomes of round %s: %w", candidate, err)
+			return "", 0, fmt.Errorf("listing the outcomes of round %s: %w", candidate, err)
 		}
 		if len(revisions) == 0 {
 			continue
 		}
 		wanted := cmp.Or(revision, revisions[len(revisions)-1])
 		if !slices.Contains(revisions, wanted) {
-			return round.Result{}, command.Usage("round %s has no revision %d; its revisions are %v", candidate, wanted, revisions)
+			return "", 0, command.Usage("round %s has no revision %d; its revisions are %v", candidate, wanted, revisions)
 		}
-		data, err := bus.Outcome(ctx, candidate, wanted)
-		if err != nil {
-			return round.Result{}, fmt.Errorf("reading the outcome of round %s: %w", candidate, err)
-		}
-		return round.Decode(data)
+		return candidate, wanted, nil
 	}
 	if name == latest {
-		return round.Result{}, command.Usage("no round is concluded yet; %s", listed(rounds))
+		return "", 0, command.Usage("no round is concluded yet; %s", listed(rounds))
 	}
-	return round.Result{}, notConcluded(ctx, bus, name)
+	return "", 0, notConcluded(ctx, bus, name)
 }
 
 // notConcluded says how far a round is that has no outcome.

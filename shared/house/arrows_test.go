@@ -60,12 +60,13 @@ var arrows = []arrow{
 		"producer/round", "a round is published, collected and concluded by the rules, and the steps between are marked",
 		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry"},
 	},
+	{"producer/export", "rows are made of an outcome, read as it is stored", []string{"producer/round", "shared/scoring"}},
 	{"worker", "a command wires its own and what is shared, but no simulator", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache",
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket", []string{
-		"producer/round", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
+		"producer/export", "producer/round", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
 		"shared/ratelimit", "shared/scoring", "shared/terminal",
 	}},
 }

@@ -13,6 +13,8 @@ type Column struct {
 	// Text is laid out from the left, and cut where the table is too wide. What
 	// is none is a number.
 	Text bool
+	// Whole is a text that is not cut: a name that must be typed as it is.
+	Whole bool
 	// End keeps the end of a text that is cut, not its beginning: names of
 	// processes differ there.
 	End bool
@@ -80,7 +82,7 @@ func (t *Table) widths(room int) []int {
 	for ; room > 0 && total > room; total-- {
 		widest := -1
 		for i, column := range t.Columns {
-			if column.Text && widths[i] > least && (widest < 0 || widths[i] > widths[widest]) {
+			if column.Text && !column.Whole && widths[i] > least && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}
