@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	producer "mirrorfleet/producer"
@@ -199,4 +201,125 @@ func ofSchema(name string, text io.Reader) error {
 		return fmt.Errorf("reading it: %w", err)
 	}
 	return schema.Validate(value)
+}
+
+// An export is whole, or not there; what is there already stays when one fails.
+func TestExport(t *testing.T) {
+	t.Parallel()
+	url, _ := listed(t)
+	all, stderr, code := inProcess(terminal.Style{}, "export", shownRound, "--nats", url)
+	if code != 0 {
+		t.Fatalf("exit %d\n%s", code, stderr)
+	}
+	kinds := map[string]int{}
+	for line := range strings.Lines(all) {
+		if err := ofSchema("export", strings.NewReader(line)); err != nil {
+			t.Errorf("%v: %s", err, line)
+		}
+		var row struct {
+			Kind string `json:"kind"`
+		}
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		kinds[row.Kind]++
+	}
+	if want := map[string]int{"miners": 5, "rewards": 5, "pulls": 6, "issues": 3}; !cmp.Equal(kinds, want) {
+		t.Errorf("rows %v, want %v", kinds, want)
+	}
+
+	dir := filepath.Join(t.TempDir(), "rounds")
+	_, stderr, code = inProcess(terminal.Style{}, "export", "latest", "--format", "csv", "--output", dir, "--nats", url)
+	files, err := os.ReadDir(dir)
+	var names []string
+	for _, file := range files {
+		names = append(names, strings.TrimPrefix(file.Name(), replayedRound+"."))
+	}
+	if want := []string{"issues.csv", "miners.csv", "pulls.csv", "rewards.csv"}; code != 0 || err != nil || !cmp.Equal(names, want) {
+		t.Errorf("exit %d, %v: %v, want %v of the last round\n%s", code, err, names, want, stderr)
+	}
+	alone, _, _ := inProcess(terminal.Style{}, "export", "--format", "csv", "--what", "pulls", "--nats", url)
+	if kept, err := os.ReadFile(filepath.Join(dir, replayedRound+".pulls.csv")); err != nil || string(kept) != alone {
+		t.Errorf("the file has %d bytes, standard output %d (%v), want the same", len(kept), len(alone), err)
+	}
+
+	for _, c := range []struct {
+		name, want string
+		args       []string
+	}{
+		{"two kinds of CSV", "--what KIND", []string{"--format", "csv"}},
+		{"an unknown kind", `"repos": want some of miners, pulls, issues, rewards`, []string{"--what", "miners,repos"}},
+		{"no kind", "--what is empty", []string{"--what", ""}},
+		{"an unknown format", "want jsonl or csv", []string{"--format", "xml"}},
+		{"no place", "--output is empty", []string{"--output", ""}},
+		{"a file for a directory", "--output", []string{"--output", filepath.Join(dir, replayedRound+".pulls.csv")}},
+		{"a round that is not concluded", "--resume", []string{openRound}},
+		{"no such revision", "its revisions are [1 2]", []string{"latest", "--revision", "3"}},
+	} {
+		stdout, stderr, code := inProcess(terminal.Style{}, append([]string{"export", "--nats", url}, c.args...)...)
+		if code != 2 || stdout != "" || !strings.Contains(stderr, c.want) {
+			t.Errorf("%s: exit %d saying %q, want 2 with %q and no output", c.name, code, stderr, c.want)
+		}
+	}
+	if after, err := os.ReadDir(dir); err != nil || len(after) != 4 {
+		t.Errorf("%d files are left, %v, want the 4", len(after), err)
+	}
+}
+
+// What a round is like is told by its producer's signs of life.
+func TestRoundsTellWhoLives(t *testing.T) {
+	t.Parallel()
+	url, bus := listed(t)
+	states := func() (got []string) {
+		t.Helper()
+		var list struct {
+			Rounds []struct {
+				State string `json:"state"`
+			} `json:"rounds"`
+		}
+		text, stderr, code := inProcess(terminal.Style{}, "rounds", "--nats", url, "--json")
+		if err := json.Unmarshal([]byte(text), &list); err != nil || code != 0 {
+			t.Fatalf("exit %d, %v\n%s", code, err, stderr)
+		}
+		for _, r := range list.Rounds {
+			got = append(got, r.State)
+		}
+		return got
+	}
+	for _, c := range []struct {
+		name   string
+		holder job.Holder
+		want   []string
+	}{
+		{"alive", job.Holder{Name: "p", For: time.Hour}, []string{"replaying", "running", "replaying"}},
+		{"silent for too long", job.Holder{Name: "p", For: time.Nanosecond}, []string{"concluded", "stopped", "concluded"}},
+		{"ended", job.Holder{Name: "p", For: time.Hour, Released: true}, []string{"concluded", "stopped", "concluded"}},
+	} {
+		for _, name := range []string{shownRound, openRound, replayedRound} {
+			_, revision, err := bus.Holder(t.Context(), name)
+			if err == nil {
+				_, err = bus.SetHolder(t.Context(), name, c.holder, revision)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := states(); !cmp.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// The processes that a local round starts read its configuration file.
+func TestAFileIsHandedOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "fleet.yaml")
+	if err := os.WriteFile(path, []byte("worker:\n  slots: 0\nproducer:\n  state: "+dir+"/state\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := run(t, "producer", "run", "--local", "--config", path)
+	if got.code != 2 || !strings.Contains(got.stderr, "line 2: slots: 0: want at least 1") {
+		t.Errorf("exit %d, want 2 and the worker's word\n%s", got.code, got.stderr)
+	}
 }
