@@ -1,5 +1,5 @@
 // Command producer plans scoring rounds, publishes one job per miner, follows
 // them, and concludes each round into a rewards vector. It goes on with a round
-// whose producer died, lists what failed in one, runs that again, and shows
-// what came of it.
+// whose producer died, lists the rounds and what failed in one, runs that again,
+// shows what came of it, and exports it.
 package main
