@@ -93,7 +93,8 @@ func readExporting(c *cli.Command) (e exporting, err error) {
 	case e.output == "":
 		return e, command.Usage("--output is empty: want a directory, or - for standard output")
 	case e.output == "-" && e.format == export.CSV && len(e.kinds) > 1:
-		return e, command.Usage("CSV on standard output takes one kind, not %d: give --what KIND, or --output DIR for a file of each", len(e.kinds))
+		return e, command.Usage("CSV on standard output takes one kind, not %d: give --what KIND, or --output DIR for a file of each",
+			len(e.kinds))
 	}
 	return e, nil
 }

@@ -105,7 +105,7 @@ func concludedRound(ctx context.Context, bus *jobstream.Bus, name string) (strin
 // writeFailures prints a page: two lines or more for each miner.
 func writeFailures(w io.Writer, heading string, f round.Failures) error {
 	p := newPage(w)
-	p.heading("%s", heading)
+	p.headingf("%s", heading)
 	if len(f.Replaying) > 0 {
 		p.textf(0, "being replayed: %s", numbers(f.Replaying))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"mirrorfleet/shared/ratelimit"
@@ -157,11 +158,11 @@ func (p limitPage) waiting() string {
 func (p limitPage) renderUse(out *page) {
 	end := len(p.Use) - 1 // the running cell stands alone
 	for first := end % useRow; first < end; first += useRow {
-		row := ""
+		var row strings.Builder
 		for _, n := range p.Use[first : first+useRow] {
-			row += fmt.Sprintf("%5d", n)
+			fmt.Fprintf(&row, "%5d", n)
 		}
-		out.linef("    %d min ago %s", (end-first)/useRow, row)
+		out.linef("    %d min ago %s", (end-first)/useRow, row.String())
 	}
 	if end >= 0 {
 		out.linef("    running   %5d", p.Use[end])

@@ -19,8 +19,8 @@ func rewardsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rewards",
 		Usage: "print the rewards of a concluded round",
-		Description: "ROUND is a round's name, or \"latest\" (the default) for the last one that was concluded. The rewards are printed whatever\n" +
-			"the round is like; the exit code is that of run: 0 for a complete round alone, 1 for one that lacks something, so that\n" +
+		Description: "ROUND is a round's name, or \"latest\" (the default) for the last one that was concluded. The rewards are printed\n" +
+			"whatever the round is like; the exit code is that of run: 0 for a complete round alone, 1 for one that lacks something, so that\n" +
 			"nobody sets weights from it unawares. It reads NATS alone.\n\n" +
 			"Examples:\n" +
 			"  producer rewards --local\n" +

@@ -29,8 +29,9 @@ func roundsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rounds",
 		Usage: "list the rounds, the last one first",
-		Description: "A round is \"running\" while its producer lives and jobs are outstanding, \"stopped\" when no producer has been heard of\n" +
-			"for its --takeover, \"concluded\" when it has an outcome, and \"replaying\" while it is concluded anew. It reads NATS alone.\n\n" +
+		Description: "A round is \"running\" while its producer lives and jobs are outstanding, \"stopped\" when no producer has been\n" +
+			"heard of for its --takeover, \"concluded\" when it has an outcome, and \"replaying\" while it is concluded anew.\n" +
+			"It reads NATS alone.\n\n" +
 			"Examples:\n" +
 			"  producer rounds --local\n" +
 			"  producer rounds --nats nats://nats:4222 --limit 5 --json",
@@ -153,14 +154,14 @@ func (l *roundLine) count(ctx context.Context, bus *jobstream.Bus) error {
 		return err
 	}
 	for _, r := range records {
-		switch r.Phase {
-		case job.Done:
-			l.Done++
-		case job.Failed:
+		switch {
+		case r.Phase == job.Failed:
 			l.Failed++
-		}
-		if r.Phase == job.Done && r.Degraded {
+		case r.Phase == job.Done && r.Degraded:
 			l.Degraded++
+			fallthrough
+		case r.Phase == job.Done:
+			l.Done++
 		}
 	}
 	l.Outstanding = l.Planned - l.Done - l.Failed

@@ -91,8 +91,7 @@ func readQuestion(c *cli.Command) (question, error) {
 		}
 		q.pull = &name
 	}
-	switch {
-	case q.compare && q.pull != nil:
+	if q.compare && q.pull != nil {
 		return q, command.Usage("--compare compares miners: leave out --pr")
 	}
 	return q, natsGiven(c)

@@ -11,7 +11,7 @@ import (
 
 func (a *minerAnswer) render(w io.Writer) error {
 	p, m := newPage(w), &a.Miner
-	p.heading("Miner %d of round %s, as of %s, revision %d", a.UID, a.Round, a.AsOf, a.Revision)
+	p.headingf("Miner %d of round %s, as of %s, revision %d", a.UID, a.Round, a.AsOf, a.Revision)
 	p.textf(0, "hotkey %s, GitHub id %s", m.Hotkey, m.GitHubID)
 	a.printNotes(p)
 	if m.Failed == scoring.NoFailure {

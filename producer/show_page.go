@@ -50,9 +50,9 @@ func (p *page) writeTo(w io.Writer) error {
 func (p *page) blank() { p.out = append(p.out, '\n') }
 
 // painted colours each line of what is printed meanwhile.
-func (p *page) painted(c terminal.Colour, print func()) {
+func (p *page) painted(c terminal.Colour, show func()) {
 	start := len(p.out)
-	print()
+	show()
 	lines := strings.Split(string(p.out[start:]), "\n")
 	for i, line := range lines {
 		text := strings.TrimLeft(line, " ")
@@ -61,8 +61,8 @@ func (p *page) painted(c terminal.Colour, print func()) {
 	p.out = append(p.out[:start], strings.Join(lines, "\n")...)
 }
 
-// heading prints what a page is about.
-func (p *page) heading(format string, args ...any) {
+// headingf prints what a page is about.
+func (p *page) headingf(format string, args ...any) {
 	p.painted(terminal.Head, func() { p.textf(0, format, args...) })
 }
 

@@ -23,7 +23,7 @@ func Kinds() []Kind { return []Kind{Miners, Pulls, Issues, Rewards} }
 
 // heading begins every row.
 type heading struct {
-	Kind     Kind      `csv:"-" json:"kind"`
+	Kind     Kind      `csv:"-"         json:"kind"`
 	Round    string    `json:"round"`
 	Revision int       `json:"revision"`
 	AsOf     time.Time `json:"as_of"`

@@ -22,7 +22,7 @@ const completeWords = "--complete-words"
 //go:embed completion
 var scripts embed.FS
 
-var shells = []string{"bash", "fish", "zsh"}
+func shells() []string { return []string{"bash", "fish", "zsh"} }
 
 // completionCommand prints the scripts.
 func completionCommand(root *cli.Command) *cli.Command {
@@ -33,11 +33,11 @@ func completionCommand(root *cli.Command) *cli.Command {
 			"  source <(%[1]s completion bash)          # in ~/.bashrc\n"+
 			"  source <(%[1]s completion zsh)           # in ~/.zshrc, after compinit\n"+
 			"  %[1]s completion fish > ~/.config/fish/completions/%[1]s.fish", root.Name),
-		Arguments: []cli.Argument{&cli.StringArg{Name: "shell", UsageText: strings.Join(shells, "|")}},
+		Arguments: []cli.Argument{&cli.StringArg{Name: "shell", UsageText: strings.Join(shells(), "|")}},
 		Action: func(_ context.Context, c *cli.Command) error {
 			shell := c.StringArg("shell")
-			if !slices.Contains(shells, shell) {
-				return Usage("completion for %q: want one of %s", shell, strings.Join(shells, ", "))
+			if !slices.Contains(shells(), shell) {
+				return Usage("completion for %q: want one of %s", shell, strings.Join(shells(), ", "))
 			}
 			script, err := scripts.ReadFile("completion/" + shell)
 			if err == nil {
@@ -99,7 +99,7 @@ func completeArgument(argument cli.Argument, word string, w io.Writer) {
 	case text.Name == "round":
 		offer(w, word, "latest", "the last round")
 	case text.Name == "shell":
-		for _, shell := range shells {
+		for _, shell := range shells() {
 			offer(w, word, shell, "the script for "+shell)
 		}
 	}

@@ -118,11 +118,11 @@ func (e entry) set(c *cli.Command, flag cli.Flag) error {
 			values = []value{{text: "", tag: tagText}} // as "" does on the command line
 		}
 	case e.list:
-		return fmt.Errorf("line %d: %s is a list, want %s", e.line, e.key, wants[kind])
+		return fmt.Errorf("line %d: %s is a list, want %s", e.line, e.key, wants(kind))
 	}
 	for _, v := range values {
 		if !v.fits(kind) {
-			return fmt.Errorf("line %d: %s is %s, want %s", e.line, e.key, e.shown(v), wants[kind])
+			return fmt.Errorf("line %d: %s is %s, want %s", e.line, e.key, e.shown(v), wants(kind))
 		}
 		if err := c.Set(flag.Names()[0], v.text); err != nil {
 			if e.secret(v) {
@@ -135,12 +135,18 @@ func (e entry) set(c *cli.Command, flag cli.Flag) error {
 }
 
 // wants says what a value of a type looks like.
-var wants = map[string]string{
-	"boolean":  "true or false",
-	"integer":  "a whole number",
-	"number":   "a number",
-	"duration": "a length of time with its unit, such as 30s or 2h",
-	"string":   "a text (in quotes, if it could be read as something else)",
+func wants(kind string) string {
+	switch kind {
+	case "boolean":
+		return "true or false"
+	case "integer":
+		return "a whole number"
+	case "number":
+		return "a number"
+	case "duration":
+		return "a length of time with its unit, such as 30s or 2h"
+	}
+	return "a text (in quotes, if it could be read as something else)"
 }
 
 // fits says whether a value is of a flag's type.

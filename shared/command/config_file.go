@@ -92,29 +92,32 @@ func (p *parser) pair(section string, key, v *yaml.Node) error {
 	case yaml.SequenceNode:
 		e.list, e.values = true, []value{}
 		for _, item := range v.Content {
-			if err := e.add(item); err != nil {
+			one, err := e.valueOf(item)
+			if err != nil {
 				return err
 			}
+			e.values = append(e.values, one)
 		}
 	default:
-		if err := e.add(v); err != nil {
+		one, err := e.valueOf(v)
+		if err != nil {
 			return err
 		}
+		e.values = []value{one}
 	}
 	p.entries = append(p.entries, e)
 	return nil
 }
 
-// add takes one value of an entry.
-func (e *entry) add(v *yaml.Node) error {
+// valueOf reads one value of an entry.
+func (e entry) valueOf(v *yaml.Node) (value, error) {
 	switch {
 	case v.Kind != yaml.ScalarNode:
-		return fmt.Errorf("line %d: %s: want a value or a list of values", v.Line, e.key)
+		return value{}, fmt.Errorf("line %d: %s: want a value or a list of values", v.Line, e.key)
 	case v.Tag == tagNull:
-		return fmt.Errorf("line %d: %s has no value: give one (\"\" for an empty text), or leave the line out", v.Line, e.key)
+		return value{}, fmt.Errorf("line %d: %s has no value: give one (\"\" for an empty text), or leave the line out", v.Line, e.key)
 	}
-	e.values = append(e.values, value{v.Value, v.Tag})
-	return nil
+	return value{v.Value, v.Tag}, nil
 }
 
 func dotted(section, key string) string {

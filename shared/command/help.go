@@ -27,15 +27,15 @@ func helpPages(cmd, root *cli.Command, path string) {
 func helpPage(cmd, root *cli.Command, path string) string {
 	var b strings.Builder
 	b.WriteString(wrapped("", path+" - "+cmd.Usage))
-	usage := path
+	b.WriteString("\nUsage: " + path)
 	if len(cmd.Commands) > 0 && cmd.Action == nil {
-		usage += " COMMAND"
+		b.WriteString(" COMMAND")
 	}
-	usage += " [flags]"
+	b.WriteString(" [flags]")
 	for _, argument := range cmd.Arguments {
-		usage += " " + argument.Usage()
+		b.WriteString(" " + argument.Usage())
 	}
-	fmt.Fprintf(&b, "\nUsage: %s\n", usage)
+	b.WriteByte('\n')
 	if cmd.Description != "" {
 		b.WriteString("\n" + paragraphs(cmd.Description))
 	}

@@ -120,7 +120,7 @@ func read(name string, data []byte) (any, error) {
 	}
 	into := reflect.New(reflect.TypeOf(messages()[name]))
 	err := json.Unmarshal(data, into.Interface())
-	if m, ok := into.Interface().(*job.Manifest); ok { // raw parts are as they lie in the file
+	if m, ok := reflect.TypeAssert[*job.Manifest](into); ok { // raw parts are as they lie in the file
 		for _, raw := range []*json.RawMessage{&m.Registry, &m.Languages, &m.Tokens} {
 			var compact bytes.Buffer
 			if json.Compact(&compact, *raw) == nil {

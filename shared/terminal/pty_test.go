@@ -40,7 +40,7 @@ func pseudoterminal(t *testing.T, columns uint16) *os.File {
 }
 
 // A terminal tells its width and takes colour, unless it is asked not to.
-func TestOfATerminal(t *testing.T) {
+func TestOfATerminal(t *testing.T) { //nolint:paralleltest // the environment is one
 	tty, untold := pseudoterminal(t, 132), pseudoterminal(t, 0)
 	file, err := os.Create(t.TempDir() + "/file")
 	if err != nil {
