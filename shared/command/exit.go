@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 )
@@ -86,15 +88,16 @@ func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 func strict(cmd *cli.Command, begun *bool) {
 	cmd.ExitErrHandler = func(context.Context, *cli.Command, error) {}
 	cmd.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
-		return Usage("%w (%s --help lists the flags)", err, c.FullName())
+		return Usage("%w%s (%s --help lists the flags)", err, meant(err, c), c.FullName())
 	}
 	action := cmd.Action
 	cmd.Action = func(ctx context.Context, c *cli.Command) error {
 		switch {
 		case c.Args().Present():
-			return Usage("unexpected argument %q (%s --help shows the usage)", c.Args().First(), c.FullName())
+			return Usage("unexpected argument %q%s (%s --help shows the usage)",
+				c.Args().First(), didYouMean("", nearest(c.Args().First(), namesOf(c.Commands))), c.FullName())
 		case action == nil:
-			return cli.ShowSubcommandHelp(c)
+			return cli.ShowRootCommandHelp(c)
 		}
 		if err := configure(c); err != nil {
 			return err
@@ -105,6 +108,38 @@ func strict(cmd *cli.Command, begun *bool) {
 	for _, sub := range cmd.Commands {
 		strict(sub, begun)
 	}
+}
+
+// meant is the flag that a mistyped one is most like.
+func meant(err error, c *cli.Command) string {
+	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return ""
+	}
+	var names []string
+	for _, flag := range slices.Concat(c.Flags, c.Root().Flags) {
+		if _, visible := documented(flag); visible {
+			names = append(names, flag.Names()[0])
+		}
+	}
+	return didYouMean("--", nearest(strings.TrimPrefix(name, "-"), names))
+}
+
+func didYouMean(prefix, name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %q?", prefix+name)
+}
+
+func namesOf(commands []*cli.Command) []string {
+	var names []string
+	for _, c := range commands {
+		if !c.Hidden && c.Name != "help" {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // Silent wraps an error that has been shown already: it decides the exit code
