@@ -77,12 +77,21 @@ func (s *session) startWorkers(ctx context.Context, m job.Manifest) error {
 		"--log-level", s.flags.String("log-level"), "--grace", localGrace.String(),
 		"--listen", "", // the address of this process is none for several
 	}
-	started, err := startWorkers(ctx, s.log, s.options.state, s.options.workers, args...)
+	started, err := startWorkers(ctx, s.log, s.options.state, s.options.workers, append(args, configOf(s.flags)...)...)
 	if err != nil {
 		return err
 	}
 	s.fleet = started
 	s.onClose(started.stop)
+	return nil
+}
+
+// configOf hands the configuration file on to a process beside this one. The
+// environment does so by itself.
+func configOf(c *cli.Command) []string {
+	if path := c.String("config"); path != "" {
+		return []string{"--config", path}
+	}
 	return nil
 }
 

@@ -79,9 +79,9 @@ func examine(ctx context.Context, c *cli.Command) error {
 	}
 	diagnosis := newDiagnosis(found)
 	if c.Bool("json") {
-		err = printJSON(os.Stdout, diagnosis)
+		err = printJSON(c.Root().Writer, diagnosis)
 	} else {
-		err = diagnosis.render(os.Stdout)
+		err = diagnosis.render(c.Root().Writer)
 	}
 	if err == nil && diagnosis.Faults > 0 {
 		return command.Silent(fmt.Errorf("%d faults", diagnosis.Faults))

@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/terminal"
 )
 
 func failedCommand() *cli.Command {
@@ -25,12 +26,19 @@ func failedCommand() *cli.Command {
 			"Examples:\n" +
 			"  producer failed --local\n" +
 			"  producer failed 20260618t185400z-0a1b2c --nats nats://nats:4222 --json",
-		Flags: slices.Concat(
-			only(slices.Concat(roundFlags(), localFlags(), command.Servers()), "json", "local", "state", "nats", "connect-timeout"),
-			command.Seeing()),
+		Flags:     readFlags(),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "[ROUND]"}},
 		Action:    failed,
 	}
+}
+
+// failedList is what `producer failed` prints, and `producer replay --dry-run`
+// of what it would run.
+type failedList struct {
+	Round       string         `json:"round"`
+	Outstanding int            `json:"outstanding"`
+	Replaying   []int          `json:"replaying,omitempty"`
+	Failed      []round.Failed `json:"failed"`
 }
 
 // failed is `producer failed`.
@@ -45,14 +53,9 @@ func failed(ctx context.Context, c *cli.Command) error {
 			return err
 		}
 		if c.Bool("json") {
-			return printJSON(os.Stdout, struct {
-				Round       string         `json:"round"`
-				Outstanding int            `json:"outstanding"`
-				Replaying   []int          `json:"replaying,omitempty"`
-				Failed      []round.Failed `json:"failed"`
-			}{name, failures.Outstanding, failures.Replaying, failures.Ended})
+			return printJSON(c.Root().Writer, failedList{name, failures.Outstanding, failures.Replaying, failures.Ended})
 		}
-		return writeFailures(os.Stdout, fmt.Sprintf("Round %s: %d dead or degraded, %d outstanding",
+		return writeFailures(c.Root().Writer, fmt.Sprintf("Round %s: %d dead or degraded, %d outstanding",
 			name, len(failures.Ended), failures.Outstanding), failures)
 	})
 }
@@ -101,17 +104,23 @@ func concludedRound(ctx context.Context, bus *jobstream.Bus, name string) (strin
 
 // writeFailures prints a page: two lines or more for each miner.
 func writeFailures(w io.Writer, heading string, f round.Failures) error {
-	p := &page{}
-	p.textf(0, "%s", heading)
+	p := newPage(w)
+	p.headingf("%s", heading)
 	if len(f.Replaying) > 0 {
 		p.textf(0, "being replayed: %s", numbers(f.Replaying))
 	}
 	if len(f.Ended) > 0 {
 		p.blank()
-		p.linef("%6s  %-9s  %8s  %-16s  %s", "UID", "CLASS", "ATTEMPTS", "WORKER", "TRACE")
+		p.painted(terminal.Head, func() { p.linef("%6s  %-9s  %8s  %-16s  %s", "UID", "CLASS", "ATTEMPTS", "WORKER", "TRACE") })
 	}
 	for _, one := range f.Ended {
-		p.linef("%6d  %-9s  %8d  %-16s  %s", one.UID, one.Class, one.Attempts, clipped(one.Worker, 16), one.Trace)
+		colour := terminal.Bad
+		if one.Class == round.ClassDegraded {
+			colour = terminal.Warn
+		}
+		p.painted(colour, func() {
+			p.linef("%6d  %-9s  %8d  %-16s  %s", one.UID, one.Class, one.Attempts, clipped(one.Worker, 16), one.Trace)
+		})
 		p.textf(8, "%s", one.Error)
 	}
 	return p.writeTo(w)

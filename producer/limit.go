@@ -26,10 +26,10 @@ const lookTimeout = 2 * time.Second
 func limitCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.DurationFlag{
-			Name: "hold", Category: groupHand,
+			Name: "hold", Category: groupHand, Sources: command.Env("hold"),
 			Usage: "stop the whole egress for `DURATION` from now (1s to 24h); a hold that ends later stays",
 		},
-		&cli.BoolFlag{Name: "release", Category: groupHand, Usage: "end the hold"},
+		&cli.BoolFlag{Name: "release", Category: groupHand, Sources: command.Env("release"), Usage: "end the hold"},
 	}
 	for _, flag := range slices.Concat(roundFlags(), localFlags(), command.Servers(), command.Limit()) {
 		switch flag.Names()[0] {
@@ -108,9 +108,9 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 		return o.explain(ctx, rdb, err)
 	}
 	if c.Bool("json") {
-		return printJSON(os.Stdout, newLimitPage(state))
+		return printJSON(c.Root().Writer, newLimitPage(state))
 	}
-	return newLimitPage(state).render(os.Stdout)
+	return newLimitPage(state).render(c.Root().Writer)
 }
 
 // carryOut does what is asked and returns the bucket as it is then.

@@ -8,6 +8,7 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/terminal"
 )
 
 // limitPage is an egress's bucket as `producer limit` prints it.
@@ -16,11 +17,13 @@ type limitPage struct{ answer.Bucket }
 func newLimitPage(s ratelimit.State) limitPage { return limitPage{answer.BucketOf(s)} }
 
 func (p limitPage) render(w io.Writer) error {
-	var b strings.Builder
+	out := newPage(w)
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-11s %s\n", name, fmt.Sprintf(format, args...))
+		out.words(fmt.Sprintf("  %-11s ", name), 14, fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(&b, "Egress %s: %s\n\n", p.Egress, p.standing())
+	text, colour := p.standing()
+	out.painted(colour, func() { out.textf(0, "Egress %s: %s", p.Egress, text) })
+	out.blank()
 	line("rate", "%.3f permits a second, one each %.1f ms; the mirror allows %d in %s", p.Rate, 1000*p.Interval, p.Limit, length(p.Window))
 	line("next slot", "%s; slots are given up to %s ahead (the horizon)", in(p.NextSlotIn), length(p.Horizon))
 	line("hold", "%s", forMore(p.Hold))
@@ -31,33 +34,31 @@ func (p limitPage) render(w io.Writer) error {
 	line("waiting", "%s", p.waiting())
 	for i, waiter := range p.Waiting {
 		if i == mostWaiters {
-			fmt.Fprintf(&b, "    and %d processes more\n", len(p.Waiting)-mostWaiters)
+			out.linef("    and %d processes more", len(p.Waiting)-mostWaiters)
 			break
 		}
-		fmt.Fprintf(&b, "    %-20s %3d requests, %s without a permit\n", waiter.Process, waiter.Requests, length(waiter.For))
+		out.linef("    %-20s %3d requests, %s without a permit", waiter.Process, waiter.Requests, length(waiter.For))
 	}
-	fmt.Fprintf(&b, "\n  Permits of each 10 s%s:\n", p.shared())
-	p.renderUse(&b)
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return fmt.Errorf("printing: %w", err)
-	}
-	return nil
+	out.blank()
+	out.textf(2, "Permits of each 10 s%s:", p.shared())
+	p.renderUse(out)
+	return out.writeTo(w)
 }
 
 // mostWaiters keeps the page on one screen; --json has all.
 const mostWaiters = 10
 
 // standing is the egress in a word.
-func (p limitPage) standing() string {
+func (p limitPage) standing() (string, terminal.Colour) {
 	switch {
 	case p.Hold > 0 && p.Hold >= p.CoolDown:
-		return "HELD by hand for " + length(p.Hold) + " more (producer limit --release ends it)"
+		return "HELD by hand for " + length(p.Hold) + " more (producer limit --release ends it)", terminal.Bad
 	case p.CoolDown > 0:
-		return "COOLING DOWN for " + length(p.CoolDown) + " more, because the mirror asked for it"
+		return "COOLING DOWN for " + length(p.CoolDown) + " more, because the mirror asked for it", terminal.Bad
 	case len(p.Waiting) > 0:
-		return "in use"
+		return "in use", terminal.Good
 	}
-	return "idle"
+	return "idle", terminal.Plain
 }
 
 func (p limitPage) shared() string {
@@ -89,17 +90,17 @@ func (p limitPage) waiting() string {
 }
 
 // renderUse prints a line for each minute, the running one last.
-func (p limitPage) renderUse(b *strings.Builder) {
+func (p limitPage) renderUse(out *page) {
 	end := len(p.Use) - 1 // the running cell stands alone
 	for first := end % answer.UseRow; first < end; first += answer.UseRow {
-		fmt.Fprintf(b, "    %d min ago ", (end-first)/answer.UseRow)
+		var row strings.Builder
 		for _, n := range p.Use[first : first+answer.UseRow] {
-			fmt.Fprintf(b, "%5d", n)
+			fmt.Fprintf(&row, "%5d", n)
 		}
-		b.WriteByte('\n')
+		out.linef("    %d min ago %s", (end-first)/answer.UseRow, row.String())
 	}
 	if end >= 0 {
-		fmt.Fprintf(b, "    running   %5d\n", p.Use[end])
+		out.linef("    running   %5d", p.Use[end])
 	}
 }
 

@@ -2,17 +2,18 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/terminal"
 )
 
 // busy is a bucket in the middle of a round.
@@ -44,34 +45,49 @@ func TestLimitPage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var got bytes.Buffer
-			if err := newLimitPage(state).render(&got); err != nil {
-				t.Fatal(err)
-			}
-			lines := strings.Split(got.String(), "\n")
-			if len(lines) > 40 {
-				t.Errorf("%d lines, want them on one screen", len(lines))
-			}
-			for _, line := range lines {
-				if len(line) > 100 {
-					t.Errorf("%d characters, want at most 100: %s", len(line), line)
-				}
-			}
-			golden := filepath.Join("testdata", "limit", name+".txt")
-			if flag.Lookup("update").Value.String() == "true" { // declared beside the pages of show
-				if err := os.WriteFile(golden, got.Bytes(), 0o600); err != nil {
+			page := newLimitPage(state)
+			for _, style := range []terminal.Style{{Width: 80}, {Width: 140}, {Width: 80, Colour: true}, {Width: 140, Colour: true}} {
+				var got bytes.Buffer
+				if err := page.render(terminal.Writer{Writer: &got, Style: style}); err != nil {
 					t.Fatal(err)
 				}
+				file := fmt.Sprintf("%s.%d", name, style.Width)
+				if style.Colour {
+					file += ".colour"
+				}
+				commandtest.Golden(t, filepath.Join("testdata", "limit", file+".txt"), got.String())
+				lines := strings.Split(got.String(), "\n")
+				if len(lines) > 40 {
+					t.Errorf("%d lines, want them on one screen", len(lines))
+				}
+				for _, line := range lines {
+					if n := utf8.RuneCountInString(line); n > style.Width && !style.Colour {
+						t.Errorf("%d characters, want at most %d: %s", n, style.Width, line)
+					}
+				}
 			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got.String()); diff != "" {
-				t.Errorf("(-want +got), -update accepts it:\n%s", diff)
+			if err := ofLimitSchema(page); err != nil {
+				t.Error(err)
 			}
 		})
 	}
+}
+
+// ofLimitSchema checks what --json prints.
+func ofLimitSchema(page limitPage) error {
+	var text bytes.Buffer
+	if err := printJSON(&text, page); err != nil {
+		return err
+	}
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "docs", "schema", "limit.json"))
+	if err != nil {
+		return err
+	}
+	value, err := jsonschema.UnmarshalJSON(&text)
+	if err != nil {
+		return err
+	}
+	return schema.Validate(value)
 }
 
 // The share is of full cells that the bucket has lived through.

@@ -14,12 +14,17 @@ func main() {
 
 func newCommand() *cli.Command {
 	return &cli.Command{
-		Name:                  "producer",
-		Usage:                 "plan scoring rounds, follow them, conclude them into rewards",
-		EnableShellCompletion: true,
+		Name:  "producer",
+		Usage: "plan scoring rounds, follow them, conclude them into rewards",
+		Description: "Exit codes: 0 done, 1 the work failed or a round is not complete, 2 wrong usage or input, 130 stopped by a signal.\n\n" +
+			"Examples:\n" +
+			"  producer run --local                       # a round on this machine\n" +
+			"  producer show latest 5 --local             # why miner 5 has its score\n" +
+			"  producer rewards --nats nats://nats:4222   # what the last round gives\n" +
+			"  producer run --help                        # a command's flags",
 		Commands: []*cli.Command{
-			runCommand(), serveCommand(), showCommand(), failedCommand(), replayCommand(), limitCommand(),
-			planCommand(), doctorCommand(),
+			runCommand(), serveCommand(), roundsCommand(), showCommand(), rewardsCommand(), failedCommand(), replayCommand(), exportCommand(),
+			planCommand(), limitCommand(), doctorCommand(),
 		},
 	}
 }

@@ -116,9 +116,9 @@ func plan(ctx context.Context, c *cli.Command) (err error) {
 	}
 	page := planPage{Estimate: e, Last: m.last()}
 	if c.Bool("json") {
-		return printJSON(os.Stdout, page)
+		return printJSON(c.Root().Writer, page)
 	}
-	return page.render(os.Stdout)
+	return page.render(c.Root().Writer)
 }
 
 // planned is what the flags say.

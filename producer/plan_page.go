@@ -21,8 +21,8 @@ type planPage struct {
 
 // render prints a table of figures, and below it where each is from.
 func (p planPage) render(w io.Writer) error {
-	out := &page{}
-	out.textf(0, "A round of %d miners (%s), %d of them with a job", p.Listed.Value, p.Listed.From, p.Jobs.Value)
+	out := newPage(w)
+	out.headingf("A round of %d miners (%s), %d of them with a job", p.Listed.Value, p.Listed.From, p.Jobs.Value)
 	out.blank()
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 0, 3, ' ', tabwriter.AlignRight)

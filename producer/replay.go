@@ -69,7 +69,7 @@ func replay(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	if c.Bool("dry-run") {
-		return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error { return dryRun(ctx, bus, name, selection) })
+		return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error { return dryRun(ctx, c, bus, name, selection) })
 	}
 	o := commonOptions(c)
 	o.resume = name
@@ -93,7 +93,7 @@ func readSelection(c *cli.Command) (round.Selection, error) {
 	return s, nil
 }
 
-func dryRun(ctx context.Context, bus *jobstream.Bus, name string, s round.Selection) error {
+func dryRun(ctx context.Context, c *cli.Command, bus *jobstream.Bus, name string, s round.Selection) error {
 	name, err := concludedRound(ctx, bus, name)
 	if err != nil {
 		return err
@@ -102,7 +102,10 @@ func dryRun(ctx context.Context, bus *jobstream.Bus, name string, s round.Select
 	if err != nil {
 		return usageOfReplay(err)
 	}
-	return writeFailures(os.Stdout, fmt.Sprintf("Round %s: %d would be replayed", name, len(chosen)),
+	if c.Bool("json") {
+		return printJSON(c.Root().Writer, failedList{Round: name, Replaying: already, Failed: nonNil(chosen)})
+	}
+	return writeFailures(c.Root().Writer, fmt.Sprintf("Round %s: %d would be replayed", name, len(chosen)),
 		round.Failures{Ended: chosen, Replaying: already})
 }
 

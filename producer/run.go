@@ -257,7 +257,7 @@ func (s *session) simulate(ctx context.Context, resumed job.Manifest) (job.Manif
 		address = u.Host
 	}
 	var err error
-	if s.simulator, err = startSimulator(ctx, s.options.world, s.options.state, address); err != nil {
+	if s.simulator, err = startSimulator(ctx, s.options.world, s.options.state, address, configOf(s.flags)...); err != nil {
 		return resumed, err
 	}
 	s.onClose(func() error { return s.simulator.stop(stopGrace) })
@@ -358,7 +358,9 @@ func (s *session) show(ctx context.Context, result round.Result) error {
 		}
 		return nil
 	}
-	printResult(os.Stdout, result)
+	if err := printResult(os.Stdout, result); err != nil {
+		return err
+	}
 	if s.before.Revision > 0 && s.before.Revision < result.Revision {
 		if err := writeComparison(os.Stdout, round.Compare(s.before, result)); err != nil {
 			return err

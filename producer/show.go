@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -26,17 +25,13 @@ func showCommand() *cli.Command {
 			Name: "pr", Category: groupRound, Sources: command.Env("pr"),
 			Usage: "show one pull request in full: `OWNER/REPO#N`",
 		},
-		&cli.IntFlag{
-			Name: "revision", Category: groupRound, Sources: command.Env("revision"),
-			Usage: "show the `N`th outcome of the round; 0 is the latest",
-		},
+		revisionFlag(),
 		&cli.BoolFlag{
 			Name: "compare", Category: groupRound, Sources: command.Env("compare"),
 			Usage: "show what the revision changed: whose score and reward, and why",
 		},
 	}
-	flags = append(flags, only(slices.Concat(roundFlags(), localFlags(), command.Servers()),
-		"json", "local", "state", "nats", "connect-timeout")...)
+	flags = append(flags, readFlags()...)
 	return &cli.Command{
 		Name:  "show",
 		Usage: "show a concluded round, and why a miner has its score",
@@ -46,7 +41,7 @@ func showCommand() *cli.Command {
 			"  producer show 20260618t185400z-0a1b2c 5 --nats nats://nats:4222\n" +
 			"  producer show latest 5 --pr owner/repo#7 --json --local\n" +
 			"  producer show latest --compare --local",
-		Flags: append(flags, command.Seeing()...),
+		Flags: flags,
 		Arguments: []cli.Argument{
 			&cli.StringArg{Name: "round", UsageText: "ROUND"},
 			&cli.StringArg{Name: "uid", UsageText: "[UID]"},
@@ -74,7 +69,11 @@ type pullName struct {
 func (p pullName) String() string { return fmt.Sprintf("%s#%d", p.repository, p.number) }
 
 func readQuestion(c *cli.Command) (question, error) {
-	q := question{round: c.StringArg("round"), revision: c.Int("revision"), compare: c.Bool("compare")}
+	revision, err := revisionOf(c)
+	if err != nil {
+		return question{}, err
+	}
+	q := question{round: c.StringArg("round"), revision: revision, compare: c.Bool("compare")}
 	if q.round == "" {
 		return q, command.Usage("which round? Give its name, or \"latest\" (%s --help shows the usage)", c.FullName())
 	}
@@ -92,10 +91,7 @@ func readQuestion(c *cli.Command) (question, error) {
 		}
 		q.pull = &name
 	}
-	switch {
-	case q.revision < 0:
-		return q, command.Usage("--revision %d: want 1 or more, or 0 for the latest", q.revision)
-	case q.compare && q.pull != nil:
+	if q.compare && q.pull != nil {
 		return q, command.Usage("--compare compares miners: leave out --pr")
 	}
 	return q, natsGiven(c)
@@ -136,9 +132,9 @@ func show(ctx context.Context, c *cli.Command) error {
 			return err
 		}
 		if c.Bool("json") {
-			return printJSON(os.Stdout, answer.data())
+			return printJSON(c.Root().Writer, answer.data())
 		}
-		return answer.render(os.Stdout)
+		return answer.render(c.Root().Writer)
 	})
 }
 

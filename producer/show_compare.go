@@ -9,6 +9,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/terminal"
 )
 
 // compareWithFormer compares a revision with the one before it, for one miner
@@ -36,12 +37,12 @@ func compareWithFormer(ctx context.Context, bus *jobstream.Bus, result round.Res
 // writeComparison prints what a revision changed: a line of figures and one of
 // reasons for each miner.
 func writeComparison(w io.Writer, c round.Comparison) error {
-	p := &page{}
+	p := newPage(w)
 	p.blank()
 	p.textf(0, "Revision %d against revision %d of round %s: %d miners differ", c.To, c.From, c.Round, len(c.Changes))
 	if len(c.Changes) > 0 {
 		p.blank()
-		p.linef("%6s  %22s  %21s  %22s", "UID", "SCORE", "ISSUES", "REWARD")
+		p.painted(terminal.Head, func() { p.linef("%6s  %22s  %21s  %22s", "UID", "SCORE", "ISSUES", "REWARD") })
 	}
 	for _, change := range c.Changes {
 		p.linef("%6d  %22s  %21s  %22s", change.UID, oldNew(change.Score, 4), oldNew(change.Issues, 2), oldNew(change.Reward, 6))

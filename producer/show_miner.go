@@ -6,11 +6,12 @@ import (
 	"slices"
 
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/terminal"
 )
 
 func (a *minerAnswer) render(w io.Writer) error {
-	p, m := &page{}, &a.Outcome
-	p.textf(0, "Miner %d of round %s, as of %s, revision %d", a.UID, a.Round, a.AsOf, a.Revision)
+	p, m := newPage(w), &a.Outcome
+	p.headingf("Miner %d of round %s, as of %s, revision %d", a.UID, a.Round, a.AsOf, a.Revision)
 	p.textf(0, "hotkey %s, GitHub id %s", m.Hotkey, m.GitHubID)
 	a.printNotes(p)
 	if m.Failed == scoring.NoFailure {
@@ -32,7 +33,7 @@ func (a *minerAnswer) render(w io.Writer) error {
 func (a *minerAnswer) printNotes(p *page) {
 	m := &a.Outcome
 	if m.Failed != scoring.NoFailure {
-		p.textf(0, "FAILED: %s", m.Failed)
+		p.painted(terminal.Bad, func() { p.textf(0, "FAILED: %s", m.Failed) })
 	}
 	if len(m.SharedWith) > 0 {
 		p.textf(0, "shares its GitHub account with uids %v", m.SharedWith)
@@ -48,17 +49,17 @@ func (a *minerAnswer) printNotes(p *page) {
 		{m.IssuesIncomplete, "the score of a solving pull request could not be had: its issues are incomplete"},
 	} {
 		if n.holds {
-			p.textf(0, "NOTE: %s", n.text)
+			p.painted(terminal.Warn, func() { p.textf(0, "NOTE: %s", n.text) })
 		}
 	}
 	for _, d := range a.DeadLetters {
-		p.textf(0, "DEAD LETTER: %s after %d attempts: %s", d.Class, d.Attempts, d.Error)
+		p.painted(terminal.Bad, func() { p.textf(0, "DEAD LETTER: %s after %d attempts: %s", d.Class, d.Attempts, d.Error) })
 	}
 	for _, missing := range a.Missing {
-		p.textf(0, "MISSING: %s: %s", missing.What, missing.Error)
+		p.painted(terminal.Warn, func() { p.textf(0, "MISSING: %s: %s", missing.What, missing.Error) })
 	}
 	for _, item := range a.Malformed {
-		p.textf(0, "MALFORMED, skipped: %s: %s", item.Item, item.Error)
+		p.painted(terminal.Warn, func() { p.textf(0, "MALFORMED, skipped: %s: %s", item.Item, item.Error) })
 	}
 }
 
@@ -120,7 +121,9 @@ func printPulls(p *page, m *scoring.MinerOutcome, name string) {
 		}
 		if !header {
 			header = true
-			p.linef(pullRow, "STATE", "NUMBER", "BASE", "ISSUE", "LABEL", "DECAY", "REVIEW", "SPAM", "EARNED")
+			p.painted(terminal.Head, func() {
+				p.linef(pullRow, "STATE", "NUMBER", "BASE", "ISSUE", "LABEL", "DECAY", "REVIEW", "SPAM", "EARNED")
+			})
 		}
 		number := fmt.Sprintf("#%d", pull.Number)
 		if !pull.Scored {

@@ -7,23 +7,38 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/terminal"
 )
 
 const (
-	// pageWidth is how wide a page is at most: the narrowest terminal in use.
-	pageWidth     = 80
+	// pageWidth is how wide a page is where no terminal says how wide it may be,
+	// leastWidth how wide it is at least.
+	pageWidth, leastWidth = 80, 40
+
 	instantLayout = answer.InstantLayout
 )
 
-// page is text for a person: lines of at most pageWidth characters, without
+// page is text for a person: lines of at most the terminal's width, without
 // control characters. What the mirror says is others' text, and must not
 // write to the terminal as it likes.
-type page struct{ out []byte }
+type page struct {
+	out   []byte
+	width int
+	style terminal.Style
+}
+
+// newPage makes a page for a place.
+func newPage(w io.Writer) *page {
+	p := &page{width: pageWidth, style: terminal.Of(w)}
+	if p.style.Width > 0 {
+		p.width = max(p.style.Width, leastWidth)
+	}
+	return p
+}
 
 func (p *page) writeTo(w io.Writer) error {
 	if _, err := w.Write(p.out); err != nil {
@@ -35,11 +50,28 @@ func (p *page) writeTo(w io.Writer) error {
 // blank ends a paragraph.
 func (p *page) blank() { p.out = append(p.out, '\n') }
 
+// painted colours each line of what is printed meanwhile.
+func (p *page) painted(c terminal.Colour, show func()) {
+	start := len(p.out)
+	show()
+	lines := strings.Split(string(p.out[start:]), "\n")
+	for i, line := range lines {
+		text := strings.TrimLeft(line, " ")
+		lines[i] = line[:len(line)-len(text)] + p.style.Paint(c, text)
+	}
+	p.out = append(p.out[:start], strings.Join(lines, "\n")...)
+}
+
+// headingf prints what a page is about.
+func (p *page) headingf(format string, args ...any) {
+	p.painted(terminal.Head, func() { p.textf(0, format, args...) })
+}
+
 // linef prints a line as it is laid out, cut at the page's width.
 func (p *page) linef(format string, args ...any) {
-	text := []rune(plain(fmt.Sprintf(format, args...)))
-	if len(text) > pageWidth {
-		text = append(text[:pageWidth-1], '…')
+	text := []rune(terminal.Clean(fmt.Sprintf(format, args...)))
+	if len(text) > p.width {
+		text = append(text[:p.width-1], '…')
 	}
 	p.out = append(p.out, strings.TrimRight(string(text), " ")...)
 	p.blank()
@@ -48,40 +80,43 @@ func (p *page) linef(format string, args ...any) {
 // textf prints words behind an indent, over as many lines as they need; those
 // after the first are indented two more.
 func (p *page) textf(indent int, format string, args ...any) {
-	margin, at := strings.Repeat(" ", indent), 0
-	for word := range strings.FieldsSeq(plain(fmt.Sprintf(format, args...))) {
+	margin := strings.Repeat(" ", indent)
+	p.words(margin, indent+2, fmt.Sprintf(format, args...))
+}
+
+// hangf prints words behind a head, with those after the first line indented as
+// far as the head is long.
+func (p *page) hangf(head, format string, args ...any) {
+	p.words(head, utf8.RuneCountInString(head), strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "))
+}
+
+// words prints words behind a beginning, over as many lines as they need; those
+// after the first are indented by a hanging margin.
+func (p *page) words(begin string, hanging int, text string) {
+	margin, start, at := strings.Repeat(" ", hanging), utf8.RuneCountInString(begin), 0
+	for word := range strings.FieldsSeq(terminal.Clean(text)) {
 		length := utf8.RuneCountInString(word)
 		switch {
 		case at == 0:
-			p.out = append(p.out, margin...)
-			at = indent
-		case at+1+length > pageWidth:
-			p.out = append(p.out, "\n"+margin+"  "...)
-			at = indent + 2
+			p.out = append(p.out, begin...)
+			at = start
+		case at+1+length > p.width:
+			p.out = append(p.out, "\n"+margin...)
+			at = hanging
 		default:
 			p.out = append(p.out, ' ')
 			at++
 		}
 		// A word longer than a line is broken where the line ends.
 		runes := []rune(word)
-		for room := pageWidth - at; len(runes) > room; room = pageWidth - at {
-			p.out = append(p.out, string(runes[:room])+"\n"+margin+"  "...)
-			runes, at = runes[room:], indent+2
+		for room := p.width - at; len(runes) > room; room = p.width - at {
+			p.out = append(p.out, string(runes[:room])+"\n"+margin...)
+			runes, at = runes[room:], hanging
 		}
 		p.out = append(p.out, string(runes)...)
 		at += len(runes)
 	}
 	p.blank()
-}
-
-// plain replaces what is not to be printed.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, text)
 }
 
 // because is a reason for a person: its code, and its values by name.

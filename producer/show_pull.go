@@ -9,11 +9,11 @@ import (
 
 // render prints one pull request in full.
 func (a *pullAnswer) render(w io.Writer) error {
-	p := &page{}
+	p := newPage(w)
 	switch {
 	case a.Dropped != nil:
 		d := a.Dropped
-		p.textf(0, "%s#%d, %s, of miner %d in round %s", d.Repository, d.Number, stateText(d.State), a.UID, a.Round)
+		p.headingf("%s#%d, %s, of miner %d in round %s", d.Repository, d.Number, stateText(d.State), a.UID, a.Round)
 		p.blank()
 		p.textf(0, "Dropped: %s", because(d.Reason))
 	default:
@@ -24,7 +24,7 @@ func (a *pullAnswer) render(w io.Writer) error {
 
 func (a *pullAnswer) printScored(p *page) {
 	pull := a.PullRequest
-	p.textf(0, "%s#%d, %s, of miner %d in round %s", pull.Repository, pull.Number, stateText(pull.State), a.UID, a.Round)
+	p.headingf("%s#%d, %s, of miner %d in round %s", pull.Repository, pull.Number, stateText(pull.State), a.UID, a.Round)
 	if pull.Title != "" {
 		p.textf(0, "%q", pull.Title)
 	}

@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/terminal"
 )
 
 // shown is what there is to print: a round, what a revision changed, a miner,
@@ -64,8 +65,10 @@ func (a shown) render(w io.Writer) error {
 const mostNamed = 20
 
 func (a *roundAnswer) render(w io.Writer) error {
-	printResult(w, a.Result)
-	p := &page{}
+	if err := printResult(w, a.Result); err != nil {
+		return err
+	}
+	p := newPage(w)
 	if len(a.Revisions) > 1 {
 		p.textf(0, "Revision %d of %d; --compare shows what it changed.", a.Revision, len(a.Revisions))
 	}
@@ -75,7 +78,11 @@ func (a *roundAnswer) render(w io.Writer) error {
 
 // printAudit names each thing that is wrong, and counts what is harmless.
 func printAudit(p *page, a round.Audit) {
-	p.textf(0, "audit: %s", a)
+	colour := terminal.Plain
+	if !a.Holds() {
+		colour = terminal.Bad
+	}
+	p.painted(colour, func() { p.textf(0, "audit: %s", a) })
 	wrong, harmless := 0, map[round.Kind]int{}
 	for _, d := range a.Discrepancies {
 		if d.Harmless {
@@ -152,6 +159,12 @@ func auditedRound(ctx context.Context, bus *jobstream.Bus, result round.Result) 
 func readRound(ctx context.Context, bus *jobstream.Bus, name string, revision int) (round.Result, error) {
 	result, err := answer.Find(ctx, bus, name, revision)
 	return result, notThere(err, name)
+}
+
+// locate finds a revision of a round's outcome, 0 being the last one.
+func locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) (answer.Place, error) {
+	place, err := answer.Locate(ctx, bus, name, revision)
+	return place, notThere(err, name)
 }
 
 // notThere makes wrong usage of what was asked for and is not there.

@@ -107,7 +107,7 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	must(err)
 	for _, name := range []string{shownRound, openRound} {
 		must(bus.CreateManifest(t.Context(), job.Manifest{
-			Round: name, Miners: miners[1:], Registry: json.RawMessage("{}"), Languages: json.RawMessage("{}"), Tokens: json.RawMessage("{}"),
+			Round: name, AsOf: shownAsOf, PlannedAt: time.Now().Add(-75 * time.Second), Miners: miners[1:], Registry: json.RawMessage("{}"), Languages: json.RawMessage("{}"), Tokens: json.RawMessage("{}"),
 		}))
 	}
 	must(bus.PutOutcome(t.Context(), shownRound, 1, data))

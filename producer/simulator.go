@@ -28,12 +28,12 @@ type simulated struct {
 }
 
 // startSimulator serves a world; addr is where, or "" for any free port.
-func startSimulator(ctx context.Context, world, state, addr string) (*simulator, error) {
+func startSimulator(ctx context.Context, world, state, addr string, more ...string) (*simulator, error) {
 	if addr == "" {
 		addr = "127.0.0.1:0"
 	}
 	p, err := startProcess("the simulated mirror", filepath.Join(state, "mirrorsim.log"), beside("mirrorsim"),
-		"--world", world, "--addr", addr, "--write", filepath.Join(state, "world"), "--exit-with-stdin")
+		append(more, "--world", world, "--addr", addr, "--write", filepath.Join(state, "world"), "--exit-with-stdin")...)
 	if err != nil {
 		return nil, err
 	}

@@ -3,44 +3,65 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/terminal"
 )
 
 // printResult prints an outcome for a person: a line per miner, then what the
 // round lacks.
-func printResult(w io.Writer, r round.Result) {
-	fmt.Fprintf(w, "\nRound %s, as of %s", r.Round, r.AsOf.Format("2006-01-02 15:04:05 MST"))
+func printResult(w io.Writer, r round.Result) error {
+	p := newPage(w)
+	p.blank()
+	revision := ""
 	if r.Revision > 1 {
-		fmt.Fprintf(w, ", revision %d", r.Revision)
+		revision = fmt.Sprintf(", revision %d", r.Revision)
 	}
-	fmt.Fprint(w, "\n\n")
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "UID\tGITHUB ID\tMERGED\tOPEN\tCLOSED\tCREDIBILITY\tSCORE\tISSUES\tREWARD\t  NOTE")
-	sum := 0.0
+	p.textf(0, "Round %s, as of %s%s", r.Round, r.AsOf.Format("2006-01-02 15:04:05 MST"), revision)
+	p.blank()
+	if err := p.writeTo(w); err != nil {
+		return err
+	}
+	table := minersTable(r)
+	if err := table.Write(w); err != nil {
+		return err
+	}
+	if err := printLine(w, fmt.Sprintf("\nRewards sum to %.9f.", r.Outcome.Sum)); err != nil {
+		return err
+	}
+	return printJobs(w, r)
+}
+
+func minersTable(r round.Result) terminal.Table {
+	table := terminal.Table{Columns: []terminal.Column{
+		{Title: "UID"}, {Title: "GITHUB ID"}, {Title: "MERGED"}, {Title: "OPEN"}, {Title: "CLOSED"}, {Title: "CRED"}, {Title: "SCORE"},
+		{Title: "ISSUES"}, {Title: "REWARD"}, {Title: "NOTE", Text: true},
+	}}
 	rewards := map[int]float64{}
 	for _, reward := range r.Outcome.Rewards {
 		rewards[reward.UID] = reward.Reward
-		sum += reward.Reward
 	}
-	for _, m := range r.Outcome.Miners {
+	for i := range r.Outcome.Miners {
+		m := &r.Outcome.Miners[i]
+		reward := fmt.Sprintf("%.6f", rewards[m.UID])
 		if m.Failed != "" {
-			fmt.Fprintf(table, "%d\t\t\t\t\t\t\t\t%.6f\t  %s\n", m.UID, rewards[m.UID], m.Failed)
+			table.Add(strconv.Itoa(m.UID), "", "", "", "", "", "", "", reward, string(m.Failed))
 			continue
 		}
-		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%.2f\t%.4f\t%.2f\t%.6f\t  %s\n", m.UID, m.GitHubID, m.TotalMergedPRs,
-			m.TotalOpenPRs, m.TotalClosedPRs, m.Credibility, m.TotalScore, m.IssueDiscoveryScore, rewards[m.UID], note(m))
+		table.Add(strconv.Itoa(m.UID), m.GitHubID, strconv.Itoa(m.TotalMergedPRs), strconv.Itoa(m.TotalOpenPRs),
+			strconv.Itoa(m.TotalClosedPRs), two(m.Credibility), fmt.Sprintf("%.4f", m.TotalScore), two(m.IssueDiscoveryScore), reward, note(m))
 	}
-	_ = table.Flush()
-	fmt.Fprintf(w, "\nRewards sum to %.9f.\n", sum)
-	printJobs(w, r)
+	for _, row := range table.Rows {
+		row[len(row)-1].Colour = terminal.Warn
+	}
+	return table
 }
 
 // note is what a reader should know of a miner beside its figures.
-func note(m scoring.MinerOutcome) string {
+func note(m *scoring.MinerOutcome) string {
 	switch {
 	case m.FromStored:
 		return "from its stored evaluation"
@@ -56,41 +77,47 @@ func note(m scoring.MinerOutcome) string {
 	return ""
 }
 
-func printJobs(w io.Writer, r round.Result) {
+func printJobs(w io.Writer, r round.Result) error {
+	p := newPage(w)
 	cached := ""
 	if r.Cached > 0 {
 		cached = fmt.Sprintf(", %d pull requests from the cache", r.Cached)
 	}
-	fmt.Fprintf(w, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %d requests%s.\n",
+	p.textf(0, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %d requests%s.",
 		r.Planned, r.Done, len(r.Degraded), r.Failed, r.Retries, r.Requests, cached)
 	for _, n := range r.Notes {
 		fmt.Fprintf(w, "note: %s\n", n)
 	}
 	for _, m := range r.Mended {
-		fmt.Fprintf(w, "mended: miner %d: %s\n", m.UID, m.What)
+		p.textf(0, "mended: miner %d: %s", m.UID, m.What)
 	}
 	for _, d := range r.DeadLetters {
-		fmt.Fprintf(w, "dead letter: miner %d, %s after %d attempts: %s\n", d.UID, d.Class, d.Attempts, d.Error)
+		p.painted(terminal.Bad, func() {
+			p.textf(0, "dead letter: miner %d, %s after %d attempts: %s", d.UID, d.Class, d.Attempts, d.Error)
+		})
 	}
 	for _, d := range r.Degraded {
-		fmt.Fprintf(w, "degraded: miner %d lacks %d answers, first %s: %s\n", d.UID, len(d.Missing), d.Missing[0].What, d.Missing[0].Error)
+		p.painted(terminal.Warn, func() {
+			p.textf(0, "degraded: miner %d lacks %d answers, first %s: %s", d.UID, len(d.Missing), d.Missing[0].What, d.Missing[0].Error)
+		})
 	}
 	for _, m := range r.Malformed {
 		names := make([]string, len(m.Items))
 		for i, item := range m.Items {
 			names[i] = item.Item
 		}
-		fmt.Fprintf(w, "malformed: miner %d, skipped %s\n", m.UID, strings.Join(names, ", "))
+		p.textf(0, "malformed: miner %d, skipped %s", m.UID, strings.Join(names, ", "))
 	}
 	for _, l := range r.FailedLookUps {
-		fmt.Fprintf(w, "failed: %s: %s\n", l.What, l.Error)
+		p.painted(terminal.Bad, func() { p.textf(0, "failed: %s: %s", l.What, l.Error) })
 	}
 	if len(r.Unloadable) > 0 {
-		fmt.Fprintf(w, "Languages that gave no nodes, as in the validator: %s.\n", strings.Join(r.Unloadable, ", "))
+		p.textf(0, "Languages that gave no nodes, as in the validator: %s.", strings.Join(r.Unloadable, ", "))
 	}
 	if r.Complete {
-		fmt.Fprintln(w, "The round is complete.")
+		p.painted(terminal.Good, func() { p.textf(0, "The round is complete.") })
 	} else {
-		fmt.Fprintln(w, "The round is NOT complete.")
+		p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
 	}
+	return p.writeTo(w)
 }

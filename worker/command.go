@@ -28,11 +28,12 @@ func newCommand() *cli.Command {
 		Description: "Every worker of one egress sends from the same public IP and shares one bucket in Redis.\n" +
 			"SIGTERM drains: no more jobs are taken, what can end within the grace time ends, the rest is handed back.\n" +
 			"A second one hands everything back at once, a third one ends the process.\n\n" +
-			"Example: worker --nats nats://nats:4222 --redis redis://redis:6379/0 --egress eu-1",
-		Flags:                 flags(),
-		EnableShellCompletion: true,
-		Action:                run,
-		Commands:              []*cli.Command{checkCommand(), scoreCommand()},
+			"Examples:\n" +
+			"  worker --nats nats://nats:4222 --redis redis://redis:6379/0 --egress eu-1\n" +
+			"  worker --config fleet.yaml --slots 8 --listen :9464",
+		Flags:    flags(),
+		Action:   run,
+		Commands: []*cli.Command{checkCommand(), scoreCommand()},
 	}
 }
 
@@ -45,7 +46,7 @@ func flags() []cli.Flag {
 func workFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "name", Category: groupWork, Sources: command.Env("name"), Value: defaultName(),
+			Name: "name", Category: groupWork, Sources: command.Env("name"), Value: defaultName(), DefaultText: "host-pid",
 			Usage: "`NAME` of this process in records and logs",
 		},
 		&cli.IntFlag{
@@ -67,10 +68,11 @@ func workFlags() []cli.Flag {
 		},
 		&cli.StringFlag{
 			Name: "grammars", Category: groupScoring, Sources: command.Env("grammars"), Value: besideBinary("grammars"),
-			Usage: "`DIR` with the parser and its grammars, as make grammars builds it",
+			DefaultText: "beside the binary",
+			Usage:       "`DIR` with the parser and its grammars, as make grammars builds it",
 		},
 		&cli.IntFlag{
-			Name: "children", Category: groupScoring, Sources: command.Env("children"), Value: runtime.NumCPU(),
+			Name: "children", Category: groupScoring, Sources: command.Env("children"), Value: runtime.NumCPU(), DefaultText: "one per core",
 			Usage: "token-scoring child processes", Validator: atLeastOne,
 		},
 	}

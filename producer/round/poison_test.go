@@ -43,11 +43,11 @@ func workAsProcess(url string) error {
 	}
 	runner, err := lease.New(lease.Config{
 		Worker: fmt.Sprintf("process-%d", os.Getpid()), Bus: bus, Slots: 1, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Log: quiet,
-		Handler: func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		Handler: func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
 			if j.UID == 1 {
 				return job.Evaluation{}, syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			}
-			return evaluated(j, 1), nil
+			return byUID(ctx, j, a)
 		},
 	})
 	if err != nil {

@@ -1,10 +1,14 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 )
@@ -48,11 +52,26 @@ func Code(err error) int {
 // comes, and returns the exit code. The first SIGINT or SIGTERM cancels the
 // context; a second one ends the process at once, as without a handler,
 // unless the command has said what else it is to do (Hurry).
+//
+// It gives every command what all have in common: --config, completion, and
+// usage errors for whatever is wrong before the command's own work begins.
 func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
+	cmd.EnableShellCompletion = false // it is another one that is added
+	cmd.Flags = append(cmd.Flags, configFlag())
+	cmd.Commands = append(cmd.Commands, completionCommand(cmd))
+	if last := len(args) - 1; last > 0 && args[last] == completeWords {
+		complete(cmd, args[1:last], cmp.Or[io.Writer](cmd.Writer, os.Stdout))
+		return ExitDone
+	}
 	ctx, stop := withSignals(context.Background())
 	defer stop()
-	strict(cmd)
+	helpPages(cmd, cmd, cmd.Name)
+	begun := false
+	strict(cmd, &begun)
 	err := cmd.Run(ctx, args)
+	if err != nil && !begun {
+		err = UsageError{err}
+	}
 	if err != nil && !isSilent(err) {
 		fmt.Fprintf(stderr, "%s: %v\n", cmd.Name, err)
 	}
@@ -63,24 +82,64 @@ func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 // printing help and exiting on their own. The arguments that a command
 // declares (cli.Command.Arguments) are taken off before its action runs, a
 // required one that is missing is a usage error, and so is any that is left.
-func strict(cmd *cli.Command) {
+//
+// The action begins when the configuration file, too, has been read: what fails
+// before is wrong usage.
+func strict(cmd *cli.Command, begun *bool) {
 	cmd.ExitErrHandler = func(context.Context, *cli.Command, error) {}
 	cmd.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
-		return Usage("%w (%s --help lists the flags)", err, c.FullName())
+		return Usage("%w%s (%s --help lists the flags)", err, meant(err, c), c.FullName())
 	}
 	action := cmd.Action
 	cmd.Action = func(ctx context.Context, c *cli.Command) error {
 		switch {
 		case c.Args().Present():
-			return Usage("unexpected argument %q (%s --help shows the usage)", c.Args().First(), c.FullName())
+			return Usage("unexpected argument %q%s (%s --help shows the usage)",
+				c.Args().First(), didYouMean("", nearest(c.Args().First(), namesOf(c.Commands))), c.FullName())
 		case action == nil:
-			return cli.ShowSubcommandHelp(c)
+			return cli.ShowRootCommandHelp(c)
 		}
+		if err := configure(c); err != nil {
+			return err
+		}
+		*begun = true
 		return action(ctx, c)
 	}
 	for _, sub := range cmd.Commands {
-		strict(sub)
+		strict(sub, begun)
 	}
+}
+
+// meant is the flag that a mistyped one is most like.
+func meant(err error, c *cli.Command) string {
+	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return ""
+	}
+	var names []string
+	for _, flag := range slices.Concat(c.Flags, c.Root().Flags) {
+		if _, visible := documented(flag); visible {
+			names = append(names, flag.Names()[0])
+		}
+	}
+	return didYouMean("--", nearest(strings.TrimPrefix(name, "-"), names))
+}
+
+func didYouMean(prefix, name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %q?", prefix+name)
+}
+
+func namesOf(commands []*cli.Command) []string {
+	var names []string
+	for _, c := range commands {
+		if !c.Hidden && c.Name != "help" {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // Silent wraps an error that has been shown already: it decides the exit code

@@ -31,6 +31,9 @@ func TestArguments(t *testing.T) {
 		{"none declared", "app run r", nil, 2, `unexpected argument "r"`},
 		{"unknown command", "app walk", nil, 2, `"walk"`},
 		{"unknown flag", "app show r --bogus", nil, 2, "bogus"},
+		{"mistyped command", "app shwo r", nil, 2, `"shwo": did you mean "show"?`},
+		{"mistyped flag", "app show r --jsn", nil, 2, `did you mean "--json"?`},
+		{"mistyped common flag", "app run --confg f", nil, 2, `did you mean "--config"?`},
 	}
 	for _, tt := range tests {
 		var seen []string

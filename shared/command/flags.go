@@ -10,9 +10,13 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// Env is the environment variable of a flag: one to one, by name.
+// envPrefix begins the name of every environment variable of the product's.
+const envPrefix = "MIRRORFLEET_"
+
+// Env is the environment variable of a flag: one to one, by name. Whatever has
+// one can stand in a configuration file, too.
 func Env(flag string) cli.ValueSourceChain {
-	return cli.EnvVars("MIRRORFLEET_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")))
+	return cli.EnvVars(envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")))
 }
 
 // Groups of flags in --help.

@@ -34,7 +34,8 @@ var arrows = []arrow{
 		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",
 		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command"},
 	},
-	{"shared/command", "flags and exit codes know nobody", nil},
+	{"shared/command", "flags, exit codes and their own tests' help know nobody else", []string{"shared/command"}},
+	{"shared/terminal", "tables and colours know nobody", nil},
 	{"shared/crash", "marks know nobody; their reader reads the others as text", nil},
 	{
 		"shared/fleet", "the wiring that producer and worker have in common",
@@ -77,14 +78,16 @@ var arrows = []arrow{
 		[]string{"shared/job", "shared/jobstream", "shared/mirror", "shared/ratelimit"},
 	},
 	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
+	{"producer/export", "rows are made of an outcome, read as it is stored", []string{"producer/round", "shared/scoring"}},
 	{"worker", "a command wires its own and what is shared, but no simulator", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache",
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket, and marks the step of a turn", []string{
-		"producer/answer", "producer/doctor", "producer/estimate", "producer/miners", "producer/round", "producer/schedule", "producer/web",
+		"producer/answer", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
+		"producer/web",
 		"shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
-		"shared/ratelimit", "shared/scoring",
+		"shared/ratelimit", "shared/scoring", "shared/terminal",
 	}},
 }
 

@@ -73,22 +73,27 @@ func (b *Bus) pack(ctx context.Context, kv jetstream.KeyValue, key string, data 
 
 // unpack is the inverse of pack.
 func (b *Bus) unpack(ctx context.Context, kv jetstream.KeyValue, key string, stored []byte) ([]byte, error) {
-	damaged := func(err error) error { return &ValueError{Bucket: kv.Bucket(), Key: key, Err: err} }
-	if bytes.HasPrefix(stored, []byte("{")) { // a zstd frame starts otherwise
-		var head split
-		if err := json.Unmarshal(stored, &head); err != nil {
-			return nil, damaged(err)
-		}
-		var err error
-		if stored, err = b.join(ctx, kv, key, head); err != nil {
-			return nil, err
-		}
-	}
-	data, err := decompressor.DecodeAll(stored, nil)
+	packed, err := b.whole(ctx, kv, key, stored)
 	if err != nil {
-		return nil, damaged(err)
+		return nil, err
+	}
+	data, err := decompressor.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: err}
 	}
 	return data, nil
+}
+
+// whole is a value as it was packed, its parts put together if there are any.
+func (b *Bus) whole(ctx context.Context, kv jetstream.KeyValue, key string, stored []byte) ([]byte, error) {
+	if !bytes.HasPrefix(stored, []byte("{")) { // a zstd frame starts otherwise
+		return stored, nil
+	}
+	var head split
+	if err := json.Unmarshal(stored, &head); err != nil {
+		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: err}
+	}
+	return b.join(ctx, kv, key, head)
 }
 
 // join puts the parts together. The head is as little to be trusted as any

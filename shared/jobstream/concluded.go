@@ -1,9 +1,14 @@
 package jobstream
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"mirrorfleet/shared/job"
 )
@@ -21,4 +26,31 @@ func (b *Bus) Concluded(ctx context.Context) ([]string, error) {
 	}
 	slices.Sort(keys)
 	return keys, nil
+}
+
+// StoredOutcome is one revision of a round's outcome, unpacked while it is
+// read: what it takes of memory is what is stored, not what that unpacks to.
+type StoredOutcome struct {
+	io.ReadCloser
+
+	At time.Time // when it was stored, by the server's clock
+}
+
+// OpenOutcome opens one revision of a round's outcome; ErrNotFound if none. Who
+// has it closes it.
+func (b *Bus) OpenOutcome(ctx context.Context, round string, revision int) (StoredOutcome, error) {
+	key := job.OutcomeKey(round, revision)
+	entry, err := b.get(ctx, b.rounds(), key)
+	if err != nil {
+		return StoredOutcome{}, err
+	}
+	packed, err := b.whole(ctx, b.rounds(), key, entry.Value())
+	if err != nil {
+		return StoredOutcome{}, err
+	}
+	reader, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxValue))
+	if err != nil {
+		return StoredOutcome{}, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
+	}
+	return StoredOutcome{ReadCloser: reader.IOReadCloser(), At: entry.Created().UTC()}, nil
 }

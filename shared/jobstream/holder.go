@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
 )
@@ -12,19 +15,36 @@ import (
 // Holder reads who runs a round, with the revision that SetHolder wants; the
 // revision is 0 when nobody ever has.
 func (b *Bus) Holder(ctx context.Context, round string) (job.Holder, uint64, error) {
-	key := job.HolderKey(round)
-	entry, err := b.get(ctx, b.rounds(), key)
-	if errors.Is(err, ErrNotFound) {
-		return job.Holder{}, 0, nil
-	}
-	if err != nil {
-		return job.Holder{}, 0, err
-	}
-	var h job.Holder
-	if err := json.Unmarshal(entry.Value(), &h); err != nil {
-		return job.Holder{}, 0, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
+	h, entry, err := b.holder(ctx, round)
+	if err != nil || entry == nil {
+		return h, 0, err
 	}
 	return h, entry.Revision(), nil
+}
+
+// LastBeat is who runs a round, and when it was last heard of, by the server's
+// clock; the zero time when nobody ever has.
+func (b *Bus) LastBeat(ctx context.Context, round string) (job.Holder, time.Time, error) {
+	h, entry, err := b.holder(ctx, round)
+	if err != nil || entry == nil {
+		return h, time.Time{}, err
+	}
+	return h, entry.Created().UTC(), nil
+}
+
+func (b *Bus) holder(ctx context.Context, round string) (h job.Holder, entry jetstream.KeyValueEntry, err error) {
+	key := job.HolderKey(round)
+	entry, err = b.get(ctx, b.rounds(), key)
+	if errors.Is(err, ErrNotFound) {
+		return h, nil, nil
+	}
+	if err == nil && json.Unmarshal(entry.Value(), &h) != nil {
+		err = &ValueError{Bucket: job.BucketRounds, Key: key, Err: errors.New("it is no holder")}
+	}
+	if err != nil {
+		return job.Holder{}, nil, err
+	}
+	return h, entry, nil
 }
 
 // SetHolder says who runs a round if that still is at the given revision, and

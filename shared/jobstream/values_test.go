@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
@@ -52,6 +54,46 @@ func TestEvaluationsReadBack(t *testing.T) {
 	}
 	if _, err := b.bus.Evaluation(b.ctx, "r1.1.none"); !errors.Is(err, jobstream.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
+// TestOutcomesAreReadWhileTheyAreUnpacked: in one message or in many, the same
+// bytes as at once.
+func TestOutcomesAreReadWhileTheyAreUnpacked(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	for revision, size := range []int{0, 10, 5 << 20} {
+		if revision == 0 {
+			continue
+		}
+		want := fmt.Appendf(nil, "{%q: %q}", "text", noise(size))
+		before := time.Now()
+		if err := b.bus.PutOutcome(b.ctx, "r1", revision, want); err != nil {
+			t.Fatal(err)
+		}
+		stored, err := b.bus.OpenOutcome(b.ctx, "r1", revision)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(stored)
+		if err := errors.Join(err, stored.Close()); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("revision %d reads back differently (%v): %d bytes, want %d", revision, err, len(got), len(want))
+		}
+		if stored.At.Before(before.Add(-time.Minute)) || stored.At.After(time.Now().Add(time.Minute)) {
+			t.Errorf("stored at %v, want about now", stored.At)
+		}
+	}
+	if _, err := b.bus.OpenOutcome(b.ctx, "r1", 3); !errors.Is(err, jobstream.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+	if _, at, err := b.bus.LastBeat(b.ctx, "r1"); err != nil || !at.IsZero() {
+		t.Errorf("a round that nobody has held: %v, %v, want no beat", at, err)
+	}
+	if _, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "p"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if h, at, err := b.bus.LastBeat(b.ctx, "r1"); err != nil || h.Name != "p" || at.IsZero() {
+		t.Errorf("held by %q at %v, %v, want p", h.Name, at, err)
 	}
 }
 

@@ -22,14 +22,21 @@ files that a round over it needs. One line of JSON on standard output says where
   {"url":"http://127.0.0.1:40123","miners":"DIR/miners.json","registry":"DIR/master_repositories.json","as_of":"2026-06-18T18:54:00Z"}
 
 Worlds:
-  demo          24 miners and 6 repositories, made from --seed: every rule has a case
-  git:DIR,…     the pull requests of git histories (work trees or bare): squash commits titled
-                "… (#N)" and merge commits "Merge pull request #N from …". Pull requests that lie
-                further back than the lookback of 90 days are moved into it, in proportion, each
-                repository by itself (--git-keep-dates leaves them where they are)
-  case:FILE     one round of a recorded case (.json, .json.gz, .json.zst)
+  demo       24 miners and 6 repositories, made from --seed: every rule has a
+             case
+  git:DIR,…  the pull requests of git histories (work trees or bare): squash
+             commits titled "… (#N)" and merge commits "Merge pull request #N
+             from …". Pull requests that lie further back than the lookback of
+             90 days are moved into it, in proportion, each repository by itself
+             (--git-keep-dates leaves them where they are)
+  case:FILE  one round of a recorded case (.json, .json.gz, .json.zst)
 
-GET /sim/stats tells what the simulator saw; POST /sim/reset starts the counts anew. Neither counts.`
+GET /sim/stats tells what the simulator saw; POST /sim/reset starts the counts anew. Neither counts.
+
+Examples:
+  mirrorsim --addr 127.0.0.1:8080 --write /tmp/world
+  mirrorsim --world git:../chi,../cobra --latency lognormal:80ms,0.5 --fault 5xx=0.02
+  mirrorsim --world case:round.json.zst --case-round 1 --limit 0`
 
 // ready is the line that says where everything is.
 type ready struct {

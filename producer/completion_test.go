@@ -1,0 +1,86 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// bashLine completes a line in a bash that has nothing but the script.
+const bashLine = `
+source <(producer completion bash) || exit 1
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+_producer_complete
+printf '%s\n' "${COMPREPLY[@]}"
+`
+
+// A plain bash completes commands, flags and rounds, and evaluates nothing of
+// what was typed.
+func TestBashCompletes(t *testing.T) {
+	t.Parallel()
+	trap := filepath.Join(t.TempDir(), "trap")
+	for line, want := range map[string]string{
+		"producer|ru":                              "run",
+		"producer|run|--nat":                       "--nats",
+		"producer|run|--nats|":                     "",
+		"producer|run|--limit-r":                   "--limit-rate --limit-requests",
+		"producer|show|la":                         "latest",
+		"producer|completion|":                     "bash fish zsh",
+		"producer|show|$(touch " + trap + ")|--na": "--nats",
+	} {
+		cmd := exec.CommandContext(t.Context(), "bash", append([]string{"--noprofile", "--norc", "-c", bashLine, "bash"}, strings.Split(line, "|")...)...)
+		cmd.Env = append(os.Environ(), "PATH="+binaries+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		got := strings.Fields(string(out))
+		if err != nil || !sameWords(got, strings.Fields(want)) {
+			t.Errorf("%s: %v, got %q, want %q", line, err, got, want)
+		}
+	}
+	if _, err := os.Stat(trap); err == nil {
+		t.Error("what was typed was evaluated")
+	}
+}
+
+// Fish says what it would offer without a terminal.
+func TestFishCompletes(t *testing.T) {
+	t.Parallel()
+	fish, err := exec.LookPath("fish")
+	if err != nil {
+		t.Skip("fish is not installed: apt-get install fish")
+	}
+	for line, want := range map[string]string{
+		"producer ru":               "run",
+		"producer run --limit-r":    "--limit-rate --limit-requests",
+		"producer show la":          "latest",
+		"producer run --miners mai": "main.go",
+	} {
+		cmd := exec.CommandContext(t.Context(), fish, "--no-config", "-c", "producer completion fish | source; complete -C "+`"`+line+`"`)
+		cmd.Env = append(os.Environ(), "PATH="+binaries+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
+		out, err := cmd.CombinedOutput()
+		var got []string
+		for row := range strings.Lines(string(out)) {
+			got = append(got, strings.Fields(row)[0])
+		}
+		if err != nil || !sameWords(got, strings.Fields(want)) {
+			t.Errorf("%s: %v, got %q, want %q", line, err, got, want)
+		}
+	}
+}
+
+func sameWords(got, want []string) bool {
+	count := map[string]int{}
+	for _, word := range got {
+		count[word]++
+	}
+	for _, word := range want {
+		count[word]--
+	}
+	for _, n := range count {
+		if n != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/producer/export"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/jobstream"
+)
+
+const groupExport = "What is exported"
+
+func exportCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{
+			Name: "format", Category: groupExport, Sources: command.Env("format"), Value: string(export.JSONLines),
+			Usage: "jsonl or csv", Validator: func(text string) error {
+				if f := export.Format(text); f != export.JSONLines && f != export.CSV {
+					return fmt.Errorf("format %q: want jsonl or csv", text)
+				}
+				return nil
+			},
+		},
+		&cli.StringSliceFlag{
+			Name: "what", Category: groupExport, Sources: command.Env("what"), Value: kindNames(),
+			Usage: "`KINDS` of rows, with commas: miners, pulls, issues, rewards",
+		},
+		&cli.StringFlag{
+			Name: "output", Category: groupExport, Sources: command.Env("output"), Value: "-", TakesFile: true,
+			Usage: "`DIR` that gets a file for each kind; - for standard output, where CSV takes one kind",
+		},
+		revisionFlag(),
+	}
+	return &cli.Command{
+		Name:  "export",
+		Usage: "write a concluded round as JSON lines or CSV",
+		Description: "ROUND is a round's name, or \"latest\" (the default) for the last one that was concluded. docs/export.md lists the\n" +
+			"columns. Files are ROUND.KIND.FORMAT; each is there whole or not at all. It reads NATS alone.\n\n" +
+			"Examples:\n" +
+			"  producer export --local > round.jsonl\n" +
+			"  producer export latest --format csv --what pulls --nats nats://nats:4222 > pulls.csv\n" +
+			"  producer export 20260618t185400z-0a1b2c --format csv --output rounds/ --nats nats://nats:4222",
+		Flags:     slices.Concat(flags, slices.DeleteFunc(readFlags(), func(f cli.Flag) bool { return f.Names()[0] == "json" })),
+		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "[ROUND]"}},
+		Action:    exportRound,
+	}
+}
+
+func kindNames() []string {
+	var names []string
+	for _, kind := range export.Kinds() {
+		names = append(names, string(kind))
+	}
+	return names
+}
+
+// exporting is what `producer export` is asked for.
+type exporting struct {
+	round    string
+	revision int
+	format   export.Format
+	kinds    []export.Kind
+	output   string
+}
+
+func readExporting(c *cli.Command) (e exporting, err error) {
+	e = exporting{round: orLatest(c.StringArg("round")), format: export.Format(c.String("format")), output: c.String("output")}
+	if e.revision, err = revisionOf(c); err != nil {
+		return e, err
+	}
+	for _, name := range nonEmpty(c.StringSlice("what")) {
+		kind := export.Kind(strings.TrimSpace(name))
+		if !slices.Contains(export.Kinds(), kind) {
+			return e, command.Usage("--what %q: want some of %s", name, strings.Join(kindNames(), ", "))
+		}
+		if !slices.Contains(e.kinds, kind) {
+			e.kinds = append(e.kinds, kind)
+		}
+	}
+	switch {
+	case len(e.kinds) == 0:
+		return e, command.Usage("--what is empty: want some of %s", strings.Join(kindNames(), ", "))
+	case e.output == "":
+		return e, command.Usage("--output is empty: want a directory, or - for standard output")
+	case e.output == "-" && e.format == export.CSV && len(e.kinds) > 1:
+		return e, command.Usage("CSV on standard output takes one kind, not %d: give --what KIND, or --output DIR for a file of each",
+			len(e.kinds))
+	}
+	return e, nil
+}
+
+// exportRound is `producer export`.
+func exportRound(ctx context.Context, c *cli.Command) error {
+	e, err := readExporting(c)
+	if err != nil {
+		return err
+	}
+	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error {
+		place, err := locate(ctx, bus, e.round, e.revision)
+		if err != nil {
+			return err
+		}
+		stored, err := bus.OpenOutcome(ctx, place.Round, place.Revision)
+		if err != nil {
+			return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
+		}
+		defer stored.Close()
+		if e.output == "-" {
+			return e.print(stored, c.Root().Writer)
+		}
+		return e.keep(stored, place.Round)
+	})
+}
+
+func (e exporting) print(stored io.Reader, w io.Writer) error {
+	buffered := bufio.NewWriter(w)
+	to := map[export.Kind]io.Writer{}
+	for _, kind := range e.kinds {
+		to[kind] = buffered
+	}
+	if _, err := (export.Rounds{Format: e.format, To: to}).Write(stored); err != nil {
+		return err
+	}
+	if err := buffered.Flush(); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	return nil
+}
+
+// keep writes a file for each kind. They take their names when all are whole:
+// a reader finds former ones, or these.
+func (e exporting) keep(stored io.Reader, name string) (err error) {
+	if err := os.MkdirAll(e.output, 0o750); err != nil {
+		return command.Usage("--output: %w", err)
+	}
+	files, to := map[string]*os.File{}, map[export.Kind]io.Writer{}
+	var buffers []*bufio.Writer
+	defer func() {
+		for _, file := range files { // those that have no name yet
+			err = errors.Join(err, file.Close(), os.Remove(file.Name()))
+		}
+	}()
+	for _, kind := range e.kinds {
+		path := filepath.Join(e.output, fmt.Sprintf("%s.%s.%s", name, kind, e.format))
+		file, err := os.CreateTemp(e.output, "."+filepath.Base(path)+".*")
+		if err != nil {
+			return command.Usage("--output: %w", err)
+		}
+		files[path] = file
+		buffers = append(buffers, bufio.NewWriter(file))
+		to[kind] = buffers[len(buffers)-1]
+	}
+	if _, err := (export.Rounds{Format: e.format, To: to}).Write(stored); err != nil {
+		return err
+	}
+	for _, buffer := range buffers {
+		if err := buffer.Flush(); err != nil {
+			return fmt.Errorf("writing the export: %w", err)
+		}
+	}
+	for _, file := range files {
+		if err := file.Sync(); err != nil {
+			return fmt.Errorf("writing the export: %w", err)
+		}
+	}
+	for path, file := range files {
+		if err := errors.Join(file.Chmod(0o644), os.Rename(file.Name(), path), file.Close()); err != nil {
+			return fmt.Errorf("naming the export: %w", err)
+		}
+		delete(files, path)
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package export
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// csvWriter writes the columns' names and returns what writes a row. It is not
+// encoding/csv's, which changes line ends inside a text when it ends lines as
+// RFC 4180 wants.
+func csvWriter(w io.Writer, row any) (func(any) error, error) {
+	var names []string
+	columns(reflect.TypeOf(row), func(name string, _ []int) { names = append(names, name) })
+	if err := csvLine(w, names); err != nil {
+		return nil, err
+	}
+	return func(row any) error {
+		value := reflect.ValueOf(row)
+		fields := make([]string, 0, len(names))
+		columns(value.Type(), func(_ string, index []int) { fields = append(fields, field(value.FieldByIndex(index))) })
+		return csvLine(w, fields)
+	}, nil
+}
+
+// columns gives the columns of a row's type in their order.
+func columns(row reflect.Type, each func(name string, index []int)) {
+	for _, f := range reflect.VisibleFields(row) {
+		if f.Anonymous || f.Tag.Get("csv") == "-" {
+			continue
+		}
+		each(f.Tag.Get("json"), f.Index)
+	}
+}
+
+// field is a value's text.
+func field(v reflect.Value) string {
+	switch value := v.Interface().(type) {
+	case time.Time:
+		return value.Format(time.RFC3339Nano)
+	case *time.Time:
+		if value == nil {
+			return ""
+		}
+		return value.Format(time.RFC3339Nano)
+	case float64:
+		return number(value)
+	case int:
+		return strconv.Itoa(value)
+	case bool:
+		return strconv.FormatBool(value)
+	}
+	return guarded(v.String())
+}
+
+// number is the shortest text of a number, as JSON lines have it.
+func number(x float64) string {
+	if size := math.Abs(x); size != 0 && (size < 1e-6 || size >= 1e21) {
+		return strconv.FormatFloat(x, 'e', -1, 64)
+	}
+	return strconv.FormatFloat(x, 'f', -1, 64)
+}
+
+// guarded keeps a spreadsheet from taking a text for a formula.
+func guarded(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
+
+// csvLine writes one record.
+func csvLine(w io.Writer, fields []string) error {
+	var b strings.Builder
+	for i, text := range fields {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if strings.ContainsAny(text, ",\"\r\n") || strings.TrimSpace(text) != text {
+			text = `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+		}
+		b.WriteString(text)
+	}
+	b.WriteString("\r\n")
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("writing a record: %w", err)
+	}
+	return nil
+}

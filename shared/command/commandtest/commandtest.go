@@ -1,0 +1,131 @@
+// Package commandtest holds what is true of every command of the product: each
+// flag has its environment variable and stands in the record of settings, and
+// each help page is one that somebody has read.
+//
+// A test fails with what differs; its flag -update writes pages and record
+// anew.
+package commandtest
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/shared/command"
+)
+
+// Update says whether golden files are to be written anew: the flag -update of
+// the test's package, if it has one.
+func Update() bool {
+	f := flag.Lookup("update")
+	return f != nil && f.Value.String() == "true"
+}
+
+// Golden compares a text with a file.
+func Golden(tb testing.TB, path, got string) {
+	tb.Helper()
+	if Update() {
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			tb.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		tb.Fatalf("%v (-update writes it)", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		tb.Errorf("%s (-want +got), -update accepts it:\n%s", path, diff)
+	}
+}
+
+// Settings checks a command's flags and all below it. record is the file of
+// package command that lists them; without names the hidden flags that have no
+// environment variable, each with its reason.
+func Settings(tb testing.TB, cmd *cli.Command, record string, without map[string]string) {
+	tb.Helper()
+	var lines []string
+	for _, s := range command.Settings(cmd) {
+		lines = append(lines, s.String()+"\n")
+	}
+	slices.Sort(lines)
+	Golden(tb, record, strings.Join(lines, ""))
+	flagsOf(tb, cmd, cmd.Name, without)
+	for name := range without {
+		tb.Errorf("%s: no such flag without a variable", name)
+	}
+}
+
+func flagsOf(tb testing.TB, cmd *cli.Command, path string, without map[string]string) {
+	tb.Helper()
+	for _, f := range cmd.Flags {
+		name := path + " --" + f.Names()[0]
+		documented, _ := f.(cli.DocGenerationFlag)
+		variable := "_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))
+		switch variables := documented.GetEnvVars(); {
+		case len(variables) == 1 && strings.HasPrefix(variables[0], "MIRRORFLEET_") && strings.HasSuffix(variables[0], variable):
+		case len(variables) == 0 && without[name] != "":
+			delete(without, name)
+		default:
+			tb.Errorf("%s has the variables %v, want the one of its name: Sources: command.Env(%q)", name, variables, f.Names()[0])
+		}
+		if required, ok := f.(cli.RequiredFlag); ok && required.IsRequired() && !cmd.Hidden {
+			tb.Errorf("%s is required by the library, which does not see the configuration file: check it in the action", name)
+		}
+	}
+	for _, sub := range cmd.Commands {
+		flagsOf(tb, sub, path+" "+sub.Name, without)
+	}
+}
+
+// Help compares the help page of a command, and of each below it that is not
+// hidden, with the files of a folder. Pages fit a terminal and have an example.
+func Help(tb testing.TB, newCommand func() *cli.Command, folder string) {
+	tb.Helper()
+	root := newCommand()
+	paths := [][]string{{root.Name}}
+	for _, sub := range root.Commands {
+		if !sub.Hidden {
+			paths = append(paths, []string{root.Name, sub.Name})
+		}
+	}
+	var written []string
+	for _, path := range paths {
+		var out strings.Builder
+		cmd := newCommand()
+		cmd.Writer = &out
+		if code := command.Run(cmd, append(slices.Clone(path), "--help"), &out); code != 0 {
+			tb.Fatalf("%v --help: exit %d\n%s", path, code, out.String())
+		}
+		page, name := out.String(), strings.Join(path, "-")+".txt"
+		written = append(written, name)
+		Golden(tb, filepath.Join(folder, name), page)
+		if !strings.Contains(page, "\nExamples:\n  "+root.Name+" ") {
+			tb.Errorf("%v --help has no examples", path)
+		}
+		for line := range strings.SplitSeq(page, "\n") {
+			if n := utf8.RuneCountInString(line); n > 80 && !strings.HasPrefix(line, "  "+root.Name) && !strings.HasPrefix(line, "  {") {
+				tb.Errorf("%v --help: a line of %d characters, want at most 80: %s", path, n, line)
+			}
+		}
+	}
+	left, err := os.ReadDir(folder)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, file := range left {
+		if !slices.Contains(written, file.Name()) {
+			tb.Errorf("%s is the page of no command", fmt.Sprintf("%s/%s", folder, file.Name()))
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+)
+
+// mostConfig bounds a configuration file: the longest that makes sense is a
+// hundredth of it.
+const mostConfig = 1 << 20
+
+// configFlag is the flag that every command has.
+func configFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "config", Sources: Env("config"), TakesFile: true,
+		Usage: "`FILE` of settings (YAML): flags by their names, for all commands or under a command's; flags and the environment go before it",
+	}
+}
+
+// configure gives the command that is about to run what the configuration file
+// says of the flags that neither the command line nor the environment has set.
+func configure(c *cli.Command) error {
+	path := c.String("config")
+	if path == "" || c.Hidden { // a hidden command is told all it needs by who starts it
+		return nil
+	}
+	data, err := readConfig(path)
+	if err != nil {
+		return Usage("--config: %w", err)
+	}
+	entries, err := parseConfig(data)
+	if err == nil {
+		err = known(c.Root()).check(entries)
+	}
+	if err == nil {
+		err = apply(c, entries)
+	}
+	if err != nil {
+		return Usage("--config %s: %w", path, err)
+	}
+	return nil
+}
+
+func readConfig(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, mostConfig+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if len(data) > mostConfig {
+		return nil, fmt.Errorf("%s is larger than %d bytes: want a file of settings", path, mostConfig)
+	}
+	return data, nil
+}
+
+// apply sets each flag of a command from the nearest section that names it:
+// the command's own, that of the commands above it, the top.
+func apply(c *cli.Command, entries []entry) error {
+	var errs []error
+	for _, flag := range c.Flags {
+		key := keyOf(flag)
+		if key == "" || flag.IsSet() {
+			continue
+		}
+		if e, found := nearestEntry(entries, pathOf(c), flag.Names()[0], key); found {
+			errs = append(errs, e.set(c, flag))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func nearestEntry(entries []entry, path []string, name, key string) (entry, bool) {
+	for depth := len(path); depth >= 0; depth-- {
+		section, wanted := strings.Join(path[:depth], "."), name
+		if depth == 0 {
+			wanted = key
+		}
+		at := slices.IndexFunc(entries, func(e entry) bool { return e.section == section && e.key == wanted })
+		if at >= 0 {
+			return entries[at], true
+		}
+	}
+	return entry{}, false
+}
+
+// pathOf is a command's name in the configuration, part by part.
+func pathOf(c *cli.Command) []string { return strings.Fields(c.FullName()) }
+
+// typed are the flags that say of what type their values are.
+type typed interface {
+	SchemaType() string
+	SchemaItemsType() string
+}
+
+// set gives a flag the entry's value, as the command line would.
+func (e entry) set(c *cli.Command, flag cli.Flag) error {
+	kind, item := "string", "string"
+	if t, ok := flag.(typed); ok {
+		kind, item = t.SchemaType(), t.SchemaItemsType()
+	}
+	values := e.values
+	switch {
+	case kind == "array":
+		kind = item
+		if len(values) == 0 {
+			values = []value{{text: "", tag: tagText}} // as "" does on the command line
+		}
+	case e.list:
+		return fmt.Errorf("line %d: %s is a list, want %s", e.line, e.key, wants(kind))
+	}
+	for _, v := range values {
+		if !v.fits(kind) {
+			return fmt.Errorf("line %d: %s is %s, want %s", e.line, e.key, e.shown(v), wants(kind))
+		}
+		if err := c.Set(flag.Names()[0], v.text); err != nil {
+			if e.secret(v) {
+				err = errors.New("its value is refused (it is not shown)")
+			}
+			return fmt.Errorf("line %d: %s: %w", e.line, e.key, err)
+		}
+	}
+	return nil
+}
+
+// wants says what a value of a type looks like.
+func wants(kind string) string {
+	switch kind {
+	case "boolean":
+		return "true or false"
+	case "integer":
+		return "a whole number"
+	case "number":
+		return "a number"
+	case "duration":
+		return "a length of time with its unit, such as 30s or 2h"
+	}
+	return "a text (in quotes, if it could be read as something else)"
+}
+
+// fits says whether a value is of a flag's type.
+func (v value) fits(kind string) bool {
+	switch kind {
+	case "boolean":
+		return v.tag == tagBool
+	case "integer":
+		_, err := strconv.ParseInt(v.text, 10, 64)
+		return v.tag == tagInt && err == nil
+	case "number":
+		_, err := strconv.ParseFloat(v.text, 64)
+		return (v.tag == tagInt || v.tag == tagFloat) && err == nil
+	case "duration":
+		_, err := time.ParseDuration(v.text)
+		return (v.tag == tagText || v.text == "0") && err == nil
+	}
+	return v.tag == tagText || v.tag == tagInstant
+}
+
+// shown is a value for an error: secrets are not.
+func (e entry) shown(v value) string {
+	if e.secret(v) {
+		return "something else (it is not shown)"
+	}
+	return strconv.Quote(v.text)
+}
+
+// secret says whether a value may hold a password.
+func (e entry) secret(v value) bool {
+	if strings.Contains(v.text, "@") {
+		return true
+	}
+	for _, word := range []string{"nats", "redis", "token", "password", "secret"} {
+		if strings.Contains(e.key, word) {
+			return true
+		}
+	}
+	return false
+}

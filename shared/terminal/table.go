@@ -1,0 +1,133 @@
+package terminal
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// Column is one column of a table.
+type Column struct {
+	Title string
+	// Text is laid out from the left, and cut where the table is too wide. What
+	// is none is a number.
+	Text bool
+	// Whole is a text that is not cut: a name that must be typed as it is.
+	Whole bool
+	// End keeps the end of a text that is cut, not its beginning: names of
+	// processes differ there.
+	End bool
+}
+
+// Cell is one value.
+type Cell struct {
+	Text   string
+	Colour Colour
+}
+
+// Table is rows below titles.
+type Table struct {
+	Columns []Column
+	Rows    [][]Cell
+}
+
+// Add adds a row of cells without colour.
+func (t *Table) Add(texts ...string) {
+	row := make([]Cell, len(texts))
+	for i, text := range texts {
+		row[i].Text = text
+	}
+	t.Rows = append(t.Rows, row)
+}
+
+// gap is between two columns; least is what is left of a text that is cut.
+const (
+	gap   = "  "
+	least = 4
+)
+
+// Write writes the table as the place takes it.
+func (t *Table) Write(w io.Writer) error {
+	style := Of(w)
+	widths := t.widths(style.Width)
+	var b strings.Builder
+	head := make([]Cell, len(t.Columns))
+	for i, column := range t.Columns { // a title is cut at its end, whatever stands below it
+		head[i] = Cell{cut(column.Title, widths[i], false), Head}
+	}
+	t.line(&b, style, widths, head)
+	for _, row := range t.Rows {
+		t.line(&b, style, widths, row)
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	return nil
+}
+
+// widths are the columns' own, less what does not fit.
+func (t *Table) widths(room int) []int {
+	widths := make([]int, len(t.Columns))
+	total := len(gap) * (len(widths) - 1)
+	for i, column := range t.Columns {
+		widths[i] = utf8.RuneCountInString(column.Title)
+		for _, row := range t.Rows {
+			if i < len(row) {
+				widths[i] = max(widths[i], utf8.RuneCountInString(row[i].Text))
+			}
+		}
+		total += widths[i]
+	}
+	for ; room > 0 && total > room; total-- {
+		widest := -1
+		for i, column := range t.Columns {
+			if column.Text && !column.Whole && widths[i] > least && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			break // nothing but numbers
+		}
+		widths[widest]--
+	}
+	return widths
+}
+
+// line writes one line; what would be blank at its end is left out.
+func (t *Table) line(b *strings.Builder, style Style, widths []int, row []Cell) {
+	pending := ""
+	for i, column := range t.Columns {
+		cell := Cell{}
+		if i < len(row) {
+			cell = row[i]
+		}
+		text := cut(Clean(cell.Text), widths[i], column.End)
+		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
+		if i > 0 {
+			pending += gap
+		}
+		if !column.Text {
+			pending += pad
+		}
+		if text != "" {
+			b.WriteString(pending + style.Paint(cell.Colour, text))
+			pending = ""
+		}
+		if column.Text {
+			pending += pad
+		}
+	}
+	b.WriteByte('\n')
+}
+
+func cut(text string, width int, end bool) string {
+	runes := []rune(text)
+	switch {
+	case len(runes) <= width:
+		return text
+	case end:
+		return "…" + string(runes[len(runes)-width+1:])
+	}
+	return strings.TrimRight(string(runes[:width-1]), " ") + "…"
+}

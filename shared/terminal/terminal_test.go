@@ -1,0 +1,79 @@
+package terminal_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"mirrorfleet/shared/terminal"
+)
+
+func sample() *terminal.Table {
+	t := &terminal.Table{Columns: []terminal.Column{
+		{Title: "UID"}, {Title: "WORKER", Text: true, End: true}, {Title: "SCORE"}, {Title: "NOTE", Text: true},
+	}}
+	t.Add("5", "host.example.org-1234", "12345.6789", "a note that goes on for longer than any terminal has room for")
+	t.Rows = append(t.Rows, []terminal.Cell{{Text: "17"}, {Text: "w-2"}, {Text: "0.5"}, {Text: "failed\x1b[2J", Colour: terminal.Bad}})
+	t.Add("18", "w-3", "", "")
+	return t
+}
+
+// The longest texts are cut, no number is, and nothing is wider than the
+// terminal.
+func TestTablesFit(t *testing.T) {
+	t.Parallel()
+	for width, want := range map[int]string{
+		0: "" +
+			"UID  WORKER                      SCORE  NOTE\n" +
+			"  5  host.example.org-1234  12345.6789  a note that goes on for longer than any terminal has room for\n" +
+			" 17  w-2                           0.5  failed\uFFFD[2J\n" +
+			" 18  w-3\n",
+		60: "" +
+			"UID  WORKER                     SCORE  NOTE\n" +
+			"  5  …st.example.org-1234  12345.6789  a note that goes on…\n" +
+			" 17  w-2                          0.5  failed\uFFFD[2J\n" +
+			" 18  w-3\n",
+		10: "" +
+			"UID  WOR…       SCORE  NOTE\n" +
+			"  5  …234  12345.6789  a n…\n" +
+			" 17  w-2          0.5  fai…\n" +
+			" 18  w-3\n",
+	} {
+		var out bytes.Buffer
+		if err := sample().Write(terminal.Writer{Writer: &out, Style: terminal.Style{Width: width}}); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != want {
+			t.Errorf("width %d:\n%swant\n%s", width, out.String(), want)
+		}
+		for line := range strings.Lines(out.String()) {
+			n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n"))
+			if width >= 40 && n > width || !strings.Contains(out.String(), "12345.6789") {
+				t.Errorf("width %d: %d characters, or a cut number: %s", width, n, line)
+			}
+		}
+	}
+}
+
+// Colour paints the cell alone, and changes no column.
+func TestColour(t *testing.T) {
+	t.Parallel()
+	var plain, colour bytes.Buffer
+	if err := sample().Write(&plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := sample().Write(terminal.Writer{Writer: &colour, Style: terminal.Style{Colour: true}}); err != nil {
+		t.Fatal(err)
+	}
+	got := colour.String()
+	if !strings.Contains(got, "\x1b[31mfailed\uFFFD[2J\x1b[0m") || !strings.Contains(got, "\x1b[1mNOTE\x1b[0m") {
+		t.Errorf("got %q, want the failure red and titles bold", got)
+	}
+	for _, code := range []string{"\x1b[31m", "\x1b[1m", "\x1b[0m"} {
+		got = strings.ReplaceAll(got, code, "")
+	}
+	if got != plain.String() {
+		t.Errorf("without its colours\n%swant\n%s", got, plain.String())
+	}
+}
