@@ -56,7 +56,8 @@ func doctorCommand() *cli.Command {
 		Description: "It changes nothing: the one effect is one permit and the one request to the mirror that is sent with it.\n" +
 			"Exit code 0 when all is well, warnings allowed; 1 when there is a fault; 2 for wrong usage.\n\n" +
 			"Examples:\n" +
-			"  producer doctor --nats nats://producer:…@nats:4222 --worker-nats nats://worker:…@nats:4222 --redis redis://redis:6379/0 \\\n" +
+			"  producer doctor --nats nats://producer:…@nats:4222 \\\n" +
+			"      --worker-nats nats://worker:…@nats:4222 --redis redis://redis:6379/0 \\\n" +
 			"      --egress eu-1 --miners miners.json --registry master_repositories.json\n" +
 			"  producer doctor --local",
 		Flags:  slices.Concat(flags, command.Mirror(), command.Limit(), command.Seeing()),

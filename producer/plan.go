@@ -79,7 +79,7 @@ func planCommand() *cli.Command {
 			"Every figure says where it is from. Nothing is planned, published or asked of the mirror.\n\n" +
 			"Examples:\n" +
 			"  producer plan --nats nats://nats:4222\n" +
-			"  producer plan --miners miners.json --registry master_repositories.json --pulls-per-miner 20\n" +
+			"  producer plan --miners miners.json --registry master_repositories.json\n" +
 			"  producer plan --local --limit-requests 40 --json",
 		Flags:  slices.Concat(flags, command.Limit(), command.Seeing()),
 		Action: plan,

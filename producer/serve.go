@@ -27,10 +27,11 @@ func serveCommand() *cli.Command {
 		Description: "It runs until SIGTERM or SIGINT, and then leaves a round that is under way to whoever stands by, or to its\n" +
 			"next start. Exit code 0 when it was stopped, 2 for wrong usage.\n\n" +
 			"Examples:\n" +
-			"  producer serve --nats nats://nats:4222 --redis redis://redis:6379/0 --tokens data/miner_pats.json \\\n" +
-			"      --metagraph metagraph.json --registry master_repositories.json\n" +
-			"  producer serve --local --mirror https://mirror.gittensor.io --tokens data/miner_pats.json \\\n" +
-			"      --metagraph metagraph.json --registry master_repositories.json --cron \"0 */2 * * *\"",
+			"  producer serve --nats nats://nats:4222 --redis redis://redis:6379/0 \\\n" +
+			"      --tokens miner_pats.json --metagraph metagraph.json \\\n" +
+			"      --registry master_repositories.json --api 127.0.0.1:8440\n" +
+			"  producer serve --local --tokens miner_pats.json --metagraph metagraph.json \\\n" +
+			"      --registry master_repositories.json --cron \"0 */2 * * *\"",
 		Flags: slices.Concat(serveFlags(), only(slices.Concat(roundFlags(), localFlags()),
 			"registry", "weights", "unloadable", "local", "state", "workers"),
 			otherFlags(), command.Servers(), command.Mirror(), command.Limit(), command.Seeing(), command.Listen(), apiFlags()),

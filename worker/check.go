@@ -27,7 +27,10 @@ func checkCommand() *cli.Command {
 		Name:  "check",
 		Usage: "score a file in each language and compare with what the validator made of it",
 		Description: "It needs no server and no mirror. What it found is one JSON object on standard output.\n" +
-			"Exit code 0 when every figure is the validator's, 1 when one is not, 2 when the grammars cannot be used.",
+			"Exit code 0 when every figure is the validator's, 1 when one is not, 2 when the grammars cannot be used.\n\n" +
+			"Examples:\n" +
+			"  worker check\n" +
+			"  worker check --grammars /usr/lib/mirrorfleet/grammars",
 		Flags:  append(flags, command.Seeing()...),
 		Action: check,
 	}
