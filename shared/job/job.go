@@ -28,6 +28,10 @@ type Job struct {
 	IssuesOnly bool `json:"issues_only,omitempty"`
 	// Replay is 0 for the round's own publication and n for its nth replay.
 	Replay int `json:"replay,omitempty"`
+	// Planned is the revision of the record that was made for this message, as
+	// Plan makes it; 0 if there was one already. Whoever gets the message first
+	// can claim that revision unread.
+	Planned uint64 `json:"planned,omitempty"`
 }
 
 // MessageID makes publishing idempotent: the stream drops a second message

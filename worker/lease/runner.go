@@ -25,7 +25,8 @@ type Runner struct {
 	now  chan struct{} // closed by StopNow
 	once sync.Once
 
-	slots  chan struct{} // a token for each free slot
+	slots  chan struct{}            // a token for each free slot
+	taken  chan *jobstream.Delivery // at most as many as slots were taken
 	work   sync.WaitGroup
 	pulled chan struct{} // closed when no pull is under way any more
 }
@@ -36,7 +37,10 @@ func New(cfg Config) (*Runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lease: %w", err)
 	}
-	r := &Runner{cfg: cfg, now: make(chan struct{}), slots: make(chan struct{}, cfg.Slots), pulled: make(chan struct{})}
+	r := &Runner{
+		cfg: cfg, now: make(chan struct{}), pulled: make(chan struct{}),
+		slots: make(chan struct{}, cfg.Slots), taken: make(chan *jobstream.Delivery, cfg.Slots),
+	}
 	for range cfg.Slots {
 		r.slots <- struct{}{}
 	}
@@ -57,8 +61,12 @@ func (r *Runner) Run(ctx context.Context) error {
 	finished := make(chan struct{})
 	watch.Go(func() { r.drain(pulling, stopPulling, endRunning, finished) })
 
-	err := r.pull(pulling, running)
+	for range r.cfg.Slots {
+		r.work.Go(func() { r.serve(pulling, running) })
+	}
+	err := r.pull(pulling)
 	close(r.pulled)
+	close(r.taken)
 	stopPulling()
 	r.work.Wait()
 	close(finished)
@@ -89,7 +97,7 @@ func (r *Runner) drain(pulling context.Context, stopPulling func(), end context.
 }
 
 // pull hands deliveries to slots until ctx ends or pulling fails for good.
-func (r *Runner) pull(ctx, running context.Context) error {
+func (r *Runner) pull(ctx context.Context) error {
 	away := false
 	for {
 		n := r.take(ctx)
@@ -99,7 +107,7 @@ func (r *Runner) pull(ctx, running context.Context) error {
 		deliveries, err := r.cfg.Bus.Fetch(ctx, n, r.cfg.FetchWait)
 		r.release(n - len(deliveries))
 		for _, d := range deliveries {
-			r.start(ctx, running, d)
+			r.taken <- d // it never blocks: a slot was taken for each
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -118,20 +126,21 @@ func (r *Runner) pull(ctx, running context.Context) error {
 	}
 }
 
-// start gives a delivery to a slot that was taken for it. What arrives when
-// the drain has begun goes straight back: nobody has claimed it.
-func (r *Runner) start(pulling, running context.Context, d *jobstream.Delivery) {
-	r.work.Go(func() {
-		defer r.release(1)
-		if pulling.Err() != nil {
+// serve is one slot: a goroutine that lives as long as the runner, so that its
+// stack has grown once. What arrives when the drain has begun goes straight
+// back: nobody has claimed it.
+func (r *Runner) serve(pulling, running context.Context) {
+	for d := range r.taken {
+		if pulling.Err() == nil {
+			r.process(running, d)
+		} else {
 			<-r.pulled // or this pull might get it again
 			if err := d.Nak(context.WithoutCancel(running), r.cfg.HandBackDelay); err != nil {
 				r.cfg.Log.Warn("job not handed back, it comes again after the lease", "subject", d.Subject(), "error", err)
 			}
-			return
 		}
-		r.process(running, d)
-	})
+		r.release(1)
+	}
 }
 
 // take waits for a free slot and takes all that are free; 0 when ctx ends.
