@@ -92,8 +92,10 @@ func (r *Runner) records(ctx context.Context, round string) (map[int]job.Record,
 // its trace.
 func (r *Runner) publishOne(ctx context.Context, j job.Job, t turn) error {
 	tracing, root := r.roots.begin(ctx, j)
-	planned, created, err := r.plan(tracing, j)
-	j.Planned = created
+	planned, revision, err := r.plan(tracing, j)
+	if revision > 0 {
+		j.Planned = job.AsPlanned{Revision: revision, Trace: planned.Trace}
+	}
 	switch {
 	case err != nil || planned.Phase.Ended():
 		telemetry.Forget(root)

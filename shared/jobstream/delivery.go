@@ -38,9 +38,6 @@ func (d *Delivery) Context(ctx context.Context) context.Context {
 	return telemetry.Extract(ctx, d.msg.Headers())
 }
 
-// Trace is the id of that trace, "" without one.
-func (d *Delivery) Trace() string { return telemetry.TraceID(d.Context(context.Background())) }
-
 // Number counts the hand-outs of this message, from 1.
 func (d *Delivery) Number() uint64 { return d.meta.NumDelivered }
 

@@ -99,7 +99,7 @@ func fill(b *testing.B, bus *jobstream.Bus) {
 			for uid := first; uid < b.N; uid += at {
 				j := aJob(uid)
 				var err error
-				if j.Planned, err = bus.PlanRecord(b.Context(), job.Plan("r1", uid, "")); err == nil {
+				if j.Planned.Revision, err = bus.PlanRecord(b.Context(), job.Plan("r1", uid, "")); err == nil {
 					err = bus.PublishJob(b.Context(), j)
 				}
 				if err != nil {

@@ -66,12 +66,12 @@ func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*
 // The revision is 0 if it has to be read. If it is another by now, the claim's
 // compare-and-set does not let it through, and it is read then.
 func asPlanned(d *jobstream.Delivery, j job.Job) (job.Record, uint64) {
-	if j.Planned == 0 || d.Number() > 1 {
+	if d.Number() > 1 {
 		return job.Record{}, 0
 	}
-	planned := job.Plan(j.Round, j.UID, d.Trace())
+	planned := job.Plan(j.Round, j.UID, j.Planned.Trace)
 	planned.Replay = j.Replay
-	return planned, j.Planned
+	return planned, j.Planned.Revision
 }
 
 // recordOf reads a job's record, or plans it if only its message is there: a

@@ -84,6 +84,9 @@ func (p *delivered) attempt(ctx, running context.Context) {
 		p.commit(ctx, evaluation)
 	case drained:
 		p.handBack(ctx)
+	case errors.Is(err, ErrUnfit):
+		p.quit(err)
+		p.handBack(ctx)
 	default:
 		p.left = evaluation
 		p.fail(ctx, err)

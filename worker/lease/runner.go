@@ -19,11 +19,17 @@ var (
 	ErrDrained = errors.New("worker is stopping, job handed back")
 )
 
+// ErrUnfit marks a handler's error that is this worker's fault and not the
+// job's: it was started for something else. The job is handed back, the worker
+// drains, and Run returns the error.
+var ErrUnfit = errors.New("this worker cannot do the job, another may")
+
 // Runner pulls and runs jobs.
 type Runner struct {
 	cfg  Config
 	now  chan struct{} // closed by StopNow
 	once sync.Once
+	quit context.CancelCauseFunc // ends the pulling; Run sets it
 
 	slots  chan struct{}            // a token for each free slot
 	taken  chan *jobstream.Delivery // at most as many as slots were taken
@@ -50,16 +56,18 @@ func New(cfg Config) (*Runner, error) {
 // Run pulls and runs jobs until ctx ends; then it drains: no more pulls, what
 // runs may go on for the grace time, what is left is handed back. It returns
 // when all slots are settled: nil after a drain, an error if jobs can no
-// longer be pulled.
+// longer be pulled, or if this worker is unfit for them.
 func (r *Runner) Run(ctx context.Context) error {
-	pulling, stopPulling := context.WithCancel(ctx)
+	pulling, quit := context.WithCancelCause(ctx)
+	defer quit(nil)
+	r.quit = quit
 	// Running jobs are not of ctx: they end by the drain.
 	running, endRunning := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer endRunning(nil)
 
 	var watch sync.WaitGroup
 	finished := make(chan struct{})
-	watch.Go(func() { r.drain(pulling, stopPulling, endRunning, finished) })
+	watch.Go(func() { r.drain(pulling, endRunning, finished) })
 
 	for range r.cfg.Slots {
 		r.work.Go(func() { r.serve(pulling, running) })
@@ -67,10 +75,13 @@ func (r *Runner) Run(ctx context.Context) error {
 	err := r.pull(pulling)
 	close(r.pulled)
 	close(r.taken)
-	stopPulling()
+	quit(nil)
 	r.work.Wait()
 	close(finished)
 	watch.Wait()
+	if unfit := context.Cause(pulling); err == nil && errors.Is(unfit, ErrUnfit) {
+		return unfit //nolint:wrapcheck // the handler's own
+	}
 	return err
 }
 
@@ -79,13 +90,13 @@ func (r *Runner) Run(ctx context.Context) error {
 func (r *Runner) StopNow() { r.once.Do(func() { close(r.now) }) }
 
 // drain ends running jobs when the grace time is over or StopNow is called.
-func (r *Runner) drain(pulling context.Context, stopPulling func(), end context.CancelCauseFunc, finished <-chan struct{}) {
+func (r *Runner) drain(pulling context.Context, end context.CancelCauseFunc, finished <-chan struct{}) {
 	select {
 	case <-pulling.Done():
 		r.cfg.Log.Info("draining: no more pulls", "grace", r.cfg.Grace)
 	case <-r.now:
 	}
-	stopPulling()
+	r.quit(nil)
 	grace := time.NewTimer(r.cfg.Grace)
 	defer grace.Stop()
 	select {
