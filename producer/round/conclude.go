@@ -84,7 +84,7 @@ func newResult(m job.Manifest, replay job.Replay, e ends) Result {
 		Replayed: replay.UIDs, Mended: e.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
 	}
 	for _, record := range e.records {
-		result.Retries += record.Failures
+		result.Retries += record.Retries()
 	}
 	return result
 }
