@@ -74,7 +74,12 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	log.InfoContext(ctx, "taking jobs", "slots", c.Int("slots"), "mirror", c.String("mirror"), "egress", c.String("egress"))
-	err = runner.Run(ctx)
+	return mendable(runner.Run(ctx))
+}
+
+// mendable makes wrong usage of a worker that was started for other jobs than
+// there are.
+func mendable(err error) error {
 	if errors.Is(err, lease.ErrUnfit) {
 		return command.UsageError{Err: err}
 	}
