@@ -124,3 +124,20 @@ func TestARevisionThatHasPassedIsRead(t *testing.T) {
 		})
 	}
 }
+
+// TestALostRecordIsPlannedAnew though its message tells a revision.
+func TestALostRecordIsPlannedAnew(t *testing.T) {
+	t.Parallel()
+	b := setup(t, never)
+	revision, err := b.bus.PlanRecord(b.ctx, job.Plan("r1", 1, ""))
+	b.must(err)
+	b.must(b.bus.Bucket(job.BucketRecords).Delete(b.ctx, job.RecordKey("r1", 1)))
+	j := aJob(1)
+	j.Planned.Revision = revision
+	b.must(b.bus.PublishJob(b.ctx, j))
+	b.finish(b.until(0, b.run(lease.Config{Handler: succeed})))
+	b.awaitLog("message without record")
+	if r := b.record(1); r.Phase != job.Done {
+		t.Errorf("record is %+v, want it done", r)
+	}
+}
