@@ -18,10 +18,6 @@ import (
 // killed: the workers' own grace time and a little more.
 const stopGrace = 25 * time.Second
 
-// restarts is how many workers that died are replaced in one local round; a
-// machine where more die has a fault that another start does not mend.
-const restarts = 10
-
 // beside is a command of the product, installed next to this one.
 func beside(name string) string {
 	self, err := os.Executable()
@@ -39,6 +35,7 @@ type workers struct {
 
 	mu      sync.Mutex
 	running map[string]*process
+	deaths  deaths
 	stopped bool
 	wait    sync.WaitGroup
 	// lost is told when workers cannot be kept alive.
@@ -47,7 +44,9 @@ type workers struct {
 
 // startWorkers starts the workers and waits until each can take jobs.
 func startWorkers(ctx context.Context, log *slog.Logger, state string, count int, args ...string) (*workers, error) {
-	w := &workers{state: state, args: args, log: log, running: map[string]*process{}, lost: make(chan error, 1)}
+	w := &workers{
+		state: state, args: args, log: log, running: map[string]*process{}, deaths: deaths{workers: count}, lost: make(chan error, 1),
+	}
 	for i := range count {
 		if err := w.start(workerName(i)); err != nil {
 			return nil, errors.Join(err, w.stop())
@@ -59,9 +58,8 @@ func startWorkers(ctx context.Context, log *slog.Logger, state string, count int
 			return nil, errors.Join(usageOf(p, err), w.stop())
 		}
 	}
-	left := restarts
 	for i := range count {
-		w.wait.Go(func() { w.keep(workerName(i), &left) })
+		w.wait.Go(func() { w.keep(workerName(i)) })
 	}
 	return w, nil
 }
@@ -83,27 +81,34 @@ func (w *workers) start(name string) error {
 	return nil
 }
 
-// keep replaces a worker that died, until the fleet is stopped or the
-// restarts are used up.
-func (w *workers) keep(name string, left *int) {
+// progressed tells how many jobs have ended; nil workers hear nothing.
+func (w *workers) progressed(ended int) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.deaths.ended(ended)
+}
+
+// keep replaces a worker that died, until the fleet is stopped or another start
+// would not help.
+func (w *workers) keep(name string) {
 	for {
 		w.mu.Lock()
 		p := w.running[name]
 		w.mu.Unlock()
 		<-p.done
 		w.mu.Lock()
-		over := w.stopped || *left == 0
-		if !over {
-			*left--
-		}
 		stopped := w.stopped
+		hopeless := w.deaths.another(p.wasReady)
 		w.mu.Unlock()
 		if stopped {
 			return
 		}
 		w.log.Warn("a worker died", "worker", name, "error", p.failure())
-		if over {
-			w.giveUp(fmt.Errorf("%d workers died, the last one: %w", restarts+1, p.failure()))
+		if hopeless != "" {
+			w.giveUp(fmt.Errorf("%s, the last one: %w", hopeless, p.failure()))
 			return
 		}
 		if err := w.start(name); err != nil {

@@ -23,6 +23,8 @@ type process struct {
 	log   *os.File
 	// ready gets the first line of standard output and is then closed.
 	ready chan string
+	// wasReady says that there was one; it may be read when done is closed.
+	wasReady bool
 	// done is closed when the child has ended; err then says how.
 	done chan struct{}
 	err  error
@@ -57,6 +59,7 @@ func (p *process) watch(stdout io.Reader) {
 	defer close(p.done)
 	lines := bufio.NewReader(stdout)
 	if line, err := lines.ReadString('\n'); err == nil {
+		p.wasReady = true
 		p.ready <- strings.TrimSpace(line)
 	}
 	close(p.ready)

@@ -302,7 +302,11 @@ func (s *session) follow(
 	terminal := err == nil
 	d := newDisplay(os.Stderr, terminal, width, m.Round, s.limitUse)
 	runner, err := round.New(round.Config{
-		Bus: s.wire.Bus, Mirror: s.mirror, Progress: d.update, Traced: s.tracing.begun, Log: s.log, Alone: s.options.local,
+		Bus: s.wire.Bus, Mirror: s.mirror, Traced: s.tracing.begun, Log: s.log, Alone: s.options.local,
+		Progress: func(p round.Progress) {
+			s.fleet.progressed(p.Done + p.Failed)
+			d.update(p)
+		},
 		Hold: s.flags.Duration("takeover"), Reconcile: s.flags.Duration("reconcile"),
 	})
 	if err != nil {

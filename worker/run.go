@@ -74,7 +74,16 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	log.InfoContext(ctx, "taking jobs", "slots", c.Int("slots"), "mirror", c.String("mirror"), "egress", c.String("egress"))
-	return runner.Run(ctx)
+	return mendable(runner.Run(ctx))
+}
+
+// mendable makes wrong usage of a worker that was started for other jobs than
+// there are.
+func mendable(err error) error {
+	if errors.Is(err, lease.ErrUnfit) {
+		return command.UsageError{Err: err}
+	}
+	return err
 }
 
 // newEvaluator makes what evaluates a miner, with the fleet's score cache.
@@ -107,7 +116,11 @@ func newRunner(c *cli.Command, f *fleet.Fleet, log *slog.Logger, h lease.Handler
 // handler lets the evaluator work under the lease.
 func handler(e *evaluate.Evaluator) lease.Handler {
 	return func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
-		return e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, evaluate.Attempt{Final: a.Final, Expect: a.Expect})
+		evaluation, err := e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, evaluate.Attempt{Final: a.Final, Expect: a.Expect})
+		if errors.Is(err, evaluate.ErrMirror) {
+			err = fmt.Errorf("%w: %w", lease.ErrUnfit, err)
+		}
+		return evaluation, err
 	}
 }
 

@@ -85,7 +85,7 @@ func newResult(m job.Manifest, replay job.Replay, e ends) Result {
 		Notes: m.Notes, Replayed: replay.UIDs, Mended: e.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
 	}
 	for _, record := range e.records {
-		result.Retries += record.Failures
+		result.Retries += record.Retries()
 		if record.Phase == job.Failed && record.Failure != nil && record.Failure.Class == job.Overdue {
 			result.Overdue++
 		}

@@ -92,7 +92,10 @@ func (r *Runner) records(ctx context.Context, round string) (map[int]job.Record,
 // its trace.
 func (r *Runner) publishOne(ctx context.Context, j job.Job, t turn) error {
 	tracing, root := r.roots.begin(ctx, j)
-	planned, err := r.plan(tracing, j)
+	planned, revision, err := r.plan(tracing, j)
+	if revision > 0 {
+		j.Planned = job.AsPlanned{Revision: revision, Trace: planned.Trace}
+	}
 	switch {
 	case err != nil || planned.Phase.Ended():
 		telemetry.Forget(root)
@@ -153,28 +156,29 @@ func (t turn) wait(ctx context.Context) error {
 func (t turn) pass() { t.passed() }
 
 // plan makes the record of a job, or opens the ended one of its last replay.
-// It returns the record as it is then: somebody else may have been first.
-func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
+// It returns the record as it is then: somebody else may have been first. The
+// revision is that of a record that was made; 0 if there was one.
+func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, uint64, error) {
 	record := job.Plan(j.Round, j.UID, telemetry.TraceID(ctx))
 	record.Replay = j.Replay
 	for {
 		created, err := r.cfg.Bus.PlanRecord(ctx, record)
-		if err != nil || created {
-			return record, err
+		if err != nil || created > 0 {
+			return record, created, err
 		}
 		known, revision, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
 		if err != nil || known.Replay >= j.Replay {
-			return known, err
+			return known, 0, err
 		}
 		opened, err := known.Replanned(j.Replay, telemetry.TraceID(ctx))
 		if err != nil {
-			return known, err
+			return known, 0, err
 		}
 		_, err = r.cfg.Bus.UpdateRecord(ctx, opened, revision)
 		if !errors.Is(err, jobstream.ErrConflict) {
 			crash.At(crash.RecordReplanned)
 			telemetry.LinkReplay(ctx, known.Trace)
-			return opened, err
+			return opened, 0, err
 		}
 	}
 }

@@ -143,7 +143,8 @@ func (r *Runner) mend(ctx context.Context, what repair) (bool, error) {
 	case lostRecord:
 		record := job.Plan(what.job.Round, what.job.UID, telemetry.TraceID(ctx))
 		record.Replay = what.job.Replay
-		return r.cfg.Bus.PlanRecord(ctx, record)
+		created, err := r.cfg.Bus.PlanRecord(ctx, record)
+		return created > 0, err
 	}
 	return false, nil
 }

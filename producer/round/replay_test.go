@@ -61,6 +61,9 @@ func failing(t *testing.T, b *bundle) (*patient, job.Manifest, round.Result) {
 	if first.Complete || first.Failed != 1 || len(first.Degraded) != 1 || first.Revision != 1 {
 		t.Fatalf("complete %v, failed %d, degraded %v; want one dead and one degraded", first.Complete, first.Failed, first.Degraded)
 	}
+	if first.Retries != 0 { // a job that is dead at once was not tried again
+		t.Errorf("%d retries, want none", first.Retries)
+	}
 	return p, m, first
 }
 

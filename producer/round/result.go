@@ -23,7 +23,7 @@ type Result struct {
 	// Unloadable are the languages that gave no nodes, as in the validator.
 	Unloadable []string `json:"unloadable_languages"`
 	// Planned, Done and Failed count jobs; Requests counts what they asked of
-	// the mirror, Retries the attempts that failed on the way.
+	// the mirror, Retries the failed attempts that another one followed.
 	Planned  int `json:"planned"`
 	Done     int `json:"done"`
 	Failed   int `json:"failed"`

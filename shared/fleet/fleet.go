@@ -73,8 +73,9 @@ func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("--redis: %w", err)
 	}
+	cfg.Streams.Wait = cfg.ConnectTimeout
 	if f.Bus, err = jobstream.Open(ctx, f.nc, cfg.Streams); err != nil {
-		return fmt.Errorf("opening the streams: %w", err)
+		return fmt.Errorf("opening the streams (--connect-timeout %s): %w", cfg.ConnectTimeout, err)
 	}
 	return nil
 }

@@ -244,6 +244,15 @@ func (r Record) Stands() string {
 // FinalAttempt says whether a failure of the running attempt is the last.
 func (r Record) FinalAttempt() bool { return r.Failures+1 >= MaxFailures }
 
+// Retries counts the failed attempts that another one followed: not the one
+// that ended the job. Used up deliveries are no attempt's failure.
+func (r Record) Retries() int {
+	if r.Phase == Failed && r.Failure != nil && r.Failure.Class != Poison {
+		return max(r.Failures-1, 0)
+	}
+	return r.Failures
+}
+
 func (r Record) heldBy(claim string) error {
 	switch {
 	case r.Phase.Ended():

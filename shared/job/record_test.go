@@ -251,3 +251,37 @@ func TestFinalAttempt(t *testing.T) {
 		}
 	}
 }
+
+// TestRetries: what ended the job was repeated by nobody.
+func TestRetries(t *testing.T) {
+	t.Parallel()
+	claimed := func(r job.Record, delivery uint64) job.Record {
+		c := own()
+		c.Delivery, c.Replay = delivery, 0
+		r, err := r.Claimed(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	f := job.Failure{Class: job.Transient, Error: "502", At: at}
+	r := job.Plan("r1", 7, "t")
+	for n := range 3 {
+		running := claimed(r, uint64(n+1))
+		buried, err := running.Buried("own", 0, "", f)
+		if got := buried.Retries(); err != nil || got != n {
+			t.Errorf("buried by failure %d: %d retries (%v), want %d", n+1, got, err, n)
+		}
+		done, err := running.Committed("own", 0, "e", false)
+		if got := done.Retries(); err != nil || got != n {
+			t.Errorf("done after %d failures: %d retries (%v), want as many", n, got, err)
+		}
+		exhausted, err := running.Exhausted(0, running.Claim.Sequence, job.Failure{Class: job.Poison, At: at})
+		if got := exhausted.Retries(); err != nil || got != n {
+			t.Errorf("deliveries used up after %d failures: %d retries (%v), want as many", n, got, err)
+		}
+		if r, err = running.FailedAttempt("own", 0, f); err != nil || r.Retries() != n+1 {
+			t.Errorf("to run again after %d failures: %d retries (%v), want as many", n+1, r.Retries(), err)
+		}
+	}
+}

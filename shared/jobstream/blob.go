@@ -36,12 +36,17 @@ func (s split) key(key string, n int) string {
 	return fmt.Sprintf("%s.part.%.16s.%d", key, s.SHA256, n)
 }
 
-// compressor and decompressor are safe for concurrent EncodeAll, DecodeAll;
-// their options are constant, so making them cannot fail.
+// few is the size up to which a value gains next to nothing by entropy coding,
+// which would take most of the time.
+const few = 512
+
+// The compressors and the decompressor are safe for concurrent EncodeAll,
+// DecodeAll; their options are constant, so making them cannot fail.
 //
 //nolint:gochecknoglobals // stateless, and dear to make
 var (
 	compressor, _   = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	quick, _        = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithNoEntropyCompression(true))
 	decompressor, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxValue))
 )
 
@@ -51,7 +56,7 @@ func (b *Bus) pack(ctx context.Context, kv jetstream.KeyValue, key string, data 
 	if len(data) > maxValue {
 		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: fmt.Errorf("%d bytes, want at most %d", len(data), maxValue)}
 	}
-	packed := compressor.EncodeAll(data, nil)
+	packed := compressed(data)
 	limit := int(b.nc.MaxPayload()) - headroom
 	if len(packed) <= limit {
 		return packed, nil
@@ -69,6 +74,14 @@ func (b *Bus) pack(ctx context.Context, kv jetstream.KeyValue, key string, data 
 		return nil, fmt.Errorf("encoding the head of %s: %w", key, err)
 	}
 	return data, nil
+}
+
+// compressed is the data as one zstd frame.
+func compressed(data []byte) []byte {
+	if len(data) <= few {
+		return quick.EncodeAll(data, nil)
+	}
+	return compressor.EncodeAll(data, nil)
 }
 
 // unpack is the inverse of pack.

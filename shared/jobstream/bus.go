@@ -31,6 +31,10 @@ type Config struct {
 	// Those that wait for a nak's delay count too; when it is full, nothing
 	// is handed out. Default: 4096.
 	MaxAckPending int
+	// Wait is how long Open waits for a JetStream that is not ready: away,
+	// without a leader, or a cluster with too few servers for the copies.
+	// Default: until its context ends.
+	Wait time.Duration
 	// Timeout is how long one try of one operation may take. Default: 5 s.
 	Timeout time.Duration
 	// RetryWait is the pause between tries. Default: 250 ms.
@@ -69,6 +73,8 @@ func (c Config) filled() (Config, error) {
 		return c, fmt.Errorf("MaxDeliver is %d, want at least 2, or 0 to keep what exists", c.MaxDeliver)
 	case c.MaxAckPending < 0:
 		return c, fmt.Errorf("MaxAckPending is %d, want at least 1, or 0 to keep what exists", c.MaxAckPending)
+	case c.Wait < 0:
+		return c, fmt.Errorf("Wait is %s, want 0 or more", c.Wait)
 	case c.Timeout < 0:
 		return c, fmt.Errorf("Timeout is %s, want more than 0", c.Timeout)
 	case c.RetryWait < 0:
@@ -93,7 +99,8 @@ type Bus struct {
 }
 
 // Open creates or brings up to date every stream, bucket and the consumer.
-// It waits for a server that is away until ctx ends.
+// It waits for a server that is away, and for a cluster that is still forming,
+// until ctx ends or cfg.Wait is over.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	cfg, err := cfg.filled()
 	if err != nil {
@@ -104,6 +111,11 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
 	b := &Bus{cfg: cfg, nc: nc, js: js, buckets: map[string]jetstream.KeyValue{}}
+	if cfg.Wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, cfg.Wait, fmt.Errorf("not ready after %s", cfg.Wait))
+		defer cancel()
+	}
 	if err := b.try(ctx, "declaring streams", b.declare); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}

@@ -65,6 +65,10 @@ func notSent(err error) bool {
 		errors.Is(err, nats.ErrDisconnected)
 }
 
+// tooFewServers is the server's code for streams that it cannot place. The
+// client library has no name for it.
+const tooFewServers jetstream.ErrorCode = 10005
+
 // passing says whether another try may do better: the server is away, has no
 // leader, or did not answer in time.
 func passing(err error) bool {
@@ -74,7 +78,9 @@ func passing(err error) bool {
 		errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
 		return true
 	case errors.As(err, &api):
-		return api.Code == 503 // JetStream temporarily unavailable, no leader
+		// JetStream temporarily unavailable, no leader; or a cluster that has too
+		// few servers for the copies, yet or for the time being.
+		return api.Code == 503 || api.ErrorCode == tooFewServers
 	}
 	return false
 }

@@ -11,18 +11,18 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// PlanRecord stores the record of a job that is to be published. One that is
-// there already stays as it is, and created is false.
-func (b *Bus) PlanRecord(ctx context.Context, r job.Record) (created bool, err error) {
+// PlanRecord stores the record of a job that is to be published, and returns
+// its revision. One that is there already stays as it is: 0.
+func (b *Bus) PlanRecord(ctx context.Context, r job.Record) (created uint64, err error) {
 	data, err := encodeRecord(r)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	_, err = b.write(ctx, b.records(), job.RecordKey(r.Round, r.UID), data, 0)
+	created, err = b.write(ctx, b.records(), job.RecordKey(r.Round, r.UID), data, 0)
 	if errors.Is(err, ErrConflict) {
-		return false, nil
+		return 0, nil
 	}
-	return err == nil, err
+	return created, err
 }
 
 // Record reads a job's record with the revision that UpdateRecord wants.

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"strconv"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -83,32 +84,57 @@ func JobPublished(ctx context.Context, err error) {
 // JobDelivered counts a delivery that begins; waited is how long its message
 // was in the queue, counted for a first delivery only.
 func JobDelivered(ctx context.Context, first bool, waited time.Duration) {
-	attributes := metric.WithAttributes(messaging, destination, consumer, semconv.MessagingOperationName("process"))
-	measure().deliveries.Add(ctx, 1, attributes)
+	measure().deliveries.Add(ctx, 1, processed())
 	if first {
-		measure().queueWait.Record(ctx, waited.Seconds(), attributes)
+		measure().queueWait.Record(ctx, waited.Seconds(), processed())
 	}
 }
+
+// processed are the attributes of every delivery: the set is made once, since
+// making it costs more than counting.
+//
+//nolint:gochecknoglobals // a constant, if Go had such
+var processed = sync.OnceValue(func() metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(messaging, destination, consumer, semconv.MessagingOperationName("process")))
+})
 
 // JobEnded counts how a delivery ended: one of the Outcomes, and the class of
 // a failure ("" without one).
 func JobEnded(ctx context.Context, outcome, class string, took time.Duration) {
-	attributes := []attribute.KeyValue{Outcome.String(outcome)}
-	if class != "" {
-		attributes = append(attributes, FailClass.String(class))
-	}
-	m := measure()
-	m.jobOutcomes.Add(ctx, 1, metric.WithAttributes(attributes...))
+	m, as := measure(), endOf(outcome, class)
+	m.jobOutcomes.Add(ctx, 1, as.own)
 	if outcome == OutcomeLost {
 		m.leaseLosses.Add(ctx, 1)
 	}
+	m.processDuration.Record(ctx, took.Seconds(), as.conventional)
+}
+
+// end is an outcome with its class as the product's metrics and OpenTelemetry's
+// conventional ones have it.
+type end struct{ own, conventional metric.MeasurementOption }
+
+// ends keeps the few that there are, by outcome and class.
+//
+//nolint:gochecknoglobals // as processed
+var ends sync.Map
+
+func endOf(outcome, class string) end {
+	key := [2]string{outcome, class}
+	if known, there := ends.Load(key); there {
+		return known.(end) //nolint:forcetypeassert // nothing else is stored
+	}
+	own := []attribute.KeyValue{Outcome.String(outcome)}
 	conventional := []attribute.KeyValue{
 		messaging, destination, consumer, semconv.MessagingOperationName("process"), Outcome.String(outcome),
 	}
 	if class != "" {
-		conventional = append(conventional, errorType.String(class))
+		own, conventional = append(own, FailClass.String(class)), append(conventional, errorType.String(class))
 	}
-	m.processDuration.Record(ctx, took.Seconds(), metric.WithAttributes(conventional...))
+	made := end{
+		metric.WithAttributeSet(attribute.NewSet(own...)), metric.WithAttributeSet(attribute.NewSet(conventional...)),
+	}
+	ends.Store(key, made)
+	return made
 }
 
 // Queue is what the stream holds.

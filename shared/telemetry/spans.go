@@ -126,11 +126,6 @@ func EndJob(root trace.Span, outcome, failure, keep string) {
 	root.End()
 }
 
-// Keep has the trace of ctx kept whatever the sampling.
-func Keep(ctx context.Context, why string) {
-	trace.SpanFromContext(ctx).SetAttributes(Kept.String(why))
-}
-
 // forgotten marks a span that nobody is to see.
 const forgotten = attribute.Key("mirrorfleet.forgotten")
 

@@ -60,7 +60,7 @@ func TestWhatHappenedKeepsATrace(t *testing.T) {
 			_, good := start(t.Context(), "good", "good below")
 			good.End()
 			ctx, failed := start(t.Context(), "failed", "failed below")
-			telemetry.Keep(ctx, telemetry.KeepFailed)
+			trace.SpanFromContext(ctx).SetAttributes(telemetry.Kept.String(telemetry.KeepFailed))
 			failed.End()
 			// The reason may come last, from another span of the trace.
 			ctx, late := start(t.Context(), "late", "late below")

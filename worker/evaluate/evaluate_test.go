@@ -172,7 +172,7 @@ func TestRoundsThatCannotBeScored(t *testing.T) {
 	t.Parallel()
 	b := setup(t, world(1), func(c *evaluate.Config) { c.MirrorURL = "https://elsewhere.example" })
 	_, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-	if err == nil || !strings.Contains(err.Error(), "--mirror "+b.server.URL) {
+	if !errors.Is(err, evaluate.ErrMirror) || !strings.Contains(err.Error(), "--mirror "+b.server.URL) {
 		t.Errorf("another mirror: got %v, want how to start the worker", err)
 	}
 	unknown := one()

@@ -22,6 +22,10 @@ type rules struct {
 	weights  *scoring.Weights
 }
 
+// ErrMirror says that a round is scored from another mirror than this process
+// has: no attempt of it would succeed.
+var ErrMirror = errors.New("another mirror than the round's")
+
 // rounds reads each round's manifest once.
 type rounds struct {
 	bus    *jobstream.Bus
@@ -49,8 +53,8 @@ func (r *rounds) get(ctx context.Context, round string) (*rules, error) {
 		return nil, fmt.Errorf("reading the manifest of round %s: %w", round, err)
 	}
 	if manifest.Mirror != r.mirror {
-		return nil, fmt.Errorf("round %s is scored from mirror %s, this worker's is %s: start it with --mirror %s",
-			round, manifest.Mirror, r.mirror, manifest.Mirror)
+		return nil, fmt.Errorf("%w: round %s is scored from mirror %s, this worker's is %s: start it with --mirror %s",
+			ErrMirror, round, manifest.Mirror, r.mirror, manifest.Mirror)
 	}
 	parsed, err := parse(manifest)
 	if err != nil {

@@ -97,9 +97,10 @@ func fill(b *testing.B, bus *jobstream.Bus) {
 	for first := range at {
 		filling.Go(func() {
 			for uid := first; uid < b.N; uid += at {
-				_, err := bus.PlanRecord(b.Context(), job.Plan("r1", uid, ""))
-				if err == nil {
-					err = bus.PublishJob(b.Context(), aJob(uid))
+				j := aJob(uid)
+				var err error
+				if j.Planned.Revision, err = bus.PlanRecord(b.Context(), job.Plan("r1", uid, "")); err == nil {
+					err = bus.PublishJob(b.Context(), j)
 				}
 				if err != nil {
 					b.Error(err)

@@ -30,7 +30,8 @@ type Attempt struct {
 }
 
 // Handler evaluates one miner. It must return soon after ctx ends. An error
-// without a class (job.WithClass) is transient. An evaluation beside an error
+// without a class (job.WithClass) is transient; one that is ErrUnfit is no
+// failure of the job. An evaluation beside an error
 // (its Version set) is stored with the failed job if that error ends it.
 type Handler func(ctx context.Context, j job.Job, a Attempt) (job.Evaluation, error)
 

@@ -10,8 +10,8 @@
 //	 │             ▼                ├─ failed for good ▶ dead letter, record
 //	 │           acked away         │            failed, terminated
 //	 ▼                              ├─ drained ─▶ record planned, nak at once
-//	dead letter, record failed,     └─ lease lost or fenced ──▶ silent
-//	terminated
+//	dead letter, record failed,     ├─ unfit ───▶ as drained, and the worker ends
+//	terminated                      └─ lease lost or fenced ──▶ silent
 //
 // Guarantees:
 //

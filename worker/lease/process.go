@@ -35,15 +35,15 @@ type delivered struct {
 //
 //nolint:contextcheck // the term's context carries running's values and not its end, on purpose
 func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
-	tracing, span := startProcess(d.Context(running), d)
+	j, err := d.Job()
+	tracing, span := startProcess(d.Context(running), d, j, err == nil)
 	defer span.End()
-	p := &delivered{Runner: r, d: d, log: r.cfg.Log.With("subject", d.Subject())}
+	p := &delivered{Runner: r, d: d, j: j, log: r.cfg.Log.With("subject", d.Subject())}
 	p.term = beginTerm(tracing, d, timingOf(r.cfg.Bus.AckWait()), p.log)
 	defer p.term.stop()
 
 	ctx := p.term.ctx // from here on: it outlives the drain, to commit and settle
-	var err error
-	if p.j, err = d.Job(); err != nil {
+	if err != nil {
 		p.unreadable(ctx, err)
 		return
 	}
@@ -83,6 +83,9 @@ func (p *delivered) attempt(ctx, running context.Context) {
 	case err == nil:
 		p.commit(ctx, evaluation)
 	case drained:
+		p.handBack(ctx)
+	case errors.Is(err, ErrUnfit):
+		p.quit(err)
 		p.handBack(ctx)
 	default:
 		p.left = evaluation

@@ -19,13 +19,20 @@ var (
 	ErrDrained = errors.New("worker is stopping, job handed back")
 )
 
+// ErrUnfit marks a handler's error that is this worker's fault and not the
+// job's: it was started for something else. The job is handed back, the worker
+// drains, and Run returns the error.
+var ErrUnfit = errors.New("this worker cannot do the job, another may")
+
 // Runner pulls and runs jobs.
 type Runner struct {
 	cfg  Config
 	now  chan struct{} // closed by StopNow
 	once sync.Once
+	quit context.CancelCauseFunc // ends the pulling; Run sets it
 
-	slots  chan struct{} // a token for each free slot
+	slots  chan struct{}            // a token for each free slot
+	taken  chan *jobstream.Delivery // at most as many as slots were taken
 	work   sync.WaitGroup
 	pulled chan struct{} // closed when no pull is under way any more
 }
@@ -36,7 +43,10 @@ func New(cfg Config) (*Runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lease: %w", err)
 	}
-	r := &Runner{cfg: cfg, now: make(chan struct{}), slots: make(chan struct{}, cfg.Slots), pulled: make(chan struct{})}
+	r := &Runner{
+		cfg: cfg, now: make(chan struct{}), pulled: make(chan struct{}),
+		slots: make(chan struct{}, cfg.Slots), taken: make(chan *jobstream.Delivery, cfg.Slots),
+	}
 	for range cfg.Slots {
 		r.slots <- struct{}{}
 	}
@@ -46,23 +56,32 @@ func New(cfg Config) (*Runner, error) {
 // Run pulls and runs jobs until ctx ends; then it drains: no more pulls, what
 // runs may go on for the grace time, what is left is handed back. It returns
 // when all slots are settled: nil after a drain, an error if jobs can no
-// longer be pulled.
+// longer be pulled, or if this worker is unfit for them.
 func (r *Runner) Run(ctx context.Context) error {
-	pulling, stopPulling := context.WithCancel(ctx)
+	pulling, quit := context.WithCancelCause(ctx)
+	defer quit(nil)
+	r.quit = quit
 	// Running jobs are not of ctx: they end by the drain.
 	running, endRunning := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer endRunning(nil)
 
 	var watch sync.WaitGroup
 	finished := make(chan struct{})
-	watch.Go(func() { r.drain(pulling, stopPulling, endRunning, finished) })
+	watch.Go(func() { r.drain(pulling, endRunning, finished) })
 
-	err := r.pull(pulling, running)
+	for range r.cfg.Slots {
+		r.work.Go(func() { r.serve(pulling, running) })
+	}
+	err := r.pull(pulling)
 	close(r.pulled)
-	stopPulling()
+	close(r.taken)
+	quit(nil)
 	r.work.Wait()
 	close(finished)
 	watch.Wait()
+	if unfit := context.Cause(pulling); err == nil && errors.Is(unfit, ErrUnfit) {
+		return unfit //nolint:wrapcheck // the handler's own
+	}
 	return err
 }
 
@@ -71,13 +90,13 @@ func (r *Runner) Run(ctx context.Context) error {
 func (r *Runner) StopNow() { r.once.Do(func() { close(r.now) }) }
 
 // drain ends running jobs when the grace time is over or StopNow is called.
-func (r *Runner) drain(pulling context.Context, stopPulling func(), end context.CancelCauseFunc, finished <-chan struct{}) {
+func (r *Runner) drain(pulling context.Context, end context.CancelCauseFunc, finished <-chan struct{}) {
 	select {
 	case <-pulling.Done():
 		r.cfg.Log.Info("draining: no more pulls", "grace", r.cfg.Grace)
 	case <-r.now:
 	}
-	stopPulling()
+	r.quit(nil)
 	grace := time.NewTimer(r.cfg.Grace)
 	defer grace.Stop()
 	select {
@@ -89,7 +108,7 @@ func (r *Runner) drain(pulling context.Context, stopPulling func(), end context.
 }
 
 // pull hands deliveries to slots until ctx ends or pulling fails for good.
-func (r *Runner) pull(ctx, running context.Context) error {
+func (r *Runner) pull(ctx context.Context) error {
 	away := false
 	for {
 		n := r.take(ctx)
@@ -99,7 +118,7 @@ func (r *Runner) pull(ctx, running context.Context) error {
 		deliveries, err := r.cfg.Bus.Fetch(ctx, n, r.cfg.FetchWait)
 		r.release(n - len(deliveries))
 		for _, d := range deliveries {
-			r.start(ctx, running, d)
+			r.taken <- d // it never blocks: a slot was taken for each
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -118,20 +137,21 @@ func (r *Runner) pull(ctx, running context.Context) error {
 	}
 }
 
-// start gives a delivery to a slot that was taken for it. What arrives when
-// the drain has begun goes straight back: nobody has claimed it.
-func (r *Runner) start(pulling, running context.Context, d *jobstream.Delivery) {
-	r.work.Go(func() {
-		defer r.release(1)
-		if pulling.Err() != nil {
+// serve is one slot: a goroutine that lives as long as the runner, so that its
+// stack has grown once. What arrives when the drain has begun goes straight
+// back: nobody has claimed it.
+func (r *Runner) serve(pulling, running context.Context) {
+	for d := range r.taken {
+		if pulling.Err() == nil {
+			r.process(running, d)
+		} else {
 			<-r.pulled // or this pull might get it again
 			if err := d.Nak(context.WithoutCancel(running), r.cfg.HandBackDelay); err != nil {
 				r.cfg.Log.Warn("job not handed back, it comes again after the lease", "subject", d.Subject(), "error", err)
 			}
-			return
 		}
-		r.process(running, d)
-	})
+		r.release(1)
+	}
 }
 
 // take waits for a free slot and takes all that are free; 0 when ctx ends.

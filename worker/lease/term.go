@@ -22,7 +22,8 @@ type term struct {
 	deadline time.Time
 
 	expiry *time.Timer
-	quit   context.CancelFunc // ends the heartbeats
+	first  *time.Timer        // begins the heartbeats: most jobs have ended by then
+	quit   context.CancelFunc // ends them
 	beats  sync.WaitGroup
 }
 
@@ -50,7 +51,8 @@ func beginTerm(ctx context.Context, d *jobstream.Delivery, t timing, log *slog.L
 	l.expiry = time.AfterFunc(time.Until(l.deadline), l.expire)
 	beating, quit := context.WithCancel(l.ctx)
 	l.quit = quit
-	l.beats.Go(func() { l.beat(beating) })
+	l.beats.Add(1)
+	l.first = time.AfterFunc(t.beat, func() { defer l.beats.Done(); l.beat(beating) })
 	return l
 }
 
@@ -66,6 +68,9 @@ func (l *term) lose() { l.end(ErrLeaseLost) }
 // the message is settled: a heartbeat after a nak would undo its delay.
 func (l *term) hush() {
 	l.quit()
+	if l.first.Stop() {
+		l.beats.Done()
+	}
 	l.beats.Wait()
 }
 
@@ -88,12 +93,12 @@ func (l *term) expire() {
 	l.end(ErrLeaseLost)
 }
 
-// beat sends heartbeats until ctx ends. It looks at the deadline before each
-// one: after a stall the first thing must not be a heartbeat, which would
-// prolong somebody else's lease.
+// beat sends heartbeats until ctx ends, the first one at once. It looks at the
+// deadline before each one: after a stall the first thing must not be a
+// heartbeat, which would prolong somebody else's lease.
 func (l *term) beat(ctx context.Context) {
-	next, complained := l.timing.beat, false
-	for {
+	complained := false
+	for next := time.Duration(0); ; {
 		wait(ctx, next)
 		if ctx.Err() != nil || !time.Now().Before(l.until()) {
 			return

@@ -16,12 +16,12 @@ import (
 // startProcess opens the span of one delivery, in the trace that the job was
 // published in: so all attempts are in one. Whatever is done or logged in the
 // returned context says whose job it is, and which attempt.
-func startProcess(ctx context.Context, d *jobstream.Delivery) (context.Context, trace.Span) {
+func startProcess(ctx context.Context, d *jobstream.Delivery, j job.Job, readable bool) (context.Context, trace.Span) {
 	known := []attribute.KeyValue{telemetry.Delivery.Int64(int64(d.Number()))}
 	if round, uid, err := job.ParseSubject(d.Subject()); err == nil {
 		known = append(known, telemetry.RoundID.String(round), telemetry.MinerUID.Int(uid))
 	}
-	if j, err := d.Job(); err == nil { // what cannot be read is dealt with later
+	if readable { // what cannot be is dealt with later
 		known = append(known, telemetry.GitHubID.String(j.GitHubID))
 		if j.Replay > 0 {
 			known = append(known, telemetry.Replay.Int(j.Replay))

@@ -19,6 +19,8 @@ type Config struct {
 	Settings string
 	// Nodes is 1 or 3. Default: 3.
 	Nodes int
+	// Forming has Start return while the cluster still forms.
+	Forming bool
 	// SyncInterval replaces "always" of the settings, such as "2m" for the
 	// server's own default. Default: as shipped.
 	SyncInterval string
@@ -37,7 +39,8 @@ const (
 	password = "test-only"
 )
 
-// Start starts all nodes and waits until each is healthy.
+// Start starts all nodes and waits until each is healthy, unless the cluster is
+// wanted as it forms.
 func Start(ctx context.Context, cfg Config) (_ *Cluster, err error) {
 	if cfg.Nodes == 0 {
 		cfg.Nodes = 3
@@ -61,6 +64,9 @@ func Start(ctx context.Context, cfg Config) (_ *Cluster, err error) {
 		if err := c.Restart(i); err != nil {
 			return nil, err
 		}
+	}
+	if cfg.Forming {
+		return c, nil
 	}
 	return c, c.Healthy(ctx)
 }

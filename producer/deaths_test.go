@@ -1,0 +1,89 @@
+package main_test
+
+import (
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/crash"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/mirrorsim"
+)
+
+// alone is a miners file and a registry of one miner, on a mirror of its own.
+func alone(t *testing.T) (inputs []string) {
+	t.Helper()
+	world := mirrorsim.Demo(1)
+	world.Fails, world.Miners = nil, world.Miners[1:2]
+	server, err := mirrorsim.Start(t.Context(), mirrorsim.Config{World: world, Limit: 50, Window: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	miners, registry, err := world.Write(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{
+		"--mirror", server.URL, "--as-of", world.AsOf.Format(time.RFC3339Nano), "--miners", miners, "--registry", registry,
+	}
+}
+
+// stateWith is a state directory whose messages have so many deliveries; a
+// producer leaves them what it finds.
+func stateWith(t *testing.T, deliveries int, lease time.Duration) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	quiet := slog.New(slog.DiscardHandler)
+	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
+	if err == nil {
+		_, err = jobstream.Open(t.Context(), nc, jobstream.Config{MaxDeliver: deliveries, AckWait: lease, Log: quiet})
+		nc.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := servers.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// A job that kills every worker that takes it ends as a dead letter of a local
+// round, in one run. After ten deaths the round was once given up, with the
+// job's deliveries not used up.
+func TestALocalRoundOutlivesAJobThatKills(t *testing.T) {
+	t.Parallel()
+	const deliveries = 12
+	state := stateWith(t, deliveries, time.Second)
+	args := append([]string{"run", "--local", "--json", "--workers", "1", "--state", state}, alone(t)...)
+	cmd := command(t, "producer", args...)
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Env = append(cmd.Env, crash.Env+"="+crash.Setting(crash.Claimed, 1)) // its workers inherit it
+	_ = cmd.Run()
+	var got struct {
+		Failed      int              `json:"failed"`
+		DeadLetters []job.DeadLetter `json:"dead_letters"`
+	}
+	if err := json.Unmarshal([]byte(out.String()), &got); err != nil {
+		log, _ := os.ReadFile(filepath.Join(state, "worker-1.log"))
+		t.Fatalf("exit %d: %v\n%s\n%s", cmd.ProcessState.ExitCode(), err, errs.String(), log)
+	}
+	if got.Failed != 1 || len(got.DeadLetters) != 1 || got.DeadLetters[0].Class != job.Poison {
+		t.Errorf("failed %d, dead letters %+v; want one, poison", got.Failed, got.DeadLetters)
+	}
+	if died := strings.Count(errs.String(), "a worker died"); died <= 10 {
+		t.Errorf("%d workers died, want more than the ten that once were the end", died)
+	}
+}
