@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/telemetry"
 )
 
 // connect opens the streams and the limiter, on servers of its own for a local
@@ -33,7 +34,12 @@ func (s *session) connect(ctx context.Context) error {
 		return err
 	}
 	s.onClose(s.wire.Close)
-	s.seeing.Follow(s.wire, true)
+	s.seeing.Follow(s.wire)
+	if telemetry.Measuring() {
+		if err := round.TellLast(ctx, s.wire.Bus); err != nil {
+			s.log.WarnContext(ctx, "the metrics do not know when a round was last concluded", "error", err)
+		}
+	}
 	s.servers = cfg
 	return nil
 }

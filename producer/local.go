@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/telemetry"
 )
 
 // stopGrace is how long a process beside this one has to end before it is
@@ -90,7 +91,9 @@ func (w *workers) keep(name string, left *int) {
 		w.mu.Lock()
 		p := w.running[name]
 		w.mu.Unlock()
+		telemetry.WorkersChanged(context.Background(), 1)
 		<-p.done
+		telemetry.WorkersChanged(context.Background(), -1)
 		w.mu.Lock()
 		over := w.stopped || *left == 0
 		if !over {

@@ -132,6 +132,9 @@ func (r *Runner) see(ctx context.Context, record job.Record, p Progress) {
 // measured counts a round from its start in this process to its end.
 func measured(ctx context.Context, began time.Time, result Result, err error) {
 	telemetry.RoundIs(ctx, telemetry.RoundIdle)
+	if err == nil {
+		telemetry.RoundConcluded(ctx, time.Now())
+	}
 	outcome := telemetry.RoundComplete
 	switch {
 	case err != nil:

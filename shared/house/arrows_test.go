@@ -59,13 +59,13 @@ var arrows = []arrow{
 		"producer/round", "a round is published, collected and concluded by the rules, and the steps between are marked",
 		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry"},
 	},
-	{"worker", "a command wires its own and what is shared, but no simulator", []string{
+	{"worker", "a command wires its own and what is shared, but no simulator; it says that it works", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
-		"shared/ratelimit", "shared/scorecache",
+		"shared/ratelimit", "shared/scorecache", "shared/telemetry",
 	}},
-	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket", []string{
+	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket, and says what it starts", []string{
 		"producer/round", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
-		"shared/ratelimit", "shared/scoring",
+		"shared/ratelimit", "shared/scoring", "shared/telemetry",
 	}},
 }
 
