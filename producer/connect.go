@@ -36,8 +36,8 @@ func (s *session) connect(ctx context.Context) error {
 	s.onClose(s.wire.Close)
 	s.seeing.Follow(s.wire)
 	if telemetry.Measuring() {
-		if err := round.TellLast(ctx, s.wire.Bus); err != nil {
-			s.log.WarnContext(ctx, "the metrics do not know when a round was last concluded", "error", err)
+		if err := round.KeepLast(ctx, s.wire.Bus); err != nil {
+			s.log.WarnContext(ctx, "when a round was last concluded could not be looked up", "error", err)
 		}
 	}
 	s.servers = cfg

@@ -62,7 +62,7 @@ func startWorkers(ctx context.Context, log *slog.Logger, state string, count int
 	}
 	left := restarts
 	for i := range count {
-		w.wait.Go(func() { w.keep(workerName(i), &left) })
+		w.wait.Go(func() { w.keep(workerName(i), &left) }) //nolint:contextcheck // it ends by stop alone
 	}
 	return w, nil
 }

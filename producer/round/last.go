@@ -6,24 +6,17 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/telemetry"
 )
 
 // lookBack is how many concluded rounds are looked at for the last complete
 // one: a day of them, at one in two hours.
 const lookBack = 12
 
-// Last is when rounds were last concluded, by whomever; zero for never, or too
-// long ago to look for.
-type Last struct {
-	Concluded time.Time
-	// Complete is the last one that lacked nothing.
-	Complete time.Time
-}
-
-// LastOf reads it from what the streams keep.
-func LastOf(ctx context.Context, bus *jobstream.Bus) (last Last, err error) {
+// LastOf reads from the outcomes when rounds were last concluded; an instant is
+// zero for never, or too long ago to look for.
+func LastOf(ctx context.Context, bus *jobstream.Bus) (last job.Last, err error) {
 	rounds, err := bus.Concluded(ctx)
 	if err != nil {
 		return last, fmt.Errorf("listing the concluded rounds: %w", err)
@@ -37,29 +30,33 @@ func LastOf(ctx context.Context, bus *jobstream.Bus) (last Last, err error) {
 		if err != nil {
 			return last, fmt.Errorf("when round %s was concluded: %w", name, err)
 		}
-		if last.Concluded.IsZero() {
-			last.Concluded = at
-		}
-		if latest.Complete {
-			last.Complete = at
+		if last = last.With(at, latest.Complete); latest.Complete {
 			return last, nil
 		}
 	}
 	return last, nil
 }
 
-// TellLast tells the metrics when rounds were last concluded, so that a producer
-// that starts does not look as if there never had been one.
-func TellLast(ctx context.Context, bus *jobstream.Bus) error {
+// KeepLast has the bucket say when rounds were last concluded, if nobody has
+// said so of the last one: it was concluded by a former version, or by a
+// producer that died right after.
+func KeepLast(ctx context.Context, bus *jobstream.Bus) error {
 	last, err := LastOf(ctx, bus)
-	if err != nil {
+	if err != nil || last.Concluded.IsZero() {
 		return err
 	}
-	if !last.Concluded.IsZero() {
-		telemetry.RoundConcluded(ctx, last.Concluded)
-	}
 	if !last.Complete.IsZero() {
-		telemetry.RoundSucceeded(ctx, last.Complete)
+		if err := bus.NoteConcluded(ctx, last.Complete, true); err != nil {
+			return err
+		}
 	}
-	return nil
+	return bus.NoteConcluded(ctx, last.Concluded, false)
+}
+
+// note has the bucket say that the round was concluded. It is for whoever looks
+// from outside, and no reason for the round to fail.
+func (r *Runner) note(ctx context.Context, result Result) {
+	if err := r.cfg.Bus.NoteConcluded(ctx, time.Now().UTC(), result.Complete); err != nil {
+		r.cfg.Log.WarnContext(ctx, "when the round was concluded could not be noted for the metrics", "round", result.Round, "error", err)
+	}
 }

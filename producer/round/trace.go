@@ -132,17 +132,12 @@ func (r *Runner) see(ctx context.Context, record job.Record, p Progress) {
 // measured counts a round from its start in this process to its end.
 func measured(ctx context.Context, began time.Time, result Result, err error) {
 	telemetry.RoundIs(ctx, telemetry.RoundIdle)
-	if err == nil {
-		telemetry.RoundConcluded(ctx, time.Now())
-	}
 	outcome := telemetry.RoundComplete
 	switch {
 	case err != nil:
 		outcome = telemetry.RoundStopped
 	case !result.Complete:
 		outcome = telemetry.RoundIncomplete
-	default:
-		telemetry.RoundSucceeded(ctx, time.Now())
 	}
 	trace.SpanFromContext(ctx).SetAttributes(telemetry.RoundOutcome.String(outcome))
 	telemetry.RoundEnded(ctx, outcome, time.Since(began))

@@ -38,7 +38,12 @@ func (s *Seeing) await() {
 // follow has the metrics look at the fleet's streams and at the bucket.
 func (s *Seeing) follow(f *Fleet) {
 	s.servers.Store(f)
-	s.stops = append(s.stops, telemetry.ObserveQueue(f.queue), telemetry.ObserveLimit(f.limit))
+	s.stops = append(s.stops, telemetry.ObserveQueue(f.queue), telemetry.ObserveLimit(f.limit), telemetry.ObserveConclusions(f.last))
+}
+
+func (f *Fleet) last(ctx context.Context) (concluded, complete time.Time, err error) {
+	last, _, err := f.Bus.Last(ctx)
+	return last.Concluded, last.Complete, err
 }
 
 func (f *Fleet) queue(ctx context.Context) (telemetry.Queue, error) {

@@ -28,7 +28,7 @@ func TestEveryProcessTellsOfTheServers(t *testing.T) { //nolint:paralleltest // 
 			return err
 		}
 		defer seeing.Close()
-		page := func() string { return read(t, "http://"+seeing.Addr()+"/metrics") }
+		page := func() string { return read(ctx, t, "http://"+seeing.Addr()+"/metrics") }
 		wants(t, "at the start", page(), map[string]bool{
 			`mirrorfleet_server_answers{server_kind="nats"} 0`:  true,
 			`mirrorfleet_server_answers{server_kind="redis"} 0`: true, "mirrorfleet_job_queue_size": false,
@@ -42,7 +42,18 @@ func TestEveryProcessTellsOfTheServers(t *testing.T) { //nolint:paralleltest // 
 		if _, err := f.Limiter.Permit(ctx); err != nil {
 			return err
 		}
+		wants(t, "before any round", page(), map[string]bool{"mirrorfleet_round_last_conclusion_seconds": false})
+		for _, complete := range []bool{true, false} { // the second is a minute later
+			at := time.Unix(1_800_000_000, 0)
+			if !complete {
+				at = at.Add(time.Minute)
+			}
+			if err := f.Bus.NoteConcluded(ctx, at, complete); err != nil {
+				return err
+			}
+		}
 		wants(t, "with its servers", page(), map[string]bool{
+			"mirrorfleet_round_last_success_seconds 1.8e+09": true, "mirrorfleet_round_last_conclusion_seconds 1.80000006e+09": true,
 			`mirrorfleet_server_answers{server_kind="nats"} 1`:  true,
 			`mirrorfleet_server_answers{server_kind="redis"} 1`: true,
 			"mirrorfleet_job_queue_size 0":                      true, "mirrorfleet_job_queue_waiting 0": true,
@@ -85,10 +96,10 @@ func wants(t *testing.T, when, page string, lines map[string]bool) {
 	}
 }
 
-func read(t *testing.T, url string) string {
+func read(ctx context.Context, t *testing.T, url string) string {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

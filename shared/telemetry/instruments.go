@@ -82,13 +82,11 @@ type instruments struct {
 
 	workers metric.Int64UpDownCounter
 
-	roundLastSuccess, roundLastConclusion metric.Float64Gauge
-
 	scoreCPU metric.Float64ObservableCounter
 
 	deadLetters metric.Int64ObservableCounter
 
-	queueAge, limitWorst, limitAllowed, limitPause metric.Float64ObservableGauge
+	queueAge, limitWorst, limitAllowed, limitPause, roundLastSuccess, roundLastConclusion metric.Float64ObservableGauge
 
 	queueSize, queueWaiting, limitUsed, serverAnswers metric.Int64ObservableGauge
 }
@@ -201,6 +199,9 @@ func (i *instruments) ofServers(m *maker) {
 	letters, err := m.meter.Int64ObservableCounter(MetricDeadLetters, metric.WithUnit("{letter}"),
 		metric.WithDescription("Dead letters since the fleet began, whoever wrote them."))
 	i.deadLetters = made(m, letters, err)
+	i.roundLastSuccess = m.lookFloat(MetricRoundLastSuccess, "s", "When a complete round was last concluded, in seconds since 1970.")
+	i.roundLastConclusion = m.lookFloat(MetricRoundLastConclusion, "s",
+		"When a round was last concluded, complete or not, in seconds since 1970.")
 	i.limitUsed = m.look(MetricLimitUsed, "{request}", "Slots of the egress in the last whole ten seconds.")
 	i.limitWorst = m.lookFloat(MetricLimitWorst, "{request}",
 		"Most slots of the egress in ten seconds during the last minutes, over stretches no shorter than the mirror's window.")
@@ -213,12 +214,6 @@ func (i *instruments) ofRounds(m *maker) {
 	i.roundJobs = m.gauge(MetricRoundJobs, "{job}", "Jobs of the round by phase.")
 	i.roundDegraded = m.gauge(MetricRoundDegraded, "{job}", "Done jobs of the round that lack an answer.")
 	i.roundDuration = m.seconds(MetricRoundDuration, "Rounds from their start in this process to their end.", secondsLong)
-	last, err := m.meter.Float64Gauge(MetricRoundLastSuccess, metric.WithUnit("s"),
-		metric.WithDescription("When a complete round was last concluded, in seconds since 1970."))
-	i.roundLastSuccess = made(m, last, err)
-	conclusion, err := m.meter.Float64Gauge(MetricRoundLastConclusion, metric.WithUnit("s"),
-		metric.WithDescription("When a round was last concluded, complete or not, in seconds since 1970."))
-	i.roundLastConclusion = made(m, conclusion, err)
 	i.auditJobs = m.gauge(MetricAuditJobs, "{job}", "The sides of planned = done + failed + outstanding.")
 	i.auditDifference = m.gauge(MetricAuditDifference, "{job}", "planned - (done + failed + outstanding): anything but 0 is a fault.")
 	i.auditMended = m.count(MetricAuditMended, "{job}", "What the reconciler mended.")

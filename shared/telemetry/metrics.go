@@ -152,18 +152,6 @@ func RoundEnded(ctx context.Context, outcome string, took time.Duration) {
 	measure().roundDuration.Record(ctx, took.Seconds(), metric.WithAttributes(RoundOutcome.String(outcome)))
 }
 
-// RoundSucceeded notes when a complete round was concluded: one that ends now,
-// or at start the last one on record.
-func RoundSucceeded(ctx context.Context, at time.Time) {
-	measure().roundLastSuccess.Record(ctx, float64(at.UnixMilli())/1000)
-}
-
-// RoundConcluded notes when a round was concluded, complete or not: one that
-// ends now, or at start the last one on record.
-func RoundConcluded(ctx context.Context, at time.Time) {
-	measure().roundLastConclusion.Record(ctx, float64(at.UnixMilli())/1000)
-}
-
 // WorkersChanged counts worker processes that begin to take jobs, or end.
 func WorkersChanged(ctx context.Context, change int) { measure().workers.Add(ctx, int64(change)) }
 

@@ -44,6 +44,30 @@ func ObserveQueue(look func(context.Context) (Queue, error)) (stop func()) {
 	}, m.queueAge, m.queueSize, m.queueWaiting, m.deadLetters)
 }
 
+// ObserveConclusions has look asked whenever metrics are read, until stop is
+// called: when a round was last concluded, and when a complete one; zero for
+// never, which leaves the metric out, as an error does.
+func ObserveConclusions(look func(context.Context) (concluded, complete time.Time, err error)) (stop func()) {
+	m := measure()
+	return m.observe(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, lookTime)
+		defer cancel()
+		concluded, complete, err := look(ctx)
+		if err != nil {
+			return nil // as above
+		}
+		for _, of := range []struct {
+			gauge metric.Float64Observable
+			at    time.Time
+		}{{m.roundLastConclusion, concluded}, {m.roundLastSuccess, complete}} {
+			if !of.at.IsZero() {
+				o.ObserveFloat64(of.gauge, float64(of.at.UnixMilli())/1000)
+			}
+		}
+		return nil
+	}, m.roundLastConclusion, m.roundLastSuccess)
+}
+
 // Limit is what the bucket of an egress says.
 type Limit struct {
 	Egress string

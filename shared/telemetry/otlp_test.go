@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"context"
+	"maps"
 	"testing"
 
 	"go.opentelemetry.io/otel"
@@ -26,9 +27,7 @@ func TestMetricsReachTheCollector(t *testing.T) {
 			receiver, url := c.serve(t)
 			t.Setenv(c.at, url)
 			env := map[string]string{"OTEL_METRICS_EXPORTER": "otlp"}
-			for key, value := range c.env {
-				env[key] = value
-			}
+			maps.Copy(env, c.env)
 			before := otel.GetMeterProvider()
 			shutdown := set(t, env)
 			t.Cleanup(func() { otel.SetMeterProvider(before) })
