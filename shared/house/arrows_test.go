@@ -41,6 +41,7 @@ var arrows = []arrow{
 		[]string{"shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/telemetry"},
 	},
 	{"shared/house", "it reads the others as text", nil},
+	{"deploy", "it reads what is deployed as text", nil},
 	{
 		"worker/tokenscore", "the parser gives the rules their token figures",
 		[]string{"shared/scoring", "shared/telemetry", "worker/tokenscore"},
