@@ -232,6 +232,9 @@ func fromZero(ctx context.Context, service string) {
 	for _, how := range []string{ChildCrashed, ChildOutOfTime, ChildFailed} {
 		m.childEnds.Add(ctx, 0, metric.WithAttributes(ChildEnd.String(how)))
 	}
+	for _, result := range []string{CacheHit, CacheMiss, CacheShared} {
+		m.scoreCache.Add(ctx, 0, metric.WithAttributes(CacheResult.String(result)))
+	}
 	for _, state := range breakerStates {
 		m.breakerChanges.Add(ctx, 0, metric.WithAttributes(BreakerState.String(state)))
 	}
