@@ -33,7 +33,7 @@ func (s *seeing) readOften(t *testing.T, said *watched) (stop func()) {
 		ticker := time.NewTicker(50 * time.Millisecond)
 		defer ticker.Stop()
 		for {
-			if response, err := client.Get("http://" + address + "/metrics"); err == nil { //nolint:noctx // its time-out is its end
+			if response, err := client.Get("http://" + address + "/metrics"); err == nil {
 				if text, err := io.ReadAll(response.Body); err == nil {
 					s.ofProducer = string(text)
 				}

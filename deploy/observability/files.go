@@ -38,7 +38,7 @@ type RuleTest struct {
 // Rules reads all rules below dir, this package's folder.
 func Rules(dir string) ([]Rule, error) {
 	var all []Rule
-	err := each(filepath.Join(dir, "prometheus", "rules", "*.yml"), func(path string, data []byte) error {
+	err := each(filepath.Join(dir, "prometheus", "rules", "*.yml"), func(_ string, data []byte) error {
 		var file struct {
 			Groups []struct {
 				Rules []Rule `yaml:"rules"`

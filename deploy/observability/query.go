@@ -28,6 +28,8 @@ var (
 )
 
 // words are no metrics, though no bracket follows them.
+//
+//nolint:gochecknoglobals // a constant, if Go had such
 var words = []string{"and", "or", "unless", "bool", "by", "without", "on", "ignoring", "inf", "nan"}
 
 // Selectors lists the metrics of a query, and Grouped the labels that it groups
