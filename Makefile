@@ -43,7 +43,7 @@ crash: build redis ## kill workers and producers three times in a row at every c
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_KILLS=3 $(GO) test -count 1 -timeout 20m -run Crash ./worker ./producer/round
 
 .PHONY: test
-test: build redis ## pass every test, with the race detector
+test: build redis promtool ## pass every test, with the race detector
 	@$(GO) vet ./...
 	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -race -timeout 15m ./...
 
@@ -105,6 +105,10 @@ tools:
 	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is missing: apt-get install gcc libc6-dev (macOS: xcode-select --install)" >&2; exit 1; }
 	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: apt-get install python3 python3-pip" >&2; exit 1; }
 	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "pip is missing: apt-get install python3-pip" >&2; exit 1; }
+
+.PHONY: promtool
+promtool:
+	@command -v promtool >/dev/null || { echo "promtool is missing (it checks metrics, rules and alerts): apt-get install --no-install-recommends prometheus (its server need not run)" >&2; exit 1; }
 
 .PHONY: redis
 redis:

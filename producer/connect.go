@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/telemetry"
 )
 
 // connect opens the streams and the limiter, on servers of its own for a local
@@ -35,7 +36,12 @@ func (s *session) connect(ctx context.Context) error {
 		return err
 	}
 	s.onClose(s.wire.Close)
-	s.seeing.Follow(s.wire, true)
+	s.seeing.Follow(s.wire)
+	if telemetry.Measuring() {
+		if err := round.KeepLast(ctx, s.wire.Bus); err != nil {
+			s.log.WarnContext(ctx, "when a round was last concluded could not be looked up", "error", err)
+		}
+	}
 	s.servers = cfg
 	return nil
 }

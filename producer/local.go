@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/telemetry"
 )
 
 // stopGrace is how long a process beside this one has to end before it is
@@ -59,7 +60,7 @@ func startWorkers(ctx context.Context, log *slog.Logger, state string, count int
 		}
 	}
 	for i := range count {
-		w.wait.Go(func() { w.keep(workerName(i)) })
+		w.wait.Go(func() { w.keep(workerName(i)) }) //nolint:contextcheck // it ends by stop alone
 	}
 	return w, nil
 }
@@ -98,7 +99,9 @@ func (w *workers) keep(name string) {
 		w.mu.Lock()
 		p := w.running[name]
 		w.mu.Unlock()
+		telemetry.WorkersChanged(context.Background(), 1)
 		<-p.done
+		telemetry.WorkersChanged(context.Background(), -1)
 		w.mu.Lock()
 		stopped := w.stopped
 		hopeless := w.deaths.another(p.wasReady)

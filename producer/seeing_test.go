@@ -40,6 +40,7 @@ type seeing struct {
 	nats, redis    string // with credentials
 	worker         *worker
 	metrics        string
+	ofProducer     string // its metrics, as last read while it ran
 	stdout, stderr string
 	round          string
 }
@@ -71,13 +72,15 @@ func see(t *testing.T) *seeing {
 	common := []string{"--nats", s.nats, "--redis", s.redis, "--mirror", mirror, "--egress", "seeing", "--limit-horizon", "1s", "--log-level", "debug"}
 	s.worker = work(t, "seer", env, append(common, "--listen", "127.0.0.1:0")...)
 	cmd := command(t, "producer", append([]string{
-		"run", "--json", "--miners", miners, "--registry", registry, "--as-of", seenAt.Format(time.RFC3339),
+		"run", "--listen", "127.0.0.1:0", "--json", "--miners", miners, "--registry", registry, "--as-of", seenAt.Format(time.RFC3339),
 	}, common...)...)
 	cmd.Env = append(cmd.Env, env...)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
+	said := &watched{want: `"address":"`, seen: make(chan struct{})}
+	cmd.Stderr = said
+	read := s.readOften(t, said)
 	stdout, err := cmd.Output()
-	s.stdout, s.stderr = string(stdout), stderr.String()
+	read()
+	s.stdout, s.stderr = string(stdout), said.String()
 	if code := cmd.ProcessState.ExitCode(); code != 1 { // concluded, with a dead letter
 		t.Fatalf("the round: exit %d, %v, want 1\n%s", code, err, s.stderr)
 	}
@@ -209,6 +212,7 @@ func TestTheTraceTellsWhatHappened(t *testing.T) {
 		}
 	})
 	t.Run("logs", func(t *testing.T) { t.Parallel(); s.logs(t) })
+	t.Run("metrics", func(t *testing.T) { t.Parallel(); s.declared(t) })
 	t.Run("secrets", func(t *testing.T) { t.Parallel(); s.secrets(t) })
 }
 
@@ -417,6 +421,7 @@ func (s *seeing) secrets(t *testing.T) {
 	clean("the producer's log", s.stderr)
 	clean("the worker's log", s.worker.stderr.String())
 	clean("the worker's metrics", s.metrics)
+	clean("the producer's metrics", s.ofProducer)
 	clean("the collector", s.collector.text())
 	for where, text := range kept(t, s.nats, s.round) {
 		clean(where, text)

@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scorecache"
+	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/worker/evaluate"
 	"mirrorfleet/worker/lease"
 	"mirrorfleet/worker/tokenscore"
@@ -55,7 +56,7 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	seeing.Follow(f, false)
+	seeing.Follow(f)
 	client, err := f.Mirror(c.String("mirror")) //nolint:contextcheck // its breaker is nobody's request
 	if err != nil {
 		return err
@@ -73,6 +74,8 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	if err := ready(os.Stdout, name); err != nil {
 		return err
 	}
+	telemetry.WorkersChanged(ctx, 1)
+	defer telemetry.WorkersChanged(context.WithoutCancel(ctx), -1)
 	log.InfoContext(ctx, "taking jobs", "slots", c.Int("slots"), "mirror", c.String("mirror"), "egress", c.String("egress"))
 	return mendable(runner.Run(ctx))
 }

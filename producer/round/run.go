@@ -201,6 +201,7 @@ func (r *Runner) run(ctx context.Context, m job.Manifest, replay job.Replay) (re
 	if err != nil {
 		return Result{}, fmt.Errorf("concluding round %s: %w", m.Round, err)
 	}
+	r.note(ctx, result)
 	return result, nil
 }
 

@@ -138,8 +138,6 @@ func measured(ctx context.Context, began time.Time, result Result, err error) {
 		outcome = telemetry.RoundStopped
 	case !result.Complete:
 		outcome = telemetry.RoundIncomplete
-	default:
-		telemetry.RoundSucceeded(ctx, time.Now())
 	}
 	trace.SpanFromContext(ctx).SetAttributes(telemetry.RoundOutcome.String(outcome))
 	telemetry.RoundEnded(ctx, outcome, time.Since(began))

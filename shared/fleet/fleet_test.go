@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,20 +19,28 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func config(t *testing.T) fleet.Config {
 	t.Helper()
+	cfg, _ := servers(t)
+	return cfg
+}
+
+// servers are NATS and Redis until stop, or the test's end.
+func servers(t *testing.T) (_ fleet.Config, stop func()) {
+	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		if err := servers.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(stop)
 	return fleet.Config{
 		Name: "test", NATS: servers.NATSURL(), Redis: servers.RedisURL(), ConnectTimeout: 10 * time.Second,
 		Limit: ratelimit.Config{Horizon: time.Second}, Log: quiet,
-	}
+	}, stop
 }
 
 // What Open opens works, and Close closes all of it: the leak check sees to

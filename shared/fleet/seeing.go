@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,6 +62,8 @@ type Seeing struct {
 
 	flush func() error
 	stops []func()
+	// servers is nil until there is a fleet to follow.
+	servers atomic.Pointer[Fleet]
 }
 
 // errStopping is why a process that drains is not ready.
@@ -81,11 +84,12 @@ func See(ctx context.Context, c *cli.Command, service, instance string, log *slo
 		return nil, err
 	}
 	s := &Seeing{flush: flush}
+	s.await()
 	if addr == "" {
 		return s, nil
 	}
-	if s.Server, err = health.Listen(ctx, addr, pages, log, append(parts, "nats", "redis")...); err != nil {
-		return nil, errors.Join(command.Usage("--listen: %w", err), flush())
+	if s.Server, err = health.Listen(ctx, addr, pages, log, append(parts, kindNATS, kindRedis)...); err != nil {
+		return nil, errors.Join(command.Usage("--listen: %w", err), s.Close())
 	}
 	s.Set("process", func(context.Context) error {
 		if ctx.Err() != nil {
@@ -97,22 +101,20 @@ func See(ctx context.Context, c *cli.Command, service, instance string, log *slo
 	return s, nil
 }
 
-// Follow makes the fleet's servers parts of readiness. queue adds the age and
-// size of the queue to the metrics: it is for producers, one look a reading.
-func (s *Seeing) Follow(f *Fleet, queue bool) {
-	s.Set("nats", f.natsAnswers)
-	s.Set("redis", func(ctx context.Context) error {
-		if err := f.redis.Ping(ctx).Err(); err != nil {
-			return fmt.Errorf("redis does not answer: %w", err)
-		}
-		return nil
-	})
-	if queue {
-		s.stops = append(s.stops, telemetry.ObserveQueue(func(ctx context.Context) (telemetry.Queue, error) {
-			q, err := f.Bus.Queue(ctx)
-			return telemetry.Queue{Messages: q.Messages, Oldest: q.Oldest}, err
-		}))
+// Follow makes the fleet's servers parts of readiness, and has what they say of
+// the whole fleet in the metrics of every process: producers may be commands
+// that end, and workers may all be gone.
+func (s *Seeing) Follow(f *Fleet) {
+	s.Set(kindNATS, f.natsAnswers)
+	s.Set(kindRedis, f.redisAnswers)
+	s.follow(f)
+}
+
+func (f *Fleet) redisAnswers(ctx context.Context) error {
+	if err := f.redis.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("redis does not answer: %w", err)
 	}
+	return nil
 }
 
 func (f *Fleet) natsAnswers(ctx context.Context) error {

@@ -42,6 +42,7 @@ var arrows = []arrow{
 		[]string{"shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/telemetry"},
 	},
 	{"shared/house", "it reads the others as text", nil},
+	{"deploy", "it reads what is deployed as text", nil},
 	{
 		"worker/tokenscore", "the parser gives the rules their token figures",
 		[]string{"shared/scoring", "shared/telemetry", "worker/tokenscore"},
@@ -79,15 +80,15 @@ var arrows = []arrow{
 	},
 	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
 	{"producer/export", "rows are made of an outcome, read as it is stored", []string{"producer/round", "shared/scoring"}},
-	{"worker", "a command wires its own and what is shared, but no simulator", []string{
+	{"worker", "a command wires its own and what is shared, but no simulator; it says that it works", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
-		"shared/ratelimit", "shared/scorecache",
+		"shared/ratelimit", "shared/scorecache", "shared/telemetry",
 	}},
-	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket, and marks the step of a turn", []string{
+	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket, says what it starts, marks a turn's step", []string{
 		"producer/answer", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
 		"producer/web",
 		"shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
-		"shared/ratelimit", "shared/scoring", "shared/terminal",
+		"shared/ratelimit", "shared/scoring", "shared/telemetry", "shared/terminal",
 	}},
 }
 

@@ -71,6 +71,9 @@ func ParseSubject(subject string) (round string, uid int, err error) {
 	return round, uid, nil
 }
 
+// LastKey names when rounds were last concluded, in the bucket of the rounds.
+const LastKey = "last"
+
 // ManifestKey names a round's manifest.
 func ManifestKey(round string) string { return round + ".manifest" }
 

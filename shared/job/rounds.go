@@ -34,6 +34,26 @@ type Replay struct {
 	At     time.Time `json:"at"`
 }
 
+// Last is when rounds were last concluded, by whomever: what every process can
+// tell without reading an outcome. The outcomes have the last word.
+type Last struct {
+	Version   int       `json:"version"`
+	Concluded time.Time `json:"concluded"`
+	// Complete is when one was that lacks nothing; zero for never.
+	Complete time.Time `json:"complete"`
+}
+
+// With is what is known after a conclusion; neither instant goes back.
+func (l Last) With(at time.Time, complete bool) Last {
+	if at.After(l.Concluded) {
+		l.Concluded = at
+	}
+	if complete && at.After(l.Complete) {
+		l.Complete = at
+	}
+	return l
+}
+
 // DeadKept is how long dead letters are kept.
 const DeadKept = 30 * 24 * time.Hour
 

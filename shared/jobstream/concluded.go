@@ -13,6 +13,16 @@ import (
 	"mirrorfleet/shared/job"
 )
 
+// ConcludedAt is when a revision of a round's outcome was written; ErrNotFound
+// if it was not.
+func (b *Bus) ConcludedAt(ctx context.Context, round string, revision int) (time.Time, error) {
+	entry, err := b.get(ctx, b.rounds(), job.OutcomeKey(round, revision))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return entry.Created(), nil
+}
+
 // Concluded lists the rounds that have an outcome, in the order of their
 // names.
 func (b *Bus) Concluded(ctx context.Context) ([]string, error) {

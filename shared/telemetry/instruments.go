@@ -16,6 +16,7 @@ const (
 	MetricRequestDuration = "http.client.request.duration"
 	MetricResponseSize    = "http.client.response.body.size"
 	MetricMirrorRetries   = "mirrorfleet.mirror.retries"
+	MetricThrottled       = "mirrorfleet.mirror.throttled"
 	MetricBreakerState    = "mirrorfleet.mirror.breaker.state"
 	MetricBreakerChanges  = "mirrorfleet.mirror.breaker.changes"
 
@@ -27,12 +28,18 @@ const (
 	MetricQueueWait       = "mirrorfleet.job.queue.wait"
 	MetricQueueAge        = "mirrorfleet.job.queue.age"
 	MetricQueueSize       = "mirrorfleet.job.queue.size"
+	MetricQueueWaiting    = "mirrorfleet.job.queue.waiting"
+	MetricDeadLetters     = "mirrorfleet.job.dead_letters"
 
-	MetricRoundPhase       = "mirrorfleet.round.phase"
-	MetricRoundJobs        = "mirrorfleet.round.jobs"
-	MetricRoundDegraded    = "mirrorfleet.round.degraded"
-	MetricRoundDuration    = "mirrorfleet.round.duration"
-	MetricRoundLastSuccess = "mirrorfleet.round.last_success"
+	MetricServerAnswers = "mirrorfleet.server.answers"
+	MetricWorkers       = "mirrorfleet.workers"
+
+	MetricRoundPhase          = "mirrorfleet.round.phase"
+	MetricRoundJobs           = "mirrorfleet.round.jobs"
+	MetricRoundDegraded       = "mirrorfleet.round.degraded"
+	MetricRoundDuration       = "mirrorfleet.round.duration"
+	MetricRoundLastSuccess    = "mirrorfleet.round.last_success"
+	MetricRoundLastConclusion = "mirrorfleet.round.last_conclusion"
 
 	MetricScoreDuration = "mirrorfleet.score.duration"
 	MetricScoreFiles    = "mirrorfleet.score.files"
@@ -67,16 +74,21 @@ type instruments struct {
 
 	responseSize metric.Int64Histogram
 
-	mirrorRetries, breakerChanges, published, deliveries, jobOutcomes, leaseLosses metric.Int64Counter
+	mirrorRetries, throttled, breakerChanges, published, deliveries, jobOutcomes, leaseLosses metric.Int64Counter
 
 	scoreFiles, scoreBytes, childStarts, childEnds, scoreCache, auditMended, spansDropped metric.Int64Counter
 
 	breakerState, roundPhase, roundJobs, roundDegraded, auditJobs, auditDifference metric.Int64Gauge
 
-	roundLastSuccess metric.Float64Gauge
-	scoreCPU         metric.Float64ObservableCounter
-	queueAge         metric.Float64ObservableGauge
-	queueSize        metric.Int64ObservableGauge
+	workers metric.Int64UpDownCounter
+
+	scoreCPU metric.Float64ObservableCounter
+
+	deadLetters metric.Int64ObservableCounter
+
+	queueAge, limitWorst, limitAllowed, limitPause, roundLastSuccess, roundLastConclusion metric.Float64ObservableGauge
+
+	queueSize, queueWaiting, limitUsed, serverAnswers metric.Int64ObservableGauge
 }
 
 // current are the instruments of the provider that was last asked for.
@@ -122,6 +134,17 @@ func (m *maker) gauge(name, unit, says string) metric.Int64Gauge {
 	return made(m, g, err)
 }
 
+// look makes a gauge that is looked up whenever metrics are read.
+func (m *maker) look(name, unit, says string) metric.Int64ObservableGauge {
+	g, err := m.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(says))
+	return made(m, g, err)
+}
+
+func (m *maker) lookFloat(name, unit, says string) metric.Float64ObservableGauge {
+	g, err := m.meter.Float64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(says))
+	return made(m, g, err)
+}
+
 func (m *maker) seconds(name, says string, bounds []float64) metric.Float64Histogram {
 	h, err := m.meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(says),
 		metric.WithExplicitBucketBoundaries(bounds...))
@@ -133,6 +156,7 @@ func newInstruments(meter metric.Meter) *instruments {
 	i := &instruments{meter: meter}
 	i.ofMirror(m)
 	i.ofJobs(m)
+	i.ofServers(m)
 	i.ofRounds(m)
 	i.ofScoring(m)
 	i.spansDropped = m.count(MetricSpansDropped, "{span}", "Spans that did not reach the collector.")
@@ -148,6 +172,7 @@ func (i *instruments) ofMirror(m *maker) {
 		metric.WithDescription("Answers of the mirror, decompressed."), metric.WithExplicitBucketBoundaries(bytesSizes...))
 	i.responseSize = made(m, size, err)
 	i.mirrorRetries = m.count(MetricMirrorRetries, "{retry}", "Tries after a request's first.")
+	i.throttled = m.count(MetricThrottled, "{request}", "Requests that the mirror refused with 429: more than its limit came.")
 	i.breakerState = m.gauge(MetricBreakerState, "{state}", "1 for the state that the mirror's breaker is in.")
 	i.breakerChanges = m.count(MetricBreakerChanges, "{change}", "Changes of the mirror's breaker, by the state it went to.")
 }
@@ -159,12 +184,29 @@ func (i *instruments) ofJobs(m *maker) {
 	i.jobOutcomes = m.count(MetricJobOutcomes, "{attempt}", "How deliveries ended, with the class of a failure.")
 	i.leaseLosses = m.count(MetricLeaseLosses, "{lease}", "Leases lost: the job went to another.")
 	i.queueWait = m.seconds(MetricQueueWait, "From a job's publication to its first delivery.", secondsLong)
-	age, err := m.meter.Float64ObservableGauge(MetricQueueAge, metric.WithUnit("s"),
-		metric.WithDescription("Age of the oldest job in the stream, delivered or not; 0 when there is none."))
-	i.queueAge = made(m, age, err)
-	size, err := m.meter.Int64ObservableGauge(MetricQueueSize, metric.WithUnit("{message}"),
-		metric.WithDescription("Jobs in the stream, delivered or not."))
-	i.queueSize = made(m, size, err)
+	workers, err := m.meter.Int64UpDownCounter(MetricWorkers, metric.WithUnit("{process}"),
+		metric.WithDescription("Worker processes that take jobs: a worker counts itself, a local round those beside it."))
+	i.workers = made(m, workers, err)
+}
+
+// ofServers are what NATS and Redis say of the fleet whenever metrics are read:
+// every process tells the same of them.
+func (i *instruments) ofServers(m *maker) {
+	i.serverAnswers = m.look(MetricServerAnswers, "{server}", "1 while the server answers this process, 0 while it does not.")
+	i.queueAge = m.lookFloat(MetricQueueAge, "s", "Age of the oldest job in the stream, delivered or not; 0 when there is none.")
+	i.queueSize = m.look(MetricQueueSize, "{message}", "Jobs in the stream, delivered or not.")
+	i.queueWaiting = m.look(MetricQueueWaiting, "{message}", "Jobs in the stream that no worker has been handed yet.")
+	letters, err := m.meter.Int64ObservableCounter(MetricDeadLetters, metric.WithUnit("{letter}"),
+		metric.WithDescription("Dead letters since the fleet began, whoever wrote them."))
+	i.deadLetters = made(m, letters, err)
+	i.roundLastSuccess = m.lookFloat(MetricRoundLastSuccess, "s", "When a complete round was last concluded, in seconds since 1970.")
+	i.roundLastConclusion = m.lookFloat(MetricRoundLastConclusion, "s",
+		"When a round was last concluded, complete or not, in seconds since 1970.")
+	i.limitUsed = m.look(MetricLimitUsed, "{request}", "Slots of the egress in the last whole ten seconds.")
+	i.limitWorst = m.lookFloat(MetricLimitWorst, "{request}",
+		"Most slots of the egress in ten seconds during the last minutes, over stretches no shorter than the mirror's window.")
+	i.limitAllowed = m.lookFloat(MetricLimitAllowed, "{request}", "Requests of the egress that the mirror allows in ten seconds.")
+	i.limitPause = m.lookFloat(MetricLimitPause, "s", "How long the egress still stands still: in a cool-down, or held by hand.")
 }
 
 func (i *instruments) ofRounds(m *maker) {
@@ -172,9 +214,6 @@ func (i *instruments) ofRounds(m *maker) {
 	i.roundJobs = m.gauge(MetricRoundJobs, "{job}", "Jobs of the round by phase.")
 	i.roundDegraded = m.gauge(MetricRoundDegraded, "{job}", "Done jobs of the round that lack an answer.")
 	i.roundDuration = m.seconds(MetricRoundDuration, "Rounds from their start in this process to their end.", secondsLong)
-	last, err := m.meter.Float64Gauge(MetricRoundLastSuccess, metric.WithUnit("s"),
-		metric.WithDescription("When a complete round was last concluded, in seconds since 1970."))
-	i.roundLastSuccess = made(m, last, err)
 	i.auditJobs = m.gauge(MetricAuditJobs, "{job}", "The sides of planned = done + failed + outstanding.")
 	i.auditDifference = m.gauge(MetricAuditDifference, "{job}", "planned - (done + failed + outstanding): anything but 0 is a fault.")
 	i.auditMended = m.count(MetricAuditMended, "{job}", "What the reconciler mended.")
@@ -188,6 +227,6 @@ func (i *instruments) ofScoring(m *maker) {
 		metric.WithDescription("Processor time of the token-scoring children."))
 	i.scoreCPU = made(m, cpu, err)
 	i.childStarts = m.count(MetricChildStarts, "{process}", "Token-scoring children started.")
-	i.childEnds = m.count(MetricChildEnds, "{process}", "Token-scoring children that ended over a pull request.")
+	i.childEnds = m.count(MetricChildEnds, "{process}", "Token-scoring children that ended unasked.")
 	i.scoreCache = m.count(MetricScoreCache, "{request}", "Look-ups in the score cache, by result.")
 }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -38,6 +39,9 @@ func MirrorRequested(ctx context.Context, r Request) {
 	set := metric.WithAttributeSet(attribute.NewSet(attributes...))
 	m := measure()
 	m.requestDuration.Record(ctx, r.Took.Seconds(), set)
+	if r.Status == http.StatusTooManyRequests {
+		m.throttled.Add(ctx, 1)
+	}
 	if r.Status != 0 {
 		m.responseSize.Record(ctx, r.Bytes, set)
 	}
@@ -137,34 +141,6 @@ func endOf(outcome, class string) end {
 	return made
 }
 
-// Queue is what the stream holds.
-type Queue struct {
-	Messages uint64
-	// Oldest is when the oldest of them was published; zero without one.
-	Oldest time.Time
-}
-
-// ObserveQueue has look asked whenever metrics are read, until stop is called.
-// An error of look leaves the metrics out.
-func ObserveQueue(look func(context.Context) (Queue, error)) (stop func()) {
-	m := measure()
-	return m.observe(func(ctx context.Context, o metric.Observer) error {
-		ctx, cancel := context.WithTimeout(ctx, time.Second) // whoever reads metrics waits for it
-		defer cancel()
-		queue, err := look(ctx)
-		if err != nil {
-			return nil // the server's absence shows elsewhere
-		}
-		age := time.Duration(0)
-		if queue.Messages > 0 {
-			age = max(0, time.Since(queue.Oldest))
-		}
-		o.ObserveFloat64(m.queueAge, age.Seconds())
-		o.ObserveInt64(m.queueSize, int64(queue.Messages))
-		return nil
-	}, m.queueAge, m.queueSize)
-}
-
 // The phases of a round.
 const (
 	RoundIdle       = "idle"
@@ -202,11 +178,8 @@ func RoundEnded(ctx context.Context, outcome string, took time.Duration) {
 	measure().roundDuration.Record(ctx, took.Seconds(), metric.WithAttributes(RoundOutcome.String(outcome)))
 }
 
-// RoundSucceeded notes when a complete round was concluded: one that ends now,
-// or at start the last one on record.
-func RoundSucceeded(ctx context.Context, at time.Time) {
-	measure().roundLastSuccess.Record(ctx, float64(at.UnixMilli())/1000)
-}
+// WorkersChanged counts worker processes that begin to take jobs, or end.
+func WorkersChanged(ctx context.Context, change int) { measure().workers.Add(ctx, int64(change)) }
 
 // PullScored notes the token scoring of one pull request.
 func PullScored(ctx context.Context, took time.Duration) {
@@ -236,13 +209,14 @@ func ObserveScoreCPU(total func() time.Duration) (stop func()) {
 // ChildStarted counts a token-scoring child's start.
 func ChildStarted(ctx context.Context) { measure().childStarts.Add(ctx, 1) }
 
-// How a child ends over a pull request.
+// How a child ends unasked.
 const (
 	ChildCrashed   = "crashed"
-	ChildOutOfTime = "out_of_time"
+	ChildOutOfTime = "out_of_time" // a pull request's budget ran out, and it was killed
+	ChildFailed    = "failed"      // it said that it cannot do its work, and was ended
 )
 
-// ChildEnded counts a child's end over a pull request.
+// ChildEnded counts a child's end that nobody had asked for.
 func ChildEnded(ctx context.Context, how string) {
 	measure().childEnds.Add(ctx, 1, metric.WithAttributes(ChildEnd.String(how)))
 }
@@ -269,15 +243,6 @@ func AuditMended(ctx context.Context, what string, n int) {
 	measure().auditMended.Add(ctx, int64(n), metric.WithAttributes(attribute.String("audit.mended", what)))
 }
 
-// observe registers a callback; one that cannot be registered observes nothing.
-func (i *instruments) observe(callback metric.Callback, what ...metric.Observable) (stop func()) {
-	registration, err := i.meter.RegisterCallback(callback, what...)
-	if err != nil {
-		return func() {}
-	}
-	return func() { _ = registration.Unregister() } // it can fail only twice
-}
-
 // fromZero lets the counters that alerts look at begin with 0: a rate of what
 // is not there yet is no rate, and the first fault would be missed.
 func fromZero(ctx context.Context, service string) {
@@ -285,12 +250,16 @@ func fromZero(ctx context.Context, service string) {
 	for _, why := range []string{DropQueue, DropExport, DropTail} {
 		m.spansDropped.Add(ctx, 0, metric.WithAttributes(DropReason.String(why)))
 	}
+	m.throttled.Add(ctx, 0)
 	if service != "worker" {
 		return
 	}
 	m.leaseLosses.Add(ctx, 0)
-	for _, how := range []string{ChildCrashed, ChildOutOfTime} {
+	for _, how := range []string{ChildCrashed, ChildOutOfTime, ChildFailed} {
 		m.childEnds.Add(ctx, 0, metric.WithAttributes(ChildEnd.String(how)))
+	}
+	for _, result := range []string{CacheHit, CacheMiss, CacheShared} {
+		m.scoreCache.Add(ctx, 0, metric.WithAttributes(CacheResult.String(result)))
 	}
 	for _, state := range breakerStates {
 		m.breakerChanges.Add(ctx, 0, metric.WithAttributes(BreakerState.String(state)))

@@ -75,12 +75,14 @@ const (
 	FileName    = attribute.Key("score.file.name")
 	FileBytes   = attribute.Key("score.file.bytes")
 	ChildPID    = attribute.Key("score.child.pid")
-	ChildEnd    = attribute.Key("score.child.end") // crashed or out-of-time
+	ChildEnd    = attribute.Key("score.child.end") // see the Child ends
 
 	RoundPhase   = attribute.Key("round.phase")
 	RoundOutcome = attribute.Key("round.outcome")
 	AuditSide    = attribute.Key("audit.side")
 	DropReason   = attribute.Key("drop.reason")
+	ServerKind   = attribute.Key("server.kind") // nats or redis
+	LimitPause   = attribute.Key("limit.pause") // cool_down or hold
 )
 
 // How an attempt ends; of these a job ends as done, degraded or failed.
@@ -136,4 +138,13 @@ const (
 	MetricLostAnswers = "mirrorfleet.limit.redis.lost_answers"   // counter, part of the calls
 	MetricCoolDowns   = "mirrorfleet.limit.cool_downs"           // counter
 	MetricStateLosses = "mirrorfleet.limit.state_losses"         // counter
+)
+
+// What the bucket of the whole egress says, looked up whenever metrics are
+// read: gauges, each with the attribute limit.egress.
+const (
+	MetricLimitUsed    = "mirrorfleet.limit.used"
+	MetricLimitWorst   = "mirrorfleet.limit.worst"
+	MetricLimitAllowed = "mirrorfleet.limit.allowed"
+	MetricLimitPause   = "mirrorfleet.limit.pause" // seconds, by limit.pause
 )

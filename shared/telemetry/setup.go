@@ -82,6 +82,13 @@ func Setup(ctx context.Context, cfg Config) (shutdown func(context.Context) erro
 // tracing says that Setup records traces.
 var tracing atomic.Bool //nolint:gochecknoglobals // as OpenTelemetry's own provider
 
+// measuring says that somebody can read the metrics.
+var measuring atomic.Bool //nolint:gochecknoglobals // as above
+
+// Measuring says whether anybody can read what is measured: what has to be
+// looked up for the metrics alone need not be when nobody can.
+func Measuring() bool { return measuring.Load() }
+
 func nothing(context.Context) error { return nil }
 
 func (env settings) setupTraces(ctx context.Context, cfg Config, complain func(error)) (func(context.Context) error, error) {
@@ -142,10 +149,14 @@ func (env settings) setupMetrics(ctx context.Context, cfg Config) (func(context.
 	}
 	provider := sdkmetric.NewMeterProvider(options...)
 	otel.SetMeterProvider(provider)
+	measuring.Store(true)
 	fromZero(ctx, cfg.Service)
 	var once sync.Once
 	return func(ctx context.Context) (err error) {
-		once.Do(func() { err = provider.Shutdown(ctx) })
+		once.Do(func() {
+			measuring.Store(false)
+			err = provider.Shutdown(ctx)
+		})
 		return err //nolint:wrapcheck // it says which exporter failed
 	}, nil
 }

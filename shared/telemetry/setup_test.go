@@ -12,7 +12,9 @@ import (
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace/noop"
+	metricsv1 "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	traces "go.opentelemetry.io/proto/otlp/trace/v1"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
@@ -29,7 +31,39 @@ type receiver struct {
 
 	mu   sync.Mutex
 	got  []*traces.ResourceSpans
+	sums map[string]int64 // the counters' last values, by name
 	path string
+}
+
+// ofMetrics is the receiver's other service: both have a method Export.
+type ofMetrics struct {
+	metricsv1.UnimplementedMetricsServiceServer
+
+	r *receiver
+}
+
+func (o ofMetrics) Export(_ context.Context, in *metricsv1.ExportMetricsServiceRequest) (*metricsv1.ExportMetricsServiceResponse, error) {
+	o.r.mu.Lock()
+	defer o.r.mu.Unlock()
+	if o.r.sums == nil {
+		o.r.sums = map[string]int64{}
+	}
+	for _, resource := range in.GetResourceMetrics() {
+		for _, scope := range resource.GetScopeMetrics() {
+			for _, m := range scope.GetMetrics() {
+				o.r.sums[m.GetName()] = total(m)
+			}
+		}
+	}
+	return &metricsv1.ExportMetricsServiceResponse{}, nil
+}
+
+// total is a counter's, all attributes together.
+func total(m *metrics.Metric) (sum int64) {
+	for _, point := range m.GetSum().GetDataPoints() {
+		sum += point.GetAsInt()
+	}
+	return sum
 }
 
 func (r *receiver) Export(_ context.Context, in *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
@@ -45,18 +79,38 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		body, _ = gzip.NewReader(req.Body)
 	}
 	data, err := io.ReadAll(body)
-	var in collector.ExportTraceServiceRequest
-	if err != nil || proto.Unmarshal(data, &in) != nil || req.Header.Get("Content-Type") != "application/x-protobuf" {
+	if err != nil || req.Header.Get("Content-Type") != "application/x-protobuf" {
 		http.Error(w, "not OTLP", http.StatusBadRequest)
 		return
 	}
-	out, _ := r.Export(req.Context(), &in)
-	r.mu.Lock()
-	r.path = req.URL.Path
-	r.mu.Unlock()
-	answer, _ := proto.Marshal(out)
+	answer, err := r.take(req.Context(), req.URL.Path, data)
+	if err != nil {
+		http.Error(w, "not OTLP", http.StatusBadRequest)
+		return
+	}
 	w.Header().Set("Content-Type", "application/x-protobuf")
 	_, _ = w.Write(answer)
+}
+
+// take takes what came by HTTP.
+func (r *receiver) take(ctx context.Context, path string, data []byte) ([]byte, error) {
+	r.mu.Lock()
+	r.path = path
+	r.mu.Unlock()
+	if path == "/v1/metrics" {
+		var in metricsv1.ExportMetricsServiceRequest
+		if err := proto.Unmarshal(data, &in); err != nil {
+			return nil, err
+		}
+		out, _ := ofMetrics{r: r}.Export(ctx, &in)
+		return proto.Marshal(out)
+	}
+	var in collector.ExportTraceServiceRequest
+	if err := proto.Unmarshal(data, &in); err != nil {
+		return nil, err
+	}
+	out, _ := r.Export(ctx, &in)
+	return proto.Marshal(out)
 }
 
 // spans are the received spans by name, with their process's attributes.
@@ -93,6 +147,7 @@ func serveGRPC(t *testing.T) (*receiver, string) {
 	}
 	r, server, done := &receiver{}, grpc.NewServer(), make(chan error, 1)
 	collector.RegisterTraceServiceServer(server, r)
+	metricsv1.RegisterMetricsServiceServer(server, ofMetrics{r: r})
 	go func() { done <- server.Serve(listener) }()
 	t.Cleanup(func() { server.Stop(); <-done })
 	return r, "http://" + listener.Addr().String()

@@ -158,6 +158,7 @@ func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.
 func (p *Pool) prepare(ctx context.Context, s *slot, w *scoring.Weights) error {
 	for fresh := false; ; fresh = true {
 		if s.child != nil && s.child.gone() {
+			ended(ctx, telemetry.ChildCrashed) // between two pull requests
 			p.drop(s)
 		}
 		if s.child == nil {
@@ -175,6 +176,7 @@ func (p *Pool) prepare(ctx context.Context, s *slot, w *scoring.Weights) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("asking a token-scoring child: %w", ctx.Err())
 		}
+		ended(ctx, telemetry.ChildCrashed)
 		if fresh {
 			return fmt.Errorf("a fresh token-scoring child does not answer: %w", err)
 		}
@@ -206,6 +208,7 @@ func (p *Pool) lost(ctx context.Context, s *slot, cause error, plan *scoring.Fil
 	died := c.gone()
 	p.drop(s)
 	if _, failed := errors.AsType[*FailedError](cause); failed {
+		ended(ctx, telemetry.ChildFailed)
 		return cause // the child was well, but more requests are on their way to it
 	}
 	if ctx.Err() != nil {

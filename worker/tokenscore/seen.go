@@ -105,7 +105,7 @@ func showChild(ctx context.Context, c *child, files []compared) {
 	}
 }
 
-// ended shows and counts that a child ended over a pull request.
+// ended shows and counts that a child ended unasked.
 func ended(ctx context.Context, how string) {
 	trace.SpanFromContext(ctx).SetAttributes(telemetry.ChildEnd.String(how))
 	telemetry.ChildEnded(ctx, how)

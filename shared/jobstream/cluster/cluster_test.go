@@ -282,6 +282,12 @@ func TestRoles(t *testing.T) {
 		return s.Purge(ctx)
 	})
 	refused("a producer's deleting the jobs", func(ctx context.Context) error { return b.js.DeleteStream(ctx, job.StreamJobs) })
+	// A worker tells the metrics what producers know, if none is there.
+	asWorker := b.open(b.connect(cluster.Worker), 0)
+	_, _, err = asWorker.Depth(b.ctx)
+	b.must(err)
+	_, _, err = asWorker.Last(b.ctx)
+	b.must(err)
 	s, err := b.js.Stream(b.ctx, job.StreamJobs)
 	b.must(err)
 	if s.CachedInfo().State.LastSeq != 0 {

@@ -1,0 +1,167 @@
+package main_test
+
+import (
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"mirrorfleet/shared/local"
+)
+
+// composed is one service of the compose file, as far as it is ours to check.
+type composed struct {
+	Image       string            `yaml:"image"`
+	Command     []string          `yaml:"command"`
+	Environment map[string]string `yaml:"environment"`
+	Volumes     []string          `yaml:"volumes"`
+	Ports       []string          `yaml:"ports"`
+}
+
+// placeholder is ${NAME:-default}, ${NAME-default} or ${NAME:?message}.
+var placeholder = regexp.MustCompile(`\$\{([A-Z_]+)(?::?([-?])([^}]*))?\}`)
+
+// compose reads the compose file with these variables.
+func compose(t *testing.T, variables map[string]string) map[string]composed {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "deploy", "compose.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := placeholder.ReplaceAllStringFunc(string(data), func(found string) string {
+		parts := placeholder.FindStringSubmatch(found)
+		if value, given := variables[parts[1]]; given {
+			return value
+		}
+		if parts[2] == "?" {
+			t.Errorf("%s is required, and this test has no value for it", parts[1])
+		}
+		return parts[3]
+	})
+	var file struct {
+		Services map[string]composed `yaml:"services"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+		t.Fatal(err)
+	}
+	return file.Services
+}
+
+// environ is a service's environment, with addresses replaced.
+func (c composed) environ(replace *strings.Replacer) (env []string) {
+	for name, value := range c.Environment {
+		env = append(env, name+"="+replace.Replace(value))
+	}
+	return env
+}
+
+// The command lines and environments of the compose file, with other addresses,
+// run a round: no container is needed to see that they fit the commands.
+func TestTheComposeFileRunsARound(t *testing.T) {
+	t.Parallel()
+	services := compose(t, map[string]string{
+		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
+		"MIRROR": "http://mirror:8080", "EGRESS": "composed",
+		"WORLD": "case:" + filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"),
+	})
+	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = servers.Close() })
+	world := t.TempDir()
+	addresses := []string{
+		"@nats:4222", "@" + strings.TrimPrefix(servers.NATSURL(), "nats://"), "redis://redis:6379/0", servers.RedisURL(),
+		"/world", world, "0.0.0.0:8080", "127.0.0.1:0", ":9464", "127.0.0.1:0", "http://otelcol:4318", "http://127.0.0.1:1",
+	}
+	fill := strings.NewReplacer(addresses...)
+	args := func(service, command string) (filled []string) {
+		if services[service].Command[0] != command {
+			t.Fatalf("service %s runs %v, want %s", service, services[service].Command, command)
+		}
+		for _, arg := range services[service].Command[1:] {
+			filled = append(filled, fill.Replace(arg))
+		}
+		return filled
+	}
+
+	sim := command(t, "mirrorsim", append(args("mirror", "mirrorsim"), "--exit-with-stdin")...)
+	stdin, err := sim.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := firstLine(t, sim)
+	t.Cleanup(func() { _ = stdin.Close(); _ = sim.Wait() })
+	fill = strings.NewReplacer(append(addresses, "http://mirror:8080", ready["url"])...)
+
+	// A horizon shorter than in earnest: a bucket begins with a pause of one.
+	quick := []string{"MIRRORFLEET_LIMIT_HORIZON=1s"}
+	composed := work(t, "composed", append(services["worker"].environ(fill), quick...), args("worker", "worker")...)
+	producer := command(t, "producer", args("producer", "producer")...)
+	producer.Env = append(append(append(producer.Env, services["producer"].environ(fill)...), quick...),
+		"MIRRORFLEET_AS_OF="+ready["as_of"])
+	out, err := producer.CombinedOutput()
+	composed.stop()
+	// Incomplete is as good here: some of the case's requests fail on purpose.
+	if code := producer.ProcessState.ExitCode(); code > 1 || !strings.Contains(string(out), "Rewards sum to") {
+		t.Errorf("the producer of the compose file: exit %d, %v\n%s", code, err, out)
+	}
+}
+
+// What the compose file names exists: files, in the images' folders; images by
+// version; and nothing is open to other machines.
+func TestTheComposeFileNamesWhatExists(t *testing.T) {
+	t.Parallel()
+	services := compose(t, map[string]string{
+		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
+	})
+	names := slices.Sorted(maps.Keys(services))
+	if want := []string{"grafana", "jaeger", "mirror", "nats", "otelcol", "producer", "prometheus", "redis", "worker"}; !slices.Equal(names, want) {
+		t.Errorf("services %v, want %v", names, want)
+	}
+	for name, s := range services {
+		for _, volume := range s.Volumes {
+			source, _, _ := strings.Cut(volume, ":")
+			if strings.HasPrefix(source, ".") {
+				if entries, err := os.ReadDir(filepath.Join("..", "deploy", source)); err != nil || len(entries) == 0 {
+					t.Errorf("%s: volume %s: %v, want a folder with files", name, volume, err)
+				}
+			}
+		}
+		for _, port := range s.Ports {
+			if !strings.HasPrefix(port, "127.0.0.1:") {
+				t.Errorf("%s: port %s is open to other machines", name, port)
+			}
+		}
+		if _, tag, _ := strings.Cut(s.Image, ":"); s.Image != "mirrorfleet" && (tag == "" || tag == "latest") {
+			t.Errorf("%s: image %s, want a version", name, s.Image)
+		}
+	}
+	modules, err := os.ReadFile(filepath.Join("..", "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := strings.TrimSuffix(strings.TrimPrefix(services["nats"].Image, "nats:"), "-alpine")
+	if !strings.Contains(string(modules), "nats-server/v2 v"+version+"\n") {
+		t.Errorf("the compose file has nats-server %s, which is not the one that the tests run with", version)
+	}
+	for service, files := range map[string][]string{
+		"prometheus": {"observability/prometheus/prometheus.yml"}, "otelcol": {"observability/otelcol/config.yml"},
+		"nats": {"nats/single.conf"}, "grafana": {"observability/grafana/dashboards/mirrorfleet.json"},
+	} {
+		for _, file := range files {
+			if _, err := os.Stat(filepath.Join("..", "deploy", file)); err != nil {
+				t.Errorf("%s: %v", service, err)
+			}
+			if all := strings.Join(append(services[service].Command, slices.Collect(maps.Values(services[service].Environment))...), " "); !strings.Contains(all, filepath.Base(file)) {
+				t.Errorf("%s is not told of %s: %s", service, file, all)
+			}
+		}
+	}
+}

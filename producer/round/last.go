@@ -1,0 +1,62 @@
+package round
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// lookBack is how many concluded rounds are looked at for the last complete
+// one: a day of them, at one in two hours.
+const lookBack = 12
+
+// LastOf reads from the outcomes when rounds were last concluded; an instant is
+// zero for never, or too long ago to look for.
+func LastOf(ctx context.Context, bus *jobstream.Bus) (last job.Last, err error) {
+	rounds, err := bus.Concluded(ctx)
+	if err != nil {
+		return last, fmt.Errorf("listing the concluded rounds: %w", err)
+	}
+	for _, name := range slices.Backward(rounds[max(0, len(rounds)-lookBack):]) {
+		latest, err := Latest(ctx, bus, name)
+		if err != nil {
+			return last, err
+		}
+		at, err := bus.ConcludedAt(ctx, name, latest.Revision)
+		if err != nil {
+			return last, fmt.Errorf("when round %s was concluded: %w", name, err)
+		}
+		if last = last.With(at, latest.Complete); latest.Complete {
+			return last, nil
+		}
+	}
+	return last, nil
+}
+
+// KeepLast has the bucket say when rounds were last concluded, if nobody has
+// said so of the last one: it was concluded by a former version, or by a
+// producer that died right after.
+func KeepLast(ctx context.Context, bus *jobstream.Bus) error {
+	last, err := LastOf(ctx, bus)
+	if err != nil || last.Concluded.IsZero() {
+		return err
+	}
+	if !last.Complete.IsZero() {
+		if err := bus.NoteConcluded(ctx, last.Complete, true); err != nil {
+			return err
+		}
+	}
+	return bus.NoteConcluded(ctx, last.Concluded, false)
+}
+
+// note has the bucket say that the round was concluded. It is for whoever looks
+// from outside, and no reason for the round to fail.
+func (r *Runner) note(ctx context.Context, result Result) {
+	if err := r.cfg.Bus.NoteConcluded(ctx, time.Now().UTC(), result.Complete); err != nil {
+		r.cfg.Log.WarnContext(ctx, "when the round was concluded could not be noted for the metrics", "round", result.Round, "error", err)
+	}
+}

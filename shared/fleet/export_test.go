@@ -1,0 +1,4 @@
+package fleet
+
+// Slots is how the use of an egress is read.
+var Slots = slots

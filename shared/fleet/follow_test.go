@@ -1,0 +1,139 @@
+package fleet_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/urfave/cli/v3"
+	"go.opentelemetry.io/otel"
+
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+)
+
+// What the servers say of the whole fleet is in the metrics of any process:
+// nothing but their absence until they are found, and again when they go.
+func TestEveryProcessTellsOfTheServers(t *testing.T) { //nolint:paralleltest // the meter provider is the process's
+	before := otel.GetMeterProvider()
+	t.Cleanup(func() { otel.SetMeterProvider(before) })
+	cfg, stop := servers(t)
+	asCommand(t, func(ctx context.Context, c *cli.Command) error {
+		seeing, err := fleet.See(ctx, c, "worker", "one", slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		defer seeing.Close()
+		page := func() string { return read(ctx, t, "http://"+seeing.Addr()+"/metrics") }
+		wants(t, "at the start", page(), map[string]bool{
+			`mirrorfleet_server_answers{server_kind="nats"} 0`:  true,
+			`mirrorfleet_server_answers{server_kind="redis"} 0`: true, "mirrorfleet_job_queue_size": false,
+		})
+		f, err := fleet.Open(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		seeing.Follow(f)
+		if _, err := f.Limiter.Permit(ctx); err != nil {
+			return err
+		}
+		wants(t, "before any round", page(), map[string]bool{"mirrorfleet_round_last_conclusion_seconds": false})
+		for _, complete := range []bool{true, false} { // the second is a minute later
+			at := time.Unix(1_800_000_000, 0)
+			if !complete {
+				at = at.Add(time.Minute)
+			}
+			if err := f.Bus.NoteConcluded(ctx, at, complete); err != nil {
+				return err
+			}
+		}
+		wants(t, "with its servers", page(), map[string]bool{
+			"mirrorfleet_round_last_success_seconds 1.8e+09": true, "mirrorfleet_round_last_conclusion_seconds 1.80000006e+09": true,
+			`mirrorfleet_server_answers{server_kind="nats"} 1`:  true,
+			`mirrorfleet_server_answers{server_kind="redis"} 1`: true,
+			"mirrorfleet_job_queue_size 0":                      true, "mirrorfleet_job_queue_waiting 0": true,
+			"mirrorfleet_job_queue_age_seconds 0": true, "mirrorfleet_job_dead_letters_total 0": true,
+			`mirrorfleet_limit_allowed{limit_egress="default"} 50`:                              true,
+			`mirrorfleet_limit_worst{limit_egress="default"} 1`:                                 true,
+			`mirrorfleet_limit_pause_seconds{limit_egress="default",limit_pause="hold"} 0`:      true,
+			`mirrorfleet_limit_pause_seconds{limit_egress="default",limit_pause="cool_down"} 0`: true,
+		})
+		stop()
+		wants(t, "without them", page(), map[string]bool{
+			`mirrorfleet_server_answers{server_kind="nats"} 0`:  true,
+			`mirrorfleet_server_answers{server_kind="redis"} 0`: true,
+			"mirrorfleet_job_queue_size":                        false, "mirrorfleet_limit_used": false,
+		})
+		return nil
+	})
+}
+
+// asCommand runs body as a command that listens.
+func asCommand(t *testing.T, body cli.ActionFunc) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	c := &cli.Command{Flags: append(command.Listen(), command.Seeing()...), Action: body}
+	if err := c.Run(ctx, []string{"test", "--listen", "127.0.0.1:0"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wants(t *testing.T, when, page string, lines map[string]bool) {
+	t.Helper()
+	for line, want := range lines {
+		if strings.Contains(page, "\n"+line) != want {
+			t.Errorf("%s: the page has %s: %t, want %t", when, line, !want, want)
+		}
+	}
+	if t.Failed() {
+		t.Log(page)
+	}
+}
+
+func read(ctx context.Context, t *testing.T, url string) string {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	page, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(page)
+}
+
+// The worst count is over stretches no shorter than the mirror's window: what
+// fills a window of a minute in its first ten seconds is no excess.
+func TestWorstCount(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		use    []int64
+		window time.Duration
+		last   int64
+		worst  float64
+	}{
+		"nothing":             {nil, 10 * time.Second, 0, 0},
+		"one that runs":       {[]int64{7}, 10 * time.Second, 0, 0},
+		"ten seconds":         {[]int64{3, 51, 40, 9}, 10 * time.Second, 40, 51},
+		"a minute":            {[]int64{60, 0, 0, 0, 0, 0, 30, 1}, time.Minute, 30, 10},
+		"a second":            {[]int64{3, 51, 40, 9}, time.Second, 40, 51},
+		"longer than is kept": {[]int64{10, 20, 30}, time.Hour, 20, 20},
+	} {
+		if last, worst := fleet.Slots(c.use, c.window); last != c.last || worst != c.worst {
+			t.Errorf("%s: last %d, worst %g, want %d and %g", name, last, worst, c.last, c.worst)
+		}
+	}
+}

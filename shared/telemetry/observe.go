@@ -1,0 +1,133 @@
+package telemetry
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+)
+
+// lookTime bounds one look at a server: whoever reads metrics waits for it.
+const lookTime = time.Second
+
+// Queue is what the streams hold.
+type Queue struct {
+	// Messages are the jobs that have not ended, Waiting those of them that
+	// nobody has been handed yet.
+	Messages, Waiting uint64
+	// Oldest is when the oldest of them was published; zero without one.
+	Oldest time.Time
+	// Dead counts the dead letters since the fleet began.
+	Dead uint64
+}
+
+// ObserveQueue has look asked whenever metrics are read, until stop is called.
+// An error of look leaves the metrics out.
+func ObserveQueue(look func(context.Context) (Queue, error)) (stop func()) {
+	m := measure()
+	return m.observe(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, lookTime)
+		defer cancel()
+		queue, err := look(ctx)
+		if err != nil {
+			return nil // the server's absence shows in server.answers
+		}
+		age := time.Duration(0)
+		if queue.Messages > 0 {
+			age = max(0, time.Since(queue.Oldest))
+		}
+		o.ObserveFloat64(m.queueAge, age.Seconds())
+		o.ObserveInt64(m.queueSize, int64(queue.Messages))
+		o.ObserveInt64(m.queueWaiting, int64(queue.Waiting))
+		o.ObserveInt64(m.deadLetters, int64(queue.Dead))
+		return nil
+	}, m.queueAge, m.queueSize, m.queueWaiting, m.deadLetters)
+}
+
+// ObserveConclusions has look asked whenever metrics are read, until stop is
+// called: when a round was last concluded, and when a complete one; zero for
+// never, which leaves the metric out, as an error does.
+func ObserveConclusions(look func(context.Context) (concluded, complete time.Time, err error)) (stop func()) {
+	m := measure()
+	return m.observe(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, lookTime)
+		defer cancel()
+		concluded, complete, err := look(ctx)
+		if err != nil {
+			return nil // as above
+		}
+		for _, of := range []struct {
+			gauge metric.Float64Observable
+			at    time.Time
+		}{{m.roundLastConclusion, concluded}, {m.roundLastSuccess, complete}} {
+			if !of.at.IsZero() {
+				o.ObserveFloat64(of.gauge, float64(of.at.UnixMilli())/1000)
+			}
+		}
+		return nil
+	}, m.roundLastConclusion, m.roundLastSuccess)
+}
+
+// Limit is what the bucket of an egress says.
+type Limit struct {
+	Egress string
+	// Used are the slots of the last whole ten seconds, Worst the most in ten
+	// seconds of the last minutes, Allowed what the mirror allows in ten.
+	Used           int64
+	Worst, Allowed float64
+	// CoolDown and Hold are how long it still stands still.
+	CoolDown, Hold time.Duration
+}
+
+// Why an egress stands still.
+const (
+	PauseCoolDown = "cool_down" // the mirror asked for it
+	PauseHold     = "hold"      // somebody did, by hand
+)
+
+// ObserveLimit has look asked whenever metrics are read, until stop is called.
+// An error of look leaves the metrics out.
+func ObserveLimit(look func(context.Context) (Limit, error)) (stop func()) {
+	m := measure()
+	return m.observe(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, lookTime)
+		defer cancel()
+		limit, err := look(ctx)
+		if err != nil {
+			return nil // as above
+		}
+		of := Egress.String(limit.Egress)
+		o.ObserveInt64(m.limitUsed, limit.Used, metric.WithAttributes(of))
+		o.ObserveFloat64(m.limitWorst, limit.Worst, metric.WithAttributes(of))
+		o.ObserveFloat64(m.limitAllowed, limit.Allowed, metric.WithAttributes(of))
+		for why, left := range map[string]time.Duration{PauseCoolDown: limit.CoolDown, PauseHold: limit.Hold} {
+			o.ObserveFloat64(m.limitPause, left.Seconds(), metric.WithAttributes(of, LimitPause.String(why)))
+		}
+		return nil
+	}, m.limitUsed, m.limitWorst, m.limitAllowed, m.limitPause)
+}
+
+// ObserveServer has check asked whenever metrics are read, until stop is
+// called: whether the server of this kind answers the process.
+func ObserveServer(kind string, check func(context.Context) error) (stop func()) {
+	m := measure()
+	return m.observe(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, lookTime)
+		defer cancel()
+		answers := int64(1)
+		if check(ctx) != nil {
+			answers = 0
+		}
+		o.ObserveInt64(m.serverAnswers, answers, metric.WithAttributes(ServerKind.String(kind)))
+		return nil
+	}, m.serverAnswers)
+}
+
+// observe registers a callback; one that cannot be registered observes nothing.
+func (i *instruments) observe(callback metric.Callback, what ...metric.Observable) (stop func()) {
+	registration, err := i.meter.RegisterCallback(callback, what...)
+	if err != nil {
+		return func() {}
+	}
+	return func() { _ = registration.Unregister() } // it can fail only twice
+}

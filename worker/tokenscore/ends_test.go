@@ -1,0 +1,90 @@
+package tokenscore_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/telemetry"
+	"mirrorfleet/worker/tokenscore"
+)
+
+// Every end of a child that nobody asked for is counted by its kind: also of
+// one that says that it cannot do its work, or dies between two pull requests.
+func TestEveryEndOfAChildIsCounted(t *testing.T) { //nolint:paralleltest // the meter provider is the process's
+	reader := metric.NewManualReader()
+	before := otel.GetMeterProvider()
+	otel.SetMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
+	t.Cleanup(func() { otel.SetMeterProvider(before) })
+	dir := linked(t)
+	b := setup(t, func(c *tokenscore.Config) {
+		c.Grammars, c.Command = dir, childCommand(t, "serve", "MIRRORFLEET_TEST_SABOTAGE=1", "MIRRORFLEET_GRAMMARS="+dir)
+	})
+	wantTimedOut(t, b.score(t, added("a.go", sigkillMark)), 1)
+	b.wantScored(t)
+	for _, pid := range b.pool.Pids() {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.wantScored(t)
+	if err := os.Remove(filepath.Join(dir, "ruby.so")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.pool.Score(context.Background(), b.weights, []scoring.File{added("a.rb", "def one\n  1\nend\n")})
+	if _, failed := errors.AsType[*tokenscore.FailedError](err); !failed {
+		t.Errorf("without its grammar: error %v, want a FailedError", err)
+	}
+	b.wantScored(t)
+	if diff := cmp.Diff(map[string]int64{telemetry.ChildCrashed: 2, telemetry.ChildFailed: 1}, endsIn(t, reader)); diff != "" {
+		t.Errorf("ends (-want +got):\n%s", diff)
+	}
+}
+
+// linked is a folder with the grammars in which single ones can be taken away.
+func linked(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	files, err := os.ReadDir(grammarsDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if err := os.Symlink(filepath.Join(grammarsDir(), f.Name()), filepath.Join(dir, f.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// endsIn reads how many children ended in which way.
+func endsIn(t *testing.T, reader *metric.ManualReader) map[string]int64 {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	ends := map[string]int64{}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			sum, ok := m.Data.(metricdata.Sum[int64])
+			if m.Name != telemetry.MetricChildEnds || !ok {
+				continue
+			}
+			for _, point := range sum.DataPoints {
+				how, _ := point.Attributes.Value(telemetry.ChildEnd)
+				ends[how.AsString()] += point.Value
+			}
+		}
+	}
+	return ends
+}
