@@ -108,6 +108,8 @@ type heading struct {
 type minerAnswer struct {
 	heading
 
+	// Trace is that of the miner's last job; "" when nothing was traced.
+	Trace   string               `json:"trace,omitempty"`
 	Miner   scoring.MinerOutcome `json:"miner"`
 	Rewards rewardsPath          `json:"rewards"`
 	// DeadLetters, Missing and Malformed are what the fleet could not get.
@@ -153,7 +155,9 @@ func lookUp(ctx context.Context, bus *jobstream.Bus, q question) (answer, error)
 	}
 	miner := &result.Outcome.Miners[at]
 	if q.pull == nil {
-		return answer{miner: newMinerAnswer(result, miner)}, nil
+		a := newMinerAnswer(result, miner)
+		a.Trace, err = traceOf(ctx, bus, result.Round, miner.UID)
+		return answer{miner: a}, err
 	}
 	pull, err := newPullAnswer(ctx, bus, result, miner, *q.pull)
 	return answer{pull: pull}, err
@@ -281,6 +285,16 @@ func newMinerAnswer(r round.Result, m *scoring.MinerOutcome) *minerAnswer {
 		}
 	}
 	return a
+}
+
+// traceOf is the trace of a miner's last job; its record knows. A miner without
+// a job has none.
+func traceOf(ctx context.Context, bus *jobstream.Bus, name string, uid int) (string, error) {
+	record, _, err := bus.Record(ctx, name, uid)
+	if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
+		return "", fmt.Errorf("reading the record of miner %d: %w", uid, err)
+	}
+	return record.Trace, nil
 }
 
 // newPullAnswer finds one pull request of a miner, with its files.
