@@ -151,14 +151,19 @@ func seenBy(t *testing.T, found []jaegerTrace) *collector {
 	c := &collector{}
 	for _, trace := range found {
 		for _, span := range trace.Spans {
-			if len(span.Warnings) > 0 || len(trace.Warnings) > 0 {
-				t.Errorf("Jaeger warns of span %q: %q %q", span.Name, span.Warnings, trace.Warnings)
+			warnings := slices.DeleteFunc(slices.Concat(span.Warnings, trace.Warnings), guessed)
+			if len(warnings) > 0 {
+				t.Errorf("Jaeger warns of span %q: %q", span.Name, warnings)
 			}
 			c.spans = append(c.spans, span.seen(trace.Processes[span.Process].Service))
 		}
 	}
 	return c
 }
+
+// guessed says that a warning is Jaeger's guess that clocks differ, because a
+// span begins after its parent has ended: as a queue's and a replay's do.
+func guessed(warning string) bool { return strings.HasPrefix(warning, "clock skew adjustment disabled") }
 
 func (s jaegerSpan) seen(service string) *seenSpan {
 	seen := &seenSpan{service: service, trace: s.Trace, id: s.ID, attrs: fields(s.Tags), Span: &traces.Span{

@@ -67,7 +67,7 @@ func TestJaegerShowsTheRound(t *testing.T) {
 		}
 	}
 	healed.Store(true)
-	e := s.run(t, append([]string{"replay", s.before.round}, s.flags...)...)
+	e := s.run(t, append([]string{"replay", s.before.round, "--mirror", mirror}, s.flags...)...)
 	if e.code != 0 {
 		t.Fatalf("the replay: exit %d, want 0\n%s", e.code, e.stderr)
 	}
