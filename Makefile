@@ -14,6 +14,10 @@ LINT_VERSION := v2.15.0
 # Jaeger is one too: the last release whose module has all of it. It is built
 # as its own main module, with its own go.sum.
 JAEGER_VERSION := v1.76.0
+# JAEGER_UI is a build of Jaeger's pages, which its module lacks; PICTURES is where
+# to put pictures of them.
+JAEGER_UI ?=
+PICTURES  ?=
 # Tests run in their packages' folders: a relative folder of cases is meant from here.
 PARITY_FOLDER = case "$$MIRRORFLEET_PARITY" in ""|/*) ;; *) export MIRRORFLEET_PARITY="$(CURDIR)/$$MIRRORFLEET_PARITY";; esac;
 
@@ -47,11 +51,12 @@ jaeger: $(BIN)/jaeger ## build Jaeger, all in one, into bin/ (minutes; a second 
 $(BIN)/jaeger: | tools
 	@mkdir -p $(BIN)
 	@dir="$$($(GO) mod download -json github.com/jaegertracing/jaeger@$(JAEGER_VERSION) | $(PYTHON) -c 'import json, sys; print(json.load(sys.stdin)["Dir"])')" && \
-		GOFLAGS="$$GOFLAGS -mod=readonly" $(GO) build -C "$$dir" -trimpath -ldflags "-s -w" -o "$(abspath $@)" ./cmd/jaeger
+		GOFLAGS="$$GOFLAGS -mod=readonly" $(GO) build -C "$$dir" -trimpath -o "$(abspath $@)" \
+		-ldflags "-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion=$(JAEGER_VERSION)" ./cmd/jaeger
 
 .PHONY: trace-test
-trace-test: build jaeger redis ## look at a round through Jaeger's own query API
-	@MIRRORFLEET_JAEGER="$(abspath $(BIN)/jaeger)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
+trace-test: build jaeger redis ## look at a round through Jaeger's own query API [JAEGER_UI=DIR [PICTURES=DIR]]
+	@MIRRORFLEET_JAEGER_UI="$(abspath $(JAEGER_UI))" MIRRORFLEET_PICTURES="$(abspath $(PICTURES))" MIRRORFLEET_JAEGER="$(abspath $(BIN)/jaeger)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
 		$(GO) test -race -count 1 -timeout 10m -v -run '^TestJaeger' ./producer
 
 .PHONY: crash

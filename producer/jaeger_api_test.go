@@ -31,7 +31,11 @@ func startJaeger(t *testing.T) *jaeger {
 	}
 	for range 5 { // somebody else may take a free port before Jaeger does
 		pages, grpc, otlp := free(t), free(t), free(t)
-		cmd := exec.CommandContext(t.Context(), binary, "--config", filepath.Join("testdata", "jaeger.yaml"))
+		args := []string{"--config", filepath.Join("testdata", "jaeger.yaml")}
+		if pages := os.Getenv("MIRRORFLEET_JAEGER_UI"); pages != "" { // the module has none
+			args = append(args, "--set", "extensions.jaeger_query.ui.assets_path="+pages)
+		}
+		cmd := exec.CommandContext(t.Context(), binary, args...)
 		cmd.Env = append(os.Environ(), "JAEGER_PAGES="+pages, "JAEGER_GRPC="+grpc, "JAEGER_OTLP="+otlp)
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
@@ -163,7 +167,9 @@ func seenBy(t *testing.T, found []jaegerTrace) *collector {
 
 // guessed says that a warning is Jaeger's guess that clocks differ, because a
 // span begins after its parent has ended: as a queue's and a replay's do.
-func guessed(warning string) bool { return strings.HasPrefix(warning, "clock skew adjustment disabled") }
+func guessed(warning string) bool {
+	return strings.HasPrefix(warning, "clock skew adjustment disabled")
+}
 
 func (s jaegerSpan) seen(service string) *seenSpan {
 	seen := &seenSpan{service: service, trace: s.Trace, id: s.ID, attrs: fields(s.Tags), Span: &traces.Span{

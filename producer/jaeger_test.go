@@ -66,6 +66,7 @@ func TestJaegerShowsTheRound(t *testing.T) {
 			s.findsAll(t, service, uid, github)
 		}
 	}
+	s.pictures(t)
 	healed.Store(true)
 	e := s.run(t, append([]string{"replay", s.before.round, "--mirror", mirror}, s.flags...)...)
 	if e.code != 0 {
