@@ -66,6 +66,8 @@ func free(t *testing.T) string {
 }
 
 // jaegerTrace is a trace as Jaeger's pages get it.
+//
+//nolint:tagliatelle // the names are Jaeger's
 type jaegerTrace struct {
 	ID        string       `json:"traceID"`
 	Spans     []jaegerSpan `json:"spans"`
@@ -75,6 +77,7 @@ type jaegerTrace struct {
 	Warnings []string `json:"warnings"`
 }
 
+//nolint:tagliatelle // as above
 type jaegerSpan struct {
 	Trace      string `json:"traceID"`
 	ID         string `json:"spanID"`

@@ -66,6 +66,11 @@ func TestJaegerShowsTheRound(t *testing.T) {
 			s.findsAll(t, service, uid, github)
 		}
 	}
+	dead := s.before.collector.find("job", "miner.uid=57")[0].trace
+	if e := s.run(t, "show", s.before.round, "57", "--local", "--state", s.state); !strings.Contains(e.stdout, "trace "+dead+"\n") ||
+		!strings.Contains(e.stdout, "DEAD LETTER: permanent after 1 attempts") {
+		t.Errorf("show does not lead to trace %s:\n%s%s", dead, e.stdout, e.stderr)
+	}
 	s.pictures(t)
 	healed.Store(true)
 	e := s.run(t, append([]string{"replay", s.before.round, "--mirror", mirror}, s.flags...)...)

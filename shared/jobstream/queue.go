@@ -83,7 +83,7 @@ func (b *Bus) last(ctx context.Context, subject string) (jetstream.RawStreamMsg,
 // is no message, or nothing was traced.
 func (b *Bus) QueuedTrace(ctx context.Context, round string, uid int) (string, error) {
 	last, err := b.last(ctx, job.Subject(round, uid))
-	return traceOf(last.Header), err
+	return traceOf(last.Header), err //nolint:contextcheck // the trace is the message's and not the caller's
 }
 
 // traceOf is the trace that a message was published in.

@@ -54,8 +54,8 @@ func (t *tracerOfAll) Start(ctx context.Context, name string, options ...apitrac
 	}
 	head := t.provider.head.ShouldSample(trace.SamplingParameters{ParentContext: ctx, TraceID: in, Name: name, Kind: config.SpanKind()})
 	if head.Decision == trace.RecordAndSample || name == SpanRound {
-		_, span := t.sdk.Start(inTrace(ctx, in), name, options...)
-		return apitrace.ContextWithSpan(ctx, span), span
+		_, span := t.sdk.Start(inTrace(ctx, in), name, options...) //nolint:spancheck // the caller ends it
+		return apitrace.ContextWithSpan(ctx, span), span           //nolint:spancheck // as above
 	}
 	if !id.IsValid() {
 		id = ids{}.NewSpanID(ctx, in)
