@@ -102,8 +102,9 @@ func (b *Bus) exhausted(ctx context.Context, d *Delivery,
 			Error: fmt.Sprintf("deliveries used up (%d): %v", said.Deliveries, err),
 		})
 	} else {
-		e := Exhausted{ //nolint:contextcheck // the trace is the message's and not the caller's
-			Round: round, UID: uid, Replay: -1, Sequence: said.Sequence, Deliveries: said.Deliveries, Trace: traceOf(msg.Header),
+		e := Exhausted{
+			Round: round, UID: uid, Replay: -1, Sequence: said.Sequence, Deliveries: said.Deliveries,
+			Trace: traceOf(msg.Header), //nolint:contextcheck // the trace is the message's and not the caller's
 		}
 		if j, err := job.Decode(msg.Data); err == nil {
 			e.Replay = j.Replay
