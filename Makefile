@@ -11,6 +11,13 @@ ARGS      ?=
 TRACE     ?=
 # golangci-lint is a tool of its own, not a dependency: built at this version.
 LINT_VERSION := v2.15.0
+# Jaeger is one too: the last release whose module has all of it. It is built
+# as its own main module, with its own go.sum.
+JAEGER_VERSION := v1.76.0
+# JAEGER_UI is a build of Jaeger's pages, which its module lacks; PICTURES is where
+# to put pictures of them.
+JAEGER_UI ?=
+PICTURES  ?=
 # Tests run in their packages' folders: a relative folder of cases is meant from here.
 PARITY_FOLDER = case "$$MIRRORFLEET_PARITY" in ""|/*) ;; *) export MIRRORFLEET_PARITY="$(CURDIR)/$$MIRRORFLEET_PARITY";; esac;
 
@@ -37,6 +44,20 @@ grammars: tools ## build the parser and its 67 grammars (a second run does nothi
 nats-server: ## build the nats-server of go.mod into bin/
 	@mkdir -p $(BIN)
 	@$(GO) build -o $(BIN)/nats-server github.com/nats-io/nats-server/v2
+
+.PHONY: jaeger
+jaeger: $(BIN)/jaeger ## build Jaeger, all in one, into bin/ (minutes; a second run does nothing)
+
+$(BIN)/jaeger: | tools
+	@mkdir -p $(BIN)
+	@dir="$$($(GO) mod download -json github.com/jaegertracing/jaeger@$(JAEGER_VERSION) | $(PYTHON) -c 'import json, sys; print(json.load(sys.stdin)["Dir"])')" && \
+		GOFLAGS="$$GOFLAGS -mod=readonly" $(GO) build -C "$$dir" -trimpath -o "$(abspath $@)" \
+		-ldflags "-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion=$(JAEGER_VERSION)" ./cmd/jaeger
+
+.PHONY: trace-test
+trace-test: build jaeger redis ## look at a round through Jaeger's own query API [JAEGER_UI=DIR [PICTURES=DIR]]
+	@MIRRORFLEET_JAEGER_UI="$(abspath $(JAEGER_UI))" MIRRORFLEET_PICTURES="$(abspath $(PICTURES))" MIRRORFLEET_JAEGER="$(abspath $(BIN)/jaeger)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
+		$(GO) test -race -count 1 -timeout 10m -v -run '^TestJaeger' ./producer
 
 .PHONY: crash
 crash: build redis ## kill workers and producers three times in a row at every crash point

@@ -13,6 +13,9 @@ func (a *minerAnswer) render(w io.Writer) error {
 	p, m := newPage(w), &a.Outcome
 	p.headingf("Miner %d of round %s, as of %s, revision %d", a.UID, a.Round, a.AsOf, a.Revision)
 	p.textf(0, "hotkey %s, GitHub id %s", m.Hotkey, m.GitHubID)
+	if a.Trace != "" {
+		p.textf(0, "trace %s", a.Trace)
+	}
 	a.printNotes(p)
 	if m.Failed == scoring.NoFailure {
 		p.textf(0, "score %s, collateral %s, credibility %s; issues %s, credibility %s", brief(m.TotalScore),

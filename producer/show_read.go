@@ -140,7 +140,8 @@ func lookUp(ctx context.Context, bus *jobstream.Bus, q question) (shown, error) 
 		return shown{}, notThere(err, q.round)
 	}
 	if q.pull == nil {
-		return shown{miner: &minerAnswer{answer.MinerOf(result, miner)}}, nil
+		m, err := answer.MinerOf(ctx, bus, result, miner)
+		return shown{miner: &minerAnswer{m}}, err
 	}
 	pull, err := newPullAnswer(ctx, bus, result, miner, *q.pull)
 	return shown{pull: pull}, err

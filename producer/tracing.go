@@ -82,7 +82,7 @@ func newTracing(ctx context.Context, c *cli.Command, log *slog.Logger, out io.Wr
 	}
 	if err := listens(ctx, collector); err != nil {
 		log.WarnContext(ctx, "--trace: no collector listens, the round goes on without traces: "+
-			"start one (Jaeger has one: jaeger-all-in-one), or name it with "+endpointSetting, "error", err)
+			"start one (make jaeger builds bin/jaeger, which has one), or name it with "+endpointSetting, "error", err)
 	}
 	return &tracing{out: out, jaeger: jaeger}, nil
 }

@@ -1,6 +1,8 @@
 package answer
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -8,6 +10,7 @@ import (
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -31,6 +34,8 @@ func HeadingOf(r round.Result, uid int) Heading {
 type Miner struct {
 	Heading
 
+	// Trace is that of the miner's last job; "" when there was none.
+	Trace   string               `json:"trace,omitempty"`
 	Outcome scoring.MinerOutcome `json:"miner"`
 	Rewards Path                 `json:"rewards"`
 	// DeadLetters, Missing and Malformed are what the fleet could not get.
@@ -49,8 +54,13 @@ func MinerIn(r *round.Result, uid int) (*scoring.MinerOutcome, error) {
 }
 
 // MinerOf is what a round has to say of a miner of its own.
-func MinerOf(r round.Result, m *scoring.MinerOutcome) Miner {
+func MinerOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.MinerOutcome) (Miner, error) {
 	a := Miner{Heading: HeadingOf(r, m.UID), Outcome: *m, Rewards: PathOf(&r.Outcome, m.UID)}
+	record, _, err := bus.Record(ctx, r.Round, m.UID)
+	if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
+		return a, fmt.Errorf("reading the record of miner %d: %w", m.UID, err)
+	}
+	a.Trace = record.Trace
 	for _, letter := range r.DeadLetters {
 		if letter.UID == m.UID {
 			a.DeadLetters = append(a.DeadLetters, letter)
@@ -66,7 +76,7 @@ func MinerOf(r round.Result, m *scoring.MinerOutcome) Miner {
 			a.Malformed = append(a.Malformed, d.Items...)
 		}
 	}
-	return a
+	return a, nil
 }
 
 func uidsOf(r *round.Result) string {

@@ -9,7 +9,6 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/telemetry"
 )
 
 // exhausted ends a job whose deliveries are used up: every worker that took
@@ -55,7 +54,7 @@ func (r *Runner) recordOf(ctx context.Context, e jobstream.Exhausted) (job.Recor
 	if _, err := r.cfg.Bus.Manifest(ctx, e.Round); err != nil {
 		return job.Record{}, 0, err
 	}
-	planned := job.Plan(e.Round, e.UID, telemetry.TraceID(ctx))
+	planned := job.Plan(e.Round, e.UID, e.Trace)
 	planned.Replay = max(e.Replay, 0)
 	if _, err := r.cfg.Bus.PlanRecord(ctx, planned); err != nil {
 		return job.Record{}, 0, err

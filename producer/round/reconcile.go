@@ -20,6 +20,8 @@ type Mended struct {
 // repair is what a job needs.
 type repair struct {
 	job job.Job
+	// record is the job's, where there is one.
+	record job.Record
 	// kind is what is wrong.
 	kind repairKind
 }
@@ -43,12 +45,12 @@ func repairs(jobs []job.Job, queued map[int]int, records map[int]job.Record) []r
 		record, there := records[j.UID]
 		switch {
 		case !there && queued[j.UID] == 0, there && record.Replay < j.Replay:
-			list = append(list, repair{j, lostBoth})
+			list = append(list, repair{j, record, lostBoth})
 		case !there:
-			list = append(list, repair{j, lostRecord})
+			list = append(list, repair{j, record, lostRecord})
 		case !record.Phase.Ended() && queued[j.UID] == 0:
 			j.Replay = record.Replay
-			list = append(list, repair{j, lostMessage})
+			list = append(list, repair{j, record, lostMessage})
 		}
 	}
 	return list
@@ -139,14 +141,27 @@ func (r *Runner) mend(ctx context.Context, what repair) (bool, error) {
 	case lostBoth:
 		return true, r.publishOne(ctx, what.job, firstTurn())
 	case lostMessage:
-		return r.cfg.Bus.Requeue(r.roots.of(ctx, what.job), what.job)
+		return r.cfg.Bus.Requeue(r.roots.goingOn(ctx, what.job, what.record), what.job)
 	case lostRecord:
-		record := job.Plan(what.job.Round, what.job.UID, telemetry.TraceID(ctx))
-		record.Replay = what.job.Replay
-		created, err := r.cfg.Bus.PlanRecord(ctx, record)
-		return created > 0, err
+		return r.planAgain(ctx, what.job)
 	}
 	return false, nil
+}
+
+// planAgain makes the record of a job that is queued, in the trace that its
+// message has: there its deliveries are.
+func (r *Runner) planAgain(ctx context.Context, j job.Job) (bool, error) {
+	id, err := r.cfg.Bus.QueuedTrace(ctx, j.Round, j.UID)
+	if err != nil {
+		return false, err
+	}
+	record := job.Plan(j.Round, j.UID, id)
+	record.Replay = j.Replay
+	revision, err := r.cfg.Bus.PlanRecord(ctx, record)
+	if revision > 0 {
+		r.roots.goingOn(ctx, j, record)
+	}
+	return revision > 0, err
 }
 
 // free deals with a message that nobody will be given any more.

@@ -54,14 +54,16 @@ func (r *roots) follow(round context.Context, j job.Job, root trace.Span) {
 	r.open[followed{j.Round, j.UID}] = root
 }
 
-// of is ctx in the trace of a job that is followed.
-func (r *roots) of(ctx context.Context, j job.Job) context.Context {
+// goingOn is ctx in the trace of a job that is not done yet. One that nobody
+// here follows is followed from now on, in the trace that its record names.
+func (r *roots) goingOn(ctx context.Context, j job.Job, record job.Record) context.Context {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if root, known := r.open[followed{j.Round, j.UID}]; known {
+	root, known := r.open[followed{j.Round, j.UID}]
+	r.mu.Unlock()
+	if known {
 		return trace.ContextWithSpan(ctx, root)
 	}
-	return ctx
+	return r.resume(ctx, j, record, time.Time{})
 }
 
 // see ends the root of a job whose record has ended.

@@ -197,7 +197,8 @@ func (a *API) miner(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{body: answer.MinerOf(result, miner), tag: tag}, nil
+	body, err := answer.MinerOf(r.Context(), a.cfg.Bus, result, miner)
+	return reply{body: body, tag: tag}, err
 }
 
 func (a *API) limit(r *http.Request) (reply, error) {

@@ -30,6 +30,8 @@ type Exhausted struct {
 	Replay     int
 	Sequence   uint64
 	Deliveries uint64
+	// Trace is the one that the message was published in; "" for none.
+	Trace string
 }
 
 // ConsumeExhausted calls handle for each job whose deliveries are used up,
@@ -100,7 +102,10 @@ func (b *Bus) exhausted(ctx context.Context, d *Delivery,
 			Error: fmt.Sprintf("deliveries used up (%d): %v", said.Deliveries, err),
 		})
 	} else {
-		e := Exhausted{Round: round, UID: uid, Replay: -1, Sequence: said.Sequence, Deliveries: said.Deliveries}
+		e := Exhausted{
+			Round: round, UID: uid, Replay: -1, Sequence: said.Sequence, Deliveries: said.Deliveries,
+			Trace: traceOf(msg.Header), //nolint:contextcheck // the trace is the message's and not the caller's
+		}
 		if j, err := job.Decode(msg.Data); err == nil {
 			e.Replay = j.Replay
 		}

@@ -79,6 +79,18 @@ func (b *Bus) last(ctx context.Context, subject string) (jetstream.RawStreamMsg,
 	return *last, nil
 }
 
+// QueuedTrace is the trace that a miner's message was published in; "" if there
+// is no message, or nothing was traced.
+func (b *Bus) QueuedTrace(ctx context.Context, round string, uid int) (string, error) {
+	last, err := b.last(ctx, job.Subject(round, uid))
+	return traceOf(last.Header), err //nolint:contextcheck // the trace is the message's and not the caller's
+}
+
+// traceOf is the trace that a message was published in.
+func traceOf(header nats.Header) string {
+	return telemetry.TraceID(telemetry.Extract(context.Background(), header))
+}
+
 // publishAfter queues a message if the last one of its subject still is the
 // given one, 0 for none; false if another came meanwhile, which may be our own
 // whose confirmation was lost.

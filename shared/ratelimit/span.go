@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
 	"mirrorfleet/shared/telemetry"
@@ -15,7 +14,7 @@ import (
 // Redis is an event of it.
 func traced(ctx context.Context, egress string, permit func(context.Context) (time.Time, error)) (time.Time, error) {
 	began := time.Now()
-	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanPermit,
+	ctx, span := telemetry.Tracer().Start(ctx, telemetry.SpanPermit,
 		trace.WithAttributes(telemetry.Egress.String(egress)))
 	defer span.End()
 	useBy, err := permit(ctx)

@@ -107,8 +107,12 @@ func (env settings) setupTraces(ctx context.Context, cfg Config, complain func(e
 	}
 	processor := newTail(newCounted(exporter, env.queue(), dropped), dropped)
 	provider := trace.NewTracerProvider(trace.WithSpanProcessor(Identify()), trace.WithSpanProcessor(processor),
-		trace.WithSampler(recordAll{env.sampler()}), trace.WithIDGenerator(ids{}), trace.WithResource(cfg.resource()))
-	otel.SetTracerProvider(provider)
+		trace.WithSampler(trace.AlwaysSample()), trace.WithIDGenerator(ids{}), trace.WithResource(cfg.resource()))
+	named, err := resource.Merge(resource.Environment(), cfg.resource()) // as the SDK does
+	if err != nil {
+		return nil, fmt.Errorf("naming the process: %w", err)
+	}
+	otel.SetTracerProvider(&providerOfAll{sdk: provider, head: env.sampler(), tail: processor, resource: named})
 	tracing.Store(true)
 	var once sync.Once
 	return func(ctx context.Context) error {

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -16,24 +15,6 @@ const (
 	mostOfTrace = 4096
 	mostHeld    = 16384
 )
-
-// recordAll lets every span be recorded, so that a trace can be kept at its
-// end. What the head decides stays on the span, goes with the job to other
-// processes, and is what exemplars look at: such a trace is surely exported.
-type recordAll struct{ head trace.Sampler }
-
-func (r recordAll) ShouldSample(p trace.SamplingParameters) trace.SamplingResult {
-	result := r.head.ShouldSample(p)
-	if p.Name == SpanRound {
-		result.Decision = trace.RecordAndSample
-	}
-	if result.Decision == trace.Drop {
-		result.Decision = trace.RecordOnly
-	}
-	return result
-}
-
-func (r recordAll) Description() string { return "RecordAll{" + r.head.Description() + "}" }
 
 // tail decides at a trace's end in this process whether to export it: when its
 // last open span ends. Spans that the head sampled go on at once; the others
@@ -51,68 +32,58 @@ type tail struct {
 type held struct {
 	open  int
 	keep  bool
-	spans []sampled
-	// with is what identifies each open span: it is written on those that are
-	// kept alone, for writing it costs a good part of what a span does.
-	with map[apitrace.SpanID][]attribute.KeyValue
+	spans []*light
 }
 
 func newTail(next trace.SpanProcessor, drop func(n int, why string)) *tail {
 	return &tail{next: next, drop: drop, traces: map[apitrace.TraceID]*held{}}
 }
 
-func (t *tail) OnStart(parent context.Context, s trace.ReadWriteSpan) {
-	t.next.OnStart(parent, s)
-	if s.SpanContext().IsSampled() {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	id := s.SpanContext().TraceID()
-	h := t.traces[id]
-	if h == nil {
-		h = &held{with: map[apitrace.SpanID][]attribute.KeyValue{}}
-		t.traces[id] = h
-	}
-	h.open++
-	if known := with(parent); len(known) > 0 {
-		h.with[s.SpanContext().SpanID()] = known
-	}
-}
+func (t *tail) OnStart(parent context.Context, s trace.ReadWriteSpan) { t.next.OnStart(parent, s) }
 
 func (t *tail) OnEnd(s trace.ReadOnlySpan) {
-	forgotten, keep := marks(s)
-	if s.SpanContext().IsSampled() {
-		if !forgotten {
-			t.next.OnEnd(s)
-		}
-		return
-	}
-	for _, kept := range t.ended(s, forgotten, keep) {
-		t.next.OnEnd(kept)
+	if forgotten, _ := marks(s.Attributes()); !forgotten {
+		t.next.OnEnd(s)
 	}
 }
 
-// ended notes a span's end and returns what is to be exported now.
-func (t *tail) ended(s trace.ReadOnlySpan, forgotten, keep bool) []sampled {
+// started counts a light span that is open.
+func (t *tail) started(in apitrace.TraceID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	id := s.SpanContext().TraceID()
+	h := t.traces[in]
+	if h == nil {
+		h = &held{}
+		t.traces[in] = h
+	}
+	h.open++
+}
+
+// endedLight takes a light span that has ended, and exports what is decided.
+func (t *tail) endedLight(l *light) {
+	for _, span := range t.take(l) {
+		t.next.OnEnd(kept{of: span})
+	}
+}
+
+// take notes a span's end and returns what is to be exported now.
+func (t *tail) take(l *light) []*light {
+	forgotten, keep := marks(l.attributes)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	id := l.context.TraceID()
 	h := t.traces[id]
-	if h == nil { // started before this processor was there
+	if h == nil { // decided at the shutdown
 		return nil
 	}
 	h.open--
-	span := s.SpanContext().SpanID()
-	known := h.with[span]
-	delete(h.with, span)
 	h.keep = h.keep || keep
 	switch {
 	case forgotten:
 	case len(h.spans) >= mostOfTrace || t.spans >= mostHeld:
 		t.drop(1, DropTail)
 	default:
-		h.spans = append(h.spans, sampled{s, known})
+		h.spans = append(h.spans, l)
 		t.spans++
 	}
 	if h.open > 0 {
@@ -121,7 +92,7 @@ func (t *tail) ended(s trace.ReadOnlySpan, forgotten, keep bool) []sampled {
 	return t.decideLocked(id, h)
 }
 
-func (t *tail) decideLocked(id apitrace.TraceID, h *held) []sampled {
+func (t *tail) decideLocked(id apitrace.TraceID, h *held) []*light {
 	delete(t.traces, id)
 	t.spans -= len(h.spans)
 	if !h.keep {
@@ -131,9 +102,9 @@ func (t *tail) decideLocked(id apitrace.TraceID, h *held) []sampled {
 }
 
 // marks reads what Forget and Keep left on a span.
-func marks(s trace.ReadOnlySpan) (isForgotten, keep bool) {
-	for _, a := range s.Attributes() {
-		switch a.Key {
+func marks(attributes []attribute.KeyValue) (isForgotten, keep bool) {
+	for i := range attributes {
+		switch attributes[i].Key {
 		case forgotten:
 			isForgotten = true
 		case Kept:
@@ -145,13 +116,13 @@ func marks(s trace.ReadOnlySpan) (isForgotten, keep bool) {
 
 // undecided are the traces whose last span has not ended; what says Kept of
 // them goes out.
-func (t *tail) undecided() (kept []sampled) {
+func (t *tail) undecided() (spans []*light) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, h := range t.traces {
-		kept = append(kept, t.decideLocked(id, h)...)
+		spans = append(spans, t.decideLocked(id, h)...)
 	}
-	return kept
+	return spans
 }
 
 func (t *tail) ForceFlush(ctx context.Context) error {
@@ -159,25 +130,8 @@ func (t *tail) ForceFlush(ctx context.Context) error {
 }
 
 func (t *tail) Shutdown(ctx context.Context) error {
-	for _, kept := range t.undecided() {
-		t.next.OnEnd(kept)
+	for _, span := range t.undecided() {
+		t.next.OnEnd(kept{of: span})
 	}
 	return t.next.Shutdown(ctx) //nolint:wrapcheck // as above
-}
-
-// sampled is a span that was not sampled at its start and is kept.
-type sampled struct {
-	trace.ReadOnlySpan
-
-	with []attribute.KeyValue
-}
-
-// Attributes are the span's own, before what identifies it.
-func (s sampled) Attributes() []attribute.KeyValue {
-	return slices.Concat(s.ReadOnlySpan.Attributes(), s.with)
-}
-
-func (s sampled) SpanContext() apitrace.SpanContext {
-	c := s.ReadOnlySpan.SpanContext()
-	return c.WithTraceFlags(c.TraceFlags().WithSampled(true))
 }

@@ -1,0 +1,130 @@
+package round_test
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	collectorv1 "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/proto"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/telemetry"
+	"mirrorfleet/worker/lease"
+)
+
+// traced sets the process up as main does, with a collector, and returns what
+// ends that and tells how many spans of each name a trace had. Such tests cannot
+// be parallel: provider and environment are the process's.
+func traced(t *testing.T) (spans func(id string) map[string]int) {
+	t.Helper()
+	got := map[string]map[string]int{}
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { // one request at a time
+		var request collectorv1.ExportTraceServiceRequest
+		if data, err := io.ReadAll(r.Body); err != nil || proto.Unmarshal(data, &request) != nil {
+			t.Errorf("the collector was sent what it cannot read: %v", err)
+		}
+		for _, resource := range request.GetResourceSpans() {
+			for _, scope := range resource.GetScopeSpans() {
+				for _, span := range scope.GetSpans() {
+					id := hex.EncodeToString(span.GetTraceId())
+					if got[id] == nil {
+						got[id] = map[string]int{}
+					}
+					got[id][span.GetName()]++
+				}
+			}
+		}
+	}))
+	t.Cleanup(collector.Close)
+	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", collector.URL)
+	t.Setenv("OTEL_TRACES_SAMPLER_ARG", "1")
+	before := otel.GetTracerProvider()
+	shutdown, err := telemetry.Setup(t.Context(), telemetry.Config{Service: "producer"})
+	must(t, err)
+	t.Cleanup(func() {
+		must(t, shutdown(context.Background()))
+		otel.SetTracerProvider(before)
+	})
+	return func(id string) map[string]int {
+		must(t, shutdown(context.Background()))
+		return got[id]
+	}
+}
+
+// again waits for a record, or for a message, to be there again.
+func again(ctx context.Context, there func() error) error {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if err := there(); !errors.Is(err, jobstream.ErrNotFound) {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Whatever the reconciler mends of a job stays in the job's own trace: a record
+// that it plans names the trace of the message, a message that it queues is in
+// the trace of the record; and the trace's root tells the end.
+func TestAMendedJobStaysInItsTrace(t *testing.T) { //nolint:paralleltest // see traced
+	spans := traced(t)
+	b := setup(t, jobstream.Config{})
+	m := b.plan(t, four()...)
+	var before, replanned, requeued string
+	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		if j.UID != 1 { // the second one, after this
+			return evaluated(j, 1), nil
+		}
+		record, _, err := b.bus.Record(ctx, m.Round, 2)
+		if err != nil {
+			return job.Evaluation{}, err
+		}
+		before = record.Trace
+		b.deleteRecord(t, m, 2) //nolint:contextcheck // the test's own
+		err = again(ctx, func() (err error) {
+			record, _, err = b.bus.Record(ctx, m.Round, 2)
+			return err
+		})
+		if err != nil {
+			return job.Evaluation{}, err
+		}
+		replanned = record.Trace
+		b.deleteMessage(t, m, 2) //nolint:contextcheck // the test's own
+		err = again(ctx, func() (err error) {
+			queued, err := b.bus.Queued(ctx, m.Round)
+			if err == nil && queued[2] == 0 {
+				err = jobstream.ErrNotFound
+			}
+			return err
+		})
+		if err != nil {
+			return job.Evaluation{}, err
+		}
+		requeued, err = b.bus.QueuedTrace(ctx, m.Round, 2)
+		return evaluated(j, 1), err
+	}, func(c *lease.Config) { c.Slots = 1 })
+	got, err := b.runner(t).Start(deadline(t), m)
+	must(t, err)
+	if !got.Complete || len(got.Mended) != 2 {
+		t.Errorf("complete %v, mended %v; want miner 2's record and message", got.Complete, got.Mended)
+	}
+	if before == "" || replanned != before || requeued != before {
+		t.Errorf("miner 2's trace is %q, its new record's %q, its new message's %q; want one", before, replanned, requeued)
+	}
+	names := spans(before)
+	if names[telemetry.SpanJob] != 1 { // the worker's own spans may end later
+		t.Errorf("miner 2's trace has %v, want one root that has ended", names)
+	}
+}

@@ -1,0 +1,82 @@
+package telemetry_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric/noop"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"mirrorfleet/shared/telemetry"
+)
+
+// A collector that takes requests and never answers holds nothing up: spans end
+// as before, those that find the queue full are counted, one line says so, and
+// the shutdown ends with its context.
+//
+//nolint:paralleltest // provider and environment are the process's
+func TestACollectorThatHangsHoldsNothingUp(t *testing.T) {
+	asked, release := make(chan struct{}), make(chan struct{})
+	first := sync.OnceFunc(func() { close(asked) })
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		first()
+		<-release
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(release) })
+	for name, value := range map[string]string{
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": server.URL, "OTEL_TRACES_SAMPLER_ARG": "1",
+		"OTEL_BSP_MAX_QUEUE_SIZE": "16", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "8",
+	} {
+		t.Setenv(name, value)
+	}
+	var log strings.Builder
+	registry := prometheus.NewRegistry()
+	shutdown, err := telemetry.Setup(t.Context(), telemetry.Config{
+		Service: "worker", Metrics: registry, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		otel.SetTracerProvider(tracenoop.NewTracerProvider())
+		otel.SetMeterProvider(noop.NewMeterProvider())
+	})
+	for range 8 { // a batch, which hangs
+		_, span := start(t.Context(), "span")
+		span.End()
+	}
+	select {
+	case <-asked:
+	case <-time.After(time.Minute):
+		t.Fatal("the collector was never asked")
+	}
+	for range 1000 {
+		_, span := start(t.Context(), "span")
+		span.End()
+	}
+	recorded := httptest.NewRecorder()
+	telemetry.Pages(registry).ServeHTTP(recorded, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	page := recorded.Body.String()
+	if want := `drop_reason="queue_full",`; !strings.Contains(page, strings.TrimSuffix(want, ",")) || !strings.Contains(page, "} 992\n") {
+		t.Errorf("want 992 spans dropped: all but those under way and queued\n%s", page)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := shutdown(ended); err == nil {
+		t.Error("shutdown told of nothing, want its context's error")
+	}
+	if n := strings.Count(log.String(), "not being exported"); n != 1 {
+		t.Errorf("%d lines in the log, want one\n%s", n, log.String())
+	}
+}
