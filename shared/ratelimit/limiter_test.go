@@ -61,7 +61,7 @@ func TestReservationOfOneWhoWent(t *testing.T) {
 	t.Parallel()
 	cfg := quick()
 	cfg.Horizon = 2 * time.Second // time enough to go and to be followed
-	l := embedded(t).limiter(t, cfg)
+	l := embedded(t).patientLimiter(t, cfg)
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
 	go func() {
@@ -75,8 +75,10 @@ func TestReservationOfOneWhoWent(t *testing.T) {
 	}
 	permit(t, l)
 	stats := l.Stats()
-	if got := state(t, l).Granted; got != 1+stats.Late {
-		t.Errorf("%d slots were granted for one permit (%d late), want the one that was left to be used", got, stats.Late)
+	// The waiter may have gone before the answer came: then that slot is spent.
+	if got := state(t, l).Granted; got < 1 || got > 1+stats.Late+stats.Lost {
+		t.Errorf("%d slots were granted for one permit (%d late, %d answers lost), want the one that was left to be used",
+			got, stats.Late, stats.Lost)
 	}
 }
 

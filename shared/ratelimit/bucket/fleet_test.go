@@ -77,9 +77,9 @@ func TestFleetOfBatchesHoldsTheLimit(t *testing.T) {
 		for _, horizon := range []time.Duration{200 * time.Millisecond, 2 * time.Second} {
 			t.Run(fmt.Sprintf("%s, horizon %v", name, horizon), func(t *testing.T) {
 				t.Parallel()
-				length := 10 * time.Minute
+				length := 2 * time.Minute
 				if soak() {
-					length *= 12
+					length *= 60
 				}
 				f := newServer(1, horizon, 2557*time.Microsecond, spare) // 489 slots in 1.25 s
 				f.join(8, 64)
@@ -129,7 +129,7 @@ func TestBatchesUseTheLimit(t *testing.T) {
 			f.runFor(2 * time.Minute)
 			had := float64(len(f.arrivals) - arrivals)
 			perPermit, share := float64(f.asked-calls)/had, had*slot.Seconds()/(2*time.Minute).Seconds()
-			t.Logf("%.1f %% of the rate, %.3f calls a permit, worst %+v", 100*share, perPermit, windows.Worst(f.arrivals, time.Second))
+			t.Logf("%.1f %% of the rate, %.3f calls a permit", 100*share, perPermit)
 			if share < 0.98 || perPermit > test.most {
 				t.Errorf("%.1f %% of the rate by %.3f calls a permit, want 98 %% by %.2f", 100*share, perPermit, test.most)
 			}
