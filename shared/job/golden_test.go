@@ -39,6 +39,10 @@ func messages() map[string]any {
 	}
 	return map[string]any{
 		"job":            job.Job{Version: 1, Round: "2025-06-01t12", UID: 7, Hotkey: "5F", GitHubID: "42", AsOf: at, IssuesOnly: true, Replay: 2},
+		"job-as-planned": job.Job{
+			Version: 1, Round: "2025-06-01t12", UID: 7, Hotkey: "5F", GitHubID: "42", AsOf: at,
+			Planned: job.AsPlanned{Revision: 12, Trace: "4bf92f3577b34da6a3ce929d0e0e4736"},
+		},
 		"record-planned": in(job.Planned, func(*job.Record) {}),
 		"record-running": in(job.Running, func(r *job.Record) { r.Claim, r.Expected = claim, 40 }),
 		"record-done":    in(job.Done, func(r *job.Record) { r.Claim, r.Evaluation, r.Degraded = claim, "2025-06-01t12.7.c-1", true }),
@@ -66,6 +70,11 @@ func messages() map[string]any {
 			Miners:   []scoring.Miner{{UID: 7, Hotkey: "5F", GitHubID: "42"}, {UID: 8, Hotkey: "5G", GitHubID: "43", Token: scoring.TokenNone}},
 			Registry: json.RawMessage(`{"a/b":{"emission_share":1}}`), Languages: json.RawMessage(`{}`), Tokens: json.RawMessage(`{}`),
 			Unloadable: []string{"csharp"}, Trace: "4bf92f3577b34da6a3ce929d0e0e4736",
+		},
+		"manifest-scheduled": job.Manifest{
+			Version: 1, Round: "2025-06-01t12", AsOf: at, PlannedAt: at, Mirror: "https://mirror.example", Miners: []scoring.Miner{},
+			Registry: json.RawMessage(`{}`), Languages: json.RawMessage(`{}`), Tokens: json.RawMessage(`{}`), Unloadable: []string{},
+			OverdueAt: at.Add(2 * time.Hour), Notes: []string{"put off for 5s"},
 		},
 		"holder": job.Holder{Version: 1, Name: "p-1/abc", Beat: 4, For: 15 * time.Second, Released: true, Since: at},
 		"replay": job.Replay{Version: 1, Round: "2025-06-01t12", Number: 2, UIDs: []int{5, 7}, By: "p-1", At: at},
@@ -113,7 +122,7 @@ func TestEveryVersionOfTheWire(t *testing.T) {
 // read reads a message as the product does.
 func read(name string, data []byte) (any, error) {
 	switch {
-	case name == "job":
+	case strings.HasPrefix(name, "job"):
 		return job.Decode(data)
 	case strings.HasPrefix(name, "record"):
 		return job.DecodeRecord(data)
