@@ -71,9 +71,6 @@ func ParseSubject(subject string) (round string, uid int, err error) {
 	return round, uid, nil
 }
 
-// LastKey names when rounds were last concluded, in the bucket of the rounds.
-const LastKey = "last"
-
 // ManifestKey names a round's manifest.
 func ManifestKey(round string) string { return round + ".manifest" }
 
@@ -88,10 +85,13 @@ func OutcomeKey(round string, revision int) string {
 // HolderKey names who runs a round just now.
 func HolderKey(round string) string { return round + ".holder" }
 
-// Schedule stands where the name of a round stands for what the producers that
-// serve have in common: who leads them (HolderKey), and the last turn. No round
-// is called so: their names begin with an instant.
+// Schedule stands where the name of a round stands for what producers have in
+// common: who leads those that serve (HolderKey), the last turn, and when rounds
+// were last concluded. No round is called so: their names begin with an instant.
 const Schedule = "schedule"
+
+// LastKey names when rounds were last concluded.
+const LastKey = Schedule + ".last"
 
 // TurnKey names the last turn of the schedule.
 const TurnKey = Schedule + ".turn"
