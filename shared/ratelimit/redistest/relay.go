@@ -95,12 +95,37 @@ func (l *lag) Pipe(stub *toxics.ToxicStub) {
 
 				return
 			}
-			if !l.hold(stub, chunk.Timestamp) {
-				stub.Output <- chunk
+			on := l.hold(stub, chunk.Timestamp)
+			// A link whose other end is gone takes nothing more, and says so to
+			// nobody: what comes after is lost with it.
+			if err := stub.WriteOutput(chunk, patience); err != nil {
+				drain(stub)
 
 				return
 			}
-			stub.Output <- chunk
+			if !on {
+				return
+			}
+		}
+	}
+}
+
+// patience is far more than a link takes to take a chunk, whose receiver has
+// room for thousands of them.
+const patience = time.Second
+
+// drain reads what comes until the link ends.
+func drain(stub *toxics.ToxicStub) {
+	for {
+		select {
+		case <-stub.Interrupt:
+			return
+		case chunk := <-stub.Input:
+			if chunk == nil {
+				stub.Close()
+
+				return
+			}
 		}
 	}
 }
