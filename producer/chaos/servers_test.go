@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -111,12 +112,29 @@ func (w *wire) spoil(kind, attributes string) error {
 
 func (w *wire) heal() { w.Toxics.ResetToxics(context.Background()) }
 
+// drawn are the ports that are some server's, also while it is down.
+var drawn = map[int]bool{}
+
+// freePort draws a port for a server that will be killed and started again: one
+// below those that the system gives to connections, and nobody else's here.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const lowest, highest = 10_000, 32_000
+	for range 1000 {
+		port := lowest + rand.IntN(highest-lowest)
+		if drawn[port] {
+			continue
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		drawn[port] = true
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return strconv.Itoa(port)
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	t.Fatalf("no port between %d and %d is free", lowest, highest)
+	return ""
 }
