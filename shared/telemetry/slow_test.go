@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric/noop"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
+	"go.uber.org/goleak"
 
 	"mirrorfleet/shared/telemetry"
 )
@@ -79,4 +80,36 @@ func TestACollectorThatHangsHoldsNothingUp(t *testing.T) {
 	if n := strings.Count(log.String(), "not being exported"); n != 1 {
 		t.Errorf("%d lines in the log, want one\n%s", n, log.String())
 	}
+}
+
+// A collector that wants to be asked again later is not, once the shutdown's
+// time is over: the wait between the tries ends with it.
+func TestNothingIsTriedAfterTheShutdown(t *testing.T) {
+	asked := make(chan struct{})
+	first := sync.OnceFunc(func() { close(asked) })
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "30")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		first()
+	}))
+	before := goleak.IgnoreCurrent()
+	shutdown := set(t, map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL, "OTEL_BSP_MAX_QUEUE_SIZE": "16", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "8",
+	})
+	for range 8 { // a batch
+		_, span := start(t.Context(), "span")
+		span.End()
+	}
+	select {
+	case <-asked:
+	case <-time.After(time.Minute):
+		t.Fatal("the collector was never asked")
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := shutdown(ended); err == nil || !strings.Contains(err.Error(), "8 spans are lost") {
+		t.Errorf("shutdown told of %v, want it to count 8 spans that are lost", err)
+	}
+	server.Close()
+	goleak.VerifyNone(t, before)
 }

@@ -79,6 +79,40 @@ func TestWhatHappenedKeepsATrace(t *testing.T) {
 	}
 }
 
+// A trace that is kept at its end goes out as a whole, however many spans it has
+// within the bounds: its root is the last of them.
+func TestALargeTraceIsKeptWhole(t *testing.T) {
+	receiver, busy := &receiver{}, make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-busy // with nothing sent meanwhile, all of it has to wait
+		receiver.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	shutdown := set(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL, "OTEL_TRACES_SAMPLER_ARG": "0"})
+	const spans = 4096
+	ctx, root := telemetry.StartJob(t.Context(), telemetry.Job{Round: "r1", UID: 1}, "", time.Time{})
+	for range spans - 1 {
+		_, span := start(ctx, "below")
+		span.End()
+	}
+	telemetry.EndJob(root, telemetry.OutcomeFailed, "refused", telemetry.KeepFailed)
+	close(busy)
+	if err := shutdown(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, resource := range receiver.got {
+		for _, scope := range resource.GetScopeSpans() {
+			for _, span := range scope.GetSpans() {
+				got[span.GetName()]++
+			}
+		}
+	}
+	if got["below"] != spans-1 || got[telemetry.SpanJob] != 1 {
+		t.Errorf("got %v, want %d below, and their root", got, spans-1)
+	}
+}
+
 // A trace that is not sampled is not sampled anywhere: the flag goes with the
 // message, and another process keeps its part only for a reason of its own.
 func TestTheDecisionGoesWithTheTrace(t *testing.T) {
