@@ -20,6 +20,29 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
+// watched sets the process up as set does, and returns what reads its page of
+// metrics, and its log.
+func watched(t *testing.T) (shutdown func(context.Context) error, page func() string, log *strings.Builder) {
+	t.Helper()
+	log = &strings.Builder{}
+	registry := prometheus.NewRegistry()
+	shutdown, err := telemetry.Setup(t.Context(), telemetry.Config{
+		Service: "worker", Metrics: registry, Log: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		otel.SetTracerProvider(tracenoop.NewTracerProvider())
+		otel.SetMeterProvider(noop.NewMeterProvider())
+	})
+	return shutdown, func() string {
+		recorded := httptest.NewRecorder()
+		telemetry.Pages(registry).ServeHTTP(recorded, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		return recorded.Body.String()
+	}, log
+}
+
 // A collector that takes requests and never answers holds nothing up: spans end
 // as before, those that find the queue full are counted, one line says so, and
 // the shutdown ends with its context.
@@ -41,18 +64,7 @@ func TestACollectorThatHangsHoldsNothingUp(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	var log strings.Builder
-	registry := prometheus.NewRegistry()
-	shutdown, err := telemetry.Setup(t.Context(), telemetry.Config{
-		Service: "worker", Metrics: registry, Log: slog.New(slog.NewTextHandler(&log, nil)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		otel.SetTracerProvider(tracenoop.NewTracerProvider())
-		otel.SetMeterProvider(noop.NewMeterProvider())
-	})
+	shutdown, page, log := watched(t)
 	for range 8 { // a batch, which hangs
 		_, span := start(t.Context(), "span")
 		span.End()
@@ -66,11 +78,8 @@ func TestACollectorThatHangsHoldsNothingUp(t *testing.T) {
 		_, span := start(t.Context(), "span")
 		span.End()
 	}
-	recorded := httptest.NewRecorder()
-	telemetry.Pages(registry).ServeHTTP(recorded, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	page := recorded.Body.String()
-	if want := `drop_reason="queue_full",`; !strings.Contains(page, strings.TrimSuffix(want, ",")) || !strings.Contains(page, "} 992\n") {
-		t.Errorf("want 992 spans dropped: all but those under way and queued\n%s", page)
+	if text := page(); !strings.Contains(text, `mirrorfleet_telemetry_spans_dropped_total{drop_reason="queue_full"} 992`+"\n") {
+		t.Errorf("want 992 spans dropped: all but those under way and queued\n%s", text)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

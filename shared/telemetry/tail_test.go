@@ -3,7 +3,6 @@ package telemetry_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,11 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"mirrorfleet/shared/telemetry"
 )
@@ -190,28 +186,11 @@ func TestDropsAreCountedAndEchoesScrubbed(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	var log strings.Builder
-	registry := prometheus.NewRegistry()
-	shutdown, err := telemetry.Setup(t.Context(), telemetry.Config{
-		Service: "worker", Metrics: registry, Log: slog.New(slog.NewTextHandler(&log, nil)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		otel.SetTracerProvider(tracenoop.NewTracerProvider())
-		otel.SetMeterProvider(noop.NewMeterProvider())
-	})
+	shutdown, page, log := watched(t)
 	const spans = 500
 	for i := range spans {
 		_, span := start(t.Context(), fmt.Sprint("span ", i%3))
 		span.End()
-	}
-	page := func() string {
-		recorded := httptest.NewRecorder()
-		telemetry.Pages(registry).ServeHTTP(recorded, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-		data, _ := io.ReadAll(recorded.Result().Body)
-		return string(data)
 	}
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
