@@ -15,12 +15,15 @@ import (
 // What does not fit in mid-round shows in the metrics, which is what the alert
 // looks at; the sides add up all the while. What was passing is gone from them
 // when the round has ended, as is everything when another goes on with it.
-func TestWhatDoesNotFitShowsInTheMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is the process's
+//
+//nolint:paralleltest // the meter provider is the process's
+func TestWhatDoesNotFitShowsInTheMetrics(t *testing.T) {
 	reader := telemetrytest.Meter(t)
 	b := setup(t, jobstream.Config{})
 	discrepancies := func() int64 { return telemetrytest.Points(t, reader, telemetry.MetricAuditDiscrepancies, "")[""] }
+	//nolint:paralleltest // as above
 	for name, ends := range map[string]bool{"concluded": true, "left to another": false} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // as above
+		t.Run(name, func(t *testing.T) {
 			m := b.plan(t, four()...)
 			m.Round = map[bool]string{true: "r1", false: "r2"}[ends]
 			ctx, leave := context.WithCancel(deadline(t))

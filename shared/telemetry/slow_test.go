@@ -93,6 +93,8 @@ func TestACollectorThatHangsHoldsNothingUp(t *testing.T) {
 
 // A collector that wants to be asked again later is not, once the shutdown's
 // time is over: the wait between the tries ends with it.
+//
+//nolint:paralleltest // provider and environment are the process's
 func TestNothingIsTriedAfterTheShutdown(t *testing.T) {
 	asked := make(chan struct{})
 	first := sync.OnceFunc(func() { close(asked) })

@@ -45,8 +45,12 @@ func TestWhatHappenedKeepsATrace(t *testing.T) {
 		env  map[string]string
 		want []string
 	}{
-		"ratio 0": {map[string]string{"OTEL_TRACES_SAMPLER_ARG": "0"}, []string{"failed", "failed below", "late", "late below", "round"}},
-		"ratio 1": {nil, []string{"failed", "failed below", "good", "good below", "late", "late below", "round"}},
+		"ratio 0": {map[string]string{"OTEL_TRACES_SAMPLER_ARG": "0"}, []string{"failed", "failed below", "late", "late below", "round", "round below"}},
+		"ratio 0, whatever the parent": {
+			map[string]string{"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"},
+			[]string{"failed", "failed below", "late", "late below", "round", "round below"},
+		},
+		"ratio 1": {nil, []string{"failed", "failed below", "good", "good below", "late", "late below", "round", "round below"}},
 		"off":     {map[string]string{"OTEL_TRACES_SAMPLER": "always_off"}, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -63,7 +67,9 @@ func TestWhatHappenedKeepsATrace(t *testing.T) {
 			telemetry.EndJob(late, telemetry.OutcomeDegraded, "", telemetry.KeepDegraded)
 			_, gone := start(t.Context(), "forgotten")
 			telemetry.Forget(gone)
-			_, round := telemetry.StartRound(t.Context(), "r1", "")
+			inRound, round := telemetry.StartRound(t.Context(), "r1", "")
+			_, below := start(inRound, "round below")
+			below.End()
 			round.End()
 			if err := shutdown(context.WithoutCancel(ctx)); err != nil {
 				t.Fatal(err)
@@ -77,6 +83,8 @@ func TestWhatHappenedKeepsATrace(t *testing.T) {
 
 // A trace that is kept at its end goes out as a whole, as far as the bounds allow,
 // and always with its root, which is the last of them.
+//
+//nolint:paralleltest // provider and environment are the process's
 func TestALargeTraceIsKeptWhole(t *testing.T) {
 	receiver, busy := &receiver{}, make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
