@@ -13,19 +13,12 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
-	"mirrorfleet/shared/mirrorsim"
 )
 
 // alone is a miners file and a registry of one miner, on a mirror of its own.
 func alone(t *testing.T) (inputs []string) {
 	t.Helper()
-	world := mirrorsim.Demo(1)
-	world.Fails, world.Miners = nil, world.Miners[1:2]
-	server, err := mirrorsim.Start(t.Context(), mirrorsim.Config{World: world, Limit: 50, Window: 10 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
+	world, server := soundWorld(t, 1, 2)
 	miners, registry, err := world.Write(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -86,16 +86,24 @@ func until(t *testing.T, what string, happened func() bool) {
 	}
 }
 
-// sound serves a world in which nothing fails by itself, and writes its inputs.
-func sound(t *testing.T) (server *mirrorsim.Server, inputs []string) {
+// soundWorld serves a world in which nothing fails by itself, with the miners from
+// one place of the demo world's to another.
+func soundWorld(t *testing.T, from, to int) (*mirrorsim.World, *mirrorsim.Server) {
 	t.Helper()
 	world := mirrorsim.Demo(1)
-	world.Fails, world.Miners = nil, world.Miners[:4]
+	world.Fails, world.Miners = nil, world.Miners[from:to]
 	server, err := mirrorsim.Start(t.Context(), mirrorsim.Config{World: world, Limit: 50, Window: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
+	return world, server
+}
+
+// sound serves a world of four miners, and writes its inputs.
+func sound(t *testing.T) (server *mirrorsim.Server, inputs []string) {
+	t.Helper()
+	world, server := soundWorld(t, 0, 4)
 	miners, registry, err := world.Write(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -283,6 +283,12 @@ func (s *session) plan(files inputFiles, mirrorURL string) (job.Manifest, error)
 	if err != nil {
 		return job.Manifest{}, err
 	}
+	return newRound(in, now)
+}
+
+// newRound is a round of these inputs under a new name; what is wrong with them is
+// the caller's to mend.
+func newRound(in round.Inputs, now time.Time) (job.Manifest, error) {
 	id, err := newID(now)
 	if err != nil {
 		return job.Manifest{}, err

@@ -10,7 +10,6 @@ import (
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/schedule"
-	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -168,13 +167,5 @@ func (o serveOptions) plan(list any, now time.Time) (job.Manifest, error) {
 		return job.Manifest{}, fmt.Errorf("encoding the miners: %w", err)
 	}
 	in.Miners = round.File{Name: "the miners", Data: data}
-	id, err := newID(now)
-	if err != nil {
-		return job.Manifest{}, err
-	}
-	m, err := round.Plan(id, in, now)
-	if errors.Is(err, round.ErrInput) {
-		return m, command.UsageError{Err: err}
-	}
-	return m, err
+	return newRound(in, now)
 }

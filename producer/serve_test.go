@@ -235,13 +235,7 @@ func outcomeOf(t *testing.T, bus *jobstream.Bus, name string) round.Result {
 // the outcome, and no token is in anything that came out.
 func TestServe(t *testing.T) {
 	t.Parallel()
-	world := mirrorsim.Demo(1)
-	world.Fails, world.Miners = nil, world.Miners[:4]
-	sim, err := mirrorsim.Start(t.Context(), mirrorsim.Config{World: world, Limit: 50, Window: 10 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sim.Close() })
+	world, sim := soundWorld(t, 0, 4)
 	redis := startRedis(t)
 	nats, bus := leased(t, 5*time.Second)
 	i := install(t, world)
@@ -441,13 +435,7 @@ func checkRounds(t *testing.T, bus *jobstream.Bus) {
 // One machine: the servers inside, workers beside, and all of it ends with it.
 func TestServeLocal(t *testing.T) {
 	t.Parallel()
-	world := mirrorsim.Demo(1)
-	world.Fails, world.Miners = nil, world.Miners[:4]
-	sim, err := mirrorsim.Start(t.Context(), mirrorsim.Config{World: world, Limit: 50, Window: 10 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sim.Close() })
+	world, sim := soundWorld(t, 0, 4)
 	i, state := install(t, world), t.TempDir()
 	args := append(i.flags(), "--local", "--state", state, "--mirror", sim.URL, "--workers", "1", "--every", "1h")
 	one := serve(t, nil, args...)
@@ -459,7 +447,7 @@ func TestServeLocal(t *testing.T) {
 		t.Errorf("show: exit %d\n%s%s", shown.code, shown.stdout, shown.stderr)
 	}
 	files := 0
-	err = filepath.WalkDir(state, func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(state, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}

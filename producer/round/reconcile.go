@@ -86,7 +86,9 @@ func (r *Runner) audit(ctx context.Context, round string) {
 		return
 	}
 	a := AuditOf(held)
-	telemetry.Audited(ctx, telemetry.Audit{Planned: a.Planned, Done: a.Done, Failed: a.Failed, Outstanding: a.Outstanding})
+	telemetry.Audited(ctx, telemetry.Audit{
+		Planned: a.Planned, Done: a.Done, Failed: a.Failed, Outstanding: a.Outstanding, Discrepancies: a.harmful(),
+	})
 }
 
 // reconcile is one comparison: three lists whatever the round's size, and a

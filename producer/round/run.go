@@ -177,6 +177,7 @@ func (r *Runner) run(ctx context.Context, m job.Manifest, replay job.Replay) (re
 	began := time.Now()
 	defer func() {
 		r.roots.stop(m.Round)
+		r.leave(ctx, m.Round, err)
 		measured(ctx, began, result, err)
 		telemetry.End(span, err)
 	}()

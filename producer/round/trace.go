@@ -131,6 +131,18 @@ func (r *Runner) see(ctx context.Context, record job.Record, p Progress) {
 	r.cfg.Progress(p)
 }
 
+// leave has the metrics say what stays of a round: a process that serves tells
+// it until its next one, so nothing that was passing in mid-round may be left. One
+// that did not conclude the round knows nothing of it any more.
+func (r *Runner) leave(ctx context.Context, round string, err error) {
+	if err != nil {
+		telemetry.Audited(ctx, telemetry.Audit{})
+		telemetry.RoundProgressed(ctx, telemetry.RoundProgress{})
+		return
+	}
+	r.audit(ctx, round)
+}
+
 // measured counts a round from its start in this process to its end.
 func measured(ctx context.Context, began time.Time, result Result, err error) {
 	telemetry.RoundIs(ctx, telemetry.RoundIdle)

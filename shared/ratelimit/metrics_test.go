@@ -6,21 +6,18 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/telemetry"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 // TestMetrics collects what a limiter tells of itself, and compares it with Stats.
 func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is the process's
-	reader := metric.NewManualReader()
-	before := otel.GetMeterProvider()
-	otel.SetMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
-	t.Cleanup(func() { otel.SetMeterProvider(before) })
+	reader := telemetrytest.Meter(t)
 	s := embedded(t)
 	cfg := quick()
 	cfg.Egress = "measured"
@@ -86,37 +83,30 @@ func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is 
 // were.
 func collect(t *testing.T, reader *metric.ManualReader, egress string) (sums map[string]int64, waits uint64) {
 	t.Helper()
-	var all metricdata.ResourceMetrics
-	if err := reader.Collect(t.Context(), &all); err != nil {
-		t.Fatal(err)
-	}
 	ours := func(set attribute.Set) bool {
 		value, _ := set.Value(telemetry.Egress)
 		return value.AsString() == egress
 	}
 	sums = map[string]int64{}
-	for _, scope := range all.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			switch data := m.Data.(type) {
-			case metricdata.Sum[int64]:
-				for _, point := range data.DataPoints {
-					name := m.Name
-					if outcome, found := point.Attributes.Value(telemetry.PermitOutcome); found {
-						name += " " + outcome.AsString()
-					}
-					if ours(point.Attributes) {
-						sums[name] += point.Value
-					}
+	for _, m := range telemetrytest.Collect(t, reader) {
+		switch data := m.Data.(type) {
+		case metricdata.Sum[int64]:
+			for _, point := range data.DataPoints {
+				name := m.Name
+				if outcome, found := point.Attributes.Value(telemetry.PermitOutcome); found {
+					name += " " + outcome.AsString()
 				}
-			case metricdata.Histogram[float64]:
-				for _, point := range data.DataPoints {
-					if ours(point.Attributes) {
-						waits += point.Count
-					}
+				if ours(point.Attributes) {
+					sums[name] += point.Value
+				}
+			}
+		case metricdata.Histogram[float64]:
+			for _, point := range data.DataPoints {
+				if ours(point.Attributes) {
+					waits += point.Count
 				}
 			}
 		}
 	}
-
 	return sums, waits
 }

@@ -49,9 +49,9 @@ const (
 	MetricChildEnds     = "mirrorfleet.score.child.ends"
 	MetricScoreCache    = "mirrorfleet.score.cache.requests"
 
-	MetricAuditJobs       = "mirrorfleet.audit.jobs"
-	MetricAuditDifference = "mirrorfleet.audit.difference"
-	MetricAuditMended     = "mirrorfleet.audit.mended"
+	MetricAuditJobs          = "mirrorfleet.audit.jobs"
+	MetricAuditDiscrepancies = "mirrorfleet.audit.discrepancies"
+	MetricAuditMended        = "mirrorfleet.audit.mended"
 
 	MetricSpansDropped = "mirrorfleet.telemetry.spans.dropped"
 )
@@ -78,7 +78,7 @@ type instruments struct {
 
 	scoreFiles, scoreBytes, childStarts, childEnds, scoreCache, auditMended, spansDropped metric.Int64Counter
 
-	breakerState, roundPhase, roundJobs, roundDegraded, auditJobs, auditDifference metric.Int64Gauge
+	breakerState, roundPhase, roundJobs, roundDegraded, auditJobs, auditDiscrepancies metric.Int64Gauge
 
 	workers metric.Int64UpDownCounter
 
@@ -215,7 +215,8 @@ func (i *instruments) ofRounds(m *maker) {
 	i.roundDegraded = m.gauge(MetricRoundDegraded, "{job}", "Done jobs of the round that lack an answer.")
 	i.roundDuration = m.seconds(MetricRoundDuration, "Rounds from their start in this process to their end.", secondsLong)
 	i.auditJobs = m.gauge(MetricAuditJobs, "{job}", "The sides of planned = done + failed + outstanding.")
-	i.auditDifference = m.gauge(MetricAuditDifference, "{job}", "planned - (done + failed + outstanding): anything but 0 is a fault.")
+	i.auditDiscrepancies = m.gauge(MetricAuditDiscrepancies, "{discrepancy}",
+		"What does not fit of what is held of the round's jobs: what stays is a fault.")
 	i.auditMended = m.count(MetricAuditMended, "{job}", "What the reconciler mended.")
 }
 

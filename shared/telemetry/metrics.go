@@ -226,8 +226,10 @@ func CacheAsked(ctx context.Context, result string) {
 	measure().scoreCache.Add(ctx, 1, metric.WithAttributes(CacheResult.String(result)))
 }
 
-// Audit is the invariant of a round: planned = done + failed + outstanding.
-type Audit struct{ Planned, Done, Failed, Outstanding int }
+// Audit is the invariant of a round: planned = done + failed + outstanding, each
+// of them with exactly what it should have. What does not fit is counted by
+// itself: a job that is lost is outstanding, so that the sides still add up.
+type Audit struct{ Planned, Done, Failed, Outstanding, Discrepancies int }
 
 // Audited notes what an audit counted.
 func Audited(ctx context.Context, a Audit) {
@@ -235,7 +237,7 @@ func Audited(ctx context.Context, a Audit) {
 	for side, n := range map[string]int{"planned": a.Planned, "done": a.Done, "failed": a.Failed, "outstanding": a.Outstanding} {
 		m.auditJobs.Record(ctx, int64(n), metric.WithAttributes(AuditSide.String(side)))
 	}
-	m.auditDifference.Record(ctx, int64(a.Planned-a.Done-a.Failed-a.Outstanding))
+	m.auditDiscrepancies.Record(ctx, int64(a.Discrepancies))
 }
 
 // AuditMended counts what the reconciler mended; what names it in few words.

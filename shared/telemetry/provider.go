@@ -38,7 +38,8 @@ type tracerOfAll struct {
 	scope    instrumentation.Scope
 }
 
-// Start opens a span. The round's is always sampled: there is one in two hours.
+// Start opens a span. The round's is always sampled, with what is below it here:
+// there is one in two hours.
 func (t *tracerOfAll) Start(ctx context.Context, name string, options ...apitrace.SpanStartOption) (context.Context, apitrace.Span) {
 	config := apitrace.NewSpanStartConfig(options...)
 	var parent apitrace.SpanContext
@@ -53,7 +54,8 @@ func (t *tracerOfAll) Start(ctx context.Context, name string, options ...apitrac
 		in, id = ids{}.NewIDs(ctx)
 	}
 	head := t.provider.head.ShouldSample(trace.SamplingParameters{ParentContext: ctx, TraceID: in, Name: name, Kind: config.SpanKind()})
-	if head.Decision == trace.RecordAndSample || name == SpanRound {
+	below := parent.IsSampled() && !parent.IsRemote() // in the round's trace, whatever a sampler says that looks at the id alone
+	if head.Decision == trace.RecordAndSample || name == SpanRound || below {
 		_, span := t.sdk.Start(inTrace(ctx, in), name, options...) //nolint:spancheck // the caller ends it
 		return apitrace.ContextWithSpan(ctx, span), span           //nolint:spancheck // as above
 	}

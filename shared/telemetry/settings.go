@@ -85,12 +85,17 @@ func (env settings) sampler() trace.Sampler {
 	return trace.ParentBased(trace.TraceIDRatioBased(ratio))
 }
 
+// defaultQueue holds the largest trace twice: one that is kept at its end goes out
+// as a whole, with its most telling spans last. OpenTelemetry's own default,
+// 2048, would lose those.
+const defaultQueue = 2 * mostOfTrace
+
 // queue is how many spans wait for the collector at most.
 func (env settings) queue() int {
 	if n, err := strconv.Atoi(env.get(queueSetting)); err == nil {
 		return n
 	}
-	return trace.DefaultMaxQueueSize
+	return defaultQueue
 }
 
 // check refuses the first setting whose value means nothing. Values that may be

@@ -78,9 +78,10 @@ func (t *tail) take(l *light) []*light {
 	}
 	h.open--
 	h.keep = h.keep || keep
+	top := !l.parent.IsValid() || l.parent.IsRemote() // it ends last, and says how all of it ended
 	switch {
 	case forgotten:
-	case len(h.spans) >= mostOfTrace || t.spans >= mostHeld:
+	case !top && (len(h.spans) >= mostOfTrace || t.spans >= mostHeld):
 		t.drop(1, DropTail)
 	default:
 		h.spans = append(h.spans, l)

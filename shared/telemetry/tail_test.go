@@ -3,7 +3,6 @@ package telemetry_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,11 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"mirrorfleet/shared/telemetry"
 )
@@ -49,8 +45,12 @@ func TestWhatHappenedKeepsATrace(t *testing.T) {
 		env  map[string]string
 		want []string
 	}{
-		"ratio 0": {map[string]string{"OTEL_TRACES_SAMPLER_ARG": "0"}, []string{"failed", "failed below", "late", "late below", "round"}},
-		"ratio 1": {nil, []string{"failed", "failed below", "good", "good below", "late", "late below", "round"}},
+		"ratio 0": {map[string]string{"OTEL_TRACES_SAMPLER_ARG": "0"}, []string{"failed", "failed below", "late", "late below", "round", "round below"}},
+		"ratio 0, whatever the parent": {
+			map[string]string{"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"},
+			[]string{"failed", "failed below", "late", "late below", "round", "round below"},
+		},
+		"ratio 1": {nil, []string{"failed", "failed below", "good", "good below", "late", "late below", "round", "round below"}},
 		"off":     {map[string]string{"OTEL_TRACES_SAMPLER": "always_off"}, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,7 +67,9 @@ func TestWhatHappenedKeepsATrace(t *testing.T) {
 			telemetry.EndJob(late, telemetry.OutcomeDegraded, "", telemetry.KeepDegraded)
 			_, gone := start(t.Context(), "forgotten")
 			telemetry.Forget(gone)
-			_, round := telemetry.StartRound(t.Context(), "r1", "")
+			inRound, round := telemetry.StartRound(t.Context(), "r1", "")
+			_, below := start(inRound, "round below")
+			below.End()
 			round.End()
 			if err := shutdown(context.WithoutCancel(ctx)); err != nil {
 				t.Fatal(err)
@@ -76,6 +78,42 @@ func TestWhatHappenedKeepsATrace(t *testing.T) {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+// A trace that is kept at its end goes out as a whole, as far as the bounds allow,
+// and always with its root, which is the last of them.
+//
+//nolint:paralleltest // provider and environment are the process's
+func TestALargeTraceIsKeptWhole(t *testing.T) {
+	receiver, busy := &receiver{}, make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-busy // with nothing sent meanwhile, all of it has to wait
+		receiver.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	shutdown := set(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL, "OTEL_TRACES_SAMPLER_ARG": "0"})
+	const bound = 4096
+	ctx, root := telemetry.StartJob(t.Context(), telemetry.Job{Round: "r1", UID: 1}, "", time.Time{})
+	for range bound + 1 {
+		_, span := start(ctx, "below")
+		span.End()
+	}
+	telemetry.EndJob(root, telemetry.OutcomeFailed, "refused", telemetry.KeepFailed)
+	close(busy)
+	if err := shutdown(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, resource := range receiver.got {
+		for _, scope := range resource.GetScopeSpans() {
+			for _, span := range scope.GetSpans() {
+				got[span.GetName()]++
+			}
+		}
+	}
+	if got["below"] != bound || got[telemetry.SpanJob] != 1 {
+		t.Errorf("got %v, want %d below, and their root", got, bound)
 	}
 }
 
@@ -156,28 +194,11 @@ func TestDropsAreCountedAndEchoesScrubbed(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	var log strings.Builder
-	registry := prometheus.NewRegistry()
-	shutdown, err := telemetry.Setup(t.Context(), telemetry.Config{
-		Service: "worker", Metrics: registry, Log: slog.New(slog.NewTextHandler(&log, nil)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		otel.SetTracerProvider(tracenoop.NewTracerProvider())
-		otel.SetMeterProvider(noop.NewMeterProvider())
-	})
+	shutdown, page, log := watched(t)
 	const spans = 500
 	for i := range spans {
 		_, span := start(t.Context(), fmt.Sprint("span ", i%3))
 		span.End()
-	}
-	page := func() string {
-		recorded := httptest.NewRecorder()
-		telemetry.Pages(registry).ServeHTTP(recorded, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-		data, _ := io.ReadAll(recorded.Result().Body)
-		return string(data)
 	}
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()

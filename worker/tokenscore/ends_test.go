@@ -9,22 +9,17 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/tokenscore"
 )
 
 // Every end of a child that nobody asked for is counted by its kind: also of
 // one that says that it cannot do its work, or dies between two pull requests.
 func TestEveryEndOfAChildIsCounted(t *testing.T) { //nolint:paralleltest // the meter provider is the process's
-	reader := metric.NewManualReader()
-	before := otel.GetMeterProvider()
-	otel.SetMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
-	t.Cleanup(func() { otel.SetMeterProvider(before) })
+	reader := telemetrytest.Meter(t)
 	dir := linked(t)
 	b := setup(t, func(c *tokenscore.Config) {
 		c.Grammars, c.Command = dir, childCommand(t, "serve", "MIRRORFLEET_TEST_SABOTAGE=1", "MIRRORFLEET_GRAMMARS="+dir)
@@ -45,7 +40,7 @@ func TestEveryEndOfAChildIsCounted(t *testing.T) { //nolint:paralleltest // the 
 		t.Errorf("without its grammar: error %v, want a FailedError", err)
 	}
 	b.wantScored(t)
-	if diff := cmp.Diff(map[string]int64{telemetry.ChildCrashed: 2, telemetry.ChildFailed: 1}, endsIn(t, reader)); diff != "" {
+	if diff := cmp.Diff(map[string]int64{telemetry.ChildCrashed: 2, telemetry.ChildFailed: 1}, telemetrytest.Points(t, reader, telemetry.MetricChildEnds, telemetry.ChildEnd)); diff != "" {
 		t.Errorf("ends (-want +got):\n%s", diff)
 	}
 }
@@ -64,27 +59,4 @@ func linked(t *testing.T) string {
 		}
 	}
 	return dir
-}
-
-// endsIn reads how many children ended in which way.
-func endsIn(t *testing.T, reader *metric.ManualReader) map[string]int64 {
-	t.Helper()
-	var all metricdata.ResourceMetrics
-	if err := reader.Collect(t.Context(), &all); err != nil {
-		t.Fatal(err)
-	}
-	ends := map[string]int64{}
-	for _, scope := range all.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			sum, ok := m.Data.(metricdata.Sum[int64])
-			if m.Name != telemetry.MetricChildEnds || !ok {
-				continue
-			}
-			for _, point := range sum.DataPoints {
-				how, _ := point.Attributes.Value(telemetry.ChildEnd)
-				ends[how.AsString()] += point.Value
-			}
-		}
-	}
-	return ends
 }
