@@ -19,7 +19,8 @@ func (b *Bus) Known(ctx context.Context) ([]string, error) {
 	}
 	var names []string
 	for _, key := range keys {
-		if name, _, _ := strings.Cut(key, "."); name != job.Schedule {
+		// What is of no round has no dot: job.LastKey.
+		if name, _, of := strings.Cut(key, "."); of && name != job.Schedule {
 			names = append(names, name)
 		}
 	}
