@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -110,6 +111,9 @@ func readRounds(ctx context.Context, bus *jobstream.Bus, limit int, now time.Tim
 	}
 	for _, name := range names {
 		line, err := readLine(ctx, bus, name, now)
+		if errors.Is(err, jobstream.ErrNotFound) {
+			continue // removed since it was listed
+		}
 		if err != nil {
 			return roundList{}, fmt.Errorf("round %s: %w", name, err)
 		}

@@ -158,16 +158,17 @@ func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.
 		}
 		address, closeServers = servers.NATSURL(), servers.Close
 	}
+	wait := c.Duration("connect-timeout")
 	nc, err := jobstream.Connect(ctx, address, "producer-show", jobstream.ConnectConfig{
-		Wait: c.Duration("connect-timeout"), Setting: "--connect-timeout", Log: log,
+		Wait: wait, Setting: "--connect-timeout", Log: log,
 	})
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("--nats: %w", err), closeServers())
 	}
 	closeAll := func() error { nc.Close(); return closeServers() }
-	bus, err := jobstream.Open(ctx, nc, jobstream.Config{Log: log})
+	bus, err := jobstream.Open(ctx, nc, jobstream.Config{Wait: wait, Log: log})
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("opening the streams: %w", err), closeAll())
+		return nil, nil, errors.Join(fmt.Errorf("opening the streams (--connect-timeout %s): %w", wait, err), closeAll())
 	}
 	return bus, closeAll, nil
 }

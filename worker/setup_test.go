@@ -161,7 +161,7 @@ type concluded struct {
 
 // start runs the round by a producer in this process, which has a limit of its
 // own; its result comes by the channel.
-func (b *bundle) start() <-chan concluded {
+func (b *bundle) start(changes ...func(*round.Config)) <-chan concluded {
 	b.t.Helper()
 	rdb, err := ratelimit.NewClient(b.redisURL, time.Second)
 	b.must(err)
@@ -172,7 +172,11 @@ func (b *bundle) start() <-chan concluded {
 	client, err := mirror.New(mirror.Config{BaseURL: b.front.URL, Meter: limiter})
 	b.must(err)
 	b.t.Cleanup(client.Close)
-	r, err := round.New(round.Config{Bus: b.bus, Mirror: client})
+	cfg := round.Config{Bus: b.bus, Mirror: client}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	r, err := round.New(cfg)
 	b.must(err)
 	out := make(chan concluded, 1)
 	ended := make(chan struct{})

@@ -222,16 +222,16 @@ func (s scenario) losing(t *testing.T) stage {
 	return stage{bundle: b, m: m, work: c, dead: func() {}}
 }
 
-// shortLease is short, and long enough for a busy machine: what is held must
-// not be lost to a stall.
-const shortLease = 2 * time.Second
+// twice is a limit of deliveries that a test uses up by giving messages back:
+// the lease is as long as usual, so that nobody loses one to a stall.
+func twice() jobstream.Config { return jobstream.Config{MaxDeliver: 2} }
 
 // exhausted has miner 1 under way, and of miner 2 two claims that nobody lived
 // to end. Unless nobody was there to hear of that, miner 1 waits for the first
 // producer's death: meanwhile only the advisory can tell of miner 2.
 func (s scenario) exhausted(t *testing.T) stage {
 	t.Helper()
-	b := setup(t, jobstream.Config{AckWait: shortLease, MaxDeliver: 2})
+	b := setup(t, twice())
 	m := b.plan(t, four()...)
 	b.queue(t, m)
 	begun, over := make(chan struct{}), make(chan struct{})
@@ -250,6 +250,7 @@ func (s scenario) exhausted(t *testing.T) stage {
 		must(t, err)
 		_, err = b.bus.UpdateRecord(t.Context(), claimed, revision)
 		must(t, err)
+		must(t, d.Nak(t.Context(), 0)) // as when its lease has run out
 	}
 	advisories := b.awaitAdvisory(t)
 	if s == unadvised {
@@ -263,11 +264,12 @@ func (s scenario) exhausted(t *testing.T) stage {
 // deliveries used up, beside the round of the producer that hears of it.
 func unheardOf(t *testing.T) stage {
 	t.Helper()
-	b := setup(t, jobstream.Config{AckWait: shortLease, MaxDeliver: 2})
+	b := setup(t, twice())
 	m := b.plan(t, four()...)
 	b.queue(t, m, 2)
-	b.next(t)
-	b.next(t)
+	for range 2 {
+		must(t, b.next(t).Nak(t.Context(), 0))
+	}
 	b.awaitAdvisory(t)
 	b.deleteRecord(t, m, 2)
 	other := b.plan(t, four()...)

@@ -15,13 +15,19 @@ func InstantOf(id string) (time.Time, bool) {
 }
 
 // Kept is which rounds there are: Known are all of which anything is left, and
-// of these Planned have their manifest and Concluded an outcome.
-type Kept struct{ Known, Planned, Concluded []string }
+// of these Planned have their manifest and Concluded an outcome. Turn is the one
+// of the schedule's last turn, "" for none.
+type Kept struct {
+	Known, Planned, Concluded []string
+	Turn                      string
+}
 
 // Expired lists the rounds of which nothing need be kept any more: concluded
-// before now - keep, but for the last concluded one, whose rewards are in force
-// until there are others. One that nobody has concluded stays, whatever its
-// age: it can be gone on with. One without its manifest was forgotten half-way.
+// ones that were planned before now - keep, but for the last of them, whose
+// rewards are in force until there are others, and for that of the last turn,
+// which would look as if it had never been begun. One that nobody has concluded
+// stays, whatever its age: it can be gone on with. One without its manifest was
+// forgotten half-way.
 func Expired(k Kept, keep time.Duration, now time.Time) []string {
 	last := ""
 	for _, name := range k.Concluded {
@@ -33,7 +39,7 @@ func Expired(k Kept, keep time.Duration, now time.Time) []string {
 	for _, name := range k.Known {
 		at, ours := InstantOf(name)
 		over := slices.Contains(k.Concluded, name) || !slices.Contains(k.Planned, name)
-		if ours && over && name != last && now.Sub(at) > keep {
+		if ours && over && name != last && name != k.Turn && now.Sub(at) > keep {
 			expired = append(expired, name)
 		}
 	}

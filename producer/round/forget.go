@@ -8,14 +8,20 @@ import (
 )
 
 // Forget removes the rounds that have expired (see Expired), each while it is
-// held: a replay that somebody runs of one is let end. One that cannot be had
-// soon is left for the next time. It returns the names of those removed.
+// held: a replay that somebody runs of one is let end, whatever else this
+// producer may take at once (Config.Alone, Config.Follows). One that cannot be
+// had soon is left for the next time. It returns the names of those removed.
 func Forget(ctx context.Context, cfg Config, keep time.Duration, now time.Time) ([]string, error) {
 	cfg, err := cfg.filled()
 	if err != nil {
 		return nil, err
 	}
-	var kept Kept
+	cfg.Alone, cfg.Follows = false, ""
+	turn, _, err := cfg.Bus.Turn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking at the last turn: %w", err)
+	}
+	kept := Kept{Turn: turn.Round}
 	for _, list := range []struct {
 		into *[]string
 		read func(context.Context) ([]string, error)

@@ -3,6 +3,7 @@ package round_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func TestExpired(t *testing.T) {
 		{"nothing", round.Kept{}, nil},
 		{"old ones, but for the last", round.Kept{Known: all(ago(40), ago(31), ago(2), ago(1)), Planned: all(ago(40), ago(31), ago(2), ago(1)), Concluded: all(ago(40), ago(31), ago(2))}, all(ago(40), ago(31))},
 		{"the last concluded is old", round.Kept{Known: all(ago(50), ago(40), ago(1)), Planned: all(ago(50), ago(40), ago(1)), Concluded: all(ago(50), ago(40))}, all(ago(50))},
+		{"the last turn's, and one by hand after it", round.Kept{Known: all(ago(50), ago(40), ago(35)), Planned: all(ago(50), ago(40), ago(35)), Concluded: all(ago(50), ago(40), ago(35)), Turn: ago(40)}, all(ago(50))},
 		{"as old as it may be", round.Kept{Known: all(ago(30), ago(1)), Planned: all(ago(30), ago(1)), Concluded: all(ago(30), ago(1))}, nil},
 		{"never concluded", round.Kept{Known: all(ago(40), ago(1)), Planned: all(ago(40), ago(1)), Concluded: all(ago(1))}, nil},
 		{"forgotten half-way", round.Kept{Known: all(ago(40), ago(1)), Planned: all(ago(1)), Concluded: all(ago(40), ago(1))}, all(ago(40))},
@@ -157,7 +159,8 @@ func TestForgottenMessagesLeaveTheConsumerWhole(t *testing.T) {
 	}
 }
 
-// A round that somebody works on is left for the next time.
+// A round that somebody works on is left for the next time, also by a producer
+// that is alone or follows whoever holds it.
 func TestAHeldRoundIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -174,9 +177,56 @@ func TestAHeldRoundIsNotForgotten(t *testing.T) {
 			must(t, err)
 		}
 	}
-	cfg := b.leading("keeper")
-	cfg.Hold = 100 * time.Millisecond
-	if gone, err := round.Forget(ctx, cfg, 24*time.Hour, now); err != nil || len(gone) != 0 {
-		t.Errorf("forgotten: %v, %v; want none", gone, err)
+	for what, change := range map[string]func(*round.Config){
+		"a producer": func(*round.Config) {}, "one that is alone": func(c *round.Config) { c.Alone = true },
+		"one that follows": func(c *round.Config) { c.Follows = "replaying" },
+	} {
+		cfg := b.leading("keeper")
+		cfg.Hold = 100 * time.Millisecond
+		change(&cfg)
+		if gone, err := round.Forget(ctx, cfg, 24*time.Hour, now); err != nil || len(gone) != 0 {
+			t.Errorf("%s has forgotten %v, %v; want none", what, gone, err)
+		}
+	}
+}
+
+// Whoever stands by while a round is forgotten finds none: it is not run again.
+func TestAForgottenRoundIsNotRunAgain(t *testing.T) {
+	t.Parallel()
+	for what, work := range map[string]func(context.Context, *round.Runner, string) error{
+		"resume": func(ctx context.Context, r *round.Runner, name string) error {
+			_, err := r.Resume(ctx, name)
+			return err
+		},
+		"replay": func(ctx context.Context, r *round.Runner, name string) error {
+			_, _, err := r.Replay(ctx, name, round.Selection{})
+			return err
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{})
+			b.work(t, always)
+			ctx, m := deadline(t), b.plan(t, four()...)
+			_, err := b.runner(t).Start(ctx, m)
+			must(t, err)
+			_, revision, err := b.bus.Holder(ctx, m.Round)
+			must(t, err)
+			_, err = b.bus.SetHolder(ctx, m.Round, job.Holder{Name: "keeper/1", For: time.Hour}, revision)
+			must(t, err)
+			said, ended := newLogged(), make(chan error, 1)
+			runner := b.runner(t, func(c *round.Config) { c.Log = slog.New(slog.NewTextHandler(said, nil)) })
+			go func() { ended <- work(ctx, runner, m.Round) }()
+			said.await(ctx, t, "standing by")
+			must(t, b.bus.Forget(ctx, m.Round))
+			if err := <-ended; !errors.Is(err, jobstream.ErrNotFound) {
+				t.Errorf("it ended with %v, want that there is no such round", err)
+			}
+			left := b.keys(t, m.Round)
+			delete(left, "KV_"+job.BucketRounds) // the hold, which the next look for old rounds removes
+			if len(left) > 0 {
+				t.Errorf("it has left %v of a forgotten round", left)
+			}
+		})
 	}
 }

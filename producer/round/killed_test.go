@@ -65,7 +65,9 @@ func produceAsProcess(addresses string) error {
 		return err
 	}
 	defer client.Close()
-	runner, err := round.New(round.Config{Bus: bus, Mirror: client, Hold: 200 * time.Millisecond, Reconcile: 100 * time.Millisecond})
+	// One is started when the one before it is gone, so that it is alone: how a
+	// hold runs out has tests of its own. A short one would be lost to a stall.
+	runner, err := round.New(round.Config{Bus: bus, Mirror: client, Hold: 10 * time.Second, Alone: true, Reconcile: 100 * time.Millisecond})
 	if err != nil {
 		return err
 	}

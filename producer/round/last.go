@@ -26,6 +26,9 @@ func LastOf(ctx context.Context, bus *jobstream.Bus) (last job.Last, err error) 
 		if err != nil {
 			return last, err
 		}
+		if latest.Revision == 0 {
+			continue // forgotten since it was listed
+		}
 		at, err := bus.ConcludedAt(ctx, name, latest.Revision)
 		if err != nil {
 			return last, fmt.Errorf("when round %s was concluded: %w", name, err)

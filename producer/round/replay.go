@@ -34,9 +34,8 @@ type Replayed struct {
 // at once take turns: the second one runs what is still as it was when it was
 // asked.
 func (r *Runner) Replay(ctx context.Context, round string, s Selection) (result Result, did Replayed, err error) {
-	m, err := r.cfg.Bus.Manifest(ctx, round)
-	if err != nil {
-		return Result{}, did, fmt.Errorf("replaying round %s: %w", round, err)
+	if _, err := r.manifest(ctx, round); err != nil {
+		return Result{}, did, err
 	}
 	asked, already, err := Chosen(ctx, r.cfg.Bus, round, s)
 	if err != nil {
@@ -44,6 +43,10 @@ func (r *Runner) Replay(ctx context.Context, round string, s Selection) (result 
 	}
 	begun := 0 // the revision that the replay of before a takeover was of
 	result, err = r.holding(ctx, round, func(ctx context.Context) (Result, error) {
+		m, err := r.manifest(ctx, round) // it may have been forgotten meanwhile
+		if err != nil {
+			return Result{}, err
+		}
 		latest, err := r.settled(ctx, m)
 		if err != nil || begun > 0 && latest.Revision > begun && slices.Equal(latest.Replayed, did.UIDs) {
 			return latest, err // whoever took the round over has ended it

@@ -112,23 +112,35 @@ func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
 		return Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
 	}
 	crash.At(crash.ManifestWritten)
-	return r.goOn(ctx, m)
+	return r.goOn(ctx, m.Round)
 }
 
 // Resume goes on with a round that was planned before, by whomever, or with a
 // replay of it that was broken off. One that is concluded is returned as it is.
 // While another producer runs it, this one stands by.
 func (r *Runner) Resume(ctx context.Context, round string) (Result, error) {
-	m, err := r.cfg.Bus.Manifest(ctx, round)
-	if err != nil {
-		return Result{}, fmt.Errorf("resuming round %s: %w", round, err)
+	if _, err := r.manifest(ctx, round); err != nil { // nothing is held of a round that is not there
+		return Result{}, err
 	}
-	return r.goOn(ctx, m)
+	return r.goOn(ctx, round)
 }
 
-// goOn brings a round to its end from wherever it is.
-func (r *Runner) goOn(ctx context.Context, m job.Manifest) (Result, error) {
-	return r.holding(ctx, m.Round, func(ctx context.Context) (Result, error) {
+func (r *Runner) manifest(ctx context.Context, round string) (job.Manifest, error) {
+	m, err := r.cfg.Bus.Manifest(ctx, round)
+	if err != nil {
+		return m, fmt.Errorf("reading the manifest of round %s: %w", round, err)
+	}
+	return m, nil
+}
+
+// goOn brings a round to its end from wherever it is. The manifest is read when
+// the round is held: it may have been forgotten while this producer stood by.
+func (r *Runner) goOn(ctx context.Context, round string) (Result, error) {
+	return r.holding(ctx, round, func(ctx context.Context) (Result, error) {
+		m, err := r.manifest(ctx, round)
+		if err != nil {
+			return Result{}, err
+		}
 		latest, err := r.settled(ctx, m)
 		if err == nil && latest.Revision == 0 {
 			return r.run(ctx, m, job.Replay{})

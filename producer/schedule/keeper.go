@@ -153,9 +153,10 @@ func (k *Keeper) next(last Last, began, now time.Time) Due {
 // prepare waits until a round is due and its inputs can be used.
 func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Manifest, Due, error) {
 	var off putOff
-	began, told := time.Now(), time.Time{}
+	began, told := wall(), time.Time{}
 	for {
-		now := time.Now()
+		now := wall()
+		began, last.Due = sooner(began, now), sooner(last.Due, now)
 		due := k.next(last, began, now)
 		if left := due.At.Sub(now); left > 0 {
 			if !told.Equal(due.At) {
@@ -188,6 +189,20 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 			return m, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 		}
 	}
+}
+
+// wall is the time that the operating system tells, without the reading that
+// goes on when it is set.
+func wall() time.Time { return time.Now().Round(0) }
+
+// sooner is an instant that counted from a clock which has been set back since:
+// now at the latest, and then it stays, or the next turn would go on before the
+// clock.
+func sooner(at, now time.Time) time.Time {
+	if at.After(now) {
+		return now
+	}
+	return at
 }
 
 // putOff is why a round comes late.

@@ -359,6 +359,42 @@ func TestATurnWithoutRoundAfterDays(t *testing.T) {
 	})
 }
 
+// Where the clock was set back, the last turn is in the future: the next one is
+// an interval from now, or at the next instant, and one that has no round yet is
+// due at once. Nobody waits until the clock has come to where it was.
+func TestAClockThatWasSetBack(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		schedule schedule.Schedule
+		planned  bool
+		want     time.Duration
+	}{
+		{"interval", every(t, 2*time.Hour), true, 2 * time.Hour},
+		{"cron", cron(t, "30 */2 * * *", "UTC"), true, 30 * time.Minute},
+		{"interval, a turn without round", every(t, 2*time.Hour), false, 0},
+		{"cron, a turn without round", cron(t, "30 */2 * * *", "UTC"), false, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { // it begins at midnight
+				f, now := newFleet(), time.Now()
+				f.turn, f.revision = job.Turn{Round: "former", Due: now.Add(20 * time.Hour)}, 1
+				if c.planned {
+					f.rounds["former"] = &served{ended: now}
+				}
+				f.follow(t, schedule.Config{Schedule: c.schedule}, 5*time.Hour)
+				if len(f.order) < 2 {
+					t.Fatalf("%d rounds in five hours, want two at least", len(f.order))
+				}
+				if got := f.rounds[f.order[0]].begun.Sub(now); got != c.want {
+					t.Errorf("the first round began after %s, want %s", got, c.want)
+				}
+			})
+		})
+	}
+}
+
 // Files that cannot be used put a round off, for as long as it takes: it is said
 // once for each reason and in the round, and no round is begun without them.
 func TestFilesThatChangeUnderIt(t *testing.T) {

@@ -245,9 +245,10 @@ func (r Record) Stands() string {
 func (r Record) FinalAttempt() bool { return r.Failures+1 >= MaxFailures }
 
 // Retries counts the failed attempts that another one followed: not the one
-// that ended the job. Used up deliveries are no attempt's failure.
+// that ended the job. Used up deliveries, and a round that has to end, are no
+// attempt's failure.
 func (r Record) Retries() int {
-	if r.Phase == Failed && r.Failure != nil && r.Failure.Class != Poison {
+	if r.Phase == Failed && r.Failure != nil && r.Failure.Class != Poison && r.Failure.Class != Overdue {
 		return max(r.Failures-1, 0)
 	}
 	return r.Failures

@@ -280,6 +280,10 @@ func TestRetries(t *testing.T) {
 		if got := exhausted.Retries(); err != nil || got != n {
 			t.Errorf("deliveries used up after %d failures: %d retries (%v), want as many", n, got, err)
 		}
+		overdue, err := running.DeclaredOverdue(0, job.Failure{Class: job.Overdue, At: at})
+		if got := overdue.Retries(); err != nil || got != n {
+			t.Errorf("overdue after %d failures: %d retries (%v), want as many", n, got, err)
+		}
 		if r, err = running.FailedAttempt("own", 0, f); err != nil || r.Retries() != n+1 {
 			t.Errorf("to run again after %d failures: %d retries (%v), want as many", n+1, r.Retries(), err)
 		}

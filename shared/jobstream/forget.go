@@ -19,7 +19,8 @@ func (b *Bus) Known(ctx context.Context) ([]string, error) {
 	}
 	var names []string
 	for _, key := range keys {
-		if name, _, _ := strings.Cut(key, "."); name != job.Schedule {
+		// What is of no round has no dot: job.LastKey.
+		if name, _, of := strings.Cut(key, "."); of && name != job.Schedule {
 			names = append(names, name)
 		}
 	}
@@ -36,14 +37,7 @@ func (b *Bus) Known(ctx context.Context) ([]string, error) {
 // Subjects are purged, not keys deleted one by one: a deleted key leaves a mark
 // that stays for ever.
 func (b *Bus) Forget(ctx context.Context, round string) error {
-	values := func(bucket string) string { return "$KV." + bucket + "." }
-	for _, what := range []struct{ stream, subject string }{
-		{"KV_" + job.BucketRounds, values(job.BucketRounds) + job.ManifestKey(round)},
-		{job.StreamJobs, job.RoundSubject(round)},
-		{"KV_" + job.BucketRecords, values(job.BucketRecords) + round + ".>"},
-		{"KV_" + job.BucketEvaluation, values(job.BucketEvaluation) + round + ".>"},
-		{"KV_" + job.BucketRounds, values(job.BucketRounds) + round + ".>"},
-	} {
+	for _, what := range leftovers(round) {
 		err := b.try(ctx, "forgetting round "+round+": "+what.stream, func(ctx context.Context) error {
 			stream, err := b.js.Stream(ctx, what.stream)
 			if err != nil {
@@ -56,4 +50,19 @@ func (b *Bus) Forget(ctx context.Context, round string) error {
 		}
 	}
 	return nil
+}
+
+// leftover is what one stream holds of a round.
+type leftover struct{ stream, subject string }
+
+// leftovers are all that there is of a round, in the order of its removal.
+func leftovers(round string) []leftover {
+	values := func(bucket string) string { return "$KV." + bucket + "." }
+	return []leftover{
+		{"KV_" + job.BucketRounds, values(job.BucketRounds) + job.ManifestKey(round)},
+		{job.StreamJobs, job.RoundSubject(round)},
+		{"KV_" + job.BucketRecords, values(job.BucketRecords) + round + ".>"},
+		{"KV_" + job.BucketEvaluation, values(job.BucketEvaluation) + round + ".>"},
+		{"KV_" + job.BucketRounds, values(job.BucketRounds) + round + ".>"},
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -102,12 +103,19 @@ func needs(role Role) []string {
 			onConsumer("MSG.NEXT", job.StreamJobs, job.Consumer), "$JS.ACK."+job.StreamJobs+"."+job.Consumer+".1.0.0.0.0",
 			"$KV."+job.BucketEvaluation+"."+probeRound, "$KV."+job.BucketScores+"."+probeRound, watching(job.BucketScores))
 	}
+	for _, what := range leftovers(probeRound) {
+		if purge := "$JS.API.STREAM.PURGE." + what.stream; !slices.Contains(subjects, purge) {
+			subjects = append(subjects, purge)
+		}
+	}
 	return append(subjects,
 		job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$KV."+job.BucketMiners+"."+probeRound,
+		"$KV."+job.BucketIdentities+"."+probeRound,
 		"$JS.API.STREAM.MSG.GET."+job.StreamJobs, "$JS.API.STREAM.MSG.GET."+job.StreamDead, "$JS.API.STREAM.MSG.DELETE."+job.StreamJobs,
 		onConsumer("CREATE", job.StreamAdvisory, exhaustedConsumer), onConsumer("MSG.NEXT", job.StreamAdvisory, exhaustedConsumer),
 		"$JS.ACK."+job.StreamAdvisory+"."+exhaustedConsumer+".1.0.0.0.0",
-		watching(job.BucketRecords), watching(job.BucketRounds), watching(job.BucketMiners), watching(job.BucketEvaluation))
+		watching(job.BucketRecords), watching(job.BucketRounds), watching(job.BucketMiners), watching(job.BucketEvaluation),
+		watching(job.BucketIdentities))
 }
 
 // needless are subjects that a role should be kept from.

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"slices"
 	"testing"
 
 	"mirrorfleet/shared/jobstream"
@@ -29,6 +30,9 @@ func TestShippedRolesHaveWhatTheyNeed(t *testing.T) {
 		got, err := jobstream.TryRole(t.Context(), c.URL(one.user), one.role)
 		if err != nil || (len(got.Denied) > 0) != one.denied || len(got.Excess) > 0 {
 			t.Errorf("user %s as %s: %+v, %v, want something denied: %v, nothing in excess", one.user, one.role, got, err, one.denied)
+		}
+		if purge := "publish $JS.API.STREAM.PURGE.KV_ROUNDS"; one.denied && !slices.Contains(got.Denied, purge) {
+			t.Errorf("user %s as %s: denied are %q, want %q among them: old rounds are forgotten", one.user, one.role, got.Denied, purge)
 		}
 	}
 }
