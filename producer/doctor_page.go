@@ -38,7 +38,6 @@ func (d diagnosis) render(w io.Writer) error {
 			status, colour = "FAULT", terminal.Bad // it is what is looked for
 		case doctor.Warning:
 			colour = terminal.Warn
-		case doctor.OK:
 		}
 		p.painted(colour, func() {
 			p.hangf(fmt.Sprintf("%-*s  %-*s  ", statusWidth, status, checkWidth, f.Check), "%s", f.Text)
