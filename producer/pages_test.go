@@ -190,6 +190,29 @@ func TestListsAreOfTheirSchemas(t *testing.T) {
 	}
 }
 
+// So is what plan and doctor print, as it was found right.
+func TestPagesAreOfTheirSchemas(t *testing.T) {
+	t.Parallel()
+	for name, field := range map[string]string{"plan": `"value"`, "doctor": `"text"`} {
+		pages, err := filepath.Glob(filepath.Join("testdata", name, "*.json"))
+		if err != nil || len(pages) == 0 {
+			t.Errorf("%s: %d pages, %v", name, len(pages), err)
+		}
+		for _, page := range pages {
+			data, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ofSchema(name, bytes.NewReader(data)); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+			if err := ofSchema(name, bytes.NewReader(bytes.ReplaceAll(data, []byte(field), []byte(`"other"`)))); err == nil {
+				t.Errorf("%s: its schema takes anything", name)
+			}
+		}
+	}
+}
+
 // ofSchema checks a JSON text against a schema of docs/schema.
 func ofSchema(name string, text io.Reader) error {
 	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "docs", "schema", name+".json"))
