@@ -49,8 +49,10 @@ func doctorCommand() *cli.Command {
 			Usage: "how long each check may take; they run side by side",
 		},
 	}
-	flags = append(flags, only(slices.Concat(serveFlags(), roundFlags(), localFlags(), command.Servers()),
-		"metagraph-max-age", "json", "miners", "registry", "weights", "unloadable", "local", "state", "workers", "nats", "redis", "replicas", "lease")...)
+	flags = slices.Concat(flags, only(slices.Concat(serveFlags(), roundFlags()),
+		"metagraph-max-age", "miners", "registry", "weights", "unloadable"),
+		lookFlags("check what local rounds need, and the servers of the one that runs on --state"),
+		only(slices.Concat(localFlags(), command.Servers()), "workers", "nats", "redis", "replicas", "lease"))
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "check everything that an installation needs, and say how to mend what is wrong",

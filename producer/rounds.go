@@ -20,9 +20,7 @@ import (
 
 // readFlags are those of every command that reads NATS alone.
 func readFlags() []cli.Flag {
-	return slices.Concat(
-		only(slices.Concat(roundFlags(), localFlags(), command.Servers()), "json", "local", "state", "nats", "connect-timeout"),
-		command.Seeing())
+	return slices.Concat(lookFlags(readLocal), only(command.Servers(), "nats", "connect-timeout"), command.Seeing())
 }
 
 func roundsCommand() *cli.Command {

@@ -20,7 +20,7 @@ func printResult(w io.Writer, r round.Result) error {
 	if r.Revision > 1 {
 		revision = fmt.Sprintf(", revision %d", r.Revision)
 	}
-	p.textf(0, "Round %s, as of %s%s", r.Round, r.AsOf.Format("2006-01-02 15:04:05 MST"), revision)
+	p.textf(0, "Round %s, as of %s%s", r.Round, r.AsOf.UTC().Format(instantLayout), revision)
 	p.blank()
 	if err := p.writeTo(w); err != nil {
 		return err
