@@ -33,6 +33,7 @@ func (d diagnosis) render(w io.Writer) error {
 	for _, f := range d.Checks {
 		status, colour := string(f.Status), terminal.Plain
 		switch f.Status {
+		case doctor.OK:
 		case doctor.Fault:
 			status, colour = "FAULT", terminal.Bad // it is what is looked for
 		case doctor.Warning:

@@ -38,7 +38,7 @@ func messages() map[string]any {
 		return r
 	}
 	return map[string]any{
-		"job":            job.Job{Version: 1, Round: "2025-06-01t12", UID: 7, Hotkey: "5F", GitHubID: "42", AsOf: at, IssuesOnly: true, Replay: 2},
+		"job": job.Job{Version: 1, Round: "2025-06-01t12", UID: 7, Hotkey: "5F", GitHubID: "42", AsOf: at, IssuesOnly: true, Replay: 2},
 		"job-as-planned": job.Job{
 			Version: 1, Round: "2025-06-01t12", UID: 7, Hotkey: "5F", GitHubID: "42", AsOf: at,
 			Planned: job.AsPlanned{Revision: 12, Trace: "4bf92f3577b34da6a3ce929d0e0e4736"},
