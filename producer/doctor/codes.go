@@ -71,7 +71,7 @@ func mends() map[Code]string {
 		NATSJetStream:      "switch JetStream on for the server and the user's account (deploy/nats/settings.conf)",
 		NATSPayload:        "set max_payload to 1MB or more",
 		NATSStorage:        "raise max_file_store or the account's limit, or give the store a larger disk",
-		NATSStreams:        "raise the account's max_streams: the product needs eight",
+		NATSStreams:        "raise the account's max_streams: the product needs nine",
 		NATSServers:        "start the other servers of the cluster, or give the --replicas that there are servers for",
 		NATSMonitor:        "correct --nats-monitor: the server's http address, such as http://nats:8222",
 		NATSSync:           "set sync_interval: always, or keep three copies (--replicas 3)",

@@ -84,7 +84,7 @@ var credentials = regexp.MustCompile(`://[^\s"]*@`)
 
 // discreet takes credentials out of an error. The flags library repeats what a
 // flag or a variable cannot take, and an address may stand in the wrong one.
-func discreet(text string) string { return credentials.ReplaceAllString(text, "://[secret]@") }
+func discreet(text string) string { return credentials.ReplaceAllString(text, "://***@") }
 
 // strict makes a command and all below it return usage errors instead of
 // printing help and exiting on their own. The arguments that a command

@@ -33,9 +33,9 @@ func TestArguments(t *testing.T) {
 		{"unknown flag", "app show r --bogus", nil, 2, "bogus"},
 		{"mistyped command", "app shwo r", nil, 2, `"shwo": did you mean "show"?`},
 		{"mistyped flag", "app show r --jsn", nil, 2, `did you mean "--json"?`},
-		{"an address for a number", "app run --count redis://:hidden@h/0", nil, 2, "://[secret]@h/0"},
-		{"an address for a flag", "app run --nats://u:hi/dden@h", nil, 2, "://[secret]@h"},
-		{"an address for a command", "app nats://u:hidden@h", nil, 2, "://[secret]@h"},
+		{"an address for a number", "app run --count redis://:hidden@h/0", nil, 2, "://***@h/0"},
+		{"an address for a flag", "app run --nats://u:hi/dden@h", nil, 2, "://***@h"},
+		{"an address for a command", "app nats://u:hidden@h", nil, 2, "://***@h"},
 		{"mistyped common flag", "app run --confg f", nil, 2, `did you mean "--config"?`},
 	}
 	for _, tt := range tests {
