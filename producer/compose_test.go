@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/local"
 )
 
@@ -62,7 +63,8 @@ func (c composed) environ(replace *strings.Replacer) (env []string) {
 }
 
 // The command lines and environments of the compose file, with other addresses,
-// run a round: no container is needed to see that they fit the commands.
+// run a round, and serve one: no container is needed to see that they fit the
+// commands.
 func TestTheComposeFileRunsARound(t *testing.T) {
 	t.Parallel()
 	services := compose(t, map[string]string{
@@ -75,10 +77,10 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = servers.Close() })
-	world := t.TempDir()
+	world, inputs := t.TempDir(), t.TempDir()
 	addresses := []string{
 		"@nats:4222", "@" + strings.TrimPrefix(servers.NATSURL(), "nats://"), "redis://redis:6379/0", servers.RedisURL(),
-		"/world", world, "0.0.0.0:8080", "127.0.0.1:0", ":9464", "127.0.0.1:0", "http://otelcol:4318", "http://127.0.0.1:1",
+		"/world", world, "/inputs", inputs, "=:8440", "=127.0.0.1:0", "0.0.0.0:8080", "127.0.0.1:0", ":9464", "127.0.0.1:0", "http://otelcol:4318", "http://127.0.0.1:1",
 	}
 	fill := strings.NewReplacer(addresses...)
 	args := func(service, command string) (filled []string) {
@@ -112,6 +114,21 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	if code := producer.ProcessState.ExitCode(); code > 1 || !strings.Contains(string(out), "Rewards sum to") {
 		t.Errorf("the producer of the compose file: exit %d, %v\n%s", code, err, out)
 	}
+
+	// Nobody has stored a token: there is no job, and nobody asks GitHub.
+	registry, err := os.ReadFile(filepath.Join(world, "master_repositories.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"miner_pats.json": "[]", "metagraph.json": `["h0", "h1"]`, "master_repositories.json": string(registry), "api-token": planted,
+	} {
+		write(t, filepath.Join(inputs, name), content)
+	}
+	served := serve(t, append(services["serve"].environ(fill), quick...), args("serve", "producer")[1:]...)
+	until(t, "a round is concluded", served.says("the round is concluded"))
+	served.checkAPI(t, round.Result{Round: "latest"})
+	served.stop(t)
 }
 
 // What the compose file names exists: files, in the images' folders; images by
@@ -122,7 +139,7 @@ func TestTheComposeFileNamesWhatExists(t *testing.T) {
 		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
 	})
 	names := slices.Sorted(maps.Keys(services))
-	if want := []string{"grafana", "jaeger", "mirror", "nats", "otelcol", "producer", "prometheus", "redis", "worker"}; !slices.Equal(names, want) {
+	if want := []string{"grafana", "jaeger", "mirror", "nats", "otelcol", "producer", "prometheus", "redis", "serve", "worker"}; !slices.Equal(names, want) {
 		t.Errorf("services %v, want %v", names, want)
 	}
 	for name, s := range services {

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/doctor"
+	"mirrorfleet/producer/miners"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/local"
@@ -37,19 +38,21 @@ func doctorCommand() *cli.Command {
 		},
 		&cli.StringFlag{
 			Name: "tokens", Category: groupDoctor, Sources: command.Env("tokens"),
-			Usage: "`FILE` of the miners' stored access tokens: readable, JSON, and not for everybody",
+			Usage: "`FILE` of the miners' stored access tokens: as serve reads it, and not for everybody",
 		},
 		&cli.StringFlag{
 			Name: "metagraph", Category: groupDoctor, Sources: command.Env("metagraph"),
-			Usage: "`FILE` with the export of the metagraph: readable, JSON",
+			Usage: "`FILE` with the export of the metagraph: as serve reads it, and no older than it may be",
 		},
 		&cli.DurationFlag{
 			Name: "check-timeout", Category: groupDoctor, Sources: command.Env("check-timeout"), Value: 30 * time.Second,
 			Usage: "how long each check may take; they run side by side",
 		},
 	}
-	flags = append(flags, only(slices.Concat(roundFlags(), localFlags(), command.Servers()),
-		"json", "miners", "registry", "weights", "unloadable", "local", "state", "workers", "nats", "redis", "replicas", "lease")...)
+	flags = slices.Concat(flags, only(slices.Concat(serveFlags(), roundFlags()),
+		"metagraph-max-age", "miners", "registry", "weights", "unloadable"),
+		lookFlags("check what local rounds need, and the servers of the one that runs on --state"),
+		only(slices.Concat(localFlags(), command.Servers()), "workers", "nats", "redis", "replicas", "lease"))
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "check everything that an installation needs, and say how to mend what is wrong",
@@ -109,7 +112,7 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 	}
 	checks := slices.Concat(servers, []doctor.Check{
 		doctor.Formula(cfg.Limit), doctor.Grammars(beside("worker"), c.String("grammars")),
-	}, doctor.FileChecks(fileChecks(c)))
+	}, doctor.FileChecks(fileChecks(c, time.Now())))
 	if o.local {
 		checks = append(checks, doctor.State(o.state))
 	}
@@ -145,31 +148,52 @@ func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check,
 	return append(n.Checks(), doctor.Redis{URL: found.Redis, Limit: cfg.Limit, Embedded: true}.Checks()...), nil
 }
 
-// fileChecks are the files that a round reads: a line for each.
-func fileChecks(c *cli.Command) []doctor.File {
-	weights := inputFiles{weights: c.String("weights")}
+// fileChecks are the files that a round reads, each read as a round does: a line
+// for each.
+func fileChecks(c *cli.Command, now time.Time) []doctor.File {
+	weights, unloadable := inputFiles{weights: c.String("weights")}, nonEmpty(c.StringSlice("unloadable"))
+	metagraph := c.String("metagraph")
 	return []doctor.File{
-		{Flag: "miners", Path: c.String("miners"), Parse: func(data []byte) (string, error) {
-			miners, err := scoring.ParseMiners(data)
-			return fmt.Sprintf("%d miners", len(miners)), err
+		{Flag: "miners", Path: c.String("miners"), Parse: func(data []byte) (string, []string, error) {
+			list, err := scoring.ParseMiners(data)
+			return fmt.Sprintf("%d miners", len(list)), nil, err
 		}},
-		{Flag: "registry", Path: c.String("registry"), Parse: func(data []byte) (string, error) {
+		{Flag: "registry", Path: c.String("registry"), Parse: func(data []byte) (string, []string, error) {
 			registry, err := scoring.ParseRegistry(data)
-			return fmt.Sprintf("%d repositories", len(registry.Repositories)), err
+			return fmt.Sprintf("%d repositories", len(registry.Repositories)), nil, err
 		}},
-		{Flag: "weights", Path: weights.weight("programming_languages.json"), Parse: func(data []byte) (string, error) {
-			return parseWeights(data, nil, nonEmpty(c.StringSlice("unloadable")))
+		{Flag: "weights", Path: weights.weight("programming_languages.json"), Parse: func(data []byte) (string, []string, error) {
+			return parseWeights(data, nil, unloadable)
 		}},
-		{Flag: "weights", Path: weights.weight("token_weights.json"), Parse: func(data []byte) (string, error) {
-			return parseWeights(nil, data, nonEmpty(c.StringSlice("unloadable")))
+		{Flag: "weights", Path: weights.weight("token_weights.json"), Parse: func(data []byte) (string, []string, error) {
+			return parseWeights(nil, data, unloadable)
 		}},
-		{Flag: "tokens", Path: c.String("tokens"), Secret: true, Parse: doctor.IsJSON},
-		{Flag: "metagraph", Path: c.String("metagraph"), Parse: doctor.IsJSON},
+		{Flag: "tokens", Path: c.String("tokens"), Secret: true, Parse: func(data []byte) (string, []string, error) {
+			stored, notes, err := miners.ParseTokens(data)
+			return fmt.Sprintf("%d miners with a token", len(stored)), notes, err
+		}},
+		{Flag: "metagraph", Path: metagraph, Parse: func(data []byte) (string, []string, error) {
+			return parseMetagraph(data, metagraph, c.Duration("metagraph-max-age"), now)
+		}},
 	}
 }
 
+// parseMetagraph reads an export; without an instant of its own, the file's
+// counts.
+func parseMetagraph(data []byte, path string, most time.Duration, now time.Time) (string, []string, error) {
+	m, err := miners.ParseMetagraph(data)
+	if err != nil {
+		return "", nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", nil, fmt.Errorf("looking when it was written: %w", err)
+	}
+	return fmt.Sprintf("%d uids", len(m.Hotkeys)), nil, m.TooOld(info.ModTime(), now, most)
+}
+
 // parseWeights reads one weights file beside the product's own other one.
-func parseWeights(languages, tokens []byte, unloadable []string) (string, error) {
+func parseWeights(languages, tokens []byte, unloadable []string) (string, []string, error) {
 	ownLanguages, ownTokens := scoring.DefaultWeights()
 	if languages == nil {
 		languages = ownLanguages
@@ -179,10 +203,10 @@ func parseWeights(languages, tokens []byte, unloadable []string) (string, error)
 	}
 	weights, err := scoring.ParseWeights(languages, tokens)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if _, err := weights.Without(unloadable); err != nil {
-		return "", fmt.Errorf("--unloadable: %w", err)
+		return "", nil, fmt.Errorf("--unloadable: %w", err)
 	}
-	return "weights " + weights.Digest()[:12], nil
+	return "weights " + weights.Digest()[:12], nil, nil
 }

@@ -47,6 +47,9 @@ func examined(t *testing.T, code int, args ...string) (d diagnosis) {
 	if err := json.Unmarshal([]byte(e.stdout), &d); err != nil || e.code != code {
 		t.Fatalf("%v: exit %d, want %d, %v\n%s%s", args, e.code, code, err, e.stdout, e.stderr)
 	}
+	if err := ofSchema("doctor", strings.NewReader(e.stdout)); err != nil {
+		t.Errorf("%v: %v\n%s", args, err, e.stdout)
+	}
 	t.Logf("%+v", d)
 	return d
 }
@@ -67,10 +70,15 @@ func TestDoctorCommand(t *testing.T) {
 	if err := os.WriteFile(tokens, []byte(`[{"uid": 3, "pat": "ghp_secret"}]`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	metagraph := filepath.Join(t.TempDir(), "metagraph.json")
+	if err := os.WriteFile(metagraph, []byte(`{"exported_at": "2026-01-01T00:00:00Z", "hotkeys": {"3": "h3"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	limit := []string{"--limit-requests", "500", "--limit-window", "1s", "--limit-horizon", "100ms"}
 	args := append([]string{
 		"--nats", servers.NATSURL(), "--redis", redis.URL(), "--mirror", world.url,
 		"--miners", world.miners, "--registry", world.registry, "--tokens", tokens,
+		"--metagraph", metagraph, "--metagraph-max-age", "2000000h",
 	}, limit...)
 	d := examined(t, 0, args...)
 	if got, want := d.codes(), []string{"permission-excess", "permission-excess"}; !slices.Equal(got, want) {
@@ -98,7 +106,7 @@ func TestDoctorCommand(t *testing.T) {
 	if err := os.Chmod(tokens, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	spoilt := slices.Concat(args, []string{"--nats", "nats://producer:hidden@127.0.0.1:1", "--registry", world.miners, "--limit-rate", "9999", "--replicas", "3"})
+	spoilt := slices.Concat(args, []string{"--nats", "nats://producer:hidden@127.0.0.1:1", "--registry", world.miners, "--limit-rate", "9999", "--replicas", "3", "--metagraph-max-age", "6h"})
 	d = examined(t, 1, spoilt...)
 	for _, want := range []string{"nats-unreachable", "not-looked-at", "limit-formula", "file-invalid", "file-exposed", "mirror-not-asked"} {
 		if !slices.Contains(d.codes(), want) {
@@ -106,6 +114,9 @@ func TestDoctorCommand(t *testing.T) {
 		}
 	}
 	for _, c := range d.Checks {
+		if c.Check == "--metagraph" && (c.Code != "file-invalid" || !strings.Contains(c.Text, "at most 6h0m0s ago")) {
+			t.Errorf("%+v: want that the metagraph is too old", c)
+		}
 		if (c.Status == "ok") != (c.Mend == "") {
 			t.Errorf("%+v: want a mending for what is not well, and for nothing else", c)
 		}

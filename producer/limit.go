@@ -31,12 +31,8 @@ func limitCommand() *cli.Command {
 		},
 		&cli.BoolFlag{Name: "release", Category: groupHand, Sources: command.Env("release"), Usage: "end the hold"},
 	}
-	for _, flag := range slices.Concat(roundFlags(), localFlags(), command.Servers(), command.Limit()) {
-		switch flag.Names()[0] {
-		case "json", "local", "state", "redis", "connect-timeout", "egress":
-			flags = append(flags, flag)
-		}
-	}
+	flags = slices.Concat(flags, lookFlags("find the Redis of the local round that runs on --state"),
+		only(slices.Concat(command.Servers(), command.Limit()), "redis", "connect-timeout", "egress"))
 	return &cli.Command{
 		Name:  "limit",
 		Usage: "show an egress's bucket; stop and resume the egress by hand",

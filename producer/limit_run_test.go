@@ -55,6 +55,9 @@ func TestLimitCommand(t *testing.T) {
 		if err := json.Unmarshal([]byte(e.stdout), &got); err != nil || e.code != 0 {
 			t.Fatalf("%v: exit %d, %v\n%s%s", args, e.code, err, e.stdout, e.stderr)
 		}
+		if err := ofSchema("limit", strings.NewReader(e.stdout)); err != nil {
+			t.Errorf("%v: %v\n%s", args, err, e.stdout)
+		}
 		return got
 	}
 	if got := page("--redis", redis); got.Limit != 50 || got.Horizon != 0.1 || got.Hold != 0 || got.Granted < 1 {

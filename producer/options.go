@@ -20,6 +20,7 @@ const (
 	groupRound  = "The round"
 	groupLocal  = "One machine"
 	groupOthers = "Other producers, and crashes"
+	groupOutput = "What is printed"
 )
 
 func runCommand() *cli.Command {
@@ -122,6 +123,21 @@ func localFlags() []cli.Flag {
 		},
 	}
 }
+
+// lookFlags are --json and where local rounds are, for commands that run none.
+// local says what --local means there.
+func lookFlags(local string) []cli.Flag {
+	return append([]cli.Flag{
+		&cli.BoolFlag{
+			Name: "json", Category: groupOutput, Sources: command.Env("json"),
+			Usage: "print JSON on standard output, as docs/schema describes it",
+		},
+		&cli.BoolFlag{Name: "local", Category: groupLocal, Sources: command.Env("local"), Usage: local},
+	}, only(localFlags(), "state")...)
+}
+
+// readLocal is --local of commands that read rounds.
+const readLocal = "read the local rounds of --state, whether a producer runs there or none"
 
 // options is what the flags say, checked together.
 type options struct {

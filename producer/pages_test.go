@@ -93,6 +93,8 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	r, err := round.Decode(data)
 	must(err)
 	r.Round, r.AsOf, r.DeadLetters, r.Degraded = replayedRound, m.AsOf, []job.DeadLetter{letter}, []round.Degraded{{UID: 5, Missing: missing}}
+	r.DeadLetters[0].Payload, r.Overdue = []byte("what a worker could not read"), 1 // for the schemas
+	r.Notes = []string{"put off for 12m30s: metagraph metagraph.json: not usable: exported at 2026-06-02T12:00:00Z, want at most 6h0m0s ago"}
 	for revision := 1; revision <= 2; revision++ {
 		r.Revision = revision
 		if revision == 2 {
@@ -123,6 +125,7 @@ var lists = []struct {
 	{"rounds", "rounds", []string{"rounds"}, 0},
 	{"rounds-last", "rounds", []string{"rounds", "--limit", "1"}, 0},
 	{"show-round", "show-round", []string{"show", shownRound}, 0},
+	{"show-lacking", "show-round", []string{"show", replayedRound}, 0},
 	{"show-miner", "show-miner", []string{"show", shownRound, "5"}, 0},
 	{"show-dead", "show-miner", []string{"show", replayedRound, "8"}, 0},
 	{"show-pull", "show-pull", []string{"show", shownRound, "5", "--pr", "acme/widgets#12"}, 0},
@@ -185,6 +188,29 @@ func TestListsAreOfTheirSchemas(t *testing.T) {
 		if strings.Contains(l.name, "dead") { // the schema must be one that refuses
 			if err := ofSchema(l.schema, strings.NewReader(strings.Replace(got, `"uid"`, `"yuid"`, 1))); err == nil {
 				t.Errorf("%s: its schema takes anything", l.schema)
+			}
+		}
+	}
+}
+
+// So is what plan and doctor print, as it was found right.
+func TestPagesAreOfTheirSchemas(t *testing.T) {
+	t.Parallel()
+	for name, field := range map[string]string{"plan": `"value"`, "doctor": `"text"`} {
+		pages, err := filepath.Glob(filepath.Join("testdata", name, "*.json"))
+		if err != nil || len(pages) == 0 {
+			t.Errorf("%s: %d pages, %v", name, len(pages), err)
+		}
+		for _, page := range pages {
+			data, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ofSchema(name, bytes.NewReader(data)); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+			if err := ofSchema(name, bytes.NewReader(bytes.ReplaceAll(data, []byte(field), []byte(`"other"`)))); err == nil {
+				t.Errorf("%s: its schema takes anything", name)
 			}
 		}
 	}

@@ -69,8 +69,8 @@ func planCommand() *cli.Command {
 			Usage: "token-scoring processes of a worker", Validator: atLeastOne,
 		},
 	}
-	flags = append(flags, only(slices.Concat(roundFlags(), localFlags(), command.Servers()),
-		"json", "miners", "registry", "local", "state", "workers", "nats", "connect-timeout")...)
+	flags = slices.Concat(flags, only(roundFlags(), "miners", "registry"), lookFlags(readLocal),
+		only(slices.Concat(localFlags(), command.Servers()), "workers", "nats", "connect-timeout"))
 	return &cli.Command{
 		Name:  "plan",
 		Usage: "say how long a round takes: requests, time at the limit, workers, a second egress",

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"mirrorfleet/shared/local"
@@ -41,6 +42,9 @@ func plans(t *testing.T, args ...string) (p planned) {
 	e := run(t, "producer", append([]string{"plan", "--json"}, args...)...)
 	if err := json.Unmarshal([]byte(e.stdout), &p); err != nil || e.code != 0 {
 		t.Fatalf("%v: exit %d, %v\n%s%s", args, e.code, err, e.stdout, e.stderr)
+	}
+	if err := ofSchema("plan", strings.NewReader(e.stdout)); err != nil {
+		t.Errorf("%v: %v\n%s", args, err, e.stdout)
 	}
 	return p
 }

@@ -138,7 +138,7 @@ func revisionOf(c *cli.Command) (int, error) {
 
 func (l rewardList) render(w io.Writer) error {
 	p := newPage(w)
-	p.textf(0, "Round %s, as of %s, revision %d", l.Round, l.AsOf.Format(instantLayout), l.Revision)
+	p.headingf("Round %s, as of %s, revision %d", l.Round, l.AsOf.Format(instantLayout), l.Revision)
 	if !l.Complete {
 		p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
 	}

@@ -147,16 +147,16 @@ func printJSON(w io.Writer, v any) error {
 	return nil
 }
 
-// openBus connects to NATS, on servers of its own for a state directory. It
-// asks for nothing of the streams' settings: what exists stays as it is.
+// openBus connects to NATS: for a state directory to that of the process that
+// runs on it, or to one of its own. It asks for nothing of the streams'
+// settings: what exists stays as it is.
 func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.Bus, func() error, error) {
 	address, closeServers := c.String("nats"), func() error { return nil }
 	if c.Bool("local") {
-		servers, err := openState(ctx, c.String("state"), log)
-		if err != nil {
+		var err error
+		if address, closeServers, err = openState(ctx, c.String("state"), log); err != nil {
 			return nil, nil, err
 		}
-		address, closeServers = servers.NATSURL(), servers.Close
 	}
 	wait := c.Duration("connect-timeout")
 	nc, err := jobstream.Connect(ctx, address, "producer-show", jobstream.ConnectConfig{
@@ -181,15 +181,23 @@ func hasRounds(dir string) error {
 	return nil
 }
 
-// openState starts the servers on a directory that a local round has left. One
+// openState is where NATS listens for a directory of local rounds: inside the
+// process that runs on it, or started here for as long as it is read. One
 // without streams is not made: there would be nothing to show.
-func openState(ctx context.Context, dir string, log *slog.Logger) (*local.Servers, error) {
+func openState(ctx context.Context, dir string, log *slog.Logger) (address string, closeServers func() error, err error) {
+	found, err := local.Find(dir)
+	if err == nil {
+		return found.NATS, func() error { return nil }, nil
+	}
+	if !errors.Is(err, local.ErrNotRunning) {
+		return "", nil, command.Usage("--state: %w", err)
+	}
 	if err := hasRounds(dir); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	servers, err := local.Start(ctx, local.Config{Dir: dir, Log: log})
 	if err != nil {
-		return nil, command.UsageError{Err: fmt.Errorf("--state: %w", err)}
+		return "", nil, command.UsageError{Err: fmt.Errorf("--state: %w", err)}
 	}
-	return servers, nil
+	return servers.NATSURL(), servers.Close, nil
 }

@@ -20,7 +20,7 @@ func printResult(w io.Writer, r round.Result) error {
 	if r.Revision > 1 {
 		revision = fmt.Sprintf(", revision %d", r.Revision)
 	}
-	p.textf(0, "Round %s, as of %s%s", r.Round, r.AsOf.Format("2006-01-02 15:04:05 MST"), revision)
+	p.headingf("Round %s, as of %s%s", r.Round, r.AsOf.UTC().Format(instantLayout), revision)
 	p.blank()
 	if err := p.writeTo(w); err != nil {
 		return err
@@ -86,7 +86,7 @@ func printJobs(w io.Writer, r round.Result) error {
 	p.textf(0, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %d requests%s.",
 		r.Planned, r.Done, len(r.Degraded), r.Failed, r.Retries, r.Requests, cached)
 	for _, n := range r.Notes {
-		fmt.Fprintf(w, "note: %s\n", n)
+		p.textf(0, "note: %s", n)
 	}
 	for _, m := range r.Mended {
 		p.textf(0, "mended: miner %d: %s", m.UID, m.What)

@@ -1,4 +1,4 @@
-// Package answer says what there is to say of rounds: one of them, its
+// Package answer says what there is to say of rounds: a list of them, one, its
 // rewards, one of its miners with the reasons of its score, an egress's
 // bucket. The commands print it and the API serves it, so that both say the
 // same.

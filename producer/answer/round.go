@@ -11,42 +11,14 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// Summary is a round in a list.
-type Summary struct {
-	Round string    `json:"round"`
-	AsOf  time.Time `json:"as_of"`
-	// Revision is the last outcome's, 0 while there is none.
-	Revision int  `json:"revision"`
-	Complete bool `json:"complete"`
-}
-
-// SummaryOf reads a round's summary.
-func SummaryOf(ctx context.Context, bus *jobstream.Bus, at Place) (Summary, error) {
-	if at.Revision > 0 {
-		r, err := Read(ctx, bus, at)
-		return Summary{r.Round, r.AsOf, r.Revision, r.Complete}, err
-	}
-	m, err := bus.Manifest(ctx, at.Round)
-	if err != nil {
-		return Summary{}, fmt.Errorf("round %s: %w", at.Round, err)
-	}
-	return Summary{Round: m.Round, AsOf: m.AsOf}, nil
-}
-
-// Round is a round as it stands: its plan, how far its jobs are, and what came
-// of it so far.
+// Round is a round as it stands: its plan, how far its jobs are now, and what
+// came of it so far.
 type Round struct {
 	Summary
 
-	PlannedAt time.Time `json:"planned_at"`
-	Mirror    string    `json:"mirror"`
+	Mirror string `json:"mirror"`
 	// Revisions are those of the outcome.
 	Revisions []int `json:"revisions"`
-	// Planned = Done + Failed + Outstanding.
-	Planned     int `json:"planned"`
-	Done        int `json:"done"`
-	Failed      int `json:"failed"`
-	Outstanding int `json:"outstanding"`
 	// Failures are the dead and the degraded miners, Replaying those that are
 	// being run again.
 	Failures  []round.Failed `json:"failures"`
@@ -55,8 +27,8 @@ type Round struct {
 	FailedLookUps []job.Missing `json:"failed_look_ups"`
 }
 
-// RoundOf reads how a round stands.
-func RoundOf(ctx context.Context, bus *jobstream.Bus, name string) (Round, error) {
+// RoundOf reads how a round stands. now is the clock by which a producer lives.
+func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time) (Round, error) {
 	if name == Latest {
 		at, err := Locate(ctx, bus, name, 0)
 		if err != nil {
@@ -71,57 +43,22 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string) (Round, error
 	case err != nil:
 		return Round{}, fmt.Errorf("round %s: %w", name, err)
 	}
-	a := Round{
-		Summary: Summary{Round: m.Round, AsOf: m.AsOf}, PlannedAt: m.PlannedAt, Mirror: m.Mirror, Planned: len(round.Jobs(m)),
-		Revisions: []int{}, Replaying: []int{}, FailedLookUps: []job.Missing{},
+	s, err := standingOf(ctx, bus, m, now)
+	if err == nil && s.Revision > 0 { // its jobs may be ahead of its outcome
+		err = s.count(ctx, bus)
 	}
-	if err := a.readOutcome(ctx, bus); err != nil {
+	if err != nil {
+		return Round{}, fmt.Errorf("round %s: %w", name, err)
+	}
+	failures, err := round.ReadFailures(ctx, bus, name)
+	if err != nil {
 		return Round{}, err
 	}
-	return a, a.readJobs(ctx, bus)
-}
-
-// readOutcome adds what the last outcome says.
-func (a *Round) readOutcome(ctx context.Context, bus *jobstream.Bus) error {
-	revisions, err := bus.Outcomes(ctx, a.Round)
-	if err != nil {
-		return fmt.Errorf("listing the outcomes of round %s: %w", a.Round, err)
-	}
-	if len(revisions) == 0 {
-		return nil
-	}
-	r, err := Read(ctx, bus, Place{a.Round, revisions[len(revisions)-1]})
-	if err != nil {
-		return err
-	}
-	a.Revisions, a.Revision, a.Complete = revisions, r.Revision, r.Complete
-	a.FailedLookUps = append(a.FailedLookUps, r.FailedLookUps...)
-	return nil
-}
-
-// readJobs adds how far the jobs are. A job without a record has not begun.
-func (a *Round) readJobs(ctx context.Context, bus *jobstream.Bus) error {
-	records, err := bus.Records(ctx, a.Round)
-	if err != nil {
-		return fmt.Errorf("reading the records of round %s: %w", a.Round, err)
-	}
-	for i := range records {
-		switch records[i].Phase {
-		case job.Done:
-			a.Done++
-		case job.Failed:
-			a.Failed++
-		default:
-		}
-	}
-	a.Outstanding = a.Planned - a.Done - a.Failed
-	failures, err := round.ReadFailures(ctx, bus, a.Round)
-	if err != nil {
-		return err
-	}
-	a.Failures = failures.Ended
-	a.Replaying = append(a.Replaying, failures.Replaying...)
-	return nil
+	return Round{
+		Summary: s.Summary, Mirror: m.Mirror, Revisions: append([]int{}, s.revisions...),
+		Failures: failures.Ended, Replaying: append([]int{}, failures.Replaying...),
+		FailedLookUps: append([]job.Missing{}, s.last.FailedLookUps...),
+	}, nil
 }
 
 // Rewards are what a validator needs of an outcome. UIDs, Hotkeys and Rewards

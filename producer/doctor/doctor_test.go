@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/producer/doctor"
+	"mirrorfleet/producer/miners"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
@@ -222,6 +223,11 @@ func redisScenarios() map[string]scenario {
 	}
 }
 
+func parseTokens(data []byte) (string, []string, error) {
+	stored, notes, err := miners.ParseTokens(data)
+	return fmt.Sprintf("%d miners", len(stored)), notes, err
+}
+
 func fileScenarios() map[string]scenario {
 	file := func(content string, mode os.FileMode) func(t *testing.T) []doctor.Finding {
 		return func(t *testing.T) []doctor.Finding {
@@ -229,7 +235,7 @@ func fileScenarios() map[string]scenario {
 			if err := os.WriteFile(path, []byte(content), mode); err != nil {
 				t.Fatal(err)
 			}
-			found := run(t, doctor.FileChecks([]doctor.File{{Flag: "tokens", Path: path, Secret: true, Parse: doctor.IsJSON}})...)
+			found := run(t, doctor.FileChecks([]doctor.File{{Flag: "tokens", Path: path, Secret: true, Parse: parseTokens}})...)
 			if text := fmt.Sprint(found); strings.Contains(text, "ghp_") {
 				t.Errorf("a token is shown: %s", text)
 			}
@@ -244,9 +250,10 @@ func fileScenarios() map[string]scenario {
 	}
 	return map[string]scenario{
 		"no file": {doctor.FileUnreadable, doctor.Fault, func(t *testing.T) []doctor.Finding {
-			return run(t, doctor.FileChecks([]doctor.File{{Flag: "miners", Path: "/nowhere/miners.json", Parse: doctor.IsJSON}})...)
+			return run(t, doctor.FileChecks([]doctor.File{{Flag: "miners", Path: "/nowhere/miners.json", Parse: parseTokens}})...)
 		}},
 		"a file half-written":  {doctor.FileInvalid, doctor.Fault, file(`[{"uid": 3, "pat": "ghp_abc`, 0o600)},
+		"an entry without uid": {doctor.FileInvalid, doctor.Warning, file(`[{"uid": 3, "pat": "ghp_abc"}, {"pat": "ghp_def"}]`, 0o600)},
 		"tokens for everybody": {doctor.FileExposed, doctor.Fault, file(`[{"uid": 3, "pat": "ghp_abc"}]`, 0o644)},
 		"a state that is a file": {doctor.StateUnusable, doctor.Fault, state(func(t *testing.T) string {
 			path := filepath.Join(t.TempDir(), "state")

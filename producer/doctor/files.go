@@ -2,12 +2,11 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,8 +17,9 @@ type File struct {
 	Flag, Path string
 	// Secret says that nobody else on the machine may read it.
 	Secret bool
-	// Parse says what is wrong with the content, and how much there is of what.
-	Parse func(data []byte) (holds string, err error)
+	// Parse says how much there is of what, which parts do not count, and what is
+	// wrong with the content as a whole. Of a secret file it names no value.
+	Parse func(data []byte) (holds string, notes []string, err error)
 }
 
 // FileChecks are a check for each file that is given.
@@ -36,6 +36,10 @@ func FileChecks(files []File) []Check {
 // anyoneReads is the bit of a mode that lets everybody read.
 const anyoneReads fs.FileMode = 0o004
 
+// mostNotes bounds what a line names: one that is wrong in each entry is wrong
+// in the same way.
+const mostNotes = 3
+
 func (f File) look() []Finding {
 	data, err := os.ReadFile(f.Path)
 	if err != nil {
@@ -45,26 +49,17 @@ func (f File) look() []Finding {
 	if info, err := os.Stat(f.Path); f.Secret && err == nil && info.Mode().Perm()&anyoneReads != 0 {
 		found = append(found, fault(FileExposed, "%s holds secrets, and everybody may read it (mode %04o)", f.Path, info.Mode().Perm()))
 	}
-	holds, err := f.Parse(data)
+	holds, notes, err := f.Parse(data)
 	if err != nil {
 		found = append(found, fault(FileInvalid, "%s: %v", f.Path, err))
 	}
-	return unless(found, "%s: %s", f.Path, holds)
-}
-
-// IsJSON is a Parse for files whose content others check. What is wrong is told
-// by its place, never by its text, which may be a secret.
-func IsJSON(data []byte) (string, error) {
-	var content json.RawMessage
-	err := json.Unmarshal(data, &content)
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		return "", fmt.Errorf("no JSON: broken at byte %d of %d", syntax.Offset, len(data))
-	case err != nil:
-		return "", errors.New("no JSON")
+	if more := len(notes) - mostNotes; more > 0 {
+		notes = append(notes[:mostNotes:mostNotes], fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Sprintf("JSON of %s", size(int64(len(data)))), nil
+	if len(notes) > 0 {
+		found = append(found, warn(FileInvalid, "%s: %s; %s", f.Path, holds, strings.Join(notes, "; ")))
+	}
+	return unless(found, "%s: %s", f.Path, holds)
 }
 
 // State checks the directory of local rounds.

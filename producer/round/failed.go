@@ -171,7 +171,7 @@ func (s Selection) check(f Failures) error {
 	has := func(class job.Class) bool {
 		return slices.ContainsFunc(f.Ended, func(one Failed) bool { return one.Class == class }) || len(f.Replaying) > 0
 	}
-	classes := []job.Class{job.Transient, job.Permanent, job.Poison, job.Overdue}
+	classes := job.Classes()
 	switch {
 	case s.Class != "" && !slices.Contains(classes, s.Class):
 		return fmt.Errorf("%w: class %q, want one of %v", ErrSelection, s.Class, classes)

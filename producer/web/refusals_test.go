@@ -80,6 +80,7 @@ func TestRefusals(t *testing.T) {
 		{"no uid in the list", post, replay, `{"uids": [2, -1]}`, right, 400, "bad-request", "uids[1]", "-1"},
 		{"no class", post, replay, `{"class": "bad"}`, right, 400, "bad-request", "class", "transient"},
 		{"a miner that is well", post, replay, `{"uids": [1]}`, right, 409, "nothing-to-replay", "", "2 (permanent)"},
+		{"none that is overdue", post, replay, `{"class": "overdue"}`, right, 409, "nothing-to-replay", "", "no dead letter of class overdue"},
 		{"a class without letters", post, replay, `{"class": "poison"}`, right, 409, "nothing-to-replay", "", "2 (permanent)"},
 		{"a large body", post, replay, `{"uids": [` + strings.Repeat("2,", 64<<10) + `2]}`, right, 413, "too-large", "", "65536"},
 	} {

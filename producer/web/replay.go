@@ -127,7 +127,7 @@ func misread(err error) *problem {
 }
 
 func (o order) check() error {
-	classes := []job.Class{job.Transient, job.Permanent, job.Poison}
+	classes := job.Classes()
 	for i, uid := range o.UIDs {
 		if uid < 0 {
 			return wrong(fmt.Sprintf("uids[%d]", i), "%d: want a whole number from 0", uid)

@@ -28,6 +28,10 @@ const (
 	failed  = "failed"
 )
 
+// mostKept bounds what is remembered of replays that have ended; a month of
+// rounds is less.
+const mostKept = 1000
+
 // replays owns the replays that the API has started.
 type replays struct {
 	work Replayer

@@ -2,22 +2,17 @@ package web
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
+	"strings"
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -30,9 +25,6 @@ type list struct {
 
 // A page has usualPage rounds unless asked otherwise.
 const usualPage, mostPage = 20, 100
-
-// readers is how many rounds of a page are read at once.
-const readers = 4
 
 // rounds lists the rounds that were planned.
 func (a *API) rounds(r *http.Request) (reply, error) {
@@ -62,70 +54,8 @@ func (a *API) rounds(r *http.Request) (reply, error) {
 		page.Cursor = names[0]
 	}
 	slices.Reverse(names)
-	page.Rounds, err = a.summaries(r.Context(), names)
+	page.Rounds, err = answer.Summaries(r.Context(), a.cfg.Bus, names, a.cfg.Now())
 	return reply{body: page}, err
-}
-
-func (a *API) summaries(ctx context.Context, names []string) ([]answer.Summary, error) {
-	all := make([]answer.Summary, len(names))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readers)
-	for i, name := range names {
-		group.Go(func() (err error) {
-			all[i], err = a.summary(ctx, name)
-			if errors.Is(err, jobstream.ErrNotFound) {
-				return nil // removed since it was listed
-			}
-			return err
-		})
-	}
-	err := group.Wait()
-	return slices.DeleteFunc(all, func(s answer.Summary) bool { return s.Round == "" }), err
-}
-
-func (a *API) summary(ctx context.Context, name string) (answer.Summary, error) {
-	revisions, err := a.cfg.Bus.Outcomes(ctx, name)
-	if err != nil {
-		return answer.Summary{}, fmt.Errorf("listing the outcomes of round %s: %w", name, err)
-	}
-	at := answer.Place{Round: name}
-	if len(revisions) > 0 {
-		at.Revision = revisions[len(revisions)-1]
-	}
-	if known, there := a.known.get(at); there {
-		return known, nil
-	}
-	read, err := answer.SummaryOf(ctx, a.cfg.Bus, at)
-	if err == nil {
-		a.known.add(at, read)
-	}
-	return read, err
-}
-
-// summaries keeps what was read of outcomes, which never change: a page would
-// else decode each of them for three of its figures.
-type summaries struct {
-	mu sync.Mutex
-	m  map[answer.Place]answer.Summary
-}
-
-// mostKept bounds it; a month of rounds is less.
-const mostKept = 1000
-
-func (s *summaries) get(at answer.Place) (answer.Summary, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	read, there := s.m[at]
-	return read, there
-}
-
-func (s *summaries) add(at answer.Place, read answer.Summary) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.m == nil || len(s.m) >= mostKept {
-		s.m = map[answer.Place]answer.Summary{}
-	}
-	s.m[at] = read
 }
 
 // standing is a round as it stands, with what this process replays of it.
@@ -143,7 +73,7 @@ func (a *API) round(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	now, err := answer.RoundOf(r.Context(), a.cfg.Bus, name)
+	now, err := answer.RoundOf(r.Context(), a.cfg.Bus, name, a.cfg.Now())
 	if err != nil {
 		return reply{}, err
 	}
@@ -250,12 +180,19 @@ func params(r *http.Request, known ...string) (url.Values, error) {
 	for name, values := range query {
 		switch {
 		case !slices.Contains(known, name):
-			return nil, wrong(fmt.Sprintf("%.80s", name), "is no parameter here; there are %v", known)
+			return nil, wrong(fmt.Sprintf("%.80s", name), "is no parameter here; %s", listed(known))
 		case len(values) > 1:
 			return nil, wrong(name, "is given %d times", len(values))
 		}
 	}
 	return query, nil
+}
+
+func listed(known []string) string {
+	if len(known) == 0 {
+		return "there is none"
+	}
+	return "known are " + strings.Join(known, ", ")
 }
 
 // whole reads a number of the query; usual without one.

@@ -87,7 +87,18 @@ func TestARoundIsTold(t *testing.T) {
 		t.Errorf("not begun: %+v, want no revision and 2 outstanding", running)
 	}
 	page := into[roundsPage](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
-	if diff := cmp.Diff([]answer.Summary{{Round: open.Round, AsOf: asOf}, {Round: result.Round, AsOf: asOf, Revision: 1, Complete: true}}, page.Rounds); diff != "" {
+	if len(page.Rounds) != 2 {
+		t.Fatalf("rounds: %+v, want two", page.Rounds)
+	}
+	if at := page.Rounds[1].ConcludedAt; at == nil || page.Rounds[1].Seconds == nil {
+		t.Errorf("the concluded round: %+v, want when it was", page.Rounds[1])
+	}
+	page.Rounds[1].ConcludedAt, page.Rounds[1].Seconds = nil, nil
+	listed := []answer.Summary{
+		{Round: open.Round, AsOf: asOf, PlannedAt: open.PlannedAt.UTC(), State: answer.Stopped, Planned: 2, Outstanding: 2},
+		{Round: result.Round, AsOf: asOf, PlannedAt: page.Rounds[1].PlannedAt, State: answer.Concluded, Revision: 1, Complete: true, Planned: 2, Done: 2},
+	}
+	if diff := cmp.Diff(listed, page.Rounds); diff != "" {
 		t.Errorf("rounds (-want +got):\n%s", diff)
 	}
 }

@@ -30,7 +30,8 @@ type Config struct {
 	Token string
 	// Timeout bounds one request. Default: 10 s.
 	Timeout time.Duration
-	// Now is the clock by which ages are counted. Default: the machine's.
+	// Now is the clock by which ages are counted, and by which a producer lives.
+	// Default: the machine's.
 	Now func() time.Time
 	Log *slog.Logger
 }
@@ -42,7 +43,6 @@ type API struct {
 	token   [sha256.Size]byte
 	slots   chan struct{} // one for each request at work
 	replays *replays
-	known   summaries
 }
 
 // atWork is how many requests are answered at once: an outcome of a large round

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -73,10 +74,17 @@ func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 		err = UsageError{err}
 	}
 	if err != nil && !isSilent(err) {
-		fmt.Fprintf(stderr, "%s: %v\n", cmd.Name, err)
+		fmt.Fprintf(stderr, "%s: %s\n", cmd.Name, discreet(err.Error()))
 	}
 	return Code(err)
 }
+
+// credentials are what an address may have of them, however malformed it is.
+var credentials = regexp.MustCompile(`://[^\s"]*@`)
+
+// discreet takes credentials out of an error. The flags library repeats what a
+// flag or a variable cannot take, and an address may stand in the wrong one.
+func discreet(text string) string { return credentials.ReplaceAllString(text, "://***@") }
 
 // strict makes a command and all below it return usage errors instead of
 // printing help and exiting on their own. The arguments that a command

@@ -33,6 +33,9 @@ func TestArguments(t *testing.T) {
 		{"unknown flag", "app show r --bogus", nil, 2, "bogus"},
 		{"mistyped command", "app shwo r", nil, 2, `"shwo": did you mean "show"?`},
 		{"mistyped flag", "app show r --jsn", nil, 2, `did you mean "--json"?`},
+		{"an address for a number", "app run --count redis://:hidden@h/0", nil, 2, "://***@h/0"},
+		{"an address for a flag", "app run --nats://u:hi/dden@h", nil, 2, "://***@h"},
+		{"an address for a command", "app nats://u:hidden@h", nil, 2, "://***@h"},
 		{"mistyped common flag", "app run --confg f", nil, 2, `did you mean "--config"?`},
 	}
 	for _, tt := range tests {
@@ -46,7 +49,7 @@ func TestArguments(t *testing.T) {
 			return nil
 		}
 		app := &cli.Command{Name: "app", Commands: []*cli.Command{
-			{Name: "run", Action: action},
+			{Name: "run", Action: action, Flags: []cli.Flag{&cli.IntFlag{Name: "count"}}},
 			{
 				Name: "show", Action: action, Flags: []cli.Flag{&cli.BoolFlag{Name: "json"}},
 				Arguments: []cli.Argument{&cli.StringArg{Name: "round", Required: true}, &cli.StringArg{Name: "uid"}},
@@ -54,6 +57,9 @@ func TestArguments(t *testing.T) {
 		}}
 		var stderr strings.Builder
 		code := command.Run(app, strings.Fields(tt.line), &stderr)
+		if strings.Contains(stderr.String(), "dden") {
+			t.Errorf("%s: a password is shown: %s", tt.name, stderr.String())
+		}
 		if diff := cmp.Diff(tt.want, seen); diff != "" || code != tt.code || !strings.Contains(stderr.String(), tt.says) {
 			t.Errorf("%s: exit %d, want %d saying %q; got %q; the action saw (-want +got)\n%s",
 				tt.name, code, tt.code, tt.says, stderr.String(), diff)

@@ -110,6 +110,16 @@ func described(d documentedFlag) string {
 	if value == "" && d.SchemaType() != "boolean" {
 		value = d.GetValue()
 	}
+	switch d.SchemaType() {
+	case "array":
+		value = strings.ReplaceAll(value, `"`, "")
+	case "duration":
+		for _, idle := range []string{"m0s", "h0m"} { // of 2h0m0s
+			if strings.HasSuffix(value, idle) {
+				value = strings.TrimSuffix(value, idle[1:])
+			}
+		}
+	}
 	if value = strings.Trim(value, "[]\""); value != "" {
 		text += " (default " + value + ")"
 	}

@@ -43,6 +43,9 @@ const (
 	Overdue   Class = "overdue"   // it had not ended when its round had to
 )
 
+// Classes are those of dead letters.
+func Classes() []Class { return []Class{Transient, Permanent, Poison, Overdue} }
+
 // MaxFailures is how many counted failures a job has before it is dead.
 const MaxFailures = 4
 

@@ -217,6 +217,17 @@ func TestRegistryRefuses(t *testing.T) {
 	}
 }
 
+// Another file than it should be may be the one of the miners' access tokens.
+func TestARegistryThatIsNoneIsNotShown(t *testing.T) {
+	t.Parallel()
+	const token = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+	for _, text := range []string{`[{"pat": "` + token + `"}]`, `"` + token + `"`, token, `{"a/b": "` + token + `"}`} {
+		if _, err := scoring.ParseRegistry([]byte(text)); err == nil || strings.Contains(err.Error(), token[:12]) {
+			t.Errorf("%s: %v, want it refused and not shown", text, err)
+		}
+	}
+}
+
 // A mistake costs one run, not one run for each: everything wrong is told.
 func TestRegistryTellsEverythingThatIsWrong(t *testing.T) {
 	t.Parallel()

@@ -182,7 +182,7 @@ type field struct {
 func object(data []byte, what string) ([]field, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if start, err := d.Token(); err != nil || start != json.Delim('{') {
-		return nil, fmt.Errorf("%s: want a JSON object whose keys are %s", clip(data), what)
+		return nil, fmt.Errorf("%s: want a JSON object whose keys are %s", discreet(data), what)
 	}
 	var fields []field
 	seen := make(map[string]bool)

@@ -1,0 +1,166 @@
+package answer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// State is what becomes of a round.
+type State string
+
+// The states.
+const (
+	Running   State = "running"   // its producer lives, and it has no outcome
+	Stopped   State = "stopped"   // it has no outcome, and no producer
+	Concluded State = "concluded" // it has an outcome
+	Replaying State = "replaying" // it is being concluded anew
+)
+
+// Summary is a round in a list. Counts are of miners with a job: as its last
+// outcome has them, or its jobs while there is none.
+type Summary struct {
+	Round     string    `json:"round"`
+	AsOf      time.Time `json:"as_of"`
+	PlannedAt time.Time `json:"planned_at"`
+	State     State     `json:"state"`
+	// Revision is the last outcome's, 0 while there is none.
+	Revision int  `json:"revision"`
+	Complete bool `json:"complete"`
+
+	// Planned = Done + Failed + Outstanding.
+	Planned     int `json:"planned"`
+	Done        int `json:"done"`
+	Failed      int `json:"failed"`
+	Degraded    int `json:"degraded"`
+	Outstanding int `json:"outstanding"`
+	// ConcludedAt and Seconds are of the first outcome: when it was stored, and
+	// how long after the plan.
+	ConcludedAt *time.Time `json:"concluded_at,omitempty"`
+	Seconds     *float64   `json:"seconds,omitempty"`
+}
+
+// readers is how many rounds of a list are read at once.
+const readers = 4
+
+// Summaries reads rounds by their names, in this order. One that was removed
+// since it was listed is left out. now is the clock by which a producer lives.
+func Summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time.Time) ([]Summary, error) {
+	all := make([]Summary, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i, name := range names {
+		group.Go(func() error {
+			m, err := bus.Manifest(ctx, name)
+			if err == nil {
+				var s standing
+				s, err = standingOf(ctx, bus, m, now)
+				all[i] = s.Summary
+			}
+			if errors.Is(err, jobstream.ErrNotFound) {
+				all[i] = Summary{}
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("round %s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	return slices.DeleteFunc(all, func(s Summary) bool { return s.Round == "" }), err
+}
+
+// standing is a summary with what it was read from.
+type standing struct {
+	Summary
+
+	revisions []int
+	last      round.Result // without what the rules made of it
+}
+
+func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now time.Time) (standing, error) {
+	s := standing{Summary: Summary{Round: m.Round, AsOf: m.AsOf.UTC(), PlannedAt: m.PlannedAt.UTC(), Planned: len(round.Jobs(m))}}
+	var err error
+	if s.revisions, err = bus.Outcomes(ctx, m.Round); err != nil {
+		return s, fmt.Errorf("listing the outcomes: %w", err)
+	}
+	holder, beat, err := bus.LastBeat(ctx, m.Round)
+	if err != nil {
+		return s, fmt.Errorf("looking for its producer: %w", err)
+	}
+	live := !beat.IsZero() && !holder.Released && now.Sub(beat) <= holder.For
+	switch concluded := len(s.revisions) > 0; {
+	case concluded && live:
+		s.State = Replaying
+	case concluded:
+		s.State = Concluded
+	case live:
+		s.State = Running
+	default:
+		s.State = Stopped
+	}
+	if len(s.revisions) == 0 {
+		return s, s.count(ctx, bus)
+	}
+	return s, s.conclude(ctx, bus)
+}
+
+// count counts the jobs. One without a record has not begun.
+func (s *Summary) count(ctx context.Context, bus *jobstream.Bus) error {
+	records, err := bus.Records(ctx, s.Round)
+	if err != nil {
+		return fmt.Errorf("reading the records: %w", err)
+	}
+	s.Done, s.Failed, s.Degraded = 0, 0, 0
+	for i := range records {
+		switch r := &records[i]; {
+		case r.Phase == job.Failed:
+			s.Failed++
+		case r.Phase == job.Done && r.Degraded:
+			s.Degraded++
+			fallthrough
+		case r.Phase == job.Done:
+			s.Done++
+		}
+	}
+	s.Outstanding = s.Planned - s.Done - s.Failed
+	return nil
+}
+
+// conclude takes the counts of the last outcome, and the time of the first.
+func (s *standing) conclude(ctx context.Context, bus *jobstream.Bus) error {
+	s.Revision = s.revisions[len(s.revisions)-1]
+	head, at, err := readHead(ctx, bus, Place{s.Round, s.Revision})
+	if err == nil && len(s.revisions) > 1 {
+		_, at, err = readHead(ctx, bus, Place{s.Round, s.revisions[0]})
+	}
+	if err != nil {
+		return err
+	}
+	s.last = head
+	s.Complete, s.Planned, s.Done, s.Failed, s.Degraded = head.Complete, head.Planned, head.Done, head.Failed, len(head.Degraded)
+	if s.ConcludedAt = &at; !s.PlannedAt.IsZero() {
+		seconds := max(0, at.Sub(s.PlannedAt).Seconds()) // by the clocks of two machines
+		s.Seconds = &seconds
+	}
+	return nil
+}
+
+func readHead(ctx context.Context, bus *jobstream.Bus, at Place) (round.Result, time.Time, error) {
+	stored, err := bus.OpenOutcome(ctx, at.Round, at.Revision)
+	if err != nil {
+		return round.Result{}, time.Time{}, fmt.Errorf("reading revision %d of its outcome: %w", at.Revision, err)
+	}
+	defer stored.Close()
+	head, err := round.ReadHead(stored)
+	return head, stored.At, err
+}
