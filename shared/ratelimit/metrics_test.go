@@ -31,7 +31,7 @@ func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is 
 		}
 	}
 	permit(t, l)
-	if err := s.client(t).FlushAll(t.Context()).Err(); err != nil {
+	if err := patient(t, s).FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	permit(t, l)

@@ -12,12 +12,14 @@ import (
 // hand, makes the reservation of another void at once, not only its next one.
 func TestAStopVoidsWhatOthersHold(t *testing.T) {
 	t.Parallel()
-	const stop = 1500 * time.Millisecond
+	const stop = 5 * time.Second
+	cfg := quick()
+	cfg.Horizon = 3 * time.Second // time enough to stop it, on a busy machine as well
 	stops := map[string]func(*testing.T, *server) error{
 		"cool-down": func(t *testing.T, s *server) error {
 			t.Helper()
 
-			return s.limiter(t, quick()).CoolDown(t.Context(), stop)
+			return s.patientLimiter(t, cfg).CoolDown(t.Context(), stop)
 		},
 		"hold": func(t *testing.T, s *server) error {
 			t.Helper()
@@ -31,7 +33,7 @@ func TestAStopVoidsWhatOthersHold(t *testing.T) {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				s := start(t)
-				l := s.limiter(t, quick())
+				l := s.patientLimiter(t, cfg)
 				s.awaitListener(t)
 				got := make(chan struct{})
 				go func() {
