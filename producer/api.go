@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"strings"
 
@@ -24,15 +22,7 @@ func apiFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
 			Name: "api", Category: groupAPI, Sources: command.Env("api"),
-			Usage: "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none", Validator: func(s string) error {
-				if s == "" {
-					return nil
-				}
-				if _, _, err := net.SplitHostPort(s); err != nil {
-					return fmt.Errorf("%q: want host:port or :port", s)
-				}
-				return nil
-			},
+			Usage: "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none", Validator: command.Address,
 		},
 		&cli.StringFlag{
 			Name: "api-token-file", Category: groupAPI, Sources: command.Env("api-token-file"),

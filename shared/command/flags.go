@@ -109,17 +109,20 @@ func Listen() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
 			Name: "listen", Category: GroupSeeing, Sources: Env("listen"),
-			Usage: "`ADDRESS` of /metrics, /healthz and /readyz, such as :9464; empty for none", Validator: func(s string) error {
-				if s == "" {
-					return nil
-				}
-				if _, _, err := net.SplitHostPort(s); err != nil {
-					return fmt.Errorf("%q: want host:port or :port", s)
-				}
-				return nil
-			},
+			Usage: "`ADDRESS` of /metrics, /healthz and /readyz, such as :9464; empty for none", Validator: Address,
 		},
 	}
+}
+
+// Address validates where something listens; "" is nowhere.
+func Address(s string) error {
+	if s == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(s); err != nil {
+		return fmt.Errorf("%q: want host:port or :port", s)
+	}
+	return nil
 }
 
 func atLeastOne(n int) error {
