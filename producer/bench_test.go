@@ -29,8 +29,10 @@ const turns = 12
 
 // BenchmarkTracing is what traces cost a worker at the default sampling: its
 // processor time and its children's over whole rounds, without and with tracing,
-// side by side, so that whatever else the machine does disturbs both alike. Nothing holds the requests back, so that the jobs' own work is all
-// there is. A fresh job fetches and scores its pull requests, one that is cached
+// side by side, so that whatever else the machine does disturbs both alike. Nothing
+// holds the requests back, so that the jobs' own work is all there is. A public
+// job has the pull requests, files and sizes of three public repositories, in the
+// mean; a small one has many requests for little to score, and one that is cached
 // finds all of them in the score cache: the least that a job does.
 func BenchmarkTracing(b *testing.B) {
 	dir := b.TempDir()
@@ -40,9 +42,13 @@ func BenchmarkTracing(b *testing.B) {
 	}
 	spans := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	defer spans.Close()
-	for name, cached := range map[string]bool{"fresh": false, "cached": true} {
+	for name, shape := range map[string]benchShape{
+		"public": {miners: 32, pulls: 3, files: 2, functions: 470, changed: true},
+		"small":  {miners: 128, pulls: 8, files: 3, functions: 100},
+		"cached": {miners: 128, pulls: 8, files: 3, functions: 100, cached: true},
+	} {
 		b.Run(name, func(b *testing.B) {
-			world := benchWorld(b, cached)
+			world := benchWorld(b, shape)
 			off, on := []string{"OTEL_TRACES_EXPORTER=none"}, []string{"OTEL_METRICS_EXPORTER=none", "OTEL_EXPORTER_OTLP_ENDPOINT=" + spans.URL}
 			// Two fleets each: a process differs from its like by more than what is
 			// looked for, and that of two alike says by how much.
@@ -101,36 +107,55 @@ func uncertain(list []float64) float64 {
 	return 1.25 * (sorted[len(list)*3/4] - sorted[len(list)/4]) / 1.35 / math.Sqrt(float64(len(list)))
 }
 
-// benchWorld has 128 miners with eight merged pull requests each, of three files
-// each: the requests of a job are those of the demo world's, in the middle.
-// Those whose commits the lists do not name cannot be cached.
-func benchWorld(b *testing.B, cached bool) simulated {
+// benchShape is what each miner of benchWorld has: merged pull requests of so many
+// files, each of so many functions, 40 bytes a function, and changed from a base
+// rather than added. Those whose commits the lists do not name cannot be cached.
+type benchShape struct {
+	miners, pulls, files, functions int
+	changed, cached                 bool
+}
+
+// text is a file of the shape; another number makes it another one.
+func (s benchShape) text(number int) string {
+	var text strings.Builder
+	text.WriteString("package p\n")
+	for line := range s.functions {
+		fmt.Fprintf(&text, "\nfunc f%d(x int) int { return x + %d }\n", line, number*1000+line)
+	}
+	return text.String()
+}
+
+// benchWorld is a world of miners that are alike.
+func benchWorld(b *testing.B, shape benchShape) simulated {
 	b.Helper()
 	at := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	w := mirrorsim.NewWorld("bench", at)
 	w.Registry = []byte(`{"a/b": {"emission_share": 0.5}}`)
 	var miners []string
-	for n := range 128 * 8 {
-		github := strconv.Itoa(1000 + n/8)
-		if n%8 == 0 {
-			miners = append(miners, fmt.Sprintf(`{"uid": %d, "hotkey": "h%d", "github_id": "%s"}`, 1+n/8, n/8, github))
+	for n := range shape.miners * shape.pulls {
+		uid := n / shape.pulls
+		github := strconv.Itoa(1000 + uid)
+		if n%shape.pulls == 0 {
+			miners = append(miners, fmt.Sprintf(`{"uid": %d, "hotkey": "h%d", "github_id": "%s"}`, 1+uid, uid, github))
 		}
-		created := at.Add(-time.Duration(n+1) * time.Hour)
+		created := at.Add(-time.Duration(n+1) * time.Hour / 2)
 		merged, main, sha := created.Add(time.Minute), "main", fmt.Sprintf("%040d", n)
 		pull := mirrorsim.Pull{
 			RepoFullName: "a/b", Number: n + 1, Title: "one", State: "MERGED", AuthorGitHubID: github, AuthorLogin: "m" + github,
 			CreatedAt: created, MergedAt: &merged, BaseRef: &main, DefaultBranch: &main, ScoringDataStored: true,
 		}
 		files := mirrorsim.Files{RepoFullName: "a/b", Number: n + 1, ScoringDataStored: true}
-		if cached {
+		if shape.cached {
 			pull.HeadSHA, pull.BaseSHA, files.HeadSHA, files.BaseSHA = &sha, &sha, &sha, &sha
 		}
-		for f := range 3 {
-			text := "package p\n"
-			for line := range 100 {
-				text += fmt.Sprintf("\nfunc f%d(x int) int { return x + %d }\n", line, n*1000+f*100+line)
+		for f := range shape.files {
+			head := shape.text(2 * (n*shape.files + f))
+			file := mirrorsim.File{Filename: fmt.Sprintf("p%d.go", f), Status: "added", Additions: 200, Changes: 200, HeadContent: &head}
+			if shape.changed {
+				base := shape.text(2*(n*shape.files+f) + 1)
+				file.Status, file.BaseContent = "modified", &base
 			}
-			files.Files = append(files.Files, mirrorsim.File{Filename: fmt.Sprintf("p%d.go", f), Status: "added", Additions: 200, Changes: 200, HeadContent: &text})
+			files.Files = append(files.Files, file)
 		}
 		w.AddPull(github, pull)
 		w.AddFiles(files)
