@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
+
+	"mirrorfleet/shared/pause"
 )
 
 // DefaultGitHub is GitHub's API.
@@ -140,7 +142,7 @@ func (g *GitHub) identity(ctx context.Context, ask LookUp) Identity {
 			return v.identity
 		}
 		why = v.why
-		if !v.again || try >= g.cfg.Tries || v.pause > longestPause || !pause(ctx, g.cfg.Backoff) {
+		if !v.again || try >= g.cfg.Tries || v.pause > longestPause || pause.For(ctx, g.cfg.Backoff) != nil {
 			break
 		}
 	}
@@ -178,7 +180,7 @@ func (g *GitHub) wait(ctx context.Context) bool {
 		if left <= 0 {
 			return g.pace.Wait(ctx) == nil
 		}
-		if !pause(ctx, left) {
+		if pause.For(ctx, left) != nil {
 			return false
 		}
 	}
@@ -193,17 +195,5 @@ func (g *GitHub) hold(d time.Duration) {
 	defer g.mu.Unlock()
 	if until := time.Now().Add(min(d, longestPause)); until.After(g.until) {
 		g.until = until
-	}
-}
-
-// pause waits; false when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

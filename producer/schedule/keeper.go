@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/pause"
 )
 
 // ErrPutOff says that a round's inputs cannot be used just now: they are to be
@@ -100,7 +101,7 @@ func (k *Keeper) Run(ctx context.Context, rounds Rounds) error {
 			continue
 		}
 		k.cfg.Log.ErrorContext(ctx, "the schedule cannot go on: trying again", "error", err, "in", wait.String())
-		pause(ctx, wait)
+		_ = pause.For(ctx, wait)
 		wait = min(2*wait, longest)
 	}
 }
@@ -163,7 +164,7 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 				k.cfg.Log.InfoContext(ctx, "waiting for the next turn", "due", due.At)
 				told = due.At
 			}
-			if !pause(ctx, min(left, longest)) {
+			if pause.For(ctx, min(left, longest)) != nil {
 				return job.Manifest{}, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 			}
 			continue
@@ -185,7 +186,7 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 		if off.note(err, now) {
 			k.cfg.Log.WarnContext(ctx, "the round is put off: its inputs are read again until they can be used", "due", due.At, "error", err)
 		}
-		if !pause(ctx, k.cfg.Again) {
+		if pause.For(ctx, k.cfg.Again) != nil {
 			return m, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 		}
 	}
@@ -231,16 +232,4 @@ func notes(due Due, off putOff, now time.Time) []string {
 		list = append(list, fmt.Sprintf("put off for %s: %s", now.Sub(off.since).Round(time.Second), off.why))
 	}
 	return list
-}
-
-// pause waits; false when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -18,14 +18,15 @@ var arrows = []arrow{
 	{"shared/scoring", "the rules know nobody", nil},
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
 	{"shared/telemetry", "names and set-up know nobody", nil},
+	{"shared/pause", "waiting knows nobody", nil},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans", []string{"shared/telemetry", "shared/ratelimit"}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
-		[]string{"shared/scoring", "shared/job", "shared/telemetry", "shared/mirror"},
+		[]string{"shared/scoring", "shared/job", "shared/pause", "shared/telemetry", "shared/mirror"},
 	},
 	{
 		"shared/jobstream", "it carries jobs, records and evaluations, and marks the steps inside what takes several",
-		[]string{"shared/crash", "shared/job", "shared/scoring", "shared/telemetry"},
+		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry"},
 	},
 	{"shared/health", "it serves checks that others bring", nil},
 	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/scoring"}},
@@ -49,7 +50,7 @@ var arrows = []arrow{
 	},
 	{
 		"worker/lease", "a lease moves jobs and records, and marks the steps between",
-		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/telemetry"},
+		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/pause", "shared/telemetry"},
 	},
 	{
 		"worker/evaluate", "an evaluation is made of answers, rules and token scores",
@@ -63,9 +64,9 @@ var arrows = []arrow{
 	},
 	{
 		"producer/miners", "who takes part is read from the validator's files, and what GitHub said is kept in a bucket",
-		[]string{"shared/job", "shared/jobstream", "shared/scoring"},
+		[]string{"shared/job", "shared/jobstream", "shared/pause", "shared/scoring"},
 	},
-	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job"}},
+	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job", "shared/pause"}},
 	{
 		"producer/answer", "what is said of rounds is read from the streams, and of the limit from its bucket",
 		[]string{"producer/round", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/scoring"},

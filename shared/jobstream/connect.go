@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"mirrorfleet/shared/pause"
 )
 
 // ConnectConfig is how a process connects to NATS.
@@ -78,7 +80,7 @@ func Connect(ctx context.Context, address, name string, cfg ConnectConfig) (*nat
 			said = now
 			cfg.Log.WarnContext(ctx, "waiting for NATS", "address", Redact(address), "error", redacted(err, address))
 		}
-		if pause(waiting, cfg.Retry) != nil {
+		if pause.For(waiting, cfg.Retry) != nil {
 			return nil, gaveUp(ctx, address, cfg, err)
 		}
 	}

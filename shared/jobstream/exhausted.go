@@ -11,6 +11,7 @@ import (
 
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/pause"
 )
 
 // exhaustedConsumer is shared by all producers: each advisory goes to one.
@@ -67,7 +68,7 @@ func (b *Bus) exhaustedOnce(ctx context.Context, consumer jetstream.Consumer,
 			return err
 		}
 		b.outage(ctx, "fetching advisories", err)
-		_ = pause(ctx, b.cfg.RetryWait) // the caller looks at ctx
+		_ = pause.For(ctx, b.cfg.RetryWait) // the caller looks at ctx
 		return nil
 	}
 	for _, d := range got {

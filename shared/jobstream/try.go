@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/pause"
 )
 
 // try runs op until it succeeds, fails for good, or ctx ends. Each run has
@@ -26,7 +28,7 @@ func (b *Bus) try(ctx context.Context, what string, op func(context.Context) err
 			return fmt.Errorf("%s: %w (last answer: %w)", what, context.Cause(ctx), err)
 		}
 		b.outage(ctx, what, err)
-		if waitErr := pause(ctx, b.cfg.RetryWait); waitErr != nil {
+		if waitErr := pause.For(ctx, b.cfg.RetryWait); waitErr != nil {
 			return fmt.Errorf("%s: %w (last answer: %w)", what, waitErr, err)
 		}
 	}
@@ -50,18 +52,6 @@ func (b *Bus) outage(ctx context.Context, what string, err error) {
 func (b *Bus) recovered() {
 	if b.out.Load() && b.out.CompareAndSwap(true, false) {
 		b.cfg.Log.Info("NATS answers again")
-	}
-}
-
-// pause waits for d or for the end of ctx, whose cause it returns.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx) //nolint:wrapcheck // the caller's own
-	case <-timer.C:
-		return nil
 	}
 }
 

@@ -8,11 +8,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"mirrorfleet/shared/pause"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -66,7 +66,7 @@ func (c *Client) tries(ctx context.Context, r request) error {
 	for failed.Tries < tries {
 		if failed.Tries > 0 {
 			telemetry.MirrorRetried(ctx, r.route)
-			pause(ctx, c.cfg.backoff(failed.Tries, rand.Float64()))
+			_ = pause.For(ctx, c.cfg.backoff(failed.Tries, rand.Float64()))
 		}
 		if ctx.Err() != nil { // no permit is spent on what nobody waits for
 			return ended(ctx)
@@ -135,14 +135,4 @@ func (c *Client) send(ctx context.Context, r request) (status int, body []byte, 
 	}
 	body, err = r.most.read(response)
 	return response.StatusCode, body, err
-}
-
-// pause waits, or until the context ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/pause"
 )
 
 // Causes of an attempt's end from outside; a handler finds them by
@@ -132,7 +133,7 @@ func (r *Runner) pull(ctx context.Context) error {
 			r.cfg.Log.WarnContext(ctx, "cannot pull jobs, waiting for NATS", "error", err)
 			fallthrough
 		default:
-			wait(ctx, r.cfg.FetchWait)
+			_ = pause.For(ctx, r.cfg.FetchWait)
 		}
 	}
 }
@@ -191,17 +192,7 @@ func (r *Runner) open(ctx context.Context) bool {
 		if ctx.Err() == nil {
 			r.cfg.Log.WarnContext(ctx, "not pulling", "error", err)
 		}
-		wait(ctx, r.cfg.FetchWait)
+		_ = pause.For(ctx, r.cfg.FetchWait)
 	}
 	return ctx.Err() == nil
-}
-
-// wait waits for d or the end of ctx.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/pause"
 )
 
 // term is the time that a delivery is ours: it sends the heartbeats and ends
@@ -99,7 +100,7 @@ func (l *term) expire() {
 func (l *term) beat(ctx context.Context) {
 	complained := false
 	for next := time.Duration(0); ; {
-		wait(ctx, next)
+		_ = pause.For(ctx, next)
 		if ctx.Err() != nil || !time.Now().Before(l.until()) {
 			return
 		}
