@@ -3,7 +3,6 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
-	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/crash"
@@ -86,16 +84,6 @@ func TestEveryCrashPointHasACase(t *testing.T) {
 	}
 }
 
-// killsOf is how many workers in a row are killed at a point.
-func killsOf(t *testing.T) int {
-	t.Helper()
-	n, err := crashtest.Kills()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // crashLease is short, and long enough for a busy machine: a lease that is
 // lost to a stall costs requests.
 const crashLease = 3 * time.Second
@@ -126,7 +114,7 @@ func TestCrash(t *testing.T) {
 			add(string(c.point)+" "+string(e), e, &c)
 		}
 	}
-	sideBySide(t, runs)
+	crashtest.SideBySide(t, 12, runs)
 	if t.Failed() {
 		return // a round is missing
 	}
@@ -136,17 +124,6 @@ func TestCrash(t *testing.T) {
 			c.check(t, name, rounds[string(e)], rounds[name])
 		}
 	}
-}
-
-// sideBySide runs subtests at once, twelve at a time, whatever -parallel says.
-func sideBySide(t *testing.T, runs map[string]func(t *testing.T)) {
-	t.Helper()
-	var running errgroup.Group
-	running.SetLimit(12)
-	for _, name := range slices.Sorted(maps.Keys(runs)) {
-		running.Go(func() error { t.Run(name, runs[name]); return nil })
-	}
-	_ = running.Wait()
 }
 
 // settled is what a round came to.
@@ -170,7 +147,7 @@ func crashRun(t *testing.T, e ending, c *crashCase) settled {
 	compared()
 	e.spoil(b)
 	kills := 0
-	for c != nil && kills < killsOf(t) && c.kill(b, fmt.Sprintf("victim-%d", kills+1)) {
+	for c != nil && kills < crashtest.Kills(t) && c.kill(b, fmt.Sprintf("victim-%d", kills+1)) {
 		kills++
 	}
 	b.front.release(everybody)

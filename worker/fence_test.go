@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/crash"
+	"mirrorfleet/shared/crash/crashtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream/wire"
 )
@@ -30,7 +31,7 @@ func TestAStoppedWorkerChangesNothing(t *testing.T) {
 	} {
 		runs[string(point)] = func(t *testing.T) { t.Helper(); stopAndContinue(t, point, e) }
 	}
-	sideBySide(t, runs)
+	crashtest.SideBySide(t, 12, runs)
 }
 
 func stopAndContinue(t *testing.T, point crash.Point, e ending) {

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/crash/crashtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
@@ -103,7 +104,7 @@ func (s scenario) run(t *testing.T, env ...string) ending {
 		st.dead() // nobody will be: what waits for it need not
 	}
 	kills := 0
-	for kills < killsOf(t) && !st.produce(t, m, 0, append(env, st.env...)...) {
+	for kills < crashtest.Kills(t) && !st.produce(t, m, 0, append(env, st.env...)...) {
 		kills++
 		st.dead()
 	}

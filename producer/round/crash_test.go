@@ -3,14 +3,12 @@ package round_test
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/crash/crashtest"
@@ -94,7 +92,7 @@ func TestCrash(t *testing.T) {
 			}
 		}
 	}
-	sideBySide(t, runs)
+	crashtest.SideBySide(t, 8, runs)
 	if t.Failed() {
 		return // a round is missing
 	}
@@ -105,16 +103,6 @@ func TestCrash(t *testing.T) {
 			}
 		}
 	}
-}
-
-// killsOf is how many producers in a row are killed at a point.
-func killsOf(t *testing.T) int {
-	t.Helper()
-	n, err := crashtest.Kills()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // passes are those at which a producer is killed.
@@ -144,16 +132,4 @@ func (c *crashCase) check(t *testing.T, name string, want, got ending) {
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("%s: undisturbed (-), killed (+):\n%s", name, diff)
 	}
-}
-
-// sideBySide runs subtests at once, eight at a time, whatever -parallel says:
-// most of their time is waiting for processes.
-func sideBySide(t *testing.T, runs map[string]func(t *testing.T)) {
-	t.Helper()
-	var running errgroup.Group
-	running.SetLimit(8)
-	for _, name := range slices.Sorted(maps.Keys(runs)) {
-		running.Go(func() error { t.Run(name, runs[name]); return nil })
-	}
-	_ = running.Wait()
 }

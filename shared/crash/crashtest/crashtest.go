@@ -10,11 +10,15 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Marks lists the names of the constants that are marked with crash.At in the
@@ -42,16 +46,29 @@ func Marks(folders ...string) ([]string, error) {
 
 // Kills is how many processes in a row are killed at a point: what
 // MIRRORFLEET_TEST_KILLS says, 1 to 10 (a job has twenty deliveries), or 1.
-func Kills() (int, error) {
+func Kills(tb testing.TB) int {
+	tb.Helper()
 	text := os.Getenv("MIRRORFLEET_TEST_KILLS")
 	if text == "" {
-		return 1, nil
+		return 1
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > 10 {
-		return 0, fmt.Errorf("MIRRORFLEET_TEST_KILLS is %q, want 1 to 10: a job has twenty deliveries", text)
+		tb.Fatalf("MIRRORFLEET_TEST_KILLS is %q, want 1 to 10: a job has twenty deliveries", text)
 	}
-	return n, nil
+	return n
+}
+
+// SideBySide runs subtests, so many at once, whatever -parallel says: most of
+// their time is waiting for processes.
+func SideBySide(t *testing.T, most int, runs map[string]func(t *testing.T)) {
+	t.Helper()
+	var running errgroup.Group
+	running.SetLimit(most)
+	for _, name := range slices.Sorted(maps.Keys(runs)) {
+		running.Go(func() error { t.Run(name, runs[name]); return nil })
+	}
+	_ = running.Wait()
 }
 
 // marksOf lists the marks of one file.
