@@ -106,19 +106,12 @@ func exportRound(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error {
-		place, err := locate(ctx, bus, e.round, e.revision)
-		if err != nil {
-			return err
-		}
-		stored, err := bus.OpenOutcome(ctx, place.Round, place.Revision)
-		if err != nil {
-			return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
-		}
-		defer stored.Close()
-		if e.output == "-" {
-			return e.print(stored, c.Root().Writer)
-		}
-		return e.keep(stored, place.Round)
+		return withOutcome(ctx, bus, e.round, e.revision, func(name string, stored io.Reader) error {
+			if e.output == "-" {
+				return e.print(stored, c.Root().Writer)
+			}
+			return e.keep(stored, name)
+		})
 	})
 }
 

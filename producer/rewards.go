@@ -102,16 +102,7 @@ func share(reward, sum float64) float64 {
 
 // streamRound reads a revision of a concluded round piece by piece.
 func streamRound(ctx context.Context, bus *jobstream.Bus, name string, revision int, reading round.Reading) error {
-	place, err := locate(ctx, bus, name, revision)
-	if err != nil {
-		return err
-	}
-	stored, err := bus.OpenOutcome(ctx, place.Round, place.Revision)
-	if err != nil {
-		return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
-	}
-	defer stored.Close()
-	return round.Stream(stored, reading)
+	return withOutcome(ctx, bus, name, revision, func(_ string, stored io.Reader) error { return round.Stream(stored, reading) })
 }
 
 func orLatest(name string) string {

@@ -162,10 +162,19 @@ func readRound(ctx context.Context, bus *jobstream.Bus, name string, revision in
 	return result, notThere(err, name)
 }
 
-// locate finds a revision of a round's outcome, 0 being the last one.
-func locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) (answer.Place, error) {
+// withOutcome lets work read a revision of a round's outcome as it is stored, 0
+// being the last one; it is told which round that is.
+func withOutcome(ctx context.Context, bus *jobstream.Bus, name string, revision int, work func(name string, stored io.Reader) error) error {
 	place, err := answer.Locate(ctx, bus, name, revision)
-	return place, notThere(err, name)
+	if err != nil {
+		return notThere(err, name)
+	}
+	stored, err := bus.OpenOutcome(ctx, place.Round, place.Revision)
+	if err != nil {
+		return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
+	}
+	defer stored.Close()
+	return work(place.Round, stored)
 }
 
 // notThere makes wrong usage of what was asked for and is not there.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/ratelimit"
 )
@@ -89,21 +90,8 @@ func (a *API) round(r *http.Request) (reply, error) {
 	return reply{raw: data, tag: tag}, nil
 }
 
-// rewards answers whoever has them already without reading the outcome.
 func (a *API) rewards(r *http.Request) (reply, error) {
-	at, err := a.place(r)
-	if err != nil {
-		return reply{}, err
-	}
-	tag := tagOf(at.Round, at.Revision)
-	if fresh(r, tag) {
-		return unchanged(tag), nil
-	}
-	result, err := answer.Read(r.Context(), a.cfg.Bus, at)
-	if err != nil {
-		return reply{}, err
-	}
-	return reply{body: answer.RewardsOf(result, a.cfg.Now()), tag: tag}, nil
+	return a.told(r, func(result round.Result) (any, error) { return answer.RewardsOf(result, a.cfg.Now()), nil })
 }
 
 func (a *API) miner(r *http.Request) (reply, error) {
@@ -111,6 +99,18 @@ func (a *API) miner(r *http.Request) (reply, error) {
 	if err != nil || uid < 0 {
 		return reply{}, wrong("uid", "%.80q: want a whole number from 0", r.PathValue("uid"))
 	}
+	return a.told(r, func(result round.Result) (any, error) {
+		miner, err := answer.MinerIn(&result, uid)
+		if err != nil {
+			return nil, err
+		}
+		return answer.MinerOf(r.Context(), a.cfg.Bus, result, miner)
+	})
+}
+
+// told is what is said of the outcome that is asked for. Whoever has it already
+// is answered without reading it.
+func (a *API) told(r *http.Request, say func(round.Result) (any, error)) (reply, error) {
 	at, err := a.place(r)
 	if err != nil {
 		return reply{}, err
@@ -123,11 +123,7 @@ func (a *API) miner(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	miner, err := answer.MinerIn(&result, uid)
-	if err != nil {
-		return reply{}, err
-	}
-	body, err := answer.MinerOf(r.Context(), a.cfg.Bus, result, miner)
+	body, err := say(result)
 	return reply{body: body, tag: tag}, err
 }
 
