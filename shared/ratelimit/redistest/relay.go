@@ -83,9 +83,11 @@ type lag struct{ least, most atomic.Int64 }
 
 const lagType = "lag"
 
-// Pipe passes chunks on, each after its delay, until the link ends.
+// Pipe passes chunks on, each after its delay, until the link ends. A link whose
+// other end is gone takes nothing more, and says so to nobody: what comes after
+// is lost with it.
 func (l *lag) Pipe(stub *toxics.ToxicStub) {
-	for {
+	for gone := false; ; {
 		select {
 		case <-stub.Interrupt:
 			return
@@ -95,14 +97,11 @@ func (l *lag) Pipe(stub *toxics.ToxicStub) {
 
 				return
 			}
-			on := l.hold(stub, chunk.Timestamp)
-			// A link whose other end is gone takes nothing more, and says so to
-			// nobody: what comes after is lost with it.
-			if err := stub.WriteOutput(chunk, patience); err != nil {
-				drain(stub)
-
-				return
+			if gone {
+				continue
 			}
+			on := l.hold(stub, chunk.Timestamp)
+			gone = stub.WriteOutput(chunk, patience) != nil
 			if !on {
 				return
 			}
@@ -113,22 +112,6 @@ func (l *lag) Pipe(stub *toxics.ToxicStub) {
 // patience is far more than a link takes to take a chunk, whose receiver has
 // room for thousands of them.
 const patience = time.Second
-
-// drain reads what comes until the link ends.
-func drain(stub *toxics.ToxicStub) {
-	for {
-		select {
-		case <-stub.Interrupt:
-			return
-		case chunk := <-stub.Input:
-			if chunk == nil {
-				stub.Close()
-
-				return
-			}
-		}
-	}
-}
 
 // hold waits until a chunk that came at an instant may go on; false when the link
 // was interrupted.
