@@ -42,20 +42,14 @@ func runCommand() *cli.Command {
 // otherFlags are for what happens between producers, and between a producer
 // and its own former life.
 func otherFlags() []cli.Flag {
-	atLeast := func(d time.Duration) error {
-		if d >= time.Second {
-			return nil
-		}
-		return fmt.Errorf("%s: want at least 1s", d)
-	}
 	return []cli.Flag{
 		&cli.DurationFlag{
 			Name: "takeover", Category: groupOthers, Sources: command.Env("takeover"), Value: 15 * time.Second,
-			Usage: "how long a producer may be silent before one that stands by takes its round over", Validator: atLeast,
+			Usage: "how long a producer may be silent before one that stands by takes its round over", Validator: command.AtLeast(time.Second),
 		},
 		&cli.DurationFlag{
 			Name: "reconcile", Category: groupOthers, Sources: command.Env("reconcile"), Value: 15 * time.Second,
-			Usage: "how often what is outstanding is compared with what is queued", Validator: atLeast,
+			Usage: "how often what is outstanding is compared with what is queued", Validator: command.AtLeast(time.Second),
 		},
 	}
 }

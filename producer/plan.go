@@ -29,44 +29,27 @@ const (
 )
 
 func planCommand() *cli.Command {
-	atLeastOne := func(n int) error {
-		if n >= 1 {
-			return nil
-		}
-		return fmt.Errorf("%d: want at least 1", n)
-	}
-	notNegative := func(d time.Duration) error {
-		if d >= 0 {
-			return nil
-		}
-		return fmt.Errorf("%s: want 0 or more", d)
-	}
 	flags := []cli.Flag{
 		&cli.IntFlag{
 			Name: "pulls-per-miner", Category: groupAssumed, Sources: command.Env("pulls-per-miner"), Value: assumedPulls,
-			Usage: "pull requests of a miner that the last round did not have; unless set, the mean of those that it had",
-			Validator: func(n int) error {
-				if n >= 0 {
-					return nil
-				}
-				return fmt.Errorf("%d: want 0 or more", n)
-			},
+			Usage:     "pull requests of a miner that the last round did not have; unless set, the mean of those that it had",
+			Validator: command.AtLeast(0),
 		},
 		&cli.DurationFlag{
 			Name: "latency", Category: groupAssumed, Sources: command.Env("latency"), Value: 300 * time.Millisecond,
-			Usage: "how long the mirror takes to answer a request", Validator: notNegative,
+			Usage: "how long the mirror takes to answer a request", Validator: command.AtLeast(time.Duration(0)),
 		},
 		&cli.DurationFlag{
 			Name: "score-cpu", Category: groupAssumed, Sources: command.Env("score-cpu"), Value: 50 * time.Millisecond,
-			Usage: "processor time of one pull request's token scoring", Validator: notNegative,
+			Usage: "processor time of one pull request's token scoring", Validator: command.AtLeast(time.Duration(0)),
 		},
 		&cli.IntFlag{
 			Name: "slots", Category: groupAssumed, Sources: command.Env("slots"), Value: 4,
-			Usage: "jobs that a worker evaluates at once", Validator: atLeastOne,
+			Usage: "jobs that a worker evaluates at once", Validator: command.AtLeast(1),
 		},
 		&cli.IntFlag{
 			Name: "children", Category: groupAssumed, Sources: command.Env("children"), Value: 2,
-			Usage: "token-scoring processes of a worker", Validator: atLeastOne,
+			Usage: "token-scoring processes of a worker", Validator: command.AtLeast(1),
 		},
 	}
 	flags = slices.Concat(flags, only(roundFlags(), "miners", "registry"), lookFlags(readLocal),

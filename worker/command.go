@@ -51,7 +51,7 @@ func workFlags() []cli.Flag {
 		},
 		&cli.IntFlag{
 			Name: "slots", Category: groupWork, Sources: command.Env("slots"), Value: 4,
-			Usage: "jobs evaluated at once", Validator: atLeastOne,
+			Usage: "jobs evaluated at once", Validator: command.AtLeast(1),
 		},
 		&cli.DurationFlag{
 			Name: "grace", Category: groupWork, Sources: command.Env("grace"), Value: 20 * time.Second,
@@ -73,7 +73,7 @@ func workFlags() []cli.Flag {
 		},
 		&cli.IntFlag{
 			Name: "children", Category: groupScoring, Sources: command.Env("children"), Value: runtime.NumCPU(), DefaultText: "one per core",
-			Usage: "token-scoring child processes", Validator: atLeastOne,
+			Usage: "token-scoring child processes", Validator: command.AtLeast(1),
 		},
 	}
 }
@@ -104,13 +104,6 @@ func delays(text string) ([]time.Duration, error) {
 		all = append(all, d)
 	}
 	return all, nil
-}
-
-func atLeastOne(n int) error {
-	if n >= 1 {
-		return nil
-	}
-	return fmt.Errorf("%d: want at least 1", n)
 }
 
 // defaultName tells apart the workers of several hosts and several on one.

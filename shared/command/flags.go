@@ -43,7 +43,7 @@ func Servers() []cli.Flag {
 		},
 		&cli.DurationFlag{
 			Name: "connect-timeout", Category: GroupServers, Sources: Env("connect-timeout"), Value: 30 * time.Second,
-			Usage: "how long to wait at start for a server that is not reachable", Validator: positive,
+			Usage: "how long to wait at start for a server that is not reachable", Validator: Positive,
 		},
 		&cli.IntFlag{
 			Name: "replicas", Category: GroupServers, Sources: Env("replicas"),
@@ -77,11 +77,11 @@ func Limit() []cli.Flag {
 		&cli.IntFlag{
 			Name: "limit-requests", Category: GroupLimit, Sources: Env("limit-requests"), Value: 50,
 			Usage:     "requests that the mirror allows this egress in one window; lower where others send from the same IP",
-			Validator: atLeastOne,
+			Validator: AtLeast(1),
 		},
 		&cli.DurationFlag{
 			Name: "limit-window", Category: GroupLimit, Sources: Env("limit-window"), Value: 10 * time.Second,
-			Usage: "length of the mirror's window", Validator: positive,
+			Usage: "length of the mirror's window", Validator: Positive,
 		},
 		&cli.FloatFlag{
 			Name: "limit-rate", Category: GroupLimit, Sources: Env("limit-rate"),
@@ -89,7 +89,7 @@ func Limit() []cli.Flag {
 		},
 		&cli.DurationFlag{
 			Name: "limit-horizon", Category: GroupLimit, Sources: Env("limit-horizon"), Value: 10 * time.Second,
-			Usage: "how far ahead permits are reserved, and how long the fleet waits after the bucket's state was lost", Validator: positive,
+			Usage: "how far ahead permits are reserved, and how long the fleet waits after the bucket's state was lost", Validator: Positive,
 		},
 	}
 }
@@ -125,14 +125,21 @@ func Address(s string) error {
 	return nil
 }
 
-func atLeastOne(n int) error {
-	if n >= 1 {
-		return nil
+// AtLeast refuses what is less.
+func AtLeast[T int | time.Duration](least T) func(T) error {
+	return func(value T) error {
+		switch {
+		case value >= least:
+			return nil
+		case least == 0:
+			return fmt.Errorf("%v: want 0 or more", value)
+		}
+		return fmt.Errorf("%v: want at least %v", value, least)
 	}
-	return fmt.Errorf("%d: want at least 1", n)
 }
 
-func positive(d time.Duration) error {
+// Positive refuses lengths that are none.
+func Positive(d time.Duration) error {
 	if d > 0 {
 		return nil
 	}

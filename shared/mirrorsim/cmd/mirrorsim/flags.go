@@ -77,11 +77,11 @@ func serverFlags() []cli.Flag {
 		},
 		&cli.DurationFlag{
 			Name: "window", Category: groupLimit, Sources: env("window"), Value: mirrorsim.RealWindow,
-			Usage: "length of a window", Validator: positive,
+			Usage: "length of a window", Validator: command.Positive,
 		},
 		&cli.DurationFlag{
 			Name: "mitigation", Category: groupLimit, Sources: env("mitigation"), Value: mirrorsim.RealMitigation,
-			Usage: "how long everything is refused after the limit was exceeded", Validator: positive,
+			Usage: "how long everything is refused after the limit was exceeded", Validator: command.Positive,
 		},
 		&cli.StringFlag{
 			Name: "latency", Category: groupFaults, Sources: env("latency"), Value: "0s",
@@ -94,7 +94,7 @@ func serverFlags() []cli.Flag {
 		},
 		&cli.DurationFlag{
 			Name: "stall", Category: groupFaults, Sources: env("stall"), Value: time.Minute,
-			Usage: "how long a stalled request is held before its connection is reset", Validator: positive,
+			Usage: "how long a stalled request is held before its connection is reset", Validator: command.Positive,
 		},
 	}
 }
@@ -107,14 +107,6 @@ func atLeast(least int) func(int) error {
 		}
 		return nil
 	}
-}
-
-// positive refuses durations that would never or always pass.
-func positive(d time.Duration) error {
-	if d <= 0 {
-		return fmt.Errorf("%s: want more than 0", d)
-	}
-	return nil
 }
 
 // settings are the server's part of the flags.
