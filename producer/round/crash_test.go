@@ -41,6 +41,7 @@ var crashCases = []crashCase{
 	{name: "OneStoredChanged", point: crash.OneStoredChanged, in: []scenario{fresh, replayed}, twice: true},
 	{name: "StoredChanged", point: crash.StoredChanged, in: []scenario{fresh, replayed}},
 	{name: "OutcomeWritten", point: crash.OutcomeWritten, in: []scenario{fresh, replayed}},
+	{name: "ConclusionNoted", point: crash.ConclusionNoted, in: []scenario{fresh, replayed}},
 	{name: "RoundReleased", point: crash.RoundReleased, in: []scenario{fresh, replayed}},
 	{name: "ReplayPlanned", point: crash.ReplayPlanned, in: []scenario{replayed}},
 	{name: "RecordReplanned", point: crash.RecordReplanned, in: []scenario{replayed}, twice: true},
@@ -58,7 +59,10 @@ func TestEveryCrashPointHasACase(t *testing.T) {
 	t.Parallel()
 	marks, err := crashtest.Marks(filepath.Join("..", "..", "producer"), filepath.Join("..", "..", "shared", "jobstream"))
 	must(t, err)
-	names := []string{"TurnTaken"} // of the schedule, not of a round: TestServe kills a producer there
+	names := []string{
+		"TurnTaken",     // of the schedule, not of a round: TestServe kills a producer there
+		"PartForgotten", // of an old round: TestARoundForgottenInPartsIsForgotten
+	}
 	for _, c := range crashCases {
 		names = append(names, c.name)
 	}

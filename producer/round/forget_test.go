@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/worker/lease"
@@ -60,6 +61,41 @@ func (b *bundle) keys(t *testing.T, name string) map[string]int {
 		}
 	}
 	return found
+}
+
+// A producer that is killed between any two of the places that keep something of
+// an old round is followed by one that removes the rest; the round that is kept
+// is as it was.
+func TestARoundForgottenInPartsIsForgotten(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.work(t, always)
+	ctx, now := deadline(t), time.Now()
+	ids := []string{round.NewID(now.Add(-72*time.Hour), [3]byte{1}), round.NewID(now.Add(-48*time.Hour), [3]byte{2})}
+	var m job.Manifest
+	for _, id := range ids {
+		m = b.plan(t, four()...)
+		m.Round = id
+		_, err := b.runner(t).Start(ctx, m)
+		must(t, err)
+	}
+	kept := b.keys(t, ids[1])
+	// It goes on as long as the hold of who was killed before is in its way.
+	for part := 1; part <= 5; part++ {
+		for b.produce(t, m, 0, forgetEnv+"=1", crash.Env+"="+crash.Setting(crash.PartForgotten, part)) {
+			must(t, ctx.Err())
+		}
+		if left := b.keys(t, ids[0]); part < 5 && len(left) == 0 {
+			t.Errorf("killed after part %d: nothing is left, want what is behind it", part)
+		}
+	}
+	b.produce(t, m, 0, forgetEnv+"=1")
+	if left := b.keys(t, ids[0]); len(left) > 0 {
+		t.Errorf("left of the forgotten round: %v", left)
+	}
+	if diff := cmp.Diff(kept, b.keys(t, ids[1])); diff != "" || len(kept) < 3 {
+		t.Errorf("the last concluded round (-before +after):\n%s", diff)
+	}
 }
 
 // Of a round that is kept no longer nothing is left, not even a mark of what was

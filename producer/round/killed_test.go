@@ -33,6 +33,9 @@ const producerEnv = "MIRRORFLEET_TEST_PRODUCER"
 // replayEnv makes that producer replay what failed of the round, if it is set.
 const replayEnv = "MIRRORFLEET_TEST_REPLAY"
 
+// forgetEnv makes it remove old rounds instead, if it is set.
+const forgetEnv = "MIRRORFLEET_TEST_FORGET"
+
 // produceAsProcess brings a round to its end, from wherever it finds it.
 func produceAsProcess(addresses string) error {
 	ctx, quiet := context.Background(), slog.New(slog.DiscardHandler)
@@ -72,6 +75,10 @@ func produceAsProcess(addresses string) error {
 		return err
 	}
 	fmt.Println("ready") //nolint:forbidigo // to the test that started it
+	if os.Getenv(forgetEnv) != "" {
+		_, err = round.Forget(ctx, round.Config{Bus: bus, Mirror: client, Hold: time.Second}, 24*time.Hour, time.Now())
+		return err
+	}
 	if os.Getenv(replayEnv) != "" {
 		_, _, err = runner.Replay(ctx, m.Round, round.Selection{})
 		return err

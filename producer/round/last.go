@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 )
@@ -62,4 +63,5 @@ func (r *Runner) note(ctx context.Context, result Result) {
 	if err := r.cfg.Bus.NoteConcluded(ctx, time.Now().UTC(), result.Complete); err != nil {
 		r.cfg.Log.WarnContext(ctx, "when the round was concluded could not be noted for the metrics", "round", result.Round, "error", err)
 	}
+	crash.At(crash.ConclusionNoted)
 }

@@ -58,6 +58,8 @@ const (
 	StoredChanged Point = "stored-changed"
 	// OutcomeWritten: the round is concluded, and still held.
 	OutcomeWritten Point = "outcome-written"
+	// ConclusionNoted: so it is said for who looks from outside.
+	ConclusionNoted Point = "conclusion-noted"
 	// RoundReleased: nothing is left to do, but to say so.
 	RoundReleased Point = "round-released"
 	// ReplayPlanned: what is run again is written down, and not begun.
@@ -79,6 +81,9 @@ const (
 	BurialRecorded Point = "burial-recorded"
 	// ExhaustedRemoved: the message is gone; the server's advisory is not settled.
 	ExhaustedRemoved Point = "exhausted-removed"
+	// PartForgotten: one of the places that kept something of an old round is
+	// empty, the others may not be.
+	PartForgotten Point = "part-forgotten"
 )
 
 // worker lists the worker's points; Points adds up all lists.
@@ -94,8 +99,8 @@ var worker = []Point{
 //nolint:gochecknoglobals // a table
 var producer = []Point{
 	TurnTaken, ManifestWritten, RoundHeld, SnapshotStored, RecordPlanned, JobPublished, MaintainersKept, OneStoredChanged, StoredChanged,
-	OutcomeWritten, RoundReleased, ReplayPlanned, RecordReplanned, Mended, CopyQueued, Freed, BurialPlanned, BurialPublished,
-	BurialRecorded, ExhaustedRemoved,
+	OutcomeWritten, ConclusionNoted, RoundReleased, ReplayPlanned, RecordReplanned, Mended, CopyQueued, Freed, BurialPlanned,
+	BurialPublished, BurialRecorded, ExhaustedRemoved, PartForgotten,
 }
 
 // Points are all points that there are.

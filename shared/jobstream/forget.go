@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 )
 
@@ -48,6 +49,7 @@ func (b *Bus) Forget(ctx context.Context, round string) error {
 		if err != nil {
 			return err
 		}
+		crash.At(crash.PartForgotten)
 	}
 	return nil
 }
