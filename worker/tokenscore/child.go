@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -65,7 +66,7 @@ func spawn(cfg *Config) (*child, error) {
 		return nil, errors.Join(fmt.Errorf("making a pipe: %w", err), childIn.Close(), in.Close())
 	}
 	c := &child{
-		in: in, out: out, send: bufio.NewWriterSize(in, sendBuffer), hear: bufio.NewReaderSize(out, hearBuffer),
+		in: in, out: out, send: bufio.NewWriterSize(in, pipeBuffer), hear: bufio.NewReaderSize(out, pipeBuffer),
 		log: cfg.Log, exited: make(chan struct{}), stderr: &lineLogger{log: cfg.Log},
 		// Not CommandContext: a pool's context ends requests, and Close ends children.
 		cmd: exec.Command(cfg.Command[0], cfg.Command[1:]...), //nolint:noctx // see above
@@ -74,7 +75,7 @@ func spawn(cfg *Config) (*child, error) {
 	c.cmd.WaitDelay = time.Second // should something else hold its standard error
 	c.cmd.SysProcAttr = isolation()
 	c.cmd.Env = append(os.Environ(), memoryEnvironment(cfg.MemoryLimit)...)
-	err = c.cmd.Start()
+	err = start(c.cmd)
 	err = errors.Join(err, childIn.Close(), childOut.Close())
 	if err != nil {
 		return nil, errors.Join(err, in.Close(), out.Close())
@@ -121,36 +122,19 @@ func (c *child) within(d time.Duration) error {
 	return nil
 }
 
-// ready makes sure that the child is there and has the weights, and begins a
-// pull request in the given trace, "" for none. It fails only if the child is
-// gone, which costs no pull request anything.
-func (c *child) ready(w *scoring.Weights, traceparent string, timeout time.Duration) error {
-	if err := c.within(timeout); err != nil {
-		return err
-	}
-	if c.weights != w.Digest() {
-		data, err := encodeWeights(w)
-		if err != nil {
-			return err
-		}
-		if err := writeFrame(c.in, frameWeights, data); err != nil {
-			return err
-		}
-		c.weights = w.Digest()
-	}
-	if err := writeFrame(c.in, frameBegin, traceparent); err != nil {
-		return err
-	}
-	_, err := expectFrame(c.hear, frameReady)
-	return err
-}
-
 // request is a file to be scored: base and head, each with the signatures that
 // were found in it before, or nil.
 type request struct {
-	language string
-	texts    [2]string
-	known    [2][]byte
+	plan  *scoring.FilePlan
+	texts [2]text
+	known [2][]byte
+}
+
+func newRequest(seed maphash.Seed, plan *scoring.FilePlan, w *scoring.Weights) request {
+	return request{plan: plan, texts: [2]text{
+		newText(seed, content{w.Digest(), plan.Language, plan.Base}),
+		newText(seed, content{w.Digest(), plan.Language, plan.Head}),
+	}}
 }
 
 // answer is what a child says of a request; learned has nothing where known had.
@@ -160,71 +144,101 @@ type answer struct {
 	learned learned
 }
 
-// exchange has files scored, in order, and passes on what is said of each. The
-// next file is on its way while the child works on one, so that neither waits
-// for the other. After any error the child is of no use any more.
-func (c *child) exchange(files []request, take func(i int, a *answer)) error {
+// errNotReady says that a child has not even begun with a pull request: it is
+// gone or it hangs, which costs no pull request anything.
+var errNotReady = errors.New("the child did not begin")
+
+// exchange begins a pull request in the given trace, "" for none, has its files
+// scored in order and passes on what is said of each; it returns how many were
+// answered. All requests are on their way while the child begins and works, so
+// that neither waits for the other. After any error the child is of no use any
+// more.
+func (c *child) exchange(w *scoring.Weights, trace string, files []request, cfg *Config, take func(*answer)) (answered int, err error) {
+	if err := c.within(cfg.StartTimeout); err != nil {
+		return 0, err
+	}
 	sent := make(chan error, 1)
-	go func() { sent <- c.sendAll(files) }()
-	err := c.receive(files, take)
+	go func() { sent <- c.sendAll(w, trace, files) }()
+	answered, err = c.receive(files, cfg.Budget, take)
 	if err != nil {
 		_ = c.in.SetWriteDeadline(time.Unix(1, 0)) // nobody reads on: do not wait for the budget's end
 	}
 	// Why nothing could be sent says more than that no answer came.
-	if cause := <-sent; cause != nil && !isTimeout(cause) {
-		return cause
+	if cause := <-sent; cause != nil && !isTimeout(cause) && !errors.Is(err, errNotReady) {
+		return answered, cause
 	}
-	return err
+	return answered, err
 }
 
-// sendBuffer holds most requests whole, so that one goes out in one write. Of a
-// text that is larger the rest is not copied.
-const sendBuffer = 64 << 10
+// pipeBuffer holds most requests and answers whole, so that one takes one write
+// and one read, and wakes its reader once. Of a text that is larger the rest is
+// not copied.
+const pipeBuffer = 64 << 10
 
-// hearBuffer holds most answers whole: what a child says of a file takes one
-// read, not two a frame, and wakes this process once.
-const hearBuffer = 64 << 10
-
-// sendAll sends all requests; when it cannot, it has receive wait no longer.
-func (c *child) sendAll(files []request) error {
-	for i := range files {
-		if err := c.sendOne(&files[i]); err != nil {
-			if !isTimeout(err) {
-				_ = c.out.SetReadDeadline(time.Unix(1, 0))
-			}
-			return fmt.Errorf("sending a request: %w", err)
-		}
+// sendAll sends all that a pull request needs; when it cannot, it ends the child,
+// so that receive waits no longer than for what was said before.
+func (c *child) sendAll(w *scoring.Weights, trace string, files []request) error {
+	err := c.sendBegin(w, trace)
+	for i := 0; err == nil && i < len(files); i++ {
+		err = c.sendOne(&files[i])
 	}
-	return nil
+	if err == nil || isTimeout(err) {
+		return err
+	}
+	c.signalKill()
+	return fmt.Errorf("sending a request: %w", err)
+}
+
+// sendBegin sends the weights, if the child has others, and the beginning of a
+// pull request, which goes out with its first file.
+func (c *child) sendBegin(w *scoring.Weights, trace string) error {
+	if c.weights != w.Digest() {
+		data, err := encodeWeights(w)
+		if err != nil {
+			return err
+		}
+		if err := writeFrame(c.send, frameWeights, data); err != nil {
+			return err
+		}
+		c.weights = w.Digest()
+	}
+	return writeFrame(c.send, frameBegin, trace)
 }
 
 func (c *child) sendOne(r *request) error {
-	if err := writeFrame(c.send, frameLanguage, r.language); err != nil {
+	if err := writeFrame(c.send, frameLanguage, r.plan.Language); err != nil {
 		return err
 	}
-	for i, text := range r.texts {
+	for i := range r.texts {
 		if r.known[i] != nil {
 			if err := writeFrame(c.send, frameKnown, r.known[i]); err != nil {
 				return err
 			}
 		}
-		if err := writeFrame(c.send, frameText, text); err != nil {
+		if err := writeFrame(c.send, frameText, r.texts[i].text); err != nil {
 			return err
 		}
 	}
 	return c.send.Flush() //nolint:wrapcheck // by the caller; so that the child begins
 }
 
-// receive reads the answers to all requests.
-func (c *child) receive(files []request, take func(i int, a *answer)) error {
+// receive reads the answers to all requests. The budget runs from when the child
+// has begun.
+func (c *child) receive(files []request, budget time.Duration, take func(*answer)) (answered int, err error) {
+	if _, err := expectFrame(c.hear, frameReady); err != nil {
+		return 0, fmt.Errorf("%w: %w", errNotReady, err)
+	}
+	if err := c.within(budget); err != nil {
+		return 0, err
+	}
 	for i := range files {
 		a, err := c.receiveOne(&files[i])
 		if err != nil {
-			return err
+			return i, err
 		}
-		take(i, a)
+		take(a)
 	}
-	return nil
+	return len(files), nil
 }
 
 func (c *child) receiveOne(r *request) (a *answer, err error) {

@@ -6,8 +6,8 @@
 //   - A pull request has a budget of wall clock and a child to itself. When the
 //     budget runs out or the child dies, that pull request's figures are zeros
 //     with a reason (scoring.MethodSkippedTimeout); no other one is touched.
-//   - A child that died between two pull requests costs nobody anything: each
-//     pull request begins by asking its child whether it is there.
+//   - A child that died or hangs between two pull requests costs nobody anything:
+//     a pull request is only lost to a child that said that it begins with it.
 //   - A language of the rules is never scored as unsupported: a missing grammar
 //     is an error, at New or from Score, not a zero. What the validator itself
 //     cannot load is named by scoring.Weights.Without.

@@ -36,7 +36,8 @@ func (p *Pool) Pids() []int {
 
 // Remembers says whether a pool knows what was found in a text.
 func (p *Pool) Remembers(w *scoring.Weights, language, text string) bool {
-	return p.seen.get(content{w.Digest(), language, text}) != nil
+	t := newText(p.seed, content{w.Digest(), language, text})
+	return p.seen.get(&t) != nil
 }
 
 // MemoryOf is what a process has mapped and resident.

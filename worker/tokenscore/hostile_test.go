@@ -212,6 +212,28 @@ func TestIdleChildDies(t *testing.T) {
 	}
 }
 
+// Nor does one that hangs between two pull requests, and takes nothing of what
+// the next one sends: more than its pipe holds.
+func TestIdleChildHangs(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tokenscore.Config) { c.StartTimeout, c.Budget = 5*time.Second, time.Hour })
+	b.wantScored(t)
+	for _, pid := range b.pool.Pids() {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	long := "package a\n" + strings.Repeat("// a comment\n", 60_000)
+	for i, f := range b.score(t, added("a.go", long), added("b.go", long+"\n"), added("c.go", long+"func f() {}\n")).Files {
+		if f.Method != scoring.MethodTreeDiff || f.Nodes == 0 {
+			t.Errorf("file %d: %+v; want a tree diff with nodes", i, f)
+		}
+	}
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2}) {
+		t.Errorf("stats %+v; want 2 children started and nothing lost", got)
+	}
+}
+
 // Children outlive the signals that a terminal or a service manager sends to
 // all processes: a worker that drains still scores.
 func TestChildrenIgnoreTheWorkersSignals(t *testing.T) {

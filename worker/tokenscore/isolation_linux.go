@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
+	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +19,20 @@ import (
 // unless a goroutine that is locked to it returns, which none of ours does.
 func isolation() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// start starts a child whose timers may be a millisecond late, its runtime's own
+// included: that looks after its threads every 20 µs, thousands of times a
+// second, which takes a thirtieth of a processor from what the machine's other
+// children could do. The kernel passes the setting from the thread that starts a
+// process on to all threads of the new one.
+func start(cmd *exec.Cmd) error {
+	const slack = time.Millisecond
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack.Nanoseconds()), 0, 0, 0)
+	defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) }() // what the thread began with
+	return cmd.Start()                                                    //nolint:wrapcheck // by the caller
 }
 
 // widen lets a pipe hold the largest text, so that the child finds its next one

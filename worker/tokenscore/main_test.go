@@ -91,21 +91,27 @@ func parent() int {
 	return 1
 }
 
-// saboteur watches what a child reads and carries out the marks.
+// saboteur watches what a child reads and carries out the marks, when the child
+// has read what stands before them and wants more.
 type saboteur struct {
 	from io.Reader
 	tail []byte // marks may stand across two reads
+	then func()
 }
 
 func (s *saboteur) Read(p []byte) (int, error) {
+	if s.then != nil {
+		s.then()
+	}
 	n, err := s.from.Read(p)
 	s.tail = append(s.tail, p[:n]...)
-	switch {
-	case bytes.Contains(s.tail, []byte(sigkillMark)):
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	case bytes.Contains(s.tail, []byte(hangMark)):
-		fmt.Fprintln(os.Stderr, "hanging")
-		select {}
+	for mark, then := range map[string]func(){
+		sigkillMark: func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) },
+		hangMark:    func() { fmt.Fprintln(os.Stderr, "hanging"); select {} },
+	} {
+		if at := bytes.Index(s.tail, []byte(mark)); at >= 0 {
+			s.then, n = then, max(0, n-len(s.tail)+at)
+		}
 	}
 	s.tail = s.tail[max(0, len(s.tail)-64):]
 	return n, err

@@ -12,8 +12,6 @@ const memoSize = 32 << 20
 // memo remembers the signatures of the texts used last, as children told them,
 // up to a size. All children of a pool share it. It is safe for concurrent use.
 type memo struct {
-	seed maphash.Seed
-
 	mu     sync.Mutex
 	left   int
 	byText map[uint64]*list.Element // of *remembered
@@ -21,31 +19,36 @@ type memo struct {
 }
 
 type remembered struct {
-	key        uint64
-	content    content
+	text       text
 	signatures []byte
 }
 
 // content is what signatures depend on, beside the grammars.
 type content struct{ weights, language, text string }
 
-func newMemo(size int) *memo {
-	return &memo{seed: maphash.MakeSeed(), left: size, byText: make(map[uint64]*list.Element), recent: list.New()}
+// text is a content with its key, which is made once: texts are long.
+type text struct {
+	content
+
+	key uint64
 }
 
-func (m *memo) key(c content) uint64 { return maphash.Comparable(m.seed, c) }
+func newText(seed maphash.Seed, c content) text { return text{c, maphash.Comparable(seed, c)} }
+
+func newMemo(size int) *memo {
+	return &memo{left: size, byText: make(map[uint64]*list.Element), recent: list.New()}
+}
 
 // get compares the text itself: a hash alone would decide about money.
-func (m *memo) get(c content) []byte {
-	key := m.key(c)
+func (m *memo) get(t *text) []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	element, found := m.byText[key]
+	element, found := m.byText[t.key]
 	if !found {
 		return nil
 	}
 	r := element.Value.(*remembered) //nolint:forcetypeassert // the list holds nothing else
-	if r.content != c {
+	if r.text != *t {
 		return nil
 	}
 	m.recent.MoveToFront(element)
@@ -54,21 +57,21 @@ func (m *memo) get(c content) []byte {
 
 // put remembers a text and forgets the oldest ones until it fits. A text that
 // fills half of the memory is not worth it.
-func (m *memo) put(c content, signatures []byte) {
-	size := func(r *remembered) int { return len(r.content.text) + len(r.signatures) + 256 }
-	added := &remembered{m.key(c), c, signatures}
+func (m *memo) put(t *text, signatures []byte) {
+	size := func(r *remembered) int { return len(r.text.text) + len(r.signatures) + 256 }
+	added := &remembered{*t, signatures}
 	if len(signatures) == 0 || size(added) > memoSize/2 {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, taken := m.byText[added.key]; taken {
+	if _, taken := m.byText[t.key]; taken {
 		return
 	}
-	m.byText[added.key] = m.recent.PushFront(added)
+	m.byText[t.key] = m.recent.PushFront(added)
 	for m.left -= size(added); m.left < 0; {
 		r := m.recent.Remove(m.recent.Back()).(*remembered) //nolint:forcetypeassert // as in get
-		delete(m.byText, r.key)
+		delete(m.byText, r.text.key)
 		m.left += size(r)
 	}
 }

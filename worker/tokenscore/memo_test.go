@@ -9,7 +9,8 @@ import (
 // all have to be the same.
 func TestMemo(t *testing.T) {
 	t.Parallel()
-	c := func(text string) content { return content{"weights", "go", text} }
+	of := func(c content) *text { t := newText(seed, c); return &t }
+	c := func(text string) *text { return of(content{"weights", "go", text}) }
 	m := newMemo(3 * (256 + 10))
 	for _, text := range []string{"first", "other", "third"} {
 		m.put(c(text), []byte(text))
@@ -24,7 +25,7 @@ func TestMemo(t *testing.T) {
 		}
 	}
 	for _, other := range []content{{"others", "go", "first"}, {"weights", "rust", "first"}, {"weights", "go", "First"}} {
-		if got := m.get(other); got != nil {
+		if got := m.get(of(other)); got != nil {
 			t.Errorf("%v: %q, want nothing", other, got)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type Pool struct {
 	cfg      Config
 	manifest *manifest.Manifest
 	queue    *queue
+	seed     maphash.Seed // of the texts' keys
 	seen     *memo
 	once     sync.Once
 	// counters of Stats
@@ -52,7 +54,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg, manifest: m, queue: newQueue(cfg.Children), seen: newMemo(memoSize)}
+	p := &Pool{cfg: cfg, manifest: m, seed: maphash.MakeSeed(), queue: newQueue(cfg.Children), seen: newMemo(memoSize)}
 	first, err := p.queue.take(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -112,11 +114,11 @@ func needsChild(plan *scoring.FilePlan, w *scoring.Weights) bool {
 // diffAll has one child compare all trees of a pull request.
 func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.FilePlan, diffs []scoring.Diff) error {
 	var files []request
-	var at []int // of plans
+	var into []*scoring.Diff
 	for i := range plans {
 		if needsChild(&plans[i], w) {
-			files = append(files, request{language: plans[i].Language, texts: [2]string{plans[i].Base, plans[i].Head}})
-			at = append(at, i)
+			files = append(files, newRequest(p.seed, &plans[i], w))
+			into = append(into, &diffs[i])
 		}
 	}
 	s, err := p.queue.take(ctx, files)
@@ -124,38 +126,31 @@ func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.
 		return err
 	}
 	defer p.queue.give(s)
-	if err := p.prepare(ctx, s, w); err != nil {
-		return err
-	}
-	c := s.child
-	defer context.AfterFunc(ctx, c.signalKill)()
-	if err := c.within(p.cfg.Budget); err != nil {
-		return err
-	}
 	for i := range files {
-		for k, text := range files[i].texts {
-			files[i].known[k] = p.seen.get(content{w.Digest(), files[i].language, text})
+		for k := range files[i].texts {
+			files[i].known[k] = p.seen.get(&files[i].texts[k])
 		}
 	}
 	scored := make([]compared, 0, len(files))
-	err = c.exchange(files, func(i int, a *answer) {
-		diffs[at[i]] = a.figures
-		scored = append(scored, compared{a.when, &plans[at[i]]})
-		for k, text := range files[i].texts {
-			p.seen.put(content{w.Digest(), files[i].language, text}, a.learned[k])
+	err = p.exchange(ctx, s, w, files, func(a *answer) {
+		i := len(scored)
+		*into[i] = a.figures
+		scored = append(scored, compared{a.when, files[i].plan})
+		for k := range files[i].texts {
+			p.seen.put(&files[i].texts[k], a.learned[k])
 		}
 	})
 	if err != nil {
-		return p.lost(ctx, s, err, &plans[at[min(len(scored), len(at)-1)]])
+		return err
 	}
-	showChild(ctx, c, scored)
+	showChild(ctx, s.child, scored)
 	return nil
 }
 
-// prepare makes sure that the slot has a child that answers and has the
-// weights. A child that is gone is replaced once: a new one that does not
-// answer either is a failure, and no pull request's fault.
-func (p *Pool) prepare(ctx context.Context, s *slot, w *scoring.Weights) error {
+// exchange has the slot's child score files. A child that does not even begin is
+// replaced once: a new one that does not begin either is a failure, and no pull
+// request's fault.
+func (p *Pool) exchange(ctx context.Context, s *slot, w *scoring.Weights, files []request, take func(*answer)) error {
 	for fresh := false; ; fresh = true {
 		if s.child != nil && s.child.gone() {
 			ended(ctx, telemetry.ChildCrashed) // between two pull requests
@@ -167,10 +162,13 @@ func (p *Pool) prepare(ctx context.Context, s *slot, w *scoring.Weights) error {
 			}
 		}
 		stop := context.AfterFunc(ctx, s.child.signalKill)
-		err := s.child.ready(w, traceparent(ctx), p.cfg.StartTimeout)
+		answered, err := s.child.exchange(w, traceparent(ctx), files, &p.cfg, take)
 		stop()
 		if err == nil {
 			return nil
+		}
+		if !errors.Is(err, errNotReady) {
+			return p.lost(ctx, s, err, files[min(answered, len(files)-1)].plan)
 		}
 		p.drop(s)
 		if ctx.Err() != nil {

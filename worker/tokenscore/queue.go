@@ -3,7 +3,7 @@ package tokenscore
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
+	"iter"
 	"slices"
 	"sync"
 )
@@ -17,12 +17,10 @@ const mostPassed = 16
 // twice. No slot is ever kept free for that, and nobody is passed more than
 // mostPassed times.
 type queue struct {
-	seed maphash.Seed
-
 	mu       sync.Mutex
 	free     []*slot
 	waiting  []*waiter      // first come first
-	underWay map[uint64]int // texts of the requests that have slots
+	underWay map[uint64]int // how many slots have a text, by its key; a collision costs time and nothing else
 	closed   bool
 	back     chan *slot // takes all slots once closed
 }
@@ -31,24 +29,18 @@ type queue struct {
 // its child.
 type slot struct {
 	child *child
-	texts []textKey // of the request that has it; the queue's
+	files []request // that has it; the queue's
 }
 
 // waiter is a request that waits for a slot.
 type waiter struct {
-	texts  []textKey
+	files  []request
 	passed int
 	ready  chan *slot // closed when there will be none
 }
 
-// textKey stands for a text. A collision costs time and nothing else.
-type textKey struct {
-	hash uint64
-	size int
-}
-
 func newQueue(slots int) *queue {
-	q := &queue{seed: maphash.MakeSeed(), underWay: make(map[uint64]int), back: make(chan *slot, slots)}
+	q := &queue{underWay: make(map[uint64]int), back: make(chan *slot, slots)}
 	for range slots {
 		q.free = append(q.free, &slot{})
 	}
@@ -57,12 +49,7 @@ func newQueue(slots int) *queue {
 
 // take waits for a slot for these files.
 func (q *queue) take(ctx context.Context, files []request) (*slot, error) {
-	w := &waiter{ready: make(chan *slot, 1)}
-	for i := range files {
-		for _, text := range files[i].texts {
-			w.texts = append(w.texts, textKey{maphash.String(q.seed, text), len(text)})
-		}
-	}
+	w := &waiter{files: files, ready: make(chan *slot, 1)}
 	q.mu.Lock()
 	switch {
 	case q.closed:
@@ -108,12 +95,12 @@ func (q *queue) leave(w *waiter) {
 func (q *queue) give(s *slot) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, t := range s.texts {
-		if q.underWay[t.hash]--; q.underWay[t.hash] == 0 {
-			delete(q.underWay, t.hash)
+	for t := range textsOf(s.files) {
+		if q.underWay[t.key]--; q.underWay[t.key] == 0 {
+			delete(q.underWay, t.key)
 		}
 	}
-	s.texts = nil
+	s.files = nil
 	switch {
 	case q.closed:
 		q.back <- s // has room for all
@@ -146,18 +133,31 @@ func (q *queue) nextLocked() int {
 
 // underWayLocked is how many bytes of a request's texts other children have now.
 func (q *queue) underWayLocked(w *waiter) (bytes int) {
-	for _, t := range w.texts {
-		if q.underWay[t.hash] > 0 {
-			bytes += t.size
+	for t := range textsOf(w.files) {
+		if q.underWay[t.key] > 0 {
+			bytes += len(t.text)
 		}
 	}
 	return bytes
 }
 
+// textsOf are all texts of a request.
+func textsOf(files []request) iter.Seq[*text] {
+	return func(yield func(*text) bool) {
+		for i := range files {
+			for k := range files[i].texts {
+				if !yield(&files[i].texts[k]) {
+					return
+				}
+			}
+		}
+	}
+}
+
 func (q *queue) handLocked(s *slot, w *waiter) {
-	s.texts = w.texts
-	for _, t := range w.texts {
-		q.underWay[t.hash]++
+	s.files = w.files
+	for t := range textsOf(w.files) {
+		q.underWay[t.key]++
 	}
 	w.ready <- s
 }

@@ -3,14 +3,21 @@ package tokenscore //nolint:testpackage // a queue is nobody's but the pool's
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"testing"
 	"testing/synctest"
+
+	"mirrorfleet/shared/scoring"
 )
 
+// seed is that of all keys: the same text has the same one.
+var seed = maphash.MakeSeed()
+
 func asking(texts ...string) []request {
+	w := new(scoring.Weights)
 	var files []request
 	for _, text := range texts {
-		files = append(files, request{language: "go", texts: [2]string{text, text + text}})
+		files = append(files, newRequest(seed, &scoring.FilePlan{Language: "go", Base: text, Head: text + text}, w))
 	}
 	return files
 }

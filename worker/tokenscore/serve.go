@@ -53,7 +53,7 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, cfg ChildConfig) error
 	if err != nil {
 		return fmt.Errorf("encoding the greeting: %w", err)
 	}
-	s := &server{in: bufio.NewReader(r), out: bufio.NewWriter(w), scorer: newScorer(l, cfg.ParseTimeout)}
+	s := &server{in: bufio.NewReaderSize(r, pipeBuffer), out: bufio.NewWriterSize(w, pipeBuffer), scorer: newScorer(l, cfg.ParseTimeout)}
 	if err := s.answer(frameHello, greeting); err != nil {
 		return err
 	}
