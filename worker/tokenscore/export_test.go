@@ -13,6 +13,13 @@ func ReadFrame(r io.Reader) (kind byte, payload []byte, err error) { return read
 
 func WriteFrame(w io.Writer, kind byte, payload []byte) error { return writeFrame(w, kind, payload) }
 
+func EncodeFigures(d *scoring.Diff) []byte { return encodeFigures(d, timing{}) }
+
+func DecodeFigures(data []byte) (scoring.Diff, error) {
+	d, _, err := decodeFigures(data)
+	return d, err
+}
+
 const (
 	FrameWeights  = frameWeights
 	FrameBegin    = frameBegin

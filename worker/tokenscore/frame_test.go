@@ -5,9 +5,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -58,6 +62,29 @@ func FuzzReadFrame(f *testing.F) {
 		}
 		if got := frame(t, kind, string(payload)); !bytes.HasPrefix(in, got) {
 			t.Errorf("frame %q read from %q", got, in)
+		}
+	})
+}
+
+// Figures arrive as they were, to the last bit; whatever else is said for them is
+// refused or has a meaning, and nothing panics.
+func FuzzFigures(f *testing.F) {
+	f.Add(tokenscore.EncodeFigures(&scoring.Diff{}))
+	f.Add(tokenscore.EncodeFigures(&scoring.Diff{
+		Breakdown: scoring.Breakdown{StructuralAddedCount: 1, LeafDeletedCount: 4, StructuralDeletedScore: 0.1, LeafAddedScore: math.NaN()},
+		Largest:   []scoring.Contribution{{Type: "block", Added: 2, Score: 0.3}, {Type: "", Leaf: true, Deleted: 1, Score: math.Inf(1)}},
+	}))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		read, err := tokenscore.DecodeFigures(in)
+		if bad, refused := errors.AsType[*tokenscore.FrameError](err); err != nil && (!refused || bad.Length != uint32(len(in))) {
+			t.Fatalf("error %v, want a FrameError of length %d", err, len(in))
+		}
+		if err != nil {
+			return
+		}
+		again, err := tokenscore.DecodeFigures(tokenscore.EncodeFigures(&read))
+		if diff := cmp.Diff(read, again, cmp.Comparer(func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) })); err != nil || diff != "" {
+			t.Errorf("read, written and read again: %v\n%s", err, diff)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // protocol is the version of what the frames hold.
-const protocol = 4
+const protocol = 5
 
 // hello is a child's first frame.
 type hello struct {
@@ -34,51 +34,74 @@ func encodeWeights(w *scoring.Weights) ([]byte, error) {
 	return data, nil
 }
 
-// figuresLength is ten numbers: four counts, four scores by their bits, so that
-// they arrive equal to the last one, and the two instants of a timing. The
-// largest contributions follow as JSON, in which a number comes back as it was,
-// too.
-const figuresLength = 10 * 8
-
 // timing is when a child scored a file, in nanoseconds since 1970. Its clock is
 // the parent's: they run on one machine. Zero without a trace.
 type timing struct{ start, end int64 }
 
-func encodeFigures(d *scoring.Diff, when timing) ([]byte, error) {
-	b := &d.Breakdown
-	out := make([]byte, 0, figuresLength)
-	for _, count := range []int{b.StructuralAddedCount, b.StructuralDeletedCount, b.LeafAddedCount, b.LeafDeletedCount} {
-		out = binary.BigEndian.AppendUint64(out, uint64(count))
+// Figures are numbers of eight bytes: four counts, four scores by their bits, so
+// that they arrive equal to the last one, and the two instants of a timing. For
+// each of the largest contributions five more follow, and its node type, whose
+// length is the first of them.
+const (
+	numberLength       = 8
+	figuresLength      = 10 * numberLength
+	contributionLength = 5 * numberLength
+)
+
+func encodeFigures(d *scoring.Diff, when timing) []byte {
+	b, out := &d.Breakdown, make([]byte, 0, 512)
+	add := func(numbers ...uint64) {
+		for _, n := range numbers {
+			out = binary.BigEndian.AppendUint64(out, n)
+		}
 	}
-	for _, score := range []float64{b.StructuralAddedScore, b.StructuralDeletedScore, b.LeafAddedScore, b.LeafDeletedScore} {
-		out = binary.BigEndian.AppendUint64(out, math.Float64bits(score))
+	add(uint64(b.StructuralAddedCount), uint64(b.StructuralDeletedCount), uint64(b.LeafAddedCount), uint64(b.LeafDeletedCount))
+	add(math.Float64bits(b.StructuralAddedScore), math.Float64bits(b.StructuralDeletedScore))
+	add(math.Float64bits(b.LeafAddedScore), math.Float64bits(b.LeafDeletedScore))
+	add(uint64(when.start), uint64(when.end))
+	for i := range d.Largest {
+		c := &d.Largest[i]
+		leaf := uint64(0)
+		if c.Leaf {
+			leaf = 1
+		}
+		add(uint64(len(c.Type)), leaf, uint64(c.Added), uint64(c.Deleted), math.Float64bits(c.Score))
+		out = append(out, c.Type...)
 	}
-	for _, instant := range []int64{when.start, when.end} {
-		out = binary.BigEndian.AppendUint64(out, uint64(instant))
-	}
-	largest, err := json.Marshal(d.Largest)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the contributions: %w", err)
-	}
-	return append(out, largest...), nil
+	return out
 }
 
 func decodeFigures(data []byte) (scoring.Diff, timing, error) {
-	wrong := func(reason string) (scoring.Diff, timing, error) {
-		return scoring.Diff{}, timing{}, &FrameError{Type: frameFigures, Length: uint32(len(data)), Reason: reason}
+	rest := data
+	number := func(i int) uint64 { return binary.BigEndian.Uint64(rest[numberLength*i:]) }
+	wrong := func(want int) (scoring.Diff, timing, error) {
+		return scoring.Diff{}, timing{}, &FrameError{Type: frameFigures, Length: uint32(len(data)),
+			Reason: fmt.Sprintf("want at least %d bytes from byte %d on", want, len(data)-len(rest))}
 	}
-	if len(data) < figuresLength {
-		return wrong(fmt.Sprintf("want at least %d bytes", figuresLength))
+	if len(rest) < figuresLength {
+		return wrong(figuresLength)
 	}
-	var largest []scoring.Contribution
-	if err := json.Unmarshal(data[figuresLength:], &largest); err != nil {
-		return wrong("the contributions cannot be read: " + err.Error())
-	}
-	number := func(i int) uint64 { return binary.BigEndian.Uint64(data[8*i:]) }
-	return scoring.Diff{Largest: largest, Breakdown: scoring.Breakdown{
+	d := scoring.Diff{Breakdown: scoring.Breakdown{
 		StructuralAddedCount: int(number(0)), StructuralDeletedCount: int(number(1)),
 		LeafAddedCount: int(number(2)), LeafDeletedCount: int(number(3)),
 		StructuralAddedScore: math.Float64frombits(number(4)), StructuralDeletedScore: math.Float64frombits(number(5)),
 		LeafAddedScore: math.Float64frombits(number(6)), LeafDeletedScore: math.Float64frombits(number(7)),
-	}}, timing{start: int64(number(8)), end: int64(number(9))}, nil
+	}}
+	when := timing{start: int64(number(8)), end: int64(number(9))}
+	for rest = rest[figuresLength:]; len(rest) > 0; {
+		if len(rest) < contributionLength {
+			return wrong(contributionLength)
+		}
+		length := number(0)
+		if length > uint64(len(rest)-contributionLength) {
+			return wrong(contributionLength + int(min(length, maxFrame)))
+		}
+		end := contributionLength + int(length)
+		d.Largest = append(d.Largest, scoring.Contribution{
+			Type: string(rest[contributionLength:end]), Leaf: number(1) == 1,
+			Added: int(number(2)), Deleted: int(number(3)), Score: math.Float64frombits(number(4)),
+		})
+		rest = rest[end:]
+	}
+	return d, when, nil
 }

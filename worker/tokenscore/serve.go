@@ -119,10 +119,6 @@ func (s *server) file(language string) error {
 	if s.traced {
 		when = timing{began.UnixNano(), time.Now().UnixNano()}
 	}
-	answer, err := encodeFigures(&figures, when)
-	if err != nil {
-		return err
-	}
 	for i := range sides {
 		if sides[i].known == nil {
 			if err := writeFrame(s.out, frameLearned, fresh[i]); err != nil {
@@ -130,7 +126,7 @@ func (s *server) file(language string) error {
 			}
 		}
 	}
-	return s.answer(frameFigures, answer)
+	return s.answer(frameFigures, encodeFigures(&figures, when))
 }
 
 // side reads a text, and what is known of it if that comes first.
