@@ -21,13 +21,14 @@ func isolation() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// start starts a child whose timers may be a millisecond late, its runtime's own
-// included: that looks after its threads every 20 µs, thousands of times a
-// second, which takes a thirtieth of a processor from what the machine's other
-// children could do. The kernel passes the setting from the thread that starts a
-// process on to all threads of the new one.
+// start starts a child whose timers may be ten milliseconds late, those of its
+// runtime's monitor included, which else looks after the threads every 20 µs: it
+// took a thirtieth of a processor from the other children. No timer of a child
+// is worth more, and the monitor itself waits as long when little happens. The
+// kernel passes the setting on from the thread that starts a process to all
+// threads of the new one.
 func start(cmd *exec.Cmd) error {
-	const slack = time.Millisecond
+	const slack = 10 * time.Millisecond
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack.Nanoseconds()), 0, 0, 0)
