@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -159,6 +160,38 @@ func TestStrangeTexts(t *testing.T) {
 		}
 	}
 	b.wantScored(t)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 1}) {
+		t.Errorf("stats %+v; want the first child alone", got)
+	}
+}
+
+// Scanners that read past the C library's table of characters find the same
+// in every process, and none ends it.
+func TestCharactersPastTheTable(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Hour })
+	for path, text := range map[string]string{
+		"a.sh": "echo {%s..2} {1%[1]s..2} {1..%[1]s3}\n",
+		"a.d":  "int a;\n%s b = 1;\nauto c = q\"%[1]sab\";\n",
+		"a.v":  "fn f() {\n\tx := '%sab$%[1]sc ${1}'\n\ty := x\n%[1]s y\n\t& %[1]s z\n}\n",
+	} {
+		// No letters, digits or spaces; nor are their lowest bytes, which v's scanner takes some for.
+		const first, last, step = 0x40080, 0x10ffff, 0xc00
+		var files []scoring.File
+		for c := rune(first); c <= last; c += step {
+			files = append(files, added(fmt.Sprintf("%x/%s", c, path), fmt.Sprintf(text, string(c))))
+		}
+		got := map[scoring.Breakdown]int{}
+		for _, f := range b.score(t, files...).Files {
+			if f.Breakdown == nil {
+				t.Fatalf("%s: %+v; want a tree", path, f)
+			}
+			got[*f.Breakdown]++
+		}
+		if len(got) != 1 {
+			t.Errorf("%s: figures by how often they came %v; want the same for every character", path, got)
+		}
+	}
 	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 1}) {
 		t.Errorf("stats %+v; want the first child alone", got)
 	}
