@@ -131,8 +131,8 @@ func busyMiner(reg scoring.Registry) scoring.Evaluation {
 		{Name: "bug: by a stranger", ActorAssociation: "NONE"}, {Name: "unknown", ActorAssociation: "OWNER"},
 	}
 	full.LinkedIssues = []scoring.LinkedIssue{
-		{Number: 3, State: scoring.Closed, StateReason: scoring.Completed, AuthorID: "77", AuthorAssociation: "OWNER"},
-		{Number: 4, State: scoring.Closed, StateReason: scoring.Completed, AuthorID: "1005"},
+		{Number: 3, State: scoring.Closed, StateReason: scoring.Completed, AuthorID: new("77"), AuthorAssociation: "OWNER"},
+		{Number: 4, State: scoring.Closed, StateReason: scoring.Completed, AuthorID: new("1005")},
 	}
 	open, closed, bare, dropped := merge(13, "1005"), merge(15, "1005"), merge(14, "1005"), merge(16, "1005")
 	open.State, open.MergedAt = scoring.Open, time.Time{}

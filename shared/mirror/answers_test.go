@@ -43,7 +43,7 @@ func TestAnswersAreRead(t *testing.T) {
 			MaintainerChangesRequestedCount: 1, ApprovedCount: 3,
 			Labels: []scoring.Label{{Name: "bug", ActorID: "55", ActorAssociation: "OWNER"}, {Name: "old"}},
 			LinkedIssues: []scoring.LinkedIssue{{
-				Number: 40, State: scoring.Closed, StateReason: scoring.Completed, AuthorID: "77", AuthorAssociation: "NONE",
+				Number: 40, State: scoring.Closed, StateReason: scoring.Completed, AuthorID: new("77"), AuthorAssociation: "NONE",
 				CreatedAt: at(1, 1, 0, 0, 0), ClosedAt: at(1, 12, 10, 0, 1), SolvedByPR: &fortyOne,
 			}},
 		}},
@@ -58,7 +58,7 @@ func TestAnswersAreRead(t *testing.T) {
 			Transferred: true, SolvedByPR: &fortyOne,
 			Solving: &scoring.SolvingPullRequest{
 				Number: 41, AuthorID: "88", State: scoring.Merged, MergedAt: at(1, 12, 10, 0, 0), EditedAfterMerge: true,
-				BaseRef: "main", HeadRef: "valve", HeadRepository: "linus/rocket", DefaultBranch: "main", HeadSHA: "aaa", BaseSHA: "bbb",
+				BaseRef: new("main"), HeadRef: "valve", HeadRepository: "linus/rocket", DefaultBranch: "main", HeadSHA: "aaa", BaseSHA: "bbb",
 				MaintainerChangesRequestedCount: 2, Labels: []scoring.Label{{Name: "fix", ActorID: "55", ActorAssociation: "OWNER"}},
 			},
 		},

@@ -26,9 +26,9 @@
 // Malformed is what the validator skips, but for these, which it takes: a pull
 // request or issue whose own number is no whole number (it would be asked for
 // in vain), and a file without a name (the validator loses the whole pull
-// request over it). Numbers may come as texts. What is wrong with the answer
-// around the items, a list that is none included, fails the answer; so does NaN,
-// which is no JSON.
+// request over it). Numbers may come as texts, but for the counts of reviews.
+// What is wrong with the answer around the items, a list that is none included,
+// fails the answer; so does NaN, which is no JSON.
 //
 // Texts: an answer that is not valid UTF-8 reaches Go strings with U+FFFD in
 // place of each broken character, as Python's decoder does with

@@ -28,6 +28,11 @@ func parseInstant(s string) (time.Time, error) {
 	if t.Year() < 1 || t.Year() > 9999 {
 		return time.Time{}, fmt.Errorf("%.60q is outside of the years 1 to 9999", s)
 	}
+	// The first instant of the calendar is one, and not an absent one, which the
+	// zero time stands for. A nanosecond more is the same microsecond.
+	if t.IsZero() {
+		t = t.Add(time.Nanosecond)
+	}
 	return t, nil
 }
 

@@ -73,6 +73,16 @@ func (it item) text(field string) string {
 	return unquote(it[field])
 }
 
+// optionalText is a text that may be absent or null: nil. What Python takes for
+// false is an empty one.
+func (it item) optionalText(field string) *string {
+	if it.truthy(field) && !it.isText(field) || it.present(field) == nil {
+		return nil
+	}
+	s := it.text(field)
+	return &s
+}
+
 // there is a text whose field must be there, but may be null or no text: then
 // it is "", which no rule takes for anything.
 func (it item) there(field string) (string, error) {
@@ -135,6 +145,15 @@ func (it item) optionalID(field string) string {
 	return id
 }
 
+// author is an id that may be absent or null: nil. An empty one is there.
+func (it item) author(field string) *string {
+	if it.present(field) == nil {
+		return nil
+	}
+	id := it.optionalID(field)
+	return &id
+}
+
 // number is a whole number that must be there, as number or as text.
 func (it item) number(field string) (int, error) {
 	id, err := it.id(field)
@@ -159,6 +178,17 @@ func (it item) otherwise(field string, value int) int {
 		return n
 	}
 	return value
+}
+
+// requested is a count that a rate is multiplied with, a fraction cut off. What
+// cannot be multiplied, texts included, leaves the validator without that
+// multiplier: 0.
+func (it item) requested(field string) int {
+	if it.isText(field) {
+		return 0
+	}
+	n, _ := it.count(field) // 0 with every error
+	return n
 }
 
 // approvals is a count that is compared with 0 alone: what is there and is no
@@ -193,6 +223,15 @@ func (it item) solver(field string) *int {
 	}
 	n := it.otherwise(field, nobody)
 	return &n
+}
+
+// solvingNumber is the number of a solving pull request, which must be there.
+// What is no number is -1: its issue counts, and nothing can be had of it.
+func (it item) solvingNumber(field string) (int, error) {
+	if _, err := it.id(field); err != nil {
+		return 0, it.wrong(field, "a number")
+	}
+	return it.otherwise(field, -1), nil
 }
 
 // count is Python's int() of a field: absent is 0, a fraction is cut off, a

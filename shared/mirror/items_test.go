@@ -178,13 +178,18 @@ func TestWhatOddValuesBecome(t *testing.T) {
 		`"scoring_data_stored":[ ]`:                      `{}`,
 		`"edited_after_merge":0e5`:                       `{}`,
 		`"edited_after_merge":{"a":1}`:                   `{"edited_after_merge":true}`,
-		`"review_summary":{"maintainer_changes_requested_count":"2","approved_count":null}`: `{"maintainer_changes_requested_count":2,"approved_count":-1}`,
+		`"review_summary":{"maintainer_changes_requested_count":"2","approved_count":null}`: `{"approved_count":-1}`, // a text is not multiplied with
+		`"review_summary":{"maintainer_changes_requested_count":true}`:                      `{"maintainer_changes_requested_count":1}`,
+		`"review_summary":{"maintainer_changes_requested_count":2.5}`:                       `{"maintainer_changes_requested_count":2}`,
+		`"review_summary":{"maintainer_changes_requested_count":18446744073709551617}`:      `{"maintainer_changes_requested_count":2147483647}`,
+		`"review_summary":{"maintainer_changes_requested_count":null}`:                      `{}`,
 		`"review_summary":{"approved_count":"0"}`:                                           `{"approved_count":-1}`, // no number: not 0
 		`"review_summary":{"approved_count":0.0}`:                                           `{}`,
 		`"review_summary":{"approved_count":0.5}`:                                           `{"approved_count":1}`,
 		`"review_summary":{"approved_count":false}`:                                         `{}`,
-		`"author_login":null`:                                                               `{}`, // nobody compares it
-		`"labels":[{"name":null}]`:                                                          `{"labels":[{"name":""}]}`,
+		`"author_login":null`: `{}`, // nobody compares it
+		`"linked_issues":[{"number":1,"state":"OPEN","author_github_id":""}]`: `{"linked_issues":[{"number":1,"state":"OPEN","author_id":""}]}`,
+		`"labels":[{"name":null}]`: `{"labels":[{"name":""}]}`,
 		`"linked_issues":[{"number":null,"state":5,"solved_by_pr":"x"},{"number":"2","state":"OPEN","solved_by_pr":""}]`: `{"linked_issues":[{"number":0,"state":"","solved_by_pr":-1},{"number":2,"state":"OPEN","solved_by_pr":0}]}`,
 		`"t\u0069tle":"escaped key"`: `{"title":"escaped key"}`,
 		`"Title":"another key"`:      `{}`,
@@ -204,6 +209,57 @@ func TestWhatOddValuesBecome(t *testing.T) {
 			plain.AuthorID = "7"
 		}
 		check(t, more, nil, pr, plain)
+	}
+}
+
+// A solving pull request without a base is of an older mirror, and one whose base
+// has no name went to no branch that counts: the two must stay apart.
+func TestTheBaseOfASolver(t *testing.T) {
+	t.Parallel()
+	for more, want := range map[string]*string{
+		``:                   nil,
+		`,"base_ref":null`:   nil,
+		`,"base_ref":""`:     new(""),
+		`,"base_ref":[]`:     new(""), // Python's falsehood
+		`,"base_ref":"main"`: new("main"),
+	} {
+		issue, malformed := oneIssue(t, `"solving_pr":{`+solvingPull+more+`}`)
+		if malformed != "" {
+			t.Errorf("%s: malformed: %s", more, malformed)
+			continue
+		}
+		check(t, more, nil, issue.Solving.BaseRef, want)
+	}
+}
+
+// A solving pull request whose number is none is one that nothing can be had of:
+// its issue counts all the same.
+func TestTheNumberOfASolver(t *testing.T) {
+	t.Parallel()
+	for number, want := range map[string]int{`7`: 7, `"7"`: 7, `7.0`: 7, `0`: 0, `null`: -1, `"x"`: -1, `1.5`: -1, `true`: -1, `[]`: -1} {
+		issue, malformed := oneIssue(t, `"solving_pr":{`+solvingPull+`,"pr_number":`+number+`}`)
+		if malformed != "" {
+			t.Errorf("%s: malformed: %s", number, malformed)
+			continue
+		}
+		check(t, number, nil, issue.Solving.Number, want)
+	}
+	if _, malformed := oneIssue(t, `"solving_pr":{"author_github_id":7,"state":"MERGED"}`); malformed == "" {
+		t.Error("no number at all: taken, want it malformed")
+	}
+}
+
+// A merge into a branch that cannot be compared with the default one is
+// malformed; of others nobody compares it.
+func TestDefaultBranchesThatAreNone(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"MERGED", "OPEN"} {
+		for value, bad := range map[string]bool{`"x"`: false, `null`: false, `""`: false, `[]`: false, `5`: true, `["main"]`: true} {
+			_, malformed := onePull(t, `"state":"`+state+`","default_branch":`+value)
+			if want := bad && state == "MERGED"; (malformed != "") != want {
+				t.Errorf("%s, %s: malformed %q, want %v", state, value, malformed, want)
+			}
+		}
 	}
 }
 
@@ -318,5 +374,8 @@ func TestInstants(t *testing.T) {
 		if got != want {
 			t.Errorf("%q: got %q, want %q", s, got, want)
 		}
+	}
+	if first, err := mirror.Instant("0001-01-01T00:00:00Z"); err != nil || first.IsZero() {
+		t.Errorf("the first instant: got %v, %v; want one that does not pass for none", first, err)
 	}
 }

@@ -59,10 +59,13 @@ func decodePullRequest(it item) (scoring.PullRequest, error) {
 	}
 	check(r, it.count, "additions", "deletions", "commits_count")
 	review := take(r, it.inner, "review_summary")
-	pr.MaintainerChangesRequestedCount = review.otherwise("maintainer_changes_requested_count", 0)
+	pr.MaintainerChangesRequestedCount = review.requested("maintainer_changes_requested_count")
 	pr.ApprovedCount = review.approvals("approved_count")
 	if r.err == nil && pr.State == scoring.Merged {
 		r.err = it.logins()
+		if r.err == nil && it.truthy("default_branch") && !it.isText("default_branch") {
+			r.err = it.wrong("default_branch", "a text") // its base cannot be compared with it
+		}
 	}
 	return pr, r.err
 }
@@ -108,12 +111,12 @@ func decodeIssue(it item) (scoring.Issue, error) {
 
 func decodeSolving(r *reader, it item) *scoring.SolvingPullRequest {
 	solving := &scoring.SolvingPullRequest{
-		Number:           take(r, it.number, "pr_number"),
+		Number:           take(r, it.solvingNumber, "pr_number"),
 		AuthorID:         take(r, it.id, "author_github_id"),
 		State:            scoring.State(take(r, it.there, "state")),
 		MergedAt:         take(r, it.instant, "merged_at"),
 		EditedAfterMerge: it.truthy("edited_after_merge"),
-		BaseRef:          it.text("base_ref"),
+		BaseRef:          it.optionalText("base_ref"),
 		HeadRef:          it.text("head_ref"),
 		HeadRepository:   take(r, it.repository, "head_repo_full_name"),
 		DefaultBranch:    it.text("default_branch"),
@@ -123,7 +126,7 @@ func decodeSolving(r *reader, it item) *scoring.SolvingPullRequest {
 		Labels:           take(r, it.labels, "labels"),
 	}
 	review := take(r, it.inner, "review_summary")
-	solving.MaintainerChangesRequestedCount = review.otherwise("maintainer_changes_requested_count", 0)
+	solving.MaintainerChangesRequestedCount = review.requested("maintainer_changes_requested_count")
 	return solving
 }
 
@@ -190,7 +193,7 @@ func (it item) linkedIssues(field string) ([]scoring.LinkedIssue, error) {
 			Number:            inner.otherwise("number", 0),
 			State:             scoring.State(take(r, inner.there, "state")),
 			StateReason:       inner.text("state_reason"),
-			AuthorID:          inner.optionalID("author_github_id"),
+			AuthorID:          inner.author("author_github_id"),
 			AuthorAssociation: inner.text("author_association"),
 			CreatedAt:         take(r, inner.instant, "created_at"),
 			ClosedAt:          take(r, inner.instant, "closed_at"),

@@ -15,7 +15,7 @@ func solved(repo string, number, solver int) scoring.Issue {
 		Repository: repo, Number: number, State: scoring.Closed, StateReason: "COMPLETED", AuthorID: "1005", AuthorAssociation: "NONE",
 		CreatedAt: asOf.Add(-200 * time.Hour), SolvedByPR: &solver,
 		Solving: &scoring.SolvingPullRequest{
-			Number: solver, AuthorID: "77", State: scoring.Merged, MergedAt: asOf.Add(-time.Hour), BaseRef: "main", DefaultBranch: "main",
+			Number: solver, AuthorID: "77", State: scoring.Merged, MergedAt: asOf.Add(-time.Hour), BaseRef: new("main"), DefaultBranch: "main",
 		},
 	}
 }
@@ -49,8 +49,9 @@ func TestClassification(t *testing.T) {
 		{"solver 0", func(i issue) { i.SolvedByPR = &zero }, scoring.IssueClosed, scoring.IssueNoSolver},
 		{"no solver told", func(i issue) { i.Solving = nil }, scoring.IssueClosed, scoring.IssueNoSolver},
 		{"solver open", func(i issue) { i.Solving.State = scoring.Open }, scoring.IssueClosed, scoring.IssueSolverNotMerged},
-		{"wrong branch", func(i issue) { i.Solving.BaseRef = "x" }, scoring.IssueClosed, scoring.IssueSolverBranch},
-		{"branch unknown", func(i issue) { i.Solving.BaseRef, i.Solving.DefaultBranch = "", "x" }, scoring.IssueSolved, scoring.IssueScores},
+		{"wrong branch", func(i issue) { i.Solving.BaseRef = new("x") }, scoring.IssueClosed, scoring.IssueSolverBranch},
+		{"branch unknown", func(i issue) { i.Solving.BaseRef, i.Solving.DefaultBranch = nil, "x" }, scoring.IssueSolved, scoring.IssueScores},
+		{"branch without a name", func(i issue) { i.Solving.BaseRef = new("") }, scoring.IssueClosed, scoring.IssueSolverBranch},
 		{"solver edited", func(i issue) { i.Solving.EditedAfterMerge = true }, scoring.IssueClosed, scoring.IssueSolverEdited},
 		{"edited at the merge", func(i issue) { i.LastEditedAt = i.Solving.MergedAt }, scoring.IssueSolved, scoring.IssueScores},
 		{"edited after", func(i issue) { i.LastEditedAt = i.Solving.MergedAt.Add(time.Microsecond) }, scoring.IssueClosed, scoring.IssueEditedAfter},
@@ -298,6 +299,7 @@ func TestSolvingPulls(t *testing.T) {
 		solved("a/b", 1, 92), solved("a/b", 2, 90), solved("a/b", 3, 92), solved("a/b", 4, 91), solved("x/y", 5, 93),
 		changed(func(i *scoring.Issue) { i.StateReason, i.Solving.Number = "", 94 }),
 		changed(func(i *scoring.Issue) { i.AuthorAssociation, i.Solving.Number = "OWNER", 95 }),
+		changed(func(i *scoring.Issue) { i.Solving.Number = -1 }), // none that could be asked for
 	}
 	issues[0].Solving.HeadSHA = "abc"
 	got := scoring.SolvingPulls(issues, reg, pulls("a/b", scoring.Merged, 91, 1, 1))

@@ -5,6 +5,7 @@ var (
 	MatchGlob   = matchGlob
 	Threshold   = threshold
 	TimeDecayOf = timeDecay
+	PythonLower = pythonLower
 )
 
 // SumOf is the validator's sum of floats.

@@ -5,13 +5,6 @@ import (
 	"strings"
 )
 
-// pythonLower lower-cases as the validator does, for texts that are compared
-// with ASCII ones. Go maps İ to i alone, which would let "Specİ" forms of
-// ASCII names match; Python keeps the dot as a mark of its own.
-func pythonLower(s string) string {
-	return strings.ToLower(strings.ReplaceAll(s, "\u0130", "i\u0307"))
-}
-
 // baseName is what follows the last slash.
 func baseName(path string) string {
 	return path[strings.LastIndexByte(path, '/')+1:]

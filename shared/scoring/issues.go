@@ -35,9 +35,9 @@ func classify(issue *Issue, repo *Repository) (Classification, Reason) {
 	}
 	// Older answers do not name the branches: without a base the rule is
 	// passed over.
-	if solver.BaseRef != "" {
+	if solver.BaseRef != nil {
 		reason := branchRule(branches{
-			repository: issue.Repository, base: solver.BaseRef, head: solver.HeadRef,
+			repository: issue.Repository, base: *solver.BaseRef, head: solver.HeadRef,
 			headRepository: solver.HeadRepository, defaultBranch: solver.DefaultBranch,
 		}, repo)
 		if reason != nil {

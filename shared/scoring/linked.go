@@ -50,10 +50,10 @@ func judgeLinked(issue *LinkedIssue, pr *PullRequest) Reason {
 	switch {
 	case issue.Transferred:
 		return because(LinkedTransferred)
-	case issue.AuthorID == "":
+	case issue.AuthorID == nil:
 		return because(LinkedNoAuthor)
-	case issue.AuthorID == pr.AuthorID:
-		return because(LinkedOwnIssue, "author_id", issue.AuthorID)
+	case *issue.AuthorID == pr.AuthorID:
+		return because(LinkedOwnIssue, "author_id", pr.AuthorID)
 	case !issue.CreatedAt.IsZero() && after(issue.CreatedAt, pr.CreatedAt):
 		return because(LinkedCreatedAfter, "issue_created_at", instant(issue.CreatedAt), "created_at", instant(pr.CreatedAt))
 	case issue.State == Closed && issue.StateReason != Completed:

@@ -59,10 +59,12 @@ type Label struct {
 
 // LinkedIssue is an issue that a pull request says it closes.
 type LinkedIssue struct {
-	Number            int       `json:"number"`
-	State             State     `json:"state"`
-	StateReason       string    `json:"state_reason,omitempty"`
-	AuthorID          string    `json:"author_id,omitempty"`
+	Number      int    `json:"number"`
+	State       State  `json:"state"`
+	StateReason string `json:"state_reason,omitempty"`
+	// AuthorID is nil when the mirror names no author. An empty one is one: of
+	// nobody, and so of another than the pull request's.
+	AuthorID          *string   `json:"author_id,omitempty"`
 	AuthorAssociation string    `json:"author_association,omitempty"`
 	CreatedAt         time.Time `json:"created_at,omitzero"`
 	ClosedAt          time.Time `json:"closed_at,omitzero"`
@@ -94,20 +96,22 @@ type Issue struct {
 // SolvingPullRequest is the pull request that closed an issue, as far as the
 // issue's own answer tells.
 type SolvingPullRequest struct {
-	Number                          int       `json:"number"`
-	AuthorID                        string    `json:"author_id,omitempty"`
-	State                           State     `json:"state"`
-	MergedAt                        time.Time `json:"merged_at,omitzero"`
-	EditedAfterMerge                bool      `json:"edited_after_merge,omitempty"`
-	BaseRef                         string    `json:"base_ref,omitempty"`
-	HeadRef                         string    `json:"head_ref,omitempty"`
-	HeadRepository                  string    `json:"head_repository,omitempty"`
-	DefaultBranch                   string    `json:"default_branch,omitempty"`
-	HeadSHA                         string    `json:"head_sha,omitempty"`
-	BaseSHA                         string    `json:"base_sha,omitempty"`
-	MergeBaseSHA                    string    `json:"merge_base_sha,omitempty"`
-	MaintainerChangesRequestedCount int       `json:"maintainer_changes_requested_count,omitempty"`
-	Labels                          []Label   `json:"labels,omitempty"`
+	Number           int       `json:"number"`
+	AuthorID         string    `json:"author_id,omitempty"`
+	State            State     `json:"state"`
+	MergedAt         time.Time `json:"merged_at,omitzero"`
+	EditedAfterMerge bool      `json:"edited_after_merge,omitempty"`
+	// BaseRef is nil when the mirror names no base, which is not the same as a
+	// base without a name: that one is no acceptable branch.
+	BaseRef                         *string `json:"base_ref,omitempty"`
+	HeadRef                         string  `json:"head_ref,omitempty"`
+	HeadRepository                  string  `json:"head_repository,omitempty"`
+	DefaultBranch                   string  `json:"default_branch,omitempty"`
+	HeadSHA                         string  `json:"head_sha,omitempty"`
+	BaseSHA                         string  `json:"base_sha,omitempty"`
+	MergeBaseSHA                    string  `json:"merge_base_sha,omitempty"`
+	MaintainerChangesRequestedCount int     `json:"maintainer_changes_requested_count,omitempty"`
+	Labels                          []Label `json:"labels,omitempty"`
 }
 
 // File is one file of a pull request with its texts before and after. Head

@@ -175,7 +175,7 @@ func TestLinkedIssues(t *testing.T) {
 	seven, eight, nobody := 7, 8, 0
 	valid := func(change func(*scoring.LinkedIssue)) scoring.LinkedIssue {
 		issue := scoring.LinkedIssue{
-			Number: 3, State: scoring.Closed, StateReason: "COMPLETED", AuthorID: "99", AuthorAssociation: "NONE",
+			Number: 3, State: scoring.Closed, StateReason: "COMPLETED", AuthorID: new("99"), AuthorAssociation: "NONE",
 			CreatedAt: asOf.Add(-72 * time.Hour), ClosedAt: asOf.Add(-24 * time.Hour),
 		}
 		if change != nil {
@@ -192,8 +192,9 @@ func TestLinkedIssues(t *testing.T) {
 	}{
 		{"valid", nil, nil, scoring.LinkedValid, scoring.LinkedValid},
 		{"transferred", func(i issue) { i.Transferred = true }, nil, scoring.LinkedTransferred, scoring.LinkedTransferred},
-		{"no author", func(i issue) { i.AuthorID = "" }, nil, scoring.LinkedNoAuthor, scoring.LinkedNoAuthor},
-		{"own", func(i issue) { i.AuthorID = "42" }, nil, scoring.LinkedOwnIssue, scoring.LinkedOwnIssue},
+		{"no author", func(i issue) { i.AuthorID = nil }, nil, scoring.LinkedNoAuthor, scoring.LinkedNoAuthor},
+		{"own", func(i issue) { i.AuthorID = new("42") }, nil, scoring.LinkedOwnIssue, scoring.LinkedOwnIssue},
+		{"author without an id", func(i issue) { i.AuthorID = new("") }, nil, scoring.LinkedValid, scoring.LinkedValid},
 		{"created with it", func(i issue) { i.CreatedAt = asOf.Add(-48 * time.Hour) }, nil, scoring.LinkedValid, scoring.LinkedValid},
 		{
 			"created after it", func(i issue) { i.CreatedAt = asOf.Add(-48*time.Hour + time.Microsecond) }, nil,

@@ -29,7 +29,8 @@ func SolvingPulls(issues []Issue, reg Registry, merged []ScoredPullRequest) []So
 		}
 		solver := issue.Solving
 		key := pullKey{repo.Name, solver.Number}
-		if seen[key] {
+		// There is none with a negative number to ask for: not available.
+		if seen[key] || solver.Number < 0 {
 			continue
 		}
 		seen[key] = true
