@@ -290,3 +290,28 @@ func TestALostQuestionIsAskedAgain(t *testing.T) {
 		t.Errorf("listed %v, %v; want the record", got.records, got.err)
 	}
 }
+
+// TestListsEndWithTheirContext: whenever it ends, also while the library's
+// watcher begins, which then never says that it has ended.
+func TestListsEndWithTheirContext(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.plan(1)
+	whole := time.Hour
+	for range 10 {
+		began := time.Now()
+		if _, err := b.bus.Outcomes(b.ctx, "r1"); err != nil {
+			t.Fatal(err)
+		}
+		whole = min(whole, time.Since(began))
+	}
+	const runs = 900 // the server has room for so many watchers that nobody ended
+	for i := range runs {
+		ctx, cancel := context.WithTimeout(b.ctx, whole*time.Duration(i)/runs)
+		_, err := b.bus.Outcomes(ctx, "r1")
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("run %d: %v", i, err)
+		}
+	}
+}

@@ -162,11 +162,21 @@ func orCause(ctx context.Context, err error) error {
 	return err
 }
 
-// stopWatcher ends a watcher and takes what it still has: the library's
-// callback would otherwise wait for a reader for ever.
+// stopWatcher ends a watcher and takes what it has, so that the library's
+// callback, if it waits for a reader, goes on: stopped, it is called no more, and
+// what it is about to say has room. It does not wait for the end of the updates,
+// which never comes if the context ended while the watcher began.
 func stopWatcher(w jetstream.KeyWatcher) {
 	_ = w.Stop() // it only fails when it has ended
-	for range w.Updates() {
+	for {
+		select {
+		case _, open := <-w.Updates():
+			if !open {
+				return
+			}
+		default:
+			return
+		}
 	}
 }
 

@@ -177,11 +177,20 @@ func (c *Cache) follow(ctx context.Context, s Seen, watcher jetstream.KeyWatcher
 	}
 }
 
-// stop ends a watcher and takes what it still has: the library's callback
-// would otherwise wait for a reader for ever.
+// stop ends a watcher and takes what it has, so that the library's callback, if
+// it waits for a reader, goes on. It does not wait for the end of the updates,
+// which never comes if the context ended while the watcher began.
 func stop(w jetstream.KeyWatcher) {
 	_ = w.Stop() // it only fails when it has ended
-	for range w.Updates() {
+	for {
+		select {
+		case _, open := <-w.Updates():
+			if !open {
+				return
+			}
+		default:
+			return
+		}
 	}
 }
 
