@@ -19,6 +19,7 @@ var arrows = []arrow{
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/pause", "waiting knows nobody", nil},
+	{"shared/watch", "ending what watches knows nobody", nil},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans", []string{"shared/telemetry", "shared/ratelimit"}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
@@ -26,10 +27,10 @@ var arrows = []arrow{
 	},
 	{
 		"shared/jobstream", "it carries jobs, records and evaluations, and marks the steps inside what takes several",
-		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry"},
+		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry", "shared/watch"},
 	},
 	{"shared/health", "it serves checks that others bring", nil},
-	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/scoring"}},
+	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/scoring", "shared/watch"}},
 	{"shared/local", "servers know no product", nil},
 	{
 		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/pause"
+	"mirrorfleet/shared/watch"
 )
 
 // try runs op until it succeeds, fails for good, or ctx ends. Each run has
@@ -133,7 +134,7 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, r
 		if err != nil {
 			return orCause(ctx, err)
 		}
-		defer stopWatcher(watcher)
+		defer watch.Stop(watcher)
 		for {
 			select {
 			case <-ctx.Done():
@@ -160,24 +161,6 @@ func orCause(ctx context.Context, err error) error {
 		return cause //nolint:wrapcheck // try names the operation
 	}
 	return err
-}
-
-// stopWatcher ends a watcher and takes what it has, so that the library's
-// callback, if it waits for a reader, goes on: stopped, it is called no more, and
-// what it is about to say has room. It does not wait for the end of the updates,
-// which never comes if the context ended while the watcher began.
-func stopWatcher(w jetstream.KeyWatcher) {
-	_ = w.Stop() // it only fails when it has ended
-	for {
-		select {
-		case _, open := <-w.Updates():
-			if !open {
-				return
-			}
-		default:
-			return
-		}
-	}
 }
 
 // keys lists a bucket's keys that match a pattern.

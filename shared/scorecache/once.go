@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/watch"
 )
 
 // Fetch brings a pull request from the mirror. It returns what is to be kept,
@@ -133,14 +135,14 @@ func (c *Cache) await(ctx context.Context, s Seen, now time.Time) Seen {
 	watcher, err := c.cfg.Bucket.Watch(watching, s.id)
 	if !bound.Stop() && err == nil {
 		err = context.DeadlineExceeded
-		stop(watcher)
+		watch.Stop(watcher)
 	}
 	if err != nil {
 		c.trouble(ctx, "watching a pull request", err)
 		s.blind = true
 		return s
 	}
-	defer stop(watcher)
+	defer watch.Stop(watcher)
 	runsOut := time.NewTimer(min(s.until.Sub(now), c.cfg.ClaimFor))
 	defer runsOut.Stop()
 	return c.follow(ctx, s, watcher, runsOut)
@@ -173,23 +175,6 @@ func (c *Cache) follow(ctx context.Context, s Seen, watcher jetstream.KeyWatcher
 				return s
 			}
 			runsOut.Reset(min(s.until.Sub(now), c.cfg.ClaimFor))
-		}
-	}
-}
-
-// stop ends a watcher and takes what it has, so that the library's callback, if
-// it waits for a reader, goes on. It does not wait for the end of the updates,
-// which never comes if the context ended while the watcher began.
-func stop(w jetstream.KeyWatcher) {
-	_ = w.Stop() // it only fails when it has ended
-	for {
-		select {
-		case _, open := <-w.Updates():
-			if !open {
-				return
-			}
-		default:
-			return
 		}
 	}
 }
