@@ -126,14 +126,14 @@ func (c *child) within(d time.Duration) error {
 // were found in it before, or nil.
 type request struct {
 	plan  *scoring.FilePlan
-	texts [2]text
+	texts [2]keyed
 	known [2][]byte
 }
 
 func newRequest(seed maphash.Seed, plan *scoring.FilePlan, w *scoring.Weights) request {
-	return request{plan: plan, texts: [2]text{
-		newText(seed, content{w.Digest(), plan.Language, plan.Base}),
-		newText(seed, content{w.Digest(), plan.Language, plan.Head}),
+	return request{plan: plan, texts: [2]keyed{
+		newKeyed(seed, content{w.Digest(), plan.Language, plan.Base}),
+		newKeyed(seed, content{w.Digest(), plan.Language, plan.Head}),
 	}}
 }
 
@@ -164,10 +164,14 @@ func (c *child) exchange(w *scoring.Weights, trace string, files []request, cfg 
 		_ = c.in.SetWriteDeadline(time.Unix(1, 0)) // nobody reads on: do not wait for the budget's end
 	}
 	// Why nothing could be sent says more than that no answer came.
-	if cause := <-sent; cause != nil && !isTimeout(cause) && !errors.Is(err, errNotReady) {
+	switch cause := <-sent; {
+	case cause == nil || isTimeout(cause):
+		return answered, err
+	case errors.Is(err, errNotReady):
+		return answered, fmt.Errorf("%w (%w)", err, cause)
+	default:
 		return answered, cause
 	}
-	return answered, err
 }
 
 // pipeBuffer holds most requests and answers whole, so that one takes one write

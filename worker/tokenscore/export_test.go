@@ -43,9 +43,12 @@ func (p *Pool) Pids() []int {
 
 // Remembers says whether a pool knows what was found in a text.
 func (p *Pool) Remembers(w *scoring.Weights, language, text string) bool {
-	t := newText(p.seed, content{w.Digest(), language, text})
-	return p.seen.get(&t) != nil
+	k := newKeyed(p.seed, content{w.Digest(), language, text})
+	return p.seen.get(&k) != nil
 }
+
+// Start starts a process as children are started.
+var Start = start
 
 // MemoryOf is what a process has mapped and resident.
 var MemoryOf = memoryOf

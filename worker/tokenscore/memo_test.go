@@ -9,8 +9,8 @@ import (
 // all have to be the same.
 func TestMemo(t *testing.T) {
 	t.Parallel()
-	of := func(c content) *text { t := newText(seed, c); return &t }
-	c := func(text string) *text { return of(content{"weights", "go", text}) }
+	of := func(c content) *keyed { k := newKeyed(seed, c); return &k }
+	c := func(text string) *keyed { return of(content{"weights", "go", text}) }
 	m := newMemo(3 * (256 + 10))
 	for _, text := range []string{"first", "other", "third"} {
 		m.put(c(text), []byte(text))

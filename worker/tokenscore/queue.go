@@ -142,8 +142,8 @@ func (q *queue) underWayLocked(w *waiter) (bytes int) {
 }
 
 // textsOf are all texts of a request.
-func textsOf(files []request) iter.Seq[*text] {
-	return func(yield func(*text) bool) {
+func textsOf(files []request) iter.Seq[*keyed] {
+	return func(yield func(*keyed) bool) {
 		for i := range files {
 			for k := range files[i].texts {
 				if !yield(&files[i].texts[k]) {
