@@ -108,7 +108,7 @@ func startParsing(tb testing.TB, chunks []chunk) *parsing {
 		tb.Fatal(err)
 	}
 	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
+	if err := tokenscore.Start(cmd); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
