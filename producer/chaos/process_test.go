@@ -18,10 +18,15 @@ type process struct {
 	make func() *exec.Cmd
 	log  *os.File
 
-	mu     sync.Mutex
+	mu  sync.Mutex
+	now *life
+}
+
+// life is a process from its start to its end.
+type life struct {
 	cmd    *exec.Cmd
 	done   chan struct{}
-	stdout *bytes.Buffer
+	stdout bytes.Buffer
 	// meant says that its end was: a disturbance, or the test's own end.
 	meant bool
 }
@@ -49,15 +54,15 @@ func newProcess(t *testing.T, dir, name string, args ...string) *process {
 func (p *process) start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	cmd, stdout, done := p.make(), &bytes.Buffer{}, make(chan struct{})
-	cmd.Stdout, cmd.Stderr = stdout, p.log
-	if err := cmd.Start(); err != nil {
+	l := &life{cmd: p.make(), done: make(chan struct{})}
+	l.cmd.Stdout, l.cmd.Stderr = &l.stdout, p.log
+	if err := l.cmd.Start(); err != nil {
 		return err
 	}
-	p.cmd, p.stdout, p.done, p.meant = cmd, stdout, done, false
+	p.now = l
 	go func() {
-		defer close(done)
-		_ = cmd.Wait() // how it ended is in its state
+		defer close(l.done)
+		_ = l.cmd.Wait() // how it ended is in its state
 	}()
 	return nil
 }
@@ -66,38 +71,40 @@ func (p *process) start() error {
 func (p *process) signal(s syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cmd == nil {
+	if p.now == nil {
 		return
 	}
-	p.meant = p.meant || s == syscall.SIGKILL || s == syscall.SIGTERM
-	_ = p.cmd.Process.Signal(s) // it may have ended by itself
+	p.now.meant = p.now.meant || s == syscall.SIGKILL || s == syscall.SIGTERM
+	_ = p.now.cmd.Process.Signal(s) // it may have ended by itself
 }
 
 // kill ends it at once, with its children, and waits for it.
 func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
-	p.mu.Lock()
-	done := p.done
-	p.mu.Unlock()
-	if done != nil {
-		<-done
+	if l := p.life(); l != nil {
+		<-l.done
 	}
 }
 
-// ended waits for the process's end: its exit code, what it printed, and
-// whether it was meant to end.
-func (p *process) ended(ctx context.Context) (code int, stdout []byte, meant bool) {
+// life is the present one, or the last; nil before the first.
+func (p *process) life() *life {
 	p.mu.Lock()
-	done := p.done
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	return p.now
+}
+
+// ended waits for the end of the process's present life, whatever follows it: its
+// exit code, what it printed, and whether it was meant to end.
+func (p *process) ended(ctx context.Context) (code int, stdout []byte, meant bool) {
+	l := p.life()
 	select {
-	case <-done:
+	case <-l.done:
 	case <-ctx.Done():
 		return -1, nil, false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.cmd.ProcessState.ExitCode(), p.stdout.Bytes(), p.meant
+	return l.cmd.ProcessState.ExitCode(), l.stdout.Bytes(), l.meant
 }
 
 // until waits for a condition that another process brings about; false when
