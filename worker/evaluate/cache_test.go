@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -234,7 +235,14 @@ func TestWhatIsNeverKept(t *testing.T) {
 		t.Errorf("%d files fetched again, want the two that are not final", got)
 	}
 
-	slow := setup(t, named(1, "h"), func(c *evaluate.Config) { c.Scorer = newScorer(t, time.Nanosecond) })
+	// A text that takes the parser seconds: an answer cannot be there before the
+	// budget is looked at.
+	hard, head, base := strings.Repeat("a?b:", 100_000), "h-1", "m"
+	hardFiles := files(1)
+	hardFiles.HeadSHA, hardFiles.MergeBaseSHA, hardFiles.Files[0].HeadContent = &head, &base, &hard
+	w = named(1, "h")
+	w.AddFiles(hardFiles)
+	slow := setup(t, w, func(c *evaluate.Config) { c.Scorer = newScorer(t, time.Nanosecond) })
 	for range 2 {
 		slow.server.Reset()
 		e, err := slow.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})

@@ -65,8 +65,12 @@ func TestFailingUnderMoreThanThePipeHolds(t *testing.T) {
 func TestParserOverTheBudget(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Millisecond })
-	wantTimedOut(t, b.score(t, added("a.js", largeScript)), 1)
+	wantTimedOut(t, b.score(t, added("a.go", hardText)), 1)
 }
+
+// hardText takes the parser many seconds, which keeps more and more ways of
+// reading it.
+var hardText = strings.Repeat("a?b:", 100_000)
 
 // A text that takes longer to parse than it may has no nodes; that is all that
 // happens, and the next one is parsed from its beginning.
@@ -87,14 +91,14 @@ func TestParseTimeout(t *testing.T) {
 	}
 }
 
-// With the two seconds of the rules: this text takes the parser many more, which
-// keeps more and more ways of reading it. It costs itself and two seconds.
+// With the two seconds of the rules: this text takes the parser many more. It
+// costs itself and two seconds.
 func TestParseOverTwoSeconds(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *tokenscore.Config) {
 		c.Command, c.Budget = childCommand(t, "serve", parseEnv+"=0s"), time.Minute
 	})
-	figures := b.score(t, added("a.go", strings.Repeat("a?b:", 100_000)), added("b.go", "package b\n"))
+	figures := b.score(t, added("a.go", hardText), added("b.go", "package b\n"))
 	if f := figures.Files[0]; f.Method != scoring.MethodTreeDiff || f.Nodes != 0 {
 		t.Errorf("a text past its time: %+v; want a tree diff without nodes", f)
 	}
