@@ -13,16 +13,22 @@ type setting struct {
 	key       string
 	low, high float64 // high 0 means no upper bound
 	aboveLow  bool    // low itself is out
-	unbounded bool    // any number
+	least     float64 // the smallest number over 0; 0 means any
 	needed    bool    // there is no default
 	nullable  bool    // null means the default
 }
 
+// maxFactor bounds the numbers that the rules multiply by, and 1/maxFactor
+// those that they divide by. Scores multiply two such numbers, and a round sums
+// fewer than 1e9 of them, so that no figure overflows a float64 (1.8e308). The
+// validator has no such bound: there, larger numbers end in infinite rewards.
+const maxFactor = 1e100
+
 // want says the range in words.
 func (s setting) want() string {
 	switch {
-	case s.unbounded:
-		return "a number"
+	case s.least != 0:
+		return fmt.Sprintf("a number in [%v, %v], at least %v unless it is 0", s.low, s.high, s.least)
 	case s.high == 0 && s.aboveLow:
 		return fmt.Sprintf("a number over %v", s.low)
 	case s.high == 0:
@@ -35,8 +41,8 @@ func (s setting) want() string {
 
 func (s setting) holds(x float64) bool {
 	switch {
-	case s.unbounded:
-		return true
+	case x > 0 && x < s.least:
+		return false
 	case x < s.low, s.aboveLow && x == s.low, s.high != 0 && x > s.high:
 		return false
 	}

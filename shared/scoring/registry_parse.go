@@ -40,9 +40,9 @@ func (e *RegistryError) Error() string {
 // fraction where a whole number belongs loses its fraction, a number written
 // as a text is one, null inside eligibility and scoring means the default.
 // Stricter than the validator it refuses names that are not owner/repo,
-// repeated names and keys, numbers that are not finite, and values of another
-// kind, with which the validator would fail later, or quietly mean something
-// else.
+// repeated names and keys, numbers that are not finite or could make a score
+// overflow, and values of another kind, with which the validator would fail
+// later, or quietly mean something else.
 func ParseRegistry(data []byte) (Registry, error) {
 	entries, err := object(data, "names as owner/repo")
 	if err != nil {
@@ -102,12 +102,15 @@ func isNamePart(s string) bool {
 // ownNumbers are the numbers of a repository that stand in no group.
 func ownNumbers() []setting {
 	return []setting{
-		{key: "emission_share", low: 0, high: 1, needed: true},
+		{key: "emission_share", low: 0, high: 1, least: 1 / maxFactor, needed: true}, // a divisor, unless it is 0
 		{key: "issue_discovery_share", low: 0, high: 1},
 		{key: "maintainer_cut", low: 0, high: 1},
-		{key: "default_label_multiplier", unbounded: true},
+		factor("default_label_multiplier"),
 	}
 }
+
+// factor is a setting that scores are multiplied by.
+func factor(key string) setting { return setting{key: key, low: -maxFactor, high: maxFactor} }
 
 func (p *registryParser) repository(repo *Repository, settings []field) {
 	own := []any{&repo.EmissionShare, &repo.IssueDiscoveryShare, &repo.MaintainerCut, &repo.DefaultLabelMultiplier}
@@ -172,8 +175,8 @@ func (p *registryParser) labels(s field) []LabelMultiplier {
 	multipliers := make([]LabelMultiplier, 0, len(entries))
 	for _, entry := range entries {
 		multiplier, ok := parseNumber(entry.value, false)
-		if !ok {
-			p.refuse(s.key+"."+entry.key, entry.value, "a number")
+		if of := factor(s.key); !ok || !of.holds(multiplier) {
+			p.refuse(s.key+"."+entry.key, entry.value, of.want())
 		}
 		multipliers = append(multipliers, LabelMultiplier{Pattern: pythonLower(entry.key), Multiplier: multiplier})
 	}
@@ -186,8 +189,8 @@ func (p *registryParser) fixed(s field) *float64 {
 	}
 	fixed, ok := parseNumber(s.value, false)
 	// A number as a text is none here: the validator multiplies what it read.
-	if !ok || s.value[0] == '"' {
-		p.refuse(s.key, s.value, "a number, or null for none")
+	if of := factor(s.key); !ok || s.value[0] == '"' || !of.holds(fixed) {
+		p.refuse(s.key, s.value, of.want()+", or null for none")
 		return nil
 	}
 	return &fixed

@@ -110,6 +110,8 @@ func TestRegistryRanges(t *testing.T) {
 	const none = "none"
 	tests := []struct{ field, low, below, high, above string }{
 		{"emission_share", "0", "-0.001", "1", "1.001"},
+		{"emission_share", "1e-100", "9e-101", "1", "1.001"},
+		{"default_label_multiplier", "-1e100", "-1.1e100", "1e100", "1.1e100"},
 		{"issue_discovery_share", "0", "-0.001", "1", "1.001"},
 		{"maintainer_cut", "0", "-0.001", "1", "1.001"},
 		{"eligibility.min_valid_merged_prs", "0", "-1", "1000000", none},
@@ -204,9 +206,11 @@ func TestRegistryRefuses(t *testing.T) {
 		{"branch no text", `{"a/b": {"emission_share": 0, "additional_acceptable_branches": ["dev", null]}}`, []string{"additional_acceptable_branches"}},
 		{"pipeline a text", `{"a/b": {"emission_share": 0, "trusted_label_pipeline": "false"}}`, []string{"trusted_label_pipeline", "true or false"}},
 		{"label no number", `{"a/b": {"emission_share": 0, "label_multipliers": {"bug": true}}}`, []string{"label_multipliers.bug", "true", "a number"}},
+		{"label that overflows", `{"a/b": {"emission_share": 0, "label_multipliers": {"bug": 1e101}}}`, []string{"a/b", "label_multipliers.bug", "1e101", "[-1e+100, 1e+100]"}},
 		{"labels no object", `{"a/b": {"emission_share": 0, "label_multipliers": []}}`, []string{"label_multipliers", "object"}},
 		{"default label boolean", `{"a/b": {"emission_share": 0, "default_label_multiplier": true}}`, []string{"default_label_multiplier"}},
 		{"fixed boolean", `{"a/b": {"emission_share": 0, "fixed_base_score": false}}`, []string{"fixed_base_score", "null for none"}},
+		{"fixed that overflows", `{"a/b": {"emission_share": 0, "fixed_base_score": -1e308}}`, []string{"a/b", "fixed_base_score", "-1e308", "[-1e+100, 1e+100]", "null for none"}},
 		{"fixed as a text", `{"a/b": {"emission_share": 0, "fixed_base_score": "1"}}`, []string{"fixed_base_score"}},
 	}
 	for _, tt := range tests {
