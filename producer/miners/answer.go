@@ -35,7 +35,7 @@ func judge(status int, header http.Header, body []byte) verdict {
 	switch {
 	case status == http.StatusOK:
 		if id := idOf(body); id != "" {
-			return verdict{identity: Identity{Known, id}}
+			return verdict{identity: Identity{State: Known, GitHubID: id}}
 		}
 		return verdict{again: true, why: why + " without an id"}
 	case limited:

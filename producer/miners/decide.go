@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"mirrorfleet/shared/scoring"
 )
@@ -22,6 +23,8 @@ const (
 type Identity struct {
 	State    IdentityState
 	GitHubID string // of a known one
+	// KeptAt is when GitHub said so, if it does not answer now; zero for now.
+	KeptAt time.Time
 }
 
 // LookUp is one token whose account must be known.
@@ -90,7 +93,7 @@ func tokenOf(hotkey string, entry Stored) scoring.TokenState {
 func identify(miner *scoring.Miner, entry Stored, identity Identity) {
 	switch identity.State {
 	case Known:
-		miner.GitHubID = identity.GitHubID
+		miner.GitHubID, miner.IdentityKeptAt = identity.GitHubID, identity.KeptAt
 	case Refused:
 		miner.Token = scoring.TokenRefused
 	case Unreachable:
@@ -107,6 +110,8 @@ func Count(list []scoring.Miner) map[string]int {
 			counts[string(failure)]++
 		case m.IdentityUnreachable:
 			counts["identity unreachable, recorded account"]++
+		case m.IdentityUnknown():
+			counts["identity unreachable, kept account"]++
 		default:
 			counts["taking part"]++
 		}
@@ -114,20 +119,37 @@ func Count(list []scoring.Miner) map[string]int {
 	return counts
 }
 
-// unreachable names the miners that GitHub did not answer for; "" for none.
-func unreachable(list []scoring.Miner) string {
-	var uids []int
-	for _, m := range list {
-		if m.IdentityUnreachable {
-			uids = append(uids, m.UID)
+// unanswered names for a round's notes the miners that GitHub did not answer
+// for, and what stands in; none for none.
+func unanswered(list []scoring.Miner, now time.Time) (notes []string) {
+	var recorded, kept []int
+	oldest := now
+	for i := range list {
+		switch m := &list[i]; {
+		case m.IdentityUnreachable:
+			recorded = append(recorded, m.UID)
+		case m.IdentityUnknown():
+			kept = append(kept, m.UID)
+			if m.IdentityKeptAt.Before(oldest) {
+				oldest = m.IdentityKeptAt
+			}
 		}
 	}
-	const most = 20
-	switch {
-	case len(uids) == 0:
-		return ""
-	case len(uids) > most:
-		return fmt.Sprintf("GitHub did not say whose account the tokens of %d miners are", len(uids))
+	if len(recorded) > 0 {
+		notes = append(notes, "GitHub did not say whose account the tokens of "+named(recorded)+" are")
 	}
-	return fmt.Sprintf("GitHub did not say whose account the tokens of miners %v are", uids)
+	if len(kept) > 0 {
+		notes = append(notes, fmt.Sprintf("GitHub did not say whose account the tokens of %s are: what it said up to %s before counts",
+			named(kept), now.Sub(oldest).Round(time.Minute)))
+	}
+	return notes
+}
+
+// named lists miners, or counts them when they are many.
+func named(uids []int) string {
+	const most = 20
+	if len(uids) > most {
+		return fmt.Sprintf("%d miners", len(uids))
+	}
+	return fmt.Sprintf("miners %v", uids)
 }

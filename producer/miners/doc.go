@@ -15,10 +15,12 @@
 //     else. Errors about the files name places in them and never values. The
 //     miners that come out hold no token.
 //   - GitHub is asked by a client of its own, with its own pace: nothing of it is
-//     metered by the mirror's limit. Whose account a token is counts for a day.
-//     What is kept meanwhile is a digest of the token under a random salt: whoever
-//     has the token can tell that it is the same, nobody can tell the token. A
-//     token that is short enough to be guessed is not kept at all. A digest beside
+//     metered by the mirror's limit. Every round asks about every token, because a
+//     token may have been revoked since the last one.
+//   - An answer is kept for a day, and serves only while GitHub does not answer.
+//     Beside it stands a digest of the token under a random salt: whoever has the
+//     token can tell that it is the same, and nobody can tell the token. The answer
+//     for a token that is short enough to be guessed is not kept. A digest beside
 //     its salt needs no key that producers would have to share; a key held in
 //     memory alone would be of no use to the producer that stands by.
 //

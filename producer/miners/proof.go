@@ -25,16 +25,17 @@ func keep(ask LookUp, identity Identity, salt []byte, now time.Time) (job.Identi
 	}, true
 }
 
-// recall is the identity of a token that is kept and still counts.
-func recall(ask LookUp, kept job.Identity, now time.Time) (Identity, bool) {
+// recall is what GitHub said of a token before, or Unreachable if nothing that
+// is kept is of this token and young enough.
+func recall(ask LookUp, kept job.Identity, now time.Time) Identity {
 	age := now.Sub(kept.At)
 	switch {
 	case kept.Hotkey != ask.Hotkey || githubID([]byte(kept.GitHubID)) == "" || len(kept.Salt) < sha256.Size,
 		age > job.IdentityKept || age < -time.Hour, // another clock may be ahead, by so much no clock is
 		!hmac.Equal(kept.Proof, proof(ask, kept.Salt)):
-		return Identity{}, false
+		return Identity{}
 	}
-	return Identity{Known, kept.GitHubID}, true
+	return Identity{State: Known, GitHubID: kept.GitHubID, KeptAt: kept.At}
 }
 
 func proof(ask LookUp, salt []byte) []byte {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
 )
@@ -44,9 +45,7 @@ func (s *Source) Read(ctx context.Context, now time.Time) (Fleet, error) {
 		return Fleet{}, err
 	}
 	fleet := Fleet{Miners: Decide(metagraph, stored, identities), Notes: notes}
-	if note := unreachable(fleet.Miners); note != "" {
-		fleet.Notes = append(fleet.Notes, note)
-	}
+	fleet.Notes = append(fleet.Notes, unanswered(fleet.Miners, now)...)
 	return fleet, nil
 }
 
@@ -96,34 +95,48 @@ func readWhole(path string) ([]byte, time.Time, error) {
 	return data, info.ModTime(), nil
 }
 
-// identities asks GitHub about the tokens whose account is not known, or was
-// asked for too long ago.
+// identities asks GitHub about every token: one that was good a moment ago may
+// be revoked, and its account may be another miner's by now. What GitHub said
+// before serves only those that it does not answer for now.
 func (s *Source) identities(ctx context.Context, asks []LookUp, now time.Time) (map[int]Identity, error) {
+	found, err := s.GitHub.Ask(ctx, asks)
+	if err != nil {
+		return nil, err
+	}
 	kept, err := s.Bus.Identities(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the identities: %w", err)
 	}
-	known := map[int]Identity{}
-	var unknown []LookUp
+	counts := map[IdentityState]int{}
 	for _, ask := range asks {
-		if identity, ok := recall(ask, kept[ask.UID], now); ok {
-			known[ask.UID] = identity
-		} else {
-			unknown = append(unknown, ask)
+		counts[found[ask.UID].State]++
+		switch found[ask.UID].State {
+		case Known:
+			err = s.remember(ctx, ask, found[ask.UID], now)
+		case Refused:
+			err = s.forget(ctx, kept[ask.UID])
+		case Unreachable:
+			found[ask.UID] = recall(ask, kept[ask.UID], now)
 		}
-	}
-	found, err := s.GitHub.Ask(ctx, unknown)
-	if err != nil {
-		return nil, err
-	}
-	for _, ask := range unknown {
-		known[ask.UID] = found[ask.UID]
-		if err := s.remember(ctx, ask, found[ask.UID], now); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
-	s.Log.InfoContext(ctx, "whose accounts the tokens are", "tokens", len(asks), "kept", len(asks)-len(unknown), "asked", len(unknown))
-	return known, nil
+	s.Log.InfoContext(ctx, "GitHub was asked whose accounts the tokens are", "tokens", len(asks), "known", counts[Known],
+		"refused", counts[Refused], "unanswered", counts[Unreachable])
+	return found, nil
+}
+
+// forget replaces what is kept for a miner whose token GitHub refuses by what
+// proves nothing: it must not serve when GitHub does not answer the next time.
+func (s *Source) forget(ctx context.Context, kept job.Identity) error {
+	if kept.GitHubID == "" {
+		return nil // nothing is kept
+	}
+	if err := s.Bus.PutIdentity(ctx, job.Identity{UID: kept.UID, At: kept.At}); err != nil {
+		return fmt.Errorf("dropping an identity: %w", err)
+	}
+	return nil
 }
 
 func (s *Source) remember(ctx context.Context, ask LookUp, identity Identity, now time.Time) error {

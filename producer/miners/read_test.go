@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -83,41 +85,134 @@ func entry(uid int, token, githubID string) string {
 	return fmt.Sprintf(`{"uid": %d, "hotkey": "h%d", "pat": %q, "github_id": %q}`, uid, uid, token, githubID)
 }
 
-// Whose account a token is counts for a day, for whoever reads next; another
-// token, or the same one in another's hands, is asked about anew. What is kept
-// holds nothing from which a token could be told.
-func TestIdentitiesCountForADay(t *testing.T) {
+// away is GitHub not answering.
+var away = answer{status: 500} //nolint:gochecknoglobals // a constant, if Go had such
+
+// GitHub is asked about every token in every round. Only what it does not answer
+// is taken from what it said before, for a day at most, and of the same token in
+// the same hands. What is kept holds nothing from which a token could be told.
+func TestAKeptIdentityServesOnlyWhileGitHubIsAway(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	second := planted[:len(planted)-1] + "z"
-	b.github.answers[planted], b.github.answers[second], b.github.answers["short"] = []answer{ok("105")}, []answer{ok("205")}, []answer{ok("106")}
+	b.github.answers[planted] = []answer{ok("105"), ok("305"), away}
+	b.github.answers[second] = []answer{away}
+	b.github.answers["short"] = []answer{ok("106"), ok("106"), away}
 	b.write(t, b.Metagraph, `{"0": "h0", "5": "h5", "6": "h6"}`)
 	b.write(t, b.Tokens, tokens(entry(5, planted, "1"), entry(6, "short", "2")))
 
-	for range 3 {
-		if got := b.read(t); got[5].GitHubID != "105" || got[6].GitHubID != "106" {
-			t.Errorf("got %+v, want accounts 105 and 106", got)
+	for _, id := range []string{"105", "305"} {
+		if got := b.read(t); got[5].GitHubID != id || got[5].IdentityUnknown() || got[6].GitHubID != "106" {
+			t.Errorf("GitHub answers: got %+v, want accounts %s and 106", got, id)
 		}
 	}
-	if b.github.times(planted) != 1 || b.github.times("short") != 3 {
-		t.Errorf("asked %d times about a token, %d about one that could be guessed; want 1 and 3", b.github.times(planted), b.github.times("short"))
-	}
 	b.nothingTells(t, planted, 1)
+	known := b.now
+	b.now = b.now.Add(3 * time.Hour)
+	b.metagraph(t)
+	fleet, err := b.Read(t.Context(), b.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []scoring.Miner{
+		{UID: 5, Hotkey: "h5", GitHubID: "305", Token: scoring.TokenValid, IdentityKeptAt: known.UTC()},
+		{UID: 6, Hotkey: "h6", GitHubID: "2", Token: scoring.TokenValid, IdentityUnreachable: true}, // its token could be guessed
+	}
+	if diff := cmp.Diff(want, fleet.Miners); diff != "" {
+		t.Errorf("GitHub is away (-want +got):\n%s", diff)
+	}
+	notes := []string{
+		"GitHub did not say whose account the tokens of miners [6] are",
+		"GitHub did not say whose account the tokens of miners [5] are: what it said up to 3h0m0s before counts",
+	}
+	if diff := cmp.Diff(notes, fleet.Notes); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
+	}
 
-	b.now = b.now.Add(25 * time.Hour)
+	b.write(t, b.Tokens, tokens(entry(5, second, "1"), entry(6, planted, "2")))
+	if got := b.read(t); !got[5].IdentityUnreachable || !got[6].IdentityUnreachable {
+		t.Errorf("another token, and a token in other hands: got %+v, want that what is kept serves neither", got)
+	}
+	b.write(t, b.Tokens, tokens(entry(5, planted, "1")))
+	b.now = known.Add(25 * time.Hour)
+	b.metagraph(t)
+	if got := b.read(t); !got[5].IdentityUnreachable || got[5].GitHubID != "1" {
+		t.Errorf("after a day: got %+v, want the account recorded with the token", got[5])
+	}
+}
+
+// metagraph writes one of now.
+func (b *bundle) metagraph(t *testing.T) {
+	t.Helper()
 	b.write(t, b.Metagraph, fmt.Sprintf(`{"exported_at": %q, "hotkeys": {"5": "h5", "6": "h6"}}`, b.now.Format(time.RFC3339)))
-	if b.read(t); b.github.times(planted) != 2 {
-		t.Errorf("asked %d times after a day, want once more", b.github.times(planted))
+}
+
+// A token that was revoked does not count, neither in the next round nor when
+// GitHub does not answer after that.
+func TestARevokedTokenCountsNoMore(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.github.answers[planted] = []answer{ok("105"), {status: 401}, away}
+	b.write(t, b.Metagraph, `{"5": "h5"}`)
+	b.write(t, b.Tokens, tokens(entry(5, planted, "1")))
+	b.read(t)
+	if got := b.read(t); got[5].Token != scoring.TokenRefused {
+		t.Errorf("revoked: got %+v, want it refused", got[5])
 	}
-	b.write(t, b.Tokens, tokens(entry(5, second, "1")))
-	if got := b.read(t); got[5].GitHubID != "205" {
-		t.Errorf("another token: got %+v, want account 205", got[5])
+	if got := b.read(t); !got[5].IdentityUnreachable || !got[5].IdentityKeptAt.IsZero() {
+		t.Errorf("revoked, and then GitHub is away: got %+v, want that what was kept does not serve", got[5])
 	}
-	b.write(t, b.Tokens, tokens(entry(6, second, "1")))
-	if b.read(t); b.github.times(second) != 2 {
-		t.Errorf("asked %d times about a token that another uid has now, want once more", b.github.times(second))
+}
+
+// A miner that registers anew with a new token revokes the old one; another
+// revokes its own. When an answer counted for a day, both old tokens still had
+// their accounts: two miners shared one, and were paid nothing.
+func TestRevokedTokensShareNoAccount(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	token := func(uid int) string { return fmt.Sprintf("%s-%d", planted, uid) }
+	before := map[int]answer{5: ok("1005"), 6: ok("1006"), 7: ok("1007")}
+	after := map[int]answer{5: {status: 401}, 6: ok("1006"), 7: {status: 401}, 9: ok("1005")}
+	for uid, a := range before {
+		b.github.answers[token(uid)] = []answer{a, after[uid]}
 	}
-	b.nothingTells(t, second, 2)
+	b.github.answers[token(9)] = []answer{after[9]}
+	b.write(t, b.Metagraph, `{"5": "h5", "6": "h6", "7": "h7", "9": "h9"}`)
+	stored := tokens(entry(5, token(5), ""), entry(6, token(6), ""), entry(7, token(7), ""), entry(9, token(9), ""))
+	b.write(t, b.Tokens, strings.Replace(stored, ","+entry(9, token(9), ""), "", 1))
+	b.read(t)
+	b.write(t, b.Tokens, stored)
+	fleet, err := b.Read(t.Context(), b.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := scoring.Conclude(sameWork(t, b.now, fleet.Miners, 6, 9))
+	failed, paid := map[int]scoring.Failure{}, map[int]float64{}
+	for i, m := range out.Miners {
+		failed[m.UID], paid[m.UID] = m.Failed, out.Rewards[i].Reward
+	}
+	if diff := cmp.Diff(map[int]scoring.Failure{5: scoring.TokenNotAccepted, 6: "", 7: scoring.TokenNotAccepted, 9: ""}, failed); diff != "" {
+		t.Errorf("who is failed (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[int]float64{5: 0, 6: 0.45, 7: 0, 9: 0.45}, paid); diff != "" {
+		t.Errorf("rewards (-want +got):\n%s", diff)
+	}
+}
+
+// sameWork is a round in which these miners have done the same.
+func sameWork(t *testing.T, asOf time.Time, list []scoring.Miner, uids ...int) scoring.RoundInput {
+	t.Helper()
+	registry, err := scoring.ParseRegistry([]byte(`{"a/b": {"emission_share": 1, "eligibility": {"min_valid_merged_prs": 1}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := scoring.RoundInput{AsOf: asOf, Miners: list, Registry: registry, Evaluations: map[int]scoring.Evaluation{}}
+	for _, uid := range uids {
+		pull := scoring.PullRequest{Repository: "a/b", Number: uid, State: scoring.Merged, MergedAt: asOf, ScoringDataStored: true}
+		scored := scoring.Score(pull, &registry.Repositories[0], &scoring.TokenFigures{TotalScore: 40, TokenScore: 40, SourceTokenScore: 40}, asOf)
+		in.Evaluations[uid] = scoring.Evaluation{UID: uid, Merged: []scoring.ScoredPullRequest{scored}}
+	}
+	return in
 }
 
 // nothingTells looks for a token, and for digests that anybody could compare, in
@@ -145,7 +240,7 @@ func (b *bundle) nothingTells(t *testing.T, token string, identities int) {
 func TestAKeptIdentityMustBeProven(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.github.answers[planted] = []answer{ok("105")}
+	b.github.answers[planted] = []answer{ok("105"), away}
 	b.write(t, b.Metagraph, `{"5": "h5"}`)
 	b.write(t, b.Tokens, tokens(entry(5, planted, "1")))
 	b.read(t)
@@ -153,24 +248,27 @@ func TestAKeptIdentityMustBeProven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, change := range []func(*job.Identity){
-		func(i *job.Identity) { i.Proof[0] ^= 1 },
-		func(i *job.Identity) { i.Proof = nil },
-		func(i *job.Identity) { i.Salt[0] ^= 1 },
-		func(i *job.Identity) { i.Salt = nil },
-		func(i *job.Identity) { i.Hotkey = "h6" },
-		func(i *job.Identity) { i.GitHubID = "x" },
-		func(i *job.Identity) { i.At = b.now.Add(48 * time.Hour) },
+	for i, c := range []struct {
+		change func(*job.Identity)
+		serves bool
+	}{
+		{func(*job.Identity) {}, true},
+		{func(i *job.Identity) { i.Proof[0] ^= 1 }, false},
+		{func(i *job.Identity) { i.Proof = nil }, false},
+		{func(i *job.Identity) { i.Salt[0] ^= 1 }, false},
+		{func(i *job.Identity) { i.Salt = nil }, false},
+		{func(i *job.Identity) { i.Hotkey = "h6" }, false},
+		{func(i *job.Identity) { i.GitHubID = "x" }, false},
+		{func(i *job.Identity) { i.At = b.now.Add(48 * time.Hour) }, false},
 	} {
-		wrong := kept[5]
-		wrong.Proof, wrong.Salt = bytes.Clone(wrong.Proof), bytes.Clone(wrong.Salt)
-		change(&wrong)
-		if err := b.Bus.PutIdentity(t.Context(), wrong); err != nil {
+		changed := kept[5]
+		changed.Proof, changed.Salt = bytes.Clone(changed.Proof), bytes.Clone(changed.Salt)
+		c.change(&changed)
+		if err := b.Bus.PutIdentity(t.Context(), changed); err != nil {
 			t.Fatal(err)
 		}
-		before := b.github.times(planted)
-		if got := b.read(t); got[5].GitHubID != "105" || b.github.times(planted) != before+1 {
-			t.Errorf("change %d: got %+v after %d more requests, want GitHub asked once", i, got[5], b.github.times(planted)-before)
+		if got := b.read(t); (got[5].GitHubID == "105") != c.serves || got[5].IdentityUnreachable == c.serves {
+			t.Errorf("change %d: got %+v, want that it serves: %v", i, got[5], c.serves)
 		}
 	}
 }

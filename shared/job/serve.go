@@ -25,5 +25,5 @@ type Identity struct {
 	Proof []byte `json:"proof"`
 }
 
-// IdentityKept is how long an identity counts before GitHub is asked again.
+// IdentityKept is how long an identity may stand in for GitHub's answer.
 const IdentityKept = 24 * time.Hour

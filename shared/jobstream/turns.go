@@ -47,7 +47,7 @@ func (b *Bus) SetTurn(ctx context.Context, t job.Turn, revision uint64) error {
 func (b *Bus) identities() jetstream.KeyValue { return b.buckets[job.BucketIdentities] }
 
 // Identities reads whose accounts the miners' tokens were, by uid. One that
-// cannot be read is left out: GitHub is asked again.
+// cannot be read is left out: it is as good as none.
 func (b *Bus) Identities(ctx context.Context) (map[int]job.Identity, error) {
 	known := map[int]job.Identity{}
 	err := b.list(ctx, b.identities(), "*", func() { clear(known) }, func(entry jetstream.KeyValueEntry) error {
@@ -60,7 +60,7 @@ func (b *Bus) Identities(ctx context.Context) (map[int]job.Identity, error) {
 	return known, err
 }
 
-// PutIdentity keeps an identity for as long as it counts.
+// PutIdentity keeps an identity for as long as it may stand in.
 func (b *Bus) PutIdentity(ctx context.Context, i job.Identity) error {
 	i.Version = job.Version
 	data, err := json.Marshal(i)

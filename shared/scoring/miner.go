@@ -1,5 +1,7 @@
 package scoring
 
+import "time"
+
 // RecycleUID takes what nobody earns; it is never evaluated.
 const RecycleUID = 0
 
@@ -20,7 +22,15 @@ type Miner struct {
 	// IdentityUnreachable says that GitHub did not answer the identity
 	// look-up: the recorded GitHub id is used, and nothing is loaded.
 	IdentityUnreachable bool `json:"identity_unreachable,omitempty"`
+	// IdentityKeptAt says that GitHub did not answer the identity look-up
+	// either, but had answered at this instant: that GitHub id is used, and
+	// everything is loaded. Zero when GitHub answered.
+	IdentityKeptAt time.Time `json:"identity_kept_at,omitzero"`
 }
+
+// IdentityUnknown says whether GitHub left the miner's identity look-up
+// unanswered, so that an older GitHub id, or none, stands in for the answer.
+func (m Miner) IdentityUnknown() bool { return m.IdentityUnreachable || !m.IdentityKeptAt.IsZero() }
 
 // TokenState is how a miner's stored access token stands.
 type TokenState string

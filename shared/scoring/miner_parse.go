@@ -32,13 +32,13 @@ func (e *MinerError) Error() string {
 }
 
 // ParseMiners reads a miners file: a list of {uid, hotkey, github_id, token,
-// identity_unreachable}, the last two optional. It refuses the whole file when
+// identity_unreachable, identity_kept_at}, the last three optional. It refuses the whole file when
 // anything breaks a rule, and says all that does: each error about a miner is
 // a *MinerError. Only a miner that section 1 fails anyway may lack a GitHub id.
 func ParseMiners(data []byte) ([]Miner, error) {
 	var entries []json.RawMessage
 	if err := json.Unmarshal(data, &entries); err != nil {
-		return nil, fmt.Errorf("miners: want a list of {uid, hotkey, github_id, token, identity_unreachable}: %w", err)
+		return nil, fmt.Errorf("miners: want a list of objects whose keys are "+minerFields+": %w", err)
 	}
 	if entries == nil {
 		return nil, fmt.Errorf("miners: %s: want a list", clip(data))
@@ -62,6 +62,9 @@ func ParseMiners(data []byte) ([]Miner, error) {
 	return miners, nil
 }
 
+// minerFields are the fields of an entry, for errors.
+const minerFields = "uid, hotkey, github_id, token, identity_unreachable and identity_kept_at"
+
 // minerParser reads one entry and collects what is wrong with it.
 type minerParser struct {
 	index, uid int
@@ -74,12 +77,11 @@ func (p *minerParser) refuse(field, value, want string) {
 
 func (p *minerParser) miner(raw json.RawMessage) Miner {
 	var m Miner
-	const known = "uid, hotkey, github_id, token and identity_unreachable"
 	if len(raw) > 0 && raw[0] != '{' {
-		p.refuse("", discreet(raw), "a JSON object whose keys are "+known)
+		p.refuse("", discreet(raw), "a JSON object whose keys are "+minerFields)
 		return m
 	}
-	fields, err := object(raw, known)
+	fields, err := object(raw, minerFields)
 	if err != nil {
 		p.refuse("", "", err.Error())
 		return m
@@ -127,8 +129,12 @@ func (p *minerParser) field(m *Miner, f field) {
 		if err := json.Unmarshal(f.value, &m.IdentityUnreachable); err != nil || isNull(f.value) {
 			p.refuse(f.key, discreet(f.value), "true or false")
 		}
+	case "identity_kept_at":
+		if err := json.Unmarshal(f.value, &m.IdentityKeptAt); err != nil || isNull(f.value) {
+			p.refuse(f.key, discreet(f.value), `an instant such as "2026-06-18T18:54:00Z"`)
+		}
 	default:
-		p.refuse(f.key, discreet(f.value), "no such field; known are uid, hotkey, github_id, token and identity_unreachable")
+		p.refuse(f.key, discreet(f.value), "no such field; known are "+minerFields)
 	}
 }
 

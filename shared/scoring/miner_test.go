@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -16,6 +17,7 @@ func TestParseMiners(t *testing.T) {
 		{"uid": 0, "hotkey": "", "github_id": ""},
 		{"uid": 7, "hotkey": "hk", "github_id": 42, "token": "valid"},
 		{"uid": 5, "hotkey": "hk", "github_id": "43", "identity_unreachable": true},
+		{"uid": 4, "hotkey": "hk", "github_id": "44", "identity_kept_at": "2026-06-18T18:54:00Z"},
 		{"uid": 6, "hotkey": "hk", "github_id": null, "token": "none"},
 		{"uid": 9, "hotkey": "hk", "identity_unreachable": true}]`))
 	if err != nil {
@@ -25,6 +27,7 @@ func TestParseMiners(t *testing.T) {
 		{UID: 0},
 		{UID: 7, Hotkey: "hk", GitHubID: "42", Token: scoring.TokenValid},
 		{UID: 5, Hotkey: "hk", GitHubID: "43", IdentityUnreachable: true},
+		{UID: 4, Hotkey: "hk", GitHubID: "44", IdentityKeptAt: time.Date(2026, 6, 18, 18, 54, 0, 0, time.UTC)},
 		{UID: 6, Hotkey: "hk", Token: scoring.TokenNone},
 		{UID: 9, Hotkey: "hk", IdentityUnreachable: true},
 	}
@@ -56,6 +59,7 @@ func TestParseMinersRefuses(t *testing.T) {
 		{"fraction", `[{"uid": 1.5, "hotkey": "h", "github_id": "1"}]`, []string{"uid", "1.5"}},
 		{"uid a text", `[{"uid": "1", "hotkey": "h", "github_id": "1"}]`, []string{"uid", `"1"`}},
 		{"twice", `[{"uid": 3, "hotkey": "h", "github_id": "1"}, {"uid": 3, "hotkey": "i", "github_id": "2"}]`, []string{"index 1", "uid 3", "once", "index 0"}},
+		{"kept at no instant", `[{"uid": 3, "hotkey": "h", "github_id": "1", "identity_kept_at": 7}]`, []string{"uid 3", "identity_kept_at", "7", "an instant"}},
 		{"no hotkey", `[{"uid": 3, "github_id": "1"}]`, []string{"uid 3", "hotkey", "missing"}},
 		{"hotkey a number", `[{"uid": 3, "hotkey": 5, "github_id": "1"}]`, []string{"uid 3", "hotkey", "5"}},
 		{"no id", `[{"uid": 3, "hotkey": "h"}]`, []string{"uid 3", "github_id", "missing"}},
