@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -97,7 +98,7 @@ func decodeFiles(data []byte) (Files, error) {
 	answer := decodeEach(items, fileName, decodeFile)
 	return Files{
 		HeadSHA: top.text("head_sha"), BaseSHA: top.text("base_sha"), MergeBaseSHA: top.text("merge_base_sha"),
-		Stored: top.truthy("scoring_data_stored"),
+		Stored: top.truthy("scoring_data_stored"), Digest: sha256.Sum256(data),
 		Files:  answer.Items, Malformed: answer.Malformed,
 	}, nil
 }

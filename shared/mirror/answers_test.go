@@ -1,6 +1,7 @@
 package mirror_test
 
 import (
+	"crypto/sha256"
 	"os"
 	"path/filepath"
 	"testing"
@@ -39,7 +40,7 @@ func TestAnswersAreRead(t *testing.T) {
 			AuthorID: "1001", AuthorLogin: "ada", AuthorAssociation: "CONTRIBUTOR",
 			CreatedAt: at(1, 10, 9, 0, 0), ClosedAt: at(1, 12, 10, 0, 0), MergedAt: at(1, 12, 10, 0, 0).Add(123456 * time.Microsecond),
 			MergedByLogin: "grace", BaseRef: "main", HeadRef: "valve", HeadRepository: "ada/rocket", DefaultBranch: "main",
-			HeadSHA: "aaa", BaseSHA: "bbb", MergeBaseSHA: "ccc", ScoringDataStored: true,
+			HeadSHA: "aaa", BaseSHA: "bbb", MergeBaseSHA: "ccc", ScoringDataStored: true, Additions: 12, Deletions: 3,
 			MaintainerChangesRequestedCount: 1, ApprovedCount: 3,
 			Labels: []scoring.Label{{Name: "bug", ActorID: "55", ActorAssociation: "OWNER"}, {Name: "old"}},
 			LinkedIssues: []scoring.LinkedIssue{{
@@ -64,12 +65,13 @@ func TestAnswersAreRead(t *testing.T) {
 		},
 		{Repository: "acme/rocket", Number: 43, Title: "Open", State: scoring.Open},
 	}})
-	files, err := mirror.DecodeFiles(read(t, "files.json"))
+	body := read(t, "files.json")
+	files, err := mirror.DecodeFiles(body)
 	check(t, "files", err, files, mirror.Files{
-		HeadSHA: "aaa", BaseSHA: "bbb", MergeBaseSHA: "ccc", Stored: true,
+		HeadSHA: "aaa", BaseSHA: "bbb", MergeBaseSHA: "ccc", Stored: true, Digest: sha256.Sum256(body),
 		Files: []scoring.File{
 			{
-				Filename: "valve.go", PreviousFilename: "pipe.go", Status: "renamed", Additions: 2, Deletions: 1, Changes: 3,
+				Filename: "valve.go", PreviousFilename: "pipe.go", Status: "renamed", Additions: 2, Deletions: 1, Changes: 3, ByteSize: new(20),
 				Head: text("package valve\n\n// é 🚀 </b>\n"), Base: text("package pipe\n"),
 			},
 			{Filename: "logo.png", Status: "added", Binary: true},

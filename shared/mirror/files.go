@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/http"
 	"strconv"
 
@@ -12,8 +13,12 @@ import (
 // Files is what the mirror has stored of one pull request's files.
 type Files struct {
 	HeadSHA, BaseSHA, MergeBaseSHA string
-	// Stored says that the files are complete and will not change.
-	Stored    bool
+	// Stored is the mirror's word that it has the files. It does not say that
+	// they are whole: after a merge, and in its nightly backfill, the mirror
+	// writes them anew and does not take its word back.
+	Stored bool
+	// Digest is of the answer's bytes: equal digests are equal answers.
+	Digest    [sha256.Size]byte
 	Files     []scoring.File
 	Malformed []job.Malformed
 }

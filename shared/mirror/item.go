@@ -180,6 +180,16 @@ func (it item) otherwise(field string, value int) int {
 	return value
 }
 
+// size is a number of bytes; nil for what is none. No rule of the validator's
+// reads it, so nothing about it is an error.
+func (it item) size(field string) *int {
+	n, err := it.number(field)
+	if err != nil || n < 0 {
+		return nil
+	}
+	return &n
+}
+
 // requested is a count that a rate is multiplied with, a fraction cut off. What
 // cannot be multiplied, texts included, leaves the validator without that
 // multiplier: 0.

@@ -113,6 +113,7 @@ func TestWhatIsMalformed(t *testing.T) {
 		{file, "status", []string{`null`, `5`, `"odd"`}, nil},
 		{file, "changes", []string{`5`}, []string{`null`, `"x"`}},
 		{file, "is_binary", []string{`null`, `5`}, nil},
+		{file, "byte_size", []string{`null`, `-1`, `"x"`, `1e99`, `{}`}, nil},
 		{file, "byte_size", []string{`null`, `"x"`}, nil},
 		{file, "head_content", []string{`null`, `5`, `""`}, nil},
 	} {

@@ -50,6 +50,8 @@ func decodePullRequest(it item) (scoring.PullRequest, error) {
 		BaseSHA:           it.text("base_sha"),
 		MergeBaseSHA:      it.text("merge_base_sha"),
 		ScoringDataStored: it.truthy("scoring_data_stored"),
+		Additions:         take(r, it.count, "additions"),
+		Deletions:         take(r, it.count, "deletions"),
 		Labels:            take(r, it.labels, "labels"),
 		LinkedIssues:      take(r, it.linkedIssues, "linked_issues"),
 	}
@@ -57,7 +59,7 @@ func decodePullRequest(it item) (scoring.PullRequest, error) {
 	if r.err == nil && pr.CreatedAt.IsZero() {
 		r.err = it.wrong("created_at", "a date")
 	}
-	check(r, it.count, "additions", "deletions", "commits_count")
+	check(r, it.count, "commits_count")
 	review := take(r, it.inner, "review_summary")
 	pr.MaintainerChangesRequestedCount = review.requested("maintainer_changes_requested_count")
 	pr.ApprovedCount = review.approvals("approved_count")
@@ -156,6 +158,7 @@ func decodeFile(it item) (scoring.File, error) {
 	if r.err != nil {
 		return file, r.err
 	}
+	file.ByteSize = it.size("byte_size")
 	file.Head, file.Base = it.content("head_content"), it.content("base_content")
 	return file, nil
 }

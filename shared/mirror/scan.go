@@ -57,7 +57,7 @@ func known(name []byte) bool {
 		"additions", "deletions", "changes", "commits_count", "scoring_data_stored",
 		"review_summary", "maintainer_changes_requested_count", "approved_count", "labels", "name", "linked_issues",
 		"is_transferred", "solved_by_pr", "solving_pr",
-		"filename", "previous_filename", "status", "is_binary", "head_content", "base_content",
+		"filename", "previous_filename", "status", "is_binary", "byte_size", "head_content", "base_content",
 		"login", "association":
 		return true
 	}

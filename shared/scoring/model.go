@@ -23,27 +23,30 @@ func IsMaintainer(association string) bool {
 // PullRequest is what the mirror says of one pull request. Repository names
 // are lower-cased; an absent text is "", an absent instant the zero time.
 type PullRequest struct {
-	Repository                      string        `json:"repository"`
-	Number                          int           `json:"number"`
-	Title                           string        `json:"title,omitempty"`
-	State                           State         `json:"state"`
-	AuthorID                        string        `json:"author_id,omitempty"`
-	AuthorLogin                     string        `json:"author_login,omitempty"`
-	AuthorAssociation               string        `json:"author_association,omitempty"`
-	CreatedAt                       time.Time     `json:"created_at,omitzero"`
-	ClosedAt                        time.Time     `json:"closed_at,omitzero"`
-	MergedAt                        time.Time     `json:"merged_at,omitzero"`
-	LastEditedAt                    time.Time     `json:"last_edited_at,omitzero"`
-	EditedAfterMerge                bool          `json:"edited_after_merge,omitempty"`
-	MergedByLogin                   string        `json:"merged_by_login,omitempty"`
-	BaseRef                         string        `json:"base_ref,omitempty"`
-	HeadRef                         string        `json:"head_ref,omitempty"`
-	HeadRepository                  string        `json:"head_repository,omitempty"`
-	DefaultBranch                   string        `json:"default_branch,omitempty"`
-	HeadSHA                         string        `json:"head_sha,omitempty"`
-	BaseSHA                         string        `json:"base_sha,omitempty"`
-	MergeBaseSHA                    string        `json:"merge_base_sha,omitempty"`
-	ScoringDataStored               bool          `json:"scoring_data_stored,omitempty"`
+	Repository        string    `json:"repository"`
+	Number            int       `json:"number"`
+	Title             string    `json:"title,omitempty"`
+	State             State     `json:"state"`
+	AuthorID          string    `json:"author_id,omitempty"`
+	AuthorLogin       string    `json:"author_login,omitempty"`
+	AuthorAssociation string    `json:"author_association,omitempty"`
+	CreatedAt         time.Time `json:"created_at,omitzero"`
+	ClosedAt          time.Time `json:"closed_at,omitzero"`
+	MergedAt          time.Time `json:"merged_at,omitzero"`
+	LastEditedAt      time.Time `json:"last_edited_at,omitzero"`
+	EditedAfterMerge  bool      `json:"edited_after_merge,omitempty"`
+	MergedByLogin     string    `json:"merged_by_login,omitempty"`
+	BaseRef           string    `json:"base_ref,omitempty"`
+	HeadRef           string    `json:"head_ref,omitempty"`
+	HeadRepository    string    `json:"head_repository,omitempty"`
+	DefaultBranch     string    `json:"default_branch,omitempty"`
+	HeadSHA           string    `json:"head_sha,omitempty"`
+	BaseSHA           string    `json:"base_sha,omitempty"`
+	MergeBaseSHA      string    `json:"merge_base_sha,omitempty"`
+	ScoringDataStored bool      `json:"scoring_data_stored,omitempty"`
+	// Additions and Deletions are the lines of all files at HeadSHA.
+	Additions                       int           `json:"additions,omitempty"`
+	Deletions                       int           `json:"deletions,omitempty"`
 	MaintainerChangesRequestedCount int           `json:"maintainer_changes_requested_count,omitempty"`
 	ApprovedCount                   int           `json:"approved_count,omitempty"`
 	Labels                          []Label       `json:"labels,omitempty"`
@@ -115,7 +118,8 @@ type SolvingPullRequest struct {
 }
 
 // File is one file of a pull request with its texts before and after. Head
-// and Base are nil when the mirror sends null.
+// and Base are nil when the mirror sends null, ByteSize (of the head, or of the
+// base when there is no head) when it sends no number.
 type File struct {
 	Filename         string  `json:"filename"`
 	PreviousFilename string  `json:"previous_filename,omitempty"`
@@ -124,6 +128,7 @@ type File struct {
 	Deletions        int     `json:"deletions"`
 	Changes          int     `json:"changes"`
 	Binary           bool    `json:"is_binary,omitempty"`
+	ByteSize         *int    `json:"byte_size,omitempty"`
 	Head             *string `json:"head_content"`
 	Base             *string `json:"base_content"`
 }
