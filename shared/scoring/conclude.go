@@ -16,7 +16,7 @@ type miner struct {
 
 // Conclude makes a round's outcome: sections 7 to 10 of the rules.
 func Conclude(in RoundInput) Outcome {
-	stored := newStore(in.Stored)
+	stored := newStore(in.Stored, in.AsOf)
 	miners := takePart(&in, stored)
 	out := Outcome{AsOf: in.AsOf, FromStored: []int{}, SharedAccount: []int{}, Miners: []MinerOutcome{}}
 	out.SharedAccount = append(out.SharedAccount, failShared(miners, stored)...)
@@ -73,7 +73,7 @@ func (m *miner) choosePulls(stored *store) {
 	if last == nil || last.pulls() == 0 {
 		return
 	}
-	m.out.FromStored = true
+	m.out.FromStored, m.out.StoredAsOf = true, last.AsOf
 	m.merged, m.open, m.closed = outcomes(last.Merged), outcomes(last.Open), outcomes(last.Closed)
 	m.takeIssues(last)
 }

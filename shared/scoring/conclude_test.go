@@ -132,7 +132,7 @@ func TestStoredEvaluations(t *testing.T) {
 	t.Parallel()
 	const reg = `{"a/b": {"emission_share": 1}}`
 	stored := scoring.StoredEvaluation{
-		UID: 5, Hotkey: "hk5", GitHubID: "1005", Merged: pulls("a/b", scoring.Merged, 1, 3, 2),
+		UID: 5, Hotkey: "hk5", GitHubID: "1005", AsOf: asOf.Add(-2 * time.Hour), Merged: pulls("a/b", scoring.Merged, 1, 3, 2),
 		Issues:       scoring.IssueFigures{IssueDiscoveryScore: 4, TotalSolvedIssues: 2},
 		Repositories: []scoring.StoredRepository{{Repository: "a/b", IssueFigures: scoring.IssueFigures{IssueDiscoveryScore: 4, TotalSolvedIssues: 2}}},
 		ScoredIssues: []scoring.ScoredIssue{{Repository: "a/b", Number: 9, EarnedScore: 4}},
@@ -174,6 +174,9 @@ func TestStoredEvaluations(t *testing.T) {
 			t.Errorf("%s: got from stored %v with %d pull requests and issue score %v, want %v, %d, %v", tt.name,
 				got.FromStored, len(got.PullRequests), got.IssueDiscoveryScore, tt.fromStored, tt.pulls, tt.issueScore)
 		}
+		if tt.fromStored != got.StoredAsOf.Equal(stored.AsOf) {
+			t.Errorf("%s: got pull requests stored as of %v, want %v if they are stored ones", tt.name, got.StoredAsOf, stored.AsOf)
+		}
 		after := "kept"
 		for _, c := range out.Stored {
 			after = "replaced"
@@ -181,6 +184,8 @@ func TestStoredEvaluations(t *testing.T) {
 				after = "dropped"
 			} else if c.Evaluation.Issues.IssueDiscoveryScore != 4 {
 				t.Errorf("%s: the stored issue figures were lost", tt.name)
+			} else if !c.Evaluation.AsOf.Equal(asOf) {
+				t.Errorf("%s: stored as of %v, want the round's %v", tt.name, c.Evaluation.AsOf, asOf)
 			}
 		}
 		if after != tt.after {

@@ -61,9 +61,10 @@ type MinerOutcome struct {
 	// SharedWith are the other uids of a shared account.
 	SharedWith []int `json:"shared_with,omitempty"`
 	// FetchFailed says that the pull requests could not be listed, FromStored
-	// that the stored ones took their place.
-	FetchFailed bool `json:"fetch_failed,omitempty"`
-	FromStored  bool `json:"from_stored,omitempty"`
+	// that the stored ones took their place, which a round of StoredAsOf loaded.
+	FetchFailed bool      `json:"fetch_failed,omitempty"`
+	FromStored  bool      `json:"from_stored,omitempty"`
+	StoredAsOf  time.Time `json:"stored_as_of,omitzero"`
 	// IssuesFailed says that the issues could not be listed, OpenIssuesFailed
 	// that the open ones could not, IssuesIncomplete that a solving pull
 	// request's score could not be had.

@@ -3,17 +3,20 @@ package scoring
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // StoredEvaluation is what is kept of a miner from round to round: the pull
 // requests of its last successful fetch, and the last complete issue figures.
 type StoredEvaluation struct {
-	UID      int                 `json:"uid"`
-	Hotkey   string              `json:"hotkey"`
-	GitHubID string              `json:"github_id"`
-	Merged   []ScoredPullRequest `json:"merged"`
-	Open     []ScoredPullRequest `json:"open"`
-	Closed   []ScoredPullRequest `json:"closed"`
+	UID      int    `json:"uid"`
+	Hotkey   string `json:"hotkey"`
+	GitHubID string `json:"github_id"`
+	// AsOf is the instant of the round that loaded the pull requests.
+	AsOf   time.Time           `json:"as_of,omitzero"`
+	Merged []ScoredPullRequest `json:"merged"`
+	Open   []ScoredPullRequest `json:"open"`
+	Closed []ScoredPullRequest `json:"closed"`
 	// Issues are the totals; Repositories their parts, which may hold
 	// repositories that the totals no longer count.
 	Issues       IssueFigures       `json:"issues"`
@@ -40,12 +43,13 @@ func (s *StoredEvaluation) pulls() int { return len(s.Merged) + len(s.Open) + le
 // store is the stored evaluations during a round. What it hands out is shared:
 // it is replaced, never changed in place.
 type store struct {
+	asOf    time.Time // of the round
 	entries map[int]*StoredEvaluation
 	changed map[int]bool
 }
 
-func newStore(before map[int]StoredEvaluation) *store {
-	s := &store{entries: make(map[int]*StoredEvaluation, len(before)), changed: map[int]bool{}}
+func newStore(before map[int]StoredEvaluation, asOf time.Time) *store {
+	s := &store{asOf: asOf, entries: make(map[int]*StoredEvaluation, len(before)), changed: map[int]bool{}}
 	for uid, entry := range before {
 		s.entries[uid] = &entry
 	}
@@ -80,7 +84,7 @@ func (s *store) replacePulls(m *Miner, e *Evaluation) {
 		return // no account to know the miner by
 	}
 	entry := &StoredEvaluation{
-		UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID,
+		UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID, AsOf: s.asOf,
 		Merged: withoutFiles(e.Merged), Open: withoutFiles(e.Open), Closed: withoutFiles(e.Closed),
 		Repositories: []StoredRepository{}, ScoredIssues: []ScoredIssue{},
 	}
