@@ -141,7 +141,7 @@ const finish = 5 * time.Second
 func (r *Runner) mend(ctx context.Context, what repair) (bool, error) {
 	switch what.kind {
 	case lostBoth:
-		return true, r.publishOne(ctx, what.job, firstTurn())
+		return true, r.publishOne(ctx, what.job)
 	case lostMessage:
 		return r.cfg.Bus.Requeue(r.roots.goingOn(ctx, what.job, what.record), what.job)
 	case lostRecord:

@@ -130,7 +130,7 @@ func TestImportsFollowTheArrows(t *testing.T) {
 // pure lists the packages and files that decide: they are given time and data.
 var pure = []string{
 	"shared/scoring", "shared/job", "shared/ratelimit/windows", "shared/ratelimit/bucket",
-	"producer/round/plan.go", "producer/round/order.go", "producer/round/progress.go", "producer/round/audit.go", "producer/round/compare.go",
+	"producer/round/plan.go", "producer/round/progress.go", "producer/round/audit.go", "producer/round/compare.go",
 	"producer/round/same.go", "producer/round/expire.go", "producer/schedule/schedule.go", "producer/estimate",
 	"producer/miners/decide.go", "producer/miners/tokens.go", "producer/miners/metagraph.go",
 }
