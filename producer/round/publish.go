@@ -76,10 +76,7 @@ func (r *Runner) records(ctx context.Context, round string) (map[int]job.Record,
 // its trace.
 func (r *Runner) publishOne(ctx context.Context, j job.Job) error {
 	tracing, root := r.roots.begin(ctx, j)
-	planned, revision, err := r.plan(tracing, j)
-	if revision > 0 {
-		j.Planned = job.AsPlanned{Revision: revision, Trace: planned.Trace}
-	}
+	planned, err := r.plan(tracing, j)
 	switch {
 	case err != nil || planned.Phase.Ended():
 		telemetry.Forget(root)
@@ -99,29 +96,28 @@ func (r *Runner) publishOne(ctx context.Context, j job.Job) error {
 }
 
 // plan makes the record of a job, or opens the ended one of its last replay.
-// It returns the record as it is then: somebody else may have been first. The
-// revision is that of a record that was made; 0 if there was one.
-func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, uint64, error) {
+// It returns the record as it is then: somebody else may have been first.
+func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
 	record := job.Plan(j.Round, j.UID, telemetry.TraceID(ctx))
 	record.Replay = j.Replay
 	for {
 		created, err := r.cfg.Bus.PlanRecord(ctx, record)
-		if err != nil || created > 0 {
-			return record, created, err
+		if err != nil || created {
+			return record, err
 		}
 		known, revision, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
 		if err != nil || known.Replay >= j.Replay {
-			return known, 0, err
+			return known, err
 		}
 		opened, err := known.Replanned(j.Replay, telemetry.TraceID(ctx))
 		if err != nil {
-			return known, 0, err
+			return known, err
 		}
 		_, err = r.cfg.Bus.UpdateRecord(ctx, opened, revision)
 		if !errors.Is(err, jobstream.ErrConflict) {
 			crash.At(crash.RecordReplanned)
 			telemetry.LinkReplay(ctx, known.Trace)
-			return opened, 0, err
+			return opened, err
 		}
 	}
 }
