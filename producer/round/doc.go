@@ -11,8 +11,7 @@
 //     stake in that: each step is idempotent. A record is made once, a job is
 //     published under a message id that the stream drops the second time, an
 //     outcome has its revision as key and is written once.
-//   - Jobs are queued in their order, the heaviest miners of the last concluded
-//     round first, so that a round does not end with one long job alone.
+//   - Jobs are queued in the plan's order, which is that of the miners file.
 //   - planned = done + failed + outstanding: a round is concluded only when
 //     nothing is outstanding. A miner that a rule fails has no job; it is in
 //     the outcome with its reason. The auditor (AuditOf) compares all that is

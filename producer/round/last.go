@@ -42,8 +42,7 @@ func LastOf(ctx context.Context, bus *jobstream.Bus) (last job.Last, err error) 
 }
 
 // KeepLast has the bucket say when rounds were last concluded, if nobody has
-// said so of the last one: it was concluded by a former version, or by a
-// producer that died right after.
+// said so of the last one: the producer that concluded it died right after.
 func KeepLast(ctx context.Context, bus *jobstream.Bus) error {
 	last, err := LastOf(ctx, bus)
 	if err != nil || last.Concluded.IsZero() {

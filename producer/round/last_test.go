@@ -48,7 +48,7 @@ func TestTheLastConclusionIsOnRecord(t *testing.T) {
 	if second.Concluded.Before(began) || second.Concluded.After(ended) || !second.Complete.Equal(first.Complete) {
 		t.Errorf("after one with dead letters: %+v, want it concluded between %s and %s, and complete at %s", second, began, ended, first.Complete)
 	}
-	// Of a former version, or of a producer that died right after the outcome.
+	// As a producer leaves it that dies right after the outcome.
 	must(t, b.bus.Bucket(job.BucketRounds).Purge(t.Context(), job.LastKey))
 	must(t, round.KeepLast(t.Context(), b.bus))
 	near := func(x, y time.Time) bool { return x.Sub(y).Abs() < time.Minute }

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
@@ -15,7 +12,7 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// atOnce bounds how many jobs are published, and evaluations read, at a time:
+// atOnce bounds how many evaluations are read, and records changed, at a time:
 // enough to hide the way to the server.
 const atOnce = 32
 
@@ -37,18 +34,14 @@ func jobsOf(m job.Manifest, replay job.Replay) []job.Job {
 
 // publish makes each job's record and hands the job to the stream, in this
 // order: a record without a message is seen as outstanding and published
-// again, a message without a record would be nobody's. Several are on their way
-// at once, and are queued in the order of the jobs. What has a record already is
-// left to the reconciler.
+// again, a message without a record would be nobody's. Jobs are queued in the
+// plan's order. What has a record already is left to the reconciler.
 func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) error {
 	telemetry.RoundIs(ctx, telemetry.RoundPublishing)
 	records, err := r.records(ctx, round)
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
-	last := firstTurn()
 	for _, j := range jobs {
 		if known, there := records[j.UID]; there && known.Replay >= j.Replay {
 			if !known.Phase.Ended() {
@@ -56,18 +49,9 @@ func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) erro
 			}
 			continue
 		}
-		mine := last.next()
-		last = mine
-		group.Go(func() error {
-			defer mine.pass()
-			if err := r.publishOne(ctx, j, mine); err != nil {
-				return fmt.Errorf("publishing the job of miner %d: %w", j.UID, err)
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
+		if err := r.publishOne(ctx, j); err != nil {
+			return fmt.Errorf("publishing the job of miner %d: %w", j.UID, err)
+		}
 	}
 	telemetry.RoundIs(ctx, telemetry.RoundCollecting)
 	return nil
@@ -90,12 +74,9 @@ func (r *Runner) records(ctx context.Context, round string) (map[int]job.Record,
 // a round of 256 miners is 256 readable traces and not one. A replay's is
 // linked to the former one as well. A job that another producer planned keeps
 // its trace.
-func (r *Runner) publishOne(ctx context.Context, j job.Job, t turn) error {
+func (r *Runner) publishOne(ctx context.Context, j job.Job) error {
 	tracing, root := r.roots.begin(ctx, j)
-	planned, revision, err := r.plan(tracing, j)
-	if revision > 0 {
-		j.Planned = job.AsPlanned{Revision: revision, Trace: planned.Trace}
-	}
+	planned, err := r.plan(tracing, j)
 	switch {
 	case err != nil || planned.Phase.Ended():
 		telemetry.Forget(root)
@@ -107,78 +88,36 @@ func (r *Runner) publishOne(ctx context.Context, j job.Job, t turn) error {
 		r.roots.follow(ctx, j, root)
 	}
 	crash.At(crash.RecordPlanned)
-	if err := t.wait(tracing); err != nil {
-		return err
-	}
-	stored := r.cfg.Bus.SendJob(tracing, j)
-	t.pass()
-	if err := stored(); err != nil {
+	if err := r.cfg.Bus.PublishJob(tracing, j); err != nil {
 		return err
 	}
 	crash.At(crash.JobPublished)
 	return nil
 }
 
-// turn keeps things that are done side by side in an order where it matters.
-type turn struct {
-	mine   <-chan struct{}
-	passed func()
-	after  <-chan struct{}
-}
-
-// firstTurn is a turn that has come, and is passed on at once.
-func firstTurn() turn {
-	t := turn{}.next()
-	t.pass()
-	return t
-}
-
-// next is the turn after t.
-func (t turn) next() turn {
-	done := make(chan struct{})
-	return turn{mine: t.after, after: done, passed: sync.OnceFunc(func() { close(done) })}
-}
-
-// wait waits for the turn; a turn after none has come.
-func (t turn) wait(ctx context.Context) error {
-	if t.mine == nil {
-		return nil
-	}
-	select {
-	case <-t.mine:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx) //nolint:wrapcheck // the caller's own
-	}
-}
-
-// pass lets the next one have its turn; it may be called twice.
-func (t turn) pass() { t.passed() }
-
 // plan makes the record of a job, or opens the ended one of its last replay.
-// It returns the record as it is then: somebody else may have been first. The
-// revision is that of a record that was made; 0 if there was one.
-func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, uint64, error) {
+// It returns the record as it is then: somebody else may have been first.
+func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
 	record := job.Plan(j.Round, j.UID, telemetry.TraceID(ctx))
 	record.Replay = j.Replay
 	for {
 		created, err := r.cfg.Bus.PlanRecord(ctx, record)
-		if err != nil || created > 0 {
-			return record, created, err
+		if err != nil || created {
+			return record, err
 		}
 		known, revision, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
 		if err != nil || known.Replay >= j.Replay {
-			return known, 0, err
+			return known, err
 		}
 		opened, err := known.Replanned(j.Replay, telemetry.TraceID(ctx))
 		if err != nil {
-			return known, 0, err
+			return known, err
 		}
 		_, err = r.cfg.Bus.UpdateRecord(ctx, opened, revision)
 		if !errors.Is(err, jobstream.ErrConflict) {
 			crash.At(crash.RecordReplanned)
 			telemetry.LinkReplay(ctx, known.Trace)
-			return opened, 0, err
+			return opened, err
 		}
 	}
 }

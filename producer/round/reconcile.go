@@ -141,7 +141,7 @@ const finish = 5 * time.Second
 func (r *Runner) mend(ctx context.Context, what repair) (bool, error) {
 	switch what.kind {
 	case lostBoth:
-		return true, r.publishOne(ctx, what.job, firstTurn())
+		return true, r.publishOne(ctx, what.job)
 	case lostMessage:
 		return r.cfg.Bus.Requeue(r.roots.goingOn(ctx, what.job, what.record), what.job)
 	case lostRecord:
@@ -159,11 +159,11 @@ func (r *Runner) planAgain(ctx context.Context, j job.Job) (bool, error) {
 	}
 	record := job.Plan(j.Round, j.UID, id)
 	record.Replay = j.Replay
-	revision, err := r.cfg.Bus.PlanRecord(ctx, record)
-	if revision > 0 {
+	created, err := r.cfg.Bus.PlanRecord(ctx, record)
+	if created {
 		r.roots.goingOn(ctx, j, record)
 	}
-	return revision > 0, err
+	return created, err
 }
 
 // free deals with a message that nobody will be given any more.

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -52,7 +51,6 @@ type bundle struct {
 	redis  string
 	client *mirror.Client
 	url    string
-	stop   func() error // the servers
 	// maintainers answers the look-ups; the status is 200 unless set.
 	status   atomic.Int64
 	lookUps  atomic.Int64
@@ -61,26 +59,19 @@ type bundle struct {
 
 func setup(tb testing.TB, cfg jobstream.Config) *bundle {
 	tb.Helper()
-	return setupOn(tb, tb.TempDir(), cfg)
-}
-
-// setupOn is the same on a directory of servers' state.
-func setupOn(tb testing.TB, dir string, cfg jobstream.Config) *bundle {
-	tb.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	servers, err := local.Start(tb.Context(), local.Config{Dir: dir, Log: quiet})
+	servers, err := local.Start(tb.Context(), local.Config{Dir: tb.TempDir(), Log: quiet})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	stop := sync.OnceValue(servers.Close)
-	tb.Cleanup(func() { fatal(tb, stop()) })
+	tb.Cleanup(func() { fatal(tb, servers.Close()) })
 	nc, err := jobstream.Connect(tb.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(nc.Close)
 	cfg.Log = quiet
-	b := &bundle{nats: servers.NATSURL(), redis: servers.RedisURL(), stop: stop}
+	b := &bundle{nats: servers.NATSURL(), redis: servers.RedisURL()}
 	if b.bus, err = jobstream.Open(tb.Context(), nc, cfg); err != nil {
 		tb.Fatal(err)
 	}

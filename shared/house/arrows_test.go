@@ -19,7 +19,6 @@ var arrows = []arrow{
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/pause", "waiting knows nobody", nil},
-	{"shared/watch", "ending what watches knows nobody", nil},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans", []string{"shared/telemetry", "shared/ratelimit"}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
@@ -27,10 +26,10 @@ var arrows = []arrow{
 	},
 	{
 		"shared/jobstream", "it carries jobs, records and evaluations, and marks the steps inside what takes several",
-		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry", "shared/watch"},
+		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry"},
 	},
 	{"shared/health", "it serves checks that others bring", nil},
-	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/scoring", "shared/watch"}},
+	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/pause", "shared/scoring"}},
 	{"shared/local", "servers know no product", nil},
 	{
 		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",
@@ -130,7 +129,7 @@ func TestImportsFollowTheArrows(t *testing.T) {
 // pure lists the packages and files that decide: they are given time and data.
 var pure = []string{
 	"shared/scoring", "shared/job", "shared/ratelimit/windows", "shared/ratelimit/bucket",
-	"producer/round/plan.go", "producer/round/order.go", "producer/round/progress.go", "producer/round/audit.go", "producer/round/compare.go",
+	"producer/round/plan.go", "producer/round/progress.go", "producer/round/audit.go", "producer/round/compare.go",
 	"producer/round/same.go", "producer/round/expire.go", "producer/schedule/schedule.go", "producer/estimate",
 	"producer/miners/decide.go", "producer/miners/tokens.go", "producer/miners/metagraph.go",
 }

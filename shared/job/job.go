@@ -28,17 +28,6 @@ type Job struct {
 	IssuesOnly bool `json:"issues_only,omitempty"`
 	// Replay is 0 for the round's own publication and n for its nth replay.
 	Replay int `json:"replay,omitempty"`
-	// Planned is the record that was made for this message; zero if there was
-	// one already. Whoever gets the message first can claim it unread.
-	Planned AsPlanned `json:"planned,omitzero"`
-}
-
-// AsPlanned is what it takes, beside the job, to know a record that Plan has
-// just made.
-type AsPlanned struct {
-	// Revision is the one that it was stored at.
-	Revision uint64 `json:"revision"`
-	Trace    string `json:"trace,omitempty"`
 }
 
 // MessageID makes publishing idempotent: the stream drops a second message

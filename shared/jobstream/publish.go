@@ -16,46 +16,19 @@ import (
 
 // PublishJob queues a job and returns when the server has stored it. A job
 // that is queued already is not queued again, and is no error.
-func (b *Bus) PublishJob(ctx context.Context, j job.Job) error { return b.SendJob(ctx, j)() }
-
-// SendJob is PublishJob in two halves: the job is on its way when SendJob
-// returns, and stored when stored has returned nil. What is sent one after the
-// other is queued in that order, unless a send has to be repeated.
-func (b *Bus) SendJob(ctx context.Context, j job.Job) (stored func() error) {
+func (b *Bus) PublishJob(ctx context.Context, j job.Job) error {
 	data, err := j.Encode()
 	if err != nil {
-		return func() error { return fmt.Errorf("publishing: %w", err) }
+		return fmt.Errorf("publishing: %w", err)
 	}
 	ctx, span := startPublish(ctx, j, len(data))
 	msg := nats.NewMsg(job.Subject(j.Round, j.UID))
 	msg.Data = data
 	telemetry.Inject(ctx, msg.Header)
-	ack, err := b.js.PublishMsgAsync(msg, jetstream.WithMsgID(j.MessageID()))
-	return func() error {
-		if err == nil {
-			err = b.confirmed(ctx, ack)
-		}
-		if err != nil { // again, for as long as it takes: the id makes it one
-			_, err = b.publish(ctx, msg, j.MessageID())
-		}
-		telemetry.JobPublished(ctx, err)
-		telemetry.End(span, err)
-		return err
-	}
-}
-
-// confirmed waits for the server's word on a message that was sent.
-func (b *Bus) confirmed(ctx context.Context, ack jetstream.PubAckFuture) error {
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
-	defer cancel()
-	select {
-	case <-ack.Ok():
-		return nil
-	case err := <-ack.Err():
-		return err
-	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // the caller tries again
-	}
+	_, err = b.publish(ctx, msg, j.MessageID())
+	telemetry.JobPublished(ctx, err)
+	telemetry.End(span, err)
+	return err
 }
 
 // PublishDead stores a dead letter and returns when the server has it. The

@@ -11,18 +11,18 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// PlanRecord stores the record of a job that is to be published, and returns
-// its revision. One that is there already stays as it is: 0.
-func (b *Bus) PlanRecord(ctx context.Context, r job.Record) (created uint64, err error) {
+// PlanRecord stores the record of a job that is to be published, and says
+// whether it did: one that is there already stays as it is.
+func (b *Bus) PlanRecord(ctx context.Context, r job.Record) (created bool, err error) {
 	data, err := encodeRecord(r)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	created, err = b.write(ctx, b.records(), job.RecordKey(r.Round, r.UID), data, 0)
+	_, err = b.write(ctx, b.records(), job.RecordKey(r.Round, r.UID), data, 0)
 	if errors.Is(err, ErrConflict) {
-		return 0, nil
+		return false, nil
 	}
-	return created, err
+	return err == nil, err
 }
 
 // Record reads a job's record with the revision that UpdateRecord wants.

@@ -36,13 +36,10 @@ func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*
 		ID: nuid.Next(), Worker: r.cfg.Worker, Since: time.Now().UTC(),
 		Sequence: d.Sequence(), Delivery: d.Number(), Replay: j.Replay,
 	}
-	record, revision := asPlanned(d, j)
 	for {
-		if revision == 0 {
-			var err error
-			if record, revision, err = r.recordOf(ctx, j); err != nil {
-				return nil, err
-			}
+		record, revision, err := r.recordOf(ctx, j)
+		if err != nil {
+			return nil, err
 		}
 		claimed, err := record.Claimed(c)
 		if err != nil {
@@ -50,8 +47,7 @@ func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*
 		}
 		revision, err = r.cfg.Bus.UpdateRecord(ctx, claimed, revision)
 		if errors.Is(err, jobstream.ErrConflict) {
-			revision = 0 // somebody changed it: look again and decide anew
-			continue
+			continue // somebody changed it: look again and decide anew
 		}
 		if err != nil {
 			return nil, fmt.Errorf("claiming: %w", err)
@@ -59,19 +55,6 @@ func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*
 		crash.At(crash.Claimed)
 		return &hold{bus: r.cfg.Bus, id: c.ID, record: claimed, revision: revision}, nil
 	}
-}
-
-// asPlanned is the record that was made for a message, with its revision: most
-// messages are handed out once, and their record is as its producer left it.
-// The revision is 0 if it has to be read. If it is another by now, the claim's
-// compare-and-set does not let it through, and it is read then.
-func asPlanned(d *jobstream.Delivery, j job.Job) (job.Record, uint64) {
-	if d.Number() > 1 {
-		return job.Record{}, 0
-	}
-	planned := job.Plan(j.Round, j.UID, j.Planned.Trace)
-	planned.Replay = j.Replay
-	return planned, j.Planned.Revision
 }
 
 // recordOf reads a job's record, or plans it if only its message is there: a
@@ -94,7 +77,7 @@ func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, e
 		if err != nil {
 			return job.Record{}, 0, err
 		}
-		if created > 0 {
+		if created {
 			crash.At(crash.RecordPlannedAnew)
 			r.cfg.Log.WarnContext(ctx, "message without record: record planned anew", "round", j.Round, "uid", j.UID)
 		}

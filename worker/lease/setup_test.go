@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -16,18 +15,12 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/jobstream/cluster"
 	"mirrorfleet/shared/jobstream/wire"
 	"mirrorfleet/shared/local"
 	"mirrorfleet/worker/lease"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = cluster.Clean() // the benchmark's server; what is left lies in the temporary folder
-		os.Exit(code)
-	}))
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait of a test; nothing is measured against it.
 const patience = time.Minute

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -21,9 +20,6 @@ type Config struct {
 	Nodes int
 	// Forming has Start return while the cluster still forms.
 	Forming bool
-	// SyncInterval replaces "always" of the settings, such as "2m" for the
-	// server's own default. Default: as shipped.
-	SyncInterval string
 }
 
 // Cluster is the running nodes.
@@ -76,9 +72,6 @@ func (c *Cluster) configure(ctx context.Context, cfg Config) error {
 	settings, err := os.ReadFile(cfg.Settings)
 	if err != nil {
 		return fmt.Errorf("the shipped settings: %w", err)
-	}
-	if cfg.SyncInterval != "" {
-		settings = []byte(strings.Replace(string(settings), "sync_interval: always", "sync_interval: "+strconv.Quote(cfg.SyncInterval), 1))
 	}
 	var routes []string
 	for i := range cfg.Nodes {
