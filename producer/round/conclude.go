@@ -159,7 +159,7 @@ func (r *Runner) maintainers(ctx context.Context, round string, registry scoring
 		}
 		if err != nil {
 			r.cfg.Log.WarnContext(ctx, "no maintainers: the cut is not paid", "repository", repository.Name, "error", err)
-			failed = append(failed, job.Missing{What: "maintainers " + repository.Name, Error: err.Error()})
+			failed = append(failed, job.Missing{What: "maintainers " + repository.Name, Cause: job.Unanswered, Error: err.Error()})
 			continue
 		}
 		found[repository.Name] = answer.Items

@@ -52,11 +52,22 @@ type Evaluation struct {
 	Malformed []Malformed `json:"malformed,omitempty"`
 }
 
-// Missing is one answer that could not be had.
+// Missing is one thing that an evaluation or a round lacks.
 type Missing struct {
-	What  string `json:"what"` // "files owner/repo#7", "issues", "open issues"
+	What  string `json:"what"` // "files owner/repo#7", "issues", "open issues", "maintainers owner/repo"
+	Cause Cause  `json:"cause"`
 	Error string `json:"error"`
 }
+
+// Cause is why something is missing.
+type Cause string
+
+// The causes.
+const (
+	Unanswered   Cause = "unanswered"   // the mirror did not give it
+	Inconsistent Cause = "inconsistent" // what the mirror gave cannot be all of it
+	OutOfBudget  Cause = "budget"       // its scoring ran out of time or memory
+)
 
 // Malformed is one item of an answer that could not be read.
 type Malformed struct {

@@ -2,6 +2,7 @@ package mirror_test
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -68,7 +69,7 @@ func TestAnswersAreRead(t *testing.T) {
 	body := read(t, "files.json")
 	files, err := mirror.DecodeFiles(body)
 	check(t, "files", err, files, mirror.Files{
-		HeadSHA: "aaa", BaseSHA: "bbb", MergeBaseSHA: "ccc", Stored: true, Digest: sha256.Sum256(body),
+		HeadSHA: "aaa", BaseSHA: "bbb", MergeBaseSHA: "ccc", Stored: true, Digest: fmt.Sprintf("%x", sha256.Sum256(body)),
 		Files: []scoring.File{
 			{
 				Filename: "valve.go", PreviousFilename: "pipe.go", Status: "renamed", Additions: 2, Deletions: 1, Changes: 3, ByteSize: new(20),

@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"crypto/sha256"
 	"net/http"
 	"strconv"
 
@@ -17,8 +16,9 @@ type Files struct {
 	// they are whole: after a merge, and in its nightly backfill, the mirror
 	// writes them anew and does not take its word back.
 	Stored bool
-	// Digest is of the answer's bytes: equal digests are equal answers.
-	Digest    [sha256.Size]byte
+	// Digest is the SHA-256 of the answer's bytes, in hexadecimal: equal digests
+	// are equal answers.
+	Digest    string
 	Files     []scoring.File
 	Malformed []job.Malformed
 }

@@ -55,7 +55,6 @@ func (c Config) filled() (Config, error) {
 // owns no goroutine.
 type Cache struct {
 	cfg     Config
-	turns   turns
 	out     atomic.Bool // an outage has been logged
 	damaged atomic.Bool // a damaged value has been logged
 }
@@ -69,13 +68,13 @@ func New(cfg Config) (*Cache, error) {
 	return &Cache{cfg: cfg}, nil
 }
 
-// Look looks a pull request up; the key's scorer is the cache's. It returns nil
-// for what is not there, cannot be read, or cannot be asked for. An error means
-// that the context has ended.
-func (c *Cache) Look(ctx context.Context, k Key) (*Entry, error) {
+// Look looks a pull request up; the key's scorer is the cache's. It finds nothing
+// where nothing is, where it cannot be read, and where the bucket cannot be
+// asked. An error means that the context has ended.
+func (c *Cache) Look(ctx context.Context, k Key) (Found, error) {
 	k.Scorer = c.cfg.Scorer
 	if !k.Known() {
-		return nil, nil //nolint:nilnil // as documented
+		return Found{}, nil
 	}
 	var stored jetstream.KeyValueEntry
 	err := c.try(ctx, func(ctx context.Context) (err error) {
@@ -86,20 +85,20 @@ func (c *Cache) Look(ctx context.Context, k Key) (*Entry, error) {
 	case err == nil:
 		return c.read(ctx, k, stored.Value()), nil
 	case errors.Is(err, jetstream.ErrKeyNotFound):
-		return nil, nil //nolint:nilnil // as documented
+		return Found{}, nil
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("looking up the score of %s#%d: %w", k.Repository, k.Number, context.Cause(ctx))
+		return Found{}, fmt.Errorf("looking up the score of %s#%d: %w", k.Repository, k.Number, context.Cause(ctx))
 	}
 	c.trouble(ctx, "looking up a score", err)
-	return nil, nil //nolint:nilnil // as documented
+	return Found{}, nil
 }
 
-// read is a value of the bucket, nil for one that cannot be read: it is to be
-// overwritten.
-func (c *Cache) read(ctx context.Context, k Key, stored []byte) *Entry {
-	entry, err := decode(k, stored)
+// read is a value of the bucket. One that cannot be read is as good as none, and
+// is overwritten by the next.
+func (c *Cache) read(ctx context.Context, k Key, stored []byte) Found {
+	found, err := decode(k, stored)
 	if err == nil {
-		return entry
+		return found
 	}
 	log := c.cfg.Log.DebugContext
 	if c.damaged.CompareAndSwap(false, true) { // after a change of version there are as many as values
@@ -107,17 +106,29 @@ func (c *Cache) read(ctx context.Context, k Key, stored []byte) *Entry {
 	}
 	log(ctx, "a cached score cannot be read: it counts as absent, and so do others like it",
 		"repository", k.Repository, "number", k.Number, "key", k.id(), "error", err)
-	return nil
+	return Found{}
 }
 
-// keep stores what a fetch brought, whatever the key holds: the content is the
-// same whoever writes it.
-func (c *Cache) keep(ctx context.Context, k Key, e Entry) {
+// Keep stores the scores of an answer that has settled, under the commits that
+// the answer itself names, whatever the key holds: the content is the same
+// whoever writes it. It stores them even if ctx has ended meanwhile.
+func (c *Cache) Keep(ctx context.Context, k Key, e Entry) {
+	if e.keepable() {
+		c.put(ctx, k, Found{Entry: &e})
+	}
+}
+
+// Remember stores that an answer was seen which has not settled yet. It keeps no
+// scores.
+func (c *Cache) Remember(ctx context.Context, k Key, s Sighting) { c.put(ctx, k, Found{Sighting: &s}) }
+
+func (c *Cache) put(ctx context.Context, k Key, what Found) {
+	ctx = context.WithoutCancel(ctx)
 	k.Scorer = c.cfg.Scorer
-	if !k.Known() || !e.keepable() {
+	if !k.Known() {
 		return
 	}
-	data, err := encode(k, e)
+	data, err := encode(k, what)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 		defer cancel()

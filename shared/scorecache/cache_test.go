@@ -2,11 +2,11 @@ package scorecache_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/hex"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
@@ -26,9 +26,10 @@ func TestAValueGivesBackWhatTheFetchGave(t *testing.T) {
 	} {
 		k := key()
 		k.Head = name
-		if _, fetched := b.once(c, k, e); !fetched {
+		if b.look(c, k) != nil {
 			t.Fatalf("%s: the first look found something", name)
 		}
+		c.Keep(b.ctx, k, *e)
 		got := b.look(b.cache(), k)
 		if got == nil {
 			t.Fatalf("%s: not there", name)
@@ -46,7 +47,7 @@ func TestAValueGivesBackWhatTheFetchGave(t *testing.T) {
 func TestEveryPartOfTheKeyCounts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.once(b.cache(), key(), entry())
+	b.cache().Keep(b.ctx, key(), *entry())
 	for _, c := range []struct {
 		name   string
 		key    func(*scorecache.Key)
@@ -98,16 +99,11 @@ func TestWhatIsNotKept(t *testing.T) {
 		key   scorecache.Key
 		entry *scorecache.Entry
 	}{
-		{"an answer that may not be kept", key(), nil},
 		{"figures of a machine that was too slow", key(), &scorecache.Entry{Tokens: &timedOut}},
 		{"more than one message may be", key(), huge},
 		{"of commits that nobody names", unknown, entry()},
 	} {
-		for range 2 { // the second time is a fetch again
-			if _, fetched := b.once(c, x.key, x.entry); !fetched {
-				t.Errorf("%s: it was kept", x.name)
-			}
-		}
+		c.Keep(b.ctx, x.key, *x.entry)
 		if b.look(c, x.key) != nil {
 			t.Errorf("%s: it is there", x.name)
 		}
@@ -117,33 +113,24 @@ func TestWhatIsNotKept(t *testing.T) {
 	}
 }
 
-// A fetch is kept under the commits that its answer names, not those that a
-// list has named.
-func TestKeptUnderTheAnswersCommits(t *testing.T) {
+// An answer that may still change leaves a sighting and no scores, until its
+// scores are kept.
+func TestSightings(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c := b.cache()
-	asked, answered := key(), key()
-	answered.Head = "h2"
-	_, err := c.Once(b.ctx, asked, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
-		return answered, entry(), nil
-	})
+	sighting := scorecache.Sighting{Digest: "d1", At: time.Date(2026, 6, 1, 12, 0, 0, 5, time.UTC)}
+	c.Remember(b.ctx, key(), sighting)
+	found, err := b.cache().Look(b.ctx, key())
 	b.must(err)
-	if b.look(c, answered) == nil || b.look(c, asked) != nil {
-		t.Error("want it under the answer's head alone")
+	if diff := cmp.Diff(scorecache.Found{Sighting: &sighting}, found); diff != "" {
+		t.Errorf("remembered (-want +got):\n%s", diff)
 	}
-	if _, fetched := b.once(c, asked, nil); !fetched {
-		t.Error("the commits that were asked for are not fetched")
-	}
-	unknown := key()
-	unknown.Base, unknown.Head = "", ""
-	answered.Head = "h3"
-	_, err = c.Once(b.ctx, unknown, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
-		return answered, entry(), nil
-	})
+	c.Keep(b.ctx, key(), *entry())
+	found, err = c.Look(b.ctx, key())
 	b.must(err)
-	if b.look(c, answered) == nil {
-		t.Error("a list item without commits: its answer is not kept")
+	if diff := cmp.Diff(scorecache.Found{Entry: entry()}, found); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
 	}
 }
 
@@ -152,12 +139,12 @@ func TestUnreadableValuesCountAsAbsent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c := b.cache()
-	whole, err := scorecache.Encode(stored(key()), *entry())
+	whole, err := scorecache.Encode(stored(key()), scorecache.Found{Entry: entry()})
 	b.must(err)
 	plain, err := zstdDecode(whole)
 	b.must(err)
 	version := func(n string) []byte {
-		return zstdEncode(bytes.Replace(plain, []byte(`"version":1`), []byte(`"version":`+n), 1))
+		return zstdEncode(bytes.Replace(plain, []byte(`"version":2`), []byte(`"version":`+n), 1))
 	}
 	flipped := bytes.Clone(whole)
 	flipped[len(flipped)/2] ^= 0x10
@@ -169,20 +156,21 @@ func TestUnreadableValuesCountAsAbsent(t *testing.T) {
 		{"rubbish", []byte("rubbish")},
 		{"cut", whole[:len(whole)/2]},
 		{"a flipped bit", flipped},
-		{"an older version", version("0")},
-		{"a later version", version("2")},
+		{"an older version", version("1")},
+		{"a later version", version("3")},
 		{"another pull request's", whole}, // stored under another head below
 		{"no JSON inside", zstdEncode([]byte("rubbish"))},
-		{"another shape", zstdEncode([]byte(`{"version":1,"tokens":7}`))},
+		{"another shape", zstdEncode([]byte(`{"version":2,"tokens":7}`))},
 		{"more than it may be", zstdEncode(bytes.Repeat([]byte(" "), 17<<20))},
 	} {
 		k := key()
 		k.Head = x.name
 		_, err := b.bucket.Put(b.ctx, stored(k).ID(), x.value)
 		b.must(err)
-		if _, fetched := b.once(c, k, entry()); !fetched {
+		if b.look(c, k) != nil {
 			t.Errorf("%s: taken for a value", x.name)
 		}
+		c.Keep(b.ctx, k, *entry())
 		if b.look(c, k) == nil {
 			t.Errorf("%s: not overwritten", x.name)
 		}
@@ -222,11 +210,11 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 // of this version, so that it reads the same again.
 func FuzzDecode(f *testing.F) {
 	k := stored(key())
-	whole, err := scorecache.Encode(k, *entry())
+	whole, err := scorecache.Encode(k, scorecache.Found{Entry: entry()})
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, seed := range [][]byte{whole, whole[:20], nil, []byte("{"), zstdEncode([]byte(`{"version":1}`))} {
+	for _, seed := range [][]byte{whole, whole[:20], nil, []byte("{"), zstdEncode([]byte(`{"version":2}`))} {
 		f.Add(seed, false)
 	}
 	plain, _ := zstdDecode(whole)
@@ -236,13 +224,13 @@ func FuzzDecode(f *testing.F) {
 			data = zstdEncode(data)
 		}
 		e, err := scorecache.Decode(k, data)
-		if (e == nil) != (err != nil) {
-			t.Fatalf("got %v and %v, want an entry or an error", e, err)
+		if (e == scorecache.Found{}) != (err != nil) {
+			t.Fatalf("got %v and %v, want something or an error", e, err)
 		}
 		if err != nil {
 			return
 		}
-		again, err := scorecache.Encode(k, *e)
+		again, err := scorecache.Encode(k, e)
 		if err != nil {
 			t.Fatal(err)
 		}

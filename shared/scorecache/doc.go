@@ -12,9 +12,8 @@
 //   - Figures that a dead child or an ended budget left are never kept: they
 //     say something of a machine, not of the content. Whether an answer is
 //     final is its caller's to say, who hands over only what may be kept.
-//   - A process fetches a pull request once (Once): of its jobs that need the
-//     same one, one fetches and the others find what it kept. Two processes that
-//     need it at the same instant fetch it twice, and keep the same.
+//   - An answer that may still change leaves a sighting: its digest and the
+//     instant at which it was first seen, and no scores.
 //
 // The bucket's own age limit removes what nobody needs; keys have none of
 // theirs.

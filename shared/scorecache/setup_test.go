@@ -88,18 +88,7 @@ func (b *bundle) look(c *scorecache.Cache, k scorecache.Key) *scorecache.Entry {
 	b.t.Helper()
 	found, err := c.Look(b.ctx, k)
 	b.must(err)
-	return found
-}
-
-// once fetches what is not there; fetched says whether the fetch ran.
-func (b *bundle) once(c *scorecache.Cache, k scorecache.Key, e *scorecache.Entry) (got *scorecache.Entry, fetched bool) {
-	b.t.Helper()
-	got, err := c.Once(b.ctx, k, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
-		fetched = true
-		return k, e, nil
-	})
-	b.must(err)
-	return got, fetched
+	return found.Entry
 }
 
 func (b *bundle) must(err error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -12,14 +13,30 @@ import (
 )
 
 // Version is the form of values that this build writes and reads.
-// Figures change with Key.Scorer, not with it.
-const Version = 1
+// Figures change with Key.Scorer, not with it. Version 1 kept half-written
+// answers.
+const Version = 2
 
 // maxValue caps what a value may unpack to, against a damaged one. The largest
 // answer that the mirror client takes has far fewer files than fill it.
 const maxValue = 16 << 20
 
-// Entry is what came of one files answer that is complete and final.
+// Found is what is stored under a key: nothing, an entry, or a sighting.
+type Found struct {
+	Entry    *Entry
+	Sighting *Sighting
+}
+
+// Sighting is an answer that has not settled: the mirror may still be writing
+// it.
+type Sighting struct {
+	// Digest is of the answer's bytes.
+	Digest string `json:"digest"`
+	// At is when this answer was first seen.
+	At time.Time `json:"at"`
+}
+
+// Entry is what came of one files answer that has settled.
 type Entry struct {
 	// Tokens are nil when the answer had no files.
 	Tokens *scoring.TokenFigures
@@ -40,12 +57,14 @@ func (e *Entry) keepable() bool {
 	return true
 }
 
-// value is a stored entry.
+// value is the stored form of what is under a key.
 type value struct {
 	Version   int                   `json:"version"`
 	Key       Key                   `json:"key"`
 	Tokens    *scoring.TokenFigures `json:"tokens"`
 	Malformed []job.Malformed       `json:"malformed,omitempty"`
+	// Sighting is there instead of the scores.
+	Sighting *Sighting `json:"sighting,omitempty"`
 }
 
 // Both are safe for concurrent EncodeAll and DecodeAll; their options are
@@ -60,9 +79,13 @@ var (
 // errTooLarge says that an entry is not worth its place, or has none.
 var errTooLarge = errors.New("larger than a value may be")
 
-// encode is an entry's stored form.
-func encode(k Key, e Entry) ([]byte, error) {
-	data, err := json.Marshal(value{Version, k.canonical(), e.Tokens, e.Malformed})
+// encode is the stored form of an entry or a sighting.
+func encode(k Key, what Found) ([]byte, error) {
+	v := value{Version: Version, Key: k.canonical(), Sighting: what.Sighting}
+	if what.Entry != nil {
+		v.Tokens, v.Malformed = what.Entry.Tokens, what.Entry.Malformed
+	}
+	data, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the figures of %s#%d: %w", k.Repository, k.Number, err)
 	}
@@ -72,21 +95,24 @@ func encode(k Key, e Entry) ([]byte, error) {
 	return compressor.EncodeAll(data, nil), nil
 }
 
-// decode reads a stored entry of the key.
-func decode(k Key, stored []byte) (*Entry, error) {
+// decode reads what is stored under the key.
+func decode(k Key, stored []byte) (Found, error) {
 	data, err := decompressor.DecodeAll(stored, nil)
 	if err != nil {
-		return nil, fmt.Errorf("unpacking: %w", err)
+		return Found{}, fmt.Errorf("unpacking: %w", err)
 	}
 	var v value
 	if err := json.Unmarshal(data, &v); err != nil {
-		return nil, fmt.Errorf("decoding: %w", err)
+		return Found{}, fmt.Errorf("decoding: %w", err)
 	}
 	switch {
 	case v.Version != Version:
-		return nil, fmt.Errorf("version %d, this build reads version %d", v.Version, Version)
+		return Found{}, fmt.Errorf("version %d, this build reads version %d", v.Version, Version)
 	case v.Key != k.canonical():
-		return nil, fmt.Errorf("it is of %s#%d at %s", v.Key.Repository, v.Key.Number, v.Key.Head)
+		return Found{}, fmt.Errorf("it is of %s#%d at %s", v.Key.Repository, v.Key.Number, v.Key.Head)
 	}
-	return &Entry{v.Tokens, v.Malformed}, nil
+	if v.Sighting != nil {
+		return Found{Sighting: v.Sighting}, nil
+	}
+	return Found{Entry: &Entry{v.Tokens, v.Malformed}}, nil
 }

@@ -80,11 +80,12 @@ type IssueAnswers struct {
 
 // SolvingPull is a pull request that solved an issue and must be scored.
 type SolvingPull struct {
-	Repository   string `json:"repository"`
-	Number       int    `json:"number"`
-	HeadSHA      string `json:"head_sha,omitempty"`
-	BaseSHA      string `json:"base_sha,omitempty"`
-	MergeBaseSHA string `json:"merge_base_sha,omitempty"`
+	Repository   string    `json:"repository"`
+	Number       int       `json:"number"`
+	MergedAt     time.Time `json:"merged_at,omitzero"`
+	HeadSHA      string    `json:"head_sha,omitempty"`
+	BaseSHA      string    `json:"base_sha,omitempty"`
+	MergeBaseSHA string    `json:"merge_base_sha,omitempty"`
 }
 
 // SolvingScore is what a solving pull request scores. Unavailable says that

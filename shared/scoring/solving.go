@@ -34,7 +34,10 @@ func SolvingPulls(issues []Issue, reg Registry, merged []ScoredPullRequest) []So
 			continue
 		}
 		seen[key] = true
-		pulls = append(pulls, SolvingPull{repo.Name, solver.Number, solver.HeadSHA, solver.BaseSHA, solver.MergeBaseSHA})
+		pulls = append(pulls, SolvingPull{
+			Repository: repo.Name, Number: solver.Number, MergedAt: solver.MergedAt,
+			HeadSHA: solver.HeadSHA, BaseSHA: solver.BaseSHA, MergeBaseSHA: solver.MergeBaseSHA,
+		})
 	}
 	return pulls
 }

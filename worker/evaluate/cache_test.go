@@ -39,6 +39,7 @@ func name(w *mirrorsim.World, n int, head string, stored bool) {
 	w.AddPull("107", mirrorsim.Pull{
 		RepoFullName: "A/B", Number: n, State: "MERGED", AuthorGitHubID: "107", AuthorLogin: "seven", CreatedAt: created,
 		MergedAt: &merged, BaseRef: &main, DefaultBranch: &main, HeadSHA: &sha, MergeBaseSHA: &base, ScoringDataStored: true,
+		Additions: n,
 	})
 	f := files(n)
 	f.HeadSHA, f.MergeBaseSHA, f.ScoringDataStored = &sha, &base, stored
@@ -136,10 +137,10 @@ func TestASecondRoundFetchesNoFiles(t *testing.T) {
 // a list of none, and a list of nothing that can be read.
 func TestOddAnswersComeBackAsTheyWere(t *testing.T) {
 	t.Parallel()
-	pull := func(n int) string {
+	pull := func(n, additions int) string {
 		return fmt.Sprintf(`{"repo_full_name": "a/b", "pr_number": %d, "title": "", "state": "MERGED", "author_github_id": "107",
 			"created_at": "2026-05-30T00:00:00Z", "merged_at": "2026-05-31T00:00:00Z", "base_ref": "main", "head_sha": "h%d", "base_sha": "b",
-			"additions": 1, "deletions": 1, "commits_count": 1, "scoring_data_stored": true, "labels": [], "linked_issues": []}`, n, n)
+			"additions": %d, "deletions": 0, "commits_count": 1, "scoring_data_stored": true, "labels": [], "linked_issues": []}`, n, n, additions)
 	}
 	files := func(n int, list string) string {
 		return fmt.Sprintf(`"a/b#%d": {"repo_full_name": "a/b", "pr_number": %d, "head_sha": "h%d", "base_sha": "b", "merge_base_sha": null,
@@ -147,16 +148,24 @@ func TestOddAnswersComeBackAsTheyWere(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "odd.json")
 	must(t, os.WriteFile(path, []byte(`{"registry": {"a/b": {"emission_share": 0.5}}, "miners": [], "rounds": [{"as_of": "2026-06-01T12:00:00Z"}],
-		"mirror": {"pulls": {"107": [`+pull(1)+`,`+pull(2)+`,`+pull(3)+`]}, "files": {`+
+		"mirror": {"pulls": {"107": [`+pull(1, 1)+`,`+pull(2, 0)+`,`+pull(3, 1)+`]}, "files": {`+
 		files(1, `{"filename": 7}, {"filename": "\u00fc\ud800<a>.py", "status": "added", "changes": 1, "head_content": "x = 1 < 2\n"}`)+`,`+
 		files(2, ``)+`,`+files(3, `{"filename": null}`)+`}}}`), 0o600))
 	world, err := mirrorsim.Case(path, 0)
 	must(t, err)
-	b := setup(t, world)
+	now := asOf
+	b := setup(t, world, func(c *evaluate.Config) { c.Now = func() time.Time { return now } })
 	fresh, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
 	must(t, err)
 	if len(fresh.Malformed) != 2 || fresh.Cached != 0 || len(fresh.Evaluation.Merged) != 3 || fresh.Evaluation.Merged[0].TotalNodesScored == 0 {
 		t.Fatalf("fresh: malformed %+v, %d cached, merged %+v", fresh.Malformed, fresh.Cached, fresh.Evaluation.Merged)
+	}
+	// What cannot be compared with its list is kept when it has come back.
+	now = now.Add(time.Hour)
+	again, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+	must(t, err)
+	if again.Cached != 1 {
+		t.Errorf("%d from the cache after an hour, want the list of none", again.Cached)
 	}
 	cached, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
 	must(t, err)

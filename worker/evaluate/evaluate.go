@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/sync/singleflight"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -31,6 +33,9 @@ type Config struct {
 	Scorer *tokenscore.Pool
 	// Scores keeps what came of files, so that they are fetched once.
 	Scores *scorecache.Cache
+	// Now is the clock that tells how long the mirror has had an answer. Default:
+	// the machine's.
+	Now func() time.Time
 	// Files is how many pull requests' files one job holds at once, and
 	// HeldFiles how many the whole process does: it bounds the memory.
 	// Default 8 both.
@@ -42,6 +47,8 @@ type Evaluator struct {
 	cfg    Config
 	rounds rounds
 	held   *semaphore.Weighted
+	// flights are the fetches under way, by the key of what they fetch.
+	flights singleflight.Group
 }
 
 // Attempt is what the lease knows of the attempt.
@@ -60,6 +67,9 @@ func New(cfg Config) (*Evaluator, error) {
 	}
 	if cfg.HeldFiles == 0 {
 		cfg.HeldFiles = 8
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	switch {
 	case cfg.Bus == nil || cfg.Mirror == nil || cfg.Scorer == nil || cfg.Scores == nil:

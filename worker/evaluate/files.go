@@ -2,12 +2,15 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
@@ -16,13 +19,15 @@ import (
 // want is one pull request whose files are needed; the zero one wants none.
 type want struct {
 	key scorecache.Key
-	// entry is what the cache has of it, nil for nothing.
-	entry *scorecache.Entry
+	// list is what a list says of the files.
+	list counted
+	// found is what the cache has.
+	found scorecache.Found
 }
 
 // want is a want of this round's weights, at the commits that a list names.
-func (m *miner) want(repository string, number int, head, base string) want {
-	return want{key: scorecache.Key{
+func (m *miner) want(repository string, number int, head, base string, list counted) want {
+	return want{list: list, key: scorecache.Key{
 		Repository: repository, Number: number, Head: head, Base: base, Weights: m.rules.weights.Digest(),
 	}}
 }
@@ -36,6 +41,8 @@ type fetched struct {
 	// figures are nil when there are no files, or none could be had.
 	figures *scoring.TokenFigures
 	stored  bool // the mirror says that what it sent is all
+	// lacks is why the answer is missing, or cannot be all; err is its error.
+	lacks   job.Cause
 	err     error
 	skipped []job.Malformed
 	// cached is what the cache said, "" without files.
@@ -50,7 +57,7 @@ func (m *miner) look(ctx context.Context, wanted []want) error {
 	for i := range wanted {
 		if w := &wanted[i]; !w.none() {
 			group.Go(func() (err error) {
-				w.entry, err = m.evaluator.cfg.Scores.Look(groupCtx, w.key)
+				w.found, err = m.evaluator.cfg.Scores.Look(groupCtx, w.key)
 				return err
 			})
 		}
@@ -60,7 +67,7 @@ func (m *miner) look(ctx context.Context, wanted []want) error {
 	}
 	requests := 0
 	for i := range wanted {
-		if !wanted[i].none() && wanted[i].entry == nil {
+		if !wanted[i].none() && wanted[i].found.Entry == nil {
 			requests++
 		}
 	}
@@ -71,73 +78,127 @@ func (m *miner) look(ctx context.Context, wanted []want) error {
 // files gives what came of one pull request's files: from the cache, from the
 // job of this process that fetches them right now, or from the mirror. Whoever
 // waits for another holds no files, so it keeps nobody from fetching.
-func (m *miner) files(ctx context.Context, w want) (f fetched, err error) {
-	if w.none() {
-		return f, nil
+func (m *miner) files(ctx context.Context, w want) (fetched, error) {
+	switch {
+	case w.none():
+		return fetched{}, nil
+	case w.found.Entry != nil:
+		return known(w.found.Entry, telemetry.CacheHit), nil
 	}
-	if w.entry != nil {
-		return known(w.entry, telemetry.CacheHit), nil
+	for {
+		f, mine, err := m.flight(ctx, w)
+		switch {
+		case mine || err == nil && ctx.Err() == nil:
+			return f, err
+		case ctx.Err() != nil:
+			return fetched{}, fmt.Errorf("waiting for another job's fetch of %s: %w", w.String(), context.Cause(ctx))
+		}
+		// The other job failed by what befell it alone, such as a lost lease.
 	}
-	entry, err := m.evaluator.cfg.Scores.Once(ctx, w.key, func(ctx context.Context) (scorecache.Key, *scorecache.Entry, error) {
-		var answered scorecache.Key
-		f, answered, err = m.fetch(ctx, w.key)
-		return answered, f.lasting(err), err
-	})
-	if err == nil && entry != nil {
-		f = known(entry, telemetry.CacheShared)
-	}
-	return f, err
 }
 
-// known is what a fetch gave that the cache has kept: only complete answers
-// are.
+// flight fetches, or waits for the job of this process that does so already. A
+// fetch runs in the context of its own job.
+func (m *miner) flight(ctx context.Context, w want) (f fetched, mine bool, err error) {
+	began := make(chan struct{})
+	what := fmt.Sprintf("%#v %#v", w.key, w.list) // quoted, so that no text can imitate another field
+	results := m.evaluator.flights.DoChan(what, func() (any, error) {
+		close(began)
+		return m.fetchUnlessKept(ctx, w)
+	})
+	var r singleflight.Result
+	select {
+	case r = <-results:
+	case <-ctx.Done():
+		select {
+		case <-began: // this job's own fetch, which ends with the context
+			r = <-results
+		default: // another's; or its own that has not begun, and ends when it does
+			return f, false, ctx.Err() //nolint:wrapcheck // by the caller
+		}
+	}
+	f, _ = r.Val.(fetched)
+	select {
+	case <-began:
+		return f, true, r.Err
+	default:
+		f.cached = telemetry.CacheShared
+		return f, false, r.Err
+	}
+}
+
+// fetchUnlessKept fetches what nobody has kept since the caller's own look.
+func (m *miner) fetchUnlessKept(ctx context.Context, w want) (fetched, error) {
+	found, err := m.evaluator.cfg.Scores.Look(ctx, w.key)
+	if err != nil {
+		return fetched{}, err //nolint:wrapcheck // it says which
+	}
+	if found.Entry != nil {
+		return known(found.Entry, telemetry.CacheShared), nil
+	}
+	w.found = found
+	return m.fetch(ctx, w)
+}
+
+// known is what a fetch gave that the cache has kept: only answers that have
+// settled are.
 func known(e *scorecache.Entry, cached string) fetched {
 	return fetched{figures: e.Tokens, stored: true, skipped: e.Malformed, cached: cached}
 }
 
-// lasting is what may be kept of a fetch: nothing of an answer that failed, or
-// that the mirror may still change.
-func (f *fetched) lasting(err error) *scorecache.Entry {
-	if err != nil || f.err != nil || !f.stored {
-		return nil
-	}
-	return &scorecache.Entry{Tokens: f.figures, Malformed: f.skipped}
-}
-
-// fetch fetches one pull request's files and scores them, and says which
-// commits they are of. What the mirror does not give is in the answer; an error
-// is not its fault.
-func (m *miner) fetch(ctx context.Context, k scorecache.Key) (fetched, scorecache.Key, error) {
+// fetch fetches one pull request's files, scores them, and keeps the scores of
+// an answer that has settled. What the mirror does not give is in the result; an
+// error is not its fault.
+func (m *miner) fetch(ctx context.Context, w want) (fetched, error) {
 	e := m.evaluator
-	ctx = telemetry.With(ctx, telemetry.Repository.String(k.Repository), telemetry.PullRequest.Int(k.Number))
+	ctx = telemetry.With(ctx, telemetry.Repository.String(w.key.Repository), telemetry.PullRequest.Int(w.key.Number))
 	if err := e.held.Acquire(ctx, 1); err != nil {
-		return fetched{}, k, fmt.Errorf("waiting to hold files: %w", err)
+		return fetched{}, fmt.Errorf("waiting to hold files: %w", err)
 	}
 	defer e.held.Release(1)
-	answer, err := e.cfg.Mirror.Files(ctx, k.Repository, k.Number)
+	answer, err := e.cfg.Mirror.Files(ctx, w.key.Repository, w.key.Number)
 	if err != nil {
 		if ctx.Err() != nil {
-			return fetched{}, k, fmt.Errorf("fetching the files of %s#%d: %w", k.Repository, k.Number, err)
+			return fetched{}, fmt.Errorf("fetching the files of %s: %w", w.String(), err)
 		}
-		return fetched{err: err, cached: telemetry.CacheMiss}, k, nil
+		return fetched{lacks: job.Unanswered, err: err, cached: telemetry.CacheMiss}, nil
 	}
-	k.Head, k.Base = answer.HeadSHA, scorecache.Base(answer.MergeBaseSHA, answer.BaseSHA)
 	f := fetched{stored: answer.Stored, skipped: answer.Malformed, cached: telemetry.CacheMiss}
-	if len(answer.Files) == 0 {
-		return f, k, nil
+	if len(answer.Files) > 0 {
+		figures, err := e.cfg.Scorer.Score(ctx, m.rules.weights, answer.Files)
+		if err != nil {
+			return fetched{}, fmt.Errorf("scoring the files of %s: %w", w.String(), err)
+		}
+		f.figures = &figures
 	}
-	figures, err := e.cfg.Scorer.Score(ctx, m.rules.weights, answer.Files)
-	if err != nil {
-		return fetched{}, k, fmt.Errorf("scoring the files of %s#%d: %w", k.Repository, k.Number, err)
+	m.settle(ctx, w, &answer, &f)
+	return f, nil
+}
+
+// errInconsistent says that a files answer cannot be all that the mirror has.
+var errInconsistent = errors.New("the files answer is inconsistent: the mirror may be writing it")
+
+// settle notes what speaks against an answer, and keeps what has settled. Both
+// are kept under the commits that the answer itself names.
+func (m *miner) settle(ctx context.Context, w want, answer *mirror.Files, f *fetched) {
+	v := settle(w.list, answer, w.found.Sighting, m.evaluator.cfg.Now())
+	key := w.key
+	key.Head, key.Base = answer.HeadSHA, scorecache.Base(answer.MergeBaseSHA, answer.BaseSHA)
+	switch {
+	case v.Keep:
+		m.evaluator.cfg.Scores.Keep(ctx, key, scorecache.Entry{Tokens: f.figures, Malformed: f.skipped})
+	case v.Sighting != nil:
+		m.evaluator.cfg.Scores.Remember(ctx, key, *v.Sighting)
 	}
-	f.figures = &figures
-	return f, k, nil
+	if v.Inconsistent != "" {
+		f.lacks, f.err = job.Inconsistent, fmt.Errorf("%w: %s", errInconsistent, v.Inconsistent)
+	}
 }
 
 // note keeps what one answer lacked, and how it came.
 func (m *miner) note(ctx context.Context, w want, f fetched) {
 	if f.err != nil {
-		m.missing = append(m.missing, missing{job.Missing{What: "files " + w.String(), Error: f.err.Error()}, f.err})
+		m.missing = append(m.missing, missing{job.Missing{What: "files " + w.String(), Cause: f.lacks, Error: f.err.Error()}, f.err})
 	}
 	m.malformed = append(m.malformed, f.skipped...)
 	switch f.cached {

@@ -41,7 +41,8 @@ func (m *miner) solving(ctx context.Context, pulls []scoring.SolvingPull) error 
 	m.found.Solving = make([]scoring.SolvingScore, len(pulls))
 	wanted, fetched := make([]want, len(pulls)), make([]fetched, len(pulls))
 	for i, pull := range pulls {
-		wanted[i] = m.want(pull.Repository, pull.Number, pull.HeadSHA, scorecache.Base(pull.MergeBaseSHA, pull.BaseSHA))
+		wanted[i] = m.want(pull.Repository, pull.Number, pull.HeadSHA, scorecache.Base(pull.MergeBaseSHA, pull.BaseSHA),
+			counted{MergedAt: pull.MergedAt})
 	}
 	if err := m.look(ctx, wanted); err != nil {
 		return err
@@ -84,6 +85,6 @@ func (m *miner) lacks(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("asking for %s: %w", what, err)
 	}
-	m.missing = append(m.missing, missing{job.Missing{What: what, Error: err.Error()}, err})
+	m.missing = append(m.missing, missing{job.Missing{What: what, Cause: job.Unanswered, Error: err.Error()}, err})
 	return nil
 }

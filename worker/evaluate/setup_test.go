@@ -181,7 +181,7 @@ func world(pulls int) *mirrorsim.World {
 		merged, main := created.Add(time.Minute), "main"
 		w.AddPull("107", mirrorsim.Pull{
 			RepoFullName: "A/B", Number: n, Title: "one", State: "MERGED", AuthorGitHubID: "107", AuthorLogin: "seven",
-			CreatedAt: created, MergedAt: &merged, BaseRef: &main, DefaultBranch: &main, ScoringDataStored: true,
+			CreatedAt: created, MergedAt: &merged, BaseRef: &main, DefaultBranch: &main, ScoringDataStored: true, Additions: n,
 		})
 		w.AddFiles(files(n))
 	}

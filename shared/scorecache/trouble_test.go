@@ -1,0 +1,73 @@
+package scorecache_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scorecache"
+)
+
+// What was fetched when the job had ended is kept all the same.
+func TestAnEndedJobsFetchIsKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.cache()
+	ctx, cancel := context.WithCancel(b.ctx)
+	cancel()
+	c.Keep(ctx, key(), *entry())
+	if b.look(c, key()) == nil {
+		t.Error("it was thrown away")
+	}
+	if _, err := c.Look(ctx, key()); !errors.Is(err, context.Canceled) {
+		t.Errorf("a look with an ended context: got %v, want context.Canceled", err)
+	}
+}
+
+// A bucket that is gone costs nobody a job: everything is fetched, and one line
+// says so.
+func TestTroubleIsNoFailure(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.cache()
+	b.must(b.js.DeleteKeyValue(b.ctx, job.BucketScores))
+	for range 3 {
+		if b.look(c, key()) != nil {
+			t.Error("found")
+		}
+		c.Keep(b.ctx, key(), *entry())
+	}
+	if n := b.log.count("does not answer"); n != 1 {
+		t.Errorf("logged %d times, want one line", n)
+	}
+}
+
+// While the connection is down a look waits: what is there need not be fetched.
+func TestALookOutlastsAnOutage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.cache(func(cfg *scorecache.Config) { cfg.RetryWait = 10 * time.Millisecond })
+	c.Keep(b.ctx, key(), *entry())
+	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
+	b.must(b.servers.Close())
+	b.until("the connection is down", func() bool { return !b.nc.IsConnected() })
+	var group errgroup.Group
+	found := false
+	group.Go(func() error {
+		looked, err := c.Look(b.ctx, key())
+		found = looked.Entry != nil
+		return err
+	})
+	b.until("it waits", func() bool { return b.log.count("does not answer") == 1 })
+	b.start(address)
+	b.must(group.Wait())
+	if !found {
+		t.Error("the look did not wait for the connection")
+	}
+	b.until("it says so", func() bool { return b.log.count("answers again") == 1 })
+}

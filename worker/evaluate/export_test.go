@@ -1,0 +1,9 @@
+package evaluate
+
+// What judges a files answer.
+type Counted = counted
+
+var (
+	Settle        = settle
+	Inconsistency = inconsistency
+)

@@ -1,0 +1,112 @@
+package evaluate
+
+import (
+	"fmt"
+	"time"
+
+	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/scorecache"
+	"mirrorfleet/shared/scoring"
+)
+
+// settleTime is how long the mirror may take to write a pull request's files
+// anew: a limit of GitHub's in the middle of it resets within the hour.
+const settleTime = time.Hour
+
+// largestText is the size in bytes up to which the mirror keeps a text.
+const largestText = 1_000_000
+
+// counted is what a list says of a pull request's files, to compare an answer
+// with.
+type counted struct {
+	// Known is false for a solving pull request that only an issue names: an
+	// issue tells no counts.
+	Known bool
+	// Head is the commit that the counts are of.
+	Head                 string
+	Additions, Deletions int
+	// MergedAt is zero for what is not merged.
+	MergedAt time.Time
+}
+
+// verdict is how far an answer can be trusted.
+type verdict struct {
+	// Inconsistent is why the answer cannot be all that the mirror has, "" when
+	// nothing speaks against it. It leaves the pull request degraded.
+	Inconsistent string
+	// Keep says that the answer has settled, so that its scores may be kept.
+	Keep bool
+	// Sighting is to be remembered of an answer that has not settled, so that the
+	// same answer may settle it later; nil for nothing.
+	Sighting *scorecache.Sighting
+}
+
+// settle judges a files answer that came at an instant. An answer settles in
+// one of two ways: by agreeing with its list's counts, once the mirror has had
+// its time after the merge, or by coming back byte for byte after that time.
+// earlier is what was remembered of the answer before, nil for nothing.
+func settle(list counted, answer *mirror.Files, earlier *scorecache.Sighting, now time.Time) verdict {
+	v := verdict{Inconsistent: inconsistency(list, answer)}
+	rewriting := now.Sub(list.MergedAt) < settleTime
+	switch {
+	case !answer.Stored:
+		return v // the mirror itself says that there is more to come
+	case v.Inconsistent == "" && comparable(list, answer):
+		v.Keep = !rewriting
+		return v
+	case earlier == nil || earlier.Digest != answer.Digest || now.Before(earlier.At):
+		v.Sighting = &scorecache.Sighting{Digest: answer.Digest, At: now}
+		return v
+	case now.Sub(earlier.At) >= settleTime && !rewriting:
+		return verdict{Keep: true} // that is how the mirror has it
+	}
+	return v
+}
+
+// comparable says whether the sums of an answer's files are those of its list.
+func comparable(list counted, answer *mirror.Files) bool {
+	return list.Known && list.Head == answer.HeadSHA && len(answer.Malformed) == 0
+}
+
+// inconsistency is why an answer cannot be all that the mirror has of a pull
+// request, "" when nothing speaks against it.
+func inconsistency(list counted, answer *mirror.Files) string {
+	if len(answer.Files)+len(answer.Malformed) == 0 {
+		if !list.Known || list.Additions+list.Deletions > 0 {
+			return "it has no files"
+		}
+	}
+	if comparable(list, answer) {
+		additions, deletions := 0, 0
+		for i := range answer.Files {
+			additions += answer.Files[i].Additions
+			deletions += answer.Files[i].Deletions
+		}
+		if additions != list.Additions || deletions != list.Deletions {
+			return fmt.Sprintf("its files add %d and delete %d lines, the list says %d and %d",
+				additions, deletions, list.Additions, list.Deletions)
+		}
+	}
+	for i := range answer.Files {
+		if text := lacksText(&answer.Files[i]); text != "" {
+			return fmt.Sprintf("%.200s has no %s text", answer.Files[i].Filename, text)
+		}
+	}
+	return ""
+}
+
+// lacksText names the text that a file should have and has not; "" for none.
+// The mirror keeps no text of what is binary or too large, none after a removal
+// and none before an addition. A size that it does not tell is of a file that
+// it has not fetched yet.
+func lacksText(f *scoring.File) string {
+	switch {
+	case f.Binary, f.ByteSize != nil && *f.ByteSize > largestText:
+		return ""
+	case f.Head == nil && f.Status != "removed":
+		return "head"
+	case f.Base == nil && f.Status != "added":
+		return "base"
+	}
+	return ""
+}
