@@ -123,8 +123,9 @@ type Reading struct {
 	Server        time.Time
 }
 
-// The clocks. Claims of the score cache run out after 15 s by the clocks of the
-// workers; rounds are named, and sorted, by the producer's.
+// The clocks. Rounds are named, and sorted, by the producer's clock: a producer
+// that takes over after 15 s with a clock so far behind would begin a round that
+// seems older than the last.
 const (
 	clockOff    = 15 * time.Second
 	clockUneven = 2 * time.Second

@@ -6,7 +6,8 @@
 // Guarantees: every figure says where it comes from, measured in a round or
 // assumed. The requests are exact for a round over the mirror as it was in the
 // measured one, when none had to be repeated in either: what a retry, a
-// redelivery or a change at the mirror adds is not foreseen. Times are those of
+// redelivery, two workers that need a pull request at the same instant, or a
+// change at the mirror adds is not foreseen. Times are those of
 // the permits, from the first to the last: the pause of a bucket that begins and
 // the last job's own work come on top.
 //

@@ -30,7 +30,7 @@ var arrows = []arrow{
 		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry", "shared/watch"},
 	},
 	{"shared/health", "it serves checks that others bring", nil},
-	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/scoring", "shared/watch"}},
+	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/pause", "shared/scoring"}},
 	{"shared/local", "servers know no product", nil},
 	{
 		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",

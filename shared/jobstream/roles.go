@@ -101,7 +101,7 @@ func needs(role Role) []string {
 	if role == RoleWorker {
 		return append(subjects,
 			onConsumer("MSG.NEXT", job.StreamJobs, job.Consumer), "$JS.ACK."+job.StreamJobs+"."+job.Consumer+".1.0.0.0.0",
-			"$KV."+job.BucketEvaluation+"."+probeRound, "$KV."+job.BucketScores+"."+probeRound, watching(job.BucketScores))
+			"$KV."+job.BucketEvaluation+"."+probeRound, "$KV."+job.BucketScores+"."+probeRound)
 	}
 	for _, what := range leftovers(probeRound) {
 		if purge := "$JS.API.STREAM.PURGE." + what.stream; !slices.Contains(subjects, purge) {

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
@@ -30,7 +29,7 @@ func TestAValueGivesBackWhatTheFetchGave(t *testing.T) {
 		if _, fetched := b.once(c, k, e); !fetched {
 			t.Fatalf("%s: the first look found something", name)
 		}
-		got := b.look(b.cache(), k).Entry()
+		got := b.look(b.cache(), k)
 		if got == nil {
 			t.Fatalf("%s: not there", name)
 		}
@@ -40,9 +39,6 @@ func TestAValueGivesBackWhatTheFetchGave(t *testing.T) {
 		if want, got := asJSON(t, e), asJSON(t, got); want != got {
 			t.Errorf("%s: got %s, want the same bytes %s", name, got, want)
 		}
-	}
-	if s := c.Stats(); s.Misses != 4 || s.Kept != 4 || s.Hits != 0 {
-		t.Errorf("stats %+v, want 4 misses and 4 kept", s)
 	}
 }
 
@@ -74,7 +70,7 @@ func TestEveryPartOfTheKeyCounts(t *testing.T) {
 		k := key()
 		c.key(&k)
 		cache := b.cache(func(cfg *scorecache.Config) { cfg.Scorer = c.scorer })
-		if hit := b.look(cache, k).Entry() != nil; hit != c.hit {
+		if hit := b.look(cache, k) != nil; hit != c.hit {
 			t.Errorf("%s: hit %v, want %v", c.name, hit, c.hit)
 		}
 	}
@@ -112,52 +108,51 @@ func TestWhatIsNotKept(t *testing.T) {
 				t.Errorf("%s: it was kept", x.name)
 			}
 		}
-		if b.look(c, x.key).Entry() != nil {
+		if b.look(c, x.key) != nil {
 			t.Errorf("%s: it is there", x.name)
 		}
 	}
-	if s := c.Stats(); s.Kept != 0 || s.Trouble != 0 || s.Damaged != 0 {
-		t.Errorf("stats %+v, want nothing kept, no trouble", s)
+	if n := b.log.count("does not answer") + b.log.count("cannot be read"); n != 0 {
+		t.Errorf("%d lines of trouble logged, want none", n)
 	}
 }
 
 // A fetch is kept under the commits that its answer names, not those that a
-// list has named; the claim of the asked ones ends.
+// list has named.
 func TestKeptUnderTheAnswersCommits(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	c := b.cache(func(cfg *scorecache.Config) { cfg.ClaimFor = time.Hour })
+	c := b.cache()
 	asked, answered := key(), key()
 	answered.Head = "h2"
-	_, err := c.Once(b.ctx, b.look(c, asked), func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
+	_, err := c.Once(b.ctx, asked, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
 		return answered, entry(), nil
 	})
 	b.must(err)
-	if b.look(c, answered).Entry() == nil || b.look(c, asked).Entry() != nil {
+	if b.look(c, answered) == nil || b.look(c, asked) != nil {
 		t.Error("want it under the answer's head alone")
 	}
-	// Were the claim still there, this would wait for an hour.
 	if _, fetched := b.once(c, asked, nil); !fetched {
 		t.Error("the commits that were asked for are not fetched")
 	}
 	unknown := key()
 	unknown.Base, unknown.Head = "", ""
 	answered.Head = "h3"
-	_, err = c.Once(b.ctx, b.look(c, unknown), func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
+	_, err = c.Once(b.ctx, unknown, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
 		return answered, entry(), nil
 	})
 	b.must(err)
-	if b.look(c, answered).Entry() == nil {
+	if b.look(c, answered) == nil {
 		t.Error("a list item without commits: its answer is not kept")
 	}
 }
 
-// A value that cannot be read is absent: counted, logged once, overwritten.
+// A value that cannot be read is absent: logged once, overwritten.
 func TestUnreadableValuesCountAsAbsent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c := b.cache()
-	whole, err := scorecache.EncodeEntry(stored(key()), *entry())
+	whole, err := scorecache.Encode(stored(key()), *entry())
 	b.must(err)
 	plain, err := zstdDecode(whole)
 	b.must(err)
@@ -166,7 +161,7 @@ func TestUnreadableValuesCountAsAbsent(t *testing.T) {
 	}
 	flipped := bytes.Clone(whole)
 	flipped[len(flipped)/2] ^= 0x10
-	for i, x := range []struct {
+	for _, x := range []struct {
 		name  string
 		value []byte
 	}{
@@ -180,9 +175,6 @@ func TestUnreadableValuesCountAsAbsent(t *testing.T) {
 		{"no JSON inside", zstdEncode([]byte("rubbish"))},
 		{"another shape", zstdEncode([]byte(`{"version":1,"tokens":7}`))},
 		{"more than it may be", zstdEncode(bytes.Repeat([]byte(" "), 17<<20))},
-		{"a claim of a later version", []byte(`{"version":2,"claimed_until":"2999-01-01T00:00:00Z"}`)},
-		{"a claim without an end", []byte(`{"version":1}`)},
-		{"a broken claim", []byte(`{"version":1,"claimed_until":"soon"}`)},
 	} {
 		k := key()
 		k.Head = x.name
@@ -191,10 +183,7 @@ func TestUnreadableValuesCountAsAbsent(t *testing.T) {
 		if _, fetched := b.once(c, k, entry()); !fetched {
 			t.Errorf("%s: taken for a value", x.name)
 		}
-		if got := c.Stats().Damaged; got != int64(i+1) {
-			t.Errorf("%s: %d counted as damaged, want %d", x.name, got, i+1)
-		}
-		if b.look(c, k).Entry() == nil {
+		if b.look(c, k) == nil {
 			t.Errorf("%s: not overwritten", x.name)
 		}
 	}
@@ -217,10 +206,9 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for want, change := range map[string]func(*scorecache.Config){
-		"Bucket":   func(c *scorecache.Config) { c.Bucket = nil },
-		"Scorer":   func(c *scorecache.Config) { c.Scorer = "" },
-		"ClaimFor": func(c *scorecache.Config) { c.ClaimFor = time.Millisecond },
-		"Timeout":  func(c *scorecache.Config) { c.Timeout = -1 },
+		"Bucket":  func(c *scorecache.Config) { c.Bucket = nil },
+		"Scorer":  func(c *scorecache.Config) { c.Scorer = "" },
+		"Timeout": func(c *scorecache.Config) { c.Timeout = -1 },
 	} {
 		cfg := scorecache.Config{Bucket: b.bucket, Scorer: "s"}
 		change(&cfg)
@@ -234,15 +222,11 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 // of this version, so that it reads the same again.
 func FuzzDecode(f *testing.F) {
 	k := stored(key())
-	whole, err := scorecache.EncodeEntry(k, *entry())
+	whole, err := scorecache.Encode(k, *entry())
 	if err != nil {
 		f.Fatal(err)
 	}
-	claim, err := scorecache.EncodeClaim(time.Unix(1, 0))
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, seed := range [][]byte{whole, claim, whole[:20], nil, []byte("{"), zstdEncode([]byte(`{"version":1}`))} {
+	for _, seed := range [][]byte{whole, whole[:20], nil, []byte("{"), zstdEncode([]byte(`{"version":1}`))} {
 		f.Add(seed, false)
 	}
 	plain, _ := zstdDecode(whole)
@@ -251,28 +235,23 @@ func FuzzDecode(f *testing.F) {
 		if pack { // behind the checksum
 			data = zstdEncode(data)
 		}
-		e, until, err := scorecache.Decode(k, data)
-		switch {
-		case err != nil:
-			if e != nil || !until.IsZero() {
-				t.Fatalf("an error beside %v, %s", e, until)
-			}
-		case e == nil:
-			if until.IsZero() {
-				t.Fatal("neither entry nor claim nor error")
-			}
-		default:
-			again, err := scorecache.EncodeEntry(k, *e)
-			if err != nil {
-				t.Fatal(err)
-			}
-			e2, _, err := scorecache.Decode(k, again)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if asJSON(t, e) != asJSON(t, e2) {
-				t.Errorf("got %s, then %s", asJSON(t, e), asJSON(t, e2))
-			}
+		e, err := scorecache.Decode(k, data)
+		if (e == nil) != (err != nil) {
+			t.Fatalf("got %v and %v, want an entry or an error", e, err)
+		}
+		if err != nil {
+			return
+		}
+		again, err := scorecache.Encode(k, *e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e2, err := scorecache.Decode(k, again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if asJSON(t, e) != asJSON(t, e2) {
+			t.Errorf("got %s, then %s", asJSON(t, e), asJSON(t, e2))
 		}
 	})
 }

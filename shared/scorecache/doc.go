@@ -8,25 +8,21 @@
 //     key; nothing is ever invalidated.
 //   - A value gives back what the fetch gave, to the last bit. It carries its
 //     own key and a checksum: what is damaged, of another version or under a
-//     wrong key counts as absent, is counted, logged once, and overwritten.
+//     wrong key counts as absent, is logged once, and is overwritten.
 //   - Figures that a dead child or an ended budget left are never kept: they
 //     say something of a machine, not of the content. Whether an answer is
 //     final is its caller's to say, who hands over only what may be kept.
-//   - Of all processes on one bucket, one at a time fetches a pull request
-//     (Once); the others are told when it is there. Whoever holds a claim waits
-//     for no other, so that no two can wait for each other.
+//   - A process fetches a pull request once (Once): of its jobs that need the
+//     same one, one fetches and the others find what it kept. Two processes that
+//     need it at the same instant fetch it twice, and keep the same.
 //
-// States of a key: absent, claimed until an instant, or a value. A claim is
-// made and taken over by compare-and-set, prolonged while its fetch runs, and
-// removed when that brought nothing; it says itself when it ends, so that a
-// process that dies holds others up for Config.ClaimFor at most. No wait
-// outlasts ClaimFor without a new sign of life, whatever the clocks say. The
-// bucket's own age limit removes what nobody needs; keys have none of theirs.
+// The bucket's own age limit removes what nobody needs; keys have none of
+// theirs.
 //
 // How it fails: it never fails a job. While the connection to NATS is down, it
 // waits for it, as everything else does: to fetch what is probably there would
 // spend the mirror's limit on an attempt that cannot commit. Any other trouble
-// with the bucket costs at most Config.Timeout and one log line per outage;
-// then the pull request is fetched as if there were no cache. The only errors
-// are the fetch's own and the end of the context.
+// with the bucket costs at most Config.Timeout an operation and one log line per
+// outage; then the pull request is fetched as if there were no cache. The only
+// errors are the fetch's own and the end of the context.
 package scorecache

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,66 +16,117 @@ import (
 	"mirrorfleet/shared/scorecache"
 )
 
-func patient(c *scorecache.Config) { c.ClaimFor = time.Hour }
+// Whoever waits for a key gets it when it is left, or leaves when its context
+// ends; neither changes anything for whoever has it, or for other keys.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var turns scorecache.Turns
+		leave, err := turns.Take(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := turns.Take(t.Context(), "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other()
+		lost := errors.New("lease lost")
+		short, cancel := context.WithTimeoutCause(t.Context(), time.Second, lost)
+		defer cancel()
+		var at, most atomic.Int64
+		results := make(chan error, 4)
+		for i, ctx := range []context.Context{t.Context(), short, t.Context(), t.Context()} {
+			go func() {
+				leave, err := turns.Take(ctx, "a")
+				if err == nil {
+					most.Store(max(most.Load(), at.Add(1)))
+					<-time.After(time.Second) // it fetches
+					at.Add(-1)
+					leave()
+				}
+				if (ctx == short) != errors.Is(err, lost) {
+					err = fmt.Errorf("waiter %d: got %w", i, err)
+				} else {
+					err = nil
+				}
+				results <- err
+			}()
+		}
+		synctest.Wait()
+		if at.Load() != 0 {
+			t.Error("a key that is taken was given away")
+		}
+		began := time.Now()
+		if err := <-results; err != nil || time.Since(began) != time.Second {
+			t.Errorf("the first to end after %s: %v; want the one whose context ended, after a second", time.Since(began), err)
+		}
+		leave()
+		for range 3 {
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(began); took != 4*time.Second || most.Load() != 1 {
+			t.Errorf("three waiters took %s, up to %d at once; want one after the other, a second each", took, most.Load())
+		}
+	})
+}
 
-// Eight goroutines of one process, then two processes, the second of which is
-// seen to wait: one fetch each time.
+// Eight jobs of one process that looked when nothing was there: the first one
+// fetches, those that wait have what it brought, and so has one that comes when
+// it is over.
 func TestOneFetchForAll(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	here, there := b.cache(patient), b.cache(patient)
-	var fetches atomic.Int64
-	var group errgroup.Group
+	c := b.cache()
+	var fetches, shared atomic.Int64
 	began, finish := make(chan struct{}), make(chan struct{})
-	take := func(c *scorecache.Cache) error {
-		seen, err := c.Look(b.ctx, key())
-		if err != nil {
-			return err
-		}
-		got, err := c.Once(b.ctx, seen, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
+	take := func() error {
+		got, err := c.Once(b.ctx, key(), func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
 			if fetches.Add(1) == 1 {
 				close(began)
 			}
 			<-finish
 			return key(), entry(), nil
 		})
-		if err == nil && got != nil && asJSON(t, got) != asJSON(t, entry()) {
-			err = fmt.Errorf("got %s", asJSON(t, got))
+		if got != nil {
+			shared.Add(1)
+			if asJSON(t, got) != asJSON(t, entry()) {
+				return fmt.Errorf("got %s", asJSON(t, got))
+			}
 		}
 		return err
 	}
+	if b.look(c, key()) != nil {
+		t.Fatal("it is there already")
+	}
+	var group errgroup.Group
 	for range 8 {
-		group.Go(func() error { return take(here) })
+		group.Go(take)
 	}
 	<-began
-	for range 3 {
-		group.Go(func() error { return take(there) })
-	}
-	b.until("the other process waits", func() bool { return b.watchers() > 0 })
 	close(finish)
 	b.must(group.Wait())
-	if n := fetches.Load(); n != 1 {
-		t.Errorf("%d fetches, want one for all", n)
+	b.must(take())
+	if fetches.Load() != 1 || shared.Load() != 8 {
+		t.Errorf("%d fetches, %d jobs had another's; want 1 and 8", fetches.Load(), shared.Load())
 	}
-	if s := there.Stats(); s.Shared != 3 || s.Kept != 0 {
-		t.Errorf("the other process: %+v, want all three shared", s)
-	}
-	b.until("no watch is left", func() bool { return b.watchers() == 0 })
 }
 
-// A fetch that fails, or whose answer may not be kept, frees whoever waits.
-func TestAFetchThatBringsNothingFreesTheOthers(t *testing.T) {
+// A fetch that fails, or whose answer may not be kept, is its own job's: the
+// job that waited for it fetches the pull request itself.
+func TestAFetchThatBringsNothingIsMadeByTheNext(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	failure := errors.New("the mirror fails")
-	for name, first := range map[string]error{"a failure": failure, "an answer not to be kept": nil} {
-		here, there := b.cache(patient), b.cache(patient)
+	c := b.cache()
+	for name, first := range map[string]error{"a failure": errors.New("the mirror fails"), "an answer not to be kept": nil} {
 		k := key()
 		k.Head = name
 		began, finish := make(chan struct{}), make(chan struct{})
 		var group errgroup.Group
 		group.Go(func() error {
-			_, err := here.Once(b.ctx, b.look(here, k), func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
+			_, err := c.Once(b.ctx, k, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
 				close(began)
 				<-finish
 				return scorecache.Key{}, nil, first
@@ -88,189 +139,42 @@ func TestAFetchThatBringsNothingFreesTheOthers(t *testing.T) {
 		<-began
 		fetched := false
 		group.Go(func() error {
-			seen, err := there.Look(b.ctx, k)
-			if err != nil {
-				return err
-			}
-			_, err = there.Once(b.ctx, seen, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
+			_, err := c.Once(b.ctx, k, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
 				fetched = true
 				return k, entry(), nil
 			})
 			return err
 		})
-		b.until("the other process waits", func() bool { return b.watchers() > 0 })
 		close(finish)
 		b.must(group.Wait())
-		if !fetched || b.look(here, k).Entry() == nil {
+		if !fetched || b.look(c, k) == nil {
 			t.Errorf("%s: fetched by the other %v, want it there", name, fetched)
 		}
 	}
 }
 
-// A process that dies leaves its claim; so does one whose clock is a year
-// ahead. Neither holds anybody up for long, nor does one that has run out.
-func TestALeftClaimIsTakenOver(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	c := b.cache(func(cfg *scorecache.Config) { cfg.ClaimFor = 100 * time.Millisecond })
-	for name, until := range map[string]time.Time{
-		"left a moment ago":  time.Now().Add(50 * time.Millisecond),
-		"by a clock ahead":   time.Now().AddDate(1, 0, 0),
-		"run out long since": time.Now().Add(-time.Hour),
-	} {
-		k := key()
-		k.Head = name
-		claim, err := scorecache.EncodeClaim(until)
-		b.must(err)
-		_, err = b.bucket.Put(b.ctx, stored(k).ID(), claim)
-		b.must(err)
-		if _, fetched := b.once(c, k, entry()); !fetched {
-			t.Errorf("%s: not taken over", name)
-		}
-		if b.look(c, k).Entry() == nil {
-			t.Errorf("%s: nothing is kept", name)
-		}
-	}
-	if s := c.Stats(); s.Damaged != 0 || s.Trouble != 0 {
-		t.Errorf("stats %+v, want no trouble over it", s)
-	}
-}
-
-// A value that ages away while somebody waits, or was never there: absent.
-func TestAKeyThatVanishesIsFetched(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	c := b.cache(patient)
-	claim, err := scorecache.EncodeClaim(time.Now().Add(time.Hour))
-	b.must(err)
-	_, err = b.bucket.Put(b.ctx, stored(key()).ID(), claim)
-	b.must(err)
-	seen := b.look(c, key())
-	stream, err := b.js.Stream(b.ctx, "KV_"+job.BucketScores)
-	b.must(err)
-	b.must(stream.Purge(b.ctx)) // as the bucket's age limit does, without a marker
-	fetched := false
-	_, err = c.Once(b.ctx, seen, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
-		fetched = true
-		return key(), entry(), nil
-	})
-	b.must(err)
-	if !fetched || b.look(c, key()).Entry() == nil {
-		t.Errorf("fetched %v, want it there", fetched)
-	}
-}
-
-// While a fetch runs, its claim is prolonged: longer than it would count by
-// itself.
-func TestAClaimIsProlonged(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	c := b.cache(func(cfg *scorecache.Config) { cfg.ClaimFor = 60 * time.Millisecond })
-	_, err := c.Once(b.ctx, b.look(c, key()), func(ctx context.Context) (scorecache.Key, *scorecache.Entry, error) {
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		watcher, err := b.bucket.Watch(ctx, stored(key()).ID())
-		if err != nil {
-			return key(), nil, err
-		}
-		var last time.Time
-		for range 4 {
-			update := <-watcher.Updates()
-			for update == nil {
-				update = <-watcher.Updates()
-			}
-			_, until, err := scorecache.Decode(stored(key()), update.Value())
-			if err != nil || !until.After(last) {
-				t.Errorf("claimed until %s after %s, %v: not prolonged", until, last, err)
-			}
-			last = until
-		}
-		return key(), entry(), watcher.Stop()
-	})
-	b.must(err)
-	if b.look(c, key()).Entry() == nil {
-		t.Error("nothing is kept")
-	}
-}
-
-// Two processes that need the same pull requests in opposite orders, each with
-// one place for files: nobody waits for ever, and each is fetched once.
-func TestNobodyWaitsForEachOther(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	const pulls = 12
-	var mu sync.Mutex
-	fetches := map[int]int{}
-	var group errgroup.Group
-	for process := range 2 {
-		c, place := b.cache(patient), make(chan struct{}, 1)
-		for range 2 { // jobs
-			var one errgroup.Group
-			one.SetLimit(3)
-			group.Go(func() error {
-				for i := range pulls {
-					n := i
-					if process == 1 {
-						n = pulls - 1 - i
-					}
-					one.Go(func() error {
-						k := key()
-						k.Number = n
-						seen, err := c.Look(b.ctx, k)
-						if err != nil || seen.Entry() != nil {
-							return err
-						}
-						_, err = c.Once(b.ctx, seen, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
-							place <- struct{}{}
-							defer func() { <-place }()
-							mu.Lock()
-							defer mu.Unlock()
-							fetches[n]++
-							return k, entry(), nil
-						})
-						return err
-					})
-				}
-				return one.Wait()
-			})
-		}
-	}
-	b.must(group.Wait())
-	for n := range pulls {
-		if fetches[n] != 1 {
-			t.Errorf("pull request %d was fetched %d times, want once", n, fetches[n])
-		}
-	}
-}
-
+// A job that waits for another's fetch ends with its lease, and the fetch goes on.
 func TestAWaiterEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	here, there := b.cache(patient), b.cache(patient)
-	lost := errors.New("lease lost")
-	//nolint:contextcheck // the waiters have contexts of their own, not the fetch's
-	_, err := here.Once(b.ctx, b.look(here, key()), func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
-		for name, c := range map[string]*scorecache.Cache{"in the process": here, "in another": there} {
-			ctx, cancel := context.WithCancelCause(b.ctx)
-			seen := b.look(c, key())
-			var group errgroup.Group
-			group.Go(func() error {
-				_, err := c.Once(ctx, seen, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
-					return key(), nil, errors.New("it was fetched twice")
-				})
-				return err
-			})
-			if c == there {
-				b.until("it waits", func() bool { return b.watchers() > 0 })
-			}
-			cancel(lost)
-			if err := group.Wait(); !errors.Is(err, lost) || !strings.Contains(err.Error(), "a/b#7") {
-				t.Errorf("%s: got %v, want the context's cause and the pull request's name", name, err)
-			}
+	c := b.cache()
+	//nolint:contextcheck // the waiter has a context of its own, not the fetch's
+	_, err := c.Once(b.ctx, key(), func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
+		lost := errors.New("lease lost")
+		ctx, cancel := context.WithCancelCause(b.ctx)
+		cancel(lost)
+		_, err := c.Once(ctx, key(), func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
+			return key(), nil, errors.New("it was fetched twice")
+		})
+		if !errors.Is(err, lost) || !strings.Contains(err.Error(), "a/b#7") {
+			t.Errorf("got %v, want the context's cause and the pull request's name", err)
 		}
 		return key(), entry(), nil
 	})
 	b.must(err)
+	if b.look(c, key()) == nil {
+		t.Error("nothing is kept")
+	}
 }
 
 // What was fetched when the job had ended is kept all the same.
@@ -279,12 +183,12 @@ func TestAnEndedJobsFetchIsKept(t *testing.T) {
 	b := setup(t)
 	c := b.cache()
 	ctx, cancel := context.WithCancel(b.ctx)
-	_, err := c.Once(ctx, b.look(c, key()), func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
+	_, err := c.Once(ctx, key(), func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
 		cancel()
 		return key(), entry(), nil
 	})
 	b.must(err)
-	if b.look(c, key()).Entry() == nil {
+	if b.look(c, key()) == nil {
 		t.Error("it was thrown away")
 	}
 	if _, err := c.Look(ctx, key()); !errors.Is(err, context.Canceled) {
@@ -304,8 +208,8 @@ func TestTroubleIsNoFailure(t *testing.T) {
 			t.Error("not fetched")
 		}
 	}
-	if n := b.log.count("does not answer"); n != 1 || c.Stats().Trouble < 3 {
-		t.Errorf("logged %d times, %+v; want one line, and all of it counted", n, c.Stats())
+	if n := b.log.count("does not answer"); n != 1 {
+		t.Errorf("logged %d times, want one line", n)
 	}
 }
 
@@ -321,8 +225,8 @@ func TestALookOutlastsAnOutage(t *testing.T) {
 	var group errgroup.Group
 	found := false
 	group.Go(func() error {
-		seen, err := c.Look(b.ctx, key())
-		found = seen.Entry() != nil
+		entry, err := c.Look(b.ctx, key())
+		found = entry != nil
 		return err
 	})
 	b.until("it waits", func() bool { return b.log.count("does not answer") == 1 })

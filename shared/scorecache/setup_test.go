@@ -84,17 +84,17 @@ func (b *bundle) cache(change ...func(*scorecache.Config)) *scorecache.Cache {
 	return c
 }
 
-func (b *bundle) look(c *scorecache.Cache, k scorecache.Key) scorecache.Seen {
+func (b *bundle) look(c *scorecache.Cache, k scorecache.Key) *scorecache.Entry {
 	b.t.Helper()
-	seen, err := c.Look(b.ctx, k)
+	found, err := c.Look(b.ctx, k)
 	b.must(err)
-	return seen
+	return found
 }
 
-// once looks and fetches; fetched says whether the fetch ran.
+// once fetches what is not there; fetched says whether the fetch ran.
 func (b *bundle) once(c *scorecache.Cache, k scorecache.Key, e *scorecache.Entry) (got *scorecache.Entry, fetched bool) {
 	b.t.Helper()
-	got, err := c.Once(b.ctx, b.look(c, k), func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
+	got, err := c.Once(b.ctx, k, func(context.Context) (scorecache.Key, *scorecache.Entry, error) {
 		fetched = true
 		return k, e, nil
 	})
@@ -121,14 +121,6 @@ func (b *bundle) until(what string, holds func() bool) {
 			b.t.Fatalf("never: %s", what)
 		}
 	}
-}
-
-// watchers is how many watches the bucket has.
-func (b *bundle) watchers() int {
-	b.t.Helper()
-	stream, err := b.js.Stream(b.ctx, "KV_"+job.BucketScores)
-	b.must(err)
-	return stream.CachedInfo().State.Consumers
 }
 
 // key is the key of a pull request; cached ones have the scorer set.

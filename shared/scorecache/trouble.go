@@ -3,10 +3,10 @@ package scorecache
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/pause"
 )
 
 // try runs one operation within the timeout. While the connection is down it
@@ -25,12 +25,8 @@ func (c *Cache) try(ctx context.Context, op func(context.Context) error) error {
 			return err
 		}
 		c.trouble(ctx, "waiting for the connection", err)
-		timer := time.NewTimer(c.cfg.RetryWait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx) //nolint:wrapcheck // the caller's own
+		if err := pause.For(ctx, c.cfg.RetryWait); err != nil {
+			return err
 		}
 	}
 }
@@ -41,15 +37,8 @@ func away(err error) bool {
 		errors.Is(err, nats.ErrDisconnected)
 }
 
-// conflict says whether the server refused a write because somebody else came
-// first. There are two codes for it, the second from replicated streams.
-func conflict(err error) bool {
-	return errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists)
-}
-
-// trouble counts a failed operation and logs the first of a row of them.
+// trouble logs the first of a row of failed operations.
 func (c *Cache) trouble(ctx context.Context, what string, err error) {
-	c.stats.trouble.Add(1)
 	if c.out.CompareAndSwap(false, true) {
 		c.cfg.Log.WarnContext(ctx, "the score cache does not answer", "doing", what, "error", err)
 	}

@@ -1,11 +1,9 @@
 package scorecache
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -13,7 +11,7 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// Version is the form of values and claims that this build writes and reads.
+// Version is the form of values that this build writes and reads.
 // Figures change with Key.Scorer, not with it.
 const Version = 1
 
@@ -50,12 +48,6 @@ type value struct {
 	Malformed []job.Malformed       `json:"malformed,omitempty"`
 }
 
-// claimed is what a key holds while somebody fetches its pull request.
-type claimed struct {
-	Version int       `json:"version"`
-	Until   time.Time `json:"claimed_until"`
-}
-
 // Both are safe for concurrent EncodeAll and DecodeAll; their options are
 // constant, so making them cannot fail.
 //
@@ -68,8 +60,8 @@ var (
 // errTooLarge says that an entry is not worth its place, or has none.
 var errTooLarge = errors.New("larger than a value may be")
 
-// encodeEntry is an entry's stored form.
-func encodeEntry(k Key, e Entry) ([]byte, error) {
+// encode is an entry's stored form.
+func encode(k Key, e Entry) ([]byte, error) {
 	data, err := json.Marshal(value{Version, k.canonical(), e.Tokens, e.Malformed})
 	if err != nil {
 		return nil, fmt.Errorf("encoding the figures of %s#%d: %w", k.Repository, k.Number, err)
@@ -80,42 +72,21 @@ func encodeEntry(k Key, e Entry) ([]byte, error) {
 	return compressor.EncodeAll(data, nil), nil
 }
 
-// encodeClaim is a claim's stored form. A value is a zstd frame, which begins
-// otherwise.
-func encodeClaim(until time.Time) ([]byte, error) {
-	data, err := json.Marshal(claimed{Version, until.UTC()})
-	if err != nil {
-		return nil, fmt.Errorf("encoding a claim: %w", err)
-	}
-	return data, nil
-}
-
-// decode reads what a key holds: an entry, or until when it is claimed. What is
-// neither is an error.
-func decode(k Key, stored []byte) (entry *Entry, until time.Time, err error) {
-	if bytes.HasPrefix(stored, []byte("{")) {
-		var c claimed
-		if err := json.Unmarshal(stored, &c); err != nil {
-			return nil, time.Time{}, fmt.Errorf("a claim: %w", err)
-		}
-		if c.Version != Version || c.Until.IsZero() {
-			return nil, time.Time{}, fmt.Errorf("a claim of version %d until %s, this build reads version %d", c.Version, c.Until, Version)
-		}
-		return nil, c.Until, nil
-	}
+// decode reads a stored entry of the key.
+func decode(k Key, stored []byte) (*Entry, error) {
 	data, err := decompressor.DecodeAll(stored, nil)
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("unpacking: %w", err)
+		return nil, fmt.Errorf("unpacking: %w", err)
 	}
 	var v value
 	if err := json.Unmarshal(data, &v); err != nil {
-		return nil, time.Time{}, fmt.Errorf("decoding: %w", err)
+		return nil, fmt.Errorf("decoding: %w", err)
 	}
 	switch {
 	case v.Version != Version:
-		return nil, time.Time{}, fmt.Errorf("version %d, this build reads version %d", v.Version, Version)
+		return nil, fmt.Errorf("version %d, this build reads version %d", v.Version, Version)
 	case v.Key != k.canonical():
-		return nil, time.Time{}, fmt.Errorf("it is of %s#%d at %s", v.Key.Repository, v.Key.Number, v.Key.Head)
+		return nil, fmt.Errorf("it is of %s#%d at %s", v.Key.Repository, v.Key.Number, v.Key.Head)
 	}
-	return &Entry{v.Tokens, v.Malformed}, time.Time{}, nil
+	return &Entry{v.Tokens, v.Malformed}, nil
 }

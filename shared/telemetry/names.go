@@ -113,7 +113,7 @@ const EventScoreCache = "score cache"
 const (
 	CacheHit    = "hit"
 	CacheMiss   = "miss"
-	CacheShared = "shared" // somebody else was computing the same: waited for it
+	CacheShared = "shared" // another job fetched it after the first look
 )
 
 // What the conventions call a job's way over the wire.

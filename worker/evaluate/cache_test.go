@@ -280,18 +280,17 @@ func TestALaterAttemptFetchesOnlyWhatIsMissing(t *testing.T) {
 	}
 }
 
-// Two workers, two jobs each, the same pull requests at once.
-func TestWorkersFetchAPullRequestOnce(t *testing.T) {
+// Four jobs of one worker need the same pull requests at once; it has one place
+// for files, which nobody holds who waits for another.
+func TestAWorkerFetchesAPullRequestOnce(t *testing.T) {
 	t.Parallel()
 	const pulls = 12
-	b := setup(t, named(pulls, "h"))
-	other := *b
-	other.connect(t, b.scorer.Version())
+	b := setup(t, named(pulls, "h"), func(c *evaluate.Config) { c.HeldFiles = 1 })
 	var group errgroup.Group
 	all := make([]job.Evaluation, 4)
-	for i, e := range []*evaluate.Evaluator{b.evaluator, other.evaluator, b.evaluator, other.evaluator} {
+	for i := range all {
 		group.Go(func() (err error) {
-			all[i], err = e.Evaluate(t.Context(), one(), evaluate.Attempt{})
+			all[i], err = b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
 			return err
 		})
 	}

@@ -29,8 +29,7 @@ type Config struct {
 	MirrorURL string
 	// Scorer scores files in child processes.
 	Scorer *tokenscore.Pool
-	// Scores keeps what came of files, so that they are fetched once; nil
-	// fetches all of them.
+	// Scores keeps what came of files, so that they are fetched once.
 	Scores *scorecache.Cache
 	// Files is how many pull requests' files one job holds at once, and
 	// HeldFiles how many the whole process does: it bounds the memory.
@@ -63,8 +62,8 @@ func New(cfg Config) (*Evaluator, error) {
 		cfg.HeldFiles = 8
 	}
 	switch {
-	case cfg.Bus == nil || cfg.Mirror == nil || cfg.Scorer == nil:
-		return nil, errors.New("evaluate: Bus, Mirror and Scorer are required")
+	case cfg.Bus == nil || cfg.Mirror == nil || cfg.Scorer == nil || cfg.Scores == nil:
+		return nil, errors.New("evaluate: Bus, Mirror, Scorer and Scores are required")
 	case cfg.Files < 1 || cfg.HeldFiles < 1:
 		return nil, fmt.Errorf("evaluate: Files %d and HeldFiles %d: want at least 1", cfg.Files, cfg.HeldFiles)
 	}

@@ -16,8 +16,8 @@ import (
 // want is one pull request whose files are needed; the zero one wants none.
 type want struct {
 	key scorecache.Key
-	// seen is what the cache has of it.
-	seen scorecache.Seen
+	// entry is what the cache has of it, nil for nothing.
+	entry *scorecache.Entry
 }
 
 // want is a want of this round's weights, at the commits that a list names.
@@ -45,24 +45,22 @@ type fetched struct {
 // look asks the cache for all of them, so that the attempt knows how many
 // requests are left for it to make.
 func (m *miner) look(ctx context.Context, wanted []want) error {
-	requests := 0
-	if m.evaluator.cfg.Scores != nil {
-		group, groupCtx := errgroup.WithContext(ctx)
-		group.SetLimit(m.evaluator.cfg.Files)
-		for i := range wanted {
-			if w := &wanted[i]; !w.none() {
-				group.Go(func() (err error) {
-					w.seen, err = m.evaluator.cfg.Scores.Look(groupCtx, w.key)
-					return err
-				})
-			}
-		}
-		if err := group.Wait(); err != nil {
-			return err
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(m.evaluator.cfg.Files)
+	for i := range wanted {
+		if w := &wanted[i]; !w.none() {
+			group.Go(func() (err error) {
+				w.entry, err = m.evaluator.cfg.Scores.Look(groupCtx, w.key)
+				return err
+			})
 		}
 	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	requests := 0
 	for i := range wanted {
-		if !wanted[i].none() && wanted[i].seen.Entry() == nil {
+		if !wanted[i].none() && wanted[i].entry == nil {
 			requests++
 		}
 	}
@@ -70,21 +68,17 @@ func (m *miner) look(ctx context.Context, wanted []want) error {
 	return nil
 }
 
-// files gives what came of one pull request's files: from the cache, from
-// whoever fetches them right now, or from the mirror. Whoever waits for another
-// holds no files, so it keeps nobody from fetching.
+// files gives what came of one pull request's files: from the cache, from the
+// job of this process that fetches them right now, or from the mirror. Whoever
+// waits for another holds no files, so it keeps nobody from fetching.
 func (m *miner) files(ctx context.Context, w want) (f fetched, err error) {
 	if w.none() {
 		return f, nil
 	}
-	if entry := w.seen.Entry(); entry != nil {
-		return known(entry, telemetry.CacheHit), nil
+	if w.entry != nil {
+		return known(w.entry, telemetry.CacheHit), nil
 	}
-	if m.evaluator.cfg.Scores == nil {
-		f, _, err = m.fetch(ctx, w.key)
-		return f, err
-	}
-	entry, err := m.evaluator.cfg.Scores.Once(ctx, w.seen, func(ctx context.Context) (scorecache.Key, *scorecache.Entry, error) {
+	entry, err := m.evaluator.cfg.Scores.Once(ctx, w.key, func(ctx context.Context) (scorecache.Key, *scorecache.Entry, error) {
 		var answered scorecache.Key
 		f, answered, err = m.fetch(ctx, w.key)
 		return answered, f.lasting(err), err

@@ -120,7 +120,7 @@ func (b *bundle) connect(t *testing.T, scorer string, configure ...func(*evaluat
 	must(t, err)
 	b.scores, err = scorecache.New(scorecache.Config{
 		Bucket: b.bus.Bucket(job.BucketScores), Scorer: scorer, Log: quiet,
-		ClaimFor: time.Hour, Timeout: time.Minute, // no machine is so busy
+		Timeout: time.Minute, // no machine is so busy
 	})
 	must(t, err)
 	b.meter = &free{}
