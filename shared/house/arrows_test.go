@@ -19,7 +19,6 @@ var arrows = []arrow{
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/pause", "waiting knows nobody", nil},
-	{"shared/watch", "ending what watches knows nobody", nil},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans", []string{"shared/telemetry", "shared/ratelimit"}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
@@ -27,7 +26,7 @@ var arrows = []arrow{
 	},
 	{
 		"shared/jobstream", "it carries jobs, records and evaluations, and marks the steps inside what takes several",
-		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry", "shared/watch"},
+		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry"},
 	},
 	{"shared/health", "it serves checks that others bring", nil},
 	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/pause", "shared/scoring"}},

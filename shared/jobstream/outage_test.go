@@ -3,6 +3,7 @@ package jobstream_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -313,5 +314,35 @@ func TestListsEndWithTheirContext(t *testing.T) {
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("run %d: %v", i, err)
 		}
+	}
+}
+
+// TestAFullWatchEnds: a watcher with far more to say than it has room for ends,
+// whether nobody has read of it or somebody has; its callback, which waits for a
+// reader, ends with it, and its connection goes on.
+func TestAFullWatchEnds(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	bucket := b.bus.Bucket(job.BucketRounds)
+	const entries = 600 // the library has room for 256
+	for i := range entries {
+		if _, err := bucket.PutString(b.ctx, fmt.Sprint(i), "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, read := range []int{0, 1, 300} {
+		watcher, err := bucket.WatchAll(b.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range read {
+			<-watcher.Updates()
+		}
+		jobstream.StopWatch(watcher)
+		jobstream.StopWatch(watcher) // nothing is left to end
+	}
+	keys, err := bucket.Keys(b.ctx)
+	if err != nil || len(keys) != entries {
+		t.Errorf("%d keys, %v; want %d", len(keys), err, entries)
 	}
 }

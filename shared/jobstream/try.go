@@ -10,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/pause"
-	"mirrorfleet/shared/watch"
 )
 
 // try runs op until it succeeds, fails for good, or ctx ends. Each run has
@@ -134,7 +133,7 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, r
 		if err != nil {
 			return orCause(ctx, err)
 		}
-		defer watch.Stop(watcher)
+		defer stopWatch(watcher)
 		for {
 			select {
 			case <-ctx.Done():
@@ -153,6 +152,24 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, r
 			}
 		}
 	})
+}
+
+// stopWatch ends a watcher and takes what it has, so that the library's callback,
+// if it waits for a reader, goes on: stopped, it is called no more, and what it
+// is about to say has room. It does not wait for the end of the updates, which
+// never comes if the context ended while the watcher began.
+func stopWatch(w jetstream.KeyWatcher) {
+	_ = w.Stop() // it only fails when it has ended
+	for {
+		select {
+		case _, open := <-w.Updates():
+			if !open {
+				return
+			}
+		default:
+			return
+		}
+	}
 }
 
 // orCause is why ctx has ended if it has, which says more than err does.

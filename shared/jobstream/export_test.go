@@ -1,0 +1,4 @@
+package jobstream
+
+// StopWatch ends a watcher, whatever it still has to say.
+var StopWatch = stopWatch
