@@ -50,8 +50,12 @@ func TestWaitersAreServedInOrder(t *testing.T) {
 		}
 	}
 	all.Wait()
-	if stats := l.Stats(); stats.Waiting != 0 || !stats.WaitingSince.IsZero() {
-		t.Errorf("%d waiting since %v, want none", stats.Waiting, stats.WaitingSince)
+	stats := l.Stats()
+	if stats.Waiting != 0 || !stats.TurnSince.IsZero() {
+		t.Errorf("%d waiting, the first since %v, want none", stats.Waiting, stats.TurnSince)
+	}
+	if granted, calls := state(t, l).Granted, stats.Asked-stats.Refused; granted > calls {
+		t.Errorf("%d slots were granted by %d calls, want one a call, however many wait", granted, calls)
 	}
 }
 
