@@ -25,23 +25,18 @@ func busy() ratelimit.State {
 		Use: []int64{
 			0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 21,
 		},
-		Waiting: []ratelimit.Waiter{{Process: "worker-2", Requests: 7, For: 413 * time.Millisecond}, {Process: "worker-1", Requests: 8}},
 	}
 }
 
 // The page of each state that an egress can be in; every line fits a terminal.
 func TestLimitPage(t *testing.T) {
 	t.Parallel()
-	held, cooling, fresh, crowded := busy(), busy(), busy(), busy()
+	held, cooling, fresh := busy(), busy(), busy()
 	held.Hold, held.NextIn, held.LastGrant = 4*time.Minute+12*time.Second, 4*time.Minute+12*time.Second, 9*time.Second
 	cooling.CoolDown, cooling.NextIn = 30*time.Second, 30*time.Second
-	fresh.Age, fresh.Granted, fresh.Use, fresh.Waiting, fresh.RunID = 8*time.Second, 0, make([]int64, 29), nil, ""
-	crowded.Waiting = nil
-	for i := range 64 {
-		crowded.Waiting = append(crowded.Waiting, ratelimit.Waiter{Process: fmt.Sprintf("worker-%d", i), Requests: 8, For: 13 * time.Second})
-	}
+	fresh.Age, fresh.Granted, fresh.Use, fresh.RunID = 8*time.Second, 0, make([]int64, 29), ""
 	for name, state := range map[string]ratelimit.State{
-		"busy": busy(), "held": held, "cooling": cooling, "fresh": fresh, "crowded": crowded,
+		"busy": busy(), "held": held, "cooling": cooling, "fresh": fresh,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,6 +83,18 @@ func ofLimitSchema(page limitPage) error {
 		return err
 	}
 	return schema.Validate(value)
+}
+
+// An egress is in use while slots were given within a horizon.
+func TestLimitStanding(t *testing.T) {
+	t.Parallel()
+	state := busy()
+	for ago, want := range map[time.Duration]string{-time.Second: "in use", 9 * time.Second: "in use", 10 * time.Second: "idle"} {
+		state.LastGrant = ago
+		if got, _ := newLimitPage(state).standing(); got != want {
+			t.Errorf("with the last slot %v ago the egress is %s, want %s", ago, got, want)
+		}
+	}
 }
 
 // The share is of full cells that the bucket has lived through.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -29,6 +28,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/ratelimit/redistest"
 )
 
 // planted is an access token in every place where one could be: it must come
@@ -169,46 +169,7 @@ func seenWorld() *mirrorsim.World {
 // guardedRedis is a redis-server that asks for the planted token.
 func guardedRedis(t *testing.T) string {
 	t.Helper()
-	for range 5 { // somebody else may take a free port before the server does
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, port, _ := net.SplitHostPort(listener.Addr().String())
-		_ = listener.Close()
-		cmd := exec.CommandContext(t.Context(), "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-			"--requirepass", planted)
-		cmd.Dir = t.TempDir()
-		if err := cmd.Start(); err != nil {
-			t.Fatalf("this test needs redis-server (apt-get install redis-server): %v", err)
-		}
-		done := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(done) }()
-		t.Cleanup(func() { _ = cmd.Process.Kill(); <-done })
-		if answers(t, "127.0.0.1:"+port, done) {
-			return "redis://:" + planted + "@127.0.0.1:" + port + "/0"
-		}
-	}
-	t.Fatal("redis-server does not start on any of five free ports")
-	return ""
-}
-
-// answers waits until somebody listens at address, or its process has ended.
-func answers(t *testing.T, address string, done <-chan struct{}) bool {
-	t.Helper()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			_ = conn.Close()
-			return true
-		}
-		select {
-		case <-done:
-			return false
-		case <-ticker.C:
-		}
-	}
+	return "redis://:" + planted + "@" + redistest.Start(t, "--requirepass", planted).Address + "/0"
 }
 
 // A round with a retry and a dead letter, as a real collector has it: the tree

@@ -1,12 +1,16 @@
-package redistest_test
+package nettest_test
 
 import (
+	"context"
+	"errors"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
@@ -16,8 +20,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestRelay(t *testing.T) {
 	t.Parallel()
 	one, other := redistest.Start(t), redistest.Start(t)
-	relay := redistest.NewRelay(t, one.Address)
-	client := redis.NewClient(&redis.Options{Addr: relay.Address, MaxRetries: -1})
+	relay := nettest.NewRelay(t, one.Address)
+	client := redis.NewClient(&redis.Options{Addr: relay.Address, MaxRetries: -1, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = client.Close() })
 	name := func() (string, error) { return client.Get(t.Context(), "name").Result() }
 	for server, name := range map[*redistest.Server]string{one: "one", other: "other"} {
@@ -38,8 +42,18 @@ func TestRelay(t *testing.T) {
 	if got, err := name(); err == nil {
 		t.Errorf("through a cut relay: %q, want an error", got)
 	}
-	relay.Mend(t)
-	relay.Redirect(t, other.Address)
+	relay.Mend()
+	if got, err := name(); got != "one" {
+		t.Errorf("through a mended relay: %q, %v, want one", got, err)
+	}
+	relay.Silence()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if got, err := client.Get(ctx, "name").Result(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("through a silent relay: %q, %v, want nothing until the deadline", got, err)
+	}
+	relay.Mend()
+	relay.Redirect(other.Address)
 	_, _ = name() // a connection of before may be found broken only by its use
 	if got, err := name(); got != "other" {
 		t.Errorf("through a redirected relay: %q, %v, want other", got, err)
