@@ -97,11 +97,9 @@ func (r *Runner) publishOne(ctx context.Context, j job.Job, t turn) error {
 		j.Planned = job.AsPlanned{Revision: revision, Trace: planned.Trace}
 	}
 	switch {
-	case err != nil || planned.Phase.Ended():
-		telemetry.Forget(root)
+	case err != nil || planned.Phase.Ended(): // the root does not end, and so is not seen
 		return err
 	case planned.Trace != telemetry.TraceID(tracing):
-		telemetry.Forget(root)
 		tracing = r.roots.resume(ctx, j, planned, time.Time{})
 	default:
 		r.roots.follow(ctx, j, root)
