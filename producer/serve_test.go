@@ -243,7 +243,7 @@ func TestServe(t *testing.T) {
 	seen := &collector{}
 	otlp := httptest.NewServer(seen)
 	t.Cleanup(otlp.Close)
-	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL, "OTEL_TRACES_SAMPLER_ARG=1", "OTEL_METRIC_EXPORT_INTERVAL=1000"}
+	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL, "OTEL_METRIC_EXPORT_INTERVAL=1000"}
 	worker := work(t, "server", env, common...)
 	args := append(append(i.flags(), common...), "--every", "2s", "--takeover", "2s", "--reconcile", "1s", "--listen", "127.0.0.1:0",
 		"--api", "127.0.0.1:0", "--api-token-file", filepath.Join(t.TempDir(), "token"))
