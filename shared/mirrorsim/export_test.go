@@ -58,3 +58,16 @@ func Dump(w *World) string {
 	}
 	return all.String()
 }
+
+// Unasked is how many connections have carried no request yet.
+func (s *Server) Unasked() int {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	n := 0
+	for _, known := range s.conns.alive {
+		if !known.asked {
+			n++
+		}
+	}
+	return n
+}
