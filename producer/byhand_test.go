@@ -29,7 +29,7 @@ func servers(t *testing.T) (nats, redis string, world simulated, seen *collector
 	seen = &collector{}
 	otlp := httptest.NewServer(seen)
 	t.Cleanup(otlp.Close)
-	world = simulate(t, "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"))
+	world = simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"))
 	return started.NATSURL(), started.RedisURL(), world, seen, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL}
 }
 

@@ -70,7 +70,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	services := compose(t, map[string]string{
 		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
 		"MIRROR": "http://mirror:8080", "EGRESS": "composed",
-		"WORLD": "case:" + filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"),
+		"WORLD": "case:" + filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"),
 	})
 	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -121,7 +121,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, content := range map[string]string{
-		"miner_pats.json": "[]", "metagraph.json": `["h0", "h1"]`, "master_repositories.json": string(registry), "api-token": planted,
+		"miner_pats.json": "[]", "metagraph.json": `{"0": "h0", "1": "h1"}`, "master_repositories.json": string(registry), "api-token": planted,
 	} {
 		write(t, filepath.Join(inputs, name), content)
 	}

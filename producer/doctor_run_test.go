@@ -65,7 +65,7 @@ func TestDoctorCommand(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = servers.Close() })
 	redis := redistest.Start(t)
-	world := simulate(t, "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"))
+	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"))
 	tokens := filepath.Join(t.TempDir(), "tokens.json")
 	if err := os.WriteFile(tokens, []byte(`[{"uid": 3, "pat": "ghp_secret"}]`), 0o600); err != nil {
 		t.Fatal(err)

@@ -86,11 +86,20 @@ func until(t *testing.T, what string, happened func() bool) {
 	}
 }
 
+func demo(t *testing.T) *mirrorsim.World {
+	t.Helper()
+	world, err := mirrorsim.Demo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return world
+}
+
 // soundWorld serves a world in which nothing fails by itself, with the miners from
 // one place of the demo world's to another.
 func soundWorld(t *testing.T, from, to int) (*mirrorsim.World, *mirrorsim.Server) {
 	t.Helper()
-	world := mirrorsim.Demo(1)
+	world := demo(t)
 	world.Fails, world.Miners = nil, world.Miners[from:to]
 	server, err := mirrorsim.Start(t.Context(), mirrorsim.Config{World: world, Limit: 50, Window: 10 * time.Second})
 	if err != nil {

@@ -76,7 +76,7 @@ func TestPlanForetellsRounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = started.Close() })
-	world := simulate(t, "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"), "--limit", "0", "--case-fault", "400")
+	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"), "--limit", "0", "--case-fault", "400")
 	nats := []string{"--nats", started.NATSURL()}
 	limit := []string{"--limit-requests", "2000", "--limit-window", "1s", "--limit-horizon", "100ms", "--egress", "plan"}
 	files := []string{"--miners", world.miners, "--registry", world.registry}

@@ -544,7 +544,7 @@ func TestARoundWithoutItsCollector(t *testing.T) {
 	defer cancel()
 	state := t.TempDir()
 	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "producer"), "run", "--local", "--trace", "--state", state, "--json",
-		"--world", "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"))
+		"--world", "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"))
 	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+grammars, setting+"=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=200")
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -465,8 +465,7 @@ func TestServeLocal(t *testing.T) {
 // What is wrong from the start is said at once, with what would be right.
 func TestServeRefuses(t *testing.T) {
 	t.Parallel()
-	world := mirrorsim.Demo(1)
-	i := install(t, world)
+	i := install(t, demo(t))
 	broken := filepath.Join(t.TempDir(), "registry.json")
 	write(t, broken, `{"a/b": {"emission_share": 2}}`)
 	servers := []string{"--nats", "nats://127.0.0.1:1", "--redis", "redis://127.0.0.1:1"}
