@@ -49,15 +49,6 @@ func TestViewShowsTheRound(t *testing.T) {
 	}
 }
 
-func TestViewSaysThatNothingIsSentWithoutRedis(t *testing.T) {
-	t.Parallel()
-	v := view{meter: metered(10, 10*time.Second)}
-	v.meter.read(limitUse{}, started.Add(11*time.Second))
-	if got := v.line(); !strings.Contains(got, "nothing is sent") {
-		t.Errorf("got %q, want it to say that nothing is sent", got)
-	}
-}
-
 func TestMeterSurvivesABucketThatBeganAnew(t *testing.T) {
 	t.Parallel()
 	m := metered(100, 24*time.Second)

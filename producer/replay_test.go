@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/worker/lease"
@@ -162,10 +162,7 @@ func other(t *testing.T) string {
 func whole(t *testing.T, name string, reads []string) {
 	t.Helper()
 	shown := run(t, "producer", append([]string{"show", name, "--json"}, reads...)...)
-	var audited struct {
-		Revisions []int       `json:"revisions"`
-		Audit     round.Audit `json:"audit"`
-	}
+	var audited answer.Outcome
 	if err := json.Unmarshal([]byte(shown.stdout), &audited); err != nil {
 		t.Fatalf("%v\n%s", err, shown.stderr)
 	}
