@@ -3,7 +3,6 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +14,6 @@ import (
 
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/web/webtest"
-	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/ratelimit/redistest"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
@@ -48,11 +46,7 @@ func examined(t *testing.T, code int, args ...string) (d doctor.Diagnosis) {
 // mending; one server that is away hides nothing of the others.
 func TestDoctorCommand(t *testing.T) {
 	t.Parallel()
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = servers.Close() })
+	servers := startLocal(t, t.TempDir())
 	redis := redistest.Start(t)
 	world := simulate(t, "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"))
 	tokens := filepath.Join(t.TempDir(), "tokens.json")
@@ -127,11 +121,7 @@ func TestDoctorOfALocalRound(t *testing.T) {
 	if d := examined(t, 0, "--local", "--state", dir); len(codes(d)) != 0 || d.Checks[0].Check != "servers" {
 		t.Errorf("%+v", d)
 	}
-	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = servers.Close() })
+	startLocal(t, dir)
 	d := examined(t, 0, "--local", "--state", dir)
 	if len(codes(d)) != 0 || d.Checks[0].Check != "NATS server" {
 		t.Errorf("%+v", d)

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"encoding/json"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,7 +9,6 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/web/webtest"
-	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -19,11 +17,7 @@ import (
 func used(t *testing.T, egress string) (dir, redis string) {
 	t.Helper()
 	dir = t.TempDir()
-	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = servers.Close() })
+	servers := startLocal(t, dir)
 	rdb, err := ratelimit.NewClient(servers.RedisURL(), 0)
 	if err != nil {
 		t.Fatal(err)

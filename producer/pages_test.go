@@ -3,7 +3,6 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,7 +21,6 @@ import (
 	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -33,23 +31,11 @@ const replayedRound = "20260603t000000z-010203"
 // listed is a NATS with a round of each kind.
 func listed(t *testing.T) (url string, bus *jobstream.Bus) {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { servers.Close() })
-	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	if bus, err = jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet}); err != nil {
-		t.Fatal(err)
-	}
+	url = startLocal(t, t.TempDir()).NATSURL()
+	bus, _ = openBus(t, url, jobstream.Config{})
 	storeRound(t, bus)
 	storeReplayed(t, bus)
-	return servers.NATSURL(), bus
+	return url, bus
 }
 
 // storeReplayed keeps the round of storeRound once more, as it would be after a

@@ -3,14 +3,12 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"path/filepath"
 	"testing"
 
 	"mirrorfleet/producer/estimate"
 	"mirrorfleet/producer/web/webtest"
-	"mirrorfleet/shared/local"
 )
 
 func plans(t *testing.T, args ...string) (p estimate.Estimate) {
@@ -47,11 +45,7 @@ func mirrorSaw(t *testing.T, url string) int {
 // from a cold round and from a warm one alike. The limit is out of the way.
 func TestPlanForetellsRounds(t *testing.T) {
 	t.Parallel()
-	started, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = started.Close() })
+	started := startLocal(t, t.TempDir())
 	world := simulate(t, "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"), "--limit", "0", "--case-fault", "400")
 	nats := []string{"--nats", started.NATSURL()}
 	limit := []string{"--limit-requests", "2000", "--limit-window", "1s", "--limit-horizon", "100ms", "--egress", "plan"}

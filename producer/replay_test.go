@@ -23,19 +23,11 @@ import (
 // good, gives the others back, and returns when that is done.
 func sabotage(t *testing.T, address string, dead map[int]bool) {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	nc, err := jobstream.Connect(t.Context(), address, "sabotage", jobstream.ConnectConfig{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
+	bus, nc := openBus(t, address, jobstream.Config{})
 	defer nc.Close()
-	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ended := make(chan int, len(dead))
 	runner, err := lease.New(lease.Config{
-		Worker: "saboteur", Bus: bus, Slots: 16, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Log: quiet,
+		Worker: "saboteur", Bus: bus, Slots: 16, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 		Handler: func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
 			if dead[j.UID] {
 				ended <- j.UID

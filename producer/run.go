@@ -302,7 +302,7 @@ func (s *session) follow(
 ) (round.Result, error) {
 	width, _, err := term.GetSize(int(os.Stderr.Fd()))
 	terminal := err == nil
-	d := newDisplay(os.Stderr, terminal, width, m.Round, s.limitUse)
+	d := newDisplay(os.Stderr, terminal, width, m.Round, s.wire.Limiter.State)
 	runner, err := round.New(round.Config{
 		Bus: s.wire.Bus, Mirror: s.mirror, Traced: s.tracing.begun, Log: s.log, Alone: s.options.local,
 		Progress: func(p round.Progress) {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -16,7 +15,6 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -33,21 +31,10 @@ var shownAsOf = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 func stored(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	quiet := slog.New(slog.DiscardHandler)
-	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
+	servers := startLocal(t, dir)
 	defer servers.Close()
-	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
+	bus, nc := openBus(t, servers.NATSURL(), jobstream.Config{})
 	defer nc.Close()
-	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
 	storeRound(t, bus)
 	return dir
 }
@@ -262,11 +249,7 @@ func TestShowUnknown(t *testing.T) {
 func TestShowOfADirectoryInUse(t *testing.T) {
 	t.Parallel()
 	dir := stored(t)
-	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer servers.Close()
+	servers := startLocal(t, dir)
 	for _, where := range [][]string{{"--local", "--state", dir}, {"--nats", servers.NATSURL()}} {
 		got := run(t, "producer", append([]string{"show", "latest", "5"}, where...)...)
 		if got.code != 0 || !strings.Contains(got.stdout, "Miner 5") {

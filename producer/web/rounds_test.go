@@ -142,6 +142,9 @@ func TestPagesOfRounds(t *testing.T) {
 		for _, r := range page.Rounds {
 			got = append(got, r.Round)
 		}
+		if left := len(want) - len(got); page.Earlier != left {
+			t.Errorf("%d rounds are said to be earlier, want %d", page.Earlier, left)
+		}
 		if page.Cursor == "" {
 			break
 		}
