@@ -52,7 +52,7 @@ func TestAPISettings(t *testing.T) {
 		{"a folder", []string{"--api", "127.0.0.1:0", "--api-token-file", dir}, "--api-token-file"},
 		{"empty", []string{"--api", "127.0.0.1:0", "--api-token-file", file("empty", "\n")}, "0 characters, want one line of 16"},
 		{"short", []string{"--api", "127.0.0.1:0", "--api-token-file", file("short", "PLANTED-0123456")}, "15 characters"},
-		{"two lines", []string{"--api", "127.0.0.1:0", "--api-token-file", file("two", "PLANTED-0123456789\nPLANTED-0123456789")}, "without spaces"},
+		{"two lines", []string{"--api", "127.0.0.1:0", "--api-token-file", file("two", "PLANTED-0123456789\nPLANTED-9876543210")}, "without spaces"},
 		{"long", []string{"--api", "127.0.0.1:0", "--api-token-file", file("long", strings.Repeat("PLANTED-", 1000))}, "16 to 4096"},
 	} {
 		app := &cli.Command{

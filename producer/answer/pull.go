@@ -71,7 +71,8 @@ func PullOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.
 		for i := range names {
 			list[i] = names[i].String()
 		}
-		return a, fmt.Errorf("%w: miner %d has no pull request %s in round %s; it has %s", ErrNoPull, m.UID, name, r.Round, strings.Join(list, ", "))
+		return a, fmt.Errorf("%w: miner %d has no pull request %s in round %s; it has %s",
+			ErrNoPull, m.UID, name, r.Round, strings.Join(list, ", "))
 	case at < len(m.PullRequests):
 		a.PullRequest = &m.PullRequests[at]
 		return a, a.readFiles(ctx, bus, m)

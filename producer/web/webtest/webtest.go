@@ -78,7 +78,10 @@ func Printed(schema, text string) error {
 	if err := json.Unmarshal([]byte(text), &value); err != nil {
 		return fmt.Errorf("reading what is to be a %s: %w", schema, err)
 	}
-	return ref.Value.VisitJSON(value, openapi3.EnableJSONSchema2020())
+	if err := ref.Value.VisitJSON(value, openapi3.EnableJSONSchema2020()); err != nil {
+		return fmt.Errorf("not a %s: %w", schema, err)
+	}
+	return nil
 }
 
 // errNoOperation says that a request is for nothing that is described.
@@ -103,9 +106,13 @@ func Answered(r *http.Request, status int, header http.Header, body string) erro
 	case route == nil, r.Method == http.MethodHead:
 		return nil
 	}
-	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+	err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: asked, PathParams: params, Route: route},
 		Status:                 status, Header: header, Body: io.NopCloser(strings.NewReader(body)),
 		Options: &openapi3filter.Options{IncludeResponseStatus: true},
 	})
+	if err != nil {
+		return fmt.Errorf("not what %s describes: %w", route.Operation.OperationID, err)
+	}
+	return nil
 }
