@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mirrorfleet/producer/round"
-	"mirrorfleet/shared/local"
 )
 
 // composed is one service of the compose file, as far as it is ours to check.
@@ -72,11 +70,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 		"MIRROR": "http://mirror:8080", "EGRESS": "composed",
 		"WORLD": "case:" + filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"),
 	})
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = servers.Close() })
+	servers := startLocal(t, t.TempDir())
 	world, inputs := t.TempDir(), t.TempDir()
 	addresses := []string{
 		"@nats:4222", "@" + strings.TrimPrefix(servers.NATSURL(), "nats://"), "redis://redis:6379/0", servers.RedisURL(),

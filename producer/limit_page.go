@@ -7,14 +7,11 @@ import (
 	"time"
 
 	"mirrorfleet/producer/answer"
-	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/terminal"
 )
 
 // limitPage is an egress's bucket as `producer limit` prints it.
 type limitPage struct{ answer.Bucket }
-
-func newLimitPage(s ratelimit.State) limitPage { return limitPage{answer.BucketOf(s)} }
 
 func (p limitPage) render(w io.Writer) error {
 	out := newPage(w)

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirrorsim"
@@ -151,7 +152,7 @@ func (s *server) page(t *testing.T, path string) (int, string) {
 	return page(t, address, path, "")
 }
 
-// checkAPI reads a round's rewards over the API, and has it replayed: without
+// checkAPI reads a round's rewards and the bucket over the API, and has it replayed: without
 // the token it may not be, and there is nothing to be run again.
 func (s *server) checkAPI(t *testing.T, r round.Result) {
 	t.Helper()
@@ -159,7 +160,7 @@ func (s *server) checkAPI(t *testing.T, r round.Result) {
 	_, after, _ = strings.Cut(after, `"address":"`)
 	address, _, _ := strings.Cut(after, `"`)
 	ask := func(method, path, token string) (int, string) {
-		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+"/api/v1/rounds/"+r.Round+path, strings.NewReader("{}"))
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+"/api/v1/"+path, strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,13 +177,17 @@ func (s *server) checkAPI(t *testing.T, r round.Result) {
 		noToken(t, path, string(body))
 		return response.StatusCode, string(body)
 	}
-	if status, body := ask(http.MethodGet, "/rewards", ""); status != http.StatusOK || !strings.Contains(body, `"rewards"`) {
-		t.Errorf("rewards: %d %s", status, body)
+	for path, schema := range map[string]string{"rounds/" + r.Round + "/rewards": "Rewards", "limit": "Bucket"} {
+		status, body := ask(http.MethodGet, path, "")
+		if err := webtest.Printed(schema, body); err != nil || status != http.StatusOK {
+			t.Errorf("%s: %d, %v: %s", path, status, err, body)
+		}
 	}
-	if status, body := ask(http.MethodPost, "/replay", "another "+planted); status != http.StatusUnauthorized {
+	replay := "rounds/" + r.Round + "/replay"
+	if status, body := ask(http.MethodPost, replay, "another "+planted); status != http.StatusUnauthorized {
 		t.Errorf("a replay with another token: %d %s", status, body)
 	}
-	if status, body := ask(http.MethodPost, "/replay", planted); status != http.StatusAccepted {
+	if status, body := ask(http.MethodPost, replay, planted); status != http.StatusAccepted {
 		t.Errorf("a replay: %d %s", status, body)
 	}
 	until(t, "the replay has ended", s.says("a replay has ended"))

@@ -74,8 +74,8 @@ var arrows = []arrow{
 		[]string{"producer/round", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/scoring"},
 	},
 	{
-		"producer/web", "the API says the same answers, and starts replays",
-		[]string{"producer/answer", "producer/round", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/telemetry"},
+		"producer/web", "the API says the same answers, and starts replays; its tests' help reads its description",
+		[]string{"producer/answer", "producer/round", "producer/web", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/telemetry"},
 	},
 	{
 		"producer/doctor", "it looks at every server and file through the adapters that use them",
