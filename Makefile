@@ -71,7 +71,7 @@ test: build redis promtool ## pass every test, with the race detector
 # After a change of a flag, a page or a list: read the difference before it is kept.
 .PHONY: golden
 golden: build ## write the golden help pages, lists and the record of settings anew
-	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -count 1 -run '^(TestSettings|TestHelp|TestLists|TestShow|TestLimitPage|TestPlanPages|TestDoctorPages|TestExportsAreStable)$$' \
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -count 1 -run '^(TestSettings|TestHelp|TestLists|TestLimitPage|TestPlanPages|TestDoctorPages|TestExportsAreStable)$$' \
 		./producer ./producer/export ./worker ./shared/mirrorsim/cmd/mirrorsim -update
 
 # Every round of every case takes seconds of waiting for processes to start and

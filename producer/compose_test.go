@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mirrorfleet/producer/round"
-	"mirrorfleet/shared/local"
 )
 
 // composed is one service of the compose file, as far as it is ours to check.
@@ -70,13 +68,9 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	services := compose(t, map[string]string{
 		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
 		"MIRROR": "http://mirror:8080", "EGRESS": "composed",
-		"WORLD": "case:" + filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"),
+		"WORLD": "case:" + filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"),
 	})
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = servers.Close() })
+	servers := startLocal(t, t.TempDir())
 	world, inputs := t.TempDir(), t.TempDir()
 	addresses := []string{
 		"@nats:4222", "@" + strings.TrimPrefix(servers.NATSURL(), "nats://"), "redis://redis:6379/0", servers.RedisURL(),
@@ -121,7 +115,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, content := range map[string]string{
-		"miner_pats.json": "[]", "metagraph.json": `["h0", "h1"]`, "master_repositories.json": string(registry), "api-token": planted,
+		"miner_pats.json": "[]", "metagraph.json": `{"0": "h0", "1": "h1"}`, "master_repositories.json": string(registry), "api-token": planted,
 	} {
 		write(t, filepath.Join(inputs, name), content)
 	}

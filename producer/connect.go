@@ -101,19 +101,6 @@ func configOf(c *cli.Command) []string {
 	return nil
 }
 
-// limitUse reads the bucket for the display.
-func (s *session) limitUse(ctx context.Context) limitUse {
-	state, err := s.wire.Limiter.State(ctx)
-	if err != nil {
-		return limitUse{}
-	}
-	return limitUse{
-		known: true, granted: state.Granted, rate: state.Rate,
-		ceiling: float64(state.Limit) / state.Window.Seconds(), coolDown: state.CoolDown,
-		hold: state.Hold,
-	}
-}
-
 func newID(now time.Time) (string, error) {
 	var random [3]byte
 	if _, err := rand.Read(random[:]); err != nil {

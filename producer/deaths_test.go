@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"encoding/json"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
 )
 
 // alone is a miners file and a registry of one miner, on a mirror of its own.
@@ -33,19 +31,9 @@ func alone(t *testing.T) (inputs []string) {
 func stateWith(t *testing.T, deliveries int, lease time.Duration) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	quiet := slog.New(slog.DiscardHandler)
-	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
-	if err == nil {
-		_, err = jobstream.Open(t.Context(), nc, jobstream.Config{MaxDeliver: deliveries, AckWait: lease, Log: quiet})
-		nc.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	servers := startLocal(t, dir)
+	_, nc := openBus(t, servers.NATSURL(), jobstream.Config{MaxDeliver: deliveries, AckWait: lease})
+	nc.Close()
 	if err := servers.Close(); err != nil {
 		t.Fatal(err)
 	}

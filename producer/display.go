@@ -8,17 +8,8 @@ import (
 	"time"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/ratelimit"
 )
-
-// limitUse is what the display wants to know of the bucket.
-type limitUse struct {
-	granted  int64         // permits since the bucket was made
-	rate     float64       // permits a second that the bucket gives
-	ceiling  float64       // requests a second that the mirror allows
-	coolDown time.Duration // how long the whole egress still waits, 0 normally
-	hold     time.Duration // how long it is still held by hand, 0 normally
-	known    bool          // false when Redis did not answer
-}
 
 // display shows a round while it runs: three lines redrawn at a terminal, a
 // plain line from time to time otherwise.
@@ -27,7 +18,7 @@ type display struct {
 	terminal bool
 	width    int
 	round    string
-	limit    func(context.Context) limitUse
+	limit    func(context.Context) (ratelimit.State, error)
 	updates  chan round.Progress
 }
 
@@ -41,7 +32,7 @@ const (
 	readLimit = time.Second
 )
 
-func newDisplay(out io.Writer, terminal bool, width int, name string, limit func(context.Context) limitUse) *display {
+func newDisplay(out io.Writer, terminal bool, width int, name string, limit func(context.Context) (ratelimit.State, error)) *display {
 	return &display{out: out, terminal: terminal, width: width, round: name, limit: limit, updates: make(chan round.Progress, 1)}
 }
 
@@ -58,7 +49,7 @@ func (d *display) update(p round.Progress) {
 // run draws until the context ends, and once more then.
 func (d *display) run(ctx context.Context) {
 	m := meter{started: time.Now()}
-	m.read(d.limit(ctx), m.started)
+	d.look(ctx, &m, m.started)
 	every := plainLine
 	if d.terminal {
 		every = redraw
@@ -75,17 +66,23 @@ func (d *display) run(ctx context.Context) {
 			case latest = <-d.updates:
 			default:
 			}
-			m.read(d.limit(context.WithoutCancel(ctx)), time.Now())
+			d.look(context.WithoutCancel(ctx), &m, time.Now())
 			d.draw(view{round: d.round, progress: latest, meter: m}, drawn)
 			return
 		case latest = <-d.updates:
 		case now := <-reading.C:
-			m.read(d.limit(ctx), now)
+			d.look(ctx, &m, now)
 		case now := <-drawing.C:
 			m.now = now
 			drawn = d.draw(view{round: d.round, progress: latest, meter: m}, drawn)
 		}
 	}
+}
+
+// look asks the bucket.
+func (d *display) look(ctx context.Context, m *meter, now time.Time) {
+	state, err := d.limit(ctx)
+	m.read(state, err == nil, now)
 }
 
 // draw writes a view over the lines drawn before and returns how many lines
@@ -112,18 +109,19 @@ func (d *display) draw(v view, before int) int {
 type meter struct {
 	started, first, now time.Time
 	base                int64 // permits granted before the display began
-	last                limitUse
+	last                ratelimit.State
+	answers             bool // Redis did, the last time
 	seen                bool
 }
 
-func (m *meter) read(use limitUse, now time.Time) {
+func (m *meter) read(state ratelimit.State, answers bool, now time.Time) {
 	before := m.now
-	m.last, m.now = use, now
+	m.last, m.answers, m.now = state, answers, now
 	switch {
-	case !use.known:
-	case !m.seen || use.granted < m.base: // the first answer, or the bucket began anew
-		m.base, m.seen = use.granted, true
-	case m.first.IsZero() && use.granted > m.base:
+	case !answers:
+	case !m.seen || state.Granted < m.base: // the first answer, or the bucket began anew
+		m.base, m.seen = state.Granted, true
+	case m.first.IsZero() && state.Granted > m.base:
 		m.first = before // not later than that: the share is never shown too high
 	}
 }
@@ -132,12 +130,12 @@ func (m *meter) granted() int64 {
 	if !m.seen {
 		return 0
 	}
-	return max(0, m.last.granted-m.base)
+	return max(0, m.last.Granted-m.base)
 }
 
 // share is how much of what the mirror allows was used.
 func (m *meter) share() float64 {
-	allowed := m.last.ceiling * m.now.Sub(m.first).Seconds()
+	allowed := float64(m.last.Limit) / m.last.Window.Seconds() * m.now.Sub(m.first).Seconds()
 	if m.first.IsZero() || allowed < 1 {
 		return 0
 	}
@@ -175,18 +173,18 @@ func (v view) miners() string {
 }
 
 func (v view) mirror() string {
-	use := v.meter.last
-	if !use.known {
+	bucket := v.meter.last
+	if !v.meter.answers {
 		return "Redis does not answer: nothing is sent"
 	}
 	s := fmt.Sprintf("%d requests, %.0f %% of the limit", v.meter.granted(), 100*v.meter.share())
-	if use.coolDown > 0 {
-		s += ", cooling down for " + clock(use.coolDown)
+	if bucket.CoolDown > 0 {
+		s += ", cooling down for " + clock(bucket.CoolDown)
 	}
-	if use.hold > 0 {
-		s += ", held by hand for " + clock(use.hold)
+	if bucket.Hold > 0 {
+		s += ", held by hand for " + clock(bucket.Hold)
 	}
-	if eta := v.progress.ETA(use.rate); eta > 0 {
+	if eta := v.progress.ETA(bucket.Rate); eta > 0 {
 		s += ", ETA " + clock(eta)
 	}
 	return s

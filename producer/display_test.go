@@ -11,19 +11,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/ratelimit"
 )
 
 var started = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 func metered(granted int64, after time.Duration) meter {
 	m := meter{started: started}
-	use := limitUse{known: true, rate: 4.68, ceiling: 5}
-	m.read(use, started)
-	m.read(use, started.Add(2*time.Second)) // the bucket's first pause
-	use.granted = 1
-	m.read(use, started.Add(3*time.Second))
-	use.granted = granted
-	m.read(use, started.Add(after))
+	state := ratelimit.State{Rate: 4.68, Limit: 50, Window: 10 * time.Second}
+	m.read(state, true, started)
+	m.read(state, true, started.Add(2*time.Second)) // the bucket's first pause
+	state.Granted = 1
+	m.read(state, true, started.Add(3*time.Second))
+	state.Granted = granted
+	m.read(state, true, started.Add(after))
 	return m
 }
 
@@ -49,20 +50,11 @@ func TestViewShowsTheRound(t *testing.T) {
 	}
 }
 
-func TestViewSaysThatNothingIsSentWithoutRedis(t *testing.T) {
-	t.Parallel()
-	v := view{meter: metered(10, 10*time.Second)}
-	v.meter.read(limitUse{}, started.Add(11*time.Second))
-	if got := v.line(); !strings.Contains(got, "nothing is sent") {
-		t.Errorf("got %q, want it to say that nothing is sent", got)
-	}
-}
-
 func TestMeterSurvivesABucketThatBeganAnew(t *testing.T) {
 	t.Parallel()
 	m := metered(100, 24*time.Second)
 	m.base = 50
-	m.read(limitUse{known: true, granted: 3, ceiling: 5}, started.Add(30*time.Second))
+	m.read(ratelimit.State{Granted: 3, Limit: 50, Window: 10 * time.Second}, true, started.Add(30*time.Second))
 	if got := m.granted(); got != 0 {
 		t.Errorf("granted after the bucket was lost: got %d, want 0, never a negative count", got)
 	}
@@ -74,7 +66,9 @@ func TestDisplayShowsTheLastStateAndNeverBlocks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		use := func(context.Context) limitUse { return limitUse{known: true, ceiling: 5} }
+		use := func(context.Context) (ratelimit.State, error) {
+			return ratelimit.State{Limit: 50, Window: 10 * time.Second}, nil
+		}
 		d := newDisplay(&out, false, 0, "r1", use)
 		for done := range 1000 { // nobody reads yet: each call must return
 			d.update(round.Progress{Planned: 1000, Done: done})
@@ -110,13 +104,13 @@ func TestDisplayRedrawsItsOwnLinesAtATerminal(t *testing.T) {
 // Whoever watches a round sees why nothing is sent.
 func TestViewShowsWhyTheEgressRests(t *testing.T) {
 	t.Parallel()
-	for want, change := range map[string]func(*limitUse){
-		", cooling down for 00:30":               func(u *limitUse) { u.coolDown = 30 * time.Second },
-		", held by hand for 01:05":               func(u *limitUse) { u.hold = 65 * time.Second },
-		"Redis does not answer: nothing is sent": func(u *limitUse) { u.known = false },
+	for want, change := range map[string]func(*meter){
+		", cooling down for 00:30":               func(m *meter) { m.last.CoolDown = 30 * time.Second },
+		", held by hand for 01:05":               func(m *meter) { m.last.Hold = 65 * time.Second },
+		"Redis does not answer: nothing is sent": func(m *meter) { m.answers = false },
 	} {
 		m := metered(40, 12*time.Second)
-		change(&m.last)
+		change(&m)
 		if got := (view{round: "r1", meter: m}).line(); !strings.Contains(got, want) {
 			t.Errorf("the line is %q, want %q in it", got, want)
 		}

@@ -81,13 +81,8 @@ func examine(ctx context.Context, c *cli.Command) error {
 	if ctx.Err() != nil {
 		return command.ErrInterrupted
 	}
-	diagnosis := newDiagnosis(found)
-	if c.Bool("json") {
-		err = printJSON(c.Root().Writer, diagnosis)
-	} else {
-		err = diagnosis.render(c.Root().Writer)
-	}
-	if err == nil && diagnosis.Faults > 0 {
+	diagnosis := diagnosis{doctor.Diagnose(found)}
+	if err = printAnswer(c, diagnosis); err == nil && diagnosis.Faults > 0 {
 		return command.Silent(fmt.Errorf("%d faults", diagnosis.Faults))
 	}
 	return err

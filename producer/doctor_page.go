@@ -10,15 +10,7 @@ import (
 )
 
 // diagnosis is what `producer doctor` prints.
-type diagnosis struct {
-	Faults   int              `json:"faults"`
-	Warnings int              `json:"warnings"`
-	Checks   []doctor.Finding `json:"checks"`
-}
-
-func newDiagnosis(found []doctor.Finding) diagnosis {
-	return diagnosis{Faults: doctor.Count(found, doctor.Fault), Warnings: doctor.Count(found, doctor.Warning), Checks: found}
-}
+type diagnosis struct{ doctor.Diagnosis }
 
 // The columns: how grave, which check, what was found.
 const (

@@ -3,7 +3,6 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,41 +12,29 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"mirrorfleet/shared/local"
+	"mirrorfleet/producer/doctor"
+	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/ratelimit/redistest"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
-// diagnosis is what a program reads of `producer doctor --json`.
-type diagnosis struct {
-	Faults   int `json:"faults"`
-	Warnings int `json:"warnings"`
-	Checks   []struct {
-		Check  string `json:"check"`
-		Status string `json:"status"`
-		Code   string `json:"code"`
-		Text   string `json:"text"`
-		Mend   string `json:"mend"`
-	} `json:"checks"`
-}
-
 // codes are those of the findings, but for what a busy machine brings about.
-func (d diagnosis) codes() (codes []string) {
+func codes(d doctor.Diagnosis) (codes []string) {
 	for _, c := range d.Checks {
 		if c.Code != "" && c.Code != "redis-round-trip" && c.Code != "mirror-slow" {
-			codes = append(codes, c.Code)
+			codes = append(codes, string(c.Code))
 		}
 	}
 	return codes
 }
 
-func examined(t *testing.T, code int, args ...string) (d diagnosis) {
+func examined(t *testing.T, code int, args ...string) (d doctor.Diagnosis) {
 	t.Helper()
 	e := run(t, "producer", append([]string{"doctor", "--json", "--grammars", grammars}, args...)...)
 	if err := json.Unmarshal([]byte(e.stdout), &d); err != nil || e.code != code {
 		t.Fatalf("%v: exit %d, want %d, %v\n%s%s", args, e.code, code, err, e.stdout, e.stderr)
 	}
-	if err := ofSchema("doctor", strings.NewReader(e.stdout)); err != nil {
+	if err := webtest.Printed("Diagnosis", e.stdout); err != nil {
 		t.Errorf("%v: %v\n%s", args, err, e.stdout)
 	}
 	t.Logf("%+v", d)
@@ -59,13 +46,9 @@ func examined(t *testing.T, code int, args ...string) (d diagnosis) {
 // mending; one server that is away hides nothing of the others.
 func TestDoctorCommand(t *testing.T) {
 	t.Parallel()
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = servers.Close() })
+	servers := startLocal(t, t.TempDir())
 	redis := redistest.Start(t)
-	world := simulate(t, "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"))
+	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"))
 	tokens := filepath.Join(t.TempDir(), "tokens.json")
 	if err := os.WriteFile(tokens, []byte(`[{"uid": 3, "pat": "ghp_secret"}]`), 0o600); err != nil {
 		t.Fatal(err)
@@ -81,7 +64,7 @@ func TestDoctorCommand(t *testing.T) {
 		"--metagraph", metagraph, "--metagraph-max-age", "2000000h",
 	}, limit...)
 	d := examined(t, 0, args...)
-	if got, want := d.codes(), []string{"permission-excess", "permission-excess"}; !slices.Equal(got, want) {
+	if got, want := codes(d), []string{"permission-excess", "permission-excess"}; !slices.Equal(got, want) {
 		t.Errorf("a fresh installation: %+v, want nothing but %v", d, want)
 	}
 	if saw := mirrorSaw(t, world.url); saw != 1 {
@@ -109,8 +92,8 @@ func TestDoctorCommand(t *testing.T) {
 	spoilt := slices.Concat(args, []string{"--nats", "nats://producer:hidden@127.0.0.1:1", "--registry", world.miners, "--limit-rate", "9999", "--replicas", "3", "--metagraph-max-age", "6h"})
 	d = examined(t, 1, spoilt...)
 	for _, want := range []string{"nats-unreachable", "not-looked-at", "limit-formula", "file-invalid", "file-exposed", "mirror-not-asked"} {
-		if !slices.Contains(d.codes(), want) {
-			t.Errorf("%v, want %s among them", d.codes(), want)
+		if !slices.Contains(codes(d), want) {
+			t.Errorf("%v, want %s among them", codes(d), want)
 		}
 	}
 	for _, c := range d.Checks {
@@ -135,16 +118,12 @@ func TestDoctorCommand(t *testing.T) {
 func TestDoctorOfALocalRound(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if d := examined(t, 0, "--local", "--state", dir); len(d.codes()) != 0 || d.Checks[0].Check != "servers" {
+	if d := examined(t, 0, "--local", "--state", dir); len(codes(d)) != 0 || d.Checks[0].Check != "servers" {
 		t.Errorf("%+v", d)
 	}
-	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = servers.Close() })
+	startLocal(t, dir)
 	d := examined(t, 0, "--local", "--state", dir)
-	if len(d.codes()) != 0 || d.Checks[0].Check != "NATS server" {
+	if len(codes(d)) != 0 || d.Checks[0].Check != "NATS server" {
 		t.Errorf("%+v", d)
 	}
 }
@@ -154,7 +133,7 @@ func TestDoctorOfALocalRound(t *testing.T) {
 func TestDoctorFindsWrongGrammars(t *testing.T) {
 	t.Parallel()
 	state := t.TempDir()
-	if got := examined(t, 1, "--local", "--state", state, "--grammars", t.TempDir()).codes(); !slices.Equal(got, []string{"grammars-unusable"}) {
+	if got := codes(examined(t, 1, "--local", "--state", state, "--grammars", t.TempDir())); !slices.Equal(got, []string{"grammars-unusable"}) {
 		t.Errorf("no grammars: %v", got)
 	}
 	m, err := manifest.Read(grammars)
@@ -187,7 +166,7 @@ func TestDoctorFindsWrongGrammars(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := examined(t, 1, "--local", "--state", state, "--grammars", swapped)
-	if got := d.codes(); !slices.Equal(got, []string{"grammars-figures"}) || !strings.Contains(fmt.Sprint(d), "python") {
+	if got := codes(d); !slices.Equal(got, []string{"grammars-figures"}) || !strings.Contains(fmt.Sprint(d), "python") {
 		t.Errorf("python by ruby's grammar: %+v", d)
 	}
 }

@@ -2,54 +2,35 @@ package main
 
 import (
 	"bytes"
-	"flag"
-	"io"
-	"os"
+	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
 	"mirrorfleet/producer/doctor"
+	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/command/commandtest"
 )
 
-// golden compares what is printed with what was accepted.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", filepath.FromSlash(name))
-	if flag.Lookup("update").Value.String() == "true" { // declared beside the pages of show
-		if err := os.WriteFile(path, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got), -update accepts it:\n%s", path, diff)
-	}
-}
-
-// goldenPages compares what a person and a program get.
-func goldenPages(t *testing.T, name string, page interface{ render(w io.Writer) error }) {
+// goldenPage compares what a person gets with what was accepted, and what a
+// program gets with its schema.
+func goldenPage(t *testing.T, name, schema string, page answered) {
 	t.Helper()
 	var text, data bytes.Buffer
-	if err := page.render(&text); err != nil {
+	if err := errors.Join(page.render(&text), printJSON(&data, page)); err != nil {
 		t.Fatal(err)
 	}
-	if err := printJSON(&data, page); err != nil {
-		t.Fatal(err)
+	if lines := strings.Split(text.String(), "\n"); len(lines) > 40 {
+		t.Errorf("%s: %d lines, want them on one screen", name, len(lines))
+	} else if at := slices.IndexFunc(lines, func(l string) bool { return utf8.RuneCountInString(l) > pageWidth }); at >= 0 {
+		t.Errorf("%s: more than %d characters: %s", name, pageWidth, lines[at])
 	}
-	for line := range strings.Lines(text.String()) {
-		if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > pageWidth {
-			t.Errorf("%s: more than %d characters: %s", name, pageWidth, line)
-		}
+	commandtest.Golden(t, filepath.Join("testdata", filepath.FromSlash(name)+".txt"), text.String())
+	if err := webtest.Printed(schema, data.String()); err != nil {
+		t.Errorf("%s: %v\n%s", name, err, data.String())
 	}
-	golden(t, name+".txt", text.Bytes())
-	golden(t, name+".json", data.Bytes())
 }
 
 // The pages of an installation that is well, and of one that is not.
@@ -65,6 +46,6 @@ func TestDoctorPages(t *testing.T) {
 		{Check: "Redis server", Status: doctor.Warning, Code: doctor.RedisPolicy, Text: "maxmemory-policy allkeys-lru: without maxmemory it evicts nothing yet", Mend: "set noeviction"},
 	}, well...)
 	for name, found := range map[string][]doctor.Finding{"well": well, "ill": ill, "warned": ill[2:]} {
-		goldenPages(t, "doctor/"+name, newDiagnosis(found))
+		goldenPage(t, "doctor/"+name, "Diagnosis", diagnosis{doctor.Diagnose(found)})
 	}
 }

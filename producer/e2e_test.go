@@ -17,6 +17,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/web/webtest"
 )
 
 // binaries is where TestMain built the product's commands; grammars is where
@@ -122,26 +125,14 @@ func run(t *testing.T, name string, args ...string) ended {
 
 // outcome is what a program reads of --json.
 type outcome struct {
-	Round    string          `json:"round"`
-	Complete bool            `json:"complete"`
-	Planned  int             `json:"planned"`
-	Done     int             `json:"done"`
-	Retries  int             `json:"retries"`
-	Cached   int             `json:"cached"`
-	Outcome  json.RawMessage `json:"outcome"`
-	Mirror   struct {
-		Requests    int `json:"requests"`
-		Connections struct {
-			Used int `json:"used"`
-		} `json:"connections"`
-		LimitUsed float64 `json:"limit_used"`
-		OverLimit int     `json:"over_limit"`
-		Worst     struct {
-			Fixed     int     `json:"fixed"`
-			Sliding   int     `json:"sliding"`
-			TwoWindow float64 `json:"two_window"`
-		} `json:"worst"`
-	} `json:"simulated_mirror"`
+	Round    string           `json:"round"`
+	Complete bool             `json:"complete"`
+	Planned  int              `json:"planned"`
+	Done     int              `json:"done"`
+	Retries  int              `json:"retries"`
+	Cached   int              `json:"cached"`
+	Outcome  json.RawMessage  `json:"outcome"`
+	Mirror   answer.Simulated `json:"simulated_mirror"`
 }
 
 func decode(tb testing.TB, e ended) outcome {
@@ -231,6 +222,9 @@ func TestLocalRound(t *testing.T) {
 
 	e := undisturbed.end(t)
 	got := decode(t, e)
+	if err := webtest.Printed("Outcome", e.stdout); err != nil {
+		t.Error(err)
+	}
 	if e.code != 0 || !got.Complete || got.Planned == 0 || got.Planned != got.Done || got.Retries == 0 {
 		t.Errorf("exit %d, complete %v, planned %d, done %d, retries %d; want a complete round with a retry\n%s",
 			e.code, got.Complete, got.Planned, got.Done, got.Retries, e.stderr)

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
@@ -32,32 +33,29 @@ func failedCommand() *cli.Command {
 	}
 }
 
-// failedList is what `producer failed` prints, and `producer replay --dry-run`
-// of what it would run.
-type failedList struct {
-	Round       string         `json:"round"`
-	Outstanding int            `json:"outstanding"`
-	Replaying   []int          `json:"replaying,omitempty"`
-	Failed      []round.Failed `json:"failed"`
-}
+// failures are what `producer failed` prints of a round as it stands.
+type failures struct{ answer.Round }
 
 // failed is `producer failed`.
 func failed(ctx context.Context, c *cli.Command) error {
-	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error {
-		name, err := plannedRound(ctx, bus, c.StringArg("round"))
+	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) (err error) {
+		name := orLatest(c.StringArg("round"))
+		if name == answer.Latest {
+			if name, err = lastPlanned(ctx, bus); err != nil {
+				return err
+			}
+		}
+		stands, err := answer.RoundOf(ctx, bus, name, time.Now())
 		if err != nil {
-			return err
+			return notThere(err, name)
 		}
-		failures, err := round.ReadFailures(ctx, bus, name)
-		if err != nil {
-			return err
-		}
-		if c.Bool("json") {
-			return printJSON(c.Root().Writer, failedList{name, failures.Outstanding, failures.Replaying, failures.Ended})
-		}
-		return writeFailures(c.Root().Writer, fmt.Sprintf("Round %s: %d dead or degraded, %d outstanding",
-			name, len(failures.Ended), failures.Outstanding), failures)
+		return printAnswer(c, failures{stands})
 	})
+}
+
+func (f failures) render(w io.Writer) error {
+	heading := fmt.Sprintf("Round %s: %d dead or degraded, %d outstanding", f.Round.Round, len(f.Failures), f.Outstanding)
+	return writeFailures(w, heading, f.Failures, f.Replaying)
 }
 
 // withBus does something with the streams alone.
@@ -77,43 +75,30 @@ func withBus(ctx context.Context, c *cli.Command, do func(context.Context, *jobs
 	return do(ctx, bus)
 }
 
-// plannedRound is the round of a name; "latest" and "" are the last planned.
-func plannedRound(ctx context.Context, bus *jobstream.Bus, name string) (string, error) {
+// lastPlanned is the round that was planned last, which may still run.
+func lastPlanned(ctx context.Context, bus *jobstream.Bus) (string, error) {
 	rounds, err := bus.Rounds(ctx)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("listing the rounds: %w", err)
 	case len(rounds) == 0:
 		return "", command.Usage("there is no round yet")
-	case name == "" || name == latest:
-		return rounds[len(rounds)-1], nil
-	case !slices.Contains(rounds, name):
-		return "", command.Usage("there is no round %q; %s", name, listed(rounds))
 	}
-	return name, nil
-}
-
-// concludedRound is the same, but "latest" is the last one with an outcome.
-func concludedRound(ctx context.Context, bus *jobstream.Bus, name string) (string, error) {
-	if name != latest {
-		return plannedRound(ctx, bus, name)
-	}
-	result, err := readRound(ctx, bus, latest, 0)
-	return result.Round, err
+	return rounds[len(rounds)-1], nil
 }
 
 // writeFailures prints a page: two lines or more for each miner.
-func writeFailures(w io.Writer, heading string, f round.Failures) error {
+func writeFailures(w io.Writer, heading string, ended []round.Failed, replaying []int) error {
 	p := newPage(w)
 	p.headingf("%s", heading)
-	if len(f.Replaying) > 0 {
-		p.textf(0, "being replayed: %s", numbers(f.Replaying))
+	if len(replaying) > 0 {
+		p.textf(0, "being replayed: %s", numbers(replaying))
 	}
-	if len(f.Ended) > 0 {
+	if len(ended) > 0 {
 		p.blank()
 		p.painted(terminal.Head, func() { p.linef("%6s  %-9s  %8s  %-16s  %s", "UID", "CLASS", "ATTEMPTS", "WORKER", "TRACE") })
 	}
-	for _, one := range f.Ended {
+	for _, one := range ended {
 		colour := terminal.Bad
 		if one.Class == round.ClassDegraded {
 			colour = terminal.Warn

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	traces "go.opentelemetry.io/proto/otlp/trace/v1"
 )
@@ -52,6 +53,24 @@ func startJaeger(t *testing.T) *jaeger {
 	}
 	t.Fatal("Jaeger does not start on any of five free ports")
 	return nil
+}
+
+// answers waits until somebody listens at address, or its process has ended.
+func answers(t *testing.T, address string, done <-chan struct{}) bool {
+	t.Helper()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			_ = conn.Close()
+			return true
+		}
+		select {
+		case <-done:
+			return false
+		case <-ticker.C:
+		}
+	}
 }
 
 // free is an address on which nobody listens.

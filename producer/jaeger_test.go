@@ -158,7 +158,7 @@ func (s *shown) replayed(t *testing.T) {
 		"POST /api/v1/miners/{github_id}/pulls": 1, "POST /api/v1/miners/{github_id}/issues": 1, "GET /api/v1/miners/{github_id}/issues": 1,
 		"GET /api/v1/pulls/{owner}/{repo}/{number}/files": 1, "token score": 1, "score file": 1,
 	})
-	replay.has(t, map[string]string{"job.replay": "1", "job.replays": dead.trace, "job.outcome": "done", "sampling.kept": "replay"})
+	replay.has(t, map[string]string{"job.replay": "1", "job.replays": dead.trace, "job.outcome": "done"})
 	rounds := after.collector.find("round")
 	if len(rounds) != 2 || rounds[1].trace != rounds[0].trace || rounds[1].parent != rounds[0].id {
 		t.Fatalf("%d spans of the round, want the replay's below the first", len(rounds))

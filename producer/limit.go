@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/local"
@@ -103,10 +104,7 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return o.explain(ctx, rdb, err)
 	}
-	if c.Bool("json") {
-		return printJSON(c.Root().Writer, newLimitPage(state))
-	}
-	return newLimitPage(state).render(c.Root().Writer)
+	return printAnswer(c, limitPage{answer.BucketOf(state)})
 }
 
 // carryOut does what is asked and returns the bucket as it is then.

@@ -7,14 +7,11 @@ import (
 	"time"
 
 	"mirrorfleet/producer/answer"
-	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/terminal"
 )
 
 // limitPage is an egress's bucket as `producer limit` prints it.
 type limitPage struct{ answer.Bucket }
-
-func newLimitPage(s ratelimit.State) limitPage { return limitPage{answer.BucketOf(s)} }
 
 func (p limitPage) render(w io.Writer) error {
 	out := newPage(w)
@@ -31,22 +28,11 @@ func (p limitPage) render(w io.Writer) error {
 	line("permits", "%d granted%s; told to ask again later: %d times", p.Granted, p.last(), p.Refused)
 	line("bucket", "began %s ago; starts from an unknown state or with other figures: %d", length(p.StartedAt), p.Restarts)
 	line("Redis", "%s", runID(p.RunID))
-	line("waiting", "%s", p.waiting())
-	for i, waiter := range p.Waiting {
-		if i == mostWaiters {
-			out.linef("    and %d processes more", len(p.Waiting)-mostWaiters)
-			break
-		}
-		out.linef("    %-20s %3d requests, %s without a permit", waiter.Process, waiter.Requests, length(waiter.For))
-	}
 	out.blank()
 	out.textf(2, "Permits of each 10 s%s:", p.shared())
 	p.renderUse(out)
 	return out.writeTo(w)
 }
-
-// mostWaiters keeps the page on one screen; --json has all.
-const mostWaiters = 10
 
 // standing is the egress in a word.
 func (p limitPage) standing() (string, terminal.Colour) {
@@ -55,7 +41,7 @@ func (p limitPage) standing() (string, terminal.Colour) {
 		return "HELD by hand for " + length(p.Hold) + " more (producer limit --release ends it)", terminal.Bad
 	case p.CoolDown > 0:
 		return "COOLING DOWN for " + length(p.CoolDown) + " more, because the mirror asked for it", terminal.Bad
-	case len(p.Waiting) > 0:
+	case p.Granted > 0 && p.LastSlot < p.Horizon: // whoever waits asks at least once a horizon
 		return "in use", terminal.Good
 	}
 	return "idle", terminal.Plain
@@ -76,17 +62,6 @@ func (p limitPage) last() string {
 		return fmt.Sprintf(", the last one reserved %s ahead", length(-p.LastSlot))
 	}
 	return fmt.Sprintf(", the last slot %s ago", length(p.LastSlot))
-}
-
-func (p limitPage) waiting() string {
-	if len(p.Waiting) == 0 {
-		return "nobody"
-	}
-	var requests int64
-	for _, w := range p.Waiting {
-		requests += w.Requests
-	}
-	return fmt.Sprintf("%d processes with %d requests", len(p.Waiting), requests)
 }
 
 // renderUse prints a line for each minute, the running one last.

@@ -2,13 +2,13 @@ package main_test
 
 import (
 	"encoding/json"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/local"
+	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -17,11 +17,7 @@ import (
 func used(t *testing.T, egress string) (dir, redis string) {
 	t.Helper()
 	dir = t.TempDir()
-	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = servers.Close() })
+	servers := startLocal(t, dir)
 	rdb, err := ratelimit.NewClient(servers.RedisURL(), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -43,19 +39,13 @@ func used(t *testing.T, egress string) (dir, redis string) {
 func TestLimitCommand(t *testing.T) {
 	t.Parallel()
 	dir, redis := used(t, "by-hand")
-	page := func(args ...string) (got struct {
-		Limit    int     `json:"limit_requests"`
-		Horizon  float64 `json:"limit_horizon"`
-		Hold     float64 `json:"hold"`
-		NextSlot float64 `json:"next_slot_in"`
-		Granted  int     `json:"granted"`
-	}) {
+	page := func(args ...string) (got answer.Bucket) {
 		t.Helper()
 		e := run(t, "producer", append([]string{"limit", "--json", "--egress", "by-hand"}, args...)...)
 		if err := json.Unmarshal([]byte(e.stdout), &got); err != nil || e.code != 0 {
 			t.Fatalf("%v: exit %d, %v\n%s%s", args, e.code, err, e.stdout, e.stderr)
 		}
-		if err := ofSchema("limit", strings.NewReader(e.stdout)); err != nil {
+		if err := webtest.Printed("Bucket", e.stdout); err != nil {
 			t.Errorf("%v: %v\n%s", args, err, e.stdout)
 		}
 		return got
@@ -63,7 +53,7 @@ func TestLimitCommand(t *testing.T) {
 	if got := page("--redis", redis); got.Limit != 50 || got.Horizon != 0.1 || got.Hold != 0 || got.Granted < 1 {
 		t.Errorf("the bucket is %+v, want a horizon of 0.1 s, no hold and a permit", got)
 	}
-	if got := page("--redis", redis, "--hold", "1h"); got.Hold < 3500 || got.NextSlot < got.Hold {
+	if got := page("--redis", redis, "--hold", "1h"); got.Hold < 3500 || got.NextSlotIn < got.Hold {
 		t.Errorf("after --hold 1h the bucket is %+v, want a hold of an hour", got)
 	}
 	if got := page("--local", "--state", dir, "--hold", "5m"); got.Hold < 3000 {

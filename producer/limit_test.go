@@ -1,19 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"fmt"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
-	"mirrorfleet/shared/command/commandtest"
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/ratelimit"
-	"mirrorfleet/shared/terminal"
 )
 
 // busy is a bucket in the middle of a round.
@@ -25,69 +17,33 @@ func busy() ratelimit.State {
 		Use: []int64{
 			0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 21,
 		},
-		Waiting: []ratelimit.Waiter{{Process: "worker-2", Requests: 7, For: 413 * time.Millisecond}, {Process: "worker-1", Requests: 8}},
 	}
 }
 
 // The page of each state that an egress can be in; every line fits a terminal.
 func TestLimitPage(t *testing.T) {
 	t.Parallel()
-	held, cooling, fresh, crowded := busy(), busy(), busy(), busy()
+	held, cooling, fresh := busy(), busy(), busy()
 	held.Hold, held.NextIn, held.LastGrant = 4*time.Minute+12*time.Second, 4*time.Minute+12*time.Second, 9*time.Second
 	cooling.CoolDown, cooling.NextIn = 30*time.Second, 30*time.Second
-	fresh.Age, fresh.Granted, fresh.Use, fresh.Waiting, fresh.RunID = 8*time.Second, 0, make([]int64, 29), nil, ""
-	crowded.Waiting = nil
-	for i := range 64 {
-		crowded.Waiting = append(crowded.Waiting, ratelimit.Waiter{Process: fmt.Sprintf("worker-%d", i), Requests: 8, For: 13 * time.Second})
-	}
+	fresh.Age, fresh.Granted, fresh.Use, fresh.RunID = 8*time.Second, 0, make([]int64, 29), ""
 	for name, state := range map[string]ratelimit.State{
-		"busy": busy(), "held": held, "cooling": cooling, "fresh": fresh, "crowded": crowded,
+		"busy": busy(), "held": held, "cooling": cooling, "fresh": fresh,
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			page := newLimitPage(state)
-			for _, style := range []terminal.Style{{Width: 80}, {Width: 140}, {Width: 80, Colour: true}, {Width: 140, Colour: true}} {
-				var got bytes.Buffer
-				if err := page.render(terminal.Writer{Writer: &got, Style: style}); err != nil {
-					t.Fatal(err)
-				}
-				file := fmt.Sprintf("%s.%d", name, style.Width)
-				if style.Colour {
-					file += ".colour"
-				}
-				commandtest.Golden(t, filepath.Join("testdata", "limit", file+".txt"), got.String())
-				lines := strings.Split(got.String(), "\n")
-				if len(lines) > 40 {
-					t.Errorf("%d lines, want them on one screen", len(lines))
-				}
-				for _, line := range lines {
-					if n := utf8.RuneCountInString(line); n > style.Width && !style.Colour {
-						t.Errorf("%d characters, want at most %d: %s", n, style.Width, line)
-					}
-				}
-			}
-			if err := ofLimitSchema(page); err != nil {
-				t.Error(err)
-			}
-		})
+		goldenPage(t, "limit/"+name, "Bucket", limitPage{answer.BucketOf(state)})
 	}
 }
 
-// ofLimitSchema checks what --json prints.
-func ofLimitSchema(page limitPage) error {
-	var text bytes.Buffer
-	if err := printJSON(&text, page); err != nil {
-		return err
+// An egress is in use while slots were given within a horizon.
+func TestLimitStanding(t *testing.T) {
+	t.Parallel()
+	state := busy()
+	for ago, want := range map[time.Duration]string{-time.Second: "in use", 9 * time.Second: "in use", 10 * time.Second: "idle"} {
+		state.LastGrant = ago
+		if got, _ := (limitPage{answer.BucketOf(state)}).standing(); got != want {
+			t.Errorf("with the last slot %v ago the egress is %s, want %s", ago, got, want)
+		}
 	}
-	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "docs", "schema", "limit.json"))
-	if err != nil {
-		return err
-	}
-	value, err := jsonschema.UnmarshalJSON(&text)
-	if err != nil {
-		return err
-	}
-	return schema.Validate(value)
 }
 
 // The share is of full cells that the bucket has lived through.
@@ -103,7 +59,7 @@ func TestLimitShare(t *testing.T) {
 		{15 * time.Second, 0, 0},
 	} {
 		state.Age = c.age
-		if got := newLimitPage(state); got.Share != c.share || got.ShareOf != c.of {
+		if got := answer.BucketOf(state); got.Share != c.share || got.ShareOf != c.of {
 			t.Errorf("at an age of %v the share is %v of %v s, want %v of %v s", c.age, got.Share, got.ShareOf, c.share, c.of)
 		}
 	}

@@ -124,7 +124,7 @@ func lookFlags(local string) []cli.Flag {
 	return append([]cli.Flag{
 		&cli.BoolFlag{
 			Name: "json", Category: groupOutput, Sources: command.Env("json"),
-			Usage: "print JSON on standard output, as docs/schema describes it",
+			Usage: "print JSON on standard output, as docs/api.md describes it",
 		},
 		&cli.BoolFlag{Name: "local", Category: groupLocal, Sources: command.Env("local"), Usage: local},
 	}, only(localFlags(), "state")...)

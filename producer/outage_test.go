@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"os/exec"
 	"strconv"
@@ -14,7 +13,6 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/mirrorsim"
 )
 
@@ -86,11 +84,20 @@ func until(t *testing.T, what string, happened func() bool) {
 	}
 }
 
+func demo(t *testing.T) *mirrorsim.World {
+	t.Helper()
+	world, err := mirrorsim.Demo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return world
+}
+
 // soundWorld serves a world in which nothing fails by itself, with the miners from
 // one place of the demo world's to another.
 func soundWorld(t *testing.T, from, to int) (*mirrorsim.World, *mirrorsim.Server) {
 	t.Helper()
-	world := mirrorsim.Demo(1)
+	world := demo(t)
 	world.Fails, world.Miners = nil, world.Miners[from:to]
 	server, err := mirrorsim.Start(t.Context(), mirrorsim.Config{World: world, Limit: 50, Window: 10 * time.Second})
 	if err != nil {
@@ -115,21 +122,9 @@ func sound(t *testing.T) (server *mirrorsim.Server, inputs []string) {
 // that they find.
 func leased(t *testing.T, lease time.Duration) (address string, bus *jobstream.Bus) {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = servers.Close() })
-	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	if bus, err = jobstream.Open(t.Context(), nc, jobstream.Config{AckWait: lease, Log: quiet}); err != nil {
-		t.Fatal(err)
-	}
-	return servers.NATSURL(), bus
+	address = startLocal(t, t.TempDir()).NATSURL()
+	bus, _ = openBus(t, address, jobstream.Config{AckWait: lease})
+	return address, bus
 }
 
 // Redis is killed under working jobs, stays away for three leases, and comes back

@@ -97,11 +97,7 @@ func plan(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return command.UsageError{Err: err}
 	}
-	page := planPage{Estimate: e, Last: m.last()}
-	if c.Bool("json") {
-		return printJSON(c.Root().Writer, page)
-	}
-	return page.render(c.Root().Writer)
+	return printAnswer(c, planPage{e})
 }
 
 // planned is what the flags say.
@@ -146,7 +142,7 @@ func take(in *estimate.Input, inputs round.Inputs, m *measured) error {
 	}
 	var manifest job.Manifest
 	if m != nil {
-		manifest, in.Round = m.manifest, m.manifest.Round
+		manifest, in.Round, in.Last = m.manifest, m.manifest.Round, m.last()
 		in.MinersFrom, in.MaintainersFrom = "those of round "+in.Round, "the registry of round "+in.Round
 	}
 	if inputs.Miners.Data != nil {

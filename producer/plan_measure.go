@@ -158,17 +158,7 @@ func (m *measured) size(j job.Job) *estimate.Size {
 	return &size
 }
 
-// lastRound is what the measured round took, beside the estimate.
-type lastRound struct {
-	Round    string  `json:"round"`
-	Requests int     `json:"requests"`
-	Cached   int     `json:"cached"`
-	Seconds  float64 `json:"seconds,omitempty"`
-}
-
-func (m *measured) last() *lastRound {
-	if m == nil {
-		return nil
-	}
-	return &lastRound{Round: m.manifest.Round, Requests: m.requests, Cached: m.cached, Seconds: m.took.Seconds()}
+// last is what the round took, beside the estimate.
+func (m *measured) last() *estimate.Last {
+	return &estimate.Last{Round: m.manifest.Round, Requests: m.requests, Cached: m.cached, Seconds: m.took.Seconds()}
 }

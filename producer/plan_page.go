@@ -1,52 +1,41 @@
 package main
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
+	"strconv"
 	"time"
 
 	"mirrorfleet/producer/estimate"
+	"mirrorfleet/shared/terminal"
 )
 
 // planPage is what `producer plan` prints.
-type planPage struct {
-	estimate.Estimate
-
-	// Last is what the measured round took.
-	Last *lastRound `json:"last_round,omitempty"`
-}
+type planPage struct{ estimate.Estimate }
 
 // render prints a table of figures, and below it where each is from.
 func (p planPage) render(w io.Writer) error {
-	out := newPage(w)
-	out.headingf("A round of %d miners (%s), %d of them with a job", p.Listed.Value, p.Listed.From, p.Jobs.Value)
-	out.blank()
-	var table bytes.Buffer
-	t := tabwriter.NewWriter(&table, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\tCOLD\tWARM\t")
+	head, from := newPage(w), newPage(w)
+	head.headingf("A round of %d miners (%s), %d of them with a job", p.Listed.Value, p.Listed.From, p.Jobs.Value)
+	head.blank()
+	table := terminal.Table{Columns: []terminal.Column{{}, {Title: "COLD"}, {Title: "WARM"}}}
 	number := func(name string, of func(estimate.Kind) estimate.Count) {
-		fmt.Fprintf(t, "%s\t%d\t%d\t\n", name, of(p.Cold).Value, of(p.Warm).Value)
+		table.Add(name, strconv.Itoa(of(p.Cold).Value), strconv.Itoa(of(p.Warm).Value))
 	}
-	time := func(name string, of func(estimate.Kind) estimate.Length) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t\n", name, seconds(of(p.Cold)), seconds(of(p.Warm)))
+	length := func(name string, of func(estimate.Kind) estimate.Length) {
+		table.Add(name, seconds(of(p.Cold)), seconds(of(p.Warm)))
 	}
 	number("look-ups", func(k estimate.Kind) estimate.Count { return k.LookUps })
 	number("files", func(k estimate.Kind) estimate.Count { return k.Files })
 	number("by the producer", func(k estimate.Kind) estimate.Count { return k.Producer })
 	number("requests in all", func(k estimate.Kind) estimate.Count { return k.Requests })
-	time("time at the limit", func(k estimate.Kind) estimate.Length { return k.Time })
-	time("with a second egress", func(k estimate.Kind) estimate.Length { return k.TwoEgresses })
+	length("time at the limit", func(k estimate.Kind) estimate.Length { return k.Time })
+	length("with a second egress", func(k estimate.Kind) estimate.Length { return k.TwoEgresses })
 	number("workers that use it up", func(k estimate.Kind) estimate.Count { return k.Workers })
-	_ = t.Flush() // to memory
-	for line := range strings.Lines(table.String()) {
-		out.linef("%s", strings.TrimSuffix(line, "\n"))
-	}
-	out.blank()
-	p.sources(out)
-	return out.writeTo(w)
+	from.blank()
+	p.sources(from)
+	return errors.Join(head.writeTo(w), table.Write(w), from.writeTo(w))
 }
 
 // sources says of each figure where it is from.

@@ -3,47 +3,21 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"path/filepath"
-	"strings"
 	"testing"
 
-	"mirrorfleet/shared/local"
+	"mirrorfleet/producer/estimate"
+	"mirrorfleet/producer/web/webtest"
 )
 
-// planned is what a program reads of `producer plan --json`.
-type planned struct {
-	MeasuredRound string      `json:"measured_round"`
-	Jobs          count       `json:"jobs"`
-	Cold          plannedKind `json:"cold"`
-	Warm          plannedKind `json:"warm"`
-	LastRound     struct {
-		Requests int     `json:"requests"`
-		Seconds  float64 `json:"seconds"`
-	} `json:"last_round"`
-}
-
-type plannedKind struct {
-	LookUps  count `json:"look_ups"`
-	Files    count `json:"files"`
-	Requests count `json:"requests"`
-	Time     struct {
-		Seconds float64 `json:"seconds"`
-	} `json:"time"`
-}
-
-type count struct {
-	Value int `json:"value"`
-}
-
-func plans(t *testing.T, args ...string) (p planned) {
+func plans(t *testing.T, args ...string) (p estimate.Estimate) {
 	t.Helper()
 	e := run(t, "producer", append([]string{"plan", "--json"}, args...)...)
 	if err := json.Unmarshal([]byte(e.stdout), &p); err != nil || e.code != 0 {
 		t.Fatalf("%v: exit %d, %v\n%s%s", args, e.code, err, e.stdout, e.stderr)
 	}
-	if err := ofSchema("plan", strings.NewReader(e.stdout)); err != nil {
+	if err := webtest.Printed("Plan", e.stdout); err != nil {
 		t.Errorf("%v: %v\n%s", args, err, e.stdout)
 	}
 	return p
@@ -71,22 +45,18 @@ func mirrorSaw(t *testing.T, url string) int {
 // from a cold round and from a warm one alike. The limit is out of the way.
 func TestPlanForetellsRounds(t *testing.T) {
 	t.Parallel()
-	started, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = started.Close() })
-	world := simulate(t, "case:"+filepath.Join("..", "shared", "mirrorsim", "testdata", "case.json.gz"), "--limit", "0", "--case-fault", "400")
+	started := startLocal(t, t.TempDir())
+	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"), "--limit", "0", "--case-fault", "400")
 	nats := []string{"--nats", started.NATSURL()}
 	limit := []string{"--limit-requests", "2000", "--limit-window", "1s", "--limit-horizon", "100ms", "--egress", "plan"}
 	files := []string{"--miners", world.miners, "--registry", world.registry}
 	common := append(append([]string{"--redis", started.RedisURL(), "--mirror", world.url}, nats...), limit...)
 	assumed := plans(t, append(append(files, "--pulls-per-miner", "2"), limit...)...)
-	if assumed.MeasuredRound != "" || assumed.Cold.LookUps.Value != 3*assumed.Jobs.Value || assumed.Cold.Files.Value != 2*assumed.Jobs.Value {
+	if assumed.Round != "" || assumed.Cold.LookUps.Value != 3*assumed.Jobs.Value || assumed.Cold.Files.Value != 2*assumed.Jobs.Value {
 		t.Errorf("without a round: %+v, want three look-ups and two pull requests a miner", assumed)
 	}
 	before := plans(t, append(append(nats, files...), limit...)...)
-	if before.MeasuredRound != "" {
+	if before.Round != "" {
 		t.Errorf("before any round: %+v", before)
 	}
 
@@ -99,7 +69,7 @@ func TestPlanForetellsRounds(t *testing.T) {
 		rounds[i] = decode(t, run(t, "producer", append(append([]string{"run", "--json", "--as-of", world.asOf}, files...), common...)...))
 		took[i] = mirrorSaw(t, world.url) - was
 		got := plans(t, append(nats, limit...)...)
-		if got.MeasuredRound != rounds[i].Round || got.Jobs.Value != rounds[i].Planned || got.LastRound.Requests == 0 || got.LastRound.Seconds <= 0 {
+		if got.Round != rounds[i].Round || got.Jobs.Value != rounds[i].Planned || got.Last == nil || got.Last.Requests == 0 || got.Last.Seconds <= 0 {
 			t.Errorf("after round %s: %+v", rounds[i].Round, got)
 		}
 		if got.Cold.Requests.Value != took[0] {

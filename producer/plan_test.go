@@ -32,18 +32,13 @@ func TestPlanPages(t *testing.T) {
 	for i := range assumed.Miners {
 		assumed.Miners[i].Size = nil
 	}
-	for name, c := range map[string]struct {
-		in   estimate.Input
-		last *lastRound
-	}{
-		"measured": {measured, &lastRound{Round: measured.Round, Requests: 237, Cached: 19, Seconds: 61.4}},
-		"assumed":  {assumed, nil},
-	} {
-		e, err := estimate.Of(c.in)
+	measured.Last = &estimate.Last{Round: measured.Round, Requests: 237, Cached: 19, Seconds: 61.4}
+	for name, in := range map[string]estimate.Input{"measured": measured, "assumed": assumed} {
+		e, err := estimate.Of(in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		goldenPages(t, "plan/"+name, planPage{Estimate: e, Last: c.last})
+		goldenPage(t, "plan/"+name, "Plan", planPage{e})
 	}
 }
 

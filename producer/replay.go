@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/job"
@@ -18,9 +20,6 @@ import (
 )
 
 const groupReplay = "What is replayed"
-
-// latest stands for a round's name.
-const latest = "latest"
 
 func replayCommand() *cli.Command {
 	flags := []cli.Flag{
@@ -94,19 +93,22 @@ func readSelection(c *cli.Command) (round.Selection, error) {
 }
 
 func dryRun(ctx context.Context, c *cli.Command, bus *jobstream.Bus, name string, s round.Selection) error {
-	name, err := concludedRound(ctx, bus, name)
+	at, err := answer.Locate(ctx, bus, name, 0)
 	if err != nil {
-		return err
+		return notThere(err, name)
 	}
-	chosen, already, err := round.Chosen(ctx, bus, name, s)
+	would, err := answer.ReplayOf(ctx, bus, at, s, true)
 	if err != nil {
 		return usageOfReplay(err)
 	}
-	if c.Bool("json") {
-		return printJSON(c.Root().Writer, failedList{Round: name, Replaying: already, Failed: nonNil(chosen)})
-	}
-	return writeFailures(c.Root().Writer, fmt.Sprintf("Round %s: %d would be replayed", name, len(chosen)),
-		round.Failures{Ended: chosen, Replaying: already})
+	return printAnswer(c, wouldReplay{would})
+}
+
+// wouldReplay is what `producer replay --dry-run` prints.
+type wouldReplay struct{ answer.Replay }
+
+func (r wouldReplay) render(w io.Writer) error {
+	return writeFailures(w, fmt.Sprintf("Round %s: %d would be replayed", r.Round, len(r.Chosen)), r.Chosen, r.Already)
 }
 
 // replay runs a replay with all that its jobs need.
@@ -117,10 +119,11 @@ func (s *session) replay(ctx context.Context, selection round.Selection) (round.
 	if err := s.connect(ctx); err != nil {
 		return round.Result{}, err
 	}
-	name, err := concludedRound(ctx, s.wire.Bus, s.options.resume)
+	at, err := answer.Locate(ctx, s.wire.Bus, s.options.resume, 0)
 	if err != nil {
-		return round.Result{}, err
+		return round.Result{}, notThere(err, s.options.resume)
 	}
+	name := at.Round
 	s.options.resume = name
 	if nothing, err := s.nothingToReplay(ctx, name, selection); err != nil || nothing {
 		return s.before, err

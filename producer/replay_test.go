@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/worker/lease"
@@ -23,19 +23,11 @@ import (
 // good, gives the others back, and returns when that is done.
 func sabotage(t *testing.T, address string, dead map[int]bool) {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	nc, err := jobstream.Connect(t.Context(), address, "sabotage", jobstream.ConnectConfig{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
+	bus, nc := openBus(t, address, jobstream.Config{})
 	defer nc.Close()
-	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ended := make(chan int, len(dead))
 	runner, err := lease.New(lease.Config{
-		Worker: "saboteur", Bus: bus, Slots: 16, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Log: quiet,
+		Worker: "saboteur", Bus: bus, Slots: 16, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 		Handler: func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
 			if dead[j.UID] {
 				ended <- j.UID
@@ -162,10 +154,7 @@ func other(t *testing.T) string {
 func whole(t *testing.T, name string, reads []string) {
 	t.Helper()
 	shown := run(t, "producer", append([]string{"show", name, "--json"}, reads...)...)
-	var audited struct {
-		Revisions []int       `json:"revisions"`
-		Audit     round.Audit `json:"audit"`
-	}
+	var audited answer.Outcome
 	if err := json.Unmarshal([]byte(shown.stdout), &audited); err != nil {
 		t.Fatalf("%v\n%s", err, shown.stderr)
 	}

@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -33,22 +33,7 @@ func rewardsCommand() *cli.Command {
 }
 
 // rewardList is what `producer rewards` prints.
-type rewardList struct {
-	Round    string    `json:"round"`
-	Revision int       `json:"revision"`
-	AsOf     time.Time `json:"as_of"`
-	Complete bool      `json:"complete"`
-	// Sum is of all rewards; a share is a reward's part of it.
-	Sum     float64      `json:"sum"`
-	Rewards []rewardLine `json:"rewards"`
-}
-
-type rewardLine struct {
-	UID    int     `json:"uid"`
-	Hotkey string  `json:"hotkey"`
-	Reward float64 `json:"reward"`
-	Share  float64 `json:"share"`
-}
+type rewardList struct{ answer.Rewards }
 
 // rewards is `producer rewards`.
 func rewards(ctx context.Context, c *cli.Command) error {
@@ -57,57 +42,21 @@ func rewards(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error {
-		list, err := readRewards(ctx, bus, orLatest(c.StringArg("round")), revision)
+		result, err := readRound(ctx, bus, orLatest(c.StringArg("round")), revision)
 		if err != nil {
 			return err
 		}
-		if c.Bool("json") {
-			err = printJSON(c.Root().Writer, list)
-		} else {
-			err = list.render(c.Root().Writer)
-		}
-		if err == nil && !list.Complete {
-			err = fmt.Errorf("round %s is not complete: producer failed %s lists what it lacks", list.Round, list.Round)
+		err = printAnswer(c, rewardList{answer.RewardsOf(result, time.Now())})
+		if err == nil && !result.Complete {
+			err = fmt.Errorf("round %s is not complete: producer failed %s lists what it lacks", result.Round, result.Round)
 		}
 		return err
 	})
 }
 
-func readRewards(ctx context.Context, bus *jobstream.Bus, name string, revision int) (rewardList, error) {
-	list := rewardList{Rewards: []rewardLine{}}
-	rewards := map[int]float64{}
-	err := streamRound(ctx, bus, name, revision, round.Reading{
-		Begin: func(r round.Result) error {
-			list.Round, list.Revision, list.AsOf, list.Complete, list.Sum = r.Round, r.Revision, r.AsOf.UTC(), r.Complete, r.Outcome.Sum
-			for _, reward := range r.Outcome.Rewards {
-				rewards[reward.UID] = reward.Reward
-			}
-			return nil
-		},
-		Miner: func(m *scoring.MinerOutcome) error {
-			list.Rewards = append(list.Rewards, rewardLine{m.UID, m.Hotkey, rewards[m.UID], share(rewards[m.UID], list.Sum)})
-			return nil
-		},
-	})
-	return list, err
-}
-
-// share is a reward's part of all.
-func share(reward, sum float64) float64 {
-	if sum == 0 {
-		return 0
-	}
-	return reward / sum
-}
-
-// streamRound reads a revision of a concluded round piece by piece.
-func streamRound(ctx context.Context, bus *jobstream.Bus, name string, revision int, reading round.Reading) error {
-	return withOutcome(ctx, bus, name, revision, func(_ string, stored io.Reader) error { return round.Stream(stored, reading) })
-}
-
 func orLatest(name string) string {
 	if name == "" {
-		return latest
+		return answer.Latest
 	}
 	return name
 }
@@ -127,6 +76,14 @@ func revisionOf(c *cli.Command) (int, error) {
 	return revision, nil
 }
 
+// share is a reward's part of all.
+func share(reward, sum float64) float64 {
+	if sum == 0 {
+		return 0
+	}
+	return reward / sum
+}
+
 func (l rewardList) render(w io.Writer) error {
 	p := newPage(w)
 	p.headingf("Round %s, as of %s, revision %d", l.Round, l.AsOf.Format(instantLayout), l.Revision)
@@ -138,8 +95,8 @@ func (l rewardList) render(w io.Writer) error {
 		return err
 	}
 	table := terminal.Table{Columns: []terminal.Column{{Title: "UID"}, {Title: "HOTKEY", Text: true}, {Title: "REWARD"}, {Title: "SHARE"}}}
-	for _, r := range l.Rewards {
-		table.Add(fmt.Sprint(r.UID), r.Hotkey, fmt.Sprintf("%.9f", r.Reward), fmt.Sprintf("%.4f %%", 100*r.Share))
+	for i, reward := range l.Rewards.Rewards {
+		table.Add(strconv.Itoa(l.UIDs[i]), l.Hotkeys[i], fmt.Sprintf("%.9f", reward), fmt.Sprintf("%.4f %%", 100*share(reward, l.Sum)))
 	}
 	if err := table.Write(w); err != nil {
 		return err

@@ -46,38 +46,17 @@ func roundsCommand() *cli.Command {
 }
 
 // roundList is what `producer rounds` prints.
-type roundList struct {
-	Rounds []answer.Summary `json:"rounds"`
-	// Earlier counts the rounds that are not listed.
-	Earlier int `json:"earlier"`
-}
+type roundList struct{ answer.List }
 
 // rounds is `producer rounds`.
 func rounds(ctx context.Context, c *cli.Command) error {
 	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error {
-		list, err := readRounds(ctx, bus, c.Int("limit"), time.Now())
+		list, err := answer.ListOf(ctx, bus, "", c.Int("limit"), time.Now())
 		if err != nil {
 			return err
 		}
-		if c.Bool("json") {
-			return printJSON(c.Root().Writer, list)
-		}
-		return list.render(c.Root().Writer)
+		return printAnswer(c, roundList{list})
 	})
-}
-
-func readRounds(ctx context.Context, bus *jobstream.Bus, limit int, now time.Time) (list roundList, err error) {
-	names, err := bus.Rounds(ctx)
-	if err != nil {
-		return list, fmt.Errorf("listing the rounds: %w", err)
-	}
-	slices.Reverse(names)
-	if limit > 0 && len(names) > limit {
-		list.Earlier = len(names) - limit
-		names = names[:limit]
-	}
-	list.Rounds, err = answer.Summaries(ctx, bus, names, now)
-	return list, err
 }
 
 // stand is a round's state in a word and its colour.
@@ -138,12 +117,4 @@ func printLine(w io.Writer, text string) error {
 		return fmt.Errorf("printing: %w", err)
 	}
 	return nil
-}
-
-// nonNil is a list that is written as one, though it is empty.
-func nonNil[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
@@ -169,15 +169,11 @@ func (s *session) prepare(ctx context.Context) (m job.Manifest, err error) {
 
 func (s *session) toResume(ctx context.Context) (job.Manifest, error) {
 	name := s.options.resume
-	if name == "latest" {
-		rounds, err := s.wire.Bus.Rounds(ctx)
-		if err != nil {
-			return job.Manifest{}, fmt.Errorf("looking for the latest round: %w", err)
+	if name == answer.Latest {
+		var err error
+		if name, err = lastPlanned(ctx, s.wire.Bus); err != nil {
+			return job.Manifest{}, fmt.Errorf("--resume latest: %w", err)
 		}
-		if len(rounds) == 0 {
-			return job.Manifest{}, command.Usage("--resume latest: there is no round yet")
-		}
-		name = rounds[len(rounds)-1]
 	}
 	m, err := s.wire.Bus.Manifest(ctx, name)
 	switch {
@@ -186,7 +182,7 @@ func (s *session) toResume(ctx context.Context) (job.Manifest, error) {
 		if listErr != nil {
 			return m, fmt.Errorf("listing the rounds: %w", listErr)
 		}
-		return m, command.Usage("there is no round %q; %s", name, listed(rounds))
+		return m, command.Usage("there is no round %q; %s", name, answer.Listed(rounds))
 	case err != nil:
 		return m, fmt.Errorf("round %s: %w", name, err)
 	}
@@ -306,7 +302,7 @@ func (s *session) follow(
 ) (round.Result, error) {
 	width, _, err := term.GetSize(int(os.Stderr.Fd()))
 	terminal := err == nil
-	d := newDisplay(os.Stderr, terminal, width, m.Round, s.limitUse)
+	d := newDisplay(os.Stderr, terminal, width, m.Round, s.wire.Limiter.State)
 	runner, err := round.New(round.Config{
 		Bus: s.wire.Bus, Mirror: s.mirror, Traced: s.tracing.begun, Log: s.log, Alone: s.options.local,
 		Progress: func(p round.Progress) {
@@ -347,7 +343,7 @@ func (s *session) watchFleet(ctx context.Context) error {
 
 // show prints the outcome: JSON for a program, a table for a person.
 func (s *session) show(ctx context.Context, result round.Result) error {
-	var stats *seen
+	var stats *answer.Simulated
 	if s.simulator != nil {
 		v, err := s.simulator.stats(ctx)
 		if err != nil {
@@ -356,28 +352,18 @@ func (s *session) show(ctx context.Context, result round.Result) error {
 		stats = &v
 	}
 	if s.options.json {
-		encoder := json.NewEncoder(os.Stdout)
-		encoder.SetIndent("", "  ")
-		err := encoder.Encode(struct {
-			round.Result
-
-			Mirror *seen `json:"simulated_mirror,omitempty"`
-		}{result, stats})
-		if err != nil {
-			return fmt.Errorf("printing the outcome: %w", err)
-		}
-		return nil
+		return printJSON(os.Stdout, answer.Outcome{Result: result, Simulated: stats})
 	}
 	if err := printResult(os.Stdout, result); err != nil {
 		return err
 	}
 	if s.before.Revision > 0 && s.before.Revision < result.Revision {
-		if err := writeComparison(os.Stdout, round.Compare(s.before, result)); err != nil {
+		if err := (comparison{round.Compare(s.before, result)}).render(os.Stdout); err != nil {
 			return err
 		}
 	}
 	if stats != nil {
-		stats.print(os.Stdout)
+		printSimulated(os.Stdout, *stats)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirrorsim"
@@ -151,7 +152,7 @@ func (s *server) page(t *testing.T, path string) (int, string) {
 	return page(t, address, path, "")
 }
 
-// checkAPI reads a round's rewards over the API, and has it replayed: without
+// checkAPI reads a round's rewards and the bucket over the API, and has it replayed: without
 // the token it may not be, and there is nothing to be run again.
 func (s *server) checkAPI(t *testing.T, r round.Result) {
 	t.Helper()
@@ -159,7 +160,7 @@ func (s *server) checkAPI(t *testing.T, r round.Result) {
 	_, after, _ = strings.Cut(after, `"address":"`)
 	address, _, _ := strings.Cut(after, `"`)
 	ask := func(method, path, token string) (int, string) {
-		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+"/api/v1/rounds/"+r.Round+path, strings.NewReader("{}"))
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+"/api/v1/"+path, strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,13 +177,17 @@ func (s *server) checkAPI(t *testing.T, r round.Result) {
 		noToken(t, path, string(body))
 		return response.StatusCode, string(body)
 	}
-	if status, body := ask(http.MethodGet, "/rewards", ""); status != http.StatusOK || !strings.Contains(body, `"rewards"`) {
-		t.Errorf("rewards: %d %s", status, body)
+	for path, schema := range map[string]string{"rounds/" + r.Round + "/rewards": "Rewards", "limit": "Bucket"} {
+		status, body := ask(http.MethodGet, path, "")
+		if err := webtest.Printed(schema, body); err != nil || status != http.StatusOK {
+			t.Errorf("%s: %d, %v: %s", path, status, err, body)
+		}
 	}
-	if status, body := ask(http.MethodPost, "/replay", "another "+planted); status != http.StatusUnauthorized {
+	replay := "rounds/" + r.Round + "/replay"
+	if status, body := ask(http.MethodPost, replay, "another "+planted); status != http.StatusUnauthorized {
 		t.Errorf("a replay with another token: %d %s", status, body)
 	}
-	if status, body := ask(http.MethodPost, "/replay", planted); status != http.StatusAccepted {
+	if status, body := ask(http.MethodPost, replay, planted); status != http.StatusAccepted {
 		t.Errorf("a replay: %d %s", status, body)
 	}
 	until(t, "the replay has ended", s.says("a replay has ended"))
@@ -243,7 +248,7 @@ func TestServe(t *testing.T) {
 	seen := &collector{}
 	otlp := httptest.NewServer(seen)
 	t.Cleanup(otlp.Close)
-	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL, "OTEL_TRACES_SAMPLER_ARG=1", "OTEL_METRIC_EXPORT_INTERVAL=1000"}
+	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL, "OTEL_METRIC_EXPORT_INTERVAL=1000"}
 	worker := work(t, "server", env, common...)
 	args := append(append(i.flags(), common...), "--every", "2s", "--takeover", "2s", "--reconcile", "1s", "--listen", "127.0.0.1:0",
 		"--api", "127.0.0.1:0", "--api-token-file", filepath.Join(t.TempDir(), "token"))
@@ -465,8 +470,7 @@ func TestServeLocal(t *testing.T) {
 // What is wrong from the start is said at once, with what would be right.
 func TestServeRefuses(t *testing.T) {
 	t.Parallel()
-	world := mirrorsim.Demo(1)
-	i := install(t, world)
+	i := install(t, demo(t))
 	broken := filepath.Join(t.TempDir(), "registry.json")
 	write(t, broken, `{"a/b": {"emission_share": 2}}`)
 	servers := []string{"--nats", "nats://127.0.0.1:1", "--redis", "redis://127.0.0.1:1"}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
@@ -54,19 +55,11 @@ func showCommand() *cli.Command {
 type question struct {
 	round string
 	uid   *int // nil when none is given
-	pull  *pullName
+	pull  *answer.PullName
 	// revision is 0 for the latest.
 	revision int
 	compare  bool
 }
-
-// pullName names one pull request.
-type pullName struct {
-	repository string // lower-cased, as the outcome has it
-	number     int
-}
-
-func (p pullName) String() string { return fmt.Sprintf("%s#%d", p.repository, p.number) }
 
 func readQuestion(c *cli.Command) (question, error) {
 	revision, err := revisionOf(c)
@@ -109,14 +102,14 @@ func natsGiven(c *cli.Command) error {
 	return nil
 }
 
-func parsePull(text string) (pullName, error) {
+func parsePull(text string) (answer.PullName, error) {
 	repository, tail, _ := strings.Cut(text, "#")
 	owner, name, _ := strings.Cut(repository, "/")
 	number, err := strconv.Atoi(tail)
 	if err != nil || number < 1 || owner == "" || name == "" || strings.Contains(name, "/") {
-		return pullName{}, command.Usage("--pr %q: want owner/repo#n", text)
+		return answer.PullName{}, command.Usage("--pr %q: want owner/repo#n", text)
 	}
-	return pullName{strings.ToLower(repository), number}, nil
+	return answer.PullName{Repository: strings.ToLower(repository), Number: number}, nil
 }
 
 // show is `producer show`: it opens NATS, reads what is asked for, and prints
@@ -127,15 +120,23 @@ func show(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error {
-		answer, err := lookUp(ctx, bus, q)
+		found, err := lookUp(ctx, bus, q)
 		if err != nil {
 			return err
 		}
-		if c.Bool("json") {
-			return printJSON(c.Root().Writer, answer.data())
-		}
-		return answer.render(c.Root().Writer)
+		return printAnswer(c, found)
 	})
+}
+
+// answered is what a command prints: as JSON for a program, which
+// producer/web/openapi.json describes, or rendered for a person.
+type answered interface{ render(w io.Writer) error }
+
+func printAnswer(c *cli.Command, a answered) error {
+	if c.Bool("json") {
+		return printJSON(c.Root().Writer, a)
+	}
+	return a.render(c.Root().Writer)
 }
 
 func printJSON(w io.Writer, v any) error {

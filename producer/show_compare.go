@@ -6,37 +6,36 @@ import (
 	"io"
 	"slices"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/terminal"
 )
 
+// comparison is what a revision changed.
+type comparison struct{ round.Comparison }
+
 // compareWithFormer compares a revision with the one before it, for one miner
 // if there is a uid.
-func compareWithFormer(ctx context.Context, bus *jobstream.Bus, result round.Result, uid *int) (shown, error) {
+func compareWithFormer(ctx context.Context, bus *jobstream.Bus, result round.Result, uid *int) (c comparison, err error) {
 	if result.Revision < 2 {
-		return shown{}, command.Usage("revision %d of round %s is the first: there is none to compare it with; producer replay makes another",
+		return c, command.Usage("revision %d of round %s is the first: there is none to compare it with; producer replay makes another",
 			result.Revision, result.Round)
 	}
-	data, err := bus.Outcome(ctx, result.Round, result.Revision-1)
+	former, err := answer.Read(ctx, bus, answer.Place{Round: result.Round, Revision: result.Revision - 1})
 	if err != nil {
-		return shown{}, fmt.Errorf("reading the former outcome of round %s: %w", result.Round, err)
+		return c, err
 	}
-	former, err := round.Decode(data)
-	if err != nil {
-		return shown{}, err
-	}
-	c := round.Compare(former, result)
+	c.Comparison = round.Compare(former, result)
 	if uid != nil {
 		c.Changes = slices.DeleteFunc(c.Changes, func(change round.Change) bool { return change.UID != *uid })
 	}
-	return shown{comparison: &c}, nil
+	return c, nil
 }
 
-// writeComparison prints what a revision changed: a line of figures and one of
-// reasons for each miner.
-func writeComparison(w io.Writer, c round.Comparison) error {
+// render prints a line of figures and one of reasons for each miner.
+func (c comparison) render(w io.Writer) error {
 	p := newPage(w)
 	p.blank()
 	p.textf(0, "Revision %d against revision %d of round %s: %d miners differ", c.To, c.From, c.Round, len(c.Changes))

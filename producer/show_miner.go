@@ -5,11 +5,12 @@ import (
 	"io"
 	"slices"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/terminal"
 )
 
-func (a *minerAnswer) render(w io.Writer) error {
+func (a minerAnswer) render(w io.Writer) error {
 	p, m := newPage(w), &a.Outcome
 	p.headingf("Miner %d of round %s, as of %s, revision %d", a.UID, a.Round, a.AsOf, a.Revision)
 	p.textf(0, "hotkey %s, GitHub id %s", m.Hotkey, m.GitHubID)
@@ -33,7 +34,7 @@ func (a *minerAnswer) render(w io.Writer) error {
 }
 
 // printNotes says what a reader should know beside the figures.
-func (a *minerAnswer) printNotes(p *page) {
+func (a minerAnswer) printNotes(p *page) {
 	m := &a.Outcome
 	if m.Failed != scoring.NoFailure {
 		p.painted(terminal.Bad, func() { p.textf(0, "FAILED: %s", m.Failed) })
@@ -72,8 +73,8 @@ func repositoriesOf(m *scoring.MinerOutcome) []string {
 	for i := range m.Repositories {
 		names = append(names, m.Repositories[i].Repository)
 	}
-	for _, name := range pullNames(m) {
-		names = append(names, name.repository)
+	for _, name := range answer.PullsOf(m) {
+		names = append(names, name.Repository)
 	}
 	for i := range m.Issues {
 		names = append(names, m.Issues[i].Repository)

@@ -8,7 +8,7 @@ import (
 )
 
 // render prints one pull request in full.
-func (a *pullAnswer) render(w io.Writer) error {
+func (a pullAnswer) render(w io.Writer) error {
 	p := newPage(w)
 	switch {
 	case a.Dropped != nil:
@@ -22,8 +22,8 @@ func (a *pullAnswer) render(w io.Writer) error {
 	return p.writeTo(w)
 }
 
-func (a *pullAnswer) printScored(p *page) {
-	pull := a.PullRequest
+func (a pullAnswer) printScored(p *page) {
+	pull := a.PullRequest.PullRequest
 	p.headingf("%s#%d, %s, of miner %d in round %s", pull.Repository, pull.Number, stateText(pull.State), a.UID, a.Round)
 	if pull.Title != "" {
 		p.textf(0, "%q", pull.Title)
@@ -95,8 +95,8 @@ func printMergeMultipliers(p *page, pull *scoring.ScoredPullRequest) {
 }
 
 // printEarned says what the pull request comes to in its repository.
-func (a *pullAnswer) printEarned(p *page) {
-	pull := a.PullRequest
+func (a pullAnswer) printEarned(p *page) {
+	pull := a.PullRequest.PullRequest
 	if a.Gate != nil {
 		p.textf(0, "Repository: %s", gateText(a.Gate, "merged"))
 	}
@@ -128,13 +128,13 @@ func collateralText(pull *scoring.PullRequestOutcome) string {
 		c.ChangesRequested, exact(c.Rate), exact(c.Percent))
 }
 
-func (a *pullAnswer) printFiles(p *page) {
+func (a pullAnswer) printFiles(p *page) {
 	p.blank()
 	if a.NoFiles != "" {
 		p.textf(0, "No figures of files: %s", a.NoFiles)
 		return
 	}
-	files := a.PullRequest.Tokens.Files
+	files := a.PullRequest.PullRequest.Tokens.Files
 	p.textf(0, "%d files", len(files))
 	for i := range files {
 		f := &files[i]

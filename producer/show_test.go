@@ -4,25 +4,21 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/scoring"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var _ = flag.Bool("update", false, "write the golden files anew")
 
 const (
 	shownRound = "20260601t000000z-010203"
@@ -35,21 +31,10 @@ var shownAsOf = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 func stored(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	quiet := slog.New(slog.DiscardHandler)
-	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
+	servers := startLocal(t, dir)
 	defer servers.Close()
-	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
+	bus, nc := openBus(t, servers.NATSURL(), jobstream.Config{})
 	defer nc.Close()
-	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
 	storeRound(t, bus)
 	return dir
 }
@@ -184,59 +169,8 @@ func scoreAll(pulls []scoring.PullRequest, reg scoring.Registry) []scoring.Score
 	return list
 }
 
-// Each page as it was when somebody read it and found it right; none is wider
-// than a terminal, and none writes to it what others say.
-func TestShow(t *testing.T) {
-	t.Parallel()
-	dir := stored(t)
-	for _, c := range []struct {
-		name string
-		args []string
-	}{
-		{"round", []string{"latest"}}, // the one that is concluded, not the one planned last
-		{"busy-miner", []string{shownRound, "5"}},
-		{"failed-miner", []string{shownRound, "7"}},
-		{"dead-miner", []string{shownRound, "8"}},
-		{"recycle-miner", []string{shownRound, "0"}},
-		{"pull", []string{shownRound, "5", "--pr", "Acme/Widgets#12"}},
-		{"pull-open", []string{shownRound, "--pr", "acme/widgets#13"}},
-		{"pull-unscored", []string{shownRound, "5", "--pr", "acme/widgets#14"}},
-		{"pull-closed", []string{shownRound, "5", "--pr", "acme/widgets#15"}},
-		{"pull-dropped", []string{"--pr", "acme/widgets#16", shownRound, "5"}},
-	} {
-		got := run(t, "producer", append([]string{"show", "--local", "--state", dir}, c.args...)...)
-		if got.code != 0 {
-			t.Errorf("%s: exit %d\n%s", c.name, got.code, got.stderr)
-			continue
-		}
-		golden := filepath.Join("testdata", "show", c.name+".txt")
-		if *update {
-			if err := os.WriteFile(golden, []byte(got.stdout), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got.stdout); diff != "" {
-			t.Errorf("%s (-want +got), -update accepts it:\n%s", c.name, diff)
-		}
-		if c.name == "round" {
-			continue // the table of `run`, which has one line a miner
-		}
-		for line := range strings.SplitSeq(got.stdout, "\n") {
-			if n := utf8.RuneCountInString(line); n > 80 {
-				t.Errorf("%s: a line of %d characters, want at most 80: %s", c.name, n, line)
-			}
-			if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
-				t.Errorf("%s: a line with control characters: %q", c.name, line)
-			}
-		}
-	}
-}
-
-// What a program reads is what the page says.
+// What a program reads is what the outcome holds: a miner with its reasons, the
+// path to its reward, a pull request with its files.
 func TestShowJSON(t *testing.T) {
 	t.Parallel()
 	dir := stored(t)
@@ -247,36 +181,23 @@ func TestShowJSON(t *testing.T) {
 			t.Fatalf("%v: exit %d, %v\n%s%s", args, got.code, err, got.stdout, got.stderr)
 		}
 	}
-	var whole round.Result
+	var whole answer.Outcome
 	if decode(&whole, shownRound); whole.Round != shownRound || len(whole.Outcome.Miners) != 5 {
 		t.Errorf("round %q with %d miners, want %q with 5", whole.Round, len(whole.Outcome.Miners), shownRound)
 	}
-	var miner struct {
-		UID     int                  `json:"uid"`
-		Miner   scoring.MinerOutcome `json:"miner"`
-		Rewards struct {
-			Reward       float64 `json:"reward"`
-			Repositories []struct {
-				Pulls  struct{ Reward float64 } `json:"pull_requests"`
-				Issues struct{ Reward float64 } `json:"issue_discovery"`
-			} `json:"repositories"`
-		} `json:"rewards"`
-	}
+	var miner answer.Miner
 	decode(&miner, shownRound, "5")
-	want := whole.Outcome.Miners[1]
-	if diff := cmp.Diff(want.PullRequests, miner.Miner.PullRequests); diff != "" || miner.UID != 5 {
+	if diff := cmp.Diff(whole.Outcome.Miners[1].PullRequests, miner.Outcome.PullRequests); diff != "" || miner.UID != 5 {
 		t.Errorf("uid %d, pull requests (-outcome +shown):\n%s", miner.UID, diff)
 	}
 	sum := 0.0
 	for _, r := range miner.Rewards.Repositories {
 		sum += r.Pulls.Reward + r.Issues.Reward
 	}
-	if miner.Rewards.Reward != whole.Outcome.Rewards[1].Reward || sum != miner.Rewards.Reward || sum <= 0 {
-		t.Errorf("the path leads to %v of a reward of %v, want %v", sum, miner.Rewards.Reward, whole.Outcome.Rewards[1].Reward)
+	if want := whole.Outcome.Rewards[1].Reward; miner.Rewards.Reward != want || sum != want || sum <= 0 {
+		t.Errorf("the path leads to %v of a reward of %v, want %v", sum, miner.Rewards.Reward, want)
 	}
-	var pull struct {
-		PullRequest scoring.PullRequestOutcome `json:"pull_request"`
-	}
+	var pull answer.PullRequest
 	decode(&pull, shownRound, "5", "--pr", "acme/widgets#12")
 	if p := pull.PullRequest; p.Tokens == nil || len(p.Tokens.Files) != 2 || p.Tokens.Files[0].Breakdown == nil || p.EarnedScore <= 0 {
 		t.Errorf("shown %+v, want two files with their figures and what it earned", p)
@@ -328,11 +249,7 @@ func TestShowUnknown(t *testing.T) {
 func TestShowOfADirectoryInUse(t *testing.T) {
 	t.Parallel()
 	dir := stored(t)
-	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer servers.Close()
+	servers := startLocal(t, dir)
 	for _, where := range [][]string{{"--local", "--state", dir}, {"--nats", servers.NATSURL()}} {
 		got := run(t, "producer", append([]string{"show", "latest", "5"}, where...)...)
 		if got.code != 0 || !strings.Contains(got.stdout, "Miner 5") {

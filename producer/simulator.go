@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"time"
+
+	"mirrorfleet/producer/answer"
 )
 
 // simulator is a mirror for trials, a process of its own. It is known here by
@@ -48,48 +50,31 @@ func startSimulator(ctx context.Context, world, state, addr string, more ...stri
 	return s, nil
 }
 
-// seen is what the simulated mirror counted.
-type seen struct {
-	Requests    int `json:"requests"`
-	Connections struct {
-		Used    int `json:"used"`
-		MaxOpen int `json:"max_open"`
-	} `json:"connections"`
-	LimitUsed float64 `json:"limit_used"`
-	OverLimit int     `json:"over_limit"`
-	Worst     struct {
-		Fixed     int     `json:"fixed"`
-		Sliding   int     `json:"sliding"`
-		TwoWindow float64 `json:"two_window"`
-	} `json:"worst"`
-}
-
 // stats asks the simulator what it saw.
-func (s *simulator) stats(ctx context.Context) (seen, error) {
+func (s *simulator) stats(ctx context.Context) (stats answer.Simulated, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	address, err := url.JoinPath(s.world.URL, "/sim/stats")
 	if err != nil {
-		return seen{}, fmt.Errorf("asking the simulated mirror: %w", err)
+		return stats, fmt.Errorf("asking the simulated mirror: %w", err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return seen{}, fmt.Errorf("asking the simulated mirror: %w", err)
+		return stats, fmt.Errorf("asking the simulated mirror: %w", err)
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
-		return seen{}, fmt.Errorf("asking the simulated mirror: %w", err)
+		return stats, fmt.Errorf("asking the simulated mirror: %w", err)
 	}
 	defer response.Body.Close()
-	var stats seen
 	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&stats); err != nil {
-		return seen{}, fmt.Errorf("what the simulated mirror saw: %w", err)
+		return stats, fmt.Errorf("what the simulated mirror saw: %w", err)
 	}
 	return stats, nil
 }
 
-func (v seen) print(w io.Writer) {
+func printSimulated(w io.Writer, v answer.Simulated) {
 	fmt.Fprintf(w, "\nThe mirror saw %d requests over %d connections (%d at once), %.1f %% of what it allows.\n",
 		v.Requests, v.Connections.Used, v.Connections.MaxOpen, 100*v.LimitUsed)
 	fmt.Fprintf(w, "Most requests in any ten seconds: %d in fixed windows, %d sliding, %.1f by the two-window estimate.\n",

@@ -25,8 +25,6 @@ const defaultCollector = "http://localhost:4318"
 const (
 	endpointSetting       = "OTEL_EXPORTER_OTLP_ENDPOINT"
 	tracesEndpointSetting = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
-	samplerSetting        = "OTEL_TRACES_SAMPLER"
-	ratioSetting          = "OTEL_TRACES_SAMPLER_ARG"
 )
 
 func traceFlags() []cli.Flag {
@@ -34,7 +32,7 @@ func traceFlags() []cli.Flag {
 		&cli.BoolFlag{
 			Name: "trace", Category: command.GroupSeeing, Sources: command.Env("trace"),
 			Usage: "send traces to a collector on this machine (" + defaultCollector + "), unless OTEL_EXPORTER_OTLP_ENDPOINT names " +
-				"another, all of the round's, and print the link to the round's",
+				"another, and print the link to the round's trace",
 		},
 		&cli.StringFlag{
 			Name: "jaeger", Category: command.GroupSeeing, Sources: command.Env("jaeger"), Value: "http://localhost:16686",
@@ -71,12 +69,6 @@ func newTracing(ctx context.Context, c *cli.Command, log *slog.Logger, out io.Wr
 		collector = defaultCollector
 		// With the path: a setting of traces alone is taken as it is.
 		if err := os.Setenv(tracesEndpointSetting, defaultCollector+"/v1/traces"); err != nil {
-			return nil, fmt.Errorf("--trace: %w", err)
-		}
-	}
-	// Whoever looks at one round looks at all of it.
-	if os.Getenv(samplerSetting) == "" && os.Getenv(ratioSetting) == "" {
-		if err := os.Setenv(ratioSetting, "1"); err != nil {
 			return nil, fmt.Errorf("--trace: %w", err)
 		}
 	}

@@ -24,7 +24,6 @@ type Bucket struct {
 	StartedAt float64 `json:"started_ago"`
 	RunID     string  `json:"redis_run_id"`
 
-	Waiting []Waiter `json:"waiting"`
 	// Use is the permits of each ten seconds, the running one last. Share is the
 	// part of the limit that was used in ShareOf: the last full minute, or less
 	// of it when the bucket is younger.
@@ -33,23 +32,13 @@ type Bucket struct {
 	ShareOf float64 `json:"share_of"`
 }
 
-// Waiter is one process that waits.
-type Waiter struct {
-	Process  string  `json:"process"`
-	Requests int64   `json:"requests"`
-	For      float64 `json:"waiting_for"`
-}
-
 // BucketOf is a bucket as it was read.
 func BucketOf(s ratelimit.State) Bucket {
 	p := Bucket{
 		Egress: s.Egress, Rate: s.Rate, Interval: s.Interval.Seconds(), Limit: s.Limit, Window: s.Window.Seconds(),
 		Horizon: s.Horizon.Seconds(), NextSlotIn: s.NextIn.Seconds(), Hold: s.Hold.Seconds(), CoolDown: s.CoolDown.Seconds(),
 		CoolDowns: s.CoolDowns, Granted: s.Granted, Refused: s.Refused, LastSlot: s.LastGrant.Seconds(),
-		Restarts: s.Restarts, StartedAt: s.Age.Seconds(), RunID: s.RunID, Use: s.Use, Waiting: []Waiter{},
-	}
-	for _, w := range s.Waiting {
-		p.Waiting = append(p.Waiting, Waiter{w.Process, w.Requests, w.For.Seconds()})
+		Restarts: s.Restarts, StartedAt: s.Age.Seconds(), RunID: s.RunID, Use: s.Use,
 	}
 	p.Share, p.ShareOf = p.share()
 	return p

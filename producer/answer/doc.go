@@ -1,7 +1,8 @@
 // Package answer says what there is to say of rounds: a list of them, one, its
-// rewards, one of its miners with the reasons of its score, an egress's
-// bucket. The commands print it and the API serves it, so that both say the
-// same.
+// outcome, its rewards, one of its miners with the reasons of its score, one of
+// the miner's pull requests, what a replay would run, an egress's bucket. The
+// commands print it and the API serves it, so that both say the same;
+// producer/web/openapi.json describes it.
 //
 // Guarantees: it reads and changes nothing. What it says of a revision of an
 // outcome never changes; what it says of a round as it stands is as new as the

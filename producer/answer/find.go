@@ -20,11 +20,12 @@ var (
 	ErrNotConcluded = errors.New("not concluded yet")
 	ErrNoRevision   = errors.New("there is no such revision")
 	ErrNoMiner      = errors.New("there is no such miner in the round")
+	ErrNoPull       = errors.New("there is no such pull request in the round")
 )
 
 // NotThere says whether an error is about what was asked for.
 func NotThere(err error) bool {
-	return slices.ContainsFunc([]error{ErrNoRound, ErrNotConcluded, ErrNoRevision, ErrNoMiner},
+	return slices.ContainsFunc([]error{ErrNoRound, ErrNotConcluded, ErrNoRevision, ErrNoMiner, ErrNoPull},
 		func(kind error) bool { return errors.Is(err, kind) })
 }
 

@@ -25,8 +25,8 @@ type Heading struct {
 	UID      int    `json:"uid"`
 }
 
-// HeadingOf is the heading of an answer about one miner.
-func HeadingOf(r round.Result, uid int) Heading {
+// headingOf is the heading of an answer about one miner.
+func headingOf(r round.Result, uid int) Heading {
 	return Heading{Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC().Format(InstantLayout), UID: uid}
 }
 
@@ -55,7 +55,7 @@ func MinerIn(r *round.Result, uid int) (*scoring.MinerOutcome, error) {
 
 // MinerOf is what a round has to say of a miner of its own.
 func MinerOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.MinerOutcome) (Miner, error) {
-	a := Miner{Heading: HeadingOf(r, m.UID), Outcome: *m, Rewards: PathOf(&r.Outcome, m.UID)}
+	a := Miner{Heading: headingOf(r, m.UID), Outcome: *m, Rewards: pathOf(&r.Outcome, m.UID)}
 	record, _, err := bus.Record(ctx, r.Round, m.UID)
 	if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
 		return a, fmt.Errorf("reading the record of miner %d: %w", m.UID, err)

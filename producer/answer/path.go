@@ -44,8 +44,8 @@ type Side struct {
 	Reward float64 `json:"reward"`
 }
 
-// PathOf follows the emission to one miner.
-func PathOf(o *scoring.Outcome, uid int) Path {
+// pathOf follows the emission to one miner.
+func pathOf(o *scoring.Outcome, uid int) Path {
 	path := Path{Repositories: []RepositoryPath{}, Pool: o.Pool}
 	for _, reward := range o.Rewards {
 		if reward.UID == uid {

@@ -92,7 +92,7 @@ type Rewards struct {
 // RewardsOf is what a validator needs of an outcome, at an instant.
 func RewardsOf(r round.Result, now time.Time) Rewards {
 	a := Rewards{
-		Round: r.Round, Revision: r.Revision, AsOf: r.AsOf, AgeSeconds: now.Sub(r.AsOf).Seconds(), Complete: r.Complete,
+		Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC(), AgeSeconds: now.Sub(r.AsOf).Seconds(), Complete: r.Complete,
 		Mirror: r.Mirror, Sum: r.Outcome.Sum,
 		UIDs: []int{}, Hotkeys: []string{}, Rewards: []float64{}, Dead: []int{}, Degraded: []int{}, FailedLookUps: []string{},
 		FromStored: append([]int{}, r.Outcome.FromStored...), SharedAccount: append([]int{}, r.Outcome.SharedAccount...),

@@ -2,12 +2,8 @@ package answer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
@@ -46,37 +42,6 @@ type Summary struct {
 	// how long after the plan.
 	ConcludedAt *time.Time `json:"concluded_at,omitempty"`
 	Seconds     *float64   `json:"seconds,omitempty"`
-}
-
-// readers is how many rounds of a list are read at once.
-const readers = 4
-
-// Summaries reads rounds by their names, in this order. One that was removed
-// since it was listed is left out. now is the clock by which a producer lives.
-func Summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time.Time) ([]Summary, error) {
-	all := make([]Summary, len(names))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readers)
-	for i, name := range names {
-		group.Go(func() error {
-			m, err := bus.Manifest(ctx, name)
-			if err == nil {
-				var s standing
-				s, err = standingOf(ctx, bus, m, now)
-				all[i] = s.Summary
-			}
-			if errors.Is(err, jobstream.ErrNotFound) {
-				all[i] = Summary{}
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("round %s: %w", name, err)
-			}
-			return nil
-		})
-	}
-	err := group.Wait()
-	return slices.DeleteFunc(all, func(s Summary) bool { return s.Round == "" }), err
 }
 
 // standing is a summary with what it was read from.

@@ -44,11 +44,11 @@ func (f *fleet) draw(rng *rand.Rand) act {
 	case 6:
 		return killed(f.redis, between(rng, 2, 20))
 	case 7:
-		return spoilt(w, "latency", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, 20+rng.IntN(100), rng.IntN(60)), between(rng, 5, 30))
+		return slowed(w, time.Duration(20+rng.IntN(100))*time.Millisecond, time.Duration(rng.IntN(60))*time.Millisecond, between(rng, 5, 30))
 	case 8:
-		return spoilt(w, "timeout", `{"timeout":0}`, between(rng, 5, 30)) // silent
+		return silenced(w, between(rng, 5, 30))
 	default:
-		return spoilt(w, "reset_peer", `{"timeout":0}`, between(rng, 1, 5))
+		return cut(w, between(rng, 1, 5))
 	}
 }
 
@@ -72,8 +72,20 @@ func drained(p *process, gone time.Duration) act {
 	}}
 }
 
-func spoilt(w *wire, kind, attributes string, last time.Duration) act {
-	return act{kind + " " + attributes, w.name, last, func() error { return w.spoil(kind, attributes) }, func() error { w.heal(); return nil }}
+func slowed(w *wire, latency, jitter, last time.Duration) act {
+	return act{
+		fmt.Sprintf("latency of %s ± %s", latency, jitter), w.name, last,
+		func() error { w.Delay(max(0, latency-jitter), latency+jitter); return nil },
+		func() error { w.Delay(0, 0); return nil },
+	}
+}
+
+func silenced(w *wire, last time.Duration) act {
+	return act{"silence", w.name, last, func() error { w.Silence(); return nil }, func() error { w.Mend(); return nil }}
+}
+
+func cut(w *wire, last time.Duration) act {
+	return act{"cut", w.name, last, func() error { w.Cut(); return nil }, func() error { w.Mend(); return nil }}
 }
 
 // chaos disturbs the fleet until ctx ends, at most two disturbances at once and

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/nettest"
 )
 
 // The limit here: wide enough for a round in seconds, narrow enough to be
@@ -58,12 +60,12 @@ func startFleet(ctx context.Context, t *testing.T, faults string) *fleet {
 	disturbed := make([]string, len(natsURLs))
 	for i, server := range natsURLs {
 		w := newWire(t, fmt.Sprintf("wire to nats-%d", i+1), strings.TrimPrefix(server, "nats://"))
-		f.wires, disturbed[i] = append(f.wires, w), "nats://"+w.Listen
+		f.wires, disturbed[i] = append(f.wires, w), "nats://"+w.Address
 	}
 	toRedis := newWire(t, "wire to redis", redisAddress)
 	f.wires = append(f.wires, toRedis)
 	args := []string{
-		"--nats", strings.Join(disturbed, ","), "--redis", "redis://" + toRedis.Listen, "--mirror", f.mirrorURL,
+		"--nats", strings.Join(disturbed, ","), "--redis", "redis://" + toRedis.Address, "--mirror", f.mirrorURL,
 		"--limit-requests", fmt.Sprint(limit), "--limit-window", window.String(), "--limit-horizon", "1s", "--connect-timeout", "2m",
 	}
 	for i := range workers {
@@ -105,7 +107,7 @@ func (f *fleet) produce(args []string) func() *exec.Cmd {
 // worth another try.
 func (f *fleet) startMirror(ctx context.Context, t *testing.T, faults string) {
 	t.Helper()
-	address := net.JoinHostPort("127.0.0.1", freePort(t))
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(nettest.FreePort(t)))
 	f.mirror = newProcess(t, f.dir, "mirrorsim", binary("mirrorsim"), "--world", "demo", "--addr", address,
 		"--write", filepath.Join(f.dir, "world"), "--limit", fmt.Sprint(limit), "--window", window.String(),
 		"--fault", faults, "--latency", "uniform:5ms,60ms", "--stall", "2s")

@@ -28,6 +28,28 @@ type Finding struct {
 	Mend string `json:"mend,omitempty"`
 }
 
+// Diagnosis is all that was found, with how much of it is not well.
+type Diagnosis struct {
+	Faults   int       `json:"faults"`
+	Warnings int       `json:"warnings"`
+	Checks   []Finding `json:"checks"`
+}
+
+// Diagnose counts what was found.
+func Diagnose(found []Finding) Diagnosis {
+	d := Diagnosis{Checks: found}
+	for _, f := range found {
+		switch f.Status {
+		case OK:
+		case Warning:
+			d.Warnings++
+		case Fault:
+			d.Faults++
+		}
+	}
+	return d
+}
+
 // Check is one part of an installation.
 type Check struct {
 	Name string
@@ -61,17 +83,6 @@ func Run(ctx context.Context, checks []Check, atMost time.Duration) []Finding {
 // Nothing is a line where there is nothing to check.
 func Nothing(name, why string) Check {
 	return Check{name, func(context.Context) []Finding { return []Finding{fine("%s", why)} }}
-}
-
-// Count counts the findings of a status.
-func Count(found []Finding, status Status) int {
-	n := 0
-	for _, f := range found {
-		if f.Status == status {
-			n++
-		}
-	}
-	return n
 }
 
 func fine(format string, args ...any) Finding {

@@ -68,8 +68,10 @@ type Input struct {
 	// Maintainers is how many look-ups the producer makes.
 	Maintainers     int
 	MaintainersFrom string
-	Pace            Pace
-	Worker          Worker
+	// Last is what the measured round took, told beside the estimate.
+	Last   *Last
+	Pace   Pace
+	Worker Worker
 }
 
 // Count is a number and where it comes from.
@@ -111,6 +113,17 @@ type Estimate struct {
 	Rate      float64 `json:"rate"`
 	RateFrom  string  `json:"rate_from"`
 	Processes Count   `json:"processes"`
+	// Last is what the measured round took.
+	Last *Last `json:"last_round,omitempty"`
+}
+
+// Last is what a round took, as it was measured.
+type Last struct {
+	Round    string `json:"round"`
+	Requests int    `json:"requests"`
+	Cached   int    `json:"cached"`
+	// Seconds is 0 when the round was replayed since.
+	Seconds float64 `json:"seconds,omitempty"`
 }
 
 // ErrInput says that an input is out of bounds.
@@ -126,7 +139,7 @@ func Of(in Input) (Estimate, error) {
 		Round: in.Round, Listed: Count{in.Listed, in.MinersFrom},
 		Jobs: Count{len(in.Miners), "miners that no rule fails before anything is loaded"},
 		Rate: 1 / in.Pace.Interval.Seconds(), RateFrom: in.Pace.From,
-		Processes: Count{in.Pace.Processes, "slots in the horizon"},
+		Processes: Count{in.Pace.Processes, "slots in the horizon"}, Last: in.Last,
 	}
 	e.Cold = in.kind(s, s.kept+s.unkept, s.filesFrom)
 	e.Warm = in.kind(s, s.unkept, "all others are in the score cache")

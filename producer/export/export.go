@@ -47,22 +47,20 @@ func (r Rounds) Write(stored io.Reader) (head round.Result, err error) {
 		writers[kind] = encoder.Encode
 	}
 	var rows *maker
-	err = round.Stream(stored, round.Reading{
-		Begin: func(result round.Result) error {
-			head, rows = result, newMaker(result)
-			return nil
-		},
-		Miner: func(m *scoring.MinerOutcome) error {
-			for _, kind := range Kinds() {
-				if writers[kind] == nil {
-					continue
-				}
-				if err := rows.rows(kind, m, writers[kind]); err != nil {
-					return fmt.Errorf("writing the %s of miner %d: %w", kind, m.UID, err)
-				}
+	begin := func(result round.Result) error {
+		head, rows = result, newMaker(result)
+		return nil
+	}
+	err = round.Stream(stored, begin, func(m *scoring.MinerOutcome) error {
+		for _, kind := range Kinds() {
+			if writers[kind] == nil {
+				continue
 			}
-			return nil
-		},
+			if err := rows.rows(kind, m, writers[kind]); err != nil {
+				return fmt.Errorf("writing the %s of miner %d: %w", kind, m.UID, err)
+			}
+		}
+		return nil
 	})
 	return head, err
 }

@@ -19,10 +19,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"mirrorfleet/producer/export"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
@@ -146,26 +145,21 @@ func TestCSVReadsBack(t *testing.T) {
 // JSON lines have every text and number as it is, and are of their schema.
 func TestJSONLinesAreExact(t *testing.T) {
 	t.Parallel()
-	schema, err := jsonschema.NewCompiler().Compile("../../docs/schema/export.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var titles []string
 	var earned []float64
 	kinds := map[string]int{}
 	for line := range strings.Lines(exported(t, export.JSONLines, export.Kinds()...)) {
-		value, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
-		if err == nil {
-			err = schema.Validate(value)
-		}
 		var row struct {
 			Kind    string  `json:"kind"`
 			Title   string  `json:"title"`
 			Dropped string  `json:"dropped"`
 			Earned  float64 `json:"earned_score"`
 		}
-		if err := errors.Join(err, json.Unmarshal([]byte(line), &row)); err != nil {
+		if err := errors.Join(webtest.Printed("ExportRow", line), json.Unmarshal([]byte(line), &row)); err != nil {
 			t.Errorf("%v: %s", err, line)
+		}
+		if webtest.Printed("ExportRow", strings.Replace(line, `"uid"`, `"yuid"`, 1)) == nil {
+			t.Errorf("a row of %s may have any field", row.Kind)
 		}
 		kinds[row.Kind]++
 		if row.Kind == "pulls" && row.Dropped == "" {

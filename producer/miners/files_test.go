@@ -135,13 +135,10 @@ func TestMetagraph(t *testing.T) {
 		want       map[int]string
 		at         time.Time
 	}{
-		{"wrapped object", theMetagraph, map[int]string{0: "h0", 1: "", 111: "h111"}, instant},
-		{"object", `{"0": "h0", "1": null, "2": "h2"}`, three, time.Time{}},
-		{"object with its instant", `{"exported_at": 1781808840, "0": "h0", "1": "", "2": "h2"}`, three, instant},
-		{"list of entries", `[{"uid": 2, "hotkey": "h2", "coldkey": "c"}, {"uid": 0, "hotkey": "h0"}, {"uid": 1}]`, three, time.Time{}},
-		{"list of hotkeys", `["h0", null, "h2"]`, three, time.Time{}},
-		{"wrapped list", `{"exported_at": 1781808840.25, "hotkeys": ["h0", "", "h2"]}`, three, instant.Add(250 * time.Millisecond)},
-		{"wrapped, without its instant", `{"exported_at": null, "hotkeys": [{"uid": 0, "hotkey": "h0"}, {"uid": 1, "hotkey": ""}, {"uid": 2, "hotkey": "h2"}]}`, three, time.Time{}},
+		{"with its instant", theMetagraph, map[int]string{0: "h0", 1: "", 111: "h111"}, instant},
+		{"another zone", `{"exported_at": "2026-06-18T20:54:00+02:00", "hotkeys": {"0": "h0", "1": "", "2": "h2"}}`, three, instant},
+		{"alone", `{"0": "h0", "1": null, "2": "h2"}`, three, time.Time{}},
+		{"without its instant", `{"exported_at": null, "hotkeys": {"0": "h0", "1": "", "2": "h2"}}`, three, time.Time{}},
 	} {
 		got, err := miners.ParseMetagraph([]byte(c.data))
 		if err != nil || !cmp.Equal(got.Hotkeys, c.want) || !got.At.Equal(c.at) {
@@ -149,12 +146,21 @@ func TestMetagraph(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ data, want string }{
-		{``, "half-written"}, {`{`, "half-written"}, {`null`, "want an object"}, {`7`, "want an object"},
-		{`{}`, "not a single uid"}, {`[]`, "not a single uid"}, {`{"exported_at": 1781808840}`, "not a single uid"},
-		{`{"hotkeys": []}`, "not a single uid"}, {`{"0": "h", "00": "h"}`, "twice"}, {`{"0": "h", "0": "h"}`, "twice"},
-		{`[{"uid": 1, "hotkey": "a"}, {"uid": 1, "hotkey": "b"}]`, "index 1: uid 1 is there twice"},
-		{`{"netuid": 74, "0": "h"}`, `key "netuid"`}, {`[{"hotkey": "h"}]`, "index 0: uid"}, {`[7]`, "index 0: hotkey"},
-		{`{"exported_at": "yesterday", "hotkeys": ["h"]}`, "exported_at"}, {`{"70000": "h"}`, "65535"},
+		{``, "half-written"},
+		{`{`, "half-written"},
+		{`null`, "want an object"},
+		{`["h0", "h1"]`, "want an object"},
+		{`{"hotkeys": [{"uid": 0, "hotkey": "h0"}]}`, "want an object"},
+		{`{}`, "not a single uid"},
+		{`{"hotkeys": {}}`, "not a single uid"},
+		{`{"0": "h", "00": "h"}`, "uid 0 is there twice"},
+		{`{"0": "h", "0": "h"}`, "uid 0 is there twice"},
+		{`{"netuid": 74, "0": "h"}`, `key "netuid"`},
+		{`{"exported_at": "2026-06-18T18:54:00Z", "0": "h"}`, `key "exported_at"`},
+		{`{"7": 7}`, "uid 7: hotkey"},
+		{`{"exported_at": "yesterday", "hotkeys": {"0": "h"}}`, "exported_at"},
+		{`{"exported_at": 1781808840, "hotkeys": {"0": "h"}}`, "exported_at"},
+		{`{"70000": "h"}`, "65535"},
 	} {
 		if got, err := miners.ParseMetagraph([]byte(c.data)); !errors.Is(err, miners.ErrUnusable) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, %v; want ErrUnusable that says %q", c.data, got, err, c.want)

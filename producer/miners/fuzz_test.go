@@ -12,7 +12,7 @@ import (
 // of it holds no longer piece of it than a key of an object, cut short.
 func FuzzFiles(f *testing.F) {
 	for _, seed := range []string{
-		theFile, theMetagraph, `[]`, `{}`, `null`, `["h0", null]`, `{"0": "a", "0": "b"}`, `[{"uid": 1, "hotkey": {}}]`, `{"exported_at": 1e99, "hotkeys": {}}`,
+		theFile, theMetagraph, `[]`, `{}`, `null`, `["h0", null]`, `{"0": "a", "0": "b"}`, `{"1": {}}`, `{"exported_at": 1e99, "hotkeys": {}}`,
 	} {
 		f.Add([]byte(seed))
 	}

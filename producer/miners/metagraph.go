@@ -16,33 +16,29 @@ type Metagraph struct {
 	Hotkeys map[int]string
 }
 
-// ParseMetagraph reads an export in any of its obvious forms:
+// ParseMetagraph reads an export:
 //
-//	{"0": "5F…", "1": "5G…"}                          uid → hotkey
-//	[{"uid": 0, "hotkey": "5F…"}, …]                  whatever else an entry holds
-//	["5F…", "5G…"]                                    the hotkeys in the order of uids
-//	{"exported_at": "2026-06-18T18:54:00Z", "hotkeys": any of the three}
+//	{"0": "5F…", "1": "5G…"}                                              uid → hotkey
+//	{"exported_at": "2026-06-18T18:54:00Z", "hotkeys": {"0": "5F…", …}}   and when it was exported
 //
-// exported_at may be seconds since 1970 as well. A uid without hotkey ("" or
-// null) is a miner without one. Anything else is ErrUnusable, and so is an
-// export without a single uid: a subnet has some.
+// A uid without hotkey ("" or null) is a miner without one. Anything else is
+// ErrUnusable, and so is an export without a single uid: a subnet has some.
 func ParseMetagraph(data []byte) (Metagraph, error) {
 	m := Metagraph{Hotkeys: map[int]string{}}
+	if !json.Valid(data) {
+		return m, fmt.Errorf("%w: %d bytes that are no JSON: half-written?", ErrUnusable, len(data))
+	}
 	var whole struct {
 		At      json.RawMessage `json:"exported_at"`
 		Hotkeys json.RawMessage `json:"hotkeys"`
 	}
-	if !json.Valid(data) {
-		return m, fmt.Errorf("%w: %d bytes that are no JSON: half-written?", ErrUnusable, len(data))
-	}
-	list := data
 	if json.Unmarshal(data, &whole) == nil && len(whole.Hotkeys) > 0 {
-		list = whole.Hotkeys
-		if err := m.exportedAt(whole.At); err != nil {
-			return m, fmt.Errorf("%w: %w", ErrUnusable, err)
+		data = whole.Hotkeys
+		if len(whole.At) > 0 && json.Unmarshal(whole.At, &m.At) != nil {
+			return m, fmt.Errorf("%w: exported_at: want an instant such as 2026-06-18T18:54:00Z", ErrUnusable)
 		}
 	}
-	if err := m.read(list); err != nil {
+	if err := m.read(data); err != nil {
 		return m, fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	if len(m.Hotkeys) == 0 {
@@ -51,97 +47,42 @@ func ParseMetagraph(data []byte) (Metagraph, error) {
 	return m, nil
 }
 
-func (m *Metagraph) exportedAt(data json.RawMessage) error {
-	var seconds float64
-	switch {
-	case len(data) == 0 || string(data) == "null":
-		return nil
-	case json.Unmarshal(data, &m.At) == nil:
-		m.At = m.At.UTC()
-		return nil
-	case json.Unmarshal(data, &seconds) == nil && seconds > 0 && seconds < 1<<33:
-		m.At = time.UnixMilli(int64(seconds * 1000)).UTC()
-		return nil
-	}
-	return errors.New("exported_at: want an instant such as 2026-06-18T18:54:00Z, or seconds since 1970")
-}
-
-// read reads one of the three forms.
+// read reads uid → hotkey from JSON that is valid. A map would hide a uid that
+// is there twice.
 func (m *Metagraph) read(data []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
-	first, err := decoder.Token()
-	if err != nil {
-		return errors.New("empty")
+	if first, err := decoder.Token(); err != nil || first != json.Delim('{') {
+		return errors.New(`want an object uid → hotkey such as {"0": "5F…"}, alone or under hotkeys beside exported_at`)
 	}
-	switch first {
-	case json.Delim('{'):
-		return m.readObject(decoder)
-	case json.Delim('['):
-		return m.readList(decoder)
-	}
-	return errors.New("want an object uid → hotkey, or a list of {uid, hotkey}")
-}
-
-func (m *Metagraph) readObject(decoder *json.Decoder) error {
 	for decoder.More() {
 		key, err := decoder.Token()
-		name, _ := key.(string)
+		var hotkey json.RawMessage
+		if err == nil {
+			err = decoder.Decode(&hotkey)
+		}
 		if err != nil {
 			return errors.New("malformed")
 		}
-		var hotkey json.RawMessage
-		if err := decoder.Decode(&hotkey); err != nil {
-			return errors.New("malformed")
-		}
-		if name == "exported_at" {
-			if err := m.exportedAt(hotkey); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := m.add(json.RawMessage(name), hotkey, fmt.Sprintf("key %.40q", name)); err != nil {
+		if err := m.add(key.(string), hotkey); err != nil { //nolint:forcetypeassert // keys of an object are texts
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *Metagraph) readList(decoder *json.Decoder) error {
-	for i := 0; decoder.More(); i++ {
-		var item json.RawMessage
-		if err := decoder.Decode(&item); err != nil {
-			return errors.New("malformed")
-		}
-		entry := struct {
-			UID    json.RawMessage `json:"uid"`
-			Hotkey json.RawMessage `json:"hotkey"`
-		}{json.RawMessage(strconv.Itoa(i)), item}
-		if len(item) > 0 && item[0] == '{' {
-			entry.UID, entry.Hotkey = nil, nil
-			if err := json.Unmarshal(item, &entry); err != nil {
-				return fmt.Errorf("index %d: malformed", i)
-			}
-		}
-		if err := m.add(entry.UID, entry.Hotkey, fmt.Sprintf("index %d", i)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (m *Metagraph) add(number, hotkey json.RawMessage, where string) error {
-	uid, err := strconv.ParseUint(string(number), 10, 16)
+func (m *Metagraph) add(key string, hotkey json.RawMessage) error {
+	uid, err := strconv.ParseUint(key, 10, 16)
 	if err != nil {
-		return fmt.Errorf("%s: uid: want a whole number from 0 to 65535", where)
+		return fmt.Errorf("key %.40q: uid: want a whole number from 0 to 65535", key)
 	}
-	key := ""
-	if !text(hotkey, &key) {
-		return fmt.Errorf("%s: hotkey: want a text", where)
+	name := ""
+	if !text(hotkey, &name) {
+		return fmt.Errorf("uid %d: hotkey: want a text", uid)
 	}
 	if _, twice := m.Hotkeys[int(uid)]; twice {
-		return fmt.Errorf("%s: uid %d is there twice", where, uid)
+		return fmt.Errorf("uid %d is there twice", uid)
 	}
-	m.Hotkeys[int(uid)] = key
+	m.Hotkeys[int(uid)] = name
 	return nil
 }
 

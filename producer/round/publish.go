@@ -78,11 +78,9 @@ func (r *Runner) publishOne(ctx context.Context, j job.Job) error {
 	tracing, root := r.roots.begin(ctx, j)
 	planned, err := r.plan(tracing, j)
 	switch {
-	case err != nil || planned.Phase.Ended():
-		telemetry.Forget(root)
+	case err != nil || planned.Phase.Ended(): // the root does not end, and so is not seen
 		return err
 	case planned.Trace != telemetry.TraceID(tracing):
-		telemetry.Forget(root)
 		tracing = r.roots.resume(ctx, j, planned, time.Time{})
 	default:
 		r.roots.follow(ctx, j, root)

@@ -10,28 +10,13 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// ErrEnough is returned by whoever has read enough of a stream: Stream then
-// ends without an error.
-var ErrEnough = errors.New("enough was read")
-
-// Reading takes a stored outcome piece by piece.
-type Reading struct {
-	// Begin gets the round with all that comes before its miners: counts,
-	// failures, rewards. What is in Outcome then is not the whole.
-	Begin func(Result) error
-	// Miner gets each miner in its turn; nil for whoever does not want them.
-	Miner func(*scoring.MinerOutcome) error
-}
-
 // Stream reads a stored outcome, one miner at a time: however large a round
 // is, what is held of it is one miner and the failures. It wants the order in
-// which outcomes are written.
-func Stream(r io.Reader, reading Reading) error {
-	err := stream(json.NewDecoder(r), reading)
-	if errors.Is(err, ErrEnough) {
-		return nil
-	}
-	if err != nil {
+// which outcomes are written. begin gets the round with all that comes before
+// its miners: counts, failures, rewards; what is in Outcome then is not the
+// whole. miner gets each miner in its turn.
+func Stream(r io.Reader, begin func(Result) error, miner func(*scoring.MinerOutcome) error) error {
+	if err := stream(json.NewDecoder(r), begin, miner); err != nil {
 		return fmt.Errorf("reading an outcome: %w", err)
 	}
 	return nil
@@ -50,7 +35,7 @@ func ReadHead(r io.Reader) (Result, error) {
 	return head, nil
 }
 
-func stream(decoder *json.Decoder, reading Reading) error {
+func stream(decoder *json.Decoder, begin func(Result) error, miner func(*scoring.MinerOutcome) error) error {
 	fields, found, err := until(decoder, "outcome")
 	if err != nil {
 		return err
@@ -71,10 +56,10 @@ func stream(decoder *json.Decoder, reading Reading) error {
 	if !found || fields["rewards"] == nil {
 		return errors.New("it has no rewards before its miners")
 	}
-	if err := reading.Begin(head); err != nil || reading.Miner == nil {
+	if err := begin(head); err != nil {
 		return err
 	}
-	return each(decoder, reading.Miner)
+	return each(decoder, miner)
 }
 
 // until reads an object's fields up to one that is to be read otherwise.

@@ -2,6 +2,7 @@ package round
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -12,8 +13,7 @@ import (
 )
 
 // roots are the root spans of the jobs that this process follows. A job's root
-// spans its whole life, so that the trace says at its top how the job ended,
-// and so that what happens to the job decides whether its trace is kept.
+// spans its whole life, so that the trace says at its top how the job ended.
 type roots struct {
 	mu   sync.Mutex
 	open map[followed]trace.Span
@@ -90,36 +90,16 @@ func (r *roots) see(record job.Record) {
 		outcome = telemetry.OutcomeDegraded
 	}
 	root.SetAttributes(telemetry.Failures.Int(record.Failures))
-	telemetry.EndJob(root, outcome, failure, kept(record))
+	telemetry.EndJob(root, outcome, failure)
 }
 
-// kept is why a job's trace is kept whatever the sampling, "" for no reason.
-// The workers that had the job decide by the same.
-func kept(r job.Record) string {
-	switch {
-	case r.Phase == job.Failed:
-		return telemetry.KeepFailed
-	case r.Degraded:
-		return telemetry.KeepDegraded
-	case r.Replay > 0:
-		return telemetry.KeepReplay
-	case r.Failures > 0 || r.Deliveries > 1:
-		return telemetry.KeepRetried
-	}
-	return ""
-}
-
-// stop lets the jobs of a round go that have not ended: whoever goes on with
-// the round goes on with their traces, and ends the same roots.
+// stop lets the jobs of a round go that have not ended, and their roots with
+// them: whoever goes on with the round goes on with their traces, and ends the
+// same roots. A span that nobody ends is not seen.
 func (r *roots) stop(round string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for key, root := range r.open {
-		if key.round == round {
-			telemetry.Forget(root)
-			delete(r.open, key)
-		}
-	}
+	maps.DeleteFunc(r.open, func(key followed, _ trace.Span) bool { return key.round == round })
 }
 
 // see tells whoever follows the round of one change.

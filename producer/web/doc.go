@@ -1,7 +1,7 @@
 // Package web is the producer's API over HTTP: rounds, their rewards, their
-// miners with reasons, the limit, and replays. openapi.json describes it; a
-// test holds that every route is described, that every field is, and that every
-// answer is as described.
+// miners with reasons, the limit, and replays. openapi.json describes it, and
+// what the commands print with --json; tests hold that every route is described,
+// that every field is, and that whatever is answered or printed is as described.
 //
 // Guarantees:
 //   - Reading changes nothing and needs no token. A replay needs one, and is

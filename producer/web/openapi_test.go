@@ -13,13 +13,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/web"
+	"mirrorfleet/producer/web/webtest"
 )
 
 // The description and the mux have the same routes, and the API serves the
 // description that the tests check it against.
 func TestEveryRouteIsDescribed(t *testing.T) {
 	t.Parallel()
-	doc, err := description()
+	doc, err := webtest.Document()
 	if err != nil {
 		t.Fatalf("the description is no OpenAPI document: %v", err)
 	}
@@ -39,12 +40,8 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	if diff := cmp.Diff(web.Routes(), described); diff != "" {
 		t.Errorf("routes (-mux +description):\n%s", diff)
 	}
-	want, err := os.ReadFile("openapi.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := b.ask(t, http.MethodGet, "/api/v1/openapi.json", ""); got.status != 200 || got.body != string(want) {
-		t.Errorf("the API serves %d and %d bytes, want the description of %d", got.status, len(got.body), len(want))
+	if got := b.ask(t, http.MethodGet, "/api/v1/openapi.json", ""); got.status != 200 || got.body != string(web.Description()) {
+		t.Errorf("the API serves %d and %d bytes, want the description", got.status, len(got.body))
 	}
 }
 
@@ -71,7 +68,7 @@ func TestEveryProblemIsDocumented(t *testing.T) {
 // that there is not.
 func TestEveryFieldIsDescribed(t *testing.T) {
 	t.Parallel()
-	doc, err := description()
+	doc, err := webtest.Document()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,12 +81,12 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 		}
 		c.object(name, typ, schema.Value)
 	}
-	if len(c.seen) < 20 {
+	if len(c.seen) < 50 {
 		t.Errorf("%d types seen: this test does not see the bodies", len(c.seen))
 	}
 }
 
-// The check of each answer sees what is not as described.
+// The check of each answer, and of each text that a command prints, sees what is not as described.
 func TestTheDescriptionIsHeld(t *testing.T) {
 	t.Parallel()
 	const good = `{"round": "r1", "revision": 1, "as_of": "2026-06-01T00:00:00Z", "age_seconds": 1.5, "complete": true, "mirror": "http://m",
@@ -102,7 +99,7 @@ func TestTheDescriptionIsHeld(t *testing.T) {
 		ok                   bool
 	}{
 		{"as described", "/api/v1/rounds/r1/rewards", "", "", 200, "application/json", true},
-		{"a field more", "/api/v1/rounds/r1/rewards", `"sum": 1`, `"sum": 1, "later": 2`, 200, "application/json", true},
+		{"a field that is not described", "/api/v1/rounds/r1/rewards", `"sum": 1`, `"sum": 1, "later": 2`, 200, "application/json", false},
 		{"a field less", "/api/v1/rounds/r1/rewards", `"sum": 1,`, ``, 200, "application/json", false},
 		{"null for a list", "/api/v1/rounds/r1/rewards", `"dead": []`, `"dead": null`, 200, "application/json", false},
 		{"a text for a number", "/api/v1/rounds/r1/rewards", `[0, 1]`, `["0", 1]`, 200, "application/json", false},
@@ -116,9 +113,12 @@ func TestTheDescriptionIsHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 		header := http.Header{"Content-Type": {c.typ}, "Etag": {`"x"`}}
-		err = conforms(r, said{c.status, header, strings.Replace(good, c.old, c.new, 1)})
-		if (err == nil) != c.ok {
+		text := strings.Replace(good, c.old, c.new, 1)
+		if err := webtest.Answered(r, c.status, header, text); (err == nil) != c.ok {
 			t.Errorf("%s: %v, want it to pass: %v", c.name, err, c.ok)
+		}
+		if err := webtest.Printed("Rewards", text); (err == nil) != (c.ok || text == good) {
+			t.Errorf("%s, printed: %v, want it to pass: %v", c.name, err, c.ok || text == good)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 )
@@ -23,20 +24,6 @@ type order struct {
 	Class    job.Class `json:"class"`
 	Degraded bool      `json:"degraded"`
 	DryRun   bool      `json:"dry_run"`
-}
-
-// accepted is the answer to it.
-type accepted struct {
-	Round string `json:"round"`
-	// Revision is the outcome that the replay starts from.
-	Revision int  `json:"revision"`
-	DryRun   bool `json:"dry_run"`
-	// Chosen are the miners that are run again, Already those that are being
-	// run again just now.
-	Chosen  []round.Failed `json:"chosen"`
-	Already []int          `json:"already_replaying"`
-	// Look is where to see how far it is.
-	Look string `json:"look"`
 }
 
 // replay starts a replay, or says what it would run.
@@ -56,22 +43,15 @@ func (a *API) replay(r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	selection := round.Selection{UIDs: o.UIDs, Class: o.Class, Degraded: o.Degraded}
-	chosen, already, err := round.Chosen(r.Context(), a.cfg.Bus, at.Round, selection)
-	if err != nil {
-		return reply{}, err
-	}
-	done := accepted{
-		Round: at.Round, Revision: at.Revision, DryRun: o.DryRun, Chosen: append([]round.Failed{}, chosen...),
-		Already: append([]int{}, already...), Look: base + "/rounds/" + at.Round,
-	}
-	if o.DryRun {
-		return reply{body: done}, nil
+	chosen, err := answer.ReplayOf(r.Context(), a.cfg.Bus, at, selection, o.DryRun)
+	if err != nil || o.DryRun {
+		return reply{body: chosen}, err
 	}
 	if err := a.replays.start(at.Round, selection); err != nil {
 		return reply{}, err
 	}
-	a.cfg.Log.InfoContext(r.Context(), "a replay was asked for", "round", at.Round, "miners", len(chosen))
-	return reply{status: http.StatusAccepted, body: done, header: map[string]string{"Location": done.Look}}, nil
+	a.cfg.Log.InfoContext(r.Context(), "a replay was asked for", "round", at.Round, "miners", len(chosen.Chosen))
+	return reply{status: http.StatusAccepted, body: chosen, header: map[string]string{"Location": base + "/rounds/" + at.Round}}, nil
 }
 
 // authorized compares digests, which takes as long whatever is sent.

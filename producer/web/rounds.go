@@ -17,13 +17,6 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// list is one page of rounds, newest first.
-type list struct {
-	Rounds []answer.Summary `json:"rounds"`
-	// Cursor is where the next page begins; "" on the last one.
-	Cursor string `json:"next_cursor,omitempty"`
-}
-
 // A page has usualPage rounds unless asked otherwise.
 const usualPage, mostPage = 20, 100
 
@@ -41,21 +34,7 @@ func (a *API) rounds(r *http.Request) (reply, error) {
 	if before != "" && !job.ValidRound(before) {
 		return reply{}, wrong("cursor", "%.80q is none: take next_cursor of the page before", before)
 	}
-	names, err := a.cfg.Bus.Rounds(r.Context())
-	if err != nil {
-		return reply{}, fmt.Errorf("listing the rounds: %w", err)
-	}
-	if before != "" {
-		end, _ := slices.BinarySearch(names, before)
-		names = names[:end]
-	}
-	page := list{}
-	if len(names) > most {
-		names = names[len(names)-most:]
-		page.Cursor = names[0]
-	}
-	slices.Reverse(names)
-	page.Rounds, err = answer.Summaries(r.Context(), a.cfg.Bus, names, a.cfg.Now())
+	page, err := answer.ListOf(r.Context(), a.cfg.Bus, before, most, a.cfg.Now())
 	return reply{body: page}, err
 }
 

@@ -16,12 +16,6 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// roundsPage is a page of rounds as a program reads it.
-type roundsPage struct {
-	Rounds []answer.Summary `json:"rounds"`
-	Cursor string           `json:"next_cursor"`
-}
-
 // A round that was really run, as the API tells it: the vector, the miner with
 // its reasons and the round are those of the outcome, and whoever has an answer
 // already is told so.
@@ -86,7 +80,7 @@ func TestARoundIsTold(t *testing.T) {
 	if running.Revision != 0 || running.Outstanding != 2 || running.Planned != 2 {
 		t.Errorf("not begun: %+v, want no revision and 2 outstanding", running)
 	}
-	page := into[roundsPage](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
+	page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
 	if len(page.Rounds) != 2 {
 		t.Fatalf("rounds: %+v, want two", page.Rounds)
 	}
@@ -134,7 +128,7 @@ func TestPagesOfRounds(t *testing.T) {
 		}
 		return m.Round
 	}
-	if page := into[roundsPage](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds == nil || len(page.Rounds) != 0 || page.Cursor != "" {
+	if page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds == nil || len(page.Rounds) != 0 || page.Cursor != "" {
 		t.Errorf("no rounds: %+v, want an empty list", page)
 	}
 	for day := range 5 {
@@ -144,9 +138,12 @@ func TestPagesOfRounds(t *testing.T) {
 	var got []string
 	path := "/api/v1/rounds?limit=2"
 	for pages := range 4 {
-		page := into[roundsPage](t, b.ask(t, http.MethodGet, path, ""))
+		page := into[answer.List](t, b.ask(t, http.MethodGet, path, ""))
 		for _, r := range page.Rounds {
 			got = append(got, r.Round)
+		}
+		if left := len(want) - len(got); page.Earlier != left {
+			t.Errorf("%d rounds are said to be earlier, want %d", page.Earlier, left)
 		}
 		if page.Cursor == "" {
 			break
@@ -211,7 +208,7 @@ func TestAnIncompleteRoundIsTold(t *testing.T) {
 	if former.Revision != 1 || former.Complete {
 		t.Errorf("revision 1: %+v, want the former outcome", former)
 	}
-	page := into[roundsPage](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
+	page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
 	if len(page.Rounds) != 1 || page.Rounds[0].Revision != 2 || !page.Rounds[0].Complete {
 		t.Errorf("rounds: %+v, want the one with its second revision", page.Rounds)
 	}

@@ -16,14 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/legacy"
 	"go.uber.org/goleak"
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/web"
+	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
@@ -258,65 +255,14 @@ func (b *bundle) ask(t *testing.T, method, path, body string, headers ...string)
 		t.Fatal(err)
 	}
 	a := said{response.StatusCode, response.Header, string(data)}
-	described(t, r, a)
+	if err := webtest.Answered(r, a.status, a.header, a.body); err != nil {
+		t.Errorf("%s %s: %d is not as described: %v", method, path, a.status, err)
+	}
+	checkProblem(t, a)
 	if strings.Contains(a.body, token) || strings.Contains(b.log.String(), token) {
 		t.Errorf("%s %s: the token is in the answer or in the log", method, path)
 	}
 	return a
-}
-
-// description is the API's, loaded and checked once.
-var description = sync.OnceValues(func() (*openapi3.T, error) {
-	doc, err := openapi3.NewLoader().LoadFromFile("openapi.json")
-	if err != nil {
-		return nil, err
-	}
-	return doc, doc.Validate(context.Background())
-})
-
-var router = sync.OnceValues(func() (routers.Router, error) {
-	doc, err := description()
-	if err != nil {
-		return nil, err
-	}
-	return legacy.NewRouter(doc)
-})
-
-// described holds that an answer is one of those that the description gives
-// its operation. One to a request that is for no operation is a problem.
-func described(t *testing.T, r *http.Request, a said) {
-	t.Helper()
-	if err := conforms(r, a); err != nil {
-		t.Errorf("%s %s: %d is not as described: %v", r.Method, r.URL.Path, a.status, err)
-	}
-	checkProblem(t, a)
-}
-
-// errNoOperation says that a request is for nothing that is described.
-var errNoOperation = errors.New("no operation")
-
-func conforms(r *http.Request, a said) error {
-	find, err := router()
-	if err != nil {
-		return err
-	}
-	asked := r.Clone(context.Background())
-	asked.URL.Scheme, asked.URL.Host, asked.Host = "", "", ""
-	if asked.Method == http.MethodHead {
-		asked.Method = http.MethodGet
-	}
-	route, params, _ := find.FindRoute(asked)
-	switch {
-	case route == nil && a.status < 400:
-		return errNoOperation
-	case route == nil, r.Method == http.MethodHead:
-		return nil
-	}
-	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: asked, PathParams: params, Route: route},
-		Status:                 a.status, Header: a.header, Body: io.NopCloser(strings.NewReader(a.body)),
-		Options: &openapi3filter.Options{IncludeResponseStatus: true},
-	})
 }
 
 // checkProblem holds that what is refused is a problem document whose type is

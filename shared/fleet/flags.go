@@ -15,7 +15,7 @@ func FromFlags(c *cli.Command, name string, log *slog.Logger) Config {
 		Name: name, NATS: c.String("nats"), Redis: c.String("redis"), ConnectTimeout: c.Duration("connect-timeout"),
 		Streams: jobstream.Config{Replicas: c.Int("replicas"), AckWait: c.Duration("lease"), Log: log},
 		Limit: ratelimit.Config{
-			Egress: c.String("egress"), Process: name, Limit: c.Int("limit-requests"), Window: c.Duration("limit-window"),
+			Egress: c.String("egress"), Limit: c.Int("limit-requests"), Window: c.Duration("limit-window"),
 			Rate: c.Float("limit-rate"), Horizon: c.Duration("limit-horizon"),
 		},
 		Log: log,

@@ -49,7 +49,7 @@ func setUp(ctx context.Context, cfg telemetry.Config) (func() error, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 		defer cancel()
 		if err := shutdown(ctx); err != nil {
-			slog.WarnContext(ctx, "the last traces or metrics did not leave", "error", telemetry.Scrub(err.Error()))
+			slog.WarnContext(ctx, "the last traces or metrics did not leave", "error", err)
 		}
 		return nil
 	}, nil

@@ -19,6 +19,8 @@ var arrows = []arrow{
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/pause", "waiting knows nobody", nil},
+	{"shared/nettest", "it carries bytes", nil},
+	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/nettest"}},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans", []string{"shared/telemetry", "shared/ratelimit"}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
@@ -72,8 +74,8 @@ var arrows = []arrow{
 		[]string{"producer/round", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/scoring"},
 	},
 	{
-		"producer/web", "the API says the same answers, and starts replays",
-		[]string{"producer/answer", "producer/round", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/telemetry"},
+		"producer/web", "the API says the same answers, and starts replays; its tests' help reads its description",
+		[]string{"producer/answer", "producer/round", "producer/web", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/telemetry"},
 	},
 	{
 		"producer/doctor", "it looks at every server and file through the adapters that use them",

@@ -3,102 +3,125 @@ package mirrorsim
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-
 	"mirrorfleet/shared/scoring"
 )
 
-// caseFile is a recorded round: a world, and the rounds that were run over it.
-type caseFile struct {
+// Case is a recorded world, and the rounds that are run over it one after the
+// other. ReadCase reads one from a file.
+type Case struct {
 	Registry json.RawMessage `json:"registry"`
 	Miners   []scoring.Miner `json:"miners"`
-	Mirror   struct {
-		Pulls       map[string][]json.RawMessage `json:"pulls"`
-		Issues      map[string][]json.RawMessage `json:"issues"`
-		OpenIssues  map[string][]json.RawMessage `json:"open_issues"`
-		Files       map[string]json.RawMessage   `json:"files"`
-		Maintainers map[string][]json.RawMessage `json:"maintainers"`
-	} `json:"mirror"`
-	Rounds []caseRound `json:"rounds"`
+	Mirror   Answers         `json:"mirror"`
+	Rounds   []CaseRound     `json:"rounds"`
+	// Expected is what the validator made of each round: for tests. A
+	// simulated mirror makes no use of it.
+	Expected []json.RawMessage `json:"expected"`
+
+	name string
 }
 
-// caseRound is what one round of a case changes.
-type caseRound struct {
-	AsOf                time.Time       `json:"as_of"`
-	Fail                []string        `json:"fail"`
-	UnreachableIdentity []int           `json:"unreachable_identity"`
-	Miners              []scoring.Miner `json:"miners"`
+// Answers is what a mirror answers: lists by GitHub id, files by
+// owner/repo#number (an absent one is a 404), maintainers by repository.
+type Answers struct {
+	Pulls       map[string][]json.RawMessage `json:"pulls"`
+	Issues      map[string][]json.RawMessage `json:"issues"`
+	OpenIssues  map[string][]json.RawMessage `json:"open_issues"`
+	Files       map[string]json.RawMessage   `json:"files"`
+	Maintainers map[string][]json.RawMessage `json:"maintainers"`
 }
 
-// Case makes the world of one round (0 is the first) of a case file, which
-// may be compressed (.gz, .zst).
+// CaseRound is what one round of a case changes.
+type CaseRound struct {
+	AsOf time.Time `json:"as_of"`
+	// Fail lists the requests that fail for good in this round, by request
+	// key (see Server.FailFirst). FailFirst says how often a request fails
+	// before it succeeds.
+	Fail      []string       `json:"fail"`
+	FailFirst map[string]int `json:"fail_first"`
+	// UnreachableIdentity lists the uids whose GitHub account cannot be looked
+	// up in this round.
+	UnreachableIdentity []int `json:"unreachable_identity"`
+	// Miners replaces the list of miners in this round alone.
+	Miners []scoring.Miner `json:"miners"`
+	// Mirror and Registry replace the case's from this round on.
+	Mirror   *Answers        `json:"mirror"`
+	Registry json.RawMessage `json:"registry"`
+}
+
+// check says what the case lacks.
+func (c *Case) check() error {
+	if len(c.Rounds) == 0 || len(c.Registry) == 0 {
+		return fmt.Errorf("%s: no rounds or no registry, want a file of the parity form", c.name)
+	}
+	for i, r := range c.Rounds {
+		if r.AsOf.IsZero() {
+			return fmt.Errorf("%s: round %d has no as_of", c.name, i)
+		}
+		for key, times := range r.FailFirst {
+			if times < 1 {
+				return fmt.Errorf("%s: round %d: fail_first %s %d: want 1 or more", c.name, i, key, times)
+			}
+		}
+	}
+	return nil
+}
+
+// World is the case as one of its rounds (0 is the first) meets it.
 //
-// Lists are served as they stand in the file: no window is applied, for that
+// Lists are served as they stand in the case: no window is applied, for that
 // was done when the case was recorded, and a client that pages gets them in
-// the file's order, not newest first, because what the case expects was
-// computed from lists in that order. Requests that the round fails are failed
-// with 500 for good; see World.FailWith.
-func Case(file string, round int) (*World, error) {
-	data, err := readCompressed(file)
-	if err != nil {
-		return nil, fmt.Errorf("case: %w", err)
+// the case's order, not newest first, because what the case expects was
+// computed from lists in that order. Requests that fail get 500; see
+// World.FailWith.
+func (c *Case) World(round int) (*World, error) {
+	if round < 0 || round >= len(c.Rounds) {
+		return nil, fmt.Errorf("%s: round %d, want 0 to %d", c.name, round, len(c.Rounds)-1)
 	}
-	var c caseFile
-	if err := json.Unmarshal(data, &c); err != nil {
-		return nil, fmt.Errorf("case %s: %w", file, err)
-	}
-	switch {
-	case len(c.Rounds) == 0 || len(c.Registry) == 0:
-		return nil, fmt.Errorf("case %s: no rounds or no registry, want a file of the parity form", file)
-	case round < 0 || round >= len(c.Rounds):
-		return nil, fmt.Errorf("case %s: round %d, want 0 to %d", file, round, len(c.Rounds)-1)
-	case c.Rounds[round].AsOf.IsZero():
-		return nil, fmt.Errorf("case %s: round %d has no as_of", file, round)
-	}
-	return c.world(filepath.Base(file), c.Rounds[round]), nil
-}
-
-// world is the case as one of its rounds meets it.
-func (c caseFile) world(name string, round caseRound) *World {
-	w := NewWorld("case "+name, round.AsOf)
+	r := c.Rounds[round]
+	mirror, registry := c.inForce(round)
+	w := NewWorld(c.name, r.AsOf)
 	w.asListed = true
-	w.Registry = append(slices.Clip(c.Registry), '\n')
+	w.Registry = append(slices.Clip(registry), '\n')
 	w.Miners = c.Miners
-	if round.Miners != nil {
-		w.Miners = round.Miners
+	if r.Miners != nil {
+		w.Miners = r.Miners
 	}
-	w.Miners = unreachable(w.Miners, round.UnreachableIdentity)
-	for _, key := range round.Fail {
+	w.Miners = unreachable(w.Miners, r.UnreachableIdentity)
+	for _, key := range r.Fail {
 		w.Fails[strings.ToLower(key)] = Failure{Times: -1, Fault: "500"}
 	}
-	w.pulls, w.issues, w.openIssues = asItems(c.Mirror.Pulls), asItems(c.Mirror.Issues), asItems(c.Mirror.OpenIssues)
-	files := fileMap{}
-	for key, raw := range c.Mirror.Files {
-		files[strings.ToLower(key)] = raw
+	for key, times := range r.FailFirst {
+		w.Fails[strings.ToLower(key)] = Failure{Times: times, Fault: "500"}
 	}
-	w.files = files
-	for repo, list := range c.Mirror.Maintainers {
-		w.maintainers[strings.ToLower(repo)] = list
+	w.pulls, w.issues, w.openIssues = asItems(mirror.Pulls), asItems(mirror.Issues), asItems(mirror.OpenIssues)
+	w.files = fileMap(lowered(mirror.Files))
+	w.maintainers = lowered(mirror.Maintainers)
+	return w, nil
+}
+
+// inForce are the answers and the registry of a round: the latest ones up to it.
+func (c *Case) inForce(round int) (Answers, json.RawMessage) {
+	mirror, registry := c.Mirror, c.Registry
+	for _, r := range c.Rounds[:round+1] {
+		if r.Mirror != nil {
+			mirror = *r.Mirror
+		}
+		if r.Registry != nil {
+			registry = r.Registry
+		}
 	}
-	return w
+	return mirror, registry
 }
 
 // unreachable marks the miners whose identity look-up fails in the round.
 func unreachable(miners []scoring.Miner, uids []int) []scoring.Miner {
-	marked := make([]scoring.Miner, len(miners))
-	for i, m := range miners {
-		for _, uid := range uids {
-			m.IdentityUnreachable = m.IdentityUnreachable || m.UID == uid
-		}
-		marked[i] = m
+	marked := slices.Clone(miners)
+	for i, m := range marked {
+		marked[i].IdentityUnreachable = m.IdentityUnreachable || slices.Contains(uids, m.UID)
 	}
 	return marked
 }
@@ -115,30 +138,11 @@ func asItems(lists map[string][]json.RawMessage) map[string][]item {
 	return items
 }
 
-// readCompressed reads a file whole, whatever it is compressed with.
-func readCompressed(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening: %w", err)
+// lowered has the keys in lower case: names of repositories compare so.
+func lowered[T any](m map[string]T) map[string]T {
+	low := make(map[string]T, len(m))
+	for key, value := range m {
+		low[strings.ToLower(key)] = value
 	}
-	defer file.Close()
-	var in io.Reader = file
-	switch filepath.Ext(path) {
-	case ".gz":
-		if in, err = gzip.NewReader(file); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", path, err)
-		}
-	case ".zst":
-		dec, err := zstd.NewReader(file, zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", path, err)
-		}
-		defer dec.Close()
-		in = dec
-	}
-	data, err := io.ReadAll(in)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
-	}
-	return data, nil
+	return low
 }

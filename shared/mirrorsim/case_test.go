@@ -9,102 +9,67 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/scoring"
 )
 
-// caseData is a case file as far as these tests compare with it.
-type caseData struct {
-	Registry json.RawMessage `json:"registry"`
-	Miners   []scoring.Miner `json:"miners"`
-	Mirror   struct {
-		Pulls       map[string][]json.RawMessage `json:"pulls"`
-		Issues      map[string][]json.RawMessage `json:"issues"`
-		OpenIssues  map[string][]json.RawMessage `json:"open_issues"`
-		Files       map[string]json.RawMessage   `json:"files"`
-		Maintainers map[string][]json.RawMessage `json:"maintainers"`
-	} `json:"mirror"`
-	Rounds []struct {
-		AsOf   time.Time       `json:"as_of"`
-		Miners []scoring.Miner `json:"miners"`
-	} `json:"rounds"`
+// caseFile is a case of three rounds that changes all that a case can change.
+const caseFile = "testdata/case.json"
+
+func readCase(t *testing.T, path string) *mirrorsim.Case {
+	t.Helper()
+	c, err := mirrorsim.ReadCase(path)
+	if err != nil {
+		t.Fatalf("ReadCase: %v", err)
+	}
+	return c
 }
 
-func readCase(t *testing.T, path string) caseData {
+// caseRound serves one round of the case.
+func caseRound(t *testing.T, round int) (*bundle, *mirrorsim.World) {
 	t.Helper()
-	file, err := os.Open(path)
+	w, err := readCase(t, caseFile).World(round)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("World(%d): %v", round, err)
 	}
-	defer file.Close()
-	var in io.Reader
-	if strings.HasSuffix(path, ".zst") {
-		dec, err := zstd.NewReader(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer dec.Close()
-		in = dec
-	} else if in, err = gzip.NewReader(file); err != nil {
-		t.Fatal(err)
-	}
-	var data caseData
-	if err := json.NewDecoder(in).Decode(&data); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	return data
-}
-
-func caseWorld(t *testing.T, path string, round int) *mirrorsim.World {
-	t.Helper()
-	w, err := mirrorsim.Case(path, round)
-	if err != nil {
-		t.Fatalf("Case: %v", err)
-	}
-	return w
+	return setup(t, mirrorsim.Config{World: w}), w
 }
 
 // A case's lists come as they stand in the file, byte for byte and in its
 // order, whatever the windows and whether paged or not.
 func TestCaseServesListsAsTheyAre(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"testdata/case.json.gz", "testdata/case.json.zst"} {
-		t.Run(filepath.Ext(path), func(t *testing.T) {
-			t.Parallel()
-			data, w := readCase(t, path), caseWorld(t, path, 0)
-			b := setup(t, mirrorsim.Config{World: w})
-			if !w.AsOf.Equal(data.Rounds[0].AsOf) || len(w.Miners) != len(data.Miners) {
-				t.Errorf("as_of %s with %d miners, want %s with %d", w.AsOf, len(w.Miners), data.Rounds[0].AsOf, len(data.Miners))
-			}
-			future := `{"since_by_repo": {"no/such": "2999-01-01"}}`
-			for id, want := range data.Mirror.Pulls {
-				for _, query := range []string{"", "?limit=200", "?limit=2"} {
-					b.wantList(http.MethodPost, "/api/v1/miners/"+id+"/pulls"+query, future, want)
-				}
-				b.wantList(http.MethodPost, "/api/v1/miners/"+id+"/issues?limit=3", future, data.Mirror.Issues[id])
-				b.wantList(http.MethodGet, "/api/v1/miners/"+id+"/issues?limit=3", "", data.Mirror.OpenIssues[id])
-			}
-			for key, want := range data.Mirror.Files {
-				name, number, _ := strings.Cut(key, "#")
-				if r := b.do(http.MethodGet, "/api/v1/pulls/"+strings.ToUpper(name)+"/"+number+"/files", ""); r.body != string(want) {
-					t.Errorf("files of %s: %d %.100s, want the file's own bytes", key, r.status, r.body)
-				}
-			}
-			for repo, want := range data.Mirror.Maintainers {
-				var answer struct {
-					Maintainers []json.RawMessage `json:"maintainers"`
-				}
-				decode(t, b.do(http.MethodGet, "/api/v1/repos/"+repo+"/maintainers", "").body, &answer)
-				wantSame(t, "maintainers of "+repo, want, answer.Maintainers)
-			}
-			if r := b.do(http.MethodGet, "/api/v1/pulls/no/such/1/files", ""); r.status != http.StatusNotFound {
-				t.Errorf("files that the case does not have: %d, want 404", r.status)
-			}
-		})
+	mirror := readCase(t, caseFile).Mirror
+	b, _ := caseRound(t, 0)
+	for range 2 { // the requests that fail first
+		b.do(http.MethodPost, "/api/v1/miners/107/pulls", since(1))
+		b.do(http.MethodGet, "/api/v1/pulls/acme/rocket/3/files", "")
+	}
+	future := `{"since_by_repo": {"no/such": "2999-01-01"}}`
+	for id, want := range mirror.Pulls {
+		for _, query := range []string{"", "?limit=200", "?limit=2"} {
+			b.wantList(http.MethodPost, "/api/v1/miners/"+id+"/pulls"+query, future, want)
+		}
+		b.wantList(http.MethodPost, "/api/v1/miners/"+id+"/issues?limit=3", future, mirror.Issues[id])
+		b.wantList(http.MethodGet, "/api/v1/miners/"+id+"/issues?limit=3", "", mirror.OpenIssues[id])
+	}
+	for key, want := range mirror.Files {
+		name, number, _ := strings.Cut(key, "#")
+		if r := b.do(http.MethodGet, "/api/v1/pulls/"+strings.ToUpper(name)+"/"+number+"/files", ""); r.body != string(want) {
+			t.Errorf("files of %s: %d %.100s, want the file's own bytes", key, r.status, r.body)
+		}
+	}
+	var answer struct {
+		Maintainers []json.RawMessage `json:"maintainers"`
+	}
+	decode(t, b.do(http.MethodGet, "/api/v1/repos/acme/rocket/maintainers", "").body, &answer)
+	wantSame(t, "maintainers", mirror.Maintainers["Acme/Rocket"], answer.Maintainers)
+	if r := b.do(http.MethodGet, "/api/v1/pulls/no/such/1/files", ""); r.status != http.StatusNotFound {
+		t.Errorf("files that the case does not have: %d, want 404", r.status)
 	}
 }
 
@@ -125,46 +90,66 @@ func (b *bundle) wantList(method, path, body string, want []json.RawMessage) {
 
 func wantSame(t *testing.T, what string, want, got []json.RawMessage) {
 	t.Helper()
-	if len(got) != len(want) {
-		t.Errorf("%s: %d items, want %d", what, len(got), len(want))
-		return
-	}
-	for i := range want {
-		if string(got[i]) != string(want[i]) {
-			t.Errorf("%s, item %d:\n%s\nwant\n%s", what, i, got[i], want[i])
+	text := func(items []json.RawMessage) []string {
+		texts := []string{}
+		for _, raw := range items {
+			texts = append(texts, string(raw))
 		}
+		return texts
+	}
+	if diff := cmp.Diff(text(want), text(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
 
-// A later round fails its own requests for good, has its own miners, and
-// marks those whose identity cannot be looked up.
-func TestCaseRound(t *testing.T) {
+// A round fails its own requests, for good or at first; its own miners and
+// identities hold in it alone, its own mirror and registry from it on.
+func TestCaseRounds(t *testing.T) {
 	t.Parallel()
-	data, w := readCase(t, "testdata/case.json.gz"), caseWorld(t, "testdata/case.json.gz", 1)
-	b := setup(t, mirrorsim.Config{World: w})
-	if !w.AsOf.Equal(data.Rounds[1].AsOf) {
-		t.Errorf("as_of %s, want %s", w.AsOf, data.Rounds[1].AsOf)
+	first := []scoring.Miner{
+		{UID: 0, Hotkey: "h0", Token: scoring.TokenNone},
+		{UID: 7, Hotkey: "h7", GitHubID: "107", Token: scoring.TokenValid},
+		{UID: 8, Hotkey: "h8", GitHubID: "108", Token: scoring.TokenValid},
 	}
-	for i, m := range w.Miners {
-		want := data.Rounds[1].Miners[i]
-		want.IdentityUnreachable = want.UID == 128 || want.UID == 138
-		if m != want {
-			t.Errorf("miner %+v, want %+v", m, want)
-		}
-	}
-	for request, want := range map[string]int{
-		"POST /api/v1/miners/73606743/issues":        500,
-		"POST /api/v1/miners/48964043/issues":        200,
-		"GET /api/v1/miners/73606743/issues":         200,
-		"POST /api/v1/miners/73606743/pulls":         200,
-		"GET /api/v1/pulls/inlet/delta-0/8/files":    500,
-		"GET /api/v1/pulls/lagoon/harbor-1/12/files": 500,
-		"GET /api/v1/pulls/inlet/delta-0/1/files":    200,
+	const (
+		pulls, issues = "POST /api/v1/miners/107/pulls", "POST /api/v1/miners/107/issues"
+		files, others = "GET /api/v1/pulls/acme/rocket/3/files", "GET /api/v1/pulls/acme/rocket/4/files"
+	)
+	for round, want := range []struct {
+		as, registry string
+		miners       []scoring.Miner
+		statuses     map[string][]int // of one request after the other
+	}{
+		{
+			"2026-06-18T18:54:00Z", `{"Acme/Rocket":{"emission_share":0.5}}`, first,
+			map[string][]int{pulls: {500, 500, 200, 200}, files: {500, 200, 200}, issues: {200}, others: {200}},
+		},
+		{
+			"2026-06-18T20:56:34Z", `{"acme/rocket":{"emission_share":0.25}}`,
+			[]scoring.Miner{
+				{UID: 8, Hotkey: "h8", GitHubID: "108", Token: scoring.TokenValid, IdentityUnreachable: true},
+				{UID: 9, Hotkey: "h9", GitHubID: "107", Token: scoring.TokenValid},
+			},
+			map[string][]int{pulls: {200, 200}, files: {500, 500, 500, 500}, issues: {500, 500, 500, 500}, others: {200}},
+		},
+		{
+			"2026-06-18T22:54:00Z", `{"acme/rocket":{"emission_share":0.25}}`, first,
+			map[string][]int{pulls: {200}, files: {404}, issues: {200}, others: {404}, "GET /api/v1/pulls/acme/rocket/6/files": {200}},
+		},
 	} {
-		method, path, _ := strings.Cut(request, " ")
-		for range 4 {
-			if r := b.do(method, path, since(1)); r.status != want {
-				t.Errorf("%s: %d, want %d each time", request, r.status, want)
+		b, w := caseRound(t, round)
+		if got := w.AsOf.Format("2006-01-02T15:04:05Z07:00"); got != want.as || compact(t, w.Registry) != want.registry {
+			t.Errorf("round %d: as_of %s, registry %s; want %s and %s", round, got, w.Registry, want.as, want.registry)
+		}
+		if diff := cmp.Diff(want.miners, w.Miners); diff != "" {
+			t.Errorf("round %d: miners (-want +got):\n%s", round, diff)
+		}
+		for request, statuses := range want.statuses {
+			method, path, _ := strings.Cut(request, " ")
+			for i, status := range statuses {
+				if r := b.do(method, path, since(1)); r.status != status {
+					t.Errorf("round %d: %s, time %d: %d, want %d", round, request, i, r.status, status)
+				}
 			}
 		}
 	}
@@ -173,7 +158,10 @@ func TestCaseRound(t *testing.T) {
 // A case's failures may be final ones: who is answered so need not try again.
 func TestCaseFailsFinally(t *testing.T) {
 	t.Parallel()
-	w := caseWorld(t, "testdata/case.json.gz", 1)
+	w, err := readCase(t, caseFile).World(1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := w.FailWith("418"); err == nil || !strings.Contains(err.Error(), "418") {
 		t.Errorf("FailWith(418): %v, want an error with it", err)
 	}
@@ -182,41 +170,71 @@ func TestCaseFailsFinally(t *testing.T) {
 	}
 	b := setup(t, mirrorsim.Config{World: w})
 	for range 3 {
-		if r := b.do(http.MethodPost, "/api/v1/miners/73606743/issues", since(1)); r.status != http.StatusBadRequest || !json.Valid([]byte(r.body)) {
+		if r := b.do(http.MethodPost, "/api/v1/miners/107/issues", since(1)); r.status != http.StatusBadRequest || !json.Valid([]byte(r.body)) {
 			t.Errorf("a request that the case fails: %d %s, want 400 each time", r.status, r.body)
 		}
 	}
-	if r := b.do(http.MethodPost, "/api/v1/miners/73606743/pulls", since(1)); r.status != http.StatusOK {
-		t.Errorf("another one: %d, want 200", r.status)
+}
+
+// A compressed case is the case.
+func TestCaseCompressed(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(caseFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := json.Marshal(readCase(t, caseFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for extension, compressor := range map[string]func(io.Writer) (io.WriteCloser, error){
+		".gz":  func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil },
+		".zst": func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) },
+	} {
+		path := filepath.Join(t.TempDir(), "case.json"+extension)
+		file, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		out, err := compressor(file)
+		if err == nil {
+			_, err = out.Write(data)
+		}
+		if err != nil || out.Close() != nil {
+			t.Fatalf("compressing: %v", err)
+		}
+		if got, err := json.Marshal(readCase(t, path)); err != nil || string(got) != string(want) {
+			t.Errorf("%s: error %v; got\n%s\nwant\n%s", extension, err, got, want)
+		}
 	}
 }
 
 func TestCaseRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	for _, tc := range []struct {
-		path  string
-		round int
-		want  string
-	}{
-		{filepath.Join(dir, "none.json"), 0, "none.json"},
-		{write("text.json", "hello"), 0, "text.json"},
-		{write("empty.json", "{}"), 0, "no rounds"},
-		{write("dateless.json", `{"registry":{},"rounds":[{}]}`), 0, "as_of"},
-		{write("short.json.gz", "x"), 0, "short.json.gz"},
-		{write("short.json.zst", "xyz"), 0, "short.json.zst"},
-		{"testdata/case.json.gz", 2, "round 2, want 0 to 1"},
-		{"testdata/case.json.gz", -1, "round -1, want 0 to 1"},
+	for name, c := range map[string]struct{ text, want string }{
+		"text.json":       {"hello", "text.json"},
+		"empty.json":      {"{}", "no rounds"},
+		"dateless.json":   {`{"registry":{},"rounds":[{}]}`, "as_of"},
+		"never.json":      {`{"registry":{},"rounds":[{"as_of":"2026-06-18T18:54:00Z","fail_first":{"pulls:7":0}}]}`, "pulls:7 0: want 1 or more"},
+		"short.json.gz":   {"x", "short.json.gz"},
+		"short.json.zst":  {"xyz", "short.json.zst"},
+		"nowhere/at.json": {"", "at.json"},
 	} {
-		if _, err := mirrorsim.Case(tc.path, tc.round); err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("Case(%s, %d): %v, want an error with %q", tc.path, tc.round, err, tc.want)
+		path := filepath.Join(dir, name)
+		if !strings.Contains(name, "/") {
+			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := mirrorsim.ReadCase(path); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("ReadCase(%s): %v, want an error with %q", name, err, c.want)
+		}
+	}
+	for round, want := range map[int]string{-1: "round -1, want 0 to 2", 3: "round 3, want 0 to 2"} {
+		if _, err := readCase(t, caseFile).World(round); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("World(%d): %v, want an error with %q", round, err, want)
 		}
 	}
 }

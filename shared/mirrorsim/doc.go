@@ -2,9 +2,9 @@
 // request that the real one answers, from a World that it is given, behind a
 // limit that counts as Cloudflare may.
 //
-// A World is made by Demo (from a seed), Git (pull requests of git
-// histories), Case (a recorded round) or by hand (NewWorld, AddPull, …). It is
-// not changed once a server serves it.
+// A World is recorded (ReadCase, and Demo, which is built in), read from git
+// histories (Git), or made by hand (NewWorld, AddPull, …). It is not changed
+// once a server serves it.
 //
 // Guarantees. Every request outside /sim/ counts, refused ones too, under
 // three counts at once: fixed windows whose start nobody knows, a sliding

@@ -1,11 +1,8 @@
 package mirrorsim
 
 import (
-	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 )
@@ -45,41 +42,32 @@ func Page(query url.Values, n int, list string) (numbers []int, next string, err
 	return numbers, next, err
 }
 
-// Traits and Extras count what the demo world must hold a case of.
-var (
-	Traits = len(traits)
-	Extras = len(extras)
-)
-
-// SourceLanguages are the languages of the demo's repositories.
-func SourceLanguages() []string {
-	var all []string
-	for _, repo := range demoRepos {
-		all = append(all, repo.languages...)
-	}
-	return all
-}
-
-// Blocks are a language's header and blocks.
-func Blocks(language string) (header string, bodies []string) {
-	b := loadBlocks(language)
-	return b.header, b.bodies
-}
-
-// Dump is everything that a world of answers in memory holds, in one text.
+// Dump is all that a world of answers in memory answers, in one text.
 func Dump(w *World) string {
 	var all strings.Builder
 	for _, lists := range []map[string][]item{w.pulls, w.issues, w.openIssues} {
-		for _, id := range slices.Sorted(maps.Keys(lists)) {
-			for _, it := range lists[id] {
-				fmt.Fprintf(&all, "%s %s %s\n", id, it.instant, it.raw)
+		for _, list := range lists {
+			for _, it := range list {
+				all.Write(it.raw)
 			}
 		}
 	}
 	files, _ := w.files.(fileMap)
-	for _, key := range slices.Sorted(maps.Keys(files)) {
-		fmt.Fprintf(&all, "%s %s\n", key, files[key])
+	for _, answer := range files {
+		all.Write(answer)
 	}
-	fmt.Fprintf(&all, "%v %s %v %v", w.Miners, w.Registry, w.Fails, w.AsOf)
 	return all.String()
+}
+
+// Unasked is how many connections have carried no request yet.
+func (s *Server) Unasked() int {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	n := 0
+	for _, known := range s.conns.alive {
+		if !known.asked {
+			n++
+		}
+	}
+	return n
 }

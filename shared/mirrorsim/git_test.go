@@ -169,6 +169,49 @@ func compact(t *testing.T, raw json.RawMessage) string {
 	return buf.String()
 }
 
+// round is what a fleet would load from a world of git.
+type round struct {
+	registry map[string]map[string]any
+	pulls    map[string][]mirrorsim.Pull // by GitHub id
+	files    map[string]mirrorsim.Files  // by owner/repo#n
+}
+
+// load asks for every miner's pull requests inside the lookback, and their files.
+func load(t *testing.T, b *bundle, w *mirrorsim.World) round {
+	t.Helper()
+	r := round{pulls: map[string][]mirrorsim.Pull{}, files: map[string]mirrorsim.Files{}}
+	decode(t, string(w.Registry), &r.registry)
+	windows := map[string]time.Time{}
+	for repo := range r.registry {
+		windows[repo] = w.AsOf.AddDate(0, 0, -90)
+	}
+	body, err := json.Marshal(map[string]any{"since_by_repo": windows})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range w.Miners {
+		if m.GitHubID == "" {
+			continue
+		}
+		for _, raw := range b.list(http.MethodPost, "/api/v1/miners/"+m.GitHubID+"/pulls?limit=200", string(body)).PullRequests {
+			var pull mirrorsim.Pull
+			decode(t, string(raw), &pull)
+			r.pulls[m.GitHubID] = append(r.pulls[m.GitHubID], pull)
+			var files mirrorsim.Files
+			decode(t, b.do(http.MethodGet, fmt.Sprintf("/api/v1/pulls/%s/%d/files", pull.RepoFullName, pull.Number), "").body, &files)
+			r.files[mirrorsim.FilesKey(pull.RepoFullName, pull.Number)] = files
+		}
+	}
+	return r
+}
+
+func orNone(s *string) *string {
+	if s == nil {
+		return new(string)
+	}
+	return s
+}
+
 // wantFiles compares files by what they are, not by their texts.
 func wantFiles(t *testing.T, files mirrorsim.Files, want ...string) {
 	t.Helper()

@@ -141,10 +141,10 @@ func (r *gitRepo) text(ctx context.Context, mode, blob string) (blobText, error)
 	return side, nil
 }
 
-// statuses are git's letters in the mirror's words.
+// statuses are git's letters in the mirror's words; any other is "changed".
 //
 //nolint:gochecknoglobals // a table
-var statuses = map[byte]string{'A': fileAdded, 'M': fileModified, 'D': fileRemoved, 'R': fileRenamed, 'C': fileCopied, 'T': fileChanged}
+var statuses = map[byte]string{'A': "added", 'M': "modified", 'D': "removed", 'R': "renamed", 'C': "copied"}
 
 var errTruncated = errors.New("output breaks off")
 
@@ -160,7 +160,7 @@ func parseChanges(out []byte) ([]changedFile, error) {
 		}
 		c := changedFile{
 			baseMode: fields[0], headMode: fields[1], baseBlob: fields[2], headBlob: fields[3],
-			status: cmp.Or(statuses[fields[4][0]], fileChanged), path: tokens[1],
+			status: cmp.Or(statuses[fields[4][0]], "changed"), path: tokens[1],
 		}
 		tokens = tokens[2:]
 		if letter := fields[4][0]; letter == 'R' || letter == 'C' {

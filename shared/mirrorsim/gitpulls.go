@@ -3,6 +3,7 @@ package mirrorsim
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"mirrorfleet/shared/scoring"
 )
 
 // gitRepo is one repository of a git world.
@@ -220,12 +223,12 @@ func (r *gitRepo) fitDates(asOf time.Time) {
 // wire is the pull request as the mirror would list it.
 func (p *gitPull) wire(repo string, asOf time.Time) Pull {
 	out := Pull{
-		RepoFullName: repo, Number: p.number, Title: p.title, State: stateMerged,
+		RepoFullName: repo, Number: p.number, Title: p.title, State: string(scoring.Merged),
 		AuthorGitHubID: p.authorID, AuthorLogin: p.authorLogin, AuthorAssociation: new("CONTRIBUTOR"),
 		CreatedAt: p.createdAt, ClosedAt: &p.mergedAt, MergedAt: &p.mergedAt, HoursSinceMerge: new(asOf.Sub(p.mergedAt).Hours()),
 		BaseRef: new("main"), DefaultBranch: new("main"),
 		HeadSHA: &p.head, BaseSHA: &p.base, Additions: p.additions, Deletions: p.deletions, CommitsCount: p.commits,
-		ScoringDataStored: true, ReviewSummary: ReviewSummary{Approved: 1}, Labels: []Label{}, LinkedIssues: []LinkedIssue{},
+		ScoringDataStored: true, ReviewSummary: ReviewSummary{Approved: 1}, Labels: []json.RawMessage{}, LinkedIssues: []json.RawMessage{},
 	}
 	if p.mergedBy != "" {
 		out.MergedByLogin = &p.mergedBy

@@ -118,38 +118,6 @@ func TestRefusedRequestsStayInTheLog(t *testing.T) {
 	}
 }
 
-// A bucket of 50 refilled at 5/s, the usual choice, is refused by a limit of
-// 50 in 10 s; one slot every 1/4.68 s never is, whatever the phases.
-func TestThePaceThatFits(t *testing.T) {
-	t.Parallel()
-	pace := func(burst int, gap time.Duration) []time.Duration {
-		times := make([]time.Duration, 400)
-		for i := range times {
-			times[i] = max(0, gap*time.Duration(i-burst+1))
-		}
-		return times
-	}
-	slow, usual := pace(1, time.Second*100/468), pace(50, second/5)
-	for phase := range 40 {
-		at := time.Duration(phase) * window / 40
-		for _, tc := range []struct {
-			name  string
-			times []time.Duration
-			want  bool
-		}{{"one slot at 4.68/s", slow, false}, {"a bucket of 50 at 5/s", usual, true}} {
-			c := mirrorsim.NewCounter(50, window, window, at, (at+3*second)%window)
-			over := false
-			for _, now := range tc.times {
-				refused, _, _ := c.Admit(now)
-				over = over || refused
-			}
-			if over != tc.want {
-				t.Errorf("%s with phase %s: refused %v, want %v", tc.name, at, over, tc.want)
-			}
-		}
-	}
-}
-
 // Over the limit the server answers as Cloudflare does, and counts it. The
 // window is an hour, so that no machine is slow enough to miss it.
 func TestServerRefusesOverTheLimit(t *testing.T) {

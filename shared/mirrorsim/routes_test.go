@@ -39,7 +39,6 @@ func TestRoutes(t *testing.T) {
 		{"files", "GET", "/api/v1/pulls/ACME/rocket/2/files", "", 200, `"head_content":"package a\n","base_content":null`},
 		{"files of an unknown pull request", "GET", "/api/v1/pulls/acme/rocket/77/files", "", 404, `"statusCode":404`},
 		{"files without a number", "GET", "/api/v1/pulls/acme/rocket/x/files", "", 400, `"error":"Bad Request"`},
-		{"maintainers", "GET", "/api/v1/repos/acme/Rocket/maintainers", "", 200, `"maintainers":[{"github_id":7,"login":"seven","association":"OWNER"}]`},
 		{"maintainers of an unknown repository", "GET", "/api/v1/repos/a/b/maintainers", "", 200, `"maintainers":[]`},
 		{"unknown route", "GET", "/api/v2/health", "", 404, `"message":"Cannot GET /api/v2/health"`},
 		{"unknown method", "DELETE", pulls, "", 404, `"message":"Cannot DELETE`},

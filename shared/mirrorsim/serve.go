@@ -27,7 +27,7 @@ func (s *Server) handle(route string, e endpoint) http.HandlerFunc {
 		s.active.Add(1)
 		defer s.active.Done()
 		s.conns.used(r.Context())
-		f := s.arrive(route, e.key(r), r.UserAgent())
+		f := s.arrive(route, e.key(r))
 		// The body is read before anything waits: only then does net/http
 		// notice a client that gives up.
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -69,7 +69,7 @@ func (s *Server) send(w http.ResponseWriter, route string, a answer, fault Fault
 	if fault == FaultCut {
 		body = body[:len(body)/2]
 	}
-	s.count(route, strconv.Itoa(a.status), len(body), fault)
+	s.count(route, strconv.Itoa(a.status), fault)
 	header := w.Header()
 	header.Set("Content-Type", "application/json; charset=utf-8")
 	if a.html {
@@ -91,7 +91,7 @@ func (s *Server) send(w http.ResponseWriter, route string, a answer, fault Fault
 // drop ends a request without an answer. The connection is reset, not
 // closed in good order, where the protocol allows it.
 func (s *Server) drop(w http.ResponseWriter, route string, why Fault) {
-	s.count(route, "none", 0, why)
+	s.count(route, "none", why)
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)

@@ -121,11 +121,11 @@ func (s *Server) Reset() {
 
 // arrive counts a request and decides what becomes of it, under one lock: the
 // order of arrivals is the order of decisions.
-func (s *Server) arrive(route, key, agent string) fate {
+func (s *Server) arrive(route, key string) fate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Since(s.origin)
-	s.figures.arrived(now, route, agent)
+	s.figures.arrived(now, route)
 	if s.limit != nil {
 		if v := s.limit.admit(now); v.refused {
 			s.figures.refused(v)

@@ -41,8 +41,8 @@ func setup(t *testing.T, cfg mirrorsim.Config) *bundle {
 	return &bundle{t, server, &http.Client{Transport: transport}}
 }
 
-// smallWorld is one miner, 7, with five pull requests and two issues, one
-// pull request with files, and one maintainer.
+// smallWorld is one miner, 7, with five pull requests and two issues, and one
+// pull request with files.
 func smallWorld() *mirrorsim.World {
 	w := mirrorsim.NewWorld("small", asOf)
 	for day := 1; day <= 5; day++ {
@@ -62,7 +62,6 @@ func smallWorld() *mirrorsim.World {
 	w.AddFiles(mirrorsim.Files{RepoFullName: "Acme/Rocket", Number: 2, ScoringDataStored: true, Files: []mirrorsim.File{
 		{Filename: "a.go", Status: "added", Additions: 1, Changes: 1, HeadContent: &head},
 	}})
-	w.AddMaintainer("Acme/Rocket", mirrorsim.Maintainer{GitHubID: 7, Login: "seven", Association: "OWNER"})
 	return w
 }
 
@@ -113,10 +112,15 @@ func (b *bundle) list(method, path, body string) listAnswer {
 		b.t.Fatalf("%s %s: status %d, error %v, body %s, want 200", method, path, r.status, r.err, r.body)
 	}
 	var answer listAnswer
-	if err := json.Unmarshal([]byte(r.body), &answer); err != nil {
-		b.t.Fatalf("%s %s: %v in %s", method, path, err, r.body)
-	}
+	decode(b.t, r.body, &answer)
 	return answer
+}
+
+func decode(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("decoding %.200s: %v", text, err)
+	}
 }
 
 // numbers are the numbers of pull requests or issues in a list.

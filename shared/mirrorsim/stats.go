@@ -10,10 +10,6 @@ import (
 	"mirrorfleet/shared/ratelimit/windows"
 )
 
-// maxAgents is how many user agents are told apart; a client that makes up
-// a new one for each request must not fill the memory.
-const maxAgents = 32
-
 // Stats is what a server saw since its start or the last Reset. Requests
 // under /sim/ are not in any number.
 type Stats struct {
@@ -23,14 +19,8 @@ type Stats struct {
 	ByStatus map[string]int `json:"by_status"`
 	// Faults counts answers that went wrong on purpose, and "gone": clients
 	// that gave up while an answer was held back.
-	Faults      map[Fault]int  `json:"faults"`
-	Connections Connections    `json:"connections"`
-	UserAgents  map[string]int `json:"user_agents"`
-	BytesSent   int64          `json:"bytes_sent"`
-	// FirstArrival and LastArrival are null before the first request.
-	FirstArrival *time.Time `json:"first_arrival"`
-	LastArrival  *time.Time `json:"last_arrival"`
-	Seconds      float64    `json:"seconds"` // between the two
+	Faults      map[Fault]int `json:"faults"`
+	Connections Connections   `json:"connections"`
 	// Limit is null when there is none.
 	Limit *LimitStats `json:"limit"`
 	// OverLimit counts the requests that got 429 because of the limit.
@@ -49,13 +39,12 @@ type RouteStats struct {
 	Statuses map[string]int `json:"statuses"`
 }
 
-// Connections counts connections. Used are those that carried a request to
-// the mirror; Open and MaxOpen count among them.
+// Connections counts the connections that carried a request to the mirror:
+// all of them, those that are open, and the most that were open at once.
 type Connections struct {
-	Accepted int `json:"accepted"`
-	Used     int `json:"used"`
-	Open     int `json:"open"`
-	MaxOpen  int `json:"max_open"`
+	Used    int `json:"used"`
+	Open    int `json:"open"`
+	MaxOpen int `json:"max_open"`
 }
 
 // LimitStats is the limit in force and what tripped it.
@@ -80,22 +69,19 @@ type figures struct {
 	routes   map[string]RouteStats
 	statuses map[string]int
 	faults   map[Fault]int
-	agents   map[string]int
 	tripped  map[string]int
 	over     int
-	bytes    int64
 }
 
 // newFigures are counts of nothing.
 func newFigures() figures {
 	return figures{
-		routes: map[string]RouteStats{}, statuses: map[string]int{}, faults: map[Fault]int{},
-		agents: map[string]int{}, tripped: map[string]int{},
+		routes: map[string]RouteStats{}, statuses: map[string]int{}, faults: map[Fault]int{}, tripped: map[string]int{},
 	}
 }
 
-// arrived counts a request by when it came, what for and from whom.
-func (f *figures) arrived(now time.Duration, route, agent string) {
+// arrived counts a request by when it came and what for.
+func (f *figures) arrived(now time.Duration, route string) {
 	f.arrivals = append(f.arrivals, now)
 	r, known := f.routes[route]
 	if !known {
@@ -103,10 +89,6 @@ func (f *figures) arrived(now time.Duration, route, agent string) {
 	}
 	r.Requests++
 	f.routes[route] = r
-	if _, known := f.agents[agent]; !known && len(f.agents) >= maxAgents {
-		agent = "others"
-	}
-	f.agents[agent]++
 }
 
 // refused counts a request over the limit.
@@ -119,14 +101,13 @@ func (f *figures) refused(v verdict) {
 
 // count notes how a request ended; it comes before the first byte leaves. A
 // request that arrived before a Reset may end after it.
-func (s *Server) count(route, status string, bytes int, fault Fault) {
+func (s *Server) count(route, status string, fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r, known := s.figures.routes[route]; known {
 		r.Statuses[status]++
 	}
 	s.figures.statuses[status]++
-	s.figures.bytes += int64(bytes)
 	if fault != "" {
 		s.figures.faults[fault]++
 	}
@@ -135,11 +116,11 @@ func (s *Server) count(route, status string, bytes int, fault Fault) {
 // Stats is what the server saw up to now.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
-	f, origin := s.figures.clone(), s.origin
+	f := s.figures.clone()
 	s.mu.Unlock()
 	stats := Stats{
-		Requests: len(f.arrivals), ByRoute: f.routes, ByStatus: f.statuses, Faults: f.faults, UserAgents: f.agents,
-		Connections: s.conns.snapshot(), BytesSent: f.bytes, OverLimit: f.over,
+		Requests: len(f.arrivals), ByRoute: f.routes, ByStatus: f.statuses, Faults: f.faults,
+		Connections: s.conns.snapshot(), OverLimit: f.over,
 	}
 	worst := windows.Worst(f.arrivals, s.cfg.Window)
 	stats.Worst = Worst{Fixed: worst.Fixed, Sliding: worst.Sliding, TwoWindow: worst.TwoWindow}
@@ -149,10 +130,7 @@ func (s *Server) Stats() Stats {
 		}
 	}
 	if n := len(f.arrivals); n > 0 {
-		first, last := f.arrivals[0], f.arrivals[n-1]
-		stats.FirstArrival, stats.LastArrival = new(origin.Add(first).UTC()), new(origin.Add(last).UTC())
-		stats.Seconds = (last - first).Seconds()
-		stats.LimitUsed = share(n, last-first, s.cfg)
+		stats.LimitUsed = share(n, f.arrivals[n-1]-f.arrivals[0], s.cfg)
 	}
 	return stats
 }
@@ -173,26 +151,23 @@ func (f *figures) clone() figures {
 	}
 	return figures{
 		arrivals: slices.Clone(f.arrivals), routes: routes, statuses: maps.Clone(f.statuses), faults: maps.Clone(f.faults),
-		agents: maps.Clone(f.agents), tripped: maps.Clone(f.tripped), over: f.over, bytes: f.bytes,
+		tripped: maps.Clone(f.tripped), over: f.over,
 	}
 }
 
 // control serves the simulator's own requests, which count nowhere.
 func (s *Server) control(mux *http.ServeMux) {
-	mux.HandleFunc("GET /sim/stats", func(w http.ResponseWriter, r *http.Request) {
-		s.conns.controlled(r.Context())
+	mux.HandleFunc("GET /sim/stats", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		_ = enc.Encode(s.Stats()) // a client that went away needs no answer
 	})
-	mux.HandleFunc("POST /sim/reset", func(w http.ResponseWriter, r *http.Request) {
-		s.conns.controlled(r.Context())
+	mux.HandleFunc("POST /sim/reset", func(w http.ResponseWriter, _ *http.Request) {
 		s.Reset()
 		w.WriteHeader(http.StatusNoContent)
 	})
-	mux.HandleFunc("/sim/", func(w http.ResponseWriter, r *http.Request) {
-		s.conns.controlled(r.Context())
+	mux.HandleFunc("/sim/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "want GET /sim/stats or POST /sim/reset", http.StatusNotFound)
 	})
 }

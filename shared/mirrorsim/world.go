@@ -140,12 +140,6 @@ func (w *World) AddFiles(f Files) {
 	answers[FilesKey(f.RepoFullName, f.Number)] = encode(f)
 }
 
-// AddMaintainer puts an account into a repository's maintainers.
-func (w *World) AddMaintainer(repo string, m Maintainer) {
-	repo = strings.ToLower(repo)
-	w.maintainers[repo] = append(w.maintainers[repo], encode(m))
-}
-
 // Size is the number of pull requests in all lists.
 func (w *World) Size() int {
 	n := 0

@@ -93,12 +93,6 @@ func (s *sender) linger(ctx context.Context) error {
 // is called once, half way, while the others go on.
 func saturate(t *testing.T, limiters []*sender, n int, midway func()) {
 	t.Helper()
-	saturateBy(t, limiters, 3, n, midway)
-}
-
-// saturateBy is saturate with another number of waiters each.
-func saturateBy(t *testing.T, limiters []*sender, each, n int, midway func()) {
-	t.Helper()
 	seen := limiters[0].seen
 	before := seen.count()
 	var (
@@ -106,7 +100,7 @@ func saturateBy(t *testing.T, limiters []*sender, each, n int, midway func()) {
 		waiters sync.WaitGroup
 	)
 	for _, l := range limiters {
-		for i := range each {
+		for i := range 3 {
 			waiters.Go(func() {
 				for seen.count()-before < n {
 					take := l.linger

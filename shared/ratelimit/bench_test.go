@@ -2,9 +2,7 @@ package ratelimit_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"math"
 	"sync"
 	"testing"
 	"time"
@@ -15,103 +13,6 @@ import (
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/ratelimit/windows"
 )
-
-// unlimited is a bucket with the limit set out of the way: a slot each
-// microsecond, the finest there is. No call is lost to a busy machine, nor is one
-// of redis_rate's.
-func unlimited() ratelimit.Config {
-	cfg := quick()
-	cfg.Limit, cfg.Rate = math.MaxInt32, 1e6
-	cfg.Window, cfg.Jitter, cfg.Timeout = 10*time.Second, 10*time.Second, 10*time.Second
-
-	return cfg
-}
-
-// BenchmarkPermits is how many permits one Redis grants with the limit out of the
-// way, by processes with so many waiters each, beside redis_rate's Allow at the same
-// million a second, called by as many at once over as many clients. The two take
-// turns of a tenth of a second or so, so that a busy machine is busy for both.
-func BenchmarkPermits(b *testing.B) {
-	for name, start := range single {
-		for _, fleet := range []struct{ processes, waiters int }{{1, 64}, {8, 8}, {64, 1}, {8, 1}, {1, 1}} {
-			b.Run(fmt.Sprintf("%s/%d x %d", name, fleet.processes, fleet.waiters), func(b *testing.B) {
-				s := start(b)
-				ours, theirs := oursAtOnce(b, s, fleet.processes, fleet.waiters), theirsAtOnce(b, s, fleet.processes, fleet.waiters)
-				const turn = 1280
-				var spent [2]time.Duration
-				turns := 0
-				for b.Loop() {
-					for i, take := range []func(*testing.B, int){ours, theirs} {
-						began := time.Now()
-						take(b, turn)
-						spent[i] += time.Since(began)
-					}
-					turns++
-				}
-				rate := func(d time.Duration) float64 { return float64(turns*turn) / d.Seconds() }
-				b.ReportMetric(0, "ns/op")
-				b.ReportMetric(rate(spent[0]), "permits/s")
-				b.ReportMetric(rate(spent[1]), "redis_rate/s")
-				b.ReportMetric(rate(spent[0])/rate(spent[1]), "ours/theirs")
-			})
-		}
-	}
-}
-
-// oursAtOnce lets the waiters of several processes take their share of n permits.
-func oursAtOnce(b *testing.B, s *server, processes, waiters int) func(*testing.B, int) {
-	b.Helper()
-	limiters := make([]*ratelimit.Limiter, processes)
-	for i := range limiters {
-		limiters[i] = s.limiterBy(b, unlimited(), patient(b, s)).Limiter
-	}
-	share(processes, processes, func(i int) { // the bucket starts, and everybody has a connection
-		if _, err := limiters[i].Permit(b.Context()); err != nil {
-			b.Error(err)
-		}
-	})
-
-	return func(b *testing.B, n int) {
-		b.Helper()
-		share(n, processes*waiters, func(i int) {
-			if _, err := limiters[i%processes].Permit(b.Context()); err != nil {
-				b.Error(err)
-			}
-		})
-	}
-}
-
-// theirsAtOnce is the same with redis_rate, on clients of the same kind.
-func theirsAtOnce(b *testing.B, s *server, processes, waiters int) func(*testing.B, int) {
-	b.Helper()
-	limit := redis_rate.Limit{Rate: 1e6, Burst: 1e6, Period: time.Second}
-	limiters := make([]*redis_rate.Limiter, processes)
-	for i := range limiters {
-		limiters[i] = redis_rate.NewLimiter(patient(b, s))
-	}
-
-	return func(b *testing.B, n int) {
-		b.Helper()
-		share(n, processes*waiters, func(i int) {
-			if result, err := limiters[i%processes].Allow(b.Context(), "out of the way", limit); err != nil || result.Allowed != 1 {
-				b.Errorf("Allow: %+v, %v", result, err)
-			}
-		})
-	}
-}
-
-// share does something n times in all, by several at once.
-func share(n, several int, do func(i int)) {
-	var all sync.WaitGroup
-	for i := range several {
-		all.Go(func() {
-			for range n / several {
-				do(i)
-			}
-		})
-	}
-	all.Wait()
-}
 
 // BenchmarkSaturated is the mirror's own limit in full use for forty seconds, by
 // fleets of several sizes, beside 64 processes that poll redis_rate at 50 in 10 s.
@@ -185,11 +86,15 @@ func (s *saturated) take(b *testing.B) {
 // the pause of a new one.
 func (s *saturated) warm(ctx context.Context, b *testing.B) {
 	b.Helper()
-	share(len(s.limiters), len(s.limiters), func(i int) {
-		if _, err := s.limiters[i].Permit(ctx); err != nil {
-			b.Errorf("%s: %v", s.name, err)
-		}
-	})
+	var all sync.WaitGroup
+	for _, l := range s.limiters {
+		all.Go(func() {
+			if _, err := l.Permit(ctx); err != nil {
+				b.Errorf("%s: %v", s.name, err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // run lets everybody take permits for as long as is said.

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"math"
 	"regexp"
-	"strings"
 	"time"
 
 	"mirrorfleet/shared/ratelimit/bucket"
@@ -30,9 +29,6 @@ const burst = 1
 // NoSpare asks for a Spare of none, which zero cannot say.
 const NoSpare = -1
 
-// longestName clips Process: it is for show, and kept in Redis.
-const longestName = 64
-
 // longest bounds Window and Horizon: beyond an hour it is a mistyped unit.
 const longest = bucket.Longest * time.Microsecond
 
@@ -44,9 +40,6 @@ type Config struct {
 	// bucket of its own. Letters, digits, dot, dash and underscore, at most 64.
 	// Default "default".
 	Egress string
-	// Process names this process to whoever looks at the bucket, as one of those
-	// that wait; a name of its own tells it from others. Empty: it is not shown.
-	Process string
 	// Limit is L, the requests that the mirror allows in one Window W. Defaults
 	// 50 and 10 s; lower where others use the same IP.
 	Limit  int
@@ -93,10 +86,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
-	}
-
-	if len(c.Process) > longestName {
-		c.Process = strings.ToValidUTF8(c.Process[:longestName], "")
 	}
 
 	return c
@@ -194,7 +183,6 @@ func (c Config) request() bucket.Request {
 		Horizon:  c.Horizon.Microseconds(),
 		Limit:    int64(c.Limit),
 		Window:   c.Window.Microseconds(),
-		Process:  c.Process,
 		// Half of what the spare covers: r·tolerance = spare/2.
 		Tolerance: int64(c.Spare) * c.interval().Microseconds() / 2,
 		MaxCool:   c.MaxCoolDown.Microseconds(),

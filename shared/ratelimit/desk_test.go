@@ -152,37 +152,6 @@ func TestHoldIsChecked(t *testing.T) {
 	}
 }
 
-// TestWaitersAreShown while they wait, by process, and not afterwards.
-func TestWaitersAreShown(t *testing.T) {
-	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			cfg := quick()
-			cfg.Process = "worker-1"
-			d, l := s.desk(t), s.limiter(t, cfg)
-			permit(t, l)
-			if _, err := d.Hold(t.Context(), time.Hour); err != nil {
-				t.Fatal(err)
-			}
-			var waiters sync.WaitGroup
-			for range 3 {
-				waiters.Go(func() { permit(t, l) })
-			}
-			await(t, "three waiting requests are seen", func() bool {
-				got := state(t, l).Waiting
-				return len(got) == 1 && got[0].Process == "worker-1" && got[0].Requests == 3 && got[0].For > 0
-			})
-			if _, err := d.Release(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			waiters.Wait()
-			await(t, "nobody is seen to wait", func() bool { return len(state(t, l).Waiting) == 0 })
-		})
-	}
-}
-
 // TestFlowing blocks while the first in line waits, however long, and no longer.
 func TestFlowing(t *testing.T) {
 	t.Parallel()

@@ -12,12 +12,10 @@
 // less its spare. docs/limit.md has the proof.
 //
 // Nobody polls: one call to Redis reserves the next slot and tells how long to
-// wait for it. Where slots are closer together than a fifth of the jitter, which
-// the mirror's are not, it reserves one for each request that waits, as far as
-// they lie within that; each is a slot like any other, with its own use-by. A
-// process asks again when it has used what it holds; its waiters are served
-// first in, first out. A reservation whose waiter has gone is handed to the next
-// if it can still be used, and is lost otherwise.
+// wait for it. A process holds one reservation at a time and asks again when it
+// has used that; its waiters are served first in, first out. A reservation whose
+// waiter has gone is handed to the next if it can still be used, and is lost
+// otherwise.
 //
 // # States
 //

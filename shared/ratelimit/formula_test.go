@@ -46,9 +46,8 @@ func most(cfg ratelimit.Config) int { return cfg.Limit - max(cfg.Spare, 0) }
 
 // demand lets n requests come as a pattern says, over and over: of each two bytes
 // the first is how long after the one before the request is made, the second how
-// much of its jitter it needs. They ask for as many slots at once as batch says, or
-// as the horizon holds. The bucket is the real one.
-func demand(cfg ratelimit.Config, interval int64, pattern []byte, batch, n int) []time.Duration {
+// much of its jitter it needs. The bucket is the real one.
+func demand(cfg ratelimit.Config, interval int64, pattern []byte, n int) []time.Duration {
 	var (
 		state   bucket.State
 		session bucket.Session
@@ -56,14 +55,13 @@ func demand(cfg ratelimit.Config, interval int64, pattern []byte, batch, n int) 
 		origin  = now
 		times   []time.Duration
 	)
-	// The requests have the bytes in turn, whatever call their slots came by.
 	at := func(i int) byte { return pattern[i%len(pattern)] }
-	for i := 0; len(times) < n; {
+	for i := 0; len(times) < n; i++ {
 		gap := at(2 * i)
 		// A third of the gaps are none; the longest are of four slots.
 		now = now.Add(time.Duration(max(0, int64(gap)-85)*interval*4/170) * time.Microsecond)
 		in := session.Fill(bucket.Request{
-			Reserve: true, Interval: interval, Horizon: 4 * interval, Tolerance: interval / 2, MaxCool: 1, Count: int64(batch),
+			Reserve: true, Interval: interval, Horizon: 4 * interval, Tolerance: interval / 2, MaxCool: 1,
 		}, now)
 		var reply bucket.Reply
 		state, reply = bucket.Decide(state, bucket.NoRun, now.UnixMicro(), in)
@@ -71,15 +69,10 @@ func demand(cfg ratelimit.Config, interval int64, pattern []byte, batch, n int) 
 		wait := time.Duration(reply.Wait) * time.Microsecond
 		if reply.Verdict == bucket.Refused {
 			now = now.Add(wait)
-			i++
 
 			continue
 		}
-		for slot := range reply.Count {
-			wait := time.Duration(reply.Slot(slot, interval).Wait) * time.Microsecond
-			times = append(times, now.Sub(origin)+wait+cfg.Jitter*time.Duration(at(2*i+1))/0xff)
-			i++
-		}
+		times = append(times, now.Sub(origin)+wait+cfg.Jitter*time.Duration(at(2*i+1))/0xff)
 	}
 
 	return times
@@ -108,17 +101,12 @@ func patterns() map[string][]byte {
 // and thirty drawn ones. They run with the other tests; make fuzz goes on.
 func seeds(f *testing.F) {
 	f.Helper()
-	add := func(limit, spare, window, jitter uint16, pattern []byte) {
-		for _, batch := range []byte{0, 1, 4} {
-			f.Add(limit, spare, window, jitter, pattern, batch)
-		}
-	}
 	for _, pattern := range patterns() {
-		add(uint16(47), uint16(1), uint16(9990), uint16(1638), pattern)  // 50 in 10 s, J 251 ms, spare 1
-		add(uint16(47), uint16(0), uint16(9990), uint16(0), pattern)     // no spare, J 1 ms
-		add(uint16(0), uint16(0), uint16(0), uint16(0xffff), pattern)    // 3 in 10 ms, J as long
-		add(uint16(99), uint16(99), uint16(59_990), uint16(30), pattern) // 102 in a minute, all but 3 spared
-		add(uint16(97), uint16(2), uint16(990), uint16(20_000), pattern)
+		f.Add(uint16(47), uint16(1), uint16(9990), uint16(1638), pattern)  // 50 in 10 s, J 251 ms, spare 1
+		f.Add(uint16(47), uint16(0), uint16(9990), uint16(0), pattern)     // no spare, J 1 ms
+		f.Add(uint16(0), uint16(0), uint16(0), uint16(0xffff), pattern)    // 3 in 10 ms, J as long
+		f.Add(uint16(99), uint16(99), uint16(59_990), uint16(30), pattern) // 102 in a minute, all but 3 spared
+		f.Add(uint16(97), uint16(2), uint16(990), uint16(20_000), pattern)
 	}
 	random := rand.New(rand.NewPCG(6, 1))
 	for range 30 {
@@ -128,7 +116,7 @@ func seeds(f *testing.F) {
 			// three needs no jitter and one in three all of it.
 			pattern[i] = byte(min(255, max(0, random.IntN(3*256)-256)))
 		}
-		add(uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), pattern)
+		f.Add(uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), pattern)
 	}
 }
 
@@ -137,7 +125,7 @@ func seeds(f *testing.F) {
 func FuzzFormulaHolds(f *testing.F) {
 	seeds(f)
 	rdb := noRedis(f)
-	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, pattern []byte, batch byte) {
+	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, pattern []byte) {
 		if len(pattern) == 0 || len(pattern) > 4096 {
 			t.Skip("nothing to ask, or for too long")
 		}
@@ -145,7 +133,7 @@ func FuzzFormulaHolds(f *testing.F) {
 		if _, err := ratelimit.New(cfg, rdb); err != nil {
 			t.Fatalf("%+v is refused: %v", cfg, err)
 		}
-		times := demand(cfg, ratelimit.Interval(cfg), pattern, int(batch), 4*cfg.Limit+20)
+		times := demand(cfg, ratelimit.Interval(cfg), pattern, 4*cfg.Limit+20)
 		if worst := windows.Worst(times, cfg.Window); exceeded(worst, most(cfg)) {
 			t.Errorf("%d in %v with J %v, spare %d: worst window %+v, want at most %d",
 				cfg.Limit, cfg.Window, cfg.Jitter, max(cfg.Spare, 0), worst, most(cfg))
@@ -159,7 +147,7 @@ func FuzzFormulaHolds(f *testing.F) {
 func FuzzOneStepBeyond(f *testing.F) {
 	seeds(f)
 	rdb := noRedis(f)
-	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, drawn []byte, batch byte) {
+	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, drawn []byte) {
 		cfg := figures(limit, spare, window, jitter)
 		span := (cfg.Window + cfg.Jitter).Microseconds()
 		interval := span / int64(most(cfg)) // r·(W+J) = L − spare
@@ -167,7 +155,7 @@ func FuzzOneStepBeyond(f *testing.F) {
 		if _, err := ratelimit.New(cfg, rdb); err == nil {
 			t.Errorf("%+v is accepted, want it refused with the formula", cfg)
 		}
-		if !searched(cfg, interval, drawn, int(batch)) {
+		if !searched(cfg, interval, drawn) {
 			t.Errorf("%d in %v with J %v, spare %d: no way of asking exceeds %d, one step beyond the formula",
 				cfg.Limit, cfg.Window, cfg.Jitter, max(cfg.Spare, 0), most(cfg))
 		}
@@ -176,9 +164,9 @@ func FuzzOneStepBeyond(f *testing.F) {
 
 // searched looks for a way of asking that exceeds the limit: what was drawn, the
 // patterns, and each number of late ones before the punctual ones.
-func searched(cfg ratelimit.Config, interval int64, drawn []byte, batch int) bool {
+func searched(cfg ratelimit.Config, interval int64, drawn []byte) bool {
 	try := func(pattern []byte) bool {
-		return exceeded(windows.Worst(demand(cfg, interval, pattern, batch, 3*cfg.Limit), cfg.Window), most(cfg))
+		return exceeded(windows.Worst(demand(cfg, interval, pattern, 3*cfg.Limit), cfg.Window), most(cfg))
 	}
 	if len(drawn) > 0 && len(drawn) <= 4096 && try(drawn) {
 		return true
@@ -205,11 +193,8 @@ func TestFormulaIsTight(t *testing.T) {
 	t.Parallel()
 	cfg := ratelimit.Config{Limit: 50, Window: 10 * time.Second, Jitter: 250 * time.Millisecond, Spare: 1}
 	interval := ratelimit.Interval(cfg)
-	for _, batch := range []int{1, 4} {
-		within, beyond := searched(cfg, interval, nil, batch), searched(cfg, interval*9999/10_000, nil, batch)
-		if within || !beyond {
-			t.Errorf("with slots %d µs apart, %d a call, a search exceeds 49: %v, a ten-thousandth closer: %v; want false, true",
-				interval, batch, within, beyond)
-		}
+	within, beyond := searched(cfg, interval, nil), searched(cfg, interval*9999/10_000, nil)
+	if within || !beyond {
+		t.Errorf("with slots %d µs apart a search exceeds 49: %v, a ten-thousandth closer: %v; want false, true", interval, within, beyond)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -24,9 +23,9 @@ type Limiter struct {
 	life context.Context //nolint:containedctx // the limiter's own lifetime, joined to each call's context
 	end  context.CancelCauseFunc
 
-	// queue gives the turn to the one waiter that reserves. The turn guards held.
+	// queue gives the turn to the one waiter that reserves. The turn guards left.
 	queue queue
-	held  []reservation // for the next waiters, by their slots
+	left  *reservation // by a waiter that has gone, for the next; nil for none
 
 	session session
 	cool    coolDown
@@ -158,7 +157,7 @@ func (l *Limiter) await(ctx context.Context, r reservation) (usable bool, err er
 		}
 		select {
 		case <-ctx.Done():
-			l.held = slices.Insert(l.held, 0, r)
+			l.left = &r
 
 			return false, ended(ctx)
 		case <-next:

@@ -3,15 +3,14 @@ package ratelimit_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
-	"net"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -51,8 +50,12 @@ func TestWaitersAreServedInOrder(t *testing.T) {
 		}
 	}
 	all.Wait()
-	if stats := l.Stats(); stats.Waiting != 0 || !stats.WaitingSince.IsZero() {
-		t.Errorf("%d waiting since %v, want none", stats.Waiting, stats.WaitingSince)
+	stats := l.Stats()
+	if stats.Waiting != 0 || !stats.TurnSince.IsZero() {
+		t.Errorf("%d waiting, the first since %v, want none", stats.Waiting, stats.TurnSince)
+	}
+	if granted, calls := state(t, l).Granted, stats.Asked-stats.Refused; granted > calls {
+		t.Errorf("%d slots were granted by %d calls, want one a call, however many wait", granted, calls)
 	}
 }
 
@@ -153,90 +156,21 @@ func TestLostAnswerIsASlotSpent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			slow := newProxy(t, strings.TrimPrefix(s.url, "redis://"))
-			l := newServer(t, "redis://"+slow.address).limiter(t, quick())
+			relay := nettest.NewRelay(t, strings.TrimPrefix(s.url, "redis://"))
+			l := newServer(t, "redis://"+relay.Address).limiter(t, quick())
 			permit(t, l) // the bucket has started, the next request is granted at once
 			direct := s.limiter(t, quick())
 			had, before := state(t, direct).Granted, l.Stats()
-			slow.swallow()
-			permit(t, l)
+			relay.Delay(120*time.Millisecond, 120*time.Millisecond) // the question arrives within the 160 ms of a call, the answer after
+			served := make(chan struct{})
+			go func() { defer close(served); permit(t, l) }()
+			await(t, "a lost answer", func() bool { return l.Stats().Lost > before.Lost })
+			relay.Delay(0, 0)
+			<-served
 			slots, after := state(t, direct).Granted-had, l.Stats()
-			if after.Lost == before.Lost {
-				t.Fatalf("no answer was lost: %+v", after)
-			}
 			if most := (after.Asked - after.Refused) - (before.Asked - before.Refused); slots < 2 || slots > most {
 				t.Errorf("%d slots went with %+v, want 2 to %d: one spent on the lost answer, none on a resend", slots, after, most)
 			}
 		})
-	}
-}
-
-// proxy passes bytes on, except for the answers of a connection that it has been
-// told to swallow.
-type proxy struct {
-	address string
-	mu      sync.Mutex
-	deaf    bool
-}
-
-// swallow loses the next answer that comes, and with it the connection's later
-// ones; new connections are served.
-func (p *proxy) swallow() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.deaf = true
-}
-
-func (p *proxy) swallows() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	was := p.deaf
-	p.deaf = false
-
-	return was
-}
-
-func newProxy(t *testing.T, target string) *proxy {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{address: listener.Addr().String()}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := (&net.Dialer{}).Dial("tcp", target)
-			if err != nil {
-				client.Close()
-
-				continue
-			}
-			all.Go(func() { io.Copy(server, client); server.Close() })
-			all.Go(func() { p.answers(client, server); client.Close() })
-		}
-	})
-	t.Cleanup(func() { listener.Close(); all.Wait() })
-
-	return p
-}
-
-func (p *proxy) answers(client io.Writer, server io.Reader) {
-	buffer := make([]byte, 4096)
-	for lost := false; ; {
-		n, err := server.Read(buffer)
-		if err != nil {
-			return
-		}
-		if lost = lost || p.swallows(); lost {
-			continue
-		}
-		if _, err := client.Write(buffer[:n]); err != nil {
-			return
-		}
 	}
 }

@@ -37,9 +37,3 @@ func (c Config) Pace() (Pace, error) {
 func (p Pace) InForce(s State) bool {
 	return s.Interval == p.Interval && s.Horizon == p.Horizon && s.Limit == p.Limit && s.Window == p.Window
 }
-
-// Takes is how long so many permits take at this pace, from the first to the
-// last.
-func (p Pace) Takes(permits int) time.Duration {
-	return time.Duration(max(permits-1, 0)) * p.Interval
-}

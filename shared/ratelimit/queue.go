@@ -8,12 +8,11 @@ import (
 )
 
 // queue lets one waiter at a time deal with Redis, first in, first out, and tells
-// how many wait and since when. It is empty at first.
+// how many wait. It is empty at first.
 type queue struct {
 	mu    sync.Mutex
 	busy  bool            // somebody holds the turn
 	line  []chan struct{} // each is closed when its turn comes
-	since time.Time       // when the queue was last empty
 	turn  time.Time       // when the one whose turn it is got it
 	moved chan struct{}   // closed, and replaced, whenever the turn ends
 }
@@ -22,7 +21,7 @@ type queue struct {
 func (q *queue) join(ctx context.Context, now time.Time) error {
 	q.mu.Lock()
 	if !q.busy {
-		q.busy, q.since, q.turn = true, now, now
+		q.busy, q.turn = true, now
 		q.mu.Unlock()
 
 		return nil
@@ -72,8 +71,7 @@ func (q *queue) leave(now time.Time) {
 }
 
 // look is the queue at a moment: how many wait, the one with the turn included,
-// since when there has been one without a break, since when the one with the turn
-// has had it, and what is closed when that ends.
+// since when that one has had the turn, and what is closed when that ends.
 func (q *queue) look() (now glimpse) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -81,11 +79,11 @@ func (q *queue) look() (now glimpse) {
 		return glimpse{moved: q.moved}
 	}
 
-	return glimpse{len(q.line) + 1, q.since, q.turn, q.moved}
+	return glimpse{len(q.line) + 1, q.turn, q.moved}
 }
 
 type glimpse struct {
-	waiting     int
-	since, turn time.Time
-	moved       <-chan struct{}
+	waiting int
+	turn    time.Time
+	moved   <-chan struct{}
 }

@@ -27,16 +27,15 @@ type reservation struct {
 	void <-chan struct{}
 }
 
-// reservation returns the first of the reservations that this process holds which
-// can still be used, or reserves anew. It waits for as long as there is none:
-// through refusals as long as the bucket says, through errors of Redis with
-// pauses. It is called with the turn held.
+// reservation returns the one that a waiter left, if it can still be used, or
+// reserves anew. It waits for as long as there is none: through refusals as long
+// as the bucket says, through errors of Redis with pauses. It is called with the
+// turn held.
 func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
-	for len(l.held) > 0 {
-		first := l.held[0]
-		l.held = l.held[1:]
-		if l.usable(ctx, first, time.Now()) {
-			return first, nil
+	if left := l.left; left != nil {
+		l.left = nil
+		if l.usable(ctx, *left, time.Now()) {
+			return *left, nil
 		}
 	}
 	pause := firstPause
@@ -44,11 +43,9 @@ func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
 		if ctx.Err() != nil {
 			return reservation{}, ended(ctx)
 		}
-		slots, wait, err := l.reserve(ctx)
-		if len(slots) > 0 {
-			l.held = slots[1:]
-
-			return slots[0], nil
+		granted, wait, err := l.reserve(ctx)
+		if granted != nil {
+			return *granted, nil
 		}
 		if err == nil {
 			pause = firstPause
@@ -62,19 +59,15 @@ func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
 	}
 }
 
-// reserve asks once, for as many slots as requests wait, within [bucket.Batch].
-// Without a grant it returns how long to wait before asking again. What began
-// while the answer was under way voids it as well.
-func (l *Limiter) reserve(ctx context.Context) (slots []reservation, wait time.Duration, err error) {
+// reserve asks once. Without a grant it returns how long to wait before asking
+// again. What began while the answer was under way voids it as well.
+func (l *Limiter) reserve(ctx context.Context) (granted *reservation, wait time.Duration, err error) {
 	void := l.cool.watch()
 	asked := time.Now()
 	cool := l.cool.unwritten()
 	in := l.cfg.request()
 	in.Reserve = true
 	in.Cool = max(0, cool.Sub(asked).Microseconds())
-	line := l.queue.look()
-	in.Waiting, in.Waited = int64(line.waiting), max(0, asked.Sub(line.turn).Microseconds())
-	in.Count = bucket.Batch(in.Waiting, l.cfg.Jitter.Microseconds(), in.Figures())
 	reply, err := l.ask(ctx, l.session.fill(in, asked))
 	answered := time.Now()
 	if err != nil {
@@ -93,12 +86,7 @@ func (l *Limiter) reserve(ctx context.Context) (slots []reservation, wait time.D
 		return nil, time.Duration(reply.Wait) * time.Microsecond, nil
 	}
 
-	for i := range reply.Count {
-		slot := reply.Slot(i, in.Interval)
-		slots = append(slots, reservation{bucket.Reserved(slot, asked, answered, l.cfg.Jitter), slot, void})
-	}
-
-	return slots, 0, nil
+	return &reservation{bucket.Reserved(reply, asked, answered, l.cfg.Jitter), reply, void}, 0, nil
 }
 
 // learn takes down what an answer tells of the bucket beside its verdict.

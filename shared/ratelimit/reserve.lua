@@ -1,13 +1,12 @@
--- One request to the bucket of one egress: bucket.Decide and bucket.Line.Note in
--- the same order.
+-- One request to the bucket of one egress: bucket.Decide, in the same order.
 -- Change both or neither; a test compares them step by step.
 --
--- KEYS[1] the hash that holds the bucket (bucket.State.Record, bucket.ParseLine).
+-- KEYS[1] the hash that holds the bucket (bucket.State.Record).
 -- ARGV    reserve, interval, horizon, tolerance, cool, max_cool; what the process
 --         remembers of its last answer: born, next, now, skew, elapsed; then
---         figures (bucket.Figures.String), hold; process, waiting, waited; count.
+--         figures (bucket.Figures.String), hold.
 -- Lengths and instants are microseconds, exact in a double until the year 2255.
--- Returns verdict, wait, now, skew, next, born, count; to a process with other figures
+-- Returns verdict, wait, now, skew, next, born; to a process with other figures
 -- also the figures in force. A stop or a release is also said on the egress's
 -- channel: before which of the bucket's instants slots are void.
 local reserve, interval, horizon = ARGV[1] == '1', tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -15,7 +14,6 @@ local tolerance, in_cool, max_cool = tonumber(ARGV[4]), tonumber(ARGV[5]), tonum
 local in_born, in_next, in_now = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local in_skew, elapsed = tonumber(ARGV[10]), tonumber(ARGV[11])
 local figures, in_hold = ARGV[12], tonumber(ARGV[13])
-local process, waiting, waited, count = ARGV[14], ARGV[15], tonumber(ARGV[16]), tonumber(ARGV[17])
 local cell_length, cells, longest, max_hold = 10000000, 30, 3600000000, 86400000000 -- bucket's constants
 local call, max, min, floor = redis.call, math.max, math.min, math.floor
 
@@ -28,7 +26,7 @@ local run, at = 'none', type(info) == 'string' and string.find(info, 'run_id:', 
 if at then run = string.match(info, '^%w+', at + 7) or run end -- one pattern would try each place
 
 local s = call('HMGET', KEYS[1], 'run', 'high', 'skew', 'next', 'turn', 'cool', 'born',
-  'granted', 'refused', 'restarts', 'hold', 'seen', 'figures', 'swept')
+  'granted', 'refused', 'restarts', 'hold', 'seen', 'figures')
 -- What is not a whole number counts as missing; infinity is none, nor is NaN.
 local function number(i)
   local n = tonumber(s[i])
@@ -47,26 +45,7 @@ end
 
 -- tostring would round an instant to fourteen digits.
 local function text(n) return string.format('%d', n) end
-local function reply(verdict, wait, now) return { verdict, wait, now, skew, next_slot, born, 0 } end
-
--- Line.Note: the fields to keep for a process that waits. A value that does not
--- parse belongs to nobody who waits.
-local function waiter(wait)
-  if process == '' then return {} end
-  local stretch = floor(clock / cell_length)
-  local who = { 'p:' .. process, string.format('%d:%d:%s', clock + wait, clock - waited, waiting) }
-  if number(14) ~= stretch then
-    local all = call('HGETALL', KEYS[1])
-    for i = 1, #all, 2 do
-      if string.sub(all[i], 1, 2) == 'p:' then
-        local ends = tonumber(string.match(all[i + 1], '^%-?%d+') or '0')
-        if ends < clock or ends > clock + longest then call('HDEL', KEYS[1], all[i]) end
-      end
-    end
-    who[3], who[4] = 'swept', text(stretch)
-  end
-  return who
-end
+local function reply(verdict, wait, now) return { verdict, wait, now, skew, next_slot, born } end
 
 -- The bucket's time: see advance.
 local known = in_born > 0 and in_born == born
@@ -124,34 +103,24 @@ end
 
 if differs then
   local again = min(seen + 2 * f_horizon - now, horizon)
-  keep(unpack(waiter(again)))
-  return { 3, again, now, skew, next_slot, born, 0, f_interval, f_horizon, tonumber(f_limit), tonumber(f_window) }
+  keep()
+  return { 3, again, now, skew, next_slot, born, f_interval, f_horizon, tonumber(f_limit), tonumber(f_window) }
 end
 
 seen = now
 local slot = max(next_slot, now, cool, now + hold - clock)
 if slot - now > horizon then
-  local again = min(max(turn, slot - horizon) + (count - 1) * interval, now + horizon)
+  local again = min(max(turn, slot - horizon), now + horizon)
   turn = again + interval
-  keep('seen', text(seen), 'refused', text(number(9) + 1), unpack(waiter(again - now)))
+  keep('seen', text(seen), 'refused', text(number(9) + 1))
   return reply(1, again - now, now)
 end
 
-count = min(count, 1 + floor((now + horizon - slot) / interval))
-next_slot = slot + count * interval
-local first = clock + (slot - now)
-local last = first + (count - 1) * interval
-local fields = waiter(last - clock)
--- Cell by cell; mostly there is one.
-local taken = 0
-while taken < count do
-  local at = first + taken * interval
-  local index = floor(at / cell_length)
-  local within = min(count - taken, math.ceil(((index + 1) * cell_length - at) / interval))
-  local field = 'u' .. text(index % cells)
-  local used = string.match(call('HGET', KEYS[1], field) or '', '^' .. text(index) .. ':(%d+)$') or '0'
-  fields[#fields + 1], fields[#fields + 2] = field, text(index) .. ':' .. text(tonumber(used) + within)
-  taken = taken + within
-end
-keep('seen', text(seen), 'last', text(last), 'granted', text(number(8) + count), unpack(fields))
-return { 0, slot - now, now, skew, next_slot, born, count }
+next_slot = slot + interval
+local last = clock + (slot - now)
+local index = floor(last / cell_length)
+local field = 'u' .. text(index % cells)
+local used = string.match(call('HGET', KEYS[1], field) or '', '^' .. text(index) .. ':(%d+)$') or '0'
+keep('seen', text(seen), 'last', text(last), 'granted', text(number(8) + 1),
+  field, text(index) .. ':' .. text(tonumber(used) + 1))
+return reply(0, slot - now, now)

@@ -49,7 +49,7 @@ func (r record) ask(ctx context.Context, in bucket.Request) (bucket.Reply, error
 	got, err := r.reserve.Run(ctx, r.rdb, []string{key(r.egress)},
 		flag(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
 		in.Born, in.Next, in.Now, in.Skew, in.Elapsed,
-		in.Figures().String(), in.Hold, in.Process, in.Waiting, in.Waited, max(in.Count, 1),
+		in.Figures().String(), in.Hold,
 	).Int64Slice()
 	if err != nil {
 		return bucket.Reply{}, fmt.Errorf("ratelimit: reserve for egress %s: %w", r.egress, err)
@@ -71,15 +71,14 @@ func (l *Limiter) ask(ctx context.Context, in bucket.Request) (bucket.Reply, err
 
 // parseReply reads what reserve.lua returns.
 func parseReply(got []int64) (bucket.Reply, error) {
-	if len(got) != 7 && len(got) != 11 {
-		return bucket.Reply{}, fmt.Errorf("%w: %d values, want 7 or 11", errReply, len(got))
+	if len(got) != 6 && len(got) != 10 {
+		return bucket.Reply{}, fmt.Errorf("%w: %d values, want 6 or 10", errReply, len(got))
 	}
 	reply := bucket.Reply{
 		Verdict: bucket.Verdict(got[0]), Wait: got[1], Now: got[2], Skew: got[3], Next: got[4], Born: got[5],
-		Count: got[6],
 	}
-	if len(got) == 11 {
-		reply.Figures = bucket.Figures{Interval: got[7], Horizon: got[8], Limit: got[9], Window: got[10]}
+	if len(got) == 10 {
+		reply.Figures = bucket.Figures{Interval: got[6], Horizon: got[7], Limit: got[8], Window: got[9]}
 	}
 
 	return reply, nil

@@ -169,16 +169,6 @@ func quick() ratelimit.Config {
 	}
 }
 
-// swift allows ten times as many as quick, a slot each 2.5 ms: a fifth of the
-// jitter holds 17, so that one call serves many waiters. The spare is as many times
-// what quick's is, or the noise of a network would be taken for steps of the clock.
-func swift() ratelimit.Config {
-	cfg := quick()
-	cfg.Limit, cfg.Spare = 500, 10
-
-	return cfg
-}
-
 // awaitListener waits until a limiter hears the words of others.
 func (s *server) awaitListener(t *testing.T) {
 	t.Helper()

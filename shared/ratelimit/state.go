@@ -1,7 +1,6 @@
 package ratelimit
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -47,17 +46,8 @@ type State struct {
 	// first; the last one is still running, and slots granted ahead of it are
 	// not shown.
 	Use []int64
-	// Waiting are the processes that wait, the one that has waited longest first.
-	Waiting []Waiter
 	// Stats are this process's own figures.
 	Stats Stats
-}
-
-// Waiter is a process that waits for a slot.
-type Waiter struct {
-	Process  string
-	Requests int64         // of the process, that wait
-	For      time.Duration // since the process had its last permit, or began to wait
 }
 
 // State reads the bucket. It is one call and cheap enough for once a second.
@@ -93,7 +83,6 @@ func (r record) look(ctx context.Context) (State, error) {
 	state := State{Egress: r.egress, Known: kept.High > 0}
 	if state.Known {
 		state.describe(kept, clock)
-		state.line(bucket.ParseLine(fields), clock)
 	}
 
 	return state, nil
@@ -145,16 +134,6 @@ func (s *State) describe(kept bucket.State, clock int64) {
 		s.RunID = kept.Run
 	}
 	s.Use = kept.Recent(clock)
-}
-
-// line lists who waits.
-func (s *State) line(kept bucket.Line, clock int64) {
-	for process, w := range kept.Waiting(clock) {
-		s.Waiting = append(s.Waiting, Waiter{process, w.Waiting, micros(max(clock-w.Since, 0))})
-	}
-	slices.SortFunc(s.Waiting, func(a, b Waiter) int {
-		return cmp.Or(cmp.Compare(b.For, a.For), cmp.Compare(a.Process, b.Process))
-	})
 }
 
 func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }

@@ -10,12 +10,9 @@ type Stats struct {
 	Refused int64 // times told to ask again later
 	Asked   int64 // calls to Redis for a slot or a cool-down
 	Lost    int64 // of these, the ones without a usable answer: each may have spent a slot
-	// Waiting is how many callers wait for a permit now, WaitingSince since when
-	// there has been one without a break; zero for none.
-	Waiting      int
-	WaitingSince time.Time
-	// TurnSince is since when the first in line has been first; zero for none.
-	// In a fleet that waits its turn this is short, WaitingSince is not.
+	// Waiting is how many callers wait for a permit now, TurnSince since when the
+	// first in line has been first; zero for none.
+	Waiting   int
 	TurnSince time.Time
 	// BlockedSince is since when Redis has not answered, as seen by the last
 	// call; zero while it does.
@@ -30,7 +27,7 @@ func (l *Limiter) Stats() Stats {
 		BlockedSince: l.health.blocked(),
 	}
 	now := l.queue.look()
-	stats.Waiting, stats.WaitingSince, stats.TurnSince = now.waiting, now.since, now.turn
+	stats.Waiting, stats.TurnSince = now.waiting, now.turn
 
 	return stats
 }

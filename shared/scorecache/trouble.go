@@ -26,7 +26,7 @@ func (c *Cache) try(ctx context.Context, op func(context.Context) error) error {
 		}
 		c.trouble(ctx, "waiting for the connection", err)
 		if err := pause.For(ctx, c.cfg.RetryWait); err != nil {
-			return err //nolint:wrapcheck // the caller's own
+			return err
 		}
 	}
 }

@@ -52,8 +52,6 @@ const (
 	MetricAuditJobs          = "mirrorfleet.audit.jobs"
 	MetricAuditDiscrepancies = "mirrorfleet.audit.discrepancies"
 	MetricAuditMended        = "mirrorfleet.audit.mended"
-
-	MetricSpansDropped = "mirrorfleet.telemetry.spans.dropped"
 )
 
 // Bounds of the histograms: the conventions' for requests; the others span
@@ -76,7 +74,7 @@ type instruments struct {
 
 	mirrorRetries, throttled, breakerChanges, published, deliveries, jobOutcomes, leaseLosses metric.Int64Counter
 
-	scoreFiles, scoreBytes, childStarts, childEnds, scoreCache, auditMended, spansDropped metric.Int64Counter
+	scoreFiles, scoreBytes, childStarts, childEnds, scoreCache, auditMended metric.Int64Counter
 
 	breakerState, roundPhase, roundJobs, roundDegraded, auditJobs, auditDiscrepancies metric.Int64Gauge
 
@@ -159,7 +157,6 @@ func newInstruments(meter metric.Meter) *instruments {
 	i.ofServers(m)
 	i.ofRounds(m)
 	i.ofScoring(m)
-	i.spansDropped = m.count(MetricSpansDropped, "{span}", "Spans that did not reach the collector.")
 	if err := errors.Join(m.errors...); err != nil {
 		otel.Handle(err)
 	}

@@ -3,8 +3,8 @@ package telemetry
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -94,51 +94,25 @@ func JobDelivered(ctx context.Context, first bool, waited time.Duration) {
 	}
 }
 
-// processed are the attributes of every delivery: the set is made once, since
-// making it costs more than counting.
-//
-//nolint:gochecknoglobals // a constant, if Go had such
-var processed = sync.OnceValue(func() metric.MeasurementOption {
-	return metric.WithAttributeSet(attribute.NewSet(messaging, destination, consumer, semconv.MessagingOperationName("process")))
-})
+// processed are the attributes of every delivery, and more.
+func processed(more ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributes(append(more, messaging, destination, consumer, semconv.MessagingOperationName("process"))...)
+}
 
 // JobEnded counts how a delivery ended: one of the Outcomes, and the class of
 // a failure ("" without one).
 func JobEnded(ctx context.Context, outcome, class string, took time.Duration) {
-	m, as := measure(), endOf(outcome, class)
-	m.jobOutcomes.Add(ctx, 1, as.own)
-	if outcome == OutcomeLost {
-		m.leaseLosses.Add(ctx, 1)
-	}
-	m.processDuration.Record(ctx, took.Seconds(), as.conventional)
-}
-
-// end is an outcome with its class as the product's metrics and OpenTelemetry's
-// conventional ones have it.
-type end struct{ own, conventional metric.MeasurementOption }
-
-// ends keeps the few that there are, by outcome and class.
-//
-//nolint:gochecknoglobals // as processed
-var ends sync.Map
-
-func endOf(outcome, class string) end {
-	key := [2]string{outcome, class}
-	if known, there := ends.Load(key); there {
-		return known.(end) //nolint:forcetypeassert // nothing else is stored
-	}
+	m := measure()
 	own := []attribute.KeyValue{Outcome.String(outcome)}
-	conventional := []attribute.KeyValue{
-		messaging, destination, consumer, semconv.MessagingOperationName("process"), Outcome.String(outcome),
-	}
+	conventional := slices.Clone(own)
 	if class != "" {
 		own, conventional = append(own, FailClass.String(class)), append(conventional, errorType.String(class))
 	}
-	made := end{
-		metric.WithAttributeSet(attribute.NewSet(own...)), metric.WithAttributeSet(attribute.NewSet(conventional...)),
+	m.jobOutcomes.Add(ctx, 1, metric.WithAttributes(own...))
+	if outcome == OutcomeLost {
+		m.leaseLosses.Add(ctx, 1)
 	}
-	ends.Store(key, made)
-	return made
+	m.processDuration.Record(ctx, took.Seconds(), processed(conventional...))
 }
 
 // The phases of a round.
@@ -249,9 +223,6 @@ func AuditMended(ctx context.Context, what string, n int) {
 // is not there yet is no rate, and the first fault would be missed.
 func fromZero(ctx context.Context, service string) {
 	m := measure()
-	for _, why := range []string{DropQueue, DropExport, DropTail} {
-		m.spansDropped.Add(ctx, 0, metric.WithAttributes(DropReason.String(why)))
-	}
 	m.throttled.Add(ctx, 0)
 	if service != "worker" {
 		return

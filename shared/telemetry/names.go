@@ -46,8 +46,6 @@ const (
 	Replay    = attribute.Key("job.replay")  // its number
 	Replays   = attribute.Key("job.replays") // the trace that a replay repeats
 	Worker    = attribute.Key("worker.name")
-	// Kept says why a trace is kept whatever the sampling: see the Keeps.
-	Kept = attribute.Key("sampling.kept")
 
 	Egress     = attribute.Key("limit.egress")
 	PermitWait = attribute.Key("limit.wait_ms")
@@ -80,7 +78,6 @@ const (
 	RoundPhase   = attribute.Key("round.phase")
 	RoundOutcome = attribute.Key("round.outcome")
 	AuditSide    = attribute.Key("audit.side")
-	DropReason   = attribute.Key("drop.reason")
 	ServerKind   = attribute.Key("server.kind") // nats or redis
 	LimitPause   = attribute.Key("limit.pause") // cool_down or hold
 )
@@ -94,15 +91,6 @@ const (
 	OutcomeHandedBack = "handed_back" // by a worker that stops
 	OutcomeLost       = "lost"        // the lease or the record went to another
 	OutcomeSettled    = "settled"     // the job had ended before: only the message was left
-)
-
-// Why a trace is kept.
-const (
-	KeepFailed   = "failed"
-	KeepDegraded = "degraded"
-	KeepRetried  = "retried"
-	KeepReplay   = "replay"
-	KeepLost     = "lost"
 )
 
 // EventScoreCache is on the evaluation's span, once for each pull request whose

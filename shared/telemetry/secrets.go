@@ -15,7 +15,7 @@ var tokens = regexp.MustCompile(`\b(?:gh[pousr]_|github_pat_)\w{8,}|(?i:\b(?:bea
 func Scrub(text string) string { return tokens.ReplaceAllString(text, "[secret]") }
 
 // scrubber takes the settings' own secrets out of what exporters say: a
-// collector may echo a header.
+// collector may echo a header, and an odd one is logged as it was set.
 func (env settings) scrubber() func(string) string {
 	var pairs []string
 	hide := func(secret string) {
@@ -25,8 +25,13 @@ func (env settings) scrubber() func(string) string {
 	}
 	for _, form := range []string{prefix, tracesPrefix, metricsPrefix} {
 		for pair := range strings.SplitSeq(env(form+headers), ",") {
-			_, escaped, _ := strings.Cut(pair, "=")
-			value, err := url.PathUnescape(strings.TrimSpace(escaped))
+			name, escaped, found := strings.Cut(pair, "=")
+			if !found || strings.ContainsFunc(strings.TrimSpace(name), odd) {
+				hide(strings.TrimSpace(name))
+			}
+			escaped = strings.TrimSpace(escaped)
+			hide(escaped)
+			value, err := url.PathUnescape(escaped)
 			if err != nil {
 				continue
 			}
@@ -43,4 +48,9 @@ func (env settings) scrubber() func(string) string {
 	}
 	replace := strings.NewReplacer(pairs...)
 	return func(text string) string { return Scrub(replace.Replace(text)) }
+}
+
+// odd says that hardly a header's name has the character.
+func odd(c rune) bool {
+	return c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
 }

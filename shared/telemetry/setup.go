@@ -10,7 +10,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -24,7 +23,6 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
-	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -64,26 +62,29 @@ func Setup(ctx context.Context, cfg Config) (shutdown func(context.Context) erro
 	}
 	// Without an exporter a trace that comes in a message is still handed on.
 	otel.SetTextMapPropagator(propagation.TraceContext{})
-	complain := newSeldom(cfg.Log, time.Minute, env.scrubber()).handle
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(complain))
+	scrub := env.scrubber()
+	hear(cfg.Log, scrub)
 	stopMetrics, err := env.setupMetrics(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: metrics: %w", err)
 	}
-	stopTraces, err := env.setupTraces(ctx, cfg, complain)
+	stopTraces, err := env.setupTraces(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: traces: %w", errors.Join(err, stopMetrics(ctx)))
 	}
-	return func(ctx context.Context) error { // traces first: their drops are counted
-		return errors.Join(stopTraces(ctx), stopMetrics(ctx))
+	var once sync.Once
+	return func(ctx context.Context) (err error) {
+		once.Do(func() {
+			if failed := errors.Join(stopTraces(ctx), stopMetrics(ctx)); failed != nil {
+				err = errors.New(scrub(failed.Error())) // it may be an answer of the collector's
+			}
+		})
+		return err
 	}, nil
 }
 
-// tracing says that Setup records traces.
-var tracing atomic.Bool //nolint:gochecknoglobals // as OpenTelemetry's own provider
-
 // measuring says that somebody can read the metrics.
-var measuring atomic.Bool //nolint:gochecknoglobals // as above
+var measuring atomic.Bool //nolint:gochecknoglobals // as OpenTelemetry's own provider
 
 // Measuring says whether anybody can read what is measured: what has to be
 // looked up for the metrics alone need not be when nobody can.
@@ -91,7 +92,7 @@ func Measuring() bool { return measuring.Load() }
 
 func nothing(context.Context) error { return nil }
 
-func (env settings) setupTraces(ctx context.Context, cfg Config, complain func(error)) (func(context.Context) error, error) {
+func (env settings) setupTraces(ctx context.Context, cfg Config) (func(context.Context) error, error) {
 	if !env.traces() {
 		return nothing, nil
 	}
@@ -99,31 +100,10 @@ func (env settings) setupTraces(ctx context.Context, cfg Config, complain func(e
 	if err != nil {
 		return nil, fmt.Errorf("making the exporter: %w", err)
 	}
-	dropped := func(n int, why string) {
-		measure().spansDropped.Add(ctx, int64(n), metric.WithAttributes(DropReason.String(why)))
-		if why != DropExport { // the exporter's own error says that
-			complain(fmt.Errorf("spans are dropped: %s", why))
-		}
-	}
-	processor := newTail(newCounted(exporter, env.queue(), dropped), dropped)
-	provider := trace.NewTracerProvider(trace.WithSpanProcessor(Identify()), trace.WithSpanProcessor(processor),
-		trace.WithSampler(trace.AlwaysSample()), trace.WithIDGenerator(ids{}), trace.WithResource(cfg.resource()))
-	named, err := resource.Merge(resource.Environment(), cfg.resource()) // as the SDK does
-	if err != nil {
-		return nil, fmt.Errorf("naming the process: %w", err)
-	}
-	otel.SetTracerProvider(&providerOfAll{sdk: provider, head: env.sampler(), tail: processor, resource: named})
-	tracing.Store(true)
-	var once sync.Once
-	return func(ctx context.Context) error {
-		var err error
-		once.Do(func() {
-			tracing.Store(false)
-			// With a context that has ended the provider would leave the batcher running.
-			err = errors.Join(processor.Shutdown(ctx), provider.Shutdown(ctx))
-		})
-		return err
-	}, nil
+	provider := trace.NewTracerProvider(trace.WithSpanProcessor(Identify()), trace.WithBatcher(exporter, env.queue()...),
+		trace.WithIDGenerator(ids{}), trace.WithResource(cfg.resource()))
+	otel.SetTracerProvider(provider)
+	return provider.Shutdown, nil
 }
 
 // setupMetrics lets metrics be read by Prometheus, sent by OTLP, or both.
@@ -155,13 +135,9 @@ func (env settings) setupMetrics(ctx context.Context, cfg Config) (func(context.
 	otel.SetMeterProvider(provider)
 	measuring.Store(true)
 	fromZero(ctx, cfg.Service)
-	var once sync.Once
-	return func(ctx context.Context) (err error) {
-		once.Do(func() {
-			measuring.Store(false)
-			err = provider.Shutdown(ctx)
-		})
-		return err //nolint:wrapcheck // it says which exporter failed
+	return func(ctx context.Context) error {
+		measuring.Store(false)
+		return provider.Shutdown(ctx)
 	}, nil
 }
 

@@ -158,7 +158,6 @@ func serveGRPC(t *testing.T) (*receiver, string) {
 func set(t *testing.T, env map[string]string) func(context.Context) error {
 	t.Helper()
 	t.Setenv("OTEL_METRICS_EXPORTER", "none") // the receiver is one of traces
-	t.Setenv("OTEL_TRACES_SAMPLER_ARG", "1")
 	for name, value := range env {
 		t.Setenv(name, value)
 	}

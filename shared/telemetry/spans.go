@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -13,26 +12,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// ofTracers is the tracer of the provider that was last asked for.
-type ofTracers struct {
-	trace.Tracer
-
-	provider trace.TracerProvider
-}
-
-var tracer atomic.Pointer[ofTracers] //nolint:gochecknoglobals // as OpenTelemetry's own provider
-
-// Tracer is the product's, of the process's tracer provider. The provider looks
-// it up under a lock; here it is kept.
-func Tracer() trace.Tracer {
-	provider := otel.GetTracerProvider()
-	if known := tracer.Load(); known != nil && known.provider == provider {
-		return known.Tracer
-	}
-	made := &ofTracers{provider.Tracer(Scope), provider}
-	tracer.Store(made)
-	return made.Tracer
-}
+// Tracer is the product's, of the process's tracer provider.
+func Tracer() trace.Tracer { return otel.Tracer(Scope) }
 
 // Job says whose job a trace shows.
 type Job struct {
@@ -56,16 +37,16 @@ func (j Job) attributes() []attribute.KeyValue {
 // NewRound gives a round that begins its trace, for its manifest; "" when
 // nothing is traced.
 func NewRound(ctx context.Context) (context.Context, string) {
-	if !tracing.Load() {
+	_, never := Tracer().Start(ctx, SpanRound, trace.WithNewRoot()) // what does not end is not seen
+	id := never.SpanContext().TraceID()
+	if !id.IsValid() {
 		return ctx, ""
 	}
-	id, _ := ids{}.NewIDs(ctx)
 	return inTrace(ctx, id), id.String()
 }
 
 // StartRound opens a round's span: the root of the trace that NewRound gave, or
-// below that root when another producer began the round. It is kept whatever
-// the sampling: there is one in two hours, and it leads to all others.
+// below that root when another producer began the round.
 func StartRound(ctx context.Context, round, id string) (context.Context, trace.Span) {
 	ctx = With(ctx, RoundID.String(round))
 	options := []trace.SpanStartOption{trace.WithNewRoot()}
@@ -80,8 +61,8 @@ func StartRound(ctx context.Context, round, id string) (context.Context, trace.S
 // (the round's). A trace of its own for each job makes a round of 256 miners
 // 256 readable traces and not one. id is the trace to go on with, as the job's
 // record has it, which began at since; "" opens a new one. The span is ended by
-// EndJob when the job has ended, or forgotten by Forget; LinkJob leads from the
-// round to it.
+// EndJob when the job has ended, and by nobody when another process goes on with
+// it: what does not end is not seen. LinkJob leads from the round to it.
 func StartJob(ctx context.Context, j Job, id string, since time.Time) (context.Context, trace.Span) {
 	options := []trace.SpanStartOption{trace.WithNewRoot(), trace.WithLinks(trace.LinkFromContext(ctx))}
 	if id != "" && !since.IsZero() {
@@ -91,8 +72,8 @@ func StartJob(ctx context.Context, j Job, id string, since time.Time) (context.C
 	return Tracer().Start(ctx, SpanJob, options...) //nolint:spancheck // see above
 }
 
-// LinkReplay links the job's trace that ctx is in to the one that it replays,
-// and has it kept whatever the sampling. A trace that is not known is none.
+// LinkReplay links the job's trace that ctx is in to the one that it replays. A
+// trace that is not known is none.
 func LinkReplay(ctx context.Context, former string) {
 	link := rootContext(former)
 	if !link.IsValid() {
@@ -100,7 +81,7 @@ func LinkReplay(ctx context.Context, former string) {
 	}
 	span := trace.SpanFromContext(ctx)
 	span.AddLink(trace.Link{SpanContext: link, Attributes: []attribute.KeyValue{Replays.String(former)}})
-	span.SetAttributes(Replays.String(former), Kept.String(KeepReplay))
+	span.SetAttributes(Replays.String(former))
 }
 
 // LinkJob leaves a span in the trace of ctx, the round's, that leads to a job's.
@@ -113,26 +94,13 @@ func LinkJob(ctx context.Context, j Job, root trace.Span) {
 }
 
 // EndJob ends a job's root span as the job ended: with one of the Outcomes and
-// the reason for a failure. keep is why the trace is kept, "" to leave it to
-// the sampling.
-func EndJob(root trace.Span, outcome, failure, keep string) {
+// the reason for a failure.
+func EndJob(root trace.Span, outcome, failure string) {
 	root.SetAttributes(Outcome.String(outcome))
-	if keep != "" {
-		root.SetAttributes(Kept.String(keep))
-	}
 	if outcome == OutcomeFailed {
 		root.SetStatus(codes.Error, failure)
 	}
 	root.End()
-}
-
-// forgotten marks a span that nobody is to see.
-const forgotten = attribute.Key("mirrorfleet.forgotten")
-
-// Forget ends a span as if it had never been: another process goes on with it.
-func Forget(span trace.Span) {
-	span.SetAttributes(forgotten.Bool(true))
-	span.End()
 }
 
 // End ends a span, with its error if it is one: a cancelled context is not.

@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"errors"
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
@@ -85,100 +82,20 @@ func TestWithoutAnEndpointNothingIsRecordedButTracesAreHandedOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			shutdown := set(t, env)
 			const id = "0af7651916cd43dd8448eb211c80319c"
-			came := nats.Header{"traceparent": {"00-" + id + "-b7ad6b7169203331-01"}}
+			came := nats.Header{"Traceparent": {"00-" + id + "-b7ad6b7169203331-01"}}
 			ctx, span := otel.Tracer(telemetry.Scope).Start(telemetry.Extract(t.Context(), came), telemetry.SpanProcess)
 			if span.IsRecording() {
 				t.Error("the span records, want none to")
 			}
 			goes := nats.Header{}
 			telemetry.Inject(ctx, goes)
-			if got := goes.Get("traceparent"); !strings.Contains(got, id) {
+			if got := goes.Get("Traceparent"); !strings.Contains(got, id) {
 				t.Errorf("handed on %q, want the trace %s", got, id)
 			}
 			if err := shutdown(t.Context()); err != nil {
 				t.Errorf("shutdown: %v", err)
 			}
 		})
-	}
-}
-
-// A collector that is away costs spans, never work: every span ends at once,
-// more of them than the queue holds, and shutdown ends with its context.
-//
-//nolint:paralleltest // provider and environment are the process's
-func TestAnUnreachableCollectorStopsNothing(t *testing.T) {
-	shutdown := set(t, map[string]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", // nobody listens there
-		"OTEL_EXPORTER_OTLP_TIMEOUT":  "50",
-		"OTEL_BSP_MAX_QUEUE_SIZE":     "16", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "8",
-	})
-	for range 1000 {
-		_, span := otel.Tracer(telemetry.Scope).Start(t.Context(), telemetry.SpanPermit)
-		span.End()
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := shutdown(ended); err == nil {
-		t.Error("shutdown told of nothing, want its context's error")
-	}
-}
-
-func TestWrongSettingsAreRefusedByName(t *testing.T) {
-	for _, c := range []struct{ setting, value, want string }{
-		{"OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "a URL"},
-		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "ftp://user:secret@collector", "a URL"},
-		{"OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "grpc"},
-		{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "udp", "http/protobuf"},
-		{"OTEL_EXPORTER_OTLP_COMPRESSION", "zip", "gzip"},
-		{"OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "milliseconds"},
-		{"OTEL_EXPORTER_OTLP_HEADERS", "secret", "name=value"},
-		{"OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem", "can be read"},
-		{"OTEL_TRACES_EXPORTER", "jaeger", "otlp"},
-		{"OTEL_TRACES_SAMPLER", "sometimes", "always_on"},
-		{"OTEL_TRACES_SAMPLER_ARG", "2", "0 to 1"},
-		{"OTEL_SDK_DISABLED", "yes", "true"},
-		{"OTEL_BSP_MAX_QUEUE_SIZE", "many", "positive"},
-		{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "collector:4318", "a URL"},
-		{"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "udp", "http/protobuf"},
-		{"OTEL_METRICS_EXPORTER", "statsd", "otlp"},
-		{"OTEL_METRIC_EXPORT_INTERVAL", "10s", "positive"},
-		{"OTEL_METRICS_EXEMPLAR_FILTER", "some", "trace_based"},
-	} {
-		t.Run(c.setting, func(t *testing.T) {
-			t.Setenv(c.setting, c.value)
-			_, err := telemetry.Setup(t.Context(), telemetry.Config{Service: "worker"})
-			if err == nil {
-				t.Fatalf("%s=%s was taken, want it refused", c.setting, c.value)
-			}
-			if !strings.Contains(err.Error(), c.setting) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {
-				t.Errorf("got %q, want it to name %s and %q, and no secret", err, c.setting, c.want)
-			}
-		})
-	}
-	if _, err := telemetry.Setup(t.Context(), telemetry.Config{}); err == nil || !strings.Contains(err.Error(), "Service") {
-		t.Errorf("without a service: got %v, want an error that names Service", err)
-	}
-}
-
-func TestCarrier(t *testing.T) {
-	t.Parallel()
-	carrier := telemetry.Carrier{"TraceParent": {"old"}, "Other": {"x"}}
-	if got := carrier.Get("traceparent"); got != "old" {
-		t.Errorf("Get in another case: got %q, want %q", got, "old")
-	}
-	carrier.Set("traceparent", "new")
-	carrier.Set("tracestate", "state")
-	want := telemetry.Carrier{"TraceParent": {"new"}, "Other": {"x"}, "tracestate": {"state"}}
-	if diff := cmp.Diff(want, carrier); diff != "" {
-		t.Errorf("after Set (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"Other", "TraceParent", "tracestate"}, carrier.Keys()); diff != "" {
-		t.Errorf("keys (-want +got):\n%s", diff)
-	}
-	var none telemetry.Carrier
-	none.Set("traceparent", "x") // must not panic: a message may have no headers
-	if got := telemetry.TraceID(telemetry.Extract(t.Context(), nil)); got != "" {
-		t.Errorf("trace of no headers: got %q, want none", got)
 	}
 }
 
@@ -208,18 +125,5 @@ func TestLogsHaveTheIDsOfTheirSpan(t *testing.T) {
 				t.Errorf("got %s: JSON is for what is no terminal", lines[0])
 			}
 		})
-	}
-}
-
-func TestExportErrorsAreLoggedSeldom(t *testing.T) {
-	t.Parallel()
-	var out bytes.Buffer
-	handle := telemetry.Seldom(slog.New(slog.NewTextHandler(&out, nil)), time.Minute)
-	start := time.Unix(1_700_000_000, 0)
-	for _, after := range []time.Duration{0, time.Second, 59 * time.Second, time.Minute, 61 * time.Second} {
-		handle(start.Add(after), errors.New("refused"))
-	}
-	if got := strings.Count(out.String(), "\n"); got != 2 || !strings.Contains(out.String(), "more_since_last=2") {
-		t.Errorf("got %d lines, want 2, the second one counting the 2 in between:\n%s", got, out.String())
 	}
 }

@@ -22,15 +22,14 @@ func with(ctx context.Context) []attribute.KeyValue {
 	return attributes
 }
 
-// Identify is the span processor that lets sampled spans carry what With says;
-// those that are kept for another reason get it at their end. Setup installs
-// it.
+// Identify is the span processor that lets spans carry what With says. Setup
+// installs it.
 func Identify() trace.SpanProcessor { return identify{} }
 
 type identify struct{}
 
 func (identify) OnStart(parent context.Context, s trace.ReadWriteSpan) {
-	if attributes := with(parent); len(attributes) > 0 && s.SpanContext().IsSampled() {
+	if attributes := with(parent); len(attributes) > 0 {
 		s.SetAttributes(attributes...)
 	}
 }

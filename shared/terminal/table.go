@@ -15,9 +15,6 @@ type Column struct {
 	Text bool
 	// Whole is a text that is not cut: a name that must be typed as it is.
 	Whole bool
-	// End keeps the end of a text that is cut, not its beginning: names of
-	// processes differ there.
-	End bool
 }
 
 // Cell is one value.
@@ -53,8 +50,8 @@ func (t *Table) Write(w io.Writer) error {
 	widths := t.widths(style.Width)
 	var b strings.Builder
 	head := make([]Cell, len(t.Columns))
-	for i, column := range t.Columns { // a title is cut at its end, whatever stands below it
-		head[i] = Cell{cut(column.Title, widths[i], false), Head}
+	for i, column := range t.Columns {
+		head[i] = Cell{column.Title, Head}
 	}
 	t.line(&b, style, widths, head)
 	for _, row := range t.Rows {
@@ -102,7 +99,7 @@ func (t *Table) line(b *strings.Builder, style Style, widths []int, row []Cell) 
 		if i < len(row) {
 			cell = row[i]
 		}
-		text := cut(Clean(cell.Text), widths[i], column.End)
+		text := cut(Clean(cell.Text), widths[i])
 		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
 		if i > 0 {
 			pending += gap
@@ -121,13 +118,10 @@ func (t *Table) line(b *strings.Builder, style Style, widths []int, row []Cell) 
 	b.WriteByte('\n')
 }
 
-func cut(text string, width int, end bool) string {
+func cut(text string, width int) string {
 	runes := []rune(text)
-	switch {
-	case len(runes) <= width:
+	if len(runes) <= width {
 		return text
-	case end:
-		return "…" + string(runes[len(runes)-width+1:])
 	}
 	return strings.TrimRight(string(runes[:width-1]), " ") + "…"
 }

@@ -11,7 +11,7 @@ import (
 
 func sample() *terminal.Table {
 	t := &terminal.Table{Columns: []terminal.Column{
-		{Title: "UID"}, {Title: "WORKER", Text: true, End: true}, {Title: "SCORE"}, {Title: "NOTE", Text: true},
+		{Title: "UID"}, {Title: "WORKER", Text: true}, {Title: "SCORE"}, {Title: "NOTE", Text: true},
 	}}
 	t.Add("5", "host.example.org-1234", "12345.6789", "a note that goes on for longer than any terminal has room for")
 	t.Rows = append(t.Rows, []terminal.Cell{{Text: "17"}, {Text: "w-2"}, {Text: "0.5"}, {Text: "failed\x1b[2J", Colour: terminal.Bad}})
@@ -31,12 +31,12 @@ func TestTablesFit(t *testing.T) {
 			" 18  w-3\n",
 		60: "" +
 			"UID  WORKER                     SCORE  NOTE\n" +
-			"  5  …st.example.org-1234  12345.6789  a note that goes on…\n" +
+			"  5  host.example.org-12…  12345.6789  a note that goes on…\n" +
 			" 17  w-2                          0.5  failed\uFFFD[2J\n" +
 			" 18  w-3\n",
 		10: "" +
 			"UID  WOR…       SCORE  NOTE\n" +
-			"  5  …234  12345.6789  a n…\n" +
+			"  5  hos…  12345.6789  a n…\n" +
 			" 17  w-2          0.5  fai…\n" +
 			" 18  w-3\n",
 	} {

@@ -69,7 +69,8 @@ func encoded(t *testing.T, v any) string {
 // it.
 func TestASecondRoundFetchesNoFiles(t *testing.T) {
 	t.Parallel()
-	world := mirrorsim.Demo(1)
+	world, err := mirrorsim.Demo()
+	must(t, err)
 	world.Fails = nil // failed tries are requests too
 	b := setup(t, world)
 	var miners []job.Job
@@ -151,7 +152,9 @@ func TestOddAnswersComeBackAsTheyWere(t *testing.T) {
 		"mirror": {"pulls": {"107": [`+pull(1, 1)+`,`+pull(2, 0)+`,`+pull(3, 1)+`]}, "files": {`+
 		files(1, `{"filename": 7}, {"filename": "\u00fc\ud800<a>.py", "status": "added", "changes": 1, "head_content": "x = 1 < 2\n"}`)+`,`+
 		files(2, ``)+`,`+files(3, `{"filename": null}`)+`}}}`), 0o600))
-	world, err := mirrorsim.Case(path, 0)
+	odd, err := mirrorsim.ReadCase(path)
+	must(t, err)
+	world, err := odd.World(0)
 	must(t, err)
 	now := asOf
 	b := setup(t, world, func(c *evaluate.Config) { c.Now = func() time.Time { return now } })

@@ -34,37 +34,15 @@ func startProcess(ctx context.Context, d *jobstream.Delivery, j job.Job, readabl
 		trace.WithSpanKind(trace.SpanKindConsumer), telemetry.Delivered(d.Subject(), len(d.Payload())))
 }
 
-// claimed shows what the record says of the attempt. One of several attempts
-// is kept whatever the sampling, as is a replay.
+// claimed shows what the record says of the attempt.
 func claimed(span trace.Span, worker string, r job.Record) {
 	span.SetAttributes(telemetry.Failures.Int(r.Failures), telemetry.Worker.String(worker))
-	switch {
-	case r.Replay > 0:
-		span.SetAttributes(telemetry.Kept.String(telemetry.KeepReplay))
-	case r.Deliveries > 1:
-		span.SetAttributes(telemetry.Kept.String(telemetry.KeepRetried))
-	}
 }
 
 // ended shows and counts how the delivery ended. class is a failure's.
 func (p *delivered) ended(ctx context.Context, outcome string, class job.Class) {
-	span := trace.SpanFromContext(ctx)
-	span.SetAttributes(telemetry.Outcome.String(outcome))
-	if why := keeps[outcome]; why != "" {
-		span.SetAttributes(telemetry.Kept.String(why))
-	}
+	trace.SpanFromContext(ctx).SetAttributes(telemetry.Outcome.String(outcome))
 	telemetry.JobEnded(ctx, outcome, string(class), time.Since(p.d.Received()))
-}
-
-// keeps says which ends keep a trace whatever the sampling, and why.
-//
-//nolint:gochecknoglobals // a constant, if Go had such
-var keeps = map[string]string{
-	telemetry.OutcomeDegraded:   telemetry.KeepDegraded,
-	telemetry.OutcomeRetry:      telemetry.KeepFailed,
-	telemetry.OutcomeFailed:     telemetry.KeepFailed,
-	telemetry.OutcomeHandedBack: telemetry.KeepRetried,
-	telemetry.OutcomeLost:       telemetry.KeepLost,
 }
 
 // startStep opens the span of a commit or a settlement.

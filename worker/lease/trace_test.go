@@ -81,8 +81,8 @@ func TestOneTracePerJob(t *testing.T) { //nolint:paralleltest // the provider is
 			telemetry.RoundID: "r1", telemetry.MinerUID: "1", telemetry.GitHubID: "42",
 			telemetry.Delivery: []string{"1", "2"}[i], telemetry.Failures: []string{"0", "1"}[i],
 			telemetry.FailClass: []string{"transient", ""}[i],
-			telemetry.Outcome:   []string{"retry", "done"}[i], telemetry.Kept: []string{"failed", "retried"}[i],
-			"messaging.system": "nats", "messaging.operation.type": "process", "messaging.destination.name": "miner.job.r1.1",
+			telemetry.Outcome:   []string{"retry", "done"}[i],
+			"messaging.system":  "nats", "messaging.operation.type": "process", "messaging.destination.name": "miner.job.r1.1",
 		} {
 			if got := value(s, key); got != want {
 				t.Errorf("attempt %d: %s is %q, want %q", i+1, key, got, want)

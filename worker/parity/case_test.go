@@ -2,46 +2,22 @@ package parity_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-
+	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/scoring"
 )
 
-// world is one case: what there is, the rounds over it, and what the validator
-// made of each.
+// world is one case, with what the validator made of each of its rounds.
 type world struct {
-	name     string
-	registry scoring.Registry
+	*mirrorsim.Case
 
-	RawRegistry json.RawMessage `json:"registry"`
-	Miners      json.RawMessage `json:"miners"`
-	Mirror      struct {
-		Pulls       map[string][]json.RawMessage `json:"pulls"`
-		Issues      map[string][]json.RawMessage `json:"issues"`
-		OpenIssues  map[string][]json.RawMessage `json:"open_issues"`
-		Files       map[string]json.RawMessage   `json:"files"`
-		Maintainers map[string][]json.RawMessage `json:"maintainers"`
-	} `json:"mirror"`
-	Rounds   []round           `json:"rounds"`
-	Expected []json.RawMessage `json:"expected"`
-}
-
-// round is what one round changes.
-type round struct {
-	AsOf        time.Time       `json:"as_of"`
-	Fail        []string        `json:"fail"`
-	Unreachable []int           `json:"unreachable_identity"`
-	Miners      json.RawMessage `json:"miners"`
+	name string
 }
 
 // ownCases is the folder of the project's own cases.
@@ -80,32 +56,19 @@ func caseFiles(dir string) ([]string, error) {
 
 // readCase reads a case and checks that it is whole.
 func readCase(file string) (*world, error) {
-	data, err := readCompressed(file)
+	c, err := mirrorsim.ReadCase(file)
 	if err != nil {
-		return nil, fmt.Errorf("parity case %s: %w", file, err)
+		return nil, fmt.Errorf("parity %w", err)
 	}
-	w := &world{name: caseName(file)}
-	if err := json.Unmarshal(data, w); err != nil {
-		return nil, fmt.Errorf("parity case %s: %w", file, err)
+	if len(c.Rounds) != len(c.Expected) {
+		return nil, fmt.Errorf("parity case %s: %d rounds, but %d expected", file, len(c.Rounds), len(c.Expected))
 	}
-	switch {
-	case len(w.Rounds) == 0:
-		return nil, fmt.Errorf("parity case %s: no rounds", file)
-	case len(w.Rounds) != len(w.Expected):
-		return nil, fmt.Errorf("parity case %s: %d rounds, but %d expected", file, len(w.Rounds), len(w.Expected))
-	}
-	for i, r := range w.Rounds {
-		if r.AsOf.IsZero() {
-			return nil, fmt.Errorf("parity case %s: round %d has no as_of", file, i)
-		}
-		if err := whole(w.Expected[i]); err != nil {
+	for i, expected := range c.Expected {
+		if err := whole(expected); err != nil {
 			return nil, fmt.Errorf("parity case %s: round %d: %w", file, i, err)
 		}
 	}
-	if w.registry, err = scoring.ParseRegistry(w.RawRegistry); err != nil {
-		return nil, fmt.Errorf("parity case %s: %w", file, err)
-	}
-	return w, nil
+	return &world{c, caseName(file)}, nil
 }
 
 // whole says what an expected outcome lacks: what is not there is not compared.
@@ -134,42 +97,30 @@ func whole(expected json.RawMessage) error {
 	return nil
 }
 
-func readCompressed(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	switch filepath.Ext(file) {
-	case ".zst":
-		dec, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return nil, err
-		}
-		defer dec.Close()
-		return io.ReadAll(dec)
-	case ".gz":
-		dec, err := gzip.NewReader(f)
-		if err != nil {
-			return nil, err
-		}
-		return io.ReadAll(dec)
-	}
-	return io.ReadAll(f)
+// round is what one round of a case is evaluated and concluded with.
+type round struct {
+	asOf     time.Time
+	registry scoring.Registry
+	miners   []scoring.Miner
+	mirror   *mirrorsim.World
 }
 
-// miners is the round's list: its own, or the world's.
-func (w *world) miners(r round) ([]scoring.Miner, error) {
-	raw := w.Miners
-	if r.Miners != nil {
-		raw = r.Miners
+// round is one round of the case. What it fails is answered so that nobody
+// tries again.
+func (w *world) round(i int) (r round, err error) {
+	if r.mirror, err = w.World(i); err != nil {
+		return r, err
 	}
-	if raw == nil {
-		return nil, errors.New("no miners")
+	r.asOf = r.mirror.AsOf
+	if r.registry, err = scoring.ParseRegistry(r.mirror.Registry); err != nil {
+		return r, err
 	}
-	miners, err := scoring.ParseMiners(raw)
-	for i := range miners {
-		miners[i].IdentityUnreachable = slices.Contains(r.Unreachable, miners[i].UID)
+	list, err := json.Marshal(r.mirror.Miners)
+	if err != nil {
+		return r, err
 	}
-	return miners, err
+	if r.miners, err = scoring.ParseMiners(list); err != nil {
+		return r, err
+	}
+	return r, r.mirror.FailWith("400")
 }

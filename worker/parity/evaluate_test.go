@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 
 // startScorer starts the real parser, without the budget: the cases were
 // computed without it.
-func startScorer(tb testing.TB) (*tokenscore.Pool, *scoring.Weights) {
+func startScorer(tb testing.TB) scorer {
 	tb.Helper()
 	weights, err := scoring.ParseWeights(scoring.DefaultWeights())
 	if err != nil {
@@ -40,27 +39,15 @@ func startScorer(tb testing.TB) (*tokenscore.Pool, *scoring.Weights) {
 			tb.Error(err)
 		}
 	})
-	return pool, weights
+	return scorer{pool: pool, weights: weights}
 }
 
-// scorer remembers token figures by pull request: the files of a world are the
-// same in all of its rounds.
+// scorer remembers token figures by pull request for as long as the mirror is
+// the same.
 type scorer struct {
 	pool    *tokenscore.Pool
 	weights *scoring.Weights
-
-	mu   sync.Mutex
-	seen map[string]*scoring.TokenFigures
-	// loaded are the pull requests that were scored, for the benchmark.
-	loaded []loadedPull
-}
-
-type loadedPull struct {
-	pr       scoring.PullRequest
-	registry scoring.Registry
-	repo     *scoring.Repository
-	figures  *scoring.TokenFigures
-	asOf     time.Time
+	seen    map[string]*scoring.TokenFigures
 }
 
 // files fetches and scores a pull request's files; stored is what the answer
@@ -74,8 +61,6 @@ func (s *scorer) files(ctx context.Context, client *mirror.Client, repo string, 
 		return nil, files, err
 	}
 	key := fmt.Sprintf("%s#%d", repo, number)
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.seen[key] == nil {
 		scored, err := s.pool.Score(ctx, s.weights, files.Files)
 		if err != nil {
@@ -88,9 +73,9 @@ func (s *scorer) files(ctx context.Context, client *mirror.Client, repo string, 
 
 // evaluate is a worker's job on one miner, with one attempt: what fails is
 // missing at once.
-func (s *scorer) evaluate(ctx context.Context, client *mirror.Client, w *world, r round, m scoring.Miner) (scoring.Evaluation, error) {
+func (s *scorer) evaluate(ctx context.Context, client *mirror.Client, r round, m scoring.Miner) (scoring.Evaluation, error) {
 	e := scoring.Evaluation{UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID}
-	windows := w.registry.Windows(r.AsOf)
+	windows := r.registry.Windows(r.asOf)
 	e.FetchFailed = m.IdentityUnreachable
 	if !m.IdentityUnreachable {
 		pulls, err := client.Pulls(ctx, m.GitHubID, windows)
@@ -98,14 +83,14 @@ func (s *scorer) evaluate(ctx context.Context, client *mirror.Client, w *world, 
 			return e, err
 		}
 		e.FetchFailed = err != nil
-		loaded := scoring.Load(pulls.Items, w.registry)
+		loaded := scoring.Load(pulls.Items, r.registry)
 		e.Dropped = loaded.Dropped
 		for _, list := range []struct {
 			from []scoring.PullRequest
 			to   *[]scoring.ScoredPullRequest
 		}{{loaded.Merged, &e.Merged}, {loaded.Open, &e.Open}, {loaded.Closed, &e.Closed}} {
 			for _, pr := range list.from {
-				scored, err := s.pull(ctx, client, w, r, pr)
+				scored, err := s.pull(ctx, client, r, pr)
 				if err != nil {
 					return e, err
 				}
@@ -113,11 +98,11 @@ func (s *scorer) evaluate(ctx context.Context, client *mirror.Client, w *world, 
 			}
 		}
 	}
-	return e, s.issues(ctx, client, w, &e, windows)
+	return e, s.issues(ctx, client, r, &e, windows)
 }
 
-func (s *scorer) pull(ctx context.Context, client *mirror.Client, w *world, r round, pr scoring.PullRequest) (scoring.ScoredPullRequest, error) {
-	repo, _ := w.registry.Repository(pr.Repository)
+func (s *scorer) pull(ctx context.Context, client *mirror.Client, r round, pr scoring.PullRequest) (scoring.ScoredPullRequest, error) {
+	repo, _ := r.registry.Repository(pr.Repository)
 	var figures *scoring.TokenFigures
 	if scoring.NeedsFiles(pr) {
 		scored, files, err := s.files(ctx, client, pr.Repository, pr.Number)
@@ -128,11 +113,10 @@ func (s *scorer) pull(ctx context.Context, client *mirror.Client, w *world, r ro
 			figures = scored
 		}
 	}
-	s.loaded = append(s.loaded, loadedPull{pr, w.registry, repo, figures, r.AsOf})
-	return scoring.Score(pr, repo, figures, r.AsOf), nil
+	return scoring.Score(pr, repo, figures, r.asOf), nil
 }
 
-func (s *scorer) issues(ctx context.Context, client *mirror.Client, w *world, e *scoring.Evaluation, windows map[string]time.Time) error {
+func (s *scorer) issues(ctx context.Context, client *mirror.Client, r round, e *scoring.Evaluation, windows map[string]time.Time) error {
 	listed, err := client.Issues(ctx, e.GitHubID, windows)
 	if errors.Is(err, mirror.ErrFinal) {
 		return nil
@@ -147,10 +131,10 @@ func (s *scorer) issues(ctx context.Context, client *mirror.Client, w *world, e 
 	}
 	e.Issues.OpenFailed = err != nil
 	if err == nil {
-		e.Issues.Open = scoring.CountOpen(open.Items, w.registry)
+		e.Issues.Open = scoring.CountOpen(open.Items, r.registry)
 	}
-	for _, pull := range scoring.SolvingPulls(listed.Items, w.registry, e.Merged) {
-		repo, _ := w.registry.Repository(pull.Repository)
+	for _, pull := range scoring.SolvingPulls(listed.Items, r.registry, e.Merged) {
+		repo, _ := r.registry.Repository(pull.Repository)
 		figures, files, err := s.files(ctx, client, pull.Repository, pull.Number)
 		if err != nil {
 			return err
@@ -164,24 +148,21 @@ func (s *scorer) issues(ctx context.Context, client *mirror.Client, w *world, e 
 }
 
 // input gathers what one round of a world is concluded from.
-func (s *scorer) input(ctx context.Context, client *mirror.Client, w *world, r round, stored map[int]scoring.StoredEvaluation) (scoring.RoundInput, error) {
+func (s *scorer) input(ctx context.Context, client *mirror.Client, r round, stored map[int]scoring.StoredEvaluation) (scoring.RoundInput, error) {
 	in := scoring.RoundInput{
-		AsOf: r.AsOf, Registry: w.registry, Stored: stored,
+		AsOf: r.asOf, Registry: r.registry, Miners: r.miners, Stored: stored,
 		Evaluations: map[int]scoring.Evaluation{}, Maintainers: map[string][]scoring.Maintainer{},
 	}
 	var err error
-	if in.Miners, err = w.miners(r); err != nil {
-		return in, err
-	}
 	for _, m := range in.Miners {
 		if scoring.FailureOf(m) != scoring.NoFailure {
 			continue
 		}
-		if in.Evaluations[m.UID], err = s.evaluate(ctx, client, w, r, m); err != nil {
+		if in.Evaluations[m.UID], err = s.evaluate(ctx, client, r, m); err != nil {
 			return in, fmt.Errorf("miner %d: %w", m.UID, err)
 		}
 	}
-	for _, repo := range w.registry.Repositories {
+	for _, repo := range r.registry.Repositories {
 		if repo.MaintainerCut == 0 {
 			continue
 		}

@@ -23,13 +23,19 @@ type concluded struct {
 
 // run plays all rounds of a world, one after the other over the same stored
 // evaluations.
-func run(tb testing.TB, s *scorer, w *world) []concluded {
+func run(tb testing.TB, s scorer, w *world) []concluded {
 	tb.Helper()
 	stored := map[int]scoring.StoredEvaluation{}
 	rounds := make([]concluded, len(w.Rounds))
-	for i, r := range w.Rounds {
-		client := startMirror(tb, w, r)
-		in, err := s.input(tb.Context(), client, w, r, maps.Clone(stored))
+	for i := range w.Rounds {
+		if i == 0 || w.Rounds[i].Mirror != nil {
+			s.seen = map[string]*scoring.TokenFigures{}
+		}
+		r, err := w.round(i)
+		if err != nil {
+			tb.Fatalf("round %d: %v", i, err)
+		}
+		in, err := s.input(tb.Context(), startMirror(tb, r.mirror), r, maps.Clone(stored))
 		if err != nil {
 			tb.Fatalf("round %d: %v", i, err)
 		}
@@ -69,7 +75,7 @@ func (t *tally) add(where string, c *comparison) {
 // when it is replayed from what was stored of it.
 func TestRounds(t *testing.T) { //nolint:tparallel // the group of subtests ends before the tally is told
 	t.Parallel()
-	pool, weights := startScorer(t)
+	parser := startScorer(t)
 	var sum tally
 	t.Run("cases", func(t *testing.T) {
 		files, err := caseFiles(casesDir())
@@ -85,8 +91,7 @@ func TestRounds(t *testing.T) { //nolint:tparallel // the group of subtests ends
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := &scorer{pool: pool, weights: weights, seen: map[string]*scoring.TokenFigures{}}
-				for i, r := range run(t, s, w) {
+				for i, r := range run(t, parser, w) {
 					sum.add(fmt.Sprintf("case %s, round %d", w.name, i), w.compare(t, i, r.outcome))
 					want := encode(t, r.outcome)
 					shuffledAlike(t, i, r.input, want)
@@ -97,6 +102,33 @@ func TestRounds(t *testing.T) { //nolint:tparallel // the group of subtests ends
 	})
 	t.Logf("%d rounds, %d values; %d floating-point numbers not equal to the last bit, the furthest off by %.2g (%s)",
 		sum.rounds, sum.values, sum.unequal, sum.furthest, sum.where)
+}
+
+// TestChangingWorld plays two recorded worlds as one case whose second round has
+// another mirror and another registry: each gives what it gave alone.
+func TestChangingWorld(t *testing.T) {
+	t.Parallel()
+	if casesDir() != ownCases {
+		t.Skip("other cases may share miners, whose stored evaluations would count")
+	}
+	parser := startScorer(t)
+	w, second := recorded(t, "0001"), recorded(t, "0002")
+	next := second.Rounds[0]
+	next.Miners, next.Mirror, next.Registry = second.Miners, &second.Mirror, second.Registry
+	w.Rounds, w.Expected = append(w.Rounds[:1], next), append(w.Expected[:1], second.Expected[0])
+	for i, r := range run(t, parser, w) {
+		w.compare(t, i, r.outcome)
+	}
+}
+
+// recorded is one of the project's own cases.
+func recorded(t *testing.T, name string) *world {
+	t.Helper()
+	w, err := readCase(filepath.Join(ownCases, "rounds", name+".json.zst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 // compare compares a round's outcome with what the validator made of it.
@@ -229,38 +261,4 @@ func TestFolderIsNeverAPass(t *testing.T) {
 			t.Errorf("%s: got %v, want an error that names %s", name, err, file)
 		}
 	}
-}
-
-// BenchmarkRules runs the rules alone over every round of every case: what
-// loads, scores and concludes, with the token figures given.
-func BenchmarkRules(b *testing.B) {
-	pool, weights := startScorer(b)
-	var inputs []scoring.RoundInput
-	var pulls []loadedPull
-	files, err := caseFiles(casesDir())
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, file := range files {
-		w, err := readCase(file)
-		if err != nil {
-			b.Fatal(err)
-		}
-		s := &scorer{pool: pool, weights: weights, seen: map[string]*scoring.TokenFigures{}}
-		for _, r := range run(b, s, w) {
-			inputs = append(inputs, r.input)
-		}
-		pulls = append(pulls, s.loaded...)
-	}
-	for b.Loop() {
-		for _, p := range pulls {
-			scoring.Load([]scoring.PullRequest{p.pr}, p.registry)
-			scoring.Score(p.pr, p.repo, p.figures, p.asOf)
-		}
-		for _, in := range inputs {
-			scoring.Conclude(in)
-		}
-	}
-	b.ReportMetric(float64(len(inputs)), "rounds")
-	b.ReportMetric(float64(len(pulls)), "pulls")
 }

@@ -14,7 +14,6 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
-	"mirrorfleet/shared/scoring"
 )
 
 // TestRealPath runs rounds through the whole product: a producer with NATS and
@@ -30,13 +29,12 @@ import (
 // with MIRRORFLEET_PARITY_REAL=all (make parity) every case.
 func TestRealPath(t *testing.T) { //nolint:tparallel // the parser outlives the group
 	t.Parallel()
-	pool, weights := startScorer(t)
+	parser := startScorer(t)
 	t.Run("cases", func(t *testing.T) {
 		for _, file := range realCases(t) {
 			t.Run(caseName(file), func(t *testing.T) {
 				t.Parallel()
-				s := &scorer{pool: pool, weights: weights, seen: map[string]*scoring.TokenFigures{}}
-				realPath(t, file, "400", s)
+				realPath(t, file, "400", parser)
 			})
 		}
 	})
@@ -54,14 +52,14 @@ func TestRealPathRetried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool, weights := startScorer(t)
+	parser := startScorer(t)
 	for _, file := range files {
 		w, err := readCase(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if has := w.holds(); has["fails pulls"] && has["fails files"] && has["stored evaluations"] {
-			realPath(t, file, "500", &scorer{pool: pool, weights: weights, seen: map[string]*scoring.TokenFigures{}})
+			realPath(t, file, "500", parser)
 			return
 		}
 	}
@@ -69,7 +67,7 @@ func TestRealPathRetried(t *testing.T) {
 }
 
 // realPath plays all rounds of a case and compares each.
-func realPath(t *testing.T, file, fault string, s *scorer) {
+func realPath(t *testing.T, file, fault string, parser scorer) {
 	t.Helper()
 	w, err := readCase(file)
 	if err != nil {
@@ -79,7 +77,7 @@ func realPath(t *testing.T, file, fault string, s *scorer) {
 		t.Fatal(err)
 	}
 	state := filepath.Join(t.TempDir(), "state")
-	for i, pure := range run(t, s, w) {
+	for i, pure := range run(t, parser, w) {
 		if i > 0 {
 			forgetScores(t, state)
 		}
@@ -176,7 +174,7 @@ func (w *world) holds() map[string]bool {
 			kind, _, _ := strings.Cut(key, ":")
 			has["fails "+kind] = true
 		}
-		has["unreachable identity"] = has["unreachable identity"] || len(r.Unreachable) > 0
+		has["unreachable identity"] = has["unreachable identity"] || len(r.UnreachableIdentity) > 0
 		has["other miners"] = has["other miners"] || r.Miners != nil
 		var expected struct {
 			FromStored    []int            `json:"from_stored"`

@@ -17,11 +17,6 @@ import (
 // slowest. A thousand files would be a thousand spans.
 const mostShown = 32
 
-// worthKeeping is what a file must have taken to have a span in a trace that is
-// not sampled, and is kept only if something goes wrong: most files take less,
-// and their spans would be a third of all that is recorded for nothing.
-const worthKeeping = 2 * time.Millisecond
-
 // startScore opens the span of one pull request.
 func startScore(ctx context.Context, files []scoring.File) (context.Context, trace.Span) {
 	//nolint:spancheck // endScore ends it
@@ -87,9 +82,6 @@ func showChild(ctx context.Context, c *child, files []compared) {
 	pid, parent, all := telemetry.ChildPID.Int(c.cmd.Process.Pid), trace.SpanFromContext(ctx), len(files)
 	if !parent.IsRecording() {
 		return
-	}
-	if !parent.SpanContext().IsSampled() {
-		files = slices.DeleteFunc(files, func(f compared) bool { return f.end-f.start < int64(worthKeeping) })
 	}
 	if len(files) > mostShown {
 		slices.SortFunc(files, func(a, b compared) int { return cmp.Compare(b.end-b.start, a.end-a.start) })

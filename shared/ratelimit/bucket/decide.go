@@ -105,47 +105,30 @@ func (s State) differ(now int64, in Request) (State, Reply) {
 	return s, reply
 }
 
-// refuse tells the caller when to ask again: when all the slots that it asks for
-// come within the horizon, later callers after that, and never more than a
-// horizon from now, so that what changes meanwhile is learned.
+// refuse tells the caller when to ask again: when its slot comes within the
+// horizon, later callers after that, and never more than a horizon from now, so
+// that what changes meanwhile is learned.
 func (s State) refuse(slot, now int64, in Request) (State, Reply) {
-	again := min(max(s.Turn, slot-in.Horizon)+(max(in.Count, 1)-1)*in.Interval, now+in.Horizon)
+	again := min(max(s.Turn, slot-in.Horizon), now+in.Horizon)
 	s.Turn = again + in.Interval
 	s.Refused++
 
 	return s, s.reply(Refused, again-now, now)
 }
 
-// grant gives the caller the next slot, and those behind it that it asks for as
-// far as they lie within the horizon too.
+// grant gives the caller the next slot.
 func (s State) grant(slot, now, clock int64, in Request) (State, Reply) {
-	count := min(max(in.Count, 1), 1+(now+in.Horizon-slot)/in.Interval)
-	s.Next = slot + count*in.Interval
-	first := clock + (slot - now)
-	s.Last = first + (count-1)*in.Interval
-	s.Granted += count
-	s = s.use(first, count, in.Interval)
-	reply := s.reply(Granted, slot-now, now)
-	reply.Count = count
-
-	return s, reply
-}
-
-// use counts slots in the cells that they lie in, cell by cell.
-func (s State) use(first, count, interval int64) State {
-	for count > 0 {
-		index := first / CellLength
-		cell := &s.Use[index%Cells]
-		if cell.Index != index {
-			*cell = Cell{Index: index}
-		}
-		within := min(count, ((index+1)*CellLength-first+interval-1)/interval)
-		cell.Count += within
-		count -= within
-		first += within * interval
+	s.Next = slot + in.Interval
+	s.Last = clock + (slot - now)
+	s.Granted++
+	index := s.Last / CellLength
+	cell := &s.Use[index%Cells]
+	if cell.Index != index {
+		*cell = Cell{Index: index}
 	}
+	cell.Count++
 
-	return s
+	return s, s.reply(Granted, slot-now, now)
 }
 
 func (s State) reply(verdict Verdict, wait, now int64) Reply {

@@ -40,7 +40,7 @@ func TestFleetHoldsTheLimit(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%d processes, %s", processes, name), func(t *testing.T) {
 				t.Parallel()
-				f := newFleet(uint64(processes), processes, 10*time.Second)
+				f := newFleet(uint64(processes), processes)
 				f.plague(faults)
 				f.runFor(length)
 				worst := windows.Worst(f.arrivals, window)
@@ -62,96 +62,6 @@ func TestFleetHoldsTheLimit(t *testing.T) {
 	}
 }
 
-// TestFleetOfBatchesHoldsTheLimit is the same where a call grants many slots: 500
-// requests in a second, and processes with many waiters beside some with one.
-func TestFleetOfBatchesHoldsTheLimit(t *testing.T) {
-	t.Parallel()
-	const limit, spare, window = 500, 10, time.Second
-	for name, faults := range map[string][]func(*fleet){
-		"no faults of the server": nil,
-		"faults": {
-			(*fleet).lose, (*fleet).promote, (*fleet).leave, (*fleet).stepBack, (*fleet).stepForward,
-			(*fleet).spoil, (*fleet).coolDown,
-		},
-	} {
-		for _, horizon := range []time.Duration{200 * time.Millisecond, 2 * time.Second} {
-			t.Run(fmt.Sprintf("%s, horizon %v", name, horizon), func(t *testing.T) {
-				t.Parallel()
-				length := 2 * time.Minute
-				if soak() {
-					length *= 60
-				}
-				f := newServer(1, horizon, 2557*time.Microsecond, spare) // 489 slots in 1.25 s
-				f.join(8, 64)
-				f.join(8, 5)
-				f.join(16, 1)
-				f.plague(faults)
-				f.runFor(length)
-				worst := windows.Worst(f.arrivals, window)
-				t.Logf("%d arrivals, %d calls, %d batches, %d late, %d refused, %d starts, worst %+v",
-					len(f.arrivals), f.asked, f.batches, f.late, f.refused, f.state.Restarts, worst)
-				most := limit
-				if faults == nil {
-					most = limit - spare
-				}
-				if worst.Max() > most {
-					t.Errorf("worst window is %+v, want at most %d", worst, most)
-				}
-				if least := int(length.Seconds() * 200); len(f.arrivals) < least || f.batches < least/50 {
-					t.Errorf("%d arrivals by %d batches in %v, want %d by %d at least", len(f.arrivals), f.batches, length, least, least/50)
-				}
-			})
-		}
-	}
-}
-
-// TestBatchesUseTheLimit: the whole rate, by fewer calls the more requests wait,
-// also when the slots of all do not fit into the horizon.
-func TestBatchesUseTheLimit(t *testing.T) {
-	t.Parallel()
-	const spare = 10
-	slot := 2557 * time.Microsecond
-	for _, test := range []struct {
-		processes, waiters int
-		horizon            time.Duration
-		most               float64 // calls per permit
-	}{
-		{1, 64, time.Second, 0.06}, {8, 8, time.Second, 0.13}, {16, 64, time.Second, 0.06},
-		{64, 64, time.Second, 0.2}, {16, 64, 400 * time.Millisecond, 0.15}, // asked for more than the horizon holds
-	} {
-		t.Run(fmt.Sprintf("%d processes of %d, horizon %v", test.processes, test.waiters, test.horizon), func(t *testing.T) {
-			t.Parallel()
-			f := newServer(1, test.horizon, slot, spare)
-			f.calm = true
-			f.join(test.processes, test.waiters)
-			f.runFor(10 * time.Second)
-			arrivals, calls := len(f.arrivals), f.asked
-			f.runFor(2 * time.Minute)
-			had := float64(len(f.arrivals) - arrivals)
-			perPermit, share := float64(f.asked-calls)/had, had*slot.Seconds()/(2*time.Minute).Seconds()
-			t.Logf("%.1f %% of the rate, %.3f calls a permit", 100*share, perPermit)
-			if share < 0.98 || perPermit > test.most {
-				t.Errorf("%.1f %% of the rate by %.3f calls a permit, want 98 %% by %.2f", 100*share, perPermit, test.most)
-			}
-		})
-	}
-}
-
-// TestManyWaitersTakeNoMore: at the mirror's rate a call reserves one slot, however
-// many requests of the process wait, so that processes have equal shares.
-func TestManyWaitersTakeNoMore(t *testing.T) {
-	t.Parallel()
-	f := newServer(1, 10*time.Second, interval, 1)
-	f.calm = true
-	f.join(1, 64)
-	f.join(7, 1)
-	f.runFor(2 * time.Hour)
-	if crowd, single := f.had[64], float64(f.had[1])/7; float64(crowd) > 1.001*single+1 || f.batches != 0 {
-		t.Errorf("the process with 64 waiters had %d permits, by %d batches, the others %.0f each; want the same, and no batch",
-			crowd, f.batches, single)
-	}
-}
-
 // TestFleetUsesTheLimit holds the other half: without faults the whole rate is
 // used, by one process as by many, and nobody polls.
 func TestFleetUsesTheLimit(t *testing.T) {
@@ -159,7 +69,7 @@ func TestFleetUsesTheLimit(t *testing.T) {
 	for _, processes := range []int{1, 8, 46} {
 		t.Run(fmt.Sprint(processes), func(t *testing.T) {
 			t.Parallel()
-			f := newFleet(1, processes, 10*time.Second)
+			f := newFleet(1, processes)
 			f.calm = true
 			f.runFor(time.Minute)
 			arrivals, calls := len(f.arrivals), f.asked
@@ -253,7 +163,7 @@ func TestSimulationSees(t *testing.T) {
 // state after a loss taken for an idle bucket, it does.
 func TestFleetBreaksWithoutTheRules(t *testing.T) {
 	t.Parallel()
-	f := newFleet(1, 64, 10*time.Second)
+	f := newFleet(1, 64)
 	f.plague([]func(*fleet){func(f *fleet) {
 		f.state.Next = f.clock() // as if nothing had been granted
 		f.state.Born++           // and nobody remembered
@@ -316,9 +226,7 @@ func (f *fleet) spoil() { f.state.Next += time.Hour.Microseconds() }
 
 // coolDown is reported by a process that draws no permits.
 func (f *fleet) coolDown() {
-	f.state, _ = bucket.Decide(f.state, f.run, f.clock(), bucket.Request{
-		Interval: f.interval.Microseconds(), Horizon: f.horizon.Microseconds(),
-		Tolerance: f.tolerance.Microseconds(),
-		Cool:      f.upTo(30 * time.Second).Microseconds(), MaxCool: (10 * time.Minute).Microseconds(),
-	})
+	in := request()
+	in.Cool = f.upTo(30 * time.Second).Microseconds()
+	f.state, _ = bucket.Decide(f.state, f.run, f.clock(), in)
 }

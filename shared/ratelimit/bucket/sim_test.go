@@ -14,6 +14,7 @@ const (
 	jitter   = 250 * time.Millisecond
 	interval = 213542 * time.Microsecond
 	timeout  = 200 * time.Millisecond
+	horizon  = 10 * time.Second
 )
 
 // epoch is when virtual time begins.
@@ -22,13 +23,10 @@ var epoch = time.Unix(1_700_000_000, 0)
 // fleet is processes and one server in virtual time: the real Decide and the real
 // Session, everything between them drawn from a seed.
 type fleet struct {
-	random  *rand.Rand
-	now     time.Duration // true time
-	events  events
-	seq     int
-	horizon time.Duration
-
-	interval, tolerance time.Duration
+	random *rand.Rand
+	now    time.Duration // true time
+	events events
+	seq    int
 
 	// The server: what its clock is wrong by, its run id, whether it is up.
 	offset time.Duration
@@ -42,30 +40,22 @@ type fleet struct {
 	asked    int
 	late     int
 	refused  int
-	batches  int         // grants of several slots
-	had      map[int]int // requests sent by processes of so many waiters
 }
 
-// newFleet is one at the mirror's rate, of processes in which one request waits.
-func newFleet(seed uint64, processes int, horizon time.Duration) *fleet {
-	f := newServer(seed, horizon, interval, 1)
-	f.join(processes, 1)
+func newFleet(seed uint64, processes int) *fleet {
+	f := &fleet{random: rand.New(rand.NewPCG(seed, 1)), run: "first"}
+	for range processes {
+		f.after(f.upTo(time.Second), f.start)
+	}
 
 	return f
 }
 
-// newServer is one that no process asks yet.
-func newServer(seed uint64, horizon, interval time.Duration, spare int) *fleet {
-	return &fleet{
-		random: rand.New(rand.NewPCG(seed, 1)), run: "first", had: map[int]int{},
-		horizon: horizon, interval: interval, tolerance: time.Duration(spare) * interval / 2,
-	}
-}
-
-// join starts processes with so many waiters each.
-func (f *fleet) join(processes, waiters int) {
-	for range processes {
-		f.after(f.upTo(time.Second), func() { f.start(waiters) })
+// request has the figures of every process, and asks for nothing yet.
+func request() bucket.Request {
+	return bucket.Request{
+		Interval: interval.Microseconds(), Horizon: horizon.Microseconds(), Tolerance: interval.Microseconds() / 2,
+		MaxCool: (10 * time.Minute).Microseconds(),
 	}
 }
 
@@ -84,27 +74,20 @@ func (f *fleet) runFor(d time.Duration) {
 }
 
 // start begins a process that remembers nothing.
-func (f *fleet) start(waiters int) { (&process{fleet: f, waiters: waiters}).ask() }
+func (f *fleet) start() { (&process{fleet: f}).ask() }
 
 // process draws permits without end, as one Limiter with waiters does.
 type process struct {
 	*fleet
 
-	waiters int // always as many: it asks for as many slots, within a Batch
 	session bucket.Session
 }
 
 func (p *process) ask() {
 	p.asked++
 	asked := p.instant()
-	in := bucket.Request{
-		Reserve:  true,
-		Interval: p.interval.Microseconds(), Horizon: p.horizon.Microseconds(),
-		Tolerance: p.tolerance.Microseconds(),
-		MaxCool:   (10 * time.Minute).Microseconds(),
-	}
-	in.Count = bucket.Batch(int64(p.waiters), jitter.Microseconds(), in.Figures())
-	in = p.session.Fill(in, asked)
+	in := p.session.Fill(request(), asked)
+	in.Reserve = true
 	p.after(p.stall()+p.transit(), func() { p.serve(in, asked) })
 }
 
@@ -128,50 +111,31 @@ func (p *process) serve(in bucket.Request, asked time.Time) {
 
 func (p *process) learn(reply bucket.Reply, asked time.Time) {
 	p.session.Learn(reply, p.instant())
-	if reply.Verdict == bucket.Granted {
-		if reply.Count > 1 {
-			p.batches++
-		}
-		batch := make([]bucket.Reservation, reply.Count)
-		for i := range batch {
-			batch[i] = bucket.Reserved(reply.Slot(int64(i), p.interval.Microseconds()), asked, p.instant(), jitter)
-		}
-		p.await(batch)
+	if reply.Verdict != bucket.Granted {
+		p.refused++
+		p.after(time.Duration(reply.Wait)*time.Microsecond, p.ask)
 
 		return
 	}
-	p.refused++
-	p.after(time.Duration(reply.Wait)*time.Microsecond, p.ask)
-}
-
-// await uses the reservations one after another, as their waiters have the turn,
-// and then asks again.
-func (p *process) await(batch []bucket.Reservation) {
-	if len(batch) == 0 {
-		p.ask()
-
-		return
-	}
-	p.after(max(0, batch[0].From.Sub(p.instant()))+p.stall(), func() { p.use(batch) })
+	r := bucket.Reserved(reply, asked, p.instant(), jitter)
+	p.after(max(0, r.From.Sub(p.instant()))+p.stall(), func() { p.use(r) })
 }
 
 // use sends the request at any moment that the permit allows, the very last one
-// included, and goes on, or dies with what is left of the batch.
-func (p *process) use(batch []bucket.Reservation) {
-	r := batch[0]
+// included, and asks again, or dies.
+func (p *process) use(r bucket.Reservation) {
 	if left := r.UseBy.Sub(p.instant()); left < 0 {
 		p.late++
 	} else {
 		moments := []time.Duration{0, left, p.upTo(left), p.upTo(left)}
 		p.arrivals = append(p.arrivals, p.now+moments[p.random.IntN(len(moments))])
-		p.had[p.waiters]++
 	}
 	if !p.calm && p.random.IntN(500) == 0 {
-		p.after(p.upTo(5*time.Second), func() { p.start(p.waiters) })
+		p.after(p.upTo(5*time.Second), p.start)
 
 		return
 	}
-	p.await(batch[1:])
+	p.ask()
 }
 
 // stall is how long a process may hang at any point: rarely for seconds.

@@ -81,10 +81,9 @@ type Cell struct {
 
 // Request is what a process asks of the bucket.
 type Request struct {
-	// Reserve asks for Count slots, see [Batch]; zero is one. Without it the
-	// request only reports a cool-down.
+	// Reserve asks for a slot. Without it the request only reports a cool-down
+	// or a hold.
 	Reserve bool
-	Count   int64
 	// The caller's Figures. Slots are granted by those in force only.
 	Interval, Horizon, Limit, Window int64
 	// Tolerance is how far the server's clock may run ahead of what is vouched
@@ -97,10 +96,6 @@ type Request struct {
 	// Hold begins a hold of this length, or lengthens one; a negative one ends
 	// it; zero leaves it alone.
 	Hold int64
-	// Process, if not empty, is noted as one that waits, with the number of its
-	// Waiting requests, the first of which has Waited so long.
-	Process         string
-	Waiting, Waited int64
 
 	// What the process remembers of its last answer; Born is zero when it has
 	// had none. Elapsed is how long ago that came by its own monotonic clock.
@@ -110,22 +105,12 @@ type Request struct {
 // Figures are the caller's.
 func (in Request) Figures() Figures { return Figures{in.Interval, in.Horizon, in.Limit, in.Window} }
 
-// Batch is how many slots a process with so many waiting requests asks for in one
-// call: no more than lie within a fifth of the jitter, and of the horizon. So a
-// process takes no more than that of a bucket in its turn, a crash loses no more,
-// and where slots are further apart, as the mirror's are, each call asks for one.
-func Batch(waiting, jitter int64, f Figures) int64 {
-	const parts = 5
-
-	return max(1, min(waiting, 1+min(jitter, f.Horizon)/parts/f.Interval))
-}
-
 // Verdict is what became of a request.
 type Verdict int64
 
 // The verdicts. The numbers are the script's.
 const (
-	Granted Verdict = 0 // Count slots are the caller's: the first Wait from now, the others one interval apart
+	Granted Verdict = 0 // the slot Wait from now is the caller's
 	Refused Verdict = 1 // no slot within the horizon: ask again after Wait
 	Noted   Verdict = 2 // a request without Reserve was taken down
 	Differs Verdict = 3 // the caller's figures are not those in force: ask again after Wait
@@ -135,20 +120,10 @@ const (
 type Reply struct {
 	Verdict Verdict
 	Wait    int64
-	// Count is how many slots are granted: all that were asked for, or as many of
-	// them as lie within the horizon.
-	Count int64
 	// Now, Skew, Next and Born are the bucket's, for the next request.
 	Now, Skew, Next, Born int64
 	// Figures are those in force, told to a caller whose own differ.
 	Figures Figures
-}
-
-// Slot is the answer as it is for the slot of that index alone.
-func (r Reply) Slot(index, interval int64) Reply {
-	r.Wait += index * interval
-
-	return r
 }
 
 // Time is the bucket's time at an instant of the server's clock, as far as the

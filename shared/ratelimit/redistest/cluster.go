@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"mirrorfleet/shared/nettest"
 )
 
 // slots is how many hash slots a cluster has.
@@ -17,7 +19,7 @@ func StartCluster(tb testing.TB) []*Server {
 	nodes := make([]*Server, 3)
 	buses := make([]int, len(nodes))
 	for i := range nodes {
-		buses[i] = freePort(tb) // the usual one, 10000 above, may not exist
+		buses[i] = nettest.FreePort(tb) // the usual one, 10000 above, may not exist
 		nodes[i] = Start(tb, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(buses[i]))
 	}
 	for i, node := range nodes {

@@ -5,13 +5,15 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"mirrorfleet/shared/nettest"
 )
 
 // Pair is a primary with a replica. Clients come by Front, which leads to the
 // primary until Failover; the replica hears of the primary by Link.
 type Pair struct {
 	Primary, Replica *Server
-	Front, Link      *Relay
+	Front, Link      *nettest.Relay
 }
 
 // StartPair starts both and waits until the replica is up to date.
@@ -20,7 +22,7 @@ func StartPair(tb testing.TB) *Pair {
 	// A second primary would grant twice; that is the operator's to prevent, with
 	// min-replicas-to-write. Here clients lose the old one before they see the new.
 	primary := Start(tb, "--repl-diskless-sync-delay", "0")
-	link := NewRelay(tb, primary.Address)
+	link := nettest.NewRelay(tb, primary.Address)
 	host, port, err := net.SplitHostPort(link.Address)
 	if err != nil {
 		tb.Fatal(err)
@@ -31,7 +33,7 @@ func StartPair(tb testing.TB) *Pair {
 		return strings.Contains(rdb.Info(ctx, "replication").Val(), "master_link_status:up")
 	})
 
-	return &Pair{Primary: primary, Replica: replica, Front: NewRelay(tb, primary.Address), Link: link}
+	return &Pair{Primary: primary, Replica: replica, Front: nettest.NewRelay(tb, primary.Address), Link: link}
 }
 
 // Failover makes the replica a primary, as far as it has come, and leads the
@@ -42,5 +44,5 @@ func (p *Pair) Failover(tb testing.TB) {
 	if err := p.Replica.Client(tb).Do(tb.Context(), "REPLICAOF", "NO", "ONE").Err(); err != nil {
 		tb.Fatal(err)
 	}
-	p.Front.Redirect(tb, p.Replica.Address)
+	p.Front.Redirect(p.Replica.Address)
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"mirrorfleet/shared/nettest"
 )
 
 // Server is one redis-server. It comes back on its own port, and empty.
@@ -30,7 +32,7 @@ func Start(tb testing.TB, args ...string) *Server {
 	}, args...)}
 	tb.Cleanup(func() { s.Kill() })
 	for range 5 { // somebody else may take a free port before the server does
-		s.port = freePort(tb)
+		s.port = nettest.FreePort(tb)
 		s.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))
 		if s.launch(tb) {
 			return s
@@ -97,21 +99,6 @@ func (s *Server) launch(tb testing.TB) bool {
 	_ = run.Wait()
 
 	return false
-}
-
-func freePort(tb testing.TB) int {
-	tb.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	address, ok := listener.Addr().(*net.TCPAddr)
-	if !ok {
-		tb.Fatalf("listening on %v, want a TCP address", listener.Addr())
-	}
-
-	return address.Port
 }
 
 // await asks a server until it answers as wanted: nobody signals that.

@@ -32,7 +32,7 @@ type scene struct {
 
 // play draws what happens in length: a worker is killed every few seconds; in each
 // eighth of the time one other trouble begins and, but for workers, ends again.
-// All five come in turn, each once in the first five eighths.
+// All six come in turn, each once in the first six eighths.
 func play(seed uint64, length time.Duration) []scene {
 	random := rand.New(rand.NewPCG(seed, 1))
 	var scenes []scene

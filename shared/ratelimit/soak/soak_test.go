@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
@@ -67,8 +68,8 @@ type fleet struct {
 	horizon time.Duration
 	mirror  mirror
 	redis   *redistest.Server
-	toRedis *redistest.Relay
-	toNATS  *redistest.Relay
+	toRedis *nettest.Relay
+	toNATS  *nettest.Relay
 	workers []*process
 	others  sync.WaitGroup // who lives beside the acts
 	began   time.Time
@@ -82,8 +83,8 @@ func newFleet(t *testing.T, workers int, window, horizon time.Duration) *fleet {
 	}
 	t.Cleanup(func() { _ = servers.Close() })
 	f := &fleet{window: window, horizon: horizon, mirror: simulate(t, window), redis: redistest.Start(t)}
-	f.toRedis = redistest.NewRelay(t, f.redis.Address)
-	f.toNATS = redistest.NewRelay(t, strings.TrimPrefix(servers.NATSURL(), "nats://"))
+	f.toRedis = nettest.NewRelay(t, f.redis.Address)
+	f.toNATS = nettest.NewRelay(t, strings.TrimPrefix(servers.NATSURL(), "nats://"))
 	t.Cleanup(func() { f.dismiss() })
 	for range workers {
 		f.hire(t)
@@ -205,7 +206,7 @@ func (f *fleet) perform(t *testing.T, a act, random *rand.Rand) {
 	case cutRedis:
 		f.toRedis.Cut()
 	case mendRedis:
-		f.toRedis.Mend(t)
+		f.toRedis.Mend()
 	case slowNATS:
 		f.toNATS.Delay(50*time.Millisecond, 350*time.Millisecond)
 	case steadyNATS:
@@ -213,7 +214,7 @@ func (f *fleet) perform(t *testing.T, a act, random *rand.Rand) {
 	case cutNATS:
 		f.toNATS.Cut()
 	case mendNATS:
-		f.toNATS.Mend(t)
+		f.toNATS.Mend()
 	}
 }
 

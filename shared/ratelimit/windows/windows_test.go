@@ -147,11 +147,3 @@ func everyPhase(times []time.Duration, window time.Duration) windows.Counts {
 
 	return worst
 }
-
-// BenchmarkWorst counts a day at the rate of the formula.
-func BenchmarkWorst(b *testing.B) {
-	times := every(0, 213542*time.Microsecond, int(24*time.Hour/(213542*time.Microsecond)))
-	for b.Loop() {
-		windows.Worst(times, window)
-	}
-}

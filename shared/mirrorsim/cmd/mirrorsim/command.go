@@ -22,8 +22,8 @@ files that a round over it needs. One line of JSON on standard output says where
   {"url":"http://127.0.0.1:40123","miners":"DIR/miners.json","registry":"DIR/master_repositories.json","as_of":"2026-06-18T18:54:00Z"}
 
 Worlds:
-  demo       24 miners and 6 repositories, made from --seed: every rule has a
-             case
+  demo       a recorded case that is built in: 24 miners and 6 repositories,
+             with an instance of every rule
   git:DIR,…  the pull requests of git histories (work trees or bare): squash
              commits titled "… (#N)" and merge commits "Merge pull request #N
              from …". Pull requests that lie further back than the lookback of

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/mirrorsim"
@@ -94,8 +95,11 @@ func (r *running) get(path string) (int, string) {
 func TestServesUntilCancelled(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "world")
-	r := start(t, "--seed", "3", "--write", dir)
-	want := mirrorsim.Demo(3)
+	r := start(t, "--write", dir)
+	want, err := mirrorsim.Demo()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if !r.said.AsOf.Equal(want.AsOf) || !strings.HasPrefix(r.said.URL, "http://127.0.0.1:") {
 		t.Errorf("announced %+v, want as_of %s on the loopback", r.said, want.AsOf)
 	}
@@ -142,11 +146,11 @@ func TestEndsWithStdin(t *testing.T) {
 
 func TestSettingsReachTheServer(t *testing.T) {
 	t.Parallel()
-	r := start(t, "--limit", "0", "--fault", "502=1", "--latency", "uniform:1ms,2ms", "--world", "case:../../testdata/case.json.gz", "--case-round", "1")
+	r := start(t, "--limit", "0", "--fault", "502=1", "--latency", "uniform:1ms,2ms", "--world", "case:../../testdata/case.json", "--case-round", "1")
 	if code, _ := r.get("/api/v1/health"); code != http.StatusBadGateway {
 		t.Errorf("health with --fault 502=1: %d, want 502", code)
 	}
-	if want := "2026-06-18T20:56:34.732Z"; r.said.AsOf.Format("2006-01-02T15:04:05.000Z") != want {
+	if want := "2026-06-18T20:56:34Z"; r.said.AsOf.Format(time.RFC3339) != want {
 		t.Errorf("as_of %s, want the second round's, %s", r.said.AsOf, want)
 	}
 }
@@ -186,9 +190,9 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"--world", "git:"}, []string{"--world", "git:", "demo"}},
 		{[]string{"--world", "git:" + file}, []string{"--world", file}},
 		{[]string{"--world", "case:" + file}, []string{"--world", file}},
-		{[]string{"--world", "case:../../testdata/case.json.gz", "--case-round", "7"}, []string{"round 7", "0 to 1"}},
+		{[]string{"--world", "case:../../testdata/case.json", "--case-round", "7"}, []string{"round 7", "0 to 2"}},
 		{
-			[]string{"--world", "case:../../testdata/case.json.gz", "--case-fault", "flood"},
+			[]string{"--world", "case:../../testdata/case.json", "--case-fault", "flood"},
 			[]string{"--case-fault", "flood", "400"},
 		},
 		{[]string{"--case-round", "-1"}, []string{"case-round", "-1", "0 or more"}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ func worldFlags() []cli.Flag {
 		},
 		&cli.Uint64Flag{
 			Name: "seed", Category: groupWorld, Sources: env("seed"), Value: 1,
-			Usage: "decides the demo world, faults, latencies and the phases of the limit's windows",
+			Usage: "decides faults, latencies and the phases of the limit's windows",
 		},
 		&cli.IntFlag{
 			Name: "git-pulls", Category: groupWorld, Sources: env("git-pulls"), Value: 400,
@@ -47,7 +48,7 @@ func worldFlags() []cli.Flag {
 		},
 		&cli.IntFlag{
 			Name: "case-round", Category: groupWorld, Sources: env("case-round"), Value: 0,
-			Usage: "`N`th round of a case file, counted from 0", Validator: atLeast(0),
+			Usage: "`N`th round of a case, counted from 0", Validator: atLeast(0),
 		},
 		&cli.StringFlag{
 			Name: "case-fault", Category: groupWorld, Sources: env("case-fault"), Value: "500",
@@ -148,30 +149,30 @@ func makeWorld(ctx context.Context, cmd *cli.Command) (*mirrorsim.World, error) 
 	var err error
 	switch {
 	case name == "demo":
-		return mirrorsim.Demo(cmd.Uint64("seed")), nil
+		world, err = mirrorsim.Demo()
 	case kind == "git" && argument != "":
 		world, err = mirrorsim.Git(ctx, mirrorsim.GitConfig{
 			Dirs: strings.Split(argument, ","), Pulls: cmd.Int("git-pulls"), KeepDates: cmd.Bool("git-keep-dates"),
 		})
 	case kind == "case" && argument != "":
-		return makeCase(cmd, argument)
+		world, err = makeCase(argument, cmd.Int("case-round"))
 	default:
 		return nil, command.Usage("--world %q: want demo, git:DIR[,DIR…] or case:FILE", name)
 	}
 	if err != nil {
 		return nil, command.Usage("--world %s: %w", name, err)
 	}
+	if err := world.FailWith(mirrorsim.Fault(cmd.String("case-fault"))); err != nil {
+		return nil, errors.Join(command.Usage("--case-fault: %w", err), world.Close())
+	}
 	return world, nil
 }
 
-// makeCase makes one round of a case file, which fails as --case-fault says.
-func makeCase(cmd *cli.Command, file string) (*mirrorsim.World, error) {
-	world, err := mirrorsim.Case(file, cmd.Int("case-round"))
+// makeCase makes one round of a case file.
+func makeCase(file string, round int) (*mirrorsim.World, error) {
+	c, err := mirrorsim.ReadCase(file)
 	if err != nil {
-		return nil, command.Usage("--world %s: %w", cmd.String("world"), err)
+		return nil, err
 	}
-	if err := world.FailWith(mirrorsim.Fault(cmd.String("case-fault"))); err != nil {
-		return nil, command.Usage("--case-fault: %w", err)
-	}
-	return world, nil
+	return c.World(round)
 }

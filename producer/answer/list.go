@@ -1,0 +1,75 @@
+package answer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/shared/jobstream"
+)
+
+// List is a page of rounds, newest first.
+type List struct {
+	Rounds []Summary `json:"rounds"`
+	// Earlier counts the rounds before these; Cursor is where the page of those
+	// begins, "" without any.
+	Earlier int    `json:"earlier"`
+	Cursor  string `json:"next_cursor,omitempty"`
+}
+
+// ListOf reads the last rounds that were planned, most of them or all for 0;
+// with a cursor, the last ones before it. now is the clock by which a producer
+// lives.
+func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, most int, now time.Time) (page List, err error) {
+	names, err := bus.Rounds(ctx)
+	if err != nil {
+		return page, fmt.Errorf("listing the rounds: %w", err)
+	}
+	if cursor != "" {
+		end, _ := slices.BinarySearch(names, cursor)
+		names = names[:end]
+	}
+	if most > 0 && len(names) > most {
+		page.Earlier = len(names) - most
+		names = names[page.Earlier:]
+		page.Cursor = names[0]
+	}
+	slices.Reverse(names)
+	page.Rounds, err = summaries(ctx, bus, names, now)
+	return page, err
+}
+
+// readers is how many rounds of a list are read at once.
+const readers = 4
+
+// summaries reads rounds by their names, in this order. One that was removed
+// since it was listed is left out.
+func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time.Time) ([]Summary, error) {
+	all := make([]Summary, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i, name := range names {
+		group.Go(func() error {
+			m, err := bus.Manifest(ctx, name)
+			if err == nil {
+				var s standing
+				s, err = standingOf(ctx, bus, m, now)
+				all[i] = s.Summary
+			}
+			if errors.Is(err, jobstream.ErrNotFound) {
+				all[i] = Summary{}
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("round %s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	return slices.DeleteFunc(all, func(s Summary) bool { return s.Round == "" }), err
+}

@@ -1,0 +1,107 @@
+package nettest
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Relay passes the bytes of connections on to a server, of whatever kind.
+type Relay struct {
+	Address string // host:port
+
+	listener *net.TCPListener
+	work     sync.WaitGroup
+
+	mu          sync.Mutex
+	target      string
+	least, most time.Duration
+	// links is what the connections live in; a cut ends it.
+	links context.Context //nolint:containedctx // the lifetime of what the relay carries
+	end   context.CancelFunc
+}
+
+// NewRelay starts a relay to a server's host:port.
+func NewRelay(tb testing.TB, target string) *Relay {
+	tb.Helper()
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r := &Relay{Address: listener.Addr().String(), listener: listener, target: target, end: func() {}}
+	r.renewLocked() // nobody else has it yet
+	r.work.Go(r.accept)
+	tb.Cleanup(func() {
+		_ = listener.Close()
+		r.Cut()
+		r.work.Wait()
+	})
+
+	return r
+}
+
+// Cut ends every connection without a goodbye, and each new one at once.
+func (r *Relay) Cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.end()
+}
+
+// Mend carries new connections again, after a Cut or a Silence; what was silent
+// ends.
+func (r *Relay) Mend() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.least, r.most = 0, 0
+	r.renewLocked()
+}
+
+// Redirect ends every connection and leads new ones to another server.
+func (r *Relay) Redirect(target string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.target = target
+	r.renewLocked()
+}
+
+// renewLocked ends the connections that there are, and lets new ones live.
+func (r *Relay) renewLocked() {
+	r.end()
+	r.links, r.end = context.WithCancel(context.Background())
+}
+
+// Delay holds what arrives from now on back, each way, by any time from least to
+// most; none at first.
+func (r *Relay) Delay(least, most time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.least, r.most = least, most
+}
+
+// Silence lets nothing through, of connections old and new, and ends none of them:
+// a delay without an end.
+func (r *Relay) Silence() { r.Delay(forever, forever) }
+
+// forever is longer than any test.
+const forever = 24 * time.Hour
+
+// due is when what has arrived now goes on.
+func (r *Relay) due() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return time.Now().Add(r.least + rand.N(r.most-r.least+1))
+}
+
+func (r *Relay) accept() {
+	for {
+		client, err := r.listener.AcceptTCP()
+		if err != nil {
+			return // the test has ended
+		}
+		r.work.Go(func() { r.carry(client) })
+	}
+}

@@ -1,0 +1,167 @@
+package telemetry_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric/noop"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"mirrorfleet/shared/telemetry"
+)
+
+// watched sets the process up as set does, and returns what reads its page of
+// metrics, and its log.
+func watched(t *testing.T) (shutdown func(context.Context) error, page func() string, log *strings.Builder) {
+	t.Helper()
+	log = &strings.Builder{}
+	registry := prometheus.NewRegistry()
+	shutdown, err := telemetry.Setup(t.Context(), telemetry.Config{
+		Service: "worker", Metrics: registry, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		otel.SetTracerProvider(tracenoop.NewTracerProvider())
+		otel.SetMeterProvider(noop.NewMeterProvider())
+	})
+	return shutdown, func() string {
+		recorded := httptest.NewRecorder()
+		telemetry.Pages(registry).ServeHTTP(recorded, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		return recorded.Body.String()
+	}, log
+}
+
+// A collector that takes requests and does not answer holds nothing up: spans
+// end as before, more of them than the queue holds, and the shutdown ends with its
+// context. What the queue held is sent as soon as the collector answers.
+//
+//nolint:paralleltest // provider and environment are the process's
+func TestACollectorThatHangsHoldsNothingUp(t *testing.T) {
+	const queue, batch = 16, 8
+	requests, release := make(chan struct{}, 1+queue), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		requests <- struct{}{}
+		<-release
+	}))
+	t.Cleanup(server.Close)
+	free := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(free)
+	for name, value := range map[string]string{
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": server.URL, "OTEL_BSP_MAX_QUEUE_SIZE": "16", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "8",
+	} {
+		t.Setenv(name, value)
+	}
+	shutdown, _, log := watched(t)
+	asked := func() {
+		t.Helper()
+		select {
+		case <-requests:
+		case <-time.After(time.Minute):
+			t.Fatal("the collector was not asked")
+		}
+	}
+	for range batch { // they hang
+		_, span := start(t.Context(), "span")
+		span.End()
+	}
+	asked()
+	began := time.Now()
+	for range 1000 {
+		_, span := start(t.Context(), "span")
+		span.End()
+	}
+	if took := time.Since(began); took > 5*time.Second { // an export is given up after ten
+		t.Errorf("1000 spans took %s beside a collector that hangs", took)
+	}
+	ended, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := shutdown(ended); err == nil {
+		t.Error("shutdown told of nothing, want its context's error")
+	}
+	free()
+	for range queue / batch {
+		asked()
+	}
+	if strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("want no complaint: the collector answered\n%s", log)
+	}
+}
+
+// A demo round has 20 spans a second: ten minutes of them wait for a collector
+// that is busy, and none is lost.
+//
+//nolint:paralleltest // provider and environment are the process's
+func TestASlowCollectorLosesNothing(t *testing.T) {
+	const spans = 10 * 60 * 20
+	receiver, busy := &receiver{}, make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-busy
+		receiver.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	shutdown := set(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL})
+	for range spans {
+		_, span := start(t.Context(), "span")
+		span.End()
+	}
+	close(busy)
+	if err := shutdown(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	got := 0
+	for _, resource := range receiver.got {
+		for _, scope := range resource.GetScopeSpans() {
+			got += len(scope.GetSpans())
+		}
+	}
+	if got != spans {
+		t.Errorf("%d spans came, want %d", got, spans)
+	}
+}
+
+// A collector that takes nothing costs spans and one line in the log, which does
+// not repeat the secrets that it echoes.
+//
+//nolint:paralleltest // provider and environment are the process's
+func TestEchoesAreScrubbed(t *testing.T) {
+	const secret = "s3cret-of-the-collector"
+	refusing := make(chan struct{}, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "you sent "+r.Header.Get("X-Key"), http.StatusUnauthorized)
+		refusing <- struct{}{}
+	}))
+	t.Cleanup(server.Close)
+	for name, value := range map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL, "OTEL_EXPORTER_OTLP_HEADERS": "x-key=" + secret,
+		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "8",
+	} {
+		t.Setenv(name, value)
+	}
+	shutdown, _, log := watched(t)
+	for range 32 {
+		_, span := start(t.Context(), "span")
+		span.End()
+	}
+	err := shutdown(context.WithoutCancel(t.Context())) // the metrics' export is a part of it
+	if err == nil || !strings.Contains(err.Error(), "[secret]") || strings.Contains(err.Error(), secret) {
+		t.Errorf("shutdown: %v, want the collector's answer without the secret", err)
+	}
+	if n := len(refusing); n < 5 {
+		t.Errorf("the collector was asked %d times, want four batches of spans and the metrics", n)
+	}
+	if text := log.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "[secret]") || strings.Contains(text, secret) {
+		t.Errorf("want one complaint in the log, without the secret:\n%s", text)
+	}
+}
