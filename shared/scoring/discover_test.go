@@ -303,7 +303,8 @@ func TestSolvingPulls(t *testing.T) {
 	}
 	issues[0].Solving.HeadSHA = "abc"
 	got := scoring.SolvingPulls(issues, reg, pulls("a/b", scoring.Merged, 91, 1, 1))
-	want := []scoring.SolvingPull{{Repository: "a/b", Number: 92, HeadSHA: "abc"}, {Repository: "a/b", Number: 90}}
+	merged := asOf.Add(-time.Hour)
+	want := []scoring.SolvingPull{{Repository: "a/b", Number: 92, MergedAt: merged, HeadSHA: "abc"}, {Repository: "a/b", Number: 90, MergedAt: merged}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

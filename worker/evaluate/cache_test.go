@@ -63,16 +63,19 @@ func encoded(t *testing.T, v any) string {
 	return string(data)
 }
 
-// A second round over an unchanged mirror: three requests a miner, no files,
-// and the very bytes of the first. It runs over the whole demo world, with
+// A round over an unchanged mirror that has settled: three requests a miner, no
+// files, and the very bytes of the first. It runs over the whole demo world, with
 // solving pull requests, malformed items and empty lists; another worker runs
-// it.
+// it. A pull request that only an issue names, without counts to compare, settles
+// by coming back the same an hour later.
 func TestASecondRoundFetchesNoFiles(t *testing.T) {
 	t.Parallel()
 	world, err := mirrorsim.Demo()
 	must(t, err)
 	world.Fails = nil // failed tries are requests too
-	b := setup(t, world)
+	now := world.AsOf
+	clock := func(c *evaluate.Config) { c.Now = func() time.Time { return now } }
+	b := setup(t, world, clock)
 	var miners []job.Job
 	for _, m := range world.Miners {
 		if m.GitHubID != "" {
@@ -105,7 +108,12 @@ func TestASecondRoundFetchesNoFiles(t *testing.T) {
 	}
 	needed += files
 	solving := 0
-	b.connect(t, b.scorer.Version())
+	b.connect(t, b.scorer.Version(), clock)
+	now = now.Add(time.Hour)
+	run("an-hour-later")
+	if got := filesAsked(b); got == 0 || got > 10 {
+		t.Errorf("an hour later: %d requests for files, want only those for pull requests that no list counts", got)
+	}
 	second, told := run("second")
 	hits := 0
 	for i, e := range second {
