@@ -19,6 +19,8 @@ import (
 // want is one pull request whose files are needed; the zero one wants none.
 type want struct {
 	key scorecache.Key
+	// author is whose files they are, "" if that is not known.
+	author string
 	// list is what a list says of the files.
 	list counted
 	// found is what the cache has.
@@ -26,8 +28,8 @@ type want struct {
 }
 
 // want is a want of this round's weights, at the commits that a list names.
-func (m *miner) want(repository string, number int, head, base string, list counted) want {
-	return want{list: list, key: scorecache.Key{
+func (m *miner) want(author, repository string, number int, head, base string, list counted) want {
+	return want{author: author, list: list, key: scorecache.Key{
 		Repository: repository, Number: number, Head: head, Base: base, Weights: m.rules.weights.Digest(),
 	}}
 }
@@ -165,7 +167,7 @@ func (m *miner) fetch(ctx context.Context, w want) (fetched, error) {
 	}
 	f := fetched{stored: answer.Stored, skipped: answer.Malformed, cached: telemetry.CacheMiss}
 	if len(answer.Files) > 0 {
-		figures, err := e.cfg.Scorer.Score(ctx, m.rules.weights, answer.Files)
+		figures, err := e.cfg.Scorer.Score(ctx, w.author, m.rules.weights, answer.Files)
 		if err != nil {
 			return fetched{}, fmt.Errorf("scoring the files of %s: %w", w.String(), err)
 		}
