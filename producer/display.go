@@ -165,7 +165,11 @@ func (v view) line() string {
 
 func (v view) miners() string {
 	p := v.progress
-	s := fmt.Sprintf("%d/%d done, %d failed, %d running, %d queued", p.Done, p.Planned, p.Failed, p.Running, p.Queued)
+	degraded := ""
+	if p.Degraded > 0 {
+		degraded = fmt.Sprintf(" (%d degraded)", p.Degraded)
+	}
+	s := fmt.Sprintf("%d/%d done%s, %d failed, %d running, %d queued", p.Done, p.Planned, degraded, p.Failed, p.Running, p.Queued)
 	if p.Retrying > 0 {
 		s += fmt.Sprintf(" (%d to retry)", p.Retrying)
 	}

@@ -21,7 +21,7 @@ import (
 func failedCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "failed",
-		Usage: "list the dead and the degraded miners of a round",
+		Usage: "list the miners of a round that failed, or lack something",
 		Description: "ROUND is a round's name, or \"latest\" (the default) for the last one that was planned, which may still run.\n" +
 			"It reads NATS alone.\n\n" +
 			"Examples:\n" +
@@ -54,7 +54,14 @@ func failed(ctx context.Context, c *cli.Command) error {
 }
 
 func (f failures) render(w io.Writer) error {
-	heading := fmt.Sprintf("Round %s: %d dead or degraded, %d outstanding", f.Round.Round, len(f.Failures), f.Outstanding)
+	unknown := 0
+	for _, one := range f.Failures {
+		if one.Class == round.ClassIdentity {
+			unknown++
+		}
+	}
+	heading := fmt.Sprintf("Round %s: %d failed, %d degraded, %d of unknown identity, %d outstanding",
+		f.Round.Round, f.Failed, f.Degraded, unknown, f.Outstanding)
 	return writeFailures(w, heading, f.Failures, f.Replaying)
 }
 
@@ -100,7 +107,7 @@ func writeFailures(w io.Writer, heading string, ended []round.Failed, replaying 
 	}
 	for _, one := range ended {
 		colour := terminal.Bad
-		if one.Class == round.ClassDegraded {
+		if one.Class == round.ClassDegraded || one.Class == round.ClassIdentity {
 			colour = terminal.Warn
 		}
 		p.painted(colour, func() {

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/job"
@@ -25,11 +26,11 @@ func replayCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{
 			Name: "uid", Category: groupReplay, Sources: command.Env("uid"),
-			Usage: "only these miners: `N,...`, each dead or degraded",
+			Usage: "only these miners: `N,...`, each of which `producer failed` lists",
 		},
 		&cli.StringFlag{
 			Name: "class", Category: groupReplay, Sources: command.Env("class"),
-			Usage: "the dead letters of a `CLASS`: transient, permanent, poison or overdue",
+			Usage: "the dead letters of a `CLASS` (transient, permanent, poison, overdue), or identity",
 		},
 		&cli.BoolFlag{
 			Name: "degraded", Category: groupReplay, Sources: command.Env("degraded"),
@@ -44,13 +45,16 @@ func replayCommand() *cli.Command {
 		Name:  "replay",
 		Usage: "run the failed miners of a concluded round again, and conclude it anew",
 		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. Without --uid, --class and --degraded\n" +
-			"all dead and degraded miners are run again, with the round's own as_of, registry, weights and mirror. The new\n" +
-			"outcome is a revision beside the former ones. Exit codes are those of run.\n\n" +
+			"all dead and degraded miners are run again, with the round's own as_of, registry, weights and mirror. Look-ups\n" +
+			"of maintainers that failed are made again. With --tokens, GitHub is asked again about the miners whose identity\n" +
+			"it left unknown (class identity): no token is stored. The new outcome is a revision beside the former ones.\n" +
+			"Exit codes are those of run.\n\n" +
 			"Examples:\n" +
 			"  producer replay latest --local\n" +
 			"  producer replay latest --local --dry-run\n" +
+			"  producer replay latest --local --tokens miner_pats.json\n" +
 			"  producer replay 20260618t185400z-0a1b2c --uid 5,17 --nats nats://nats:4222 --redis redis://redis:6379/0",
-		Flags: slices.Concat(flags, only(roundFlags(), "json"), localFlags(), otherFlags(), command.Servers(), command.Mirror(),
+		Flags: slices.Concat(flags, only(serveFlags(), "tokens", "github"), only(roundFlags(), "json"), localFlags(), otherFlags(), command.Servers(), command.Mirror(),
 			command.Limit(), command.Seeing(), command.Listen(), traceFlags()),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "ROUND"}},
 		Action:    replay,
@@ -75,7 +79,12 @@ func replay(ctx context.Context, c *cli.Command) error {
 	if err := o.check(c); err != nil {
 		return err
 	}
-	return conduct(ctx, c, o, func(s *session, ctx context.Context) (round.Result, error) { return s.replay(ctx, selection) })
+	return conduct(ctx, c, o, func(s *session, ctx context.Context) (round.Result, error) {
+		if err := s.readTokens(c.String("tokens"), c.String("github")); err != nil {
+			return round.Result{}, err
+		}
+		return s.replay(ctx, selection)
+	})
 }
 
 func readSelection(c *cli.Command) (round.Selection, error) {
@@ -125,6 +134,9 @@ func (s *session) replay(ctx context.Context, selection round.Selection) (round.
 	}
 	name := at.Round
 	s.options.resume = name
+	if s.source != nil {
+		s.source.Bus = s.wire.Bus
+	}
 	if nothing, err := s.nothingToReplay(ctx, name, selection); err != nil || nothing {
 		return s.before, err
 	}
@@ -141,8 +153,33 @@ func (s *session) replay(ctx context.Context, selection round.Selection) (round.
 		if err == nil && len(did.Meanwhile) > 0 {
 			fmt.Fprintf(os.Stderr, "another replay was first with %s\n", numbers(did.Meanwhile))
 		}
+		if err == nil && len(did.Unidentified) > 0 {
+			fmt.Fprintf(os.Stderr, "GitHub has not said whose account the token is, of %s%s\n", numbers(did.Unidentified), s.askAgain())
+		}
 		return result, usageOfReplay(err)
 	})
+}
+
+// readTokens makes GitHub be asked again, by the tokens of a file.
+func (s *session) readTokens(file, github string) error {
+	if file == "" {
+		return nil
+	}
+	client, err := miners.NewGitHub(miners.Config{BaseURL: github, Log: s.log})
+	if err != nil {
+		return command.Usage("--github: %w", err)
+	}
+	s.onClose(func() error { client.Close(); return nil })
+	s.source = &miners.Source{Tokens: file, GitHub: client, Log: s.log}
+	return nil
+}
+
+// askAgain says what it takes to ask GitHub again.
+func (s *session) askAgain() string {
+	if s.source != nil {
+		return ""
+	}
+	return ": with --tokens it is asked again"
 }
 
 // nothingToReplay reads what there is before anything is started: what cannot
@@ -162,8 +199,16 @@ func (s *session) nothingToReplay(ctx context.Context, name string, selection ro
 	case len(already) > 0:
 		fmt.Fprintf(os.Stderr, "already being replayed: %s\n", numbers(already))
 	case len(chosen) == 0 && len(s.before.FailedLookUps) == 0 && !broken:
-		fmt.Fprintf(os.Stderr, "nothing of round %s is dead or degraded: revision %d stands\n", name, s.before.Revision)
+		fmt.Fprintf(os.Stderr, "nothing of round %s lacks anything: revision %d stands\n", name, s.before.Revision)
 		return true, nil
+	}
+	unasked := func(f round.Failed) bool { return f.Class == round.ClassIdentity && s.source == nil }
+	if len(chosen) > 0 && len(s.before.FailedLookUps) == 0 && !slices.ContainsFunc(chosen, func(f round.Failed) bool { return !unasked(f) }) {
+		uids := make([]int, len(chosen))
+		for i, f := range chosen {
+			uids[i] = f.UID
+		}
+		return false, command.Usage("of %s only the identity is unknown: give --tokens FILE, so that GitHub is asked again", numbers(uids))
 	}
 	return false, nil
 }
@@ -182,7 +227,7 @@ func (s *session) openState() error {
 
 // usageOfReplay makes what was asked for and is not there wrong usage.
 func usageOfReplay(err error) error {
-	if errors.Is(err, round.ErrSelection) || errors.Is(err, round.ErrRunning) {
+	if errors.Is(err, round.ErrSelection) || errors.Is(err, round.ErrRunning) || errors.Is(err, miners.ErrUnusable) {
 		return command.UsageError{Err: err}
 	}
 	return err

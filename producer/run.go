@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
@@ -84,8 +85,10 @@ type session struct {
 	closers   []func() error
 	// planned is the round's name once there is one: it can be resumed.
 	planned string
-	// before is the revision that a replay started from.
+	// before is the revision that a replay started from; source asks GitHub again
+	// about identities, nil if no tokens were given.
 	before round.Result
+	source *miners.Source
 }
 
 // close closes everything in the opposite order of opening.
@@ -303,14 +306,18 @@ func (s *session) follow(
 	width, _, err := term.GetSize(int(os.Stderr.Fd()))
 	terminal := err == nil
 	d := newDisplay(os.Stderr, terminal, width, m.Round, s.wire.Limiter.State)
-	runner, err := round.New(round.Config{
+	config := round.Config{
 		Bus: s.wire.Bus, Mirror: s.mirror, Traced: s.tracing.begun, Log: s.log, Alone: s.options.local,
 		Progress: func(p round.Progress) {
 			s.fleet.progressed(p.Done + p.Failed)
 			d.update(p)
 		},
 		Hold: s.flags.Duration("takeover"), Reconcile: s.flags.Duration("reconcile"),
-	})
+	}
+	if s.source != nil {
+		config.Identify = s.source.Identify
+	}
+	runner, err := round.New(config)
 	if err != nil {
 		return round.Result{}, err
 	}

@@ -111,14 +111,14 @@ func (s *session) newServed(o serveOptions) (*served, error) {
 		return nil, command.Usage("--github: %w", err)
 	}
 	s.onClose(func() error { github.Close(); return nil })
+	source := &miners.Source{
+		Tokens: o.tokens, Metagraph: o.metagraph, MaxAge: o.metagraphMaxAge, GitHub: github, Bus: s.wire.Bus, Log: s.log,
+	}
 	return &served{
-		session: s, options: o, alone: make(chan struct{}, 1),
-		source: &miners.Source{
-			Tokens: o.tokens, Metagraph: o.metagraph, MaxAge: o.metagraphMaxAge, GitHub: github, Bus: s.wire.Bus, Log: s.log,
-		},
+		session: s, options: o, alone: make(chan struct{}, 1), source: source,
 		config: round.Config{
 			Bus: s.wire.Bus, Name: round.NewName(), Hold: s.flags.Duration("takeover"), Reconcile: s.flags.Duration("reconcile"),
-			Alone: s.options.local, Log: s.log,
+			Alone: s.options.local, Identify: source.Identify, Log: s.log,
 		},
 	}, nil
 }

@@ -47,7 +47,6 @@ func (a minerAnswer) printNotes(p *page) {
 		text  string
 	}{
 		{m.FetchFailed && !m.FromStored, "its pull requests could not be listed, and none are stored"},
-		{m.FromStored, "its pull requests could not be listed: these are from its stored evaluation"},
 		{m.Failed == "" && m.IssuesFailed, "its issues could not be listed: stored figures, if any, stand in"},
 		{m.OpenIssuesFailed, "its open issues could not be listed"},
 		{m.IssuesIncomplete, "the score of a solving pull request could not be had: its issues are incomplete"},
@@ -56,11 +55,17 @@ func (a minerAnswer) printNotes(p *page) {
 			p.painted(terminal.Warn, func() { p.textf(0, "NOTE: %s", n.text) })
 		}
 	}
+	if a.StandIn != nil {
+		p.painted(terminal.Warn, func() { p.textf(0, "STAND-IN: its pull requests could not be had: %s", a.StandIn) })
+	}
+	if a.UnknownIdentity != nil {
+		p.painted(terminal.Warn, func() { p.textf(0, "UNKNOWN IDENTITY: %s", a.UnknownIdentity) })
+	}
 	for _, d := range a.DeadLetters {
 		p.painted(terminal.Bad, func() { p.textf(0, "DEAD LETTER: %s after %d attempts: %s", d.Class, d.Attempts, d.Error) })
 	}
 	for _, missing := range a.Missing {
-		p.painted(terminal.Warn, func() { p.textf(0, "MISSING: %s: %s", missing.What, missing.Error) })
+		p.painted(terminal.Warn, func() { p.textf(0, "MISSING: %s (%s): %s", missing.What, missing.Cause, missing.Error) })
 	}
 	for _, item := range a.Malformed {
 		p.painted(terminal.Warn, func() { p.textf(0, "MALFORMED, skipped: %s: %s", item.Item, item.Error) })

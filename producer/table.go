@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/terminal"
 )
@@ -44,6 +45,10 @@ func minersTable(r round.Result) terminal.Table {
 	for _, reward := range r.Outcome.Rewards {
 		rewards[reward.UID] = reward.Reward
 	}
+	lacking := map[int][]job.Missing{}
+	for _, d := range r.Degraded {
+		lacking[d.UID] = d.Missing
+	}
 	for i := range r.Outcome.Miners {
 		m := &r.Outcome.Miners[i]
 		reward := fmt.Sprintf("%.6f", rewards[m.UID])
@@ -52,7 +57,8 @@ func minersTable(r round.Result) terminal.Table {
 			continue
 		}
 		table.Add(strconv.Itoa(m.UID), m.GitHubID, strconv.Itoa(m.TotalMergedPRs), strconv.Itoa(m.TotalOpenPRs),
-			strconv.Itoa(m.TotalClosedPRs), two(m.Credibility), fmt.Sprintf("%.4f", m.TotalScore), two(m.IssueDiscoveryScore), reward, note(m))
+			strconv.Itoa(m.TotalClosedPRs), two(m.Credibility), fmt.Sprintf("%.4f", m.TotalScore), two(m.IssueDiscoveryScore), reward,
+			note(m, lacking[m.UID]))
 	}
 	for _, row := range table.Rows {
 		row[len(row)-1].Colour = terminal.Warn
@@ -61,12 +67,16 @@ func minersTable(r round.Result) terminal.Table {
 }
 
 // note is what a reader should know of a miner beside its figures.
-func note(m *scoring.MinerOutcome) string {
+func note(m *scoring.MinerOutcome, missing []job.Missing) string {
 	switch {
 	case m.FromStored:
 		return "from its stored evaluation"
 	case m.FetchFailed:
 		return "its pull requests could not be listed"
+	case len(missing) == 1:
+		return "lacks " + missing[0].What
+	case len(missing) > 1:
+		return fmt.Sprintf("lacks %s and %d more", missing[0].What, len(missing)-1)
 	case m.IssuesFailed:
 		return "its issues could not be listed"
 	case m.IssuesIncomplete:
@@ -83,8 +93,15 @@ func printJobs(w io.Writer, r round.Result) error {
 	if r.Cached > 0 {
 		cached = fmt.Sprintf(", %d pull requests from the cache", r.Cached)
 	}
-	p.textf(0, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %d requests%s.",
-		r.Planned, r.Done, len(r.Degraded), r.Failed, r.Retries, r.Requests, cached)
+	atLeast := ""
+	if r.Unreported > 0 {
+		atLeast = "at least "
+	}
+	p.textf(0, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %s%d requests%s.",
+		r.Planned, r.Done, len(r.Degraded), r.Failed, r.Retries, atLeast, r.Requests, cached)
+	if r.Unreported > 0 {
+		p.textf(0, "note: %d attempts died before they could say how many requests they had made.", r.Unreported)
+	}
 	for _, n := range r.Notes {
 		p.textf(0, "note: %s", n)
 	}
@@ -98,8 +115,15 @@ func printJobs(w io.Writer, r round.Result) error {
 	}
 	for _, d := range r.Degraded {
 		p.painted(terminal.Warn, func() {
-			p.textf(0, "degraded: miner %d lacks %d answers, first %s: %s", d.UID, len(d.Missing), d.Missing[0].What, d.Missing[0].Error)
+			p.textf(0, "degraded: miner %d lacks %d answers, first %s (%s): %s", d.UID, len(d.Missing), d.Missing[0].What,
+				d.Missing[0].Cause, d.Missing[0].Error)
 		})
+	}
+	for _, unknown := range r.UnknownIdentities {
+		p.painted(terminal.Warn, func() { p.textf(0, "unknown identity: miner %d: %s", unknown.UID, unknown) })
+	}
+	for _, standIn := range r.StandIns {
+		p.painted(terminal.Warn, func() { p.textf(0, "stand-in: miner %d: %s", standIn.UID, standIn) })
 	}
 	for _, m := range r.Malformed {
 		names := make([]string, len(m.Items))

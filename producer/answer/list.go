@@ -54,7 +54,7 @@ func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time
 	group.SetLimit(readers)
 	for i, name := range names {
 		group.Go(func() error {
-			m, err := bus.Manifest(ctx, name)
+			m, err := bus.Planned(ctx, name)
 			if err == nil {
 				var s standing
 				s, err = standingOf(ctx, bus, m, now)

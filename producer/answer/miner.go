@@ -41,7 +41,10 @@ type Miner struct {
 	// DeadLetters, Missing and Malformed are what the fleet could not get.
 	DeadLetters []job.DeadLetter `json:"dead_letters,omitempty"`
 	Missing     []job.Missing    `json:"missing,omitempty"`
-	Malformed   []job.Malformed  `json:"malformed,omitempty"`
+	// UnknownIdentity and StandIn say what stands in for what could not be had.
+	UnknownIdentity *round.UnknownIdentity `json:"unknown_identity,omitempty"`
+	StandIn         *round.StandIn         `json:"stand_in,omitempty"`
+	Malformed       []job.Malformed        `json:"malformed,omitempty"`
 }
 
 // MinerIn finds a miner in an outcome.
@@ -69,6 +72,16 @@ func MinerOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring
 	for _, d := range r.Degraded {
 		if d.UID == m.UID {
 			a.Missing = append(a.Missing, d.Missing...)
+		}
+	}
+	for i := range r.UnknownIdentities {
+		if r.UnknownIdentities[i].UID == m.UID {
+			a.UnknownIdentity = &r.UnknownIdentities[i]
+		}
+	}
+	for i := range r.StandIns {
+		if r.StandIns[i].UID == m.UID {
+			a.StandIn = &r.StandIns[i]
 		}
 	}
 	for _, d := range r.Malformed {

@@ -19,8 +19,8 @@ type Round struct {
 	Mirror string `json:"mirror"`
 	// Revisions are those of the outcome.
 	Revisions []int `json:"revisions"`
-	// Failures are the dead and the degraded miners, Replaying those that are
-	// being run again.
+	// Failures are the dead and the degraded miners and those whose identity is
+	// unknown, Replaying those that are being run again.
 	Failures  []round.Failed `json:"failures"`
 	Replaying []int          `json:"replaying"`
 	// FailedLookUps are the maintainers that the last outcome lacks.
@@ -36,7 +36,7 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 		}
 		name = at.Round
 	}
-	m, err := bus.Manifest(ctx, name)
+	m, err := bus.Planned(ctx, name)
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
 		return Round{}, without(ctx, bus, name)
@@ -70,8 +70,8 @@ type Rewards struct {
 	// AgeSeconds is how long before the answer as_of was, by the clock of
 	// whoever answers.
 	AgeSeconds float64 `json:"age_seconds"`
-	// Complete says that nothing is missing; Dead, Degraded and FailedLookUps
-	// are what is.
+	// Complete says that nothing stands in for what could not be had; Dead,
+	// Degraded, UnknownIdentities, FromStored and FailedLookUps are what could not.
 	Complete bool   `json:"complete"`
 	Mirror   string `json:"mirror"`
 
@@ -80,9 +80,10 @@ type Rewards struct {
 	Rewards []float64 `json:"rewards"`
 	Sum     float64   `json:"sum"`
 
-	Dead          []int    `json:"dead"`
-	Degraded      []int    `json:"degraded"`
-	FailedLookUps []string `json:"failed_look_ups"`
+	Dead              []int    `json:"dead"`
+	Degraded          []int    `json:"degraded"`
+	UnknownIdentities []int    `json:"unknown_identities"`
+	FailedLookUps     []string `json:"failed_look_ups"`
 	// FromStored went on with their stored pull requests, SharedAccount are
 	// failed for sharing a GitHub account.
 	FromStored    []int `json:"from_stored"`
@@ -94,7 +95,7 @@ func RewardsOf(r round.Result, now time.Time) Rewards {
 	a := Rewards{
 		Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC(), AgeSeconds: now.Sub(r.AsOf).Seconds(), Complete: r.Complete,
 		Mirror: r.Mirror, Sum: r.Outcome.Sum,
-		UIDs: []int{}, Hotkeys: []string{}, Rewards: []float64{}, Dead: []int{}, Degraded: []int{}, FailedLookUps: []string{},
+		UIDs: []int{}, Hotkeys: []string{}, Rewards: []float64{}, Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{},
 		FromStored: append([]int{}, r.Outcome.FromStored...), SharedAccount: append([]int{}, r.Outcome.SharedAccount...),
 	}
 	hotkeys := make(map[int]string, len(r.Outcome.Miners))
@@ -111,6 +112,9 @@ func RewardsOf(r round.Result, now time.Time) Rewards {
 	}
 	for _, d := range r.Degraded {
 		a.Degraded = append(a.Degraded, d.UID)
+	}
+	for _, unknown := range r.UnknownIdentities {
+		a.UnknownIdentities = append(a.UnknownIdentities, unknown.UID)
 	}
 	for _, look := range r.FailedLookUps {
 		a.FailedLookUps = append(a.FailedLookUps, look.What)

@@ -38,6 +38,11 @@ type Summary struct {
 	Failed      int `json:"failed"`
 	Degraded    int `json:"degraded"`
 	Outstanding int `json:"outstanding"`
+	// What else the last outcome lacks: miners of unknown identity, miners for whom
+	// stored pull requests stand in, repositories without their maintainers.
+	UnknownIdentities  int `json:"unknown_identities"`
+	StandIns           int `json:"stand_ins"`
+	MaintainersMissing int `json:"maintainers_missing"`
 	// ConcludedAt and Seconds are of the first outcome: when it was stored, and
 	// how long after the plan.
 	ConcludedAt *time.Time `json:"concluded_at,omitempty"`
@@ -113,6 +118,7 @@ func (s *standing) conclude(ctx context.Context, bus *jobstream.Bus) error {
 	}
 	s.last = head
 	s.Complete, s.Planned, s.Done, s.Failed, s.Degraded = head.Complete, head.Planned, head.Done, head.Failed, len(head.Degraded)
+	s.UnknownIdentities, s.StandIns, s.MaintainersMissing = len(head.UnknownIdentities), len(head.StandIns), len(head.FailedLookUps)
 	if s.ConcludedAt = &at; !s.PlannedAt.IsZero() {
 		seconds := max(0, at.Sub(s.PlannedAt).Seconds()) // by the clocks of two machines
 		s.Seconds = &seconds

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"mirrorfleet/shared/job"
@@ -60,14 +61,44 @@ func (s *Source) files(now time.Time) (m Metagraph, stored []Stored, notes []str
 	if err != nil {
 		return m, nil, nil, fmt.Errorf("metagraph %s: %w", s.Metagraph, err)
 	}
-	data, _, err = readWhole(s.Tokens)
+	stored, notes, err = s.tokens()
+	return m, stored, notes, err
+}
+
+func (s *Source) tokens() (stored []Stored, notes []string, err error) {
+	data, _, err := readWhole(s.Tokens)
 	if err == nil {
 		stored, notes, err = ParseTokens(data)
 	}
 	if err != nil {
-		return m, nil, nil, fmt.Errorf("tokens %s: %w", s.Tokens, err)
+		return nil, nil, fmt.Errorf("tokens %s: %w", s.Tokens, err)
 	}
-	return m, stored, notes, nil
+	return stored, notes, nil
+}
+
+// Identify asks GitHub once more about miners of a round that it left without
+// an identity, with the tokens as they are stored now. It returns the entries of
+// those that GitHub answers for; who has no token of its hotkey any more stays as
+// it is.
+func (s *Source) Identify(ctx context.Context, list []scoring.Miner) ([]scoring.Miner, error) {
+	stored, _, err := s.tokens()
+	if err != nil {
+		return nil, err
+	}
+	metagraph := Metagraph{Hotkeys: make(map[int]string, len(list))}
+	for _, m := range list {
+		metagraph.Hotkeys[m.UID] = m.Hotkey
+	}
+	asks := LookUps(metagraph, stored)
+	identities, err := s.identities(ctx, asks, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	answered := slices.DeleteFunc(Decide(metagraph, stored, identities), func(m scoring.Miner) bool {
+		_, asked := identities[m.UID]
+		return !asked || m.IdentityUnknown()
+	})
+	return answered, nil
 }
 
 // longestFile is far more than the entries of 65536 uids.

@@ -121,6 +121,9 @@ func AuditOf(held job.Held) Audit {
 	}
 	planned := map[int]bool{}
 	for _, j := range Jobs(held.Manifest) {
+		planned[j.UID] = true // whatever a replay found out about its miner since
+	}
+	for _, j := range Jobs(held.Manifest.After(held.Replays)) {
 		planned[j.UID] = true
 		a.job(j.UID)
 	}
@@ -242,7 +245,7 @@ func (a *auditor) outcomes() {
 	if latest == 0 {
 		return
 	}
-	if slices.Contains(a.held.Replays, latest) {
+	if slices.ContainsFunc(a.held.Replays, func(r job.Replay) bool { return r.Number == latest }) {
 		a.oddf(ReplayBrokenOff, -1, "replay %d", latest)
 		return
 	}

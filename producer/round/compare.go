@@ -75,10 +75,13 @@ func reason(was, is string, replayed, scored bool) string {
 	return "the scores of others changed"
 }
 
-// statesOf are the dead and degraded miners of a revision. A dead one whose
-// former evaluation stands is dead before all.
+// statesOf are the dead, degraded and unidentified miners of a revision. A dead
+// one whose former evaluation stands is dead before all.
 func statesOf(r Result) map[int]string {
 	states := map[int]string{}
+	for _, unknown := range r.UnknownIdentities {
+		states[unknown.UID] = "unidentified"
+	}
 	for _, d := range r.Degraded {
 		states[d.UID] = string(ClassDegraded)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -14,6 +15,7 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
 )
@@ -29,6 +31,10 @@ func (r *Runner) conclude(ctx context.Context, m job.Manifest, replay job.Replay
 		return Result{}, fmt.Errorf("registry of the manifest: %w", err)
 	}
 	result := newResult(m, replay, e)
+	former, err := r.lookUpsBefore(ctx, m.Round, replay)
+	if err != nil {
+		return Result{}, err
+	}
 	input := scoring.RoundInput{AsOf: m.AsOf, Miners: m.Miners, Registry: registry, Evaluations: map[int]scoring.Evaluation{}}
 	if err := r.readEvaluations(ctx, e.records, &input, &result); err != nil {
 		return Result{}, err
@@ -38,15 +44,34 @@ func (r *Runner) conclude(ctx context.Context, m job.Manifest, replay job.Replay
 		return Result{}, fmt.Errorf("reading the dead letters: %w", err)
 	}
 	result.DeadLetters = lettersOf(e.records, letters)
-	if input.Maintainers, result.FailedLookUps, err = r.maintainers(ctx, m.Round, registry, overdue(m, replay)); err != nil {
+	var asked atomic.Int64
+	counted := mirror.WithCounter(ctx, &asked)
+	if input.Maintainers, result.FailedLookUps, err = r.maintainers(counted, m.Round, registry, overdue(m, replay)); err != nil {
 		return Result{}, err
 	}
+	result.LookUps = former + int(asked.Load())
+	result.Requests += result.LookUps
 	if input.Stored, err = r.cfg.Bus.Snapshot(ctx, m.Round); err != nil {
 		return Result{}, fmt.Errorf("reading the stored evaluations: %w", err)
 	}
 	result.Outcome = scoring.Conclude(input)
-	result.Complete = result.Failed == 0 && len(result.Degraded) == 0 && len(result.FailedLookUps) == 0
+	result.standIns(m.Miners)
+	result.Complete = result.complete()
 	return r.store(ctx, m, result)
+}
+
+// lookUpsBefore is how many requests for maintainers the conclusions before this
+// one have made.
+func (r *Runner) lookUpsBefore(ctx context.Context, round string, replay job.Replay) (int, error) {
+	if replay.Number == 0 {
+		return 0, nil
+	}
+	data, err := r.cfg.Bus.Outcome(ctx, round, replay.Number)
+	if err != nil {
+		return 0, fmt.Errorf("reading revision %d: %w", replay.Number, err)
+	}
+	former, err := Decode(data)
+	return former.LookUps, err
 }
 
 // store keeps the result. The stored evaluations come before the outcome: a
@@ -83,9 +108,11 @@ func newResult(m job.Manifest, replay job.Replay, e ends) Result {
 		Version: job.Version, Round: m.Round, Revision: replay.Number + 1, AsOf: m.AsOf, Mirror: m.Mirror,
 		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
 		Notes: m.Notes, Replayed: replay.UIDs, Mended: e.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
+		UnknownIdentities: []UnknownIdentity{}, StandIns: []StandIn{},
 	}
 	for _, record := range e.records {
 		result.Retries += record.Retries()
+		result.Unreported += record.Unreported
 		if record.Phase == job.Failed && record.Failure != nil && record.Failure.Class == job.Overdue {
 			result.Overdue++
 		}

@@ -10,6 +10,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
 )
 
 // lettersOf are the dead letters of the jobs that have failed, one each, by
@@ -37,10 +38,10 @@ func lettersOf(records map[int]job.Record, letters []job.DeadLetter) []job.DeadL
 	return dead
 }
 
-// Failed is a miner that can be replayed: dead, or degraded.
+// Failed is a miner that can be replayed: dead, degraded, or of unknown identity.
 type Failed struct {
 	UID int `json:"uid"`
-	// Class is the dead letter's, or ClassDegraded.
+	// Class is the dead letter's, ClassDegraded or ClassIdentity.
 	Class    job.Class `json:"class"`
 	Error    string    `json:"error"`
 	Attempts int       `json:"attempts"`
@@ -51,14 +52,24 @@ type Failed struct {
 	Replay int `json:"replay,omitempty"`
 }
 
-// ClassDegraded stands beside the classes of dead letters: the job is done, and
-// its evaluation lacks something.
-const ClassDegraded job.Class = "degraded"
+// Two classes stand beside those of dead letters. ClassDegraded: the job is done,
+// and its evaluation lacks something. ClassIdentity: GitHub did not say whose
+// account the miner's token is, and what stands in may be another's.
+const (
+	ClassDegraded job.Class = "degraded"
+	ClassIdentity job.Class = "identity"
+)
+
+// Classes are those that a replay can choose by.
+func Classes() []job.Class { return append(job.Classes(), ClassIdentity) }
 
 // Failures are the failed miners of a round as it is now, each list by uid.
 type Failures struct {
-	// Ended are the dead and the degraded ones.
+	// Ended are the dead and the degraded ones, and those whose identity is
+	// unknown; who is both has the class of its job.
 	Ended []Failed
+	// Unknown are the entries of all whose identity is.
+	Unknown []scoring.Miner
 	// Replaying are being run again just now, or were when a replay was broken
 	// off.
 	Replaying []int
@@ -68,6 +79,10 @@ type Failures struct {
 
 // ReadFailures reads the failed miners of a round.
 func ReadFailures(ctx context.Context, bus *jobstream.Bus, round string) (Failures, error) {
+	m, err := bus.Planned(ctx, round)
+	if err != nil {
+		return Failures{}, fmt.Errorf("reading the manifest of round %s: %w", round, err)
+	}
 	list, err := bus.Records(ctx, round)
 	if err != nil {
 		return Failures{}, fmt.Errorf("reading the records of round %s: %w", round, err)
@@ -100,9 +115,27 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, round string) (Failur
 			Trace: letter.Trace, Replay: letter.Replay,
 		})
 	}
+	failures.identities(m, records)
 	slices.SortFunc(failures.Ended, func(a, b Failed) int { return cmp.Compare(a.UID, b.UID) })
 	slices.Sort(failures.Replaying)
 	return failures, nil
+}
+
+// identities adds the miners whose identity is unknown.
+func (f *Failures) identities(m job.Manifest, records map[int]job.Record) {
+	for _, miner := range m.Miners {
+		if !miner.IdentityUnknown() {
+			continue
+		}
+		f.Unknown = append(f.Unknown, miner)
+		record, planned := records[miner.UID]
+		if planned && !record.Phase.Ended() || slices.ContainsFunc(f.Ended, func(one Failed) bool { return one.UID == miner.UID }) {
+			continue
+		}
+		f.Ended = append(f.Ended, Failed{
+			UID: miner.UID, Class: ClassIdentity, Error: unknownIdentity(&miner, m.AsOf).String(), Trace: record.Trace, Replay: record.Replay,
+		})
+	}
 }
 
 // lacking says what a degraded evaluation lacks.
@@ -129,8 +162,8 @@ func lacking(ctx context.Context, bus *jobstream.Bus, r job.Record) (Failed, err
 type Selection struct {
 	// UIDs restricts it to these, all of which must have failed.
 	UIDs []int
-	// Class chooses the dead letters of a class, Degraded the degraded ones;
-	// both choose both.
+	// Class chooses the dead letters of a class, or the miners whose identity is
+	// unknown; Degraded chooses the degraded ones; both choose both.
 	Class    job.Class
 	Degraded bool
 }
@@ -171,10 +204,12 @@ func (s Selection) check(f Failures) error {
 	has := func(class job.Class) bool {
 		return slices.ContainsFunc(f.Ended, func(one Failed) bool { return one.Class == class }) || len(f.Replaying) > 0
 	}
-	classes := job.Classes()
+	classes := Classes()
 	switch {
 	case s.Class != "" && !slices.Contains(classes, s.Class):
 		return fmt.Errorf("%w: class %q, want one of %v", ErrSelection, s.Class, classes)
+	case s.Class == ClassIdentity && !has(s.Class):
+		return fmt.Errorf("%w: every miner's identity is known; %s", ErrSelection, f)
 	case s.Class != "" && !has(s.Class):
 		return fmt.Errorf("%w: no dead letter of class %s; %s", ErrSelection, s.Class, f)
 	case s.Degraded && !has(ClassDegraded):
@@ -182,7 +217,7 @@ func (s Selection) check(f Failures) error {
 	}
 	for _, uid := range s.UIDs {
 		if !slices.ContainsFunc(f.Ended, func(one Failed) bool { return one.UID == uid }) && !slices.Contains(f.Replaying, uid) {
-			return fmt.Errorf("%w: miner %d is neither dead nor degraded; %s", ErrSelection, uid, f)
+			return fmt.Errorf("%w: miner %d lacks nothing; %s", ErrSelection, uid, f)
 		}
 	}
 	return nil
@@ -194,7 +229,7 @@ const mostListed = 50
 // String lists the ended ones for an error.
 func (f Failures) String() string {
 	if len(f.Ended) == 0 {
-		return "no miner of the round is"
+		return "no miner of the round lacks anything"
 	}
 	names := make([]string, 0, mostListed)
 	for _, one := range f.Ended[:min(len(f.Ended), mostListed)] {

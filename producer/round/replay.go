@@ -10,6 +10,7 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
 )
 
 // ErrRunning says that a round is not concluded yet, so that nothing of it can
@@ -23,11 +24,17 @@ type Replayed struct {
 	// Meanwhile were to be run again, and another replay was first: it ran
 	// them already when this one was asked, or took its turn before.
 	Meanwhile []int
+	// Identified are those whose identity GitHub has told now, Unidentified those
+	// whose identity is still unknown.
+	Identified, Unidentified []int
 }
 
 // Replay runs failed miners of a concluded round again and concludes the round
 // anew: the result is the new revision, or the last one if there was nothing to
-// run. A look-up of maintainers that failed is made again, too.
+// run. A look-up of maintainers that failed is made again, too, and GitHub is
+// asked again about identities that it left unknown. A miner whose account turns
+// out to be another than the one that stood in is run again; one whose token
+// GitHub refuses takes part no more.
 //
 // Everything that a replay will do is written down before it does any of it.
 // If it is broken off, whoever comes next (Replay or Resume) ends it first. Two
@@ -56,14 +63,62 @@ func (r *Runner) Replay(ctx context.Context, round string, s Selection) (result 
 			return Result{}, err
 		}
 		still, others := unchanged(asked, now.Ended)
-		did.UIDs, did.Meanwhile = nil, slices.Concat(others, already)
-		if len(still) == 0 && (len(did.Meanwhile) > 0 || len(latest.FailedLookUps) == 0) {
+		replay := job.Replay{Round: round, Number: latest.Revision, UIDs: []int{}, By: r.cfg.Name, At: time.Now().UTC()}
+		if replay.Miners, err = r.identify(ctx, still, now.Unknown); err != nil {
+			return Result{}, err
+		}
+		did = Replayed{Meanwhile: slices.Concat(others, already)}
+		did.sort(&replay, still, now.Unknown)
+		if len(replay.UIDs)+len(replay.Miners) == 0 && (len(did.Meanwhile) > 0 || len(latest.FailedLookUps) == 0) {
 			return latest, nil
 		}
-		did.UIDs, begun = still, latest.Revision
-		return r.begin(ctx, m, job.Replay{Round: round, Number: latest.Revision, UIDs: still, By: r.cfg.Name, At: time.Now().UTC()})
+		did.UIDs, begun = replay.UIDs, latest.Revision
+		return r.begin(ctx, m, replay)
 	})
 	return result, did, err
+}
+
+// identify asks GitHub about the chosen miners whose identity is unknown.
+func (r *Runner) identify(ctx context.Context, chosen []Failed, unknown []scoring.Miner) ([]scoring.Miner, error) {
+	asking := slices.DeleteFunc(slices.Clone(unknown), func(m scoring.Miner) bool {
+		return !slices.ContainsFunc(chosen, func(f Failed) bool { return f.UID == m.UID })
+	})
+	if len(asking) == 0 || r.cfg.Identify == nil {
+		return nil, nil
+	}
+	found, err := r.cfg.Identify(ctx, asking)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the identities of %d miners: %w", len(asking), err)
+	}
+	return found, nil
+}
+
+// sort says which of the chosen miners the replay runs again. Who is chosen for
+// an unknown identity alone is run again if that turns out to be another than
+// what stood in.
+func (d *Replayed) sort(replay *job.Replay, chosen []Failed, unknown []scoring.Miner) {
+	of := func(list []scoring.Miner, uid int) int {
+		return slices.IndexFunc(list, func(m scoring.Miner) bool { return m.UID == uid })
+	}
+	for _, f := range chosen {
+		before, now := of(unknown, f.UID), of(replay.Miners, f.UID)
+		switch {
+		case before < 0:
+		case now < 0:
+			d.Unidentified = append(d.Unidentified, f.UID)
+			if f.Class == ClassIdentity {
+				continue
+			}
+		default:
+			d.Identified = append(d.Identified, f.UID)
+			stood, is := unknown[before], replay.Miners[now]
+			same := !stood.IdentityUnreachable && stood.GitHubID == is.GitHubID
+			if scoring.FailureOf(is) != scoring.NoFailure || f.Class == ClassIdentity && same {
+				continue
+			}
+		}
+		replay.UIDs = append(replay.UIDs, f.UID)
+	}
 }
 
 // begin writes the plan of a replay down and then runs it.
@@ -72,7 +127,7 @@ func (r *Runner) begin(ctx context.Context, m job.Manifest, replay job.Replay) (
 		return Result{}, fmt.Errorf("writing the plan of replay %d: %w", replay.Number, err)
 	}
 	crash.At(crash.ReplayPlanned)
-	return r.run(ctx, m, replay)
+	return r.run(ctx, m.After([]job.Replay{replay}), replay)
 }
 
 // Chosen lists what a replay would run, and what of it is being replayed just
@@ -95,11 +150,10 @@ func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s Selection) 
 
 // unchanged splits what was asked into what is still failed in the same replay
 // and what another one has run meanwhile.
-func unchanged(asked, now []Failed) (still, meanwhile []int) {
-	still = []int{}
+func unchanged(asked, now []Failed) (still []Failed, meanwhile []int) {
 	for _, a := range asked {
 		if slices.ContainsFunc(now, func(n Failed) bool { return n.UID == a.UID && n.Replay == a.Replay }) {
-			still = append(still, a.UID)
+			still = append(still, a)
 		} else {
 			meanwhile = append(meanwhile, a.UID)
 		}

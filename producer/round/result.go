@@ -17,17 +17,23 @@ type Result struct {
 	Revision int       `json:"revision"`
 	AsOf     time.Time `json:"as_of"`
 	Mirror   string    `json:"mirror"`
-	// Complete says that nothing is missing: no dead letter, no degraded
-	// evaluation, no maintainers look-up that failed.
+	// Complete says that nothing stands in for what could not be had: no dead
+	// letter, no degraded evaluation, no unknown identity, no stand-in, no failed
+	// look-up of maintainers.
 	Complete bool `json:"complete"`
 	// Unloadable are the languages that gave no nodes, as in the validator.
 	Unloadable []string `json:"unloadable_languages"`
-	// Planned, Done and Failed count jobs; Requests counts what they asked of
-	// the mirror, Retries the failed attempts that another one followed.
-	Planned  int `json:"planned"`
-	Done     int `json:"done"`
-	Failed   int `json:"failed"`
-	Requests int `json:"requests"`
+	// Planned, Done and Failed count jobs, and Done the degraded ones too.
+	Planned int `json:"planned"`
+	Done    int `json:"done"`
+	Failed  int `json:"failed"`
+	// Requests counts the requests to the mirror: those of every attempt that
+	// reported them, and LookUps, the producer's own for maintainers. Unreported
+	// counts the attempts that died before they could: with any, there were more
+	// requests. Retries counts the failed attempts that another one followed.
+	Requests   int `json:"requests"`
+	LookUps    int `json:"look_up_requests,omitempty"`
+	Unreported int `json:"unreported_attempts,omitempty"`
 	// Cached counts the pull requests whose files nobody had to ask for.
 	Cached  int `json:"cached,omitempty"`
 	Retries int `json:"retries"`
@@ -41,14 +47,18 @@ type Result struct {
 	// Mended is what had to be put right on the way, after whatever crash.
 	Mended []Mended `json:"mended,omitempty"`
 
-	DeadLetters   []job.DeadLetter `json:"dead_letters"`
-	Degraded      []Degraded       `json:"degraded"`
-	Malformed     []Malformed      `json:"malformed"`
-	FailedLookUps []job.Missing    `json:"failed_look_ups"`
+	DeadLetters       []job.DeadLetter  `json:"dead_letters"`
+	Degraded          []Degraded        `json:"degraded"`
+	UnknownIdentities []UnknownIdentity `json:"unknown_identities"`
+	StandIns          []StandIn         `json:"stand_ins"`
+	FailedLookUps     []job.Missing     `json:"failed_look_ups"`
+	// Malformed items are skipped, as in the validator: they leave a round
+	// complete.
+	Malformed []Malformed `json:"malformed"`
 
-	// Outcome is a pure function of the evaluations, the maintainers and the
-	// manifest: the same bytes whoever concludes, whenever, and from whichever
-	// replay the evaluations are.
+	// Outcome is a pure function of the evaluations, the maintainers, the manifest
+	// and the identities that replays have found: the same bytes whoever concludes,
+	// whenever, and from whichever replay the evaluations are.
 	Outcome scoring.Outcome `json:"outcome"`
 }
 
@@ -56,6 +66,76 @@ type Result struct {
 type Degraded struct {
 	UID     int           `json:"uid"`
 	Missing []job.Missing `json:"missing"`
+}
+
+// UnknownIdentity is a miner whose identity look-up GitHub left unanswered.
+type UnknownIdentity struct {
+	UID int `json:"uid"`
+	// GitHubID is the account that stands in: one that GitHub named at KeptAt, or
+	// else the one recorded with the token; "" for none.
+	GitHubID string    `json:"github_id"`
+	KeptAt   time.Time `json:"kept_at,omitzero"`
+	// Age is how long before the round's instant GitHub named it, in seconds; 0
+	// for an account that was recorded with the token.
+	Age float64 `json:"age_seconds,omitempty"`
+}
+
+// String says what stands in.
+func (u UnknownIdentity) String() string {
+	const unanswered = "GitHub did not say whose account its token is; "
+	switch {
+	case u.GitHubID == "":
+		return unanswered + "none is recorded"
+	case u.KeptAt.IsZero():
+		return unanswered + "the account recorded with it stands in, and nothing was loaded"
+	}
+	return fmt.Sprintf("%swhat it said %s before stands in", unanswered, age(u.Age))
+}
+
+func unknownIdentity(m *scoring.Miner, asOf time.Time) UnknownIdentity {
+	unknown := UnknownIdentity{UID: m.UID, GitHubID: m.GitHubID, KeptAt: m.IdentityKeptAt}
+	if !m.IdentityKeptAt.IsZero() {
+		unknown.Age = asOf.Sub(m.IdentityKeptAt).Seconds()
+	}
+	return unknown
+}
+
+// StandIn is a miner whose stored pull requests stand in for those that could
+// not be had.
+type StandIn struct {
+	UID int `json:"uid"`
+	// AsOf is the instant of the round that loaded them, Age how long before this
+	// round's that was, in seconds.
+	AsOf time.Time `json:"as_of"`
+	Age  float64   `json:"age_seconds"`
+}
+
+// String says what stands in.
+func (s StandIn) String() string {
+	return fmt.Sprintf("its pull requests of %s, %s old, stand in", s.AsOf.UTC().Format(time.RFC3339), age(s.Age))
+}
+
+func age(seconds float64) time.Duration {
+	return (time.Duration(seconds) * time.Second).Round(time.Minute)
+}
+
+// standIns lists what stands in for identities and pull requests.
+func (r *Result) standIns(list []scoring.Miner) {
+	for i := range list {
+		if list[i].IdentityUnknown() {
+			r.UnknownIdentities = append(r.UnknownIdentities, unknownIdentity(&list[i], r.AsOf))
+		}
+	}
+	for i := range r.Outcome.Miners {
+		if m := &r.Outcome.Miners[i]; m.FromStored {
+			r.StandIns = append(r.StandIns, StandIn{UID: m.UID, AsOf: m.StoredAsOf, Age: r.AsOf.Sub(m.StoredAsOf).Seconds()})
+		}
+	}
+}
+
+// complete says whether nothing stands in for what could not be had.
+func (r *Result) complete() bool {
+	return r.Failed+len(r.Degraded)+len(r.UnknownIdentities)+len(r.StandIns)+len(r.FailedLookUps) == 0
 }
 
 // Malformed is one miner whose answers had items that could not be read; each

@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -42,6 +43,10 @@ type Config struct {
 	// LookUps is how long a round that has to end waits for its maintainers
 	// beyond its time. Default: 1 min.
 	LookUps time.Duration
+	// Identify asks GitHub about miners whose identity look-up it left unanswered,
+	// and returns the entries of those that it answers for now. Nil cannot ask:
+	// then such miners are not replayed.
+	Identify func(context.Context, []scoring.Miner) ([]scoring.Miner, error)
 	// Progress is called with each change, from one goroutine; may be nil.
 	Progress func(Progress)
 	// Traced is called with the id of the round's trace when there is one; may
@@ -126,7 +131,7 @@ func (r *Runner) Resume(ctx context.Context, round string) (Result, error) {
 }
 
 func (r *Runner) manifest(ctx context.Context, round string) (job.Manifest, error) {
-	m, err := r.cfg.Bus.Manifest(ctx, round)
+	m, err := r.cfg.Bus.Planned(ctx, round)
 	if err != nil {
 		return m, fmt.Errorf("reading the manifest of round %s: %w", round, err)
 	}

@@ -29,8 +29,8 @@ func TestARoundIsPlannedPublishedCollectedAndConcluded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !got.Complete || got.Planned != 2 || got.Done != 2 || got.Failed != 0 || got.Requests != 6 {
-		t.Errorf("result: complete %v, planned %d, done %d, failed %d, requests %d; want a complete round of 2 with 6 requests",
+	if !got.Complete || got.Planned != 2 || got.Done != 2 || got.Failed != 0 || got.Requests != 7 {
+		t.Errorf("result: complete %v, planned %d, done %d, failed %d, requests %d; want a complete round of 2 with 7 requests, one of them for maintainers",
 			got.Complete, got.Planned, got.Done, got.Failed, got.Requests)
 	}
 	// Miner 2 maintains the repository and earned two thirds of the rest; 0.2

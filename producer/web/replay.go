@@ -107,7 +107,7 @@ func misread(err error) *problem {
 }
 
 func (o order) check() error {
-	classes := job.Classes()
+	classes := round.Classes()
 	for i, uid := range o.UIDs {
 		if uid < 0 {
 			return wrong(fmt.Sprintf("uids[%d]", i), "%d: want a whole number from 0", uid)

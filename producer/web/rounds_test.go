@@ -34,7 +34,7 @@ func TestARoundIsTold(t *testing.T) {
 	want := answer.Rewards{
 		Round: result.Round, Revision: 1, AsOf: asOf, AgeSeconds: 3600, Complete: true, Mirror: b.mirror, Sum: result.Outcome.Sum,
 		UIDs: []int{0, 1, 2, 3, 111}, Hotkeys: []string{"h0", "h1", "h2", "h3", "h111"}, Rewards: rewardsOf(result.Outcome.Rewards),
-		Dead: []int{}, Degraded: []int{}, FailedLookUps: []string{}, FromStored: []int{}, SharedAccount: []int{},
+		Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{}, FromStored: []int{}, SharedAccount: []int{},
 	}
 	if diff := cmp.Diff(want, rewards); diff != "" || rewards.Sum < 1-1e-9 || rewards.Sum > 1+1e-9 || rewards.Rewards[2] <= rewards.Rewards[1] {
 		t.Errorf("sum %v, rewards (-want +got):\n%s", rewards.Sum, diff)

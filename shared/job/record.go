@@ -59,10 +59,13 @@ type Record struct {
 	// Deliveries counts claims; Failures counts attempts that failed.
 	Deliveries int `json:"deliveries"`
 	Failures   int `json:"failures"`
-	// Requests counts the mirror requests of all attempts that reported;
-	// Expected is how many the running attempt will make in all, once known.
-	Requests int `json:"requests"`
-	Expected int `json:"expected,omitempty"`
+	// Requests counts the mirror requests of all attempts that reported them;
+	// Unreported counts the attempts that ended without: their worker died, or
+	// lost its lease. Expected is how many the running attempt will make in all,
+	// once known.
+	Requests   int `json:"requests"`
+	Unreported int `json:"unreported,omitempty"`
+	Expected   int `json:"expected,omitempty"`
 	// Trace is the id of the trace that shows this job, all attempts in one.
 	Trace string `json:"trace,omitempty"`
 	// Claim is set while running, and kept afterwards: who ended it.
@@ -130,9 +133,17 @@ func (r Record) Claimed(c Claim) (Record, error) {
 		return r, fmt.Errorf("message %d delivery %d is not after message %d delivery %d by %s: %w",
 			c.Sequence, c.Delivery, r.Claim.Sequence, r.Claim.Delivery, r.Claim.Worker, ErrFenced)
 	}
+	r.abandon()
 	r.Phase, r.Claim, r.Expected = Running, &c, 0
 	r.Deliveries++
 	return r, nil
+}
+
+// abandon counts a running attempt that cannot report any more.
+func (r *Record) abandon() {
+	if r.Phase == Running {
+		r.Unreported++
+	}
 }
 
 // Expecting notes how many requests the running attempt will make in all.
@@ -200,6 +211,7 @@ func (r Record) Exhausted(replay int, sequence uint64, f Failure) (Record, error
 	case r.Claim != nil && r.Claim.Sequence > sequence:
 		return r, fmt.Errorf("message %d is held by message %d: %w", sequence, r.Claim.Sequence, ErrFenced)
 	}
+	r.abandon()
 	r.Phase, r.Failure, r.Expected = Failed, &f, 0
 	return r, nil
 }
@@ -213,6 +225,7 @@ func (r Record) DeclaredOverdue(replay int, f Failure) (Record, error) {
 	case replay > r.Replay:
 		return r, fmt.Errorf("replay %d before it was planned: %w", replay, ErrFenced)
 	}
+	r.abandon()
 	r.Phase, r.Failure, r.Expected = Failed, &f, 0
 	return r, nil
 }

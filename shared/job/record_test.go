@@ -106,29 +106,34 @@ func outcome(r job.Record, err error) string {
 	case err != nil:
 		return "unnamed error: " + err.Error()
 	}
-	return fmt.Sprintf("%s d%d f%d r%d e%d", r.Phase, r.Deliveries, r.Failures, r.Requests, r.Expected)
+	text := fmt.Sprintf("%s d%d f%d r%d e%d", r.Phase, r.Deliveries, r.Failures, r.Requests, r.Expected)
+	if r.Unreported > 0 {
+		text += fmt.Sprintf(" u%d", r.Unreported)
+	}
+	return text
 }
 
 // TestTransitions holds every (phase, event). The columns are planned,
 // running, done, failed; d, f, r, e are deliveries, failures, requests and
-// expected requests, from 3, 2, 40 (and 9 while running).
+// expected requests, from 3, 2, 40 (and 9 while running); u is an attempt that
+// was ended by others, so that its requests are not counted.
 func TestTransitions(t *testing.T) {
 	t.Parallel()
 	phases := []job.Phase{job.Planned, job.Running, job.Done, job.Failed}
 	table := map[string][4]string{
-		"claim by a later delivery":     {"running d4 f2 r40 e0", "running d4 f2 r40 e0", "settled", "settled"},
+		"claim by a later delivery":     {"running d4 f2 r40 e0", "running d4 f2 r40 e0 u1", "settled", "settled"},
 		"claim by the same delivery":    {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
 		"claim by an earlier delivery":  {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
-		"claim by a later message":      {"running d4 f2 r40 e0", "running d4 f2 r40 e0", "settled", "settled"},
+		"claim by a later message":      {"running d4 f2 r40 e0", "running d4 f2 r40 e0 u1", "settled", "settled"},
 		"claim by an earlier message":   {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
 		"claim of an earlier replay":    {"settled", "settled", "settled", "settled"},
 		"claim of a later replay":       {"fenced", "fenced", "settled", "settled"},
-		"exhaust":                       {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0", "settled", "settled"},
-		"exhaust by a later message":    {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0", "settled", "settled"},
+		"exhaust":                       {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0 u1", "settled", "settled"},
+		"exhaust by a later message":    {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0 u1", "settled", "settled"},
 		"exhaust by an earlier message": {"fenced", "fenced", "settled", "settled"},
 		"exhaust of an earlier replay":  {"settled", "settled", "settled", "settled"},
 		"exhaust of a later replay":     {"fenced", "fenced", "settled", "settled"},
-		"overdue":                       {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0", "settled", "settled"},
+		"overdue":                       {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0 u1", "settled", "settled"},
 		"overdue in an earlier replay":  {"settled", "settled", "settled", "settled"},
 		"overdue in a later replay":     {"fenced", "fenced", "settled", "settled"},
 		"replan the next":               {"not ended", "not ended", "planned d3 f0 r40 e0", "planned d3 f0 r40 e0"},

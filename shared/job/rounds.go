@@ -2,7 +2,10 @@ package job
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
+
+	"mirrorfleet/shared/scoring"
 )
 
 // Holder is the producer that runs a round just now. It writes itself anew
@@ -28,10 +31,26 @@ type Replay struct {
 	Round   string `json:"round"`
 	// Number counts the round's replays from 1. It is the revision that the
 	// replay starts from, and the replay number of its jobs.
-	Number int       `json:"number"`
-	UIDs   []int     `json:"uids"`
-	By     string    `json:"by"`
-	At     time.Time `json:"at"`
+	Number int   `json:"number"`
+	UIDs   []int `json:"uids"`
+	// Miners replace their entries in the manifest from this replay on: GitHub
+	// has said whose tokens they are.
+	Miners []scoring.Miner `json:"miners,omitempty"`
+	By     string          `json:"by"`
+	At     time.Time       `json:"at"`
+}
+
+// After is the manifest with what replays have found out about its miners.
+func (m Manifest) After(replays []Replay) Manifest {
+	m.Miners = slices.Clone(m.Miners)
+	for _, replay := range replays {
+		for _, found := range replay.Miners {
+			if at := slices.IndexFunc(m.Miners, func(miner scoring.Miner) bool { return miner.UID == found.UID }); at >= 0 {
+				m.Miners[at] = found
+			}
+		}
+	}
+	return m
 }
 
 // Last is when rounds were last concluded, by whomever: what every process can
@@ -72,6 +91,6 @@ type Held struct {
 	// Outcomes are the revisions, Latest is the last one's value.
 	Outcomes []int
 	Latest   json.RawMessage
-	// Replays are the numbers of the replays that were planned.
-	Replays []int
+	// Replays are the plans of its replays.
+	Replays []Replay
 }

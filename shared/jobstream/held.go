@@ -20,7 +20,7 @@ func (b *Bus) Held(ctx context.Context, round string) (held job.Held, err error)
 		func() (err error) { held.Manifest, err = b.Manifest(ctx, round); return err },
 		func() (err error) { held.Outcomes, err = b.Outcomes(ctx, round); return err },
 		func() (err error) { held.Latest, err = b.latest(ctx, round, held.Outcomes); return err },
-		func() (err error) { held.Replays, err = b.numbered(ctx, round+".replay."); return err },
+		func() (err error) { held.Replays, err = b.Replays(ctx, round); return err },
 		func() (err error) { held.Messages, err = b.Queued(ctx, round); return err },
 		func() (err error) { held.Stuck, err = b.stuckUIDs(ctx, round); return err },
 		func() (err error) { held.Records, err = b.Records(ctx, round); return err },

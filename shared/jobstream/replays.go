@@ -35,6 +35,32 @@ func (b *Bus) Replay(ctx context.Context, round string, n int) (job.Replay, erro
 	return r, err
 }
 
+// Replays reads the plans of a round's replays, in their order.
+func (b *Bus) Replays(ctx context.Context, round string) ([]job.Replay, error) {
+	numbers, err := b.numbered(ctx, round+".replay.")
+	if err != nil {
+		return nil, err
+	}
+	replays := make([]job.Replay, len(numbers))
+	for i, n := range numbers {
+		if replays[i], err = b.Replay(ctx, round, n); err != nil {
+			return nil, err
+		}
+	}
+	return replays, nil
+}
+
+// Planned reads a round's manifest with what its replays have found out about
+// its miners; ErrNotFound for a round that nobody has planned.
+func (b *Bus) Planned(ctx context.Context, round string) (job.Manifest, error) {
+	m, err := b.Manifest(ctx, round)
+	if err != nil {
+		return m, err
+	}
+	replays, err := b.Replays(ctx, round)
+	return m.After(replays), err
+}
+
 // Maintainers reads what was looked up for a round, by repository; nothing if
 // nothing was.
 func (b *Bus) Maintainers(ctx context.Context, round string) (map[string][]scoring.Maintainer, error) {

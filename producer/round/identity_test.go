@@ -1,0 +1,196 @@
+package round_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/lease"
+)
+
+// unidentified are miners whom GitHub has not answered for: an answer that was
+// kept, an account that is recorded with a token, and nothing.
+func unidentified(asOf time.Time) []scoring.Miner {
+	return []scoring.Miner{
+		{UID: 0, Hotkey: "h0"},
+		{UID: 1, Hotkey: "h1", GitHubID: "101"},
+		{UID: 4, Hotkey: "h4", GitHubID: "104", IdentityKeptAt: asOf.Add(-3 * time.Hour)},
+		{UID: 5, Hotkey: "h5", GitHubID: "105", IdentityUnreachable: true},
+		{UID: 6, Hotkey: "h6", IdentityUnreachable: true},
+	}
+}
+
+// github answers for some of those who are asked about, and remembers the jobs
+// that came of it.
+type github struct {
+	mu      sync.Mutex
+	answers []scoring.Miner
+	jobs    []job.Job
+}
+
+func (g *github) identify(_ context.Context, asking []scoring.Miner) ([]scoring.Miner, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(g.answers), func(m scoring.Miner) bool {
+		return !slices.ContainsFunc(asking, func(asked scoring.Miner) bool { return asked.UID == m.UID })
+	}), nil
+}
+
+func (g *github) handler(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.jobs = append(g.jobs, j)
+	e := evaluated(j, 10)
+	e.Evaluation.FetchFailed = j.IssuesOnly
+	return e, nil
+}
+
+// run lists whose jobs were run since the last call, with their accounts.
+func (g *github) run() map[int]string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	ran := map[int]string{}
+	for _, j := range g.jobs {
+		ran[j.UID] = j.GitHubID
+	}
+	g.jobs = nil
+	return ran
+}
+
+// GitHub is away for everybody, and nothing is stored: the round is incomplete
+// and says for whom. Before, it was complete, with 90 % of the emission recycled.
+func TestUnknownIdentitiesLeaveARoundIncomplete(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	g := &github{}
+	b.work(t, g.handler)
+	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	got, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(asOf)...))
+	must(t, err)
+	want := []round.UnknownIdentity{
+		{UID: 4, GitHubID: "104", KeptAt: asOf.Add(-3 * time.Hour), Age: 3 * 3600}, {UID: 5, GitHubID: "105"}, {UID: 6},
+	}
+	if diff := cmp.Diff(want, got.UnknownIdentities); diff != "" {
+		t.Errorf("unknown identities (-want +got):\n%s", diff)
+	}
+	if got.Complete || got.Failed != 0 || len(got.Degraded) != 0 {
+		t.Errorf("complete %v, %d failed, %d degraded; want an incomplete round of which no job failed", got.Complete, got.Failed, len(got.Degraded))
+	}
+	b.holds(t, got.Round)
+}
+
+// Stored pull requests stand in for those that could not be had: the round is
+// incomplete, and says how old they are.
+func TestStandInsLeaveARoundIncomplete(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	g := &github{}
+	b.work(t, g.handler)
+	list := unidentified(time.Time{})[1:2]
+	before, err := b.runner(t).Start(deadline(t), b.plan(t, list...))
+	must(t, err)
+	if !before.Complete {
+		t.Fatalf("the round before: %+v", before)
+	}
+	list[0].IdentityUnreachable = true
+	m := b.plan(t, list...)
+	m.AsOf, m.Round = m.AsOf.Add(2*time.Hour), m.Round+"-2"
+	got, err := b.runner(t).Start(deadline(t), m)
+	must(t, err)
+	want := []round.StandIn{{UID: 1, AsOf: before.AsOf, Age: 2 * 3600}}
+	if diff := cmp.Diff(want, got.StandIns); diff != "" || got.Complete {
+		t.Errorf("complete %v, stand-ins (-want +got):\n%s", got.Complete, diff)
+	}
+	if text := got.StandIns[0].String(); text != "its pull requests of 2026-06-01T00:00:00Z, 2h0m0s old, stand in" {
+		t.Errorf("it says %q", text)
+	}
+}
+
+// A replay asks GitHub again. Whose account is another than the one that stood
+// in is run again, also a miner that had no job before; whose account is the
+// same is not; whose token is refused takes part no more; for whom there is no
+// answer stays unknown. What was found out stays found out.
+func TestAReplayAsksForIdentities(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	g := &github{}
+	b.work(t, g.handler)
+	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	list := append(unidentified(asOf), scoring.Miner{UID: 7, Hotkey: "h7", GitHubID: "107", IdentityUnreachable: true},
+		scoring.Miner{UID: 8, Hotkey: "h8", GitHubID: "108", IdentityKeptAt: asOf})
+	first, err := b.runner(t).Start(deadline(t), b.plan(t, list...))
+	must(t, err)
+	g.run()
+	asking := func(c *round.Config) { c.Identify = g.identify }
+
+	_, did, err := b.runner(t).Replay(deadline(t), first.Round, round.Selection{})
+	must(t, err)
+	if diff := cmp.Diff(round.Replayed{Unidentified: []int{4, 5, 6, 7, 8}}, did); diff != "" {
+		t.Errorf("nobody to ask (-want +got):\n%s", diff)
+	}
+	g.answers = []scoring.Miner{
+		{UID: 4, Hotkey: "h4", GitHubID: "104"}, {UID: 5, Hotkey: "h5", GitHubID: "205"}, {UID: 6, Hotkey: "h6", GitHubID: "206"},
+		{UID: 7, Hotkey: "h7", Token: scoring.TokenRefused},
+	}
+	second, did, err := b.runner(t, asking).Replay(deadline(t), first.Round, round.Selection{})
+	must(t, err)
+	if diff := cmp.Diff(round.Replayed{UIDs: []int{5, 6}, Identified: []int{4, 5, 6, 7}, Unidentified: []int{8}}, did); diff != "" {
+		t.Errorf("replayed (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[int]string{5: "205", 6: "206"}, g.run()); diff != "" {
+		t.Errorf("jobs that were run, and their accounts (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]round.UnknownIdentity{{UID: 8, GitHubID: "108", KeptAt: asOf}}, second.UnknownIdentities); diff != "" ||
+		second.Complete || second.Revision != 2 {
+		t.Errorf("revision %d, complete %v, unknown (-want +got):\n%s", second.Revision, second.Complete, diff)
+	}
+	failed := map[int]scoring.Failure{}
+	for _, m := range second.Outcome.Miners {
+		failed[m.UID] = m.Failed
+	}
+	want := map[int]scoring.Failure{0: scoring.RecycleMiner, 1: "", 4: "", 5: "", 6: "", 7: scoring.TokenNotAccepted, 8: ""}
+	if diff := cmp.Diff(want, failed); diff != "" {
+		t.Errorf("failed (-want +got):\n%s", diff)
+	}
+	b.holds(t, first.Round)
+
+	g.answers = []scoring.Miner{{UID: 8, Hotkey: "h8", GitHubID: "108"}}
+	third, did, err := b.runner(t, asking).Replay(deadline(t), first.Round, round.Selection{Class: round.ClassIdentity})
+	must(t, err)
+	if diff := cmp.Diff(round.Replayed{UIDs: []int{}, Identified: []int{8}}, did); diff != "" {
+		t.Errorf("the last one (-want +got):\n%s", diff)
+	}
+	if !third.Complete || third.Revision != 3 || len(g.run()) != 0 {
+		t.Errorf("revision %d, complete %v; want a complete third one without a job", third.Revision, third.Complete)
+	}
+	b.holds(t, first.Round)
+}
+
+// A producer that died after it wrote down what GitHub had said is followed by
+// one that goes on with it, and does not ask again.
+func TestABrokenOffReplayKeepsIdentities(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	g := &github{}
+	b.work(t, g.handler)
+	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))...))
+	must(t, err)
+	g.run()
+	must(t, b.bus.CreateReplay(t.Context(), job.Replay{Round: first.Round, Number: 1, UIDs: []int{5, 6}, Miners: []scoring.Miner{
+		{UID: 4, Hotkey: "h4", GitHubID: "104"}, {UID: 5, Hotkey: "h5", GitHubID: "205"}, {UID: 6, Hotkey: "h6", GitHubID: "206"},
+	}}))
+	got, err := b.runner(t).Resume(deadline(t), first.Round)
+	must(t, err)
+	if diff := cmp.Diff(map[int]string{5: "205", 6: "206"}, g.run()); diff != "" || !got.Complete || got.Revision != 2 || got.Planned != 4 {
+		t.Errorf("revision %d, complete %v, %d planned; jobs (-want +got):\n%s", got.Revision, got.Complete, got.Planned, diff)
+	}
+	b.holds(t, first.Round)
+}
