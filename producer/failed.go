@@ -60,8 +60,10 @@ func (f failures) render(w io.Writer) error {
 			unknown++
 		}
 	}
-	heading := fmt.Sprintf("Round %s: %d failed, %d degraded, %d of unknown identity, %d outstanding",
-		f.Round.Round, f.Failed, f.Degraded, unknown, f.Outstanding)
+	heading := fmt.Sprintf("Round %s: %d failed, %d degraded, %d outstanding", f.Round.Round, f.Failed, f.Degraded, f.Outstanding)
+	if unknown > 0 {
+		heading += fmt.Sprintf(", %d of unknown identity", unknown)
+	}
 	return writeFailures(w, heading, f.Failures, f.Replaying)
 }
 

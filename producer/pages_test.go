@@ -57,7 +57,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 		Error: "listing the pull requests of miner 8: mirror POST /api/v1/miners/1008/pulls: status 500 (tries: 3)", Replay: 1,
 	}
 	must(bus.PublishDead(t.Context(), letter))
-	missing := []job.Missing{{What: "files acme/widgets#14", Error: "mirror GET /api/v1/pulls/acme/widgets/14/files: status 503 (tries: 3)"}}
+	missing := []job.Missing{{What: "files acme/widgets#14", Cause: job.Unanswered, Error: "mirror GET /api/v1/pulls/acme/widgets/14/files: status 503 (tries: 3)"}}
 	for uid, record := range map[int]job.Record{
 		5: {Phase: job.Done, Degraded: true, Failures: 3, Evaluation: job.EvaluationKey(replayedRound, 5, "c"), Trace: strings.Repeat("00", 16)},
 		6: {Phase: job.Done, Evaluation: job.EvaluationKey(replayedRound, 6, "c")},
@@ -79,6 +79,8 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	r, err := round.Decode(data)
 	must(err)
 	r.Round, r.AsOf, r.DeadLetters, r.Degraded = replayedRound, m.AsOf, []job.DeadLetter{letter}, []round.Degraded{{UID: 5, Missing: missing}}
+	r.UnknownIdentities = []round.UnknownIdentity{{UID: 5, GitHubID: "1005", KeptAt: m.AsOf.Add(-3 * time.Hour), Age: 3 * 3600}}
+	r.StandIns, r.Unreported = []round.StandIn{{UID: 8, AsOf: m.AsOf.Add(-2 * time.Hour), Age: 2 * 3600}}, 1
 	r.DeadLetters[0].Payload, r.Overdue = []byte("what a worker could not read"), 1 // which the schemas have, too
 	r.Notes = []string{"put off for 12m30s: metagraph metagraph.json: not usable: exported at 2026-06-02T12:00:00Z, want at most 6h0m0s ago"}
 	for revision := 1; revision <= 2; revision++ {

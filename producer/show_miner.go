@@ -56,7 +56,7 @@ func (a minerAnswer) printNotes(p *page) {
 		}
 	}
 	if a.StandIn != nil {
-		p.painted(terminal.Warn, func() { p.textf(0, "STAND-IN: its pull requests could not be had: %s", a.StandIn) })
+		p.painted(terminal.Warn, func() { p.textf(0, "STAND-IN: %s", a.StandIn) })
 	}
 	if a.UnknownIdentity != nil {
 		p.painted(terminal.Warn, func() { p.textf(0, "UNKNOWN IDENTITY: %s", a.UnknownIdentity) })

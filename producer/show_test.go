@@ -87,7 +87,7 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	data, err := json.Marshal(round.Result{
 		Version: job.Version, Round: shownRound, Revision: 1, AsOf: shownAsOf, Planned: 3, Done: 2, Failed: 1,
 		DeadLetters: []job.DeadLetter{letter}, Outcome: scoring.Conclude(in),
-		Degraded: []round.Degraded{{UID: 5, Missing: []job.Missing{{What: "files acme/widgets#14", Error: "503"}}}},
+		Degraded: []round.Degraded{{UID: 5, Missing: []job.Missing{{What: "files acme/widgets#14", Cause: job.Unanswered, Error: "503"}}}},
 	})
 	must(err)
 	for _, name := range []string{shownRound, openRound} {

@@ -39,7 +39,7 @@ func printResult(w io.Writer, r round.Result) error {
 func minersTable(r round.Result) terminal.Table {
 	table := terminal.Table{Columns: []terminal.Column{
 		{Title: "UID"}, {Title: "GITHUB ID"}, {Title: "MERGED"}, {Title: "OPEN"}, {Title: "CLOSED"}, {Title: "CRED"}, {Title: "SCORE"},
-		{Title: "ISSUES"}, {Title: "REWARD"}, {Title: "NOTE", Text: true},
+		{Title: "ISSUES"}, {Title: "REWARD"}, {Title: "NOTE", Text: true, Below: true},
 	}}
 	rewards := map[int]float64{}
 	for _, reward := range r.Outcome.Rewards {
@@ -73,10 +73,8 @@ func note(m *scoring.MinerOutcome, missing []job.Missing) string {
 		return "from its stored evaluation"
 	case m.FetchFailed:
 		return "its pull requests could not be listed"
-	case len(missing) == 1:
-		return "lacks " + missing[0].What
-	case len(missing) > 1:
-		return fmt.Sprintf("lacks %s and %d more", missing[0].What, len(missing)-1)
+	case len(missing) > 0:
+		return lacks(missing)
 	case m.IssuesFailed:
 		return "its issues could not be listed"
 	case m.IssuesIncomplete:
@@ -85,6 +83,14 @@ func note(m *scoring.MinerOutcome, missing []job.Missing) string {
 		return "not eligible"
 	}
 	return ""
+}
+
+// lacks says what a degraded miner lacks.
+func lacks(missing []job.Missing) string {
+	if len(missing) == 1 {
+		return "lacks " + missing[0].What
+	}
+	return fmt.Sprintf("lacks %s and %d more", missing[0].What, len(missing)-1)
 }
 
 func printJobs(w io.Writer, r round.Result) error {
@@ -100,7 +106,7 @@ func printJobs(w io.Writer, r round.Result) error {
 	p.textf(0, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %s%d requests%s.",
 		r.Planned, r.Done, len(r.Degraded), r.Failed, r.Retries, atLeast, r.Requests, cached)
 	if r.Unreported > 0 {
-		p.textf(0, "note: %d attempts died before they could say how many requests they had made.", r.Unreported)
+		p.textf(0, "note: attempts that died before they could say how many requests they had made: %d", r.Unreported)
 	}
 	for _, n := range r.Notes {
 		p.textf(0, "note: %s", n)
@@ -115,8 +121,7 @@ func printJobs(w io.Writer, r round.Result) error {
 	}
 	for _, d := range r.Degraded {
 		p.painted(terminal.Warn, func() {
-			p.textf(0, "degraded: miner %d lacks %d answers, first %s (%s): %s", d.UID, len(d.Missing), d.Missing[0].What,
-				d.Missing[0].Cause, d.Missing[0].Error)
+			p.textf(0, "degraded: miner %d %s (%s): %s", d.UID, lacks(d.Missing), d.Missing[0].Cause, d.Missing[0].Error)
 		})
 	}
 	for _, unknown := range r.UnknownIdentities {

@@ -140,7 +140,7 @@ func unanswered(list []scoring.Miner, now time.Time) (notes []string) {
 	}
 	if len(kept) > 0 {
 		notes = append(notes, fmt.Sprintf("GitHub did not say whose account the tokens of %s are: what it said up to %s before counts",
-			named(kept), now.Sub(oldest).Round(time.Minute)))
+			named(kept), now.Sub(oldest).Round(time.Second)))
 	}
 	return notes
 }

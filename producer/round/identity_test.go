@@ -109,7 +109,7 @@ func TestStandInsLeaveARoundIncomplete(t *testing.T) {
 	if diff := cmp.Diff(want, got.StandIns); diff != "" || got.Complete {
 		t.Errorf("complete %v, stand-ins (-want +got):\n%s", got.Complete, diff)
 	}
-	if text := got.StandIns[0].String(); text != "its pull requests of 2026-06-01T00:00:00Z, 2h0m0s old, stand in" {
+	if text := got.StandIns[0].String(); text != "its pull requests of 2026-06-01T00:00:00Z, 2h00m old, stand in for those that could not be had" {
 		t.Errorf("it says %q", text)
 	}
 }

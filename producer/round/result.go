@@ -112,11 +112,13 @@ type StandIn struct {
 
 // String says what stands in.
 func (s StandIn) String() string {
-	return fmt.Sprintf("its pull requests of %s, %s old, stand in", s.AsOf.UTC().Format(time.RFC3339), age(s.Age))
+	return fmt.Sprintf("its pull requests of %s, %s old, stand in for those that could not be had", s.AsOf.UTC().Format(time.RFC3339), age(s.Age))
 }
 
-func age(seconds float64) time.Duration {
-	return (time.Duration(seconds) * time.Second).Round(time.Minute)
+// age is a length of time in hours and minutes.
+func age(seconds float64) string {
+	d := (time.Duration(seconds) * time.Second).Round(time.Minute)
+	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }
 
 // standIns lists what stands in for identities and pull requests.

@@ -15,6 +15,9 @@ type Column struct {
 	Text bool
 	// Whole is a text that is not cut: a name that must be typed as it is.
 	Whole bool
+	// Below is a text that takes a line of its own, below its row, where the row
+	// has no room for it.
+	Below bool
 }
 
 // Cell is one value.
@@ -38,10 +41,12 @@ func (t *Table) Add(texts ...string) {
 	t.Rows = append(t.Rows, row)
 }
 
-// gap is between two columns; least is what is left of a text that is cut.
+// gap is between two columns; least is what is left of a text that is cut;
+// indent is before a text that stands below its row.
 const (
-	gap   = "  "
-	least = 4
+	gap    = "  "
+	least  = 4
+	indent = "     "
 )
 
 // Write writes the table as the place takes it.
@@ -76,10 +81,16 @@ func (t *Table) widths(room int) []int {
 		}
 		total += widths[i]
 	}
+	for i, column := range t.Columns {
+		if over := total - room; column.Below && room > 0 && over > 0 {
+			less := min(over, widths[i]-utf8.RuneCountInString(column.Title))
+			widths[i], total = widths[i]-less, total-less
+		}
+	}
 	for ; room > 0 && total > room; total-- {
 		widest := -1
 		for i, column := range t.Columns {
-			if column.Text && !column.Whole && widths[i] > least && (widest < 0 || widths[i] > widths[widest]) {
+			if column.Text && !column.Whole && !column.Below && widths[i] > least && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}
@@ -93,13 +104,17 @@ func (t *Table) widths(room int) []int {
 
 // line writes one line; what would be blank at its end is left out.
 func (t *Table) line(b *strings.Builder, style Style, widths []int, row []Cell) {
-	pending := ""
+	pending, below := "", Cell{}
 	for i, column := range t.Columns {
 		cell := Cell{}
 		if i < len(row) {
 			cell = row[i]
 		}
-		text := cut(Clean(cell.Text), widths[i])
+		text := Clean(cell.Text)
+		if column.Below && utf8.RuneCountInString(text) > widths[i] {
+			text, below = "", cell
+		}
+		text = cut(text, widths[i])
 		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
 		if i > 0 {
 			pending += gap
@@ -116,6 +131,9 @@ func (t *Table) line(b *strings.Builder, style Style, widths []int, row []Cell) 
 		}
 	}
 	b.WriteByte('\n')
+	if below.Text != "" {
+		b.WriteString(indent + style.Paint(below.Colour, cut(Clean(below.Text), max(style.Width-len(indent), least))) + "\n")
+	}
 }
 
 func cut(text string, width int) string {

@@ -56,6 +56,39 @@ func TestTablesFit(t *testing.T) {
 	}
 }
 
+// A text below its row takes the place beside it where there is room, and else a
+// line of its own; the other texts are not cut for it.
+func TestTextsBelowTheirRow(t *testing.T) {
+	t.Parallel()
+	for width, want := range map[int]string{
+		0: "" +
+			"UID  WORKER  NOTE\n" +
+			"  5  worker  a note that is long\n" +
+			"  6  other   short\n",
+		24: "" +
+			"UID  WORKER  NOTE\n" +
+			"  5  worker\n" +
+			"     a note that is long\n" +
+			"  6  other   short\n",
+		20: "" +
+			"UID  WORKER  NOTE\n" +
+			"  5  worker\n" +
+			"     a note that is…\n" +
+			"  6  other   short\n",
+	} {
+		table := terminal.Table{Columns: []terminal.Column{{Title: "UID"}, {Title: "WORKER", Text: true}, {Title: "NOTE", Text: true, Below: true}}}
+		table.Add("5", "worker", "a note that is long")
+		table.Add("6", "other", "short")
+		var out bytes.Buffer
+		if err := table.Write(terminal.Writer{Writer: &out, Style: terminal.Style{Width: width}}); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != want {
+			t.Errorf("width %d:\n%swant\n%s", width, out.String(), want)
+		}
+	}
+}
+
 // Colour paints the cell alone, and changes no column.
 func TestColour(t *testing.T) {
 	t.Parallel()
