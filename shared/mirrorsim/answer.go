@@ -2,6 +2,7 @@ package mirrorsim
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -68,7 +69,34 @@ func spoiled(right answer, fault Fault) answer {
 		return ok(append(bytes.Clone(right.body[:len(right.body)/2]), `, "rest": [`...))
 	case FaultHTML:
 		return page(http.StatusOK)
+	case FaultNoFiles, FaultSomeFiles, FaultNoTexts:
+		right.body = halfWritten(right.body, fault)
+		return right
 	default:
 		return right
 	}
+}
+
+// halfWritten is a files answer that the mirror is just writing. A body that is
+// none stays as it is.
+func halfWritten(body []byte, fault Fault) []byte {
+	var fields map[string]json.RawMessage
+	var files []map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) != nil || json.Unmarshal(fields["files"], &files) != nil {
+		return body
+	}
+	written := len(files) / 2
+	switch fault {
+	case FaultNoFiles:
+		files = files[:0]
+	case FaultSomeFiles:
+		files = files[:written]
+	default:
+		for _, file := range files[written:] {
+			file["head_content"], file["base_content"], file["byte_size"] = nil, nil, nil
+			file["is_binary"] = json.RawMessage("false")
+		}
+	}
+	fields["files"] = encode(files)
+	return encode(fields)
 }

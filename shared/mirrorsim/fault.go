@@ -21,6 +21,13 @@ const (
 	FaultCut       Fault = "cut"       // half of the right body, then the connection closes
 	FaultMalformed Fault = "malformed" // 200 with JSON that breaks off
 	FaultHTML      Fault = "html"      // 200 with a page of HTML
+
+	// What a files answer lacks while the mirror writes it: after a merge, and in a
+	// nightly backfill, it deletes a pull request's rows and inserts them one by
+	// one. Other answers are right.
+	FaultNoFiles   Fault = "no-files"   // all of its files
+	FaultSomeFiles Fault = "some-files" // the latter half of them, at least one
+	FaultNoTexts   Fault = "no-texts"   // the texts and sizes of the latter half
 )
 
 // faultStatuses are the statuses that the mirror's own faults (500, 503) and
@@ -37,7 +44,7 @@ const first5xx = 2
 // a request's draw goes through them.
 //
 //nolint:gochecknoglobals // a table
-var faultKinds = []Fault{Fault5xx, FaultReset, FaultStall, FaultCut, FaultMalformed, FaultHTML}
+var faultKinds = []Fault{Fault5xx, FaultReset, FaultStall, FaultCut, FaultMalformed, FaultHTML, FaultNoFiles, FaultSomeFiles, FaultNoTexts}
 
 // status is the one status that a fault stands for, 0 for other faults.
 func (f Fault) status() int {

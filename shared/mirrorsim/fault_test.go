@@ -63,6 +63,53 @@ func TestFailFirst(t *testing.T) {
 	}
 }
 
+// While the mirror writes a pull request's files, its answer is JSON that lacks
+// some of them, or their texts, and says that it has them all; then it is whole.
+func TestHalfWrittenAnswers(t *testing.T) {
+	t.Parallel()
+	type file struct {
+		Name string  `json:"filename"`
+		Head *string `json:"head_content"`
+		Size *int    `json:"byte_size"`
+	}
+	for fault, want := range map[mirrorsim.Fault]string{
+		mirrorsim.FaultNoFiles: "", mirrorsim.FaultSomeFiles: "a.go+", mirrorsim.FaultNoTexts: "a.go+ b.go- c.go-", "": "a.go+ b.go+ c.go+",
+	} {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			world := mirrorsim.NewWorld("half", asOf)
+			text, size, files := "package a\n", 10, mirrorsim.Files{RepoFullName: "a/b", Number: 7, ScoringDataStored: true}
+			for _, name := range []string{"a.go", "b.go", "c.go"} {
+				files.Files = append(files.Files, mirrorsim.File{Filename: name, Status: "added", Additions: 1, ByteSize: &size, HeadContent: &text})
+			}
+			world.AddFiles(files)
+			b := setup(t, mirrorsim.Config{World: world})
+			if fault != "" {
+				if err := b.server.FailFirst("files:a/b#7", 1, fault); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, want := range []string{want, "a.go+ b.go+ c.go+"} {
+				var got struct {
+					Stored bool   `json:"scoring_data_stored"`
+					Files  []file `json:"files"`
+				}
+				r := b.do(http.MethodGet, "/api/v1/pulls/a/b/7/files", "")
+				if err := json.Unmarshal([]byte(r.body), &got); err != nil || !got.Stored {
+					t.Fatalf("got %+v, %v; want an answer that calls itself whole", r, err)
+				}
+				var list []string
+				for _, f := range got.Files {
+					list = append(list, f.Name+map[bool]string{true: "+", false: "-"}[f.Head != nil && f.Size != nil])
+				}
+				if strings.Join(list, " ") != want {
+					t.Errorf("got %q, want %q", strings.Join(list, " "), want)
+				}
+			}
+		})
+	}
+}
+
 // Keys of other requests are left alone, and an unknown fault is an error.
 func TestFailFirstIsOfOneRequest(t *testing.T) {
 	t.Parallel()

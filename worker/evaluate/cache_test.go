@@ -411,3 +411,40 @@ func TestTheSpanSaysWhatTheCacheHad(t *testing.T) {
 		}
 	}
 }
+
+// Scores are kept under the commits that the answer names, not under those that
+// a list has named.
+func TestKeptUnderTheAnswersCommits(t *testing.T) {
+	t.Parallel()
+	world := func(listed string) *mirrorsim.World {
+		w := mirrorsim.NewWorld("rebased", asOf)
+		w.Registry = []byte(`{"a/b": {"emission_share": 0.5}}`)
+		created := asOf.Add(-2 * time.Hour)
+		merged, main, head, answered := created.Add(time.Minute), "main", "h", "rebased"
+		w.AddPull("107", mirrorsim.Pull{
+			RepoFullName: "a/b", Number: 1, State: "MERGED", AuthorGitHubID: "107", CreatedAt: created, MergedAt: &merged, BaseRef: &main,
+			DefaultBranch: &main, HeadSHA: &head, MergeBaseSHA: &listed, ScoringDataStored: true, Additions: 1,
+		})
+		f := files(1)
+		f.HeadSHA, f.MergeBaseSHA = &head, &answered
+		w.AddFiles(f)
+		return w
+	}
+	b := setup(t, world("before"))
+	for range 2 { // the list's own commits have nothing
+		got, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+		must(t, err)
+		if got.Cached != 0 || len(got.Missing) != 0 {
+			t.Errorf("%d cached, missing %v; want it fetched", got.Cached, got.Missing)
+		}
+	}
+	other := *b
+	other.serve(t, world("rebased"))
+	other.connect(t, b.scorer.Version())
+	other.plan(t, "rebased")
+	got, err := other.evaluator.Evaluate(t.Context(), in("rebased"), evaluate.Attempt{})
+	must(t, err)
+	if got.Cached != 1 {
+		t.Errorf("%d cached, want what is kept under the answer's commits", got.Cached)
+	}
+}

@@ -5,9 +5,11 @@
 // Guarantees:
 //   - Every loaded pull request has its figures or a reason why not; nothing is
 //     dropped silently. What could not be read is listed as malformed.
-//   - What the mirror does not give makes the attempt fail, so that another one
-//     may find it. Only the final attempt commits without it: a degraded
-//     evaluation, with the list of what is missing.
+//   - What the mirror does not give, or gives in part, makes the attempt fail, so
+//     that another one may find it whole. Only the final attempt commits what there
+//     is: a degraded evaluation, with the list of what is missing.
+//   - Only a files answer that has settled is kept (settle): the mirror's own word
+//     that it has all files is not enough.
 //   - An answer that is final (4xx) is not asked for again: the pull request
 //     stays unscored, as the rules say, and is listed as missing.
 //   - The evaluation depends on the answers alone, not on the order in which

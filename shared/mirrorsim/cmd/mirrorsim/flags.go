@@ -91,7 +91,7 @@ func serverFlags() []cli.Flag {
 		&cli.StringSliceFlag{
 			Name: "fault", Category: groupFaults, Sources: env("fault"),
 			Usage: "`KIND=PROBABILITY` of a fault, repeatable, or several with commas: 5xx, reset, stall, cut, malformed, html, " +
-				"or a status: 400, 429, 500, 502, 503, 520 to 524",
+				"no-files, some-files or no-texts (half-written files), or a status: 400, 429, 500, 502, 503, 520 to 524",
 		},
 		&cli.DurationFlag{
 			Name: "stall", Category: groupFaults, Sources: env("stall"), Value: time.Minute,
