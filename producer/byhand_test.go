@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -29,7 +28,7 @@ func servers(t *testing.T) (nats, redis string, world simulated, seen *collector
 	seen = &collector{}
 	otlp := httptest.NewServer(seen)
 	t.Cleanup(otlp.Close)
-	world = simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"))
+	world = simulate(t, "case:"+settledCase)
 	return started.NATSURL(), started.RedisURL(), world, seen, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL}
 }
 

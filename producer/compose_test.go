@@ -68,7 +68,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	services := compose(t, map[string]string{
 		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
 		"MIRROR": "http://mirror:8080", "EGRESS": "composed",
-		"WORLD": "case:" + filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"),
+		"WORLD": "case:" + settledCase,
 	})
 	servers := startLocal(t, t.TempDir())
 	world, inputs := t.TempDir(), t.TempDir()

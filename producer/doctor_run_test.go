@@ -48,7 +48,7 @@ func TestDoctorCommand(t *testing.T) {
 	t.Parallel()
 	servers := startLocal(t, t.TempDir())
 	redis := redistest.Start(t)
-	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"))
+	world := simulate(t, "case:"+settledCase)
 	tokens := filepath.Join(t.TempDir(), "tokens.json")
 	if err := os.WriteFile(tokens, []byte(`[{"uid": 3, "pat": "ghp_secret"}]`), 0o600); err != nil {
 		t.Fatal(err)

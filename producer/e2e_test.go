@@ -125,14 +125,15 @@ func run(t *testing.T, name string, args ...string) ended {
 
 // outcome is what a program reads of --json.
 type outcome struct {
-	Round    string           `json:"round"`
-	Complete bool             `json:"complete"`
-	Planned  int              `json:"planned"`
-	Done     int              `json:"done"`
-	Retries  int              `json:"retries"`
-	Cached   int              `json:"cached"`
-	Outcome  json.RawMessage  `json:"outcome"`
-	Mirror   answer.Simulated `json:"simulated_mirror"`
+	Round     string           `json:"round"`
+	Complete  bool             `json:"complete"`
+	Planned   int              `json:"planned"`
+	Done      int              `json:"done"`
+	Retries   int              `json:"retries"`
+	Cached    int              `json:"cached"`
+	Unsettled int              `json:"unsettled"`
+	Outcome   json.RawMessage  `json:"outcome"`
+	Mirror    answer.Simulated `json:"simulated_mirror"`
 }
 
 func decode(tb testing.TB, e ended) outcome {
@@ -213,7 +214,7 @@ func within(t *testing.T, o outcome, workers int) {
 
 // The newcomer's command, whole: then the same round stopped in the middle
 // with Ctrl-C and resumed, which must come to the same outcome; and another
-// round over the same world, which fetches no files.
+// round over the same world, which fetches no files that have settled.
 func TestLocalRound(t *testing.T) {
 	t.Parallel()
 	state := filepath.Join(t.TempDir(), "undisturbed")
@@ -240,9 +241,12 @@ func TestLocalRound(t *testing.T) {
 	again := decode(t, run(t, "producer", "run", "--local", "--state", state, "--json"))
 	// Three look-ups a miner; the world fails four of them; two repositories
 	// have a maintainers' cut; and the producer asks whether the mirror is well.
-	if want := 3*got.Planned + 4 + 2 + 1; again.Mirror.Requests != want || again.Cached <= got.Cached {
-		t.Errorf("the second round: %d requests, %d pull requests from the cache; want %d and no files: the first had %d and %d",
-			again.Mirror.Requests, again.Cached, want, got.Mirror.Requests, got.Cached)
+	// Files are asked for only where no list counts them: such answers settle when
+	// they come back an hour later. Two jobs that need one at once share it.
+	least := 3*got.Planned + 4 + 2 + 1
+	if again.Mirror.Requests <= least || again.Mirror.Requests > least+got.Unsettled || again.Cached <= got.Cached {
+		t.Errorf("the second round: %d requests, %d not settled, %d from the cache; want %d, and files for what has not settled: the first had %d, %d and %d",
+			again.Mirror.Requests, again.Unsettled, again.Cached, least, got.Mirror.Requests, got.Unsettled, got.Cached)
 	}
 	if !again.Complete || !bytes.Equal(got.Outcome, again.Outcome) {
 		t.Errorf("the second round (complete %v) has another outcome over the same mirror", again.Complete)

@@ -99,7 +99,7 @@ func sizeOf(record job.Record, e *job.Evaluation) estimate.Size {
 			pr := &list[i]
 			name := fmt.Sprintf("%s#%d", pr.Repository, pr.Number)
 			switch {
-			case missingFiles(e, name) || outOfTime(pr.Tokens):
+			case missingFiles(e, name) || outOfTime(pr.Tokens) || slices.Contains(e.Unsettled, name):
 				size.Unkept++
 			case pr.Tokens != nil || pr.Reasons.Base.Code == scoring.BaseNoFiles: // an empty list of files is kept
 				size.Pulls = append(size.Pulls, name)
@@ -110,11 +110,12 @@ func sizeOf(record job.Record, e *job.Evaluation) estimate.Size {
 	}
 	if e.Evaluation.Issues != nil {
 		for _, s := range e.Evaluation.Issues.Solving {
-			if s.Unavailable {
+			name := fmt.Sprintf("%s#%d", s.Repository, s.Number)
+			if s.Unavailable || slices.Contains(e.Unsettled, name) {
 				size.Unkept++
 				continue
 			}
-			size.Pulls = append(size.Pulls, fmt.Sprintf("%s#%d", s.Repository, s.Number))
+			size.Pulls = append(size.Pulls, name)
 		}
 	}
 	size.LookUps = estimate.LookUps

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"testing"
 
 	"mirrorfleet/producer/estimate"
@@ -46,7 +45,7 @@ func mirrorSaw(t *testing.T, url string) int {
 func TestPlanForetellsRounds(t *testing.T) {
 	t.Parallel()
 	started := startLocal(t, t.TempDir())
-	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"), "--limit", "0", "--case-fault", "400")
+	world := simulate(t, "case:"+settledCase, "--limit", "0", "--case-fault", "400")
 	nats := []string{"--nats", started.NATSURL()}
 	limit := []string{"--limit-requests", "2000", "--limit-window", "1s", "--limit-horizon", "100ms", "--egress", "plan"}
 	files := []string{"--miners", world.miners, "--registry", world.registry}

@@ -88,7 +88,7 @@ func TestKilledResumedReplayed(t *testing.T) {
 		code int
 		want []string
 	}{
-		{append([]string{"failed"}, reads...), 0, []string{"2 dead or degraded", "permanent", "saboteur", "the mirror refuses this miner"}},
+		{append([]string{"failed"}, reads...), 0, []string{"2 failed, 0 degraded", "permanent", "saboteur", "the mirror refuses this miner"}},
 		{append([]string{"failed", name, "--json"}, reads...), 0, []string{`"uid": 3`, `"uid": 58`, `"class": "permanent"`, `"attempts": 1`}},
 		{append([]string{"failed", "never"}, reads...), 2, []string{"never", name}},
 		{append([]string{"replay", name, "--dry-run", "--uid", "58"}, reads...), 0, []string{"1 would be replayed", "58"}},

@@ -147,7 +147,7 @@ func seenWorld() *mirrorsim.World {
 		w.AddPull(github, mirrorsim.Pull{
 			RepoFullName: "A/B", Number: n, Title: "one", State: "MERGED", AuthorGitHubID: github, AuthorLogin: "m" + github,
 			CreatedAt: created, MergedAt: &merged, BaseRef: &main, DefaultBranch: &main, ScoringDataStored: true,
-			HeadSHA: &head, BaseSHA: &base, MergeBaseSHA: &base,
+			HeadSHA: &head, BaseSHA: &base, MergeBaseSHA: &base, Additions: 3,
 		})
 		w.AddFiles(mirrorsim.Files{
 			RepoFullName: "a/b", Number: n, HeadSHA: &head, BaseSHA: &base, MergeBaseSHA: &base, ScoringDataStored: true,
@@ -544,7 +544,7 @@ func TestARoundWithoutItsCollector(t *testing.T) {
 	defer cancel()
 	state := t.TempDir()
 	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "producer"), "run", "--local", "--trace", "--state", state, "--json",
-		"--world", "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"))
+		"--world", "case:"+settledCase)
 	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+grammars, setting+"=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=200")
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

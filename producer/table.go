@@ -99,6 +99,9 @@ func printJobs(w io.Writer, r round.Result) error {
 	if r.Cached > 0 {
 		cached = fmt.Sprintf(", %d pull requests from the cache", r.Cached)
 	}
+	if r.Unsettled > 0 {
+		cached += fmt.Sprintf(", %d not settled yet", r.Unsettled)
+	}
 	atLeast := ""
 	if r.Unreported > 0 {
 		atLeast = "at least "

@@ -191,7 +191,7 @@ func addPull(w *mirrorsim.World, id string, number int) {
 		MergedAt: &ended, ClosedAt: &ended, MergedByLogin: new("keeper"), HoursSinceMerge: new(w.AsOf.Sub(ended).Hours()),
 		BaseRef: new("main"), DefaultBranch: new("main"), HeadRef: new("widget"), HeadRepoFullName: new("m" + id + "/fork"),
 		HeadSHA: &sha, BaseSHA: &sha, MergeBaseSHA: &sha, CommitsCount: 1, ScoringDataStored: true,
-		Labels: []json.RawMessage{}, LinkedIssues: []json.RawMessage{}, Additions: 5,
+		Labels: []json.RawMessage{}, LinkedIssues: []json.RawMessage{}, Additions: 6,
 	})
 	text := fmt.Sprintf("package widgets\n\n// Widget%d turns.\nfunc Widget%d(n int) int {\n\treturn n + %d\n}\n", number, number, number)
 	w.AddFiles(mirrorsim.Files{

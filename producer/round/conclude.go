@@ -148,6 +148,7 @@ func (r *Runner) readEvaluations(ctx context.Context, records map[int]job.Record
 		}
 		input.Evaluations[uid] = evaluation.Evaluation
 		result.Cached += evaluation.Cached
+		result.Unsettled += len(evaluation.Unsettled)
 		if len(evaluation.Missing) > 0 {
 			result.Degraded = append(result.Degraded, Degraded{uid, evaluation.Missing})
 		}

@@ -45,7 +45,10 @@ type Evaluation struct {
 	// their figures were there.
 	Cached     int                `json:"cached,omitempty"`
 	Evaluation scoring.Evaluation `json:"evaluation"`
-	// Missing lists what the mirror did not give; not empty means degraded.
+	// Unsettled names the pull requests ("owner/repo#7") that were scored from an
+	// answer which the mirror may still change: the next round asks for it again.
+	Unsettled []string `json:"unsettled,omitempty"`
+	// Missing lists what could not be had; not empty means degraded.
 	Missing []Missing `json:"missing,omitempty"`
 	// Malformed lists the items that were skipped because they could not be
 	// read.

@@ -183,7 +183,10 @@ func TestOddAnswersComeBackAsTheyWere(t *testing.T) {
 	if cached.Cached != 3 {
 		t.Errorf("%d from the cache, want 3", cached.Cached)
 	}
-	cached.Cached = 0
+	if diff := cmp.Diff([]string{"a/b#1", "a/b#3"}, fresh.Unsettled); diff != "" {
+		t.Errorf("not settled at first (-want +got):\n%s", diff)
+	}
+	cached.Cached, fresh.Unsettled = 0, nil
 	if got, want := encoded(t, cached), encoded(t, fresh); got != want {
 		t.Errorf("from the cache it is not the same bytes:\n%s", cmp.Diff(want, got))
 	}

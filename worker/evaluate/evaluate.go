@@ -148,7 +148,7 @@ func (m *miner) committed(evaluation scoring.Evaluation) job.Evaluation {
 	evaluation.Issues = m.found
 	committed := job.Evaluation{
 		Version: job.Version, Round: m.job.Round, UID: m.job.UID, Cached: m.cached, Evaluation: evaluation,
-		Malformed: m.malformed,
+		Malformed: m.malformed, Unsettled: m.unsettled,
 	}
 	for _, missing := range m.missing {
 		committed.Missing = append(committed.Missing, missing.Missing)

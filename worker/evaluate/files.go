@@ -47,6 +47,9 @@ type fetched struct {
 	lacks   job.Cause
 	err     error
 	skipped []job.Malformed
+	// unsettled says that the answer is not kept yet, though nothing speaks against
+	// it.
+	unsettled bool
 	// cached is what the cache said, "" without files.
 	cached string
 }
@@ -189,7 +192,10 @@ func (m *miner) settle(ctx context.Context, w want, answer *mirror.Files, f *fet
 	switch {
 	case v.Keep:
 		m.evaluator.cfg.Scores.Keep(ctx, key, scorecache.Entry{Tokens: f.figures, Malformed: f.skipped})
-	case v.Sighting != nil:
+	case v.Inconsistent == "":
+		f.unsettled = true
+	}
+	if v.Sighting != nil {
 		m.evaluator.cfg.Scores.Remember(ctx, key, *v.Sighting)
 	}
 	if v.Inconsistent != "" {
@@ -201,6 +207,9 @@ func (m *miner) settle(ctx context.Context, w want, answer *mirror.Files, f *fet
 func (m *miner) note(ctx context.Context, w want, f fetched) {
 	if f.err != nil {
 		m.missing = append(m.missing, missing{job.Missing{What: "files " + w.String(), Cause: f.lacks, Error: f.err.Error()}, f.err})
+	}
+	if f.unsettled {
+		m.unsettled = append(m.unsettled, w.String())
 	}
 	m.malformed = append(m.malformed, f.skipped...)
 	switch f.cached {

@@ -30,6 +30,7 @@ type miner struct {
 	found     *scoring.IssueAnswers
 	missing   []missing
 	malformed []job.Malformed
+	unsettled []string
 }
 
 // missing is an answer that could not be had.
