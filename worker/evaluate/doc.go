@@ -8,6 +8,8 @@
 //   - What the mirror does not give makes the attempt fail, so that another one
 //     may find it. Only the final attempt commits without it: a degraded
 //     evaluation, with the list of what is missing.
+//   - What could not be scored within its budget is no reason for another
+//     attempt, which would end the same: it is listed as missing.
 //   - An answer that is final (4xx) is not asked for again: the pull request
 //     stays unscored, as the rules say, and is listed as missing.
 //   - The evaluation depends on the answers alone, not on the order in which

@@ -175,7 +175,7 @@ func TestNoChildHasFilesOfTwoMiners(t *testing.T) {
 	created, merged, id, other, main, solver, reason := asOf.Add(-2*time.Hour), asOf.Add(-time.Hour), "107", "108", "main", 5, "COMPLETED"
 	w.AddPull(other, mirrorsim.Pull{
 		RepoFullName: "a/b", Number: 4, State: "MERGED", AuthorGitHubID: other, CreatedAt: created, MergedAt: &merged,
-		BaseRef: &main, DefaultBranch: &main, ScoringDataStored: true,
+		BaseRef: &main, DefaultBranch: &main, ScoringDataStored: true, Additions: 4,
 	})
 	w.AddFiles(files(4))
 	w.AddFiles(files(solver))
