@@ -99,7 +99,7 @@ func sizeOf(record job.Record, e *job.Evaluation) estimate.Size {
 			pr := &list[i]
 			name := fmt.Sprintf("%s#%d", pr.Repository, pr.Number)
 			switch {
-			case missingFiles(e, name) || outOfTime(pr.Tokens):
+			case missingFiles(e, name):
 				size.Unkept++
 			case pr.Tokens != nil || pr.Reasons.Base.Code == scoring.BaseNoFiles: // an empty list of files is kept
 				size.Pulls = append(size.Pulls, name)
@@ -110,11 +110,12 @@ func sizeOf(record job.Record, e *job.Evaluation) estimate.Size {
 	}
 	if e.Evaluation.Issues != nil {
 		for _, s := range e.Evaluation.Issues.Solving {
-			if s.Unavailable {
+			name := fmt.Sprintf("%s#%d", s.Repository, s.Number)
+			if s.Unavailable || missingFiles(e, name) {
 				size.Unkept++
 				continue
 			}
-			size.Pulls = append(size.Pulls, fmt.Sprintf("%s#%d", s.Repository, s.Number))
+			size.Pulls = append(size.Pulls, name)
 		}
 	}
 	size.LookUps = estimate.LookUps
@@ -130,16 +131,10 @@ func sizeOf(record job.Record, e *job.Evaluation) estimate.Size {
 	return size
 }
 
-// missingFiles says whether a pull request's files could not be had.
+// missingFiles says whether a pull request's files could not be had or scored,
+// and so were not kept.
 func missingFiles(e *job.Evaluation, name string) bool {
 	return slices.ContainsFunc(e.Missing, func(m job.Missing) bool { return m.What == "files "+name })
-}
-
-// outOfTime says whether figures ended in a time-out, which is never kept.
-func outOfTime(tokens *scoring.TokenFigures) bool {
-	return tokens != nil && slices.ContainsFunc(tokens.Files, func(f scoring.FileFigures) bool {
-		return f.Method == scoring.MethodSkippedTimeout
-	})
 }
 
 // size is what a job's miner took; nil when the round did not have it, or had
