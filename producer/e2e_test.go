@@ -389,6 +389,7 @@ func TestWrongUsageAndInput(t *testing.T) {
 			1, []string{"127.0.0.1:1", "--connect-timeout"},
 		},
 		{"no grammars", "worker", []string{"--nats", "nats://127.0.0.1:1", "--redis", "redis://127.0.0.1:1", "--grammars", "/none"}, 2, []string{"/none", "make grammars", "MIRRORFLEET_GRAMMARS"}},
+		{"a budget for less than one pull request", "worker", []string{"--miner-budget", "9s"}, 2, []string{"miner-budget", "9s", "at least 10s"}},
 		{"no servers", "worker", nil, 2, []string{"--nats", "--redis"}},
 	} {
 		t.Run(c.command+" "+c.name, func(t *testing.T) {

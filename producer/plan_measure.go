@@ -99,7 +99,7 @@ func sizeOf(record job.Record, e *job.Evaluation) estimate.Size {
 			pr := &list[i]
 			name := fmt.Sprintf("%s#%d", pr.Repository, pr.Number)
 			switch {
-			case missingFiles(e, name) || outOfTime(pr.Tokens) || slices.Contains(e.Unsettled, name):
+			case missingFiles(e, name) || slices.Contains(e.Unsettled, name):
 				size.Unkept++
 			case pr.Tokens != nil || pr.Reasons.Base.Code == scoring.BaseNoFiles: // an empty list of files is kept
 				size.Pulls = append(size.Pulls, name)
@@ -111,7 +111,7 @@ func sizeOf(record job.Record, e *job.Evaluation) estimate.Size {
 	if e.Evaluation.Issues != nil {
 		for _, s := range e.Evaluation.Issues.Solving {
 			name := fmt.Sprintf("%s#%d", s.Repository, s.Number)
-			if s.Unavailable || slices.Contains(e.Unsettled, name) {
+			if s.Unavailable || missingFiles(e, name) || slices.Contains(e.Unsettled, name) {
 				size.Unkept++
 				continue
 			}
@@ -131,16 +131,10 @@ func sizeOf(record job.Record, e *job.Evaluation) estimate.Size {
 	return size
 }
 
-// missingFiles says whether a pull request's files could not be had.
+// missingFiles says whether a pull request's files could not be had or scored,
+// and so were not kept.
 func missingFiles(e *job.Evaluation, name string) bool {
 	return slices.ContainsFunc(e.Missing, func(m job.Missing) bool { return m.What == "files "+name })
-}
-
-// outOfTime says whether figures ended in a time-out, which is never kept.
-func outOfTime(tokens *scoring.TokenFigures) bool {
-	return tokens != nil && slices.ContainsFunc(tokens.Files, func(f scoring.FileFigures) bool {
-		return f.Method == scoring.MethodSkippedTimeout
-	})
 }
 
 // size is what a job's miner took; nil when the round did not have it, or had

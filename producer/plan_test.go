@@ -47,14 +47,13 @@ func TestPlanPages(t *testing.T) {
 func TestSizeOf(t *testing.T) {
 	t.Parallel()
 	some := &scoring.TokenFigures{Files: []scoring.FileFigures{{Method: scoring.MethodTreeDiff}}}
-	late := &scoring.TokenFigures{Files: []scoring.FileFigures{{Method: scoring.MethodSkippedTimeout}}}
 	pull := func(n int, code scoring.Code, tokens *scoring.TokenFigures) scoring.ScoredPullRequest {
 		return scoring.ScoredPullRequest{Repository: "a/b", Number: n, Reasons: scoring.PullReasons{Base: scoring.Reason{Code: code}}, Tokens: tokens}
 	}
 	evaluation := func() *job.Evaluation {
-		return &job.Evaluation{Version: 1, Cached: 2, Missing: []job.Missing{{What: "files a/b#4"}}, Evaluation: scoring.Evaluation{
+		return &job.Evaluation{Version: 1, Cached: 2, Missing: []job.Missing{{What: "files a/b#4"}, {What: "files a/b#5"}}, Evaluation: scoring.Evaluation{
 			Merged: []scoring.ScoredPullRequest{pull(1, scoring.BaseFromTokens, some), pull(2, scoring.BaseNoFiles, nil), pull(3, scoring.BaseNoStoredData, nil)},
-			Open:   []scoring.ScoredPullRequest{pull(4, scoring.BaseNoFiles, nil), pull(5, scoring.BaseFromTokens, late)},
+			Open:   []scoring.ScoredPullRequest{pull(4, scoring.BaseNoFiles, nil), pull(5, scoring.BaseFromTokens, some)},
 			Closed: []scoring.ScoredPullRequest{pull(6, scoring.BaseFixed, nil), pull(7, scoring.BaseFixed, nil)},
 			Issues: &scoring.IssueAnswers{Solving: []scoring.SolvingScore{{Repository: "c/d", Number: 8}, {Repository: "c/d", Number: 9, Unavailable: true}}},
 		}}

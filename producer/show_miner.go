@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"mirrorfleet/producer/answer"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/terminal"
 )
@@ -64,11 +65,16 @@ func (a minerAnswer) printNotes(p *page) {
 	for _, d := range a.DeadLetters {
 		p.painted(terminal.Bad, func() { p.textf(0, "DEAD LETTER: %s after %d attempts: %s", d.Class, d.Attempts, d.Error) })
 	}
-	for _, missing := range a.Missing {
-		p.painted(terminal.Warn, func() { p.textf(0, "MISSING: %s (%s): %s", missing.What, missing.Cause, missing.Error) })
-	}
+	printMissing(p, a.Missing)
 	for _, item := range a.Malformed {
 		p.painted(terminal.Warn, func() { p.textf(0, "MALFORMED, skipped: %s: %s", item.Item, item.Error) })
+	}
+}
+
+// printMissing says what the fleet could not get, or not score.
+func printMissing(p *page, all []job.Missing) {
+	for _, missing := range all {
+		p.painted(terminal.Warn, func() { p.textf(0, "MISSING: %s (%s): %s", missing.What, missing.Cause, missing.Error) })
 	}
 }
 

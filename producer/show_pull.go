@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/terminal"
 )
 
 // render prints one pull request in full.
@@ -34,6 +35,7 @@ func (a pullAnswer) printScored(p *page) {
 	if !pull.MergedAt.IsZero() {
 		p.textf(0, "merged %s", pull.MergedAt.UTC().Format(instantLayout))
 	}
+	printMissing(p, a.Missing)
 	p.blank()
 	if !pull.Scored {
 		p.textf(0, "Not scored: %s", because(pull.Reasons.Base))
@@ -140,6 +142,9 @@ func (a pullAnswer) printFiles(p *page) {
 		f := &files[i]
 		p.textf(2, "%s", f.Filename)
 		p.textf(4, "%s, %s: %d nodes, %d lines, score %s", f.Method, f.Category, f.Nodes, f.Lines, exact(f.Score))
+		if f.OutOfTime {
+			p.painted(terminal.Warn, func() { p.textf(4, "OUT OF TIME: base or head took too long to parse, and has no nodes here") })
+		}
 		if b := f.Breakdown; b != nil {
 			p.textf(4, "structural +%d (%s) -%d (%s), leaves +%d (%s) -%d (%s)",
 				b.StructuralAddedCount, brief(b.StructuralAddedScore), b.StructuralDeletedCount, brief(b.StructuralDeletedScore),

@@ -87,7 +87,10 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	data, err := json.Marshal(round.Result{
 		Version: job.Version, Round: shownRound, Revision: 1, AsOf: shownAsOf, Planned: 3, Done: 2, Failed: 1,
 		DeadLetters: []job.DeadLetter{letter}, Outcome: scoring.Conclude(in),
-		Degraded: []round.Degraded{{UID: 5, Missing: []job.Missing{{What: "files acme/widgets#14", Cause: job.Unanswered, Error: "503"}}}},
+		Degraded: []round.Degraded{{UID: 5, Missing: []job.Missing{
+			{What: "files acme/widgets#14", Cause: job.Unanswered, Error: "503"},
+			{What: "files acme/widgets#13", Cause: job.OutOfBudget, Error: "1 of its files took too much processor time to parse, the first internal/pipe/bend.go"},
+		}}},
 	})
 	must(err)
 	for _, name := range []string{shownRound, openRound} {
@@ -155,6 +158,7 @@ func scoreAll(pulls []scoring.PullRequest, reg scoring.Registry) []scoring.Score
 				{
 					Filename: "internal/pipe/bend\x1b[2J.go", Method: scoring.MethodTreeDiff, Category: scoring.CategorySource, Score: 61.5, Nodes: 34, Lines: 40,
 					Breakdown: &scoring.Breakdown{StructuralAddedCount: 4, StructuralAddedScore: 40.25, LeafAddedCount: 29, LeafAddedScore: 21, LeafDeletedCount: 1, LeafDeletedScore: 0.25},
+					OutOfTime: pr.State == scoring.Open, // its base
 					Largest: []scoring.Contribution{
 						{Type: "function_declaration", Added: 4, Score: 40.25}, {Type: "identifier", Leaf: true, Added: 20, Deleted: 1, Score: 18.5},
 					},

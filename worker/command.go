@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/shared/command"
+	"mirrorfleet/worker/evaluate"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -74,6 +75,11 @@ func workFlags() []cli.Flag {
 		&cli.IntFlag{
 			Name: "children", Category: groupScoring, Sources: command.Env("children"), Value: runtime.NumCPU(), DefaultText: "one per core",
 			Usage: "token-scoring child processes", Validator: command.AtLeast(1),
+		},
+		&cli.DurationFlag{
+			Name: "miner-budget", Category: groupScoring, Sources: command.Env("miner-budget"), Value: evaluate.DefaultMinerBudget,
+			Usage:     "processor time that scoring all files of a miner may take; what is left then counts as out of time",
+			Validator: command.AtLeast(tokenscore.DefaultBudget), // what one pull request has
 		},
 	}
 }

@@ -100,7 +100,7 @@ func newEvaluator(
 		return nil, err
 	}
 	return evaluate.New(evaluate.Config{
-		Bus: f.Bus, Mirror: client, MirrorURL: c.String("mirror"), Scorer: scorer, Scores: scores,
+		Bus: f.Bus, Mirror: client, MirrorURL: c.String("mirror"), Scorer: scorer, Scores: scores, MinerBudget: c.Duration("miner-budget"),
 	})
 }
 

@@ -58,7 +58,7 @@ func MinerIn(r *round.Result, uid int) (*scoring.MinerOutcome, error) {
 
 // MinerOf is what a round has to say of a miner of its own.
 func MinerOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.MinerOutcome) (Miner, error) {
-	a := Miner{Heading: headingOf(r, m.UID), Outcome: *m, Rewards: pathOf(&r.Outcome, m.UID)}
+	a := Miner{Heading: headingOf(r, m.UID), Outcome: *m, Rewards: pathOf(&r.Outcome, m.UID), Missing: missingOf(&r, m.UID)}
 	record, _, err := bus.Record(ctx, r.Round, m.UID)
 	if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
 		return a, fmt.Errorf("reading the record of miner %d: %w", m.UID, err)
@@ -67,11 +67,6 @@ func MinerOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring
 	for _, letter := range r.DeadLetters {
 		if letter.UID == m.UID {
 			a.DeadLetters = append(a.DeadLetters, letter)
-		}
-	}
-	for _, d := range r.Degraded {
-		if d.UID == m.UID {
-			a.Missing = append(a.Missing, d.Missing...)
 		}
 	}
 	for i := range r.UnknownIdentities {
@@ -90,6 +85,17 @@ func MinerOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring
 		}
 	}
 	return a, nil
+}
+
+// missingOf is what a miner's evaluation lacks.
+func missingOf(r *round.Result, uid int) []job.Missing {
+	var missing []job.Missing
+	for _, d := range r.Degraded {
+		if d.UID == uid {
+			missing = append(missing, d.Missing...)
+		}
+	}
+	return missing
 }
 
 func uidsOf(r *round.Result) string {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
 )
@@ -20,6 +21,8 @@ type PullRequest struct {
 	Dropped     *scoring.Dropped            `json:"dropped,omitempty"`
 	// Gate is the repository's, which decides whether a merge earns.
 	Gate *scoring.Gate `json:"pull_gate,omitempty"`
+	// Missing is what the fleet could not get of it, or not score.
+	Missing []job.Missing `json:"missing,omitempty"`
 	// NoFiles says why there are no figures of files; "" when there are.
 	NoFiles string `json:"no_files,omitempty"`
 }
@@ -57,6 +60,11 @@ func PullsOf(m *scoring.MinerOutcome) []PullName {
 // PullOf is one pull request of a miner, with its files.
 func PullOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.MinerOutcome, name PullName) (PullRequest, error) {
 	a := PullRequest{Heading: headingOf(r, m.UID)}
+	for _, missing := range missingOf(&r, m.UID) {
+		if missing.What == "files "+name.String() {
+			a.Missing = append(a.Missing, missing)
+		}
+	}
 	for i := range m.Repositories {
 		if m.Repositories[i].Repository == name.Repository {
 			a.Gate = m.Repositories[i].PullGate

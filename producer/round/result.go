@@ -35,11 +35,11 @@ type Result struct {
 	LookUps    int `json:"look_up_requests,omitempty"`
 	Unreported int `json:"unreported_attempts,omitempty"`
 	// Cached counts the pull requests whose files nobody had to ask for.
-	Cached  int `json:"cached,omitempty"`
+	Cached int `json:"cached,omitempty"`
 	// Unsettled counts the pull requests that were scored from an answer which the
 	// mirror may still change: the next round asks for them again.
 	Unsettled int `json:"unsettled,omitempty"`
-	Retries int `json:"retries"`
+	Retries   int `json:"retries"`
 	// Overdue counts the failed ones that the round did not wait for.
 	Overdue int `json:"overdue,omitempty"`
 	// Notes are the manifest's: what was not as it should be from the start.

@@ -85,6 +85,7 @@ func TestWhatIsNotKept(t *testing.T) {
 	b := setup(t)
 	c := b.cache()
 	timedOut := scoring.TimedOut([]scoring.File{{Filename: "a.go"}})
+	late := scoring.TokenFigures{Files: []scoring.FileFigures{{Filename: "a.go", Method: scoring.MethodTreeDiff, OutOfTime: true}}}
 	// Names without a pattern: more than one message may be, even compressed.
 	noise, names := rand.NewChaCha8([32]byte{}), make([]byte, 700)
 	huge := &scorecache.Entry{}
@@ -99,7 +100,8 @@ func TestWhatIsNotKept(t *testing.T) {
 		key   scorecache.Key
 		entry *scorecache.Entry
 	}{
-		{"figures of a machine that was too slow", key(), &scorecache.Entry{Tokens: &timedOut}},
+		{"figures that ran out of a budget", key(), &scorecache.Entry{Tokens: &timedOut}},
+		{"figures of a text that took too long to parse", key(), &scorecache.Entry{Tokens: &late}},
 		{"more than one message may be", key(), huge},
 		{"of commits that nobody names", unknown, entry()},
 	} {

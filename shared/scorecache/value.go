@@ -45,17 +45,7 @@ type Entry struct {
 }
 
 // keepable says whether an entry follows from its content alone.
-func (e *Entry) keepable() bool {
-	if e.Tokens == nil {
-		return true
-	}
-	for i := range e.Tokens.Files {
-		if e.Tokens.Files[i].Method == scoring.MethodSkippedTimeout {
-			return false
-		}
-	}
-	return true
-}
+func (e *Entry) keepable() bool { return !e.Tokens.OutOfBudget() }
 
 // value is the stored form of what is under a key.
 type value struct {

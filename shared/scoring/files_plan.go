@@ -94,6 +94,7 @@ func (p *FilePlan) Finish(diff Diff) FileFigures {
 	weighted := diff.times(p.weight)
 	figures.Breakdown = &weighted
 	figures.Largest = times(diff.Largest, p.weight)
+	figures.OutOfTime = diff.OutOfTime
 	figures.Score = weighted.Score()
 	figures.Nodes = weighted.StructuralCount() + weighted.LeafCount()
 	return figures

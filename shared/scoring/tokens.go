@@ -1,9 +1,11 @@
 package scoring
 
+import "slices"
+
 // FiguresVersion is the version of what makes figures of files here: methods,
 // categories, weighting, totals and the shape of TokenFigures. Figures are kept
 // for weeks, so whatever changes one of them raises it.
-const FiguresVersion = 1
+const FiguresVersion = 2
 
 // Method is how a file came by its score: the first row of the table in
 // section 5 of the rules that applies to it.
@@ -53,6 +55,9 @@ type FileFigures struct {
 	Score    float64  `json:"score"`
 	Nodes    int      `json:"nodes"`
 	Lines    int      `json:"lines"`
+	// OutOfTime says that base or head took too long to parse, and so has no
+	// nodes here.
+	OutOfTime bool `json:"out_of_time,omitempty"`
 	// Breakdown is nil for every method but the tree diff.
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
 	// Largest are the node types that give the most of it, at most five, with
@@ -71,4 +76,12 @@ type TokenFigures struct {
 	LeafCount        int           `json:"leaf_count"`
 	LeafScore        float64       `json:"leaf_score"`
 	TotalNodesScored int           `json:"total_nodes_scored"`
+}
+
+// OutOfBudget says whether time or memory ran out over a file, so that the
+// figures do not follow from the files alone.
+func (t *TokenFigures) OutOfBudget() bool {
+	return t != nil && slices.ContainsFunc(t.Files, func(f FileFigures) bool {
+		return f.OutOfTime || f.Method == MethodSkippedTimeout
+	})
 }

@@ -23,6 +23,8 @@ type Diff struct {
 	Breakdown
 
 	Largest []Contribution
+	// OutOfTime is that of FileFigures.
+	OutOfTime bool
 }
 
 // kindSums adds up what each node type gives: structural at twice its number,

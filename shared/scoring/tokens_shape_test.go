@@ -14,9 +14,9 @@ import (
 // never had it.
 func TestTheShapeOfFiguresIsOfTheirVersion(t *testing.T) {
 	t.Parallel()
-	const version = 1
+	const version = 2
 	const want = "{files,omitempty []{filename string;method string;category string;test,omitempty bool;score float64;nodes int;" +
-		"lines int;breakdown,omitempty *{structural_added_count int;structural_added_score float64;structural_deleted_count int;" +
+		"lines int;out_of_time,omitempty bool;breakdown,omitempty *{structural_added_count int;structural_added_score float64;structural_deleted_count int;" +
 		"structural_deleted_score float64;leaf_added_count int;leaf_added_score float64;leaf_deleted_count int;leaf_deleted_score float64};" +
 		"largest,omitempty []{type string;leaf,omitempty bool;added int;deleted int;score float64}};" +
 		"total_score float64;token_score float64;source_token_score float64;structural_count int;structural_score float64;" +

@@ -20,6 +20,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/evaluate"
 )
 
@@ -224,7 +225,7 @@ func TestWhatMakesARoundFetchAgain(t *testing.T) {
 		}, b.scorer.Version(), 2},
 		{"unloadable", func(m *job.Manifest) { m.Unloadable = nil }, b.scorer.Version(), 2},
 		{"grammars", func(*job.Manifest) {}, "1-other-grammars", 2},
-		{"scorer-version", func(*job.Manifest) {}, "2" + b.scorer.Version()[1:], 2},
+		{"scorer-version", func(*job.Manifest) {}, "1" + b.scorer.Version()[1:], 2},
 	} {
 		worker := *b
 		worker.connect(t, c.scorer)
@@ -257,25 +258,50 @@ func TestWhatIsNeverKept(t *testing.T) {
 	if got := filesAsked(b); got != 2 {
 		t.Errorf("%d files fetched again, want the two that are not final", got)
 	}
+}
 
-	// A text that takes the parser seconds: an answer cannot be there before the
-	// budget is looked at.
-	hard, head, base := strings.Repeat("a?b:", 100_000), "h-1", "m"
+// Whatever ran out of time or memory is committed by the first attempt, degraded,
+// since another one would end the same; it is never kept, so that each round and
+// each replay asks for it again.
+func TestWhatRanOutOfItsBudget(t *testing.T) {
+	t.Parallel()
+	hard, head, base := strings.Repeat("a?b:", 10_000), "h-1", "m"
 	hardFiles := files(1)
 	hardFiles.HeadSHA, hardFiles.MergeBaseSHA, hardFiles.Files[0].HeadContent = &head, &base, &hard
-	w = named(1, "h")
-	w.AddFiles(hardFiles)
-	slow := setup(t, w, func(c *evaluate.Config) { c.Scorer = newScorer(t, time.Nanosecond) })
-	for range 2 {
-		slow.server.Reset()
-		e, err := slow.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-		must(t, err)
-		if got := e.Evaluation.Merged[0].Tokens.Files[0].Method; got != "skipped-isolation-timeout" {
-			t.Fatalf("method %q, want a budget that has run out", got)
-		}
-		if got := filesAsked(slow); got != 1 {
-			t.Errorf("%d files fetched, want them again: the budget says nothing of the content", got)
-		}
+	for name, c := range map[string]struct {
+		env    string
+		budget time.Duration // of a pull request
+		miner  time.Duration
+		method scoring.Method
+		error  string
+		asked  int // of three pull requests
+	}{
+		"a parse":                {parseEnv + "=1ms", 0, 0, scoring.MethodTreeDiff, "1 of its files took too much processor time to parse, the first p.go", 1},
+		"a pull request":         {parseEnv + "=0s", time.Nanosecond, 0, scoring.MethodSkippedTimeout, "p.go: it took more than 1ns of processor time", 3},
+		"all files of the miner": {parseEnv + "=0s", 0, time.Nanosecond, scoring.MethodSkippedTimeout, "the budget of all files together is spent: 1ns of processor time", 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := named(3, "h")
+			w.AddFiles(hardFiles)
+			b := setup(t, w, func(cfg *evaluate.Config) {
+				cfg.Scorer, cfg.MinerBudget = newScorer(t, c.budget, c.env), c.miner
+			})
+			for range 2 {
+				b.server.Reset()
+				e, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+				must(t, err)
+				if len(e.Missing) != c.asked || e.Missing[0].What != "files a/b#1" || e.Missing[0].Cause != job.OutOfBudget || !strings.Contains(e.Missing[0].Error, c.error) {
+					t.Errorf("missing %+v, want %d, the first of a/b#1 with cause %s and %q", e.Missing, c.asked, job.OutOfBudget, c.error)
+				}
+				if f := e.Evaluation.Merged[0].Tokens.Files[0]; f.Method != c.method || f.OutOfTime != (c.method == scoring.MethodTreeDiff) || f.Nodes != 0 {
+					t.Errorf("figures %+v, want none by %s", f, c.method)
+				}
+			}
+			if got := filesAsked(b); got != c.asked {
+				t.Errorf("%d files fetched again, want the %d that ran out", got, c.asked)
+			}
+		})
 	}
 }
 

@@ -10,6 +10,8 @@
 //     is: a degraded evaluation, with the list of what is missing.
 //   - Only a files answer that has settled is kept (settle): the mirror's own word
 //     that it has all files is not enough.
+//   - What could not be scored within its budget is no reason for another
+//     attempt, which would end the same: it is listed as missing.
 //   - An answer that is final (4xx) is not asked for again: the pull request
 //     stays unscored, as the rules say, and is listed as missing.
 //   - The evaluation depends on the answers alone, not on the order in which

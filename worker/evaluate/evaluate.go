@@ -21,6 +21,10 @@ import (
 	"mirrorfleet/worker/tokenscore"
 )
 
+// DefaultMinerBudget lets a miner have thirty pull requests that take all that
+// one may, and bounds what hostile ones cost.
+const DefaultMinerBudget = 5 * time.Minute
+
 // Config is what an Evaluator works with.
 type Config struct {
 	// Bus holds the rounds' manifests.
@@ -40,6 +44,9 @@ type Config struct {
 	// HeldFiles how many the whole process does: it bounds the memory.
 	// Default 8 both.
 	Files, HeldFiles int
+	// MinerBudget is the processor time that scoring all of a miner's files may
+	// take in one attempt. Default 5 min.
+	MinerBudget time.Duration
 }
 
 // Evaluator evaluates miners. It is safe for concurrent use.
@@ -68,6 +75,9 @@ func New(cfg Config) (*Evaluator, error) {
 	if cfg.HeldFiles == 0 {
 		cfg.HeldFiles = 8
 	}
+	if cfg.MinerBudget == 0 {
+		cfg.MinerBudget = DefaultMinerBudget
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -76,6 +86,8 @@ func New(cfg Config) (*Evaluator, error) {
 		return nil, errors.New("evaluate: Bus, Mirror, Scorer and Scores are required")
 	case cfg.Files < 1 || cfg.HeldFiles < 1:
 		return nil, fmt.Errorf("evaluate: Files %d and HeldFiles %d: want at least 1", cfg.Files, cfg.HeldFiles)
+	case cfg.MinerBudget < 0:
+		return nil, fmt.Errorf("evaluate: MinerBudget %v: want more than 0", cfg.MinerBudget)
 	}
 	return &Evaluator{
 		cfg:    cfg,
@@ -104,7 +116,7 @@ func (e *Evaluator) evaluate(ctx context.Context, j job.Job, a Attempt) (job.Eva
 	if err != nil {
 		return job.Evaluation{}, err
 	}
-	m := &miner{evaluator: e, job: j, rules: rules, tell: a.Expect}
+	m := &miner{evaluator: e, job: j, rules: rules, tell: a.Expect, budget: tokenscore.NewBudget(e.cfg.MinerBudget)}
 	m.expect(ctx, 1+issueLookUps)
 	defer m.tellCache(ctx)
 	evaluation := scoring.Evaluation{UID: j.UID, Hotkey: j.Hotkey, GitHubID: j.GitHubID}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
@@ -14,6 +15,7 @@ import (
 	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
+	"mirrorfleet/worker/tokenscore"
 )
 
 // want is one pull request whose files are needed; the zero one wants none.
@@ -38,20 +40,29 @@ func (w *want) none() bool { return w.key.Number == 0 && w.key.Repository == "" 
 
 func (w *want) String() string { return fmt.Sprintf("%s#%d", w.key.Repository, w.key.Number) }
 
+// missing says that the files lack something.
+func (w *want) missing(cause job.Cause, err error) missing {
+	return missing{job.Missing{What: "files " + w.String(), Cause: cause, Error: err.Error()}, err}
+}
+
 // fetched is what came of one pull request's files.
 type fetched struct {
 	// figures are nil when there are no files, or none could be had.
 	figures *scoring.TokenFigures
 	stored  bool // the mirror says that what it sent is all
-	// lacks is why the answer is missing, or cannot be all; err is its error.
-	lacks   job.Cause
-	err     error
+	// lacks are why the answer is missing, cannot be all, or was not scored whole.
+	lacks   []missing
 	skipped []job.Malformed
 	// unsettled says that the answer is not kept yet, though nothing speaks against
 	// it.
 	unsettled bool
 	// cached is what the cache said, "" without files.
 	cached string
+}
+
+// spent says whether the budget of the miner whose job fetched them was spent.
+func (f *fetched) spent() bool {
+	return slices.ContainsFunc(f.lacks, func(l missing) bool { return errors.Is(l.err, tokenscore.ErrSpent) })
 }
 
 // look asks the cache for all of them, so that the attempt knows how many
@@ -93,12 +104,13 @@ func (m *miner) files(ctx context.Context, w want) (fetched, error) {
 	for {
 		f, mine, err := m.flight(ctx, w)
 		switch {
-		case mine || err == nil && ctx.Err() == nil:
+		case mine || err == nil && ctx.Err() == nil && !f.spent():
 			return f, err
 		case ctx.Err() != nil:
 			return fetched{}, fmt.Errorf("waiting for another job's fetch of %s: %w", w.String(), context.Cause(ctx))
 		}
-		// The other job failed by what befell it alone, such as a lost lease.
+		// The other job failed by what befell it alone, such as a lost lease or a
+		// spent budget.
 	}
 }
 
@@ -166,15 +178,17 @@ func (m *miner) fetch(ctx context.Context, w want) (fetched, error) {
 		if ctx.Err() != nil {
 			return fetched{}, fmt.Errorf("fetching the files of %s: %w", w.String(), err)
 		}
-		return fetched{lacks: job.Unanswered, err: err, cached: telemetry.CacheMiss}, nil
+		return fetched{lacks: []missing{w.missing(job.Unanswered, err)}, cached: telemetry.CacheMiss}, nil
 	}
 	f := fetched{stored: answer.Stored, skipped: answer.Malformed, cached: telemetry.CacheMiss}
 	if len(answer.Files) > 0 {
-		figures, err := e.cfg.Scorer.Score(ctx, w.author, m.rules.weights, answer.Files)
+		scored, err := e.cfg.Scorer.Score(ctx, w.author, m.rules.weights, answer.Files, m.budget)
 		if err != nil {
 			return fetched{}, fmt.Errorf("scoring the files of %s: %w", w.String(), err)
 		}
-		f.figures = &figures
+		if f.figures = &scored.Figures; scored.Lacks != nil {
+			f.lacks = append(f.lacks, w.missing(job.OutOfBudget, scored.Lacks))
+		}
 	}
 	m.settle(ctx, w, &answer, &f)
 	return f, nil
@@ -199,15 +213,13 @@ func (m *miner) settle(ctx context.Context, w want, answer *mirror.Files, f *fet
 		m.evaluator.cfg.Scores.Remember(ctx, key, *v.Sighting)
 	}
 	if v.Inconsistent != "" {
-		f.lacks, f.err = job.Inconsistent, fmt.Errorf("%w: %s", errInconsistent, v.Inconsistent)
+		f.lacks = append(f.lacks, w.missing(job.Inconsistent, fmt.Errorf("%w: %s", errInconsistent, v.Inconsistent)))
 	}
 }
 
 // note keeps what one answer lacked, and how it came.
 func (m *miner) note(ctx context.Context, w want, f fetched) {
-	if f.err != nil {
-		m.missing = append(m.missing, missing{job.Missing{What: "files " + w.String(), Cause: f.lacks, Error: f.err.Error()}, f.err})
-	}
+	m.missing = append(m.missing, f.lacks...)
 	if f.unsettled {
 		m.unsettled = append(m.unsettled, w.String())
 	}

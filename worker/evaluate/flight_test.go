@@ -3,6 +3,7 @@ package evaluate_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,4 +86,60 @@ func TestAWaiterEndsWithItsContext(t *testing.T) {
 	}
 	stop()
 	must(t, group.Wait())
+}
+
+// Two miners' issues were solved by one pull request, and their jobs need its
+// files at once. The one that fetches them has spent its budget; the other one
+// fetches them by itself.
+func TestASpentBudgetIsItsOwnMinersAlone(t *testing.T) {
+	t.Parallel()
+	hard := strings.Repeat("a?b:", 100_000)
+	hardFiles := files(1)
+	hardFiles.Files[0].HeadContent = &hard
+	w := world(1)
+	w.AddFiles(hardFiles)
+	w.AddFiles(files(5))
+	for _, miner := range []string{"107", "108"} {
+		addSolved(w, miner, 5)
+	}
+	b := setup(t, w, func(c *evaluate.Config) { c.MinerBudget = 300 * time.Millisecond })
+	release := make(chan struct{})
+	b.meter.before = func(permit int) {
+		if permit == 5 { // after the lists and the files of the hard one: what it waits for is the solver's
+			<-release
+		}
+	}
+	var group errgroup.Group
+	var poor, rich job.Evaluation
+	group.Go(func() (err error) {
+		poor, err = b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+		return err
+	})
+	until(t, func() bool { return b.meter.taken() == 5 })
+	group.Go(func() (err error) {
+		other := one()
+		other.GitHubID = "108"
+		rich, err = b.evaluator.Evaluate(t.Context(), other, evaluate.Attempt{})
+		return err
+	})
+	until(t, func() bool { return b.server.Stats().Requests == 7 }) // it has its lists, and needs the files next
+	close(release)
+	must(t, group.Wait())
+	if len(poor.Missing) != 2 || poor.Missing[0].What != "files a/b#1" || poor.Missing[1].What != "files a/b#5" {
+		t.Errorf("the miner with a hostile file lacks %+v, want that file and what came after it", poor.Missing)
+	}
+	if len(rich.Missing) > 0 || rich.Evaluation.Issues.Solving[0].TokenScore == 0 {
+		t.Errorf("the other one lacks %+v and has %+v, want the solver's score", rich.Missing, rich.Evaluation.Issues.Solving)
+	}
+}
+
+// addSolved gives a miner an issue that another's pull request solved.
+func addSolved(w *mirrorsim.World, miner string, solver int) {
+	created, merged, main, reason := asOf.Add(-2*time.Hour), asOf.Add(-time.Hour), "main", "COMPLETED"
+	w.AddIssue(miner, mirrorsim.Issue{
+		RepoFullName: "a/b", Number: 20, State: "CLOSED", StateReason: &reason, AuthorGitHubID: &miner, CreatedAt: &created, ClosedAt: &merged,
+		SolvedByPR: &solver, SolvingPR: &mirrorsim.SolvingPR{
+			Number: solver, AuthorGitHubID: "109", State: "MERGED", MergedAt: &merged, BaseRef: &main, DefaultBranch: &main,
+		},
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/tokenscore"
 )
 
 // miner is one evaluation under way. Its lists are filled in the order of the
@@ -23,6 +24,8 @@ type miner struct {
 	// expected is what Attempt.Expect was told so far.
 	expected int
 	tell     func(ctx context.Context, requests int)
+	// budget is what scoring all of the miner's files may take.
+	budget *tokenscore.Budget
 
 	// cached and fetched count the pull requests whose files were needed.
 	cached, fetched int
@@ -33,7 +36,7 @@ type miner struct {
 	unsettled []string
 }
 
-// missing is an answer that could not be had.
+// missing is an answer that could not be had, or cannot be scored.
 type missing struct {
 	job.Missing
 
@@ -100,8 +103,8 @@ func (m *miner) retry() error {
 	var first *missing
 	n := 0
 	for i := range m.missing {
-		if errors.Is(m.missing[i].err, mirror.ErrFinal) {
-			continue // the same again would be answered the same
+		if errors.Is(m.missing[i].err, mirror.ErrFinal) || m.missing[i].Cause == job.OutOfBudget {
+			continue // the same again would be answered the same, or end the same
 		}
 		if n++; first == nil {
 			first = &m.missing[i]

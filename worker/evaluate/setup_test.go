@@ -1,11 +1,13 @@
 package evaluate_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,15 +25,22 @@ import (
 	"mirrorfleet/worker/tokenscore"
 )
 
-// childEnv makes the test binary a token-scoring child.
-const childEnv = "MIRRORFLEET_TEST_CHILD"
+// childEnv makes the test binary a token-scoring child; parseEnv is the child's
+// ParseTimeout.
+const (
+	childEnv = "MIRRORFLEET_TEST_CHILD"
+	parseEnv = "MIRRORFLEET_TEST_PARSE_TIMEOUT"
+)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) == "" {
 		goleak.VerifyTestMain(m)
 		return
 	}
-	err := tokenscore.Serve(context.Background(), os.Stdin, os.Stdout, tokenscore.ChildConfig{Grammars: grammars()})
+	timeout, err := time.ParseDuration(cmp.Or(os.Getenv(parseEnv), "0s"))
+	if err == nil {
+		err = tokenscore.Serve(context.Background(), os.Stdin, os.Stdout, tokenscore.ChildConfig{Grammars: grammars(), ParseTimeout: timeout})
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -56,6 +65,15 @@ type free struct {
 	mu              sync.Mutex
 	permits         int
 	waiting, atOnce int
+	// before is called with the number of a permit that is asked for; may be nil.
+	before func(permit int)
+}
+
+// taken is how many permits were asked for.
+func (f *free) taken() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.permits
 }
 
 func (f *free) Permit(context.Context) (time.Time, error) {
@@ -63,7 +81,11 @@ func (f *free) Permit(context.Context) (time.Time, error) {
 	f.permits++
 	f.waiting++
 	f.atOnce = max(f.atOnce, f.waiting)
+	number := f.permits
 	f.mu.Unlock()
+	if f.before != nil {
+		f.before(number)
+	}
 	<-time.After(time.Millisecond)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -152,13 +174,15 @@ func (b *bundle) plan(t *testing.T, round string, change ...func(*job.Manifest))
 	must(t, b.bus.CreateManifest(t.Context(), m))
 }
 
-// newScorer is the real parser; a budget of 0 is the default one.
-func newScorer(t *testing.T, budget time.Duration) *tokenscore.Pool {
+// newScorer is the real parser; a budget of 0 is the default one. The environment
+// is its children's.
+func newScorer(t *testing.T, budget time.Duration, env ...string) *tokenscore.Pool {
 	t.Helper()
 	self, err := os.Executable()
 	must(t, err)
 	scorer, err := tokenscore.New(t.Context(), tokenscore.Config{
-		Command: []string{"env", childEnv + "=1", "MIRRORFLEET_GRAMMARS=" + grammars(), self}, Children: 1, Grammars: grammars(),
+		Command:  slices.Concat([]string{"env", childEnv + "=1", "MIRRORFLEET_GRAMMARS=" + grammars()}, env, []string{self}),
+		Children: 1, Grammars: grammars(),
 		Budget: budget, Log: quiet,
 	})
 	must(t, err)

@@ -62,11 +62,11 @@ func (s *scorer) files(ctx context.Context, client *mirror.Client, repo string, 
 	}
 	key := fmt.Sprintf("%s#%d", repo, number)
 	if s.seen[key] == nil {
-		scored, err := s.pool.Score(ctx, "the cases", s.weights, files.Files)
+		scored, err := s.pool.Score(ctx, "the cases", s.weights, files.Files, nil)
 		if err != nil {
 			return nil, files, err
 		}
-		s.seen[key] = &scored
+		s.seen[key] = &scored.Figures
 	}
 	return s.seen[key], files, nil
 }

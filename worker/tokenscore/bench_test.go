@@ -33,7 +33,7 @@ func BenchmarkScore(b *testing.B) {
 	b.SetBytes(int64(bytes))
 	for author := 0; b.Loop(); author++ {
 		for _, files := range pulls {
-			if _, err := bundle.pool.Score(context.Background(), strconv.Itoa(author), bundle.weights, files); err != nil {
+			if _, err := bundle.pool.Score(context.Background(), strconv.Itoa(author), bundle.weights, files, nil); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -9,14 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"time"
 
 	"mirrorfleet/shared/scoring"
 )
-
-// errIsolated says that a child died or ran out of its budget over a request.
-// It is the pull request's loss and nobody's failure.
-var errIsolated = errors.New("the child ended before its answer")
 
 // child is one running child process. One request at a time may use it.
 type child struct {
@@ -29,8 +26,8 @@ type child struct {
 	log    *slog.Logger
 	// client is whom it serves, nil before its first pull request.
 	client *client
-	// used is the processor time that was last read of it.
-	used time.Duration
+	// used is the processor time that was last read of it, in nanoseconds.
+	used atomic.Int64
 	// exited is closed when the process has been waited for; end is how it
 	// ended, to be read after that.
 	exited chan struct{}
@@ -139,21 +136,24 @@ var errNotReady = errors.New("the child did not begin")
 // answered. All requests are on their way while the child begins and works, so
 // that neither waits for the other. After any error the child is of no use any
 // more.
-func (c *child) exchange(p *pull, trace string, cfg *Config, take func(scoring.Diff, timing)) (answered int, err error) {
-	if err := c.within(cfg.StartTimeout); err != nil {
+func (c *child) exchange(
+	p *pull, trace string, start time.Duration, w *watch, take func(scoring.Diff, timing),
+) (answered int, err error) {
+	if err := c.within(start); err != nil {
 		return 0, err
 	}
 	first := c.client == nil
 	c.client = &p.client
 	sent := make(chan error, 1)
 	go func() { sent <- c.sendAll(p, trace, first) }()
-	answered, err = c.receive(len(p.files), cfg.Budget, take)
+	answered, err = c.receive(p, w, take)
 	if err != nil {
-		_ = c.in.SetWriteDeadline(time.Unix(1, 0)) // nobody reads on: do not wait for the budget's end
+		_ = c.in.SetWriteDeadline(time.Unix(1, 0)) // nobody reads on
 	}
-	// Why nothing could be sent says more than that no answer came.
+	// Why nothing could be sent says more than that no answer came, but for a
+	// child that was killed.
 	switch cause := <-sent; {
-	case cause == nil || isTimeout(cause):
+	case cause == nil || isTimeout(cause) || isOverrun(err):
 		return answered, err
 	case errors.Is(err, errNotReady):
 		return answered, fmt.Errorf("%w (%w)", err, cause)
@@ -208,27 +208,60 @@ func (c *child) sendOne(plan *scoring.FilePlan) error {
 	return c.send.Flush() //nolint:wrapcheck // by the caller; so that the child begins
 }
 
-// receive reads the answers to all requests. The budget runs from when the child
-// has begun.
-func (c *child) receive(files int, budget time.Duration, take func(scoring.Diff, timing)) (answered int, err error) {
+// receive reads the answers to all requests, watched from when the child has
+// begun.
+func (c *child) receive(p *pull, w *watch, take func(scoring.Diff, timing)) (answered int, err error) {
 	if _, err := expectFrame(c.hear, frameReady); err != nil {
 		return 0, fmt.Errorf("%w: %w", errNotReady, err)
 	}
-	if err := c.within(budget); err != nil {
-		return 0, err
+	if err := errors.Join(c.in.SetDeadline(time.Time{}), c.out.SetDeadline(time.Time{})); err != nil {
+		return 0, fmt.Errorf("ending a deadline: %w", err)
 	}
-	for i := range files {
-		data, err := expectFrame(c.hear, frameFigures)
-		if err != nil {
-			return i, err
+	w.begin(c)
+	for answered < len(p.files) && err == nil {
+		if err = c.receiveOne(p.files[answered], p.weights, take); err == nil {
+			answered++
 		}
-		figures, when, err := decodeFigures(data)
-		if err != nil {
-			return i, err
-		}
-		take(figures, when)
 	}
-	return files, nil
+	if overrun := w.end(c); overrun != nil {
+		return answered, overrun
+	}
+	return answered, err
+}
+
+// receiveOne reads the answer to one file. Figures that its texts cannot have are
+// those of a child that was taken over.
+func (c *child) receiveOne(plan *scoring.FilePlan, weights *scoring.Weights, take func(scoring.Diff, timing)) error {
+	data, err := expectFrame(c.hear, frameFigures)
+	if err != nil {
+		return err
+	}
+	figures, when, err := decodeFigures(data)
+	if err != nil {
+		return err
+	}
+	if err := figures.Possible(weights, len(plan.Base)+len(plan.Head)); err != nil {
+		return &FrameError{Type: frameFigures, Length: uint32(len(data)), Reason: err.Error()}
+	}
+	take(figures, when)
+	return nil
+}
+
+// worked is the processor time that the process has taken in all. It never goes
+// back: while it ends, what was last read counts.
+func (c *child) worked() time.Duration {
+	if c.gone() {
+		return c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime()
+	}
+	used, err := processorTime(c.cmd.Process.Pid)
+	for last := c.used.Load(); ; last = c.used.Load() {
+		if err != nil || int64(used) <= last {
+			return time.Duration(last)
+		}
+		if c.used.CompareAndSwap(last, int64(used)) {
+			return used
+		}
+	}
 }
 
 // gone says whether the process has ended.

@@ -12,7 +12,10 @@ import (
 
 // The defaults of Config.
 const (
-	DefaultBudget       = 10 * time.Second // section 5 of the rules
+	DefaultBudget = 10 * time.Second // section 5 of the rules
+	// DefaultHangTimeout lets a child that shares its processor with sixteen
+	// other busy processes use up its budget.
+	DefaultHangTimeout  = 3 * time.Minute
 	DefaultMemoryLimit  = 400 << 20
 	DefaultStartTimeout = 30 * time.Second
 	// minMemoryLimit leaves a child room for one text of the largest size.
@@ -27,8 +30,13 @@ type Config struct {
 	Children int
 	// Grammars is the directory that `make grammars` builds. Required.
 	Grammars string
-	// Budget is the wall clock that one pull request has. Default 10 s.
+	// Budget is the processor time that one pull request has: that of the whole
+	// child, so that no thread works beside the clock. Default 10 s. Enforced on
+	// Linux.
 	Budget time.Duration
+	// HangTimeout is the wall clock that one pull request has, whatever
+	// processor time it got: a bound against hangs. Default 3 min.
+	HangTimeout time.Duration
 	// MemoryLimit is what a child may hold in bytes; over it, it dies. Default
 	// 400 MiB, at least 64 MiB; negative means no limit. Enforced on Linux.
 	MemoryLimit int64
@@ -45,6 +53,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Budget == 0 {
 		c.Budget = DefaultBudget
+	}
+	if c.HangTimeout == 0 {
+		c.HangTimeout = DefaultHangTimeout
 	}
 	if c.MemoryLimit == 0 {
 		c.MemoryLimit = DefaultMemoryLimit
@@ -67,6 +78,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("tokenscore: Children %d: want at least 1", c.Children)
 	case c.Budget < 0:
 		return fmt.Errorf("tokenscore: Budget %v: want more than 0", c.Budget)
+	case c.HangTimeout < 0:
+		return fmt.Errorf("tokenscore: HangTimeout %v: want more than 0", c.HangTimeout)
 	case c.StartTimeout < 0:
 		return fmt.Errorf("tokenscore: StartTimeout %v: want more than 0", c.StartTimeout)
 	case c.MemoryLimit > 0 && c.MemoryLimit < minMemoryLimit:

@@ -3,9 +3,15 @@
 // anything else being lost.
 //
 // Guarantees:
-//   - A pull request has a budget of wall clock and a child to itself. When the
-//     budget runs out or the child dies, that pull request's figures are zeros
-//     with a reason (scoring.MethodSkippedTimeout); no other one is touched.
+//   - A pull request has a budget of processor time and a child to itself. When
+//     the budget runs out or the child dies, that pull request's figures are
+//     zeros with a reason (scoring.MethodSkippedTimeout); no other one is
+//     touched. A wall-clock bound far above it ends hangs.
+//   - A text that takes too much processor time to parse has no nodes, and its
+//     file says so (scoring.FileFigures.OutOfTime).
+//   - What ran out of time or memory is tried once more, alone in a fresh child.
+//   - Pull requests may share a budget; when it is spent, the rest is out of time.
+//   - No child's figures are taken that no text can have.
 //   - A child that died or hangs between two pull requests costs nobody anything:
 //     a pull request is only lost to a child that said that it begins with it.
 //   - A language of the rules is never scored as unsupported: a missing grammar

@@ -35,12 +35,12 @@ func TestEveryEndOfAChildIsCounted(t *testing.T) { //nolint:paralleltest // the 
 	if err := os.Remove(filepath.Join(dir, "ruby.so")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := b.pool.Score(context.Background(), "1", b.weights, []scoring.File{added("a.rb", "def one\n  1\nend\n")})
+	_, err := b.pool.Score(context.Background(), "1", b.weights, []scoring.File{added("a.rb", "def one\n  1\nend\n")}, nil)
 	if _, failed := errors.AsType[*tokenscore.FailedError](err); !failed {
 		t.Errorf("without its grammar: error %v, want a FailedError", err)
 	}
 	b.wantScored(t)
-	if diff := cmp.Diff(map[string]int64{telemetry.ChildCrashed: 2, telemetry.ChildFailed: 1}, telemetrytest.Points(t, reader, telemetry.MetricChildEnds, telemetry.ChildEnd)); diff != "" {
+	if diff := cmp.Diff(map[string]int64{telemetry.ChildCrashed: 3, telemetry.ChildFailed: 1}, telemetrytest.Points(t, reader, telemetry.MetricChildEnds, telemetry.ChildEnd)); diff != "" {
 		t.Errorf("ends (-want +got):\n%s", diff)
 	}
 }

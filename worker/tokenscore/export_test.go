@@ -2,6 +2,7 @@ package tokenscore
 
 import (
 	"io"
+	"time"
 
 	"mirrorfleet/shared/scoring"
 )
@@ -26,6 +27,12 @@ const (
 	FrameText     = frameText
 	FrameFigures  = frameFigures
 )
+
+// Worked is the processor time of all children so far.
+func (p *Pool) Worked() time.Duration { return p.usage.total() }
+
+// Left is what is left of a budget.
+func (b *Budget) Left() time.Duration { return b.left() }
 
 // Pids are the processes of the children in slots that are free now.
 func (p *Pool) Pids() []int {

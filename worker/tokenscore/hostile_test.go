@@ -23,18 +23,42 @@ func TestChildKilledMidFile(t *testing.T) {
 		added("a.go", "package a\n"), added("b.go", "package b // "+sigkillMark), added("README.md", "text\n"))
 	wantTimedOut(t, figures, 3)
 	b.wantScored(t)
-	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2, Crashed: 1}) {
-		t.Errorf("stats %+v; want 2 children started, 1 crash", got)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 3, Crashed: 2}) {
+		t.Errorf("stats %+v; want 3 children started, and a crash in each of two tries", got)
 	}
 }
 
-// A child that hangs is killed when the budget ends.
-func TestChildHangsOverTheBudget(t *testing.T) {
+// A child that hangs takes no processor time; the wall clock ends it. It costs a
+// budget the time that it kept a child for.
+func TestAHangEndsByTheWallClock(t *testing.T) {
 	t.Parallel()
-	b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.Budget = 300 * time.Millisecond })
-	wantTimedOut(t, b.score(t, added("a.go", "package a // "+hangMark)), 1)
-	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 1, TimedOut: 1}) {
-		t.Errorf("stats %+v; want 1 child started, 1 timeout", got)
+	b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.HangTimeout = 300 * time.Millisecond })
+	budget := tokenscore.NewBudget(time.Hour)
+	scored := b.scoreWithin(t, budget, "1", added("a.go", "package a // "+hangMark))
+	wantTimedOut(t, scored.Figures, 1)
+	if want := "did not end within 300ms"; scored.Lacks == nil || !strings.Contains(scored.Lacks.Error(), want) {
+		t.Errorf("it lacks %v, want %q", scored.Lacks, want)
+	}
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2, TimedOut: 2}) {
+		t.Errorf("stats %+v; want 2 children started, each ended over its try", got)
+	}
+	if left := budget.Left(); left > time.Hour-600*time.Millisecond {
+		t.Errorf("%v of an hour are left, want the two hangs taken off", left)
+	}
+}
+
+// A child that works on and on outside of a parse is ended by its processor time,
+// long before the wall clock would.
+func TestAChildThatWorksOnEndsByItsProcessorTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.Budget, c.HangTimeout = 300*time.Millisecond, time.Hour })
+	scored := b.scoreWithin(t, nil, "1", added("a.go", "package a // "+spinMark))
+	wantTimedOut(t, scored.Figures, 1)
+	if want := "a.go: it took more than 300ms of processor time"; scored.Lacks == nil || !strings.Contains(scored.Lacks.Error(), want) {
+		t.Errorf("it lacks %v, want %q", scored.Lacks, want)
+	}
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2, TimedOut: 2}) {
+		t.Errorf("stats %+v; want 2 children started, each ended over its try", got)
 	}
 }
 
@@ -45,14 +69,14 @@ func TestFailingUnderMoreThanThePipeHolds(t *testing.T) {
 	long := strings.Repeat("// a comment\n", 60_000)
 	behind := []scoring.File{added("c.go", long), added("d.go", long+"\n"), added("e.go", long+"\n\n")}
 	for _, tt := range []struct {
-		mark   string
-		budget time.Duration
-		want   tokenscore.Stats
+		mark  string
+		hangs time.Duration
+		want  tokenscore.Stats
 	}{
-		{sigkillMark, time.Hour, tokenscore.Stats{Started: 1, Crashed: 1}},
-		{hangMark, 300 * time.Millisecond, tokenscore.Stats{Started: 1, TimedOut: 1}},
+		{sigkillMark, time.Hour, tokenscore.Stats{Started: 2, Crashed: 2}},
+		{hangMark, 300 * time.Millisecond, tokenscore.Stats{Started: 2, TimedOut: 2}},
 	} {
-		b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.Budget = tt.budget })
+		b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.HangTimeout = tt.hangs })
 		files := append([]scoring.File{added("b.go", "package b // "+tt.mark)}, behind...)
 		wantTimedOut(t, b.score(t, files...), len(files))
 		if got := b.pool.Stats(); got != tt.want {
@@ -68,26 +92,58 @@ func TestParserOverTheBudget(t *testing.T) {
 	wantTimedOut(t, b.score(t, added("a.go", hardText)), 1)
 }
 
+// All files of a miner share a budget: a hostile one spends it, and what is left
+// then counts as out of time. Another miner's is another.
+func TestASpentBudget(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	small := added("a.go", "package a\n\nfunc f() {}\n")
+	budget := tokenscore.NewBudget(500 * time.Millisecond)
+	if scored := b.scoreWithin(t, budget, "1", small); scored.Lacks != nil {
+		t.Fatalf("the first pull request lacks %v; want nothing", scored.Lacks)
+	}
+	for _, f := range []scoring.File{added("hard.go", hardText), small} {
+		scored := b.scoreWithin(t, budget, "1", f)
+		wantTimedOut(t, scored.Figures, 1)
+		if !errors.Is(scored.Lacks, tokenscore.ErrSpent) || !strings.Contains(scored.Lacks.Error(), "500ms") {
+			t.Errorf("%s lacks %v, want %v of 500ms", f.Filename, scored.Lacks, tokenscore.ErrSpent)
+		}
+	}
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 1, TimedOut: 1}) {
+		t.Errorf("stats %+v; want one try, and none of what came after", got)
+	}
+	if scored := b.scoreWithin(t, tokenscore.NewBudget(time.Minute), "2", small); scored.Lacks != nil {
+		t.Errorf("another miner's pull request lacks %v; want nothing", scored.Lacks)
+	}
+}
+
 // hardText takes the parser many seconds, which keeps more and more ways of
 // reading it.
 var hardText = strings.Repeat("a?b:", 100_000)
 
-// A text that takes longer to parse than it may has no nodes; that is all that
+// A text that takes longer to parse than it may has no nodes, also when it is
+// tried once more in a fresh child, and its file says so; that is all that
 // happens, and the next one is parsed from its beginning.
 func TestParseTimeout(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *tokenscore.Config) {
 		c.Command, c.Budget = childCommand(t, "serve", parseEnv+"=1ms"), time.Minute
 	})
-	f := b.score(t, added("a.js", largeScript)).Files[0]
-	if f.Method != scoring.MethodTreeDiff || f.Nodes != 0 || f.Score != 0 {
-		t.Errorf("a text past its time: %+v; want a tree diff without nodes", f)
+	for _, file := range []scoring.File{added("a.js", largeScript), modified("a.js", largeScript, "")} {
+		scored := b.scoreWithin(t, nil, "1", file, added("b.js", "f()\n"))
+		f := scored.Figures.Files[0]
+		if f.Method != scoring.MethodTreeDiff || f.Nodes != 0 || f.Score != 0 || !f.OutOfTime {
+			t.Errorf("a text past its time: %+v; want a tree diff without nodes, marked", f)
+		}
+		if f := scored.Figures.Files[1]; f.Breakdown.StructuralAddedCount != 1 || f.OutOfTime {
+			t.Errorf("the next text: %+v; want its one call", f)
+		}
+		if want := "1 of its files took too much processor time to parse, the first a.js"; scored.Lacks == nil || scored.Lacks.Error() != want {
+			t.Errorf("it lacks %v, want %q", scored.Lacks, want)
+		}
 	}
-	if f := b.score(t, added("a.js", "f()\n")).Files[0]; f.Breakdown.StructuralAddedCount != 1 {
-		t.Errorf("the next text: %+v; want its one call", f)
-	}
-	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 1}) {
-		t.Errorf("stats %+v; want the first child alone", got)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 3}) {
+		t.Errorf("stats %+v; want the first child, and a fresh one for each second try", got)
 	}
 }
 
@@ -99,14 +155,14 @@ func TestParseOverTwoSeconds(t *testing.T) {
 		c.Command, c.Budget = childCommand(t, "serve", parseEnv+"=0s"), time.Minute
 	})
 	figures := b.score(t, added("a.go", hardText), added("b.go", "package b\n"))
-	if f := figures.Files[0]; f.Method != scoring.MethodTreeDiff || f.Nodes != 0 {
-		t.Errorf("a text past its time: %+v; want a tree diff without nodes", f)
+	if f := figures.Files[0]; f.Method != scoring.MethodTreeDiff || f.Nodes != 0 || !f.OutOfTime {
+		t.Errorf("a text past its time: %+v; want a tree diff without nodes, marked", f)
 	}
-	if f := figures.Files[1]; f.Nodes == 0 {
+	if f := figures.Files[1]; f.Nodes == 0 || f.OutOfTime {
 		t.Errorf("the next file: %+v; want nodes", f)
 	}
-	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 1}) {
-		t.Errorf("stats %+v; want the first child alone", got)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2}) {
+		t.Errorf("stats %+v; want the first child and the one of the second try", got)
 	}
 }
 
@@ -117,8 +173,8 @@ func TestParserCrashes(t *testing.T) {
 	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Hour })
 	wantTimedOut(t, b.score(t, added("b.go", "package b\n"), added("a.pl", strings.Repeat("`${", 20_000))), 2)
 	b.wantScored(t)
-	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2, Crashed: 1}) {
-		t.Errorf("stats %+v; want 2 children started, 1 crash", got)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 3, Crashed: 2}) {
+		t.Errorf("stats %+v; want 3 children started, and a crash in each of two tries", got)
 	}
 }
 
@@ -132,9 +188,13 @@ func TestMemoryCap(t *testing.T) {
 	b := setup(t, func(c *tokenscore.Config) { c.MemoryLimit = 64 << 20; c.Budget = time.Minute })
 	wantTimedOut(t, b.score(t, added("a.js", largeScript)), 1)
 	b.wantScored(t)
-	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2, Crashed: 1}) {
-		t.Errorf("stats %+v; want 2 children started, 1 crash", got)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 3, Crashed: 2}) {
+		t.Errorf("stats %+v; want 3 children started, and a crash in each of two tries", got)
 	}
+	// The same where not the parser, but what walks its tree finds no memory.
+	deep := setup(t)
+	wantTimedOut(t, deep.score(t, added("a.js", "x="+strings.Repeat("a?b:", 225_000)+"c")), 1)
+	deep.wantScored(t)
 	roomy := setup(t, func(c *tokenscore.Config) { c.Budget = time.Minute })
 	if f := roomy.score(t, added("a.js", largeScript)).Files[0]; f.Method != scoring.MethodTreeDiff || f.Nodes == 0 {
 		t.Errorf("under the default limit: %+v; want nodes", f)
@@ -295,7 +355,7 @@ func TestCancelledContextIsAnError(t *testing.T) {
 	b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.Budget = time.Minute })
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	_, err := b.pool.Score(ctx, "1", b.weights, []scoring.File{added("a.go", hangMark)})
+	_, err := b.pool.Score(ctx, "1", b.weights, []scoring.File{added("a.go", hangMark)}, nil)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Score under a context that ends: error %v, want %v", err, context.DeadlineExceeded)
 	}

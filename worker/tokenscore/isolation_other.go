@@ -2,7 +2,11 @@
 
 package tokenscore
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+	"time"
+)
 
 // isolation: elsewhere no signal comes with a parent's death; the end of its
 // input ends a child.
@@ -10,3 +14,6 @@ func isolation() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: tru
 
 // limitMemory: only Linux holds a process to such a limit from outside.
 func limitMemory(int, int64) error { return nil }
+
+// processorTime: only Linux tells that of another process.
+func processorTime(int) (time.Duration, error) { return 0, errors.ErrUnsupported }

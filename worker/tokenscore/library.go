@@ -42,8 +42,13 @@ import (
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
-// errNoTree says that a text gave no tree: its time ran out, or the parser gave up.
-var errNoTree = errors.New("no tree")
+// Why a text gave no nodes: the parser gave up, the text's processor time ran out,
+// or the child's memory did.
+var (
+	errNoTree    = errors.New("no tree")
+	errOutOfTime = errors.New("no tree in time")
+	errNoMemory  = errors.New("no memory for the nodes")
+)
 
 // library is the runtime with one walker, and the grammars opened so far. What
 // is opened stays so until the process ends. One goroutine at a time may use it.
@@ -184,7 +189,8 @@ func (lang *language) table(structural, leaf map[string]float64) (symbolTable, [
 var _ = [1]struct{}{}[unsafe.Sizeof(C.mf_node{})-unsafe.Sizeof(scoring.Node{})]
 
 // walk parses a text and returns the nodes that give signatures. They belong to
-// the library and stay until its next walk.
+// the library and stay until its next walk. The timeout is processor time of the
+// parse.
 func (l *library) walk(lang *language, table symbolTable, text string, timeout time.Duration) ([]scoring.Node, error) {
 	var nodes *C.mf_node
 	var count C.size_t
@@ -196,9 +202,11 @@ func (l *library) walk(lang *language, table symbolTable, text string, timeout t
 		return unsafe.Slice((*scoring.Node)(unsafe.Pointer(nodes)), int(count)), nil
 	case C.MF_NO_TREE:
 		return nil, errNoTree
+	case C.MF_OUT_OF_TIME:
+		return nil, errOutOfTime
 	case C.MF_LANGUAGE_REFUSED:
 		return nil, errors.New("the runtime refuses the language's ABI")
 	default:
-		return nil, fmt.Errorf("no memory for the nodes of a text of %d bytes", len(text))
+		return nil, fmt.Errorf("%w of a text of %d bytes", errNoMemory, len(text))
 	}
 }

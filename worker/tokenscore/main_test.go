@@ -26,10 +26,12 @@ const parseEnv = "MIRRORFLEET_TEST_PARSE_TIMEOUT"
 
 // Texts that hold one of these make a child fail while it reads them.
 const (
-	sigkillMark = "\x01please die by SIGKILL\x01"
-	hangMark    = "\x01please hang for good\x01"
-	lieMark     = "\x01please lie from now on\x01"
-	babbleMark  = "\x01please say all twice\x01"
+	sigkillMark    = "\x01please die by SIGKILL\x01"
+	hangMark       = "\x01please hang for good\x01"
+	spinMark       = "\x01please work for good\x01"
+	lieMark        = "\x01please lie from now on\x01"
+	impossibleMark = "\x01please say what cannot be\x01"
+	babbleMark     = "\x01please say all twice\x01"
 )
 
 func TestMain(m *testing.M) {
@@ -40,6 +42,8 @@ func TestMain(m *testing.M) {
 		os.Exit(serve())
 	case "parent":
 		os.Exit(parent())
+	case "busy":
+		busy()
 	case "mute": // neither greets nor ends
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		select {}
@@ -53,6 +57,10 @@ func serve() int {
 	// By default no parse is cut short: a busy machine must not decide a test.
 	timeout, err := time.ParseDuration(cmp.Or(os.Getenv(parseEnv), "1h"))
 	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if err := pin(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -78,7 +86,7 @@ func parent() int {
 	self, _ := os.Executable()
 	pool, err := tokenscore.New(context.Background(), tokenscore.Config{
 		Command:  []string{"env", childEnv + "=serve", "MIRRORFLEET_TEST_SABOTAGE=1", self},
-		Children: 1, Grammars: grammarsDir(), Budget: time.Hour,
+		Children: 1, Grammars: grammarsDir(), HangTimeout: time.Hour,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -87,7 +95,7 @@ func parent() int {
 	languages, tokens := scoring.DefaultWeights()
 	weights, err := scoring.ParseWeights(languages, tokens)
 	if err == nil {
-		_, err = pool.Score(context.Background(), "1", weights, []scoring.File{added("a.go", hangMark)})
+		_, err = pool.Score(context.Background(), "1", weights, []scoring.File{added("a.go", hangMark)}, nil)
 	}
 	fmt.Fprintln(os.Stderr, "the child did not hang:", err)
 	return 1
@@ -100,7 +108,7 @@ type saboteur struct {
 	tail []byte // marks may stand across two reads
 	then func()
 
-	lying, babbling bool // see liar
+	lying, impossible, babbling bool // see liar
 }
 
 func (s *saboteur) Read(p []byte) (int, error) {
@@ -112,12 +120,14 @@ func (s *saboteur) Read(p []byte) (int, error) {
 	for mark, then := range map[string]func(){
 		sigkillMark: func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) },
 		hangMark:    func() { fmt.Fprintln(os.Stderr, "hanging"); select {} },
+		spinMark:    func() { spin(nil) },
 	} {
 		if at := bytes.Index(s.tail, []byte(mark)); at >= 0 {
 			s.then, n = then, max(0, n-len(s.tail)+at)
 		}
 	}
 	s.lying = s.lying || bytes.Contains(s.tail, []byte(lieMark))
+	s.impossible = s.impossible || bytes.Contains(s.tail, []byte(impossibleMark))
 	s.babbling = s.babbling || bytes.Contains(s.tail, []byte(babbleMark))
 	s.tail = s.tail[max(0, len(s.tail)-64):]
 	return n, err

@@ -35,8 +35,8 @@ type Pool struct {
 // Stats counts since the pool was made.
 type Stats struct {
 	Started  int64 // children
-	Crashed  int64 // pull requests without figures because their child died
-	TimedOut int64 // pull requests without figures because their budget ran out
+	Crashed  int64 // tries without figures because their child died
+	TimedOut int64 // tries without figures because their time ran out
 }
 
 // New checks the configuration, the grammars and, by starting a first child,
@@ -76,33 +76,49 @@ func (p *Pool) Stats() Stats {
 	return Stats{Started: p.started.Load(), Crashed: p.crashed.Load(), TimedOut: p.late.Load()}
 }
 
+// Scored is what came of one pull request's files.
+type Scored struct {
+	Figures scoring.TokenFigures
+	// Lacks is why the figures do not follow from the files alone: time or memory
+	// ran out over them, twice, or the budget was spent. Nil when they do.
+	Lacks error
+}
+
 // Score scores the files of one pull request. The author is whose files they
 // are, by any name that is nobody else's, or "" if that is not known: no child
-// has files of two authors. It waits for a free child; the budget runs from then
-// on. A crash or a timeout is not an error: the figures say so. An error means
-// that nothing could be scored: the context ended, the pool is closed, or
-// children cannot do their work at all.
+// has files of two authors. It waits for a free child; what the child works from
+// then on is taken from the budget. What runs out of time or memory is tried once
+// more, in a fresh child while no other one works; that it did so again is not an
+// error: the figures say so. An error means that nothing could be scored: the
+// context ended, the pool is closed, or children cannot do their work at all.
 func (p *Pool) Score(
-	ctx context.Context, author string, weights *scoring.Weights, files []scoring.File,
-) (scored scoring.TokenFigures, err error) {
+	ctx context.Context, author string, weights *scoring.Weights, files []scoring.File, budget *Budget,
+) (scored Scored, err error) {
 	plans, began := scoring.PlanFiles(files, weights), time.Now()
 	ctx, span := startScore(ctx, files)
-	defer func() { endScore(ctx, span, began, plans, scored, err) }()
-	diffs := make([]scoring.Diff, len(plans))
-	if slices.ContainsFunc(plans, func(plan scoring.FilePlan) bool { return needsChild(&plan, weights) }) {
-		err := p.diffAll(ctx, author, weights, plans, diffs)
-		if errors.Is(err, errIsolated) {
-			return scoring.TimedOut(files), nil
+	defer func() { endScore(ctx, span, began, plans, scored.Figures, err) }()
+	asked := pull{client: client{author, weights.Digest()}, weights: weights, budget: budget}
+	for i := range plans {
+		if needsChild(&plans[i], weights) {
+			asked.files = append(asked.files, &plans[i])
 		}
-		if err != nil {
-			return scoring.TokenFigures{}, err
-		}
+	}
+	found, err := p.compare(ctx, &asked)
+	if err != nil {
+		return Scored{}, err
+	}
+	if len(found.diffs) < len(asked.files) {
+		return Scored{scoring.TimedOut(files), found.lacks}, nil
 	}
 	figures := make([]scoring.FileFigures, len(plans))
 	for i := range plans {
-		figures[i] = plans[i].Finish(diffs[i])
+		var diff scoring.Diff
+		if needsChild(&plans[i], weights) {
+			diff, found.diffs = found.diffs[0], found.diffs[1:]
+		}
+		figures[i] = plans[i].Finish(diff)
 	}
-	return scoring.Totals(figures), nil
+	return Scored{scoring.Totals(figures), found.lacks}, nil
 }
 
 // needsChild says whether a file's trees have to be compared. Those of a
@@ -112,76 +128,19 @@ func needsChild(plan *scoring.FilePlan, w *scoring.Weights) bool {
 	return plan.Figures.Method == scoring.MethodTreeDiff && plan.Base != plan.Head && w.Loads(plan.Language)
 }
 
-// pull is what a child is asked of one pull request.
-type pull struct {
-	client  client
-	weights *scoring.Weights
-	files   []*scoring.FilePlan // whose trees are to be compared
-}
-
-// diffAll has one child compare all trees of a pull request.
-func (p *Pool) diffAll(ctx context.Context, author string, w *scoring.Weights, plans []scoring.FilePlan, diffs []scoring.Diff) error {
-	asked := pull{client: client{author, w.Digest()}, weights: w}
-	var into []*scoring.Diff
-	for i := range plans {
-		if needsChild(&plans[i], w) {
-			asked.files = append(asked.files, &plans[i])
-			into = append(into, &diffs[i])
-		}
-	}
-	s, err := p.queue.take(ctx, asked.client)
-	if err != nil {
-		return err
-	}
-	defer p.queue.give(s)
-	scored := make([]compared, 0, len(into))
-	err = p.exchange(ctx, s, &asked, func(figures scoring.Diff, when timing) {
-		i := len(scored)
-		*into[i] = figures
-		scored = append(scored, compared{when, asked.files[i]})
-	})
-	if err != nil {
-		return err
-	}
-	showChild(ctx, s.child, scored)
-	return nil
-}
-
-// exchange has the slot's child score a pull request, or a new child if that one
-// has served somebody else. A child that does not even begin is replaced once: a
-// new one that does not begin either is a failure, and no pull request's fault.
-func (p *Pool) exchange(ctx context.Context, s *slot, asked *pull, take func(scoring.Diff, timing)) error {
-	for fresh := false; ; fresh = true {
-		if s.child != nil && s.child.gone() {
-			ended(ctx, telemetry.ChildCrashed) // between two pull requests
-			p.drop(s)
-		}
-		if s.child != nil && !s.child.serves(asked.client) {
-			p.drop(s)
-		}
-		if s.child == nil {
-			if err := p.fill(ctx, s); err != nil {
-				return err
-			}
-		}
-		stop := context.AfterFunc(ctx, s.child.signalKill)
-		answered, err := s.child.exchange(asked, traceparent(ctx), &p.cfg, take)
-		stop()
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, errNotReady) {
-			return p.lost(ctx, s, err, asked.files[min(answered, len(asked.files)-1)])
-		}
+// prepare makes the slot's child one that may have the client's files.
+func (p *Pool) prepare(ctx context.Context, s *slot, who client) error {
+	if s.child != nil && s.child.gone() {
+		ended(ctx, telemetry.ChildCrashed) // between two pull requests
 		p.drop(s)
-		if ctx.Err() != nil {
-			return fmt.Errorf("asking a token-scoring child: %w", ctx.Err())
-		}
-		ended(ctx, telemetry.ChildCrashed)
-		if fresh {
-			return fmt.Errorf("a fresh token-scoring child does not answer: %w", err)
-		}
 	}
+	if s.child != nil && !s.child.serves(who) {
+		p.drop(s)
+	}
+	if s.child != nil {
+		return nil
+	}
+	return p.fill(ctx, s)
 }
 
 // fill starts a child for a slot.
@@ -203,37 +162,12 @@ func (p *Pool) drop(s *slot) {
 	s.child = nil
 }
 
-// lost decides what an exchange that failed means.
-func (p *Pool) lost(ctx context.Context, s *slot, cause error, plan *scoring.FilePlan) error {
-	c := s.child
-	died := c.gone()
-	p.drop(s)
-	if _, failed := errors.AsType[*FailedError](cause); failed {
-		ended(ctx, telemetry.ChildFailed)
-		return cause // the child was well, but more requests are on their way to it
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("token scoring: %w", ctx.Err())
-	}
-	log := p.cfg.Log.With("file", plan.Figures.Filename, "language", plan.Language, "pid", c.cmd.Process.Pid)
-	if isTimeout(cause) && !died {
-		p.late.Add(1)
-		ended(ctx, telemetry.ChildOutOfTime)
-		log.WarnContext(ctx, "token scoring ran out of its budget: the pull request has no figures", "budget", p.cfg.Budget)
-	} else {
-		p.crashed.Add(1)
-		ended(ctx, telemetry.ChildCrashed)
-		log.WarnContext(ctx, "a token-scoring child died: the pull request has no figures", "end", endOf(c.end), "error", cause)
-	}
-	return errIsolated
-}
-
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// Close takes no more work, waits for what is under way, which its budget
+// Close takes no more work, waits for what is under way, which HangTimeout
 // bounds, ends every child and waits for it. It may be called again.
 func (p *Pool) Close() error {
 	p.once.Do(func() {

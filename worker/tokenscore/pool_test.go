@@ -26,6 +26,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"Grammars":     func(c *tokenscore.Config) { c.Grammars = "" },
 		"Children":     func(c *tokenscore.Config) { c.Children = -1 },
 		"Budget":       func(c *tokenscore.Config) { c.Budget = -1 },
+		"HangTimeout":  func(c *tokenscore.Config) { c.HangTimeout = -1 },
 		"StartTimeout": func(c *tokenscore.Config) { c.StartTimeout = -1 },
 		"MemoryLimit":  func(c *tokenscore.Config) { c.MemoryLimit = 1 << 20 },
 	} {
@@ -186,7 +187,7 @@ func TestClose(t *testing.T) {
 	if len(pids) != 1 {
 		t.Errorf("%d children before Close, want 1", len(pids))
 	}
-	_, err := b.pool.Score(context.Background(), "1", b.weights, []scoring.File{added("a.go", "package a")})
+	_, err := b.pool.Score(context.Background(), "1", b.weights, []scoring.File{added("a.go", "package a")}, nil)
 	if !errors.Is(err, tokenscore.ErrClosed) {
 		t.Errorf("Score after Close: %v, want %v", err, tokenscore.ErrClosed)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // protocol is the version of what the frames hold.
-const protocol = 6
+const protocol = 7
 
 // hello is a child's first frame.
 type hello struct {
@@ -39,12 +39,13 @@ func encodeWeights(w *scoring.Weights) ([]byte, error) {
 type timing struct{ start, end int64 }
 
 // Figures are numbers of eight bytes: four counts, four scores by their bits, so
-// that they arrive equal to the last one, and the two instants of a timing. For
+// that they arrive equal to the last one, whether a parse ran out of time, and
+// the two instants of a timing. For
 // each of the largest contributions five more follow, and its node type, whose
 // length is the first of them.
 const (
 	numberLength       = 8
-	figuresLength      = 10 * numberLength
+	figuresLength      = 11 * numberLength
 	contributionLength = 5 * numberLength
 )
 
@@ -58,17 +59,20 @@ func encodeFigures(d *scoring.Diff, when timing) []byte {
 	add(uint64(b.StructuralAddedCount), uint64(b.StructuralDeletedCount), uint64(b.LeafAddedCount), uint64(b.LeafDeletedCount))
 	add(math.Float64bits(b.StructuralAddedScore), math.Float64bits(b.StructuralDeletedScore))
 	add(math.Float64bits(b.LeafAddedScore), math.Float64bits(b.LeafDeletedScore))
-	add(uint64(when.start), uint64(when.end))
+	add(flag(d.OutOfTime), uint64(when.start), uint64(when.end))
 	for i := range d.Largest {
 		c := &d.Largest[i]
-		leaf := uint64(0)
-		if c.Leaf {
-			leaf = 1
-		}
-		add(uint64(len(c.Type)), leaf, uint64(c.Added), uint64(c.Deleted), math.Float64bits(c.Score))
+		add(uint64(len(c.Type)), flag(c.Leaf), uint64(c.Added), uint64(c.Deleted), math.Float64bits(c.Score))
 		out = append(out, c.Type...)
 	}
 	return out
+}
+
+func flag(set bool) uint64 {
+	if set {
+		return 1
+	}
+	return 0
 }
 
 func decodeFigures(data []byte) (scoring.Diff, timing, error) {
@@ -86,8 +90,8 @@ func decodeFigures(data []byte) (scoring.Diff, timing, error) {
 		LeafAddedCount: int(number(2)), LeafDeletedCount: int(number(3)),
 		StructuralAddedScore: math.Float64frombits(number(4)), StructuralDeletedScore: math.Float64frombits(number(5)),
 		LeafAddedScore: math.Float64frombits(number(6)), LeafDeletedScore: math.Float64frombits(number(7)),
-	}}
-	when := timing{start: int64(number(8)), end: int64(number(9))}
+	}, OutOfTime: number(8) == 1}
+	when := timing{start: int64(number(9)), end: int64(number(10))}
 	for rest = rest[figuresLength:]; len(rest) > 0; {
 		if len(rest) < contributionLength {
 			return wrong(contributionLength)

@@ -11,6 +11,7 @@ import (
 // queue gives slots to pull requests, first come first served.
 type queue struct {
 	turns  chan struct{} // one for each slot that is free
+	alone  chan struct{} // one, for whoever waits for all slots or has them
 	closed chan struct{}
 
 	mu   sync.Mutex
@@ -22,7 +23,7 @@ type queue struct {
 type slot struct{ child *child }
 
 func newQueue(slots int) *queue {
-	q := &queue{turns: make(chan struct{}, slots), closed: make(chan struct{})}
+	q := &queue{turns: make(chan struct{}, slots), alone: make(chan struct{}, 1), closed: make(chan struct{})}
 	for range slots {
 		q.give(&slot{})
 	}
@@ -31,21 +32,67 @@ func newQueue(slots int) *queue {
 
 // take waits for a slot, and gives the free one that costs the client least.
 func (q *queue) take(ctx context.Context, who client) (*slot, error) {
-	if q.isClosed() {
-		return nil, ErrClosed
-	}
-	select {
-	case <-q.turns:
-	case <-q.closed:
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for a token-scoring child: %w", ctx.Err())
+	if err := q.turn(ctx); err != nil {
+		return nil, err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := slices.MinFunc(q.free, func(a, b *slot) int { return cmp.Compare(a.cost(who), b.cost(who)) })
 	q.free = slices.DeleteFunc(q.free, func(other *slot) bool { return other == s })
 	return s, nil
+}
+
+// turn waits for the right to one free slot.
+func (q *queue) turn(ctx context.Context) error {
+	if q.isClosed() {
+		return ErrClosed
+	}
+	select {
+	case <-q.turns:
+		return nil
+	case <-q.closed:
+		return ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for a token-scoring child: %w", ctx.Err())
+	}
+}
+
+// takeAlone takes all slots, so that no other child works, and gives the one that
+// costs an unknown client least. Whoever has a slot must give it back first;
+// giveAlone takes all of them back.
+func (q *queue) takeAlone(ctx context.Context) (*slot, error) {
+	select {
+	case q.alone <- struct{}{}: // two that collect turns would wait for each other
+	case <-q.closed:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting to have a token-scoring child alone: %w", ctx.Err())
+	}
+	for others := range cap(q.turns) - 1 {
+		if err := q.turn(ctx); err != nil {
+			q.giveTurns(others)
+			return nil, err
+		}
+	}
+	s, err := q.take(ctx, client{})
+	if err != nil {
+		q.giveTurns(cap(q.turns) - 1)
+	}
+	return s, err
+}
+
+// giveAlone takes back what takeAlone gave.
+func (q *queue) giveAlone(s *slot) {
+	q.give(s)
+	q.giveTurns(cap(q.turns) - 1)
+}
+
+// giveTurns takes back the turns of slots that were to stay idle.
+func (q *queue) giveTurns(turns int) {
+	for range turns {
+		q.turns <- struct{}{}
+	}
+	<-q.alone
 }
 
 // cost orders slots by what a client's files lose there: nothing with a child

@@ -96,3 +96,64 @@ func TestQueueLeaveAndClose(t *testing.T) {
 		}
 	})
 }
+
+// Whoever is to be alone waits until nobody else has a slot, and nobody gets one
+// meanwhile; two of them take turns, and one that gives up, or finds the queue
+// closed, leaves nothing behind.
+func TestQueueAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(2)
+		take := func(from func(context.Context) (*slot, error), ctx context.Context) <-chan *slot {
+			got := make(chan *slot, 1)
+			go func() {
+				s, err := from(ctx)
+				if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrClosed) {
+					t.Error(err)
+				}
+				got <- s
+			}()
+			synctest.Wait()
+			return got
+		}
+		anySlot := func(ctx context.Context) (*slot, error) { return q.take(ctx, client{}) }
+		working := <-take(anySlot, t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		gaveUp, first, second, other := take(q.takeAlone, ctx), take(q.takeAlone, t.Context()), take(q.takeAlone, t.Context()), take(anySlot, t.Context())
+		if len(gaveUp)+len(first)+len(second)+len(other) > 0 {
+			t.Fatal("somebody has a slot beside the one that works")
+		}
+		cancel()
+		if <-gaveUp != nil {
+			t.Error("a slot for somebody who does not wait any more")
+		}
+		q.give(working)
+		for waiting := range 3 { // in any order, but never two at once
+			synctest.Wait()
+			if n := len(first) + len(second) + len(other); n != 1 {
+				t.Fatalf("%d have a slot, want one", n)
+			}
+			select {
+			case s := <-first:
+				q.giveAlone(s)
+			case s := <-second:
+				q.giveAlone(s)
+			case s := <-other:
+				q.give(s)
+			}
+			if waiting == 2 && len(q.turns) != 2 {
+				t.Errorf("%d slots are free in the end, want 2", len(q.turns))
+			}
+		}
+		working = <-take(anySlot, t.Context())
+		waits, closed := take(q.takeAlone, t.Context()), make(chan []*slot, 1)
+		go func() { closed <- q.close() }()
+		if <-waits != nil {
+			t.Error("a slot of a closed queue")
+		}
+		q.give(working)
+		if slots := <-closed; len(slots) != 2 {
+			t.Errorf("%d slots came back, want 2", len(slots))
+		}
+	})
+}

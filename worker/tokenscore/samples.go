@@ -57,14 +57,14 @@ func (p *Pool) Check(ctx context.Context) (checked int, wrong []Wrong, err error
 		return 0, nil, fmt.Errorf("the product's own weights: %w", err)
 	}
 	for _, s := range samples {
-		figures, err := p.Score(ctx, "the samples", weights, []scoring.File{{
+		scored, err := p.Score(ctx, "the samples", weights, []scoring.File{{
 			Filename: s.Path, Status: "added", Changes: s.Changes, Additions: s.Changes, Head: &s.Text,
-		}})
+		}}, nil)
 		if err != nil {
 			return checked, wrong, fmt.Errorf("scoring the sample of %s: %w", s.Language, err)
 		}
 		checked++
-		f := figures.Files[0]
+		f := scored.Figures.Files[0]
 		if f.Method != scoring.MethodTreeDiff || f.Score != s.Score || f.Nodes != s.Nodes {
 			wrong = append(wrong, Wrong{
 				Language: s.Language, Want: fmt.Sprintf("score %v of %d nodes", s.Score, s.Nodes),

@@ -9,8 +9,8 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// parseTimeout is what one text may take to parse before it counts as without
-// nodes: section 5 of the rules.
+// parseTimeout is the processor time that one text may take to parse before it
+// counts as without nodes: section 5 of the rules.
 const parseTimeout = 2 * time.Second
 
 // mostRemembered bounds the texts that a child remembers and what was found in
@@ -78,12 +78,18 @@ func (s *scorer) diff(name string, texts [2]string) (scoring.Diff, error) {
 		return scoring.Diff{}, err
 	}
 	var found [2]*scoring.Signatures
+	late := false
 	for i, text := range texts {
-		if found[i], err = s.signatures(t, text); err != nil {
+		switch found[i], err = s.signatures(t, text); {
+		case errors.Is(err, errOutOfTime):
+			late = true // the rules: it has no nodes
+		case err != nil:
 			return scoring.Diff{}, fmt.Errorf("parsing %s: %w", name, err)
 		}
 	}
-	return scoring.TreeDiff(found[0], found[1], t.weights, t.language.kinds), nil
+	d := scoring.TreeDiff(found[0], found[1], t.weights, t.language.kinds)
+	d.OutOfTime = late
+	return d, nil
 }
 
 // signatures parses a text, unless it is remembered. Nil means no nodes.
@@ -96,7 +102,7 @@ func (s *scorer) signatures(t *table, text string) (*scoring.Signatures, error) 
 	}
 	nodes, err := s.library.walk(t.language, t.symbols, text, s.timeout)
 	if errors.Is(err, errNoTree) {
-		return nil, nil //nolint:nilnil // the rules: a parse that fails or takes too long gives no nodes
+		return nil, nil //nolint:nilnil // the rules: a parse that fails gives no nodes
 	}
 	if err != nil {
 		return nil, err

@@ -21,8 +21,8 @@ type ChildConfig struct {
 	// Grammars is the directory that `make grammars` builds; the parent has
 	// checked its files.
 	Grammars string
-	// ParseTimeout is what one text may take to parse; past it, it has no
-	// nodes. Default 2 s, as section 5 of the rules has it.
+	// ParseTimeout is the processor time that one text may take to parse; past
+	// it, it has no nodes. Default 2 s, as section 5 of the rules has it.
 	ParseTimeout time.Duration
 }
 
@@ -112,6 +112,9 @@ func (s *server) file(language string) error {
 	}
 	began := time.Now()
 	figures, err := s.scorer.diff(language, texts)
+	if errors.Is(err, errNoMemory) {
+		return err // ends the process, as it does where the runtime finds no memory
+	}
 	if err != nil {
 		return s.answer(frameFailed, []byte(err.Error()))
 	}

@@ -90,11 +90,20 @@ func (b *bundle) score(tb testing.TB, files ...scoring.File) scoring.TokenFigure
 
 func (b *bundle) scoreOf(tb testing.TB, author string, files ...scoring.File) scoring.TokenFigures {
 	tb.Helper()
-	figures, err := b.pool.Score(context.Background(), author, b.weights, files)
+	return b.scoreWithin(tb, nil, author, files...).Figures
+}
+
+// scoreWithin scores files of an author within a budget.
+func (b *bundle) scoreWithin(tb testing.TB, budget *tokenscore.Budget, author string, files ...scoring.File) tokenscore.Scored {
+	tb.Helper()
+	scored, err := b.pool.Score(context.Background(), author, b.weights, files, budget)
 	if err != nil {
 		tb.Fatalf("Score: %v", err)
 	}
-	return figures
+	if lacks := scored.Figures.OutOfBudget(); lacks != (scored.Lacks != nil) {
+		tb.Errorf("figures out of budget: %v, but what they lack is %v", lacks, scored.Lacks)
+	}
+	return scored
 }
 
 func added(path, head string) scoring.File {

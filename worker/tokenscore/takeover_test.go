@@ -3,6 +3,7 @@ package tokenscore_test
 import (
 	"bytes"
 	"io"
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,16 +18,23 @@ type liar struct {
 	seen *saboteur
 }
 
-// lie is a score that no file has.
-const lie = 1e9
+// lie is a score that the files here do not have, though their texts might.
+const lie = 1000
 
 func (l *liar) Write(answer []byte) (int, error) {
-	if answer[0] != tokenscore.FrameFigures || !l.seen.lying && !l.seen.babbling {
+	if answer[0] != tokenscore.FrameFigures || !l.seen.lying && !l.seen.impossible && !l.seen.babbling {
 		return l.to.Write(answer)
 	}
 	said := bytes.Clone(answer)
 	if l.seen.lying {
-		copy(said[frameHeader:], tokenscore.EncodeFigures(&scoring.Diff{Breakdown: scoring.Breakdown{StructuralAddedScore: lie}}))
+		copy(said[frameHeader:], tokenscore.EncodeFigures(&scoring.Diff{Breakdown: scoring.Breakdown{
+			StructuralAddedCount: lie, StructuralAddedScore: lie,
+		}}))
+	}
+	if l.seen.impossible {
+		copy(said[frameHeader:], tokenscore.EncodeFigures(&scoring.Diff{Breakdown: scoring.Breakdown{
+			LeafAddedCount: 1, LeafAddedScore: math.NaN(),
+		}}))
 	}
 	if l.seen.babbling {
 		said = append(said, said...)
@@ -73,6 +81,18 @@ func TestATakenOverChildServesNobodyElse(t *testing.T) {
 				t.Errorf("stats %+v; want 2 children started and nothing lost", got)
 			}
 		})
+	}
+}
+
+// Figures that no text can have are a dead child's: they reach nobody, and the
+// next pull request is scored. scoring has which ones these are.
+func TestImpossibleFiguresAreNoAnswer(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sabotaged(t))
+	wantTimedOut(t, b.score(t, added("a.go", "package a // "+impossibleMark)), 1)
+	b.wantScored(t)
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 3, Crashed: 2}) {
+		t.Errorf("stats %+v; want 3 children started, and a crash in each of two tries", got)
 	}
 }
 

@@ -1,13 +1,10 @@
 package tokenscore
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
@@ -36,43 +33,16 @@ func (u *usage) total() time.Duration {
 	defer u.mu.Unlock()
 	sum, running := u.ended, u.running[:0]
 	for _, c := range u.running {
-		if c.gone() {
-			used := c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime()
+		gone, used := c.gone(), c.worked()
+		if sum += used; gone {
 			u.ended += used
-			sum += used
-			continue
+		} else {
+			running = append(running, c)
 		}
-		running = append(running, c)
-		if used, err := processTime(c.cmd.Process.Pid); err == nil {
-			c.used = max(c.used, used)
-		}
-		sum += c.used
 	}
 	clear(u.running[len(running):])
 	u.running = running
 	return sum
-}
-
-// processTime reads the processor time of a process, as Linux tells it.
-func processTime(pid int) (time.Duration, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, fmt.Errorf("reading its processor time: %w", err)
-	}
-	// The name in brackets may hold anything; after it utime and stime are the
-	// 12th and 13th fields, in ticks of which Linux shows a hundred a second.
-	_, after, _ := bytes.Cut(data, []byte(") "))
-	fields := bytes.Fields(after)
-	const utime, stime, tick = 11, 12, 10 * time.Millisecond
-	if len(fields) <= stime {
-		return 0, errors.New("reading its processor time: too few fields")
-	}
-	user, userErr := strconv.ParseInt(string(fields[utime]), 10, 64)
-	system, systemErr := strconv.ParseInt(string(fields[stime]), 10, 64)
-	if err := errors.Join(userErr, systemErr); err != nil {
-		return 0, fmt.Errorf("reading its processor time: %w", err)
-	}
-	return time.Duration(user+system) * tick, nil
 }
 
 // Usable says whether the pool can do its work now: it is open, and the

@@ -3,6 +3,8 @@
 // The runtime is included, not linked, so that the compiler sees it whole, and
 // so that the walk reads the tree's own memory. It visits the nodes that the
 // runtime's cursor visits, in its order, without keeping rows and columns.
+#include "clock.h" // before the runtime, which then leaves out its own
+
 #include "lib.c"
 
 #include "arena.h"
@@ -127,7 +129,8 @@ static int parse_and_walk(mf_walker *self, const void *language, const char *tex
   if (ts_parser_set_language(parser, language)) {
     ts_parser_set_timeout_micros(parser, micros);
     TSTree *tree = ts_parser_parse_string_encoding(parser, NULL, text, length, TSInputEncodingUTF8);
-    result = !tree ? MF_NO_TREE : walk_tree(self, tree, table) ? MF_OK : MF_NO_MEMORY;
+    if (tree) result = walk_tree(self, tree, table) ? MF_OK : MF_NO_MEMORY;
+    else result = clock_is_gt(clock_now(), parser->end_clock) ? MF_OUT_OF_TIME : MF_NO_TREE;
   }
   ts_parser_delete(parser);
   return result;

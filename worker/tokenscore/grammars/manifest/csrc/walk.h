@@ -10,7 +10,7 @@
 
 // Changes with every change of the types below. A shared object of another
 // version is refused.
-#define MF_ABI 3
+#define MF_ABI 4
 
 // What a walk does with the nodes of a symbol.
 enum {
@@ -37,9 +37,10 @@ typedef struct {
 // How a walk ended.
 enum {
   MF_OK = 0,
-  MF_NO_TREE = 1,          // the time ran out, or the parser gave up
-  MF_LANGUAGE_REFUSED = 2, // the runtime does not take the language's ABI
-  MF_NO_MEMORY = 3,
+  MF_NO_TREE = 1,          // the parser gave up
+  MF_OUT_OF_TIME = 2,
+  MF_LANGUAGE_REFUSED = 3, // the runtime does not take the language's ABI
+  MF_NO_MEMORY = 4,
 };
 
 typedef struct mf_walker mf_walker;
@@ -50,7 +51,7 @@ typedef struct {
   void (*close)(mf_walker *);
   // Parses a text and walks its tree depth first, a node before its children.
   // The nodes belong to the walker and stay until its next call. The micros are
-  // of wall clock.
+  // of the calling thread's processor time, for the parse.
   int (*walk)(mf_walker *, const void *language, const char *text, uint32_t length, uint64_t micros,
               const mf_symbol *table, const mf_node **nodes, size_t *count);
   // Makes the process's character classes those of Unicode; to be called once,

@@ -1,0 +1,83 @@
+package scoring
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// mostNodesPerByte bounds the nodes of a text: a node without text needs another
+// one beside it that has some, and types are nested a few deep over one text. A
+// file of one-letter names has about three.
+const mostNodesPerByte = 64
+
+// roundings is how much larger than its exact value a sum of weights may be.
+const roundings = 1 + 1e-9
+
+// Possible says what texts of this size cannot have of a diff's figures, nil when
+// all of it can be true. Whoever parses a hostile text may be in its hands; sums
+// of figures that passed are finite and not below 0.
+func (d *Diff) Possible(w *Weights, bytes int) error {
+	most := mostNodesPerByte * (bytes + 1)
+	b := &d.Breakdown
+	for _, s := range []struct {
+		count int
+		score float64
+		most  float64
+	}{
+		{b.StructuralAddedCount, b.StructuralAddedScore, w.mostStructural},
+		{b.StructuralDeletedCount, b.StructuralDeletedScore, w.mostStructural},
+		{b.LeafAddedCount, b.LeafAddedScore, w.mostLeaf},
+		{b.LeafDeletedCount, b.LeafDeletedScore, w.mostLeaf},
+	} {
+		if err := possible(s.count, s.score, most, s.most); err != nil {
+			return err
+		}
+	}
+	if len(d.Largest) > mostContributions {
+		return fmt.Errorf("%d contributions, want at most %d", len(d.Largest), mostContributions)
+	}
+	for i := range d.Largest {
+		if err := d.Largest[i].possible(w, most); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Contribution) possible(w *Weights, most int) error {
+	table := w.structural
+	if c.Leaf {
+		table = w.leaf
+	}
+	weight, listed := table[c.Type]
+	if !listed {
+		return fmt.Errorf("a contribution of %.40q, which has no weight", c.Type)
+	}
+	if c.Added < 0 || c.Deleted < 0 || c.Added > most || c.Deleted > most {
+		return fmt.Errorf("a contribution of %d and %d nodes, want from 0 to %d", c.Added, c.Deleted, most)
+	}
+	return possible(c.Added+c.Deleted, c.Score, 2*most, weight)
+}
+
+// possible compares a sum with what its nodes can give. A score that is no number
+// fails every comparison.
+func possible(count int, score float64, most int, weight float64) error {
+	switch {
+	case count < 0 || count > most:
+		return fmt.Errorf("%d nodes, want from 0 to %d", count, most)
+	case score >= 0 && score <= float64(count)*weight*roundings:
+		return nil
+	case math.IsNaN(score):
+		return errors.New("a score that is no number")
+	}
+	return fmt.Errorf("score %g of %d nodes, want from 0 to %g", score, count, float64(count)*weight)
+}
+
+func largestOf(weights map[string]float64) float64 {
+	largest := 0.0
+	for _, weight := range weights {
+		largest = max(largest, weight)
+	}
+	return largest
+}
