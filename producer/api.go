@@ -47,7 +47,7 @@ func startAPI(ctx context.Context, c *cli.Command, wire *fleet.Fleet, replay web
 		return nil, err
 	}
 	server, err := web.Listen(ctx, addr, web.Config{
-		Bus: wire.Bus, Limit: wire.Limiter.State, Replay: replay, Token: token, Log: log,
+		Bus: wire.Bus, Limit: wire.Limiter.State, Buckets: wire.Buckets, Replay: replay, Token: token, Log: log,
 	})
 	if err != nil {
 		return nil, command.Usage("--api: %w", err)

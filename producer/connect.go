@@ -37,6 +37,9 @@ func (s *session) connect(ctx context.Context) error {
 	}
 	s.onClose(s.wire.Close)
 	s.seeing.Follow(s.wire)
+	if err := s.declareEgresses(ctx); err != nil {
+		return err
+	}
 	if telemetry.Measuring() {
 		if err := round.KeepLast(ctx, s.wire.Bus); err != nil {
 			s.log.WarnContext(ctx, "when a round was last concluded could not be looked up", "error", err)
@@ -44,6 +47,27 @@ func (s *session) connect(ctx context.Context) error {
 	}
 	s.servers = cfg
 	return nil
+}
+
+// declareEgresses has the streams say which egresses the fleet has, before
+// anything is published.
+func (s *session) declareEgresses(ctx context.Context) error {
+	setting, err := egressesOf(s.flags)
+	if err != nil {
+		return err
+	}
+	err = round.Declare(ctx, round.Config{
+		Bus: s.wire.Bus, Egress: s.flags.String("egress"), Hold: s.flags.Duration("takeover"), Alone: s.options.local, Log: s.log,
+	}, setting)
+	return usageOfEgress(err)
+}
+
+// usageOfEgress makes wrong usage of an egress that the fleet does not have.
+func usageOfEgress(err error) error {
+	if errors.Is(err, job.ErrUndeclared) || errors.Is(err, round.ErrDeclared) {
+		return command.UsageError{Err: err}
+	}
+	return err
 }
 
 func (s *session) startServers(ctx context.Context) (*local.Servers, error) {

@@ -63,7 +63,7 @@ func doctorCommand() *cli.Command {
 			"      --worker-nats nats://worker:…@nats:4222 --redis redis://redis:6379/0 \\\n" +
 			"      --egress eu-1 --miners miners.json --registry master_repositories.json\n" +
 			"  producer doctor --local",
-		Flags:  slices.Concat(flags, command.Mirror(), command.Limit(), command.Seeing()),
+		Flags:  slices.Concat(flags, command.Mirror(), command.Limit(), egressFlags(), command.Seeing()),
 		Action: examine,
 	}
 }
@@ -124,11 +124,15 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 // serverChecks are those of NATS and Redis. A local round has its own, which can
 // be looked at while it runs.
 func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check, error) {
+	setting, err := egressesOf(c)
+	if err != nil {
+		return nil, err
+	}
 	n := doctor.NATS{
 		URL: cfg.NATS, Worker: cmp.Or(c.String("worker-nats"), cfg.NATS), Monitor: c.String("nats-monitor"), Streams: cfg.Streams,
 	}
 	if !o.local {
-		return append(n.Checks(), doctor.Redis{URL: cfg.Redis, Limit: cfg.Limit}.Checks()...), nil
+		return append(n.Checks(), doctor.Redis{URL: cfg.Redis, NATS: cfg.NATS, Egresses: setting.Names, Limit: cfg.Limit}.Checks()...), nil
 	}
 	cfg.Limit.Horizon = localHorizon(c, o.workers)
 	found, err := local.Find(o.state)
@@ -140,7 +144,9 @@ func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check,
 	}
 	cfg.NATS, cfg.Redis = found.NATS, found.Redis
 	n.URL, n.Local = found.NATS, true
-	return append(n.Checks(), doctor.Redis{URL: found.Redis, Limit: cfg.Limit, Embedded: true}.Checks()...), nil
+	return append(n.Checks(), doctor.Redis{
+		URL: found.Redis, NATS: found.NATS, Egresses: setting.Names, Limit: cfg.Limit, Embedded: true,
+	}.Checks()...), nil
 }
 
 // fileChecks are the files that a round reads, each read as a round does: a line

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/ratelimit"
 )
@@ -33,12 +36,15 @@ func limitCommand() *cli.Command {
 		&cli.BoolFlag{Name: "release", Category: groupHand, Sources: command.Env("release"), Usage: "end the hold"},
 	}
 	flags = slices.Concat(flags, lookFlags("find the Redis of the local round that runs on --state"),
-		only(slices.Concat(command.Servers(), command.Limit()), "redis", "connect-timeout", "egress"))
+		only(slices.Concat(command.Servers(), command.Limit()), "nats", "redis", "connect-timeout", "egress"))
 	return &cli.Command{
 		Name:  "limit",
-		Usage: "show an egress's bucket; stop and resume the egress by hand",
-		Description: "It asks Redis alone. --local finds the Redis of the local round that is running.\n\n" +
+		Usage: "show the egresses' buckets; stop and resume an egress by hand",
+		Description: "Without --egress it lists every bucket in Redis, and then shows that of the default egress.\n" +
+			"Redis has the buckets; NATS, if it is given, tells which egresses the fleet has declared: what somebody else\n" +
+			"sends under is pointed out. --local finds both of the local round that is running.\n\n" +
 			"Examples:\n" +
+			"  producer limit --redis redis://redis:6379/0 --nats nats://nats:4222\n" +
 			"  producer limit --redis redis://redis:6379/0 --egress eu-1\n" +
 			"  producer limit --local --hold 5m\n" +
 			"  producer limit --local --release",
@@ -49,26 +55,29 @@ func limitCommand() *cli.Command {
 
 // order is what `producer limit` is asked to do before it shows the bucket.
 type order struct {
-	egress, redis string
-	hold          time.Duration // 0 for none
-	release       bool
+	egress      string
+	redis, nats string
+	hold        time.Duration // 0 for none
+	release     bool
 }
 
 func readOrder(c *cli.Command) (order, error) {
-	o := order{egress: c.String("egress"), redis: c.String("redis"), hold: c.Duration("hold"), release: c.Bool("release")}
+	o := order{
+		egress: c.String("egress"), redis: c.String("redis"), nats: c.String("nats"), hold: c.Duration("hold"), release: c.Bool("release"),
+	}
 	switch {
 	case c.IsSet("hold") && o.release:
 		return o, command.Usage("--hold and --release exclude each other")
 	case c.IsSet("hold") && (o.hold < ratelimit.MinHold || o.hold > ratelimit.MaxHold):
 		return o, command.Usage("--hold %s: want %s to %s", o.hold, ratelimit.MinHold, ratelimit.MaxHold)
-	case c.Bool("local") && c.IsSet("redis"):
-		return o, command.Usage("--local finds the Redis of a round on this machine: leave out --redis, or --local")
+	case c.Bool("local") && (c.IsSet("redis") || c.IsSet("nats")):
+		return o, command.Usage("--local finds the servers of a round on this machine: leave out --redis and --nats, or --local")
 	case c.Bool("local"):
 		found, err := local.Find(c.String("state"))
 		if err != nil {
 			return o, command.Usage("--state: %w (producer run --local starts one; elsewhere give --redis URL)", err)
 		}
-		o.redis = found.Redis
+		o.redis, o.nats = found.Redis, found.NATS
 	case o.redis == "":
 		return o, command.Usage("--redis is required: give its URL, or --local for the round that runs on this machine")
 	}
@@ -100,11 +109,47 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return fmt.Errorf("--redis: %w", err)
 	}
+	var all answer.Limit
+	if o.hold == 0 && !o.release { // an order needs its own bucket alone
+		all = o.lookAround(ctx, rdb, log)
+	}
+	if !c.IsSet("egress") && len(all.Egresses) > 0 {
+		return printAnswer(c, limitList{all})
+	}
 	state, err := o.carryOut(ctx, desk)
 	if err != nil {
 		return o.explain(ctx, rdb, err)
 	}
-	return printAnswer(c, limitPage{answer.BucketOf(state)})
+	bucket := answer.BucketOf(state)
+	bucket.Undeclared = all.Undeclared()
+	return printAnswer(c, limitPage{bucket})
+}
+
+// lookAround reads all buckets, and the egresses that are declared. It is beside
+// what is asked for: what cannot be looked up is left out, and logged.
+func (o order) lookAround(ctx context.Context, rdb redis.UniversalClient, log *slog.Logger) answer.Limit {
+	buckets, err := ratelimit.Buckets(ctx, rdb, lookTimeout)
+	if err != nil {
+		log.WarnContext(ctx, "the buckets of other egresses cannot be listed", "error", err)
+	}
+	declared, err := o.declared(ctx, log)
+	if err != nil {
+		log.WarnContext(ctx, "which egresses are declared cannot be looked up", "error", err)
+	}
+	return answer.LimitOf(buckets, declared, o.egress)
+}
+
+// declared asks NATS, if it is known where it is.
+func (o order) declared(ctx context.Context, log *slog.Logger) (job.Egresses, error) {
+	if o.nats == "" {
+		return job.Egresses{}, nil
+	}
+	nc, err := jobstream.Connect(ctx, o.nats, "producer-limit", jobstream.ConnectConfig{Wait: lookTimeout, Setting: "a look", Log: log})
+	if err != nil {
+		return job.Egresses{}, fmt.Errorf("--nats: %w", err)
+	}
+	defer nc.Close()
+	return jobstream.DeclaredEgresses(ctx, nc)
 }
 
 // carryOut does what is asked and returns the bucket as it is then.
@@ -131,13 +176,17 @@ func (o order) explain(ctx context.Context, rdb redis.UniversalClient, err error
 	case !errors.Is(err, ratelimit.ErrNoBucket):
 		return fmt.Errorf("egress %s: %w", o.egress, err)
 	}
-	names, err := ratelimit.Egresses(ctx, rdb)
+	buckets, err := ratelimit.Buckets(ctx, rdb, lookTimeout)
 	if err != nil {
 		return fmt.Errorf("egress %s has no bucket: %w", o.egress, err)
 	}
 	known := "no egress has one in this Redis"
-	if len(names) > 0 {
-		known = "in this Redis there are " + strings.Join(names[:min(len(names), mostListed)], ", ")
+	if len(buckets) > 0 {
+		var names []string
+		for _, b := range buckets[:min(len(buckets), mostListed)] {
+			names = append(names, b.Egress)
+		}
+		known = "in this Redis there are " + strings.Join(names, ", ")
 	}
 	return command.Usage("--egress %s has no bucket: nobody has asked for a permit of it yet; %s", o.egress, known)
 }

@@ -31,7 +31,71 @@ func (p limitPage) render(w io.Writer) error {
 	out.blank()
 	out.textf(2, "Permits of each 10 s%s:", p.shared())
 	p.renderUse(out)
+	if len(p.Undeclared) > 0 {
+		out.blank()
+		warnOfOthers(out, p.Undeclared)
+	}
 	return out.writeTo(w)
+}
+
+// warnOfOthers points out who else sends. The words are those of docs/operating.md.
+func warnOfOthers(out *page, names []string) {
+	out.painted(terminal.Bad, func() {
+		out.textf(0, "NOT DECLARED: %s. Somebody sends under this name, and it is none of the fleet's egresses: two buckets at one address "+
+			"go over the limit. Start what sends under it with the --egress of its address, or the producers with --egresses that name it.",
+			strings.Join(names, ", "))
+	})
+}
+
+// limitList is every bucket in a line, and that of the own egress whole.
+type limitList struct{ answer.Limit }
+
+func (l limitList) render(w io.Writer) error {
+	out := newPage(w)
+	out.headingf("Egresses with a bucket in this Redis")
+	if len(l.Declared) > 0 {
+		out.textf(2, "The fleet has declared %s.", strings.Join(l.Declared, ", "))
+	} else {
+		out.textf(2, "Which ones the fleet has is not known here: --nats leads to it, once a producer has started.")
+	}
+	out.blank()
+	width := 0
+	for _, e := range l.Egresses {
+		width = max(width, len(e.Egress))
+	}
+	for _, e := range l.Egresses {
+		mark, colour := "", terminal.Plain
+		if e.Undeclared {
+			mark, colour = "; NOT DECLARED", terminal.Bad
+		}
+		out.painted(colour, func() {
+			out.hangf(fmt.Sprintf("  %-*s  ", width, e.Egress), "%d permits, last used %s ago%s%s", e.Granted, length(e.LastUse), stopped(e), mark)
+		})
+	}
+	out.blank()
+	if names := l.Undeclared(); len(names) > 0 {
+		warnOfOthers(out, names)
+		out.blank()
+	}
+	if l.Bucket != nil {
+		if err := out.writeTo(w); err != nil {
+			return err
+		}
+		return limitPage{*l.Bucket}.render(w)
+	}
+	out.textf(0, "--egress NAME shows a bucket whole.")
+	return out.writeTo(w)
+}
+
+// stopped is why an egress stands still, "" for one that does not.
+func stopped(e answer.Egress) string {
+	switch {
+	case e.Hold > 0 && e.Hold >= e.CoolDown:
+		return "; held " + forMore(e.Hold)
+	case e.CoolDown > 0:
+		return "; cooling down " + forMore(e.CoolDown)
+	}
+	return ""
 }
 
 // standing is the egress in a word.

@@ -3,12 +3,16 @@ package main_test
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -18,19 +22,7 @@ func used(t *testing.T, egress string) (dir, redis string) {
 	t.Helper()
 	dir = t.TempDir()
 	servers := startLocal(t, dir)
-	rdb, err := ratelimit.NewClient(servers.RedisURL(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = rdb.Close() })
-	limiter, err := ratelimit.New(ratelimit.Config{Egress: egress, Window: time.Second, Horizon: 100 * time.Millisecond}, rdb)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = limiter.Close() })
-	if _, err := limiter.Permit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	also(t, servers.RedisURL(), egress)
 	return dir, servers.RedisURL()
 }
 
@@ -91,5 +83,82 @@ func TestLimitCommand(t *testing.T) {
 				t.Errorf("%s: %q is not in %s", name, want, e.stderr)
 			}
 		}
+	}
+}
+
+// TestUndeclaredBucketsAreShown by limit and doctor, whatever egress is looked at.
+func TestUndeclaredBucketsAreShown(t *testing.T) {
+	t.Parallel()
+	dir, redis := used(t, "eu-1")
+	also(t, redis, "stranger")
+	found, err := local.Find(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bus, _ := openBus(t, found.NATS, jobstream.Config{})
+	list := func(args ...string) (l answer.Limit) {
+		t.Helper()
+		e := run(t, "producer", append([]string{"limit", "--json"}, args...)...)
+		if err := json.Unmarshal([]byte(e.stdout), &l); err != nil || e.code != 0 {
+			t.Fatalf("%v: exit %d, %v\n%s%s", args, e.code, err, e.stdout, e.stderr)
+		}
+		if err := webtest.Printed("Limit", e.stdout); err != nil {
+			t.Errorf("%v: %v\n%s", args, err, e.stdout)
+		}
+		return l
+	}
+	doctor := []string{"--nats", found.NATS, "--redis", redis, "--mirror", "http://127.0.0.1:9", "--egress", "eu-1", "--limit-horizon", "100ms"}
+	if l := list("--redis", redis, "--nats", found.NATS); len(l.Egresses) != 2 || len(l.Undeclared()) != 0 || l.Declared != nil || l.Bucket != nil {
+		t.Errorf("before anybody declared: %+v, want both, and nothing against them", l)
+	}
+	if err := bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"eu-1", "eu-2"}, By: "p"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"--redis", redis, "--nats", found.NATS}, {"--local", "--state", dir}} {
+		if l := list(args...); !slices.Equal(l.Undeclared(), []string{"stranger"}) || !slices.Equal(l.Declared, []string{"eu-1", "eu-2"}) {
+			t.Errorf("%v: %+v, want the stranger undeclared", args, l)
+		}
+		for want, more := range map[string][]string{
+			"has declared eu-1, eu-2": nil, "NOT DECLARED": nil, "Egress eu-1": {"--egress", "eu-1"}, "NOT DECLARED: stranger": {"--egress", "eu-1"},
+		} {
+			if e := run(t, "producer", slices.Concat([]string{"limit"}, args, more)...); e.code != 0 || !strings.Contains(e.stdout, want) {
+				t.Errorf("%v %v: exit %d, want %q\n%s%s", args, more, e.code, want, e.stdout, e.stderr)
+			}
+		}
+	}
+	if l := list("--redis", redis); len(l.Egresses) != 2 || len(l.Undeclared()) != 0 {
+		t.Errorf("without NATS: %+v, want both, and nothing against them", l)
+	}
+	also(t, redis, ratelimit.DefaultEgress)
+	if l := list("--redis", redis); l.Bucket == nil || l.Bucket.Egress != ratelimit.DefaultEgress {
+		t.Errorf("%+v, want the default egress's bucket whole", l)
+	}
+	d := examined(t, 1, doctor...) // the mirror is away
+	var text []string
+	for _, c := range d.Checks {
+		if c.Code == "egress-undeclared" && c.Status == "warning" {
+			text = append(text, c.Text)
+		}
+	}
+	if all := strings.Join(text, "\n"); len(text) != 2 || !strings.Contains(all, "stranger") || !strings.Contains(all, "default") {
+		t.Errorf("%v, want a warning of the stranger and of default", d)
+	}
+}
+
+// also makes a bucket by taking a permit of an egress.
+func also(t *testing.T, redis, egress string) {
+	t.Helper()
+	rdb, err := ratelimit.NewClient(redis, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rdb.Close()
+	limiter, err := ratelimit.New(ratelimit.Config{Egress: egress, Window: time.Second, Horizon: 100 * time.Millisecond}, rdb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer limiter.Close()
+	if _, err := limiter.Permit(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }

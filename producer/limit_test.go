@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/answer"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -32,6 +33,16 @@ func TestLimitPage(t *testing.T) {
 	} {
 		goldenPage(t, "limit/"+name, "Bucket", limitPage{answer.BucketOf(state)})
 	}
+	other, gone := held, busy()
+	other.Egress, gone.Egress, gone.LastGrant = "stranger", "old-name", 72*time.Hour
+	all := []ratelimit.State{busy(), cooling, gone, other}
+	all[1].Egress = "eu-2"
+	declared := job.Egresses{Names: []string{"eu-1", "eu-2"}, By: "p"}
+	goldenPage(t, "limit/list", "Limit", limitList{answer.LimitOf(all, declared, "eu-1")})
+	goldenPage(t, "limit/list-unknown", "Limit", limitList{answer.LimitOf(all, job.Egresses{}, "default")})
+	warned := answer.BucketOf(busy())
+	warned.Undeclared = []string{"stranger"}
+	goldenPage(t, "limit/undeclared", "Bucket", limitPage{warned})
 }
 
 // An egress is in use while slots were given within a horizon.

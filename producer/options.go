@@ -13,6 +13,7 @@ import (
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -33,8 +34,8 @@ func runCommand() *cli.Command {
 			"  producer run --local --world git:../chi,../cobra --workers 4\n" +
 			"  producer run --local --mirror https://mirror.gittensor.io --miners miners.json --registry master_repositories.json\n" +
 			"  producer run --nats nats://nats:4222 --redis redis://redis:6379/0 --miners miners.json --registry master_repositories.json",
-		Flags: slices.Concat(roundFlags(), localFlags(), otherFlags(), command.Servers(), command.Mirror(), command.Limit(), command.Seeing(),
-			command.Listen(), traceFlags()),
+		Flags: slices.Concat(roundFlags(), localFlags(), otherFlags(), command.Servers(), command.Mirror(), command.Limit(), egressFlags(),
+			command.Seeing(), command.Listen(), traceFlags()),
 		Action: run,
 	}
 }
@@ -52,6 +53,35 @@ func otherFlags() []cli.Flag {
 			Usage: "how often what is outstanding is compared with what is queued", Validator: command.AtLeast(time.Second),
 		},
 	}
+}
+
+// egressFlags are for commands that say which egresses the fleet has.
+func egressFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{
+			Name: "egresses", Category: command.GroupLimit, Sources: command.Env("egresses"), DefaultText: "the --egress alone",
+			Usage: "`NAMES` of all public IPs of the fleet, with commas; a worker of another one hands its jobs back and ends",
+		},
+	}
+}
+
+// egressesOf is what the flags say of the fleet's egresses. The producer sends
+// requests too: its own must be among them.
+func egressesOf(c *cli.Command) (round.Setting, error) {
+	own, names := c.String("egress"), nonEmpty(c.StringSlice("egresses"))
+	if len(names) == 0 {
+		return round.Setting{Names: []string{own}}, nil
+	}
+	for _, name := range names {
+		if err := ratelimit.CheckEgress(name); err != nil {
+			return round.Setting{}, command.Usage("--egresses: %w", err)
+		}
+	}
+	if !slices.Contains(names, own) {
+		return round.Setting{}, command.Usage("--egress %s is not among --egresses %s: this process sends requests, too; "+
+			"add it, or give the one that this process sends from", own, strings.Join(names, ","))
+	}
+	return round.Setting{Names: names, Said: true}, nil
 }
 
 // only takes the flags of these names, in their order.
@@ -193,6 +223,9 @@ func (o options) check(c *cli.Command) error {
 		return command.Usage("--world %s needs --local: the simulated mirror is started beside the round", o.world)
 	case o.world != "" && c.IsSet("mirror"):
 		return command.Usage("--world and --mirror exclude each other: one round has one mirror")
+	}
+	if _, err := egressesOf(c); err != nil {
+		return err
 	}
 	u, err := url.Parse(o.mirror)
 	switch {

@@ -58,7 +58,7 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(*session,
 	defer tracing.ended()
 	result, err := work(s, ctx)
 	if err != nil {
-		return s.explain(ctx, err)
+		return s.explain(ctx, usageOfEgress(err))
 	}
 	if err := s.show(ctx, result); err != nil {
 		return err
@@ -307,7 +307,7 @@ func (s *session) follow(
 	terminal := err == nil
 	d := newDisplay(os.Stderr, terminal, width, m.Round, s.wire.Limiter.State)
 	config := round.Config{
-		Bus: s.wire.Bus, Mirror: s.mirror, Traced: s.tracing.begun, Log: s.log, Alone: s.options.local,
+		Bus: s.wire.Bus, Mirror: s.mirror, Egress: s.servers.Limit.Egress, Traced: s.tracing.begun, Log: s.log, Alone: s.options.local,
 		Progress: func(p round.Progress) {
 			s.fleet.progressed(p.Done + p.Failed)
 			d.update(p)

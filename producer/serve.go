@@ -34,7 +34,8 @@ func serveCommand() *cli.Command {
 			"      --registry master_repositories.json --cron \"0 */2 * * *\"",
 		Flags: slices.Concat(serveFlags(), only(slices.Concat(roundFlags(), localFlags()),
 			"registry", "weights", "unloadable", "local", "state", "workers"),
-			otherFlags(), command.Servers(), command.Mirror(), command.Limit(), command.Seeing(), command.Listen(), apiFlags()),
+			otherFlags(), command.Servers(), command.Mirror(), command.Limit(), egressFlags(), command.Seeing(), command.Listen(),
+			apiFlags()),
 		Action: serve,
 	}
 }
@@ -117,8 +118,8 @@ func (s *session) newServed(o serveOptions) (*served, error) {
 	return &served{
 		session: s, options: o, alone: make(chan struct{}, 1), source: source,
 		config: round.Config{
-			Bus: s.wire.Bus, Name: round.NewName(), Hold: s.flags.Duration("takeover"), Reconcile: s.flags.Duration("reconcile"),
-			Alone: s.options.local, Identify: source.Identify, Log: s.log,
+			Bus: s.wire.Bus, Egress: s.servers.Limit.Egress, Name: round.NewName(), Hold: s.flags.Duration("takeover"),
+			Reconcile: s.flags.Duration("reconcile"), Alone: s.options.local, Identify: source.Identify, Log: s.log,
 		},
 	}, nil
 }

@@ -100,7 +100,8 @@ func newEvaluator(
 		return nil, err
 	}
 	return evaluate.New(evaluate.Config{
-		Bus: f.Bus, Mirror: client, MirrorURL: c.String("mirror"), Scorer: scorer, Scores: scores, MinerBudget: c.Duration("miner-budget"),
+		Bus: f.Bus, Mirror: client, MirrorURL: c.String("mirror"), Egress: c.String("egress"), Scorer: scorer, Scores: scores,
+		MinerBudget: c.Duration("miner-budget"),
 	})
 }
 
@@ -120,7 +121,7 @@ func newRunner(c *cli.Command, f *fleet.Fleet, log *slog.Logger, h lease.Handler
 func handler(e *evaluate.Evaluator) lease.Handler {
 	return func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
 		evaluation, err := e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, evaluate.Attempt{Final: a.Final, Expect: a.Expect})
-		if errors.Is(err, evaluate.ErrMirror) {
+		if errors.Is(err, evaluate.ErrMirror) || errors.Is(err, job.ErrUndeclared) {
 			err = fmt.Errorf("%w: %w", lease.ErrUnfit, err)
 		}
 		return evaluation, err

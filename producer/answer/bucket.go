@@ -30,6 +30,10 @@ type Bucket struct {
 	Use     []int64 `json:"use_of_10s"`
 	Share   float64 `json:"share_of_limit"`
 	ShareOf float64 `json:"share_of"`
+
+	// Undeclared are the other egresses that somebody has sent under within a day
+	// and that are none of the fleet's, as far as it is known.
+	Undeclared []string `json:"undeclared,omitempty"`
 }
 
 // BucketOf is a bucket as it was read.

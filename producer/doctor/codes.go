@@ -36,9 +36,11 @@ const (
 	RedisReplica       Code = "redis-replica"
 	RedisClock         Code = "redis-clock"
 	RedisRoundTrip     Code = "redis-round-trip"
+	RedisScan          Code = "redis-scan"
 	LimitFormula       Code = "limit-formula"
 	LimitFigures       Code = "limit-figures"
 	LimitStopped       Code = "limit-stopped"
+	EgressUndeclared   Code = "egress-undeclared"
 	WorkerMissing      Code = "worker-missing"
 	GrammarsUnusable   Code = "grammars-unusable"
 	GrammarsFigures    Code = "grammars-figures"
@@ -91,9 +93,11 @@ func mends() map[Code]string {
 		RedisReplica:       "point --redis at the primary",
 		RedisClock:         "let NTP set the clocks of both machines",
 		RedisRoundTrip:     "run Redis near the workers: a call may take 200 ms at most",
+		RedisScan:          "allow SCAN to the user (ACL +scan): without it nobody sees who sends under another egress",
 		LimitFormula:       "lower --limit-rate, or leave it out; docs/limit.md has the formula",
 		LimitFigures:       "give all processes of the egress the same --limit-… flags, or restart those with the old ones",
 		LimitStopped:       "wait, or `producer limit --release` if it is held; after a cool-down find out who else sends from this IP",
+		EgressUndeclared:   "start it with the --egress of the address that it sends from; a new address belongs in the producers' --egresses",
 		WorkerMissing:      "run `worker check` where workers run",
 		GrammarsUnusable:   "run `make grammars`, or name the directory with --grammars",
 		GrammarsFigures:    "run `make grammars` on this machine, and compare its C library with the one that they were built with",

@@ -203,6 +203,34 @@ func redisScenarios() map[string]scenario {
 			used(t, url, fast())
 			return run(t, doctor.Redis{URL: url}.Checks()...)
 		}},
+		"an egress that nobody declared": {doctor.EgressUndeclared, doctor.Warning, func(t *testing.T) []doctor.Finding {
+			s := redistest.Start(t)
+			nats, _, bus := declared(t)
+			used(t, s.URL(), ratelimit.Config{Egress: "eu-1", Horizon: time.Second})
+			used(t, s.URL(), ratelimit.Config{Egress: "stranger", Horizon: time.Second})
+			if err := bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p"}, 0); err != nil {
+				t.Fatal(err)
+			}
+			found := run(t, doctor.Redis{URL: s.URL(), NATS: nats, Limit: ratelimit.Config{Egress: "eu-1"}}.Checks()...)
+			if text := fmt.Sprint(found); !strings.Contains(text, "under stranger") || strings.Contains(text, "under eu-1") {
+				t.Errorf("%v, want the stranger named alone", found)
+			}
+			return found
+		}},
+		"an egress of one's own that nobody declared": {doctor.EgressUndeclared, doctor.Warning, func(t *testing.T) []doctor.Finding {
+			nats, _, bus := declared(t)
+			if err := bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p"}, 0); err != nil {
+				t.Fatal(err)
+			}
+			return run(t, doctor.Redis{URL: redistest.Start(t).URL(), NATS: nats, Limit: ratelimit.Config{Egress: "eu-2"}}.Checks()...)
+		}},
+		"a user who may not scan": {doctor.RedisScan, doctor.Warning, func(t *testing.T) []doctor.Finding {
+			s := redistest.Start(t)
+			if err := s.Client(t).Do(t.Context(), "ACL", "SETUSER", "default", "-scan").Err(); err != nil {
+				t.Fatal(err)
+			}
+			return run(t, doctor.Redis{URL: s.URL(), Limit: fast()}.Checks()...)
+		}},
 		"an egress that is held": {doctor.LimitStopped, doctor.Warning, func(t *testing.T) []doctor.Finding {
 			s := redistest.Start(t)
 			used(t, s.URL(), fast())
@@ -348,7 +376,7 @@ func TestAllIsWell(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked++; fmt.Fprint(w, `{"status":"ok"}`) }))
 	t.Cleanup(s.Close)
 	server := redistest.Start(t)
-	checks := slices.Concat(natsChecks(doctor.NATS{URL: url}), doctor.Redis{URL: server.URL(), Limit: fast()}.Checks(), []doctor.Check{
+	checks := slices.Concat(natsChecks(doctor.NATS{URL: url}), doctor.Redis{URL: server.URL(), NATS: url, Limit: fast()}.Checks(), []doctor.Check{
 		doctor.Formula(fast()), doctor.State(filepath.Join(t.TempDir(), "not", "yet")),
 		doctor.Mirror{URL: s.URL, Redis: server.URL(), Limit: fast(), Log: quiet(), Now: time.Now()}.Check(),
 	})

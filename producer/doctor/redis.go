@@ -18,15 +18,21 @@ type Redis struct {
 	URL string
 	// Limit is the egress with this process's figures.
 	Limit ratelimit.Config
+	// NATS is where the fleet's egresses are declared; "" for nowhere. Egresses are
+	// those that a first producer would declare by these flags. Default: the one of
+	// Limit alone.
+	NATS     string
+	Egresses []string
 	// Embedded says that it is the one inside a local round, which tells little
 	// of itself.
 	Embedded bool
 }
 
-// Checks are the server, its clock and the egress's bucket.
+// Checks are the server, its clock, the egress's bucket and those of all others.
 func (r Redis) Checks() []Check {
 	return []Check{
 		{redisServer, r.with(r.server)}, {"Redis clock", r.after(r.clock)}, {"the egress", r.after(r.bucket)},
+		{"all egresses", r.after(r.buckets)},
 	}
 }
 

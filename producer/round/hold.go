@@ -35,7 +35,9 @@ type hold struct {
 // Work must go on from whatever it finds.
 func (r *Runner) holding(ctx context.Context, round string, work func(context.Context) (Result, error)) (result Result, err error) {
 	err = r.cfg.holding(ctx, round, func(ctx context.Context, _ string) (err error) {
-		result, err = work(ctx)
+		if err = r.admitted(ctx); err == nil {
+			result, err = work(ctx)
+		}
 		return err
 	})
 	return result, err

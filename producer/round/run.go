@@ -25,6 +25,9 @@ type Config struct {
 	Bus *jobstream.Bus
 	// Mirror answers the maintainers look-ups.
 	Mirror *mirror.Client
+	// Egress is what Mirror sends under: a round is run only while it is one of the
+	// fleet's. Default: none, which is right while nobody has declared any.
+	Egress string
 	// Name is this producer's in the sight of others. Default: host, process
 	// and a word of its own.
 	Name string

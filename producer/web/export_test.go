@@ -17,6 +17,7 @@ var Bodies = map[string]reflect.Type{
 	"Rewards":      reflect.TypeFor[answer.Rewards](),
 	"Miner":        reflect.TypeFor[answer.Miner](),
 	"Bucket":       reflect.TypeFor[answer.Bucket](),
+	"Limit":        reflect.TypeFor[answer.Limit](),
 	"ReplayOrder":  reflect.TypeFor[order](),
 	"ReplayAnswer": reflect.TypeFor[answer.Replay](),
 	"Problem":      reflect.TypeFor[document](),

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -117,7 +118,24 @@ func (a *API) limit(r *http.Request) (reply, error) {
 	case !state.Known:
 		return reply{}, fmt.Errorf("egress %s: %w", state.Egress, ratelimit.ErrNoBucket)
 	}
-	return reply{body: answer.BucketOf(state)}, nil
+	bucket := answer.BucketOf(state)
+	bucket.Undeclared = a.undeclared(r.Context())
+	return reply{body: bucket}, nil
+}
+
+// undeclared lists the egresses in use that are none of the fleet's. It is beside
+// the bucket: what cannot be looked up is left out.
+func (a *API) undeclared(ctx context.Context) []string {
+	declared, _, err := a.cfg.Bus.Egresses(ctx)
+	if err != nil || len(declared.Names) == 0 {
+		return nil
+	}
+	buckets, err := a.cfg.Buckets(ctx)
+	if err != nil {
+		a.cfg.Log.WarnContext(ctx, "the buckets of other egresses cannot be listed", "error", err)
+		return nil
+	}
+	return answer.LimitOf(buckets, declared, "").Undeclared()
 }
 
 // place finds the outcome that a request names.

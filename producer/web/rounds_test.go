@@ -3,6 +3,7 @@ package web_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -169,6 +171,23 @@ func TestTheLimitIsTold(t *testing.T) {
 	bucket := into[answer.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", ""))
 	if bucket.Egress != "default" || bucket.Limit != 1_000_000 || bucket.Granted != 1 {
 		t.Errorf("%+v, want the egress's own figures and one permit", bucket)
+	}
+	stranger, err := ratelimit.New(ratelimit.Config{Egress: "stranger", Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler)}, b.redis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closed(t, stranger.Close()) })
+	if _, err := stranger.Permit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := into[answer.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", "")); got.Undeclared != nil {
+		t.Errorf("undeclared %v, want none while nobody has declared any", got.Undeclared)
+	}
+	if err := b.bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"default"}}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := into[answer.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", "")); !slices.Equal(got.Undeclared, []string{"stranger"}) {
+		t.Errorf("undeclared %v, want the stranger", got.Undeclared)
 	}
 }
 

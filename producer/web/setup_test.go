@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"go.uber.org/goleak"
 
 	"mirrorfleet/producer/round"
@@ -45,6 +47,7 @@ var (
 type bundle struct {
 	bus     *jobstream.Bus
 	limiter *ratelimit.Limiter
+	redis   redis.UniversalClient
 	client  *mirror.Client
 	mirror  string
 	log     *journal
@@ -100,6 +103,7 @@ func servers(t *testing.T) *bundle {
 	rdb, err := ratelimit.NewClient(started.RedisURL(), time.Second)
 	must(err)
 	t.Cleanup(func() { closed(t, rdb.Close()) })
+	b.redis = rdb
 	// A limit out of the way: what it holds is the limiter's own to test.
 	b.limiter, err = ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, rdb)
 	must(err)
@@ -128,6 +132,9 @@ func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
 	t.Helper()
 	cfg := web.Config{
 		Bus: b.bus, Limit: b.limiter.State, Replay: b.runner(t).Replay, Token: token, Now: func() time.Time { return now },
+		Buckets: func(ctx context.Context) ([]ratelimit.State, error) {
+			return ratelimit.Buckets(ctx, b.redis, time.Second)
+		},
 		Log: slog.New(slog.NewTextHandler(b.log, nil)), Timeout: 30 * time.Second,
 	}
 	for _, change := range changes {

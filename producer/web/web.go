@@ -24,6 +24,8 @@ type Config struct {
 	Bus *jobstream.Bus
 	// Limit reads the bucket of the process's egress.
 	Limit func(context.Context) (ratelimit.State, error)
+	// Buckets reads those of all egresses.
+	Buckets func(context.Context) ([]ratelimit.State, error)
 	// Replay does the work of a replay. It must end when its context does.
 	Replay Replayer
 	// Token is what a replay needs; "" refuses all.
@@ -51,8 +53,8 @@ const atWork = 8
 
 // New returns the API. Replays end with ctx, or by Close.
 func New(ctx context.Context, cfg Config) (*API, error) {
-	if cfg.Bus == nil || cfg.Limit == nil || cfg.Replay == nil {
-		return nil, errors.New("web: Bus, Limit and Replay are required")
+	if cfg.Bus == nil || cfg.Limit == nil || cfg.Buckets == nil || cfg.Replay == nil {
+		return nil, errors.New("web: Bus, Limit, Buckets and Replay are required")
 	}
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
 	if cfg.Now == nil {

@@ -90,6 +90,11 @@ func (f *Fleet) Mirror(baseURL string) (*mirror.Client, error) {
 	return client, nil
 }
 
+// Buckets reads the buckets of all egresses.
+func (f *Fleet) Buckets(ctx context.Context) ([]ratelimit.State, error) {
+	return ratelimit.Buckets(ctx, f.redis, redisTimeout)
+}
+
 // Close closes what Open opened, in the opposite order.
 func (f *Fleet) Close() error {
 	var errs []error

@@ -62,7 +62,7 @@ var arrows = []arrow{
 	},
 	{
 		"producer/round", "a round is published, collected and concluded by the rules, and the steps between are marked",
-		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/scoring", "shared/telemetry"},
+		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/scoring", "shared/telemetry"},
 	},
 	{
 		"producer/miners", "who takes part is read from the validator's files, and what GitHub said is kept in a bucket",

@@ -86,9 +86,13 @@ func OutcomeKey(round string, revision int) string {
 func HolderKey(round string) string { return round + ".holder" }
 
 // Schedule stands where the name of a round stands for what producers have in
-// common: who leads those that serve (HolderKey), the last turn, and when rounds
-// were last concluded. No round is called so: their names begin with an instant.
+// common: who leads those that serve (HolderKey), the last turn, when rounds were
+// last concluded, and the fleet's egresses. No round is called so: their names
+// begin with an instant.
 const Schedule = "schedule"
+
+// EgressesKey names the egresses that the fleet has.
+const EgressesKey = Schedule + ".egresses"
 
 // LastKey names when rounds were last concluded.
 const LastKey = Schedule + ".last"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -45,6 +46,28 @@ func (b *Bus) holder(ctx context.Context, round string) (h job.Holder, entry jet
 		return job.Holder{}, nil, err
 	}
 	return h, entry, nil
+}
+
+// Hold is what a producer holds, or held: a round, or the schedule.
+type Hold struct {
+	job.Holder
+
+	Round    string
+	Revision uint64
+}
+
+// Holders lists what producers hold, or held. What cannot be read is left out: it
+// tells of nobody.
+func (b *Bus) Holders(ctx context.Context) ([]Hold, error) {
+	var all []Hold
+	err := b.list(ctx, b.rounds(), job.HolderKey("*"), func() { all = nil }, func(entry jetstream.KeyValueEntry) error {
+		h := Hold{Round: strings.TrimSuffix(entry.Key(), job.HolderKey("")), Revision: entry.Revision()}
+		if json.Unmarshal(entry.Value(), &h.Holder) == nil {
+			all = append(all, h)
+		}
+		return nil
+	})
+	return all, err
 }
 
 // SetHolder says who runs a round if that still is at the given revision, and

@@ -102,7 +102,8 @@ func or[T comparable](value, fallback T) T {
 
 var egressName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-func validateEgress(name string) error {
+// CheckEgress says what is wrong with the name of an egress.
+func CheckEgress(name string) error {
 	if !egressName.MatchString(name) {
 		return fmt.Errorf("ratelimit: Egress is %q, want 1 to 64 letters, digits, dots, dashes or underscores", name)
 	}
@@ -119,7 +120,7 @@ func (c Config) validate() error {
 
 		return nil
 	}
-	if err := validateEgress(c.Egress); err != nil {
+	if err := CheckEgress(c.Egress); err != nil {
 		return err
 	}
 	if err := between("Window", c.Window, time.Millisecond, longest); err != nil {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -36,7 +34,7 @@ type Desk struct{ record record }
 // NewDesk makes a desk over a client that stays the caller's; [NewClient] makes
 // one. Each call ends at the timeout.
 func NewDesk(egress string, rdb redis.UniversalClient, timeout time.Duration) (*Desk, error) {
-	if err := validateEgress(egress); err != nil {
+	if err := CheckEgress(egress); err != nil {
 		return nil, err
 	}
 	if err := validateClient(rdb); err != nil {
@@ -97,22 +95,4 @@ func (d *Desk) set(ctx context.Context, hold int64, check func(State) error) (St
 	}
 
 	return d.record.look(ctx)
-}
-
-// Egresses lists the egresses that have a bucket.
-func Egresses(ctx context.Context, rdb redis.UniversalClient) ([]string, error) {
-	var names []string
-	all := rdb.Scan(ctx, 0, key("*"), 1000).Iterator()
-	for all.Next(ctx) {
-		name := strings.TrimSuffix(strings.TrimPrefix(all.Val(), keyPrefix), keySuffix)
-		if validateEgress(name) == nil {
-			names = append(names, name)
-		}
-	}
-	if err := all.Err(); err != nil {
-		return nil, fmt.Errorf("ratelimit: listing the egresses: %w", err)
-	}
-	slices.Sort(names)
-
-	return slices.Compact(names), nil
 }

@@ -3,6 +3,7 @@ package ratelimit_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -147,8 +148,60 @@ func TestHoldIsChecked(t *testing.T) {
 		t.Errorf("NewDesk of {x}: %v, want an error that names it", err)
 	}
 	permit(t, s.limiter(t, quick()))
-	if got, err := ratelimit.Egresses(t.Context(), patient(t, s)); err != nil || !slices.Equal(got, []string{"default"}) {
-		t.Errorf("Egresses is %v, %v, want the one that was used", got, err)
+}
+
+// TestBucketsAreAllThatThereAre, on whichever node of a cluster they lie; what
+// lies beside them is passed over. A node that was just asked told of its own.
+func TestBucketsAreAllThatThereAre(t *testing.T) {
+	t.Parallel()
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			rdb := patient(t, s)
+			if got, err := ratelimit.Buckets(t.Context(), rdb, time.Minute); err != nil || len(got) != 0 {
+				t.Errorf("before anybody asked: %v, %v, want none", got, err)
+			}
+			var want []string
+			for i := range 9 { // enough for each of three nodes to have some
+				cfg := quick()
+				cfg.Egress = fmt.Sprintf("e%d", i)
+				permit(t, s.limiter(t, cfg))
+				want = append(want, cfg.Egress)
+			}
+			if err := rdb.Set(t.Context(), "limit:{no egress}", "x", 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+			states, err := ratelimit.Buckets(t.Context(), rdb, time.Minute)
+			var got []string
+			for _, state := range states {
+				if got = append(got, state.Egress); !state.InUse() || state.Granted < 1 {
+					t.Errorf("%+v, want it used", state)
+				}
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("the buckets are %v, %v, want %v", got, err, want)
+			}
+		})
+	}
+}
+
+// TestABucketIsForgotten a day after its last slot, or after it began without one.
+func TestABucketIsForgotten(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		state ratelimit.State
+		want  bool
+	}{
+		{ratelimit.State{Granted: 1, LastGrant: 24*time.Hour - 1, Age: 48 * time.Hour}, true},
+		{ratelimit.State{Granted: 1, LastGrant: 24 * time.Hour, Age: 48 * time.Hour}, false},
+		{ratelimit.State{Granted: 1, LastGrant: -time.Second}, true},
+		{ratelimit.State{Age: 24*time.Hour - 1}, true},
+		{ratelimit.State{Age: 24 * time.Hour}, false},
+	} {
+		if got := c.state.InUse(); got != c.want {
+			t.Errorf("%+v is in use: %v, want %v", c.state, got, c.want)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -33,6 +34,9 @@ type Config struct {
 	// compared with what a round was planned for.
 	Mirror    *mirror.Client
 	MirrorURL string
+	// Egress is what the process sends under, to be compared with what the fleet
+	// has declared.
+	Egress string
 	// Scorer scores files in child processes.
 	Scorer *tokenscore.Pool
 	// Scores keeps what came of files, so that they are fetched once.
@@ -112,6 +116,9 @@ func (e *Evaluator) Evaluate(ctx context.Context, j job.Job, a Attempt) (job.Eva
 }
 
 func (e *Evaluator) evaluate(ctx context.Context, j job.Job, a Attempt) (job.Evaluation, error) {
+	if err := e.admitted(ctx); err != nil {
+		return job.Evaluation{}, err
+	}
 	rules, err := e.rounds.get(ctx, j.Round)
 	if err != nil {
 		return job.Evaluation{}, err
@@ -131,6 +138,20 @@ func (e *Evaluator) evaluate(ctx context.Context, j job.Job, a Attempt) (job.Eva
 		return job.Evaluation{}, err
 	}
 	return m.committed(evaluation), failed
+}
+
+// admitted is nil while the process's egress is one of the fleet's. It is looked up
+// for each job: a declaration may change while the process runs.
+func (e *Evaluator) admitted(ctx context.Context) error {
+	declared, _, err := e.cfg.Bus.Egresses(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the fleet's egresses: %w", err)
+	}
+	if err := declared.Admit(e.cfg.Egress); err != nil {
+		return fmt.Errorf("%w: start this worker with the --egress of the address that it sends from, or, if the address is a new one, "+
+			"the producers with --egresses %s", err, strings.Join(append(declared.Names, e.cfg.Egress), ","))
+	}
+	return nil
 }
 
 // issueLookUps is how many requests the two look-ups of issues take at least.

@@ -1,0 +1,65 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// buckets compares those that there are with the egresses that the fleet has.
+func (r Redis) buckets(ctx context.Context, rdb *redis.Client) []Finding {
+	declared, err := r.declared(ctx)
+	if err != nil {
+		return []Finding{skipped("NATS server")}
+	}
+	found, err := ratelimit.Buckets(ctx, rdb, callTimeout)
+	if err != nil {
+		return []Finding{warn(RedisScan, "the buckets cannot be listed: %v", err)}
+	}
+	own := cmp.Or(r.Limit.Egress, ratelimit.DefaultEgress)
+	who := declared.String()
+	if len(declared.Names) == 0 {
+		if declared.Names = r.Egresses; len(declared.Names) == 0 {
+			declared.Names = []string{own}
+		}
+		who = strings.Join(declared.Names, ", ") + " (by these flags: no producer has declared any yet)"
+	}
+	return judgeEgresses(found, declared, own, who)
+}
+
+func (r Redis) declared(ctx context.Context) (job.Egresses, error) {
+	if r.NATS == "" {
+		return job.Egresses{}, nil
+	}
+	nc, err := jobstream.Connect(ctx, r.NATS, "producer-doctor", jobstream.ConnectConfig{
+		Wait: connectFor, Setting: "the check's own time", Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return job.Egresses{}, err
+	}
+	defer nc.Close()
+	return jobstream.DeclaredEgresses(ctx, nc)
+}
+
+// judgeEgresses judges the buckets, and the egress of these flags, by the fleet's.
+func judgeEgresses(buckets []ratelimit.State, fleet job.Egresses, own, who string) []Finding {
+	var found []Finding
+	var names []string
+	for _, b := range buckets {
+		if b.InUse() && fleet.Admit(b.Egress) != nil {
+			found = append(found, warn(EgressUndeclared, "somebody sends under %s, which is none of the fleet's egresses: %s", b.Egress, who))
+		}
+		names = append(names, b.Egress)
+	}
+	if fleet.Admit(own) != nil {
+		found = append(found, warn(EgressUndeclared, "what starts with --egress %s is refused: the fleet's egresses are %s", own, who))
+	}
+	return unless(found, "the fleet's egresses are %s; with a bucket: %s", who, cmp.Or(strings.Join(names, ", "), "none"))
+}

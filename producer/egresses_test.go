@@ -1,0 +1,174 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/mirrorsim"
+)
+
+// TestTwoNamesOfOneAddress: two workers of one address under two egress names had
+// a bucket each, and together went over the limit. The one whose name nobody has
+// declared ends, and the other does its jobs.
+func TestTwoNamesOfOneAddress(t *testing.T) {
+	t.Parallel()
+	servers := startLocal(t, t.TempDir())
+	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"),
+		"--limit", "12", "--window", "2s", "--mitigation", "1s", "--case-fault", "400")
+	common := []string{
+		"--nats", servers.NATSURL(), "--redis", servers.RedisURL(), "--mirror", world.url,
+		"--limit-requests", "12", "--limit-window", "2s", "--limit-horizon", "1s",
+	}
+	declared := work(t, "declared", nil, append(common, "--egress", "eu-1", "--slots", "1")...)
+	said := watch("taking jobs")
+	other := beginWatched(t, said, "worker", append(common, "--name", "other", "--egress", "eu-2")...)
+	<-said.seen
+
+	e := run(t, "producer", append([]string{
+		"run", "--json", "--egress", "eu-1", "--miners", world.miners, "--registry", world.registry, "--as-of", world.asOf,
+	}, common...)...)
+	declared.stop()
+	if o := decode(t, e); o.Planned == 0 || o.Done != o.Planned || o.Retries != 0 {
+		t.Errorf("planned %d, done %d, retries %d, want all done without one\n%s", o.Planned, o.Done, o.Retries, e.stderr)
+	}
+	if saw := statsOf(t, world.url); saw.OverLimit != 0 || saw.Requests < 24 || max(saw.Worst.Fixed, saw.Worst.Sliding) > 12 || saw.Worst.TwoWindow > 12 {
+		t.Errorf("of %d requests %d were over the limit, the worst windows %+v; want none over 12, of more than two windows hold",
+			saw.Requests, saw.OverLimit, saw.Worst)
+	}
+	_ = other.Process.Signal(os.Interrupt) // which finds nobody, unless the worker goes on
+	end := other.end(t)
+	if end.code != 2 {
+		t.Errorf("the other worker: exit %d, want 2\n%s", end.code, end.stderr)
+	}
+	for _, want := range []string{"eu-2", "which are eu-1 (declared by producer ", "--egresses eu-1,eu-2"} {
+		if !strings.Contains(end.stderr, want) {
+			t.Errorf("the other worker: %q is not in %s", want, end.stderr)
+		}
+	}
+	bus, _ := openBus(t, servers.NATSURL(), jobstream.Config{})
+	records, err := bus.Records(t.Context(), decode(t, e).Round)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records {
+		if r.Claim.Worker != "declared" || r.Failures != 0 {
+			t.Errorf("miner %d was done by %s after %d failures, want it done by the other worker after none", r.UID, r.Claim.Worker, r.Failures)
+		}
+	}
+}
+
+// statsOf is what a simulated mirror saw.
+func statsOf(t *testing.T, url string) (stats mirrorsim.Stats) {
+	t.Helper()
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url + "/sim/stats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&stats); err != nil {
+		t.Fatal(err)
+	}
+	return stats
+}
+
+// TestAnUndeclaredProducerIsRefused before anything is published, or the streams
+// are made: it sends requests itself.
+func TestAnUndeclaredProducerIsRefused(t *testing.T) {
+	t.Parallel()
+	servers := startLocal(t, t.TempDir())
+	common := []string{"--nats", servers.NATSURL(), "--redis", servers.RedisURL()}
+	state := filepath.Join(t.TempDir(), "state")
+	for name, args := range map[string][]string{
+		"run":          append([]string{"run", "--miners", "m.json", "--registry", "r.json"}, common...),
+		"run --local":  {"run", "--local", "--state", state},
+		"serve":        append([]string{"serve", "--tokens", "t.json", "--metagraph", "m.json", "--registry", "r.json"}, common...),
+		"replay":       append([]string{"replay", "latest"}, common...),
+		"replay local": {"replay", "latest", "--local", "--state", state},
+		"doctor":       append([]string{"doctor"}, common...),
+	} {
+		for what, c := range map[string]struct {
+			args []string
+			want []string
+		}{
+			"another": {[]string{"--egress", "eu-3", "--egresses", "eu-1,eu-2"}, []string{"--egress eu-3", "--egresses eu-1,eu-2"}},
+			"no name": {[]string{"--egress", "eu-1", "--egresses", "eu-1,{x}"}, []string{"--egresses", `"{x}"`, "letters"}},
+		} {
+			e := run(t, "producer", append(args, c.args...)...)
+			if e.code != 2 || e.stdout != "" {
+				t.Errorf("%s, %s: exit %d, want 2 and nothing on standard output\n%s", name, what, e.code, e.stdout)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(e.stderr, want) {
+					t.Errorf("%s, %s: %q is not in %s", name, what, want, e.stderr)
+				}
+			}
+		}
+	}
+	js, err := jetstream.New(connect(t, servers.NATSURL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if account, err := js.AccountInfo(t.Context()); err != nil || account.Streams != 0 {
+		t.Errorf("%d streams were made, %v, want none", account.Streams, err)
+	}
+}
+
+func connect(t *testing.T, url string) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// TestALaterProducerDoesNotChangeTheEgresses of one that serves: it is refused with
+// both named, and works beside it under what is declared.
+func TestALaterProducerDoesNotChangeTheEgresses(t *testing.T) {
+	t.Parallel()
+	servers := startLocal(t, t.TempDir())
+	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"), "--limit", "0")
+	bus, _ := openBus(t, servers.NATSURL(), jobstream.Config{})
+	leader := round.Config{Bus: bus, Name: "leader", Hold: time.Second, Egress: "eu-1", Log: slog.New(slog.DiscardHandler)}
+	if err := round.Declare(t.Context(), leader, round.Setting{Names: []string{"eu-1", "eu-2"}, Said: true}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	leads, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- round.Lead(ctx, leader, func(ctx context.Context, _ string) error { close(leads); <-ctx.Done(); return nil })
+	}()
+	t.Cleanup(func() { stop(); <-ended })
+	<-leads
+	common := []string{
+		"--nats", servers.NATSURL(), "--redis", servers.RedisURL(), "--mirror", world.url,
+		"--limit-requests", "1000", "--limit-window", "1s", "--limit-horizon", "100ms",
+	}
+	args := append([]string{"run", "--json", "--miners", world.miners, "--registry", world.registry, "--as-of", world.asOf}, common...)
+	for name, given := range map[string][]string{
+		"another egress": {"--egress", "eu-3"}, "more": {"--egress", "eu-1", "--egresses", "eu-1,eu-2,eu-3"},
+	} {
+		e := run(t, "producer", append(args, given...)...)
+		if e.code != 2 || !strings.Contains(e.stderr, "eu-1, eu-2 (declared by producer leader") || !strings.Contains(e.stderr, "eu-3") {
+			t.Errorf("%s: exit %d, want 2 and both named\n%s", name, e.code, e.stderr)
+		}
+	}
+	second := work(t, "eu-2", nil, append(common, "--egress", "eu-2")...)
+	if o := decode(t, run(t, "producer", append(args, "--egress", "eu-1")...)); o.Planned == 0 || o.Done != o.Planned {
+		t.Errorf("planned %d, done %d, want all done by the worker of the other egress", o.Planned, o.Done)
+	}
+	second.stop()
+}

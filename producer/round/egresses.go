@@ -1,0 +1,129 @@
+package round
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/pause"
+)
+
+// ErrDeclared says that another producer runs, and has declared other egresses.
+var ErrDeclared = errors.New("the fleet's egresses are declared otherwise")
+
+// Setting is what a producer is told of the fleet's egresses.
+type Setting struct {
+	Names []string
+	// Said is false for the default, which yields to what a producer that runs
+	// has declared.
+	Said bool
+}
+
+// Declare has the streams say which egresses the fleet has; workers of others
+// then hand their jobs back. It is for a producer that starts, before it
+// publishes anything.
+//
+// The first one that runs wins: while another producer holds a round or the
+// schedule, what is declared stays. Whoever was told otherwise gets ErrDeclared.
+// While none does, this producer's setting replaces what was declared, which is
+// logged with both.
+func Declare(ctx context.Context, cfg Config, s Setting) error {
+	cfg, err := cfg.filled()
+	if err != nil {
+		return err
+	}
+	mine := job.Egresses{Names: slices.Compact(slices.Sorted(slices.Values(s.Names))), By: cfg.Name, At: time.Now().UTC()}
+	for {
+		known, revision, err := cfg.Bus.Egresses(ctx)
+		if err != nil {
+			return fmt.Errorf("reading the fleet's egresses: %w", err)
+		}
+		if slices.Equal(known.Names, mine.Names) {
+			return nil
+		}
+		if len(known.Names) > 0 && !cfg.Alone {
+			if stays, err := cfg.yields(ctx, known, mine, s.Said); stays || err != nil {
+				return err
+			}
+		}
+		err = cfg.Bus.SetEgresses(ctx, mine, revision)
+		if errors.Is(err, jobstream.ErrConflict) {
+			continue // somebody was faster: look again
+		}
+		if err != nil {
+			return fmt.Errorf("declaring the fleet's egresses: %w", err)
+		}
+		if len(known.Names) > 0 {
+			cfg.Log.WarnContext(ctx, "the fleet's egresses are others now: workers of those that are gone hand their jobs back and end",
+				"egresses", mine.Names, "before", known.Names, "declared_by", known.By, "declared_at", known.At)
+		}
+		return nil
+	}
+}
+
+// yields says whether what is declared stays, because another producer runs.
+func (c Config) yields(ctx context.Context, known, mine job.Egresses, said bool) (bool, error) {
+	other, err := c.running(ctx)
+	switch {
+	case err != nil || other.Name == "":
+		return false, err
+	case said || known.Admit(c.Egress) != nil:
+		return true, fmt.Errorf("%w: they are %s, and producer %s runs (%s); this one would declare %s: "+
+			"give it the same --egresses and one of them as --egress, or stop the others first",
+			ErrDeclared, known, other.Name, other.Round, strings.Join(mine.Names, ", "))
+	}
+	c.Log.InfoContext(ctx, "the fleet's egresses stay as they are declared: another producer runs",
+		"egresses", known.Names, "declared_by", known.By, "running", other.Name, "holds", other.Round)
+	return true, nil
+}
+
+// running waits until a producer gives a sign of life, or until all that hold
+// something have been silent for their time; then its result names nobody.
+func (c Config) running(ctx context.Context) (jobstream.Hold, error) {
+	var (
+		seen   = map[string]uint64{}
+		silent time.Duration
+		began  = time.Now()
+	)
+	for first := true; ; first = false {
+		now, err := c.Bus.Holders(ctx)
+		if err != nil {
+			return jobstream.Hold{}, fmt.Errorf("looking for other producers: %w", err)
+		}
+		for _, h := range now {
+			switch {
+			case h.Released:
+			case first:
+				seen[h.Round], silent = h.Revision, max(silent, h.For)
+			case seen[h.Round] != h.Revision:
+				return h, nil
+			}
+		}
+		if time.Since(began) >= silent {
+			return jobstream.Hold{}, nil
+		}
+		if first {
+			c.Log.InfoContext(ctx, "other egresses are declared: looking whether the producer that holds a round still runs",
+				"for", silent.String())
+		}
+		if err := pause.For(ctx, max(silent/lookEvery, time.Millisecond)); err != nil {
+			return jobstream.Hold{}, err
+		}
+	}
+}
+
+// admitted is nil while this producer's egress is one of the fleet's: it sends
+// the look-ups of maintainers. It is asked when a round is held, so that nobody
+// who looks for a producer that runs misses this one.
+func (r *Runner) admitted(ctx context.Context) error {
+	declared, _, err := r.cfg.Bus.Egresses(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the fleet's egresses: %w", err)
+	}
+	return declared.Admit(r.cfg.Egress)
+}

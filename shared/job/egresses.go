@@ -1,0 +1,38 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ErrUndeclared says that an egress is none of the fleet's.
+var ErrUndeclared = errors.New("egress not declared")
+
+// Egresses are the fleet's, as a producer has declared them. They are a fact of
+// the network and of no round: a process that sends under another name has a
+// second bucket at an address that may have one already, and the two together go
+// over the limit. The zero value is that nobody has declared any.
+type Egresses struct {
+	Version int      `json:"version"`
+	Names   []string `json:"names"` // sorted
+	// By is the producer that declared them.
+	By string    `json:"by"`
+	At time.Time `json:"at"`
+}
+
+// Admit is nil for an egress that may send. Where nobody has declared any, each
+// may: no producer has started since there are declarations.
+func (e Egresses) Admit(egress string) error {
+	if len(e.Names) == 0 || slices.Contains(e.Names, egress) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s is none of the fleet's egresses, which are %s", ErrUndeclared, egress, e)
+}
+
+// String lists the names, with who declared them.
+func (e Egresses) String() string {
+	return fmt.Sprintf("%s (declared by producer %s at %s)", strings.Join(e.Names, ", "), e.By, e.At.UTC().Format(time.RFC3339))
+}
