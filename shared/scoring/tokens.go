@@ -3,7 +3,7 @@ package scoring
 // FiguresVersion is the version of what makes figures of files here: methods,
 // categories, weighting, totals and the shape of TokenFigures. Figures are kept
 // for weeks, so whatever changes one of them raises it.
-const FiguresVersion = 1
+const FiguresVersion = 2
 
 // Method is how a file came by its score: the first row of the table in
 // section 5 of the rules that applies to it.
@@ -47,6 +47,7 @@ type Breakdown struct {
 // FileFigures is the token scoring of one file.
 type FileFigures struct {
 	Filename string   `json:"filename"`
+	Change   Change   `json:"change"`
 	Method   Method   `json:"method"`
 	Category Category `json:"category"`
 	Test     bool     `json:"test,omitempty"`
@@ -58,6 +59,26 @@ type FileFigures struct {
 	// Largest are the node types that give the most of it, at most five, with
 	// the weights of language and test applied to their scores.
 	Largest []Contribution `json:"largest,omitempty"`
+}
+
+// Change is what a pull request does to a file, as the mirror tells it: for a
+// validator's database, which no rule reads.
+type Change struct {
+	Status           string `json:"status"`
+	PreviousFilename string `json:"previous_filename,omitempty"`
+	Additions        int    `json:"additions"`
+	Deletions        int    `json:"deletions"`
+	Changes          int    `json:"changes"`
+}
+
+func changeOf(f *File) Change {
+	return Change{
+		Status:           f.Status,
+		PreviousFilename: f.PreviousFilename,
+		Additions:        f.Additions,
+		Deletions:        f.Deletions,
+		Changes:          f.Changes,
+	}
 }
 
 // TokenFigures is the token scoring of one pull request.
