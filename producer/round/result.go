@@ -16,7 +16,9 @@ type Result struct {
 	Round    string    `json:"round"`
 	Revision int       `json:"revision"`
 	AsOf     time.Time `json:"as_of"`
-	Mirror   string    `json:"mirror"`
+	// Due is the manifest's: zero for a round that was run by hand.
+	Due    time.Time `json:"due,omitzero"`
+	Mirror string    `json:"mirror"`
 	// Complete says that nothing is missing: no dead letter, no degraded
 	// evaluation, no maintainers look-up that failed.
 	Complete bool `json:"complete"`
