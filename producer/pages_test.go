@@ -50,6 +50,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	}
 	m, err := bus.Manifest(t.Context(), shownRound)
 	must(err)
+	m.Due = shownAsOf.Add(48 * time.Hour)
 	m.Round, m.AsOf, m.PlannedAt = replayedRound, shownAsOf.Add(48*time.Hour), time.Now().Add(-75*time.Second)
 	must(bus.CreateManifest(t.Context(), m))
 	letter := job.DeadLetter{
@@ -78,6 +79,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	must(err)
 	r, err := round.Decode(data)
 	must(err)
+	r.Due = m.Due
 	r.Round, r.AsOf, r.DeadLetters, r.Degraded = replayedRound, m.AsOf, []job.DeadLetter{letter}, []round.Degraded{{UID: 5, Missing: missing}}
 	r.DeadLetters[0].Payload, r.Overdue = []byte("what a worker could not read"), 1 // which the schemas have, too
 	r.Notes = []string{"put off for 12m30s: metagraph metagraph.json: not usable: exported at 2026-06-02T12:00:00Z, want at most 6h0m0s ago"}
