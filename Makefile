@@ -59,6 +59,13 @@ trace-test: build jaeger redis ## look at a round through Jaeger's own query API
 	@MIRRORFLEET_JAEGER_UI="$(abspath $(JAEGER_UI))" MIRRORFLEET_PICTURES="$(abspath $(PICTURES))" MIRRORFLEET_JAEGER="$(abspath $(BIN)/jaeger)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
 		$(GO) test -race -count 1 -timeout 10m -v -run '^TestJaeger' ./producer
 
+# PYTHON is one with the validator's packages: 3.12 or later, pip install VALIDATOR.
+.PHONY: validator
+validator: build redis ## compare a round with what a checkout of the validator does: make validator VALIDATOR=DIR [PYTHON=python3.12]
+	@test -d "$(VALIDATOR)" || { echo "VALIDATOR=DIR is missing: a checkout of the validator" >&2; exit 1; }
+	@VALIDATOR="$(abspath $(VALIDATOR))" VALIDATOR_PYTHON="$(PYTHON)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
+		$(GO) test -count 1 -timeout 20m -v -run '^(TestAgainstTheValidator|TestTheValidatorsContainerStartsTheAdapter)$$' ./producer
+
 .PHONY: crash
 crash: build redis ## kill workers and producers three times in a row at every crash point
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_KILLS=3 $(GO) test -count 1 -timeout 20m -run Crash ./worker ./producer/round

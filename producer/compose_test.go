@@ -3,6 +3,7 @@ package main_test
 import (
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,6 +18,8 @@ import (
 // composed is one service of the compose file, as far as it is ours to check.
 type composed struct {
 	Image       string            `yaml:"image"`
+	User        string            `yaml:"user"`
+	Entrypoint  []string          `yaml:"entrypoint"`
 	Command     []string          `yaml:"command"`
 	Environment map[string]string `yaml:"environment"`
 	Volumes     []string          `yaml:"volumes"`
@@ -29,7 +32,12 @@ var placeholder = regexp.MustCompile(`\$\{([A-Z_]+)(?::?([-?])([^}]*))?\}`)
 // compose reads the compose file with these variables.
 func compose(t *testing.T, variables map[string]string) map[string]composed {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "deploy", "compose.yaml"))
+	return composeFile(t, filepath.Join("..", "deploy", "compose.yaml"), variables)
+}
+
+func composeFile(t *testing.T, path string, variables map[string]string) map[string]composed {
+	t.Helper()
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +144,9 @@ func TestTheComposeFileNamesWhatExists(t *testing.T) {
 	if want := []string{"grafana", "jaeger", "mirror", "nats", "otelcol", "producer", "prometheus", "redis", "serve", "worker"}; !slices.Equal(names, want) {
 		t.Errorf("services %v, want %v", names, want)
 	}
+	if user := services["serve"].User; user != "0:0" {
+		t.Errorf("serve runs as %q, which may not read what the validator writes for root alone", user)
+	}
 	for name, s := range services {
 		for _, volume := range s.Volumes {
 			source, _, _ := strings.Cut(volume, ":")
@@ -174,5 +185,51 @@ func TestTheComposeFileNamesWhatExists(t *testing.T) {
 				t.Errorf("%s is not told of %s: %s", service, file, all)
 			}
 		}
+	}
+}
+
+// The validator's container starts as its image has it, with the adapter before
+// its program; an image that starts otherwise is left alone. With VALIDATOR it is
+// the checkout's own start.
+func TestTheValidatorsContainerStartsTheAdapter(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join("..", "deploy", "validator")
+	v := composeFile(t, filepath.Join(folder, "compose.override.yaml"), map[string]string{"MIRRORFLEET": ".."})["validator"]
+	if v.Environment["MIRRORFLEET_URL"] != "http://serve:8440" || !slices.Equal(v.Volumes, []string{"../deploy/validator:/opt/mirrorfleet:ro"}) {
+		t.Errorf("address %q, volumes %v; want the service of compose.yaml, and the adapter read-only", v.Environment["MIRRORFLEET_URL"], v.Volumes)
+	}
+	if services := compose(t, map[string]string{"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g"}); !slices.Contains(services["serve"].Command, "--api=:8440") {
+		t.Errorf("serve: %v, want its API at :8440", services["serve"].Command)
+	}
+	image := "#!/bin/bash\nset -e\nexec python neurons/validator.py \\\n  --netuid ${NETUID} \\\n  \"$@\"\n"
+	if checkout := os.Getenv("VALIDATOR"); checkout != "" {
+		data, err := os.ReadFile(filepath.Join(checkout, "scripts", "vali-entrypoint.sh"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		image = string(data)
+	}
+	for start, want := range map[string]string{
+		image: "/opt/mirrorfleet/mirrorfleet_validator.py neurons/validator.py --netuid 74",
+		strings.Replace(image, "neurons/validator.py", "-m neurons", 1): "-m neurons --netuid 74",
+	} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "vali-entrypoint.sh"), start)
+		write(t, filepath.Join(dir, "python"), "#!/bin/bash\necho \"$@\"\n")
+		if err := os.Chmod(filepath.Join(dir, "python"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), v.Entrypoint[0], v.Entrypoint[1], strings.ReplaceAll(v.Entrypoint[2], "/app/scripts", dir))
+		cmd.Env = []string{
+			"PATH=" + dir + ":" + os.Getenv("PATH"), "NETUID=74", "WALLET_NAME=w", "HOTKEY_NAME=h", "SUBTENSOR_NETWORK=finney", "PORT=1",
+			"LOG_LEVEL=info", "GITTENSOR_VALIDATOR_PAT=x",
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.HasPrefix(string(out), want) {
+			t.Errorf("%v: python %s, want %s …", err, out, want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(folder, "mirrorfleet_validator.py")); err != nil {
+		t.Error(err)
 	}
 }

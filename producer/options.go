@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/ratelimit"
@@ -266,7 +266,7 @@ func (f inputFiles) read(mirror string, now time.Time) (round.Inputs, error) {
 		if file.path == "" {
 			continue
 		}
-		data, err := os.ReadFile(file.path)
+		data, _, err := miners.ReadFile(file.path)
 		if err != nil {
 			return round.Inputs{}, command.Usage("--%s: %w", file.flag, err)
 		}

@@ -50,6 +50,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	}
 	m, err := bus.Manifest(t.Context(), shownRound)
 	must(err)
+	m.Due = shownAsOf.Add(48 * time.Hour)
 	m.Round, m.AsOf, m.PlannedAt = replayedRound, shownAsOf.Add(48*time.Hour), time.Now().Add(-75*time.Second)
 	must(bus.CreateManifest(t.Context(), m))
 	letter := job.DeadLetter{
@@ -78,6 +79,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	must(err)
 	r, err := round.Decode(data)
 	must(err)
+	r.Due = m.Due
 	r.Round, r.AsOf, r.DeadLetters, r.Degraded = replayedRound, m.AsOf, []job.DeadLetter{letter}, []round.Degraded{{UID: 5, Missing: missing}}
 	r.UnknownIdentities = []round.UnknownIdentity{{UID: 5, GitHubID: "1005", KeptAt: m.AsOf.Add(-3 * time.Hour), Age: 3 * 3600}}
 	r.StandIns, r.Unreported = []round.StandIn{{UID: 8, AsOf: m.AsOf.Add(-2 * time.Hour), Age: 2 * 3600}}, 1

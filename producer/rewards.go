@@ -87,6 +87,9 @@ func share(reward, sum float64) float64 {
 func (l rewardList) render(w io.Writer) error {
 	p := newPage(w)
 	p.headingf("Round %s, as of %s, revision %d", l.Round, l.AsOf.Format(instantLayout), l.Revision)
+	if l.Due == nil {
+		p.textf(0, "%s", origin(time.Time{}))
+	}
 	if !l.Complete {
 		p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
 	}
@@ -101,5 +104,5 @@ func (l rewardList) render(w io.Writer) error {
 	if err := table.Write(w); err != nil {
 		return err
 	}
-	return printLine(w, fmt.Sprintf("\nRewards sum to %.9f.", l.Sum))
+	return printLine(w, "\n"+summed(l.Sum, l.Untaken))
 }

@@ -28,6 +28,7 @@ func roundsCommand() *cli.Command {
 		Usage: "list the rounds, the last one first",
 		Description: "A round is \"running\" while its producer lives and jobs are outstanding, \"stopped\" when no producer has been\n" +
 			"heard of for its --takeover, \"concluded\" when it has an outcome, and \"replaying\" while it is concluded anew.\n" +
+			"DUE is the turn of the schedule that it was begun for; the API's \"latest\" is no round that was run by hand.\n" +
 			"It reads NATS alone.\n\n" +
 			"Examples:\n" +
 			"  producer rounds --local\n" +
@@ -77,7 +78,7 @@ func (l roundList) render(w io.Writer) error {
 		return printLine(w, "There is no round yet.")
 	}
 	table := terminal.Table{Columns: []terminal.Column{
-		{Title: "ROUND", Text: true, Whole: true}, {Title: "AS OF", Text: true}, {Title: "STATE", Text: true},
+		{Title: "ROUND", Text: true, Whole: true}, {Title: "DUE", Text: true}, {Title: "STATE", Text: true},
 		{Title: "DONE"}, {Title: "DEAD"}, {Title: "DEGR"}, {Title: "REV"}, {Title: "TOOK"},
 	}}
 	counted := func(n int, colour terminal.Colour) terminal.Cell {
@@ -93,7 +94,7 @@ func (l roundList) render(w io.Writer) error {
 			took = brisk(*r.Seconds)
 		}
 		table.Rows = append(table.Rows, []terminal.Cell{
-			{Text: r.Round}, {Text: r.AsOf.Format("01-02 15:04")}, stand(r), {Text: fmt.Sprintf("%d/%d", r.Done, r.Planned)},
+			{Text: r.Round}, {Text: due(r)}, stand(r), {Text: fmt.Sprintf("%d/%d", r.Done, r.Planned)},
 			counted(r.Failed, terminal.Bad), counted(r.Degraded, terminal.Warn), {Text: strconv.Itoa(r.Revision)}, {Text: took},
 		})
 	}
@@ -101,6 +102,14 @@ func (l roundList) render(w io.Writer) error {
 		return err
 	}
 	return printLine(w, fmt.Sprintf("and %d earlier ones: --limit 0 lists them all", l.Earlier))
+}
+
+// due is the turn of the schedule that a round was begun for.
+func due(r *answer.Summary) string {
+	if r.Due == nil {
+		return "by hand"
+	}
+	return r.Due.Format("01-02 15:04")
 }
 
 // brisk is a length of time in two units at most.

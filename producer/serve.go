@@ -18,6 +18,7 @@ import (
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/telemetry"
 )
 
 func serveCommand() *cli.Command {
@@ -81,6 +82,8 @@ func (s *session) keepServing(ctx context.Context, o serveOptions) error {
 	}
 	s.onClose(stop)
 	s.seeing.Set("inputs", func(context.Context) error { return keeper.Trouble() })
+	unobserve := telemetry.ObservePutOff(putOffInputs, func() string { return putOffBy(keeper.Trouble()) })
+	s.onClose(func() error { unobserve(); return nil })
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.watchFleet(ctx) })

@@ -49,19 +49,41 @@ func (v *served) Last(ctx context.Context) (schedule.Last, error) {
 func (v *served) Prepare(ctx context.Context) (job.Manifest, error) {
 	now := time.Now()
 	fleet, err := v.source.Read(ctx, now)
-	if errors.Is(err, miners.ErrUnusable) {
-		err = fmt.Errorf("%w: %w", schedule.ErrPutOff, err)
+	if input, of := errors.AsType[*miners.InputError](err); of && errors.Is(err, miners.ErrUnusable) {
+		err = &schedule.PutOffError{Input: input.Input, Err: err}
 	}
 	if err != nil {
 		return job.Manifest{}, err
 	}
 	m, err := v.options.plan(fleet.Miners, time.Now()) // GitHub was asked in between
 	if err != nil {
-		return m, fmt.Errorf("%w: %w", schedule.ErrPutOff, err)
+		return m, &schedule.PutOffError{Input: inputRules, Err: err}
 	}
 	m.Notes = fleet.Notes
 	v.session.log.InfoContext(ctx, "the miners of the round", "round", m.Round, "uids", len(m.Miners), "counts", miners.Count(m.Miners))
 	return m, nil
+}
+
+// What puts a round off beside the tokens and the metagraph: the registry and
+// the weights, and whatever else keeps the schedule from going on.
+const (
+	inputRules = "rules"
+	inputNone  = "streams"
+)
+
+//nolint:gochecknoglobals // a constant, if Go had such
+var putOffInputs = []string{miners.InputTokens, miners.InputMetagraph, inputRules, inputNone}
+
+// putOffBy is which input puts a round off, "" for none.
+func putOffBy(trouble error) string {
+	off, of := errors.AsType[*schedule.PutOffError](trouble)
+	switch {
+	case trouble == nil:
+		return ""
+	case of:
+		return off.Input
+	}
+	return inputNone
 }
 
 // Begin takes the turn and runs its round.

@@ -124,8 +124,14 @@ type server struct {
 
 func serve(t *testing.T, env []string, args ...string) *server {
 	t.Helper()
+	return serveAs(t, uint32(os.Getuid()), env, args...)
+}
+
+func serveAs(t *testing.T, user uint32, env []string, args ...string) *server {
+	t.Helper()
 	s := &server{command(t, "producer", append([]string{"serve"}, args...)...), watch("health and metrics")}
 	s.Env = append(s.Env, env...)
+	as(s, user)
 	s.Stderr = s.log
 	s.Stdout = s.log
 	if err := s.Start(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
@@ -22,6 +23,7 @@ func printResult(w io.Writer, r round.Result) error {
 		revision = fmt.Sprintf(", revision %d", r.Revision)
 	}
 	p.headingf("Round %s, as of %s%s", r.Round, r.AsOf.UTC().Format(instantLayout), revision)
+	p.textf(0, "%s", origin(r.Due))
 	p.blank()
 	if err := p.writeTo(w); err != nil {
 		return err
@@ -30,10 +32,27 @@ func printResult(w io.Writer, r round.Result) error {
 	if err := table.Write(w); err != nil {
 		return err
 	}
-	if err := printLine(w, fmt.Sprintf("\nRewards sum to %.9f.", r.Outcome.Sum)); err != nil {
+	if err := printLine(w, "\n"+summed(r.Outcome.Sum, r.Outcome.Untaken)); err != nil {
 		return err
 	}
 	return printJobs(w, r)
+}
+
+// origin says whose a round is.
+func origin(due time.Time) string {
+	if due.IsZero() {
+		return "It was run by hand: the API's latest is another."
+	}
+	return "It is of the schedule, for the turn of " + due.UTC().Format(instantLayout) + "."
+}
+
+// summed says what the rewards come to, and what of the whole nobody takes.
+func summed(sum, untaken float64) string {
+	text := fmt.Sprintf("Rewards sum to %.9f.", sum)
+	if untaken > 0 {
+		text += fmt.Sprintf("\n%.9f has no taker: uid %d or %d is not among the miners.", untaken, scoring.RecycleUID, scoring.TreasuryUID)
+	}
+	return text
 }
 
 func minersTable(r round.Result) terminal.Table {

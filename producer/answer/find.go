@@ -11,7 +11,8 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// Latest stands for the name of the newest round that is concluded.
+// Latest stands for the name of the newest round that is concluded: of any
+// kind for the commands (Locate), of the schedule for the API (LatestDue).
 const Latest = "latest"
 
 // What may not be there.
@@ -60,6 +61,27 @@ func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) 
 		return Place{}, fmt.Errorf("%w: round %s has no revision %d; its revisions are %v", ErrNoRevision, name, revision, revisions)
 	}
 	return Place{name, revision}, nil
+}
+
+// LatestDue names the newest concluded round of the schedule. One that somebody
+// ran by hand, of whichever miners, is nobody's to take for it.
+func LatestDue(ctx context.Context, bus *jobstream.Bus) (string, error) {
+	concluded, err := bus.Concluded(ctx)
+	if err != nil {
+		return "", fmt.Errorf("looking for the latest round of the schedule: %w", err)
+	}
+	for _, name := range slices.Backward(concluded) {
+		m, err := bus.Manifest(ctx, name)
+		switch {
+		case errors.Is(err, jobstream.ErrNotFound): // removed since it was listed
+		case err != nil:
+			return "", fmt.Errorf("looking for the latest round of the schedule: round %s: %w", name, err)
+		case !m.Due.IsZero():
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("no round of the schedule is there with an outcome; %d that were run by hand are served by their names: %w",
+		len(concluded), ErrNotConcluded)
 }
 
 // without says why a round has no outcome: there is no such round, or it is

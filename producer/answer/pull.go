@@ -131,10 +131,11 @@ func evaluationOf(ctx context.Context, bus *jobstream.Bus, name string, uid int)
 	if err != nil {
 		return scoring.Evaluation{}, fmt.Errorf("reading the record of miner %d: %w", uid, err)
 	}
-	if record.Evaluation == "" {
+	key := record.Stands()
+	if key == "" {
 		return scoring.Evaluation{}, fmt.Errorf("miner %d: %w", uid, jobstream.ErrNotFound)
 	}
-	evaluation, err := bus.Evaluation(ctx, record.Evaluation)
+	evaluation, err := bus.Evaluation(ctx, key)
 	if err != nil {
 		return scoring.Evaluation{}, fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
 	}

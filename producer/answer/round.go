@@ -70,6 +70,9 @@ type Rewards struct {
 	// AgeSeconds is how long before the answer as_of was, by the clock of
 	// whoever answers.
 	AgeSeconds float64 `json:"age_seconds"`
+	// Due is the instant of the schedule that the round was begun for; absent
+	// for one that was run by hand.
+	Due *time.Time `json:"due,omitempty"`
 	// Complete says that nothing stands in for what could not be had; Dead,
 	// Degraded, UnknownIdentities, FromStored and FailedLookUps are what could not.
 	Complete bool   `json:"complete"`
@@ -79,6 +82,9 @@ type Rewards struct {
 	Hotkeys []string  `json:"hotkeys"`
 	Rewards []float64 `json:"rewards"`
 	Sum     float64   `json:"sum"`
+	// Untaken is the share that nobody takes, for want of uid 0 or 111: with Sum
+	// it is 1.
+	Untaken float64 `json:"untaken"`
 
 	Dead              []int    `json:"dead"`
 	Degraded          []int    `json:"degraded"`
@@ -94,7 +100,7 @@ type Rewards struct {
 func RewardsOf(r round.Result, now time.Time) Rewards {
 	a := Rewards{
 		Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC(), AgeSeconds: now.Sub(r.AsOf).Seconds(), Complete: r.Complete,
-		Mirror: r.Mirror, Sum: r.Outcome.Sum,
+		Mirror: r.Mirror, Sum: r.Outcome.Sum, Untaken: r.Outcome.Untaken, Due: dueOf(r.Due),
 		UIDs: []int{}, Hotkeys: []string{}, Rewards: []float64{}, Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{},
 		FromStored: append([]int{}, r.Outcome.FromStored...), SharedAccount: append([]int{}, r.Outcome.SharedAccount...),
 	}

@@ -27,7 +27,10 @@ type Summary struct {
 	Round     string    `json:"round"`
 	AsOf      time.Time `json:"as_of"`
 	PlannedAt time.Time `json:"planned_at"`
-	State     State     `json:"state"`
+	// Due is the instant of the schedule that it was begun for; absent for a
+	// round that was run by hand.
+	Due   *time.Time `json:"due,omitempty"`
+	State State      `json:"state"`
 	// Revision is the last outcome's, 0 while there is none.
 	Revision int  `json:"revision"`
 	Complete bool `json:"complete"`
@@ -58,7 +61,13 @@ type standing struct {
 }
 
 func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now time.Time) (standing, error) {
-	s := standing{Summary: Summary{Round: m.Round, AsOf: m.AsOf.UTC(), PlannedAt: m.PlannedAt.UTC(), Planned: len(round.Jobs(m))}}
+	s := standing{Summary: Summary{
+		Round:     m.Round,
+		AsOf:      m.AsOf.UTC(),
+		PlannedAt: m.PlannedAt.UTC(),
+		Due:       dueOf(m.Due),
+		Planned:   len(round.Jobs(m)),
+	}}
 	var err error
 	if s.revisions, err = bus.Outcomes(ctx, m.Round); err != nil {
 		return s, fmt.Errorf("listing the outcomes: %w", err)
@@ -82,6 +91,15 @@ func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now tim
 		return s, s.count(ctx, bus)
 	}
 	return s, s.conclude(ctx, bus)
+}
+
+// dueOf is an instant of the schedule; nil for none.
+func dueOf(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	at = at.UTC()
+	return &at
 }
 
 // count counts the jobs. One without a record has not begun.

@@ -3,6 +3,8 @@ package miners_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -187,5 +189,34 @@ func TestAnOldMetagraphIsNone(t *testing.T) {
 		if errors.Is(err, miners.ErrUnusable) != c.old {
 			t.Errorf("%s: got %v, want too old: %v", c.name, err, c.old)
 		}
+	}
+}
+
+// A file that is mounted by itself stays the old one when it is replaced: that is
+// said, and nothing is scored from it. /proc shows a removed file as such a mount
+// does.
+func TestAFileThatIsNoLongerThere(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "miner_pats.json")
+	if err := os.WriteFile(path, []byte("[]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	mounted := fmt.Sprintf("/proc/self/fd/%d", file.Fd())
+	if _, err := os.Stat(mounted); err != nil {
+		t.Skipf("this system shows no removed file: %v", err)
+	}
+	if data, _, err := miners.ReadFile(mounted); err != nil || string(data) != "[]" {
+		t.Fatalf("while it is there: %q, %v", data, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := miners.ReadFile(mounted); !errors.Is(err, miners.ErrUnusable) || !strings.Contains(err.Error(), "mount its directory") {
+		t.Errorf("got %v, want not usable, and what to mount", err)
 	}
 }

@@ -3,9 +3,7 @@ package miners
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"time"
 
@@ -51,7 +49,7 @@ func (s *Source) Read(ctx context.Context, now time.Time) (Fleet, error) {
 }
 
 func (s *Source) files(now time.Time) (m Metagraph, stored []Stored, notes []string, err error) {
-	data, written, err := readWhole(s.Metagraph)
+	data, written, err := ReadFile(s.Metagraph)
 	if err == nil {
 		m, err = ParseMetagraph(data)
 	}
@@ -59,19 +57,19 @@ func (s *Source) files(now time.Time) (m Metagraph, stored []Stored, notes []str
 		err = m.TooOld(written, now, s.MaxAge)
 	}
 	if err != nil {
-		return m, nil, nil, fmt.Errorf("metagraph %s: %w", s.Metagraph, err)
+		return m, nil, nil, &InputError{InputMetagraph, s.Metagraph, err}
 	}
 	stored, notes, err = s.tokens()
 	return m, stored, notes, err
 }
 
 func (s *Source) tokens() (stored []Stored, notes []string, err error) {
-	data, _, err := readWhole(s.Tokens)
+	data, _, err := ReadFile(s.Tokens)
 	if err == nil {
 		stored, notes, err = ParseTokens(data)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("tokens %s: %w", s.Tokens, err)
+		return nil, nil, &InputError{InputTokens, s.Tokens, err}
 	}
 	return stored, notes, nil
 }
@@ -99,31 +97,6 @@ func (s *Source) Identify(ctx context.Context, list []scoring.Miner) ([]scoring.
 		return !asked || m.IdentityUnknown()
 	})
 	return answered, nil
-}
-
-// longestFile is far more than the entries of 65536 uids.
-const longestFile = 64 << 20
-
-// readWhole reads a file and when it was written. A file that is replaced or
-// written to meanwhile is told by its parser: neither half of one is JSON.
-func readWhole(path string) ([]byte, time.Time, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("%w: %w", ErrUnusable, err)
-	}
-	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("%w: %w", ErrUnusable, err)
-	}
-	data, err := io.ReadAll(io.LimitReader(file, longestFile+1))
-	switch {
-	case err != nil:
-		return nil, time.Time{}, fmt.Errorf("%w: %w", ErrUnusable, err)
-	case len(data) > longestFile:
-		return nil, time.Time{}, fmt.Errorf("%w: more than %d bytes", ErrUnusable, longestFile)
-	}
-	return data, info.ModTime(), nil
 }
 
 // identities asks GitHub about every token: one that was good a moment ago may

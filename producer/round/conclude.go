@@ -105,7 +105,7 @@ func (r *Runner) store(ctx context.Context, m job.Manifest, result Result) (Resu
 func newResult(m job.Manifest, replay job.Replay, e ends) Result {
 	p := e.progress()
 	result := Result{
-		Version: job.Version, Round: m.Round, Revision: replay.Number + 1, AsOf: m.AsOf, Mirror: m.Mirror,
+		Version: job.Version, Round: m.Round, Revision: replay.Number + 1, AsOf: m.AsOf, Due: m.Due, Mirror: m.Mirror,
 		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
 		Notes: m.Notes, Replayed: replay.UIDs, Mended: e.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
 		UnknownIdentities: []UnknownIdentity{}, StandIns: []StandIn{},

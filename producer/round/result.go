@@ -16,7 +16,9 @@ type Result struct {
 	Round    string    `json:"round"`
 	Revision int       `json:"revision"`
 	AsOf     time.Time `json:"as_of"`
-	Mirror   string    `json:"mirror"`
+	// Due is the manifest's: zero for a round that was run by hand.
+	Due    time.Time `json:"due,omitzero"`
+	Mirror string    `json:"mirror"`
 	// Complete says that nothing stands in for what could not be had: no dead
 	// letter, no degraded evaluation, no unknown identity, no stand-in, no failed
 	// look-up of maintainers.

@@ -13,8 +13,21 @@ import (
 )
 
 // ErrPutOff says that a round's inputs cannot be used just now: they are to be
-// read again.
+// read again. It comes as a PutOffError.
 var ErrPutOff = errors.New("the inputs cannot be used")
+
+// PutOffError says which input puts a round off, and why.
+type PutOffError struct {
+	Input string // in a word, for metrics
+	Err   error
+}
+
+func (e *PutOffError) Error() string { return fmt.Sprintf("%v: %v", ErrPutOff, e.Err) }
+
+// Is says that it is ErrPutOff.
+func (e *PutOffError) Is(target error) bool { return target == ErrPutOff }
+
+func (e *PutOffError) Unwrap() error { return e.Err }
 
 // Last is how the schedule's last turn stands.
 type Last struct {
@@ -171,7 +184,7 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 		}
 		m, err := rounds.Prepare(ctx)
 		if err == nil {
-			now = time.Now()
+			now, m.Due = time.Now(), due.At.UTC()
 			if k.cfg.Overdue > 0 {
 				m.OverdueAt = now.Add(k.cfg.Overdue).UTC()
 			}

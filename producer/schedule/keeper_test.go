@@ -104,6 +104,9 @@ func (p *producer) Begin(ctx context.Context, m job.Manifest, turn job.Turn, rev
 		p.mu.Unlock()
 		return errDied
 	}
+	if !m.Due.Equal(turn.Due) {
+		panic(fmt.Sprintf("round %s says that it was due at %s, its turn %s", m.Round, m.Due, turn.Due))
+	}
 	if running := p.running(); running != "" {
 		panic(fmt.Sprintf("round %s begins while %s runs", m.Round, running))
 	}

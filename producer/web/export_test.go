@@ -15,6 +15,7 @@ var Bodies = map[string]reflect.Type{
 	"RoundList":    reflect.TypeFor[answer.List](),
 	"Round":        reflect.TypeFor[standing](),
 	"Rewards":      reflect.TypeFor[answer.Rewards](),
+	"Evaluations":  reflect.TypeFor[answer.Evaluations](),
 	"Miner":        reflect.TypeFor[answer.Miner](),
 	"Bucket":       reflect.TypeFor[answer.Bucket](),
 	"Limit":        reflect.TypeFor[answer.Limit](),

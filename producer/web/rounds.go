@@ -50,7 +50,7 @@ func (a *API) round(r *http.Request) (reply, error) {
 	if _, err := params(r); err != nil {
 		return reply{}, err
 	}
-	name, err := roundName(r)
+	name, err := a.roundName(r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -72,6 +72,11 @@ func (a *API) round(r *http.Request) (reply, error) {
 
 func (a *API) rewards(r *http.Request) (reply, error) {
 	return a.told(r, func(result round.Result) (any, error) { return answer.RewardsOf(result, a.cfg.Now()), nil })
+}
+
+// evaluations are told with the files that only the evaluations have.
+func (a *API) evaluations(r *http.Request) (reply, error) {
+	return a.told(r, func(result round.Result) (any, error) { return answer.EvaluationsOf(r.Context(), a.cfg.Bus, result) })
 }
 
 func (a *API) miner(r *http.Request) (reply, error) {
@@ -148,20 +153,24 @@ func (a *API) place(r *http.Request) (answer.Place, error) {
 	if err != nil {
 		return answer.Place{}, err
 	}
-	name, err := roundName(r)
+	name, err := a.roundName(r)
 	if err != nil {
 		return answer.Place{}, err
 	}
 	return answer.Locate(r.Context(), a.cfg.Bus, name, revision)
 }
 
-// roundName is the round of the path. What cannot be one is none.
-func roundName(r *http.Request) (string, error) {
-	name := r.PathValue("id")
-	if !job.ValidRound(name) {
+// roundName is the round of the path; the latest one is the schedule's. What
+// cannot be one is none.
+func (a *API) roundName(r *http.Request) (string, error) {
+	switch name := r.PathValue("id"); {
+	case name == answer.Latest:
+		return answer.LatestDue(r.Context(), a.cfg.Bus)
+	case !job.ValidRound(name):
 		return "", fmt.Errorf("%w: %.80q", answer.ErrNoRound, name)
+	default:
+		return name, nil
 	}
-	return name, nil
 }
 
 // params reads the query, which may have these parameters, each once.

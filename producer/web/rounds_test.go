@@ -34,7 +34,7 @@ func TestARoundIsTold(t *testing.T) {
 	got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
 	rewards := into[answer.Rewards](t, got)
 	want := answer.Rewards{
-		Round: result.Round, Revision: 1, AsOf: asOf, AgeSeconds: 3600, Complete: true, Mirror: b.mirror, Sum: result.Outcome.Sum,
+		Round: result.Round, Revision: 1, AsOf: asOf, AgeSeconds: 3600, Due: &now, Complete: true, Mirror: b.mirror, Sum: result.Outcome.Sum,
 		UIDs: []int{0, 1, 2, 3, 111}, Hotkeys: []string{"h0", "h1", "h2", "h3", "h111"}, Rewards: rewardsOf(result.Outcome.Rewards),
 		Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{}, FromStored: []int{}, SharedAccount: []int{},
 	}
@@ -92,7 +92,7 @@ func TestARoundIsTold(t *testing.T) {
 	page.Rounds[1].ConcludedAt, page.Rounds[1].Seconds = nil, nil
 	listed := []answer.Summary{
 		{Round: open.Round, AsOf: asOf, PlannedAt: open.PlannedAt.UTC(), State: answer.Stopped, Planned: 2, Outstanding: 2},
-		{Round: result.Round, AsOf: asOf, PlannedAt: page.Rounds[1].PlannedAt, State: answer.Concluded, Revision: 1, Complete: true, Planned: 2, Done: 2},
+		{Round: result.Round, AsOf: asOf, PlannedAt: page.Rounds[1].PlannedAt, State: answer.Concluded, Revision: 1, Complete: true, Planned: 2, Done: 2, Due: &now},
 	}
 	if diff := cmp.Diff(listed, page.Rounds); diff != "" {
 		t.Errorf("rounds (-want +got):\n%s", diff)

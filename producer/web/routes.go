@@ -27,6 +27,7 @@ func (a *API) routes() map[string]map[string]handler {
 		base + "/rounds":                   get(a.rounds),
 		base + "/rounds/{id}":              get(a.round),
 		base + "/rounds/{id}/rewards":      get(a.rewards),
+		base + "/rounds/{id}/evaluations":  get(a.evaluations),
 		base + "/rounds/{id}/miners/{uid}": get(a.miner),
 		base + "/rounds/{id}/replay":       {http.MethodPost: a.replay},
 		base + "/limit":                    get(a.limit),

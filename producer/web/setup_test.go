@@ -181,6 +181,7 @@ func (b *bundle) work(t *testing.T) {
 }
 
 func evaluated(j job.Job) job.Evaluation {
+	merged := asOf.Add(-24 * time.Hour)
 	return job.Evaluation{
 		Version: job.Version, Round: j.Round, UID: j.UID,
 		Evaluation: scoring.Evaluation{
@@ -188,6 +189,20 @@ func evaluated(j job.Job) job.Evaluation {
 			Merged: []scoring.ScoredPullRequest{{
 				Repository: "a/b", Number: j.UID, State: scoring.Merged, Scored: true, BaseScore: float64(10 * j.UID),
 				IssueMultiplier: 1, TimeDecayMultiplier: 1, ReviewQualityMultiplier: 1, LabelMultiplier: 1,
+				CreatedAt: asOf.Add(-46*time.Hour + -57*time.Minute + -56*time.Second - 876544*time.Microsecond), MergedAt: merged,
+				MaintainerChangesRequestedCount: 1,
+				Listed: &scoring.Listed{
+					AuthorLogin: fmt.Sprintf("login%d", j.UID), MergedByLogin: "merger", Body: new("Closes #7"), HeadSHA: "head", BaseSHA: "base",
+					Additions: 5, Deletions: 2, Commits: 3,
+					Issues: []scoring.ListedIssue{{
+						Number: 7, Title: "It leaks", State: scoring.Closed, StateReason: scoring.Completed, AuthorID: new("9"),
+						AuthorAssociation: "NONE", ClosedAt: merged, UpdatedAt: merged,
+					}},
+				},
+				Tokens: &scoring.TokenFigures{Files: []scoring.FileFigures{{
+					Filename: "new.go", Method: scoring.MethodTreeDiff, Category: scoring.CategorySource,
+					Change: scoring.Change{Status: "renamed", PreviousFilename: "old.go", Additions: 5, Deletions: 2, Changes: 7},
+				}}},
 			}},
 		},
 	}
@@ -214,10 +229,17 @@ func (b *bundle) plan(t *testing.T, planned time.Time) job.Manifest {
 	return m
 }
 
-// concluded is a round that was really run.
+// concluded is a round of the schedule that was really run.
 func (b *bundle) concluded(t *testing.T, planned time.Time) round.Result {
 	t.Helper()
-	result, err := b.runner(t).Start(deadline(t), b.plan(t, planned))
+	m := b.plan(t, planned)
+	m.Due = planned
+	return b.run(t, m)
+}
+
+func (b *bundle) run(t *testing.T, m job.Manifest) round.Result {
+	t.Helper()
+	result, err := b.runner(t).Start(deadline(t), m)
 	if err != nil {
 		t.Fatal(err)
 	}

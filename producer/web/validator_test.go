@@ -6,39 +6,28 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/web"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring"
 )
 
 const validatorFiles = "../../deploy/validator/"
-
-// The page shows the files as they are.
-func TestTheValidatorsPageShowsItsFiles(t *testing.T) {
-	t.Parallel()
-	page, err := os.ReadFile("../../docs/validator.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"mirrorfleet_rewards.py", "mirrorfleet_shadow.py"} {
-		text, err := os.ReadFile(validatorFiles + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(string(page), "```python\n"+string(text)+"```\n") {
-			t.Errorf("docs/validator.md does not show %s as it is", name)
-		}
-	}
-}
 
 // call is one call of the snippet, as a validator makes it.
 type call struct {
@@ -49,15 +38,30 @@ type call struct {
 
 // called is what it returned, and what it logged.
 type called struct {
-	Result map[string]float64 `json:"result"`
-	Log    string             `json:"log"`
+	Result      map[string]float64 `json:"result"`
+	Penalized   []int              `json:"penalized"`
+	Evaluations map[string]built   `json:"evaluations"`
+	Log         string             `json:"log"`
 }
+
+// built is an object of the validator's, by its fields.
+type built map[string]any
+
+// standIns are classes that keep what they are made of.
+const standIns = `
+import types
+class Built:
+    def __init__(self, **fields): self.__dict__.update(fields)
+names = "MinerEvaluation RepoEvaluation Issue ScoredPR MirrorPullRequest MirrorFile MirrorLinkedIssue MirrorReviewSummary".split()
+classes = types.SimpleNamespace(**{name: type(name, (Built,), {}) for name in names})
+def plain(x): return sorted(x) if isinstance(x, set) else x.isoformat() if hasattr(x, "isoformat") else x.__dict__
+`
 
 // validator makes these calls, one after the other, in one process.
 func validator(t *testing.T, calls ...call) []called {
 	t.Helper()
 	// What python3 reads is read here too, so that go test knows that it has changed.
-	if _, err := os.ReadFile(validatorFiles + "mirrorfleet_rewards.py"); err != nil {
+	if _, err := os.ReadFile(validatorFiles + "mirrorfleet_round.py"); err != nil {
 		t.Fatal(err)
 	}
 	type asked struct {
@@ -77,18 +81,20 @@ func validator(t *testing.T, calls ...call) []called {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // for a hang, not a measure
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "python3", "-c", fmt.Sprintf(`
+	cmd := exec.CommandContext(ctx, "python3", "-c", standIns+fmt.Sprintf(`
 import io, json, logging, sys
 sys.path.insert(0, %q)
-from mirrorfleet_rewards import rewards
+from mirrorfleet_round import latest
 done = []
 for call in json.load(sys.stdin):
     log = io.StringIO()
     logging.basicConfig(stream=log, force=True)
     hotkeys = {int(uid): key for uid, key in call["hotkeys"].items()}
-    result = rewards(hotkeys, url=call["url"], **call["more"])
-    done.append({"result": result, "log": log.getvalue()})
-print(json.dumps(done))
+    found = latest(hotkeys, classes, url=call["url"], **call["more"])
+    done.append({"log": log.getvalue()})
+    if found is not None:
+        done[-1].update(result=found.rewards, penalized=sorted(found.penalized), evaluations=found.evaluations)
+print(json.dumps(done, default=plain))
 `, validatorFiles))
 	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "no_proxy=*")
 	cmd.Stdin = bytes.NewReader(input)
@@ -120,7 +126,7 @@ func TestAValidatorTakesItsRewards(t *testing.T) {
 	latest := func(age time.Duration) string {
 		t.Helper()
 		b.serve(t, func(c *web.Config) { c.Now = func() time.Time { return asOf.Add(age) } })
-		return b.url + "/api/v1/rounds/latest/rewards"
+		return b.url
 	}
 	hold := func(name string, got called, want map[string]float64, says string) {
 		t.Helper()
@@ -130,12 +136,16 @@ func TestAValidatorTakesItsRewards(t *testing.T) {
 	}
 	url := latest(time.Hour)
 	hold("before any round", validator(t, call{metagraph(), url, nil})[0], nil, "404")
+	byHand := b.run(t, b.plan(t, now.Add(-time.Hour)))
+	got := validator(t, call{metagraph(), url, nil}, call{metagraph(), url, map[string]any{"name": byHand.Round}})
+	hold("a round that was run by hand alone", got[0], nil, "404")
+	if len(got[1].Result) != len(metagraph()) {
+		t.Errorf("by its name: %+v, want its rewards", got[1])
+	}
 
 	result := b.concluded(t, now)
-	want := map[string]float64{}
-	for _, r := range result.Outcome.Rewards {
-		want[fmt.Sprint(r.UID)] = r.Reward
-	}
+	b.run(t, b.plan(t, now.Add(time.Minute))) // later, and by hand
+	want := of(result.Outcome.Rewards)
 	if want["2"] <= 0 {
 		t.Fatalf("rewards %v, want one for miner 2", want)
 	}
@@ -144,7 +154,7 @@ func TestAValidatorTakesItsRewards(t *testing.T) {
 	delete(unknown, 2)
 	wantMoved := maps.Clone(want)
 	wantMoved["2"] = 0
-	got := validator(t,
+	got = validator(t,
 		call{metagraph(), url, nil}, call{moved, url, nil}, call{unknown, url, nil},
 		call{metagraph(), latest(3*time.Hour + time.Second), nil}, call{metagraph(), latest(-2 * time.Minute), nil},
 		call{metagraph(), latest(5 * time.Hour), map[string]any{"max_age": 6 * 3600}})
@@ -154,29 +164,122 @@ func TestAValidatorTakesItsRewards(t *testing.T) {
 	hold("old", got[3], nil, "10801 s old")
 	hold("from the future", got[4], nil, "-120 s old")
 	hold("5 hours old of 6", got[5], want, "")
+	if moved := got[1].Evaluations["2"]; moved["hotkey"] != "another miner's" || moved["failed_reason"] != "mirrorfleet: another hotkey than in the round" {
+		t.Errorf("the evaluation of who came since: %v", moved)
+	}
+	checkEvaluations(t, b, result, got[0])
 
 	b.sick.Store(1)
-	result = b.concluded(t, now.Add(2*time.Hour))
-	clear(want)
-	for _, r := range result.Outcome.Rewards {
-		want[fmt.Sprint(r.UID)] = r.Reward
-	}
+	want = of(b.concluded(t, now.Add(2*time.Hour)).Outcome.Rewards)
 	got = validator(t, call{metagraph(), url, nil}, call{metagraph(), url, map[string]any{"incomplete_too": true}})
 	hold("incomplete", got[0], nil, "incomplete")
 	hold("incomplete, and taken too", got[1], want, "")
+}
+
+// of are the rewards of every uid of the metagraph: who registered since the
+// round has none.
+func of(rewards []scoring.Reward) map[string]float64 {
+	all := map[string]float64{"4": 0}
+	for _, r := range rewards {
+		all[fmt.Sprint(r.UID)] = r.Reward
+	}
+	return all
+}
+
+// checkEvaluations holds what is built for each uid against the outcome, and
+// against what the worker said of the pull request.
+func checkEvaluations(t *testing.T, b *bundle, r round.Result, got called) {
+	t.Helper()
+	if len(got.Evaluations) != len(metagraph()) || len(got.Penalized) != 0 {
+		t.Fatalf("%d evaluations, penalised %v; want one for each uid, and nobody", len(got.Evaluations), got.Penalized)
+	}
+	for uid, says := range map[string]any{
+		"0": "mirrorfleet: recycle uid", "3": "mirrorfleet: no stored token", "4": "mirrorfleet: registered since the round", "2": nil,
+	} {
+		if e := got.Evaluations[uid]; e["failed_reason"] != says {
+			t.Errorf("uid %s failed for %v, want %v", uid, e["failed_reason"], says)
+		}
+	}
+	m := r.Outcome.Miners[2]
+	e := got.Evaluations["2"]
+	want := built{
+		"uid": 2.0, "hotkey": "h2", "github_id": "102", "total_score": m.TotalScore, "base_total_score": m.BaseTotalScore,
+		"is_eligible": true, "credibility": m.Credibility, "unique_repos_count": 1.0, "unique_repos_contributed_to": []any{"a/b"},
+		"github_pr_fetch_failed": false, "open_prs": []any{}, "closed_prs": []any{}, "issue_discovery_issues": []any{},
+	}
+	for field, value := range want {
+		if !cmp.Equal(e[field], value) {
+			t.Errorf("%s: %v, want %v", field, e[field], value)
+		}
+	}
+	pull, _ := e["merged_prs"].([]any)[0].(map[string]any)
+	outcome := m.PullRequests[0]
+	if pull["earned_score"] != outcome.EarnedScore || pull["base_score"] != outcome.BaseScore || outcome.EarnedScore == 0 {
+		t.Errorf("scores %v and %v, want %v and %v", pull["earned_score"], pull["base_score"], outcome.EarnedScore, outcome.BaseScore)
+	}
+	wantPull := built{
+		"repo_full_name": "a/b", "pr_number": 2.0, "state": "MERGED", "author_github_id": "102", "author_login": "login2", "body": "Closes #7",
+		"merged_by_login": "merger", "created_at": "2026-05-30T01:02:03.123456+00:00", "merged_at": "2026-05-31T00:00:00+00:00",
+		"last_edited_at": nil, "head_sha": "head", "base_sha": "base", "additions": 5.0, "deletions": 2.0, "commits_count": 3.0,
+		"review_summary": map[string]any{"maintainer_changes_requested_count": 1.0},
+		"linked_issues": []any{map[string]any{
+			"number": 7.0, "title": "It leaks", "state": "CLOSED", "state_reason": "COMPLETED", "author_github_id": "9", "author_association": "NONE",
+			"created_at": nil, "closed_at": "2026-05-31T00:00:00+00:00", "updated_at": "2026-05-31T00:00:00+00:00", "is_transferred": false,
+			"solved_by_pr": nil, "labels": []any{},
+		}},
+	}
+	listed, _ := pull["pr"].(map[string]any)
+	for field, value := range wantPull {
+		if !cmp.Equal(listed[field], value) {
+			t.Errorf("pull request, %s: %v, want %v", field, listed[field], value)
+		}
+	}
+	wantFiles := []any{map[string]any{
+		"filename": "new.go", "previous_filename": "old.go", "status": "renamed", "additions": 5.0, "deletions": 2.0, "changes": 7.0,
+		"is_binary": false, "head_content": nil, "base_content": nil,
+	}}
+	if diff := cmp.Diff(any(wantFiles), pull["files"]); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	told := into[answer.Evaluations](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/evaluations", ""))
+	if told.Round != r.Round || len(told.Miners) != len(r.Outcome.Miners) {
+		t.Errorf("evaluations of round %s with %d miners, want %s with %d", told.Round, len(told.Miners), r.Round, len(r.Outcome.Miners))
+	}
+}
+
+// A round whose miners lack the treasury says what has no taker, and that is all
+// that its rewards may lack.
+func TestAValidatorKnowsWhatHasNoTaker(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.work(t)
+	m := b.plan(t, now)
+	m.Due = now
+	m.Miners = slices.DeleteFunc(m.Miners, func(m scoring.Miner) bool { return m.UID == scoring.TreasuryUID })
+	result := b.run(t, m)
+	if got := result.Outcome.Untaken; got != 0.1 || math.Abs(result.Outcome.Sum+got-1) > 1e-9 {
+		t.Errorf("the rewards sum to %v and %v is untaken, want 0.9 and 0.1", result.Outcome.Sum, got)
+	}
+	got := validator(t, call{metagraph(), b.url, nil})[0]
+	if want := of(result.Outcome.Rewards); got.Log != "" || got.Result["2"] != want["2"] || got.Result["111"] != 0 {
+		t.Errorf("%v, log %q, want %v", got.Result, got.Log, want)
+	}
 }
 
 // Whatever answers in the API's place, or does not, the snippet says None, in
 // its time, and why.
 func TestAValidatorTrustsNothingElse(t *testing.T) {
 	t.Parallel()
-	const good = `{"uids": [0, 1, 111], "hotkeys": ["h0", "h1", "h111"], "rewards": [0.4, 0.5, 0.1], "age_seconds": 5, "complete": true}`
+	const good = goodRewards
+	evaluated := goodEvaluations(t)
 	over := make(chan struct{})
+	texts := map[string][2]string{"": {good, evaluated}}
 	garbage := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/silent":
+		place, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		switch place {
+		case "silent":
 			<-over
-		case "/drips":
+		case "drips":
 			ticker := time.NewTicker(10 * time.Millisecond)
 			defer ticker.Stop()
 			for {
@@ -190,23 +293,29 @@ func TestAValidatorTrustsNothingElse(t *testing.T) {
 					_ = http.NewResponseController(w).Flush()
 				}
 			}
-		case "/cut":
+		case "cut":
 			w.Header().Set("Content-Length", "1000")
 			_, _ = w.Write([]byte(good[:20]))
-		case "/teapot":
+		case "teapot":
 			http.Error(w, good, http.StatusTeapot)
-		case "/endless":
+		case "endless":
 			for r.Context().Err() == nil {
 				if _, err := w.Write(bytes.Repeat([]byte("["), 1<<16)); err != nil {
 					return
 				}
 			}
+		case "api":
+			place, path = "", place+"/"+path
+			fallthrough
 		default:
-			text := good
-			if old := r.URL.Query().Get("old"); old != "" {
-				text = strings.Replace(good, old, r.URL.Query().Get("new"), 1)
+			switch path {
+			case "api/v1/rounds/latest/rewards":
+				_, _ = w.Write([]byte(texts[place][0]))
+			case "api/v1/rounds/r/evaluations":
+				_, _ = w.Write([]byte(texts[place][1]))
+			default:
+				http.NotFound(w, r)
 			}
-			_, _ = w.Write([]byte(text))
 		}
 	}))
 	t.Cleanup(garbage.Close)
@@ -217,20 +326,24 @@ func TestAValidatorTrustsNothingElse(t *testing.T) {
 	}
 	nobody := "http://" + listener.Addr().String()
 	_ = listener.Close()
-	instead := func(old, now string) string {
-		r, _ := http.NewRequest(http.MethodGet, garbage.URL+"/", nil)
-		query := r.URL.Query()
-		query.Set("old", old)
-		query.Set("new", now)
-		r.URL.RawQuery = query.Encode()
-		return r.URL.String()
+	put := func(rewards, evaluations string) string {
+		place := fmt.Sprint(len(texts))
+		texts[place] = [2]string{rewards, evaluations}
+		return garbage.URL + "/" + place
+	}
+	instead := func(old, now string) string { return put(strings.Replace(good, old, now, 1), evaluated) }
+	otherwise := func(old, now string) string {
+		if !strings.Contains(evaluated, old) {
+			t.Errorf("the evaluations have no %s: %s", old, evaluated)
+		}
+		return put(good, strings.Replace(evaluated, old, now, 1))
 	}
 	cases := []struct {
 		name, url, says string
 		hangs           bool
 	}{
 		{"nobody listens", nobody, "refused", false},
-		{"no URL", "rewards", "unknown url type", false},
+		{"no URL", "nowhere", "unknown url type", false},
 		{"silence", garbage.URL + "/silent", "TimeoutError", true},
 		{"a byte at a time", garbage.URL + "/drips", "TimeoutError", true},
 		{"a cut body", garbage.URL + "/cut", "JSON", false},
@@ -246,16 +359,30 @@ func TestAValidatorTrustsNothingElse(t *testing.T) {
 		{"no uids", instead("[0, 1, 111]", "7"), "TypeError", false},
 		{"a uid that is a text", instead("[0, 1, 111]", `[0, "1", 111]`), "unknown uids", false},
 		{"a uid that is true", instead("[0, 1, 111]", `[0, true, 111]`), "unknown uids", false},
-		{"not a number", instead("0.4", "NaN"), "rewards that are none", false},
-		{"infinite", instead("0.4", "Infinity"), "rewards that are none", false},
+		{"not a number", instead("0.4", "NaN"), "NaN", false},
+		{"infinite", instead("0.4", "Infinity"), "Infinity", false},
 		{"negative", instead("0.4, 0.5", "1.4, -0.5"), "rewards that are none", false},
 		{"true for 1", instead("0.4, 0.5, 0.1", "true, 0, 0"), "rewards that are none", false},
 		{"a text", instead("0.4", `"0.4"`), "TypeError", false},
 		{"too much in all", instead("0.4", "0.6"), "sum to 1.2", false},
 		{"too little in all", instead("0.4", "0.3"), "sum to 0.9", false},
 		{"no age", instead(`"age_seconds": 5, `, ""), "age_seconds", false},
-		{"an age that is no number", instead(`: 5`, `: NaN`), "nan s old", false},
+		{"an age that is no number", instead(`: 5`, `: "5"`), "TypeError", false},
 		{"complete by a text", instead(`true`, `"true"`), "incomplete", false},
+		{"of no turn", instead(`"due": "2026-06-01T00:00:00Z", `, ""), "by hand", false},
+		{"too little, and it says so", instead(`0.4, 0.5, 0.1], "untaken": 0`, `0.4, 0.5, 0], "untaken": 0.1`), "there to take it", false},
+		{"less than what is said to be untaken", put(`{"round": "r", "revision": 1, "due": "x", "uids": [0, 1], "hotkeys": ["h0", "h1"],
+			"rewards": [0.4, 0.4], "untaken": 0.1, "age_seconds": 5, "complete": true, "shared_account": []}`, evaluated), "sum to 0.8", false},
+		{"too little, with nothing untaken", put(`{"round": "r", "revision": 1, "due": "x", "uids": [0, 1], "hotkeys": ["h0", "h1"],
+			"rewards": [0.4, 0.5], "untaken": 0, "age_seconds": 5, "complete": true, "shared_account": []}`, evaluated), "sum to 0.9", false},
+		{"untaken below nothing", instead(`"untaken": 0`, `"untaken": -0.1`), "rewards that are none", false},
+		{"evaluations of another revision", otherwise(`"revision":1`, `"revision":2`), "not of one outcome", false},
+		{"evaluations of other miners", otherwise(`"uid":111`, `"uid":112`), "not of one outcome", false},
+		{"an evaluation that lacks a figure", otherwise(`"total_score"`, `"total"`), "total_score", false},
+		{"a score that is none", otherwise(`"total_score":20`, `"total_score":NaN`), "NaN", false},
+		{"a state that is none", otherwise(`"MERGED"`, `"DRAFT"`), "DRAFT", false},
+		{"an instant that is none", otherwise(`"2026-05-31T00:00:00Z"`, `"yesterday"`), "yesterday", false},
+		{"no evaluations", put(good, "null"), "None", false},
 	}
 	calls := []call{{metagraph(), garbage.URL, nil}}
 	for _, c := range cases {
@@ -266,8 +393,8 @@ func TestAValidatorTrustsNothingElse(t *testing.T) {
 		calls = append(calls, next)
 	}
 	got := validator(t, calls...)
-	if len(got[0].Result) != 3 || got[0].Log != "" {
-		t.Fatalf("as it should be: %+v, want three rewards", got[0])
+	if len(got[0].Result) != len(metagraph()) || got[0].Log != "" || !slices.Equal(got[0].Penalized, []int{1}) {
+		t.Fatalf("as it should be: %+v, want a reward for each uid, and 1 penalised", got[0])
 	}
 	for i, c := range cases {
 		if g := got[i+1]; g.Result != nil || !strings.Contains(g.Log, "score by yourself") || !strings.Contains(g.Log, c.says) {
@@ -276,20 +403,100 @@ func TestAValidatorTrustsNothingElse(t *testing.T) {
 	}
 }
 
-// The comparison of the shadow mode finds the uid that differs most.
-func TestShadowMode(t *testing.T) {
+const goodRewards = `{"round": "r", "revision": 1, "due": "2026-06-01T00:00:00Z", "uids": [0, 1, 111], "hotkeys": ["h0", "h1", "h111"],
+	"rewards": [0.4, 0.5, 0.1], "untaken": 0, "age_seconds": 5, "complete": true, "shared_account": [1]}`
+
+// goodEvaluations are those of uids 0, 1 and 111, as the API has them.
+func goodEvaluations(t *testing.T) string {
+	t.Helper()
+	pull := evaluated(job.Job{UID: 1}).Evaluation.Merged[0]
+	miner := func(uid int) scoring.MinerOutcome {
+		m := scoring.MinerOutcome{UID: uid, Hotkey: fmt.Sprintf("h%d", uid), GitHubID: "1", Failed: scoring.NoStoredToken}
+		m.TotalScore = 20
+		m.PullRequests = []scoring.PullRequestOutcome{{ScoredPullRequest: pull}}
+		m.Repositories, m.ScoredIssues = []scoring.RepositoryOutcome{}, []scoring.ScoredIssue{}
+		return m
+	}
+	data, err := json.Marshal(answer.Evaluations{Round: "r", Revision: 1, Miners: []scoring.MinerOutcome{miner(0), miner(1), miner(111)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// The steps of a validator's forward pass are replaced while there is a round to
+// be trusted, do what they did when there is none, and are compared in shadow
+// mode; what the validator keeps of an earlier round is renewed.
+func TestTheStepsAreReplaced(t *testing.T) {
 	t.Parallel()
-	program := fmt.Sprintf(`
-import logging, sys
-logging.basicConfig(level=logging.INFO, format="%%(message)s")
+	up := true
+	var mu sync.Mutex
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case r.URL.Path == "/down":
+			up = false
+		case !up:
+			http.NotFound(w, r)
+		case strings.HasSuffix(r.URL.Path, "/rewards"):
+			_, _ = w.Write([]byte(goodRewards))
+		default:
+			_, _ = w.Write([]byte(goodEvaluations(t)))
+		}
+	}))
+	t.Cleanup(server.Close)
+	program := standIns + fmt.Sprintf(`
+import asyncio, json, logging, sys, urllib.request
+logging.basicConfig(level=logging.INFO, format="%%(message)s", stream=sys.stdout)
 sys.path.insert(0, %q)
-from mirrorfleet_shadow import compare
-print(compare({0: 0.5, 1: 0.5}, {0: 0.5, 1: 0.25, 7: 0.25}), compare({0: 1.0}, None), compare({}, {}))
-`, validatorFiles)
+sys.modules["numpy"] = types.SimpleNamespace(array=list)
+import mirrorfleet_validator as v
+done = []
+class Cache:
+    def evict_many(self, uids): done.append(["evict", sorted(uids)])
+    def store(self, e): done.append(["store", e.uid])
+    def update_issue_discovery(self, e): done.append(["issues", e.uid])
+def steps():
+    async def oss_contributions(*a): done.append("own"); return {0: "own"}, set(), {7}
+    async def issue_discovery(*a, **k): done.append("own issues")
+    return types.SimpleNamespace(oss_contributions=oss_contributions, issue_discovery=issue_discovery,
+        build_maintainer_uids_by_repo=lambda *a: "own cut", blend_emission_pools=lambda *a: [0.5, 0.4, 0.1])
+async def forward(f, validator):
+    done.clear()
+    evaluations, cached, penalized = await f.oss_contributions(validator, {0, 1, 111}, {}, {}, None)
+    await f.issue_discovery(evaluations, {}, {}, None, evaluation_cache=None)
+    cut = f.build_maintainer_uids_by_repo(evaluations, {}, {0, 1, 111})
+    print(json.dumps([done, sorted(penalized), cut, f.blend_emission_pools(evaluations, {}, {0, 1, 111}, cut), len(evaluations)]))
+hotkeys = [f"h{uid}" for uid in range(112)]
+validator = types.SimpleNamespace(metagraph=types.SimpleNamespace(hotkeys=hotkeys), evaluation_cache=Cache())
+asking = dict(classes=classes, url=%q)
+f, shadow = steps(), steps()
+v.install(f, shadow=False, **asking)
+v.install(shadow, shadow=True, **asking)
+asyncio.run(forward(f, validator))
+asyncio.run(forward(shadow, validator))
+urllib.request.urlopen(%[2]q + "/down")
+asyncio.run(forward(f, validator))
+validator.evaluation_cache = None
+print(v.compare({0: 0.5, 1: 0.5}, {0: 0.5, 1: 0.25, 7: 0.25}), v.compare({}, {}))
+`, validatorFiles, server.URL)
 	cmd := exec.CommandContext(t.Context(), "python3", "-c", program)
-	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "no_proxy=*")
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "0.25 None 0.0") || !strings.Contains(string(out), "uid 7: own 0.000000, mirrorfleet 0.250000") {
-		t.Errorf("%v: %s", err, out)
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, want := range []string{
+		`[[["evict", [1]]], [1], {}, [0.4, 0.5, 0.1], 3]`,
+		`[["own", "own issues"], [7], "own cut", [0.5, 0.4, 0.1], 1]`,
+		"uid 0: own 0.500000, mirrorfleet 0.400000", "score by yourself", "0.25 0.0", "uid 7: own 0.000000, mirrorfleet 0.250000",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%s\ndoes not have %q", out, want)
+		}
+	}
+	if n := strings.Count(string(out), `[["own", "own issues"], [7]`); n != 2 {
+		t.Errorf("it scored by itself %d times, want in shadow mode and without a round", n)
 	}
 }

@@ -25,6 +25,9 @@ type Manifest struct {
 	// Unloadable are the languages that give no nodes, as in the validator.
 	Unloadable []string `json:"unloadable_languages"`
 	Trace      string   `json:"trace,omitempty"`
+	// Due is the instant of the schedule that the round was begun for; zero for
+	// a round that somebody ran by hand.
+	Due time.Time `json:"due,omitzero"`
 	// OverdueAt is when the round is concluded with what there is; zero for
 	// never.
 	OverdueAt time.Time `json:"overdue_at,omitzero"`

@@ -50,8 +50,10 @@ func decodePullRequest(it item) (scoring.PullRequest, error) {
 		BaseSHA:           it.text("base_sha"),
 		MergeBaseSHA:      it.text("merge_base_sha"),
 		ScoringDataStored: it.truthy("scoring_data_stored"),
+		Body:              it.content("body"),
 		Additions:         take(r, it.count, "additions"),
 		Deletions:         take(r, it.count, "deletions"),
+		Commits:           take(r, it.count, "commits_count"),
 		Labels:            take(r, it.labels, "labels"),
 		LinkedIssues:      take(r, it.linkedIssues, "linked_issues"),
 	}
@@ -59,7 +61,6 @@ func decodePullRequest(it item) (scoring.PullRequest, error) {
 	if r.err == nil && pr.CreatedAt.IsZero() {
 		r.err = it.wrong("created_at", "a date")
 	}
-	check(r, it.count, "commits_count")
 	review := take(r, it.inner, "review_summary")
 	pr.MaintainerChangesRequestedCount = review.requested("maintainer_changes_requested_count")
 	pr.ApprovedCount = review.approvals("approved_count")
@@ -190,16 +191,17 @@ func (it item) labels(field string) ([]scoring.Label, error) {
 func (it item) linkedIssues(field string) ([]scoring.LinkedIssue, error) {
 	return each(it, field, func(r *reader, inner item) scoring.LinkedIssue {
 		check(r, inner.id, "number")
-		check(r, inner.instant, "updated_at")
 		check(r, inner.labels, "labels")
 		return scoring.LinkedIssue{
 			Number:            inner.otherwise("number", 0),
+			Title:             inner.text("title"),
 			State:             scoring.State(take(r, inner.there, "state")),
 			StateReason:       inner.text("state_reason"),
 			AuthorID:          inner.author("author_github_id"),
 			AuthorAssociation: inner.text("author_association"),
 			CreatedAt:         take(r, inner.instant, "created_at"),
 			ClosedAt:          take(r, inner.instant, "closed_at"),
+			UpdatedAt:         take(r, inner.instant, "updated_at"),
 			Transferred:       inner.truthy("is_transferred"),
 			SolvedByPR:        inner.solver("solved_by_pr"),
 		}

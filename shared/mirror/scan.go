@@ -9,7 +9,7 @@ import (
 )
 
 // An answer is checked as a whole once; after that its parts are found by
-// walking over it, without copies: what is never looked at (the body of a pull
+// walking over it, without copies: what is never looked at (who approved a pull
 // request) costs no memory, and the texts of a large files answer exist twice,
 // in the answer and in its decoded form, and no third time.
 
@@ -50,7 +50,7 @@ func keyText(key []byte) []byte {
 func known(name []byte) bool {
 	switch string(name) {
 	case "github_id", "since", "generated_at", "pull_requests", "issues", "next_cursor", "files", "maintainers",
-		"repo_full_name", "pr_number", "issue_number", "number", "title", "state", "state_reason",
+		"repo_full_name", "pr_number", "issue_number", "number", "title", "body", "state", "state_reason",
 		"author_github_id", "author_login", "author_association", "actor_github_id", "actor_association",
 		"created_at", "closed_at", "merged_at", "updated_at", "last_edited_at", "edited_after_merge", "merged_by_login",
 		"base_ref", "head_ref", "head_repo_full_name", "default_branch", "head_sha", "base_sha", "merge_base_sha",

@@ -49,6 +49,8 @@ type ScoredPullRequest struct {
 	Label *string `json:"label"`
 
 	Reasons PullReasons `json:"reasons"`
+	// Listed is what the mirror's list says of it beyond the rules' needs.
+	Listed *Listed `json:"listed,omitempty"`
 	// Tokens is how each file came by its score; nil without files, and in
 	// what is kept of a round (outcomes, stored evaluations).
 	Tokens *TokenFigures `json:"tokens,omitempty"`

@@ -37,7 +37,7 @@ func PlanFiles(files []File, w *Weights) []FilePlan {
 // planFile applies the first row of section 5's table that fits.
 func planFile(f *File, base, head *string, w *Weights) FilePlan {
 	ext, test := Extension(f.Filename), IsTestFile(f.Filename)
-	plan := FilePlan{Figures: FileFigures{Filename: f.Filename, Test: test, Lines: f.Changes}}
+	plan := FilePlan{Figures: FileFigures{Filename: f.Filename, Change: changeOf(f), Test: test, Lines: f.Changes}}
 	language := w.Language(ext)
 	switch {
 	case f.Status == "removed":
@@ -106,7 +106,8 @@ func TimedOut(files []File) TokenFigures {
 	figures := make([]FileFigures, len(files))
 	for i := range files {
 		figures[i] = FileFigures{
-			Filename: files[i].Filename, Method: MethodSkippedTimeout, Category: CategoryNonCode, Lines: files[i].Changes,
+			Filename: files[i].Filename, Change: changeOf(&files[i]), Method: MethodSkippedTimeout, Category: CategoryNonCode,
+			Lines: files[i].Changes,
 		}
 	}
 	return TokenFigures{Files: figures}

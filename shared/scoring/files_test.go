@@ -98,6 +98,7 @@ func TestMethods(t *testing.T) {
 	} {
 		plans := scoring.PlanFiles([]scoring.File{tt.file}, parseDefaults(t))
 		tt.want.Filename = tt.file.Filename
+		tt.want.Change = scoring.Change{Status: tt.file.Status, Deletions: tt.file.Deletions, Changes: tt.file.Changes}
 		if diff := cmp.Diff(tt.want, plans[0].Figures); diff != "" {
 			t.Errorf("%s, %s (-want +got):\n%s", tt.file.Filename, tt.file.Status, diff)
 		}

@@ -44,9 +44,11 @@ type PullRequest struct {
 	BaseSHA           string    `json:"base_sha,omitempty"`
 	MergeBaseSHA      string    `json:"merge_base_sha,omitempty"`
 	ScoringDataStored bool      `json:"scoring_data_stored,omitempty"`
+	Body              *string   `json:"body,omitempty"`
 	// Additions and Deletions are the lines of all files at HeadSHA.
 	Additions                       int           `json:"additions,omitempty"`
 	Deletions                       int           `json:"deletions,omitempty"`
+	Commits                         int           `json:"commits,omitempty"`
 	MaintainerChangesRequestedCount int           `json:"maintainer_changes_requested_count,omitempty"`
 	ApprovedCount                   int           `json:"approved_count,omitempty"`
 	Labels                          []Label       `json:"labels,omitempty"`
@@ -63,6 +65,7 @@ type Label struct {
 // LinkedIssue is an issue that a pull request says it closes.
 type LinkedIssue struct {
 	Number      int    `json:"number"`
+	Title       string `json:"title,omitempty"`
 	State       State  `json:"state"`
 	StateReason string `json:"state_reason,omitempty"`
 	// AuthorID is nil when the mirror names no author. An empty one is one: of
@@ -71,6 +74,7 @@ type LinkedIssue struct {
 	AuthorAssociation string    `json:"author_association,omitempty"`
 	CreatedAt         time.Time `json:"created_at,omitzero"`
 	ClosedAt          time.Time `json:"closed_at,omitzero"`
+	UpdatedAt         time.Time `json:"updated_at,omitzero"`
 	Transferred       bool      `json:"transferred,omitempty"`
 	// SolvedByPR is nil when the mirror names no solver.
 	SolvedByPR *int `json:"solved_by_pr,omitempty"`

@@ -31,8 +31,11 @@ type Outcome struct {
 	// repositories with a cut that have any.
 	Maintainers map[string][]int `json:"maintainers"`
 	// Rewards are ordered by uid.
-	Rewards  []Reward             `json:"rewards"`
-	Sum      float64              `json:"sum"` // of the rewards
+	Rewards []Reward `json:"rewards"`
+	Sum     float64  `json:"sum"` // of the rewards
+	// Untaken is the share that nobody takes, because the recycle uid or the
+	// treasury is not among the miners: with Sum it is 1.
+	Untaken  float64              `json:"untaken"`
 	Pool     Pool                 `json:"pool"`
 	Emission []RepositoryEmission `json:"emission"` // in the registry's order
 	Miners   []MinerOutcome       `json:"miners"`   // ordered by uid

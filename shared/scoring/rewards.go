@@ -77,20 +77,23 @@ func reward(in *RoundInput, miners []*miner, out *Outcome) {
 }
 
 // vector pays the treasury and the recycle UID, if they are there, and lists
-// what everybody gets.
+// what everybody gets and what nobody does.
 func (o *Outcome) vector(miners []*miner, rewards ByUID) {
 	o.Rewards = make([]Reward, 0, len(miners))
+	recycled, treasury := o.Pool.Recycled, treasuryPart
 	for _, m := range miners {
 		switch m.UID {
 		case TreasuryUID:
 			rewards[m.UID] += treasuryPart
-			o.Pool.Treasury = treasuryPart
+			o.Pool.Treasury, treasury = treasuryPart, 0
 		case RecycleUID:
 			rewards[m.UID] += o.Pool.Recycled
+			recycled = 0
 		}
 		o.Rewards = append(o.Rewards, Reward{m.UID, rewards[m.UID]})
 	}
 	o.Sum = sumOf(o.Rewards, func(r *Reward) float64 { return r.Reward })
+	o.Untaken = recycled + treasury
 }
 
 // scores are what the miners that take part earn, by repository.

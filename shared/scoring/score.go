@@ -31,6 +31,7 @@ func unscored(pr *PullRequest) ScoredPullRequest {
 		CreatedAt: pr.CreatedAt, MergedAt: pr.MergedAt,
 		MaintainerChangesRequestedCount: pr.MaintainerChangesRequestedCount,
 		IssueMultiplier:                 1, TimeDecayMultiplier: 1, ReviewQualityMultiplier: 1, LabelMultiplier: 1,
+		Listed: listed(pr),
 	}
 }
 

@@ -127,12 +127,12 @@ func (s *store) changes() []StoredChange {
 }
 
 // withoutFiles copies pull requests for keeping: how each file came by its
-// score stays with the evaluation.
+// score, and the body, stay with the evaluation.
 func withoutFiles(pulls []ScoredPullRequest) []ScoredPullRequest {
 	kept := make([]ScoredPullRequest, len(pulls))
 	for i := range pulls {
 		kept[i] = pulls[i]
-		kept[i].Tokens = nil
+		kept[i].Tokens, kept[i].Listed = nil, pulls[i].Listed.withoutBody()
 	}
 	return kept
 }

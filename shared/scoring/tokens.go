@@ -49,6 +49,7 @@ type Breakdown struct {
 // FileFigures is the token scoring of one file.
 type FileFigures struct {
 	Filename string   `json:"filename"`
+	Change   Change   `json:"change"`
 	Method   Method   `json:"method"`
 	Category Category `json:"category"`
 	Test     bool     `json:"test,omitempty"`
@@ -63,6 +64,26 @@ type FileFigures struct {
 	// Largest are the node types that give the most of it, at most five, with
 	// the weights of language and test applied to their scores.
 	Largest []Contribution `json:"largest,omitempty"`
+}
+
+// Change is what a pull request does to a file, as the mirror tells it: for a
+// validator's database, which no rule reads.
+type Change struct {
+	Status           string `json:"status"`
+	PreviousFilename string `json:"previous_filename,omitempty"`
+	Additions        int    `json:"additions"`
+	Deletions        int    `json:"deletions"`
+	Changes          int    `json:"changes"`
+}
+
+func changeOf(f *File) Change {
+	return Change{
+		Status:           f.Status,
+		PreviousFilename: f.PreviousFilename,
+		Additions:        f.Additions,
+		Deletions:        f.Deletions,
+		Changes:          f.Changes,
+	}
 }
 
 // TokenFigures is the token scoring of one pull request.

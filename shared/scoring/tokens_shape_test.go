@@ -15,7 +15,8 @@ import (
 func TestTheShapeOfFiguresIsOfTheirVersion(t *testing.T) {
 	t.Parallel()
 	const version = 2
-	const want = "{files,omitempty []{filename string;method string;category string;test,omitempty bool;score float64;nodes int;" +
+	const want = "{files,omitempty []{filename string;change {status string;" +
+		"previous_filename,omitempty string;additions int;deletions int;changes int};method string;category string;test,omitempty bool;score float64;nodes int;" +
 		"lines int;out_of_time,omitempty bool;breakdown,omitempty *{structural_added_count int;structural_added_score float64;structural_deleted_count int;" +
 		"structural_deleted_score float64;leaf_added_count int;leaf_added_score float64;leaf_deleted_count int;leaf_deleted_score float64};" +
 		"largest,omitempty []{type string;leaf,omitempty bool;added int;deleted int;score float64}};" +

@@ -145,8 +145,14 @@ func TestTimedOut(t *testing.T) {
 	t.Parallel()
 	got := scoring.TimedOut([]scoring.File{{Filename: "tests/a.go", Status: "removed", Changes: 3, Deletions: 2}, {Filename: "b.md", Changes: 4}})
 	want := scoring.TokenFigures{Files: []scoring.FileFigures{
-		{Filename: "tests/a.go", Method: scoring.MethodSkippedTimeout, Category: scoring.CategoryNonCode, Lines: 3},
-		{Filename: "b.md", Method: scoring.MethodSkippedTimeout, Category: scoring.CategoryNonCode, Lines: 4},
+		{
+			Filename: "tests/a.go", Change: scoring.Change{Status: "removed", Deletions: 2, Changes: 3},
+			Method: scoring.MethodSkippedTimeout, Category: scoring.CategoryNonCode, Lines: 3,
+		},
+		{
+			Filename: "b.md", Change: scoring.Change{Changes: 4},
+			Method: scoring.MethodSkippedTimeout, Category: scoring.CategoryNonCode, Lines: 4,
+		},
 	}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("timed out (-want +got):\n%s", d)

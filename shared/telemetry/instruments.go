@@ -40,6 +40,7 @@ const (
 	MetricRoundDuration       = "mirrorfleet.round.duration"
 	MetricRoundLastSuccess    = "mirrorfleet.round.last_success"
 	MetricRoundLastConclusion = "mirrorfleet.round.last_conclusion"
+	MetricRoundPutOff         = "mirrorfleet.round.put_off"
 
 	MetricScoreDuration = "mirrorfleet.score.duration"
 	MetricScoreFiles    = "mirrorfleet.score.files"
@@ -86,7 +87,7 @@ type instruments struct {
 
 	queueAge, limitWorst, limitAllowed, limitPause, roundLastSuccess, roundLastConclusion metric.Float64ObservableGauge
 
-	queueSize, queueWaiting, limitUsed, serverAnswers metric.Int64ObservableGauge
+	queueSize, queueWaiting, limitUsed, serverAnswers, roundPutOff metric.Int64ObservableGauge
 }
 
 // current are the instruments of the provider that was last asked for.
@@ -211,6 +212,7 @@ func (i *instruments) ofRounds(m *maker) {
 	i.roundJobs = m.gauge(MetricRoundJobs, "{job}", "Jobs of the round by phase.")
 	i.roundDegraded = m.gauge(MetricRoundDegraded, "{job}", "Done jobs of the round that lack an answer.")
 	i.roundDuration = m.seconds(MetricRoundDuration, "Rounds from their start in this process to their end.", secondsLong)
+	i.roundPutOff = m.look(MetricRoundPutOff, "{round}", "1 while a round is due and cannot begin, by the input that puts it off.")
 	i.auditJobs = m.gauge(MetricAuditJobs, "{job}", "The sides of planned = done + failed + outstanding.")
 	i.auditDiscrepancies = m.gauge(MetricAuditDiscrepancies, "{discrepancy}",
 		"What does not fit of what is held of the round's jobs: what stays is a fault.")

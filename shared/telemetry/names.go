@@ -77,6 +77,7 @@ const (
 
 	RoundPhase   = attribute.Key("round.phase")
 	RoundOutcome = attribute.Key("round.outcome")
+	RoundInput   = attribute.Key("round.input") // that puts a round off
 	AuditSide    = attribute.Key("audit.side")
 	ServerKind   = attribute.Key("server.kind") // nats or redis
 	LimitPause   = attribute.Key("limit.pause") // cool_down or hold

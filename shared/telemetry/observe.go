@@ -68,6 +68,23 @@ func ObserveConclusions(look func(context.Context) (concluded, complete time.Tim
 	}, m.roundLastConclusion, m.roundLastSuccess)
 }
 
+// ObservePutOff has cause asked whenever metrics are read, until stop is
+// called: which of these inputs puts a round off, "" for none.
+func ObservePutOff(inputs []string, cause func() string) (stop func()) {
+	m := measure()
+	return m.observe(func(_ context.Context, o metric.Observer) error {
+		now := cause()
+		for _, input := range inputs {
+			off := int64(0)
+			if input == now {
+				off = 1
+			}
+			o.ObserveInt64(m.roundPutOff, off, metric.WithAttributes(RoundInput.String(input)))
+		}
+		return nil
+	}, m.roundPutOff)
+}
+
 // Limit is what the bucket of an egress says.
 type Limit struct {
 	Egress string

@@ -225,7 +225,7 @@ func TestWhatMakesARoundFetchAgain(t *testing.T) {
 		}, b.scorer.Version(), 2},
 		{"unloadable", func(m *job.Manifest) { m.Unloadable = nil }, b.scorer.Version(), 2},
 		{"grammars", func(*job.Manifest) {}, "1-other-grammars", 2},
-		{"scorer-version", func(*job.Manifest) {}, "1" + b.scorer.Version()[1:], 2},
+		{"scorer-version", func(*job.Manifest) {}, "9" + b.scorer.Version()[1:], 2},
 	} {
 		worker := *b
 		worker.connect(t, c.scorer)

@@ -1,0 +1,220 @@
+"""mirrorfleet's latest round of the schedule, in place of a validator's own scoring.
+
+latest(hotkeys) takes the metagraph's hotkeys, {uid: hotkey}, and returns what the
+validator's later steps need of a round, or None when there is nothing to be trusted:
+then score by yourself. It raises nothing and ends within the timeout; the log says why.
+"""
+import collections, datetime, json, logging, math, os, threading, types, urllib.request
+
+URL = os.environ.get("MIRRORFLEET_URL", "http://127.0.0.1:8440")
+
+# rewards {uid: reward} and evaluations {uid: MinerEvaluation} are of every uid of the metagraph; penalized are
+# the uids that share a GitHub account; loaded and discovered are those whose pull requests, and whose issues, the
+# mirror gave in this round.
+Round = collections.namedtuple("Round", "name rewards penalized evaluations loaded discovered")
+
+
+def latest(hotkeys, classes=None, url=URL, name="latest", max_age=3 * 3600, timeout=60, incomplete_too=False):
+    """The round, or None. classes are the validator's own unless given; another name than latest is for a trial."""
+    try:
+        found = []  # by a thread: a name that does not resolve, or a server that drips, outlasts a socket's timeout
+        asking = threading.Thread(target=keep, args=(found, url, name, timeout), daemon=True)
+        asking.start()
+        asking.join(timeout)
+        answers = found[0] if found else TimeoutError(f"no answer within {timeout} s")
+        if isinstance(answers, Exception):
+            raise answers
+        told, evaluated = answers
+        check(told, hotkeys, name, max_age, incomplete_too)
+        return put_together(told, evaluated, hotkeys, classes or validators_own())
+    except Exception as why:
+        logging.getLogger("mirrorfleet").warning("no round from %s, score by yourself: %r", url, why)
+        return None
+
+
+def keep(found, url, name, timeout):
+    try:
+        told = fetch(f"{url}/api/v1/rounds/{name}/rewards", timeout, 4_000_000)
+        path = f"/api/v1/rounds/{told['round']}/evaluations?revision={told['revision']}"
+        found.append((told, fetch(url + path, timeout, 1_000_000_000)))
+    except Exception as why:
+        found.append(why)
+
+
+def fetch(url, timeout, most):
+    with urllib.request.urlopen(url, timeout=timeout) as response:
+        return json.loads(response.read(most), parse_constant=refuse)
+
+
+def refuse(constant):
+    raise ValueError(f"it has a number that is {constant}")
+
+
+def check(told, hotkeys, name, max_age, incomplete_too):
+    uids, shares, keys, age = told["uids"], told["rewards"], told["hotkeys"], told["age_seconds"]
+    total, untaken, whole = math.fsum(shares), told["untaken"], {0, 111} <= set(uids)  # these two take what nobody has earned
+    for holds, what in (
+        (name != "latest" or told.get("due"), "it was run by hand, for no turn of the schedule"),
+        (-60 <= age <= max_age, f"it is {age} s old"),
+        (told["complete"] is True or incomplete_too, "it is incomplete"),
+        (len(set(uids)) == len(uids) == len(shares) == len(keys), "its lists do not match"),
+        (all(type(uid) is int and uid in hotkeys for uid in uids), "it has unknown uids"),
+        (all(type(x) in (int, float) and 0 <= x <= 1 for x in shares + [untaken]), "it has rewards that are none"),
+        (untaken == 0 or not whole, f"it says that {untaken} is untaken, though uids 0 and 111 are there to take it"),
+        (abs(total + untaken - 1) < 1e-6, f"its rewards sum to {total}, and {untaken} is untaken"),
+    ):
+        if not holds:
+            raise ValueError(what)
+
+
+def put_together(told, evaluated, hotkeys, classes):
+    miners = {m["uid"]: m for m in evaluated["miners"]}
+    shares = dict(zip(told["uids"], told["rewards"]))
+    if (told["round"], told["revision"]) != (evaluated["round"], evaluated["revision"]) or shares.keys() != miners.keys():
+        raise ValueError("its rewards and its evaluations are not of one outcome")
+    # A uid with another hotkey than the round's is another miner now, which has earned nothing and is not penalised.
+    same = {uid for uid, m in miners.items() if m["hotkey"] == hotkeys[uid]}
+    evaluations = {
+        uid: evaluation(miners[uid], classes) if uid in same else stranger(uid, key, uid in miners, classes)
+        for uid, key in hotkeys.items()
+    }
+    loaded = {uid for uid in same if miners[uid]["failed"] is None and not miners[uid].get("fetch_failed")}
+    lacking = {uid for uid in same if miners[uid].get("issues_failed") or miners[uid].get("issues_incomplete")}
+    return Round(
+        told["round"], {uid: float(shares[uid]) if uid in same else 0.0 for uid in hotkeys}, same & set(told["shared_account"]),
+        evaluations, loaded, {uid for uid in same if miners[uid]["failed"] is None} - lacking,
+    )
+
+
+def remember(cache, found):
+    """Does to the validator's own cache, which its own scoring falls back on, what its own round would have done."""
+    cache.evict_many(found.penalized)
+    for uid in sorted(found.loaded):
+        cache.store(found.evaluations[uid])
+    for uid in sorted(found.discovered):
+        cache.update_issue_discovery(found.evaluations[uid])
+
+
+def validators_own():
+    from gittensor import classes  # here: the rest of this file needs no validator
+    from gittensor.utils.mirror import models
+    from gittensor.validator.oss_contributions.mirror import scored_pr
+
+    return types.SimpleNamespace(
+        MinerEvaluation=classes.MinerEvaluation, RepoEvaluation=classes.RepoEvaluation, Issue=classes.Issue,
+        ScoredPR=scored_pr.ScoredPR, MirrorPullRequest=models.MirrorPullRequest, MirrorFile=models.MirrorFile,
+        MirrorLinkedIssue=models.MirrorLinkedIssue, MirrorReviewSummary=models.MirrorReviewSummary,
+    )
+
+
+PULL_FIGURES = (
+    "is_eligible", "credibility", "base_total_score", "total_score", "total_collateral_score", "total_nodes_scored",
+    "total_token_score", "total_structural_count", "total_structural_score", "total_leaf_count", "total_leaf_score",
+)
+ISSUE_FIGURES = (
+    "is_issue_eligible", "issue_credibility", "issue_discovery_score", "issue_token_score", "total_solved_issues",
+    "total_valid_solved_issues", "total_closed_issues", "total_open_issues",
+)
+COUNTS = ("total_merged_prs", "total_open_prs", "total_closed_prs")  # a miner's own are the lengths of its lists
+SCORES = (
+    "base_score", "token_score", "structural_count", "structural_score", "leaf_count", "leaf_score", "total_nodes_scored",
+    "issue_multiplier", "open_pr_spam_multiplier", "time_decay_multiplier", "review_quality_multiplier", "label_multiplier",
+    "label", "earned_score", "collateral_score",
+)
+DISCOVERY = (
+    "discovery_base_score", "discovery_earned_score", "discovery_review_quality_multiplier", "discovery_time_decay_multiplier",
+    "discovery_credibility_multiplier", "discovery_open_issue_spam_multiplier", "discovery_label_multiplier",
+)
+
+
+def pick(values, names):
+    """These fields; a score is a float also where JSON has it as a whole number."""
+    real = ("score", "multiplier", "credibility")
+    return {name: float(values[name]) if name.endswith(real) else values[name] for name in names}
+
+
+def evaluation(m, c):
+    pulls = {"MERGED": [], "OPEN": [], "CLOSED": []}
+    for p in m["pull_requests"]:
+        pulls[p["state"]].append(scored_pull_request(p, m["github_id"], c))
+    nobody = m["failed"] in ("recycle uid", "no hotkey")
+    return c.MinerEvaluation(
+        uid=m["uid"], hotkey="" if nobody else m["hotkey"], github_id=m["github_id"], failed_reason=reason(m),
+        github_pr_fetch_failed=bool(m.get("fetch_failed") and not m.get("from_stored")),
+        merged_prs=pulls["MERGED"], open_prs=pulls["OPEN"], closed_prs=pulls["CLOSED"],
+        unique_repos_count=m["unique_repositories"],
+        unique_repos_contributed_to={p["repository"] for p in m["pull_requests"] if p["state"] == "MERGED" and p["scored"]},
+        issue_discovery_issues=[scored_issue(i, c) for i in m["scored_issues"]],
+        repo_evaluations={
+            r["repository_full_name"]: c.RepoEvaluation(
+                repository_full_name=r["repository_full_name"], **pick(r, PULL_FIGURES + COUNTS + ISSUE_FIGURES))
+            for r in m["repositories"]
+        },
+        **pick(m, PULL_FIGURES + ISSUE_FIGURES),
+    )
+
+
+def reason(m):
+    if m["failed"] is None:
+        return None
+    shared = f" {m['github_id']}, with UIDs {m['shared_with']}" if m.get("shared_with") else ""
+    return f"mirrorfleet: {m['failed']}{shared}"
+
+
+def stranger(uid, hotkey, known, c):
+    why = "another hotkey than in the round" if known else "registered since the round"
+    return c.MinerEvaluation(uid=uid, hotkey=hotkey, failed_reason=f"mirrorfleet: {why}")
+
+
+def scored_pull_request(p, github_id, c):
+    listed, tokens = p["listed"], p.get("tokens") or {}
+    return c.ScoredPR(
+        pr=c.MirrorPullRequest(
+            repo_full_name=p["repository"], pr_number=p["number"], title=p.get("title", ""), state=p["state"], body=listed["body"],
+            author_github_id=github_id, author_login=listed["author_login"], merged_by_login=listed.get("merged_by_login"),
+            created_at=instant(p.get("created_at")), merged_at=instant(p.get("merged_at")),
+            last_edited_at=instant(listed.get("last_edited_at")), head_sha=listed.get("head_sha"), base_sha=listed.get("base_sha"),
+            additions=listed["additions"], deletions=listed["deletions"], commits_count=listed["commits"],
+            review_summary=c.MirrorReviewSummary(
+                maintainer_changes_requested_count=p.get("maintainer_changes_requested_count", 0)),
+            linked_issues=[linked_issue(i, c) for i in listed.get("issues", [])], scoring_data_stored=p["scored"],
+            # What no step after the scoring reads:
+            author_association=None, closed_at=None, edited_after_merge=False, hours_since_merge=None, base_ref=None,
+            head_ref=None, head_repo_full_name=None, default_branch=None, merge_base_sha=None, labels=[],
+        ),
+        files=[changed_file(f, c) for f in tokens["files"]] if tokens.get("files") else None, **pick(p, SCORES),
+    )
+
+
+def linked_issue(i, c):
+    return c.MirrorLinkedIssue(
+        number=i["number"], title=i["title"], state=i["state"], state_reason=i.get("state_reason"),
+        author_github_id=i["author_github_id"], author_association=i.get("author_association"),
+        created_at=instant(i.get("created_at")), closed_at=instant(i.get("closed_at")), updated_at=instant(i.get("updated_at")),
+        is_transferred=i.get("state_reason") == "TRANSFERRED", solved_by_pr=None, labels=[],
+    )
+
+
+def changed_file(f, c):
+    change = f["change"]
+    return c.MirrorFile(
+        filename=f["filename"], previous_filename=change.get("previous_filename"), status=change["status"],
+        additions=change["additions"], deletions=change["deletions"], changes=change["changes"],
+        is_binary=False, head_content=None, base_content=None,
+    )
+
+
+def scored_issue(i, c):
+    return c.Issue(
+        number=i["number"], pr_number=i["pr_number"], repository_full_name=i["repository_full_name"], title="",
+        **pick(i, DISCOVERY),
+    )
+
+
+def instant(text):
+    """An instant as the validator has it: of UTC, to the microsecond. Python before 3.11 reads neither Z nor other fractions."""
+    if text is None:
+        return None
+    seconds, _, fraction = text.rstrip("Z").partition(".")
+    at = datetime.datetime.fromisoformat(seconds).replace(tzinfo=datetime.timezone.utc)
+    return at.replace(microsecond=int(f"{fraction:0<6.6}")) if fraction else at

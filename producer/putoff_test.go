@@ -1,0 +1,117 @@
+package main_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
+)
+
+// stranger is the user that serve runs as when the tests run as root: one that
+// may not read what root alone may.
+const stranger = 65534
+
+// replace puts a file in another's place, as a validator does with its tokens:
+// written beside it, for its owner alone, and renamed.
+func replace(t *testing.T, path, content string, mode os.FileMode) {
+	t.Helper()
+	write(t, path+".tmp", content)
+	err := os.Chmod(path+".tmp", mode)
+	if err == nil {
+		err = os.Rename(path+".tmp", path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The validator replaces its tokens file, for itself alone, while serve runs. What
+// serve may read counts from the next round on. What it may not puts the round
+// off, and within a minute log, page and metric say so: which file, whose it is,
+// and what to do. It goes on by itself.
+func TestTheValidatorReplacesItsTokens(t *testing.T) {
+	t.Parallel()
+	servers := startLocal(t, t.TempDir())
+	bus, _ := openBus(t, servers.NATSURL(), jobstream.Config{})
+	dir, err := os.MkdirTemp("", "mirrorfleet-inputs-") //nolint:usetesting // t.TempDir is closed to another user
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	tokens, metagraph, registry := filepath.Join(dir, "miner_pats.json"), filepath.Join(dir, "metagraph.json"), filepath.Join(dir, "registry.json")
+	replace(t, metagraph, `{"0": "h0", "1": "h1"}`, 0o644)
+	replace(t, registry, `{"a/b": {"emission_share": 0.5}}`, 0o644)
+	replace(t, tokens, `[]`, 0o644)
+	owner, hidden := os.Getuid(), os.FileMode(0o600)
+	if owner != 0 {
+		hidden = 0 // the owner's own mode is all that keeps it from itself
+	}
+	for _, open := range []string{dir, binaries} {
+		if err := os.Chmod(open, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := serveAs(t, stranger, nil, "--nats", servers.NATSURL(), "--redis", servers.RedisURL(), "--mirror", "http://127.0.0.1:1",
+		"--tokens", tokens, "--metagraph", metagraph, "--registry", registry, "--every", "1s", "--limit-horizon", "1s", "--listen", "127.0.0.1:0")
+	first := concluded(t, bus, 1)
+	if got := first.Outcome.Miners[1].Failed; got != scoring.NoStoredToken || first.Due.IsZero() {
+		t.Fatalf("miner 1: %q, due %s; want no stored token, in a round of the schedule", got, first.Due)
+	}
+	replace(t, tokens, `[{"uid": 1, "hotkey": "former", "pat": "x"}]`, 0o644)
+	until(t, "the next round reads the new file", func() bool {
+		names, err := bus.Concluded(t.Context())
+		return err == nil && outcomeOf(t, bus, names[len(names)-1]).Outcome.Miners[1].Failed == scoring.HotkeyChanged
+	})
+
+	replace(t, tokens, `[]`, hidden)
+	since := time.Now()
+	status, body := 0, ""
+	until(t, "the page says that a round is put off", func() bool {
+		status, body = s.page(t, "/readyz")
+		return status == http.StatusServiceUnavailable
+	})
+	until(t, "the metric says so", func() bool {
+		_, metrics := s.page(t, "/metrics")
+		return strings.Contains(metrics, `mirrorfleet_round_put_off{round_input="tokens"} 1`) &&
+			strings.Contains(metrics, `mirrorfleet_round_put_off{round_input="metagraph"} 0`)
+	})
+	until(t, "the log says so", s.says("the round is put off"))
+	if took := time.Since(since); took > time.Minute {
+		t.Errorf("it took %s, want a minute at most", took)
+	}
+	for _, want := range []string{
+		tokens, "permission denied", fmt.Sprintf("mode %04o", hidden), fmt.Sprintf("of user %d ", owner), fmt.Sprintf("run it as user %d", owner),
+	} {
+		if !strings.Contains(body, want) || !strings.Contains(s.log.String(), want) {
+			t.Errorf("/readyz: %s\nand the log do not say %q", body, want)
+		}
+	}
+
+	replace(t, tokens, `[]`, 0o644)
+	until(t, "a round says that it was put off", func() bool {
+		names, err := bus.Concluded(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(strings.Join(outcomeOf(t, bus, names[len(names)-1]).Notes, "\n"), "put off for")
+	})
+	until(t, "the page is well", func() bool { status, _ := s.page(t, "/readyz"); return status == http.StatusOK })
+	if _, metrics := s.page(t, "/metrics"); !strings.Contains(metrics, `mirrorfleet_round_put_off{round_input="tokens"} 0`) {
+		t.Error("the metric still says that a round is put off")
+	}
+	s.stop(t)
+}
+
+// as has a command run as another user, if this one may have it so.
+func as(s *server, user uint32) {
+	if os.Getuid() == 0 {
+		s.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
+	}
+}
