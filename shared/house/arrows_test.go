@@ -19,6 +19,7 @@ var arrows = []arrow{
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/pause", "waiting knows nobody", nil},
+	{"shared/must", "what ends a test knows nobody", nil},
 	{"shared/nettest", "it carries bytes", nil},
 	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/nettest"}},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans", []string{"shared/telemetry", "shared/ratelimit"}},
