@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/wire"
+	"mirrorfleet/shared/must"
 )
 
 // TestRestartKeepsEverything: streams, records and leases outlive the server,
@@ -26,9 +27,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 	if d := b.next(); d.Number() != 1 {
 		t.Fatalf("delivery %d", d.Number())
 	}
-	if err := b.bus.PutEvaluation(b.ctx, "r1.1.c", anEvaluation("x")); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.bus.PutEvaluation(b.ctx, "r1.1.c", anEvaluation("x")))
 	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
 	b.stop()
 	type result struct {
@@ -57,9 +56,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 	for range 2 {
 		d := b.next()
 		seen[d.Subject()] = d.Number()
-		if err := d.Ack(b.ctx); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, d.Ack(b.ctx))
 	}
 	if seen["miner.job.r1.1"] != 2 || seen["miner.job.r1.2"] != 1 {
 		t.Errorf("deliveries are %v, want the second of job 1 and the first of job 2", seen)
@@ -72,16 +69,10 @@ func TestRestartKeepsEverything(t *testing.T) {
 // throughWire is a bus of its own over a connection that can be held up.
 func (b *bundle) throughWire(cfg jobstream.Config) (*jobstream.Bus, *wire.Wire) {
 	b.t.Helper()
-	w, err := wire.New(b.servers.NATSURL())
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	w := must.Get(wire.New(b.servers.NATSURL()))(b.t)
 	b.t.Cleanup(func() { w.Close() })
 	cfg.Log = b.log.logger()
-	bus, err := jobstream.Open(b.ctx, b.connect("nats://"+w.Addr()), cfg)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	bus := must.Get(jobstream.Open(b.ctx, b.connect("nats://"+w.Addr()), cfg))(b.t)
 	return bus, w
 }
 
@@ -93,9 +84,7 @@ func TestLostAnswerIsNoConflict(t *testing.T) {
 	b.plan(1)
 	bus, w := b.throughWire(jobstream.Config{Timeout: 500 * time.Millisecond})
 	r, revision, err := bus.Record(b.ctx, "r1", 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	w.Hold(wire.Down)
 	r.Requests = 99
 	type result struct {
@@ -125,9 +114,7 @@ func TestLostAnswerAndAnotherWriter(t *testing.T) {
 	b.plan(1)
 	bus, w := b.throughWire(jobstream.Config{Timeout: 500 * time.Millisecond})
 	r, revision, err := bus.Record(b.ctx, "r1", 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	w.Hold(wire.Down)
 	r.Requests = 99
 	written := make(chan error, 1)
@@ -202,9 +189,7 @@ func TestConnectWaits(t *testing.T) {
 	}()
 	log.await(b.ctx, t, "waiting for NATS")
 	b.start(strings.TrimPrefix(address, "nats://"))
-	if err := <-connected; err != nil {
-		t.Error(err)
-	}
+	must.Check(t, <-connected)
 	if n := strings.Count(log.String(), "waiting for NATS"); n != 1 {
 		t.Errorf("said %d times in less than Remind, want once", n)
 	}
@@ -214,9 +199,7 @@ func TestConnectWaits(t *testing.T) {
 func TestConnectGivesUp(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	address := l.Addr().String()
 	l.Close() // nobody listens there now
 	log := newLogbook()
@@ -301,9 +284,7 @@ func TestListsEndWithTheirContext(t *testing.T) {
 	whole := time.Hour
 	for range 10 {
 		began := time.Now()
-		if _, err := b.bus.Outcomes(b.ctx, "r1"); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(b.bus.Outcomes(b.ctx, "r1"))(t)
 		whole = min(whole, time.Since(began))
 	}
 	const runs = 900 // the server has room for so many watchers that nobody ended
@@ -326,15 +307,10 @@ func TestAFullWatchEnds(t *testing.T) {
 	bucket := b.bus.Bucket(job.BucketRounds)
 	const entries = 600 // the library has room for 256
 	for i := range entries {
-		if _, err := bucket.PutString(b.ctx, fmt.Sprint(i), "x"); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(bucket.PutString(b.ctx, fmt.Sprint(i), "x"))(t)
 	}
 	for _, read := range []int{0, 1, 300} {
-		watcher, err := bucket.WatchAll(b.ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		watcher := must.Get(bucket.WatchAll(b.ctx))(t)
 		for range read {
 			<-watcher.Updates()
 		}

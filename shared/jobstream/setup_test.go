@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/must"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -53,21 +54,14 @@ func bare(t *testing.T) *bundle {
 	b := &bundle{t: t, ctx: ctx, dir: t.TempDir(), log: newLogbook()}
 	b.start("")
 	b.nc = b.connect(b.servers.NATSURL())
-	js, err := jetstream.New(b.nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := must.Get(jetstream.New(b.nc))(t)
 	b.js = js
 	return b
 }
 
 func (b *bundle) start(address string) {
 	b.t.Helper()
-	var err error
-	b.servers, err = local.Start(b.ctx, local.Config{Dir: b.dir, NATS: address, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	b.servers = must.Get(local.Start(b.ctx, local.Config{Dir: b.dir, NATS: address, Log: slog.New(slog.DiscardHandler)}))(b.t)
 	b.t.Cleanup(func() { b.servers.Close() })
 }
 
@@ -81,17 +75,12 @@ func (b *bundle) restart() {
 
 func (b *bundle) stop() {
 	b.t.Helper()
-	if err := b.servers.Close(); err != nil {
-		b.t.Fatal(err)
-	}
+	must.Do(b.t, b.servers.Close())
 }
 
 func (b *bundle) connect(address string) *nats.Conn {
 	b.t.Helper()
-	nc, err := jobstream.Connect(b.ctx, address, "test", jobstream.ConnectConfig{Log: b.log.logger()})
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	nc := must.Get(jobstream.Connect(b.ctx, address, "test", jobstream.ConnectConfig{Log: b.log.logger()}))(b.t)
 	b.t.Cleanup(nc.Close)
 	return nc
 }
@@ -101,18 +90,13 @@ func (b *bundle) open(cfg jobstream.Config) {
 	if cfg.Log == nil {
 		cfg.Log = b.log.logger()
 	}
-	var err error
-	if b.bus, err = jobstream.Open(b.ctx, b.nc, cfg); err != nil {
-		b.t.Fatal(err)
-	}
+	b.bus = must.Get(jobstream.Open(b.ctx, b.nc, cfg))(b.t)
 }
 
 func (b *bundle) publish(jobs ...job.Job) {
 	b.t.Helper()
 	for _, j := range jobs {
-		if err := b.bus.PublishJob(b.ctx, j); err != nil {
-			b.t.Fatal(err)
-		}
+		must.Do(b.t, b.bus.PublishJob(b.ctx, j))
 	}
 }
 
@@ -133,10 +117,7 @@ func (b *bundle) next() *jobstream.Delivery {
 // messages is how many jobs the stream holds.
 func (b *bundle) messages() uint64 {
 	b.t.Helper()
-	stream, err := b.js.Stream(b.ctx, job.StreamJobs)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	stream := must.Get(b.js.Stream(b.ctx, job.StreamJobs))(b.t)
 	return stream.CachedInfo().State.Msgs
 }
 

@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/must"
 )
 
 func TestMain(m *testing.M) {
@@ -55,11 +56,7 @@ func setup(t *testing.T) *bundle {
 	var err error
 	b.cluster, err = cluster.Start(ctx, cluster.Config{Dir: t.TempDir(), Settings: settings})
 	b.must(err)
-	t.Cleanup(func() {
-		if err := b.cluster.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { must.Check(t, b.cluster.Close()) })
 	b.nc = b.connect(cluster.Producer)
 	b.js, err = jetstream.New(b.nc)
 	b.must(err)
@@ -68,9 +65,7 @@ func setup(t *testing.T) *bundle {
 
 func (b *bundle) must(err error) {
 	b.t.Helper()
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	must.Do(b.t, err)
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
