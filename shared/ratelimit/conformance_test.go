@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -43,9 +44,7 @@ func TestFirstPermitWaitsOneHorizon(t *testing.T) {
 			t.Parallel()
 			s := start(t)
 			began := time.Now()
-			if _, err := s.limiter(t, quick()).Permit(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			must.Get(s.limiter(t, quick()).Permit(t.Context()))(t)
 			if waited, least := time.Since(began), quick().Horizon; waited < least {
 				t.Errorf("the first permit of a new bucket came after %v, want at least %v", waited, least)
 			}
@@ -76,9 +75,7 @@ func TestUnknownStates(t *testing.T) {
 					cfg.Egress = "e" + strconv.Itoa(len(test.name))
 					l, rdb := s.limiter(t, cfg), patient(t, s)
 					permit(t, l)
-					if err := rdb.HSet(t.Context(), ratelimit.Key(cfg.Egress), test.field, test.value).Err(); err != nil {
-						t.Fatal(err)
-					}
+					must.Do(t, rdb.HSet(t.Context(), ratelimit.Key(cfg.Egress), test.field, test.value).Err())
 					began := time.Now()
 					permit(t, l)
 					if waited := time.Since(began); waited < cfg.Horizon {
@@ -97,15 +94,10 @@ func TestOlderStateOfAnotherServer(t *testing.T) {
 	s := process(t)
 	l, rdb := s.limiter(t, quick()), patient(t, s)
 	permit(t, l)
-	dump, err := rdb.HGetAll(t.Context(), ratelimit.Key("default")).Result()
-	if err != nil {
-		t.Fatal(err)
-	}
+	dump := must.Get(rdb.HGetAll(t.Context(), ratelimit.Key("default")).Result())(t)
 	s.stop(t)
 	s.start(t)
-	if err := patient(t, s).HSet(t.Context(), ratelimit.Key("default"), dump).Err(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, patient(t, s).HSet(t.Context(), ratelimit.Key("default"), dump).Err())
 	began := time.Now()
 	permit(t, l)
 	if waited := time.Since(began); waited < quick().Horizon {
@@ -145,9 +137,7 @@ func TestRedisGone(t *testing.T) {
 			}
 			began := time.Now()
 			s.start(t)
-			if err := <-got; err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, <-got)
 			if waited := time.Since(began); waited < cfg.Horizon {
 				t.Errorf("an empty Redis gave a permit after %v, want at least %v", waited, cfg.Horizon)
 			}
@@ -262,9 +252,7 @@ func TestCoolDownVoidsWhatIsHeld(t *testing.T) {
 			}()
 			await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
 			began := time.Now()
-			if err := l.CoolDown(t.Context(), 2500*time.Millisecond); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, l.CoolDown(t.Context(), 2500*time.Millisecond))
 			<-got
 			if waited := time.Since(began); waited < 2500*time.Millisecond {
 				t.Errorf("a permit came %v into a cool-down of 2.5s", waited)

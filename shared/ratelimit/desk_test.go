@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -16,10 +17,7 @@ import (
 // a busy machine takes.
 func (s *server) desk(tb testing.TB) *ratelimit.Desk {
 	tb.Helper()
-	d, err := ratelimit.NewDesk(ratelimit.DefaultEgress, patient(tb, s), time.Minute)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	d := must.Get(ratelimit.NewDesk(ratelimit.DefaultEgress, patient(tb, s), time.Minute))(tb)
 
 	return d
 }
@@ -37,9 +35,7 @@ func TestHoldStopsTheEgress(t *testing.T) {
 			permit(t, there)
 			began := time.Now()
 			for _, length := range []time.Duration{2 * time.Second, 3 * time.Second, 2 * time.Second} {
-				if _, err := d.Hold(t.Context(), length); err != nil {
-					t.Fatal(err)
-				}
+				must.Get(d.Hold(t.Context(), length))(t)
 			}
 			if got := state(t, here); got.Hold <= 0 || got.CoolDown != 0 || got.NextIn < got.Hold || got.CoolDowns != 0 {
 				t.Errorf("during a hold State is %+v, want Hold and NextIn to show it, and no cool-down", got)
@@ -74,10 +70,7 @@ func TestReleaseResumes(t *testing.T) {
 				waiters.Go(func() { permit(t, l); served <- struct{}{} })
 			}
 			await(t, "a reservation", func() bool { return state(t, l).Granted > 0 })
-			held, err := d.Hold(t.Context(), time.Hour)
-			if err != nil {
-				t.Fatal(err)
-			}
+			held := must.Get(d.Hold(t.Context(), time.Hour))(t)
 			if held.Hold < 59*time.Minute {
 				t.Errorf("held for %v, want an hour", held.Hold)
 			}
@@ -87,9 +80,7 @@ func TestReleaseResumes(t *testing.T) {
 			if got := state(t, l).Granted; got != granted {
 				t.Errorf("%d slots were granted under the hold, want none", got-granted)
 			}
-			if _, err := d.Release(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			must.Get(d.Release(t.Context()))(t)
 			<-served
 			<-served
 			if _, err := d.Release(t.Context()); !errors.Is(err, ratelimit.ErrNotHeld) {
@@ -106,12 +97,8 @@ func TestHoldOutlivesAnUnknownState(t *testing.T) {
 	s := process(t)
 	d, l, rdb := s.desk(t), s.limiter(t, quick()), patient(t, s)
 	permit(t, l)
-	if _, err := d.Hold(t.Context(), time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	if err := rdb.HSet(t.Context(), ratelimit.Key("default"), "run", "another").Err(); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(d.Hold(t.Context(), time.Hour))(t)
+	must.Do(t, rdb.HSet(t.Context(), ratelimit.Key("default"), "run", "another").Err())
 	refused := l.Stats().Refused
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan struct{})
@@ -161,9 +148,7 @@ func TestFlowing(t *testing.T) {
 		t.Errorf("Flowing while nobody waits: %v", err)
 	}
 	permit(t, l)
-	if _, err := d.Hold(t.Context(), time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(d.Hold(t.Context(), time.Hour))(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan struct{})
 	go func() { defer close(gone); _, _ = l.Permit(ctx) }()

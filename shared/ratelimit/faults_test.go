@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -33,26 +34,20 @@ func faults() []fault {
 	set := func(field string, value func() any) func(*testing.T, *server, redis.UniversalClient) {
 		return func(t *testing.T, _ *server, rdb redis.UniversalClient) {
 			t.Helper()
-			if err := rdb.HSet(t.Context(), ratelimit.Key("default"), field, value()).Err(); err != nil {
-				t.Error(err)
-			}
+			must.Check(t, rdb.HSet(t.Context(), ratelimit.Key("default"), field, value()).Err())
 		}
 	}
 	step := func(by int64) func(*testing.T, *server, redis.UniversalClient) {
 		return func(t *testing.T, _ *server, rdb redis.UniversalClient) {
 			t.Helper()
-			if err := rdb.HIncrBy(t.Context(), ratelimit.Key("default"), "skew", by).Err(); err != nil {
-				t.Error(err)
-			}
+			must.Check(t, rdb.HIncrBy(t.Context(), ratelimit.Key("default"), "skew", by).Err())
 		}
 	}
 
 	return []fault{
 		{"the key is missing", func(t *testing.T, _ *server, rdb redis.UniversalClient) {
 			t.Helper()
-			if err := rdb.Del(t.Context(), ratelimit.Key("default")).Err(); err != nil {
-				t.Error(err)
-			}
+			must.Check(t, rdb.Del(t.Context(), ratelimit.Key("default")).Err())
 		}, 1},
 		{"FLUSHALL", func(t *testing.T, _ *server, rdb redis.UniversalClient) {
 			t.Helper()

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit"
 )
@@ -138,9 +139,7 @@ func TestCloseEndsEveryWait(t *testing.T) {
 	}
 	await(t, "all wait", func() bool { return l.Stats().Waiting == 3 })
 	for range 2 {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
+		must.Check(t, l.Close())
 	}
 	all.Wait()
 	if _, err := l.Permit(t.Context()); !errors.Is(err, ratelimit.ErrClosed) {

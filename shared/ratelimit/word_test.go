@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -43,9 +44,7 @@ func TestAStopVoidsWhatOthersHold(t *testing.T) {
 				// The first slot of a bucket lies a horizon ahead: it is held meanwhile.
 				await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
 				began := time.Now()
-				if err := end(t, s); err != nil {
-					t.Fatal(err)
-				}
+				must.Do(t, end(t, s))
 				<-got
 				if waited := time.Since(began); waited < stop {
 					t.Errorf("a permit came %v into a stop of %v", waited, stop)
@@ -69,14 +68,10 @@ func TestAReleaseIsHeard(t *testing.T) {
 			d, l := s.desk(t), s.limiter(t, quick())
 			s.awaitListener(t)
 			permit(t, l)
-			if _, err := d.Hold(t.Context(), time.Hour); err != nil {
-				t.Fatal(err)
-			}
+			must.Get(d.Hold(t.Context(), time.Hour))(t)
 			rested := make(chan error, 1)
 			go func() { rested <- ratelimit.Rest(context.WithoutCancel(t.Context()), l.Limiter, time.Hour) }()
-			if _, err := d.Hold(t.Context(), 2*time.Hour); err != nil {
-				t.Fatal(err)
-			}
+			must.Get(d.Hold(t.Context(), 2*time.Hour))(t)
 			select {
 			case <-rested:
 				t.Error("a hold woke a process that waits")

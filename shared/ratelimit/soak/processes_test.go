@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mirrorfleet/shared/must"
 )
 
 // process is one of the product's commands under way. What it logs is kept.
@@ -40,18 +42,11 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 // begin starts a process whose end somebody sees to.
 func begin(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	log, err := os.CreateTemp(t.TempDir(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := must.Get(os.CreateTemp(t.TempDir(), name))(t)
 	p := &process{Cmd: command(t, name, args...), log: log.Name(), since: time.Now(), ended: make(chan struct{})}
 	p.Stdout, p.Stderr = log, log
-	if p.stdin, err = p.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
+	p.stdin = must.Get(p.StdinPipe())(t)
+	must.Do(t, p.Start())
 	go func() {
 		defer close(p.ended)
 		_ = p.Wait()
@@ -100,17 +95,9 @@ func simulate(t *testing.T, window time.Duration) mirror {
 	t.Helper()
 	cmd := command(t, "mirrorsim", "--write", t.TempDir(), "--exit-with-stdin", "--latency", "lognormal:60ms,0.5",
 		"--window", window.String(), "--mitigation", window.String())
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	stdin := must.Get(cmd.StdinPipe())(t)
+	stdout := must.Get(cmd.StdoutPipe())(t)
+	must.Do(t, cmd.Start())
 	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
 	var m mirror
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
@@ -129,25 +116,16 @@ func simulate(t *testing.T, window time.Duration) mirror {
 // ones that are there.
 func (m mirror) multiply(t *testing.T, n int) {
 	t.Helper()
-	data, err := os.ReadFile(m.Miners)
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(os.ReadFile(m.Miners))(t)
 	var few, many []map[string]any
-	if err := json.Unmarshal(data, &few); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, json.Unmarshal(data, &few))
 	for uid := range n {
 		miner := maps.Clone(few[uid%len(few)])
 		miner["uid"], miner["hotkey"] = uid, fmt.Sprintf("hotkey-%d", uid)
 		many = append(many, miner)
 	}
-	if data, err = json.Marshal(many); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(m.Miners, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	data = must.Get(json.Marshal(many))(t)
+	must.Do(t, os.WriteFile(m.Miners, data, 0o600))
 }
 
 // seen is what the mirror counted: exactly, over all phases.
@@ -165,15 +143,10 @@ type seen struct {
 func (m mirror) stats(t *testing.T) seen {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Get(m.URL + "/sim/stats")
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := must.Get(client.Get(m.URL + "/sim/stats"))(t)
 	defer response.Body.Close()
 	var s seen
-	if err := json.NewDecoder(response.Body).Decode(&s); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, json.NewDecoder(response.Body).Decode(&s))
 
 	return s
 }

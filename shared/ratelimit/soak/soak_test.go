@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
@@ -77,10 +78,7 @@ type fleet struct {
 
 func newFleet(t *testing.T, workers int, window, horizon time.Duration) *fleet {
 	t.Helper()
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	servers := must.Get(local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}))(t)
 	t.Cleanup(func() { _ = servers.Close() })
 	f := &fleet{window: window, horizon: horizon, mirror: simulate(t, window), redis: redistest.Start(t)}
 	f.toRedis = nettest.NewRelay(t, f.redis.Address)
