@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 )
 
 // hostile are items that others have tripped over.
@@ -125,10 +126,7 @@ func BenchmarkFiles(b *testing.B) {
 	for i := range files {
 		files[i] = map[string]any{"filename": "a.go", "status": "modified", "additions": 1, "head_content": text, "base_content": text}
 	}
-	data, err := json.Marshal(map[string]any{"repo_full_name": "a/b", "pr_number": 1, "files": files})
-	if err != nil {
-		b.Fatal(err)
-	}
+	data := must.Get(json.Marshal(map[string]any{"repo_full_name": "a/b", "pr_number": 1, "files": files}))(b)
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
