@@ -18,6 +18,7 @@ import (
 
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 )
 
 // running is the command while it serves.
@@ -96,10 +97,7 @@ func TestServesUntilCancelled(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "world")
 	r := start(t, "--write", dir)
-	want, err := mirrorsim.Demo()
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := must.Get(mirrorsim.Demo())(t)
 	if !r.said.AsOf.Equal(want.AsOf) || !strings.HasPrefix(r.said.URL, "http://127.0.0.1:") {
 		t.Errorf("announced %+v, want as_of %s on the loopback", r.said, want.AsOf)
 	}
@@ -171,15 +169,10 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 // value, before anything is served.
 func TestWrongUsage(t *testing.T) {
 	t.Parallel()
-	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	taken := must.Get((&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
 	defer taken.Close()
 	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(file, nil, 0o600))
 	for _, tc := range []struct {
 		args []string
 		want []string
