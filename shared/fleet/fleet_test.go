@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -27,14 +28,9 @@ func config(t *testing.T) fleet.Config {
 func servers(t *testing.T) (_ fleet.Config, stop func()) {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
+	servers := must.Get(local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet}))(t)
 	stop = sync.OnceFunc(func() {
-		if err := servers.Close(); err != nil {
-			t.Error(err)
-		}
+		must.Check(t, servers.Close())
 	})
 	t.Cleanup(stop)
 	return fleet.Config{
@@ -47,24 +43,16 @@ func servers(t *testing.T) (_ fleet.Config, stop func()) {
 // the rest.
 func TestOpenAndClose(t *testing.T) {
 	t.Parallel()
-	f, err := fleet.Open(t.Context(), config(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(fleet.Open(t.Context(), config(t)))(t)
 	if _, err := f.Bus.Rounds(t.Context()); err != nil {
 		t.Errorf("streams: %v", err)
 	}
 	if state, err := f.Limiter.State(t.Context()); err != nil || state.Rate < 4.6 || state.Rate > 4.7 {
 		t.Errorf("limiter: %+v, %v; want the formula's rate", state.Rate, err)
 	}
-	client, err := f.Mirror("http://127.0.0.1:1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := must.Get(f.Mirror("http://127.0.0.1:1"))(t)
 	client.Close()
-	if err := f.Close(); err != nil {
-		t.Error(err)
-	}
+	must.Check(t, f.Close())
 }
 
 // What is wrong is named, is somebody's to mend, and leaves nothing open.

@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/must"
 )
 
 // What the servers say of the whole fleet is in the metrics of any process:
@@ -79,9 +80,7 @@ func asCommand(t *testing.T, body cli.ActionFunc) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c := &cli.Command{Flags: append(command.Listen(), command.Seeing()...), Action: body}
-	if err := c.Run(ctx, []string{"test", "--listen", "127.0.0.1:0"}); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, c.Run(ctx, []string{"test", "--listen", "127.0.0.1:0"}))
 }
 
 func wants(t *testing.T, when, page string, lines map[string]bool) {
@@ -99,19 +98,10 @@ func wants(t *testing.T, when, page string, lines map[string]bool) {
 func read(ctx context.Context, t *testing.T, url string) string {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := must.Get(http.NewRequestWithContext(ctx, http.MethodGet, url, nil))(t)
+	response := must.Get(client.Do(request))(t)
 	defer response.Body.Close()
-	page, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := must.Get(io.ReadAll(response.Body))(t)
 	return string(page)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
@@ -25,9 +26,7 @@ func TestRelay(t *testing.T) {
 	t.Cleanup(func() { _ = client.Close() })
 	name := func() (string, error) { return client.Get(t.Context(), "name").Result() }
 	for server, name := range map[*redistest.Server]string{one: "one", other: "other"} {
-		if err := server.Client(t).Set(t.Context(), "name", name, 0).Err(); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, server.Client(t).Set(t.Context(), "name", name, 0).Err())
 	}
 	if got, err := name(); got != "one" {
 		t.Errorf("through a relay: %q, %v, want one", got, err)
