@@ -15,16 +15,14 @@ import (
 	"time"
 
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/must"
 )
 
 // servers are NATS, Redis, a collector and a simulated mirror, each on its own
 // address, as an operator has them.
 func servers(t *testing.T) (nats, redis string, world simulated, seen *collector, env []string) {
 	t.Helper()
-	started, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	started := must.Get(local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}))(t)
 	t.Cleanup(func() { _ = started.Close() })
 	seen = &collector{}
 	otlp := httptest.NewServer(seen)
@@ -40,10 +38,7 @@ type simulated struct{ url, miners, registry, asOf string }
 func simulate(t *testing.T, world string, args ...string) simulated {
 	t.Helper()
 	cmd := command(t, "mirrorsim", append([]string{"--world", world, "--write", t.TempDir(), "--exit-with-stdin"}, args...)...)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	stdin := must.Get(cmd.StdinPipe())(t)
 	fields := firstLine(t, cmd)
 	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
 	return simulated{fields["url"], fields["miners"], fields["registry"], fields["as_of"]}
@@ -64,9 +59,7 @@ func work(t *testing.T, name string, env []string, args ...string) *worker {
 	cmd.Env = append(cmd.Env, env...)
 	w := &worker{stderr: &watched{want: "taking jobs", seen: make(chan struct{})}}
 	cmd.Stderr = w.stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, cmd.Start())
 	w.stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		if err := cmd.Wait(); err != nil {
@@ -88,21 +81,12 @@ func work(t *testing.T, name string, env []string, args ...string) *worker {
 // page reads one of a process's pages.
 func page(t *testing.T, address, path, accept string) (status int, body string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := must.Get(http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil))(t)
 	request.Header.Set("Accept", accept)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := must.Get(client.Do(request))(t)
 	defer response.Body.Close()
-	data, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(io.ReadAll(response.Body))(t)
 	return response.StatusCode, string(data)
 }
 

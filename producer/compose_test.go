@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/must"
 )
 
 // composed is one service of the compose file, as far as it is ours to check.
@@ -29,10 +30,7 @@ var placeholder = regexp.MustCompile(`\$\{([A-Z_]+)(?::?([-?])([^}]*))?\}`)
 // compose reads the compose file with these variables.
 func compose(t *testing.T, variables map[string]string) map[string]composed {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "deploy", "compose.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(os.ReadFile(filepath.Join("..", "deploy", "compose.yaml")))(t)
 	text := placeholder.ReplaceAllStringFunc(string(data), func(found string) string {
 		parts := placeholder.FindStringSubmatch(found)
 		if value, given := variables[parts[1]]; given {
@@ -46,9 +44,7 @@ func compose(t *testing.T, variables map[string]string) map[string]composed {
 	var file struct {
 		Services map[string]composed `yaml:"services"`
 	}
-	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, yaml.Unmarshal([]byte(text), &file))
 	return file.Services
 }
 
@@ -88,10 +84,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	}
 
 	sim := command(t, "mirrorsim", append(args("mirror", "mirrorsim"), "--exit-with-stdin")...)
-	stdin, err := sim.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	stdin := must.Get(sim.StdinPipe())(t)
 	ready := firstLine(t, sim)
 	t.Cleanup(func() { _ = stdin.Close(); _ = sim.Wait() })
 	fill = strings.NewReplacer(append(addresses, "http://mirror:8080", ready["url"])...)
@@ -110,10 +103,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	}
 
 	// Nobody has stored a token: there is no job, and nobody asks GitHub.
-	registry, err := os.ReadFile(filepath.Join(world, "master_repositories.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	registry := must.Get(os.ReadFile(filepath.Join(world, "master_repositories.json")))(t)
 	for name, content := range map[string]string{
 		"miner_pats.json": "[]", "metagraph.json": `{"0": "h0", "1": "h1"}`, "master_repositories.json": string(registry), "api-token": planted,
 	} {
@@ -154,10 +144,7 @@ func TestTheComposeFileNamesWhatExists(t *testing.T) {
 			t.Errorf("%s: image %s, want a version", name, s.Image)
 		}
 	}
-	modules, err := os.ReadFile(filepath.Join("..", "go.mod"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	modules := must.Get(os.ReadFile(filepath.Join("..", "go.mod")))(t)
 	version := strings.TrimSuffix(strings.TrimPrefix(services["nats"].Image, "nats:"), "-alpine")
 	if !strings.Contains(string(modules), "nats-server/v2 v"+version+"\n") {
 		t.Errorf("the compose file has nats-server %s, which is not the one that the tests run with", version)

@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit/redistest"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
@@ -50,13 +51,9 @@ func TestDoctorCommand(t *testing.T) {
 	redis := redistest.Start(t)
 	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"))
 	tokens := filepath.Join(t.TempDir(), "tokens.json")
-	if err := os.WriteFile(tokens, []byte(`[{"uid": 3, "pat": "ghp_secret"}]`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(tokens, []byte(`[{"uid": 3, "pat": "ghp_secret"}]`), 0o600))
 	metagraph := filepath.Join(t.TempDir(), "metagraph.json")
-	if err := os.WriteFile(metagraph, []byte(`{"exported_at": "2026-01-01T00:00:00Z", "hotkeys": {"3": "h3"}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(metagraph, []byte(`{"exported_at": "2026-01-01T00:00:00Z", "hotkeys": {"3": "h3"}}`), 0o600))
 	limit := []string{"--limit-requests", "500", "--limit-window", "1s", "--limit-horizon", "100ms"}
 	args := append([]string{
 		"--nats", servers.NATSURL(), "--redis", redis.URL(), "--mirror", world.url,
@@ -70,15 +67,9 @@ func TestDoctorCommand(t *testing.T) {
 	if saw := mirrorSaw(t, world.url); saw != 1 {
 		t.Errorf("the mirror saw %d requests, want one", saw)
 	}
-	nc, err := nats.Connect(servers.NATSURL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc := must.Get(nats.Connect(servers.NATSURL()))(t)
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := must.Get(jetstream.New(nc))(t)
 	if account, err := js.AccountInfo(t.Context()); err != nil || account.Streams != 0 {
 		t.Errorf("%d streams were made, %v", account.Streams, err)
 	}
@@ -86,9 +77,7 @@ func TestDoctorCommand(t *testing.T) {
 		t.Errorf("Redis holds %v, %v, want the bucket alone", keys, err)
 	}
 
-	if err := os.Chmod(tokens, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.Chmod(tokens, 0o644))
 	spoilt := slices.Concat(args, []string{"--nats", "nats://producer:hidden@127.0.0.1:1", "--registry", world.miners, "--limit-rate", "9999", "--replicas", "3", "--metagraph-max-age", "6h"})
 	d = examined(t, 1, spoilt...)
 	for _, want := range []string{"nats-unreachable", "not-looked-at", "limit-formula", "file-invalid", "file-exposed", "mirror-not-asked"} {
@@ -136,20 +125,12 @@ func TestDoctorFindsWrongGrammars(t *testing.T) {
 	if got := codes(examined(t, 1, "--local", "--state", state, "--grammars", t.TempDir())); !slices.Equal(got, []string{"grammars-unusable"}) {
 		t.Errorf("no grammars: %v", got)
 	}
-	m, err := manifest.Read(grammars)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := must.Get(manifest.Read(grammars))(t)
 	swapped := t.TempDir()
-	entries, err := os.ReadDir(grammars)
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := must.Get(os.ReadDir(grammars))(t)
 	for _, entry := range entries {
 		if entry.Name() != manifest.Name {
-			if err := os.Symlink(filepath.Join(grammars, entry.Name()), filepath.Join(swapped, entry.Name())); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, os.Symlink(filepath.Join(grammars, entry.Name()), filepath.Join(swapped, entry.Name())))
 		}
 	}
 	ruby, _ := m.Grammar("ruby")
@@ -158,13 +139,8 @@ func TestDoctorFindsWrongGrammars(t *testing.T) {
 			m.Languages[i].Object, m.Languages[i].Symbol, m.Languages[i].ABI = ruby.Object, ruby.Symbol, ruby.ABI
 		}
 	}
-	data, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(swapped, manifest.Name), data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(json.Marshal(m))(t)
+	must.Do(t, os.WriteFile(filepath.Join(swapped, manifest.Name), data, 0o600))
 	d := examined(t, 1, "--local", "--state", state, "--grammars", swapped)
 	if got := codes(d); !slices.Equal(got, []string{"grammars-figures"}) || !strings.Contains(fmt.Sprint(d), "python") {
 		t.Errorf("python by ruby's grammar: %+v", d)

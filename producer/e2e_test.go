@@ -20,6 +20,7 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/must"
 )
 
 // binaries is where TestMain built the product's commands; grammars is where
@@ -103,9 +104,7 @@ func beginWatched(t *testing.T, w *watched, name string, args ...string) *runnin
 	if w != nil {
 		r.Stderr = io.MultiWriter(&r.stderr, w)
 	}
-	if err := r.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.Start())
 	return r
 }
 
@@ -222,9 +221,7 @@ func TestLocalRound(t *testing.T) {
 
 	e := undisturbed.end(t)
 	got := decode(t, e)
-	if err := webtest.Printed("Outcome", e.stdout); err != nil {
-		t.Error(err)
-	}
+	must.Check(t, webtest.Printed("Outcome", e.stdout))
 	if e.code != 0 || !got.Complete || got.Planned == 0 || got.Planned != got.Done || got.Retries == 0 {
 		t.Errorf("exit %d, complete %v, planned %d, done %d, retries %d; want a complete round with a retry\n%s",
 			e.code, got.Complete, got.Planned, got.Done, got.Retries, e.stderr)
@@ -263,9 +260,7 @@ func start(t *testing.T, args ...string) *started {
 	t.Helper()
 	s := &started{Cmd: command(t, "producer", args...), stderr: watch("running"), ended: make(chan error, 1)}
 	s.Stderr = s.stderr
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, s.Start())
 	go func() { s.ended <- s.Wait() }()
 	select {
 	case <-s.stderr.seen:
@@ -282,9 +277,7 @@ func interruptAndResume(t *testing.T) outcome {
 	t.Helper()
 	state := filepath.Join(t.TempDir(), "interrupted")
 	s := start(t, "run", "--local", "--state", state, "--json")
-	if err := s.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, s.Process.Signal(os.Interrupt))
 	<-s.ended
 	if code := s.ProcessState.ExitCode(); code != 130 || !strings.Contains(s.stderr.String(), "--resume ") {
 		t.Errorf("stopped: exit %d, want 130 and how to go on\n%s", code, s.stderr.String())
@@ -306,9 +299,7 @@ func interruptAndResume(t *testing.T) outcome {
 func TestAKilledProducerLeavesNoProcessBehind(t *testing.T) {
 	t.Parallel()
 	s := start(t, "run", "--local", "--state", filepath.Join(t.TempDir(), "killed"))
-	if err := s.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, s.Process.Kill())
 	<-s.ended
 	exited(t, s.below)
 }
@@ -347,9 +338,7 @@ func TestWrongUsageAndInput(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, content string) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(path, []byte(content), 0o600))
 		return path
 	}
 	miners, registry := file("miners.json", `[{"uid": 1, "hotkey": "h", "github_id": "5"}]`), file("registry.json", `{"a/b": {"emission_share": 0.5}}`)
@@ -414,9 +403,7 @@ func firstLine(tb testing.TB, cmd *exec.Cmd) map[string]string {
 	if err == nil {
 		err = cmd.Start()
 	}
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, err)
 	var fields map[string]string
 	if err := json.NewDecoder(stdout).Decode(&fields); err != nil {
 		_ = cmd.Wait()

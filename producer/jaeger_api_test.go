@@ -17,6 +17,8 @@ import (
 	"time"
 
 	traces "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"mirrorfleet/shared/must"
 )
 
 // jaeger is a real Jaeger, all in one process, its store in memory.
@@ -76,10 +78,7 @@ func answers(t *testing.T, address string, done <-chan struct{}) bool {
 // free is an address on which nobody listens.
 func free(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer listener.Close()
 	return listener.Addr().String()
 }
@@ -139,30 +138,18 @@ func (j *jaeger) get(t *testing.T, path string) ([]jaegerTrace, int) {
 // fetch reads a page.
 func fetch(t *testing.T, address string) (int, string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := must.Get(http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil))(t)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := must.Get(client.Do(request))(t)
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must.Get(io.ReadAll(response.Body))(t)
 	return response.StatusCode, string(body)
 }
 
 // search is what a person does: a service, one tag, find.
 func (j *jaeger) search(t *testing.T, service, key, value string) *collector {
 	t.Helper()
-	tags, err := json.Marshal(map[string]string{key: value})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tags := must.Get(json.Marshal(map[string]string{key: value}))(t)
 	found, status := j.get(t, "/api/traces?"+url.Values{"service": {service}, "tags": {string(tags)}, "limit": {"100"}, "lookback": {"1h"}}.Encode())
 	if status != http.StatusOK {
 		t.Errorf("searching %s for %s=%s: status %d", service, key, value, status)

@@ -9,6 +9,7 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -18,19 +19,11 @@ func used(t *testing.T, egress string) (dir, redis string) {
 	t.Helper()
 	dir = t.TempDir()
 	servers := startLocal(t, dir)
-	rdb, err := ratelimit.NewClient(servers.RedisURL(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rdb := must.Get(ratelimit.NewClient(servers.RedisURL(), 0))(t)
 	t.Cleanup(func() { _ = rdb.Close() })
-	limiter, err := ratelimit.New(ratelimit.Config{Egress: egress, Window: time.Second, Horizon: 100 * time.Millisecond}, rdb)
-	if err != nil {
-		t.Fatal(err)
-	}
+	limiter := must.Get(ratelimit.New(ratelimit.Config{Egress: egress, Window: time.Second, Horizon: 100 * time.Millisecond}, rdb))(t)
 	t.Cleanup(func() { _ = limiter.Close() })
-	if _, err := limiter.Permit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(limiter.Permit(t.Context()))(t)
 	return dir, servers.RedisURL()
 }
 

@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 )
 
 // redisServer is a real redis-server that keeps nothing, on one port.
@@ -27,10 +28,7 @@ func startRedis(t *testing.T) *redisServer {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Fatal("this test needs redis-server, install it with: apt-get install -y redis-server")
 	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := must.Get((&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
 	r := &redisServer{port: listener.Addr().(*net.TCPAddr).Port}
 	listener.Close()
 	r.start(t)
@@ -45,13 +43,8 @@ func (r *redisServer) start(t *testing.T) {
 	t.Helper()
 	r.run = exec.CommandContext(context.WithoutCancel(t.Context()), "redis-server", "--port", strconv.Itoa(r.port),
 		"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	out, err := r.run.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.run.Start(); err != nil {
-		t.Fatal(err)
-	}
+	out := must.Get(r.run.StdoutPipe())(t)
+	must.Do(t, r.run.Start())
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if strings.Contains(lines.Text(), "Ready to accept connections") {
 			return
@@ -86,10 +79,7 @@ func until(t *testing.T, what string, happened func() bool) {
 
 func demo(t *testing.T) *mirrorsim.World {
 	t.Helper()
-	world, err := mirrorsim.Demo()
-	if err != nil {
-		t.Fatal(err)
-	}
+	world := must.Get(mirrorsim.Demo())(t)
 	return world
 }
 
@@ -99,10 +89,7 @@ func soundWorld(t *testing.T, from, to int) (*mirrorsim.World, *mirrorsim.Server
 	t.Helper()
 	world := demo(t)
 	world.Fails, world.Miners = nil, world.Miners[from:to]
-	server, err := mirrorsim.Start(t.Context(), mirrorsim.Config{World: world, Limit: 50, Window: 10 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := must.Get(mirrorsim.Start(t.Context(), mirrorsim.Config{World: world, Limit: 50, Window: 10 * time.Second}))(t)
 	t.Cleanup(func() { _ = server.Close() })
 	return world, server
 }
@@ -112,9 +99,7 @@ func sound(t *testing.T) (server *mirrorsim.Server, inputs []string) {
 	t.Helper()
 	world, server := soundWorld(t, 0, 4)
 	miners, registry, err := world.Write(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	return server, []string{"--as-of", world.AsOf.Format(time.RFC3339Nano), "--miners", miners, "--registry", registry}
 }
 
@@ -177,10 +162,7 @@ func records(t *testing.T, bus *jobstream.Bus, round string, n int) []job.Record
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	watch, err := bus.WatchRecords(ctx, round)
-	if err != nil {
-		t.Fatal(err)
-	}
+	watch := must.Get(bus.WatchRecords(ctx, round))(t)
 	var all []job.Record
 	for record := range watch {
 		if all = append(all, record); len(all) == n {

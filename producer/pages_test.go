@@ -21,6 +21,7 @@ import (
 	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -44,9 +45,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, err)
 	}
 	m, err := bus.Manifest(t.Context(), shownRound)
 	must(err)
@@ -191,9 +190,7 @@ func TestExport(t *testing.T) {
 		var row struct {
 			Kind string `json:"kind"`
 		}
-		if err := json.Unmarshal([]byte(line), &row); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, json.Unmarshal([]byte(line), &row))
 		kinds[row.Kind]++
 	}
 	if want := map[string]int{"miners": 5, "rewards": 5, "pulls": 6, "issues": 3}; !cmp.Equal(kinds, want) {
@@ -268,9 +265,7 @@ func TestRoundsTellWhoLives(t *testing.T) {
 			if err == nil {
 				_, err = bus.SetHolder(t.Context(), name, c.holder, revision)
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, err)
 		}
 		if got := states(); !cmp.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
@@ -283,9 +278,7 @@ func TestAFileIsHandedOn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "fleet.yaml")
-	if err := os.WriteFile(path, []byte("worker:\n  slots: 0\nproducer:\n  state: "+dir+"/state\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, []byte("worker:\n  slots: 0\nproducer:\n  state: "+dir+"/state\n"), 0o600))
 	got := run(t, "producer", "run", "--local", "--config", path)
 	if got.code != 2 || !strings.Contains(got.stderr, "line 2: slots: 0: want at least 1") {
 		t.Errorf("exit %d, want 2 and the worker's word\n%s", got.code, got.stderr)

@@ -9,6 +9,7 @@ import (
 
 	"mirrorfleet/producer/estimate"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/must"
 )
 
 func plans(t *testing.T, args ...string) (p estimate.Estimate) {
@@ -26,17 +27,12 @@ func plans(t *testing.T, args ...string) (p estimate.Estimate) {
 // mirrorSaw is how many requests a simulated mirror has counted.
 func mirrorSaw(t *testing.T, url string) int {
 	t.Helper()
-	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url + "/sim/stats")
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := must.Get((&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url + "/sim/stats"))(t)
 	defer response.Body.Close()
 	var stats struct {
 		Requests int `json:"requests"`
 	}
-	if err := json.NewDecoder(response.Body).Decode(&stats); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, json.NewDecoder(response.Body).Decode(&stats))
 	return stats.Requests
 }
 

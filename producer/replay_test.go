@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/lease"
 )
 
@@ -26,7 +27,7 @@ func sabotage(t *testing.T, address string, dead map[int]bool) {
 	bus, nc := openBus(t, address, jobstream.Config{})
 	defer nc.Close()
 	ended := make(chan int, len(dead))
-	runner, err := lease.New(lease.Config{
+	runner := must.Get(lease.New(lease.Config{
 		Worker: "saboteur", Bus: bus, Slots: 16, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 		Handler: func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
 			if dead[j.UID] {
@@ -36,10 +37,7 @@ func sabotage(t *testing.T, address string, dead map[int]bool) {
 			<-ctx.Done() // until the drain
 			return job.Evaluation{}, ctx.Err()
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))(t)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	running := make(chan error, 1)
@@ -48,9 +46,7 @@ func sabotage(t *testing.T, address string, dead map[int]bool) {
 		<-ended
 	}
 	stop()
-	if err := <-running; err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, <-running)
 }
 
 // A producer that is killed is followed by the one that stands by; what failed
@@ -69,9 +65,7 @@ func TestKilledResumedReplayed(t *testing.T) {
 	standing := watch("standing by")
 	second := beginWatched(t, standing, "producer", producer("run", "--json", "--resume", "latest")...)
 	<-standing.seen
-	if err := first.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, first.Process.Kill())
 	<-first.ended
 	stop := work(t, "first", nil, "--nats", nats, "--redis", redis, "--mirror", world.url, "--limit-horizon", "1s").stop
 	defer stop()
@@ -144,9 +138,7 @@ func TestKilledResumedReplayed(t *testing.T) {
 func other(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "other.json")
-	if err := os.WriteFile(path, []byte(`{"a/b": {"emission_share": 0.5}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, []byte(`{"a/b": {"emission_share": 0.5}}`), 0o600))
 	return path
 }
 

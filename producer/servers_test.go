@@ -8,16 +8,14 @@ import (
 
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/must"
 )
 
 // startLocal is NATS and Redis in this process, on a state directory, until the
 // test ends.
 func startLocal(t *testing.T, dir string) *local.Servers {
 	t.Helper()
-	servers, err := local.Start(t.Context(), local.Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	servers := must.Get(local.Start(t.Context(), local.Config{Dir: dir, Log: slog.New(slog.DiscardHandler)}))(t)
 	t.Cleanup(func() { _ = servers.Close() })
 	return servers
 }
@@ -27,14 +25,8 @@ func startLocal(t *testing.T, dir string) *local.Servers {
 func openBus(t *testing.T, address string, cfg jobstream.Config) (*jobstream.Bus, *nats.Conn) {
 	t.Helper()
 	cfg.Log = slog.New(slog.DiscardHandler)
-	nc, err := jobstream.Connect(t.Context(), address, "test", jobstream.ConnectConfig{Log: cfg.Log})
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc := must.Get(jobstream.Connect(t.Context(), address, "test", jobstream.ConnectConfig{Log: cfg.Log}))(t)
 	t.Cleanup(nc.Close)
-	bus, err := jobstream.Open(t.Context(), nc, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	bus := must.Get(jobstream.Open(t.Context(), nc, cfg))(t)
 	return bus, nc
 }

@@ -15,6 +15,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -45,9 +46,7 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, err)
 	}
 	reg, err := scoring.ParseRegistry([]byte(`{
 		"acme/widgets": {"emission_share": 0.6, "issue_discovery_share": 0.25, "maintainer_cut": 0.1,

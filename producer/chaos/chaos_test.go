@@ -11,6 +11,8 @@ import (
 	"time"
 
 	produced "mirrorfleet/producer/round"
+
+	"mirrorfleet/shared/must"
 )
 
 // patience is how long one round may take before it counts as stuck.
@@ -72,9 +74,7 @@ func round(t *testing.T, faults string, seed *uint64) (string, *chaos) {
 	defer cancel()
 	f := startFleet(ctx, t, faults)
 	c := &chaos{t: t, fleet: f, began: time.Now(), disturbed: map[string]bool{}}
-	if err := f.producer.start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, f.producer.start())
 	disturbing, calm := context.WithCancel(ctx)
 	var disturber sync.WaitGroup
 	if seed != nil {
@@ -120,10 +120,7 @@ func (f *fleet) check(ctx context.Context, t *testing.T, r result) {
 		t.Error("messages are left in the queue of a round that has ended")
 	}
 	f.audit(ctx, t)
-	s, err := f.seen(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(f.seen(ctx))(t)
 	if s.OverLimit != 0 || s.Worst.Fixed > limit || s.Worst.Sliding > limit || s.Worst.TwoWindow > limit {
 		t.Errorf("the mirror saw %+v, want nothing over %d in %s", s, limit, window)
 	}
@@ -137,10 +134,7 @@ func (f *fleet) audit(ctx context.Context, t *testing.T) {
 	if err != nil || len(rounds) != 1 {
 		t.Fatalf("rounds %v, %v; want one: a producer that is killed is followed by one that goes on", rounds, err)
 	}
-	held, err := f.bus.Held(ctx, rounds[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	held := must.Get(f.bus.Held(ctx, rounds[0]))(t)
 	if a := produced.AuditOf(held); !a.Holds() {
 		t.Errorf("%s", a)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
 
@@ -71,9 +72,7 @@ func startFleet(ctx context.Context, t *testing.T, faults string) *fleet {
 	for i := range workers {
 		name := fmt.Sprintf("worker-%d", i+1)
 		w := newProcess(t, f.dir, name, append([]string{binary("worker"), "--name", name, "--slots", "3", "--children", "1"}, args...)...)
-		if err := w.start(); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, w.start())
 		f.workers = append(f.workers, w)
 	}
 	f.producer = newProcess(t, f.dir, "producer", "")
@@ -111,12 +110,8 @@ func (f *fleet) startMirror(ctx context.Context, t *testing.T, faults string) {
 	f.mirror = newProcess(t, f.dir, "mirrorsim", binary("mirrorsim"), "--world", "demo", "--addr", address,
 		"--write", filepath.Join(f.dir, "world"), "--limit", fmt.Sprint(limit), "--window", window.String(),
 		"--fault", faults, "--latency", "uniform:5ms,60ms", "--stall", "2s")
-	if err := os.MkdirAll(filepath.Join(f.dir, "world"), 0o750); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.mirror.start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.MkdirAll(filepath.Join(f.dir, "world"), 0o750))
+	must.Do(t, f.mirror.start())
 	f.mirrorURL = "http://" + address
 	if !until(ctx, func() bool { _, err := f.seen(ctx); return err == nil }) {
 		t.Fatal("the simulated mirror does not answer")

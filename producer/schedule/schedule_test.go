@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/schedule"
+	"mirrorfleet/shared/must"
 )
 
 func at(text string) time.Time {
@@ -17,23 +18,14 @@ func at(text string) time.Time {
 
 func every(t *testing.T, d time.Duration) schedule.Schedule {
 	t.Helper()
-	s, err := schedule.Every(d)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(schedule.Every(d))(t)
 	return s
 }
 
 func cron(t *testing.T, expression, zone string) schedule.Schedule {
 	t.Helper()
-	location, err := time.LoadLocation(zone)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := schedule.Cron(expression, location)
-	if err != nil {
-		t.Fatal(err)
-	}
+	location := must.Get(time.LoadLocation(zone))(t)
+	s := must.Get(schedule.Cron(expression, location))(t)
 	return s
 }
 
