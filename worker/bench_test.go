@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
 )
 
 // benchLease is the lease of the crash benchmark: long enough that what runs
@@ -31,9 +32,7 @@ func BenchmarkCrash(b *testing.B) {
 		}
 		f.until("every slot has a job", func() bool { return f.inPhase(job.Running) == 2*workers })
 		killed := time.Now()
-		if err := fleet[0].Process.Kill(); err != nil {
-			b.Fatal(err)
-		}
+		must.Do(b, fleet[0].Process.Kill())
 		<-fleet[0].done
 		orphans := f.claimedBy("w0")
 		for uid := 1; uid <= miners; uid++ {

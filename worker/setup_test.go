@@ -26,6 +26,7 @@ import (
 	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
 )
@@ -121,9 +122,7 @@ func setup(tb testing.TB, world *mirrorsim.World, lease time.Duration) *bundle {
 
 func (b *bundle) must(err error) {
 	b.t.Helper()
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	must.Do(b.t, err)
 }
 
 // connect opens the producer's and the test's own bus.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -42,14 +43,8 @@ var built atomic.Bool
 // tests do, and nothing of their environment changes its settings.
 func product(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	dir, err := binaries()
-	if err != nil {
-		t.Fatal(err)
-	}
-	parser, err := filepath.Abs(grammars())
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := must.Get(binaries())(t)
+	parser := must.Get(filepath.Abs(grammars()))(t)
 	cmd := exec.CommandContext(t.Context(), filepath.Join(dir, name), args...)
 	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+parser)
 	cmd.WaitDelay = 30 * time.Second
@@ -71,17 +66,12 @@ func simulate(t *testing.T, file string, index int, fault string) (world simulat
 		"--limit", "0", "--write", t.TempDir(), "--exit-with-stdin")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	stdin := must.Get(cmd.StdinPipe())(t)
 	stdout, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	stop = sync.OnceFunc(func() { _ = stdin.Close(); _ = cmd.Wait() })
 	t.Cleanup(stop)
 	if err := json.NewDecoder(stdout).Decode(&world); err != nil {
