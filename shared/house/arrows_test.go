@@ -31,6 +31,10 @@ var arrows = []arrow{
 		"shared/jobstream", "it carries jobs, records and evaluations, and marks the steps inside what takes several",
 		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry"},
 	},
+	{
+		"shared/jobstream/jobstreamtest", "tests of jobs need the servers that jobs are on",
+		[]string{"shared/jobstream", "shared/local", "shared/must"},
+	},
 	{"shared/health", "it serves checks that others bring", nil},
 	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/pause", "shared/scoring"}},
 	{"shared/local", "servers know no product", nil},

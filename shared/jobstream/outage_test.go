@@ -13,8 +13,10 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/jobstream/wire"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 // TestRestartKeepsEverything: streams, records and leases outlive the server,
@@ -28,8 +30,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 		t.Fatalf("delivery %d", d.Number())
 	}
 	must.Do(t, b.bus.PutEvaluation(b.ctx, "r1.1.c", anEvaluation("x")))
-	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
-	b.stop()
+	b.servers.Stop()
 	type result struct {
 		record job.Record
 		err    error
@@ -39,12 +40,12 @@ func TestRestartKeepsEverything(t *testing.T) {
 		r, _, err := b.bus.Record(b.ctx, "r1", 1)
 		read <- result{r, err}
 	}()
-	b.log.await(b.ctx, t, "NATS does not answer")
-	b.start(address)
+	b.log.Await(b.ctx, t, "NATS does not answer")
+	b.servers.Again()
 	if got := <-read; got.err != nil || got.record.UID != 1 {
 		t.Errorf("the record reads as %+v, %v", got.record, got.err)
 	}
-	b.log.await(b.ctx, t, "NATS answers again")
+	b.log.Await(b.ctx, t, "NATS answers again")
 	if _, err := b.bus.Evaluation(b.ctx, "r1.1.c"); err != nil {
 		t.Error(err)
 	}
@@ -61,7 +62,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 	if seen["miner.job.r1.1"] != 2 || seen["miner.job.r1.2"] != 1 {
 		t.Errorf("deliveries are %v, want the second of job 1 and the first of job 2", seen)
 	}
-	if n := strings.Count(b.log.String(), "NATS does not answer"); n != 1 {
+	if n := b.log.Count("NATS does not answer"); n != 1 {
 		t.Errorf("the outage was logged %d times, want once", n)
 	}
 }
@@ -71,8 +72,8 @@ func (b *bundle) throughWire(cfg jobstream.Config) (*jobstream.Bus, *wire.Wire) 
 	b.t.Helper()
 	w := must.Get(wire.New(b.servers.NATSURL()))(b.t)
 	b.t.Cleanup(func() { w.Close() })
-	cfg.Log = b.log.logger()
-	bus := must.Get(jobstream.Open(b.ctx, b.connect("nats://"+w.Addr()), cfg))(b.t)
+	cfg.Log = b.log.Logger()
+	bus, _ := jobstreamtest.Open(b.t, "nats://"+w.Addr(), cfg)
 	return bus, w
 }
 
@@ -96,7 +97,7 @@ func TestLostAnswerIsNoConflict(t *testing.T) {
 		next, err := bus.UpdateRecord(b.ctx, r, revision)
 		written <- result{next, err}
 	}()
-	b.log.await(b.ctx, t, "NATS does not answer")
+	b.log.Await(b.ctx, t, "NATS does not answer")
 	stored, at, err := b.bus.Record(b.ctx, "r1", 1) // by the other connection
 	if err != nil || stored.Requests != 99 {
 		t.Fatalf("the write has not arrived: %+v, %v", stored, err)
@@ -122,7 +123,7 @@ func TestLostAnswerAndAnotherWriter(t *testing.T) {
 		_, err := bus.UpdateRecord(b.ctx, r, revision)
 		written <- err
 	}()
-	b.log.await(b.ctx, t, "NATS does not answer")
+	b.log.Await(b.ctx, t, "NATS does not answer")
 	b.change(1)
 	w.Release()
 	if err := <-written; !errors.Is(err, jobstream.ErrConflict) {
@@ -137,9 +138,8 @@ func TestNothingIsSentLate(t *testing.T) {
 	b := setup(t, jobstream.Config{AckWait: 10 * time.Minute, Timeout: 5 * time.Second})
 	b.publish(aJob(1))
 	d := b.next()
-	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
-	b.stop()
-	b.log.await(b.ctx, t, "NATS connection lost")
+	b.servers.Stop()
+	b.log.Await(b.ctx, t, "NATS connection lost")
 	for what, say := range map[string]func() error{
 		"nak":       func() error { return d.Nak(b.ctx, 0) },
 		"heartbeat": func() error { return d.InProgress(b.ctx) },
@@ -148,8 +148,8 @@ func TestNothingIsSentLate(t *testing.T) {
 			t.Errorf("%s while disconnected: got %v, want it refused at once", what, err)
 		}
 	}
-	b.start(address)
-	b.log.await(b.ctx, t, "NATS reconnected")
+	b.servers.Again()
+	b.log.Await(b.ctx, t, "NATS reconnected")
 	if got, err := b.bus.Fetch(b.ctx, 1, time.Second); err != nil || len(got) > 0 {
 		t.Errorf("got %d deliveries, %v, want none: the nak was not given", len(got), err)
 	}
@@ -159,14 +159,14 @@ func TestNothingIsSentLate(t *testing.T) {
 func TestOperationsEndWithTheirContext(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{Timeout: time.Second})
-	b.stop()
+	b.servers.Stop()
 	ctx, cancel := context.WithCancel(b.ctx)
 	read := make(chan error, 1)
 	go func() {
 		_, _, err := b.bus.Record(ctx, "r1", 1)
 		read <- err
 	}()
-	b.log.await(b.ctx, t, "NATS does not answer")
+	b.log.Await(b.ctx, t, "NATS does not answer")
 	cancel()
 	if err := <-read; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's end", err)
@@ -177,20 +177,20 @@ func TestConnectWaits(t *testing.T) {
 	t.Parallel()
 	b := bare(t)
 	address := b.servers.NATSURL()
-	b.stop()
-	log := newLogbook()
+	b.servers.Stop()
+	log := &telemetrytest.Log{}
 	connected := make(chan error, 1)
 	go func() {
-		nc, err := jobstream.Connect(b.ctx, address, "t", jobstream.ConnectConfig{Wait: patience, Remind: time.Hour, Log: log.logger(), Retry: 10 * time.Millisecond})
+		nc, err := jobstream.Connect(b.ctx, address, "t", jobstream.ConnectConfig{Wait: patience, Remind: time.Hour, Log: log.Logger(), Retry: 10 * time.Millisecond})
 		if err == nil {
 			nc.Close()
 		}
 		connected <- err
 	}()
-	log.await(b.ctx, t, "waiting for NATS")
-	b.start(strings.TrimPrefix(address, "nats://"))
+	log.Await(b.ctx, t, "waiting for NATS")
+	b.servers.Again()
 	must.Check(t, <-connected)
-	if n := strings.Count(log.String(), "waiting for NATS"); n != 1 {
+	if n := log.Count("waiting for NATS"); n != 1 {
 		t.Errorf("said %d times in less than Remind, want once", n)
 	}
 }
@@ -202,9 +202,9 @@ func TestConnectGivesUp(t *testing.T) {
 	must.Do(t, err)
 	address := l.Addr().String()
 	l.Close() // nobody listens there now
-	log := newLogbook()
+	log := &telemetrytest.Log{}
 	_, err = jobstream.Connect(t.Context(), "nats://ann:s3cret@"+address, "t", jobstream.ConnectConfig{
-		Wait: 100 * time.Millisecond, Retry: 10 * time.Millisecond, Setting: "--connect-timeout", Log: log.logger(),
+		Wait: 100 * time.Millisecond, Retry: 10 * time.Millisecond, Setting: "--connect-timeout", Log: log.Logger(),
 	})
 	if err == nil {
 		t.Fatal("connected to nobody")
@@ -219,7 +219,7 @@ func TestConnectGivesUp(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := jobstream.Connect(ctx, address, "t", jobstream.ConnectConfig{Log: log.logger()}); !errors.Is(err, context.Canceled) {
+	if _, err := jobstream.Connect(ctx, address, "t", jobstream.ConnectConfig{Log: log.Logger()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended context: got %v", err)
 	}
 }
@@ -267,7 +267,7 @@ func TestALostQuestionIsAskedAgain(t *testing.T) {
 		records, err := bus.Records(b.ctx, "r1")
 		listed <- result{records, err}
 	}()
-	b.log.await(b.ctx, t, "NATS does not answer")
+	b.log.Await(b.ctx, t, "NATS does not answer")
 	w.Cut()
 	w.Release()
 	if got := <-listed; got.err != nil || len(got.records) != 1 {

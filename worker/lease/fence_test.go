@@ -231,12 +231,11 @@ func TestServerRestartsUnderAJob(t *testing.T) {
 		return job.Evaluation{}, nil
 	}})
 	receive(b, started, "the job's start")
-	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
-	b.must(b.servers.Close())
+	b.servers.Stop()
 	b.awaitLog("NATS connection lost")
 	close(release)
 	b.awaitLog("NATS does not answer")
-	b.start(address)
+	b.servers.Again()
 	for uid := 1; uid <= 2; uid++ {
 		if r := b.awaitPhase(uid, job.Done); r.Deliveries != 1 || r.Failures != 0 {
 			t.Errorf("record is %+v, want one delivery, no failure", r)
