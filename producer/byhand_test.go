@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -22,8 +21,7 @@ import (
 // address, as an operator has them.
 func servers(t *testing.T) (nats, redis string, world simulated, seen *collector, env []string) {
 	t.Helper()
-	started := must.Get(local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}))(t)
-	t.Cleanup(func() { _ = started.Close() })
+	started := jobstreamtest.Start(t)
 	seen = &collector{}
 	otlp := httptest.NewServer(seen)
 	t.Cleanup(otlp.Close)

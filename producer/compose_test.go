@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -66,7 +67,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 		"MIRROR": "http://mirror:8080", "EGRESS": "composed",
 		"WORLD": "case:" + filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"),
 	})
-	servers := startLocal(t, t.TempDir())
+	servers := jobstreamtest.Start(t)
 	world, inputs := t.TempDir(), t.TempDir()
 	addresses := []string{
 		"@nats:4222", "@" + strings.TrimPrefix(servers.NATSURL(), "nats://"), "redis://redis:6379/0", servers.RedisURL(),

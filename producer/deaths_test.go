@@ -11,6 +11,7 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -30,8 +31,8 @@ func alone(t *testing.T) (inputs []string) {
 func stateWith(t *testing.T, deliveries int, lease time.Duration) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	servers := startLocal(t, dir)
-	_, nc := openBus(t, servers.NATSURL(), jobstream.Config{MaxDeliver: deliveries, AckWait: lease})
+	servers := jobstreamtest.StartIn(t, dir)
+	_, nc := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{MaxDeliver: deliveries, AckWait: lease})
 	nc.Close()
 	must.Do(t, servers.Close())
 	return dir

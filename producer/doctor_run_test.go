@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit/redistest"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
@@ -47,7 +48,7 @@ func examined(t *testing.T, code int, args ...string) (d doctor.Diagnosis) {
 // mending; one server that is away hides nothing of the others.
 func TestDoctorCommand(t *testing.T) {
 	t.Parallel()
-	servers := startLocal(t, t.TempDir())
+	servers := jobstreamtest.Start(t)
 	redis := redistest.Start(t)
 	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"))
 	tokens := filepath.Join(t.TempDir(), "tokens.json")
@@ -110,7 +111,7 @@ func TestDoctorOfALocalRound(t *testing.T) {
 	if d := examined(t, 0, "--local", "--state", dir); len(codes(d)) != 0 || d.Checks[0].Check != "servers" {
 		t.Errorf("%+v", d)
 	}
-	startLocal(t, dir)
+	jobstreamtest.StartIn(t, dir)
 	d := examined(t, 0, "--local", "--state", dir)
 	if len(codes(d)) != 0 || d.Checks[0].Check != "NATS server" {
 		t.Errorf("%+v", d)

@@ -9,6 +9,7 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
@@ -18,7 +19,7 @@ import (
 func used(t *testing.T, egress string) (dir, redis string) {
 	t.Helper()
 	dir = t.TempDir()
-	servers := startLocal(t, dir)
+	servers := jobstreamtest.StartIn(t, dir)
 	rdb := must.Get(ratelimit.NewClient(servers.RedisURL(), 0))(t)
 	t.Cleanup(func() { _ = rdb.Close() })
 	limiter := must.Get(ratelimit.New(ratelimit.Config{Egress: egress, Window: time.Second, Horizon: 100 * time.Millisecond}, rdb))(t)

@@ -1,80 +1,24 @@
 package main_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"net"
-	"os/exec"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/ratelimit/redistest"
 )
-
-// redisServer is a real redis-server that keeps nothing, on one port.
-type redisServer struct {
-	port int
-	run  *exec.Cmd
-}
-
-func startRedis(t *testing.T) *redisServer {
-	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Fatal("this test needs redis-server, install it with: apt-get install -y redis-server")
-	}
-	listener := must.Get((&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
-	r := &redisServer{port: listener.Addr().(*net.TCPAddr).Port}
-	listener.Close()
-	r.start(t)
-	t.Cleanup(r.kill)
-	return r
-}
-
-func (r *redisServer) url() string { return fmt.Sprintf("redis://127.0.0.1:%d", r.port) }
-
-// start returns once the server says that it is ready.
-func (r *redisServer) start(t *testing.T) {
-	t.Helper()
-	r.run = exec.CommandContext(context.WithoutCancel(t.Context()), "redis-server", "--port", strconv.Itoa(r.port),
-		"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	out := must.Get(r.run.StdoutPipe())(t)
-	must.Do(t, r.run.Start())
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.Contains(lines.Text(), "Ready to accept connections") {
-			return
-		}
-	}
-	t.Fatalf("redis-server does not start on port %d", r.port)
-}
-
-func (r *redisServer) kill() {
-	if r.run != nil {
-		_ = r.run.Process.Kill()
-		_ = r.run.Wait()
-		r.run = nil
-	}
-}
 
 // until looks again and again at what other processes do.
 func until(t *testing.T, what string, happened func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for !happened() {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
+	must.Until(ctx, t, what, happened)
 }
 
 func demo(t *testing.T) *mirrorsim.World {
@@ -107,8 +51,8 @@ func sound(t *testing.T) (server *mirrorsim.Server, inputs []string) {
 // that they find.
 func leased(t *testing.T, lease time.Duration) (address string, bus *jobstream.Bus) {
 	t.Helper()
-	address = startLocal(t, t.TempDir()).NATSURL()
-	bus, _ = openBus(t, address, jobstream.Config{AckWait: lease})
+	address = jobstreamtest.Start(t).NATSURL()
+	bus, _ = jobstreamtest.Open(t, address, jobstream.Config{AckWait: lease})
 	return address, bus
 }
 
@@ -119,15 +63,15 @@ func TestRedisGoesAwayUnderWork(t *testing.T) {
 	t.Parallel()
 	const lease = 2 * time.Second
 	const horizon = time.Second
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	nats, bus := leased(t, lease)
 	sim, inputs := sound(t)
-	common := []string{"--nats", nats, "--redis", redis.url(), "--mirror", sim.URL, "--limit-horizon", horizon.String()}
+	common := []string{"--nats", nats, "--redis", redis.URL(), "--mirror", sim.URL, "--limit-horizon", horizon.String()}
 	stops := []func(){work(t, "first", nil, common...).stop, work(t, "second", nil, common...).stop}
 	round := begin(t, "producer", append(append([]string{"run", "--json"}, inputs...), common...)...)
 
 	until(t, "jobs send requests", func() bool { return sim.Stats().Requests > 10 })
-	redis.kill()
+	redis.Kill()
 	away := time.Now()
 	// What has its permit by now is sent within the horizon and the jitter.
 	until(t, "permits in hand are used", func() bool { return time.Since(away) > 2*horizon })
@@ -137,7 +81,7 @@ func TestRedisGoesAwayUnderWork(t *testing.T) {
 		t.Errorf("%d requests were sent without Redis, want none", got-before)
 	}
 	back := time.Now()
-	redis.start(t)
+	redis.Restart(t)
 	until(t, "the work goes on", func() bool { return sim.Stats().Requests > before })
 	t.Logf("the first request %v after the return of Redis, %v of it the pause of an empty bucket", time.Since(back), horizon)
 

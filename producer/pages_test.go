@@ -21,6 +21,7 @@ import (
 	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/terminal"
 )
@@ -32,8 +33,8 @@ const replayedRound = "20260603t000000z-010203"
 // listed is a NATS with a round of each kind.
 func listed(t *testing.T) (url string, bus *jobstream.Bus) {
 	t.Helper()
-	url = startLocal(t, t.TempDir()).NATSURL()
-	bus, _ = openBus(t, url, jobstream.Config{})
+	url = jobstreamtest.Start(t).NATSURL()
+	bus, _ = jobstreamtest.Open(t, url, jobstream.Config{})
 	storeRound(t, bus)
 	storeReplayed(t, bus)
 	return url, bus

@@ -9,6 +9,7 @@ import (
 
 	"mirrorfleet/producer/estimate"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -41,7 +42,7 @@ func mirrorSaw(t *testing.T, url string) int {
 // from a cold round and from a warm one alike. The limit is out of the way.
 func TestPlanForetellsRounds(t *testing.T) {
 	t.Parallel()
-	started := startLocal(t, t.TempDir())
+	started := jobstreamtest.Start(t)
 	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"), "--limit", "0", "--case-fault", "400")
 	nats := []string{"--nats", started.NATSURL()}
 	limit := []string{"--limit-requests", "2000", "--limit-window", "1s", "--limit-horizon", "100ms", "--egress", "plan"}

@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/lease"
 )
@@ -24,7 +25,7 @@ import (
 // good, gives the others back, and returns when that is done.
 func sabotage(t *testing.T, address string, dead map[int]bool) {
 	t.Helper()
-	bus, nc := openBus(t, address, jobstream.Config{})
+	bus, nc := jobstreamtest.Open(t, address, jobstream.Config{})
 	defer nc.Close()
 	ended := make(chan int, len(dead))
 	runner := must.Get(lease.New(lease.Config{

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -26,7 +25,7 @@ import (
 	traces "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit/redistest"
@@ -52,8 +51,7 @@ type seeing struct {
 // see runs the round.
 func see(t *testing.T) *seeing {
 	t.Helper()
-	started := must.Get(local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}))(t)
-	t.Cleanup(func() { _ = started.Close() })
+	started := jobstreamtest.Start(t)
 	s := &seeing{
 		collector: &collector{}, workers: []string{"seer"}, redis: guardedRedis(t),
 		nats: strings.Replace(started.NATSURL(), "nats://", "nats://operator:"+planted+"@", 1),

@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,10 +21,12 @@ import (
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
 
@@ -47,7 +47,7 @@ type bundle struct {
 	limiter *ratelimit.Limiter
 	client  *mirror.Client
 	mirror  string
-	log     *journal
+	log     telemetrytest.Log
 	// sick is a miner whose job fails for good; 0 for none.
 	sick atomic.Int64
 	url  string
@@ -55,62 +55,24 @@ type bundle struct {
 	stopNATS func()
 }
 
-// journal is a log that can be read while it is written.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
-
 // servers opens NATS and Redis, without an API.
 func servers(t *testing.T) *bundle {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	started, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
-	must(err)
-	stopped := false
-	t.Cleanup(func() {
-		if !stopped {
-			closed(t, started.Close())
-		}
-	})
-	nc, err := jobstream.Connect(t.Context(), started.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
-	must(err)
-	t.Cleanup(nc.Close)
-	b := &bundle{log: &journal{}, stopNATS: func() { stopped = true; closed(t, started.Close()) }}
-	b.bus, err = jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
-	must(err)
-	rdb, err := ratelimit.NewClient(started.RedisURL(), time.Second)
-	must(err)
-	t.Cleanup(func() { closed(t, rdb.Close()) })
+	quiet := jobstreamtest.Quiet()
+	started := jobstreamtest.Start(t)
+	b := &bundle{stopNATS: started.Stop}
+	b.bus, _ = jobstreamtest.Open(t, started.NATSURL(), jobstream.Config{})
+	rdb := must.Get(ratelimit.NewClient(started.RedisURL(), time.Second))(t)
+	t.Cleanup(func() { must.Check(t, rdb.Close()) })
 	// A limit out of the way: what it holds is the limiter's own to test.
-	b.limiter, err = ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, rdb)
-	must(err)
-	t.Cleanup(func() { closed(t, b.limiter.Close()) })
+	b.limiter = must.Get(ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, rdb))(t)
+	t.Cleanup(func() { must.Check(t, b.limiter.Close()) })
 	maintainers := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"repo_full_name":"a/b","generated_at":"2026-06-01T00:00:00Z","maintainers":[]}`)
 	}))
 	t.Cleanup(maintainers.Close)
 	b.mirror = maintainers.URL
-	b.client, err = mirror.New(mirror.Config{BaseURL: b.mirror, Meter: b.limiter, Log: quiet})
-	must(err)
+	b.client = must.Get(mirror.New(mirror.Config{BaseURL: b.mirror, Meter: b.limiter, Log: quiet}))(t)
 	t.Cleanup(b.client.Close)
 	return b
 }
@@ -128,7 +90,7 @@ func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
 	t.Helper()
 	cfg := web.Config{
 		Bus: b.bus, Limit: b.limiter.State, Replay: b.runner(t).Replay, Token: token, Now: func() time.Time { return now },
-		Log: slog.New(slog.NewTextHandler(b.log, nil)), Timeout: 30 * time.Second,
+		Log: slog.New(slog.NewTextHandler(&b.log, nil)), Timeout: 30 * time.Second,
 	}
 	for _, change := range changes {
 		change(&cfg)
@@ -137,7 +99,7 @@ func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closed(t, server.Close()) })
+	t.Cleanup(func() { must.Check(t, server.Close()) })
 	b.url = "http://" + server.Addr()
 	return server
 }
@@ -170,7 +132,7 @@ func (b *bundle) work(t *testing.T) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	over := make(chan error, 1)
 	go func() { over <- worker.Run(ctx) }()
-	t.Cleanup(func() { stop(); closed(t, <-over) })
+	t.Cleanup(func() { stop(); must.Check(t, <-over) })
 }
 
 func evaluated(j job.Job) job.Evaluation {
@@ -291,11 +253,4 @@ func deadline(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 60*time.Second, errors.New("it did not end"))
 	t.Cleanup(cancel)
 	return ctx
-}
-
-func closed(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Error(err)
-	}
 }

@@ -1,9 +1,7 @@
 package fleet_test
 
 import (
-	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -11,7 +9,7 @@ import (
 
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
@@ -27,16 +25,11 @@ func config(t *testing.T) fleet.Config {
 // servers are NATS and Redis until stop, or the test's end.
 func servers(t *testing.T) (_ fleet.Config, stop func()) {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	servers := must.Get(local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet}))(t)
-	stop = sync.OnceFunc(func() {
-		must.Check(t, servers.Close())
-	})
-	t.Cleanup(stop)
+	servers := jobstreamtest.Start(t)
 	return fleet.Config{
 		Name: "test", NATS: servers.NATSURL(), Redis: servers.RedisURL(), ConnectTimeout: 10 * time.Second,
-		Limit: ratelimit.Config{Horizon: time.Second}, Log: quiet,
-	}, stop
+		Limit: ratelimit.Config{Horizon: time.Second}, Log: jobstreamtest.Quiet(),
+	}, servers.Stop
 }
 
 // What Open opens works, and Close closes all of it: the leak check sees to
