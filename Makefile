@@ -87,7 +87,7 @@ lint: ## run every linter of .golangci.yaml
 	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) run ./...
 
 .PHONY: bench
-bench: build redis ## run the benchmarks [MIRRORFLEET_PAIRS=DIR,DIR: over those git histories]
+bench: build redis ## run the benchmarks
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -run '^$$' -bench . -benchmem -count 5 ./...
 
 .PHONY: memory

@@ -17,7 +17,7 @@ func TestLargestContributions(t *testing.T) {
 	names := []string{"block", "name", "call", "space"}
 	head := append(leaves("aab", 1), scoring.Node{Kind: 0}, scoring.Node{Kind: 0}, scoring.Node{Kind: 2, Leaf: true}, scoring.Node{Kind: 3, Leaf: true})
 	base := append(leaves("cc", 1), scoring.Node{Kind: 0})
-	got := scoring.TreeDiffByKind(scoring.Collect([]byte("cc"), base, kinds), scoring.Collect([]byte("aab"), head, kinds), kinds, names)
+	got := scoring.TreeDiff(scoring.Collect("cc", base, kinds), scoring.Collect("aab", head, kinds), kinds, names)
 	want := []scoring.Contribution{
 		{Type: "block", Added: 1, Score: 2},
 		{Type: "call", Leaf: true, Added: 1, Score: 0.7},
@@ -28,10 +28,6 @@ func TestLargestContributions(t *testing.T) {
 	if d := cmp.Diff(want, got.Largest, near); d != "" {
 		t.Errorf("contributions (-want +got):\n%s", d)
 	}
-	plain := scoring.TreeDiff(scoring.Collect([]byte("cc"), base, kinds), scoring.Collect([]byte("aab"), head, kinds), kinds)
-	if d := cmp.Diff(plain, got.Breakdown); d != "" {
-		t.Errorf("the figures beside them are others (-without +with):\n%s", d)
-	}
 
 	many, nodes := make([]scoring.KindWeights, 9), []scoring.Node{}
 	names = nil
@@ -40,7 +36,7 @@ func TestLargestContributions(t *testing.T) {
 		nodes = append(nodes, scoring.Node{Kind: uint16(i)})
 		names = append(names, fmt.Sprint("kind", i))
 	}
-	diff := scoring.TreeDiffByKind(nil, scoring.Collect(nil, nodes, many), many, names)
+	diff := scoring.TreeDiff(nil, scoring.Collect("", nodes, many), many, names)
 	if n := len(diff.Largest); n != 5 || diff.Largest[0].Type != "kind8" || diff.Largest[4].Type != "kind4" {
 		t.Errorf("of nine types: %+v; want the five largest, from kind8 to kind4", diff.Largest)
 	}

@@ -2,27 +2,16 @@ package scoring
 
 // TreeDiff subtracts the multisets of base and head both ways and scores what
 // is left over; nil has no signatures. Both must have been collected with these
-// weights and share one numbering of node types.
-func TreeDiff(base, head *Signatures, kinds []KindWeights) Breakdown {
-	return treeDiff(base, head, kinds, nil)
-}
-
-// TreeDiffByKind is TreeDiff with what the node types give, whose names stand
-// under their numbers.
-func TreeDiffByKind(base, head *Signatures, kinds []KindWeights, names []string) Diff {
-	sums := make(kindSums, 2*len(kinds))
-	breakdown := treeDiff(base, head, kinds, sums)
-	return Diff{breakdown, sums.largest(names)}
-}
-
-func treeDiff(base, head *Signatures, kinds []KindWeights, by kindSums) Breakdown {
+// weights and share one numbering of node types, under which their names stand.
+func TreeDiff(base, head *Signatures, kinds []KindWeights, names []string) Diff {
+	by := make(kindSums, 2*len(kinds))
 	added, deleted := leftover(head, base, kinds, by, true), leftover(base, head, kinds, by, false)
-	return Breakdown{
+	return Diff{Breakdown{
 		StructuralAddedCount: added.structural.count, StructuralAddedScore: added.structural.score,
 		StructuralDeletedCount: deleted.structural.count, StructuralDeletedScore: deleted.structural.score,
 		LeafAddedCount: added.leaf.count, LeafAddedScore: added.leaf.score,
 		LeafDeletedCount: deleted.leaf.count, LeafDeletedScore: deleted.leaf.score,
-	}
+	}, by.largest(names)}
 }
 
 type sum struct {

@@ -26,7 +26,7 @@ type Diff struct {
 }
 
 // kindSums adds up what each node type gives: structural at twice its number,
-// as leaves one after it. Nil adds up nothing.
+// as leaves one after it.
 type kindSums []struct {
 	added, deleted int
 	score          float64

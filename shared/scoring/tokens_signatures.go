@@ -1,9 +1,6 @@
 package scoring
 
-import (
-	"bytes"
-	"hash/maphash"
-)
+import "hash/maphash"
 
 // Node is one node of a syntax tree in the order of a depth-first walk. Only
 // nodes that give a signature are needed: leaves, and those whose type has a
@@ -21,7 +18,7 @@ type KindWeights struct{ Structural, Leaf float64 }
 // the walk. It keeps the text, which its leaves point into. It never changes
 // once collected and is safe for concurrent use.
 type Signatures struct {
-	text  []byte
+	text  string
 	list  []signature
 	table []int32 // open addressing over list: index + 1, 0 is free
 }
@@ -40,7 +37,7 @@ var hashSeed = maphash.MakeSeed() //nolint:gochecknoglobals // see above
 
 // Collect builds the multiset of a text's nodes. A structural signature of a
 // node stands before its leaf one.
-func Collect(text []byte, nodes []Node, kinds []KindWeights) *Signatures {
+func Collect(text string, nodes []Node, kinds []KindWeights) *Signatures {
 	s := &Signatures{text: text}
 	s.grow(64)
 	for i := range nodes {
@@ -61,12 +58,18 @@ func Collect(text []byte, nodes []Node, kinds []KindWeights) *Signatures {
 	return s
 }
 
+// Size is about what it takes of memory, in bytes, text included.
+func (s *Signatures) Size() int {
+	const signatureSize, slotSize = 32, 4
+	return len(s.text) + signatureSize*cap(s.list) + slotSize*len(s.table)
+}
+
 // hashIn is the hash of a signature, whose bytes are in text.
-func (sig *signature) hashIn(text []byte) uint64 {
+func (sig *signature) hashIn(text string) uint64 {
 	if !sig.leaf {
 		return kindHash(sig.kind)
 	}
-	return maphash.Bytes(hashSeed, text[sig.start:sig.end]) ^ kindHash(sig.kind)<<1
+	return maphash.String(hashSeed, text[sig.start:sig.end]) ^ kindHash(sig.kind)<<1
 }
 
 // kindHash spreads the few numbers of node types over all bits.
@@ -87,12 +90,12 @@ func (s *Signatures) count(sig signature) {
 
 // find returns the slot of a signature whose bytes are in text, or the free
 // slot where it belongs.
-func (s *Signatures) find(sig *signature, text []byte) (slot int, found bool) {
+func (s *Signatures) find(sig *signature, text string) (slot int, found bool) {
 	mask := len(s.table) - 1
 	for slot = int(sig.hash>>32^sig.hash) & mask; s.table[slot] != 0; slot = (slot + 1) & mask {
 		other := &s.list[s.table[slot]-1]
 		if other.hash == sig.hash && other.kind == sig.kind && other.leaf == sig.leaf &&
-			bytes.Equal(s.text[other.start:other.end], text[sig.start:sig.end]) {
+			s.text[other.start:other.end] == text[sig.start:sig.end] {
 			return slot, true
 		}
 	}

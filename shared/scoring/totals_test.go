@@ -20,7 +20,11 @@ func leaves(text string, kind uint16) []scoring.Node {
 }
 
 func diff(base string, baseNodes []scoring.Node, head string, headNodes []scoring.Node) scoring.Breakdown {
-	return scoring.TreeDiff(scoring.Collect([]byte(base), baseNodes, kinds), scoring.Collect([]byte(head), headNodes, kinds), kinds)
+	return breakdown(scoring.Collect(base, baseNodes, kinds), scoring.Collect(head, headNodes, kinds), kinds)
+}
+
+func breakdown(base, head *scoring.Signatures, weights []scoring.KindWeights) scoring.Breakdown {
+	return scoring.TreeDiff(base, head, weights, nil).Breakdown
 }
 
 // Multisets are subtracted both ways: copies count, order and place do not, a
@@ -28,7 +32,7 @@ func diff(base string, baseNodes []scoring.Node, head string, headNodes []scorin
 func TestTreeDiff(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ got, want scoring.Breakdown }{
-		"nothing":     {scoring.TreeDiff(nil, nil, kinds), scoring.Breakdown{}},
+		"nothing":     {breakdown(nil, nil, kinds), scoring.Breakdown{}},
 		"moved":       {diff("abc", leaves("abc", 1), "cab", leaves("cab", 1)), scoring.Breakdown{}},
 		"copies":      {diff("aab", leaves("aab", 1), "abbb", leaves("abbb", 1)), scoring.Breakdown{LeafAddedCount: 2, LeafAddedScore: 0.2, LeafDeletedCount: 1, LeafDeletedScore: 0.1}},
 		"other kind":  {diff("a", leaves("a", 1), "a", leaves("a", 3)), scoring.Breakdown{LeafAddedCount: 1, LeafDeletedCount: 1, LeafDeletedScore: 0.1}},
@@ -55,11 +59,11 @@ func TestManySignatures(t *testing.T) {
 		text = append(text, byte(i), byte(i>>8), byte(i>>16))
 		nodes = append(nodes, scoring.Node{Start: start, End: start + 3, Kind: 1, Leaf: true})
 	}
-	s := scoring.Collect(text, nodes, kinds)
-	if got := scoring.TreeDiff(s, scoring.Collect(text, nodes, kinds), kinds); got != (scoring.Breakdown{}) {
+	s := scoring.Collect(string(text), nodes, kinds)
+	if got := breakdown(s, scoring.Collect(string(text), nodes, kinds), kinds); got != (scoring.Breakdown{}) {
 		t.Errorf("equal texts differ by %+v", got)
 	}
-	if got := scoring.TreeDiff(nil, s, kinds).LeafAddedCount; got != 20_000 {
+	if got := breakdown(nil, s, kinds).LeafAddedCount; got != 20_000 {
 		t.Errorf("%d leaves, want 20000", got)
 	}
 }
@@ -74,7 +78,7 @@ func TestSumsKeepTheirOrder(t *testing.T) {
 		for _, kind := range order {
 			nodes = append(nodes, scoring.Node{Kind: kind, Leaf: true})
 		}
-		return scoring.TreeDiff(nil, scoring.Collect(nil, nodes, weights), weights).LeafAddedScore
+		return breakdown(nil, scoring.Collect("", nodes, weights), weights).LeafAddedScore
 	}
 	a, b, c := 0.1, 0.2, 0.3 // variables: constants would be summed exactly
 	if got, want := sum(0, 1, 2), a+b+c; got != want {

@@ -167,6 +167,42 @@ func TestIssuesAndTheirSolvers(t *testing.T) {
 	}
 }
 
+// A child has the files of one miner alone: another miner's job has a new one,
+// and so has each pull request that solved a miner's issue, whoever wrote it.
+func TestNoChildHasFilesOfTwoMiners(t *testing.T) {
+	t.Parallel()
+	w := world(3)
+	created, merged, id, other, main, solver, reason := asOf.Add(-2*time.Hour), asOf.Add(-time.Hour), "107", "108", "main", 5, "COMPLETED"
+	w.AddPull(other, mirrorsim.Pull{
+		RepoFullName: "a/b", Number: 4, State: "MERGED", AuthorGitHubID: other, CreatedAt: created, MergedAt: &merged,
+		BaseRef: &main, DefaultBranch: &main, ScoringDataStored: true,
+	})
+	w.AddFiles(files(4))
+	w.AddFiles(files(solver))
+	w.AddIssue(id, mirrorsim.Issue{
+		RepoFullName: "a/b", Number: 20, State: "CLOSED", StateReason: &reason, AuthorGitHubID: &id, CreatedAt: &created, ClosedAt: &merged,
+		SolvedByPR: &solver, SolvingPR: &mirrorsim.SolvingPR{
+			Number: solver, AuthorGitHubID: other, State: "MERGED", MergedAt: &merged, BaseRef: &main, DefaultBranch: &main,
+		},
+	})
+	b := setup(t, w)
+	var started []int64
+	for _, miner := range []string{id, other, other} {
+		j := one()
+		j.GitHubID = miner
+		got, err := b.evaluator.Evaluate(t.Context(), j, evaluate.Attempt{})
+		must(t, err)
+		if len(got.Evaluation.Merged) == 0 || !got.Evaluation.Merged[0].Scored || miner == id && len(got.Evaluation.Issues.Solving) != 1 {
+			t.Fatalf("%+v; want that pull requests, and the one that solved an issue, are scored", got.Evaluation)
+		}
+		started = append(started, b.scorer.Stats().Started)
+	}
+	// The solver's files have a second child, the other miner's a third.
+	if diff := cmp.Diff([]int64{2, 3, 3}, started); diff != "" {
+		t.Errorf("children started (-want +got):\n%s", diff)
+	}
+}
+
 // A job of a round that nobody planned, or of another mirror, says so.
 func TestRoundsThatCannotBeScored(t *testing.T) {
 	t.Parallel()

@@ -16,13 +16,15 @@ import (
 // want is one pull request whose files are needed; the zero one wants none.
 type want struct {
 	key scorecache.Key
+	// author is whose files they are, "" if that is not known.
+	author string
 	// entry is what the cache has of it, nil for nothing.
 	entry *scorecache.Entry
 }
 
 // want is a want of this round's weights, at the commits that a list names.
-func (m *miner) want(repository string, number int, head, base string) want {
-	return want{key: scorecache.Key{
+func (m *miner) want(author, repository string, number int, head, base string) want {
+	return want{author: author, key: scorecache.Key{
 		Repository: repository, Number: number, Head: head, Base: base, Weights: m.rules.weights.Digest(),
 	}}
 }
@@ -80,7 +82,7 @@ func (m *miner) files(ctx context.Context, w want) (f fetched, err error) {
 	}
 	entry, err := m.evaluator.cfg.Scores.Once(ctx, w.key, func(ctx context.Context) (scorecache.Key, *scorecache.Entry, error) {
 		var answered scorecache.Key
-		f, answered, err = m.fetch(ctx, w.key)
+		f, answered, err = m.fetch(ctx, w)
 		return answered, f.lasting(err), err
 	})
 	if err == nil && entry != nil {
@@ -107,8 +109,8 @@ func (f *fetched) lasting(err error) *scorecache.Entry {
 // fetch fetches one pull request's files and scores them, and says which
 // commits they are of. What the mirror does not give is in the answer; an error
 // is not its fault.
-func (m *miner) fetch(ctx context.Context, k scorecache.Key) (fetched, scorecache.Key, error) {
-	e := m.evaluator
+func (m *miner) fetch(ctx context.Context, w want) (fetched, scorecache.Key, error) {
+	e, k := m.evaluator, w.key
 	ctx = telemetry.With(ctx, telemetry.Repository.String(k.Repository), telemetry.PullRequest.Int(k.Number))
 	if err := e.held.Acquire(ctx, 1); err != nil {
 		return fetched{}, k, fmt.Errorf("waiting to hold files: %w", err)
@@ -126,7 +128,7 @@ func (m *miner) fetch(ctx context.Context, k scorecache.Key) (fetched, scorecach
 	if len(answer.Files) == 0 {
 		return f, k, nil
 	}
-	figures, err := e.cfg.Scorer.Score(ctx, m.rules.weights, answer.Files)
+	figures, err := e.cfg.Scorer.Score(ctx, w.author, m.rules.weights, answer.Files)
 	if err != nil {
 		return fetched{}, k, fmt.Errorf("scoring the files of %s#%d: %w", k.Repository, k.Number, err)
 	}

@@ -41,7 +41,8 @@ func (m *miner) solving(ctx context.Context, pulls []scoring.SolvingPull) error 
 	m.found.Solving = make([]scoring.SolvingScore, len(pulls))
 	wanted, fetched := make([]want, len(pulls)), make([]fetched, len(pulls))
 	for i, pull := range pulls {
-		wanted[i] = m.want(pull.Repository, pull.Number, pull.HeadSHA, scorecache.Base(pull.MergeBaseSHA, pull.BaseSHA))
+		// Others than this miner may have written them.
+		wanted[i] = m.want("", pull.Repository, pull.Number, pull.HeadSHA, scorecache.Base(pull.MergeBaseSHA, pull.BaseSHA))
 	}
 	if err := m.look(ctx, wanted); err != nil {
 		return err

@@ -55,7 +55,7 @@ func (m *miner) pulls(ctx context.Context, loaded scoring.Loaded, into *scoring.
 	wanted := make([]want, len(all))
 	for i, pr := range all {
 		if scoring.NeedsFiles(pr) {
-			wanted[i] = m.want(pr.Repository, pr.Number, pr.HeadSHA, scorecache.Base(pr.MergeBaseSHA, pr.BaseSHA))
+			wanted[i] = m.want(m.job.GitHubID, pr.Repository, pr.Number, pr.HeadSHA, scorecache.Base(pr.MergeBaseSHA, pr.BaseSHA))
 		}
 	}
 	if err := m.look(ctx, wanted); err != nil {

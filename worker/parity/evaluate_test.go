@@ -51,7 +51,7 @@ func (s *scorer) files(ctx context.Context, client *mirror.Client, repo string, 
 	}
 	key := fmt.Sprintf("%s#%d", repo, number)
 	if s.seen[key] == nil {
-		scored, err := s.pool.Score(ctx, s.weights, files.Files)
+		scored, err := s.pool.Score(ctx, "the cases", s.weights, files.Files)
 		if err != nil {
 			return nil, files, err
 		}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -28,14 +27,25 @@ type child struct {
 	hear   *bufio.Reader // from out
 	stderr *lineLogger
 	log    *slog.Logger
-	// weights is the digest of those that it has.
-	weights string
+	// client is whom it serves, nil before its first pull request.
+	client *client
 	// used is the processor time that was last read of it.
 	used time.Duration
 	// exited is closed when the process has been waited for; end is how it
 	// ended, to be read after that.
 	exited chan struct{}
 	end    error
+}
+
+// client is whom a child serves: one author, under one set of weights. A file
+// that takes a child over could decide the figures of all that it scores from
+// then on, so nobody else's files ever reach it.
+type client struct{ author, weights string }
+
+// serves says whether a child may have a client's files. Of an author who is not
+// known nobody can say that it is the same one.
+func (c *child) serves(who client) bool {
+	return c.client == nil || *c.client == who && who.author != ""
 }
 
 // startChild starts a child and waits until it can work.
@@ -75,12 +85,10 @@ func spawn(cfg *Config) (*child, error) {
 	c.cmd.WaitDelay = time.Second // should something else hold its standard error
 	c.cmd.SysProcAttr = isolation()
 	c.cmd.Env = append(os.Environ(), memoryEnvironment(cfg.MemoryLimit)...)
-	err = start(c.cmd)
-	err = errors.Join(err, childIn.Close(), childOut.Close())
+	err = errors.Join(c.cmd.Start(), childIn.Close(), childOut.Close())
 	if err != nil {
 		return nil, errors.Join(err, in.Close(), out.Close())
 	}
-	widen(in)
 	c.stderr.started(c.cmd.Process.Pid)
 	go func() {
 		c.end = c.cmd.Wait()
@@ -122,28 +130,6 @@ func (c *child) within(d time.Duration) error {
 	return nil
 }
 
-// request is a file to be scored: base and head, each with the signatures that
-// were found in it before, or nil.
-type request struct {
-	plan  *scoring.FilePlan
-	texts [2]keyed
-	known [2][]byte
-}
-
-func newRequest(seed maphash.Seed, plan *scoring.FilePlan, w *scoring.Weights) request {
-	return request{plan: plan, texts: [2]keyed{
-		newKeyed(seed, content{w.Digest(), plan.Language, plan.Base}),
-		newKeyed(seed, content{w.Digest(), plan.Language, plan.Head}),
-	}}
-}
-
-// answer is what a child says of a request; learned has nothing where known had.
-type answer struct {
-	figures scoring.Diff
-	when    timing
-	learned learned
-}
-
 // errNotReady says that a child has not even begun with a pull request: it is
 // gone or it hangs, which costs no pull request anything.
 var errNotReady = errors.New("the child did not begin")
@@ -153,13 +139,15 @@ var errNotReady = errors.New("the child did not begin")
 // answered. All requests are on their way while the child begins and works, so
 // that neither waits for the other. After any error the child is of no use any
 // more.
-func (c *child) exchange(w *scoring.Weights, trace string, files []request, cfg *Config, take func(*answer)) (answered int, err error) {
+func (c *child) exchange(p *pull, trace string, cfg *Config, take func(scoring.Diff, timing)) (answered int, err error) {
 	if err := c.within(cfg.StartTimeout); err != nil {
 		return 0, err
 	}
+	first := c.client == nil
+	c.client = &p.client
 	sent := make(chan error, 1)
-	go func() { sent <- c.sendAll(w, trace, files) }()
-	answered, err = c.receive(files, cfg.Budget, take)
+	go func() { sent <- c.sendAll(p, trace, first) }()
+	answered, err = c.receive(len(p.files), cfg.Budget, take)
 	if err != nil {
 		_ = c.in.SetWriteDeadline(time.Unix(1, 0)) // nobody reads on: do not wait for the budget's end
 	}
@@ -181,10 +169,10 @@ const pipeBuffer = 64 << 10
 
 // sendAll sends all that a pull request needs; when it cannot, it ends the child,
 // so that receive waits no longer than for what was said before.
-func (c *child) sendAll(w *scoring.Weights, trace string, files []request) error {
-	err := c.sendBegin(w, trace)
-	for i := 0; err == nil && i < len(files); i++ {
-		err = c.sendOne(&files[i])
+func (c *child) sendAll(p *pull, trace string, first bool) error {
+	err := c.sendBegin(p.weights, trace, first)
+	for i := 0; err == nil && i < len(p.files); i++ {
+		err = c.sendOne(p.files[i])
 	}
 	if err == nil || isTimeout(err) {
 		return err
@@ -193,10 +181,10 @@ func (c *child) sendAll(w *scoring.Weights, trace string, files []request) error
 	return fmt.Errorf("sending a request: %w", err)
 }
 
-// sendBegin sends the weights, if the child has others, and the beginning of a
-// pull request, which goes out with its first file.
-func (c *child) sendBegin(w *scoring.Weights, trace string) error {
-	if c.weights != w.Digest() {
+// sendBegin sends the beginning of a pull request, after the weights if it is the
+// child's first; it goes out with the first file.
+func (c *child) sendBegin(w *scoring.Weights, trace string, first bool) error {
+	if first {
 		data, err := encodeWeights(w)
 		if err != nil {
 			return err
@@ -204,22 +192,16 @@ func (c *child) sendBegin(w *scoring.Weights, trace string) error {
 		if err := writeFrame(c.send, frameWeights, data); err != nil {
 			return err
 		}
-		c.weights = w.Digest()
 	}
 	return writeFrame(c.send, frameBegin, trace)
 }
 
-func (c *child) sendOne(r *request) error {
-	if err := writeFrame(c.send, frameLanguage, r.plan.Language); err != nil {
+func (c *child) sendOne(plan *scoring.FilePlan) error {
+	if err := writeFrame(c.send, frameLanguage, plan.Language); err != nil {
 		return err
 	}
-	for i := range r.texts {
-		if r.known[i] != nil {
-			if err := writeFrame(c.send, frameKnown, r.known[i]); err != nil {
-				return err
-			}
-		}
-		if err := writeFrame(c.send, frameText, r.texts[i].text); err != nil {
+	for _, text := range []string{plan.Base, plan.Head} {
+		if err := writeFrame(c.send, frameText, text); err != nil {
 			return err
 		}
 	}
@@ -228,7 +210,7 @@ func (c *child) sendOne(r *request) error {
 
 // receive reads the answers to all requests. The budget runs from when the child
 // has begun.
-func (c *child) receive(files []request, budget time.Duration, take func(*answer)) (answered int, err error) {
+func (c *child) receive(files int, budget time.Duration, take func(scoring.Diff, timing)) (answered int, err error) {
 	if _, err := expectFrame(c.hear, frameReady); err != nil {
 		return 0, fmt.Errorf("%w: %w", errNotReady, err)
 	}
@@ -236,30 +218,17 @@ func (c *child) receive(files []request, budget time.Duration, take func(*answer
 		return 0, err
 	}
 	for i := range files {
-		a, err := c.receiveOne(&files[i])
+		data, err := expectFrame(c.hear, frameFigures)
 		if err != nil {
 			return i, err
 		}
-		take(a)
-	}
-	return len(files), nil
-}
-
-func (c *child) receiveOne(r *request) (a *answer, err error) {
-	a = &answer{}
-	for i, known := range r.known {
-		if known == nil {
-			if a.learned[i], err = expectFrame(c.hear, frameLearned); err != nil {
-				return nil, err
-			}
+		figures, when, err := decodeFigures(data)
+		if err != nil {
+			return i, err
 		}
+		take(figures, when)
 	}
-	data, err := expectFrame(c.hear, frameFigures)
-	if err != nil {
-		return nil, err
-	}
-	a.figures, a.when, err = decodeFigures(data)
-	return a, err
+	return files, nil
 }
 
 // gone says whether the process has ended.

@@ -11,8 +11,12 @@
 //   - A language of the rules is never scored as unsupported: a missing grammar
 //     is an error, at New or from Score, not a zero. What the validator itself
 //     cannot load is named by scoring.Weights.Without.
-//   - What a child found in a text is remembered by weights, language and the
-//     whole text, for all children: figures are the same with it and without.
+//   - A child serves one author, under one set of weights, and ends when it is
+//     another's turn: a file that takes its child over decides no figures but
+//     those of its own author's files. Of a child nothing is kept but the figures
+//     of the files that it was asked for.
+//   - A child remembers the author's texts and what it found in them: figures are
+//     the same with it and without.
 //   - Children end with their parent, whether it closes the pool or dies; Close
 //     waits for every one of them, and for the pull requests under way.
 //

@@ -35,7 +35,7 @@ func TestEveryEndOfAChildIsCounted(t *testing.T) { //nolint:paralleltest // the 
 	if err := os.Remove(filepath.Join(dir, "ruby.so")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := b.pool.Score(context.Background(), b.weights, []scoring.File{added("a.rb", "def one\n  1\nend\n")})
+	_, err := b.pool.Score(context.Background(), "1", b.weights, []scoring.File{added("a.rb", "def one\n  1\nend\n")})
 	if _, failed := errors.AsType[*tokenscore.FailedError](err); !failed {
 		t.Errorf("without its grammar: error %v, want a FailedError", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"io"
 
 	"mirrorfleet/shared/scoring"
-	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
 // What the external tests and fuzz targets reach into.
@@ -25,7 +24,7 @@ const (
 	FrameBegin    = frameBegin
 	FrameLanguage = frameLanguage
 	FrameText     = frameText
-	FrameKnown    = frameKnown
+	FrameFigures  = frameFigures
 )
 
 // Pids are the processes of the children in slots that are free now.
@@ -39,37 +38,4 @@ func (p *Pool) Pids() []int {
 		}
 	}
 	return pids
-}
-
-// Remembers says whether a pool knows what was found in a text.
-func (p *Pool) Remembers(w *scoring.Weights, language, text string) bool {
-	k := newKeyed(p.seed, content{w.Digest(), language, text})
-	return p.seen.get(&k) != nil
-}
-
-// Start starts a process as children are started.
-var Start = start
-
-// MemoryOf is what a process has mapped and resident.
-var MemoryOf = memoryOf
-
-// ParseAll parses texts of a language each, and nothing else: what a benchmark
-// compares with.
-func ParseAll(dir string, each func(parse func(language string, text []byte) error) error) error {
-	m, err := manifest.Read(dir)
-	if err != nil {
-		return err
-	}
-	l, err := openLibrary(dir, m)
-	if err != nil {
-		return err
-	}
-	defer l.close()
-	return each(func(name string, text []byte) error {
-		lang, err := l.language(name)
-		if err != nil {
-			return err
-		}
-		return l.parse(lang, text)
-	})
 }

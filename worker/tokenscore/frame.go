@@ -9,8 +9,8 @@ import (
 // A frame is one byte of type, four of length (big endian), and the payload.
 const frameHeader = 5
 
-// maxFrame bounds a payload: far above the largest text (1,000,000 bytes), its
-// signatures and the largest weights, far below what could hurt.
+// maxFrame bounds a payload: far above the largest text (1,000,000 bytes) and
+// the largest weights, far below what could hurt.
 const maxFrame = 32 << 20
 
 // The types of frames. Upper case goes to the child, lower case comes back.
@@ -19,10 +19,8 @@ const (
 	frameBegin    byte = 'B' // a pull request begins, in this trace; answered by ready
 	frameLanguage byte = 'L' // a file's language; base and head follow as texts
 	frameText     byte = 'T'
-	frameKnown    byte = 'S' // before a text: its signatures, which need not be found again
 	frameHello    byte = 'h' // once, when the child can work
 	frameReady    byte = 'r'
-	frameLearned  byte = 's' // signatures of a text that came without; none if it gave no tree
 	frameFigures  byte = 'f' // the tree diff of a file, and with a trace when it was made
 	frameFailed   byte = 'e' // the request cannot be served; says why
 )

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -97,9 +96,6 @@ func FuzzServe(f *testing.F) {
 	f.Add(join(frame(f, tokenscore.FrameWeights, weights), frame(f, tokenscore.FrameBegin, ""), frame(f, tokenscore.FrameLanguage, "go"),
 		frame(f, tokenscore.FrameText, "package a"), frame(f, tokenscore.FrameText, "package b")))
 	f.Add(join(frame(f, tokenscore.FrameLanguage, "cobol"), frame(f, tokenscore.FrameText, ""), frame(f, tokenscore.FrameText, "x")))
-	f.Add(join(frame(f, tokenscore.FrameWeights, weights), frame(f, tokenscore.FrameLanguage, "go"),
-		frame(f, tokenscore.FrameKnown, strings.Repeat("\x00", 11)+"\x01\x00\x07\x01"), frame(f, tokenscore.FrameText, "package a"),
-		frame(f, tokenscore.FrameKnown, "no signature"), frame(f, tokenscore.FrameText, "package b")))
 	f.Add(join(frame(f, tokenscore.FrameWeights, "{"), frame(f, 'q', "")))
 	f.Fuzz(func(_ *testing.T, in []byte) {
 		_ = tokenscore.Serve(context.Background(), bytes.NewReader(in), io.Discard, tokenscore.ChildConfig{Grammars: grammarsDir()})

@@ -295,7 +295,7 @@ func TestCancelledContextIsAnError(t *testing.T) {
 	b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.Budget = time.Minute })
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	_, err := b.pool.Score(ctx, b.weights, []scoring.File{added("a.go", hangMark)})
+	_, err := b.pool.Score(ctx, "1", b.weights, []scoring.File{added("a.go", hangMark)})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Score under a context that ends: error %v, want %v", err, context.DeadlineExceeded)
 	}

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
-	"runtime"
 	"strconv"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,32 +16,6 @@ import (
 // unless a goroutine that is locked to it returns, which none of ours does.
 func isolation() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}
-
-// start starts a child whose timers may be ten milliseconds late, those of its
-// runtime's monitor included, which else looks after the threads every 20 µs: it
-// took a thirtieth of a processor from the other children. No timer of a child
-// is worth more, and the monitor itself waits as long when little happens. The
-// kernel passes the setting on from the thread that starts a process to all
-// threads of the new one.
-func start(cmd *exec.Cmd) error {
-	const slack = 10 * time.Millisecond
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack.Nanoseconds()), 0, 0, 0)
-	defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) }() // what the thread began with
-	return cmd.Start()                                                    //nolint:wrapcheck // by the caller
-}
-
-// widen lets a pipe hold the largest text, so that the child finds its next one
-// there whole. A system that allows no such pipe has an ordinary one.
-func widen(pipe *os.File) {
-	const size = 1 << 20
-	conn, err := pipe.SyscallConn() // not Fd, which would make the pipe block
-	if err != nil {
-		return
-	}
-	_ = conn.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, size) })
 }
 
 // limitMemory caps what a process may hold, from here on. RLIMIT_DATA counts

@@ -28,10 +28,6 @@ static int walk(const mf_api *api, mf_walker *walker, const void *language, cons
                 uint64_t micros, const mf_symbol *table, const mf_node **nodes, size_t *count) {
   return api->walk(walker, language, text, length, micros, table, nodes, count);
 }
-
-static bool parse(const mf_api *api, mf_walker *walker, const void *language, const char *text, uint32_t length) {
-  return api->parse(walker, language, text, length);
-}
 */
 import "C"
 
@@ -189,11 +185,11 @@ var _ = [1]struct{}{}[unsafe.Sizeof(C.mf_node{})-unsafe.Sizeof(scoring.Node{})]
 
 // walk parses a text and returns the nodes that give signatures. They belong to
 // the library and stay until its next walk.
-func (l *library) walk(lang *language, table symbolTable, text []byte, timeout time.Duration) ([]scoring.Node, error) {
+func (l *library) walk(lang *language, table symbolTable, text string, timeout time.Duration) ([]scoring.Node, error) {
 	var nodes *C.mf_node
 	var count C.size_t
 	//nolint:unconvert,gocritic // the linters see through cgo's types and checks, the compiler does not
-	status := C.walk(l.api, l.walker, lang.pointer, (*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.uint32_t(len(text)),
+	status := C.walk(l.api, l.walker, lang.pointer, (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.uint32_t(len(text)),
 		C.uint64_t(timeout.Microseconds()), (*C.mf_symbol)(unsafe.SliceData(table)), &nodes, &count)
 	switch status {
 	case C.MF_OK:
@@ -205,13 +201,4 @@ func (l *library) walk(lang *language, table symbolTable, text []byte, timeout t
 	default:
 		return nil, fmt.Errorf("no memory for the nodes of a text of %d bytes", len(text))
 	}
-}
-
-// parse parses a text and drops its tree: what a benchmark compares with.
-func (l *library) parse(lang *language, text []byte) error {
-	parsed := C.parse(l.api, l.walker, lang.pointer, (*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.uint32_t(len(text)))
-	if !parsed {
-		return errNoTree
-	}
-	return nil
 }

@@ -28,6 +28,8 @@ const parseEnv = "MIRRORFLEET_TEST_PARSE_TIMEOUT"
 const (
 	sigkillMark = "\x01please die by SIGKILL\x01"
 	hangMark    = "\x01please hang for good\x01"
+	lieMark     = "\x01please lie from now on\x01"
+	babbleMark  = "\x01please say all twice\x01"
 )
 
 func TestMain(m *testing.M) {
@@ -36,8 +38,6 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 	case "serve":
 		os.Exit(serve())
-	case "parse":
-		os.Exit(parseOnly())
 	case "parent":
 		os.Exit(parent())
 	case "mute": // neither greets nor ends
@@ -60,10 +60,12 @@ func serve() int {
 	// The standard input itself, so that signals are handled as in a worker,
 	// unless the texts are to be watched.
 	var in io.Reader = os.Stdin
+	var out io.Writer = os.Stdout
 	if os.Getenv("MIRRORFLEET_TEST_SABOTAGE") != "" {
-		in = &saboteur{from: os.Stdin}
+		watched := &saboteur{from: os.Stdin}
+		in, out = watched, &liar{os.Stdout, watched}
 	}
-	if err := tokenscore.Serve(context.Background(), in, os.Stdout, cfg); err != nil {
+	if err := tokenscore.Serve(context.Background(), in, out, cfg); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -85,7 +87,7 @@ func parent() int {
 	languages, tokens := scoring.DefaultWeights()
 	weights, err := scoring.ParseWeights(languages, tokens)
 	if err == nil {
-		_, err = pool.Score(context.Background(), weights, []scoring.File{added("a.go", hangMark)})
+		_, err = pool.Score(context.Background(), "1", weights, []scoring.File{added("a.go", hangMark)})
 	}
 	fmt.Fprintln(os.Stderr, "the child did not hang:", err)
 	return 1
@@ -97,6 +99,8 @@ type saboteur struct {
 	from io.Reader
 	tail []byte // marks may stand across two reads
 	then func()
+
+	lying, babbling bool // see liar
 }
 
 func (s *saboteur) Read(p []byte) (int, error) {
@@ -113,6 +117,8 @@ func (s *saboteur) Read(p []byte) (int, error) {
 			s.then, n = then, max(0, n-len(s.tail)+at)
 		}
 	}
+	s.lying = s.lying || bytes.Contains(s.tail, []byte(lieMark))
+	s.babbling = s.babbling || bytes.Contains(s.tail, []byte(babbleMark))
 	s.tail = s.tail[max(0, len(s.tail)-64):]
 	return n, err
 }

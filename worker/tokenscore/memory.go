@@ -11,10 +11,9 @@ func memoryEnvironment(limit int64) []string {
 	}
 	return []string{
 		fmt.Sprintf("GOMEMLIMIT=%d", limit/4),
-		// What lives long is a few megabytes: collected five times as seldom as
-		// usual, it costs memory that the cap has and leaves the other
+		// A child does one thing at a time: its collector leaves the other
 		// processors to other children.
-		"GOGC=500",
+		"GOMAXPROCS=1",
 		// One crashing thread tells the cause; all of them fill the log.
 		"GOTRACEBACK=single",
 	}

@@ -32,10 +32,15 @@ func TestMemoryOverManyFiles(t *testing.T) {
 		}
 	}
 	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Hour })
-	set := readPairs(t, b.weights)
+	cases, err := readCases()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var texts []scoring.File
-	for _, pull := range set.pulls {
-		texts = append(texts, pull...)
+	for _, l := range cases {
+		for _, c := range l.cases {
+			texts = append(texts, c.file)
+		}
 	}
 	for i := range files {
 		f := texts[i%len(texts)]
@@ -53,7 +58,7 @@ func TestMemoryOverManyFiles(t *testing.T) {
 	}
 	for _, pid := range b.pool.Pids() {
 		peak := peakOf(t, pid)
-		t.Logf("%d files of %s: at most %d MB in memory", files, set.from, peak>>20)
+		t.Logf("%d files: at most %d MB in memory", files, peak>>20)
 		if peak >= mostResident {
 			t.Errorf("the child had %d MB in memory, want less than %d", peak>>20, mostResident>>20)
 		}

@@ -138,33 +138,3 @@ func TestLargestContributions(t *testing.T) {
 		t.Errorf("an unchanged file has contributions: %+v", moved.Largest)
 	}
 }
-
-// Figures are the same, contributions included, whichever of a file's texts the
-// pool remembers.
-func TestFiguresFromMemory(t *testing.T) {
-	t.Parallel()
-	base := "package small\n\nfunc One() int { return 1 }\n\nfunc Gone() { for {\n\t} }\n"
-	head := "package small\n\nfunc One() int {\n\tif x := two(); x > 0.1 {\n\t\treturn x\n\t}\n\treturn 1\n}\n"
-	file := modified("pkg/small.go", base, head)
-	var want scoring.FileFigures
-	for _, known := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
-		b := setup(t)
-		for i, text := range []string{base, head} {
-			if known[i] {
-				b.score(t, added("pkg/small.go", text))
-			}
-			if got := b.pool.Remembers(b.weights, "go", text); got != known[i] {
-				t.Fatalf("text %d is remembered: %v, want %v", i, got, known[i])
-			}
-		}
-		got := b.score(t, file).Files[0]
-		if known == [2]bool{} {
-			if want = got; len(want.Largest) != 5 || want.Breakdown.StructuralDeletedCount == 0 || want.Breakdown.LeafAddedCount == 0 {
-				t.Fatalf("figures %+v; want five contributions, and nodes on both sides", want)
-			}
-		}
-		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("base and head known: %v; figures differ (-unknown +known):\n%s", known, d)
-		}
-	}
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,8 +25,6 @@ type Pool struct {
 	cfg      Config
 	manifest *manifest.Manifest
 	queue    *queue
-	seed     maphash.Seed // of the texts' keys
-	seen     *memo
 	once     sync.Once
 	// counters of Stats
 	started, crashed, late atomic.Int64
@@ -54,8 +51,8 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg, manifest: m, seed: maphash.MakeSeed(), queue: newQueue(cfg.Children), seen: newMemo(memoSize)}
-	first, err := p.queue.take(ctx, nil)
+	p := &Pool{cfg: cfg, manifest: m, queue: newQueue(cfg.Children)}
+	first, err := p.queue.take(ctx, client{})
 	if err != nil {
 		return nil, err
 	}
@@ -79,17 +76,21 @@ func (p *Pool) Stats() Stats {
 	return Stats{Started: p.started.Load(), Crashed: p.crashed.Load(), TimedOut: p.late.Load()}
 }
 
-// Score scores the files of one pull request. It waits for a free child; the
-// budget runs from then on. A crash or a timeout is not an error: the figures
-// say so. An error means that nothing could be scored: the context ended, the
-// pool is closed, or children cannot do their work at all.
-func (p *Pool) Score(ctx context.Context, weights *scoring.Weights, files []scoring.File) (scored scoring.TokenFigures, err error) {
+// Score scores the files of one pull request. The author is whose files they
+// are, by any name that is nobody else's, or "" if that is not known: no child
+// has files of two authors. It waits for a free child; the budget runs from then
+// on. A crash or a timeout is not an error: the figures say so. An error means
+// that nothing could be scored: the context ended, the pool is closed, or
+// children cannot do their work at all.
+func (p *Pool) Score(
+	ctx context.Context, author string, weights *scoring.Weights, files []scoring.File,
+) (scored scoring.TokenFigures, err error) {
 	plans, began := scoring.PlanFiles(files, weights), time.Now()
 	ctx, span := startScore(ctx, files)
 	defer func() { endScore(ctx, span, began, plans, scored, err) }()
 	diffs := make([]scoring.Diff, len(plans))
 	if slices.ContainsFunc(plans, func(plan scoring.FilePlan) bool { return needsChild(&plan, weights) }) {
-		err := p.diffAll(ctx, weights, plans, diffs)
+		err := p.diffAll(ctx, author, weights, plans, diffs)
 		if errors.Is(err, errIsolated) {
 			return scoring.TimedOut(files), nil
 		}
@@ -111,34 +112,33 @@ func needsChild(plan *scoring.FilePlan, w *scoring.Weights) bool {
 	return plan.Figures.Method == scoring.MethodTreeDiff && plan.Base != plan.Head && w.Loads(plan.Language)
 }
 
+// pull is what a child is asked of one pull request.
+type pull struct {
+	client  client
+	weights *scoring.Weights
+	files   []*scoring.FilePlan // whose trees are to be compared
+}
+
 // diffAll has one child compare all trees of a pull request.
-func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.FilePlan, diffs []scoring.Diff) error {
-	var files []request
+func (p *Pool) diffAll(ctx context.Context, author string, w *scoring.Weights, plans []scoring.FilePlan, diffs []scoring.Diff) error {
+	asked := pull{client: client{author, w.Digest()}, weights: w}
 	var into []*scoring.Diff
 	for i := range plans {
 		if needsChild(&plans[i], w) {
-			files = append(files, newRequest(p.seed, &plans[i], w))
+			asked.files = append(asked.files, &plans[i])
 			into = append(into, &diffs[i])
 		}
 	}
-	s, err := p.queue.take(ctx, files)
+	s, err := p.queue.take(ctx, asked.client)
 	if err != nil {
 		return err
 	}
 	defer p.queue.give(s)
-	for i := range files {
-		for k := range files[i].texts {
-			files[i].known[k] = p.seen.get(&files[i].texts[k])
-		}
-	}
-	scored := make([]compared, 0, len(files))
-	err = p.exchange(ctx, s, w, files, func(a *answer) {
+	scored := make([]compared, 0, len(into))
+	err = p.exchange(ctx, s, &asked, func(figures scoring.Diff, when timing) {
 		i := len(scored)
-		*into[i] = a.figures
-		scored = append(scored, compared{a.when, files[i].plan})
-		for k := range files[i].texts {
-			p.seen.put(&files[i].texts[k], a.learned[k])
-		}
+		*into[i] = figures
+		scored = append(scored, compared{when, asked.files[i]})
 	})
 	if err != nil {
 		return err
@@ -147,13 +147,16 @@ func (p *Pool) diffAll(ctx context.Context, w *scoring.Weights, plans []scoring.
 	return nil
 }
 
-// exchange has the slot's child score files. A child that does not even begin is
-// replaced once: a new one that does not begin either is a failure, and no pull
-// request's fault.
-func (p *Pool) exchange(ctx context.Context, s *slot, w *scoring.Weights, files []request, take func(*answer)) error {
+// exchange has the slot's child score a pull request, or a new child if that one
+// has served somebody else. A child that does not even begin is replaced once: a
+// new one that does not begin either is a failure, and no pull request's fault.
+func (p *Pool) exchange(ctx context.Context, s *slot, asked *pull, take func(scoring.Diff, timing)) error {
 	for fresh := false; ; fresh = true {
 		if s.child != nil && s.child.gone() {
 			ended(ctx, telemetry.ChildCrashed) // between two pull requests
+			p.drop(s)
+		}
+		if s.child != nil && !s.child.serves(asked.client) {
 			p.drop(s)
 		}
 		if s.child == nil {
@@ -162,13 +165,13 @@ func (p *Pool) exchange(ctx context.Context, s *slot, w *scoring.Weights, files 
 			}
 		}
 		stop := context.AfterFunc(ctx, s.child.signalKill)
-		answered, err := s.child.exchange(w, traceparent(ctx), files, &p.cfg, take)
+		answered, err := s.child.exchange(asked, traceparent(ctx), &p.cfg, take)
 		stop()
 		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, errNotReady) {
-			return p.lost(ctx, s, err, files[min(answered, len(files)-1)].plan)
+			return p.lost(ctx, s, err, asked.files[min(answered, len(asked.files)-1)])
 		}
 		p.drop(s)
 		if ctx.Err() != nil {
@@ -234,11 +237,10 @@ func isTimeout(err error) bool {
 // bounds, ends every child and waits for it. It may be called again.
 func (p *Pool) Close() error {
 	p.once.Do(func() {
-		p.queue.close()
+		slots := p.queue.close()
 		p.unobserve()
 		var ends sync.WaitGroup
-		for range p.cfg.Children {
-			s := <-p.queue.back
+		for _, s := range slots {
 			if s.child != nil {
 				ends.Go(func() { s.child.stop(stopPatience) })
 			}

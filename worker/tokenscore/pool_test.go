@@ -186,7 +186,7 @@ func TestClose(t *testing.T) {
 	if len(pids) != 1 {
 		t.Errorf("%d children before Close, want 1", len(pids))
 	}
-	_, err := b.pool.Score(context.Background(), b.weights, []scoring.File{added("a.go", "package a")})
+	_, err := b.pool.Score(context.Background(), "1", b.weights, []scoring.File{added("a.go", "package a")})
 	if !errors.Is(err, tokenscore.ErrClosed) {
 		t.Errorf("Score after Close: %v, want %v", err, tokenscore.ErrClosed)
 	}

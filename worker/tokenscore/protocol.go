@@ -10,7 +10,7 @@ import (
 )
 
 // protocol is the version of what the frames hold.
-const protocol = 5
+const protocol = 6
 
 // hello is a child's first frame.
 type hello struct {

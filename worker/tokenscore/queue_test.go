@@ -3,134 +3,96 @@ package tokenscore //nolint:testpackage // a queue is nobody's but the pool's
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"testing"
 	"testing/synctest"
-
-	"mirrorfleet/shared/scoring"
 )
 
-// seed is that of all keys: the same text has the same one.
-var seed = maphash.MakeSeed()
-
-func asking(texts ...string) []request {
-	w := new(scoring.Weights)
-	var files []request
-	for _, text := range texts {
-		files = append(files, newRequest(seed, &scoring.FilePlan{Language: "go", Base: text, Head: text + text}, w))
+// Of the free slots a client gets the one whose child remembers its texts; a
+// child is taken from another client last of all, and the one that was idle
+// longest first.
+func TestQueueGivesWhatCostsLeast(t *testing.T) {
+	t.Parallel()
+	serving := func(author string) *slot { return &slot{child: &child{client: &client{author: author}}} }
+	mine, unused, empty, long, short := serving("mine"), &slot{child: &child{}}, &slot{}, serving("long idle"), serving("")
+	q := newQueue(0)
+	q.turns = make(chan struct{}, 5)
+	for _, s := range []*slot{long, empty, unused, short, mine} {
+		q.give(s)
 	}
-	return files
-}
-
-// waitInLine has requests wait one after the other; order tells who was served.
-func waitInLine(t *testing.T, q *queue, order chan string, requests ...string) {
-	t.Helper()
-	for _, text := range requests {
-		go func() {
-			s, err := q.take(t.Context(), asking(text))
-			if err != nil {
-				t.Errorf("request %s: %v", text, err)
-				return
-			}
-			order <- text
-			q.give(s)
-		}()
-		synctest.Wait()
+	for i, want := range []*slot{mine, unused, empty, long, short} {
+		if got, err := q.take(t.Context(), client{author: "mine"}); got != want || err != nil {
+			t.Errorf("slot %d: %+v, %v; want %+v", i, got, err, want)
+		}
 	}
 }
 
-// A slot goes to the first that waits, but not to a text that another child has
-// at the moment, as long as there is something else.
-func TestQueueAvoidsWhatIsUnderWay(t *testing.T) {
+// Whose files these are is not known: no child has had them, whoever it served.
+func TestUnknownAuthorsShareNoChild(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(2)
-		busy, err := q.take(t.Context(), asking("shared"))
-		if err != nil {
-			t.Fatal(err)
+	for _, tt := range []struct {
+		has  *client
+		asks client
+		want bool
+	}{
+		{nil, client{}, true},
+		{&client{"", "w"}, client{"", "w"}, false},
+		{&client{"a", "w"}, client{"", "w"}, false},
+		{&client{"a", "w"}, client{"a", "w"}, true},
+		{&client{"a", "w"}, client{"b", "w"}, false},
+		{&client{"a", "w"}, client{"a", "other"}, false},
+	} {
+		if got := (&child{client: tt.has}).serves(tt.asks); got != tt.want {
+			t.Errorf("a child of %+v serves %+v: %v, want %v", tt.has, tt.asks, got, tt.want)
 		}
-		other, err := q.take(t.Context(), asking("x"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		order := make(chan string, 3)
-		waitInLine(t, q, order, "shared", "a", "b")
-		q.give(other)
-		for _, want := range []string{"a", "b", "shared"} {
-			if got := <-order; got != want {
-				t.Errorf("%s was served, want %s", got, want)
-			}
-		}
-		q.give(busy)
-		if len(q.underWay) != 0 || len(q.free) != 2 {
-			t.Errorf("%d texts under way and %d slots free at the end, want 0 and 2", len(q.underWay), len(q.free))
-		}
-	})
+	}
 }
 
-// Nobody is passed for ever.
-func TestQueuePassesNobodyForEver(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(2)
-		busy, err := q.take(t.Context(), asking("shared"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		other, err := q.take(t.Context(), asking("x"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		order := make(chan string, 2*mostPassed)
-		waitInLine(t, q, order, "shared")
-		for range 2*mostPassed - 1 {
-			waitInLine(t, q, order, "a")
-		}
-		q.give(other)
-		for i := range 2 * mostPassed {
-			got := <-order
-			if want := i == mostPassed; (got == "shared") != want {
-				t.Errorf("served %d-th: %s; want shared exactly after %d others", i, got, mostPassed)
-			}
-		}
-		q.give(busy)
-	})
-}
-
-// Who waits no longer is skipped, and gives back what came too late; a closed
-// queue turns everybody away and hands its slots to whoever closes it.
+// Who came first is served first; who waits no longer takes nothing away; a
+// closed queue turns everybody away and waits for its slots.
 func TestQueueLeaveAndClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(1)
-		s, err := q.take(t.Context(), asking("a"))
+		first, err := q.take(t.Context(), client{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		ends := make(chan error, 2)
-		take := func(ctx context.Context) {
-			_, err := q.take(ctx, asking("b"))
-			ends <- err
+		type end struct {
+			who int
+			err error
 		}
-		go take(ctx)
-		synctest.Wait()
+		ends := make(chan end, 3)
+		for who, ctx := range []context.Context{ctx, t.Context(), t.Context()} {
+			go func() {
+				_, err := q.take(ctx, client{})
+				ends <- end{who, err}
+			}()
+			synctest.Wait()
+		}
 		cancel()
-		if err := <-ends; !errors.Is(err, context.Canceled) {
-			t.Errorf("a request whose context ended: %v, want %v", err, context.Canceled)
+		if got := <-ends; got.who != 0 || !errors.Is(got.err, context.Canceled) {
+			t.Errorf("a request whose context ended: %+v, want %v of request 0", got, context.Canceled)
 		}
-		go take(t.Context())
-		synctest.Wait()
-		q.close()
-		if err := <-ends; !errors.Is(err, ErrClosed) {
-			t.Errorf("a request that waited: %v, want %v", err, ErrClosed)
+		q.give(first)
+		if got := <-ends; got.who != 1 || got.err != nil {
+			t.Errorf("when the slot came back: %+v, want that request 1 has it", got)
 		}
-		if _, err := q.take(t.Context(), nil); !errors.Is(err, ErrClosed) {
+		closed := make(chan []*slot, 1)
+		go func() { closed <- q.close() }()
+		if got := <-ends; got.who != 2 || !errors.Is(got.err, ErrClosed) {
+			t.Errorf("a request that waited: %+v, want %v of request 2", got, ErrClosed)
+		}
+		if _, err := q.take(t.Context(), client{}); !errors.Is(err, ErrClosed) {
 			t.Errorf("a later request: %v, want %v", err, ErrClosed)
 		}
-		q.give(s)
-		if got := <-q.back; got != s {
-			t.Errorf("the slot came back as %p, want %p", got, s)
+		synctest.Wait()
+		if len(closed) != 0 {
+			t.Error("closed before the slot was back")
+		}
+		q.give(first)
+		if got := <-closed; len(got) != 1 || got[0] != first {
+			t.Errorf("slots %v came back, want %p", got, first)
 		}
 	})
 }

@@ -57,7 +57,7 @@ func (p *Pool) Check(ctx context.Context) (checked int, wrong []Wrong, err error
 		return 0, nil, fmt.Errorf("the product's own weights: %w", err)
 	}
 	for _, s := range samples {
-		figures, err := p.Score(ctx, weights, []scoring.File{{
+		figures, err := p.Score(ctx, "the samples", weights, []scoring.File{{
 			Filename: s.Path, Status: "added", Changes: s.Changes, Additions: s.Changes, Head: &s.Text,
 		}})
 		if err != nil {

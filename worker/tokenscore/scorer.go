@@ -13,12 +13,18 @@ import (
 // nodes: section 5 of the rules.
 const parseTimeout = 2 * time.Second
 
-// scorer is what a child knows: the library, and the weights that hold now.
+// mostRemembered bounds the texts that a child remembers and what was found in
+// them, in bytes. Past it, the child begins anew.
+const mostRemembered = 16 << 20
+
+// scorer is what a child knows: the library, the weights that hold now, and the
+// texts of the one author whom it serves.
 type scorer struct {
-	library *library
-	weights weightsMessage
-	tables  map[string]*table // by language, for these weights
-	timeout time.Duration     // of one parse
+	library    *library
+	weights    weightsMessage
+	tables     map[string]*table // by language, for these weights
+	remembered int               // bytes
+	timeout    time.Duration     // of one parse
 }
 
 // table is a language with the weights of its node types.
@@ -26,6 +32,8 @@ type table struct {
 	language *language
 	symbols  symbolTable
 	weights  []scoring.KindWeights
+	// seen is what was found in texts so far.
+	seen map[string]*scoring.Signatures
 }
 
 func newScorer(l *library, timeout time.Duration) *scorer {
@@ -41,7 +49,7 @@ func (s *scorer) setWeights(data []byte) error {
 	if err := json.Unmarshal(data, &w); err != nil {
 		return fmt.Errorf("reading the weights: %w", err)
 	}
-	s.weights = w
+	s.weights, s.remembered = w, 0
 	clear(s.tables)
 	return nil
 }
@@ -57,61 +65,56 @@ func (s *scorer) table(name string) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &table{language: lang}
+	t := &table{language: lang, seen: make(map[string]*scoring.Signatures)}
 	t.symbols, t.weights = lang.table(s.weights.Structural, s.weights.Leaf)
 	s.tables[name] = t
 	return t, nil
 }
 
-// side is the base or the head of a file.
-type side struct {
-	text []byte
-	// known are the signatures as a child found them before; nil when the text
-	// has to be parsed.
-	known []byte
-}
-
-// learned are the signatures of base and head that had to be found.
-type learned [2][]byte
-
-// diff is the tree diff of a file.
-func (s *scorer) diff(name string, sides [2]side) (scoring.Diff, learned, error) {
+// diff is the tree diff of a file, from base to head.
+func (s *scorer) diff(name string, texts [2]string) (scoring.Diff, error) {
 	t, err := s.table(name)
 	if err != nil {
-		return scoring.Diff{}, learned{}, err
+		return scoring.Diff{}, err
 	}
 	var found [2]*scoring.Signatures
-	var fresh learned
-	for i := range sides {
-		if found[i], err = s.signatures(name, t, &sides[i]); err != nil {
-			return scoring.Diff{}, learned{}, err
-		}
-		if sides[i].known == nil && found[i] != nil {
-			fresh[i] = found[i].Encode()
+	for i, text := range texts {
+		if found[i], err = s.signatures(t, text); err != nil {
+			return scoring.Diff{}, fmt.Errorf("parsing %s: %w", name, err)
 		}
 	}
-	return scoring.TreeDiffByKind(found[0], found[1], t.weights, t.language.kinds), fresh, nil
+	return scoring.TreeDiff(found[0], found[1], t.weights, t.language.kinds), nil
 }
 
-// signatures parses a text, unless it comes with what an earlier parse found.
-// Nil means no nodes.
-func (s *scorer) signatures(name string, t *table, from *side) (*scoring.Signatures, error) {
-	if from.known != nil {
-		signatures, err := scoring.DecodeSignatures(from.text, from.known)
-		if err != nil {
-			return nil, fmt.Errorf("reading what was found in a text: %w", err)
-		}
-		return signatures, nil
-	}
-	if len(from.text) == 0 {
+// signatures parses a text, unless it is remembered. Nil means no nodes.
+func (s *scorer) signatures(t *table, text string) (*scoring.Signatures, error) {
+	if text == "" {
 		return nil, nil //nolint:nilnil // an empty text has no nodes
 	}
-	nodes, err := s.library.walk(t.language, t.symbols, from.text, s.timeout)
+	if found := t.seen[text]; found != nil {
+		return found, nil
+	}
+	nodes, err := s.library.walk(t.language, t.symbols, text, s.timeout)
 	if errors.Is(err, errNoTree) {
 		return nil, nil //nolint:nilnil // the rules: a parse that fails or takes too long gives no nodes
 	}
 	if err != nil {
-		return nil, fmt.Errorf("parsing %s: %w", name, err)
+		return nil, err
 	}
-	return scoring.Collect(from.text, nodes, t.weights), nil
+	found := scoring.Collect(text, nodes, t.weights)
+	s.remember(t, text, found)
+	return found, nil
+}
+
+// remember keeps what was found in a text, and forgets all else when it becomes
+// too much.
+func (s *scorer) remember(t *table, text string, found *scoring.Signatures) {
+	size := found.Size()
+	if s.remembered += size; s.remembered > mostRemembered {
+		for _, other := range s.tables {
+			clear(other.seen)
+		}
+		s.remembered = size
+	}
+	t.seen[text] = found
 }

@@ -100,18 +100,18 @@ func (s *server) next() error {
 	}
 }
 
-// file reads the texts that follow and answers with what was found in them and
-// with their figures.
+// file reads the texts that follow, base and head, and answers with their figures.
 func (s *server) file(language string) error {
-	var sides [2]side
-	for i := range sides {
-		var err error
-		if sides[i], err = s.side(); err != nil {
+	var texts [2]string
+	for i := range texts {
+		text, err := expectFrame(s.in, frameText)
+		if err != nil {
 			return err
 		}
+		texts[i] = string(text)
 	}
 	began := time.Now()
-	figures, fresh, err := s.scorer.diff(language, sides)
+	figures, err := s.scorer.diff(language, texts)
 	if err != nil {
 		return s.answer(frameFailed, []byte(err.Error()))
 	}
@@ -119,31 +119,7 @@ func (s *server) file(language string) error {
 	if s.traced {
 		when = timing{began.UnixNano(), time.Now().UnixNano()}
 	}
-	for i := range sides {
-		if sides[i].known == nil {
-			if err := writeFrame(s.out, frameLearned, fresh[i]); err != nil {
-				return err
-			}
-		}
-	}
 	return s.answer(frameFigures, encodeFigures(&figures, when))
-}
-
-// side reads a text, and what is known of it if that comes first.
-func (s *server) side() (read side, err error) {
-	kind, payload, err := readFrame(s.in)
-	if err != nil {
-		return side{}, noEOF(err)
-	}
-	if kind == frameKnown {
-		read.known = payload
-		read.text, err = expectFrame(s.in, frameText)
-		return read, err
-	}
-	if kind != frameText {
-		return side{}, &FrameError{Type: kind, Length: uint32(len(payload)), Reason: "want a text"}
-	}
-	return side{text: payload}, nil
 }
 
 func (s *server) answer(kind byte, payload []byte) error {

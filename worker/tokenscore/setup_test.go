@@ -82,9 +82,15 @@ func defaultWeights(tb testing.TB) *scoring.Weights {
 	return w
 }
 
+// score scores files of miner 1.
 func (b *bundle) score(tb testing.TB, files ...scoring.File) scoring.TokenFigures {
 	tb.Helper()
-	figures, err := b.pool.Score(context.Background(), b.weights, files)
+	return b.scoreOf(tb, "1", files...)
+}
+
+func (b *bundle) scoreOf(tb testing.TB, author string, files ...scoring.File) scoring.TokenFigures {
+	tb.Helper()
+	figures, err := b.pool.Score(context.Background(), author, b.weights, files)
 	if err != nil {
 		tb.Fatalf("Score: %v", err)
 	}

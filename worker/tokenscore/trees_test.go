@@ -68,7 +68,7 @@ func describe(t *testing.T, l *library, name string, text []byte) string {
 		every[kind] = 1
 	}
 	symbols, _ := lang.table(every, nil)
-	nodes, err := l.walk(lang, symbols, text, parseTimeout)
+	nodes, err := l.walk(lang, symbols, string(text), parseTimeout)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}

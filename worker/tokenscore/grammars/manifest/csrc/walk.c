@@ -24,7 +24,6 @@ typedef struct {
 } level;
 
 struct mf_walker {
-  TSParser *parser; // of walker_parse alone: a walk has one of its own
   mf_node *nodes;
   size_t count, capacity;
   level *levels;
@@ -33,7 +32,6 @@ struct mf_walker {
 
 static void walker_close(mf_walker *self) {
   if (!self) return;
-  if (self->parser) ts_parser_delete(self->parser);
   free(self->nodes);
   free(self->levels);
   free(self);
@@ -153,22 +151,6 @@ static int walker_walk(mf_walker *self, const void *language, const char *text, 
   return result;
 }
 
-// Nothing here is changed by a walk: a process that never walks has the
-// runtime's own allocator.
-static bool walker_parse(mf_walker *self, const void *language, const char *text, uint32_t length) {
-  pthread_mutex_lock(&walking);
-  if (!self->parser) self->parser = ts_parser_new();
-  bool parsed = false;
-  if (ts_parser_set_language(self->parser, language)) {
-    ts_parser_set_timeout_micros(self->parser, 0);
-    TSTree *tree = ts_parser_parse_string(self->parser, NULL, text, length);
-    parsed = tree != NULL;
-    if (tree) ts_tree_delete(tree);
-  }
-  pthread_mutex_unlock(&walking);
-  return parsed;
-}
-
 // Python, and so the validator, runs with a UTF-8 locale even where none is
 // set, and some scanners ask the C library what a letter or a space is.
 static bool use_utf8(void) { return setlocale(LC_CTYPE, "C.UTF-8") || setlocale(LC_CTYPE, "en_US.UTF-8"); }
@@ -183,8 +165,8 @@ static const char *symbol_name(const void *language, uint16_t symbol) {
 
 __attribute__((visibility("default"))) const mf_api *mirrorfleet_walk(void) {
   static const mf_api api = {
-    .abi = MF_ABI, .open = walker_open, .close = walker_close, .walk = walker_walk, .parse = walker_parse,
-    .use_utf8 = use_utf8, .language_abi = language_abi, .symbol_count = symbol_count, .symbol_name = symbol_name,
+    .abi = MF_ABI, .open = walker_open, .close = walker_close, .walk = walker_walk, .use_utf8 = use_utf8,
+    .language_abi = language_abi, .symbol_count = symbol_count, .symbol_name = symbol_name,
   };
   return &api;
 }

@@ -10,7 +10,7 @@
 
 // Changes with every change of the types below. A shared object of another
 // version is refused.
-#define MF_ABI 2
+#define MF_ABI 3
 
 // What a walk does with the nodes of a symbol.
 enum {
@@ -53,9 +53,6 @@ typedef struct {
   // of wall clock.
   int (*walk)(mf_walker *, const void *language, const char *text, uint32_t length, uint64_t micros,
               const mf_symbol *table, const mf_node **nodes, size_t *count);
-  // Parses a text, without a limit of time, and drops the tree: what parsing
-  // alone costs.
-  bool (*parse)(mf_walker *, const void *language, const char *text, uint32_t length);
   // Makes the process's character classes those of Unicode; to be called once,
   // before any walk. False when the system has no such locale.
   bool (*use_utf8)(void);
