@@ -84,19 +84,15 @@ func TestFaultsMidway(t *testing.T) {
 // it had.
 func TestRestartMidway(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			limiters := fleet(t, s, crowd)
-			saturate(t, limiters, 90, func() { s.stop(t); s.start(t) })
-			want := int64(1)
-			if s.promote != nil {
-				want = 2
-			}
-			wantRestarts(t, limiters[0], want)
-		})
-	}
+	onEach(t, servers, func(t *testing.T, s *server) {
+		limiters := fleet(t, s, crowd)
+		saturate(t, limiters, 90, func() { s.stop(t); s.start(t) })
+		want := int64(1)
+		if s.promote != nil {
+			want = 2
+		}
+		wantRestarts(t, limiters[0], want)
+	})
 }
 
 // TestFailoverToALaggingReplica: a replica that has not heard of the last slots

@@ -55,6 +55,17 @@ var servers = map[string]func(testing.TB) *server{
 // single are those of one address that is served, or not.
 var single = map[string]func(testing.TB) *server{"embedded": embedded, "redis-server": process}
 
+// onEach runs a test on servers of each kind, side by side.
+func onEach(t *testing.T, kinds map[string]func(testing.TB) *server, test func(t *testing.T, s *server)) {
+	t.Helper()
+	for name, start := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, start(t))
+		})
+	}
+}
+
 // newServer is one of a single address. When the test ends, all that was sent by
 // its permits is counted.
 func newServer(tb testing.TB, url string) *server {
