@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit/redistest"
@@ -32,7 +33,7 @@ func codes(d doctor.Diagnosis) (codes []string) {
 
 func examined(t *testing.T, code int, args ...string) (d doctor.Diagnosis) {
 	t.Helper()
-	e := run(t, "producer", append([]string{"doctor", "--json", "--grammars", grammars}, args...)...)
+	e := run(t, "producer", append([]string{"doctor", "--json", "--grammars", fleettest.Grammars()}, args...)...)
 	if err := json.Unmarshal([]byte(e.stdout), &d); err != nil || e.code != code {
 		t.Fatalf("%v: exit %d, want %d, %v\n%s%s", args, e.code, code, err, e.stdout, e.stderr)
 	}
@@ -126,12 +127,12 @@ func TestDoctorFindsWrongGrammars(t *testing.T) {
 	if got := codes(examined(t, 1, "--local", "--state", state, "--grammars", t.TempDir())); !slices.Equal(got, []string{"grammars-unusable"}) {
 		t.Errorf("no grammars: %v", got)
 	}
-	m := must.Get(manifest.Read(grammars))(t)
+	m := must.Get(manifest.Read(fleettest.Grammars()))(t)
 	swapped := t.TempDir()
-	entries := must.Get(os.ReadDir(grammars))(t)
+	entries := must.Get(os.ReadDir(fleettest.Grammars()))(t)
 	for _, entry := range entries {
 		if entry.Name() != manifest.Name {
-			must.Do(t, os.Symlink(filepath.Join(grammars, entry.Name()), filepath.Join(swapped, entry.Name())))
+			must.Do(t, os.Symlink(filepath.Join(fleettest.Grammars(), entry.Name()), filepath.Join(swapped, entry.Name())))
 		}
 	}
 	ruby, _ := m.Grammar("ruby")

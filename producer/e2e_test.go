@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -20,62 +19,17 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 )
 
-// binaries is where TestMain built the product's commands; grammars is where
-// make grammars built the parser.
-var binaries, grammars string
-
-func TestMain(m *testing.M) {
-	code, err := withBinaries(m.Run)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
-}
-
-// withBinaries builds the commands, race detector and all, into one folder.
-func withBinaries(run func() int) (int, error) {
-	var err error
-	if grammars, err = grammarsDir(); err != nil {
-		return 1, err
-	}
-	if binaries, err = os.MkdirTemp("", "mirrorfleet-e2e-"); err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(binaries)
-	build := exec.Command("go", "build", "-race", "-o", binaries, "mirrorfleet/producer", "mirrorfleet/worker",
-		"mirrorfleet/shared/mirrorsim/cmd/mirrorsim")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("building the commands: %w\n%s", err, out)
-	}
-	return run(), nil
-}
-
-func grammarsDir() (string, error) {
-	dir := os.Getenv("MIRRORFLEET_GRAMMARS")
-	if dir == "" {
-		dir = filepath.Join("..", "bin", "grammars")
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err != nil {
-		return "", fmt.Errorf("no grammars: %w (make grammars builds them)", err)
-	}
-	return dir, nil
-}
+func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{Race: true}) }
 
 // command is one of the product's commands, with the parser's place in its
 // environment.
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(binaries, name), args...)
-	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+grammars)
-	cmd.WaitDelay = 30 * time.Second
-	return cmd
+	return fleettest.Command(t.Context(), t, name, args...)
 }
 
 // ended is what a command left behind.

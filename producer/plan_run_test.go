@@ -3,12 +3,12 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"path/filepath"
 	"testing"
 
 	"mirrorfleet/producer/estimate"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
@@ -28,13 +28,7 @@ func plans(t *testing.T, args ...string) (p estimate.Estimate) {
 // mirrorSaw is how many requests a simulated mirror has counted.
 func mirrorSaw(t *testing.T, url string) int {
 	t.Helper()
-	response := must.Get((&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url + "/sim/stats"))(t)
-	defer response.Body.Close()
-	var stats struct {
-		Requests int `json:"requests"`
-	}
-	must.Do(t, json.NewDecoder(response.Body).Decode(&stats))
-	return stats.Requests
+	return must.Get(fleettest.Stats(t.Context(), url))(t).Requests
 }
 
 // TestPlanForetellsRounds: what plan says of a cold and of a warm round, from a

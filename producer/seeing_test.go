@@ -24,6 +24,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	traces "go.opentelemetry.io/proto/otlp/trace/v1"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirrorsim"
@@ -510,9 +511,9 @@ func TestARoundWithoutItsCollector(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	state := t.TempDir()
-	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "producer"), "run", "--local", "--trace", "--state", state, "--json",
+	cmd := exec.CommandContext(ctx, fleettest.Path(t, "producer"), "run", "--local", "--trace", "--state", state, "--json",
 		"--world", "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"))
-	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+grammars, setting+"=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=200")
+	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+fleettest.Grammars(), setting+"=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=200")
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

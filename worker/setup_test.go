@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,9 +15,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/goleak"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -40,51 +39,9 @@ const (
 // patience bounds every wait of a test; nothing is measured against it.
 const patience = 3 * time.Minute
 
-// binary is the worker that TestMain built; grammars is where make grammars
-// built the parser.
-var binary, grammars string
-
-func TestMain(m *testing.M) {
-	code, err := withBinary(m.Run)
-	if code == 0 && err == nil {
-		if err = goleak.Find(); err != nil {
-			code = 1
-		}
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
-}
-
-// withBinary builds the command as it ships: what is killed and stopped here is
-// that, and the race detector has the packages' own tests.
-func withBinary(run func() int) (int, error) {
-	grammars = os.Getenv("MIRRORFLEET_GRAMMARS")
-	if grammars == "" {
-		grammars = filepath.Join("..", "bin", "grammars")
-	}
-	grammars, err := filepath.Abs(grammars)
-	if err == nil {
-		_, err = os.Stat(filepath.Join(grammars, "manifest.json"))
-	}
-	if err != nil {
-		return 1, fmt.Errorf("no grammars: %w (make grammars builds them)", err)
-	}
-	if err := os.Setenv("MIRRORFLEET_GRAMMARS", grammars); err != nil {
-		return 1, err
-	}
-	dir, err := os.MkdirTemp("", "mirrorfleet-worker-")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "worker")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("building the worker: %w\n%s", err, out)
-	}
-	return run(), nil
-}
+// What is killed and stopped here is the command as it ships: the race detector
+// has the packages' own tests.
+func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{}) }
 
 // bundle is a fleet's surroundings: NATS, Redis, a simulated mirror behind a
 // front that tells who asked what, and a producer in this process.
@@ -207,10 +164,10 @@ func (b *bundle) work(name string, env []string, args ...string) *process {
 		"--limit-requests", "1000000", "--limit-horizon", "100ms", "--retry-delays", "10ms", "--log-level", "debug",
 	}
 	p := &process{
-		Cmd: exec.Command(binary, append(common, args...)...), name: name,
+		Cmd: exec.Command(fleettest.Path(b.t, "worker"), append(common, args...)...), name: name,
 		log: &telemetrytest.Log{}, ready: make(chan struct{}), done: make(chan struct{}),
 	}
-	p.Env = append(os.Environ(), env...)
+	p.Env = append(append(os.Environ(), "MIRRORFLEET_GRAMMARS="+fleettest.Grammars()), env...)
 	p.Stdout, p.Stderr = &told{word: "taking jobs", tell: p.ready}, p.log
 	p.WaitDelay = 10 * time.Second
 	b.must(p.Start())

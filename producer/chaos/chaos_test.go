@@ -12,6 +12,7 @@ import (
 
 	produced "mirrorfleet/producer/round"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 )
 
@@ -20,6 +21,8 @@ const patience = 4 * time.Minute
 
 // faults of the mirror that are worth another try.
 const faults = "5xx=0.02,reset=0.01,cut=0.01,malformed=0.01,html=0.01,stall=0.003"
+
+func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{Race: true, NATS: true}) }
 
 // TestChaos runs disturbed rounds and wants the outcome of an undisturbed one.
 func TestChaos(t *testing.T) { //nolint:paralleltest // one fleet at a time is enough for a machine
@@ -120,7 +123,7 @@ func (f *fleet) check(ctx context.Context, t *testing.T, r result) {
 		t.Error("messages are left in the queue of a round that has ended")
 	}
 	f.audit(ctx, t)
-	s := must.Get(f.seen(ctx))(t)
+	s := must.Get(fleettest.Stats(ctx, f.mirrorURL))(t)
 	if s.OverLimit != 0 || s.Worst.Fixed > limit || s.Worst.Sliding > limit || s.Worst.TwoWindow > limit {
 		t.Errorf("the mirror saw %+v, want nothing over %d in %s", s, limit, window)
 	}

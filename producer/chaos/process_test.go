@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 )
 
@@ -41,7 +42,7 @@ func newProcess(t *testing.T, dir, name string, args ...string) *process {
 	p := &process{name: name, log: log}
 	p.make = func() *exec.Cmd {
 		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+grammars)
+		cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+fleettest.Grammars())
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		return cmd
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
@@ -43,7 +44,7 @@ cluster { name: chaos, listen: "127.0.0.1:%s", no_advertise: true, routes: [%s] 
 `, name, ports[i], filepath.Join(dir, name), ports[servers+i], strings.Join(routes, ", "))
 		file := filepath.Join(dir, name+".conf")
 		must.Do(t, os.WriteFile(file, []byte(config), 0o600))
-		node := newProcess(t, dir, name, binary("nats-server"), "-c", file)
+		node := newProcess(t, dir, name, fleettest.Path(t, "nats-server"), "-c", file)
 		must.Do(t, node.start())
 		nodes, urls = append(nodes, node), append(urls, "nats://127.0.0.1:"+ports[i])
 	}

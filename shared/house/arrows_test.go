@@ -49,6 +49,7 @@ var arrows = []arrow{
 		"shared/fleet", "the wiring that producer and worker have in common",
 		[]string{"shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/telemetry"},
 	},
+	{"shared/fleet/fleettest", "what a simulated mirror counted is the mirror's own type", []string{"shared/mirrorsim", "shared/must"}},
 	{"shared/house", "it reads the others as text", nil},
 	{"deploy", "it reads what is deployed as text", nil},
 	{

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
@@ -24,7 +25,7 @@ func startScorer(tb testing.TB) scorer {
 	// As an installation of today: its grammar of C# does not load.
 	weights = must.Get(weights.Without([]string{"csharp"}))(tb)
 	pool := must.Get(tokenscore.New(tb.Context(), tokenscore.Config{
-		Command: []string{os.Args[0], childArgument}, Grammars: grammars(), Budget: time.Hour,
+		Command: []string{os.Args[0], childArgument}, Grammars: fleettest.Grammars(), Budget: time.Hour,
 		Log: slog.New(slog.DiscardHandler),
 	}))(tb)
 	tb.Cleanup(func() { must.Check(tb, pool.Close()) })

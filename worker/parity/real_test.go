@@ -71,9 +71,9 @@ func realPath(t *testing.T, file, fault string, parser scorer) {
 		if i > 0 {
 			forgetScores(t, state)
 		}
-		world, stop := simulate(t, file, i, fault)
+		world := simulate(t, file, i, fault)
 		got := produce(t, state, world, w.Rounds[i].AsOf)
-		stop()
+		world.Stop()
 		w.compare(t, i, got.outcome)
 		if got.Planned != got.Done+got.Failed {
 			t.Errorf("round %d: planned %d, done %d, failed %d", i, got.Planned, got.Done, got.Failed)

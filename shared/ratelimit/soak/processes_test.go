@@ -1,21 +1,19 @@
 package soak_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 )
 
@@ -29,21 +27,11 @@ type process struct {
 	ended chan struct{}
 }
 
-func command(t *testing.T, name string, args ...string) *exec.Cmd {
-	t.Helper()
-	// Each process is ended by whoever started it, some after the test's context.
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(binaries, name), args...)
-	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+grammars)
-	cmd.WaitDelay = 10 * time.Second // for the children of one that was killed
-
-	return cmd
-}
-
 // begin starts a process whose end somebody sees to.
 func begin(t *testing.T, name string, args ...string) *process {
 	t.Helper()
 	log := must.Get(os.CreateTemp(t.TempDir(), name))(t)
-	p := &process{Cmd: command(t, name, args...), log: log.Name(), since: time.Now(), ended: make(chan struct{})}
+	p := &process{Cmd: fleettest.Command(context.WithoutCancel(t.Context()), t, name, args...), log: log.Name(), since: time.Now(), ended: make(chan struct{})}
 	p.Stdout, p.Stderr = log, log
 	p.stdin = must.Get(p.StdinPipe())(t)
 	must.Do(t, p.Start())
@@ -80,43 +68,22 @@ func (p *process) lastLines() string {
 	return strings.Join(lines[max(0, len(lines)-10):], "\n")
 }
 
-// mirror is the simulated one, a process of its own.
-type mirror struct {
-	URL      string `json:"url"`
-	Miners   string `json:"miners"`
-	Registry string `json:"registry"`
-	AsOf     string `json:"as_of"`
-}
-
 // simulate serves the demo world until the test ends, with as many miners as a
 // subnet has: each of the world's is there many times, and each asks for its own
 // list.
-func simulate(t *testing.T, window time.Duration) mirror {
+func simulate(t *testing.T, window time.Duration) fleettest.Mirror {
 	t.Helper()
-	cmd := command(t, "mirrorsim", "--write", t.TempDir(), "--exit-with-stdin", "--latency", "lognormal:60ms,0.5",
-		"--window", window.String(), "--mitigation", window.String())
-	stdin := must.Get(cmd.StdinPipe())(t)
-	stdout := must.Get(cmd.StdoutPipe())(t)
-	must.Do(t, cmd.Start())
-	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
-	var m mirror
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &m)
-	}
-	if err != nil {
-		t.Fatalf("the simulated mirror said %q: %v", line, err)
-	}
-	m.multiply(t, 256)
+	m := fleettest.Simulate(t, "--latency", "lognormal:60ms,0.5", "--window", window.String(), "--mitigation", window.String())
+	multiply(t, m.Miners, 256)
 
 	return m
 }
 
 // multiply rewrites the miners file: n miners by turns with the GitHub ids of the
 // ones that are there.
-func (m mirror) multiply(t *testing.T, n int) {
+func multiply(t *testing.T, file string, n int) {
 	t.Helper()
-	data := must.Get(os.ReadFile(m.Miners))(t)
+	data := must.Get(os.ReadFile(file))(t)
 	var few, many []map[string]any
 	must.Do(t, json.Unmarshal(data, &few))
 	for uid := range n {
@@ -125,28 +92,5 @@ func (m mirror) multiply(t *testing.T, n int) {
 		many = append(many, miner)
 	}
 	data = must.Get(json.Marshal(many))(t)
-	must.Do(t, os.WriteFile(m.Miners, data, 0o600))
-}
-
-// seen is what the mirror counted: exactly, over all phases.
-type seen struct {
-	Requests  int     `json:"requests"`
-	OverLimit int     `json:"over_limit"`
-	LimitUsed float64 `json:"limit_used"`
-	Worst     struct {
-		Fixed     int     `json:"fixed"`
-		Sliding   int     `json:"sliding"`
-		TwoWindow float64 `json:"two_window"`
-	} `json:"worst"`
-}
-
-func (m mirror) stats(t *testing.T) seen {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response := must.Get(client.Get(m.URL + "/sim/stats"))(t)
-	defer response.Body.Close()
-	var s seen
-	must.Do(t, json.NewDecoder(response.Body).Decode(&s))
-
-	return s
+	must.Do(t, os.WriteFile(file, data, 0o600))
 }
