@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
@@ -84,18 +85,15 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 		return filled
 	}
 
-	sim := command(t, "mirrorsim", append(args("mirror", "mirrorsim"), "--exit-with-stdin")...)
-	stdin := must.Get(sim.StdinPipe())(t)
-	ready := firstLine(t, sim)
-	t.Cleanup(func() { _ = stdin.Close(); _ = sim.Wait() })
-	fill = strings.NewReplacer(append(addresses, "http://mirror:8080", ready["url"])...)
+	sim := fleettest.Simulate(t, args("mirror", "mirrorsim")...)
+	fill = strings.NewReplacer(append(addresses, "http://mirror:8080", sim.URL)...)
 
 	// A horizon shorter than in earnest: a bucket begins with a pause of one.
 	quick := []string{"MIRRORFLEET_LIMIT_HORIZON=1s"}
 	composed := work(t, "composed", append(services["worker"].environ(fill), quick...), args("worker", "worker")...)
 	producer := command(t, "producer", args("producer", "producer")...)
 	producer.Env = append(append(append(producer.Env, services["producer"].environ(fill)...), quick...),
-		"MIRRORFLEET_AS_OF="+ready["as_of"])
+		"MIRRORFLEET_AS_OF="+sim.AsOf)
 	out, err := producer.CombinedOutput()
 	composed.stop()
 	// Incomplete is as good here: some of the case's requests fail on purpose.

@@ -51,22 +51,22 @@ func TestDoctorCommand(t *testing.T) {
 	t.Parallel()
 	servers := jobstreamtest.Start(t)
 	redis := redistest.Start(t)
-	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"))
+	world := fleettest.Simulate(t, "--world", "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"))
 	tokens := filepath.Join(t.TempDir(), "tokens.json")
 	must.Do(t, os.WriteFile(tokens, []byte(`[{"uid": 3, "pat": "ghp_secret"}]`), 0o600))
 	metagraph := filepath.Join(t.TempDir(), "metagraph.json")
 	must.Do(t, os.WriteFile(metagraph, []byte(`{"exported_at": "2026-01-01T00:00:00Z", "hotkeys": {"3": "h3"}}`), 0o600))
 	limit := []string{"--limit-requests", "500", "--limit-window", "1s", "--limit-horizon", "100ms"}
 	args := append([]string{
-		"--nats", servers.NATSURL(), "--redis", redis.URL(), "--mirror", world.url,
-		"--miners", world.miners, "--registry", world.registry, "--tokens", tokens,
+		"--nats", servers.NATSURL(), "--redis", redis.URL(), "--mirror", world.URL,
+		"--miners", world.Miners, "--registry", world.Registry, "--tokens", tokens,
 		"--metagraph", metagraph, "--metagraph-max-age", "2000000h",
 	}, limit...)
 	d := examined(t, 0, args...)
 	if got, want := codes(d), []string{"permission-excess", "permission-excess"}; !slices.Equal(got, want) {
 		t.Errorf("a fresh installation: %+v, want nothing but %v", d, want)
 	}
-	if saw := mirrorSaw(t, world.url); saw != 1 {
+	if saw := mirrorSaw(t, world.URL); saw != 1 {
 		t.Errorf("the mirror saw %d requests, want one", saw)
 	}
 	nc := must.Get(nats.Connect(servers.NATSURL()))(t)
@@ -80,7 +80,7 @@ func TestDoctorCommand(t *testing.T) {
 	}
 
 	must.Do(t, os.Chmod(tokens, 0o644))
-	spoilt := slices.Concat(args, []string{"--nats", "nats://producer:hidden@127.0.0.1:1", "--registry", world.miners, "--limit-rate", "9999", "--replicas", "3", "--metagraph-max-age", "6h"})
+	spoilt := slices.Concat(args, []string{"--nats", "nats://producer:hidden@127.0.0.1:1", "--registry", world.Miners, "--limit-rate", "9999", "--replicas", "3", "--metagraph-max-age", "6h"})
 	d = examined(t, 1, spoilt...)
 	for _, want := range []string{"nats-unreachable", "not-looked-at", "limit-formula", "file-invalid", "file-exposed", "mirror-not-asked"} {
 		if !slices.Contains(codes(d), want) {

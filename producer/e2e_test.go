@@ -347,21 +347,3 @@ func TestWrongUsageAndInput(t *testing.T) {
 		})
 	}
 }
-
-// firstLine starts a command and reads the JSON that it says when it is ready.
-func firstLine(tb testing.TB, cmd *exec.Cmd) map[string]string {
-	tb.Helper()
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	must.Do(tb, err)
-	var fields map[string]string
-	if err := json.NewDecoder(stdout).Decode(&fields); err != nil {
-		_ = cmd.Wait()
-		tb.Fatalf("%v: %v\n%s", cmd.Args, err, stderr.String())
-	}
-	return fields
-}

@@ -37,11 +37,11 @@ func mirrorSaw(t *testing.T, url string) int {
 func TestPlanForetellsRounds(t *testing.T) {
 	t.Parallel()
 	started := jobstreamtest.Start(t)
-	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"), "--limit", "0", "--case-fault", "400")
+	world := fleettest.Simulate(t, "--world", "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"), "--limit", "0", "--case-fault", "400")
 	nats := []string{"--nats", started.NATSURL()}
 	limit := []string{"--limit-requests", "2000", "--limit-window", "1s", "--limit-horizon", "100ms", "--egress", "plan"}
-	files := []string{"--miners", world.miners, "--registry", world.registry}
-	common := append(append([]string{"--redis", started.RedisURL(), "--mirror", world.url}, nats...), limit...)
+	files := []string{"--miners", world.Miners, "--registry", world.Registry}
+	common := append(append([]string{"--redis", started.RedisURL(), "--mirror", world.URL}, nats...), limit...)
 	assumed := plans(t, append(append(files, "--pulls-per-miner", "2"), limit...)...)
 	if assumed.Round != "" || assumed.Cold.LookUps.Value != 3*assumed.Jobs.Value || assumed.Cold.Files.Value != 2*assumed.Jobs.Value {
 		t.Errorf("without a round: %+v, want three look-ups and two pull requests a miner", assumed)
@@ -56,9 +56,9 @@ func TestPlanForetellsRounds(t *testing.T) {
 	var rounds [2]outcome
 	var took [2]int
 	for i := range rounds {
-		was := mirrorSaw(t, world.url)
-		rounds[i] = decode(t, run(t, "producer", append(append([]string{"run", "--json", "--as-of", world.asOf}, files...), common...)...))
-		took[i] = mirrorSaw(t, world.url) - was
+		was := mirrorSaw(t, world.URL)
+		rounds[i] = decode(t, run(t, "producer", append(append([]string{"run", "--json", "--as-of", world.AsOf}, files...), common...)...))
+		took[i] = mirrorSaw(t, world.URL) - was
 		got := plans(t, append(nats, limit...)...)
 		if got.Round != rounds[i].Round || got.Jobs.Value != rounds[i].Planned || got.Last == nil || got.Last.Requests == 0 || got.Last.Seconds <= 0 {
 			t.Errorf("after round %s: %+v", rounds[i].Round, got)

@@ -57,8 +57,8 @@ func TestKilledResumedReplayed(t *testing.T) {
 	t.Parallel()
 	nats, redis, world, _, _ := servers(t)
 	reads := []string{"--nats", nats}
-	common := append(slices.Clone(reads), "--redis", redis, "--mirror", world.url, "--limit-horizon", "1s", "--takeover", "1s")
-	inputs := []string{"--miners", world.miners, "--registry", world.registry, "--as-of", world.asOf}
+	common := append(slices.Clone(reads), "--redis", redis, "--mirror", world.URL, "--limit-horizon", "1s", "--takeover", "1s")
+	inputs := []string{"--miners", world.Miners, "--registry", world.Registry, "--as-of", world.AsOf}
 	producer := func(args ...string) []string { return append(args, common...) }
 
 	first := start(t, producer(append([]string{"run", "--json"}, inputs...)...)...)
@@ -68,7 +68,7 @@ func TestKilledResumedReplayed(t *testing.T) {
 	<-standing.seen
 	must.Do(t, first.Process.Kill())
 	<-first.ended
-	stop := work(t, "first", nil, "--nats", nats, "--redis", redis, "--mirror", world.url, "--limit-horizon", "1s").stop
+	stop := work(t, "first", nil, "--nats", nats, "--redis", redis, "--mirror", world.URL, "--limit-horizon", "1s").stop
 	defer stop()
 	e := second.end(t)
 	failing := decode(t, e)

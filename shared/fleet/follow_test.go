@@ -2,9 +2,7 @@ package fleet_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 )
 
 // What the servers say of the whole fleet is in the metrics of any process:
@@ -29,7 +28,7 @@ func TestEveryProcessTellsOfTheServers(t *testing.T) { //nolint:paralleltest // 
 			return err
 		}
 		defer seeing.Close()
-		page := func() string { return read(ctx, t, "http://"+seeing.Addr()+"/metrics") }
+		page := func() string { _, body := nettest.Get(t, "http://"+seeing.Addr()+"/metrics"); return body }
 		wants(t, "at the start", page(), map[string]bool{
 			`mirrorfleet_server_answers{server_kind="nats"} 0`:  true,
 			`mirrorfleet_server_answers{server_kind="redis"} 0`: true, "mirrorfleet_job_queue_size": false,
@@ -93,16 +92,6 @@ func wants(t *testing.T, when, page string, lines map[string]bool) {
 	if t.Failed() {
 		t.Log(page)
 	}
-}
-
-func read(ctx context.Context, t *testing.T, url string) string {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	request := must.Get(http.NewRequestWithContext(ctx, http.MethodGet, url, nil))(t)
-	response := must.Get(client.Do(request))(t)
-	defer response.Body.Close()
-	page := must.Get(io.ReadAll(response.Body))(t)
-	return string(page)
 }
 
 // The worst count is over stretches no shorter than the mirror's window: what

@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/shared/health"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,11 +31,7 @@ func setup(t *testing.T, parts ...string) *health.Server {
 
 func get(t *testing.T, s *health.Server, path string) (int, string) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response := must.Get(client.Get("http://" + s.Addr() + path))(t)
-	defer response.Body.Close()
-	body := must.Get(io.ReadAll(response.Body))(t)
-	return response.StatusCode, string(body)
+	return nettest.Get(t, "http://"+s.Addr()+path)
 }
 
 // Ready is only who has all parts; whoever is not says why, part by part, and

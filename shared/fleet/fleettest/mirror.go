@@ -24,10 +24,10 @@ type Mirror struct {
 }
 
 // Simulate serves what the arguments say until the test ends, and writes its
-// inputs.
+// inputs, into a folder of its own unless they name another.
 func Simulate(tb testing.TB, args ...string) Mirror {
 	tb.Helper()
-	cmd := Command(context.WithoutCancel(tb.Context()), tb, "mirrorsim", append(args, "--write", tb.TempDir(), "--exit-with-stdin")...)
+	cmd := Command(context.WithoutCancel(tb.Context()), tb, "mirrorsim", append([]string{"--write", tb.TempDir(), "--exit-with-stdin"}, args...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdin, stdout := must.Get(cmd.StdinPipe())(tb), must.Get(cmd.StdoutPipe())(tb)
