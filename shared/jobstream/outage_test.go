@@ -14,8 +14,8 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
-	"mirrorfleet/shared/jobstream/wire"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
@@ -68,12 +68,11 @@ func TestRestartKeepsEverything(t *testing.T) {
 }
 
 // throughWire is a bus of its own over a connection that can be held up.
-func (b *bundle) throughWire(cfg jobstream.Config) (*jobstream.Bus, *wire.Wire) {
+func (b *bundle) throughWire(cfg jobstream.Config) (*jobstream.Bus, *nettest.Relay) {
 	b.t.Helper()
-	w := must.Get(wire.New(b.servers.NATSURL()))(b.t)
-	b.t.Cleanup(func() { w.Close() })
+	w := nettest.NewRelay(b.t, b.servers.NATSURL())
 	cfg.Log = b.log.Logger()
-	bus, _ := jobstreamtest.Open(b.t, "nats://"+w.Addr(), cfg)
+	bus, _ := jobstreamtest.Open(b.t, "nats://"+w.Address, cfg)
 	return bus, w
 }
 
@@ -86,7 +85,7 @@ func TestLostAnswerIsNoConflict(t *testing.T) {
 	bus, w := b.throughWire(jobstream.Config{Timeout: 500 * time.Millisecond})
 	r, revision, err := bus.Record(b.ctx, "r1", 1)
 	must.Do(t, err)
-	w.Hold(wire.Down)
+	w.Hold(nettest.Down)
 	r.Requests = 99
 	type result struct {
 		revision uint64
@@ -116,7 +115,7 @@ func TestLostAnswerAndAnotherWriter(t *testing.T) {
 	bus, w := b.throughWire(jobstream.Config{Timeout: 500 * time.Millisecond})
 	r, revision, err := bus.Record(b.ctx, "r1", 1)
 	must.Do(t, err)
-	w.Hold(wire.Down)
+	w.Hold(nettest.Down)
 	r.Requests = 99
 	written := make(chan error, 1)
 	go func() {
@@ -257,7 +256,7 @@ func TestALostQuestionIsAskedAgain(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	b.plan(1)
 	bus, w := b.throughWire(jobstream.Config{Timeout: 300 * time.Millisecond, RetryWait: 50 * time.Millisecond})
-	w.Hold(wire.Up)
+	w.Hold(nettest.Up)
 	type result struct {
 		records []job.Record
 		err     error
@@ -270,6 +269,7 @@ func TestALostQuestionIsAskedAgain(t *testing.T) {
 	b.log.Await(b.ctx, t, "NATS does not answer")
 	w.Cut()
 	w.Release()
+	w.Mend()
 	if got := <-listed; got.err != nil || len(got.records) != 1 {
 		t.Errorf("listed %v, %v; want the record", got.records, got.err)
 	}

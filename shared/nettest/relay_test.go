@@ -52,6 +52,19 @@ func TestRelay(t *testing.T) {
 		t.Errorf("through a silent relay: %q, %v, want nothing until the deadline", got, err)
 	}
 	relay.Mend()
+	_, _ = name() // a connection of before may be found broken only by its use
+	relay.Hold(nettest.Up, nettest.Down)
+	answered := make(chan string)
+	go func() { got, _ := name(); answered <- got }()
+	select {
+	case got := <-answered:
+		t.Errorf("through a held relay: %q, want nothing", got)
+	case <-time.After(50 * time.Millisecond):
+	}
+	relay.Release()
+	if got := <-answered; got != "one" {
+		t.Errorf("through a relay that was let go: %q, want one", got)
+	}
 	relay.Redirect(other.Address)
 	_, _ = name() // a connection of before may be found broken only by its use
 	if got, err := name(); got != "other" {

@@ -14,8 +14,8 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
-	"mirrorfleet/shared/jobstream/wire"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
@@ -62,12 +62,10 @@ func (b *bundle) must(err error) {
 }
 
 // stalling is a bus of a process that can be stalled.
-func (b *bundle) stalling() (*jobstream.Bus, *wire.Wire) {
+func (b *bundle) stalling() (*jobstream.Bus, *nettest.Relay) {
 	b.t.Helper()
-	w, err := wire.New(b.servers.NATSURL())
-	b.must(err)
-	b.t.Cleanup(func() { w.Close() })
-	bus, _ := jobstreamtest.Open(b.t, "nats://"+w.Addr(), jobstream.Config{Timeout: time.Second, Log: b.log.Logger()})
+	w := nettest.NewRelay(b.t, b.servers.NATSURL())
+	bus, _ := jobstreamtest.Open(b.t, "nats://"+w.Address, jobstream.Config{Timeout: time.Second, Log: b.log.Logger()})
 	return bus, w
 }
 
