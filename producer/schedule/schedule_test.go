@@ -4,9 +4,13 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"mirrorfleet/producer/schedule"
 	"mirrorfleet/shared/must"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func at(text string) time.Time {
 	t, err := time.Parse(time.RFC3339, text)

@@ -21,7 +21,7 @@ var arrows = []arrow{
 	{"shared/pause", "waiting knows nobody", nil},
 	{"shared/must", "what ends a test knows nobody", nil},
 	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
-	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/nettest"}},
+	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans", []string{"shared/telemetry", "shared/ratelimit"}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",

@@ -63,10 +63,7 @@ func setup(t *testing.T) *bundle {
 	return b
 }
 
-func (b *bundle) must(err error) {
-	b.t.Helper()
-	must.Do(b.t, err)
-}
+func (b *bundle) must(err error) { b.t.Helper(); must.Do(b.t, err) }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
@@ -88,15 +85,7 @@ func (b *bundle) open(nc *nats.Conn, replicas int) *jobstream.Bus {
 // until asks what anew, at a ticker's pace, until it holds.
 func (b *bundle) until(what string, holds func() bool) {
 	b.t.Helper()
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for !holds() {
-		select {
-		case <-ticker.C:
-		case <-b.ctx.Done():
-			b.t.Fatalf("never: %s", what)
-		}
-	}
+	must.Until(b.ctx, b.t, what, holds)
 }
 
 // leader is the node that leads the stream of the jobs.
