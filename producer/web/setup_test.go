@@ -95,10 +95,7 @@ func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
 	for _, change := range changes {
 		change(&cfg)
 	}
-	server, err := web.Listen(t.Context(), "127.0.0.1:0", cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := must.Get(web.Listen(t.Context(), "127.0.0.1:0", cfg))(t)
 	t.Cleanup(func() { must.Check(t, server.Close()) })
 	b.url = "http://" + server.Addr()
 	return server
@@ -106,17 +103,14 @@ func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
 
 func (b *bundle) runner(t *testing.T) *round.Runner {
 	t.Helper()
-	r, err := round.New(round.Config{Bus: b.bus, Mirror: b.client, Reconcile: 200 * time.Millisecond, Hold: 5 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(round.New(round.Config{Bus: b.bus, Mirror: b.client, Reconcile: 200 * time.Millisecond, Hold: 5 * time.Second}))(t)
 	return r
 }
 
 // work runs a worker whose evaluations have one merged pull request each.
 func (b *bundle) work(t *testing.T) {
 	t.Helper()
-	worker, err := lease.New(lease.Config{
+	worker := must.Get(lease.New(lease.Config{
 		Worker: "w1", Bus: b.bus, Slots: 4, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Delays: []time.Duration{time.Millisecond},
 		Log: slog.New(slog.DiscardHandler),
 		Handler: func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
@@ -125,10 +119,7 @@ func (b *bundle) work(t *testing.T) {
 			}
 			return evaluated(j), nil
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))(t)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	over := make(chan error, 1)
 	go func() { over <- worker.Run(ctx) }()
@@ -153,7 +144,7 @@ func evaluated(j job.Job) job.Evaluation {
 func (b *bundle) plan(t *testing.T, planned time.Time) job.Manifest {
 	t.Helper()
 	languages, tokens := scoring.DefaultWeights()
-	m, err := round.Plan(round.NewID(planned, [3]byte{1, 2, 3}), round.Inputs{
+	m := must.Get(round.Plan(round.NewID(planned, [3]byte{1, 2, 3}), round.Inputs{
 		Miners: round.File{Name: "miners.json", Data: []byte(`[{"uid": 0, "hotkey": "h0", "github_id": "100"},
 			{"uid": 1, "hotkey": "h1", "github_id": "101"}, {"uid": 2, "hotkey": "h2", "github_id": "102"},
 			{"uid": 3, "hotkey": "h3", "github_id": "103", "token": "none"},
@@ -162,20 +153,14 @@ func (b *bundle) plan(t *testing.T, planned time.Time) job.Manifest {
 			"issue_discovery_share": 0, "eligibility": {"min_valid_merged_prs": 1}}}`)},
 		Languages: round.File{Name: "languages", Data: languages}, Tokens: round.File{Name: "tokens", Data: tokens},
 		Mirror: b.mirror, AsOf: asOf, Unloadable: []string{"csharp"},
-	}, planned)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, planned))(t)
 	return m
 }
 
 // concluded is a round that was really run.
 func (b *bundle) concluded(t *testing.T, planned time.Time) round.Result {
 	t.Helper()
-	result, err := b.runner(t).Start(deadline(t), b.plan(t, planned))
-	if err != nil {
-		t.Fatal(err)
-	}
+	result := must.Get(b.runner(t).Start(deadline(t), b.plan(t, planned)))(t)
 	return result
 }
 
@@ -199,23 +184,14 @@ func into[T any](t *testing.T, a said) T {
 // ask asks the API, and holds that its answer is as the description says.
 func (b *bundle) ask(t *testing.T, method, path, body string, headers ...string) said {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body)))(t)
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := must.Get(client.Do(r))(t)
 	defer response.Body.Close()
-	data, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(io.ReadAll(response.Body))(t)
 	a := said{response.StatusCode, response.Header, string(data)}
 	if err := webtest.Answered(r, a.status, a.header, a.body); err != nil {
 		t.Errorf("%s %s: %d is not as described: %v", method, path, a.status, err)
