@@ -189,7 +189,8 @@ func (b *bundle) ask(t *testing.T, method, path, body string, headers ...string)
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response := must.Get(client.Do(r))(t)
+	response, err := client.Do(r)
+	must.Do(t, err)
 	defer response.Body.Close()
 	data := must.Get(io.ReadAll(response.Body))(t)
 	a := said{response.StatusCode, response.Header, string(data)}

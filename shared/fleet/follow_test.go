@@ -28,7 +28,7 @@ func TestEveryProcessTellsOfTheServers(t *testing.T) { //nolint:paralleltest // 
 			return err
 		}
 		defer seeing.Close()
-		page := func() string { _, body := nettest.Get(t, "http://"+seeing.Addr()+"/metrics"); return body }
+		page := func() string { _, body := nettest.Get(t, "http://"+seeing.Addr()+"/metrics"); return body } //nolint:contextcheck // by the test's own
 		wants(t, "at the start", page(), map[string]bool{
 			`mirrorfleet_server_answers{server_kind="nats"} 0`:  true,
 			`mirrorfleet_server_answers{server_kind="redis"} 0`: true, "mirrorfleet_job_queue_size": false,

@@ -17,7 +17,8 @@ func Get(tb testing.TB, url string, headers ...string) (status int, body string)
 		request.Header.Set(headers[i], headers[i+1])
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response := must.Get(client.Do(request))(tb)
+	response, err := client.Do(request)
+	must.Do(tb, err)
 	defer response.Body.Close()
 	data := must.Get(io.ReadAll(response.Body))(tb)
 

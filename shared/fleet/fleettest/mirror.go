@@ -27,7 +27,8 @@ type Mirror struct {
 // inputs, into a folder of its own unless they name another.
 func Simulate(tb testing.TB, args ...string) Mirror {
 	tb.Helper()
-	cmd := Command(context.WithoutCancel(tb.Context()), tb, "mirrorsim", append([]string{"--write", tb.TempDir(), "--exit-with-stdin"}, args...)...)
+	args = append([]string{"--write", tb.TempDir(), "--exit-with-stdin"}, args...)
+	cmd := Command(context.WithoutCancel(tb.Context()), tb, "mirrorsim", args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdin, stdout := must.Get(cmd.StdinPipe())(tb), must.Get(cmd.StdoutPipe())(tb)
@@ -55,5 +56,9 @@ func Stats(ctx context.Context, address string) (s mirrorsim.Stats, err error) {
 	}
 	defer response.Body.Close()
 
-	return s, json.NewDecoder(response.Body).Decode(&s)
+	if err = json.NewDecoder(response.Body).Decode(&s); err != nil {
+		err = fmt.Errorf("reading what a simulated mirror counted: %w", err)
+	}
+
+	return s, err
 }

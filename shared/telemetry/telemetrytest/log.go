@@ -30,7 +30,7 @@ func (l *Log) Write(p []byte) (int, error) {
 		l.more = nil
 	}
 
-	return l.text.Write(p)
+	return l.text.Write(p) //nolint:wrapcheck // it never fails
 }
 
 func (l *Log) String() string {
