@@ -1,8 +1,6 @@
 package main_test
 
 import (
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,39 +11,22 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 )
 
 // servers are NATS, Redis, a collector and a simulated mirror, each on its own
 // address, as an operator has them.
-func servers(t *testing.T) (nats, redis string, world simulated, seen *collector, env []string) {
+func servers(t *testing.T) (nats, redis string, world fleettest.Mirror, seen *collector, env []string) {
 	t.Helper()
-	started, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = started.Close() })
+	started := jobstreamtest.Start(t)
 	seen = &collector{}
 	otlp := httptest.NewServer(seen)
 	t.Cleanup(otlp.Close)
-	world = simulate(t, "case:"+settledCase)
+	world = fleettest.Simulate(t, "--world", "case:"+settledCase)
 	return started.NATSURL(), started.RedisURL(), world, seen, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL}
-}
-
-// simulated is the simulator's first line.
-type simulated struct{ url, miners, registry, asOf string }
-
-// simulate serves a world until the test ends.
-func simulate(t *testing.T, world string, args ...string) simulated {
-	t.Helper()
-	cmd := command(t, "mirrorsim", append([]string{"--world", world, "--write", t.TempDir(), "--exit-with-stdin"}, args...)...)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields := firstLine(t, cmd)
-	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
-	return simulated{fields["url"], fields["miners"], fields["registry"], fields["as_of"]}
 }
 
 // worker is a worker that was started by hand.
@@ -63,9 +44,7 @@ func work(t *testing.T, name string, env []string, args ...string) *worker {
 	cmd.Env = append(cmd.Env, env...)
 	w := &worker{stderr: &watched{want: "taking jobs", seen: make(chan struct{})}}
 	cmd.Stderr = w.stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, cmd.Start())
 	w.stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		if err := cmd.Wait(); err != nil {
@@ -87,22 +66,7 @@ func work(t *testing.T, name string, env []string, args ...string) *worker {
 // page reads one of a process's pages.
 func page(t *testing.T, address, path, accept string) (status int, body string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Accept", accept)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	data, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(data)
+	return nettest.Get(t, "http://"+address+path, "Accept", accept)
 }
 
 // The same code, started by hand on the same addresses; and every job is one
@@ -110,11 +74,11 @@ func page(t *testing.T, address, path, accept string) (status int, body string) 
 func TestStartedByHand(t *testing.T) {
 	t.Parallel()
 	nats, redis, world, seen, env := servers(t)
-	common := []string{"--nats", nats, "--redis", redis, "--mirror", world.url, "--egress", "by-hand", "--limit-horizon", "1s"}
+	common := []string{"--nats", nats, "--redis", redis, "--mirror", world.URL, "--egress", "by-hand", "--limit-horizon", "1s"}
 	first := work(t, "first", env, append(common, "--listen", "127.0.0.1:0")...)
 	second := work(t, "second", env, common...)
 
-	args := append([]string{"run", "--json", "--miners", world.miners, "--registry", world.registry, "--as-of", world.asOf}, common...)
+	args := append([]string{"run", "--json", "--miners", world.Miners, "--registry", world.Registry, "--as-of", world.AsOf}, common...)
 	cmd := command(t, "producer", args...)
 	cmd.Env = append(cmd.Env, env...)
 	var stderr strings.Builder

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mirrorfleet/shared/fleet/fleettest"
 )
 
 // bashLine completes a line in a bash that has nothing but the script.
@@ -31,7 +33,7 @@ func TestBashCompletes(t *testing.T) {
 		"producer|show|$(touch " + trap + ")|--na": "--nats",
 	} {
 		cmd := exec.CommandContext(t.Context(), "bash", append([]string{"--noprofile", "--norc", "-c", bashLine, "bash"}, strings.Split(line, "|")...)...)
-		cmd.Env = append(os.Environ(), "PATH="+binaries+":"+os.Getenv("PATH"))
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(fleettest.Path(t, "producer"))+":"+os.Getenv("PATH"))
 		out, err := cmd.CombinedOutput()
 		got := strings.Fields(string(out))
 		if err != nil || !sameWords(got, strings.Fields(want)) {
@@ -57,7 +59,7 @@ func TestFishCompletes(t *testing.T) {
 		"producer run --miners mai": "main.go",
 	} {
 		cmd := exec.CommandContext(t.Context(), fish, "--no-config", "-c", "producer completion fish | source; complete -C "+`"`+line+`"`)
-		cmd.Env = append(os.Environ(), "PATH="+binaries+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(fleettest.Path(t, "producer"))+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
 		out, err := cmd.CombinedOutput()
 		var got []string
 		for row := range strings.Lines(string(out)) {

@@ -13,6 +13,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
 )
 
 // composed is one service of the compose file, as far as it is ours to check.
@@ -37,10 +40,7 @@ func compose(t *testing.T, variables map[string]string) map[string]composed {
 
 func composeFile(t *testing.T, path string, variables map[string]string) map[string]composed {
 	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(os.ReadFile(path))(t)
 	text := placeholder.ReplaceAllStringFunc(string(data), func(found string) string {
 		parts := placeholder.FindStringSubmatch(found)
 		if value, given := variables[parts[1]]; given {
@@ -54,9 +54,7 @@ func composeFile(t *testing.T, path string, variables map[string]string) map[str
 	var file struct {
 		Services map[string]composed `yaml:"services"`
 	}
-	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, yaml.Unmarshal([]byte(text), &file))
 	return file.Services
 }
 
@@ -78,7 +76,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 		"MIRROR": "http://mirror:8080", "EGRESS": "composed",
 		"WORLD": "case:" + settledCase,
 	})
-	servers := startLocal(t, t.TempDir())
+	servers := jobstreamtest.Start(t)
 	world, inputs := t.TempDir(), t.TempDir()
 	addresses := []string{
 		"@nats:4222", "@" + strings.TrimPrefix(servers.NATSURL(), "nats://"), "redis://redis:6379/0", servers.RedisURL(),
@@ -95,21 +93,15 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 		return filled
 	}
 
-	sim := command(t, "mirrorsim", append(args("mirror", "mirrorsim"), "--exit-with-stdin")...)
-	stdin, err := sim.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready := firstLine(t, sim)
-	t.Cleanup(func() { _ = stdin.Close(); _ = sim.Wait() })
-	fill = strings.NewReplacer(append(addresses, "http://mirror:8080", ready["url"])...)
+	sim := fleettest.Simulate(t, args("mirror", "mirrorsim")...)
+	fill = strings.NewReplacer(append(addresses, "http://mirror:8080", sim.URL)...)
 
 	// A horizon shorter than in earnest: a bucket begins with a pause of one.
 	quick := []string{"MIRRORFLEET_LIMIT_HORIZON=1s"}
 	composed := work(t, "composed", append(services["worker"].environ(fill), quick...), args("worker", "worker")...)
 	producer := command(t, "producer", args("producer", "producer")...)
 	producer.Env = append(append(append(producer.Env, services["producer"].environ(fill)...), quick...),
-		"MIRRORFLEET_AS_OF="+ready["as_of"])
+		"MIRRORFLEET_AS_OF="+sim.AsOf)
 	out, err := producer.CombinedOutput()
 	composed.stop()
 	// Incomplete is as good here: some of the case's requests fail on purpose.
@@ -118,10 +110,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	}
 
 	// Nobody has stored a token: there is no job, and nobody asks GitHub.
-	registry, err := os.ReadFile(filepath.Join(world, "master_repositories.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	registry := must.Get(os.ReadFile(filepath.Join(world, "master_repositories.json")))(t)
 	for name, content := range map[string]string{
 		"miner_pats.json": "[]", "metagraph.json": `{"0": "h0", "1": "h1"}`, "master_repositories.json": string(registry), "api-token": planted,
 	} {
@@ -165,10 +154,7 @@ func TestTheComposeFileNamesWhatExists(t *testing.T) {
 			t.Errorf("%s: image %s, want a version", name, s.Image)
 		}
 	}
-	modules, err := os.ReadFile(filepath.Join("..", "go.mod"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	modules := must.Get(os.ReadFile(filepath.Join("..", "go.mod")))(t)
 	version := strings.TrimSuffix(strings.TrimPrefix(services["nats"].Image, "nats:"), "-alpine")
 	if !strings.Contains(string(modules), "nats-server/v2 v"+version+"\n") {
 		t.Errorf("the compose file has nats-server %s, which is not the one that the tests run with", version)

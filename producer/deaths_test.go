@@ -11,6 +11,8 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
 )
 
 // alone is a miners file and a registry of one miner, on a mirror of its own.
@@ -18,9 +20,7 @@ func alone(t *testing.T) (inputs []string) {
 	t.Helper()
 	world, server := soundWorld(t, 1, 2)
 	miners, registry, err := world.Write(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	return []string{
 		"--mirror", server.URL, "--as-of", world.AsOf.Format(time.RFC3339Nano), "--miners", miners, "--registry", registry,
 	}
@@ -31,12 +31,10 @@ func alone(t *testing.T) (inputs []string) {
 func stateWith(t *testing.T, deliveries int, lease time.Duration) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	servers := startLocal(t, dir)
-	_, nc := openBus(t, servers.NATSURL(), jobstream.Config{MaxDeliver: deliveries, AckWait: lease})
+	servers := jobstreamtest.StartIn(t, dir)
+	_, nc := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{MaxDeliver: deliveries, AckWait: lease})
 	nc.Close()
-	if err := servers.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, servers.Close())
 	return dir
 }
 

@@ -14,6 +14,9 @@ import (
 
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit/redistest"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
@@ -30,7 +33,7 @@ func codes(d doctor.Diagnosis) (codes []string) {
 
 func examined(t *testing.T, code int, args ...string) (d doctor.Diagnosis) {
 	t.Helper()
-	e := run(t, "producer", append([]string{"doctor", "--json", "--grammars", grammars}, args...)...)
+	e := run(t, "producer", append([]string{"doctor", "--json", "--grammars", fleettest.Grammars()}, args...)...)
 	if err := json.Unmarshal([]byte(e.stdout), &d); err != nil || e.code != code {
 		t.Fatalf("%v: exit %d, want %d, %v\n%s%s", args, e.code, code, err, e.stdout, e.stderr)
 	}
@@ -46,39 +49,29 @@ func examined(t *testing.T, code int, args ...string) (d doctor.Diagnosis) {
 // mending; one server that is away hides nothing of the others.
 func TestDoctorCommand(t *testing.T) {
 	t.Parallel()
-	servers := startLocal(t, t.TempDir())
+	servers := jobstreamtest.Start(t)
 	redis := redistest.Start(t)
-	world := simulate(t, "case:"+settledCase)
+	world := fleettest.Simulate(t, "--world", "case:"+settledCase)
 	tokens := filepath.Join(t.TempDir(), "tokens.json")
-	if err := os.WriteFile(tokens, []byte(`[{"uid": 3, "pat": "ghp_secret"}]`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(tokens, []byte(`[{"uid": 3, "pat": "ghp_secret"}]`), 0o600))
 	metagraph := filepath.Join(t.TempDir(), "metagraph.json")
-	if err := os.WriteFile(metagraph, []byte(`{"exported_at": "2026-01-01T00:00:00Z", "hotkeys": {"3": "h3"}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(metagraph, []byte(`{"exported_at": "2026-01-01T00:00:00Z", "hotkeys": {"3": "h3"}}`), 0o600))
 	limit := []string{"--limit-requests", "500", "--limit-window", "1s", "--limit-horizon", "100ms"}
 	args := append([]string{
-		"--nats", servers.NATSURL(), "--redis", redis.URL(), "--mirror", world.url,
-		"--miners", world.miners, "--registry", world.registry, "--tokens", tokens,
+		"--nats", servers.NATSURL(), "--redis", redis.URL(), "--mirror", world.URL,
+		"--miners", world.Miners, "--registry", world.Registry, "--tokens", tokens,
 		"--metagraph", metagraph, "--metagraph-max-age", "2000000h",
 	}, limit...)
 	d := examined(t, 0, args...)
 	if got, want := codes(d), []string{"permission-excess", "permission-excess"}; !slices.Equal(got, want) {
 		t.Errorf("a fresh installation: %+v, want nothing but %v", d, want)
 	}
-	if saw := mirrorSaw(t, world.url); saw != 1 {
+	if saw := mirrorSaw(t, world.URL); saw != 1 {
 		t.Errorf("the mirror saw %d requests, want one", saw)
 	}
-	nc, err := nats.Connect(servers.NATSURL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc := must.Get(nats.Connect(servers.NATSURL()))(t)
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := must.Get(jetstream.New(nc))(t)
 	if account, err := js.AccountInfo(t.Context()); err != nil || account.Streams != 0 {
 		t.Errorf("%d streams were made, %v", account.Streams, err)
 	}
@@ -86,10 +79,8 @@ func TestDoctorCommand(t *testing.T) {
 		t.Errorf("Redis holds %v, %v, want the bucket alone", keys, err)
 	}
 
-	if err := os.Chmod(tokens, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	spoilt := slices.Concat(args, []string{"--nats", "nats://producer:hidden@127.0.0.1:1", "--registry", world.miners, "--limit-rate", "9999", "--replicas", "3", "--metagraph-max-age", "6h"})
+	must.Do(t, os.Chmod(tokens, 0o644))
+	spoilt := slices.Concat(args, []string{"--nats", "nats://producer:hidden@127.0.0.1:1", "--registry", world.Miners, "--limit-rate", "9999", "--replicas", "3", "--metagraph-max-age", "6h"})
 	d = examined(t, 1, spoilt...)
 	for _, want := range []string{"nats-unreachable", "not-looked-at", "limit-formula", "file-invalid", "file-exposed", "mirror-not-asked"} {
 		if !slices.Contains(codes(d), want) {
@@ -121,7 +112,7 @@ func TestDoctorOfALocalRound(t *testing.T) {
 	if d := examined(t, 0, "--local", "--state", dir); len(codes(d)) != 0 || d.Checks[0].Check != "servers" {
 		t.Errorf("%+v", d)
 	}
-	startLocal(t, dir)
+	jobstreamtest.StartIn(t, dir)
 	d := examined(t, 0, "--local", "--state", dir)
 	if len(codes(d)) != 0 || d.Checks[0].Check != "NATS server" {
 		t.Errorf("%+v", d)
@@ -136,20 +127,12 @@ func TestDoctorFindsWrongGrammars(t *testing.T) {
 	if got := codes(examined(t, 1, "--local", "--state", state, "--grammars", t.TempDir())); !slices.Equal(got, []string{"grammars-unusable"}) {
 		t.Errorf("no grammars: %v", got)
 	}
-	m, err := manifest.Read(grammars)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := must.Get(manifest.Read(fleettest.Grammars()))(t)
 	swapped := t.TempDir()
-	entries, err := os.ReadDir(grammars)
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := must.Get(os.ReadDir(fleettest.Grammars()))(t)
 	for _, entry := range entries {
 		if entry.Name() != manifest.Name {
-			if err := os.Symlink(filepath.Join(grammars, entry.Name()), filepath.Join(swapped, entry.Name())); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, os.Symlink(filepath.Join(fleettest.Grammars(), entry.Name()), filepath.Join(swapped, entry.Name())))
 		}
 	}
 	ruby, _ := m.Grammar("ruby")
@@ -158,13 +141,8 @@ func TestDoctorFindsWrongGrammars(t *testing.T) {
 			m.Languages[i].Object, m.Languages[i].Symbol, m.Languages[i].ABI = ruby.Object, ruby.Symbol, ruby.ABI
 		}
 	}
-	data, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(swapped, manifest.Name), data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(json.Marshal(m))(t)
+	must.Do(t, os.WriteFile(filepath.Join(swapped, manifest.Name), data, 0o600))
 	d := examined(t, 1, "--local", "--state", state, "--grammars", swapped)
 	if got := codes(d); !slices.Equal(got, []string{"grammars-figures"}) || !strings.Contains(fmt.Sprint(d), "python") {
 		t.Errorf("python by ruby's grammar: %+v", d)

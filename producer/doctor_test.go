@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/command/commandtest"
+	"mirrorfleet/shared/must"
 )
 
 // goldenPage compares what a person gets with what was accepted, and what a
@@ -19,9 +20,7 @@ import (
 func goldenPage(t *testing.T, name, schema string, page answered) {
 	t.Helper()
 	var text, data bytes.Buffer
-	if err := errors.Join(page.render(&text), printJSON(&data, page)); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, errors.Join(page.render(&text), printJSON(&data, page)))
 	if lines := strings.Split(text.String(), "\n"); len(lines) > 40 {
 		t.Errorf("%s: %d lines, want them on one screen", name, len(lines))
 	} else if at := slices.IndexFunc(lines, func(l string) bool { return utf8.RuneCountInString(l) > pageWidth }); at >= 0 {

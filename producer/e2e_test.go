@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -20,61 +19,17 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/must"
 )
 
-// binaries is where TestMain built the product's commands; grammars is where
-// make grammars built the parser.
-var binaries, grammars string
-
-func TestMain(m *testing.M) {
-	code, err := withBinaries(m.Run)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
-}
-
-// withBinaries builds the commands, race detector and all, into one folder.
-func withBinaries(run func() int) (int, error) {
-	var err error
-	if grammars, err = grammarsDir(); err != nil {
-		return 1, err
-	}
-	if binaries, err = os.MkdirTemp("", "mirrorfleet-e2e-"); err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(binaries)
-	build := exec.Command("go", "build", "-race", "-o", binaries, "mirrorfleet/producer", "mirrorfleet/worker",
-		"mirrorfleet/shared/mirrorsim/cmd/mirrorsim")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("building the commands: %w\n%s", err, out)
-	}
-	return run(), nil
-}
-
-func grammarsDir() (string, error) {
-	dir := os.Getenv("MIRRORFLEET_GRAMMARS")
-	if dir == "" {
-		dir = filepath.Join("..", "bin", "grammars")
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err != nil {
-		return "", fmt.Errorf("no grammars: %w (make grammars builds them)", err)
-	}
-	return dir, nil
-}
+func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{Race: true}) }
 
 // command is one of the product's commands, with the parser's place in its
 // environment.
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(binaries, name), args...)
-	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+grammars)
-	cmd.WaitDelay = 30 * time.Second
-	return cmd
+	return fleettest.Command(t.Context(), t, name, args...)
 }
 
 // ended is what a command left behind.
@@ -103,9 +58,7 @@ func beginWatched(t *testing.T, w *watched, name string, args ...string) *runnin
 	if w != nil {
 		r.Stderr = io.MultiWriter(&r.stderr, w)
 	}
-	if err := r.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.Start())
 	return r
 }
 
@@ -223,9 +176,7 @@ func TestLocalRound(t *testing.T) {
 
 	e := undisturbed.end(t)
 	got := decode(t, e)
-	if err := webtest.Printed("Outcome", e.stdout); err != nil {
-		t.Error(err)
-	}
+	must.Check(t, webtest.Printed("Outcome", e.stdout))
 	if e.code != 0 || !got.Complete || got.Planned == 0 || got.Planned != got.Done || got.Retries == 0 {
 		t.Errorf("exit %d, complete %v, planned %d, done %d, retries %d; want a complete round with a retry\n%s",
 			e.code, got.Complete, got.Planned, got.Done, got.Retries, e.stderr)
@@ -267,9 +218,7 @@ func start(t *testing.T, args ...string) *started {
 	t.Helper()
 	s := &started{Cmd: command(t, "producer", args...), stderr: watch("running"), ended: make(chan error, 1)}
 	s.Stderr = s.stderr
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, s.Start())
 	go func() { s.ended <- s.Wait() }()
 	select {
 	case <-s.stderr.seen:
@@ -286,9 +235,7 @@ func interruptAndResume(t *testing.T) outcome {
 	t.Helper()
 	state := filepath.Join(t.TempDir(), "interrupted")
 	s := start(t, "run", "--local", "--state", state, "--json")
-	if err := s.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, s.Process.Signal(os.Interrupt))
 	<-s.ended
 	if code := s.ProcessState.ExitCode(); code != 130 || !strings.Contains(s.stderr.String(), "--resume ") {
 		t.Errorf("stopped: exit %d, want 130 and how to go on\n%s", code, s.stderr.String())
@@ -310,9 +257,7 @@ func interruptAndResume(t *testing.T) outcome {
 func TestAKilledProducerLeavesNoProcessBehind(t *testing.T) {
 	t.Parallel()
 	s := start(t, "run", "--local", "--state", filepath.Join(t.TempDir(), "killed"))
-	if err := s.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, s.Process.Kill())
 	<-s.ended
 	exited(t, s.below)
 }
@@ -351,9 +296,7 @@ func TestWrongUsageAndInput(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, content string) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(path, []byte(content), 0o600))
 		return path
 	}
 	miners, registry := file("miners.json", `[{"uid": 1, "hotkey": "h", "github_id": "5"}]`), file("registry.json", `{"a/b": {"emission_share": 0.5}}`)
@@ -408,24 +351,4 @@ func TestWrongUsageAndInput(t *testing.T) {
 			}
 		})
 	}
-}
-
-// firstLine starts a command and reads the JSON that it says when it is ready.
-func firstLine(tb testing.TB, cmd *exec.Cmd) map[string]string {
-	tb.Helper()
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var fields map[string]string
-	if err := json.NewDecoder(stdout).Decode(&fields); err != nil {
-		_ = cmd.Wait()
-		tb.Fatalf("%v: %v\n%s", cmd.Args, err, stderr.String())
-	}
-	return fields
 }

@@ -15,7 +15,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirrorsim"
 )
 
@@ -24,11 +26,11 @@ import (
 // declared ends, and the other does its jobs.
 func TestTwoNamesOfOneAddress(t *testing.T) {
 	t.Parallel()
-	servers := startLocal(t, t.TempDir())
-	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"),
+	servers := jobstreamtest.Start(t)
+	world := fleettest.Simulate(t, "--world", "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"),
 		"--limit", "12", "--window", "2s", "--mitigation", "1s", "--case-fault", "400")
 	common := []string{
-		"--nats", servers.NATSURL(), "--redis", servers.RedisURL(), "--mirror", world.url,
+		"--nats", servers.NATSURL(), "--redis", servers.RedisURL(), "--mirror", world.URL,
 		"--limit-requests", "12", "--limit-window", "2s", "--limit-horizon", "1s",
 	}
 	declared := work(t, "declared", nil, append(common, "--egress", "eu-1", "--slots", "1")...)
@@ -37,13 +39,13 @@ func TestTwoNamesOfOneAddress(t *testing.T) {
 	<-said.seen
 
 	e := run(t, "producer", append([]string{
-		"run", "--json", "--egress", "eu-1", "--miners", world.miners, "--registry", world.registry, "--as-of", world.asOf,
+		"run", "--json", "--egress", "eu-1", "--miners", world.Miners, "--registry", world.Registry, "--as-of", world.AsOf,
 	}, common...)...)
 	declared.stop()
 	if o := decode(t, e); o.Planned == 0 || o.Done != o.Planned || o.Retries != 0 {
 		t.Errorf("planned %d, done %d, retries %d, want all done without one\n%s", o.Planned, o.Done, o.Retries, e.stderr)
 	}
-	if saw := statsOf(t, world.url); saw.OverLimit != 0 || saw.Requests < 24 || max(saw.Worst.Fixed, saw.Worst.Sliding) > 12 || saw.Worst.TwoWindow > 12 {
+	if saw := statsOf(t, world.URL); saw.OverLimit != 0 || saw.Requests < 24 || max(saw.Worst.Fixed, saw.Worst.Sliding) > 12 || saw.Worst.TwoWindow > 12 {
 		t.Errorf("of %d requests %d were over the limit, the worst windows %+v; want none over 12, of more than two windows hold",
 			saw.Requests, saw.OverLimit, saw.Worst)
 	}
@@ -57,7 +59,7 @@ func TestTwoNamesOfOneAddress(t *testing.T) {
 			t.Errorf("the other worker: %q is not in %s", want, end.stderr)
 		}
 	}
-	bus, _ := openBus(t, servers.NATSURL(), jobstream.Config{})
+	bus, _ := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
 	records, err := bus.Records(t.Context(), decode(t, e).Round)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +89,7 @@ func statsOf(t *testing.T, url string) (stats mirrorsim.Stats) {
 // are made: it sends requests itself.
 func TestAnUndeclaredProducerIsRefused(t *testing.T) {
 	t.Parallel()
-	servers := startLocal(t, t.TempDir())
+	servers := jobstreamtest.Start(t)
 	common := []string{"--nats", servers.NATSURL(), "--redis", servers.RedisURL()}
 	state := filepath.Join(t.TempDir(), "state")
 	for name, args := range map[string][]string{
@@ -139,9 +141,9 @@ func connect(t *testing.T, url string) *nats.Conn {
 // both named, and works beside it under what is declared.
 func TestALaterProducerDoesNotChangeTheEgresses(t *testing.T) {
 	t.Parallel()
-	servers := startLocal(t, t.TempDir())
-	world := simulate(t, "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"), "--limit", "0")
-	bus, _ := openBus(t, servers.NATSURL(), jobstream.Config{})
+	servers := jobstreamtest.Start(t)
+	world := fleettest.Simulate(t, "--world", "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"), "--limit", "0")
+	bus, _ := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
 	leader := round.Config{Bus: bus, Name: "leader", Hold: time.Second, Egress: "eu-1", Log: slog.New(slog.DiscardHandler)}
 	if err := round.Declare(t.Context(), leader, round.Setting{Names: []string{"eu-1", "eu-2"}, Said: true}); err != nil {
 		t.Fatal(err)
@@ -154,10 +156,10 @@ func TestALaterProducerDoesNotChangeTheEgresses(t *testing.T) {
 	t.Cleanup(func() { stop(); <-ended })
 	<-leads
 	common := []string{
-		"--nats", servers.NATSURL(), "--redis", servers.RedisURL(), "--mirror", world.url,
+		"--nats", servers.NATSURL(), "--redis", servers.RedisURL(), "--mirror", world.URL,
 		"--limit-requests", "1000", "--limit-window", "1s", "--limit-horizon", "100ms",
 	}
-	args := append([]string{"run", "--json", "--miners", world.miners, "--registry", world.registry, "--as-of", world.asOf}, common...)
+	args := append([]string{"run", "--json", "--miners", world.Miners, "--registry", world.Registry, "--as-of", world.AsOf}, common...)
 	for name, given := range map[string][]string{
 		"another egress": {"--egress", "eu-3"}, "more": {"--egress", "eu-1", "--egresses", "eu-1,eu-2,eu-3"},
 	} {

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,11 +11,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	traces "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 )
 
 // jaeger is a real Jaeger, all in one process, its store in memory.
@@ -31,7 +34,8 @@ func startJaeger(t *testing.T) *jaeger {
 		t.Skip("MIRRORFLEET_JAEGER names no Jaeger: make trace-test builds one and runs this test")
 	}
 	for range 5 { // somebody else may take a free port before Jaeger does
-		pages, grpc, otlp := free(t), free(t), free(t)
+		free := func() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(nettest.FreePort(t))) }
+		pages, grpc, otlp := free(), free(), free()
 		args := []string{"--config", filepath.Join("testdata", "jaeger.yaml")}
 		if pages := os.Getenv("MIRRORFLEET_JAEGER_UI"); pages != "" { // the module has none
 			args = append(args, "--set", "extensions.jaeger_query.ui.assets_path="+pages)
@@ -74,16 +78,6 @@ func answers(t *testing.T, address string, done <-chan struct{}) bool {
 }
 
 // free is an address on which nobody listens.
-func free(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // jaegerTrace is a trace as Jaeger's pages get it.
 //
 //nolint:tagliatelle // the names are Jaeger's
@@ -124,7 +118,7 @@ type jaegerTag struct {
 // get asks Jaeger's query API.
 func (j *jaeger) get(t *testing.T, path string) ([]jaegerTrace, int) {
 	t.Helper()
-	status, body := fetch(t, j.pages+path)
+	status, body := nettest.Get(t, j.pages+path)
 	var answer struct {
 		Data []jaegerTrace `json:"data"`
 	}
@@ -136,33 +130,10 @@ func (j *jaeger) get(t *testing.T, path string) ([]jaegerTrace, int) {
 	return answer.Data, status
 }
 
-// fetch reads a page.
-func fetch(t *testing.T, address string) (int, string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(body)
-}
-
 // search is what a person does: a service, one tag, find.
 func (j *jaeger) search(t *testing.T, service, key, value string) *collector {
 	t.Helper()
-	tags, err := json.Marshal(map[string]string{key: value})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tags := must.Get(json.Marshal(map[string]string{key: value}))(t)
 	found, status := j.get(t, "/api/traces?"+url.Values{"service": {service}, "tags": {string(tags)}, "limit": {"100"}, "lookback": {"1h"}}.Encode())
 	if status != http.StatusOK {
 		t.Errorf("searching %s for %s=%s: status %d", service, key, value, status)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mirrorfleet/shared/must"
 )
 
 // pictures looks at Jaeger's pages as a browser shows them, and writes the
@@ -21,10 +23,7 @@ func (s *shown) pictures(t *testing.T) {
 	if dir == "" {
 		return
 	}
-	tags, err := json.Marshal(map[string]string{"miner.uid": "57"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tags := must.Get(json.Marshal(map[string]string{"miner.uid": "57"}))(t)
 	now := time.Now()
 	query := url.Values{
 		"service": {"producer"}, "tags": {string(tags)}, "limit": {"20"}, "lookback": {"1h"},

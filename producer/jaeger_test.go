@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mirrorfleet/shared/nettest"
 )
 
 // shown is a local round with a retry, a dead letter and a replay, as a real
@@ -90,7 +92,7 @@ func (s *shown) linkOpens(t *testing.T, stderr string) {
 	if !ours || strings.Count(stderr, "trace: "+link+"\n") != 2 {
 		t.Fatalf("want a link below %s, at the begin and at the end:\n%s", s.pages, stderr)
 	}
-	if status, page := fetch(t, link); status != http.StatusOK || !strings.Contains(page, "<html") {
+	if status, page := nettest.Get(t, link); status != http.StatusOK || !strings.Contains(page, "<html") {
 		t.Errorf("%s: status %d, want a page\n%.200s", link, status, page)
 	}
 	found, status := s.get(t, "/api/traces/"+id)

@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/ratelimit"
 )
@@ -21,7 +22,7 @@ import (
 func used(t *testing.T, egress string) (dir, redis string) {
 	t.Helper()
 	dir = t.TempDir()
-	servers := startLocal(t, dir)
+	servers := jobstreamtest.StartIn(t, dir)
 	also(t, servers.RedisURL(), egress)
 	return dir, servers.RedisURL()
 }
@@ -95,7 +96,7 @@ func TestUndeclaredBucketsAreShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bus, _ := openBus(t, found.NATS, jobstream.Config{})
+	bus, _ := jobstreamtest.Open(t, found.NATS, jobstream.Config{})
 	list := func(args ...string) (l answer.Limit) {
 		t.Helper()
 		e := run(t, "producer", append([]string{"limit", "--json"}, args...)...)

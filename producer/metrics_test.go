@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mirrorfleet/deploy/observability"
+	"mirrorfleet/shared/must"
 )
 
 // readOften reads the metrics of a producer again and again while it runs, as
@@ -66,10 +67,7 @@ var rare = []string{
 func (s *seeing) declared(t *testing.T) {
 	t.Helper()
 	root := ".."
-	declared, err := observability.ReadDeclared(root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	declared := must.Get(observability.ReadDeclared(root))(t)
 	seen := map[string]map[string]map[string]bool{} // name → label → values
 	for of, page := range map[string]string{"worker": s.metrics, "producer": s.ofProducer} {
 		checkFormat(t, of, page)
@@ -97,10 +95,7 @@ func (s *seeing) declared(t *testing.T) {
 			t.Errorf("nobody told %s, which docs/seeing.md has", name)
 		}
 	}
-	queries, err := observability.Queries(filepath.Join(root, "deploy", "observability"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	queries := must.Get(observability.Queries(filepath.Join(root, "deploy", "observability")))(t)
 	for _, q := range queries {
 		selectors, _ := q.Selectors()
 		for _, asked := range selectors {

@@ -1,95 +1,29 @@
 package main_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"net"
-	"os/exec"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/ratelimit/redistest"
 )
-
-// redisServer is a real redis-server that keeps nothing, on one port.
-type redisServer struct {
-	port int
-	run  *exec.Cmd
-}
-
-func startRedis(t *testing.T) *redisServer {
-	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Fatal("this test needs redis-server, install it with: apt-get install -y redis-server")
-	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &redisServer{port: listener.Addr().(*net.TCPAddr).Port}
-	listener.Close()
-	r.start(t)
-	t.Cleanup(r.kill)
-	return r
-}
-
-func (r *redisServer) url() string { return fmt.Sprintf("redis://127.0.0.1:%d", r.port) }
-
-// start returns once the server says that it is ready.
-func (r *redisServer) start(t *testing.T) {
-	t.Helper()
-	r.run = exec.CommandContext(context.WithoutCancel(t.Context()), "redis-server", "--port", strconv.Itoa(r.port),
-		"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	out, err := r.run.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.run.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.Contains(lines.Text(), "Ready to accept connections") {
-			return
-		}
-	}
-	t.Fatalf("redis-server does not start on port %d", r.port)
-}
-
-func (r *redisServer) kill() {
-	if r.run != nil {
-		_ = r.run.Process.Kill()
-		_ = r.run.Wait()
-		r.run = nil
-	}
-}
 
 // until looks again and again at what other processes do.
 func until(t *testing.T, what string, happened func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for !happened() {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
+	must.Until(ctx, t, what, happened)
 }
 
 func demo(t *testing.T) *mirrorsim.World {
 	t.Helper()
-	world, err := mirrorsim.Demo()
-	if err != nil {
-		t.Fatal(err)
-	}
+	world := must.Get(mirrorsim.Demo())(t)
 	return world
 }
 
@@ -99,10 +33,7 @@ func soundWorld(t *testing.T, from, to int) (*mirrorsim.World, *mirrorsim.Server
 	t.Helper()
 	world := demo(t)
 	world.Fails, world.Miners = nil, world.Miners[from:to]
-	server, err := mirrorsim.Start(t.Context(), mirrorsim.Config{World: world, Limit: 50, Window: 10 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := must.Get(mirrorsim.Start(t.Context(), mirrorsim.Config{World: world, Limit: 50, Window: 10 * time.Second}))(t)
 	t.Cleanup(func() { _ = server.Close() })
 	return world, server
 }
@@ -112,9 +43,7 @@ func sound(t *testing.T) (server *mirrorsim.Server, inputs []string) {
 	t.Helper()
 	world, server := soundWorld(t, 0, 4)
 	miners, registry, err := world.Write(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	return server, []string{"--as-of", world.AsOf.Format(time.RFC3339Nano), "--miners", miners, "--registry", registry}
 }
 
@@ -122,8 +51,8 @@ func sound(t *testing.T) (server *mirrorsim.Server, inputs []string) {
 // that they find.
 func leased(t *testing.T, lease time.Duration) (address string, bus *jobstream.Bus) {
 	t.Helper()
-	address = startLocal(t, t.TempDir()).NATSURL()
-	bus, _ = openBus(t, address, jobstream.Config{AckWait: lease})
+	address = jobstreamtest.Start(t).NATSURL()
+	bus, _ = jobstreamtest.Open(t, address, jobstream.Config{AckWait: lease})
 	return address, bus
 }
 
@@ -134,15 +63,15 @@ func TestRedisGoesAwayUnderWork(t *testing.T) {
 	t.Parallel()
 	const lease = 2 * time.Second
 	const horizon = time.Second
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	nats, bus := leased(t, lease)
 	sim, inputs := sound(t)
-	common := []string{"--nats", nats, "--redis", redis.url(), "--mirror", sim.URL, "--limit-horizon", horizon.String()}
+	common := []string{"--nats", nats, "--redis", redis.URL(), "--mirror", sim.URL, "--limit-horizon", horizon.String()}
 	stops := []func(){work(t, "first", nil, common...).stop, work(t, "second", nil, common...).stop}
 	round := begin(t, "producer", append(append([]string{"run", "--json"}, inputs...), common...)...)
 
 	until(t, "jobs send requests", func() bool { return sim.Stats().Requests > 10 })
-	redis.kill()
+	redis.Kill()
 	away := time.Now()
 	// What has its permit by now is sent within the horizon and the jitter.
 	until(t, "permits in hand are used", func() bool { return time.Since(away) > 2*horizon })
@@ -152,7 +81,7 @@ func TestRedisGoesAwayUnderWork(t *testing.T) {
 		t.Errorf("%d requests were sent without Redis, want none", got-before)
 	}
 	back := time.Now()
-	redis.start(t)
+	redis.Restart(t)
 	until(t, "the work goes on", func() bool { return sim.Stats().Requests > before })
 	t.Logf("the first request %v after the return of Redis, %v of it the pause of an empty bucket", time.Since(back), horizon)
 
@@ -177,10 +106,7 @@ func records(t *testing.T, bus *jobstream.Bus, round string, n int) []job.Record
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	watch, err := bus.WatchRecords(ctx, round)
-	if err != nil {
-		t.Fatal(err)
-	}
+	watch := must.Get(bus.WatchRecords(ctx, round))(t)
 	var all []job.Record
 	for record := range watch {
 		if all = append(all, record); len(all) == n {

@@ -21,6 +21,8 @@ import (
 	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -31,8 +33,8 @@ const replayedRound = "20260603t000000z-010203"
 // listed is a NATS with a round of each kind.
 func listed(t *testing.T) (url string, bus *jobstream.Bus) {
 	t.Helper()
-	url = startLocal(t, t.TempDir()).NATSURL()
-	bus, _ = openBus(t, url, jobstream.Config{})
+	url = jobstreamtest.Start(t).NATSURL()
+	bus, _ = jobstreamtest.Open(t, url, jobstream.Config{})
 	storeRound(t, bus)
 	storeReplayed(t, bus)
 	return url, bus
@@ -44,9 +46,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, err)
 	}
 	m, err := bus.Manifest(t.Context(), shownRound)
 	must(err)
@@ -195,9 +195,7 @@ func TestExport(t *testing.T) {
 		var row struct {
 			Kind string `json:"kind"`
 		}
-		if err := json.Unmarshal([]byte(line), &row); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, json.Unmarshal([]byte(line), &row))
 		kinds[row.Kind]++
 	}
 	if want := map[string]int{"miners": 5, "rewards": 5, "pulls": 6, "issues": 3}; !cmp.Equal(kinds, want) {
@@ -272,9 +270,7 @@ func TestRoundsTellWhoLives(t *testing.T) {
 			if err == nil {
 				_, err = bus.SetHolder(t.Context(), name, c.holder, revision)
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, err)
 		}
 		if got := states(); !cmp.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
@@ -287,9 +283,7 @@ func TestAFileIsHandedOn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "fleet.yaml")
-	if err := os.WriteFile(path, []byte("worker:\n  slots: 0\nproducer:\n  state: "+dir+"/state\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, []byte("worker:\n  slots: 0\nproducer:\n  state: "+dir+"/state\n"), 0o600))
 	got := run(t, "producer", "run", "--local", "--config", path)
 	if got.code != 2 || !strings.Contains(got.stderr, "line 2: slots: 0: want at least 1") {
 		t.Errorf("exit %d, want 2 and the worker's word\n%s", got.code, got.stderr)

@@ -3,11 +3,13 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"testing"
 
 	"mirrorfleet/producer/estimate"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
 )
 
 func plans(t *testing.T, args ...string) (p estimate.Estimate) {
@@ -25,18 +27,7 @@ func plans(t *testing.T, args ...string) (p estimate.Estimate) {
 // mirrorSaw is how many requests a simulated mirror has counted.
 func mirrorSaw(t *testing.T, url string) int {
 	t.Helper()
-	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url + "/sim/stats")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	var stats struct {
-		Requests int `json:"requests"`
-	}
-	if err := json.NewDecoder(response.Body).Decode(&stats); err != nil {
-		t.Fatal(err)
-	}
-	return stats.Requests
+	return must.Get(fleettest.Stats(t.Context(), url))(t).Requests
 }
 
 // TestPlanForetellsRounds: what plan says of a cold and of a warm round, from a
@@ -44,12 +35,12 @@ func mirrorSaw(t *testing.T, url string) int {
 // from a cold round and from a warm one alike. The limit is out of the way.
 func TestPlanForetellsRounds(t *testing.T) {
 	t.Parallel()
-	started := startLocal(t, t.TempDir())
-	world := simulate(t, "case:"+settledCase, "--limit", "0", "--case-fault", "400")
+	started := jobstreamtest.Start(t)
+	world := fleettest.Simulate(t, "--world", "case:"+settledCase, "--limit", "0", "--case-fault", "400")
 	nats := []string{"--nats", started.NATSURL()}
 	limit := []string{"--limit-requests", "2000", "--limit-window", "1s", "--limit-horizon", "100ms", "--egress", "plan"}
-	files := []string{"--miners", world.miners, "--registry", world.registry}
-	common := append(append([]string{"--redis", started.RedisURL(), "--mirror", world.url}, nats...), limit...)
+	files := []string{"--miners", world.Miners, "--registry", world.Registry}
+	common := append(append([]string{"--redis", started.RedisURL(), "--mirror", world.URL}, nats...), limit...)
 	assumed := plans(t, append(append(files, "--pulls-per-miner", "2"), limit...)...)
 	if assumed.Round != "" || assumed.Cold.LookUps.Value != 3*assumed.Jobs.Value || assumed.Cold.Files.Value != 2*assumed.Jobs.Value {
 		t.Errorf("without a round: %+v, want three look-ups and two pull requests a miner", assumed)
@@ -64,9 +55,9 @@ func TestPlanForetellsRounds(t *testing.T) {
 	var rounds [2]outcome
 	var took [2]int
 	for i := range rounds {
-		was := mirrorSaw(t, world.url)
-		rounds[i] = decode(t, run(t, "producer", append(append([]string{"run", "--json", "--as-of", world.asOf}, files...), common...)...))
-		took[i] = mirrorSaw(t, world.url) - was
+		was := mirrorSaw(t, world.URL)
+		rounds[i] = decode(t, run(t, "producer", append(append([]string{"run", "--json", "--as-of", world.AsOf}, files...), common...)...))
+		took[i] = mirrorSaw(t, world.URL) - was
 		got := plans(t, append(nats, limit...)...)
 		if got.Round != rounds[i].Round || got.Jobs.Value != rounds[i].Planned || got.Last == nil || got.Last.Requests == 0 || got.Last.Seconds <= 0 {
 			t.Errorf("after round %s: %+v", rounds[i].Round, got)

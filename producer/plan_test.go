@@ -6,6 +6,7 @@ import (
 
 	"mirrorfleet/producer/estimate"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -34,10 +35,7 @@ func TestPlanPages(t *testing.T) {
 	}
 	measured.Last = &estimate.Last{Round: measured.Round, Requests: 237, Cached: 19, Seconds: 61.4}
 	for name, in := range map[string]estimate.Input{"measured": measured, "assumed": assumed} {
-		e, err := estimate.Of(in)
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := must.Get(estimate.Of(in))(t)
 		goldenPage(t, "plan/"+name, "Plan", planPage{e})
 	}
 }

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -38,8 +40,8 @@ func replace(t *testing.T, path, content string, mode os.FileMode) {
 // and what to do. It goes on by itself.
 func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	t.Parallel()
-	servers := startLocal(t, t.TempDir())
-	bus, _ := openBus(t, servers.NATSURL(), jobstream.Config{})
+	servers := jobstreamtest.Start(t)
+	bus, _ := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
 	dir, err := os.MkdirTemp("", "mirrorfleet-inputs-") //nolint:usetesting // t.TempDir is closed to another user
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +55,7 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	if owner != 0 {
 		hidden = 0 // the owner's own mode is all that keeps it from itself
 	}
-	for _, open := range []string{dir, binaries} {
+	for _, open := range []string{dir, filepath.Dir(fleettest.Path(t, "producer"))} {
 		if err := os.Chmod(open, 0o755); err != nil {
 			t.Fatal(err)
 		}

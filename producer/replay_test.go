@@ -16,6 +16,8 @@ import (
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/lease"
 )
 
@@ -23,10 +25,10 @@ import (
 // good, gives the others back, and returns when that is done.
 func sabotage(t *testing.T, address string, dead map[int]bool) {
 	t.Helper()
-	bus, nc := openBus(t, address, jobstream.Config{})
+	bus, nc := jobstreamtest.Open(t, address, jobstream.Config{})
 	defer nc.Close()
 	ended := make(chan int, len(dead))
-	runner, err := lease.New(lease.Config{
+	runner := must.Get(lease.New(lease.Config{
 		Worker: "saboteur", Bus: bus, Slots: 16, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 		Handler: func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
 			if dead[j.UID] {
@@ -36,10 +38,7 @@ func sabotage(t *testing.T, address string, dead map[int]bool) {
 			<-ctx.Done() // until the drain
 			return job.Evaluation{}, ctx.Err()
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))(t)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	running := make(chan error, 1)
@@ -48,9 +47,7 @@ func sabotage(t *testing.T, address string, dead map[int]bool) {
 		<-ended
 	}
 	stop()
-	if err := <-running; err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, <-running)
 }
 
 // A producer that is killed is followed by the one that stands by; what failed
@@ -60,8 +57,8 @@ func TestKilledResumedReplayed(t *testing.T) {
 	t.Parallel()
 	nats, redis, world, _, _ := servers(t)
 	reads := []string{"--nats", nats}
-	common := append(slices.Clone(reads), "--redis", redis, "--mirror", world.url, "--limit-horizon", "1s", "--takeover", "1s")
-	inputs := []string{"--miners", world.miners, "--registry", world.registry, "--as-of", world.asOf}
+	common := append(slices.Clone(reads), "--redis", redis, "--mirror", world.URL, "--limit-horizon", "1s", "--takeover", "1s")
+	inputs := []string{"--miners", world.Miners, "--registry", world.Registry, "--as-of", world.AsOf}
 	producer := func(args ...string) []string { return append(args, common...) }
 
 	first := start(t, producer(append([]string{"run", "--json"}, inputs...)...)...)
@@ -69,11 +66,9 @@ func TestKilledResumedReplayed(t *testing.T) {
 	standing := watch("standing by")
 	second := beginWatched(t, standing, "producer", producer("run", "--json", "--resume", "latest")...)
 	<-standing.seen
-	if err := first.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, first.Process.Kill())
 	<-first.ended
-	stop := work(t, "first", nil, "--nats", nats, "--redis", redis, "--mirror", world.url, "--limit-horizon", "1s").stop
+	stop := work(t, "first", nil, "--nats", nats, "--redis", redis, "--mirror", world.URL, "--limit-horizon", "1s").stop
 	defer stop()
 	e := second.end(t)
 	failing := decode(t, e)
@@ -144,9 +139,7 @@ func TestKilledResumedReplayed(t *testing.T) {
 func other(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "other.json")
-	if err := os.WriteFile(path, []byte(`{"a/b": {"emission_share": 0.5}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, []byte(`{"a/b": {"emission_share": 0.5}}`), 0o600))
 	return path
 }
 

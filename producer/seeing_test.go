@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -25,9 +24,11 @@ import (
 	"github.com/redis/go-redis/v9"
 	traces "go.opentelemetry.io/proto/otlp/trace/v1"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
@@ -51,11 +52,7 @@ type seeing struct {
 // see runs the round.
 func see(t *testing.T) *seeing {
 	t.Helper()
-	started, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = started.Close() })
+	started := jobstreamtest.Start(t)
 	s := &seeing{
 		collector: &collector{}, workers: []string{"seer"}, redis: guardedRedis(t),
 		nats: strings.Replace(started.NATSURL(), "nats://", "nats://operator:"+planted+"@", 1),
@@ -98,9 +95,7 @@ func seenInputs(t *testing.T) []string {
 
 func write(t *testing.T, path, content string) {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, []byte(content), 0o600))
 }
 
 // seenAt is the round's instant.
@@ -112,18 +107,12 @@ var seenAt = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 // 57 is refused until it is healed.
 func echoing(t *testing.T) (address string, healed *atomic.Bool) {
 	t.Helper()
-	server, err := mirrorsim.Start(t.Context(), mirrorsim.Config{World: seenWorld()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := must.Get(mirrorsim.Start(t.Context(), mirrorsim.Config{World: seenWorld()}))(t)
 	t.Cleanup(func() { _ = server.Close() })
 	if err := server.FailFirst("files:a/b#2", 3, "503"); err != nil { // all tries of the first attempt
 		t.Fatal(err)
 	}
-	behind, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	behind := must.Get(url.Parse(server.URL))(t)
 	healed = &atomic.Bool{}
 	proxy := httputil.NewSingleHostReverseProxy(behind)
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -428,10 +417,7 @@ func (s *seeing) secrets(t *testing.T) {
 	for where, text := range kept(t, s.nats, s.round) {
 		clean(where, text)
 	}
-	options, err := redis.ParseURL(s.redis)
-	if err != nil {
-		t.Fatal(err)
-	}
+	options := must.Get(redis.ParseURL(s.redis))(t)
 	client := redis.NewClient(options)
 	defer client.Close()
 	for _, key := range client.Keys(t.Context(), "*").Val() {
@@ -446,21 +432,12 @@ func (s *seeing) secrets(t *testing.T) {
 // evaluations hold when they are unpacked.
 func kept(t *testing.T, address, round string) map[string]string {
 	t.Helper()
-	nc, err := nats.Connect(address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc := must.Get(nats.Connect(address))(t)
 	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := must.Get(jetstream.New(nc))(t)
 	all := map[string]string{}
 	for info := range js.ListStreams(t.Context()).Info() {
-		stream, err := js.Stream(t.Context(), info.Config.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		stream := must.Get(js.Stream(t.Context(), info.Config.Name))(t)
 		all[info.Config.Name] = fmt.Sprintf("%+v", info.Config)
 		for sequence := info.State.FirstSeq; sequence <= info.State.LastSeq; sequence++ {
 			if message, err := stream.GetMsg(t.Context(), sequence); err == nil {
@@ -468,22 +445,13 @@ func kept(t *testing.T, address, round string) map[string]string {
 			}
 		}
 	}
-	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	records, err := bus.Records(t.Context(), round)
-	if err != nil {
-		t.Fatal(err)
-	}
+	bus := must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{}))(t)
+	records := must.Get(bus.Records(t.Context(), round))(t)
 	for _, record := range records {
 		if record.Evaluation == "" {
 			continue
 		}
-		evaluation, err := bus.Evaluation(t.Context(), record.Evaluation)
-		if err != nil {
-			t.Fatal(err)
-		}
+		evaluation := must.Get(bus.Evaluation(t.Context(), record.Evaluation))(t)
 		all["evaluation "+record.Evaluation] = fmt.Sprintf("%+v", evaluation)
 	}
 	return all
@@ -543,9 +511,9 @@ func TestARoundWithoutItsCollector(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	state := t.TempDir()
-	cmd := exec.CommandContext(ctx, filepath.Join(binaries, "producer"), "run", "--local", "--trace", "--state", state, "--json",
+	cmd := exec.CommandContext(ctx, fleettest.Path(t, "producer"), "run", "--local", "--trace", "--state", state, "--json",
 		"--world", "case:"+settledCase)
-	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+grammars, setting+"=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=200")
+	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+fleettest.Grammars(), setting+"=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=200")
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -558,10 +526,7 @@ func TestARoundWithoutItsCollector(t *testing.T) {
 	}
 	lines := strings.Count(stderr.String(), "\n")
 	for _, name := range []string{"worker-1.log", "worker-2.log"} {
-		log, err := os.ReadFile(filepath.Join(state, name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		log := must.Get(os.ReadFile(filepath.Join(state, name)))(t)
 		lines += strings.Count(string(log), "\n")
 	}
 	if most := 36; lines > most { // some dozen, and the complaints
@@ -578,9 +543,7 @@ func TestAWaitingWorkerIsAliveAndNotReady(t *testing.T) {
 	cmd := command(t, "worker", "--nats", "nats://127.0.0.1:1", "--redis", "redis://127.0.0.1:1", "--listen", "127.0.0.1:0")
 	stderr := &watched{want: "waiting for NATS", seen: make(chan struct{})}
 	cmd.Stderr = stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, cmd.Start())
 	defer func() { _ = cmd.Process.Signal(os.Interrupt); _ = cmd.Wait() }()
 	select {
 	case <-stderr.seen:

@@ -24,6 +24,7 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/ratelimit/redistest"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -247,10 +248,10 @@ func outcomeOf(t *testing.T, bus *jobstream.Bus, name string) round.Result {
 func TestServe(t *testing.T) {
 	t.Parallel()
 	world, sim := soundWorld(t, 0, 4)
-	redis := startRedis(t)
+	redis := redistest.Start(t)
 	nats, bus := leased(t, 5*time.Second)
 	i := install(t, world)
-	common := []string{"--nats", nats, "--redis", redis.url(), "--mirror", sim.URL, "--limit-horizon", "1s", "--log-level", "debug"}
+	common := []string{"--nats", nats, "--redis", redis.URL(), "--mirror", sim.URL, "--limit-horizon", "1s", "--log-level", "debug"}
 	seen := &collector{}
 	otlp := httptest.NewServer(seen)
 	t.Cleanup(otlp.Close)

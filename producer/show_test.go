@@ -15,6 +15,8 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -31,9 +33,9 @@ var shownAsOf = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 func stored(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	servers := startLocal(t, dir)
+	servers := jobstreamtest.StartIn(t, dir)
 	defer servers.Close()
-	bus, nc := openBus(t, servers.NATSURL(), jobstream.Config{})
+	bus, nc := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
 	defer nc.Close()
 	storeRound(t, bus)
 	return dir
@@ -45,9 +47,7 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, err)
 	}
 	reg, err := scoring.ParseRegistry([]byte(`{
 		"acme/widgets": {"emission_share": 0.6, "issue_discovery_share": 0.25, "maintainer_cut": 0.1,
@@ -253,7 +253,7 @@ func TestShowUnknown(t *testing.T) {
 func TestShowOfADirectoryInUse(t *testing.T) {
 	t.Parallel()
 	dir := stored(t)
-	servers := startLocal(t, dir)
+	servers := jobstreamtest.StartIn(t, dir)
 	for _, where := range [][]string{{"--local", "--state", dir}, {"--nats", servers.NATSURL()}} {
 		got := run(t, "producer", append([]string{"show", "latest", "5"}, where...)...)
 		if got.code != 0 || !strings.Contains(got.stdout, "Miner 5") {

@@ -13,6 +13,7 @@ import (
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirrorsim"
 )
 
@@ -37,9 +38,9 @@ func evaluate(t *testing.T) evaluated {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sim.Close() })
-	servers := startLocal(t, t.TempDir())
+	servers := jobstreamtest.Start(t)
 	e := evaluated{world: world, mirror: sim.URL}
-	e.bus, _ = openBus(t, servers.NATSURL(), jobstream.Config{})
+	e.bus, _ = jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
 	if e.miners, e.registry, err = world.Write(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}

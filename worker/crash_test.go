@@ -17,6 +17,7 @@ import (
 	"mirrorfleet/shared/crash/crashtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 )
 
 // crashCase is one point at which workers are killed.
@@ -70,10 +71,7 @@ var crashCases = []crashCase{
 // TestEveryCrashPointHasACase: the list is read out of the sources.
 func TestEveryCrashPointHasACase(t *testing.T) {
 	t.Parallel()
-	marks, err := crashtest.Marks(filepath.Join("..", "worker"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	marks := must.Get(crashtest.Marks(filepath.Join("..", "worker")))(t)
 	var names []string
 	for _, c := range crashCases {
 		names = append(names, c.name)

@@ -7,7 +7,7 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/crash/crashtest"
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/jobstream/wire"
+	"mirrorfleet/shared/nettest"
 )
 
 // fenceLease is over soon, and long enough for a busy machine to beat.
@@ -89,14 +89,12 @@ func TestALateAckTakesNothing(t *testing.T) {
 func TestAPartitionedWorkerCommitsNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t, done.world(), fenceLease)
-	w, err := wire.New(b.natsURL)
-	b.must(err)
-	t.Cleanup(func() { _ = w.Close() })
+	w := nettest.NewRelay(t, b.natsURL)
 	ending := b.start()
 	b.front.hold(filesOf(1))
-	cut := b.begin("cut-off", "--nats", "nats://"+w.Addr())
+	cut := b.begin("cut-off", "--nats", "nats://"+w.Address)
 	b.until("its files are asked for", func() bool { return b.front.asked()[1] == 2 })
-	w.Hold(wire.Up, wire.Down)
+	w.Hold(nettest.Up, nettest.Down)
 	b.front.release(filesOf(1))
 	other := b.begin("other")
 	b.result(ending)

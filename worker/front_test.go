@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -40,10 +41,7 @@ func filesOf(uid int) int { return -1000 - uid }
 
 func newFront(tb testing.TB, target string) *front {
 	tb.Helper()
-	u, err := url.Parse(target)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	u := must.Get(url.Parse(target))(tb)
 	f := &front{
 		changed: make(chan struct{}), counts: map[int]int{}, held: map[int]bool{}, refused: map[int]bool{},
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -31,21 +32,13 @@ func (s said) Handle(_ context.Context, r slog.Record) error {
 func TestTheGateIsShutWhileNoPermitsCome(t *testing.T) {
 	t.Parallel()
 	store := miniredis.NewMiniRedis()
-	if err := store.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, store.Start())
 	t.Cleanup(store.Close)
-	rdb, err := ratelimit.NewClient("redis://"+store.Addr(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rdb := must.Get(ratelimit.NewClient("redis://"+store.Addr(), 0))(t)
 	t.Cleanup(func() { _ = rdb.Close() })
-	limiter, err := ratelimit.New(ratelimit.Config{
+	limiter := must.Get(ratelimit.New(ratelimit.Config{
 		Window: time.Second, Horizon: 300 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
-	}, rdb)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, rdb))(t)
 	t.Cleanup(func() { _ = limiter.Close() })
 	log := said{slog.DiscardHandler, make(chan string, 8)}
 
@@ -77,9 +70,7 @@ func TestTheGateIsShutWhileNoPermitsCome(t *testing.T) {
 		t.Errorf("the gate opened (%v) while Redis is away", err)
 	default:
 	}
-	if err := store.Restart(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, store.Restart())
 	if err := <-passed; err != nil {
 		t.Errorf("the gate when Redis is back: %v", err)
 	}

@@ -1,33 +1,32 @@
 package main_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"go.uber.org/goleak"
-
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 // The signals that processes get.
@@ -40,51 +39,9 @@ const (
 // patience bounds every wait of a test; nothing is measured against it.
 const patience = 3 * time.Minute
 
-// binary is the worker that TestMain built; grammars is where make grammars
-// built the parser.
-var binary, grammars string
-
-func TestMain(m *testing.M) {
-	code, err := withBinary(m.Run)
-	if code == 0 && err == nil {
-		if err = goleak.Find(); err != nil {
-			code = 1
-		}
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
-}
-
-// withBinary builds the command as it ships: what is killed and stopped here is
-// that, and the race detector has the packages' own tests.
-func withBinary(run func() int) (int, error) {
-	grammars = os.Getenv("MIRRORFLEET_GRAMMARS")
-	if grammars == "" {
-		grammars = filepath.Join("..", "bin", "grammars")
-	}
-	grammars, err := filepath.Abs(grammars)
-	if err == nil {
-		_, err = os.Stat(filepath.Join(grammars, "manifest.json"))
-	}
-	if err != nil {
-		return 1, fmt.Errorf("no grammars: %w (make grammars builds them)", err)
-	}
-	if err := os.Setenv("MIRRORFLEET_GRAMMARS", grammars); err != nil {
-		return 1, err
-	}
-	dir, err := os.MkdirTemp("", "mirrorfleet-worker-")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "worker")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("building the worker: %w\n%s", err, out)
-	}
-	return run(), nil
-}
+// What is killed and stopped here is the command as it ships: the race detector
+// has the packages' own tests.
+func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{}) }
 
 // bundle is a fleet's surroundings: NATS, Redis, a simulated mirror behind a
 // front that tells who asked what, and a producer in this process.
@@ -106,10 +63,9 @@ func setup(tb testing.TB, world *mirrorsim.World, lease time.Duration) *bundle {
 	ctx, cancel := context.WithTimeoutCause(tb.Context(), patience, errors.New("the test's patience is over"))
 	tb.Cleanup(cancel)
 	b := &bundle{t: tb, ctx: ctx, lease: lease}
-	servers, err := local.Start(ctx, local.Config{Dir: tb.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	b.must(err)
-	tb.Cleanup(func() { _ = servers.Close() })
+	servers := jobstreamtest.Start(tb)
 	b.natsURL, b.redisURL = servers.NATSURL(), servers.RedisURL()
+	var err error
 	b.sim, err = mirrorsim.Start(ctx, mirrorsim.Config{World: world})
 	b.must(err)
 	tb.Cleanup(func() { _ = b.sim.Close() })
@@ -119,24 +75,14 @@ func setup(tb testing.TB, world *mirrorsim.World, lease time.Duration) *bundle {
 	return b
 }
 
-func (b *bundle) must(err error) {
-	b.t.Helper()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-}
+func (b *bundle) must(err error) { b.t.Helper(); must.Do(b.t, err) }
 
 // connect opens the producer's and the test's own bus.
 func (b *bundle) connect() {
 	b.t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	nc, err := jobstream.Connect(b.ctx, b.natsURL, "test", jobstream.ConnectConfig{Log: quiet})
-	b.must(err)
-	b.t.Cleanup(nc.Close)
-	b.js, err = jetstream.New(nc)
-	b.must(err)
-	b.bus, err = jobstream.Open(b.ctx, nc, jobstream.Config{AckWait: b.lease, Log: quiet})
-	b.must(err)
+	var nc *nats.Conn
+	b.bus, nc = jobstreamtest.Open(b.t, b.natsURL, jobstream.Config{AckWait: b.lease})
+	b.js = must.Get(jetstream.New(nc))(b.t)
 }
 
 // plan makes the manifest of a round named r1 over a world.
@@ -163,21 +109,17 @@ type concluded struct {
 // own; its result comes by the channel.
 func (b *bundle) start(changes ...func(*round.Config)) <-chan concluded {
 	b.t.Helper()
-	rdb, err := ratelimit.NewClient(b.redisURL, time.Second)
-	b.must(err)
+	rdb := must.Get(ratelimit.NewClient(b.redisURL, time.Second))(b.t)
 	b.t.Cleanup(func() { _ = rdb.Close() })
-	limiter, err := ratelimit.New(ratelimit.Config{Egress: "producer", Limit: 1_000_000, Horizon: 10 * time.Millisecond}, rdb)
-	b.must(err)
+	limiter := must.Get(ratelimit.New(ratelimit.Config{Egress: "producer", Limit: 1_000_000, Horizon: 10 * time.Millisecond}, rdb))(b.t)
 	b.t.Cleanup(func() { _ = limiter.Close() })
-	client, err := mirror.New(mirror.Config{BaseURL: b.front.URL, Meter: limiter})
-	b.must(err)
+	client := must.Get(mirror.New(mirror.Config{BaseURL: b.front.URL, Meter: limiter}))(b.t)
 	b.t.Cleanup(client.Close)
 	cfg := round.Config{Bus: b.bus, Mirror: client}
 	for _, change := range changes {
 		change(&cfg)
 	}
-	r, err := round.New(cfg)
-	b.must(err)
+	r := must.Get(round.New(cfg))(b.t)
 	out := make(chan concluded, 1)
 	ended := make(chan struct{})
 	ctx, cancel := context.WithCancel(b.ctx)
@@ -208,7 +150,7 @@ type process struct {
 	*exec.Cmd
 
 	name  string
-	log   *logbook
+	log   *telemetrytest.Log
 	ready chan struct{}
 	done  chan struct{} // closed when it has ended
 }
@@ -222,10 +164,10 @@ func (b *bundle) work(name string, env []string, args ...string) *process {
 		"--limit-requests", "1000000", "--limit-horizon", "100ms", "--retry-delays", "10ms", "--log-level", "debug",
 	}
 	p := &process{
-		Cmd: exec.Command(binary, append(common, args...)...), name: name,
-		log: newLogbook(), ready: make(chan struct{}), done: make(chan struct{}),
+		Cmd: exec.Command(fleettest.Path(b.t, "worker"), append(common, args...)...), name: name,
+		log: &telemetrytest.Log{}, ready: make(chan struct{}), done: make(chan struct{}),
 	}
-	p.Env = append(os.Environ(), env...)
+	p.Env = append(append(os.Environ(), "MIRRORFLEET_GRAMMARS="+fleettest.Grammars()), env...)
 	p.Stdout, p.Stderr = &told{word: "taking jobs", tell: p.ready}, p.log
 	p.WaitDelay = 10 * time.Second
 	b.must(p.Start())
@@ -331,30 +273,10 @@ func (b *bundle) recordsText() string {
 	return fmt.Sprintf("%+v %v", all, err)
 }
 
-// logbook keeps what a process logged.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func newLogbook() *logbook { return &logbook{} }
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // logs waits until a process has logged a word.
 func (b *bundle) logs(p *process, word string) {
 	b.t.Helper()
-	b.until(p.name+" logs "+word, func() bool { return strings.Contains(p.log.String(), word) })
+	p.log.Await(b.ctx, b.t, word)
 }
 
 // told is a writer that tells when a word has passed.

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/jobstream/wire"
+	"mirrorfleet/shared/nettest"
 )
 
 // TestASlowWorkerHoldsUpItsOwnJobs and no others: one whose processor or whose
@@ -14,25 +14,23 @@ import (
 func TestASlowWorkerHoldsUpItsOwnJobs(t *testing.T) {
 	t.Parallel()
 	const miners = 12
-	for name, slow := range map[string]func(b *bundle, p *process, w *wire.Wire) (again func()){
-		"its processor": func(b *bundle, p *process, _ *wire.Wire) func() {
+	for name, slow := range map[string]func(b *bundle, p *process, w *nettest.Relay) (again func()){
+		"its processor": func(b *bundle, p *process, _ *nettest.Relay) func() {
 			b.signal(p, sigStop)
 			return func() { b.signal(p, sigCont) }
 		},
-		"its network": func(_ *bundle, _ *process, w *wire.Wire) func() {
-			w.Hold(wire.Up, wire.Down)
+		"its network": func(_ *bundle, _ *process, w *nettest.Relay) func() {
+			w.Hold(nettest.Up, nettest.Down)
 			return w.Release
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, small(miners, 1), never)
-			w, err := wire.New(b.natsURL)
-			b.must(err)
-			t.Cleanup(func() { _ = w.Close() })
+			w := nettest.NewRelay(t, b.natsURL)
 			ending := b.start()
 			b.front.hold(everybody)
-			first := b.begin("slow", "--nats", "nats://"+w.Addr())
+			first := b.begin("slow", "--nats", "nats://"+w.Address)
 			b.until("it has a job", func() bool { return len(b.front.begun()) > 0 })
 			again := slow(b, first, w)
 			own := b.front.begun()[0]

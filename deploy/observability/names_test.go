@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/deploy/observability"
+	"mirrorfleet/shared/must"
 )
 
 // given are labels that Prometheus puts to everything, or a query makes.
@@ -22,18 +23,9 @@ var given = map[string]bool{"instance": true, "job": true, "le": true}
 // the runbook is one that is recorded here or declared, with its labels.
 func TestQueriesNameMetricsThatExist(t *testing.T) {
 	t.Parallel()
-	declared, err := observability.ReadDeclared(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	queries, err := observability.Queries(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests, err := observability.RuleTests(".")
-	if err != nil {
-		t.Fatal(err)
-	}
+	declared := must.Get(observability.ReadDeclared(root))(t)
+	queries := must.Get(observability.Queries("."))(t)
+	tests := must.Get(observability.RuleTests("."))(t)
 	for path, file := range tests {
 		for _, test := range file.Tests {
 			for _, input := range test.Input {
@@ -97,16 +89,10 @@ func labelsOf(t *testing.T, q observability.Query, declared observability.Declar
 // The table of docs/seeing.md is what package telemetry declares.
 func TestTableIsWhatIsDeclared(t *testing.T) {
 	t.Parallel()
-	declared, err := observability.ReadDeclared(root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	declared := must.Get(observability.ReadDeclared(root))(t)
 	constants := map[string]bool{}
 	for _, name := range []string{"names.go", "instruments.go"} {
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "shared", "telemetry", name), nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		file := must.Get(parser.ParseFile(token.NewFileSet(), filepath.Join(root, "shared", "telemetry", name), nil, 0))(t)
 		ast.Inspect(file, func(n ast.Node) bool {
 			spec, ok := n.(*ast.ValueSpec)
 			if !ok || !strings.HasPrefix(spec.Names[0].Name, "Metric") || len(spec.Values) != 1 {
@@ -146,10 +132,7 @@ func TestSelectors(t *testing.T) {
 // The dashboard shows what it is for, from the data source that is provisioned.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
-	dashboards, err := observability.Dashboards(".")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dashboards := must.Get(observability.Dashboards("."))(t)
 	rows, queries := map[string]bool{}, 0
 	for _, d := range dashboards {
 		for _, p := range d.Panels {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"mirrorfleet/deploy/observability"
+	"mirrorfleet/shared/must"
 )
 
 // Prometheus takes its configuration and the rules, and every alert comes with
@@ -18,10 +19,7 @@ import (
 func TestRules(t *testing.T) {
 	t.Parallel()
 	promtool(t, "", "check", "config", filepath.Join("prometheus", "prometheus.yml"))
-	tests, err := observability.RuleTests(".")
-	if err != nil {
-		t.Fatal(err)
-	}
+	tests := must.Get(observability.RuleTests("."))(t)
 	promtool(t, "", append([]string{"test", "rules"}, slices.Sorted(maps.Keys(tests))...)...)
 }
 
@@ -29,10 +27,7 @@ func TestRules(t *testing.T) {
 // its fault, an hour without it, and its silence in the good round.
 func TestEveryAlertIsTestedBothWays(t *testing.T) {
 	t.Parallel()
-	tests, err := observability.RuleTests(".")
-	if err != nil {
-		t.Fatal(err)
-	}
+	tests := must.Get(observability.RuleTests("."))(t)
 	fires, silent, good := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for path, file := range tests {
 		for _, test := range file.Tests {
@@ -79,10 +74,7 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 // entry is left of an alert that is none.
 func TestRunbook(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile(filepath.Join(root, "docs", "runbook.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(os.ReadFile(filepath.Join(root, "docs", "runbook.md")))(t)
 	known := alerts(t)
 	entries := map[string]string{}
 	for _, section := range strings.Split(string(data), "\n## ")[1:] {
@@ -106,19 +98,14 @@ func TestRunbook(t *testing.T) {
 // The expressions of the runbook are ones that can be pasted.
 func TestQueriesAreWellFormed(t *testing.T) {
 	t.Parallel()
-	queries, err := observability.Queries(".")
-	if err != nil {
-		t.Fatal(err)
-	}
+	queries := must.Get(observability.Queries("."))(t)
 	var file strings.Builder
 	file.WriteString("groups:\n- name: all\n  rules:\n")
 	for i, q := range append(queries, runbookQueries(t)...) {
 		fmt.Fprintf(&file, "  - record: query_%d\n    expr: %q\n", i, inRules.Replace(q.Text))
 	}
 	path := filepath.Join(t.TempDir(), "queries.yml")
-	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, []byte(file.String()), 0o600))
 	promtool(t, "", "check", "rules", path)
 }
 
@@ -128,10 +115,7 @@ var inRules = strings.NewReplacer("$__rate_interval", "1m", "$__range", "1h", "$
 // runbookQueries are what the runbook has in lines that begin with "promql:".
 func runbookQueries(t *testing.T) (all []observability.Query) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(root, "docs", "runbook.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(os.ReadFile(filepath.Join(root, "docs", "runbook.md")))(t)
 	for _, found := range regexp.MustCompile("(?m)^    promql: (.*)$").FindAllStringSubmatch(string(data), -1) {
 		all = append(all, observability.Query{Where: "docs/runbook.md", Text: found[1]})
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"mirrorfleet/deploy/observability"
+	"mirrorfleet/shared/must"
 )
 
 // root is the module's folder.
@@ -33,10 +34,7 @@ func promtool(t *testing.T, stdin string, args ...string) {
 
 func rules(t *testing.T) []observability.Rule {
 	t.Helper()
-	all, err := observability.Rules(".")
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := must.Get(observability.Rules("."))(t)
 	return all
 }
 

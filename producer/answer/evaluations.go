@@ -23,12 +23,16 @@ type Evaluations struct {
 	Miners []scoring.MinerOutcome `json:"miners"`
 }
 
-// EvaluationsOf puts the files and the bodies to a round's miners. Where they are not kept any
-// more, as with stored pull requests, a validator has none either.
+// readAtOnce bounds the evaluations that are held in memory at once.
+const readAtOnce = 4
+
+// EvaluationsOf adds files and bodies to the pull requests of a round's miners.
+// Where they are not kept any more, as with stored pull requests, a validator has
+// none either.
 func EvaluationsOf(ctx context.Context, bus *jobstream.Bus, r round.Result) (Evaluations, error) {
 	a := Evaluations{Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC(), Miners: r.Outcome.Miners}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readers)
+	group.SetLimit(readAtOnce)
 	for i := range a.Miners {
 		m := &a.Miners[i]
 		m.Dropped, m.Issues = nil, nil
@@ -37,9 +41,8 @@ func EvaluationsOf(ctx context.Context, bus *jobstream.Bus, r round.Result) (Eva
 	return a, group.Wait()
 }
 
-// putFiles gives each pull request its body, and the files that its figures are
-// of. An
-// evaluation of a replay may be newer than the outcome: a pull request that has
+// putFiles adds to each pull request its body, and its files with their scores.
+// An evaluation of a replay may be newer than the outcome: a pull request that has
 // moved on since has files of another content.
 func putFiles(ctx context.Context, bus *jobstream.Bus, name string, m *scoring.MinerOutcome) error {
 	for i := range m.PullRequests {

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"mirrorfleet/shared/jobstream"
 )
 
@@ -43,33 +41,22 @@ func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, most int, no
 	return page, err
 }
 
-// readers is how many rounds of a list are read at once.
-const readers = 4
-
 // summaries reads rounds by their names, in this order. One that was removed
 // since it was listed is left out.
-func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time.Time) ([]Summary, error) {
-	all := make([]Summary, len(names))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readers)
-	for i, name := range names {
-		group.Go(func() error {
-			m, err := bus.Planned(ctx, name)
-			if err == nil {
-				var s standing
-				s, err = standingOf(ctx, bus, m, now)
-				all[i] = s.Summary
-			}
-			if errors.Is(err, jobstream.ErrNotFound) {
-				all[i] = Summary{}
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("round %s: %w", name, err)
-			}
-			return nil
-		})
+func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time.Time) (all []Summary, err error) {
+	all = []Summary{}
+	for _, name := range names {
+		m, err := bus.Planned(ctx, name)
+		var s standing
+		if err == nil {
+			s, err = standingOf(ctx, bus, m, now)
+		}
+		switch {
+		case err == nil:
+			all = append(all, s.Summary)
+		case !errors.Is(err, jobstream.ErrNotFound):
+			return nil, fmt.Errorf("round %s: %w", name, err)
+		}
 	}
-	err := group.Wait()
-	return slices.DeleteFunc(all, func(s Summary) bool { return s.Round == "" }), err
+	return all, nil
 }

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	produced "mirrorfleet/producer/round"
+
+	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/must"
 )
 
 // patience is how long one round may take before it counts as stuck.
@@ -18,6 +21,8 @@ const patience = 4 * time.Minute
 
 // faults of the mirror that are worth another try.
 const faults = "5xx=0.02,reset=0.01,cut=0.01,malformed=0.01,html=0.01,stall=0.003"
+
+func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{Race: true, NATS: true}) }
 
 // TestChaos runs disturbed rounds and wants the outcome of an undisturbed one.
 func TestChaos(t *testing.T) { //nolint:paralleltest // one fleet at a time is enough for a machine
@@ -72,9 +77,7 @@ func round(t *testing.T, faults string, seed *uint64) (string, *chaos) {
 	defer cancel()
 	f := startFleet(ctx, t, faults)
 	c := &chaos{t: t, fleet: f, began: time.Now(), disturbed: map[string]bool{}}
-	if err := f.producer.start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, f.producer.start())
 	disturbing, calm := context.WithCancel(ctx)
 	var disturber sync.WaitGroup
 	if seed != nil {
@@ -120,10 +123,7 @@ func (f *fleet) check(ctx context.Context, t *testing.T, r result) {
 		t.Error("messages are left in the queue of a round that has ended")
 	}
 	f.audit(ctx, t)
-	s, err := f.seen(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(fleettest.Stats(ctx, f.mirrorURL))(t)
 	if s.OverLimit != 0 || s.Worst.Fixed > limit || s.Worst.Sliding > limit || s.Worst.TwoWindow > limit {
 		t.Errorf("the mirror saw %+v, want nothing over %d in %s", s, limit, window)
 	}
@@ -137,10 +137,7 @@ func (f *fleet) audit(ctx context.Context, t *testing.T) {
 	if err != nil || len(rounds) != 1 {
 		t.Fatalf("rounds %v, %v; want one: a producer that is killed is followed by one that goes on", rounds, err)
 	}
-	held, err := f.bus.Held(ctx, rounds[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	held := must.Get(f.bus.Held(ctx, rounds[0]))(t)
 	if a := produced.AuditOf(held); !a.Holds() {
 		t.Errorf("%s", a)
 	}

@@ -2,11 +2,8 @@ package chaos_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,8 +14,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
 
@@ -70,21 +69,19 @@ func startFleet(ctx context.Context, t *testing.T, faults string) *fleet {
 	}
 	for i := range workers {
 		name := fmt.Sprintf("worker-%d", i+1)
-		w := newProcess(t, f.dir, name, append([]string{binary("worker"), "--name", name, "--slots", "3", "--children", "1"}, args...)...)
-		if err := w.start(); err != nil {
-			t.Fatal(err)
-		}
+		w := newProcess(t, f.dir, name, append([]string{fleettest.Path(t, "worker"), "--name", name, "--slots", "3", "--children", "1"}, args...)...)
+		must.Do(t, w.start())
 		f.workers = append(f.workers, w)
 	}
 	f.producer = newProcess(t, f.dir, "producer", "")
-	f.producer.make = f.produce(append([]string{"run", "--json", "--takeover", "2s"}, args...)) //nolint:contextcheck // it is run again and again, also after ctx
+	f.producer.make = f.produce(fleettest.Path(t, "producer"), append([]string{"run", "--json", "--takeover", "2s"}, args...)) //nolint:contextcheck // it is run again and again, also after ctx
 	t.Cleanup(func() { f.showLogs(t) })
 	return f
 }
 
 // produce makes the producer's command: a round's start, or its resumption
 // when there is one.
-func (f *fleet) produce(args []string) func() *exec.Cmd {
+func (f *fleet) produce(command string, args []string) func() *exec.Cmd {
 	world := filepath.Join(f.dir, "world")
 	fresh := []string{
 		"--miners", filepath.Join(world, "miners.json"), "--registry", filepath.Join(world, "master_repositories.json"),
@@ -97,7 +94,7 @@ func (f *fleet) produce(args []string) func() *exec.Cmd {
 		if rounds, err := f.bus.Rounds(ctx); err == nil && len(rounds) > 0 {
 			more = []string{"--resume", rounds[0]}
 		}
-		cmd := exec.Command(binary("producer"), append(args, more...)...)
+		cmd := exec.Command(command, append(args, more...)...)
 		cmd.Env = os.Environ()
 		return cmd
 	}
@@ -108,48 +105,15 @@ func (f *fleet) produce(args []string) func() *exec.Cmd {
 func (f *fleet) startMirror(ctx context.Context, t *testing.T, faults string) {
 	t.Helper()
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(nettest.FreePort(t)))
-	f.mirror = newProcess(t, f.dir, "mirrorsim", binary("mirrorsim"), "--world", "demo", "--addr", address,
+	f.mirror = newProcess(t, f.dir, "mirrorsim", fleettest.Path(t, "mirrorsim"), "--world", "demo", "--addr", address,
 		"--write", filepath.Join(f.dir, "world"), "--limit", fmt.Sprint(limit), "--window", window.String(),
 		"--fault", faults, "--latency", "uniform:5ms,60ms", "--stall", "2s")
-	if err := os.MkdirAll(filepath.Join(f.dir, "world"), 0o750); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.mirror.start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.MkdirAll(filepath.Join(f.dir, "world"), 0o750))
+	must.Do(t, f.mirror.start())
 	f.mirrorURL = "http://" + address
-	if !until(ctx, func() bool { _, err := f.seen(ctx); return err == nil }) {
+	if !until(ctx, func() bool { _, err := fleettest.Stats(ctx, f.mirrorURL); return err == nil }) {
 		t.Fatal("the simulated mirror does not answer")
 	}
-}
-
-// seen is what the simulated mirror counted.
-type seen struct {
-	Requests  int `json:"requests"`
-	OverLimit int `json:"over_limit"`
-	Worst     struct {
-		Fixed     int     `json:"fixed"`
-		Sliding   int     `json:"sliding"`
-		TwoWindow float64 `json:"two_window"`
-	} `json:"worst"`
-}
-
-func (f *fleet) seen(ctx context.Context) (s seen, err error) {
-	address, err := url.JoinPath(f.mirrorURL, "/sim/stats")
-	if err != nil {
-		return s, err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return s, err
-	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		return s, err
-	}
-	defer response.Body.Close()
-	return s, json.NewDecoder(response.Body).Decode(&s)
 }
 
 // queued is how many messages the work queue holds.

@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/must"
 )
 
 // process is one of the fleet's, started and killed again and again.
@@ -35,14 +38,11 @@ type life struct {
 // error goes into a file that is shown when the test fails.
 func newProcess(t *testing.T, dir, name string, args ...string) *process {
 	t.Helper()
-	log, err := os.Create(filepath.Join(dir, name+".log"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := must.Get(os.Create(filepath.Join(dir, name+".log")))(t)
 	p := &process{name: name, log: log}
 	p.make = func() *exec.Cmd {
 		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+grammars)
+		cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+fleettest.Grammars())
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		return cmd
 	}

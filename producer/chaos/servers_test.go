@@ -12,7 +12,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
 
@@ -41,13 +43,9 @@ jetstream { store_dir: %q, sync_interval: always }
 cluster { name: chaos, listen: "127.0.0.1:%s", no_advertise: true, routes: [%s] }
 `, name, ports[i], filepath.Join(dir, name), ports[servers+i], strings.Join(routes, ", "))
 		file := filepath.Join(dir, name+".conf")
-		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		node := newProcess(t, dir, name, binary("nats-server"), "-c", file)
-		if err := node.start(); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(file, []byte(config), 0o600))
+		node := newProcess(t, dir, name, fleettest.Path(t, "nats-server"), "-c", file)
+		must.Do(t, node.start())
 		nodes, urls = append(nodes, node), append(urls, "nats://127.0.0.1:"+ports[i])
 	}
 	return nodes, urls
@@ -56,15 +54,9 @@ cluster { name: chaos, listen: "127.0.0.1:%s", no_advertise: true, routes: [%s] 
 // openBus declares the streams before anybody else does, with the lease.
 func openBus(ctx context.Context, t *testing.T, url string) (*jobstream.Bus, *nats.Conn) {
 	t.Helper()
-	nc, err := jobstream.Connect(ctx, url, "chaos", jobstream.ConnectConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc := must.Get(jobstream.Connect(ctx, url, "chaos", jobstream.ConnectConfig{}))(t)
 	t.Cleanup(nc.Close)
-	bus, err := jobstream.Open(ctx, nc, jobstream.Config{Replicas: servers, AckWait: lease})
-	if err != nil {
-		t.Fatal(err)
-	}
+	bus := must.Get(jobstream.Open(ctx, nc, jobstream.Config{Replicas: servers, AckWait: lease}))(t)
 	return bus, nc
 }
 
@@ -73,9 +65,7 @@ func startRedis(t *testing.T, dir string) (*process, string) {
 	t.Helper()
 	port := strconv.Itoa(nettest.FreePort(t))
 	server := newProcess(t, dir, "redis", "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir)
-	if err := server.start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, server.start())
 	return server, "127.0.0.1:" + port
 }
 

@@ -20,6 +20,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
@@ -100,13 +101,9 @@ func fullAccount(t *testing.T) []doctor.Finding {
 	t.Helper()
 	url := natsServer(t, withJetStream+"accounts { A { jetstream { max_file: 2MB }, users: [{user: a, password: a}] } }\nno_auth_user: a\n").ClientURL()
 	_, js := streamsOn(t, url)
-	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other"}}); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other"}}))(t)
 	for range 99 {
-		if _, err := js.Publish(t.Context(), "other", make([]byte, 20<<10)); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(js.Publish(t.Context(), "other", make([]byte, 20<<10)))(t)
 	}
 	return run(t, natsChecks(doctor.NATS{URL: url})...)
 }
@@ -127,20 +124,16 @@ func streamScenarios() map[string]scenario {
 				change(&cfg)
 				_, err = js.UpdateConsumer(t.Context(), job.StreamJobs, cfg)
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, err)
 		}
 	}
 	return map[string]scenario{
 		"a stream in memory": {doctor.StreamMismatch, doctor.Fault, func(t *testing.T) []doctor.Finding {
 			url := natsServer(t, withJetStream).ClientURL()
 			_, js := streamsOn(t, url)
-			if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+			must.Get(js.CreateStream(t.Context(), jetstream.StreamConfig{
 				Name: job.StreamDead, Subjects: []string{job.SubjectDead}, Storage: jetstream.MemoryStorage,
-			}); err != nil {
-				t.Fatal(err)
-			}
+			}))(t)
 			return run(t, natsChecks(doctor.NATS{URL: url})...)
 		}},
 		"letters kept for an hour": {doctor.StreamDrift, doctor.Warning, on(func(t *testing.T, js jetstream.JetStream, _ *jobstream.Bus) {
@@ -150,17 +143,13 @@ func streamScenarios() map[string]scenario {
 				cfg.MaxAge = time.Hour
 				_, err = js.UpdateStream(t.Context(), cfg)
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, err)
 		}, jobstream.Config{})},
 		"another lease":      {doctor.ConsumerDrift, doctor.Warning, on(func(*testing.T, jetstream.JetStream, *jobstream.Bus) {}, jobstream.Config{AckWait: time.Minute})},
 		"few deliveries":     {doctor.ConsumerDeliveries, doctor.Fault, on(consumer(func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 3 }), jobstream.Config{})},
 		"one round's filter": {doctor.ConsumerFilter, doctor.Fault, on(consumer(func(c *jetstream.ConsumerConfig) { c.FilterSubject = "miner.job.r1.*" }), jobstream.Config{})},
 		"a paused consumer": {doctor.ConsumerPaused, doctor.Fault, on(func(t *testing.T, js jetstream.JetStream, _ *jobstream.Bus) {
-			if _, err := js.PauseConsumer(t.Context(), job.StreamJobs, job.Consumer, time.Now().Add(time.Hour)); err != nil {
-				t.Fatal(err)
-			}
+			must.Get(js.PauseConsumer(t.Context(), job.StreamJobs, job.Consumer, time.Now().Add(time.Hour)))(t)
 		}, jobstream.Config{})},
 	}
 }
@@ -234,18 +223,13 @@ func redisScenarios() map[string]scenario {
 		"an egress that is held": {doctor.LimitStopped, doctor.Warning, func(t *testing.T) []doctor.Finding {
 			s := redistest.Start(t)
 			used(t, s.URL(), fast())
-			rdb, err := ratelimit.NewClient(s.URL(), 0)
-			if err != nil {
-				t.Fatal(err)
-			}
+			rdb := must.Get(ratelimit.NewClient(s.URL(), 0))(t)
 			defer rdb.Close()
 			desk, err := ratelimit.NewDesk(ratelimit.DefaultEgress, rdb, time.Second)
 			if err == nil {
 				_, err = desk.Hold(t.Context(), time.Hour)
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, err)
 			return run(t, doctor.Redis{URL: s.URL(), Limit: fast()}.Checks()...)
 		}},
 	}
@@ -260,9 +244,7 @@ func fileScenarios() map[string]scenario {
 	file := func(content string, mode os.FileMode) func(t *testing.T) []doctor.Finding {
 		return func(t *testing.T) []doctor.Finding {
 			path := filepath.Join(t.TempDir(), "file")
-			if err := os.WriteFile(path, []byte(content), mode); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, os.WriteFile(path, []byte(content), mode))
 			found := run(t, doctor.FileChecks([]doctor.File{{Flag: "tokens", Path: path, Secret: true, Parse: parseTokens}})...)
 			if text := fmt.Sprint(found); strings.Contains(text, "ghp_") {
 				t.Errorf("a token is shown: %s", text)
@@ -285,9 +267,7 @@ func fileScenarios() map[string]scenario {
 		"tokens for everybody": {doctor.FileExposed, doctor.Fault, file(`[{"uid": 3, "pat": "ghp_abc"}]`, 0o644)},
 		"a state that is a file": {doctor.StateUnusable, doctor.Fault, state(func(t *testing.T) string {
 			path := filepath.Join(t.TempDir(), "state")
-			if err := os.WriteFile(path, nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, os.WriteFile(path, nil, 0o600))
 			return path
 		})},
 		"a full disk":         {doctor.StateSpace, doctor.Fault, space(100 << 20)},
@@ -353,10 +333,7 @@ func TestEveryFaultIsFound(t *testing.T) { //nolint:tparallel // the scenarios e
 			}
 		}
 	})
-	docs, err := os.ReadFile(filepath.Join("..", "..", "docs", "operating.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	docs := must.Get(os.ReadFile(filepath.Join("..", "..", "docs", "operating.md")))(t)
 	for _, code := range doctor.Codes() {
 		if !b.met[code] && metElsewhere[code] == "" {
 			t.Errorf("no scenario has the fault %s", code)

@@ -17,6 +17,7 @@ import (
 
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -33,18 +34,10 @@ func natsServer(t *testing.T, conf string) *server.Server {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "nats.conf")
 	conf = "listen: \"127.0.0.1:-1\"\n" + strings.ReplaceAll(conf, "STORE", `"`+t.TempDir()+`"`)
-	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	options, err := server.ProcessConfigFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, []byte(conf), 0o600))
+	options := must.Get(server.ProcessConfigFile(path))(t)
 	options.NoLog, options.NoSigs = true, true
-	s, err := server.NewServer(options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(server.NewServer(options))(t)
 	go s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	if !s.ReadyForConnections(patience) {
@@ -58,15 +51,9 @@ const withJetStream = "jetstream { store_dir: STORE }\n"
 // streamsOn is JetStream on a server, for what a test prepares.
 func streamsOn(t *testing.T, url string) (*nats.Conn, jetstream.JetStream) {
 	t.Helper()
-	nc, err := jobstream.Connect(t.Context(), url, "test", jobstream.ConnectConfig{Log: quiet()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc := must.Get(jobstream.Connect(t.Context(), url, "test", jobstream.ConnectConfig{Log: quiet()}))(t)
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := must.Get(jetstream.New(nc))(t)
 	return nc, js
 }
 
@@ -75,30 +62,19 @@ func declared(t *testing.T) (string, jetstream.JetStream, *jobstream.Bus) {
 	t.Helper()
 	url := natsServer(t, withJetStream).ClientURL()
 	nc, js := streamsOn(t, url)
-	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	bus := must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet()}))(t)
 	return url, js, bus
 }
 
 // used makes a bucket by taking a permit with these figures.
 func used(t *testing.T, url string, cfg ratelimit.Config) {
 	t.Helper()
-	rdb, err := ratelimit.NewClient(url, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rdb := must.Get(ratelimit.NewClient(url, 0))(t)
 	t.Cleanup(func() { _ = rdb.Close() })
 	cfg.Log = quiet()
-	limiter, err := ratelimit.New(cfg, rdb)
-	if err != nil {
-		t.Fatal(err)
-	}
+	limiter := must.Get(ratelimit.New(cfg, rdb))(t)
 	defer limiter.Close()
-	if _, err := limiter.Permit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(limiter.Permit(t.Context()))(t)
 }
 
 // fast is a limit whose bucket begins at once.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/estimate"
+	"mirrorfleet/shared/must"
 )
 
 // input is a round of so many measured miners, each with two look-ups more than
@@ -29,10 +30,7 @@ func input(miners int) estimate.Input {
 
 func of(t *testing.T, in estimate.Input) estimate.Estimate {
 	t.Helper()
-	e, err := estimate.Of(in)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := must.Get(estimate.Of(in))(t)
 	return e
 }
 

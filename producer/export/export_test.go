@@ -24,6 +24,7 @@ import (
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -76,10 +77,7 @@ func aRound() round.Result {
 
 func stored(t *testing.T, r round.Result) *bytes.Reader {
 	t.Helper()
-	data, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(json.Marshal(r))(t)
 	return bytes.NewReader(data)
 }
 
@@ -180,10 +178,7 @@ func TestJSONLinesAreExact(t *testing.T) {
 // The document names every column, in its order.
 func TestDocumentNamesTheColumns(t *testing.T) {
 	t.Parallel()
-	document, err := os.ReadFile("../../docs/export.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	document := must.Get(os.ReadFile("../../docs/export.md"))(t)
 	rows := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(string(document), -1)
 	var got, want []string
 	for _, row := range rows {
@@ -212,10 +207,7 @@ func TestExportFails(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", format, err, full)
 		}
 	}
-	whole, err := io.ReadAll(stored(t, aRound()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole := must.Get(io.ReadAll(stored(t, aRound())))(t)
 	for name, text := range map[string]string{
 		"nothing": "", "not an object": "[]", "cut short": string(whole[:len(whole)-40]), "no outcome": `{"version":1}`,
 		"no rewards": `{"version":1,"outcome":{"miners":[]}}`, "of a later version": `{"version":99,"outcome":{"rewards":[],"miners":[]}}`,
@@ -239,15 +231,9 @@ func TestMemoryDoesNotGrowWithTheRound(t *testing.T) { //nolint:paralleltest // 
 	for len(miner.PullRequests) < pulls {
 		miner.PullRequests = append(miner.PullRequests, miner.PullRequests[0])
 	}
-	one, err := json.Marshal(miner)
-	if err != nil {
-		t.Fatal(err)
-	}
+	one := must.Get(json.Marshal(miner))(t)
 	head.Outcome.Miners = []scoring.MinerOutcome{}
-	text, err := json.Marshal(head)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(json.Marshal(head))(t)
 	before, after, _ := strings.Cut(string(text), `"miners":[]`)
 	read, write := io.Pipe()
 	go func() { // ends when all is read, or the reader is closed
@@ -265,9 +251,7 @@ func TestMemoryDoesNotGrowWithTheRound(t *testing.T) { //nolint:paralleltest // 
 	held := &heap{}
 	held.measure()
 	base := held.most
-	if _, err := (export.Rounds{Format: export.CSV, To: map[export.Kind]io.Writer{export.Miners: held}}).Write(read); err != nil {
-		t.Fatal(err)
-	}
+	must.Get((export.Rounds{Format: export.CSV, To: map[export.Kind]io.Writer{export.Miners: held}}).Write(read))(t)
 	t.Logf("of %d bytes %d were held at once", len(one)*miners, held.most-base)
 	if size := len(one) * miners; size < 2*most || held.writes < miners || held.most-base > most {
 		t.Errorf("of %d bytes %d were held at once, want at most %d", size, held.most-base, most)

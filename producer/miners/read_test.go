@@ -19,7 +19,7 @@ import (
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -34,21 +34,7 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = servers.Close() })
-	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
+	bus, _ := jobstreamtest.Open(t, jobstreamtest.Start(t).NATSURL(), jobstream.Config{})
 	b := &bundle{github: newGitHub(t), now: time.Now()}
 	log := slog.New(slog.NewJSONHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	dir := t.TempDir()

@@ -9,8 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"mirrorfleet/producer/miners"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // planted is a token that must come out nowhere.
 const planted = "ghp_0123456789PLANTED0123456789abcdefghij"

@@ -15,6 +15,7 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
 
@@ -250,10 +251,10 @@ func TestAForgottenRoundIsNotRunAgain(t *testing.T) {
 			must(t, err)
 			_, err = b.bus.SetHolder(ctx, m.Round, job.Holder{Name: "keeper/1", For: time.Hour}, revision)
 			must(t, err)
-			said, ended := newLogged(), make(chan error, 1)
+			said, ended := &telemetrytest.Log{}, make(chan error, 1)
 			runner := b.runner(t, func(c *round.Config) { c.Log = slog.New(slog.NewTextHandler(said, nil)) })
 			go func() { ended <- work(ctx, runner, m.Round) }()
-			said.await(ctx, t, "standing by")
+			said.Await(ctx, t, "standing by")
 			must(t, b.bus.Forget(ctx, m.Round))
 			if err := <-ended; !errors.Is(err, jobstream.ErrNotFound) {
 				t.Errorf("it ended with %v, want that there is no such round", err)

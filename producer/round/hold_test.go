@@ -1,11 +1,9 @@
 package round_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,44 +12,9 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
-
-// logged keeps what a producer says, and tells when it says a word.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{}
-}
-
-func newLogged() *logged { return &logged{more: make(chan struct{}, 1)} }
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case l.more <- struct{}{}:
-	default:
-	}
-	return l.text.Write(p)
-}
-
-func (l *logged) await(ctx context.Context, t *testing.T, word string) {
-	t.Helper()
-	for {
-		l.mu.Lock()
-		said := strings.Contains(l.text.String(), word)
-		l.mu.Unlock()
-		if said {
-			return
-		}
-		select {
-		case <-l.more:
-		case <-ctx.Done():
-			t.Fatalf("never said %q", word)
-		}
-	}
-}
 
 // end is how a producer ended.
 type end struct {
@@ -91,7 +54,7 @@ func TestASecondProducerStandsBy(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	g := b.gate(t)
 	m := b.plan(t, four()...)
-	ctx, ends, said := deadline(t), make(chan end, 2), newLogged()
+	ctx, ends, said := deadline(t), make(chan end, 2), &telemetrytest.Log{}
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) { c.Name = "the-first" }).Start(ctx, m)
 		ends <- end{result, err}
@@ -101,8 +64,8 @@ func TestASecondProducerStandsBy(t *testing.T) {
 		result, err := b.runner(t, func(c *round.Config) { c.Log = slog.New(slog.NewTextHandler(said, nil)) }).Resume(ctx, m.Round)
 		ends <- end{result, err}
 	}()
-	said.await(ctx, t, "standing by")
-	said.await(ctx, t, "producer=the-first")
+	said.Await(ctx, t, "standing by")
+	said.Await(ctx, t, "producer=the-first")
 	close(g.open)
 	one, two := <-ends, <-ends
 	must(t, errors.Join(one.err, two.err))
@@ -157,7 +120,7 @@ func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	g := b.gate(t)
 	m := b.plan(t, four()...)
-	ctx, ends, said := deadline(t), make(chan end, 1), newLogged()
+	ctx, ends, said := deadline(t), make(chan end, 1), &telemetrytest.Log{}
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) {
 			c.Hold, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
@@ -166,8 +129,8 @@ func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 	}()
 	<-g.reached
 	b.takeOver(t, m.Round)
-	said.await(ctx, t, "taken over")
-	said.await(ctx, t, "standing by")
+	said.Await(ctx, t, "taken over")
+	said.Await(ctx, t, "standing by")
 	close(g.open)
 	one := <-ends // the other is silent from now on, so the round comes back
 	must(t, one.err)

@@ -10,6 +10,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 func (b *bundle) leading(name string) round.Config {
@@ -23,7 +24,7 @@ func TestOneProducerLeads(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	ctx := deadline(t)
 	first, stopFirst := context.WithCancel(ctx)
-	leads, said, ends := make(chan string, 2), newLogged(), make(chan error, 2)
+	leads, said, ends := make(chan string, 2), &telemetrytest.Log{}, make(chan error, 2)
 	go func() {
 		ends <- round.Lead(first, b.leading("first"), func(ctx context.Context, follows string) error {
 			leads <- "first after " + follows
@@ -42,7 +43,7 @@ func TestOneProducerLeads(t *testing.T) {
 			return nil
 		})
 	}()
-	said.await(ctx, t, "standing by")
+	said.Await(ctx, t, "standing by")
 	select {
 	case got := <-leads:
 		t.Fatalf("%s leads beside the first", got)
@@ -86,12 +87,12 @@ func TestWhoFollowsTakesWhatTheLeaderHeld(t *testing.T) {
 	other := later(m, "others")
 	must(t, b.bus.CreateManifest(ctx, other))
 	hold(other.Round, "deadly/1", 300*time.Millisecond) // not the one that is followed: its time is waited for
-	said := newLogged()
+	said := &telemetrytest.Log{}
 	_, err = b.runner(t, func(c *round.Config) {
 		c.Follows, c.Log = "dead", slog.New(slog.NewTextHandler(said, nil))
 	}).Resume(ctx, other.Round)
 	must(t, err)
-	said.await(ctx, t, "standing by")
+	said.Await(ctx, t, "standing by")
 }
 
 // A leader that was silent for too long is taken over from: its work ends, and it

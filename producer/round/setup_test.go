@@ -13,13 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
@@ -59,45 +60,27 @@ type bundle struct {
 
 func setup(tb testing.TB, cfg jobstream.Config) *bundle {
 	tb.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	servers, err := local.Start(tb.Context(), local.Config{Dir: tb.TempDir(), Log: quiet})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { fatal(tb, servers.Close()) })
-	nc, err := jobstream.Connect(tb.Context(), servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(nc.Close)
-	cfg.Log = quiet
+	servers := jobstreamtest.Start(tb)
 	b := &bundle{nats: servers.NATSURL(), redis: servers.RedisURL()}
-	if b.bus, err = jobstream.Open(tb.Context(), nc, cfg); err != nil {
-		tb.Fatal(err)
-	}
-	if b.js, err = jetstream.New(nc); err != nil {
-		tb.Fatal(err)
-	}
-	rdb, err := ratelimit.NewClient(servers.RedisURL(), time.Second)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	var nc *nats.Conn
+	b.bus, nc = jobstreamtest.Open(tb, b.nats, cfg)
+	var err error
+	b.js, err = jetstream.New(nc)
+	must(tb, err)
+	rdb, err := ratelimit.NewClient(b.redis, time.Second)
+	must(tb, err)
 	tb.Cleanup(func() { fatal(tb, rdb.Close()) })
 	// A limit out of the way: what it holds is the limiter's own to test.
-	limiter, err := ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, rdb)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	limiter, err := ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: jobstreamtest.Quiet()}, rdb)
+	must(tb, err)
 	tb.Cleanup(func() { fatal(tb, limiter.Close()) })
 	server := httptest.NewServer(http.HandlerFunc(b.answer))
 	tb.Cleanup(server.Close)
 	b.url = server.URL
 	b.client, err = mirror.New(mirror.Config{
-		BaseURL: server.URL, Meter: limiter, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Log: quiet,
+		BaseURL: server.URL, Meter: limiter, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Log: jobstreamtest.Quiet(),
 	})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must(tb, err)
 	tb.Cleanup(b.client.Close)
 	return b
 }
@@ -125,9 +108,7 @@ func (b *bundle) runner(tb testing.TB, changes ...func(*round.Config)) *round.Ru
 		change(&cfg)
 	}
 	r, err := round.New(cfg)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must(tb, err)
 	return r
 }
 
@@ -142,9 +123,7 @@ func (b *bundle) work(tb testing.TB, handler lease.Handler, changes ...func(*lea
 		change(&cfg)
 	}
 	runner, err := lease.New(cfg)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must(tb, err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- runner.Run(ctx) }()
@@ -156,9 +135,7 @@ func (b *bundle) work(tb testing.TB, handler lease.Handler, changes ...func(*lea
 func (b *bundle) plan(tb testing.TB, miners ...scoring.Miner) job.Manifest {
 	tb.Helper()
 	data, err := json.Marshal(miners)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must(tb, err)
 	languages, tokens := scoring.DefaultWeights()
 	m, err := round.Plan(round.NewID(time.Now(), [3]byte{1, 2, 3}), round.Inputs{
 		Miners: round.File{Name: "miners.json", Data: data},
@@ -167,9 +144,7 @@ func (b *bundle) plan(tb testing.TB, miners ...scoring.Miner) job.Manifest {
 		Languages: round.File{Name: "languages", Data: languages}, Tokens: round.File{Name: "tokens", Data: tokens},
 		Mirror: b.url, AsOf: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC), Unloadable: []string{"csharp"},
 	}, time.Now())
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must(tb, err)
 	return m
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"mirrorfleet/producer/schedule"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
 )
 
 // fleet is an installation in virtual time: what is stored of its turns and
@@ -225,10 +226,7 @@ func TestWeeksOfRounds(t *testing.T) {
 // put back: no day is without its round.
 func TestFortnightsByCron(t *testing.T) {
 	t.Parallel()
-	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	berlin := must.Get(time.LoadLocation("Europe/Berlin"))(t)
 	for _, c := range []struct {
 		from, day string
 		want      []string

@@ -4,8 +4,13 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"mirrorfleet/producer/schedule"
+	"mirrorfleet/shared/must"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func at(text string) time.Time {
 	t, err := time.Parse(time.RFC3339, text)
@@ -17,23 +22,14 @@ func at(text string) time.Time {
 
 func every(t *testing.T, d time.Duration) schedule.Schedule {
 	t.Helper()
-	s, err := schedule.Every(d)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(schedule.Every(d))(t)
 	return s
 }
 
 func cron(t *testing.T, expression, zone string) schedule.Schedule {
 	t.Helper()
-	location, err := time.LoadLocation(zone)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := schedule.Cron(expression, location)
-	if err != nil {
-		t.Fatal(err)
-	}
+	location := must.Get(time.LoadLocation(zone))(t)
+	s := must.Get(schedule.Cron(expression, location))(t)
 	return s
 }
 

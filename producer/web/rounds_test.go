@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
 )
@@ -176,7 +177,7 @@ func TestTheLimitIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closed(t, stranger.Close()) })
+	t.Cleanup(func() { must.Check(t, stranger.Close()) })
 	if _, err := stranger.Permit(t.Context()); err != nil {
 		t.Fatal(err)
 	}

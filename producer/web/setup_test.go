@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,10 +23,12 @@ import (
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
 
@@ -50,7 +50,7 @@ type bundle struct {
 	redis   redis.UniversalClient
 	client  *mirror.Client
 	mirror  string
-	log     *journal
+	log     telemetrytest.Log
 	// sick is a miner whose job fails for good; 0 for none.
 	sick atomic.Int64
 	url  string
@@ -58,63 +58,25 @@ type bundle struct {
 	stopNATS func()
 }
 
-// journal is a log that can be read while it is written.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
-
 // servers opens NATS and Redis, without an API.
 func servers(t *testing.T) *bundle {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	started, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
-	must(err)
-	stopped := false
-	t.Cleanup(func() {
-		if !stopped {
-			closed(t, started.Close())
-		}
-	})
-	nc, err := jobstream.Connect(t.Context(), started.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
-	must(err)
-	t.Cleanup(nc.Close)
-	b := &bundle{log: &journal{}, stopNATS: func() { stopped = true; closed(t, started.Close()) }}
-	b.bus, err = jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
-	must(err)
-	rdb, err := ratelimit.NewClient(started.RedisURL(), time.Second)
-	must(err)
-	t.Cleanup(func() { closed(t, rdb.Close()) })
+	quiet := jobstreamtest.Quiet()
+	started := jobstreamtest.Start(t)
+	b := &bundle{stopNATS: started.Stop}
+	b.bus, _ = jobstreamtest.Open(t, started.NATSURL(), jobstream.Config{})
+	rdb := must.Get(ratelimit.NewClient(started.RedisURL(), time.Second))(t)
+	t.Cleanup(func() { must.Check(t, rdb.Close()) })
 	b.redis = rdb
 	// A limit out of the way: what it holds is the limiter's own to test.
-	b.limiter, err = ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, rdb)
-	must(err)
-	t.Cleanup(func() { closed(t, b.limiter.Close()) })
+	b.limiter = must.Get(ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: quiet}, rdb))(t)
+	t.Cleanup(func() { must.Check(t, b.limiter.Close()) })
 	maintainers := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"repo_full_name":"a/b","generated_at":"2026-06-01T00:00:00Z","maintainers":[]}`)
 	}))
 	t.Cleanup(maintainers.Close)
 	b.mirror = maintainers.URL
-	b.client, err = mirror.New(mirror.Config{BaseURL: b.mirror, Meter: b.limiter, Log: quiet})
-	must(err)
+	b.client = must.Get(mirror.New(mirror.Config{BaseURL: b.mirror, Meter: b.limiter, Log: quiet}))(t)
 	t.Cleanup(b.client.Close)
 	return b
 }
@@ -135,33 +97,27 @@ func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
 		Buckets: func(ctx context.Context) ([]ratelimit.State, error) {
 			return ratelimit.Buckets(ctx, b.redis, time.Second)
 		},
-		Log: slog.New(slog.NewTextHandler(b.log, nil)), Timeout: 30 * time.Second,
+		Log: slog.New(slog.NewTextHandler(&b.log, nil)), Timeout: 30 * time.Second,
 	}
 	for _, change := range changes {
 		change(&cfg)
 	}
-	server, err := web.Listen(t.Context(), "127.0.0.1:0", cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closed(t, server.Close()) })
+	server := must.Get(web.Listen(t.Context(), "127.0.0.1:0", cfg))(t)
+	t.Cleanup(func() { must.Check(t, server.Close()) })
 	b.url = "http://" + server.Addr()
 	return server
 }
 
 func (b *bundle) runner(t *testing.T) *round.Runner {
 	t.Helper()
-	r, err := round.New(round.Config{Bus: b.bus, Mirror: b.client, Reconcile: 200 * time.Millisecond, Hold: 5 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(round.New(round.Config{Bus: b.bus, Mirror: b.client, Reconcile: 200 * time.Millisecond, Hold: 5 * time.Second}))(t)
 	return r
 }
 
 // work runs a worker whose evaluations have one merged pull request each.
 func (b *bundle) work(t *testing.T) {
 	t.Helper()
-	worker, err := lease.New(lease.Config{
+	worker := must.Get(lease.New(lease.Config{
 		Worker: "w1", Bus: b.bus, Slots: 4, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Delays: []time.Duration{time.Millisecond},
 		Log: slog.New(slog.DiscardHandler),
 		Handler: func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
@@ -170,14 +126,11 @@ func (b *bundle) work(t *testing.T) {
 			}
 			return evaluated(j), nil
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))(t)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	over := make(chan error, 1)
 	go func() { over <- worker.Run(ctx) }()
-	t.Cleanup(func() { stop(); closed(t, <-over) })
+	t.Cleanup(func() { stop(); must.Check(t, <-over) })
 }
 
 func evaluated(j job.Job) job.Evaluation {
@@ -213,7 +166,7 @@ func evaluated(j job.Job) job.Evaluation {
 func (b *bundle) plan(t *testing.T, planned time.Time) job.Manifest {
 	t.Helper()
 	languages, tokens := scoring.DefaultWeights()
-	m, err := round.Plan(round.NewID(planned, [3]byte{1, 2, 3}), round.Inputs{
+	m := must.Get(round.Plan(round.NewID(planned, [3]byte{1, 2, 3}), round.Inputs{
 		Miners: round.File{Name: "miners.json", Data: []byte(`[{"uid": 0, "hotkey": "h0", "github_id": "100"},
 			{"uid": 1, "hotkey": "h1", "github_id": "101"}, {"uid": 2, "hotkey": "h2", "github_id": "102"},
 			{"uid": 3, "hotkey": "h3", "github_id": "103", "token": "none"},
@@ -222,10 +175,7 @@ func (b *bundle) plan(t *testing.T, planned time.Time) job.Manifest {
 			"issue_discovery_share": 0, "eligibility": {"min_valid_merged_prs": 1}}}`)},
 		Languages: round.File{Name: "languages", Data: languages}, Tokens: round.File{Name: "tokens", Data: tokens},
 		Mirror: b.mirror, AsOf: asOf, Unloadable: []string{"csharp"},
-	}, planned)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, planned))(t)
 	return m
 }
 
@@ -239,11 +189,7 @@ func (b *bundle) concluded(t *testing.T, planned time.Time) round.Result {
 
 func (b *bundle) run(t *testing.T, m job.Manifest) round.Result {
 	t.Helper()
-	result, err := b.runner(t).Start(deadline(t), m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return result
+	return must.Get(b.runner(t).Start(deadline(t), m))(t)
 }
 
 // said is what the API answered.
@@ -266,23 +212,15 @@ func into[T any](t *testing.T, a said) T {
 // ask asks the API, and holds that its answer is as the description says.
 func (b *bundle) ask(t *testing.T, method, path, body string, headers ...string) said {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body)))(t)
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	defer response.Body.Close()
-	data, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(io.ReadAll(response.Body))(t)
 	a := said{response.StatusCode, response.Header, string(data)}
 	if err := webtest.Answered(r, a.status, a.header, a.body); err != nil {
 		t.Errorf("%s %s: %d is not as described: %v", method, path, a.status, err)
@@ -320,11 +258,4 @@ func deadline(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 60*time.Second, errors.New("it did not end"))
 	t.Cleanup(cancel)
 	return ctx
-}
-
-func closed(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Error(err)
-	}
 }

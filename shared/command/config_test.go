@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/must"
 )
 
 // seen is what a command finds its flags to be.
@@ -31,9 +32,7 @@ type seen struct {
 func configured(t *testing.T, text, line string) (seen, int, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fleet.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, []byte(text), 0o600))
 	var got seen
 	action := func(_ context.Context, c *cli.Command) error {
 		got = seen{

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/must"
 )
 
 // TestMain is also the process that gets the signals: it tells what it sees of
@@ -48,17 +49,12 @@ func signalling(t *testing.T, what string) *signalled {
 	t.Helper()
 	s := &signalled{Cmd: exec.CommandContext(t.Context(), os.Args[0])}
 	s.Env = append(os.Environ(), "SIGNALS_TEST="+what)
-	stdin, err := s.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	stdin := must.Get(s.StdinPipe())(t)
 	stdout, err := s.StdoutPipe()
 	if err == nil {
 		err = s.Start()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	s.stdin, s.lines = stdin, bufio.NewReader(stdout)
 	s.says(t, "ready")
 	return s
@@ -73,9 +69,7 @@ func (s *signalled) says(t *testing.T, want string) {
 
 func (s *signalled) send(t *testing.T, sig syscall.Signal) {
 	t.Helper()
-	if err := s.Process.Signal(sig); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, s.Process.Signal(sig))
 }
 
 // killedBy waits for the end and says which signal it was, 0 for none.
@@ -121,9 +115,7 @@ func TestACommandEndsByItselfAfterASignal(t *testing.T) {
 	s := signalling(t, "hurries")
 	s.send(t, syscall.SIGTERM)
 	s.says(t, "ending")
-	if err := s.stdin.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, s.stdin.Close())
 	if got := s.killedBy(t); got != 0 || s.ProcessState.ExitCode() != 0 {
 		t.Errorf("killed by %v, exit %d, want its own end", got, s.ProcessState.ExitCode())
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"mirrorfleet/shared/crash"
+	"mirrorfleet/shared/must"
 )
 
 // TestMain is also the process that is killed: it passes points and says so.
@@ -76,16 +77,12 @@ func TestAStoppedProcessGoesOnWhenItIsContinued(t *testing.T) {
 	cmd.Env = append(os.Environ(), "CRASH_TEST_PASSES=xxx", crash.Env+"="+crash.Stopping(crash.Claimed, 2))
 	var out bytes.Buffer
 	cmd.Stdout = &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, cmd.Start())
 	var status syscall.WaitStatus
 	if _, err := syscall.Wait4(cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
 		t.Fatalf("%v, %v, want it stopped", status, err)
 	}
-	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, cmd.Process.Signal(syscall.SIGCONT))
 	if err := cmd.Wait(); err != nil || strings.Count(out.String(), "passed") != 3 {
 		t.Errorf("%v, %q, want three passes in all", err, out.String())
 	}

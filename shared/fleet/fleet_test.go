@@ -1,9 +1,7 @@
 package fleet_test
 
 import (
-	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -11,7 +9,8 @@ import (
 
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -26,45 +25,27 @@ func config(t *testing.T) fleet.Config {
 // servers are NATS and Redis until stop, or the test's end.
 func servers(t *testing.T) (_ fleet.Config, stop func()) {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop = sync.OnceFunc(func() {
-		if err := servers.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(stop)
+	servers := jobstreamtest.Start(t)
 	return fleet.Config{
 		Name: "test", NATS: servers.NATSURL(), Redis: servers.RedisURL(), ConnectTimeout: 10 * time.Second,
-		Limit: ratelimit.Config{Horizon: time.Second}, Log: quiet,
-	}, stop
+		Limit: ratelimit.Config{Horizon: time.Second}, Log: jobstreamtest.Quiet(),
+	}, servers.Stop
 }
 
 // What Open opens works, and Close closes all of it: the leak check sees to
 // the rest.
 func TestOpenAndClose(t *testing.T) {
 	t.Parallel()
-	f, err := fleet.Open(t.Context(), config(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(fleet.Open(t.Context(), config(t)))(t)
 	if _, err := f.Bus.Rounds(t.Context()); err != nil {
 		t.Errorf("streams: %v", err)
 	}
 	if state, err := f.Limiter.State(t.Context()); err != nil || state.Rate < 4.6 || state.Rate > 4.7 {
 		t.Errorf("limiter: %+v, %v; want the formula's rate", state.Rate, err)
 	}
-	client, err := f.Mirror("http://127.0.0.1:1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := must.Get(f.Mirror("http://127.0.0.1:1"))(t)
 	client.Close()
-	if err := f.Close(); err != nil {
-		t.Error(err)
-	}
+	must.Check(t, f.Close())
 }
 
 // What is wrong is named, is somebody's to mend, and leaves nothing open.

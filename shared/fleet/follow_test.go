@@ -2,9 +2,7 @@ package fleet_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +12,8 @@ import (
 
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 )
 
 // What the servers say of the whole fleet is in the metrics of any process:
@@ -28,7 +28,7 @@ func TestEveryProcessTellsOfTheServers(t *testing.T) { //nolint:paralleltest // 
 			return err
 		}
 		defer seeing.Close()
-		page := func() string { return read(ctx, t, "http://"+seeing.Addr()+"/metrics") }
+		page := func() string { _, body := nettest.Get(t, "http://"+seeing.Addr()+"/metrics"); return body } //nolint:contextcheck // by the test's own
 		wants(t, "at the start", page(), map[string]bool{
 			`mirrorfleet_server_answers{server_kind="nats"} 0`:  true,
 			`mirrorfleet_server_answers{server_kind="redis"} 0`: true, "mirrorfleet_job_queue_size": false,
@@ -79,9 +79,7 @@ func asCommand(t *testing.T, body cli.ActionFunc) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c := &cli.Command{Flags: append(command.Listen(), command.Seeing()...), Action: body}
-	if err := c.Run(ctx, []string{"test", "--listen", "127.0.0.1:0"}); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, c.Run(ctx, []string{"test", "--listen", "127.0.0.1:0"}))
 }
 
 func wants(t *testing.T, when, page string, lines map[string]bool) {
@@ -94,25 +92,6 @@ func wants(t *testing.T, when, page string, lines map[string]bool) {
 	if t.Failed() {
 		t.Log(page)
 	}
-}
-
-func read(ctx context.Context, t *testing.T, url string) string {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	page, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(page)
 }
 
 // The worst count is over stretches no shorter than the mirror's window: what

@@ -33,13 +33,9 @@ func Logger(c *cli.Command, w *os.File) (*slog.Logger, error) {
 	return log, nil
 }
 
-// Telemetry sets up traces and metrics as the environment says, and returns
-// what flushes them at the end. A collector that does not take them is logged;
-// it is no failure of the work.
-func Telemetry(ctx context.Context, service, instance string) (func() error, error) {
-	return setUp(ctx, telemetry.Config{Service: service, Instance: instance})
-}
-
+// setUp sets up traces and metrics as the environment says, and returns what
+// flushes them at the end. A collector that does not take them is logged; it is no
+// failure of the work.
 func setUp(ctx context.Context, cfg telemetry.Config) (func() error, error) {
 	shutdown, err := telemetry.Setup(ctx, cfg)
 	if err != nil {

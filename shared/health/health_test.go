@@ -13,6 +13,8 @@ import (
 	"go.uber.org/goleak"
 
 	"mirrorfleet/shared/health"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,31 +24,14 @@ var quiet = slog.New(slog.DiscardHandler)
 func setup(t *testing.T, parts ...string) *health.Server {
 	t.Helper()
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") })
-	s, err := health.Listen(t.Context(), "127.0.0.1:0", metrics, quiet, parts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := must.Get(health.Listen(t.Context(), "127.0.0.1:0", metrics, quiet, parts...))(t)
+	t.Cleanup(func() { must.Check(t, s.Close()) })
 	return s
 }
 
 func get(t *testing.T, s *health.Server, path string) (int, string) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Get("http://" + s.Addr() + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(body)
+	return nettest.Get(t, "http://"+s.Addr()+path)
 }
 
 // Ready is only who has all parts; whoever is not says why, part by part, and

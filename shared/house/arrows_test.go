@@ -19,8 +19,9 @@ var arrows = []arrow{
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/pause", "waiting knows nobody", nil},
-	{"shared/nettest", "it carries bytes", nil},
-	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/nettest"}},
+	{"shared/must", "what ends a test knows nobody", nil},
+	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
+	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans", []string{"shared/telemetry", "shared/ratelimit"}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
@@ -29,6 +30,10 @@ var arrows = []arrow{
 	{
 		"shared/jobstream", "it carries jobs, records and evaluations, and marks the steps inside what takes several",
 		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry"},
+	},
+	{
+		"shared/jobstream/jobstreamtest", "tests of jobs need the servers that jobs are on",
+		[]string{"shared/jobstream", "shared/local", "shared/must"},
 	},
 	{"shared/health", "it serves checks that others bring", nil},
 	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/pause", "shared/scoring"}},
@@ -44,6 +49,7 @@ var arrows = []arrow{
 		"shared/fleet", "the wiring that producer and worker have in common",
 		[]string{"shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/telemetry"},
 	},
+	{"shared/fleet/fleettest", "what a simulated mirror counted is the mirror's own type", []string{"shared/mirrorsim", "shared/must"}},
 	{"shared/house", "it reads the others as text", nil},
 	{"deploy", "it reads what is deployed as text", nil},
 	{

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"mirrorfleet/shared/must"
 )
 
 // A promise whose test has gone is a promise that nothing holds: every test
@@ -31,10 +33,7 @@ func TestDocumentsNameTestsThatExist(t *testing.T) {
 	named := regexp.MustCompile("`(?:[a-z]+\\.)?((?:Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9]*)`")
 	found := 0
 	for _, path := range documents {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		data := must.Get(os.ReadFile(path))(t)
 		for _, match := range named.FindAllStringSubmatch(string(data), -1) {
 			if found++; !known[match[1]] {
 				t.Errorf("%s names %s, which does not exist", filepath.Base(path), match[1])
@@ -49,20 +48,14 @@ func TestDocumentsNameTestsThatExist(t *testing.T) {
 // Every setting is documented, and every documented one exists.
 func TestDocumentsNameEverySetting(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "operating.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(os.ReadFile(filepath.Join("..", "..", "docs", "operating.md")))(t)
 	declared := regexp.MustCompile(`command\.Env\("([a-z-]+)"\)|[^.]Env\("([a-z-]+)"\)`)
 	settings := map[string]bool{}
 	for _, s := range sources(t) {
 		if s.isTest || !under(s.pkg, "producer") && !under(s.pkg, "worker") && !under(s.pkg, "shared/command") {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(s.path)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := must.Get(os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(s.path))))(t)
 		for _, match := range declared.FindAllStringSubmatch(string(text), -1) {
 			settings[match[1]+match[2]] = true
 		}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mirrorfleet/shared/must"
 )
 
 // module is the import path of the root.
@@ -31,7 +33,7 @@ func sources(t *testing.T) []source {
 		t.Fatalf("the root is not where this test looks: %v", err)
 	}
 	var all []source
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	must.Do(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -47,10 +49,7 @@ func sources(t *testing.T) []source {
 		s, err := parse(path, filepath.ToSlash(rel))
 		all = append(all, s)
 		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	if len(all) < 20 {
 		t.Fatalf("read %d Go files: the walk does not see the product", len(all))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
 )
 
 var at = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -223,16 +224,10 @@ func TestReplanForgetsTheEnd(t *testing.T) {
 // was; one that succeeds replaces it, and so does a second replay.
 func TestDegradedStands(t *testing.T) {
 	t.Parallel()
-	replayed, err := recordIn(job.Done).Replanned(2, "t2")
-	if err != nil {
-		t.Fatal(err)
-	}
+	replayed := must.Get(recordIn(job.Done).Replanned(2, "t2"))(t)
 	c := own()
 	c.Replay, c.Sequence = 2, 20
-	running, err := replayed.Claimed(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	running := must.Get(replayed.Claimed(c))(t)
 	f := job.Failure{Class: job.Transient, Error: "502", At: at}
 	failed, err := running.Buried("own", 1, "r1.7.issues", f)
 	if err != nil || failed.Stands() != "r1.7.own" {
@@ -263,10 +258,7 @@ func TestRetries(t *testing.T) {
 	claimed := func(r job.Record, delivery uint64) job.Record {
 		c := own()
 		c.Delivery, c.Replay = delivery, 0
-		r, err := r.Claimed(c)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r = must.Get(r.Claimed(c))(t)
 		return r
 	}
 	f := job.Failure{Class: job.Transient, Error: "502", At: at}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
 )
 
 func aJob() job.Job {
@@ -20,10 +21,7 @@ func aJob() job.Job {
 
 func decodeAgain(t *testing.T, r job.Record) job.Record {
 	t.Helper()
-	data, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(json.Marshal(r))(t)
 	got, err := job.DecodeRecord(data)
 	if err != nil {
 		t.Fatalf("%s: %v", data, err)
@@ -33,10 +31,7 @@ func decodeAgain(t *testing.T, r job.Record) job.Record {
 
 func TestJobReadsBack(t *testing.T) {
 	t.Parallel()
-	data, err := aJob().Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(aJob().Encode())(t)
 	got, err := job.Decode(data)
 	if diff := cmp.Diff(aJob(), got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
@@ -50,10 +45,7 @@ func TestUnreadableJobs(t *testing.T) {
 	with := func(change func(*job.Job)) string {
 		j := aJob()
 		change(&j)
-		data, err := json.Marshal(j)
-		if err != nil {
-			t.Fatal(err)
-		}
+		data := must.Get(json.Marshal(j))(t)
 		return string(data)
 	}
 	for want, data := range map[string]string{
@@ -84,10 +76,7 @@ func TestUnreadableJobs(t *testing.T) {
 // FuzzDecode: no message panics, and what is read as a job is one that can be
 // published again under the same name.
 func FuzzDecode(f *testing.F) {
-	data, err := aJob().Encode()
-	if err != nil {
-		f.Fatal(err)
-	}
+	data := must.Get(aJob().Encode())(f)
 	f.Add(data)
 	f.Add([]byte(`{"version":1,"round":"a","uid":0,"github_id":"1","as_of":"2025-01-01T00:00:00+02:00"}`))
 	f.Add([]byte(`[]`))
@@ -99,10 +88,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		again, err := j.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
+		again := must.Get(j.Encode())(t)
 		back, err := job.Decode(again)
 		if err != nil || back.MessageID() != j.MessageID() || !back.AsOf.Equal(j.AsOf) {
 			t.Fatalf("%s reads back as %s: %v", data, again, err)
@@ -117,10 +103,7 @@ func FuzzDecode(f *testing.F) {
 // any transition of what was read.
 func FuzzDecodeRecord(f *testing.F) {
 	for _, phase := range []job.Phase{job.Planned, job.Running, job.Done, job.Failed} {
-		data, err := json.Marshal(recordIn(phase))
-		if err != nil {
-			f.Fatal(err)
-		}
+		data := must.Get(json.Marshal(recordIn(phase)))(f)
 		f.Add(data)
 	}
 	f.Add([]byte(`{"version":1,"phase":"running"}`))

@@ -10,6 +10,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 )
 
 func TestDeadLettersOfARound(t *testing.T) {
@@ -24,9 +25,7 @@ func TestDeadLettersOfARound(t *testing.T) {
 	want := []job.DeadLetter{letter("r1", 3, 0, 1), letter("r1", 1, 0, 4), letter("r1", 3, 1, 2)}
 	// The last one tells the second end again: whoever told it first died.
 	for _, d := range append(want, letter("r2", 1, 0, 1), letter("r1", 1, 0, 5)) {
-		if err := b.bus.PublishDead(b.ctx, d); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, b.bus.PublishDead(b.ctx, d))
 	}
 	got, err := b.bus.DeadLetters(b.ctx, "r1")
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -35,9 +34,7 @@ func TestDeadLettersOfARound(t *testing.T) {
 	if got, err := b.bus.DeadLetters(b.ctx, "r3"); err != nil || len(got) != 0 {
 		t.Errorf("unknown round: got %v, %v, want none", got, err)
 	}
-	if err := b.bus.PublishDead(b.ctx, job.DeadLetter{Round: "not a round", Payload: []byte("x"), At: asOf}); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.bus.PublishDead(b.ctx, job.DeadLetter{Round: "not a round", Payload: []byte("x"), At: asOf}))
 	if got, err := b.bus.DeadLetters(b.ctx, job.RoundUnnamed); err != nil || len(got) != 1 || string(got[0].Payload) != "x" {
 		t.Errorf("a letter without a round: got %v, %v, want it under %q", got, err, job.RoundUnnamed)
 	}
@@ -53,19 +50,13 @@ func (b *bundle) exhaust(uid int) {
 			b.t.Fatalf("delivery %d, want %d", d.Number(), want)
 		}
 	}
-	stream, err := b.js.Stream(b.ctx, job.StreamAdvisory)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	stream := must.Get(b.js.Stream(b.ctx, job.StreamAdvisory))(b.t)
 	for {
 		// The server notices when it would hand it out once more.
 		if got, err := b.bus.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
 			b.t.Fatalf("got %d deliveries, %v, after the last", len(got), err)
 		}
-		info, err := stream.Info(b.ctx)
-		if err != nil {
-			b.t.Fatal(err)
-		}
+		info := must.Get(stream.Info(b.ctx))(b.t)
 		if info.State.Msgs > 0 {
 			return
 		}
@@ -132,15 +123,11 @@ func TestExhaustedIsRemoved(t *testing.T) {
 		}
 	}
 	// The same advisory again, as after a crash between removal and ack.
-	if _, err := b.js.Publish(b.ctx, "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MINER_JOBS.workers",
-		[]byte(`{"stream_seq":1,"deliveries":2}`)); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.js.Publish(b.ctx, "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MINER_JOBS.workers",
+		[]byte(`{"stream_seq":1,"deliveries":2}`)))(t)
 	b.awaitAdvisoriesAcked(2)
 	cancel()
-	if err := <-consumed; err != nil {
-		t.Error(err)
-	}
+	must.Check(t, <-consumed)
 	if len(handled) != 0 {
 		t.Error("an advisory about a message that is gone called handle")
 	}
@@ -149,10 +136,7 @@ func TestExhaustedIsRemoved(t *testing.T) {
 func (b *bundle) awaitAdvisoriesAcked(n uint64) {
 	b.t.Helper()
 	for {
-		c, err := b.js.Consumer(b.ctx, job.StreamAdvisory, "exhausted")
-		if err != nil {
-			b.t.Fatal(err)
-		}
+		c := must.Get(b.js.Consumer(b.ctx, job.StreamAdvisory, "exhausted"))(b.t)
 		if c.CachedInfo().AckFloor.Stream >= n {
 			return
 		}
@@ -164,13 +148,9 @@ func (b *bundle) awaitAdvisoriesAcked(n uint64) {
 func TestExhaustedWithoutName(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	if _, err := b.js.Publish(b.ctx, "miner.job.WHAT", []byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.js.Publish(b.ctx, "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MINER_JOBS.workers",
-		[]byte(`{"stream_seq":1,"deliveries":20}`)); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.js.Publish(b.ctx, "miner.job.WHAT", []byte("x")))(t)
+	must.Get(b.js.Publish(b.ctx, "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MINER_JOBS.workers",
+		[]byte(`{"stream_seq":1,"deliveries":20}`)))(t)
 	ctx, cancel := context.WithCancel(b.ctx)
 	consumed := make(chan error, 1)
 	go func() {
@@ -185,9 +165,7 @@ func TestExhaustedWithoutName(t *testing.T) {
 		}
 	}
 	cancel()
-	if err := <-consumed; err != nil {
-		t.Error(err)
-	}
+	must.Check(t, <-consumed)
 	letters, err := b.bus.DeadLetters(b.ctx, job.RoundUnnamed)
 	if err != nil || len(letters) != 1 || string(letters[0].Payload) != "x" || letters[0].Class != job.Poison {
 		t.Errorf("dead letters: %+v, %v, want one of class poison with the payload", letters, err)

@@ -12,6 +12,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 )
 
 func (b *bundle) stream(name string) jetstream.StreamConfig {
@@ -25,10 +26,7 @@ func (b *bundle) stream(name string) jetstream.StreamConfig {
 
 func (b *bundle) consumer() jetstream.ConsumerConfig {
 	b.t.Helper()
-	c, err := b.js.Consumer(b.ctx, job.StreamJobs, job.Consumer)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	c := must.Get(b.js.Consumer(b.ctx, job.StreamJobs, job.Consumer))(b.t)
 	return c.CachedInfo().Config
 }
 
@@ -77,9 +75,7 @@ func TestOpenKeepsWhatItIsNotTold(t *testing.T) {
 	b := setup(t, jobstream.Config{AckWait: 7 * time.Second, MaxDeliver: 9, MaxAckPending: 100})
 	s := b.stream(job.StreamJobs)
 	s.Metadata = map[string]string{"owner": "ops"}
-	if _, err := b.js.UpdateStream(b.ctx, s); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.js.UpdateStream(b.ctx, s))(t)
 	b.open(jobstream.Config{})
 	if c := b.consumer(); c.AckWait != 7*time.Second || c.MaxDeliver != 9 || c.MaxAckPending != 100 {
 		t.Errorf("a second Open changed the consumer to %+v", c)
@@ -129,9 +125,7 @@ func TestMismatch(t *testing.T) {
 		"storage":   {jetstream.StreamConfig{Name: job.StreamDead, Subjects: []string{job.SubjectDead}, Storage: jetstream.MemoryStorage}, "storage"},
 	} {
 		b := bare(t)
-		if _, err := b.js.CreateStream(b.ctx, c.existing); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(b.js.CreateStream(b.ctx, c.existing))(t)
 		_, err := jobstream.Open(b.ctx, b.nc, jobstream.Config{})
 		var mismatch *jobstream.MismatchError
 		if !errors.As(err, &mismatch) || mismatch.Stream != c.existing.Name || mismatch.Setting != c.setting {
@@ -139,9 +133,7 @@ func TestMismatch(t *testing.T) {
 		}
 	}
 	b := bare(t)
-	if _, err := b.js.CreateKeyValue(b.ctx, jetstream.KeyValueConfig{Bucket: job.BucketRecords, Storage: jetstream.MemoryStorage}); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.js.CreateKeyValue(b.ctx, jetstream.KeyValueConfig{Bucket: job.BucketRecords, Storage: jetstream.MemoryStorage}))(t)
 	_, err := jobstream.Open(b.ctx, b.nc, jobstream.Config{})
 	var mismatch *jobstream.MismatchError
 	if !errors.As(err, &mismatch) || !strings.Contains(err.Error(), "KV_RECORDS") || !strings.Contains(err.Error(), "storage") {

@@ -12,6 +12,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 )
 
 // TestPublishedOnce: publishing again is no error and queues nothing.
@@ -30,9 +31,7 @@ func TestReplayIsNotSwallowed(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	b.publish(aJob(1))
-	if err := b.next().Ack(b.ctx); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.next().Ack(b.ctx))
 	b.publish(aJob(1)) // the same: swallowed
 	if got := b.messages(); got != 0 {
 		t.Fatalf("the first job came again: %d messages", got)
@@ -77,9 +76,7 @@ func TestFetchLosesNothingWhenStopped(t *testing.T) {
 	fetched := make(chan []*jobstream.Delivery, 1)
 	go func() {
 		got, err := b.bus.Fetch(ctx, 4, 5*time.Second)
-		if err != nil {
-			t.Error(err)
-		}
+		must.Check(t, err)
 		fetched <- got
 	}()
 	b.awaitWaiting(1)
@@ -89,9 +86,7 @@ func TestFetchLosesNothingWhenStopped(t *testing.T) {
 	if len(got) != 1 || got[0].Number() != 1 {
 		t.Fatalf("got %d deliveries, want the first of the job, though ctx had ended", len(got))
 	}
-	if err := got[0].Nak(b.ctx, 0); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, got[0].Nak(b.ctx, 0))
 	if again := b.next(); again.Number() != 2 {
 		t.Errorf("delivery %d, want 2: handed back, not lost", again.Number())
 	}
@@ -101,10 +96,7 @@ func TestFetchLosesNothingWhenStopped(t *testing.T) {
 func (b *bundle) awaitWaiting(n int) {
 	b.t.Helper()
 	for {
-		c, err := b.js.Consumer(b.ctx, job.StreamJobs, job.Consumer)
-		if err != nil {
-			b.t.Fatal(err)
-		}
+		c := must.Get(b.js.Consumer(b.ctx, job.StreamJobs, job.Consumer))(b.t)
 		if c.CachedInfo().NumWaiting == n {
 			return
 		}
@@ -129,9 +121,7 @@ func TestNakDelay(t *testing.T) {
 	b := setup(t, jobstream.Config{AckWait: 10 * time.Minute})
 	b.publish(aJob(1))
 	before := time.Now()
-	if err := b.next().Nak(b.ctx, 700*time.Millisecond); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.next().Nak(b.ctx, 700*time.Millisecond))
 	again := b.next()
 	if again.Number() != 2 {
 		t.Errorf("delivery %d, want 2", again.Number())
@@ -149,9 +139,7 @@ func TestHeartbeatKeepsTheLease(t *testing.T) {
 	b.publish(aJob(1))
 	first := b.next()
 	for begin := time.Now(); time.Since(begin) < 3*time.Second; {
-		if err := first.InProgress(b.ctx); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, first.InProgress(b.ctx))
 		if got, err := b.bus.Fetch(b.ctx, 1, 100*time.Millisecond); err != nil || len(got) > 0 {
 			t.Fatalf("got %d deliveries, %v, while the lease is alive", len(got), err)
 		}
@@ -167,15 +155,11 @@ func TestSettled(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	b.publish(aJob(1), aJob(2))
-	if err := b.next().Ack(b.ctx); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.next().Ack(b.ctx))
 	if got := b.messages(); got != 1 {
 		t.Errorf("after the ack: %d messages, want 1", got)
 	}
-	if err := b.next().Term(b.ctx, "permanent"); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.next().Term(b.ctx, "permanent"))
 	if got := b.messages(); got != 0 {
 		t.Errorf("after the term: %d messages, want 0", got)
 	}
@@ -188,23 +172,16 @@ func TestAckTwice(t *testing.T) {
 	b.publish(aJob(1))
 	d := b.next()
 	for range 2 {
-		if err := d.Ack(b.ctx); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, d.Ack(b.ctx))
 	}
 }
 
 func TestUnreadableDeliveries(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	other, err := aJob(8).Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := must.Get(aJob(8).Encode())(t)
 	for _, payload := range [][]byte{[]byte("not json"), other} {
-		if _, err := b.js.Publish(b.ctx, job.Subject("r1", 7), payload); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(b.js.Publish(b.ctx, job.Subject("r1", 7), payload))(t)
 		d := b.next()
 		if _, err := d.Job(); !errors.Is(err, job.ErrUnreadable) {
 			t.Errorf("%s: got %v, want ErrUnreadable", payload, err)
@@ -220,16 +197,12 @@ func TestTraceTravels(t *testing.T) { //nolint:paralleltest // the propagator is
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 	b := setup(t, jobstream.Config{})
 	want := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
-	if err := b.bus.PublishJob(trace.ContextWithSpanContext(b.ctx, want), aJob(1)); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.bus.PublishJob(trace.ContextWithSpanContext(b.ctx, want), aJob(1)))
 	for range 2 {
 		d := b.next()
 		if got := trace.SpanContextFromContext(d.Context(b.ctx)); got.TraceID() != want.TraceID() {
 			t.Errorf("delivery %d: trace %s, want %s", d.Number(), got.TraceID(), want.TraceID())
 		}
-		if err := d.Nak(b.ctx, 0); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, d.Nak(b.ctx, 0))
 	}
 }

@@ -12,14 +12,12 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 )
 
 func (b *bundle) inspect(cfg jobstream.Config) jobstream.Inspection {
 	b.t.Helper()
-	in, err := jobstream.Inspect(b.ctx, b.nc, cfg)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	in := must.Get(jobstream.Inspect(b.ctx, b.nc, cfg))(b.t)
 	return in
 }
 
@@ -58,24 +56,16 @@ func TestInspectChangesNothing(t *testing.T) {
 func TestInspectFindsDrift(t *testing.T) {
 	t.Parallel()
 	b := bare(t)
-	if _, err := b.js.CreateStream(b.ctx, jetstream.StreamConfig{
+	must.Get(b.js.CreateStream(b.ctx, jetstream.StreamConfig{
 		Name: job.StreamDead, Subjects: []string{job.SubjectDead}, Storage: jetstream.MemoryStorage,
-	}); err != nil {
-		t.Fatal(err)
-	}
+	}))(t)
 	b.mustMismatch()
-	if err := b.js.DeleteStream(b.ctx, job.StreamDead); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.js.DeleteStream(b.ctx, job.StreamDead))
 	b.open(jobstream.Config{})
 	scores := b.stream("KV_" + job.BucketScores)
 	scores.MaxAge = time.Hour
-	if _, err := b.js.UpdateStream(b.ctx, scores); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.bus.Only(b.ctx, "r1"); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.js.UpdateStream(b.ctx, scores))(t)
+	must.Do(t, b.bus.Only(b.ctx, "r1"))
 	in := b.inspect(jobstream.Config{AckWait: 7 * time.Second})
 	at := slices.IndexFunc(in.Streams, func(s jobstream.InspectedStream) bool { return s.Name == "KV_"+job.BucketScores })
 	want := []jobstream.Drift{{Setting: "MaxAge", Have: time.Hour, Want: 1080 * time.Hour}}
@@ -108,19 +98,13 @@ func TestTryRoleHasNoEffect(t *testing.T) {
 	b.publish(aJob(1), aJob(2))
 	states := func() (all []jetstream.StreamState) {
 		for _, s := range b.inspect(jobstream.Config{}).Streams {
-			stream, err := b.js.Stream(b.ctx, s.Name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			stream := must.Get(b.js.Stream(b.ctx, s.Name))(t)
 			all = append(all, stream.CachedInfo().State)
 		}
 		return all
 	}
 	waiting := func() *jetstream.ConsumerInfo {
-		c, err := b.js.Consumer(b.ctx, job.StreamJobs, job.Consumer)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must.Get(b.js.Consumer(b.ctx, job.StreamJobs, job.Consumer))(t)
 		return c.CachedInfo()
 	}
 	before, consumer := states(), waiting()

@@ -9,6 +9,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -23,18 +24,11 @@ func TestStoredEvaluations(t *testing.T) {
 			UID: uid, Hotkey: "hk", GitHubID: "42", Merged: []scoring.ScoredPullRequest{{Repository: "a/b", Number: uid}},
 		}}
 	}
-	if err := b.bus.ChangeStored(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(5), keep(6), keep(7), keep(8)}); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.bus.ChangeStored(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(5), keep(6), keep(7), keep(8)}))
 	for range 2 { // doing it twice is doing it once
-		if err := b.bus.ChangeStored(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(5), {UID: 6}}); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, b.bus.ChangeStored(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(5), {UID: 6}}))
 	}
-	packer, err := zstd.NewWriter(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	packer := must.Get(zstd.NewWriter(nil))(t)
 	defer packer.Close()
 	for key, value := range map[string][]byte{
 		"7":     []byte("rubbish"),
@@ -45,14 +39,9 @@ func TestStoredEvaluations(t *testing.T) {
 		"12":    packer.EncodeAll([]byte(`{"version":1`), nil),
 		"miner": packer.EncodeAll([]byte(`{"version":1}`), nil),
 	} {
-		if _, err := b.bus.Bucket(job.BucketMiners).Put(b.ctx, key, value); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(b.bus.Bucket(job.BucketMiners).Put(b.ctx, key, value))(t)
 	}
-	got, err := b.bus.StoredEvaluations(b.ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := must.Get(b.bus.StoredEvaluations(b.ctx))(t)
 	if diff := cmp.Diff(map[int]scoring.StoredEvaluation{5: *keep(5).Evaluation}, got); diff != "" {
 		t.Errorf("stored evaluations (-want +got):\n%s", diff)
 	}
@@ -60,9 +49,7 @@ func TestStoredEvaluations(t *testing.T) {
 		t.Errorf("logged:\n%s\nwant one line that counts 7", text)
 	}
 	// What a round keeps is whole again.
-	if err := b.bus.ChangeStored(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(8)}); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.bus.ChangeStored(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(8)}))
 	if got, err := b.bus.StoredEvaluations(b.ctx); err != nil || len(got) != 2 {
 		t.Errorf("after another round: %d stored evaluations and %v, want 2", len(got), err)
 	}

@@ -13,7 +13,10 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/jobstream/wire"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 // TestRestartKeepsEverything: streams, records and leases outlive the server,
@@ -26,11 +29,8 @@ func TestRestartKeepsEverything(t *testing.T) {
 	if d := b.next(); d.Number() != 1 {
 		t.Fatalf("delivery %d", d.Number())
 	}
-	if err := b.bus.PutEvaluation(b.ctx, "r1.1.c", anEvaluation("x")); err != nil {
-		t.Fatal(err)
-	}
-	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
-	b.stop()
+	must.Do(t, b.bus.PutEvaluation(b.ctx, "r1.1.c", anEvaluation("x")))
+	b.servers.Stop()
 	type result struct {
 		record job.Record
 		err    error
@@ -40,12 +40,12 @@ func TestRestartKeepsEverything(t *testing.T) {
 		r, _, err := b.bus.Record(b.ctx, "r1", 1)
 		read <- result{r, err}
 	}()
-	b.log.await(b.ctx, t, "NATS does not answer")
-	b.start(address)
+	b.log.Await(b.ctx, t, "NATS does not answer")
+	b.servers.Again()
 	if got := <-read; got.err != nil || got.record.UID != 1 {
 		t.Errorf("the record reads as %+v, %v", got.record, got.err)
 	}
-	b.log.await(b.ctx, t, "NATS answers again")
+	b.log.Await(b.ctx, t, "NATS answers again")
 	if _, err := b.bus.Evaluation(b.ctx, "r1.1.c"); err != nil {
 		t.Error(err)
 	}
@@ -57,31 +57,22 @@ func TestRestartKeepsEverything(t *testing.T) {
 	for range 2 {
 		d := b.next()
 		seen[d.Subject()] = d.Number()
-		if err := d.Ack(b.ctx); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, d.Ack(b.ctx))
 	}
 	if seen["miner.job.r1.1"] != 2 || seen["miner.job.r1.2"] != 1 {
 		t.Errorf("deliveries are %v, want the second of job 1 and the first of job 2", seen)
 	}
-	if n := strings.Count(b.log.String(), "NATS does not answer"); n != 1 {
+	if n := b.log.Count("NATS does not answer"); n != 1 {
 		t.Errorf("the outage was logged %d times, want once", n)
 	}
 }
 
 // throughWire is a bus of its own over a connection that can be held up.
-func (b *bundle) throughWire(cfg jobstream.Config) (*jobstream.Bus, *wire.Wire) {
+func (b *bundle) throughWire(cfg jobstream.Config) (*jobstream.Bus, *nettest.Relay) {
 	b.t.Helper()
-	w, err := wire.New(b.servers.NATSURL())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { w.Close() })
-	cfg.Log = b.log.logger()
-	bus, err := jobstream.Open(b.ctx, b.connect("nats://"+w.Addr()), cfg)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	w := nettest.NewRelay(b.t, b.servers.NATSURL())
+	cfg.Log = b.log.Logger()
+	bus, _ := jobstreamtest.Open(b.t, "nats://"+w.Address, cfg)
 	return bus, w
 }
 
@@ -93,10 +84,8 @@ func TestLostAnswerIsNoConflict(t *testing.T) {
 	b.plan(1)
 	bus, w := b.throughWire(jobstream.Config{Timeout: 500 * time.Millisecond})
 	r, revision, err := bus.Record(b.ctx, "r1", 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Hold(wire.Down)
+	must.Do(t, err)
+	w.Hold(nettest.Down)
 	r.Requests = 99
 	type result struct {
 		revision uint64
@@ -107,7 +96,7 @@ func TestLostAnswerIsNoConflict(t *testing.T) {
 		next, err := bus.UpdateRecord(b.ctx, r, revision)
 		written <- result{next, err}
 	}()
-	b.log.await(b.ctx, t, "NATS does not answer")
+	b.log.Await(b.ctx, t, "NATS does not answer")
 	stored, at, err := b.bus.Record(b.ctx, "r1", 1) // by the other connection
 	if err != nil || stored.Requests != 99 {
 		t.Fatalf("the write has not arrived: %+v, %v", stored, err)
@@ -125,17 +114,15 @@ func TestLostAnswerAndAnotherWriter(t *testing.T) {
 	b.plan(1)
 	bus, w := b.throughWire(jobstream.Config{Timeout: 500 * time.Millisecond})
 	r, revision, err := bus.Record(b.ctx, "r1", 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Hold(wire.Down)
+	must.Do(t, err)
+	w.Hold(nettest.Down)
 	r.Requests = 99
 	written := make(chan error, 1)
 	go func() {
 		_, err := bus.UpdateRecord(b.ctx, r, revision)
 		written <- err
 	}()
-	b.log.await(b.ctx, t, "NATS does not answer")
+	b.log.Await(b.ctx, t, "NATS does not answer")
 	b.change(1)
 	w.Release()
 	if err := <-written; !errors.Is(err, jobstream.ErrConflict) {
@@ -150,9 +137,8 @@ func TestNothingIsSentLate(t *testing.T) {
 	b := setup(t, jobstream.Config{AckWait: 10 * time.Minute, Timeout: 5 * time.Second})
 	b.publish(aJob(1))
 	d := b.next()
-	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
-	b.stop()
-	b.log.await(b.ctx, t, "NATS connection lost")
+	b.servers.Stop()
+	b.log.Await(b.ctx, t, "NATS connection lost")
 	for what, say := range map[string]func() error{
 		"nak":       func() error { return d.Nak(b.ctx, 0) },
 		"heartbeat": func() error { return d.InProgress(b.ctx) },
@@ -161,8 +147,8 @@ func TestNothingIsSentLate(t *testing.T) {
 			t.Errorf("%s while disconnected: got %v, want it refused at once", what, err)
 		}
 	}
-	b.start(address)
-	b.log.await(b.ctx, t, "NATS reconnected")
+	b.servers.Again()
+	b.log.Await(b.ctx, t, "NATS reconnected")
 	if got, err := b.bus.Fetch(b.ctx, 1, time.Second); err != nil || len(got) > 0 {
 		t.Errorf("got %d deliveries, %v, want none: the nak was not given", len(got), err)
 	}
@@ -172,14 +158,14 @@ func TestNothingIsSentLate(t *testing.T) {
 func TestOperationsEndWithTheirContext(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{Timeout: time.Second})
-	b.stop()
+	b.servers.Stop()
 	ctx, cancel := context.WithCancel(b.ctx)
 	read := make(chan error, 1)
 	go func() {
 		_, _, err := b.bus.Record(ctx, "r1", 1)
 		read <- err
 	}()
-	b.log.await(b.ctx, t, "NATS does not answer")
+	b.log.Await(b.ctx, t, "NATS does not answer")
 	cancel()
 	if err := <-read; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's end", err)
@@ -190,22 +176,20 @@ func TestConnectWaits(t *testing.T) {
 	t.Parallel()
 	b := bare(t)
 	address := b.servers.NATSURL()
-	b.stop()
-	log := newLogbook()
+	b.servers.Stop()
+	log := &telemetrytest.Log{}
 	connected := make(chan error, 1)
 	go func() {
-		nc, err := jobstream.Connect(b.ctx, address, "t", jobstream.ConnectConfig{Wait: patience, Remind: time.Hour, Log: log.logger(), Retry: 10 * time.Millisecond})
+		nc, err := jobstream.Connect(b.ctx, address, "t", jobstream.ConnectConfig{Wait: patience, Remind: time.Hour, Log: log.Logger(), Retry: 10 * time.Millisecond})
 		if err == nil {
 			nc.Close()
 		}
 		connected <- err
 	}()
-	log.await(b.ctx, t, "waiting for NATS")
-	b.start(strings.TrimPrefix(address, "nats://"))
-	if err := <-connected; err != nil {
-		t.Error(err)
-	}
-	if n := strings.Count(log.String(), "waiting for NATS"); n != 1 {
+	log.Await(b.ctx, t, "waiting for NATS")
+	b.servers.Again()
+	must.Check(t, <-connected)
+	if n := log.Count("waiting for NATS"); n != 1 {
 		t.Errorf("said %d times in less than Remind, want once", n)
 	}
 }
@@ -214,14 +198,12 @@ func TestConnectWaits(t *testing.T) {
 func TestConnectGivesUp(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	address := l.Addr().String()
 	l.Close() // nobody listens there now
-	log := newLogbook()
+	log := &telemetrytest.Log{}
 	_, err = jobstream.Connect(t.Context(), "nats://ann:s3cret@"+address, "t", jobstream.ConnectConfig{
-		Wait: 100 * time.Millisecond, Retry: 10 * time.Millisecond, Setting: "--connect-timeout", Log: log.logger(),
+		Wait: 100 * time.Millisecond, Retry: 10 * time.Millisecond, Setting: "--connect-timeout", Log: log.Logger(),
 	})
 	if err == nil {
 		t.Fatal("connected to nobody")
@@ -236,7 +218,7 @@ func TestConnectGivesUp(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := jobstream.Connect(ctx, address, "t", jobstream.ConnectConfig{Log: log.logger()}); !errors.Is(err, context.Canceled) {
+	if _, err := jobstream.Connect(ctx, address, "t", jobstream.ConnectConfig{Log: log.Logger()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended context: got %v", err)
 	}
 }
@@ -274,7 +256,7 @@ func TestALostQuestionIsAskedAgain(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	b.plan(1)
 	bus, w := b.throughWire(jobstream.Config{Timeout: 300 * time.Millisecond, RetryWait: 50 * time.Millisecond})
-	w.Hold(wire.Up)
+	w.Hold(nettest.Up)
 	type result struct {
 		records []job.Record
 		err     error
@@ -284,9 +266,10 @@ func TestALostQuestionIsAskedAgain(t *testing.T) {
 		records, err := bus.Records(b.ctx, "r1")
 		listed <- result{records, err}
 	}()
-	b.log.await(b.ctx, t, "NATS does not answer")
+	b.log.Await(b.ctx, t, "NATS does not answer")
 	w.Cut()
 	w.Release()
+	w.Mend()
 	if got := <-listed; got.err != nil || len(got.records) != 1 {
 		t.Errorf("listed %v, %v; want the record", got.records, got.err)
 	}
@@ -301,9 +284,7 @@ func TestListsEndWithTheirContext(t *testing.T) {
 	whole := time.Hour
 	for range 10 {
 		began := time.Now()
-		if _, err := b.bus.Outcomes(b.ctx, "r1"); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(b.bus.Outcomes(b.ctx, "r1"))(t)
 		whole = min(whole, time.Since(began))
 	}
 	const runs = 900 // the server has room for so many watchers that nobody ended
@@ -326,15 +307,10 @@ func TestAFullWatchEnds(t *testing.T) {
 	bucket := b.bus.Bucket(job.BucketRounds)
 	const entries = 600 // the library has room for 256
 	for i := range entries {
-		if _, err := bucket.PutString(b.ctx, fmt.Sprint(i), "x"); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(bucket.PutString(b.ctx, fmt.Sprint(i), "x"))(t)
 	}
 	for _, read := range []int{0, 1, 300} {
-		watcher, err := bucket.WatchAll(b.ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		watcher := must.Get(bucket.WatchAll(b.ctx))(t)
 		for range read {
 			<-watcher.Updates()
 		}

@@ -9,6 +9,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -18,9 +19,7 @@ func TestTheIDOutlivesItsMessage(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	b.publish(aJob(1))
-	if err := b.next().Ack(b.ctx); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.next().Ack(b.ctx))
 	b.publish(aJob(1))
 	if got := b.messages(); got != 0 {
 		t.Fatalf("the stream holds %d messages: the id was forgotten with its message, and Requeue is more than is needed", got)
@@ -58,16 +57,12 @@ func TestRequeueAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	b.publish(aJob(1))
-	if err := b.next().Ack(b.ctx); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.next().Ack(b.ctx))
 	did := make(chan bool, 8)
 	for range cap(did) {
 		go func() {
 			one, err := b.bus.Requeue(b.ctx, aJob(1))
-			if err != nil {
-				t.Error(err)
-			}
+			must.Check(t, err)
 			did <- one
 		}()
 	}
@@ -90,13 +85,8 @@ func TestRequeueBesideALeftover(t *testing.T) {
 	replay := aJob(1)
 	replay.Replay = 1
 	b.publish(replay)
-	stream, err := b.js.Stream(b.ctx, job.StreamJobs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := stream.DeleteMsg(b.ctx, 2); err != nil {
-		t.Fatal(err)
-	}
+	stream := must.Get(b.js.Stream(b.ctx, job.StreamJobs))(t)
+	must.Do(t, stream.DeleteMsg(b.ctx, 2))
 	if did, err := b.bus.Requeue(b.ctx, replay); err != nil || !did {
 		t.Errorf("requeued: %v, %v; want the replay beside the leftover", did, err)
 	}
@@ -113,10 +103,7 @@ func TestStuck(t *testing.T) {
 	b := setup(t, jobstream.Config{MaxDeliver: 2, AckWait: 150 * time.Millisecond})
 	stuck := func(why string, want ...uint64) []jobstream.Stuck {
 		t.Helper()
-		list, err := b.bus.Stuck(b.ctx, "r1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		list := must.Get(b.bus.Stuck(b.ctx, "r1"))(t)
 		var got []uint64
 		for _, s := range list {
 			got = append(got, s.Sequence)
@@ -130,24 +117,18 @@ func TestStuck(t *testing.T) {
 	stuck("before it was handed out")
 	d := b.next()
 	stuck("while it is out")
-	if err := d.Nak(b.ctx, 10*time.Millisecond); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, d.Nak(b.ctx, 10*time.Millisecond))
 	stuck("while it waits for its delay")
 	b.next()
 	for len(b.stuckNow()) == 0 { // the last lease runs out
-		if _, err := b.bus.Fetch(b.ctx, 1, 20*time.Millisecond); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(b.bus.Fetch(b.ctx, 1, 20*time.Millisecond))(t)
 	}
 	b.publish(aJob(8))
 	list := stuck("with its deliveries used up", 1)
 	if s := list[0]; s.UID != 7 || s.Most != 2 || s.Replay != 0 {
 		t.Errorf("stuck is %+v, want the job of miner 7", s)
 	}
-	if err := b.bus.Unstick(b.ctx, list[0]); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.bus.Unstick(b.ctx, list[0]))
 	stuck("queued again")
 	seen := map[string]uint64{}
 	for range 2 {
@@ -165,10 +146,7 @@ func TestStuck(t *testing.T) {
 
 func (b *bundle) stuckNow() []jobstream.Stuck {
 	b.t.Helper()
-	list, err := b.bus.Stuck(b.ctx, "r1")
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	list := must.Get(b.bus.Stuck(b.ctx, "r1"))(b.t)
 	return list
 }
 
@@ -180,9 +158,7 @@ func TestOnly(t *testing.T) {
 	b := setup(t, jobstream.Config{AckWait: 300 * time.Millisecond})
 	only := func(round string) {
 		t.Helper()
-		if err := b.bus.Only(b.ctx, round); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, b.bus.Only(b.ctx, round))
 	}
 	of := func(round string, uid int) job.Job {
 		j := aJob(uid)
@@ -225,13 +201,8 @@ func TestOnly(t *testing.T) {
 	for d.Subject() != "miner.job.r1.3" { // the other two come again
 		d = b.next()
 	}
-	record, err := job.Plan("r1", 3, "").Claimed(job.Claim{ID: "c", Sequence: d.Sequence(), Delivery: d.Number()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.bus.PlanRecord(b.ctx, record); err != nil {
-		t.Fatal(err)
-	}
+	record := must.Get(job.Plan("r1", 3, "").Claimed(job.Claim{ID: "c", Sequence: d.Sequence(), Delivery: d.Number()}))(t)
+	must.Get(b.bus.PlanRecord(b.ctx, record))(t)
 	only("r1") // resumed after a crash: what was claimed counts on, or poison would never end
 	for again := b.next(); ; again = b.next() {
 		if again.Subject() != d.Subject() {
@@ -250,10 +221,7 @@ func TestHolderIsChangedByCompareAndSet(t *testing.T) {
 	if h, revision, err := b.bus.Holder(b.ctx, "r1"); err != nil || revision != 0 || h.Name != "" {
 		t.Errorf("nobody yet: %+v at %d, %v", h, revision, err)
 	}
-	first, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "a", For: time.Second}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := must.Get(b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "a", For: time.Second}, 0))(t)
 	if _, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "b"}, 0); !errors.Is(err, jobstream.ErrConflict) {
 		t.Errorf("a second first one: %v, want ErrConflict", err)
 	}
@@ -274,9 +242,7 @@ func TestMaintainersAreKept(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	one, two := []scoring.Maintainer{{GitHubID: "1"}}, []scoring.Maintainer{{GitHubID: "2"}}
 	for _, add := range []map[string][]scoring.Maintainer{{}, {"a/b": one}, {"a/b": two, "c/d": two}} {
-		if _, err := b.bus.AddMaintainers(b.ctx, "r1", add); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(b.bus.AddMaintainers(b.ctx, "r1", add))(t)
 	}
 	got, err := b.bus.Maintainers(b.ctx, "r1")
 	if diff := cmp.Diff(map[string][]scoring.Maintainer{"a/b": one, "c/d": two}, got); diff != "" || err != nil {
@@ -310,9 +276,7 @@ func TestStoredEvaluationsGoForward(t *testing.T) {
 		{from("r2", 2, 3), set("second once more"), ""},
 		{from("r4", 4, 1), set("fourth"), "fourth"},
 	} {
-		if err := b.bus.ChangeStored(b.ctx, step.from, []scoring.StoredChange{{UID: 1, Evaluation: step.to}}); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, b.bus.ChangeStored(b.ctx, step.from, []scoring.StoredChange{{UID: 1, Evaluation: step.to}}))
 		all, err := b.bus.StoredEvaluations(b.ctx)
 		if err != nil || all[1].Hotkey != step.want {
 			t.Errorf("after %+v: %q is stored, %v; want %q", step.from, all[1].Hotkey, err, step.want)

@@ -10,6 +10,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 )
 
 func (b *bundle) plan(uids ...int) {
@@ -25,13 +26,9 @@ func (b *bundle) plan(uids ...int) {
 func (b *bundle) change(uid int) job.Record {
 	b.t.Helper()
 	r, revision, err := b.bus.Record(b.ctx, "r1", uid)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	must.Do(b.t, err)
 	r.Requests++
-	if _, err := b.bus.UpdateRecord(b.ctx, r, revision); err != nil {
-		b.t.Fatal(err)
-	}
+	must.Get(b.bus.UpdateRecord(b.ctx, r, revision))(b.t)
 	return r
 }
 
@@ -60,9 +57,7 @@ func TestSecondWriterConflicts(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	b.plan(1)
 	r, revision, err := b.bus.Record(b.ctx, "r1", 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	next, err := b.bus.UpdateRecord(b.ctx, r, revision)
 	if err != nil || next <= revision {
 		t.Fatalf("first write: revision %d after %d, %v", next, revision, err)
@@ -114,13 +109,9 @@ func TestDamagedRecord(t *testing.T) {
 	for key, value := range map[string]string{
 		"r1.1": "{", "r1.2": `{"version":1,"round":"r1","uid":3,"phase":"planned"}`, "r1.3": `{"version":9}`,
 	} {
-		if _, err := b.bus.Bucket(job.BucketRecords).PutString(b.ctx, key, value); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(b.bus.Bucket(job.BucketRecords).PutString(b.ctx, key, value))(t)
 		_, uid, err := job.ParseRecordKey(key)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, err)
 		_, _, err = b.bus.Record(b.ctx, "r1", uid)
 		var damaged *jobstream.ValueError
 		if !errors.As(err, &damaged) || damaged.Bucket != job.BucketRecords || damaged.Key != key {
@@ -140,9 +131,7 @@ func TestRecordsOfARound(t *testing.T) {
 		t.Errorf("empty round: got %v, %v", got, err)
 	}
 	b.plan(1, 2, 3)
-	if _, err := b.bus.PlanRecord(b.ctx, job.Plan("r10", 1, "")); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.bus.PlanRecord(b.ctx, job.Plan("r10", 1, "")))(t)
 	got, err := b.bus.Records(b.ctx, "r1")
 	if err != nil || len(got) != 3 {
 		t.Errorf("got %d records, %v, want the round's 3 alone", len(got), err)
@@ -175,17 +164,12 @@ func TestWatch(t *testing.T) {
 	b.plan(1, 2)
 	b.change(1)
 	ctx, cancel := context.WithCancel(b.ctx)
-	records, err := b.bus.WatchRecords(ctx, "r1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := must.Get(b.bus.WatchRecords(ctx, "r1"))(t)
 	got := b.receive(records, func(m map[int]job.Record) bool { return len(m) == 2 })
 	if got[1].Requests != 1 {
 		t.Errorf("record 1 came with %d requests, want its last state", got[1].Requests)
 	}
-	if _, err := b.bus.PlanRecord(b.ctx, job.Plan("r2", 9, "")); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.bus.PlanRecord(b.ctx, job.Plan("r2", 9, "")))(t)
 	b.plan(3)
 	b.change(2)
 	got = b.receive(records, func(m map[int]job.Record) bool { return len(m) == 2 })
@@ -203,16 +187,12 @@ func TestWatchOutlivesTheServer(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	b.plan(1)
-	records, err := b.bus.WatchRecords(b.ctx, "r1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := must.Get(b.bus.WatchRecords(b.ctx, "r1"))(t)
 	b.receive(records, func(m map[int]job.Record) bool { return len(m) == 1 })
-	if _, err := b.bus.Bucket(job.BucketRecords).PutString(b.ctx, "r1.5", "{"); err != nil {
-		t.Fatal(err)
-	}
-	b.log.await(b.ctx, t, "record left out of the watch")
-	b.restart()
+	must.Get(b.bus.Bucket(job.BucketRecords).PutString(b.ctx, "r1.5", "{"))(t)
+	b.log.Await(b.ctx, t, "record left out of the watch")
+	b.servers.Stop()
+	b.servers.Again()
 	b.plan(2)
 	b.change(1)
 	b.receive(records, func(m map[int]job.Record) bool { return len(m) == 2 && m[1].Requests == 1 })

@@ -1,11 +1,7 @@
 package jobstream_test
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +11,9 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,12 +28,11 @@ var asOf = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 type bundle struct {
 	t       *testing.T
 	ctx     context.Context //nolint:containedctx // the test's own, with its patience
-	dir     string
-	servers *local.Servers
+	servers *jobstreamtest.Servers
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	bus     *jobstream.Bus
-	log     *logbook
+	log     *telemetrytest.Log
 }
 
 func setup(t *testing.T, cfg jobstream.Config) *bundle {
@@ -50,69 +47,23 @@ func bare(t *testing.T) *bundle {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	b := &bundle{t: t, ctx: ctx, dir: t.TempDir(), log: newLogbook()}
-	b.start("")
-	b.nc = b.connect(b.servers.NATSURL())
-	js, err := jetstream.New(b.nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.js = js
+	b := &bundle{t: t, ctx: ctx, servers: jobstreamtest.Start(t), log: &telemetrytest.Log{}}
+	b.nc, b.js = jobstreamtest.Connect(t, b.servers.NATSURL(), b.log.Logger())
 	return b
-}
-
-func (b *bundle) start(address string) {
-	b.t.Helper()
-	var err error
-	b.servers, err = local.Start(b.ctx, local.Config{Dir: b.dir, NATS: address, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { b.servers.Close() })
-}
-
-// restart stops the server and starts it on the same files and port.
-func (b *bundle) restart() {
-	b.t.Helper()
-	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
-	b.stop()
-	b.start(address)
-}
-
-func (b *bundle) stop() {
-	b.t.Helper()
-	if err := b.servers.Close(); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-func (b *bundle) connect(address string) *nats.Conn {
-	b.t.Helper()
-	nc, err := jobstream.Connect(b.ctx, address, "test", jobstream.ConnectConfig{Log: b.log.logger()})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(nc.Close)
-	return nc
 }
 
 func (b *bundle) open(cfg jobstream.Config) {
 	b.t.Helper()
 	if cfg.Log == nil {
-		cfg.Log = b.log.logger()
+		cfg.Log = b.log.Logger()
 	}
-	var err error
-	if b.bus, err = jobstream.Open(b.ctx, b.nc, cfg); err != nil {
-		b.t.Fatal(err)
-	}
+	b.bus = must.Get(jobstream.Open(b.ctx, b.nc, cfg))(b.t)
 }
 
 func (b *bundle) publish(jobs ...job.Job) {
 	b.t.Helper()
 	for _, j := range jobs {
-		if err := b.bus.PublishJob(b.ctx, j); err != nil {
-			b.t.Fatal(err)
-		}
+		must.Do(b.t, b.bus.PublishJob(b.ctx, j))
 	}
 }
 
@@ -133,53 +84,10 @@ func (b *bundle) next() *jobstream.Delivery {
 // messages is how many jobs the stream holds.
 func (b *bundle) messages() uint64 {
 	b.t.Helper()
-	stream, err := b.js.Stream(b.ctx, job.StreamJobs)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	stream := must.Get(b.js.Stream(b.ctx, job.StreamJobs))(b.t)
 	return stream.CachedInfo().State.Msgs
 }
 
 func aJob(uid int) job.Job {
 	return job.Job{Round: "r1", UID: uid, Hotkey: "5F", GitHubID: "42", AsOf: asOf}
-}
-
-// logbook keeps what was logged and lets a test wait for a word of it.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{}
-}
-
-func newLogbook() *logbook { return &logbook{more: make(chan struct{}, 1)} }
-
-func (l *logbook) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case l.more <- struct{}{}:
-	default:
-	}
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logbook) await(ctx context.Context, t *testing.T, word string) {
-	t.Helper()
-	for !strings.Contains(l.String(), word) {
-		select {
-		case <-l.more:
-		case <-ctx.Done():
-			t.Fatalf("never logged %q; logged:\n%s", word, l)
-		}
-	}
 }

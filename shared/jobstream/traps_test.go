@@ -8,6 +8,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 )
 
 // These tests hold what JetStream does where it surprises: the rest of the
@@ -37,9 +38,7 @@ func handOver(t *testing.T) (b *bundle, stale, current *jobstream.Delivery) {
 func TestTrapLateAck(t *testing.T) {
 	t.Parallel()
 	b, stale, current := handOver(t)
-	if err := stale.Ack(b.ctx); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, stale.Ack(b.ctx))
 	if got := b.messages(); got != 0 {
 		t.Errorf("%d messages after a late ack, want it taken: the guard is no longer needed", got)
 	}
@@ -56,12 +55,8 @@ func TestTrapStaleNak(t *testing.T) {
 	b, stale, current := handOver(t)
 	// From here on no lease ends by itself.
 	b.open(jobstream.Config{AckWait: 10 * time.Minute})
-	if err := current.InProgress(b.ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := stale.Nak(b.ctx, 0); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, current.InProgress(b.ctx))
+	must.Do(t, stale.Nak(b.ctx, 0))
 	if third := b.next(); third.Number() != 3 {
 		t.Fatalf("delivery %d, want 3", third.Number())
 	}
@@ -74,9 +69,7 @@ func TestTrapForeignHeartbeat(t *testing.T) {
 	t.Parallel()
 	b, stale, _ := handOver(t) // the second holder is dead: it says nothing
 	for begin := time.Now(); time.Since(begin) < 3*trapLease; {
-		if err := stale.InProgress(b.ctx); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, stale.InProgress(b.ctx))
 		if got, err := b.bus.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
 			t.Fatalf("got %d deliveries, %v: a stale heartbeat no longer prolongs", len(got), err)
 		}
@@ -93,9 +86,7 @@ func TestTrapBackOff(t *testing.T) {
 	b := setup(t, jobstream.Config{AckWait: 10 * time.Minute})
 	c := b.consumer()
 	c.BackOff = []time.Duration{100 * time.Millisecond, 200 * time.Millisecond}
-	if _, err := b.js.CreateOrUpdateConsumer(b.ctx, job.StreamJobs, c); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.js.CreateOrUpdateConsumer(b.ctx, job.StreamJobs, c))(t)
 	b.publish(aJob(1))
 	b.next()
 	if again := b.next(); again.Number() != 2 { // ten minutes early
@@ -116,9 +107,7 @@ func TestTrapDelayedNaksFillMaxAckPending(t *testing.T) {
 	b := setup(t, jobstream.Config{MaxAckPending: 2})
 	b.publish(aJob(1), aJob(2), aJob(3))
 	for range 2 {
-		if err := b.next().Nak(b.ctx, time.Hour); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, b.next().Nak(b.ctx, time.Hour))
 	}
 	if got, err := b.bus.Fetch(b.ctx, 1, 200*time.Millisecond); err != nil || len(got) > 0 {
 		t.Fatalf("got %d deliveries, %v: naks that wait no longer fill MaxAckPending", len(got), err)
@@ -135,13 +124,8 @@ func TestTrapMessageIDSwallowsAReplay(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	b.publish(aJob(1))
-	if err := b.next().Term(b.ctx, "permanent"); err != nil {
-		t.Fatal(err)
-	}
-	data, err := aJob(1).Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.next().Term(b.ctx, "permanent"))
+	data := must.Get(aJob(1).Encode())(t)
 	ack, err := b.js.Publish(b.ctx, job.Subject("r1", 1), data, jetstream.WithMsgID(aJob(1).MessageID()))
 	if err != nil || !ack.Duplicate || b.messages() != 0 {
 		t.Fatalf("ack %+v, %v, %d messages: an id is no longer remembered", ack, err, b.messages())

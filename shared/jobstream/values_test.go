@@ -17,6 +17,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -68,13 +69,8 @@ func TestOutcomesAreReadWhileTheyAreUnpacked(t *testing.T) {
 		}
 		want := fmt.Appendf(nil, "{%q: %q}", "text", noise(size))
 		before := time.Now()
-		if err := b.bus.PutOutcome(b.ctx, "r1", revision, want); err != nil {
-			t.Fatal(err)
-		}
-		stored, err := b.bus.OpenOutcome(b.ctx, "r1", revision)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, b.bus.PutOutcome(b.ctx, "r1", revision, want))
+		stored := must.Get(b.bus.OpenOutcome(b.ctx, "r1", revision))(t)
 		got, err := io.ReadAll(stored)
 		if err := errors.Join(err, stored.Close()); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("revision %d reads back differently (%v): %d bytes, want %d", revision, err, len(got), len(want))
@@ -89,9 +85,7 @@ func TestOutcomesAreReadWhileTheyAreUnpacked(t *testing.T) {
 	if _, at, err := b.bus.LastBeat(b.ctx, "r1"); err != nil || !at.IsZero() {
 		t.Errorf("a round that nobody has held: %v, %v, want no beat", at, err)
 	}
-	if _, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "p"}, 0); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "p"}, 0))(t)
 	if h, at, err := b.bus.LastBeat(b.ctx, "r1"); err != nil || h.Name != "p" || at.IsZero() {
 		t.Errorf("held by %q at %v, %v, want p", h.Name, at, err)
 	}
@@ -104,10 +98,7 @@ func TestDamagedValues(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	pack := func(text string) string {
 		var packed bytes.Buffer
-		w, err := zstd.NewWriter(&packed) // as a stream: its length is not in its head
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := must.Get(zstd.NewWriter(&packed))(t) // as a stream: its length is not in its head
 		fmt.Fprint(w, text)
 		w.Close()
 		return packed.String()
@@ -128,9 +119,7 @@ func TestDamagedValues(t *testing.T) {
 		"too many bytes":   fmt.Sprintf(`{"parts":2,"bytes":99999999999,"sha256":"%s"}`, whole),
 	} {
 		key := "r1.7." + strings.ReplaceAll(name, " ", "-")
-		if _, err := b.bus.Bucket(job.BucketEvaluation).PutString(b.ctx, key, value); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(b.bus.Bucket(job.BucketEvaluation).PutString(b.ctx, key, value))(t)
 		_, err := b.bus.Evaluation(b.ctx, key)
 		var damaged *jobstream.ValueError
 		if !errors.As(err, &damaged) || damaged.Key != key || damaged.Bucket != job.BucketEvaluation {
@@ -143,30 +132,18 @@ func TestDamagedValues(t *testing.T) {
 func TestSwappedPart(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	if err := b.bus.PutEvaluation(b.ctx, "r1.7.c", anEvaluation(noise(3<<20))); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.bus.PutEvaluation(b.ctx, "r1.7.c", anEvaluation(noise(3<<20))))
 	kv := b.bus.Bucket(job.BucketEvaluation)
-	entry, err := kv.Get(b.ctx, "r1.7.c")
-	if err != nil {
-		t.Fatal(err)
-	}
+	entry := must.Get(kv.Get(b.ctx, "r1.7.c"))(t)
 	var head struct {
 		SHA256 string `json:"sha256"`
 	}
-	if err := json.Unmarshal(entry.Value(), &head); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, json.Unmarshal(entry.Value(), &head))
 	part := "r1.7.c.part." + head.SHA256[:16] + ".1"
-	first, err := kv.Get(b.ctx, part)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := must.Get(kv.Get(b.ctx, part))(t)
 	wrong := bytes.Clone(first.Value())
 	wrong[100] ^= 1
-	if _, err := kv.Put(b.ctx, part, wrong); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(kv.Put(b.ctx, part, wrong))(t)
 	var damaged *jobstream.ValueError
 	if _, err := b.bus.Evaluation(b.ctx, "r1.7.c"); !errors.As(err, &damaged) {
 		t.Errorf("got %v, want a ValueError", err)
@@ -182,9 +159,7 @@ func TestManifestClaimsTheRound(t *testing.T) {
 		Miners:   []scoring.Miner{{UID: 1}},
 		Registry: json.RawMessage(`{}`), Languages: json.RawMessage(`{}`), Tokens: json.RawMessage(`{}`),
 	}
-	if err := b.bus.CreateManifest(b.ctx, want); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.bus.CreateManifest(b.ctx, want))
 	second := want
 	second.Mirror = noise(3 << 20)
 	if err := b.bus.CreateManifest(b.ctx, second); !errors.Is(err, jobstream.ErrExists) {
@@ -201,9 +176,7 @@ func TestManifestClaimsTheRound(t *testing.T) {
 		t.Errorf("got %v, want an error that names the round", err)
 	}
 	want.Round, want.Mirror = "r1", ""
-	if err := b.bus.CreateManifest(b.ctx, want); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.bus.CreateManifest(b.ctx, want))
 	rounds, err := b.bus.Rounds(b.ctx)
 	if diff := cmp.Diff([]string{"r1", "r2"}, rounds); err != nil || diff != "" {
 		t.Errorf("rounds: %v %s", err, diff)
@@ -220,9 +193,7 @@ func TestOutcomesStand(t *testing.T) {
 	big := []byte(noise(2 << 20))
 	for revision, data := range map[int][]byte{1: []byte("one"), 2: big, 10: []byte("ten")} {
 		for range 2 { // a producer that crashed after it writes the same again
-			if err := b.bus.PutOutcome(b.ctx, "r1", revision, data); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, b.bus.PutOutcome(b.ctx, "r1", revision, data))
 		}
 	}
 	if err := b.bus.PutOutcome(b.ctx, "r1", 1, []byte("other")); !errors.Is(err, jobstream.ErrExists) {

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/must"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,10 +30,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func start(t *testing.T, cfg local.Config) *local.Servers {
 	t.Helper()
 	cfg.Log = quiet()
-	s, err := local.Start(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(local.Start(t.Context(), cfg))(t)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Errorf("closing: %v", err)
@@ -43,24 +41,15 @@ func start(t *testing.T, cfg local.Config) *local.Servers {
 
 func connect(t *testing.T, s *local.Servers) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect(s.NATSURL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc := must.Get(nats.Connect(s.NATSURL()))(t)
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := must.Get(jetstream.New(nc))(t)
 	return js
 }
 
 func redisClient(t *testing.T, s *local.Servers) *redis.Client {
 	t.Helper()
-	options, err := redis.ParseURL(s.RedisURL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	options := must.Get(redis.ParseURL(s.RedisURL()))(t)
 	options.DisableIdentity = true
 	rdb := redis.NewClient(options)
 	t.Cleanup(func() { rdb.Close() })
@@ -73,20 +62,10 @@ func TestKeepsWhatWasConfirmed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := start(t, local.Config{Dir: dir})
-	kv, err := connect(t, first).CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "B"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := kv.PutString(t.Context(), "k", "kept"); err != nil {
-		t.Fatal(err)
-	}
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	kv, err = connect(t, start(t, local.Config{Dir: dir})).KeyValue(t.Context(), "B")
-	if err != nil {
-		t.Fatal(err)
-	}
+	kv := must.Get(connect(t, first).CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "B"}))(t)
+	must.Get(kv.PutString(t.Context(), "k", "kept"))(t)
+	must.Do(t, first.Close())
+	kv = must.Get(connect(t, start(t, local.Config{Dir: dir})).KeyValue(t.Context(), "B"))(t)
 	entry, err := kv.Get(t.Context(), "k")
 	if err != nil || string(entry.Value()) != "kept" {
 		t.Errorf("after a restart: got %v, %v, want the value", entry, err)
@@ -107,26 +86,18 @@ func TestOneHolder(t *testing.T) {
 	if inUse.Dir != dir || inUse.PID != os.Getpid() {
 		t.Errorf("got %+v, want directory %s and pid %d", inUse, dir, os.Getpid())
 	}
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, first.Close())
 	start(t, local.Config{Dir: dir})
 }
 
 func TestUnusableDirectory(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(file, nil, 0o600))
 	taken := t.TempDir()
-	if err := os.Mkdir(filepath.Join(taken, "lock"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.Mkdir(filepath.Join(taken, "lock"), 0o700))
 	blocked := t.TempDir() // locked, but NATS cannot make its own below
-	if err := os.WriteFile(filepath.Join(blocked, "nats"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(filepath.Join(blocked, "nats"), nil, 0o600))
 	for dir, want := range map[string]string{
 		"": "Dir is empty", file: "cannot be made", taken: "not writable", blocked: filepath.Join(blocked, "nats"),
 	} {
@@ -139,10 +110,7 @@ func TestUnusableDirectory(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	used := l.Addr().String()
 	for name, c := range map[string]struct {
@@ -173,9 +141,7 @@ func TestKeysExpire(t *testing.T) {
 	rdb := redisClient(t, start(t, local.Config{Dir: t.TempDir()}))
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if err := rdb.Set(ctx, "k", "v", 300*time.Millisecond).Err(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, rdb.Set(ctx, "k", "v", 300*time.Millisecond).Err())
 	for { // each question is a round trip; the context bounds them
 		n, err := rdb.Exists(ctx, "k").Result()
 		if err != nil {
@@ -192,10 +158,7 @@ func TestClockIsReal(t *testing.T) {
 	t.Parallel()
 	rdb := redisClient(t, start(t, local.Config{Dir: t.TempDir()}))
 	before := time.Now().Add(-time.Millisecond) // the answer has microseconds
-	got, err := rdb.Time(t.Context()).Result()
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := must.Get(rdb.Time(t.Context()).Result())(t)
 	if got.Before(before) || got.After(time.Now()) {
 		t.Errorf("TIME is %s, want between %s and now", got, before)
 	}
@@ -208,11 +171,7 @@ func TestCloseTwiceAtOnce(t *testing.T) {
 	s := start(t, local.Config{Dir: dir})
 	var closing sync.WaitGroup
 	for range 4 {
-		closing.Go(func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
+		closing.Go(func() { must.Check(t, s.Close()) })
 	}
 	closing.Wait()
 	start(t, local.Config{Dir: dir})
@@ -242,23 +201,17 @@ func TestFind(t *testing.T) {
 	if want := (local.Addresses{PID: os.Getpid(), NATS: s.NATSURL(), Redis: s.RedisURL()}); err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, s.Close())
 	if _, err := local.Find(dir); !errors.Is(err, local.ErrNotRunning) {
 		t.Errorf("after the end: %v, want ErrNotRunning", err)
 	}
 	ended := exec.CommandContext(t.Context(), "true")
-	if err := ended.Run(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, ended.Run())
 	for content, want := range map[string]string{
 		fmt.Sprintf(`{"pid":%d}`, ended.Process.Pid): local.ErrNotRunning.Error(),
 		"nonsense": "remove it",
 	} {
-		if err := os.WriteFile(filepath.Join(dir, "servers.json"), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(filepath.Join(dir, "servers.json"), []byte(content), 0o600))
 		if _, err := local.Find(dir); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("with %s: %v, want an error with %q", content, err, want)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 )
 
 // breaking makes the breaker open at the third failure across two paths.
@@ -143,9 +144,7 @@ func TestOneFailingListDoesNotOpenTheBreaker(t *testing.T) {
 	}
 	for range 6 {
 		_, _ = b.client.OpenIssues(t.Context(), "13")
-		if _, err := b.client.Pulls(t.Context(), "7", windows); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(b.client.Pulls(t.Context(), "7", windows))(t)
 	}
 	if b.client.Open() {
 		t.Error("the breaker is open while others are answered, want it closed")

@@ -12,6 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -69,16 +70,10 @@ func TestACoolDownIsLoggedOnce(t *testing.T) {
 func TestACoolDownFailsNoRequest(t *testing.T) {
 	t.Parallel()
 	store := miniredis.RunT(t)
-	rdb, err := ratelimit.NewClient("redis://"+store.Addr(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rdb := must.Get(ratelimit.NewClient("redis://"+store.Addr(), 0))(t)
 	t.Cleanup(func() { _ = rdb.Close() })
 	quiet := slog.New(slog.DiscardHandler)
-	limiter, err := ratelimit.New(ratelimit.Config{Window: time.Second, Horizon: 100 * time.Millisecond, Log: quiet}, rdb)
-	if err != nil {
-		t.Fatal(err)
-	}
+	limiter := must.Get(ratelimit.New(ratelimit.Config{Window: time.Second, Horizon: 100 * time.Millisecond, Log: quiet}, rdb))(t)
 	t.Cleanup(func() { _ = limiter.Close() })
 
 	var mu sync.Mutex
@@ -108,10 +103,7 @@ func TestACoolDownFailsNoRequest(t *testing.T) {
 		})
 	}
 	all.Wait()
-	state, err := limiter.State(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	state := must.Get(limiter.State(t.Context()))(t)
 	if got := len(b.saw()); got != calls+1 || state.CoolDowns != 1 {
 		t.Errorf("the server saw %d requests, %d cool-downs; want %d, the throttled one again, and 1", got, state.CoolDowns, calls+1)
 	}

@@ -117,23 +117,3 @@ func FuzzInstant(f *testing.F) {
 		}
 	})
 }
-
-// BenchmarkFiles reads a files answer of 23 MB.
-func BenchmarkFiles(b *testing.B) {
-	text := string(bytes.Repeat([]byte("\tif err != nil {\n\t\treturn fmt.Errorf(\"reading %q: %w\", name, err)\n\t}\n"), 5000))
-	files := make([]map[string]any, 30)
-	for i := range files {
-		files[i] = map[string]any{"filename": "a.go", "status": "modified", "additions": 1, "head_content": text, "base_content": text}
-	}
-	data, err := json.Marshal(map[string]any{"repo_full_name": "a/b", "pr_number": 1, "files": files})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(int64(len(data)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if got, err := mirror.DecodeFiles(data); err != nil || len(got.Files) != len(files) {
-			b.Fatal(err)
-		}
-	}
-}

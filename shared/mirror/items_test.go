@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -203,9 +204,7 @@ func TestWhatOddValuesBecome(t *testing.T) {
 			continue
 		}
 		plain, _ := onePull(t, "")
-		if err := json.Unmarshal([]byte(want), &plain); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, json.Unmarshal([]byte(want), &plain))
 		if pr.AuthorID == "7" {
 			plain.AuthorID = "7"
 		}
@@ -328,10 +327,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 // A page of nothing but rubbish costs a bounded report.
 func TestVeryManyMalformedItems(t *testing.T) {
 	t.Parallel()
-	answer, err := mirror.DecodeIssues([]byte(`{"github_id":7,"issues":[` + strings.Repeat("1,", 5000) + `{` + minimalIssue + `}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	answer := must.Get(mirror.DecodeIssues([]byte(`{"github_id":7,"issues":[` + strings.Repeat("1,", 5000) + `{` + minimalIssue + `}]}`)))(t)
 	if len(answer.Items) != 1 || len(answer.Malformed) != 1001 {
 		t.Fatalf("got %d items and %d malformed, want 1 and 1,000 with one that counts the others", len(answer.Items), len(answer.Malformed))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -36,12 +37,9 @@ func TestWithTheFleetsLimiter(t *testing.T) {
 	rdb := redis.NewClient(&redis.Options{Addr: store.Addr(), ContextTimeoutEnabled: true, MaxRetries: -1})
 	t.Cleanup(func() { rdb.Close() })
 	// So wide a limit that no wait is longer than a moment.
-	limiter, err := ratelimit.New(ratelimit.Config{
+	limiter := must.Get(ratelimit.New(ratelimit.Config{
 		Egress: "test", Limit: 5000, Window: time.Second, Horizon: 250 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
-	}, rdb)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, rdb))(t)
 	t.Cleanup(func() { limiter.Close() })
 
 	b := setup(t, say(http.StatusOK, emptyFiles))
@@ -55,10 +53,7 @@ func TestWithTheFleetsLimiter(t *testing.T) {
 		})
 	}
 	group.Wait()
-	state, err := limiter.State(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	state := must.Get(limiter.State(t.Context()))(t)
 	stats := client.Stats()
 	if got := int64(len(b.saw())); got != 40 || stats.Sent != 40 || stats.Permits != 40 {
 		t.Errorf("the server saw %d requests, counts %+v, want 40 of each", got, stats)
@@ -78,9 +73,7 @@ func TestWithTheFleetsLimiter(t *testing.T) {
 	failed := make(chan error)
 	go func() { failed <- client.Health(ctx) }()
 	<-cooled
-	if state, err = limiter.State(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	state = must.Get(limiter.State(t.Context()))(t)
 	if state.CoolDown > 500*time.Second || state.CoolDown < 400*time.Second {
 		t.Errorf("the egress cools down for %s more, want nearly 500 s", state.CoolDown)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 )
 
 // Every sending has a permit: redirects and retries too, and a late permit is
@@ -30,9 +31,7 @@ func TestPermitsAreRequests(t *testing.T) {
 	}
 	var own, other atomic.Int64
 	ctx := mirror.WithCounter(t.Context(), &own)
-	if _, err := b.client.Pulls(ctx, "7", windows); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.client.Pulls(ctx, "7", windows))(t)
 	b.metered(t, 5)
 	if got := b.client.Stats(); got.Late != 2 || got.Resent != 0 {
 		t.Errorf("got %+v, want 2 of 7 permits late and nothing resent", got)
@@ -42,9 +41,7 @@ func TestPermitsAreRequests(t *testing.T) {
 			t.Errorf("request %d: got %s ?%s %q, want the question kept through redirects", i, r.method, r.query, r.body)
 		}
 	}
-	if _, err := b.client.Pulls(mirror.WithCounter(t.Context(), &other), "7", windows); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.client.Pulls(mirror.WithCounter(t.Context(), &other), "7", windows))(t)
 	if own.Load() != 5 || other.Load() != 1 {
 		t.Errorf("the jobs counted %d and %d requests, want 5 and 1", own.Load(), other.Load())
 	}

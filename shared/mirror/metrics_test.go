@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
@@ -42,9 +43,7 @@ func TestTheBreakerAndThrottlingShowInTheMetrics(t *testing.T) { //nolint:parall
 	}
 	s.mended.Store(true)
 	throttle.Store(true)
-	if _, err := b.client.Files(t.Context(), "a/b", 1); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.client.Files(t.Context(), "a/b", 1))(t)
 	if diff := cmp.Diff(map[string]int64{"closed": 1, "half-open": 0, "open": 0}, state()); diff != "" {
 		t.Errorf("after an answer (-want +got):\n%s", diff)
 	}

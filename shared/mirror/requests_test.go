@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 )
 
 var windows = map[string]time.Time{
@@ -66,9 +67,7 @@ func TestRequestsAreAsDescribed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, say(http.StatusOK, c.answer))
-			if err := c.ask(t.Context(), b.client); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, c.ask(t.Context(), b.client))
 			b.metered(t, 1)
 			got := b.saw()[0]
 			header := got.header
@@ -99,18 +98,14 @@ func TestManyRepositoriesAreAskedForInParts(t *testing.T) {
 	for i := range 450 {
 		many[fmt.Sprintf("o/r%03d", i)] = time.Unix(int64(i), 0)
 	}
-	if _, err := b.client.Pulls(t.Context(), "7", many); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(b.client.Pulls(t.Context(), "7", many))(t)
 	b.metered(t, 3)
 	asked := 0
 	for i, r := range b.saw() {
 		var body struct {
 			Since map[string]time.Time `json:"since_by_repo"`
 		}
-		if err := json.Unmarshal([]byte(r.body), &body); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, json.Unmarshal([]byte(r.body), &body))
 		if want := min(200, 450-asked); len(body.Since) != want {
 			t.Errorf("request %d names %d repositories, want %d", i, len(body.Since), want)
 		}
@@ -162,9 +157,7 @@ func TestABaseURLMayHaveAPath(t *testing.T) {
 	t.Parallel()
 	b := setup(t, say(http.StatusOK, health))
 	client := b.another(t, func(c *mirror.Config) { c.BaseURL += "/mirror/" })
-	if err := client.Health(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, client.Health(t.Context()))
 	if got := b.saw()[0].path; got != "/mirror/api/v1/health" {
 		t.Errorf("got path %q, want the base's before it", got)
 	}
@@ -188,14 +181,8 @@ func TestListsAreReadToTheLastPage(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 2, 5} {
 		b := setup(t, pages(n), func(c *mirror.Config) { c.MaxPages = 5 })
-		posted, err := b.client.Issues(t.Context(), "7", windows)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := b.client.OpenIssues(t.Context(), "7")
-		if err != nil {
-			t.Fatal(err)
-		}
+		posted := must.Get(b.client.Issues(t.Context(), "7", windows))(t)
+		got := must.Get(b.client.OpenIssues(t.Context(), "7"))(t)
 		if diff := cmp.Diff(posted, got); diff != "" {
 			t.Errorf("POST and GET differ:\n%s", diff)
 		}

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 )
 
 // stale serves each connection one answer, keeps it alive by its header, and
@@ -38,10 +39,7 @@ type stale struct {
 
 func serveStale(t *testing.T, first int) *stale {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
 	s := &stale{listener: listener}
 	s.first.Add(first)
 	s.left.Store(int64(first))
@@ -116,16 +114,10 @@ func TestWhatNetHTTPSendsAgain(t *testing.T) {
 			})
 			var all sync.WaitGroup
 			for range c.kept {
-				all.Go(func() {
-					if err := c.ask(t.Context(), client); err != nil {
-						t.Error(err)
-					}
-				})
+				all.Go(func() { must.Check(t, c.ask(t.Context(), client)) })
 			}
 			all.Wait()
-			if err := c.ask(t.Context(), client); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, c.ask(t.Context(), client))
 			got, seen := client.Stats(), s.requests.Load()
 			if got.Resent < c.least || got.Resent > c.most {
 				t.Errorf("net/http sent again %d times, want %d to %d", got.Resent, c.least, c.most)
@@ -163,9 +155,7 @@ func TestNothingIsSentAgainWithoutAPermit(t *testing.T) {
 				}
 				return time.Now().Add(time.Hour), nil
 			}
-			if err := getIssues(ctx, client); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, getIssues(ctx, client))
 			if err := getIssues(ctx, client); err == nil || errors.Is(err, mirror.ErrUnavailable) {
 				t.Errorf("got %v, want the refusal of the permit, and no failure of the mirror's", err)
 			}
@@ -194,10 +184,7 @@ func serveRefusing(t *testing.T, times int64, letDown func(*http2.Framer, uint32
 	s := &refusing{pool: x509.NewCertPool(), letDown: letDown}
 	s.pool.AddCert(issuer.Certificate())
 	s.left.Store(times)
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: issuer.TLS.Certificates, NextProtos: []string{"h2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := must.Get(tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: issuer.TLS.Certificates, NextProtos: []string{"h2"}}))(t)
 	s.url = "https://" + listener.Addr().String()
 	var group sync.WaitGroup
 	group.Go(func() {
@@ -282,9 +269,7 @@ func TestWhatNetHTTPSendsAgainOverHTTP2(t *testing.T) {
 				b := setup(t, say(200, health))
 				client := b.another(t, func(c *mirror.Config) { c.BaseURL = s.url })
 				mirror.Trust(client, s.pool)
-				if err := ask(t.Context(), client); err != nil {
-					t.Fatal(err)
-				}
+				must.Do(t, ask(t.Context(), client))
 				got, seen := client.Stats(), s.requests.Load()
 				if seen != times+1 || got.Sent != seen || got.Permits != seen || b.meter.permits.Load() != seen {
 					t.Errorf("the server saw %d requests, counts %+v, %d permits granted; want %d of each", seen, got, b.meter.permits.Load(), times+1)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 )
 
 // secure is a mirror over TLS, with HTTP/2 offered, and clients that trust it.
@@ -107,9 +108,7 @@ func TestAPermitIsTakenWhenTheConnectionIsThere(t *testing.T) {
 	go func() { answered <- s.client.Health(t.Context()) }()
 	<-s.listener.begun // the handshake waits for free
 	close(s.listener.free)
-	if err := <-answered; err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, <-answered)
 	if early.Load() {
 		t.Error("a permit was taken before there was a connection")
 	}
@@ -130,11 +129,7 @@ func TestHTTP2(t *testing.T) {
 	}
 	var group sync.WaitGroup
 	for range calls {
-		group.Go(func() {
-			if err := s.client.Health(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
+		group.Go(func() { must.Check(t, s.client.Health(t.Context())) })
 	}
 	group.Wait()
 	if got := s.http2.Load(); got != calls+1 || s.listener.accepted.Load() != 1 {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -116,10 +117,7 @@ func (b *bundle) another(t *testing.T, change ...func(*mirror.Config)) *mirror.C
 	for _, c := range change {
 		c(&cfg)
 	}
-	client, err := mirror.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := must.Get(mirror.New(cfg))(t)
 	t.Cleanup(client.Close)
 	return client
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 )
 
 // What is worth another try is tried again, what is final is not, and what
@@ -214,9 +215,7 @@ func TestACoolDownByDate(t *testing.T) {
 		w.Header().Set("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
 		w.WriteHeader(http.StatusTooManyRequests)
 	}))
-	if err := b.client.Health(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, b.client.Health(t.Context()))
 	if got := b.meter.cooled(); len(got) != 1 || got[0] > time.Hour || got[0] < 50*time.Minute {
 		t.Errorf("got cool-downs %v, want one of nearly an hour", got)
 	}
@@ -288,8 +287,6 @@ func TestTheTimeOutStartsWithThePermit(t *testing.T) {
 		close(waited)
 		return time.Now().Add(time.Hour), nil
 	}
-	if err := b.client.Health(t.Context()); err != nil {
-		t.Error(err)
-	}
+	must.Check(t, b.client.Health(t.Context()))
 	<-waited
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -158,16 +159,11 @@ func TestCaseRounds(t *testing.T) {
 // A case's failures may be final ones: who is answered so need not try again.
 func TestCaseFailsFinally(t *testing.T) {
 	t.Parallel()
-	w, err := readCase(t, caseFile).World(1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(readCase(t, caseFile).World(1))(t)
 	if err := w.FailWith("418"); err == nil || !strings.Contains(err.Error(), "418") {
 		t.Errorf("FailWith(418): %v, want an error with it", err)
 	}
-	if err := w.FailWith("400"); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, w.FailWith("400"))
 	b := setup(t, mirrorsim.Config{World: w})
 	for range 3 {
 		if r := b.do(http.MethodPost, "/api/v1/miners/107/issues", since(1)); r.status != http.StatusBadRequest || !json.Valid([]byte(r.body)) {
@@ -179,23 +175,14 @@ func TestCaseFailsFinally(t *testing.T) {
 // A compressed case is the case.
 func TestCaseCompressed(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile(caseFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := json.Marshal(readCase(t, caseFile))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(os.ReadFile(caseFile))(t)
+	want := must.Get(json.Marshal(readCase(t, caseFile)))(t)
 	for extension, compressor := range map[string]func(io.Writer) (io.WriteCloser, error){
 		".gz":  func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil },
 		".zst": func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) },
 	} {
 		path := filepath.Join(t.TempDir(), "case.json"+extension)
-		file, err := os.Create(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		file := must.Get(os.Create(path))(t)
 		defer file.Close()
 		out, err := compressor(file)
 		if err == nil {
@@ -224,9 +211,7 @@ func TestCaseRefuses(t *testing.T) {
 	} {
 		path := filepath.Join(dir, name)
 		if !strings.Contains(name, "/") {
-			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, os.WriteFile(path, []byte(c.text), 0o600))
 		}
 		if _, err := mirrorsim.ReadCase(path); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("ReadCase(%s): %v, want an error with %q", name, err, c.want)

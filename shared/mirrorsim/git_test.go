@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -30,9 +31,7 @@ type history struct {
 func newHistory(t *testing.T, name string) *history {
 	t.Helper()
 	h := &history{t, filepath.Join(t.TempDir(), "acme", name), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	if err := os.MkdirAll(h.dir, 0o750); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.MkdirAll(h.dir, 0o750))
 	h.git("Ada", "ada@example.org", "init", "--quiet", "--initial-branch=main")
 	return h
 }
@@ -55,12 +54,8 @@ func (h *history) git(name, email string, args ...string) string {
 func (h *history) write(path, text string) {
 	h.t.Helper()
 	full := filepath.Join(h.dir, path)
-	if err := os.MkdirAll(filepath.Dir(full), 0o750); err != nil {
-		h.t.Fatal(err)
-	}
-	if err := os.WriteFile(full, []byte(text), 0o600); err != nil {
-		h.t.Fatal(err)
-	}
+	must.Do(h.t, os.MkdirAll(filepath.Dir(full), 0o750))
+	must.Do(h.t, os.WriteFile(full, []byte(text), 0o600))
 }
 
 func (h *history) commit(name, email, title string) string {
@@ -163,9 +158,7 @@ func TestGitWorld(t *testing.T) {
 func compact(t *testing.T, raw json.RawMessage) string {
 	t.Helper()
 	var buf bytes.Buffer
-	if err := json.Compact(&buf, raw); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, json.Compact(&buf, raw))
 	return buf.String()
 }
 
@@ -185,10 +178,7 @@ func load(t *testing.T, b *bundle, w *mirrorsim.World) round {
 	for repo := range r.registry {
 		windows[repo] = w.AsOf.AddDate(0, 0, -90)
 	}
-	body, err := json.Marshal(map[string]any{"since_by_repo": windows})
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must.Get(json.Marshal(map[string]any{"since_by_repo": windows}))(t)
 	for _, m := range w.Miners {
 		if m.GitHubID == "" {
 			continue

@@ -9,8 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"mirrorfleet/shared/mirrorsim"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var asOf = time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
 

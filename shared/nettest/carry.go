@@ -26,8 +26,8 @@ func (r *Relay) carry(client *net.TCPConn) {
 	go func() {
 		defer close(done)
 		var ways sync.WaitGroup
-		ways.Go(func() { r.pass(ctx, end, server, client) })
-		ways.Go(func() { r.pass(ctx, end, client, server) })
+		ways.Go(func() { r.pass(ctx, end, server, client, Up) })
+		ways.Go(func() { r.pass(ctx, end, client, server, Down) })
 		ways.Wait()
 		end()
 	}()
@@ -55,13 +55,13 @@ type chunk struct {
 }
 
 // pass carries one way, and ends the connection when nobody takes it any more.
-func (r *Relay) pass(ctx context.Context, end func(), to, from *net.TCPConn) {
+func (r *Relay) pass(ctx context.Context, end func(), to, from *net.TCPConn, way Way) {
 	chunks := make(chan chunk, 1024) // on their way
 	var reader sync.WaitGroup
 	defer reader.Wait()
 	reader.Go(func() { defer close(chunks); r.read(ctx, from, chunks) })
 	for c := range chunks {
-		if !until(ctx, c.due) {
+		if !until(ctx, c.due) || !r.free(ctx, way) {
 			return
 		}
 		if len(c.data) == 0 {
@@ -90,6 +90,22 @@ func (r *Relay) read(ctx context.Context, from *net.TCPConn, chunks chan<- chunk
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// free waits while a way is held; false when ctx ended before.
+func (r *Relay) free(ctx context.Context, way Way) bool {
+	r.mu.Lock()
+	held := r.held[way]
+	r.mu.Unlock()
+	if held == nil {
+		return true
+	}
+	select {
+	case <-held:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"mirrorfleet/shared/must"
 )
 
 // drawn are the ports that are some server's, also while it is down.
@@ -25,9 +27,7 @@ func FreePort(tb testing.TB) int {
 		if err != nil {
 			continue
 		}
-		if err := listener.Close(); err != nil {
-			tb.Fatal(err)
-		}
+		must.Do(tb, listener.Close())
 
 		return port
 	}

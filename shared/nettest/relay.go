@@ -4,9 +4,12 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"mirrorfleet/shared/must"
 )
 
 // Relay passes the bytes of connections on to a server, of whatever kind.
@@ -19,18 +22,19 @@ type Relay struct {
 	mu          sync.Mutex
 	target      string
 	least, most time.Duration
+	held        [2]chan struct{} // by way; closed and nil when it is let go
 	// links is what the connections live in; a cut ends it.
 	links context.Context //nolint:containedctx // the lifetime of what the relay carries
 	end   context.CancelFunc
 }
 
-// NewRelay starts a relay to a server's host:port.
+// NewRelay starts a relay to a server's host:port, or its URL.
 func NewRelay(tb testing.TB, target string) *Relay {
 	tb.Helper()
-	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		tb.Fatal(err)
+	if _, address, isURL := strings.Cut(target, "://"); isURL {
+		target = address
 	}
+	listener := must.Get(net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))(tb)
 	r := &Relay{Address: listener.Addr().String(), listener: listener, target: target, end: func() {}}
 	r.renewLocked() // nobody else has it yet
 	r.work.Go(r.accept)
@@ -87,6 +91,39 @@ func (r *Relay) Silence() { r.Delay(forever, forever) }
 
 // forever is longer than any test.
 const forever = 24 * time.Hour
+
+// Way is the way that bytes go, seen from who connects.
+type Way int
+
+// The ways.
+const (
+	Up   Way = iota // to the server
+	Down            // from the server
+)
+
+// Hold keeps what goes these ways until Release, as a process does that is
+// stalled; the connections stay.
+func (r *Relay) Hold(ways ...Way) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, way := range ways {
+		if r.held[way] == nil {
+			r.held[way] = make(chan struct{})
+		}
+	}
+}
+
+// Release lets go what was held, whole and in order, and whatever comes.
+func (r *Relay) Release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for way, held := range r.held {
+		if held != nil {
+			close(held)
+			r.held[way] = nil
+		}
+	}
+}
 
 // due is when what has arrived now goes on.
 func (r *Relay) due() time.Time {

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
@@ -25,9 +26,7 @@ func TestRelay(t *testing.T) {
 	t.Cleanup(func() { _ = client.Close() })
 	name := func() (string, error) { return client.Get(t.Context(), "name").Result() }
 	for server, name := range map[*redistest.Server]string{one: "one", other: "other"} {
-		if err := server.Client(t).Set(t.Context(), "name", name, 0).Err(); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, server.Client(t).Set(t.Context(), "name", name, 0).Err())
 	}
 	if got, err := name(); got != "one" {
 		t.Errorf("through a relay: %q, %v, want one", got, err)
@@ -53,6 +52,19 @@ func TestRelay(t *testing.T) {
 		t.Errorf("through a silent relay: %q, %v, want nothing until the deadline", got, err)
 	}
 	relay.Mend()
+	_, _ = name() // a connection of before may be found broken only by its use
+	relay.Hold(nettest.Up, nettest.Down)
+	answered := make(chan string)
+	go func() { got, _ := name(); answered <- got }()
+	select {
+	case got := <-answered:
+		t.Errorf("through a held relay: %q, want nothing", got)
+	case <-time.After(50 * time.Millisecond):
+	}
+	relay.Release()
+	if got := <-answered; got != "one" {
+		t.Errorf("through a relay that was let go: %q, want one", got)
+	}
 	relay.Redirect(other.Address)
 	_, _ = name() // a connection of before may be found broken only by its use
 	if got, err := name(); got != "other" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -85,10 +86,7 @@ func TestClientIsChecked(t *testing.T) {
 // TestNewClientKeepsToItsOptions, whatever the URL says.
 func TestNewClientKeepsToItsOptions(t *testing.T) {
 	t.Parallel()
-	rdb, err := ratelimit.NewClient("redis://:secret@127.0.0.1:6379/3?max_retries=5&read_timeout=9s", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rdb := must.Get(ratelimit.NewClient("redis://:secret@127.0.0.1:6379/3?max_retries=5&read_timeout=9s", 0))(t)
 	defer rdb.Close()
 	got := rdb.Options()
 	if got.MaxRetries != 0 || !got.ContextTimeoutEnabled || got.ReadTimeout != ratelimit.DefaultTimeout || got.DB != 3 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -26,69 +27,53 @@ func fleet(t *testing.T, s *server, n int) []*sender {
 
 func TestSaturatedFleetKeepsTheLimit(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			saturate(t, fleet(t, s, 8), 120, func() {})
-		})
-	}
+	onEach(t, servers, func(t *testing.T, s *server) {
+		saturate(t, fleet(t, s, 8), 120, func() {})
+	})
 }
 
 // TestFirstPermitWaitsOneHorizon holds the start from nothing.
 func TestFirstPermitWaitsOneHorizon(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			began := time.Now()
-			if _, err := s.limiter(t, quick()).Permit(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if waited, least := time.Since(began), quick().Horizon; waited < least {
-				t.Errorf("the first permit of a new bucket came after %v, want at least %v", waited, least)
-			}
-		})
-	}
+	onEach(t, servers, func(t *testing.T, s *server) {
+		began := time.Now()
+		must.Get(s.limiter(t, quick()).Permit(t.Context()))(t)
+		if waited, least := time.Since(began), quick().Horizon; waited < least {
+			t.Errorf("the first permit of a new bucket came after %v, want at least %v", waited, least)
+		}
+	})
 }
 
 // TestUnknownStates spoils the bucket in each way that must be noticed.
 func TestUnknownStates(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			far := strconv.FormatInt(time.Now().Add(24*time.Hour).UnixMicro(), 10)
-			for _, test := range []struct{ name, field, value string }{
-				{"another run id", "run", "0123456789abcdef"},
-				{"no run id", "run", ""},
-				{"a next slot in the far future", "next", far},
-				{"a next slot lower than the process has seen", "next", "1700000000000000"},
-				{"no next slot", "next", "0"},
-				{"a field that is no number", "high", "soon"},
-				{"a field that is infinite", "next", "inf"},
-				{"a field that is NaN", "high", "nan"},
-			} {
-				t.Run(test.name, func(t *testing.T) {
-					cfg := quick()
-					cfg.Egress = "e" + strconv.Itoa(len(test.name))
-					l, rdb := s.limiter(t, cfg), patient(t, s)
-					permit(t, l)
-					if err := rdb.HSet(t.Context(), ratelimit.Key(cfg.Egress), test.field, test.value).Err(); err != nil {
-						t.Fatal(err)
-					}
-					began := time.Now()
-					permit(t, l)
-					if waited := time.Since(began); waited < cfg.Horizon {
-						t.Errorf("%s: the next permit came after %v, want at least %v", test.name, waited, cfg.Horizon)
-					}
-					wantRestarts(t, l, 2)
-				})
-			}
-		})
-	}
+	onEach(t, servers, func(t *testing.T, s *server) {
+		far := strconv.FormatInt(time.Now().Add(24*time.Hour).UnixMicro(), 10)
+		for _, test := range []struct{ name, field, value string }{
+			{"another run id", "run", "0123456789abcdef"},
+			{"no run id", "run", ""},
+			{"a next slot in the far future", "next", far},
+			{"a next slot lower than the process has seen", "next", "1700000000000000"},
+			{"no next slot", "next", "0"},
+			{"a field that is no number", "high", "soon"},
+			{"a field that is infinite", "next", "inf"},
+			{"a field that is NaN", "high", "nan"},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				cfg := quick()
+				cfg.Egress = "e" + strconv.Itoa(len(test.name))
+				l, rdb := s.limiter(t, cfg), patient(t, s)
+				permit(t, l)
+				must.Do(t, rdb.HSet(t.Context(), ratelimit.Key(cfg.Egress), test.field, test.value).Err())
+				began := time.Now()
+				permit(t, l)
+				if waited := time.Since(began); waited < cfg.Horizon {
+					t.Errorf("%s: the next permit came after %v, want at least %v", test.name, waited, cfg.Horizon)
+				}
+				wantRestarts(t, l, 2)
+			})
+		}
+	})
 }
 
 // TestOlderStateOfAnotherServer: a restart from a dump tells another run id.
@@ -97,15 +82,10 @@ func TestOlderStateOfAnotherServer(t *testing.T) {
 	s := process(t)
 	l, rdb := s.limiter(t, quick()), patient(t, s)
 	permit(t, l)
-	dump, err := rdb.HGetAll(t.Context(), ratelimit.Key("default")).Result()
-	if err != nil {
-		t.Fatal(err)
-	}
+	dump := must.Get(rdb.HGetAll(t.Context(), ratelimit.Key("default")).Result())(t)
 	s.stop(t)
 	s.start(t)
-	if err := patient(t, s).HSet(t.Context(), ratelimit.Key("default"), dump).Err(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, patient(t, s).HSet(t.Context(), ratelimit.Key("default"), dump).Err())
 	began := time.Now()
 	permit(t, l)
 	if waited := time.Since(began); waited < quick().Horizon {
@@ -118,92 +98,78 @@ func TestOlderStateOfAnotherServer(t *testing.T) {
 // are logged once, after however many failures.
 func TestRedisGone(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			log := newSignals()
-			cfg := quick()
-			cfg.Log = newLogger(log)
-			l := s.patientLimiter(t, cfg)
-			permit(t, l)
-			s.stop(t)
-			got := make(chan error, 1)
-			go func() {
-				_, err := l.Permit(t.Context())
-				got <- err
-			}()
-			log.want(t, "Redis does not answer")
-			if l.Stats().BlockedSince.IsZero() {
-				t.Error("BlockedSince is zero while Redis is away")
-			}
-			await(t, "more calls that fail", func() bool { return l.Stats().Lost >= 4 })
-			select {
-			case err := <-got:
-				t.Fatalf("a permit came without Redis (error %v)", err)
-			default:
-			}
-			began := time.Now()
-			s.start(t)
-			if err := <-got; err != nil {
-				t.Fatal(err)
-			}
-			if waited := time.Since(began); waited < cfg.Horizon {
-				t.Errorf("an empty Redis gave a permit after %v, want at least %v", waited, cfg.Horizon)
-			}
-			log.want(t, "Redis answers")
-			if len(log.messages) != 0 {
-				t.Errorf("more was logged: %q", <-log.messages)
-			}
-			if since := l.Stats().BlockedSince; !since.IsZero() {
-				t.Errorf("BlockedSince is %v after the return, want zero", since)
-			}
-		})
-	}
+	onEach(t, servers, func(t *testing.T, s *server) {
+		log := newSignals()
+		cfg := quick()
+		cfg.Log = newLogger(log)
+		l := s.patientLimiter(t, cfg)
+		permit(t, l)
+		s.stop(t)
+		got := make(chan error, 1)
+		go func() {
+			_, err := l.Permit(t.Context())
+			got <- err
+		}()
+		log.want(t, "Redis does not answer")
+		if l.Stats().BlockedSince.IsZero() {
+			t.Error("BlockedSince is zero while Redis is away")
+		}
+		await(t, "more calls that fail", func() bool { return l.Stats().Lost >= 4 })
+		select {
+		case err := <-got:
+			t.Fatalf("a permit came without Redis (error %v)", err)
+		default:
+		}
+		began := time.Now()
+		s.start(t)
+		must.Do(t, <-got)
+		if waited := time.Since(began); waited < cfg.Horizon {
+			t.Errorf("an empty Redis gave a permit after %v, want at least %v", waited, cfg.Horizon)
+		}
+		log.want(t, "Redis answers")
+		if len(log.messages) != 0 {
+			t.Errorf("more was logged: %q", <-log.messages)
+		}
+		if since := l.Stats().BlockedSince; !since.IsZero() {
+			t.Errorf("BlockedSince is %v after the return, want zero", since)
+		}
+	})
 }
 
 // TestClientIsBackAtOnce holds a fault of the connection pool: after as many
 // failed dials as it has places it tried only once a second.
 func TestClientIsBackAtOnce(t *testing.T) {
 	t.Parallel()
-	for name, start := range single {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			rdb := s.client(t).(*redis.Client)
-			s.stop(t)
-			for range 3 * rdb.Options().PoolSize {
-				if err := rdb.Ping(t.Context()).Err(); err == nil {
-					t.Fatal("PING works on a server that is gone")
-				}
+	onEach(t, single, func(t *testing.T, s *server) {
+		rdb := s.client(t).(*redis.Client)
+		s.stop(t)
+		for range 3 * rdb.Options().PoolSize {
+			if err := rdb.Ping(t.Context()).Err(); err == nil {
+				t.Fatal("PING works on a server that is gone")
 			}
-			s.start(t)
-			if err := rdb.Ping(t.Context()).Err(); err != nil {
-				t.Errorf("the first PING after the return: %v", err)
-			}
-		})
-	}
+		}
+		s.start(t)
+		if err := rdb.Ping(t.Context()).Err(); err != nil {
+			t.Errorf("the first PING after the return: %v", err)
+		}
+	})
 }
 
 // TestScriptIsLoadedAgain: a server that forgot the script has lost nothing.
 func TestScriptIsLoadedAgain(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			l := s.patientLimiter(t, quick())
-			permit(t, l)
-			everywhere(t, patient(t, s), func(ctx context.Context, rdb *redis.Client) error {
-				return rdb.ScriptFlush(ctx).Err()
-			})
-			permit(t, l)
-			if lost := l.Stats().Lost; lost != 0 {
-				t.Errorf("%d calls failed after SCRIPT FLUSH, want 0", lost)
-			}
-			wantRestarts(t, l, 1)
+	onEach(t, servers, func(t *testing.T, s *server) {
+		l := s.patientLimiter(t, quick())
+		permit(t, l)
+		everywhere(t, patient(t, s), func(ctx context.Context, rdb *redis.Client) error {
+			return rdb.ScriptFlush(ctx).Err()
 		})
-	}
+		permit(t, l)
+		if lost := l.Stats().Lost; lost != 0 {
+			t.Errorf("%d calls failed after SCRIPT FLUSH, want 0", lost)
+		}
+		wantRestarts(t, l, 1)
+	})
 }
 
 // coolDown stops the egress, as often as it takes a busy machine to write it down
@@ -216,131 +182,109 @@ func coolDown(t *testing.T, l *sender, d time.Duration) {
 // TestCoolDownStopsTheEgress, other processes included.
 func TestCoolDownStopsTheEgress(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			const d = 3 * time.Second // longer than a busy machine takes to look at it
-			here, there := s.limiter(t, quick()), s.limiter(t, quick())
-			permit(t, here)
-			permit(t, there)
-			began := time.Now()
-			coolDown(t, here, d)
-			coolDown(t, here, d/100) // a shorter one changes nothing
-			if state := state(t, there); state.CoolDown <= 0 || state.NextIn < state.CoolDown {
-				t.Errorf("during a cool-down State is %+v, want CoolDown and NextIn to show it", state)
-			}
-			var both sync.WaitGroup
-			for _, l := range []*sender{here, there} {
-				both.Go(func() {
-					permit(t, l)
-					if waited := time.Since(began); waited < d {
-						t.Errorf("a permit came %v into a cool-down of %v", waited, d)
-					}
-				})
-			}
-			both.Wait()
-			saturate(t, []*sender{here, there}, 60, func() {}) // no herd afterwards
-		})
-	}
+	onEach(t, servers, func(t *testing.T, s *server) {
+		const d = 3 * time.Second // longer than a busy machine takes to look at it
+		here, there := s.limiter(t, quick()), s.limiter(t, quick())
+		permit(t, here)
+		permit(t, there)
+		began := time.Now()
+		coolDown(t, here, d)
+		coolDown(t, here, d/100) // a shorter one changes nothing
+		if state := state(t, there); state.CoolDown <= 0 || state.NextIn < state.CoolDown {
+			t.Errorf("during a cool-down State is %+v, want CoolDown and NextIn to show it", state)
+		}
+		var both sync.WaitGroup
+		for _, l := range []*sender{here, there} {
+			both.Go(func() {
+				permit(t, l)
+				if waited := time.Since(began); waited < d {
+					t.Errorf("a permit came %v into a cool-down of %v", waited, d)
+				}
+			})
+		}
+		both.Wait()
+		saturate(t, []*sender{here, there}, 60, func() {}) // no herd afterwards
+	})
 }
 
 // TestCoolDownVoidsWhatIsHeld: a reservation that was had before is not used.
 func TestCoolDownVoidsWhatIsHeld(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			cfg := quick()
-			cfg.Horizon = 2 * time.Second // time enough to stop it
-			l := s.patientLimiter(t, cfg)
-			got := make(chan struct{})
-			go func() {
-				defer close(got)
-				permit(t, l)
-			}()
-			await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
-			began := time.Now()
-			if err := l.CoolDown(t.Context(), 2500*time.Millisecond); err != nil {
-				t.Fatal(err)
-			}
-			<-got
-			if waited := time.Since(began); waited < 2500*time.Millisecond {
-				t.Errorf("a permit came %v into a cool-down of 2.5s", waited)
-			}
-			if stats := l.Stats(); stats.Void+stats.Late == 0 {
-				t.Errorf("no reservation was thrown away: %+v", stats)
-			}
-		})
-	}
+	onEach(t, servers, func(t *testing.T, s *server) {
+		cfg := quick()
+		cfg.Horizon = 2 * time.Second // time enough to stop it
+		l := s.patientLimiter(t, cfg)
+		got := make(chan struct{})
+		go func() {
+			defer close(got)
+			permit(t, l)
+		}()
+		await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
+		began := time.Now()
+		must.Do(t, l.CoolDown(t.Context(), 2500*time.Millisecond))
+		<-got
+		if waited := time.Since(began); waited < 2500*time.Millisecond {
+			t.Errorf("a permit came %v into a cool-down of 2.5s", waited)
+		}
+		if stats := l.Stats(); stats.Void+stats.Late == 0 {
+			t.Errorf("no reservation was thrown away: %+v", stats)
+		}
+	})
 }
 
 // TestCoolDownWithoutRedis: it is not forgotten, it comes with the next
 // reservation.
 func TestCoolDownWithoutRedis(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			l := s.limiter(t, quick())
-			s.stop(t)
-			began := time.Now()
-			if err := l.CoolDown(t.Context(), 2*time.Second); err == nil {
-				t.Error("CoolDown without Redis returned no error")
-			}
-			s.start(t)
-			permit(t, l)
-			if waited := time.Since(began); waited < 2*time.Second {
-				t.Errorf("a permit came %v into a cool-down of 2s that Redis had missed", waited)
-			}
-		})
-	}
+	onEach(t, servers, func(t *testing.T, s *server) {
+		l := s.limiter(t, quick())
+		s.stop(t)
+		began := time.Now()
+		if err := l.CoolDown(t.Context(), 2*time.Second); err == nil {
+			t.Error("CoolDown without Redis returned no error")
+		}
+		s.start(t)
+		permit(t, l)
+		if waited := time.Since(began); waited < 2*time.Second {
+			t.Errorf("a permit came %v into a cool-down of 2s that Redis had missed", waited)
+		}
+	})
 }
 
 // TestEgressesAreApart, each with a bucket of its own.
 func TestEgressesAreApart(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			one, other := quick(), quick()
-			other.Egress = "other"
-			l := s.limiter(t, one)
-			permit(t, l)
-			if got := state(t, s.limiter(t, other)); got.Known {
-				t.Errorf("the bucket of an egress that nobody used is known: %+v", got)
-			}
-		})
-	}
+	onEach(t, servers, func(t *testing.T, s *server) {
+		one, other := quick(), quick()
+		other.Egress = "other"
+		l := s.limiter(t, one)
+		permit(t, l)
+		if got := state(t, s.limiter(t, other)); got.Known {
+			t.Errorf("the bucket of an egress that nobody used is known: %+v", got)
+		}
+	})
 }
 
 func TestStateShowsTheBucket(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			l := s.patientLimiter(t, quick())
-			for range 3 {
-				permit(t, l)
-			}
-			got := state(t, l)
-			var used int64
-			for _, n := range got.Use {
-				used += n
-			}
-			granted := l.Stats().Granted + l.Stats().Late
-			if !got.Known || got.Granted != granted || used != granted || got.Restarts != 1 || got.Interval != 40*time.Millisecond {
-				t.Errorf("State is %+v, want a known bucket, %d granted and in use, 1 restart, 40ms", got, granted)
-			}
-			if (got.RunID != "") != s.tellsRunID {
-				t.Errorf("RunID is %q, want one: %v", got.RunID, s.tellsRunID)
-			}
-		})
-	}
+	onEach(t, servers, func(t *testing.T, s *server) {
+		l := s.patientLimiter(t, quick())
+		for range 3 {
+			permit(t, l)
+		}
+		got := state(t, l)
+		var used int64
+		for _, n := range got.Use {
+			used += n
+		}
+		granted := l.Stats().Granted + l.Stats().Late
+		if !got.Known || got.Granted != granted || used != granted || got.Restarts != 1 || got.Interval != 40*time.Millisecond {
+			t.Errorf("State is %+v, want a known bucket, %d granted and in use, 1 restart, 40ms", got, granted)
+		}
+		if (got.RunID != "") != s.tellsRunID {
+			t.Errorf("RunID is %q, want one: %v", got.RunID, s.tellsRunID)
+		}
+	})
 }
 
 // permit takes a permit that the test cannot do without.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -17,10 +18,7 @@ import (
 // a busy machine takes.
 func (s *server) desk(tb testing.TB) *ratelimit.Desk {
 	tb.Helper()
-	d, err := ratelimit.NewDesk(ratelimit.DefaultEgress, patient(tb, s), time.Minute)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	d := must.Get(ratelimit.NewDesk(ratelimit.DefaultEgress, patient(tb, s), time.Minute))(tb)
 
 	return d
 }
@@ -29,75 +27,60 @@ func (s *server) desk(tb testing.TB) *ratelimit.Desk {
 // that was asked for; then permits come at the normal pace.
 func TestHoldStopsTheEgress(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			d, here, there := s.desk(t), s.limiter(t, quick()), s.limiter(t, quick())
-			permit(t, here)
-			permit(t, there)
-			began := time.Now()
-			for _, length := range []time.Duration{2 * time.Second, 3 * time.Second, 2 * time.Second} {
-				if _, err := d.Hold(t.Context(), length); err != nil {
-					t.Fatal(err)
+	onEach(t, servers, func(t *testing.T, s *server) {
+		d, here, there := s.desk(t), s.limiter(t, quick()), s.limiter(t, quick())
+		permit(t, here)
+		permit(t, there)
+		began := time.Now()
+		for _, length := range []time.Duration{2 * time.Second, 3 * time.Second, 2 * time.Second} {
+			must.Get(d.Hold(t.Context(), length))(t)
+		}
+		if got := state(t, here); got.Hold <= 0 || got.CoolDown != 0 || got.NextIn < got.Hold || got.CoolDowns != 0 {
+			t.Errorf("during a hold State is %+v, want Hold and NextIn to show it, and no cool-down", got)
+		}
+		var both sync.WaitGroup
+		for _, l := range []*sender{here, there} {
+			both.Go(func() {
+				permit(t, l)
+				if waited := time.Since(began); waited < 3*time.Second {
+					t.Errorf("a permit came %v into a hold of 3s", waited)
 				}
-			}
-			if got := state(t, here); got.Hold <= 0 || got.CoolDown != 0 || got.NextIn < got.Hold || got.CoolDowns != 0 {
-				t.Errorf("during a hold State is %+v, want Hold and NextIn to show it, and no cool-down", got)
-			}
-			var both sync.WaitGroup
-			for _, l := range []*sender{here, there} {
-				both.Go(func() {
-					permit(t, l)
-					if waited := time.Since(began); waited < 3*time.Second {
-						t.Errorf("a permit came %v into a hold of 3s", waited)
-					}
-				})
-			}
-			both.Wait()
-			saturate(t, []*sender{here, there}, 60, func() {}) // no herd afterwards
-		})
-	}
+			})
+		}
+		both.Wait()
+		saturate(t, []*sender{here, there}, 60, func() {}) // no herd afterwards
+	})
 }
 
 // TestReleaseResumes an egress that is held, and tells when none is.
 func TestReleaseResumes(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			d, l := s.desk(t), s.limiter(t, quick())
-			served := make(chan struct{}, 2)
-			var waiters sync.WaitGroup
-			defer waiters.Wait()
-			for range 2 {
-				waiters.Go(func() { permit(t, l); served <- struct{}{} })
-			}
-			await(t, "a reservation", func() bool { return state(t, l).Granted > 0 })
-			held, err := d.Hold(t.Context(), time.Hour)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if held.Hold < 59*time.Minute {
-				t.Errorf("held for %v, want an hour", held.Hold)
-			}
-			// The one in hand is void, and no other is given.
-			granted, refused := state(t, l).Granted, l.Stats().Refused
-			await(t, "a refusal", func() bool { return l.Stats().Refused > refused })
-			if got := state(t, l).Granted; got != granted {
-				t.Errorf("%d slots were granted under the hold, want none", got-granted)
-			}
-			if _, err := d.Release(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			<-served
-			<-served
-			if _, err := d.Release(t.Context()); !errors.Is(err, ratelimit.ErrNotHeld) {
-				t.Errorf("a second Release: %v, want ErrNotHeld", err)
-			}
-		})
-	}
+	onEach(t, servers, func(t *testing.T, s *server) {
+		d, l := s.desk(t), s.limiter(t, quick())
+		served := make(chan struct{}, 2)
+		var waiters sync.WaitGroup
+		defer waiters.Wait()
+		for range 2 {
+			waiters.Go(func() { permit(t, l); served <- struct{}{} })
+		}
+		await(t, "a reservation", func() bool { return state(t, l).Granted > 0 })
+		held := must.Get(d.Hold(t.Context(), time.Hour))(t)
+		if held.Hold < 59*time.Minute {
+			t.Errorf("held for %v, want an hour", held.Hold)
+		}
+		// The one in hand is void, and no other is given.
+		granted, refused := state(t, l).Granted, l.Stats().Refused
+		await(t, "a refusal", func() bool { return l.Stats().Refused > refused })
+		if got := state(t, l).Granted; got != granted {
+			t.Errorf("%d slots were granted under the hold, want none", got-granted)
+		}
+		must.Get(d.Release(t.Context()))(t)
+		<-served
+		<-served
+		if _, err := d.Release(t.Context()); !errors.Is(err, ratelimit.ErrNotHeld) {
+			t.Errorf("a second Release: %v, want ErrNotHeld", err)
+		}
+	})
 }
 
 // TestHoldOutlivesAnUnknownState: the record may come from elsewhere, what an
@@ -107,12 +90,8 @@ func TestHoldOutlivesAnUnknownState(t *testing.T) {
 	s := process(t)
 	d, l, rdb := s.desk(t), s.limiter(t, quick()), patient(t, s)
 	permit(t, l)
-	if _, err := d.Hold(t.Context(), time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	if err := rdb.HSet(t.Context(), ratelimit.Key("default"), "run", "another").Err(); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(d.Hold(t.Context(), time.Hour))(t)
+	must.Do(t, rdb.HSet(t.Context(), ratelimit.Key("default"), "run", "another").Err())
 	refused := l.Stats().Refused
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan struct{})
@@ -214,9 +193,7 @@ func TestFlowing(t *testing.T) {
 		t.Errorf("Flowing while nobody waits: %v", err)
 	}
 	permit(t, l)
-	if _, err := d.Hold(t.Context(), time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(d.Hold(t.Context(), time.Hour))(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan struct{})
 	go func() { defer close(gone); _, _ = l.Permit(ctx) }()

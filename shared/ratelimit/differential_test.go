@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/ratelimit/bucket"
 )
@@ -63,10 +64,7 @@ return out`
 // patient returns a client that waits for as long as many steps take, or a busy machine.
 func patient(tb testing.TB, s *server) redis.UniversalClient {
 	tb.Helper()
-	rdb, err := s.connect(time.Minute)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	rdb := must.Get(s.connect(time.Minute))(tb)
 	tb.Cleanup(func() { _ = rdb.Close() })
 
 	return rdb
@@ -87,10 +85,7 @@ func TestScriptReadsTheServersClock(t *testing.T) {
 		if s.spoilt != "" {
 			continue // the walk goes on from a state that this Redis does not have
 		}
-		got, err := script.Run(t.Context(), rdb, []string{"bucket"}, s.args[:arguments]...).Int64Slice()
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := must.Get(script.Run(t.Context(), rdb, []string{"bucket"}, s.args[:arguments]...).Int64Slice())(t)
 		s.wantReply(t, got)
 	}
 }
@@ -188,10 +183,7 @@ func (w *walk) compare(t *testing.T, script *redis.Script, rdb redis.UniversalCl
 		steps[i] = w.step()
 		args = append(append(args, steps[i].spoilt, steps[i].value), steps[i].args...)
 	}
-	got, err := script.Run(t.Context(), rdb, []string{"bucket"}, args...).Slice()
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := must.Get(script.Run(t.Context(), rdb, []string{"bucket"}, args...).Slice())(t)
 	for i, s := range steps {
 		pair := got[i].([]any)
 		reply, err := redis.NewCmdResult(pair[0], nil).Int64Slice()
@@ -206,10 +198,7 @@ func (w *walk) compare(t *testing.T, script *redis.Script, rdb redis.UniversalCl
 		for field := range slices.Chunk(pair[1].([]any), 2) {
 			record[field[0].(string)] = field[1].(string)
 		}
-		state, err := bucket.Parse(record)
-		if err != nil {
-			t.Fatal(err)
-		}
+		state := must.Get(bucket.Parse(record))(t)
 		if state != s.state {
 			t.Fatalf("%v: new state (-Decide +script)\n%s", s, cmp.Diff(s.state, state))
 		}

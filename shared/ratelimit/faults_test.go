@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -33,26 +34,20 @@ func faults() []fault {
 	set := func(field string, value func() any) func(*testing.T, *server, redis.UniversalClient) {
 		return func(t *testing.T, _ *server, rdb redis.UniversalClient) {
 			t.Helper()
-			if err := rdb.HSet(t.Context(), ratelimit.Key("default"), field, value()).Err(); err != nil {
-				t.Error(err)
-			}
+			must.Check(t, rdb.HSet(t.Context(), ratelimit.Key("default"), field, value()).Err())
 		}
 	}
 	step := func(by int64) func(*testing.T, *server, redis.UniversalClient) {
 		return func(t *testing.T, _ *server, rdb redis.UniversalClient) {
 			t.Helper()
-			if err := rdb.HIncrBy(t.Context(), ratelimit.Key("default"), "skew", by).Err(); err != nil {
-				t.Error(err)
-			}
+			must.Check(t, rdb.HIncrBy(t.Context(), ratelimit.Key("default"), "skew", by).Err())
 		}
 	}
 
 	return []fault{
 		{"the key is missing", func(t *testing.T, _ *server, rdb redis.UniversalClient) {
 			t.Helper()
-			if err := rdb.Del(t.Context(), ratelimit.Key("default")).Err(); err != nil {
-				t.Error(err)
-			}
+			must.Check(t, rdb.Del(t.Context(), ratelimit.Key("default")).Err())
 		}, 1},
 		{"FLUSHALL", func(t *testing.T, _ *server, rdb redis.UniversalClient) {
 			t.Helper()
@@ -89,19 +84,15 @@ func TestFaultsMidway(t *testing.T) {
 // it had.
 func TestRestartMidway(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			limiters := fleet(t, s, crowd)
-			saturate(t, limiters, 90, func() { s.stop(t); s.start(t) })
-			want := int64(1)
-			if s.promote != nil {
-				want = 2
-			}
-			wantRestarts(t, limiters[0], want)
-		})
-	}
+	onEach(t, servers, func(t *testing.T, s *server) {
+		limiters := fleet(t, s, crowd)
+		saturate(t, limiters, 90, func() { s.stop(t); s.start(t) })
+		want := int64(1)
+		if s.promote != nil {
+			want = 2
+		}
+		wantRestarts(t, limiters[0], want)
+	})
 }
 
 // TestFailoverToALaggingReplica: a replica that has not heard of the last slots

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/ratelimit/bucket"
 	"mirrorfleet/shared/ratelimit/windows"
@@ -32,10 +33,7 @@ func figures(limit, spare, window, jitter uint16) ratelimit.Config {
 // noRedis is a client that is never used: settings are checked without.
 func noRedis(tb testing.TB) *redis.Client {
 	tb.Helper()
-	rdb, err := ratelimit.NewClient("redis://127.0.0.1:1", 0)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	rdb := must.Get(ratelimit.NewClient("redis://127.0.0.1:1", 0))(tb)
 	tb.Cleanup(func() { _ = rdb.Close() })
 
 	return rdb

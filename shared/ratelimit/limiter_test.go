@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit"
 )
@@ -138,9 +139,7 @@ func TestCloseEndsEveryWait(t *testing.T) {
 	}
 	await(t, "all wait", func() bool { return l.Stats().Waiting == 3 })
 	for range 2 {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
+		must.Check(t, l.Close())
 	}
 	all.Wait()
 	if _, err := l.Permit(t.Context()); !errors.Is(err, ratelimit.ErrClosed) {
@@ -152,25 +151,21 @@ func TestCloseEndsEveryWait(t *testing.T) {
 // send it again by itself, and the next reservation is another slot.
 func TestLostAnswerIsASlotSpent(t *testing.T) {
 	t.Parallel()
-	for name, start := range single {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			relay := nettest.NewRelay(t, strings.TrimPrefix(s.url, "redis://"))
-			l := newServer(t, "redis://"+relay.Address).limiter(t, quick())
-			permit(t, l) // the bucket has started, the next request is granted at once
-			direct := s.limiter(t, quick())
-			had, before := state(t, direct).Granted, l.Stats()
-			relay.Delay(120*time.Millisecond, 120*time.Millisecond) // the question arrives within the 160 ms of a call, the answer after
-			served := make(chan struct{})
-			go func() { defer close(served); permit(t, l) }()
-			await(t, "a lost answer", func() bool { return l.Stats().Lost > before.Lost })
-			relay.Delay(0, 0)
-			<-served
-			slots, after := state(t, direct).Granted-had, l.Stats()
-			if most := (after.Asked - after.Refused) - (before.Asked - before.Refused); slots < 2 || slots > most {
-				t.Errorf("%d slots went with %+v, want 2 to %d: one spent on the lost answer, none on a resend", slots, after, most)
-			}
-		})
-	}
+	onEach(t, single, func(t *testing.T, s *server) {
+		relay := nettest.NewRelay(t, strings.TrimPrefix(s.url, "redis://"))
+		l := newServer(t, "redis://"+relay.Address).limiter(t, quick())
+		permit(t, l) // the bucket has started, the next request is granted at once
+		direct := s.limiter(t, quick())
+		had, before := state(t, direct).Granted, l.Stats()
+		relay.Delay(120*time.Millisecond, 120*time.Millisecond) // the question arrives within the 160 ms of a call, the answer after
+		served := make(chan struct{})
+		go func() { defer close(served); permit(t, l) }()
+		await(t, "a lost answer", func() bool { return l.Stats().Lost > before.Lost })
+		relay.Delay(0, 0)
+		<-served
+		slots, after := state(t, direct).Granted-had, l.Stats()
+		if most := (after.Asked - after.Refused) - (before.Asked - before.Refused); slots < 2 || slots > most {
+			t.Errorf("%d slots went with %+v, want 2 to %d: one spent on the lost answer, none on a resend", slots, after, most)
+		}
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/shared/telemetry/telemetrytest"
@@ -31,9 +32,7 @@ func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is 
 		}
 	}
 	permit(t, l)
-	if err := patient(t, s).FlushAll(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, patient(t, s).FlushAll(t.Context()).Err())
 	permit(t, l)
 	ratelimit.Usable(l.Limiter, time.Unix(1, 0), time.Unix(2, 0)) // one that is late
 	ctx, cancel := context.WithCancel(t.Context())

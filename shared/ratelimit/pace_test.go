@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -11,10 +12,7 @@ import (
 // settings goes by it.
 func TestPace(t *testing.T) {
 	t.Parallel()
-	p, err := ratelimit.Config{}.Pace()
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := must.Get(ratelimit.Config{}.Pace())(t)
 	if p.Interval != 213542*time.Microsecond || p.Limit != 50 || p.Window != 10*time.Second || p.Horizon != 10*time.Second || p.Processes != 46 {
 		t.Errorf("the mirror's limit comes to %+v", p)
 	}

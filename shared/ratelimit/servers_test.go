@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
@@ -54,6 +55,17 @@ var servers = map[string]func(testing.TB) *server{
 // single are those of one address that is served, or not.
 var single = map[string]func(testing.TB) *server{"embedded": embedded, "redis-server": process}
 
+// onEach runs a test on servers of each kind, side by side.
+func onEach(t *testing.T, kinds map[string]func(testing.TB) *server, test func(t *testing.T, s *server)) {
+	t.Helper()
+	for name, start := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, start(t))
+		})
+	}
+}
+
 // newServer is one of a single address. When the test ends, all that was sent by
 // its permits is counted.
 func newServer(tb testing.TB, url string) *server {
@@ -70,18 +82,14 @@ func newServer(tb testing.TB, url string) *server {
 func embedded(tb testing.TB) *server {
 	tb.Helper()
 	m := miniredis.NewMiniRedis()
-	if err := m.Start(); err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, m.Start())
 	tb.Cleanup(m.Close)
 	s := newServer(tb, "redis://"+m.Addr())
 	s.stop = func(*testing.T) { m.Close() }
 	s.start = func(t *testing.T) {
 		t.Helper()
 		m.FlushAll()
-		if err := m.Restart(); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, m.Restart())
 	}
 
 	return s
@@ -190,10 +198,7 @@ func (s *server) awaitListener(t *testing.T) {
 // client returns a client of a server as the commands make it.
 func (s *server) client(tb testing.TB) redis.UniversalClient {
 	tb.Helper()
-	rdb, err := s.connect(0)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	rdb := must.Get(s.connect(0))(tb)
 	tb.Cleanup(func() { _ = rdb.Close() })
 
 	return rdb
@@ -209,9 +214,7 @@ func everywhere(t *testing.T, rdb redis.UniversalClient, do func(context.Context
 	case *redis.Client:
 		err = do(t.Context(), rdb)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 }
 
 // limiter returns a limiter with a client of its own, as a process has. What is
@@ -233,10 +236,7 @@ func (s *server) patientLimiter(tb testing.TB, cfg ratelimit.Config) *sender {
 
 func (s *server) limiterBy(tb testing.TB, cfg ratelimit.Config, rdb redis.UniversalClient) *sender {
 	tb.Helper()
-	l, err := ratelimit.New(cfg, rdb)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	l := must.Get(ratelimit.New(cfg, rdb))(tb)
 	tb.Cleanup(func() { _ = l.Close() })
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -43,9 +44,7 @@ func TestAStopVoidsWhatOthersHold(t *testing.T) {
 				// The first slot of a bucket lies a horizon ahead: it is held meanwhile.
 				await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
 				began := time.Now()
-				if err := end(t, s); err != nil {
-					t.Fatal(err)
-				}
+				must.Do(t, end(t, s))
 				<-got
 				if waited := time.Since(began); waited < stop {
 					t.Errorf("a permit came %v into a stop of %v", waited, stop)
@@ -62,45 +61,37 @@ func TestAStopVoidsWhatOthersHold(t *testing.T) {
 // wake them.
 func TestAReleaseIsHeard(t *testing.T) {
 	t.Parallel()
-	for name, start := range servers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := start(t)
-			d, l := s.desk(t), s.limiter(t, quick())
-			s.awaitListener(t)
-			permit(t, l)
+	onEach(t, servers, func(t *testing.T, s *server) {
+		d, l := s.desk(t), s.limiter(t, quick())
+		s.awaitListener(t)
+		permit(t, l)
+		must.Get(d.Hold(t.Context(), time.Hour))(t)
+		rested := make(chan error, 1)
+		go func() { rested <- ratelimit.Rest(context.WithoutCancel(t.Context()), l.Limiter, time.Hour) }()
+		must.Get(d.Hold(t.Context(), 2*time.Hour))(t)
+		select {
+		case <-rested:
+			t.Error("a hold woke a process that waits")
+		default:
+		}
+		// The word of a release may come before the other goroutine listens.
+		await(t, "the release", func() bool {
 			if _, err := d.Hold(t.Context(), time.Hour); err != nil {
-				t.Fatal(err)
+				t.Error(err)
 			}
-			rested := make(chan error, 1)
-			go func() { rested <- ratelimit.Rest(context.WithoutCancel(t.Context()), l.Limiter, time.Hour) }()
-			if _, err := d.Hold(t.Context(), 2*time.Hour); err != nil {
-				t.Fatal(err)
+			if _, err := d.Release(t.Context()); err != nil {
+				t.Error(err)
 			}
 			select {
-			case <-rested:
-				t.Error("a hold woke a process that waits")
-			default:
-			}
-			// The word of a release may come before the other goroutine listens.
-			await(t, "the release", func() bool {
-				if _, err := d.Hold(t.Context(), time.Hour); err != nil {
-					t.Error(err)
+			case err := <-rested:
+				if err != nil {
+					t.Errorf("resting: %v", err)
 				}
-				if _, err := d.Release(t.Context()); err != nil {
-					t.Error(err)
-				}
-				select {
-				case err := <-rested:
-					if err != nil {
-						t.Errorf("resting: %v", err)
-					}
 
-					return true
-				default:
-					return false
-				}
-			})
+				return true
+			default:
+				return false
+			}
 		})
-	}
+	})
 }

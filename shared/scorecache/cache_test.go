@@ -110,7 +110,7 @@ func TestWhatIsNotKept(t *testing.T) {
 			t.Errorf("%s: it is there", x.name)
 		}
 	}
-	if n := b.log.count("does not answer") + b.log.count("cannot be read"); n != 0 {
+	if n := b.log.Count("does not answer") + b.log.Count("cannot be read"); n != 0 {
 		t.Errorf("%d lines of trouble logged, want none", n)
 	}
 }
@@ -177,7 +177,7 @@ func TestUnreadableValuesCountAsAbsent(t *testing.T) {
 			t.Errorf("%s: not overwritten", x.name)
 		}
 	}
-	if n := b.log.count("cannot be read"); n != 1 {
+	if n := b.log.Count("cannot be read"); n != 1 {
 		t.Errorf("logged %d times, want once", n)
 	}
 }

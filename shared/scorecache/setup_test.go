@@ -1,12 +1,9 @@
 package scorecache_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,9 +13,11 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,44 +29,26 @@ const patience = time.Minute
 type bundle struct {
 	t       *testing.T
 	ctx     context.Context //nolint:containedctx // the test's own, with its patience
-	dir     string
-	servers *local.Servers
+	servers *jobstreamtest.Servers
 	nc      *nats.Conn // the last process'
-	js      jetstream.JetStream
 	bucket  jetstream.KeyValue
-	log     logbook
+	log     telemetrytest.Log
 }
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	b := &bundle{t: t, ctx: ctx, dir: t.TempDir()}
-	b.start("")
+	b := &bundle{t: t, ctx: ctx, servers: jobstreamtest.Start(t)}
 	b.bucket = b.process()
 	return b
-}
-
-func (b *bundle) start(address string) {
-	b.t.Helper()
-	var err error
-	b.servers, err = local.Start(b.ctx, local.Config{Dir: b.dir, NATS: address, Log: slog.New(slog.DiscardHandler)})
-	b.must(err)
-	b.t.Cleanup(func() { b.servers.Close() })
 }
 
 // process is the bucket over a connection of its own, as another process has it.
 func (b *bundle) process() jetstream.KeyValue {
 	b.t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	nc, err := jobstream.Connect(b.ctx, b.servers.NATSURL(), "test", jobstream.ConnectConfig{Log: quiet})
-	b.must(err)
-	b.t.Cleanup(nc.Close)
-	b.nc = nc
-	bus, err := jobstream.Open(b.ctx, nc, jobstream.Config{Log: quiet})
-	b.must(err)
-	b.js, err = jetstream.New(nc)
-	b.must(err)
+	var bus *jobstream.Bus
+	bus, b.nc = jobstreamtest.Open(b.t, b.servers.NATSURL(), jobstream.Config{})
 	return bus.Bucket(job.BucketScores)
 }
 
@@ -91,25 +72,11 @@ func (b *bundle) look(c *scorecache.Cache, k scorecache.Key) *scorecache.Entry {
 	return found.Entry
 }
 
-func (b *bundle) must(err error) {
-	b.t.Helper()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-}
+func (b *bundle) must(err error) { b.t.Helper(); must.Do(b.t, err) }
 
-// until polls a fact of the server's, which tells nobody of it.
 func (b *bundle) until(what string, holds func() bool) {
 	b.t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for !holds() {
-		select {
-		case <-ticker.C:
-		case <-b.ctx.Done():
-			b.t.Fatalf("never: %s", what)
-		}
-	}
+	must.Until(b.ctx, b.t, what, holds)
 }
 
 // key is the key of a pull request; cached ones have the scorer set.
@@ -138,27 +105,5 @@ func entry() *scorecache.Entry {
 
 func asJSON(t *testing.T, v any) string {
 	t.Helper()
-	data, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
-}
-
-// logbook keeps what was logged.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) count(word string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), word)
+	return string(must.Get(json.Marshal(v))(t))
 }

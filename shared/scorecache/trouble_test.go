@@ -3,13 +3,13 @@ package scorecache_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/scorecache"
 )
 
@@ -35,14 +35,15 @@ func TestTroubleIsNoFailure(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c := b.cache()
-	b.must(b.js.DeleteKeyValue(b.ctx, job.BucketScores))
+	_, js := jobstreamtest.Connect(t, b.servers.NATSURL(), nil)
+	b.must(js.DeleteKeyValue(b.ctx, job.BucketScores))
 	for range 3 {
 		if b.look(c, key()) != nil {
 			t.Error("found")
 		}
 		c.Keep(b.ctx, key(), *entry())
 	}
-	if n := b.log.count("does not answer"); n != 1 {
+	if n := b.log.Count("does not answer"); n != 1 {
 		t.Errorf("logged %d times, want one line", n)
 	}
 }
@@ -53,8 +54,7 @@ func TestALookOutlastsAnOutage(t *testing.T) {
 	b := setup(t)
 	c := b.cache(func(cfg *scorecache.Config) { cfg.RetryWait = 10 * time.Millisecond })
 	c.Keep(b.ctx, key(), *entry())
-	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
-	b.must(b.servers.Close())
+	b.servers.Stop()
 	b.until("the connection is down", func() bool { return !b.nc.IsConnected() })
 	var group errgroup.Group
 	found := false
@@ -63,11 +63,11 @@ func TestALookOutlastsAnOutage(t *testing.T) {
 		found = looked.Entry != nil
 		return err
 	})
-	b.until("it waits", func() bool { return b.log.count("does not answer") == 1 })
-	b.start(address)
+	b.until("it waits", func() bool { return b.log.Count("does not answer") == 1 })
+	b.servers.Again()
 	b.must(group.Wait())
 	if !found {
 		t.Error("the look did not wait for the connection")
 	}
-	b.until("it says so", func() bool { return b.log.count("answers again") == 1 })
+	b.until("it says so", func() bool { return b.log.Count("answers again") == 1 })
 }

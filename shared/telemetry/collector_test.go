@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -25,12 +26,9 @@ func watched(t *testing.T) (shutdown func(context.Context) error, page func() st
 	t.Helper()
 	log = &strings.Builder{}
 	registry := prometheus.NewRegistry()
-	shutdown, err := telemetry.Setup(t.Context(), telemetry.Config{
+	shutdown = must.Get(telemetry.Setup(t.Context(), telemetry.Config{
 		Service: "worker", Metrics: registry, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))(t)
 	t.Cleanup(func() {
 		otel.SetTracerProvider(tracenoop.NewTracerProvider())
 		otel.SetMeterProvider(noop.NewMeterProvider())
@@ -117,9 +115,7 @@ func TestASlowCollectorLosesNothing(t *testing.T) {
 		span.End()
 	}
 	close(busy)
-	if err := shutdown(context.WithoutCancel(t.Context())); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, shutdown(context.WithoutCancel(t.Context())))
 	got := 0
 	for _, resource := range receiver.got {
 		for _, scope := range resource.GetScopeSpans() {

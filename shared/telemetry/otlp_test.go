@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric/noop"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -37,9 +38,7 @@ func TestMetricsReachTheCollector(t *testing.T) {
 			telemetry.JobEnded(t.Context(), telemetry.OutcomeDone, "", 0)
 			telemetry.JobEnded(t.Context(), telemetry.OutcomeRetry, "transient", 0)
 			telemetry.MirrorRequested(t.Context(), telemetry.Request{Method: "GET", Route: "/", Status: 429})
-			if err := shutdown(context.WithoutCancel(t.Context())); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, shutdown(context.WithoutCancel(t.Context())))
 			receiver.mu.Lock()
 			defer receiver.mu.Unlock()
 			for metric, want := range map[string]int64{

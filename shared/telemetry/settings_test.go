@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/otel"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -65,9 +66,7 @@ func TestTheSDKSaysWhatIsOdd(t *testing.T) {
 					t.Setenv(setting, value)
 				}
 				shutdown, _, log := watched(t)
-				if err := shutdown(context.WithoutCancel(t.Context())); err != nil {
-					t.Error(err)
-				}
+				must.Check(t, shutdown(context.WithoutCancel(t.Context())))
 				if text := log.String(); !strings.Contains(text, c.want) || strings.Contains(text, secret) {
 					t.Errorf("want the log to say %q, and not the secret:\n%s", c.want, text)
 				}

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -141,10 +142,7 @@ func serveHTTP(t *testing.T) (*receiver, string) {
 
 func serveGRPC(t *testing.T) (*receiver, string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
 	r, server, done := &receiver{}, grpc.NewServer(), make(chan error, 1)
 	collector.RegisterTraceServiceServer(server, r)
 	metricsv1.RegisterMetricsServiceServer(server, ofMetrics{r: r})
@@ -161,10 +159,7 @@ func set(t *testing.T, env map[string]string) func(context.Context) error {
 	for name, value := range env {
 		t.Setenv(name, value)
 	}
-	shutdown, err := telemetry.Setup(t.Context(), telemetry.Config{Service: "worker", Version: "v1.2.3", Instance: "host-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	shutdown := must.Get(telemetry.Setup(t.Context(), telemetry.Config{Service: "worker", Version: "v1.2.3", Instance: "host-1"}))(t)
 	t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
 	return shutdown
 }

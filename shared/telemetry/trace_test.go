@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -54,9 +55,7 @@ func TestTheSamplerIsOpenTelemetrys(t *testing.T) {
 			_, below = start(inRound, "round below")
 			below.End()
 			round.End()
-			if err := shutdown(context.WithoutCancel(ctx)); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, shutdown(context.WithoutCancel(ctx)))
 			spans, _ := receiver.spans()
 			if got := slices.Sorted(maps.Keys(spans)); !slices.Equal(got, c.want) {
 				t.Errorf("got %v, want %v", got, c.want)
@@ -114,9 +113,7 @@ func TestLinksNeedOnlyTheTracesID(t *testing.T) {
 	}
 	first.End()
 	second.End()
-	if err := shutdown(context.WithoutCancel(t.Context())); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, shutdown(context.WithoutCancel(t.Context())))
 	spans, _ := receiver.spans()
 	got := spans[telemetry.SpanJob]
 	if got == nil || len(got.GetLinks()) != 1 {
@@ -139,9 +136,7 @@ func TestWithIdentifiesSpansAndLines(t *testing.T) {
 	var out strings.Builder
 	telemetry.Logger(&out, false, slog.LevelInfo).InfoContext(inner, "said", "uid", 58)
 	span.End()
-	if err := shutdown(context.WithoutCancel(ctx)); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, shutdown(context.WithoutCancel(ctx)))
 	spans, _ := receiver.spans()
 	for _, name := range []string{"outer", "inner"} {
 		got := map[string]string{}

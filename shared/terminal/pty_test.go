@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -28,13 +29,8 @@ func pseudoterminal(t *testing.T, columns uint16) *os.File {
 	if err == nil {
 		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns})
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
+	slave := must.Get(os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0))(t)
 	t.Cleanup(func() { slave.Close() })
 	return slave
 }
@@ -42,10 +38,7 @@ func pseudoterminal(t *testing.T, columns uint16) *os.File {
 // A terminal tells its width and takes colour, unless it is asked not to.
 func TestOfATerminal(t *testing.T) { //nolint:paralleltest // the environment is one
 	tty, untold := pseudoterminal(t, 132), pseudoterminal(t, 0)
-	file, err := os.Create(t.TempDir() + "/file")
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := must.Get(os.Create(t.TempDir() + "/file"))(t)
 	defer file.Close()
 	for _, c := range []struct {
 		name          string

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -41,9 +42,7 @@ func TestTablesFit(t *testing.T) {
 			" 18  w-3\n",
 	} {
 		var out bytes.Buffer
-		if err := sample().Write(terminal.Writer{Writer: &out, Style: terminal.Style{Width: width}}); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, sample().Write(terminal.Writer{Writer: &out, Style: terminal.Style{Width: width}}))
 		if out.String() != want {
 			t.Errorf("width %d:\n%swant\n%s", width, out.String(), want)
 		}
@@ -93,12 +92,8 @@ func TestTextsBelowTheirRow(t *testing.T) {
 func TestColour(t *testing.T) {
 	t.Parallel()
 	var plain, colour bytes.Buffer
-	if err := sample().Write(&plain); err != nil {
-		t.Fatal(err)
-	}
-	if err := sample().Write(terminal.Writer{Writer: &colour, Style: terminal.Style{Colour: true}}); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, sample().Write(&plain))
+	must.Do(t, sample().Write(terminal.Writer{Writer: &colour, Style: terminal.Style{Colour: true}}))
 	got := colour.String()
 	if !strings.Contains(got, "\x1b[31mfailed\uFFFD[2J\x1b[0m") || !strings.Contains(got, "\x1b[1mNOTE\x1b[0m") {
 		t.Errorf("got %q, want the failure red and titles bold", got)

@@ -16,7 +16,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/scorecache"
@@ -112,10 +112,7 @@ type bundle struct {
 // setup serves a world and plans round "r1" over it.
 func setup(t *testing.T, world *mirrorsim.World, configure ...func(*evaluate.Config)) *bundle {
 	t.Helper()
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: quiet})
-	must(t, err)
-	t.Cleanup(func() { check(t, servers.Close()) })
-	b := &bundle{nats: servers.NATSURL(), scorer: newScorer(t, 0)}
+	b := &bundle{nats: jobstreamtest.Start(t).NATSURL(), scorer: newScorer(t, 0)}
 	b.serve(t, world)
 	b.connect(t, b.scorer.Version(), configure...)
 	b.plan(t, "r1")
@@ -135,11 +132,8 @@ func (b *bundle) serve(t *testing.T, world *mirrorsim.World) {
 // connect is a worker on the bundle's servers.
 func (b *bundle) connect(t *testing.T, scorer string, configure ...func(*evaluate.Config)) {
 	t.Helper()
-	nc, err := jobstream.Connect(t.Context(), b.nats, "test", jobstream.ConnectConfig{Log: quiet})
-	must(t, err)
-	t.Cleanup(nc.Close)
-	b.bus, err = jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
-	must(t, err)
+	var err error
+	b.bus, _ = jobstreamtest.Open(t, b.nats, jobstream.Config{})
 	b.scores, err = scorecache.New(scorecache.Config{
 		Bucket: b.bus.Bucket(job.BucketScores), Scorer: scorer, Log: quiet,
 		Timeout: time.Minute, // no machine is so busy

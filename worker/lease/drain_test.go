@@ -11,6 +11,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/lease"
 )
 
@@ -215,9 +216,7 @@ func TestManyWorkers(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	t.Parallel()
 	good := lease.Config{Worker: "w", Bus: &jobstream.Bus{}, Handler: succeed}
-	if _, err := lease.New(good); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(lease.New(good))(t)
 	for want, spoil := range map[string]func(*lease.Config){
 		"Worker is empty":      func(c *lease.Config) { c.Worker = "" },
 		"Bus is nil":           func(c *lease.Config) { c.Bus = nil },

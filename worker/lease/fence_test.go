@@ -10,7 +10,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/jobstream/wire"
+	"mirrorfleet/shared/nettest"
 	"mirrorfleet/worker/lease"
 )
 
@@ -60,7 +60,7 @@ func TestStalledWorkerIsFenced(t *testing.T) {
 			return job.Evaluation{Requests: 100}, nil // a handler that does not heed its context
 		}})
 	receive(b, started, "the job's start")
-	w.Hold(wire.Up, wire.Down)
+	w.Hold(nettest.Up, nettest.Down)
 	if err := receive(b, lost, "the local deadline"); !errors.Is(err, lease.ErrLeaseLost) {
 		t.Errorf("the attempt ended by %v, want ErrLeaseLost", err)
 	}
@@ -209,7 +209,7 @@ func TestShortOutageIsSurvived(t *testing.T) {
 		return job.Evaluation{}, nil
 	}})
 	receive(b, started, "the job's start")
-	w.Hold(wire.Up)
+	w.Hold(nettest.Up)
 	b.awaitLog("heartbeat not confirmed")
 	w.Release()
 	close(release)
@@ -231,12 +231,11 @@ func TestServerRestartsUnderAJob(t *testing.T) {
 		return job.Evaluation{}, nil
 	}})
 	receive(b, started, "the job's start")
-	address := strings.TrimPrefix(b.servers.NATSURL(), "nats://")
-	b.must(b.servers.Close())
+	b.servers.Stop()
 	b.awaitLog("NATS connection lost")
 	close(release)
 	b.awaitLog("NATS does not answer")
-	b.start(address)
+	b.servers.Again()
 	for uid := 1; uid <= 2; uid++ {
 		if r := b.awaitPhase(uid, job.Done); r.Deliveries != 1 || r.Failures != 0 {
 			t.Errorf("record is %+v, want one delivery, no failure", r)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/lease"
 )
 
@@ -177,10 +178,7 @@ func TestUnreadable(t *testing.T) {
 
 func encoded(t *testing.T, j job.Job) []byte {
 	t.Helper()
-	data, err := j.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(j.Encode())(t)
 	return data
 }
 

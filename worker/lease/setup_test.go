@@ -4,19 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/jobstream/wire"
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
 
@@ -34,20 +34,20 @@ var asOf = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 type bundle struct {
 	t       *testing.T
 	ctx     context.Context //nolint:containedctx // the test's own, with its patience
-	dir     string
-	servers *local.Servers
+	servers *jobstreamtest.Servers
 	bus     *jobstream.Bus
 	js      jetstream.JetStream
-	log     *logbook
+	log     *telemetrytest.Log
 }
 
 func setup(t *testing.T, ackWait time.Duration) *bundle {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	b := &bundle{t: t, ctx: ctx, dir: t.TempDir(), log: &logbook{more: make(chan struct{}, 1)}}
-	b.start("")
-	b.bus = b.busAt(b.servers.NATSURL(), jobstream.Config{AckWait: ackWait})
+	b := &bundle{t: t, ctx: ctx, servers: jobstreamtest.Start(t), log: &telemetrytest.Log{}}
+	var nc *nats.Conn
+	b.bus, nc = jobstreamtest.Open(t, b.servers.NATSURL(), jobstream.Config{AckWait: ackWait, Log: b.log.Logger()})
+	b.js = must.Get(jetstream.New(nc))(t)
 	b.must(b.bus.CreateManifest(ctx, job.Manifest{
 		Round: "r1", Registry: json.RawMessage(`{}`), Languages: json.RawMessage(`{}`), Tokens: json.RawMessage(`{}`),
 	}))
@@ -61,36 +61,12 @@ func (b *bundle) must(err error) {
 	}
 }
 
-func (b *bundle) start(address string) {
-	b.t.Helper()
-	var err error
-	b.servers, err = local.Start(b.ctx, local.Config{Dir: b.dir, NATS: address, Log: slog.New(slog.DiscardHandler)})
-	b.must(err)
-	b.t.Cleanup(func() { b.servers.Close() })
-}
-
-func (b *bundle) busAt(address string, cfg jobstream.Config) *jobstream.Bus {
-	b.t.Helper()
-	nc, err := jobstream.Connect(b.ctx, address, "test", jobstream.ConnectConfig{Log: b.log.logger()})
-	b.must(err)
-	b.t.Cleanup(nc.Close)
-	if b.js == nil {
-		b.js, err = jetstream.New(nc)
-		b.must(err)
-	}
-	cfg.Log = b.log.logger()
-	bus, err := jobstream.Open(b.ctx, nc, cfg)
-	b.must(err)
-	return bus
-}
-
 // stalling is a bus of a process that can be stalled.
-func (b *bundle) stalling() (*jobstream.Bus, *wire.Wire) {
+func (b *bundle) stalling() (*jobstream.Bus, *nettest.Relay) {
 	b.t.Helper()
-	w, err := wire.New(b.servers.NATSURL())
-	b.must(err)
-	b.t.Cleanup(func() { w.Close() })
-	return b.busAt("nats://"+w.Addr(), jobstream.Config{Timeout: time.Second}), w
+	w := nettest.NewRelay(b.t, b.servers.NATSURL())
+	bus, _ := jobstreamtest.Open(b.t, "nats://"+w.Address, jobstream.Config{Timeout: time.Second, Log: b.log.Logger()})
+	return bus, w
 }
 
 func aJob(uid int) job.Job {
@@ -130,7 +106,7 @@ func (b *bundle) run(cfg lease.Config) *worker {
 	if cfg.Delays == nil {
 		cfg.Delays = []time.Duration{time.Millisecond}
 	}
-	cfg.Log = b.log.logger()
+	cfg.Log = b.log.Logger()
 	r, err := lease.New(cfg)
 	b.must(err)
 	ctx, cancel := context.WithCancel(b.ctx)
@@ -229,13 +205,7 @@ func (b *bundle) hold(release <-chan struct{}) {
 // receive takes one value or ends the test.
 func receive[T any](b *bundle, from <-chan T, what string) T {
 	b.t.Helper()
-	select {
-	case v := <-from:
-		return v
-	case <-b.ctx.Done():
-		b.t.Fatalf("waited in vain for %s; logged:\n%s", what, b.log)
-		panic("unreachable")
-	}
+	return must.Receive(b.ctx, b.t, from, what)
 }
 
 // succeed is a handler that has nothing to do.
@@ -245,36 +215,7 @@ func succeed(_ context.Context, _ job.Job, _ lease.Attempt) (job.Evaluation, err
 
 var errMirror = errors.New("mirror answered 502")
 
-// logbook keeps what was logged and lets a test wait for a word of it.
-type logbook struct {
-	mu   sync.Mutex
-	text strings.Builder
-	more chan struct{}
-}
-
-func (l *logbook) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case l.more <- struct{}{}:
-	default:
-	}
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 func (b *bundle) awaitLog(word string) {
 	b.t.Helper()
-	for !strings.Contains(b.log.String(), word) {
-		receive(b, b.log.more, "the log's word "+word)
-	}
+	b.log.Await(b.ctx, b.t, word)
 }

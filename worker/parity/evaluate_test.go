@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
@@ -19,26 +21,14 @@ import (
 // computed without it.
 func startScorer(tb testing.TB) scorer {
 	tb.Helper()
-	weights, err := scoring.ParseWeights(scoring.DefaultWeights())
-	if err != nil {
-		tb.Fatal(err)
-	}
+	weights := must.Get(scoring.ParseWeights(scoring.DefaultWeights()))(tb)
 	// As an installation of today: its grammar of C# does not load.
-	if weights, err = weights.Without([]string{"csharp"}); err != nil {
-		tb.Fatal(err)
-	}
-	pool, err := tokenscore.New(tb.Context(), tokenscore.Config{
-		Command: []string{os.Args[0], childArgument}, Grammars: grammars(), Budget: time.Hour,
+	weights = must.Get(weights.Without([]string{"csharp"}))(tb)
+	pool := must.Get(tokenscore.New(tb.Context(), tokenscore.Config{
+		Command: []string{os.Args[0], childArgument}, Grammars: fleettest.Grammars(), Budget: time.Hour,
 		Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := pool.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
+	}))(tb)
+	tb.Cleanup(func() { must.Check(tb, pool.Close()) })
 	return scorer{pool: pool, weights: weights}
 }
 

@@ -8,24 +8,15 @@ import (
 
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 )
 
 // startMirror serves a round of a case to a client.
 func startMirror(tb testing.TB, world *mirrorsim.World) *mirror.Client {
 	tb.Helper()
-	server, err := mirrorsim.Start(tb.Context(), mirrorsim.Config{World: world})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	client, err := mirror.New(mirror.Config{BaseURL: server.URL, Meter: unmetered{tb}, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	server := must.Get(mirrorsim.Start(tb.Context(), mirrorsim.Config{World: world}))(tb)
+	tb.Cleanup(func() { must.Check(tb, server.Close()) })
+	client := must.Get(mirror.New(mirror.Config{BaseURL: server.URL, Meter: unmetered{tb}, Log: slog.New(slog.DiscardHandler)}))(tb)
 	tb.Cleanup(client.Close)
 	return client
 }

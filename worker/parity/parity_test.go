@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -78,19 +79,13 @@ func TestRounds(t *testing.T) { //nolint:tparallel // the group of subtests ends
 	parser := startScorer(t)
 	var sum tally
 	t.Run("cases", func(t *testing.T) {
-		files, err := caseFiles(casesDir())
-		if err != nil {
-			t.Fatal(err)
-		}
+		files := must.Get(caseFiles(casesDir()))(t)
 		for _, file := range files {
 			// Each case is read when its turn comes: a folder may hold more than
 			// the memory.
 			t.Run(caseName(file), func(t *testing.T) {
 				t.Parallel()
-				w, err := readCase(file)
-				if err != nil {
-					t.Fatal(err)
-				}
+				w := must.Get(readCase(file))(t)
 				for i, r := range run(t, parser, w) {
 					sum.add(fmt.Sprintf("case %s, round %d", w.name, i), w.compare(t, i, r.outcome))
 					want := encode(t, r.outcome)
@@ -124,10 +119,7 @@ func TestChangingWorld(t *testing.T) {
 // recorded is one of the project's own cases.
 func recorded(t *testing.T, name string) *world {
 	t.Helper()
-	w, err := readCase(filepath.Join(ownCases, "rounds", name+".json.zst"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(readCase(filepath.Join(ownCases, "rounds", name+".json.zst")))(t)
 	return w
 }
 
@@ -149,10 +141,7 @@ func (w *world) compare(t *testing.T, round int, out scoring.Outcome) *compariso
 // encode is an outcome's bytes, with what it does to the stored evaluations.
 func encode(tb testing.TB, out scoring.Outcome) string {
 	tb.Helper()
-	data, err := json.Marshal([]any{out, out.Stored})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	data := must.Get(json.Marshal([]any{out, out.Stored}))(tb)
 	return string(data)
 }
 
@@ -208,9 +197,7 @@ func again[T any](t *testing.T, from T, to *T) {
 	if err == nil {
 		err = json.Unmarshal(data, to)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 }
 
 func firstDifference(got, want string) string {
@@ -232,9 +219,7 @@ func TestFolderIsNeverAPass(t *testing.T) {
 		t.Errorf("a missing folder: got %v, want an error that names %s", err, missing)
 	}
 	rounds := filepath.Join(dir, "empty", "rounds")
-	if err := os.MkdirAll(rounds, 0o750); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.MkdirAll(rounds, 0o750))
 	if _, err := caseFiles(filepath.Join(dir, "empty")); err == nil || !strings.Contains(err.Error(), rounds) {
 		t.Errorf("an empty folder: got %v, want an error that names %s", err, rounds)
 	}
@@ -254,9 +239,7 @@ func TestFolderIsNeverAPass(t *testing.T) {
 		if strings.HasSuffix(name, ".zst") {
 			file += ".zst"
 		}
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(file, []byte(text), 0o600))
 		if _, err := readCase(file); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: got %v, want an error that names %s", name, err, file)
 		}

@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/must"
 )
 
 // TestRealPath runs rounds through the whole product: a producer with NATS and
@@ -48,16 +49,10 @@ func TestRealPathRetried(t *testing.T) {
 	if !allReal() {
 		t.Skip("waits for two minutes; MIRRORFLEET_PARITY_REAL=all (make parity) runs it")
 	}
-	files, err := caseFiles(casesDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := must.Get(caseFiles(casesDir()))(t)
 	parser := startScorer(t)
 	for _, file := range files {
-		w, err := readCase(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := must.Get(readCase(file))(t)
 		if has := w.holds(); has["fails pulls"] && has["fails files"] && has["stored evaluations"] {
 			realPath(t, file, "500", parser)
 			return
@@ -69,29 +64,21 @@ func TestRealPathRetried(t *testing.T) {
 // realPath plays all rounds of a case and compares each.
 func realPath(t *testing.T, file, fault string, parser scorer) {
 	t.Helper()
-	w, err := readCase(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if file, err = filepath.Abs(file); err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(readCase(file))(t)
+	file = must.Get(filepath.Abs(file))(t)
 	state := filepath.Join(t.TempDir(), "state")
 	for i, pure := range run(t, parser, w) {
 		if i > 0 && w.failsFiles(i) {
 			forgetScores(t, state)
 		}
-		world, stop := simulate(t, file, i, fault)
+		world := simulate(t, file, i, fault)
 		got := produce(t, state, world, w.Rounds[i].AsOf)
-		stop()
+		world.Stop()
 		w.compare(t, i, got.outcome)
 		if got.Planned != got.Done+got.Failed {
 			t.Errorf("round %d: planned %d, done %d, failed %d", i, got.Planned, got.Done, got.Failed)
 		}
-		want, err := json.Marshal(pure.outcome)
-		if err != nil {
-			t.Fatal(err)
-		}
+		want := must.Get(json.Marshal(pure.outcome))(t)
 		if got.compact != string(want) {
 			t.Errorf("round %d: another outcome than that of the pure functions\n%s", i, firstDifference(got.compact, string(want)))
 		}
@@ -103,23 +90,15 @@ func realPath(t *testing.T, file, fault string, parser scorer) {
 // which fail in a later round leave it without figures that we still know.
 func forgetScores(t *testing.T, state string) {
 	t.Helper()
-	servers, err := local.Start(t.Context(), local.Config{Dir: state})
-	if err != nil {
-		t.Fatal(err)
-	}
+	servers := must.Get(local.Start(t.Context(), local.Config{Dir: state}))(t)
 	defer servers.Close()
-	nc, err := jobstream.Connect(t.Context(), servers.NATSURL(), "parity", jobstream.ConnectConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc := must.Get(jobstream.Connect(t.Context(), servers.NATSURL(), "parity", jobstream.ConnectConfig{}))(t)
 	defer nc.Close()
 	js, err := jetstream.New(nc)
 	if err == nil {
 		err = js.DeleteKeyValue(t.Context(), job.BucketScores)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 }
 
 // failsFiles says whether files fail in a round that did not before.
@@ -133,20 +112,14 @@ func allReal() bool { return os.Getenv("MIRRORFLEET_PARITY_REAL") == "all" }
 // something which none before them did.
 func realCases(t *testing.T) []string {
 	t.Helper()
-	files, err := caseFiles(casesDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := must.Get(caseFiles(casesDir()))(t)
 	if allReal() {
 		return files
 	}
 	var handful []string
 	missing := traits()
 	for _, file := range files {
-		w, err := readCase(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := must.Get(readCase(file))(t)
 		has := w.holds()
 		before := len(missing)
 		missing = slices.DeleteFunc(missing, func(trait string) bool { return has[trait] })

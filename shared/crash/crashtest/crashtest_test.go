@@ -8,15 +8,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/crash/crashtest"
+	"mirrorfleet/shared/must"
 )
 
 func TestMarksAreReadFromTheSources(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	write("a.go", "package a\nfunc f() { crash.At(crash.B); if x { crash.At(crash.A) }; crash.At(crash.B); other.At(crash.C) }")
 	write("a_test.go", "package a\nfunc g() { crash.At(crash.D) }")

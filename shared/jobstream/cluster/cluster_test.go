@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/lease"
 )
@@ -27,10 +28,7 @@ import (
 // and would find it: a copy with a misspelt setting is refused.
 func TestShippedConfigurations(t *testing.T) {
 	t.Parallel()
-	binary, err := cluster.Binary(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	binary := must.Get(cluster.Binary(t.Context()))(t)
 	check := func(path string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), binary, "-t", "-c", path)
 		cmd.Env = append(os.Environ(), cluster.Environment(t.TempDir())...)
@@ -49,14 +47,9 @@ func TestShippedConfigurations(t *testing.T) {
 	}
 	spoilt := t.TempDir()
 	for _, name := range []string{"single.conf", "settings.conf"} {
-		data, err := os.ReadFile(filepath.Join(folder, name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		data := must.Get(os.ReadFile(filepath.Join(folder, name)))(t)
 		data = []byte(strings.ReplaceAll(string(data), "sync_interval", "sink_interval"))
-		if err := os.WriteFile(filepath.Join(spoilt, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(filepath.Join(spoilt, name), data, 0o600))
 	}
 	if out, err := check(filepath.Join(spoilt, "single.conf")); err == nil {
 		t.Errorf("a misspelt setting is accepted: %s", out)
@@ -138,9 +131,7 @@ func (b *bundle) work(handler lease.Handler) {
 	go func() { ended <- r.Run(ctx) }()
 	b.t.Cleanup(func() {
 		cancel()
-		if err := <-ended; err != nil {
-			b.t.Error(err)
-		}
+		must.Check(b.t, <-ended)
 	})
 }
 

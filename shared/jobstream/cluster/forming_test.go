@@ -9,6 +9,7 @@ import (
 
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/must"
 )
 
 // TestAFormingClusterIsWaitedFor: whoever starts at the same time as the
@@ -18,19 +19,9 @@ func TestAFormingClusterIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	c, err := cluster.Start(ctx, cluster.Config{Dir: t.TempDir(), Settings: settings, Forming: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	nc, err := jobstream.Connect(ctx, c.URL(cluster.Producer), "test", jobstream.ConnectConfig{Log: quiet()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must.Get(cluster.Start(ctx, cluster.Config{Dir: t.TempDir(), Settings: settings, Forming: true}))(t)
+	t.Cleanup(func() { must.Check(t, c.Close()) })
+	nc := must.Get(jobstream.Connect(ctx, c.URL(cluster.Producer), "test", jobstream.ConnectConfig{Log: quiet()}))(t)
 	t.Cleanup(nc.Close)
 	if _, err := jobstream.Open(ctx, nc, jobstream.Config{Replicas: 3, Timeout: 2 * time.Second, Wait: patience, Log: quiet()}); err != nil {
 		t.Errorf("Open ended with %v", err)

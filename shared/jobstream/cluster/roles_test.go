@@ -6,6 +6,7 @@ import (
 
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/must"
 )
 
 // TestShippedRolesHaveWhatTheyNeed: the users of the shipped settings may
@@ -13,10 +14,7 @@ import (
 // in the other's place each lacks something.
 func TestShippedRolesHaveWhatTheyNeed(t *testing.T) {
 	t.Parallel()
-	c, err := cluster.Start(t.Context(), cluster.Config{Dir: t.TempDir(), Settings: settings, Nodes: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must.Get(cluster.Start(t.Context(), cluster.Config{Dir: t.TempDir(), Settings: settings, Nodes: 1}))(t)
 	t.Cleanup(func() { _ = c.Close() })
 	for _, one := range []struct {
 		user   string

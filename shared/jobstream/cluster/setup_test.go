@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/must"
 )
 
 func TestMain(m *testing.M) {
@@ -55,23 +56,14 @@ func setup(t *testing.T) *bundle {
 	var err error
 	b.cluster, err = cluster.Start(ctx, cluster.Config{Dir: t.TempDir(), Settings: settings})
 	b.must(err)
-	t.Cleanup(func() {
-		if err := b.cluster.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { must.Check(t, b.cluster.Close()) })
 	b.nc = b.connect(cluster.Producer)
 	b.js, err = jetstream.New(b.nc)
 	b.must(err)
 	return b
 }
 
-func (b *bundle) must(err error) {
-	b.t.Helper()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-}
+func (b *bundle) must(err error) { b.t.Helper(); must.Do(b.t, err) }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
@@ -93,15 +85,7 @@ func (b *bundle) open(nc *nats.Conn, replicas int) *jobstream.Bus {
 // until asks what anew, at a ticker's pace, until it holds.
 func (b *bundle) until(what string, holds func() bool) {
 	b.t.Helper()
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for !holds() {
-		select {
-		case <-ticker.C:
-		case <-b.ctx.Done():
-			b.t.Fatalf("never: %s", what)
-		}
-	}
+	must.Until(b.ctx, b.t, what, holds)
 }
 
 // leader is the node that leads the stream of the jobs.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
 
@@ -24,9 +25,7 @@ func StartPair(tb testing.TB) *Pair {
 	primary := Start(tb, "--repl-diskless-sync-delay", "0")
 	link := nettest.NewRelay(tb, primary.Address)
 	host, port, err := net.SplitHostPort(link.Address)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, err)
 	replica := Start(tb, "--replicaof", host+" "+port)
 	rdb := replica.Client(tb)
 	await(tb, "the replica to be up to date", func(ctx context.Context) bool {
@@ -41,8 +40,6 @@ func StartPair(tb testing.TB) *Pair {
 func (p *Pair) Failover(tb testing.TB) {
 	tb.Helper()
 	p.Front.Cut()
-	if err := p.Replica.Client(tb).Do(tb.Context(), "REPLICAOF", "NO", "ONE").Err(); err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, p.Replica.Client(tb).Do(tb.Context(), "REPLICAOF", "NO", "ONE").Err())
 	p.Front.Redirect(p.Replica.Address)
 }

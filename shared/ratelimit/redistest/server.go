@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
 
@@ -82,13 +83,8 @@ func (s *Server) launch(tb testing.TB) bool {
 	// The test's context ends before its clean-up, which may still ask the server.
 	run := exec.CommandContext(context.WithoutCancel(tb.Context()), path,
 		append([]string{"--port", strconv.Itoa(s.port)}, s.args...)...)
-	out, err := run.StdoutPipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := run.Start(); err != nil {
-		tb.Fatal(err)
-	}
+	out := must.Get(run.StdoutPipe())(tb)
+	must.Do(tb, run.Start())
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if strings.Contains(lines.Text(), "Ready to accept connections") {
 			s.run = run
@@ -104,15 +100,7 @@ func (s *Server) launch(tb testing.TB) bool {
 // await asks a server until it answers as wanted: nobody signals that.
 func await(tb testing.TB, what string, happened func(context.Context) bool) {
 	tb.Helper()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
 	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
-	for !happened(ctx) {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			tb.Fatalf("waited in vain for %s", what)
-		}
-	}
+	must.Until(ctx, tb, what, func() bool { return happened(ctx) })
 }

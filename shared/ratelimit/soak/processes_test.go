@@ -1,20 +1,20 @@
 package soak_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/must"
 )
 
 // process is one of the product's commands under way. What it logs is kept.
@@ -27,31 +27,14 @@ type process struct {
 	ended chan struct{}
 }
 
-func command(t *testing.T, name string, args ...string) *exec.Cmd {
-	t.Helper()
-	// Each process is ended by whoever started it, some after the test's context.
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(binaries, name), args...)
-	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+grammars)
-	cmd.WaitDelay = 10 * time.Second // for the children of one that was killed
-
-	return cmd
-}
-
 // begin starts a process whose end somebody sees to.
 func begin(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	log, err := os.CreateTemp(t.TempDir(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &process{Cmd: command(t, name, args...), log: log.Name(), since: time.Now(), ended: make(chan struct{})}
+	log := must.Get(os.CreateTemp(t.TempDir(), name))(t)
+	p := &process{Cmd: fleettest.Command(context.WithoutCancel(t.Context()), t, name, args...), log: log.Name(), since: time.Now(), ended: make(chan struct{})}
 	p.Stdout, p.Stderr = log, log
-	if p.stdin, err = p.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
+	p.stdin = must.Get(p.StdinPipe())(t)
+	must.Do(t, p.Start())
 	go func() {
 		defer close(p.ended)
 		_ = p.Wait()
@@ -85,95 +68,29 @@ func (p *process) lastLines() string {
 	return strings.Join(lines[max(0, len(lines)-10):], "\n")
 }
 
-// mirror is the simulated one, a process of its own.
-type mirror struct {
-	URL      string `json:"url"`
-	Miners   string `json:"miners"`
-	Registry string `json:"registry"`
-	AsOf     string `json:"as_of"`
-}
-
 // simulate serves the demo world until the test ends, with as many miners as a
 // subnet has: each of the world's is there many times, and each asks for its own
 // list.
-func simulate(t *testing.T, window time.Duration) mirror {
+func simulate(t *testing.T, window time.Duration) fleettest.Mirror {
 	t.Helper()
-	cmd := command(t, "mirrorsim", "--write", t.TempDir(), "--exit-with-stdin", "--latency", "lognormal:60ms,0.5",
-		"--window", window.String(), "--mitigation", window.String())
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
-	var m mirror
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &m)
-	}
-	if err != nil {
-		t.Fatalf("the simulated mirror said %q: %v", line, err)
-	}
-	m.multiply(t, 256)
+	m := fleettest.Simulate(t, "--latency", "lognormal:60ms,0.5", "--window", window.String(), "--mitigation", window.String())
+	multiply(t, m.Miners, 256)
 
 	return m
 }
 
 // multiply rewrites the miners file: n miners by turns with the GitHub ids of the
 // ones that are there.
-func (m mirror) multiply(t *testing.T, n int) {
+func multiply(t *testing.T, file string, n int) {
 	t.Helper()
-	data, err := os.ReadFile(m.Miners)
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(os.ReadFile(file))(t)
 	var few, many []map[string]any
-	if err := json.Unmarshal(data, &few); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, json.Unmarshal(data, &few))
 	for uid := range n {
 		miner := maps.Clone(few[uid%len(few)])
 		miner["uid"], miner["hotkey"] = uid, fmt.Sprintf("hotkey-%d", uid)
 		many = append(many, miner)
 	}
-	if data, err = json.Marshal(many); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(m.Miners, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// seen is what the mirror counted: exactly, over all phases.
-type seen struct {
-	Requests  int     `json:"requests"`
-	OverLimit int     `json:"over_limit"`
-	LimitUsed float64 `json:"limit_used"`
-	Worst     struct {
-		Fixed     int     `json:"fixed"`
-		Sliding   int     `json:"sliding"`
-		TwoWindow float64 `json:"two_window"`
-	} `json:"worst"`
-}
-
-func (m mirror) stats(t *testing.T) seen {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Get(m.URL + "/sim/stats")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	var s seen
-	if err := json.NewDecoder(response.Body).Decode(&s); err != nil {
-		t.Fatal(err)
-	}
-
-	return s
+	data = must.Get(json.Marshal(many))(t)
+	must.Do(t, os.WriteFile(file, data, 0o600))
 }

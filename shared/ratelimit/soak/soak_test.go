@@ -3,7 +3,6 @@ package soak_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -13,13 +12,18 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
 // long says whether this is make soak.
 func long() bool { return os.Getenv("MIRRORFLEET_SOAK") != "" }
+
+func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{}) }
 
 // TestNothingExceedsTheLimit: 0 over the limit, whatever happens.
 //
@@ -53,7 +57,7 @@ func TestTheMirrorSees(t *testing.T) {
 	}
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
-	for f.mirror.stats(t).OverLimit == 0 {
+	for f.seen(t).OverLimit == 0 {
 		select {
 		case <-ticker.C:
 		case <-t.Context().Done():
@@ -66,7 +70,7 @@ func TestTheMirrorSees(t *testing.T) {
 type fleet struct {
 	window  time.Duration
 	horizon time.Duration
-	mirror  mirror
+	mirror  fleettest.Mirror
 	redis   *redistest.Server
 	toRedis *nettest.Relay
 	toNATS  *nettest.Relay
@@ -77,11 +81,7 @@ type fleet struct {
 
 func newFleet(t *testing.T, workers int, window, horizon time.Duration) *fleet {
 	t.Helper()
-	servers, err := local.Start(t.Context(), local.Config{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = servers.Close() })
+	servers := jobstreamtest.Start(t)
 	f := &fleet{window: window, horizon: horizon, mirror: simulate(t, window), redis: redistest.Start(t)}
 	f.toRedis = nettest.NewRelay(t, f.redis.Address)
 	f.toNATS = nettest.NewRelay(t, strings.TrimPrefix(servers.NATSURL(), "nats://"))
@@ -93,6 +93,12 @@ func newFleet(t *testing.T, workers int, window, horizon time.Duration) *fleet {
 	f.began = time.Now()
 
 	return f
+}
+
+// seen is what the mirror counted: exactly, over all phases.
+func (f *fleet) seen(t *testing.T) mirrorsim.Stats {
+	t.Helper()
+	return must.Get(fleettest.Stats(t.Context(), f.mirror.URL))(t)
 }
 
 // common are the flags of worker and producer.
@@ -154,7 +160,7 @@ func (f *fleet) suffer(t *testing.T, length time.Duration) {
 		}
 	}
 	f.others.Wait()
-	got := f.mirror.stats(t)
+	got := f.seen(t)
 	t.Logf("the mirror saw %d requests, %.1f %% of its limit, worst window %+v, %d over", got.Requests, 100*got.LimitUsed, got.Worst, got.OverLimit)
 	const limit = 50
 	if got.OverLimit != 0 || got.Worst.Fixed > limit || got.Worst.Sliding > limit || got.Worst.TwoWindow > limit {
@@ -181,7 +187,7 @@ func (f *fleet) until(t *testing.T, at time.Duration) {
 // perform lets one thing happen.
 func (f *fleet) perform(t *testing.T, a act, random *rand.Rand) {
 	t.Helper()
-	t.Logf("%6.2fs %s (%d requests so far)", time.Since(f.began).Seconds(), a, f.mirror.stats(t).Requests)
+	t.Logf("%6.2fs %s (%d requests so far)", time.Since(f.began).Seconds(), a, f.seen(t).Requests)
 	switch a {
 	case killWorker:
 		// The youngest are spared: one that is killed before it can have sent

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
@@ -23,9 +24,7 @@ func built(t *testing.T) string {
 		t.Fatalf("there are no grammars in %s: run `make grammars`, or name another directory in MIRRORFLEET_GRAMMARS", from)
 	}
 	out := filepath.Join(t.TempDir(), "grammars")
-	if err := os.CopyFS(out, os.DirFS(from)); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.CopyFS(out, os.DirFS(from)))
 	return out
 }
 
@@ -42,10 +41,7 @@ func offline(t *testing.T, out string, args ...string) (code int, stderr string)
 func TestSecondBuildDoesNothing(t *testing.T) {
 	t.Parallel()
 	out := built(t)
-	before, err := os.Stat(filepath.Join(out, manifest.Name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := must.Get(os.Stat(filepath.Join(out, manifest.Name)))(t)
 	if code, stderr := offline(t, out); code != 0 || stderr != "" {
 		t.Fatalf("code %d, said %q; want 0 and nothing", code, stderr)
 	}
@@ -63,9 +59,7 @@ func TestKilledBuildIsPutRight(t *testing.T) {
 	b := builder{out: out}
 	left := filepath.Join(filepath.Dir(out), workPrefix(out)+"123")
 	for _, err := range []error{os.Rename(out, b.aside()), os.MkdirAll(filepath.Join(left, "stage"), 0o755)} {
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, err)
 	}
 	if code, stderr := offline(t, out); code != 0 {
 		t.Fatalf("code %d, said %q; want 0", code, stderr)
@@ -84,9 +78,7 @@ func TestFailedBuildLeavesTheOldOne(t *testing.T) {
 	t.Parallel()
 	out := built(t)
 	broken := filepath.Join(out, "go.so")
-	if err := os.WriteFile(broken, []byte("damaged"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(broken, []byte("damaged"), 0o600))
 	b := builder{out: out, old: readOld(out)}
 	if got := b.stale(); len(got) != 1 || got[0] != "go" {
 		t.Errorf("to be built: %v, want go alone", got)
@@ -103,10 +95,7 @@ func TestFailedBuildLeavesTheOldOne(t *testing.T) {
 	if data, err := os.ReadFile(broken); string(data) != "damaged" {
 		t.Errorf("the old directory changed: %q, %v", data, err)
 	}
-	entries, err := os.ReadDir(filepath.Dir(out))
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := must.Get(os.ReadDir(filepath.Dir(out)))(t)
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Name(), workPrefix(out)) {
 			t.Errorf("%s was left behind", entry.Name())
@@ -120,9 +109,7 @@ func TestForeignDownloadIsRefused(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "grammars")
 	b := builder{out: out}
 	for _, p := range manifest.Packages() {
-		if err := writeFile(filepath.Join(b.cache(), p.File), strings.NewReader("something else")); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, writeFile(filepath.Join(b.cache(), p.File), strings.NewReader("something else")))
 	}
 	if code, stderr := offline(t, out, "-cc", "true"); code != 1 || !strings.Contains(stderr, "no Python") {
 		t.Errorf("code %d, said %q; want it to download anew", code, stderr)
@@ -163,10 +150,7 @@ func TestRecipes(t *testing.T) {
 func TestManifestNamesLicences(t *testing.T) {
 	t.Parallel()
 	out := built(t)
-	m, err := manifest.Read(out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := must.Get(manifest.Read(out))(t)
 	for _, g := range m.Languages {
 		if g.License == "" || g.Repository == "" || g.ABI < oldestABI || g.ABI > newestABI || g.Sources == "" {
 			t.Errorf("grammar %+v lacks something", g)

@@ -12,12 +12,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 // running is the command while it serves.
@@ -27,25 +29,7 @@ type running struct {
 	cancel context.CancelFunc
 	stdin  io.Closer
 	ended  chan int
-	log    *syncBuffer
-}
-
-// syncBuffer is standard error, read while the command may write.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
+	log    *telemetrytest.Log
 }
 
 // start runs the command until it has announced itself.
@@ -54,7 +38,7 @@ func start(t *testing.T, args ...string) *running {
 	ctx, cancel := context.WithCancel(t.Context())
 	inRead, inWrite := io.Pipe()
 	outRead, outWrite := io.Pipe()
-	r := &running{t: t, cancel: cancel, stdin: inWrite, ended: make(chan int, 1), log: &syncBuffer{}}
+	r := &running{t: t, cancel: cancel, stdin: inWrite, ended: make(chan int, 1), log: &telemetrytest.Log{}}
 	go func() {
 		err := newCommand(inRead, outWrite, r.log).Run(ctx, append([]string{"mirrorsim"}, args...))
 		_ = outWrite.CloseWithError(io.EOF)
@@ -77,17 +61,7 @@ func start(t *testing.T, args ...string) *running {
 // get asks the server; the connection is not kept.
 func (r *running) get(path string) (int, string) {
 	r.t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Get(r.said.URL + path)
-	if err != nil {
-		r.t.Fatalf("GET %s: %v", path, err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		r.t.Fatalf("GET %s: %v", path, err)
-	}
-	return response.StatusCode, string(body)
+	return nettest.Get(r.t, r.said.URL+path)
 }
 
 // The contract with whoever starts it: files, one line, statistics, and an
@@ -96,10 +70,7 @@ func TestServesUntilCancelled(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "world")
 	r := start(t, "--write", dir)
-	want, err := mirrorsim.Demo()
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := must.Get(mirrorsim.Demo())(t)
 	if !r.said.AsOf.Equal(want.AsOf) || !strings.HasPrefix(r.said.URL, "http://127.0.0.1:") {
 		t.Errorf("announced %+v, want as_of %s on the loopback", r.said, want.AsOf)
 	}
@@ -171,15 +142,10 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 // value, before anything is served.
 func TestWrongUsage(t *testing.T) {
 	t.Parallel()
-	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	taken := must.Get((&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
 	defer taken.Close()
 	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(file, nil, 0o600))
 	for _, tc := range []struct {
 		args []string
 		want []string
@@ -209,7 +175,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"--write", filepath.Join(file, "below")}, []string{"--write", file}},
 	} {
 		var stdout bytes.Buffer
-		var stderr syncBuffer
+		var stderr telemetrytest.Log
 		code := command.Run(newCommand(strings.NewReader(""), &stdout, &stderr), append([]string{"mirrorsim"}, tc.args...), &stderr)
 		if code != command.ExitUsage || stdout.Len() > 0 {
 			t.Errorf("%v: exit code %d with output %q, want 2 and none", tc.args, code, stdout.String())

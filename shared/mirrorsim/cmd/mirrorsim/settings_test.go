@@ -7,9 +7,12 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v3"
+	"go.uber.org/goleak"
 
 	"mirrorfleet/shared/command/commandtest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var _ = flag.Bool("update", false, "write the golden files anew")
 

@@ -1,0 +1,122 @@
+// Package fleettest builds the product's commands as they ship, for tests that
+// run, stop and kill them as processes ([Main], [Command]), and serves a
+// simulated mirror by one of them ([Simulate]).
+package fleettest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"mirrorfleet/shared/must"
+)
+
+// Build says what a package's tests want.
+type Build struct {
+	// Race is for the race detector in the commands.
+	Race bool
+	// NATS is for nats-server beside them.
+	NATS bool
+	// Later builds them when a test first wants one: not every run does.
+	Later bool
+}
+
+//nolint:gochecknoglobals // a package's tests have one set of commands
+var (
+	folder string
+	built  = func() error { return nil }
+)
+
+// Main runs a package's tests with its commands, removes those, and fails if a
+// goroutine is left.
+func Main(m *testing.M, b Build) {
+	code, err := b.run(m)
+	if err == nil && code == 0 {
+		err = goleak.Find()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func (b Build) run(m *testing.M) (code int, err error) {
+	if folder, err = os.MkdirTemp("", "mirrorfleet-test-"); err != nil {
+		return 1, fmt.Errorf("a folder for the commands: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	built = sync.OnceValue(b.make)
+	if !b.Later {
+		err = built()
+	}
+	if err != nil {
+		return 1, err
+	}
+
+	return m.Run(), nil
+}
+
+func (b Build) make() error {
+	if _, err := os.Stat(filepath.Join(Grammars(), "manifest.json")); err != nil {
+		return fmt.Errorf("no grammars: %w (make grammars builds them)", err)
+	}
+	sets := [][]string{{
+		"-race=" + strconv.FormatBool(b.Race), "mirrorfleet/producer", "mirrorfleet/worker", "mirrorfleet/shared/mirrorsim/cmd/mirrorsim",
+	}}
+	if b.NATS {
+		sets = append(sets, []string{"github.com/nats-io/nats-server/v2"})
+	}
+	for _, args := range sets {
+		build := exec.CommandContext(context.Background(), "go", append([]string{"build", "-o", folder + "/"}, args...)...)
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("building the commands: %w\n%s", err, out)
+		}
+	}
+
+	return nil
+}
+
+// Grammars is where make grammars built the parser: MIRRORFLEET_GRAMMARS, or
+// bin/grammars of the module.
+func Grammars() string {
+	dir := os.Getenv("MIRRORFLEET_GRAMMARS")
+	if dir != "" {
+		return dir
+	}
+	dir, _ = os.Getwd() // where the test's package is
+	for dir != "/" {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+
+	return filepath.Join(dir, "bin", "grammars")
+}
+
+// Path is where a command is; it ends the test if it cannot be built.
+func Path(tb testing.TB, name string) string {
+	tb.Helper()
+	must.Do(tb, built())
+
+	return filepath.Join(folder, name)
+}
+
+// Command is a command that finds the parser where the tests do.
+func Command(ctx context.Context, tb testing.TB, name string, args ...string) *exec.Cmd {
+	tb.Helper()
+	cmd := exec.CommandContext(ctx, Path(tb, name), args...)
+	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+Grammars())
+	cmd.WaitDelay = 30 * time.Second // for the children of one that was killed
+
+	return cmd
+}

@@ -1,0 +1,83 @@
+// Package jobstreamtest starts what tests of jobs need: real NATS, with Redis
+// beside it, in the test's process ([Start]), and a bus on it ([Open]).
+//
+// Everything ends with its test. What cannot be had ends the test.
+package jobstreamtest
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/must"
+)
+
+// Quiet is a log that nobody reads.
+func Quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// Servers are NATS and Redis on a directory; NATS comes back on its own files
+// and port.
+type Servers struct {
+	*local.Servers
+
+	tb  testing.TB
+	cfg local.Config
+}
+
+// Start starts both on a directory of their own.
+func Start(tb testing.TB) *Servers {
+	tb.Helper()
+
+	return StartIn(tb, tb.TempDir())
+}
+
+// StartIn starts both on a directory that there is.
+func StartIn(tb testing.TB, dir string) *Servers {
+	tb.Helper()
+	s := &Servers{tb: tb, cfg: local.Config{Dir: dir, Log: Quiet()}}
+	s.Again()
+
+	return s
+}
+
+// Stop ends both.
+func (s *Servers) Stop() {
+	s.tb.Helper()
+	must.Do(s.tb, s.Close())
+}
+
+// Again starts what was stopped, where its clients find it.
+func (s *Servers) Again() {
+	s.tb.Helper()
+	started := must.Get(local.Start(s.tb.Context(), s.cfg))(s.tb)
+	s.Servers, s.cfg.NATS = started, strings.TrimPrefix(started.NATSURL(), "nats://")
+	s.tb.Cleanup(func() { must.Check(s.tb, started.Close()) })
+}
+
+// Connect connects to a server until the test ends. It says nothing if log is nil.
+func Connect(tb testing.TB, address string, log *slog.Logger) (*nats.Conn, jetstream.JetStream) {
+	tb.Helper()
+	if log == nil {
+		log = Quiet()
+	}
+	nc := must.Get(jobstream.Connect(tb.Context(), address, "test", jobstream.ConnectConfig{Log: log}))(tb)
+	tb.Cleanup(nc.Close)
+
+	return nc, must.Get(jetstream.New(nc))(tb)
+}
+
+// Open opens a bus over a connection of its own, as a process has it.
+func Open(tb testing.TB, address string, cfg jobstream.Config) (*jobstream.Bus, *nats.Conn) {
+	tb.Helper()
+	if cfg.Log == nil {
+		cfg.Log = Quiet()
+	}
+	nc, _ := Connect(tb, address, cfg.Log)
+
+	return must.Get(jobstream.Open(tb.Context(), nc, cfg))(tb), nc
+}

@@ -1,0 +1,65 @@
+// Package must holds what a test cannot go on without: that something did not
+// fail ([Do], [Get]), that something comes to hold ([Until]), that something
+// arrives ([Receive]). A test that lacks it ends there, with what it lacked.
+// What a test's end may fail in without more is for [Check].
+package must
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// Do ends the test if something failed.
+func Do(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Get ends the test that it is given if there is no value, and returns the value
+// otherwise: must.Get(os.ReadFile(name))(t).
+func Get[T any](v T, err error) func(tb testing.TB) T {
+	return func(tb testing.TB) T {
+		tb.Helper()
+		Do(tb, err)
+
+		return v
+	}
+}
+
+// Check fails the test if something failed, and lets it go on: for clean-ups.
+func Check(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Error(err)
+	}
+}
+
+// Until asks until something holds that nobody signals. What is in vain ends
+// with ctx, and with the test.
+func Until(ctx context.Context, tb testing.TB, what string, holds func() bool) {
+	tb.Helper()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for !holds() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			tb.Fatalf("never: %s (%v)", what, context.Cause(ctx))
+		}
+	}
+}
+
+// Receive waits for a value, for as long as ctx has.
+func Receive[T any](ctx context.Context, tb testing.TB, from <-chan T, what string) (v T) {
+	tb.Helper()
+	select {
+	case v = <-from:
+	case <-ctx.Done():
+		tb.Fatalf("never: %s (%v)", what, context.Cause(ctx))
+	}
+
+	return v
+}
