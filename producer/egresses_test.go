@@ -27,7 +27,7 @@ import (
 func TestTwoNamesOfOneAddress(t *testing.T) {
 	t.Parallel()
 	servers := jobstreamtest.Start(t)
-	world := fleettest.Simulate(t, "--world", "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"),
+	world := fleettest.Simulate(t, "--world", "case:"+settledCase,
 		"--limit", "12", "--window", "2s", "--mitigation", "1s", "--case-fault", "400")
 	common := []string{
 		"--nats", servers.NATSURL(), "--redis", servers.RedisURL(), "--mirror", world.URL,
@@ -142,7 +142,7 @@ func connect(t *testing.T, url string) *nats.Conn {
 func TestALaterProducerDoesNotChangeTheEgresses(t *testing.T) {
 	t.Parallel()
 	servers := jobstreamtest.Start(t)
-	world := fleettest.Simulate(t, "--world", "case:"+filepath.Join("..", "worker", "parity", "testdata", "rounds", "0001.json.zst"), "--limit", "0")
+	world := fleettest.Simulate(t, "--world", "case:"+settledCase, "--limit", "0")
 	bus, _ := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
 	leader := round.Config{Bus: bus, Name: "leader", Hold: time.Second, Egress: "eu-1", Log: slog.New(slog.DiscardHandler)}
 	if err := round.Declare(t.Context(), leader, round.Setting{Names: []string{"eu-1", "eu-2"}, Said: true}); err != nil {
