@@ -91,9 +91,16 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, round string) (Failur
 	if err != nil {
 		return Failures{}, fmt.Errorf("reading the dead letters of round %s: %w", round, err)
 	}
+	jobs := map[int]bool{}
+	for _, j := range Jobs(m) {
+		jobs[j.UID] = true
+	}
 	records := make(map[int]job.Record, len(list))
 	failures := Failures{Ended: []Failed{}}
 	for _, record := range list {
+		if !jobs[record.UID] { // GitHub has refused its token since
+			continue
+		}
 		records[record.UID] = record
 		switch {
 		case !record.Phase.Ended():

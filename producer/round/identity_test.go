@@ -194,3 +194,35 @@ func TestABrokenOffReplayKeepsIdentities(t *testing.T) {
 	}
 	b.holds(t, first.Round)
 }
+
+// A miner whose evaluation is degraded, and whose token GitHub refuses in a
+// replay, is neither listed as failed afterwards nor replayed again.
+func TestARefusedMinerIsNotReplayed(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	g := &github{answers: []scoring.Miner{{UID: 4, Hotkey: "h4", Token: scoring.TokenRefused}}}
+	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		e, err := g.handler(ctx, j, a)
+		e.Missing = []job.Missing{{What: "issues", Cause: job.Unanswered, Error: "503"}}
+		return e, err
+	})
+	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(asOf)[2]))
+	must(t, err)
+	if len(first.Degraded) != 1 || len(first.UnknownIdentities) != 1 {
+		t.Fatalf("%d degraded, %d of unknown identity; want the one miner both", len(first.Degraded), len(first.UnknownIdentities))
+	}
+	for range 2 { // the second time there is nothing to do
+		got, _, err := b.runner(t, func(c *round.Config) { c.Identify = g.identify }).Replay(deadline(t), first.Round, round.Selection{})
+		must(t, err)
+		if got.Revision != 2 || !got.Complete || got.Outcome.Miners[0].Failed != scoring.TokenNotAccepted {
+			t.Errorf("revision %d, complete %v, failed %q; want a complete second revision without the miner", got.Revision, got.Complete, got.Outcome.Miners[0].Failed)
+		}
+	}
+	failures, err := round.ReadFailures(t.Context(), b.bus, first.Round)
+	must(t, err)
+	if len(failures.Ended) != 0 {
+		t.Errorf("still listed: %+v", failures.Ended)
+	}
+	b.holds(t, first.Round)
+}

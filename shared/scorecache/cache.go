@@ -83,7 +83,9 @@ func (c *Cache) Look(ctx context.Context, k Key) (Found, error) {
 	})
 	switch {
 	case err == nil:
-		return c.read(ctx, k, stored.Value()), nil
+		found := c.read(ctx, k, stored.Value())
+		found.revision = stored.Revision()
+		return found, nil
 	case errors.Is(err, jetstream.ErrKeyNotFound):
 		return Found{}, nil
 	case ctx.Err() != nil:
@@ -113,16 +115,30 @@ func (c *Cache) read(ctx context.Context, k Key, stored []byte) Found {
 // the answer itself names, whatever the key holds: the content is the same
 // whoever writes it. It stores them even if ctx has ended meanwhile.
 func (c *Cache) Keep(ctx context.Context, k Key, e Entry) {
-	if e.keepable() {
-		c.put(ctx, k, Found{Entry: &e})
+	if !e.keepable() {
+		return
 	}
+	c.put(ctx, k, Found{Entry: &e}, func(ctx context.Context, id string, data []byte) error {
+		_, err := c.cfg.Bucket.Put(ctx, id, data)
+		return err //nolint:wrapcheck // told apart by put
+	})
 }
 
-// Remember stores that an answer was seen which has not settled yet. It keeps no
-// scores.
-func (c *Cache) Remember(ctx context.Context, k Key, s Sighting) { c.put(ctx, k, Found{Sighting: &s}) }
+// Remember stores that an answer was seen which has not settled yet, in place of
+// what a look has found. Whatever was stored since that look stays: it may be an
+// entry.
+func (c *Cache) Remember(ctx context.Context, k Key, found Found, s Sighting) {
+	c.put(ctx, k, Found{Sighting: &s}, func(ctx context.Context, id string, data []byte) error {
+		_, err := c.cfg.Bucket.Update(ctx, id, data, found.revision)
+		if errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			return nil
+		}
+		return err //nolint:wrapcheck // told apart by put
+	})
+}
 
-func (c *Cache) put(ctx context.Context, k Key, what Found) {
+// put stores what is known of a key, by one operation of the bucket.
+func (c *Cache) put(ctx context.Context, k Key, what Found, store func(ctx context.Context, id string, data []byte) error) {
 	ctx = context.WithoutCancel(ctx)
 	k.Scorer = c.cfg.Scorer
 	if !k.Known() {
@@ -132,7 +148,7 @@ func (c *Cache) put(ctx context.Context, k Key, what Found) {
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 		defer cancel()
-		_, err = c.cfg.Bucket.Put(ctx, k.id(), data)
+		err = store(ctx, k.id(), data)
 	}
 	switch {
 	case err == nil:

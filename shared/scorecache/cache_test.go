@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/klauspost/compress/zstd"
 
 	"mirrorfleet/shared/job"
@@ -122,17 +123,30 @@ func TestSightings(t *testing.T) {
 	b := setup(t)
 	c := b.cache()
 	sighting := scorecache.Sighting{Digest: "d1", At: time.Date(2026, 6, 1, 12, 0, 0, 5, time.UTC)}
-	c.Remember(b.ctx, key(), sighting)
+	nothing, err := c.Look(b.ctx, key())
+	b.must(err)
+	c.Remember(b.ctx, key(), nothing, sighting)
 	found, err := b.cache().Look(b.ctx, key())
 	b.must(err)
-	if diff := cmp.Diff(scorecache.Found{Sighting: &sighting}, found); diff != "" {
+	ignore := cmpopts.IgnoreUnexported(scorecache.Found{})
+	if diff := cmp.Diff(scorecache.Found{Sighting: &sighting}, found, ignore); diff != "" {
 		t.Errorf("remembered (-want +got):\n%s", diff)
 	}
-	c.Keep(b.ctx, key(), *entry())
-	found, err = c.Look(b.ctx, key())
+	later := scorecache.Sighting{Digest: "d2", At: sighting.At.Add(time.Hour)}
+	c.Remember(b.ctx, key(), found, later)
+	again, err := c.Look(b.ctx, key())
 	b.must(err)
-	if diff := cmp.Diff(scorecache.Found{Entry: entry()}, found); diff != "" {
-		t.Errorf("kept (-want +got):\n%s", diff)
+	if diff := cmp.Diff(scorecache.Found{Sighting: &later}, again, ignore); diff != "" {
+		t.Errorf("another answer (-want +got):\n%s", diff)
+	}
+	c.Keep(b.ctx, key(), *entry())
+	for name, looked := range map[string]scorecache.Found{"nothing": nothing, "a sighting": found} {
+		c.Remember(b.ctx, key(), looked, sighting) // by whoever looked before the entry was kept
+		kept, err := c.Look(b.ctx, key())
+		b.must(err)
+		if diff := cmp.Diff(scorecache.Found{Entry: entry()}, kept, ignore); diff != "" {
+			t.Errorf("kept, and remembered by who had found %s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

@@ -25,6 +25,8 @@ const maxValue = 16 << 20
 type Found struct {
 	Entry    *Entry
 	Sighting *Sighting
+
+	revision uint64 // of what was there, 0 for nothing
 }
 
 // Sighting is an answer that has not settled: the mirror may still be writing

@@ -6,4 +6,5 @@ type Counted = counted
 var (
 	Settle        = settle
 	Inconsistency = inconsistency
+	AnsweredBy    = answeredBy
 )

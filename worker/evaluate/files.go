@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
@@ -53,6 +52,8 @@ type fetched struct {
 	// lacks are why the answer is missing, cannot be all, or was not scored whole.
 	lacks   []missing
 	skipped []job.Malformed
+	// answer is the mirror's, nil when it gave none and for what the cache had.
+	answer *answered
 	// unsettled says that the answer is not kept yet, though nothing speaks against
 	// it.
 	unsettled bool
@@ -105,6 +106,7 @@ func (m *miner) files(ctx context.Context, w want) (fetched, error) {
 		f, mine, err := m.flight(ctx, w)
 		switch {
 		case mine || err == nil && ctx.Err() == nil && !f.spent():
+			m.settle(ctx, w, &f) // by this job's own list, whoever fetched
 			return f, err
 		case ctx.Err() != nil:
 			return fetched{}, fmt.Errorf("waiting for another job's fetch of %s: %w", w.String(), context.Cause(ctx))
@@ -118,7 +120,7 @@ func (m *miner) files(ctx context.Context, w want) (fetched, error) {
 // fetch runs in the context of its own job.
 func (m *miner) flight(ctx context.Context, w want) (f fetched, mine bool, err error) {
 	began := make(chan struct{})
-	what := fmt.Sprintf("%#v %#v", w.key, w.list) // quoted, so that no text can imitate another field
+	what := fmt.Sprintf("%#v", w.key) // quoted, so that no text can imitate another field
 	results := m.evaluator.flights.DoChan(what, func() (any, error) {
 		close(began)
 		return m.fetchUnlessKept(ctx, w)
@@ -135,6 +137,7 @@ func (m *miner) flight(ctx context.Context, w want) (f fetched, mine bool, err e
 		}
 	}
 	f, _ = r.Val.(fetched)
+	f.lacks = slices.Clone(f.lacks) // the other jobs have them too
 	select {
 	case <-began:
 		return f, true, r.Err
@@ -153,7 +156,6 @@ func (m *miner) fetchUnlessKept(ctx context.Context, w want) (fetched, error) {
 	if found.Entry != nil {
 		return known(found.Entry, telemetry.CacheShared), nil
 	}
-	w.found = found
 	return m.fetch(ctx, w)
 }
 
@@ -163,9 +165,8 @@ func known(e *scorecache.Entry, cached string) fetched {
 	return fetched{figures: e.Tokens, stored: true, skipped: e.Malformed, cached: cached}
 }
 
-// fetch fetches one pull request's files, scores them, and keeps the scores of
-// an answer that has settled. What the mirror does not give is in the result; an
-// error is not its fault.
+// fetch fetches one pull request's files and scores them. What the mirror does
+// not give is in the result; an error is not its fault.
 func (m *miner) fetch(ctx context.Context, w want) (fetched, error) {
 	e := m.evaluator
 	ctx = telemetry.With(ctx, telemetry.Repository.String(w.key.Repository), telemetry.PullRequest.Int(w.key.Number))
@@ -180,7 +181,7 @@ func (m *miner) fetch(ctx context.Context, w want) (fetched, error) {
 		}
 		return fetched{lacks: []missing{w.missing(job.Unanswered, err)}, cached: telemetry.CacheMiss}, nil
 	}
-	f := fetched{stored: answer.Stored, skipped: answer.Malformed, cached: telemetry.CacheMiss}
+	f := fetched{answer: answeredBy(&answer), stored: answer.Stored, skipped: answer.Malformed, cached: telemetry.CacheMiss}
 	if len(answer.Files) > 0 {
 		scored, err := e.cfg.Scorer.Score(ctx, w.author, m.rules.weights, answer.Files, m.budget)
 		if err != nil {
@@ -190,30 +191,33 @@ func (m *miner) fetch(ctx context.Context, w want) (fetched, error) {
 			f.lacks = append(f.lacks, w.missing(job.OutOfBudget, scored.Lacks))
 		}
 	}
-	m.settle(ctx, w, &answer, &f)
 	return f, nil
 }
 
 // errInconsistent says that a files answer cannot be all that the mirror has.
 var errInconsistent = errors.New("the files answer is inconsistent: the mirror may be writing it")
 
-// settle notes what speaks against an answer, and keeps what has settled. Both
-// are kept under the commits that the answer itself names.
-func (m *miner) settle(ctx context.Context, w want, answer *mirror.Files, f *fetched) {
-	v := settle(w.list, answer, w.found.Sighting, m.evaluator.cfg.Now())
-	key := w.key
-	key.Head, key.Base = answer.HeadSHA, scorecache.Base(answer.MergeBaseSHA, answer.BaseSHA)
+// settle notes what speaks against an answer, and keeps the scores of one that has
+// settled, under the commits that the answer itself names. What has not settled
+// is remembered where the next look finds it.
+func (m *miner) settle(ctx context.Context, w want, f *fetched) {
+	if f.answer == nil {
+		return
+	}
+	scores := m.evaluator.cfg.Scores
+	v := settle(w.list, f.answer, w.found.Sighting, m.evaluator.cfg.Now())
 	switch {
 	case v.Keep:
-		m.evaluator.cfg.Scores.Keep(ctx, key, scorecache.Entry{Tokens: f.figures, Malformed: f.skipped})
-	case v.Inconsistent == "":
+		answered := w.key
+		answered.Head, answered.Base = f.answer.Head, f.answer.Base
+		scores.Keep(ctx, answered, scorecache.Entry{Tokens: f.figures, Malformed: f.skipped})
+	case v.Inconsistent != "":
+		f.lacks = append(f.lacks, w.missing(job.Inconsistent, fmt.Errorf("%w: %s", errInconsistent, v.Inconsistent)))
+	default:
 		f.unsettled = true
 	}
 	if v.Sighting != nil {
-		m.evaluator.cfg.Scores.Remember(ctx, key, *v.Sighting)
-	}
-	if v.Inconsistent != "" {
-		f.lacks = append(f.lacks, w.missing(job.Inconsistent, fmt.Errorf("%w: %s", errInconsistent, v.Inconsistent)))
+		scores.Remember(ctx, w.key, w.found, *v.Sighting)
 	}
 }
 

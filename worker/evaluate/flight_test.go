@@ -143,3 +143,48 @@ func addSolved(w *mirrorsim.World, miner string, solver int) {
 		},
 	})
 }
+
+// A pull request that its author's list and a solved issue both name, at once, is
+// fetched once; each job judges the answer by what it knows.
+func TestAListAndAnIssueShareAFetch(t *testing.T) {
+	t.Parallel()
+	w := named(1, "h")
+	created, closed, author, solver, reason, main := asOf.Add(-3*time.Hour), asOf.Add(-time.Minute), "108", 1, "COMPLETED", "main"
+	head, base := "h-1", "m"
+	w.AddIssue(author, mirrorsim.Issue{
+		RepoFullName: "a/b", Number: 20, State: "CLOSED", StateReason: &reason, AuthorGitHubID: &author, CreatedAt: &created, ClosedAt: &closed,
+		SolvedByPR: &solver, SolvingPR: &mirrorsim.SolvingPR{
+			Number: solver, AuthorGitHubID: "107", State: "MERGED", MergedAt: &created, BaseRef: &main, DefaultBranch: &main,
+			HeadSHA: &head, MergeBaseSHA: &base,
+		},
+	})
+	b := setup(t, w, func(c *evaluate.Config) { c.HeldFiles = 1 })
+	must(t, b.server.FailFirst("files:a/b#1", 1, mirrorsim.FaultStall))
+	leased, lose := context.WithCancel(t.Context())
+	first := make(chan struct{})
+	go func() { // holds the place for files until both others wait
+		defer close(first)
+		_, _ = b.evaluator.Evaluate(leased, one(), evaluate.Attempt{})
+	}()
+	until(t, func() bool { return filesAsked(b) == 1 })
+	var group errgroup.Group
+	evaluated := map[string]*job.Evaluation{"107": {}, author: {}}
+	for id, into := range evaluated {
+		j := one()
+		j.GitHubID = id
+		group.Go(func() (err error) {
+			*into, err = b.evaluator.Evaluate(t.Context(), j, evaluate.Attempt{})
+			return err
+		})
+	}
+	until(t, func() bool { return b.server.Stats().Requests == 6 }) // both have their lists, and need the files next
+	lose()
+	<-first
+	must(t, group.Wait())
+	if got := filesAsked(b); got != 2 {
+		t.Errorf("%d requests for the files, want the one that was broken off and one for both", got)
+	}
+	if len(evaluated["107"].Unsettled) != 0 || len(evaluated[author].Unsettled) != 1 || len(evaluated[author].Evaluation.Issues.Solving) != 1 {
+		t.Errorf("by its list: not settled %v; by an issue: %v; want the latter alone", evaluated["107"].Unsettled, evaluated[author].Unsettled)
+	}
+}

@@ -105,3 +105,26 @@ func TestAFreshMergeIsNotKept(t *testing.T) {
 		now = now.Add(30 * time.Minute)
 	}
 }
+
+// An answer of another commit than its list's is remembered where the next look
+// finds it: the same one an hour later counts without a mark.
+func TestAHalfWrittenAnswerOfAnotherCommit(t *testing.T) {
+	t.Parallel()
+	w := halves()
+	f, head, base := files(2), "other", "m"
+	f.HeadSHA, f.MergeBaseSHA, f.Files[0].HeadContent = &head, &base, nil
+	w.AddFiles(f)
+	now := asOf
+	b := setup(t, w, func(c *evaluate.Config) { c.Now = func() time.Time { return now } })
+	for _, c := range []struct {
+		after    time.Duration
+		degraded bool
+	}{{0, true}, {time.Hour, false}, {2 * time.Hour, false}} {
+		now = asOf.Add(c.after)
+		got, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true})
+		must(t, err)
+		if degraded := len(got.Missing) == 1; degraded != c.degraded {
+			t.Errorf("after %s: missing %+v, want degraded %v", c.after, got.Missing, c.degraded)
+		}
+	}
+}

@@ -29,6 +29,36 @@ type counted struct {
 	MergedAt time.Time
 }
 
+// answered is what a files answer says of itself, without its texts.
+type answered struct {
+	// Head and Base are the commits that it is of.
+	Head, Base string
+	// Stored is the mirror's own word that it has all files.
+	Stored bool
+	Digest string
+	// Files and Malformed count them; Additions and Deletions are sums over Files.
+	Files, Malformed, Additions, Deletions int
+	// LacksText is the first file without a text that its status and size demand,
+	// with which text; "" for none.
+	LacksText string
+}
+
+func answeredBy(a *mirror.Files) *answered {
+	s := &answered{
+		Head: a.HeadSHA, Base: scorecache.Base(a.MergeBaseSHA, a.BaseSHA), Stored: a.Stored, Digest: a.Digest,
+		Files: len(a.Files), Malformed: len(a.Malformed),
+	}
+	for i := range a.Files {
+		f := &a.Files[i]
+		s.Additions += f.Additions
+		s.Deletions += f.Deletions
+		if text := lacksText(f); text != "" && s.LacksText == "" {
+			s.LacksText = fmt.Sprintf("%.200s has no %s text", f.Filename, text)
+		}
+	}
+	return s
+}
+
 // verdict is how far an answer can be trusted.
 type verdict struct {
 	// Inconsistent is why the answer cannot be all that the mirror has, "" when
@@ -45,13 +75,13 @@ type verdict struct {
 // one of two ways: by agreeing with its list's counts, once the mirror has had
 // its time after the merge, or by coming back byte for byte after that time.
 // earlier is what was remembered of the answer before, nil for nothing.
-func settle(list counted, answer *mirror.Files, earlier *scorecache.Sighting, now time.Time) verdict {
+func settle(list counted, answer *answered, earlier *scorecache.Sighting, now time.Time) verdict {
 	v := verdict{Inconsistent: inconsistency(list, answer)}
 	rewriting := now.Sub(list.MergedAt) < settleTime
 	switch {
 	case !answer.Stored:
 		return v // the mirror itself says that there is more to come
-	case v.Inconsistent == "" && comparable(list, answer):
+	case v.Inconsistent == "" && countsMatter(list, answer):
 		v.Keep = !rewriting
 		return v
 	case earlier == nil || earlier.Digest != answer.Digest || now.Before(earlier.At):
@@ -63,36 +93,23 @@ func settle(list counted, answer *mirror.Files, earlier *scorecache.Sighting, no
 	return v
 }
 
-// comparable says whether the sums of an answer's files are those of its list.
-func comparable(list counted, answer *mirror.Files) bool {
-	return list.Known && list.Head == answer.HeadSHA && len(answer.Malformed) == 0
+// countsMatter says whether the sums of an answer's files must be those of its
+// list.
+func countsMatter(list counted, answer *answered) bool {
+	return list.Known && list.Head == answer.Head && answer.Malformed == 0
 }
 
 // inconsistency is why an answer cannot be all that the mirror has of a pull
 // request, "" when nothing speaks against it.
-func inconsistency(list counted, answer *mirror.Files) string {
-	if len(answer.Files)+len(answer.Malformed) == 0 {
-		if !list.Known || list.Additions+list.Deletions > 0 {
-			return "it has no files"
-		}
+func inconsistency(list counted, answer *answered) string {
+	switch {
+	case answer.Files+answer.Malformed == 0 && (!list.Known || list.Additions+list.Deletions > 0):
+		return "it has no files"
+	case countsMatter(list, answer) && (answer.Additions != list.Additions || answer.Deletions != list.Deletions):
+		return fmt.Sprintf("its files add %d and delete %d lines, the list says %d and %d",
+			answer.Additions, answer.Deletions, list.Additions, list.Deletions)
 	}
-	if comparable(list, answer) {
-		additions, deletions := 0, 0
-		for i := range answer.Files {
-			additions += answer.Files[i].Additions
-			deletions += answer.Files[i].Deletions
-		}
-		if additions != list.Additions || deletions != list.Deletions {
-			return fmt.Sprintf("its files add %d and delete %d lines, the list says %d and %d",
-				additions, deletions, list.Additions, list.Deletions)
-		}
-	}
-	for i := range answer.Files {
-		if text := lacksText(&answer.Files[i]); text != "" {
-			return fmt.Sprintf("%.200s has no %s text", answer.Files[i].Filename, text)
-		}
-	}
-	return ""
+	return answer.LacksText
 }
 
 // lacksText names the text that a file should have and has not; "" for none.

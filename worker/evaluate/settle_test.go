@@ -52,13 +52,13 @@ func TestInconsistentAnswers(t *testing.T) {
 		{"larger", list, []scoring.File{file(func(f *scoring.File) { f.ByteSize, f.Head, f.Base = new(1_000_001), nil, nil })}, ""},
 		{"empty texts", list, []scoring.File{file(func(f *scoring.File) { f.ByteSize, f.Head, f.Base = new(0), new(""), new("") })}, ""},
 	} {
-		got := evaluate.Inconsistency(c.list, &mirror.Files{HeadSHA: "h", Stored: true, Files: c.files})
+		got := evaluate.Inconsistency(c.list, evaluate.AnsweredBy(&mirror.Files{HeadSHA: "h", Stored: true, Files: c.files}))
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
 	skipped := &mirror.Files{HeadSHA: "h", Malformed: []job.Malformed{{Item: "file 1"}}}
-	if got := evaluate.Inconsistency(list, skipped); got != "" {
+	if got := evaluate.Inconsistency(list, evaluate.AnsweredBy(skipped)); got != "" {
 		t.Errorf("a file was skipped: got %q, want sums not to be compared", got)
 	}
 }
@@ -103,7 +103,7 @@ func TestAnswersSettle(t *testing.T) {
 		{"another head's", list, answer(func(a *mirror.Files) { a.HeadSHA = "g" }), nil, false, false, true},
 		{"seen before the merge, and just merged", evaluate.Counted{MergedAt: asOf}, answer(nil), seen(3*time.Hour, "d"), false, false, false},
 	} {
-		v := evaluate.Settle(c.list, c.answer, c.earlier, asOf)
+		v := evaluate.Settle(c.list, evaluate.AnsweredBy(c.answer), c.earlier, asOf)
 		if (v.Inconsistent != "") != c.inconsistent || v.Keep != c.keep || (v.Sighting != nil) != c.remembered {
 			t.Errorf("%s: got %+v, want inconsistent %v, kept %v, remembered %v", c.name, v, c.inconsistent, c.keep, c.remembered)
 		}

@@ -35,8 +35,14 @@ func (p *Pool) compare(ctx context.Context, asked *pull) (found, error) {
 	}
 	first, err := p.try(ctx, s, asked)
 	p.queue.give(s)
-	if err != nil || first.lacks == nil || asked.budget.end() != nil {
+	if err != nil || first.lacks == nil {
 		return first, err
+	}
+	if err := asked.budget.end(); err != nil {
+		if !errors.Is(first.lacks, ErrSpent) { // it is why there is no second try
+			first.lacks = fmt.Errorf("%w; %w", first.lacks, err)
+		}
+		return first, nil
 	}
 	p.cfg.Log.WarnContext(ctx, "token scoring ran out of time or memory: it is tried once more, alone", "error", first.lacks)
 	if s, err = p.queue.takeAlone(ctx); err != nil {
