@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"testing"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -13,10 +14,7 @@ import (
 // one and remembers nothing.
 func BenchmarkScore(b *testing.B) {
 	bundle := setup(b)
-	cases, err := readCases()
-	if err != nil {
-		b.Fatal(err)
-	}
+	cases := must.Get(readCases())(b)
 	var pulls [][]scoring.File
 	bytes := 0
 	for _, l := range cases {
@@ -33,9 +31,7 @@ func BenchmarkScore(b *testing.B) {
 	b.SetBytes(int64(bytes))
 	for author := 0; b.Loop(); author++ {
 		for _, files := range pulls {
-			if _, err := bundle.pool.Score(context.Background(), strconv.Itoa(author), bundle.weights, files, nil); err != nil {
-				b.Fatal(err)
-			}
+			must.Get(bundle.pool.Score(context.Background(), strconv.Itoa(author), bundle.weights, files, nil))(b)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -73,9 +74,7 @@ func startBusy(t *testing.T, processes int) {
 		if inErr != nil || outErr != nil {
 			t.Fatal(inErr, outErr)
 		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, cmd.Start())
 		t.Cleanup(func() {
 			_ = in.Close()
 			if err := cmd.Wait(); err != nil {

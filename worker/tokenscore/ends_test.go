@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/shared/telemetry/telemetrytest"
@@ -27,14 +28,10 @@ func TestEveryEndOfAChildIsCounted(t *testing.T) { //nolint:paralleltest // the 
 	wantTimedOut(t, b.score(t, added("a.go", sigkillMark)), 1)
 	b.wantScored(t)
 	for _, pid := range b.pool.Pids() {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, syscall.Kill(pid, syscall.SIGKILL))
 	}
 	b.wantScored(t)
-	if err := os.Remove(filepath.Join(dir, "ruby.so")); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.Remove(filepath.Join(dir, "ruby.so")))
 	_, err := b.pool.Score(context.Background(), "1", b.weights, []scoring.File{added("a.rb", "def one\n  1\nend\n")}, nil)
 	if _, failed := errors.AsType[*tokenscore.FailedError](err); !failed {
 		t.Errorf("without its grammar: error %v, want a FailedError", err)
@@ -49,14 +46,9 @@ func TestEveryEndOfAChildIsCounted(t *testing.T) { //nolint:paralleltest // the 
 func linked(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	files, err := os.ReadDir(grammarsDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := must.Get(os.ReadDir(grammarsDir()))(t)
 	for _, f := range files {
-		if err := os.Symlink(filepath.Join(grammarsDir(), f.Name()), filepath.Join(dir, f.Name())); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.Symlink(filepath.Join(grammarsDir(), f.Name()), filepath.Join(dir, f.Name())))
 	}
 	return dir
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
@@ -17,9 +18,7 @@ import (
 func frame(tb testing.TB, kind byte, payload string) []byte {
 	tb.Helper()
 	var b bytes.Buffer
-	if err := tokenscore.WriteFrame(&b, kind, []byte(payload)); err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, tokenscore.WriteFrame(&b, kind, []byte(payload)))
 	return b.Bytes()
 }
 

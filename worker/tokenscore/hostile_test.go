@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
@@ -282,9 +283,7 @@ func TestInvalidUTF8AsTheMirrorDeliversIt(t *testing.T) {
 		want  scoring.Method
 	}{{333_333, scoring.MethodTreeDiff}, {333_334, scoring.MethodSkippedLarge}} {
 		var head string
-		if err := json.Unmarshal([]byte(`"`+strings.Repeat("\xff", tt.bytes)+`"`), &head); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, json.Unmarshal([]byte(`"`+strings.Repeat("\xff", tt.bytes)+`"`), &head))
 		f := b.score(t, added("a.go", head)).Files[0]
 		if f.Method != tt.want || (f.Nodes > 0) != (tt.want == scoring.MethodTreeDiff) {
 			t.Errorf("%d invalid bytes, %d as delivered: %+v; want %s", tt.bytes, len(head), f, tt.want)
@@ -299,9 +298,7 @@ func TestIdleChildDies(t *testing.T) {
 	b := setup(t)
 	b.wantScored(t)
 	for _, pid := range b.pool.Pids() {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, syscall.Kill(pid, syscall.SIGKILL))
 	}
 	b.wantScored(t)
 	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2}) {
@@ -316,9 +313,7 @@ func TestIdleChildHangs(t *testing.T) {
 	b := setup(t, func(c *tokenscore.Config) { c.StartTimeout, c.Budget = 5*time.Second, time.Hour })
 	b.wantScored(t)
 	for _, pid := range b.pool.Pids() {
-		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, syscall.Kill(pid, syscall.SIGSTOP))
 	}
 	long := "package a\n" + strings.Repeat("// a comment\n", 60_000)
 	for i, f := range b.score(t, added("a.go", long), added("b.go", long+"\n"), added("c.go", long+"func f() {}\n")).Files {
@@ -338,9 +333,7 @@ func TestChildrenIgnoreTheWorkersSignals(t *testing.T) {
 	b := setup(t)
 	for _, pid := range b.pool.Pids() {
 		for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-			if err := syscall.Kill(pid, s); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, syscall.Kill(pid, s))
 		}
 	}
 	b.wantScored(t)

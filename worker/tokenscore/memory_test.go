@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
@@ -32,10 +33,7 @@ func TestMemoryOverManyFiles(t *testing.T) {
 		}
 	}
 	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Hour })
-	cases, err := readCases()
-	if err != nil {
-		t.Fatal(err)
-	}
+	cases := must.Get(readCases())(t)
 	var texts []scoring.File
 	for _, l := range cases {
 		for _, c := range l.cases {
@@ -68,10 +66,7 @@ func TestMemoryOverManyFiles(t *testing.T) {
 // peakOf is the most that a process has ever had in memory.
 func peakOf(t *testing.T, pid int) int64 {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
+	status := must.Get(os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)))(t)
 	_, after, _ := strings.Cut(string(status), "VmHWM:")
 	var kib int64
 	if _, err := fmt.Sscan(after, &kib); err != nil {

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"mirrorfleet/shared/must"
 )
 
 // A child ends with a parent that is killed, even in the midst of a file, when
@@ -17,13 +19,8 @@ func TestChildDiesWithItsParent(t *testing.T) {
 	config(t) // the grammars must be there
 	command := childCommand(t, "parent")
 	parent := exec.Command(command[0], command[1:]...)
-	log, err := parent.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := parent.Start(); err != nil {
-		t.Fatal(err)
-	}
+	log := must.Get(parent.StderrPipe())(t)
+	must.Do(t, parent.Start())
 	// The parent's log tells when the child hangs, and its process id.
 	hanging := regexp.MustCompile(`pid=(\d+) line=hanging`)
 	var found []string
@@ -34,19 +31,11 @@ func TestChildDiesWithItsParent(t *testing.T) {
 	if found == nil {
 		t.Fatalf("the parent told of no child that hangs: %v", lines.Err())
 	}
-	child, err := strconv.Atoi(found[1])
-	if err != nil {
-		t.Fatal(err)
-	}
+	child := must.Get(strconv.Atoi(found[1]))(t)
 	// Readable once the process has ended, whoever waits for it.
-	pidfd, err := unix.PidfdOpen(child, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pidfd := must.Get(unix.PidfdOpen(child, 0))(t)
 	defer unix.Close(pidfd)
-	if err := parent.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, parent.Process.Kill())
 	_ = parent.Wait() // killed
 	const patience = 30_000
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, patience)

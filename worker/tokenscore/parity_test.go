@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
@@ -19,10 +20,7 @@ const saturation = 58
 // and together, equal to the last bit, through real child processes.
 func TestParity(t *testing.T) { //nolint:tparallel // the group of languages ends before the pools do
 	t.Parallel()
-	all, err := readCases()
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := must.Get(readCases())(t)
 	two := func(c *tokenscore.Config) { c.Children = 2 }
 	loaded := setup(t, two)
 	today := loaded.without(t, "csharp")
@@ -96,9 +94,7 @@ func TestParityFolderMustHoldCases(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
-			if err := write(filepath.Join(folder, "tokens")); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, write(filepath.Join(folder, "tokens")))
 			t.Setenv(parityEnv, folder)
 			cases, err := readCases()
 			if err == nil || !strings.Contains(err.Error(), folder) {

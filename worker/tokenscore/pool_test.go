@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
@@ -43,12 +44,8 @@ func TestGrammarsMustBeWhole(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "none")
 	damaged := t.TempDir()
-	if err := os.CopyFS(damaged, os.DirFS(grammarsDir())); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(damaged, "go.so"), []byte("no grammar"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.CopyFS(damaged, os.DirFS(grammarsDir())))
+	must.Do(t, os.WriteFile(filepath.Join(damaged, "go.so"), []byte("no grammar"), 0o600))
 	for _, dir := range []string{missing, t.TempDir(), damaged} {
 		cfg := config(t)
 		cfg.Grammars = dir
@@ -112,10 +109,7 @@ func TestWeightsChange(t *testing.T) {
 	file := added("pkg/small.go", "package small\n\nfunc One() int { return 1 }\n")
 	before := b.score(t, file)
 	languages, _ := scoring.DefaultWeights()
-	other, err := scoring.ParseWeights(languages, []byte(`{"structural_bonus": {"block": 7}, "leaf_tokens": {"func": 1}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := must.Get(scoring.ParseWeights(languages, []byte(`{"structural_bonus": {"block": 7}, "leaf_tokens": {"func": 1}}`)))(t)
 	changed := &bundle{pool: b.pool, weights: other}
 	if f := changed.score(t, file).Files[0].Breakdown; f.StructuralAddedScore != 14 || f.LeafAddedScore != 2 {
 		t.Errorf("with other weights %+v; want one block (7) and one func (1), at weight 2", f)
@@ -171,9 +165,7 @@ func TestClose(t *testing.T) {
 	b.wantScored(t)
 	pids := b.pool.Pids()
 	for range 2 {
-		if err := b.pool.Close(); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, b.pool.Close())
 	}
 	for _, pid := range pids {
 		// Waited for: not even a zombie answers to a signal.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+
+	"mirrorfleet/shared/must"
 )
 
 // Of the free slots a client gets the one whose child remembers its texts; a
@@ -53,10 +55,7 @@ func TestQueueLeaveAndClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(1)
-		first, err := q.take(t.Context(), client{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		first := must.Get(q.take(t.Context(), client{}))(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		type end struct {
 			who int

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
@@ -13,18 +14,9 @@ import (
 // language has one.
 func TestSamplesAreTheValidators(t *testing.T) {
 	t.Parallel()
-	samples, err := tokenscore.Samples()
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := unpackCases("testdata/tokens.tar.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := parseCases(files)
-	if err != nil {
-		t.Fatal(err)
-	}
+	samples := must.Get(tokenscore.Samples())(t)
+	files := must.Get(unpackCases("testdata/tokens.tar.gz"))(t)
+	all := must.Get(parseCases(files))(t)
 	var languages []string
 	for _, s := range samples {
 		languages = append(languages, s.Language)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -24,21 +25,14 @@ func testScorer(t *testing.T) *scorer {
 
 func weigh(t *testing.T, s *scorer, w weightsMessage) {
 	t.Helper()
-	data, err := json.Marshal(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.setWeights(data); err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(json.Marshal(w))(t)
+	must.Do(t, s.setWeights(data))
 }
 
 // parsed scores a new file and returns what is remembered of it.
 func parsed(t *testing.T, s *scorer, language, text string) *scoring.Signatures {
 	t.Helper()
-	if _, err := s.diff(language, [2]string{"", text}); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(s.diff(language, [2]string{"", text}))(t)
 	return s.tables[language].seen[text]
 }
 
@@ -56,10 +50,7 @@ func TestFiguresFromMemory(t *testing.T) {
 				t.Fatalf("text %d is not remembered", i)
 			}
 		}
-		got, err := s.diff("go", [2]string{base, head})
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := must.Get(s.diff("go", [2]string{base, head}))(t)
 		if known == [2]bool{} {
 			if want = got; len(want.Largest) != 5 || want.StructuralDeletedCount == 0 || want.LeafAddedCount == 0 {
 				t.Fatalf("figures %+v; want five contributions, and nodes on both sides", want)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
@@ -39,10 +40,7 @@ func setup(tb testing.TB, configure ...func(*tokenscore.Config)) *bundle {
 // without is the same bundle with languages that give no nodes.
 func (b *bundle) without(tb testing.TB, languages ...string) *bundle {
 	tb.Helper()
-	weights, err := b.weights.Without(languages)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	weights := must.Get(b.weights.Without(languages))(tb)
 	return &bundle{pool: b.pool, weights: weights}
 }
 
@@ -59,10 +57,7 @@ func config(tb testing.TB) tokenscore.Config {
 // childCommand makes the test binary a child of this mode.
 func childCommand(tb testing.TB, mode string, env ...string) []string {
 	tb.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	self := must.Get(os.Executable())(tb)
 	return append(append([]string{"env", childEnv + "=" + mode, "MIRRORFLEET_GRAMMARS=" + grammarsDir()}, env...), self)
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
@@ -48,10 +49,7 @@ func testLibrary(t *testing.T) *library {
 	if err != nil {
 		t.Fatalf("there are no grammars in %s: run `make grammars`, or name another directory in MIRRORFLEET_GRAMMARS (%v)", dir, err)
 	}
-	l, err := openLibrary(dir, m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := must.Get(openLibrary(dir, m))(t)
 	t.Cleanup(l.close)
 	return l
 }
@@ -59,10 +57,7 @@ func testLibrary(t *testing.T) *library {
 // describe walks every node but comments and digests them.
 func describe(t *testing.T, l *library, name string, text []byte) string {
 	t.Helper()
-	lang, err := l.language(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	lang := must.Get(l.language(name))(t)
 	every := make(map[string]float64)
 	for _, kind := range lang.kinds {
 		every[kind] = 1
@@ -85,28 +80,17 @@ func describe(t *testing.T, l *library, name string, text []byte) string {
 
 func readTrees(t *testing.T) map[string][]byte {
 	t.Helper()
-	f, err := os.Open(filepath.Join("testdata", "trees.tar.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := must.Get(os.Open(filepath.Join("testdata", "trees.tar.gz")))(t)
 	defer f.Close()
-	zipped, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	zipped := must.Get(gzip.NewReader(f))(t)
 	texts := make(map[string][]byte)
 	for entries := tar.NewReader(zipped); ; {
 		header, err := entries.Next()
 		if errors.Is(err, io.EOF) {
 			return texts
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(entries)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, err)
+		text := must.Get(io.ReadAll(entries))(t)
 		texts[path.Clean(header.Name)] = text
 	}
 }
