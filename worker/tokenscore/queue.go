@@ -95,18 +95,16 @@ func (q *queue) giveTurns(turns int) {
 	<-q.alone
 }
 
-// cost orders slots by what a client's files lose there: nothing with a child
-// that remembers its texts; what it remembers; the time to start a child; and
-// with another's child, what that one remembers too.
+// cost orders slots by what it costs to score a client's file there.
 func (s *slot) cost(who client) int {
 	switch {
-	case s.child == nil:
+	case s.child == nil: // the time to start a child
 		return 2
-	case s.child.client == nil:
+	case s.child.client == nil: // it runs, and remembers no text
 		return 1
-	case s.child.serves(who):
+	case s.child.serves(who): // it remembers this client's texts
 		return 0
-	default:
+	default: // that time too, and what the child remembers for another client
 		return 3
 	}
 }
