@@ -113,17 +113,35 @@ func (a *PullRequest) readFiles(ctx context.Context, bus *jobstream.Bus, m *scor
 	case err != nil:
 		return err
 	}
-	for _, list := range [][]scoring.ScoredPullRequest{evaluation.Merged, evaluation.Open, evaluation.Closed} {
-		for i := range list {
-			if list[i].Repository == a.PullRequest.Repository && list[i].Number == a.PullRequest.Number {
-				a.PullRequest.Tokens = list[i].Tokens
-			}
-		}
+	found := sameContent(&evaluation, &a.PullRequest.ScoredPullRequest)
+	if found == nil {
+		a.NoFiles = "the evaluation that is kept is of another commit"
+		return nil
 	}
-	if a.PullRequest.Tokens == nil {
+	if a.PullRequest.Tokens = found.Tokens; found.Tokens == nil {
 		a.NoFiles = "the mirror gave none"
 	}
 	return nil
+}
+
+// sameContent finds an outcome's pull request in an evaluation, nil where it has
+// moved on: a replay may have stored a newer evaluation, of another head commit.
+func sameContent(e *scoring.Evaluation, pull *scoring.ScoredPullRequest) *scoring.ScoredPullRequest {
+	for _, list := range [][]scoring.ScoredPullRequest{e.Merged, e.Open, e.Closed} {
+		for i := range list {
+			if p := &list[i]; p.Repository == pull.Repository && p.Number == pull.Number && headOf(p) == headOf(pull) {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+func headOf(p *scoring.ScoredPullRequest) string {
+	if p.Listed == nil {
+		return ""
+	}
+	return p.Listed.HeadSHA
 }
 
 func evaluationOf(ctx context.Context, bus *jobstream.Bus, name string, uid int) (scoring.Evaluation, error) {
