@@ -25,7 +25,7 @@ func (p limitPage) render(w io.Writer) error {
 	line("next slot", "%s; slots are given up to %s ahead (the horizon)", in(p.NextSlotIn), length(p.Horizon))
 	line("hold", "%s", forMore(p.Hold))
 	line("cool-down", "%s; since the bucket began: %d", forMore(p.CoolDown), p.CoolDowns)
-	line("permits", "%d granted%s; told to ask again later: %d times", p.Granted, p.last(), p.Refused)
+	line("permits", "%d granted%s; told to ask again later: %d", p.Granted, p.last(), p.Refused)
 	line("bucket", "began %s ago; starts from an unknown state or with other figures: %d", length(p.StartedAt), p.Restarts)
 	line("Redis", "%s", runID(p.RunID))
 	out.blank()
@@ -41,8 +41,8 @@ func (p limitPage) render(w io.Writer) error {
 // warnOfOthers points out who else sends. The words are those of docs/operating.md.
 func warnOfOthers(out *page, names []string) {
 	out.painted(terminal.Bad, func() {
-		out.textf(0, "NOT DECLARED: %s. Somebody sends under this name, and it is none of the fleet's egresses: two buckets at one address "+
-			"go over the limit. Start what sends under it with the --egress of its address, or the producers with --egresses that name it.",
+		out.textf(0, "NOT DECLARED: %s. Somebody sends under a name that is none of the fleet's egresses: two buckets at one address "+
+			"go over the limit. Start what sends with the --egress of its address, or name the egress in the producers' --egresses.",
 			strings.Join(names, ", "))
 	})
 }
@@ -69,7 +69,7 @@ func (l limitList) render(w io.Writer) error {
 			mark, colour = "; NOT DECLARED", terminal.Bad
 		}
 		out.painted(colour, func() {
-			out.hangf(fmt.Sprintf("  %-*s  ", width, e.Egress), "%d permits, last used %s ago%s%s", e.Granted, length(e.LastUse), stopped(e), mark)
+			out.hangf(fmt.Sprintf("  %-*s  ", width, e.Egress), "%s, last used %s ago%s%s", howMany(e.Granted, "permit"), length(e.LastUse), stopped(e), mark)
 		})
 	}
 	out.blank()

@@ -200,7 +200,7 @@ func (s *session) nothingToReplay(ctx context.Context, name string, selection ro
 	case len(already) > 0:
 		fmt.Fprintf(os.Stderr, "already being replayed: %s\n", numbers(already))
 	case len(chosen) == 0 && len(s.before.FailedLookUps) == 0 && !broken:
-		fmt.Fprintf(os.Stderr, "nothing of round %s lacks anything: revision %d stands\n", name, s.before.Revision)
+		fmt.Fprintf(os.Stderr, "round %s lacks nothing: revision %d stands\n", name, s.before.Revision)
 		return true, nil
 	}
 	unasked := func(f round.Failed) bool { return f.Class == round.ClassIdentity && s.source == nil }

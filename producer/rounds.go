@@ -101,7 +101,7 @@ func (l roundList) render(w io.Writer) error {
 	if err := table.Write(w); err != nil || l.Earlier == 0 {
 		return err
 	}
-	return printLine(w, fmt.Sprintf("and %d earlier ones: --limit 0 lists them all", l.Earlier))
+	return printLine(w, fmt.Sprintf("and %s: --limit 0 lists all", howMany(l.Earlier, "earlier round")))
 }
 
 // due is the turn of the schedule that a round was begun for.

@@ -63,7 +63,7 @@ func (a minerAnswer) printNotes(p *page) {
 		p.painted(terminal.Warn, func() { p.textf(0, "UNKNOWN IDENTITY: %s", a.UnknownIdentity) })
 	}
 	for _, d := range a.DeadLetters {
-		p.painted(terminal.Bad, func() { p.textf(0, "DEAD LETTER: %s after %d attempts: %s", d.Class, d.Attempts, d.Error) })
+		p.painted(terminal.Bad, func() { p.textf(0, "DEAD LETTER: %s after %s: %s", d.Class, howMany(d.Attempts, "attempt"), d.Error) })
 	}
 	printMissing(p, a.Missing)
 	for _, item := range a.Malformed {
