@@ -56,7 +56,7 @@ func (l limitList) render(w io.Writer) error {
 	if len(l.Declared) > 0 {
 		out.textf(2, "The fleet has declared %s.", strings.Join(l.Declared, ", "))
 	} else {
-		out.textf(2, "Which ones the fleet has is not known here: --nats leads to it, once a producer has started.")
+		out.textf(2, "The egresses that the fleet has declared are unknown: give --nats, once a producer has started.")
 	}
 	out.blank()
 	width := 0

@@ -87,7 +87,7 @@ func printLinked(p *page, pull *scoring.ScoredPullRequest) {
 // printMergeMultipliers prints the two that only a merged one has.
 func printMergeMultipliers(p *page, pull *scoring.ScoredPullRequest) {
 	if d := pull.Reasons.TimeDecay; d != nil {
-		p.textf(0, "Time decay %s: %s hours since the merge (grace %d), midpoint %s days, steepness %s, least %s",
+		p.textf(0, "Time decay %s: %s hours since the merge (grace %d), midpoint %s days, steepness %s, minimum %s",
 			exact(pull.TimeDecayMultiplier), brief(d.Hours), d.GraceHours, exact(d.Midpoint), exact(d.Steepness), exact(d.Least))
 	}
 	if r := pull.Reasons.Review; r != nil {
@@ -133,7 +133,7 @@ func collateralText(pull *scoring.PullRequestOutcome) string {
 func (a pullAnswer) printFiles(p *page) {
 	p.blank()
 	if a.NoFiles != "" {
-		p.textf(0, "No figures of files: %s", a.NoFiles)
+		p.textf(0, "No scores of files: %s", a.NoFiles)
 		return
 	}
 	files := a.PullRequest.PullRequest.Tokens.Files
