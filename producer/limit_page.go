@@ -38,7 +38,8 @@ func (p limitPage) render(w io.Writer) error {
 	return out.writeTo(w)
 }
 
-// warnOfOthers points out who else sends. The words are those of docs/operating.md.
+// warnOfOthers points out egresses that are not declared, in the words of
+// docs/operating.md.
 func warnOfOthers(out *page, names []string) {
 	out.painted(terminal.Bad, func() {
 		out.textf(0, "NOT DECLARED: %s. Somebody sends under a name that is none of the fleet's egresses: two buckets at one address "+
@@ -105,7 +106,7 @@ func (p limitPage) standing() (string, terminal.Colour) {
 		return "HELD by hand for " + length(p.Hold) + " more (producer limit --release ends it)", terminal.Bad
 	case p.CoolDown > 0:
 		return "COOLING DOWN for " + length(p.CoolDown) + " more, because the mirror asked for it", terminal.Bad
-	case p.Granted > 0 && p.LastSlot < p.Horizon: // whoever waits asks at least once a horizon
+	case p.Granted > 0 && p.LastSlot < p.Horizon: // a process that waits asks at least once a horizon
 		return "in use", terminal.Good
 	}
 	return "idle", terminal.Plain

@@ -34,7 +34,7 @@ func compareWithFormer(ctx context.Context, bus *jobstream.Bus, result round.Res
 	return c, nil
 }
 
-// render prints a line of figures and one of reasons for each miner.
+// render prints a line of scores and one of reasons for each miner.
 func (c comparison) render(w io.Writer) error {
 	p := newPage(w)
 	p.blank()

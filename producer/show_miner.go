@@ -34,7 +34,7 @@ func (a minerAnswer) render(w io.Writer) error {
 	return p.writeTo(w)
 }
 
-// printNotes says what a reader should know beside the figures.
+// printNotes says what a reader should know beside the scores.
 func (a minerAnswer) printNotes(p *page) {
 	m := &a.Outcome
 	if m.Failed != scoring.NoFailure {

@@ -46,7 +46,7 @@ func origin(due time.Time) string {
 	return "It is of the schedule, for the turn of " + due.UTC().Format(instantLayout) + "."
 }
 
-// summed says what the rewards come to, and what of the whole nobody takes.
+// summed says what the rewards sum to, and which share has no taker.
 func summed(sum, untaken float64) string {
 	text := fmt.Sprintf("Rewards sum to %.9f.", sum)
 	if untaken > 0 {
@@ -85,7 +85,7 @@ func minersTable(r round.Result) terminal.Table {
 	return table
 }
 
-// note is what a reader should know of a miner beside its figures.
+// note is what a reader should know of a miner beside its scores.
 func note(m *scoring.MinerOutcome, missing []job.Missing) string {
 	switch {
 	case m.FromStored:

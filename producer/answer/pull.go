@@ -23,7 +23,7 @@ type PullRequest struct {
 	Gate *scoring.Gate `json:"pull_gate,omitempty"`
 	// Missing is what the fleet could not get of it, or not score.
 	Missing []job.Missing `json:"missing,omitempty"`
-	// NoFiles says why there are no figures of files; "" when there are.
+	// NoFiles says why there are no scores of files; "" when there are some.
 	NoFiles string `json:"no_files,omitempty"`
 }
 
@@ -90,8 +90,8 @@ func PullOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.
 	}
 }
 
-// readFiles fetches the figures of the pull request's files, which are kept
-// with the evaluation alone. That they are gone is told, and hides no more.
+// readFiles fetches the scores of the pull request's files, which only the
+// evaluation has. When they are gone NoFiles says so; the rest is shown all the same.
 func (a *PullRequest) readFiles(ctx context.Context, bus *jobstream.Bus, m *scoring.MinerOutcome) error {
 	if m.FromStored {
 		a.NoFiles = "it is from the miner's stored evaluation, which keeps no files"

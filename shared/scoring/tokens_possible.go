@@ -14,8 +14,8 @@ const mostNodesPerByte = 64
 // roundings is how much larger than its exact value a sum of weights may be.
 const roundings = 1 + 1e-9
 
-// Possible says what texts of this size cannot have of a diff's figures, nil when
-// all of it can be true. Whoever parses a hostile text may be in its hands; sums
+// Possible returns an error that names the value of a diff that texts of this size
+// cannot have, nil when all values are possible. Whoever parses a hostile text may be in its hands; sums
 // of figures that passed are finite and not below 0.
 func (d *Diff) Possible(w *Weights, bytes int) error {
 	most := mostNodesPerByte * (bytes + 1)

@@ -11,15 +11,15 @@ import (
 // queue gives slots to pull requests, first come first served.
 type queue struct {
 	turns  chan struct{} // one for each slot that is free
-	alone  chan struct{} // one, for whoever waits for all slots or has them
+	alone  chan struct{} // one, for the caller that waits for all slots or has them
 	closed chan struct{}
 
 	mu   sync.Mutex
 	free []*slot // the one used last stands last
 }
 
-// slot is the place of one child; nil until it is needed. Whoever took it owns
-// its child.
+// slot is the place of one child, which is nil until it is needed. The caller that
+// took the slot owns its child.
 type slot struct{ child *child }
 
 func newQueue(slots int) *queue {
@@ -30,7 +30,7 @@ func newQueue(slots int) *queue {
 	return q
 }
 
-// take waits for a slot, and gives the free one that costs the client least.
+// take waits for a slot, and gives the free one with the lowest cost for the client.
 func (q *queue) take(ctx context.Context, who client) (*slot, error) {
 	if err := q.turn(ctx); err != nil {
 		return nil, err
@@ -57,8 +57,8 @@ func (q *queue) turn(ctx context.Context) error {
 	}
 }
 
-// takeAlone takes all slots, so that no other child works, and gives the one that
-// costs an unknown client least. Whoever has a slot must give it back first;
+// takeAlone takes all slots, so that no other child works, and gives the one with
+// the lowest cost for an unknown client. The caller must not have a slot of its own.
 // giveAlone takes all of them back.
 func (q *queue) takeAlone(ctx context.Context) (*slot, error) {
 	select {
@@ -126,8 +126,8 @@ func (q *queue) isClosed() bool {
 	}
 }
 
-// close turns everybody away who waits, and returns all slots when the last of
-// them is back.
+// close ends all waiting with ErrClosed, and returns all slots when the last of them
+// is back.
 func (q *queue) close() []*slot {
 	close(q.closed)
 	for range cap(q.turns) {
