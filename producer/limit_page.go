@@ -84,7 +84,7 @@ func (l limitList) render(w io.Writer) error {
 		}
 		return limitPage{*l.Bucket}.render(w)
 	}
-	out.textf(0, "--egress NAME shows a bucket whole.")
+	out.textf(0, "--egress NAME shows all of a bucket.")
 	return out.writeTo(w)
 }
 

@@ -50,7 +50,7 @@ func (a minerAnswer) printNotes(p *page) {
 		{m.FetchFailed && !m.FromStored, "its pull requests could not be listed, and none are stored"},
 		{m.Failed == "" && m.IssuesFailed, "its issues could not be listed: stored scores, if any, stand in"},
 		{m.OpenIssuesFailed, "its open issues could not be listed"},
-		{m.IssuesIncomplete, "the score of a solving pull request could not be had: its issues are incomplete"},
+		{m.IssuesIncomplete, "the score of a solving pull request could not be obtained: its issues are incomplete"},
 	} {
 		if n.holds {
 			p.painted(terminal.Warn, func() { p.textf(0, "NOTE: %s", n.text) })

@@ -38,12 +38,12 @@ func printResult(w io.Writer, r round.Result) error {
 	return printJobs(w, r)
 }
 
-// origin says whose a round is.
+// origin says where a round comes from.
 func origin(due time.Time) string {
 	if due.IsZero() {
 		return "Run by hand: the API does not serve it as latest."
 	}
-	return "It is of the schedule, for the turn of " + due.UTC().Format(instantLayout) + "."
+	return "Of the schedule, due " + due.UTC().Format(instantLayout) + "."
 }
 
 // summed says what the rewards sum to, and which share has no taker.
