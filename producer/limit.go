@@ -39,10 +39,10 @@ func limitCommand() *cli.Command {
 		only(slices.Concat(command.Servers(), command.Limit()), "nats", "redis", "connect-timeout", "egress"))
 	return &cli.Command{
 		Name:  "limit",
-		Usage: "show the egresses' buckets; stop and resume an egress by hand",
-		Description: "Without --egress it lists every bucket in Redis, and then shows that of the default egress.\n" +
-			"Redis has the buckets; NATS, if it is given, tells which egresses the fleet has declared: what somebody else\n" +
-			"sends under is pointed out. --local finds both of the local round that is running.\n\n" +
+		Usage: "show the buckets of all egresses; stop and resume an egress by hand",
+		Description: "Without --egress it lists every bucket in Redis, then shows the bucket of the default egress.\n" +
+			"With --nats it also reads which egresses the fleet has declared, and points out buckets in use that are not\n" +
+			"declared. --local finds Redis and NATS of the local round that is running.\n\n" +
 			"Examples:\n" +
 			"  producer limit --redis redis://redis:6379/0 --nats nats://nats:4222\n" +
 			"  producer limit --redis redis://redis:6379/0 --egress eu-1\n" +

@@ -25,7 +25,7 @@ func (p limitPage) render(w io.Writer) error {
 	line("next slot", "%s; slots are given up to %s ahead (the horizon)", in(p.NextSlotIn), length(p.Horizon))
 	line("hold", "%s", forMore(p.Hold))
 	line("cool-down", "%s; since the bucket began: %d", forMore(p.CoolDown), p.CoolDowns)
-	line("permits", "%d granted%s; told to ask again later: %d times", p.Granted, p.last(), p.Refused)
+	line("permits", "%d granted%s; told to ask again later: %d", p.Granted, p.last(), p.Refused)
 	line("bucket", "began %s ago; starts from an unknown state or with other figures: %d", length(p.StartedAt), p.Restarts)
 	line("Redis", "%s", runID(p.RunID))
 	out.blank()
@@ -38,11 +38,12 @@ func (p limitPage) render(w io.Writer) error {
 	return out.writeTo(w)
 }
 
-// warnOfOthers points out who else sends. The words are those of docs/operating.md.
+// warnOfOthers points out egresses that are not declared, in the words of
+// docs/operating.md.
 func warnOfOthers(out *page, names []string) {
 	out.painted(terminal.Bad, func() {
-		out.textf(0, "NOT DECLARED: %s. Somebody sends under this name, and it is none of the fleet's egresses: two buckets at one address "+
-			"go over the limit. Start what sends under it with the --egress of its address, or the producers with --egresses that name it.",
+		out.textf(0, "NOT DECLARED: %s. Somebody sends under a name that is none of the fleet's egresses: two buckets at one address "+
+			"go over the limit. Start what sends with the --egress of its address, or name the egress in the producers' --egresses.",
 			strings.Join(names, ", "))
 	})
 }
@@ -56,7 +57,7 @@ func (l limitList) render(w io.Writer) error {
 	if len(l.Declared) > 0 {
 		out.textf(2, "The fleet has declared %s.", strings.Join(l.Declared, ", "))
 	} else {
-		out.textf(2, "Which ones the fleet has is not known here: --nats leads to it, once a producer has started.")
+		out.textf(2, "The egresses that the fleet has declared are unknown: give --nats, once a producer has started.")
 	}
 	out.blank()
 	width := 0
@@ -69,7 +70,7 @@ func (l limitList) render(w io.Writer) error {
 			mark, colour = "; NOT DECLARED", terminal.Bad
 		}
 		out.painted(colour, func() {
-			out.hangf(fmt.Sprintf("  %-*s  ", width, e.Egress), "%d permits, last used %s ago%s%s", e.Granted, length(e.LastUse), stopped(e), mark)
+			out.hangf(fmt.Sprintf("  %-*s  ", width, e.Egress), "%s, last used %s ago%s%s", howMany(e.Granted, "permit"), length(e.LastUse), stopped(e), mark)
 		})
 	}
 	out.blank()
@@ -83,7 +84,7 @@ func (l limitList) render(w io.Writer) error {
 		}
 		return limitPage{*l.Bucket}.render(w)
 	}
-	out.textf(0, "--egress NAME shows a bucket whole.")
+	out.textf(0, "--egress NAME shows all of a bucket.")
 	return out.writeTo(w)
 }
 
@@ -105,7 +106,7 @@ func (p limitPage) standing() (string, terminal.Colour) {
 		return "HELD by hand for " + length(p.Hold) + " more (producer limit --release ends it)", terminal.Bad
 	case p.CoolDown > 0:
 		return "COOLING DOWN for " + length(p.CoolDown) + " more, because the mirror asked for it", terminal.Bad
-	case p.Granted > 0 && p.LastSlot < p.Horizon: // whoever waits asks at least once a horizon
+	case p.Granted > 0 && p.LastSlot < p.Horizon: // a process that waits asks at least once a horizon
 		return "in use", terminal.Good
 	}
 	return "idle", terminal.Plain

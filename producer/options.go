@@ -60,7 +60,7 @@ func egressFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{
 			Name: "egresses", Category: command.GroupLimit, Sources: command.Env("egresses"), DefaultText: "the --egress alone",
-			Usage: "`NAMES` of all public IPs of the fleet, with commas; a worker of another one hands its jobs back and ends",
+			Usage: "`NAMES` of all egresses of the fleet, separated by commas; a worker of any other egress hands its jobs back and exits",
 		},
 	}
 }

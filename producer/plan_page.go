@@ -17,7 +17,7 @@ type planPage struct{ estimate.Estimate }
 // render prints a table of figures, and below it where each is from.
 func (p planPage) render(w io.Writer) error {
 	head, from := newPage(w), newPage(w)
-	head.headingf("A round of %d miners (%s), %d of them with a job", p.Listed.Value, p.Listed.From, p.Jobs.Value)
+	head.headingf("A round of %s (%s), %d of them with a job", howMany(p.Listed.Value, "miner"), p.Listed.From, p.Jobs.Value)
 	head.blank()
 	table := terminal.Table{Columns: []terminal.Column{{}, {Title: "COLD"}, {Title: "WARM"}}}
 	number := func(name string, of func(estimate.Kind) estimate.Count) {
@@ -60,8 +60,8 @@ func (p planPage) sources(out *page) {
 	if p.Last.Seconds > 0 {
 		took = fmt.Sprintf(", and took %s", time.Duration(p.Last.Seconds*float64(time.Second)).Round(time.Second))
 	}
-	from("the last round", "%s made %d requests for its jobs, had %d pull requests from the cache%s (measured)",
-		p.Last.Round, p.Last.Requests, p.Last.Cached, took)
+	from("the last round", "%s made %s for its jobs, had %s from the cache%s (measured)",
+		p.Last.Round, howMany(p.Last.Requests, "request"), howMany(p.Last.Cached, "pull request"), took)
 }
 
 func seconds(l estimate.Length) string { return l.Duration().Round(time.Second).String() }

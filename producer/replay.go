@@ -46,9 +46,9 @@ func replayCommand() *cli.Command {
 		Usage: "run the failed miners of a concluded round again, and conclude it anew",
 		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. Without --uid, --class and --degraded\n" +
 			"all dead and degraded miners are run again, with the round's own as_of, registry, weights and mirror. Look-ups\n" +
-			"of maintainers that failed are made again. With --tokens, GitHub is asked again about the miners whose identity\n" +
-			"it left unknown (class identity): no token is stored. The new outcome is a revision beside the former ones.\n" +
-			"Exit codes are those of run.\n\n" +
+			"of maintainers that failed are made again. With --tokens, GitHub is asked again about the miners of unknown\n" +
+			"identity (class identity); the file is needed because tokens are never stored. The new outcome is a revision\n" +
+			"beside the former ones. Exit codes are those of run.\n\n" +
 			"Examples:\n" +
 			"  producer replay latest --local\n" +
 			"  producer replay latest --local --dry-run\n" +
@@ -200,7 +200,7 @@ func (s *session) nothingToReplay(ctx context.Context, name string, selection ro
 	case len(already) > 0:
 		fmt.Fprintf(os.Stderr, "already being replayed: %s\n", numbers(already))
 	case len(chosen) == 0 && len(s.before.FailedLookUps) == 0 && !broken:
-		fmt.Fprintf(os.Stderr, "nothing of round %s lacks anything: revision %d stands\n", name, s.before.Revision)
+		fmt.Fprintf(os.Stderr, "round %s lacks nothing: revision %d stands\n", name, s.before.Revision)
 		return true, nil
 	}
 	unasked := func(f round.Failed) bool { return f.Class == round.ClassIdentity && s.source == nil }

@@ -28,7 +28,7 @@ func roundsCommand() *cli.Command {
 		Usage: "list the rounds, the last one first",
 		Description: "A round is \"running\" while its producer lives and jobs are outstanding, \"stopped\" when no producer has been\n" +
 			"heard of for its --takeover, \"concluded\" when it has an outcome, and \"replaying\" while it is concluded anew.\n" +
-			"DUE is the turn of the schedule that it was begun for; the API's \"latest\" is no round that was run by hand.\n" +
+			"DUE is the turn of the schedule that the round was begun for; the API never serves a round run by hand as \"latest\".\n" +
 			"It reads NATS alone.\n\n" +
 			"Examples:\n" +
 			"  producer rounds --local\n" +
@@ -101,7 +101,7 @@ func (l roundList) render(w io.Writer) error {
 	if err := table.Write(w); err != nil || l.Earlier == 0 {
 		return err
 	}
-	return printLine(w, fmt.Sprintf("and %d earlier ones: --limit 0 lists them all", l.Earlier))
+	return printLine(w, fmt.Sprintf("and %s: --limit 0 lists all", howMany(l.Earlier, "earlier round")))
 }
 
 // due is the turn of the schedule that a round was begun for.

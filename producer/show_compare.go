@@ -34,11 +34,11 @@ func compareWithFormer(ctx context.Context, bus *jobstream.Bus, result round.Res
 	return c, nil
 }
 
-// render prints a line of figures and one of reasons for each miner.
+// render prints a line of scores and one of reasons for each miner.
 func (c comparison) render(w io.Writer) error {
 	p := newPage(w)
 	p.blank()
-	p.textf(0, "Revision %d against revision %d of round %s: %d miners differ", c.To, c.From, c.Round, len(c.Changes))
+	p.textf(0, "Revision %d against revision %d of round %s: %s changed", c.To, c.From, c.Round, howMany(len(c.Changes), "miner"))
 	if len(c.Changes) > 0 {
 		p.blank()
 		p.painted(terminal.Head, func() { p.linef("%6s  %22s  %21s  %22s", "UID", "SCORE", "ISSUES", "REWARD") })

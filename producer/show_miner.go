@@ -34,7 +34,7 @@ func (a minerAnswer) render(w io.Writer) error {
 	return p.writeTo(w)
 }
 
-// printNotes says what a reader should know beside the figures.
+// printNotes says what a reader should know beside the scores.
 func (a minerAnswer) printNotes(p *page) {
 	m := &a.Outcome
 	if m.Failed != scoring.NoFailure {
@@ -48,9 +48,9 @@ func (a minerAnswer) printNotes(p *page) {
 		text  string
 	}{
 		{m.FetchFailed && !m.FromStored, "its pull requests could not be listed, and none are stored"},
-		{m.Failed == "" && m.IssuesFailed, "its issues could not be listed: stored figures, if any, stand in"},
+		{m.Failed == "" && m.IssuesFailed, "its issues could not be listed: stored scores, if any, stand in"},
 		{m.OpenIssuesFailed, "its open issues could not be listed"},
-		{m.IssuesIncomplete, "the score of a solving pull request could not be had: its issues are incomplete"},
+		{m.IssuesIncomplete, "the score of a solving pull request could not be obtained: its issues are incomplete"},
 	} {
 		if n.holds {
 			p.painted(terminal.Warn, func() { p.textf(0, "NOTE: %s", n.text) })
@@ -63,7 +63,7 @@ func (a minerAnswer) printNotes(p *page) {
 		p.painted(terminal.Warn, func() { p.textf(0, "UNKNOWN IDENTITY: %s", a.UnknownIdentity) })
 	}
 	for _, d := range a.DeadLetters {
-		p.painted(terminal.Bad, func() { p.textf(0, "DEAD LETTER: %s after %d attempts: %s", d.Class, d.Attempts, d.Error) })
+		p.painted(terminal.Bad, func() { p.textf(0, "DEAD LETTER: %s after %s: %s", d.Class, howMany(d.Attempts, "attempt"), d.Error) })
 	}
 	printMissing(p, a.Missing)
 	for _, item := range a.Malformed {
@@ -115,12 +115,12 @@ func printRepository(p *page, m *scoring.MinerOutcome, name string) {
 
 // gateText is a gate with its thresholds, and the spam rule if it was reached.
 func gateText(g *scoring.Gate, counted string) string {
-	text := fmt.Sprintf("%s, %d %s (least %d), credibility %s (least %s)",
+	text := fmt.Sprintf("%s, %d %s (minimum %d), credibility %s (minimum %s)",
 		g.Code, g.Count, counted, g.Least, brief(g.Credibility), brief(g.LeastCredibility))
 	if g.OpenThreshold == nil {
 		return text + fmt.Sprintf(", %d open", g.Open)
 	}
-	return text + fmt.Sprintf(", %d open (most %d: %d and one for each %s of token score %s, up to %d): spam multiplier %s",
+	return text + fmt.Sprintf(", %d open (maximum %d: %d and one for each %s of token score %s, up to %d): spam multiplier %s",
 		g.Open, *g.OpenThreshold, g.OpenBase, brief(g.OpenPerSlot), brief(g.TokenScore), g.OpenMost, brief(g.SpamMultiplier))
 }
 

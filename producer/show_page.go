@@ -16,8 +16,8 @@ import (
 
 const (
 	// pageWidth is how wide a page is where no terminal says how wide it may be,
-	// leastWidth how wide it is at least.
-	pageWidth, leastWidth = 80, 40
+	// minWidth is the minimum.
+	pageWidth, minWidth = 80, 40
 
 	instantLayout = answer.InstantLayout
 )
@@ -31,11 +31,19 @@ type page struct {
 	style terminal.Style
 }
 
+// howMany counts things whose plural ends in s.
+func howMany[N int | int64](n N, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
 // newPage makes a page for a place.
 func newPage(w io.Writer) *page {
 	p := &page{width: pageWidth, style: terminal.Of(w)}
 	if p.style.Width > 0 {
-		p.width = max(p.style.Width, leastWidth)
+		p.width = max(p.style.Width, minWidth)
 	}
 	return p
 }

@@ -42,8 +42,8 @@ func (a pullAnswer) printScored(p *page) {
 		return
 	}
 	p.textf(0, "Base score %s: %s", exact(pull.BaseScore), because(pull.Reasons.Base))
-	p.textf(2, "token score %s: %d structural nodes give %s, %d leaves give %s", exact(pull.TokenScore),
-		pull.StructuralCount, exact(pull.StructuralScore), pull.LeafCount, exact(pull.LeafScore))
+	p.textf(2, "token score %s: %s for %s, %s for %s", exact(pull.TokenScore),
+		exact(pull.StructuralScore), howMany(pull.StructuralCount, "structural node"), exact(pull.LeafScore), howMany(pull.LeafCount, "leaf node"))
 	printLabels(p, &pull.ScoredPullRequest)
 	printLinked(p, &pull.ScoredPullRequest)
 	printMergeMultipliers(p, &pull.ScoredPullRequest)
@@ -87,12 +87,12 @@ func printLinked(p *page, pull *scoring.ScoredPullRequest) {
 // printMergeMultipliers prints the two that only a merged one has.
 func printMergeMultipliers(p *page, pull *scoring.ScoredPullRequest) {
 	if d := pull.Reasons.TimeDecay; d != nil {
-		p.textf(0, "Time decay %s: %s hours since the merge (grace %d), midpoint %s days, steepness %s, least %s",
+		p.textf(0, "Time decay %s: %s hours since the merge (grace %d), midpoint %s days, steepness %s, minimum %s",
 			exact(pull.TimeDecayMultiplier), brief(d.Hours), d.GraceHours, exact(d.Midpoint), exact(d.Steepness), exact(d.Least))
 	}
 	if r := pull.Reasons.Review; r != nil {
-		p.textf(0, "Review quality %s: %d changes requested by maintainers, %s off for each",
-			exact(pull.ReviewQualityMultiplier), r.ChangesRequested, exact(r.Rate))
+		p.textf(0, "Review quality %s: maintainers requested changes %s, %s off for each",
+			exact(pull.ReviewQualityMultiplier), howMany(r.ChangesRequested, "time"), exact(r.Rate))
 	}
 }
 
@@ -125,23 +125,23 @@ func collateralText(pull *scoring.PullRequestOutcome) string {
 	if c == nil {
 		return ""
 	}
-	return fmt.Sprintf(" = base %s x issue %s x label %s x review %s (%d changes requested by maintainers, %s more for each) x percent %s",
+	return fmt.Sprintf(" = base %s x issue %s x label %s x review %s (maintainers requested changes %s, %s more for each) x percent %s",
 		exact(pull.BaseScore), exact(pull.IssueMultiplier), exact(pull.LabelMultiplier), exact(c.ReviewMultiplier),
-		c.ChangesRequested, exact(c.Rate), exact(c.Percent))
+		howMany(c.ChangesRequested, "time"), exact(c.Rate), exact(c.Percent))
 }
 
 func (a pullAnswer) printFiles(p *page) {
 	p.blank()
 	if a.NoFiles != "" {
-		p.textf(0, "No figures of files: %s", a.NoFiles)
+		p.textf(0, "No scores of files: %s", a.NoFiles)
 		return
 	}
 	files := a.PullRequest.PullRequest.Tokens.Files
-	p.textf(0, "%d files", len(files))
+	p.textf(0, "%s", howMany(len(files), "file"))
 	for i := range files {
 		f := &files[i]
 		p.textf(2, "%s", f.Filename)
-		p.textf(4, "%s, %s: %d nodes, %d lines, score %s", f.Method, f.Category, f.Nodes, f.Lines, exact(f.Score))
+		p.textf(4, "%s, %s: %s, %s, score %s", f.Method, f.Category, howMany(f.Nodes, "node"), howMany(f.Lines, "line"), exact(f.Score))
 		if f.OutOfTime {
 			p.painted(terminal.Warn, func() { p.textf(4, "OUT OF TIME: base or head took too long to parse, and has no nodes here") })
 		}

@@ -54,7 +54,7 @@ func printAudit(p *page, a round.Audit) {
 		p.textf(2, "and %d more", more)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(harmless)) {
-		p.textf(2, "harmless: %s, %d times", kind, harmless[kind])
+		p.textf(2, "harmless: %s, %s", kind, howMany(harmless[kind], "time"))
 	}
 }
 

@@ -25,8 +25,8 @@ func renderRewards(p *page, r answer.Path) {
 func renderRepository(p *page, r *answer.RepositoryPath, pool scoring.Pool) {
 	p.textf(2, "%s: slice %s = 0.9 x emission share %s", r.Repository, brief(r.RepoSlice), brief(r.EmissionShare))
 	if r.Maintainers > 0 {
-		p.textf(4, "maintainers: cut %s, %s among %d of them; to this miner %s",
-			brief(r.MaintainerCut), brief(r.MaintainerCarveOut), r.Maintainers, brief(r.MaintainerReward))
+		p.textf(4, "maintainers: cut %s, %s among %s; to this miner %s",
+			brief(r.MaintainerCut), brief(r.MaintainerCarveOut), howMany(r.Maintainers, "miner"), brief(r.MaintainerReward))
 	}
 	if !r.Active {
 		p.textf(4, "nobody scores here: nothing is paid, %s is recycled", brief(r.RecycledAmount))
@@ -43,5 +43,5 @@ func renderSide(p *page, s answer.Side, name string) {
 		p.textf(4, "%s: no slice", name)
 		return
 	}
-	p.textf(4, "%s: slice %s x score %s / %s of %d miners = %s", name, brief(s.Slice), brief(s.Score), brief(s.All), s.Miners, brief(s.Reward))
+	p.textf(4, "%s: slice %s x score %s / %s of %s = %s", name, brief(s.Slice), brief(s.Score), brief(s.All), howMany(s.Miners, "miner"), brief(s.Reward))
 }

@@ -208,6 +208,28 @@ func TestShowJSON(t *testing.T) {
 	}
 }
 
+// An evaluation of a replay may be of another commit than an earlier revision: the
+// files that it has are not those that were scored.
+func TestShowHidesFilesOfAnotherCommit(t *testing.T) {
+	t.Parallel()
+	url := jobstreamtest.Start(t).NATSURL()
+	bus, _ := jobstreamtest.Open(t, url, jobstream.Config{})
+	storeRound(t, bus)
+	key := job.EvaluationKey(shownRound, 5, "claim")
+	kept, err := bus.Evaluation(t.Context(), key)
+	must.Do(t, err)
+	kept.Evaluation.Merged[0].Listed = &scoring.Listed{HeadSHA: "another"}
+	must.Do(t, bus.PutEvaluation(t.Context(), key, kept))
+	got := run(t, "producer", "show", "--nats", url, "--json", shownRound, "5", "--pr", "acme/widgets#12")
+	var pull answer.PullRequest
+	if err := json.Unmarshal([]byte(got.stdout), &pull); err != nil {
+		t.Fatalf("%v\n%s%s", err, got.stdout, got.stderr)
+	}
+	if pull.PullRequest.Tokens != nil || pull.NoFiles != "the evaluation that is kept is of another commit" {
+		t.Errorf("files %+v, because %q, want none of another commit", pull.PullRequest.Tokens, pull.NoFiles)
+	}
+}
+
 // What there is not is wrong input, and the error says what there is.
 func TestShowUnknown(t *testing.T) {
 	t.Parallel()

@@ -38,15 +38,15 @@ func printResult(w io.Writer, r round.Result) error {
 	return printJobs(w, r)
 }
 
-// origin says whose a round is.
+// origin says where a round comes from.
 func origin(due time.Time) string {
 	if due.IsZero() {
-		return "It was run by hand: the API's latest is another."
+		return "Run by hand: the API does not serve it as latest."
 	}
-	return "It is of the schedule, for the turn of " + due.UTC().Format(instantLayout) + "."
+	return "Of the schedule, due " + due.UTC().Format(instantLayout) + "."
 }
 
-// summed says what the rewards come to, and what of the whole nobody takes.
+// summed says what the rewards sum to, and which share has no taker.
 func summed(sum, untaken float64) string {
 	text := fmt.Sprintf("Rewards sum to %.9f.", sum)
 	if untaken > 0 {
@@ -85,7 +85,7 @@ func minersTable(r round.Result) terminal.Table {
 	return table
 }
 
-// note is what a reader should know of a miner beside its figures.
+// note is what a reader should know of a miner beside its scores.
 func note(m *scoring.MinerOutcome, missing []job.Missing) string {
 	switch {
 	case m.FromStored:
@@ -116,7 +116,7 @@ func printJobs(w io.Writer, r round.Result) error {
 	p := newPage(w)
 	cached := ""
 	if r.Cached > 0 {
-		cached = fmt.Sprintf(", %d pull requests from the cache", r.Cached)
+		cached = ", " + howMany(r.Cached, "pull request") + " from the cache"
 	}
 	if r.Unsettled > 0 {
 		cached += fmt.Sprintf(", %d not settled yet", r.Unsettled)
@@ -125,8 +125,8 @@ func printJobs(w io.Writer, r round.Result) error {
 	if r.Unreported > 0 {
 		atLeast = "at least "
 	}
-	p.textf(0, "%d jobs: %d done (%d degraded), %d failed; %d attempts were repeated; %s%d requests%s.",
-		r.Planned, r.Done, len(r.Degraded), r.Failed, r.Retries, atLeast, r.Requests, cached)
+	p.textf(0, "%s: %d done (%d degraded), %d failed; %s repeated; %s%s%s.", howMany(r.Planned, "job"),
+		r.Done, len(r.Degraded), r.Failed, howMany(r.Retries, "attempt"), atLeast, howMany(r.Requests, "request"), cached)
 	if r.Unreported > 0 {
 		p.textf(0, "note: attempts that died before they could say how many requests they had made: %d", r.Unreported)
 	}
@@ -138,7 +138,7 @@ func printJobs(w io.Writer, r round.Result) error {
 	}
 	for _, d := range r.DeadLetters {
 		p.painted(terminal.Bad, func() {
-			p.textf(0, "dead letter: miner %d, %s after %d attempts: %s", d.UID, d.Class, d.Attempts, d.Error)
+			p.textf(0, "dead letter: miner %d, %s after %s: %s", d.UID, d.Class, howMany(d.Attempts, "attempt"), d.Error)
 		})
 	}
 	for _, d := range r.Degraded {

@@ -78,7 +78,7 @@ func workFlags() []cli.Flag {
 		},
 		&cli.DurationFlag{
 			Name: "miner-budget", Category: groupScoring, Sources: command.Env("miner-budget"), Value: evaluate.DefaultMinerBudget,
-			Usage:     "processor time that scoring all files of a miner may take; what is left then counts as out of time",
+			Usage:     "processor time that scoring all files of a miner may take; files that remain then count as out of time",
 			Validator: command.AtLeast(tokenscore.DefaultBudget), // what one pull request has
 		},
 	}

@@ -31,8 +31,8 @@ type Bucket struct {
 	Share   float64 `json:"share_of_limit"`
 	ShareOf float64 `json:"share_of"`
 
-	// Undeclared are the other egresses that somebody has sent under within a day
-	// and that are none of the fleet's, as far as it is known.
+	// Undeclared are the other egresses that were used within a day and are not
+	// declared; empty when the declaration is unknown.
 	Undeclared []string `json:"undeclared,omitempty"`
 }
 

@@ -42,8 +42,6 @@ func EvaluationsOf(ctx context.Context, bus *jobstream.Bus, r round.Result) (Eva
 }
 
 // putFiles adds to each pull request its body, and its files with their scores.
-// An evaluation of a replay may be newer than the outcome: a pull request that has
-// moved on since has files of another content.
 func putFiles(ctx context.Context, bus *jobstream.Bus, name string, m *scoring.MinerOutcome) error {
 	for i := range m.PullRequests {
 		m.PullRequests[i].Reasons = scoring.PullReasons{}
@@ -58,27 +56,9 @@ func putFiles(ctx context.Context, bus *jobstream.Bus, name string, m *scoring.M
 	if err != nil {
 		return err
 	}
-	type content struct {
-		PullName
-
-		head string
-	}
-	contentOf := func(p *scoring.ScoredPullRequest) content {
-		c := content{PullName: PullName{p.Repository, p.Number}}
-		if p.Listed != nil {
-			c.head = p.Listed.HeadSHA
-		}
-		return c
-	}
-	whole := map[content]*scoring.ScoredPullRequest{}
-	for _, list := range [][]scoring.ScoredPullRequest{evaluation.Merged, evaluation.Open, evaluation.Closed} {
-		for i := range list {
-			whole[contentOf(&list[i])] = &list[i]
-		}
-	}
 	for i := range m.PullRequests {
 		pull := &m.PullRequests[i].ScoredPullRequest
-		found := whole[contentOf(pull)]
+		found := sameContent(&evaluation, pull)
 		if found == nil {
 			continue
 		}

@@ -19,9 +19,8 @@ type List struct {
 	Cursor  string `json:"next_cursor,omitempty"`
 }
 
-// ListOf reads the last rounds that were planned, most of them or all for 0;
-// with a cursor, the last ones before it. now is the clock by which a producer
-// lives.
+// ListOf reads the last rounds that were planned, at most this many, 0 for all; with
+// a cursor, the last ones before it. By now it judges whether a producer lives.
 func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, most int, now time.Time) (page List, err error) {
 	names, err := bus.Rounds(ctx)
 	if err != nil {

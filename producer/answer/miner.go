@@ -41,7 +41,7 @@ type Miner struct {
 	// DeadLetters, Missing and Malformed are what the fleet could not get.
 	DeadLetters []job.DeadLetter `json:"dead_letters,omitempty"`
 	Missing     []job.Missing    `json:"missing,omitempty"`
-	// UnknownIdentity and StandIn say what stands in for what could not be had.
+	// UnknownIdentity and StandIn say what stands in for what could not be obtained.
 	UnknownIdentity *round.UnknownIdentity `json:"unknown_identity,omitempty"`
 	StandIn         *round.StandIn         `json:"stand_in,omitempty"`
 	Malformed       []job.Malformed        `json:"malformed,omitempty"`

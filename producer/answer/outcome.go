@@ -34,7 +34,8 @@ type Connections struct {
 	MaxOpen int `json:"max_open"`
 }
 
-// Worst is the most requests in any ten seconds, by three ways of counting.
+// Worst is the highest number of requests in any ten seconds, by three ways of
+// counting.
 type Worst struct {
 	Fixed     int     `json:"fixed"`
 	Sliding   int     `json:"sliding"`

@@ -23,7 +23,7 @@ type PullRequest struct {
 	Gate *scoring.Gate `json:"pull_gate,omitempty"`
 	// Missing is what the fleet could not get of it, or not score.
 	Missing []job.Missing `json:"missing,omitempty"`
-	// NoFiles says why there are no figures of files; "" when there are.
+	// NoFiles says why there are no scores of files; "" when there are some.
 	NoFiles string `json:"no_files,omitempty"`
 }
 
@@ -90,8 +90,8 @@ func PullOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.
 	}
 }
 
-// readFiles fetches the figures of the pull request's files, which are kept
-// with the evaluation alone. That they are gone is told, and hides no more.
+// readFiles fetches the scores of the pull request's files, which only the
+// evaluation has. When they are gone NoFiles says so; the rest is shown all the same.
 func (a *PullRequest) readFiles(ctx context.Context, bus *jobstream.Bus, m *scoring.MinerOutcome) error {
 	if m.FromStored {
 		a.NoFiles = "it is from the miner's stored evaluation, which keeps no files"
@@ -113,17 +113,35 @@ func (a *PullRequest) readFiles(ctx context.Context, bus *jobstream.Bus, m *scor
 	case err != nil:
 		return err
 	}
-	for _, list := range [][]scoring.ScoredPullRequest{evaluation.Merged, evaluation.Open, evaluation.Closed} {
-		for i := range list {
-			if list[i].Repository == a.PullRequest.Repository && list[i].Number == a.PullRequest.Number {
-				a.PullRequest.Tokens = list[i].Tokens
-			}
-		}
+	found := sameContent(&evaluation, &a.PullRequest.ScoredPullRequest)
+	if found == nil {
+		a.NoFiles = "the evaluation that is kept is of another commit"
+		return nil
 	}
-	if a.PullRequest.Tokens == nil {
+	if a.PullRequest.Tokens = found.Tokens; found.Tokens == nil {
 		a.NoFiles = "the mirror gave none"
 	}
 	return nil
+}
+
+// sameContent finds an outcome's pull request in an evaluation, nil where it has
+// moved on: a replay may have stored a newer evaluation, of another head commit.
+func sameContent(e *scoring.Evaluation, pull *scoring.ScoredPullRequest) *scoring.ScoredPullRequest {
+	for _, list := range [][]scoring.ScoredPullRequest{e.Merged, e.Open, e.Closed} {
+		for i := range list {
+			if p := &list[i]; p.Repository == pull.Repository && p.Number == pull.Number && headOf(p) == headOf(pull) {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+func headOf(p *scoring.ScoredPullRequest) string {
+	if p.Listed == nil {
+		return ""
+	}
+	return p.Listed.HeadSHA
 }
 
 func evaluationOf(ctx context.Context, bus *jobstream.Bus, name string, uid int) (scoring.Evaluation, error) {

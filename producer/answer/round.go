@@ -73,8 +73,8 @@ type Rewards struct {
 	// Due is the instant of the schedule that the round was begun for; absent
 	// for one that was run by hand.
 	Due *time.Time `json:"due,omitempty"`
-	// Complete says that nothing stands in for what could not be had; Dead,
-	// Degraded, UnknownIdentities, FromStored and FailedLookUps are what could not.
+	// Complete says that nothing is missing and nothing stands in; Dead, Degraded,
+	// UnknownIdentities, FromStored and FailedLookUps say what is.
 	Complete bool   `json:"complete"`
 	Mirror   string `json:"mirror"`
 
@@ -82,8 +82,8 @@ type Rewards struct {
 	Hotkeys []string  `json:"hotkeys"`
 	Rewards []float64 `json:"rewards"`
 	Sum     float64   `json:"sum"`
-	// Untaken is the share that nobody takes, for want of uid 0 or 111: with Sum
-	// it is 1.
+	// Untaken is the share that nobody takes, because uid 0 or 111 is missing: Sum
+	// and Untaken add up to 1.
 	Untaken float64 `json:"untaken"`
 
 	Dead              []int    `json:"dead"`

@@ -139,7 +139,7 @@ func unanswered(list []scoring.Miner, now time.Time) (notes []string) {
 		notes = append(notes, "GitHub did not say whose account the tokens of "+named(recorded)+" are")
 	}
 	if len(kept) > 0 {
-		notes = append(notes, fmt.Sprintf("GitHub did not say whose account the tokens of %s are: what it said up to %s before counts",
+		notes = append(notes, fmt.Sprintf("GitHub did not say whose account the tokens of %s are: its answers of up to %s ago are used",
 			named(kept), now.Sub(oldest).Round(time.Second)))
 	}
 	return notes

@@ -18,8 +18,8 @@
 //     metered by the mirror's limit. Every round asks about every token, because a
 //     token may have been revoked since the last one.
 //   - An answer is kept for a day, and serves only while GitHub does not answer.
-//     Beside it stands a digest of the token under a random salt: whoever has the
-//     token can tell that it is the same, and nobody can tell the token. The answer
+//     Beside it stands a digest of the token under a random salt: with the token one can
+//     confirm that it is the same; without it nobody can find it out. The answer
 //     for a token that is short enough to be guessed is not kept. A digest beside
 //     its salt needs no key that producers would have to share; a key held in
 //     memory alone would be of no use to the producer that stands by.

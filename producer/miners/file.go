@@ -32,10 +32,9 @@ func (e *InputError) Unwrap() error { return e.Err }
 // longestFile is far more than the entries of 65536 uids.
 const longestFile = 64 << 20
 
-// ReadFile reads a file that others replace, and when it was written; whatever
-// is in the way is ErrUnusable, with what to do about it. A file that is
-// replaced or written to meanwhile is told by its parser: neither half of one
-// is JSON.
+// ReadFile reads a file that others replace, and the time when it was written. Any
+// failure is ErrUnusable, with what to do about it. The parser notices a file that is
+// being written: half of one is no JSON.
 func ReadFile(path string) ([]byte, time.Time, error) {
 	data, info, err := readWhole(path)
 	if err == nil && gone(info) { // replaced since it was opened, or for good
@@ -68,14 +67,14 @@ func readWhole(path string) ([]byte, fs.FileInfo, error) {
 	return data, info, err
 }
 
-// gone says whether no directory has the file any more. A file that is mounted
-// by itself stays the one that it was, whatever its name is given to.
+// gone says whether no directory has the file any more. A file that is mounted by
+// itself stays the old one, even when its name is given to another file.
 func gone(info fs.FileInfo) bool {
 	stat, known := info.Sys().(*syscall.Stat_t)
 	return known && stat.Nlink == 0
 }
 
-// explained adds to a refusal who may read, and who asks.
+// explained adds to a refusal the file's mode and owner, and the user that asks.
 func explained(path string, err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err

@@ -76,8 +76,8 @@ func (s *Source) tokens() (stored []Stored, notes []string, err error) {
 
 // Identify asks GitHub once more about miners of a round that it left without
 // an identity, with the tokens as they are stored now. It returns the entries of
-// those that GitHub answers for; who has no token of its hotkey any more stays as
-// it is.
+// those that GitHub answers for. A miner that no longer has a token of its hotkey
+// stays as it is.
 func (s *Source) Identify(ctx context.Context, list []scoring.Miner) ([]scoring.Miner, error) {
 	stored, _, err := s.tokens()
 	if err != nil {
@@ -131,8 +131,8 @@ func (s *Source) identities(ctx context.Context, asks []LookUp, now time.Time) (
 	return found, nil
 }
 
-// forget replaces what is kept for a miner whose token GitHub refuses by what
-// proves nothing: it must not serve when GitHub does not answer the next time.
+// forget replaces the kept answer of a miner whose token GitHub refuses by an empty
+// one, so that it is not used the next time GitHub does not answer.
 func (s *Source) forget(ctx context.Context, kept job.Identity) error {
 	if kept.GitHubID == "" {
 		return nil // nothing is kept

@@ -109,7 +109,7 @@ func TestAKeptIdentityServesOnlyWhileGitHubIsAway(t *testing.T) {
 	}
 	notes := []string{
 		"GitHub did not say whose account the tokens of miners [6] are",
-		"GitHub did not say whose account the tokens of miners [5] are: what it said up to 3h0m0s before counts",
+		"GitHub did not say whose account the tokens of miners [5] are: its answers of up to 3h0m0s ago are used",
 	}
 	if diff := cmp.Diff(notes, fleet.Notes); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrUndeclared says that an egress is none of the fleet's.
+// ErrUndeclared says that an egress is not declared.
 var ErrUndeclared = errors.New("egress not declared")
 
 // Egresses are the fleet's, as a producer has declared them. They are a fact of

@@ -56,8 +56,8 @@ type Hold struct {
 	Revision uint64
 }
 
-// Holders lists what producers hold, or held. What cannot be read is left out: it
-// tells of nobody.
+// Holders lists what producers hold, or held. A value that cannot be read is left out: it
+// names no producer.
 func (b *Bus) Holders(ctx context.Context) ([]Hold, error) {
 	var all []Hold
 	err := b.list(ctx, b.rounds(), job.HolderKey("*"), func() { all = nil }, func(entry jetstream.KeyValueEntry) error {

@@ -154,10 +154,10 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, r
 	})
 }
 
-// stopWatch ends a watcher and takes what it has, so that the library's callback,
-// if it waits for a reader, goes on: stopped, it is called no more, and what it
-// is about to say has room. It does not wait for the end of the updates, which
-// never comes if the context ended while the watcher began.
+// stopWatch ends a watcher and takes the updates that it has, so that the library's
+// callback goes on if it waits for a reader. A stopped watcher is not called again,
+// and its last update has room. stopWatch does not wait for the end of the updates:
+// it never comes if the context ended while the watcher began.
 func stopWatch(w jetstream.KeyWatcher) {
 	_ = w.Stop() // it only fails when it has ended
 	for {

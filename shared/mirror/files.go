@@ -14,7 +14,7 @@ type Files struct {
 	HeadSHA, BaseSHA, MergeBaseSHA string
 	// Stored is the mirror's word that it has the files. It does not say that
 	// they are whole: after a merge, and in its nightly backfill, the mirror
-	// writes them anew and does not take its word back.
+	// writes them again, and still says so.
 	Stored bool
 	// Digest is the SHA-256 of the answer's bytes, in hexadecimal: equal digests
 	// are equal answers.

@@ -180,7 +180,7 @@ func (it item) otherwise(field string, value int) int {
 	return value
 }
 
-// size is a number of bytes; nil for what is none. No rule of the validator's
+// size is a number of bytes; nil for anything else. No rule of the validator's
 // reads it, so nothing about it is an error.
 func (it item) size(field string) *int {
 	n, err := it.number(field)

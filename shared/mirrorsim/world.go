@@ -106,7 +106,8 @@ func (w *World) AddPull(githubID string, p Pull) {
 }
 
 // AddRawPull puts bytes into a miner's list as they are: a malformed item. It
-// is inside every window that reaches back to created.
+// is inside every window that reaches back to created. Tests build their worlds with
+// it, and with AddIssue and AddFiles.
 func (w *World) AddRawPull(githubID, repo string, number int, created time.Time, raw []byte) {
 	w.pulls[githubID] = append(w.pulls[githubID], item{
 		raw: raw, repo: strings.ToLower(repo), number: number, created: created, instant: created,

@@ -27,10 +27,9 @@ type reservation struct {
 	void <-chan struct{}
 }
 
-// reservation returns the one that a waiter left, if it can still be used, or
-// reserves anew. It waits for as long as there is none: through refusals as long
-// as the bucket says, through errors of Redis with pauses. It is called with the
-// turn held.
+// reservation returns the reservation that a waiter left, if it can still be used,
+// or makes a new one. It waits until there is one: after a refusal for as long as the
+// bucket says, after an error of Redis with pauses. The caller holds the turn.
 func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
 	if left := l.left; left != nil {
 		l.left = nil
@@ -60,7 +59,7 @@ func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
 }
 
 // reserve asks once. Without a grant it returns how long to wait before asking
-// again. What began while the answer was under way voids it as well.
+// again. A stop that began while the answer was under way voids it as well.
 func (l *Limiter) reserve(ctx context.Context) (granted *reservation, wait time.Duration, err error) {
 	void := l.cool.watch()
 	asked := time.Now()

@@ -20,7 +20,7 @@ type setting struct {
 
 // maxFactor bounds the numbers that the rules multiply by, and 1/maxFactor
 // those that they divide by. Scores multiply two such numbers, and a round sums
-// fewer than 1e9 of them, so that no figure overflows a float64 (1.8e308). The
+// fewer than 1e9 of them, so that no score overflows a float64 (1.8e308). The
 // validator has no such bound: there, larger numbers end in infinite rewards.
 const maxFactor = 1e100
 

@@ -14,9 +14,9 @@ const mostNodesPerByte = 64
 // roundings is how much larger than its exact value a sum of weights may be.
 const roundings = 1 + 1e-9
 
-// Possible says what texts of this size cannot have of a diff's figures, nil when
-// all of it can be true. Whoever parses a hostile text may be in its hands; sums
-// of figures that passed are finite and not below 0.
+// Possible returns an error that names a value of the diff which texts of this size
+// cannot have, nil when all values are possible. A hostile text may take over the
+// process that parses it. Sums of diffs that passed are finite and not below 0.
 func (d *Diff) Possible(w *Weights, bytes int) error {
 	most := mostNodesPerByte * (bytes + 1)
 	b := &d.Breakdown

@@ -73,7 +73,7 @@ func StartJob(ctx context.Context, j Job, id string, since time.Time) (context.C
 }
 
 // LinkReplay links the job's trace that ctx is in to the one that it replays. A
-// trace that is not known is none.
+// trace that is not known is left out.
 func LinkReplay(ctx context.Context, former string) {
 	link := rootContext(former)
 	if !link.IsValid() {

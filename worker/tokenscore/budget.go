@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// ErrSpent says that the budget which a pull request shares with others is spent.
+// ErrSpent says that a budget which several pull requests share is spent.
 var ErrSpent = errors.New("the budget of all files together is spent")
 
-// Budget is processor time that several pull requests share: each may take what
-// is left when it begins, and no more than one may have. Those that are scored
-// side by side can take it over by what one may have, each. Nil has no end.
+// Budget is processor time that several pull requests share. Each may take what is
+// left when it begins, up to Config.Budget. Pull requests that are scored side by
+// side can each exceed what is left by up to Config.Budget. A nil Budget never ends.
 type Budget struct {
 	total time.Duration
 	spent atomic.Int64
 }
 
-// NewBudget is a budget of which nothing is spent.
+// NewBudget makes a budget that is not spent yet.
 func NewBudget(total time.Duration) *Budget { return &Budget{total: total} }
 
 func (b *Budget) left() time.Duration {
@@ -35,7 +35,7 @@ func (b *Budget) spend(d time.Duration) {
 	}
 }
 
-// end is ErrSpent when nothing is left.
+// end returns ErrSpent when nothing is left.
 func (b *Budget) end() error {
 	if b.left() > 0 {
 		return nil

@@ -24,7 +24,7 @@ type child struct {
 	hear   *bufio.Reader // from out
 	stderr *lineLogger
 	log    *slog.Logger
-	// client is whom it serves, nil before its first pull request.
+	// client is nil before the first pull request.
 	client *client
 	// used is the processor time that was last read of it, in nanoseconds.
 	used atomic.Int64
@@ -34,13 +34,13 @@ type child struct {
 	end    error
 }
 
-// client is whom a child serves: one author, under one set of weights. A file
-// that takes a child over could decide the figures of all that it scores from
-// then on, so nobody else's files ever reach it.
+// client is one author, under one set of weights. A child serves a single client: a
+// file that takes over its child could decide all later scores of that child, so
+// files of other authors never reach it.
 type client struct{ author, weights string }
 
-// serves says whether a child may have a client's files. Of an author who is not
-// known nobody can say that it is the same one.
+// serves says whether a child may have a client's files. Two unknown authors may be
+// different ones, so they never share a child.
 func (c *child) serves(who client) bool {
 	return c.client == nil || *c.client == who && who.author != ""
 }
@@ -132,10 +132,9 @@ func (c *child) within(d time.Duration) error {
 var errNotReady = errors.New("the child did not begin")
 
 // exchange begins a pull request in the given trace, "" for none, has its files
-// scored in order and passes on what is said of each; it returns how many were
-// answered. All requests are on their way while the child begins and works, so
-// that neither waits for the other. After any error the child is of no use any
-// more.
+// scored in order and passes on each answer; it returns the number of answers. All
+// requests are sent while the child begins and works, so that neither waits for the
+// other. After any error the child is useless.
 func (c *child) exchange(
 	p *pull, trace string, start time.Duration, w *watch, take func(scoring.Diff, timing),
 ) (answered int, err error) {
@@ -148,9 +147,9 @@ func (c *child) exchange(
 	go func() { sent <- c.sendAll(p, trace, first) }()
 	answered, err = c.receive(p, w, take)
 	if err != nil {
-		_ = c.in.SetWriteDeadline(time.Unix(1, 0)) // nobody reads on
+		_ = c.in.SetWriteDeadline(time.Unix(1, 0)) // the child reads no more
 	}
-	// Why nothing could be sent says more than that no answer came, but for a
+	// The reason why sending failed says more than a missing answer, except for a
 	// child that was killed.
 	switch cause := <-sent; {
 	case cause == nil || isTimeout(cause) || isOverrun(err):
@@ -167,8 +166,8 @@ func (c *child) exchange(
 // not copied.
 const pipeBuffer = 64 << 10
 
-// sendAll sends all that a pull request needs; when it cannot, it ends the child,
-// so that receive waits no longer than for what was said before.
+// sendAll sends everything that a pull request needs. When it fails it ends the
+// child, so that receive waits only for answers that were sent before.
 func (c *child) sendAll(p *pull, trace string, first bool) error {
 	err := c.sendBegin(p.weights, trace, first)
 	for i := 0; err == nil && i < len(p.files); i++ {
@@ -229,8 +228,8 @@ func (c *child) receive(p *pull, w *watch, take func(scoring.Diff, timing)) (ans
 	return answered, err
 }
 
-// receiveOne reads the answer to one file. Figures that its texts cannot have are
-// those of a child that was taken over.
+// receiveOne reads the answer to one file. Scores that its texts cannot have come
+// from a child that was taken over.
 func (c *child) receiveOne(plan *scoring.FilePlan, weights *scoring.Weights, take func(scoring.Diff, timing)) error {
 	data, err := expectFrame(c.hear, frameFigures)
 	if err != nil {
@@ -247,8 +246,8 @@ func (c *child) receiveOne(plan *scoring.FilePlan, weights *scoring.Weights, tak
 	return nil
 }
 
-// worked is the processor time that the process has taken in all. It never goes
-// back: while it ends, what was last read counts.
+// worked is the total processor time of the process. It never decreases: while the
+// process ends, the last value that was read counts.
 func (c *child) worked() time.Duration {
 	if c.gone() {
 		return c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime()

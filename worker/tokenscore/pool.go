@@ -35,8 +35,8 @@ type Pool struct {
 // Stats counts since the pool was made.
 type Stats struct {
 	Started  int64 // children
-	Crashed  int64 // tries without figures because their child died
-	TimedOut int64 // tries without figures because their time ran out
+	Crashed  int64 // tries without scores because their child died
+	TimedOut int64 // tries without scores because their time ran out
 }
 
 // New checks the configuration, the grammars and, by starting a first child,
@@ -65,7 +65,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 }
 
 // Version identifies what computes: the rules' own part, and the sources of
-// runtime, walk and grammars. It belongs into every key under which figures are
+// runtime, walk and grammars. It belongs into every key under which scores are
 // kept, beside the digest of the weights.
 func (p *Pool) Version() string {
 	return fmt.Sprintf("%d-%s", scoring.FiguresVersion, p.manifest.Digest())
@@ -79,14 +79,14 @@ func (p *Pool) Stats() Stats {
 // Scored is what came of one pull request's files.
 type Scored struct {
 	Figures scoring.TokenFigures
-	// Lacks is why the figures do not follow from the files alone: time or memory
+	// Lacks is why the scores do not follow from the files alone: time or memory
 	// ran out over them, twice, or the budget was spent. Nil when they do.
 	Lacks error
 }
 
-// Score scores the files of one pull request. The author is whose files they
-// are, by any name that is nobody else's, or "" if that is not known: no child
-// has files of two authors. It waits for a free child; what the child works from
+// Score scores the files of one pull request. The author is any name that is
+// unique to the author of the files, or "" if unknown: no child has files of two
+// authors. It waits for a free child; what the child works from
 // then on is taken from the budget. What runs out of time or memory is tried once
 // more, in a fresh child while no other one works; that it did so again is not an
 // error: the figures say so. An error means that nothing could be scored: the

@@ -38,11 +38,10 @@ func encodeWeights(w *scoring.Weights) ([]byte, error) {
 // the parent's: they run on one machine. Zero without a trace.
 type timing struct{ start, end int64 }
 
-// Figures are numbers of eight bytes: four counts, four scores by their bits, so
-// that they arrive equal to the last one, whether a parse ran out of time, and
-// the two instants of a timing. For
-// each of the largest contributions five more follow, and its node type, whose
-// length is the first of them.
+// Figures are numbers of eight bytes: four counts, four scores by their bits (so
+// that every bit arrives), whether a parse ran out of time, and the two instants of
+// a timing. Each of the largest contributions adds five more and its node type; the
+// first of the five is the length of the node type.
 const (
 	numberLength       = 8
 	figuresLength      = 11 * numberLength

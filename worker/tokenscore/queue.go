@@ -11,15 +11,15 @@ import (
 // queue gives slots to pull requests, first come first served.
 type queue struct {
 	turns  chan struct{} // one for each slot that is free
-	alone  chan struct{} // one, for whoever waits for all slots or has them
+	alone  chan struct{} // one, for the caller that waits for all slots or has them
 	closed chan struct{}
 
 	mu   sync.Mutex
 	free []*slot // the one used last stands last
 }
 
-// slot is the place of one child; nil until it is needed. Whoever took it owns
-// its child.
+// slot is the place of one child, which is nil until it is needed. The caller that
+// took the slot owns its child.
 type slot struct{ child *child }
 
 func newQueue(slots int) *queue {
@@ -30,7 +30,7 @@ func newQueue(slots int) *queue {
 	return q
 }
 
-// take waits for a slot, and gives the free one that costs the client least.
+// take waits for a slot, and gives the free one with the lowest cost for the client.
 func (q *queue) take(ctx context.Context, who client) (*slot, error) {
 	if err := q.turn(ctx); err != nil {
 		return nil, err
@@ -57,8 +57,8 @@ func (q *queue) turn(ctx context.Context) error {
 	}
 }
 
-// takeAlone takes all slots, so that no other child works, and gives the one that
-// costs an unknown client least. Whoever has a slot must give it back first;
+// takeAlone takes all slots, so that no other child works, and gives the one with
+// the lowest cost for an unknown client. The caller must not have a slot of its own.
 // giveAlone takes all of them back.
 func (q *queue) takeAlone(ctx context.Context) (*slot, error) {
 	select {
@@ -95,18 +95,16 @@ func (q *queue) giveTurns(turns int) {
 	<-q.alone
 }
 
-// cost orders slots by what a client's files lose there: nothing with a child
-// that remembers its texts; what it remembers; the time to start a child; and
-// with another's child, what that one remembers too.
+// cost orders slots by what it costs to score a client's file there.
 func (s *slot) cost(who client) int {
 	switch {
-	case s.child == nil:
+	case s.child == nil: // the time to start a child
 		return 2
-	case s.child.client == nil:
+	case s.child.client == nil: // it runs, and remembers no text
 		return 1
-	case s.child.serves(who):
+	case s.child.serves(who): // it remembers this client's texts
 		return 0
-	default:
+	default: // that time too, and what the child remembers for another client
 		return 3
 	}
 }
@@ -128,8 +126,8 @@ func (q *queue) isClosed() bool {
 	}
 }
 
-// close turns everybody away who waits, and returns all slots when the last of
-// them is back.
+// close ends all waiting with ErrClosed, and returns all slots when the last of them
+// is back.
 func (q *queue) close() []*slot {
 	close(q.closed)
 	for range cap(q.turns) {

@@ -14,11 +14,11 @@ import (
 const parseTimeout = 2 * time.Second
 
 // mostRemembered bounds the texts that a child remembers and what was found in
-// them, in bytes. Past it, the child begins anew.
+// them, in bytes. Above it, the child forgets them all.
 const mostRemembered = 16 << 20
 
-// scorer is what a child knows: the library, the weights that hold now, and the
-// texts of the one author whom it serves.
+// scorer is what a child knows: the library, the current weights, and the texts of
+// its one author.
 type scorer struct {
 	library    *library
 	weights    weightsMessage
@@ -43,7 +43,7 @@ func newScorer(l *library, timeout time.Duration) *scorer {
 	return &scorer{library: l, tables: make(map[string]*table), timeout: timeout}
 }
 
-// setWeights makes new weights hold.
+// setWeights replaces the weights.
 func (s *scorer) setWeights(data []byte) error {
 	var w weightsMessage
 	if err := json.Unmarshal(data, &w); err != nil {
@@ -112,8 +112,8 @@ func (s *scorer) signatures(t *table, text string) (*scoring.Signatures, error) 
 	return found, nil
 }
 
-// remember keeps what was found in a text, and forgets all else when it becomes
-// too much.
+// remember keeps what was found in a text, and forgets everything else when that
+// grows too large.
 func (s *scorer) remember(t *table, text string, found *scoring.Signatures) {
 	size := found.Size()
 	if s.remembered += size; s.remembered > mostRemembered {

@@ -21,8 +21,8 @@ type ChildConfig struct {
 	// Grammars is the directory that `make grammars` builds; the parent has
 	// checked its files.
 	Grammars string
-	// ParseTimeout is the processor time that one text may take to parse; past
-	// it, it has no nodes. Default 2 s, as section 5 of the rules has it.
+	// ParseTimeout is the processor time that one text may take to parse; a
+	// text that takes longer has no nodes. Default 2 s, as section 5 of the rules has it.
 	ParseTimeout time.Duration
 }
 
@@ -100,7 +100,7 @@ func (s *server) next() error {
 	}
 }
 
-// file reads the texts that follow, base and head, and answers with their figures.
+// file reads the texts that follow, base and head, and answers with their scores.
 func (s *server) file(language string) error {
 	var texts [2]string
 	for i := range texts {

@@ -19,12 +19,12 @@ type pull struct {
 
 // found is what one try gave.
 type found struct {
-	diffs []scoring.Diff // of the files; fewer mean that there are no figures
+	diffs []scoring.Diff // of the files; fewer mean that there are no scores
 	lacks error          // as Scored.Lacks
 }
 
-// compare has all trees of a pull request compared, once more and alone if time
-// or memory ran out. A second try that gives nothing leaves the first as it was.
+// compare compares all trees of a pull request. If time or memory ran out it tries
+// once more, alone; when the second try gives nothing the first one stands.
 func (p *Pool) compare(ctx context.Context, asked *pull) (found, error) {
 	if len(asked.files) == 0 {
 		return found{}, nil
@@ -103,9 +103,9 @@ func outOfTime(files []*scoring.FilePlan, diffs []scoring.Diff) error {
 }
 
 // exchange has the slot's child score a pull request, or a new child if that one
-// has served somebody else. A child that does not even begin is replaced once: a
-// new one that does not begin either is a failure, and no pull request's fault.
-// What a child that ended over the pull request did is in lacks.
+// has served another client. A child that does not begin is replaced once; if the
+// new one does not begin either, the pool has failed, not the pull request. If the
+// child ended over the pull request, lacks says how.
 func (p *Pool) exchange(ctx context.Context, s *slot, asked *pull, take func(scoring.Diff, timing)) (lacks, err error) {
 	for fresh := false; ; fresh = true {
 		if err := p.prepare(ctx, s, asked.client); err != nil {

@@ -23,8 +23,8 @@ type watch struct {
 	ended   bool
 }
 
-// leastWait is between two looks at a child's processor time.
-const leastWait = 10 * time.Millisecond
+// minWait is between two looks at a child's processor time.
+const minWait = 10 * time.Millisecond
 
 // overrunError says that a child took more than it may, and was killed.
 type overrunError struct {
@@ -52,8 +52,8 @@ func (w *watch) begin(c *child) {
 	w.next = time.AfterFunc(w.wait(w.allowed), func() { w.check(c) })
 }
 
-// end tells whether the child took more than it may. How soon the watch looked
-// decides nothing: what was done in too much time counts as not done.
+// end tells whether the child took more than it may. It looks once more, so that
+// the verdict does not depend on when the watch last looked.
 func (w *watch) end(c *child) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -84,9 +84,11 @@ func (w *watch) check(c *child) {
 	c.signalKill()
 }
 
-// wait is until the next look: no thread can have worked for what is left before.
+// wait is until the next look. The processor time that is left lasts as long in
+// wall clock while one thread works; several together can spend it sooner, and the
+// next look still finds it spent.
 func (w *watch) wait(left time.Duration) time.Duration {
-	return max(leastWait, min(left, w.patience-time.Since(w.began)))
+	return max(minWait, min(left, w.patience-time.Since(w.began)))
 }
 
 // lookLocked reads what is left of the processor time; less than nothing is an error.

@@ -107,7 +107,7 @@ func (s State) differ(now int64, in Request) (State, Reply) {
 
 // refuse tells the caller when to ask again: when its slot comes within the
 // horizon, later callers after that, and never more than a horizon from now, so
-// that what changes meanwhile is learned.
+// that callers learn of changes in time.
 func (s State) refuse(slot, now int64, in Request) (State, Reply) {
 	again := min(max(s.Turn, slot-in.Horizon), now+in.Horizon)
 	s.Turn = again + in.Interval
