@@ -40,7 +40,7 @@ func limitCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "limit",
 		Usage: "show the egresses' buckets; stop and resume an egress by hand",
-		Description: "Without --egress it lists every bucket in Redis, and then shows that of the default egress.\n" +
+		Description: "It lists every bucket in Redis, and then shows that of --egress whole. After an order it shows that one alone.\n" +
 			"Redis has the buckets; NATS, if it is given, tells which egresses the fleet has declared: what somebody else\n" +
 			"sends under is pointed out. --local finds both of the local round that is running.\n\n" +
 			"Examples:\n" +
@@ -110,10 +110,11 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 		return fmt.Errorf("--redis: %w", err)
 	}
 	var all answer.Limit
-	if o.hold == 0 && !o.release { // an order needs its own bucket alone
+	look := o.hold == 0 && !o.release // an order needs its own bucket alone
+	if look {
 		all = o.lookAround(ctx, rdb, log)
 	}
-	if !c.IsSet("egress") && len(all.Egresses) > 0 {
+	if look && (all.Bucket != nil || !c.IsSet("egress") && len(all.Egresses) > 0) {
 		return printAnswer(c, limitList{all})
 	}
 	state, err := o.carryOut(ctx, desk)
@@ -121,8 +122,11 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 		return o.explain(ctx, rdb, err)
 	}
 	bucket := answer.BucketOf(state)
-	bucket.Undeclared = all.Undeclared()
-	return printAnswer(c, limitPage{bucket})
+	if !look {
+		return printAnswer(c, limitPage{bucket})
+	}
+	all.Bucket = &bucket // which could not be listed
+	return printAnswer(c, limitList{all})
 }
 
 // lookAround reads all buckets, and the egresses that are declared. It is beside
