@@ -66,7 +66,8 @@ func (b *bundle) lives(t *testing.T, what, name string) {
 }
 
 // While no other producer runs, the setting of the one that starts is in force;
-// one that replaces another is told of.
+// one that replaces another is told of. A default leaves a declaration that has
+// its egress as it is.
 func TestTheProducerThatStartsDeclares(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -77,6 +78,7 @@ func TestTheProducerThatStartsDeclares(t *testing.T) {
 	}{
 		{said("b", "a", "b"), []string{"a", "b"}, false},
 		{said("a", "b"), []string{"a", "b"}, false},
+		{unsaid("a"), []string{"a", "b"}, false}, // run by hand while serve restarts
 		{said("c"), []string{"c"}, true},
 		{unsaid("a"), []string{"a"}, true},
 	} {
