@@ -40,8 +40,10 @@ func Declare(ctx context.Context, cfg Config, s Setting) error {
 	}
 	mine := job.Egresses{Names: slices.Compact(slices.Sorted(slices.Values(s.Names))), By: cfg.Name, At: time.Now().UTC()}
 	for {
-		known, revision, err := cfg.Bus.Egresses(ctx)
-		if err != nil {
+		known, revision, err := cfg.Bus.StoredEgresses(ctx)
+		if damage, damaged := errors.AsType[*jobstream.ValueError](err); damaged {
+			cfg.Log.WarnContext(ctx, "the declared egresses cannot be read and are declared anew", "egresses", mine.Names, "error", damage)
+		} else if err != nil {
 			return fmt.Errorf("reading the fleet's egresses: %w", err)
 		}
 		if slices.Equal(known.Names, mine.Names) {
