@@ -16,9 +16,11 @@ import (
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 )
 
 // TestTwoNamesOfOneAddress: two workers of one address under two egress names had
@@ -135,6 +137,35 @@ func connect(t *testing.T, url string) *nats.Conn {
 	}
 	t.Cleanup(nc.Close)
 	return nc
+}
+
+// TestServeEndsWhenItsEgressIsDeclaredNoLonger: it tried again for ever, and blamed
+// the streams.
+func TestServeEndsWhenItsEgressIsDeclaredNoLonger(t *testing.T) {
+	t.Parallel()
+	servers := jobstreamtest.Start(t)
+	bus, _ := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		write(t, path, content)
+		return path
+	}
+	s := serve(t, nil, "--nats", servers.NATSURL(), "--redis", servers.RedisURL(), "--mirror", "http://127.0.0.1:1",
+		"--tokens", file("tokens.json", `[]`), "--metagraph", file("metagraph.json", `{"0": "h0"}`),
+		"--registry", file("registry.json", `{"a/b": {"emission_share": 0.5}}`), "--every", "1s", "--limit-horizon", "1s",
+		"--egress", "eu-1")
+	concluded(t, bus, 1)
+	_, revision, err := bus.Egresses(t.Context())
+	must.Do(t, err)
+	must.Do(t, bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"eu-2"}, By: "another"}, revision))
+	until(t, "it says why it cannot go on", s.says("egress not declared: eu-1"))
+	overdue := time.AfterFunc(time.Minute, func() { _ = s.Process.Kill() })
+	_ = s.Wait()
+	overdue.Stop()
+	if code := s.ProcessState.ExitCode(); code != 2 || !strings.Contains(s.log.String(), "which are eu-2 (declared by producer another") {
+		t.Errorf("exit %d, want 2 and the egresses named\n%s", code, s.log)
+	}
 }
 
 // TestALaterProducerDoesNotChangeTheEgresses of one that serves: it is refused with

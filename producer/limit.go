@@ -39,10 +39,10 @@ func limitCommand() *cli.Command {
 		only(slices.Concat(command.Servers(), command.Limit()), "nats", "redis", "connect-timeout", "egress"))
 	return &cli.Command{
 		Name:  "limit",
-		Usage: "show the buckets of all egresses; stop and resume an egress by hand",
-		Description: "Without --egress it lists every bucket in Redis, then shows the bucket of the default egress.\n" +
-			"With --nats it also reads which egresses the fleet has declared, and points out buckets in use that are not\n" +
-			"declared. --local finds Redis and NATS of the local round that is running.\n\n" +
+		Usage: "show the egresses' buckets; stop and resume an egress by hand",
+		Description: "It lists every bucket in Redis, and then shows that of --egress whole. After an order it shows that one alone.\n" +
+			"Redis has the buckets; NATS, if it is given, tells which egresses the fleet has declared: what somebody else\n" +
+			"sends under is pointed out. --local finds both of the local round that is running.\n\n" +
 			"Examples:\n" +
 			"  producer limit --redis redis://redis:6379/0 --nats nats://nats:4222\n" +
 			"  producer limit --redis redis://redis:6379/0 --egress eu-1\n" +
@@ -110,10 +110,11 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 		return fmt.Errorf("--redis: %w", err)
 	}
 	var all answer.Limit
-	if o.hold == 0 && !o.release { // an order needs its own bucket alone
+	look := o.hold == 0 && !o.release // an order needs its own bucket alone
+	if look {
 		all = o.lookAround(ctx, rdb, log)
 	}
-	if !c.IsSet("egress") && len(all.Egresses) > 0 {
+	if look && (all.Bucket != nil || !c.IsSet("egress") && len(all.Egresses) > 0) {
 		return printAnswer(c, limitList{all})
 	}
 	state, err := o.carryOut(ctx, desk)
@@ -121,8 +122,11 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 		return o.explain(ctx, rdb, err)
 	}
 	bucket := answer.BucketOf(state)
-	bucket.Undeclared = all.Undeclared()
-	return printAnswer(c, limitPage{bucket})
+	if !look {
+		return printAnswer(c, limitPage{bucket})
+	}
+	all.Bucket = &bucket // which could not be listed
+	return printAnswer(c, limitList{all})
 }
 
 // lookAround reads all buckets, and the egresses that are declared. It is beside

@@ -31,10 +31,6 @@ func (p limitPage) render(w io.Writer) error {
 	out.blank()
 	out.textf(2, "Permits of each 10 s%s:", p.shared())
 	p.renderUse(out)
-	if len(p.Undeclared) > 0 {
-		out.blank()
-		warnOfOthers(out, p.Undeclared)
-	}
 	return out.writeTo(w)
 }
 
@@ -52,6 +48,9 @@ func warnOfOthers(out *page, names []string) {
 type limitList struct{ answer.Limit }
 
 func (l limitList) render(w io.Writer) error {
+	if len(l.Egresses) == 0 && l.Bucket != nil { // they could not be listed
+		return limitPage{*l.Bucket}.render(w)
+	}
 	out := newPage(w)
 	out.headingf("Egresses with a bucket in this Redis")
 	if len(l.Declared) > 0 {

@@ -32,18 +32,22 @@ func used(t *testing.T, egress string) (dir, redis string) {
 func TestLimitCommand(t *testing.T) {
 	t.Parallel()
 	dir, redis := used(t, "by-hand")
-	page := func(args ...string) (got answer.Bucket) {
+	ask := func(schema string, got any, args ...string) {
 		t.Helper()
 		e := run(t, "producer", append([]string{"limit", "--json", "--egress", "by-hand"}, args...)...)
-		if err := json.Unmarshal([]byte(e.stdout), &got); err != nil || e.code != 0 {
+		if err := json.Unmarshal([]byte(e.stdout), got); err != nil || e.code != 0 {
 			t.Fatalf("%v: exit %d, %v\n%s%s", args, e.code, err, e.stdout, e.stderr)
 		}
-		if err := webtest.Printed("Bucket", e.stdout); err != nil {
+		if err := webtest.Printed(schema, e.stdout); err != nil {
 			t.Errorf("%v: %v\n%s", args, err, e.stdout)
 		}
-		return got
 	}
-	if got := page("--redis", redis); got.Limit != 50 || got.Horizon != 0.1 || got.Hold != 0 || got.Granted < 1 {
+	page := func(args ...string) (got answer.Bucket) { t.Helper(); ask("Bucket", &got, args...); return got }
+	var all answer.Limit
+	if ask("Limit", &all, "--redis", redis); all.Bucket == nil || len(all.Egresses) != 1 {
+		t.Fatalf("%+v, want the one bucket, listed and whole", all)
+	}
+	if got := all.Bucket; got.Limit != 50 || got.Horizon != 0.1 || got.Hold != 0 || got.Granted < 1 {
 		t.Errorf("the bucket is %+v, want a horizon of 0.1 s, no hold and a permit", got)
 	}
 	if got := page("--redis", redis, "--hold", "1h"); got.Hold < 3500 || got.NextSlotIn < got.Hold {
@@ -129,6 +133,14 @@ func TestUndeclaredBucketsAreShown(t *testing.T) {
 	}
 	if l := list("--redis", redis); len(l.Egresses) != 2 || len(l.Undeclared()) != 0 {
 		t.Errorf("without NATS: %+v, want both, and nothing against them", l)
+	}
+	config := filepath.Join(t.TempDir(), "fleet.yaml")
+	write(t, config, "egress: eu-1\n") // what every producer and worker of the machine has
+	for _, own := range [][]string{{"--egress", "eu-1"}, {"--config", config}} {
+		l := list(append(own, "--redis", redis, "--nats", found.NATS)...)
+		if len(l.Egresses) != 2 || !slices.Equal(l.Undeclared(), []string{"stranger"}) || l.Bucket == nil || l.Bucket.Egress != "eu-1" {
+			t.Errorf("%v: %+v, want all listed and eu-1 whole", own, l)
+		}
 	}
 	also(t, redis, ratelimit.DefaultEgress)
 	if l := list("--redis", redis); l.Bucket == nil || l.Bucket.Egress != ratelimit.DefaultEgress {

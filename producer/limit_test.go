@@ -40,9 +40,6 @@ func TestLimitPage(t *testing.T) {
 	declared := job.Egresses{Names: []string{"eu-1", "eu-2"}, By: "p"}
 	goldenPage(t, "limit/list", "Limit", limitList{answer.LimitOf(all, declared, "eu-1")})
 	goldenPage(t, "limit/list-unknown", "Limit", limitList{answer.LimitOf(all, job.Egresses{}, "default")})
-	warned := answer.BucketOf(busy())
-	warned.Undeclared = []string{"stranger"}
-	goldenPage(t, "limit/undeclared", "Bucket", limitPage{warned})
 }
 
 // An egress is in use while slots were given within a horizon.

@@ -88,7 +88,7 @@ func (s *session) keepServing(ctx context.Context, o serveOptions) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.watchFleet(ctx) })
 	group.Go(func() error { return served.lead(ctx, keeper) })
-	return group.Wait()
+	return usageOfEgress(group.Wait())
 }
 
 // open connects to the servers, and starts them and workers for a local

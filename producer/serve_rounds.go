@@ -68,11 +68,11 @@ func (v *served) Prepare(ctx context.Context) (job.Manifest, error) {
 // the weights, and whatever else keeps the schedule from going on.
 const (
 	inputRules = "rules"
-	inputNone  = "streams"
+	inputOther = "other"
 )
 
 //nolint:gochecknoglobals // a constant, if Go had such
-var putOffInputs = []string{miners.InputTokens, miners.InputMetagraph, inputRules, inputNone}
+var putOffInputs = []string{miners.InputTokens, miners.InputMetagraph, inputRules, inputOther}
 
 // putOffBy is which input puts a round off, "" for none.
 func putOffBy(trouble error) string {
@@ -83,7 +83,7 @@ func putOffBy(trouble error) string {
 	case of:
 		return off.Input
 	}
-	return inputNone
+	return inputOther
 }
 
 // Begin takes the turn and runs its round.

@@ -101,7 +101,8 @@ func RewardsOf(r round.Result, now time.Time) Rewards {
 	a := Rewards{
 		Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC(), AgeSeconds: now.Sub(r.AsOf).Seconds(), Complete: r.Complete,
 		Mirror: r.Mirror, Sum: r.Outcome.Sum, Untaken: r.Outcome.Untaken, Due: dueOf(r.Due),
-		UIDs: []int{}, Hotkeys: []string{}, Rewards: []float64{}, Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{},
+		UIDs: []int{}, Hotkeys: []string{}, Rewards: []float64{},
+		Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{},
 		FromStored: append([]int{}, r.Outcome.FromStored...), SharedAccount: append([]int{}, r.Outcome.SharedAccount...),
 	}
 	hotkeys := make(map[int]string, len(r.Outcome.Miners))

@@ -41,6 +41,7 @@ const (
 	LimitFigures       Code = "limit-figures"
 	LimitStopped       Code = "limit-stopped"
 	EgressUndeclared   Code = "egress-undeclared"
+	EgressUnreadable   Code = "egress-unreadable"
 	WorkerMissing      Code = "worker-missing"
 	GrammarsUnusable   Code = "grammars-unusable"
 	GrammarsFigures    Code = "grammars-figures"
@@ -97,6 +98,7 @@ func mends() map[Code]string {
 		LimitFormula:       "lower --limit-rate, or leave it out; docs/limit.md has the formula",
 		LimitFigures:       "give all processes of the egress the same --limit-… flags, or restart those with the old ones",
 		LimitStopped:       "wait, or `producer limit --release` if it is held; after a cool-down find out who else sends from this IP",
+		EgressUnreadable:   "restart a producer: it declares them anew; find out who else writes to the bucket of rounds",
 		EgressUndeclared:   "start it with the --egress of the address that it sends from; a new address belongs in the producers' --egresses",
 		WorkerMissing:      "run `worker check` where workers run",
 		GrammarsUnusable:   "run `make grammars`, or name the directory with --grammars",

@@ -213,6 +213,11 @@ func redisScenarios() map[string]scenario {
 			}
 			return run(t, doctor.Redis{URL: redistest.Start(t).URL(), NATS: nats, Limit: ratelimit.Config{Egress: "eu-2"}}.Checks()...)
 		}},
+		"a declaration that cannot be read": {doctor.EgressUnreadable, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			nats, _, bus := declared(t)
+			must.Get(bus.Bucket(job.BucketRounds).Put(t.Context(), job.EgressesKey, []byte("{")))(t)
+			return run(t, doctor.Redis{URL: redistest.Start(t).URL(), NATS: nats}.Checks()...)
+		}},
 		"a user who may not scan": {doctor.RedisScan, doctor.Warning, func(t *testing.T) []doctor.Finding {
 			s := redistest.Start(t)
 			if err := s.Client(t).Do(t.Context(), "ACL", "SETUSER", "default", "-scan").Err(); err != nil {

@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 
@@ -16,6 +17,9 @@ import (
 // buckets compares those that there are with the egresses that the fleet has.
 func (r Redis) buckets(ctx context.Context, rdb *redis.Client) []Finding {
 	declared, err := r.declared(ctx)
+	if damage, damaged := errors.AsType[*jobstream.ValueError](err); damaged {
+		return []Finding{fault(EgressUnreadable, "which egresses the fleet has cannot be read: %v", damage)}
+	}
 	if err != nil {
 		return []Finding{skipped("NATS server")}
 	}

@@ -72,7 +72,7 @@ func entry(uid int, token, githubID string) string {
 }
 
 // away is GitHub not answering.
-var away = answer{status: 500} //nolint:gochecknoglobals // a constant, if Go had such
+var away = answer{status: 500}
 
 // GitHub is asked about every token in every round. Only what it does not answer
 // is taken from what it said before, for a day at most, and of the same token in

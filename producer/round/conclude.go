@@ -55,7 +55,7 @@ func (r *Runner) conclude(ctx context.Context, m job.Manifest, replay job.Replay
 		return Result{}, fmt.Errorf("reading the stored evaluations: %w", err)
 	}
 	result.Outcome = scoring.Conclude(input)
-	result.standIns(m.Miners)
+	addStandIns(&result, m.Miners)
 	result.Complete = result.complete()
 	return r.store(ctx, m, result)
 }

@@ -19,8 +19,9 @@ var ErrDeclared = errors.New("the fleet's egresses are declared otherwise")
 // Setting is what a producer is told of the fleet's egresses.
 type Setting struct {
 	Names []string
-	// Said is false for the default, which yields to what a producer that runs
-	// has declared.
+	// Said is false for the default, which yields to any declaration that has this
+	// producer's egress: a round that is run by hand while serve restarts does not
+	// take the fleet's other egresses away.
 	Said bool
 }
 
@@ -31,7 +32,7 @@ type Setting struct {
 // The first one that runs wins: while another producer holds a round or the
 // schedule, what is declared stays. Whoever was told otherwise gets ErrDeclared.
 // While none does, this producer's setting replaces what was declared, which is
-// logged with both.
+// logged with both. A default changes nothing that it can work under.
 func Declare(ctx context.Context, cfg Config, s Setting) error {
 	cfg, err := cfg.filled()
 	if err != nil {
@@ -39,15 +40,22 @@ func Declare(ctx context.Context, cfg Config, s Setting) error {
 	}
 	mine := job.Egresses{Names: slices.Compact(slices.Sorted(slices.Values(s.Names))), By: cfg.Name, At: time.Now().UTC()}
 	for {
-		known, revision, err := cfg.Bus.Egresses(ctx)
-		if err != nil {
+		known, revision, err := cfg.Bus.StoredEgresses(ctx)
+		if damage, damaged := errors.AsType[*jobstream.ValueError](err); damaged {
+			cfg.Log.WarnContext(ctx, "the declared egresses cannot be read and are declared anew", "egresses", mine.Names, "error", damage)
+		} else if err != nil {
 			return fmt.Errorf("reading the fleet's egresses: %w", err)
 		}
 		if slices.Equal(known.Names, mine.Names) {
 			return nil
 		}
+		if !s.Said && slices.Contains(known.Names, cfg.Egress) {
+			cfg.Log.InfoContext(ctx, "the fleet's egresses stay as they are declared",
+				"egresses", known.Names, "declared_by", known.By, "declared_at", known.At)
+			return nil
+		}
 		if len(known.Names) > 0 && !cfg.Alone {
-			if stays, err := cfg.yields(ctx, known, mine, s.Said); stays || err != nil {
+			if err := cfg.free(ctx, known, mine); err != nil {
 				return err
 			}
 		}
@@ -66,20 +74,15 @@ func Declare(ctx context.Context, cfg Config, s Setting) error {
 	}
 }
 
-// yields says whether what is declared stays, because another producer runs.
-func (c Config) yields(ctx context.Context, known, mine job.Egresses, said bool) (bool, error) {
+// free is nil if what is declared can be replaced: no other producer runs.
+func (c Config) free(ctx context.Context, known, mine job.Egresses) error {
 	other, err := c.running(ctx)
-	switch {
-	case err != nil || other.Name == "":
-		return false, err
-	case said || known.Admit(c.Egress) != nil:
-		return true, fmt.Errorf("%w: they are %s, and producer %s runs (%s); this one would declare %s: "+
-			"give it the same --egresses and one of them as --egress, or stop the others first",
-			ErrDeclared, known, other.Name, other.Round, strings.Join(mine.Names, ", "))
+	if err != nil || other.Name == "" {
+		return err
 	}
-	c.Log.InfoContext(ctx, "the fleet's egresses stay as they are declared: another producer runs",
-		"egresses", known.Names, "declared_by", known.By, "running", other.Name, "holds", other.Round)
-	return true, nil
+	return fmt.Errorf("%w: they are %s, and producer %s runs (%s); this one would declare %s: "+
+		"give it the same --egresses and one of them as --egress, or stop the others first",
+		ErrDeclared, known, other.Name, other.Round, strings.Join(mine.Names, ", "))
 }
 
 // running waits until a producer gives a sign of life, or until all that hold

@@ -122,14 +122,14 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, round string) (Failur
 			Trace: letter.Trace, Replay: letter.Replay,
 		})
 	}
-	failures.identities(m, records)
+	addUnknown(&failures, m, records)
 	slices.SortFunc(failures.Ended, func(a, b Failed) int { return cmp.Compare(a.UID, b.UID) })
 	slices.Sort(failures.Replaying)
 	return failures, nil
 }
 
-// identities adds the miners whose identity is unknown.
-func (f *Failures) identities(m job.Manifest, records map[int]job.Record) {
+// addUnknown adds the miners whose identity is unknown.
+func addUnknown(f *Failures, m job.Manifest, records map[int]job.Record) {
 	for _, miner := range m.Miners {
 		if !miner.IdentityUnknown() {
 			continue
@@ -197,7 +197,7 @@ func (s Selection) Select(f Failures) (chosen []Failed, already []int, err error
 		}
 	}
 	if len(chosen) == 0 && len(already) == 0 && !s.all() {
-		return nil, nil, fmt.Errorf("%w: no failed miner is all of that; %s", ErrSelection, f)
+		return nil, nil, fmt.Errorf("%w: no failed miner matches all of these; %s", ErrSelection, f)
 	}
 	return chosen, already, nil
 }

@@ -2,6 +2,7 @@ package round_test
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"sync"
 	"testing"
@@ -110,6 +111,38 @@ func TestStandInsLeaveARoundIncomplete(t *testing.T) {
 		t.Errorf("complete %v, stand-ins (-want +got):\n%s", got.Complete, diff)
 	}
 	if text := got.StandIns[0].String(); text != "its pull requests of 2026-06-01T00:00:00Z, 2h00m old, stand in for those that could not be had" {
+		t.Errorf("it says %q", text)
+	}
+}
+
+// Stored pull requests that do not say when they were loaded are of unknown age.
+// Before, they were 292 years old, which is all that a duration can hold.
+func TestAStandInWithoutAnInstantIsOfUnknownAge(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	g := &github{}
+	b.work(t, g.handler)
+	list := unidentified(time.Time{})[1:2]
+	before, err := b.runner(t).Start(deadline(t), b.plan(t, list...))
+	must(t, err)
+	stored, err := b.bus.StoredEvaluations(t.Context())
+	must(t, err)
+	old := stored[1]
+	old.AsOf = time.Time{}
+	must(t, b.bus.ChangeStored(t.Context(), jobstream.Origin{Round: before.Round, PlannedAt: time.Now(), Revision: 2},
+		[]scoring.StoredChange{{UID: 1, Evaluation: &old}}))
+	list[0].IdentityUnreachable = true
+	m := b.plan(t, list...)
+	m.AsOf, m.Round = m.AsOf.Add(2*time.Hour), m.Round+"-2"
+	got, err := b.runner(t).Start(deadline(t), m)
+	must(t, err)
+	if diff := cmp.Diff([]round.StandIn{{UID: 1}}, got.StandIns); diff != "" {
+		t.Fatalf("stand-ins (-want +got):\n%s", diff)
+	}
+	if text, err := json.Marshal(got.StandIns[0]); err != nil || string(text) != `{"uid":1}` {
+		t.Errorf("it is told as %s, %v, want neither instant nor age", text, err)
+	}
+	if text := got.StandIns[0].String(); text != "its pull requests of unknown age stand in for those that could not be had" {
 		t.Errorf("it says %q", text)
 	}
 }

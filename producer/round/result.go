@@ -110,13 +110,16 @@ func unknownIdentity(m *scoring.Miner, asOf time.Time) UnknownIdentity {
 type StandIn struct {
 	UID int `json:"uid"`
 	// AsOf is the instant of the round that loaded them, Age how long before this
-	// round's that was, in seconds.
-	AsOf time.Time `json:"as_of"`
-	Age  float64   `json:"age_seconds"`
+	// round's that was, in seconds; both are absent where it is not known.
+	AsOf time.Time `json:"as_of,omitzero"`
+	Age  float64   `json:"age_seconds,omitzero"`
 }
 
 // String says what stands in.
 func (s StandIn) String() string {
+	if s.AsOf.IsZero() {
+		return "its pull requests of unknown age stand in for those that could not be had"
+	}
 	return fmt.Sprintf("its pull requests of %s, %s old, stand in for those that could not be had", s.AsOf.UTC().Format(time.RFC3339), age(s.Age))
 }
 
@@ -126,8 +129,8 @@ func age(seconds float64) string {
 	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// standIns lists what stands in for identities and pull requests.
-func (r *Result) standIns(list []scoring.Miner) {
+// addStandIns lists what stands in for identities and pull requests.
+func addStandIns(r *Result, list []scoring.Miner) {
 	for i := range list {
 		if list[i].IdentityUnknown() {
 			r.UnknownIdentities = append(r.UnknownIdentities, unknownIdentity(&list[i], r.AsOf))
@@ -135,13 +138,21 @@ func (r *Result) standIns(list []scoring.Miner) {
 	}
 	for i := range r.Outcome.Miners {
 		if m := &r.Outcome.Miners[i]; m.FromStored {
-			r.StandIns = append(r.StandIns, StandIn{UID: m.UID, AsOf: m.StoredAsOf, Age: r.AsOf.Sub(m.StoredAsOf).Seconds()})
+			r.StandIns = append(r.StandIns, standIn(m, r.AsOf))
 		}
 	}
 }
 
+func standIn(m *scoring.MinerOutcome, asOf time.Time) StandIn {
+	s := StandIn{UID: m.UID, AsOf: m.StoredAsOf}
+	if !s.AsOf.IsZero() {
+		s.Age = asOf.Sub(s.AsOf).Seconds()
+	}
+	return s
+}
+
 // complete says whether nothing stands in for what could not be had.
-func (r *Result) complete() bool {
+func (r Result) complete() bool {
 	return r.Failed+len(r.Degraded)+len(r.UnknownIdentities)+len(r.StandIns)+len(r.FailedLookUps) == 0
 }
 

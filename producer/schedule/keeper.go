@@ -99,7 +99,9 @@ func (k *Keeper) setTrouble(err error) {
 	k.trouble = err
 }
 
-// Run begins rounds until ctx ends, and returns why it did.
+// Run begins rounds until ctx ends, and returns why it did; or until this
+// producer's egress is none of the fleet's any more (job.ErrUndeclared), which no
+// other try changes.
 func (k *Keeper) Run(ctx context.Context, rounds Rounds) error {
 	defer k.setTrouble(nil) // whoever leads next has its own
 	wait := k.cfg.Again
@@ -107,6 +109,9 @@ func (k *Keeper) Run(ctx context.Context, rounds Rounds) error {
 		err := k.turn(ctx, rounds)
 		if ctx.Err() != nil {
 			return context.Cause(ctx) //nolint:wrapcheck // the caller's own
+		}
+		if errors.Is(err, job.ErrUndeclared) {
+			return err
 		}
 		k.setTrouble(err)
 		if err == nil {

@@ -159,7 +159,7 @@ func TestPagesOfRounds(t *testing.T) {
 	}
 }
 
-// The bucket is what `producer limit --json` prints, once there is one.
+// The bucket is what `producer limit --json` prints of an egress, once there is one.
 func TestTheLimitIsTold(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -133,17 +133,19 @@ func (r Record) Claimed(c Claim) (Record, error) {
 		return r, fmt.Errorf("message %d delivery %d is not after message %d delivery %d by %s: %w",
 			c.Sequence, c.Delivery, r.Claim.Sequence, r.Claim.Delivery, r.Claim.Worker, ErrFenced)
 	}
-	r.abandon()
+	r.Unreported += r.abandoned()
 	r.Phase, r.Claim, r.Expected = Running, &c, 0
 	r.Deliveries++
 	return r, nil
 }
 
-// abandon counts a running attempt that cannot report any more.
-func (r *Record) abandon() {
+// abandoned is 1 for a running attempt, which cannot report any more when others
+// end it.
+func (r Record) abandoned() int {
 	if r.Phase == Running {
-		r.Unreported++
+		return 1
 	}
+	return 0
 }
 
 // Expecting notes how many requests the running attempt will make in all.
@@ -211,7 +213,7 @@ func (r Record) Exhausted(replay int, sequence uint64, f Failure) (Record, error
 	case r.Claim != nil && r.Claim.Sequence > sequence:
 		return r, fmt.Errorf("message %d is held by message %d: %w", sequence, r.Claim.Sequence, ErrFenced)
 	}
-	r.abandon()
+	r.Unreported += r.abandoned()
 	r.Phase, r.Failure, r.Expected = Failed, &f, 0
 	return r, nil
 }
@@ -225,7 +227,7 @@ func (r Record) DeclaredOverdue(replay int, f Failure) (Record, error) {
 	case replay > r.Replay:
 		return r, fmt.Errorf("replay %d before it was planned: %w", replay, ErrFenced)
 	}
-	r.abandon()
+	r.Unreported += r.abandoned()
 	r.Phase, r.Failure, r.Expected = Failed, &f, 0
 	return r, nil
 }

@@ -96,6 +96,7 @@ type Bus struct {
 	buckets  map[string]jetstream.KeyValue
 	ackWait  time.Duration // as the server has it, whatever cfg says
 	out      atomic.Bool   // an outage has been logged
+	egresses lastEgresses
 }
 
 // Open creates or brings up to date every stream, bucket and the consumer.

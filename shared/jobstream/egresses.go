@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -12,11 +13,44 @@ import (
 	"mirrorfleet/shared/job"
 )
 
+// lastEgresses are those that this process has read or declared last.
+type lastEgresses struct {
+	mu sync.Mutex
+	job.Egresses
+
+	damaged uint64 // the revision that could not be read
+}
+
 // Egresses reads the egresses that the fleet has, with the revision that
-// SetEgresses wants; the revision is 0 when nobody has ever declared any. A value
-// that cannot be read declares none: it costs no job, and the next producer that
-// starts writes it anew.
+// SetEgresses wants. A value that cannot be read admits nobody anew: what this
+// process knew last stays in force. Where it knew none, the error is
+// StoredEgresses'. It is logged once; the next producer that starts writes the
+// value anew.
 func (b *Bus) Egresses(ctx context.Context) (job.Egresses, uint64, error) {
+	e, revision, err := b.StoredEgresses(ctx)
+	last := &b.egresses
+	last.mu.Lock()
+	defer last.mu.Unlock()
+	if _, damaged := errors.AsType[*ValueError](err); !damaged {
+		if len(e.Names) > 0 {
+			last.Egresses = e
+		}
+		return e, revision, err
+	}
+	if last.damaged != revision {
+		last.damaged = revision
+		b.cfg.Log.WarnContext(ctx, "the declared egresses cannot be read: those known before stay in force, and without any nobody sends",
+			"known", last.Names, "error", err)
+	}
+	if len(last.Names) == 0 {
+		return job.Egresses{}, revision, err
+	}
+	return last.Egresses, revision, nil
+}
+
+// StoredEgresses reads the declaration itself: a *ValueError, with the revision,
+// if it cannot be read. The revision is 0 when nobody has ever declared any.
+func (b *Bus) StoredEgresses(ctx context.Context) (job.Egresses, uint64, error) {
 	entry, err := b.get(ctx, b.rounds(), job.EgressesKey)
 	if errors.Is(err, ErrNotFound) {
 		return job.Egresses{}, 0, nil
@@ -25,10 +59,7 @@ func (b *Bus) Egresses(ctx context.Context) (job.Egresses, uint64, error) {
 		return job.Egresses{}, 0, err
 	}
 	e, err := decodeEgresses(entry.Value())
-	if err != nil {
-		b.cfg.Log.WarnContext(ctx, "the declared egresses cannot be read and count as none", "error", err)
-	}
-	return e, entry.Revision(), nil
+	return e, entry.Revision(), err
 }
 
 // SetEgresses declares the fleet's egresses if what is declared still is at the
@@ -43,8 +74,8 @@ func (b *Bus) SetEgresses(ctx context.Context, e job.Egresses, revision uint64) 
 	return err
 }
 
-// DeclaredEgresses reads what Bus.Egresses reads, and declares no stream: it is
-// for who only looks.
+// DeclaredEgresses reads what Bus.StoredEgresses reads, and declares no stream: it
+// is for who only looks.
 func DeclaredEgresses(ctx context.Context, nc *nats.Conn) (job.Egresses, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -70,6 +101,9 @@ func DeclaredEgresses(ctx context.Context, nc *nats.Conn) (job.Egresses, error) 
 func decodeEgresses(data []byte) (e job.Egresses, err error) {
 	if err = json.Unmarshal(data, &e); err == nil {
 		err = readable(e.Version)
+	}
+	if err == nil && len(e.Names) == 0 {
+		err = errors.New("it names none")
 	}
 	if err != nil {
 		return job.Egresses{}, &ValueError{Bucket: job.BucketRounds, Key: job.EgressesKey, Err: err}

@@ -22,9 +22,9 @@ const (
 	FaultMalformed Fault = "malformed" // 200 with JSON that breaks off
 	FaultHTML      Fault = "html"      // 200 with a page of HTML
 
-	// What a files answer lacks while the mirror writes it: after a merge, and in a
-	// nightly backfill, it deletes a pull request's rows and inserts them one by
-	// one. Other answers are right.
+	// FaultNoFiles and the next two are what a files answer lacks while the mirror
+	// writes it: after a merge, and in a nightly backfill, it deletes a pull
+	// request's rows and inserts them one by one. Other answers are right.
 	FaultNoFiles   Fault = "no-files"   // all of its files
 	FaultSomeFiles Fault = "some-files" // the latter half of them, at least one
 	FaultNoTexts   Fault = "no-texts"   // the texts and sizes of the latter half

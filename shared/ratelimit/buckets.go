@@ -17,7 +17,7 @@ func Buckets(ctx context.Context, rdb redis.UniversalClient, timeout time.Durati
 	if err := validateClient(rdb); err != nil {
 		return nil, err
 	}
-	names, err := egresses(ctx, rdb)
+	names, err := egresses(ctx, rdb, timeout)
 	if err != nil {
 		return nil, fmt.Errorf("ratelimit: listing the egresses: %w", err)
 	}
@@ -37,23 +37,26 @@ func Buckets(ctx context.Context, rdb redis.UniversalClient, timeout time.Durati
 
 // egresses finds the egresses by the names of their keys. In a cluster each master
 // has some of them.
-func egresses(ctx context.Context, rdb redis.UniversalClient) ([]string, error) {
+func egresses(ctx context.Context, rdb redis.UniversalClient, timeout time.Duration) ([]string, error) {
 	var (
 		mu    sync.Mutex
 		names []string
 	)
 	scan := func(ctx context.Context, node redis.Cmdable) error {
-		all := node.Scan(ctx, 0, key("*"), 1000).Iterator()
-		for all.Next(ctx) {
-			name := strings.TrimSuffix(strings.TrimPrefix(all.Val(), keyPrefix), keySuffix)
-			if CheckEgress(name) == nil {
-				mu.Lock()
-				names = append(names, name)
-				mu.Unlock()
+		for cursor := uint64(0); ; {
+			call, cancel := context.WithTimeout(ctx, timeout)
+			found, next, err := node.Scan(call, cursor, key("*"), 1000).Result()
+			cancel()
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			names = append(names, egressesOf(found)...)
+			mu.Unlock()
+			if cursor = next; cursor == 0 {
+				return nil
 			}
 		}
-
-		return all.Err()
 	}
 	var err error
 	if cluster, ok := rdb.(*redis.ClusterClient); ok {
@@ -66,16 +69,30 @@ func egresses(ctx context.Context, rdb redis.UniversalClient) ([]string, error) 
 	return slices.Compact(names), err
 }
 
+// egressesOf are those that keys are named after; what lies beside them is passed
+// over.
+func egressesOf(keys []string) []string {
+	var names []string
+	for _, key := range keys {
+		name := strings.TrimSuffix(strings.TrimPrefix(key, keyPrefix), keySuffix)
+		if CheckEgress(name) == nil {
+			names = append(names, name)
+		}
+	}
+
+	return names
+}
+
 // forgotten is when a bucket that nobody asks is nobody's: the key stays in Redis
 // after an egress has got another name.
 const forgotten = 24 * time.Hour
 
 // InUse says whether somebody has used the bucket within a day.
-func (s State) InUse() bool { return s.LastUse() < forgotten }
+func (s *State) InUse() bool { return s.LastUse() < forgotten }
 
 // LastUse is how long ago the last slot of the bucket was, or its begin where
 // there has been none.
-func (s State) LastUse() time.Duration {
+func (s *State) LastUse() time.Duration {
 	if s.Granted == 0 {
 		return s.Age
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -162,6 +163,23 @@ func TestBucketsAreAllThatThereAre(t *testing.T) {
 				t.Errorf("the buckets are %v, %v, want %v", got, err, want)
 			}
 		})
+	}
+}
+
+// TestBucketsKeepTheirTimeout against a server that is silent, whatever the
+// client's own is. The list of names had no bound before.
+func TestBucketsKeepTheirTimeout(t *testing.T) {
+	t.Parallel()
+	relay := nettest.NewRelay(t, process(t).url)
+	rdb := must.Get(ratelimit.NewClient("redis://"+relay.Address, time.Hour))(t)
+	defer rdb.Close()
+	must.Get(ratelimit.Buckets(t.Context(), rdb, time.Minute))(t)
+	relay.Silence()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	began := time.Now()
+	if _, err := ratelimit.Buckets(ctx, rdb, 100*time.Millisecond); err == nil || time.Since(began) > 10*time.Second {
+		t.Errorf("Buckets of a silent server: %v after %v, want an error at the timeout of 100ms", err, time.Since(began))
 	}
 }
 

@@ -180,11 +180,12 @@ func TestStoredEvaluations(t *testing.T) {
 		after := "kept"
 		for _, c := range out.Stored {
 			after = "replaced"
-			if c.Evaluation == nil {
+			switch {
+			case c.Evaluation == nil:
 				after = "dropped"
-			} else if c.Evaluation.Issues.IssueDiscoveryScore != 4 {
+			case c.Evaluation.Issues.IssueDiscoveryScore != 4:
 				t.Errorf("%s: the stored issue figures were lost", tt.name)
-			} else if !c.Evaluation.AsOf.Equal(asOf) {
+			case !c.Evaluation.AsOf.Equal(asOf):
 				t.Errorf("%s: stored as of %v, want the round's %v", tt.name, c.Evaluation.AsOf, asOf)
 			}
 		}

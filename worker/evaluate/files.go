@@ -151,7 +151,7 @@ func (m *miner) flight(ctx context.Context, w want) (f fetched, mine bool, err e
 func (m *miner) fetchUnlessKept(ctx context.Context, w want) (fetched, error) {
 	found, err := m.evaluator.cfg.Scores.Look(ctx, w.key)
 	if err != nil {
-		return fetched{}, err //nolint:wrapcheck // it says which
+		return fetched{}, err
 	}
 	if found.Entry != nil {
 		return known(found.Entry, telemetry.CacheShared), nil

@@ -1,0 +1,52 @@
+package jobstream_test
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
+)
+
+// TestDamageAdmitsNobody: a declaration that could not be read counted as none,
+// and so admitted everybody. A process keeps the one that it knew, and one that
+// knew none gets an error; the log says it once.
+func TestDamageAdmitsNobody(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder // one goroutine writes it
+	b := setup(t, jobstream.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	put := func(value string) {
+		must.Get(b.bus.Bucket(job.BucketRounds).Put(b.ctx, job.EgressesKey, []byte(value)))(t)
+	}
+	if e, _, err := b.bus.Egresses(b.ctx); err != nil || e.Admit("any") != nil {
+		t.Errorf("before anybody declared: %v, %v, want everybody admitted", e, err)
+	}
+	for _, value := range []string{"{", `{"version": 99, "names": ["x"]}`, `{"version": 1}`, ""} {
+		put(value)
+		if e, _, err := b.bus.Egresses(b.ctx); !damaged(err) {
+			t.Errorf("%q: %v, %v, want a damaged value", value, e, err)
+		}
+	}
+	_, revision, _ := b.bus.StoredEgresses(b.ctx)
+	must.Do(t, b.bus.SetEgresses(b.ctx, job.Egresses{Names: []string{"a"}, By: "p"}, revision))
+	if e, _, err := b.bus.Egresses(b.ctx); err != nil || !slices.Equal(e.Names, []string{"a"}) {
+		t.Fatalf("%v, %v, want what was declared", e, err)
+	}
+	put("{")
+	log.Reset()
+	for range 3 {
+		e, at, err := b.bus.Egresses(b.ctx)
+		if err != nil || !errors.Is(e.Admit("b"), job.ErrUndeclared) || at <= revision {
+			t.Errorf("%v at %d, %v, want the declaration before the damage, at the revision of that", e, at, err)
+		}
+	}
+	if n := strings.Count(log.String(), "cannot be read"); n != 1 {
+		t.Errorf("it was logged %d times, want once: %s", n, log.String())
+	}
+}
+
+func damaged(err error) bool { _, is := errors.AsType[*jobstream.ValueError](err); return is }
