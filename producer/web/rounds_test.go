@@ -159,6 +159,27 @@ func TestPagesOfRounds(t *testing.T) {
 	}
 }
 
+// A damaged round is named in the list and costs no other one: it failed them all.
+func TestADamagedRoundIsListed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	plan, manifest := b.plan(t, asOf), b.plan(t, asOf.AddDate(0, 0, 1))
+	for _, m := range []job.Manifest{plan, manifest} {
+		must.Do(t, b.bus.CreateManifest(t.Context(), m))
+	}
+	for _, key := range []string{job.ManifestKey(manifest.Round), job.ReplayKey(plan.Round, 1)} {
+		must.Get(b.bus.Bucket(job.BucketRounds).Put(t.Context(), key, []byte("{")))(t)
+	}
+	page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
+	want := []answer.Summary{
+		{Round: manifest.Round, State: answer.Damaged},
+		{Round: plan.Round, AsOf: asOf, PlannedAt: plan.PlannedAt.UTC(), State: answer.Stopped, Planned: 2, Outstanding: 2},
+	}
+	if diff := cmp.Diff(want, page.Rounds); diff != "" {
+		t.Errorf("rounds (-want +got):\n%s", diff)
+	}
+}
+
 // The bucket is what `producer limit --json` prints of an egress, once there is one.
 func TestTheLimitIsTold(t *testing.T) {
 	t.Parallel()

@@ -25,12 +25,17 @@ func (b *Bus) CreateReplay(ctx context.Context, r job.Replay) error {
 	return b.createRoundValue(ctx, job.ReplayKey(r.Round, r.Number), data)
 }
 
-// Replay reads the plan of a round's nth replay; ErrNotFound if none.
+// Replay reads the plan of a round's nth replay; ErrNotFound if none. One that is
+// damaged says so (Damage) and has no miners: it costs neither the round nor the
+// lists that the round is in.
 func (b *Bus) Replay(ctx context.Context, round string, n int) (job.Replay, error) {
 	var r job.Replay
 	_, err := b.load(ctx, b.rounds(), job.ReplayKey(round, n), &r)
 	if err == nil && readable(r.Version) != nil {
 		err = &ValueError{Bucket: job.BucketRounds, Key: job.ReplayKey(round, n), Err: readable(r.Version)}
+	}
+	if damage, damaged := errors.AsType[*ValueError](err); damaged {
+		return job.Replay{Round: round, Number: n, Damage: damage.Error()}, nil
 	}
 	return r, err
 }
