@@ -165,7 +165,11 @@ func (a *API) place(r *http.Request) (answer.Place, error) {
 func (a *API) roundName(r *http.Request) (string, error) {
 	switch name := r.PathValue("id"); {
 	case name == answer.Latest:
-		return answer.LatestDue(r.Context(), a.cfg.Bus)
+		return answer.LatestDue(r.Context(), a.cfg.Bus, func(round string, err error) {
+			if _, told := a.damaged.LoadOrStore(round, true); !told {
+				a.cfg.Log.WarnContext(r.Context(), "an outcome cannot be read and is passed over", "round", round, "error", err)
+			}
+		})
 	case !job.ValidRound(name):
 		return "", fmt.Errorf("%w: %.80q", answer.ErrNoRound, name)
 	default:

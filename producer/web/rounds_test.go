@@ -159,6 +159,28 @@ func TestPagesOfRounds(t *testing.T) {
 	}
 }
 
+// The latest round is found by the outcomes' heads: a manifest that is not needed
+// may be damaged, and an outcome that is damaged is passed over and logged once.
+func TestTheLatestIsFoundPastDamage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.work(t)
+	want := b.concluded(t, now).Round
+	for name, outcome := range map[string]string{"99990101t000000z-000001": `{"version": 1}`, "99990101t000000z-000002": "{"} {
+		must.Get(b.bus.Bucket(job.BucketRounds).Put(t.Context(), job.ManifestKey(name), []byte("{")))(t)
+		must.Do(t, b.bus.PutOutcome(t.Context(), name, 1, []byte(outcome)))
+	}
+	for range 2 {
+		got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
+		if got.status != http.StatusOK || into[answer.Rewards](t, got).Round != want {
+			t.Fatalf("%d %s, want round %s", got.status, got.body, want)
+		}
+	}
+	if n := strings.Count(b.log.String(), "cannot be read and is passed over"); n != 1 {
+		t.Errorf("it was logged %d times, want once: %s", n, b.log.String())
+	}
+}
+
 // A damaged round is named in the list and costs no other one: it failed them all.
 func TestADamagedRoundIsListed(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"mirrorfleet/producer/round"
@@ -45,6 +46,7 @@ type API struct {
 	token   [sha256.Size]byte
 	slots   chan struct{} // one for each request at work
 	replays *replays
+	damaged sync.Map // the rounds whose outcomes are known to be unreadable
 }
 
 // atWork is how many requests are answered at once: an outcome of a large round
