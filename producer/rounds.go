@@ -63,7 +63,7 @@ func rounds(ctx context.Context, c *cli.Command) error {
 // stand is a round's state in a word and its colour.
 func stand(s *answer.Summary) terminal.Cell {
 	switch {
-	case s.State == answer.Stopped:
+	case s.State == answer.Stopped || s.State == answer.Damaged:
 		return terminal.Cell{Text: string(s.State), Colour: terminal.Bad}
 	case s.State != answer.Concluded:
 		return terminal.Cell{Text: string(s.State), Colour: terminal.Warn}

@@ -64,19 +64,23 @@ func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) 
 }
 
 // LatestDue names the newest concluded round of the schedule. One that somebody
-// ran by hand, of whichever miners, is nobody's to take for it.
-func LatestDue(ctx context.Context, bus *jobstream.Bus) (string, error) {
+// ran by hand, of whichever miners, is nobody's to take for it. An outcome that
+// cannot be read is told of and passed over.
+func LatestDue(ctx context.Context, bus *jobstream.Bus, damaged func(round string, err error)) (string, error) {
 	concluded, err := bus.Concluded(ctx)
 	if err != nil {
 		return "", fmt.Errorf("looking for the latest round of the schedule: %w", err)
 	}
 	for _, name := range slices.Backward(concluded) {
-		m, err := bus.Manifest(ctx, name)
+		head, _, err := readHead(ctx, bus, Place{name, 1}) // each revision has the same
+		_, unreadable := errors.AsType[*jobstream.ValueError](err)
 		switch {
+		case unreadable:
+			damaged(name, err)
 		case errors.Is(err, jobstream.ErrNotFound): // removed since it was listed
 		case err != nil:
 			return "", fmt.Errorf("looking for the latest round of the schedule: round %s: %w", name, err)
-		case !m.Due.IsZero():
+		case !head.Due.IsZero():
 			return name, nil
 		}
 	}

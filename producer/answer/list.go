@@ -41,7 +41,8 @@ func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, most int, no
 }
 
 // summaries reads rounds by their names, in this order. One that was removed
-// since it was listed is left out.
+// since it was listed is left out, and one that is damaged named as such: the
+// others are as they were.
 func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time.Time) (all []Summary, err error) {
 	all = []Summary{}
 	for _, name := range names {
@@ -50,7 +51,10 @@ func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time
 		if err == nil {
 			s, err = standingOf(ctx, bus, m, now)
 		}
+		_, damaged := errors.AsType[*jobstream.ValueError](err)
 		switch {
+		case damaged:
+			all = append(all, Summary{Round: name, State: Damaged})
 		case err == nil:
 			all = append(all, s.Summary)
 		case !errors.Is(err, jobstream.ErrNotFound):

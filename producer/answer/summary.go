@@ -19,6 +19,7 @@ const (
 	Stopped   State = "stopped"   // it has no outcome, and no producer
 	Concluded State = "concluded" // it has an outcome
 	Replaying State = "replaying" // it is being concluded anew
+	Damaged   State = "damaged"   // what is stored of it cannot be read; nothing else is said of it
 )
 
 // Summary is a round in a list. Counts are of miners with a job: as its last
@@ -151,5 +152,8 @@ func readHead(ctx context.Context, bus *jobstream.Bus, at Place) (round.Result, 
 	}
 	defer stored.Close()
 	head, err := round.ReadHead(stored)
+	if err != nil {
+		err = &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.OutcomeKey(at.Round, at.Revision), Err: err}
+	}
 	return head, stored.At, err
 }

@@ -50,6 +50,7 @@ const (
 	OutcomeTooEarly   Kind = "outcome of a round with outstanding jobs"
 	OutcomeDisagrees  Kind = "outcome that disagrees with the records"
 	OutcomeUnreadable Kind = "outcome that cannot be read"
+	PlanUnreadable    Kind = "plan of a replay that cannot be read"
 	RevisionMissing   Kind = "revision without the one before it"
 )
 
@@ -129,6 +130,7 @@ func AuditOf(held job.Held) Audit {
 	}
 	a.unplanned(planned)
 	a.evaluations()
+	a.plans()
 	a.outcomes()
 	slices.SortStableFunc(a.Discrepancies, func(x, y Discrepancy) int {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.UID, y.UID))
@@ -228,6 +230,15 @@ func (a *auditor) evaluations() {
 	for _, uid := range slices.Sorted(maps.Keys(a.records)) {
 		if key := a.records[uid].Stands(); a.records[uid].Phase.Ended() && key != "" && !stored[key] {
 			a.wrongf(EvaluationMissing, uid, "%s", key)
+		}
+	}
+}
+
+// plans wants each replay's plan to be readable.
+func (a *auditor) plans() {
+	for _, replay := range a.held.Replays {
+		if replay.Damage != "" {
+			a.wrongf(PlanUnreadable, -1, "replay %d: %s", replay.Number, replay.Damage)
 		}
 	}
 }

@@ -70,6 +70,7 @@ func TestAuditNamesEveryDiscrepancy(t *testing.T) {
 			outstanding(h)
 			h.Outcomes, h.Latest, h.Replays = o, l, []job.Replay{{Number: 1}}
 		}, []round.Discrepancy{{Kind: round.ReplayBrokenOff, UID: -1, Detail: "replay 1", Harmless: true}}, ""},
+		"a plan not readable":       {func(h *job.Held) { h.Outcomes, h.Replays = []int{1, 2}, []job.Replay{{Number: 1, Damage: "x"}} }, []round.Discrepancy{{Kind: round.PlanUnreadable, UID: -1, Detail: "replay 1: x"}}, ""},
 		"an outcome that disagrees": {func(h *job.Held) { h.Records[1].Phase, h.Records[1].Evaluation, h.Letters = job.Done, "r1.1.c", nil }, []round.Discrepancy{{Kind: round.OutcomeDisagrees, UID: -1, Detail: "it says 2 planned, 1 done, 1 failed"}, {Kind: round.OutcomeDisagrees, UID: 2, Detail: "it is dead there, and done by its record"}}, ""},
 		"a revision too few":        {func(h *job.Held) { h.Outcomes = []int{2} }, []round.Discrepancy{{Kind: round.RevisionMissing, UID: -1, Detail: "revision 2 comes after 0 others"}}, ""},
 		"an outcome not readable":   {func(h *job.Held) { h.Latest = []byte(`{"version": 99}`) }, []round.Discrepancy{{Kind: round.OutcomeUnreadable, UID: -1, Detail: "outcome of version 99, this build reads up to 1"}}, ""},

@@ -31,10 +31,6 @@ func (r *Runner) conclude(ctx context.Context, m job.Manifest, replay job.Replay
 		return Result{}, fmt.Errorf("registry of the manifest: %w", err)
 	}
 	result := newResult(m, replay, e)
-	former, err := r.lookUpsBefore(ctx, m.Round, replay)
-	if err != nil {
-		return Result{}, err
-	}
 	input := scoring.RoundInput{AsOf: m.AsOf, Miners: m.Miners, Registry: registry, Evaluations: map[int]scoring.Evaluation{}}
 	if err := r.readEvaluations(ctx, e.records, &input, &result); err != nil {
 		return Result{}, err
@@ -44,12 +40,11 @@ func (r *Runner) conclude(ctx context.Context, m job.Manifest, replay job.Replay
 		return Result{}, fmt.Errorf("reading the dead letters: %w", err)
 	}
 	result.DeadLetters = lettersOf(e.records, letters)
-	var asked atomic.Int64
-	counted := mirror.WithCounter(ctx, &asked)
-	if input.Maintainers, result.FailedLookUps, err = r.maintainers(counted, m.Round, registry, overdue(m, replay)); err != nil {
+	maintainers, failed, err := r.maintainers(ctx, m.Round, registry, overdue(m, replay))
+	if err != nil {
 		return Result{}, err
 	}
-	result.LookUps = former + int(asked.Load())
+	input.Maintainers, result.FailedLookUps, result.LookUps = maintainers.Found, failed, maintainers.Requests
 	result.Requests += result.LookUps
 	if input.Stored, err = r.cfg.Bus.Snapshot(ctx, m.Round); err != nil {
 		return Result{}, fmt.Errorf("reading the stored evaluations: %w", err)
@@ -58,20 +53,6 @@ func (r *Runner) conclude(ctx context.Context, m job.Manifest, replay job.Replay
 	addStandIns(&result, m.Miners)
 	result.Complete = result.complete()
 	return r.store(ctx, m, result)
-}
-
-// lookUpsBefore is how many requests for maintainers the conclusions before this
-// one have made.
-func (r *Runner) lookUpsBefore(ctx context.Context, round string, replay job.Replay) (int, error) {
-	if replay.Number == 0 {
-		return 0, nil
-	}
-	data, err := r.cfg.Bus.Outcome(ctx, round, replay.Number)
-	if err != nil {
-		return 0, fmt.Errorf("reading revision %d: %w", replay.Number, err)
-	}
-	former, err := Decode(data)
-	return former.LookUps, err
 }
 
 // store keeps the result. The stored evaluations come before the outcome: a
@@ -162,28 +143,30 @@ func (r *Runner) readEvaluations(ctx context.Context, records map[int]job.Record
 // maintainers asks for each repository that has a cut, unless it was asked for
 // before: every revision of an outcome has the same maintainers. A look-up that
 // fails is no cut, as the rules say, and is reported; so is one that a round
-// which has to end cannot wait for.
+// which has to end cannot wait for. The requests are counted where the answers
+// are kept, so that whoever concludes after a crash has those of the dead.
 func (r *Runner) maintainers(ctx context.Context, round string, registry scoring.Registry, overdueAt time.Time) (
-	map[string][]scoring.Maintainer, []job.Missing, error,
+	jobstream.Maintainers, []job.Missing, error,
 ) {
 	kept, err := r.cfg.Bus.Maintainers(ctx, round)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the maintainers of round %s: %w", round, err)
+		return kept, nil, fmt.Errorf("reading the maintainers of round %s: %w", round, err)
 	}
-	asking := ctx
+	var asked atomic.Int64
+	asking := mirror.WithCounter(ctx, &asked)
 	if !overdueAt.IsZero() {
 		var cancel context.CancelFunc
-		asking, cancel = context.WithDeadlineCause(ctx, lastLookUp(overdueAt, time.Now(), r.cfg.LookUps), errOverdue)
+		asking, cancel = context.WithDeadlineCause(asking, lastLookUp(overdueAt, time.Now(), r.cfg.LookUps), errOverdue)
 		defer cancel()
 	}
 	found, failed := map[string][]scoring.Maintainer{}, []job.Missing{}
 	for _, repository := range registry.Repositories {
-		if _, known := kept[repository.Name]; known || repository.MaintainerCut == 0 {
+		if _, known := kept.Found[repository.Name]; known || repository.MaintainerCut == 0 {
 			continue
 		}
 		answer, err := r.cfg.Mirror.Maintainers(asking, repository.Name)
 		if ctxErr := ctx.Err(); ctxErr != nil {
-			return nil, nil, fmt.Errorf("asking for the maintainers of %s: %w", repository.Name, errors.Join(ctxErr, err))
+			return kept, nil, fmt.Errorf("asking for the maintainers of %s: %w", repository.Name, errors.Join(ctxErr, err))
 		}
 		if err != nil {
 			r.cfg.Log.WarnContext(ctx, "no maintainers: the cut is not paid", "repository", repository.Name, "error", err)
@@ -192,9 +175,10 @@ func (r *Runner) maintainers(ctx context.Context, round string, registry scoring
 		}
 		found[repository.Name] = answer.Items
 	}
-	if found, err = r.cfg.Bus.AddMaintainers(ctx, round, found); err != nil {
-		return nil, nil, fmt.Errorf("keeping the maintainers of round %s: %w", round, err)
+	kept, err = r.cfg.Bus.AddMaintainers(ctx, round, jobstream.Maintainers{Requests: int(asked.Load()), Found: found})
+	if err != nil {
+		return kept, nil, fmt.Errorf("keeping the maintainers of round %s: %w", round, err)
 	}
 	crash.At(crash.MaintainersKept)
-	return found, failed, nil
+	return kept, failed, nil
 }

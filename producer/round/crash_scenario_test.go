@@ -49,9 +49,10 @@ type ending struct {
 	Planned, Done, Failed, Letters, Degraded int
 	// Evaluated and Failures are counted by uid.
 	Evaluated, Failures map[int]int
-	// LookUps are the requests for maintainers; Messages all that were ever
-	// queued.
+	// LookUps are the requests for maintainers, Counted those that the outcome has;
+	// Messages all that were ever queued.
 	LookUps  int64
+	Counted  int
 	Messages uint64
 }
 
@@ -345,7 +346,7 @@ func (st stage) ending(t *testing.T) ending {
 		Outcome: bytesOf(t, latest.Outcome), Stored: string(stored), Complete: latest.Complete, Revision: latest.Revision,
 		Planned: latest.Planned, Done: latest.Done, Failed: latest.Failed,
 		Letters: len(letters), Degraded: len(latest.Degraded), Failures: map[int]int{}, Evaluated: map[int]int{},
-		LookUps: st.lookUps.Load(), Messages: stream.CachedInfo().State.LastSeq,
+		LookUps: st.lookUps.Load(), Counted: latest.LookUps, Messages: stream.CachedInfo().State.LastSeq,
 	}
 	for _, record := range records {
 		e.Failures[record.UID] = record.Failures

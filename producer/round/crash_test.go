@@ -130,6 +130,9 @@ func (c *crashCase) check(t *testing.T, name string, want, got ending) {
 		t.Errorf("%s: the producer was killed: %v, undisturbed %v; want true and false", name, got.Killed, want.Killed)
 	}
 	want.Killed = got.Killed
+	if c.as == "" && got.LookUps != int64(got.Counted) {
+		t.Errorf("%s: the outcome has %d requests for maintainers, want the %d that were made", name, got.Counted, got.LookUps)
+	}
 	if c.as != "" { // there is another round beside it
 		want.LookUps, want.Messages = got.LookUps, got.Messages
 	}

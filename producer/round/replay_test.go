@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -315,6 +316,32 @@ func TestAReplayLeavesWhatLaterRoundsStored(t *testing.T) {
 	must(t, err)
 	if _, there := after[1]; there || after[2].Merged[0].Title != marked.Merged[0].Title {
 		t.Error("the replay of the earlier round has changed what the later one stored")
+	}
+}
+
+// A plan that cannot be read is one without miners: the round is resumed and read
+// as before, and the audit names it. It failed whatever looked at the round.
+func TestADamagedPlanCostsNoRound(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	_, m, first := failing(t, b)
+	for _, value := range []string{"{", `{"version": 99}`} {
+		_, err := b.bus.Bucket(job.BucketRounds).Put(t.Context(), job.ReplayKey(m.Round, first.Revision), []byte(value))
+		must(t, err)
+		held, err := b.bus.Held(t.Context(), m.Round)
+		must(t, err)
+		named := func(d round.Discrepancy) bool { return d.Kind == round.PlanUnreadable }
+		if audit := round.AuditOf(held); !slices.ContainsFunc(audit.Discrepancies, named) {
+			t.Errorf("%q: the audit has %v, want the plan named", value, audit.Discrepancies)
+		}
+		failures, err := round.ReadFailures(t.Context(), b.bus, m.Round)
+		if err != nil || len(failures.Ended) == 0 {
+			t.Errorf("%q: failures %v, %v, want those of the round", value, failures, err)
+		}
+	}
+	got, err := b.runner(t).Resume(deadline(t), m.Round)
+	if err != nil || got.Revision != first.Revision+1 || got.Failed != first.Failed {
+		t.Errorf("revision %d, %d failed, %v; want the next one, as the one before", got.Revision, got.Failed, err)
 	}
 }
 

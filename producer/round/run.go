@@ -172,7 +172,7 @@ func (r *Runner) settled(ctx context.Context, m job.Manifest) (Result, error) {
 		return Result{}, fmt.Errorf("reading replay %d of round %s: %w", latest.Revision, m.Round, err)
 	}
 	r.cfg.Log.WarnContext(ctx, "a replay was broken off: going on with it", "round", m.Round, "replay", broken.Number,
-		"by", broken.By, "uids", broken.UIDs)
+		"by", broken.By, "uids", broken.UIDs, "damage", broken.Damage)
 	return r.run(ctx, m, broken)
 }
 

@@ -189,6 +189,20 @@ func TestTooManyRequestsWait(t *testing.T) {
 	wait.Wait()
 }
 
+// The evaluations of all miners take longer than another answer: they have a time
+// of their own, which fits the validator's adapter, and a turn of their own.
+func TestEvaluationsHaveATimeOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *web.Config) { c.Timeout = time.Nanosecond })
+	b.work(t)
+	b.concluded(t, now)
+	for path, want := range map[string]int{"rewards": http.StatusServiceUnavailable, "evaluations": http.StatusOK} {
+		if got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/"+path, ""); got.status != want {
+			t.Errorf("%s in no time: %d %.200s, want %d", path, got.status, got.body, want)
+		}
+	}
+}
+
 // NATS away is no more than that: 503 when the request's time is over.
 func TestNATSAway(t *testing.T) {
 	t.Parallel()

@@ -74,9 +74,18 @@ func (a *API) rewards(r *http.Request) (reply, error) {
 	return a.told(r, func(result round.Result) (any, error) { return answer.RewardsOf(result, a.cfg.Now()), nil })
 }
 
-// evaluations are told with the files that only the evaluations have.
+// evaluations are told with the files that only the evaluations have. All of them
+// are in memory until they are encoded, which is done in the request's turn.
 func (a *API) evaluations(r *http.Request) (reply, error) {
-	return a.told(r, func(result round.Result) (any, error) { return answer.EvaluationsOf(r.Context(), a.cfg.Bus, result) })
+	told, err := a.told(r, func(result round.Result) (any, error) { return answer.EvaluationsOf(r.Context(), a.cfg.Bus, result) })
+	if err != nil || told.body == nil {
+		return told, err
+	}
+	if told.raw, err = json.Marshal(told.body); err != nil {
+		return reply{}, fmt.Errorf("encoding the evaluations: %w", err)
+	}
+	told.raw = append(told.raw, '\n')
+	return told, nil
 }
 
 func (a *API) miner(r *http.Request) (reply, error) {
@@ -165,7 +174,11 @@ func (a *API) place(r *http.Request) (answer.Place, error) {
 func (a *API) roundName(r *http.Request) (string, error) {
 	switch name := r.PathValue("id"); {
 	case name == answer.Latest:
-		return answer.LatestDue(r.Context(), a.cfg.Bus)
+		return answer.LatestDue(r.Context(), a.cfg.Bus, func(round string, err error) {
+			if _, told := a.damaged.LoadOrStore(round, true); !told {
+				a.cfg.Log.WarnContext(r.Context(), "an outcome cannot be read and is passed over", "round", round, "error", err)
+			}
+		})
 	case !job.ValidRound(name):
 		return "", fmt.Errorf("%w: %.80q", answer.ErrNoRound, name)
 	default:

@@ -159,6 +159,49 @@ func TestPagesOfRounds(t *testing.T) {
 	}
 }
 
+// The latest round is found by the outcomes' heads: a manifest that is not needed
+// may be damaged, and an outcome that is damaged is passed over and logged once.
+func TestTheLatestIsFoundPastDamage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.work(t)
+	want := b.concluded(t, now).Round
+	for name, outcome := range map[string]string{"99990101t000000z-000001": `{"version": 1}`, "99990101t000000z-000002": "{"} {
+		must.Get(b.bus.Bucket(job.BucketRounds).Put(t.Context(), job.ManifestKey(name), []byte("{")))(t)
+		must.Do(t, b.bus.PutOutcome(t.Context(), name, 1, []byte(outcome)))
+	}
+	for range 2 {
+		got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
+		if got.status != http.StatusOK || into[answer.Rewards](t, got).Round != want {
+			t.Fatalf("%d %s, want round %s", got.status, got.body, want)
+		}
+	}
+	if n := strings.Count(b.log.String(), "cannot be read and is passed over"); n != 1 {
+		t.Errorf("it was logged %d times, want once: %s", n, b.log.String())
+	}
+}
+
+// A damaged round is named in the list and costs no other one: it failed them all.
+func TestADamagedRoundIsListed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	plan, manifest := b.plan(t, asOf), b.plan(t, asOf.AddDate(0, 0, 1))
+	for _, m := range []job.Manifest{plan, manifest} {
+		must.Do(t, b.bus.CreateManifest(t.Context(), m))
+	}
+	for _, key := range []string{job.ManifestKey(manifest.Round), job.ReplayKey(plan.Round, 1)} {
+		must.Get(b.bus.Bucket(job.BucketRounds).Put(t.Context(), key, []byte("{")))(t)
+	}
+	page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
+	want := []answer.Summary{
+		{Round: manifest.Round, State: answer.Damaged},
+		{Round: plan.Round, AsOf: asOf, PlannedAt: plan.PlannedAt.UTC(), State: answer.Stopped, Planned: 2, Outstanding: 2},
+	}
+	if diff := cmp.Diff(want, page.Rounds); diff != "" {
+		t.Errorf("rounds (-want +got):\n%s", diff)
+	}
+}
+
 // The bucket is what `producer limit --json` prints of an egress, once there is one.
 func TestTheLimitIsTold(t *testing.T) {
 	t.Parallel()

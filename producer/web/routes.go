@@ -15,6 +15,9 @@ import (
 // base is where all of it is.
 const base = "/api/v1"
 
+// evaluationsPath is that of the one answer which holds all evaluations at once.
+const evaluationsPath = "/rounds/{id}/evaluations"
+
 // handler answers a request, or says what is wrong with it.
 type handler func(*http.Request) (reply, error)
 
@@ -27,7 +30,7 @@ func (a *API) routes() map[string]map[string]handler {
 		base + "/rounds":                   get(a.rounds),
 		base + "/rounds/{id}":              get(a.round),
 		base + "/rounds/{id}/rewards":      get(a.rewards),
-		base + "/rounds/{id}/evaluations":  get(a.evaluations),
+		base + evaluationsPath:             get(a.evaluations),
 		base + "/rounds/{id}/miners/{uid}": get(a.miner),
 		base + "/rounds/{id}/replay":       {http.MethodPost: a.replay},
 		base + "/limit":                    get(a.limit),
@@ -54,11 +57,15 @@ var errSlow = errors.New("the request took too long")
 
 // serve answers one request, whatever happens.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]handler) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), a.cfg.Timeout, errSlow)
+	slots, timeout := a.slots, a.cfg.Timeout
+	if strings.HasSuffix(r.Pattern, evaluationsPath) {
+		slots, timeout = a.whole, a.cfg.WholeTimeout
+	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), timeout, errSlow)
 	defer cancel()
 	r = r.WithContext(ctx)
 	r.Body = http.MaxBytesReader(w, r.Body, mostBody)
-	answer, err := a.inTurn(r, methods)
+	answer, err := a.inTurn(r, methods, slots)
 	if err != nil {
 		answer = a.refusal(r, err)
 	}
@@ -66,7 +73,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]h
 }
 
 // inTurn waits for a slot and lets the handler of the method answer.
-func (a *API) inTurn(r *http.Request, methods map[string]handler) (reply, error) {
+func (a *API) inTurn(r *http.Request, methods map[string]handler, slots chan struct{}) (reply, error) {
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet // net/http leaves the body out
@@ -79,8 +86,8 @@ func (a *API) inTurn(r *http.Request, methods map[string]handler) (reply, error)
 		return reply{}, notAllowed(methods)
 	}
 	select {
-	case a.slots <- struct{}{}:
-		defer func() { <-a.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 		return a.guarded(r.Context(), r, handle)
 	case <-r.Context().Done():
 		return reply{}, &problem{kind: busy, detail: "too many requests are at work"}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"mirrorfleet/producer/round"
@@ -32,6 +33,9 @@ type Config struct {
 	Token string
 	// Timeout bounds one request. Default: 10 s.
 	Timeout time.Duration
+	// WholeTimeout bounds a request for the evaluations of all miners. Default:
+	// 40 s, of the 60 s that the validator's adapter waits for the whole answer.
+	WholeTimeout time.Duration
 	// Now is the clock by which ages are counted, and by which a producer lives.
 	// Default: the machine's.
 	Now func() time.Time
@@ -44,7 +48,9 @@ type API struct {
 	mux     *http.ServeMux
 	token   [sha256.Size]byte
 	slots   chan struct{} // one for each request at work
+	whole   chan struct{} // the only one for requests for evaluations
 	replays *replays
+	damaged sync.Map // the rounds whose outcomes are known to be unreadable
 }
 
 // atWork is how many requests are answered at once: an outcome of a large round
@@ -56,7 +62,7 @@ func New(ctx context.Context, cfg Config) (*API, error) {
 	if cfg.Bus == nil || cfg.Limit == nil || cfg.Buckets == nil || cfg.Replay == nil {
 		return nil, errors.New("web: Bus, Limit, Buckets and Replay are required")
 	}
-	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
+	cfg.Timeout, cfg.WholeTimeout = cmp.Or(cfg.Timeout, 10*time.Second), cmp.Or(cfg.WholeTimeout, 40*time.Second)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -64,7 +70,7 @@ func New(ctx context.Context, cfg Config) (*API, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &API{
-		cfg: cfg, mux: http.NewServeMux(), token: sha256.Sum256([]byte(cfg.Token)), slots: make(chan struct{}, atWork),
+		cfg: cfg, mux: http.NewServeMux(), token: sha256.Sum256([]byte(cfg.Token)), slots: make(chan struct{}, atWork), whole: make(chan struct{}, 1),
 		replays: newReplays(ctx, cfg.Replay, cfg.Log),
 	}
 	a.cfg.Token = "" // its digest is all that is needed
@@ -116,7 +122,7 @@ func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
 	s.http = &http.Server{
 		Handler: api, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: readTime, IdleTimeout: 2 * time.Minute,
 		// It begins with the request's header.
-		WriteTimeout: readTime + api.cfg.Timeout + sendTime, MaxHeaderBytes: 16 << 10,
+		WriteTimeout: readTime + max(api.cfg.Timeout, api.cfg.WholeTimeout) + sendTime, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	go s.serve()

@@ -38,6 +38,9 @@ type Replay struct {
 	Miners []scoring.Miner `json:"miners,omitempty"`
 	By     string          `json:"by"`
 	At     time.Time       `json:"at"`
+	// Damage is why the stored plan cannot be read; "" if it can. Such a plan counts
+	// as one without miners.
+	Damage string `json:"-"`
 }
 
 // After is the manifest with what replays have found out about its miners.

@@ -242,10 +242,12 @@ func TestMaintainersAreKept(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	one, two := []scoring.Maintainer{{GitHubID: "1"}}, []scoring.Maintainer{{GitHubID: "2"}}
 	for _, add := range []map[string][]scoring.Maintainer{{}, {"a/b": one}, {"a/b": two, "c/d": two}} {
-		must.Get(b.bus.AddMaintainers(b.ctx, "r1", add))(t)
+		must.Get(b.bus.AddMaintainers(b.ctx, "r1", jobstream.Maintainers{Requests: len(add), Found: add}))(t)
 	}
 	got, err := b.bus.Maintainers(b.ctx, "r1")
-	if diff := cmp.Diff(map[string][]scoring.Maintainer{"a/b": one, "c/d": two}, got); diff != "" || err != nil {
+	if diff := cmp.Diff(jobstream.Maintainers{
+		Version: job.Version, Requests: 3, Found: map[string][]scoring.Maintainer{"a/b": one, "c/d": two},
+	}, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }

@@ -25,12 +25,17 @@ func (b *Bus) CreateReplay(ctx context.Context, r job.Replay) error {
 	return b.createRoundValue(ctx, job.ReplayKey(r.Round, r.Number), data)
 }
 
-// Replay reads the plan of a round's nth replay; ErrNotFound if none.
+// Replay reads the plan of a round's nth replay; ErrNotFound if none. One that is
+// damaged says so (Damage) and has no miners: it costs neither the round nor the
+// lists that the round is in.
 func (b *Bus) Replay(ctx context.Context, round string, n int) (job.Replay, error) {
 	var r job.Replay
 	_, err := b.load(ctx, b.rounds(), job.ReplayKey(round, n), &r)
 	if err == nil && readable(r.Version) != nil {
 		err = &ValueError{Bucket: job.BucketRounds, Key: job.ReplayKey(round, n), Err: readable(r.Version)}
+	}
+	if damage, damaged := errors.AsType[*ValueError](err); damaged {
+		return job.Replay{Round: round, Number: n, Damage: damage.Error()}, nil
 	}
 	return r, err
 }
@@ -61,64 +66,74 @@ func (b *Bus) Planned(ctx context.Context, round string) (job.Manifest, error) {
 	return m.After(replays), err
 }
 
-// Maintainers reads what was looked up for a round, by repository; nothing if
-// nothing was.
-func (b *Bus) Maintainers(ctx context.Context, round string) (map[string][]scoring.Maintainer, error) {
-	found, _, err := b.maintainers(ctx, round)
-	return found, err
+// Maintainers are what was looked up for a round, by repository, with the number
+// of requests that it took.
+type Maintainers struct {
+	Version  int                             `json:"version"`
+	Requests int                             `json:"requests"`
+	Found    map[string][]scoring.Maintainer `json:"maintainers"`
+}
+
+// Maintainers reads what was looked up for a round; nothing if nothing was.
+func (b *Bus) Maintainers(ctx context.Context, round string) (Maintainers, error) {
+	kept, _, err := b.maintainers(ctx, round)
+	return kept, err
 }
 
 // AddMaintainers keeps look-ups of a round and returns all that are kept. What
-// is there already stays: every revision of an outcome has the same ones.
-func (b *Bus) AddMaintainers(ctx context.Context, round string, found map[string][]scoring.Maintainer) (
-	map[string][]scoring.Maintainer, error,
-) {
+// is there already stays, so that every revision of an outcome has the same ones;
+// requests are added to those before.
+func (b *Bus) AddMaintainers(ctx context.Context, round string, more Maintainers) (Maintainers, error) {
 	for {
 		kept, revision, err := b.maintainers(ctx, round)
 		if err != nil {
-			return nil, err
+			return Maintainers{}, err
 		}
-		all := maps.Clone(found)
-		maps.Copy(all, kept)
-		if len(all) == len(kept) {
+		all := Maintainers{Version: job.Version, Requests: kept.Requests + more.Requests, Found: map[string][]scoring.Maintainer{}}
+		maps.Copy(all.Found, more.Found)
+		maps.Copy(all.Found, kept.Found)
+		if all.Requests == kept.Requests && len(all.Found) == len(kept.Found) {
 			return kept, nil
 		}
 		data, err := json.Marshal(all)
 		if err != nil {
-			return nil, fmt.Errorf("encoding the maintainers of round %s: %w", round, err)
+			return Maintainers{}, fmt.Errorf("encoding the maintainers of round %s: %w", round, err)
 		}
 		packed, err := b.pack(ctx, b.rounds(), job.MaintainersKey(round), data)
 		if err != nil {
-			return nil, err
+			return Maintainers{}, err
 		}
 		_, err = b.write(ctx, b.rounds(), job.MaintainersKey(round), packed, revision)
 		if err == nil {
 			return all, nil
 		}
 		if !errors.Is(err, ErrConflict) {
-			return nil, err
+			return Maintainers{}, err
 		}
 	}
 }
 
-func (b *Bus) maintainers(ctx context.Context, round string) (map[string][]scoring.Maintainer, uint64, error) {
+func (b *Bus) maintainers(ctx context.Context, round string) (Maintainers, uint64, error) {
 	key := job.MaintainersKey(round)
 	entry, err := b.get(ctx, b.rounds(), key)
 	if errors.Is(err, ErrNotFound) {
-		return map[string][]scoring.Maintainer{}, 0, nil
+		return Maintainers{}, 0, nil
 	}
 	if err != nil {
-		return nil, 0, err
+		return Maintainers{}, 0, err
 	}
 	data, err := b.unpack(ctx, b.rounds(), key, entry.Value())
 	if err != nil {
-		return nil, 0, err
+		return Maintainers{}, 0, err
 	}
-	found := map[string][]scoring.Maintainer{}
-	if err := json.Unmarshal(data, &found); err != nil {
-		return nil, 0, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
+	var kept Maintainers
+	if err = json.Unmarshal(data, &kept); err == nil {
+		err = readable(kept.Version)
 	}
-	return found, entry.Revision(), nil
+	if err != nil {
+		return Maintainers{}, 0, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
+	}
+	return kept, entry.Revision(), nil
 }
 
 // numbered lists the whole numbers n for which the bucket of rounds has a key
