@@ -36,30 +36,42 @@ def keep(found, url, name, timeout):
     try:
         told = fetch(f"{url}/api/v1/rounds/{name}/rewards", timeout, 4_000_000)
         path = f"/api/v1/rounds/{told['round']}/evaluations?revision={told['revision']}"
-        found.append((told, fetch(url + path, timeout, 1_000_000_000)))
+        found.append((told, fetch(url + path, timeout, 256_000_000)))
     except Exception as why:
         found.append(why)
 
 
 def fetch(url, timeout, most):
     with urllib.request.urlopen(url, timeout=timeout) as response:
-        return json.loads(response.read(most), parse_constant=refuse)
+        body = response.read(most + 1)
+    if len(body) > most:
+        raise ValueError(f"an answer of more than {most} bytes")
+    return json.loads(body, parse_constant=finite, parse_float=finite)
 
 
-def refuse(constant):
-    raise ValueError(f"it has a number that is {constant}")
+def finite(text):
+    if not math.isfinite(float(text)):
+        raise ValueError(f"it has a number that is {text}")
+    return float(text)
+
+
+def number(x):
+    return type(x) in (int, float)
 
 
 def check(told, hotkeys, name, max_age, incomplete_too):
     uids, shares, keys, age = told["uids"], told["rewards"], told["hotkeys"], told["age_seconds"]
     total, untaken, whole = math.fsum(shares), told["untaken"], {0, 111} <= set(uids)  # these two take what nobody has earned
     for holds, what in (
+        (name in ("latest", told["round"]), f"it is {told['round']}, and not what was asked for"),
+        (type(told["revision"]) is int, f"its revision is {told['revision']!r}"),
         (name != "latest" or told.get("due"), "it was run by hand, for no turn of the schedule"),
         (-60 <= age <= max_age, f"it is {age} s old"),
         (told["complete"] is True or incomplete_too, "it is incomplete"),
         (len(set(uids)) == len(uids) == len(shares) == len(keys), "its lists do not match"),
         (all(type(uid) is int and uid in hotkeys for uid in uids), "it has unknown uids"),
-        (all(type(x) in (int, float) and 0 <= x <= 1 for x in shares + [untaken]), "it has rewards that are none"),
+        (all(number(x) and 0 <= x <= 1 for x in shares + [untaken]), "it has rewards that are none"),
+        (all(type(uid) is int for uid in told["shared_account"]), "it has penalised uids that are none"),
         (untaken == 0 or not whole, f"it says that {untaken} is untaken, though uids 0 and 111 are there to take it"),
         (abs(total + untaken - 1) < 1e-6, f"its rewards sum to {total}, and {untaken} is untaken"),
     ):
@@ -72,8 +84,13 @@ def put_together(told, evaluated, hotkeys, classes):
     shares = dict(zip(told["uids"], told["rewards"]))
     if (told["round"], told["revision"]) != (evaluated["round"], evaluated["revision"]) or shares.keys() != miners.keys():
         raise ValueError("its rewards and its evaluations are not of one outcome")
+    keys = dict(zip(told["uids"], told["hotkeys"]))
+    if len(miners) != len(evaluated["miners"]) or any(m["hotkey"] != keys[uid] for uid, m in miners.items()):
+        raise ValueError("its rewards and its evaluations are not of the same miners")
     # A uid with another hotkey than the round's is another miner now, which has earned nothing and is not penalised.
     same = {uid for uid, m in miners.items() if m["hotkey"] == hotkeys[uid]}
+    if not any(shares[uid] for uid in same):
+        raise ValueError("it has no reward for anybody of the metagraph")
     evaluations = {
         uid: evaluation(miners[uid], classes) if uid in same else stranger(uid, key, uid in miners, classes)
         for uid, key in hotkeys.items()
@@ -130,6 +147,9 @@ DISCOVERY = (
 def pick(values, names):
     """These fields; a score is a float also where JSON has it as a whole number."""
     real = ("score", "multiplier", "credibility")
+    for name in names:
+        if name.endswith(real) and not number(values[name]):
+            raise ValueError(f"its {name} is {values[name]!r}")
     return {name: float(values[name]) if name.endswith(real) else values[name] for name in names}
 
 

@@ -44,8 +44,8 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// longestPause bounds how long one answer can make everybody wait: a token's
-// owner must not be able to hold up a round.
+// longestPause bounds how long the answers to one Ask can make everybody wait,
+// all together: the owners of tokens must not be able to hold up a round.
 const longestPause = time.Minute
 
 // longestAnswer caps an answer while it is read; a user has some 2 kB.
@@ -59,7 +59,8 @@ type GitHub struct {
 	pace   *rate.Limiter
 
 	mu    sync.Mutex
-	until time.Time // nothing is sent before
+	until time.Time     // nothing is sent before
+	spare time.Duration // how much longer everybody can be made to wait
 }
 
 // NewGitHub returns a client; Close ends it.
@@ -109,6 +110,9 @@ func (g *GitHub) Close() { g.client.CloseIdleConnections() }
 func (g *GitHub) Ask(ctx context.Context, asks []LookUp) (map[int]Identity, error) {
 	bounded, cancel := context.WithTimeout(ctx, g.cfg.Patience)
 	defer cancel()
+	g.mu.Lock()
+	g.spare = longestPause
+	g.mu.Unlock()
 	found := make([]Identity, len(asks))
 	var group errgroup.Group
 	group.SetLimit(g.cfg.Concurrency)
@@ -137,12 +141,12 @@ func (g *GitHub) identity(ctx context.Context, ask LookUp) Identity {
 			break
 		}
 		v := g.once(ctx, ask.Token)
-		g.hold(v.pause)
+		held := g.hold(v.pause)
 		if v.identity.State != Unreachable {
 			return v.identity
 		}
 		why = v.why
-		if !v.again || try >= g.cfg.Tries || v.pause > longestPause || pause.For(ctx, g.cfg.Backoff) != nil {
+		if !v.again || try >= g.cfg.Tries || v.pause > held+g.cfg.Backoff || pause.For(ctx, g.cfg.Backoff) != nil {
 			break
 		}
 	}
@@ -186,14 +190,18 @@ func (g *GitHub) wait(ctx context.Context) bool {
 	}
 }
 
-// hold makes everybody wait, for a while at most.
-func (g *GitHub) hold(d time.Duration) {
-	if d <= 0 {
-		return
-	}
+// hold makes everybody wait, as long as there is something to spare, and tells
+// how long that is.
+func (g *GitHub) hold(d time.Duration) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if until := time.Now().Add(min(d, longestPause)); until.After(g.until) {
-		g.until = until
+	now := time.Now()
+	if g.until.Before(now) {
+		g.until = now
 	}
+	if longer := min(now.Add(d).Sub(g.until), g.spare); longer > 0 {
+		g.until = g.until.Add(longer)
+		g.spare -= longer
+	}
+	return g.until.Sub(now)
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mirrorfleet/producer/miners"
@@ -208,6 +209,32 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	if err != nil || got[3] != (miners.Identity{}) || g.times("long") != 1 {
 		t.Errorf("told to wait an hour: got %v, %v after %d requests; want nothing known after one", got, err, g.times("long"))
 	}
+}
+
+// Tokens that are told to wait, again and again, hold up everybody else for a
+// minute at most in one round; the next round has a minute of its own.
+func TestTokensHoldUpNobodyForLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, err := miners.NewGitHub(miners.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		for round := range 2 {
+			if _, err := client.Ask(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range []struct{ asked, want time.Duration }{
+				{40 * time.Second, 40 * time.Second}, {time.Minute, 20 * time.Second}, {time.Minute, 0},
+			} {
+				if got := miners.Hold(client, c.asked); got != c.want {
+					t.Errorf("round %d: asked to wait %s, everybody waits %s, want %s", round, c.asked, got, c.want)
+				}
+				<-time.After(c.want)
+			}
+		}
+	})
 }
 
 // The pace and the number of requests at once are its own.

@@ -143,7 +143,8 @@ func (r *Runner) readEvaluations(ctx context.Context, records map[int]job.Record
 // maintainers asks for each repository that has a cut, unless it was asked for
 // before: every revision of an outcome has the same maintainers. A look-up that
 // fails is no cut, as the rules say, and is reported; so is one that a round
-// which has to end cannot wait for. The requests are counted where the answers
+// which has to end cannot wait for. Entries that cannot be read are reported as
+// well, and the others count, as the rules say; the next revision asks again. The requests are counted where the answers
 // are kept, so that whoever concludes after a crash has those of the dead.
 func (r *Runner) maintainers(ctx context.Context, round string, registry scoring.Registry, overdueAt time.Time) (
 	jobstream.Maintainers, []job.Missing, error,
@@ -159,7 +160,7 @@ func (r *Runner) maintainers(ctx context.Context, round string, registry scoring
 		asking, cancel = context.WithDeadlineCause(asking, lastLookUp(overdueAt, time.Now(), r.cfg.LookUps), errOverdue)
 		defer cancel()
 	}
-	found, failed := map[string][]scoring.Maintainer{}, []job.Missing{}
+	found, partly, failed := map[string][]scoring.Maintainer{}, map[string][]scoring.Maintainer{}, []job.Missing{}
 	for _, repository := range registry.Repositories {
 		if _, known := kept.Found[repository.Name]; known || repository.MaintainerCut == 0 {
 			continue
@@ -168,17 +169,31 @@ func (r *Runner) maintainers(ctx context.Context, round string, registry scoring
 		if ctxErr := ctx.Err(); ctxErr != nil {
 			return kept, nil, fmt.Errorf("asking for the maintainers of %s: %w", repository.Name, errors.Join(ctxErr, err))
 		}
-		if err != nil {
+		lacks := job.Missing{What: "maintainers " + repository.Name}
+		switch n := len(answer.Malformed); {
+		case err != nil:
 			r.cfg.Log.WarnContext(ctx, "no maintainers: the cut is not paid", "repository", repository.Name, "error", err)
-			failed = append(failed, job.Missing{What: "maintainers " + repository.Name, Cause: job.Unanswered, Error: err.Error()})
+			lacks.Cause, lacks.Error = job.Unanswered, err.Error()
+		case n > 0:
+			first := answer.Malformed[0]
+			r.cfg.Log.WarnContext(ctx, "maintainers that cannot be read: the cut is paid to the others",
+				"repository", repository.Name, "unreadable", n, "item", first.Item, "error", first.Error)
+			lacks.Cause, lacks.Error = job.Inconsistent, fmt.Sprintf("%d cannot be read, the first is %s: %s", n, first.Item, first.Error)
+			partly[repository.Name] = answer.Items
+		default:
+			found[repository.Name] = answer.Items
 			continue
 		}
-		found[repository.Name] = answer.Items
+		failed = append(failed, lacks)
 	}
 	kept, err = r.cfg.Bus.AddMaintainers(ctx, round, jobstream.Maintainers{Requests: int(asked.Load()), Found: found})
 	if err != nil {
 		return kept, nil, fmt.Errorf("keeping the maintainers of round %s: %w", round, err)
 	}
 	crash.At(crash.MaintainersKept)
+	if len(partly) > 0 {
+		maps.Copy(partly, kept.Found)
+		kept.Found = partly
+	}
 	return kept, failed, nil
 }

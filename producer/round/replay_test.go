@@ -345,7 +345,8 @@ func TestADamagedPlanCostsNoRound(t *testing.T) {
 	}
 }
 
-// A look-up of maintainers that failed is made again, though no job failed.
+// A look-up of maintainers that failed, or of which a part could not be read, is
+// made again, though no job failed; those that could be read count meanwhile.
 func TestAReplayAsksAgainForMaintainers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -358,9 +359,16 @@ func TestAReplayAsksAgainForMaintainers(t *testing.T) {
 		t.Fatalf("failed look-ups: %v, want one", first.FailedLookUps)
 	}
 	b.status.Store(0)
+	b.malformed.Store(true)
+	partly, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	must(t, err)
+	if partly.Complete || len(partly.FailedLookUps) != 1 || partly.FailedLookUps[0].Cause != job.Inconsistent || len(partly.Outcome.Maintainers) != 1 {
+		t.Errorf("complete %v, failed look-ups %v, maintainers %v; want one of each, incomplete", partly.Complete, partly.FailedLookUps, partly.Outcome.Maintainers)
+	}
+	b.malformed.Store(false)
 	got, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
 	must(t, err)
-	if !got.Complete || got.Revision != 2 || len(did.UIDs) != 0 || len(got.Outcome.Maintainers) != 1 {
+	if !got.Complete || got.Revision != 3 || len(did.UIDs) != 0 || len(got.Outcome.Maintainers) != 1 {
 		t.Errorf("complete %v, revision %d, ran %v, maintainers %v", got.Complete, got.Revision, did.UIDs, got.Outcome.Maintainers)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -53,9 +54,10 @@ type bundle struct {
 	client *mirror.Client
 	url    string
 	// maintainers answers the look-ups; the status is 200 unless set.
-	status   atomic.Int64
-	lookUps  atomic.Int64
-	progress atomic.Pointer[round.Progress]
+	status    atomic.Int64
+	malformed atomic.Bool // one more maintainer, who cannot be read
+	lookUps   atomic.Int64
+	progress  atomic.Pointer[round.Progress]
 }
 
 func setup(tb testing.TB, cfg jobstream.Config) *bundle {
@@ -92,9 +94,13 @@ func (b *bundle) answer(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"message":"no"}`, status)
 		return
 	}
-	fmt.Fprintf(w, `{"repo_full_name":"a/b","generated_at":"2026-06-01T00:00:00Z","maintainers":[`+
-		`{"github_id":"102","login":"m","association":"OWNER"}]}`)
-	_ = r
+	more := ""
+	if b.malformed.Load() {
+		more = `,{"login":"x"}`
+	}
+	repository := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/api/v1/repos/"), "/maintainers")
+	fmt.Fprintf(w, `{"repo_full_name":%q,"generated_at":"2026-06-01T00:00:00Z","maintainers":[`+
+		`{"github_id":"102","login":"m","association":"OWNER"}%s]}`, repository, more)
 }
 
 // runner is a producer of its own, which looks again sooner than in earnest.

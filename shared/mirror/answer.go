@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
@@ -80,16 +81,30 @@ func decodePage[T any](data []byte, l list[T]) (page[T], error) {
 	return p, nil
 }
 
-func decodeFiles(data []byte) (Files, error) {
+// errOther says that an answer is of something else than was asked for.
+var errOther = errors.New("the answer is of something else")
+
+// isOf checks that an answer is of the repository that was asked for.
+func (it item) isOf(r *reader, repository string) {
+	if got := take(r, it.lowered, "repo_full_name"); r.err == nil && got != strings.ToLower(repository) {
+		r.err = fmt.Errorf("%w: repo_full_name is %.200q, want %q", errOther, got, repository)
+	}
+}
+
+func decodeFiles(data []byte, repository string, number int) (Files, error) {
 	top, err := document(data)
 	if err != nil {
 		return Files{}, err
 	}
 	r := &reader{}
-	check(r, top.lowered, "repo_full_name")
-	check(r, top.count, "pr_number")
-	if r.err == nil && !top.has("pr_number") {
+	top.isOf(r, repository)
+	got := take(r, top.count, "pr_number")
+	switch {
+	case r.err != nil:
+	case !top.has("pr_number"):
 		r.err = errors.New("pr_number is missing")
+	case got != number:
+		r.err = fmt.Errorf("%w: pr_number is %d, want %d", errOther, got, number)
 	}
 	items := take(r, top.list, "files")
 	if r.err != nil {
@@ -110,13 +125,13 @@ func fileName(it item, index int) string {
 	return fmt.Sprintf("file %d", index+1)
 }
 
-func decodeMaintainers(data []byte) (Answer[scoring.Maintainer], error) {
+func decodeMaintainers(data []byte, repository string) (Answer[scoring.Maintainer], error) {
 	top, err := document(data)
 	if err != nil {
 		return Answer[scoring.Maintainer]{}, err
 	}
 	r := &reader{}
-	check(r, top.lowered, "repo_full_name")
+	top.isOf(r, repository)
 	check(r, top.instant, "generated_at")
 	items := take(r, top.list, "maintainers")
 	if r.err != nil {

@@ -32,12 +32,12 @@ func DecodeIssues(data []byte) (Answer[scoring.Issue], error) {
 	return p.Answer, err
 }
 
-// DecodeFiles reads a files answer.
-func DecodeFiles(data []byte) (Files, error) { return decodeFiles(data) }
+// DecodeFiles reads the files answer of a/b's pull request 1.
+func DecodeFiles(data []byte) (Files, error) { return decodeFiles(data, "a/b", 1) }
 
-// DecodeMaintainers reads a maintainers answer.
+// DecodeMaintainers reads the maintainers answer of a/b.
 func DecodeMaintainers(data []byte) (Answer[scoring.Maintainer], error) {
-	return decodeMaintainers(data)
+	return decodeMaintainers(data, "a/b")
 }
 
 // Trust makes a client that has not been used yet trust other roots than the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"time"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
@@ -18,7 +19,10 @@ type Files struct {
 	Stored bool
 	// Digest is the SHA-256 of the answer's bytes, in hexadecimal: equal digests
 	// are equal answers.
-	Digest    string
+	Digest string
+	// At is when the mirror sent it, by its own clock; by this machine's where it
+	// does not say.
+	At        time.Time
 	Files     []scoring.File
 	Malformed []job.Malformed
 }
@@ -31,9 +35,10 @@ func (c *Client) Files(ctx context.Context, repository string, number int) (File
 		path: "/api/v1/pulls/" + repository + "/" + strconv.Itoa(number) + "/files",
 		most: limit{"MaxFiles", c.cfg.MaxFiles},
 		decode: func(data []byte) (err error) {
-			files, err = decodeFiles(data)
+			files, err = decodeFiles(data, repository, number)
 			return err
 		},
+		sent:  func(at time.Time) { files.At = at },
 		holds: func() (items, malformed int) { return len(files.Files), len(files.Malformed) },
 	}
 	if err := r.names(repository); err != nil {

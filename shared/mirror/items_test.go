@@ -306,10 +306,10 @@ func TestAnswersThatAreNone(t *testing.T) {
 		},
 		{
 			files,
-			[]string{`{"repo_full_name":"a/b","pr_number":"1"}`, `{"repo_full_name":"","pr_number":1.5,"files":0}`},
-			[]string{`{"pr_number":1}`, `{"repo_full_name":"a/b"}`, `{"repo_full_name":null,"pr_number":1}`, `{"repo_full_name":"a/b","pr_number":null}`},
+			[]string{`{"repo_full_name":"a/b","pr_number":"1"}`, `{"repo_full_name":"A/B","pr_number":1.5,"files":0}`},
+			[]string{`{"pr_number":1}`, `{"repo_full_name":"a/b"}`, `{"repo_full_name":null,"pr_number":1}`, `{"repo_full_name":"a/b","pr_number":null}`, `{"repo_full_name":"a/c","pr_number":1}`, `{"repo_full_name":"a/b","pr_number":2}`},
 		},
-		{maintainers, []string{`{"repo_full_name":"a/b"}`}, []string{`{}`, `{"repo_full_name":5}`, `{"repo_full_name":"a/b","maintainers":5}`}},
+		{maintainers, []string{`{"repo_full_name":"a/b"}`}, []string{`{}`, `{"repo_full_name":5}`, `{"repo_full_name":"a/c"}`, `{"repo_full_name":"a/b","maintainers":5}`}},
 	} {
 		for _, s := range c.good {
 			if err := c.decode(s); err != nil {

@@ -16,7 +16,7 @@ func (c *Client) Maintainers(ctx context.Context, repository string) (Answer[sco
 		path: "/api/v1/repos/" + repository + "/maintainers",
 		most: limit{"MaxList", c.cfg.MaxList},
 		decode: func(data []byte) (err error) {
-			answer, err = decodeMaintainers(data)
+			answer, err = decodeMaintainers(data, repository)
 			return err
 		},
 	}

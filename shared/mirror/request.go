@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -31,6 +32,8 @@ type request struct {
 	decode func(body []byte) error
 	// holds counts what was decoded, for the span; may be nil.
 	holds func() (items, malformed int)
+	// sent is told when the mirror sent what was decoded; may be nil.
+	sent func(at time.Time)
 }
 
 // ask asks until there is an answer, a final one, or no try is left.
@@ -92,7 +95,7 @@ func (c *Client) tries(ctx context.Context, r request) error {
 
 // try sends the request once, and reads what comes back.
 func (c *Client) try(ctx context.Context, r request) (status int, err error) {
-	status, body, err := c.send(ctx, r)
+	status, body, at, err := c.send(ctx, r)
 	switch {
 	case err != nil:
 		return status, err
@@ -102,17 +105,20 @@ func (c *Client) try(ctx context.Context, r request) (status int, err error) {
 	if err := r.decode(body); err != nil {
 		return status, fmt.Errorf("%w: %w; it begins: %s", errNotJSON, err, preview(body))
 	}
+	if r.sent != nil {
+		r.sent(at)
+	}
 	return status, nil
 }
 
 // send sends the request and reads the answer to its end, so that its
 // connection is free for others before the answer is decoded.
-func (c *Client) send(ctx context.Context, r request) (status int, body []byte, err error) {
+func (c *Client) send(ctx context.Context, r request) (status int, body []byte, at time.Time, err error) {
 	address := c.base.JoinPath(r.path)
 	address.RawQuery = r.query.Encode()
 	request, err := http.NewRequestWithContext(ctx, r.method, address.String(), bytes.NewReader(r.body))
 	if err != nil {
-		return 0, nil, fmt.Errorf("making the request: %w", err)
+		return 0, nil, at, fmt.Errorf("making the request: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "mirrorfleet")
@@ -127,12 +133,15 @@ func (c *Client) send(ctx context.Context, r request) (status int, body []byte, 
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // the request is named already, and a redirect's address may be anything
 		}
-		return status, nil, err
+		return status, nil, at, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return response.StatusCode, beginning(response.Body), nil
+		return response.StatusCode, beginning(response.Body), at, nil
+	}
+	if at, err = http.ParseTime(response.Header.Get("Date")); err != nil {
+		at = time.Now()
 	}
 	body, err = r.most.read(response)
-	return response.StatusCode, body, err
+	return response.StatusCode, body, at, err
 }

@@ -46,12 +46,12 @@ func TestRequestsAreAsDescribed(t *testing.T) {
 			seen{method: "GET", path: "/api/v1/miners/7/issues", query: "limit=200"},
 		},
 		"files": {
-			emptyFiles,
+			`{"repo_full_name":"A/b.C","pr_number":{number},"files":[]}`,
 			func(ctx context.Context, c *mirror.Client) error { _, err := c.Files(ctx, "a/b.c", 12); return err },
 			seen{method: "GET", path: "/api/v1/pulls/a/b.c/12/files"},
 		},
 		"maintainers": {
-			`{"repo_full_name":"a/b","maintainers":[]}`,
+			`{"repo_full_name":"a/B_c-d.e","maintainers":[]}`,
 			func(ctx context.Context, c *mirror.Client) error {
 				_, err := c.Maintainers(ctx, "a/b_c-d.e")
 				return err

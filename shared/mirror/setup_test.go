@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -142,18 +143,19 @@ func (b *bundle) metered(t *testing.T, want int) {
 
 const (
 	emptyPulls = `{"github_id":"7","pull_requests":[]}`
-	emptyFiles = `{"repo_full_name":"a/b","pr_number":1,"files":[]}`
+	emptyFiles = `{"repo_full_name":"a/b","pr_number":{number},"files":[]}`
 	health     = `{"status":"ok"}`
 )
 
-// say answers everything the same.
+// say answers everything the same, but for the number of the pull request that
+// was asked for.
 func say(status int, body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(body, "{") {
 			w.Header().Set("Content-Type", "application/json")
 		}
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
+		_, _ = io.WriteString(w, strings.ReplaceAll(body, "{number}", path.Base(path.Dir(r.URL.Path))))
 	}
 }
 

@@ -249,10 +249,10 @@ func TestWhatIsNeverKept(t *testing.T) {
 	b := setup(t, w)
 	for range 2 {
 		b.server.Reset()
-		e, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+		e, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true})
 		must(t, err)
-		if len(e.Missing) != 1 || len(e.Evaluation.Merged) != 3 || !e.Evaluation.Merged[1].Scored {
-			t.Errorf("missing %+v of %d, want files a/b#3 alone", e.Missing, len(e.Evaluation.Merged))
+		if len(e.Missing) != 2 || len(e.Evaluation.Merged) != 3 || !e.Evaluation.Merged[1].Scored {
+			t.Errorf("missing %+v of %d, want files a/b#2 and a/b#3", e.Missing, len(e.Evaluation.Merged))
 		}
 	}
 	if got := filesAsked(b); got != 2 {

@@ -42,7 +42,7 @@ type Config struct {
 	// Scores keeps what came of files, so that they are fetched once.
 	Scores *scorecache.Cache
 	// Now is the clock that tells how long the mirror has had an answer. Default:
-	// the machine's.
+	// the mirror's own, which is one for all workers.
 	Now func() time.Time
 	// Files is how many pull requests' files one job holds at once, and
 	// HeldFiles how many the whole process does: it bounds the memory.
@@ -81,9 +81,6 @@ func New(cfg Config) (*Evaluator, error) {
 	}
 	if cfg.MinerBudget == 0 {
 		cfg.MinerBudget = DefaultMinerBudget
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
 	}
 	switch {
 	case cfg.Bus == nil || cfg.Mirror == nil || cfg.Scorer == nil || cfg.Scores == nil:

@@ -205,7 +205,11 @@ func (m *miner) settle(ctx context.Context, w want, f *fetched) {
 		return
 	}
 	scores := m.evaluator.cfg.Scores
-	v := settle(w.list, f.answer, w.found.Sighting, m.evaluator.cfg.Now())
+	now := f.answer.At
+	if m.evaluator.cfg.Now != nil {
+		now = m.evaluator.cfg.Now()
+	}
+	v := settle(w.list, f.answer, w.found.Sighting, now)
 	switch {
 	case v.Keep:
 		answered := w.key

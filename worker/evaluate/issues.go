@@ -62,7 +62,7 @@ func (m *miner) solving(ctx context.Context, pulls []scoring.SolvingPull) error 
 			}
 			fetched[i] = f
 			figures := f.figures
-			if !f.stored {
+			if !f.stored || f.spent() { // this miner's spent budget takes nothing from the author
 				figures = nil
 			} else if figures == nil {
 				figures = &scoring.TokenFigures{} // an empty list of files scores nothing, and is available

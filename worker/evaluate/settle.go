@@ -38,6 +38,10 @@ type answered struct {
 	Digest string
 	// Files and Malformed count them; Additions and Deletions are sums over Files.
 	Files, Malformed, Additions, Deletions int
+	// At is when it came, by the mirror's own clock.
+	At time.Time
+	// Wrong is what of it no pull request can have; "" for nothing.
+	Wrong string
 	// LacksText is the first file without a text that its status and size demand,
 	// with which text; "" for none.
 	LacksText string
@@ -46,10 +50,19 @@ type answered struct {
 func answeredBy(a *mirror.Files) *answered {
 	s := &answered{
 		Head: a.HeadSHA, Base: scorecache.Base(a.MergeBaseSHA, a.BaseSHA), Stored: a.Stored, Digest: a.Digest,
-		Files: len(a.Files), Malformed: len(a.Malformed),
+		Files: len(a.Files), Malformed: len(a.Malformed), At: a.At,
 	}
+	names := make(map[string]bool, len(a.Files))
 	for i := range a.Files {
 		f := &a.Files[i]
+		switch {
+		case s.Wrong != "":
+		case names[f.Filename]:
+			s.Wrong = fmt.Sprintf("%.200s is in it twice", f.Filename)
+		case f.Additions < 0 || f.Deletions < 0:
+			s.Wrong = fmt.Sprintf("%.200s adds %d and deletes %d lines", f.Filename, f.Additions, f.Deletions)
+		}
+		names[f.Filename] = true
 		s.Additions += f.Additions
 		s.Deletions += f.Deletions
 		if text := lacksText(f); text != "" && s.LacksText == "" {
@@ -78,16 +91,14 @@ type verdict struct {
 func settle(list counted, answer *answered, earlier *scorecache.Sighting, now time.Time) verdict {
 	v := verdict{Inconsistent: inconsistency(list, answer)}
 	rewriting := now.Sub(list.MergedAt) < settleTime
+	again := earlier != nil && earlier.Digest == answer.Digest && !now.Before(earlier.At)
 	switch {
-	case !answer.Stored:
-		return v // the mirror itself says that there is more to come
-	case v.Inconsistent == "" && countsMatter(list, answer):
-		v.Keep = !rewriting
-		return v
-	case earlier == nil || earlier.Digest != answer.Digest || now.Before(earlier.At):
+	case answer.Stored && !rewriting && v.Inconsistent == "" && countsMatter(list, answer):
+		v.Keep = true
+	case !again:
+		// Whatever came in between, the wait for the same answer begins anew.
 		v.Sighting = &scorecache.Sighting{Digest: answer.Digest, At: now}
-		return v
-	case now.Sub(earlier.At) >= settleTime && !rewriting:
+	case answer.Stored && !rewriting && now.Sub(earlier.At) >= settleTime:
 		return verdict{Keep: true} // that is how the mirror has it
 	}
 	return v
@@ -103,6 +114,10 @@ func countsMatter(list counted, answer *answered) bool {
 // request, "" when nothing speaks against it.
 func inconsistency(list counted, answer *answered) string {
 	switch {
+	case list.Known && !answer.Stored: // files are asked for only where the list says so
+		return "it says that its files are not stored, the list that they are"
+	case answer.Wrong != "":
+		return answer.Wrong
 	case answer.Files+answer.Malformed == 0 && (!list.Known || list.Additions+list.Deletions > 0):
 		return "it has no files"
 	case countsMatter(list, answer) && (answer.Additions != list.Additions || answer.Deletions != list.Deletions):
@@ -120,7 +135,7 @@ func lacksText(f *scoring.File) string {
 	switch {
 	case f.Binary, f.ByteSize != nil && *f.ByteSize > largestText:
 		return ""
-	case f.Head == nil && f.Status != "removed":
+	case f.Status != "removed" && (f.Head == nil || *f.Head == "" && f.ByteSize != nil && *f.ByteSize > 0):
 		return "head"
 	case f.Base == nil && f.Status != "added":
 		return "base"

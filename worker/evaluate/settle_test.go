@@ -50,6 +50,9 @@ func TestInconsistentAnswers(t *testing.T) {
 		{"binary", list, []scoring.File{file(func(f *scoring.File) { f.Binary, f.Head, f.Base = true, nil, nil })}, ""},
 		{"as large as a text may be", list, []scoring.File{file(func(f *scoring.File) { f.ByteSize, f.Head = new(1_000_000), nil })}, "no head text"},
 		{"larger", list, []scoring.File{file(func(f *scoring.File) { f.ByteSize, f.Head, f.Base = new(1_000_001), nil, nil })}, ""},
+		{"a file twice", evaluate.Counted{Known: true, Head: "h", Additions: 2}, []scoring.File{file(nil), file(nil)}, "a.go is in it twice"},
+		{"a negative count", list, []scoring.File{file(func(f *scoring.File) { f.Additions, f.Deletions = 2, -1 })}, "a.go adds 2 and deletes -1 lines"},
+		{"an empty text of a size", list, []scoring.File{file(func(f *scoring.File) { f.ByteSize, f.Head = new(9), new("") })}, "a.go has no head text"},
 		{"empty texts", list, []scoring.File{file(func(f *scoring.File) { f.ByteSize, f.Head, f.Base = new(0), new(""), new("") })}, ""},
 	} {
 		got := evaluate.Inconsistency(c.list, evaluate.AnsweredBy(&mirror.Files{HeadSHA: "h", Stored: true, Files: c.files}))
@@ -57,7 +60,7 @@ func TestInconsistentAnswers(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
-	skipped := &mirror.Files{HeadSHA: "h", Malformed: []job.Malformed{{Item: "file 1"}}}
+	skipped := &mirror.Files{HeadSHA: "h", Stored: true, Malformed: []job.Malformed{{Item: "file 1"}}}
 	if got := evaluate.Inconsistency(list, evaluate.AnsweredBy(skipped)); got != "" {
 		t.Errorf("a file was skipped: got %q, want sums not to be compared", got)
 	}
@@ -90,9 +93,11 @@ func TestAnswersSettle(t *testing.T) {
 	}{
 		{"consistent, an hour after the merge", list, answer(nil), nil, false, true, false},
 		{"consistent, not merged", evaluate.Counted{Known: true, Head: "h", Additions: 1}, answer(nil), nil, false, true, false},
-		{"consistent, just merged", evaluate.Counted{Known: true, Head: "h", Additions: 1, MergedAt: asOf.Add(time.Second - time.Hour)}, answer(nil), nil, false, false, false},
-		{"merged in the future, by another clock", evaluate.Counted{Known: true, Head: "h", Additions: 1, MergedAt: asOf.Add(time.Minute)}, answer(nil), nil, false, false, false},
-		{"the mirror says that it is not all", list, answer(func(a *mirror.Files) { a.Stored = false }), seen(2*time.Hour, "d"), false, false, false},
+		{"consistent, just merged", evaluate.Counted{Known: true, Head: "h", Additions: 1, MergedAt: asOf.Add(time.Second - time.Hour)}, answer(nil), nil, false, false, true},
+		{"merged in the future, by another clock", evaluate.Counted{Known: true, Head: "h", Additions: 1, MergedAt: asOf.Add(time.Minute)}, answer(nil), nil, false, false, true},
+		{"the mirror says that it is not all", list, answer(func(a *mirror.Files) { a.Stored = false }), seen(2*time.Hour, "d"), true, false, false},
+		{"the mirror says so of another than was seen", list, answer(func(a *mirror.Files) { a.Stored = false }), seen(2*time.Hour, "e"), true, false, true},
+		{"consistent, just merged, another was seen", evaluate.Counted{Known: true, Head: "h", Additions: 1, MergedAt: asOf}, answer(nil), seen(2*time.Hour, "e"), false, false, true},
 		{"inconsistent", list, lessFiles, nil, true, false, true},
 		{"inconsistent, seen just before", list, lessFiles, seen(time.Hour-time.Second, "d"), true, false, false},
 		{"inconsistent, seen an hour before", list, lessFiles, seen(time.Hour, "d"), false, true, false},
