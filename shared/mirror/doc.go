@@ -28,7 +28,8 @@
 // in vain), and a file without a name (the validator loses the whole pull
 // request over it). Numbers may come as texts, but for the counts of reviews.
 // What is wrong with the answer around the items, a list that is none included,
-// fails the answer; so does NaN, which is no JSON.
+// fails the answer; so does NaN, which is no JSON, and another repository or
+// pull request than was asked for, which the validator takes.
 //
 // Texts: an answer that is not valid UTF-8 reaches Go strings with U+FFFD in
 // place of each broken character, as Python's decoder does with

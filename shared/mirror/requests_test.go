@@ -299,3 +299,25 @@ func TestPackedAnswersAreReadAndCapped(t *testing.T) {
 		t.Errorf("got %v, want ErrFinal: it unpacks to more than the cap", err)
 	}
 }
+
+// An answer came when the mirror's own clock says so; without one, when it was
+// read.
+func TestWhenFilesCame(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		date string
+		want func(at, before time.Time) bool
+	}{
+		{"Mon, 01 Jun 2026 00:00:07 GMT", func(at, _ time.Time) bool { return at.Equal(time.Date(2026, 6, 1, 0, 0, 7, 0, time.UTC)) }},
+		{"soon", func(at, before time.Time) bool { return !at.Before(before) && !at.After(time.Now()) }},
+	} {
+		before := time.Now()
+		b := setup(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Date", c.date)
+			say(http.StatusOK, emptyFiles)(w, r)
+		})
+		if files := must.Get(b.client.Files(t.Context(), "a/b", 1))(t); !c.want(files.At, before) {
+			t.Errorf("Date %q: it came at %s", c.date, files.At)
+		}
+	}
+}

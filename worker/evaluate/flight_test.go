@@ -128,6 +128,9 @@ func TestASpentBudgetIsItsOwnMinersAlone(t *testing.T) {
 	if len(poor.Missing) != 2 || poor.Missing[0].What != "files a/b#1" || poor.Missing[1].What != "files a/b#5" {
 		t.Errorf("the miner with a hostile file lacks %+v, want that file and what came after it", poor.Missing)
 	}
+	if !poor.Evaluation.Issues.Solving[0].Unavailable {
+		t.Errorf("what solved its issue counts for %+v, want it unavailable", poor.Evaluation.Issues.Solving[0])
+	}
 	if len(rich.Missing) > 0 || rich.Evaluation.Issues.Solving[0].TokenScore == 0 {
 		t.Errorf("the other one lacks %+v and has %+v, want the solver's score", rich.Missing, rich.Evaluation.Issues.Solving)
 	}
