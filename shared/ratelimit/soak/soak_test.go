@@ -48,16 +48,25 @@ func TestNothingExceedsTheLimit(t *testing.T) {
 }
 
 // TestTheMirrorSees: workers that share an IP and no bucket exceed the limit, and
-// the mirror tells. Otherwise the test above would hold nothing.
+// the mirror tells. Otherwise the test above would hold nothing. Their egresses
+// are declared, as an operator might by mistake: no worker runs without.
 func TestTheMirrorSees(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 0, 2*time.Second, 2*time.Second)
-	for i := range 3 {
-		f.hire(t, "--egress", fmt.Sprintf("of-its-own-%d", i))
+	egresses := []string{"of-its-own-0", "of-its-own-1", "of-its-own-2"}
+	f := newFleet(t, 0, 2*time.Second, 2*time.Second, "--egress", egresses[0], "--egresses", strings.Join(egresses, ","))
+	for _, egress := range egresses {
+		f.hire(t, "--egress", egress)
 	}
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for f.seen(t).OverLimit == 0 {
+		for _, w := range f.workers {
+			select {
+			case <-w.ended:
+				t.Fatalf("a worker has ended: %v\n%s", w.ProcessState, w.lastLines())
+			default:
+			}
+		}
 		select {
 		case <-ticker.C:
 		case <-t.Context().Done():
@@ -79,7 +88,7 @@ type fleet struct {
 	began   time.Time
 }
 
-func newFleet(t *testing.T, workers int, window, horizon time.Duration) *fleet {
+func newFleet(t *testing.T, workers int, window, horizon time.Duration, producer ...string) *fleet {
 	t.Helper()
 	servers := jobstreamtest.Start(t)
 	f := &fleet{window: window, horizon: horizon, mirror: simulate(t, window), redis: redistest.Start(t)}
@@ -89,7 +98,7 @@ func newFleet(t *testing.T, workers int, window, horizon time.Duration) *fleet {
 	for range workers {
 		f.hire(t)
 	}
-	f.rounds(t)
+	f.rounds(t, producer...)
 	f.began = time.Now()
 
 	return f
@@ -122,8 +131,9 @@ func (f *fleet) dismiss() {
 	f.workers = nil
 }
 
-// rounds runs one round after another until the test ends.
-func (f *fleet) rounds(t *testing.T) {
+// rounds runs one round after another until the test ends. args are the
+// producer's beside the common ones.
+func (f *fleet) rounds(t *testing.T, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -132,7 +142,7 @@ func (f *fleet) rounds(t *testing.T) {
 		for ctx.Err() == nil {
 			p := begin(t, "producer", append([]string{ //nolint:contextcheck // it is ended below
 				"run", "--json", "--miners", f.mirror.Miners, "--registry", f.mirror.Registry, "--as-of", f.mirror.AsOf,
-			}, f.common()...)...)
+			}, append(f.common(), args...)...)...)
 			select {
 			case <-p.ended:
 				t.Logf("a round has ended: %v", p.ProcessState)
