@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -205,6 +206,37 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 		t.Errorf("revision %d, complete %v; want a complete third one without a job", third.Revision, third.Complete)
 	}
 	b.holds(t, first.Round)
+}
+
+// A miner whose token GitHub refuses in a replay has a record and no job any
+// more: every count leaves it out, and the revision before it still has it.
+// Before, there were -1 jobs outstanding, and the first revision had 4 planned.
+func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	g := &github{answers: []scoring.Miner{{UID: 5, Hotkey: "h5", Token: scoring.TokenRefused}}}
+	b.work(t, g.handler)
+	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))[1:4]...))
+	must(t, err)
+	second, _, err := b.runner(t, func(c *round.Config) { c.Identify = g.identify }).Replay(deadline(t), first.Round,
+		round.Selection{UIDs: []int{5}, Class: round.ClassIdentity})
+	must(t, err)
+	stands, err := answer.RoundOf(t.Context(), b.bus, first.Round, time.Now())
+	must(t, err)
+	if stands.Planned != 2 || stands.Done != 2 || stands.Failed != 0 || stands.Outstanding != 0 {
+		t.Errorf("it stands at %d planned, %d done, %d failed, %d outstanding; want 2, 2, 0, 0",
+			stands.Planned, stands.Done, stands.Failed, stands.Outstanding)
+	}
+	for want, revision := range map[string]round.Result{
+		"3 planned = 3 done + 0 failed + 0 outstanding": first,
+		"2 planned = 2 done + 0 failed + 0 outstanding": second,
+	} {
+		whole, err := answer.OutcomeOf(t.Context(), b.bus, revision)
+		must(t, err)
+		if got := whole.Audit.String(); got != want {
+			t.Errorf("revision %d: audit %q, want %q", revision.Revision, got, want)
+		}
+	}
 }
 
 // A producer that died after it wrote down what GitHub had said is followed by
