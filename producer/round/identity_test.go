@@ -160,7 +160,9 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	list := append(unidentified(asOf), scoring.Miner{UID: 7, Hotkey: "h7", GitHubID: "107", IdentityUnreachable: true},
 		scoring.Miner{UID: 8, Hotkey: "h8", GitHubID: "108", IdentityKeptAt: asOf})
-	first, err := b.runner(t).Start(deadline(t), b.plan(t, list...))
+	m := b.plan(t, list...)
+	m.Notes = []string{"a note", job.NoteUnidentified + "miners [4 5 6 7 8] are"}
+	first, err := b.runner(t).Start(deadline(t), m)
 	must(t, err)
 	g.run()
 	asking := func(c *round.Config) { c.Identify = g.identify }
@@ -195,6 +197,17 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 		t.Errorf("failed (-want +got):\n%s", diff)
 	}
 	b.holds(t, first.Round)
+	reasons := map[int]string{}
+	for _, change := range round.Compare(first, second).Changes {
+		reasons[change.UID] = change.Reason
+	}
+	if reasons[4] != "was unidentified, healed" || reasons[7] != "was unidentified, takes no part: token refused" {
+		t.Errorf("the comparison says of miner 4 %q, of miner 7 %q; want the one healed, and the other's token refused",
+			reasons[4], reasons[7])
+	}
+	if !slices.Equal(second.Notes, m.Notes) {
+		t.Errorf("with an unknown identity left, the notes are %q, want %q", second.Notes, m.Notes)
+	}
 
 	g.answers = []scoring.Miner{{UID: 8, Hotkey: "h8", GitHubID: "108"}}
 	third, did, err := b.runner(t, asking).Replay(deadline(t), first.Round, round.Selection{Class: round.ClassIdentity})
@@ -204,6 +217,9 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	}
 	if !third.Complete || third.Revision != 3 || len(g.run()) != 0 {
 		t.Errorf("revision %d, complete %v; want a complete third one without a job", third.Revision, third.Complete)
+	}
+	if !slices.Equal(third.Notes, m.Notes[:1]) {
+		t.Errorf("with every identity known, the notes are %q, want %q", third.Notes, m.Notes[:1])
 	}
 	b.holds(t, first.Round)
 }
