@@ -11,7 +11,8 @@ import (
 type Outcome struct {
 	round.Result
 
-	// Revisions are those of the round, Audit what its jobs look like now.
+	// Revisions are those of the round. Audit is what its jobs look like now; an
+	// earlier revision's counts them as they had ended then.
 	Revisions []int        `json:"revisions,omitempty"`
 	Audit     *round.Audit `json:"audit,omitempty"`
 	// Simulated is what the mirror saw of a round just run, if it was a simulated
@@ -49,5 +50,8 @@ func OutcomeOf(ctx context.Context, bus *jobstream.Bus, r round.Result) (Outcome
 		return Outcome{}, err
 	}
 	audit := round.AuditOf(held)
+	if n := len(held.Outcomes); n > 0 && r.Revision < held.Outcomes[n-1] { // a replay has changed its records since
+		audit.Planned, audit.Done, audit.Failed, audit.Outstanding = r.Planned, r.Done, r.Failed, 0
+	}
 	return Outcome{Result: r, Revisions: held.Outcomes, Audit: &audit}, nil
 }

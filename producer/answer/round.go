@@ -45,7 +45,7 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 	}
 	s, err := standingOf(ctx, bus, m, now)
 	if err == nil && s.Revision > 0 { // its jobs may be ahead of its outcome
-		err = s.count(ctx, bus)
+		err = s.count(ctx, bus, m)
 	}
 	if err != nil {
 		return Round{}, fmt.Errorf("round %s: %w", name, err)

@@ -67,7 +67,6 @@ func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now tim
 		AsOf:      m.AsOf.UTC(),
 		PlannedAt: m.PlannedAt.UTC(),
 		Due:       dueOf(m.Due),
-		Planned:   len(round.Jobs(m)),
 	}}
 	var err error
 	if s.revisions, err = bus.Outcomes(ctx, m.Round); err != nil {
@@ -89,7 +88,7 @@ func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now tim
 		s.State = Stopped
 	}
 	if len(s.revisions) == 0 {
-		return s, s.count(ctx, bus)
+		return s, s.count(ctx, bus, m)
 	}
 	return s, s.conclude(ctx, bus)
 }
@@ -103,15 +102,21 @@ func dueOf(at time.Time) *time.Time {
 	return &at
 }
 
-// count counts the jobs. One without a record has not begun.
-func (s *Summary) count(ctx context.Context, bus *jobstream.Bus) error {
+// count counts the jobs of a manifest. One without a record has not begun; a
+// record without a job is of a miner whose token GitHub has refused since.
+func (s *Summary) count(ctx context.Context, bus *jobstream.Bus, m job.Manifest) error {
 	records, err := bus.Records(ctx, s.Round)
 	if err != nil {
 		return fmt.Errorf("reading the records: %w", err)
 	}
-	s.Done, s.Failed, s.Degraded = 0, 0, 0
+	jobs := map[int]bool{}
+	for _, j := range round.Jobs(m) {
+		jobs[j.UID] = true
+	}
+	s.Planned, s.Done, s.Failed, s.Degraded = len(jobs), 0, 0, 0
 	for i := range records {
 		switch r := &records[i]; {
+		case !jobs[r.UID]:
 		case r.Phase == job.Failed:
 			s.Failed++
 		case r.Phase == job.Done && r.Degraded:

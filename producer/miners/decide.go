@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -136,11 +137,11 @@ func unanswered(list []scoring.Miner, now time.Time) (notes []string) {
 		}
 	}
 	if len(recorded) > 0 {
-		notes = append(notes, "GitHub did not say whose account the tokens of "+named(recorded)+" are")
+		notes = append(notes, job.NoteUnidentified+named(recorded)+" are")
 	}
 	if len(kept) > 0 {
-		notes = append(notes, fmt.Sprintf("GitHub did not say whose account the tokens of %s are: its answers of up to %s ago are used",
-			named(kept), now.Sub(oldest).Round(time.Second)))
+		notes = append(notes, fmt.Sprintf("%s%s are: its answers of up to %s ago are used",
+			job.NoteUnidentified, named(kept), now.Sub(oldest).Round(time.Second)))
 	}
 	return notes
 }

@@ -41,14 +41,18 @@ func Compare(before, after Result) Comparison {
 	old := minersOf(before)
 	for i := range after.Outcome.Miners {
 		m := &after.Outcome.Miners[i]
+		out := m.Failed // what keeps the miner out since this revision; "" for nothing
 		change := Change{UID: m.UID, Score: Figures{New: m.TotalScore}, Issues: Figures{New: m.IssueDiscoveryScore}}
 		if former := old[m.UID]; former != nil {
 			change.Score.Old, change.Issues.Old = former.TotalScore, former.IssueDiscoveryScore
+			if former.Failed == m.Failed {
+				out = scoring.NoFailure
+			}
 		}
 		change.Reward = Figures{rewardOf(before, m.UID), rewardOf(after, m.UID)}
 		scored := change.Score.changed() || change.Issues.changed()
 		if scored || change.Reward.changed() || was[m.UID] != is[m.UID] {
-			change.Reason = reason(was[m.UID], is[m.UID], slices.Contains(after.Replayed, m.UID), scored)
+			change.Reason = reason(was[m.UID], is[m.UID], out, slices.Contains(after.Replayed, m.UID), scored)
 			c.Changes = append(c.Changes, change)
 		}
 	}
@@ -57,8 +61,10 @@ func Compare(before, after Result) Comparison {
 
 // reason says why a miner's figures differ: what became of its own job, or of
 // the others'.
-func reason(was, is string, replayed, scored bool) string {
+func reason(was, is string, out scoring.Failure, replayed, scored bool) string {
 	switch {
+	case was != "" && is == "" && out != scoring.NoFailure:
+		return fmt.Sprintf("was %s, takes no part: %s", was, out)
 	case was != "" && is == "":
 		return "was " + was + ", healed"
 	case was != "" && was != is:

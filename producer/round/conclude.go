@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -88,7 +89,7 @@ func newResult(m job.Manifest, replay job.Replay, e ends) Result {
 	result := Result{
 		Version: job.Version, Round: m.Round, Revision: replay.Number + 1, AsOf: m.AsOf, Due: m.Due, Mirror: m.Mirror,
 		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
-		Notes: m.Notes, Replayed: replay.UIDs, Mended: e.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
+		Notes: notesOf(m), Replayed: replay.UIDs, Mended: e.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
 		UnknownIdentities: []UnknownIdentity{}, StandIns: []StandIn{},
 	}
 	for _, record := range e.records {
@@ -99,6 +100,15 @@ func newResult(m job.Manifest, replay job.Replay, e ends) Result {
 		}
 	}
 	return result
+}
+
+// notesOf are a manifest's notes, without those on unknown identities when every
+// identity is known.
+func notesOf(m job.Manifest) []string {
+	if slices.ContainsFunc(m.Miners, scoring.Miner.IdentityUnknown) {
+		return m.Notes
+	}
+	return slices.DeleteFunc(slices.Clone(m.Notes), func(note string) bool { return strings.HasPrefix(note, job.NoteUnidentified) })
 }
 
 // readEvaluations reads what counts of each job, several at a time.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -159,7 +160,9 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	list := append(unidentified(asOf), scoring.Miner{UID: 7, Hotkey: "h7", GitHubID: "107", IdentityUnreachable: true},
 		scoring.Miner{UID: 8, Hotkey: "h8", GitHubID: "108", IdentityKeptAt: asOf})
-	first, err := b.runner(t).Start(deadline(t), b.plan(t, list...))
+	m := b.plan(t, list...)
+	m.Notes = []string{"a note", job.NoteUnidentified + "miners [4 5 6 7 8] are"}
+	first, err := b.runner(t).Start(deadline(t), m)
 	must(t, err)
 	g.run()
 	asking := func(c *round.Config) { c.Identify = g.identify }
@@ -194,6 +197,17 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 		t.Errorf("failed (-want +got):\n%s", diff)
 	}
 	b.holds(t, first.Round)
+	reasons := map[int]string{}
+	for _, change := range round.Compare(first, second).Changes {
+		reasons[change.UID] = change.Reason
+	}
+	if reasons[4] != "was unidentified, healed" || reasons[7] != "was unidentified, takes no part: token refused" {
+		t.Errorf("the comparison says of miner 4 %q, of miner 7 %q; want the one healed, and the other's token refused",
+			reasons[4], reasons[7])
+	}
+	if !slices.Equal(second.Notes, m.Notes) {
+		t.Errorf("with an unknown identity left, the notes are %q, want %q", second.Notes, m.Notes)
+	}
 
 	g.answers = []scoring.Miner{{UID: 8, Hotkey: "h8", GitHubID: "108"}}
 	third, did, err := b.runner(t, asking).Replay(deadline(t), first.Round, round.Selection{Class: round.ClassIdentity})
@@ -204,7 +218,41 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	if !third.Complete || third.Revision != 3 || len(g.run()) != 0 {
 		t.Errorf("revision %d, complete %v; want a complete third one without a job", third.Revision, third.Complete)
 	}
+	if !slices.Equal(third.Notes, m.Notes[:1]) {
+		t.Errorf("with every identity known, the notes are %q, want %q", third.Notes, m.Notes[:1])
+	}
 	b.holds(t, first.Round)
+}
+
+// A miner whose token GitHub refuses in a replay has a record and no job any
+// more: every count leaves it out, and the revision before it still has it.
+// Before, there were -1 jobs outstanding, and the first revision had 4 planned.
+func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	g := &github{answers: []scoring.Miner{{UID: 5, Hotkey: "h5", Token: scoring.TokenRefused}}}
+	b.work(t, g.handler)
+	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))[1:4]...))
+	must(t, err)
+	second, _, err := b.runner(t, func(c *round.Config) { c.Identify = g.identify }).Replay(deadline(t), first.Round,
+		round.Selection{UIDs: []int{5}, Class: round.ClassIdentity})
+	must(t, err)
+	stands, err := answer.RoundOf(t.Context(), b.bus, first.Round, time.Now())
+	must(t, err)
+	if stands.Planned != 2 || stands.Done != 2 || stands.Failed != 0 || stands.Outstanding != 0 {
+		t.Errorf("it stands at %d planned, %d done, %d failed, %d outstanding; want 2, 2, 0, 0",
+			stands.Planned, stands.Done, stands.Failed, stands.Outstanding)
+	}
+	for want, revision := range map[string]round.Result{
+		"3 planned = 3 done + 0 failed + 0 outstanding": first,
+		"2 planned = 2 done + 0 failed + 0 outstanding": second,
+	} {
+		whole, err := answer.OutcomeOf(t.Context(), b.bus, revision)
+		must(t, err)
+		if got := whole.Audit.String(); got != want {
+			t.Errorf("revision %d: audit %q, want %q", revision.Revision, got, want)
+		}
+	}
 }
 
 // A producer that died after it wrote down what GitHub had said is followed by

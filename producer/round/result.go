@@ -44,7 +44,8 @@ type Result struct {
 	Retries   int `json:"retries"`
 	// Overdue counts the failed ones that the round did not wait for.
 	Overdue int `json:"overdue,omitempty"`
-	// Notes are the manifest's: what was not as it should be from the start.
+	// Notes are the manifest's: what was not as it should be from the start, without
+	// unknown identities once replays have found out all of them.
 	Notes []string `json:"notes,omitempty"`
 
 	// Replayed are the uids that were run again for this revision.

@@ -35,6 +35,9 @@ type Manifest struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
+// NoteUnidentified begins each note on miners whose identity GitHub left unknown.
+const NoteUnidentified = "GitHub did not say whose account the tokens of "
+
 // Evaluation is what a worker commits of one miner, with how it came by it.
 type Evaluation struct {
 	Version    int       `json:"version"`
