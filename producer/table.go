@@ -185,7 +185,17 @@ func printJobs(w io.Writer, r round.Result) error {
 	if r.Complete {
 		p.painted(terminal.Good, func() { p.textf(0, "The round is complete.") })
 	} else {
-		p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
+		printLacking(p, r.Round, len(r.UnknownIdentities) > 0)
 	}
 	return p.writeTo(w)
+}
+
+// printLacking says that a round is not complete, and what mends it.
+func printLacking(p *page, name string, identities bool) {
+	p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
+	tokens := ""
+	if identities {
+		tokens = " --tokens FILE"
+	}
+	p.textf(0, "Remedy: producer replay %s%s", name, tokens)
 }
