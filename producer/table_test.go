@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
@@ -52,5 +55,23 @@ func TestNotesOfUnknownIdentities(t *testing.T) {
 		if got := row[len(row)-1].Text; got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+// The page of such a miner does not blame the mirror either.
+func TestPageOfAnUnknownIdentity(t *testing.T) {
+	t.Parallel()
+	a := minerAnswer{answer.Miner{
+		Outcome:         scoring.MinerOutcome{UID: 5, FetchFailed: true, IssuesFailed: true, OpenIssuesFailed: true},
+		UnknownIdentity: &round.UnknownIdentity{UID: 5, GitHubID: "1005"},
+	}}
+	var got bytes.Buffer
+	p := newPage(&got)
+	a.printNotes(p)
+	if err := p.writeTo(&got); err != nil {
+		t.Fatal(err)
+	}
+	if text := got.String(); strings.Contains(text, "could not be listed") || !strings.Contains(text, "nothing was asked of the mirror") {
+		t.Errorf("the page says %q, want that nothing was asked", text)
 	}
 }
