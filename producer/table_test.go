@@ -71,7 +71,8 @@ func TestPageOfAnUnknownIdentity(t *testing.T) {
 	if err := p.writeTo(&got); err != nil {
 		t.Fatal(err)
 	}
-	if text := got.String(); strings.Contains(text, "could not be listed") || !strings.Contains(text, "nothing was asked of the mirror") {
+	text := got.String()
+	if strings.Contains(text, "could not be listed") || !strings.Contains(text, "nothing was asked of the mirror") {
 		t.Errorf("the page says %q, want that nothing was asked", text)
 	}
 }
