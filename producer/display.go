@@ -151,12 +151,23 @@ type view struct {
 
 func (v view) elapsed() time.Duration { return v.meter.now.Sub(v.meter.started) }
 
+// lines are at most as wide as the terminal: of a line that wraps, each redraw
+// would leave a part behind. The bar takes what the text leaves; where even the
+// text is too wide, it is cut.
 func (v view) lines(width int) []string {
-	return []string{
+	const head, gap = "miners  ", 2
+	miners := v.miners()
+	lines := []string{
 		fmt.Sprintf("round   %s   %s", v.round, clock(v.elapsed())),
-		"miners  " + bar(v.progress, min(width-60, 24)) + v.miners(),
+		head + bar(v.progress, min(width-len(head)-gap-len(miners), 24)) + miners,
 		"mirror  " + v.mirror(),
 	}
+	for i, line := range lines {
+		if text := []rune(line); width > 0 && len(text) > width {
+			lines[i] = string(text[:width-1]) + "…"
+		}
+	}
+	return lines
 }
 
 func (v view) line() string {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,7 +39,7 @@ func TestViewShowsTheRound(t *testing.T) {
 	got := v.lines(80)
 	want := []string{
 		"round   r1   00:24",
-		"miners  ██████████▒▒▒░░░░░░░  12/24 done, 1 failed, 3 running, 8 queued (1 to retry)",
+		"miners  ████████▒▒░░░░░░  12/24 done, 1 failed, 3 running, 8 queued (1 to retry)",
 		"mirror  100 requests, 91 % of the limit, ETA 01:40",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -47,6 +48,43 @@ func TestViewShowsTheRound(t *testing.T) {
 	line := "00:24  miners 12/24 done, 1 failed, 3 running, 8 queued (1 to retry)  mirror 100 requests, 91 % of the limit, ETA 01:40"
 	if got := v.line(); got != line {
 		t.Errorf("plain: got %q, want %q", got, line)
+	}
+}
+
+// A line that wraps leaves a part of itself behind at each redrawing.
+func TestViewFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	v := view{
+		round: "20261124t103711z-53f3a1",
+		progress: round.Progress{
+			Planned: 256, Done: 100, Failed: 20, Degraded: 12, Running: 64, Queued: 72, Retrying: 14, Remaining: 99_999,
+		},
+		meter: metered(12_345, 60*time.Minute),
+	}
+	v.meter.last.CoolDown, v.meter.last.Hold = 10*time.Minute, 10*time.Minute
+	few, all := v, v
+	few.progress = round.Progress{Planned: 21, Done: 3, Running: 8, Queued: 10}
+	all.progress = round.Progress{Planned: 256, Done: 256, Retrying: 256}
+	for _, c := range []struct {
+		name   string
+		v      view
+		width  int
+		miners string
+	}{
+		{"few", few, 80, "miners  ███▒▒▒▒▒▒▒▒▒▒░░░░░░░░░░░  3/21 done, 0 failed, 8 running, 10 queued"},
+		{"many", v, 80, "miners  100/256 done (12 degraded), 20 failed, 64 running, 72 queued (14 to ret…"},
+		{"all", all, 80, "miners  ████████████  256/256 done, 0 failed, 0 running, 0 queued (256 to retry)"},
+		{"narrow", few, 40, "miners  3/21 done, 0 failed, 8 running,…"},
+	} {
+		lines := c.v.lines(c.width)
+		for _, line := range lines {
+			if n := utf8.RuneCountInString(line); n > c.width {
+				t.Errorf("%s: %d characters, want at most %d: %q", c.name, n, c.width, line)
+			}
+		}
+		if lines[1] != c.miners {
+			t.Errorf("%s: got %q, want %q", c.name, lines[1], c.miners)
+		}
 	}
 }
 

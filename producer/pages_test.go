@@ -278,6 +278,20 @@ func TestRoundsTellWhoLives(t *testing.T) {
 	}
 }
 
+// The command that rewards names for an incomplete round works as it stands.
+func TestRewardsNameACommandThatWorks(t *testing.T) {
+	t.Parallel()
+	dir := stored(t)
+	_, stderr, code := inProcess(terminal.Style{}, "rewards", "--local", "--state", dir)
+	want := "producer failed " + shownRound + " --local --state " + dir
+	if code != 1 || !strings.Contains(stderr, want+" lists what it lacks") {
+		t.Fatalf("exit %d saying %q, want 1 and %q", code, stderr, want)
+	}
+	if _, stderr, code := inProcess(terminal.Style{}, strings.Fields(want)[1:]...); code != 0 {
+		t.Errorf("%s: exit %d, want 0\n%s", want, code, stderr)
+	}
+}
+
 // The processes that a local round starts read its configuration file.
 func TestAFileIsHandedOn(t *testing.T) {
 	t.Parallel()

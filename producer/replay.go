@@ -45,14 +45,16 @@ func replayCommand() *cli.Command {
 		Name:  "replay",
 		Usage: "run the failed miners of a concluded round again, and conclude it anew",
 		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. Without --uid, --class and --degraded\n" +
-			"all dead and degraded miners are run again, with the round's own as_of, registry, weights and mirror. Look-ups\n" +
+			"all dead and degraded miners are run again, with the round's own as_of, registry and weights. Look-ups\n" +
 			"of maintainers that failed are made again. With --tokens, GitHub is asked again about the miners of unknown\n" +
 			"identity (class identity); the file is needed because tokens are never stored. The new outcome is a revision\n" +
 			"beside the former ones. Exit codes are those of run.\n\n" +
+			"With --local, a round that ran against another mirror than the demo's needs the same --mirror (or --world) again.\n\n" +
 			"Examples:\n" +
 			"  producer replay latest --local\n" +
 			"  producer replay latest --local --dry-run\n" +
 			"  producer replay latest --local --tokens miner_pats.json\n" +
+			"  producer replay latest --local --mirror https://mirror.gittensor.io\n" +
 			"  producer replay 20260618t185400z-0a1b2c --uid 5,17 --nats nats://nats:4222 --redis redis://redis:6379/0",
 		Flags: slices.Concat(flags, only(serveFlags(), "tokens", "github"), only(roundFlags(), "json"), localFlags(),
 			otherFlags(), command.Servers(), command.Mirror(),

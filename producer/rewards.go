@@ -48,7 +48,11 @@ func rewards(ctx context.Context, c *cli.Command) error {
 		}
 		err = printAnswer(c, rewardList{answer.RewardsOf(result, time.Now())})
 		if err == nil && !result.Complete {
-			err = fmt.Errorf("round %s is not complete: producer failed %s lists what it lacks", result.Round, result.Round)
+			where := ""
+			if c.Bool("local") {
+				where = " --local --state " + c.String("state")
+			}
+			err = fmt.Errorf("round %s is not complete: producer failed %s%s lists what it lacks", result.Round, result.Round, where)
 		}
 		return err
 	})
@@ -91,7 +95,7 @@ func (l rewardList) render(w io.Writer) error {
 		p.textf(0, "%s", origin(time.Time{}))
 	}
 	if !l.Complete {
-		p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
+		printLacking(p, l.Round, len(l.UnknownIdentities) > 0)
 	}
 	p.blank()
 	if err := p.writeTo(w); err != nil {

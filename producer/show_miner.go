@@ -43,13 +43,15 @@ func (a minerAnswer) printNotes(p *page) {
 	if len(m.SharedWith) > 0 {
 		p.textf(0, "shares its GitHub account with uids %v", m.SharedWith)
 	}
+	unasked := a.UnknownIdentity != nil && a.UnknownIdentity.KeptAt.IsZero() && m.Failed == scoring.NoFailure
 	for _, n := range []struct {
 		holds bool
 		text  string
 	}{
-		{m.FetchFailed && !m.FromStored, "its pull requests could not be listed, and none are stored"},
-		{m.Failed == "" && m.IssuesFailed, "its issues could not be listed: stored scores, if any, stand in"},
-		{m.OpenIssuesFailed, "its open issues could not be listed"},
+		{unasked, "nothing was asked of the mirror: what is stored, if anything, stands in"},
+		{!unasked && m.FetchFailed && !m.FromStored, "its pull requests could not be listed, and none are stored"},
+		{!unasked && m.Failed == "" && m.IssuesFailed, "its issues could not be listed: stored scores, if any, stand in"},
+		{!unasked && m.OpenIssuesFailed, "its open issues could not be listed"},
 		{m.IssuesIncomplete, "the score of a solving pull request could not be obtained: its issues are incomplete"},
 	} {
 		if n.holds {

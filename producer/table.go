@@ -68,6 +68,10 @@ func minersTable(r round.Result) terminal.Table {
 	for _, d := range r.Degraded {
 		lacking[d.UID] = d.Missing
 	}
+	unknown := map[int]*round.UnknownIdentity{}
+	for i := range r.UnknownIdentities {
+		unknown[r.UnknownIdentities[i].UID] = &r.UnknownIdentities[i]
+	}
 	for i := range r.Outcome.Miners {
 		m := &r.Outcome.Miners[i]
 		reward := fmt.Sprintf("%.6f", rewards[m.UID])
@@ -77,7 +81,7 @@ func minersTable(r round.Result) terminal.Table {
 		}
 		table.Add(strconv.Itoa(m.UID), m.GitHubID, strconv.Itoa(m.TotalMergedPRs), strconv.Itoa(m.TotalOpenPRs),
 			strconv.Itoa(m.TotalClosedPRs), two(m.Credibility), fmt.Sprintf("%.4f", m.TotalScore), two(m.IssueDiscoveryScore), reward,
-			note(m, lacking[m.UID]))
+			identityNote(m, unknown[m.UID], note(m, lacking[m.UID])))
 	}
 	for _, row := range table.Rows {
 		row[len(row)-1].Colour = terminal.Warn
@@ -102,6 +106,19 @@ func note(m *scoring.MinerOutcome, missing []job.Missing) string {
 		return "not eligible"
 	}
 	return ""
+}
+
+// identityNote adds to a note that the miner's identity is unknown. Without a
+// kept one the mirror was asked for nothing: only what is stored can be said.
+func identityNote(m *scoring.MinerOutcome, unknown *round.UnknownIdentity, rest string) string {
+	const text = "its identity is unknown"
+	switch {
+	case unknown == nil:
+		return rest
+	case rest == "" || unknown.KeptAt.IsZero() && !m.FromStored:
+		return text
+	}
+	return text + "; " + rest
 }
 
 // lacks says what a degraded miner lacks.
@@ -168,7 +185,17 @@ func printJobs(w io.Writer, r round.Result) error {
 	if r.Complete {
 		p.painted(terminal.Good, func() { p.textf(0, "The round is complete.") })
 	} else {
-		p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
+		printLacking(p, r.Round, len(r.UnknownIdentities) > 0)
 	}
 	return p.writeTo(w)
+}
+
+// printLacking says that a round is not complete, and what mends it.
+func printLacking(p *page, name string, identities bool) {
+	p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
+	tokens := ""
+	if identities {
+		tokens = " --tokens FILE"
+	}
+	p.textf(0, "Remedy: producer replay %s%s", name, tokens)
 }

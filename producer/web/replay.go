@@ -18,7 +18,7 @@ import (
 )
 
 // order is the body of a replay: what `producer replay` takes as flags. An
-// empty one is for all dead and degraded miners.
+// empty one is for all dead and degraded miners and those of unknown identity.
 type order struct {
 	UIDs     []int     `json:"uids"`
 	Class    job.Class `json:"class"`
