@@ -69,7 +69,8 @@ func (l limitList) render(w io.Writer) error {
 			mark, colour = "; NOT DECLARED", terminal.Bad
 		}
 		out.painted(colour, func() {
-			out.hangf(fmt.Sprintf("  %-*s  ", width, e.Egress), "%s, last used %s ago%s%s", howMany(e.Granted, "permit"), length(e.LastUse), stopped(e), mark)
+			out.hangf(fmt.Sprintf("  %-*s  ", width, e.Egress), "%s, last used %s ago%s%s",
+				howMany(e.Granted, "permit"), length(e.LastUse), stopped(e), mark)
 		})
 	}
 	out.blank()

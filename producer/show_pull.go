@@ -43,7 +43,8 @@ func (a pullAnswer) printScored(p *page) {
 	}
 	p.textf(0, "Base score %s: %s", exact(pull.BaseScore), because(pull.Reasons.Base))
 	p.textf(2, "token score %s: %s for %s, %s for %s", exact(pull.TokenScore),
-		exact(pull.StructuralScore), howMany(pull.StructuralCount, "structural node"), exact(pull.LeafScore), howMany(pull.LeafCount, "leaf node"))
+		exact(pull.StructuralScore), howMany(pull.StructuralCount, "structural node"),
+		exact(pull.LeafScore), howMany(pull.LeafCount, "leaf node"))
 	printLabels(p, &pull.ScoredPullRequest)
 	printLinked(p, &pull.ScoredPullRequest)
 	printMergeMultipliers(p, &pull.ScoredPullRequest)

@@ -43,5 +43,6 @@ func renderSide(p *page, s answer.Side, name string) {
 		p.textf(4, "%s: no slice", name)
 		return
 	}
-	p.textf(4, "%s: slice %s x score %s / %s of %s = %s", name, brief(s.Slice), brief(s.Score), brief(s.All), howMany(s.Miners, "miner"), brief(s.Reward))
+	p.textf(4, "%s: slice %s x score %s / %s of %s = %s",
+		name, brief(s.Slice), brief(s.Score), brief(s.All), howMany(s.Miners, "miner"), brief(s.Reward))
 }

@@ -193,9 +193,9 @@ func printJobs(w io.Writer, r round.Result) error {
 // printLacking says that a round is not complete, and what mends it.
 func printLacking(p *page, name string, identities bool) {
 	p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
-	tokens := ""
+	remedy := "Remedy: producer replay " + name
 	if identities {
-		tokens = " --tokens FILE"
+		remedy += " --tokens FILE"
 	}
-	p.textf(0, "Remedy: producer replay %s%s", name, tokens)
+	p.textf(0, "%s", remedy)
 }

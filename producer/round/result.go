@@ -121,7 +121,8 @@ func (s StandIn) String() string {
 	if s.AsOf.IsZero() {
 		return "its pull requests of unknown age stand in for those that could not be had"
 	}
-	return fmt.Sprintf("its pull requests of %s, %s old, stand in for those that could not be had", s.AsOf.UTC().Format(time.RFC3339), age(s.Age))
+	return fmt.Sprintf("its pull requests of %s, %s old, stand in for those that could not be had",
+		s.AsOf.UTC().Format(time.RFC3339), age(s.Age))
 }
 
 // age is a length of time in hours and minutes.

@@ -172,11 +172,12 @@ func (a *API) place(r *http.Request) (answer.Place, error) {
 // roundName is the round of the path; the latest one is the schedule's. What
 // cannot be one is none.
 func (a *API) roundName(r *http.Request) (string, error) {
+	ctx := r.Context()
 	switch name := r.PathValue("id"); {
 	case name == answer.Latest:
-		return answer.LatestDue(r.Context(), a.cfg.Bus, func(round string, err error) {
+		return answer.LatestDue(ctx, a.cfg.Bus, func(round string, err error) {
 			if _, told := a.damaged.LoadOrStore(round, true); !told {
-				a.cfg.Log.WarnContext(r.Context(), "an outcome cannot be read and is passed over", "round", round, "error", err)
+				a.cfg.Log.WarnContext(ctx, "an outcome cannot be read and is passed over", "round", round, "error", err)
 			}
 		})
 	case !job.ValidRound(name):

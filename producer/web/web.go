@@ -70,7 +70,8 @@ func New(ctx context.Context, cfg Config) (*API, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &API{
-		cfg: cfg, mux: http.NewServeMux(), token: sha256.Sum256([]byte(cfg.Token)), slots: make(chan struct{}, atWork), whole: make(chan struct{}, 1),
+		cfg: cfg, mux: http.NewServeMux(), token: sha256.Sum256([]byte(cfg.Token)),
+		slots: make(chan struct{}, atWork), whole: make(chan struct{}, 1),
 		replays: newReplays(ctx, cfg.Replay, cfg.Log),
 	}
 	a.cfg.Token = "" // its digest is all that is needed

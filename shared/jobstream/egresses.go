@@ -15,9 +15,9 @@ import (
 
 // lastEgresses are those that this process has read or declared last.
 type lastEgresses struct {
-	mu sync.Mutex
 	job.Egresses
 
+	mu      sync.Mutex
 	damaged uint64 // the revision that could not be read
 }
 

@@ -48,7 +48,7 @@ func egresses(ctx context.Context, rdb redis.UniversalClient, timeout time.Durat
 			found, next, err := node.Scan(call, cursor, key("*"), 1000).Result()
 			cancel()
 			if err != nil {
-				return err
+				return fmt.Errorf("scanning for the keys of egresses: %w", err)
 			}
 			mu.Lock()
 			names = append(names, egressesOf(found)...)
