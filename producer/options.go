@@ -59,8 +59,9 @@ func otherFlags() []cli.Flag {
 func egressFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{
-			Name: "egresses", Category: command.GroupLimit, Sources: command.Env("egresses"), DefaultText: "the --egress alone",
-			Usage: "`NAMES` of all egresses of the fleet, separated by commas; a worker of any other egress hands its jobs back and exits",
+			Name: "egresses", Category: command.GroupLimit, Sources: command.Env("egresses"),
+			DefaultText: "what is declared, if --egress is in it; else --egress alone",
+			Usage:       "`NAMES` of all egresses of the fleet, separated by commas; a worker of any other egress hands its jobs back and exits",
 		},
 	}
 }
