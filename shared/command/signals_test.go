@@ -49,12 +49,8 @@ func signalling(t *testing.T, what string) *signalled {
 	t.Helper()
 	s := &signalled{Cmd: exec.CommandContext(t.Context(), os.Args[0])}
 	s.Env = append(os.Environ(), "SIGNALS_TEST="+what)
-	stdin := must.Get(s.StdinPipe())(t)
-	stdout, err := s.StdoutPipe()
-	if err == nil {
-		err = s.Start()
-	}
-	must.Do(t, err)
+	stdin, stdout := must.Get(s.StdinPipe())(t), must.Get(s.StdoutPipe())(t)
+	must.Do(t, s.Start())
 	s.stdin, s.lines = stdin, bufio.NewReader(stdout)
 	s.says(t, "ready")
 	return s

@@ -13,7 +13,7 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// lastEgresses are those that this process has read or declared last.
+// lastEgresses are those that this process has read last.
 type lastEgresses struct {
 	job.Egresses
 
@@ -23,9 +23,9 @@ type lastEgresses struct {
 
 // Egresses reads the egresses that the fleet has, with the revision that
 // SetEgresses wants. A value that cannot be read admits nobody anew: what this
-// process knew last stays in force. Where it knew none, the error is
-// StoredEgresses'. It is logged once; the next producer that starts writes the
-// value anew.
+// process knew last stays in force, and where it knew none, the error is
+// StoredEgresses'. Each such value is logged once. The next producer that starts
+// replaces it.
 func (b *Bus) Egresses(ctx context.Context) (job.Egresses, uint64, error) {
 	e, revision, err := b.StoredEgresses(ctx)
 	last := &b.egresses
@@ -75,7 +75,7 @@ func (b *Bus) SetEgresses(ctx context.Context, e job.Egresses, revision uint64) 
 }
 
 // DeclaredEgresses reads what Bus.StoredEgresses reads, and declares no stream: it
-// is for who only looks.
+// is for those who only look.
 func DeclaredEgresses(ctx context.Context, nc *nats.Conn) (job.Egresses, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {

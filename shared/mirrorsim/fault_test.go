@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 )
 
 const health = "/api/v1/health"
@@ -85,9 +86,7 @@ func TestHalfWrittenAnswers(t *testing.T) {
 			world.AddFiles(files)
 			b := setup(t, mirrorsim.Config{World: world})
 			if fault != "" {
-				if err := b.server.FailFirst("files:a/b#7", 1, fault); err != nil {
-					t.Fatal(err)
-				}
+				must.Do(t, b.server.FailFirst("files:a/b#7", 1, fault))
 			}
 			for _, want := range []string{want, "a.go+ b.go+ c.go+"} {
 				var got struct {
@@ -200,18 +199,10 @@ func TestHeldBackAnswers(t *testing.T) {
 	}
 }
 
-// waitFor polls the server's figures; nothing in it tells when they change.
+// waitFor waits until the server's figures are as wanted.
 func waitFor(t *testing.T, server *mirrorsim.Server, reached func(mirrorsim.Stats) bool) {
 	t.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	for !reached(server.Stats()) {
-		select {
-		case <-t.Context().Done():
-			t.Fatalf("not reached: %+v", server.Stats())
-		case <-ticker.C:
-		}
-	}
+	must.Until(t.Context(), t, "the figures", func() bool { return reached(server.Stats()) })
 }
 
 func TestParseFault(t *testing.T) {

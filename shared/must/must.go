@@ -1,7 +1,7 @@
 // Package must holds what a test cannot go on without: that something did not
 // fail ([Do], [Get]), that something comes to hold ([Until]), that something
 // arrives ([Receive]). A test that lacks it ends there, with what it lacked.
-// What a test's end may fail in without more is for [Check].
+// [Check] is for clean-ups: the test fails, and goes on.
 package must
 
 import (
@@ -37,8 +37,8 @@ func Check(tb testing.TB, err error) {
 	}
 }
 
-// Until asks until something holds that nobody signals. What is in vain ends
-// with ctx, and with the test.
+// Until asks again and again until something holds that nobody signals. If ctx ends
+// first, the test ends.
 func Until(ctx context.Context, tb testing.TB, what string, holds func() bool) {
 	tb.Helper()
 	ticker := time.NewTicker(10 * time.Millisecond)
@@ -52,7 +52,7 @@ func Until(ctx context.Context, tb testing.TB, what string, holds func() bool) {
 	}
 }
 
-// Receive waits for a value, for as long as ctx has.
+// Receive waits for a value. If ctx ends first, the test ends.
 func Receive[T any](ctx context.Context, tb testing.TB, from <-chan T, what string) (v T) {
 	tb.Helper()
 	select {

@@ -83,15 +83,15 @@ func egressesOf(keys []string) []string {
 	return names
 }
 
-// forgotten is when a bucket that nobody asks is nobody's: the key stays in Redis
-// after an egress has got another name.
+// forgotten is how long after its last use a bucket no longer counts: its key stays
+// in Redis when an egress gets another name.
 const forgotten = 24 * time.Hour
 
 // InUse says whether somebody has used the bucket within a day.
 func (s *State) InUse() bool { return s.LastUse() < forgotten }
 
-// LastUse is how long ago the last slot of the bucket was, or its begin where
-// there has been none.
+// LastUse is how long ago the last slot of the bucket was. Where there has been
+// none, it is how long ago the bucket began.
 func (s *State) LastUse() time.Duration {
 	if s.Granted == 0 {
 		return s.Age

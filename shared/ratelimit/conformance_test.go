@@ -214,21 +214,8 @@ func TestCoolDownVoidsWhatIsHeld(t *testing.T) {
 		cfg := quick()
 		cfg.Horizon = 2 * time.Second // time enough to stop it
 		l := s.patientLimiter(t, cfg)
-		got := make(chan struct{})
-		go func() {
-			defer close(got)
-			permit(t, l)
-		}()
-		await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
-		began := time.Now()
-		must.Do(t, l.CoolDown(t.Context(), 2500*time.Millisecond))
-		<-got
-		if waited := time.Since(began); waited < 2500*time.Millisecond {
-			t.Errorf("a permit came %v into a cool-down of 2.5s", waited)
-		}
-		if stats := l.Stats(); stats.Void+stats.Late == 0 {
-			t.Errorf("no reservation was thrown away: %+v", stats)
-		}
+		const stop = 2500 * time.Millisecond
+		wantVoided(t, l, stop, func() error { return l.CoolDown(t.Context(), stop) })
 	})
 }
 

@@ -149,9 +149,7 @@ func TestBucketsAreAllThatThereAre(t *testing.T) {
 				permit(t, s.limiter(t, cfg))
 				want = append(want, cfg.Egress)
 			}
-			if err := rdb.Set(t.Context(), "limit:{no egress}", "x", 0).Err(); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, rdb.Set(t.Context(), "limit:{no egress}", "x", 0).Err())
 			states, err := ratelimit.Buckets(t.Context(), rdb, time.Minute)
 			var got []string
 			for _, state := range states {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -152,7 +151,7 @@ func TestCloseEndsEveryWait(t *testing.T) {
 func TestLostAnswerIsASlotSpent(t *testing.T) {
 	t.Parallel()
 	onEach(t, single, func(t *testing.T, s *server) {
-		relay := nettest.NewRelay(t, strings.TrimPrefix(s.url, "redis://"))
+		relay := nettest.NewRelay(t, s.url)
 		l := newServer(t, "redis://"+relay.Address).limiter(t, quick())
 		permit(t, l) // the bucket has started, the next request is granted at once
 		direct := s.limiter(t, quick())

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
@@ -15,10 +16,7 @@ import (
 // others do and a word to them included; without SCAN it can do the rest.
 func TestTheDocumentedUser(t *testing.T) {
 	t.Parallel()
-	docs, err := os.ReadFile("../../docs/limit.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	docs := must.Get(os.ReadFile("../../docs/limit.md"))(t)
 	found := regexp.MustCompile(`(?m)^    ACL SETUSER fleet (.*)$`).FindSubmatch(docs)
 	if found == nil {
 		t.Fatal("docs/limit.md does not say what the user may do")
@@ -28,9 +26,7 @@ func TestTheDocumentedUser(t *testing.T) {
 	for word := range strings.FieldsSeq(string(found[1])) {
 		order = append(order, strings.ReplaceAll(word, "PASSWORD", "secret"))
 	}
-	if err := run.Client(t).Do(t.Context(), order...).Err(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, run.Client(t).Do(t.Context(), order...).Err())
 	s := newServer(t, strings.Replace(run.URL(), "redis://", "redis://fleet:secret@", 1))
 	l, d := s.limiter(t, quick()), s.desk(t)
 	permit(t, l)
@@ -44,27 +40,18 @@ func TestTheDocumentedUser(t *testing.T) {
 	if got, err := ratelimit.Buckets(t.Context(), patient(t, s), time.Minute); err != nil || len(got) != 1 {
 		t.Errorf("the buckets: %v, %v, want the one", got, err)
 	}
-	if err := patient(t, s).Ping(t.Context()).Err(); err != nil {
-		t.Error(err)
-	}
-	if err := patient(t, s).Subscribe(t.Context(), ratelimit.Channel(ratelimit.DefaultEgress)).Ping(t.Context()); err != nil {
-		t.Error(err)
-	}
+	must.Check(t, patient(t, s).Ping(t.Context()).Err())
+	must.Check(t, patient(t, s).Subscribe(t.Context(), ratelimit.Channel(ratelimit.DefaultEgress)).Ping(t.Context()))
 	if err := patient(t, s).Set(t.Context(), "another", 1, 0).Err(); err == nil {
 		t.Error("the user may write what is not the fleet's")
 	}
-	if err := run.Client(t).Do(t.Context(), "ACL", "SETUSER", "fleet", "-scan").Err(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, run.Client(t).Do(t.Context(), "ACL", "SETUSER", "fleet", "-scan").Err())
 	permit(t, l)
 	if _, err := ratelimit.Buckets(t.Context(), patient(t, s), time.Minute); err == nil {
 		t.Error("the buckets were listed without SCAN")
 	}
 	// What the server refused it has told of: nothing of the limiter's own.
-	refused, err := run.Client(t).Do(t.Context(), "ACL", "LOG").Slice()
-	if err != nil {
-		t.Fatal(err)
-	}
+	refused := must.Get(run.Client(t).Do(t.Context(), "ACL", "LOG").Slice())(t)
 	for _, entry := range refused {
 		values, _ := entry.(map[any]any)
 		if object := values["object"]; object != "set" && object != "scan" {

@@ -36,24 +36,31 @@ func TestAStopVoidsWhatOthersHold(t *testing.T) {
 				s := start(t)
 				l := s.patientLimiter(t, cfg)
 				s.awaitListener(t)
-				got := make(chan struct{})
-				go func() {
-					defer close(got)
-					permit(t, l)
-				}()
-				// The first slot of a bucket lies a horizon ahead: it is held meanwhile.
-				await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
-				began := time.Now()
-				must.Do(t, end(t, s))
-				<-got
-				if waited := time.Since(began); waited < stop {
-					t.Errorf("a permit came %v into a stop of %v", waited, stop)
-				}
-				if stats := l.Stats(); stats.Void+stats.Late == 0 {
-					t.Errorf("no reservation was thrown away: %+v", stats)
-				}
+				wantVoided(t, l, stop, func() error { return end(t, s) })
 			})
 		}
+	}
+}
+
+// wantVoided stops an egress for that long while its first reservation is held,
+// and wants the permit after the stop, by another reservation.
+func wantVoided(t *testing.T, l *sender, stop time.Duration, begin func() error) {
+	t.Helper()
+	got := make(chan struct{})
+	go func() {
+		defer close(got)
+		permit(t, l)
+	}()
+	// The first slot of a bucket lies a horizon ahead: it is held meanwhile.
+	await(t, "a reservation", func() bool { return state(t, l).Granted == 1 })
+	began := time.Now()
+	must.Do(t, begin())
+	<-got
+	if waited := time.Since(began); waited < stop {
+		t.Errorf("a permit came %v into a stop of %v", waited, stop)
+	}
+	if stats := l.Stats(); stats.Void+stats.Late == 0 {
+		t.Errorf("no reservation was thrown away: %+v", stats)
 	}
 }
 

@@ -3,7 +3,6 @@ package telemetry_test
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -18,26 +17,22 @@ import (
 
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
-// watched sets the process up as set does, and returns what reads its page of
-// metrics, and its log.
-func watched(t *testing.T) (shutdown func(context.Context) error, page func() string, log *strings.Builder) {
+// watched sets the process up with metrics that can be read too, undoes it as set
+// does, and keeps the log.
+func watched(t *testing.T) (shutdown func(context.Context) error, log *telemetrytest.Log) {
 	t.Helper()
-	log = &strings.Builder{}
-	registry := prometheus.NewRegistry()
+	log = &telemetrytest.Log{}
 	shutdown = must.Get(telemetry.Setup(t.Context(), telemetry.Config{
-		Service: "worker", Metrics: registry, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Service: "worker", Metrics: prometheus.NewRegistry(), Log: log.Logger(),
 	}))(t)
 	t.Cleanup(func() {
 		otel.SetTracerProvider(tracenoop.NewTracerProvider())
 		otel.SetMeterProvider(noop.NewMeterProvider())
 	})
-	return shutdown, func() string {
-		recorded := httptest.NewRecorder()
-		telemetry.Pages(registry).ServeHTTP(recorded, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-		return recorded.Body.String()
-	}, log
+	return shutdown, log
 }
 
 // A collector that takes requests and does not answer holds nothing up: spans
@@ -61,7 +56,7 @@ func TestACollectorThatHangsHoldsNothingUp(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	shutdown, _, log := watched(t)
+	shutdown, log := watched(t)
 	asked := func() {
 		t.Helper()
 		select {
@@ -92,7 +87,7 @@ func TestACollectorThatHangsHoldsNothingUp(t *testing.T) {
 	for range queue / batch {
 		asked()
 	}
-	if strings.Contains(log.String(), "level=WARN") {
+	if log.Count("level=WARN") > 0 {
 		t.Errorf("want no complaint: the collector answered\n%s", log)
 	}
 }
@@ -145,7 +140,7 @@ func TestEchoesAreScrubbed(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	shutdown, _, log := watched(t)
+	shutdown, log := watched(t)
 	for range 32 {
 		_, span := start(t.Context(), "span")
 		span.End()

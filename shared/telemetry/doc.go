@@ -19,7 +19,7 @@
 // main.
 //
 // How it fails: an endpoint that is no URL is refused at start, with the
-// setting's name, and so is a queue that the SDK cannot make. Of any other
-// odd setting the SDK says in the log what it does instead. Nothing fails later
-// but shutdown, when the last spans cannot be sent in the time that it is given.
+// setting's name, and so is a queue that the SDK cannot make. If any other setting
+// is odd, the log says what the SDK does instead. Nothing fails later but shutdown,
+// when the last spans cannot be sent in the time that it is given.
 package telemetry

@@ -25,7 +25,7 @@ func hear(log *slog.Logger, scrub func(string) string) {
 	}))
 }
 
-// sdkLog takes the SDK's lines into the process's log. It tells of an odd
+// sdkLog takes the SDK's lines into the process's log. The SDK names an odd
 // setting with its value, which may be a secret.
 type sdkLog struct {
 	slog.Handler
@@ -57,7 +57,8 @@ func (l sdkLog) Handle(ctx context.Context, r slog.Record) error {
 	return l.Handler.Handle(ctx, clean) //nolint:wrapcheck // a handler's error is passed on as it is
 }
 
-// WithAttrs and WithGroup would pass the handler by. The SDK uses neither.
+// WithAttrs keeps the handler's own from being used, which would lead past sdkLog.
+// The SDK uses neither it nor WithGroup.
 func (l sdkLog) WithAttrs([]slog.Attr) slog.Handler { return l }
 
 // WithGroup is like WithAttrs.

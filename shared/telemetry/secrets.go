@@ -50,7 +50,7 @@ func (env settings) scrubber() func(string) string {
 	return func(text string) string { return Scrub(replace.Replace(text)) }
 }
 
-// odd says that hardly a header's name has the character.
+// odd says whether a header's name is unlikely to have the character.
 func odd(c rune) bool {
 	return c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
 }

@@ -65,7 +65,7 @@ func TestTheSDKSaysWhatIsOdd(t *testing.T) {
 				for setting, value := range c.env {
 					t.Setenv(setting, value)
 				}
-				shutdown, _, log := watched(t)
+				shutdown, log := watched(t)
 				must.Check(t, shutdown(context.WithoutCancel(t.Context())))
 				if text := log.String(); !strings.Contains(text, c.want) || strings.Contains(text, secret) {
 					t.Errorf("want the log to say %q, and not the secret:\n%s", c.want, text)
@@ -78,12 +78,12 @@ func TestTheSDKSaysWhatIsOdd(t *testing.T) {
 //nolint:paralleltest // the error handler is the process's
 func TestExportErrorsAreLoggedSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, _, log := watched(t)
+		_, log := watched(t)
 		for _, after := range []time.Duration{0, time.Second, 58 * time.Second, time.Second, time.Second} {
 			<-time.After(after)
 			otel.Handle(errors.New("refused"))
 		}
-		if got := strings.Count(log.String(), "refused"); got != 2 {
+		if got := log.Count("refused"); got != 2 {
 			t.Errorf("%d lines about five errors in 61 s, want 2:\n%s", got, log)
 		}
 	})

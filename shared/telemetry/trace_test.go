@@ -93,8 +93,8 @@ func TestTheDecisionGoesWithTheTrace(t *testing.T) {
 	}
 }
 
-// A replay's trace leads to the root of what it replays, and is kept; a round
-// that is gone on with stays in its trace, below its first root.
+// A replay's trace leads to the root of what it replays. A round that is gone on
+// with stays in its trace, below its first root.
 func TestLinksNeedOnlyTheTracesID(t *testing.T) {
 	receiver, url := serveHTTP(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)

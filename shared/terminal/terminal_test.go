@@ -79,9 +79,7 @@ func TestTextsBelowTheirRow(t *testing.T) {
 		table.Add("5", "worker", "a note that is long")
 		table.Add("6", "other", "short")
 		var out bytes.Buffer
-		if err := table.Write(terminal.Writer{Writer: &out, Style: terminal.Style{Width: width}}); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, table.Write(terminal.Writer{Writer: &out, Style: terminal.Style{Width: width}}))
 		if out.String() != want {
 			t.Errorf("width %d:\n%swant\n%s", width, out.String(), want)
 		}

@@ -93,7 +93,7 @@ func newFleet(t *testing.T, workers int, window, horizon time.Duration, producer
 	servers := jobstreamtest.Start(t)
 	f := &fleet{window: window, horizon: horizon, mirror: simulate(t, window), redis: redistest.Start(t)}
 	f.toRedis = nettest.NewRelay(t, f.redis.Address)
-	f.toNATS = nettest.NewRelay(t, strings.TrimPrefix(servers.NATSURL(), "nats://"))
+	f.toNATS = nettest.NewRelay(t, servers.NATSURL())
 	t.Cleanup(func() { f.dismiss() })
 	for range workers {
 		f.hire(t)
