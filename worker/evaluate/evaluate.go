@@ -24,7 +24,7 @@ import (
 
 // DefaultMinerBudget lets a miner have thirty pull requests that take all that
 // one may, and bounds what hostile ones cost.
-const DefaultMinerBudget = 5 * time.Minute
+const DefaultMinerBudget = 30 * tokenscore.DefaultBudget
 
 // Config is what an Evaluator works with.
 type Config struct {
@@ -34,8 +34,8 @@ type Config struct {
 	// compared with what a round was planned for.
 	Mirror    *mirror.Client
 	MirrorURL string
-	// Egress is what the process sends under, to be compared with what the fleet
-	// has declared.
+	// Egress is the name that the process sends under, to be compared with those
+	// that the fleet has declared.
 	Egress string
 	// Scorer scores files in child processes.
 	Scorer *tokenscore.Pool
