@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -146,7 +147,7 @@ func (e *Evaluator) admitted(ctx context.Context) error {
 	}
 	if err := declared.Admit(e.cfg.Egress); err != nil {
 		return fmt.Errorf("%w: start this worker with the --egress of the address that it sends from, or, if the address is a new one, "+
-			"the producers with --egresses %s", err, strings.Join(append(declared.Names, e.cfg.Egress), ","))
+			"the producers with --egresses %s", err, strings.Join(slices.Concat(declared.Names, []string{e.cfg.Egress}), ","))
 	}
 	return nil
 }
