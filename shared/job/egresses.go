@@ -14,7 +14,7 @@ var ErrUndeclared = errors.New("egress not declared")
 // Egresses are the fleet's, as a producer has declared them. They are a fact of
 // the network and of no round: a process that sends under another name has a
 // second bucket at an address that may have one already, and the two together go
-// over the limit. The zero value is that nobody has declared any.
+// over the limit. The zero value means that nobody has declared any.
 type Egresses struct {
 	Version int      `json:"version"`
 	Names   []string `json:"names"` // sorted
@@ -23,8 +23,8 @@ type Egresses struct {
 	At time.Time `json:"at"`
 }
 
-// Admit is nil for an egress that may send. Where nobody has declared any, each
-// may: no producer has started since there are declarations.
+// Admit is nil for an egress that may send. While nobody has declared any, each may:
+// no producer that declares them has started yet.
 func (e Egresses) Admit(egress string) error {
 	if len(e.Names) == 0 || slices.Contains(e.Names, egress) {
 		return nil

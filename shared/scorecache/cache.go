@@ -124,7 +124,7 @@ func (c *Cache) Keep(ctx context.Context, k Key, e Entry) {
 	})
 }
 
-// Remember stores that an answer was seen which has not settled yet, in place of
+// Remember stores a sighting of an answer that has not settled yet, in place of
 // what a look has found. Whatever was stored since that look stays: it may be an
 // entry.
 func (c *Cache) Remember(ctx context.Context, k Key, found Found, s Sighting) {

@@ -23,5 +23,5 @@
 // spend the mirror's limit on an attempt that cannot commit. Any other trouble
 // with the bucket costs at most Config.Timeout an operation and one log line per
 // outage; then the pull request is fetched as if there were no cache. The only
-// errors are the fetch's own and the end of the context.
+// error is the end of the context.
 package scorecache

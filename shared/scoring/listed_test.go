@@ -11,10 +11,7 @@ import (
 // all miners: an author must not make a round too large to be stored.
 func TestABodyIsBounded(t *testing.T) {
 	t.Parallel()
-	reg, err := scoring.ParseRegistry([]byte(`{"a/b": {"emission_share": 0.5, "fixed_base_score": 1}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	reg := registry(t, `{"a/b": {"emission_share": 0.5, "fixed_base_score": 1}}`)
 	repo, _ := reg.Repository("a/b")
 	long := strings.Repeat("x", 8<<10-1) + strings.Repeat("é", 10)
 	score := func(body *string) scoring.ScoredPullRequest {
@@ -52,10 +49,7 @@ func lengthOf(s *string) int {
 // with the rewards it is everything.
 func TestWhatNobodyTakes(t *testing.T) {
 	t.Parallel()
-	reg, err := scoring.ParseRegistry([]byte(`{"a/b": {"emission_share": 0.5}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	reg := registry(t, `{"a/b": {"emission_share": 0.5}}`)
 	for _, c := range []struct {
 		uids []int
 		want float64

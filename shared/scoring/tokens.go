@@ -66,8 +66,8 @@ type FileFigures struct {
 	Largest []Contribution `json:"largest,omitempty"`
 }
 
-// Change is what a pull request does to a file, as the mirror tells it: for a
-// validator's database, which no rule reads.
+// Change is what a pull request does to a file, as the mirror tells it. No rule
+// reads it: a validator's database has it.
 type Change struct {
 	Status           string `json:"status"`
 	PreviousFilename string `json:"previous_filename,omitempty"`

@@ -20,6 +20,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/evaluate"
 )
@@ -59,8 +60,7 @@ func in(round string) job.Job {
 
 func encoded(t *testing.T, v any) string {
 	t.Helper()
-	data, err := json.Marshal(v)
-	must(t, err)
+	data := must.Get(json.Marshal(v))(t)
 	return string(data)
 }
 
@@ -71,8 +71,7 @@ func encoded(t *testing.T, v any) string {
 // by coming back the same an hour later.
 func TestASecondRoundFetchesNoFiles(t *testing.T) {
 	t.Parallel()
-	world, err := mirrorsim.Demo()
-	must(t, err)
+	world := must.Get(mirrorsim.Demo())(t)
 	world.Fails = nil // failed tries are requests too
 	now := world.AsOf
 	clock := func(c *evaluate.Config) { c.Now = func() time.Time { return now } }
@@ -90,8 +89,7 @@ func TestASecondRoundFetchesNoFiles(t *testing.T) {
 		for _, j := range miners {
 			j.Round = round
 			last := 0
-			e, err := b.evaluator.Evaluate(t.Context(), j, evaluate.Attempt{Expect: func(_ context.Context, n int) { last = n }})
-			must(t, err)
+			e := must.Get(b.evaluator.Evaluate(t.Context(), j, evaluate.Attempt{Expect: func(_ context.Context, n int) { last = n }}))(t)
 			all, told = append(all, e), append(told, last)
 		}
 		return all, told
@@ -157,30 +155,25 @@ func TestOddAnswersComeBackAsTheyWere(t *testing.T) {
 			"scoring_data_stored": true, "files": [%s]}`, n, n, n, list)
 	}
 	path := filepath.Join(t.TempDir(), "odd.json")
-	must(t, os.WriteFile(path, []byte(`{"registry": {"a/b": {"emission_share": 0.5}}, "miners": [], "rounds": [{"as_of": "2026-06-01T12:00:00Z"}],
+	must.Do(t, os.WriteFile(path, []byte(`{"registry": {"a/b": {"emission_share": 0.5}}, "miners": [], "rounds": [{"as_of": "2026-06-01T12:00:00Z"}],
 		"mirror": {"pulls": {"107": [`+pull(1, 1)+`,`+pull(2, 0)+`,`+pull(3, 1)+`]}, "files": {`+
 		files(1, `{"filename": 7}, {"filename": "\u00fc\ud800<a>.py", "status": "added", "changes": 1, "head_content": "x = 1 < 2\n"}`)+`,`+
 		files(2, ``)+`,`+files(3, `{"filename": null}`)+`}}}`), 0o600))
-	odd, err := mirrorsim.ReadCase(path)
-	must(t, err)
-	world, err := odd.World(0)
-	must(t, err)
+	odd := must.Get(mirrorsim.ReadCase(path))(t)
+	world := must.Get(odd.World(0))(t)
 	now := asOf
 	b := setup(t, world, func(c *evaluate.Config) { c.Now = func() time.Time { return now } })
-	fresh, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-	must(t, err)
+	fresh := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 	if len(fresh.Malformed) != 2 || fresh.Cached != 0 || len(fresh.Evaluation.Merged) != 3 || fresh.Evaluation.Merged[0].TotalNodesScored == 0 {
 		t.Fatalf("fresh: malformed %+v, %d cached, merged %+v", fresh.Malformed, fresh.Cached, fresh.Evaluation.Merged)
 	}
 	// What cannot be compared with its list is kept when it has come back.
 	now = now.Add(time.Hour)
-	again, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-	must(t, err)
+	again := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 	if again.Cached != 1 {
 		t.Errorf("%d from the cache after an hour, want the list of none", again.Cached)
 	}
-	cached, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-	must(t, err)
+	cached := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 	if cached.Cached != 3 {
 		t.Errorf("%d from the cache, want 3", cached.Cached)
 	}
@@ -201,8 +194,7 @@ func TestWhatMakesARoundFetchAgain(t *testing.T) {
 	evaluated := func(b *bundle, round string, want int) {
 		t.Helper()
 		b.server.Reset()
-		e, err := b.evaluator.Evaluate(t.Context(), in(round), evaluate.Attempt{})
-		must(t, err)
+		e := must.Get(b.evaluator.Evaluate(t.Context(), in(round), evaluate.Attempt{}))(t)
 		if got := filesAsked(b); got != want || e.Cached != 2-want {
 			t.Errorf("%s: %d files fetched, %d from the cache; want %d fetched of 2", round, got, e.Cached, want)
 		}
@@ -249,8 +241,7 @@ func TestWhatIsNeverKept(t *testing.T) {
 	b := setup(t, w)
 	for range 2 {
 		b.server.Reset()
-		e, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true})
-		must(t, err)
+		e := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true}))(t)
 		if len(e.Missing) != 2 || len(e.Evaluation.Merged) != 3 || !e.Evaluation.Merged[1].Scored {
 			t.Errorf("missing %+v of %d, want files a/b#2 and a/b#3", e.Missing, len(e.Evaluation.Merged))
 		}
@@ -289,8 +280,7 @@ func TestWhatRanOutOfItsBudget(t *testing.T) {
 			})
 			for range 2 {
 				b.server.Reset()
-				e, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-				must(t, err)
+				e := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 				if len(e.Missing) != c.asked || e.Missing[0].What != "files a/b#1" || e.Missing[0].Cause != job.OutOfBudget || !strings.Contains(e.Missing[0].Error, c.error) {
 					t.Errorf("missing %+v, want %d, the first of a/b#1 with cause %s and %q", e.Missing, c.asked, job.OutOfBudget, c.error)
 				}
@@ -317,13 +307,12 @@ func pullWithoutFiles(n int) mirrorsim.Pull {
 func TestALaterAttemptFetchesOnlyWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	b := setup(t, named(6, "h"))
-	must(t, b.server.FailFirst("files:a/b#4", 3, "503")) // all tries of one attempt
+	must.Do(t, b.server.FailFirst("files:a/b#4", 3, "503")) // all tries of one attempt
 	if _, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}); job.ClassOf(err) != job.Transient || err == nil {
 		t.Fatalf("first attempt: got %v, want a transient failure", err)
 	}
 	b.server.Reset()
-	e, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-	must(t, err)
+	e := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 	if s := b.server.Stats(); s.Requests != 4 || filesAsked(b) != 1 || e.Cached != 5 {
 		t.Errorf("second attempt: %d requests, %d for files, %d from the cache; want 4, 1 and 5", s.Requests, filesAsked(b), e.Cached)
 	}
@@ -343,7 +332,7 @@ func TestAWorkerFetchesAPullRequestOnce(t *testing.T) {
 			return err
 		})
 	}
-	must(t, group.Wait())
+	must.Do(t, group.Wait())
 	if got := filesAsked(b); got != pulls {
 		t.Errorf("%d files fetched, want each of %d once", got, pulls)
 	}
@@ -370,10 +359,9 @@ func TestACacheHitHoldsNoFiles(t *testing.T) {
 		BaseRef: &main, HeadSHA: &sha, BaseSHA: &sha, ScoringDataStored: true,
 	})
 	b := setup(t, w, func(c *evaluate.Config) { c.HeldFiles = 1 })
-	_, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-	must(t, err)
+	must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 	b.server.Reset()
-	must(t, b.server.FailFirst("files:a/b#99", -1, mirrorsim.FaultStall))
+	must.Do(t, b.server.FailFirst("files:a/b#99", -1, mirrorsim.FaultStall))
 	other := one()
 	other.GitHubID = "108"
 	ctx, cancel := context.WithCancel(t.Context())
@@ -386,18 +374,13 @@ func TestACacheHitHoldsNoFiles(t *testing.T) {
 		}
 		return nil
 	})
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for filesAsked(b) == 0 {
-		<-ticker.C
-	}
-	e, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-	must(t, err)
+	must.Until(t.Context(), t, "it asks for the files", func() bool { return filesAsked(b) > 0 })
+	e := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 	if e.Cached != 3 {
 		t.Errorf("%d from the cache, want 3", e.Cached)
 	}
 	cancel()
-	must(t, group.Wait())
+	must.Do(t, group.Wait())
 }
 
 // The attempt's span says what the cache had.
@@ -410,8 +393,7 @@ func TestTheSpanSaysWhatTheCacheHad(t *testing.T) {
 	b := setup(t, named(2, "h"))
 	for _, want := range []string{"miss", "hit"} {
 		spans.Reset()
-		_, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-		must(t, err)
+		must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 		var got []string
 		for _, span := range spans.GetSpans() {
 			if span.Name != "evaluate" {
@@ -461,8 +443,7 @@ func TestKeptUnderTheAnswersCommits(t *testing.T) {
 	}
 	b := setup(t, world("before"))
 	for range 2 { // the list's own commits have nothing
-		got, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-		must(t, err)
+		got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 		if got.Cached != 0 || len(got.Missing) != 0 {
 			t.Errorf("%d cached, missing %v; want it fetched", got.Cached, got.Missing)
 		}
@@ -471,8 +452,7 @@ func TestKeptUnderTheAnswersCommits(t *testing.T) {
 	other.serve(t, world("rebased"))
 	other.connect(t, b.scorer.Version())
 	other.plan(t, "rebased")
-	got, err := other.evaluator.Evaluate(t.Context(), in("rebased"), evaluate.Attempt{})
-	must(t, err)
+	got := must.Get(other.evaluator.Evaluate(t.Context(), in("rebased"), evaluate.Attempt{}))(t)
 	if got.Cached != 1 {
 		t.Errorf("%d cached, want what is kept under the answer's commits", got.Cached)
 	}

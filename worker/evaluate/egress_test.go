@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/evaluate"
 )
 
@@ -17,15 +18,15 @@ func TestTheEgressIsHeldAgainstTheFleets(t *testing.T) {
 	revision := uint64(0)
 	declare := func(names ...string) {
 		t.Helper()
-		must(t, b.bus.SetEgresses(t.Context(), job.Egresses{Names: names, By: "p"}, revision))
+		must.Do(t, b.bus.SetEgresses(t.Context(), job.Egresses{Names: names, By: "p"}, revision))
 		var err error
 		_, revision, err = b.bus.Egresses(t.Context())
-		must(t, err)
+		must.Do(t, err)
 	}
 	evaluated := func() error { _, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}); return err }
-	must(t, evaluated()) // nobody has declared any
+	must.Do(t, evaluated()) // nobody has declared any
 	declare("eu-1", "eu-2")
-	must(t, evaluated())
+	must.Do(t, evaluated())
 	declare("eu-1")
 	before := b.server.Stats().Requests
 	err := evaluated()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 
 // DefaultMinerBudget lets a miner have thirty pull requests that take all that
 // one may, and bounds what hostile ones cost.
-const DefaultMinerBudget = 5 * time.Minute
+const DefaultMinerBudget = 30 * tokenscore.DefaultBudget
 
 // Config is what an Evaluator works with.
 type Config struct {
@@ -34,8 +35,8 @@ type Config struct {
 	// compared with what a round was planned for.
 	Mirror    *mirror.Client
 	MirrorURL string
-	// Egress is what the process sends under, to be compared with what the fleet
-	// has declared.
+	// Egress is the name that the process sends under, to be compared with those
+	// that the fleet has declared.
 	Egress string
 	// Scorer scores files in child processes.
 	Scorer *tokenscore.Pool
@@ -146,7 +147,7 @@ func (e *Evaluator) admitted(ctx context.Context) error {
 	}
 	if err := declared.Admit(e.cfg.Egress); err != nil {
 		return fmt.Errorf("%w: start this worker with the --egress of the address that it sends from, or, if the address is a new one, "+
-			"the producers with --egresses %s", err, strings.Join(append(declared.Names, e.cfg.Egress), ","))
+			"the producers with --egresses %s", err, strings.Join(slices.Concat(declared.Names, []string{e.cfg.Egress}), ","))
 	}
 	return nil
 }

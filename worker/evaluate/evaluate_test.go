@@ -13,6 +13,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/evaluate"
 )
@@ -32,10 +33,9 @@ func TestAnEvaluationIsInTheOrderReceived(t *testing.T) {
 	})
 	b := setup(t, w)
 	var told []int
-	got, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{
+	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{
 		Expect: func(_ context.Context, n int) { told = append(told, n) },
-	})
-	must(t, err)
+	}))(t)
 	for i, pr := range got.Evaluation.Merged {
 		if pr.Number != i+1 || !pr.Scored || pr.BaseScore <= 0 || pr.StructuralCount < pr.Number {
 			t.Errorf("merged %d: number %d, scored %v, base %g, structural %d", i, pr.Number, pr.Scored, pr.BaseScore, pr.StructuralCount)
@@ -64,13 +64,12 @@ func TestAnEvaluationIsInTheOrderReceived(t *testing.T) {
 func TestMissingFilesFailTheAttemptUntilTheLast(t *testing.T) {
 	t.Parallel()
 	b := setup(t, world(3))
-	must(t, b.server.FailFirst("files:a/b#2", -1, "503"))
+	must.Do(t, b.server.FailFirst("files:a/b#2", -1, "503"))
 	_, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
 	if job.ClassOf(err) != job.Transient || !errors.Is(err, mirror.ErrUnavailable) || !strings.Contains(err.Error(), "files a/b#2") {
 		t.Errorf("first attempt: got %v, want a transient failure that names files a/b#2", err)
 	}
-	got, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true})
-	must(t, err)
+	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true}))(t)
 	if len(got.Missing) != 1 || got.Missing[0].What != "files a/b#2" {
 		t.Errorf("missing %+v, want files a/b#2", got.Missing)
 	}
@@ -93,8 +92,7 @@ func TestAFinalAnswerIsNotAskedForAgain(t *testing.T) {
 		BaseRef: &main, ScoringDataStored: true,
 	})
 	b := setup(t, w)
-	got, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-	must(t, err)
+	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 	if len(got.Missing) != 1 || got.Missing[0].What != "files a/b#9" || !strings.Contains(got.Missing[0].Error, "404") {
 		t.Errorf("missing %+v, want files a/b#9 with its 404", got.Missing)
 	}
@@ -108,7 +106,7 @@ func TestAFinalAnswerIsNotAskedForAgain(t *testing.T) {
 func TestUnlistablePullRequests(t *testing.T) {
 	t.Parallel()
 	b := setup(t, world(1))
-	must(t, b.server.FailFirst("pulls:107", -1, "500"))
+	must.Do(t, b.server.FailFirst("pulls:107", -1, "500"))
 	got, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
 	if job.ClassOf(err) != job.Transient || err == nil || got.Version != 0 {
 		t.Errorf("first attempt: got %+v, %v; want a transient failure and no evaluation", got, err)
@@ -138,8 +136,7 @@ func TestIssuesAndTheirSolvers(t *testing.T) {
 	}
 	w.AddIssue("107", mirrorsim.Issue{RepoFullName: "a/b", Number: 30, State: "OPEN", AuthorGitHubID: &id, CreatedAt: &created})
 	b := setup(t, w)
-	got, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-	must(t, err)
+	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 	issues := got.Evaluation.Issues
 	if issues == nil || len(issues.Listed) != 4 || issues.Open["a/b"] != 1 || issues.OpenFailed {
 		t.Fatalf("issues %+v, want four listed and one open", issues)
@@ -151,17 +148,15 @@ func TestIssuesAndTheirSolvers(t *testing.T) {
 	if diff := cmp.Diff(map[string]bool{"a/b#5": true, "a/b#6": false}, available); diff != "" {
 		t.Errorf("solving pull requests with a score (-want +got):\n%s", diff)
 	}
-	must(t, b.server.FailFirst("open_issues:107", -1, "502"))
-	got, err = b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true})
-	must(t, err)
+	must.Do(t, b.server.FailFirst("open_issues:107", -1, "502"))
+	got = must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true}))(t)
 	if !got.Evaluation.Issues.OpenFailed || got.Missing[0].What != "open issues" {
 		t.Errorf("open issues that fail: %+v, missing %+v", got.Evaluation.Issues, got.Missing)
 	}
 	onlyIssues := one()
 	onlyIssues.IssuesOnly = true
 	b.server.Reset()
-	got, err = b.evaluator.Evaluate(t.Context(), onlyIssues, evaluate.Attempt{Final: true})
-	must(t, err)
+	got = must.Get(b.evaluator.Evaluate(t.Context(), onlyIssues, evaluate.Attempt{Final: true}))(t)
 	if !got.Evaluation.FetchFailed || len(got.Evaluation.Merged) != 0 || b.server.Stats().ByRoute["POST /api/v1/miners/{github_id}/pulls"].Requests != 0 {
 		t.Errorf("issues only: %+v, by route %+v", got.Evaluation, b.server.Stats().ByRoute)
 	}
@@ -190,8 +185,7 @@ func TestNoChildHasFilesOfTwoMiners(t *testing.T) {
 	for _, miner := range []string{id, other, other} {
 		j := one()
 		j.GitHubID = miner
-		got, err := b.evaluator.Evaluate(t.Context(), j, evaluate.Attempt{})
-		must(t, err)
+		got := must.Get(b.evaluator.Evaluate(t.Context(), j, evaluate.Attempt{}))(t)
 		if len(got.Evaluation.Merged) == 0 || !got.Evaluation.Merged[0].Scored || miner == id && len(got.Evaluation.Issues.Solving) != 1 {
 			t.Fatalf("%+v; want that pull requests, and the one that solved an issue, are scored", got.Evaluation)
 		}
@@ -223,8 +217,7 @@ func TestRoundsThatCannotBeScored(t *testing.T) {
 func TestTheHandedInClientIsUsedAndStaysOpen(t *testing.T) {
 	t.Parallel()
 	b := setup(t, world(4))
-	_, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-	must(t, err)
+	must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 	seen := b.server.Stats()
 	if sent := b.client.Stats().Sent; sent != int64(seen.Requests) {
 		t.Errorf("the client sent %d requests, the mirror saw %d: somebody else asked", sent, seen.Requests)
@@ -244,8 +237,7 @@ func TestHeldFilesAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ files, held, want int }{{8, 1, 1}, {2, 8, 2}, {8, 8, 8}} {
 		b := setup(t, world(24), func(cfg *evaluate.Config) { cfg.Files, cfg.HeldFiles = c.files, c.held })
-		_, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
-		must(t, err)
+		must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
 		if b.meter.atOnce > c.want || c.want == 8 && b.meter.atOnce < 2 {
 			t.Errorf("%d files a job, %d a process: %d requests at once, want at most %d, and several where several may",
 				c.files, c.held, b.meter.atOnce, c.want)

@@ -41,7 +41,7 @@ func (w *want) String() string { return fmt.Sprintf("%s#%d", w.key.Repository, w
 
 // missing says that the files lack something.
 func (w *want) missing(cause job.Cause, err error) missing {
-	return missing{job.Missing{What: "files " + w.String(), Cause: cause, Error: err.Error()}, err}
+	return newMissing("files "+w.String(), cause, err)
 }
 
 // fetched is what came of one pull request's files.
@@ -111,8 +111,8 @@ func (m *miner) files(ctx context.Context, w want) (fetched, error) {
 		case ctx.Err() != nil:
 			return fetched{}, fmt.Errorf("waiting for another job's fetch of %s: %w", w.String(), context.Cause(ctx))
 		}
-		// The other job failed by what befell it alone, such as a lost lease or a
-		// spent budget.
+		// The other job failed for a reason of its own, such as a lost lease or a
+		// spent budget: that is no answer for this one.
 	}
 }
 
@@ -132,7 +132,7 @@ func (m *miner) flight(ctx context.Context, w want) (f fetched, mine bool, err e
 		select {
 		case <-began: // this job's own fetch, which ends with the context
 			r = <-results
-		default: // another's; or its own that has not begun, and ends when it does
+		default: // another job's; or its own that has not begun, and will find its context ended
 			return f, false, ctx.Err() //nolint:wrapcheck // by the caller
 		}
 	}

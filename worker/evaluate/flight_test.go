@@ -11,29 +11,16 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/evaluate"
 )
-
-// until polls a fact of a server's, which tells nobody of it.
-func until(t *testing.T, holds func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for !holds() {
-		select {
-		case <-ticker.C:
-		case <-t.Context().Done():
-			t.Fatal("never")
-		}
-	}
-}
 
 // A job fetches a pull request that another job of the worker waits for too, and
 // loses its lease over it. The other one then fetches it by itself.
 func TestAWaiterOutlivesTheOthersLease(t *testing.T) {
 	t.Parallel()
 	b := setup(t, named(1, "h"))
-	must(t, b.server.FailFirst("files:a/b#1", 1, mirrorsim.FaultStall))
+	must.Do(t, b.server.FailFirst("files:a/b#1", 1, mirrorsim.FaultStall))
 	lost := errors.New("lease lost")
 	leased, lose := context.WithCancelCause(t.Context())
 	defer lose(nil)
@@ -45,15 +32,15 @@ func TestAWaiterOutlivesTheOthersLease(t *testing.T) {
 		}
 		return nil
 	})
-	until(t, func() bool { return filesAsked(b) == 1 })
+	must.Until(t.Context(), t, "it asks for the files", func() bool { return filesAsked(b) == 1 })
 	var waited job.Evaluation
 	group.Go(func() (err error) {
 		waited, err = b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
 		return err
 	})
-	until(t, func() bool { return b.server.Stats().Requests == 3 }) // it has its list, and needs the files next
+	must.Until(t.Context(), t, "it has its list, and needs the files next", func() bool { return b.server.Stats().Requests == 3 })
 	lose(lost)
-	must(t, group.Wait())
+	must.Do(t, group.Wait())
 	if len(waited.Missing) > 0 || waited.Evaluation.Merged[0].TotalNodesScored == 0 {
 		t.Errorf("the job that waited: got %+v, want the files that it fetched itself", waited)
 	}
@@ -64,7 +51,7 @@ func TestAWaiterOutlivesTheOthersLease(t *testing.T) {
 func TestAWaiterEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	b := setup(t, named(1, "h"))
-	must(t, b.server.FailFirst("files:a/b#1", 1, mirrorsim.FaultStall))
+	must.Do(t, b.server.FailFirst("files:a/b#1", 1, mirrorsim.FaultStall))
 	fetching, stop := context.WithCancel(t.Context())
 	var group errgroup.Group
 	group.Go(func() error {
@@ -74,7 +61,7 @@ func TestAWaiterEndsWithItsContext(t *testing.T) {
 		}
 		return nil
 	})
-	until(t, func() bool { return filesAsked(b) == 1 })
+	must.Until(t.Context(), t, "it asks for the files", func() bool { return filesAsked(b) == 1 })
 	lost := errors.New("lease lost")
 	leased, lose := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, lost)
 	defer lose()
@@ -85,7 +72,7 @@ func TestAWaiterEndsWithItsContext(t *testing.T) {
 		t.Errorf("%d requests for the files, want one", filesAsked(b))
 	}
 	stop()
-	must(t, group.Wait())
+	must.Do(t, group.Wait())
 }
 
 // Two miners' issues were solved by one pull request, and their jobs need its
@@ -115,16 +102,16 @@ func TestASpentBudgetIsItsOwnMinersAlone(t *testing.T) {
 		poor, err = b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
 		return err
 	})
-	until(t, func() bool { return b.meter.taken() == 5 })
+	must.Until(t.Context(), t, "it asks for the files of the solver", func() bool { return b.meter.taken() == 5 })
 	group.Go(func() (err error) {
 		other := one()
 		other.GitHubID = "108"
 		rich, err = b.evaluator.Evaluate(t.Context(), other, evaluate.Attempt{})
 		return err
 	})
-	until(t, func() bool { return b.server.Stats().Requests == 7 }) // it has its lists, and needs the files next
+	must.Until(t.Context(), t, "it has its lists, and needs the files next", func() bool { return b.server.Stats().Requests == 7 })
 	close(release)
-	must(t, group.Wait())
+	must.Do(t, group.Wait())
 	if len(poor.Missing) != 2 || poor.Missing[0].What != "files a/b#1" || poor.Missing[1].What != "files a/b#5" {
 		t.Errorf("the miner with a hostile file lacks %+v, want that file and what came after it", poor.Missing)
 	}
@@ -162,14 +149,14 @@ func TestAListAndAnIssueShareAFetch(t *testing.T) {
 		},
 	})
 	b := setup(t, w, func(c *evaluate.Config) { c.HeldFiles = 1 })
-	must(t, b.server.FailFirst("files:a/b#1", 1, mirrorsim.FaultStall))
+	must.Do(t, b.server.FailFirst("files:a/b#1", 1, mirrorsim.FaultStall))
 	leased, lose := context.WithCancel(t.Context())
 	first := make(chan struct{})
 	go func() { // holds the place for files until both others wait
 		defer close(first)
 		_, _ = b.evaluator.Evaluate(leased, one(), evaluate.Attempt{})
 	}()
-	until(t, func() bool { return filesAsked(b) == 1 })
+	must.Until(t.Context(), t, "it asks for the files", func() bool { return filesAsked(b) == 1 })
 	var group errgroup.Group
 	evaluated := map[string]*job.Evaluation{"107": {}, author: {}}
 	for id, into := range evaluated {
@@ -180,10 +167,10 @@ func TestAListAndAnIssueShareAFetch(t *testing.T) {
 			return err
 		})
 	}
-	until(t, func() bool { return b.server.Stats().Requests == 6 }) // both have their lists, and need the files next
+	must.Until(t.Context(), t, "both have their lists, and need the files next", func() bool { return b.server.Stats().Requests == 6 })
 	lose()
 	<-first
-	must(t, group.Wait())
+	must.Do(t, group.Wait())
 	if got := filesAsked(b); got != 2 {
 		t.Errorf("%d requests for the files, want the one that was broken off and one for both", got)
 	}

@@ -86,6 +86,6 @@ func (m *miner) lacks(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("asking for %s: %w", what, err)
 	}
-	m.missing = append(m.missing, missing{job.Missing{What: what, Cause: job.Unanswered, Error: err.Error()}, err})
+	m.missing = append(m.missing, newMissing(what, job.Unanswered, err))
 	return nil
 }

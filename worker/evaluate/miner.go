@@ -43,6 +43,10 @@ type missing struct {
 	err error
 }
 
+func newMissing(what string, cause job.Cause, err error) missing {
+	return missing{job.Missing{What: what, Cause: cause, Error: err.Error()}, err}
+}
+
 // expect adds to the requests that this attempt will make in all.
 func (m *miner) expect(ctx context.Context, requests int) {
 	m.expected += requests

@@ -10,7 +10,8 @@ import (
 )
 
 // settleTime is how long the mirror may take to write a pull request's files
-// anew: a limit of GitHub's in the middle of it resets within the hour.
+// anew. If a rate limit of GitHub's stops it midway, the limit resets within the
+// hour.
 const settleTime = time.Hour
 
 // largestText is the size in bytes up to which the mirror keeps a text.
@@ -40,10 +41,10 @@ type answered struct {
 	Files, Malformed, Additions, Deletions int
 	// At is when it came, by the mirror's own clock.
 	At time.Time
-	// Wrong is what of it no pull request can have; "" for nothing.
+	// Wrong is the first thing in it that no pull request can have; "" for none.
 	Wrong string
-	// LacksText is the first file without a text that its status and size demand,
-	// with which text; "" for none.
+	// LacksText names the first file that lacks a text which its status and size
+	// demand, and that text; "" for none.
 	LacksText string
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -14,11 +13,13 @@ import (
 
 	"go.uber.org/goleak"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/evaluate"
@@ -39,19 +40,12 @@ func TestMain(m *testing.M) {
 	}
 	timeout, err := time.ParseDuration(cmp.Or(os.Getenv(parseEnv), "0s"))
 	if err == nil {
-		err = tokenscore.Serve(context.Background(), os.Stdin, os.Stdout, tokenscore.ChildConfig{Grammars: grammars(), ParseTimeout: timeout})
+		err = tokenscore.Serve(context.Background(), os.Stdin, os.Stdout, tokenscore.ChildConfig{Grammars: fleettest.Grammars(), ParseTimeout: timeout})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-}
-
-func grammars() string {
-	if dir := os.Getenv("MIRRORFLEET_GRAMMARS"); dir != "" {
-		return dir
-	}
-	return filepath.Join("..", "..", "bin", "grammars")
 }
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -122,36 +116,30 @@ func setup(t *testing.T, world *mirrorsim.World, configure ...func(*evaluate.Con
 // serve is a mirror of its own.
 func (b *bundle) serve(t *testing.T, world *mirrorsim.World) {
 	t.Helper()
-	var err error
 	b.world = world
-	b.server, err = mirrorsim.Start(t.Context(), mirrorsim.Config{World: world})
-	must(t, err)
-	t.Cleanup(func() { check(t, b.server.Close()) })
+	b.server = must.Get(mirrorsim.Start(t.Context(), mirrorsim.Config{World: world}))(t)
+	t.Cleanup(func() { must.Check(t, b.server.Close()) })
 }
 
 // connect is a worker on the bundle's servers.
 func (b *bundle) connect(t *testing.T, scorer string, configure ...func(*evaluate.Config)) {
 	t.Helper()
-	var err error
 	b.bus, _ = jobstreamtest.Open(t, b.nats, jobstream.Config{})
-	b.scores, err = scorecache.New(scorecache.Config{
+	b.scores = must.Get(scorecache.New(scorecache.Config{
 		Bucket: b.bus.Bucket(job.BucketScores), Scorer: scorer, Log: quiet,
 		Timeout: time.Minute, // no machine is so busy
-	})
-	must(t, err)
+	}))(t)
 	b.meter = &free{}
-	b.client, err = mirror.New(mirror.Config{
+	b.client = must.Get(mirror.New(mirror.Config{
 		BaseURL: b.server.URL, Meter: b.meter, Backoff: time.Millisecond, MaxBackoff: time.Millisecond,
 		BreakAfter: 1000, Log: quiet,
-	})
-	must(t, err)
+	}))(t)
 	t.Cleanup(b.client.Close)
 	cfg := evaluate.Config{Bus: b.bus, Mirror: b.client, MirrorURL: b.server.URL, Scorer: b.scorer, Scores: b.scores}
 	for _, change := range configure {
 		change(&cfg)
 	}
-	b.evaluator, err = evaluate.New(cfg)
-	must(t, err)
+	b.evaluator = must.Get(evaluate.New(cfg))(t)
 }
 
 // plan plans a round over the bundle's world.
@@ -165,22 +153,20 @@ func (b *bundle) plan(t *testing.T, round string, change ...func(*job.Manifest))
 	for _, c := range change {
 		c(&m)
 	}
-	must(t, b.bus.CreateManifest(t.Context(), m))
+	must.Do(t, b.bus.CreateManifest(t.Context(), m))
 }
 
 // newScorer is the real parser; a budget of 0 is the default one. The environment
 // is its children's.
 func newScorer(t *testing.T, budget time.Duration, env ...string) *tokenscore.Pool {
 	t.Helper()
-	self, err := os.Executable()
-	must(t, err)
-	scorer, err := tokenscore.New(t.Context(), tokenscore.Config{
-		Command:  slices.Concat([]string{"env", childEnv + "=1", "MIRRORFLEET_GRAMMARS=" + grammars()}, env, []string{self}),
-		Children: 1, Grammars: grammars(),
+	self := must.Get(os.Executable())(t)
+	scorer := must.Get(tokenscore.New(t.Context(), tokenscore.Config{
+		Command:  slices.Concat([]string{"env", childEnv + "=1", "MIRRORFLEET_GRAMMARS=" + fleettest.Grammars()}, env, []string{self}),
+		Children: 1, Grammars: fleettest.Grammars(),
 		Budget: budget, Log: quiet,
-	})
-	must(t, err)
-	t.Cleanup(func() { check(t, scorer.Close()) })
+	}))(t)
+	t.Cleanup(func() { must.Check(t, scorer.Close()) })
 	return scorer
 }
 
@@ -214,19 +200,5 @@ func files(number int) mirrorsim.Files {
 	return mirrorsim.Files{
 		RepoFullName: "a/b", Number: number, ScoringDataStored: true,
 		Files: []mirrorsim.File{{Filename: "p.go", Status: "added", Additions: number, Changes: number, HeadContent: &text}},
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Error(err)
 	}
 }

@@ -101,7 +101,7 @@ func forgetScores(t *testing.T, state string) {
 	must.Do(t, err)
 }
 
-// failsFiles says whether files fail in a round that did not before.
+// failsFiles says whether the mirror fails to give files in a round.
 func (w *world) failsFiles(round int) bool {
 	return slices.ContainsFunc(w.Rounds[round].Fail, func(key string) bool { return strings.HasPrefix(key, "files:") })
 }

@@ -119,9 +119,11 @@ func (c *child) greet(ctx context.Context, cfg *Config, grammars string) error {
 }
 
 // within gives all that follows a deadline.
-func (c *child) within(d time.Duration) error {
-	deadline := time.Now().Add(d)
-	if err := errors.Join(c.in.SetDeadline(deadline), c.out.SetDeadline(deadline)); err != nil {
+func (c *child) within(d time.Duration) error { return c.deadline(time.Now().Add(d)) }
+
+// deadline is when all that follows must have ended; the zero instant is never.
+func (c *child) deadline(at time.Time) error {
+	if err := errors.Join(c.in.SetDeadline(at), c.out.SetDeadline(at)); err != nil {
 		return fmt.Errorf("setting a deadline: %w", err)
 	}
 	return nil
@@ -213,8 +215,8 @@ func (c *child) receive(p *pull, w *watch, take func(scoring.Diff, timing)) (ans
 	if _, err := expectFrame(c.hear, frameReady); err != nil {
 		return 0, fmt.Errorf("%w: %w", errNotReady, err)
 	}
-	if err := errors.Join(c.in.SetDeadline(time.Time{}), c.out.SetDeadline(time.Time{})); err != nil {
-		return 0, fmt.Errorf("ending a deadline: %w", err)
+	if err := c.deadline(time.Time{}); err != nil {
+		return 0, err
 	}
 	w.begin(c)
 	for answered < len(p.files) && err == nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
@@ -46,9 +47,9 @@ func TestEveryEndOfAChildIsCounted(t *testing.T) { //nolint:paralleltest // the 
 func linked(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	files := must.Get(os.ReadDir(grammarsDir()))(t)
+	files := must.Get(os.ReadDir(fleettest.Grammars()))(t)
 	for _, f := range files {
-		must.Do(t, os.Symlink(filepath.Join(grammarsDir(), f.Name()), filepath.Join(dir, f.Name())))
+		must.Do(t, os.Symlink(filepath.Join(fleettest.Grammars(), f.Name()), filepath.Join(dir, f.Name())))
 	}
 	return dir
 }

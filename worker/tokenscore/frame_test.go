@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
@@ -97,6 +98,6 @@ func FuzzServe(f *testing.F) {
 	f.Add(join(frame(f, tokenscore.FrameLanguage, "cobol"), frame(f, tokenscore.FrameText, ""), frame(f, tokenscore.FrameText, "x")))
 	f.Add(join(frame(f, tokenscore.FrameWeights, "{"), frame(f, 'q', "")))
 	f.Fuzz(func(_ *testing.T, in []byte) {
-		_ = tokenscore.Serve(context.Background(), bytes.NewReader(in), io.Discard, tokenscore.ChildConfig{Grammars: grammarsDir()})
+		_ = tokenscore.Serve(context.Background(), bytes.NewReader(in), io.Discard, tokenscore.ChildConfig{Grammars: fleettest.Grammars()})
 	})
 }

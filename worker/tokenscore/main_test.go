@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
 )
@@ -64,7 +64,7 @@ func serve() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	cfg := tokenscore.ChildConfig{Grammars: grammarsDir(), ParseTimeout: timeout}
+	cfg := tokenscore.ChildConfig{Grammars: fleettest.Grammars(), ParseTimeout: timeout}
 	// The standard input itself, so that signals are handled as in a worker,
 	// unless the texts are to be watched.
 	var in io.Reader = os.Stdin
@@ -86,7 +86,7 @@ func parent() int {
 	self, _ := os.Executable()
 	pool, err := tokenscore.New(context.Background(), tokenscore.Config{
 		Command:  []string{"env", childEnv + "=serve", "MIRRORFLEET_TEST_SABOTAGE=1", self},
-		Children: 1, Grammars: grammarsDir(), HangTimeout: time.Hour,
+		Children: 1, Grammars: fleettest.Grammars(), HangTimeout: time.Hour,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -131,17 +131,4 @@ func (s *saboteur) Read(p []byte) (int, error) {
 	s.babbling = s.babbling || bytes.Contains(s.tail, []byte(babbleMark))
 	s.tail = s.tail[max(0, len(s.tail)-64):]
 	return n, err
-}
-
-// grammarsDir is where the grammars are, as the command would be told.
-func grammarsDir() string {
-	dir := os.Getenv("MIRRORFLEET_GRAMMARS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "bin", "grammars")
-	}
-	absolute, err := filepath.Abs(dir)
-	if err != nil {
-		return dir
-	}
-	return absolute
 }

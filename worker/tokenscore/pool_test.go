@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
@@ -44,7 +45,7 @@ func TestGrammarsMustBeWhole(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "none")
 	damaged := t.TempDir()
-	must.Do(t, os.CopyFS(damaged, os.DirFS(grammarsDir())))
+	must.Do(t, os.CopyFS(damaged, os.DirFS(fleettest.Grammars())))
 	must.Do(t, os.WriteFile(filepath.Join(damaged, "go.so"), []byte("no grammar"), 0o600))
 	for _, dir := range []string{missing, t.TempDir(), damaged} {
 		cfg := config(t)

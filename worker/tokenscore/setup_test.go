@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore"
@@ -46,11 +47,11 @@ func (b *bundle) without(tb testing.TB, languages ...string) *bundle {
 
 func config(tb testing.TB) tokenscore.Config {
 	tb.Helper()
-	if _, err := os.Stat(grammarsDir()); err != nil {
-		tb.Fatalf("there are no grammars in %s: run `make grammars`, or name another directory in MIRRORFLEET_GRAMMARS", grammarsDir())
+	if _, err := os.Stat(fleettest.Grammars()); err != nil {
+		tb.Fatalf("there are no grammars in %s: run `make grammars`, or name another directory in MIRRORFLEET_GRAMMARS", fleettest.Grammars())
 	}
 	return tokenscore.Config{
-		Command: childCommand(tb, "serve"), Children: 1, Grammars: grammarsDir(), Log: slog.New(slog.DiscardHandler),
+		Command: childCommand(tb, "serve"), Children: 1, Grammars: fleettest.Grammars(), Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -58,7 +59,7 @@ func config(tb testing.TB) tokenscore.Config {
 func childCommand(tb testing.TB, mode string, env ...string) []string {
 	tb.Helper()
 	self := must.Get(os.Executable())(tb)
-	return append(append([]string{"env", childEnv + "=" + mode, "MIRRORFLEET_GRAMMARS=" + grammarsDir()}, env...), self)
+	return append(append([]string{"env", childEnv + "=" + mode, "MIRRORFLEET_GRAMMARS=" + fleettest.Grammars()}, env...), self)
 }
 
 // sabotaged lets texts make the child fail.

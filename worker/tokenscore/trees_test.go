@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
@@ -41,10 +42,7 @@ func TestTreesAreTheValidators(t *testing.T) {
 
 func testLibrary(t *testing.T) *library {
 	t.Helper()
-	dir := os.Getenv("MIRRORFLEET_GRAMMARS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "bin", "grammars")
-	}
+	dir := fleettest.Grammars()
 	m, err := manifest.Read(dir)
 	if err != nil {
 		t.Fatalf("there are no grammars in %s: run `make grammars`, or name another directory in MIRRORFLEET_GRAMMARS (%v)", dir, err)

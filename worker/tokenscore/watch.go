@@ -23,7 +23,7 @@ type watch struct {
 	ended   bool
 }
 
-// minWait is between two looks at a child's processor time.
+// minWait is the least time between two looks at a child's processor time.
 const minWait = 10 * time.Millisecond
 
 // overrunError says that a child took more than it may, and was killed.
@@ -84,9 +84,9 @@ func (w *watch) check(c *child) {
 	c.signalKill()
 }
 
-// wait is until the next look. The processor time that is left lasts as long in
-// wall clock while one thread works; several together can spend it sooner, and the
-// next look still finds it spent.
+// wait is the time until the next look. One thread takes at least that long to spend
+// the processor time that is left. Several threads can spend it sooner: the next
+// look finds it spent.
 func (w *watch) wait(left time.Duration) time.Duration {
 	return max(minWait, min(left, w.patience-time.Since(w.began)))
 }

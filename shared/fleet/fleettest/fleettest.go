@@ -90,6 +90,7 @@ func (b Build) make() error {
 func Grammars() string {
 	dir := os.Getenv("MIRRORFLEET_GRAMMARS")
 	if dir != "" {
+		dir, _ = filepath.Abs(dir) // it may be linked to from elsewhere
 		return dir
 	}
 	dir, _ = os.Getwd() // where the test's package is

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
@@ -16,10 +17,7 @@ import (
 // built copies what `make grammars` made, so that a test may break it.
 func built(t *testing.T) string {
 	t.Helper()
-	from := os.Getenv("MIRRORFLEET_GRAMMARS")
-	if from == "" {
-		from = filepath.Join("..", "..", "..", "bin", "grammars")
-	}
+	from := fleettest.Grammars()
 	if _, err := os.Stat(from); err != nil {
 		t.Fatalf("there are no grammars in %s: run `make grammars`, or name another directory in MIRRORFLEET_GRAMMARS", from)
 	}
