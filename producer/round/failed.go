@@ -83,24 +83,17 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, round string) (Failur
 	if err != nil {
 		return Failures{}, fmt.Errorf("reading the manifest of round %s: %w", round, err)
 	}
-	list, err := bus.Records(ctx, round)
+	list, err := Records(ctx, bus, m)
 	if err != nil {
-		return Failures{}, fmt.Errorf("reading the records of round %s: %w", round, err)
+		return Failures{}, fmt.Errorf("round %s: %w", round, err)
 	}
 	letters, err := bus.DeadLetters(ctx, round)
 	if err != nil {
 		return Failures{}, fmt.Errorf("reading the dead letters of round %s: %w", round, err)
 	}
-	jobs := map[int]bool{}
-	for _, j := range Jobs(m) {
-		jobs[j.UID] = true
-	}
 	records := make(map[int]job.Record, len(list))
 	failures := Failures{Ended: []Failed{}}
 	for _, record := range list {
-		if !jobs[record.UID] { // GitHub has refused its token since
-			continue
-		}
 		records[record.UID] = record
 		switch {
 		case !record.Phase.Ended():
