@@ -43,7 +43,7 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 	if err != nil {
 		return Round{}, fmt.Errorf("round %s: %w", name, err)
 	}
-	failures, err := round.ReadFailures(ctx, bus, name)
+	failures, err := round.ReadFailures(ctx, bus, m)
 	if err != nil {
 		return Round{}, err
 	}

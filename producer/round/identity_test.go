@@ -300,7 +300,9 @@ func TestARefusedMinerIsNotReplayed(t *testing.T) {
 			t.Errorf("revision %d, complete %v, failed %q; want a complete second revision without the miner", got.Revision, got.Complete, got.Outcome.Miners[0].Failed)
 		}
 	}
-	failures, err := round.ReadFailures(t.Context(), b.bus, first.Round)
+	m, err := b.bus.Planned(t.Context(), first.Round)
+	must(t, err)
+	failures, err := round.ReadFailures(t.Context(), b.bus, m)
 	must(t, err)
 	if len(failures.Ended) != 0 {
 		t.Errorf("still listed: %+v", failures.Ended)

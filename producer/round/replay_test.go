@@ -334,7 +334,9 @@ func TestADamagedPlanCostsNoRound(t *testing.T) {
 		if audit := round.AuditOf(held); !slices.ContainsFunc(audit.Discrepancies, named) {
 			t.Errorf("%q: the audit has %v, want the plan named", value, audit.Discrepancies)
 		}
-		failures, err := round.ReadFailures(t.Context(), b.bus, m.Round)
+		planned, err := b.bus.Planned(t.Context(), m.Round)
+		must(t, err)
+		failures, err := round.ReadFailures(t.Context(), b.bus, planned)
 		if err != nil || len(failures.Ended) == 0 {
 			t.Errorf("%q: failures %v, %v, want those of the round", value, failures, err)
 		}
