@@ -39,6 +39,17 @@ type github struct {
 	jobs    []job.Job
 }
 
+// asked has a worker run the jobs, and GitHub answer so for whoever asks it.
+func asked(t *testing.T, answers ...scoring.Miner) (*bundle, *github) {
+	t.Helper()
+	b, g := setup(t, jobstream.Config{}), &github{answers: answers}
+	b.work(t, g.handler)
+	return b, g
+}
+
+// asking makes a producer one that can ask.
+func (g *github) asking(c *round.Config) { c.Identify = g.identify }
+
 func (g *github) identify(_ context.Context, asking []scoring.Miner) ([]scoring.Miner, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -72,9 +83,7 @@ func (g *github) run() map[int]string {
 // and says for whom. Before, it was complete, with 90 % of the emission recycled.
 func TestUnknownIdentitiesLeaveARoundIncomplete(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	g := &github{}
-	b.work(t, g.handler)
+	b, _ := asked(t)
 	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	got, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(asOf)...))
 	must.Do(t, err)
@@ -90,24 +99,28 @@ func TestUnknownIdentitiesLeaveARoundIncomplete(t *testing.T) {
 	b.holds(t, got.Round)
 }
 
+// unreachable runs a round two hours later, in which GitHub does not answer for a
+// miner.
+func (b *bundle) unreachable(t *testing.T, miner scoring.Miner) round.Result {
+	t.Helper()
+	miner.IdentityUnreachable = true
+	m := b.plan(t, miner)
+	m.AsOf, m.Round = m.AsOf.Add(2*time.Hour), m.Round+"-2"
+	return must.Get(b.runner(t).Start(deadline(t), m))(t)
+}
+
 // Stored pull requests stand in for those that could not be had: the round is
 // incomplete, and says how old they are.
 func TestStandInsLeaveARoundIncomplete(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	g := &github{}
-	b.work(t, g.handler)
-	list := unidentified(time.Time{})[1:2]
-	before, err := b.runner(t).Start(deadline(t), b.plan(t, list...))
+	b, _ := asked(t)
+	miner := unidentified(time.Time{})[1]
+	before, err := b.runner(t).Start(deadline(t), b.plan(t, miner))
 	must.Do(t, err)
 	if !before.Complete {
 		t.Fatalf("the round before: %+v", before)
 	}
-	list[0].IdentityUnreachable = true
-	m := b.plan(t, list...)
-	m.AsOf, m.Round = m.AsOf.Add(2*time.Hour), m.Round+"-2"
-	got, err := b.runner(t).Start(deadline(t), m)
-	must.Do(t, err)
+	got := b.unreachable(t, miner)
 	want := []round.StandIn{{UID: 1, AsOf: before.AsOf, Age: 2 * 3600}}
 	if diff := cmp.Diff(want, got.StandIns); diff != "" || got.Complete {
 		t.Errorf("complete %v, stand-ins (-want +got):\n%s", got.Complete, diff)
@@ -121,11 +134,9 @@ func TestStandInsLeaveARoundIncomplete(t *testing.T) {
 // Before, they were 292 years old, which is all that a duration can hold.
 func TestAStandInWithoutAnInstantIsOfUnknownAge(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	g := &github{}
-	b.work(t, g.handler)
-	list := unidentified(time.Time{})[1:2]
-	before, err := b.runner(t).Start(deadline(t), b.plan(t, list...))
+	b, _ := asked(t)
+	miner := unidentified(time.Time{})[1]
+	before, err := b.runner(t).Start(deadline(t), b.plan(t, miner))
 	must.Do(t, err)
 	stored, err := b.bus.StoredEvaluations(t.Context())
 	must.Do(t, err)
@@ -133,11 +144,7 @@ func TestAStandInWithoutAnInstantIsOfUnknownAge(t *testing.T) {
 	old.AsOf = time.Time{}
 	must.Do(t, b.bus.ChangeStored(t.Context(), jobstream.Origin{Round: before.Round, PlannedAt: time.Now(), Revision: 2},
 		[]scoring.StoredChange{{UID: 1, Evaluation: &old}}))
-	list[0].IdentityUnreachable = true
-	m := b.plan(t, list...)
-	m.AsOf, m.Round = m.AsOf.Add(2*time.Hour), m.Round+"-2"
-	got, err := b.runner(t).Start(deadline(t), m)
-	must.Do(t, err)
+	got := b.unreachable(t, miner)
 	if diff := cmp.Diff([]round.StandIn{{UID: 1}}, got.StandIns); diff != "" {
 		t.Fatalf("stand-ins (-want +got):\n%s", diff)
 	}
@@ -155,9 +162,7 @@ func TestAStandInWithoutAnInstantIsOfUnknownAge(t *testing.T) {
 // answer stays unknown. What was found out stays found out.
 func TestAReplayAsksForIdentities(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	g := &github{}
-	b.work(t, g.handler)
+	b, g := asked(t)
 	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	list := append(unidentified(asOf), scoring.Miner{UID: 7, Hotkey: "h7", GitHubID: "107", IdentityUnreachable: true},
 		scoring.Miner{UID: 8, Hotkey: "h8", GitHubID: "108", IdentityKeptAt: asOf})
@@ -166,7 +171,6 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	first, err := b.runner(t).Start(deadline(t), m)
 	must.Do(t, err)
 	g.run()
-	asking := func(c *round.Config) { c.Identify = g.identify }
 
 	_, did, err := b.runner(t).Replay(deadline(t), first.Round, round.Selection{})
 	must.Do(t, err)
@@ -177,7 +181,7 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 		{UID: 4, Hotkey: "h4", GitHubID: "104"}, {UID: 5, Hotkey: "h5", GitHubID: "205"}, {UID: 6, Hotkey: "h6", GitHubID: "206"},
 		{UID: 7, Hotkey: "h7", Token: scoring.TokenRefused},
 	}
-	second, did, err := b.runner(t, asking).Replay(deadline(t), first.Round, round.Selection{})
+	second, did, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, round.Selection{})
 	must.Do(t, err)
 	if diff := cmp.Diff(round.Replayed{UIDs: []int{5, 6}, Identified: []int{4, 5, 6, 7}, Unidentified: []int{8}}, did); diff != "" {
 		t.Errorf("replayed (-want +got):\n%s", diff)
@@ -211,7 +215,7 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	}
 
 	g.answers = []scoring.Miner{{UID: 8, Hotkey: "h8", GitHubID: "108"}}
-	third, did, err := b.runner(t, asking).Replay(deadline(t), first.Round, round.Selection{Class: round.ClassIdentity})
+	third, did, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, round.Selection{Class: round.ClassIdentity})
 	must.Do(t, err)
 	if diff := cmp.Diff(round.Replayed{UIDs: []int{}, Identified: []int{8}}, did); diff != "" {
 		t.Errorf("the last one (-want +got):\n%s", diff)
@@ -230,12 +234,10 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 // Before, there were -1 jobs outstanding, and the first revision had 4 planned.
 func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	g := &github{answers: []scoring.Miner{{UID: 5, Hotkey: "h5", Token: scoring.TokenRefused}}}
-	b.work(t, g.handler)
+	b, g := asked(t, scoring.Miner{UID: 5, Hotkey: "h5", Token: scoring.TokenRefused})
 	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))[1:4]...))
 	must.Do(t, err)
-	second, _, err := b.runner(t, func(c *round.Config) { c.Identify = g.identify }).Replay(deadline(t), first.Round,
+	second, _, err := b.runner(t, g.asking).Replay(deadline(t), first.Round,
 		round.Selection{UIDs: []int{5}, Class: round.ClassIdentity})
 	must.Do(t, err)
 	stands, err := answer.RoundOf(t.Context(), b.bus, first.Round, time.Now())
@@ -260,9 +262,7 @@ func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
 // one that goes on with it, and does not ask again.
 func TestABrokenOffReplayKeepsIdentities(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	g := &github{}
-	b.work(t, g.handler)
+	b, g := asked(t)
 	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))...))
 	must.Do(t, err)
 	g.run()
@@ -295,7 +295,7 @@ func TestARefusedMinerIsNotReplayed(t *testing.T) {
 		t.Fatalf("%d degraded, %d of unknown identity; want the one miner both", len(first.Degraded), len(first.UnknownIdentities))
 	}
 	for range 2 { // the second time there is nothing to do
-		got, _, err := b.runner(t, func(c *round.Config) { c.Identify = g.identify }).Replay(deadline(t), first.Round, round.Selection{})
+		got, _, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, round.Selection{})
 		must.Do(t, err)
 		if got.Revision != 2 || !got.Complete || got.Outcome.Miners[0].Failed != scoring.TokenNotAccepted {
 			t.Errorf("revision %d, complete %v, failed %q; want a complete second revision without the miner", got.Revision, got.Complete, got.Outcome.Miners[0].Failed)
