@@ -3,16 +3,25 @@ package nettest
 import (
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"mirrorfleet/shared/must"
 )
 
-// Get reads a page; headers are names and values by turns. The connection is not
-// kept.
+// Get reads a page, as [Ask] does.
 func Get(tb testing.TB, url string, headers ...string) (status int, body string) {
 	tb.Helper()
-	request := must.Get(http.NewRequestWithContext(tb.Context(), http.MethodGet, url, nil))(tb)
+	response, body := Ask(tb, http.MethodGet, url, "", headers...)
+
+	return response.StatusCode, body
+}
+
+// Ask sends a request and reads the answer whole; headers are names and values by
+// turns. The connection is not kept.
+func Ask(tb testing.TB, method, url, content string, headers ...string) (response *http.Response, body string) {
+	tb.Helper()
+	request := must.Get(http.NewRequestWithContext(tb.Context(), method, url, strings.NewReader(content)))(tb)
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
@@ -22,5 +31,5 @@ func Get(tb testing.TB, url string, headers ...string) (status int, body string)
 	defer response.Body.Close()
 	data := must.Get(io.ReadAll(response.Body))(tb)
 
-	return response.StatusCode, string(data)
+	return response, string(data)
 }
