@@ -167,9 +167,9 @@ func (s *server) checkAPI(t *testing.T, r round.Result) {
 	_, after, _ = strings.Cut(after, `"address":"`)
 	address, _, _ := strings.Cut(after, `"`)
 	ask := func(method, path, token string) (int, string) {
-		response, body := nettest.Ask(t, method, "http://"+address+"/api/v1/"+path, "{}", "Authorization", "Bearer "+token)
-		noToken(t, path, body)
-		return response.StatusCode, body
+		answer := nettest.Ask(t, method, "http://"+address+"/api/v1/"+path, "{}", "Authorization", "Bearer "+token)
+		noToken(t, path, answer.Body)
+		return answer.Status, answer.Body
 	}
 	for path, schema := range map[string]string{"rounds/" + r.Round + "/rewards": "Rewards", "limit": "Bucket"} {
 		status, body := ask(http.MethodGet, path, "")

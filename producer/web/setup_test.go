@@ -212,9 +212,9 @@ func into[T any](t *testing.T, a said) T {
 // ask asks the API, and holds that its answer is as the description says.
 func (b *bundle) ask(t *testing.T, method, path, body string, headers ...string) said {
 	t.Helper()
-	response, text := nettest.Ask(t, method, b.url+path, body, headers...)
-	a := said{response.StatusCode, response.Header, text}
-	if err := webtest.Answered(response.Request, a.status, a.header, a.body); err != nil {
+	answer := nettest.Ask(t, method, b.url+path, body, headers...)
+	a := said{answer.Status, answer.Header, answer.Body}
+	if err := webtest.Answered(answer.Request, a.status, a.header, a.body); err != nil {
 		t.Errorf("%s %s: %d is not as described: %v", method, path, a.status, err)
 	}
 	checkProblem(t, a)

@@ -12,16 +12,24 @@ import (
 // Get reads a page, as [Ask] does.
 func Get(tb testing.TB, url string, headers ...string) (status int, body string) {
 	tb.Helper()
-	response, body := Ask(tb, http.MethodGet, url, "", headers...)
+	answer := Ask(tb, http.MethodGet, url, "", headers...)
 
-	return response.StatusCode, body
+	return answer.Status, answer.Body
 }
 
-// Ask sends a request and reads the answer whole; headers are names and values by
-// turns. The connection is not kept.
-func Ask(tb testing.TB, method, url, content string, headers ...string) (response *http.Response, body string) {
+// Answer is what came of a request, read whole.
+type Answer struct {
+	Request *http.Request
+	Status  int
+	Header  http.Header
+	Body    string
+}
+
+// Ask sends a request; headers are names and values by turns. The connection is not
+// kept.
+func Ask(tb testing.TB, method, url, body string, headers ...string) Answer {
 	tb.Helper()
-	request := must.Get(http.NewRequestWithContext(tb.Context(), method, url, strings.NewReader(content)))(tb)
+	request := must.Get(http.NewRequestWithContext(tb.Context(), method, url, strings.NewReader(body)))(tb)
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
@@ -31,5 +39,5 @@ func Ask(tb testing.TB, method, url, content string, headers ...string) (respons
 	defer response.Body.Close()
 	data := must.Get(io.ReadAll(response.Body))(tb)
 
-	return response, string(data)
+	return Answer{Request: request, Status: response.StatusCode, Header: response.Header, Body: string(data)}
 }
