@@ -13,7 +13,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/producer/doctor"
-	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
@@ -31,15 +30,9 @@ func codes(d doctor.Diagnosis) (codes []string) {
 	return codes
 }
 
-func examined(t *testing.T, code int, args ...string) (d doctor.Diagnosis) {
+func examined(t *testing.T, code int, args ...string) doctor.Diagnosis {
 	t.Helper()
-	e := run(t, "producer", append([]string{"doctor", "--json", "--grammars", fleettest.Grammars()}, args...)...)
-	if err := json.Unmarshal([]byte(e.stdout), &d); err != nil || e.code != code {
-		t.Fatalf("%v: exit %d, want %d, %v\n%s%s", args, e.code, code, err, e.stdout, e.stderr)
-	}
-	if err := webtest.Printed("Diagnosis", e.stdout); err != nil {
-		t.Errorf("%v: %v\n%s", args, err, e.stdout)
-	}
+	d := printed[doctor.Diagnosis](t, "Diagnosis", code, append([]string{"doctor", "--grammars", fleettest.Grammars()}, args...)...)
 	t.Logf("%+v", d)
 	return d
 }

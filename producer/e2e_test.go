@@ -76,6 +76,20 @@ func run(t *testing.T, name string, args ...string) ended {
 	return begin(t, name, args...).end(t)
 }
 
+// printed is what a producer's command prints with --json, held against its schema.
+// A command that ends otherwise than with this code has not printed it.
+func printed[T any](t *testing.T, schema string, code int, args ...string) (v T) {
+	t.Helper()
+	e := run(t, "producer", slices.Concat(args, []string{"--json"})...)
+	if err := json.Unmarshal([]byte(e.stdout), &v); err != nil || e.code != code {
+		t.Fatalf("%v: exit %d, want %d, %v\n%s%s", args, e.code, code, err, e.stdout, e.stderr)
+	}
+	if err := webtest.Printed(schema, e.stdout); err != nil {
+		t.Errorf("%v: %v\n%s", args, err, e.stdout)
+	}
+	return v
+}
+
 // outcome is what a program reads of --json.
 type outcome struct {
 	Round     string           `json:"round"`

@@ -2,9 +2,7 @@ package main_test
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,7 +17,6 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
-	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
 )
 
@@ -47,7 +44,7 @@ func TestTwoNamesOfOneAddress(t *testing.T) {
 	if o := decode(t, e); o.Planned == 0 || o.Done != o.Planned || o.Retries != 0 {
 		t.Errorf("planned %d, done %d, retries %d, want all done without one\n%s", o.Planned, o.Done, o.Retries, e.stderr)
 	}
-	if saw := statsOf(t, world.URL); saw.OverLimit != 0 || saw.Requests < 24 || max(saw.Worst.Fixed, saw.Worst.Sliding) > 12 || saw.Worst.TwoWindow > 12 {
+	if saw := must.Get(fleettest.Stats(t.Context(), world.URL))(t); saw.OverLimit != 0 || saw.Requests < 24 || max(saw.Worst.Fixed, saw.Worst.Sliding) > 12 || saw.Worst.TwoWindow > 12 {
 		t.Errorf("of %d requests %d were over the limit, the worst windows %+v; want none over 12, of more than two windows hold",
 			saw.Requests, saw.OverLimit, saw.Worst)
 	}
@@ -71,20 +68,6 @@ func TestTwoNamesOfOneAddress(t *testing.T) {
 			t.Errorf("miner %d was done by %s after %d failures, want it done by the other worker after none", r.UID, r.Claim.Worker, r.Failures)
 		}
 	}
-}
-
-// statsOf is what a simulated mirror saw.
-func statsOf(t *testing.T, url string) (stats mirrorsim.Stats) {
-	t.Helper()
-	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url + "/sim/stats")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if err := json.NewDecoder(response.Body).Decode(&stats); err != nil {
-		t.Fatal(err)
-	}
-	return stats
 }
 
 // TestAnUndeclaredProducerIsRefused before anything is published, or the streams

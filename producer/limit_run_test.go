@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"encoding/json"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"mirrorfleet/producer/answer"
-	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -32,19 +30,12 @@ func used(t *testing.T, egress string) (dir, redis string) {
 func TestLimitCommand(t *testing.T) {
 	t.Parallel()
 	dir, redis := used(t, "by-hand")
-	ask := func(schema string, got any, args ...string) {
+	page := func(args ...string) answer.Bucket {
 		t.Helper()
-		e := run(t, "producer", append([]string{"limit", "--json", "--egress", "by-hand"}, args...)...)
-		if err := json.Unmarshal([]byte(e.stdout), got); err != nil || e.code != 0 {
-			t.Fatalf("%v: exit %d, %v\n%s%s", args, e.code, err, e.stdout, e.stderr)
-		}
-		if err := webtest.Printed(schema, e.stdout); err != nil {
-			t.Errorf("%v: %v\n%s", args, err, e.stdout)
-		}
+		return printed[answer.Bucket](t, "Bucket", 0, append([]string{"limit", "--egress", "by-hand"}, args...)...)
 	}
-	page := func(args ...string) (got answer.Bucket) { t.Helper(); ask("Bucket", &got, args...); return got }
-	var all answer.Limit
-	if ask("Limit", &all, "--redis", redis); all.Bucket == nil || len(all.Egresses) != 1 {
+	all := printed[answer.Limit](t, "Limit", 0, "limit", "--egress", "by-hand", "--redis", redis)
+	if all.Bucket == nil || len(all.Egresses) != 1 {
 		t.Fatalf("%+v, want the one bucket, listed and whole", all)
 	}
 	if got := all.Bucket; got.Limit != 50 || got.Horizon != 0.1 || got.Hold != 0 || got.Granted < 1 {
@@ -101,16 +92,9 @@ func TestUndeclaredBucketsAreShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	bus, _ := jobstreamtest.Open(t, found.NATS, jobstream.Config{})
-	list := func(args ...string) (l answer.Limit) {
+	list := func(args ...string) answer.Limit {
 		t.Helper()
-		e := run(t, "producer", append([]string{"limit", "--json"}, args...)...)
-		if err := json.Unmarshal([]byte(e.stdout), &l); err != nil || e.code != 0 {
-			t.Fatalf("%v: exit %d, %v\n%s%s", args, e.code, err, e.stdout, e.stderr)
-		}
-		if err := webtest.Printed("Limit", e.stdout); err != nil {
-			t.Errorf("%v: %v\n%s", args, err, e.stdout)
-		}
-		return l
+		return printed[answer.Limit](t, "Limit", 0, append([]string{"limit"}, args...)...)
 	}
 	doctor := []string{"--nats", found.NATS, "--redis", redis, "--mirror", "http://127.0.0.1:9", "--egress", "eu-1", "--limit-horizon", "100ms"}
 	if l := list("--redis", redis, "--nats", found.NATS); len(l.Egresses) != 2 || len(l.Undeclared()) != 0 || l.Declared != nil || l.Bucket != nil {

@@ -1,27 +1,18 @@
 package main_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"testing"
 
 	"mirrorfleet/producer/estimate"
-	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
-func plans(t *testing.T, args ...string) (p estimate.Estimate) {
+func plans(t *testing.T, args ...string) estimate.Estimate {
 	t.Helper()
-	e := run(t, "producer", append([]string{"plan", "--json"}, args...)...)
-	if err := json.Unmarshal([]byte(e.stdout), &p); err != nil || e.code != 0 {
-		t.Fatalf("%v: exit %d, %v\n%s%s", args, e.code, err, e.stdout, e.stderr)
-	}
-	if err := webtest.Printed("Plan", e.stdout); err != nil {
-		t.Errorf("%v: %v\n%s", args, err, e.stdout)
-	}
-	return p
+	return printed[estimate.Estimate](t, "Plan", 0, append([]string{"plan"}, args...)...)
 }
 
 // mirrorSaw is how many requests a simulated mirror has counted.

@@ -205,8 +205,8 @@ func (s *session) nothingToReplay(ctx context.Context, name string, selection ro
 		fmt.Fprintf(os.Stderr, "round %s lacks nothing: revision %d stands\n", name, s.before.Revision)
 		return true, nil
 	}
-	unasked := func(f round.Failed) bool { return f.Class == round.ClassIdentity && s.source == nil }
-	if len(chosen) > 0 && len(s.before.FailedLookUps) == 0 && !slices.ContainsFunc(chosen, func(f round.Failed) bool { return !unasked(f) }) {
+	other := func(f round.Failed) bool { return f.Class != round.ClassIdentity }
+	if s.source == nil && len(chosen) > 0 && len(s.before.FailedLookUps) == 0 && !slices.ContainsFunc(chosen, other) {
 		uids := make([]int, len(chosen))
 		for i, f := range chosen {
 			uids[i] = f.UID

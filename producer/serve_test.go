@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +23,7 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit/redistest"
 	"mirrorfleet/shared/scoring"
 )
@@ -167,22 +167,9 @@ func (s *server) checkAPI(t *testing.T, r round.Result) {
 	_, after, _ = strings.Cut(after, `"address":"`)
 	address, _, _ := strings.Cut(after, `"`)
 	ask := func(method, path, token string) (int, string) {
-		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+"/api/v1/"+path, strings.NewReader("{}"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Authorization", "Bearer "+token)
-		response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		noToken(t, path, string(body))
-		return response.StatusCode, string(body)
+		answer := nettest.Ask(t, method, "http://"+address+"/api/v1/"+path, "{}", "Authorization", "Bearer "+token)
+		noToken(t, path, answer.Body)
+		return answer.Status, answer.Body
 	}
 	for path, schema := range map[string]string{"rounds/" + r.Round + "/rewards": "Rewards", "limit": "Bucket"} {
 		status, body := ask(http.MethodGet, path, "")

@@ -29,13 +29,6 @@ type Round struct {
 
 // RoundOf reads how a round stands. now is the clock by which a producer lives.
 func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time) (Round, error) {
-	if name == Latest {
-		at, err := Locate(ctx, bus, name, 0)
-		if err != nil {
-			return Round{}, err
-		}
-		name = at.Round
-	}
 	m, err := bus.Planned(ctx, name)
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
@@ -50,7 +43,7 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 	if err != nil {
 		return Round{}, fmt.Errorf("round %s: %w", name, err)
 	}
-	failures, err := round.ReadFailures(ctx, bus, name)
+	failures, err := round.ReadFailures(ctx, bus, m)
 	if err != nil {
 		return Round{}, err
 	}

@@ -102,21 +102,15 @@ func dueOf(at time.Time) *time.Time {
 	return &at
 }
 
-// count counts the jobs of a manifest. One without a record has not begun; a
-// record without a job is of a miner whose token GitHub has refused since.
+// count counts the jobs of a manifest. One without a record has not begun.
 func (s *Summary) count(ctx context.Context, bus *jobstream.Bus, m job.Manifest) error {
-	records, err := bus.Records(ctx, s.Round)
+	records, err := round.Records(ctx, bus, m)
 	if err != nil {
-		return fmt.Errorf("reading the records: %w", err)
+		return err
 	}
-	jobs := map[int]bool{}
-	for _, j := range round.Jobs(m) {
-		jobs[j.UID] = true
-	}
-	s.Planned, s.Done, s.Failed, s.Degraded = len(jobs), 0, 0, 0
+	s.Planned, s.Done, s.Failed, s.Degraded = len(round.Jobs(m)), 0, 0, 0
 	for i := range records {
 		switch r := &records[i]; {
-		case !jobs[r.UID]:
 		case r.Phase == job.Failed:
 			s.Failed++
 		case r.Phase == job.Done && r.Degraded:

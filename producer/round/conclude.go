@@ -154,8 +154,9 @@ func (r *Runner) readEvaluations(ctx context.Context, records map[int]job.Record
 // before: every revision of an outcome has the same maintainers. A look-up that
 // fails is no cut, as the rules say, and is reported; so is one that a round
 // which has to end cannot wait for. Entries that cannot be read are reported as
-// well, and the others count, as the rules say; the next revision asks again. The requests are counted where the answers
-// are kept, so that whoever concludes after a crash has those of the dead.
+// well, and the others count, as the rules say; the next revision asks again. The
+// requests are counted where the answers are kept, so that whoever concludes after
+// a crash has those of the dead.
 func (r *Runner) maintainers(ctx context.Context, round string, registry scoring.Registry, overdueAt time.Time) (
 	jobstream.Maintainers, []job.Missing, error,
 ) {

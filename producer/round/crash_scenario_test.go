@@ -15,6 +15,7 @@ import (
 	"mirrorfleet/shared/crash/crashtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/lease"
 )
@@ -165,7 +166,7 @@ func (b *bundle) passedOver(t *testing.T, m job.Manifest) stage {
 	stuck := map[int]uint64{1: b.message(t, m, 1), 2: b.message(t, m, 2)}
 	b.passOver(t, m)
 	stream, err := b.js.Stream(t.Context(), job.StreamJobs)
-	must(t, err)
+	must.Do(t, err)
 	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
 		err := poll(ctx, func() bool {
 			_, err := stream.GetMsg(ctx, stuck[j.UID])
@@ -185,8 +186,8 @@ func (b *bundle) passedOver(t *testing.T, m job.Manifest) stage {
 func (b *bundle) passOver(t *testing.T, m job.Manifest) {
 	t.Helper()
 	filter(t, b, job.RoundSubject(another))
-	must(t, b.bus.PublishJob(t.Context(), job.Job{Round: another, UID: 1, GitHubID: "1", AsOf: m.AsOf}))
-	must(t, b.next(t).Ack(t.Context()))
+	must.Do(t, b.bus.PublishJob(t.Context(), job.Job{Round: another, UID: 1, GitHubID: "1", AsOf: m.AsOf}))
+	must.Do(t, b.next(t).Ack(t.Context()))
 	filter(t, b, "")
 }
 
@@ -247,16 +248,16 @@ func (s scenario) exhausted(t *testing.T) stage {
 	for range 2 {
 		d := b.next(t)
 		record, revision, err := b.bus.Record(t.Context(), m.Round, 2)
-		must(t, err)
+		must.Do(t, err)
 		claimed, err := record.Claimed(job.Claim{ID: fmt.Sprint(d.Number()), Worker: "w9", Sequence: d.Sequence(), Delivery: d.Number()})
-		must(t, err)
+		must.Do(t, err)
 		_, err = b.bus.UpdateRecord(t.Context(), claimed, revision)
-		must(t, err)
-		must(t, d.Nak(t.Context(), 0)) // as when its lease has run out
+		must.Do(t, err)
+		must.Do(t, d.Nak(t.Context(), 0)) // as when its lease has run out
 	}
 	advisories := b.awaitAdvisory(t)
 	if s == unadvised {
-		must(t, advisories.Purge(t.Context()))
+		must.Do(t, advisories.Purge(t.Context()))
 		end()
 	}
 	return stage{bundle: b, m: m, work: c, dead: end}
@@ -270,7 +271,7 @@ func unheardOf(t *testing.T) stage {
 	m := b.plan(t, four()...)
 	b.queue(t, m, 2)
 	for range 2 {
-		must(t, b.next(t).Nak(t.Context(), 0))
+		must.Do(t, b.next(t).Nak(t.Context(), 0))
 	}
 	b.awaitAdvisory(t)
 	b.deleteRecord(t, m, 2)
@@ -305,7 +306,7 @@ func (b *bundle) awaitAdvisory(t *testing.T) jetstream.Stream {
 			t.Fatalf("%d deliveries, %v; want no more", len(got), err)
 		}
 		stream, err := b.js.Stream(ctx, job.StreamAdvisory)
-		must(t, err)
+		must.Do(t, err)
 		if stream.CachedInfo().State.Msgs > 0 {
 			return stream
 		}
@@ -331,17 +332,17 @@ func (st stage) ending(t *testing.T) ending {
 	t.Helper()
 	ctx := deadline(t)
 	latest, err := round.Latest(ctx, st.bus, st.m.Round)
-	must(t, err)
+	must.Do(t, err)
 	letters, err := st.bus.DeadLetters(ctx, st.m.Round)
-	must(t, err)
+	must.Do(t, err)
 	records, err := st.bus.Records(ctx, st.m.Round)
-	must(t, err)
+	must.Do(t, err)
 	stream, err := st.js.Stream(ctx, job.StreamJobs)
-	must(t, err)
+	must.Do(t, err)
 	kept, err := st.bus.StoredEvaluations(ctx)
-	must(t, err)
+	must.Do(t, err)
 	stored, err := json.Marshal(kept)
-	must(t, err)
+	must.Do(t, err)
 	e := ending{
 		Outcome: bytesOf(t, latest.Outcome), Stored: string(stored), Complete: latest.Complete, Revision: latest.Revision,
 		Planned: latest.Planned, Done: latest.Done, Failed: latest.Failed,

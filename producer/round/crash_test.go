@@ -12,6 +12,7 @@ import (
 
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/crash/crashtest"
+	"mirrorfleet/shared/must"
 )
 
 // crashCase is one point at which a producer is killed.
@@ -58,7 +59,7 @@ var crashCases = []crashCase{
 func TestEveryCrashPointHasACase(t *testing.T) {
 	t.Parallel()
 	marks, err := crashtest.Marks(filepath.Join("..", "..", "producer"), filepath.Join("..", "..", "shared", "jobstream"))
-	must(t, err)
+	must.Do(t, err)
 	names := []string{
 		"TurnTaken",     // of the schedule, not of a round: TestServe kills a producer there
 		"PartForgotten", // of an old round: TestARoundForgottenInPartsIsForgotten

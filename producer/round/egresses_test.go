@@ -11,6 +11,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 )
 
 // declares has a producer of this name declare egresses; its own is the first.
@@ -27,7 +28,7 @@ func (b *bundle) declares(t *testing.T, name string, s round.Setting, changes ..
 func (b *bundle) declared(t *testing.T) []string {
 	t.Helper()
 	e, _, err := b.bus.Egresses(t.Context())
-	must(t, err)
+	must.Do(t, err)
 	return e.Names
 }
 
@@ -59,7 +60,7 @@ func (b *bundle) lives(t *testing.T, what, name string) {
 	t.Cleanup(func() { close(quit); <-ended })
 	for {
 		if _, revision, err := b.bus.Holder(ctx, what); err != nil || revision > 0 {
-			must(t, err)
+			must.Do(t, err)
 			return
 		}
 	}
@@ -99,10 +100,10 @@ func TestADeclarationStaysWhileItsProducerRuns(t *testing.T) {
 	t.Parallel()
 	for _, what := range []string{job.Schedule, "20260618t185400z-0a1b2c"} {
 		b := setup(t, jobstream.Config{})
-		must(t, b.declares(t, "first", said("a", "b")))
+		must.Do(t, b.declares(t, "first", said("a", "b")))
 		b.lives(t, what, "first/1")
-		must(t, b.declares(t, "same", said("b", "a")))
-		must(t, b.declares(t, "default", unsaid("b")))
+		must.Do(t, b.declares(t, "same", said("b", "a")))
+		must.Do(t, b.declares(t, "default", unsaid("b")))
 		for name, s := range map[string]round.Setting{
 			"fewer": said("a"), "more": said("a", "b", "c"), "others": said("c"), "a default of another": unsaid("c"),
 		} {
@@ -120,7 +121,7 @@ func TestADeclarationStaysWhileItsProducerRuns(t *testing.T) {
 		if got := b.declared(t); !slices.Equal(got, []string{"a", "b"}) {
 			t.Errorf("declared are %v, want what the first one said", got)
 		}
-		must(t, b.declares(t, "alone", said("c"), func(cfg *round.Config) { cfg.Alone = true }))
+		must.Do(t, b.declares(t, "alone", said("c"), func(cfg *round.Config) { cfg.Alone = true }))
 		if got := b.declared(t); !slices.Equal(got, []string{"c"}) {
 			t.Errorf("declared are %v, want what a local round says, which nobody is beside", got)
 		}
@@ -131,14 +132,14 @@ func TestADeclarationStaysWhileItsProducerRuns(t *testing.T) {
 func TestADeadProducersDeclarationIsReplaced(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	must(t, b.declares(t, "first", said("a", "b")))
+	must.Do(t, b.declares(t, "first", said("a", "b")))
 	for name, h := range map[string]job.Holder{
 		"ended": {Name: "ended/1", For: time.Hour, Released: true}, "dead": {Name: "dead/1", For: 300 * time.Millisecond},
 	} {
 		_, err := b.bus.SetHolder(t.Context(), name, h, 0)
-		must(t, err)
+		must.Do(t, err)
 	}
-	must(t, b.declares(t, "next", said("c")))
+	must.Do(t, b.declares(t, "next", said("c")))
 	if got := b.declared(t); !slices.Equal(got, []string{"c"}) {
 		t.Errorf("declared are %v, want the new ones", got)
 	}
@@ -150,8 +151,8 @@ func TestADamagedDeclarationIsReplaced(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	for _, value := range []string{"{", `{"version": 99, "names": ["x"]}`, `{"version": 1}`, ""} {
 		_, err := b.bus.Bucket(job.BucketRounds).Put(t.Context(), job.EgressesKey, []byte(value))
-		must(t, err)
-		must(t, b.declares(t, "p", unsaid("a")))
+		must.Do(t, err)
+		must.Do(t, b.declares(t, "p", unsaid("a")))
 		if got := b.declared(t); !slices.Equal(got, []string{"a"}) {
 			t.Errorf("after %q declared are %v, want the producer's", value, got)
 		}
@@ -163,7 +164,7 @@ func TestADamagedDeclarationIsReplaced(t *testing.T) {
 func TestAnUndeclaredProducerRunsNoRound(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	must(t, b.declares(t, "p", unsaid("a")))
+	must.Do(t, b.declares(t, "p", unsaid("a")))
 	m := b.plan(t, four()[0])
 	_, err := b.runner(t, func(c *round.Config) { c.Egress = "b" }).Start(deadline(t), m)
 	if !errors.Is(err, job.ErrUndeclared) || b.lookUps.Load() != 0 {

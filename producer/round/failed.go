@@ -77,30 +77,19 @@ type Failures struct {
 	Outstanding int
 }
 
-// ReadFailures reads the failed miners of a round.
-func ReadFailures(ctx context.Context, bus *jobstream.Bus, round string) (Failures, error) {
-	m, err := bus.Planned(ctx, round)
+// ReadFailures reads the failed miners of a round, as it is planned by now.
+func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest) (Failures, error) {
+	list, err := Records(ctx, bus, m)
 	if err != nil {
-		return Failures{}, fmt.Errorf("reading the manifest of round %s: %w", round, err)
+		return Failures{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
-	list, err := bus.Records(ctx, round)
+	letters, err := bus.DeadLetters(ctx, m.Round)
 	if err != nil {
-		return Failures{}, fmt.Errorf("reading the records of round %s: %w", round, err)
-	}
-	letters, err := bus.DeadLetters(ctx, round)
-	if err != nil {
-		return Failures{}, fmt.Errorf("reading the dead letters of round %s: %w", round, err)
-	}
-	jobs := map[int]bool{}
-	for _, j := range Jobs(m) {
-		jobs[j.UID] = true
+		return Failures{}, fmt.Errorf("reading the dead letters of round %s: %w", m.Round, err)
 	}
 	records := make(map[int]job.Record, len(list))
 	failures := Failures{Ended: []Failed{}}
 	for _, record := range list {
-		if !jobs[record.UID] { // GitHub has refused its token since
-			continue
-		}
 		records[record.UID] = record
 		switch {
 		case !record.Phase.Ended():

@@ -15,6 +15,7 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
@@ -54,9 +55,9 @@ func (b *bundle) keys(t *testing.T, name string) map[string]int {
 		"KV_" + job.BucketEvaluation: "$KV.EVALUATIONS." + name + ".>", job.StreamJobs: job.RoundSubject(name),
 	} {
 		s, err := b.js.Stream(t.Context(), stream)
-		must(t, err)
+		must.Do(t, err)
 		info, err := s.Info(t.Context(), jetstream.WithSubjectFilter(subject))
-		must(t, err)
+		must.Do(t, err)
 		if n := len(info.State.Subjects); n > 0 {
 			found[stream] = n
 		}
@@ -78,13 +79,13 @@ func TestARoundForgottenInPartsIsForgotten(t *testing.T) {
 		m = b.plan(t, four()...)
 		m.Round = id
 		_, err := b.runner(t).Start(ctx, m)
-		must(t, err)
+		must.Do(t, err)
 	}
 	kept := b.keys(t, ids[1])
 	// It goes on as long as the hold of who was killed before is in its way.
 	for part := 1; part <= 5; part++ {
 		for b.produce(t, m, 0, forgetEnv+"=1", crash.Env+"="+crash.Setting(crash.PartForgotten, part)) {
-			must(t, ctx.Err())
+			must.Do(t, ctx.Err())
 		}
 		if left := b.keys(t, ids[0]); part < 5 && len(left) == 0 {
 			t.Errorf("killed after part %d: nothing is left, want what is behind it", part)
@@ -117,18 +118,18 @@ func TestForgottenRoundsLeaveNothing(t *testing.T) {
 		m := b.plan(t, four()...)
 		m.Round = id
 		_, err := b.runner(t).Start(ctx, m)
-		must(t, err)
+		must.Do(t, err)
 	}
 	never := later(b.plan(t, four()...), round.NewID(now.Add(-96*time.Hour), [3]byte{3}))
-	must(t, b.bus.CreateManifest(ctx, never))
+	must.Do(t, b.bus.CreateManifest(ctx, never))
 	stored, err := b.bus.StoredEvaluations(ctx)
-	must(t, err)
+	must.Do(t, err)
 	kept := b.keys(t, ids[1])
 
 	cfg := b.leading("keeper")
 	for range 2 { // a second time there is nothing to do
 		gone, err := round.Forget(ctx, cfg, 24*time.Hour, now)
-		must(t, err)
+		must.Do(t, err)
 		if len(gone) > 0 && strings.Join(gone, ",") != ids[0] {
 			t.Errorf("forgotten: %v, want %s", gone, ids[0])
 		}
@@ -144,7 +145,7 @@ func TestForgottenRoundsLeaveNothing(t *testing.T) {
 	}
 	b.failedJobs(t, ids[1], 1)
 	after, err := b.bus.StoredEvaluations(ctx)
-	must(t, err)
+	must.Do(t, err)
 	if diff := cmp.Diff(stored, after); diff != "" || len(stored) != 1 {
 		t.Errorf("%d stored evaluations (-before +after):\n%s", len(stored), diff)
 	}
@@ -167,16 +168,16 @@ func TestForgottenMessagesLeaveTheConsumerWhole(t *testing.T) {
 		ended <- err
 	}()
 	given, err := b.bus.Fetch(ctx, 1, 10*time.Second)
-	must(t, err)
-	must(t, <-ended)
+	must.Do(t, err)
+	must.Do(t, <-ended)
 	if left := b.keys(t, old.Round); len(given) != 1 || left[job.StreamJobs] != 2 {
 		t.Fatalf("given %d, left %v; want one given and two messages left", len(given), left)
 	}
 	recent := b.plan(t, four()[0])
 	_, err = b.runner(t).Start(ctx, recent)
-	must(t, err)
+	must.Do(t, err)
 	gone, err := round.Forget(ctx, b.leading("keeper"), 24*time.Hour, now)
-	must(t, err)
+	must.Do(t, err)
 	if left := b.keys(t, old.Round); len(gone) != 1 || len(left) > 0 {
 		t.Errorf("forgotten %v, left %v; want the old round, nothing", gone, left)
 	}
@@ -185,12 +186,12 @@ func TestForgottenMessagesLeaveTheConsumerWhole(t *testing.T) {
 	})
 	next := later(b.plan(t, four()...), round.NewID(now.Add(time.Second), [3]byte{2}))
 	got, err := b.runner(t).Start(ctx, next)
-	must(t, err)
+	must.Do(t, err)
 	if !got.Complete || got.Done != 2 || got.Retries != 0 {
 		t.Errorf("the next round: complete %v, %d done, %d repeated; want 2 done at once", got.Complete, got.Done, got.Retries)
 	}
 	queue, err := b.bus.Queue(ctx)
-	must(t, err)
+	must.Do(t, err)
 	if queue.Messages != 0 {
 		t.Errorf("%d messages are left in the queue", queue.Messages)
 	}
@@ -206,12 +207,12 @@ func TestAHeldRoundIsNotForgotten(t *testing.T) {
 		m := b.plan(t, four()[0])
 		m.Round = round.NewID(now.Add(-age), [3]byte{byte(i)})
 		_, err := b.runner(t).Start(ctx, m)
-		must(t, err)
+		must.Do(t, err)
 		if i == 0 {
 			_, revision, err := b.bus.Holder(ctx, m.Round)
-			must(t, err)
+			must.Do(t, err)
 			_, err = b.bus.SetHolder(ctx, m.Round, job.Holder{Name: "replaying/1", For: time.Hour}, revision)
-			must(t, err)
+			must.Do(t, err)
 		}
 	}
 	for what, change := range map[string]func(*round.Config){
@@ -246,16 +247,16 @@ func TestAForgottenRoundIsNotRunAgain(t *testing.T) {
 			b.work(t, always)
 			ctx, m := deadline(t), b.plan(t, four()...)
 			_, err := b.runner(t).Start(ctx, m)
-			must(t, err)
+			must.Do(t, err)
 			_, revision, err := b.bus.Holder(ctx, m.Round)
-			must(t, err)
+			must.Do(t, err)
 			_, err = b.bus.SetHolder(ctx, m.Round, job.Holder{Name: "keeper/1", For: time.Hour}, revision)
-			must(t, err)
+			must.Do(t, err)
 			said, ended := &telemetrytest.Log{}, make(chan error, 1)
 			runner := b.runner(t, func(c *round.Config) { c.Log = slog.New(slog.NewTextHandler(said, nil)) })
 			go func() { ended <- work(ctx, runner, m.Round) }()
 			said.Await(ctx, t, "standing by")
-			must(t, b.bus.Forget(ctx, m.Round))
+			must.Do(t, b.bus.Forget(ctx, m.Round))
 			if err := <-ended; !errors.Is(err, jobstream.ErrNotFound) {
 				t.Errorf("it ended with %v, want that there is no such round", err)
 			}

@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
@@ -68,7 +69,7 @@ func TestASecondProducerStandsBy(t *testing.T) {
 	said.Await(ctx, t, "producer=the-first")
 	close(g.open)
 	one, two := <-ends, <-ends
-	must(t, errors.Join(one.err, two.err))
+	must.Do(t, errors.Join(one.err, two.err))
 	if one.result.Revision != two.result.Revision || bytesOf(t, one.result.Outcome) != bytesOf(t, two.result.Outcome) {
 		t.Errorf("two results: revisions %d and %d, or other outcomes", one.result.Revision, two.result.Revision)
 	}
@@ -87,9 +88,9 @@ func TestAStandbyTakesOverFromADeadProducer(t *testing.T) {
 	m := b.plan(t, four()...)
 	b.queue(t, m)
 	_, err := b.bus.SetHolder(t.Context(), m.Round, job.Holder{Name: "dead", For: 200 * time.Millisecond}, 0)
-	must(t, err)
+	must.Do(t, err)
 	got, err := b.runner(t).Resume(deadline(t), m.Round)
-	must(t, err)
+	must.Do(t, err)
 	if !got.Complete {
 		t.Error("the round is not complete")
 	}
@@ -107,7 +108,7 @@ func TestAloneNobodyIsWaitedFor(t *testing.T) {
 	m := b.plan(t, four()...)
 	b.queue(t, m)
 	_, err := b.bus.SetHolder(t.Context(), m.Round, job.Holder{Name: "dead", For: 24 * time.Hour}, 0)
-	must(t, err)
+	must.Do(t, err)
 	if _, err := b.runner(t, func(c *round.Config) { c.Alone = true }).Resume(deadline(t), m.Round); err != nil {
 		t.Error(err)
 	}
@@ -133,7 +134,7 @@ func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 	said.Await(ctx, t, "standing by")
 	close(g.open)
 	one := <-ends // the other is silent from now on, so the round comes back
-	must(t, one.err)
+	must.Do(t, one.err)
 	if !one.result.Complete || g.evaluations.Load() != 2 {
 		t.Errorf("complete %v, %d evaluations; want a complete round with 2", one.result.Complete, g.evaluations.Load())
 	}
@@ -145,7 +146,7 @@ func (b *bundle) takeOver(t *testing.T, name string) {
 	t.Helper()
 	for {
 		_, revision, err := b.bus.Holder(t.Context(), name)
-		must(t, err)
+		must.Do(t, err)
 		_, err = b.bus.SetHolder(t.Context(), name, job.Holder{Name: "another", For: 500 * time.Millisecond}, revision)
 		if err == nil {
 			return
@@ -164,7 +165,7 @@ func TestTheFirstConclusionCounts(t *testing.T) {
 	m := b.plan(t, four()...)
 	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
 		if j.UID == 2 { // meanwhile, somebody who had lost the round concluded it
-			must(t, b.bus.PutOutcome(ctx, m.Round, 1, []byte(`{"version": 1, "revision": 1, "mirror": "the other's"}`)))
+			must.Do(t, b.bus.PutOutcome(ctx, m.Round, 1, []byte(`{"version": 1, "revision": 1, "mirror": "the other's"}`)))
 		}
 		return evaluated(j, 1), nil
 	})

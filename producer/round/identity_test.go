@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/lease"
 )
@@ -37,6 +38,17 @@ type github struct {
 	answers []scoring.Miner
 	jobs    []job.Job
 }
+
+// asked has a worker run the jobs, and GitHub answer so for whoever asks it.
+func asked(t *testing.T, answers ...scoring.Miner) (*bundle, *github) {
+	t.Helper()
+	b, g := setup(t, jobstream.Config{}), &github{answers: answers}
+	b.work(t, g.handler)
+	return b, g
+}
+
+// asking makes a producer one that can ask.
+func (g *github) asking(c *round.Config) { c.Identify = g.identify }
 
 func (g *github) identify(_ context.Context, asking []scoring.Miner) ([]scoring.Miner, error) {
 	g.mu.Lock()
@@ -71,12 +83,10 @@ func (g *github) run() map[int]string {
 // and says for whom. Before, it was complete, with 90 % of the emission recycled.
 func TestUnknownIdentitiesLeaveARoundIncomplete(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	g := &github{}
-	b.work(t, g.handler)
+	b, _ := asked(t)
 	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	got, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(asOf)...))
-	must(t, err)
+	must.Do(t, err)
 	want := []round.UnknownIdentity{
 		{UID: 4, GitHubID: "104", KeptAt: asOf.Add(-3 * time.Hour), Age: 3 * 3600}, {UID: 5, GitHubID: "105"}, {UID: 6},
 	}
@@ -89,24 +99,28 @@ func TestUnknownIdentitiesLeaveARoundIncomplete(t *testing.T) {
 	b.holds(t, got.Round)
 }
 
+// unreachable runs a round two hours later, in which GitHub does not answer for a
+// miner.
+func (b *bundle) unreachable(t *testing.T, miner scoring.Miner) round.Result {
+	t.Helper()
+	miner.IdentityUnreachable = true
+	m := b.plan(t, miner)
+	m.AsOf, m.Round = m.AsOf.Add(2*time.Hour), m.Round+"-2"
+	return must.Get(b.runner(t).Start(deadline(t), m))(t)
+}
+
 // Stored pull requests stand in for those that could not be had: the round is
 // incomplete, and says how old they are.
 func TestStandInsLeaveARoundIncomplete(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	g := &github{}
-	b.work(t, g.handler)
-	list := unidentified(time.Time{})[1:2]
-	before, err := b.runner(t).Start(deadline(t), b.plan(t, list...))
-	must(t, err)
+	b, _ := asked(t)
+	miner := unidentified(time.Time{})[1]
+	before, err := b.runner(t).Start(deadline(t), b.plan(t, miner))
+	must.Do(t, err)
 	if !before.Complete {
 		t.Fatalf("the round before: %+v", before)
 	}
-	list[0].IdentityUnreachable = true
-	m := b.plan(t, list...)
-	m.AsOf, m.Round = m.AsOf.Add(2*time.Hour), m.Round+"-2"
-	got, err := b.runner(t).Start(deadline(t), m)
-	must(t, err)
+	got := b.unreachable(t, miner)
 	want := []round.StandIn{{UID: 1, AsOf: before.AsOf, Age: 2 * 3600}}
 	if diff := cmp.Diff(want, got.StandIns); diff != "" || got.Complete {
 		t.Errorf("complete %v, stand-ins (-want +got):\n%s", got.Complete, diff)
@@ -120,23 +134,17 @@ func TestStandInsLeaveARoundIncomplete(t *testing.T) {
 // Before, they were 292 years old, which is all that a duration can hold.
 func TestAStandInWithoutAnInstantIsOfUnknownAge(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	g := &github{}
-	b.work(t, g.handler)
-	list := unidentified(time.Time{})[1:2]
-	before, err := b.runner(t).Start(deadline(t), b.plan(t, list...))
-	must(t, err)
+	b, _ := asked(t)
+	miner := unidentified(time.Time{})[1]
+	before, err := b.runner(t).Start(deadline(t), b.plan(t, miner))
+	must.Do(t, err)
 	stored, err := b.bus.StoredEvaluations(t.Context())
-	must(t, err)
+	must.Do(t, err)
 	old := stored[1]
 	old.AsOf = time.Time{}
-	must(t, b.bus.ChangeStored(t.Context(), jobstream.Origin{Round: before.Round, PlannedAt: time.Now(), Revision: 2},
+	must.Do(t, b.bus.ChangeStored(t.Context(), jobstream.Origin{Round: before.Round, PlannedAt: time.Now(), Revision: 2},
 		[]scoring.StoredChange{{UID: 1, Evaluation: &old}}))
-	list[0].IdentityUnreachable = true
-	m := b.plan(t, list...)
-	m.AsOf, m.Round = m.AsOf.Add(2*time.Hour), m.Round+"-2"
-	got, err := b.runner(t).Start(deadline(t), m)
-	must(t, err)
+	got := b.unreachable(t, miner)
 	if diff := cmp.Diff([]round.StandIn{{UID: 1}}, got.StandIns); diff != "" {
 		t.Fatalf("stand-ins (-want +got):\n%s", diff)
 	}
@@ -154,21 +162,18 @@ func TestAStandInWithoutAnInstantIsOfUnknownAge(t *testing.T) {
 // answer stays unknown. What was found out stays found out.
 func TestAReplayAsksForIdentities(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	g := &github{}
-	b.work(t, g.handler)
+	b, g := asked(t)
 	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	list := append(unidentified(asOf), scoring.Miner{UID: 7, Hotkey: "h7", GitHubID: "107", IdentityUnreachable: true},
 		scoring.Miner{UID: 8, Hotkey: "h8", GitHubID: "108", IdentityKeptAt: asOf})
 	m := b.plan(t, list...)
 	m.Notes = []string{"a note", job.NoteUnidentified + "miners [4 5 6 7 8] are"}
 	first, err := b.runner(t).Start(deadline(t), m)
-	must(t, err)
+	must.Do(t, err)
 	g.run()
-	asking := func(c *round.Config) { c.Identify = g.identify }
 
 	_, did, err := b.runner(t).Replay(deadline(t), first.Round, round.Selection{})
-	must(t, err)
+	must.Do(t, err)
 	if diff := cmp.Diff(round.Replayed{Unidentified: []int{4, 5, 6, 7, 8}}, did); diff != "" {
 		t.Errorf("nobody to ask (-want +got):\n%s", diff)
 	}
@@ -176,8 +181,8 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 		{UID: 4, Hotkey: "h4", GitHubID: "104"}, {UID: 5, Hotkey: "h5", GitHubID: "205"}, {UID: 6, Hotkey: "h6", GitHubID: "206"},
 		{UID: 7, Hotkey: "h7", Token: scoring.TokenRefused},
 	}
-	second, did, err := b.runner(t, asking).Replay(deadline(t), first.Round, round.Selection{})
-	must(t, err)
+	second, did, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, round.Selection{})
+	must.Do(t, err)
 	if diff := cmp.Diff(round.Replayed{UIDs: []int{5, 6}, Identified: []int{4, 5, 6, 7}, Unidentified: []int{8}}, did); diff != "" {
 		t.Errorf("replayed (-want +got):\n%s", diff)
 	}
@@ -210,8 +215,8 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	}
 
 	g.answers = []scoring.Miner{{UID: 8, Hotkey: "h8", GitHubID: "108"}}
-	third, did, err := b.runner(t, asking).Replay(deadline(t), first.Round, round.Selection{Class: round.ClassIdentity})
-	must(t, err)
+	third, did, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, round.Selection{Class: round.ClassIdentity})
+	must.Do(t, err)
 	if diff := cmp.Diff(round.Replayed{UIDs: []int{}, Identified: []int{8}}, did); diff != "" {
 		t.Errorf("the last one (-want +got):\n%s", diff)
 	}
@@ -229,16 +234,14 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 // Before, there were -1 jobs outstanding, and the first revision had 4 planned.
 func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	g := &github{answers: []scoring.Miner{{UID: 5, Hotkey: "h5", Token: scoring.TokenRefused}}}
-	b.work(t, g.handler)
+	b, g := asked(t, scoring.Miner{UID: 5, Hotkey: "h5", Token: scoring.TokenRefused})
 	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))[1:4]...))
-	must(t, err)
-	second, _, err := b.runner(t, func(c *round.Config) { c.Identify = g.identify }).Replay(deadline(t), first.Round,
+	must.Do(t, err)
+	second, _, err := b.runner(t, g.asking).Replay(deadline(t), first.Round,
 		round.Selection{UIDs: []int{5}, Class: round.ClassIdentity})
-	must(t, err)
+	must.Do(t, err)
 	stands, err := answer.RoundOf(t.Context(), b.bus, first.Round, time.Now())
-	must(t, err)
+	must.Do(t, err)
 	if stands.Planned != 2 || stands.Done != 2 || stands.Failed != 0 || stands.Outstanding != 0 {
 		t.Errorf("it stands at %d planned, %d done, %d failed, %d outstanding; want 2, 2, 0, 0",
 			stands.Planned, stands.Done, stands.Failed, stands.Outstanding)
@@ -248,7 +251,7 @@ func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
 		"2 planned = 2 done + 0 failed + 0 outstanding": second,
 	} {
 		whole, err := answer.OutcomeOf(t.Context(), b.bus, revision)
-		must(t, err)
+		must.Do(t, err)
 		if got := whole.Audit.String(); got != want {
 			t.Errorf("revision %d: audit %q, want %q", revision.Revision, got, want)
 		}
@@ -259,17 +262,15 @@ func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
 // one that goes on with it, and does not ask again.
 func TestABrokenOffReplayKeepsIdentities(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	g := &github{}
-	b.work(t, g.handler)
+	b, g := asked(t)
 	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))...))
-	must(t, err)
+	must.Do(t, err)
 	g.run()
-	must(t, b.bus.CreateReplay(t.Context(), job.Replay{Round: first.Round, Number: 1, UIDs: []int{5, 6}, Miners: []scoring.Miner{
+	must.Do(t, b.bus.CreateReplay(t.Context(), job.Replay{Round: first.Round, Number: 1, UIDs: []int{5, 6}, Miners: []scoring.Miner{
 		{UID: 4, Hotkey: "h4", GitHubID: "104"}, {UID: 5, Hotkey: "h5", GitHubID: "205"}, {UID: 6, Hotkey: "h6", GitHubID: "206"},
 	}}))
 	got, err := b.runner(t).Resume(deadline(t), first.Round)
-	must(t, err)
+	must.Do(t, err)
 	if diff := cmp.Diff(map[int]string{5: "205", 6: "206"}, g.run()); diff != "" || !got.Complete || got.Revision != 2 || got.Planned != 4 {
 		t.Errorf("revision %d, complete %v, %d planned; jobs (-want +got):\n%s", got.Revision, got.Complete, got.Planned, diff)
 	}
@@ -289,19 +290,21 @@ func TestARefusedMinerIsNotReplayed(t *testing.T) {
 	})
 	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(asOf)[2]))
-	must(t, err)
+	must.Do(t, err)
 	if len(first.Degraded) != 1 || len(first.UnknownIdentities) != 1 {
 		t.Fatalf("%d degraded, %d of unknown identity; want the one miner both", len(first.Degraded), len(first.UnknownIdentities))
 	}
 	for range 2 { // the second time there is nothing to do
-		got, _, err := b.runner(t, func(c *round.Config) { c.Identify = g.identify }).Replay(deadline(t), first.Round, round.Selection{})
-		must(t, err)
+		got, _, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, round.Selection{})
+		must.Do(t, err)
 		if got.Revision != 2 || !got.Complete || got.Outcome.Miners[0].Failed != scoring.TokenNotAccepted {
 			t.Errorf("revision %d, complete %v, failed %q; want a complete second revision without the miner", got.Revision, got.Complete, got.Outcome.Miners[0].Failed)
 		}
 	}
-	failures, err := round.ReadFailures(t.Context(), b.bus, first.Round)
-	must(t, err)
+	m, err := b.bus.Planned(t.Context(), first.Round)
+	must.Do(t, err)
+	failures, err := round.ReadFailures(t.Context(), b.bus, m)
+	must.Do(t, err)
 	if len(failures.Ended) != 0 {
 		t.Errorf("still listed: %+v", failures.Ended)
 	}

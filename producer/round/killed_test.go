@@ -21,6 +21,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/lease"
@@ -95,14 +96,14 @@ func produceAsProcess(addresses string) error {
 func (b *bundle) produce(t *testing.T, m job.Manifest, after time.Duration, env ...string) bool {
 	t.Helper()
 	data, err := json.Marshal(m)
-	must(t, err)
+	must.Do(t, err)
 	ctx := deadline(t)
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^$")
 	cmd.Env = append(append(os.Environ(), env...), fmt.Sprintf("%s=%s %s %s", producerEnv, b.nats, b.redis, b.url))
 	cmd.Stdin, cmd.Stderr = strings.NewReader(string(data)), os.Stderr
 	stdout, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
+	must.Do(t, err)
+	must.Do(t, cmd.Start())
 	lines := bufio.NewReader(stdout)
 	if _, err := lines.ReadString('\n'); err != nil {
 		t.Errorf("the producer was never ready: %v", err)
@@ -135,7 +136,7 @@ func TestAProducerKilledAtAnyInstantIsFollowed(t *testing.T) {
 	calm := setup(t, jobstream.Config{})
 	calm.work(t, always)
 	want, err := calm.runner(t).Start(deadline(t), calm.plan(t, miners...))
-	must(t, err)
+	must.Do(t, err)
 
 	b := setup(t, jobstream.Config{})
 	var mu sync.Mutex
@@ -154,7 +155,7 @@ func TestAProducerKilledAtAnyInstantIsFollowed(t *testing.T) {
 	t.Logf("killed %d times", kills)
 	b.produce(t, m, 0) // also when it is concluded: that changes nothing
 	got, err := round.Latest(t.Context(), b.bus, m.Round)
-	must(t, err)
+	must.Do(t, err)
 	if !got.Complete || got.Revision != 1 || bytesOf(t, got.Outcome) != bytesOf(t, want.Outcome) {
 		t.Errorf("complete %v, revision %d, or another outcome than the undisturbed one", got.Complete, got.Revision)
 	}

@@ -10,6 +10,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/lease"
 )
 
@@ -34,7 +35,7 @@ func TestTheLastConclusionIsOnRecord(t *testing.T) {
 		m.Round = name
 		began = time.Now()
 		_, err := b.runner(t).Start(deadline(t), m)
-		must(t, err)
+		must.Do(t, err)
 		return began, time.Now()
 	}
 	began, ended := run("r1")
@@ -49,15 +50,15 @@ func TestTheLastConclusionIsOnRecord(t *testing.T) {
 		t.Errorf("after one with dead letters: %+v, want it concluded between %s and %s, and complete at %s", second, began, ended, first.Complete)
 	}
 	// As a producer leaves it that dies right after the outcome.
-	must(t, b.bus.Bucket(job.BucketRounds).Purge(t.Context(), job.LastKey))
-	must(t, round.KeepLast(t.Context(), b.bus))
+	must.Do(t, b.bus.Bucket(job.BucketRounds).Purge(t.Context(), job.LastKey))
+	must.Do(t, round.KeepLast(t.Context(), b.bus))
 	near := func(x, y time.Time) bool { return x.Sub(y).Abs() < time.Minute }
 	if again := b.last(t); !near(again.Complete, second.Complete) || !near(again.Concluded, second.Concluded) || !again.Complete.Before(again.Concluded) {
 		t.Errorf("from the outcomes: %+v, want what was noted: %+v", again, second)
 	}
 	// An older one changes nothing.
 	before := b.last(t)
-	must(t, b.bus.NoteConcluded(t.Context(), began.Add(-time.Hour), true))
+	must.Do(t, b.bus.NoteConcluded(t.Context(), began.Add(-time.Hour), true))
 	if after := b.last(t); after != before {
 		t.Errorf("after an older one: %+v, want %+v", after, before)
 	}
@@ -67,6 +68,6 @@ func TestTheLastConclusionIsOnRecord(t *testing.T) {
 func (b *bundle) last(t *testing.T) job.Last {
 	t.Helper()
 	last, _, err := b.bus.Last(t.Context())
-	must(t, err)
+	must.Do(t, err)
 	return last
 }

@@ -10,6 +10,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
@@ -64,7 +65,7 @@ func TestWhoFollowsTakesWhatTheLeaderHeld(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	ctx, m := deadline(t), b.plan(t, four()[0])
-	must(t, b.bus.CreateManifest(ctx, m))
+	must.Do(t, b.bus.CreateManifest(ctx, m))
 	hold := func(what, name string, for_ time.Duration) {
 		if _, err := b.bus.SetHolder(ctx, what, job.Holder{Name: name, For: for_, Since: time.Now()}, 0); err != nil {
 			t.Fatal(err)
@@ -82,16 +83,16 @@ func TestWhoFollowsTakesWhatTheLeaderHeld(t *testing.T) {
 		}
 		return err
 	})
-	must(t, err)
+	must.Do(t, err)
 
 	other := later(m, "others")
-	must(t, b.bus.CreateManifest(ctx, other))
+	must.Do(t, b.bus.CreateManifest(ctx, other))
 	hold(other.Round, "deadly/1", 300*time.Millisecond) // not the one that is followed: its time is waited for
 	said := &telemetrytest.Log{}
 	_, err = b.runner(t, func(c *round.Config) {
 		c.Follows, c.Log = "dead", slog.New(slog.NewTextHandler(said, nil))
 	}).Resume(ctx, other.Round)
-	must(t, err)
+	must.Do(t, err)
 	said.Await(ctx, t, "standing by")
 }
 

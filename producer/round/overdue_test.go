@@ -13,23 +13,9 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/lease"
 )
-
-// until looks again and again at what others do.
-func until(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	ctx := deadline(t)
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for !happened() {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
-}
 
 // later is a second round of the same miners.
 func later(m job.Manifest, name string) job.Manifest {
@@ -59,14 +45,14 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 	})
 	ctx, runner, first := deadline(t), b.runner(t), b.plan(t, four()...)
 	good, err := runner.Start(ctx, first)
-	must(t, err)
+	must.Do(t, err)
 
 	stalled.Store(true)
 	m := later(first, "overdue")
 	m.OverdueAt = time.Now().Add(500 * time.Millisecond)
 	m.Notes = []string{"a note"}
 	got, err := runner.Start(ctx, m)
-	must(t, err)
+	must.Do(t, err)
 	if time.Now().Before(m.OverdueAt) {
 		t.Error("the round ended before it was overdue")
 	}
@@ -88,9 +74,9 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 	b.failedJobs(t, m.Round, 2)
 
 	close(open)
-	until(t, "the late workers have ended and their messages are gone", func() bool {
+	must.Until(deadline(t), t, "the late workers have ended and their messages are gone", func() bool {
 		queued, err := b.bus.Queued(ctx, m.Round)
-		must(t, err)
+		must.Do(t, err)
 		return len(queued) == 0
 	})
 	if late.Load() == 0 {
@@ -103,7 +89,7 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 
 	stalled.Store(false)
 	healed, did, err := runner.Replay(ctx, m.Round, round.Selection{Class: job.Overdue})
-	must(t, err)
+	must.Do(t, err)
 	if !healed.Complete || healed.Overdue != 0 || !slices.Equal(did.UIDs, []int{1, 2}) {
 		t.Errorf("after a replay of %v: complete %v, %d overdue; want it healed", did.UIDs, healed.Complete, healed.Overdue)
 	}
@@ -114,7 +100,7 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 func (b *bundle) failedJobs(t *testing.T, name string, failed int) {
 	t.Helper()
 	held, err := b.bus.Held(t.Context(), name)
-	must(t, err)
+	must.Do(t, err)
 	if a := round.AuditOf(held); !a.Holds() || a.Outstanding != 0 || a.Failed != failed {
 		t.Errorf("audit: %s; %v; want it to hold with %d failed", a, a.Discrepancies, failed)
 	}
@@ -129,11 +115,11 @@ func TestAnOverdueRoundWaitsForNobody(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	m := b.plan(t, four()...)
 	m.OverdueAt = time.Now().Add(-time.Hour)
-	must(t, b.bus.CreateManifest(t.Context(), m))
-	must(t, b.bus.PublishDead(t.Context(), job.DeadLetter{Round: m.Round, UID: 1, Class: job.Overdue, Error: "before the crash", At: m.OverdueAt}))
+	must.Do(t, b.bus.CreateManifest(t.Context(), m))
+	must.Do(t, b.bus.PublishDead(t.Context(), job.DeadLetter{Round: m.Round, UID: 1, Class: job.Overdue, Error: "before the crash", At: m.OverdueAt}))
 	b.status.Store(503)
 	got, err := b.runner(t, func(c *round.Config) { c.LookUps = time.Nanosecond }).Resume(deadline(t), m.Round)
-	must(t, err)
+	must.Do(t, err)
 	if got.Overdue != 2 || got.Failed != 2 || len(got.FailedLookUps) != 1 || got.Complete {
 		t.Errorf("%d overdue, %d failed, look-ups failed %v; want two and one look-up", got.Overdue, got.Failed, got.FailedLookUps)
 	}

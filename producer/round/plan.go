@@ -1,12 +1,15 @@
 package round
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -83,4 +86,18 @@ func Jobs(m job.Manifest) []job.Job {
 		})
 	}
 	return jobs
+}
+
+// Records reads those of a manifest's jobs. A record without a job is of a miner
+// whose token GitHub has refused since: nothing counts it any more.
+func Records(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]job.Record, error) {
+	records, err := bus.Records(ctx, m.Round)
+	if err != nil {
+		return nil, fmt.Errorf("reading the records: %w", err)
+	}
+	jobs := map[int]bool{}
+	for _, j := range Jobs(m) {
+		jobs[j.UID] = true
+	}
+	return slices.DeleteFunc(records, func(r job.Record) bool { return !jobs[r.UID] }), nil
 }

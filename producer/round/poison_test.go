@@ -15,6 +15,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/lease"
 )
 
@@ -99,7 +100,7 @@ func TestAJobThatKillsItsWorkersIsBuried(t *testing.T) {
 	got, err := b.runner(t).Start(ctx, m)
 	stop()
 	killed := <-deaths
-	must(t, err)
+	must.Do(t, err)
 	if got.Done != 1 || len(got.DeadLetters) != 1 || got.DeadLetters[0].UID != 1 || got.DeadLetters[0].Class != job.Poison {
 		t.Errorf("done %d, dead letters %+v; want miner 2 done and miner 1 poison", got.Done, got.DeadLetters)
 	}
@@ -110,7 +111,7 @@ func TestAJobThatKillsItsWorkersIsBuried(t *testing.T) {
 	b.holds(t, m.Round)
 	b.work(t, always)
 	healed, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{Class: job.Poison})
-	must(t, err)
+	must.Do(t, err)
 	if !healed.Complete || healed.Revision != 2 {
 		t.Errorf("replayed: complete %v, revision %d", healed.Complete, healed.Revision)
 	}

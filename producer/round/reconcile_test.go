@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/lease"
 )
 
@@ -24,15 +25,15 @@ func always(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, erro
 // then; only those of some miners, if any are named.
 func (b *bundle) queue(t *testing.T, m job.Manifest, only ...int) {
 	t.Helper()
-	must(t, b.bus.CreateManifest(t.Context(), m))
-	must(t, b.bus.PutSnapshot(t.Context(), m.Round, nil))
+	must.Do(t, b.bus.CreateManifest(t.Context(), m))
+	must.Do(t, b.bus.PutSnapshot(t.Context(), m.Round, nil))
 	for _, j := range round.Jobs(m) {
 		if len(only) > 0 && !slices.Contains(only, j.UID) {
 			continue
 		}
 		_, err := b.bus.PlanRecord(t.Context(), job.Plan(m.Round, j.UID, ""))
-		must(t, err)
-		must(t, b.bus.PublishJob(t.Context(), j))
+		must.Do(t, err)
+		must.Do(t, b.bus.PublishJob(t.Context(), j))
 	}
 }
 
@@ -40,39 +41,39 @@ func (b *bundle) queue(t *testing.T, m job.Manifest, only ...int) {
 func (b *bundle) message(t *testing.T, m job.Manifest, uid int) uint64 {
 	t.Helper()
 	stream, err := b.js.Stream(t.Context(), job.StreamJobs)
-	must(t, err)
+	must.Do(t, err)
 	msg, err := stream.GetLastMsgForSubject(t.Context(), job.Subject(m.Round, uid))
-	must(t, err)
+	must.Do(t, err)
 	return msg.Sequence
 }
 
 func (b *bundle) deleteMessage(t *testing.T, m job.Manifest, uid int) {
 	t.Helper()
 	stream, err := b.js.Stream(t.Context(), job.StreamJobs)
-	must(t, err)
-	must(t, stream.DeleteMsg(t.Context(), b.message(t, m, uid)))
+	must.Do(t, err)
+	must.Do(t, stream.DeleteMsg(t.Context(), b.message(t, m, uid)))
 }
 
 func (b *bundle) deleteRecord(t *testing.T, m job.Manifest, uid int) {
 	t.Helper()
-	must(t, b.bus.Bucket(job.BucketRecords).Purge(t.Context(), job.RecordKey(m.Round, uid)))
+	must.Do(t, b.bus.Bucket(job.BucketRecords).Purge(t.Context(), job.RecordKey(m.Round, uid)))
 }
 
 // filter makes the consumer hand out certain subjects only.
 func filter(t *testing.T, b *bundle, subject string) {
 	t.Helper()
 	consumer, err := b.js.Consumer(t.Context(), job.StreamJobs, job.Consumer)
-	must(t, err)
+	must.Do(t, err)
 	config := consumer.CachedInfo().Config
 	config.FilterSubject = subject
 	_, err = b.js.UpdateConsumer(t.Context(), job.StreamJobs, config)
-	must(t, err)
+	must.Do(t, err)
 }
 
 func (b *bundle) audit(t *testing.T, name string) round.Audit {
 	t.Helper()
 	held, err := b.bus.Held(t.Context(), name)
-	must(t, err)
+	must.Do(t, err)
 	return round.AuditOf(held)
 }
 
@@ -80,13 +81,6 @@ func (b *bundle) holds(t *testing.T, name string) {
 	t.Helper()
 	if a := b.audit(t, name); !a.Holds() || a.Outstanding > 0 {
 		t.Errorf("audit: %s; %v", a, a.Discrepancies)
-	}
-}
-
-func must(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Fatal(err)
 	}
 }
 
@@ -117,8 +111,8 @@ func TestReconcilerMendsWhatWasLost(t *testing.T) {
 			func(b *bundle, m job.Manifest) {
 				// As when somebody changed the consumer for a while.
 				filter(t, b, "miner.job.another.*")
-				must(t, b.bus.PublishJob(t.Context(), job.Job{Round: "another", UID: 1, GitHubID: "1", AsOf: m.AsOf}))
-				must(t, b.next(t).Ack(t.Context()))
+				must.Do(t, b.bus.PublishJob(t.Context(), job.Job{Round: "another", UID: 1, GitHubID: "1", AsOf: m.AsOf}))
+				must.Do(t, b.next(t).Ack(t.Context()))
 				filter(t, b, "")
 			}, round.DeliveriesUsedUp, "message passed over: published again",
 		},
@@ -134,7 +128,7 @@ func TestReconcilerMendsWhatWasLost(t *testing.T) {
 			}
 			b.work(t, always)
 			got, err := b.runner(t).Resume(deadline(t), m.Round)
-			must(t, err)
+			must.Do(t, err)
 			if !got.Complete || got.Done != 1 {
 				t.Errorf("complete %v, done %d; want a complete round of one", got.Complete, got.Done)
 			}
@@ -159,7 +153,7 @@ func TestReconcilerRunsBesideTheRound(t *testing.T) {
 		return evaluated(j, 1), nil
 	}, func(c *lease.Config) { c.Slots = 1 })
 	got, err := b.runner(t).Resume(deadline(t), m.Round)
-	must(t, err)
+	must.Do(t, err)
 	if !got.Complete || len(got.Mended) != 1 || got.Mended[0].UID != 2 {
 		t.Errorf("complete %v, mended %v; want miner 2's message", got.Complete, got.Mended)
 	}
@@ -176,19 +170,19 @@ func TestUsedUpDeliveriesAreFoundWithoutTheAdvisory(t *testing.T) {
 	for delivery := uint64(1); delivery <= 2; delivery++ { // two claims that nobody lives to end
 		d := b.next(t)
 		record, revision, err := b.bus.Record(t.Context(), m.Round, 1)
-		must(t, err)
+		must.Do(t, err)
 		claimed, err := record.Claimed(job.Claim{ID: fmt.Sprint(delivery), Worker: "w9", Sequence: d.Sequence(), Delivery: d.Number()})
-		must(t, err)
+		must.Do(t, err)
 		_, err = b.bus.UpdateRecord(t.Context(), claimed, revision)
-		must(t, err)
+		must.Do(t, err)
 	}
 	b.awaitStuck(t, m)
 	advisories, err := b.js.Stream(t.Context(), job.StreamAdvisory)
-	must(t, err)
-	must(t, advisories.Purge(t.Context()))
+	must.Do(t, err)
+	must.Do(t, advisories.Purge(t.Context()))
 
 	got, err := b.runner(t).Resume(deadline(t), m.Round)
-	must(t, err)
+	must.Do(t, err)
 	if len(got.DeadLetters) != 1 || got.DeadLetters[0].Class != job.Poison || got.DeadLetters[0].Worker != "w9" || got.DeadLetters[0].Attempts != 2 {
 		t.Errorf("dead letters %+v, want one poison of w9 after 2 attempts", got.DeadLetters)
 	}
@@ -203,7 +197,7 @@ func (b *bundle) next(t *testing.T) *jobstream.Delivery {
 	t.Helper()
 	for ctx := deadline(t); ; {
 		got, err := b.bus.Fetch(ctx, 1, time.Second)
-		must(t, err)
+		must.Do(t, err)
 		if len(got) > 0 {
 			return got[0]
 		}
@@ -218,7 +212,7 @@ func (b *bundle) awaitStuck(t *testing.T, m job.Manifest) {
 			t.Fatal(err)
 		}
 		if stuck, err := b.bus.Stuck(ctx, m.Round); err != nil || len(stuck) > 0 {
-			must(t, err)
+			must.Do(t, err)
 			return
 		}
 	}
@@ -232,15 +226,15 @@ func TestALeftMessageIsHarmless(t *testing.T) {
 	m := b.plan(t, four()...)
 	b.queue(t, m)
 	record, revision, err := b.bus.Record(t.Context(), m.Round, 1)
-	must(t, err)
+	must.Do(t, err)
 	record, err = record.Claimed(job.Claim{ID: "c", Worker: "w9", Sequence: 1, Delivery: 1})
-	must(t, err)
+	must.Do(t, err)
 	key := job.EvaluationKey(m.Round, 1, "c")
-	must(t, b.bus.PutEvaluation(t.Context(), key, evaluated(job.Job{Round: m.Round, UID: 1, Hotkey: "h1", GitHubID: "101"}, 1)))
+	must.Do(t, b.bus.PutEvaluation(t.Context(), key, evaluated(job.Job{Round: m.Round, UID: 1, Hotkey: "h1", GitHubID: "101"}, 1)))
 	record, err = record.Committed("c", 3, key, false)
-	must(t, err)
+	must.Do(t, err)
 	_, err = b.bus.UpdateRecord(t.Context(), record, revision)
-	must(t, err)
+	must.Do(t, err)
 	if a := b.audit(t, m.Round); !a.Holds() || len(a.Discrepancies) != 1 || a.Discrepancies[0].Kind != round.LeftMessage {
 		t.Errorf("audit: %v, want one message of an ended job", a.Discrepancies)
 	}
@@ -250,7 +244,7 @@ func TestALeftMessageIsHarmless(t *testing.T) {
 		return always(ctx, j, a)
 	})
 	got, err := b.runner(t).Resume(deadline(t), m.Round)
-	must(t, err)
+	must.Do(t, err)
 	if n := evaluations.Load(); got.Done != 2 || n != 1 {
 		t.Errorf("done %d, evaluated %d times; want both done and one evaluated now", got.Done, n)
 	}

@@ -58,7 +58,7 @@ func (r *Runner) Replay(ctx context.Context, round string, s Selection) (result 
 		if err != nil || begun > 0 && latest.Revision > begun && slices.Equal(latest.Replayed, did.UIDs) {
 			return latest, err // whoever took the round over has ended it
 		}
-		now, err := ReadFailures(ctx, r.cfg.Bus, round)
+		now, err := ReadFailures(ctx, r.cfg.Bus, m)
 		if err != nil {
 			return Result{}, err
 		}
@@ -138,7 +138,11 @@ func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s Selection) 
 	if err != nil {
 		return nil, nil, err
 	}
-	failures, err := ReadFailures(ctx, bus, round)
+	m, err := bus.Planned(ctx, round)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the manifest of round %s: %w", round, err)
+	}
+	failures, err := ReadFailures(ctx, bus, m)
 	if err != nil {
 		return nil, nil, err
 	}

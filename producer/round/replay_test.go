@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/lease"
 )
@@ -58,7 +59,7 @@ func failing(t *testing.T, b *bundle) (*patient, job.Manifest, round.Result) {
 	b.work(t, p.handler)
 	m := b.plan(t, four()...)
 	first, err := b.runner(t).Start(deadline(t), m)
-	must(t, err)
+	must.Do(t, err)
 	if first.Complete || first.Failed != 1 || len(first.Degraded) != 1 || first.Revision != 1 {
 		t.Fatalf("complete %v, failed %d, degraded %v; want one dead and one degraded", first.Complete, first.Failed, first.Degraded)
 	}
@@ -71,7 +72,7 @@ func failing(t *testing.T, b *bundle) (*patient, job.Manifest, round.Result) {
 func bytesOf(t *testing.T, o scoring.Outcome) string {
 	t.Helper()
 	data, err := json.Marshal(o)
-	must(t, err)
+	must.Do(t, err)
 	return string(data)
 }
 
@@ -84,7 +85,7 @@ func undisturbed(t *testing.T) string {
 	p.healed.Store(true)
 	b.work(t, p.handler)
 	got, err := b.runner(t).Start(deadline(t), b.plan(t, four()...))
-	must(t, err)
+	must.Do(t, err)
 	return bytesOf(t, got.Outcome)
 }
 
@@ -96,7 +97,7 @@ func TestAHealedReplayIsAsIfNothingHadFailed(t *testing.T) {
 	p, m, first := failing(t, b)
 	p.healed.Store(true)
 	got, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
-	must(t, err)
+	must.Do(t, err)
 	if diff := cmp.Diff(round.Replayed{UIDs: []int{1, 2}}, did); diff != "" {
 		t.Errorf("replayed (-want +got):\n%s", diff)
 	}
@@ -109,9 +110,9 @@ func TestAHealedReplayIsAsIfNothingHadFailed(t *testing.T) {
 	}
 	b.holds(t, m.Round)
 	kept, err := b.bus.Outcome(t.Context(), m.Round, 1)
-	must(t, err)
+	must.Do(t, err)
 	former, err := round.Decode(kept)
-	must(t, err)
+	must.Do(t, err)
 	if bytesOf(t, former.Outcome) != bytesOf(t, first.Outcome) {
 		t.Error("the first revision has changed")
 	}
@@ -140,12 +141,12 @@ func TestReplaySelects(t *testing.T) {
 	p, m, _ := failing(t, b)
 	p.healed.Store(true)
 	got, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{Degraded: true})
-	must(t, err)
+	must.Do(t, err)
 	if diff := cmp.Diff([]int{2}, did.UIDs); diff != "" || got.Failed != 1 || len(got.Degraded) != 0 || p.times(1) != 1 {
 		t.Errorf("ran %v, failed %d, degraded %v, miner 1 %d times; want miner 2 alone run again", did.UIDs, got.Failed, got.Degraded, p.times(1))
 	}
 	got, did, err = b.runner(t).Replay(deadline(t), m.Round, round.Selection{Class: job.Permanent})
-	must(t, err)
+	must.Do(t, err)
 	if diff := cmp.Diff([]int{1}, did.UIDs); diff != "" || !got.Complete || got.Revision != 3 {
 		t.Errorf("ran %v, complete %v, revision %d; want miner 1 alone and a complete third revision", did.UIDs, got.Complete, got.Revision)
 	}
@@ -167,10 +168,10 @@ func TestAFailedReplayKeepsTheDegradedEvaluation(t *testing.T) {
 	})
 	m := b.plan(t, four()[1])
 	first, err := b.runner(t).Start(deadline(t), m)
-	must(t, err)
+	must.Do(t, err)
 	worse.Store(true)
 	got, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
-	must(t, err)
+	must.Do(t, err)
 	if got.Failed != 1 || got.Complete || bytesOf(t, got.Outcome) != bytesOf(t, first.Outcome) {
 		t.Errorf("failed %d, complete %v; want a dead letter and the outcome as it was", got.Failed, got.Complete)
 	}
@@ -183,7 +184,7 @@ func TestReplayRefusesWhatThereIsNot(t *testing.T) {
 	_, m, _ := failing(t, b)
 	running := b.plan(t, four()[1])
 	running.Round = "running"
-	must(t, b.bus.CreateManifest(t.Context(), running))
+	must.Do(t, b.bus.CreateManifest(t.Context(), running))
 	for name, c := range map[string]struct {
 		round string
 		s     round.Selection
@@ -234,7 +235,7 @@ func TestTwoReplaysAtOnceRunEachMinerOnce(t *testing.T) {
 		}()
 	}
 	one, two := <-ends, <-ends
-	must(t, errors.Join(one.err, two.err))
+	must.Do(t, errors.Join(one.err, two.err))
 	if one.result.Revision != 2 || two.result.Revision != 2 || bytesOf(t, one.result.Outcome) != bytesOf(t, two.result.Outcome) {
 		t.Errorf("revisions %d and %d, or other outcomes; want the second one for both", one.result.Revision, two.result.Revision)
 	}
@@ -272,16 +273,16 @@ func TestABrokenOffReplayIsEnded(t *testing.T) {
 			p.healed.Store(true)
 			// As far as a producer came that died when one of two jobs was
 			// opened again and none was published.
-			must(t, b.bus.CreateReplay(t.Context(), job.Replay{Round: m.Round, Number: 1, UIDs: []int{1, 2}, By: "dead"}))
+			must.Do(t, b.bus.CreateReplay(t.Context(), job.Replay{Round: m.Round, Number: 1, UIDs: []int{1, 2}, By: "dead"}))
 			record, revision, err := b.bus.Record(t.Context(), m.Round, 1)
-			must(t, err)
+			must.Do(t, err)
 			opened, err := record.Replanned(1, "")
-			must(t, err)
+			must.Do(t, err)
 			_, err = b.bus.UpdateRecord(t.Context(), opened, revision)
-			must(t, err)
+			must.Do(t, err)
 
 			got, err := next(b.runner(t), deadline(t), m)
-			must(t, err)
+			must.Do(t, err)
 			if !got.Complete || got.Revision != 2 {
 				t.Errorf("complete %v, revision %d; want a complete second revision", got.Complete, got.Revision)
 			}
@@ -303,17 +304,17 @@ func TestAReplayLeavesWhatLaterRoundsStored(t *testing.T) {
 	later := b.plan(t, four()...)
 	later.Round, later.PlannedAt = "zz-later", m.PlannedAt.Add(time.Hour)
 	_, err := b.runner(t).Start(deadline(t), later)
-	must(t, err)
+	must.Do(t, err)
 	before, err := b.bus.StoredEvaluations(t.Context())
-	must(t, err)
+	must.Do(t, err)
 	marked := before[2]
 	marked.Merged[0].Title = "as the later round has it"
 	origin := jobstream.Origin{Round: later.Round, PlannedAt: later.PlannedAt, Revision: 1}
-	must(t, b.bus.ChangeStored(t.Context(), origin, []scoring.StoredChange{{UID: 2, Evaluation: &marked}, {UID: 1}}))
+	must.Do(t, b.bus.ChangeStored(t.Context(), origin, []scoring.StoredChange{{UID: 2, Evaluation: &marked}, {UID: 1}}))
 	_, _, err = b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
-	must(t, err)
+	must.Do(t, err)
 	after, err := b.bus.StoredEvaluations(t.Context())
-	must(t, err)
+	must.Do(t, err)
 	if _, there := after[1]; there || after[2].Merged[0].Title != marked.Merged[0].Title {
 		t.Error("the replay of the earlier round has changed what the later one stored")
 	}
@@ -327,14 +328,16 @@ func TestADamagedPlanCostsNoRound(t *testing.T) {
 	_, m, first := failing(t, b)
 	for _, value := range []string{"{", `{"version": 99}`} {
 		_, err := b.bus.Bucket(job.BucketRounds).Put(t.Context(), job.ReplayKey(m.Round, first.Revision), []byte(value))
-		must(t, err)
+		must.Do(t, err)
 		held, err := b.bus.Held(t.Context(), m.Round)
-		must(t, err)
+		must.Do(t, err)
 		named := func(d round.Discrepancy) bool { return d.Kind == round.PlanUnreadable }
 		if audit := round.AuditOf(held); !slices.ContainsFunc(audit.Discrepancies, named) {
 			t.Errorf("%q: the audit has %v, want the plan named", value, audit.Discrepancies)
 		}
-		failures, err := round.ReadFailures(t.Context(), b.bus, m.Round)
+		planned, err := b.bus.Planned(t.Context(), m.Round)
+		must.Do(t, err)
+		failures, err := round.ReadFailures(t.Context(), b.bus, planned)
 		if err != nil || len(failures.Ended) == 0 {
 			t.Errorf("%q: failures %v, %v, want those of the round", value, failures, err)
 		}
@@ -354,20 +357,20 @@ func TestAReplayAsksAgainForMaintainers(t *testing.T) {
 	b.work(t, always)
 	m := b.plan(t, four()...)
 	first, err := b.runner(t).Start(deadline(t), m)
-	must(t, err)
+	must.Do(t, err)
 	if len(first.FailedLookUps) != 1 {
 		t.Fatalf("failed look-ups: %v, want one", first.FailedLookUps)
 	}
 	b.status.Store(0)
 	b.malformed.Store(true)
 	partly, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
-	must(t, err)
+	must.Do(t, err)
 	if partly.Complete || len(partly.FailedLookUps) != 1 || partly.FailedLookUps[0].Cause != job.Inconsistent || len(partly.Outcome.Maintainers) != 1 {
 		t.Errorf("complete %v, failed look-ups %v, maintainers %v; want one of each, incomplete", partly.Complete, partly.FailedLookUps, partly.Outcome.Maintainers)
 	}
 	b.malformed.Store(false)
 	got, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
-	must(t, err)
+	must.Do(t, err)
 	if !got.Complete || got.Revision != 3 || len(did.UIDs) != 0 || len(got.Outcome.Maintainers) != 1 {
 		t.Errorf("complete %v, revision %d, ran %v, maintainers %v", got.Complete, got.Revision, did.UIDs, got.Outcome.Maintainers)
 	}
@@ -380,17 +383,17 @@ func TestAReplaysTraceIsLinkedToTheFormer(t *testing.T) { //nolint:paralleltest 
 	otel.SetTracerProvider(provider)
 	t.Cleanup(func() {
 		otel.SetTracerProvider(before)
-		must(t, provider.Shutdown(context.Background()))
+		must.Do(t, provider.Shutdown(context.Background()))
 	})
 	b := setup(t, jobstream.Config{})
 	p, m, _ := failing(t, b)
 	failed, _, err := b.bus.Record(t.Context(), m.Round, 1)
-	must(t, err)
+	must.Do(t, err)
 	p.healed.Store(true)
 	_, _, err = b.runner(t).Replay(deadline(t), m.Round, round.Selection{UIDs: []int{1}})
-	must(t, err)
+	must.Do(t, err)
 	healed, _, err := b.bus.Record(t.Context(), m.Round, 1)
-	must(t, err)
+	must.Do(t, err)
 	if failed.Trace == "" || healed.Trace == failed.Trace {
 		t.Fatalf("traces %q and %q, want two", failed.Trace, healed.Trace)
 	}
@@ -413,7 +416,7 @@ func TestCompareSaysWhatARevisionChanged(t *testing.T) {
 	p, m, first := failing(t, b)
 	p.healed.Store(true)
 	second, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{UIDs: []int{1}})
-	must(t, err)
+	must.Do(t, err)
 	got := round.Compare(first, second)
 	want := map[int]string{1: "was dead (permanent), healed", 2: "still degraded"}
 	for _, change := range got.Changes {

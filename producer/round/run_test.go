@@ -13,6 +13,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/lease"
 )
@@ -76,7 +77,7 @@ func TestJobsAreQueuedInOrder(t *testing.T) {
 	}()
 	for next := 1; next <= len(miners); {
 		got, err := b.bus.Fetch(ctx, 50, time.Second)
-		must(t, err)
+		must.Do(t, err)
 		for _, d := range got {
 			if want := job.Subject(m.Round, next); d.Subject() != want {
 				t.Fatalf("got %s, want %s: the queue has another order than the jobs", d.Subject(), want)

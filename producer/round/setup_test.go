@@ -23,6 +23,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/lease"
@@ -68,21 +69,21 @@ func setup(tb testing.TB, cfg jobstream.Config) *bundle {
 	b.bus, nc = jobstreamtest.Open(tb, b.nats, cfg)
 	var err error
 	b.js, err = jetstream.New(nc)
-	must(tb, err)
+	must.Do(tb, err)
 	rdb, err := ratelimit.NewClient(b.redis, time.Second)
-	must(tb, err)
-	tb.Cleanup(func() { fatal(tb, rdb.Close()) })
+	must.Do(tb, err)
+	tb.Cleanup(func() { must.Check(tb, rdb.Close()) })
 	// A limit out of the way: what it holds is the limiter's own to test.
 	limiter, err := ratelimit.New(ratelimit.Config{Limit: 1_000_000, Horizon: 10 * time.Millisecond, Log: jobstreamtest.Quiet()}, rdb)
-	must(tb, err)
-	tb.Cleanup(func() { fatal(tb, limiter.Close()) })
+	must.Do(tb, err)
+	tb.Cleanup(func() { must.Check(tb, limiter.Close()) })
 	server := httptest.NewServer(http.HandlerFunc(b.answer))
 	tb.Cleanup(server.Close)
 	b.url = server.URL
 	b.client, err = mirror.New(mirror.Config{
 		BaseURL: server.URL, Meter: limiter, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Log: jobstreamtest.Quiet(),
 	})
-	must(tb, err)
+	must.Do(tb, err)
 	tb.Cleanup(b.client.Close)
 	return b
 }
@@ -114,7 +115,7 @@ func (b *bundle) runner(tb testing.TB, changes ...func(*round.Config)) *round.Ru
 		change(&cfg)
 	}
 	r, err := round.New(cfg)
-	must(tb, err)
+	must.Do(tb, err)
 	return r
 }
 
@@ -129,11 +130,11 @@ func (b *bundle) work(tb testing.TB, handler lease.Handler, changes ...func(*lea
 		change(&cfg)
 	}
 	runner, err := lease.New(cfg)
-	must(tb, err)
+	must.Do(tb, err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- runner.Run(ctx) }()
-	tb.Cleanup(func() { stop(); fatal(tb, <-ended) })
+	tb.Cleanup(func() { stop(); must.Check(tb, <-ended) })
 }
 
 // plan is a round of the given miners over one repository, which has a cut
@@ -141,7 +142,7 @@ func (b *bundle) work(tb testing.TB, handler lease.Handler, changes ...func(*lea
 func (b *bundle) plan(tb testing.TB, miners ...scoring.Miner) job.Manifest {
 	tb.Helper()
 	data, err := json.Marshal(miners)
-	must(tb, err)
+	must.Do(tb, err)
 	languages, tokens := scoring.DefaultWeights()
 	m, err := round.Plan(round.NewID(time.Now(), [3]byte{1, 2, 3}), round.Inputs{
 		Miners: round.File{Name: "miners.json", Data: data},
@@ -150,7 +151,7 @@ func (b *bundle) plan(tb testing.TB, miners ...scoring.Miner) job.Manifest {
 		Languages: round.File{Name: "languages", Data: languages}, Tokens: round.File{Name: "tokens", Data: tokens},
 		Mirror: b.url, AsOf: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC), Unloadable: []string{"csharp"},
 	}, time.Now())
-	must(tb, err)
+	must.Do(tb, err)
 	return m
 }
 
@@ -183,11 +184,4 @@ func deadline(tb testing.TB) context.Context {
 	ctx, cancel := context.WithTimeoutCause(tb.Context(), 60*time.Second, errors.New("the round did not end"))
 	tb.Cleanup(cancel)
 	return ctx
-}
-
-func fatal(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Error(err)
-	}
 }

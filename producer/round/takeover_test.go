@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 )
 
 // losing dials connections that lose the first message whose text is given: the
@@ -56,10 +57,10 @@ func TestAReplayTakenOverBeforeItsPlanIsBegunAgain(t *testing.T) {
 	nc, err := jobstream.Connect(t.Context(), b.nats, "losing", jobstream.ConnectConfig{
 		Log: quiet, Options: []nats.Option{nats.SetCustomDialer(l)},
 	})
-	must(t, err)
+	must.Do(t, err)
 	t.Cleanup(nc.Close)
 	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
-	must(t, err)
+	must.Do(t, err)
 	runner := b.runner(t, func(c *round.Config) { c.Bus, c.Hold = bus, 500*time.Millisecond })
 
 	type end struct {
@@ -79,7 +80,7 @@ func TestAReplayTakenOverBeforeItsPlanIsBegunAgain(t *testing.T) {
 	}
 	b.takeOver(t, m.Round) // by one who is silent from then on: the round comes back
 	got := <-ends
-	must(t, got.err)
+	must.Do(t, got.err)
 	if diff := cmp.Diff(round.Replayed{UIDs: []int{1, 2}}, got.did); diff != "" {
 		t.Errorf("replayed (-want +got):\n%s", diff)
 	}

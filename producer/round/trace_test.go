@@ -16,6 +16,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/worker/lease"
 )
@@ -47,13 +48,13 @@ func traced(t *testing.T) (spans func(id string) map[string]int) {
 	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", collector.URL)
 	before := otel.GetTracerProvider()
 	shutdown, err := telemetry.Setup(t.Context(), telemetry.Config{Service: "producer"})
-	must(t, err)
+	must.Do(t, err)
 	t.Cleanup(func() {
-		must(t, shutdown(context.Background()))
+		must.Do(t, shutdown(context.Background()))
 		otel.SetTracerProvider(before)
 	})
 	return func(id string) map[string]int {
-		must(t, shutdown(context.Background()))
+		must.Do(t, shutdown(context.Background()))
 		return got[id]
 	}
 }
@@ -115,7 +116,7 @@ func TestAMendedJobStaysInItsTrace(t *testing.T) { //nolint:paralleltest // see 
 		return evaluated(j, 1), err
 	}, func(c *lease.Config) { c.Slots = 1 })
 	got, err := b.runner(t).Start(deadline(t), m)
-	must(t, err)
+	must.Do(t, err)
 	if !got.Complete || len(got.Mended) != 2 {
 		t.Errorf("complete %v, mended %v; want miner 2's record and message", got.Complete, got.Mended)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -26,6 +25,7 @@ import (
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry/telemetrytest"
@@ -212,17 +212,9 @@ func into[T any](t *testing.T, a said) T {
 // ask asks the API, and holds that its answer is as the description says.
 func (b *bundle) ask(t *testing.T, method, path, body string, headers ...string) said {
 	t.Helper()
-	r := must.Get(http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body)))(t)
-	for i := 0; i+1 < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(r)
-	must.Do(t, err)
-	defer response.Body.Close()
-	data := must.Get(io.ReadAll(response.Body))(t)
-	a := said{response.StatusCode, response.Header, string(data)}
-	if err := webtest.Answered(r, a.status, a.header, a.body); err != nil {
+	answer := nettest.Ask(t, method, b.url+path, body, headers...)
+	a := said{answer.Status, answer.Header, answer.Body}
+	if err := webtest.Answered(answer.Request, a.status, a.header, a.body); err != nil {
 		t.Errorf("%s %s: %d is not as described: %v", method, path, a.status, err)
 	}
 	checkProblem(t, a)

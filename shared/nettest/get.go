@@ -3,16 +3,33 @@ package nettest
 import (
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"mirrorfleet/shared/must"
 )
 
-// Get reads a page; headers are names and values by turns. The connection is not
-// kept.
+// Get reads a page, as [Ask] does.
 func Get(tb testing.TB, url string, headers ...string) (status int, body string) {
 	tb.Helper()
-	request := must.Get(http.NewRequestWithContext(tb.Context(), http.MethodGet, url, nil))(tb)
+	answer := Ask(tb, http.MethodGet, url, "", headers...)
+
+	return answer.Status, answer.Body
+}
+
+// Answer is what came of a request, read whole.
+type Answer struct {
+	Request *http.Request
+	Status  int
+	Header  http.Header
+	Body    string
+}
+
+// Ask sends a request; headers are names and values by turns. The connection is not
+// kept.
+func Ask(tb testing.TB, method, url, body string, headers ...string) Answer {
+	tb.Helper()
+	request := must.Get(http.NewRequestWithContext(tb.Context(), method, url, strings.NewReader(body)))(tb)
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
@@ -22,5 +39,5 @@ func Get(tb testing.TB, url string, headers ...string) (status int, body string)
 	defer response.Body.Close()
 	data := must.Get(io.ReadAll(response.Body))(tb)
 
-	return response.StatusCode, string(data)
+	return Answer{Request: request, Status: response.StatusCode, Header: response.Header, Body: string(data)}
 }
