@@ -35,6 +35,7 @@ var arrows = []arrow{
 		"shared/jobstream/jobstreamtest", "tests of jobs need the servers that jobs are on",
 		[]string{"shared/jobstream", "shared/local", "shared/must"},
 	},
+	{"shared/jobstream/cluster", "servers need ports, and one that is apart a relay", []string{"shared/must", "shared/nettest"}},
 	{"shared/health", "it serves checks that others bring", nil},
 	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/pause", "shared/scoring"}},
 	{"shared/local", "servers know no product", nil},
@@ -49,7 +50,10 @@ var arrows = []arrow{
 		"shared/fleet", "the wiring that producer and worker have in common",
 		[]string{"shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/telemetry"},
 	},
-	{"shared/fleet/fleettest", "what a simulated mirror counted is the mirror's own type", []string{"shared/mirrorsim", "shared/must"}},
+	{
+		"shared/fleet/fleettest", "what a simulated mirror counted is the mirror's own type; all that was built for tests is removed in one place",
+		[]string{"shared/jobstream/cluster", "shared/mirrorsim", "shared/must"},
+	},
 	{"shared/house", "it reads the others as text", nil},
 	{"deploy", "it reads what is deployed as text", nil},
 	{
