@@ -21,7 +21,9 @@ import (
 // they have.
 type calm struct {
 	results []round.Result
-	ticks   int
+	// between is the instant between the first round and the second, ticks is the
+	// one after the second.
+	between, ticks int
 }
 
 //nolint:gochecknoglobals // all scenarios are compared with one
@@ -39,6 +41,7 @@ func calmly(t *testing.T) calm {
 		s.ticks.tick(s.ctx)
 		s.produce(0)
 		s.ticks.tick(s.ctx)
+		undisturbed.between = s.ticks.now
 		s.produce(1)
 		s.ticks.tick(s.ctx)
 		undisturbed.ticks = s.ticks.now

@@ -25,7 +25,7 @@ import (
 )
 
 // patience bounds a scenario; nothing is measured against it.
-const patience = 40 * time.Second
+const patience = 15 * time.Second
 
 // rounds is how many a scenario has, and lasting how many of them something may
 // happen to: the last shows that the fleet still works.
@@ -123,7 +123,13 @@ func (s *stage) work(name string) {
 			}
 		}
 	}()
-	s.t.Cleanup(func() { stop(); <-ended })
+	s.t.Cleanup(func() {
+		stop()
+		if s.t.Failed() {
+			nc.Close() // or it waits for what there is not
+		}
+		<-ended
+	})
 }
 
 func (s *stage) workOnce(ctx context.Context, nc *nats.Conn, name string) error {
