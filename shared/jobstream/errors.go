@@ -37,7 +37,8 @@ func (e *ValueError) Unwrap() error { return e.Err }
 type PayloadError struct{ Have, Want int64 }
 
 func (e *PayloadError) Error() string {
-	return fmt.Sprintf("NATS takes messages of %d bytes at most (max_payload), want %d or more: raise it in the server's settings", e.Have, e.Want)
+	return fmt.Sprintf("NATS takes messages of %d bytes at most (max_payload), want %d or more: raise it in the server's settings",
+		e.Have, e.Want)
 }
 
 // checkPayload refuses a server that takes only short messages. The client library

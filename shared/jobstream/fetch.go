@@ -66,5 +66,6 @@ func (b *Bus) collect(batch jetstream.MessageBatch, err error) ([]*Delivery, err
 // Away says whether an error of Fetch will pass by waiting: the server is
 // away, the consumer has no leader, or it was gone and is declared again.
 func Away(err error) bool {
-	return passing(err) || missing(err) || errors.Is(err, jetstream.ErrConsumerLeadershipChanged) || errors.Is(err, jetstream.ErrServerShutdown)
+	return passing(err) || missing(err) ||
+		errors.Is(err, jetstream.ErrConsumerLeadershipChanged) || errors.Is(err, jetstream.ErrServerShutdown)
 }

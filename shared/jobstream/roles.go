@@ -100,6 +100,7 @@ func needs(role Role) []string {
 			onConsumer("MSG.NEXT", job.StreamJobs, job.Consumer), "$JS.ACK."+job.StreamJobs+"."+job.Consumer+".1.0.0.0.0",
 			"$KV."+job.BucketEvaluation+"."+probeRound, "$KV."+job.BucketScores+"."+probeRound)
 	}
+	exhaustions := advisoriesConsumer()
 	for _, what := range leftovers(probeRound) {
 		if purge := "$JS.API.STREAM.PURGE." + what.stream; !slices.Contains(subjects, purge) {
 			subjects = append(subjects, purge)
@@ -109,8 +110,8 @@ func needs(role Role) []string {
 		job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$KV."+job.BucketMiners+"."+probeRound,
 		"$KV."+job.BucketIdentities+"."+probeRound,
 		"$JS.API.STREAM.MSG.DELETE."+job.StreamJobs,
-		onConsumer("CREATE", job.StreamAdvisory, advisoriesConsumer().config.Durable), onConsumer("MSG.NEXT", job.StreamAdvisory, advisoriesConsumer().config.Durable),
-		"$JS.ACK."+job.StreamAdvisory+"."+advisoriesConsumer().config.Durable+".1.0.0.0.0",
+		onConsumer("CREATE", job.StreamAdvisory, exhaustions.config.Durable), onConsumer("MSG.NEXT", job.StreamAdvisory, exhaustions.config.Durable),
+		"$JS.ACK."+job.StreamAdvisory+"."+exhaustions.config.Durable+".1.0.0.0.0",
 		watching(job.BucketRecords), watching(job.BucketRounds), watching(job.BucketMiners), watching(job.BucketEvaluation),
 		watching(job.BucketIdentities))
 }

@@ -63,7 +63,8 @@ func (b *Bus) outage(ctx context.Context, what string, err error) {
 // returns why it cannot; else err.
 func (b *Bus) restored(ctx context.Context, err error) error {
 	if restoring := b.Restore(ctx); restoring != nil && !passing(restoring) && !missing(restoring) {
-		return fmt.Errorf("declaring again what is gone: %w (%v)", restoring, err) //nolint:errorlint // what is gone would look like a server that is away
+		// Only its text of err, which would look like a server that is away.
+		return fmt.Errorf("declaring again what is gone: %w (%s)", restoring, err.Error())
 	}
 	return err
 }
@@ -212,7 +213,7 @@ func (b *Bus) listOnce(ctx context.Context, kv jetstream.KeyValue, pattern strin
 	for {
 		select {
 		case <-ctx.Done():
-			return 0, context.Cause(ctx)
+			return 0, context.Cause(ctx) //nolint:wrapcheck // try names the operation
 		case entry, open := <-watcher.Updates():
 			silence.Reset(b.cfg.Timeout)
 			if !open {

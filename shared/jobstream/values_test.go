@@ -153,8 +153,7 @@ func TestValuesUnpackWithinTheirBound(t *testing.T) { //nolint:paralleltest // i
 		runtime.ReadMemStats(&before)
 		_, err := b.bus.Evaluation(b.ctx, "r1.7.c")
 		runtime.ReadMemStats(&after)
-		var damaged *jobstream.ValueError
-		if !errors.As(err, &damaged) {
+		if _, damaged := errors.AsType[*jobstream.ValueError](err); !damaged {
 			t.Errorf("%s: got %v, want a ValueError", name, err)
 		}
 		if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 450 {
