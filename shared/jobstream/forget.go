@@ -61,10 +61,10 @@ type leftover struct{ stream, subject string }
 func leftovers(round string) []leftover {
 	values := func(bucket string) string { return "$KV." + bucket + "." }
 	return []leftover{
-		{"KV_" + job.BucketRounds, values(job.BucketRounds) + job.ManifestKey(round)},
+		{bucketStream(job.BucketRounds), values(job.BucketRounds) + job.ManifestKey(round)},
 		{job.StreamJobs, job.RoundSubject(round)},
-		{"KV_" + job.BucketRecords, values(job.BucketRecords) + round + ".>"},
-		{"KV_" + job.BucketEvaluation, values(job.BucketEvaluation) + round + ".>"},
-		{"KV_" + job.BucketRounds, values(job.BucketRounds) + round + ".>"},
+		{bucketStream(job.BucketRecords), values(job.BucketRecords) + round + ".>"},
+		{bucketStream(job.BucketEvaluation), values(job.BucketEvaluation) + round + ".>"},
+		{bucketStream(job.BucketRounds), values(job.BucketRounds) + round + ".>"},
 	}
 }
