@@ -89,6 +89,9 @@ func (c *Cluster) configure(tb testing.TB, cfg Config) {
 func (c *Cluster) connect(tb testing.TB, apart bool) {
 	tb.Helper()
 	last := len(c.nodes) - 1
+	if last == 0 {
+		return
+	}
 	if !apart {
 		for _, n := range c.nodes {
 			for _, other := range c.nodes {
@@ -101,7 +104,7 @@ func (c *Cluster) connect(tb testing.TB, apart bool) {
 	for _, n := range c.nodes[:last] {
 		n.routes, n.advertise = []string{c.nodes[0].route, c.nodes[1].route, c.Route.Address}, "127.0.0.1:1"
 	}
-	c.nodes[last].advertise = c.Route.Address
+	c.nodes[last].routes, c.nodes[last].advertise = []string{c.nodes[last].route}, c.Route.Address // itself: it must have some
 }
 
 // free is a loopback address for a server.

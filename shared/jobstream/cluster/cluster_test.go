@@ -71,7 +71,7 @@ func TestARoundOutlivesTheLossOfAnyNode(t *testing.T) {
 	const jobs, step = 40, 5
 	bus := b.open(b.nc, 3)
 	tokens, ran := make(chan struct{}, jobs), make(chan int, 10*jobs)
-	b.work(func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work("w1", b.open(b.connect(cluster.Worker), 0), 0, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
 		select {
 		case <-tokens:
 			ran <- j.UID
@@ -119,12 +119,11 @@ func (b *bundle) leaderFirst() []int {
 	return []int{first, (first + 1) % 3, (first + 2) % 3}
 }
 
-// work runs a worker with the worker's own permissions until the test ends.
-func (b *bundle) work(handler lease.Handler) {
+// work runs a worker until the test ends; wait is how long one pull of it takes, 0 for
+// the usual time.
+func (b *bundle) work(name string, bus *jobstream.Bus, wait time.Duration, handler lease.Handler) {
 	b.t.Helper()
-	r, err := lease.New(lease.Config{
-		Worker: "w1", Bus: b.open(b.connect(cluster.Worker), 0), Handler: handler, Slots: 4, Grace: time.Millisecond, Log: quiet(),
-	})
+	r, err := lease.New(lease.Config{Worker: name, Bus: bus, Handler: handler, Slots: 4, Grace: time.Millisecond, FetchWait: wait, Log: quiet()})
 	b.must(err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.ctx))
 	ended := make(chan error, 1)

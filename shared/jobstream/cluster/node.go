@@ -36,7 +36,7 @@ func (n *node) write(settings []byte) error {
 	}
 	var own strings.Builder
 	fmt.Fprintf(&own, "server_name: %s\nlisten: %q\nhttp: %q\n", n.name, n.client, n.http)
-	if len(n.routes) != 1 { // a single one has itself
+	if len(n.routes) > 0 {
 		urls := make([]string, len(n.routes))
 		for i, route := range n.routes {
 			urls[i] = strconv.Quote("nats://" + route)

@@ -64,7 +64,12 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func (b *bundle) connect(user string) *nats.Conn {
 	b.t.Helper()
-	nc, err := jobstream.Connect(b.ctx, b.cluster.URL(user), "test", jobstream.ConnectConfig{Log: quiet()})
+	return b.connectTo(b.cluster.URL(user))
+}
+
+func (b *bundle) connectTo(url string) *nats.Conn {
+	b.t.Helper()
+	nc, err := jobstream.Connect(b.ctx, url, "test", jobstream.ConnectConfig{Log: quiet()})
 	b.must(err)
 	b.t.Cleanup(nc.Close)
 	return nc
