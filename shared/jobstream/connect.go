@@ -120,6 +120,9 @@ func connectOptions(name string, log *slog.Logger) []nats.Option {
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("NATS reconnected", "address", where(nc)) }),
 		nats.ErrorHandler(func(nc *nats.Conn, _ *nats.Subscription, err error) {
+			if isRefusal(err, serversQuestion) {
+				return // who asks hears of it: Servers
+			}
 			log.Warn("NATS reports an error", "address", where(nc), "error", err)
 		}),
 	}
