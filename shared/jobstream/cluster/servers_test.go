@@ -2,12 +2,14 @@ package cluster_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
 	"mirrorfleet/shared/must"
@@ -59,6 +61,28 @@ func TestEachServerIsAsked(t *testing.T) {
 
 	if told, _, err := jobstream.Servers(t.Context(), b.connect(cluster.Worker)); !errors.Is(err, jobstream.ErrNotTold) || len(told) > 0 {
 		t.Errorf("the worker is told %+v, %v, want %v", told, err, jobstream.ErrNotTold)
+	}
+}
+
+// TestDoctorFindsTheShippedSettingsWell: with three servers and the users of both
+// roles nothing is to be mended, and the clocks of all are compared.
+func TestDoctorFindsTheShippedSettingsWell(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := b.cluster.URL(cluster.Producer)
+	checks := append(doctor.NATS{URL: url, Worker: b.cluster.URL(cluster.Worker), Streams: jobstream.Config{Replicas: 3, Log: quiet()}}.Checks(),
+		doctor.Clocks{NATS: url}.Check())
+	found := doctor.Run(b.ctx, checks, patience)
+	for _, f := range found {
+		if f.Status != doctor.OK {
+			t.Errorf("%+v", f)
+		}
+	}
+	text := fmt.Sprint(found)
+	for _, want := range []string{"each write is on the disk when it is confirmed, by n1, n2, n3", "this machine, NATS server n1, NATS server n2 and NATS server n3 are within"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s: want %q", text, want)
+		}
 	}
 }
 
