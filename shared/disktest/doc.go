@@ -4,6 +4,6 @@
 // test a second time, as a child in name spaces of its own, and what is mounted
 // there ends with it. No privileges are wanted.
 //
-// How it fails: where the kernel forbids such name spaces, or mounts in them, the
-// test is skipped, with the kernel's word.
+// How it fails: where the kernel has no such name spaces, or forbids them or mounts
+// in them, the test is skipped, with the reason.
 package disktest
