@@ -24,11 +24,10 @@ import (
 func (s *session) connect(ctx context.Context) error {
 	cfg := fleet.FromFlags(s.flags, "producer", s.log)
 	if s.options.local {
-		servers, err := s.startServers(ctx)
-		if err != nil {
+		if err := s.startServers(ctx); err != nil {
 			return err
 		}
-		cfg.NATS, cfg.Redis = servers.NATSURL(), servers.RedisURL()
+		cfg.NATS, cfg.Redis = s.local.NATSURL(), s.local.RedisURL()
 		cfg.Limit.Horizon = s.horizon()
 	}
 	var err error
@@ -37,6 +36,9 @@ func (s *session) connect(ctx context.Context) error {
 	}
 	s.onClose(s.wire.Close)
 	s.seeing.Follow(s.wire)
+	if !s.options.local { // whose server is this process's own
+		s.lookAtServers(ctx)
+	}
 	if err := s.declareEgresses(ctx); err != nil {
 		return err
 	}
@@ -47,6 +49,26 @@ func (s *session) connect(ctx context.Context) error {
 	}
 	s.servers = cfg
 	return nil
+}
+
+// lookAtServers warns of each NATS server that confirms writes before they are on
+// its disk. It refuses none: the round would lose something only if that machine
+// crashed.
+func (s *session) lookAtServers(ctx context.Context) {
+	told, silent, err := s.wire.Servers(ctx)
+	if err != nil {
+		s.log.InfoContext(ctx, "whether writes are on the disk when they are confirmed is not known", "error", err)
+		return
+	}
+	if len(silent) > 0 {
+		s.log.InfoContext(ctx, "some NATS servers do not tell whether writes are on the disk when they are confirmed", "silent", silent)
+	}
+	for _, server := range told {
+		if server.JetStream && !server.SyncAlways {
+			s.log.WarnContext(ctx, "a NATS server confirms writes before they are on its disk: a crash of its machine can lose them",
+				"server", server.Name, "sync_interval", server.SyncInterval.String(), "want", "always")
+		}
+	}
 }
 
 // declareEgresses has the streams say which egresses the fleet has, before
@@ -70,13 +92,12 @@ func usageOfEgress(err error) error {
 	return err
 }
 
-func (s *session) startServers(ctx context.Context) (*local.Servers, error) {
-	servers, err := local.Start(ctx, local.Config{Dir: s.options.state, Log: s.log})
-	if err != nil {
-		return nil, command.UsageError{Err: err}
+func (s *session) startServers(ctx context.Context) (err error) {
+	if s.local, err = local.Start(ctx, local.Config{Dir: s.options.state, Log: s.log}); err != nil {
+		return command.UsageError{Err: err}
 	}
-	s.onClose(servers.Close)
-	return servers, nil
+	s.onClose(s.local.Close)
+	return nil
 }
 
 // horizon is how far ahead a local fleet reserves: each process holds at most

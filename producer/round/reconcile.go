@@ -103,11 +103,7 @@ func (r *Runner) reconcile(ctx context.Context, round string, jobs []job.Job) ([
 		return nil, err
 	}
 	var all []Mended
-	done := func(uid int, what string) {
-		all = append(all, Mended{uid, what})
-		telemetry.AuditMended(ctx, what, 1)
-		r.cfg.Log.WarnContext(ctx, "mended", "round", round, "uid", uid, "what", what)
-	}
+	done := func(uid int, what string) { all = append(all, r.tell(ctx, round, uid, what)) }
 	for _, repair := range repairs(jobs, queued, records) {
 		did, err := r.mend(ctx, repair)
 		if err != nil {

@@ -262,6 +262,11 @@ func (r *Runner) settleAll(ctx context.Context, round string, jobs []job.Job, ov
 		e.mended = r.keepWhole(ctx, round, jobs)
 		return nil
 	})
+	var lapsed []Mended
+	group.Go(func() (err error) {
+		lapsed, err = r.keepLeases(ctx, round, jobs)
+		return err
+	})
 	if !overdueAt.IsZero() {
 		group.Go(func() error { return r.declareOverdue(ctx, round, jobs, overdueAt) })
 	}
@@ -273,6 +278,7 @@ func (r *Runner) settleAll(ctx context.Context, round string, jobs []job.Job, ov
 		return nil // it runs until the others are done
 	})
 	err := group.Wait()
+	e.mended = append(e.mended, lapsed...)
 	if e.ended() {
 		return e, nil
 	}

@@ -70,6 +70,9 @@ const (
 	Mended Point = "mended"
 	// CopyQueued: a message passed over has a copy, and is still there.
 	CopyQueued Point = "copy-queued"
+	// TakenBack: a job whose worker is silent is planned again; its message is
+	// still withheld.
+	TakenBack Point = "taken-back"
 	// Freed: one message that nobody would have been given is dealt with.
 	Freed Point = "freed"
 	// BurialPlanned: a job whose deliveries are used up got the record that it
@@ -99,7 +102,7 @@ var worker = []Point{
 //nolint:gochecknoglobals // a table
 var producer = []Point{
 	TurnTaken, ManifestWritten, RoundHeld, SnapshotStored, RecordPlanned, JobPublished, MaintainersKept, OneStoredChanged, StoredChanged,
-	OutcomeWritten, ConclusionNoted, RoundReleased, ReplayPlanned, RecordReplanned, Mended, CopyQueued, Freed, BurialPlanned,
+	OutcomeWritten, ConclusionNoted, RoundReleased, ReplayPlanned, RecordReplanned, Mended, CopyQueued, TakenBack, Freed, BurialPlanned,
 	BurialPublished, BurialRecorded, ExhaustedRemoved, PartForgotten,
 }
 

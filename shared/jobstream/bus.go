@@ -106,10 +106,13 @@ type Bus struct {
 
 // Open creates or brings up to date every stream, bucket and the consumer.
 // It waits for a server that is away, and for a cluster that is still forming,
-// until ctx ends or cfg.Wait is over.
+// until ctx ends or cfg.Wait is over. A server that is too old is a *VersionError.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	cfg, err := cfg.filled()
 	if err != nil {
+		return nil, fmt.Errorf("jobstream: %w", err)
+	}
+	if err := checkVersion(nc); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
 	js, err := jetstream.New(nc)

@@ -125,6 +125,9 @@ func connectOptions(name string, log *slog.Logger) []nats.Option {
 			}
 		}),
 		nats.ErrorHandler(func(nc *nats.Conn, _ *nats.Subscription, err error) {
+			if isRefusal(err, serversQuestion) {
+				return // who asks hears of it: Servers
+			}
 			log.Warn("NATS reports an error", "address", where(nc), "error", err)
 		}),
 	}

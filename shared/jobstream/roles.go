@@ -40,8 +40,8 @@ const tryTimeout = 20 * time.Second
 // TryRole finds out what the user of an address may do, and changes nothing:
 // what is published is refused by the server before it has an effect. A message
 // for a stream expects another stream than it comes to; a request of the API is
-// no JSON; an ack is of no message. Whether the user may publish it is decided
-// before that.
+// no JSON; an ack is of no message; what the servers tell of themselves nobody
+// hears. Whether the user may publish it is decided before that.
 func TryRole(ctx context.Context, address string, role Role) (Permissions, error) {
 	if err := checkAddress(address); err != nil {
 		return Permissions{}, err
@@ -120,7 +120,8 @@ func needs(role Role) []string {
 func needless(role Role) []string {
 	subjects := []string{"$JS.API.STREAM.DELETE." + job.StreamJobs}
 	if role == RoleWorker {
-		subjects = append(subjects, job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$JS.API.STREAM.PURGE."+job.StreamJobs)
+		subjects = append(subjects,
+			job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$JS.API.STREAM.PURGE."+job.StreamJobs, serversQuestion)
 	}
 	return subjects
 }
@@ -161,6 +162,10 @@ func mayPublish(ctx context.Context, nc *nats.Conn, subject string) (bool, error
 
 // refused says whether the server's last refusal was of a subject.
 func refused(nc *nats.Conn, subject string) bool {
-	err := nc.LastError()
+	return isRefusal(nc.LastError(), subject)
+}
+
+// isRefusal says whether an error is the server's refusal of a subject.
+func isRefusal(err error, subject string) bool {
 	return errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), strconv.Quote(subject))
 }
