@@ -134,6 +134,9 @@ func URL(user string, addresses ...string) string {
 	return strings.Join(urls, ",")
 }
 
+// Dir is a node's directory, with its settings.conf.
+func (c *Cluster) Dir(i int) string { return c.nodes[i].dir }
+
 // Streams is the directory in which a node keeps the fleet's streams, a
 // directory of its name for each.
 func (c *Cluster) Streams(i int) string {
