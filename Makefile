@@ -121,6 +121,13 @@ chaos: build redis ## disturb whole rounds for CHAOS_TIME (default 10m), from a 
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_CHAOS_TIME=$(or $(CHAOS_TIME),10m) \
 		MIRRORFLEET_CHAOS_SEED=$(or $(SEED),$(shell date +%s)) $(GO) test -race -count 1 -timeout 60m -v -run TestChaos ./producer/chaos
 
+# Every pair of streams is set back, and everything that a hand can do is done to
+# each of them, beside the random ones.
+.PHONY: loss
+loss: build redis ## set streams back, spoil disks, delete and overwrite: all pairs, and RUNS (default 200) of a seed of the clock's or SEED
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_LOSS_RUNS=$(or $(RUNS),200) \
+		MIRRORFLEET_LOSS_SEED=$(or $(SEED),$(shell date +%s)) $(GO) test -race -count 1 -timeout 120m -parallel 4 ./producer/loss
+
 .PHONY: clean
 clean: ## remove what the build made and the local state
 	@rm -rf $(BIN) .mirrorfleet

@@ -22,7 +22,7 @@ func all() bool { return os.Getenv(runsEnv) != "" }
 // seeds are the first seed and how many there are.
 func seeds(t *testing.T) (first, runs uint64) {
 	t.Helper()
-	first, runs = 1, 12
+	first, runs = 1, 8
 	for name, n := range map[string]*uint64{seedEnv: &first, runsEnv: &runs} {
 		text := os.Getenv(name)
 		if text == "" {

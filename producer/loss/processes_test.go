@@ -97,25 +97,29 @@ func (p *processes) command(args ...string) (code int, stdout, stderr string) {
 	return cmd.ProcessState.ExitCode(), out.String(), words.String()
 }
 
-// run runs a round by `producer run`, again and again until it has ended; a round
-// that cannot be resumed is followed by another.
-func (p *processes) run(where ...string) round.Result {
+// run runs a round by `producer run`, again and again until it has ended: the one that
+// was begun, and when that cannot be resumed, another.
+func (p *processes) run(where ...string) round.Result { p.t.Helper(); return p.ends(false, where) }
+
+// resume is run for a round that was begun before.
+func (p *processes) resume(where ...string) round.Result { p.t.Helper(); return p.ends(true, where) }
+
+func (p *processes) ends(begun bool, where []string) round.Result {
 	p.t.Helper()
-	fresh := []string{"--miners", p.mirror.Miners, "--registry", p.mirror.Registry, "--as-of", p.mirror.AsOf}
-	how, said := fresh, ""
+	var said strings.Builder
 	for p.ctx.Err() == nil {
+		how := []string{"--miners", p.mirror.Miners, "--registry", p.mirror.Registry, "--as-of", p.mirror.AsOf}
+		if begun {
+			how = []string{"--resume", "latest"}
+		}
 		_, stdout, stderr := p.command(slices.Concat([]string{"run", "--json", "--takeover", "2s", "--reconcile", "1s"}, where, how)...)
 		if result, err := round.Decode([]byte(stdout)); err == nil && result.Revision > 0 {
 			return result
 		}
-		said += stderr[max(0, len(stderr)-1500):] + "\n===\n"
-		if slices.Contains(how, "--resume") {
-			how = fresh
-		} else {
-			how = []string{"--resume", "latest"}
-		}
+		fmt.Fprintf(&said, "%s\n===\n", stderr[max(0, len(stderr)-1500):])
+		begun = !begun
 	}
-	p.t.Fatalf("the round did not end: %s", said)
+	p.t.Fatalf("the round did not end: %s", said.String())
 	return round.Result{}
 }
 
@@ -175,42 +179,46 @@ func (p *processes) shown(where ...string) {
 }
 
 // done does something to a stream as an operator.
-func (p *processes) done(h hand, stream string) func() {
+func (p *processes) done(a act) func() {
+	p.t.Helper()
 	_, js := jobstreamtest.Connect(p.t, p.servers.NATSURL(), nil)
-	return func() { must.Check(p.t, h.do(p.ctx, js, stream)) }
+	return func() { must.Check(p.t, a.do(p.ctx, js, a.stream)) }
 }
 
-// some are representative acts; all stands for those that processes see only when
-// all combinations are asked for.
-func some() (acts []struct {
+// act is one thing that an operator does to one stream.
+type act struct {
 	hand
+
 	stream string
-}) {
+}
+
+func (a act) String() string { return a.stream + " is " + a.what }
+
+// acts are all that there are if all combinations are asked for, and otherwise one.
+func acts(what, stream string) []act {
+	var some []act
 	for _, h := range hands {
-		for _, stream := range streams {
-			if all() || h.what == "deleted" && stream == "KV_RECORDS" || h.what == "overwritten" && stream == "KV_ROUNDS" {
-				acts = append(acts, struct {
-					hand
-					stream string
-				}{h, stream})
+		for _, name := range streams {
+			if all() || h.what == what && name == stream {
+				some = append(some, act{h, name})
 			}
 		}
 	}
-	return acts
+	return some
 }
 
-// TestAnOperatorsHandUnderRun: the same by real processes, under `producer run`.
+// TestAnOperatorsHandUnderRun: by real processes, under `producer run`.
 func TestAnOperatorsHandUnderRun(t *testing.T) {
 	t.Parallel()
-	calm := startProcesses(t)
-	want := calm.run(calm.common...)
-	for _, act := range some() {
-		t.Run(act.stream+" is "+act.what, func(t *testing.T) {
+	for _, a := range acts("deleted", "KV_RECORDS") {
+		t.Run(a.String(), func(t *testing.T) {
 			t.Parallel()
 			p := startProcesses(t)
-			wait := p.midRound("", p.done(act.hand, act.stream))
-			p.concludedAsIfNothing(p.run(p.common...), want)
+			want := p.run(p.common...)
+			wait := p.midRound(want.Round, p.done(a))
+			got := p.run(p.common...)
 			wait()
+			p.concludedAsIfNothing(got, want)
 			p.concludedAsIfNothing(p.run(p.common...), want)
 			p.shown("--nats", p.servers.NATSURL())
 		})
@@ -221,11 +229,11 @@ func TestAnOperatorsHandUnderRun(t *testing.T) {
 // again by hand.
 func TestAnOperatorsHandUnderServe(t *testing.T) {
 	t.Parallel()
-	for _, act := range some() {
-		t.Run(act.stream+" is "+act.what, func(t *testing.T) {
+	for _, a := range acts("overwritten", "KV_ROUNDS") {
+		t.Run(a.String(), func(t *testing.T) {
 			t.Parallel()
 			p := startProcesses(t)
-			wait := p.midRound("", p.done(act.hand, act.stream))
+			wait := p.midRound("", p.done(a))
 			p.keep("producer", slices.Concat([]string{"serve", "--every", "3s", "--takeover", "2s", "--reconcile", "1s"}, p.install(), p.common)...)
 			wait()
 			before := must.Get(p.bus.Rounds(p.ctx))(t)
@@ -293,36 +301,44 @@ func (p *processes) install() []string {
 // a stream is gone or rubbish when it is resumed.
 func TestAnOperatorsHandUnderLocal(t *testing.T) {
 	t.Parallel()
-	mirror := fleettest.Simulate(t, "--limit", "0", "--latency", "uniform:1ms,20ms")
-	for what, do := range map[string]func(dir string) error{
-		"KV_EVALUATIONS is gone": os.RemoveAll,
-		"KV_RECORDS' messages are rubbish": func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, "msgs", "1.blk"), []byte(rubbish), 0o600)
-		},
-	} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Minute, errors.New("the scenario did not end"))
-			t.Cleanup(cancel)
-			p := &processes{t: t, ctx: ctx, mirror: mirror}
-			state := t.TempDir()
-			where := []string{"--local", "--state", state, "--mirror", mirror.URL, "--workers", "1", "--limit-requests", "200", "--limit-horizon", "1s"}
-			p.killLocal(where)
-			stream, _, _ := strings.Cut(strings.ReplaceAll(what, "'", " "), " ")
-			dirs := must.Get(filepath.Glob(filepath.Join(state, "*", "jetstream", "*", "streams", stream)))(t)
-			if len(dirs) != 1 {
-				t.Fatalf("the state directory has %q of %s", dirs, stream)
-			}
-			must.Do(t, do(dirs[0]))
-			code, stdout, stderr := p.command(append([]string{"run", "--json", "--resume", "latest"}, where...)...)
-			result, err := round.Decode([]byte(stdout))
-			if err != nil || result.Planned != result.Done {
-				t.Errorf("resumed: exit %d, %v, %d of %d jobs are done\n%s", code, err, result.Done, result.Planned, stderr)
-			}
-			t.Logf("mended %v", result.Mended)
-			p.shown("--local", "--state", state)
-		})
+	gone := func(dir string) error { return os.RemoveAll(dir) }
+	spoilt := func(dir string) error {
+		return os.WriteFile(filepath.Join(dir, "msgs", "1.blk"), []byte(rubbish), 0o600)
 	}
+	for _, stream := range streams {
+		if !all() && stream != "KV_EVALUATIONS" {
+			continue
+		}
+		t.Run(stream+" is gone", func(t *testing.T) { t.Parallel(); resumedLocally(t, stream, gone) })
+		if all() {
+			t.Run(stream+" is rubbish", func(t *testing.T) { t.Parallel(); resumedLocally(t, stream, spoilt) })
+		}
+	}
+}
+
+// resumedLocally kills a local round, does something to a stream's directory, and
+// wants the next producer to end a round with all jobs done.
+func resumedLocally(t *testing.T, stream string, do func(dir string) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Minute, errors.New("the scenario did not end"))
+	t.Cleanup(cancel)
+	p := &processes{t: t, ctx: ctx, mirror: fleettest.Simulate(t, "--limit", "0", "--latency", "uniform:1ms,20ms")}
+	state := t.TempDir()
+	where := []string{
+		"--local", "--state", state, "--mirror", p.mirror.URL, "--workers", "1", "--lease", "3s", "--limit-requests", "300", "--limit-horizon", "1s",
+	}
+	p.killLocal(where)
+	dirs := must.Get(filepath.Glob(filepath.Join(state, "*", "jetstream", "*", "streams", stream)))(t)
+	if len(dirs) != 1 {
+		t.Fatalf("the state directory has %q of %s", dirs, stream)
+	}
+	must.Do(t, do(dirs[0]))
+	result := p.resume(where...)
+	if result.Planned != result.Done {
+		t.Errorf("%d of %d jobs are done", result.Done, result.Planned)
+	}
+	t.Logf("round %s: complete %t, mended %v", result.Round, result.Complete, result.Mended)
+	p.shown("--local", "--state", state)
 }
 
 // killLocal runs a local round and kills it, with its workers, when jobs are done.

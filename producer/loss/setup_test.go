@@ -25,7 +25,7 @@ import (
 )
 
 // patience bounds a scenario; nothing is measured against it.
-const patience = 15 * time.Second
+const patience = 2 * time.Minute
 
 // rounds is how many a scenario has, and lasting how many of them something may
 // happen to: the last shows that the fleet still works.
