@@ -77,12 +77,16 @@ func damages() map[string]damaging {
 		"the manifest unreadable": {func(t *testing.T, b *bundle, m job.Manifest) { b.spoil(t, job.BucketRounds, job.ManifestKey(m.Round)) }, "manifest gone or unreadable: put back"},
 		"the snapshot gone":       {func(t *testing.T, b *bundle, m job.Manifest) { b.purge(t, job.BucketRounds, job.SnapshotKey(m.Round)) }, "began with gone or unreadable: put back"},
 		"the snapshot unreadable": {func(t *testing.T, b *bundle, m job.Manifest) { b.spoil(t, job.BucketRounds, job.SnapshotKey(m.Round)) }, "began with gone or unreadable: put back"},
-		"unreadable maintainers":  {func(t *testing.T, b *bundle, m job.Manifest) { b.spoil(t, job.BucketRounds, job.MaintainersKey(m.Round)) }, "maintainers unreadable: asked for again"},
-		"an unreadable outcome":   {func(t *testing.T, b *bundle, m job.Manifest) { b.spoil(t, job.BucketRounds, job.OutcomeKey(m.Round, 1)) }, ""},
-		"an unreadable holder":    {func(t *testing.T, b *bundle, m job.Manifest) { b.spoil(t, job.BucketRounds, job.HolderKey(m.Round)) }, ""},
-		"no holder":               {func(t *testing.T, b *bundle, m job.Manifest) { b.purge(t, job.BucketRounds, job.HolderKey(m.Round)) }, ""},
-		"all of the rounds gone":  {func(t *testing.T, b *bundle, _ job.Manifest) { b.purgeStream(t, "KV_"+job.BucketRounds) }, "manifest gone or unreadable: put back"},
-		"all messages gone":       {func(t *testing.T, b *bundle, _ job.Manifest) { b.purgeStream(t, job.StreamJobs) }, ""},
+		"unreadable maintainers": {func(t *testing.T, b *bundle, m job.Manifest) {
+			b.spoil(t, job.BucketRounds, job.MaintainersKey(m.Round))
+		}, "maintainers unreadable: asked for again"},
+		"an unreadable outcome": {func(t *testing.T, b *bundle, m job.Manifest) {
+			b.spoil(t, job.BucketRounds, job.OutcomeKey(m.Round, 1))
+		}, ""},
+		"an unreadable holder":   {func(t *testing.T, b *bundle, m job.Manifest) { b.spoil(t, job.BucketRounds, job.HolderKey(m.Round)) }, ""},
+		"no holder":              {func(t *testing.T, b *bundle, m job.Manifest) { b.purge(t, job.BucketRounds, job.HolderKey(m.Round)) }, ""},
+		"all of the rounds gone": {func(t *testing.T, b *bundle, _ job.Manifest) { b.purgeStream(t, "KV_"+job.BucketRounds) }, "manifest gone or unreadable: put back"},
+		"all messages gone":      {func(t *testing.T, b *bundle, _ job.Manifest) { b.purgeStream(t, job.StreamJobs) }, ""},
 		"records and rounds gone": {func(t *testing.T, b *bundle, _ job.Manifest) {
 			b.purgeStream(t, "KV_"+job.BucketRounds)
 			b.purgeStream(t, "KV_"+job.BucketRecords)
