@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -295,5 +298,172 @@ func TestDamageDoesNotHoldUpAnOverdueRound(t *testing.T) {
 			}
 			b.sound(t, m.Round)
 		})
+	}
+}
+
+// What is stored of miners for later rounds follows from the last concluded one: gone
+// or unreadable, it is put back before the next begins, which has it to stand in.
+func TestStoredEvaluationsArePutBack(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(*testing.T, *bundle){
+		"all gone":       func(t *testing.T, b *bundle) { b.purgeStream(t, "KV_"+job.BucketMiners) },
+		"one unreadable": func(t *testing.T, b *bundle) { b.spoil(t, job.BucketMiners, "2") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{})
+			var refuse atomic.Bool
+			b.work(t, refusing(&refuse))
+			ctx, runner, first := deadline(t), b.runner(t), b.plan(t, five()...)
+			good, err := runner.Start(ctx, first)
+			must.Do(t, err)
+			before, err := b.bus.StoredEvaluations(ctx)
+			must.Do(t, err)
+			lose(t, b)
+			refuse.Store(true)
+			got, err := runner.Start(ctx, later(first, "next"))
+			must.Do(t, err)
+			if diff := cmp.Diff([]int{2}, got.Outcome.FromStored); diff != "" || !strings.Contains(fmt.Sprint(got.Mended), "put back") {
+				t.Errorf("mended %v; who goes on with stored evaluations (-want +got):\n%s", got.Mended, diff)
+			}
+			if diff := cmp.Diff(good.Outcome.Rewards, got.Outcome.Rewards, near()); diff != "" {
+				t.Errorf("rewards differ from those of the round before (-want +got):\n%s", diff)
+			}
+			after, err := b.bus.StoredEvaluations(ctx)
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after))); err != nil || diff != "" {
+				t.Errorf("stored evaluations (%v) (-before +after):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+// refusing fails miner 2 for good while it is told to.
+func refusing(refuse *atomic.Bool) lease.Handler {
+	return func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		if refuse.Load() && j.UID == 2 {
+			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
+		}
+		return scored(ctx, j, a)
+	}
+}
+
+// What cannot be put back marks the outcome: a stored evaluation that could have
+// stood in and cannot be read, and a snapshot that is gone when what it was made of has
+// changed since.
+func TestWhatDamageCostsMarksTheOutcome(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	var refuse atomic.Bool
+	b.work(t, refusing(&refuse))
+	ctx, runner, first := deadline(t), b.runner(t), b.plan(t, five()...)
+	_, err := runner.Start(ctx, first)
+	must.Do(t, err)
+	refuse.Store(true)
+	b.spoil(t, job.BucketMiners, "2")
+	b.purge(t, job.BucketEvaluation, b.evaluation(t, first, 2)) // so that nobody can put it back
+	got, err := runner.Start(ctx, later(first, "next"))
+	must.Do(t, err)
+	if text := fmt.Sprint(got.Damaged); got.Complete || len(got.Damaged) != 1 || !strings.Contains(text, "stored evaluation of miner 2") {
+		t.Errorf("complete %v, damaged %s; want miner 2's stored evaluation named", got.Complete, text)
+	}
+	refuse.Store(false)
+	b.purge(t, job.BucketRounds, job.SnapshotKey("next"))
+	healed, _, err := runner.Replay(ctx, "next", round.Selection{})
+	must.Do(t, err)
+	if text := fmt.Sprint(healed.Damaged); healed.Complete || healed.Failed > 0 || !strings.Contains(text, "that the round began with") {
+		t.Errorf("complete %v, %d failed, damaged %s; want the snapshot named", healed.Complete, healed.Failed, text)
+	}
+	b.sound(t, "next")
+}
+
+// A round whose outcomes are gone, and one of whose records cannot be read, is
+// concluded again and then replayed; both were refused.
+func TestAReplayEndsFirstWhatIsDamaged(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(*testing.T, *bundle, job.Manifest){
+		"an outcome gone": func(t *testing.T, b *bundle, m job.Manifest) {
+			b.purge(t, job.BucketRounds, job.OutcomeKey(m.Round, 1))
+		},
+		"an outcome unreadable": func(t *testing.T, b *bundle, m job.Manifest) {
+			b.spoil(t, job.BucketRounds, job.OutcomeKey(m.Round, 1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{})
+			var refuse atomic.Bool
+			refuse.Store(true)
+			b.work(t, refusing(&refuse))
+			ctx, runner, m := deadline(t), b.runner(t), b.plan(t, five()...)
+			first, err := runner.Start(ctx, m)
+			must.Do(t, err)
+			lose(t, b, m)
+			b.spoil(t, job.BucketRecords, job.RecordKey(m.Round, 1))
+			refuse.Store(false)
+			got, did, err := runner.Replay(ctx, m.Round, round.Selection{UIDs: []int{2}})
+			must.Do(t, err)
+			if !got.Complete || got.Revision != 2 || !slices.Equal(did.UIDs, []int{2}) {
+				t.Errorf("complete %v, revision %d, ran %v; want miner 2 healed in the second", got.Complete, got.Revision, did.UIDs)
+			}
+			again, err := round.ReadOutcome(ctx, b.bus, m.Round, 1)
+			must.Do(t, err)
+			if diff := cmp.Diff(bytesOf(t, first.Outcome), bytesOf(t, again.Outcome)); diff != "" {
+				t.Errorf("the first revision (-before +made anew):\n%s", diff)
+			}
+			b.sound(t, m.Round)
+		})
+	}
+}
+
+// A turn that is gone or cannot be read is the newest round's of the schedule; that of
+// nobody's rounds is none.
+func TestTheLastTurnIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	ctx, m := deadline(t), b.plan(t, five()...)
+	if turn, revision, err := round.LastTurn(ctx, b.bus); err != nil || turn.Round != "" || revision != 0 {
+		t.Errorf("before any round: %+v at %d, %v; want none", turn, revision, err)
+	}
+	m.Due = time.Date(2026, 6, 1, 2, 0, 0, 0, time.UTC)
+	for _, name := range []string{"20260601t000000z-000001", "20260601t020000z-000002"} {
+		must.Do(t, b.bus.CreateManifest(ctx, later(m, name)))
+	}
+	byHand := later(m, "20260601t030000z-000003")
+	byHand.Due = time.Time{}
+	must.Do(t, b.bus.CreateManifest(ctx, byHand))
+	b.spoil(t, job.BucketRounds, job.ManifestKey("20260601t040000z-000004"))
+	want := job.Turn{Round: "20260601t020000z-000002", Due: m.Due}
+	for _, value := range []string{"", "rubbish", `{"version":9}`, `{"version":1}`} {
+		if value != "" {
+			must.Get(b.bus.Bucket(job.BucketRounds).PutString(ctx, job.TurnKey, value))(t)
+		}
+		turn, revision, err := round.LastTurn(ctx, b.bus)
+		if err != nil || turn != want || (revision == 0) != (value == "") {
+			t.Errorf("%q: %+v at %d, %v; want %+v", value, turn, revision, err, want)
+		}
+		if value != "" {
+			must.Do(t, b.bus.SetTurn(ctx, want, revision))
+		}
+	}
+}
+
+// What is left of a round without a manifest goes when its time is over, as does one
+// whose manifest cannot be read; both stayed for ever.
+func TestLeftoversAreForgotten(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	ctx, now := deadline(t), time.Now()
+	lost, unreadable := round.NewID(now.Add(-72*time.Hour), [3]byte{1}), round.NewID(now.Add(-71*time.Hour), [3]byte{2})
+	must.Get(b.bus.PlanRecord(ctx, job.Plan(lost, 1, "")))(t)
+	must.Do(t, b.bus.PublishJob(ctx, job.Job{Round: lost, UID: 1, GitHubID: "1", AsOf: now}))
+	b.spoil(t, job.BucketRounds, job.ManifestKey(unreadable))
+	gone, err := round.Forget(ctx, b.leading("keeper"), 24*time.Hour, now)
+	if diff := cmp.Diff([]string{lost, unreadable}, gone); err != nil || diff != "" {
+		t.Errorf("forgotten (%v) (-want +got):\n%s", err, diff)
+	}
+	for _, name := range gone {
+		if left := b.keys(t, name); len(left) > 0 {
+			t.Errorf("left of round %s: %v", name, left)
+		}
 	}
 }

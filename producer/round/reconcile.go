@@ -48,6 +48,7 @@ const (
 	lostSnapshot    repairKind = "stored evaluations that the round began with gone or unreadable: put back"
 	lostMaintainers repairKind = "maintainers unreadable: asked for again"
 	lostOutcome     repairKind = "outcome unreadable: concluded anew"
+	lostStored      repairKind = "stored evaluations gone or unreadable: those of the last concluded round put back"
 	lostEgresses    repairKind = "declared egresses gone or unreadable: declared again"
 )
 

@@ -52,6 +52,15 @@ func (w *work) takeSnapshot(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the stored evaluations: %w", err)
 	}
+	refilled, err := w.refill(ctx, stored)
+	if err != nil {
+		return err
+	}
+	if refilled {
+		if stored, err = w.cfg.Bus.StoredEvaluations(ctx); err != nil {
+			return fmt.Errorf("reading the stored evaluations: %w", err)
+		}
+	}
 	if err := w.cfg.Bus.PutSnapshot(ctx, w.m.Round, stored); err != nil {
 		return err
 	}
