@@ -37,6 +37,9 @@ func (s *session) connect(ctx context.Context) error {
 	}
 	s.onClose(s.wire.Close)
 	s.seeing.Follow(s.wire)
+	if !s.options.local { // whose server is this process's own
+		s.lookAtServers(ctx)
+	}
 	if err := s.declareEgresses(ctx); err != nil {
 		return err
 	}
@@ -47,6 +50,26 @@ func (s *session) connect(ctx context.Context) error {
 	}
 	s.servers = cfg
 	return nil
+}
+
+// lookAtServers warns of each NATS server that confirms writes before they are on
+// its disk. It refuses none: the round would lose something only if that machine
+// crashed.
+func (s *session) lookAtServers(ctx context.Context) {
+	told, silent, err := s.wire.Servers(ctx)
+	if err != nil {
+		s.log.InfoContext(ctx, "whether writes are on the disk when they are confirmed is not known", "error", err)
+		return
+	}
+	if len(silent) > 0 {
+		s.log.InfoContext(ctx, "some NATS servers do not tell whether writes are on the disk when they are confirmed", "silent", silent)
+	}
+	for _, server := range told {
+		if server.JetStream && !server.SyncAlways {
+			s.log.WarnContext(ctx, "a NATS server confirms writes before they are on its disk: a crash of its machine can lose them",
+				"server", server.Name, "sync_interval", server.SyncInterval.String(), "want", "always")
+		}
+	}
 }
 
 // declareEgresses has the streams say which egresses the fleet has, before

@@ -29,10 +29,6 @@ func doctorCommand() *cli.Command {
 			Usage: "`URL` that workers are given, where its user is another than that of --nats",
 		},
 		&cli.StringFlag{
-			Name: "nats-monitor", Category: groupDoctor, Sources: command.Env("nats-monitor"),
-			Usage: "`URL` of the NATS server's monitoring, such as http://nats:8222: tells sync_interval and the store's limit",
-		},
-		&cli.StringFlag{
 			Name: "grammars", Category: groupDoctor, Sources: command.Env("grammars"),
 			Usage: "`DIR` with the parser and its grammars; without it the one beside the worker",
 		},
@@ -105,6 +101,7 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 	if err != nil {
 		return nil, err
 	}
+	clocks := doctor.Clocks{NATS: cfg.NATS, Redis: cfg.Redis}
 	checks := slices.Concat(servers, []doctor.Check{
 		doctor.Formula(cfg.Limit), doctor.Grammars(beside("worker"), c.String("grammars")),
 	}, doctor.FileChecks(fileChecks(c, time.Now())))
@@ -116,7 +113,14 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 	case cfg.Redis == "":
 		checks = append(checks, doctor.NotAsked("the bucket of a local round is there while the round runs"))
 	default:
-		checks = append(checks, doctor.Mirror{URL: o.mirror, Redis: cfg.Redis, Limit: cfg.Limit, Log: quiet, Now: time.Now()}.Check())
+		clock := make(chan doctor.Clock, 1)
+		checks = append(checks, doctor.Mirror{
+			URL: o.mirror, Redis: cfg.Redis, Limit: cfg.Limit, Log: quiet, Now: time.Now(), Clock: clock,
+		}.Check())
+		clocks.Mirror = clock
+	}
+	if !o.local { // all of a local round has this machine's clock
+		checks = append(checks, clocks.Check())
 	}
 	return checks, nil
 }
@@ -129,7 +133,7 @@ func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check,
 		return nil, err
 	}
 	n := doctor.NATS{
-		URL: cfg.NATS, Worker: cmp.Or(c.String("worker-nats"), cfg.NATS), Monitor: c.String("nats-monitor"), Streams: cfg.Streams,
+		URL: cfg.NATS, Worker: cmp.Or(c.String("worker-nats"), cfg.NATS), Streams: cfg.Streams,
 	}
 	if !o.local {
 		return append(n.Checks(), doctor.Redis{URL: cfg.Redis, NATS: cfg.NATS, Egresses: setting.Names, Limit: cfg.Limit}.Checks()...), nil

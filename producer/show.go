@@ -16,6 +16,7 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
 )
@@ -167,9 +168,9 @@ func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.
 		return nil, nil, errors.Join(fmt.Errorf("--nats: %w", err), closeServers())
 	}
 	closeAll := func() error { nc.Close(); return closeServers() }
-	bus, err := jobstream.Open(ctx, nc, jobstream.Config{Wait: wait, Log: log})
+	bus, err := fleet.OpenStreams(ctx, nc, jobstream.Config{Wait: wait, Log: log})
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("opening the streams (--connect-timeout %s): %w", wait, err), closeAll())
+		return nil, nil, errors.Join(err, closeAll())
 	}
 	return bus, closeAll, nil
 }

@@ -3,6 +3,8 @@ package doctor
 import (
 	"maps"
 	"slices"
+
+	"mirrorfleet/shared/jobstream"
 )
 
 // Code names a warning or a fault.
@@ -18,7 +20,7 @@ const (
 	NATSStorage        Code = "nats-storage"
 	NATSStreams        Code = "nats-streams"
 	NATSServers        Code = "nats-servers"
-	NATSMonitor        Code = "nats-monitor"
+	NATSSilent         Code = "nats-silent"
 	NATSSync           Code = "nats-sync"
 	StreamMismatch     Code = "stream-mismatch"
 	StreamDrift        Code = "stream-drift"
@@ -34,12 +36,13 @@ const (
 	RedisScripts       Code = "redis-scripts"
 	RedisPolicy        Code = "redis-policy"
 	RedisReplica       Code = "redis-replica"
-	RedisClock         Code = "redis-clock"
 	RedisRoundTrip     Code = "redis-round-trip"
 	RedisScan          Code = "redis-scan"
 	LimitFormula       Code = "limit-formula"
 	LimitFigures       Code = "limit-figures"
 	LimitStopped       Code = "limit-stopped"
+	ClocksDiffer       Code = "clocks-differ"
+	FleetEmpty         Code = "fleet-empty"
 	EgressUndeclared   Code = "egress-undeclared"
 	EgressUnreadable   Code = "egress-unreadable"
 	WorkerMissing      Code = "worker-missing"
@@ -70,14 +73,14 @@ func mends() map[Code]string {
 	return map[Code]string{
 		NATSUnreachable:    "start nats-server (deploy/nats has its settings), or correct --nats",
 		NATSCredentials:    "give the user and password of the role in the URL: nats://producer:PASSWORD@host:4222",
-		NATSVersion:        "install nats-server 2.10 or later",
+		NATSVersion:        "install nats-server " + jobstream.OldestServer + " or later, on one server of the cluster after another",
 		NATSJetStream:      "switch JetStream on for the server and the user's account (deploy/nats/settings.conf)",
 		NATSPayload:        "set max_payload to 1MB or more",
 		NATSStorage:        "raise max_file_store or the account's limit, or give the store a larger disk",
 		NATSStreams:        "raise the account's max_streams: the product needs nine",
 		NATSServers:        "start the other servers of the cluster, or give the --replicas that there are servers for",
-		NATSMonitor:        "correct --nats-monitor: the server's http address, such as http://nats:8222",
-		NATSSync:           "set sync_interval: always, or keep three copies (--replicas 3)",
+		NATSSilent:         "let the account import $SYS.REQ.SERVER.PING.VARZ, and the producer publish it, as deploy/nats/settings.conf does",
+		NATSSync:           "set sync_interval: always on that server, and restart it",
 		StreamMismatch:     "use another account, or move the stream's messages and delete it: the next start makes it anew",
 		StreamDrift:        "nothing: the next producer or worker that starts changes it back; find out who changed it",
 		StreamCopies:       "look at `nats stream report`: a server is away, or catching up",
@@ -92,12 +95,13 @@ func mends() map[Code]string {
 		RedisScripts:       "allow EVAL and EVALSHA to the user (ACL +@scripting), and do not rename them",
 		RedisPolicy:        "set maxmemory-policy noeviction: Redis holds a few kB of the fleet's",
 		RedisReplica:       "point --redis at the primary",
-		RedisClock:         "let NTP set the clocks of both machines",
 		RedisRoundTrip:     "run Redis near the workers: a call may take 200 ms at most",
 		RedisScan:          "allow SCAN to the user (ACL +scan): without it nobody sees who sends under another egress",
 		LimitFormula:       "lower --limit-rate, or leave it out; docs/limit.md has the formula",
 		LimitFigures:       "give all processes of the egress the same --limit-… flags, or restart those with the old ones",
 		LimitStopped:       "wait, or `producer limit --release` if it is held; after a cool-down find out who else sends from this IP",
+		ClocksDiffer:       "let NTP set the clocks of all machines",
+		FleetEmpty:         "docs/operating.md, After a loss; nothing, if the rounds were removed on purpose",
 		EgressUnreadable:   "restart a producer: it declares them anew; find out who else writes to the bucket of rounds",
 		EgressUndeclared:   "start it with the --egress of the address that it sends from; a new address belongs in the producers' --egresses",
 		WorkerMissing:      "run `worker check` where workers run",

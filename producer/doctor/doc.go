@@ -4,7 +4,8 @@
 // Guarantees:
 //   - Checks are independent: each opens what it needs itself, so one fault hides
 //     no other. They run side by side, and their findings come in the order of the
-//     checks. Each ends within its time.
+//     checks. Each ends within its time. One thing is handed on: the mirror is asked
+//     once, and its clock is compared with the others.
 //   - Nothing is changed. The one effect is a permit of the egress and the one
 //     request that is sent with it; a bucket that does not exist yet begins with
 //     it. An answer that asks for a pause cools the egress down, as it must.

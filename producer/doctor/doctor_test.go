@@ -50,7 +50,17 @@ func natsScenarios() map[string]scenario {
 	}
 	judged := func(in jobstream.Inspection) func(*testing.T) []doctor.Finding {
 		return func(*testing.T) []doctor.Finding {
-			return append(doctor.JudgeServer(in, 0), doctor.JudgeStreams(in, false)...)
+			return append(doctor.JudgeAccount(in, 0), doctor.JudgeStreams(in, false)...)
+		}
+	}
+	server := func(s jobstream.Server, silent ...string) func(*testing.T) []doctor.Finding {
+		s.Name = "n1"
+		return func(t *testing.T) []doctor.Finding {
+			found := doctor.JudgeServers([]jobstream.Server{{Name: "n0", Version: "2.15.2", JetStream: true, SyncAlways: true}, s}, silent)
+			if text := fmt.Sprint(found); strings.Contains(text, "n0") {
+				t.Errorf("%s: want the server that is well not named", text)
+			}
+			return found
 		}
 	}
 	return map[string]scenario{
@@ -68,19 +78,21 @@ func natsScenarios() map[string]scenario {
 			}
 			return found
 		}},
-		"an old server":      {doctor.NATSVersion, doctor.Fault, judged(jobstream.Inspection{Version: "2.9.25"})},
-		"no JetStream":       {doctor.NATSJetStream, doctor.Fault, at("", doctor.NATS{})},
-		"tiny messages":      {doctor.NATSPayload, doctor.Fault, at("max_payload: 32768\n"+withJetStream, doctor.NATS{})},
-		"small messages":     {doctor.NATSPayload, doctor.Warning, at("max_payload: 500000\n"+withJetStream, doctor.NATS{})},
-		"too few streams":    {doctor.NATSStreams, doctor.Fault, at(withJetStream+"accounts { A { jetstream { max_streams: 3, max_file: 100MB }, users: [{user: a, password: a}] } }\nno_auth_user: a\n", doctor.NATS{})},
-		"too few servers":    {doctor.NATSServers, doctor.Fault, at(withJetStream, doctor.NATS{Streams: jobstream.Config{Replicas: 3}})},
-		"a full account":     {doctor.NATSStorage, doctor.Fault, fullAccount},
-		"a nearly full disk": {doctor.NATSStorage, doctor.Warning, judged(jobstream.Inspection{Store: 80, StoreLimit: 100})},
-		"no monitoring":      {doctor.NATSMonitor, doctor.Warning, at(withJetStream, doctor.NATS{Monitor: "http://127.0.0.1:1"})},
-		"writes that are not synced": {doctor.NATSSync, doctor.Warning, func(t *testing.T) []doctor.Finding {
-			s := natsServer(t, "http: \"127.0.0.1:-1\"\n"+withJetStream)
-			return run(t, natsChecks(doctor.NATS{URL: s.ClientURL(), Monitor: "http://" + s.MonitorAddr().String()})...)
-		}},
+		"an old server":              {doctor.NATSVersion, doctor.Fault, server(jobstream.Server{Version: "2.12.2"})},
+		"a server in preparation":    {doctor.NATSVersion, doctor.Fault, server(jobstream.Server{Version: "2.12.3-RC.1"})},
+		"no JetStream":               {doctor.NATSJetStream, doctor.Fault, at("", doctor.NATS{})},
+		"tiny messages":              {doctor.NATSPayload, doctor.Fault, at("max_payload: 32768\n"+withJetStream, doctor.NATS{})},
+		"small messages":             {doctor.NATSPayload, doctor.Warning, at("max_payload: 500000\n"+withJetStream, doctor.NATS{})},
+		"too few streams":            {doctor.NATSStreams, doctor.Fault, at(withJetStream+"accounts { A { jetstream { max_streams: 3, max_file: 100MB }, users: [{user: a, password: a}] } }\nno_auth_user: a\n", doctor.NATS{})},
+		"too few servers":            {doctor.NATSServers, doctor.Fault, at(withJetStream, doctor.NATS{Streams: jobstream.Config{Replicas: 3}})},
+		"a full account":             {doctor.NATSStorage, doctor.Fault, fullAccount},
+		"a nearly full disk":         {doctor.NATSStorage, doctor.Warning, judged(jobstream.Inspection{Store: 80, StoreLimit: 100})},
+		"a full disk":                {doctor.NATSStorage, doctor.Fault, server(jobstream.Server{JetStream: true, SyncAlways: true, Store: 99, StoreLimit: 100})},
+		"a server that is away":      {doctor.NATSServers, doctor.Warning, server(jobstream.Server{}, "n2")},
+		"servers that tell nothing":  {doctor.NATSSilent, doctor.Warning, at(withJetStream, doctor.NATS{})},
+		"writes that are not synced": {doctor.NATSSync, doctor.Fault, at(withJetStream+telling, doctor.NATS{})},
+		// Copies are no substitute for the disk.
+		"copies that are not synced": {doctor.NATSSync, doctor.Fault, at(withJetStream+telling, doctor.NATS{Streams: jobstream.Config{Replicas: 3}})},
 		"a copy that lags": {doctor.StreamCopies, doctor.Warning, judged(jobstream.Inspection{
 			Streams: []jobstream.InspectedStream{{Name: job.StreamJobs, Replicas: 3, Current: 2}},
 		})},
@@ -160,11 +172,8 @@ func redisScenarios() map[string]scenario {
 			return run(t, doctor.Redis{URL: redistest.Start(t, args...).URL(), Limit: fast()}.Checks()...)
 		}
 	}
-	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	reading := func(off, trip time.Duration) func(*testing.T) []doctor.Finding {
-		return func(*testing.T) []doctor.Finding {
-			return doctor.JudgeClock([]doctor.Reading{{now, now.Add(trip), now.Add(trip/2 + off)}})
-		}
+	trip := func(d time.Duration) func(*testing.T) []doctor.Finding {
+		return func(*testing.T) []doctor.Finding { return doctor.JudgeTrip(d) }
 	}
 	return map[string]scenario{
 		"nobody listens there": {doctor.RedisUnreachable, doctor.Fault, func(t *testing.T) []doctor.Finding {
@@ -180,23 +189,28 @@ func redisScenarios() map[string]scenario {
 		"a replica": {doctor.RedisReplica, doctor.Fault, func(t *testing.T) []doctor.Finding {
 			return run(t, doctor.Redis{URL: redistest.StartPair(t).Replica.URL(), Limit: fast()}.Checks()...)
 		}},
-		"a clock far ahead":    {doctor.RedisClock, doctor.Fault, reading(time.Minute, time.Millisecond)},
-		"a clock a bit behind": {doctor.RedisClock, doctor.Warning, reading(-3*time.Second, time.Millisecond)},
-		"a call too long":      {doctor.RedisRoundTrip, doctor.Fault, reading(0, 300*time.Millisecond)},
-		"a long call":          {doctor.RedisRoundTrip, doctor.Warning, reading(0, 60*time.Millisecond)},
+		"a call too long": {doctor.RedisRoundTrip, doctor.Fault, trip(300 * time.Millisecond)},
+		"a long call":     {doctor.RedisRoundTrip, doctor.Warning, trip(60 * time.Millisecond)},
+		"a fleet without its past": {doctor.FleetEmpty, doctor.Warning, func(t *testing.T) []doctor.Finding {
+			s := redistest.Start(t)
+			nats, _, _ := declared(t)
+			limit := fast()
+			used(t, s.URL(), limit, 100)
+			return run(t, doctor.Redis{URL: s.URL(), NATS: nats, Limit: limit}.Checks()...)
+		}},
 		"a rate too high": {doctor.LimitFormula, doctor.Fault, func(t *testing.T) []doctor.Finding {
 			return run(t, doctor.Formula(ratelimit.Config{Rate: 5}))
 		}},
 		"other figures in force": {doctor.LimitFigures, doctor.Fault, func(t *testing.T) []doctor.Finding {
 			url := redistest.Start(t).URL()
-			used(t, url, fast())
+			used(t, url, fast(), 1)
 			return run(t, doctor.Redis{URL: url}.Checks()...)
 		}},
 		"an egress that nobody declared": {doctor.EgressUndeclared, doctor.Warning, func(t *testing.T) []doctor.Finding {
 			s := redistest.Start(t)
 			nats, _, bus := declared(t)
-			used(t, s.URL(), ratelimit.Config{Egress: "eu-1", Horizon: time.Second})
-			used(t, s.URL(), ratelimit.Config{Egress: "stranger", Horizon: time.Second})
+			used(t, s.URL(), ratelimit.Config{Egress: "eu-1", Horizon: time.Second}, 1)
+			used(t, s.URL(), ratelimit.Config{Egress: "stranger", Horizon: time.Second}, 1)
 			if err := bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p"}, 0); err != nil {
 				t.Fatal(err)
 			}
@@ -227,7 +241,7 @@ func redisScenarios() map[string]scenario {
 		}},
 		"an egress that is held": {doctor.LimitStopped, doctor.Warning, func(t *testing.T) []doctor.Finding {
 			s := redistest.Start(t)
-			used(t, s.URL(), fast())
+			used(t, s.URL(), fast(), 1)
 			rdb := must.Get(ratelimit.NewClient(s.URL(), 0))(t)
 			defer rdb.Close()
 			desk, err := ratelimit.NewDesk(ratelimit.DefaultEgress, rdb, time.Second)
@@ -325,7 +339,7 @@ func TestEveryFaultIsFound(t *testing.T) { //nolint:tparallel // the scenarios e
 	t.Parallel()
 	b := &book{met: map[doctor.Code]bool{}}
 	t.Run("scenarios", func(t *testing.T) {
-		for _, group := range []map[string]scenario{natsScenarios(), streamScenarios(), redisScenarios(), fileScenarios(), mirrorScenarios()} {
+		for _, group := range []map[string]scenario{natsScenarios(), streamScenarios(), redisScenarios(), clockScenarios(), fileScenarios(), mirrorScenarios()} {
 			for name, s := range group {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
@@ -353,14 +367,17 @@ func TestEveryFaultIsFound(t *testing.T) { //nolint:tparallel // the scenarios e
 // one user here, are warned of.
 func TestAllIsWell(t *testing.T) {
 	t.Parallel()
-	url, _, _ := declared(t)
+	url, _, bus := declared(t)
+	must.Do(t, bus.CreateManifest(t.Context(), job.Manifest{Round: "r1"}))
 	asked := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked++; fmt.Fprint(w, `{"status":"ok"}`) }))
 	t.Cleanup(s.Close)
 	server := redistest.Start(t)
+	clock := make(chan doctor.Clock, 1)
 	checks := slices.Concat(natsChecks(doctor.NATS{URL: url}), doctor.Redis{URL: server.URL(), NATS: url, Limit: fast()}.Checks(), []doctor.Check{
 		doctor.Formula(fast()), doctor.State(filepath.Join(t.TempDir(), "not", "yet")),
-		doctor.Mirror{URL: s.URL, Redis: server.URL(), Limit: fast(), Log: quiet(), Now: time.Now()}.Check(),
+		doctor.Mirror{URL: s.URL, Redis: server.URL(), Limit: fast(), Log: quiet(), Now: time.Now(), Clock: clock}.Check(),
+		doctor.Clocks{NATS: url, Redis: server.URL(), Mirror: clock}.Check(),
 	})
 	found := run(t, checks...)
 	for _, f := range found {
@@ -368,6 +385,10 @@ func TestAllIsWell(t *testing.T) {
 		if f.Status != doctor.OK && f.Code != doctor.PermissionExcess && f.Code != doctor.RedisRoundTrip && f.Code != doctor.MirrorSlow {
 			t.Errorf("%+v", f)
 		}
+	}
+	if text := fmt.Sprint(found); !strings.Contains(text, "this machine, NATS server ") || !strings.Contains(text, " and Redis are within") ||
+		!strings.Contains(text, "the mirror's is within") {
+		t.Errorf("%s: want all clocks compared", text)
 	}
 	if asked != 1 {
 		t.Errorf("the mirror was asked %d times, want once", asked)
@@ -396,21 +417,6 @@ func TestRunKeepsOrderAndTime(t *testing.T) {
 	}
 }
 
-// TestTheClockIsReadHalfway: what a slow network adds is not held against the
-// clock, and the reading that was fastest counts.
-func TestTheClockIsReadHalfway(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	slow := doctor.Reading{Before: now, After: now.Add(40 * time.Second), Server: now}
-	fast := doctor.Reading{Before: now, After: now.Add(time.Millisecond), Server: now}
-	if found := doctor.JudgeClock([]doctor.Reading{slow, fast, slow}); len(found) != 1 || found[0].Status != doctor.OK {
-		t.Errorf("%+v, want the fast reading to count", found)
-	}
-	if found := doctor.JudgeClock([]doctor.Reading{slow}); slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Code == doctor.RedisClock }) {
-		t.Errorf("%+v, want the doubt to count for the clock", found)
-	}
-}
-
 // TestChecksEnd: under a context that has ended every check says something and
 // none hangs.
 func TestChecksEnd(t *testing.T) {
@@ -418,7 +424,9 @@ func TestChecksEnd(t *testing.T) {
 	url := natsServer(t, withJetStream).ClientURL()
 	server := redistest.Start(t)
 	checks := append(natsChecks(doctor.NATS{URL: url}), doctor.Redis{URL: server.URL(), Limit: fast()}.Checks()...)
-	checks = append(checks, doctor.Mirror{URL: "http://127.0.0.1:1", Redis: server.URL(), Limit: fast(), Log: quiet()}.Check())
+	checks = append(checks,
+		doctor.Mirror{URL: "http://127.0.0.1:1", Redis: server.URL(), Limit: fast(), Log: quiet()}.Check(),
+		doctor.Clocks{NATS: url, Redis: server.URL(), Mirror: make(chan doctor.Clock)}.Check())
 	found := doctor.Run(ended(t), checks, patience)
 	if len(found) < len(checks) || slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Status == doctor.OK }) {
 		t.Errorf("%d findings of %d checks: %+v, want something wrong with each", len(found), len(checks), found)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -42,9 +41,7 @@ func (r Redis) declared(ctx context.Context) (job.Egresses, error) {
 	if r.NATS == "" {
 		return job.Egresses{}, nil
 	}
-	nc, err := jobstream.Connect(ctx, r.NATS, "producer-doctor", jobstream.ConnectConfig{
-		Wait: connectFor, Setting: "the check's own time", Log: slog.New(slog.DiscardHandler),
-	})
+	nc, err := connectNATS(ctx, r.NATS)
 	if err != nil {
 		return job.Egresses{}, err
 	}

@@ -21,6 +21,9 @@ type Mirror struct {
 	Log   *slog.Logger
 	// Now is when certificates are judged.
 	Now time.Time
+	// Clock is told the mirror's clock and closed; nil for nobody. It has room for
+	// one.
+	Clock chan<- Clock
 }
 
 // Check sends the one request.
@@ -36,6 +39,9 @@ func NotAsked(why string) Check {
 const askFor = 10 * time.Second
 
 func (m Mirror) look(ctx context.Context) []Finding {
+	if m.Clock != nil {
+		defer close(m.Clock)
+	}
 	rdb, err := ratelimit.NewClient(m.Redis, 0)
 	if err != nil {
 		return []Finding{warn(MirrorNotAsked, "not asked: --redis cannot be used")}
@@ -61,6 +67,11 @@ func (m Mirror) look(ctx context.Context) []Finding {
 	}
 	if err != nil {
 		return []Finding{fault(MirrorUnreachable, "%s: %v", m.URL, err)}
+	}
+	if m.Clock != nil && !reached.Date.IsZero() {
+		clock := ClockOf("the mirror", Reading{Before: reached.Sent, After: reached.Answered, Server: reached.Date}, time.Second)
+		clock.Foreign = true
+		m.Clock <- clock
 	}
 	return JudgeMirror(m.URL, reached, m.Now)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -17,9 +16,7 @@ import (
 type NATS struct {
 	// URL is the producer's address, Worker the workers'.
 	URL, Worker string
-	// Monitor is the server's http address, "" for none.
-	Monitor string
-	Streams jobstream.Config
+	Streams     jobstream.Config
 	// Local says that a local round may have the server to itself.
 	Local bool
 }
@@ -30,14 +27,10 @@ func (n NATS) Checks() []Check {
 	if n.Local { // it has no users
 		return checks
 	}
-	checks = append(checks, []Check{
+	return append(checks, []Check{
 		{"producer role", func(ctx context.Context) []Finding { return n.role(ctx, n.URL, jobstream.RoleProducer) }},
 		{"worker role", func(ctx context.Context) []Finding { return n.role(ctx, n.Worker, jobstream.RoleWorker) }},
 	}...)
-	if n.Monitor != "" {
-		checks = append(checks, Check{"NATS settings", n.settings})
-	}
-	return checks
 }
 
 // connectFor is how long a server that is away is tried.
@@ -45,9 +38,7 @@ const connectFor = 3 * time.Second
 
 // inspect looks at the server. A finding beside it says why it could not.
 func (n NATS) inspect(ctx context.Context) (jobstream.Inspection, []Finding) {
-	nc, err := jobstream.Connect(ctx, n.URL, "producer-doctor", jobstream.ConnectConfig{
-		Wait: connectFor, Setting: "the check's own time", Log: slog.New(slog.DiscardHandler),
-	})
+	nc, err := connectNATS(ctx, n.URL)
 	if err != nil {
 		return jobstream.Inspection{}, []Finding{unreachable(err)}
 	}
@@ -76,9 +67,25 @@ func (n NATS) server(ctx context.Context) []Finding {
 	if in.Version == "" {
 		return found
 	}
-	found = append(found, JudgeServer(in, n.Streams.Replicas)...)
-	return unless(found, "%s, nats-server %s, JetStream on, messages up to %s, %s of files stored, %s", where(n.URL), in.Version,
-		size(in.MaxPayload), size(in.Store), servers(in))
+	found = append(found, JudgeAccount(in, n.Streams.Replicas)...)
+	of, more := n.servers(ctx, in)
+	return unless(append(found, more...), "%s, nats-server %s, JetStream on, messages up to %s, %s of files stored, %s%s", where(n.URL),
+		in.Version, size(in.MaxPayload), size(in.Store), servers(in), of)
+}
+
+// servers judges each server, and says of which it is known that all is well. Where
+// none tells of itself, the one that the connection leads to is judged by what it
+// tells everybody.
+func (n NATS) servers(ctx context.Context, in jobstream.Inspection) (of string, found []Finding) {
+	connected := []jobstream.Server{{Name: where(n.URL), Version: in.Version, MaxPayload: in.MaxPayload}}
+	if n.Local { // its server is this machine's, and has no system account to ask
+		return "", JudgeServers(connected, nil)
+	}
+	told, silent, err := askServers(ctx, n.URL)
+	if err != nil {
+		return "", append(JudgeServers(connected, nil), warn(NATSSilent, "sync_interval and the clock of each server are not looked at: %v", err))
+	}
+	return "; each write is on the disk when it is confirmed, by " + storing(told), JudgeServers(told, silent)
 }
 
 func servers(in jobstream.Inspection) string {

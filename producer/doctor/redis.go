@@ -28,12 +28,17 @@ type Redis struct {
 	Embedded bool
 }
 
-// Checks are the server, its clock, the egress's bucket and those of all others.
+// Checks are the server, its round trip, the egress's bucket, those of all others,
+// and what they tell of rounds that are gone.
 func (r Redis) Checks() []Check {
-	return []Check{
-		{redisServer, r.with(r.server)}, {"Redis clock", r.after(r.clock)}, {"the egress", r.after(r.bucket)},
+	checks := []Check{
+		{redisServer, r.with(r.server)}, {"Redis calls", r.after(r.trip)}, {"the egress", r.after(r.bucket)},
 		{"all egresses", r.after(r.buckets)},
 	}
+	if r.NATS == "" {
+		return checks
+	}
+	return append(checks, Check{"rounds", r.after(r.past)})
 }
 
 const redisServer = "Redis server"
@@ -103,7 +108,8 @@ func parseInfo(text string) map[string]string {
 // JudgeRedis judges what a server says of itself.
 func JudgeRedis(said map[string]string) []Finding {
 	var found []Finding
-	if older(said["redis_version"], leastRedis, 0) {
+	major, _, _ := strings.Cut(said["redis_version"], ".")
+	if version, err := strconv.Atoi(major); err == nil && version < leastRedis {
 		found = append(found, fault(RedisVersion, "Redis %s, want %d or later", said["redis_version"], leastRedis))
 	}
 	if said["role"] == "slave" {
@@ -123,88 +129,29 @@ func JudgeRedis(said map[string]string) []Finding {
 	return found
 }
 
-// Reading is one look at another clock: this machine's before and after it.
-type Reading struct {
-	Before, After time.Time
-	Server        time.Time
-}
-
-// The clocks. Rounds are named, and sorted, by the producer's clock: a producer
-// that takes over after 15 s with a clock so far behind would begin a round that
-// seems older than the last.
-const (
-	clockOff    = 15 * time.Second
-	clockUneven = 2 * time.Second
-)
-
 // Round trips. A permit's call may take 200 ms.
 const (
 	tripLost = 200 * time.Millisecond
 	tripLong = 50 * time.Millisecond
 )
 
-// JudgeClock judges the reading that took the shortest time: what is not known
-// of the way there and back is not held against the clock. There must be one.
-func JudgeClock(readings []Reading) []Finding {
-	best := readings[0]
-	for _, r := range readings {
-		if trip(r) < trip(best) {
-			best = r
-		}
-	}
-	off, trip := offset(best), trip(best)
-	var found []Finding
-	switch certain := max(off.Abs()-trip/2, 0); {
-	case certain >= clockOff:
-		found = append(found, fault(RedisClock, "Redis' clock is %s %s this machine's", off.Abs().Round(time.Millisecond), side(off)))
-	case certain >= clockUneven:
-		found = append(found, warn(RedisClock, "Redis' clock is %s %s this machine's", off.Abs().Round(time.Millisecond), side(off)))
-	}
+// JudgeTrip judges how long a call takes at best.
+func JudgeTrip(trip time.Duration) []Finding {
 	switch {
 	case trip >= tripLost:
-		found = append(found, fault(RedisRoundTrip, "a call takes %s at best; permits are given up after %s",
-			trip.Round(time.Millisecond), tripLost))
+		return []Finding{fault(RedisRoundTrip, "a call takes %s at best; permits are given up after %s", trip.Round(time.Millisecond), tripLost)}
 	case trip >= tripLong:
-		found = append(found, warn(RedisRoundTrip, "a call takes %s at best: permits come late", trip.Round(time.Millisecond)))
+		return []Finding{warn(RedisRoundTrip, "a call takes %s at best: permits come late", trip.Round(time.Millisecond))}
 	}
-	return unless(found, "within %s of this machine's; a call takes %s at best", upTo(off.Abs()+trip/2), upTo(trip))
+	return []Finding{fine("a call takes %s at best", upTo(trip))}
 }
 
-func trip(r Reading) time.Duration { return r.After.Sub(r.Before) }
-
-// offset is how far the other clock is ahead, if it was read halfway.
-func offset(r Reading) time.Duration { return r.Server.Sub(r.Before.Add(trip(r) / 2)) }
-
-func side(off time.Duration) string {
-	if off > 0 {
-		return "ahead of"
+func (r Redis) trip(ctx context.Context, rdb *redis.Client) []Finding {
+	best, err := readRedis(ctx, rdb)
+	if err != nil {
+		return []Finding{fault(RedisUnreachable, "%s does not tell its time: %v", rdb.Options().Addr, err)}
 	}
-	return "behind"
-}
-
-// upTo rounds up to what is worth reading.
-func upTo(d time.Duration) time.Duration {
-	unit := time.Millisecond
-	if d < time.Millisecond {
-		unit = 100 * time.Microsecond
-	}
-	return (d + unit - 1).Truncate(unit)
-}
-
-// looks is how often the clock is read: one of them is not held up.
-const looks = 7
-
-func (r Redis) clock(ctx context.Context, rdb *redis.Client) []Finding {
-	var readings []Reading
-	for range looks {
-		before := time.Now()
-		server, err := rdb.Time(ctx).Result()
-		if err != nil {
-			return []Finding{fault(RedisUnreachable, "%s does not tell its time: %v", rdb.Options().Addr, err)}
-		}
-		readings = append(readings, Reading{Before: before, After: time.Now(), Server: server})
-	}
-	return JudgeClock(readings)
+	return JudgeTrip(trip(best))
 }
 
 func (r Redis) bucket(ctx context.Context, rdb *redis.Client) []Finding {

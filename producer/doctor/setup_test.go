@@ -48,6 +48,23 @@ func natsServer(t *testing.T, conf string) *server.Server {
 
 const withJetStream = "jetstream { store_dir: STORE }\n"
 
+// telling lets users without a name ask each server for its settings, as the
+// shipped settings let the producer.
+const telling = `
+accounts {
+  A {
+    jetstream: enabled, users: [ { user: a, password: a } ]
+    imports: [ { service: { account: SYS, subject: "$SYS.REQ.SERVER.PING.VARZ" } } ]
+  }
+  SYS { exports: [ { service: "$SYS.REQ.SERVER.PING.VARZ", response: stream, accounts: [A] } ], users: [ { user: s, password: s } ] }
+}
+system_account: SYS
+no_auth_user: a
+`
+
+// synced is a server as it should be, but for the roles.
+const synced = "jetstream { store_dir: STORE, sync_interval: always }\n" + telling
+
 // streamsOn is JetStream on a server, for what a test prepares.
 func streamsOn(t *testing.T, url string) (*nats.Conn, jetstream.JetStream) {
 	t.Helper()
@@ -60,21 +77,23 @@ func streamsOn(t *testing.T, url string) (*nats.Conn, jetstream.JetStream) {
 // declared is a server with everything declared on it.
 func declared(t *testing.T) (string, jetstream.JetStream, *jobstream.Bus) {
 	t.Helper()
-	url := natsServer(t, withJetStream).ClientURL()
+	url := natsServer(t, synced).ClientURL()
 	nc, js := streamsOn(t, url)
 	bus := must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet()}))(t)
 	return url, js, bus
 }
 
-// used makes a bucket by taking a permit with these figures.
-func used(t *testing.T, url string, cfg ratelimit.Config) {
+// used makes a bucket by taking so many permits with these figures.
+func used(t *testing.T, url string, cfg ratelimit.Config, permits int) {
 	t.Helper()
 	rdb := must.Get(ratelimit.NewClient(url, 0))(t)
 	t.Cleanup(func() { _ = rdb.Close() })
 	cfg.Log = quiet()
 	limiter := must.Get(ratelimit.New(cfg, rdb))(t)
 	defer limiter.Close()
-	must.Get(limiter.Permit(t.Context()))(t)
+	for range permits {
+		must.Get(limiter.Permit(t.Context()))(t)
+	}
 }
 
 // fast is a limit whose bucket begins at once.

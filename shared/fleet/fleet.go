@@ -74,10 +74,26 @@ func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
 		return fmt.Errorf("--redis: %w", err)
 	}
 	cfg.Streams.Wait = cfg.ConnectTimeout
-	if f.Bus, err = jobstream.Open(ctx, f.nc, cfg.Streams); err != nil {
-		return fmt.Errorf("opening the streams (--connect-timeout %s): %w", cfg.ConnectTimeout, err)
+	f.Bus, err = OpenStreams(ctx, f.nc, cfg.Streams)
+	return err
+}
+
+// OpenStreams brings the streams up to date. A server that is too old is wrong
+// usage: whoever started the process can mend that, and no wait does.
+func OpenStreams(ctx context.Context, nc *nats.Conn, cfg jobstream.Config) (*jobstream.Bus, error) {
+	bus, err := jobstream.Open(ctx, nc, cfg)
+	if tooOld, is := errors.AsType[*jobstream.VersionError](err); is {
+		return nil, command.Usage("--nats: %w", tooOld)
 	}
-	return nil
+	if err != nil {
+		return nil, fmt.Errorf("opening the streams (--connect-timeout %s): %w", cfg.Wait, err)
+	}
+	return bus, nil
+}
+
+// Servers asks every NATS server for its settings, as jobstream.Servers does.
+func (f *Fleet) Servers(ctx context.Context) (told []jobstream.Server, silent []string, err error) {
+	return jobstream.Servers(ctx, f.nc)
 }
 
 // Mirror makes the process's one mirror client, metered by the limiter. Its

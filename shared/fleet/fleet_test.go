@@ -9,6 +9,7 @@ import (
 
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
@@ -67,6 +68,10 @@ func TestOpenRefuses(t *testing.T) {
 		"no NATS": {
 			func(c *fleet.Config) { c.NATS, c.ConnectTimeout = "nats://me:secret@127.0.0.1:1", 300*time.Millisecond }, 1,
 			[]string{"--nats", "127.0.0.1:1", "--connect-timeout"},
+		},
+		"an old NATS": {
+			func(c *fleet.Config) { c.NATS = jobstreamtest.Aged(t, c.NATS, "2.12.2") }, 2,
+			[]string{"--nats", "2.12.2", jobstream.OldestServer, "install"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

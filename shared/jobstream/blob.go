@@ -11,16 +11,25 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
 )
 
-// maxValue caps what a stored value may unpack to, against a damaged or
-// hostile one. The largest is an outcome: some 2 kB for each pull request, so
-// 400 MB for 10,000 miners of 20. What is larger is refused when it is stored,
-// not when it is needed.
-const maxValue = 1 << 30
+// What a stored value may unpack to, against a damaged or hostile one. Producers write
+// the largest, an outcome: some 2 kB for each pull request, so 400 MB for 10,000 miners
+// of 20. Workers write what is of one miner: 64 MB is enough for 3,000 pull requests.
+// What is larger is refused when it is stored, not when it is needed.
+const (
+	maxRoundValue = 1 << 30
+	maxMinerValue = 64 << 20
+)
 
 // headroom is what a message carries besides the value: subject and headers.
 const headroom = 8 << 10
+
+// MinPayload is the least that the server must take as one message. Longer values are
+// split.
+const MinPayload = 64 << 10
 
 // split is what is stored under the key itself when a value is longer than
 // one message may be: the value is then in parts of their own, named by its
@@ -40,21 +49,34 @@ func (s split) key(key string, n int) string {
 // which would take most of the time.
 const few = 512
 
-// The compressors and the decompressor are safe for concurrent EncodeAll,
+// The compressors and the decompressors are safe for concurrent EncodeAll,
 // DecodeAll; their options are constant, so making them cannot fail.
 //
 //nolint:gochecknoglobals // stateless, and dear to make
 var (
-	compressor, _   = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
-	quick, _        = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithNoEntropyCompression(true))
-	decompressor, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxValue))
+	compressor, _  = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	quick, _       = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithNoEntropyCompression(true))
+	roundValues, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxRoundValue))
+	minerValues, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxMinerValue))
 )
+
+// bound is what a value of a bucket may unpack to, with the decompressor that stops
+// there, before it takes more memory.
+func bound(kv jetstream.KeyValue) (int, *zstd.Decoder) {
+	if kv.Bucket() == job.BucketRounds {
+		return maxRoundValue, roundValues
+	}
+	return maxMinerValue, minerValues
+}
 
 // pack returns what is to be stored under key, after storing the parts if it
 // takes more than one message. Parts without their key do no harm.
 func (b *Bus) pack(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) ([]byte, error) {
-	if len(data) > maxValue {
-		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: fmt.Errorf("%d bytes, want at most %d", len(data), maxValue)}
+	if most, _ := bound(kv); len(data) > most {
+		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: fmt.Errorf("%d bytes, want at most %d", len(data), most)}
+	}
+	if err := checkPayload(b.nc); err != nil { // the server may be another since the start
+		return nil, err
 	}
 	packed := compressed(data)
 	limit := int(b.nc.MaxPayload()) - headroom
@@ -90,6 +112,7 @@ func (b *Bus) unpack(ctx context.Context, kv jetstream.KeyValue, key string, sto
 	if err != nil {
 		return nil, err
 	}
+	_, decompressor := bound(kv)
 	data, err := decompressor.DecodeAll(packed, nil)
 	if err != nil {
 		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: err}
@@ -115,7 +138,7 @@ func (b *Bus) join(ctx context.Context, kv jetstream.KeyValue, key string, head 
 	damaged := func(format string, args ...any) error {
 		return &ValueError{Bucket: kv.Bucket(), Key: key, Err: fmt.Errorf(format, args...)}
 	}
-	if head.Parts < 1 || head.Bytes < 1 || head.Bytes > maxValue || len(head.SHA256) != 2*sha256.Size {
+	if most, _ := bound(kv); head.Parts < 1 || head.Bytes < 1 || head.Bytes > most || len(head.SHA256) != 2*sha256.Size {
 		return nil, damaged("head of %d parts and %d bytes", head.Parts, head.Bytes)
 	}
 	var packed []byte

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -95,16 +96,23 @@ type Bus struct {
 	workers  jetstream.Consumer
 	buckets  map[string]jetstream.KeyValue
 	ackWait  time.Duration // as the server has it, whatever cfg says
-	out      atomic.Bool   // an outage has been logged
-	egresses lastEgresses
+	// consumer is the workers' consumer as this process has last known it.
+	consumer  atomic.Pointer[jetstream.ConsumerConfig]
+	restoring sync.Mutex
+	bound     atomic.Bool // Open has succeeded: what is missing now was there
+	out       atomic.Bool // an outage has been logged
+	egresses  lastEgresses
 }
 
 // Open creates or brings up to date every stream, bucket and the consumer.
 // It waits for a server that is away, and for a cluster that is still forming,
-// until ctx ends or cfg.Wait is over.
+// until ctx ends or cfg.Wait is over. A server that is too old is a *VersionError.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	cfg, err := cfg.filled()
 	if err != nil {
+		return nil, fmt.Errorf("jobstream: %w", err)
+	}
+	if err := checkVersion(nc); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
 	js, err := jetstream.New(nc)
@@ -117,9 +125,13 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, cfg.Wait, fmt.Errorf("not ready after %s", cfg.Wait))
 		defer cancel()
 	}
+	if err := checkPayload(nc); err != nil {
+		return nil, fmt.Errorf("jobstream: %w", err)
+	}
 	if err := b.try(ctx, "declaring streams", b.declare); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
+	b.bound.Store(true)
 	return b, nil
 }
 

@@ -62,7 +62,7 @@ func (b *Bus) OpenOutcome(ctx context.Context, round string, revision int) (Stor
 	if err != nil {
 		return StoredOutcome{}, err
 	}
-	reader, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxValue))
+	reader, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxRoundValue))
 	if err != nil {
 		return StoredOutcome{}, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
 	}

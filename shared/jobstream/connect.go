@@ -118,8 +118,16 @@ func connectOptions(name string, log *slog.Logger) []nats.Option {
 				log.Warn("NATS connection lost, reconnecting", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("NATS reconnected", "address", where(nc)) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			log.Info("NATS reconnected", "address", where(nc))
+			if err := checkPayload(nc); err != nil {
+				log.Error("the server cannot be worked with", "address", where(nc), "error", err)
+			}
+		}),
 		nats.ErrorHandler(func(nc *nats.Conn, _ *nats.Subscription, err error) {
+			if isRefusal(err, serversQuestion) {
+				return // who asks hears of it: Servers
+			}
 			log.Warn("NATS reports an error", "address", where(nc), "error", err)
 		}),
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,93 +16,136 @@ import (
 // day is the unit of everything that is kept for a while.
 const day = 24 * time.Hour
 
-// streams are the declared streams, each once.
-func streams() []jetstream.StreamConfig {
-	return []jetstream.StreamConfig{{
-		Name:        job.StreamJobs,
-		Description: "one message per miner to be evaluated",
-		Subjects:    []string{job.SubjectJobs},
-		// A work queue keeps each message until it is acknowledged. No limit
-		// of age, size or number: a limit would drop jobs.
-		Retention: jetstream.WorkQueuePolicy,
-		Discard:   jetstream.DiscardNew,
-		// How long message ids are remembered: as long as a producer may be
-		// away and still publish a round again. The memory is of the messages
-		// in the stream once the server restarts, so the record has the last
-		// word on a second message.
-		Duplicates: day,
-	}, {
-		Name:        job.StreamDead,
-		Description: "jobs that failed for good",
-		Subjects:    []string{job.SubjectDead},
-		Retention:   jetstream.LimitsPolicy,
-		MaxAge:      job.DeadKept,
-		Duplicates:  time.Hour,
-	}, {
-		Name:        job.StreamAdvisory,
-		Description: "the server's word that a job's deliveries are used up",
+// scoresKept bounds the bucket of token scores: some 250,000 pull requests of 2 kB,
+// which is more than 10,000 miners have in 45 days. A cache must not take the room of
+// rounds.
+const scoresKept = 512 << 20
+
+// declared are the streams and the buckets' streams, each declared once.
+func declared() []jetstream.StreamConfig {
+	scores := bucket(job.BucketScores, "token scores by content")
+	// The rules look back 30 days unless a registry says otherwise, so what
+	// is 45 days old has left every usual window; the rest is scored anew.
+	scores.MaxAge = 45 * day
+	scores.MaxBytes, scores.Discard = scoresKept, jetstream.DiscardOld
+	identities := bucket(job.BucketIdentities, "whose GitHub account each miner's token is")
+	identities.MaxAge = job.IdentityKept
+	return []jetstream.StreamConfig{
+		jobs(),
+		stream(job.StreamDead, "jobs that failed for good", job.SubjectDead, job.DeadKept),
 		// In the account that owns the jobs no import is needed: the server
 		// publishes the advisory there.
-		Subjects:  []string{job.SubjectAdvisory},
-		Retention: jetstream.LimitsPolicy,
-		MaxAge:    30 * day,
-	}}
-}
-
-// kvBuckets are the declared buckets, each once. One value per key is kept:
-// records and evaluations are replaced under a fence, not followed back.
-func kvBuckets() []jetstream.KeyValueConfig {
-	return []jetstream.KeyValueConfig{
-		{Bucket: job.BucketRounds, Description: "manifest and outcomes of each round"},
-		{Bucket: job.BucketRecords, Description: "the state of each job"},
-		{Bucket: job.BucketEvaluation, Description: "what workers concluded, compressed"},
-		{Bucket: job.BucketMiners, Description: "each miner's last good evaluation"},
-		// The rules look back 30 days unless a registry says otherwise, so what
-		// is 45 days old has left every usual window; the rest is scored anew.
-		{Bucket: job.BucketScores, Description: "token scores by content", TTL: 45 * day},
-		{Bucket: job.BucketIdentities, Description: "whose GitHub account each miner's token is", TTL: job.IdentityKept},
+		stream(job.StreamAdvisory, "the server's word that a job's deliveries are used up", job.SubjectAdvisory, 30*day),
+		bucket(job.BucketRounds, "manifest and outcomes of each round"),
+		bucket(job.BucketRecords, "the state of each job"),
+		bucket(job.BucketEvaluation, "what workers concluded, compressed"),
+		bucket(job.BucketMiners, "each miner's last good evaluation"),
+		scores,
+		identities,
 	}
 }
 
+// jobs is the work queue: it keeps each message until it is acknowledged. It has
+// no limit of age, size or number: a limit would drop jobs.
+func jobs() jetstream.StreamConfig {
+	s := stream(job.StreamJobs, "one message per miner to be evaluated", job.SubjectJobs, 0)
+	s.Retention, s.Discard = jetstream.WorkQueuePolicy, jetstream.DiscardNew
+	// How long message ids are remembered: as long as a producer may be
+	// away and still publish a round again. The memory is of the messages
+	// in the stream once the server restarts, so the record has the last
+	// word on a second message.
+	s.Duplicates = day
+	return s
+}
+
+// stream is what all streams have in common. Reads go to the leader (AllowDirect is
+// off): a replica may lag, and decisions rest on what is read.
+func stream(name, description, subject string, kept time.Duration) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:              name,
+		Description:       description,
+		Subjects:          []string{subject},
+		Storage:           jetstream.FileStorage,
+		MaxAge:            kept,
+		Duplicates:        time.Hour,
+		MaxConsumers:      -1,
+		MaxMsgs:           -1,
+		MaxBytes:          -1,
+		MaxMsgsPerSubject: -1,
+		MaxMsgSize:        -1,
+	}
+}
+
+// bucket is a key-value bucket, as the client library wants its stream. One value
+// per key is kept: records and evaluations are replaced under a fence, not followed
+// back.
+func bucket(name, description string) jetstream.StreamConfig {
+	s := stream(bucketStream(name), description, "$KV."+name+".>", 0)
+	s.MaxMsgsPerSubject, s.Duplicates = 1, 2*time.Minute
+	s.Discard, s.AllowRollup, s.DenyDelete = jetstream.DiscardNew, true, true
+	return s
+}
+
+// bucketStream is the name of a bucket's stream.
+func bucketStream(bucket string) string { return bucketPrefix + bucket }
+
+const bucketPrefix = "KV_"
+
 // declare makes everything that is declared true. It may be run twice.
 func (b *Bus) declare(ctx context.Context) error {
-	for _, want := range streams() {
+	if err := b.declareStreams(ctx); err != nil {
+		return err
+	}
+	return b.bind(ctx)
+}
+
+// declareStreams creates or mends the streams and the workers' consumer.
+func (b *Bus) declareStreams(ctx context.Context) error {
+	for _, want := range declared() {
 		if err := b.declareStream(ctx, want); err != nil {
 			return err
 		}
 	}
-	for _, want := range kvBuckets() {
-		if err := b.declareBucket(ctx, want); err != nil {
-			return err
-		}
-	}
-	if err := b.bind(ctx); err != nil {
-		return err
-	}
-	return b.declareConsumer(ctx)
+	return b.declareConsumer(ctx, workersConsumer())
 }
 
-// bind looks the streams up: the handles that everything else works with.
+// bind looks everything up: the handles that everything else works with. They go
+// by names, so they stay good when a stream is declared again.
 func (b *Bus) bind(ctx context.Context) (err error) {
 	for name, stream := range map[string]*jetstream.Stream{
 		job.StreamJobs: &b.jobs, job.StreamDead: &b.dead, job.StreamAdvisory: &b.advisory,
 	} {
 		if *stream, err = b.js.Stream(ctx, name); err != nil {
-			return fmt.Errorf("stream %s: %w", name, err)
+			return naming("stream", name, err)
 		}
 	}
+	for _, s := range declared() {
+		name, is := strings.CutPrefix(s.Name, bucketPrefix)
+		if !is {
+			continue
+		}
+		if b.buckets[name], err = b.js.KeyValue(ctx, name); err != nil {
+			return naming("bucket", name, err)
+		}
+	}
+	if b.workers, err = b.jobs.Consumer(ctx, job.Consumer); err != nil {
+		return naming("consumer", job.Consumer, err)
+	}
+	config := b.workers.CachedInfo().Config
+	b.consumer.Store(&config)
+	b.ackWait = config.AckWait
 	return nil
 }
 
 // declareStream creates a stream or mends it. Two processes may do so at once:
 // whoever comes second finds it there and compares.
 func (b *Bus) declareStream(ctx context.Context, want jetstream.StreamConfig) error {
-	want.Storage = jetstream.FileStorage
 	existing, err := b.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		want.Replicas = max(b.cfg.Replicas, 1)
 		_, err = b.js.CreateStream(ctx, want)
 		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			b.created(ctx, want.Name, err)
 			return naming("stream", want.Name, err)
 		}
 		existing, err = b.js.Stream(ctx, want.Name) // another process was first
@@ -109,25 +153,18 @@ func (b *Bus) declareStream(ctx context.Context, want jetstream.StreamConfig) er
 	if err != nil {
 		return naming("stream", want.Name, err)
 	}
-	return b.bringUpToDate(ctx, existing.CachedInfo().Config, want)
-}
-
-// bringUpToDate changes what is declared and leaves the rest, such as an
-// operator's placement, as it is.
-func (b *Bus) bringUpToDate(ctx context.Context, have, want jetstream.StreamConfig) error {
+	have := existing.CachedInfo().Config
 	next, err := b.cfg.overlaid(have, want)
-	if err != nil {
+	if err != nil || reflect.DeepEqual(have, next) {
 		return err
 	}
-	if reflect.DeepEqual(have, next) {
-		return nil
-	}
 	_, err = b.js.UpdateStream(ctx, next)
-	return naming("stream", want.Name, err)
+	return unchangeable("stream", want.Name, drifted(have, next), err)
 }
 
-// overlaid is an existing stream's configuration with what is declared laid
-// over it: what Open makes of it, and what Inspect compares it with.
+// overlaid is what Open makes of an existing stream, and what Inspect compares it
+// with: the declaration, with what is an operator's business as it is: the number of
+// copies unless it is chosen, their placement, compression and metadata.
 func (c Config) overlaid(have, want jetstream.StreamConfig) (jetstream.StreamConfig, error) {
 	if have.Storage != want.Storage {
 		return have, &MismatchError{Stream: want.Name, Setting: "storage", Have: have.Storage, Want: want.Storage}
@@ -135,87 +172,88 @@ func (c Config) overlaid(have, want jetstream.StreamConfig) (jetstream.StreamCon
 	if have.Retention != want.Retention {
 		return have, &MismatchError{Stream: want.Name, Setting: "retention", Have: have.Retention, Want: want.Retention}
 	}
-	next := have
-	next.Description, next.Subjects, next.MaxAge = want.Description, want.Subjects, want.MaxAge
-	next.Discard = want.Discard
-	if want.Duplicates > 0 {
-		next.Duplicates = want.Duplicates
-	}
+	next := want
+	next.Replicas, next.Placement, next.Compression = have.Replicas, have.Placement, have.Compression
+	next.Metadata, next.FirstSeq = have.Metadata, have.FirstSeq
 	if c.Replicas > 0 {
 		next.Replicas = c.Replicas
 	}
 	return next, nil
 }
 
-// declareBucket is declareStream for a key-value bucket.
-func (b *Bus) declareBucket(ctx context.Context, want jetstream.KeyValueConfig) error {
-	want.Storage, want.History = jetstream.FileStorage, 1
-	kv, err := b.js.KeyValue(ctx, want.Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		want.Replicas = max(b.cfg.Replicas, 1)
-		kv, err = b.js.CreateKeyValue(ctx, want)
-		if errors.Is(err, jetstream.ErrBucketExists) { // another process was first
-			kv, err = b.js.KeyValue(ctx, want.Bucket)
+// consumer is a declared consumer with its stream. None has a BackOff: that would
+// override AckWait and shorten the lease.
+type consumer struct {
+	stream string
+	config jetstream.ConsumerConfig
+}
+
+// workersConsumer hands each job to one worker. It has no filter, because a work queue
+// allows only one consumer per subject.
+func workersConsumer() consumer {
+	c := durable(job.Consumer, "hands each job to one worker")
+	c.AckWait, c.MaxDeliver, c.MaxAckPending = DefaultAckWait, DefaultMaxDeliver, DefaultMaxAckPending
+	return consumer{job.StreamJobs, c}
+}
+
+// advisoriesConsumer hands each advisory to one producer.
+func advisoriesConsumer() consumer {
+	c := durable("exhausted", "hands each advisory to one producer")
+	c.AckWait, c.MaxDeliver, c.MaxAckPending = time.Minute, -1, 1000
+	return consumer{job.StreamAdvisory, c}
+}
+
+// durable is a consumer that outlives its clients, with as many copies as its stream.
+func durable(name, description string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Name:          name,
+		Durable:       name,
+		Description:   description,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		DeliverPolicy: jetstream.DeliverAllPolicy,
+		MaxWaiting:    512,
+	}
+}
+
+// declareConsumer is declareStream for a consumer.
+func (b *Bus) declareConsumer(ctx context.Context, want consumer) error {
+	name := want.config.Durable
+	existing, err := b.js.Consumer(ctx, want.stream, name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		_, err = b.js.CreateConsumer(ctx, want.stream, b.lastKnown(want.config))
+		if !errors.Is(err, jetstream.ErrConsumerExists) {
+			b.created(ctx, name, err)
+			return naming("consumer", name, err)
 		}
+		existing, err = b.js.Consumer(ctx, want.stream, name) // another process was first
 	}
 	if err != nil {
-		return naming("bucket", want.Bucket, err)
+		return naming("consumer", name, err)
 	}
-	b.buckets[want.Bucket] = kv
-	return b.bucketUpToDate(ctx, want)
+	have := existing.CachedInfo().Config
+	next := b.cfg.overlaidConsumer(have, want.config)
+	if reflect.DeepEqual(have, next) {
+		return nil
+	}
+	_, err = b.js.UpdateConsumer(ctx, want.stream, next)
+	return unchangeable("consumer", name, drifted(have, next), err)
 }
 
-// bucketUpToDate compares a bucket by its stream: the client library would
-// write all of a bucket's settings anew, an operator's included.
-func (b *Bus) bucketUpToDate(ctx context.Context, want jetstream.KeyValueConfig) error {
-	stream, err := b.js.Stream(ctx, "KV_"+want.Bucket)
-	if err != nil {
-		return naming("bucket", want.Bucket, err)
+// overlaidConsumer is overlaid for a consumer. The lease, the deliveries and what may
+// be out at once stay as they are unless they are chosen; so do the filter, which a
+// local fleet sets (Only), and a pause.
+func (c Config) overlaidConsumer(have, want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+	next := want
+	next.AckWait, next.MaxDeliver, next.MaxAckPending = have.AckWait, have.MaxDeliver, have.MaxAckPending
+	next.FilterSubject, next.PauseUntil = have.FilterSubject, have.PauseUntil
+	next.Replicas, next.Metadata = have.Replicas, have.Metadata
+	if want.Durable == job.Consumer {
+		c.choose(&next)
 	}
-	have := stream.CachedInfo().Config
-	return b.bringUpToDate(ctx, have, declaredBucket(have, want))
+	return next
 }
 
-// declaredBucket is what a bucket shares with its stream, over the rest, which
-// is the client library's.
-func declaredBucket(have jetstream.StreamConfig, want jetstream.KeyValueConfig) jetstream.StreamConfig {
-	declared := have
-	declared.Description, declared.MaxAge = want.Description, want.TTL
-	declared.Storage, declared.Retention = jetstream.FileStorage, jetstream.LimitsPolicy
-	// The server refuses ids that are remembered for longer than messages.
-	if want.TTL > 0 && have.Duplicates > want.TTL {
-		declared.Duplicates = want.TTL
-	}
-	return declared
-}
-
-// declareConsumer makes the one durable consumer that all workers share. It
-// has no filter, because a work queue allows only one consumer per subject,
-// and no BackOff: that would override AckWait and shorten the lease.
-func (b *Bus) declareConsumer(ctx context.Context) error {
-	want := jetstream.ConsumerConfig{
-		Durable: job.Consumer, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
-		AckWait: DefaultAckWait, MaxDeliver: DefaultMaxDeliver, MaxAckPending: DefaultMaxAckPending,
-		Description: "hands each job to one worker", Replicas: 0, // as the stream
-	}
-	existing, err := b.jobs.Consumer(ctx, job.Consumer)
-	if err == nil {
-		want = existing.CachedInfo().Config
-		want.BackOff = nil // somebody's good intention
-	} else if !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return naming("consumer", job.Consumer, err)
-	}
-	b.cfg.choose(&want)
-	if existing == nil || !reflect.DeepEqual(existing.CachedInfo().Config, want) {
-		if existing, err = b.jobs.CreateOrUpdateConsumer(ctx, want); err != nil {
-			return naming("consumer", job.Consumer, err)
-		}
-	}
-	b.workers, b.ackWait = existing, existing.CachedInfo().Config.AckWait
-	return nil
-}
-
-// choose lays this process' settings over the consumer's.
+// choose lays this process' settings over the workers' consumer.
 func (c Config) choose(consumer *jetstream.ConsumerConfig) {
 	if c.AckWait > 0 {
 		consumer.AckWait = c.AckWait
@@ -228,10 +266,38 @@ func (c Config) choose(consumer *jetstream.ConsumerConfig) {
 	}
 }
 
+// lastKnown is what a consumer is made with: the workers' as this process knew it, if
+// it is gone.
+func (b *Bus) lastKnown(want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+	if want.Durable != job.Consumer {
+		return want
+	}
+	if known := b.consumer.Load(); known != nil {
+		return *known
+	}
+	b.cfg.choose(&want)
+	return want
+}
+
 // naming says what an error is about; nil stays nil.
 func naming(kind, name string, err error) error {
 	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("%s %s: %w", kind, name, err)
+}
+
+// unchangeable says which settings the server would not change; nil stays nil.
+func unchangeable(kind, name string, drift []Drift, err error) error {
+	if err == nil {
+		return nil
+	}
+	if passing(err) {
+		return naming(kind, name, err)
+	}
+	settings := make([]string, len(drift))
+	for i, d := range drift {
+		settings[i] = d.String()
+	}
+	return fmt.Errorf("%s %s cannot be brought to its declaration (%s): %w", kind, name, strings.Join(settings, "; "), err)
 }

@@ -88,29 +88,89 @@ func TestOpenKeepsWhatItIsNotTold(t *testing.T) {
 	}
 }
 
-// TestOpenMends: a declared setting that has drifted is brought back.
+// TestOpenMends: whatever somebody has changed of a stream is brought back, or
+// refused by name; also what this product does not use, such as a republish, which
+// would let its owner write elsewhere.
 func TestOpenMends(t *testing.T) {
 	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	for name, drift := range map[string]func(*jetstream.StreamConfig){
-		job.StreamDead:             func(s *jetstream.StreamConfig) { s.MaxAge = time.Hour; s.Duplicates = time.Hour },
-		job.StreamJobs:             func(s *jetstream.StreamConfig) { s.Subjects = append(s.Subjects, "other.>") },
-		"KV_" + job.BucketScores:   func(s *jetstream.StreamConfig) { s.MaxAge = time.Hour },
-		"KV_" + job.BucketRecords:  func(s *jetstream.StreamConfig) { s.Description = "x" },
-		"KV_" + job.StreamAdvisory: nil, // no such bucket: nothing to drift
+	for name, c := range map[string]struct {
+		stream string
+		drift  func(*jetstream.StreamConfig)
+		// refused is the setting that the server does not take back.
+		refused string
+	}{
+		"age and ids":  {job.StreamDead, func(s *jetstream.StreamConfig) { s.MaxAge, s.Duplicates = time.Minute, time.Minute }, ""},
+		"subjects":     {job.StreamJobs, func(s *jetstream.StreamConfig) { s.Subjects = append(s.Subjects, "other.>") }, ""},
+		"bucket's age": {"KV_" + job.BucketScores, func(s *jetstream.StreamConfig) { s.MaxAge = time.Hour }, ""},
+		"description":  {"KV_" + job.BucketRecords, func(s *jetstream.StreamConfig) { s.Description = "x" }, ""},
+		"messages":     {"KV_" + job.BucketRounds, func(s *jetstream.StreamConfig) { s.MaxMsgs = 1 }, ""},
+		"bytes":        {"KV_" + job.BucketEvaluation, func(s *jetstream.StreamConfig) { s.MaxBytes = 1 << 20 }, ""},
+		"size":         {job.StreamJobs, func(s *jetstream.StreamConfig) { s.MaxMsgSize = 10 }, ""},
+		"discard":      {"KV_" + job.BucketScores, func(s *jetstream.StreamConfig) { s.Discard = jetstream.DiscardNew }, ""},
+		"history":      {"KV_" + job.BucketMiners, func(s *jetstream.StreamConfig) { s.MaxMsgsPerSubject = 5 }, ""},
+		"direct reads": {"KV_" + job.BucketRecords, func(s *jetstream.StreamConfig) { s.AllowDirect = true }, ""},
+		"no acks":      {job.StreamDead, func(s *jetstream.StreamConfig) { s.NoAck = true }, ""},
+		"republish": {job.StreamJobs, func(s *jetstream.StreamConfig) {
+			s.RePublish = &jetstream.RePublish{Source: ">", Destination: "elsewhere.>"}
+		}, ""},
+		"sources": {"KV_" + job.BucketMiners, func(s *jetstream.StreamConfig) {
+			s.Sources = []*jetstream.StreamSource{{Name: job.StreamDead}}
+		}, ""},
+		"transform": {job.StreamDead, func(s *jetstream.StreamConfig) {
+			s.SubjectTransform = &jetstream.SubjectTransformConfig{Source: "miner.dead.>", Destination: "elsewhere.>"}
+		}, ""},
+		"no purge": {job.StreamDead, func(s *jetstream.StreamConfig) { s.DenyPurge = true }, "DenyPurge"},
+		"sealed":   {job.StreamDead, func(s *jetstream.StreamConfig) { s.Sealed = true }, "Sealed"},
 	} {
-		if drift == nil {
-			continue
-		}
-		before := b.stream(name)
-		drifted := before
-		drift(&drifted)
-		if _, err := b.js.UpdateStream(b.ctx, drifted); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		b.open(jobstream.Config{})
-		if diff := cmp.Diff(before, b.stream(name)); diff != "" {
-			t.Errorf("%s was not mended: %s", name, diff)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{})
+			before := b.stream(c.stream)
+			drifted := before
+			c.drift(&drifted)
+			must.Get(b.js.UpdateStream(b.ctx, drifted))(t)
+			_, err := jobstream.Open(b.ctx, b.nc, jobstream.Config{})
+			if c.refused != "" {
+				if err == nil || !strings.Contains(err.Error(), c.stream) || !strings.Contains(err.Error(), c.refused) {
+					t.Errorf("got %v, want an error that names %s and %s", err, c.stream, c.refused)
+				}
+				return
+			}
+			must.Do(t, err)
+			if diff := cmp.Diff(before, b.stream(c.stream)); diff != "" {
+				t.Errorf("not mended: %s", diff)
+			}
+		})
+	}
+}
+
+// TestOpenMendsTheConsumer: a consumer that somebody has changed hands out every job
+// again, one to each worker.
+func TestOpenMendsTheConsumer(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	before := b.consumer()
+	drifted := before
+	drifted.BackOff = []time.Duration{time.Hour}
+	drifted.HeadersOnly, drifted.MaxRequestBatch, drifted.InactiveThreshold = true, 1, time.Hour
+	must.Get(b.js.UpdateConsumer(b.ctx, job.StreamJobs, drifted))(t)
+	b.open(jobstream.Config{AckWait: before.AckWait})
+	if diff := cmp.Diff(before, b.consumer()); diff != "" {
+		t.Errorf("not mended: %s", diff)
+	}
+}
+
+// TestTheScoreCacheDropsTheOldest: it must never take the room of rounds, and never
+// refuse what is new.
+func TestTheScoreCacheDropsTheOldest(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	if s := b.stream("KV_" + job.BucketScores); s.MaxBytes != 512<<20 || s.Discard != jetstream.DiscardOld {
+		t.Errorf("the bucket keeps %d bytes and discards %s, want 512 MB and the oldest", s.MaxBytes, s.Discard)
+	}
+	for _, name := range []string{job.StreamJobs, "KV_" + job.BucketRecords, "KV_" + job.BucketEvaluation, "KV_" + job.BucketRounds} {
+		if s := b.stream(name); s.MaxBytes != -1 || s.MaxMsgs != -1 {
+			t.Errorf("%s keeps %d bytes and %d messages, want all", name, s.MaxBytes, s.MaxMsgs)
 		}
 	}
 }

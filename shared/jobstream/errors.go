@@ -40,6 +40,31 @@ func Damaged(err error) bool {
 	return is
 }
 
+// PayloadError is a server whose longest message is too short.
+type PayloadError struct{ Have, Want int64 }
+
+func (e *PayloadError) Error() string {
+	return fmt.Sprintf("NATS takes messages of %d bytes at most (max_payload), want %d or more: raise it in the server's settings",
+		e.Have, e.Want)
+}
+
+// checkPayload refuses a server that takes only short messages. The client library
+// knows the figure of the server that it is connected to.
+func checkPayload(nc *nats.Conn) error {
+	if have := nc.MaxPayload(); have < MinPayload {
+		return &PayloadError{have, MinPayload}
+	}
+	return nil
+}
+
+// whyClosed says why a connection is closed for good.
+func whyClosed(nc *nats.Conn) error {
+	if err := nc.LastError(); err != nil {
+		return fmt.Errorf("%w: %w", nats.ErrConnectionClosed, err)
+	}
+	return nats.ErrConnectionClosed
+}
+
 // MismatchError is an existing stream that cannot be brought to its declared
 // settings.
 type MismatchError struct {
@@ -76,13 +101,31 @@ func notSent(err error) bool {
 // client library has no name for it.
 const tooFewServers jetstream.ErrorCode = 10005
 
+// missing says whether an operation may have failed because a stream, a bucket or a
+// consumer is not there. To what goes to it by its subject, it is as silent then as a
+// server that is away.
+func missing(err error) bool {
+	for _, one := range []error{
+		nats.ErrNoResponders, jetstream.ErrNoStreamResponse, jetstream.ErrStreamNotFound, jetstream.ErrBucketNotFound,
+		jetstream.ErrConsumerNotFound, jetstream.ErrConsumerDeleted,
+	} {
+		if errors.Is(err, one) {
+			return true
+		}
+	}
+	return false
+}
+
+// errBehind says that a list came from a replica that lags behind the leader.
+var errBehind = errors.New("the list is older than what the leader has")
+
 // passing says whether another try may do better: the server is away, has no
 // leader, or did not answer in time.
 func passing(err error) bool {
 	var api *jetstream.APIError
 	switch {
 	case notSent(err), errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded),
-		errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
+		errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, errBehind):
 		return true
 	case errors.As(err, &api):
 		// JetStream temporarily unavailable, no leader; or a cluster that has too

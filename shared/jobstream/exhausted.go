@@ -14,9 +14,6 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// exhaustedConsumer is shared by all producers: each advisory goes to one.
-const exhaustedConsumer = "exhausted"
-
 // advisory is the server's word that a message has used up its deliveries.
 type advisory struct {
 	Sequence   uint64 `json:"stream_seq"`
@@ -42,20 +39,32 @@ type Exhausted struct {
 func (b *Bus) ConsumeExhausted(ctx context.Context,
 	handle func(ctx context.Context, e Exhausted) error,
 ) error {
-	var consumer jetstream.Consumer
-	err := b.try(ctx, "declaring the consumer of "+job.StreamAdvisory, func(ctx context.Context) (err error) {
-		consumer, err = b.advisory.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable: exhaustedConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, MaxDeliver: -1,
-		})
+	for {
+		consumer, err := b.advisories(ctx)
+		for err == nil && ctx.Err() == nil {
+			err = b.exhaustedOnce(ctx, consumer, handle)
+		}
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the end that was asked for
+		}
+		if !missing(err) {
+			return err
+		}
+	}
+}
+
+// advisories declares the consumer of the advisories, which all producers share, and
+// looks it up.
+func (b *Bus) advisories(ctx context.Context) (found jetstream.Consumer, err error) {
+	want := advisoriesConsumer()
+	err = b.try(ctx, "declaring the consumer of "+want.stream, func(ctx context.Context) (err error) {
+		if err = b.declareConsumer(ctx, want); err != nil {
+			return err
+		}
+		found, err = b.js.Consumer(ctx, want.stream, want.config.Durable)
 		return err //nolint:wrapcheck // try names the operation
 	})
-	for err == nil && ctx.Err() == nil {
-		err = b.exhaustedOnce(ctx, consumer, handle)
-	}
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // the end that was asked for
-	}
-	return err
+	return found, err
 }
 
 // exhaustedOnce waits for one advisory and deals with it.
@@ -64,7 +73,7 @@ func (b *Bus) exhaustedOnce(ctx context.Context, consumer jetstream.Consumer,
 ) error {
 	got, err := b.collect(consumer.Fetch(1, jetstream.FetchMaxWait(time.Second)))
 	if err != nil {
-		if !Away(err) {
+		if !Away(err) || missing(err) {
 			return err
 		}
 		b.outage(ctx, "fetching advisories", err)

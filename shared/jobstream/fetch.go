@@ -23,6 +23,9 @@ func (b *Bus) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 	}
+	if b.nc.IsClosed() {
+		return nil, fmt.Errorf("fetching from %s: %w", job.StreamJobs, whyClosed(b.nc))
+	}
 	if !b.nc.IsConnected() {
 		// The library would leave a subscription behind for each pull that
 		// cannot be sent, and an outage is many pulls long.
@@ -33,23 +36,10 @@ func (b *Bus) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery
 		// One only: a batch would be held back until it is full or wait is over.
 		got, err = b.collect(b.workers.Fetch(1, jetstream.FetchMaxWait(wait)))
 	}
-	return got, b.orGone(ctx, err)
-}
-
-// orGone tells a consumer that is deleted from one that is away: to a pull,
-// neither answers, unless it was waiting when the consumer went.
-func (b *Bus) orGone(ctx context.Context, err error) error {
-	if !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, jetstream.ErrConsumerDeleted) {
-		return err
+	if missing(err) {
+		err = b.restored(ctx, err)
 	}
-	look := b.once(ctx, func(ctx context.Context) error { // the question may be lost with a leader
-		_, err := b.js.Consumer(ctx, job.StreamJobs, job.Consumer)
-		return err //nolint:wrapcheck // looked at below
-	})
-	if errors.Is(look, jetstream.ErrConsumerNotFound) || errors.Is(look, jetstream.ErrStreamNotFound) {
-		return fmt.Errorf("consumer %s of stream %s was deleted, starting again declares it anew: %w", job.Consumer, job.StreamJobs, look)
-	}
-	return err
+	return got, err
 }
 
 // collect drains a batch to its end: its channel is always closed.
@@ -74,7 +64,8 @@ func (b *Bus) collect(batch jetstream.MessageBatch, err error) ([]*Delivery, err
 }
 
 // Away says whether an error of Fetch will pass by waiting: the server is
-// away or the consumer has no leader.
+// away, the consumer has no leader, or it was gone and is declared again.
 func Away(err error) bool {
-	return passing(err) || errors.Is(err, jetstream.ErrConsumerLeadershipChanged) || errors.Is(err, jetstream.ErrServerShutdown)
+	return passing(err) || missing(err) ||
+		errors.Is(err, jetstream.ErrConsumerLeadershipChanged) || errors.Is(err, jetstream.ErrServerShutdown)
 }

@@ -31,7 +31,7 @@ func (b *Bus) Left(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	for stream, prefix := range map[string]string{
-		"KV_" + job.BucketRecords: "$KV." + job.BucketRecords + ".", "KV_" + job.BucketEvaluation: "$KV." + job.BucketEvaluation + ".",
+		bucketStream(job.BucketRecords): "$KV." + job.BucketRecords + ".", bucketStream(job.BucketEvaluation): "$KV." + job.BucketEvaluation + ".",
 		job.StreamJobs: strings.TrimSuffix(job.SubjectJobs, ">"),
 	} {
 		err := b.try(ctx, "listing what "+stream+" holds", func(ctx context.Context) error {
@@ -97,10 +97,10 @@ type leftover struct{ stream, subject string }
 func leftovers(round string) []leftover {
 	values := func(bucket string) string { return "$KV." + bucket + "." }
 	return []leftover{
-		{"KV_" + job.BucketRounds, values(job.BucketRounds) + job.ManifestKey(round)},
+		{bucketStream(job.BucketRounds), values(job.BucketRounds) + job.ManifestKey(round)},
 		{job.StreamJobs, job.RoundSubject(round)},
-		{"KV_" + job.BucketRecords, values(job.BucketRecords) + round + ".>"},
-		{"KV_" + job.BucketEvaluation, values(job.BucketEvaluation) + round + ".>"},
-		{"KV_" + job.BucketRounds, values(job.BucketRounds) + round + ".>"},
+		{bucketStream(job.BucketRecords), values(job.BucketRecords) + round + ".>"},
+		{bucketStream(job.BucketEvaluation), values(job.BucketEvaluation) + round + ".>"},
+		{bucketStream(job.BucketRounds), values(job.BucketRounds) + round + ".>"},
 	}
 }

@@ -97,18 +97,8 @@ func Inspect(ctx context.Context, nc *nats.Conn, cfg Config) (Inspection, error)
 	}
 	in.Store, in.StoreLimit = storage(account)
 	in.InUse, in.StreamLimit = account.Streams, account.Limits.MaxStreams
-	for _, want := range streams() {
-		want.Storage = jetstream.FileStorage
-		found, err := inspectStream(ctx, js, cfg, want.Name, func(jetstream.StreamConfig) jetstream.StreamConfig { return want })
-		if err != nil {
-			return in, err
-		}
-		in.Streams = append(in.Streams, found)
-	}
-	for _, want := range kvBuckets() {
-		found, err := inspectStream(ctx, js, cfg, "KV_"+want.Bucket, func(have jetstream.StreamConfig) jetstream.StreamConfig {
-			return declaredBucket(have, want)
-		})
+	for _, want := range declared() {
+		found, err := inspectStream(ctx, js, cfg, want)
 		if err != nil {
 			return in, err
 		}
@@ -135,17 +125,15 @@ func storage(account *jetstream.AccountInfo) (used, limit int64) {
 	return used, limit
 }
 
-func inspectStream(ctx context.Context, js jetstream.JetStream, cfg Config, name string,
-	declared func(have jetstream.StreamConfig) jetstream.StreamConfig,
-) (InspectedStream, error) {
-	found := InspectedStream{Name: name}
-	stream, err := js.Stream(ctx, name)
+func inspectStream(ctx context.Context, js jetstream.JetStream, cfg Config, want jetstream.StreamConfig) (InspectedStream, error) {
+	found := InspectedStream{Name: want.Name}
+	stream, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		found.Missing = true
 		return found, nil
 	}
 	if err != nil {
-		return found, naming("stream", name, err)
+		return found, naming("stream", want.Name, err)
 	}
 	info := stream.CachedInfo()
 	found.Replicas, found.Current = max(info.Config.Replicas, 1), 1
@@ -156,7 +144,7 @@ func inspectStream(ctx context.Context, js jetstream.JetStream, cfg Config, name
 			}
 		}
 	}
-	next, err := cfg.overlaid(info.Config, declared(info.Config))
+	next, err := cfg.overlaid(info.Config, want)
 	if errors.As(err, &found.Mismatch) {
 		return found, nil
 	}
@@ -173,9 +161,7 @@ func inspectConsumer(ctx context.Context, js jetstream.JetStream, cfg Config) (*
 		return nil, naming("consumer", job.Consumer, err)
 	}
 	info := consumer.CachedInfo()
-	next := info.Config
-	next.BackOff = nil
-	cfg.choose(&next)
+	next := cfg.overlaidConsumer(info.Config, workersConsumer().config)
 	return &InspectedConsumer{
 		Drift: drifted(info.Config, next), Filter: info.Config.FilterSubject, Paused: info.Paused,
 		MaxDeliver: info.Config.MaxDeliver, AckWait: info.Config.AckWait,

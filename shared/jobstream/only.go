@@ -17,7 +17,7 @@ import (
 // for the round's own jobs that somebody claimed: they wait for their leases,
 // and their deliveries count on. It is for a fleet that nobody else works for.
 func (b *Bus) Only(ctx context.Context, round string) error {
-	config := b.workers.CachedInfo().Config
+	config := *b.consumer.Load()
 	config.FilterSubject = ""
 	if round != "" {
 		config.FilterSubject = job.RoundSubject(round)
@@ -26,7 +26,8 @@ func (b *Bus) Only(ctx context.Context, round string) error {
 	if err != nil {
 		return naming("consumer", job.Consumer, err)
 	}
-	b.workers = consumer
+	config = consumer.CachedInfo().Config
+	b.consumer.Store(&config)
 	claimed, err := b.claimed(ctx, round)
 	if err != nil {
 		return err

@@ -40,8 +40,8 @@ const tryTimeout = 20 * time.Second
 // TryRole finds out what the user of an address may do, and changes nothing:
 // what is published is refused by the server before it has an effect. A message
 // for a stream expects another stream than it comes to; a request of the API is
-// no JSON; an ack is of no message. Whether the user may publish it is decided
-// before that.
+// no JSON; an ack is of no message; what the servers tell of themselves nobody
+// hears. Whether the user may publish it is decided before that.
 func TryRole(ctx context.Context, address string, role Role) (Permissions, error) {
 	if err := checkAddress(address); err != nil {
 		return Permissions{}, err
@@ -89,12 +89,9 @@ func TryRole(ctx context.Context, address string, role Role) (Permissions, error
 // needs are subjects that stand for all that a role publishes.
 func needs(role Role) []string {
 	subjects := []string{"$JS.API.INFO"}
-	for _, s := range streams() {
+	for _, s := range declared() {
 		subjects = append(subjects, declaring(s.Name)...)
-	}
-	for _, kv := range kvBuckets() {
-		subjects = append(subjects, declaring("KV_"+kv.Bucket)...)
-		subjects = append(subjects, "$JS.API.DIRECT.GET.KV_"+kv.Bucket)
+		subjects = append(subjects, "$JS.API.STREAM.MSG.GET."+s.Name)
 	}
 	subjects = append(subjects, onConsumer("CREATE", job.StreamJobs, job.Consumer), onConsumer("INFO", job.StreamJobs, job.Consumer),
 		job.DeadSubject(probeRound, 0), "$KV."+job.BucketRecords+"."+probeRound)
@@ -103,6 +100,7 @@ func needs(role Role) []string {
 			onConsumer("MSG.NEXT", job.StreamJobs, job.Consumer), "$JS.ACK."+job.StreamJobs+"."+job.Consumer+".1.0.0.0.0",
 			"$KV."+job.BucketEvaluation+"."+probeRound, "$KV."+job.BucketScores+"."+probeRound)
 	}
+	exhaustions := advisoriesConsumer()
 	for _, what := range leftovers(probeRound) {
 		if purge := "$JS.API.STREAM.PURGE." + what.stream; !slices.Contains(subjects, purge) {
 			subjects = append(subjects, purge)
@@ -111,9 +109,9 @@ func needs(role Role) []string {
 	return append(subjects,
 		job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$KV."+job.BucketMiners+"."+probeRound,
 		"$KV."+job.BucketIdentities+"."+probeRound,
-		"$JS.API.STREAM.MSG.GET."+job.StreamJobs, "$JS.API.STREAM.MSG.GET."+job.StreamDead, "$JS.API.STREAM.MSG.DELETE."+job.StreamJobs,
-		onConsumer("CREATE", job.StreamAdvisory, exhaustedConsumer), onConsumer("MSG.NEXT", job.StreamAdvisory, exhaustedConsumer),
-		"$JS.ACK."+job.StreamAdvisory+"."+exhaustedConsumer+".1.0.0.0.0",
+		"$JS.API.STREAM.MSG.DELETE."+job.StreamJobs,
+		onConsumer("CREATE", job.StreamAdvisory, exhaustions.config.Durable), onConsumer("MSG.NEXT", job.StreamAdvisory, exhaustions.config.Durable),
+		"$JS.ACK."+job.StreamAdvisory+"."+exhaustions.config.Durable+".1.0.0.0.0",
 		watching(job.BucketRecords), watching(job.BucketRounds), watching(job.BucketMiners), watching(job.BucketEvaluation),
 		watching(job.BucketIdentities))
 }
@@ -122,7 +120,8 @@ func needs(role Role) []string {
 func needless(role Role) []string {
 	subjects := []string{"$JS.API.STREAM.DELETE." + job.StreamJobs}
 	if role == RoleWorker {
-		subjects = append(subjects, job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$JS.API.STREAM.PURGE."+job.StreamJobs)
+		subjects = append(subjects,
+			job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$JS.API.STREAM.PURGE."+job.StreamJobs, serversQuestion)
 	}
 	return subjects
 }
@@ -137,7 +136,7 @@ func onConsumer(verb, stream, consumer string) string {
 }
 
 // watching is the request with which a bucket's watch begins.
-func watching(bucket string) string { return onConsumer("CREATE", "KV_"+bucket, probeRound) }
+func watching(bucket string) string { return onConsumer("CREATE", bucketStream(bucket), probeRound) }
 
 // mayPublish publishes what has no effect. The server's refusal comes before
 // its answer to the flush.
@@ -163,6 +162,10 @@ func mayPublish(ctx context.Context, nc *nats.Conn, subject string) (bool, error
 
 // refused says whether the server's last refusal was of a subject.
 func refused(nc *nats.Conn, subject string) bool {
-	err := nc.LastError()
+	return isRefusal(nc.LastError(), subject)
+}
+
+// isRefusal says whether an error is the server's refusal of a subject.
+func isRefusal(err error, subject string) bool {
 	return errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), strconv.Quote(subject))
 }

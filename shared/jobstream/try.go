@@ -1,6 +1,7 @@
 package jobstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,8 @@ import (
 )
 
 // try runs op until it succeeds, fails for good, or ctx ends. Each run has
-// its own timeout. op must be one that may be run twice.
+// its own timeout. op must be one that may be run twice. A stream that is gone is
+// declared again.
 func (b *Bus) try(ctx context.Context, what string, op func(context.Context) error) error {
 	for {
 		err := b.once(ctx, op)
@@ -21,7 +23,16 @@ func (b *Bus) try(ctx context.Context, what string, op func(context.Context) err
 			b.recovered()
 			return nil
 		}
-		if !passing(err) || b.nc.IsClosed() {
+		if missing(err) {
+			err = b.restored(ctx, err)
+		}
+		if b.nc.IsClosed() {
+			return fmt.Errorf("%s: %w", what, whyClosed(b.nc))
+		}
+		if errors.Is(err, nats.ErrMaxPayload) { // the server may be another than at the start
+			err = cmp.Or(checkPayload(b.nc), err)
+		}
+		if !passing(err) && !missing(err) {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		if ctx.Err() != nil {
@@ -45,6 +56,33 @@ func (b *Bus) once(ctx context.Context, op func(context.Context) error) error {
 func (b *Bus) outage(ctx context.Context, what string, err error) {
 	if b.out.CompareAndSwap(false, true) {
 		b.cfg.Log.WarnContext(ctx, "NATS does not answer, waiting for it", "doing", what, "error", err)
+	}
+}
+
+// restored declares again what is gone after an operation has failed with err, and
+// returns why it cannot; else err.
+func (b *Bus) restored(ctx context.Context, err error) error {
+	if restoring := b.Restore(ctx); restoring != nil && !passing(restoring) && !missing(restoring) {
+		// Only its text of err, which would look like a server that is away.
+		return fmt.Errorf("declaring again what is gone: %w (%s)", restoring, err.Error())
+	}
+	return err
+}
+
+// Restore declares again, empty, what is declared and not there: somebody has deleted
+// it, or the server has lost it. Each is logged. The reconciler fills it.
+func (b *Bus) Restore(ctx context.Context) error {
+	if !b.bound.Load() || !b.restoring.TryLock() {
+		return nil // Open is at it, or another call
+	}
+	defer b.restoring.Unlock()
+	return b.once(ctx, b.declareStreams)
+}
+
+// created says what was declared again.
+func (b *Bus) created(ctx context.Context, name string, err error) {
+	if err == nil && b.bound.Load() {
+		b.cfg.Log.ErrorContext(ctx, "it was gone, with all that it held: declared again, empty", "name", name)
 	}
 }
 
@@ -84,6 +122,9 @@ func (b *Bus) write(ctx context.Context, kv jetstream.KeyValue, key string, data
 // ownWrite returns the revision of key if it holds data already.
 func ownWrite(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) (uint64, error) {
 	entry, err := kv.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) { // it is gone, which is another state than was expected
+		return 0, jetstream.ErrKeyExists
+	}
 	if err != nil {
 		return 0, fmt.Errorf("looking up the outcome of a write: %w", err)
 	}
@@ -117,41 +158,79 @@ func (b *Bus) get(ctx context.Context, kv jetstream.KeyValue, key string) (jetst
 
 // list gives each value of a bucket whose key matches a pattern to each, from
 // the first again if the server goes silent in the middle: reset comes before.
+//
+// A list is served by any replica, which may lag. So it has to show the last change
+// that the leader knew of before: it is repeated until it does.
 func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, reset func(),
 	each func(jetstream.KeyValueEntry) error, options ...jetstream.WatchOpt,
 ) error {
-	options = append(options, jetstream.IgnoreDeletes())
-	// A long list takes as long as it takes: what is bounded is the silence, that
-	// before the first answer too.
-	return b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(context.Context) error {
+	return b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(trying context.Context) error {
 		reset()
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		silence := time.AfterFunc(b.cfg.Timeout, func() { cancel(nats.ErrTimeout) })
-		defer silence.Stop()
-		watcher, err := kv.Watch(ctx, pattern, options...)
+		known, err := b.lastRevision(trying, kv, pattern)
 		if err != nil {
-			return orCause(ctx, err)
+			return err
 		}
-		defer stopWatch(watcher)
-		for {
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case entry, open := <-watcher.Updates():
-				silence.Reset(b.cfg.Timeout)
-				if !open {
-					return orCause(ctx, nats.ErrTimeout) // broken off: what came is not all
-				}
-				if entry == nil { // all that were there have come
-					return nil
-				}
-				if err := each(entry); err != nil {
-					return err
-				}
+		// A long list takes as long as it takes: what is bounded is the silence, that
+		// before the first answer too.
+		shown, err := b.listOnce(ctx, kv, pattern, each, options...)
+		if err == nil && shown < known {
+			err = errBehind
+		}
+		return err
+	})
+}
+
+// lastRevision is that of the last change to a key that matches a pattern, as the
+// leader has it; 0 for none.
+func (b *Bus) lastRevision(ctx context.Context, kv jetstream.KeyValue, pattern string) (uint64, error) {
+	stream, err := b.js.Stream(ctx, bucketStream(kv.Bucket()))
+	if err != nil {
+		return 0, err //nolint:wrapcheck // try names the operation
+	}
+	last, err := stream.GetLastMsgForSubject(ctx, "$KV."+kv.Bucket()+"."+pattern)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err //nolint:wrapcheck // as above
+	}
+	return last.Sequence, nil
+}
+
+// listOnce gives each value to each and returns the last revision that was shown.
+func (b *Bus) listOnce(ctx context.Context, kv jetstream.KeyValue, pattern string,
+	each func(jetstream.KeyValueEntry) error, options ...jetstream.WatchOpt,
+) (last uint64, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(b.cfg.Timeout, func() { cancel(nats.ErrTimeout) })
+	defer silence.Stop()
+	watcher, err := kv.Watch(ctx, pattern, options...)
+	if err != nil {
+		return 0, orCause(ctx, err)
+	}
+	defer stopWatch(watcher)
+	for {
+		select {
+		case <-ctx.Done():
+			return 0, context.Cause(ctx) //nolint:wrapcheck // try names the operation
+		case entry, open := <-watcher.Updates():
+			silence.Reset(b.cfg.Timeout)
+			if !open {
+				return 0, orCause(ctx, nats.ErrTimeout) // broken off: what came is not all
+			}
+			if entry == nil { // all that were there have come
+				return last, nil
+			}
+			last = max(last, entry.Revision())
+			if entry.Operation() != jetstream.KeyValuePut {
+				continue
+			}
+			if err := each(entry); err != nil {
+				return 0, err
 			}
 		}
-	})
+	}
 }
 
 // stopWatch ends a watcher and takes the updates that it has, so that the library's

@@ -2,23 +2,30 @@ package jobstream_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
 // noise is text that does not get shorter by compressing more than by a
@@ -105,18 +112,17 @@ func TestDamagedValues(t *testing.T) {
 	}
 	whole := strings.Repeat("0", 64)
 	for name, value := range map[string]string{
-		"empty":            "",
-		"not packed":       "hello",
-		"cut short":        pack(`{"version":1,"round":"r1"}`)[:12],
-		"not an object":    pack("[]"),
-		"later version":    pack(`{"version":2}`),
-		"no version":       pack(`{}`),
-		"unpacks to 65 MB": pack(strings.Repeat(" ", 65<<20)),
-		"head cut short":   `{"parts":2`,
-		"head without":     `{}`,
-		"part missing":     fmt.Sprintf(`{"parts":2,"bytes":9,"sha256":"%s"}`, whole),
-		"endless parts":    fmt.Sprintf(`{"parts":2000000000,"bytes":9,"sha256":"%s"}`, whole),
-		"too many bytes":   fmt.Sprintf(`{"parts":2,"bytes":99999999999,"sha256":"%s"}`, whole),
+		"empty":          "",
+		"not packed":     "hello",
+		"cut short":      pack(`{"version":1,"round":"r1"}`)[:12],
+		"not an object":  pack("[]"),
+		"later version":  pack(`{"version":2}`),
+		"no version":     pack(`{}`),
+		"head cut short": `{"parts":2`,
+		"head without":   `{}`,
+		"part missing":   fmt.Sprintf(`{"parts":2,"bytes":9,"sha256":"%s"}`, whole),
+		"endless parts":  fmt.Sprintf(`{"parts":2000000000,"bytes":9,"sha256":"%s"}`, whole),
+		"too many bytes": fmt.Sprintf(`{"parts":2,"bytes":99999999999,"sha256":"%s"}`, whole),
 	} {
 		key := "r1.7." + strings.ReplaceAll(name, " ", "-")
 		must.Get(b.bus.Bucket(job.BucketEvaluation).PutString(b.ctx, key, value))(t)
@@ -125,6 +131,80 @@ func TestDamagedValues(t *testing.T) {
 		if !errors.As(err, &damaged) || damaged.Key != key || damaged.Bucket != job.BucketEvaluation {
 			t.Errorf("%s: got %v, want a ValueError that names key %s", name, err, key)
 		}
+	}
+}
+
+// TestValuesUnpackWithinTheirBound: a few kilobytes may unpack to any number of
+// gigabytes, with a head that says so or none. Such a value is refused before it takes
+// that memory, however well its content reads.
+func TestValuesUnpackWithinTheirBound(t *testing.T) { //nolint:paralleltest // it counts what the process allocates
+	b := setup(t, jobstream.Config{})
+	long := must.Get(json.Marshal(anEvaluation("x")))(t)
+	long = append(long, bytes.Repeat([]byte(" "), 256<<20)...)
+	encoder := must.Get(zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)))(t)
+	var streamed bytes.Buffer
+	w := must.Get(zstd.NewWriter(&streamed, zstd.WithEncoderConcurrency(1)))(t)
+	must.Get(w.Write(long))(t)
+	must.Do(t, w.Close())
+	values := map[string][]byte{"says its length": encoder.EncodeAll(long, nil), "does not": streamed.Bytes()}
+	for name, value := range values {
+		must.Get(b.bus.Bucket(job.BucketEvaluation).Put(b.ctx, "r1.7.c", value))(t)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := b.bus.Evaluation(b.ctx, "r1.7.c")
+		runtime.ReadMemStats(&after)
+		if _, damaged := errors.AsType[*jobstream.ValueError](err); !damaged {
+			t.Errorf("%s: got %v, want a ValueError", name, err)
+		}
+		if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 450 {
+			t.Errorf("%s: it took %d MB, want no more than a growing buffer of 64", name, took)
+		}
+	}
+	big := anEvaluation(strings.Repeat(" ", 65<<20))
+	var tooLong *jobstream.ValueError
+	if err := b.bus.PutEvaluation(b.ctx, "r1.8.c", big); !errors.As(err, &tooLong) {
+		t.Errorf("storing more: got %v, want a ValueError", err)
+	}
+}
+
+// TestShortMessagesAreRefused: a server that takes only short messages is refused with
+// both figures, at the start and after a reconnect; nothing is stored in part.
+func TestShortMessagesAreRefused(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	options := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true}
+	start := func(payload int32) *server.Server {
+		options.MaxPayload = payload
+		s := must.Get(server.NewServer(options))(t)
+		s.Start()
+		if !s.ReadyForConnections(patience) {
+			t.Fatal("the server does not start")
+		}
+		options.Port = s.Addr().(*net.TCPAddr).Port
+		return s
+	}
+	stop := func(s *server.Server) { s.Shutdown(); s.WaitForShutdown() }
+	var short *jobstream.PayloadError
+
+	running := start(32 << 10)
+	log := &telemetrytest.Log{}
+	nc, _ := jobstreamtest.Connect(t, running.ClientURL(), log.Logger())
+	if _, err := jobstream.Open(ctx, nc, jobstream.Config{}); !errors.As(err, &short) || short.Have != 32<<10 || short.Want != 64<<10 {
+		t.Errorf("at the start: %v, want a PayloadError of 32768 and 65536", err)
+	}
+	stop(running)
+	running = start(1 << 20)
+	bus, _ := jobstreamtest.Open(t, running.ClientURL(), jobstream.Config{Log: log.Logger()})
+	stop(running)
+	running = start(32 << 10)
+	defer func() { stop(running) }()
+	log.Await(ctx, t, "the server cannot be worked with")
+	if err := bus.PutEvaluation(ctx, "r1.7.c", anEvaluation(noise(200<<10))); !errors.As(err, &short) {
+		t.Errorf("after a reconnect: %v, want a PayloadError", err)
+	}
+	if keys, err := bus.Bucket(job.BucketEvaluation).Keys(ctx); !errors.Is(err, jetstream.ErrNoKeysFound) {
+		t.Errorf("something was stored: %q, %v", keys, err)
 	}
 }
 

@@ -3,6 +3,9 @@ package jobstream
 import (
 	"context"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -11,8 +14,8 @@ import (
 
 // WatchRecords sends the records of a round: first all that are there, then
 // each change, latest state per record, until ctx ends; then the channel is
-// closed. It outlives reconnects and restarts of the server, after which some
-// records may be sent again. A record that cannot be read is logged and left
+// closed. It outlives reconnects and restarts of the server, and a bucket that is made
+// anew or set back; after each, records may be sent again. A record that cannot be read is logged and left
 // out: the one who needs it reads it by name and gets the error.
 func (b *Bus) WatchRecords(ctx context.Context, round string) (<-chan job.Record, error) {
 	messages, err := b.recordMessages(ctx, round)
@@ -41,7 +44,7 @@ func (b *Bus) WatchRecords(ctx context.Context, round string) (<-chan job.Record
 func (b *Bus) recordMessages(ctx context.Context, round string) (jetstream.MessagesContext, error) {
 	var messages jetstream.MessagesContext
 	err := b.try(ctx, "watching records of "+round, func(try context.Context) error {
-		consumer, err := b.js.OrderedConsumer(try, "KV_"+job.BucketRecords, jetstream.OrderedConsumerConfig{
+		consumer, err := b.js.OrderedConsumer(try, bucketStream(job.BucketRecords), jetstream.OrderedConsumerConfig{
 			FilterSubjects: []string{recordSubject(round + ".*")},
 			DeliverPolicy:  jetstream.DeliverLastPerSubjectPolicy,
 		})
@@ -57,8 +60,17 @@ func (b *Bus) recordMessages(ctx context.Context, round string) (jetstream.Messa
 // recordSubject is where the bucket keeps a key.
 func recordSubject(key string) string { return "$KV." + job.BucketRecords + "." + key }
 
-// forward passes messages on until they or ctx end.
+// forward passes messages on until they or ctx end, or the stream has gone back.
 func (b *Bus) forward(ctx context.Context, messages jetstream.MessagesContext, out chan<- job.Record) {
+	ctx, cancel := context.WithCancel(ctx)
+	var last atomic.Uint64
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		defer cancel()
+		b.awaitSetBack(ctx, bucketStream(job.BucketRecords), &last)
+	})
+	defer looking.Wait()
+	defer cancel()
 	stop := context.AfterFunc(ctx, messages.Stop) // Next waits for no context
 	defer stop()
 	defer messages.Stop()
@@ -66,6 +78,9 @@ func (b *Bus) forward(ctx context.Context, messages jetstream.MessagesContext, o
 		msg, err := messages.Next()
 		if err != nil {
 			return
+		}
+		if meta, err := msg.Metadata(); err == nil {
+			last.Store(meta.Sequence.Stream)
 		}
 		if msg.Headers().Get("KV-Operation") != "" { // deleted or purged
 			continue
@@ -81,4 +96,41 @@ func (b *Bus) forward(ctx context.Context, messages jetstream.MessagesContext, o
 			return
 		}
 	}
+}
+
+// awaitSetBack waits until a stream has gone back behind the last sequence that was
+// read of it, or was made anew: after a power cut, or by an operator. The library goes
+// on after that sequence, and so would pass over everything until the stream has come
+// as far again.
+func (b *Bus) awaitSetBack(ctx context.Context, name string, last *atomic.Uint64) {
+	ticker := time.NewTicker(b.cfg.Timeout)
+	defer ticker.Stop()
+	var created time.Time
+	for {
+		read := last.Load() // before the look: what is read meanwhile is not held against it
+		info, err := b.streamInfo(ctx, name)
+		switch {
+		case err != nil: // a server that is away has set nothing back yet
+		case created.IsZero():
+			created = info.Created
+		case !info.Created.Equal(created) || info.State.LastSeq < read:
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// streamInfo looks at a stream once.
+func (b *Bus) streamInfo(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
+	defer cancel()
+	stream, err := b.js.Stream(ctx, name)
+	if err != nil {
+		return nil, naming("stream", name, err)
+	}
+	return stream.CachedInfo(), nil
 }

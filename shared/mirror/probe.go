@@ -22,6 +22,9 @@ type Reached struct {
 	// mirror's certificate runs out.
 	TLS     string
 	Expires time.Time
+	// Date is the mirror's clock at an instant between Sent and Answered of this
+	// machine's, without the fraction of its second; zero if it did not tell.
+	Date, Sent, Answered time.Time
 	// Mirror says that the answer is a JSON object, as a mirror's is.
 	Mirror bool
 }
@@ -52,6 +55,10 @@ func (c *Client) Probe(ctx context.Context) (Reached, error) {
 	}
 	defer response.Body.Close()
 	reached := Reached{Status: response.StatusCode, Latency: time.Duration(answered.Load() - sent.Load()), Protocol: response.Proto}
+	reached.Sent, reached.Answered = began.Add(time.Duration(sent.Load())), began.Add(time.Duration(answered.Load()))
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+		reached.Date = date
+	}
 	if state := response.TLS; state != nil {
 		reached.TLS = tls.VersionName(state.Version)
 		if len(state.PeerCertificates) > 0 {

@@ -2,17 +2,8 @@ package doctor
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	"mirrorfleet/shared/jobstream"
-)
-
-// The least that a server must be.
-const (
-	leastMajor, leastMinor = 2, 10
-	leastPayload           = 64 << 10 // longer values are split
-	usualPayload           = 1 << 20
 )
 
 // Shares of a limit that are worth saying.
@@ -21,20 +12,10 @@ const (
 	full       = 0.95
 )
 
-// JudgeServer says what is wrong with a server for so many copies, 0 for any.
-func JudgeServer(in jobstream.Inspection, replicas int) []Finding {
-	var found []Finding
-	if older(in.Version, leastMajor, leastMinor) {
-		found = append(found, fault(NATSVersion, "nats-server %s, want %d.%d or later", in.Version, leastMajor, leastMinor))
-	}
-	switch {
-	case in.MaxPayload > 0 && in.MaxPayload < leastPayload:
-		found = append(found, fault(NATSPayload, "max_payload is %s, want %s at least", size(in.MaxPayload), size(leastPayload)))
-	case in.MaxPayload > 0 && in.MaxPayload < usualPayload:
-		found = append(found, warn(NATSPayload, "max_payload is %s: values longer than that are split, %s is usual",
-			size(in.MaxPayload), size(usualPayload)))
-	}
-	found = append(found, fullness("the account's file storage", in.Store, in.StoreLimit)...)
+// JudgeAccount says what is wrong with the account's limits, and with the cluster's
+// size for so many copies, 0 for any.
+func JudgeAccount(in jobstream.Inspection, replicas int) []Finding {
+	found := fullness("the account's file storage", in.Store, in.StoreLimit)
 	if missing := missing(in); in.StreamLimit > 0 && in.InUse+len(missing) > in.StreamLimit {
 		found = append(found, fault(NATSStreams, "the account may have %d streams and has %d; %d more are needed",
 			in.StreamLimit, in.InUse, len(missing)))
@@ -69,20 +50,6 @@ func missing(in jobstream.Inspection) []string {
 		}
 	}
 	return names
-}
-
-// older compares a version such as 2.10.4-beta.1; what is none is not older.
-func older(version string, major, minor int) bool {
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) < 2 {
-		return false
-	}
-	have, err := strconv.Atoi(parts[0])
-	less, lessErr := strconv.Atoi(parts[1])
-	if err != nil || lessErr != nil {
-		return false
-	}
-	return have < major || have == major && less < minor
 }
 
 // size is bytes as people read them.

@@ -1,0 +1,81 @@
+package doctor
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"mirrorfleet/shared/jobstream"
+)
+
+// The least that a server must be.
+const (
+	leastPayload = 64 << 10 // longer values are split
+	usualPayload = 1 << 20
+)
+
+// connectNATS connects for one look.
+func connectNATS(ctx context.Context, address string) (*nats.Conn, error) {
+	return jobstream.Connect(ctx, address, "producer-doctor", jobstream.ConnectConfig{
+		Wait: connectFor, Setting: "the check's own time", Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+// askServers asks every server of the cluster for its settings and its clock.
+func askServers(ctx context.Context, address string) (told []jobstream.Server, silent []string, err error) {
+	nc, err := connectNATS(ctx, address)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer nc.Close()
+	return jobstream.Servers(ctx, nc)
+}
+
+// JudgeServers says what is wrong with each server of a cluster, of which some may
+// be silent.
+func JudgeServers(told []jobstream.Server, silent []string) []Finding {
+	var found []Finding
+	for _, s := range told {
+		found = append(found, judgeNATS(s)...)
+	}
+	if len(silent) > 0 {
+		found = append(found, warn(NATSServers, "%s: no answer; the cluster knows of it, and the other servers answer", some(silent)))
+	}
+	return found
+}
+
+func judgeNATS(s jobstream.Server) []Finding {
+	var found []Finding
+	if jobstream.Older(s.Version, jobstream.OldestServer) {
+		found = append(found, fault(NATSVersion, "%s: nats-server %s, want %s or later", s.Name, s.Version, jobstream.OldestServer))
+	}
+	switch {
+	case s.MaxPayload > 0 && s.MaxPayload < leastPayload:
+		found = append(found, fault(NATSPayload, "%s: max_payload is %s, want %s at least", s.Name, size(s.MaxPayload), size(leastPayload)))
+	case s.MaxPayload > 0 && s.MaxPayload < usualPayload:
+		found = append(found, warn(NATSPayload, "%s: max_payload is %s: values longer than that are split, %s is usual",
+			s.Name, size(s.MaxPayload), size(usualPayload)))
+	}
+	if !s.JetStream {
+		return found
+	}
+	found = append(found, fullness(s.Name+": the server's file storage", s.Store, s.StoreLimit)...)
+	if !s.SyncAlways {
+		found = append(found, fault(NATSSync, "%s confirms writes up to %s before they are on its disk (sync_interval): "+
+			"if its machine crashes they can be lost, however many copies there are", s.Name, s.SyncInterval))
+	}
+	return found
+}
+
+// storing names the servers that keep streams.
+func storing(servers []jobstream.Server) string {
+	var names []string
+	for _, s := range servers {
+		if s.JetStream {
+			names = append(names, s.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}

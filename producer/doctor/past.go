@@ -1,0 +1,54 @@
+package doctor
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// aPast is how many permits tell of rounds. Each look of doctor itself takes one,
+// and before any round is run there are a few of them; a round takes three for each
+// miner and more.
+const aPast = 100
+
+// past compares what the streams hold with what Redis remembers.
+func (r Redis) past(ctx context.Context, rdb *redis.Client) []Finding {
+	nc, err := connectNATS(ctx, r.NATS)
+	if err != nil {
+		return []Finding{skipped("NATS server")}
+	}
+	defer nc.Close()
+	rounds, err := jobstream.PlannedRounds(ctx, nc)
+	if err != nil {
+		return []Finding{skipped("streams")}
+	}
+	buckets, err := ratelimit.Buckets(ctx, rdb, callTimeout)
+	if err != nil {
+		return []Finding{skipped("all egresses")}
+	}
+	return JudgePast(rounds, buckets)
+}
+
+// JudgePast finds a fleet that has worked and holds no round. The last concluded
+// round is never removed, so somebody has removed the streams.
+func JudgePast(rounds int, buckets []ratelimit.State) []Finding {
+	if rounds > 0 {
+		return []Finding{fine("%d rounds are held", rounds)}
+	}
+	var most ratelimit.State
+	for _, b := range buckets {
+		if b.Granted > most.Granted {
+			most = b
+		}
+	}
+	if most.Granted < aPast {
+		return []Finding{fine("no round is held, and no bucket tells of one")}
+	}
+	return []Finding{warn(FleetEmpty, "no round is held, but Redis' bucket of egress %s has granted %d permits, the last one %s ago: "+
+		"were the streams removed? A single server removes its streams when it starts with a cluster block",
+		most.Egress, most.Granted, max(most.LastGrant, 0).Round(time.Second))}
+}

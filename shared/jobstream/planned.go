@@ -1,0 +1,33 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+)
+
+// PlannedRounds counts what Bus.Rounds lists, and declares no stream: it is for
+// those who only look.
+func PlannedRounds(ctx context.Context, nc *nats.Conn) (int, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return 0, fmt.Errorf("jobstream: %w", err)
+	}
+	stream, err := js.Stream(ctx, "KV_"+job.BucketRounds)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("bucket %s: %w", job.BucketRounds, err)
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter("$KV."+job.BucketRounds+"."+job.ManifestKey("*")))
+	if err != nil {
+		return 0, fmt.Errorf("bucket %s: %w", job.BucketRounds, err)
+	}
+	return len(info.State.Subjects), nil
+}

@@ -1,0 +1,219 @@
+package jobstream_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
+)
+
+// TestAStreamThatIsGoneIsDeclaredAgain: somebody deletes a stream, a bucket or a
+// consumer. To whoever uses it, that looks like a server that is away, which would be
+// waited for until the end of days. Each operation declares it again and succeeds, or
+// finds nothing.
+func TestAStreamThatIsGoneIsDeclaredAgain(t *testing.T) {
+	t.Parallel()
+	stream := func(name string) func(context.Context, jetstream.JetStream) error {
+		return func(ctx context.Context, js jetstream.JetStream) error { return js.DeleteStream(ctx, name) }
+	}
+	consumer := func(stream, name string) func(context.Context, jetstream.JetStream) error {
+		return func(ctx context.Context, js jetstream.JetStream) error { return js.DeleteConsumer(ctx, stream, name) }
+	}
+	const records, evaluations, rounds = "KV_" + job.BucketRecords, "KV_" + job.BucketEvaluation, "KV_" + job.BucketRounds
+	for name, c := range map[string]struct {
+		gone func(context.Context, jetstream.JetStream) error
+		then func(context.Context, *jobstream.Bus) error
+		want error
+	}{
+		"publish a job":       {stream(job.StreamJobs), func(ctx context.Context, b *jobstream.Bus) error { return b.PublishJob(ctx, aJob(2)) }, nil},
+		"queue a job again":   {stream(job.StreamJobs), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Requeue(ctx, aJob(1)); return err }, nil},
+		"count the messages":  {stream(job.StreamJobs), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Queued(ctx, "r1"); return err }, nil},
+		"look for stuck ones": {consumer(job.StreamJobs, job.Consumer), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Stuck(ctx, "r1"); return err }, nil},
+		"publish a letter": {stream(job.StreamDead), func(ctx context.Context, b *jobstream.Bus) error {
+			return b.PublishDead(ctx, job.DeadLetter{Round: "r1", UID: 1, Class: job.Permanent})
+		}, nil},
+		"read letters": {stream(job.StreamDead), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.DeadLetters(ctx, "r1"); return err }, nil},
+		"plan a record": {stream(records), func(ctx context.Context, b *jobstream.Bus) error {
+			_, err := b.PlanRecord(ctx, job.Plan("r1", 1, ""))
+			return err
+		}, nil},
+		"read a record": {stream(records), func(ctx context.Context, b *jobstream.Bus) error { _, _, err := b.Record(ctx, "r1", 1); return err }, jobstream.ErrNotFound},
+		"list records":  {stream(records), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Records(ctx, "r1"); return err }, nil},
+		"change a record": {stream(records), func(ctx context.Context, b *jobstream.Bus) error {
+			_, err := b.UpdateRecord(ctx, job.Plan("r1", 1, ""), 1)
+			return err
+		}, jobstream.ErrConflict},
+		"store an evaluation": {stream(evaluations), func(ctx context.Context, b *jobstream.Bus) error {
+			return b.PutEvaluation(ctx, "r1.1.c", anEvaluation("x"))
+		}, nil},
+		"read an evaluation": {stream(evaluations), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Evaluation(ctx, "r1.1.c"); return err }, jobstream.ErrNotFound},
+		"hold a round": {stream(rounds), func(ctx context.Context, b *jobstream.Bus) error {
+			_, err := b.SetHolder(ctx, "r1", job.Holder{Name: "p"}, 0)
+			return err
+		}, nil},
+		"forget a round":    {stream(rounds), func(ctx context.Context, b *jobstream.Bus) error { return b.Forget(ctx, "r1") }, nil},
+		"keep an identity":  {stream("KV_" + job.BucketIdentities), func(ctx context.Context, b *jobstream.Bus) error { return b.PutIdentity(ctx, job.Identity{UID: 1}) }, nil},
+		"read the stored":   {stream("KV_" + job.BucketMiners), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.StoredEvaluations(ctx); return err }, nil},
+		"restore the cache": {stream("KV_" + job.BucketScores), func(ctx context.Context, b *jobstream.Bus) error { return b.Restore(ctx) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{RetryWait: time.Millisecond})
+			must.Do(t, c.gone(b.ctx, b.js))
+			if err := c.then(b.ctx, b.bus); !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+			if b.log.Count("declared again, empty") == 0 {
+				t.Error("nothing says that something was gone")
+			}
+			for _, s := range b.inspect(jobstream.Config{}).Streams {
+				if s.Missing || len(s.Drift) > 0 {
+					t.Errorf("%+v, want it as declared", s)
+				}
+			}
+		})
+	}
+}
+
+// TestAConsumerThatIsGoneComesBackAsItWas: a worker that is pulling goes on, with the
+// lease that was in force.
+func TestAConsumerThatIsGoneComesBackAsItWas(t *testing.T) {
+	t.Parallel()
+	for _, gone := range []string{"consumer", "stream"} {
+		t.Run(gone, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{AckWait: 7 * time.Second})
+			must.Do(t, b.bus.Only(b.ctx, "r1"))
+			before := b.consumer()
+			if gone == "stream" {
+				must.Do(t, b.js.DeleteStream(b.ctx, job.StreamJobs))
+			} else {
+				must.Do(t, b.js.DeleteConsumer(b.ctx, job.StreamJobs, job.Consumer))
+			}
+			b.publish(aJob(1))
+			if d := b.next(); d.Subject() != job.Subject("r1", 1) {
+				t.Errorf("got %s", d.Subject())
+			}
+			if got := b.consumer(); got.AckWait != before.AckWait || got.FilterSubject != before.FilterSubject {
+				t.Errorf("the consumer came back with AckWait %s and filter %q, want %s and %q",
+					got.AckWait, got.FilterSubject, before.AckWait, before.FilterSubject)
+			}
+		})
+	}
+}
+
+// TestAdvisoriesGoOn: the stream of the advisories is deleted while a producer reads
+// it; later ones are read all the same.
+func TestAdvisoriesGoOn(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: 200 * time.Millisecond, MaxDeliver: 2, RetryWait: time.Millisecond})
+	heard, ended := make(chan int, 1), make(chan error, 1)
+	ctx, cancel := context.WithCancel(b.ctx)
+	go func() {
+		ended <- b.bus.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error { heard <- e.UID; return nil })
+	}()
+	exhaust := func(uid int) {
+		b.publish(aJob(uid))
+		for range 2 {
+			b.next()
+		}
+		if got, err := b.bus.Fetch(b.ctx, 1, time.Second); err != nil || len(got) > 0 { // the server says so when it is asked for more
+			t.Fatalf("a third delivery: %v, %v", got, err)
+		}
+	}
+	hear := func(want int) {
+		select {
+		case uid := <-heard:
+			if uid != want {
+				t.Errorf("heard of %d, want %d", uid, want)
+			}
+		case <-b.ctx.Done():
+			t.Fatalf("not heard of %d", want)
+		}
+	}
+	exhaust(1)
+	hear(1)
+	must.Do(t, b.js.DeleteStream(b.ctx, job.StreamAdvisory))
+	b.log.Await(b.ctx, t, "declared again, empty")
+	exhaust(2)
+	hear(2)
+	cancel()
+	must.Do(t, <-ended)
+}
+
+// TestWhatCannotBeDeclaredAgainIsSaid: in the place of a stream somebody has put
+// another. The operation ends with what is wrong.
+func TestWhatCannotBeDeclaredAgainIsSaid(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{RetryWait: time.Millisecond})
+	must.Do(t, b.js.DeleteStream(b.ctx, job.StreamJobs))
+	must.Get(b.js.CreateStream(b.ctx, jetstream.StreamConfig{Name: job.StreamJobs, Subjects: []string{"other"}}))(t)
+	var mismatch *jobstream.MismatchError
+	if err := b.bus.PublishJob(b.ctx, aJob(1)); !errors.As(err, &mismatch) || mismatch.Stream != job.StreamJobs {
+		t.Errorf("publishing: %v, want a MismatchError", err)
+	}
+	if _, err := b.bus.Fetch(b.ctx, 1, time.Second); !errors.As(err, &mismatch) || jobstream.Away(err) {
+		t.Errorf("fetching: %v, want a MismatchError, which does not pass by waiting", err)
+	}
+}
+
+// TestAClosedConnectionSaysWhy: a worker whose connection is closed for good does not
+// wait for the server.
+func TestAClosedConnectionSaysWhy(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.nc.Close()
+	for what, err := range map[string]error{
+		"publishing": b.bus.PublishJob(b.ctx, aJob(1)),
+		"fetching":   func() error { _, err := b.bus.Fetch(b.ctx, 1, time.Second); return err }(),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "connection closed") || jobstream.Away(err) {
+			t.Errorf("%s: %v, want that the connection is closed", what, err)
+		}
+	}
+}
+
+// TestAWatchOutlivesItsBucket: the bucket of the records is deleted under a watch, and
+// made anew with other revisions; the watch shows what is written then.
+func TestAWatchOutlivesItsBucket(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{Timeout: 500 * time.Millisecond})
+	b.plan(1)
+	ctx, cancel := context.WithCancel(b.ctx)
+	changes := must.Get(b.bus.WatchRecords(ctx, "r1"))(t)
+	see := func(uid int) {
+		for {
+			select {
+			case r, open := <-changes:
+				if !open {
+					t.Fatalf("the watch ended before miner %d", uid)
+				}
+				if r.UID == uid {
+					return
+				}
+			case <-b.ctx.Done():
+				t.Fatalf("miner %d was not seen", uid)
+			}
+		}
+	}
+	see(1)
+	for range 10 { // revisions that the new bucket does not reach
+		r, revision, err := b.bus.Record(b.ctx, "r1", 1)
+		must.Do(t, err)
+		must.Get(b.bus.UpdateRecord(b.ctx, r, revision))(t)
+		see(1)
+	}
+	must.Do(t, b.js.DeleteStream(b.ctx, "KV_"+job.BucketRecords))
+	b.plan(2)
+	see(2)
+	cancel()
+	for range changes { // its goroutine ends before the test does
+	}
+}

@@ -1,0 +1,154 @@
+package jobstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Server is what one NATS server tells of itself.
+type Server struct {
+	Name, Version string
+	// MaxPayload is the longest message in bytes.
+	MaxPayload int64
+	// JetStream says whether it keeps streams. What follows is of such a server.
+	JetStream bool
+	// SyncAlways says that a write is on the disk when it is confirmed. Otherwise
+	// it is there after SyncInterval at the latest.
+	SyncAlways   bool
+	SyncInterval time.Duration
+	// Store is how many bytes of files it keeps, StoreLimit how many it may keep.
+	Store, StoreLimit int64
+	// Now is the server's clock at an instant between Asked and Answered of this
+	// machine's.
+	Now, Asked, Answered time.Time
+}
+
+// ErrNotTold says that no server tells of itself: the account does not import the
+// question from the system account, or the user may not ask it.
+var ErrNotTold = errors.New("the NATS servers do not tell their settings")
+
+// serversQuestion is answered by each server of a cluster. It belongs to the system
+// account, from which deploy/nats/settings.conf lets the producer's user ask it.
+const serversQuestion = "$SYS.REQ.SERVER.PING.VARZ"
+
+// silence is how long the next answer is waited for.
+const silence = 2 * time.Second
+
+// Servers asks every server of the cluster for its settings and its clock. It
+// returns those that answered, by name, and the names of those that the others
+// know of and that are silent. ErrNotTold if nobody answers.
+func Servers(ctx context.Context, nc *nats.Conn) (told []Server, silent []string, err error) {
+	inbox, err := nc.SubscribeSync(nats.NewInbox())
+	if err != nil {
+		return nil, nil, fmt.Errorf("asking the NATS servers: %w", err)
+	}
+	defer func() { _ = inbox.Unsubscribe() }() // it fails when the connection has ended, and the inbox with it
+	asked := time.Now()
+	if err := ask(ctx, nc, inbox.Subject); err != nil {
+		return nil, nil, err
+	}
+	away := map[string]bool{}
+	for len(told) == 0 || len(away) > 0 {
+		answer, err := nextAnswer(ctx, inbox)
+		if errors.Is(err, ErrNotTold) && len(told) > 0 {
+			break
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		told = append(told, answer.server(asked, time.Now()))
+		for _, peer := range answer.Data.JetStream.Meta.Replicas {
+			away[peer.Name] = true
+		}
+		for _, server := range told {
+			delete(away, server.Name)
+		}
+	}
+	slices.SortFunc(told, func(a, b Server) int { return strings.Compare(a.Name, b.Name) })
+	return told, slices.Sorted(maps.Keys(away)), nil
+}
+
+// ask publishes the question. The server's refusal comes before its answer to the
+// flush.
+func ask(ctx context.Context, nc *nats.Conn, inbox string) error {
+	ctx, cancel := context.WithTimeout(ctx, silence)
+	defer cancel()
+	if err := nc.PublishRequest(serversQuestion, inbox, nil); err != nil {
+		return fmt.Errorf("asking the NATS servers: %w", err)
+	}
+	if err := nc.FlushWithContext(ctx); err != nil {
+		return fmt.Errorf("asking the NATS servers: %w", err)
+	}
+	if refused(nc, serversQuestion) {
+		return fmt.Errorf("%w: the user may not publish %s", ErrNotTold, serversQuestion)
+	}
+	return nil
+}
+
+// serverAnswer is what is read of an answer.
+type serverAnswer struct {
+	Server struct {
+		Name    string `json:"name"`
+		Version string `json:"ver"`
+	} `json:"server"`
+	Data struct {
+		Now        time.Time `json:"now"`
+		MaxPayload int64     `json:"max_payload"`
+		JetStream  struct {
+			Config *struct {
+				MaxStorage   int64         `json:"max_storage"`
+				SyncInterval time.Duration `json:"sync_interval"`
+				SyncAlways   bool          `json:"sync_always"`
+			} `json:"config"`
+			Stats struct {
+				Storage int64 `json:"storage"`
+			} `json:"stats"`
+			Meta struct {
+				Replicas []struct {
+					Name string `json:"name"`
+				} `json:"replicas"`
+			} `json:"meta"`
+		} `json:"jetstream"`
+	} `json:"data"`
+}
+
+// nextAnswer waits for one. ErrNotTold if none comes.
+func nextAnswer(ctx context.Context, inbox *nats.Subscription) (answer serverAnswer, err error) {
+	waiting, cancel := context.WithTimeout(ctx, silence)
+	defer cancel()
+	msg, err := inbox.NextMsgWithContext(waiting)
+	switch {
+	case ctx.Err() != nil:
+		return answer, fmt.Errorf("asking the NATS servers: %w", context.Cause(ctx))
+	case errors.Is(err, context.DeadlineExceeded):
+		return answer, fmt.Errorf("%w: nobody answers %s within %s", ErrNotTold, serversQuestion, silence)
+	case errors.Is(err, nats.ErrNoResponders):
+		return answer, fmt.Errorf("%w: the account does not import %s", ErrNotTold, serversQuestion)
+	case err != nil:
+		return answer, fmt.Errorf("asking the NATS servers: %w", err)
+	}
+	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+		return answer, fmt.Errorf("reading a NATS server's answer: %w", err)
+	}
+	return answer, nil
+}
+
+func (a *serverAnswer) server(asked, answered time.Time) Server {
+	s := Server{
+		Name: a.Server.Name, Version: a.Server.Version, MaxPayload: a.Data.MaxPayload,
+		Now: a.Data.Now, Asked: asked, Answered: answered,
+	}
+	if config := a.Data.JetStream.Config; config != nil {
+		s.JetStream, s.SyncAlways, s.SyncInterval = true, config.SyncAlways, config.SyncInterval
+		s.Store, s.StoreLimit = a.Data.JetStream.Stats.Storage, config.MaxStorage
+	}
+	return s
+}
