@@ -23,6 +23,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/mirror"
 )
 
@@ -81,6 +82,7 @@ type session struct {
 	servers   fleet.Config
 	mirror    *mirror.Client
 	simulator *simulator
+	local     *local.Servers // nil unless the round is a local one
 	fleet     *workers
 	closers   []func() error
 	// planned is the round's name once there is one: it can be resumed.
@@ -335,12 +337,14 @@ func (s *session) follow(
 	return result, group.Wait()
 }
 
-// watchFleet ends the round when the local workers cannot be kept alive.
+// watchFleet ends the round when the local servers or workers cannot be kept alive.
 func (s *session) watchFleet(ctx context.Context) error {
 	if s.fleet == nil {
 		return nil
 	}
 	select {
+	case err := <-s.local.Lost():
+		return err
 	case err := <-s.fleet.lost:
 		return err
 	case <-ctx.Done():

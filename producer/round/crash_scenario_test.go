@@ -33,6 +33,7 @@ const (
 	badRecord   scenario = "bad record"   // one record is overwritten with rubbish
 	noEvidence  scenario = "no evidence"  // one evaluation of a job that is done vanishes
 	passedOver  scenario = "passed over"  // a message was passed over by the consumer
+	silent      scenario = "silent"       // miner 2's worker died, and the server withholds the message
 	usedUp      scenario = "used up"      // miner 2's deliveries are used up, and the server says so
 	unadvised   scenario = "unadvised"    // … and nobody has heard the server
 	unheard     scenario = "unheard"      // they are another round's, and the record is lost
@@ -146,6 +147,12 @@ func (s scenario) stage(t *testing.T) stage {
 		m := b.plan(t, four()...)
 		b.queue(t, m)
 		return b.passedOver(t, m)
+	case silent:
+		b := setup(t, jobstream.Config{AckWait: time.Hour})
+		m := b.plan(t, four()...)
+		b.queue(t, m, 2)
+		b.claim(t, m, b.next(t), 100*time.Millisecond)
+		return b.working(t, m)
 	case usedUp, unadvised:
 		return s.exhausted(t)
 	case unheard:

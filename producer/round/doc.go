@@ -17,6 +17,13 @@
 //     the outcome with its reason. The auditor (AuditOf) compares all that is
 //     held of a round with itself; the reconciler restores what a crash took,
 //     and says so.
+//   - A job whose worker died comes back within its lease and 2 s, counted by the
+//     monotonic clock of the producer that holds the round, whatever the server's
+//     clock does: a claim that shows no sign of life on its record is taken back,
+//     and a message that workers are not given though they wait is replaced by a
+//     copy. The server's own redelivery may come at the same time: the record
+//     decides who is second. A job that ends so as often as a message has
+//     deliveries is dead as poison.
 //   - The outcome is one pure function of the evaluations, the registry, the
 //     maintainers and as_of (scoring.Conclude). A round with a dead letter, a
 //     degraded evaluation or a maintainers look-up that failed is concluded
@@ -42,7 +49,8 @@
 //	maintainers kept ▶ stored evaluations changed ▶ outcome written ▶ round released
 //	replay planned ▶ record opened again ▶ job published ▶ … as above
 //	used up: dead letter published ▶ record failed ▶ message removed
-//	passed over: copy queued ▶ message removed
+//	passed over, or withheld: copy queued ▶ message removed
+//	silent: record planned ▶ copy queued ▶ message removed
 //	damaged: manifest restored; record restored; record opened again ▶ message queued
 //
 // How it fails: an error of the streams or a cancelled context ends Run; the

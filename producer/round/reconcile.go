@@ -101,9 +101,7 @@ func (w *work) keepWhole(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		_, _, err := w.reconcile(ctx)
-		if err == nil {
-			err = w.unstick(ctx)
-		}
+		err = errors.Join(err, w.unstick(ctx))
 		if err != nil && ctx.Err() == nil {
 			w.cfg.Log.ErrorContext(ctx, "the round could not be compared with its queue", "round", w.m.Round, "error", err)
 		}

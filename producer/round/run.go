@@ -187,8 +187,7 @@ func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (Resul
 			replay = planned
 		}
 	}
-	m.mended = append(m.mended, Mended{-1, string(lostOutcome)})
-	r.tell(ctx, m.Round, -1, lostOutcome)
+	m.mended = append(m.mended, r.tell(ctx, m.Round, -1, string(lostOutcome)))
 	return r.run(ctx, m, replay)
 }
 
@@ -288,6 +287,11 @@ func (w *work) settleAll(ctx context.Context) error {
 		w.keepWhole(ctx)
 		return nil
 	})
+	var lapsed []Mended
+	group.Go(func() (err error) {
+		lapsed, err = w.keepLeases(ctx, w.m.Round, w.jobs)
+		return err
+	})
 	if !w.overdueAt.IsZero() {
 		group.Go(func() error { return w.declareOverdue(ctx, w.m.Round, w.jobs, w.overdueAt) })
 	}
@@ -299,6 +303,7 @@ func (w *work) settleAll(ctx context.Context) error {
 		return nil // it runs until the others are done
 	})
 	err := group.Wait()
+	w.mended = append(w.mended, lapsed...)
 	if seen.ended() {
 		return nil
 	}

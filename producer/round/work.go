@@ -10,7 +10,6 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
-	"mirrorfleet/shared/telemetry"
 )
 
 // ErrLost says that a round cannot be gone on with: its manifest is gone or cannot
@@ -37,8 +36,7 @@ func (r *Runner) manifest(ctx context.Context, round string, before known) (know
 		if _, err := r.cfg.Bus.RestoreManifest(ctx, before.stored); err != nil {
 			return before, fmt.Errorf("putting the manifest of round %s back: %w", round, err)
 		}
-		r.tell(ctx, round, -1, lostManifest)
-		stored, before.mended = before.stored, append(before.mended, Mended{-1, string(lostManifest)})
+		stored, before.mended = before.stored, append(before.mended, r.tell(ctx, round, -1, string(lostManifest)))
 	case lost:
 		return before, fmt.Errorf("round %s: %w: %w", round, ErrLost, err)
 	case err != nil:
@@ -49,12 +47,6 @@ func (r *Runner) manifest(ctx context.Context, round string, before known) (know
 		return before, fmt.Errorf("reading the replays of round %s: %w", round, err)
 	}
 	return known{stored.After(replays), stored, before.mended}, nil
-}
-
-// tell logs and counts what was mended.
-func (r *Runner) tell(ctx context.Context, round string, uid int, what repairKind) {
-	telemetry.AuditMended(ctx, string(what), 1)
-	r.cfg.Log.WarnContext(ctx, "mended", "round", round, "uid", uid, "what", what)
 }
 
 // work is a round, or a replay of it, on its way to its outcome, with what this
@@ -122,6 +114,5 @@ func (w *work) late(now time.Time) bool { return !w.overdueAt.IsZero() && !now.B
 
 // note lists a thing that was put right; the outcome has the list.
 func (w *work) note(ctx context.Context, uid int, what repairKind) {
-	w.mended = append(w.mended, Mended{uid, string(what)})
-	w.tell(ctx, w.m.Round, uid, what)
+	w.mended = append(w.mended, w.tell(ctx, w.m.Round, uid, string(what)))
 }

@@ -77,6 +77,9 @@ const (
 	RecordReopened Point = "record-reopened"
 	// CopyQueued: a message passed over has a copy, and is still there.
 	CopyQueued Point = "copy-queued"
+	// TakenBack: a job whose worker is silent is planned again; its message is
+	// still withheld.
+	TakenBack Point = "taken-back"
 	// Freed: one message that nobody would have been given is dealt with.
 	Freed Point = "freed"
 	// BurialPlanned: a job whose deliveries are used up got the record that it
@@ -107,7 +110,8 @@ var worker = []Point{
 var producer = []Point{
 	TurnTaken, ManifestWritten, RoundHeld, SnapshotStored, RecordPlanned, JobPublished, MaintainersKept, OneStoredChanged, StoredChanged,
 	OutcomeWritten, ConclusionNoted, RoundReleased, ReplayPlanned, RecordReplanned, Mended, ManifestRestored,
-	RecordRestored, RecordReopened, CopyQueued, Freed, BurialPlanned, BurialPublished, BurialRecorded, ExhaustedRemoved, PartForgotten,
+	RecordRestored, RecordReopened, CopyQueued, TakenBack, Freed, BurialPlanned, BurialPublished, BurialRecorded,
+	ExhaustedRemoved, PartForgotten,
 }
 
 // Points are all points that there are.

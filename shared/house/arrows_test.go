@@ -20,6 +20,7 @@ var arrows = []arrow{
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/pause", "waiting knows nobody", nil},
 	{"shared/must", "what ends a test knows nobody", nil},
+	{"shared/disktest", "it mounts, and runs a test again", []string{"shared/must"}},
 	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
 	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans", []string{"shared/telemetry", "shared/ratelimit"}},

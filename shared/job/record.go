@@ -67,6 +67,10 @@ type Record struct {
 	Requests   int `json:"requests"`
 	Unreported int `json:"unreported,omitempty"`
 	Expected   int `json:"expected,omitempty"`
+	// Lapses counts the attempts of this replay that ended without a word: a job
+	// that kills every process that takes it is known by them, whichever message
+	// it came with.
+	Lapses int `json:"lapses,omitempty"`
 	// Trace is the id of the trace that shows this job, all attempts in one.
 	Trace string `json:"trace,omitempty"`
 	// Claim is set while running, and kept afterwards: who ended it.
@@ -97,6 +101,13 @@ type Claim struct {
 	Delivery uint64 `json:"delivery"`
 	// Replay is the job's: a claim counts only for the record's own replay.
 	Replay int `json:"replay,omitempty"`
+	// For is how long a silent claim keeps the job: the worker's lease; 0 for the
+	// one that is in force.
+	For time.Duration `json:"for,omitempty"`
+	// Beat counts the signs of life, so that each is another record. A clock of
+	// the reader's own tells how long one has stayed away: no two machines' clocks
+	// have to agree.
+	Beat int `json:"beat,omitempty"`
 }
 
 // after says whether c was handed out later than former: a later message, or
@@ -113,6 +124,8 @@ type Failure struct {
 	Class Class     `json:"class"`
 	Error string    `json:"error"`
 	At    time.Time `json:"at"`
+	// Delay is how long the job waits before its next attempt.
+	Delay time.Duration `json:"delay,omitempty"`
 }
 
 // Plan returns the record of a job that is to be published.
@@ -134,6 +147,7 @@ func (r Record) Claimed(c Claim) (Record, error) {
 		return r, fmt.Errorf("message %d delivery %d is not after message %d delivery %d by %s: %w",
 			c.Sequence, c.Delivery, r.Claim.Sequence, r.Claim.Delivery, r.Claim.Worker, ErrFenced)
 	}
+	r.Lapses += r.abandoned()
 	r.Unreported += r.abandoned()
 	r.Phase, r.Claim, r.Expected = Running, &c, 0
 	r.Deliveries++
@@ -155,6 +169,37 @@ func (r Record) Expecting(claim string, requests int) (Record, error) {
 		return r, err
 	}
 	r.Expected = requests
+	return r.beaten(), nil
+}
+
+// Beaten shows a sign of life of the running attempt.
+func (r Record) Beaten(claim string) (Record, error) {
+	if err := r.heldBy(claim); err != nil {
+		return r, err
+	}
+	return r.beaten(), nil
+}
+
+func (r Record) beaten() Record {
+	c := *r.Claim
+	c.Beat++
+	r.Claim = &c
+	return r
+}
+
+// Lapsed takes the job back from a claim that has shown no sign of life since
+// the given one. Any delivery may claim it then, also one of a stream that was
+// set back or made anew, whose messages have lower numbers.
+func (r Record) Lapsed(claim string, beat int) (Record, error) {
+	if err := r.heldBy(claim); err != nil {
+		return r, err
+	}
+	if r.Claim.Beat != beat {
+		return r, fmt.Errorf("sign of life %d has followed %d: %w", r.Claim.Beat, beat, ErrFenced)
+	}
+	r.Lapses += r.abandoned()
+	r.Unreported += r.abandoned()
+	r.Phase, r.Expected = Planned, 0
 	return r, nil
 }
 
@@ -246,7 +291,7 @@ func (r Record) Replanned(replay int, trace string) (Record, error) {
 	if r.Phase == Done && r.Degraded {
 		r.Former = r.Evaluation
 	}
-	r.Phase, r.Replay, r.Trace, r.Failures, r.Expected = Planned, replay, trace, 0, 0
+	r.Phase, r.Replay, r.Trace, r.Failures, r.Lapses, r.Expected = Planned, replay, trace, 0, 0, 0
 	r.Claim, r.Evaluation, r.Degraded, r.Failure = nil, "", false, nil
 	return r, nil
 }
@@ -261,7 +306,7 @@ func (r Record) Reopened() (Record, error) {
 	if r.Stands() == r.Former { // then it is the former one that is damaged
 		r.Former = ""
 	}
-	r.Phase, r.Failures, r.Expected = Planned, 0, 0
+	r.Phase, r.Failures, r.Lapses, r.Expected = Planned, 0, 0, 0
 	r.Claim, r.Evaluation, r.Degraded, r.Failure = nil, "", false, nil
 	return r, nil
 }

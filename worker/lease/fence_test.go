@@ -99,12 +99,9 @@ func (b *bundle) keys(bucket string) []string {
 // elsewhere would, without the holder's noticing.
 func (b *bundle) steal(uid int) {
 	b.t.Helper()
-	r, revision, err := b.bus.Record(b.ctx, "r1", uid)
-	b.must(err)
-	r, err = r.Claimed(job.Claim{ID: "thief", Worker: "elsewhere", Since: asOf, Sequence: r.Claim.Sequence, Delivery: 50})
-	b.must(err)
-	_, err = b.bus.UpdateRecord(b.ctx, r, revision)
-	b.must(err)
+	b.change(uid, func(r job.Record) (job.Record, error) {
+		return r.Claimed(job.Claim{ID: "thief", Worker: "elsewhere", Since: asOf, Sequence: r.Claim.Sequence, Delivery: 50})
+	})
 }
 
 // TestFencedOutcomesChangeNothing: however an attempt ends whose record is
