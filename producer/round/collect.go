@@ -7,19 +7,21 @@ import (
 )
 
 // collect follows the records until every job of the round has ended.
-func (r *Runner) collect(ctx context.Context, round string, into *tally) error {
+func (w *work) collect(ctx context.Context, into *tally) error {
+	r := w.Runner
 	r.cfg.Progress(into.progress())
 	if into.ended() {
 		return nil
 	}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	changes, err := r.cfg.Bus.WatchRecords(watching, round)
+	changes, err := r.cfg.Bus.WatchRecords(watching, w.m.Round)
 	if err != nil {
 		return fmt.Errorf("watching the records: %w", err)
 	}
 	for record := range changes {
 		into.take(record)
+		w.saw(record)
 		r.see(ctx, record, into.progress())
 		if into.ended() {
 			stop()

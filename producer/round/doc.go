@@ -29,6 +29,12 @@
 //     degraded evaluation or a maintainers look-up that failed is concluded
 //     like any other, and says that it is not complete.
 //   - A replay that fails leaves no less than there was.
+//   - Damage costs its own part. An outcome is made of what is stored, which is
+//     read once more when all jobs have ended: what is gone or cannot be read is
+//     put back from what this process has seen, or run again, or, when the round
+//     has to end, dead as damaged; what could not be put right marks the outcome.
+//     Only a manifest that no producer has any more ends its round (ErrLost), and
+//     no other.
 //   - A round that has a time to end by ends: what is outstanding then is dead
 //     as overdue, and goes the way of every dead letter. Whoever still works on
 //     it commits nothing, and planned = done + failed holds at once.
@@ -45,6 +51,7 @@
 //	used up: dead letter published ▶ record failed ▶ message removed
 //	passed over, or withheld: copy queued ▶ message removed
 //	silent: record planned ▶ copy queued ▶ message removed
+//	damaged: manifest restored; record restored; record opened again ▶ message queued
 //
 // How it fails: an error of the streams or a cancelled context ends Run; the
 // round stays as it is and can be resumed.

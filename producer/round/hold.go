@@ -82,6 +82,9 @@ func (c Config) holding(ctx context.Context, round string, work func(ctx context
 	}
 }
 
+// unknownHolder stands for whoever holds a round whose holder cannot be read.
+const unknownHolder = "unknown: what it has written cannot be read"
+
 // standingBy is what a producer says that waits for another one.
 func standingBy(round string) string {
 	if round == job.Schedule {
@@ -98,6 +101,9 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, forme
 	var seen standing
 	for {
 		other, revision, err := c.Bus.Holder(ctx, round)
+		if jobstream.Damaged(err) { // somebody may live: it has its time, as anybody
+			other, err = job.Holder{Name: unknownHolder, For: c.Hold}, nil
+		}
 		if err != nil {
 			return nil, "", err
 		}
@@ -107,7 +113,7 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, forme
 			revision, err = c.Bus.SetHolder(ctx, round, me, revision)
 			if err == nil {
 				crash.At(crash.RoundHeld)
-				if other.Released {
+				if other.Released || other.Name == unknownHolder {
 					other.Name = ""
 				}
 				return &hold{bus: c.Bus, round: round, me: me, revision: revision}, other.Name, nil

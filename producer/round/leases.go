@@ -165,8 +165,7 @@ func (k *keeper) renew(ctx context.Context, one life) (string, error) {
 // gone forgets a job whose record is not there or cannot be read: the reconciler
 // mends it, and the watch shows it again.
 func (k *keeper) gone(err error, uid int) error {
-	var damaged *jobstream.ValueError
-	if errors.Is(err, jobstream.ErrNotFound) || errors.As(err, &damaged) {
+	if errors.Is(err, jobstream.ErrNotFound) || jobstream.Damaged(err) {
 		delete(k.lives.of, uid)
 		return nil
 	}

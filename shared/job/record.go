@@ -41,10 +41,11 @@ const (
 	Permanent Class = "permanent" // dead at once: 4xx, a job that cannot be read
 	Poison    Class = "poison"    // the process died until the deliveries were used up
 	Overdue   Class = "overdue"   // it had not ended when its round had to
+	Damaged   Class = "damaged"   // what it had left was gone or unreadable when its round had to end
 )
 
 // Classes are those of dead letters.
-func Classes() []Class { return []Class{Transient, Permanent, Poison, Overdue} }
+func Classes() []Class { return []Class{Transient, Permanent, Poison, Overdue, Damaged} }
 
 // MaxFailures is how many counted failures a job has before it is dead.
 const MaxFailures = 4
@@ -295,6 +296,30 @@ func (r Record) Replanned(replay int, trace string) (Record, error) {
 	return r, nil
 }
 
+// Reopened opens an ended job again, in the same replay, because the evaluation
+// that stands is gone or cannot be read. Its failures count from 0; deliveries and
+// requests go on.
+func (r Record) Reopened() (Record, error) {
+	if !r.Phase.Ended() {
+		return r, fmt.Errorf("opening it again: the job is %s, not ended: %w", r.Phase, ErrNotEnded)
+	}
+	if r.Stands() == r.Former { // then it is the former one that is damaged
+		r.Former = ""
+	}
+	r.Phase, r.Failures, r.Lapses, r.Expected = Planned, 0, 0, 0
+	r.Claim, r.Evaluation, r.Degraded, r.Failure = nil, "", false, nil
+	return r, nil
+}
+
+// DeclaredDamaged ends a job as failed, without any evaluation: what it had is
+// gone or cannot be read, and its round does not wait for another.
+func (r Record) DeclaredDamaged(f Failure) Record {
+	r.Unreported += r.abandoned()
+	r.Phase, r.Failure, r.Expected = Failed, &f, 0
+	r.Evaluation, r.Former, r.Degraded = "", "", false
+	return r
+}
+
 // Stands is the key of the evaluation that counts for an ended job, "" for
 // none.
 func (r Record) Stands() string {
@@ -308,13 +333,18 @@ func (r Record) Stands() string {
 func (r Record) FinalAttempt() bool { return r.Failures+1 >= MaxFailures }
 
 // Retries counts the failed attempts that another one followed: not the one
-// that ended the job. Used up deliveries, and a round that has to end, are no
-// attempt's failure.
+// that ended the job. Used up deliveries, damage, and a round that has to end, are
+// no attempt's failure.
 func (r Record) Retries() int {
-	if r.Phase == Failed && r.Failure != nil && r.Failure.Class != Poison && r.Failure.Class != Overdue {
-		return max(r.Failures-1, 0)
+	if r.Phase != Failed || r.Failure == nil {
+		return r.Failures
 	}
-	return r.Failures
+	switch r.Failure.Class {
+	case Poison, Overdue, Damaged:
+		return r.Failures
+	case Transient, Permanent:
+	}
+	return max(r.Failures-1, 0)
 }
 
 func (r Record) heldBy(claim string) error {

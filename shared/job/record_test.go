@@ -80,6 +80,8 @@ func events() []event {
 		{"overdue in an earlier replay", overdue(0)},
 		{"overdue in a later replay", overdue(2)},
 		{"replan the next", func(r job.Record) (job.Record, error) { return r.Replanned(2, "t2") }},
+		{"reopen", job.Record.Reopened},
+		{"end as damaged", func(r job.Record) (job.Record, error) { return r.DeclaredDamaged(f), nil }},
 		{"replan the same", func(r job.Record) (job.Record, error) { return r.Replanned(1, "t2") }},
 	}
 	all = append(all,
@@ -150,6 +152,8 @@ func TestTransitions(t *testing.T) {
 		"overdue in a later replay":        {"fenced", "fenced", "settled", "settled"},
 		"replan the next":                  {"not ended", "not ended", "planned d3 f0 r40 e0", "planned d3 f0 r40 e0"},
 		"replan the same":                  {"not ended", "not ended", "settled", "settled"},
+		"reopen":                           {"not ended", "not ended", "planned d3 f0 r40 e0", "planned d3 f0 r40 e0"},
+		"end as damaged":                   {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0 u1", "failed d3 f2 r40 e0", "failed d3 f2 r40 e0"},
 		"expect":                           {"fenced", "running d3 f2 r40 e12 b6", "settled", "settled"},
 		"expect by another":                {"fenced", "fenced", "settled", "settled"},
 		"beat":                             {"fenced", "running d3 f2 r40 e9 b6", "settled", "settled"},
@@ -256,6 +260,34 @@ func TestDegradedStands(t *testing.T) {
 	again, err := failed.Replanned(3, "t3")
 	if err != nil || again.Former != "r1.7.own" {
 		t.Errorf("a second replay betters %q (%v), want the degraded evaluation", again.Former, err)
+	}
+}
+
+// TestReopened: nothing of the end that is damaged stands any more; a degraded
+// evaluation does that was not what stood.
+func TestReopened(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		phase                               job.Phase
+		evaluation, former, stood, formerly string
+	}{
+		{job.Done, "r1.7.own", "", "r1.7.own", ""},
+		{job.Done, "r1.7.own", "r1.7.former", "r1.7.own", "r1.7.former"},
+		{job.Failed, "r1.7.issues", "", "r1.7.issues", ""},
+		{job.Failed, "r1.7.issues", "r1.7.former", "r1.7.former", ""},
+	} {
+		r := recordIn(c.phase)
+		r.Evaluation, r.Former = c.evaluation, c.former
+		got, err := r.Reopened()
+		want := job.Plan("r1", 7, "trace")
+		want.Replay, want.Deliveries, want.Requests, want.Former = 1, 3, 40, c.formerly
+		if diff := cmp.Diff(want, got); err != nil || diff != "" || r.Stands() != c.stood {
+			t.Errorf("%+v: stood on %q; %v (-want +got):\n%s", c, r.Stands(), err, diff)
+		}
+		dead := r.DeclaredDamaged(job.Failure{Class: job.Damaged})
+		if dead.Stands() != "" || dead.Retries() != r.Failures {
+			t.Errorf("%+v: dead as damaged, %q stands, %d retries; want nothing, and as many as there were", c, dead.Stands(), dead.Retries())
+		}
 	}
 }
 

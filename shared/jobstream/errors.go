@@ -33,6 +33,13 @@ func (e *ValueError) Error() string {
 // Unwrap gives what was wrong with the value.
 func (e *ValueError) Unwrap() error { return e.Err }
 
+// Damaged says whether an error is of a stored value that cannot be read: it costs
+// what was stored there, and another try gives the same.
+func Damaged(err error) bool {
+	_, is := errors.AsType[*ValueError](err)
+	return is
+}
+
 // PayloadError is a server whose longest message is too short.
 type PayloadError struct{ Have, Want int64 }
 

@@ -29,7 +29,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 	if d := b.next(); d.Number() != 1 {
 		t.Fatalf("delivery %d", d.Number())
 	}
-	must.Do(t, b.bus.PutEvaluation(b.ctx, "r1.1.c", anEvaluation("x")))
+	must.Do(t, b.bus.PutEvaluation(b.ctx, "r1.7.c", anEvaluation("x")))
 	b.servers.Stop()
 	type result struct {
 		record job.Record
@@ -46,7 +46,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 		t.Errorf("the record reads as %+v, %v", got.record, got.err)
 	}
 	b.log.Await(b.ctx, t, "NATS answers again")
-	if _, err := b.bus.Evaluation(b.ctx, "r1.1.c"); err != nil {
+	if _, err := b.bus.Evaluation(b.ctx, "r1.7.c"); err != nil {
 		t.Error(err)
 	}
 	b.publish(aJob(2)) // still remembered

@@ -161,7 +161,9 @@ func (p *delivered) unreadable(ctx context.Context, cause error) {
 		return
 	}
 	crash.At(crash.UnreadablePublished)
-	if err == nil {
+	// Of a round that nobody knows no record was there. One that is there by now is
+	// its producer's, which has put back what was lost and queues the job anew.
+	if err == nil && !errors.Is(cause, errUnknownRound) {
 		if err := p.buryNamed(ctx, round, uid, f); err != nil {
 			p.silent(ctx, "not buried", err)
 			return

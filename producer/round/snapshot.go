@@ -1,0 +1,105 @@
+package round
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"mirrorfleet/shared/jobstream"
+)
+
+// snapshot keeps the stored evaluations as they are before the round, or reads
+// those that were kept. Where these are gone or cannot be read though the round has
+// begun, they are put together again.
+func (w *work) snapshot(ctx context.Context) error {
+	var err error
+	w.stored, err = w.cfg.Bus.Snapshot(ctx, w.m.Round)
+	missing := errors.Is(err, jobstream.ErrNotFound)
+	switch {
+	case err == nil:
+		return nil
+	case !missing && !jobstream.Damaged(err):
+		return fmt.Errorf("reading the stored evaluations that the round began with: %w", err)
+	}
+	why := err
+	if missing {
+		begun, err := w.begun(ctx)
+		if err != nil {
+			return err
+		}
+		if !begun {
+			return w.takeSnapshot(ctx)
+		}
+	}
+	return w.rebuildSnapshot(ctx, why)
+}
+
+// begun says whether anything was published of the round: then its snapshot was
+// kept before.
+func (w *work) begun(ctx context.Context) (bool, error) {
+	if w.replay.Number > 0 {
+		return true, nil
+	}
+	records, damage, err := w.cfg.Bus.AllRecords(ctx, w.m.Round)
+	if err != nil {
+		return false, fmt.Errorf("reading the records: %w", err)
+	}
+	return len(records)+len(damage) > 0, nil
+}
+
+func (w *work) takeSnapshot(ctx context.Context) error {
+	stored, err := w.cfg.Bus.StoredEvaluations(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the stored evaluations: %w", err)
+	}
+	refilled, err := w.refill(ctx, stored)
+	if err != nil {
+		return err
+	}
+	if refilled {
+		if stored, err = w.cfg.Bus.StoredEvaluations(ctx); err != nil {
+			return fmt.Errorf("reading the stored evaluations: %w", err)
+		}
+	}
+	if err := w.cfg.Bus.PutSnapshot(ctx, w.m.Round, stored); err != nil {
+		return err
+	}
+	w.stored, err = w.cfg.Bus.Snapshot(ctx, w.m.Round) // another producer may have been first
+	return err
+}
+
+// rebuildSnapshot takes what is stored now, without what this round or a later one
+// has changed since. Only if nothing has, it is what was: then it is kept again.
+// Otherwise every conclusion finds that it is not, and says so.
+func (w *work) rebuildSnapshot(ctx context.Context, why error) error {
+	stored, changed, err := w.cfg.Bus.StoredBefore(ctx, jobstream.Origin{Round: w.m.Round, PlannedAt: w.m.PlannedAt})
+	if err != nil {
+		return fmt.Errorf("putting the stored evaluations together that the round began with: %w", err)
+	}
+	w.stored, w.partly = stored, changed > 0
+	if !w.partly {
+		return w.keepSnapshot(ctx)
+	}
+	w.lost = append(w.lost, Lost{
+		What:  "stored evaluations that the round began with",
+		Error: fmt.Sprintf("%d of them were changed since and count as absent: %v", changed, why),
+	})
+	w.cfg.Log.WarnContext(ctx, "the stored evaluations that the round began with are gone or unreadable, and were changed since",
+		"round", w.m.Round, "changed", changed, "error", why)
+	return nil
+}
+
+// keepSnapshot puts the snapshot back if the streams have lost it.
+func (w *work) keepSnapshot(ctx context.Context) error {
+	if w.partly {
+		return nil
+	}
+	restored, err := w.cfg.Bus.RestoreSnapshot(ctx, w.m.Round, w.stored)
+	if err != nil {
+		return fmt.Errorf("keeping the stored evaluations that the round began with: %w", err)
+	}
+	if restored {
+		w.note(ctx, -1, lostSnapshot)
+	}
+	return nil
+}
