@@ -205,20 +205,13 @@ func (s *stage) produce(n int) {
 	s.t.Helper()
 	for {
 		err := s.produceOnce(n)
-		if err == nil || lost(err) {
+		if err == nil || errors.Is(err, round.ErrLost) {
 			return
 		}
 		if !s.ended(s.ctx, "producer", err) {
 			s.t.Fatalf("round %d did not end: %v; processes ended with\n%s", n+1, err, s.words())
 		}
 	}
-}
-
-// lost says whether a round cannot be gone on with, because what it was planned
-// with is gone.
-func lost(err error) bool {
-	var damaged *jobstream.ValueError
-	return errors.As(err, &damaged) && damaged.Bucket == job.BucketRounds && strings.HasSuffix(damaged.Key, job.ManifestKey(""))
 }
 
 func (s *stage) produceOnce(n int) error {

@@ -100,7 +100,8 @@ func (w *work) keepWhole(ctx context.Context) {
 	ticker := time.NewTicker(w.cfg.Reconcile)
 	defer ticker.Stop()
 	for {
-		_, _, err := w.reconcile(ctx)
+		held, _, err := w.reconcile(ctx)
+		w.list(ctx, held.Records)
 		err = errors.Join(err, w.unstick(ctx))
 		if err != nil && ctx.Err() == nil {
 			w.cfg.Log.ErrorContext(ctx, "the round could not be compared with its queue", "round", w.m.Round, "error", err)

@@ -68,6 +68,9 @@ type work struct {
 	mended []Mended
 	lost   []Lost
 
+	// listed are the records of ended jobs, from whoever reconciles to the collector.
+	listed chan []job.Record
+
 	mu    sync.Mutex
 	ended map[int]job.Record // as they were seen to end
 }
@@ -81,6 +84,7 @@ func (r *Runner) newWork(m known, replay job.Replay) (*work, error) {
 	return &work{
 		Runner: r, m: m, replay: replay, jobs: jobsOf(m.Manifest, replay), overdueAt: overdue(m.Manifest, replay),
 		registry: registry, mended: m.mended, ended: map[int]job.Record{},
+		listed: make(chan []job.Record),
 	}, nil
 }
 
