@@ -182,6 +182,8 @@ func (s *session) toResume(ctx context.Context) (job.Manifest, error) {
 	}
 	m, err := s.wire.Bus.Manifest(ctx, name)
 	switch {
+	case jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) && s.leftOf(ctx, name):
+		return m, fmt.Errorf("round %s: %w: %w", name, round.ErrLost, err)
 	case errors.Is(err, jobstream.ErrNotFound):
 		rounds, listErr := s.wire.Bus.Rounds(ctx)
 		if listErr != nil {
@@ -195,6 +197,12 @@ func (s *session) toResume(ctx context.Context) (job.Manifest, error) {
 		return m, err
 	}
 	return m, s.sameSettings(m)
+}
+
+// leftOf says whether anything is left of a round without its manifest.
+func (s *session) leftOf(ctx context.Context, name string) bool {
+	_, err := s.wire.Bus.Held(ctx, name)
+	return err == nil
 }
 
 // sameSettings refuses to go on with a round under other settings than it was

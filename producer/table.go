@@ -150,13 +150,7 @@ func printJobs(w io.Writer, r round.Result) error {
 	for _, n := range r.Notes {
 		p.textf(0, "note: %s", n)
 	}
-	for _, m := range r.Mended {
-		whose := ""
-		if m.UID >= 0 {
-			whose = fmt.Sprintf("miner %d: ", m.UID)
-		}
-		p.textf(0, "mended: %s%s", whose, m.What)
-	}
+	printMended(p, r.Mended)
 	printDamaged(p, r.Damaged)
 	for _, d := range r.DeadLetters {
 		p.painted(terminal.Bad, func() {
@@ -193,6 +187,17 @@ func printJobs(w io.Writer, r round.Result) error {
 		printLacking(p, r.Round, len(r.UnknownIdentities) > 0)
 	}
 	return p.writeTo(w)
+}
+
+// printMended names what was put right.
+func printMended(p *page, mended []round.Mended) {
+	for _, m := range mended {
+		whose := ""
+		if m.UID >= 0 {
+			whose = fmt.Sprintf("miner %d: ", m.UID)
+		}
+		p.textf(0, "mended: %s%s", whose, m.What)
+	}
 }
 
 // printDamaged names what damage has cost a round.

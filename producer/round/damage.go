@@ -17,8 +17,12 @@ import (
 // job runs again; or, when the round has to end, a failed one.
 func (w *work) replace(ctx context.Context, what repair) (bool, error) {
 	if what.record.Phase.Ended() {
-		if why, err := w.unfounded(ctx, what.record); err != nil || why == nil {
-			return w.rewrite(ctx, what.record, what.damage.Revision, err)
+		why, err := w.unfounded(ctx, what.record)
+		if err != nil {
+			return false, err
+		}
+		if why == nil {
+			return w.rewrite(ctx, what.record, what.damage.Revision)
 		}
 	}
 	if now := time.Now(); w.late(now) {
@@ -30,7 +34,7 @@ func (w *work) replace(ctx context.Context, what repair) (bool, error) {
 	tracing, root := w.roots.begin(ctx, what.job)
 	record := job.Plan(what.job.Round, what.job.UID, telemetry.TraceID(tracing))
 	record.Replay = what.job.Replay
-	did, err := w.rewrite(ctx, record, what.damage.Revision, nil)
+	did, err := w.rewrite(ctx, record, what.damage.Revision)
 	if !did {
 		return false, err
 	}
@@ -45,12 +49,11 @@ func (w *work) replace(ctx context.Context, what repair) (bool, error) {
 // nothing: then the end is forgotten, and the next comparison has the job run again.
 func (w *work) putBack(ctx context.Context, what repair) (bool, error) {
 	why, err := w.unfounded(ctx, what.record)
-	if err != nil {
-		return false, err
-	}
 	if why != nil {
 		w.forget(what.record.UID)
-		return false, nil
+	}
+	if why != nil || err != nil {
+		return false, err
 	}
 	now, revision, err := w.cfg.Bus.Record(ctx, what.record.Round, what.record.UID)
 	switch {
@@ -60,18 +63,17 @@ func (w *work) putBack(ctx context.Context, what repair) (bool, error) {
 			crash.At(crash.RecordRestored)
 		}
 		return created, err
+	case err != nil && !jobstream.Damaged(err):
+		return false, err
 	case err == nil && now.Phase.Ended(): // it ended while it was listed
 		return false, nil
 	}
-	return w.rewrite(ctx, what.record, revision, err)
+	return w.rewrite(ctx, what.record, revision)
 }
 
-// rewrite writes a record at a revision unless there was an error; false if
-// somebody was faster.
-func (w *work) rewrite(ctx context.Context, record job.Record, revision uint64, err error) (bool, error) {
-	if err == nil || jobstream.Damaged(err) {
-		_, err = w.cfg.Bus.UpdateRecord(ctx, record, revision)
-	}
+// rewrite writes a record at a revision; false if somebody was faster.
+func (w *work) rewrite(ctx context.Context, record job.Record, revision uint64) (bool, error) {
+	_, err := w.cfg.Bus.UpdateRecord(ctx, record, revision)
 	if err == nil {
 		crash.At(crash.RecordRestored)
 	}

@@ -59,61 +59,95 @@ func (b *bundle) evaluation(t *testing.T, m job.Manifest, uid int) string {
 // damages are what a disk or a hand may do to a round, each with what is mended of
 // it in mid-round; "" where nothing need be.
 func damages() map[string]damaging {
-	record := func(m job.Manifest) string { return job.RecordKey(m.Round, 2) }
+	evaluation := func(t *testing.T, b *bundle, m job.Manifest) string { t.Helper(); return b.evaluation(t, m, 2) }
+	record := key(func(m job.Manifest) string { return job.RecordKey(m.Round, 2) })
+	of := func(name func(string) string) naming {
+		return key(func(m job.Manifest) string { return name(m.Round) })
+	}
+	outcome := key(func(m job.Manifest) string { return job.OutcomeKey(m.Round, 1) })
+	const records, evaluations, rounds = job.BucketRecords, job.BucketEvaluation, job.BucketRounds
 	return map[string]damaging{
-		"a record gone":        {func(t *testing.T, b *bundle, m job.Manifest) { b.purge(t, job.BucketRecords, record(m)) }, "put back"},
-		"a record unreadable":  {func(t *testing.T, b *bundle, m job.Manifest) { b.spoil(t, job.BucketRecords, record(m)) }, "record that cannot be read: replaced"},
-		"a record set back":    {setBack, "put back"},
-		"all records gone":     {func(t *testing.T, b *bundle, _ job.Manifest) { b.purgeStream(t, "KV_"+job.BucketRecords) }, "put back"},
-		"an evaluation gone":   {func(t *testing.T, b *bundle, m job.Manifest) { b.purge(t, job.BucketEvaluation, b.evaluation(t, m, 2)) }, "job opened again"},
-		"one unreadable":       {func(t *testing.T, b *bundle, m job.Manifest) { b.spoil(t, job.BucketEvaluation, b.evaluation(t, m, 2)) }, "job opened again"},
-		"all evaluations gone": {func(t *testing.T, b *bundle, _ job.Manifest) { b.purgeStream(t, "KV_"+job.BucketEvaluation) }, "job opened again"},
-		"record and evaluation gone": {func(t *testing.T, b *bundle, m job.Manifest) {
-			b.purge(t, job.BucketEvaluation, b.evaluation(t, m, 2))
-			b.purge(t, job.BucketRecords, record(m))
-		}, "published"},
-		"an evaluation of another miner": {func(t *testing.T, b *bundle, m job.Manifest) {
-			other := must.Get(b.bus.Bucket(job.BucketEvaluation).Get(t.Context(), b.evaluation(t, m, 1)))(t)
-			must.Get(b.bus.Bucket(job.BucketEvaluation).Put(t.Context(), b.evaluation(t, m, 2), other.Value()))(t)
-		}, "job opened again"},
-		"the manifest gone":       {func(t *testing.T, b *bundle, m job.Manifest) { b.purge(t, job.BucketRounds, job.ManifestKey(m.Round)) }, "manifest gone or unreadable: put back"},
-		"the manifest unreadable": {func(t *testing.T, b *bundle, m job.Manifest) { b.spoil(t, job.BucketRounds, job.ManifestKey(m.Round)) }, "manifest gone or unreadable: put back"},
-		"the snapshot gone":       {func(t *testing.T, b *bundle, m job.Manifest) { b.purge(t, job.BucketRounds, job.SnapshotKey(m.Round)) }, "began with gone or unreadable: put back"},
-		"the snapshot unreadable": {func(t *testing.T, b *bundle, m job.Manifest) { b.spoil(t, job.BucketRounds, job.SnapshotKey(m.Round)) }, "began with gone or unreadable: put back"},
-		"unreadable maintainers": {func(t *testing.T, b *bundle, m job.Manifest) {
-			b.spoil(t, job.BucketRounds, job.MaintainersKey(m.Round))
-		}, "maintainers unreadable: asked for again"},
-		"an unreadable outcome": {func(t *testing.T, b *bundle, m job.Manifest) {
-			b.spoil(t, job.BucketRounds, job.OutcomeKey(m.Round, 1))
-		}, ""},
-		"an unreadable holder":   {func(t *testing.T, b *bundle, m job.Manifest) { b.spoil(t, job.BucketRounds, job.HolderKey(m.Round)) }, ""},
-		"no holder":              {func(t *testing.T, b *bundle, m job.Manifest) { b.purge(t, job.BucketRounds, job.HolderKey(m.Round)) }, ""},
-		"all of the rounds gone": {func(t *testing.T, b *bundle, _ job.Manifest) { b.purgeStream(t, "KV_"+job.BucketRounds) }, "manifest gone or unreadable: put back"},
-		"all messages gone":      {func(t *testing.T, b *bundle, _ job.Manifest) { b.purgeStream(t, job.StreamJobs) }, ""},
-		"records and rounds gone": {func(t *testing.T, b *bundle, _ job.Manifest) {
-			b.purgeStream(t, "KV_"+job.BucketRounds)
-			b.purgeStream(t, "KV_"+job.BucketRecords)
-		}, "manifest gone or unreadable: put back"},
-		"everything gone": {func(t *testing.T, b *bundle, _ job.Manifest) {
-			for _, name := range []string{job.StreamJobs, job.StreamDead, "KV_" + job.BucketRounds, "KV_" + job.BucketRecords, "KV_" + job.BucketEvaluation} {
-				b.purgeStream(t, name)
-			}
-		}, "manifest gone or unreadable: put back"},
-		"keys of rubbish": {func(t *testing.T, b *bundle, m job.Manifest) {
-			b.spoil(t, job.BucketRecords, m.Round+".abc")
-			b.spoil(t, job.BucketRecords, m.Round+".007")
-			b.spoil(t, job.BucketEvaluation, m.Round+".x.y")
-			b.spoil(t, job.BucketRounds, m.Round+".outcome.foo")
-			b.spoil(t, job.BucketRounds, m.Round+".outcome.01")
-			b.spoil(t, job.BucketRounds, m.Round+".replay.x")
-			b.spoil(t, job.BucketRounds, "x.y.z")
-		}, ""},
+		"a record gone":              {gone(records, record), "put back"},
+		"a record unreadable":        {unreadable(records, record), "record that cannot be read: replaced"},
+		"a record set back":          {setBack, "put back"},
+		"all records gone":           {empty("KV_" + records), "put back"},
+		"an evaluation gone":         {gone(evaluations, evaluation), "job opened again"},
+		"one unreadable":             {unreadable(evaluations, evaluation), "job opened again"},
+		"another miner's evaluation": {swapped, "job opened again"},
+		"all evaluations gone":       {empty("KV_" + evaluations), "job opened again"},
+		"record and evaluation gone": {both(gone(evaluations, evaluation), gone(records, record)), "published"},
+		"the manifest gone":          {gone(rounds, of(job.ManifestKey)), manifestBack},
+		"the manifest unreadable":    {unreadable(rounds, of(job.ManifestKey)), manifestBack},
+		"the snapshot gone":          {gone(rounds, of(job.SnapshotKey)), "began with gone or unreadable: put back"},
+		"the snapshot unreadable":    {unreadable(rounds, of(job.SnapshotKey)), "began with gone or unreadable: put back"},
+		"unreadable maintainers":     {unreadable(rounds, of(job.MaintainersKey)), "maintainers unreadable: asked for again"},
+		"an unreadable outcome":      {unreadable(rounds, outcome), ""},
+		"an unreadable holder":       {unreadable(rounds, of(job.HolderKey)), ""},
+		"no holder":                  {gone(rounds, of(job.HolderKey)), ""},
+		"all of the rounds gone":     {empty("KV_" + rounds), manifestBack},
+		"all messages gone":          {empty(job.StreamJobs), ""},
+		"records and rounds gone":    {empty("KV_"+rounds, "KV_"+records), manifestBack},
+		"everything gone":            {empty(job.StreamJobs, job.StreamDead, "KV_"+rounds, "KV_"+records, "KV_"+evaluations), manifestBack},
+		"keys of rubbish":            {litter, ""},
+	}
+}
+
+const manifestBack = "manifest gone or unreadable: put back"
+
+// naming names a key of a round, doing does something to it.
+type (
+	naming func(*testing.T, *bundle, job.Manifest) string
+	doing  func(*testing.T, *bundle, job.Manifest)
+)
+
+func key(name func(job.Manifest) string) naming {
+	return func(_ *testing.T, _ *bundle, m job.Manifest) string { return name(m) }
+}
+
+func gone(bucket string, name naming) doing {
+	return func(t *testing.T, b *bundle, m job.Manifest) { t.Helper(); b.purge(t, bucket, name(t, b, m)) }
+}
+
+func unreadable(bucket string, name naming) doing {
+	return func(t *testing.T, b *bundle, m job.Manifest) { t.Helper(); b.spoil(t, bucket, name(t, b, m)) }
+}
+
+func both(first, second doing) doing {
+	return func(t *testing.T, b *bundle, m job.Manifest) { t.Helper(); first(t, b, m); second(t, b, m) }
+}
+
+// empty purges streams whole.
+func empty(streams ...string) doing {
+	return func(t *testing.T, b *bundle, _ job.Manifest) {
+		t.Helper()
+		for _, name := range streams {
+			b.purgeStream(t, name)
+		}
+	}
+}
+
+// swapped has miner 1's evaluation stand where miner 2's should.
+func swapped(t *testing.T, b *bundle, m job.Manifest) {
+	t.Helper()
+	other := must.Get(b.bus.Bucket(job.BucketEvaluation).Get(t.Context(), b.evaluation(t, m, 1)))(t)
+	must.Get(b.bus.Bucket(job.BucketEvaluation).Put(t.Context(), b.evaluation(t, m, 2), other.Value()))(t)
+}
+
+// litter writes keys that are nobody's.
+func litter(t *testing.T, b *bundle, m job.Manifest) {
+	t.Helper()
+	for key, bucket := range map[string]string{
+		m.Round + ".abc": job.BucketRecords, m.Round + ".007": job.BucketRecords, m.Round + ".x.y": job.BucketEvaluation,
+		m.Round + ".outcome.foo": job.BucketRounds, m.Round + ".outcome.01": job.BucketRounds, m.Round + ".replay.x": job.BucketRounds,
+		"x.y.z": job.BucketRounds,
+	} {
+		b.spoil(t, bucket, key)
 	}
 }
 
 // damaging is one thing that is done to a round.
 type damaging struct {
-	do   func(*testing.T, *bundle, job.Manifest)
+	do   doing
 	want string
 }
 
@@ -187,7 +221,7 @@ func TestDamageBetweenRoundsCostsItsOwnPart(t *testing.T) {
 			d.do(t, b, m)
 			another := b.runner(t, func(c *round.Config) { c.Hold = time.Second })
 			got, err := another.Resume(ctx, m.Round)
-			if lost := strings.Contains(name, "manifest") || strings.Contains(name, "rounds gone") || strings.Contains(name, "everything"); lost || strings.Contains(name, "of the rounds") {
+			if d.want == manifestBack { // and nobody has it any more
 				if !errors.Is(err, round.ErrLost) {
 					t.Errorf("resuming it: %v, want ErrLost", err)
 				}
@@ -247,13 +281,8 @@ func TestADeadLetterIsPublishedAgain(t *testing.T) {
 // replay heals it.
 func TestDamageDoesNotHoldUpAnOverdueRound(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(*testing.T, *bundle, job.Manifest){
-		"its evaluation": func(t *testing.T, b *bundle, m job.Manifest) {
-			b.spoil(t, job.BucketEvaluation, b.evaluation(t, m, 2))
-		},
-		"its record": func(t *testing.T, b *bundle, m job.Manifest) {
-			b.spoil(t, job.BucketRecords, job.RecordKey(m.Round, 2))
-		},
+	for name, spoil := range map[string]doing{
+		"its evaluation": damages()["one unreadable"].do, "its record": damages()["a record unreadable"].do,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -305,9 +334,9 @@ func TestDamageDoesNotHoldUpAnOverdueRound(t *testing.T) {
 // or unreadable, it is put back before the next begins, which has it to stand in.
 func TestStoredEvaluationsArePutBack(t *testing.T) {
 	t.Parallel()
-	for name, lose := range map[string]func(*testing.T, *bundle){
-		"all gone":       func(t *testing.T, b *bundle) { b.purgeStream(t, "KV_"+job.BucketMiners) },
-		"one unreadable": func(t *testing.T, b *bundle) { b.spoil(t, job.BucketMiners, "2") },
+	for name, lose := range map[string]doing{
+		"all gone":       empty("KV_" + job.BucketMiners),
+		"one unreadable": unreadable(job.BucketMiners, key(func(job.Manifest) string { return "2" })),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -319,7 +348,7 @@ func TestStoredEvaluationsArePutBack(t *testing.T) {
 			must.Do(t, err)
 			before, err := b.bus.StoredEvaluations(ctx)
 			must.Do(t, err)
-			lose(t, b)
+			lose(t, b, first)
 			refuse.Store(true)
 			got, err := runner.Start(ctx, later(first, "next"))
 			must.Do(t, err)
@@ -380,13 +409,9 @@ func TestWhatDamageCostsMarksTheOutcome(t *testing.T) {
 // concluded again and then replayed; both were refused.
 func TestAReplayEndsFirstWhatIsDamaged(t *testing.T) {
 	t.Parallel()
-	for name, lose := range map[string]func(*testing.T, *bundle, job.Manifest){
-		"an outcome gone": func(t *testing.T, b *bundle, m job.Manifest) {
-			b.purge(t, job.BucketRounds, job.OutcomeKey(m.Round, 1))
-		},
-		"an outcome unreadable": func(t *testing.T, b *bundle, m job.Manifest) {
-			b.spoil(t, job.BucketRounds, job.OutcomeKey(m.Round, 1))
-		},
+	outcome := key(func(m job.Manifest) string { return job.OutcomeKey(m.Round, 1) })
+	for name, lose := range map[string]doing{
+		"an outcome gone": gone(job.BucketRounds, outcome), "an outcome unreadable": unreadable(job.BucketRounds, outcome),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -31,8 +31,9 @@ func (b *Bus) Left(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	for stream, prefix := range map[string]string{
-		bucketStream(job.BucketRecords): "$KV." + job.BucketRecords + ".", bucketStream(job.BucketEvaluation): "$KV." + job.BucketEvaluation + ".",
-		job.StreamJobs: strings.TrimSuffix(job.SubjectJobs, ">"),
+		bucketStream(job.BucketRecords):    "$KV." + job.BucketRecords + ".",
+		bucketStream(job.BucketEvaluation): "$KV." + job.BucketEvaluation + ".",
+		job.StreamJobs:                     strings.TrimSuffix(job.SubjectJobs, ">"),
 	} {
 		err := b.try(ctx, "listing what "+stream+" holds", func(ctx context.Context) error {
 			s, err := b.js.Stream(ctx, stream)

@@ -34,7 +34,8 @@ func (b *Bus) Held(ctx context.Context, round string) (held job.Held, err error)
 			return job.Held{}, fmt.Errorf("reading what is held of round %s: %w", round, err)
 		}
 	}
-	if held.Lost != "" && len(held.Outcomes)+len(held.Replays)+len(held.Messages)+len(held.Records)+len(held.Damage)+len(held.Evaluations) == 0 {
+	found := len(held.Outcomes) + len(held.Replays) + len(held.Messages) + len(held.Records) + len(held.Damage) + len(held.Evaluations)
+	if held.Lost != "" && found == 0 {
 		return job.Held{}, fmt.Errorf("round %s: %w", round, ErrNotFound)
 	}
 	return held, nil
@@ -76,7 +77,8 @@ func (b *Bus) HeldDigests(ctx context.Context, round string) (job.Held, error) {
 
 func (b *Bus) heldManifest(ctx context.Context, round string, held *job.Held) (err error) {
 	if held.Manifest, err = b.Manifest(ctx, round); Damaged(err) || errors.Is(err, ErrNotFound) {
-		held.Lost, err = err.Error(), nil
+		held.Lost = err.Error()
+		return nil
 	}
 	return err
 }
