@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"mirrorfleet/shared/jobstream"
 )
@@ -12,6 +13,17 @@ import (
 // those that were kept. Where these are gone or cannot be read though the round has
 // begun, they are put together again.
 func (w *work) snapshot(ctx context.Context) error {
+	if w.stored = w.m.begun.stored; w.stored != nil { // it was at work on the round before
+		return w.keepSnapshot(ctx)
+	}
+	err := w.findSnapshot(ctx)
+	if err == nil && !w.partly {
+		w.m.begun.stored = w.stored
+	}
+	return err
+}
+
+func (w *work) findSnapshot(ctx context.Context) error {
 	var err error
 	w.stored, err = w.cfg.Bus.Snapshot(ctx, w.m.Round)
 	missing := errors.Is(err, jobstream.ErrNotFound)
@@ -76,9 +88,22 @@ func (w *work) rebuildSnapshot(ctx context.Context, why error) error {
 	if err != nil {
 		return fmt.Errorf("putting the stored evaluations together that the round began with: %w", err)
 	}
-	w.stored, w.partly = stored, changed > 0
+	unended, err := w.unendedBefore(ctx)
+	if err != nil {
+		return err
+	}
+	w.stored, w.partly = stored, changed > 0 || unended != ""
 	if !w.partly {
 		return w.keepSnapshot(ctx)
+	}
+	if unended != "" {
+		w.lost = append(w.lost, Lost{
+			What:  "stored evaluations that the round began with",
+			Error: fmt.Sprintf("what round %s had left may have been among them, and its outcome is gone: %v", unended, why),
+		})
+	}
+	if changed == 0 {
+		return nil
 	}
 	w.lost = append(w.lost, Lost{
 		What:  "stored evaluations that the round began with",
@@ -87,6 +112,28 @@ func (w *work) rebuildSnapshot(ctx context.Context, why error) error {
 	w.cfg.Log.WarnContext(ctx, "the stored evaluations that the round began with are gone or unreadable, and were changed since",
 		"round", w.m.Round, "changed", changed, "error", why)
 	return nil
+}
+
+// unendedBefore is the last round before this one that has no outcome, "" for none. A
+// round begins when the one before it has ended: that one has lost its outcome.
+func (w *work) unendedBefore(ctx context.Context) (string, error) {
+	planned, err := w.cfg.Bus.Rounds(ctx)
+	if err != nil {
+		return "", fmt.Errorf("listing the rounds: %w", err)
+	}
+	concluded, err := w.cfg.Bus.Concluded(ctx)
+	if err != nil {
+		return "", fmt.Errorf("listing the concluded rounds: %w", err)
+	}
+	for _, name := range slices.Backward(planned) {
+		if name < w.m.Round {
+			if slices.Contains(concluded, name) {
+				return "", nil
+			}
+			return name, nil
+		}
+	}
+	return "", nil
 }
 
 // keepSnapshot puts the snapshot back if the streams have lost it.

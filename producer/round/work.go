@@ -1,6 +1,7 @@
 package round
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,13 @@ type known struct {
 	stored job.Manifest
 	// mended is what had to be put right before the round could be gone on with.
 	mended []Mended
+	// begun is the stored evaluations that the round began with, once they are known.
+	begun *snapshot
+}
+
+// snapshot is stored evaluations as they were; nil while nobody has read them.
+type snapshot struct {
+	stored map[int]scoring.StoredEvaluation
 }
 
 // manifest reads what a round was planned with. What is gone or unreadable by now
@@ -46,7 +54,7 @@ func (r *Runner) manifest(ctx context.Context, round string, before known) (know
 	if err != nil {
 		return before, fmt.Errorf("reading the replays of round %s: %w", round, err)
 	}
-	return known{stored.After(replays), stored, before.mended}, nil
+	return known{stored.After(replays), stored, before.mended, cmp.Or(before.begun, &snapshot{})}, nil
 }
 
 // work is a round, or a replay of it, on its way to its outcome, with what this
