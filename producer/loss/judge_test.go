@@ -24,10 +24,11 @@ type calm struct {
 	between, ticks int
 }
 
-//nolint:gochecknoglobals // all scenarios are compared with one
+// undisturbed is what all scenarios are compared with.
 var undisturbed struct {
-	once sync.Once
 	calm
+
+	once sync.Once
 }
 
 // calmly plays the rounds undisturbed, once for all scenarios.

@@ -301,7 +301,6 @@ func (p *processes) install() []string {
 // a stream is gone or rubbish when it is resumed.
 func TestAnOperatorsHandUnderLocal(t *testing.T) {
 	t.Parallel()
-	gone := func(dir string) error { return os.RemoveAll(dir) }
 	spoilt := func(dir string) error {
 		return os.WriteFile(filepath.Join(dir, "msgs", "1.blk"), []byte(rubbish), 0o600)
 	}
@@ -309,7 +308,7 @@ func TestAnOperatorsHandUnderLocal(t *testing.T) {
 		if !all() && stream != "KV_EVALUATIONS" {
 			continue
 		}
-		t.Run(stream+" is gone", func(t *testing.T) { t.Parallel(); resumedLocally(t, stream, gone) })
+		t.Run(stream+" is gone", func(t *testing.T) { t.Parallel(); resumedLocally(t, stream, os.RemoveAll) })
 		if all() {
 			t.Run(stream+" is rubbish", func(t *testing.T) { t.Parallel(); resumedLocally(t, stream, spoilt) })
 		}

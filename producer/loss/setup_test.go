@@ -286,12 +286,15 @@ func (k *ticks) tick(ctx context.Context) {
 
 func (k *ticks) wait() { k.running.Wait() }
 
-// play runs the rounds. When something may still happen to one of them, nothing
-// that happens has been the last word: whatever is left of them is gone on with.
+// play runs the rounds, and goes on with what is left of one before the next begins,
+// as a schedule does.
 func (s *stage) play() {
 	s.t.Helper()
 	for n := range lasting {
 		s.ticks.tick(s.ctx)
+		for former := range n {
+			s.produce(former)
+		}
 		s.produce(n)
 	}
 	s.ticks.tick(s.ctx)
