@@ -250,11 +250,13 @@ func (s *stage) words() string {
 
 // ticks are the instants of a scenario: each end of an attempt is one, and so is
 // each beginning and end of a round. What is to happen at one happens beside
-// everything else; whoever came to it waits for the end of it.
+// everything else, but after what was to happen before; whoever came to it waits for
+// the end of it.
 type ticks struct {
 	mu      sync.Mutex
 	now     int
 	acts    map[int]func()
+	last    chan struct{} // closed when the last thing that was to happen has
 	running sync.WaitGroup
 }
 
@@ -270,9 +272,16 @@ func (k *ticks) tick(ctx context.Context) {
 	k.mu.Lock()
 	k.now++
 	act := k.acts[k.now]
-	done := make(chan struct{})
+	done, before := make(chan struct{}), k.last
 	if act != nil {
-		k.running.Go(func() { defer close(done); act() })
+		k.last = done
+		k.running.Go(func() {
+			defer close(done)
+			if before != nil {
+				<-before
+			}
+			act()
+		})
 	}
 	k.mu.Unlock()
 	if act == nil {
