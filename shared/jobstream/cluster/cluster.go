@@ -17,6 +17,8 @@ import (
 
 // Config is what a test may choose.
 type Config struct {
+	// Dir keeps the nodes' files, also those that it has. Default: one of the test's own.
+	Dir string
 	// Settings is the shipped settings.conf. Required.
 	Settings string
 	// Nodes is 1 or 3. Default: 3.
@@ -71,9 +73,11 @@ func Start(ctx context.Context, tb testing.TB, cfg Config) *Cluster {
 func (c *Cluster) configure(tb testing.TB, cfg Config) {
 	tb.Helper()
 	settings := must.Get(os.ReadFile(cfg.Settings))(tb)
-	dir := tb.TempDir()
+	if cfg.Dir == "" {
+		cfg.Dir = tb.TempDir()
+	}
 	for i := range cfg.Nodes {
-		n := &node{name: fmt.Sprintf("n%d", i+1), dir: filepath.Join(dir, fmt.Sprintf("n%d", i+1))}
+		n := &node{name: fmt.Sprintf("n%d", i+1), dir: filepath.Join(cfg.Dir, fmt.Sprintf("n%d", i+1))}
 		n.client, n.route, n.http = free(tb), free(tb), free(tb)
 		c.nodes = append(c.nodes, n)
 	}
