@@ -57,6 +57,7 @@ var arrows = []arrow{
 	},
 	{"shared/house", "it reads the others as text", nil},
 	{"deploy", "it reads what is deployed as text", nil},
+	{"deploy/notices", "what is said of the grammars is said of those that were built", []string{"worker/tokenscore/grammars/manifest"}},
 	{
 		"worker/tokenscore", "the parser gives the rules their token figures",
 		[]string{"shared/scoring", "shared/telemetry", "worker/tokenscore"},
