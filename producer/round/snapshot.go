@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/jobstream"
 )
 
@@ -99,6 +100,7 @@ func (w *work) keepSnapshot(ctx context.Context) error {
 		return fmt.Errorf("keeping the stored evaluations that the round began with: %w", err)
 	}
 	if restored {
+		crash.At(crash.SnapshotRestored)
 		w.note(ctx, -1, lostSnapshot)
 	}
 	return nil
