@@ -70,6 +70,10 @@ validator: build redis ## compare a round with what a checkout of the validator 
 crash: build redis ## kill workers and producers three times in a row at every crash point
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_KILLS=3 $(GO) test -count 1 -timeout 20m -run Crash ./worker ./producer/round
 
+.PHONY: move
+move: ## run the documented commands: one server of NATS to three and back, the loss of one and of all
+	@MIRRORFLEET_TEST_LOSSES=1 $(GO) test -count 1 -timeout 10m -v -run '^TestTheDocumentedMove$$' ./producer/backup
+
 .PHONY: test
 test: build redis promtool ## pass every test, with the race detector
 	@$(GO) vet ./...

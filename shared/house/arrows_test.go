@@ -88,6 +88,7 @@ var arrows = []arrow{
 		"producer/doctor", "it looks at every server and file through the adapters that use them",
 		[]string{"shared/job", "shared/jobstream", "shared/mirror", "shared/ratelimit"},
 	},
+	{"producer/backup", "streams are copied as they are, and declared where they are put", []string{"shared/job", "shared/jobstream", "shared/pause"}},
 	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
 	{"producer/export", "rows are made of an outcome, read as it is stored", []string{"producer/round", "shared/scoring"}},
 	{"worker", "a command wires its own and what is shared, but no simulator; it says that it works", []string{
@@ -95,7 +96,7 @@ var arrows = []arrow{
 		"shared/ratelimit", "shared/scorecache", "shared/telemetry",
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket, says what it starts, marks a turn's step", []string{
-		"producer/answer", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
+		"producer/answer", "producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
 		"producer/web",
 		"shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
 		"shared/ratelimit", "shared/scoring", "shared/telemetry", "shared/terminal",

@@ -20,7 +20,7 @@
 //     cannot be brought there is an error that names it.
 //   - What is gone is declared again, empty, by the operation that misses it, and by
 //     Restore. To fill it is the reconciler's business.
-//   - Reads of a key are the leader's. A list is as new as the leader was when it began.
+//   - Reads and lists are the leader's: no replica that lags has a say.
 //
 // How it fails: while the server is away, operations wait and try again until
 // their context ends, logging once per outage. A write whose answer was lost

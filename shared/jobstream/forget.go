@@ -76,19 +76,35 @@ func roundsOf(keys []string, prefix string) []string {
 // that stays for ever.
 func (b *Bus) Forget(ctx context.Context, round string) error {
 	for _, what := range leftovers(round) {
-		err := b.try(ctx, "forgetting round "+round+": "+what.stream, func(ctx context.Context) error {
-			stream, err := b.js.Stream(ctx, what.stream)
-			if err != nil {
-				return err //nolint:wrapcheck // try names the operation
-			}
-			return stream.Purge(ctx, jetstream.WithPurgeSubject(what.subject))
-		})
-		if err != nil {
+		if err := b.purge(ctx, "forgetting round "+round, what); err != nil {
 			return err
 		}
 		crash.At(crash.PartForgotten)
 	}
 	return nil
+}
+
+// ForgetOutcome removes one revision of a round's outcome, by its key. A restored
+// outcome may be of records that have not all ended in the backup: its round is
+// then concluded again.
+func (b *Bus) ForgetOutcome(ctx context.Context, key string) error {
+	head := leftover{"KV_" + job.BucketRounds, "$KV." + job.BucketRounds + "." + key}
+	for _, what := range []leftover{head, {head.stream, head.subject + ".>"}} {
+		if err := b.purge(ctx, "forgetting outcome "+key, what); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bus) purge(ctx context.Context, why string, what leftover) error {
+	return b.try(ctx, why+": "+what.stream, func(ctx context.Context) error {
+		stream, err := b.js.Stream(ctx, what.stream)
+		if err != nil {
+			return err //nolint:wrapcheck // try names the operation
+		}
+		return stream.Purge(ctx, jetstream.WithPurgeSubject(what.subject))
+	})
 }
 
 // leftover is what one stream holds of a round.

@@ -74,11 +74,10 @@ type Hold struct {
 // names no producer.
 func (b *Bus) Holders(ctx context.Context) ([]Hold, error) {
 	var all []Hold
-	err := b.list(ctx, b.rounds(), job.HolderKey("*"), func() { all = nil }, func(entry jetstream.KeyValueEntry) error {
+	err := b.list(ctx, b.rounds(), job.HolderKey("*"), func(entry jetstream.KeyValueEntry) {
 		if h, err := decodeHolder(entry.Value()); err == nil {
 			all = append(all, Hold{Holder: h, Round: strings.TrimSuffix(entry.Key(), job.HolderKey("")), Revision: entry.Revision()})
 		}
-		return nil
 	})
 	return all, err
 }

@@ -66,10 +66,7 @@ func (b *Bus) StoredBefore(ctx context.Context, from Origin) (all map[int]scorin
 
 func (b *Bus) storedUntil(ctx context.Context, from *Origin) (all map[int]scoring.StoredEvaluation, changed int, err error) {
 	packed := map[string][]byte{}
-	err = b.list(ctx, b.miners(), "*", func() { clear(packed) }, func(entry jetstream.KeyValueEntry) error {
-		packed[entry.Key()] = entry.Value()
-		return nil
-	})
+	err = b.list(ctx, b.miners(), "*", func(entry jetstream.KeyValueEntry) { packed[entry.Key()] = entry.Value() })
 	if err != nil {
 		return nil, 0, err
 	}

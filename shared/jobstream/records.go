@@ -58,12 +58,11 @@ func (b *Bus) Records(ctx context.Context, round string) ([]job.Record, error) {
 // cannot be read, each with the revision that replaces it. A key that no job has
 // is damage of no job.
 func (b *Bus) AllRecords(ctx context.Context, round string) (records []job.Record, damage []job.Damage, err error) {
-	reset := func() { records, damage = nil, nil }
-	err = b.list(ctx, b.records(), round+".*", reset, func(entry jetstream.KeyValueEntry) error {
+	err = b.list(ctx, b.records(), round+".*", func(entry jetstream.KeyValueEntry) {
 		r, err := b.decodeRecord(entry.Key(), entry.Value())
 		if err == nil {
 			records = append(records, r)
-			return nil
+			return
 		}
 		_, uid, keyErr := job.ParseRecordKey(entry.Key())
 		if keyErr != nil {
@@ -72,7 +71,6 @@ func (b *Bus) AllRecords(ctx context.Context, round string) (records []job.Recor
 		damage = append(damage, job.Damage{
 			Where: job.BucketRecords, Key: entry.Key(), UID: uid, Revision: entry.Revision(), Error: err.Error(),
 		})
-		return nil
 	})
 	return records, damage, err
 }

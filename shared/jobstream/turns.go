@@ -53,12 +53,11 @@ func (b *Bus) identities() jetstream.KeyValue { return b.buckets[job.BucketIdent
 // cannot be read is left out: it is as good as none.
 func (b *Bus) Identities(ctx context.Context) (map[int]job.Identity, error) {
 	known := map[int]job.Identity{}
-	err := b.list(ctx, b.identities(), "*", func() { clear(known) }, func(entry jetstream.KeyValueEntry) error {
+	err := b.list(ctx, b.identities(), "*", func(entry jetstream.KeyValueEntry) {
 		var i job.Identity
 		if json.Unmarshal(entry.Value(), &i) == nil && readable(i.Version) == nil && strconv.Itoa(i.UID) == entry.Key() {
 			known[i.UID] = i
 		}
-		return nil
 	})
 	return known, err
 }
