@@ -30,6 +30,7 @@ const (
 	lostRecord  scenario = "lost record"  // one record does
 	lostBoth    scenario = "lost both"    // both do
 	noManifest  scenario = "no manifest"  // the manifest does
+	noSnapshot  scenario = "no snapshot"  // what the round began with does
 	badRecord   scenario = "bad record"   // one record is overwritten with rubbish
 	noEvidence  scenario = "no evidence"  // one evaluation of a job that is done vanishes
 	passedOver  scenario = "passed over"  // a message was passed over by the consumer
@@ -138,7 +139,7 @@ func (s scenario) stage(t *testing.T) stage {
 		}
 		p.healed.Store(true)
 		return stage{bundle: b, m: m, work: c, env: []string{replayEnv + "=all"}, dead: func() {}}
-	case lostMessage, lostRecord, lostBoth, noManifest, badRecord:
+	case lostMessage, lostRecord, lostBoth, noManifest, noSnapshot, badRecord:
 		return s.losing(t)
 	case noEvidence:
 		return losingEvidence(t)
@@ -244,6 +245,8 @@ func (s scenario) lose(t *testing.T, b *bundle, m job.Manifest) {
 		b.deleteRecord(t, m, 2)
 	case noManifest:
 		b.purge(t, job.BucketRounds, job.ManifestKey(m.Round))
+	case noSnapshot:
+		b.purge(t, job.BucketRounds, job.SnapshotKey(m.Round))
 	case badRecord:
 		b.spoil(t, job.BucketRecords, job.RecordKey(m.Round, 2))
 	default:

@@ -48,6 +48,7 @@ var crashCases = []crashCase{
 	{name: "RecordReplanned", point: crash.RecordReplanned, in: []scenario{replayed}, twice: true},
 	{name: "Mended", point: crash.Mended, in: []scenario{lostMessage, lostRecord, lostBoth}},
 	{name: "ManifestRestored", point: crash.ManifestRestored, in: []scenario{noManifest}},
+	{name: "SnapshotRestored", point: crash.SnapshotRestored, in: []scenario{noSnapshot}},
 	{name: "RecordRestored", point: crash.RecordRestored, in: []scenario{badRecord}},
 	{name: "RecordReopened", point: crash.RecordReopened, in: []scenario{noEvidence}},
 	{name: "CopyQueued", point: crash.CopyQueued, in: []scenario{passedOver, silent}},

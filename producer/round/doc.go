@@ -51,7 +51,7 @@
 //	used up: dead letter published ▶ record failed ▶ message removed
 //	passed over, or withheld: copy queued ▶ message removed
 //	silent: record planned ▶ copy queued ▶ message removed
-//	damaged: manifest restored; record restored; record opened again ▶ message queued
+//	damaged: manifest restored; snapshot restored; record restored; record opened again ▶ message queued
 //
 // How it fails: an error of the streams or a cancelled context ends Run; the
 // round stays as it is and can be resumed.

@@ -32,6 +32,9 @@ func LastOf(ctx context.Context, bus *jobstream.Bus) (last job.Last, err error) 
 			continue // forgotten since it was listed
 		}
 		at, err := bus.ConcludedAt(ctx, name, latest.Revision)
+		if errors.Is(err, jobstream.ErrNotFound) {
+			continue // so it was, or its outcome is gone
+		}
 		if err != nil {
 			return last, fmt.Errorf("when round %s was concluded: %w", name, err)
 		}

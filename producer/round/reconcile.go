@@ -100,13 +100,18 @@ func (w *work) keepWhole(ctx context.Context) {
 	ticker := time.NewTicker(w.cfg.Reconcile)
 	defer ticker.Stop()
 	for {
+		before := len(w.mended)
 		held, _, err := w.reconcile(ctx)
 		w.list(ctx, held.Records)
 		err = errors.Join(err, w.unstick(ctx))
 		if err != nil && ctx.Err() == nil {
 			w.cfg.Log.ErrorContext(ctx, "the round could not be compared with its queue", "round", w.m.Round, "error", err)
 		}
-		w.audit(ctx, w.m.Round)
+		if err == nil && len(w.mended) == before {
+			audited(ctx, held)
+		} else {
+			w.audit(ctx, w.m.Round)
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -122,6 +127,10 @@ func (r *Runner) audit(ctx context.Context, round string) {
 		r.cfg.Log.DebugContext(ctx, "the round could not be audited", "round", round, "error", err)
 		return
 	}
+	audited(ctx, held)
+}
+
+func audited(ctx context.Context, held job.Held) {
 	a := AuditOf(held)
 	telemetry.Audited(ctx, telemetry.Audit{
 		Planned: a.Planned, Done: a.Done, Failed: a.Failed, Outstanding: a.Outstanding, Discrepancies: a.harmful(),

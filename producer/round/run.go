@@ -200,6 +200,9 @@ func Latest(ctx context.Context, bus *jobstream.Bus, round string) (Result, erro
 	}
 	revision := revisions[len(revisions)-1]
 	result, err := ReadOutcome(ctx, bus, round, revision)
+	if errors.Is(err, jobstream.ErrNotFound) { // a list has it that was deleted by hand
+		err = &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.OutcomeKey(round, revision), Err: err}
+	}
 	if err != nil {
 		return Result{Round: round, Revision: revision}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/jobstream"
 )
 
@@ -146,6 +147,7 @@ func (w *work) keepSnapshot(ctx context.Context) error {
 		return fmt.Errorf("keeping the stored evaluations that the round began with: %w", err)
 	}
 	if restored {
+		crash.At(crash.SnapshotRestored)
 		w.note(ctx, -1, lostSnapshot)
 	}
 	return nil

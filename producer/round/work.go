@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
@@ -44,6 +46,7 @@ func (r *Runner) manifest(ctx context.Context, round string, before known) (know
 		if _, err := r.cfg.Bus.RestoreManifest(ctx, before.stored); err != nil {
 			return before, fmt.Errorf("putting the manifest of round %s back: %w", round, err)
 		}
+		crash.At(crash.ManifestRestored)
 		stored, before.mended = before.stored, append(before.mended, r.tell(ctx, round, -1, string(lostManifest)))
 	case lost:
 		return before, fmt.Errorf("round %s: %w: %w", round, ErrLost, err)
@@ -91,7 +94,7 @@ func (r *Runner) newWork(m known, replay job.Replay) (*work, error) {
 	}
 	return &work{
 		Runner: r, m: m, replay: replay, jobs: jobsOf(m.Manifest, replay), overdueAt: overdue(m.Manifest, replay),
-		registry: registry, mended: m.mended, ended: map[int]job.Record{},
+		registry: registry, mended: slices.Clip(m.mended), ended: map[int]job.Record{},
 		listed: make(chan []job.Record),
 	}, nil
 }

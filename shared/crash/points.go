@@ -70,6 +70,8 @@ const (
 	Mended Point = "mended"
 	// ManifestRestored: a manifest that was gone or unreadable is there again.
 	ManifestRestored Point = "manifest-restored"
+	// SnapshotRestored: so are the stored evaluations that the round began with.
+	SnapshotRestored Point = "snapshot-restored"
 	// RecordRestored: so is a record; its message may be missing.
 	RecordRestored Point = "record-restored"
 	// RecordReopened: the record of a job whose evaluation is gone or unreadable is
@@ -110,7 +112,7 @@ var worker = []Point{
 var producer = []Point{
 	TurnTaken, ManifestWritten, RoundHeld, SnapshotStored, RecordPlanned, JobPublished, MaintainersKept, OneStoredChanged, StoredChanged,
 	OutcomeWritten, ConclusionNoted, RoundReleased, ReplayPlanned, RecordReplanned, Mended, ManifestRestored,
-	RecordRestored, RecordReopened, CopyQueued, TakenBack, Freed, BurialPlanned, BurialPublished, BurialRecorded,
+	SnapshotRestored, RecordRestored, RecordReopened, CopyQueued, TakenBack, Freed, BurialPlanned, BurialPublished, BurialRecorded,
 	ExhaustedRemoved, PartForgotten,
 }
 

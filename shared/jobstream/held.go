@@ -89,7 +89,7 @@ func (b *Bus) heldOutcomes(ctx context.Context, round string, held *job.Held) (e
 	}
 	revision := held.Outcomes[len(held.Outcomes)-1]
 	held.Latest, err = b.Outcome(ctx, round, revision)
-	if Damaged(err) {
+	if Damaged(err) || errors.Is(err, ErrNotFound) { // a list has it that was deleted by hand
 		held.Damage = append(held.Damage, job.Damage{
 			Where: job.BucketRounds, Key: job.OutcomeKey(round, revision), UID: -1, Error: err.Error(),
 		})
