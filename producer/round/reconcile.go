@@ -101,9 +101,10 @@ func (w *work) keepWhole(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		before := len(w.mended)
+		gone := w.cfg.Bus.Restore(ctx) // also what nothing of the round asks for, such as the score cache
 		held, _, err := w.reconcile(ctx)
 		w.list(ctx, held.Records)
-		err = errors.Join(err, w.unstick(ctx))
+		err = errors.Join(gone, err, w.unstick(ctx))
 		if err != nil && ctx.Err() == nil {
 			w.cfg.Log.ErrorContext(ctx, "the round could not be compared with its queue", "round", w.m.Round, "error", err)
 		}
