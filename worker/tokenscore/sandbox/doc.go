@@ -3,7 +3,8 @@
 //
 // Guarantees, once Enter has returned and Limit was called:
 //   - The process opens the files under one directory, for reading. It opens no
-//     other file, makes none, and keeps none but what it was started with.
+//     other file, makes none, and keeps none but what it was started with. It can
+//     still ask whether a path exists.
 //   - It has no network, starts no process, executes no program, gains no
 //     privileges, sends signals to itself alone, and leaves no core dump.
 //   - Its memory, open files, threads and processor time are bounded.
