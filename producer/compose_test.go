@@ -72,7 +72,7 @@ func (c composed) environ(replace *strings.Replacer) (env []string) {
 func TestTheComposeFileRunsARound(t *testing.T) {
 	t.Parallel()
 	services := compose(t, map[string]string{
-		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
+		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_VIEWER_PASSWORD": "v", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
 		"MIRROR": "http://mirror:8080", "EGRESS": "composed",
 		"WORLD": "case:" + settledCase,
 	})
@@ -127,7 +127,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 func TestTheComposeFileNamesWhatExists(t *testing.T) {
 	t.Parallel()
 	services := compose(t, map[string]string{
-		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
+		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_VIEWER_PASSWORD": "v", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
 	})
 	names := slices.Sorted(maps.Keys(services))
 	if want := []string{"grafana", "jaeger", "mirror", "nats", "otelcol", "producer", "prometheus", "redis", "serve", "worker"}; !slices.Equal(names, want) {
@@ -184,7 +184,7 @@ func TestTheValidatorsContainerStartsTheAdapter(t *testing.T) {
 	if v.Environment["MIRRORFLEET_URL"] != "http://serve:8440" || !slices.Equal(v.Volumes, []string{"../deploy/validator:/opt/mirrorfleet:ro"}) {
 		t.Errorf("address %q, volumes %v; want the service of compose.yaml, and the adapter read-only", v.Environment["MIRRORFLEET_URL"], v.Volumes)
 	}
-	if services := compose(t, map[string]string{"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g"}); !slices.Contains(services["serve"].Command, "--api=:8440") {
+	if services := compose(t, map[string]string{"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_VIEWER_PASSWORD": "v", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g"}); !slices.Contains(services["serve"].Command, "--api=:8440") {
 		t.Errorf("serve: %v, want its API at :8440", services["serve"].Command)
 	}
 	image := "#!/bin/bash\nset -e\nexec python neurons/validator.py \\\n  --netuid ${NETUID} \\\n  \"$@\"\n"

@@ -48,7 +48,7 @@ func doctorCommand() *cli.Command {
 	flags = slices.Concat(flags, only(slices.Concat(serveFlags(), roundFlags()),
 		"metagraph-max-age", "miners", "registry", "weights", "unloadable"),
 		lookFlags("check what local rounds need, and the servers of the one that runs on --state"),
-		only(slices.Concat(localFlags(), command.Servers()), "workers", "nats", "redis", "replicas", "lease"))
+		only(slices.Concat(localFlags(), command.Servers(), command.Streams()), "workers", "nats", "redis", "replicas", "lease"))
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "check everything that an installation needs, and say how to mend what is wrong",

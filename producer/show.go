@@ -168,7 +168,7 @@ func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.
 		return nil, nil, errors.Join(fmt.Errorf("--nats: %w", err), closeServers())
 	}
 	closeAll := func() error { nc.Close(); return closeServers() }
-	bus, err := fleet.OpenStreams(ctx, nc, jobstream.Config{Wait: wait, Log: log})
+	bus, err := fleet.OpenStreams(ctx, nc, jobstream.Config{Role: jobstream.RoleViewer, Wait: wait, Log: log})
 	if err != nil {
 		return nil, nil, errors.Join(err, closeAll())
 	}

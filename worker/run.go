@@ -52,7 +52,9 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, scorer.Close()) }()
 	seeing.Set("grammars", scorer.Usable)
-	f, err := fleet.Open(ctx, fleet.FromFlags(c, name, log))
+	servers := fleet.FromFlags(c, name, log)
+	servers.Worker = true
+	f, err := fleet.Open(ctx, servers)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (f *fleet) openAs(user string) *jobstream.Bus {
 	f.t.Helper()
 	nc := must.Get(jobstream.Connect(f.ctx, f.url(user), "test", jobstream.ConnectConfig{Log: quiet()}))(f.t)
 	f.t.Cleanup(nc.Close)
-	return must.Get(jobstream.Open(f.ctx, nc, jobstream.Config{AckWait: time.Second, Log: quiet()}))(f.t)
+	return must.Get(jobstream.Open(f.ctx, nc, jobstream.Config{Role: jobstream.Role(user), AckWait: time.Second, Log: quiet()}))(f.t)
 }
 
 // open grants everything: the limit is not what is tested.

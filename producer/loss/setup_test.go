@@ -64,7 +64,7 @@ func newStage(t *testing.T, producer, worker string) *stage {
 	s.client = must.Get(mirror.New(mirror.Config{BaseURL: server.URL, Meter: open{}, Log: jobstreamtest.Quiet()}))(t)
 	t.Cleanup(s.client.Close)
 	s.nc, _ = jobstreamtest.Connect(t, producer, nil)
-	s.bus = must.Get(s.open(ctx, s.nc))(t)
+	s.bus = must.Get(s.open(ctx, s.nc, jobstream.RoleProducer))(t)
 	t.Cleanup(s.ticks.wait)
 	for i := range 2 {
 		s.work(fmt.Sprintf("w%d", i+1))
@@ -74,9 +74,9 @@ func newStage(t *testing.T, producer, worker string) *stage {
 
 // open is what a process does when it starts: the lease is short, so that what a
 // dead worker had is soon another's.
-func (s *stage) open(ctx context.Context, nc *nats.Conn) (*jobstream.Bus, error) {
+func (s *stage) open(ctx context.Context, nc *nats.Conn, role jobstream.Role) (*jobstream.Bus, error) {
 	return jobstream.Open(ctx, nc, jobstream.Config{
-		AckWait: time.Second, Timeout: time.Second, RetryWait: 20 * time.Millisecond, Log: jobstreamtest.Quiet(),
+		Role: role, AckWait: time.Second, Timeout: time.Second, RetryWait: 20 * time.Millisecond, Log: jobstreamtest.Quiet(),
 	})
 }
 
@@ -133,7 +133,7 @@ func (s *stage) work(name string) {
 }
 
 func (s *stage) workOnce(ctx context.Context, nc *nats.Conn, name string) error {
-	bus, err := s.open(ctx, nc)
+	bus, err := s.open(ctx, nc, jobstream.RoleWorker)
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (s *stage) produce(n int) {
 }
 
 func (s *stage) produceOnce(n int) error {
-	bus, err := s.open(s.ctx, s.nc)
+	bus, err := s.open(s.ctx, s.nc, jobstream.RoleProducer)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,12 @@ func Servers() []cli.Flag {
 			Name: "connect-timeout", Category: GroupServers, Sources: Env("connect-timeout"), Value: 30 * time.Second,
 			Usage: "how long to wait at start for a server that is not reachable", Validator: Positive,
 		},
+	}
+}
+
+// Streams are the flags of those who declare the streams.
+func Streams() []cli.Flag {
+	return []cli.Flag{
 		&cli.IntFlag{
 			Name: "replicas", Category: GroupServers, Sources: Env("replicas"),
 			Usage: "copies of each stream and bucket: 1, 3 or 5; 0 leaves what exists as it is", Validator: func(n int) error {

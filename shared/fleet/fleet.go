@@ -28,6 +28,9 @@ type Config struct {
 	// NATS and Redis are the servers' URLs; credentials in them are never
 	// logged.
 	NATS, Redis string
+	// Worker says that the process takes jobs, and waits until a producer has declared
+	// the streams.
+	Worker bool
 	// ConnectTimeout is how long to wait for a server at start.
 	ConnectTimeout time.Duration
 	Streams        jobstream.Config
@@ -74,6 +77,9 @@ func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
 		return fmt.Errorf("--redis: %w", err)
 	}
 	cfg.Streams.Wait = cfg.ConnectTimeout
+	if cfg.Worker {
+		cfg.Streams.Role = jobstream.RoleWorker
+	}
 	f.Bus, err = OpenStreams(ctx, f.nc, cfg.Streams)
 	return err
 }
@@ -84,6 +90,9 @@ func OpenStreams(ctx context.Context, nc *nats.Conn, cfg jobstream.Config) (*job
 	bus, err := jobstream.Open(ctx, nc, cfg)
 	if tooOld, is := errors.AsType[*jobstream.VersionError](err); is {
 		return nil, command.Usage("--nats: %w", tooOld)
+	}
+	if errors.Is(err, jobstream.ErrUndeclared) {
+		return nil, command.Usage("--nats: %w", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the streams (--connect-timeout %s): %w", cfg.Wait, err)

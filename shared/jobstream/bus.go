@@ -1,6 +1,7 @@
 package jobstream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,10 @@ import (
 // what exists as it is, and take the default for what does not exist yet. So
 // a worker started without settings does not undo the producer's.
 type Config struct {
+	// Role is what the process is to NATS. A producer declares the streams. A worker
+	// waits until one has, and a viewer finds them or ErrUndeclared. Default:
+	// RoleProducer.
+	Role Role
 	// Replicas is the number of copies of every stream and bucket, 1 to 5,
 	// odd ones being of use. Default for new ones: 1.
 	Replicas int
@@ -65,6 +70,7 @@ func (c Config) filled() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	c.Role = cmp.Or(c.Role, RoleProducer)
 	switch {
 	case c.Replicas < 0 || c.Replicas > 5:
 		return c, fmt.Errorf("Replicas is %d, want 1 to 5, or 0 to keep what exists", c.Replicas)
@@ -90,6 +96,7 @@ type Bus struct {
 	cfg      Config
 	nc       *nats.Conn
 	js       jetstream.JetStream
+	leader   nats.JetStreamContext // for what read says
 	jobs     jetstream.Stream
 	dead     jetstream.Stream
 	advisory jetstream.Stream
@@ -105,7 +112,8 @@ type Bus struct {
 	egresses  lastEgresses
 }
 
-// Open creates or brings up to date every stream, bucket and the consumer.
+// Open creates or brings up to date every stream, bucket and the consumer, or finds
+// them, as the role wants.
 // It waits for a server that is away, and for a cluster that is still forming,
 // until ctx ends or cfg.Wait is over. A server that is too old is a *VersionError.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
@@ -120,16 +128,15 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
-	b := &Bus{cfg: cfg, nc: nc, js: js, streams: map[string]jetstream.Stream{}, buckets: map[string]jetstream.KeyValue{}}
-	if cfg.Wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, cfg.Wait, fmt.Errorf("not ready after %s", cfg.Wait))
-		defer cancel()
+	leader, err := nc.JetStream()
+	if err != nil {
+		return nil, fmt.Errorf("jobstream: %w", err)
 	}
+	b := &Bus{cfg: cfg, nc: nc, js: js, leader: leader, streams: map[string]jetstream.Stream{}, buckets: map[string]jetstream.KeyValue{}}
 	if err := checkPayload(nc); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
-	if err := b.try(ctx, "declaring streams", b.declare); err != nil {
+	if err := b.open(ctx); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
 	b.bound.Store(true)

@@ -36,7 +36,7 @@ func declared() []jetstream.StreamConfig {
 		// In the account that owns the jobs no import is needed: the server
 		// publishes the advisory there.
 		stream(job.StreamAdvisory, "the server's word that a job's deliveries are used up", job.SubjectAdvisory, 30*day),
-		bucket(job.BucketRounds, "manifest and outcomes of each round"),
+		rounds(),
 		bucket(job.BucketRecords, "the state of each job"),
 		bucket(job.BucketEvaluation, "what workers concluded, compressed"),
 		bucket(job.BucketMiners, "each miner's last good evaluation"),
@@ -55,6 +55,16 @@ func jobs() jetstream.StreamConfig {
 	// in the stream once the server restarts, so the record has the last
 	// word on a second message.
 	s.Duplicates = day
+	return s
+}
+
+// rounds is the bucket of rounds. A worker may read a round's manifest and nothing else
+// in it: so it asks by the one request whose subject names the key, which a replica may
+// answer. What it reads so is written once, or is looked at again (egresses). All others
+// ask the leader.
+func rounds() jetstream.StreamConfig {
+	s := bucket(job.BucketRounds, "manifest and outcomes of each round")
+	s.AllowDirect = true
 	return s
 }
 
@@ -82,7 +92,8 @@ func stream(name, description, subject string, kept time.Duration) jetstream.Str
 func bucket(name, description string) jetstream.StreamConfig {
 	s := stream(bucketStream(name), description, "$KV."+name+".>", 0)
 	s.MaxMsgsPerSubject, s.Duplicates = 1, 2*time.Minute
-	s.Discard, s.AllowRollup, s.DenyDelete = jetstream.DiscardNew, true, true
+	// Without rollups, whoever may write a key cannot remove others.
+	s.Discard, s.DenyDelete = jetstream.DiscardNew, true
 	return s
 }
 
@@ -113,6 +124,9 @@ func (b *Bus) declareStreams(ctx context.Context) error {
 // by names, so they stay good when a stream is declared again.
 func (b *Bus) bind(ctx context.Context) (err error) {
 	for _, s := range declared() {
+		if !b.cfg.Role.uses(s.Name) {
+			continue
+		}
 		if b.streams[s.Name], err = b.js.Stream(ctx, s.Name); err != nil {
 			return naming("stream", s.Name, err)
 		}

@@ -96,19 +96,12 @@ func (b *Bus) SetEgresses(ctx context.Context, e job.Egresses, revision uint64) 
 // DeclaredEgresses reads what Bus.StoredEgresses reads, and declares no stream: it
 // is for those who only look.
 func DeclaredEgresses(ctx context.Context, nc *nats.Conn) (job.Egresses, error) {
-	js, err := jetstream.New(nc)
+	leader, err := nc.JetStream()
 	if err != nil {
 		return job.Egresses{}, fmt.Errorf("jobstream: %w", err)
 	}
-	kv, err := js.KeyValue(ctx, job.BucketRounds)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		return job.Egresses{}, nil
-	}
-	if err != nil {
-		return job.Egresses{}, fmt.Errorf("bucket %s: %w", job.BucketRounds, err)
-	}
-	entry, err := kv.Get(ctx, job.EgressesKey)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
+	entry, err := readLeader(ctx, leader, job.BucketRounds, job.EgressesKey)
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrKeyNotFound) {
 		return job.Egresses{}, nil
 	}
 	if err != nil {

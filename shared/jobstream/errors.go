@@ -120,7 +120,10 @@ func missing(err error) bool {
 // leader, or did not answer in time.
 func passing(err error) bool {
 	var api *jetstream.APIError
+	var old *nats.APIError // of what read asks
 	switch {
+	case errors.As(err, &old):
+		return old.Code == 503
 	case notSent(err), errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
 		return true

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
 )
@@ -22,6 +23,8 @@ type Role string
 const (
 	RoleProducer Role = "producer"
 	RoleWorker   Role = "worker"
+	// RoleViewer reads what commands and pages show.
+	RoleViewer Role = "viewer"
 )
 
 // Permissions are what a user may not do that its role needs, and what it may
@@ -55,7 +58,7 @@ func TryRole(ctx context.Context, address string, role Role) (Permissions, error
 	}
 	defer nc.Close()
 	var found Permissions
-	inbox, err := nc.SubscribeSync(nats.NewInbox())
+	inbox, err := nc.SubscribeSync(nc.NewInbox())
 	if err != nil {
 		return found, fmt.Errorf("subscribing: %w", err)
 	}
@@ -64,9 +67,14 @@ func TryRole(ctx context.Context, address string, role Role) (Permissions, error
 	}
 	if refused(nc, inbox.Subject) {
 		found.Denied = append(found.Denied, "subscribe _INBOX.>")
+		return found, nil // no other answer would be heard
+	}
+	q, err := newQuestions(ctx, nc)
+	if err != nil {
+		return found, err
 	}
 	for _, subject := range needs(role) {
-		ok, err := mayPublish(ctx, nc, subject)
+		ok, err := q.mayPublish(ctx, subject)
 		if err != nil {
 			return found, err
 		}
@@ -75,95 +83,221 @@ func TryRole(ctx context.Context, address string, role Role) (Permissions, error
 		}
 	}
 	for _, subject := range needless(role) {
-		ok, err := mayPublish(ctx, nc, subject)
+		ok, err := q.mayPublish(ctx, subject)
 		if err != nil {
 			return found, err
 		}
-		if ok {
+		if ok && !(q.importing && q.undeclared[listener(subject)]) {
 			found.Excess = append(found.Excess, "publish "+subject)
 		}
 	}
 	return found, nil
 }
 
+// questions are what one user is tried with.
+type questions struct {
+	nc *nats.Conn
+	// importing says that the user's account is not that of the streams: what it does
+	// not import, nobody listens to.
+	importing bool
+	// undeclared are the streams that are not there yet, or that the user cannot ask
+	// for: whether he may publish to them shows only in a refusal.
+	undeclared map[string]bool
+}
+
+func newQuestions(ctx context.Context, nc *nats.Conn) (*questions, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("jobstream: %w", err)
+	}
+	q := &questions{nc: nc, importing: true, undeclared: map[string]bool{}}
+	// No role may do this. Where the streams are, the server answers or refuses it.
+	deleting := "$JS.API.STREAM.DELETE." + job.StreamJobs
+	may, err := q.mayPublish(ctx, deleting)
+	if err != nil {
+		return nil, err
+	}
+	q.importing = !may && !refused(nc, deleting)
+	for _, name := range StreamNames() {
+		if may, err := q.mayPublish(ctx, "$JS.API.STREAM.INFO."+name); err != nil || !may {
+			continue // it would not be answered; what is wrong shows in the next question
+		}
+		_, err := js.Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			q.undeclared[name] = true
+		}
+	}
+	return q, nil
+}
+
 // needs are subjects that stand for all that a role publishes.
 func needs(role Role) []string {
-	subjects := []string{"$JS.API.INFO"}
-	for _, s := range declared() {
-		subjects = append(subjects, declaring(s.Name)...)
-		subjects = append(subjects, "$JS.API.STREAM.MSG.GET."+s.Name)
+	subjects := []string{"$JS.API.INFO", onConsumer("INFO", job.StreamJobs, job.Consumer)}
+	for _, name := range StreamNames() {
+		if role.uses(name) {
+			subjects = append(subjects, "$JS.API.STREAM.INFO."+name)
+		}
+		if role.reads(name) {
+			subjects = append(subjects, "$JS.API.STREAM.MSG.GET."+name)
+		}
 	}
-	subjects = append(subjects, onConsumer("CREATE", job.StreamJobs, job.Consumer), onConsumer("INFO", job.StreamJobs, job.Consumer),
-		job.DeadSubject(probeRound, 0), "$KV."+job.BucketRecords+"."+probeRound)
-	if role == RoleWorker {
-		return append(subjects,
-			onConsumer("MSG.NEXT", job.StreamJobs, job.Consumer), "$JS.ACK."+job.StreamJobs+"."+job.Consumer+".1.0.0.0.0",
-			"$KV."+job.BucketEvaluation+"."+probeRound, "$KV."+job.BucketScores+"."+probeRound)
+	switch role {
+	case RoleWorker:
+		return append(subjects, workersNeeds()...)
+	case RoleProducer:
+		return append(subjects, producersNeeds()...)
 	}
+	return subjects
+}
+
+func workersNeeds() []string {
+	return []string{
+		onConsumer("MSG.NEXT", job.StreamJobs, job.Consumer), "$JS.ACK." + job.StreamJobs + "." + job.Consumer + ".1.0.0.0.0",
+		job.DeadSubject(probeRound, 0), probeKey(job.BucketRecords), probeKey(job.BucketEvaluation), probeKey(job.BucketScores),
+		direct(job.ManifestKey(probeRound)), direct(job.EgressesKey), direct(job.LastKey),
+	}
+}
+
+func producersNeeds() []string {
 	exhaustions := advisoriesConsumer()
+	subjects := []string{
+		job.Subject(probeRound, 0), job.DeadSubject(probeRound, 0), probeKey(job.BucketRounds), probeKey(job.BucketRecords),
+		probeKey(job.BucketMiners), probeKey(job.BucketIdentities), "$JS.API.STREAM.MSG.DELETE." + job.StreamJobs,
+		onConsumer("CREATE", job.StreamJobs, job.Consumer),
+		onConsumer("CREATE", exhaustions.stream, exhaustions.config.Durable), onConsumer("INFO", exhaustions.stream, exhaustions.config.Durable),
+		onConsumer("MSG.NEXT", exhaustions.stream, exhaustions.config.Durable),
+		"$JS.ACK." + exhaustions.stream + "." + exhaustions.config.Durable + ".1.0.0.0.0",
+	}
+	for _, verb := range []string{"CREATE", "INFO", "MSG.NEXT", "DELETE"} { // of a watch
+		subjects = append(subjects, onConsumer(verb, bucketStream(job.BucketRecords), probeRound))
+	}
+	for _, name := range StreamNames() {
+		subjects = append(subjects, "$JS.API.STREAM.CREATE."+name, "$JS.API.STREAM.UPDATE."+name,
+			"$JS.API.STREAM.SNAPSHOT."+name, "$JS.API.STREAM.RESTORE."+name, // of backups
+			"$JS.SNAPSHOT.ACK."+name+"."+probeRound+".0.0", "$JS.SNAPSHOT.RESTORE."+name+"."+probeRound)
+	}
 	for _, what := range leftovers(probeRound) {
 		if purge := "$JS.API.STREAM.PURGE." + what.stream; !slices.Contains(subjects, purge) {
 			subjects = append(subjects, purge)
 		}
 	}
-	for _, name := range StreamNames() { // of backups
-		subjects = append(subjects, "$JS.API.STREAM.SNAPSHOT."+name, "$JS.API.STREAM.RESTORE."+name,
-			"$JS.SNAPSHOT.ACK."+name+"."+probeRound+".0.0", "$JS.SNAPSHOT.RESTORE."+name+"."+probeRound)
-	}
-	return append(subjects,
-		job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$KV."+job.BucketMiners+"."+probeRound,
-		"$KV."+job.BucketIdentities+"."+probeRound,
-		"$JS.API.STREAM.MSG.DELETE."+job.StreamJobs,
-		onConsumer("CREATE", job.StreamAdvisory, exhaustions.config.Durable), onConsumer("MSG.NEXT", job.StreamAdvisory, exhaustions.config.Durable),
-		"$JS.ACK."+job.StreamAdvisory+"."+exhaustions.config.Durable+".1.0.0.0.0",
-		watching(job.BucketRecords), watching(job.BucketRounds), watching(job.BucketMiners), watching(job.BucketEvaluation),
-		watching(job.BucketIdentities))
+	return subjects
 }
 
-// needless are subjects that a role should be kept from.
+// needless are subjects that a role should be kept from: nobody deletes a stream, and
+// who is no producer changes nothing but what is of its role.
 func needless(role Role) []string {
-	subjects := []string{"$JS.API.STREAM.DELETE." + job.StreamJobs}
-	if role == RoleWorker {
-		subjects = append(subjects,
-			job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$JS.API.STREAM.PURGE."+job.StreamJobs,
-			"$JS.API.STREAM.SNAPSHOT."+bucketStream(job.BucketIdentities), serversQuestion)
+	var subjects []string
+	for _, name := range StreamNames() {
+		subjects = append(subjects, "$JS.API.STREAM.DELETE."+name)
+		if role == RoleProducer {
+			continue
+		}
+		for _, verb := range []string{"CREATE", "UPDATE", "PURGE", "SNAPSHOT", "RESTORE", "MSG.DELETE"} {
+			subjects = append(subjects, "$JS.API.STREAM."+verb+"."+name)
+		}
+		for _, verb := range []string{"CREATE", "DURABLE.CREATE", "DELETE", "PAUSE"} {
+			subjects = append(subjects, onConsumer(verb, name, probeRound))
+		}
+		if !role.reads(name) {
+			subjects = append(subjects, "$JS.API.STREAM.MSG.GET."+name)
+		}
+	}
+	if role == RoleProducer {
+		return subjects
+	}
+	subjects = append(subjects, job.Subject(probeRound, 0), serversQuestion, onConsumer("PAUSE", job.StreamJobs, job.Consumer),
+		probeKey(job.BucketRounds), probeKey(job.BucketMiners), probeKey(job.BucketIdentities))
+	if role == RoleViewer {
+		subjects = append(subjects, workersNeeds()...)
 	}
 	return subjects
 }
 
-// declaring are the requests that bring a stream up to date.
-func declaring(stream string) []string {
-	return []string{"$JS.API.STREAM.INFO." + stream, "$JS.API.STREAM.CREATE." + stream, "$JS.API.STREAM.UPDATE." + stream}
+// uses says whether a role looks at a stream.
+func (r Role) uses(stream string) bool {
+	switch r {
+	case RoleWorker:
+		return r.reads(stream) || stream == job.StreamJobs || stream == job.StreamDead ||
+			stream == bucketStream(job.BucketRounds) || stream == bucketStream(job.BucketEvaluation)
+	case RoleViewer:
+		return r.reads(stream)
+	}
+	return true
+}
+
+// reads says whether a role reads whatever it likes of a stream. Of the rounds a worker
+// reads single keys alone (direct).
+func (r Role) reads(stream string) bool {
+	switch r {
+	case RoleWorker:
+		return stream == bucketStream(job.BucketRecords) || stream == bucketStream(job.BucketScores)
+	case RoleViewer:
+		return stream != bucketStream(job.BucketIdentities) && stream != bucketStream(job.BucketScores) && stream != job.StreamAdvisory
+	}
+	return true
 }
 
 func onConsumer(verb, stream, consumer string) string {
 	return "$JS.API.CONSUMER." + verb + "." + stream + "." + consumer
 }
 
-// watching is the request with which a bucket's watch begins.
-func watching(bucket string) string { return onConsumer("CREATE", bucketStream(bucket), probeRound) }
+// probeKey is where a bucket would keep the record of a job that there is not.
+func probeKey(bucket string) string { return "$KV." + bucket + "." + job.RecordKey(probeRound, 0) }
 
-// mayPublish publishes what has no effect. The server's refusal comes before
-// its answer to the flush.
-func mayPublish(ctx context.Context, nc *nats.Conn, subject string) (bool, error) {
+// direct is the request for one key of the bucket of rounds.
+func direct(key string) string {
+	return "$JS.API.DIRECT.GET." + bucketStream(job.BucketRounds) + ".$KV." + job.BucketRounds + "." + key
+}
+
+// mayPublish publishes what has no effect. The server's refusal comes before its
+// answer to the flush. So does its word that nobody listens: the user's account does
+// not import the subject, or no stream is declared yet that would take it.
+func (q *questions) mayPublish(ctx context.Context, subject string) (bool, error) {
+	inbox, err := q.nc.SubscribeSync(q.nc.NewInbox())
+	if err != nil {
+		return false, fmt.Errorf("asking NATS: %w", err)
+	}
+	defer func() { _ = inbox.Unsubscribe() }() // it fails when the connection has ended, and the inbox with it
 	msg := nats.NewMsg(subject)
-	msg.Reply = nats.NewInbox() // nobody listens
+	msg.Reply = inbox.Subject
 	switch {
 	case strings.HasPrefix(subject, "$JS.ACK."):
 		msg.Data = []byte("+WPI") // of message 0
 	case strings.HasPrefix(subject, "$JS.SNAPSHOT."): // of a snapshot that nobody takes
+		msg.Reply = ""
 	case strings.HasPrefix(subject, "$JS.API."):
 		msg.Data = []byte("{") // no JSON, and not empty: the server refuses either
 	default:
 		msg.Header.Set("Nats-Expected-Stream", "none-"+probeRound)
 	}
-	if err := nc.PublishMsg(msg); err != nil {
+	if err := q.nc.PublishMsg(msg); err != nil {
 		return false, fmt.Errorf("asking NATS: %w", err)
 	}
-	if err := nc.FlushWithContext(ctx); err != nil {
+	if err := q.nc.FlushWithContext(ctx); err != nil {
 		return false, fmt.Errorf("asking NATS: %w", err)
 	}
-	return !refused(nc, subject), nil
+	if refused(q.nc, subject) {
+		return false, nil
+	}
+	_, err = inbox.NextMsg(time.Millisecond) // what the server said before its answer to the flush is there
+	return !q.importing || !errors.Is(err, nats.ErrNoResponders) || q.undeclared[listener(subject)], nil
+}
+
+// listener is the declared stream that listens to a subject, itself, by a consumer or
+// for direct reads; "" for what JetStream's own listens to.
+func listener(subject string) string {
+	for _, s := range declared() {
+		for _, prefix := range []string{
+			strings.TrimSuffix(s.Subjects[0], ">"), "$JS.ACK." + s.Name + ".", "$JS.API.CONSUMER.MSG.NEXT." + s.Name + ".",
+			"$JS.API.DIRECT.GET." + s.Name + ".",
+		} {
+			if strings.HasPrefix(subject, prefix) {
+				return s.Name
+			}
+		}
+	}
+	return ""
 }
 
 // refused says whether the server's last refusal was of a subject.

@@ -46,7 +46,7 @@ const silence = 2 * time.Second
 // returns those that answered, by name, and the names of those that the others
 // know of and that are silent. ErrNotTold if nobody answers.
 func Servers(ctx context.Context, nc *nats.Conn) (told []Server, silent []string, err error) {
-	inbox, err := nc.SubscribeSync(nats.NewInbox())
+	inbox, err := nc.SubscribeSync(nc.NewInbox())
 	if err != nil {
 		return nil, nil, fmt.Errorf("asking the NATS servers: %w", err)
 	}

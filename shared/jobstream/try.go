@@ -75,8 +75,8 @@ func (b *Bus) restored(ctx context.Context, err error) error {
 // Restore declares again, empty, what is declared and not there: somebody has deleted
 // it, or the server has lost it. Each is logged. The reconciler fills it.
 func (b *Bus) Restore(ctx context.Context) error {
-	if !b.bound.Load() || !b.restoring.TryLock() {
-		return nil // Open is at it, or another call
+	if b.cfg.Role != RoleProducer || !b.bound.Load() || !b.restoring.TryLock() {
+		return nil // it is a producer's business; Open is at it, or another call
 	}
 	defer b.restoring.Unlock()
 	return b.once(ctx, b.declareStreams)
@@ -111,7 +111,7 @@ func (b *Bus) write(ctx context.Context, kv jetstream.KeyValue, key string, data
 			now, err = kv.Update(ctx, key, data, revision)
 		}
 		if unsure && conflict(err) {
-			now, err = ownWrite(ctx, kv, key, data)
+			now, err = b.ownWrite(ctx, kv, key, data)
 		}
 		unsure = unsure || err != nil && !notSent(err)
 		return err
@@ -123,8 +123,8 @@ func (b *Bus) write(ctx context.Context, kv jetstream.KeyValue, key string, data
 }
 
 // ownWrite returns the revision of key if it holds data already.
-func ownWrite(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) (uint64, error) {
-	entry, err := kv.Get(ctx, key)
+func (b *Bus) ownWrite(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) (uint64, error) {
+	entry, err := b.read(ctx, kv, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) { // it is gone, which is another state than was expected
 		return 0, jetstream.ErrKeyExists
 	}
@@ -150,7 +150,7 @@ func (b *Bus) get(ctx context.Context, kv jetstream.KeyValue, key string) (jetst
 	var entry jetstream.KeyValueEntry
 	err := b.try(ctx, "reading "+kv.Bucket()+" "+key, func(ctx context.Context) error {
 		var err error
-		entry, err = kv.Get(ctx, key)
+		entry, err = b.read(ctx, kv, key)
 		return err //nolint:wrapcheck // try names the operation
 	})
 	if errors.Is(err, jetstream.ErrKeyNotFound) {

@@ -43,6 +43,7 @@ type Cluster struct {
 const (
 	Producer = "producer"
 	Worker   = "worker"
+	Viewer   = "viewer"
 	password = "test-only"
 )
 

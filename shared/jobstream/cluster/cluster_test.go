@@ -71,7 +71,7 @@ func TestARoundOutlivesTheLossOfAnyNode(t *testing.T) {
 	const jobs, step = 40, 5
 	bus := b.open(b.nc, 3)
 	tokens, ran := make(chan struct{}, jobs), make(chan int, 10*jobs)
-	b.work("w1", b.open(b.connect(cluster.Worker), 0), 0, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work("w1", b.as(jobstream.RoleWorker), 0, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
 		select {
 		case <-tokens:
 			ran <- j.UID
@@ -203,8 +203,9 @@ func TestReplicasAreRaised(t *testing.T) {
 	if r, _, err := bus.Record(b.ctx, "r1", 1); err != nil || r.UID != 1 {
 		t.Errorf("the record reads as %+v, %v", r, err)
 	}
+	worker := b.as(jobstream.RoleWorker)
 	b.until("the job is handed out", func() bool {
-		got, err := bus.Fetch(b.ctx, 1, time.Second)
+		got, err := worker.Fetch(b.ctx, 1, time.Second)
 		if err != nil && !jobstream.Away(err) {
 			t.Fatal(err)
 		}
@@ -241,46 +242,4 @@ func current(c *jetstream.ClusterInfo) int {
 		}
 	}
 	return n
-}
-
-// TestRoles: a worker cannot do what only a producer may, and neither can
-// delete a stream.
-func TestRoles(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.open(b.nc, 1)
-	js, err := jetstream.New(b.connect(cluster.Worker))
-	b.must(err)
-	refused := func(what string, do func(ctx context.Context) error) {
-		ctx, cancel := context.WithTimeout(b.ctx, 3*time.Second)
-		defer cancel()
-		if err := do(ctx); err == nil {
-			t.Errorf("%s is allowed", what)
-		}
-	}
-	refused("a worker's publishing a job", func(ctx context.Context) error {
-		_, err := js.Publish(ctx, job.Subject("r1", 1), []byte("x"), jetstream.WithRetryAttempts(0))
-		return err
-	})
-	refused("a worker's writing a manifest", func(ctx context.Context) error {
-		_, err := js.Publish(ctx, "$KV.ROUNDS."+job.ManifestKey("r1"), []byte("x"), jetstream.WithRetryAttempts(0))
-		return err
-	})
-	refused("a worker's purging the jobs", func(ctx context.Context) error {
-		s, err := js.Stream(ctx, job.StreamJobs)
-		b.must(err) // asking is allowed
-		return s.Purge(ctx)
-	})
-	refused("a producer's deleting the jobs", func(ctx context.Context) error { return b.js.DeleteStream(ctx, job.StreamJobs) })
-	// A worker tells the metrics what producers know, if none is there.
-	asWorker := b.open(b.connect(cluster.Worker), 0)
-	_, _, err = asWorker.Depth(b.ctx)
-	b.must(err)
-	_, _, err = asWorker.Last(b.ctx)
-	b.must(err)
-	s, err := b.js.Stream(b.ctx, job.StreamJobs)
-	b.must(err)
-	if s.CachedInfo().State.LastSeq != 0 {
-		t.Errorf("the stream holds %+v, want nothing", s.CachedInfo().State)
-	}
 }

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
@@ -32,29 +30,23 @@ func apart(t *testing.T) *bundle {
 	t.Cleanup(cancel)
 	b := &bundle{t: t, ctx: ctx, cluster: cluster.Start(ctx, t, cluster.Config{Settings: settings, Apart: true})}
 	b.openAt(cluster.Producer, b.cluster.Address(near), 3)
-	js := must.Get(jetstream.New(b.connectTo(cluster.URL(cluster.Producer, b.cluster.Address(near)))))(t)
-	must.Get(js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: direct, Replicas: 3}))(t)
 	b.cluster.Kill(far) // it loses what it leads
 	b.must(b.cluster.Restart(far))
 	b.must(b.cluster.Healthy(ctx))
 	return b
 }
 
-// direct is a bucket that any replica reads from, as the client library makes them.
-const direct = "DIRECT"
-
-// isLate wants a reader of that bucket, through the far node, not to see what was
-// confirmed just now: or a test of reads would show nothing.
-func (b *bundle) isLate(reader jetstream.KeyValue) {
+// isLate wants a worker's read through the far node, which any replica answers, not to
+// see what was confirmed just now: or a test of reads would show nothing.
+func (b *bundle) isLate(writer, worker *jobstream.Bus) {
 	b.t.Helper()
-	js := must.Get(jetstream.New(b.connectTo(cluster.URL(cluster.Producer, b.cluster.Address(near)))))(b.t)
-	writer, n := must.Get(js.KeyValue(b.ctx, direct))(b.t), 0
+	n := 0
 	b.until("a direct read through the far node is late", func() bool {
 		n++
-		key := fmt.Sprint(n)
-		must.Get(writer.Create(b.ctx, key, nil))(b.t)
-		_, err := reader.Get(b.ctx, key)
-		return errors.Is(err, jetstream.ErrKeyNotFound)
+		round := fmt.Sprintf("late-%d", n)
+		b.must(writer.CreateManifest(b.ctx, job.Manifest{Round: round}))
+		_, err := worker.Manifest(b.ctx, round)
+		return errors.Is(err, jobstream.ErrNotFound)
 	})
 }
 
@@ -66,20 +58,20 @@ func (b *bundle) hearsLate() { b.cluster.Route.Delay(late, late, nettest.Up) }
 func (b *bundle) openAt(user, address string, replicas int) *jobstream.Bus {
 	b.t.Helper()
 	nc := b.connectTo(cluster.URL(user, address))
-	return must.Get(jobstream.Open(b.ctx, nc, jobstream.Config{Replicas: replicas, Timeout: 10 * late, Log: quiet()}))(b.t)
+	return must.Get(jobstream.Open(b.ctx, nc, jobstream.Config{Role: jobstream.Role(user), Replicas: replicas, Timeout: 10 * late, Log: quiet()}))(b.t)
 }
 
 // TestReadsAreCurrentBesideASlowReplica: whoever asks through a replica that hears
-// late is told what was confirmed to another before. With direct reads, which any
-// replica answers with what it has, there would be nothing yet.
+// late is told what was confirmed to another before. A direct read, which any replica
+// answers with what it has, finds nothing yet: a worker reads a round's manifest so,
+// and tries again.
 func TestReadsAreCurrentBesideASlowReplica(t *testing.T) {
 	t.Parallel()
 	b := apart(t)
-	writer, reader := b.openAt(cluster.Producer, b.cluster.Address(near), 0), b.openAt(cluster.Worker, b.cluster.Address(far), 0)
-	js := must.Get(jetstream.New(b.connectTo(cluster.URL(cluster.Producer, b.cluster.Address(far)))))(t)
-	directly := must.Get(js.KeyValue(b.ctx, direct))(t)
+	writer, reader := b.openAt(cluster.Producer, b.cluster.Address(near), 0), b.openAt(cluster.Viewer, b.cluster.Address(far), 0)
+	worker := b.openAt(cluster.Worker, b.cluster.Address(far), 0)
 	b.hearsLate()
-	b.isLate(directly)
+	b.isLate(writer, worker)
 	_, err := writer.PlanRecord(b.ctx, job.Plan("r1", 1, ""))
 	b.must(err)
 	planned, revision, err := reader.Record(b.ctx, "r1", 1)
@@ -94,7 +86,7 @@ func TestReadsAreCurrentBesideASlowReplica(t *testing.T) {
 		t.Errorf("a record that was just claimed: %+v, %v", got, err)
 	}
 	key := job.EvaluationKey("r1", 1, "c1")
-	b.must(writer.PutEvaluation(b.ctx, key, job.Evaluation{Round: "r1", UID: 1}))
+	b.must(b.openAt(cluster.Worker, b.cluster.Address(near), 0).PutEvaluation(b.ctx, key, job.Evaluation{Round: "r1", UID: 1}))
 	if _, err := reader.Evaluation(b.ctx, key); err != nil {
 		t.Errorf("an evaluation that was just stored: %v", err)
 	}

@@ -62,7 +62,7 @@ func (n *node) store() string { return filepath.Join(n.dir, "store") }
 // Environment is what the shipped configurations ask of it.
 func Environment(store string) []string {
 	return []string{
-		"NATS_STORE=" + store, "NATS_PRODUCER_PASSWORD=" + password, "NATS_WORKER_PASSWORD=" + password,
+		"NATS_STORE=" + store, "NATS_PRODUCER_PASSWORD=" + password, "NATS_WORKER_PASSWORD=" + password, "NATS_VIEWER_PASSWORD=" + password,
 		"NATS_ADMIN_PASSWORD=" + password,
 	}
 }

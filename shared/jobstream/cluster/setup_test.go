@@ -82,6 +82,13 @@ func (b *bundle) open(nc *nats.Conn, replicas int) *jobstream.Bus {
 	return bus
 }
 
+// as opens a bus as the user of a role has it.
+func (b *bundle) as(role jobstream.Role) *jobstream.Bus {
+	b.t.Helper()
+	nc := b.connect(string(role))
+	return must.Get(jobstream.Open(b.ctx, nc, jobstream.Config{Role: role, Timeout: 2 * time.Second, Log: quiet()}))(b.t)
+}
+
 // until asks what anew, at a ticker's pace, until it holds.
 func (b *bundle) until(what string, holds func() bool) {
 	b.t.Helper()

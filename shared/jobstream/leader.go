@@ -1,0 +1,52 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+)
+
+// read asks the leader for a key. The client library asks any replica for what may be
+// read directly, which the bucket of rounds is for the workers' sake: there a worker
+// does, and for all others the library's older interface does not.
+func (b *Bus) read(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
+	if kv.Bucket() != job.BucketRounds || b.cfg.Role == RoleWorker {
+		return kv.Get(ctx, key) //nolint:wrapcheck // try names the operation
+	}
+	return readLeader(ctx, b.leader, kv.Bucket(), key)
+}
+
+func readLeader(ctx context.Context, leader nats.JetStreamContext, bucket, key string) (jetstream.KeyValueEntry, error) {
+	msg, err := leader.GetLastMsg(bucketStream(bucket), "$KV."+bucket+"."+key, nats.Context(ctx))
+	switch {
+	case errors.Is(err, nats.ErrMsgNotFound):
+		return nil, jetstream.ErrKeyNotFound
+	case errors.Is(err, nats.ErrStreamNotFound):
+		return nil, jetstream.ErrStreamNotFound
+	case err != nil:
+		return nil, fmt.Errorf("asking the leader: %w", err)
+	case msg.Header.Get("KV-Operation") != "": // deleted or purged
+		return nil, jetstream.ErrKeyNotFound
+	}
+	return &entry{bucket, key, msg}, nil
+}
+
+// entry is a value as the leader has it.
+type entry struct {
+	bucket, key string
+	msg         *nats.RawStreamMsg
+}
+
+func (e *entry) Bucket() string                  { return e.bucket }
+func (e *entry) Key() string                     { return e.key }
+func (e *entry) Value() []byte                   { return e.msg.Data }
+func (e *entry) Revision() uint64                { return e.msg.Sequence }
+func (e *entry) Created() time.Time              { return e.msg.Time }
+func (e *entry) Delta() uint64                   { return 0 }
+func (e *entry) Operation() jetstream.KeyValueOp { return jetstream.KeyValuePut }
