@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/crash/crashtest"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
 )
@@ -168,8 +169,8 @@ func (b *bundle) compared() func() {
 	nc, err := nats.Connect(b.natsURL)
 	b.must(err)
 	b.t.Cleanup(nc.Close)
-	// The consumer is what a producer looks at last.
-	looks, err := nc.SubscribeSync("$JS.API.CONSUMER.INFO." + job.StreamJobs + "." + job.Consumer)
+	// Messages that nobody is given are what a producer looks for last.
+	looks, err := nc.SubscribeSync("$JS.API.STREAM.MSG.GET." + job.StreamJobs)
 	b.must(err)
 	b.must(nc.Flush())
 	return func() {
@@ -198,7 +199,7 @@ func (e ending) world() *mirrorsim.World {
 func (e ending) spoil(b *bundle) {
 	switch e {
 	case recordless:
-		b.must(b.bus.Bucket(job.BucketRecords).Delete(b.ctx, job.RecordKey("r1", 1)))
+		jobstreamtest.Remove(b.t, b.js, job.BucketRecords, job.RecordKey("r1", 1))
 	case unread:
 		stream, err := b.js.Stream(b.ctx, job.StreamJobs)
 		b.must(err)

@@ -50,7 +50,7 @@ func TestTheLastConclusionIsOnRecord(t *testing.T) {
 		t.Errorf("after one with dead letters: %+v, want it concluded between %s and %s, and complete at %s", second, began, ended, first.Complete)
 	}
 	// As a producer leaves it that dies right after the outcome.
-	must.Do(t, b.bus.Bucket(job.BucketRounds).Purge(t.Context(), job.LastKey))
+	b.purge(t, job.BucketRounds, job.LastKey)
 	must.Do(t, round.KeepLast(t.Context(), b.bus))
 	near := func(x, y time.Time) bool { return x.Sub(y).Abs() < time.Minute }
 	if again := b.last(t); !near(again.Complete, second.Complete) || !near(again.Concluded, second.Concluded) || !again.Complete.Before(again.Concluded) {

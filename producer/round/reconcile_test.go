@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/lease"
 )
@@ -56,13 +57,13 @@ func (b *bundle) deleteMessage(t *testing.T, m job.Manifest, uid int) {
 
 func (b *bundle) deleteRecord(t *testing.T, m job.Manifest, uid int) {
 	t.Helper()
-	must.Do(t, b.bus.Bucket(job.BucketRecords).Purge(t.Context(), job.RecordKey(m.Round, uid)))
+	b.purge(t, job.BucketRecords, job.RecordKey(m.Round, uid))
 }
 
 // purge takes a key without a trace, spoil overwrites it with rubbish.
 func (b *bundle) purge(t *testing.T, bucket, key string) {
 	t.Helper()
-	must.Do(t, b.bus.Bucket(bucket).Purge(t.Context(), key))
+	jobstreamtest.Remove(t, b.js, bucket, key)
 }
 
 func (b *bundle) spoil(t *testing.T, bucket, key string) {

@@ -11,6 +11,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
@@ -174,7 +175,7 @@ func TestEgressesAreDeclaredAgain(t *testing.T) {
 	}
 	must.Do(t, b.bus.SetEgresses(b.ctx, job.Egresses{Names: []string{"a"}, By: "p"}, 0))
 	for what, lose := range map[string]func(){
-		"gone":       func() { must.Do(t, b.bus.Bucket(job.BucketRounds).Purge(b.ctx, job.EgressesKey)) },
+		"gone":       func() { jobstreamtest.Remove(t, b.js, job.BucketRounds, job.EgressesKey) },
 		"unreadable": func() { b.spoil(job.EgressesKey, "{") },
 	} {
 		_, _, err := b.bus.Egresses(b.ctx)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,20 +105,39 @@ const bucketPrefix = "KV_"
 
 // declare makes everything that is declared true. It may be run twice.
 func (b *Bus) declare(ctx context.Context) error {
-	if err := b.declareStreams(ctx); err != nil {
-		return err
-	}
-	return b.bind(ctx)
-}
-
-// declareStreams creates or mends the streams and the workers' consumer.
-func (b *Bus) declareStreams(ctx context.Context) error {
 	for _, want := range declared() {
 		if err := b.declareStream(ctx, want); err != nil {
 			return err
 		}
 	}
-	return b.declareConsumer(ctx, workersConsumer())
+	if err := b.declareConsumer(ctx, workersConsumer()); err != nil {
+		return err
+	}
+	return b.bind(ctx)
+}
+
+// declareMissing declares what is not there, or does not take its messages any more.
+// It leaves all else as it is: another process may have started with other settings
+// meanwhile.
+func (b *Bus) declareMissing(ctx context.Context) error {
+	for _, want := range declared() {
+		s, err := b.js.Stream(ctx, want.Name)
+		if err == nil && slices.Equal(s.CachedInfo().Config.Subjects, want.Subjects) {
+			continue
+		}
+		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return naming("stream", want.Name, err)
+		}
+		if err := b.declareStream(ctx, want); err != nil {
+			return err
+		}
+	}
+	workers := workersConsumer()
+	_, err := b.js.Consumer(ctx, workers.stream, workers.config.Durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		err = b.declareConsumer(ctx, workers)
+	}
+	return naming("consumer", workers.config.Durable, err)
 }
 
 // bind looks everything up: the handles that everything else works with. They go

@@ -79,7 +79,7 @@ func (b *Bus) Restore(ctx context.Context) error {
 		return nil // it is a producer's business; Open is at it, or another call
 	}
 	defer b.restoring.Unlock()
-	return b.once(ctx, b.declareStreams)
+	return b.once(ctx, b.declareMissing)
 }
 
 // created says what was declared again.

@@ -81,3 +81,10 @@ func Open(tb testing.TB, address string, cfg jobstream.Config) (*jobstream.Bus, 
 
 	return must.Get(jobstream.Open(tb.Context(), nc, cfg))(tb), nc
 }
+
+// Remove takes a key out of a bucket and leaves no mark, as what the server loses.
+func Remove(tb testing.TB, js jetstream.JetStream, bucket, key string) {
+	tb.Helper()
+	stream := must.Get(js.Stream(tb.Context(), "KV_"+bucket))(tb)
+	must.Do(tb, stream.Purge(tb.Context(), jetstream.WithPurgeSubject("$KV."+bucket+"."+key)))
+}
