@@ -19,7 +19,7 @@ import (
 
 // readFlags are those of every command that reads NATS alone.
 func readFlags() []cli.Flag {
-	return slices.Concat(lookFlags(readLocal), only(command.Servers(), "nats", "connect-timeout"), command.Seeing())
+	return slices.Concat(lookFlags(readLocal), only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), command.Seeing())
 }
 
 func roundsCommand() *cli.Command {

@@ -25,7 +25,7 @@ func TestShippedRolesHaveWhatTheyNeed(t *testing.T) {
 		{cluster.Worker, jobstream.RoleWorker, false},
 		{cluster.Worker, jobstream.RoleProducer, true},
 	} {
-		got, err := jobstream.TryRole(t.Context(), c.URL(one.user), one.role)
+		got, err := jobstream.TryRole(t.Context(), c.URL(one.user), one.role, jobstream.Files{})
 		if err != nil || (len(got.Denied) > 0) != one.denied || len(got.Excess) > 0 {
 			t.Errorf("user %s as %s: %+v, %v, want something denied: %v, nothing in excess", one.user, one.role, got, err, one.denied)
 		}
