@@ -27,7 +27,7 @@ func TryRights(ctx context.Context, rdb redis.UniversalClient, egress string, ti
 			return found, err
 		}
 		if !may {
-			found.Missing = append(found.Missing, strings.ToUpper(command))
+			found.Missing = append(found.Missing, command)
 		}
 	}
 	for _, command := range needless {
@@ -36,7 +36,7 @@ func TryRights(ctx context.Context, rdb redis.UniversalClient, egress string, ti
 			return found, err
 		}
 		if may {
-			found.Excess = append(found.Excess, strings.ToUpper(command))
+			found.Excess = append(found.Excess, command)
 		}
 	}
 	return found, nil
@@ -46,8 +46,8 @@ func TryRights(ctx context.Context, rdb redis.UniversalClient, egress string, ti
 func needed(key string) []string {
 	channel := key + channelSuffix
 	return []string{
-		"ping", "time", "info server", "eval - 1 " + key, "evalsha - 1 " + key, "hget " + key + " f", "hmget " + key + " f",
-		"hgetall " + key, "hset " + key + " f v", "publish " + channel + " word", "subscribe " + channel, "unsubscribe " + channel,
+		"PING", "TIME", "INFO server", "EVAL - 1 " + key, "EVALSHA - 1 " + key, "HGET " + key + " f", "HMGET " + key + " f",
+		"HGETALL " + key, "HSET " + key + " f v", "PUBLISH " + channel + " word", "SUBSCRIBE " + channel, "UNSUBSCRIBE " + channel,
 	}
 }
 
@@ -55,7 +55,7 @@ func needed(key string) []string {
 //
 //nolint:gochecknoglobals // a list
 var needless = []string{
-	"config get *", "flushall", "keys *", "script flush", "set another 1", "get another", "acl list", "shutdown", "replicaof no one",
+	"CONFIG GET *", "FLUSHALL", "KEYS *", "SCRIPT FLUSH", "SET another 1", "GET another", "ACL LIST", "SHUTDOWN", "REPLICAOF NO ONE",
 }
 
 // mayRun asks about one command. A script of its own for each would fill Redis' cache;
@@ -69,7 +69,7 @@ func mayRun(ctx context.Context, rdb redis.UniversalClient, command string, time
 	}
 	may, err := redis.NewScript(rightsSource).Run(ctx, rdb, nil, args...).Bool()
 	if err != nil {
-		return false, fmt.Errorf("ratelimit: asking for the right to %s: %w", strings.ToUpper(command), err)
+		return false, fmt.Errorf("ratelimit: asking for the right to %s: %w", command, err)
 	}
 	return may, nil
 }
