@@ -73,7 +73,9 @@ func TestDoctorCommand(t *testing.T) {
 	}
 
 	must.Do(t, os.Chmod(tokens, 0o644))
-	spoilt := slices.Concat(args, []string{"--nats", "nats://producer:hidden@127.0.0.1:1", "--registry", world.Miners, "--limit-rate", "9999", "--replicas", "3", "--metagraph-max-age", "6h"})
+	password := filepath.Join(t.TempDir(), "password")
+	must.Do(t, os.WriteFile(password, []byte("hidden\n"), 0o600))
+	spoilt := slices.Concat(args, []string{"--nats", "nats://producer@127.0.0.1:1", "--nats-password-file", password, "--registry", world.Miners, "--limit-rate", "9999", "--replicas", "3", "--metagraph-max-age", "6h"})
 	d = examined(t, 1, spoilt...)
 	for _, want := range []string{"nats-unreachable", "not-looked-at", "limit-formula", "file-invalid", "file-exposed", "mirror-not-asked"} {
 		if !slices.Contains(codes(d), want) {

@@ -317,6 +317,8 @@ func TestWrongUsageAndInput(t *testing.T) {
 	broken := file("broken.json", `{"a/b": {"emission_share": 1.5, "eligibility": {"min_credibility": true}}}`)
 	state := filepath.Join(dir, "state")
 	inputs := []string{"--miners", miners, "--registry", registry}
+	servers := filepath.Join(t.TempDir(), "servers.yaml")
+	write(t, servers, "nats: nats://me:secret@127.0.0.1:1\n")
 	for _, c := range []struct {
 		name, command string
 		args          []string
@@ -342,7 +344,7 @@ func TestWrongUsageAndInput(t *testing.T) {
 		},
 		{
 			"NATS unreachable", "producer",
-			append([]string{"run", "--nats", "nats://me:secret@127.0.0.1:1", "--redis", "redis://127.0.0.1:1", "--connect-timeout", "100ms"}, inputs...),
+			append([]string{"run", "--config", servers, "--redis", "redis://127.0.0.1:1", "--connect-timeout", "100ms"}, inputs...),
 			1, []string{"127.0.0.1:1", "--connect-timeout"},
 		},
 		{"no grammars", "worker", []string{"--nats", "nats://127.0.0.1:1", "--redis", "redis://127.0.0.1:1", "--grammars", "/none"}, 2, []string{"/none", "make grammars", "MIRRORFLEET_GRAMMARS"}},
