@@ -56,7 +56,7 @@ func TestDoctorCommand(t *testing.T) {
 		"--metagraph", metagraph, "--metagraph-max-age", "2000000h",
 	}, limit...)
 	d := examined(t, 0, args...)
-	if got, want := codes(d), []string{"nats-silent", "permission-excess", "permission-excess"}; !slices.Equal(got, want) {
+	if got, want := codes(d), []string{"nats-silent", "permission-excess", "permission-excess", "redis-excess"}; !slices.Equal(got, want) {
 		t.Errorf("a fresh installation: %+v, want nothing but %v", d, want)
 	}
 	if saw := mirrorSaw(t, world.URL); saw != 1 {
