@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -271,6 +272,35 @@ func interruptAndResume(t *testing.T) outcome {
 func TestAKilledProducerLeavesNoProcessBehind(t *testing.T) {
 	t.Parallel()
 	s := start(t, "run", "--local", "--state", filepath.Join(t.TempDir(), "killed"))
+	must.Do(t, s.Process.Kill())
+	<-s.ended
+	exited(t, s.below)
+}
+
+// Everybody sees the arguments of a process, and nobody else its environment: what leads
+// to the servers of a local round, with whatever password, is no argument of its workers.
+func TestLocalWorkersGetTheirServersByTheEnvironment(t *testing.T) {
+	t.Parallel()
+	s := start(t, "run", "--local", "--state", filepath.Join(t.TempDir(), "state"))
+	workers := 0
+	for _, id := range s.below {
+		arguments, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", id))
+		if err != nil {
+			continue // a child of a worker that has ended
+		}
+		for _, scheme := range []string{"nats://", "redis://"} {
+			if bytes.Contains(arguments, []byte(scheme)) {
+				t.Errorf("an argument of %q is a server's address", arguments)
+			}
+		}
+		environment := string(must.Get(os.ReadFile(fmt.Sprintf("/proc/%d/environ", id)))(t))
+		if strings.Contains(environment, "MIRRORFLEET_NATS=nats://") && strings.Contains(environment, "MIRRORFLEET_REDIS=redis://") {
+			workers++
+		}
+	}
+	if workers < 2 {
+		t.Errorf("%d processes have the addresses in their environment, want both workers", workers)
+	}
 	must.Do(t, s.Process.Kill())
 	<-s.ended
 	exited(t, s.below)

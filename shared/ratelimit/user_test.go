@@ -1,16 +1,22 @@
 package ratelimit_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
@@ -109,6 +115,34 @@ func TestWhatTheShippedUsersMayNot(t *testing.T) {
 		err := patient(t, newServer(t, url)).Ping(t.Context()).Err()
 		if refused := ratelimit.Refusal(err); refused == nil || !strings.Contains(refused.Error(), "--redis-password-file") || strings.Contains(refused.Error(), "wrong@") {
 			t.Errorf("%v, explained as %v, want it refused with what to do", err, refused)
+		}
+	}
+}
+
+// TestTheShippedStart: deploy/redis/start.sh gives the roles their passwords from the
+// environment, and nobody else comes in.
+func TestTheShippedStart(t *testing.T) {
+	t.Parallel()
+	port := strconv.Itoa(nettest.FreePort(t))
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "sh", "../../deploy/redis/start.sh", "--bind", "127.0.0.1", "--port", port)
+	cmd.Env = append(os.Environ(), "REDIS_PRODUCER_PASSWORD=p/&\\1", "REDIS_WORKER_PASSWORD=w", "TMPDIR="+t.TempDir())
+	must.Do(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	for user, c := range map[string]struct {
+		password string
+		admitted bool
+	}{"producer": {"p/&\\1", true}, "worker": {"w", true}, "default": {"w", false}, "admin": {"", false}} {
+		rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Username: user, Password: c.password})
+		t.Cleanup(func() { must.Check(t, rdb.Close()) })
+		var err error
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		must.Until(ctx, t, "the server answers", func() bool {
+			err = rdb.Ping(t.Context()).Err()
+			return err == nil || ratelimit.Refusal(err) != nil
+		})
+		if (err == nil) != c.admitted {
+			t.Errorf("%s: %v, want it admitted: %t", user, err, c.admitted)
 		}
 	}
 }
