@@ -25,7 +25,7 @@ func apiFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
 			Name: "api", Category: groupAPI, Sources: command.Env("api"),
-			Usage:     "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none; other machines' needs TLS and a read token",
+			Usage:     "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none; one that other machines reach needs TLS and a read token",
 			Validator: command.Address,
 		},
 		file("api-token-file", "`FILE` with the token that a replay over the API needs; without it there are none"),

@@ -211,7 +211,8 @@ func (s *server) checkSecureAPI(t *testing.T, files certs.Files, readToken strin
 	} {
 		request := must.Get(http.NewRequestWithContext(t.Context(), c.method, "https://"+s.apiAddress()+"/api/v1/rounds/latest/"+c.path, nil))(t)
 		request.Header.Set("Authorization", "Bearer "+c.token)
-		response := must.Get(transport.RoundTrip(request))(t)
+		response, err := transport.RoundTrip(request)
+		must.Do(t, err)
 		must.Do(t, response.Body.Close())
 		if response.StatusCode != c.want {
 			t.Errorf("%s %s with token %q: %d, want %d", c.method, c.path, c.token, response.StatusCode, c.want)

@@ -76,7 +76,7 @@ func Codes() []Code { return slices.Sorted(maps.Keys(mends())) }
 func mends() map[Code]string {
 	return map[Code]string{
 		NATSUnreachable:    "start nats-server (deploy/nats has its settings), or correct --nats",
-		NATSCredentials:    "give the role's user and password (MIRRORFLEET_NATS, --nats-password-file), or its --nats-creds or --nats-nkey",
+		NATSCredentials:    "give the user of the role, with its password file, --nats-creds or --nats-nkey",
 		NATSCertificate:    "as the text says: --nats-ca, --nats-cert and --nats-key, or the server's own certificate",
 		NATSVersion:        "install nats-server " + jobstream.OldestServer + " or later, on one server of the cluster after another",
 		NATSJetStream:      "switch JetStream on for the server and the user's account (deploy/nats/settings.conf)",

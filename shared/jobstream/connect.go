@@ -100,7 +100,8 @@ func Connect(ctx context.Context, address, name string, cfg ConnectConfig) (*nat
 func refusal(address string, err error) error {
 	if errors.Is(err, nats.ErrSecureConnWanted) {
 		return fmt.Errorf("NATS at %s: %w", Redact(address), &certs.Error{
-			What: "the server has no TLS", Remedy: "switch it on (deploy/nats/tls.conf), or leave out --nats-ca, --nats-cert and --nats-key", Err: err,
+			What: "the server has no TLS", Err: err,
+			Remedy: "switch it on (deploy/nats/tls.conf), or leave out --nats-ca, --nats-cert and --nats-key",
 		})
 	}
 	if wrong := certs.Explain(err, setting); wrong != nil {

@@ -101,7 +101,8 @@ func (f Files) oneWay(address string) error {
 		}
 	}
 	if len(ways) > 1 {
-		return &CredentialsError{What: strings.Join(slices.Sorted(slices.Values(ways)), " and ") + " exclude each other", Remedy: "give one of them"}
+		slices.Sort(ways)
+		return &CredentialsError{What: strings.Join(ways, " and ") + " exclude each other", Remedy: "give one of them"}
 	}
 	return nil
 }

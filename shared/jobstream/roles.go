@@ -118,7 +118,8 @@ func needs(role Role) []string {
 		job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$KV."+job.BucketMiners+"."+probeRound,
 		"$KV."+job.BucketIdentities+"."+probeRound,
 		"$JS.API.STREAM.MSG.DELETE."+job.StreamJobs,
-		onConsumer("CREATE", job.StreamAdvisory, exhaustions.config.Durable), onConsumer("MSG.NEXT", job.StreamAdvisory, exhaustions.config.Durable),
+		onConsumer("CREATE", job.StreamAdvisory, exhaustions.config.Durable),
+		onConsumer("MSG.NEXT", job.StreamAdvisory, exhaustions.config.Durable),
 		"$JS.ACK."+job.StreamAdvisory+"."+exhaustions.config.Durable+".1.0.0.0.0",
 		watching(job.BucketRecords), watching(job.BucketRounds), watching(job.BucketMiners), watching(job.BucketEvaluation),
 		watching(job.BucketIdentities))

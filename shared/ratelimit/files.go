@@ -29,10 +29,10 @@ const setting = "--redis"
 func (f Files) apply(options *redis.Options) error {
 	f.TLS.Setting = setting
 	if f.TLS.Given() && options.TLSConfig == nil {
-		return &certs.Error{What: "--redis has no TLS, and files for it are given", Remedy: "begin the URL with rediss://, or leave the files out"}
+		return &certs.Error{What: "--redis has no TLS, and files for it are given", Remedy: "begin the URL with rediss://, or leave them out"}
 	}
 	if err := f.TLS.Check(time.Now()); err != nil {
-		return err //nolint:wrapcheck // it names the setting
+		return err
 	}
 	if f.Password == "" {
 		return nil
@@ -58,7 +58,7 @@ func (f Files) dialer(options *redis.Options) dialer {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		cfg, err := f.TLS.Client()
 		if err != nil {
-			return nil, err //nolint:wrapcheck // it names the setting
+			return nil, err
 		}
 		cfg.ServerName = name
 		with := *options

@@ -50,7 +50,7 @@ func Read(path string, most int64) ([]byte, error) {
 		err = CheckInfo(path, info)
 	}
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it names the path
+		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(file, most+1))
 	if err != nil {

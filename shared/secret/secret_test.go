@@ -37,7 +37,7 @@ func TestOthersMayNotRead(t *testing.T) {
 func TestWhatIsNoSecret(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for name, content := range map[string]string{"empty": "", "no line": "\n", "two lines": "PLANTED\nPLANTED\n", "long": strings.Repeat("PLANTED", 1000)} {
+	for name, content := range map[string]string{"empty": "", "no line": "\n", "two lines": "PLANTED\nagain\n", "long": strings.Repeat("PLANTED", 1000)} {
 		path := filepath.Join(dir, name)
 		must.Do(t, os.WriteFile(path, []byte(content), 0o600))
 		if line, err := secret.Line(path); err == nil || strings.Contains(err.Error(), "PLANTED") || !strings.Contains(err.Error(), path) {
