@@ -107,10 +107,10 @@ func strict(cmd *cli.Command, args []string, begun *bool) {
 		case action == nil:
 			return cli.ShowRootCommandHelp(c)
 		}
-		if err := noSecretInArguments(c, args); err != nil {
+		if err := configure(c); err != nil {
 			return err
 		}
-		if err := configure(c); err != nil {
+		if err := noSecretInArguments(c, args); err != nil {
 			return err
 		}
 		*begun = true

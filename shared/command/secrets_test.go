@@ -74,6 +74,16 @@ func TestPasswordsFromTheEnvironment(t *testing.T) {
 	}
 }
 
+// TestAPasswordsFileOfTheConfiguration makes a user in a flag's URL no token.
+func TestAPasswordsFileOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fleet.yaml")
+	must.Do(t, os.WriteFile(path, []byte("nats-password-file: /etc/password\n"), 0o600))
+	if _, code, stderr := started(t, "--config", path, "--nats", "nats://worker@a"); code != 0 {
+		t.Errorf("code %d, %s, want the user taken", code, stderr)
+	}
+}
+
 // TestAConfigurationWithAPasswordIsKeptFromOthers; one without may be for everybody.
 func TestAConfigurationWithAPasswordIsKeptFromOthers(t *testing.T) {
 	t.Parallel()
