@@ -9,11 +9,16 @@ PYTHON    ?= python3
 ARGS      ?=
 # TRACE=1 sends the round's traces to a collector on this machine.
 TRACE     ?=
-# golangci-lint is a tool of its own, not a dependency: built at this version.
-LINT_VERSION := v2.15.0
-# Jaeger is one too: the last release whose module has all of it. It is built
-# as its own main module, with its own go.sum.
-JAEGER_VERSION := v1.76.0
+# The commands, and what each is called.
+COMMANDS := ./producer ./worker ./shared/mirrorsim/cmd/mirrorsim
+# Programs that are no dependencies each have a module under tools/, which pins
+# them with all that they are made of by hash.
+tool = $(GO) tool -modfile=tools/$(1)/go.mod $(1)
+# What is handed on, and how a release of it is called.
+BUNDLE    := $(BIN)/bundle
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+MTIME     ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+RELEASE   = mirrorfleet-$(VERSION)-$(shell $(GO) env GOOS)-$(shell $(GO) env GOARCH)
 # JAEGER_UI is a build of Jaeger's pages, which its module lacks; PICTURES is where
 # to put pictures of them.
 JAEGER_UI ?=
@@ -34,11 +39,11 @@ round: build ## run one scoring round on this machine: make round [TRACE=1] [ARG
 .PHONY: build
 build: tools grammars ## build the commands and the grammars into bin/
 	@mkdir -p $(BIN)
-	@$(GO) build -o $(BIN)/ ./producer ./worker ./shared/mirrorsim/cmd/mirrorsim
+	@$(GO) build -o $(BIN)/ $(COMMANDS)
 
 .PHONY: grammars
 grammars: tools ## build the parser and its 67 grammars (a second run does nothing)
-	@$(GO) run ./worker/tokenscore/grammars -python "$(PYTHON)" -out $(GRAMMARS)
+	@$(GO) run ./worker/tokenscore/grammars -out $(GRAMMARS)
 
 .PHONY: nats-server
 nats-server: ## build the nats-server of go.mod into bin/
@@ -48,11 +53,11 @@ nats-server: ## build the nats-server of go.mod into bin/
 .PHONY: jaeger
 jaeger: $(BIN)/jaeger ## build Jaeger, all in one, into bin/ (minutes; a second run does nothing)
 
-$(BIN)/jaeger: | tools
+# The last release whose module has all of it.
+$(BIN)/jaeger: tools/jaeger/go.mod | tools
 	@mkdir -p $(BIN)
-	@dir="$$($(GO) mod download -json github.com/jaegertracing/jaeger@$(JAEGER_VERSION) | $(PYTHON) -c 'import json, sys; print(json.load(sys.stdin)["Dir"])')" && \
-		GOFLAGS="$$GOFLAGS -mod=readonly" $(GO) build -C "$$dir" -trimpath -o "$(abspath $@)" \
-		-ldflags "-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion=$(JAEGER_VERSION)" ./cmd/jaeger
+	@$(GO) build -modfile=tools/jaeger/go.mod -trimpath -o $@ \
+		-ldflags "-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion=v1.76.0" github.com/jaegertracing/jaeger/cmd/jaeger
 
 .PHONY: trace-test
 trace-test: build jaeger redis ## look at a round through Jaeger's own query API [JAEGER_UI=DIR [PICTURES=DIR]]
@@ -70,8 +75,12 @@ validator: build redis ## compare a round with what a checkout of the validator 
 crash: build redis ## kill workers and producers three times in a row at every crash point
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_KILLS=3 $(GO) test -count 1 -timeout 20m -run Crash ./worker ./producer/round
 
+.PHONY: move
+move: ## run the documented commands: one server of NATS to three and back, the loss of one and of all
+	@MIRRORFLEET_TEST_LOSSES=1 $(GO) test -count 1 -timeout 10m -v -run '^TestTheDocumentedMove$$' ./producer/backup
+
 .PHONY: test
-test: build redis promtool ## pass every test, with the race detector
+test: build redis promtool python ## pass every test, with the race detector
 	@$(GO) vet ./...
 	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -race -timeout 15m ./...
 
@@ -91,7 +100,39 @@ parity: build ## run every recorded round through real processes: MIRRORFLEET_PA
 
 .PHONY: lint
 lint: ## run every linter of .golangci.yaml
-	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) run ./...
+	@$(call tool,golangci-lint) run ./...
+
+# A database that cannot be reached is a failure too: nothing was checked.
+.PHONY: vuln
+vuln: ## look for known vulnerabilities in what is called [VULN_DB=URL of another database, or file://DIR]
+	@$(call tool,govulncheck) $(if $(VULN_DB),-db "$(VULN_DB)") ./... || { code=$$?; \
+		[ $$code = 3 ] || echo "vuln: NOTHING WAS CHECKED: if its database cannot be reached from here, name a copy in VULN_DB" >&2; exit $$code; }
+
+# What the image and a release hold. Every clone of one commit gives the same bytes,
+# and so does the tool, whose own hash stands in the lists. The recipes
+# need GNU's tar and coreutils.
+.PHONY: bundle
+bundle: grammars ## gather what is handed on in bin/bundle: commands, grammars, licences, lists of parts, checksums
+	@rm -rf $(BUNDLE) && mkdir -p $(BUNDLE)/sbom
+	@$(GO) build -trimpath -buildvcs=auto -o $(BUNDLE)/ $(COMMANDS)
+	@cp -R $(GRAMMARS) LICENSE $(BUNDLE)/
+	@$(GO) run ./deploy/notices -out $(BUNDLE) -grammars $(GRAMMARS) $(COMMANDS)
+	@for command in $(notdir $(COMMANDS)); do \
+		GOFLAGS="$$GOFLAGS -trimpath" $(call tool,cyclonedx-gomod) bin -json -std -noserial -notimestamp -version "$(VERSION)" \
+			-output $(BUNDLE)/sbom/$$command.cdx.json $(BUNDLE)/$$command || exit 1; done
+	@cd $(BUNDLE) && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum > SHA256SUMS
+
+.PHONY: release
+release: bundle ## pack bin/bundle into bin/release, with its checksum
+	@rm -rf $(BIN)/release && mkdir -p $(BIN)/release
+	@tar --create --format gnu --sort name --owner 0 --group 0 --numeric-owner --mode u=rwX,go=rX --mtime "@$(MTIME)" \
+		--transform 's,^$(notdir $(BUNDLE)),$(RELEASE),' -C $(BIN) $(notdir $(BUNDLE)) | gzip -n -9 > $(BIN)/release/$(RELEASE).tar.gz
+	@cd $(BIN)/release && sha256sum $(RELEASE).tar.gz > SHA256SUMS && cat SHA256SUMS
+
+# After a change of a tag: the digest that the registry has under it.
+.PHONY: pin-images
+pin-images: ## write the digest of each image into deploy/Dockerfile and deploy/compose.yaml, from its registry
+	@CRANE="$(call tool,crane)" deploy/pin-images deploy/Dockerfile deploy/compose.yaml
 
 .PHONY: bench
 bench: build redis ## run the benchmarks
@@ -121,6 +162,13 @@ chaos: build redis ## disturb whole rounds for CHAOS_TIME (default 10m), from a 
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_CHAOS_TIME=$(or $(CHAOS_TIME),10m) \
 		MIRRORFLEET_CHAOS_SEED=$(or $(SEED),$(shell date +%s)) $(GO) test -race -count 1 -timeout 60m -v -run TestChaos ./producer/chaos
 
+# Every pair of streams is set back, and everything that a hand can do is done to
+# each of them, beside the random ones.
+.PHONY: loss
+loss: build redis ## set streams back, spoil disks, delete and overwrite: all pairs, and RUNS (default 200) of a seed of the clock's or SEED
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_LOSS_RUNS=$(or $(RUNS),200) \
+		MIRRORFLEET_LOSS_SEED=$(or $(SEED),$(shell date +%s)) $(GO) test -race -count 1 -timeout 120m -parallel 4 ./producer/loss
+
 .PHONY: clean
 clean: ## remove what the build made and the local state
 	@rm -rf $(BIN) .mirrorfleet
@@ -131,8 +179,10 @@ clean: ## remove what the build made and the local state
 tools:
 	@command -v $(GO) >/dev/null || { echo "go is missing: install Go 1.26 or later, https://go.dev/doc/install" >&2; exit 1; }
 	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is missing: apt-get install gcc libc6-dev (macOS: xcode-select --install)" >&2; exit 1; }
-	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: apt-get install python3 python3-pip" >&2; exit 1; }
-	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "pip is missing: apt-get install python3-pip" >&2; exit 1; }
+
+.PHONY: python
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing (the tests run the validator's files): apt-get install python3" >&2; exit 1; }
 
 .PHONY: promtool
 promtool:

@@ -25,11 +25,10 @@ import (
 func (s *session) connect(ctx context.Context) error {
 	cfg := fleet.FromFlags(s.flags, "producer", s.log)
 	if s.options.local {
-		servers, err := s.startServers(ctx)
-		if err != nil {
+		if err := s.startServers(ctx); err != nil {
 			return err
 		}
-		cfg.NATS, cfg.Redis = servers.NATSURL(), servers.RedisURL()
+		cfg.NATS, cfg.Redis = s.local.NATSURL(), s.local.RedisURL()
 		cfg.Limit.Horizon = s.horizon()
 	}
 	var err error
@@ -94,13 +93,12 @@ func usageOfEgress(err error) error {
 	return err
 }
 
-func (s *session) startServers(ctx context.Context) (*local.Servers, error) {
-	servers, err := local.Start(ctx, local.Config{Dir: s.options.state, Log: s.log})
-	if err != nil {
-		return nil, command.UsageError{Err: err}
+func (s *session) startServers(ctx context.Context) (err error) {
+	if s.local, err = local.Start(ctx, local.Config{Dir: s.options.state, Log: s.log}); err != nil {
+		return command.UsageError{Err: err}
 	}
-	s.onClose(servers.Close)
-	return servers, nil
+	s.onClose(s.local.Close)
+	return nil
 }
 
 // horizon is how far ahead a local fleet reserves: each process holds at most

@@ -64,7 +64,12 @@ func (f failures) render(w io.Writer) error {
 	if unknown > 0 {
 		heading += fmt.Sprintf(", %d of unknown identity", unknown)
 	}
-	return writeFailures(w, heading, f.Failures, f.Replaying)
+	if err := writeFailures(w, heading, f.Failures, f.Replaying); err != nil {
+		return err
+	}
+	p := newPage(w)
+	printDamaged(p, f.Damaged)
+	return p.writeTo(w)
 }
 
 // withBus does something with the streams alone.

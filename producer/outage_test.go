@@ -2,12 +2,16 @@ package main_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit/redistest"
@@ -114,4 +118,19 @@ func records(t *testing.T, bus *jobstream.Bus, round string, n int) []job.Record
 		}
 	}
 	return all
+}
+
+// Whoever removes the directory of a local round is told so: NATS went on
+// confirming what was nowhere, and the round ended with it.
+func TestALocalRoundWithoutItsDirectory(t *testing.T) {
+	t.Parallel()
+	sim, inputs := sound(t)
+	state := filepath.Join(t.TempDir(), "state")
+	round := begin(t, "producer", append([]string{"run", "--local", "--workers", "1", "--state", state, "--mirror", sim.URL}, inputs...)...)
+	until(t, "jobs send requests", func() bool { return sim.Stats().Requests > 10 })
+	must.Do(t, os.RemoveAll(state))
+	got := round.end(t)
+	if got.code != 1 || !strings.Contains(got.stderr, local.ErrRemoved.Error()) || !strings.Contains(got.stderr, state) {
+		t.Errorf("exit %d, want 1 and that %s was removed\n%s", got.code, state, got.stderr)
+	}
 }

@@ -283,7 +283,7 @@ func TestRewardsNameACommandThatWorks(t *testing.T) {
 	t.Parallel()
 	dir := stored(t)
 	_, stderr, code := inProcess(terminal.Style{}, "rewards", "--local", "--state", dir)
-	want := "producer failed " + shownRound + " --local --state " + dir
+	want := "producer show " + shownRound + " --local --state " + dir
 	if code != 1 || !strings.Contains(stderr, want+" lists what it lacks") {
 		t.Fatalf("exit %d saying %q, want 1 and %q", code, stderr, want)
 	}

@@ -108,7 +108,7 @@ func (p *process) stop(grace time.Duration) error {
 	}
 	killErr := p.cmd.Process.Kill()
 	<-p.done
-	return fmt.Errorf("%s did not end within %s and was killed: %w", p.name, grace, errors.Join(closeErr, killErr))
+	return errors.Join(fmt.Errorf("%s did not end within %s and was killed", p.name, grace), closeErr, killErr)
 }
 
 // lastLine is the last line of a file that says something; errors are not

@@ -31,7 +31,7 @@ func replayCommand() *cli.Command {
 		},
 		&cli.StringFlag{
 			Name: "class", Category: groupReplay, Sources: command.Env("class"),
-			Usage: "the dead letters of a `CLASS` (transient, permanent, poison, overdue), or identity",
+			Usage: "the dead letters of a `CLASS` (transient, permanent, poison, overdue, damaged), or identity",
 		},
 		&cli.BoolFlag{
 			Name: "degraded", Category: groupReplay, Sources: command.Env("degraded"),
@@ -196,21 +196,22 @@ func (s *session) nothingToReplay(ctx context.Context, name string, selection ro
 	if err != nil {
 		return false, usageOfReplay(err)
 	}
-	if s.before, err = round.Latest(ctx, s.wire.Bus, name); err != nil {
+	first, err := s.unfinished(ctx, name)
+	if err != nil {
 		return false, err
 	}
-	_, err = s.wire.Bus.Replay(ctx, name, s.before.Revision)
-	switch broken := err == nil; {
-	case err != nil && !errors.Is(err, jobstream.ErrNotFound):
-		return false, fmt.Errorf("reading the replays of round %s: %w", name, err)
-	case len(already) > 0:
+	if len(already) > 0 {
 		fmt.Fprintf(os.Stderr, "already being replayed: %s\n", numbers(already))
-	case len(chosen) == 0 && len(s.before.FailedLookUps) == 0 && !broken:
+	}
+	if first || len(already)+len(s.before.FailedLookUps) > 0 {
+		return false, nil
+	}
+	if len(chosen) == 0 {
 		fmt.Fprintf(os.Stderr, "round %s lacks nothing: revision %d stands\n", name, s.before.Revision)
 		return true, nil
 	}
 	other := func(f round.Failed) bool { return f.Class != round.ClassIdentity }
-	if s.source == nil && len(chosen) > 0 && len(s.before.FailedLookUps) == 0 && !slices.ContainsFunc(chosen, other) {
+	if s.source == nil && !slices.ContainsFunc(chosen, other) {
 		uids := make([]int, len(chosen))
 		for i, f := range chosen {
 			uids[i] = f.UID
@@ -218,6 +219,25 @@ func (s *session) nothingToReplay(ctx context.Context, name string, selection ro
 		return false, command.Usage("of %s only the identity is unknown: give --tokens FILE, so that GitHub is asked again", numbers(uids))
 	}
 	return false, nil
+}
+
+// unfinished reads the outcome that a replay starts from, and says whether there is
+// something to be ended before: an outcome that is gone or cannot be read, or a replay
+// that was broken off.
+func (s *session) unfinished(ctx context.Context, name string) (bool, error) {
+	latest, err := round.Latest(ctx, s.wire.Bus, name)
+	if jobstream.Damaged(err) || err == nil && latest.Revision == 0 {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	s.before = latest
+	_, err = s.wire.Bus.Replay(ctx, name, latest.Revision)
+	if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
+		return false, fmt.Errorf("reading the replays of round %s: %w", name, err)
+	}
+	return err == nil, nil
 }
 
 // openState makes the directory of a local replay, which must be a local

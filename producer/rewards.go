@@ -52,7 +52,7 @@ func rewards(ctx context.Context, c *cli.Command) error {
 			if c.Bool("local") {
 				where = " --local --state " + c.String("state")
 			}
-			err = fmt.Errorf("round %s is not complete: producer failed %s%s lists what it lacks", result.Round, result.Round, where)
+			err = fmt.Errorf("round %s is not complete: producer show %s%s lists what it lacks", result.Round, result.Round, where)
 		}
 		return err
 	})

@@ -23,6 +23,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/mirror"
 )
 
@@ -81,6 +82,7 @@ type session struct {
 	servers   fleet.Config
 	mirror    *mirror.Client
 	simulator *simulator
+	local     *local.Servers // nil unless the round is a local one
 	fleet     *workers
 	closers   []func() error
 	// planned is the round's name once there is one: it can be resumed.
@@ -180,6 +182,8 @@ func (s *session) toResume(ctx context.Context) (job.Manifest, error) {
 	}
 	m, err := s.wire.Bus.Manifest(ctx, name)
 	switch {
+	case jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) && s.leftOf(ctx, name):
+		return m, fmt.Errorf("round %s: %w: %w", name, round.ErrLost, err)
 	case errors.Is(err, jobstream.ErrNotFound):
 		rounds, listErr := s.wire.Bus.Rounds(ctx)
 		if listErr != nil {
@@ -193,6 +197,12 @@ func (s *session) toResume(ctx context.Context) (job.Manifest, error) {
 		return m, err
 	}
 	return m, s.sameSettings(m)
+}
+
+// leftOf says whether anything is left of a round without its manifest.
+func (s *session) leftOf(ctx context.Context, name string) bool {
+	_, err := s.wire.Bus.Held(ctx, name)
+	return err == nil
 }
 
 // sameSettings refuses to go on with a round under other settings than it was
@@ -335,12 +345,14 @@ func (s *session) follow(
 	return result, group.Wait()
 }
 
-// watchFleet ends the round when the local workers cannot be kept alive.
+// watchFleet ends the round when the local servers or workers cannot be kept alive.
 func (s *session) watchFleet(ctx context.Context) error {
 	if s.fleet == nil {
 		return nil
 	}
 	select {
+	case err := <-s.local.Lost():
+		return err
 	case err := <-s.fleet.lost:
 		return err
 	case <-ctx.Done():

@@ -119,7 +119,7 @@ func (s *session) newServed(o serveOptions) (*served, error) {
 		Tokens: o.tokens, Metagraph: o.metagraph, MaxAge: o.metagraphMaxAge, GitHub: github, Bus: s.wire.Bus, Log: s.log,
 	}
 	return &served{
-		session: s, options: o, alone: make(chan struct{}, 1), source: source,
+		session: s, options: o, alone: make(chan struct{}, 1), source: source, recent: &recent{},
 		config: round.Config{
 			Bus: s.wire.Bus, Egress: s.servers.Limit.Egress, Name: round.NewName(), Hold: s.flags.Duration("takeover"),
 			Reconcile: s.flags.Duration("reconcile"), Alone: s.options.local, Identify: source.Identify, Log: s.log,

@@ -23,26 +23,97 @@ type served struct {
 	source  *miners.Source
 	config  round.Config
 	alone   chan struct{} // taken by the round that a local fleet serves
+	recent  *recent
+}
+
+// recent is what this process knows of the last turn: what the streams lose of it is
+// put back. One goroutine at a time leads, and has it.
+type recent struct {
+	turn     job.Turn
+	manifest job.Manifest
+	// lost is the round that was given up: the schedule goes on without it.
+	lost string
 }
 
 var _ schedule.Rounds = (*served)(nil)
 
-// Last looks at the last turn.
+// Last looks at the last turn. A round of it that nobody can go on with counts as
+// ended: the next turn is none the worse for it.
 func (v *served) Last(ctx context.Context) (schedule.Last, error) {
-	turn, revision, err := v.config.Bus.Turn(ctx)
-	if err != nil || revision == 0 {
+	if err := v.restoreTurn(ctx); err != nil {
 		return schedule.Last{}, err
 	}
+	turn, revision, err := round.LastTurn(ctx, v.config.Bus)
+	if err != nil || turn.Round == "" {
+		return schedule.Last{Revision: revision}, err
+	}
 	last := schedule.Last{Turn: turn, Revision: revision}
-	switch _, err := v.config.Bus.Manifest(ctx, turn.Round); {
-	case errors.Is(err, jobstream.ErrNotFound):
+	if turn.Round == v.recent.lost {
+		last.Planned, last.Ended = true, true
 		return last, nil
-	case err != nil:
+	}
+	m, err := v.config.Bus.Manifest(ctx, turn.Round)
+	if jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) {
+		return v.withoutManifest(ctx, last, err)
+	}
+	if err != nil {
 		return last, fmt.Errorf("round %s: %w", turn.Round, err)
 	}
+	v.recent.turn, v.recent.manifest = turn, m
 	latest, err := round.Latest(ctx, v.config.Bus, turn.Round)
+	if jobstream.Damaged(err) { // whoever goes on with it makes it anew
+		latest, err = round.Result{}, nil
+	}
 	last.Planned, last.Ended = true, latest.Revision > 0
 	return last, err
+}
+
+// restoreTurn puts back what this process knows of the last turn, if the streams
+// have lost it.
+func (v *served) restoreTurn(ctx context.Context) error {
+	if v.recent.turn.Round == "" {
+		return nil
+	}
+	turn, revision, err := v.config.Bus.Turn(ctx)
+	if err != nil && !jobstream.Damaged(err) {
+		return err
+	}
+	if lost := err != nil || revision == 0; lost {
+		v.session.log.WarnContext(ctx, "the schedule's last turn is gone or unreadable: put back", "round", v.recent.turn.Round, "error", err)
+		if err := v.config.Bus.SetTurn(ctx, v.recent.turn, revision); err != nil {
+			return fmt.Errorf("putting the last turn back: %w", err)
+		}
+		turn = v.recent.turn
+	}
+	if turn.Round != v.recent.manifest.Round {
+		return nil
+	}
+	restored, err := v.config.Bus.RestoreManifest(ctx, v.recent.manifest)
+	if restored {
+		v.session.log.WarnContext(ctx, "the manifest of the last turn's round is gone or unreadable: put back", "round", turn.Round)
+	}
+	return err
+}
+
+// withoutManifest says how a turn stands whose round has no manifest that can be
+// read: it was never begun, or is lost.
+func (v *served) withoutManifest(ctx context.Context, last schedule.Last, why error) (schedule.Last, error) {
+	_, err := v.config.Bus.Held(ctx, last.Round)
+	switch {
+	case errors.Is(err, jobstream.ErrNotFound): // the producer died between turn and round
+		return last, nil
+	case err != nil:
+		return last, err
+	}
+	v.giveUp(ctx, last.Round, why)
+	last.Planned, last.Ended = true, true
+	return last, nil
+}
+
+// giveUp lets the schedule go on without a round that nobody can go on with.
+func (v *served) giveUp(ctx context.Context, name string, why error) {
+	v.recent.lost = name
+	v.session.log.ErrorContext(ctx, "the round of the last turn is lost: the schedule goes on with its next turn", "round", name, "error", why)
 }
 
 // Prepare makes a round of the files as they are now.
@@ -92,6 +163,7 @@ func (v *served) Begin(ctx context.Context, m job.Manifest, turn job.Turn, revis
 		return fmt.Errorf("taking the turn: %w", err)
 	}
 	crash.At(crash.TurnTaken)
+	v.recent.turn, v.recent.manifest = turn, m
 	return v.conclude(ctx, m, func(r *round.Runner) (round.Result, error) { return r.Start(ctx, m) })
 }
 
@@ -99,13 +171,18 @@ func (v *served) Begin(ctx context.Context, m job.Manifest, turn job.Turn, revis
 func (v *served) Resume(ctx context.Context, name string) error {
 	m, err := v.config.Bus.Manifest(ctx, name)
 	if err != nil {
-		return err
+		return err // the next look at the turn finds out
 	}
 	if m.Mirror != v.options.mirror {
 		v.session.log.WarnContext(ctx, "the round was planned for another mirror: workers of that one run its jobs, or it will be overdue",
 			"round", name, "mirror", m.Mirror)
 	}
-	return v.conclude(ctx, m, func(r *round.Runner) (round.Result, error) { return r.Resume(ctx, name) })
+	err = v.conclude(ctx, m, func(r *round.Runner) (round.Result, error) { return r.Resume(ctx, name) })
+	if errors.Is(err, round.ErrLost) {
+		v.giveUp(ctx, name, err)
+		return nil
+	}
+	return err
 }
 
 // conclude runs a round to its end and tells how it ended.

@@ -150,9 +150,8 @@ func printJobs(w io.Writer, r round.Result) error {
 	for _, n := range r.Notes {
 		p.textf(0, "note: %s", n)
 	}
-	for _, m := range r.Mended {
-		p.textf(0, "mended: miner %d: %s", m.UID, m.What)
-	}
+	printMended(p, r.Mended)
+	printDamaged(p, r.Damaged)
 	for _, d := range r.DeadLetters {
 		p.painted(terminal.Bad, func() {
 			p.textf(0, "dead letter: miner %d, %s after %s: %s", d.UID, d.Class, howMany(d.Attempts, "attempt"), d.Error)
@@ -188,6 +187,24 @@ func printJobs(w io.Writer, r round.Result) error {
 		printLacking(p, r.Round, len(r.UnknownIdentities) > 0)
 	}
 	return p.writeTo(w)
+}
+
+// printMended names what was put right.
+func printMended(p *page, mended []round.Mended) {
+	for _, m := range mended {
+		whose := ""
+		if m.UID >= 0 {
+			whose = fmt.Sprintf("miner %d: ", m.UID)
+		}
+		p.textf(0, "mended: %s%s", whose, m.What)
+	}
+}
+
+// printDamaged names what damage has cost a round.
+func printDamaged(p *page, damaged []round.Lost) {
+	for _, d := range damaged {
+		p.painted(terminal.Bad, func() { p.textf(0, "damaged: %s: %s", d.What, d.Error) })
+	}
 }
 
 // printLacking says that a round is not complete, and what mends it.

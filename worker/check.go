@@ -13,23 +13,27 @@ import (
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/worker/tokenscore"
+	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
 // checkCommand is for whoever installs a worker, and for `producer doctor`.
 func checkCommand() *cli.Command {
 	var flags []cli.Flag
 	for _, flag := range workFlags() {
-		if flag.Names()[0] == "grammars" {
+		if name := flag.Names()[0]; name == "grammars" || name == "sandbox" {
 			flags = append(flags, flag)
 		}
 	}
 	return &cli.Command{
 		Name:  "check",
 		Usage: "score a file in each language and compare with what the validator made of it",
-		Description: "It needs no server and no mirror. What it found is one JSON object on standard output.\n" +
-			"Exit code 0 when every figure is the validator's, 1 when one is not, 2 when the grammars cannot be used.\n\n" +
+		Description: "It needs no server and no mirror. What it found is one JSON object on standard output, with what holds a\n" +
+			"token-scoring child here and what the kernel lacks of it.\n" +
+			"Exit code 0 when every figure is the validator's, 1 when one is not, 2 when the grammars cannot be used or\n" +
+			"the kernel lacks what --sandbox required asks for.\n\n" +
 			"Examples:\n" +
 			"  worker check\n" +
+			"  worker check --sandbox required\n" +
 			"  worker check --grammars /usr/lib/mirrorfleet/grammars",
 		Flags:  append(flags, command.Seeing()...),
 		Action: check,
@@ -44,6 +48,14 @@ var errWrongFigures = errors.New("figures are not the validator's")
 type checked struct {
 	Languages int                `json:"languages"`
 	Wrong     []tokenscore.Wrong `json:"wrong"`
+	Sandbox   held               `json:"sandbox"`
+}
+
+// held is what holds a token-scoring child, and what does not.
+type held struct {
+	sandbox.State
+
+	Lacks []string `json:"lacks"`
 }
 
 // check is `worker check`.
@@ -52,19 +64,18 @@ func check(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	self, err := os.Executable()
+	cfg, err := scorerConfig(c)
 	if err != nil {
-		return fmt.Errorf("finding the token-scoring child's command: %w", err)
+		return err
 	}
-	grammars := c.String("grammars")
-	pool, err := tokenscore.New(ctx, tokenscore.Config{
-		Command: []string{self, "score", "--grammars", grammars}, Children: 1, Grammars: grammars, Log: log,
-	})
+	cfg.Children, cfg.Log = 1, log
+	pool, err := tokenscore.New(ctx, cfg)
 	if err != nil {
 		return command.UsageError{Err: err}
 	}
 	defer func() { err = errors.Join(err, pool.Close()) }()
-	found := checked{Wrong: []tokenscore.Wrong{}}
+	state := pool.Sandbox()
+	found := checked{Wrong: []tokenscore.Wrong{}, Sandbox: held{state, state.Lacks()}}
 	languages, wrong, err := pool.Check(ctx)
 	if err != nil {
 		return err

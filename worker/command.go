@@ -15,6 +15,7 @@ import (
 	"mirrorfleet/shared/command"
 	"mirrorfleet/worker/evaluate"
 	"mirrorfleet/worker/tokenscore"
+	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
 const (
@@ -76,6 +77,11 @@ func workFlags() []cli.Flag {
 			Name: "children", Category: groupScoring, Sources: command.Env("children"), Value: runtime.NumCPU(), DefaultText: "one per core",
 			Usage: "token-scoring child processes", Validator: command.AtLeast(1),
 		},
+		&cli.StringFlag{
+			Name: "sandbox", Category: groupScoring, Sources: command.Env("sandbox"), Value: string(sandbox.Auto),
+			Usage:     "what must hold a token-scoring child: auto (what the kernel has), required, off",
+			Validator: func(text string) error { return sandbox.Mode(text).Check() },
+		},
 		&cli.DurationFlag{
 			Name: "miner-budget", Category: groupScoring, Sources: command.Env("miner-budget"), Value: evaluate.DefaultMinerBudget,
 			Usage:     "processor time that scoring all files of a miner may take; files that remain then count as out of time",
@@ -92,9 +98,12 @@ func scoreCommand() *cli.Command {
 		Hidden: true,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "grammars", Required: true, Usage: "`DIR` with the parser and its grammars"},
+			&cli.StringFlag{Name: "sandbox", Usage: "as the worker has it"},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
-			return tokenscore.Serve(ctx, os.Stdin, os.Stdout, tokenscore.ChildConfig{Grammars: c.String("grammars")})
+			return tokenscore.Serve(ctx, os.Stdin, os.Stdout, tokenscore.ChildConfig{
+				Grammars: c.String("grammars"), Sandbox: sandbox.Mode(c.String("sandbox")),
+			})
 		},
 	}
 }

@@ -16,6 +16,7 @@ func TestSettings(t *testing.T) {
 	commandtest.Settings(t, newCommand(), "../shared/command/settings/worker.txt", map[string]string{
 		"worker --exit-with-stdin": "whoever starts the process says it of that process alone",
 		"worker score --grammars":  "the worker starts this child and tells it all that it needs",
+		"worker score --sandbox":   "the same: the child has no environment",
 	})
 }
 

@@ -20,6 +20,7 @@ import (
 	"mirrorfleet/worker/evaluate"
 	"mirrorfleet/worker/lease"
 	"mirrorfleet/worker/tokenscore"
+	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
 // run is the worker: everything is opened in order, used until a signal comes,
@@ -129,18 +130,29 @@ func handler(e *evaluate.Evaluator) lease.Handler {
 }
 
 func newScorer(ctx context.Context, c *cli.Command) (*tokenscore.Pool, error) {
-	self, err := os.Executable()
+	cfg, err := scorerConfig(c)
 	if err != nil {
-		return nil, fmt.Errorf("finding the token-scoring child's command: %w", err)
+		return nil, err
 	}
-	grammars := c.String("grammars")
-	scorer, err := tokenscore.New(ctx, tokenscore.Config{
-		Command: []string{self, "score", "--grammars", grammars}, Children: c.Int("children"), Grammars: grammars,
-	})
+	cfg.Children = c.Int("children")
+	scorer, err := tokenscore.New(ctx, cfg)
 	if err != nil {
 		return nil, command.UsageError{Err: err}
 	}
 	return scorer, nil
+}
+
+// scorerConfig is what the flags say of token scoring.
+func scorerConfig(c *cli.Command) (tokenscore.Config, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return tokenscore.Config{}, fmt.Errorf("finding the token-scoring child's command: %w", err)
+	}
+	grammars, mode := c.String("grammars"), c.String("sandbox")
+	return tokenscore.Config{
+		Command:  []string{self, "score", "--grammars", grammars, "--sandbox", mode},
+		Grammars: grammars, Sandbox: sandbox.Mode(mode),
+	}, nil
 }
 
 // ready tells whoever started this process that it takes jobs.

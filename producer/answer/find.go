@@ -72,10 +72,9 @@ func LatestDue(ctx context.Context, bus *jobstream.Bus, damaged func(round strin
 		return "", fmt.Errorf("looking for the latest round of the schedule: %w", err)
 	}
 	for _, name := range slices.Backward(concluded) {
-		head, _, err := readHead(ctx, bus, Place{name, 1}) // each revision has the same
-		_, unreadable := errors.AsType[*jobstream.ValueError](err)
+		head, err := firstHead(ctx, bus, name)
 		switch {
-		case unreadable:
+		case jobstream.Damaged(err):
 			damaged(name, err)
 		case errors.Is(err, jobstream.ErrNotFound): // removed since it was listed
 		case err != nil:
@@ -88,30 +87,48 @@ func LatestDue(ctx context.Context, bus *jobstream.Bus, damaged func(round strin
 		len(concluded), ErrNotConcluded)
 }
 
-// without says why a round has no outcome: there is no such round, or it is
-// not concluded.
-func without(ctx context.Context, bus *jobstream.Bus, name string) error {
-	rounds, err := bus.Rounds(ctx)
-	if err != nil {
-		return fmt.Errorf("listing the rounds: %w", err)
+// firstHead reads the first revision that is there: each has the same instant of the
+// schedule.
+func firstHead(ctx context.Context, bus *jobstream.Bus, name string) (round.Result, error) {
+	head, _, err := readHead(ctx, bus, Place{name, 1})
+	if !errors.Is(err, jobstream.ErrNotFound) {
+		return head, err
 	}
-	if !slices.Contains(rounds, name) {
+	revisions, listErr := bus.Outcomes(ctx, name)
+	if listErr != nil || len(revisions) == 0 {
+		return head, errors.Join(err, listErr)
+	}
+	head, _, err = readHead(ctx, bus, Place{name, revisions[0]})
+	return head, err
+}
+
+// without says why a round has no outcome: there is no such round, it is lost, or it
+// is not concluded.
+func without(ctx context.Context, bus *jobstream.Bus, name string) error {
+	held, err := bus.Held(ctx, name)
+	if errors.Is(err, jobstream.ErrNotFound) {
+		rounds, err := bus.Rounds(ctx)
+		if err != nil {
+			return fmt.Errorf("listing the rounds: %w", err)
+		}
 		return fmt.Errorf("%w: %q; %s", ErrNoRound, name, Listed(rounds))
 	}
-	held, err := bus.Held(ctx, name)
 	if err != nil {
 		return err
+	}
+	if held.Lost != "" {
+		return fmt.Errorf("%w as %s, but what is left of it: %s (%s)", ErrNoRound, name, held.Lost, round.AuditOf(held))
 	}
 	return fmt.Errorf("round %s is %w (%s)", name, ErrNotConcluded, round.AuditOf(held))
 }
 
 // Read reads the outcome at a place.
 func Read(ctx context.Context, bus *jobstream.Bus, at Place) (round.Result, error) {
-	data, err := bus.Outcome(ctx, at.Round, at.Revision)
+	result, err := round.ReadOutcome(ctx, bus, at.Round, at.Revision)
 	if err != nil {
-		return round.Result{}, fmt.Errorf("reading the outcome of round %s: %w", at.Round, err)
+		return round.Result{}, fmt.Errorf("revision %d of round %s: %w", at.Revision, at.Round, err)
 	}
-	return round.Decode(data)
+	return result, nil
 }
 
 // Find reads a revision of a round's outcome, 0 being the last one.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 )
 
@@ -19,10 +21,11 @@ type List struct {
 	Cursor  string `json:"next_cursor,omitempty"`
 }
 
-// ListOf reads the last rounds that were planned, at most this many, 0 for all; with
-// a cursor, the last ones before it. By now it judges whether a producer lives.
+// ListOf reads the last rounds of which anything is left, at most this many, 0 for
+// all; with a cursor, the last ones before it. By now it judges whether a producer
+// lives.
 func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, most int, now time.Time) (page List, err error) {
-	names, err := bus.Rounds(ctx)
+	names, err := rounds(ctx, bus)
 	if err != nil {
 		return page, fmt.Errorf("listing the rounds: %w", err)
 	}
@@ -40,9 +43,29 @@ func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, most int, no
 	return page, err
 }
 
+// rounds names the rounds that were planned, and those that have lost their manifest,
+// in the order of their names.
+func rounds(ctx context.Context, bus *jobstream.Bus) ([]string, error) {
+	names, err := bus.Rounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	left, err := bus.Left(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range left {
+		if _, ours := round.InstantOf(name); ours { // not somebody's key
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
 // summaries reads rounds by their names, in this order. One that was removed
-// since it was listed is left out, and one that is damaged named as such: the
-// others are as they were.
+// since it was listed is left out, and one that is damaged or has lost its manifest
+// is named as such: the others are as they were.
 func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time.Time) (all []Summary, err error) {
 	all = []Summary{}
 	for _, name := range names {
@@ -51,13 +74,20 @@ func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time
 		if err == nil {
 			s, err = standingOf(ctx, bus, m, now)
 		}
-		_, damaged := errors.AsType[*jobstream.ValueError](err)
+		if errors.Is(err, jobstream.ErrNotFound) {
+			if _, err = bus.Held(ctx, name); errors.Is(err, jobstream.ErrNotFound) {
+				continue
+			}
+			if err == nil {
+				err = &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.ManifestKey(name), Err: jobstream.ErrNotFound}
+			}
+		}
 		switch {
-		case damaged:
+		case jobstream.Damaged(err):
 			all = append(all, Summary{Round: name, State: Damaged})
 		case err == nil:
 			all = append(all, s.Summary)
-		case !errors.Is(err, jobstream.ErrNotFound):
+		default:
 			return nil, fmt.Errorf("round %s: %w", name, err)
 		}
 	}

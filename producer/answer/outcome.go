@@ -43,9 +43,9 @@ type Worst struct {
 	TwoWindow float64 `json:"two_window"`
 }
 
-// OutcomeOf is a round's outcome with its audit.
+// OutcomeOf is a round's outcome with its audit, which reads every evaluation.
 func OutcomeOf(ctx context.Context, bus *jobstream.Bus, r round.Result) (Outcome, error) {
-	held, err := bus.Held(ctx, r.Round)
+	held, err := bus.HeldDigests(ctx, r.Round)
 	if err != nil {
 		return Outcome{}, err
 	}

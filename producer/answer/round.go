@@ -25,6 +25,8 @@ type Round struct {
 	Replaying []int          `json:"replaying"`
 	// FailedLookUps are the maintainers that the last outcome lacks.
 	FailedLookUps []job.Missing `json:"failed_look_ups"`
+	// Damaged is what damage has cost the last outcome.
+	Damaged []round.Lost `json:"damaged"`
 }
 
 // RoundOf reads how a round stands. now is the clock by which a producer lives.
@@ -51,6 +53,7 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 		Summary: s.Summary, Mirror: m.Mirror, Revisions: append([]int{}, s.revisions...),
 		Failures: failures.Ended, Replaying: append([]int{}, failures.Replaying...),
 		FailedLookUps: append([]job.Missing{}, s.last.FailedLookUps...),
+		Damaged:       append([]round.Lost{}, s.last.Damaged...),
 	}, nil
 }
 
@@ -67,7 +70,7 @@ type Rewards struct {
 	// for one that was run by hand.
 	Due *time.Time `json:"due,omitempty"`
 	// Complete says that nothing is missing and nothing stands in; Dead, Degraded,
-	// UnknownIdentities, FromStored and FailedLookUps say what is.
+	// UnknownIdentities, FromStored, FailedLookUps and Damaged say what is.
 	Complete bool   `json:"complete"`
 	Mirror   string `json:"mirror"`
 
@@ -83,6 +86,7 @@ type Rewards struct {
 	Degraded          []int    `json:"degraded"`
 	UnknownIdentities []int    `json:"unknown_identities"`
 	FailedLookUps     []string `json:"failed_look_ups"`
+	Damaged           []string `json:"damaged"`
 	// FromStored went on with their stored pull requests, SharedAccount are
 	// failed for sharing a GitHub account.
 	FromStored    []int `json:"from_stored"`
@@ -95,7 +99,7 @@ func RewardsOf(r round.Result, now time.Time) Rewards {
 		Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC(), AgeSeconds: now.Sub(r.AsOf).Seconds(), Complete: r.Complete,
 		Mirror: r.Mirror, Sum: r.Outcome.Sum, Untaken: r.Outcome.Untaken, Due: dueOf(r.Due),
 		UIDs: []int{}, Hotkeys: []string{}, Rewards: []float64{},
-		Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{},
+		Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{}, Damaged: []string{},
 		FromStored: append([]int{}, r.Outcome.FromStored...), SharedAccount: append([]int{}, r.Outcome.SharedAccount...),
 	}
 	hotkeys := make(map[int]string, len(r.Outcome.Miners))
@@ -115,6 +119,9 @@ func RewardsOf(r round.Result, now time.Time) Rewards {
 	}
 	for _, unknown := range r.UnknownIdentities {
 		a.UnknownIdentities = append(a.UnknownIdentities, unknown.UID)
+	}
+	for _, d := range r.Damaged {
+		a.Damaged = append(a.Damaged, d.What)
 	}
 	for _, look := range r.FailedLookUps {
 		a.FailedLookUps = append(a.FailedLookUps, look.What)

@@ -19,11 +19,12 @@ const (
 	Stopped   State = "stopped"   // it has no outcome, and no producer
 	Concluded State = "concluded" // it has an outcome
 	Replaying State = "replaying" // it is being concluded anew
-	Damaged   State = "damaged"   // what is stored of it cannot be read; nothing else is said of it
+	Damaged   State = "damaged"   // its manifest or its last outcome is gone or cannot be read
 )
 
 // Summary is a round in a list. Counts are of miners with a job: as its last
-// outcome has them, or its jobs while there is none.
+// outcome has them, or its jobs while there is none that can be read. Of a damaged
+// round whose manifest is gone or unreadable, nothing but the name is said.
 type Summary struct {
 	Round     string    `json:"round"`
 	AsOf      time.Time `json:"as_of"`
@@ -90,7 +91,11 @@ func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now tim
 	if len(s.revisions) == 0 {
 		return s, s.count(ctx, bus, m)
 	}
-	return s, s.conclude(ctx, bus)
+	if err := s.conclude(ctx, bus); !jobstream.Damaged(err) {
+		return s, err
+	}
+	s.State = Damaged
+	return s, s.count(ctx, bus, m)
 }
 
 // dueOf is an instant of the schedule; nil for none.

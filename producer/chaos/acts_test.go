@@ -40,7 +40,7 @@ func (f *fleet) draw(rng *rand.Rand) act {
 	case 4:
 		return killed(f.producer, between(rng, 0, 10))
 	case 5:
-		return killed(node, between(rng, 2, 30))
+		return node.killed(between(rng, 2, 30))
 	case 6:
 		return killed(f.redis, between(rng, 2, 20))
 	case 7:

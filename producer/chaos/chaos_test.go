@@ -22,7 +22,7 @@ const patience = 4 * time.Minute
 // faults of the mirror that are worth another try.
 const faults = "5xx=0.02,reset=0.01,cut=0.01,malformed=0.01,html=0.01,stall=0.003"
 
-func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{Race: true, NATS: true}) }
+func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{Race: true}) }
 
 // TestChaos runs disturbed rounds and wants the outcome of an undisturbed one.
 func TestChaos(t *testing.T) { //nolint:paralleltest // one fleet at a time is enough for a machine

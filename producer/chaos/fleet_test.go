@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/cluster"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
@@ -31,7 +31,8 @@ const (
 // fleet is everything that runs a round.
 type fleet struct {
 	dir      string
-	nats     []*process
+	cluster  *cluster.Cluster
+	nats     []server
 	redis    *process
 	mirror   *process
 	workers  []*process
@@ -49,32 +50,28 @@ const workers = 3
 func startFleet(ctx context.Context, t *testing.T, faults string) *fleet {
 	t.Helper()
 	f := &fleet{dir: t.TempDir()}
-	var natsURLs []string
-	f.nats, natsURLs = startNATS(t, f.dir)
+	f.startNATS(ctx, t)
 	var redisAddress string
 	f.redis, redisAddress = startRedis(t, f.dir)
-	f.bus, f.nc = openBus(ctx, t, strings.Join(natsURLs, ","))
+	f.bus, f.nc = openBus(ctx, t, f.cluster.URL(cluster.Producer))
 	f.startMirror(ctx, t, faults)
 
-	disturbed := make([]string, len(natsURLs))
-	for i, server := range natsURLs {
-		w := newWire(t, fmt.Sprintf("wire to nats-%d", i+1), strings.TrimPrefix(server, "nats://"))
-		f.wires, disturbed[i] = append(f.wires, w), "nats://"+w.Address
-	}
 	toRedis := newWire(t, "wire to redis", redisAddress)
 	f.wires = append(f.wires, toRedis)
 	args := []string{
-		"--nats", strings.Join(disturbed, ","), "--redis", "redis://" + toRedis.Address, "--mirror", f.mirrorURL,
+		"--redis", "redis://" + toRedis.Address, "--mirror", f.mirrorURL,
 		"--limit-requests", fmt.Sprint(limit), "--limit-window", window.String(), "--limit-horizon", "1s", "--connect-timeout", "2m",
 	}
 	for i := range workers {
 		name := fmt.Sprintf("worker-%d", i+1)
-		w := newProcess(t, f.dir, name, append([]string{fleettest.Path(t, "worker"), "--name", name, "--slots", "3", "--children", "1"}, args...)...)
+		own := []string{fleettest.Path(t, "worker"), "--nats", f.disturbedURL(cluster.Worker), "--name", name, "--slots", "3", "--children", "1"}
+		w := newProcess(t, f.dir, name, append(own, args...)...)
 		must.Do(t, w.start())
 		f.workers = append(f.workers, w)
 	}
 	f.producer = newProcess(t, f.dir, "producer", "")
-	f.producer.make = f.produce(fleettest.Path(t, "producer"), append([]string{"run", "--json", "--takeover", "2s"}, args...)) //nolint:contextcheck // it is run again and again, also after ctx
+	own := []string{"run", "--nats", f.disturbedURL(cluster.Producer), "--json", "--takeover", "2s"}
+	f.producer.make = f.produce(fleettest.Path(t, "producer"), append(own, args...)) //nolint:contextcheck // it is run again and again, also after ctx
 	t.Cleanup(func() { f.showLogs(t) })
 	return f
 }
@@ -135,7 +132,7 @@ func (f *fleet) showLogs(t *testing.T) {
 	if !t.Failed() {
 		return
 	}
-	for _, p := range append(append([]*process{f.producer, f.redis, f.mirror}, f.workers...), f.nats...) {
+	for _, p := range append([]*process{f.producer, f.redis, f.mirror}, f.workers...) {
 		data, err := os.ReadFile(p.log.Name())
 		const most = 4000
 		t.Logf("%s (%v): …%s", p.name, err, data[max(0, len(data)-most):])

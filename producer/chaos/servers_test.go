@@ -3,53 +3,59 @@ package chaos_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
-	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/cluster"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
-
-// servers is how many NATS servers a cluster has: it lives with any one gone.
-const servers = 3
 
 // lease is the fleet's AckWait: short, so that a killed worker's jobs are soon
 // another's.
 const lease = 3 * time.Second
 
-// startNATS starts the cluster and returns its processes and their URLs.
-func startNATS(t *testing.T, dir string) (nodes []*process, urls []string) {
-	t.Helper()
-	ports, routes := make([]string, 2*servers), make([]string, servers)
-	for i := range ports {
-		ports[i] = strconv.Itoa(nettest.FreePort(t))
-	}
-	for i := range servers {
-		routes[i] = "nats://127.0.0.1:" + ports[servers+i]
-	}
-	for i := range servers {
-		name := fmt.Sprintf("nats-%d", i+1)
-		config := fmt.Sprintf(`server_name: %s
-listen: "127.0.0.1:%s"
-jetstream { store_dir: %q, sync_interval: always }
-cluster { name: chaos, listen: "127.0.0.1:%s", no_advertise: true, routes: [%s] }
-`, name, ports[i], filepath.Join(dir, name), ports[servers+i], strings.Join(routes, ", "))
-		file := filepath.Join(dir, name+".conf")
-		must.Do(t, os.WriteFile(file, []byte(config), 0o600))
-		node := newProcess(t, dir, name, fleettest.Path(t, "nats-server"), "-c", file)
-		must.Do(t, node.start())
-		nodes, urls = append(nodes, node), append(urls, "nats://127.0.0.1:"+ports[i])
-	}
-	return nodes, urls
+// server is one of the NATS servers: the cluster lives with any one gone.
+type server struct {
+	*cluster.Cluster
+
+	node int
 }
+
+func (s server) name() string { return fmt.Sprintf("nats-%d", s.node+1) }
+
+// killed has a server gone for a while.
+func (s server) killed(gone time.Duration) act {
+	return act{"SIGKILL", s.name(), gone, func() error { s.Kill(s.node); return nil }, func() error { return s.Restart(s.node) }}
+}
+
+// startNATS starts the cluster with a wire to each of its servers.
+func (f *fleet) startNATS(ctx context.Context, t *testing.T) {
+	t.Helper()
+	f.cluster = cluster.Start(ctx, t, cluster.Config{Settings: filepath.Join("..", "..", "deploy", "nats", "settings.conf")})
+	for i := range servers {
+		s := server{f.cluster, i}
+		f.nats = append(f.nats, s)
+		f.wires = append(f.wires, newWire(t, "wire to "+s.name(), f.cluster.Address(i)))
+	}
+}
+
+// disturbedURL is where a user finds the servers over the wires.
+func (f *fleet) disturbedURL(user string) string {
+	addresses := make([]string, servers)
+	for i := range addresses {
+		addresses[i] = f.wires[i].Address
+	}
+	return cluster.URL(user, addresses...)
+}
+
+// servers is how many NATS servers there are.
+const servers = 3
 
 // openBus declares the streams before anybody else does, with the lease.
 func openBus(ctx context.Context, t *testing.T, url string) (*jobstream.Bus, *nats.Conn) {

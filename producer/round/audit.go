@@ -39,13 +39,18 @@ const (
 	RecordAlone      Kind = "record without message"
 	MessageAlone     Kind = "message without record"
 	DeliveriesUsedUp Kind = "message that nobody is given"
+	RecordDamaged    Kind = "record that cannot be read"
 )
 
-// The kinds that no crash makes: somebody deleted or wrote something.
+// The kinds that no crash makes: a disk or somebody has lost, changed or written
+// something. While a producer works on the round it mends them, but for what is of
+// no job of the round.
 const (
+	ManifestLost      Kind = "manifest that is gone or cannot be read"
 	UnplannedRecord   Kind = "record of a miner that has no job"
 	UnplannedMessage  Kind = "message of a miner that has no job"
 	EvaluationMissing Kind = "record whose evaluation is gone"
+	EvaluationChanged Kind = "evaluation that is not the one of the outcome"
 	LetterMissing     Kind = "failed record without dead letter"
 	OutcomeTooEarly   Kind = "outcome of a round with outstanding jobs"
 	OutcomeDisagrees  Kind = "outcome that disagrees with the records"
@@ -62,6 +67,8 @@ const (
 	LetterAlone     Kind = "dead letter of a job that has not failed"
 	Orphan          Kind = "evaluation that no record names"
 	ReplayBrokenOff Kind = "replay that was begun and not concluded"
+	LetterDamaged   Kind = "dead letter that cannot be read"
+	StrayKey        Kind = "key that is nobody's"
 )
 
 // Holds says whether every job is accounted for exactly once.
@@ -106,17 +113,15 @@ type auditor struct {
 
 	held    job.Held
 	records map[int]job.Record
+	damaged map[int]job.Damage // the records that cannot be read
 	letters map[int][]job.DeadLetter
 }
 
 // AuditOf compares what is held of a round: planned = done + failed +
 // outstanding, each job with exactly what its phase asks for.
 func AuditOf(held job.Held) Audit {
-	a := auditor{held: held, records: map[int]job.Record{}, letters: map[int][]job.DeadLetter{}}
+	a := auditor{held: held, records: byUID(held.Records), damaged: damagedOf(held.Damage), letters: map[int][]job.DeadLetter{}}
 	a.Discrepancies = []Discrepancy{}
-	for _, record := range held.Records {
-		a.records[record.UID] = record
-	}
 	for _, letter := range held.Letters {
 		a.letters[letter.UID] = append(a.letters[letter.UID], letter)
 	}
@@ -128,7 +133,12 @@ func AuditOf(held job.Held) Audit {
 		planned[j.UID] = true
 		a.job(j.UID)
 	}
-	a.unplanned(planned)
+	if held.Lost == "" {
+		a.unplanned(planned)
+	} else {
+		a.unknown()
+	}
+	a.damage()
 	a.evaluations()
 	a.plans()
 	a.outcomes()
@@ -154,7 +164,9 @@ func (a *auditor) job(uid int) {
 	if messages > 1 {
 		a.oddf(QueuedTwice, uid, "%d times", messages)
 	}
-	switch {
+	switch damage, unreadable := a.damaged[uid]; {
+	case unreadable:
+		a.wrongf(RecordDamaged, uid, "%s", damage.Error)
 	case !there && messages == 0:
 		a.wrongf(NothingHeld, uid, "")
 	case !there:
@@ -196,6 +208,30 @@ func (a *auditor) lettersOf(uid int, record job.Record, there bool) {
 		a.wrongf(LetterMissing, uid, "")
 	case !failed && has:
 		a.oddf(LetterAlone, uid, "%s", record.Phase)
+	}
+}
+
+// unknown counts the jobs of a round of which nobody knows which it has: those that
+// anything is left of.
+func (a *auditor) unknown() {
+	a.wrongf(ManifestLost, -1, "%s", a.held.Lost)
+	uids := slices.Concat(slices.Collect(maps.Keys(a.records)), slices.Collect(maps.Keys(a.damaged)))
+	slices.Sort(uids)
+	for _, uid := range slices.Compact(uids) {
+		a.job(uid)
+	}
+}
+
+// damage names what cannot be read beside the records: the outcome is named where it
+// is compared.
+func (a *auditor) damage() {
+	for _, d := range a.held.Damage {
+		switch {
+		case d.Where == job.StreamDead:
+			a.oddf(LetterDamaged, d.UID, "%s", d.Error)
+		case d.Where == job.BucketRecords && d.UID < 0:
+			a.oddf(StrayKey, -1, "%s in %s", d.Key, d.Where)
+		}
 	}
 }
 
@@ -260,9 +296,8 @@ func (a *auditor) outcomes() {
 		a.oddf(ReplayBrokenOff, -1, "replay %d", latest)
 		return
 	}
-	result, err := Decode(a.held.Latest)
-	if err != nil {
-		a.wrongf(OutcomeUnreadable, -1, "%v", err)
+	result, ok := a.latest()
+	if !ok {
 		return
 	}
 	if a.Outstanding > 0 {
@@ -275,6 +310,44 @@ func (a *auditor) outcomes() {
 	for _, letter := range result.DeadLetters {
 		if record := a.records[letter.UID]; record.Phase != job.Failed {
 			a.wrongf(OutcomeDisagrees, letter.UID, "it is dead there, and %s by its record", record.Phase)
+		}
+	}
+	a.parts(result)
+}
+
+// latest is the last outcome; false if it cannot be read, which it names.
+func (a *auditor) latest() (Result, bool) {
+	for _, d := range a.held.Damage {
+		if d.Where == job.BucketRounds {
+			a.wrongf(OutcomeUnreadable, -1, "%s", d.Error)
+			return Result{}, false
+		}
+	}
+	result, err := Decode(a.held.Latest)
+	if err != nil {
+		a.wrongf(OutcomeUnreadable, -1, "%v", err)
+	}
+	return result, err == nil
+}
+
+// parts wants the evaluations that the outcome was made of, as they were then, if
+// somebody has read them. One that is gone is named as its record's.
+func (a *auditor) parts(result Result) {
+	if a.held.Digests == nil {
+		return
+	}
+	for _, part := range result.Evaluations {
+		if record := a.records[part.UID]; record.Stands() != part.Key {
+			a.wrongf(EvaluationChanged, part.UID, "it was made of %s, and %q stands", part.Key, record.Stands())
+			continue
+		}
+		digest, readable := a.held.Digests[part.Key]
+		switch {
+		case digest == part.SHA256:
+		case readable:
+			a.wrongf(EvaluationChanged, part.UID, "%s has another digest", part.Key)
+		case slices.Contains(a.held.Evaluations, part.Key):
+			a.wrongf(EvaluationChanged, part.UID, "%s cannot be read", part.Key)
 		}
 	}
 }

@@ -18,6 +18,7 @@ func whole(t *testing.T) job.Held {
 	letter := job.DeadLetter{Round: "r1", UID: 2, Class: job.Permanent}
 	outcome, err := json.Marshal(round.Result{
 		Version: job.Version, Round: "r1", Revision: 1, Planned: 2, Done: 1, Failed: 1, DeadLetters: []job.DeadLetter{letter},
+		Evaluations: []round.Part{{UID: 1, Key: "r1.1.c", SHA256: "d1"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +74,26 @@ func TestAuditNamesEveryDiscrepancy(t *testing.T) {
 		"a plan not readable":       {func(h *job.Held) { h.Outcomes, h.Replays = []int{1, 2}, []job.Replay{{Number: 1, Damage: "x"}} }, []round.Discrepancy{{Kind: round.PlanUnreadable, UID: -1, Detail: "replay 1: x"}}, ""},
 		"an outcome that disagrees": {func(h *job.Held) { h.Records[1].Phase, h.Records[1].Evaluation, h.Letters = job.Done, "r1.1.c", nil }, []round.Discrepancy{{Kind: round.OutcomeDisagrees, UID: -1, Detail: "it says 2 planned, 1 done, 1 failed"}, {Kind: round.OutcomeDisagrees, UID: 2, Detail: "it is dead there, and done by its record"}}, ""},
 		"a revision too few":        {func(h *job.Held) { h.Outcomes = []int{2} }, []round.Discrepancy{{Kind: round.RevisionMissing, UID: -1, Detail: "revision 2 comes after 0 others"}}, ""},
-		"an outcome not readable":   {func(h *job.Held) { h.Latest = []byte(`{"version": 99}`) }, []round.Discrepancy{{Kind: round.OutcomeUnreadable, UID: -1, Detail: "outcome of version 99, this build reads up to 1"}}, ""},
+		"an outcome not readable":   {func(h *job.Held) { h.Latest = []byte(`{"version": 99}`) }, []round.Discrepancy{{Kind: round.OutcomeUnreadable, UID: -1, Detail: "outcome of version 99, this build reads 1 to 1"}}, ""},
+		"a record not readable": {func(h *job.Held) {
+			outstanding(h)
+			h.Records = h.Records[1:]
+			h.Damage = []job.Damage{{Where: job.BucketRecords, UID: 1, Error: "x"}}
+			h.Evaluations = nil
+		}, []round.Discrepancy{{Kind: round.RecordDamaged, UID: 1, Detail: "x"}}, "2 planned = 0 done + 1 failed + 1 outstanding, which does NOT hold"},
+		"the last outcome damaged": {func(h *job.Held) {
+			h.Latest, h.Damage = nil, []job.Damage{{Where: job.BucketRounds, UID: -1, Error: "x"}}
+		}, []round.Discrepancy{{Kind: round.OutcomeUnreadable, UID: -1, Detail: "x"}}, ""},
+		"a letter not readable":        {func(h *job.Held) { h.Damage = []job.Damage{{Where: job.StreamDead, UID: 2, Error: "x"}} }, []round.Discrepancy{{Kind: round.LetterDamaged, UID: 2, Detail: "x", Harmless: true}}, ""},
+		"a key of rubbish":             {func(h *job.Held) { h.Damage = []job.Damage{{Where: job.BucketRecords, Key: "r1.abc", UID: -1}} }, []round.Discrepancy{{Kind: round.StrayKey, UID: -1, Detail: "r1.abc in RECORDS", Harmless: true}}, ""},
+		"no manifest":                  {func(h *job.Held) { h.Manifest, h.Lost = job.Manifest{}, "x" }, []round.Discrepancy{{Kind: round.ManifestLost, UID: -1, Detail: "x"}}, "2 planned = 1 done + 1 failed + 0 outstanding, which does NOT hold"},
+		"the evaluations as they were": {func(h *job.Held) { h.Digests = map[string]string{"r1.1.c": "d1"} }, nil, ""},
+		"an evaluation changed":        {func(h *job.Held) { h.Digests = map[string]string{"r1.1.c": "d2"} }, []round.Discrepancy{{Kind: round.EvaluationChanged, UID: 1, Detail: "r1.1.c has another digest"}}, ""},
+		"an evaluation not readable":   {func(h *job.Held) { h.Digests = map[string]string{} }, []round.Discrepancy{{Kind: round.EvaluationChanged, UID: 1, Detail: "r1.1.c cannot be read"}}, ""},
+		"an evaluation of another claim": {func(h *job.Held) {
+			h.Digests, h.Records[0].Evaluation = map[string]string{"r1.1.e": "d1"}, "r1.1.e"
+			h.Evaluations = []string{"r1.1.e"}
+		}, []round.Discrepancy{{Kind: round.EvaluationChanged, UID: 1, Detail: `it was made of r1.1.c, and "r1.1.e" stands`}}, ""},
 	} {
 		held := whole(t)
 		c.change(&held)

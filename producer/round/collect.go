@@ -4,23 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"mirrorfleet/shared/job"
 )
 
-// collect follows the records until every job of the round has ended.
-func (r *Runner) collect(ctx context.Context, round string, into *tally) error {
-	r.cfg.Progress(into.progress())
+// collect follows the records until every job of the round has ended. A watch goes on
+// from where it was; in a stream that has lost its last messages what follows is
+// before that, and the watch does not tell of it. So what the reconciler reads of ended
+// jobs counts too.
+func (w *work) collect(ctx context.Context, into *tally) error {
+	w.cfg.Progress(into.progress())
 	if into.ended() {
 		return nil
 	}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	changes, err := r.cfg.Bus.WatchRecords(watching, round)
+	changes, err := w.cfg.Bus.WatchRecords(watching, w.m.Round)
 	if err != nil {
 		return fmt.Errorf("watching the records: %w", err)
 	}
-	for record := range changes {
-		into.take(record)
-		r.see(ctx, record, into.progress())
+	for open := true; open; {
+		var record job.Record
+		select {
+		case record, open = <-changes:
+			if open {
+				w.took(ctx, record, into)
+			}
+		case ended := <-w.listed:
+			for _, record := range ended {
+				if !into.records[record.UID].Phase.Ended() {
+					w.took(ctx, record, into)
+				}
+			}
+		}
 		if into.ended() {
 			stop()
 			for range changes { // its goroutine ends before this one
@@ -32,4 +48,25 @@ func (r *Runner) collect(ctx context.Context, round string, into *tally) error {
 		return fmt.Errorf("waiting for %d jobs: %w", into.progress().Outstanding(), err)
 	}
 	return errors.New("the watch of the records ended")
+}
+
+// took counts a record.
+func (w *work) took(ctx context.Context, record job.Record, into *tally) {
+	into.take(record)
+	w.saw(record)
+	w.see(ctx, record, into.progress())
+}
+
+// list gives the collector the records of ended jobs, if it still waits for any.
+func (w *work) list(ctx context.Context, records []job.Record) {
+	var ended []job.Record
+	for _, record := range records {
+		if record.Phase.Ended() {
+			ended = append(ended, record)
+		}
+	}
+	select {
+	case w.listed <- ended:
+	case <-ctx.Done():
+	}
 }

@@ -21,82 +21,202 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// conclude reads every evaluation, asks for the maintainers, and stores what
-// the rules make of them as the revision after the replay's.
-func (r *Runner) conclude(ctx context.Context, m job.Manifest, replay job.Replay, e ends) (Result, error) {
+// evidence is what an outcome is made of, as it was read when all jobs had ended.
+type evidence struct {
+	*tally
+
+	evaluations map[int]found
+	letters     []job.DeadLetter
+}
+
+// found is one evaluation.
+type found struct {
+	job.Evaluation
+
+	part Part
+}
+
+// verify reads what is stored of the round, not what is remembered of it, and mends
+// what is not whole. It is whole when each job has ended, by a record that is there,
+// with an evaluation that can be read where the record says that one stands.
+func (w *work) verify(ctx context.Context) (evidence, bool, error) {
+	held, did, err := w.reconcile(ctx)
+	if err != nil || did > 0 {
+		return evidence{}, false, err
+	}
+	e := evidence{tally: newTally(w.jobs), letters: held.Letters}
+	for _, record := range held.Records {
+		e.take(record)
+	}
+	if !e.ended() {
+		return evidence{}, false, nil
+	}
+	var lost []job.Record
+	if e.evaluations, lost, err = w.readEvaluations(ctx, e.records); err != nil {
+		return evidence{}, false, err
+	}
+	for _, record := range lost {
+		did, err := w.reopen(ctx, record)
+		if err != nil {
+			return evidence{}, false, fmt.Errorf("opening the job of miner %d again: %w", record.UID, err)
+		}
+		if did != "" {
+			w.note(ctx, record.UID, did)
+		}
+	}
+	return e, len(lost) == 0, nil
+}
+
+// readEvaluations reads what counts of each job, several at a time; lost are the
+// records whose evaluation is gone or cannot be read.
+func (w *work) readEvaluations(ctx context.Context, records map[int]job.Record) (read map[int]found, lost []job.Record, err error) {
+	uids := slices.Sorted(maps.Keys(records))
+	all, unreadable := make([]found, len(uids)), make([]bool, len(uids))
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, uid := range uids {
+		key := records[uid].Stands()
+		if key == "" {
+			continue
+		}
+		group.Go(func() error {
+			evaluation, digest, err := w.cfg.Bus.EvaluationDigest(reading, key)
+			if unreadable[i] = jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound); err != nil && !unreadable[i] {
+				return fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
+			}
+			all[i] = found{evaluation, Part{uid, key, digest}}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, nil, err
+	}
+	read = make(map[int]found, len(uids))
+	for i, uid := range uids {
+		switch {
+		case unreadable[i]:
+			lost = append(lost, records[uid])
+		case records[uid].Stands() != "":
+			read[uid] = all[i]
+		}
+	}
+	return read, lost, nil
+}
+
+// conclude asks for the maintainers, and stores what the rules make of it all as
+// the revision after the replay's.
+func (w *work) conclude(ctx context.Context, e evidence) (Result, error) {
 	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanConclude)
 	defer span.End()
 	telemetry.RoundIs(ctx, telemetry.RoundConcluding)
-	registry, err := scoring.ParseRegistry(m.Registry)
-	if err != nil {
-		return Result{}, fmt.Errorf("registry of the manifest: %w", err)
-	}
-	result := newResult(m, replay, e)
-	input := scoring.RoundInput{AsOf: m.AsOf, Miners: m.Miners, Registry: registry, Evaluations: map[int]scoring.Evaluation{}}
-	if err := r.readEvaluations(ctx, e.records, &input, &result); err != nil {
-		return Result{}, err
-	}
-	letters, err := r.cfg.Bus.DeadLetters(ctx, m.Round)
-	if err != nil {
-		return Result{}, fmt.Errorf("reading the dead letters: %w", err)
-	}
-	result.DeadLetters = lettersOf(e.records, letters)
-	maintainers, failed, err := r.maintainers(ctx, m.Round, registry, overdue(m, replay))
+	maintainers, failed, err := w.maintainers(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	input.Maintainers, result.FailedLookUps, result.LookUps = maintainers.Found, failed, maintainers.Requests
+	if err := w.keepSnapshot(ctx); err != nil {
+		return Result{}, err
+	}
+	result := w.newResult(e)
+	result.FailedLookUps, result.LookUps = failed, maintainers.Requests
 	result.Requests += result.LookUps
-	if input.Stored, err = r.cfg.Bus.Snapshot(ctx, m.Round); err != nil {
-		return Result{}, fmt.Errorf("reading the stored evaluations: %w", err)
+	input := scoring.RoundInput{
+		AsOf: w.m.AsOf, Miners: w.m.Miners, Registry: w.registry, Maintainers: maintainers.Found, Stored: w.stored,
+		Evaluations: make(map[int]scoring.Evaluation, len(e.evaluations)),
+	}
+	for uid := range e.evaluations {
+		input.Evaluations[uid] = e.evaluations[uid].Evaluation.Evaluation
 	}
 	result.Outcome = scoring.Conclude(input)
-	addStandIns(&result, m.Miners)
+	addStandIns(&result, w.m.Miners)
+	if result.Damaged, err = w.damaged(ctx, &result.Outcome); err != nil {
+		return Result{}, err
+	}
 	result.Complete = result.complete()
-	return r.store(ctx, m, result)
+	if result, err = w.store(ctx, result); err != nil {
+		return Result{}, fmt.Errorf("concluding: %w", err)
+	}
+	return result, nil
+}
+
+// damaged lists what damage has cost the outcome: also the stored evaluation of a
+// miner that could have stood in for pull requests which could not be had.
+func (w *work) damaged(ctx context.Context, o *scoring.Outcome) ([]Lost, error) {
+	lost := slices.Clone(w.lost)
+	for i := range o.Miners {
+		m := &o.Miners[i]
+		if !m.FetchFailed || m.FromStored || m.Failed != scoring.NoFailure {
+			continue
+		}
+		damage, err := w.cfg.Bus.StoredDamage(ctx, m.UID)
+		if err != nil {
+			return nil, fmt.Errorf("looking at the stored evaluation of miner %d: %w", m.UID, err)
+		}
+		if damage != nil {
+			lost = append(lost, Lost{fmt.Sprintf("stored evaluation of miner %d", m.UID), damage.Error()})
+		}
+	}
+	return lost, nil
 }
 
 // store keeps the result. The stored evaluations come before the outcome: a
 // crash in between concludes again, from the same snapshot, and changes the
-// same. If another producer was first with this revision, its result counts.
-func (r *Runner) store(ctx context.Context, m job.Manifest, result Result) (Result, error) {
+// same. If another producer was first with this revision, its result counts,
+// unless it cannot be read.
+func (w *work) store(ctx context.Context, result Result) (Result, error) {
 	data, err := result.encode()
 	if err != nil {
 		return Result{}, err
 	}
-	origin := jobstream.Origin{Round: m.Round, PlannedAt: m.PlannedAt, Revision: result.Revision}
-	if err := r.cfg.Bus.ChangeStored(ctx, origin, result.Outcome.Stored); err != nil {
+	origin := jobstream.Origin{Round: w.m.Round, PlannedAt: w.m.PlannedAt, Revision: result.Revision}
+	if err := w.cfg.Bus.ChangeStored(ctx, origin, result.Outcome.Stored); err != nil {
 		return Result{}, err
 	}
 	crash.At(crash.StoredChanged)
-	err = r.cfg.Bus.PutOutcome(ctx, m.Round, result.Revision, data)
+	err = w.cfg.Bus.PutOutcome(ctx, w.m.Round, result.Revision, data)
+	first := err == nil
 	if errors.Is(err, jobstream.ErrExists) {
-		r.cfg.Log.WarnContext(ctx, "another producer has concluded this revision", "round", m.Round, "revision", result.Revision)
-		data, err = r.cfg.Bus.Outcome(ctx, m.Round, result.Revision)
-		if err == nil {
-			return Decode(data)
-		}
+		first, err = w.cfg.Bus.ReplaceOutcome(ctx, w.m.Round, result.Revision, data, func(there []byte) error {
+			_, err := Decode(there)
+			return err
+		})
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("storing the outcome: %w", err)
+	}
+	if !first {
+		w.cfg.Log.WarnContext(ctx, "another producer has concluded this revision", "round", w.m.Round, "revision", result.Revision)
+		return ReadOutcome(ctx, w.cfg.Bus, w.m.Round, result.Revision)
 	}
 	crash.At(crash.OutcomeWritten)
 	return result, nil
 }
 
-func newResult(m job.Manifest, replay job.Replay, e ends) Result {
-	p := e.progress()
+// newResult is what there is to say of a round before its rules are applied.
+func (w *work) newResult(e evidence) Result {
+	p, m := e.progress(), w.m
 	result := Result{
-		Version: job.Version, Round: m.Round, Revision: replay.Number + 1, AsOf: m.AsOf, Due: m.Due, Mirror: m.Mirror,
+		Version: job.Version, Round: m.Round, Revision: w.replay.Number + 1, AsOf: m.AsOf, Due: m.Due, Mirror: m.Mirror,
 		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
-		Notes: notesOf(m), Replayed: replay.UIDs, Mended: e.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
-		UnknownIdentities: []UnknownIdentity{}, StandIns: []StandIn{},
+		Notes: notesOf(m.Manifest), Replayed: w.replay.UIDs, Mended: w.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
+		UnknownIdentities: []UnknownIdentity{}, StandIns: []StandIn{}, DeadLetters: lettersOf(e.records, e.letters),
 	}
 	for _, record := range e.records {
 		result.Retries += record.Retries()
 		result.Unreported += record.Unreported
 		if record.Phase == job.Failed && record.Failure != nil && record.Failure.Class == job.Overdue {
 			result.Overdue++
+		}
+	}
+	for _, uid := range slices.Sorted(maps.Keys(e.evaluations)) {
+		evaluation := e.evaluations[uid]
+		result.Evaluations = append(result.Evaluations, evaluation.part)
+		result.Cached += evaluation.Cached
+		result.Unsettled += len(evaluation.Unsettled)
+		if len(evaluation.Missing) > 0 {
+			result.Degraded = append(result.Degraded, Degraded{uid, evaluation.Missing})
+		}
+		if len(evaluation.Malformed) > 0 {
+			result.Malformed = append(result.Malformed, Malformed{uid, evaluation.Malformed})
 		}
 	}
 	return result
@@ -111,45 +231,6 @@ func notesOf(m job.Manifest) []string {
 	return slices.DeleteFunc(slices.Clone(m.Notes), func(note string) bool { return strings.HasPrefix(note, job.NoteUnidentified) })
 }
 
-// readEvaluations reads what counts of each job, several at a time.
-func (r *Runner) readEvaluations(ctx context.Context, records map[int]job.Record, input *scoring.RoundInput, result *Result) error {
-	uids := slices.Sorted(maps.Keys(records))
-	evaluations := make([]job.Evaluation, len(uids))
-	group, reading := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
-	for i, uid := range uids {
-		key := records[uid].Stands()
-		if key == "" {
-			continue
-		}
-		group.Go(func() (err error) {
-			if evaluations[i], err = r.cfg.Bus.Evaluation(reading, key); err != nil {
-				return fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	for i, uid := range uids {
-		evaluation := &evaluations[i]
-		if evaluation.Version == 0 {
-			continue // it has none
-		}
-		input.Evaluations[uid] = evaluation.Evaluation
-		result.Cached += evaluation.Cached
-		result.Unsettled += len(evaluation.Unsettled)
-		if len(evaluation.Missing) > 0 {
-			result.Degraded = append(result.Degraded, Degraded{uid, evaluation.Missing})
-		}
-		if len(evaluation.Malformed) > 0 {
-			result.Malformed = append(result.Malformed, Malformed{uid, evaluation.Malformed})
-		}
-	}
-	return nil
-}
-
 // maintainers asks for each repository that has a cut, unless it was asked for
 // before: every revision of an outcome has the same maintainers. A look-up that
 // fails is no cut, as the rules say, and is reported; so is one that a round
@@ -157,22 +238,25 @@ func (r *Runner) readEvaluations(ctx context.Context, records map[int]job.Record
 // well, and the others count, as the rules say; the next revision asks again. The
 // requests are counted where the answers are kept, so that whoever concludes after
 // a crash has those of the dead.
-func (r *Runner) maintainers(ctx context.Context, round string, registry scoring.Registry, overdueAt time.Time) (
-	jobstream.Maintainers, []job.Missing, error,
-) {
+func (w *work) maintainers(ctx context.Context) (jobstream.Maintainers, []job.Missing, error) {
+	r, round := w.Runner, w.m.Round
 	kept, err := r.cfg.Bus.Maintainers(ctx, round)
+	if jobstream.Damaged(err) {
+		w.note(ctx, -1, lostMaintainers)
+		err = nil
+	}
 	if err != nil {
 		return kept, nil, fmt.Errorf("reading the maintainers of round %s: %w", round, err)
 	}
 	var asked atomic.Int64
 	asking := mirror.WithCounter(ctx, &asked)
-	if !overdueAt.IsZero() {
+	if !w.overdueAt.IsZero() {
 		var cancel context.CancelFunc
-		asking, cancel = context.WithDeadlineCause(asking, lastLookUp(overdueAt, time.Now(), r.cfg.LookUps), errOverdue)
+		asking, cancel = context.WithDeadlineCause(asking, lastLookUp(w.overdueAt, time.Now(), r.cfg.LookUps), errOverdue)
 		defer cancel()
 	}
 	found, partly, failed := map[string][]scoring.Maintainer{}, map[string][]scoring.Maintainer{}, []job.Missing{}
-	for _, repository := range registry.Repositories {
+	for _, repository := range w.registry.Repositories {
 		if _, known := kept.Found[repository.Name]; known || repository.MaintainerCut == 0 {
 			continue
 		}

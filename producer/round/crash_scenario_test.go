@@ -29,7 +29,12 @@ const (
 	lostMessage scenario = "lost message" // one message vanishes in mid-round
 	lostRecord  scenario = "lost record"  // one record does
 	lostBoth    scenario = "lost both"    // both do
+	noManifest  scenario = "no manifest"  // the manifest does
+	noSnapshot  scenario = "no snapshot"  // what the round began with does
+	badRecord   scenario = "bad record"   // one record is overwritten with rubbish
+	noEvidence  scenario = "no evidence"  // one evaluation of a job that is done vanishes
 	passedOver  scenario = "passed over"  // a message was passed over by the consumer
+	silent      scenario = "silent"       // miner 2's worker died, and the server withholds the message
 	usedUp      scenario = "used up"      // miner 2's deliveries are used up, and the server says so
 	unadvised   scenario = "unadvised"    // … and nobody has heard the server
 	unheard     scenario = "unheard"      // they are another round's, and the record is lost
@@ -134,13 +139,21 @@ func (s scenario) stage(t *testing.T) stage {
 		}
 		p.healed.Store(true)
 		return stage{bundle: b, m: m, work: c, env: []string{replayEnv + "=all"}, dead: func() {}}
-	case lostMessage, lostRecord, lostBoth:
+	case lostMessage, lostRecord, lostBoth, noManifest, noSnapshot, badRecord:
 		return s.losing(t)
+	case noEvidence:
+		return losingEvidence(t)
 	case passedOver:
 		b := setup(t, jobstream.Config{})
 		m := b.plan(t, four()...)
 		b.queue(t, m)
 		return b.passedOver(t, m)
+	case silent:
+		b := setup(t, jobstream.Config{AckWait: time.Hour})
+		m := b.plan(t, four()...)
+		b.queue(t, m, 2)
+		b.claim(t, m, b.next(t), 100*time.Millisecond)
+		return b.working(t, m)
 	case usedUp, unadvised:
 		return s.exhausted(t)
 	case unheard:
@@ -202,20 +215,62 @@ func (s scenario) losing(t *testing.T) stage {
 	whole := func(ctx context.Context, uid int) bool {
 		queued, err := b.bus.Queued(ctx, m.Round)
 		_, _, missing := b.bus.Record(ctx, m.Round, uid)
-		return err == nil && missing == nil && queued[uid] > 0
+		_, lost := b.bus.Manifest(ctx, m.Round)
+		return err == nil && missing == nil && lost == nil && queued[uid] > 0
 	}
 	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
 		if j.UID == 1 {
 			if err := poll(ctx, func() bool { return whole(ctx, 4) }); err != nil {
 				return job.Evaluation{}, err
 			}
-			if s != lostRecord {
-				b.deleteMessage(t, m, 2) //nolint:contextcheck // the test's own
-			}
-			if s != lostMessage {
-				b.deleteRecord(t, m, 2) //nolint:contextcheck // the test's own
-			}
+			s.lose(t, b, m) //nolint:contextcheck // the test's own
 			if err := poll(ctx, func() bool { return whole(ctx, 2) }); err != nil {
+				return job.Evaluation{}, err
+			}
+		}
+		return always(ctx, j, a)
+	})
+	b.work(t, c.handle, func(cfg *lease.Config) { cfg.Slots = 1 })
+	return stage{bundle: b, m: m, work: c, dead: func() {}}
+}
+
+// lose takes what the scenario says.
+func (s scenario) lose(t *testing.T, b *bundle, m job.Manifest) {
+	t.Helper()
+	if s == lostMessage || s == lostBoth {
+		b.deleteMessage(t, m, 2)
+	}
+	switch s {
+	case lostRecord, lostBoth:
+		b.deleteRecord(t, m, 2)
+	case noManifest:
+		b.purge(t, job.BucketRounds, job.ManifestKey(m.Round))
+	case noSnapshot:
+		b.purge(t, job.BucketRounds, job.SnapshotKey(m.Round))
+	case badRecord:
+		b.spoil(t, job.BucketRecords, job.RecordKey(m.Round, 2))
+	default:
+	}
+}
+
+// losingEvidence takes the evaluation of miner 2, which is done, while miner 4 is
+// under way, which ends when miner 2's job is queued again.
+func losingEvidence(t *testing.T) stage {
+	t.Helper()
+	b := setup(t, jobstream.Config{})
+	m := b.plan(t, append(four(), scoring.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})...)
+	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		if j.UID == 4 {
+			record, _, err := b.bus.Record(ctx, m.Round, 2)
+			if err != nil {
+				return job.Evaluation{}, err
+			}
+			b.purge(t, job.BucketEvaluation, record.Evaluation) //nolint:contextcheck // the test's own
+			err = poll(ctx, func() bool {
+				queued, err := b.bus.Queued(ctx, m.Round)
+				return err == nil && queued[2] > 0
+			})
+			if err != nil {
 				return job.Evaluation{}, err
 			}
 		}

@@ -79,7 +79,7 @@ type Failures struct {
 
 // ReadFailures reads the failed miners of a round, as it is planned by now.
 func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest) (Failures, error) {
-	list, err := Records(ctx, bus, m)
+	list, damage, err := readRecords(ctx, bus, m)
 	if err != nil {
 		return Failures{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
@@ -87,10 +87,12 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest) (Fail
 	if err != nil {
 		return Failures{}, fmt.Errorf("reading the dead letters of round %s: %w", m.Round, err)
 	}
-	records := make(map[int]job.Record, len(list))
-	failures := Failures{Ended: []Failed{}}
+	records := byUID(list)
+	failures := Failures{Ended: []Failed{}, Outstanding: len(Jobs(m)) - len(list) - len(damage)}
+	for uid, d := range damage {
+		failures.Ended = append(failures.Ended, Failed{UID: uid, Class: job.Damaged, Error: "its record cannot be read: " + d.Error})
+	}
 	for _, record := range list {
-		records[record.UID] = record
 		switch {
 		case !record.Phase.Ended():
 			failures.Outstanding++
@@ -141,6 +143,9 @@ func lacking(ctx context.Context, bus *jobstream.Bus, r job.Record) (Failed, err
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
 		f.Error = "its evaluation is not kept any more"
+		return f, nil
+	case jobstream.Damaged(err):
+		f.Error = "its evaluation cannot be read: " + err.Error()
 		return f, nil
 	case err != nil:
 		return f, fmt.Errorf("reading the evaluation of miner %d: %w", r.UID, err)

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"mirrorfleet/shared/jobstream"
 )
 
 // Forget removes the rounds that have expired (see Expired), each while it is
@@ -17,18 +20,9 @@ func Forget(ctx context.Context, cfg Config, keep time.Duration, now time.Time) 
 		return nil, err
 	}
 	cfg.Alone, cfg.Follows = false, ""
-	turn, _, err := cfg.Bus.Turn(ctx)
+	kept, err := whatIsKept(ctx, cfg.Bus)
 	if err != nil {
-		return nil, fmt.Errorf("looking at the last turn: %w", err)
-	}
-	kept := Kept{Turn: turn.Round}
-	for _, list := range []struct {
-		into *[]string
-		read func(context.Context) ([]string, error)
-	}{{&kept.Known, cfg.Bus.Known}, {&kept.Planned, cfg.Bus.Rounds}, {&kept.Concluded, cfg.Bus.Concluded}} {
-		if *list.into, err = list.read(ctx); err != nil {
-			return nil, fmt.Errorf("listing the rounds: %w", err)
-		}
+		return nil, err
 	}
 	var gone []string
 	for _, name := range Expired(kept, keep, now) {
@@ -44,4 +38,32 @@ func Forget(ctx context.Context, cfg Config, keep time.Duration, now time.Time) 
 		}
 	}
 	return gone, nil
+}
+
+// whatIsKept lists the rounds that there are. One that was left before its end and
+// whose manifest cannot be read is not planned: nobody can go on with it.
+func whatIsKept(ctx context.Context, bus *jobstream.Bus) (kept Kept, err error) {
+	turn, _, err := LastTurn(ctx, bus)
+	if err != nil {
+		return kept, err
+	}
+	kept.Turn = turn.Round
+	var planned []string
+	for _, list := range []struct {
+		into *[]string
+		read func(context.Context) ([]string, error)
+	}{{&kept.Known, bus.Left}, {&planned, bus.Rounds}, {&kept.Concluded, bus.Concluded}} {
+		if *list.into, err = list.read(ctx); err != nil {
+			return kept, fmt.Errorf("listing the rounds: %w", err)
+		}
+	}
+	for _, name := range planned {
+		if !slices.Contains(kept.Concluded, name) {
+			if _, err := bus.Manifest(ctx, name); jobstream.Damaged(err) {
+				continue
+			}
+		}
+		kept.Planned = append(kept.Planned, name)
+	}
+	return kept, nil
 }

@@ -82,6 +82,19 @@ func (c Config) holding(ctx context.Context, round string, work func(ctx context
 	}
 }
 
+// unknownHolder stands for whoever holds a round whose holder cannot be read.
+const unknownHolder = "unknown: what it has written cannot be read"
+
+// holder is who holds a round. What cannot be read may be of somebody who lives: it
+// has its time, as anybody.
+func (c Config) holder(ctx context.Context, round string) (job.Holder, uint64, error) {
+	other, revision, err := c.Bus.Holder(ctx, round)
+	if jobstream.Damaged(err) {
+		other, err = job.Holder{Name: unknownHolder, For: c.Hold}, nil
+	}
+	return other, revision, err
+}
+
 // standingBy is what a producer says that waits for another one.
 func standingBy(round string) string {
 	if round == job.Schedule {
@@ -91,13 +104,13 @@ func standingBy(round string) string {
 }
 
 // acquire waits until the round is free and takes it.
-func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, former string, err error) {
+func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, before string, err error) {
 	me := job.Holder{Name: name, For: c.Hold, Since: time.Now().UTC()}
 	ticker := time.NewTicker(max(c.Hold/lookEvery, time.Millisecond))
 	defer ticker.Stop()
 	var seen standing
 	for {
-		other, revision, err := c.Bus.Holder(ctx, round)
+		other, revision, err := c.holder(ctx, round)
 		if err != nil {
 			return nil, "", err
 		}
@@ -107,10 +120,7 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, forme
 			revision, err = c.Bus.SetHolder(ctx, round, me, revision)
 			if err == nil {
 				crash.At(crash.RoundHeld)
-				if other.Released {
-					other.Name = ""
-				}
-				return &hold{bus: c.Bus, round: round, me: me, revision: revision}, other.Name, nil
+				return &hold{bus: c.Bus, round: round, me: me, revision: revision}, former(other), nil
 			}
 			if !errors.Is(err, jobstream.ErrConflict) {
 				return nil, "", err
@@ -126,6 +136,14 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, forme
 			return nil, "", context.Cause(ctx) //nolint:wrapcheck // the caller's own
 		}
 	}
+}
+
+// former names a holder that went without a word; "" if it did not, or is unknown.
+func former(h job.Holder) string {
+	if h.Released || h.Name == unknownHolder {
+		return ""
+	}
+	return h.Name
 }
 
 // standing is what a producer that stands by has seen. It counts the time

@@ -2,6 +2,7 @@ package round
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -24,13 +25,16 @@ func LastOf(ctx context.Context, bus *jobstream.Bus) (last job.Last, err error) 
 	}
 	for _, name := range slices.Backward(rounds[max(0, len(rounds)-lookBack):]) {
 		latest, err := Latest(ctx, bus, name)
-		if err != nil {
+		if err != nil && !jobstream.Damaged(err) { // a damaged one was concluded all the same
 			return last, err
 		}
 		if latest.Revision == 0 {
 			continue // forgotten since it was listed
 		}
 		at, err := bus.ConcludedAt(ctx, name, latest.Revision)
+		if errors.Is(err, jobstream.ErrNotFound) {
+			continue // so it was, or its outcome is gone
+		}
 		if err != nil {
 			return last, fmt.Errorf("when round %s was concluded: %w", name, err)
 		}
@@ -63,4 +67,32 @@ func (r *Runner) note(ctx context.Context, result Result) {
 		r.cfg.Log.WarnContext(ctx, "when the round was concluded could not be noted for the metrics", "round", result.Round, "error", err)
 	}
 	crash.At(crash.ConclusionNoted)
+}
+
+// LastTurn is the schedule's last turn, with the revision that the next one
+// replaces; it names no round when there was none. Where the turn is gone or cannot
+// be read, it is that of the newest round of the schedule that was planned.
+func LastTurn(ctx context.Context, bus *jobstream.Bus) (job.Turn, uint64, error) {
+	turn, revision, err := bus.Turn(ctx)
+	if err == nil && revision > 0 {
+		return turn, revision, nil
+	}
+	if err != nil && !jobstream.Damaged(err) {
+		return turn, 0, fmt.Errorf("reading the last turn: %w", err)
+	}
+	rounds, err := bus.Rounds(ctx)
+	if err != nil {
+		return job.Turn{}, 0, fmt.Errorf("listing the rounds: %w", err)
+	}
+	for _, name := range slices.Backward(rounds) {
+		m, err := bus.Manifest(ctx, name)
+		switch {
+		case jobstream.Damaged(err), errors.Is(err, jobstream.ErrNotFound): // it is passed over
+		case err != nil:
+			return job.Turn{}, 0, fmt.Errorf("looking for the last turn: %w", err)
+		case !m.Due.IsZero():
+			return job.Turn{Round: name, Due: m.Due}, revision, nil
+		}
+	}
+	return job.Turn{}, revision, nil
 }

@@ -35,7 +35,8 @@ func lastLookUp(overdueAt, now time.Time, most time.Duration) time.Time {
 // declareOverdue waits until the round is overdue and then ends every job that
 // has not ended, as it would be ended by a worker: dead letter, then record. Who
 // works on one at that instant may still be first; afterwards its claim counts
-// for nothing. Messages that are left are removed by whoever is given them.
+// for nothing. Messages that are left are removed by whoever is given them. It goes
+// on until ctx ends: a record that was lost or damaged since is ended again.
 func (r *Runner) declareOverdue(ctx context.Context, round string, jobs []job.Job, at time.Time) error {
 	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
@@ -45,6 +46,21 @@ func (r *Runner) declareOverdue(ctx context.Context, round string, jobs []job.Jo
 		return nil // all ended in time
 	}
 	r.cfg.Log.WarnContext(ctx, "the round is overdue: what has not ended is dead", "round", round, "since", at)
+	ticker := time.NewTicker(r.cfg.Reconcile)
+	defer ticker.Stop()
+	for {
+		if err := r.endAllOverdue(ctx, jobs, at); err != nil {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (r *Runner) endAllOverdue(ctx context.Context, jobs []job.Job, at time.Time) error {
 	// What was begun is ended even if the last job ends meanwhile.
 	group := errgroup.Group{}
 	group.SetLimit(atOnce)
@@ -62,17 +78,20 @@ func (r *Runner) declareOverdue(ctx context.Context, round string, jobs []job.Jo
 func (r *Runner) endOverdue(ctx context.Context, j job.Job, at time.Time) error {
 	for {
 		record, revision, err := r.recordOf(ctx, jobstream.Exhausted{Round: j.Round, UID: j.UID, Replay: j.Replay})
-		if err != nil {
-			return err
+		failure := overdueFailure(record, at, time.Now().UTC())
+		if jobstream.Damaged(err) {
+			failure, err = damage("its record", err, time.Now().UTC()), nil
 		}
-		ended, err := record.DeclaredOverdue(j.Replay, overdueFailure(record, at, time.Now().UTC()))
 		if err == nil {
-			_, err = r.bury(ctx, ended, revision)
+			record, err = record.DeclaredOverdue(j.Replay, failure)
+		}
+		if err == nil {
+			_, err = r.bury(ctx, record, revision)
 		}
 		switch {
 		case errors.Is(err, jobstream.ErrConflict):
 			continue
-		case errors.Is(err, job.ErrSettled):
+		case errors.Is(err, job.ErrSettled), errors.Is(err, jobstream.ErrNotFound): // the reconciler puts the manifest back first
 			return nil
 		}
 		return err
@@ -86,4 +105,9 @@ func overdueFailure(record job.Record, at, now time.Time) job.Failure {
 		text += "; before that: " + record.Failure.Error
 	}
 	return job.Failure{Class: job.Overdue, At: now, Error: text}
+}
+
+// damage says what a job has lost for good when its round had to end.
+func damage(what string, err error, now time.Time) job.Failure {
+	return job.Failure{Class: job.Damaged, At: now, Error: what + " was gone or unreadable when the round had to end: " + err.Error()}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -88,16 +89,25 @@ func Jobs(m job.Manifest) []job.Job {
 	return jobs
 }
 
-// Records reads those of a manifest's jobs. A record without a job is of a miner
-// whose token GitHub has refused since: nothing counts it any more.
+// Records reads those of a manifest's jobs, without those that cannot be read. A
+// record without a job is of a miner whose token GitHub has refused since: nothing
+// counts it any more.
 func Records(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]job.Record, error) {
-	records, err := bus.Records(ctx, m.Round)
+	list, _, err := readRecords(ctx, bus, m)
+	return list, err
+}
+
+// readRecords reads those that can be read, and by uid those that cannot.
+func readRecords(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]job.Record, map[int]job.Damage, error) {
+	list, damage, err := bus.AllRecords(ctx, m.Round)
 	if err != nil {
-		return nil, fmt.Errorf("reading the records: %w", err)
+		return nil, nil, fmt.Errorf("reading the records: %w", err)
 	}
 	jobs := map[int]bool{}
 	for _, j := range Jobs(m) {
 		jobs[j.UID] = true
 	}
-	return slices.DeleteFunc(records, func(r job.Record) bool { return !jobs[r.UID] }), nil
+	damaged := damagedOf(damage)
+	maps.DeleteFunc(damaged, func(uid int, _ job.Damage) bool { return !jobs[uid] })
+	return slices.DeleteFunc(list, func(r job.Record) bool { return !jobs[r.UID] }), damaged, nil
 }

@@ -21,7 +21,7 @@ func (r *Runner) exhausted(ctx context.Context, e jobstream.Exhausted) error {
 			r.cfg.Log.WarnContext(ctx, "deliveries of a job of an unknown round are used up", "round", e.Round, "uid", e.UID)
 			return nil
 		}
-		if err != nil {
+		if err != nil && !jobstream.Damaged(err) {
 			return fmt.Errorf("reading the record of miner %d: %w", e.UID, err)
 		}
 		if e.Replay < 0 { // it cannot be read: it can only be the last one's
@@ -45,17 +45,22 @@ func (r *Runner) exhausted(ctx context.Context, e jobstream.Exhausted) error {
 }
 
 // recordOf reads the record of a message, and plans it if a planned round has
-// lost it: without one nobody would hear of the job's end.
+// lost it: without one nobody would hear of the job's end. In the place of a
+// damaged one it returns a planned one beside the *jobstream.ValueError, which may
+// be written at the revision.
 func (r *Runner) recordOf(ctx context.Context, e jobstream.Exhausted) (job.Record, uint64, error) {
+	planned := job.Plan(e.Round, e.UID, e.Trace)
+	planned.Replay = max(e.Replay, 0)
 	record, revision, err := r.cfg.Bus.Record(ctx, e.Round, e.UID)
-	if !errors.Is(err, jobstream.ErrNotFound) {
+	switch {
+	case jobstream.Damaged(err):
+		return planned, revision, err
+	case !errors.Is(err, jobstream.ErrNotFound):
 		return record, revision, err
 	}
 	if _, err := r.cfg.Bus.Manifest(ctx, e.Round); err != nil {
 		return job.Record{}, 0, err
 	}
-	planned := job.Plan(e.Round, e.UID, e.Trace)
-	planned.Replay = max(e.Replay, 0)
 	if _, err := r.cfg.Bus.PlanRecord(ctx, planned); err != nil {
 		return job.Record{}, 0, err
 	}

@@ -35,14 +35,18 @@ func jobsOf(m job.Manifest, replay job.Replay) []job.Job {
 // publish makes each job's record and hands the job to the stream, in this
 // order: a record without a message is seen as outstanding and published
 // again, a message without a record would be nobody's. Jobs are queued in the
-// plan's order. What has a record already is left to the reconciler.
+// plan's order. What has a record already, readable or not, is left to the reconciler.
 func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) error {
 	telemetry.RoundIs(ctx, telemetry.RoundPublishing)
-	records, err := r.records(ctx, round)
+	list, damage, err := r.cfg.Bus.AllRecords(ctx, round)
 	if err != nil {
-		return err
+		return fmt.Errorf("reading the records of round %s: %w", round, err)
 	}
+	records, damaged := byUID(list), damagedOf(damage)
 	for _, j := range jobs {
+		if _, unreadable := damaged[j.UID]; unreadable {
+			continue
+		}
 		if known, there := records[j.UID]; there && known.Replay >= j.Replay {
 			if !known.Phase.Ended() {
 				r.roots.resume(ctx, j, known, time.Time{})
@@ -57,17 +61,24 @@ func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) erro
 	return nil
 }
 
-// records lists a round's records by uid.
-func (r *Runner) records(ctx context.Context, round string) (map[int]job.Record, error) {
-	list, err := r.cfg.Bus.Records(ctx, round)
-	if err != nil {
-		return nil, fmt.Errorf("reading the records of round %s: %w", round, err)
-	}
+// byUID are records by their uid.
+func byUID(list []job.Record) map[int]job.Record {
 	records := make(map[int]job.Record, len(list))
 	for _, record := range list {
 		records[record.UID] = record
 	}
-	return records, nil
+	return records
+}
+
+// damagedOf are the damaged records by uid.
+func damagedOf(list []job.Damage) map[int]job.Damage {
+	damaged := map[int]job.Damage{}
+	for _, d := range list {
+		if d.Where == job.BucketRecords && d.UID >= 0 {
+			damaged[d.UID] = d
+		}
+	}
+	return damaged
 }
 
 // publishOne gives the job a trace of its own, linked to the round's, so that
@@ -104,12 +115,14 @@ func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
 			return record, err
 		}
 		known, revision, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
-		if err != nil || known.Replay >= j.Replay {
-			return known, err
-		}
-		opened, err := known.Replanned(j.Replay, telemetry.TraceID(ctx))
-		if err != nil {
-			return known, err
+		opened := record // in the place of one that cannot be read
+		if !jobstream.Damaged(err) {
+			if err != nil || known.Replay >= j.Replay {
+				return known, err
+			}
+			if opened, err = known.Replanned(j.Replay, telemetry.TraceID(ctx)); err != nil {
+				return known, err
+			}
 		}
 		_, err = r.cfg.Bus.UpdateRecord(ctx, opened, revision)
 		if !errors.Is(err, jobstream.ErrConflict) {

@@ -2,7 +2,9 @@ package round
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mirrorfleet/shared/crash"
@@ -13,67 +15,108 @@ import (
 
 // Mended is one thing that the reconciler put right.
 type Mended struct {
-	UID  int    `json:"uid"`
+	UID  int    `json:"uid"` // -1 for the round as a whole
 	What string `json:"what"`
 }
 
 // repair is what a job needs.
 type repair struct {
 	job job.Job
-	// record is the job's, where there is one.
+	// record is the job's, where there is one that can be read.
 	record job.Record
 	// kind is what is wrong.
 	kind repairKind
+	// damage is what cannot be read of the record.
+	damage job.Damage
 }
 
-// repairKind is what can be wrong with a job between its record and its
-// message, by the names that the log and the outcome have for it.
+// repairKind is what can be wrong with a job or its round, by the names that the
+// log and the outcome have for it.
 type repairKind string
 
 const (
-	lostMessage repairKind = "record without message: published again"
-	lostRecord  repairKind = "message without record: record planned"
-	lostBoth    repairKind = "neither record nor message: published"
+	lostMessage    repairKind = "record without message: published again"
+	lostRecord     repairKind = "message without record: record planned"
+	lostBoth       repairKind = "neither record nor message: published"
+	damagedRecord  repairKind = "record that cannot be read: replaced"
+	lostEnd        repairKind = "record of an ended job gone, or an earlier one: put back"
+	lostEvaluation repairKind = "evaluation gone or unreadable: job opened again"
+	lostForGood    repairKind = "evaluation gone or unreadable when the round had to end: job dead as damaged"
+	lostLetter     repairKind = "dead letter gone or unreadable: published again"
+
+	lostManifest    repairKind = "manifest gone or unreadable: put back"
+	lostSnapshot    repairKind = "stored evaluations that the round began with gone or unreadable: put back"
+	lostMaintainers repairKind = "maintainers unreadable: asked for again"
+	lostOutcome     repairKind = "outcome unreadable: concluded anew"
+	lostStored      repairKind = "stored evaluations gone or unreadable: those of the last concluded round put back"
+	lostEgresses    repairKind = "declared egresses gone or unreadable: declared again"
 )
 
-// repairs compares what is queued with what the records say. Messages must have
-// been read before the records: a message goes only after its job has ended,
-// so one that was not there belongs to no job that is outstanding afterwards.
-func repairs(jobs []job.Job, queued map[int]int, records map[int]job.Record) []repair {
+// repairs compares what is held of a round with itself, and with the ends of jobs
+// that this process has seen. Held must have been read in the order that
+// jobstream.Held has: a message goes only after its job has ended, so one that was
+// not there belongs to no job that is outstanding afterwards.
+func (w *work) repairs(held job.Held) []repair {
+	records, damaged := byUID(held.Records), damagedOf(held.Damage)
 	var list []repair
-	for _, j := range jobs {
+	for _, j := range w.jobs {
 		record, there := records[j.UID]
+		damage, unreadable := damaged[j.UID]
+		end, seen := w.end(j.UID, j.Replay)
 		switch {
-		case !there && queued[j.UID] == 0, there && record.Replay < j.Replay:
-			list = append(list, repair{j, record, lostBoth})
+		case unreadable:
+			list = append(list, repair{j, end, damagedRecord, damage})
+		case seen && (!there || !record.Phase.Ended() && record.Replay <= end.Replay):
+			list = append(list, repair{j, end, lostEnd, damage})
+		case !there && held.Messages[j.UID] == 0, there && record.Replay < j.Replay:
+			list = append(list, repair{j, record, lostBoth, damage})
 		case !there:
-			list = append(list, repair{j, record, lostRecord})
-		case !record.Phase.Ended() && queued[j.UID] == 0:
+			list = append(list, repair{j, record, lostRecord, damage})
+		case !record.Phase.Ended() && held.Messages[j.UID] == 0:
 			j.Replay = record.Replay
-			list = append(list, repair{j, record, lostMessage})
+			list = append(list, repair{j, record, lostMessage, damage})
+		case record.Phase.Ended() && record.Stands() != "" && !slices.Contains(held.Evaluations, record.Stands()):
+			list = append(list, repair{j, record, lostEvaluation, damage})
+		case record.Phase == job.Failed && letterMissing(held, record):
+			list = append(list, repair{j, record, lostLetter, damage})
 		}
 	}
 	return list
 }
 
+// letterMissing says whether a failed job has no dead letter of its replay, though
+// it is not old enough to have lost it.
+func letterMissing(held job.Held, record job.Record) bool {
+	if record.Failure == nil || held.At.Sub(record.Failure.At) > job.DeadKept {
+		return false
+	}
+	return !slices.ContainsFunc(held.Letters, func(l job.DeadLetter) bool { return l.UID == record.UID && l.Replay == record.Replay })
+}
+
 // keepWhole restores planned = done + failed + outstanding, now and from time
 // to time, until ctx ends. What it cannot do now it does the next time: the
 // round goes on meanwhile.
-func (r *Runner) keepWhole(ctx context.Context, round string, jobs []job.Job) []Mended {
-	ticker := time.NewTicker(r.cfg.Reconcile)
+func (w *work) keepWhole(ctx context.Context) {
+	ticker := time.NewTicker(w.cfg.Reconcile)
 	defer ticker.Stop()
-	var all []Mended
 	for {
-		mended, err := r.reconcile(ctx, round, jobs)
-		all = append(all, mended...)
+		before := len(w.mended)
+		gone := w.cfg.Bus.Restore(ctx) // also what nothing of the round asks for, such as the score cache
+		held, _, err := w.reconcile(ctx)
+		w.list(ctx, held.Records)
+		err = errors.Join(gone, err, w.unstick(ctx))
 		if err != nil && ctx.Err() == nil {
-			r.cfg.Log.ErrorContext(ctx, "the round could not be compared with its queue", "round", round, "error", err)
+			w.cfg.Log.ErrorContext(ctx, "the round could not be compared with its queue", "round", w.m.Round, "error", err)
 		}
-		r.audit(ctx, round)
+		if err == nil && len(w.mended) == before {
+			audited(ctx, held)
+		} else {
+			w.audit(ctx, w.m.Round)
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return all
+			return
 		}
 	}
 }
@@ -85,69 +128,112 @@ func (r *Runner) audit(ctx context.Context, round string) {
 		r.cfg.Log.DebugContext(ctx, "the round could not be audited", "round", round, "error", err)
 		return
 	}
+	audited(ctx, held)
+}
+
+func audited(ctx context.Context, held job.Held) {
 	a := AuditOf(held)
 	telemetry.Audited(ctx, telemetry.Audit{
 		Planned: a.Planned, Done: a.Done, Failed: a.Failed, Outstanding: a.Outstanding, Discrepancies: a.harmful(),
 	})
 }
 
-// reconcile is one comparison: three lists whatever the round's size, and a
-// few operations for each thing that is wrong.
-func (r *Runner) reconcile(ctx context.Context, round string, jobs []job.Job) ([]Mended, error) {
-	queued, err := r.cfg.Bus.Queued(ctx, round)
-	if err != nil {
-		return nil, err
+// reconcile is one comparison: a few lists whatever the round's size, and a few
+// operations for each thing that is wrong. It returns what was held before, and how
+// much was put right. One job that cannot be mended keeps no other from it.
+func (w *work) reconcile(ctx context.Context) (held job.Held, did int, err error) {
+	held, err = w.cfg.Bus.Held(ctx, w.m.Round)
+	if err != nil && !errors.Is(err, jobstream.ErrNotFound) { // nothing is held: all of it is mended
+		return held, 0, err
 	}
-	records, err := r.records(ctx, round)
-	if err != nil {
-		return nil, err
-	}
-	var all []Mended
-	done := func(uid int, what string) {
-		all = append(all, Mended{uid, what})
-		telemetry.AuditMended(ctx, what, 1)
-		r.cfg.Log.WarnContext(ctx, "mended", "round", round, "uid", uid, "what", what)
-	}
-	for _, repair := range repairs(jobs, queued, records) {
-		did, err := r.mend(ctx, repair)
-		if err != nil {
-			return all, fmt.Errorf("mending the job of miner %d: %w", repair.job.UID, err)
+	before := len(w.mended)
+	wrong := w.mendRound(ctx, held)
+	for _, repair := range w.repairs(held) {
+		if ctx.Err() != nil {
+			break
 		}
-		if did {
+		did, err := w.mend(ctx, repair)
+		if err != nil {
+			wrong = errors.Join(wrong, fmt.Errorf("mending the job of miner %d (%s): %w", repair.job.UID, repair.kind, err))
+		}
+		if did != "" {
 			crash.At(crash.Mended)
-			done(repair.job.UID, string(repair.kind))
+			w.note(ctx, repair.job.UID, did)
 		}
 	}
-	stuck, err := r.cfg.Bus.Stuck(ctx, round)
-	if err != nil {
-		return all, err
-	}
-	for _, s := range stuck {
-		what, err := r.free(ctx, s)
+	return held, len(w.mended) - before, wrong
+}
+
+// mendRound puts back what is of no job in particular.
+func (w *work) mendRound(ctx context.Context, held job.Held) error {
+	if held.Lost != "" || held.Manifest.Round == "" {
+		restored, err := w.cfg.Bus.RestoreManifest(ctx, w.m.stored)
 		if err != nil {
-			return all, fmt.Errorf("freeing the job of miner %d: %w", s.UID, err)
+			return fmt.Errorf("putting the manifest back: %w", err)
+		}
+		if restored {
+			crash.At(crash.ManifestRestored)
+			w.note(ctx, -1, lostManifest)
+		}
+	}
+	restored, err := w.cfg.Bus.RestoreEgresses(ctx)
+	if err != nil {
+		return fmt.Errorf("declaring the egresses again: %w", err)
+	}
+	if restored {
+		w.note(ctx, -1, lostEgresses)
+	}
+	return nil
+}
+
+// unstick deals with the messages that nobody will be given any more.
+func (w *work) unstick(ctx context.Context) error {
+	stuck, err := w.cfg.Bus.Stuck(ctx, w.m.Round)
+	if err != nil {
+		return err
+	}
+	var wrong error
+	for _, s := range stuck {
+		what, err := w.free(ctx, s)
+		if err != nil {
+			wrong = errors.Join(wrong, fmt.Errorf("freeing the job of miner %d: %w", s.UID, err))
+			continue
 		}
 		crash.At(crash.Freed)
-		done(s.UID, what)
+		w.note(ctx, s.UID, repairKind(what))
 	}
-	return all, nil
+	return wrong
 }
 
 // finish bounds what is left of a thing that was begun: the end of a job may be
 // what the round waited for, and ends the context.
 const finish = 5 * time.Second
 
-// mend puts one job right; false if it was right after all.
-func (r *Runner) mend(ctx context.Context, what repair) (bool, error) {
+// mend puts one job right, and says what it did; "" if it was right after all.
+func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
+	if what.kind == lostEvaluation {
+		return w.reopen(ctx, what.record)
+	}
+	did, err := false, error(nil)
 	switch what.kind {
 	case lostBoth:
-		return true, r.publishOne(ctx, what.job)
+		did, err = true, w.publishOne(ctx, what.job)
 	case lostMessage:
-		return r.cfg.Bus.Requeue(r.roots.goingOn(ctx, what.job, what.record), what.job)
+		did, err = w.cfg.Bus.Requeue(w.roots.goingOn(ctx, what.job, what.record), what.job)
 	case lostRecord:
-		return r.planAgain(ctx, what.job)
+		did, err = w.planAgain(ctx, what.job)
+	case damagedRecord:
+		did, err = w.replace(ctx, what)
+	case lostEnd:
+		did, err = w.putBack(ctx, what)
+	case lostLetter:
+		did, err = true, w.cfg.Bus.RepublishDead(ctx, deadLetter(what.record))
+	default:
 	}
-	return false, nil
+	if !did || err != nil {
+		return "", err
+	}
+	return what.kind, nil
 }
 
 // planAgain makes the record of a job that is queued, in the trace that its
@@ -174,6 +260,9 @@ func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
 	defer cancel()
 	record, _, err := r.cfg.Bus.Record(ctx, s.Round, s.UID)
+	if errors.Is(err, jobstream.ErrNotFound) { // what has a job has a record by now
+		return "message of no job: removed", r.cfg.Bus.Discard(ctx, s)
+	}
 	if err != nil {
 		return "", err
 	}

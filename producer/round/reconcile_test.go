@@ -59,6 +59,17 @@ func (b *bundle) deleteRecord(t *testing.T, m job.Manifest, uid int) {
 	must.Do(t, b.bus.Bucket(job.BucketRecords).Purge(t.Context(), job.RecordKey(m.Round, uid)))
 }
 
+// purge takes a key without a trace, spoil overwrites it with rubbish.
+func (b *bundle) purge(t *testing.T, bucket, key string) {
+	t.Helper()
+	must.Do(t, b.bus.Bucket(bucket).Purge(t.Context(), key))
+}
+
+func (b *bundle) spoil(t *testing.T, bucket, key string) {
+	t.Helper()
+	must.Get(b.bus.Bucket(bucket).PutString(t.Context(), key, "rubbish"))(t)
+}
+
 // filter makes the consumer hand out certain subjects only.
 func filter(t *testing.T, b *bundle, subject string) {
 	t.Helper()

@@ -41,7 +41,7 @@ type Replayed struct {
 // at once take turns: the second one runs what is still as it was when it was
 // asked.
 func (r *Runner) Replay(ctx context.Context, round string, s Selection) (result Result, did Replayed, err error) {
-	if _, err := r.manifest(ctx, round); err != nil {
+	if _, err := r.manifest(ctx, round, known{}); err != nil {
 		return Result{}, did, err
 	}
 	asked, already, err := Chosen(ctx, r.cfg.Bus, round, s)
@@ -49,16 +49,19 @@ func (r *Runner) Replay(ctx context.Context, round string, s Selection) (result 
 		return Result{}, did, err
 	}
 	begun := 0 // the revision that the replay of before a takeover was of
-	result, err = r.holding(ctx, round, func(ctx context.Context) (Result, error) {
-		m, err := r.manifest(ctx, round) // it may have been forgotten meanwhile
-		if err != nil {
+	var m known
+	result, err = r.holding(ctx, round, func(ctx context.Context) (_ Result, err error) {
+		if m, err = r.manifest(ctx, round, m); err != nil { // it may have been forgotten meanwhile
 			return Result{}, err
 		}
 		latest, err := r.settled(ctx, m)
+		if err == nil && latest.Revision == 0 { // its outcome is gone, or its producer died before it
+			latest, err = r.run(ctx, m, job.Replay{})
+		}
 		if err != nil || begun > 0 && latest.Revision > begun && slices.Equal(latest.Replayed, did.UIDs) {
 			return latest, err // whoever took the round over has ended it
 		}
-		now, err := ReadFailures(ctx, r.cfg.Bus, m)
+		now, err := ReadFailures(ctx, r.cfg.Bus, m.Manifest)
 		if err != nil {
 			return Result{}, err
 		}
@@ -122,21 +125,22 @@ func (d *Replayed) sort(replay *job.Replay, chosen []Failed, unknown []scoring.M
 }
 
 // begin writes the plan of a replay down and then runs it.
-func (r *Runner) begin(ctx context.Context, m job.Manifest, replay job.Replay) (Result, error) {
+func (r *Runner) begin(ctx context.Context, m known, replay job.Replay) (Result, error) {
 	if err := r.cfg.Bus.CreateReplay(ctx, replay); err != nil {
 		return Result{}, fmt.Errorf("writing the plan of replay %d: %w", replay.Number, err)
 	}
 	crash.At(crash.ReplayPlanned)
-	return r.run(ctx, m.After([]job.Replay{replay}), replay)
+	m.Manifest = m.After([]job.Replay{replay})
+	return r.run(ctx, m, replay)
 }
 
 // Chosen lists what a replay would run, and what of it is being replayed just
-// now. ErrRunning if the round is not concluded, ErrSelection if the selection
-// names what there is not.
+// now. ErrRunning if the round has no outcome and jobs that have not ended,
+// ErrSelection if the selection names what there is not.
 func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s Selection) (chosen []Failed, already []int, err error) {
-	latest, err := Latest(ctx, bus, round)
+	revisions, err := bus.Outcomes(ctx, round)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("listing the outcomes of round %s: %w", round, err)
 	}
 	m, err := bus.Planned(ctx, round)
 	if err != nil {
@@ -146,7 +150,7 @@ func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s Selection) 
 	if err != nil {
 		return nil, nil, err
 	}
-	if latest.Revision == 0 {
+	if len(revisions) == 0 && failures.Outstanding > 0 {
 		return nil, nil, fmt.Errorf("round %s: %w: %d jobs are outstanding", round, ErrRunning, failures.Outstanding)
 	}
 	return s.Select(failures)

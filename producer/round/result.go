@@ -21,7 +21,7 @@ type Result struct {
 	Mirror string    `json:"mirror"`
 	// Complete says that nothing stands in for what could not be had: no dead
 	// letter, no degraded evaluation, no unknown identity, no stand-in, no failed
-	// look-up of maintainers.
+	// look-up of maintainers, nothing that damage has cost.
 	Complete bool `json:"complete"`
 	// Unloadable are the languages that gave no nodes, as in the validator.
 	Unloadable []string `json:"unloadable_languages"`
@@ -52,6 +52,10 @@ type Result struct {
 	Replayed []int `json:"replayed,omitempty"`
 	// Mended is what had to be put right on the way, after whatever crash.
 	Mended []Mended `json:"mended,omitempty"`
+	// Damaged is what was gone or unreadable and could not be put right.
+	Damaged []Lost `json:"damaged,omitempty"`
+	// Evaluations are those that the outcome was made of, by uid.
+	Evaluations []Part `json:"evaluations,omitempty"`
 
 	DeadLetters       []job.DeadLetter  `json:"dead_letters"`
 	Degraded          []Degraded        `json:"degraded"`
@@ -66,6 +70,21 @@ type Result struct {
 	// and the identities that replays have found: the same bytes whoever concludes,
 	// whenever, and from whichever replay the evaluations are.
 	Outcome scoring.Outcome `json:"outcome"`
+}
+
+// Lost is one thing that damage has cost a round.
+type Lost struct {
+	What  string `json:"what"`
+	Error string `json:"error"`
+}
+
+// Part is one evaluation that an outcome was made of.
+type Part struct {
+	UID int    `json:"uid"`
+	Key string `json:"key"`
+	// SHA256 is of what was stored, unpacked: what stands under the key later can be
+	// held against it.
+	SHA256 string `json:"sha256"`
 }
 
 // Degraded is one miner whose evaluation lacks answers.
@@ -155,7 +174,7 @@ func standIn(m *scoring.MinerOutcome, asOf time.Time) StandIn {
 
 // complete says whether nothing stands in for what could not be had.
 func (r Result) complete() bool {
-	return r.Failed+len(r.Degraded)+len(r.UnknownIdentities)+len(r.StandIns)+len(r.FailedLookUps) == 0
+	return r.Failed+len(r.Degraded)+len(r.UnknownIdentities)+len(r.StandIns)+len(r.FailedLookUps)+len(r.Damaged) == 0
 }
 
 // Malformed is one miner whose answers had items that could not be read; each
@@ -179,8 +198,8 @@ func Decode(data []byte) (Result, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Result{}, fmt.Errorf("decoding an outcome: %w", err)
 	}
-	if r.Version > job.Version {
-		return Result{}, fmt.Errorf("outcome of version %d, this build reads up to %d", r.Version, job.Version)
+	if r.Version < 1 || r.Version > job.Version {
+		return Result{}, fmt.Errorf("outcome of version %d, this build reads 1 to %d", r.Version, job.Version)
 	}
 	return r, nil
 }

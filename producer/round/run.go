@@ -120,33 +120,26 @@ func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
 		return Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
 	}
 	crash.At(crash.ManifestWritten)
-	return r.goOn(ctx, m.Round)
+	return r.goOn(ctx, m.Round, known{stored: m})
 }
 
 // Resume goes on with a round that was planned before, by whomever, or with a
-// replay of it that was broken off. One that is concluded is returned as it is.
-// While another producer runs it, this one stands by.
+// replay of it that was broken off. One that is concluded is returned as it is; an
+// outcome that cannot be read is made anew. While another producer runs it, this
+// one stands by. ErrLost for a round whose manifest nobody has.
 func (r *Runner) Resume(ctx context.Context, round string) (Result, error) {
-	if _, err := r.manifest(ctx, round); err != nil { // nothing is held of a round that is not there
+	if _, err := r.manifest(ctx, round, known{}); err != nil { // nothing is held of a round that is not there
 		return Result{}, err
 	}
-	return r.goOn(ctx, round)
-}
-
-func (r *Runner) manifest(ctx context.Context, round string) (job.Manifest, error) {
-	m, err := r.cfg.Bus.Planned(ctx, round)
-	if err != nil {
-		return m, fmt.Errorf("reading the manifest of round %s: %w", round, err)
-	}
-	return m, nil
+	return r.goOn(ctx, round, known{})
 }
 
 // goOn brings a round to its end from wherever it is. The manifest is read when
-// the round is held: it may have been forgotten while this producer stood by.
-func (r *Runner) goOn(ctx context.Context, round string) (Result, error) {
-	return r.holding(ctx, round, func(ctx context.Context) (Result, error) {
-		m, err := r.manifest(ctx, round)
-		if err != nil {
+// the round is held: it may have been forgotten while this producer stood by. What
+// this producer knew before, it puts back.
+func (r *Runner) goOn(ctx context.Context, round string, m known) (Result, error) {
+	return r.holding(ctx, round, func(ctx context.Context) (_ Result, err error) {
+		if m, err = r.manifest(ctx, round, m); err != nil {
 			return Result{}, err
 		}
 		latest, err := r.settled(ctx, m)
@@ -157,10 +150,15 @@ func (r *Runner) goOn(ctx context.Context, round string) (Result, error) {
 	})
 }
 
-// settled is the round's latest outcome, after a replay that was broken off is
-// brought to its end; its Revision is 0 while the round is not concluded.
-func (r *Runner) settled(ctx context.Context, m job.Manifest) (Result, error) {
+// settled is the round's latest outcome, after one that cannot be read is made
+// anew, and a replay that was broken off is brought to its end; its Revision is 0
+// while the round is not concluded.
+func (r *Runner) settled(ctx context.Context, m known) (Result, error) {
 	latest, err := Latest(ctx, r.cfg.Bus, m.Round)
+	if jobstream.Damaged(err) {
+		r.cfg.Log.WarnContext(ctx, "an outcome cannot be read: it is made anew", "round", m.Round, "revision", latest.Revision, "error", err)
+		latest, err = r.concludeAnew(ctx, m, latest.Revision)
+	}
 	if err != nil || latest.Revision == 0 {
 		return latest, err
 	}
@@ -176,23 +174,57 @@ func (r *Runner) settled(ctx context.Context, m job.Manifest) (Result, error) {
 	return r.run(ctx, m, broken)
 }
 
+// concludeAnew makes a revision whose outcome cannot be read: all that it was made
+// of is kept.
+func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (Result, error) {
+	replay := job.Replay{Round: m.Round, Number: revision - 1}
+	if replay.Number > 0 {
+		planned, err := r.cfg.Bus.Replay(ctx, m.Round, replay.Number)
+		if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
+			return Result{}, fmt.Errorf("reading replay %d of round %s: %w", replay.Number, m.Round, err)
+		}
+		if err == nil {
+			replay = planned
+		}
+	}
+	m.mended = append(m.mended, r.tell(ctx, m.Round, -1, string(lostOutcome)))
+	return r.run(ctx, m, replay)
+}
+
 // Latest reads the latest outcome of a round; its Revision is 0 if there is
-// none.
+// none. Beside a *jobstream.ValueError it is the one that cannot be read.
 func Latest(ctx context.Context, bus *jobstream.Bus, round string) (Result, error) {
 	revisions, err := bus.Outcomes(ctx, round)
 	if err != nil || len(revisions) == 0 {
 		return Result{}, err
 	}
-	data, err := bus.Outcome(ctx, round, revisions[len(revisions)-1])
+	revision := revisions[len(revisions)-1]
+	result, err := ReadOutcome(ctx, bus, round, revision)
+	if errors.Is(err, jobstream.ErrNotFound) { // a list has it that was deleted by hand
+		err = &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.OutcomeKey(round, revision), Err: err}
+	}
+	if err != nil {
+		return Result{Round: round, Revision: revision}, err
+	}
+	return result, nil
+}
+
+// ReadOutcome reads one revision of a round's outcome.
+func ReadOutcome(ctx context.Context, bus *jobstream.Bus, round string, revision int) (Result, error) {
+	data, err := bus.Outcome(ctx, round, revision)
 	if err != nil {
 		return Result{}, fmt.Errorf("reading the outcome of round %s: %w", round, err)
 	}
-	return Decode(data)
+	result, err := Decode(data)
+	if err != nil {
+		return Result{}, &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.OutcomeKey(round, revision), Err: err}
+	}
+	return result, nil
 }
 
 // run publishes the jobs of a round or of its replay (number 0: the round
 // itself), waits for all of them, and concludes.
-func (r *Runner) run(ctx context.Context, m job.Manifest, replay job.Replay) (result Result, err error) {
+func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result Result, err error) {
 	ctx, span := telemetry.StartRound(ctx, m.Round, m.Trace)
 	began := time.Now()
 	defer func() {
@@ -204,77 +236,79 @@ func (r *Runner) run(ctx context.Context, m job.Manifest, replay job.Replay) (re
 	if id := telemetry.TraceID(ctx); span.IsRecording() {
 		r.cfg.Traced(id)
 	}
-	if replay.Number == 0 {
-		if err := r.snapshot(ctx, m.Round); err != nil {
-			return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
-		}
-		crash.At(crash.SnapshotStored)
-	}
-	jobs := jobsOf(m, replay)
-	ends, err := r.settleAll(ctx, m.Round, jobs, overdue(m, replay))
+	w, err := r.newWork(m, replay)
 	if err != nil {
+		return Result{}, err
+	}
+	if result, err = w.run(ctx); err != nil {
 		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
-	}
-	result, err = r.conclude(ctx, m, replay, ends)
-	if err != nil {
-		return Result{}, fmt.Errorf("concluding round %s: %w", m.Round, err)
 	}
 	r.note(ctx, result)
 	return result, nil
 }
 
-// snapshot keeps the stored evaluations as they are before the round.
-func (r *Runner) snapshot(ctx context.Context, round string) error {
-	_, err := r.cfg.Bus.Snapshot(ctx, round)
-	if !errors.Is(err, jobstream.ErrNotFound) {
-		return err // resumed: it is kept already
+// run brings the work to its outcome. What it is made of is read anew when every
+// job has ended: as long as anything of it is missing or cannot be read, that is
+// mended and waited for once more.
+func (w *work) run(ctx context.Context) (Result, error) {
+	if err := w.snapshot(ctx); err != nil {
+		return Result{}, err
 	}
-	stored, err := r.cfg.Bus.StoredEvaluations(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the stored evaluations: %w", err)
+	if w.replay.Number == 0 {
+		crash.At(crash.SnapshotStored)
 	}
-	return r.cfg.Bus.PutSnapshot(ctx, round, stored)
-}
-
-// ends is how a round's jobs ended, with what had to be mended on the way.
-type ends struct {
-	*tally
-
-	mended []Mended
+	for {
+		if err := w.settleAll(ctx); err != nil {
+			return Result{}, err
+		}
+		found, whole, err := w.verify(ctx)
+		if err != nil {
+			return Result{}, fmt.Errorf("reading what the outcome is made of: %w", err)
+		}
+		if whole {
+			return w.conclude(ctx, found)
+		}
+	}
 }
 
 // settleAll publishes the jobs and waits until each has ended. The collector
 // and the keeper of exhausted deliveries run beside the publisher, so that a
 // job's end is seen from the first one on.
-func (r *Runner) settleAll(ctx context.Context, round string, jobs []job.Job, overdueAt time.Time) (ends, error) {
+func (w *work) settleAll(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
-	e := ends{tally: newTally(jobs)}
+	seen := newTally(w.jobs)
 	group.Go(func() error {
 		defer cancel() // nothing is outstanding: the others may stop
-		return r.collect(ctx, round, e.tally)
+		return w.collect(ctx, seen)
 	})
 	group.Go(func() (err error) {
-		if err := r.publish(ctx, round, jobs); err != nil {
+		if err := w.publish(ctx, w.m.Round, w.jobs); err != nil {
 			return err
 		}
-		e.mended = r.keepWhole(ctx, round, jobs)
+		w.keepWhole(ctx)
 		return nil
 	})
-	if !overdueAt.IsZero() {
-		group.Go(func() error { return r.declareOverdue(ctx, round, jobs, overdueAt) })
+	var lapsed []Mended
+	group.Go(func() (err error) {
+		lapsed, err = w.keepLeases(ctx, w.m.Round, w.jobs)
+		return err
+	})
+	if !w.overdueAt.IsZero() {
+		group.Go(func() error { return w.declareOverdue(ctx, w.m.Round, w.jobs, w.overdueAt) })
 	}
 	group.Go(func() error {
-		err := r.cfg.Bus.ConsumeExhausted(ctx, r.exhausted)
+		err := w.cfg.Bus.ConsumeExhausted(ctx, w.exhausted)
 		if ctx.Err() == nil {
 			return fmt.Errorf("reading the advisories of exhausted deliveries: %w", err)
 		}
 		return nil // it runs until the others are done
 	})
 	err := group.Wait()
-	if e.ended() {
-		return e, nil
+	w.mended = append(w.mended, lapsed...)
+	if seen.ended() {
+		return nil
 	}
-	return ends{}, fmt.Errorf("waiting for the jobs: %w", cmp.Or(err, context.Cause(ctx)))
+	return fmt.Errorf("waiting for the jobs: %w", cmp.Or(err, context.Cause(ctx)))
 }

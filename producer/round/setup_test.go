@@ -63,7 +63,11 @@ type bundle struct {
 
 func setup(tb testing.TB, cfg jobstream.Config) *bundle {
 	tb.Helper()
-	servers := jobstreamtest.Start(tb)
+	return setupOn(tb, jobstreamtest.Start(tb), cfg)
+}
+
+func setupOn(tb testing.TB, servers *jobstreamtest.Servers, cfg jobstream.Config) *bundle {
+	tb.Helper()
 	b := &bundle{nats: servers.NATSURL(), redis: servers.RedisURL()}
 	var nc *nats.Conn
 	b.bus, nc = jobstreamtest.Open(tb, b.nats, cfg)

@@ -20,6 +20,8 @@
 //   - Inputs that cannot be used put a round off: they are read again every few
 //     seconds, as long as it takes. No round begins with half of them; the last
 //     outcome stays in force, and the next round says why it came late.
+//   - A round that nobody can go on with counts as ended: the next turn comes when
+//     it is due.
 //   - The keeper holds nothing that must last. Whoever follows one that died looks
 //     at the last turn and goes on: with its round, or with a turn that was begun
 //     and has no round yet.

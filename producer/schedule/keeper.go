@@ -29,14 +29,14 @@ func (e *PutOffError) Is(target error) bool { return target == ErrPutOff }
 
 func (e *PutOffError) Unwrap() error { return e.Err }
 
-// Last is how the schedule's last turn stands.
+// Last is how the schedule's last turn stands. It names no round when there was none.
 type Last struct {
 	job.Turn
 
-	// Revision is of the turn, 0 when there was none.
+	// Revision is what the next turn replaces.
 	Revision uint64
 	// Planned says that the turn's round was begun, Ended that it has an
-	// outcome.
+	// outcome, or that nobody can go on with it.
 	Planned, Ended bool
 }
 
@@ -155,7 +155,7 @@ func (k *Keeper) turn(ctx context.Context, rounds Rounds) error {
 // began then. A turn whose round was never begun, because its producer died in
 // between, is still due.
 func (k *Keeper) next(last Last, began, now time.Time) Due {
-	if last.Revision == 0 {
+	if last.Round == "" {
 		return k.cfg.Schedule.Next(k.cfg.Schedule.Before(began), now)
 	}
 	due := k.cfg.Schedule.Next(last.Due, now)

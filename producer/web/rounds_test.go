@@ -37,7 +37,8 @@ func TestARoundIsTold(t *testing.T) {
 	want := answer.Rewards{
 		Round: result.Round, Revision: 1, AsOf: asOf, AgeSeconds: 3600, Due: &now, Complete: true, Mirror: b.mirror, Sum: result.Outcome.Sum,
 		UIDs: []int{0, 1, 2, 3, 111}, Hotkeys: []string{"h0", "h1", "h2", "h3", "h111"}, Rewards: rewardsOf(result.Outcome.Rewards),
-		Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{}, FromStored: []int{}, SharedAccount: []int{},
+		Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{}, Damaged: []string{},
+		FromStored: []int{}, SharedAccount: []int{},
 	}
 	if diff := cmp.Diff(want, rewards); diff != "" || rewards.Sum < 1-1e-9 || rewards.Sum > 1+1e-9 || rewards.Rewards[2] <= rewards.Rewards[1] {
 		t.Errorf("sum %v, rewards (-want +got):\n%s", rewards.Sum, diff)
@@ -199,6 +200,32 @@ func TestADamagedRoundIsListed(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, page.Rounds); diff != "" {
 		t.Errorf("rounds (-want +got):\n%s", diff)
+	}
+}
+
+// A round that has lost its manifest, or whose outcome cannot be read, was in no list
+// or failed it: it is named, with what is known of it.
+func TestALostRoundIsListed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	lost, unreadable := b.plan(t, asOf), b.plan(t, asOf.AddDate(0, 0, 1))
+	must.Get(b.bus.PlanRecord(t.Context(), job.Plan(lost.Round, 1, "")))(t)
+	must.Do(t, b.bus.CreateManifest(t.Context(), unreadable))
+	must.Do(t, b.bus.PutOutcome(t.Context(), unreadable.Round, 1, []byte("{")))
+	for _, rubbish := range []string{"x.y.z", "x.manifests"} {
+		must.Get(b.bus.Bucket(job.BucketRounds).PutString(t.Context(), rubbish, "{"))(t)
+	}
+	page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
+	want := []answer.Summary{
+		{Round: unreadable.Round, AsOf: unreadable.AsOf, PlannedAt: unreadable.PlannedAt.UTC(), State: answer.Damaged, Revision: 1, Planned: 2, Outstanding: 2},
+		{Round: lost.Round, State: answer.Damaged},
+	}
+	if diff := cmp.Diff(want, page.Rounds); diff != "" {
+		t.Errorf("rounds (-want +got):\n%s", diff)
+	}
+	got := b.ask(t, http.MethodGet, "/api/v1/rounds/"+lost.Round, "")
+	if got.status != http.StatusNotFound || !strings.Contains(got.body, "what is left of it") {
+		t.Errorf("the lost round: %d %s; want 404, with what is left of it", got.status, got.body)
 	}
 }
 

@@ -68,8 +68,20 @@ const (
 	RecordReplanned Point = "record-replanned"
 	// Mended: one lost record or message is restored.
 	Mended Point = "mended"
+	// ManifestRestored: a manifest that was gone or unreadable is there again.
+	ManifestRestored Point = "manifest-restored"
+	// SnapshotRestored: so are the stored evaluations that the round began with.
+	SnapshotRestored Point = "snapshot-restored"
+	// RecordRestored: so is a record; its message may be missing.
+	RecordRestored Point = "record-restored"
+	// RecordReopened: the record of a job whose evaluation is gone or unreadable is
+	// planned again, its message not there.
+	RecordReopened Point = "record-reopened"
 	// CopyQueued: a message passed over has a copy, and is still there.
 	CopyQueued Point = "copy-queued"
+	// TakenBack: a job whose worker is silent is planned again; its message is
+	// still withheld.
+	TakenBack Point = "taken-back"
 	// Freed: one message that nobody would have been given is dealt with.
 	Freed Point = "freed"
 	// BurialPlanned: a job whose deliveries are used up got the record that it
@@ -99,8 +111,9 @@ var worker = []Point{
 //nolint:gochecknoglobals // a table
 var producer = []Point{
 	TurnTaken, ManifestWritten, RoundHeld, SnapshotStored, RecordPlanned, JobPublished, MaintainersKept, OneStoredChanged, StoredChanged,
-	OutcomeWritten, ConclusionNoted, RoundReleased, ReplayPlanned, RecordReplanned, Mended, CopyQueued, Freed, BurialPlanned,
-	BurialPublished, BurialRecorded, ExhaustedRemoved, PartForgotten,
+	OutcomeWritten, ConclusionNoted, RoundReleased, ReplayPlanned, RecordReplanned, Mended, ManifestRestored,
+	SnapshotRestored, RecordRestored, RecordReopened, CopyQueued, TakenBack, Freed, BurialPlanned, BurialPublished, BurialRecorded,
+	ExhaustedRemoved, PartForgotten,
 }
 
 // Points are all points that there are.

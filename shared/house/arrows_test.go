@@ -23,6 +23,7 @@ var arrows = []arrow{
 	{"shared/certs", "the file of a key is a secret; its tests' help ends tests", []string{"shared/secret", "shared/must"}},
 	{"shared/listen", "the bounds of a listener know nobody", nil},
 	{"shared/must", "what ends a test knows nobody", nil},
+	{"shared/disktest", "it mounts, and runs a test again", []string{"shared/must"}},
 	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
 	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans, and proves by files who it is", []string{
@@ -40,6 +41,7 @@ var arrows = []arrow{
 		"shared/jobstream/jobstreamtest", "tests of jobs need the servers that jobs are on",
 		[]string{"shared/jobstream", "shared/local", "shared/must"},
 	},
+	{"shared/jobstream/cluster", "servers need ports, and one that is apart a relay", []string{"shared/must", "shared/nettest"}},
 	{"shared/health", "it serves checks that others bring", []string{"shared/listen"}},
 	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/pause", "shared/scoring"}},
 	{"shared/local", "servers know no product", nil},
@@ -57,9 +59,13 @@ var arrows = []arrow{
 			"shared/telemetry",
 		},
 	},
-	{"shared/fleet/fleettest", "what a simulated mirror counted is the mirror's own type", []string{"shared/mirrorsim", "shared/must"}},
+	{
+		"shared/fleet/fleettest", "what a simulated mirror counted is the mirror's own type; all that was built for tests is removed in one place",
+		[]string{"shared/jobstream/cluster", "shared/mirrorsim", "shared/must"},
+	},
 	{"shared/house", "it reads the others as text", nil},
 	{"deploy", "it reads what is deployed as text", nil},
+	{"deploy/notices", "what is said of the grammars is said of those that were built", []string{"worker/tokenscore/grammars/manifest"}},
 	{
 		"worker/tokenscore", "the parser gives the rules their token figures",
 		[]string{"shared/scoring", "shared/telemetry", "worker/tokenscore"},
@@ -98,6 +104,7 @@ var arrows = []arrow{
 		"producer/doctor", "it looks at every server and file through the adapters that use them",
 		[]string{"shared/certs", "shared/job", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/secret"},
 	},
+	{"producer/backup", "streams are copied as they are, and declared where they are put", []string{"shared/job", "shared/jobstream", "shared/pause"}},
 	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
 	{"producer/export", "rows are made of an outcome, read as it is stored", []string{"producer/round", "shared/scoring"}},
 	{"worker", "a command wires its own and what is shared, but no simulator; it says that it works", []string{
@@ -105,7 +112,7 @@ var arrows = []arrow{
 		"shared/ratelimit", "shared/scorecache", "shared/telemetry",
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket, says what it starts, marks a turn's step", []string{
-		"producer/answer", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
+		"producer/answer", "producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
 		"producer/web",
 		"shared/certs", "shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
 		"shared/mirror", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/telemetry", "shared/terminal",

@@ -94,6 +94,10 @@ const Schedule = "schedule"
 // EgressesKey names the egresses that the fleet has.
 const EgressesKey = Schedule + ".egresses"
 
+// FleetKey names the word that identifies the fleet in its backups. The first
+// backup makes it, and it stays the same on other servers.
+const FleetKey = Schedule + ".fleet"
+
 // LastKey names when rounds were last concluded.
 const LastKey = Schedule + ".last"
 

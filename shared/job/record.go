@@ -41,10 +41,11 @@ const (
 	Permanent Class = "permanent" // dead at once: 4xx, a job that cannot be read
 	Poison    Class = "poison"    // the process died until the deliveries were used up
 	Overdue   Class = "overdue"   // it had not ended when its round had to
+	Damaged   Class = "damaged"   // what it had left was gone or unreadable when its round had to end
 )
 
 // Classes are those of dead letters.
-func Classes() []Class { return []Class{Transient, Permanent, Poison, Overdue} }
+func Classes() []Class { return []Class{Transient, Permanent, Poison, Overdue, Damaged} }
 
 // MaxFailures is how many counted failures a job has before it is dead.
 const MaxFailures = 4
@@ -66,6 +67,10 @@ type Record struct {
 	Requests   int `json:"requests"`
 	Unreported int `json:"unreported,omitempty"`
 	Expected   int `json:"expected,omitempty"`
+	// Lapses counts the attempts of this replay that ended without a word: a job
+	// that kills every process that takes it is known by them, whichever message
+	// it came with.
+	Lapses int `json:"lapses,omitempty"`
 	// Trace is the id of the trace that shows this job, all attempts in one.
 	Trace string `json:"trace,omitempty"`
 	// Claim is set while running, and kept afterwards: who ended it.
@@ -96,6 +101,13 @@ type Claim struct {
 	Delivery uint64 `json:"delivery"`
 	// Replay is the job's: a claim counts only for the record's own replay.
 	Replay int `json:"replay,omitempty"`
+	// For is how long a silent claim keeps the job: the worker's lease; 0 for the
+	// one that is in force.
+	For time.Duration `json:"for,omitempty"`
+	// Beat counts the signs of life, so that each is another record. A clock of
+	// the reader's own tells how long one has stayed away: no two machines' clocks
+	// have to agree.
+	Beat int `json:"beat,omitempty"`
 }
 
 // after says whether c was handed out later than former: a later message, or
@@ -112,6 +124,8 @@ type Failure struct {
 	Class Class     `json:"class"`
 	Error string    `json:"error"`
 	At    time.Time `json:"at"`
+	// Delay is how long the job waits before its next attempt.
+	Delay time.Duration `json:"delay,omitempty"`
 }
 
 // Plan returns the record of a job that is to be published.
@@ -133,6 +147,7 @@ func (r Record) Claimed(c Claim) (Record, error) {
 		return r, fmt.Errorf("message %d delivery %d is not after message %d delivery %d by %s: %w",
 			c.Sequence, c.Delivery, r.Claim.Sequence, r.Claim.Delivery, r.Claim.Worker, ErrFenced)
 	}
+	r.Lapses += r.abandoned()
 	r.Unreported += r.abandoned()
 	r.Phase, r.Claim, r.Expected = Running, &c, 0
 	r.Deliveries++
@@ -154,6 +169,37 @@ func (r Record) Expecting(claim string, requests int) (Record, error) {
 		return r, err
 	}
 	r.Expected = requests
+	return r.beaten(), nil
+}
+
+// Beaten shows a sign of life of the running attempt.
+func (r Record) Beaten(claim string) (Record, error) {
+	if err := r.heldBy(claim); err != nil {
+		return r, err
+	}
+	return r.beaten(), nil
+}
+
+func (r Record) beaten() Record {
+	c := *r.Claim
+	c.Beat++
+	r.Claim = &c
+	return r
+}
+
+// Lapsed takes the job back from a claim that has shown no sign of life since
+// the given one. Any delivery may claim it then, also one of a stream that was
+// set back or made anew, whose messages have lower numbers.
+func (r Record) Lapsed(claim string, beat int) (Record, error) {
+	if err := r.heldBy(claim); err != nil {
+		return r, err
+	}
+	if r.Claim.Beat != beat {
+		return r, fmt.Errorf("sign of life %d has followed %d: %w", r.Claim.Beat, beat, ErrFenced)
+	}
+	r.Lapses += r.abandoned()
+	r.Unreported += r.abandoned()
+	r.Phase, r.Expected = Planned, 0
 	return r, nil
 }
 
@@ -245,9 +291,33 @@ func (r Record) Replanned(replay int, trace string) (Record, error) {
 	if r.Phase == Done && r.Degraded {
 		r.Former = r.Evaluation
 	}
-	r.Phase, r.Replay, r.Trace, r.Failures, r.Expected = Planned, replay, trace, 0, 0
+	r.Phase, r.Replay, r.Trace, r.Failures, r.Lapses, r.Expected = Planned, replay, trace, 0, 0, 0
 	r.Claim, r.Evaluation, r.Degraded, r.Failure = nil, "", false, nil
 	return r, nil
+}
+
+// Reopened opens an ended job again, in the same replay, because the evaluation
+// that stands is gone or cannot be read. Its failures count from 0; deliveries and
+// requests go on.
+func (r Record) Reopened() (Record, error) {
+	if !r.Phase.Ended() {
+		return r, fmt.Errorf("opening it again: the job is %s, not ended: %w", r.Phase, ErrNotEnded)
+	}
+	if r.Stands() == r.Former { // then it is the former one that is damaged
+		r.Former = ""
+	}
+	r.Phase, r.Failures, r.Lapses, r.Expected = Planned, 0, 0, 0
+	r.Claim, r.Evaluation, r.Degraded, r.Failure = nil, "", false, nil
+	return r, nil
+}
+
+// DeclaredDamaged ends a job as failed, without any evaluation: what it had is
+// gone or cannot be read, and its round does not wait for another.
+func (r Record) DeclaredDamaged(f Failure) Record {
+	r.Unreported += r.abandoned()
+	r.Phase, r.Failure, r.Expected = Failed, &f, 0
+	r.Evaluation, r.Former, r.Degraded = "", "", false
+	return r
 }
 
 // Stands is the key of the evaluation that counts for an ended job, "" for
@@ -263,13 +333,18 @@ func (r Record) Stands() string {
 func (r Record) FinalAttempt() bool { return r.Failures+1 >= MaxFailures }
 
 // Retries counts the failed attempts that another one followed: not the one
-// that ended the job. Used up deliveries, and a round that has to end, are no
-// attempt's failure.
+// that ended the job. Used up deliveries, damage, and a round that has to end, are
+// no attempt's failure.
 func (r Record) Retries() int {
-	if r.Phase == Failed && r.Failure != nil && r.Failure.Class != Poison && r.Failure.Class != Overdue {
-		return max(r.Failures-1, 0)
+	if r.Phase != Failed || r.Failure == nil {
+		return r.Failures
 	}
-	return r.Failures
+	switch r.Failure.Class {
+	case Poison, Overdue, Damaged:
+		return r.Failures
+	case Transient, Permanent:
+	}
+	return max(r.Failures-1, 0)
 }
 
 func (r Record) heldBy(claim string) error {

@@ -16,7 +16,7 @@ var at = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 
 // own is the claim that running and ended records of the table hold.
 func own() job.Claim {
-	return job.Claim{ID: "own", Worker: "w1", Since: at, Sequence: 10, Delivery: 3, Replay: 1}
+	return job.Claim{ID: "own", Worker: "w1", Since: at, Sequence: 10, Delivery: 3, Replay: 1, For: time.Minute, Beat: 5}
 }
 
 // recordIn is a record of replay 1 in the given phase, with figures that tell
@@ -80,9 +80,15 @@ func events() []event {
 		{"overdue in an earlier replay", overdue(0)},
 		{"overdue in a later replay", overdue(2)},
 		{"replan the next", func(r job.Record) (job.Record, error) { return r.Replanned(2, "t2") }},
+		{"reopen", job.Record.Reopened},
+		{"end as damaged", func(r job.Record) (job.Record, error) { return r.DeclaredDamaged(f), nil }},
 		{"replan the same", func(r job.Record) (job.Record, error) { return r.Replanned(1, "t2") }},
 	}
+	all = append(all,
+		event{"lapse after another sign of life", func(r job.Record) (job.Record, error) { return r.Lapsed("own", 4) }})
 	for _, pair := range [][]event{
+		held("beat", func(r job.Record, c string) (job.Record, error) { return r.Beaten(c) }),
+		held("lapse", func(r job.Record, c string) (job.Record, error) { return r.Lapsed(c, 5) }),
 		held("expect", func(r job.Record, c string) (job.Record, error) { return r.Expecting(c, 12) }),
 		held("hand back", func(r job.Record, c string) (job.Record, error) { return r.HandedBack(c, 5) }),
 		held("fail", func(r job.Record, c string) (job.Record, error) { return r.FailedAttempt(c, 5, f) }),
@@ -111,44 +117,58 @@ func outcome(r job.Record, err error) string {
 	if r.Unreported > 0 {
 		text += fmt.Sprintf(" u%d", r.Unreported)
 	}
+	if r.Lapses > 0 {
+		text += fmt.Sprintf(" l%d", r.Lapses)
+	}
+	if r.Phase == job.Running && r.Claim.ID == "own" {
+		text += fmt.Sprintf(" b%d", r.Claim.Beat)
+	}
 	return text
 }
 
 // TestTransitions holds every (phase, event). The columns are planned,
 // running, done, failed; d, f, r, e are deliveries, failures, requests and
 // expected requests, from 3, 2, 40 (and 9 while running); u is an attempt that
-// was ended by others, so that its requests are not counted.
+// was ended by others, so that its requests are not counted, l one that ended
+// without a word and may run again, b the signs of life of the claim, from 5.
 func TestTransitions(t *testing.T) {
 	t.Parallel()
 	phases := []job.Phase{job.Planned, job.Running, job.Done, job.Failed}
 	table := map[string][4]string{
-		"claim by a later delivery":     {"running d4 f2 r40 e0", "running d4 f2 r40 e0 u1", "settled", "settled"},
-		"claim by the same delivery":    {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
-		"claim by an earlier delivery":  {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
-		"claim by a later message":      {"running d4 f2 r40 e0", "running d4 f2 r40 e0 u1", "settled", "settled"},
-		"claim by an earlier message":   {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
-		"claim of an earlier replay":    {"settled", "settled", "settled", "settled"},
-		"claim of a later replay":       {"fenced", "fenced", "settled", "settled"},
-		"exhaust":                       {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0 u1", "settled", "settled"},
-		"exhaust by a later message":    {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0 u1", "settled", "settled"},
-		"exhaust by an earlier message": {"fenced", "fenced", "settled", "settled"},
-		"exhaust of an earlier replay":  {"settled", "settled", "settled", "settled"},
-		"exhaust of a later replay":     {"fenced", "fenced", "settled", "settled"},
-		"overdue":                       {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0 u1", "settled", "settled"},
-		"overdue in an earlier replay":  {"settled", "settled", "settled", "settled"},
-		"overdue in a later replay":     {"fenced", "fenced", "settled", "settled"},
-		"replan the next":               {"not ended", "not ended", "planned d3 f0 r40 e0", "planned d3 f0 r40 e0"},
-		"replan the same":               {"not ended", "not ended", "settled", "settled"},
-		"expect":                        {"fenced", "running d3 f2 r40 e12", "settled", "settled"},
-		"expect by another":             {"fenced", "fenced", "settled", "settled"},
-		"hand back":                     {"fenced", "planned d3 f2 r45 e0", "settled", "settled"},
-		"hand back by another":          {"fenced", "fenced", "settled", "settled"},
-		"fail":                          {"fenced", "planned d3 f3 r45 e0", "settled", "settled"},
-		"fail by another":               {"fenced", "fenced", "settled", "settled"},
-		"commit":                        {"fenced", "done d3 f2 r45 e0", "settled", "settled"},
-		"commit by another":             {"fenced", "fenced", "settled", "settled"},
-		"bury":                          {"fenced", "failed d3 f3 r45 e0", "settled", "settled"},
-		"bury by another":               {"fenced", "fenced", "settled", "settled"},
+		"claim by a later delivery":        {"running d4 f2 r40 e0", "running d4 f2 r40 e0 u1 l1", "settled", "settled"},
+		"claim by the same delivery":       {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
+		"claim by an earlier delivery":     {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
+		"claim by a later message":         {"running d4 f2 r40 e0", "running d4 f2 r40 e0 u1 l1", "settled", "settled"},
+		"claim by an earlier message":      {"running d4 f2 r40 e0", "fenced", "settled", "settled"},
+		"claim of an earlier replay":       {"settled", "settled", "settled", "settled"},
+		"claim of a later replay":          {"fenced", "fenced", "settled", "settled"},
+		"exhaust":                          {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0 u1", "settled", "settled"},
+		"exhaust by a later message":       {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0 u1", "settled", "settled"},
+		"exhaust by an earlier message":    {"fenced", "fenced", "settled", "settled"},
+		"exhaust of an earlier replay":     {"settled", "settled", "settled", "settled"},
+		"exhaust of a later replay":        {"fenced", "fenced", "settled", "settled"},
+		"overdue":                          {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0 u1", "settled", "settled"},
+		"overdue in an earlier replay":     {"settled", "settled", "settled", "settled"},
+		"overdue in a later replay":        {"fenced", "fenced", "settled", "settled"},
+		"replan the next":                  {"not ended", "not ended", "planned d3 f0 r40 e0", "planned d3 f0 r40 e0"},
+		"replan the same":                  {"not ended", "not ended", "settled", "settled"},
+		"reopen":                           {"not ended", "not ended", "planned d3 f0 r40 e0", "planned d3 f0 r40 e0"},
+		"end as damaged":                   {"failed d3 f2 r40 e0", "failed d3 f2 r40 e0 u1", "failed d3 f2 r40 e0", "failed d3 f2 r40 e0"},
+		"expect":                           {"fenced", "running d3 f2 r40 e12 b6", "settled", "settled"},
+		"expect by another":                {"fenced", "fenced", "settled", "settled"},
+		"beat":                             {"fenced", "running d3 f2 r40 e9 b6", "settled", "settled"},
+		"beat by another":                  {"fenced", "fenced", "settled", "settled"},
+		"lapse":                            {"fenced", "planned d3 f2 r40 e0 u1 l1", "settled", "settled"},
+		"lapse by another":                 {"fenced", "fenced", "settled", "settled"},
+		"lapse after another sign of life": {"fenced", "fenced", "settled", "settled"},
+		"hand back":                        {"fenced", "planned d3 f2 r45 e0", "settled", "settled"},
+		"hand back by another":             {"fenced", "fenced", "settled", "settled"},
+		"fail":                             {"fenced", "planned d3 f3 r45 e0", "settled", "settled"},
+		"fail by another":                  {"fenced", "fenced", "settled", "settled"},
+		"commit":                           {"fenced", "done d3 f2 r45 e0", "settled", "settled"},
+		"commit by another":                {"fenced", "fenced", "settled", "settled"},
+		"bury":                             {"fenced", "failed d3 f3 r45 e0", "settled", "settled"},
+		"bury by another":                  {"fenced", "fenced", "settled", "settled"},
 	}
 	all := events()
 	if len(all) != len(table) {
@@ -243,6 +263,34 @@ func TestDegradedStands(t *testing.T) {
 	}
 }
 
+// TestReopened: nothing of the end that is damaged stands any more; a degraded
+// evaluation does that was not what stood.
+func TestReopened(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		phase                               job.Phase
+		evaluation, former, stood, formerly string
+	}{
+		{job.Done, "r1.7.own", "", "r1.7.own", ""},
+		{job.Done, "r1.7.own", "r1.7.former", "r1.7.own", "r1.7.former"},
+		{job.Failed, "r1.7.issues", "", "r1.7.issues", ""},
+		{job.Failed, "r1.7.issues", "r1.7.former", "r1.7.former", ""},
+	} {
+		r := recordIn(c.phase)
+		r.Evaluation, r.Former = c.evaluation, c.former
+		got, err := r.Reopened()
+		want := job.Plan("r1", 7, "trace")
+		want.Replay, want.Deliveries, want.Requests, want.Former = 1, 3, 40, c.formerly
+		if diff := cmp.Diff(want, got); err != nil || diff != "" || r.Stands() != c.stood {
+			t.Errorf("%+v: stood on %q; %v (-want +got):\n%s", c, r.Stands(), err, diff)
+		}
+		dead := r.DeclaredDamaged(job.Failure{Class: job.Damaged})
+		if dead.Stands() != "" || dead.Retries() != r.Failures {
+			t.Errorf("%+v: dead as damaged, %q stands, %d retries; want nothing, and as many as there were", c, dead.Stands(), dead.Retries())
+		}
+	}
+}
+
 func TestFinalAttempt(t *testing.T) {
 	t.Parallel()
 	for failures, want := range []bool{false, false, false, true, true} {
@@ -284,5 +332,34 @@ func TestRetries(t *testing.T) {
 		if r, err = running.FailedAttempt("own", 0, f); err != nil || r.Retries() != n+1 {
 			t.Errorf("to run again after %d failures: %d retries (%v), want as many", n+1, r.Retries(), err)
 		}
+	}
+}
+
+// TestALapsedJobIsAnybodys: a fence by message numbers would shut everybody out
+// once the stream was set back or made anew. Whoever let the claim lapse and
+// lives after all has no say any more.
+func TestALapsedJobIsAnybodys(t *testing.T) {
+	t.Parallel()
+	lapsed := must.Get(recordIn(job.Running).Lapsed("own", 5))(t)
+	lower := job.Claim{ID: "lower", Worker: "w2", Since: at, Sequence: 1, Delivery: 1, Replay: 1}
+	running, err := lapsed.Claimed(lower)
+	if err != nil || running.Claim.ID != "lower" || running.Unreported != 1 || running.Lapses != 1 {
+		t.Errorf("claimed by a lower message: %+v, %v; want it claimed, with one attempt that ended without a word", running, err)
+	}
+	if _, err := running.Committed("own", 1, "key", false); !errors.Is(err, job.ErrFenced) {
+		t.Errorf("the former worker commits: got %v, want ErrFenced", err)
+	}
+	if _, err := lapsed.Beaten("own"); !errors.Is(err, job.ErrFenced) {
+		t.Errorf("the former worker's sign of life: got %v, want ErrFenced", err)
+	}
+}
+
+// TestLapsesCountForOneReplay: what healed a job must not be dead of its past.
+func TestLapsesCountForOneReplay(t *testing.T) {
+	t.Parallel()
+	failed := recordIn(job.Failed)
+	failed.Lapses = 20
+	if got := must.Get(failed.Replanned(2, "t2"))(t); got.Lapses != 0 {
+		t.Errorf("%d lapses in the next replay, want 0", got.Lapses)
 	}
 }

@@ -79,11 +79,27 @@ func (l Last) With(at time.Time, complete bool) Last {
 // DeadKept is how long dead letters are kept.
 const DeadKept = 30 * 24 * time.Hour
 
+// Damage is a stored value that cannot be read.
+type Damage struct {
+	// Where is the bucket or the stream, Key the key or the subject.
+	Where, Key string
+	// UID is -1 for what is of no job.
+	UID int
+	// Revision is what a write that replaces it has to name.
+	Revision uint64
+	Error    string
+}
+
 // Held is what the streams and buckets hold of one round.
 type Held struct {
-	At       time.Time // when it was read
+	At time.Time // when it was read
+	// Manifest is empty when Lost says why there is none.
 	Manifest Manifest
-	Records  []Record
+	Lost     string
+	// Records are those that can be read. Damage is what cannot: records, keys that
+	// are nobody's, the last outcome, dead letters.
+	Records []Record
+	Damage  []Damage
 	// Messages counts the queued messages of each uid; Stuck are the uids of
 	// messages that nobody will be given any more.
 	Messages map[int]int
@@ -91,9 +107,13 @@ type Held struct {
 	// Evaluations are the stored keys.
 	Evaluations []string
 	Letters     []DeadLetter
-	// Outcomes are the revisions, Latest is the last one's value.
+	// Outcomes are the revisions, Latest is the last one's value; nil if it is
+	// damaged.
 	Outcomes []int
 	Latest   json.RawMessage
+	// Digests are those of the evaluations that stand, by key, as far as they can
+	// be read; nil when nobody has asked for them.
+	Digests map[string]string
 	// Replays are the plans of its replays.
 	Replays []Replay
 }

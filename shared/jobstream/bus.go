@@ -94,6 +94,7 @@ type Bus struct {
 	dead     jetstream.Stream
 	advisory jetstream.Stream
 	workers  jetstream.Consumer
+	streams  map[string]jetstream.Stream
 	buckets  map[string]jetstream.KeyValue
 	ackWait  time.Duration // as the server has it, whatever cfg says
 	// consumer is the workers' consumer as this process has last known it.
@@ -119,7 +120,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
-	b := &Bus{cfg: cfg, nc: nc, js: js, buckets: map[string]jetstream.KeyValue{}}
+	b := &Bus{cfg: cfg, nc: nc, js: js, streams: map[string]jetstream.Stream{}, buckets: map[string]jetstream.KeyValue{}}
 	if cfg.Wait > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, cfg.Wait, fmt.Errorf("not ready after %s", cfg.Wait))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,16 +27,19 @@ func (b *Bus) ConcludedAt(ctx context.Context, round string, revision int) (time
 // Concluded lists the rounds that have an outcome, in the order of their
 // names.
 func (b *Bus) Concluded(ctx context.Context) ([]string, error) {
-	// The first revision is there whenever a later one is.
-	keys, err := b.keys(ctx, b.rounds(), job.OutcomeKey("*", 1))
+	keys, err := b.keys(ctx, b.rounds(), "*.outcome.*")
 	if err != nil {
 		return nil, err
 	}
-	for i, key := range keys {
-		keys[i] = strings.TrimSuffix(key, job.OutcomeKey("", 1))
+	var names []string
+	for _, key := range keys {
+		name, revision, _ := strings.Cut(key, ".outcome.")
+		if n, err := strconv.Atoi(revision); err == nil && n > 0 && job.OutcomeKey(name, n) == key {
+			names = append(names, name)
+		}
 	}
-	slices.Sort(keys)
-	return keys, nil
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // StoredOutcome is one revision of a round's outcome, unpacked while it is

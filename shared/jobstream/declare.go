@@ -112,14 +112,10 @@ func (b *Bus) declareStreams(ctx context.Context) error {
 // bind looks everything up: the handles that everything else works with. They go
 // by names, so they stay good when a stream is declared again.
 func (b *Bus) bind(ctx context.Context) (err error) {
-	for name, stream := range map[string]*jetstream.Stream{
-		job.StreamJobs: &b.jobs, job.StreamDead: &b.dead, job.StreamAdvisory: &b.advisory,
-	} {
-		if *stream, err = b.js.Stream(ctx, name); err != nil {
-			return naming("stream", name, err)
-		}
-	}
 	for _, s := range declared() {
+		if b.streams[s.Name], err = b.js.Stream(ctx, s.Name); err != nil {
+			return naming("stream", s.Name, err)
+		}
 		name, is := strings.CutPrefix(s.Name, bucketPrefix)
 		if !is {
 			continue
@@ -128,6 +124,7 @@ func (b *Bus) bind(ctx context.Context) (err error) {
 			return naming("bucket", name, err)
 		}
 	}
+	b.jobs, b.dead, b.advisory = b.streams[job.StreamJobs], b.streams[job.StreamDead], b.streams[job.StreamAdvisory]
 	if b.workers, err = b.jobs.Consumer(ctx, job.Consumer); err != nil {
 		return naming("consumer", job.Consumer, err)
 	}

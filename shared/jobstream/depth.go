@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"mirrorfleet/shared/job"
 )
 
@@ -50,4 +52,38 @@ func (b *Bus) Queue(ctx context.Context) (Queue, error) {
 		return Queue{}, nil
 	}
 	return Queue{Messages: info.State.Msgs, Oldest: info.State.FirstTime}, nil
+}
+
+// HandOut is how the jobs of a round are handed out at an instant.
+type HandOut struct {
+	// Idle says that a worker waits for a job: it would have been given any that
+	// may be handed out.
+	Idle bool
+	// Most is how many deliveries a message has.
+	Most int
+}
+
+// HandOut looks at the workers' consumer.
+func (b *Bus) HandOut(ctx context.Context, round string) (HandOut, error) {
+	info, err := b.consumerInfo(ctx)
+	if err != nil {
+		return HandOut{}, err
+	}
+	c := info.Config
+	full := c.MaxAckPending > 0 && info.NumAckPending >= c.MaxAckPending
+	ours := c.FilterSubject == "" || c.FilterSubject == job.RoundSubject(round)
+	return HandOut{Idle: info.NumWaiting > 0 && ours && !full && !info.Paused, Most: c.MaxDeliver}, nil
+}
+
+// consumerInfo asks the server anew.
+func (b *Bus) consumerInfo(ctx context.Context) (*jetstream.ConsumerInfo, error) {
+	var info *jetstream.ConsumerInfo
+	err := b.try(ctx, "looking at consumer "+job.Consumer, func(ctx context.Context) error {
+		consumer, err := b.js.Consumer(ctx, job.StreamJobs, job.Consumer)
+		if err == nil {
+			info = consumer.CachedInfo()
+		}
+		return err //nolint:wrapcheck // try names the operation
+	})
+	return info, err
 }

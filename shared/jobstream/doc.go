@@ -14,12 +14,13 @@
 //     nil error means that it happened; another one leaves it open. An
 //     unconfirmed nak is not sent again: it could end a later delivery.
 //   - Values are compressed, split when they are longer than one message may
-//     be, and checked when read; a damaged one is a *ValueError with its key.
+//     be, and checked when read; a damaged one is a *ValueError with its key. It
+//     costs no list that it is in, and is replaced at its revision.
 //   - Everything declared exists after Open, with the declared settings, whole: what
 //     cannot be brought there is an error that names it.
 //   - What is gone is declared again, empty, by the operation that misses it, and by
 //     Restore. To fill it is the reconciler's business.
-//   - Reads of a key are the leader's. A list is as new as the leader was when it began.
+//   - Reads and lists are the leader's: no replica that lags has a say.
 //
 // How it fails: while the server is away, operations wait and try again until
 // their context ends, logging once per outage. A write whose answer was lost

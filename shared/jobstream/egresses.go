@@ -22,30 +22,49 @@ type lastEgresses struct {
 }
 
 // Egresses reads the egresses that the fleet has, with the revision that
-// SetEgresses wants. A value that cannot be read admits nobody anew: what this
-// process knew last stays in force, and where it knew none, the error is
-// StoredEgresses'. Each such value is logged once. The next producer that starts
-// replaces it.
+// SetEgresses wants. A value that cannot be read, or is gone, admits nobody anew:
+// what this process knew last stays in force, and where it knew none, the answer is
+// StoredEgresses'. Each damaged value is logged once. RestoreEgresses, or the next
+// producer that starts, replaces it.
 func (b *Bus) Egresses(ctx context.Context) (job.Egresses, uint64, error) {
 	e, revision, err := b.StoredEgresses(ctx)
 	last := &b.egresses
 	last.mu.Lock()
 	defer last.mu.Unlock()
-	if _, damaged := errors.AsType[*ValueError](err); !damaged {
-		if len(e.Names) > 0 {
-			last.Egresses = e
-		}
+	switch damaged := Damaged(err); {
+	case err != nil && !damaged:
 		return e, revision, err
-	}
-	if last.damaged != revision {
+	case damaged && last.damaged != revision:
 		last.damaged = revision
 		b.cfg.Log.WarnContext(ctx, "the declared egresses cannot be read: those known before stay in force, and without any nobody sends",
 			"known", last.Names, "error", err)
+	case len(e.Names) > 0:
+		last.Egresses = e
 	}
 	if len(last.Names) == 0 {
 		return job.Egresses{}, revision, err
 	}
 	return last.Egresses, revision, nil
+}
+
+// RestoreEgresses declares again what this process knew last, if that is gone or
+// cannot be read, and says whether it did.
+func (b *Bus) RestoreEgresses(ctx context.Context) (bool, error) {
+	_, revision, err := b.StoredEgresses(ctx)
+	if err != nil && !Damaged(err) || err == nil && revision != 0 {
+		return false, err
+	}
+	b.egresses.mu.Lock()
+	known := b.egresses.Egresses
+	b.egresses.mu.Unlock()
+	if len(known.Names) == 0 {
+		return false, nil
+	}
+	err = b.SetEgresses(ctx, known, revision)
+	if errors.Is(err, ErrConflict) { // somebody was faster
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // StoredEgresses reads the declaration itself: a *ValueError, with the revision,

@@ -33,6 +33,13 @@ func (e *ValueError) Error() string {
 // Unwrap gives what was wrong with the value.
 func (e *ValueError) Unwrap() error { return e.Err }
 
+// Damaged says whether an error is of a stored value that cannot be read: it costs
+// what was stored there, and another try gives the same.
+func Damaged(err error) bool {
+	_, is := errors.AsType[*ValueError](err)
+	return is
+}
+
 // PayloadError is a server whose longest message is too short.
 type PayloadError struct{ Have, Want int64 }
 
@@ -109,16 +116,13 @@ func missing(err error) bool {
 	return false
 }
 
-// errBehind says that a list came from a replica that lags behind the leader.
-var errBehind = errors.New("the list is older than what the leader has")
-
 // passing says whether another try may do better: the server is away, has no
 // leader, or did not answer in time.
 func passing(err error) bool {
 	var api *jetstream.APIError
 	switch {
 	case notSent(err), errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded),
-		errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, errBehind):
+		errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
 		return true
 	case errors.As(err, &api):
 		// JetStream temporarily unavailable, no leader; or a cluster that has too

@@ -2,8 +2,14 @@ package jobstream
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
 )
@@ -26,14 +32,30 @@ func (b *Bus) PutEvaluation(ctx context.Context, key string, e job.Evaluation) e
 // Evaluation reads an evaluation; ErrNotFound if there is none, a *ValueError
 // if it is damaged or of a later version.
 func (b *Bus) Evaluation(ctx context.Context, key string) (job.Evaluation, error) {
+	e, _, err := b.EvaluationDigest(ctx, key)
+	return e, err
+}
+
+// EvaluationDigest reads an evaluation as Evaluation does, with the SHA-256 of
+// what is stored of it, unpacked: whoever reads it later can tell whether it is the
+// same.
+func (b *Bus) EvaluationDigest(ctx context.Context, key string) (job.Evaluation, string, error) {
 	var e job.Evaluation
-	if _, err := b.load(ctx, b.evaluations(), key, &e); err != nil {
-		return job.Evaluation{}, err
+	data, err := b.load(ctx, b.evaluations(), key, &e)
+	if errors.Is(err, jetstream.ErrInvalidKey) { // a damaged record may name anything
+		err = fmt.Errorf("bucket %s, key %q: %w", job.BucketEvaluation, key, ErrNotFound)
 	}
-	if err := readable(e.Version); err != nil {
-		return job.Evaluation{}, &ValueError{Bucket: job.BucketEvaluation, Key: key, Err: err}
+	if err != nil {
+		return job.Evaluation{}, "", err
 	}
-	return e, nil
+	if err = readable(e.Version); err == nil && !strings.HasPrefix(key, job.EvaluationKey(e.Round, e.UID, "")) {
+		err = fmt.Errorf("it is of %s", job.RecordKey(e.Round, e.UID))
+	}
+	if err != nil {
+		return job.Evaluation{}, "", &ValueError{Bucket: job.BucketEvaluation, Key: key, Err: err}
+	}
+	digest := sha256.Sum256(data)
+	return e, hex.EncodeToString(digest[:]), nil
 }
 
 // readable refuses what a later build has written: this one would drop what it

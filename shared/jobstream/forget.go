@@ -2,6 +2,7 @@ package jobstream
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,21 +13,57 @@ import (
 )
 
 // Known lists every round of which the bucket of rounds holds anything, in the
-// order of their names: also one that was forgotten half-way.
+// order of their names: also one that was forgotten half-way, or has lost its
+// manifest.
 func (b *Bus) Known(ctx context.Context) ([]string, error) {
 	keys, err := b.keys(ctx, b.rounds(), ">")
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, key := range keys {
-		// What is of no round has no dot: job.LastKey.
-		if name, _, of := strings.Cut(key, "."); of && name != job.Schedule {
-			names = append(names, name)
+	return roundsOf(keys, ""), nil
+}
+
+// Left lists the rounds of which anything is left anywhere, as Known does: also
+// those that the bucket of rounds has lost. It counts the keys of every bucket.
+func (b *Bus) Left(ctx context.Context) ([]string, error) {
+	names, err := b.Known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for stream, prefix := range map[string]string{
+		bucketStream(job.BucketRecords):    "$KV." + job.BucketRecords + ".",
+		bucketStream(job.BucketEvaluation): "$KV." + job.BucketEvaluation + ".",
+		job.StreamJobs:                     strings.TrimSuffix(job.SubjectJobs, ">"),
+	} {
+		err := b.try(ctx, "listing what "+stream+" holds", func(ctx context.Context) error {
+			s, err := b.js.Stream(ctx, stream)
+			if err != nil {
+				return err //nolint:wrapcheck // try names the operation
+			}
+			info, err := s.Info(ctx, jetstream.WithSubjectFilter(prefix+">"))
+			if err == nil {
+				names = append(names, roundsOf(slices.Collect(maps.Keys(info.State.Subjects)), prefix)...)
+			}
+			return err //nolint:wrapcheck // as above
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
+}
+
+// roundsOf are the rounds that keys are of, in the order of their names.
+func roundsOf(keys []string, prefix string) []string {
+	var names []string
+	for _, key := range keys {
+		if name, _, of := strings.Cut(strings.TrimPrefix(key, prefix), "."); of && name != job.Schedule {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Forget removes everything that is kept of a round, but for its dead letters,
@@ -39,19 +76,35 @@ func (b *Bus) Known(ctx context.Context) ([]string, error) {
 // that stays for ever.
 func (b *Bus) Forget(ctx context.Context, round string) error {
 	for _, what := range leftovers(round) {
-		err := b.try(ctx, "forgetting round "+round+": "+what.stream, func(ctx context.Context) error {
-			stream, err := b.js.Stream(ctx, what.stream)
-			if err != nil {
-				return err //nolint:wrapcheck // try names the operation
-			}
-			return stream.Purge(ctx, jetstream.WithPurgeSubject(what.subject))
-		})
-		if err != nil {
+		if err := b.purge(ctx, "forgetting round "+round, what); err != nil {
 			return err
 		}
 		crash.At(crash.PartForgotten)
 	}
 	return nil
+}
+
+// ForgetOutcome removes one revision of a round's outcome, by its key. A restored
+// outcome may be of records that have not all ended in the backup: its round is
+// then concluded again.
+func (b *Bus) ForgetOutcome(ctx context.Context, key string) error {
+	head := leftover{"KV_" + job.BucketRounds, "$KV." + job.BucketRounds + "." + key}
+	for _, what := range []leftover{head, {head.stream, head.subject + ".>"}} {
+		if err := b.purge(ctx, "forgetting outcome "+key, what); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bus) purge(ctx context.Context, why string, what leftover) error {
+	return b.try(ctx, why+": "+what.stream, func(ctx context.Context) error {
+		stream, err := b.js.Stream(ctx, what.stream)
+		if err != nil {
+			return err //nolint:wrapcheck // try names the operation
+		}
+		return stream.Purge(ctx, jetstream.WithPurgeSubject(what.subject))
+	})
 }
 
 // leftover is what one stream holds of a round.

@@ -13,24 +13,28 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Holder reads who runs a round, with the revision that SetHolder wants; the
-// revision is 0 when nobody ever has.
+// Holder reads who runs a round, with the revision that SetHolder wants, also
+// when the value is damaged (*ValueError); the revision is 0 when nobody ever has.
 func (b *Bus) Holder(ctx context.Context, round string) (job.Holder, uint64, error) {
 	h, entry, err := b.holder(ctx, round)
-	if err != nil || entry == nil {
+	if entry == nil {
 		return h, 0, err
 	}
-	return h, entry.Revision(), nil
+	return h, entry.Revision(), err
 }
 
 // LastBeat is who runs a round, and when it was last heard of, by the server's
-// clock; the zero time when nobody ever has.
+// clock; the zero time when nobody ever has. A value that cannot be read names
+// nobody.
 func (b *Bus) LastBeat(ctx context.Context, round string) (job.Holder, time.Time, error) {
 	h, entry, err := b.holder(ctx, round)
-	if err != nil || entry == nil {
+	switch {
+	case entry == nil:
 		return h, time.Time{}, err
+	case Damaged(err):
+		err = nil
 	}
-	return h, entry.Created().UTC(), nil
+	return h, entry.Created().UTC(), err
 }
 
 func (b *Bus) holder(ctx context.Context, round string) (h job.Holder, entry jetstream.KeyValueEntry, err error) {
@@ -39,13 +43,23 @@ func (b *Bus) holder(ctx context.Context, round string) (h job.Holder, entry jet
 	if errors.Is(err, ErrNotFound) {
 		return h, nil, nil
 	}
-	if err == nil && json.Unmarshal(entry.Value(), &h) != nil {
-		err = &ValueError{Bucket: job.BucketRounds, Key: key, Err: errors.New("it is no holder")}
+	if err != nil {
+		return h, nil, err
+	}
+	if h, err = decodeHolder(entry.Value()); err != nil {
+		err = &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
+	}
+	return h, entry, err
+}
+
+func decodeHolder(data []byte) (h job.Holder, err error) {
+	if err = json.Unmarshal(data, &h); err == nil {
+		err = readable(h.Version)
 	}
 	if err != nil {
-		return job.Holder{}, nil, err
+		return job.Holder{}, err
 	}
-	return h, entry, nil
+	return h, nil
 }
 
 // Hold is what a producer holds, or held: a round, or the schedule.
@@ -60,12 +74,10 @@ type Hold struct {
 // names no producer.
 func (b *Bus) Holders(ctx context.Context) ([]Hold, error) {
 	var all []Hold
-	err := b.list(ctx, b.rounds(), job.HolderKey("*"), func() { all = nil }, func(entry jetstream.KeyValueEntry) error {
-		h := Hold{Round: strings.TrimSuffix(entry.Key(), job.HolderKey("")), Revision: entry.Revision()}
-		if json.Unmarshal(entry.Value(), &h.Holder) == nil {
-			all = append(all, h)
+	err := b.list(ctx, b.rounds(), job.HolderKey("*"), func(entry jetstream.KeyValueEntry) {
+		if h, err := decodeHolder(entry.Value()); err == nil {
+			all = append(all, Hold{Holder: h, Round: strings.TrimSuffix(entry.Key(), job.HolderKey("")), Revision: entry.Revision()})
 		}
-		return nil
 	})
 	return all, err
 }

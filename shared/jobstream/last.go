@@ -11,7 +11,8 @@ import (
 )
 
 // Last reads when rounds were last concluded, with the revision of what says
-// so; the revision is 0 when nobody ever has.
+// so, also when that is damaged (*ValueError); the revision is 0 when nobody ever
+// has.
 func (b *Bus) Last(ctx context.Context) (last job.Last, revision uint64, err error) {
 	entry, err := b.get(ctx, b.rounds(), job.LastKey)
 	switch {
@@ -20,22 +21,26 @@ func (b *Bus) Last(ctx context.Context) (last job.Last, revision uint64, err err
 	case err != nil:
 		return last, 0, err
 	}
-	if err := json.Unmarshal(entry.Value(), &last); err != nil {
-		return last, 0, &ValueError{Bucket: job.BucketRounds, Key: job.LastKey, Err: err}
+	if err = json.Unmarshal(entry.Value(), &last); err == nil {
+		err = readable(last.Version)
+	}
+	if err != nil {
+		return job.Last{}, entry.Revision(), &ValueError{Bucket: job.BucketRounds, Key: job.LastKey, Err: err}
 	}
 	return last, entry.Revision(), nil
 }
 
 // NoteConcluded says that a round was concluded, whoever else says so at the
-// same time.
+// same time. A value that cannot be read is replaced.
 func (b *Bus) NoteConcluded(ctx context.Context, at time.Time, complete bool) error {
 	for {
 		last, revision, err := b.Last(ctx)
-		if err != nil {
+		damaged := Damaged(err)
+		if err != nil && !damaged {
 			return err
 		}
 		next := last.With(at, complete)
-		if revision != 0 && next == last {
+		if revision != 0 && !damaged && next == last {
 			return nil
 		}
 		next.Version = job.Version

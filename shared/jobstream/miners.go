@@ -53,25 +53,35 @@ func (b *Bus) miners() jetstream.KeyValue { return b.buckets[job.BucketMiners] }
 // that cannot be read, because it is damaged or of another version, is treated
 // as absent; what is so is counted and logged, once for all.
 func (b *Bus) StoredEvaluations(ctx context.Context) (map[int]scoring.StoredEvaluation, error) {
+	all, _, err := b.storedUntil(ctx, nil)
+	return all, err
+}
+
+// StoredBefore reads what StoredEvaluations would have read before a conclusion.
+// Entries that it or a later one has changed are left out and counted: what they
+// were is not known any more.
+func (b *Bus) StoredBefore(ctx context.Context, from Origin) (all map[int]scoring.StoredEvaluation, changed int, err error) {
+	return b.storedUntil(ctx, &from)
+}
+
+func (b *Bus) storedUntil(ctx context.Context, from *Origin) (all map[int]scoring.StoredEvaluation, changed int, err error) {
 	packed := map[string][]byte{}
-	err := b.list(ctx, b.miners(), "*", func() { clear(packed) }, func(entry jetstream.KeyValueEntry) error {
-		packed[entry.Key()] = entry.Value()
-		return nil
-	})
+	err = b.list(ctx, b.miners(), "*", func(entry jetstream.KeyValueEntry) { packed[entry.Key()] = entry.Value() })
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	all := make(map[int]scoring.StoredEvaluation, len(packed))
+	all = make(map[int]scoring.StoredEvaluation, len(packed))
 	var unreadable []string
 	var wrong []error
 	for key, value := range packed {
 		s, err := b.unpackStored(ctx, key, value)
-		var damaged *ValueError
 		switch {
-		case errors.As(err, &damaged):
+		case Damaged(err):
 			unreadable, wrong = append(unreadable, key), append(wrong, err)
 		case err != nil:
-			return nil, err
+			return nil, 0, err
+		case from != nil && !from.after(s.Origin):
+			changed++
 		case s.Evaluation != nil:
 			all[s.Evaluation.UID] = *s.Evaluation
 		}
@@ -83,7 +93,23 @@ func (b *Bus) StoredEvaluations(ctx context.Context) (map[int]scoring.StoredEval
 		b.cfg.Log.WarnContext(ctx, "stored evaluations cannot be read and count as absent",
 			"count", len(unreadable), "uids", unreadable, "error", errors.Join(wrong[:min(most, len(wrong))]...))
 	}
-	return all, nil
+	return all, changed, nil
+}
+
+// StoredDamage is why a miner's stored evaluation cannot be read; nil if it can,
+// or if there is none.
+func (b *Bus) StoredDamage(ctx context.Context, uid int) (damage, err error) {
+	entry, err := b.get(ctx, b.miners(), strconv.Itoa(uid))
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err = b.unpackStored(ctx, entry.Key(), entry.Value()); Damaged(err) {
+		return err, nil
+	}
+	return nil, err
 }
 
 // unpackStored reads one; whatever is wrong with the value itself is a
@@ -162,8 +188,7 @@ func (b *Bus) origin(ctx context.Context, key string) (Origin, uint64, error) {
 		return Origin{}, 0, err
 	}
 	s, err := b.unpackStored(ctx, key, entry.Value())
-	var damaged *ValueError
-	if err != nil && !errors.As(err, &damaged) {
+	if err != nil && !Damaged(err) {
 		return Origin{}, 0, err
 	}
 	return s.Origin, entry.Revision(), nil
@@ -184,7 +209,21 @@ func (b *Bus) PutSnapshot(ctx context.Context, round string, all map[int]scoring
 	return err
 }
 
-// Snapshot reads what PutSnapshot kept; ErrNotFound if nothing was.
+// RestoreSnapshot stores a snapshot that is gone or cannot be read, and says
+// whether it had to.
+func (b *Bus) RestoreSnapshot(ctx context.Context, round string, all map[int]scoring.StoredEvaluation) (bool, error) {
+	data, err := json.Marshal(all)
+	if err != nil {
+		return false, fmt.Errorf("encoding the stored evaluations of round %s: %w", round, err)
+	}
+	return b.restore(ctx, job.SnapshotKey(round), data, func(stored []byte) error {
+		var there map[int]scoring.StoredEvaluation
+		return json.Unmarshal(stored, &there)
+	})
+}
+
+// Snapshot reads what PutSnapshot kept; ErrNotFound if nothing was, a *ValueError
+// if it cannot be read.
 func (b *Bus) Snapshot(ctx context.Context, round string) (map[int]scoring.StoredEvaluation, error) {
 	var all map[int]scoring.StoredEvaluation
 	_, err := b.load(ctx, b.rounds(), job.SnapshotKey(round), &all)

@@ -18,7 +18,7 @@ func PlannedRounds(ctx context.Context, nc *nats.Conn) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("jobstream: %w", err)
 	}
-	stream, err := js.Stream(ctx, "KV_"+job.BucketRounds)
+	stream, err := js.Stream(ctx, bucketStream(job.BucketRounds))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return 0, nil
 	}

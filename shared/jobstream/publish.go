@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/telemetry"
@@ -34,19 +36,43 @@ func (b *Bus) PublishJob(ctx context.Context, j job.Job) error {
 // PublishDead stores a dead letter and returns when the server has it. The
 // same letter again, after a crash, is not stored twice.
 func (b *Bus) PublishDead(ctx context.Context, d job.DeadLetter) error {
+	msg, err := letterMsg(ctx, d)
+	if err != nil {
+		return err
+	}
+	_, err = b.publish(ctx, msg, deadID(d))
+	return err
+}
+
+// RepublishDead stores a dead letter that is gone or cannot be read. The stream
+// remembers its id for a while, also without the letter, and would swallow it: then
+// it goes in under another one.
+func (b *Bus) RepublishDead(ctx context.Context, d job.DeadLetter) error {
+	msg, err := letterMsg(ctx, d)
+	if err != nil {
+		return err
+	}
+	known, err := b.publish(ctx, msg, deadID(d))
+	if err == nil && known {
+		_, err = b.publish(ctx, msg, deadID(d)+"/again-"+nuid.Next())
+	}
+	return err
+}
+
+// letterMsg is a dead letter as it is sent.
+func letterMsg(ctx context.Context, d job.DeadLetter) (*nats.Msg, error) {
 	if !job.ValidRound(d.Round) { // it could not stand in a subject
 		d.Round, d.UID = job.RoundUnnamed, 0
 	}
 	d.Version = job.Version
 	data, err := json.Marshal(d)
 	if err != nil {
-		return fmt.Errorf("encoding the dead letter of %s/%d: %w", d.Round, d.UID, err)
+		return nil, fmt.Errorf("encoding the dead letter of %s/%d: %w", d.Round, d.UID, err)
 	}
 	msg := nats.NewMsg(job.DeadSubject(d.Round, d.UID))
 	msg.Data = data
 	telemetry.Inject(ctx, msg.Header)
-	_, err = b.publish(ctx, msg, deadID(d))
-	return err
+	return msg, nil
 }
 
 // deadID is the same for the same end of the same replay: a job ends once. The
@@ -73,11 +99,17 @@ func (b *Bus) publish(ctx context.Context, msg *nats.Msg, id string) (known bool
 	return known, err
 }
 
-// DeadLetters lists a round's dead letters, oldest first.
+// DeadLetters lists a round's dead letters, oldest first, without those that
+// cannot be read.
 func (b *Bus) DeadLetters(ctx context.Context, round string) ([]job.DeadLetter, error) {
+	letters, _, err := b.allLetters(ctx, round)
+	return letters, err
+}
+
+// allLetters lists the dead letters, and beside them what cannot be read.
+func (b *Bus) allLetters(ctx context.Context, round string) (letters []job.DeadLetter, damage []job.Damage, err error) {
 	subject := "miner.dead." + round + ".*"
 	// One read per letter: there are few, and no consumer is left behind.
-	var letters []job.DeadLetter
 	for next := uint64(1); ; {
 		var msg *jetstream.RawStreamMsg
 		err := b.try(ctx, "reading dead letters of "+round, func(ctx context.Context) (err error) {
@@ -85,15 +117,35 @@ func (b *Bus) DeadLetters(ctx context.Context, round string) ([]job.DeadLetter, 
 			return err //nolint:wrapcheck // try names the operation
 		})
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return letters, nil
+			return letters, damage, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		var d job.DeadLetter
-		if err := json.Unmarshal(msg.Data, &d); err != nil {
-			return nil, &ValueError{Bucket: job.StreamDead, Key: fmt.Sprint(msg.Sequence), Err: err}
+		next = msg.Sequence + 1
+		if d, err := decodeLetter(msg); err == nil {
+			letters = append(letters, d)
+		} else {
+			damage = append(damage, damagedLetter(msg, err))
 		}
-		letters, next = append(letters, d), msg.Sequence+1
 	}
+}
+
+// decodeLetter reads a dead letter and checks that it belongs where it is.
+func decodeLetter(msg *jetstream.RawStreamMsg) (d job.DeadLetter, err error) {
+	if err = json.Unmarshal(msg.Data, &d); err == nil {
+		err = readable(d.Version)
+	}
+	if err == nil && job.DeadSubject(d.Round, d.UID) != msg.Subject {
+		err = fmt.Errorf("it is of %s", job.RecordKey(d.Round, d.UID))
+	}
+	return d, err
+}
+
+func damagedLetter(msg *jetstream.RawStreamMsg, err error) job.Damage {
+	_, uid, keyErr := job.ParseRecordKey(strings.TrimPrefix(msg.Subject, "miner.dead."))
+	if keyErr != nil {
+		uid = -1
+	}
+	return job.Damage{Where: job.StreamDead, Key: msg.Subject, UID: uid, Revision: msg.Sequence, Error: err.Error()}
 }

@@ -127,14 +127,7 @@ type Stuck struct {
 // not pass a message whose deliveries are used up until nothing is out; so in
 // a busy fleet one may be found late.
 func (b *Bus) Stuck(ctx context.Context, round string) ([]Stuck, error) {
-	var info *jetstream.ConsumerInfo
-	err := b.try(ctx, "looking at consumer "+job.Consumer, func(ctx context.Context) error {
-		consumer, err := b.js.Consumer(ctx, job.StreamJobs, job.Consumer)
-		if err == nil {
-			info = consumer.CachedInfo()
-		}
-		return err //nolint:wrapcheck // try names the operation
-	})
+	info, err := b.consumerInfo(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -183,15 +176,31 @@ func (b *Bus) Unstick(ctx context.Context, s Stuck) error {
 		return err
 	}
 	if last.Sequence == s.Sequence {
-		msg := nats.NewMsg(s.msg.Subject)
-		msg.Data = s.msg.Data
-		telemetry.Inject(telemetry.Extract(ctx, s.msg.Header), msg.Header) // the same trace
-		if _, err := b.publishAfter(ctx, msg, s.msg.Subject, s.Sequence); err != nil {
-			return err
-		}
-		crash.At(crash.CopyQueued)
+		return b.renew(ctx, s.msg)
 	}
 	return b.remove(ctx, s.Sequence)
+}
+
+// Renew does so with the last message of a job, whatever the server still means
+// to do with it; false if there is none.
+func (b *Bus) Renew(ctx context.Context, round string, uid int) (bool, error) {
+	last, err := b.last(ctx, job.Subject(round, uid))
+	if err != nil || last.Sequence == 0 {
+		return false, err
+	}
+	return true, b.renew(ctx, &last)
+}
+
+// renew replaces a message by a copy, in the same trace.
+func (b *Bus) renew(ctx context.Context, old *jetstream.RawStreamMsg) error {
+	msg := nats.NewMsg(old.Subject)
+	msg.Data = old.Data
+	telemetry.Inject(telemetry.Extract(ctx, old.Header), msg.Header)
+	if _, err := b.publishAfter(ctx, msg, old.Subject, old.Sequence); err != nil {
+		return err
+	}
+	crash.At(crash.CopyQueued)
+	return b.remove(ctx, old.Sequence)
 }
 
 // Discard removes a stuck message whose job has ended.

@@ -150,6 +150,74 @@ func (b *bundle) stuckNow() []jobstream.Stuck {
 	return list
 }
 
+// TestRenew: a message that is out, or is kept back, is replaced by a copy that
+// anybody is given at once, from its first delivery on.
+func TestRenew(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: time.Hour})
+	if did, err := b.bus.Renew(b.ctx, "r1", 1); err != nil || did {
+		t.Errorf("renewed: %v, %v; want nothing to renew", did, err)
+	}
+	b.publish(aJob(1))
+	must.Do(t, b.next().Nak(b.ctx, time.Hour))
+	if did, err := b.bus.Renew(b.ctx, "r1", 1); err != nil || !did {
+		t.Errorf("renewed: %v, %v; want it done", did, err)
+	}
+	if d := b.next(); d.Number() != 1 || d.Sequence() != 2 {
+		t.Errorf("delivery %d of message %d, want the first of the copy", d.Number(), d.Sequence())
+	}
+	if n := b.messages(); n != 1 {
+		t.Errorf("%d messages, want the copy alone", n)
+	}
+}
+
+// TestHandOut: workers that wait tell that no job is to be had only if they would
+// be given one.
+func TestHandOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{AckWait: time.Hour, MaxDeliver: 7, MaxAckPending: 2})
+	idle := func(when string, want bool) {
+		t.Helper()
+		if got, err := b.bus.HandOut(b.ctx, "r1"); err != nil || got.Idle != want || got.Most != 7 {
+			t.Errorf("%s: %+v, %v; want idle %v and 7 deliveries", when, got, err, want)
+		}
+	}
+	filter := func(subject string) {
+		t.Helper()
+		config := must.Get(b.js.Consumer(b.ctx, job.StreamJobs, job.Consumer))(t).CachedInfo().Config
+		config.FilterSubject = subject
+		must.Get(b.js.UpdateConsumer(b.ctx, job.StreamJobs, config))(t)
+	}
+	idle("nobody pulls", false)
+	fetched := make(chan int, 1)
+	pull := func() {
+		go func() {
+			got, err := b.bus.Fetch(b.ctx, 1, patience)
+			must.Check(t, err)
+			fetched <- len(got)
+		}()
+		b.awaitWaiting(1)
+	}
+	pull()
+	idle("a worker waits", true)
+	filter(job.RoundSubject("r2"))
+	idle("it is given another round's jobs", false)
+	filter("")
+	must.Get(b.js.PauseConsumer(b.ctx, job.StreamJobs, job.Consumer, time.Now().Add(time.Hour)))(t)
+	idle("nothing is handed out", false)
+	must.Get(b.js.ResumeConsumer(b.ctx, job.StreamJobs, job.Consumer))(t)
+	b.publish(aJob(1), aJob(2))
+	if n := must.Receive(b.ctx, t, fetched, "the pull's end"); n != 1 {
+		t.Errorf("%d deliveries, want one", n)
+	}
+	d := b.next()
+	pull()
+	idle("as many are out as may be", false)
+	b.publish(aJob(3))
+	must.Do(t, d.Ack(b.ctx))
+	must.Receive(b.ctx, t, fetched, "the pull's end")
+}
+
 // TestOnly: a round that is served alone gets its own jobs, all of them and at
 // once: also those that were out when another round's turn came, and those that
 // were passed over then. What is out for another round does not come to it.

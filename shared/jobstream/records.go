@@ -25,8 +25,8 @@ func (b *Bus) PlanRecord(ctx context.Context, r job.Record) (created bool, err e
 	return err == nil, err
 }
 
-// Record reads a job's record with the revision that UpdateRecord wants.
-// ErrNotFound if there is none. With replicas it may be older than the last
+// Record reads a job's record with the revision that UpdateRecord wants, also
+// when it is damaged (*ValueError). ErrNotFound if there is none. With replicas it may be older than the last
 // write: an update based on it then ends in ErrConflict.
 func (b *Bus) Record(ctx context.Context, round string, uid int) (job.Record, uint64, error) {
 	entry, err := b.get(ctx, b.records(), job.RecordKey(round, uid))
@@ -47,15 +47,32 @@ func (b *Bus) UpdateRecord(ctx context.Context, r job.Record, revision uint64) (
 	return b.write(ctx, b.records(), job.RecordKey(r.Round, r.UID), data, revision)
 }
 
-// Records lists the records of a round as they are now.
+// Records lists the records of a round as they are now, without those that
+// cannot be read.
 func (b *Bus) Records(ctx context.Context, round string) ([]job.Record, error) {
-	var records []job.Record
-	err := b.list(ctx, b.records(), round+".*", func() { records = nil }, func(entry jetstream.KeyValueEntry) error {
-		r, err := b.decodeRecord(entry.Key(), entry.Value())
-		records = append(records, r)
-		return err
-	})
+	records, _, err := b.AllRecords(ctx, round)
 	return records, err
+}
+
+// AllRecords lists the records of a round as they are now, and beside them what
+// cannot be read, each with the revision that replaces it. A key that no job has
+// is damage of no job.
+func (b *Bus) AllRecords(ctx context.Context, round string) (records []job.Record, damage []job.Damage, err error) {
+	err = b.list(ctx, b.records(), round+".*", func(entry jetstream.KeyValueEntry) {
+		r, err := b.decodeRecord(entry.Key(), entry.Value())
+		if err == nil {
+			records = append(records, r)
+			return
+		}
+		_, uid, keyErr := job.ParseRecordKey(entry.Key())
+		if keyErr != nil {
+			uid = -1
+		}
+		damage = append(damage, job.Damage{
+			Where: job.BucketRecords, Key: entry.Key(), UID: uid, Revision: entry.Revision(), Error: err.Error(),
+		})
+	})
+	return records, damage, err
 }
 
 // encodeRecord stamps the version that this build writes.

@@ -118,9 +118,31 @@ func TestDamagedRecord(t *testing.T) {
 			t.Errorf("%s: got %v, want a ValueError that names it", value, err)
 		}
 	}
-	var damaged *jobstream.ValueError
-	if _, err := b.bus.Records(b.ctx, "r1"); !errors.As(err, &damaged) {
-		t.Errorf("listing: got %v, want a ValueError", err)
+	// One that could not be read failed the list: the reconciler, the audit, the
+	// list of failed miners and every replay.
+	must.Get(b.bus.Bucket(job.BucketRecords).PutString(b.ctx, "r1.abc", "{"))(t)
+	_, err := b.bus.PlanRecord(b.ctx, job.Plan("r1", 4, ""))
+	must.Do(t, err)
+	got, damage, err := b.bus.AllRecords(b.ctx, "r1")
+	must.Do(t, err)
+	if len(got) != 1 || got[0].UID != 4 {
+		t.Errorf("got %v, want the one that can be read", got)
+	}
+	uids := map[string]int{}
+	for _, d := range damage {
+		uids[d.Key] = d.UID
+		if d.UID < 0 {
+			continue
+		}
+		if _, err := b.bus.UpdateRecord(b.ctx, job.Plan("r1", d.UID, ""), d.Revision); err != nil || d.Error == "" {
+			t.Errorf("replacing %+v: %v", d, err)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"r1.1": 1, "r1.2": 2, "r1.3": 3, "r1.abc": -1}, uids); diff != "" {
+		t.Errorf("damaged keys (-want +got):\n%s", diff)
+	}
+	if got, err := b.bus.Records(b.ctx, "r1"); err != nil || len(got) != 4 {
+		t.Errorf("%d records after they were replaced, %v, want 4", len(got), err)
 	}
 }
 

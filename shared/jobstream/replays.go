@@ -34,8 +34,8 @@ func (b *Bus) Replay(ctx context.Context, round string, n int) (job.Replay, erro
 	if err == nil && readable(r.Version) != nil {
 		err = &ValueError{Bucket: job.BucketRounds, Key: job.ReplayKey(round, n), Err: readable(r.Version)}
 	}
-	if damage, damaged := errors.AsType[*ValueError](err); damaged {
-		return job.Replay{Round: round, Number: n, Damage: damage.Error()}, nil
+	if Damaged(err) {
+		return job.Replay{Round: round, Number: n, Damage: err.Error()}, nil
 	}
 	return r, err
 }
@@ -48,7 +48,10 @@ func (b *Bus) Replays(ctx context.Context, round string) ([]job.Replay, error) {
 	}
 	replays := make([]job.Replay, len(numbers))
 	for i, n := range numbers {
-		if replays[i], err = b.Replay(ctx, round, n); err != nil {
+		replays[i], err = b.Replay(ctx, round, n)
+		if errors.Is(err, ErrNotFound) { // since it was listed
+			replays[i] = job.Replay{Round: round, Number: n, Damage: err.Error()}
+		} else if err != nil {
 			return nil, err
 		}
 	}
@@ -74,7 +77,8 @@ type Maintainers struct {
 	Found    map[string][]scoring.Maintainer `json:"maintainers"`
 }
 
-// Maintainers reads what was looked up for a round; nothing if nothing was.
+// Maintainers reads what was looked up for a round; nothing if nothing was. A
+// *ValueError if it cannot be read: AddMaintainers replaces it.
 func (b *Bus) Maintainers(ctx context.Context, round string) (Maintainers, error) {
 	kept, _, err := b.maintainers(ctx, round)
 	return kept, err
@@ -82,17 +86,18 @@ func (b *Bus) Maintainers(ctx context.Context, round string) (Maintainers, error
 
 // AddMaintainers keeps look-ups of a round and returns all that are kept. What
 // is there already stays, so that every revision of an outcome has the same ones;
-// requests are added to those before.
+// requests are added to those before. What cannot be read counts as nothing.
 func (b *Bus) AddMaintainers(ctx context.Context, round string, more Maintainers) (Maintainers, error) {
 	for {
 		kept, revision, err := b.maintainers(ctx, round)
-		if err != nil {
+		damaged := Damaged(err)
+		if err != nil && !damaged {
 			return Maintainers{}, err
 		}
 		all := Maintainers{Version: job.Version, Requests: kept.Requests + more.Requests, Found: map[string][]scoring.Maintainer{}}
 		maps.Copy(all.Found, more.Found)
 		maps.Copy(all.Found, kept.Found)
-		if all.Requests == kept.Requests && len(all.Found) == len(kept.Found) {
+		if !damaged && all.Requests == kept.Requests && len(all.Found) == len(kept.Found) {
 			return kept, nil
 		}
 		data, err := json.Marshal(all)
@@ -124,20 +129,20 @@ func (b *Bus) maintainers(ctx context.Context, round string) (Maintainers, uint6
 	}
 	data, err := b.unpack(ctx, b.rounds(), key, entry.Value())
 	if err != nil {
-		return Maintainers{}, 0, err
+		return Maintainers{}, entry.Revision(), err
 	}
 	var kept Maintainers
 	if err = json.Unmarshal(data, &kept); err == nil {
 		err = readable(kept.Version)
 	}
 	if err != nil {
-		return Maintainers{}, 0, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
+		return Maintainers{}, entry.Revision(), &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
 	}
 	return kept, entry.Revision(), nil
 }
 
-// numbered lists the whole numbers n for which the bucket of rounds has a key
-// prefix + n, in rising order.
+// numbered lists the numbers n from 1 for which the bucket of rounds has a key
+// prefix + n, in rising order. Other keys (prefix + 007) are nobody's.
 func (b *Bus) numbered(ctx context.Context, prefix string) ([]int, error) {
 	keys, err := b.keys(ctx, b.rounds(), prefix+"*")
 	if err != nil {
@@ -145,7 +150,8 @@ func (b *Bus) numbered(ctx context.Context, prefix string) ([]int, error) {
 	}
 	var numbers []int
 	for _, key := range keys {
-		if n, err := strconv.Atoi(strings.TrimPrefix(key, prefix)); err == nil {
+		tail := strings.TrimPrefix(key, prefix)
+		if n, err := strconv.Atoi(tail); err == nil && n > 0 && strconv.Itoa(n) == tail {
 			numbers = append(numbers, n)
 		}
 	}

@@ -34,7 +34,7 @@ type Permissions struct {
 // probeRound names what a probe would be about, if it were about anything.
 const probeRound = "doctor"
 
-// tryTimeout bounds all of TryRole; each of some sixty questions is one round trip.
+// tryTimeout bounds all of TryRole; each of some hundred questions is one round trip.
 const tryTimeout = 20 * time.Second
 
 // TryRole finds out what the user of an address may do, and changes nothing:
@@ -114,6 +114,10 @@ func needs(role Role) []string {
 			subjects = append(subjects, purge)
 		}
 	}
+	for _, name := range StreamNames() { // of backups
+		subjects = append(subjects, "$JS.API.STREAM.SNAPSHOT."+name, "$JS.API.STREAM.RESTORE."+name,
+			"$JS.SNAPSHOT.ACK."+name+"."+probeRound+".0.0", "$JS.SNAPSHOT.RESTORE."+name+"."+probeRound)
+	}
 	return append(subjects,
 		job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$KV."+job.BucketMiners+"."+probeRound,
 		"$KV."+job.BucketIdentities+"."+probeRound,
@@ -130,7 +134,8 @@ func needless(role Role) []string {
 	subjects := []string{"$JS.API.STREAM.DELETE." + job.StreamJobs}
 	if role == RoleWorker {
 		subjects = append(subjects,
-			job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$JS.API.STREAM.PURGE."+job.StreamJobs, serversQuestion)
+			job.Subject(probeRound, 0), "$KV."+job.BucketRounds+"."+probeRound, "$JS.API.STREAM.PURGE."+job.StreamJobs,
+			"$JS.API.STREAM.SNAPSHOT."+bucketStream(job.BucketIdentities), serversQuestion)
 	}
 	return subjects
 }
@@ -155,6 +160,7 @@ func mayPublish(ctx context.Context, nc *nats.Conn, subject string) (bool, error
 	switch {
 	case strings.HasPrefix(subject, "$JS.ACK."):
 		msg.Data = []byte("+WPI") // of message 0
+	case strings.HasPrefix(subject, "$JS.SNAPSHOT."): // of a snapshot that nobody takes
 	case strings.HasPrefix(subject, "$JS.API."):
 		msg.Data = []byte("{") // no JSON, and not empty: the server refuses either
 	default:

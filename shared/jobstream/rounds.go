@@ -30,14 +30,40 @@ func (b *Bus) CreateManifest(ctx context.Context, m job.Manifest) error {
 // nobody has planned.
 func (b *Bus) Manifest(ctx context.Context, round string) (job.Manifest, error) {
 	key := job.ManifestKey(round)
-	var m job.Manifest
-	if _, err := b.load(ctx, b.rounds(), key, &m); err != nil {
+	data, err := b.load(ctx, b.rounds(), key, nil)
+	if err != nil {
 		return job.Manifest{}, err
 	}
-	if err := readable(m.Version); err != nil {
+	m, err := decodeManifest(round, data)
+	if err != nil {
 		return job.Manifest{}, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
 	}
 	return m, nil
+}
+
+// decodeManifest reads a value and checks that it belongs to the round.
+func decodeManifest(round string, data []byte) (m job.Manifest, err error) {
+	if err = json.Unmarshal(data, &m); err == nil {
+		err = readable(m.Version)
+	}
+	if err == nil && m.Round != round {
+		err = fmt.Errorf("it is the manifest of %q", m.Round)
+	}
+	return m, err
+}
+
+// RestoreManifest stores a manifest again that is gone or cannot be read, and
+// says whether it had to. It is for the producer that has it still.
+func (b *Bus) RestoreManifest(ctx context.Context, m job.Manifest) (bool, error) {
+	m.Version = job.Version
+	data, err := json.Marshal(m)
+	if err != nil {
+		return false, fmt.Errorf("encoding the manifest of %s: %w", m.Round, err)
+	}
+	return b.restore(ctx, job.ManifestKey(m.Round), data, func(stored []byte) error {
+		_, err := decodeManifest(m.Round, stored)
+		return err
+	})
 }
 
 // Rounds lists the rounds that were planned, in the order of their names.
@@ -69,6 +95,12 @@ func (b *Bus) PutOutcome(ctx context.Context, round string, revision int, data [
 	return nil
 }
 
+// ReplaceOutcome stores a revision of a round's outcome in the place of one that
+// is gone or cannot be read, which check tells; it says whether it had to.
+func (b *Bus) ReplaceOutcome(ctx context.Context, round string, revision int, data []byte, check func([]byte) error) (bool, error) {
+	return b.restore(ctx, job.OutcomeKey(round, revision), data, check)
+}
+
 // Outcome reads one revision of a round's outcome; ErrNotFound if none.
 func (b *Bus) Outcome(ctx context.Context, round string, revision int) ([]byte, error) {
 	return b.load(ctx, b.rounds(), job.OutcomeKey(round, revision), nil)
@@ -91,4 +123,43 @@ func (b *Bus) createRoundValue(ctx context.Context, key string, data []byte) err
 		return fmt.Errorf("bucket %s, key %s: %w", job.BucketRounds, key, ErrExists)
 	}
 	return err
+}
+
+// restore writes a value that is gone or damaged, and says whether it did. check
+// is nil for a value that can be read: that one stays. A damaged one is replaced at
+// its revision, so whoever was faster is not overwritten.
+func (b *Bus) restore(ctx context.Context, key string, data []byte, check func([]byte) error) (bool, error) {
+	for {
+		revision, lost, err := b.lost(ctx, key, check)
+		if err != nil || !lost {
+			return false, err
+		}
+		packed, err := b.pack(ctx, b.rounds(), key, data)
+		if err != nil {
+			return false, err
+		}
+		_, err = b.write(ctx, b.rounds(), key, packed, revision)
+		if !errors.Is(err, ErrConflict) {
+			return err == nil, err
+		}
+	}
+}
+
+// lost says whether a value is gone or damaged, and at which revision.
+func (b *Bus) lost(ctx context.Context, key string, check func([]byte) error) (revision uint64, lost bool, err error) {
+	entry, err := b.get(ctx, b.rounds(), key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return 0, true, nil
+	case err != nil:
+		return 0, false, err
+	}
+	data, err := b.unpack(ctx, b.rounds(), key, entry.Value())
+	switch {
+	case Damaged(err):
+		return entry.Revision(), true, nil
+	case err != nil:
+		return 0, false, err
+	}
+	return entry.Revision(), check(data) != nil, nil
 }

@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/pause"
 )
@@ -156,115 +159,52 @@ func (b *Bus) get(ctx context.Context, kv jetstream.KeyValue, key string) (jetst
 	return entry, err
 }
 
-// list gives each value of a bucket whose key matches a pattern to each, from
-// the first again if the server goes silent in the middle: reset comes before.
-//
-// A list is served by any replica, which may lag. So it has to show the last change
-// that the leader knew of before: it is repeated until it does.
-func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, reset func(),
-	each func(jetstream.KeyValueEntry) error, options ...jetstream.WatchOpt,
-) error {
-	return b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(trying context.Context) error {
-		reset()
-		known, err := b.lastRevision(trying, kv, pattern)
-		if err != nil {
-			return err
-		}
-		// A long list takes as long as it takes: what is bounded is the silence, that
-		// before the first answer too.
-		shown, err := b.listOnce(ctx, kv, pattern, each, options...)
-		if err == nil && shown < known {
-			err = errBehind
-		}
+// list gives each value of a bucket whose key matches a pattern to each, in the order
+// of the keys. The leader is asked for the keys and for each value: a consumer would
+// be served by any replica, which may lag, and whoever may make consumers may have
+// them deliver where he must not write. What is deleted meanwhile is left out.
+func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, each func(jetstream.KeyValueEntry)) error {
+	keys, err := b.keys(ctx, kv, pattern)
+	if err != nil {
 		return err
-	})
-}
-
-// lastRevision is that of the last change to a key that matches a pattern, as the
-// leader has it; 0 for none.
-func (b *Bus) lastRevision(ctx context.Context, kv jetstream.KeyValue, pattern string) (uint64, error) {
-	stream, err := b.js.Stream(ctx, bucketStream(kv.Bucket()))
-	if err != nil {
-		return 0, err //nolint:wrapcheck // try names the operation
 	}
-	last, err := stream.GetLastMsgForSubject(ctx, "$KV."+kv.Bucket()+"."+pattern)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, nil
+	entries := make([]jetstream.KeyValueEntry, len(keys))
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, key := range keys {
+		group.Go(func() (err error) {
+			if entries[i], err = b.get(reading, kv, key); errors.Is(err, ErrNotFound) {
+				return nil
+			}
+			return err
+		})
 	}
-	if err != nil {
-		return 0, err //nolint:wrapcheck // as above
+	if err := group.Wait(); err != nil {
+		return err //nolint:wrapcheck // get names the key
 	}
-	return last.Sequence, nil
-}
-
-// listOnce gives each value to each and returns the last revision that was shown.
-func (b *Bus) listOnce(ctx context.Context, kv jetstream.KeyValue, pattern string,
-	each func(jetstream.KeyValueEntry) error, options ...jetstream.WatchOpt,
-) (last uint64, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	silence := time.AfterFunc(b.cfg.Timeout, func() { cancel(nats.ErrTimeout) })
-	defer silence.Stop()
-	watcher, err := kv.Watch(ctx, pattern, options...)
-	if err != nil {
-		return 0, orCause(ctx, err)
-	}
-	defer stopWatch(watcher)
-	for {
-		select {
-		case <-ctx.Done():
-			return 0, context.Cause(ctx) //nolint:wrapcheck // try names the operation
-		case entry, open := <-watcher.Updates():
-			silence.Reset(b.cfg.Timeout)
-			if !open {
-				return 0, orCause(ctx, nats.ErrTimeout) // broken off: what came is not all
-			}
-			if entry == nil { // all that were there have come
-				return last, nil
-			}
-			last = max(last, entry.Revision())
-			if entry.Operation() != jetstream.KeyValuePut {
-				continue
-			}
-			if err := each(entry); err != nil {
-				return 0, err
-			}
+	for _, entry := range entries {
+		if entry != nil {
+			each(entry)
 		}
 	}
+	return nil
 }
 
-// stopWatch ends a watcher and takes the updates that it has, so that the library's
-// callback goes on if it waits for a reader. A stopped watcher is not called again,
-// and its last update has room. stopWatch does not wait for the end of the updates:
-// it never comes if the context ended while the watcher began.
-func stopWatch(w jetstream.KeyWatcher) {
-	_ = w.Stop() // it only fails when it has ended
-	for {
-		select {
-		case _, open := <-w.Updates():
-			if !open {
-				return
-			}
-		default:
-			return
-		}
-	}
-}
-
-// orCause is why ctx has ended if it has, which says more than err does.
-func orCause(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause //nolint:wrapcheck // try names the operation
-	}
-	return err
-}
-
-// keys lists a bucket's keys that match a pattern.
+// keys lists a bucket's keys that match a pattern, sorted: those too that somebody
+// has deleted one by one, which nothing of the product does.
 func (b *Bus) keys(ctx context.Context, kv jetstream.KeyValue, pattern string) ([]string, error) {
+	prefix := "$KV." + kv.Bucket() + "."
 	var keys []string
-	err := b.list(ctx, kv, pattern, func() { keys = nil }, func(entry jetstream.KeyValueEntry) error {
-		keys = append(keys, entry.Key())
+	err := b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(ctx context.Context) error {
+		info, err := b.streams[bucketStream(kv.Bucket())].Info(ctx, jetstream.WithSubjectFilter(prefix+pattern))
+		if err != nil {
+			return err //nolint:wrapcheck // try names the operation
+		}
+		keys = slices.Sorted(maps.Keys(info.State.Subjects))
 		return nil
-	}, jetstream.MetaOnly())
+	})
+	for i, subject := range keys {
+		keys[i] = strings.TrimPrefix(subject, prefix)
+	}
 	return keys, err
 }

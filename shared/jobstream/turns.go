@@ -12,8 +12,8 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Turn reads the schedule's last turn, with the revision that SetTurn wants;
-// the revision is 0 when there was none.
+// Turn reads the schedule's last turn, with the revision that SetTurn wants, also
+// when the value is damaged (*ValueError); the revision is 0 when there was none.
 func (b *Bus) Turn(ctx context.Context) (job.Turn, uint64, error) {
 	entry, err := b.get(ctx, b.rounds(), job.TurnKey)
 	if errors.Is(err, ErrNotFound) {
@@ -26,8 +26,11 @@ func (b *Bus) Turn(ctx context.Context) (job.Turn, uint64, error) {
 	if err = json.Unmarshal(entry.Value(), &t); err == nil {
 		err = readable(t.Version)
 	}
+	if err == nil && (!job.ValidRound(t.Round) || t.Due.IsZero()) {
+		err = fmt.Errorf("it is of round %q, due at %s", t.Round, t.Due)
+	}
 	if err != nil {
-		return job.Turn{}, 0, &ValueError{Bucket: job.BucketRounds, Key: job.TurnKey, Err: err}
+		return job.Turn{}, entry.Revision(), &ValueError{Bucket: job.BucketRounds, Key: job.TurnKey, Err: err}
 	}
 	return t, entry.Revision(), nil
 }
@@ -50,12 +53,11 @@ func (b *Bus) identities() jetstream.KeyValue { return b.buckets[job.BucketIdent
 // cannot be read is left out: it is as good as none.
 func (b *Bus) Identities(ctx context.Context) (map[int]job.Identity, error) {
 	known := map[int]job.Identity{}
-	err := b.list(ctx, b.identities(), "*", func() { clear(known) }, func(entry jetstream.KeyValueEntry) error {
+	err := b.list(ctx, b.identities(), "*", func(entry jetstream.KeyValueEntry) {
 		var i job.Identity
 		if json.Unmarshal(entry.Value(), &i) == nil && readable(i.Version) == nil && strconv.Itoa(i.UID) == entry.Key() {
 			known[i.UID] = i
 		}
-		return nil
 	})
 	return known, err
 }

@@ -3,15 +3,20 @@
 // real ones elsewhere: only the addresses differ.
 //
 // Guarantees: both listen on loopback alone, without passwords, on free ports
-// unless told otherwise. NATS keeps everything under its directory, and a
-// process that is killed loses nothing that was confirmed (only a failing
-// machine may lose the last SyncInterval). Redis keeps nothing: it holds the
-// limiter's state, which starts anew by itself. One process at a time has the
-// directory; the next gets an *InUseError that names the holder, and Find tells
-// anybody where its servers listen. Close waits
-// for both servers and then gives the directory free.
+// unless told otherwise. NATS keeps everything under its directory, and what it
+// has confirmed is on the disk: neither a process that is killed nor a machine
+// that fails loses it. Redis keeps nothing: it holds the limiter's state, which
+// starts anew by itself. One process at a time has the directory; the next gets
+// an *InUseError that names the holder, and Find tells anybody where its servers
+// listen. Close waits for both servers and then gives the directory free.
 //
-// How it fails: a directory that is in use or cannot be written, and an
-// address in use, are errors of Start that name them; nothing is left running
-// then.
+// On a full disk NATS is stopped, so that it is not taken for a server that
+// works: after a failed write it would stay up and confirm nothing more. Once
+// there is room it is restarted on its files and address.
+//
+// How it fails: a directory that is in use, that cannot be written or whose disk
+// is full, and an address in use, are errors of Start that name them; nothing is
+// left running then. Later, what room does not mend is told by Lost: a directory
+// that was removed, a disk that refuses writes, a restart that failed. No NATS
+// runs from then on.
 package local

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 )
 
 // Config is where the servers live.
@@ -20,9 +18,6 @@ type Config struct {
 	// NATS and Redis are the addresses to listen on, host:port with a loopback
 	// host. Default: 127.0.0.1 with a free port.
 	NATS, Redis string
-	// SyncInterval is how often NATS makes the disk write what the operating
-	// system holds. Default: 10 s.
-	SyncInterval time.Duration
 	// StartTimeout is how long NATS may take to read its directory. Default:
 	// 30 s.
 	StartTimeout time.Duration
@@ -38,9 +33,6 @@ func (c Config) filled() (Config, error) {
 	if c.Redis == "" {
 		c.Redis = "127.0.0.1:0"
 	}
-	if c.SyncInterval == 0 {
-		c.SyncInterval = 10 * time.Second
-	}
 	if c.StartTimeout == 0 {
 		c.StartTimeout = 30 * time.Second
 	}
@@ -50,8 +42,6 @@ func (c Config) filled() (Config, error) {
 	switch {
 	case c.Dir == "":
 		return c, errors.New("Dir is empty, want a directory to keep state in")
-	case c.SyncInterval < 0:
-		return c, fmt.Errorf("SyncInterval is %s, want more than 0", c.SyncInterval)
 	case c.StartTimeout < 0:
 		return c, fmt.Errorf("StartTimeout is %s, want more than 0", c.StartTimeout)
 	}
@@ -76,7 +66,7 @@ func checkLoopback(field, address string) error {
 // Servers are the running servers.
 type Servers struct {
 	lock  *dirLock
-	nats  *server.Server
+	nats  *natsServer
 	redis *redisServer
 	told  string // the file that tells the addresses
 	once  sync.Once
@@ -112,10 +102,14 @@ func Start(ctx context.Context, cfg Config) (_ *Servers, err error) {
 }
 
 // NATSURL is where NATS listens: nats://127.0.0.1:port.
-func (s *Servers) NATSURL() string { return s.nats.ClientURL() }
+func (s *Servers) NATSURL() string { return "nats://" + s.nats.cfg.NATS }
 
 // RedisURL is where Redis listens: redis://127.0.0.1:port.
 func (s *Servers) RedisURL() string { return "redis://" + s.redis.server.Addr() }
+
+// Lost tells why NATS is gone for good, if it is: what waits for it waits in
+// vain. One value comes at most.
+func (s *Servers) Lost() <-chan error { return s.nats.lost }
 
 // Close stops both servers, waits for them, and gives the directory free. It
 // may be called more than once.
@@ -123,8 +117,7 @@ func (s *Servers) Close() error {
 	s.once.Do(func() {
 		told := s.untell()
 		if s.nats != nil {
-			s.nats.Shutdown()
-			s.nats.WaitForShutdown()
+			s.nats.close()
 		}
 		if s.redis != nil {
 			s.redis.close()

@@ -31,7 +31,7 @@ func (e *InUseError) Error() string {
 // ends, however it ends, so a stale one cannot exist.
 type dirLock struct{ file *os.File }
 
-// lockDir makes dir, checks that it can be written, and locks it.
+// lockDir makes dir, checks that it can be written and has room, and locks it.
 func lockDir(dir string) (_ *dirLock, err error) {
 	// For its owner alone: the servers in it have no passwords.
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -52,6 +52,9 @@ func lockDir(dir string) (_ *dirLock, err error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("locking state directory %s: %w", dir, err)
+	}
+	if err := checkRoom(dir); err != nil {
+		return nil, err
 	}
 	if err := writePID(file); err != nil {
 		return nil, fmt.Errorf("state directory %s is not writable: %w", dir, err)

@@ -14,8 +14,14 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// startNATS runs a JetStream server on dir.
-func startNATS(ctx context.Context, cfg Config, dir string) (*server.Server, error) {
+// unlimited is more than any disk has. By default the server promises streams
+// three quarters of what is free when it starts, and refuses a stream whose
+// bound on its size goes beyond: on a small disk, that of a cache. Here the
+// disk itself is the limit, and a full one is waited for.
+const unlimited = 1 << 50
+
+// runNATS runs a JetStream server on dir.
+func runNATS(ctx context.Context, cfg Config, dir string) (*server.Server, error) {
 	host, port, err := splitPort(cfg.NATS)
 	if err != nil {
 		return nil, fmt.Errorf("NATS is %q: %w", cfg.NATS, err)
@@ -29,7 +35,8 @@ func startNATS(ctx context.Context, cfg Config, dir string) (*server.Server, err
 	s, err := server.NewServer(&server.Options{
 		ServerName: "local", Host: host, Port: port,
 		NoSigs:    true, // signals are the command's
-		JetStream: true, StoreDir: dir, SyncInterval: cfg.SyncInterval,
+		JetStream: true, StoreDir: dir, JetStreamMaxStore: unlimited,
+		SyncAlways: true, // what is confirmed outlives the machine's failure too
 	})
 	if err != nil {
 		return nil, fmt.Errorf("NATS: %w", err)
@@ -38,11 +45,16 @@ func startNATS(ctx context.Context, cfg Config, dir string) (*server.Server, err
 	s.SetLogger(log, false, false)
 	s.Start()
 	if err := ready(ctx, s, cfg.StartTimeout, log); err != nil {
-		s.Shutdown()
-		s.WaitForShutdown()
+		stopNATS(s)
 		return nil, fmt.Errorf("NATS on %s with %s: %w", cfg.NATS, dir, err)
 	}
 	return s, nil
+}
+
+// stopNATS stops a server and waits until it has ended.
+func stopNATS(s *server.Server) {
+	s.Shutdown()
+	s.WaitForShutdown()
 }
 
 // ready waits until the server takes connections with JetStream on.

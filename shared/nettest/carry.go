@@ -59,7 +59,7 @@ func (r *Relay) pass(ctx context.Context, end func(), to, from *net.TCPConn, way
 	chunks := make(chan chunk, 1024) // on their way
 	var reader sync.WaitGroup
 	defer reader.Wait()
-	reader.Go(func() { defer close(chunks); r.read(ctx, from, chunks) })
+	reader.Go(func() { defer close(chunks); r.read(ctx, from, chunks, way) })
 	for c := range chunks {
 		if !until(ctx, c.due) || !r.free(ctx, way) {
 			return
@@ -78,7 +78,7 @@ func (r *Relay) pass(ctx context.Context, end func(), to, from *net.TCPConn, way
 }
 
 // read takes what arrives until that has an end.
-func (r *Relay) read(ctx context.Context, from *net.TCPConn, chunks chan<- chunk) {
+func (r *Relay) read(ctx context.Context, from *net.TCPConn, chunks chan<- chunk, way Way) {
 	buffer := make([]byte, 16<<10)
 	for ended := false; !ended; {
 		n, err := from.Read(buffer)
@@ -86,7 +86,7 @@ func (r *Relay) read(ctx context.Context, from *net.TCPConn, chunks chan<- chunk
 			continue
 		}
 		select {
-		case chunks <- chunk{slices.Clone(buffer[:n]), r.due()}:
+		case chunks <- chunk{slices.Clone(buffer[:n]), r.due(way)}:
 		case <-ctx.Done():
 			return
 		}

@@ -19,10 +19,10 @@ type Relay struct {
 	listener *net.TCPListener
 	work     sync.WaitGroup
 
-	mu          sync.Mutex
-	target      string
-	least, most time.Duration
-	held        [2]chan struct{} // by way; closed and nil when it is let go
+	mu     sync.Mutex
+	target string
+	delays [2]delay         // by way
+	held   [2]chan struct{} // by way; closed and nil when it is let go
 	// links is what the connections live in; a cut ends it.
 	links context.Context //nolint:containedctx // the lifetime of what the relay carries
 	end   context.CancelFunc
@@ -59,7 +59,7 @@ func (r *Relay) Cut() {
 func (r *Relay) Mend() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.least, r.most = 0, 0
+	r.delays = [2]delay{}
 	r.renewLocked()
 }
 
@@ -77,12 +77,20 @@ func (r *Relay) renewLocked() {
 	r.links, r.end = context.WithCancel(context.Background())
 }
 
-// Delay holds what arrives from now on back, each way, by any time from least to
-// most; none at first.
-func (r *Relay) Delay(least, most time.Duration) {
+// delay is any time from least to most.
+type delay struct{ least, most time.Duration }
+
+// Delay holds what arrives from now on back, by any time from least to most; none
+// at first. It is for the ways that are named, or for both.
+func (r *Relay) Delay(least, most time.Duration, ways ...Way) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.least, r.most = least, most
+	if len(ways) == 0 {
+		ways = []Way{Up, Down}
+	}
+	for _, way := range ways {
+		r.delays[way] = delay{least, most}
+	}
 }
 
 // Silence lets nothing through, of connections old and new, and ends none of them:
@@ -126,11 +134,12 @@ func (r *Relay) Release() {
 }
 
 // due is when what has arrived now goes on.
-func (r *Relay) due() time.Time {
+func (r *Relay) due(way Way) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	d := r.delays[way]
 
-	return time.Now().Add(r.least + rand.N(r.most-r.least+1))
+	return time.Now().Add(d.least + rand.N(d.most-d.least+1))
 }
 
 func (r *Relay) accept() {

@@ -36,6 +36,11 @@ func TestRelay(t *testing.T) {
 	if got, err := name(); got != "one" || time.Since(began) < 100*time.Millisecond {
 		t.Errorf("through a slow relay: %q, %v after %v, want one after 100ms or more", got, err, time.Since(began))
 	}
+	relay.Delay(0, 0, nettest.Up)
+	began = time.Now()
+	if got, err := name(); got != "one" || time.Since(began) < 50*time.Millisecond {
+		t.Errorf("through a relay that is slow one way: %q, %v after %v, want one after 50ms or more", got, err, time.Since(began))
+	}
 	relay.Delay(0, 0)
 	relay.Cut()
 	if got, err := name(); err == nil {

@@ -40,7 +40,7 @@ const (
 const (
 	Delivery  = attribute.Key("job.delivery")      // hand-out of the message, from 1
 	Failures  = attribute.Key("job.failures")      // counted before this attempt
-	FailClass = attribute.Key("job.failure.class") // transient, permanent, poison or overdue
+	FailClass = attribute.Key("job.failure.class") // transient, permanent, poison, overdue or damaged
 	Outcome   = attribute.Key("job.outcome")       // how an attempt ended, or a job; see the Outcomes
 	Phase     = attribute.Key("job.phase")
 	Replay    = attribute.Key("job.replay")  // its number

@@ -207,8 +207,8 @@ func TestRoundsThatCannotBeScored(t *testing.T) {
 	}
 	unknown := one()
 	unknown.Round = "r2"
-	if _, err := b.evaluator.Evaluate(t.Context(), unknown, evaluate.Attempt{}); job.ClassOf(err) != job.Permanent || err == nil {
-		t.Errorf("an unknown round: got %v, want a permanent failure", err)
+	if _, err := b.evaluator.Evaluate(t.Context(), unknown, evaluate.Attempt{}); job.ClassOf(err) != job.Transient || err == nil {
+		t.Errorf("a round without manifest: got %v, want a failure that is tried again: its producer puts it back", err)
 	}
 }
 

@@ -35,8 +35,9 @@ type rounds struct {
 	kept []*rules // oldest first
 }
 
-// get returns the rules of a round. A round that nobody planned, or that this
-// build cannot read, is a permanent failure: no retry would heal it.
+// get returns the rules of a round. Rules that break a rule themselves are a
+// permanent failure: no retry would heal them. A manifest that is gone or unreadable
+// is none: the round's producer puts it back, and a retry finds it.
 func (r *rounds) get(ctx context.Context, round string) (*rules, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -46,9 +47,6 @@ func (r *rounds) get(ctx context.Context, round string) (*rules, error) {
 		}
 	}
 	manifest, err := r.bus.Manifest(ctx, round)
-	if errors.Is(err, jobstream.ErrNotFound) {
-		return nil, job.WithClass(job.Permanent, fmt.Errorf("round %s is unknown: %w", round, err))
-	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest of round %s: %w", round, err)
 	}

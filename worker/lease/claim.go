@@ -27,6 +27,8 @@ type hold struct {
 	mu       sync.Mutex
 	record   job.Record
 	revision uint64
+	// over says that the claim has ended by a change of its own.
+	over bool
 }
 
 // claim gives the job's record to this worker. job.ErrSettled: the job has
@@ -34,7 +36,7 @@ type hold struct {
 func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*hold, error) {
 	c := job.Claim{
 		ID: nuid.Next(), Worker: r.cfg.Worker, Since: time.Now().UTC(),
-		Sequence: d.Sequence(), Delivery: d.Number(), Replay: j.Replay,
+		Sequence: d.Sequence(), Delivery: d.Number(), Replay: j.Replay, For: r.cfg.Bus.AckWait(),
 	}
 	for {
 		record, revision, err := r.recordOf(ctx, j)
@@ -89,6 +91,22 @@ func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, e
 func (h *hold) change(ctx context.Context, transition func(job.Record) (job.Record, error)) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.changeLocked(ctx, transition)
+}
+
+// beat shows a sign of life on the record. After this claim's own last change
+// there is none to show, and no fence to meet: a beat that was under way then
+// must not look like a lost lease.
+func (h *hold) beat(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over {
+		return nil
+	}
+	return h.changeLocked(ctx, func(r job.Record) (job.Record, error) { return r.Beaten(h.id) })
+}
+
+func (h *hold) changeLocked(ctx context.Context, transition func(job.Record) (job.Record, error)) error {
 	for {
 		next, err := transition(h.record)
 		if err != nil {
@@ -96,7 +114,7 @@ func (h *hold) change(ctx context.Context, transition func(job.Record) (job.Reco
 		}
 		revision, err := h.bus.UpdateRecord(ctx, next, h.revision)
 		if err == nil {
-			h.record, h.revision = next, revision
+			h.record, h.revision, h.over = next, revision, next.Phase != job.Running
 			return nil
 		}
 		if !errors.Is(err, jobstream.ErrConflict) {

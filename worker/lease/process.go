@@ -51,6 +51,7 @@ func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
 		p.notClaimed(ctx, err)
 		return
 	}
+	p.term.claimed(p.hold)
 	claimed(span, r.cfg.Worker, p.hold.now())
 	p.attempt(ctx, running)
 }
@@ -101,7 +102,7 @@ func (p *delivered) handle(ctx context.Context) (e job.Evaluation, err error) {
 			err = job.WithClass(job.Transient, fmt.Errorf("panic: %v", v))
 		}
 	}()
-	record := p.hold.now() // as claimed: nothing else changes it before the handler
+	record := p.hold.now() // as claimed, but for signs of life
 	return p.cfg.Handler(ctx, p.j, Attempt{
 		Final: record.FinalAttempt(), Delivery: p.d.Number(), Failures: record.Failures,
 		Expect: p.expect, Requests: &p.requests,

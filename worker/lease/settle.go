@@ -89,6 +89,8 @@ func (p *delivered) fail(ctx context.Context, cause error) {
 		p.bury(ctx, f)
 		return
 	}
+	failures := p.hold.now().Failures + 1
+	f.Delay = p.cfg.delay(failures, rand.Float64())
 	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) {
 		return r.FailedAttempt(p.hold.id, int(p.requests.Load()), f)
 	})
@@ -97,11 +99,9 @@ func (p *delivered) fail(ctx context.Context, cause error) {
 		return
 	}
 	crash.At(crash.FailureCounted)
-	failures := p.hold.now().Failures
-	delay := p.cfg.delay(failures, rand.Float64())
-	p.log.WarnContext(ctx, "attempt failed", "failures", failures, "retry_in", delay, "error", f.Error)
+	p.log.WarnContext(ctx, "attempt failed", "failures", failures, "retry_in", f.Delay, "error", f.Error)
 	p.ended(ctx, telemetry.OutcomeRetry, f.Class)
-	p.settle(ctx, "nak", p.nak(delay))
+	p.settle(ctx, "nak", p.nak(f.Delay))
 }
 
 // bury ends the job as failed: dead letter, then what the attempt left, then
@@ -161,7 +161,9 @@ func (p *delivered) unreadable(ctx context.Context, cause error) {
 		return
 	}
 	crash.At(crash.UnreadablePublished)
-	if err == nil {
+	// Of a round that nobody knows no record was there. One that is there by now is
+	// its producer's, which has put back what was lost and queues the job anew.
+	if err == nil && !errors.Is(cause, errUnknownRound) {
 		if err := p.buryNamed(ctx, round, uid, f); err != nil {
 			p.silent(ctx, "not buried", err)
 			return

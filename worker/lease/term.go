@@ -2,15 +2,17 @@ package lease
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/pause"
 )
 
-// term is the time that a delivery is ours: it sends the heartbeats and ends
+// term is the time that a delivery is ours: it shows the signs of life and ends
 // ctx with ErrLeaseLost at the local deadline.
 type term struct {
 	ctx      context.Context //nolint:containedctx // the term is this context's owner
@@ -21,6 +23,7 @@ type term struct {
 
 	mu       sync.Mutex
 	deadline time.Time
+	hold     *hold // nil until the record is claimed
 
 	expiry *time.Timer
 	first  *time.Timer        // begins the heartbeats: most jobs have ended by then
@@ -31,12 +34,12 @@ type term struct {
 // timing derives everything from the lease that the server grants.
 type timing struct {
 	lease  time.Duration // AckWait
-	beat   time.Duration // between heartbeats: a third, so that two may be lost
+	beat   time.Duration // between signs of life: a third, so that two may be lost
 	margin time.Duration // how much before the server the worker gives up: a sixth
 	retry  time.Duration // after a heartbeat that was not confirmed
 }
 
-// timingOf gives, for the default lease of 30 s: heartbeats every 10 s, the
+// timingOf gives, for the default lease of 30 s: signs of life every 10 s, the
 // local deadline at 25 s, and another try 2.5 s after a failed heartbeat.
 func timingOf(ackWait time.Duration) timing {
 	return timing{lease: ackWait, beat: ackWait / 3, margin: ackWait / 6, retry: ackWait / 12}
@@ -61,6 +64,13 @@ func beginTerm(ctx context.Context, d *jobstream.Delivery, t timing, log *slog.L
 // clock too: after a stall the timer that ends ctx may run later than whoever
 // asks.
 func (l *term) lost() bool { return l.ctx.Err() != nil || !time.Now().Before(l.until()) }
+
+// claimed has the signs of life show on the record, too.
+func (l *term) claimed(h *hold) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hold = h
+}
 
 // lose ends the term before its deadline: the record is held by another.
 func (l *term) lose() { l.end(ErrLeaseLost) }
@@ -94,8 +104,8 @@ func (l *term) expire() {
 	l.end(ErrLeaseLost)
 }
 
-// beat sends heartbeats until ctx ends, the first one at once. It looks at the
-// deadline before each one: after a stall the first thing must not be a
+// beat shows signs of life until ctx ends, the first one at once. It looks at
+// the deadline before each one: after a stall the first thing must not be a
 // heartbeat, which would prolong somebody else's lease.
 func (l *term) beat(ctx context.Context) {
 	complained := false
@@ -105,14 +115,15 @@ func (l *term) beat(ctx context.Context) {
 			return
 		}
 		sent := time.Now()
-		bounded, cancel := context.WithDeadline(ctx, l.until())
-		err := l.delivery.InProgress(bounded)
-		cancel()
+		err := l.live(ctx)
 		switch {
 		case err == nil:
 			l.extend(sent)
 			next, complained = l.timing.beat, false
 		case ctx.Err() != nil:
+			return
+		case errors.Is(err, job.ErrFenced), errors.Is(err, job.ErrSettled):
+			l.lose()
 			return
 		default:
 			next = l.timing.retry
@@ -122,6 +133,24 @@ func (l *term) beat(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// live shows one sign of life: on the record first, for the producer's clock,
+// and then to the server, for its own. Whoever finds the record in other hands
+// does not prolong the other's lease. It takes at most half of what is left of
+// the term, so that another one can follow.
+func (l *term) live(ctx context.Context) error {
+	l.mu.Lock()
+	hold, left := l.hold, time.Until(l.deadline)
+	l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, left/2)
+	defer cancel()
+	if hold != nil {
+		if err := hold.beat(ctx); err != nil {
+			return err
+		}
+	}
+	return l.delivery.InProgress(ctx)
 }
 
 // until is the local deadline as of now.

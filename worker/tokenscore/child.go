@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
 // child is one running child process. One request at a time may use it.
@@ -24,6 +25,7 @@ type child struct {
 	hear   *bufio.Reader // from out
 	stderr *lineLogger
 	log    *slog.Logger
+	held   sandbox.State // what holds it
 	// client is nil before the first pull request.
 	client *client
 	// used is the processor time that was last read of it, in nanoseconds.
@@ -45,9 +47,21 @@ func (c *child) serves(who client) bool {
 	return c.client == nil || *c.client == who && who.author != ""
 }
 
-// startChild starts a child and waits until it can work.
-func startChild(ctx context.Context, cfg *Config, grammars string) (*child, error) {
-	c, err := spawn(cfg)
+// startChild starts a child and waits until it can work. A child that does not start
+// in a namespace is started without: the kernel gives none, or takes rights away with
+// it that reading the grammars needs.
+func startChild(ctx context.Context, cfg *Config, grammars string) (c *child, err error) {
+	for _, namespace := range attempts(cfg.Sandbox) {
+		c, err = start(ctx, cfg, grammars, namespace)
+		if err == nil || ctx.Err() != nil || isTimeout(err) {
+			break
+		}
+	}
+	return c, err
+}
+
+func start(ctx context.Context, cfg *Config, grammars string, namespace bool) (*child, error) {
+	c, err := spawn(cfg, namespace)
 	if err != nil {
 		return nil, fmt.Errorf("starting a token-scoring child with %q: %w", cfg.Command, err)
 	}
@@ -63,7 +77,7 @@ func startChild(ctx context.Context, cfg *Config, grammars string) (*child, erro
 }
 
 // spawn starts the process with pipes, and a goroutine that waits for it.
-func spawn(cfg *Config) (*child, error) {
+func spawn(cfg *Config, namespace bool) (*child, error) {
 	childIn, in, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("making a pipe: %w", err)
@@ -75,13 +89,14 @@ func spawn(cfg *Config) (*child, error) {
 	c := &child{
 		in: in, out: out, send: bufio.NewWriterSize(in, pipeBuffer), hear: bufio.NewReaderSize(out, pipeBuffer),
 		log: cfg.Log, exited: make(chan struct{}), stderr: &lineLogger{log: cfg.Log},
+		held: sandbox.State{Namespace: namespace},
 		// Not CommandContext: a pool's context ends requests, and Close ends children.
 		cmd: exec.Command(cfg.Command[0], cfg.Command[1:]...), //nolint:noctx // see above
 	}
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = childIn, childOut, c.stderr
 	c.cmd.WaitDelay = time.Second // should something else hold its standard error
-	c.cmd.SysProcAttr = isolation()
-	c.cmd.Env = append(os.Environ(), memoryEnvironment(cfg.MemoryLimit)...)
+	c.cmd.SysProcAttr = isolation(namespace)
+	c.cmd.Env = environment(cfg.MemoryLimit)
 	err = errors.Join(c.cmd.Start(), childIn.Close(), childOut.Close())
 	if err != nil {
 		return nil, errors.Join(err, in.Close(), out.Close())
@@ -94,7 +109,7 @@ func spawn(cfg *Config) (*child, error) {
 	return c, nil
 }
 
-// greet reads the child's hello and caps its memory from here on.
+// greet reads the child's hello, checks what holds it, and limits it from here on.
 func (c *child) greet(ctx context.Context, cfg *Config, grammars string) error {
 	defer context.AfterFunc(ctx, c.signalKill)()
 	if err := c.within(cfg.StartTimeout); err != nil {
@@ -112,11 +127,22 @@ func (c *child) greet(ctx context.Context, cfg *Config, grammars string) error {
 		return fmt.Errorf("it speaks protocol %d with grammars %.12s, want %d and %.12s",
 			h.Protocol, h.Grammars, protocol, grammars)
 	}
-	if cfg.MemoryLimit < 0 {
-		return nil
+	c.held.Landlock, c.held.Seccomp = h.Sandbox.Landlock, h.Sandbox.Seccomp
+	if err := c.held.Satisfies(cfg.Sandbox); err != nil {
+		return err
 	}
-	return limitMemory(c.cmd.Process.Pid, cfg.MemoryLimit)
+	return sandbox.Limit(c.cmd.Process.Pid, sandbox.Limits{
+		Memory: cfg.MemoryLimit, Processor: mostWorked + cfg.Budget, Namespace: c.held.Namespace,
+	})
 }
+
+// mostWorked is the processor time after which a child gets no more pull requests.
+// It is killed if it takes more than that and the budget of one: also between two
+// pull requests, where nobody watches it.
+const mostWorked = 20 * time.Minute
+
+// tired says that the child has worked for so long that it is to be replaced.
+func (c *child) tired() bool { return c.worked() > mostWorked }
 
 // within gives all that follows a deadline.
 func (c *child) within(d time.Duration) error { return c.deadline(time.Now().Add(d)) }

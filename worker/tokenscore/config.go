@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
+	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
 // The defaults of Config.
@@ -40,6 +41,9 @@ type Config struct {
 	// MemoryLimit is what a child may hold in bytes; over it, it dies. Default
 	// 400 MiB, at least 64 MiB; negative means no limit. Enforced on Linux.
 	MemoryLimit int64
+	// Sandbox is how much must hold a child. Default sandbox.Auto. The command must
+	// give its child's ChildConfig the same.
+	Sandbox sandbox.Mode
 	// StartTimeout is how long a child may take to start. Default 30 s.
 	StartTimeout time.Duration
 	// Log takes what children write on standard error, and their ends.
@@ -85,6 +89,9 @@ func (c *Config) validate() error {
 	case c.MemoryLimit > 0 && c.MemoryLimit < minMemoryLimit:
 		return fmt.Errorf("tokenscore: MemoryLimit %d: want at least %d bytes, or a negative number for none",
 			c.MemoryLimit, minMemoryLimit)
+	}
+	if err := c.Sandbox.Check(); err != nil {
+		return fmt.Errorf("tokenscore: Sandbox %w", err)
 	}
 	return nil
 }

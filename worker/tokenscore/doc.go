@@ -22,6 +22,8 @@
 //     author's turn. So a file that takes over its child can change only the scores
 //     of its own author's files. The pool keeps nothing of what a child says but the
 //     scores of the files that it was asked for.
+//   - A child has no secret, no network, no files but its grammars, and bounds on all
+//     that it uses: see package sandbox. What the kernel lacks of that is said.
 //   - A child remembers the author's texts and what it found in them. Scores do not
 //     depend on what it remembers.
 //   - Children end with their parent, whether it closes the pool or dies; Close

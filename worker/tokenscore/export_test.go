@@ -31,6 +31,17 @@ const (
 // Worked is the processor time of all children so far.
 func (p *Pool) Worked() time.Duration { return p.usage.total() }
 
+// Age makes the children in free slots look as if they had worked for so long.
+func (p *Pool) Age(d time.Duration) {
+	p.queue.mu.Lock()
+	defer p.queue.mu.Unlock()
+	for _, s := range p.queue.free {
+		if s.child != nil {
+			s.child.used.Store(int64(d))
+		}
+	}
+}
+
 // Left is what is left of a budget.
 func (b *Budget) Left() time.Duration { return b.left() }
 

@@ -6,14 +6,16 @@ import (
 	"errors"
 	"syscall"
 	"time"
+
+	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
 // isolation: elsewhere no signal comes with a parent's death; the end of its
 // input ends a child.
-func isolation() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+func isolation(bool) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// limitMemory: only Linux holds a process to such a limit from outside.
-func limitMemory(int, int64) error { return nil }
+// attempts: elsewhere there are no namespaces.
+func attempts(sandbox.Mode) []bool { return []bool{false} }
 
 // processorTime: only Linux tells that of another process.
 func processorTime(int) (time.Duration, error) { return 0, errors.ErrUnsupported }

@@ -34,6 +34,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 	"unsafe"
@@ -89,6 +90,22 @@ func openLibrary(dir string, m *manifest.Manifest) (*library, error) {
 		return nil, errors.New("no memory for a parser")
 	}
 	return l, nil
+}
+
+// files are what opening the grammars reads: the directory, and what its files are
+// links to.
+func (l *library) files() []string {
+	paths := []string{l.dir}
+	for _, g := range l.manifest.Languages {
+		path := filepath.Join(l.dir, g.File)
+		if _, err := os.Readlink(path); err != nil {
+			continue // a file of its own
+		}
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			paths = append(paths, target)
+		}
+	}
+	return paths
 }
 
 // close frees the walker; the shared objects stay open.

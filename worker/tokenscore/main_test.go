@@ -64,6 +64,10 @@ func serve() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	if err := withhold(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	cfg := tokenscore.ChildConfig{Grammars: fleettest.Grammars(), ParseTimeout: timeout}
 	// The standard input itself, so that signals are handled as in a worker,
 	// unless the texts are to be watched.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
+	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
 // ErrClosed says that the pool takes no more work.
@@ -25,6 +27,7 @@ type Pool struct {
 	cfg      Config
 	manifest *manifest.Manifest
 	queue    *queue
+	held     sandbox.State // the first child
 	once     sync.Once
 	// counters of Stats
 	started, crashed, late atomic.Int64
@@ -52,6 +55,9 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{cfg: cfg, manifest: m, queue: newQueue(cfg.Children)}
+	if err := sandbox.HideFiles(); err != nil {
+		return nil, err
+	}
 	first, err := p.queue.take(ctx, client{})
 	if err != nil {
 		return nil, err
@@ -60,6 +66,8 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	if err := p.fill(ctx, first); err != nil {
 		return nil, err
 	}
+	p.held = first.child.held
+	p.tellSandbox(ctx)
 	p.unobserve = telemetry.ObserveScoreCPU(p.usage.total)
 	return p, nil
 }
@@ -74,6 +82,23 @@ func (p *Pool) Version() string {
 // Stats tells what happened so far.
 func (p *Pool) Stats() Stats {
 	return Stats{Started: p.started.Load(), Crashed: p.crashed.Load(), TimedOut: p.late.Load()}
+}
+
+// Sandbox is what holds the children: the first one, and so all.
+func (p *Pool) Sandbox() sandbox.State { return p.held }
+
+// tellSandbox says at the start what does not hold the children.
+func (p *Pool) tellSandbox(ctx context.Context) {
+	if p.cfg.Sandbox == sandbox.Off {
+		p.cfg.Log.WarnContext(ctx, "token-scoring children work without a sandbox", "sandbox", sandbox.Off)
+		return
+	}
+	level := slog.LevelInfo
+	if p.held.Satisfies(sandbox.Required) != nil {
+		level = slog.LevelWarn
+	}
+	p.cfg.Log.Log(ctx, level, "token-scoring children work in a sandbox", "landlock", p.held.Landlock, "seccomp", p.held.Seccomp,
+		"namespace", p.held.Namespace, "lacks", p.held.Lacks())
 }
 
 // Scored is what came of one pull request's files.
@@ -134,7 +159,7 @@ func (p *Pool) prepare(ctx context.Context, s *slot, who client) error {
 		ended(ctx, telemetry.ChildCrashed) // between two pull requests
 		p.drop(s)
 	}
-	if s.child != nil && !s.child.serves(who) {
+	if s.child != nil && (!s.child.serves(who) || s.child.tired()) {
 		p.drop(s)
 	}
 	if s.child != nil {

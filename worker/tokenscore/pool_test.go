@@ -163,6 +163,7 @@ func TestClose(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	b := setup(t, func(c *tokenscore.Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	log.Reset() // it began with what holds the children
 	b.wantScored(t)
 	pids := b.pool.Pids()
 	for range 2 {

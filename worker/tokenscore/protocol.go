@@ -7,15 +7,18 @@ import (
 	"math"
 
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
 // protocol is the version of what the frames hold.
-const protocol = 7
+const protocol = 8
 
 // hello is a child's first frame.
 type hello struct {
 	Protocol int    `json:"protocol"`
 	Grammars string `json:"grammars"` // the manifest's digest
+	// Sandbox is what the child has confined itself by.
+	Sandbox sandbox.State `json:"sandbox"`
 }
 
 // weightsMessage is what a child needs of the weights: those of node types.

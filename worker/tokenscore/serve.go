@@ -9,11 +9,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
 
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
+	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
 // ChildConfig is what a child process works with.
@@ -24,6 +26,8 @@ type ChildConfig struct {
 	// ParseTimeout is the processor time that one text may take to parse; a
 	// text that takes longer has no nodes. Default 2 s, as section 5 of the rules has it.
 	ParseTimeout time.Duration
+	// Sandbox is Config's. Default sandbox.Auto.
+	Sandbox sandbox.Mode
 }
 
 // Serve is the body of a child process: it answers frames from r on w until r
@@ -40,16 +44,18 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, cfg ChildConfig) error
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	m, err := manifest.Read(cfg.Grammars)
-	if err != nil {
-		return &GrammarsError{Dir: cfg.Grammars, Err: err}
-	}
-	l, err := openLibrary(cfg.Grammars, m)
+	l, err := cfg.open()
 	if err != nil {
 		return &GrammarsError{Dir: cfg.Grammars, Err: err}
 	}
 	defer l.close()
-	greeting, err := json.Marshal(hello{Protocol: protocol, Grammars: m.Digest()})
+	var held sandbox.State
+	if cfg.Sandbox != sandbox.Off {
+		if held, err = sandbox.Enter(l.files()...); err != nil {
+			return fmt.Errorf("entering the sandbox: %w", err)
+		}
+	}
+	greeting, err := json.Marshal(hello{Protocol: protocol, Grammars: l.manifest.Digest(), Sandbox: held})
 	if err != nil {
 		return fmt.Errorf("encoding the greeting: %w", err)
 	}
@@ -65,6 +71,20 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, cfg ChildConfig) error
 		}
 	}
 	return nil
+}
+
+// open opens the runtime. The path is absolute: a grammar's loader would look for
+// the beginning of a relative one, which the sandbox refuses.
+func (cfg *ChildConfig) open() (*library, error) {
+	dir, err := filepath.Abs(cfg.Grammars)
+	if err != nil {
+		return nil, fmt.Errorf("finding the grammars: %w", err)
+	}
+	m, err := manifest.Read(dir)
+	if err != nil {
+		return nil, err
+	}
+	return openLibrary(dir, m)
 }
 
 // errEnd is the orderly end of the requests.

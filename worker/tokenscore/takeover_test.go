@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -126,5 +127,19 @@ func TestAChildServesOneMiner(t *testing.T) {
 	}
 	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 3}) {
 		t.Errorf("stats %+v; want 3 children started and nothing lost", got)
+	}
+}
+
+// A child that has worked for long is replaced between two pull requests, before the
+// kernel kills it in the midst of one.
+func TestAChildThatWorkedForLongIsReplaced(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, worked := range []time.Duration{time.Minute, 21 * time.Minute} {
+		b.pool.Age(worked)
+		b.wantScored(t)
+	}
+	if got := b.pool.Stats(); got != (tokenscore.Stats{Started: 2}) {
+		t.Errorf("stats %+v; want the first child and one after it, and nothing lost", got)
 	}
 }

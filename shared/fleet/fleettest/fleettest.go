@@ -5,6 +5,7 @@ package fleettest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"mirrorfleet/shared/jobstream/cluster"
 	"mirrorfleet/shared/must"
 )
 
@@ -23,8 +25,6 @@ import (
 type Build struct {
 	// Race is for the race detector in the commands.
 	Race bool
-	// NATS is for nats-server beside them.
-	NATS bool
 	// Later builds them when a test first wants one: not every run does.
 	Later bool
 }
@@ -35,8 +35,8 @@ var (
 	built  = func() error { return nil }
 )
 
-// Main runs a package's tests with its commands, removes those, and fails if a
-// goroutine is left.
+// Main runs a package's tests with its commands, removes those and the server
+// that a cluster was started with, and fails if a goroutine is left.
 func Main(m *testing.M, b Build) {
 	code, err := b.run(m)
 	if err == nil && code == 0 {
@@ -54,6 +54,7 @@ func (b Build) run(m *testing.M) (code int, err error) {
 		return 1, fmt.Errorf("a folder for the commands: %w", err)
 	}
 	defer os.RemoveAll(folder)
+	defer func() { err = errors.Join(err, cluster.Clean()) }()
 	built = sync.OnceValue(b.make)
 	if !b.Later {
 		err = built()
@@ -69,17 +70,10 @@ func (b Build) make() error {
 	if _, err := os.Stat(filepath.Join(Grammars(), "manifest.json")); err != nil {
 		return fmt.Errorf("no grammars: %w (make grammars builds them)", err)
 	}
-	sets := [][]string{{
-		"-race=" + strconv.FormatBool(b.Race), "mirrorfleet/producer", "mirrorfleet/worker", "mirrorfleet/shared/mirrorsim/cmd/mirrorsim",
-	}}
-	if b.NATS {
-		sets = append(sets, []string{"github.com/nats-io/nats-server/v2"})
-	}
-	for _, args := range sets {
-		build := exec.CommandContext(context.Background(), "go", append([]string{"build", "-o", folder + "/"}, args...)...)
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("building the commands: %w\n%s", err, out)
-		}
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", folder+"/", "-race="+strconv.FormatBool(b.Race),
+		"mirrorfleet/producer", "mirrorfleet/worker", "mirrorfleet/shared/mirrorsim/cmd/mirrorsim")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the commands: %w\n%s", err, out)
 	}
 
 	return nil

@@ -71,7 +71,7 @@ func TestARoundOutlivesTheLossOfAnyNode(t *testing.T) {
 	const jobs, step = 40, 5
 	bus := b.open(b.nc, 3)
 	tokens, ran := make(chan struct{}, jobs), make(chan int, 10*jobs)
-	b.work(func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work("w1", b.open(b.connect(cluster.Worker), 0), 0, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
 		select {
 		case <-tokens:
 			ran <- j.UID
@@ -91,7 +91,7 @@ func TestARoundOutlivesTheLossOfAnyNode(t *testing.T) {
 	}
 	forward("with all nodes")
 	for _, n := range b.leaderFirst() {
-		b.must(b.cluster.Kill(n))
+		b.cluster.Kill(n)
 		forward(fmt.Sprintf("without node %d", n))
 		b.must(b.cluster.Restart(n))
 		b.must(b.cluster.Healthy(b.ctx))
@@ -119,12 +119,11 @@ func (b *bundle) leaderFirst() []int {
 	return []int{first, (first + 1) % 3, (first + 2) % 3}
 }
 
-// work runs a worker with the worker's own permissions until the test ends.
-func (b *bundle) work(handler lease.Handler) {
+// work runs a worker until the test ends; wait is how long one pull of it takes, 0 for
+// the usual time.
+func (b *bundle) work(name string, bus *jobstream.Bus, wait time.Duration, handler lease.Handler) {
 	b.t.Helper()
-	r, err := lease.New(lease.Config{
-		Worker: "w1", Bus: b.open(b.connect(cluster.Worker), 0), Handler: handler, Slots: 4, Grace: time.Millisecond, Log: quiet(),
-	})
+	r, err := lease.New(lease.Config{Worker: name, Bus: bus, Handler: handler, Slots: 4, Grace: time.Millisecond, FetchWait: wait, Log: quiet()})
 	b.must(err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.ctx))
 	ended := make(chan error, 1)
@@ -200,7 +199,7 @@ func TestReplicasAreRaised(t *testing.T) {
 		b.until(name+" has three copies that have caught up", func() bool { return b.copies(name) == 3 })
 	}
 	b.until("the workers' consumer has three copies that have caught up", b.consumerCopied)
-	b.must(b.cluster.Kill(holder))
+	b.cluster.Kill(holder)
 	if r, _, err := bus.Record(b.ctx, "r1", 1); err != nil || r.UID != 1 {
 		t.Errorf("the record reads as %+v, %v", r, err)
 	}

@@ -19,8 +19,7 @@ func TestAFormingClusterIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	c := must.Get(cluster.Start(ctx, cluster.Config{Dir: t.TempDir(), Settings: settings, Forming: true}))(t)
-	t.Cleanup(func() { must.Check(t, c.Close()) })
+	c := cluster.Start(ctx, t, cluster.Config{Settings: settings, Forming: true})
 	nc := must.Get(jobstream.Connect(ctx, c.URL(cluster.Producer), "test", jobstream.ConnectConfig{Log: quiet()}))(t)
 	t.Cleanup(nc.Close)
 	if _, err := jobstream.Open(ctx, nc, jobstream.Config{Replicas: 3, Timeout: 2 * time.Second, Wait: patience, Log: quiet()}); err != nil {

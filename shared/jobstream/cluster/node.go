@@ -2,12 +2,15 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -15,21 +18,34 @@ import (
 type node struct {
 	name, dir           string
 	client, route, http string
+	// routes are those that it connects to, advertise is where others are told
+	// that they find it: "" for where it listens.
+	routes    []string
+	advertise string
 	// done is closed when the process has ended; nil while none was started.
 	cmd  *exec.Cmd
 	done chan struct{}
 }
 
 // write makes the node's directory with its configuration, which includes a
-// copy of the shipped settings.
-func (n *node) write(settings []byte, routes []string) error {
+// copy of the shipped settings. No node tells clients of others: a test says
+// which ways they go.
+func (n *node) write(settings []byte) error {
 	if err := os.MkdirAll(n.dir, 0o700); err != nil {
 		return fmt.Errorf("directory of %s: %w", n.name, err)
 	}
 	var own strings.Builder
 	fmt.Fprintf(&own, "server_name: %s\nlisten: %q\nhttp: %q\n", n.name, n.client, n.http)
-	if len(routes) > 1 {
-		fmt.Fprintf(&own, "cluster { name: test, listen: %q, routes: [ \"%s\" ] }\n", n.route, strings.Join(routes, `", "`))
+	if len(n.routes) > 0 {
+		urls := make([]string, len(n.routes))
+		for i, route := range n.routes {
+			urls[i] = strconv.Quote("nats://" + route)
+		}
+		fmt.Fprintf(&own, "cluster { name: test, listen: %q, no_advertise: true, routes: [%s]", n.route, strings.Join(urls, ", "))
+		if n.advertise != "" {
+			fmt.Fprintf(&own, ", advertise: %q", n.advertise)
+		}
+		own.WriteString(" }\n")
 	}
 	own.WriteString("include settings.conf\n")
 	for name, data := range map[string][]byte{"node.conf": []byte(own.String()), "settings.conf": settings} {
@@ -39,6 +55,9 @@ func (n *node) write(settings []byte, routes []string) error {
 	}
 	return nil
 }
+
+// store is the node's store_dir.
+func (n *node) store() string { return filepath.Join(n.dir, "store") }
 
 // Environment is what the shipped configurations ask of it.
 func Environment(store string) []string {
@@ -56,7 +75,7 @@ func (n *node) start(binary string) error {
 	}
 	defer log.Close()                                                     // the process has it by then
 	n.cmd = exec.Command(binary, "-c", filepath.Join(n.dir, "node.conf")) //nolint:noctx // it ends by kill
-	n.cmd.Env = append(os.Environ(), Environment(filepath.Join(n.dir, "store"))...)
+	n.cmd.Env = append(os.Environ(), Environment(n.store())...)
 	n.cmd.Stdout, n.cmd.Stderr = log, log
 	if err := n.cmd.Start(); err != nil {
 		n.cmd = nil
@@ -71,14 +90,25 @@ func (n *node) start(binary string) error {
 }
 
 // kill ends the process; one that has ended is fine.
-func (n *node) kill() error {
+func (n *node) kill() {
 	if n.cmd == nil {
-		return nil
+		return
 	}
 	_ = n.cmd.Process.Kill() // it may have ended by itself
 	<-n.done
 	n.cmd = nil
-	return nil
+}
+
+// frozen stops the process while do runs.
+func (n *node) frozen(do func() error) error {
+	if err := n.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("stopping %s: %w", n.name, err)
+	}
+	err := do()
+	if goErr := n.cmd.Process.Signal(syscall.SIGCONT); goErr != nil {
+		return errors.Join(err, fmt.Errorf("resuming %s: %w", n.name, goErr))
+	}
+	return err
 }
 
 // healthy asks the node until it is, or says what its log says last.
@@ -87,7 +117,7 @@ func (n *node) healthy(ctx context.Context) error {
 		return nil
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Second}
-	ticker := time.NewTicker(50 * time.Millisecond)
+	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.http+"/healthz", nil)

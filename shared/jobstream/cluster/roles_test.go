@@ -6,7 +6,6 @@ import (
 
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
-	"mirrorfleet/shared/must"
 )
 
 // TestShippedRolesHaveWhatTheyNeed: the users of the shipped settings may
@@ -14,8 +13,7 @@ import (
 // in the other's place each lacks something.
 func TestShippedRolesHaveWhatTheyNeed(t *testing.T) {
 	t.Parallel()
-	c := must.Get(cluster.Start(t.Context(), cluster.Config{Dir: t.TempDir(), Settings: settings, Nodes: 1}))(t)
-	t.Cleanup(func() { _ = c.Close() })
+	c := cluster.Start(t.Context(), t, cluster.Config{Settings: settings, Nodes: 1})
 	for _, one := range []struct {
 		user   string
 		role   jobstream.Role

@@ -20,9 +20,7 @@ import (
 // is away is named, and the worker's user may not ask.
 func TestEachServerIsAsked(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	c := must.Get(cluster.Start(t.Context(), cluster.Config{Dir: dir, Settings: settings}))(t)
-	t.Cleanup(func() { must.Check(t, c.Close()) })
+	c := cluster.Start(t.Context(), t, cluster.Config{Settings: settings})
 	b := &bundle{t: t, ctx: t.Context(), cluster: c}
 	nc := b.connect(cluster.Producer)
 	ask := func() (synced, unsynced, silent []string) {
@@ -45,11 +43,11 @@ func TestEachServerIsAsked(t *testing.T) {
 		t.Errorf("synced %v, not synced %v, silent %v, want all three synced", synced, unsynced, silent)
 	}
 
-	b.must(c.Kill(1))
+	c.Kill(1)
 	if synced, _, silent := ask(); !slices.Equal(synced, []string{"n1", "n3"}) || !slices.Equal(silent, []string{"n2"}) {
 		t.Errorf("without n2: synced %v, silent %v", synced, silent)
 	}
-	path := filepath.Join(dir, "n2", "settings.conf")
+	path := filepath.Join(c.Dir(1), "settings.conf")
 	conf := string(must.Get(os.ReadFile(path))(t))
 	b.must(os.WriteFile(path, []byte(strings.Replace(conf, "sync_interval: always", `sync_interval: "2m"`, 1)), 0o600))
 	b.must(c.Restart(1))
@@ -89,8 +87,7 @@ func TestDoctorFindsTheShippedSettingsWell(t *testing.T) {
 // TestOneServerIsAsked: alone, without a cluster.
 func TestOneServerIsAsked(t *testing.T) {
 	t.Parallel()
-	c := must.Get(cluster.Start(t.Context(), cluster.Config{Dir: t.TempDir(), Settings: settings, Nodes: 1}))(t)
-	t.Cleanup(func() { must.Check(t, c.Close()) })
+	c := cluster.Start(t.Context(), t, cluster.Config{Settings: settings, Nodes: 1})
 	b := &bundle{t: t, ctx: t.Context(), cluster: c}
 	told, silent, err := jobstream.Servers(t.Context(), b.connect(cluster.Producer))
 	if err != nil || len(told) != 1 || !told[0].SyncAlways || len(silent) > 0 {

@@ -52,14 +52,9 @@ func setup(t *testing.T) *bundle {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	b := &bundle{t: t, ctx: ctx}
-	var err error
-	b.cluster, err = cluster.Start(ctx, cluster.Config{Dir: t.TempDir(), Settings: settings})
-	b.must(err)
-	t.Cleanup(func() { must.Check(t, b.cluster.Close()) })
+	b := &bundle{t: t, ctx: ctx, cluster: cluster.Start(ctx, t, cluster.Config{Settings: settings})}
 	b.nc = b.connect(cluster.Producer)
-	b.js, err = jetstream.New(b.nc)
-	b.must(err)
+	b.js = must.Get(jetstream.New(b.nc))(t)
 	return b
 }
 
@@ -69,7 +64,12 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func (b *bundle) connect(user string) *nats.Conn {
 	b.t.Helper()
-	nc, err := jobstream.Connect(b.ctx, b.cluster.URL(user), "test", jobstream.ConnectConfig{Log: quiet()})
+	return b.connectTo(b.cluster.URL(user))
+}
+
+func (b *bundle) connectTo(url string) *nats.Conn {
+	b.t.Helper()
+	nc, err := jobstream.Connect(b.ctx, url, "test", jobstream.ConnectConfig{Log: quiet()})
 	b.must(err)
 	b.t.Cleanup(nc.Close)
 	return nc

@@ -18,9 +18,12 @@ import (
 
 // builder is one build.
 type builder struct {
-	out, python, cc string
-	jobs            int
-	log             io.Writer
+	out, cc string
+	jobs    int
+	log     io.Writer
+
+	cache string // where downloads are kept
+	index string // the package index that they come from
 
 	old   *manifest.Manifest // what stands in out; nil when nothing usable does
 	work  string             // where this build unpacks and compiles

@@ -26,12 +26,13 @@ func built(t *testing.T) string {
 	return out
 }
 
-// offline builds with neither Python nor a compiler: whatever asks for one fails.
+// offline builds with neither an index, nor sources, nor a compiler: whatever asks
+// for one fails.
 func offline(t *testing.T, out string, args ...string) (code int, stderr string) {
 	t.Helper()
 	var b bytes.Buffer
 	nothing := filepath.Join(t.TempDir(), "nothing")
-	code = run(context.Background(), append([]string{"-out", out, "-python", nothing, "-cc", nothing}, args...), &b)
+	code = run(context.Background(), append([]string{"-out", out, "-index", "http://127.0.0.1:1", "-sources", nothing, "-cc", nothing}, args...), &b)
 	return code, b.String()
 }
 
@@ -85,10 +86,10 @@ func TestFailedBuildLeavesTheOldOne(t *testing.T) {
 	if code != 1 || !strings.Contains(stderr, "no C compiler") || !strings.Contains(stderr, "install") {
 		t.Errorf("code %d, said %q; want 1 and how to install a compiler", code, stderr)
 	}
-	// A compiler, or what passes for one, but no Python to download with.
+	// A compiler, or what passes for one, but no index to download from.
 	code, stderr = offline(t, out, "-cc", "true")
-	if code != 1 || !strings.Contains(stderr, "no Python") || !strings.Contains(stderr, "install") {
-		t.Errorf("code %d, said %q; want 1 and how to install Python", code, stderr)
+	if code != 1 || !strings.Contains(stderr, "downloading") || !strings.Contains(stderr, "PIP_INDEX_URL") {
+		t.Errorf("code %d, said %q; want 1 and how to name an index", code, stderr)
 	}
 	if data, err := os.ReadFile(broken); string(data) != "damaged" {
 		t.Errorf("the old directory changed: %q, %v", data, err)
@@ -101,15 +102,15 @@ func TestFailedBuildLeavesTheOldOne(t *testing.T) {
 	}
 }
 
-// A download that is not the one expected is never unpacked.
-func TestForeignDownloadIsRefused(t *testing.T) {
+// A source that is not the one expected is never unpacked.
+func TestForeignSourceIsRefused(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "grammars")
-	b := builder{out: out}
+	cache := t.TempDir()
 	for _, p := range manifest.Packages() {
-		must.Do(t, writeFile(filepath.Join(b.cache(), p.File), strings.NewReader("something else")))
+		must.Do(t, writeFile(filepath.Join(cache, p.File), strings.NewReader("something else")))
 	}
-	if code, stderr := offline(t, out, "-cc", "true"); code != 1 || !strings.Contains(stderr, "no Python") {
+	if code, stderr := offline(t, out, "-cc", "true", "-sources", cache); code != 1 || !strings.Contains(stderr, "downloading") {
 		t.Errorf("code %d, said %q; want it to download anew", code, stderr)
 	}
 	if exists(out) {

@@ -74,7 +74,7 @@ func (b *builder) compileGrammar(ctx context.Context, language string) (manifest
 		return g, fmt.Errorf("grammar %s: %w", language, err)
 	}
 	g.File, g.Recipe = language+".so", grammarRecipe(language)
-	args := append(linkFlags(), "-include", filepath.Join(b.ours(), manifest.ScannerHeader), "-I"+src)
+	args := append(grammarFlags(), "-include", filepath.Join(b.ours(), manifest.ScannerHeader), "-I"+src)
 	if language == manifest.CSharpLanguage {
 		args = append(args, "-I"+b.sources(headersOf))
 	}

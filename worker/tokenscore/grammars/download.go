@@ -1,79 +1,109 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+	"time"
 
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
-// cache is where downloads are kept: beside the output, so that a rebuild needs
-// no network, and outside it, so that the output holds what was built alone.
-func (b *builder) cache() string { return b.out + ".downloads" }
+// largest bounds what is read of an answer; one that was cut has another hash.
+// The largest source distribution has 58 MB.
+const largest = 256 << 20
+
+// patience is how long a request may take with its whole answer.
+const patience = 15 * time.Minute
+
+// cacheDir is where downloads are kept when nobody names a place: one for all
+// checkouts of this user, so that a fresh one needs no network.
+func cacheDir() string {
+	if dir := os.Getenv("MIRRORFLEET_SOURCES"); dir != "" {
+		return dir
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "" // -sources must say it
+	}
+	return filepath.Join(dir, "mirrorfleet", "sources")
+}
 
 // fetch makes sure that the source distributions are in the cache: the core
-// always, the grammars' when some have to be built.
+// always, the grammars' when some have to be built. What stands there is taken
+// by its hash, whoever put it there.
 func (b *builder) fetch(ctx context.Context, grammars bool) error {
 	wanted := []manifest.Package{manifest.Core}
 	if grammars {
 		wanted = manifest.Packages()
 	}
-	if err := os.MkdirAll(b.cache(), 0o750); err != nil {
-		return fmt.Errorf("making the download cache: %w", err)
-	}
-	var missing []manifest.Package
 	for _, p := range wanted {
-		if sum, err := manifest.FileDigest(filepath.Join(b.cache(), p.File)); err != nil || sum != p.SHA256 {
-			missing = append(missing, p)
+		if sum, err := manifest.FileDigest(b.source(p)); err == nil && sum == p.SHA256 {
+			continue
+		}
+		if err := b.download(ctx, p); err != nil {
+			return err
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return b.download(ctx, missing)
+	return nil
 }
 
-// download lets pip fetch by hash into the work directory, then moves each file
-// into the cache: a broken download never stands there under its name.
-func (b *builder) download(ctx context.Context, packages []manifest.Package) error {
-	if err := b.pythonTools(ctx); err != nil {
+// source is where a source distribution stands in the cache.
+func (b *builder) source(p manifest.Package) string { return filepath.Join(b.cache, p.File) }
+
+// download fetches one source distribution. Nothing of it is run, and nothing
+// stands in the cache under its name before its hash has been checked.
+func (b *builder) download(ctx context.Context, p manifest.Package) error {
+	fmt.Fprintf(b.log, "grammars: downloading %s\n", p.File)
+	client := &http.Client{Timeout: patience}
+	link, err := find(ctx, client, b.index, p)
+	if err == nil {
+		err = b.keep(ctx, client, link, p)
+	}
+	if err != nil {
+		return fmt.Errorf("downloading %s: %w; PIP_INDEX_URL names another package index, and "+
+			"MIRRORFLEET_SOURCES a directory that has the file", p.File, err)
+	}
+	return nil
+}
+
+// keep puts what a link leads to into the cache. A download that is killed leaves
+// its temporary file, which nothing reads.
+func (b *builder) keep(ctx context.Context, client *http.Client, link *url.URL, p manifest.Package) (err error) {
+	body, err := get(ctx, client, link, "")
+	if err != nil {
 		return err
 	}
-	var list bytes.Buffer
-	var names []string
-	for _, p := range packages {
-		fmt.Fprintf(&list, "%s==%s --hash=sha256:%s\n", p.Name, p.Version, p.SHA256)
-		names = append(names, p.Name)
+	defer func() { err = errors.Join(err, body.Close()) }()
+	if err := os.MkdirAll(b.cache, 0o750); err != nil {
+		return fmt.Errorf("making the directory of sources: %w", err)
 	}
-	requirements := filepath.Join(b.work, "requirements.txt")
-	if err := os.WriteFile(requirements, list.Bytes(), 0o600); err != nil {
-		return fmt.Errorf("writing the list of downloads: %w", err)
+	f, err := os.CreateTemp(b.cache, "."+p.File+"-")
+	if err != nil {
+		return fmt.Errorf("making a file for it: %w", err)
 	}
-	fmt.Fprintf(b.log, "grammars: downloading %s\n", strings.Join(names, ", "))
-	into := filepath.Join(b.work, "downloads")
-	// --no-binary names the three alone: :all: would build pip's own tools too.
-	pip := exec.CommandContext(ctx, b.python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-		"--no-binary", strings.Join(names, ","), "--require-hashes", "-r", requirements, "-d", into)
-	if output, err := pip.CombinedOutput(); err != nil {
-		return fmt.Errorf("downloading %s with pip (%w): is a package index reachable?\n%s",
-			strings.Join(names, ", "), err, bytes.TrimSpace(output))
-	}
-	for _, p := range packages {
-		sum, err := manifest.FileDigest(filepath.Join(into, p.File))
+	defer func() {
 		if err != nil {
-			return fmt.Errorf("pip did not leave %s: %w", p.File, err)
+			err = errors.Join(err, os.Remove(f.Name()))
 		}
-		if sum != p.SHA256 {
-			return fmt.Errorf("%s has sha256 %s, want %s", p.File, sum, p.SHA256)
-		}
-		if err := os.Rename(filepath.Join(into, p.File), filepath.Join(b.cache(), p.File)); err != nil {
-			return fmt.Errorf("keeping the download: %w", err)
-		}
+	}()
+	h := sha256.New()
+	_, err = io.Copy(io.MultiWriter(f, h), io.LimitReader(body, largest))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("reading %s: %w", link.Redacted(), err)
+	}
+	if sum := hex.EncodeToString(h.Sum(nil)); sum != p.SHA256 {
+		return fmt.Errorf("%s has sha256 %s, want %s", link.Redacted(), sum, p.SHA256)
+	}
+	if err := os.Rename(f.Name(), b.source(p)); err != nil {
+		return fmt.Errorf("keeping it: %w", err)
 	}
 	return nil
 }

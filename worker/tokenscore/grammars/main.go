@@ -25,7 +25,9 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	b := builder{log: stderr}
 	flags.StringVar(&b.out, "out", "", "directory to build; replaced as a whole")
-	flags.StringVar(&b.python, "python", "python3", "Python with pip, for the downloads")
+	flags.StringVar(&b.cache, "sources", cacheDir(), "directory that keeps the downloads; $MIRRORFLEET_SOURCES is its default")
+	// Its default may hold a password, and would be printed if it stood here.
+	flags.StringVar(&b.index, "index", "", "package index; $PIP_INDEX_URL is its default, or PyPI")
 	flags.StringVar(&b.cc, "cc", compiler(), "C compiler; $CC is its default")
 	flags.IntVar(&b.jobs, "jobs", runtime.NumCPU(), "compilers at once")
 	if err := flags.Parse(args); err != nil {
@@ -34,11 +36,14 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		}
 		return 2
 	}
-	if b.out == "" || b.jobs < 1 || flags.NArg() > 0 {
-		fmt.Fprintln(stderr, "grammars: want -out DIR, -jobs of at least 1, and nothing else")
+	if b.out == "" || b.cache == "" || b.jobs < 1 || flags.NArg() > 0 {
+		fmt.Fprintln(stderr, "grammars: want -out DIR, -sources DIR where there is no home directory, -jobs of at least 1, and nothing else")
 		return 2
 	}
 	b.out = filepath.Clean(b.out)
+	if b.index == "" {
+		b.index = indexURL()
+	}
 	if err := b.build(ctx); err != nil {
 		fmt.Fprintf(stderr, "grammars: %v\n", err)
 		return 1

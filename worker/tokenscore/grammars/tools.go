@@ -20,19 +20,6 @@ func (b *builder) tools(ctx context.Context) error {
 	return nil
 }
 
-// pythonTools checks Python and pip; they are needed for downloads alone.
-func (b *builder) pythonTools(ctx context.Context) error {
-	if err := exec.CommandContext(ctx, b.python, "--version").Run(); err != nil {
-		return fmt.Errorf("no Python (%s: %w): install it with %s, or name it with -python",
-			b.python, err, hint("apt-get install python3 python3-pip", "brew install python"))
-	}
-	if err := exec.CommandContext(ctx, b.python, "-m", "pip", "--version").Run(); err != nil {
-		return fmt.Errorf("%s has no pip (%w): install it with %s",
-			b.python, err, hint("apt-get install python3-pip", b.python+" -m ensurepip"))
-	}
-	return nil
-}
-
 func hint(linux, darwin string) string {
 	if runtime.GOOS == "darwin" {
 		return "`" + darwin + "`"

@@ -69,8 +69,12 @@ func isSource(path string) bool {
 // unpacked is where a source distribution's files stand.
 func (b *builder) unpacked(p manifest.Package) string { return filepath.Join(b.work, p.Name) }
 
+// largestUnpacked bounds what an archive may unpack to; the pack has 1 GB. One
+// that is cut ends in an error.
+const largestUnpacked = 4 << 30
+
 func (b *builder) unpack(ctx context.Context, p manifest.Package, wanted func(path string) bool) (err error) {
-	f, err := os.Open(filepath.Join(b.cache(), p.File))
+	f, err := os.Open(b.source(p))
 	if err != nil {
 		return fmt.Errorf("opening a download: %w", err)
 	}
@@ -79,7 +83,7 @@ func (b *builder) unpack(ctx context.Context, p manifest.Package, wanted func(pa
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.File, err)
 	}
-	archive := tar.NewReader(zipped)
+	archive := tar.NewReader(io.LimitReader(zipped, largestUnpacked))
 	for ctx.Err() == nil {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {

@@ -61,7 +61,7 @@ func WalkSources() (map[string][]byte, error) {
 // RuntimeSources is the digest of what the runtime is made from: the core's
 // source distribution and our walk.
 func RuntimeSources() string {
-	return digest(Core.SHA256, "csrc/arena.h", "csrc/clock.h", "csrc/walk.c", "csrc/walk.h")
+	return digest(Core.SHA256, "csrc/arena.h", "csrc/clock.h", "csrc/state.h", "csrc/walk.c", "csrc/walk.h")
 }
 
 // ScannerHeader is the file of WalkSources that every grammar includes first.

@@ -4,6 +4,7 @@
 // so that the walk reads the tree's own memory. It visits the nodes that the
 // runtime's cursor visits, in its order, without keeping rows and columns.
 #include "clock.h" // before the runtime, which then leaves out its own
+#include "state.h" // before it too: its one call of a scanner's serialize goes there
 
 #include "lib.c"
 
@@ -39,7 +40,7 @@ static void walker_close(mf_walker *self) {
   free(self);
 }
 
-static mf_walker *walker_open(void) { return calloc(1, sizeof(mf_walker)); }
+static mf_walker *walker_open(void) { return state_open() ? calloc(1, sizeof(mf_walker)) : NULL; }
 
 // Makes room for one more element.
 static bool reserve(void **elements, size_t size, size_t count, size_t *capacity) {
@@ -146,6 +147,7 @@ static int walker_walk(mf_walker *self, const void *language, const char *text, 
   }
   pthread_mutex_lock(&walking);
   arena_begin();
+  state_begin();
   int result = parse_and_walk(self, language, text, length, micros, table);
   arena_end();
   pthread_mutex_unlock(&walking);

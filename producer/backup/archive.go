@@ -1,0 +1,111 @@
+package backup
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/nats-io/jsm.go/api"
+	"github.com/nats-io/jsm.go/backup"
+
+	"mirrorfleet/shared/job"
+)
+
+// contents is what a file turned out to hold when it was read to its end.
+type contents struct {
+	bytes    int64
+	sha256   string
+	state    api.StreamState // as the stream was when the snapshot began
+	messages uint64
+	// rounds are those that a message's subject names.
+	rounds map[string]bool
+	// manifests and outcomes are of the bucket of rounds: the rounds that have a
+	// manifest, and the keys of outcomes.
+	manifests map[string]bool
+	outcomes  []string
+}
+
+// removed counts the messages that were there when the snapshot began, and gone
+// when their turn came.
+func (c *contents) removed() uint64 { return c.state.Msgs - min(c.messages, c.state.Msgs) }
+
+// readArchive reads a stream's file to its end: it is whole, in order, and all of
+// it is counted in the digest.
+func readArchive(path string) (found contents, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return found, fmt.Errorf("opening: %w", err)
+	}
+	defer file.Close()
+	digest := sha256.New()
+	counted := &counter{r: io.TeeReader(file, digest)}
+	found.rounds, found.manifests = map[string]bool{}, map[string]bool{}
+	decoder := backup.NewDecoder(counted)
+	for {
+		item, err := decoder.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return found, fmt.Errorf("it is cut short or damaged: %w", err)
+		}
+		switch item := item.(type) {
+		case *backup.State:
+			found.state = item.State
+		case *backup.Message:
+			found.messages++
+			found.note(item.Subject)
+		}
+	}
+	if _, err := io.Copy(io.Discard, counted); err != nil { // what is behind the end
+		return found, fmt.Errorf("reading: %w", err)
+	}
+	found.bytes, found.sha256 = counted.n, hex.EncodeToString(digest.Sum(nil))
+	return found, nil
+}
+
+// note remembers which round a message is of.
+func (c *contents) note(subject string) {
+	rounds := subjectOf(job.BucketRounds, "")
+	if key, is := strings.CutPrefix(subject, rounds); is {
+		round, tail, of := strings.Cut(key, ".")
+		switch {
+		case !of || round == job.Schedule:
+			return
+		case key == job.ManifestKey(round):
+			c.manifests[round] = true
+		case strings.HasPrefix(tail, "outcome.") && strings.Count(tail, ".") == 1: // and no part of one
+			c.outcomes = append(c.outcomes, key)
+		}
+		c.rounds[round] = true
+		return
+	}
+	for _, prefix := range []string{
+		subjectOf(job.BucketRecords, ""), subjectOf(job.BucketEvaluation, ""), strings.TrimSuffix(job.SubjectJobs, ">"),
+	} {
+		if tail, is := strings.CutPrefix(subject, prefix); is {
+			if round, _, of := strings.Cut(tail, "."); of && job.ValidRound(round) {
+				c.rounds[round] = true
+			}
+		}
+	}
+}
+
+// subjectOf is the subject of a bucket's key.
+func subjectOf(bucket, key string) string { return "$KV." + bucket + "." + key }
+
+// counter counts what is read.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err //nolint:wrapcheck // a reader says what the one below says
+}

@@ -1,0 +1,165 @@
+package backup
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/pause"
+)
+
+// tryTime bounds one question to a cluster that may have no leader yet.
+const tryTime = 5 * time.Second
+
+// formed waits for a cluster that still forms, and refuses copies that there is no
+// server for.
+func (r *restoring) formed(ctx context.Context) error {
+	if r.nc.ConnectedClusterName() == "" {
+		for _, s := range r.Streams {
+			if n := r.replicas(s); n > 1 {
+				return refusef("stream %s is to have %d copies, and a single server keeps one: give --replicas 1, or a cluster's servers", s.Name, n)
+			}
+		}
+	}
+	return r.await(ctx, "JetStream is not ready", func(ctx context.Context) error {
+		_, err := r.js.AccountInfo(ctx)
+		return err //nolint:wrapcheck // await names it
+	})
+}
+
+// replicas is how many copies a stream is to have.
+func (r *restoring) replicas(s Stream) int {
+	if r.cfg.Replicas > 0 {
+		return r.cfg.Replicas
+	}
+	return max(s.Config.Replicas, 1)
+}
+
+// await tries until it succeeds, as long as a cluster may take to form.
+func (r *restoring) await(ctx context.Context, what string, try func(context.Context) error) error {
+	wait := cmp.Or(r.cfg.Wait, request)
+	waiting, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("not within %s", wait))
+	defer cancel()
+	for {
+		once, cancel := context.WithTimeout(waiting, tryTime)
+		err := try(once)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if waited := pause.For(waiting, retryPause); waited != nil {
+			return fmt.Errorf("%s: %w: %w", what, waited, err)
+		}
+	}
+}
+
+// target looks at the servers that are to be written to. It returns the streams
+// that are there already as the backup has them, and refuses any other: a restore
+// neither overwrites nor deletes.
+func (r *restoring) target(ctx context.Context) (present map[string]bool, err error) {
+	if err := r.sameFleet(ctx); err != nil {
+		return nil, err
+	}
+	present = map[string]bool{}
+	var inTheWay []string
+	for _, name := range jobstream.StreamNames() {
+		info, err := lookUp(ctx, r.js, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if why := r.differs(info); why != "" {
+			inTheWay = append(inTheWay, name+" ("+why+")")
+			continue
+		}
+		present[name] = true
+	}
+	if len(inTheWay) == 0 {
+		return present, nil
+	}
+	running, err := r.producers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if running != "" {
+		running = " (" + running + ")"
+	}
+	return nil, refusef("these servers are not empty, and a restore neither overwrites nor deletes: %s: "+
+		"stop every producer and worker of theirs%s, then delete the streams, or start the servers on empty directories",
+		strings.Join(inTheWay, ", "), running)
+}
+
+// differs says in what a stream that is there is not the backup's. One that has
+// its last place and no more messages is: nothing was written since, and what a
+// former restore removed afterwards is removed again.
+func (r *restoring) differs(info *jetstream.StreamInfo) string {
+	for _, s := range r.Streams {
+		if s.Name == info.Config.Name && info.State.LastSeq == s.LastSeq && info.State.Msgs <= s.Messages {
+			return ""
+		}
+	}
+	switch {
+	case info.Config.Description == underway:
+		return fmt.Sprintf("%d messages: a restore was broken off there", info.State.Msgs)
+	case info.State.Msgs == 0:
+		return "empty: a process has declared it"
+	}
+	return fmt.Sprintf("%d messages", info.State.Msgs)
+}
+
+// sameFleet refuses servers that are another fleet's.
+func (r *restoring) sameFleet(ctx context.Context) error {
+	rounds, err := r.js.KeyValue(ctx, job.BucketRounds)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", job.BucketRounds, err)
+	}
+	entry, err := rounds.Get(ctx, job.FleetKey)
+	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+		return fmt.Errorf("reading the fleet's name: %w", err)
+	}
+	if err == nil && string(entry.Value()) != r.Fleet {
+		return refusef("backup %s is of fleet %s, and these servers are of fleet %s", r.dir, r.Fleet, entry.Value())
+	}
+	return nil
+}
+
+// producers names those that hold something on the servers: one of them may run.
+func (r *restoring) producers(ctx context.Context) (string, error) {
+	rounds, err := r.js.KeyValue(ctx, job.BucketRounds)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("bucket %s: %w", job.BucketRounds, err)
+	}
+	holders, err := keys(ctx, rounds, job.HolderKey("*"))
+	if err != nil {
+		return "", fmt.Errorf("looking for producers: %w", err)
+	}
+	var named []string
+	for _, key := range holders {
+		entry, err := rounds.Get(ctx, key)
+		var holder job.Holder
+		if err != nil || json.Unmarshal(entry.Value(), &holder) != nil || holder.Released {
+			continue // it is named, no more
+		}
+		producer, _, _ := strings.Cut(holder.Name, "/")
+		named = append(named, fmt.Sprintf("producer %s, last heard of at %s", producer, entry.Created().UTC().Format(time.RFC3339)))
+	}
+	slices.Sort(named)
+	return strings.Join(slices.Compact(named), "; "), nil
+}

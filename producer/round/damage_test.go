@@ -1,0 +1,494 @@
+package round_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/lease"
+)
+
+// five are four and one more miner with a job, which is under way when something is
+// damaged: those before it are done.
+func five() []scoring.Miner {
+	return append(four(), scoring.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})
+}
+
+// scored gives each miner a score of its own.
+func scored(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	return evaluated(j, float64(10*j.UID)), nil
+}
+
+func (b *bundle) stream(t *testing.T, name string) jetstream.Stream {
+	t.Helper()
+	return must.Get(b.js.Stream(t.Context(), name))(t)
+}
+
+func (b *bundle) purgeStream(t *testing.T, name string) {
+	t.Helper()
+	must.Do(t, b.stream(t, name).Purge(t.Context()))
+}
+
+// evaluation is the key of the evaluation of a miner that is done.
+func (b *bundle) evaluation(t *testing.T, m job.Manifest, uid int) string {
+	t.Helper()
+	record, _, err := b.bus.Record(t.Context(), m.Round, uid)
+	must.Do(t, err)
+	if record.Stands() == "" {
+		t.Fatalf("miner %d has no evaluation: %+v", uid, record)
+	}
+	return record.Stands()
+}
+
+// damages are what a disk or a hand may do to a round, each with what is mended of
+// it in mid-round; "" where nothing need be.
+func damages() map[string]damaging {
+	evaluation := func(t *testing.T, b *bundle, m job.Manifest) string { t.Helper(); return b.evaluation(t, m, 2) }
+	record := key(func(m job.Manifest) string { return job.RecordKey(m.Round, 2) })
+	of := func(name func(string) string) naming {
+		return key(func(m job.Manifest) string { return name(m.Round) })
+	}
+	outcome := key(func(m job.Manifest) string { return job.OutcomeKey(m.Round, 1) })
+	const records, evaluations, rounds = job.BucketRecords, job.BucketEvaluation, job.BucketRounds
+	return map[string]damaging{
+		"a record gone":              {gone(records, record), "put back"},
+		"a record unreadable":        {unreadable(records, record), "record that cannot be read: replaced"},
+		"a record set back":          {setBack, "put back"},
+		"all records gone":           {empty("KV_" + records), "put back"},
+		"an evaluation gone":         {gone(evaluations, evaluation), "job opened again"},
+		"one unreadable":             {unreadable(evaluations, evaluation), "job opened again"},
+		"another miner's evaluation": {swapped, "job opened again"},
+		"all evaluations gone":       {empty("KV_" + evaluations), "job opened again"},
+		"record and evaluation gone": {both(gone(evaluations, evaluation), gone(records, record)), "published"},
+		"the manifest gone":          {gone(rounds, of(job.ManifestKey)), manifestBack},
+		"the manifest unreadable":    {unreadable(rounds, of(job.ManifestKey)), manifestBack},
+		"the snapshot gone":          {gone(rounds, of(job.SnapshotKey)), "began with gone or unreadable: put back"},
+		"the snapshot unreadable":    {unreadable(rounds, of(job.SnapshotKey)), "began with gone or unreadable: put back"},
+		"unreadable maintainers":     {unreadable(rounds, of(job.MaintainersKey)), "maintainers unreadable: asked for again"},
+		"an unreadable outcome":      {unreadable(rounds, outcome), ""},
+		"an unreadable holder":       {unreadable(rounds, of(job.HolderKey)), ""},
+		"no holder":                  {gone(rounds, of(job.HolderKey)), ""},
+		"all of the rounds gone":     {empty("KV_" + rounds), manifestBack},
+		"all messages gone":          {empty(job.StreamJobs), ""},
+		"records and rounds gone":    {empty("KV_"+rounds, "KV_"+records), manifestBack},
+		"everything gone":            {empty(job.StreamJobs, job.StreamDead, "KV_"+rounds, "KV_"+records, "KV_"+evaluations), manifestBack},
+		"keys of rubbish":            {litter, ""},
+	}
+}
+
+const manifestBack = "manifest gone or unreadable: put back"
+
+// naming names a key of a round, doing does something to it.
+type (
+	naming func(*testing.T, *bundle, job.Manifest) string
+	doing  func(*testing.T, *bundle, job.Manifest)
+)
+
+func key(name func(job.Manifest) string) naming {
+	return func(_ *testing.T, _ *bundle, m job.Manifest) string { return name(m) }
+}
+
+func gone(bucket string, name naming) doing {
+	return func(t *testing.T, b *bundle, m job.Manifest) { t.Helper(); b.purge(t, bucket, name(t, b, m)) }
+}
+
+func unreadable(bucket string, name naming) doing {
+	return func(t *testing.T, b *bundle, m job.Manifest) { t.Helper(); b.spoil(t, bucket, name(t, b, m)) }
+}
+
+func both(first, second doing) doing {
+	return func(t *testing.T, b *bundle, m job.Manifest) { t.Helper(); first(t, b, m); second(t, b, m) }
+}
+
+// empty purges streams whole.
+func empty(streams ...string) doing {
+	return func(t *testing.T, b *bundle, _ job.Manifest) {
+		t.Helper()
+		for _, name := range streams {
+			b.purgeStream(t, name)
+		}
+	}
+}
+
+// swapped has miner 1's evaluation stand where miner 2's should.
+func swapped(t *testing.T, b *bundle, m job.Manifest) {
+	t.Helper()
+	other := must.Get(b.bus.Bucket(job.BucketEvaluation).Get(t.Context(), b.evaluation(t, m, 1)))(t)
+	must.Get(b.bus.Bucket(job.BucketEvaluation).Put(t.Context(), b.evaluation(t, m, 2), other.Value()))(t)
+}
+
+// litter writes keys that are nobody's.
+func litter(t *testing.T, b *bundle, m job.Manifest) {
+	t.Helper()
+	for key, bucket := range map[string]string{
+		m.Round + ".abc": job.BucketRecords, m.Round + ".007": job.BucketRecords, m.Round + ".x.y": job.BucketEvaluation,
+		m.Round + ".outcome.foo": job.BucketRounds, m.Round + ".outcome.01": job.BucketRounds, m.Round + ".replay.x": job.BucketRounds,
+		"x.y.z": job.BucketRounds,
+	} {
+		b.spoil(t, bucket, key)
+	}
+}
+
+// damaging is one thing that is done to a round.
+type damaging struct {
+	do   doing
+	want string
+}
+
+// setBack gives miner 2's record an earlier state, as a store has it that comes back
+// without its last seconds.
+func setBack(t *testing.T, b *bundle, m job.Manifest) {
+	t.Helper()
+	_, revision, err := b.bus.Record(t.Context(), m.Round, 2)
+	must.Do(t, err)
+	must.Get(b.bus.UpdateRecord(t.Context(), job.Plan(m.Round, 2, ""), revision))(t)
+}
+
+// One lost evaluation, or one unreadable record, made a round impossible to end.
+// Whatever is damaged in the middle of one, it ends with the undisturbed outcome, and
+// says what was mended.
+func TestDamageInMidRoundCostsItsOwnPart(t *testing.T) {
+	t.Parallel()
+	calm := setup(t, jobstream.Config{})
+	calm.work(t, scored)
+	want, err := calm.runner(t).Start(deadline(t), calm.plan(t, five()...))
+	must.Do(t, err)
+	for name, d := range damages() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{AckWait: 2 * time.Second})
+			m := b.plan(t, five()...)
+			m.AsOf = want.AsOf
+			once := sync.OnceFunc(func() { d.do(t, b, m) })
+			b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+				if j.UID == 4 {
+					once()
+				}
+				return scored(ctx, j, a)
+			}, func(c *lease.Config) { c.Slots = 1 })
+			got, err := b.runner(t, func(c *round.Config) { c.Hold = time.Second }).Start(deadline(t), m)
+			must.Do(t, err)
+			if diff := cmp.Diff(bytesOf(t, want.Outcome), bytesOf(t, got.Outcome)); diff != "" || !got.Complete {
+				t.Errorf("complete %v; outcome (-undisturbed +damaged):\n%s", got.Complete, diff)
+			}
+			if mended := fmt.Sprint(got.Mended); !strings.Contains(mended, d.want) {
+				t.Errorf("mended %v, want %q", mended, d.want)
+			}
+			b.sound(t, m.Round)
+		})
+	}
+}
+
+// sound wants an audit, with the evaluations' digests, in which nothing is harmful
+// and nothing outstanding.
+func (b *bundle) sound(t *testing.T, name string) {
+	t.Helper()
+	held, err := b.bus.HeldDigests(t.Context(), name)
+	must.Do(t, err)
+	if a := round.AuditOf(held); !a.Holds() || a.Outstanding > 0 {
+		t.Errorf("audit: %s; %v", a, a.Discrepancies)
+	}
+}
+
+// What is damaged between two rounds is found by whoever goes on with the round, or
+// replays it; the next round is as if nothing had been.
+func TestDamageBetweenRoundsCostsItsOwnPart(t *testing.T) {
+	t.Parallel()
+	for name, d := range damages() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{AckWait: 2 * time.Second})
+			b.work(t, scored)
+			ctx, m := deadline(t), b.plan(t, five()...)
+			before, err := b.runner(t).Start(ctx, m)
+			must.Do(t, err)
+			d.do(t, b, m)
+			another := b.runner(t, func(c *round.Config) { c.Hold = time.Second })
+			got, err := another.Resume(ctx, m.Round)
+			if d.want == manifestBack { // and nobody has it any more
+				if !errors.Is(err, round.ErrLost) {
+					t.Errorf("resuming it: %v, want ErrLost", err)
+				}
+			} else {
+				must.Do(t, err)
+				if diff := cmp.Diff(bytesOf(t, before.Outcome), bytesOf(t, got.Outcome)); diff != "" {
+					t.Errorf("the outcome (-before +after the damage):\n%s", diff)
+				}
+				_, _, err := another.Replay(ctx, m.Round, round.Selection{})
+				must.Do(t, err)
+			}
+			next, err := another.Start(ctx, later(m, "next"))
+			must.Do(t, err)
+			if diff := cmp.Diff(before.Outcome.Rewards, next.Outcome.Rewards, near()); diff != "" || !next.Complete {
+				t.Errorf("the next round: complete %v; rewards (-before +next):\n%s", next.Complete, diff)
+			}
+			b.sound(t, "next")
+		})
+	}
+}
+
+// A dead letter that is gone or cannot be read failed the audit and every conclusion:
+// it is published again, though the stream remembers its id.
+func TestADeadLetterIsPublishedAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	m := b.plan(t, five()...)
+	lose := sync.OnceFunc(func() {
+		b.purgeStream(t, job.StreamDead)
+		msg := nats.NewMsg(job.DeadSubject(m.Round, 1))
+		msg.Data = []byte("rubbish")
+		must.Get(b.js.PublishMsg(t.Context(), msg))(t)
+	})
+	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		switch j.UID {
+		case 1:
+			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
+		case 4:
+			lose()
+		}
+		return scored(ctx, j, a)
+	}, func(c *lease.Config) { c.Slots = 1 })
+	got, err := b.runner(t).Start(deadline(t), m)
+	must.Do(t, err)
+	if mended := fmt.Sprint(got.Mended); len(got.DeadLetters) != 1 || !strings.Contains(mended, "published again") {
+		t.Errorf("dead letters %v, mended %s; want the one, published again", got.DeadLetters, mended)
+	}
+	letters, err := b.bus.DeadLetters(t.Context(), m.Round)
+	if err != nil || len(letters) != 1 || letters[0].Error != "no" {
+		t.Errorf("dead letters %v, %v; want miner 1's", letters, err)
+	}
+	b.sound(t, m.Round)
+}
+
+// What is damaged when the round has to end is not waited for: it is dead as damaged,
+// what stands in for pull requests that could not be had stands in for it, and a
+// replay heals it.
+func TestDamageDoesNotHoldUpAnOverdueRound(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]doing{
+		"its evaluation": damages()["one unreadable"].do, "its record": damages()["a record unreadable"].do,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{})
+			b.work(t, scored)
+			ctx, runner, first := deadline(t), b.runner(t), b.plan(t, five()...)
+			good, err := runner.Start(ctx, first)
+			must.Do(t, err)
+			m := later(first, "overdue")
+			m.OverdueAt = time.Now().Add(-time.Minute)
+			b.queue(t, m)
+			must.Do(t, b.bus.PutSnapshot(ctx, m.Round, nil))
+			must.Until(ctx, t, "all jobs are done", func() bool {
+				records, err := b.bus.Records(ctx, m.Round)
+				must.Do(t, err)
+				done := 0
+				for _, r := range records {
+					if r.Phase == job.Done {
+						done++
+					}
+				}
+				return done == 3
+			})
+			b.purge(t, job.BucketRounds, job.SnapshotKey(m.Round)) // queue keeps an empty one
+			spoil(t, b, m)
+			got, err := runner.Resume(ctx, m.Round)
+			must.Do(t, err)
+			if len(got.DeadLetters) != 1 || got.DeadLetters[0].Class != job.Damaged || got.Overdue != 0 || got.Complete {
+				t.Errorf("dead letters %+v, %d overdue, complete %v; want miner 2 dead as damaged", got.DeadLetters, got.Overdue, got.Complete)
+			}
+			if diff := cmp.Diff([]int{2}, got.Outcome.FromStored); diff != "" {
+				t.Errorf("who goes on with stored evaluations (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(good.Outcome.Rewards, got.Outcome.Rewards, near()); diff != "" {
+				t.Errorf("rewards differ from those of the round before (-want +got):\n%s", diff)
+			}
+			b.sound(t, m.Round)
+			healed, _, err := runner.Replay(ctx, m.Round, round.Selection{Class: job.Damaged})
+			must.Do(t, err)
+			if !healed.Complete {
+				t.Errorf("after a replay: dead letters %v, damaged %v; want it healed", healed.DeadLetters, healed.Damaged)
+			}
+			b.sound(t, m.Round)
+		})
+	}
+}
+
+// What is stored of miners for later rounds follows from the last concluded one: gone
+// or unreadable, it is put back before the next begins, which has it to stand in.
+func TestStoredEvaluationsArePutBack(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]doing{
+		"all gone":       empty("KV_" + job.BucketMiners),
+		"one unreadable": unreadable(job.BucketMiners, key(func(job.Manifest) string { return "2" })),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{})
+			var refuse atomic.Bool
+			b.work(t, refusing(&refuse))
+			ctx, runner, first := deadline(t), b.runner(t), b.plan(t, five()...)
+			good, err := runner.Start(ctx, first)
+			must.Do(t, err)
+			before, err := b.bus.StoredEvaluations(ctx)
+			must.Do(t, err)
+			lose(t, b, first)
+			refuse.Store(true)
+			got, err := runner.Start(ctx, later(first, "next"))
+			must.Do(t, err)
+			if diff := cmp.Diff([]int{2}, got.Outcome.FromStored); diff != "" || !strings.Contains(fmt.Sprint(got.Mended), "put back") {
+				t.Errorf("mended %v; who goes on with stored evaluations (-want +got):\n%s", got.Mended, diff)
+			}
+			if diff := cmp.Diff(good.Outcome.Rewards, got.Outcome.Rewards, near()); diff != "" {
+				t.Errorf("rewards differ from those of the round before (-want +got):\n%s", diff)
+			}
+			after, err := b.bus.StoredEvaluations(ctx)
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after))); err != nil || diff != "" {
+				t.Errorf("stored evaluations (%v) (-before +after):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+// refusing fails miner 2 for good while it is told to.
+func refusing(refuse *atomic.Bool) lease.Handler {
+	return func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		if refuse.Load() && j.UID == 2 {
+			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
+		}
+		return scored(ctx, j, a)
+	}
+}
+
+// What cannot be put back marks the outcome: a stored evaluation that could have
+// stood in and cannot be read, and a snapshot that is gone when what it was made of has
+// changed since.
+func TestWhatDamageCostsMarksTheOutcome(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	var refuse atomic.Bool
+	b.work(t, refusing(&refuse))
+	ctx, runner, first := deadline(t), b.runner(t), b.plan(t, five()...)
+	_, err := runner.Start(ctx, first)
+	must.Do(t, err)
+	refuse.Store(true)
+	b.spoil(t, job.BucketMiners, "2")
+	b.purge(t, job.BucketEvaluation, b.evaluation(t, first, 2)) // so that nobody can put it back
+	got, err := runner.Start(ctx, later(first, "next"))
+	must.Do(t, err)
+	if text := fmt.Sprint(got.Damaged); got.Complete || len(got.Damaged) != 1 || !strings.Contains(text, "stored evaluation of miner 2") {
+		t.Errorf("complete %v, damaged %s; want miner 2's stored evaluation named", got.Complete, text)
+	}
+	refuse.Store(false)
+	b.purge(t, job.BucketRounds, job.SnapshotKey("next"))
+	healed, _, err := runner.Replay(ctx, "next", round.Selection{})
+	must.Do(t, err)
+	if text := fmt.Sprint(healed.Damaged); healed.Complete || healed.Failed > 0 || !strings.Contains(text, "that the round began with") {
+		t.Errorf("complete %v, %d failed, damaged %s; want the snapshot named", healed.Complete, healed.Failed, text)
+	}
+	b.sound(t, "next")
+}
+
+// A round whose outcomes are gone, and one of whose records cannot be read, is
+// concluded again and then replayed; both were refused.
+func TestAReplayEndsFirstWhatIsDamaged(t *testing.T) {
+	t.Parallel()
+	outcome := key(func(m job.Manifest) string { return job.OutcomeKey(m.Round, 1) })
+	for name, lose := range map[string]doing{
+		"an outcome gone": gone(job.BucketRounds, outcome), "an outcome unreadable": unreadable(job.BucketRounds, outcome),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, jobstream.Config{})
+			var refuse atomic.Bool
+			refuse.Store(true)
+			b.work(t, refusing(&refuse))
+			ctx, runner, m := deadline(t), b.runner(t), b.plan(t, five()...)
+			first, err := runner.Start(ctx, m)
+			must.Do(t, err)
+			lose(t, b, m)
+			b.spoil(t, job.BucketRecords, job.RecordKey(m.Round, 1))
+			refuse.Store(false)
+			got, did, err := runner.Replay(ctx, m.Round, round.Selection{UIDs: []int{2}})
+			must.Do(t, err)
+			if !got.Complete || got.Revision != 2 || !slices.Equal(did.UIDs, []int{2}) {
+				t.Errorf("complete %v, revision %d, ran %v; want miner 2 healed in the second", got.Complete, got.Revision, did.UIDs)
+			}
+			again, err := round.ReadOutcome(ctx, b.bus, m.Round, 1)
+			must.Do(t, err)
+			if diff := cmp.Diff(bytesOf(t, first.Outcome), bytesOf(t, again.Outcome)); diff != "" {
+				t.Errorf("the first revision (-before +made anew):\n%s", diff)
+			}
+			b.sound(t, m.Round)
+		})
+	}
+}
+
+// A turn that is gone or cannot be read is the newest round's of the schedule; that of
+// nobody's rounds is none.
+func TestTheLastTurnIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	ctx, m := deadline(t), b.plan(t, five()...)
+	if turn, revision, err := round.LastTurn(ctx, b.bus); err != nil || turn.Round != "" || revision != 0 {
+		t.Errorf("before any round: %+v at %d, %v; want none", turn, revision, err)
+	}
+	m.Due = time.Date(2026, 6, 1, 2, 0, 0, 0, time.UTC)
+	for _, name := range []string{"20260601t000000z-000001", "20260601t020000z-000002"} {
+		must.Do(t, b.bus.CreateManifest(ctx, later(m, name)))
+	}
+	byHand := later(m, "20260601t030000z-000003")
+	byHand.Due = time.Time{}
+	must.Do(t, b.bus.CreateManifest(ctx, byHand))
+	b.spoil(t, job.BucketRounds, job.ManifestKey("20260601t040000z-000004"))
+	want := job.Turn{Round: "20260601t020000z-000002", Due: m.Due}
+	for _, value := range []string{"", "rubbish", `{"version":9}`, `{"version":1}`} {
+		if value != "" {
+			must.Get(b.bus.Bucket(job.BucketRounds).PutString(ctx, job.TurnKey, value))(t)
+		}
+		turn, revision, err := round.LastTurn(ctx, b.bus)
+		if err != nil || turn != want || (revision == 0) != (value == "") {
+			t.Errorf("%q: %+v at %d, %v; want %+v", value, turn, revision, err, want)
+		}
+		if value != "" {
+			must.Do(t, b.bus.SetTurn(ctx, want, revision))
+		}
+	}
+}
+
+// What is left of a round without a manifest goes when its time is over, as does one
+// whose manifest cannot be read; both stayed for ever.
+func TestLeftoversAreForgotten(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	ctx, now := deadline(t), time.Now()
+	lost, unreadable := round.NewID(now.Add(-72*time.Hour), [3]byte{1}), round.NewID(now.Add(-71*time.Hour), [3]byte{2})
+	must.Get(b.bus.PlanRecord(ctx, job.Plan(lost, 1, "")))(t)
+	must.Do(t, b.bus.PublishJob(ctx, job.Job{Round: lost, UID: 1, GitHubID: "1", AsOf: now}))
+	b.spoil(t, job.BucketRounds, job.ManifestKey(unreadable))
+	gone, err := round.Forget(ctx, b.leading("keeper"), 24*time.Hour, now)
+	if diff := cmp.Diff([]string{lost, unreadable}, gone); err != nil || diff != "" {
+		t.Errorf("forgotten (%v) (-want +got):\n%s", err, diff)
+	}
+	for _, name := range gone {
+		if left := b.keys(t, name); len(left) > 0 {
+			t.Errorf("left of round %s: %v", name, left)
+		}
+	}
+}

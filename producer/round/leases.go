@@ -1,0 +1,180 @@
+package round
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mirrorfleet/shared/crash"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/telemetry"
+)
+
+// lookAgain is the time between two looks at the leases of a round. A job is
+// taken back at one look and queued anew at the next: with slack, that is within
+// 2 s of the end of its lease.
+const lookAgain = 400 * time.Millisecond
+
+// What is done about leases, by the names that the log and the outcome have
+// for it.
+const (
+	takenBack  = "lease lapsed by this producer's clock: taken back"
+	lapsedDead = "deliveries used up by this producer's clock: buried"
+	renewed    = "message withheld from workers that wait: published again"
+)
+
+// keeper keeps the leases of one round.
+type keeper struct {
+	*Runner
+
+	round  string
+	lives  *lives
+	mended []Mended
+	// failing says that the last look could not be ended, and that this was said.
+	failing bool
+}
+
+// keepLeases counts the leases of a round by this process's monotonic clock until
+// ctx ends. The server counts them by its wall clock: set back, it would keep a
+// dead worker's job for as long as it was set back. Here a job comes back by what
+// its record shows alone.
+func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) ([]Mended, error) {
+	k := keeper{Runner: r, round: round, lives: newLives(jobs, r.cfg.Bus.AckWait())}
+	changes, err := r.cfg.Bus.WatchRecords(ctx, round)
+	if err != nil {
+		return nil, fmt.Errorf("watching the records for signs of life: %w", err)
+	}
+	ticker := time.NewTicker(lookAgain)
+	defer ticker.Stop()
+	for {
+		select {
+		case record, open := <-changes:
+			switch {
+			case open:
+				k.lives.note(record, time.Now())
+			case ctx.Err() != nil:
+				return k.mended, nil
+			default:
+				return k.mended, errors.New("the watch of the records for signs of life ended")
+			}
+		case <-ticker.C:
+			k.look(ctx)
+		}
+	}
+}
+
+// look deals with what is due. What it cannot do now is due at the next look: the
+// round goes on meanwhile.
+func (k *keeper) look(ctx context.Context) {
+	out, err := k.cfg.Bus.HandOut(ctx, k.round)
+	// A hand-out that is not known is none in which workers wait.
+	for _, one := range k.lives.look(out, time.Now()) {
+		if err != nil {
+			break
+		}
+		var what string
+		if what, err = k.act(ctx, one, out.Most); what != "" {
+			k.mended = append(k.mended, k.tell(ctx, k.round, one.record.UID, what))
+		}
+	}
+	if err != nil && ctx.Err() == nil && !k.failing {
+		k.cfg.Log.ErrorContext(ctx, "the leases of the round could not be looked after", "round", k.round, "error", err)
+	}
+	k.failing = err != nil
+}
+
+// act takes a job back, or queues it anew; "" if it was right after all. What it
+// has begun it ends: the job's end may be what the round waits for.
+func (k *keeper) act(ctx context.Context, one life, most int) (what string, err error) {
+	if ctx.Err() != nil {
+		return "", ctx.Err() //nolint:wrapcheck // the caller's own
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
+	defer cancel()
+	if one.record.Phase == job.Running {
+		what, err = k.takeBack(ctx, one.record, most)
+	} else {
+		what, err = k.renew(ctx, one)
+	}
+	if err != nil {
+		return what, fmt.Errorf("the job of miner %d: %w", one.record.UID, err)
+	}
+	return what, nil
+}
+
+// takeBack ends a claim that has lapsed. Its worker may be alive after all, or
+// another may have been given the job just now: the record decides.
+func (k *keeper) takeBack(ctx context.Context, seen job.Record, most int) (string, error) {
+	for {
+		record, revision, err := k.cfg.Bus.Record(ctx, seen.Round, seen.UID)
+		if err != nil {
+			return "", k.gone(err, seen.UID)
+		}
+		taken, err := lapse(record, *seen.Claim, most, time.Now().UTC())
+		if errors.Is(err, job.ErrFenced) || errors.Is(err, job.ErrSettled) {
+			k.lives.note(record, time.Now())
+			return "", nil
+		}
+		what := takenBack
+		if taken.Phase.Ended() {
+			what = lapsedDead
+			_, err = k.bury(ctx, taken, revision)
+		} else if err == nil {
+			_, err = k.cfg.Bus.UpdateRecord(ctx, taken, revision)
+		}
+		switch {
+		case errors.Is(err, jobstream.ErrConflict):
+			continue
+		case err != nil:
+			return "", err
+		case taken.Phase.Ended():
+			k.lives.note(taken, time.Now())
+		default:
+			crash.At(crash.TakenBack)
+			k.lives.of[seen.UID] = life{record: taken, since: time.Now(), taken: true}
+		}
+		return what, nil
+	}
+}
+
+// renew replaces the message of a job that nobody is given by a copy, unless
+// somebody has claimed it meanwhile. A job without a message is the reconciler's.
+func (k *keeper) renew(ctx context.Context, one life) (string, error) {
+	record, _, err := k.cfg.Bus.Record(ctx, one.record.Round, one.record.UID)
+	if err != nil {
+		return "", k.gone(err, one.record.UID)
+	}
+	if signOf(record) != signOf(one.record) {
+		k.lives.note(record, time.Now())
+		return "", nil
+	}
+	did, err := k.cfg.Bus.Renew(ctx, record.Round, record.UID)
+	if err != nil {
+		return "", err
+	}
+	k.lives.of[record.UID] = life{record: record, since: time.Now()}
+	if !did {
+		return "", nil
+	}
+	crash.At(crash.Freed)
+	return renewed, nil
+}
+
+// gone forgets a job whose record is not there or cannot be read: the reconciler
+// mends it, and the watch shows it again.
+func (k *keeper) gone(err error, uid int) error {
+	if errors.Is(err, jobstream.ErrNotFound) || jobstream.Damaged(err) {
+		delete(k.lives.of, uid)
+		return nil
+	}
+	return err
+}
+
+// tell says what was put right.
+func (r *Runner) tell(ctx context.Context, round string, uid int, what string) Mended {
+	telemetry.AuditMended(ctx, what, 1)
+	r.cfg.Log.WarnContext(ctx, "mended", "round", round, "uid", uid, "what", what)
+	return Mended{uid, what}
+}

@@ -1,0 +1,133 @@
+package round
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"mirrorfleet/shared/crash"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring"
+)
+
+// ErrLost says that a round cannot be gone on with: its manifest is gone or cannot
+// be read, and no producer that lives has it.
+var ErrLost = errors.New("the round is lost: its manifest is gone or cannot be read")
+
+// known is what this process knows of a round that it has read once: the manifest
+// as it is stored, and with what replays have found out about its miners since.
+type known struct {
+	job.Manifest
+
+	stored job.Manifest
+	// mended is what had to be put right before the round could be gone on with.
+	mended []Mended
+	// begun is the stored evaluations that the round began with, once they are known.
+	begun *snapshot
+}
+
+// snapshot is stored evaluations as they were; nil while nobody has read them.
+type snapshot struct {
+	stored map[int]scoring.StoredEvaluation
+}
+
+// manifest reads what a round was planned with. What is gone or unreadable by now
+// is put back if it is known from before.
+func (r *Runner) manifest(ctx context.Context, round string, before known) (known, error) {
+	stored, err := r.cfg.Bus.Manifest(ctx, round)
+	lost := jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound)
+	switch {
+	case lost && before.stored.Round == round:
+		if _, err := r.cfg.Bus.RestoreManifest(ctx, before.stored); err != nil {
+			return before, fmt.Errorf("putting the manifest of round %s back: %w", round, err)
+		}
+		crash.At(crash.ManifestRestored)
+		stored, before.mended = before.stored, append(before.mended, r.tell(ctx, round, -1, string(lostManifest)))
+	case lost:
+		return before, fmt.Errorf("round %s: %w: %w", round, ErrLost, err)
+	case err != nil:
+		return before, fmt.Errorf("reading the manifest of round %s: %w", round, err)
+	}
+	replays, err := r.cfg.Bus.Replays(ctx, round)
+	if err != nil {
+		return before, fmt.Errorf("reading the replays of round %s: %w", round, err)
+	}
+	return known{stored.After(replays), stored, before.mended, cmp.Or(before.begun, &snapshot{})}, nil
+}
+
+// work is a round, or a replay of it, on its way to its outcome, with what this
+// process has seen of it: what the streams lose of that is put back from here.
+type work struct {
+	*Runner
+
+	m      known
+	replay job.Replay
+	jobs   []job.Job
+	// overdueAt is when the round has to end; zero for never.
+	overdueAt time.Time
+	registry  scoring.Registry
+	// stored are the stored evaluations that the round began with; partly says that
+	// some of them are not known any more.
+	stored map[int]scoring.StoredEvaluation
+	partly bool
+
+	mended []Mended
+	lost   []Lost
+
+	// listed are the records of ended jobs, from whoever reconciles to the collector.
+	listed chan []job.Record
+
+	mu    sync.Mutex
+	ended map[int]job.Record // as they were seen to end
+}
+
+// newWork checks that the round can be concluded at all.
+func (r *Runner) newWork(m known, replay job.Replay) (*work, error) {
+	registry, err := scoring.ParseRegistry(m.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("round %s: %w: registry: %w", m.Round, ErrLost, err)
+	}
+	return &work{
+		Runner: r, m: m, replay: replay, jobs: jobsOf(m.Manifest, replay), overdueAt: overdue(m.Manifest, replay),
+		registry: registry, mended: slices.Clip(m.mended), ended: map[int]job.Record{},
+		listed: make(chan []job.Record),
+	}, nil
+}
+
+// saw remembers how a job ended.
+func (w *work) saw(record job.Record) {
+	if !record.Phase.Ended() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended[record.UID] = record
+}
+
+// forget drops the end of a job that is opened again.
+func (w *work) forget(uid int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.ended, uid)
+}
+
+// end is how a job was seen to end in a replay, or after it.
+func (w *work) end(uid, replay int) (job.Record, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	record, ended := w.ended[uid]
+	return record, ended && record.Replay >= replay
+}
+
+// late says whether the round does not wait for anything any more.
+func (w *work) late(now time.Time) bool { return !w.overdueAt.IsZero() && !now.Before(w.overdueAt) }
+
+// note lists a thing that was put right; the outcome has the list.
+func (w *work) note(ctx context.Context, uid int, what repairKind) {
+	w.mended = append(w.mended, w.tell(ctx, w.m.Round, uid, string(what)))
+}

@@ -1,0 +1,65 @@
+package house_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"mirrorfleet/shared/must"
+)
+
+// root reads a file of the repository.
+func root(t *testing.T, path string) string {
+	t.Helper()
+	return string(must.Get(os.ReadFile(filepath.Join("..", "..", path)))(t))
+}
+
+// pip built the metadata of what it downloaded, with tools that nothing pinned:
+// what a build runs must be named with a version, and its hash stand somewhere.
+func TestWhatABuildRunsIsPinned(t *testing.T) {
+	t.Parallel()
+	unpinned := regexp.MustCompile(`(?m)^.*(\b(curl|wget|npm|npx|git clone|go install)\b|\bpip\b.*\b(install|download)\b|go run \S+@|@latest).*$`)
+	for _, path := range []string{"Makefile", ".ci/run", "deploy/Dockerfile"} {
+		for _, line := range unpinned.FindAllString(root(t, path), -1) {
+			if line[0] != '#' {
+				t.Errorf("%s runs what no hash pins: %s", path, line)
+			}
+		}
+	}
+	tools := regexp.MustCompile(`\$\(call tool,([a-z-]+)\)|-modfile=tools/([a-z-]+)/`).FindAllStringSubmatch(root(t, "Makefile"), -1)
+	if len(tools) == 0 {
+		t.Error("no tools are called: this test does not see the Makefile")
+	}
+	for _, tool := range tools {
+		for _, file := range []string{"go.mod", "go.sum"} {
+			if path := filepath.Join("tools", tool[1]+tool[2], file); root(t, path) == "" {
+				t.Errorf("%s is empty", path)
+			}
+		}
+	}
+}
+
+// An image without a version is another one every month.
+func TestImagesHaveVersions(t *testing.T) {
+	t.Parallel()
+	images := regexp.MustCompile(`(?m)^(?:ARG [A-Z]+_IMAGE=|\s+image: )(\S+)$`)
+	versioned := regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?$`)
+	for _, path := range []string{"deploy/Dockerfile", "deploy/compose.yaml"} {
+		found := images.FindAllStringSubmatch(root(t, path), -1)
+		if len(found) < 2 {
+			t.Errorf("%s: %d images found: this test does not see them", path, len(found))
+		}
+		for _, image := range found {
+			if image[1] != "mirrorfleet" && !versioned.MatchString(image[1]) {
+				t.Errorf("%s: image %s has no version", path, image[1])
+			}
+		}
+	}
+	for _, from := range regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllStringSubmatch(root(t, "deploy/Dockerfile"), -1) {
+		if from[1] != "scratch" && !strings.HasPrefix(from[1], "${") {
+			t.Errorf("deploy/Dockerfile: %s is no build argument", from[1])
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/worker/lease"
+)
+
+// late is how much later the slow replica hears of everything.
+const late = 2 * time.Second
+
+// near and far are the node that a client of the others asks, and the slow one.
+const near, far = 0, 2
+
+// apart is a cluster whose last node leads nothing; it is told when to hear late.
+func apart(t *testing.T) *bundle {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	b := &bundle{t: t, ctx: ctx, cluster: cluster.Start(ctx, t, cluster.Config{Settings: settings, Apart: true})}
+	b.openAt(cluster.Producer, b.cluster.Address(near), 3)
+	js := must.Get(jetstream.New(b.connectTo(cluster.URL(cluster.Producer, b.cluster.Address(near)))))(t)
+	must.Get(js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: direct, Replicas: 3}))(t)
+	b.cluster.Kill(far) // it loses what it leads
+	b.must(b.cluster.Restart(far))
+	b.must(b.cluster.Healthy(ctx))
+	return b
+}
+
+// direct is a bucket that any replica reads from, as the client library makes them.
+const direct = "DIRECT"
+
+// isLate wants a reader of that bucket, through the far node, not to see what was
+// confirmed just now: or a test of reads would show nothing.
+func (b *bundle) isLate(reader jetstream.KeyValue) {
+	b.t.Helper()
+	js := must.Get(jetstream.New(b.connectTo(cluster.URL(cluster.Producer, b.cluster.Address(near)))))(b.t)
+	writer, n := must.Get(js.KeyValue(b.ctx, direct))(b.t), 0
+	b.until("a direct read through the far node is late", func() bool {
+		n++
+		key := fmt.Sprint(n)
+		must.Get(writer.Create(b.ctx, key, nil))(b.t)
+		_, err := reader.Get(b.ctx, key)
+		return errors.Is(err, jetstream.ErrKeyNotFound)
+	})
+}
+
+// hearsLate has the far node hear of everything late from now on.
+func (b *bundle) hearsLate() { b.cluster.Route.Delay(late, late, nettest.Up) }
+
+// openAt opens the streams over a connection to one address, whose answers may be
+// late.
+func (b *bundle) openAt(user, address string, replicas int) *jobstream.Bus {
+	b.t.Helper()
+	nc := b.connectTo(cluster.URL(user, address))
+	return must.Get(jobstream.Open(b.ctx, nc, jobstream.Config{Replicas: replicas, Timeout: 10 * late, Log: quiet()}))(b.t)
+}
+
+// TestReadsAreCurrentBesideASlowReplica: whoever asks through a replica that hears
+// late is told what was confirmed to another before. With direct reads, which any
+// replica answers with what it has, there would be nothing yet.
+func TestReadsAreCurrentBesideASlowReplica(t *testing.T) {
+	t.Parallel()
+	b := apart(t)
+	writer, reader := b.openAt(cluster.Producer, b.cluster.Address(near), 0), b.openAt(cluster.Worker, b.cluster.Address(far), 0)
+	js := must.Get(jetstream.New(b.connectTo(cluster.URL(cluster.Producer, b.cluster.Address(far)))))(t)
+	directly := must.Get(js.KeyValue(b.ctx, direct))(t)
+	b.hearsLate()
+	b.isLate(directly)
+	_, err := writer.PlanRecord(b.ctx, job.Plan("r1", 1, ""))
+	b.must(err)
+	planned, revision, err := reader.Record(b.ctx, "r1", 1)
+	if err != nil || planned.Phase != job.Planned {
+		t.Fatalf("a record that was just planned: %+v, %v", planned, err)
+	}
+	claimed, err := planned.Claimed(job.Claim{ID: "c1", Worker: "w1", Sequence: 1, Delivery: 1})
+	b.must(err)
+	_, err = writer.UpdateRecord(b.ctx, claimed, revision)
+	b.must(err)
+	if got, _, err := reader.Record(b.ctx, "r1", 1); err != nil || got.Phase != job.Running {
+		t.Errorf("a record that was just claimed: %+v, %v", got, err)
+	}
+	key := job.EvaluationKey("r1", 1, "c1")
+	b.must(writer.PutEvaluation(b.ctx, key, job.Evaluation{Round: "r1", UID: 1}))
+	if _, err := reader.Evaluation(b.ctx, key); err != nil {
+		t.Errorf("an evaluation that was just stored: %v", err)
+	}
+	b.must(writer.CreateManifest(b.ctx, job.Manifest{Round: "r1"}))
+	if _, err := reader.Manifest(b.ctx, "r1"); err != nil {
+		t.Errorf("a manifest that was just written: %v", err)
+	}
+}
+
+// TestARoundBesideASlowReplicaRunsEachJobOnce: one of two workers is a client of the
+// replica that hears late. Each job runs once, and none is lost.
+func TestARoundBesideASlowReplicaRunsEachJobOnce(t *testing.T) {
+	t.Parallel()
+	b := apart(t)
+	producer := b.openAt(cluster.Producer, b.cluster.Address(near), 0)
+	farBus, nearBus := b.openAt(cluster.Worker, b.cluster.Address(far), 0), b.openAt(cluster.Worker, b.cluster.Address(near), 0)
+	b.hearsLate()
+	const jobs = 12
+	var mu sync.Mutex
+	ran, slowly := map[int]int{}, make(chan struct{})
+	begun := sync.OnceFunc(func() { close(slowly) })
+	handler := func(ctx context.Context, j job.Job) (job.Evaluation, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		ran[j.UID]++
+		return job.Evaluation{Evaluation: scoring.Evaluation{UID: j.UID, Hotkey: j.Hotkey, GitHubID: j.GitHubID}}, ctx.Err()
+	}
+	b.work("far", farBus, 3*late, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		begun()
+		return handler(ctx, j)
+	})
+	b.work("near", nearBus, 0, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		select {
+		case <-slowly: // or it would do all of them
+			return handler(ctx, j)
+		case <-ctx.Done():
+			return job.Evaluation{}, context.Cause(ctx)
+		}
+	})
+	result := must.Receive(b.ctx, t, b.round(producer, jobs), "the round ends")
+	if result.Done != jobs || result.Failed != 0 || result.Retries != 0 || len(result.Outcome.Miners) != jobs {
+		t.Errorf("done %d, failed %d, retries %d, want %d done and nothing else", result.Done, result.Failed, result.Retries, jobs)
+	}
+	for uid := range jobs {
+		if ran[uid+1] != 1 {
+			t.Errorf("miner %d was evaluated %d times", uid+1, ran[uid+1])
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package lease_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/worker/lease"
+)
+
+// TestARunningJobShowsSignsOfLifeOnItsRecord: a producer whose server's clock was
+// set back has nothing else to tell a slow worker from a dead one.
+func TestARunningJobShowsSignsOfLifeOnItsRecord(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 3*time.Second)
+	b.plan(1)
+	release := make(chan struct{})
+	b.run(lease.Config{Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+		b.hold(release)
+		return job.Evaluation{}, nil
+	}})
+	alive := b.await(1, "alive for a second time", func(r job.Record) bool { return r.Claim != nil && r.Claim.Beat >= 2 })
+	if alive.Phase != job.Running || alive.Claim.For != 3*time.Second {
+		t.Errorf("record is %+v by %+v, want it running under a lease of 3s", alive, alive.Claim)
+	}
+	close(release)
+	if r := b.awaitPhase(1, job.Done); r.Deliveries != 1 || r.Unreported != 0 || r.Claim.ID != alive.Claim.ID {
+		t.Errorf("record is %+v by %+v, want it done in one go", r, r.Claim)
+	}
+}
+
+// TestASignOfLifeNoticesTheFence: while the server confirms the heartbeats of
+// whoever sends them, only the record tells that the job is another's. Without it
+// the attempt would never end.
+func TestASignOfLifeNoticesTheFence(t *testing.T) {
+	t.Parallel()
+	for name, take := range map[string]func(b *bundle){
+		"another claim": func(b *bundle) { b.steal(1) },
+		"taken back": func(b *bundle) {
+			b.change(1, func(r job.Record) (job.Record, error) { return r.Lapsed(r.Claim.ID, r.Claim.Beat) })
+		},
+		"ended": func(b *bundle) {
+			b.change(1, func(r job.Record) (job.Record, error) {
+				return r.DeclaredOverdue(0, job.Failure{Class: job.Overdue, Error: "late", At: asOf})
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, 3*time.Second)
+			b.plan(1)
+			started, lost := make(chan struct{}, 10), make(chan error, 10)
+			b.run(lease.Config{Slots: 1, Handler: func(ctx context.Context, _ job.Job, _ lease.Attempt) (job.Evaluation, error) {
+				started <- struct{}{}
+				<-ctx.Done()
+				lost <- context.Cause(ctx)
+				return job.Evaluation{}, context.Cause(ctx)
+			}})
+			receive(b, started, "the job's start")
+			take(b)
+			if err := receive(b, lost, "the end of the attempt"); !errors.Is(err, lease.ErrLeaseLost) {
+				t.Errorf("the attempt ended by %v, want ErrLeaseLost", err)
+			}
+			if got := b.record(1); got.Failures != 0 {
+				t.Errorf("record is %+v, want no failure counted", got)
+			}
+		})
+	}
+}
+
+// change makes a transition of a job's record as another process does.
+func (b *bundle) change(uid int, transition func(job.Record) (job.Record, error)) {
+	b.t.Helper()
+	for {
+		r, revision, err := b.bus.Record(b.ctx, "r1", uid)
+		b.must(err)
+		r, err = transition(r)
+		b.must(err)
+		_, err = b.bus.UpdateRecord(b.ctx, r, revision)
+		if !errors.Is(err, jobstream.ErrConflict) { // the claim's own sign of life
+			b.must(err)
+			return
+		}
+	}
+}
+
+// TestABeatAfterTheLastChangeIsNoLostLease: a beat that comes between the record's
+// last change and the word to the server must not end the lease. The message
+// would come again only after AckWait, instead of after the delay.
+func TestABeatAfterTheLastChangeIsNoLostLease(t *testing.T) {
+	t.Parallel()
+	b := setup(t, never)
+	b.plan(1)
+	h, err := lease.Claim(b.ctx, b.bus, b.next(), aJob(1))
+	b.must(err)
+	b.must(h.Beat(b.ctx))
+	if got := b.record(1); got.Claim.Beat != 1 {
+		t.Errorf("%d signs of life, want 1", got.Claim.Beat)
+	}
+	b.must(h.Change(b.ctx, func(r job.Record) (job.Record, error) {
+		return r.FailedAttempt(r.Claim.ID, 1, job.Failure{Class: job.Transient, Error: "502", At: asOf})
+	}))
+	b.must(h.Beat(b.ctx))
+	if got := b.record(1); got.Phase != job.Planned || got.Claim.Beat != 1 {
+		t.Errorf("record is %+v by %+v, want it as the failure left it", got, got.Claim)
+	}
+}
+
+// TestAFailureSaysHowLongTheJobWaits: who follows the record knows when it should
+// have come again.
+func TestAFailureSaysHowLongTheJobWaits(t *testing.T) {
+	t.Parallel()
+	b := setup(t, never)
+	b.plan(1)
+	b.run(lease.Config{Delays: []time.Duration{time.Hour}, Jitter: -1, Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+		return job.Evaluation{}, errMirror
+	}})
+	r := b.await(1, "failed once", func(r job.Record) bool { return r.Failures == 1 })
+	if r.Phase != job.Planned || r.Failure.Delay != time.Hour {
+		t.Errorf("record is %+v after %+v, want it planned in an hour", r, r.Failure)
+	}
+}
+
+// next fetches until there is a delivery.
+func (b *bundle) next() *jobstream.Delivery {
+	b.t.Helper()
+	for {
+		got, err := b.bus.Fetch(b.ctx, 1, time.Second)
+		b.must(err)
+		if len(got) > 0 {
+			return got[0]
+		}
+	}
+}
