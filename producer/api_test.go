@@ -11,10 +11,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/certs/certstest"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
@@ -32,6 +34,13 @@ func TestAPISettings(t *testing.T) {
 		}
 		return path
 	}
+	ca := certstest.New(t)
+	cert, key := ca.Issue(t, "api")
+	old, oldKey := ca.IssueUntil(t, "old", time.Now().Add(-time.Hour))
+	exposed := file("exposed", "PLANTED-0123456789-api-token")
+	if err := os.Chmod(exposed, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	good, taken := file("good", "PLANTED-0123456789-api-token"), httptest.NewServer(http.NotFoundHandler())
 	defer taken.Close()
 	refuse := func(context.Context, string, round.Selection) (round.Result, round.Replayed, error) {
@@ -45,6 +54,15 @@ func TestAPISettings(t *testing.T) {
 		{"none", nil, ""},
 		{"without a token", []string{"--api", "127.0.0.1:0"}, ""},
 		{"with both", []string{"--api", "127.0.0.1:0", "--api-token-file", good}, ""},
+		{"for others, without anything", []string{"--api", ":0"}, "--api-cert and --api-key for TLS, and --api-read-token-file"},
+		{"for others, without TLS", []string{"--api", "0.0.0.0:0", "--api-read-token-file", good}, "--api-cert"},
+		{"for others, without a read token", []string{"--api", ":0", "--api-cert", cert, "--api-key", key}, "--api-read-token-file"},
+		{"for others, with both", []string{"--api", ":0", "--api-cert", cert, "--api-key", key, "--api-read-token-file", good}, ""},
+		{"half of TLS", []string{"--api", "127.0.0.1:0", "--api-cert", cert}, "--api-cert and --api-key belong together"},
+		{"an expired certificate", []string{"--api", "127.0.0.1:0", "--api-cert", old, "--api-key", oldKey}, "has expired"},
+		{"a read token without address", []string{"--api-read-token-file", good}, "--api-read-token-file needs --api"},
+		{"a short read token", []string{"--api", "127.0.0.1:0", "--api-read-token-file", file("short", "PLANTED-0123456")}, "--api-read-token-file"},
+		{"a token for everyone", []string{"--api", "127.0.0.1:0", "--api-token-file", exposed}, "chmod o-rwx " + exposed},
 		{"no address", []string{"--api", "8440"}, "host:port"},
 		{"an address in use", []string{"--api", strings.TrimPrefix(taken.URL, "http://")}, "--api"},
 		{"a token without address", []string{"--api-token-file", good}, "--api-token-file needs --api"},

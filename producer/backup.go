@@ -41,7 +41,7 @@ func backupCommand() *cli.Command {
 			},
 			backupJSON(),
 		}, backupFlags("back up the local rounds of --state, whether a producer runs there or none"),
-			only(command.Servers(), "nats", "connect-timeout"), command.Seeing()),
+			only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), command.Seeing()),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "dir", UsageText: "DIR"}},
 		Action:    takeBackup,
 	}
@@ -103,18 +103,19 @@ func withNATS(ctx context.Context, c *cli.Command,
 	if err != nil {
 		return err
 	}
-	address, closeServers := c.String("nats"), func() error { return nil }
+	address, files, closeServers := c.String("nats"), fleet.NATSFiles(c), func() error { return nil }
 	if c.Bool("local") {
+		files = jobstream.Files{}
 		if address, closeServers, err = open(ctx, c.String("state"), log); err != nil {
 			return err
 		}
 	}
 	defer func() { err = errors.Join(err, closeServers()) }()
-	nc, err := jobstream.Connect(ctx, address, "producer-"+c.Name, jobstream.ConnectConfig{
-		Wait: c.Duration("connect-timeout"), Setting: "--connect-timeout", Log: log, Options: []nats.Option{nats.NoReconnect()},
+	nc, err := fleet.ConnectNATS(ctx, address, "producer-"+c.Name, jobstream.ConnectConfig{
+		Wait: c.Duration("connect-timeout"), Setting: "--connect-timeout", Log: log, Files: files, Options: []nats.Option{nats.NoReconnect()},
 	})
 	if err != nil {
-		return fmt.Errorf("--nats: %w", err)
+		return err
 	}
 	defer nc.Close()
 	return do(ctx, nc, log)

@@ -24,13 +24,13 @@ func TestBashCompletes(t *testing.T) {
 	t.Parallel()
 	trap := filepath.Join(t.TempDir(), "trap")
 	for line, want := range map[string]string{
-		"producer|ru":                              "run",
-		"producer|run|--nat":                       "--nats",
-		"producer|run|--nats|":                     "",
-		"producer|run|--limit-r":                   "--limit-rate --limit-requests",
-		"producer|show|la":                         "latest",
-		"producer|completion|":                     "bash fish zsh",
-		"producer|show|$(touch " + trap + ")|--na": "--nats",
+		"producer|ru":                               "run",
+		"producer|run|--repl":                       "--replicas",
+		"producer|run|--nats|":                      "",
+		"producer|run|--limit-r":                    "--limit-rate --limit-requests",
+		"producer|show|la":                          "latest",
+		"producer|completion|":                      "bash fish zsh",
+		"producer|show|$(touch " + trap + ")|--rev": "--revision",
 	} {
 		cmd := exec.CommandContext(t.Context(), "bash", append([]string{"--noprofile", "--norc", "-c", bashLine, "bash"}, strings.Split(line, "|")...)...)
 		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(fleettest.Path(t, "producer"))+":"+os.Getenv("PATH"))

@@ -12,7 +12,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/certs"
+	"mirrorfleet/shared/certs/certstest"
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
@@ -73,13 +74,15 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	t.Parallel()
 	services := compose(t, map[string]string{
 		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_VIEWER_PASSWORD": "v", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
+		"REDIS_PRODUCER_PASSWORD": "p", "REDIS_WORKER_PASSWORD": "w",
 		"MIRROR": "http://mirror:8080", "EGRESS": "composed",
 		"WORLD": "case:" + settledCase,
 	})
 	servers := jobstreamtest.Start(t)
 	world, inputs := t.TempDir(), t.TempDir()
 	addresses := []string{
-		"@nats:4222", "@" + strings.TrimPrefix(servers.NATSURL(), "nats://"), "redis://redis:6379/0", servers.RedisURL(),
+		"@nats:4222", "@" + strings.TrimPrefix(servers.NATSURL(), "nats://"),
+		"redis://producer:p@redis:6379/0", servers.RedisURL(), "redis://worker:w@redis:6379/0", servers.RedisURL(),
 		"/world", world, "/inputs", inputs, "=:8440", "=127.0.0.1:0", "0.0.0.0:8080", "127.0.0.1:0", ":9464", "127.0.0.1:0", "http://otelcol:4318", "http://127.0.0.1:1",
 	}
 	fill := strings.NewReplacer(addresses...)
@@ -113,12 +116,17 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	registry := must.Get(os.ReadFile(filepath.Join(world, "master_repositories.json")))(t)
 	for name, content := range map[string]string{
 		"miner_pats.json": "[]", "metagraph.json": `{"0": "h0", "1": "h1"}`, "master_repositories.json": string(registry), "api-token": planted,
+		"api-read-token": planted + "-to-read",
 	} {
 		write(t, filepath.Join(inputs, name), content)
 	}
+	ca := certstest.New(t)
+	cert, key := ca.Issue(t, "serve")
+	must.Do(t, os.Rename(cert, filepath.Join(inputs, "api-cert.pem")))
+	must.Do(t, os.Rename(key, filepath.Join(inputs, "api-key.pem")))
 	served := serve(t, append(services["serve"].environ(fill), quick...), args("serve", "producer")[1:]...)
 	until(t, "a round is concluded", served.says("the round is concluded"))
-	served.checkAPI(t, round.Result{Round: "latest"})
+	served.checkSecureAPI(t, certs.Files{CA: ca.File}, planted+"-to-read")
 	served.stop(t)
 }
 
@@ -128,6 +136,7 @@ func TestTheComposeFileNamesWhatExists(t *testing.T) {
 	t.Parallel()
 	services := compose(t, map[string]string{
 		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_VIEWER_PASSWORD": "v", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
+		"REDIS_PRODUCER_PASSWORD": "p", "REDIS_WORKER_PASSWORD": "w",
 	})
 	names := slices.Sorted(maps.Keys(services))
 	if want := []string{"grafana", "jaeger", "mirror", "nats", "otelcol", "producer", "prometheus", "redis", "serve", "worker"}; !slices.Equal(names, want) {
@@ -161,7 +170,7 @@ func TestTheComposeFileNamesWhatExists(t *testing.T) {
 	}
 	for service, files := range map[string][]string{
 		"prometheus": {"observability/prometheus/prometheus.yml"}, "otelcol": {"observability/otelcol/config.yml"},
-		"nats": {"nats/single.conf"}, "grafana": {"observability/grafana/dashboards/mirrorfleet.json"},
+		"nats": {"nats/single.conf"}, "redis": {"redis/start.sh"}, "grafana": {"observability/grafana/dashboards/mirrorfleet.json"},
 	} {
 		for _, file := range files {
 			if _, err := os.Stat(filepath.Join("..", "deploy", file)); err != nil {
@@ -181,10 +190,11 @@ func TestTheValidatorsContainerStartsTheAdapter(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join("..", "deploy", "validator")
 	v := composeFile(t, filepath.Join(folder, "compose.override.yaml"), map[string]string{"MIRRORFLEET": ".."})["validator"]
-	if v.Environment["MIRRORFLEET_URL"] != "http://serve:8440" || !slices.Equal(v.Volumes, []string{"../deploy/validator:/opt/mirrorfleet:ro"}) {
+	if v.Environment["MIRRORFLEET_URL"] != "https://serve:8440" || !slices.Equal(v.Volumes, []string{"../deploy/validator:/opt/mirrorfleet:ro"}) {
 		t.Errorf("address %q, volumes %v; want the service of compose.yaml, and the adapter read-only", v.Environment["MIRRORFLEET_URL"], v.Volumes)
 	}
-	if services := compose(t, map[string]string{"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_VIEWER_PASSWORD": "v", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g"}); !slices.Contains(services["serve"].Command, "--api=:8440") {
+	if services := compose(t, map[string]string{"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_VIEWER_PASSWORD": "v", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
+		"REDIS_PRODUCER_PASSWORD": "p", "REDIS_WORKER_PASSWORD": "w"}); !slices.Contains(services["serve"].Command, "--api=:8440") {
 		t.Errorf("serve: %v, want its API at :8440", services["serve"].Command)
 	}
 	image := "#!/bin/bash\nset -e\nexec python neurons/validator.py \\\n  --netuid ${NETUID} \\\n  \"$@\"\n"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -121,14 +122,18 @@ const localGrace = time.Second
 
 // startWorkers starts the local workers on the servers of this process.
 func (s *session) startWorkers(ctx context.Context, m job.Manifest) error {
+	env := []string{command.Variable("nats", s.servers.NATS), command.Variable("redis", s.servers.Redis)}
 	args := []string{
-		"--nats", s.servers.NATS, "--redis", s.servers.Redis, "--mirror", m.Mirror, "--egress", s.servers.Limit.Egress,
+		"--mirror", m.Mirror, "--egress", s.servers.Limit.Egress,
 		"--limit-requests", fmt.Sprint(s.servers.Limit.Limit), "--limit-window", s.servers.Limit.Window.String(),
 		"--limit-horizon", s.servers.Limit.Horizon.String(), "--limit-rate", fmt.Sprint(s.servers.Limit.Rate),
 		"--log-level", s.flags.String("log-level"), "--grace", localGrace.String(),
 		"--listen", "", // the address of this process is none for several
 	}
-	started, err := startWorkers(ctx, s.log, s.options.state, s.options.workers, append(args, configOf(s.flags)...)...)
+	for _, file := range slices.Concat(command.NATSFiles(), command.RedisFiles()) {
+		args = append(args, "--"+file, "") // those of a configuration are for other servers
+	}
+	started, err := startWorkers(ctx, s.log, s.options.state, s.options.workers, env, append(args, configOf(s.flags)...)...)
 	if err != nil {
 		return err
 	}

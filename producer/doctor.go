@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/scoring"
 )
@@ -27,6 +28,14 @@ func doctorCommand() *cli.Command {
 		&cli.StringFlag{
 			Name: "worker-nats", Category: groupDoctor, Sources: command.Env("worker-nats"),
 			Usage: "`URL` that workers are given, where its user is another than that of --nats",
+		},
+		&cli.StringFlag{
+			Name: "worker-nats-creds", Category: groupDoctor, Sources: command.Env("worker-nats-creds"), TakesFile: true,
+			Usage: "`FILE` that workers are given as --nats-creds",
+		},
+		&cli.StringFlag{
+			Name: "worker-nats-nkey", Category: groupDoctor, Sources: command.Env("worker-nats-nkey"), TakesFile: true,
+			Usage: "`FILE` that workers are given as --nats-nkey",
 		},
 		&cli.StringFlag{
 			Name: "grammars", Category: groupDoctor, Sources: command.Env("grammars"),
@@ -48,15 +57,16 @@ func doctorCommand() *cli.Command {
 	flags = slices.Concat(flags, only(slices.Concat(serveFlags(), roundFlags()),
 		"metagraph-max-age", "miners", "registry", "weights", "unloadable"),
 		lookFlags("check what local rounds need, and the servers of the one that runs on --state"),
-		only(slices.Concat(localFlags(), command.Servers(), command.Streams()), "workers", "nats", "redis", "replicas", "lease"))
+		only(slices.Concat(localFlags(), command.Servers(), command.Streams()),
+			slices.Concat([]string{"workers", "nats", "redis", "replicas", "lease"}, command.NATSFiles(), command.RedisFiles())...))
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "check everything that an installation needs, and say how to mend what is wrong",
 		Description: "It changes nothing: the one effect is one permit and the one request to the mirror that is sent with it.\n" +
 			"Exit code 0 when all is well, warnings allowed; 1 when there is a fault; 2 for wrong usage.\n\n" +
 			"Examples:\n" +
-			"  producer doctor --nats nats://producer:…@nats:4222 \\\n" +
-			"      --worker-nats nats://worker:…@nats:4222 --redis redis://redis:6379/0 \\\n" +
+			"  producer doctor --nats nats://nats:4222 --nats-creds producer.creds \\\n" +
+			"      --worker-nats-creds worker.creds --redis redis://redis:6379/0 \\\n" +
 			"      --egress eu-1 --miners miners.json --registry master_repositories.json\n" +
 			"  producer doctor --local",
 		Flags:  slices.Concat(flags, command.Mirror(), command.Limit(), egressFlags(), command.Seeing()),
@@ -101,7 +111,7 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	clocks := doctor.Clocks{NATS: cfg.NATS, Redis: cfg.Redis}
+	clocks := doctor.Clocks{NATS: cfg.NATS, Redis: cfg.Redis, NATSFiles: cfg.NATSFiles, RedisFiles: cfg.RedisFiles}
 	checks := slices.Concat(servers, []doctor.Check{
 		doctor.Formula(cfg.Limit), doctor.Grammars(beside("worker"), c.String("grammars")),
 	}, doctor.FileChecks(fileChecks(c, time.Now())))
@@ -115,7 +125,7 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 	default:
 		clock := make(chan doctor.Clock, 1)
 		checks = append(checks, doctor.Mirror{
-			URL: o.mirror, Redis: cfg.Redis, Limit: cfg.Limit, Log: quiet, Now: time.Now(), Clock: clock,
+			URL: o.mirror, Redis: cfg.Redis, Files: cfg.RedisFiles, Limit: cfg.Limit, Log: quiet, Now: time.Now(), Clock: clock,
 		}.Check())
 		clocks.Mirror = clock
 	}
@@ -133,10 +143,13 @@ func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check,
 		return nil, err
 	}
 	n := doctor.NATS{
-		URL: cfg.NATS, Worker: cmp.Or(c.String("worker-nats"), cfg.NATS), Streams: cfg.Streams,
+		URL: cfg.NATS, Worker: cmp.Or(c.String("worker-nats"), cfg.NATS), Files: cfg.NATSFiles, WorkerFiles: workerFiles(c, cfg.NATSFiles),
+		Streams: cfg.Streams,
 	}
 	if !o.local {
-		return append(n.Checks(), doctor.Redis{URL: cfg.Redis, NATS: cfg.NATS, Egresses: setting.Names, Limit: cfg.Limit}.Checks()...), nil
+		return append(n.Checks(), doctor.Redis{
+			URL: cfg.Redis, Files: cfg.RedisFiles, NATS: cfg.NATS, NATSFiles: cfg.NATSFiles, Egresses: setting.Names, Limit: cfg.Limit,
+		}.Checks()...), nil
 	}
 	cfg.Limit.Horizon = localHorizon(c, o.workers)
 	found, err := local.Find(o.state)
@@ -151,6 +164,16 @@ func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check,
 	return append(n.Checks(), doctor.Redis{
 		URL: found.Redis, NATS: found.NATS, Egresses: setting.Names, Limit: cfg.Limit, Embedded: true,
 	}.Checks()...), nil
+}
+
+// workerFiles are those that workers are given: TLS as the producer has it, and what
+// says who they are where it is not said by --worker-nats.
+func workerFiles(c *cli.Command, own jobstream.Files) jobstream.Files {
+	creds, nkey := c.String("worker-nats-creds"), c.String("worker-nats-nkey")
+	if creds == "" && nkey == "" && c.String("worker-nats") == "" {
+		return own
+	}
+	return jobstream.Files{Setting: "--worker-nats", TLS: own.TLS, Creds: creds, NKey: nkey}
 }
 
 // fileChecks are the files that a round reads, each read as a round does: a line

@@ -56,7 +56,7 @@ func TestDoctorCommand(t *testing.T) {
 		"--metagraph", metagraph, "--metagraph-max-age", "2000000h",
 	}, limit...)
 	d := examined(t, 0, args...)
-	if got, want := codes(d), []string{"nats-silent", "permission-excess", "permission-excess"}; !slices.Equal(got, want) {
+	if got, want := codes(d), []string{"nats-silent", "permission-excess", "permission-excess", "redis-excess"}; !slices.Equal(got, want) {
 		t.Errorf("a fresh installation: %+v, want nothing but %v", d, want)
 	}
 	if saw := mirrorSaw(t, world.URL); saw != 1 {
@@ -73,7 +73,9 @@ func TestDoctorCommand(t *testing.T) {
 	}
 
 	must.Do(t, os.Chmod(tokens, 0o644))
-	spoilt := slices.Concat(args, []string{"--nats", "nats://producer:hidden@127.0.0.1:1", "--registry", world.Miners, "--limit-rate", "9999", "--replicas", "3", "--metagraph-max-age", "6h"})
+	password := filepath.Join(t.TempDir(), "password")
+	must.Do(t, os.WriteFile(password, []byte("hidden\n"), 0o600))
+	spoilt := slices.Concat(args, []string{"--nats", "nats://producer@127.0.0.1:1", "--nats-password-file", password, "--registry", world.Miners, "--limit-rate", "9999", "--replicas", "3", "--metagraph-max-age", "6h"})
 	d = examined(t, 1, spoilt...)
 	for _, want := range []string{"nats-unreachable", "not-looked-at", "limit-formula", "file-invalid", "file-exposed", "mirror-not-asked"} {
 		if !slices.Contains(codes(d), want) {

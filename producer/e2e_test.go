@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -276,6 +277,35 @@ func TestAKilledProducerLeavesNoProcessBehind(t *testing.T) {
 	exited(t, s.below)
 }
 
+// Everybody sees the arguments of a process, and nobody else its environment: what leads
+// to the servers of a local round, with whatever password, is no argument of its workers.
+func TestLocalWorkersGetTheirServersByTheEnvironment(t *testing.T) {
+	t.Parallel()
+	s := start(t, "run", "--local", "--state", filepath.Join(t.TempDir(), "state"))
+	workers := 0
+	for _, id := range s.below {
+		arguments, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", id))
+		if err != nil {
+			continue // a child of a worker that has ended
+		}
+		for _, scheme := range []string{"nats://", "redis://"} {
+			if bytes.Contains(arguments, []byte(scheme)) {
+				t.Errorf("an argument of %q is a server's address", arguments)
+			}
+		}
+		environment := string(must.Get(os.ReadFile(fmt.Sprintf("/proc/%d/environ", id)))(t))
+		if strings.Contains(environment, "MIRRORFLEET_NATS=nats://") && strings.Contains(environment, "MIRRORFLEET_REDIS=redis://") {
+			workers++
+		}
+	}
+	if workers < 2 {
+		t.Errorf("%d processes have the addresses in their environment, want both workers", workers)
+	}
+	must.Do(t, s.Process.Kill())
+	<-s.ended
+	exited(t, s.below)
+}
+
 // watched is a writer that tells when a text has passed.
 type watched struct {
 	want string
@@ -317,6 +347,8 @@ func TestWrongUsageAndInput(t *testing.T) {
 	broken := file("broken.json", `{"a/b": {"emission_share": 1.5, "eligibility": {"min_credibility": true}}}`)
 	state := filepath.Join(dir, "state")
 	inputs := []string{"--miners", miners, "--registry", registry}
+	servers := filepath.Join(t.TempDir(), "servers.yaml")
+	write(t, servers, "nats: nats://me:secret@127.0.0.1:1\n")
 	for _, c := range []struct {
 		name, command string
 		args          []string
@@ -342,7 +374,7 @@ func TestWrongUsageAndInput(t *testing.T) {
 		},
 		{
 			"NATS unreachable", "producer",
-			append([]string{"run", "--nats", "nats://me:secret@127.0.0.1:1", "--redis", "redis://127.0.0.1:1", "--connect-timeout", "100ms"}, inputs...),
+			append([]string{"run", "--config", servers, "--redis", "redis://127.0.0.1:1", "--connect-timeout", "100ms"}, inputs...),
 			1, []string{"127.0.0.1:1", "--connect-timeout"},
 		},
 		{"no grammars", "worker", []string{"--nats", "nats://127.0.0.1:1", "--redis", "redis://127.0.0.1:1", "--grammars", "/none"}, 2, []string{"/none", "make grammars", "MIRRORFLEET_GRAMMARS"}},

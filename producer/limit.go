@@ -36,7 +36,8 @@ func limitCommand() *cli.Command {
 		&cli.BoolFlag{Name: "release", Category: groupHand, Sources: command.Env("release"), Usage: "end the hold"},
 	}
 	flags = slices.Concat(flags, lookFlags("find the Redis of the local round that runs on --state"),
-		only(slices.Concat(command.Servers(), command.Limit()), "nats", "redis", "connect-timeout", "egress"))
+		only(slices.Concat(command.Servers(), command.Limit()),
+			slices.Concat([]string{"nats", "redis", "connect-timeout", "egress"}, command.NATSFiles(), command.RedisFiles())...))
 	return &cli.Command{
 		Name:  "limit",
 		Usage: "show the egresses' buckets; stop and resume an egress by hand",
@@ -57,6 +58,8 @@ func limitCommand() *cli.Command {
 type order struct {
 	egress      string
 	redis, nats string
+	natsFiles   jobstream.Files
+	redisFiles  ratelimit.Files
 	hold        time.Duration // 0 for none
 	release     bool
 }
@@ -64,6 +67,7 @@ type order struct {
 func readOrder(c *cli.Command) (order, error) {
 	o := order{
 		egress: c.String("egress"), redis: c.String("redis"), nats: c.String("nats"), hold: c.Duration("hold"), release: c.Bool("release"),
+		natsFiles: fleet.NATSFiles(c), redisFiles: fleet.RedisFiles(c),
 	}
 	switch {
 	case c.IsSet("hold") && o.release:
@@ -77,7 +81,7 @@ func readOrder(c *cli.Command) (order, error) {
 		if err != nil {
 			return o, command.Usage("--state: %w (producer run --local starts one; elsewhere give --redis URL)", err)
 		}
-		o.redis, o.nats = found.Redis, found.NATS
+		o.redis, o.nats, o.redisFiles, o.natsFiles = found.Redis, found.NATS, ratelimit.Files{}, jobstream.Files{}
 	case o.redis == "":
 		return o, command.Usage("--redis is required: give its URL, or --local for the round that runs on this machine")
 	}
@@ -94,20 +98,17 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	rdb, err := ratelimit.NewClient(o.redis, lookTimeout)
+	rdb, err := fleet.NewRedis(o.redis, lookTimeout, o.redisFiles)
 	if err != nil {
-		return command.Usage("--redis: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, rdb.Close()) }()
 	desk, err := ratelimit.NewDesk(o.egress, rdb, lookTimeout)
 	if err != nil {
 		return command.Usage("--egress: %w", err)
 	}
-	err = command.Await(ctx, log, "Redis", c.Duration("connect-timeout"), func(ctx context.Context) error {
-		return rdb.Ping(ctx).Err()
-	})
-	if err != nil {
-		return fmt.Errorf("--redis: %w", err)
+	if err := fleet.AwaitRedis(ctx, rdb, c.Duration("connect-timeout"), log); err != nil {
+		return err
 	}
 	var all answer.Limit
 	look := o.hold == 0 && !o.release // an order needs its own bucket alone
@@ -148,9 +149,11 @@ func (o order) declared(ctx context.Context, log *slog.Logger) (job.Egresses, er
 	if o.nats == "" {
 		return job.Egresses{}, nil
 	}
-	nc, err := jobstream.Connect(ctx, o.nats, "producer-limit", jobstream.ConnectConfig{Wait: lookTimeout, Setting: "a look", Log: log})
+	nc, err := fleet.ConnectNATS(ctx, o.nats, "producer-limit", jobstream.ConnectConfig{
+		Wait: lookTimeout, Setting: "a look", Log: log, Files: o.natsFiles,
+	})
 	if err != nil {
-		return job.Egresses{}, fmt.Errorf("--nats: %w", err)
+		return job.Egresses{}, err
 	}
 	defer nc.Close()
 	return jobstream.DeclaredEgresses(ctx, nc)

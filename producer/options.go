@@ -214,10 +214,10 @@ func commonOptions(c *cli.Command) options {
 }
 
 func (o options) check(c *cli.Command) error {
-	servers := c.IsSet("nats") || c.IsSet("redis")
+	servers := slices.ContainsFunc(slices.Concat([]string{"nats", "redis"}, command.NATSFiles(), command.RedisFiles()), c.IsSet)
 	switch {
 	case o.local && servers:
-		return command.Usage("--local starts its own servers: leave out --nats and --redis, or --local")
+		return command.Usage("--local starts its own servers: leave out --nats, --redis and their files, or --local")
 	case !o.local && (c.String("nats") == "" || c.String("redis") == ""):
 		return command.Usage("--nats and --redis are required: give both, or --local for a round on this machine")
 	case !o.local && o.world != "":

@@ -53,7 +53,7 @@ func planCommand() *cli.Command {
 		},
 	}
 	flags = slices.Concat(flags, only(roundFlags(), "miners", "registry"), lookFlags(readLocal),
-		only(slices.Concat(localFlags(), command.Servers()), "workers", "nats", "connect-timeout"))
+		only(slices.Concat(localFlags(), command.Servers()), append(command.NATSFiles(), "workers", "nats", "connect-timeout")...))
 	return &cli.Command{
 		Name:  "plan",
 		Usage: "say how long a round takes: requests, time at the limit, workers, a second egress",

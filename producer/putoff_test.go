@@ -26,6 +26,9 @@ func replace(t *testing.T, path, content string, mode os.FileMode) {
 	t.Helper()
 	write(t, path+".tmp", content)
 	err := os.Chmod(path+".tmp", mode)
+	if err == nil && os.Getuid() == 0 { // the stranger is of this group
+		err = os.Chown(path+".tmp", -1, stranger)
+	}
 	if err == nil {
 		err = os.Rename(path+".tmp", path)
 	}
@@ -48,9 +51,10 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	tokens, metagraph, registry := filepath.Join(dir, "miner_pats.json"), filepath.Join(dir, "metagraph.json"), filepath.Join(dir, "registry.json")
+	const shared = 0o640 // with the stranger's group: one that all others can read is refused
 	replace(t, metagraph, `{"0": "h0", "1": "h1"}`, 0o644)
 	replace(t, registry, `{"a/b": {"emission_share": 0.5}}`, 0o644)
-	replace(t, tokens, `[]`, 0o644)
+	replace(t, tokens, `[]`, shared)
 	owner, hidden := os.Getuid(), os.FileMode(0o600)
 	if owner != 0 {
 		hidden = 0 // the owner's own mode is all that keeps it from itself
@@ -66,7 +70,7 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	if got := first.Outcome.Miners[1].Failed; got != scoring.NoStoredToken || first.Due.IsZero() {
 		t.Fatalf("miner 1: %q, due %s; want no stored token, in a round of the schedule", got, first.Due)
 	}
-	replace(t, tokens, `[{"uid": 1, "hotkey": "former", "pat": "x"}]`, 0o644)
+	replace(t, tokens, `[{"uid": 1, "hotkey": "former", "pat": "x"}]`, shared)
 	until(t, "the next round reads the new file", func() bool {
 		names, err := bus.Concluded(t.Context())
 		return err == nil && outcomeOf(t, bus, names[len(names)-1]).Outcome.Miners[1].Failed == scoring.HotkeyChanged
@@ -96,7 +100,7 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 		}
 	}
 
-	replace(t, tokens, `[]`, 0o644)
+	replace(t, tokens, `[]`, shared)
 	until(t, "a round says that it was put off", func() bool {
 		names, err := bus.Concluded(t.Context())
 		if err != nil {

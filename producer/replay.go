@@ -18,6 +18,7 @@ import (
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/secret"
 )
 
 const groupReplay = "What is replayed"
@@ -167,6 +168,9 @@ func (s *session) replay(ctx context.Context, selection round.Selection) (round.
 func (s *session) readTokens(file, github string) error {
 	if file == "" {
 		return nil
+	}
+	if exposed, is := errors.AsType[*secret.ExposedError](secret.Check(file)); is { // what else is wrong is said when it is read
+		return command.Usage("--tokens: %w", exposed)
 	}
 	client, err := miners.NewGitHub(miners.Config{BaseURL: github, Log: s.log})
 	if err != nil {

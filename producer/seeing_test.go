@@ -63,8 +63,9 @@ func see(t *testing.T) *seeing {
 	env := []string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL,
 		"OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20" + planted, "GITHUB_TOKEN=" + planted, "MIRRORFLEET_TOKEN=" + planted,
+		"MIRRORFLEET_NATS=" + s.nats, "MIRRORFLEET_REDIS=" + s.redis,
 	}
-	common := []string{"--nats", s.nats, "--redis", s.redis, "--mirror", mirror, "--egress", "seeing", "--limit-horizon", "1s", "--log-level", "debug"}
+	common := []string{"--mirror", mirror, "--egress", "seeing", "--limit-horizon", "1s", "--log-level", "debug"}
 	s.worker = work(t, "seer", env, append(common, "--listen", "127.0.0.1:0")...)
 	cmd := command(t, "producer", slices.Concat([]string{"run", "--json", "--listen", "127.0.0.1:0"}, seenInputs(t), common)...)
 	cmd.Env = append(cmd.Env, env...)
@@ -476,18 +477,25 @@ func TestRefusedInputIsNotRepeated(t *testing.T) {
 			t.Errorf("%s: exit %d, want 2, the file's name and not the token\n%s", name, got.code, got.stderr)
 		}
 	}
+	settings := func(line string) string {
+		path := filepath.Join(dir, line[:4]+".yaml")
+		write(t, path, line+"\n")
+		return path
+	}
 	for name, args := range map[string][]string{
 		"mirror":               {"--mirror", "https://me:" + planted + "@mirror.example"},
 		"mirror, user":         {"--mirror", "https://" + planted + "@mirror.example"},
 		"mirror, no scheme":    {"--mirror", planted + "@mirror.example"},
 		"mirror, no URL":       {"--mirror", "https://me:" + planted + "@mir ror"},
 		"jaeger":               {"--jaeger", "https://me:" + planted + "@jaeger.example"},
-		"redis":                {"--nats", "nats://x", "--redis", "redis://me:" + planted + "@127.0.0.1:1/nought"},
-		"nats":                 {"--nats", "mqtt://me:" + planted + "@127.0.0.1:1", "--redis", "redis://127.0.0.1:1"},
+		"redis":                {"--nats", "nats://x", "--config", settings("redis: redis://me:" + planted + "@127.0.0.1:1/nought")},
+		"nats":                 {"--redis", "redis://127.0.0.1:1", "--config", settings("nats: mqtt://me:" + planted + "@127.0.0.1:1")},
+		"redis, by a flag":     {"--nats", "nats://x", "--redis", "redis://me:" + planted + "@127.0.0.1:1/0"},
+		"nats, by a flag":      {"--nats", "nats://me:" + planted + "@127.0.0.1:1", "--redis", "redis://127.0.0.1:1"},
 		"listen":               {"--listen", "nowhere", "--trace"},
 		"listen, no such host": {"--nats", "nats://x", "--redis", "redis://x", "--listen", "nowhere.invalid:1"},
 	} {
-		if !slices.Contains(args, "--nats") {
+		if !slices.Contains(args, "--nats") && !slices.Contains(args, "--redis") {
 			args = append(args, "--local")
 		}
 		got := run(t, "producer", append([]string{"run", "--miners", filepath.Join(dir, "an-unknown-field.json"), "--registry", registry, "--state", filepath.Join(dir, "state")}, args...)...)

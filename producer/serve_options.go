@@ -11,6 +11,7 @@ import (
 	"mirrorfleet/producer/schedule"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/secret"
 )
 
 const (
@@ -100,6 +101,12 @@ func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 		if _, err := os.Stat(file.path); err != nil {
 			return o, command.Usage("--%s: %w", file.flag, err)
 		}
+	}
+	if err := secret.Check(o.tokens); err != nil {
+		return o, command.Usage("--tokens: %w", err)
+	}
+	if _, err := readAPI(c); err != nil {
+		return o, err
 	}
 	// What is wrong from the start is said at once; later it puts a round off.
 	if _, err := o.plan([]scoring.Miner{}, now); err != nil {

@@ -20,9 +20,11 @@ import (
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/web/webtest"
+	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit/redistest"
 	"mirrorfleet/shared/scoring"
@@ -163,9 +165,7 @@ func (s *server) page(t *testing.T, path string) (int, string) {
 // the token it may not be, and there is nothing to be run again.
 func (s *server) checkAPI(t *testing.T, r round.Result) {
 	t.Helper()
-	_, after, _ := strings.Cut(s.log.String(), `"msg":"the API"`)
-	_, after, _ = strings.Cut(after, `"address":"`)
-	address, _, _ := strings.Cut(after, `"`)
+	address := s.apiAddress()
 	ask := func(method, path, token string) (int, string) {
 		answer := nettest.Ask(t, method, "http://"+address+"/api/v1/"+path, "{}", "Authorization", "Bearer "+token)
 		noToken(t, path, answer.Body)
@@ -185,6 +185,39 @@ func (s *server) checkAPI(t *testing.T, r round.Result) {
 		t.Errorf("a replay: %d %s", status, body)
 	}
 	until(t, "the replay has ended", s.says("a replay has ended"))
+}
+
+// apiAddress is where the process says that its API is.
+func (s *server) apiAddress() string {
+	_, after, _ := strings.Cut(s.log.String(), `"msg":"the API"`)
+	_, after, _ = strings.Cut(after, `"address":"`)
+	address, _, _ := strings.Cut(after, `"`)
+	return address
+}
+
+// checkSecureAPI reads the rewards over TLS: with the read token, and not without; that
+// token has nothing replayed.
+func (s *server) checkSecureAPI(t *testing.T, files certs.Files, readToken string) {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: must.Get(files.Client())(t), DisableKeepAlives: true}
+	for _, c := range []struct {
+		method, path, token string
+		want                int
+	}{
+		{http.MethodGet, "rewards", "", http.StatusUnauthorized},
+		{http.MethodGet, "rewards", readToken + "x", http.StatusUnauthorized},
+		{http.MethodGet, "rewards", readToken, http.StatusOK},
+		{http.MethodPost, "replay", readToken, http.StatusUnauthorized},
+	} {
+		request := must.Get(http.NewRequestWithContext(t.Context(), c.method, "https://"+s.apiAddress()+"/api/v1/rounds/latest/"+c.path, nil))(t)
+		request.Header.Set("Authorization", "Bearer "+c.token)
+		response, err := transport.RoundTrip(request)
+		must.Do(t, err)
+		must.Do(t, response.Body.Close())
+		if response.StatusCode != c.want {
+			t.Errorf("%s %s with token %q: %d, want %d", c.method, c.path, c.token, response.StatusCode, c.want)
+		}
+	}
 }
 
 func (s *server) says(what string) func() bool {

@@ -153,19 +153,20 @@ func printJSON(w io.Writer, v any) error {
 // runs on it, or to one of its own. It asks for nothing of the streams'
 // settings: what exists stays as it is.
 func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.Bus, func() error, error) {
-	address, closeServers := c.String("nats"), func() error { return nil }
+	address, files, closeServers := c.String("nats"), fleet.NATSFiles(c), func() error { return nil }
 	if c.Bool("local") {
 		var err error
+		files = jobstream.Files{}
 		if address, closeServers, err = openState(ctx, c.String("state"), log); err != nil {
 			return nil, nil, err
 		}
 	}
 	wait := c.Duration("connect-timeout")
-	nc, err := jobstream.Connect(ctx, address, "producer-show", jobstream.ConnectConfig{
-		Wait: wait, Setting: "--connect-timeout", Log: log,
+	nc, err := fleet.ConnectNATS(ctx, address, "producer-show", jobstream.ConnectConfig{
+		Wait: wait, Setting: "--connect-timeout", Log: log, Files: files,
 	})
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("--nats: %w", err), closeServers())
+		return nil, nil, errors.Join(err, closeServers())
 	}
 	closeAll := func() error { nc.Close(); return closeServers() }
 	bus, err := fleet.OpenStreams(ctx, nc, jobstream.Config{Role: jobstream.RoleViewer, Wait: wait, Log: log})

@@ -4,9 +4,12 @@ latest(hotkeys) takes the metagraph's hotkeys, {uid: hotkey}, and returns what t
 validator's later steps need of a round, or None when there is nothing to be trusted:
 then score by yourself. It raises nothing and ends within the timeout; the log says why.
 """
-import collections, datetime, json, logging, math, os, threading, types, urllib.request
+import collections, datetime, json, logging, math, os, ssl, threading, types, urllib.parse, urllib.request
 
 URL = os.environ.get("MIRRORFLEET_URL", "http://127.0.0.1:8440")
+CA = os.environ.get("MIRRORFLEET_CA")  # a file with the CA of an https:// URL; without it the system's
+READ_TOKEN = os.environ.get("MIRRORFLEET_READ_TOKEN")
+READ_TOKEN_FILE = os.environ.get("MIRRORFLEET_READ_TOKEN_FILE")
 
 # rewards {uid: reward} and evaluations {uid: MinerEvaluation} are of every uid of the metagraph; penalized are
 # the uids that share a GitHub account; loaded and discovered are those whose pull requests, and whose issues, the
@@ -41,8 +44,25 @@ def keep(found, url, name, timeout):
         found.append(why)
 
 
+def read_token():
+    """The token that the API wants of readers, or None: read again each time, so that a new one needs no restart."""
+    if not READ_TOKEN_FILE:
+        return READ_TOKEN
+    if os.stat(READ_TOKEN_FILE).st_mode & 0o004:
+        raise PermissionError(f"others can read {READ_TOKEN_FILE}: chmod o-rwx {READ_TOKEN_FILE}")
+    with open(READ_TOKEN_FILE) as file:
+        return file.read().strip()
+
+
 def fetch(url, timeout, most):
-    with urllib.request.urlopen(url, timeout=timeout) as response:
+    request, token = urllib.request.Request(url), read_token()
+    secure = request.type == "https"
+    if token and not secure and urllib.parse.urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("the token is for an https:// URL, or for this machine")
+    if token:
+        request.add_unredirected_header("Authorization", "Bearer " + token)  # nobody else is told it
+    tls = ssl.create_default_context(cafile=CA) if secure else None
+    with urllib.request.urlopen(request, timeout=timeout, context=tls) as response:
         body = response.read(most + 1)
     if len(body) > most:
         raise ValueError(f"an answer of more than {most} bytes")

@@ -45,7 +45,8 @@ func BenchmarkHundredRounds(b *testing.B) {
 	fill(ctx, b, source.URL(cluster.Producer))
 	for b.Loop() {
 		dir := filepath.Join(b.TempDir(), fmt.Sprint(time.Now().UnixNano()))
-		took, peak := run(ctx, b, command, "backup", dir, "--nats", source.URL(cluster.Producer))
+		b.Setenv("MIRRORFLEET_NATS", source.URL(cluster.Producer))
+		took, peak := run(ctx, b, command, "backup", dir)
 		b.ReportMetric(took.Seconds(), "backup-s")
 		b.ReportMetric(peak/1e6, "backup-peak-MB")
 		var size int64
@@ -54,7 +55,8 @@ func BenchmarkHundredRounds(b *testing.B) {
 		}
 		b.ReportMetric(float64(size)/1e6, "backup-MB")
 		target := cluster.Start(ctx, b, cluster.Config{Settings: settings, Nodes: 1})
-		took, peak = run(ctx, b, command, "restore", dir, "--nats", target.URL(cluster.Producer))
+		b.Setenv("MIRRORFLEET_NATS", target.URL(cluster.Producer))
+		took, peak = run(ctx, b, command, "restore", dir)
 		b.ReportMetric(took.Seconds(), "restore-s")
 		b.ReportMetric(peak/1e6, "restore-peak-MB")
 		target.Kill(0)

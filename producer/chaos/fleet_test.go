@@ -64,13 +64,14 @@ func startFleet(ctx context.Context, t *testing.T, faults string) *fleet {
 	}
 	for i := range workers {
 		name := fmt.Sprintf("worker-%d", i+1)
-		own := []string{fleettest.Path(t, "worker"), "--nats", f.disturbedURL(cluster.Worker), "--name", name, "--slots", "3", "--children", "1"}
+		own := []string{fleettest.Path(t, "worker"), "--name", name, "--slots", "3", "--children", "1"}
 		w := newProcess(t, f.dir, name, append(own, args...)...)
+		w.env = []string{"MIRRORFLEET_NATS=" + f.disturbedURL(cluster.Worker)}
 		must.Do(t, w.start())
 		f.workers = append(f.workers, w)
 	}
 	f.producer = newProcess(t, f.dir, "producer", "")
-	own := []string{"run", "--nats", f.disturbedURL(cluster.Producer), "--json", "--takeover", "2s"}
+	own := []string{"run", "--json", "--takeover", "2s"}
 	f.producer.make = f.produce(fleettest.Path(t, "producer"), append(own, args...)) //nolint:contextcheck // it is run again and again, also after ctx
 	t.Cleanup(func() { f.showLogs(t) })
 	return f
@@ -92,7 +93,7 @@ func (f *fleet) produce(command string, args []string) func() *exec.Cmd {
 			more = []string{"--resume", rounds[0]}
 		}
 		cmd := exec.Command(command, append(args, more...)...)
-		cmd.Env = os.Environ()
+		cmd.Env = append(os.Environ(), "MIRRORFLEET_NATS="+f.disturbedURL(cluster.Producer))
 		return cmd
 	}
 }

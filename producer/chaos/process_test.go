@@ -17,6 +17,7 @@ import (
 
 // process is one of the fleet's, started and killed again and again.
 type process struct {
+	env  []string // beside this process's own
 	name string
 	make func() *exec.Cmd
 	log  *os.File
@@ -42,7 +43,7 @@ func newProcess(t *testing.T, dir, name string, args ...string) *process {
 	p := &process{name: name, log: log}
 	p.make = func() *exec.Cmd {
 		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+fleettest.Grammars())
+		cmd.Env = append(append(os.Environ(), "MIRRORFLEET_GRAMMARS="+fleettest.Grammars()), p.env...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		return cmd
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -37,6 +38,8 @@ func ClockOf(name string, r Reading, exact time.Duration) Clock {
 type Clocks struct {
 	// NATS and Redis are their addresses, "" for what has this machine's clock.
 	NATS, Redis string
+	NATSFiles   jobstream.Files
+	RedisFiles  ratelimit.Files
 	// Mirror gives the mirror's clock once it has been asked, and is closed if there
 	// is none to give; nil where nobody asks.
 	Mirror <-chan Clock
@@ -48,7 +51,7 @@ func (c Clocks) Check() Check { return Check{"clocks", c.look} }
 func (c Clocks) look(ctx context.Context) []Finding {
 	clocks := []Clock{{Name: "this machine"}}
 	if c.NATS != "" {
-		told, _, err := askServers(ctx, c.NATS)
+		told, _, err := askServers(ctx, c.NATS, c.NATSFiles)
 		if err == nil { // the check of the server says why it is not told
 			for _, s := range told {
 				clocks = append(clocks, ClockOf("NATS server "+s.Name, Reading{Before: s.Asked, After: s.Answered, Server: s.Now}, 0))
@@ -77,7 +80,7 @@ func (c Clocks) redis(ctx context.Context) (Clock, bool) {
 	if c.Redis == "" {
 		return Clock{}, false
 	}
-	rdb, err := ratelimit.NewClient(c.Redis, callTimeout)
+	rdb, err := ratelimit.NewSecureClient(c.Redis, callTimeout, c.RedisFiles)
 	if err != nil {
 		return Clock{}, false
 	}

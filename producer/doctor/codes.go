@@ -14,6 +14,7 @@ type Code string
 const (
 	NATSUnreachable    Code = "nats-unreachable"
 	NATSCredentials    Code = "nats-credentials"
+	NATSCertificate    Code = "nats-certificate"
 	NATSVersion        Code = "nats-version"
 	NATSJetStream      Code = "nats-jetstream"
 	NATSPayload        Code = "nats-payload"
@@ -32,6 +33,9 @@ const (
 	PermissionMissing  Code = "permission-missing"
 	PermissionExcess   Code = "permission-excess"
 	RedisUnreachable   Code = "redis-unreachable"
+	RedisCertificate   Code = "redis-certificate"
+	RedisPermission    Code = "redis-permission"
+	RedisExcess        Code = "redis-excess"
 	RedisVersion       Code = "redis-version"
 	RedisScripts       Code = "redis-scripts"
 	RedisPolicy        Code = "redis-policy"
@@ -72,7 +76,8 @@ func Codes() []Code { return slices.Sorted(maps.Keys(mends())) }
 func mends() map[Code]string {
 	return map[Code]string{
 		NATSUnreachable:    "start nats-server (deploy/nats has its settings), or correct --nats",
-		NATSCredentials:    "give the user and password of the role in the URL: nats://producer:PASSWORD@host:4222",
+		NATSCredentials:    "give the user of the role, with its password file, --nats-creds or --nats-nkey",
+		NATSCertificate:    "as the text says: --nats-ca, --nats-cert and --nats-key, or the server's own certificate",
 		NATSVersion:        "install nats-server " + jobstream.OldestServer + " or later, on one server of the cluster after another",
 		NATSJetStream:      "switch JetStream on for the server and the user's account (deploy/nats/settings.conf)",
 		NATSPayload:        "set max_payload to 1MB or more",
@@ -91,8 +96,11 @@ func mends() map[Code]string {
 		PermissionMissing:  "give the user what deploy/nats/settings.conf gives its role",
 		PermissionExcess:   "give each role a user of its own (deploy/nats/settings.conf)",
 		RedisUnreachable:   "start redis-server, or correct --redis, its user and its password",
+		RedisCertificate:   "as the text says: --redis-ca, --redis-cert and --redis-key, or the server's own certificate",
+		RedisPermission:    "give the user what deploy/redis/users.acl gives its role",
+		RedisExcess:        "give each role a user of its own (deploy/redis/users.acl)",
 		RedisVersion:       "install Redis 7 or later, and allow INFO",
-		RedisScripts:       "allow EVAL and EVALSHA to the user (ACL +@scripting), and do not rename them",
+		RedisScripts:       "allow EVAL and EVALSHA to the user (deploy/redis/users.acl), and do not rename them",
 		RedisPolicy:        "set maxmemory-policy noeviction: Redis holds a few kB of the fleet's",
 		RedisReplica:       "point --redis at the primary",
 		RedisRoundTrip:     "run Redis near the workers: a call may take 200 ms at most",

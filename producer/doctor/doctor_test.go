@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,10 +18,13 @@ import (
 
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/miners"
+	"mirrorfleet/shared/certs"
+	"mirrorfleet/shared/certs/certstest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
@@ -77,6 +81,18 @@ func natsScenarios() map[string]scenario {
 				t.Errorf("the password is shown: %s", text)
 			}
 			return found
+		}},
+		"a certificate of another CA": {doctor.NATSCertificate, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			cert, key := certstest.New(t).Issue(t, "server")
+			url := natsServer(t, fmt.Sprintf("%s\ntls { cert_file: %q, key_file: %q }\n", withJetStream, cert, key)).ClientURL()
+			files := jobstream.Files{TLS: certs.Files{CA: certstest.New(t).File}}
+			return run(t, natsChecks(doctor.NATS{URL: url, Files: files, WorkerFiles: files})...)
+		}},
+		"a seed for everybody": {doctor.FileExposed, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			path := filepath.Join(t.TempDir(), "seed")
+			must.Do(t, os.WriteFile(path, []byte("SECRET"), 0o600))
+			must.Do(t, os.Chmod(path, 0o644))
+			return run(t, natsChecks(doctor.NATS{URL: natsServer(t, withJetStream).ClientURL(), Files: jobstream.Files{NKey: path}})...)
 		}},
 		"an old server":              {doctor.NATSVersion, doctor.Fault, server(jobstream.Server{Version: "2.12.2"})},
 		"a server in preparation":    {doctor.NATSVersion, doctor.Fault, server(jobstream.Server{Version: "2.12.3-RC.1"})},
@@ -179,6 +195,26 @@ func redisScenarios() map[string]scenario {
 		"nobody listens there": {doctor.RedisUnreachable, doctor.Fault, func(t *testing.T) []doctor.Finding {
 			return run(t, doctor.Redis{URL: "redis://:secret@127.0.0.1:1", Limit: fast()}.Checks()...)
 		}},
+		"a key of Redis for everybody": {doctor.FileExposed, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			files := certs.Files{}
+			files.Cert, files.Key = certstest.New(t).Issue(t, "client")
+			must.Do(t, os.Chmod(files.Key, 0o644))
+			return run(t, doctor.Redis{URL: "rediss://127.0.0.1:1", Files: ratelimit.Files{TLS: files}, Limit: fast()}.Checks()...)
+		}},
+		"Redis with a certificate of another CA": {doctor.RedisCertificate, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			cert, key := certstest.New(t).Issue(t, "redis")
+			port := strconv.Itoa(nettest.FreePort(t))
+			redistest.Start(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no")
+			files := ratelimit.Files{TLS: certs.Files{CA: certstest.New(t).File}}
+			return run(t, doctor.Redis{URL: "rediss://127.0.0.1:" + port, Files: files, Limit: fast()}.Checks()...)
+		}},
+		"a right of Redis that is missing": {doctor.RedisPermission, doctor.Fault, func(t *testing.T) []doctor.Finding {
+			s := redistest.Start(t)
+			url := asShipped(t, s)
+			must.Do(t, s.Client(t).Do(t.Context(), "ACL", "SETUSER", "producer", "-subscribe").Err())
+			return run(t, doctor.Redis{URL: url, Limit: fast()}.Checks()...)
+		}},
+		"a user of Redis who may do all": {doctor.RedisExcess, doctor.Warning, on()},
 		"an old Redis": {doctor.RedisVersion, doctor.Fault, func(*testing.T) []doctor.Finding {
 			return doctor.JudgeRedis(map[string]string{"redis_version": "6.2.14"})
 		}},
@@ -373,11 +409,12 @@ func TestAllIsWell(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked++; fmt.Fprint(w, `{"status":"ok"}`) }))
 	t.Cleanup(s.Close)
 	server := redistest.Start(t)
+	redis := asShipped(t, server)
 	clock := make(chan doctor.Clock, 1)
-	checks := slices.Concat(natsChecks(doctor.NATS{URL: url}), doctor.Redis{URL: server.URL(), NATS: url, Limit: fast()}.Checks(), []doctor.Check{
+	checks := slices.Concat(natsChecks(doctor.NATS{URL: url}), doctor.Redis{URL: redis, NATS: url, Limit: fast()}.Checks(), []doctor.Check{
 		doctor.Formula(fast()), doctor.State(filepath.Join(t.TempDir(), "not", "yet")),
-		doctor.Mirror{URL: s.URL, Redis: server.URL(), Limit: fast(), Log: quiet(), Now: time.Now(), Clock: clock}.Check(),
-		doctor.Clocks{NATS: url, Redis: server.URL(), Mirror: clock}.Check(),
+		doctor.Mirror{URL: s.URL, Redis: redis, Limit: fast(), Log: quiet(), Now: time.Now(), Clock: clock}.Check(),
+		doctor.Clocks{NATS: url, Redis: redis, Mirror: clock}.Check(),
 	})
 	found := run(t, checks...)
 	for _, f := range found {

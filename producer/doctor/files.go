@@ -2,13 +2,15 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"mirrorfleet/shared/secret"
 )
 
 // File is an input that is to be readable and valid.
@@ -33,9 +35,6 @@ func FileChecks(files []File) []Check {
 	return checks
 }
 
-// anyoneReads is the bit of a mode that lets everybody read.
-const anyoneReads fs.FileMode = 0o004
-
 // mostNotes bounds what a line names: one that is wrong in each entry is wrong
 // in the same way.
 const mostNotes = 3
@@ -46,8 +45,8 @@ func (f File) look() []Finding {
 		return []Finding{fault(FileUnreadable, "%v", err)}
 	}
 	var found []Finding
-	if info, err := os.Stat(f.Path); f.Secret && err == nil && info.Mode().Perm()&anyoneReads != 0 {
-		found = append(found, fault(FileExposed, "%s holds secrets, and everybody may read it (mode %04o)", f.Path, info.Mode().Perm()))
+	if exposed, is := errors.AsType[*secret.ExposedError](secret.Check(f.Path)); is && f.Secret {
+		found = append(found, fault(FileExposed, "%v", exposed))
 	}
 	holds, notes, err := f.Parse(data)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 type Mirror struct {
 	URL   string
 	Redis string
+	Files ratelimit.Files // of Redis
 	Limit ratelimit.Config
 	Log   *slog.Logger
 	// Now is when certificates are judged.
@@ -42,7 +43,7 @@ func (m Mirror) look(ctx context.Context) []Finding {
 	if m.Clock != nil {
 		defer close(m.Clock)
 	}
-	rdb, err := ratelimit.NewClient(m.Redis, 0)
+	rdb, err := ratelimit.NewSecureClient(m.Redis, 0, m.Files)
 	if err != nil {
 		return []Finding{warn(MirrorNotAsked, "not asked: --redis cannot be used")}
 	}
@@ -78,7 +79,7 @@ func (m Mirror) look(ctx context.Context) []Finding {
 
 // standing says why no permit would come in time, "" if one will.
 func (m Mirror) standing(ctx context.Context) string {
-	rdb, err := ratelimit.NewClient(m.Redis, callTimeout) // more patient than a permit's
+	rdb, err := ratelimit.NewSecureClient(m.Redis, callTimeout, m.Files) // more patient than a permit's
 	if err != nil {
 		return "--redis cannot be used"
 	}

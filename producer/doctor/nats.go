@@ -7,16 +7,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
+	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/secret"
 )
 
 // NATS is what is looked at of NATS.
 type NATS struct {
 	// URL is the producer's address, Worker the workers'.
-	URL, Worker string
-	Streams     jobstream.Config
+	URL, Worker        string
+	Files, WorkerFiles jobstream.Files
+	Streams            jobstream.Config
 	// Local says that a local round may have the server to itself.
 	Local bool
 }
@@ -28,8 +29,8 @@ func (n NATS) Checks() []Check {
 		return checks
 	}
 	return append(checks, []Check{
-		{"producer role", func(ctx context.Context) []Finding { return n.role(ctx, n.URL, jobstream.RoleProducer) }},
-		{"worker role", func(ctx context.Context) []Finding { return n.role(ctx, n.Worker, jobstream.RoleWorker) }},
+		{"producer role", func(ctx context.Context) []Finding { return n.role(ctx, n.URL, n.Files, jobstream.RoleProducer) }},
+		{"worker role", func(ctx context.Context) []Finding { return n.role(ctx, n.Worker, n.WorkerFiles, jobstream.RoleWorker) }},
 	}...)
 }
 
@@ -38,7 +39,7 @@ const connectFor = 3 * time.Second
 
 // inspect looks at the server. A finding beside it says why it could not.
 func (n NATS) inspect(ctx context.Context) (jobstream.Inspection, []Finding) {
-	nc, err := connectNATS(ctx, n.URL)
+	nc, err := connectNATS(ctx, n.URL, n.Files)
 	if err != nil {
 		return jobstream.Inspection{}, []Finding{unreachable(err)}
 	}
@@ -54,7 +55,14 @@ func (n NATS) inspect(ctx context.Context) (jobstream.Inspection, []Finding) {
 }
 
 func unreachable(err error) Finding {
-	if errors.Is(err, nats.ErrAuthorization) {
+	_, tls := errors.AsType[*certs.Error](err)
+	_, exposed := errors.AsType[*secret.ExposedError](err)
+	switch {
+	case exposed:
+		return fault(FileExposed, "%v", err)
+	case tls:
+		return fault(NATSCertificate, "%v", err)
+	case jobstream.Unauthorized(err):
 		return fault(NATSCredentials, "%v", err)
 	}
 	return fault(NATSUnreachable, "%v", err)
@@ -81,7 +89,7 @@ func (n NATS) servers(ctx context.Context, in jobstream.Inspection) (of string, 
 	if n.Local { // its server is this machine's, and has no system account to ask
 		return "", JudgeServers(connected, nil)
 	}
-	told, silent, err := askServers(ctx, n.URL)
+	told, silent, err := askServers(ctx, n.URL, n.Files)
 	if err != nil {
 		return "", append(JudgeServers(connected, nil), warn(NATSSilent, "sync_interval and the clock of each server are not looked at: %v", err))
 	}
@@ -99,10 +107,10 @@ func servers(in jobstream.Inspection) string {
 const mostNamed = 5
 
 // role finds out what a role's user may do.
-func (n NATS) role(ctx context.Context, address string, r jobstream.Role) []Finding {
-	may, err := jobstream.TryRole(ctx, address, r)
+func (n NATS) role(ctx context.Context, address string, files jobstream.Files, r jobstream.Role) []Finding {
+	may, err := jobstream.TryRole(ctx, address, r, files)
 	switch {
-	case err != nil && address == n.URL:
+	case err != nil && address == n.URL && files == n.Files:
 		return []Finding{skipped("NATS server")} // which says why
 	case err != nil:
 		return []Finding{unreachable(err)}

@@ -17,15 +17,15 @@ const (
 )
 
 // connectNATS connects for one look.
-func connectNATS(ctx context.Context, address string) (*nats.Conn, error) {
+func connectNATS(ctx context.Context, address string, files jobstream.Files) (*nats.Conn, error) {
 	return jobstream.Connect(ctx, address, "producer-doctor", jobstream.ConnectConfig{
-		Wait: connectFor, Setting: "the check's own time", Log: slog.New(slog.DiscardHandler),
+		Wait: connectFor, Setting: "the check's own time", Log: slog.New(slog.DiscardHandler), Files: files,
 	})
 }
 
 // askServers asks every server of the cluster for its settings and its clock.
-func askServers(ctx context.Context, address string) (told []jobstream.Server, silent []string, err error) {
-	nc, err := connectNATS(ctx, address)
+func askServers(ctx context.Context, address string, files jobstream.Files) (told []jobstream.Server, silent []string, err error) {
+	nc, err := connectNATS(ctx, address, files)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,26 +3,33 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"mirrorfleet/shared/certs"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/secret"
 )
 
 // Redis is what is looked at of Redis.
 type Redis struct {
-	URL string
+	URL   string
+	Files ratelimit.Files
 	// Limit is the egress with this process's figures.
 	Limit ratelimit.Config
 	// NATS is where the fleet's egresses are declared; "" for nowhere. Egresses are
 	// those that a first producer would declare by these flags. Default: the one of
 	// Limit alone.
-	NATS     string
-	Egresses []string
+	NATS      string
+	NATSFiles jobstream.Files
+	Egresses  []string
 	// Embedded says that it is the one inside a local round, which tells little
 	// of itself.
 	Embedded bool
@@ -34,6 +41,9 @@ func (r Redis) Checks() []Check {
 	checks := []Check{
 		{redisServer, r.with(r.server)}, {"Redis calls", r.after(r.trip)}, {"the egress", r.after(r.bucket)},
 		{"all egresses", r.after(r.buckets)},
+	}
+	if !r.Embedded { // which has no users
+		checks = slices.Insert(checks, 1, Check{"Redis rights", r.after(r.rights)})
 	}
 	if r.NATS == "" {
 		return checks
@@ -49,16 +59,31 @@ const callTimeout = 2 * time.Second
 // with opens a client for a look, once the server has answered.
 func (r Redis) with(look func(context.Context, *redis.Client) []Finding) func(context.Context) []Finding {
 	return func(ctx context.Context) []Finding {
-		rdb, err := ratelimit.NewClient(r.URL, callTimeout)
+		rdb, err := ratelimit.NewSecureClient(r.URL, callTimeout, r.Files)
 		if err != nil {
-			return []Finding{fault(RedisUnreachable, "--redis: %v", err)}
+			return []Finding{redisUnreachable("--redis", err)}
 		}
 		defer func() { _ = rdb.Close() }() // nothing was written through it
 		if err := rdb.Ping(ctx).Err(); err != nil {
-			return []Finding{fault(RedisUnreachable, "%s: %v", rdb.Options().Addr, err)}
+			return []Finding{redisUnreachable(rdb.Options().Addr, cmp.Or(ratelimit.Refusal(err), err))}
 		}
 		return look(ctx, rdb)
 	}
+}
+
+// redisUnreachable says why Redis cannot be asked.
+func redisUnreachable(where string, err error) Finding {
+	_, exposed := errors.AsType[*secret.ExposedError](err)
+	_, tls := errors.AsType[*certs.Error](err)
+	switch {
+	case exposed:
+		return fault(FileExposed, "%s: %v", where, err)
+	case tls:
+		return fault(RedisCertificate, "%s: %v", where, err)
+	case redis.IsPermissionError(err):
+		return fault(RedisPermission, "%s: %v", where, err)
+	}
+	return fault(RedisUnreachable, "%s: %v", where, err)
 }
 
 // after is with, for what the first check says why it cannot be looked at.
@@ -92,6 +117,22 @@ func (r Redis) server(ctx context.Context, rdb *redis.Client) []Finding {
 	found = append(found, JudgeRedis(said)...)
 	return unless(found, "%s, Redis %s, scripts allowed, maxmemory-policy %s, %s", rdb.Options().Addr, said["redis_version"],
 		said["maxmemory_policy"], said["role"])
+}
+
+// rights are what the user may do, and what it may not.
+func (r Redis) rights(ctx context.Context, rdb *redis.Client) []Finding {
+	found, err := ratelimit.TryRights(ctx, rdb, cmp.Or(r.Limit.Egress, ratelimit.DefaultEgress), callTimeout)
+	if err != nil { // it runs no scripts, or is older than 7
+		return []Finding{skipped(redisServer)}
+	}
+	var judged []Finding
+	if len(found.Missing) > 0 {
+		judged = append(judged, fault(RedisPermission, "the user may not %s, which the limiter needs", some(found.Missing)))
+	}
+	if len(found.Excess) > 0 {
+		judged = append(judged, warn(RedisExcess, "the user may %s, which nobody needs", some(found.Excess)))
+	}
+	return unless(judged, "the user may do what the limiter needs, and nothing else that was tried")
 }
 
 // parseInfo reads INFO: lines of name:value.

@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/ratelimit/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -81,6 +82,22 @@ func declared(t *testing.T) (string, jetstream.JetStream, *jobstream.Bus) {
 	nc, js := streamsOn(t, url)
 	bus := must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet()}))(t)
 	return url, js, bus
+}
+
+// asShipped is a Redis server's address for the producer's user that deploy/redis ships.
+func asShipped(t *testing.T, s *redistest.Server) string {
+	t.Helper()
+	order := []any{"ACL", "SETUSER"}
+	for line := range strings.Lines(string(must.Get(os.ReadFile("../../deploy/redis/users.acl"))(t))) {
+		if rights, ok := strings.CutPrefix(line, "user producer "); ok {
+			order = append(order, "producer")
+			for word := range strings.FieldsSeq(rights) {
+				order = append(order, strings.Replace(word, "#PRODUCER", ">secret", 1))
+			}
+		}
+	}
+	must.Do(t, s.Client(t).Do(t.Context(), order...).Err())
+	return strings.Replace(s.URL(), "redis://", "redis://producer:secret@", 1)
 }
 
 // used makes a bucket by taking so many permits with these figures.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"mirrorfleet/shared/secret"
 )
 
 // The inputs of an InputError.
@@ -48,6 +50,14 @@ func ReadFile(path string) ([]byte, time.Time, error) {
 			"mount its directory, not the file", ErrUnusable)
 	}
 	return data, info.ModTime(), nil
+}
+
+// keptFromOthers refuses a file of secrets that others can read.
+func keptFromOthers(path string) error {
+	if err := secret.Check(path); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	return nil
 }
 
 func readWhole(path string) ([]byte, fs.FileInfo, error) {

@@ -66,6 +66,9 @@ func (s *Source) files(now time.Time) (m Metagraph, stored []Stored, notes []str
 func (s *Source) tokens() (stored []Stored, notes []string, err error) {
 	data, _, err := ReadFile(s.Tokens)
 	if err == nil {
+		err = keptFromOthers(s.Tokens)
+	}
+	if err == nil {
 		stored, notes, err = ParseTokens(data)
 	}
 	if err != nil {

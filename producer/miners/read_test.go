@@ -298,3 +298,23 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 	}
 	silent(t, b.log.String())
 }
+
+// TestTokensForEverybodyAreNotRead: a tokens file that others can read puts the round
+// off, until its mode is right again.
+func TestTokensForEverybodyAreNotRead(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.write(t, b.Metagraph, `{"0": "h0", "5": "h5"}`)
+	b.write(t, b.Tokens, tokens())
+	if err := os.Chmod(b.Tokens, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.Read(t.Context(), b.now)
+	if !errors.Is(err, miners.ErrUnusable) || !strings.Contains(err.Error(), "0644") || !strings.Contains(err.Error(), "chmod o-rwx "+b.Tokens) {
+		t.Errorf("got %v, want ErrUnusable with the mode and what mends it", err)
+	}
+	if err := os.Chmod(b.Tokens, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	b.read(t)
+}

@@ -50,8 +50,9 @@ type meaning struct {
 //
 //nolint:gochecknoglobals // a table
 var meanings = map[kind]meaning{
-	badRequest:       {400, "The request says something that is not understood", "errors names each field and what would be right"},
-	unauthorized:     {401, "The token is missing or is not the right one", "send Authorization: Bearer TOKEN, that of --api-token-file"},
+	badRequest: {400, "The request says something that is not understood", "errors names each field and what would be right"},
+	unauthorized: {401, "The token is missing or is not the right one", "send Authorization: Bearer TOKEN, that of --api-token-file, " +
+		"or for reading that of --api-read-token-file"},
 	noToken:          {403, "This producer takes no orders", "start it with --api-token-file"},
 	unknownPath:      {404, "There is nothing at this path", "see " + base + "/openapi.json"},
 	unknownRound:     {404, "There is no such round", "see " + base + "/rounds"},

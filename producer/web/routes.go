@@ -78,6 +78,9 @@ func (a *API) inTurn(r *http.Request, methods map[string]handler, slots chan str
 	if method == http.MethodHead {
 		method = http.MethodGet // net/http leaves the body out
 	}
+	if err := a.mayRead(r); err != nil {
+		return reply{}, err
+	}
 	handle, known := methods[method]
 	switch {
 	case methods == nil:

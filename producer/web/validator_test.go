@@ -60,6 +60,12 @@ def plain(x): return sorted(x) if isinstance(x, set) else x.isoformat() if hasat
 // validator makes these calls, one after the other, in one process.
 func validator(t *testing.T, calls ...call) []called {
 	t.Helper()
+	return validatorWith(t, nil, calls...)
+}
+
+// validatorWith makes them with more environment.
+func validatorWith(t *testing.T, env []string, calls ...call) []called {
+	t.Helper()
 	// What python3 reads is read here too, so that go test knows that it has changed.
 	if _, err := os.ReadFile(validatorFiles + "mirrorfleet_round.py"); err != nil {
 		t.Fatal(err)
@@ -97,6 +103,7 @@ for call in json.load(sys.stdin):
 print(json.dumps(done, default=plain))
 `, validatorFiles))
 	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "no_proxy=*")
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdin = bytes.NewReader(input)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -3,7 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/listen"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -31,6 +32,11 @@ type Config struct {
 	Replay Replayer
 	// Token is what a replay needs; "" refuses all.
 	Token string
+	// ReadToken is what every request needs, if it does not bring Token; "" lets
+	// everybody read.
+	ReadToken string
+	// TLS is how the API is served; nil for plain HTTP.
+	TLS *tls.Config
 	// Timeout bounds one request. Default: 10 s.
 	Timeout time.Duration
 	// WholeTimeout bounds a request for the evaluations of all miners. Default:
@@ -46,7 +52,8 @@ type Config struct {
 type API struct {
 	cfg     Config
 	mux     *http.ServeMux
-	token   [sha256.Size]byte
+	token   digest
+	reading *digest       // nil lets everybody read
 	slots   chan struct{} // one for each request at work
 	whole   chan struct{} // the only one for requests for evaluations
 	replays *replays
@@ -70,13 +77,17 @@ func New(ctx context.Context, cfg Config) (*API, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &API{
-		cfg: cfg, mux: http.NewServeMux(), token: sha256.Sum256([]byte(cfg.Token)),
+		cfg: cfg, mux: http.NewServeMux(),
 		slots: make(chan struct{}, atWork), whole: make(chan struct{}, 1),
 		replays: newReplays(ctx, cfg.Replay, cfg.Log),
 	}
-	a.cfg.Token = "" // its digest is all that is needed
-	if cfg.Token == "" {
-		a.token = [sha256.Size]byte{} // which is no text's digest
+	a.cfg.Token, a.cfg.ReadToken = "", "" // their digests are all that is needed
+	if cfg.Token != "" {
+		a.token = digestOf(cfg.Token) // else it is no text's
+	}
+	if cfg.ReadToken != "" {
+		reading := digestOf(cfg.ReadToken)
+		a.reading = &reading
 	}
 	for path, methods := range a.routes() {
 		a.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, methods) })
@@ -103,9 +114,8 @@ type Server struct {
 // lastAnswers is how long requests under way may still take at the end.
 const lastAnswers = 2 * time.Second
 
-// readTime is how long a request may take to arrive, sendTime how long its
-// answer may take to leave.
-const readTime, sendTime = 10 * time.Second, 20 * time.Second
+// sendTime is how long an answer may take to leave.
+const sendTime = 20 * time.Second
 
 // Listen serves on addr until Close.
 func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
@@ -113,19 +123,17 @@ func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	listener, err := listen.On(ctx, addr, listen.Connections)
 	if err != nil {
 		api.Close()
-		return nil, fmt.Errorf("listening on %s: %w", addr, err)
+		return nil, err
 	}
 	log := api.cfg.Log
-	s := &Server{api: api, listener: listener, done: make(chan struct{}), log: log}
-	s.http = &http.Server{
-		Handler: api, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: readTime, IdleTimeout: 2 * time.Minute,
-		// It begins with the request's header.
-		WriteTimeout: readTime + max(api.cfg.Timeout, api.cfg.WholeTimeout) + sendTime, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	if cfg.TLS != nil {
+		listener = tls.NewListener(listener, cfg.TLS)
 	}
+	s := &Server{api: api, listener: listener, done: make(chan struct{}), log: log}
+	s.http = listen.Server(api, listen.ReadTime+max(api.cfg.Timeout, api.cfg.WholeTimeout)+sendTime, log)
 	go s.serve()
 	return s, nil
 }

@@ -38,6 +38,9 @@ func configure(c *cli.Command) error {
 	}
 	entries, err := parseConfig(data)
 	if err == nil {
+		err = notExposed(path, entries)
+	}
+	if err == nil {
 		err = known(c.Root()).check(entries)
 	}
 	if err == nil {

@@ -199,7 +199,7 @@ func TestCompletion(t *testing.T) {
 	for line, want := range map[string]string{
 		"app|":                     "run show completion",
 		"app|r":                    "run",
-		"app|run|--na":             "--nats",
+		"app|run|--repl":           "--replicas",
 		"app|run|--nats|":          "", // a value: the shell offers files
 		"app|run|--nats=x|--json|": "",
 		"app|run|--json|--he":      "--help",

@@ -68,7 +68,7 @@ func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 	defer stop()
 	helpPages(cmd, cmd, cmd.Name)
 	begun := false
-	strict(cmd, &begun)
+	strict(cmd, args, &begun)
 	err := cmd.Run(ctx, args)
 	if err != nil && !begun {
 		err = UsageError{err}
@@ -93,7 +93,7 @@ func discreet(text string) string { return credentials.ReplaceAllString(text, ":
 //
 // The action begins when the configuration file, too, has been read: what fails
 // before is wrong usage.
-func strict(cmd *cli.Command, begun *bool) {
+func strict(cmd *cli.Command, args []string, begun *bool) {
 	cmd.ExitErrHandler = func(context.Context, *cli.Command, error) {}
 	cmd.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
 		return Usage("%w%s (%s --help lists the flags)", err, meant(err, c), c.FullName())
@@ -110,11 +110,14 @@ func strict(cmd *cli.Command, begun *bool) {
 		if err := configure(c); err != nil {
 			return err
 		}
+		if err := noSecretInArguments(c, args); err != nil {
+			return err
+		}
 		*begun = true
 		return action(ctx, c)
 	}
 	for _, sub := range cmd.Commands {
-		strict(sub, begun)
+		strict(sub, args, begun)
 	}
 }
 

@@ -15,9 +15,15 @@ const envPrefix = "MIRRORFLEET_"
 
 // Env is the environment variable of a flag: one to one, by name. Whatever has
 // one can stand in a configuration file, too.
-func Env(flag string) cli.ValueSourceChain {
-	return cli.EnvVars(envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")))
+func Env(flag string) cli.ValueSourceChain { return cli.EnvVars(variable(flag)) }
+
+func variable(flag string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
+
+// Variable is how a process that is started beside this one is given a setting that
+// may hold a secret: among its arguments everybody would see it.
+func Variable(flag, value string) string { return variable(flag) + "=" + value }
 
 // Groups of flags in --help.
 const (
@@ -29,23 +35,23 @@ const (
 // shortestLease leaves room for a heartbeat and its answer.
 const shortestLease = time.Second
 
-// Servers are the flags that say where NATS and Redis are. An empty default
-// lets a command tell that none was given.
+// Servers are the flags that say where NATS and Redis are, and what proves to them
+// who this process is. An empty default lets a command tell that none was given.
 func Servers() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringFlag{
 			Name: "nats", Category: GroupServers, Sources: Env("nats"),
-			Usage: "`URL` of NATS with JetStream, such as nats://localhost:4222",
+			Usage: "`URL` of NATS with JetStream, such as nats://localhost:4222; with a password only as a variable or in --config",
 		},
 		&cli.StringFlag{
 			Name: "redis", Category: GroupServers, Sources: Env("redis"),
-			Usage: "`URL` of Redis, such as redis://localhost:6379/0",
+			Usage: "`URL` of Redis, such as redis://localhost:6379/0 (rediss:// for TLS); with a password as --nats",
 		},
 		&cli.DurationFlag{
 			Name: "connect-timeout", Category: GroupServers, Sources: Env("connect-timeout"), Value: 30 * time.Second,
 			Usage: "how long to wait at start for a server that is not reachable", Validator: Positive,
 		},
-	}
+	}, serverFiles()...)
 }
 
 // Streams are the flags of those who declare the streams.

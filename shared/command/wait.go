@@ -11,7 +11,8 @@ import (
 const between = 500 * time.Millisecond
 
 // Await tries a server until it answers, for at most the timeout. The first
-// failure is logged, so that whoever watches knows what is waited for.
+// failure is logged, so that whoever watches knows what is waited for. A UsageError
+// ends the wait: the caller can mend it, and no wait does.
 func Await(ctx context.Context, log *slog.Logger, what string, timeout time.Duration, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not reachable within --connect-timeout %s", timeout))
 	defer cancel()
@@ -19,8 +20,8 @@ func Await(ctx context.Context, log *slog.Logger, what string, timeout time.Dura
 	defer ticker.Stop()
 	for first := true; ; first = false {
 		err := try(ctx)
-		if err == nil {
-			return nil
+		if err == nil || Code(err) == ExitUsage {
+			return err
 		}
 		if first && ctx.Err() == nil {
 			log.WarnContext(ctx, "waiting for "+what, "error", err, "for", timeout.String())

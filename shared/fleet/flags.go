@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/ratelimit"
 )
@@ -18,6 +19,23 @@ func FromFlags(c *cli.Command, name string, log *slog.Logger) Config {
 			Egress: c.String("egress"), Limit: c.Int("limit-requests"), Window: c.Duration("limit-window"),
 			Rate: c.Float("limit-rate"), Horizon: c.Duration("limit-horizon"),
 		},
+		NATSFiles: NATSFiles(c), RedisFiles: RedisFiles(c),
 		Log: log,
+	}
+}
+
+// NATSFiles reads the flags of the files with which NATS is reached.
+func NATSFiles(c *cli.Command) jobstream.Files {
+	return jobstream.Files{
+		TLS:      certs.Files{CA: c.String("nats-ca"), Cert: c.String("nats-cert"), Key: c.String("nats-key")},
+		Password: c.String("nats-password-file"), Creds: c.String("nats-creds"), NKey: c.String("nats-nkey"),
+	}
+}
+
+// RedisFiles reads those for Redis.
+func RedisFiles(c *cli.Command) ratelimit.Files {
+	return ratelimit.Files{
+		TLS:      certs.Files{CA: c.String("redis-ca"), Cert: c.String("redis-cert"), Key: c.String("redis-key")},
+		Password: c.String("redis-password-file"),
 	}
 }

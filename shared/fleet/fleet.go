@@ -28,6 +28,8 @@ type Config struct {
 	// NATS and Redis are the servers' URLs; credentials in them are never
 	// logged.
 	NATS, Redis string
+	NATSFiles   jobstream.Files
+	RedisFiles  ratelimit.Files
 	// Worker says that the process takes jobs, and waits until a producer has declared
 	// the streams.
 	Worker bool
@@ -58,23 +60,20 @@ func Open(ctx context.Context, cfg Config) (*Fleet, error) {
 }
 
 func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
-	if f.redis, err = ratelimit.NewClient(cfg.Redis, redisTimeout); err != nil {
-		return command.Usage("--redis: %w", err)
+	if f.redis, err = NewRedis(cfg.Redis, redisTimeout, cfg.RedisFiles); err != nil {
+		return err
 	}
 	if f.Limiter, err = ratelimit.New(cfg.Limit, f.redis); err != nil {
 		return command.Usage("the limit: %w", err)
 	}
-	f.nc, err = jobstream.Connect(ctx, cfg.NATS, cfg.Name, jobstream.ConnectConfig{
-		Wait: cfg.ConnectTimeout, Setting: "--connect-timeout", Log: cfg.Log,
+	f.nc, err = ConnectNATS(ctx, cfg.NATS, cfg.Name, jobstream.ConnectConfig{
+		Wait: cfg.ConnectTimeout, Setting: "--connect-timeout", Log: cfg.Log, Files: cfg.NATSFiles,
 	})
 	if err != nil {
-		return fmt.Errorf("--nats: %w", err)
+		return err
 	}
-	err = command.Await(ctx, cfg.Log, "Redis", cfg.ConnectTimeout, func(ctx context.Context) error {
-		return f.redis.Ping(ctx).Err()
-	})
-	if err != nil {
-		return fmt.Errorf("--redis: %w", err)
+	if err := AwaitRedis(ctx, f.redis, cfg.ConnectTimeout, cfg.Log); err != nil {
+		return err
 	}
 	cfg.Streams.Wait = cfg.ConnectTimeout
 	if cfg.Worker {

@@ -1,18 +1,24 @@
 package fleet_test
 
 import (
+	"crypto/x509"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
+	"mirrorfleet/shared/certs/certstest"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/ratelimit/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -91,5 +97,49 @@ func TestOpenRefuses(t *testing.T) {
 				t.Errorf("a password in %v", err)
 			}
 		})
+	}
+}
+
+// TestWhatNoWaitMends is wrong usage at once, though there is all the time in the world
+// to connect: a process that waits for what cannot come looks like one that is well.
+func TestWhatNoWaitMends(t *testing.T) {
+	t.Parallel()
+	guarded := redistest.Start(t, "--requirepass", "secret")
+	seed := filepath.Join(t.TempDir(), "seed")
+	must.Do(t, os.WriteFile(seed, []byte("secret"), 0o600))
+	must.Do(t, os.Chmod(seed, 0o644))
+	for name, c := range map[string]struct {
+		change func(*fleet.Config)
+		want   string
+	}{
+		"a password of Redis that is missing": {func(c *fleet.Config) { c.Redis = guarded.URL() }, "--redis-password-file"},
+		"a CA that is not there":              {func(c *fleet.Config) { c.NATSFiles.TLS.CA = "/nowhere.pem" }, "--nats-ca"},
+		"TLS that the server has not":         {func(c *fleet.Config) { c.NATSFiles.TLS.CA = certstest.New(t).File }, "--nats-ca"},
+		"a seed that others can read":         {func(c *fleet.Config) { c.NATSFiles.NKey = seed }, "chmod o-rwx " + seed},
+		"TLS files for a URL without":         {func(c *fleet.Config) { c.RedisFiles.TLS.CA = certstest.New(t).File }, "rediss://"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config(t)
+			cfg.ConnectTimeout = time.Hour
+			c.change(&cfg)
+			_, err := fleet.Open(t.Context(), cfg)
+			if command.Code(err) != command.ExitUsage || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v with code %d, want wrong usage with %q", err, command.Code(err), c.want)
+			}
+		})
+	}
+}
+
+// TestNotConnectedSaysWhy: after the start a server that refuses this process is waited
+// for, and /readyz tells it from one that is away.
+func TestNotConnectedSaysWhy(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"not connected": nil, "not connected: nats: authentication expired": nats.ErrAuthExpired, "--nats-ca": x509.UnknownAuthorityError{},
+	} {
+		if got := fleet.NotConnected(err); !strings.Contains(got.Error(), want) {
+			t.Errorf("%v: got %v, want %q", err, got, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/urfave/cli/v3"
 	"golang.org/x/term"
 
+	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/health"
 	"mirrorfleet/shared/telemetry"
@@ -113,9 +115,18 @@ func (f *Fleet) redisAnswers(ctx context.Context) error {
 	return nil
 }
 
+// notConnected says why the last try failed, if the client knows: a server that refuses
+// this process looks from here like one that is away.
+func notConnected(last error) error {
+	if why := cmp.Or(certs.Explain(last, "--nats"), last); why != nil {
+		return fmt.Errorf("not connected: %w", why)
+	}
+	return errors.New("not connected")
+}
+
 func (f *Fleet) natsAnswers(ctx context.Context) error {
 	if !f.nc.IsConnected() {
-		return errors.New("not connected")
+		return notConnected(f.nc.LastError())
 	}
 	_, err := f.Bus.Queue(ctx)
 	return err

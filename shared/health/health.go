@@ -11,11 +11,17 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"mirrorfleet/shared/listen"
 )
 
 // checkTime bounds one check: whoever asks is a probe with a time-out of its
 // own, of a second by default.
 const checkTime = 900 * time.Millisecond
+
+// answerTime is how long an answer may take: all metrics are gathered and sent in
+// a fraction of it.
+const answerTime = 30 * time.Second
 
 // Check says why a part cannot do its work now, nil when it can.
 type Check func(context.Context) error
@@ -37,9 +43,9 @@ type Server struct {
 // Listen serves on addr until Close; parts are what must be there before the
 // process can do work: each is not ready until Set. metrics may be nil.
 func Listen(ctx context.Context, addr string, metrics http.Handler, log *slog.Logger, parts ...string) (*Server, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	listener, err := listen.On(ctx, addr, listen.Connections)
 	if err != nil {
-		return nil, fmt.Errorf("listening on %s: %w", addr, err)
+		return nil, err
 	}
 	s := &Server{listener: listener, done: make(chan struct{}), log: log, checks: map[string]Check{}}
 	for _, part := range parts {
@@ -51,10 +57,7 @@ func Listen(ctx context.Context, addr string, metrics http.Handler, log *slog.Lo
 	if metrics != nil {
 		mux.Handle("GET /metrics", metrics)
 	}
-	s.http = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
+	s.http = listen.Server(mux, answerTime, log)
 	go s.serve()
 	return s, nil
 }

@@ -19,37 +19,45 @@ var arrows = []arrow{
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/pause", "waiting knows nobody", nil},
+	{"shared/secret", "a file's mode and content know nobody", nil},
+	{"shared/certs", "the file of a key is a secret; its tests' help ends tests", []string{"shared/secret", "shared/must"}},
+	{"shared/listen", "the bounds of a listener know nobody", nil},
 	{"shared/must", "what ends a test knows nobody", nil},
 	{"shared/disktest", "it mounts, and runs a test again", []string{"shared/must"}},
 	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
 	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
-	{"shared/ratelimit", "an adapter knows no other; it names its spans", []string{"shared/telemetry", "shared/ratelimit"}},
+	{"shared/ratelimit", "an adapter knows no other; it names its spans, and proves by files who it is", []string{
+		"shared/certs", "shared/ratelimit", "shared/secret", "shared/telemetry",
+	}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
 		[]string{"shared/scoring", "shared/job", "shared/pause", "shared/telemetry", "shared/mirror"},
 	},
 	{
-		"shared/jobstream", "it carries jobs, records and evaluations, and marks the steps inside what takes several",
-		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry"},
+		"shared/jobstream", "it carries jobs, records and evaluations, marks the steps inside what takes several, and proves by files who it is",
+		[]string{"shared/certs", "shared/secret", "shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry"},
 	},
 	{
 		"shared/jobstream/jobstreamtest", "tests of jobs need the servers that jobs are on",
 		[]string{"shared/jobstream", "shared/local", "shared/must"},
 	},
 	{"shared/jobstream/cluster", "servers need ports, and one that is apart a relay", []string{"shared/must", "shared/nettest"}},
-	{"shared/health", "it serves checks that others bring", nil},
+	{"shared/health", "it serves checks that others bring", []string{"shared/listen"}},
 	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/pause", "shared/scoring"}},
 	{"shared/local", "servers know no product", nil},
 	{
 		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",
-		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command"},
+		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command", "shared/listen"},
 	},
-	{"shared/command", "flags, exit codes and their own tests' help know nobody else", []string{"shared/command"}},
+	{"shared/command", "flags, exit codes and their own tests' help know nobody else; a file of settings may hold a secret", []string{"shared/command", "shared/secret"}},
 	{"shared/terminal", "tables and colours know nobody", nil},
 	{"shared/crash", "marks know nobody; their reader reads the others as text", nil},
 	{
 		"shared/fleet", "the wiring that producer and worker have in common",
-		[]string{"shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/telemetry"},
+		[]string{
+			"shared/certs", "shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/secret",
+			"shared/telemetry",
+		},
 	},
 	{
 		"shared/fleet/fleettest", "what a simulated mirror counted is the mirror's own type; all that was built for tests is removed in one place",
@@ -78,7 +86,7 @@ var arrows = []arrow{
 	},
 	{
 		"producer/miners", "who takes part is read from the validator's files, and what GitHub said is kept in a bucket",
-		[]string{"shared/job", "shared/jobstream", "shared/pause", "shared/scoring"},
+		[]string{"shared/job", "shared/jobstream", "shared/pause", "shared/scoring", "shared/secret"},
 	},
 	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job", "shared/pause"}},
 	{
@@ -87,11 +95,14 @@ var arrows = []arrow{
 	},
 	{
 		"producer/web", "the API says the same answers, and starts replays; its tests' help reads its description",
-		[]string{"producer/answer", "producer/round", "producer/web", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/telemetry"},
+		[]string{
+			"producer/answer", "producer/round", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/ratelimit",
+			"shared/telemetry",
+		},
 	},
 	{
 		"producer/doctor", "it looks at every server and file through the adapters that use them",
-		[]string{"shared/job", "shared/jobstream", "shared/mirror", "shared/ratelimit"},
+		[]string{"shared/certs", "shared/job", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/secret"},
 	},
 	{"producer/backup", "streams are copied as they are, and declared where they are put", []string{"shared/job", "shared/jobstream", "shared/pause"}},
 	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
@@ -103,8 +114,8 @@ var arrows = []arrow{
 	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket, says what it starts, marks a turn's step", []string{
 		"producer/answer", "producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
 		"producer/web",
-		"shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
-		"shared/ratelimit", "shared/scoring", "shared/telemetry", "shared/terminal",
+		"shared/certs", "shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
+		"shared/mirror", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/telemetry", "shared/terminal",
 	}},
 }
 

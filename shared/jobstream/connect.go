@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/pause"
 )
 
@@ -27,7 +29,9 @@ type ConnectConfig struct {
 	Retry time.Duration
 	// Log hears of waits, disconnects and reconnects. Default: slog.Default().
 	Log *slog.Logger
-	// Options are added to the connection's, such as credentials or TLS.
+	// Files are those of TLS and of credentials.
+	Files Files
+	// Options are added to the connection's.
 	Options []nats.Option
 }
 
@@ -54,8 +58,10 @@ func (c ConnectConfig) filled() ConnectConfig {
 // Connect connects to the servers of address (one URL or several with commas)
 // under a name that the server shows. It waits for servers that are away,
 // saying so, and gives up after cfg.Wait with an error that names the address
-// and the setting. Refused credentials are an error at once. Neither errors
-// nor logs hold the credentials of an address.
+// and the setting. What no wait mends is an error at once: credentials that are
+// refused (Unauthorized), a certificate, a key or TLS that is wrong (certs.Error),
+// a secret file that others can read (secret.ExposedError). Neither errors nor logs
+// hold the credentials of an address.
 func Connect(ctx context.Context, address, name string, cfg ConnectConfig) (*nats.Conn, error) {
 	cfg = cfg.filled()
 	if cfg.Wait < 0 || cfg.Remind < 0 || cfg.Retry < 0 {
@@ -64,17 +70,21 @@ func Connect(ctx context.Context, address, name string, cfg ConnectConfig) (*nat
 	if err := checkAddress(address); err != nil {
 		return nil, err
 	}
+	address, more, err := cfg.Files.apply(address)
+	if err != nil {
+		return nil, err
+	}
 	waiting, cancel := context.WithTimeout(ctx, cfg.Wait)
 	defer cancel()
-	options := append(connectOptions(name, cfg.Log), cfg.Options...)
+	options := slices.Concat(connectOptions(name, cfg.Log), more, cfg.Options)
 	var said time.Time
 	for {
 		nc, err := nats.Connect(address, options...)
 		if err == nil {
 			return nc, nil
 		}
-		if errors.Is(err, nats.ErrAuthorization) {
-			return nil, fmt.Errorf("NATS at %s refuses the credentials: %w", Redact(address), err)
+		if permanent := refusal(address, err); permanent != nil {
+			return nil, permanent
 		}
 		if now := time.Now(); now.Sub(said) >= cfg.Remind {
 			said = now
@@ -84,6 +94,23 @@ func Connect(ctx context.Context, address, name string, cfg ConnectConfig) (*nat
 			return nil, gaveUp(ctx, address, cfg, err)
 		}
 	}
+}
+
+// refusal is the error of a connection that no wait would mend; nil for any other.
+func refusal(address string, err error) error {
+	if errors.Is(err, nats.ErrSecureConnWanted) {
+		return fmt.Errorf("NATS at %s: %w", Redact(address), &certs.Error{
+			What: "the server has no TLS", Err: err,
+			Remedy: "switch it on (deploy/nats/tls.conf), or leave out --nats-ca, --nats-cert and --nats-key",
+		})
+	}
+	if wrong := certs.Explain(err, setting); wrong != nil {
+		return fmt.Errorf("NATS at %s: %w", Redact(address), redacted(wrong, address))
+	}
+	if Unauthorized(err) {
+		return fmt.Errorf("NATS at %s refuses the credentials: %w", Redact(address), err)
+	}
+	return nil
 }
 
 // gaveUp says why the waiting ended: the caller's end, or the time that was

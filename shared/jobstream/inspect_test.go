@@ -109,7 +109,7 @@ func TestTryRoleHasNoEffect(t *testing.T) {
 	}
 	before, consumer := states(), waiting()
 	for _, role := range []jobstream.Role{jobstream.RoleProducer, jobstream.RoleWorker} {
-		got, err := jobstream.TryRole(b.ctx, b.servers.NATSURL(), role)
+		got, err := jobstream.TryRole(b.ctx, b.servers.NATSURL(), role, jobstream.Files{})
 		if err != nil || len(got.Denied) != 0 || len(got.Excess) == 0 {
 			t.Errorf("%s: %+v, %v, want nothing denied, and more than needed", role, got, err)
 		}
@@ -121,7 +121,7 @@ func TestTryRoleHasNoEffect(t *testing.T) {
 		!cmp.Equal(after.Config, consumer.Config) {
 		t.Errorf("the consumer is %+v, was %+v", after, consumer)
 	}
-	if _, err := jobstream.TryRole(b.ctx, "nats://user:secret@127.0.0.1:1", jobstream.RoleWorker); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := jobstream.TryRole(b.ctx, "nats://user:secret@127.0.0.1:1", jobstream.RoleWorker, jobstream.Files{}); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("nobody listens there: %v, want an error without the password", err)
 	}
 	if _, err := jobstream.Inspect(b.ctx, b.nc, jobstream.Config{Replicas: 9}); err == nil || errors.Is(err, jobstream.ErrNoJetStream) {

@@ -45,14 +45,22 @@ const tryTimeout = 20 * time.Second
 // for a stream expects another stream than it comes to; a request of the API is
 // no JSON; an ack is of no message; what the servers tell of themselves nobody
 // hears. Whether the user may publish it is decided before that.
-func TryRole(ctx context.Context, address string, role Role) (Permissions, error) {
+func TryRole(ctx context.Context, address string, role Role, files Files) (Permissions, error) {
 	if err := checkAddress(address); err != nil {
+		return Permissions{}, err
+	}
+	address, more, err := files.apply(address)
+	if err != nil {
 		return Permissions{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	// The handler stays quiet: refusals are what is looked for.
-	nc, err := nats.Connect(address, append(connectOptions("doctor-"+string(role), slog.New(slog.DiscardHandler)), nats.NoReconnect())...)
+	options := append(connectOptions("doctor-"+string(role), slog.New(slog.DiscardHandler)), nats.NoReconnect())
+	nc, err := nats.Connect(address, append(options, more...)...)
+	if permanent := refusal(address, err); permanent != nil {
+		return Permissions{}, permanent
+	}
 	if err != nil {
 		return Permissions{}, fmt.Errorf("NATS at %s: %w", Redact(address), redacted(err, address))
 	}

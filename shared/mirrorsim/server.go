@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"mirrorfleet/shared/listen"
 )
 
 // grace is how long Close lets answers under way finish before it cuts them.
@@ -43,6 +45,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	// As it is, without a bound in connections: some are reset on purpose.
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("mirrorsim: listening on %s: %w", cfg.Addr, err)
@@ -56,14 +59,12 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		s.fails = map[string]Failure{}
 	}
 	s.Reset()
-	s.http = &http.Server{
-		Handler:           s.routes(),
-		ReadHeaderTimeout: time.Minute,
-		BaseContext:       func(net.Listener) context.Context { return base },
-		ConnContext:       s.conns.accepted,
-		ConnState:         s.conns.changed,
-		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // cut connections are wanted here
-	}
+	// Answers are held back on purpose, so nothing bounds the time to write them; cut
+	// connections are wanted here, so nobody hears of them.
+	s.http = listen.Server(s.routes(), 0, slog.New(slog.DiscardHandler))
+	s.http.ReadTimeout, s.http.ReadHeaderTimeout, s.http.IdleTimeout = 0, time.Minute, 2*time.Minute // clients keep connections warm
+	s.http.BaseContext = func(net.Listener) context.Context { return base }
+	s.http.ConnContext, s.http.ConnState = s.conns.accepted, s.conns.changed
 	go func() { s.served <- s.http.Serve(listener) }()
 	return s, nil
 }

@@ -18,6 +18,11 @@ import (
 // however long it was away. The timeout bounds each dial, read and write; zero
 // is DefaultTimeout. It connects when first used. Errors never show a password.
 func NewClient(address string, timeout time.Duration) (*redis.Client, error) {
+	return NewSecureClient(address, timeout, Files{})
+}
+
+// NewSecureClient is NewClient with files of TLS and of the password.
+func NewSecureClient(address string, timeout time.Duration, files Files) (*redis.Client, error) {
 	if timeout < 0 {
 		return nil, fmt.Errorf("ratelimit: the Redis timeout is %v, want more than 0, or 0 for %v", timeout, DefaultTimeout)
 	}
@@ -27,12 +32,15 @@ func NewClient(address string, timeout time.Duration) (*redis.Client, error) {
 		return nil, fmt.Errorf("ratelimit: the Redis URL %s cannot be used, want redis://[user:password@]host:port[/db]%s",
 			redacted(address), reason(err))
 	}
+	if err := files.apply(options); err != nil {
+		return nil, fmt.Errorf("ratelimit: %w", err)
+	}
 	options.MaxRetries = -1 // a reservation that is sent again spends a second slot
 	options.ContextTimeoutEnabled = true
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = timeout, timeout, timeout
 	options.PoolTimeout = timeout
 	options.DialerRetries = 1
-	options.Dialer = patientDialer(options)
+	options.Dialer = patientDialer(files.dialer(options))
 	// Neither handshake is of use here, and each costs a fresh connection time.
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
@@ -82,13 +90,13 @@ func validateClient(rdb redis.UniversalClient) error {
 	return nil
 }
 
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // patientDialer dials as the client would by itself, but hands out a connection
 // even when the server cannot be reached: one whose use fails with the error of
 // the dial. The pool stops dialling after as many failures as it has places and
 // then tries once a second; a limiter that fails closed must not wait for that.
-func patientDialer(options *redis.Options) func(context.Context, string, string) (net.Conn, error) {
-	dial := redis.NewDialer(options)
-
+func patientDialer(dial dialer) dialer {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {

@@ -40,7 +40,7 @@ func TestShippedRolesHaveWhatTheyNeed(t *testing.T) {
 			{cluster.Worker, jobstream.RoleProducer, true},
 			{cluster.Viewer, jobstream.RoleWorker, true},
 		} {
-			got, err := jobstream.TryRole(t.Context(), b.cluster.URL(one.user), one.role)
+			got, err := jobstream.TryRole(t.Context(), b.cluster.URL(one.user), one.role, jobstream.Files{})
 			if err != nil || (len(got.Denied) > 0) != one.denied || !one.denied && len(got.Excess) > 0 {
 				t.Errorf("declared: %t: user %s as %s: %+v, %v, want something denied: %v, nothing in excess",
 					declared, one.user, one.role, got, err, one.denied)

@@ -1,0 +1,113 @@
+package command
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/shared/secret"
+)
+
+// NATSFiles names the flags of files with which NATS is reached.
+func NATSFiles() []string {
+	return []string{"nats-ca", "nats-cert", "nats-key", "nats-password-file", "nats-creds", "nats-nkey"}
+}
+
+// RedisFiles names the flags of files with which Redis is reached.
+func RedisFiles() []string {
+	return []string{"redis-ca", "redis-cert", "redis-key", "redis-password-file"}
+}
+
+// serverFiles are the flags of NATSFiles and of RedisFiles.
+func serverFiles() []cli.Flag {
+	file := func(name, usage string) cli.Flag {
+		return &cli.StringFlag{Name: name, Category: GroupServers, Sources: Env(name), TakesFile: true, Usage: usage}
+	}
+	return []cli.Flag{
+		file("nats-ca", "`FILE` with the CA that NATS' certificate is of; without it the system's"),
+		file("nats-cert", "`FILE` with this process's certificate for NATS"),
+		file("nats-key", "`FILE` with the key of --nats-cert"),
+		file("nats-password-file", "`FILE` with the password of the user in --nats"),
+		file("nats-creds", "`FILE` with the credentials of a NATS user: a JWT and its key"),
+		file("nats-nkey", "`FILE` with the seed of a NATS user's nkey"),
+		file("redis-ca", "`FILE` with the CA that Redis' certificate is of, for rediss://; without it the system's"),
+		file("redis-cert", "`FILE` with this process's certificate for Redis"),
+		file("redis-key", "`FILE` with the key of --redis-cert"),
+		file("redis-password-file", "`FILE` with the password of the user in --redis"),
+	}
+}
+
+// urls are the settings whose value may hold a secret; those that end with one are of
+// the same kind.
+var urls = []string{"nats", "redis"} //nolint:gochecknoglobals // a list
+
+// urlOf is the kind of URL that a setting holds, "" if it holds none.
+func urlOf(setting string) string {
+	for _, kind := range urls {
+		if setting == kind || strings.HasSuffix(setting, "-"+kind) {
+			return kind
+		}
+	}
+	return ""
+}
+
+// holdsSecret says whether a URL of a kind, or one of several with commas, holds a
+// password. NATS takes a user without password as a token, unless the password is
+// elsewhere.
+func holdsSecret(kind, value string, elsewhere bool) bool {
+	for one := range strings.SplitSeq(value, ",") {
+		if !strings.Contains(one, "://") {
+			one = kind + "://" + one
+		}
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil {
+			return strings.Contains(one, "@") // it may be one that was mistyped
+		}
+		if password, has := u.User.Password(); has && password != "" || u.User != nil && !has && kind == "nats" && !elsewhere {
+			return true
+		}
+	}
+	return false
+}
+
+// noSecretInArguments refuses a password that was given by a flag: every user of this
+// machine sees the arguments of its processes.
+func noSecretInArguments(c *cli.Command, args []string) error {
+	for _, flag := range c.Flags {
+		name := flag.Names()[0]
+		kind := urlOf(name)
+		if kind == "" || !holdsSecret(kind, c.String(name), c.String(name+"-password-file") != "") {
+			continue
+		}
+		value := c.String(name)
+		if slices.ContainsFunc(args, func(arg string) bool { return arg == value || strings.HasSuffix(arg, "="+value) }) {
+			return Usage("--%s holds a password, which everybody on this machine sees among the arguments of this process: %s",
+				name, elsewhere(c, name))
+		}
+	}
+	return nil
+}
+
+// elsewhere says how else a command takes the password of a URL.
+func elsewhere(c *cli.Command, name string) string {
+	how := "give the URL as " + variable(name) + " or in the file of --config"
+	if file := name + "-password-file"; slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return f.Names()[0] == file }) {
+		how += ", or leave the password out and name its file with --" + file
+	}
+	return how
+}
+
+// notExposed refuses a configuration file that holds a password and that others can
+// read.
+func notExposed(path string, entries []entry) error {
+	for _, e := range entries {
+		kind := urlOf(e.key)
+		holds := func(v value) bool { return holdsSecret(kind, v.text, true) }
+		if kind != "" && slices.ContainsFunc(e.values, holds) {
+			return secret.Check(path)
+		}
+	}
+	return nil
+}

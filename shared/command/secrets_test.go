@@ -1,0 +1,114 @@
+package command_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/must"
+)
+
+// started runs a command with the flags of servers, and tells what it finds.
+func started(t *testing.T, args ...string) (nats string, code int, stderr string) {
+	t.Helper()
+	app := &cli.Command{Name: "app", Flags: command.Servers(), Action: func(_ context.Context, c *cli.Command) error {
+		nats = c.String("nats")
+		return nil
+	}}
+	var text strings.Builder
+	code = command.Run(app, append([]string{"app"}, args...), &text)
+	return nats, code, text.String()
+}
+
+// TestNoPasswordAmongTheArguments: what everybody on the machine can read holds no
+// password and no token, and the refusal says how else they come.
+func TestNoPasswordAmongTheArguments(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args    []string
+		refused bool
+	}{
+		"no user":               {[]string{"--nats", "nats://a:4222,nats://b:4222", "--redis", "redis://a/0"}, false},
+		"a password":            {[]string{"--nats", "nats://me:SECRET@a"}, true},
+		"with an equals sign":   {[]string{"--nats=nats://me:SECRET@a"}, true},
+		"in the second address": {[]string{"--nats", "nats://a:4222, nats://me:SECRET@b"}, true},
+		"without a scheme":      {[]string{"--nats", "me:SECRET@a"}, true},
+		"a token":               {[]string{"--nats", "nats://SECRET@a"}, true},
+		"a user whose password is in a file": {
+			[]string{"--nats", "nats://me@a", "--nats-password-file", "f", "--redis", "redis://me@a"}, false,
+		},
+		"that of Redis":         {[]string{"--redis", "rediss://:SECRET@a/0"}, true},
+		"one that was mistyped": {[]string{"--redis", "redis://me:SECRET%@a"}, true},
+	} {
+		_, code, stderr := started(t, c.args...)
+		if (code == command.ExitUsage) != c.refused || code != 0 && !c.refused {
+			t.Errorf("%s: code %d, want it refused: %t\n%s", name, code, c.refused, stderr)
+		}
+		setting := "--" + strings.TrimLeft(strings.SplitN(c.args[0], "=", 2)[0], "-")
+		for _, want := range []string{setting + " holds a password", "MIRRORFLEET_", "--config", setting + "-password-file"} {
+			if c.refused && !strings.Contains(stderr, want) {
+				t.Errorf("%s: %q does not say %q", name, stderr, want)
+			}
+		}
+		if strings.Contains(stderr, "SECRET") {
+			t.Errorf("%s: the secret is in %q", name, stderr)
+		}
+	}
+}
+
+// TestPasswordsFromTheEnvironment are taken, but not when they stand among the
+// arguments as well.
+func TestPasswordsFromTheEnvironment(t *testing.T) {
+	const url = "nats://me:SECRET@a"
+	t.Setenv("MIRRORFLEET_NATS", url)
+	if got, code, stderr := started(t); got != url || code != 0 {
+		t.Errorf("from the environment: %q with code %d, %s", got, code, stderr)
+	}
+	if _, code, stderr := started(t, "--nats", url); code != command.ExitUsage || strings.Contains(stderr, "SECRET") {
+		t.Errorf("from both: code %d, %s", code, stderr)
+	}
+}
+
+// TestAPasswordsFileOfTheConfiguration makes a user in a flag's URL no token.
+func TestAPasswordsFileOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fleet.yaml")
+	must.Do(t, os.WriteFile(path, []byte("nats-password-file: /etc/password\n"), 0o600))
+	if _, code, stderr := started(t, "--config", path, "--nats", "nats://worker@a"); code != 0 {
+		t.Errorf("code %d, %s, want the user taken", code, stderr)
+	}
+}
+
+// TestAConfigurationWithAPasswordIsKeptFromOthers; one without may be for everybody.
+func TestAConfigurationWithAPasswordIsKeptFromOthers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text    string
+		mode    os.FileMode
+		refused bool
+	}{
+		"no password":      {"nats: nats://a:4222\n", 0o644, false},
+		"one":              {"nats: nats://me:SECRET@a\n", 0o644, true},
+		"in a section":     {"app:\n  redis: redis://:SECRET@a\n", 0o604, true},
+		"of another's":     {"worker-nats: nats://me:SECRET@a\n", 0o644, true},
+		"for the user":     {"nats: nats://me:SECRET@a\n", 0o600, false},
+		"for the group":    {"nats: nats://me:SECRET@a\n", 0o640, false},
+		"a path's is none": {"nats-nkey: /etc/SECRET.nk\n", 0o644, false},
+	} {
+		path := filepath.Join(t.TempDir(), "fleet.yaml")
+		must.Do(t, os.WriteFile(path, []byte(c.text), 0o600))
+		must.Do(t, os.Chmod(path, c.mode))
+		_, code, stderr := started(t, "--config", path)
+		if (code == command.ExitUsage) != c.refused || code != 0 && !c.refused {
+			t.Errorf("%s with mode %04o: code %d, want it refused: %t\n%s", name, c.mode, code, c.refused, stderr)
+		}
+		if c.refused && !strings.Contains(stderr, "chmod o-rwx "+path) || strings.Contains(stderr, "SECRET") {
+			t.Errorf("%s: %q, want what mends it, and no secret", name, stderr)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/redis/go-redis/v9"
+
+	"mirrorfleet/shared/certs"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/secret"
+)
+
+// ConnectNATS is jobstream.Connect for a command: what no wait mends, such as a
+// certificate, credentials or a file of theirs, is wrong usage.
+func ConnectNATS(ctx context.Context, address, name string, cfg jobstream.ConnectConfig) (*nats.Conn, error) {
+	nc, err := jobstream.Connect(ctx, address, name, cfg)
+	_, wrongTLS := errors.AsType[*certs.Error](err)
+	_, exposed := errors.AsType[*secret.ExposedError](err)
+	if wrongTLS || exposed || jobstream.Unauthorized(err) {
+		return nil, command.Usage("--nats: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--nats: %w", err)
+	}
+	return nc, nil
+}
+
+// NewRedis is ratelimit.NewSecureClient for a command.
+func NewRedis(address string, timeout time.Duration, files ratelimit.Files) (*redis.Client, error) {
+	rdb, err := ratelimit.NewSecureClient(address, timeout, files)
+	if err != nil {
+		return nil, command.Usage("--redis: %w", err)
+	}
+	return rdb, nil
+}
+
+// AwaitRedis waits until Redis answers. What no wait mends is wrong usage.
+func AwaitRedis(ctx context.Context, rdb *redis.Client, timeout time.Duration, log *slog.Logger) error {
+	err := command.Await(ctx, log, "Redis", timeout, func(ctx context.Context) error {
+		err := rdb.Ping(ctx).Err()
+		if refused := ratelimit.Refusal(err); refused != nil {
+			return command.UsageError{Err: refused}
+		}
+		return err //nolint:wrapcheck // the caller says of what
+	})
+	if err != nil {
+		return fmt.Errorf("--redis: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,200 @@
+package jobstream
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+
+	"mirrorfleet/shared/certs"
+	"mirrorfleet/shared/secret"
+)
+
+// Files prove to NATS who this process is, and to this process who NATS is. Each
+// is "" for none. All but that of the password are read again for each
+// connection, so a renewed one counts after the next reconnect.
+type Files struct {
+	// Setting is the flag whose name those of Password, Creds and NKey begin with.
+	// Default: --nats.
+	Setting string
+	// TLS: any file asks for it, whatever the URL begins with, and a server
+	// without TLS is refused then.
+	TLS certs.Files
+	// Password is the file of the password of the user in the URL.
+	Password string
+	// Creds is a file with a JWT and its key, NKey one with the seed of an nkey.
+	Creds, NKey string
+}
+
+// CredentialsError says that a process cannot prove who it is, and what mends it.
+type CredentialsError struct {
+	What, Remedy string
+	Err          error // nil where What says it all
+}
+
+func (e *CredentialsError) Error() string { return e.What + ": " + e.Remedy }
+
+func (e *CredentialsError) Unwrap() error { return e.Err }
+
+// Unauthorized says whether an error is that credentials are refused, expired or
+// unusable. No wait mends that.
+func Unauthorized(err error) bool {
+	_, ours := errors.AsType[*CredentialsError](err)
+	return ours || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) ||
+		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
+}
+
+// mostCreds is many times the longest of these files.
+const mostCreds = 1 << 20
+
+// apply is the address, with its password, and the options that the files make.
+func (f Files) apply(address string) (string, []nats.Option, error) {
+	f.TLS.Setting, f.Setting = setting, cmp.Or(f.Setting, setting)
+	if err := f.oneWay(address); err != nil {
+		return "", nil, err
+	}
+	if err := f.TLS.Check(time.Now()); err != nil {
+		return "", nil, err
+	}
+	address, err := f.withPassword(address)
+	if err != nil {
+		return "", nil, err
+	}
+	options := f.secured()
+	switch {
+	case f.Creds != "":
+		if err := f.checkCreds(time.Now()); err != nil {
+			return "", nil, err
+		}
+		options = append(options, nats.UserCredentials(f.Creds))
+	case f.NKey != "":
+		option, err := f.withNKey()
+		if err != nil {
+			return "", nil, err
+		}
+		options = append(options, option)
+	}
+	return address, options, nil
+}
+
+// setting is the flag of the address.
+const setting = "--nats"
+
+// oneWay refuses two ways to say who this process is: the client would take one
+// of them in silence.
+func (f Files) oneWay(address string) error {
+	var ways []string
+	for name, given := range map[string]bool{
+		"a user in " + f.Setting: strings.Contains(address, "@") && f.Password == "", f.Setting + "-password-file": f.Password != "",
+		f.Setting + "-creds": f.Creds != "", f.Setting + "-nkey": f.NKey != "",
+	} {
+		if given {
+			ways = append(ways, name)
+		}
+	}
+	if len(ways) > 1 {
+		slices.Sort(ways)
+		return &CredentialsError{What: strings.Join(ways, " and ") + " exclude each other", Remedy: "give one of them"}
+	}
+	return nil
+}
+
+// secured are the options of TLS.
+func (f Files) secured() []nats.Option {
+	if !f.TLS.Given() {
+		return nil
+	}
+	var certificate nats.TLSCertHandler
+	var pool nats.RootCAsHandler
+	if f.TLS.Cert != "" {
+		certificate = func() (tls.Certificate, error) { return f.TLS.Pair() }
+	}
+	if f.TLS.CA != "" {
+		pool = func() (*x509.CertPool, error) { return f.TLS.Pool() }
+	}
+	return []nats.Option{nats.ClientTLSConfig(certificate, pool)}
+}
+
+// withPassword puts the file's password beside the user of each URL.
+func (f Files) withPassword(address string) (string, error) {
+	if f.Password == "" {
+		return address, nil
+	}
+	password, err := secret.Line(f.Password)
+	if err != nil {
+		return "", unreadable(f.Setting+"-password-file", err)
+	}
+	var urls []string
+	for one := range strings.SplitSeq(address, ",") {
+		one = strings.TrimSpace(one)
+		if !strings.Contains(one, "://") {
+			one = "nats://" + one
+		}
+		u, err := url.Parse(one)
+		if err != nil || u.User.Username() == "" {
+			return "", &CredentialsError{
+				What:   f.Setting + "-password-file without a user at " + Redact(one),
+				Remedy: "name the user in " + f.Setting + ": nats://worker@host:4222",
+			}
+		}
+		u.User = url.UserPassword(u.User.Username(), password)
+		urls = append(urls, u.String())
+	}
+	return strings.Join(urls, ","), nil
+}
+
+// checkCreds reads a creds file and refuses what has expired at this time.
+func (f Files) checkCreds(now time.Time) error {
+	what := f.Setting + "-creds " + f.Creds
+	data, err := secret.Read(f.Creds, mostCreds)
+	if err != nil {
+		return unreadable(f.Setting+"-creds", err)
+	}
+	token, err := jwt.ParseDecoratedJWT(data)
+	if err == nil {
+		_, err = jwt.ParseDecoratedUserNKey(data)
+	}
+	if err != nil {
+		return &CredentialsError{What: what + " holds no credentials of a user", Remedy: "make them: nsc generate creds"}
+	}
+	claims, err := jwt.DecodeUserClaims(token)
+	if err != nil {
+		return &CredentialsError{What: what + " holds no JWT of a user", Remedy: "make one: nsc generate creds"}
+	}
+	if claims.Expires > 0 && now.Unix() >= claims.Expires {
+		return &CredentialsError{
+			What:   what + " has expired, at " + time.Unix(claims.Expires, 0).UTC().Format(time.RFC3339),
+			Remedy: "make a new one: nsc generate creds",
+		}
+	}
+	return nil
+}
+
+// withNKey proves by the seed of a file who this process is.
+func (f Files) withNKey() (nats.Option, error) {
+	if _, err := secret.Read(f.NKey, mostCreds); err != nil {
+		return nil, unreadable(f.Setting+"-nkey", err)
+	}
+	option, err := nats.NkeyOptionFromSeed(f.NKey)
+	if err != nil {
+		return nil, &CredentialsError{What: f.Setting + "-nkey " + f.NKey + " holds no seed of a user", Remedy: "make one: nk -gen user"}
+	}
+	return option, nil
+}
+
+// unreadable says which setting's file cannot be read; one that others can read
+// says what mends it.
+func unreadable(setting string, err error) error {
+	if _, exposed := errors.AsType[*secret.ExposedError](err); exposed {
+		return fmt.Errorf("%s: %w", setting, err)
+	}
+	return &CredentialsError{What: setting + ": " + err.Error(), Remedy: "give a file that this process can read", Err: err}
+}

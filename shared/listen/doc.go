@@ -1,0 +1,7 @@
+// Package listen has the bounds of everything that the product serves over HTTP.
+//
+// Guarantees: a listener has at most so many connections at once, and the next
+// ones wait in the system's queue. A connection whose request does not arrive in
+// time is closed, and so is one that is idle. Whoever opens connections and says
+// nothing takes no more memory than these.
+package listen

@@ -1,0 +1,93 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"mirrorfleet/shared/certs"
+	"mirrorfleet/shared/secret"
+)
+
+// Files prove to Redis who this process is, and to this process who Redis is. Each
+// is "" for none. Those of TLS are read again for each connection.
+type Files struct {
+	// TLS needs a URL that begins with rediss://.
+	TLS certs.Files
+	// Password is the file of the password of the user in the URL.
+	Password string
+}
+
+// setting is the flag whose name those of the files begin with.
+const setting = "--redis"
+
+// apply checks the files and gives the client the password.
+func (f Files) apply(options *redis.Options) error {
+	f.TLS.Setting = setting
+	if f.TLS.Given() && options.TLSConfig == nil {
+		return &certs.Error{What: "--redis has no TLS, and files for it are given", Remedy: "begin the URL with rediss://, or leave them out"}
+	}
+	if err := f.TLS.Check(time.Now()); err != nil {
+		return err
+	}
+	if f.Password == "" {
+		return nil
+	}
+	if options.Password != "" {
+		return errors.New("--redis-password-file and a password in --redis exclude each other: give one of them")
+	}
+	password, err := secret.Line(f.Password)
+	if err != nil {
+		return fmt.Errorf("--redis-password-file: %w", err)
+	}
+	options.Password = password
+	return nil
+}
+
+// dialer dials as the client would by itself, with the files as they are then.
+func (f Files) dialer(options *redis.Options) dialer {
+	f.TLS.Setting = setting
+	if options.TLSConfig == nil {
+		return redis.NewDialer(options)
+	}
+	name := options.TLSConfig.ServerName
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		cfg, err := f.TLS.Client()
+		if err != nil {
+			return nil, err
+		}
+		cfg.ServerName = name
+		with := *options
+		with.TLSConfig = cfg
+		return redis.NewDialer(&with)(ctx, network, address)
+	}
+}
+
+// RefusedError says that Redis does not take this process, and what mends it. No
+// wait does.
+type RefusedError struct {
+	Remedy string
+	Err    error
+}
+
+func (e *RefusedError) Error() string { return e.Err.Error() + ": " + e.Remedy }
+
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// Refusal is what is wrong with a call that no wait would mend: credentials, rights
+// or TLS. It is nil for any other failure.
+func Refusal(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case redis.IsAuthError(err):
+		return &RefusedError{"give the user and its password in " + setting + ", or the password by --redis-password-file", err}
+	case redis.IsPermissionError(err):
+		return &RefusedError{"give the user what deploy/redis/users.acl gives its role", err}
+	}
+	return certs.Explain(err, setting)
+}
