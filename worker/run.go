@@ -52,9 +52,7 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, scorer.Close()) }()
 	seeing.Set("grammars", scorer.Usable)
-	servers := fleet.FromFlags(c, name, log)
-	servers.Worker = true
-	f, err := fleet.Open(ctx, servers)
+	f, err := openFleet(ctx, c, name, log)
 	if err != nil {
 		return err
 	}
@@ -81,6 +79,12 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	defer telemetry.WorkersChanged(context.WithoutCancel(ctx), -1)
 	log.InfoContext(ctx, "taking jobs", "slots", c.Int("slots"), "mirror", c.String("mirror"), "egress", c.String("egress"))
 	return mendable(runner.Run(ctx))
+}
+
+func openFleet(ctx context.Context, c *cli.Command, name string, log *slog.Logger) (*fleet.Fleet, error) {
+	cfg := fleet.FromFlags(c, name, log)
+	cfg.Worker = true
+	return fleet.Open(ctx, cfg)
 }
 
 // mendable makes wrong usage of a worker that was started for other jobs than

@@ -45,7 +45,7 @@ func TestNothingIsWithoutALicence(t *testing.T) {
 	}
 	modules = append(modules, "go", "github.com/klauspost/compress@*/zstd/internal/xxhash")
 	for _, m := range slices.Compact(modules) {
-		if found := must.Get(filepath.Glob(filepath.Join(out, "licences/modules", m, "LICENSE*")))(t); len(found) == 0 {
+		if found := must.Get(filepath.Glob(filepath.Join(out, "licences/modules", m, "[Ll][Ii][Cc][Ee][Nn][CSs][Ee]*")))(t); len(found) == 0 {
 			t.Errorf("module %s has no licence", m)
 		}
 	}

@@ -46,7 +46,7 @@ func TestWhatDoesNotFitShowsInTheMetrics(t *testing.T) {
 				if !ends {
 					leave()
 				}
-				b.deleteRecord(t, m, 99) //nolint:contextcheck // the test's own
+				b.deleteRecord(t, m, 99)
 				return evaluated(j, 1), nil
 			})
 			_, err := b.runner(t).Start(ctx, m)

@@ -265,7 +265,7 @@ func losingEvidence(t *testing.T) stage {
 			if err != nil {
 				return job.Evaluation{}, err
 			}
-			b.purge(t, job.BucketEvaluation, record.Evaluation) //nolint:contextcheck // the test's own
+			b.purge(t, job.BucketEvaluation, record.Evaluation)
 			err = poll(ctx, func() bool {
 				queued, err := b.bus.Queued(ctx, m.Round)
 				return err == nil && queued[2] > 0

@@ -95,7 +95,7 @@ func TryRole(ctx context.Context, address string, role Role, files Files) (Permi
 		if err != nil {
 			return found, err
 		}
-		if ok && !(q.importing && q.undeclared[listener(subject)]) {
+		if ok && (!q.importing || !q.undeclared[listener(subject)]) {
 			found.Excess = append(found.Excess, "publish "+subject)
 		}
 	}
@@ -154,6 +154,7 @@ func needs(role Role) []string {
 		return append(subjects, workersNeeds()...)
 	case RoleProducer:
 		return append(subjects, producersNeeds()...)
+	case RoleViewer:
 	}
 	return subjects
 }
@@ -230,6 +231,7 @@ func (r Role) uses(stream string) bool {
 			stream == bucketStream(job.BucketRounds) || stream == bucketStream(job.BucketEvaluation)
 	case RoleViewer:
 		return r.reads(stream)
+	case RoleProducer:
 	}
 	return true
 }
@@ -242,6 +244,7 @@ func (r Role) reads(stream string) bool {
 		return stream == bucketStream(job.BucketRecords) || stream == bucketStream(job.BucketScores)
 	case RoleViewer:
 		return stream != bucketStream(job.BucketIdentities) && stream != bucketStream(job.BucketScores) && stream != job.StreamAdvisory
+	case RoleProducer:
 	}
 	return true
 }

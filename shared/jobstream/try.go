@@ -151,7 +151,7 @@ func (b *Bus) get(ctx context.Context, kv jetstream.KeyValue, key string) (jetst
 	err := b.try(ctx, "reading "+kv.Bucket()+" "+key, func(ctx context.Context) error {
 		var err error
 		entry, err = b.read(ctx, kv, key)
-		return err //nolint:wrapcheck // try names the operation
+		return err
 	})
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, fmt.Errorf("bucket %s, key %s: %w", kv.Bucket(), key, ErrNotFound)
@@ -180,7 +180,7 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, e
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err //nolint:wrapcheck // get names the key
+		return err
 	}
 	for _, entry := range entries {
 		if entry != nil {
