@@ -64,13 +64,16 @@ func TestBackupAndRestoreOfLocalRounds(t *testing.T) {
 func TestBackupAndRestoreRefuse(t *testing.T) {
 	t.Parallel()
 	none := filepath.Join(t.TempDir(), "none")
-	for _, command := range []string{"backup", "restore"} {
-		refused(t, []string{"which directory", command}, command, "--nats", "nats://127.0.0.1:1")
-		refused(t, []string{"--nats is required"}, command, none)
-		refused(t, []string{"--local", "--nats"}, command, none, "--local", "--nats", "nats://127.0.0.1:1")
-		e := run(t, "producer", command, none, "--nats", "nats://producer:hidden@127.0.0.1:1", "--connect-timeout", "1ms")
-		if e.code != 1 || !strings.Contains(e.stderr, "not reachable") || strings.Contains(e.stderr+e.stdout, "hidden") {
-			t.Errorf("%s: exit %d, %s%s", command, e.code, e.stdout, e.stderr)
+	for _, name := range []string{"backup", "restore"} {
+		refused(t, []string{"which directory", name}, name, "--nats", "nats://127.0.0.1:1")
+		refused(t, []string{"--nats is required"}, name, none)
+		refused(t, []string{"--local", "--nats"}, name, none, "--local", "--nats", "nats://127.0.0.1:1")
+		refused(t, []string{"--nats holds a password"}, name, none, "--nats", "nats://producer:hidden@127.0.0.1:1")
+		cmd := command(t, "producer", name, none, "--connect-timeout", "1ms")
+		cmd.Env = append(cmd.Env, "MIRRORFLEET_NATS=nats://producer:hidden@127.0.0.1:1")
+		out, err := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(out), "not reachable") || strings.Contains(string(out), "hidden") {
+			t.Errorf("%s: exit %d, %v, %s", name, code, err, out)
 		}
 	}
 	refused(t, []string{"no local round was run there"}, "backup", none, "--local", "--state", none)

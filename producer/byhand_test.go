@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/fleet/fleettest"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
@@ -22,11 +23,19 @@ import (
 func servers(t *testing.T) (nats, redis string, world fleettest.Mirror, seen *collector, env []string) {
 	t.Helper()
 	started := jobstreamtest.Start(t)
+	declare(t, started.NATSURL())
 	seen = &collector{}
 	otlp := httptest.NewServer(seen)
 	t.Cleanup(otlp.Close)
 	world = fleettest.Simulate(t, "--world", "case:"+settledCase)
 	return started.NATSURL(), started.RedisURL(), world, seen, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL}
+}
+
+// declare declares the streams, as a producer did before the workers of a test start:
+// they wait for one.
+func declare(t *testing.T, nats string) {
+	t.Helper()
+	jobstreamtest.Open(t, nats, jobstream.Config{})
 }
 
 // worker is a worker that was started by hand.

@@ -101,6 +101,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 
 	// A horizon shorter than in earnest: a bucket begins with a pause of one.
 	quick := []string{"MIRRORFLEET_LIMIT_HORIZON=1s"}
+	declare(t, servers.NATSURL())
 	composed := work(t, "composed", append(services["worker"].environ(fill), quick...), args("worker", "worker")...)
 	producer := command(t, "producer", args("producer", "producer")...)
 	producer.Env = append(append(append(producer.Env, services["producer"].environ(fill)...), quick...),

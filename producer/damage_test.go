@@ -35,9 +35,7 @@ func TestTheScheduleOutlivesDamage(t *testing.T) {
 	first := serve(t, nil, args...) // no worker: each round ends as overdue
 	until(t, "there is a turn", func() bool { turn, _, err := bus.Turn(t.Context()); return err == nil && turn.Round != "" })
 	lost := killInMidRound(t, bus, first)
-	if err := rounds.Purge(t.Context(), job.ManifestKey(lost)); err != nil {
-		t.Fatal(err)
-	}
+	jobstreamtest.Remove(t, js, job.BucketRounds, job.ManifestKey(lost))
 	spoil(job.HolderKey(job.Schedule), job.HolderKey(lost), job.LastKey)
 	second := serve(t, nil, args...)
 	ended := concludedAfter(t, bus, lost)

@@ -32,6 +32,7 @@ func TestTwoNamesOfOneAddress(t *testing.T) {
 		"--nats", servers.NATSURL(), "--redis", servers.RedisURL(), "--mirror", world.URL,
 		"--limit-requests", "12", "--limit-window", "2s", "--limit-horizon", "1s",
 	}
+	declare(t, servers.NATSURL())
 	declared := work(t, "declared", nil, append(common, "--egress", "eu-1", "--slots", "1")...)
 	said := watch("taking jobs")
 	other := beginWatched(t, said, "worker", append(common, "--name", "other", "--egress", "eu-2")...)

@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -179,6 +180,9 @@ func lastMeasured(ctx context.Context, c *cli.Command, log *slog.Logger) (_ *mea
 		return nil, nil //nolint:nilnil // as documented
 	}
 	bus, closeBus, err := openBus(ctx, c, log)
+	if errors.Is(err, jobstream.ErrUndeclared) {
+		return nil, nil //nolint:nilnil // as documented
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,7 @@ func TestPlanForetellsRounds(t *testing.T) {
 		t.Errorf("before any round: %+v", before)
 	}
 
+	declare(t, started.NATSURL())
 	w := work(t, "planned", nil, common...)
 	defer w.stop()
 	var rounds [2]outcome

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -52,13 +53,15 @@ type roundList struct{ answer.List }
 
 // rounds is `producer rounds`.
 func rounds(ctx context.Context, c *cli.Command) error {
-	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error {
-		list, err := answer.ListOf(ctx, bus, "", c.Int("limit"), time.Now())
-		if err != nil {
-			return err
-		}
-		return printAnswer(c, roundList{list})
+	list := answer.List{Rounds: []answer.Summary{}}
+	err := withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) (err error) {
+		list, err = answer.ListOf(ctx, bus, "", c.Int("limit"), time.Now())
+		return err
 	})
+	if err != nil && !errors.Is(err, jobstream.ErrUndeclared) { // where no producer ever was, there is no round
+		return err
+	}
+	return printAnswer(c, roundList{list})
 }
 
 // stand is a round's state in a word and its colour.

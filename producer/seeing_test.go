@@ -66,6 +66,7 @@ func see(t *testing.T) *seeing {
 		"MIRRORFLEET_NATS=" + s.nats, "MIRRORFLEET_REDIS=" + s.redis,
 	}
 	common := []string{"--mirror", mirror, "--egress", "seeing", "--limit-horizon", "1s", "--log-level", "debug"}
+	declare(t, started.NATSURL())
 	s.worker = work(t, "seer", env, append(common, "--listen", "127.0.0.1:0")...)
 	cmd := command(t, "producer", slices.Concat([]string{"run", "--json", "--listen", "127.0.0.1:0"}, seenInputs(t), common)...)
 	cmd.Env = append(cmd.Env, env...)
