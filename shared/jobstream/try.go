@@ -53,7 +53,11 @@ func (b *Bus) try(ctx context.Context, what string, op func(context.Context) err
 func (b *Bus) once(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
 	defer cancel()
-	return op(ctx)
+	err := op(ctx)
+	if errors.Is(err, nats.ErrReconnectBufExceeded) { // nothing is kept for later, which its text does not say
+		return fmt.Errorf("there is no connection (%w)", err)
+	}
+	return err
 }
 
 // outage logs the first failure of a row of them, whoever met it.
