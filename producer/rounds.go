@@ -29,7 +29,8 @@ func roundsCommand() *cli.Command {
 		Name:  "rounds",
 		Usage: "list the rounds, the last one first",
 		Description: "A round is \"running\" while its producer lives and jobs are outstanding, \"stopped\" when no producer has been\n" +
-			"heard of for its --takeover, \"concluded\" when it has an outcome, and \"replaying\" while it is concluded anew.\n" +
+			"heard of for its --takeover, \"complete\" or \"LACKING\" when it has an outcome, and \"replaying\" while it is\n" +
+			"concluded anew.\n" +
 			"DUE is the turn of the schedule that the round was begun for; the API never serves a round run by hand as \"latest\".\n" +
 			"It reads NATS alone.\n\n" +
 			"Examples:\n" +

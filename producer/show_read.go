@@ -126,7 +126,7 @@ func withOutcome(ctx context.Context, bus *jobstream.Bus, name string, revision 
 func notThere(err error, name string) error {
 	switch {
 	case errors.Is(err, answer.ErrNotConcluded):
-		return command.Usage("%w: producer run --resume %s goes on with it", err, name)
+		return command.Usage("%w: producer rounds says whether it runs; producer run --resume %s resumes one that has stopped", err, name)
 	case answer.NotThere(err):
 		return command.UsageError{Err: err}
 	}

@@ -45,7 +45,7 @@ func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) 
 			return Place{}, fmt.Errorf("looking for the latest round: %w", err)
 		}
 		if len(concluded) == 0 {
-			return Place{}, fmt.Errorf("no round is there with an outcome: %w", ErrNotConcluded)
+			return Place{}, fmt.Errorf("latest: no round that is there has an outcome: %w", ErrNotConcluded)
 		}
 		name = concluded[len(concluded)-1]
 	}

@@ -3,35 +3,30 @@ package backup
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// keys lists a bucket's keys that match a pattern, in order. The library's own
-// list says nothing when it is broken off.
-func keys(ctx context.Context, kv jetstream.KeyValue, pattern string) (list []string, err error) {
+// keys lists a bucket's keys that match a pattern, in order. The leader says which
+// there are: a producer may not make consumers for it, and a replica may lag.
+func keys(ctx context.Context, js jetstream.JetStream, bucket, pattern string) ([]string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, request, fmt.Errorf("no answer within %s", request))
 	defer cancel()
-	watcher, err := kv.Watch(ctx, pattern, jetstream.MetaOnly(), jetstream.IgnoreDeletes())
+	prefix := "$KV." + bucket + "."
+	stream, err := js.Stream(ctx, "KV_"+bucket)
 	if err != nil {
-		return nil, fmt.Errorf("listing %s %s: %w", kv.Bucket(), pattern, err)
+		return nil, fmt.Errorf("looking for bucket %s: %w", bucket, err)
 	}
-	defer func() { _ = watcher.Stop() }() // it only fails when it has ended
-	list = []string{}
-	for {
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("listing %s %s: %w", kv.Bucket(), pattern, context.Cause(ctx))
-		case entry, open := <-watcher.Updates():
-			if !open {
-				return nil, fmt.Errorf("listing %s %s: %w", kv.Bucket(), pattern, ErrCutOff)
-			}
-			if entry == nil { // all that there were have come
-				slices.Sort(list)
-				return list, nil
-			}
-			list = append(list, entry.Key())
-		}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(prefix+pattern))
+	if err != nil {
+		return nil, fmt.Errorf("listing %s %s: %w", bucket, pattern, err)
 	}
+	list := slices.Sorted(maps.Keys(info.State.Subjects))
+	for i, subject := range list {
+		list[i] = strings.TrimPrefix(subject, prefix)
+	}
+	return list, nil
 }

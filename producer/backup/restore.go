@@ -29,10 +29,11 @@ type Restored struct {
 type restoring struct {
 	verified
 
-	cfg Config
-	nc  *nats.Conn
-	js  jetstream.JetStream
-	log *slog.Logger
+	cfg    Config
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	leader nats.JetStreamContext
+	log    *slog.Logger
 }
 
 // Restore writes the backup of cfg.Dir into the servers of a connection. No
@@ -46,6 +47,9 @@ func Restore(ctx context.Context, nc *nats.Conn, cfg Config, log *slog.Logger) (
 		return done, err
 	}
 	if r.js, err = jetstream.New(nc); err != nil {
+		return done, fmt.Errorf("restore: %w", err)
+	}
+	if r.leader, err = nc.JetStream(); err != nil {
 		return done, fmt.Errorf("restore: %w", err)
 	}
 	if err := r.formed(ctx); err != nil {

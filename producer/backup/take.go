@@ -59,6 +59,7 @@ type taking struct {
 	nc      *nats.Conn
 	manager *jsm.Manager
 	js      jetstream.JetStream
+	leader  nats.JetStreamContext
 	m       Manifest
 }
 
@@ -77,6 +78,9 @@ func Take(ctx context.Context, nc *nats.Conn, cfg Config) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("backup: %w", err)
 	}
 	if t.js, err = jetstream.New(nc); err != nil {
+		return Manifest{}, fmt.Errorf("backup: %w", err)
+	}
+	if t.leader, err = nc.JetStream(); err != nil {
 		return Manifest{}, fmt.Errorf("backup: %w", err)
 	}
 	if err := t.take(ctx); err != nil {
@@ -138,17 +142,13 @@ func (t *taking) take(ctx context.Context) error {
 	t.m = Manifest{
 		Format: Format, Wire: job.Version, Host: host, Server: t.nc.ConnectedServerVersion(), Began: time.Now().UTC(), Outcomes: []string{},
 	}
-	rounds, err := t.js.KeyValue(ctx, job.BucketRounds)
-	if err != nil {
-		return fmt.Errorf("bucket %s: %w", job.BucketRounds, err)
-	}
-	if t.m.Fleet, err = identify(ctx, rounds); err != nil {
+	if t.m.Fleet, err = t.identify(ctx); err != nil {
 		return err
 	}
 	if err := t.snapshots(ctx, independent()); err != nil {
 		return err
 	}
-	if t.m.Outcomes, err = keys(ctx, rounds, "*.outcome.*"); err != nil {
+	if t.m.Outcomes, err = keys(ctx, t.js, job.BucketRounds, "*.outcome.*"); err != nil {
 		return err
 	}
 	if err := t.snapshots(ctx, ordered()); err != nil {
@@ -190,12 +190,16 @@ func lookUp(ctx context.Context, js jetstream.JetStream, name string) (*jetstrea
 }
 
 // identify reads the word that identifies the fleet, or makes it.
-func identify(ctx context.Context, rounds jetstream.KeyValue) (string, error) {
-	_, err := rounds.Create(ctx, job.FleetKey, []byte(rand.Text()))
+func (t *taking) identify(ctx context.Context) (string, error) {
+	rounds, err := t.js.KeyValue(ctx, job.BucketRounds)
+	if err != nil {
+		return "", fmt.Errorf("bucket %s: %w", job.BucketRounds, err)
+	}
+	_, err = jobstream.CreateLeader(ctx, t.leader, rounds, job.FleetKey, []byte(rand.Text()))
 	if err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
 		return "", fmt.Errorf("naming the fleet: %w", err)
 	}
-	entry, err := rounds.Get(ctx, job.FleetKey)
+	entry, err := jobstream.ReadLeader(ctx, t.leader, job.BucketRounds, job.FleetKey)
 	if err != nil {
 		return "", fmt.Errorf("reading the fleet's name: %w", err)
 	}

@@ -120,18 +120,14 @@ func (r *restoring) differs(info *jetstream.StreamInfo) string {
 
 // sameFleet refuses servers that are another fleet's.
 func (r *restoring) sameFleet(ctx context.Context) error {
-	rounds, err := r.js.KeyValue(ctx, job.BucketRounds)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
+	entry, err := jobstream.ReadLeader(ctx, r.leader, job.BucketRounds, job.FleetKey)
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("bucket %s: %w", job.BucketRounds, err)
-	}
-	entry, err := rounds.Get(ctx, job.FleetKey)
-	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
 		return fmt.Errorf("reading the fleet's name: %w", err)
 	}
-	if err == nil && string(entry.Value()) != r.Fleet {
+	if string(entry.Value()) != r.Fleet {
 		return refusef("backup %s is of fleet %s, and these servers are of fleet %s", r.dir, r.Fleet, entry.Value())
 	}
 	return nil
@@ -139,20 +135,16 @@ func (r *restoring) sameFleet(ctx context.Context) error {
 
 // producers names those that hold something on the servers: one of them may run.
 func (r *restoring) producers(ctx context.Context) (string, error) {
-	rounds, err := r.js.KeyValue(ctx, job.BucketRounds)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
+	holders, err := keys(ctx, r.js, job.BucketRounds, job.HolderKey("*"))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return "", nil
 	}
-	if err != nil {
-		return "", fmt.Errorf("bucket %s: %w", job.BucketRounds, err)
-	}
-	holders, err := keys(ctx, rounds, job.HolderKey("*"))
 	if err != nil {
 		return "", fmt.Errorf("looking for producers: %w", err)
 	}
 	var named []string
 	for _, key := range holders {
-		entry, err := rounds.Get(ctx, key)
+		entry, err := jobstream.ReadLeader(ctx, r.leader, job.BucketRounds, key)
 		var holder job.Holder
 		if err != nil || json.Unmarshal(entry.Value(), &holder) != nil || holder.Released {
 			continue // it is named, no more

@@ -117,7 +117,11 @@ func (n NATS) role(ctx context.Context, address string, files jobstream.Files, r
 	}
 	var found []Finding
 	if len(may.Denied) > 0 {
-		found = append(found, fault(PermissionMissing, "the user at %s may not %s, which a %s needs", where(address), some(may.Denied), r))
+		lacks := fmt.Sprintf("may not %s, which a %s needs", some(may.Denied), r)
+		if r == jobstream.RoleWorker && address == n.URL && files == n.Files {
+			lacks += "; it was taken for the workers' user too, because --worker-nats names no other"
+		}
+		found = append(found, fault(PermissionMissing, "the user at %s %s", where(address), lacks))
 	}
 	if len(may.Excess) > 0 {
 		found = append(found, warn(PermissionExcess, "the user at %s may %s, which no %s needs", where(address), some(may.Excess), r))

@@ -37,7 +37,7 @@ func (r Redis) past(ctx context.Context, rdb *redis.Client) []Finding {
 // round is never removed, so somebody has removed the streams.
 func JudgePast(rounds int, buckets []ratelimit.State) []Finding {
 	if rounds > 0 {
-		return []Finding{fine("%d rounds are held", rounds)}
+		return []Finding{fine("rounds held: %d", rounds)}
 	}
 	var most ratelimit.State
 	for _, b := range buckets {

@@ -17,7 +17,7 @@ import (
 
 // ErrTakenOver says that another producer runs the round now: this one was
 // silent for too long.
-var ErrTakenOver = errors.New("the round was taken over by another producer")
+var ErrTakenOver = errors.New("this producer was silent for so long that another may have taken the round over")
 
 // hold is this producer's hold on a round. Only work is at stake: what must
 // happen once is held by compare-and-set and create-once wherever it happens.
@@ -78,7 +78,7 @@ func (c Config) holding(ctx context.Context, round string, work func(ctx context
 		if err == nil || !lost {
 			return err
 		}
-		c.Log.WarnContext(ctx, "the round was taken over by another producer", "round", round, "error", err)
+		c.Log.WarnContext(ctx, "silent for too long: another producer may have taken the round over", "round", round, "error", context.Cause(working))
 	}
 }
 

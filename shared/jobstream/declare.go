@@ -110,8 +110,10 @@ func (b *Bus) declare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := b.declareConsumer(ctx, workersConsumer()); err != nil {
-		return err
+	for _, want := range consumers() {
+		if err := b.declareConsumer(ctx, want); err != nil {
+			return err
+		}
 	}
 	return b.bind(ctx)
 }
@@ -132,12 +134,16 @@ func (b *Bus) declareMissing(ctx context.Context) error {
 			return err
 		}
 	}
-	workers := workersConsumer()
-	_, err := b.js.Consumer(ctx, workers.stream, workers.config.Durable)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		err = b.declareConsumer(ctx, workers)
+	for _, want := range consumers() {
+		_, err := b.js.Consumer(ctx, want.stream, want.config.Durable)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			err = b.declareConsumer(ctx, want)
+		}
+		if err != nil {
+			return naming("consumer", want.config.Durable, err)
+		}
 	}
-	return naming("consumer", workers.config.Durable, err)
+	return nil
 }
 
 // bind looks everything up: the handles that everything else works with. They go
@@ -176,7 +182,7 @@ func (b *Bus) declareStream(ctx context.Context, want jetstream.StreamConfig) er
 		want.Replicas = max(b.cfg.Replicas, 1)
 		_, err = b.js.CreateStream(ctx, want)
 		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			b.created(ctx, want.Name, err)
+			b.created(ctx, "stream", want.Name, err)
 			return naming("stream", want.Name, err)
 		}
 		existing, err = b.js.Stream(ctx, want.Name) // another process was first
@@ -219,6 +225,9 @@ type consumer struct {
 	config jetstream.ConsumerConfig
 }
 
+// consumers are those that a producer declares.
+func consumers() []consumer { return []consumer{workersConsumer(), advisoriesConsumer()} }
+
 // workersConsumer hands each job to one worker. It has no filter, because a work queue
 // allows only one consumer per subject.
 func workersConsumer() consumer {
@@ -253,7 +262,7 @@ func (b *Bus) declareConsumer(ctx context.Context, want consumer) error {
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		_, err = b.js.CreateConsumer(ctx, want.stream, b.lastKnown(want.config))
 		if !errors.Is(err, jetstream.ErrConsumerExists) {
-			b.created(ctx, name, err)
+			b.created(ctx, "consumer", name, err)
 			return naming("consumer", name, err)
 		}
 		existing, err = b.js.Consumer(ctx, want.stream, name) // another process was first

@@ -100,7 +100,7 @@ func DeclaredEgresses(ctx context.Context, nc *nats.Conn) (job.Egresses, error) 
 	if err != nil {
 		return job.Egresses{}, fmt.Errorf("jobstream: %w", err)
 	}
-	entry, err := readLeader(ctx, leader, job.BucketRounds, job.EgressesKey)
+	entry, err := ReadLeader(ctx, leader, job.BucketRounds, job.EgressesKey)
 	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrKeyNotFound) {
 		return job.Egresses{}, nil
 	}

@@ -53,14 +53,10 @@ func (b *Bus) ConsumeExhausted(ctx context.Context,
 	}
 }
 
-// advisories declares the consumer of the advisories, which all producers share, and
-// looks it up.
+// advisories looks up the consumer of the advisories, which all producers share.
 func (b *Bus) advisories(ctx context.Context) (found jetstream.Consumer, err error) {
 	want := advisoriesConsumer()
-	err = b.try(ctx, "declaring the consumer of "+want.stream, func(ctx context.Context) (err error) {
-		if err = b.declareConsumer(ctx, want); err != nil {
-			return err
-		}
+	err = b.try(ctx, "looking up the consumer of "+want.stream, func(ctx context.Context) (err error) {
 		found, err = b.js.Consumer(ctx, want.stream, want.config.Durable)
 		return err //nolint:wrapcheck // try names the operation
 	})

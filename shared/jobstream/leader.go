@@ -19,10 +19,11 @@ func (b *Bus) read(ctx context.Context, kv jetstream.KeyValue, key string) (jets
 	if kv.Bucket() != job.BucketRounds || b.cfg.Role == RoleWorker {
 		return kv.Get(ctx, key) //nolint:wrapcheck // try names the operation
 	}
-	return readLeader(ctx, b.leader, kv.Bucket(), key)
+	return ReadLeader(ctx, b.leader, kv.Bucket(), key)
 }
 
-func readLeader(ctx context.Context, leader nats.JetStreamContext, bucket, key string) (jetstream.KeyValueEntry, error) {
+// ReadLeader asks the leader for a key; jetstream.ErrKeyNotFound if there is none.
+func ReadLeader(ctx context.Context, leader nats.JetStreamContext, bucket, key string) (jetstream.KeyValueEntry, error) {
 	msg, err := leader.GetLastMsg(bucketStream(bucket), "$KV."+bucket+"."+key, nats.Context(ctx))
 	switch {
 	case errors.Is(err, nats.ErrMsgNotFound):
@@ -35,6 +36,24 @@ func readLeader(ctx context.Context, leader nats.JetStreamContext, bucket, key s
 		return nil, jetstream.ErrKeyNotFound
 	}
 	return &entry{bucket, key, msg}, nil
+}
+
+// CreateLeader sets a key that is not there, or was deleted; jetstream.ErrKeyExists if
+// there is one. The client library's Create asks any replica whether the key that is in
+// its way was deleted, which a producer may not do.
+func CreateLeader(ctx context.Context, leader nats.JetStreamContext, kv jetstream.KeyValue, key string, data []byte) (uint64, error) {
+	revision, err := kv.Update(ctx, key, data, 0)
+	if !conflict(err) {
+		return revision, err //nolint:wrapcheck // the caller names the operation
+	}
+	msg, lookErr := leader.GetLastMsg(bucketStream(kv.Bucket()), "$KV."+kv.Bucket()+"."+key, nats.Context(ctx))
+	switch {
+	case lookErr != nil:
+		return 0, fmt.Errorf("asking the leader: %w", lookErr)
+	case msg.Header.Get("KV-Operation") != "":
+		return kv.Update(ctx, key, data, msg.Sequence) //nolint:wrapcheck // the caller names the operation
+	}
+	return 0, jetstream.ErrKeyExists
 }
 
 // entry is a value as the leader has it.

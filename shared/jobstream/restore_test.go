@@ -2,6 +2,7 @@ package jobstream_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strings"
 	"testing"
@@ -107,6 +108,38 @@ func TestAConsumerThatIsGoneComesBackAsItWas(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNothingOfNewServersWasGone: the consumer of the advisories was declared when it
+// was first read, so the first producer on new servers said that it had lost it.
+func TestNothingOfNewServersWasGone(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	must.Get(b.js.Consumer(b.ctx, job.StreamAdvisory, "exhausted"))(t)
+	ctx, cancel := context.WithCancel(b.ctx)
+	cancel()
+	must.Do(t, b.bus.ConsumeExhausted(ctx, nil))
+	must.Do(t, b.bus.Restore(b.ctx))
+	if n := b.log.Count("declared again, empty"); n > 0 {
+		t.Errorf("%d times something is said to have been gone", n)
+	}
+}
+
+// TestARoundIsHeldOnce: the leader says whether the key that is in the way was deleted.
+func TestARoundIsHeldOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	hold := func(want error) {
+		t.Helper()
+		if _, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: rand.Text()}, 0); !errors.Is(err, want) {
+			t.Errorf("holding the round: %v, want %v", err, want)
+		}
+	}
+	hold(nil)
+	hold(jobstream.ErrConflict)
+	kv := must.Get(b.js.KeyValue(b.ctx, job.BucketRounds))(t)
+	must.Do(t, kv.Delete(b.ctx, job.HolderKey("r1")))
+	hold(nil)
 }
 
 // TestAdvisoriesGoOn: the stream of the advisories is deleted while a producer reads

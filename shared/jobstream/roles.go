@@ -108,8 +108,8 @@ type questions struct {
 	// importing says that the user's account is not that of the streams: what it does
 	// not import, nobody listens to.
 	importing bool
-	// undeclared are the streams that are not there yet, or that the user cannot ask
-	// for: whether he may publish to them shows only in a refusal.
+	// undeclared are the streams that are not there yet, or not in a cluster that has
+	// no leader: whether he may publish to them shows only in a refusal.
 	undeclared map[string]bool
 }
 
@@ -131,7 +131,7 @@ func newQuestions(ctx context.Context, nc *nats.Conn) (*questions, error) {
 			continue // it would not be answered; what is wrong shows in the next question
 		}
 		_, err := js.Stream(ctx, name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if errors.Is(err, jetstream.ErrStreamNotFound) || passing(err) {
 			q.undeclared[name] = true
 		}
 	}

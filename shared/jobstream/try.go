@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/pause"
 )
 
@@ -52,7 +53,11 @@ func (b *Bus) try(ctx context.Context, what string, op func(context.Context) err
 func (b *Bus) once(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
 	defer cancel()
-	return op(ctx)
+	err := op(ctx)
+	if errors.Is(err, nats.ErrReconnectBufExceeded) { // nothing is kept for later, which its text does not say
+		return fmt.Errorf("there is no connection (%w)", err)
+	}
+	return err
 }
 
 // outage logs the first failure of a row of them, whoever met it.
@@ -83,9 +88,9 @@ func (b *Bus) Restore(ctx context.Context) error {
 }
 
 // created says what was declared again.
-func (b *Bus) created(ctx context.Context, name string, err error) {
+func (b *Bus) created(ctx context.Context, kind, name string, err error) {
 	if err == nil && b.bound.Load() {
-		b.cfg.Log.ErrorContext(ctx, "it was gone, with all that it held: declared again, empty", "name", name)
+		b.cfg.Log.ErrorContext(ctx, "it was gone, with all that it held: declared again, empty", kind, name)
 	}
 }
 
@@ -106,7 +111,7 @@ func (b *Bus) write(ctx context.Context, kv jetstream.KeyValue, key string, data
 	err := b.try(ctx, "writing "+kv.Bucket()+" "+key, func(ctx context.Context) error {
 		var err error
 		if revision == 0 {
-			now, err = kv.Create(ctx, key, data)
+			now, err = b.create(ctx, kv, key, data)
 		} else {
 			now, err = kv.Update(ctx, key, data, revision)
 		}
@@ -120,6 +125,14 @@ func (b *Bus) write(ctx context.Context, kv jetstream.KeyValue, key string, data
 		return 0, fmt.Errorf("bucket %s, key %s at revision %d: %w", kv.Bucket(), key, revision, ErrConflict)
 	}
 	return now, err
+}
+
+// create sets a key that is not there.
+func (b *Bus) create(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) (uint64, error) {
+	if kv.Bucket() != job.BucketRounds { // the others are read at the leader anyway
+		return kv.Create(ctx, key, data) //nolint:wrapcheck // try names the operation
+	}
+	return CreateLeader(ctx, b.leader, kv, key, data)
 }
 
 // ownWrite returns the revision of key if it holds data already.
