@@ -121,14 +121,15 @@ const localGrace = time.Second
 
 // startWorkers starts the local workers on the servers of this process.
 func (s *session) startWorkers(ctx context.Context, m job.Manifest) error {
+	env := []string{command.Variable("nats", s.servers.NATS), command.Variable("redis", s.servers.Redis)}
 	args := []string{
-		"--nats", s.servers.NATS, "--redis", s.servers.Redis, "--mirror", m.Mirror, "--egress", s.servers.Limit.Egress,
+		"--mirror", m.Mirror, "--egress", s.servers.Limit.Egress,
 		"--limit-requests", fmt.Sprint(s.servers.Limit.Limit), "--limit-window", s.servers.Limit.Window.String(),
 		"--limit-horizon", s.servers.Limit.Horizon.String(), "--limit-rate", fmt.Sprint(s.servers.Limit.Rate),
 		"--log-level", s.flags.String("log-level"), "--grace", localGrace.String(),
 		"--listen", "", // the address of this process is none for several
 	}
-	started, err := startWorkers(ctx, s.log, s.options.state, s.options.workers, append(args, configOf(s.flags)...)...)
+	started, err := startWorkers(ctx, s.log, s.options.state, s.options.workers, env, append(args, configOf(s.flags)...)...)
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,10 @@ func newID(now time.Time) (string, error) {
 // makeState makes the state directory, so that logs can be written before
 // anything else is.
 func makeState(dir string) error {
-	if err := os.MkdirAll(filepath.Join(dir, "world"), 0o750); err != nil {
+	if err := local.MakeDir(dir); err != nil {
+		return command.Usage("--state: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "world"), 0o700); err != nil {
 		return command.Usage("--state %s: %w", dir, errors.Join(err, errors.New("want a directory that can be written")))
 	}
 	return nil

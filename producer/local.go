@@ -31,6 +31,7 @@ func beside(name string) string {
 // workers are the worker processes of a local round.
 type workers struct {
 	state string
+	env   []string // what may hold a secret: everybody sees the arguments
 	args  []string
 	log   *slog.Logger
 
@@ -44,9 +45,9 @@ type workers struct {
 }
 
 // startWorkers starts the workers and waits until each can take jobs.
-func startWorkers(ctx context.Context, log *slog.Logger, state string, count int, args ...string) (*workers, error) {
+func startWorkers(ctx context.Context, log *slog.Logger, state string, count int, env []string, args ...string) (*workers, error) {
 	w := &workers{
-		state: state, args: args, log: log, running: map[string]*process{}, deaths: deaths{workers: count}, lost: make(chan error, 1),
+		state: state, env: env, args: args, log: log, running: map[string]*process{}, deaths: deaths{workers: count}, lost: make(chan error, 1),
 	}
 	for i := range count {
 		if err := w.start(workerName(i)); err != nil {
@@ -74,7 +75,7 @@ func (w *workers) start(name string) error {
 		return context.Canceled
 	}
 	args := append([]string{"--name", name, "--exit-with-stdin"}, w.args...)
-	p, err := startProcess(name, filepath.Join(w.state, name+".log"), beside("worker"), args...)
+	p, err := startProcess(name, filepath.Join(w.state, name+".log"), beside("worker"), w.env, args...)
 	if err != nil {
 		return err
 	}

@@ -30,14 +30,16 @@ type process struct {
 	err  error
 }
 
-// startProcess starts a child; its standard error goes to the log file.
-func startProcess(name, logPath, path string, args ...string) (*process, error) {
+// startProcess starts a child with more environment than this process's; its standard
+// error goes to the log file.
+func startProcess(name, logPath, path string, env []string, args ...string) (*process, error) {
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of %s: %w", name, err)
 	}
 	p := &process{name: name, log: log, ready: make(chan string, 1), done: make(chan struct{})}
 	p.cmd = exec.Command(path, args...) //nolint:noctx // stop ends it in order: drain first, kill last
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdout, err := p.cmd.StdoutPipe()

@@ -34,7 +34,7 @@ func startSimulator(ctx context.Context, world, state, addr string, more ...stri
 	if addr == "" {
 		addr = "127.0.0.1:0"
 	}
-	p, err := startProcess("the simulated mirror", filepath.Join(state, "mirrorsim.log"), beside("mirrorsim"),
+	p, err := startProcess("the simulated mirror", filepath.Join(state, "mirrorsim.log"), beside("mirrorsim"), nil,
 		append(more, "--world", world, "--addr", addr, "--write", filepath.Join(state, "world"), "--exit-with-stdin")...)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"mirrorfleet/shared/local"
 )
 
 // File is an input that is to be readable and valid.
@@ -68,6 +70,9 @@ func State(dir string) Check {
 		at := existing(dir)
 		if err := unix.Access(at, unix.W_OK|unix.X_OK); err != nil {
 			return []Finding{fault(StateUnusable, "%s cannot be written: %v", at, err)}
+		}
+		if err := local.CheckDir(dir); err != nil {
+			return []Finding{fault(StateUnusable, "%v", err)}
 		}
 		var stat unix.Statfs_t
 		if err := unix.Statfs(at, &stat); err != nil {

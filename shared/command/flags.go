@@ -15,9 +15,15 @@ const envPrefix = "MIRRORFLEET_"
 
 // Env is the environment variable of a flag: one to one, by name. Whatever has
 // one can stand in a configuration file, too.
-func Env(flag string) cli.ValueSourceChain {
-	return cli.EnvVars(envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")))
+func Env(flag string) cli.ValueSourceChain { return cli.EnvVars(variable(flag)) }
+
+func variable(flag string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
+
+// Variable is how a process that is started beside this one is given a setting that
+// may hold a secret: among its arguments everybody would see it.
+func Variable(flag, value string) string { return variable(flag) + "=" + value }
 
 // Groups of flags in --help.
 const (
