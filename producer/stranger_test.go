@@ -1,10 +1,12 @@
 package main_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -31,6 +33,7 @@ type task struct {
 	State       string
 	PIDs        []int
 	NATS, Redis string // host:port
+	Mirror      string // host:port of the simulated one
 }
 
 // loot is what somebody got.
@@ -85,6 +88,12 @@ func plunder(ctx context.Context, t task) (l loot) {
 		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 		l.take("fd", fmt.Sprint(open), err)
 	}
+	if conn, err := net.Dial("tcp", t.Mirror); err == nil { //nolint:noctx // it ends with this process
+		fmt.Fprint(conn, "GET /sim/stats HTTP/1.0\r\n\r\n")
+		answer, err := bufio.NewReader(conn).ReadString('\n')
+		l.take("the mirror", answer, err)
+		_ = conn.Close()
+	}
 	for _, who := range []*url.Userinfo{nil, url.UserPassword("local", "guess")} {
 		nc, err := nats.Connect((&url.URL{Scheme: "nats", User: who, Host: t.NATS}).String())
 		l.take("NATS", "", err)
@@ -120,7 +129,7 @@ func TestAnotherUserGetsNothing(t *testing.T) {
 	servers := must.Get(local.Find(state))(t)
 	ofNATS, ofRedis := must.Get(url.Parse(servers.NATS))(t), must.Get(url.Parse(servers.Redis))(t)
 	secret, _ := ofNATS.User.Password()
-	order := task{state, append(s.below, s.Process.Pid), ofNATS.Host, ofRedis.Host}
+	order := task{state, append(s.below, s.Process.Pid), ofNATS.Host, ofRedis.Host, simulatedAt(t, state)}
 
 	got := plunderAs(t, program, stranger, order)
 	if others := slices.DeleteFunc(slices.Clone(got.Got), func(what string) bool { return what == "cmdline" }); len(others) > 0 || len(got.Got) < 5 {
@@ -130,7 +139,7 @@ func TestAnotherUserGetsNothing(t *testing.T) {
 		t.Errorf("the arguments hold the password, or are no workers': %q", got.Text)
 	}
 	owner := plunderAs(t, program, 0, order)
-	for _, want := range []string{"found servers.json", "worker-1.log", "mirrorsim.log", "lock", "world/miners.json", "environ", "maps", "fd"} {
+	for _, want := range []string{"found servers.json", "worker-1.log", "mirrorsim.log", "lock", "world/miners.json", "environ", "maps", "fd", "the mirror"} {
 		if !slices.Contains(owner.Got, want) {
 			t.Errorf("the owner got %v, and not %s: this test looks in the wrong place", owner.Got, want)
 		}
@@ -148,6 +157,14 @@ func TestAnotherUserGetsNothing(t *testing.T) {
 // slowly is a limit under which the demo round takes minutes.
 func slowly() []string {
 	return []string{"--limit-requests", "10", "--limit-window", "20s", "--limit-horizon", "5s"}
+}
+
+// simulatedAt is where the simulated mirror of a local round listens.
+func simulatedAt(t *testing.T, state string) string {
+	t.Helper()
+	_, after, _ := strings.Cut(string(must.Get(os.ReadFile(filepath.Join(state, "mirrorsim.log")))(t)), "url=http://")
+	address, _, _ := strings.Cut(after, "\n")
+	return address
 }
 
 // plunderAs has a user look at a round.

@@ -64,6 +64,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		ConnState:         s.conns.changed,
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // cut connections are wanted here
 	}
+	if cfg.OwnUser {
+		listener = ownListener{listener}
+	}
 	go func() { s.served <- s.http.Serve(listener) }()
 	return s, nil
 }
