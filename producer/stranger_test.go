@@ -30,16 +30,17 @@ const strangersTask = "MIRRORFLEET_TEST_STRANGER"
 // task is what everybody on the machine knows of a local round: where its state is, its
 // processes, and where they listen.
 type task struct {
-	State       string
-	PIDs        []int
-	NATS, Redis string // host:port
-	Mirror      string // host:port of the simulated one
+	State  string `json:"state"`
+	PIDs   []int  `json:"pids"`
+	NATS   string `json:"nats"` // host:port, as the next two
+	Redis  string `json:"redis"`
+	Mirror string `json:"mirror"` // the simulated one
 }
 
 // loot is what somebody got.
 type loot struct {
-	Got  []string // what was read, or answered
-	Text string   // what it said
+	Got  []string `json:"got"`  // what was read, or answered
+	Text string   `json:"text"` // what it said
 }
 
 func (l *loot) take(what, said string, err error) {
@@ -72,6 +73,13 @@ func plunderIfStranger() {
 
 // plunder tries everything that needs no password, and a wrong one.
 func plunder(ctx context.Context, t task) (l loot) {
+	l.files(t)
+	l.processes(t)
+	l.servers(ctx, t)
+	return l
+}
+
+func (l *loot) files(t task) {
 	_ = filepath.WalkDir(t.State, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			l.read("found "+filepath.Base(path), path)
@@ -81,6 +89,9 @@ func plunder(ctx context.Context, t task) (l loot) {
 	for _, name := range []string{"servers.json", "worker-1.log", "mirrorsim.log", "lock", "world/miners.json"} {
 		l.read(name, filepath.Join(t.State, name))
 	}
+}
+
+func (l *loot) processes(t task) {
 	for _, pid := range t.PIDs {
 		for _, file := range []string{"cmdline", "environ", "maps"} {
 			l.read(file, fmt.Sprintf("/proc/%d/%s", pid, file))
@@ -88,7 +99,10 @@ func plunder(ctx context.Context, t task) (l loot) {
 		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 		l.take("fd", fmt.Sprint(open), err)
 	}
-	if conn, err := net.Dial("tcp", t.Mirror); err == nil { //nolint:noctx // it ends with this process
+}
+
+func (l *loot) servers(ctx context.Context, t task) {
+	if conn, err := net.Dial("tcp", t.Mirror); err == nil {
 		fmt.Fprint(conn, "GET /sim/stats HTTP/1.0\r\n\r\n")
 		answer, err := bufio.NewReader(conn).ReadString('\n')
 		l.take("the mirror", answer, err)
@@ -106,7 +120,6 @@ func plunder(ctx context.Context, t task) (l loot) {
 		l.take("Redis", "", rdb.Keys(ctx, "*").Err())
 		_ = rdb.Close()
 	}
-	return l
 }
 
 // Two users on one machine: the second one gets nothing of a local round but the
@@ -123,7 +136,7 @@ func TestAnotherUserGetsNothing(t *testing.T) {
 		must.Do(t, os.Chmod(open, 0o755))
 	}
 	program := filepath.Join(dir, "stranger")
-	must.Do(t, os.WriteFile(program, must.Get(os.ReadFile(must.Get(os.Executable())(t)))(t), 0o755)) //nolint:gosec // for the other user
+	must.Do(t, os.WriteFile(program, must.Get(os.ReadFile(must.Get(os.Executable())(t)))(t), 0o755))
 	state := filepath.Join(dir, "state")
 	s := start(t, slices.Concat([]string{"run", "--local", "--state", state}, slowly())...)
 	servers := must.Get(local.Find(state))(t)

@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
@@ -272,7 +273,7 @@ func fileScenarios() map[string]scenario {
 		}
 	}
 	state := func(dir func(t *testing.T) string) func(t *testing.T) []doctor.Finding {
-		return func(t *testing.T) []doctor.Finding { return run(t, doctor.State(dir(t))) }
+		return func(t *testing.T) []doctor.Finding { return run(t, doctor.State(dir(t), local.CheckDir)) }
 	}
 	space := func(left int64) func(*testing.T) []doctor.Finding {
 		return func(*testing.T) []doctor.Finding { return doctor.JudgeSpace("state", left) }
@@ -288,6 +289,12 @@ func fileScenarios() map[string]scenario {
 			path := filepath.Join(t.TempDir(), "state")
 			must.Do(t, os.WriteFile(path, nil, 0o600))
 			return path
+		})},
+		"a state where other things are": {doctor.StateUnusable, doctor.Fault, state(func(t *testing.T) string {
+			dir := t.TempDir()
+			must.Do(t, os.WriteFile(filepath.Join(dir, "index.html"), nil, 0o600))
+			must.Do(t, os.Chmod(dir, 0o755))
+			return dir
 		})},
 		"a full disk":         {doctor.StateSpace, doctor.Fault, space(100 << 20)},
 		"a disk nearly full":  {doctor.StateSpace, doctor.Warning, space(2 << 30)},
@@ -375,7 +382,7 @@ func TestAllIsWell(t *testing.T) {
 	server := redistest.Start(t)
 	clock := make(chan doctor.Clock, 1)
 	checks := slices.Concat(natsChecks(doctor.NATS{URL: url}), doctor.Redis{URL: server.URL(), NATS: url, Limit: fast()}.Checks(), []doctor.Check{
-		doctor.Formula(fast()), doctor.State(filepath.Join(t.TempDir(), "not", "yet")),
+		doctor.Formula(fast()), doctor.State(filepath.Join(t.TempDir(), "not", "yet"), local.CheckDir),
 		doctor.Mirror{URL: s.URL, Redis: server.URL(), Limit: fast(), Log: quiet(), Now: time.Now(), Clock: clock}.Check(),
 		doctor.Clocks{NATS: url, Redis: server.URL(), Mirror: clock}.Check(),
 	})

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"mirrorfleet/shared/local"
 )
 
 // File is an input that is to be readable and valid.
@@ -64,14 +62,14 @@ func (f File) look() []Finding {
 	return unless(found, "%s: %s", f.Path, holds)
 }
 
-// State checks the directory of local rounds.
-func State(dir string) Check {
+// State checks the directory of local rounds; refused says why a round would refuse one.
+func State(dir string, refused func(dir string) error) Check {
 	return Check{"--state", func(context.Context) []Finding {
 		at := existing(dir)
 		if err := unix.Access(at, unix.W_OK|unix.X_OK); err != nil {
 			return []Finding{fault(StateUnusable, "%s cannot be written: %v", at, err)}
 		}
-		if err := local.CheckDir(dir); err != nil {
+		if err := refused(dir); err != nil {
 			return []Finding{fault(StateUnusable, "%v", err)}
 		}
 		var stat unix.Statfs_t

@@ -18,7 +18,7 @@ func MakeDir(dir string) error {
 	if err := CheckDir(dir); err != nil {
 		return err
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory
 		return fmt.Errorf("state directory %s cannot be closed to other users: %w", dir, err)
 	}
 	return nil

@@ -20,7 +20,7 @@ func TestOwnUserIsAnswered(t *testing.T) {
 	b := setup(t, mirrorsim.Config{OwnUser: true})
 	address := strings.TrimPrefix(b.server.URL, "http://")
 	for range 200 {
-		conn := must.Get(net.Dial("tcp4", address))(t) //nolint:noctx // it ends with the test
+		conn := must.Get(net.Dial("tcp4", address))(t)
 		must.Get(fmt.Fprint(conn, "GET /sim/stats HTTP/1.0\r\n\r\n"))(t)
 		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
