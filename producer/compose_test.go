@@ -81,7 +81,7 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	servers := jobstreamtest.Start(t)
 	world, inputs := t.TempDir(), t.TempDir()
 	addresses := []string{
-		"@nats:4222", "@" + strings.TrimPrefix(servers.NATSURL(), "nats://"),
+		"nats://producer:p@nats:4222", servers.NATSURL(), "nats://worker:w@nats:4222", servers.NATSURL(),
 		"redis://producer:p@redis:6379/0", servers.RedisURL(), "redis://worker:w@redis:6379/0", servers.RedisURL(),
 		"/world", world, "/inputs", inputs, "=:8440", "=127.0.0.1:0", "0.0.0.0:8080", "127.0.0.1:0", ":9464", "127.0.0.1:0", "http://otelcol:4318", "http://127.0.0.1:1",
 	}

@@ -162,7 +162,10 @@ func newID(now time.Time) (string, error) {
 // makeState makes the state directory, so that logs can be written before
 // anything else is.
 func makeState(dir string) error {
-	if err := os.MkdirAll(filepath.Join(dir, "world"), 0o750); err != nil {
+	if err := local.MakeDir(dir); err != nil {
+		return command.Usage("--state: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "world"), 0o700); err != nil {
 		return command.Usage("--state %s: %w", dir, errors.Join(err, errors.New("want a directory that can be written")))
 	}
 	return nil

@@ -116,7 +116,7 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 		doctor.Formula(cfg.Limit), doctor.Grammars(beside("worker"), c.String("grammars")),
 	}, doctor.FileChecks(fileChecks(c, time.Now())))
 	if o.local {
-		checks = append(checks, doctor.State(o.state))
+		checks = append(checks, doctor.State(o.state, local.CheckDir))
 	}
 	switch {
 	case o.world != "": // a simulated mirror is started with the round

@@ -24,7 +24,10 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{Race: true}) }
+func TestMain(m *testing.M) {
+	plunderIfStranger()
+	fleettest.Main(m, fleettest.Build{Race: true})
+}
 
 // command is one of the product's commands, with the parser's place in its
 // environment.

@@ -27,6 +27,7 @@ import (
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit/redistest"
@@ -52,10 +53,11 @@ type seeing struct {
 // see runs the round.
 func see(t *testing.T) *seeing {
 	t.Helper()
-	started := jobstreamtest.Start(t)
+	started := must.Get(local.Start(t.Context(), local.Config{Dir: t.TempDir(), Password: planted, Log: jobstreamtest.Quiet()}))(t)
+	t.Cleanup(func() { must.Check(t, started.Close()) })
 	s := &seeing{
 		collector: &collector{}, workers: []string{"seer"}, redis: guardedRedis(t),
-		nats: strings.Replace(started.NATSURL(), "nats://", "nats://operator:"+planted+"@", 1),
+		nats: started.NATSURL(),
 	}
 	otlp := httptest.NewServer(s.collector)
 	t.Cleanup(otlp.Close)

@@ -35,7 +35,7 @@ func startSimulator(ctx context.Context, world, state, addr string, more ...stri
 		addr = "127.0.0.1:0"
 	}
 	p, err := startProcess("the simulated mirror", filepath.Join(state, "mirrorsim.log"), beside("mirrorsim"), nil,
-		append(more, "--world", world, "--addr", addr, "--write", filepath.Join(state, "world"), "--exit-with-stdin")...)
+		append(more, "--world", world, "--addr", addr, "--write", filepath.Join(state, "world"), "--own-user", "--exit-with-stdin")...)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func TestAPartitionedWorkerCommitsNothing(t *testing.T) {
 	w := nettest.NewRelay(t, b.natsURL)
 	ending := b.start()
 	b.front.hold(filesOf(1))
-	cut := b.begin("cut-off", "--nats", "nats://"+w.Address)
+	cut := b.begin("cut-off", "--nats", w.URL())
 	b.until("its files are asked for", func() bool { return b.front.asked()[1] == 2 })
 	w.Hold(nettest.Up, nettest.Down)
 	b.front.release(filesOf(1))

@@ -163,11 +163,12 @@ func (b *bundle) work(name string, env []string, args ...string) *process {
 		"--name", name, "--nats", b.natsURL, "--redis", b.redisURL, "--mirror", b.front.URL, "--slots", "1", "--children", "1",
 		"--limit-requests", "1000000", "--limit-horizon", "100ms", "--retry-delays", "10ms", "--log-level", "debug",
 	}
+	args, servers := fleettest.Arguments(append(common, args...))
 	p := &process{
-		Cmd: exec.Command(fleettest.Path(b.t, "worker"), append(common, args...)...), name: name,
+		Cmd: exec.Command(fleettest.Path(b.t, "worker"), args...), name: name,
 		log: &telemetrytest.Log{}, ready: make(chan struct{}), done: make(chan struct{}),
 	}
-	p.Env = append(append(os.Environ(), "MIRRORFLEET_GRAMMARS="+fleettest.Grammars()), env...)
+	p.Env = append(append(os.Environ(), "MIRRORFLEET_GRAMMARS="+fleettest.Grammars()), append(servers, env...)...)
 	p.Stdout, p.Stderr = &told{word: "taking jobs", tell: p.ready}, p.log
 	p.WaitDelay = 10 * time.Second
 	b.must(p.Start())

@@ -30,7 +30,7 @@ func TestASlowWorkerHoldsUpItsOwnJobs(t *testing.T) {
 			w := nettest.NewRelay(t, b.natsURL)
 			ending := b.start()
 			b.front.hold(everybody)
-			first := b.begin("slow", "--nats", "nats://"+w.Address)
+			first := b.begin("slow", "--nats", w.URL())
 			b.until("it has a job", func() bool { return len(b.front.begun()) > 0 })
 			again := slow(b, first, w)
 			own := b.front.begun()[0]

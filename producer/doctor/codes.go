@@ -125,7 +125,7 @@ func mends() map[Code]string {
 		MirrorSlow:         "nothing: a round takes no longer while the workers have slots enough (producer plan --latency)",
 		MirrorPlain:        "use https",
 		MirrorCertificate:  "tell the mirror's operator",
-		StateUnusable:      "give a --state directory that this user can write",
+		StateUnusable:      "give a --state directory of this user's own, which others need not enter",
 		NotLookedAt:        "mend what that line says first",
 		StateSpace:         "free some of the disk, or give another --state",
 	}

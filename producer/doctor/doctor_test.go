@@ -22,6 +22,7 @@ import (
 	"mirrorfleet/shared/certs/certstest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
@@ -308,7 +309,7 @@ func fileScenarios() map[string]scenario {
 		}
 	}
 	state := func(dir func(t *testing.T) string) func(t *testing.T) []doctor.Finding {
-		return func(t *testing.T) []doctor.Finding { return run(t, doctor.State(dir(t))) }
+		return func(t *testing.T) []doctor.Finding { return run(t, doctor.State(dir(t), local.CheckDir)) }
 	}
 	space := func(left int64) func(*testing.T) []doctor.Finding {
 		return func(*testing.T) []doctor.Finding { return doctor.JudgeSpace("state", left) }
@@ -324,6 +325,12 @@ func fileScenarios() map[string]scenario {
 			path := filepath.Join(t.TempDir(), "state")
 			must.Do(t, os.WriteFile(path, nil, 0o600))
 			return path
+		})},
+		"a state where other things are": {doctor.StateUnusable, doctor.Fault, state(func(t *testing.T) string {
+			dir := t.TempDir()
+			must.Do(t, os.WriteFile(filepath.Join(dir, "index.html"), nil, 0o600))
+			must.Do(t, os.Chmod(dir, 0o755))
+			return dir
 		})},
 		"a full disk":         {doctor.StateSpace, doctor.Fault, space(100 << 20)},
 		"a disk nearly full":  {doctor.StateSpace, doctor.Warning, space(2 << 30)},
@@ -412,7 +419,7 @@ func TestAllIsWell(t *testing.T) {
 	redis := asShipped(t, server)
 	clock := make(chan doctor.Clock, 1)
 	checks := slices.Concat(natsChecks(doctor.NATS{URL: url}), doctor.Redis{URL: redis, NATS: url, Limit: fast()}.Checks(), []doctor.Check{
-		doctor.Formula(fast()), doctor.State(filepath.Join(t.TempDir(), "not", "yet")),
+		doctor.Formula(fast()), doctor.State(filepath.Join(t.TempDir(), "not", "yet"), local.CheckDir),
 		doctor.Mirror{URL: s.URL, Redis: redis, Limit: fast(), Log: quiet(), Now: time.Now(), Clock: clock}.Check(),
 		doctor.Clocks{NATS: url, Redis: redis, Mirror: clock}.Check(),
 	})

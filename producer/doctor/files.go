@@ -61,12 +61,15 @@ func (f File) look() []Finding {
 	return unless(found, "%s: %s", f.Path, holds)
 }
 
-// State checks the directory of local rounds.
-func State(dir string) Check {
+// State checks the directory of local rounds; refused says why a round would refuse one.
+func State(dir string, refused func(dir string) error) Check {
 	return Check{"--state", func(context.Context) []Finding {
 		at := existing(dir)
 		if err := unix.Access(at, unix.W_OK|unix.X_OK); err != nil {
 			return []Finding{fault(StateUnusable, "%s cannot be written: %v", at, err)}
+		}
+		if err := refused(dir); err != nil {
+			return []Finding{fault(StateUnusable, "%v", err)}
 		}
 		var stat unix.Statfs_t
 		if err := unix.Statfs(at, &stat); err != nil {

@@ -63,11 +63,12 @@ func (p *processes) keep(name string, args ...string) {
 	var words bytes.Buffer
 	ended := make(chan struct{})
 	path := fleettest.Path(p.t, name)
+	args, env := fleettest.Arguments(args)
 	go func() {
 		defer close(ended)
 		for ctx.Err() == nil {
 			cmd := exec.CommandContext(ctx, path, args...)
-			cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+fleettest.Grammars())
+			cmd.Env = append(append(os.Environ(), "MIRRORFLEET_GRAMMARS="+fleettest.Grammars()), env...)
 			cmd.Stdout, cmd.Stderr = &words, &words
 			cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 			cmd.WaitDelay = 30 * time.Second

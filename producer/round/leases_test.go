@@ -153,7 +153,7 @@ func TestAWorkerThatComesBackTooLateChangesNothing(t *testing.T) {
 	b.queue(t, m)
 	relay := nettest.NewRelay(t, b.nats)
 	// Opened before the server withholds, or it would take the hour for its lease.
-	cut, _ := jobstreamtest.Open(t, "nats://"+relay.Address, jobstream.Config{AckWait: 2 * time.Second, Timeout: time.Second})
+	cut, _ := jobstreamtest.Open(t, relay.URL(), jobstream.Config{AckWait: 2 * time.Second, Timeout: time.Second})
 	b.withhold(t)
 	started, release := make(chan struct{}, 1), make(chan struct{})
 	ended := make(chan struct{})

@@ -71,7 +71,7 @@ func (b *bundle) throughWire(cfg jobstream.Config) (*jobstream.Bus, *nettest.Rel
 	b.t.Helper()
 	w := nettest.NewRelay(b.t, b.servers.NATSURL())
 	cfg.Log = b.log.Logger()
-	bus, _ := jobstreamtest.Open(b.t, "nats://"+w.Address, cfg)
+	bus, _ := jobstreamtest.Open(b.t, w.URL(), cfg)
 	return bus, w
 }
 

@@ -12,7 +12,8 @@ import (
 )
 
 // Addresses are where the servers of a state directory listen, for whoever wants
-// to look at a round while it runs.
+// to look at a round while it runs. The URLs hold the password: they are not to be
+// shown or logged.
 type Addresses struct {
 	PID   int    `json:"pid"`
 	NATS  string `json:"nats"`
@@ -24,7 +25,8 @@ var ErrNotRunning = errors.New("no local round is running there")
 
 const addressFile = "servers.json"
 
-// Find reads where the servers of a running process listen. It does not touch the
+// Find reads where the servers of a running process listen, and their password, which
+// the directory's owner alone can read. It does not touch the
 // directory's lock: that would stop a round that starts at this moment.
 func Find(dir string) (Addresses, error) {
 	path := filepath.Join(dir, addressFile)

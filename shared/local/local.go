@@ -2,10 +2,12 @@ package local
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"path/filepath"
 	"sync"
 	"time"
@@ -18,6 +20,9 @@ type Config struct {
 	// NATS and Redis are the addresses to listen on, host:port with a loopback
 	// host. Default: 127.0.0.1 with a free port.
 	NATS, Redis string
+	// Password is what both want of their clients; it stands in both URLs. Default: a
+	// new one of 130 random bits, so that it ends with the servers.
+	Password string
 	// StartTimeout is how long NATS may take to read its directory. Default:
 	// 30 s.
 	StartTimeout time.Duration
@@ -33,6 +38,9 @@ func (c Config) filled() (Config, error) {
 	if c.Redis == "" {
 		c.Redis = "127.0.0.1:0"
 	}
+	if c.Password == "" {
+		c.Password = rand.Text()
+	}
 	if c.StartTimeout == 0 {
 		c.StartTimeout = 30 * time.Second
 	}
@@ -42,6 +50,8 @@ func (c Config) filled() (Config, error) {
 	switch {
 	case c.Dir == "":
 		return c, errors.New("Dir is empty, want a directory to keep state in")
+	case len(c.Password) < leastPassword:
+		return c, fmt.Errorf("Password has %d characters, want %d or more", len(c.Password), leastPassword)
 	case c.StartTimeout < 0:
 		return c, fmt.Errorf("StartTimeout is %s, want more than 0", c.StartTimeout)
 	}
@@ -51,7 +61,15 @@ func (c Config) filled() (Config, error) {
 	return c, checkLoopback("Redis", c.Redis)
 }
 
-// checkLoopback keeps servers without passwords off the network.
+// user is the one user of both servers. Every process of a local round is the same user
+// of the machine, and whoever may read the password of one may read all of them: a second
+// user with fewer rights would keep nothing from anybody.
+const user = "local"
+
+// leastPassword is more than anybody guesses over loopback.
+const leastPassword = 16
+
+// checkLoopback keeps servers without encryption off the network.
 func checkLoopback(field, address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -92,7 +110,7 @@ func Start(ctx context.Context, cfg Config) (_ *Servers, err error) {
 	if s.lock, err = lockDir(cfg.Dir); err != nil {
 		return nil, err
 	}
-	if s.redis, err = startRedis(ctx, cfg.Redis); err != nil {
+	if s.redis, err = startRedis(ctx, cfg.Redis, cfg.Password); err != nil {
 		return nil, err
 	}
 	if s.nats, err = startNATS(ctx, cfg, filepath.Join(cfg.Dir, "nats")); err != nil {
@@ -101,11 +119,18 @@ func Start(ctx context.Context, cfg Config) (_ *Servers, err error) {
 	return s, s.tell(cfg.Dir)
 }
 
-// NATSURL is where NATS listens: nats://127.0.0.1:port.
-func (s *Servers) NATSURL() string { return "nats://" + s.nats.cfg.NATS }
+// NATSURL is where NATS listens, with the password: nats://local:PASSWORD@127.0.0.1:port.
+func (s *Servers) NATSURL() string { return withPassword("nats", s.nats.cfg.NATS, s.nats.cfg.Password) }
 
-// RedisURL is where Redis listens: redis://127.0.0.1:port.
-func (s *Servers) RedisURL() string { return "redis://" + s.redis.server.Addr() }
+// RedisURL is where Redis listens, with the password: redis://local:PASSWORD@127.0.0.1:port.
+func (s *Servers) RedisURL() string {
+	return withPassword("redis", s.redis.server.Addr(), s.nats.cfg.Password)
+}
+
+func withPassword(scheme, address, password string) string {
+	u := url.URL{Scheme: scheme, User: url.UserPassword(user, password), Host: address}
+	return u.String()
+}
 
 // Lost tells why NATS is gone for good, if it is: what waits for it waits in
 // vain. One value comes at most.

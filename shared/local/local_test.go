@@ -97,6 +97,7 @@ func TestUnusableDirectory(t *testing.T) {
 	taken := t.TempDir()
 	must.Do(t, os.Mkdir(filepath.Join(taken, "lock"), 0o700))
 	blocked := t.TempDir() // locked, but NATS cannot make its own below
+	must.Do(t, os.Chmod(blocked, 0o700))
 	must.Do(t, os.WriteFile(filepath.Join(blocked, "nats"), nil, 0o600))
 	for dir, want := range map[string]string{
 		"": "Dir is empty", file: "cannot be made", taken: "not writable", blocked: filepath.Join(blocked, "nats"),

@@ -31,13 +31,14 @@ func (e *InUseError) Error() string {
 // ends, however it ends, so a stale one cannot exist.
 type dirLock struct{ file *os.File }
 
+const lockFile = "lock"
+
 // lockDir makes dir, checks that it can be written and has room, and locks it.
 func lockDir(dir string) (_ *dirLock, err error) {
-	// For its owner alone: the servers in it have no passwords.
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("state directory %s cannot be made: %w", dir, err)
+	if err := MakeDir(dir); err != nil {
+		return nil, err
 	}
-	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("state directory %s is not writable: %w", dir, err)
 	}

@@ -34,6 +34,7 @@ func runNATS(ctx context.Context, cfg Config, dir string) (*server.Server, error
 	}
 	s, err := server.NewServer(&server.Options{
 		ServerName: "local", Host: host, Port: port,
+		Username: user, Password: cfg.Password,
 		NoSigs:    true, // signals are the command's
 		JetStream: true, StoreDir: dir, JetStreamMaxStore: unlimited,
 		SyncAlways: true, // what is confirmed outlives the machine's failure too
@@ -130,8 +131,12 @@ func (l *serverLog) Debugf(string, ...any) {}
 // Tracef is chatter.
 func (l *serverLog) Tracef(string, ...any) {}
 
-// Warnf passes a warning on.
+// Warnf passes a warning on, but for one about passwords in configuration files: that of
+// these servers is in no such file.
 func (l *serverLog) Warnf(format string, args ...any) {
+	if strings.HasPrefix(format, "Plaintext passwords detected") {
+		return
+	}
 	l.log.Warn("NATS server", "message", text(format, args))
 }
 

@@ -22,8 +22,9 @@ type redisServer struct {
 const tick = 250 * time.Millisecond
 
 // startRedis listens and starts the ticker; both end by close.
-func startRedis(ctx context.Context, address string) (*redisServer, error) {
+func startRedis(ctx context.Context, address, password string) (*redisServer, error) {
 	r := &redisServer{server: miniredis.NewMiniRedis()}
+	r.server.RequireUserAuth(user, password)
 	if err := canListen(ctx, address); err != nil {
 		return nil, fmt.Errorf("redis cannot listen on %s: %w", address, err)
 	}

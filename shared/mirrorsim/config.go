@@ -19,6 +19,9 @@ type Config struct {
 	World *World
 	// Addr is where to listen; 127.0.0.1:0 (any free port) by default.
 	Addr string
+	// OwnUser ends the connections of other users of this machine. It needs Linux, which
+	// tells whose they are, and an IPv4 loopback address; elsewhere everybody is answered.
+	OwnUser bool
 	// Limit is the requests let through in a Window, by each of the three
 	// counts; 0 means no limit.
 	Limit int

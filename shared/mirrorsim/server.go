@@ -65,6 +65,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s.http.ReadTimeout, s.http.ReadHeaderTimeout, s.http.IdleTimeout = 0, time.Minute, 2*time.Minute // clients keep connections warm
 	s.http.BaseContext = func(net.Listener) context.Context { return base }
 	s.http.ConnContext, s.http.ConnState = s.conns.accepted, s.conns.changed
+	if cfg.OwnUser {
+		listener = ownListener{listener}
+	}
 	go func() { s.served <- s.http.Serve(listener) }()
 	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 type Relay struct {
 	Address string // host:port
 
+	url      string
 	listener *net.TCPListener
 	work     sync.WaitGroup
 
@@ -31,11 +33,13 @@ type Relay struct {
 // NewRelay starts a relay to a server's host:port, or its URL.
 func NewRelay(tb testing.TB, target string) *Relay {
 	tb.Helper()
-	if _, address, isURL := strings.Cut(target, "://"); isURL {
-		target = address
-	}
 	listener := must.Get(net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))(tb)
 	r := &Relay{Address: listener.Addr().String(), listener: listener, target: target, end: func() {}}
+	if strings.Contains(target, "://") {
+		u := must.Get(url.Parse(target))(tb)
+		r.target, u.Host = u.Host, r.Address
+		r.url = u.String()
+	}
 	r.renewLocked() // nobody else has it yet
 	r.work.Go(r.accept)
 	tb.Cleanup(func() {
@@ -46,6 +50,9 @@ func NewRelay(tb testing.TB, target string) *Relay {
 
 	return r
 }
+
+// URL is that of the server, with its user and password, at the relay's address.
+func (r *Relay) URL() string { return r.url }
 
 // Cut ends every connection without a goodbye, and each new one at once.
 func (r *Relay) Cut() {

@@ -65,7 +65,7 @@ func (b *bundle) must(err error) {
 func (b *bundle) stalling() (*jobstream.Bus, *nettest.Relay) {
 	b.t.Helper()
 	w := nettest.NewRelay(b.t, b.servers.NATSURL())
-	bus, _ := jobstreamtest.Open(b.t, "nats://"+w.Address, jobstream.Config{Timeout: time.Second, Log: b.log.Logger()})
+	bus, _ := jobstreamtest.Open(b.t, w.URL(), jobstream.Config{Timeout: time.Second, Log: b.log.Logger()})
 	return bus, w
 }
 

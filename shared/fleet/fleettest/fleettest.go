@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -106,11 +107,28 @@ func Path(tb testing.TB, name string) string {
 	return filepath.Join(folder, name)
 }
 
+// Arguments takes the URLs of local servers out of a command's arguments, as they hold a
+// password, and returns them as variables: everybody sees the arguments of a process.
+func Arguments(args []string) (rest, env []string) {
+	for i := 0; i < len(args); i++ {
+		flag := strings.TrimPrefix(args[i], "--")
+		if (flag == "nats" || flag == "redis") && i+1 < len(args) && strings.HasPrefix(args[i+1], flag+"://local:") {
+			i++
+			env = append(env, "MIRRORFLEET_"+strings.ToUpper(flag)+"="+args[i])
+		} else {
+			rest = append(rest, args[i])
+		}
+	}
+
+	return rest, env
+}
+
 // Command is a command that finds the parser where the tests do.
 func Command(ctx context.Context, tb testing.TB, name string, args ...string) *exec.Cmd {
 	tb.Helper()
+	args, env := Arguments(args)
 	cmd := exec.CommandContext(ctx, Path(tb, name), args...)
-	cmd.Env = append(os.Environ(), "MIRRORFLEET_GRAMMARS="+Grammars())
+	cmd.Env = append(append(os.Environ(), "MIRRORFLEET_GRAMMARS="+Grammars()), env...)
 	cmd.WaitDelay = 30 * time.Second // for the children of one that was killed
 
 	return cmd

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -19,6 +20,9 @@ var said = regexp.MustCompile(`"version":"[^"]*"`)
 func Aged(tb testing.TB, address, version string) string {
 	tb.Helper()
 	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(tb) //nolint:noctx // it ends with the test
+	at := must.Get(url.Parse(address))(tb)
+	server := at.Host
+	at.Host = listener.Addr().String()
 	var work sync.WaitGroup
 	work.Go(func() {
 		for {
@@ -26,12 +30,12 @@ func Aged(tb testing.TB, address, version string) string {
 			if err != nil {
 				return // the test has ended
 			}
-			work.Go(func() { greet(client, strings.TrimPrefix(address, "nats://"), version) })
+			work.Go(func() { greet(client, server, version) })
 		}
 	})
 	tb.Cleanup(func() { _ = listener.Close(); work.Wait() })
 
-	return "nats://" + listener.Addr().String()
+	return at.String()
 }
 
 // greet carries one connection until one of its ends is gone.

@@ -6,7 +6,7 @@ package jobstreamtest
 
 import (
 	"log/slog"
-	"strings"
+	"net/url"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -21,7 +21,7 @@ import (
 func Quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // Servers are NATS and Redis on a directory; NATS comes back on its own files
-// and port.
+// and port, and both with their password.
 type Servers struct {
 	*local.Servers
 
@@ -55,7 +55,9 @@ func (s *Servers) Stop() {
 func (s *Servers) Again() {
 	s.tb.Helper()
 	started := must.Get(local.Start(s.tb.Context(), s.cfg))(s.tb)
-	s.Servers, s.cfg.NATS = started, strings.TrimPrefix(started.NATSURL(), "nats://")
+	at := must.Get(url.Parse(started.NATSURL()))(s.tb)
+	s.Servers, s.cfg.NATS = started, at.Host
+	s.cfg.Password, _ = at.User.Password()
 	s.tb.Cleanup(func() { must.Check(s.tb, started.Close()) })
 }
 

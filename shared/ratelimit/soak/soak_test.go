@@ -113,7 +113,7 @@ func (f *fleet) seen(t *testing.T) mirrorsim.Stats {
 // common are the flags of worker and producer.
 func (f *fleet) common() []string {
 	return []string{
-		"--nats", "nats://" + f.toNATS.Address, "--redis", "redis://" + f.toRedis.Address, "--mirror", f.mirror.URL,
+		"--nats", f.toNATS.URL(), "--redis", "redis://" + f.toRedis.Address, "--mirror", f.mirror.URL,
 		"--limit-window", f.window.String(), "--limit-horizon", f.horizon.String(),
 	}
 }

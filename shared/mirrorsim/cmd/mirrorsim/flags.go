@@ -69,6 +69,10 @@ func serverFlags() []cli.Flag {
 			Usage: "`DIR` to write miners.json and master_repositories.json into; none are written without it",
 		},
 		&cli.BoolFlag{
+			Name: "own-user", Category: groupServe, Sources: env("own-user"),
+			Usage: "answer no other user of this machine (Linux; on an IPv4 loopback address)",
+		},
+		&cli.BoolFlag{
 			Name: "exit-with-stdin", Category: groupServe, Sources: env("exit-with-stdin"),
 			Usage: "end when standard input ends",
 		},
@@ -136,7 +140,8 @@ func settings(cmd *cli.Command) (mirrorsim.Config, error) {
 		return mirrorsim.Config{}, command.Usage("--fault: probabilities add up to %g, want 1 at most", total)
 	}
 	return mirrorsim.Config{
-		Addr: cmd.String("addr"), Limit: cmd.Int("limit"), Window: cmd.Duration("window"), Mitigation: cmd.Duration("mitigation"),
+		Addr: cmd.String("addr"), OwnUser: cmd.Bool("own-user"),
+		Limit: cmd.Int("limit"), Window: cmd.Duration("window"), Mitigation: cmd.Duration("mitigation"),
 		Latency: latency, Faults: faults, Stall: cmd.Duration("stall"), Seed: cmd.Uint64("seed"),
 	}, nil
 }
