@@ -19,7 +19,8 @@ import (
 
 // readFlags are those of every command that reads NATS alone.
 func readFlags() []cli.Flag {
-	return slices.Concat(lookFlags(readLocal), only(command.Servers(), "nats", "connect-timeout"), command.Seeing())
+	return slices.Concat(lookFlags(readLocal), only(command.Servers(), "nats", "connect-timeout"),
+		[]cli.Flag{verifyFlag()}, command.Seeing())
 }
 
 func roundsCommand() *cli.Command {

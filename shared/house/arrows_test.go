@@ -20,6 +20,8 @@ var arrows = []arrow{
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/pause", "waiting knows nobody", nil},
 	{"shared/must", "what ends a test knows nobody", nil},
+	{"shared/secret", "a file that holds a secret is nobody's", nil},
+	{"shared/signing", "a private key is a secret", []string{"shared/secret"}},
 	{"shared/disktest", "it mounts, and runs a test again", []string{"shared/must"}},
 	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
 	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
@@ -30,7 +32,7 @@ var arrows = []arrow{
 	},
 	{
 		"shared/jobstream", "it carries jobs, records and evaluations, and marks the steps inside what takes several",
-		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry"},
+		[]string{"shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/signing", "shared/telemetry"},
 	},
 	{
 		"shared/jobstream/jobstreamtest", "tests of jobs need the servers that jobs are on",
@@ -104,7 +106,7 @@ var arrows = []arrow{
 		"producer/answer", "producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
 		"producer/web",
 		"shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror",
-		"shared/ratelimit", "shared/scoring", "shared/telemetry", "shared/terminal",
+		"shared/ratelimit", "shared/scoring", "shared/signing", "shared/telemetry", "shared/terminal",
 	}},
 }
 

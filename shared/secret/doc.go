@@ -1,0 +1,9 @@
+// Package secret reads files that hold a secret: a password, a token, a private
+// key, the miners' access tokens.
+//
+// Guarantees: a file that others can read is refused, with its mode and the
+// command that mends it; its content is in no error. Others are those who are
+// neither the file's user nor of its group: a group may read, because that is
+// how Kubernetes mounts secrets for a process that does not run as root
+// (fsGroup, mode 0440). A symbolic link counts as what it leads to.
+package secret
