@@ -22,6 +22,7 @@ var arrows = []arrow{
 	{"shared/must", "what ends a test knows nobody", nil},
 	{"shared/secret", "a file that holds a secret is nobody's", nil},
 	{"shared/signing", "a private key is a secret", []string{"shared/secret"}},
+	{"shared/signing/signingtest", "it makes keys", []string{"shared/must", "shared/signing"}},
 	{"shared/disktest", "it mounts, and runs a test again", []string{"shared/must"}},
 	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
 	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
