@@ -164,7 +164,9 @@ func evaluationOf(ctx context.Context, bus *jobstream.Bus, r *round.Result, uid 
 	case at < 0:
 	case r.Evaluations[at].Key != key && !bus.Verifies(): // a replay has stored a newer one
 	case r.Evaluations[at].SHA256 != digest:
-		return scoring.Evaluation{}, &jobstream.ValueError{Bucket: job.BucketEvaluation, Key: key, Err: errors.New("it is not the one of the outcome")}
+		return scoring.Evaluation{}, &jobstream.ValueError{
+			Bucket: job.BucketEvaluation, Key: key, Err: errors.New("it is not the one of the outcome"),
+		}
 	}
 	return evaluation.Evaluation, nil
 }

@@ -239,7 +239,7 @@ func CheckNext(ctx context.Context, bus *jobstream.Bus, round string, revision i
 	defer next.Close()
 	head, err := ReadHead(next)
 	if err != nil || head.Former == "" || head.Former == digest {
-		return nil //nolint:nilerr // the next one is named as damaged where it is read
+		return nil // a next one that cannot be read is named where it is read
 	}
 	return jobstream.NotTheFormer(round, revision, digest, head.Former)
 }

@@ -19,7 +19,7 @@ const mostFile = 64 << 10
 func (k Keys) Private(path string) (Keys, error) {
 	data, err := secret.Read(path, mostFile)
 	if err != nil {
-		return k, err //nolint:wrapcheck // it names the path
+		return k, err
 	}
 	block, _ := pem.Decode(data)
 	if block == nil || block.Type != "PRIVATE KEY" {
