@@ -24,6 +24,11 @@ import (
 // round.
 func (s *session) connect(ctx context.Context) error {
 	cfg := fleet.FromFlags(s.flags, "producer", s.log)
+	keys, err := keysOf(s.flags)
+	if err != nil {
+		return err
+	}
+	cfg.Streams.Keys = keys
 	if s.options.local {
 		if err := s.startServers(ctx); err != nil {
 			return err
@@ -31,7 +36,6 @@ func (s *session) connect(ctx context.Context) error {
 		cfg.NATS, cfg.Redis = s.local.NATSURL(), s.local.RedisURL()
 		cfg.Limit.Horizon = s.horizon()
 	}
-	var err error
 	if s.wire, err = fleet.Open(ctx, cfg); err != nil {
 		return err
 	}

@@ -34,9 +34,8 @@ func runCommand() *cli.Command {
 			"  producer run --local --world git:../chi,../cobra --workers 4\n" +
 			"  producer run --local --mirror https://mirror.gittensor.io --miners miners.json --registry master_repositories.json\n" +
 			"  producer run --nats nats://nats:4222 --redis redis://redis:6379/0 --miners miners.json --registry master_repositories.json",
-		Flags: slices.Concat(roundFlags(), localFlags(), otherFlags(), command.Servers(), command.Streams(),
-			command.Mirror(), command.Limit(), egressFlags(),
-			command.Seeing(), command.Listen(), traceFlags()),
+		Flags: slices.Concat(roundFlags(), localFlags(), otherFlags(), signingFlags(), command.Servers(), command.Streams(),
+			command.Mirror(), command.Limit(), egressFlags(), command.Seeing(), command.Listen(), traceFlags()),
 		Action: run,
 	}
 }

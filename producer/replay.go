@@ -58,7 +58,7 @@ func replayCommand() *cli.Command {
 			"  producer replay latest --local --mirror https://mirror.gittensor.io\n" +
 			"  producer replay 20260618t185400z-0a1b2c --uid 5,17 --nats nats://nats:4222 --redis redis://redis:6379/0",
 		Flags: slices.Concat(flags, only(serveFlags(), "tokens", "github"), only(roundFlags(), "json"), localFlags(),
-			otherFlags(), command.Servers(), command.Streams(), command.Mirror(),
+			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(),
 			command.Limit(), egressFlags(), command.Seeing(), command.Listen(), traceFlags()),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "ROUND"}},
 		Action:    replay,

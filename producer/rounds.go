@@ -21,7 +21,7 @@ import (
 // readFlags are those of every command that reads NATS alone.
 func readFlags() []cli.Flag {
 	servers := only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...)
-	return slices.Concat(lookFlags(readLocal), servers, command.Seeing())
+	return slices.Concat(lookFlags(readLocal), servers, []cli.Flag{verifyFlag()}, command.Seeing())
 }
 
 func roundsCommand() *cli.Command {

@@ -35,8 +35,8 @@ func serveCommand() *cli.Command {
 			"      --registry master_repositories.json --cron \"0 */2 * * *\"",
 		Flags: slices.Concat(serveFlags(), only(slices.Concat(roundFlags(), localFlags()),
 			"registry", "weights", "unloadable", "local", "state", "workers"),
-			otherFlags(), command.Servers(), command.Streams(), command.Mirror(), command.Limit(), egressFlags(), command.Seeing(), command.Listen(),
-			apiFlags()),
+			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(), command.Limit(), egressFlags(),
+			command.Seeing(), command.Listen(), apiFlags()),
 		Action: serve,
 	}
 }

@@ -153,9 +153,12 @@ func printJSON(w io.Writer, v any) error {
 // runs on it, or to one of its own. It asks for nothing of the streams'
 // settings: what exists stays as it is.
 func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.Bus, func() error, error) {
+	keys, err := keysOf(c)
+	if err != nil {
+		return nil, nil, err
+	}
 	address, files, closeServers := c.String("nats"), fleet.NATSFiles(c), func() error { return nil }
 	if c.Bool("local") {
-		var err error
 		files = jobstream.Files{}
 		if address, closeServers, err = openState(ctx, c.String("state"), log); err != nil {
 			return nil, nil, err
@@ -169,7 +172,7 @@ func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.
 		return nil, nil, errors.Join(err, closeServers())
 	}
 	closeAll := func() error { nc.Close(); return closeServers() }
-	bus, err := fleet.OpenStreams(ctx, nc, jobstream.Config{Role: jobstream.RoleViewer, Wait: wait, Log: log})
+	bus, err := fleet.OpenStreams(ctx, nc, jobstream.Config{Role: jobstream.RoleViewer, Keys: keys, Wait: wait, Log: log})
 	if err != nil {
 		return nil, nil, errors.Join(err, closeAll())
 	}

@@ -29,8 +29,20 @@ func (a roundAnswer) render(w io.Writer) error {
 	if len(a.Revisions) > 1 {
 		p.textf(0, "Revision %d of %d; --compare shows what it changed.", a.Revision, len(a.Revisions))
 	}
+	p.textf(0, "%s", signature(a.SignedBy, a.Verified))
 	printAudit(p, *a.Audit)
 	return p.writeTo(w)
+}
+
+// signature says who vouches for an outcome.
+func signature(by string, verified bool) string {
+	switch {
+	case by == "":
+		return "Unsigned: whoever can write to NATS as a producer can change it unseen."
+	case verified:
+		return "Signed by key " + by + ", verified."
+	}
+	return "Signed by key " + by + ", not verified: give --verify-key."
 }
 
 // printAudit names each thing that is wrong, and counts what is harmless.
@@ -119,6 +131,9 @@ func withOutcome(ctx context.Context, bus *jobstream.Bus, name string, revision 
 		return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
 	}
 	defer stored.Close()
+	if err := round.CheckNext(ctx, bus, place.Round, place.Revision, stored.SHA256); err != nil {
+		return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
+	}
 	return work(place.Round, stored)
 }
 

@@ -4,12 +4,14 @@ latest(hotkeys) takes the metagraph's hotkeys, {uid: hotkey}, and returns what t
 validator's later steps need of a round, or None when there is nothing to be trusted:
 then score by yourself. It raises nothing and ends within the timeout; the log says why.
 """
-import collections, datetime, json, logging, math, os, ssl, threading, types, urllib.parse, urllib.request
+import base64, collections, datetime, hashlib, json, logging, math, os, re, ssl, threading, types, urllib.parse, urllib.request
 
 URL = os.environ.get("MIRRORFLEET_URL", "http://127.0.0.1:8440")
 CA = os.environ.get("MIRRORFLEET_CA")  # a file with the CA of an https:// URL; without it the system's
 READ_TOKEN = os.environ.get("MIRRORFLEET_READ_TOKEN")
 READ_TOKEN_FILE = os.environ.get("MIRRORFLEET_READ_TOKEN_FILE")
+# A file of public keys: with one, only a round that one of them has signed is taken. It needs cryptography or PyNaCl.
+KEY = os.environ.get("MIRRORFLEET_VERIFY_KEY")
 
 # rewards {uid: reward} and evaluations {uid: MinerEvaluation} are of every uid of the metagraph; penalized are
 # the uids that share a GitHub account; loaded and discovered are those whose pull requests, and whose issues, the
@@ -17,11 +19,12 @@ READ_TOKEN_FILE = os.environ.get("MIRRORFLEET_READ_TOKEN_FILE")
 Round = collections.namedtuple("Round", "name rewards penalized evaluations loaded discovered")
 
 
-def latest(hotkeys, classes=None, url=URL, name="latest", max_age=3 * 3600, timeout=60, incomplete_too=False):
+def latest(hotkeys, classes=None, url=URL, name="latest", max_age=3 * 3600, timeout=60, incomplete_too=False,
+           key=KEY):
     """The round, or None. classes are the validator's own unless given; another name than latest is for a trial."""
     try:
         found = []  # by a thread: a name that does not resolve, or a server that drips, outlasts a socket's timeout
-        asking = threading.Thread(target=keep, args=(found, url, name, timeout), daemon=True)
+        asking = threading.Thread(target=keep, args=(found, url, name, timeout, key), daemon=True)
         asking.start()
         asking.join(timeout)
         answers = found[0] if found else TimeoutError(f"no answer within {timeout} s")
@@ -35,9 +38,13 @@ def latest(hotkeys, classes=None, url=URL, name="latest", max_age=3 * 3600, time
         return None
 
 
-def keep(found, url, name, timeout):
+def keep(found, url, name, timeout, key):
     try:
         told = fetch(f"{url}/api/v1/rounds/{name}/rewards", timeout, 4_000_000)
+        if key:
+            path = f"/api/v1/rounds/{told['round']}/outcome?revision={told['revision']}"
+            signer = Signer(key, f"{told['round']}.outcome.{told['revision']}")
+            told = signed_rewards(fetch(url + path, timeout, 256_000_000, signer.verify))
         path = f"/api/v1/rounds/{told['round']}/evaluations?revision={told['revision']}"
         found.append((told, fetch(url + path, timeout, 256_000_000)))
     except Exception as why:
@@ -54,7 +61,7 @@ def read_token():
         return file.read().strip()
 
 
-def fetch(url, timeout, most):
+def fetch(url, timeout, most, verify=None):
     request, token = urllib.request.Request(url), read_token()
     secure = request.type == "https"
     if token and not secure and urllib.parse.urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost"):
@@ -66,7 +73,80 @@ def fetch(url, timeout, most):
         body = response.read(most + 1)
     if len(body) > most:
         raise ValueError(f"an answer of more than {most} bytes")
+    if verify:
+        verify(body, response.headers)
     return json.loads(body, parse_constant=finite, parse_float=finite)
+
+
+class Signer:
+    """Whoever has signed an outcome, by its name: one of the public keys of a file."""
+
+    def __init__(self, path, name):
+        try:
+            with open(path) as file:
+                blocks = re.findall("-----BEGIN PUBLIC KEY-----(.*?)-----END PUBLIC KEY-----", file.read(), re.DOTALL)
+        except OSError as why:
+            raise ValueError(str(why)) from None
+        ders = [base64.b64decode(block) for block in blocks]
+        if not ders or not all(len(der) == 44 and der.startswith(ED25519) for der in ders):
+            raise ValueError(f"{path} does not hold ed25519 public keys (PEM)")
+        self.keys = {hashlib.sha256(der[12:]).hexdigest()[:16]: der[12:] for der in ders}
+        self.name, self.check = name, signature_check()
+
+    def verify(self, body, headers):
+        by, signature = headers.get("Mirrorfleet-Signed-By"), headers.get("Mirrorfleet-Signature")
+        if not by or not signature:
+            raise ValueError("its outcome is not signed")
+        if by not in self.keys:
+            raise ValueError(f"its outcome is signed by key {by}, and not by {' or '.join(self.keys)}")
+        text = f"mirrorfleet 1\n{self.name}\n{hashlib.sha256(body).hexdigest()}\n"
+        try:
+            self.check(self.keys[by], base64.b64decode(signature), text.encode())
+        except Exception as why:
+            raise ValueError(f"the signature of its outcome is not right: {why!r}")
+
+
+ED25519 = bytes.fromhex("302a300506032b6570032100")  # what comes before such a key's own 32 bytes
+
+
+def signature_check():
+    """A function of key, signature and text that raises an exception unless they belong together."""
+    try:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        return lambda key, signature, text: Ed25519PublicKey.from_public_bytes(key).verify(signature, text)
+    except ImportError:
+        pass
+    try:
+        from nacl.signing import VerifyKey
+
+        return lambda key, signature, text: VerifyKey(key).verify(text, signature)
+    except ImportError:
+        raise ValueError("a key is given, and neither cryptography nor PyNaCl is installed to verify with") from None
+
+
+def signed_rewards(signed):
+    """What the API's rewards say, from the outcome that was signed. Its age is by this machine's clock: no answer can make it younger."""
+    outcome, now = signed["outcome"], datetime.datetime.now(datetime.timezone.utc)
+    hotkeys = {m["uid"]: m["hotkey"] for m in outcome["miners"]}
+    uids = [reward["uid"] for reward in outcome["rewards"]]
+    return {
+        "round": signed["round"], "revision": signed["revision"], "due": signed.get("due"), "complete": signed["complete"],
+        "age_seconds": (now - instant(signed["as_of"])).total_seconds(), "uids": uids, "hotkeys": [hotkeys[uid] for uid in uids],
+        "rewards": [reward["reward"] for reward in outcome["rewards"]], "untaken": outcome["untaken"],
+        "shared_account": outcome["shared_account"] or [], "signed_miners": outcome["miners"],
+    }
+
+
+def bare(m):
+    """A miner without what the API adds to it, and leaves out of it, for this file."""
+    m = {name: value for name, value in m.items() if name not in ("dropped", "issues")}
+    m["pull_requests"] = [
+        {name: value for name, value in p.items() if name not in ("reasons", "tokens", "listed")}
+        | {"listed": {name: value for name, value in (p.get("listed") or {}).items() if name != "body"}}
+        for p in m["pull_requests"]
+    ]
+    return m
 
 
 def finite(text):
@@ -107,6 +187,8 @@ def put_together(told, evaluated, hotkeys, classes):
     keys = dict(zip(told["uids"], told["hotkeys"]))
     if len(miners) != len(evaluated["miners"]) or any(m["hotkey"] != keys[uid] for uid, m in miners.items()):
         raise ValueError("its rewards and its evaluations are not of the same miners")
+    if "signed_miners" in told and [bare(m) for m in told["signed_miners"]] != [bare(m) for m in evaluated["miners"]]:
+        raise ValueError("its evaluations are not those of the outcome that was signed")
     # A uid with another hotkey than the round's is another miner now, which has earned nothing and is not penalised.
     same = {uid for uid, m in miners.items() if m["hotkey"] == hotkeys[uid]}
     if not any(shares[uid] for uid in same):

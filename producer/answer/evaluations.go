@@ -36,20 +36,20 @@ func EvaluationsOf(ctx context.Context, bus *jobstream.Bus, r round.Result) (Eva
 	for i := range a.Miners {
 		m := &a.Miners[i]
 		m.Dropped, m.Issues = nil, nil
-		group.Go(func() error { return putFiles(ctx, bus, r.Round, m) })
+		group.Go(func() error { return putFiles(ctx, bus, &r, m) })
 	}
 	return a, group.Wait()
 }
 
 // putFiles adds to each pull request its body, and its files with their scores.
-func putFiles(ctx context.Context, bus *jobstream.Bus, name string, m *scoring.MinerOutcome) error {
+func putFiles(ctx context.Context, bus *jobstream.Bus, r *round.Result, m *scoring.MinerOutcome) error {
 	for i := range m.PullRequests {
 		m.PullRequests[i].Reasons = scoring.PullReasons{}
 	}
 	if m.FromStored || len(m.PullRequests) == 0 {
 		return nil
 	}
-	evaluation, err := evaluationOf(ctx, bus, name, m.UID)
+	evaluation, err := evaluationOf(ctx, bus, r, m.UID)
 	if _, damaged := errors.AsType[*jobstream.ValueError](err); damaged || errors.Is(err, jobstream.ErrNotFound) {
 		return nil
 	}

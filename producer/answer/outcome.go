@@ -15,6 +15,10 @@ type Outcome struct {
 	// earlier revision's counts them as they had ended then.
 	Revisions []int        `json:"revisions,omitempty"`
 	Audit     *round.Audit `json:"audit,omitempty"`
+	// SignedBy is the key that has signed the outcome, absent for none. Verified says
+	// that whoever answers has a public key and has verified it.
+	SignedBy string `json:"signed_by,omitempty"`
+	Verified bool   `json:"verified,omitempty"`
 	// Simulated is what the mirror saw of a round just run, if it was a simulated
 	// one.
 	Simulated *Simulated `json:"simulated_mirror,omitempty"`
@@ -53,5 +57,7 @@ func OutcomeOf(ctx context.Context, bus *jobstream.Bus, r round.Result) (Outcome
 	if n := len(held.Outcomes); n > 0 && r.Revision < held.Outcomes[n-1] { // a replay has changed its records since
 		audit.Planned, audit.Done, audit.Failed, audit.Outstanding = r.Planned, r.Done, r.Failed, 0
 	}
-	return Outcome{Result: r, Revisions: held.Outcomes, Audit: &audit}, nil
+	return Outcome{
+		Result: r, Revisions: held.Outcomes, Audit: &audit, SignedBy: r.SignedBy, Verified: bus.Verifies(),
+	}, nil
 }

@@ -83,7 +83,7 @@ func PullOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.
 			ErrNoPull, m.UID, name, r.Round, strings.Join(list, ", "))
 	case at < len(m.PullRequests):
 		a.PullRequest = &m.PullRequests[at]
-		return a, a.readFiles(ctx, bus, m)
+		return a, a.readFiles(ctx, bus, &r, m)
 	default:
 		a.Dropped, a.NoFiles = &m.Dropped[at-len(m.PullRequests)], "a dropped pull request's files are not fetched"
 		return a, nil
@@ -92,7 +92,7 @@ func PullOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.
 
 // readFiles fetches the scores of the pull request's files, which only the
 // evaluation has. When they are gone NoFiles says so; the rest is shown all the same.
-func (a *PullRequest) readFiles(ctx context.Context, bus *jobstream.Bus, m *scoring.MinerOutcome) error {
+func (a *PullRequest) readFiles(ctx context.Context, bus *jobstream.Bus, r *round.Result, m *scoring.MinerOutcome) error {
 	if m.FromStored {
 		a.NoFiles = "it is from the miner's stored evaluation, which keeps no files"
 		return nil
@@ -101,7 +101,7 @@ func (a *PullRequest) readFiles(ctx context.Context, bus *jobstream.Bus, m *scor
 		a.NoFiles = "the pull request is not scored: " + string(a.PullRequest.Reasons.Base.Code)
 		return nil
 	}
-	evaluation, err := evaluationOf(ctx, bus, a.Round, m.UID)
+	evaluation, err := evaluationOf(ctx, bus, r, m.UID)
 	var damaged *jobstream.ValueError
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
@@ -144,8 +144,10 @@ func headOf(p *scoring.ScoredPullRequest) string {
 	return p.Listed.HeadSHA
 }
 
-func evaluationOf(ctx context.Context, bus *jobstream.Bus, name string, uid int) (scoring.Evaluation, error) {
-	record, _, err := bus.Record(ctx, name, uid)
+// evaluationOf reads the evaluation of a miner that stands. One that is not as it was
+// when the outcome was made counts as damaged.
+func evaluationOf(ctx context.Context, bus *jobstream.Bus, r *round.Result, uid int) (scoring.Evaluation, error) {
+	record, _, err := bus.Record(ctx, r.Round, uid)
 	if err != nil {
 		return scoring.Evaluation{}, fmt.Errorf("reading the record of miner %d: %w", uid, err)
 	}
@@ -153,9 +155,18 @@ func evaluationOf(ctx context.Context, bus *jobstream.Bus, name string, uid int)
 	if key == "" {
 		return scoring.Evaluation{}, fmt.Errorf("miner %d: %w", uid, jobstream.ErrNotFound)
 	}
-	evaluation, err := bus.Evaluation(ctx, key)
+	evaluation, digest, err := bus.EvaluationDigest(ctx, key)
 	if err != nil {
 		return scoring.Evaluation{}, fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
+	}
+	at := slices.IndexFunc(r.Evaluations, func(p round.Part) bool { return p.UID == uid })
+	switch {
+	case at < 0:
+	case r.Evaluations[at].Key != key && !bus.Verifies(): // a replay has stored a newer one
+	case r.Evaluations[at].SHA256 != digest:
+		return scoring.Evaluation{}, &jobstream.ValueError{
+			Bucket: job.BucketEvaluation, Key: key, Err: errors.New("it is not the one of the outcome"),
+		}
 	}
 	return evaluation.Evaluation, nil
 }

@@ -307,6 +307,9 @@ func (a *auditor) outcomes() {
 	if result.Planned != a.Planned || result.Done != a.Done || result.Failed != a.Failed {
 		a.wrongf(OutcomeDisagrees, -1, "it says %d planned, %d done, %d failed", result.Planned, result.Done, result.Failed)
 	}
+	if is := a.held.Manifest.SHA256; result.Manifest != "" && is != "" && result.Manifest != is {
+		a.wrongf(OutcomeDisagrees, -1, "it was made of another manifest, with digest %s", result.Manifest)
+	}
 	for _, letter := range result.DeadLetters {
 		if record := a.records[letter.UID]; record.Phase != job.Failed {
 			a.wrongf(OutcomeDisagrees, letter.UID, "it is dead there, and %s by its record", record.Phase)

@@ -132,6 +132,11 @@ func (w *work) conclude(ctx context.Context, e evidence) (Result, error) {
 		return Result{}, err
 	}
 	result.Complete = result.complete()
+	if result.Revision > 1 {
+		if result.Former, err = w.cfg.Bus.OutcomeDigest(ctx, w.m.Round, result.Revision-1); err != nil {
+			return Result{}, fmt.Errorf("reading the revision before: %w", err)
+		}
+	}
 	if result, err = w.store(ctx, result); err != nil {
 		return Result{}, fmt.Errorf("concluding: %w", err)
 	}
@@ -197,6 +202,7 @@ func (w *work) newResult(e evidence) Result {
 	result := Result{
 		Version: job.Version, Round: m.Round, Revision: w.replay.Number + 1, AsOf: m.AsOf, Due: m.Due, Mirror: m.Mirror,
 		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
+		Manifest: m.SHA256, Plan: w.replay.SHA256,
 		Notes: notesOf(m.Manifest), Replayed: w.replay.UIDs, Mended: w.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
 		UnknownIdentities: []UnknownIdentity{}, StandIns: []StandIn{}, DeadLetters: lettersOf(e.records, e.letters),
 	}

@@ -130,6 +130,11 @@ func (r *Runner) begin(ctx context.Context, m known, replay job.Replay) (Result,
 		return Result{}, fmt.Errorf("writing the plan of replay %d: %w", replay.Number, err)
 	}
 	crash.At(crash.ReplayPlanned)
+	planned, err := r.cfg.Bus.Replay(ctx, replay.Round, replay.Number)
+	if err != nil {
+		return Result{}, fmt.Errorf("reading the plan of replay %d: %w", replay.Number, err)
+	}
+	replay.SHA256 = planned.SHA256
 	m.Manifest = m.After([]job.Replay{replay})
 	return r.run(ctx, m, replay)
 }

@@ -56,6 +56,12 @@ type Result struct {
 	Damaged []Lost `json:"damaged,omitempty"`
 	// Evaluations are those that the outcome was made of, by uid.
 	Evaluations []Part `json:"evaluations,omitempty"`
+	// Manifest, Plan and Former are the SHA-256 of what else it was made of, as that
+	// was stored: the round's manifest, the replay's plan, and the revision before,
+	// which nobody can change unseen from then on.
+	Manifest string `json:"manifest_sha256,omitempty"`
+	Plan     string `json:"replay_sha256,omitempty"`
+	Former   string `json:"former_sha256,omitempty"`
 
 	DeadLetters       []job.DeadLetter  `json:"dead_letters"`
 	Degraded          []Degraded        `json:"degraded"`
@@ -70,6 +76,10 @@ type Result struct {
 	// and the identities that replays have found: the same bytes whoever concludes,
 	// whenever, and from whichever replay the evaluations are.
 	Outcome scoring.Outcome `json:"outcome"`
+
+	// SignedBy is the key that has signed the outcome as it was read; "" for none, and
+	// for an outcome that was not read.
+	SignedBy string `json:"-"`
 }
 
 // Lost is one thing that damage has cost a round.

@@ -19,6 +19,11 @@ import (
 // be read, and no producer that lives has it.
 var ErrLost = errors.New("the round is lost: its manifest is gone or cannot be read")
 
+// ErrNoKey says that a round is signed and that this process cannot sign its
+// outcome: a round is signed whole or not at all.
+var ErrNoKey = errors.New("it was planned with a signing key, and no outcome of it counts without a signature: " +
+	"give --signing-key, or go on with it where the key is")
+
 // known is what this process knows of a round that it has read once: the manifest
 // as it is stored, and with what replays have found out about its miners since.
 type known struct {
@@ -47,11 +52,17 @@ func (r *Runner) manifest(ctx context.Context, round string, before known) (know
 			return before, fmt.Errorf("putting the manifest of round %s back: %w", round, err)
 		}
 		crash.At(crash.ManifestRestored)
-		stored, before.mended = before.stored, append(before.mended, r.tell(ctx, round, -1, string(lostManifest)))
+		before.mended = append(before.mended, r.tell(ctx, round, -1, string(lostManifest)))
+		if stored, err = r.cfg.Bus.Manifest(ctx, round); err != nil {
+			return before, fmt.Errorf("reading the manifest of round %s: %w", round, err)
+		}
 	case lost:
 		return before, fmt.Errorf("round %s: %w: %w", round, ErrLost, err)
 	case err != nil:
 		return before, fmt.Errorf("reading the manifest of round %s: %w", round, err)
+	}
+	if stored.SignedBy != "" && !r.cfg.Bus.Signs() {
+		return before, fmt.Errorf("round %s: %w", round, ErrNoKey)
 	}
 	replays, err := r.cfg.Bus.Replays(ctx, round)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -85,6 +86,32 @@ func (a *API) evaluations(r *http.Request) (reply, error) {
 		return reply{}, fmt.Errorf("encoding the evaluations: %w", err)
 	}
 	told.raw = append(told.raw, '\n')
+	return told, nil
+}
+
+// outcome is the whole outcome, byte for byte as it was signed, with the signature
+// in headers: whoever has the public key can verify it without trusting the API.
+func (a *API) outcome(r *http.Request) (reply, error) {
+	at, err := a.place(r)
+	if err != nil {
+		return reply{}, err
+	}
+	tag := tagOf(at.Round, at.Revision)
+	if fresh(r, tag) {
+		return unchanged(tag), nil
+	}
+	stored, err := a.cfg.Bus.SignedOutcome(r.Context(), at.Round, at.Revision)
+	if err == nil {
+		err = round.CheckNext(r.Context(), a.cfg.Bus, at.Round, at.Revision, stored.SHA256)
+	}
+	if err != nil {
+		return reply{}, fmt.Errorf("revision %d of round %s: %w", at.Revision, at.Round, err)
+	}
+	told := reply{raw: stored.Data, tag: tag, header: map[string]string{}}
+	if s := stored.Signature; s.SignedBy != "" {
+		told.header["Mirrorfleet-Signed-By"] = s.SignedBy
+		told.header["Mirrorfleet-Signature"] = base64.StdEncoding.EncodeToString(s.Signature)
+	}
 	return told, nil
 }
 

@@ -15,8 +15,9 @@ import (
 // base is where all of it is.
 const base = "/api/v1"
 
-// evaluationsPath is that of the one answer which holds all evaluations at once.
-const evaluationsPath = "/rounds/{id}/evaluations"
+// evaluationsPath and outcomePath are those of the answers that hold a whole round at
+// once.
+const evaluationsPath, outcomePath = "/rounds/{id}/evaluations", "/rounds/{id}/outcome"
 
 // handler answers a request, or says what is wrong with it.
 type handler func(*http.Request) (reply, error)
@@ -31,6 +32,7 @@ func (a *API) routes() map[string]map[string]handler {
 		base + "/rounds/{id}":              get(a.round),
 		base + "/rounds/{id}/rewards":      get(a.rewards),
 		base + evaluationsPath:             get(a.evaluations),
+		base + outcomePath:                 get(a.outcome),
 		base + "/rounds/{id}/miners/{uid}": get(a.miner),
 		base + "/rounds/{id}/replay":       {http.MethodPost: a.replay},
 		base + "/limit":                    get(a.limit),
@@ -58,7 +60,7 @@ var errSlow = errors.New("the request took too long")
 // serve answers one request, whatever happens.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]handler) {
 	slots, timeout := a.slots, a.cfg.Timeout
-	if strings.HasSuffix(r.Pattern, evaluationsPath) {
+	if strings.HasSuffix(r.Pattern, evaluationsPath) || strings.HasSuffix(r.Pattern, outcomePath) {
 		slots, timeout = a.whole, a.cfg.WholeTimeout
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), timeout, errSlow)

@@ -54,6 +54,7 @@ type bundle struct {
 	// sick is a miner whose job fails for good; 0 for none.
 	sick atomic.Int64
 	url  string
+	nats string
 	// stopNATS ends NATS, and Redis with it.
 	stopNATS func()
 }
@@ -63,7 +64,7 @@ func servers(t *testing.T) *bundle {
 	t.Helper()
 	quiet := jobstreamtest.Quiet()
 	started := jobstreamtest.Start(t)
-	b := &bundle{stopNATS: started.Stop}
+	b := &bundle{stopNATS: started.Stop, nats: started.NATSURL()}
 	b.bus, _ = jobstreamtest.Open(t, started.NATSURL(), jobstream.Config{})
 	rdb := must.Get(ratelimit.NewClient(started.RedisURL(), time.Second))(t)
 	t.Cleanup(func() { must.Check(t, rdb.Close()) })

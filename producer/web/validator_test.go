@@ -34,6 +34,7 @@ type call struct {
 	hotkeys map[int]string // the metagraph's
 	url     string
 	more    map[string]any // further arguments
+	without []string       // modules that are not installed
 }
 
 // called is what it returned, and what it logged.
@@ -74,12 +75,13 @@ func validatorWith(t *testing.T, env []string, calls ...call) []called {
 		Hotkeys map[int]string `json:"hotkeys"`
 		URL     string         `json:"url"`
 		More    map[string]any `json:"more"`
+		Without []string       `json:"without"`
 	}
 	var all []asked
 	for _, c := range calls {
 		more := map[string]any{"timeout": 60} // a busy machine needs more than a validator's
 		maps.Copy(more, c.more)
-		all = append(all, asked{c.hotkeys, c.url, more})
+		all = append(all, asked{c.hotkeys, c.url, more, append([]string{}, c.without...)})
 	}
 	input, err := json.Marshal(all)
 	if err != nil {
@@ -96,7 +98,12 @@ for call in json.load(sys.stdin):
     log = io.StringIO()
     logging.basicConfig(stream=log, force=True)
     hotkeys = {int(uid): key for uid, key in call["hotkeys"].items()}
+    kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in call["without"]}
+    sys.modules.update(dict.fromkeys(list(kept) + call["without"]))
     found = latest(hotkeys, classes, url=call["url"], **call["more"])
+    for name in list(kept) + call["without"]:
+        sys.modules.pop(name, None)
+    sys.modules.update(kept)
     done.append({"log": log.getvalue()})
     if found is not None:
         done[-1].update(result=found.rewards, penalized=sorted(found.penalized), evaluations=found.evaluations)
@@ -142,9 +149,9 @@ func TestAValidatorTakesItsRewards(t *testing.T) {
 		}
 	}
 	url := latest(time.Hour)
-	hold("before any round", validator(t, call{metagraph(), url, nil})[0], nil, "404")
+	hold("before any round", validator(t, call{metagraph(), url, nil, nil})[0], nil, "404")
 	byHand := b.run(t, b.plan(t, now.Add(-time.Hour)))
-	got := validator(t, call{metagraph(), url, nil}, call{metagraph(), url, map[string]any{"name": byHand.Round}})
+	got := validator(t, call{metagraph(), url, nil, nil}, call{metagraph(), url, map[string]any{"name": byHand.Round}, nil})
 	hold("a round that was run by hand alone", got[0], nil, "404")
 	if len(got[1].Result) != len(metagraph()) {
 		t.Errorf("by its name: %+v, want its rewards", got[1])
@@ -162,9 +169,9 @@ func TestAValidatorTakesItsRewards(t *testing.T) {
 	wantMoved := maps.Clone(want)
 	wantMoved["2"] = 0
 	got = validator(t,
-		call{metagraph(), url, nil}, call{moved, url, nil}, call{unknown, url, nil},
-		call{metagraph(), latest(3*time.Hour + time.Second), nil}, call{metagraph(), latest(-2 * time.Minute), nil},
-		call{metagraph(), latest(5 * time.Hour), map[string]any{"max_age": 6 * 3600}})
+		call{metagraph(), url, nil, nil}, call{moved, url, nil, nil}, call{unknown, url, nil, nil},
+		call{metagraph(), latest(3*time.Hour + time.Second), nil, nil}, call{metagraph(), latest(-2 * time.Minute), nil, nil},
+		call{metagraph(), latest(5 * time.Hour), map[string]any{"max_age": 6 * 3600}, nil})
 	hold("as it is", got[0], want, "")
 	hold("a hotkey has changed", got[1], wantMoved, "")
 	hold("a uid that is not there", got[2], nil, "unknown uids")
@@ -178,7 +185,7 @@ func TestAValidatorTakesItsRewards(t *testing.T) {
 
 	b.sick.Store(1)
 	want = of(b.concluded(t, now.Add(2*time.Hour)).Outcome.Rewards)
-	got = validator(t, call{metagraph(), url, nil}, call{metagraph(), url, map[string]any{"incomplete_too": true}})
+	got = validator(t, call{metagraph(), url, nil, nil}, call{metagraph(), url, map[string]any{"incomplete_too": true}, nil})
 	hold("incomplete", got[0], nil, "incomplete")
 	hold("incomplete, and taken too", got[1], want, "")
 }
@@ -267,7 +274,7 @@ func TestAValidatorKnowsWhatHasNoTaker(t *testing.T) {
 	if got := result.Outcome.Untaken; got != 0.1 || math.Abs(result.Outcome.Sum+got-1) > 1e-9 {
 		t.Errorf("the rewards sum to %v and %v is untaken, want 0.9 and 0.1", result.Outcome.Sum, got)
 	}
-	got := validator(t, call{metagraph(), b.url, nil})[0]
+	got := validator(t, call{metagraph(), b.url, nil, nil})[0]
 	if want := of(result.Outcome.Rewards); got.Log != "" || got.Result["2"] != want["2"] || got.Result["111"] != 0 {
 		t.Errorf("%v, log %q, want %v", got.Result, got.Log, want)
 	}
@@ -403,9 +410,9 @@ func TestAValidatorTrustsNothingElse(t *testing.T) {
 		{"an instant that is none", otherwise(`"2026-05-31T00:00:00Z"`, `"yesterday"`), "yesterday", false},
 		{"no evaluations", put(good, "null"), "None", false},
 	}
-	calls := []call{{metagraph(), garbage.URL, nil}}
+	calls := []call{{metagraph(), garbage.URL, nil, nil}}
 	for _, c := range cases {
-		next := call{metagraph(), c.url, nil}
+		next := call{metagraph(), c.url, nil, nil}
 		if c.hangs {
 			next.more = map[string]any{"timeout": 0.3}
 		}

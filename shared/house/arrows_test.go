@@ -23,6 +23,8 @@ var arrows = []arrow{
 	{"shared/certs", "the file of a key is a secret; its tests' help ends tests", []string{"shared/secret", "shared/must"}},
 	{"shared/listen", "the bounds of a listener know nobody", nil},
 	{"shared/must", "what ends a test knows nobody", nil},
+	{"shared/signing", "a private key is a secret", []string{"shared/secret"}},
+	{"shared/signing/signingtest", "it makes keys", []string{"shared/must", "shared/signing"}},
 	{"shared/disktest", "it mounts, and runs a test again", []string{"shared/must"}},
 	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
 	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
@@ -35,7 +37,7 @@ var arrows = []arrow{
 	},
 	{
 		"shared/jobstream", "it carries jobs, records and evaluations, marks the steps inside what takes several, and proves by files who it is",
-		[]string{"shared/certs", "shared/secret", "shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/telemetry"},
+		[]string{"shared/certs", "shared/secret", "shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/signing", "shared/telemetry"},
 	},
 	{
 		"shared/jobstream/jobstreamtest", "tests of jobs need the servers that jobs are on",
@@ -115,7 +117,7 @@ var arrows = []arrow{
 		"producer/answer", "producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
 		"producer/web",
 		"shared/certs", "shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
-		"shared/mirror", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/telemetry", "shared/terminal",
+		"shared/mirror", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/telemetry", "shared/terminal",
 	}},
 }
 

@@ -33,6 +33,10 @@ type Manifest struct {
 	OverdueAt time.Time `json:"overdue_at,omitzero"`
 	// Notes say what was not as it should be when the round was planned.
 	Notes []string `json:"notes,omitempty"`
+	// SHA256 is the digest of the manifest as it is stored, SignedBy the key that has
+	// signed it; "" for none, and for a manifest that was not read.
+	SHA256   string `json:"-"`
+	SignedBy string `json:"-"`
 }
 
 // NoteUnidentified begins each note on miners whose identity GitHub left unknown.

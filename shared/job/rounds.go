@@ -41,6 +41,8 @@ type Replay struct {
 	// Damage is why the stored plan cannot be read; "" if it can. Such a plan counts
 	// as one without miners.
 	Damage string `json:"-"`
+	// SHA256 is the digest of the plan as it is stored; "" for one that was not read.
+	SHA256 string `json:"-"`
 }
 
 // After is the manifest with what replays have found out about its miners.

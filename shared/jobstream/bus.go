@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/signing"
 )
 
 // Config is what a process may choose about the streams. Zero means: leave
@@ -45,6 +46,9 @@ type Config struct {
 	Timeout time.Duration
 	// RetryWait is the pause between tries. Default: 250 ms.
 	RetryWait time.Duration
+	// Keys sign what producers write of rounds, and verify what is read of them.
+	// Default: nothing is signed, and nothing is verified.
+	Keys signing.Keys
 	// Log hears of outages and of damaged messages. Default: slog.Default().
 	Log *slog.Logger
 }
@@ -142,6 +146,12 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	b.bound.Store(true)
 	return b, nil
 }
+
+// Signs says whether what is written of rounds is signed.
+func (b *Bus) Signs() bool { return b.cfg.Keys.Signs() }
+
+// Verifies says whether what is read of rounds is verified.
+func (b *Bus) Verifies() bool { return b.cfg.Keys.Verifies() }
 
 // AckWait is the lease that is in force on the server.
 func (b *Bus) AckWait() time.Duration { return b.ackWait }

@@ -1,15 +1,12 @@
 package jobstream
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/klauspost/compress/zstd"
 
 	"mirrorfleet/shared/job"
 )
@@ -43,11 +40,13 @@ func (b *Bus) Concluded(ctx context.Context) ([]string, error) {
 }
 
 // StoredOutcome is one revision of a round's outcome, unpacked while it is
-// read: what it takes of memory is what is stored, not what that unpacks to.
+// read: what it takes of memory is what is stored, not what that unpacks to. It is
+// verified before anything of it is read.
 type StoredOutcome struct {
 	io.ReadCloser
 
-	At time.Time // when it was stored, by the server's clock
+	At     time.Time // when it was stored, by the server's clock
+	SHA256 string    // of what is read
 }
 
 // OpenOutcome opens one revision of a round's outcome; ErrNotFound if none. Who
@@ -62,9 +61,9 @@ func (b *Bus) OpenOutcome(ctx context.Context, round string, revision int) (Stor
 	if err != nil {
 		return StoredOutcome{}, err
 	}
-	reader, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxRoundValue))
+	reader, stored, err := b.streamed(key, packed)
 	if err != nil {
-		return StoredOutcome{}, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
+		return StoredOutcome{}, err
 	}
-	return StoredOutcome{ReadCloser: reader.IOReadCloser(), At: entry.Created().UTC()}, nil
+	return StoredOutcome{ReadCloser: reader, At: entry.Created().UTC(), SHA256: stored.SHA256}, nil
 }

@@ -226,6 +226,6 @@ func (b *Bus) RestoreSnapshot(ctx context.Context, round string, all map[int]sco
 // if it cannot be read.
 func (b *Bus) Snapshot(ctx context.Context, round string) (map[int]scoring.StoredEvaluation, error) {
 	var all map[int]scoring.StoredEvaluation
-	_, err := b.load(ctx, b.rounds(), job.SnapshotKey(round), &all)
+	_, err := b.loadRound(ctx, job.SnapshotKey(round), &all)
 	return all, err
 }

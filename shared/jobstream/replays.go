@@ -30,13 +30,14 @@ func (b *Bus) CreateReplay(ctx context.Context, r job.Replay) error {
 // lists that the round is in.
 func (b *Bus) Replay(ctx context.Context, round string, n int) (job.Replay, error) {
 	var r job.Replay
-	_, err := b.load(ctx, b.rounds(), job.ReplayKey(round, n), &r)
+	stored, err := b.loadRound(ctx, job.ReplayKey(round, n), &r)
 	if err == nil && readable(r.Version) != nil {
 		err = &ValueError{Bucket: job.BucketRounds, Key: job.ReplayKey(round, n), Err: readable(r.Version)}
 	}
 	if Damaged(err) {
 		return job.Replay{Round: round, Number: n, Damage: err.Error()}, nil
 	}
+	r.SHA256 = stored.SHA256
 	return r, err
 }
 
@@ -104,7 +105,7 @@ func (b *Bus) AddMaintainers(ctx context.Context, round string, more Maintainers
 		if err != nil {
 			return Maintainers{}, fmt.Errorf("encoding the maintainers of round %s: %w", round, err)
 		}
-		packed, err := b.pack(ctx, b.rounds(), job.MaintainersKey(round), data)
+		packed, err := b.pack(ctx, b.rounds(), job.MaintainersKey(round), b.signed(job.MaintainersKey(round), data))
 		if err != nil {
 			return Maintainers{}, err
 		}
@@ -128,11 +129,15 @@ func (b *Bus) maintainers(ctx context.Context, round string) (Maintainers, uint6
 		return Maintainers{}, 0, err
 	}
 	data, err := b.unpack(ctx, b.rounds(), key, entry.Value())
+	var stored Stored
+	if err == nil {
+		stored, err = b.opened(key, data)
+	}
 	if err != nil {
 		return Maintainers{}, entry.Revision(), err
 	}
 	var kept Maintainers
-	if err = json.Unmarshal(data, &kept); err == nil {
+	if err = json.Unmarshal(stored.Data, &kept); err == nil {
 		err = readable(kept.Version)
 	}
 	if err != nil {

@@ -30,14 +30,15 @@ func (b *Bus) CreateManifest(ctx context.Context, m job.Manifest) error {
 // nobody has planned.
 func (b *Bus) Manifest(ctx context.Context, round string) (job.Manifest, error) {
 	key := job.ManifestKey(round)
-	data, err := b.load(ctx, b.rounds(), key, nil)
+	stored, err := b.loadRound(ctx, key, nil)
 	if err != nil {
 		return job.Manifest{}, err
 	}
-	m, err := decodeManifest(round, data)
+	m, err := decodeManifest(round, stored.Data)
 	if err != nil {
 		return job.Manifest{}, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
 	}
+	m.SHA256, m.SignedBy = stored.SHA256, stored.Signature.SignedBy
 	return m, nil
 }
 
@@ -103,7 +104,8 @@ func (b *Bus) ReplaceOutcome(ctx context.Context, round string, revision int, da
 
 // Outcome reads one revision of a round's outcome; ErrNotFound if none.
 func (b *Bus) Outcome(ctx context.Context, round string, revision int) ([]byte, error) {
-	return b.load(ctx, b.rounds(), job.OutcomeKey(round, revision), nil)
+	stored, err := b.SignedOutcome(ctx, round, revision)
+	return stored.Data, err
 }
 
 // Outcomes lists the revisions of a round's outcome, in rising order.
@@ -111,10 +113,10 @@ func (b *Bus) Outcomes(ctx context.Context, round string) ([]int, error) {
 	return b.numbered(ctx, round+".outcome.")
 }
 
-// createRoundValue stores what is written once. Its parts, if any, come before
+// createRoundValue stores and signs what is written once. Its parts, if any, come before
 // the key, so a key that can be read is whole.
 func (b *Bus) createRoundValue(ctx context.Context, key string, data []byte) error {
-	packed, err := b.pack(ctx, b.rounds(), key, data)
+	packed, err := b.pack(ctx, b.rounds(), key, b.signed(key, data))
 	if err != nil {
 		return err
 	}
@@ -134,7 +136,7 @@ func (b *Bus) restore(ctx context.Context, key string, data []byte, check func([
 		if err != nil || !lost {
 			return false, err
 		}
-		packed, err := b.pack(ctx, b.rounds(), key, data)
+		packed, err := b.pack(ctx, b.rounds(), key, b.signed(key, data))
 		if err != nil {
 			return false, err
 		}
@@ -155,11 +157,15 @@ func (b *Bus) lost(ctx context.Context, key string, check func([]byte) error) (r
 		return 0, false, err
 	}
 	data, err := b.unpack(ctx, b.rounds(), key, entry.Value())
+	var stored Stored
+	if err == nil {
+		stored, err = b.opened(key, data)
+	}
 	switch {
 	case Damaged(err):
 		return entry.Revision(), true, nil
 	case err != nil:
 		return 0, false, err
 	}
-	return entry.Revision(), check(data) != nil, nil
+	return entry.Revision(), check(stored.Data) != nil, nil
 }
