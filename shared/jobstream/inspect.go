@@ -37,7 +37,7 @@ type Inspection struct {
 // InspectedStream is a declared stream as it is.
 type InspectedStream struct {
 	Name string
-	// Missing says that there is none yet: whoever starts first makes it.
+	// Missing says that there is none yet: the first producer makes it.
 	Missing bool
 	// Drift are the settings that the next start changes.
 	Drift []Drift
