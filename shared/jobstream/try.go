@@ -147,11 +147,17 @@ func (b *Bus) put(ctx context.Context, kv jetstream.KeyValue, key string, data [
 
 // get reads a key; ErrNotFound if there is none.
 func (b *Bus) get(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
+	return b.getBy(ctx, kv, key, b.read)
+}
+
+// getBy is get by one of the ways to read: read or readAny.
+func (b *Bus) getBy(ctx context.Context, kv jetstream.KeyValue, key string,
+	read func(context.Context, jetstream.KeyValue, string) (jetstream.KeyValueEntry, error),
+) (jetstream.KeyValueEntry, error) {
 	var entry jetstream.KeyValueEntry
-	err := b.try(ctx, "reading "+kv.Bucket()+" "+key, func(ctx context.Context) error {
-		var err error
-		entry, err = b.read(ctx, kv, key)
-		return err //nolint:wrapcheck // try names the operation
+	err := b.try(ctx, "reading "+kv.Bucket()+" "+key, func(ctx context.Context) (err error) {
+		entry, err = read(ctx, kv, key)
+		return err
 	})
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, fmt.Errorf("bucket %s, key %s: %w", kv.Bucket(), key, ErrNotFound)
@@ -159,10 +165,11 @@ func (b *Bus) get(ctx context.Context, kv jetstream.KeyValue, key string) (jetst
 	return entry, err
 }
 
-// list gives each value of a bucket whose key matches a pattern to each, in the order
-// of the keys. The leader is asked for the keys and for each value: a consumer would
-// be served by any replica, which may lag, and whoever may make consumers may have
-// them deliver where he must not write. What is deleted meanwhile is left out.
+// list calls each for every value of a bucket whose key matches a pattern, in the order
+// of the keys. It asks the leader for the keys, and then for each value. A consumer
+// would do it in one go, but any replica serves it, and a replica may lag; and whoever
+// may make consumers may have them deliver to where he must not write. A value that is
+// deleted meanwhile is left out.
 func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, each func(jetstream.KeyValueEntry)) error {
 	keys, err := b.keys(ctx, kv, pattern)
 	if err != nil {
@@ -173,7 +180,7 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, e
 	group.SetLimit(atOnce)
 	for i, key := range keys {
 		group.Go(func() (err error) {
-			if entries[i], err = b.get(reading, kv, key); errors.Is(err, ErrNotFound) {
+			if entries[i], err = b.getBy(reading, kv, key, b.readAny); errors.Is(err, ErrNotFound) {
 				return nil
 			}
 			return err
@@ -190,8 +197,8 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, e
 	return nil
 }
 
-// keys lists a bucket's keys that match a pattern, sorted: those too that somebody
-// has deleted one by one, which nothing of the product does.
+// keys lists a bucket's keys that match a pattern, sorted. A key that somebody has
+// deleted by itself, which nothing of the product does, is among them.
 func (b *Bus) keys(ctx context.Context, kv jetstream.KeyValue, pattern string) ([]string, error) {
 	prefix := "$KV." + kv.Bucket() + "."
 	var keys []string
