@@ -110,8 +110,10 @@ func (b *Bus) declare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := b.declareConsumer(ctx, workersConsumer()); err != nil {
-		return err
+	for _, want := range consumers() {
+		if err := b.declareConsumer(ctx, want); err != nil {
+			return err
+		}
 	}
 	return b.bind(ctx)
 }
@@ -132,12 +134,19 @@ func (b *Bus) declareMissing(ctx context.Context) error {
 			return err
 		}
 	}
-	workers := workersConsumer()
-	_, err := b.js.Consumer(ctx, workers.stream, workers.config.Durable)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		err = b.declareConsumer(ctx, workers)
+	for _, want := range consumers() {
+		_, err := b.js.Consumer(ctx, want.stream, want.config.Durable)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return naming("consumer", want.config.Durable, err)
+		}
+		if err := b.declareConsumer(ctx, want); err != nil {
+			return err
+		}
 	}
-	return naming("consumer", workers.config.Durable, err)
+	return nil
 }
 
 // bind looks everything up: the handles that everything else works with. They go
@@ -218,6 +227,9 @@ type consumer struct {
 	stream string
 	config jetstream.ConsumerConfig
 }
+
+// consumers are those that producers declare.
+func consumers() []consumer { return []consumer{workersConsumer(), advisoriesConsumer()} }
 
 // workersConsumer hands each job to one worker. It has no filter, because a work queue
 // allows only one consumer per subject.
