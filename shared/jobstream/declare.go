@@ -167,7 +167,7 @@ func (b *Bus) bind(ctx context.Context) (err error) {
 			return naming("bucket", name, err)
 		}
 	}
-	b.jobs, b.dead, b.advisory = b.streams[job.StreamJobs], b.streams[job.StreamDead], b.streams[job.StreamAdvisory]
+	b.jobs, b.dead = b.streams[job.StreamJobs], b.streams[job.StreamDead]
 	if b.workers, err = b.jobs.Consumer(ctx, job.Consumer); err != nil {
 		return naming("consumer", job.Consumer, err)
 	}

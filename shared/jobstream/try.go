@@ -62,11 +62,11 @@ func (b *Bus) outage(ctx context.Context, what string, err error) {
 	}
 }
 
-// restored declares again what is gone after an operation has failed with err, and
-// returns why it cannot; else err.
+// restored declares again what is gone, after an operation has failed with err. It
+// returns err, or what keeps it from that and does not pass.
 func (b *Bus) restored(ctx context.Context, err error) error {
 	if restoring := b.Restore(ctx); restoring != nil && !passing(restoring) && !missing(restoring) {
-		// Only its text of err, which would look like a server that is away.
+		// Of err only the text: err itself would look like a server that is away.
 		return fmt.Errorf("declaring again what is gone: %w (%s)", restoring, err.Error())
 	}
 	return err
@@ -82,7 +82,7 @@ func (b *Bus) Restore(ctx context.Context) error {
 	return b.once(ctx, b.declareMissing)
 }
 
-// created says what was declared again.
+// created logs that something was declared again, unless Open declares it.
 func (b *Bus) created(ctx context.Context, name string, err error) {
 	if err == nil && b.bound.Load() {
 		b.cfg.Log.ErrorContext(ctx, "it was gone, with all that it held: declared again, empty", "name", name)
@@ -187,7 +187,7 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, e
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err //nolint:wrapcheck // get names the key
+		return err //nolint:wrapcheck // getBy names the key
 	}
 	for _, entry := range entries {
 		if entry != nil {
@@ -201,17 +201,23 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, e
 // deleted by itself, which nothing of the product does, is among them.
 func (b *Bus) keys(ctx context.Context, kv jetstream.KeyValue, pattern string) ([]string, error) {
 	prefix := "$KV." + kv.Bucket() + "."
-	var keys []string
-	err := b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(ctx context.Context) error {
-		info, err := b.streams[bucketStream(kv.Bucket())].Info(ctx, jetstream.WithSubjectFilter(prefix+pattern))
-		if err != nil {
-			return err //nolint:wrapcheck // try names the operation
-		}
-		keys = slices.Sorted(maps.Keys(info.State.Subjects))
-		return nil
-	})
+	subjects, err := b.subjects(ctx, bucketStream(kv.Bucket()), prefix+pattern)
+	keys := slices.Sorted(maps.Keys(subjects))
 	for i, subject := range keys {
 		keys[i] = strings.TrimPrefix(subject, prefix)
 	}
 	return keys, err
+}
+
+// subjects lists what a stream holds of a subject, each with its number of messages:
+// one request for many thousand.
+func (b *Bus) subjects(ctx context.Context, stream, subject string) (held map[string]uint64, err error) {
+	err = b.try(ctx, "listing "+subject, func(ctx context.Context) error {
+		info, err := b.streams[stream].Info(ctx, jetstream.WithSubjectFilter(subject))
+		if err == nil {
+			held = info.State.Subjects
+		}
+		return err //nolint:wrapcheck // try names the operation
+	})
+	return held, err
 }
