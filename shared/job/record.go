@@ -197,8 +197,8 @@ func (r Record) Lapsed(claim string, beat int) (Record, error) {
 	if r.Claim.Beat != beat {
 		return r, fmt.Errorf("sign of life %d has followed %d: %w", r.Claim.Beat, beat, ErrFenced)
 	}
-	r.Lapses += r.abandoned()
-	r.Unreported += r.abandoned()
+	r.Lapses++
+	r.Unreported++
 	r.Phase, r.Expected = Planned, 0
 	return r, nil
 }

@@ -95,19 +95,19 @@ func (c Config) filled() (Config, error) {
 }
 
 // Bus is one process' access to the streams and buckets. It is safe for
-// concurrent use and owns no goroutine; the connection stays its caller's.
+// concurrent use. Of a watch it has goroutines until the watch's context ends, else
+// none; the connection stays its caller's.
 type Bus struct {
-	cfg      Config
-	nc       *nats.Conn
-	js       jetstream.JetStream
-	leader   nats.JetStreamContext // for what read says
-	jobs     jetstream.Stream
-	dead     jetstream.Stream
-	advisory jetstream.Stream
-	workers  jetstream.Consumer
-	streams  map[string]jetstream.Stream
-	buckets  map[string]jetstream.KeyValue
-	ackWait  time.Duration // as the server has it, whatever cfg says
+	cfg     Config
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	leader  nats.JetStreamContext // the library's older interface, for ReadLeader
+	jobs    jetstream.Stream
+	dead    jetstream.Stream
+	workers jetstream.Consumer
+	streams map[string]jetstream.Stream
+	buckets map[string]jetstream.KeyValue
+	ackWait time.Duration // as the server has it, whatever cfg says
 	// consumer is the workers' consumer as this process has last known it.
 	consumer  atomic.Pointer[jetstream.ConsumerConfig]
 	restoring sync.Mutex
@@ -116,10 +116,10 @@ type Bus struct {
 	egresses  lastEgresses
 }
 
-// Open creates or brings up to date every stream, bucket and the consumer, or finds
-// them, as the role wants.
-// It waits for a server that is away, and for a cluster that is still forming,
-// until ctx ends or cfg.Wait is over. A server that is too old is a *VersionError.
+// Open creates every stream, bucket and consumer or brings it up to date, or finds them,
+// as the role wants. It waits for a server that is away, and for a cluster that is still
+// forming, until ctx ends or cfg.Wait is over; a worker then waits for a producer, too,
+// until ctx ends. A server that is too old is a *VersionError.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	cfg, err := cfg.filled()
 	if err != nil {

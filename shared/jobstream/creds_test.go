@@ -89,3 +89,37 @@ func TestCreds(t *testing.T) {
 		t.Errorf("another account's: %v, want the server's refusal", err)
 	}
 }
+
+// TestPasswordFile: any password is good, also one with a comma, which separates URLs:
+// the client took what followed for another server, and errors showed what came before.
+func TestPasswordFile(t *testing.T) {
+	t.Parallel()
+	const password = "SEC,RET@:/?%;"
+	s := must.Get(server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, Username: "worker", Password: password,
+	}))(t)
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(time.Minute) {
+		t.Fatal("the server is not ready")
+	}
+	file := filepath.Join(t.TempDir(), "password")
+	must.Do(t, os.WriteFile(file, []byte(password+"\n"), 0o600))
+	connect := func(user string) error {
+		nc, err := jobstream.Connect(t.Context(), "nats://"+user+"@"+s.Addr().String(), "test", jobstream.ConnectConfig{
+			Log: jobstreamtest.Quiet(), Files: jobstream.Files{Password: file},
+		})
+		if err == nil {
+			nc.Close()
+		}
+		return err
+	}
+	must.Check(t, connect("worker"))
+	for user, want := range map[string]string{"other": "refuses the credentials", "worker:OLD": "exclude each other"} {
+		err := connect(user)
+		if !jobstream.Unauthorized(err) || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "SEC") || strings.Contains(err.Error(), "OLD") {
+			t.Errorf("%s: %v, want %q and no secret", user, err, want)
+		}
+	}
+}

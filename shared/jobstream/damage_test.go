@@ -60,6 +60,31 @@ func TestDeadLettersPastDamage(t *testing.T) {
 	}
 }
 
+// A worker may write any key of the records. One that the client library takes for no
+// key failed the list of all, and with it the round.
+func TestListsGoPastKeysThatAreNone(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.plan(1)
+	prefix := "$KV." + job.BucketRecords + "."
+	for _, key := range []string{"r1.*", "r1.ä", "r1.x!"} { // to ask for the first one is to ask for the last
+		must.Get(b.js.Publish(b.ctx, prefix+key, []byte("{}")))(t)
+	}
+	records, damage, err := b.bus.AllRecords(b.ctx, "r1")
+	if err != nil || len(records) != 1 {
+		t.Fatalf("%d records and %v, want the one that is there", len(records), err)
+	}
+	var keys []string
+	for _, d := range damage {
+		if keys = append(keys, d.Key); d.UID != -1 || d.Revision == 0 {
+			t.Errorf("damage is %+v, want it of no job and with its revision", d)
+		}
+	}
+	if diff := cmp.Diff([]string{"r1.x!", "r1.ä"}, keys); diff != "" {
+		t.Errorf("keys of no job (-want +got):\n%s", diff)
+	}
+}
+
 // Whatever cannot be read is told apart from what is not there, with the revision
 // that replaces it; two of these values had no version that was looked at.
 func TestDamagedValuesCanBeReplaced(t *testing.T) {

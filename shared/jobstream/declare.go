@@ -136,11 +136,14 @@ func (b *Bus) declareMissing(ctx context.Context) error {
 	}
 	for _, want := range consumers() {
 		_, err := b.js.Consumer(ctx, want.stream, want.config.Durable)
-		if errors.Is(err, jetstream.ErrConsumerNotFound) {
-			err = b.declareConsumer(ctx, want)
+		if err == nil {
+			continue
 		}
-		if err != nil {
+		if !errors.Is(err, jetstream.ErrConsumerNotFound) {
 			return naming("consumer", want.config.Durable, err)
+		}
+		if err := b.declareConsumer(ctx, want); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -164,7 +167,7 @@ func (b *Bus) bind(ctx context.Context) (err error) {
 			return naming("bucket", name, err)
 		}
 	}
-	b.jobs, b.dead, b.advisory = b.streams[job.StreamJobs], b.streams[job.StreamDead], b.streams[job.StreamAdvisory]
+	b.jobs, b.dead = b.streams[job.StreamJobs], b.streams[job.StreamDead]
 	if b.workers, err = b.jobs.Consumer(ctx, job.Consumer); err != nil {
 		return naming("consumer", job.Consumer, err)
 	}
@@ -225,7 +228,7 @@ type consumer struct {
 	config jetstream.ConsumerConfig
 }
 
-// consumers are those that a producer declares.
+// consumers are those that producers declare.
 func consumers() []consumer { return []consumer{workersConsumer(), advisoriesConsumer()} }
 
 // workersConsumer hands each job to one worker. It has no filter, because a work queue

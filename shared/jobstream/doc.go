@@ -1,5 +1,5 @@
 // Package jobstream keeps jobs, their records and what comes of them in NATS
-// JetStream: the streams, the one consumer and the key-value buckets.
+// JetStream: the streams, their consumers and the key-value buckets.
 //
 // Guarantees:
 //
@@ -18,9 +18,10 @@
 //     costs no list that it is in, and is replaced at its revision.
 //   - Everything declared exists after Open, with the declared settings, whole: what
 //     cannot be brought there is an error that names it.
-//   - What is gone is declared again, empty, by the operation that misses it, and by
-//     Restore. To fill it is the reconciler's business.
-//   - Reads and lists are the leader's: no replica that lags has a say.
+//   - What is gone is declared again, empty, by the producer's operation that misses
+//     it, and by Restore. The reconciler fills it. A worker, or a viewer, waits for that.
+//   - Reads and lists are the leader's: no replica that lags has a say. Only what
+//     workers read of rounds any replica answers (declare.go, rounds).
 //
 // How it fails: while the server is away, operations wait and try again until
 // their context ends, logging once per outage. A write whose answer was lost

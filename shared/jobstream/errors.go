@@ -102,8 +102,8 @@ func notSent(err error) bool {
 const tooFewServers jetstream.ErrorCode = 10005
 
 // missing says whether an operation may have failed because a stream, a bucket or a
-// consumer is not there. To what goes to it by its subject, it is as silent then as a
-// server that is away.
+// consumer is not there. What is published to one that is not there gets the answer
+// that a server which is away would give: nobody listens.
 func missing(err error) bool {
 	for _, one := range []error{
 		nats.ErrNoResponders, jetstream.ErrNoStreamResponse, jetstream.ErrStreamNotFound, jetstream.ErrBucketNotFound,
@@ -120,7 +120,7 @@ func missing(err error) bool {
 // leader, or did not answer in time.
 func passing(err error) bool {
 	var api *jetstream.APIError
-	var old *nats.APIError // of what read asks
+	var old *nats.APIError // of the library's older interface, by which ReadLeader asks
 	switch {
 	case errors.As(err, &old):
 		return old.Code == 503

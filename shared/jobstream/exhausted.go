@@ -50,6 +50,8 @@ func (b *Bus) ConsumeExhausted(ctx context.Context,
 		if !missing(err) {
 			return err
 		}
+		// It is gone, or between two leaders: then it is there, and silent.
+		_ = pause.For(ctx, b.cfg.RetryWait)
 	}
 }
 
@@ -67,7 +69,9 @@ func (b *Bus) advisories(ctx context.Context) (found jetstream.Consumer, err err
 func (b *Bus) exhaustedOnce(ctx context.Context, consumer jetstream.Consumer,
 	handle func(ctx context.Context, e Exhausted) error,
 ) error {
-	got, err := b.collect(consumer.Fetch(1, jetstream.FetchMaxWait(time.Second)))
+	got, err := b.pull(job.StreamAdvisory, func() (jetstream.MessageBatch, error) {
+		return consumer.Fetch(1, jetstream.FetchMaxWait(time.Second))
+	})
 	if err != nil {
 		if !Away(err) || missing(err) {
 			return err

@@ -23,18 +23,12 @@ func (b *Bus) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 	}
-	if b.nc.IsClosed() {
-		return nil, fmt.Errorf("fetching from %s: %w", job.StreamJobs, whyClosed(b.nc))
-	}
-	if !b.nc.IsConnected() {
-		// The library would leave a subscription behind for each pull that
-		// cannot be sent, and an outage is many pulls long.
-		return nil, fmt.Errorf("fetching from %s: %w", job.StreamJobs, nats.ErrConnectionReconnecting)
-	}
-	got, err := b.collect(b.workers.FetchNoWait(n))
+	got, err := b.pull(job.StreamJobs, func() (jetstream.MessageBatch, error) { return b.workers.FetchNoWait(n) })
 	if len(got) == 0 && err == nil && ctx.Err() == nil {
 		// One only: a batch would be held back until it is full or wait is over.
-		got, err = b.collect(b.workers.Fetch(1, jetstream.FetchMaxWait(wait)))
+		got, err = b.pull(job.StreamJobs, func() (jetstream.MessageBatch, error) {
+			return b.workers.Fetch(1, jetstream.FetchMaxWait(wait))
+		})
 	}
 	if missing(err) {
 		err = b.restored(ctx, err)
@@ -42,10 +36,16 @@ func (b *Bus) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery
 	return got, err
 }
 
-// collect drains a batch to its end: its channel is always closed.
-func (b *Bus) collect(batch jetstream.MessageBatch, err error) ([]*Delivery, error) {
+// pull fetches one batch from a stream and drains it to its end: its channel is always
+// closed.
+func (b *Bus) pull(stream string, fetch func() (jetstream.MessageBatch, error)) ([]*Delivery, error) {
+	var batch jetstream.MessageBatch
+	err := b.connected()
+	if err == nil {
+		batch, err = fetch()
+	}
 	if err != nil {
-		return nil, fmt.Errorf("fetching from %s: %w", job.StreamJobs, err)
+		return nil, fmt.Errorf("fetching from %s: %w", stream, err)
 	}
 	var got []*Delivery
 	for msg := range batch.Messages() {
@@ -56,16 +56,29 @@ func (b *Bus) collect(batch jetstream.MessageBatch, err error) ([]*Delivery, err
 		}
 		got = append(got, &Delivery{bus: b, msg: msg, meta: meta, at: time.Now()})
 	}
-	err = batch.Error()
-	if err != nil && len(got) == 0 {
-		return nil, fmt.Errorf("fetching from %s: %w", job.StreamJobs, err)
+	if err := batch.Error(); err != nil && len(got) == 0 {
+		return nil, fmt.Errorf("fetching from %s: %w", stream, err)
 	}
 	return got, nil
 }
 
+// connected is why nothing can be sent now, nil if it can. The library would leave a
+// subscription behind for each pull that cannot be sent, and an outage is many pulls
+// long.
+func (b *Bus) connected() error {
+	switch {
+	case b.nc.IsClosed():
+		return whyClosed(b.nc)
+	case !b.nc.IsConnected():
+		return nats.ErrConnectionReconnecting
+	}
+	return nil
+}
+
 // Away says whether an error of Fetch will pass by waiting: the server is
-// away, the consumer has no leader, or it was gone and is declared again.
+// away, the consumer has no leader, or it was gone and is declared again. A connection
+// that is closed stays so, whatever was wrong before.
 func Away(err error) bool {
-	return passing(err) || missing(err) ||
-		errors.Is(err, jetstream.ErrConsumerLeadershipChanged) || errors.Is(err, jetstream.ErrServerShutdown)
+	return !errors.Is(err, nats.ErrConnectionClosed) && (passing(err) || missing(err) ||
+		errors.Is(err, jetstream.ErrConsumerLeadershipChanged) || errors.Is(err, jetstream.ErrServerShutdown))
 }

@@ -145,8 +145,15 @@ func (f Files) withPassword(address string) (string, error) {
 				Remedy: "name the user in " + f.Setting + ": nats://worker@host:4222",
 			}
 		}
+		if _, given := u.User.Password(); given {
+			return "", &CredentialsError{
+				What:   f.Setting + "-password-file and a password at " + Redact(one) + " exclude each other",
+				Remedy: "leave the user alone in " + f.Setting + ": nats://worker@host:4222",
+			}
+		}
 		u.User = url.UserPassword(u.User.Username(), password)
-		urls = append(urls, u.String())
+		// A comma separates URLs, and net/url leaves that of a password as it is.
+		urls = append(urls, strings.ReplaceAll(u.String(), ",", "%2C"))
 	}
 	return strings.Join(urls, ","), nil
 }

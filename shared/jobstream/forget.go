@@ -35,20 +35,11 @@ func (b *Bus) Left(ctx context.Context) ([]string, error) {
 		bucketStream(job.BucketEvaluation): "$KV." + job.BucketEvaluation + ".",
 		job.StreamJobs:                     strings.TrimSuffix(job.SubjectJobs, ">"),
 	} {
-		err := b.try(ctx, "listing what "+stream+" holds", func(ctx context.Context) error {
-			s, err := b.js.Stream(ctx, stream)
-			if err != nil {
-				return err //nolint:wrapcheck // try names the operation
-			}
-			info, err := s.Info(ctx, jetstream.WithSubjectFilter(prefix+">"))
-			if err == nil {
-				names = append(names, roundsOf(slices.Collect(maps.Keys(info.State.Subjects)), prefix)...)
-			}
-			return err //nolint:wrapcheck // as above
-		})
+		subjects, err := b.subjects(ctx, stream, prefix+">")
 		if err != nil {
 			return nil, err
 		}
+		names = append(names, roundsOf(slices.Collect(maps.Keys(subjects)), prefix)...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
@@ -88,7 +79,7 @@ func (b *Bus) Forget(ctx context.Context, round string) error {
 // outcome may be of records that have not all ended in the backup: its round is
 // then concluded again.
 func (b *Bus) ForgetOutcome(ctx context.Context, key string) error {
-	head := leftover{"KV_" + job.BucketRounds, "$KV." + job.BucketRounds + "." + key}
+	head := leftover{bucketStream(job.BucketRounds), "$KV." + job.BucketRounds + "." + key}
 	for _, what := range []leftover{head, {head.stream, head.subject + ".>"}} {
 		if err := b.purge(ctx, "forgetting outcome "+key, what); err != nil {
 			return err

@@ -11,8 +11,8 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Held reads what the streams and buckets hold of a round, by a few lists,
-// whatever its size. It changes nothing. What is written in one order is read
+// Held reads what the streams and buckets hold of a round, with one request for
+// each record and a few more. It changes nothing. What is written in one order is read
 // in the other where a list in between could mislead: messages before records
 // (a message goes when its job has ended), records before evaluations (a job
 // is done when its evaluation is stored) and letters. What cannot be read is named

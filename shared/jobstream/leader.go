@@ -12,19 +12,27 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// read asks the leader for a key. The client library asks any replica for what may be
-// read directly, which the bucket of rounds is for the workers' sake: there a worker
-// does, and for all others the library's older interface does not.
+// read asks the leader for a key, but for a worker that reads the bucket of rounds: he
+// may ask for single keys alone (rounds), and any replica answers that. For all others
+// the client library would ask so, too; ReadLeader does not.
 func (b *Bus) read(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
 	if kv.Bucket() != job.BucketRounds || b.cfg.Role == RoleWorker {
 		return kv.Get(ctx, key) //nolint:wrapcheck // try names the operation
 	}
+	return b.readAny(ctx, kv, key)
+}
+
+// readAny asks the leader for a key that a list has. It may be one that the client
+// library takes for no key, and refuses to ask for.
+func (b *Bus) readAny(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
 	return ReadLeader(ctx, b.leader, kv.Bucket(), key)
 }
 
-// ReadLeader asks the leader for a key; jetstream.ErrKeyNotFound if there is none.
+// ReadLeader asks the leader for a key by the library's older interface;
+// jetstream.ErrKeyNotFound if there is none.
 func ReadLeader(ctx context.Context, leader nats.JetStreamContext, bucket, key string) (jetstream.KeyValueEntry, error) {
-	msg, err := leader.GetLastMsg(bucketStream(bucket), "$KV."+bucket+"."+key, nats.Context(ctx))
+	subject := "$KV." + bucket + "." + key
+	msg, err := leader.GetLastMsg(bucketStream(bucket), subject, nats.Context(ctx))
 	switch {
 	case errors.Is(err, nats.ErrMsgNotFound):
 		return nil, jetstream.ErrKeyNotFound
@@ -32,6 +40,8 @@ func ReadLeader(ctx context.Context, leader nats.JetStreamContext, bucket, key s
 		return nil, jetstream.ErrStreamNotFound
 	case err != nil:
 		return nil, fmt.Errorf("asking the leader: %w", err)
+	case msg.Subject != subject: // the key has a wildcard, and this is another one
+		return nil, jetstream.ErrKeyNotFound
 	case msg.Header.Get("KV-Operation") != "": // deleted or purged
 		return nil, jetstream.ErrKeyNotFound
 	}

@@ -3,8 +3,10 @@ package jobstream_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -293,5 +295,43 @@ func TestListsEndWithTheirContext(t *testing.T) {
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("run %d: %v", i, err)
 		}
+	}
+}
+
+// TestAPullThatCannotBeSentLeavesNothing: each one that could not be sent left a
+// subscription behind, which the next connection would begin with: thousands in an
+// hour's outage.
+func TestAPullThatCannotBeSentLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{RetryWait: time.Millisecond, Timeout: time.Second})
+	before := b.nc.NumSubscriptions()
+	b.publish(aJob(1))
+	must.Get(b.js.Publish(b.ctx, strings.TrimSuffix(job.SubjectAdvisory, ">")+job.Consumer, []byte(`{"stream_seq":1}`)))(t)
+	ctx, cancel := context.WithCancel(b.ctx)
+	handling, away, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	handle := sync.OnceValue(func() error { // no pull is under way meanwhile
+		close(handling)
+		<-away
+		return errors.New("not now")
+	})
+	go func() {
+		ended <- b.bus.ConsumeExhausted(ctx, func(context.Context, jobstream.Exhausted) error { return handle() })
+	}()
+	must.Receive(b.ctx, t, handling, "the advisory")
+	b.servers.Stop()
+	must.Until(b.ctx, t, "the server is away", func() bool { return !b.nc.IsConnected() })
+	close(away)
+	b.log.Await(b.ctx, t, "fetching advisories") // the first one was not sent
+	cancel()
+	must.Do(t, <-ended)
+	must.Until(b.ctx, t, "the subscriptions of all pulls are gone", func() bool { return b.nc.NumSubscriptions() <= before })
+}
+
+// TestAClosedConnectionDoesNotPass: what was wrong when it was closed might pass by
+// waiting, and the connection does not come back.
+func TestAClosedConnectionDoesNotPass(t *testing.T) {
+	t.Parallel()
+	if err := fmt.Errorf("%w: %w", nats.ErrConnectionClosed, nats.ErrTimeout); jobstream.Away(err) {
+		t.Errorf("%v passes by waiting", err)
 	}
 }

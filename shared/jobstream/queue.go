@@ -14,23 +14,15 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// Queued counts the messages of a round in the queue by uid: one request for
-// many thousand.
+// Queued counts the messages of a round in the queue by uid.
 func (b *Bus) Queued(ctx context.Context, round string) (map[int]int, error) {
+	subjects, err := b.subjects(ctx, job.StreamJobs, job.RoundSubject(round))
 	queued := map[int]int{}
-	err := b.try(ctx, "counting the messages of "+round, func(ctx context.Context) error {
-		clear(queued)
-		info, err := b.jobs.Info(ctx, jetstream.WithSubjectFilter(job.RoundSubject(round)))
-		if err != nil {
-			return err //nolint:wrapcheck // try names the operation
+	for subject, n := range subjects {
+		if _, uid, err := job.ParseSubject(subject); err == nil {
+			queued[uid] = int(n)
 		}
-		for subject, n := range info.State.Subjects {
-			if _, uid, err := job.ParseSubject(subject); err == nil {
-				queued[uid] = int(n)
-			}
-		}
-		return nil
-	})
+	}
 	return queued, err
 }
 

@@ -26,8 +26,9 @@ func (b *Bus) PlanRecord(ctx context.Context, r job.Record) (created bool, err e
 }
 
 // Record reads a job's record with the revision that UpdateRecord wants, also
-// when it is damaged (*ValueError). ErrNotFound if there is none. With replicas it may be older than the last
-// write: an update based on it then ends in ErrConflict.
+// when it is damaged (*ValueError). ErrNotFound if there is none. A leader that does
+// not know yet that another has followed it may answer with an older one: an update
+// based on that ends in ErrConflict.
 func (b *Bus) Record(ctx context.Context, round string, uid int) (job.Record, uint64, error) {
 	entry, err := b.get(ctx, b.records(), job.RecordKey(round, uid))
 	if err != nil {

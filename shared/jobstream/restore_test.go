@@ -59,10 +59,11 @@ func TestAStreamThatIsGoneIsDeclaredAgain(t *testing.T) {
 			_, err := b.SetHolder(ctx, "r1", job.Holder{Name: "p"}, 0)
 			return err
 		}, nil},
-		"forget a round":    {stream(rounds), func(ctx context.Context, b *jobstream.Bus) error { return b.Forget(ctx, "r1") }, nil},
-		"keep an identity":  {stream("KV_" + job.BucketIdentities), func(ctx context.Context, b *jobstream.Bus) error { return b.PutIdentity(ctx, job.Identity{UID: 1}) }, nil},
-		"read the stored":   {stream("KV_" + job.BucketMiners), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.StoredEvaluations(ctx); return err }, nil},
-		"restore the cache": {stream("KV_" + job.BucketScores), func(ctx context.Context, b *jobstream.Bus) error { return b.Restore(ctx) }, nil},
+		"forget a round":     {stream(rounds), func(ctx context.Context, b *jobstream.Bus) error { return b.Forget(ctx, "r1") }, nil},
+		"keep an identity":   {stream("KV_" + job.BucketIdentities), func(ctx context.Context, b *jobstream.Bus) error { return b.PutIdentity(ctx, job.Identity{UID: 1}) }, nil},
+		"read the stored":    {stream("KV_" + job.BucketMiners), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.StoredEvaluations(ctx); return err }, nil},
+		"hear of advisories": {consumer(job.StreamAdvisory, "exhausted"), func(ctx context.Context, b *jobstream.Bus) error { return b.Restore(ctx) }, nil},
+		"restore the cache":  {stream("KV_" + job.BucketScores), func(ctx context.Context, b *jobstream.Bus) error { return b.Restore(ctx) }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -143,7 +144,8 @@ func TestARoundIsHeldOnce(t *testing.T) {
 }
 
 // TestAdvisoriesGoOn: the stream of the advisories is deleted while a producer reads
-// it; later ones are read all the same.
+// it; later ones are read all the same. The first producer of all said that their
+// consumer was gone, with all that it held.
 func TestAdvisoriesGoOn(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: 200 * time.Millisecond, MaxDeliver: 2, RetryWait: time.Millisecond})
@@ -177,6 +179,9 @@ func TestAdvisoriesGoOn(t *testing.T) {
 	}
 	exhaust(1)
 	hear(1)
+	if n := b.log.Count("declared again, empty"); n != 0 {
+		t.Errorf("%d things are said to be gone before anything is", n)
+	}
 	must.Do(t, b.js.DeleteStream(b.ctx, job.StreamAdvisory))
 	b.log.Await(b.ctx, t, "declared again, empty")
 	exhaust(2)

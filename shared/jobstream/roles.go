@@ -46,60 +46,49 @@ const tryTimeout = 20 * time.Second
 // no JSON; an ack is of no message; what the servers tell of themselves nobody
 // hears. Whether the user may publish it is decided before that.
 func TryRole(ctx context.Context, address string, role Role, files Files) (Permissions, error) {
-	if err := checkAddress(address); err != nil {
-		return Permissions{}, err
-	}
-	address, more, err := files.apply(address)
-	if err != nil {
-		return Permissions{}, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
-	// The handler stays quiet: refusals are what is looked for.
-	options := append(connectOptions("doctor-"+string(role), slog.New(slog.DiscardHandler)), nats.NoReconnect())
-	nc, err := nats.Connect(address, append(options, more...)...)
-	if permanent := refusal(address, err); permanent != nil {
-		return Permissions{}, permanent
-	}
+	nc, err := connectOnce(address, "doctor-"+string(role), files)
 	if err != nil {
-		return Permissions{}, fmt.Errorf("NATS at %s: %w", Redact(address), redacted(err, address))
+		return Permissions{}, err
 	}
 	defer nc.Close()
-	var found Permissions
 	inbox, err := nc.SubscribeSync(nc.NewInbox())
 	if err != nil {
-		return found, fmt.Errorf("subscribing: %w", err)
+		return Permissions{}, fmt.Errorf("subscribing: %w", err)
 	}
 	if err := nc.FlushWithContext(ctx); err != nil {
-		return found, fmt.Errorf("asking NATS: %w", err)
+		return Permissions{}, fmt.Errorf("asking NATS: %w", err)
 	}
-	if refused(nc, inbox.Subject) {
-		found.Denied = append(found.Denied, "subscribe _INBOX.>")
-		return found, nil // no other answer would be heard
+	if refused(nc, inbox.Subject) { // no other answer would be heard
+		return Permissions{Denied: []string{"subscribe _INBOX.>"}}, nil
 	}
 	q, err := newQuestions(ctx, nc)
 	if err != nil {
-		return found, err
+		return Permissions{}, err
 	}
-	for _, subject := range needs(role) {
-		ok, err := q.mayPublish(ctx, subject)
-		if err != nil {
-			return found, err
-		}
-		if !ok {
-			found.Denied = append(found.Denied, "publish "+subject)
-		}
+	return q.compare(ctx, role)
+}
+
+// connectOnce connects without waiting for a server that is away.
+func connectOnce(address, name string, files Files) (*nats.Conn, error) {
+	if err := checkAddress(address); err != nil {
+		return nil, err
 	}
-	for _, subject := range needless(role) {
-		ok, err := q.mayPublish(ctx, subject)
-		if err != nil {
-			return found, err
-		}
-		if ok && (!q.importing || !q.undeclared[listener(subject)]) {
-			found.Excess = append(found.Excess, "publish "+subject)
-		}
+	address, more, err := files.apply(address)
+	if err != nil {
+		return nil, err
 	}
-	return found, nil
+	// Its log stays quiet: refusals are what is looked for.
+	options := append(connectOptions(name, slog.New(slog.DiscardHandler)), nats.NoReconnect())
+	nc, err := nats.Connect(address, append(options, more...)...)
+	if err == nil {
+		return nc, nil
+	}
+	if permanent := refusal(address, err); permanent != nil {
+		return nil, permanent
+	}
+	return nil, fmt.Errorf("NATS at %s: %w", Redact(address), redacted(err, address))
 }
 
 // questions are what one user is tried with.
@@ -136,6 +125,29 @@ func newQuestions(ctx context.Context, nc *nats.Conn) (*questions, error) {
 		}
 	}
 	return q, nil
+}
+
+// compare tries what a role needs, and what it should be kept from.
+func (q *questions) compare(ctx context.Context, role Role) (found Permissions, err error) {
+	for _, subject := range needs(role) {
+		may, err := q.mayPublish(ctx, subject)
+		if err != nil {
+			return found, err
+		}
+		if !may {
+			found.Denied = append(found.Denied, "publish "+subject)
+		}
+	}
+	for _, subject := range needless(role) {
+		may, err := q.mayPublish(ctx, subject)
+		if err != nil {
+			return found, err
+		}
+		if may && (!q.importing || !q.undeclared[listener(subject)]) {
+			found.Excess = append(found.Excess, "publish "+subject)
+		}
+	}
+	return found, nil
 }
 
 // needs are subjects that stand for all that a role publishes.

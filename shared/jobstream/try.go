@@ -67,11 +67,11 @@ func (b *Bus) outage(ctx context.Context, what string, err error) {
 	}
 }
 
-// restored declares again what is gone after an operation has failed with err, and
-// returns why it cannot; else err.
+// restored declares again what is gone, after an operation has failed with err. It
+// returns err, or what keeps it from that and does not pass.
 func (b *Bus) restored(ctx context.Context, err error) error {
 	if restoring := b.Restore(ctx); restoring != nil && !passing(restoring) && !missing(restoring) {
-		// Only its text of err, which would look like a server that is away.
+		// Of err only the text: err itself would look like a server that is away.
 		return fmt.Errorf("declaring again what is gone: %w (%s)", restoring, err.Error())
 	}
 	return err
@@ -87,7 +87,7 @@ func (b *Bus) Restore(ctx context.Context) error {
 	return b.once(ctx, b.declareMissing)
 }
 
-// created says what was declared again.
+// created logs that something was declared again, unless Open declares it.
 func (b *Bus) created(ctx context.Context, kind, name string, err error) {
 	if err == nil && b.bound.Load() {
 		b.cfg.Log.ErrorContext(ctx, "it was gone, with all that it held: declared again, empty", kind, name)
@@ -160,10 +160,16 @@ func (b *Bus) put(ctx context.Context, kv jetstream.KeyValue, key string, data [
 
 // get reads a key; ErrNotFound if there is none.
 func (b *Bus) get(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
+	return b.getBy(ctx, kv, key, b.read)
+}
+
+// getBy is get by one of the ways to read: read or readAny.
+func (b *Bus) getBy(ctx context.Context, kv jetstream.KeyValue, key string,
+	read func(context.Context, jetstream.KeyValue, string) (jetstream.KeyValueEntry, error),
+) (jetstream.KeyValueEntry, error) {
 	var entry jetstream.KeyValueEntry
-	err := b.try(ctx, "reading "+kv.Bucket()+" "+key, func(ctx context.Context) error {
-		var err error
-		entry, err = b.read(ctx, kv, key)
+	err := b.try(ctx, "reading "+kv.Bucket()+" "+key, func(ctx context.Context) (err error) {
+		entry, err = read(ctx, kv, key)
 		return err
 	})
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
@@ -172,10 +178,11 @@ func (b *Bus) get(ctx context.Context, kv jetstream.KeyValue, key string) (jetst
 	return entry, err
 }
 
-// list gives each value of a bucket whose key matches a pattern to each, in the order
-// of the keys. The leader is asked for the keys and for each value: a consumer would
-// be served by any replica, which may lag, and whoever may make consumers may have
-// them deliver where he must not write. What is deleted meanwhile is left out.
+// list calls each for every value of a bucket whose key matches a pattern, in the order
+// of the keys. It asks the leader for the keys, and then for each value. A consumer
+// would do it in one go, but any replica serves it, and a replica may lag; and whoever
+// may make consumers may have them deliver to where he must not write. A value that is
+// deleted meanwhile is left out.
 func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, each func(jetstream.KeyValueEntry)) error {
 	keys, err := b.keys(ctx, kv, pattern)
 	if err != nil {
@@ -186,7 +193,7 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, e
 	group.SetLimit(atOnce)
 	for i, key := range keys {
 		group.Go(func() (err error) {
-			if entries[i], err = b.get(reading, kv, key); errors.Is(err, ErrNotFound) {
+			if entries[i], err = b.getBy(reading, kv, key, b.readAny); errors.Is(err, ErrNotFound) {
 				return nil
 			}
 			return err
@@ -203,21 +210,27 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, e
 	return nil
 }
 
-// keys lists a bucket's keys that match a pattern, sorted: those too that somebody
-// has deleted one by one, which nothing of the product does.
+// keys lists a bucket's keys that match a pattern, sorted. A key that somebody has
+// deleted by itself, which nothing of the product does, is among them.
 func (b *Bus) keys(ctx context.Context, kv jetstream.KeyValue, pattern string) ([]string, error) {
 	prefix := "$KV." + kv.Bucket() + "."
-	var keys []string
-	err := b.try(ctx, "listing "+kv.Bucket()+" "+pattern, func(ctx context.Context) error {
-		info, err := b.streams[bucketStream(kv.Bucket())].Info(ctx, jetstream.WithSubjectFilter(prefix+pattern))
-		if err != nil {
-			return err //nolint:wrapcheck // try names the operation
-		}
-		keys = slices.Sorted(maps.Keys(info.State.Subjects))
-		return nil
-	})
+	subjects, err := b.subjects(ctx, bucketStream(kv.Bucket()), prefix+pattern)
+	keys := slices.Sorted(maps.Keys(subjects))
 	for i, subject := range keys {
 		keys[i] = strings.TrimPrefix(subject, prefix)
 	}
 	return keys, err
+}
+
+// subjects lists what a stream holds of a subject, each with its number of messages:
+// one request for many thousand.
+func (b *Bus) subjects(ctx context.Context, stream, subject string) (held map[string]uint64, err error) {
+	err = b.try(ctx, "listing "+subject, func(ctx context.Context) error {
+		info, err := b.streams[stream].Info(ctx, jetstream.WithSubjectFilter(subject))
+		if err == nil {
+			held = info.State.Subjects
+		}
+		return err //nolint:wrapcheck // try names the operation
+	})
+	return held, err
 }

@@ -12,11 +12,11 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// WatchRecords sends the records of a round: first all that are there, then
-// each change, latest state per record, until ctx ends; then the channel is
-// closed. It outlives reconnects and restarts of the server, and a bucket that is made
-// anew or set back; after each, records may be sent again. A record that cannot be read is logged and left
-// out: the one who needs it reads it by name and gets the error.
+// WatchRecords sends the records of a round: first all that are there, then each
+// change, latest state per record. The channel is closed when ctx or the connection
+// has ended. The watch outlives reconnects and restarts of the server, and a bucket that
+// is made anew or set back; after each, records may be sent again. A record that cannot
+// be read is logged and left out: whoever needs it reads it by name and gets the error.
 func (b *Bus) WatchRecords(ctx context.Context, round string) (<-chan job.Record, error) {
 	messages, err := b.recordMessages(ctx, round)
 	if err != nil {
@@ -98,10 +98,9 @@ func (b *Bus) forward(ctx context.Context, messages jetstream.MessagesContext, o
 	}
 }
 
-// awaitSetBack waits until a stream has gone back behind the last sequence that was
-// read of it, or was made anew: after a power cut, or by an operator. The library goes
-// on after that sequence, and so would pass over everything until the stream has come
-// as far again.
+// awaitSetBack waits until a stream is made anew, or ends before the last sequence that
+// was read of it. A power cut does that, or an operator. The library goes on after that
+// sequence, so it would pass over everything until the stream has come as far again.
 func (b *Bus) awaitSetBack(ctx context.Context, name string, last *atomic.Uint64) {
 	ticker := time.NewTicker(b.cfg.Timeout)
 	defer ticker.Stop()

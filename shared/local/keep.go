@@ -78,8 +78,10 @@ func (n *natsServer) keep(ctx context.Context) {
 		if err != nil {
 			err = n.mend(ctx, ticker, err)
 		}
-		if err != nil && ctx.Err() == nil {
-			n.lost <- fmt.Errorf("local: NATS on %s: %w", n.dir, err)
+		if err != nil {
+			if ctx.Err() == nil { // else it is being closed
+				n.lost <- fmt.Errorf("local: NATS on %s: %w", n.dir, err)
+			}
 			return
 		}
 	}

@@ -109,6 +109,28 @@ func TestABeatAfterTheLastChangeIsNoLostLease(t *testing.T) {
 	}
 }
 
+// TestAFailedLookKeepsTheClaim: a change met another revision, and the look at the
+// record failed. The claim forgot its record by that, took itself for fenced from then
+// on, and the attempt was dropped though the lease was its own.
+func TestAFailedLookKeepsTheClaim(t *testing.T) {
+	t.Parallel()
+	b := setup(t, never)
+	b.plan(1)
+	h, err := lease.Claim(b.ctx, b.bus, b.next(), aJob(1))
+	b.must(err)
+	records, key := b.bus.Bucket(job.BucketRecords), job.RecordKey("r1", 1)
+	claimed, err := records.Get(b.ctx, key)
+	b.must(err)
+	_, err = records.PutString(b.ctx, key, "{")
+	b.must(err)
+	if err := h.Beat(b.ctx); !jobstream.Damaged(err) {
+		t.Fatalf("a sign of life on a record that cannot be read: %v, want that it is damaged", err)
+	}
+	_, err = records.Put(b.ctx, key, claimed.Value())
+	b.must(err)
+	b.must(h.Beat(b.ctx))
+}
+
 // TestAFailureSaysHowLongTheJobWaits: who follows the record knows when it should
 // have come again.
 func TestAFailureSaysHowLongTheJobWaits(t *testing.T) {

@@ -62,7 +62,7 @@ func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*
 // recordOf reads a job's record, or plans it if only its message is there: a
 // producer plans before it publishes, so the record was lost.
 func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, error) {
-	for { // until the record is there: a replica may show it late
+	for { // until the record is there: somebody else may plan it at the same time
 		record, revision, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
 		if !errors.Is(err, jobstream.ErrNotFound) {
 			return record, revision, err
@@ -120,9 +120,11 @@ func (h *hold) changeLocked(ctx context.Context, transition func(job.Record) (jo
 		if !errors.Is(err, jobstream.ErrConflict) {
 			return err
 		}
-		if h.record, h.revision, err = h.bus.Record(ctx, h.record.Round, h.record.UID); err != nil {
+		now, revision, err := h.bus.Record(ctx, h.record.Round, h.record.UID)
+		if err != nil { // what was known stays: the next change reads again
 			return err
 		}
+		h.record, h.revision = now, revision
 	}
 }
 

@@ -40,13 +40,14 @@ func Aged(tb testing.TB, address, version string) string {
 
 // greet carries one connection until one of its ends is gone.
 func greet(client net.Conn, address, version string) {
-	defer client.Close()
+	var up sync.WaitGroup
+	defer up.Wait()
+	defer client.Close() // before the wait: the way up reads from it
+
 	server, err := net.Dial("tcp", address) //nolint:noctx // it ends with the client
 	if err != nil {
 		return
 	}
-	var up sync.WaitGroup
-	defer up.Wait()
 	up.Go(func() {
 		defer server.Close()
 		_, _ = io.Copy(server, client)
