@@ -39,13 +39,17 @@ func (b *Bus) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery
 	if missing(err) {
 		err = b.restored(ctx, err)
 	}
-	return got, err
-}
-
-// collect drains a batch to its end: its channel is always closed.
-func (b *Bus) collect(batch jetstream.MessageBatch, err error) ([]*Delivery, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fetching from %s: %w", job.StreamJobs, err)
+	}
+	return got, nil
+}
+
+// collect drains a batch to its end: its channel is always closed. Whoever fetched
+// names the stream of an error. A batch of which anything came has none.
+func (b *Bus) collect(batch jetstream.MessageBatch, err error) ([]*Delivery, error) {
+	if err != nil {
+		return nil, err
 	}
 	var got []*Delivery
 	for msg := range batch.Messages() {
@@ -56,11 +60,10 @@ func (b *Bus) collect(batch jetstream.MessageBatch, err error) ([]*Delivery, err
 		}
 		got = append(got, &Delivery{bus: b, msg: msg, meta: meta, at: time.Now()})
 	}
-	err = batch.Error()
-	if err != nil && len(got) == 0 {
-		return nil, fmt.Errorf("fetching from %s: %w", job.StreamJobs, err)
+	if len(got) > 0 {
+		return got, nil
 	}
-	return got, nil
+	return nil, batch.Error() //nolint:wrapcheck // as documented
 }
 
 // Away says whether an error of Fetch will pass by waiting: the server is
