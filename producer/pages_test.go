@@ -66,7 +66,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	} {
 		record.Round, record.UID = replayedRound, uid
 		if record.Phase == job.Done {
-			e := job.Evaluation{Round: replayedRound, UID: uid, Worker: "worker-1"}
+			e := job.Evaluation{Round: replayedRound, UID: uid, Worker: "worker-1", Claim: "c"}
 			if record.Degraded {
 				e.Missing = missing
 			}

@@ -74,6 +74,7 @@ func damages() map[string]damaging {
 		"an evaluation gone":         {gone(evaluations, evaluation), "job opened again"},
 		"one unreadable":             {unreadable(evaluations, evaluation), "job opened again"},
 		"another miner's evaluation": {swapped, "job opened again"},
+		"another claim's evaluation": {claimedElsewhere, "job opened again"},
 		"all evaluations gone":       {empty("KV_" + evaluations), "job opened again"},
 		"record and evaluation gone": {both(gone(evaluations, evaluation), gone(records, record)), "published"},
 		"the manifest gone":          {gone(rounds, of(job.ManifestKey)), manifestBack},
@@ -131,6 +132,15 @@ func swapped(t *testing.T, b *bundle, m job.Manifest) {
 	t.Helper()
 	other := must.Get(b.bus.Bucket(job.BucketEvaluation).Get(t.Context(), b.evaluation(t, m, 1)))(t)
 	must.Get(b.bus.Bucket(job.BucketEvaluation).Put(t.Context(), b.evaluation(t, m, 2), other.Value()))(t)
+}
+
+// claimedElsewhere has an evaluation of miner 2 stand there that is of another claim
+// than the one that committed: it counted for the one that did.
+func claimedElsewhere(t *testing.T, b *bundle, m job.Manifest) {
+	t.Helper()
+	forged := evaluated(job.Job{Round: m.Round, UID: 2, Hotkey: "h2", GitHubID: "102"}, 999)
+	forged.Claim = "another"
+	must.Do(t, b.bus.PutEvaluation(t.Context(), b.evaluation(t, m, 2), forged))
 }
 
 // litter writes keys that are nobody's.
