@@ -197,7 +197,7 @@ func (w *work) newResult(e evidence) Result {
 	result := Result{
 		Version: job.Version, Round: m.Round, Revision: w.replay.Number + 1, AsOf: m.AsOf, Due: m.Due, Mirror: m.Mirror,
 		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
-		Notes: notesOf(m.Manifest), Replayed: w.replay.UIDs, Mended: w.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
+		Notes: notesOf(m.Manifest), Replayed: w.replay.UIDs, Mended: w.m.past.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
 		UnknownIdentities: []UnknownIdentity{}, StandIns: []StandIn{}, DeadLetters: lettersOf(e.records, e.letters),
 	}
 	for _, record := range e.records {
