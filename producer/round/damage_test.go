@@ -483,7 +483,7 @@ func TestTheLastTurnIsFoundAgain(t *testing.T) {
 }
 
 // What is left of a round without a manifest goes when its time is over, as does one
-// whose manifest cannot be read; both stayed for ever.
+// whose manifest cannot be read or was deleted by hand; each stayed for ever.
 func TestLeftoversAreForgotten(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -492,8 +492,11 @@ func TestLeftoversAreForgotten(t *testing.T) {
 	must.Get(b.bus.PlanRecord(ctx, job.Plan(lost, 1, "")))(t)
 	must.Do(t, b.bus.PublishJob(ctx, job.Job{Round: lost, UID: 1, GitHubID: "1", AsOf: now}))
 	b.spoil(t, job.BucketRounds, job.ManifestKey(unreadable))
+	deleted := round.NewID(now.Add(-70*time.Hour), [3]byte{3})
+	b.spoil(t, job.BucketRounds, job.ManifestKey(deleted))
+	must.Do(t, b.bus.Bucket(job.BucketRounds).Delete(ctx, job.ManifestKey(deleted)))
 	gone, err := round.Forget(ctx, b.leading("keeper"), 24*time.Hour, now)
-	if diff := cmp.Diff([]string{lost, unreadable}, gone); err != nil || diff != "" {
+	if diff := cmp.Diff([]string{lost, unreadable, deleted}, gone); err != nil || diff != "" {
 		t.Errorf("forgotten (%v) (-want +got):\n%s", err, diff)
 	}
 	for _, name := range gone {
