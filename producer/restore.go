@@ -28,7 +28,8 @@ func restoreCommand() *cli.Command {
 			"  producer restore backups/today --replicas 3 --nats nats://nats-1:4222,nats://nats-2:4222,nats://nats-3:4222\n" +
 			"  producer restore backups/today --local --state elsewhere",
 		Flags: slices.Concat([]cli.Flag{backupJSON()}, backupFlags("restore into the state directory --state, on which no producer runs"),
-			only(slices.Concat(command.Servers(), command.Streams()), append(command.NATSFiles(), "nats", "connect-timeout", "replicas")...), command.Seeing()),
+			only(slices.Concat(command.Servers(), command.Streams()),
+				append(command.NATSFiles(), "nats", "connect-timeout", "replicas")...), command.Seeing()),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "dir", UsageText: "DIR"}},
 		Action:    restoreBackup,
 	}

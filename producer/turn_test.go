@@ -1,4 +1,4 @@
-package main //nolint:testpackage // what a producer knows of the last turn is exported nowhere
+package main
 
 import (
 	"log/slog"
@@ -13,7 +13,7 @@ import (
 )
 
 // A producer that led before put the turn back that it knew, though another had led
-// since: the schedule began turns again that had had their rounds.
+// since: turns whose rounds were held already were due once more.
 func TestALostTurnIsNotPutBackFromThePast(t *testing.T) {
 	t.Parallel()
 	bus, _ := jobstreamtest.Open(t, jobstreamtest.Start(t).NATSURL(), jobstream.Config{})
