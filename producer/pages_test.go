@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,6 +20,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/command/commandtest"
+	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -66,7 +68,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	} {
 		record.Round, record.UID = replayedRound, uid
 		if record.Phase == job.Done {
-			e := job.Evaluation{Round: replayedRound, UID: uid, Worker: "worker-1"}
+			e := job.Evaluation{Round: replayedRound, UID: uid, Worker: "worker-1", Claim: "c"}
 			if record.Degraded {
 				e.Missing = missing
 			}
@@ -98,8 +100,21 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	}
 }
 
-// inProcess runs the command on a place of a style.
-func inProcess(style terminal.Style, args ...string) (stdout, stderr string, code int) {
+// inProcess runs the command on a place of a style. URLs that hold a password stand in a
+// file of settings: they are refused among the arguments.
+func inProcess(t *testing.T, style terminal.Style, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	args, env := fleettest.Arguments(args)
+	if len(env) > 0 {
+		config := filepath.Join(t.TempDir(), "config.yaml")
+		var lines strings.Builder
+		for _, variable := range env {
+			name, value, _ := strings.Cut(strings.TrimPrefix(variable, "MIRRORFLEET_"), "=")
+			fmt.Fprintf(&lines, "%s: %q\n", strings.ToLower(name), value)
+		}
+		must.Do(t, os.WriteFile(config, []byte(lines.String()), 0o600))
+		args = append(args, "--config", config)
+	}
 	var out, errs bytes.Buffer
 	code = producer.RunInProcess(terminal.Writer{Writer: &out, Style: style}, &errs, args...)
 	return out.String(), errs.String(), code
@@ -155,7 +170,7 @@ func TestLists(t *testing.T) {
 	for _, l := range lists {
 		for suffix, style := range styles(l.name) {
 			name := l.name + suffix
-			got, stderr, code := inProcess(style, append(l.args, "--nats", url)...)
+			got, stderr, code := inProcess(t, style, append(l.args, "--nats", url)...)
 			if code != l.code {
 				t.Errorf("%s: exit %d, want %d\n%s", name, code, l.code, stderr)
 			}
@@ -169,7 +184,7 @@ func TestLists(t *testing.T) {
 				}
 			}
 		}
-		got, stderr, code := inProcess(terminal.Style{}, append(l.args, "--nats", url, "--json")...)
+		got, stderr, code := inProcess(t, terminal.Style{}, append(l.args, "--nats", url, "--json")...)
 		if code != l.code {
 			t.Errorf("%s: exit %d, want %d\n%s", l.name, code, l.code, stderr)
 		}
@@ -183,7 +198,7 @@ func TestLists(t *testing.T) {
 func TestExport(t *testing.T) {
 	t.Parallel()
 	url, _ := listed(t)
-	all, stderr, code := inProcess(terminal.Style{}, "export", shownRound, "--nats", url)
+	all, stderr, code := inProcess(t, terminal.Style{}, "export", shownRound, "--nats", url)
 	if code != 0 {
 		t.Fatalf("exit %d\n%s", code, stderr)
 	}
@@ -203,7 +218,7 @@ func TestExport(t *testing.T) {
 	}
 
 	dir := filepath.Join(t.TempDir(), "rounds")
-	_, stderr, code = inProcess(terminal.Style{}, "export", "latest", "--format", "csv", "--output", dir, "--nats", url)
+	_, stderr, code = inProcess(t, terminal.Style{}, "export", "latest", "--format", "csv", "--output", dir, "--nats", url)
 	files, err := os.ReadDir(dir)
 	var names []string
 	for _, file := range files {
@@ -212,7 +227,7 @@ func TestExport(t *testing.T) {
 	if want := []string{"issues.csv", "miners.csv", "pulls.csv", "rewards.csv"}; code != 0 || err != nil || !cmp.Equal(names, want) {
 		t.Errorf("exit %d, %v: %v, want %v of the last round\n%s", code, err, names, want, stderr)
 	}
-	alone, _, _ := inProcess(terminal.Style{}, "export", "--format", "csv", "--what", "pulls", "--nats", url)
+	alone, _, _ := inProcess(t, terminal.Style{}, "export", "--format", "csv", "--what", "pulls", "--nats", url)
 	if kept, err := os.ReadFile(filepath.Join(dir, replayedRound+".pulls.csv")); err != nil || string(kept) != alone {
 		t.Errorf("the file has %d bytes, standard output %d (%v), want the same", len(kept), len(alone), err)
 	}
@@ -230,7 +245,7 @@ func TestExport(t *testing.T) {
 		{"a round that is not concluded", "--resume", []string{openRound}},
 		{"no such revision", "its revisions are [1 2]", []string{"latest", "--revision", "3"}},
 	} {
-		stdout, stderr, code := inProcess(terminal.Style{}, append([]string{"export", "--nats", url}, c.args...)...)
+		stdout, stderr, code := inProcess(t, terminal.Style{}, append([]string{"export", "--nats", url}, c.args...)...)
 		if code != 2 || stdout != "" || !strings.Contains(stderr, c.want) {
 			t.Errorf("%s: exit %d saying %q, want 2 with %q and no output", c.name, code, stderr, c.want)
 		}
@@ -247,7 +262,7 @@ func TestRoundsTellWhoLives(t *testing.T) {
 	states := func() (got []string) {
 		t.Helper()
 		var list answer.List
-		text, stderr, code := inProcess(terminal.Style{}, "rounds", "--nats", url, "--json")
+		text, stderr, code := inProcess(t, terminal.Style{}, "rounds", "--nats", url, "--json")
 		if err := json.Unmarshal([]byte(text), &list); err != nil || code != 0 {
 			t.Fatalf("exit %d, %v\n%s", code, err, stderr)
 		}
@@ -282,12 +297,12 @@ func TestRoundsTellWhoLives(t *testing.T) {
 func TestRewardsNameACommandThatWorks(t *testing.T) {
 	t.Parallel()
 	dir := stored(t)
-	_, stderr, code := inProcess(terminal.Style{}, "rewards", "--local", "--state", dir)
+	_, stderr, code := inProcess(t, terminal.Style{}, "rewards", "--local", "--state", dir)
 	want := "producer show " + shownRound + " --local --state " + dir
 	if code != 1 || !strings.Contains(stderr, want+" lists what it lacks") {
 		t.Fatalf("exit %d saying %q, want 1 and %q", code, stderr, want)
 	}
-	if _, stderr, code := inProcess(terminal.Style{}, strings.Fields(want)[1:]...); code != 0 {
+	if _, stderr, code := inProcess(t, terminal.Style{}, strings.Fields(want)[1:]...); code != 0 {
 		t.Errorf("%s: exit %d, want 0\n%s", want, code, stderr)
 	}
 }

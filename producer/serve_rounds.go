@@ -69,7 +69,8 @@ func (v *served) Last(ctx context.Context) (schedule.Last, error) {
 }
 
 // restoreTurn puts back what this process knows of the last turn, if the streams
-// have lost it.
+// have lost it. Another producer may have led since: then a round that was planned
+// later tells the last turn, and what is known here is of the past.
 func (v *served) restoreTurn(ctx context.Context) error {
 	if v.recent.turn.Round == "" {
 		return nil
@@ -79,6 +80,10 @@ func (v *served) restoreTurn(ctx context.Context) error {
 		return err
 	}
 	if lost := err != nil || revision == 0; lost {
+		newest, _, unlisted := round.LastTurn(ctx, v.config.Bus)
+		if unlisted != nil || newest.Due.After(v.recent.turn.Due) {
+			return unlisted
+		}
 		v.session.log.WarnContext(ctx, "the schedule's last turn is gone or unreadable: put back", "round", v.recent.turn.Round, "error", err)
 		if err := v.config.Bus.SetTurn(ctx, v.recent.turn, revision); err != nil {
 			return fmt.Errorf("putting the last turn back: %w", err)

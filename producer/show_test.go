@@ -72,7 +72,7 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	}
 	for uid, e := range in.Evaluations {
 		key := job.EvaluationKey(shownRound, uid, "claim")
-		must(bus.PutEvaluation(t.Context(), key, job.Evaluation{Version: job.Version, Round: shownRound, UID: uid, Evaluation: e}))
+		must(bus.PutEvaluation(t.Context(), key, job.Evaluation{Round: shownRound, UID: uid, Claim: "claim", Evaluation: e}))
 		record := job.Plan(shownRound, uid, "")
 		record.Phase, record.Evaluation = job.Done, key
 		_, err := bus.PlanRecord(t.Context(), record)

@@ -30,7 +30,7 @@ func TestCommandsVerifyWhatTheyShow(t *testing.T) {
 	bus, _ := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{Keys: keys})
 	storeRound(t, bus)
 	ask := func(args ...string) (stdout, stderr string, code int) {
-		return inProcess(terminal.Style{Width: 100}, append(args, "--nats", servers.NATSURL())...)
+		return inProcess(t, terminal.Style{Width: 100}, append(args, "--nats", servers.NATSURL())...)
 	}
 	commands := map[string]int{"show": 0, "rewards": 1, "export": 0}
 	for name, code := range commands {
@@ -89,7 +89,7 @@ func TestWrongKeysAreRefused(t *testing.T) {
 		"no such file":                       {"rewards", "--nats", "nats://127.0.0.1:1", "--verify-key", "/nowhere", "no such file"},
 	} {
 		args, says := c[:len(c)-1], c[len(c)-1]
-		stdout, stderr, code := inProcess(terminal.Style{}, args...)
+		stdout, stderr, code := inProcess(t, terminal.Style{}, args...)
 		if code != 2 || stdout != "" || !strings.Contains(stderr, says) {
 			t.Errorf("%s: exit %d, %q, %q; want 2 and %q", name, code, stdout, stderr, says)
 		}

@@ -70,18 +70,25 @@ func check(ctx context.Context, c *cli.Command) (err error) {
 	}
 	cfg.Children, cfg.Log = 1, log
 	pool, err := tokenscore.New(ctx, cfg)
+	if missing, is := errors.AsType[*sandbox.MissingError](err); is { // nothing was scored
+		err = errors.Join(err, checkedIn(missing.Held).tell(os.Stdout))
+	}
 	if err != nil {
 		return command.UsageError{Err: err}
 	}
 	defer func() { err = errors.Join(err, pool.Close()) }()
-	state := pool.Sandbox()
-	found := checked{Wrong: []tokenscore.Wrong{}, Sandbox: held{state, state.Lacks()}}
+	found := checkedIn(pool.Sandbox())
 	languages, wrong, err := pool.Check(ctx)
 	if err != nil {
 		return err
 	}
 	found.Languages, found.Wrong = languages, append(found.Wrong, wrong...)
 	return found.tell(os.Stdout)
+}
+
+// checkedIn is what is found of a sandbox, before anything is scored in it.
+func checkedIn(state sandbox.State) checked {
+	return checked{Wrong: []tokenscore.Wrong{}, Sandbox: held{state, state.Lacks()}}
 }
 
 // tell prints what was found, and fails if something is wrong.

@@ -52,6 +52,7 @@ const (
 	WorkerMissing      Code = "worker-missing"
 	GrammarsUnusable   Code = "grammars-unusable"
 	GrammarsFigures    Code = "grammars-figures"
+	SandboxLacking     Code = "sandbox-lacking"
 	FileUnreadable     Code = "file-unreadable"
 	FileInvalid        Code = "file-invalid"
 	FileExposed        Code = "file-exposed"
@@ -115,6 +116,7 @@ func mends() map[Code]string {
 		WorkerMissing:      "run `worker check` where workers run",
 		GrammarsUnusable:   "run `make grammars`, or name the directory with --grammars",
 		GrammarsFigures:    "run `make grammars` on this machine, and compare its C library with the one that they were built with",
+		SandboxLacking:     "run workers on a kernel with seccomp and Landlock (Linux 5.13, lsm=landlock), or give them --sandbox auto",
 		FileUnreadable:     "correct the path, or the file's owner and mode",
 		FileInvalid:        "correct the file: the text names each broken rule",
 		FileExposed:        "chmod o-rwx the file: it holds secrets",
@@ -126,7 +128,7 @@ func mends() map[Code]string {
 		MirrorPlain:        "use https",
 		MirrorCertificate:  "tell the mirror's operator",
 		StateUnusable:      "give a --state directory of this user's own, which others need not enter",
-		NotLookedAt:        "mend what that line says first",
 		StateSpace:         "free some of the disk, or give another --state",
+		NotLookedAt:        "mend what that line says first",
 	}
 }

@@ -373,6 +373,7 @@ func mirrorScenarios() map[string]scenario {
 // metElsewhere are codes whose faults need the worker command.
 var metElsewhere = map[doctor.Code]string{
 	doctor.GrammarsUnusable: "producer TestDoctorFindsWrongGrammars", doctor.GrammarsFigures: "producer TestDoctorFindsWrongGrammars",
+	doctor.SandboxLacking: "producer TestDoctorFindsALackingSandbox",
 }
 
 // TestEveryFaultIsFound: an installation for each fault and warning that doctor

@@ -9,8 +9,18 @@ import (
 	"strings"
 )
 
-// exitUsage is the worker's exit code when the grammars cannot be used.
+// exitUsage is the worker's exit code when the grammars cannot be used, or the kernel
+// lacks what its sandbox requires.
 const exitUsage = 2
+
+// checked is what the worker prints of its check.
+type checked struct {
+	Languages int `json:"languages"`
+	// Sandbox says what a child lacks here; beside exitUsage, it is why nothing was scored.
+	Sandbox struct {
+		Lacks []string `json:"lacks"`
+	} `json:"sandbox"`
+}
 
 // Grammars has the worker command score a file in each language. The producer
 // holds no parser itself.
@@ -26,20 +36,20 @@ func Grammars(worker, dir string) Check {
 		err := cmd.Run()
 		var ended *exec.ExitError
 		said := lastLine(stderr.String())
+		var found checked
+		unread := json.Unmarshal(stdout.Bytes(), &found)
 		switch {
 		case err != nil && !errors.As(err, &ended):
 			return []Finding{warn(WorkerMissing, "not checked: no worker beside this producer (%v)", err)}
 		case err != nil && ctx.Err() != nil:
 			return []Finding{fault(GrammarsUnusable, "the check did not end: %v", context.Cause(ctx))}
+		case err != nil && ended.ExitCode() == exitUsage && len(found.Sandbox.Lacks) > 0:
+			return []Finding{fault(SandboxLacking, "%s", said)}
 		case err != nil && ended.ExitCode() == exitUsage:
 			return []Finding{fault(GrammarsUnusable, "%s", said)}
 		case err != nil:
 			return []Finding{fault(GrammarsFigures, "%s", said)}
-		}
-		var found struct {
-			Languages int `json:"languages"`
-		}
-		if err := json.Unmarshal(stdout.Bytes(), &found); err != nil || found.Languages == 0 {
+		case unread != nil || found.Languages == 0:
 			return []Finding{fault(GrammarsUnusable, "%s check said %q", worker, stdout.String())}
 		}
 		return []Finding{fine("a child scored a file in each of %d languages as the validator does", found.Languages)}

@@ -10,11 +10,8 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// The least that a server must be.
-const (
-	leastPayload = 64 << 10 // longer values are split
-	usualPayload = 1 << 20
-)
+// usualPayload is NATS' default for max_payload: values that exceed it are rare.
+const usualPayload = 1 << 20
 
 // connectNATS connects for one look.
 func connectNATS(ctx context.Context, address string, files jobstream.Files) (*nats.Conn, error) {
@@ -52,8 +49,9 @@ func judgeNATS(s jobstream.Server) []Finding {
 		found = append(found, fault(NATSVersion, "%s: nats-server %s, want %s or later", s.Name, s.Version, jobstream.OldestServer))
 	}
 	switch {
-	case s.MaxPayload > 0 && s.MaxPayload < leastPayload:
-		found = append(found, fault(NATSPayload, "%s: max_payload is %s, want %s at least", s.Name, size(s.MaxPayload), size(leastPayload)))
+	case s.MaxPayload > 0 && s.MaxPayload < jobstream.MinPayload:
+		found = append(found, fault(NATSPayload, "%s: max_payload is %s, want %s at least",
+			s.Name, size(s.MaxPayload), size(jobstream.MinPayload)))
 	case s.MaxPayload > 0 && s.MaxPayload < usualPayload:
 		found = append(found, warn(NATSPayload, "%s: max_payload is %s: values longer than that are split, %s is usual",
 			s.Name, size(s.MaxPayload), size(usualPayload)))

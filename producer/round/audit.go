@@ -236,11 +236,16 @@ func (a *auditor) damage() {
 }
 
 // unplanned finds records and messages of miners that the manifest gives no
-// job.
+// job, also records that cannot be read.
 func (a *auditor) unplanned(planned map[int]bool) {
 	for _, uid := range slices.Sorted(maps.Keys(a.records)) {
 		if !planned[uid] {
 			a.wrongf(UnplannedRecord, uid, "%s", a.records[uid].Phase)
+		}
+	}
+	for _, uid := range slices.Sorted(maps.Keys(a.damaged)) {
+		if !planned[uid] {
+			a.wrongf(UnplannedRecord, uid, "%s", a.damaged[uid].Error)
 		}
 	}
 	for _, uid := range slices.Sorted(maps.Keys(a.held.Messages)) {

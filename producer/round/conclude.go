@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
@@ -16,7 +14,6 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
 )
@@ -203,7 +200,7 @@ func (w *work) newResult(e evidence) Result {
 		Version: job.Version, Round: m.Round, Revision: w.replay.Number + 1, AsOf: m.AsOf, Due: m.Due, Mirror: m.Mirror,
 		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
 		Manifest: m.SHA256, Plan: w.replay.SHA256,
-		Notes: notesOf(m.Manifest), Replayed: w.replay.UIDs, Mended: w.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
+		Notes: notesOf(m.Manifest), Replayed: w.replay.UIDs, Mended: w.m.past.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
 		UnknownIdentities: []UnknownIdentity{}, StandIns: []StandIn{}, DeadLetters: lettersOf(e.records, e.letters),
 	}
 	for _, record := range e.records {
@@ -235,66 +232,4 @@ func notesOf(m job.Manifest) []string {
 		return m.Notes
 	}
 	return slices.DeleteFunc(slices.Clone(m.Notes), func(note string) bool { return strings.HasPrefix(note, job.NoteUnidentified) })
-}
-
-// maintainers asks for each repository that has a cut, unless it was asked for
-// before: every revision of an outcome has the same maintainers. A look-up that
-// fails is no cut, as the rules say, and is reported; so is one that a round
-// which has to end cannot wait for. Entries that cannot be read are reported as
-// well, and the others count, as the rules say; the next revision asks again. The
-// requests are counted where the answers are kept, so that whoever concludes after
-// a crash has those of the dead.
-func (w *work) maintainers(ctx context.Context) (jobstream.Maintainers, []job.Missing, error) {
-	r, round := w.Runner, w.m.Round
-	kept, err := r.cfg.Bus.Maintainers(ctx, round)
-	if jobstream.Damaged(err) {
-		w.note(ctx, -1, lostMaintainers)
-		err = nil
-	}
-	if err != nil {
-		return kept, nil, fmt.Errorf("reading the maintainers of round %s: %w", round, err)
-	}
-	var asked atomic.Int64
-	asking := mirror.WithCounter(ctx, &asked)
-	if !w.overdueAt.IsZero() {
-		var cancel context.CancelFunc
-		asking, cancel = context.WithDeadlineCause(asking, lastLookUp(w.overdueAt, time.Now(), r.cfg.LookUps), errOverdue)
-		defer cancel()
-	}
-	found, partly, failed := map[string][]scoring.Maintainer{}, map[string][]scoring.Maintainer{}, []job.Missing{}
-	for _, repository := range w.registry.Repositories {
-		if _, known := kept.Found[repository.Name]; known || repository.MaintainerCut == 0 {
-			continue
-		}
-		answer, err := r.cfg.Mirror.Maintainers(asking, repository.Name)
-		if ctxErr := ctx.Err(); ctxErr != nil {
-			return kept, nil, fmt.Errorf("asking for the maintainers of %s: %w", repository.Name, errors.Join(ctxErr, err))
-		}
-		lacks := job.Missing{What: "maintainers " + repository.Name}
-		switch n := len(answer.Malformed); {
-		case err != nil:
-			r.cfg.Log.WarnContext(ctx, "no maintainers: the cut is not paid", "repository", repository.Name, "error", err)
-			lacks.Cause, lacks.Error = job.Unanswered, err.Error()
-		case n > 0:
-			first := answer.Malformed[0]
-			r.cfg.Log.WarnContext(ctx, "maintainers that cannot be read: the cut is paid to the others",
-				"repository", repository.Name, "unreadable", n, "item", first.Item, "error", first.Error)
-			lacks.Cause, lacks.Error = job.Inconsistent, fmt.Sprintf("%d cannot be read, the first is %s: %s", n, first.Item, first.Error)
-			partly[repository.Name] = answer.Items
-		default:
-			found[repository.Name] = answer.Items
-			continue
-		}
-		failed = append(failed, lacks)
-	}
-	kept, err = r.cfg.Bus.AddMaintainers(ctx, round, jobstream.Maintainers{Requests: int(asked.Load()), Found: found})
-	if err != nil {
-		return kept, nil, fmt.Errorf("keeping the maintainers of round %s: %w", round, err)
-	}
-	crash.At(crash.MaintainersKept)
-	if len(partly) > 0 {
-		maps.Copy(partly, kept.Found)
-		kept.Found = partly
-	}
-	return kept, failed, nil
 }

@@ -74,6 +74,7 @@ func damages() map[string]damaging {
 		"an evaluation gone":         {gone(evaluations, evaluation), "job opened again"},
 		"one unreadable":             {unreadable(evaluations, evaluation), "job opened again"},
 		"another miner's evaluation": {swapped, "job opened again"},
+		"another claim's evaluation": {claimedElsewhere, "job opened again"},
 		"all evaluations gone":       {empty("KV_" + evaluations), "job opened again"},
 		"record and evaluation gone": {both(gone(evaluations, evaluation), gone(records, record)), "published"},
 		"the manifest gone":          {gone(rounds, of(job.ManifestKey)), manifestBack},
@@ -131,6 +132,15 @@ func swapped(t *testing.T, b *bundle, m job.Manifest) {
 	t.Helper()
 	other := must.Get(b.bus.Bucket(job.BucketEvaluation).Get(t.Context(), b.evaluation(t, m, 1)))(t)
 	must.Get(b.bus.Bucket(job.BucketEvaluation).Put(t.Context(), b.evaluation(t, m, 2), other.Value()))(t)
+}
+
+// claimedElsewhere has an evaluation of miner 2 stand there that is of another claim
+// than the one that committed: it counted for the one that did.
+func claimedElsewhere(t *testing.T, b *bundle, m job.Manifest) {
+	t.Helper()
+	forged := evaluated(job.Job{Round: m.Round, UID: 2, Hotkey: "h2", GitHubID: "102"}, 999)
+	forged.Claim = "another"
+	must.Do(t, b.bus.PutEvaluation(t.Context(), b.evaluation(t, m, 2), forged))
 }
 
 // litter writes keys that are nobody's.
@@ -473,7 +483,7 @@ func TestTheLastTurnIsFoundAgain(t *testing.T) {
 }
 
 // What is left of a round without a manifest goes when its time is over, as does one
-// whose manifest cannot be read; both stayed for ever.
+// whose manifest cannot be read or was deleted by hand; each stayed for ever.
 func TestLeftoversAreForgotten(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
@@ -482,8 +492,11 @@ func TestLeftoversAreForgotten(t *testing.T) {
 	must.Get(b.bus.PlanRecord(ctx, job.Plan(lost, 1, "")))(t)
 	must.Do(t, b.bus.PublishJob(ctx, job.Job{Round: lost, UID: 1, GitHubID: "1", AsOf: now}))
 	b.spoil(t, job.BucketRounds, job.ManifestKey(unreadable))
+	deleted := round.NewID(now.Add(-70*time.Hour), [3]byte{3})
+	b.spoil(t, job.BucketRounds, job.ManifestKey(deleted))
+	must.Do(t, b.bus.Bucket(job.BucketRounds).Delete(ctx, job.ManifestKey(deleted)))
 	gone, err := round.Forget(ctx, b.leading("keeper"), 24*time.Hour, now)
-	if diff := cmp.Diff([]string{lost, unreadable}, gone); err != nil || diff != "" {
+	if diff := cmp.Diff([]string{lost, unreadable, deleted}, gone); err != nil || diff != "" {
 		t.Errorf("forgotten (%v) (-want +got):\n%s", err, diff)
 	}
 	for _, name := range gone {

@@ -41,7 +41,8 @@ func Forget(ctx context.Context, cfg Config, keep time.Duration, now time.Time) 
 }
 
 // whatIsKept lists the rounds that there are. One that was left before its end and
-// whose manifest cannot be read is not planned: nobody can go on with it.
+// whose manifest is gone or cannot be read is not planned: nobody can go on with it. A
+// list has a manifest that somebody has deleted by hand.
 func whatIsKept(ctx context.Context, bus *jobstream.Bus) (kept Kept, err error) {
 	turn, _, err := LastTurn(ctx, bus)
 	if err != nil {
@@ -59,7 +60,7 @@ func whatIsKept(ctx context.Context, bus *jobstream.Bus) (kept Kept, err error) 
 	}
 	for _, name := range planned {
 		if !slices.Contains(kept.Concluded, name) {
-			if _, err := bus.Manifest(ctx, name); jobstream.Damaged(err) {
+			if _, err := bus.Manifest(ctx, name); jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) {
 				continue
 			}
 		}

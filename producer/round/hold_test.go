@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -137,6 +138,34 @@ func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 	must.Do(t, one.err)
 	if !one.result.Complete || g.evaluations.Load() != 2 {
 		t.Errorf("complete %v, %d evaluations; want a complete round with 2", one.result.Complete, g.evaluations.Load())
+	}
+	b.holds(t, m.Round)
+}
+
+// What a producer put right is in the outcome though it lost its hold after that: it was
+// forgotten with the hold.
+func TestWhatWasMendedOutlivesALostHold(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	g := b.gate(t)
+	m := b.plan(t, four()...)
+	ctx, ends, said := deadline(t), make(chan end, 1), &telemetrytest.Log{}
+	go func() {
+		result, err := b.runner(t, func(c *round.Config) {
+			c.Hold, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
+		}).Start(ctx, m)
+		ends <- end{result, err}
+	}()
+	<-g.reached
+	b.spoil(t, job.BucketRounds, job.ManifestKey(m.Round))
+	said.Await(ctx, t, manifestBack)
+	b.takeOver(t, m.Round)
+	said.Await(ctx, t, "standing by")
+	close(g.open)
+	one := <-ends // the other is silent from now on, so the round comes back
+	must.Do(t, one.err)
+	if want := []round.Mended{{UID: -1, What: manifestBack}}; !slices.Equal(one.result.Mended, want) {
+		t.Errorf("mended %v, want %v", one.result.Mended, want)
 	}
 	b.holds(t, m.Round)
 }

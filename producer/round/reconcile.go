@@ -100,7 +100,7 @@ func (w *work) keepWhole(ctx context.Context) {
 	ticker := time.NewTicker(w.cfg.Reconcile)
 	defer ticker.Stop()
 	for {
-		before := len(w.mended)
+		before := len(w.m.past.mended)
 		gone := w.cfg.Bus.Restore(ctx) // also what nothing of the round asks for, such as the score cache
 		held, _, err := w.reconcile(ctx)
 		w.list(ctx, held.Records)
@@ -108,7 +108,7 @@ func (w *work) keepWhole(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			w.cfg.Log.ErrorContext(ctx, "the round could not be compared with its queue", "round", w.m.Round, "error", err)
 		}
-		if err == nil && len(w.mended) == before {
+		if err == nil && len(w.m.past.mended) == before {
 			audited(ctx, held)
 		} else {
 			w.audit(ctx, w.m.Round)
@@ -146,7 +146,7 @@ func (w *work) reconcile(ctx context.Context) (held job.Held, did int, err error
 	if err != nil && !errors.Is(err, jobstream.ErrNotFound) { // nothing is held: all of it is mended
 		return held, 0, err
 	}
-	before := len(w.mended)
+	before := len(w.m.past.mended)
 	wrong := w.mendRound(ctx, held)
 	for _, repair := range w.repairs(held) {
 		if ctx.Err() != nil {
@@ -161,7 +161,7 @@ func (w *work) reconcile(ctx context.Context) (held job.Held, did int, err error
 			w.note(ctx, repair.job.UID, did)
 		}
 	}
-	return held, len(w.mended) - before, wrong
+	return held, len(w.m.past.mended) - before, wrong
 }
 
 // mendRound puts back what is of no job in particular.

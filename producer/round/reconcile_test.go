@@ -242,7 +242,9 @@ func TestALeftMessageIsHarmless(t *testing.T) {
 	record, err = record.Claimed(job.Claim{ID: "c", Worker: "w9", Sequence: 1, Delivery: 1})
 	must.Do(t, err)
 	key := job.EvaluationKey(m.Round, 1, "c")
-	must.Do(t, b.bus.PutEvaluation(t.Context(), key, evaluated(job.Job{Round: m.Round, UID: 1, Hotkey: "h1", GitHubID: "101"}, 1)))
+	evaluation := evaluated(job.Job{Round: m.Round, UID: 1, Hotkey: "h1", GitHubID: "101"}, 1)
+	evaluation.Claim = "c"
+	must.Do(t, b.bus.PutEvaluation(t.Context(), key, evaluation))
 	record, err = record.Committed("c", 3, key, false)
 	must.Do(t, err)
 	_, err = b.bus.UpdateRecord(t.Context(), record, revision)

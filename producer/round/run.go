@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nuid"
@@ -187,7 +188,9 @@ func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (Resul
 			replay = planned
 		}
 	}
-	m.mended = append(m.mended, r.tell(ctx, m.Round, -1, string(lostOutcome)))
+	if !slices.Contains(m.past.mended, Mended{-1, string(lostOutcome)}) { // not yet told under a hold that was lost
+		m.past.mended = append(m.past.mended, r.tell(ctx, m.Round, -1, string(lostOutcome)))
+	}
 	return r.run(ctx, m, replay)
 }
 
@@ -265,6 +268,7 @@ func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result Re
 	if result, err = w.run(ctx); err != nil {
 		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
+	m.past.mended = nil // the outcome has the list
 	r.note(ctx, result)
 	return result, nil
 }
@@ -328,7 +332,7 @@ func (w *work) settleAll(ctx context.Context) error {
 		return nil // it runs until the others are done
 	})
 	err := group.Wait()
-	w.mended = append(w.mended, lapsed...)
+	w.m.past.mended = append(w.m.past.mended, lapsed...)
 	if seen.ended() {
 		return nil
 	}

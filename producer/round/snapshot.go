@@ -14,12 +14,12 @@ import (
 // those that were kept. Where these are gone or cannot be read though the round has
 // begun, they are put together again.
 func (w *work) snapshot(ctx context.Context) error {
-	if w.stored = w.m.begun.stored; w.stored != nil { // it was at work on the round before
+	if w.stored = w.m.past.stored; w.stored != nil { // it was at work on the round before
 		return w.keepSnapshot(ctx)
 	}
 	err := w.findSnapshot(ctx)
 	if err == nil && !w.partly {
-		w.m.begun.stored = w.stored
+		w.m.past.stored = w.stored
 	}
 	return err
 }

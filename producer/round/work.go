@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -30,20 +29,23 @@ type known struct {
 	job.Manifest
 
 	stored job.Manifest
-	// mended is what had to be put right before the round could be gone on with.
-	mended []Mended
-	// begun is the stored evaluations that the round began with, once they are known.
-	begun *snapshot
+	past   *past
 }
 
-// snapshot is stored evaluations as they were; nil while nobody has read them.
-type snapshot struct {
+// past is what this process has seen of a round, and done for it, while it held it:
+// it outlives a hold that is lost and comes back.
+type past struct {
+	// stored are the stored evaluations that the round began with; nil while nobody
+	// has read them.
 	stored map[int]scoring.StoredEvaluation
+	// mended is what was put right on the way to the next outcome, which has the list.
+	mended []Mended
 }
 
 // manifest reads what a round was planned with. What is gone or unreadable by now
 // is put back if it is known from before.
 func (r *Runner) manifest(ctx context.Context, round string, before known) (known, error) {
+	before.past = cmp.Or(before.past, &past{})
 	stored, err := r.cfg.Bus.Manifest(ctx, round)
 	lost := jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound)
 	switch {
@@ -52,7 +54,7 @@ func (r *Runner) manifest(ctx context.Context, round string, before known) (know
 			return before, fmt.Errorf("putting the manifest of round %s back: %w", round, err)
 		}
 		crash.At(crash.ManifestRestored)
-		before.mended = append(before.mended, r.tell(ctx, round, -1, string(lostManifest)))
+		before.past.mended = append(before.past.mended, r.tell(ctx, round, -1, string(lostManifest)))
 		if stored, err = r.cfg.Bus.Manifest(ctx, round); err != nil {
 			return before, fmt.Errorf("reading the manifest of round %s: %w", round, err)
 		}
@@ -68,7 +70,7 @@ func (r *Runner) manifest(ctx context.Context, round string, before known) (know
 	if err != nil {
 		return before, fmt.Errorf("reading the replays of round %s: %w", round, err)
 	}
-	return known{stored.After(replays), stored, before.mended, cmp.Or(before.begun, &snapshot{})}, nil
+	return known{stored.After(replays), stored, before.past}, nil
 }
 
 // work is a round, or a replay of it, on its way to its outcome, with what this
@@ -87,8 +89,7 @@ type work struct {
 	stored map[int]scoring.StoredEvaluation
 	partly bool
 
-	mended []Mended
-	lost   []Lost
+	lost []Lost
 
 	// listed are the records of ended jobs, from whoever reconciles to the collector.
 	listed chan []job.Record
@@ -105,8 +106,7 @@ func (r *Runner) newWork(m known, replay job.Replay) (*work, error) {
 	}
 	return &work{
 		Runner: r, m: m, replay: replay, jobs: jobsOf(m.Manifest, replay), overdueAt: overdue(m.Manifest, replay),
-		registry: registry, mended: slices.Clip(m.mended), ended: map[int]job.Record{},
-		listed: make(chan []job.Record),
+		registry: registry, ended: map[int]job.Record{}, listed: make(chan []job.Record),
 	}, nil
 }
 
@@ -140,5 +140,5 @@ func (w *work) late(now time.Time) bool { return !w.overdueAt.IsZero() && !now.B
 
 // note lists a thing that was put right; the outcome has the list.
 func (w *work) note(ctx context.Context, uid int, what repairKind) {
-	w.mended = append(w.mended, w.tell(ctx, w.m.Round, uid, string(what)))
+	w.m.past.mended = append(w.m.past.mended, w.tell(ctx, w.m.Round, uid, string(what)))
 }

@@ -224,7 +224,7 @@ func TestWhatIsLeftOfRounds(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	must.Do(t, b.bus.CreateManifest(b.ctx, job.Manifest{Round: "r1"}))
 	must.Get(b.bus.PlanRecord(b.ctx, job.Plan("r2", 1, "")))(t)
-	must.Do(t, b.bus.PutEvaluation(b.ctx, "r3.7.c", job.Evaluation{Round: "r3", UID: 7}))
+	must.Do(t, b.bus.PutEvaluation(b.ctx, "r3.7.c", job.Evaluation{Round: "r3", UID: 7, Claim: "c"}))
 	must.Do(t, b.bus.PublishJob(b.ctx, job.Job{Round: "r4", UID: 1, GitHubID: "1", AsOf: asOf}))
 	must.Do(t, b.bus.PutOutcome(b.ctx, "r5", 2, []byte("{}")))
 	b.spoil(job.TurnKey, "{")

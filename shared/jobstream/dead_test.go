@@ -3,13 +3,16 @@ package jobstream_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -169,5 +172,24 @@ func TestExhaustedWithoutName(t *testing.T) {
 	letters, err := b.bus.DeadLetters(b.ctx, job.RoundUnnamed)
 	if err != nil || len(letters) != 1 || string(letters[0].Payload) != "x" || letters[0].Class != job.Poison {
 		t.Errorf("dead letters: %+v, %v, want one of class poison with the payload", letters, err)
+	}
+}
+
+// TestAdvisoriesNameTheirStream: an error of reading them spoke of the stream of jobs.
+func TestAdvisoriesNameTheirStream(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	_, js := jobstreamtest.Connect(t, b.servers.NATSURL(), b.log.Logger())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- b.bus.ConsumeExhausted(b.ctx, func(context.Context, jobstream.Exhausted) error { return nil })
+	}()
+	must.Until(b.ctx, t, "it waits for advisories", func() bool {
+		c, err := js.Consumer(b.ctx, job.StreamAdvisory, "exhausted")
+		return err == nil && c.CachedInfo().NumWaiting > 0
+	})
+	b.nc.Close()
+	if err := <-ended; !errors.Is(err, nats.ErrConnectionClosed) || !strings.Contains(err.Error(), "fetching from "+job.StreamAdvisory) {
+		t.Errorf("got %v, want that fetching from %s failed", err, job.StreamAdvisory)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -30,7 +29,8 @@ func (b *Bus) PutEvaluation(ctx context.Context, key string, e job.Evaluation) e
 }
 
 // Evaluation reads an evaluation; ErrNotFound if there is none, a *ValueError
-// if it is damaged or of a later version.
+// if it is damaged, of a later version, or of another round, miner or claim than its
+// key says.
 func (b *Bus) Evaluation(ctx context.Context, key string) (job.Evaluation, error) {
 	e, _, err := b.EvaluationDigest(ctx, key)
 	return e, err
@@ -48,8 +48,9 @@ func (b *Bus) EvaluationDigest(ctx context.Context, key string) (job.Evaluation,
 	if err != nil {
 		return job.Evaluation{}, "", err
 	}
-	if err = readable(e.Version); err == nil && !strings.HasPrefix(key, job.EvaluationKey(e.Round, e.UID, "")) {
-		err = fmt.Errorf("it is of %s", job.RecordKey(e.Round, e.UID))
+	err = readable(e.Version)
+	if of := job.EvaluationKey(e.Round, e.UID, e.Claim); err == nil && of != key {
+		err = fmt.Errorf("it is the evaluation of %s", of) // another claim's counts as little as another miner's
 	}
 	if err != nil {
 		return job.Evaluation{}, "", &ValueError{Bucket: job.BucketEvaluation, Key: key, Err: err}

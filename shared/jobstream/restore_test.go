@@ -52,7 +52,7 @@ func TestAStreamThatIsGoneIsDeclaredAgain(t *testing.T) {
 			return err
 		}, jobstream.ErrConflict},
 		"store an evaluation": {stream(evaluations), func(ctx context.Context, b *jobstream.Bus) error {
-			return b.PutEvaluation(ctx, "r1.1.c", anEvaluation("x"))
+			return b.PutEvaluation(ctx, "r1.7.c", anEvaluation("x"))
 		}, nil},
 		"read an evaluation": {stream(evaluations), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Evaluation(ctx, "r1.1.c"); return err }, jobstream.ErrNotFound},
 		"hold a round": {stream(rounds), func(ctx context.Context, b *jobstream.Bus) error {

@@ -52,7 +52,8 @@ func TestEvaluationsReadBack(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	for name, size := range map[string]int{"small": 10, "two messages": 2 << 20, "many messages": 9 << 20} {
 		want := anEvaluation(noise(size))
-		key := job.EvaluationKey("r1", 7, fmt.Sprint(size))
+		want.Claim = fmt.Sprint(size)
+		key := job.EvaluationKey("r1", 7, want.Claim)
 		if err := b.bus.PutEvaluation(b.ctx, key, want); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -86,7 +86,7 @@ func TestReadsAreCurrentBesideASlowReplica(t *testing.T) {
 		t.Errorf("a record that was just claimed: %+v, %v", got, err)
 	}
 	key := job.EvaluationKey("r1", 1, "c1")
-	b.must(b.openAt(cluster.Worker, b.cluster.Address(near), 0).PutEvaluation(b.ctx, key, job.Evaluation{Round: "r1", UID: 1}))
+	b.must(b.openAt(cluster.Worker, b.cluster.Address(near), 0).PutEvaluation(b.ctx, key, job.Evaluation{Round: "r1", UID: 1, Claim: "c1"}))
 	if _, err := reader.Evaluation(b.ctx, key); err != nil {
 		t.Errorf("an evaluation that was just stored: %v", err)
 	}

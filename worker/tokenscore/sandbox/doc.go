@@ -1,10 +1,10 @@
 // Package sandbox takes from a process that parses strangers' files whatever
-// parsing does not need, so that who takes the process over gains nothing by it.
+// parsing does not need: whoever takes the process over gains nothing by it.
 //
 // Guarantees, once Enter has returned and Limit was called:
-//   - The process opens the files under one directory, for reading. It opens no
-//     other file, makes none, and keeps none but what it was started with. It can
-//     still ask whether a path exists.
+//   - The process opens the files that Enter names, and those under its
+//     directories, for reading. It opens no other file and makes none. Beside them
+//     it has those that it was started with. It can still ask whether a path exists.
 //   - It has no network, starts no process, executes no program, gains no
 //     privileges, sends signals to itself alone, and leaves no core dump.
 //   - Its memory, open files, threads and processor time are bounded.

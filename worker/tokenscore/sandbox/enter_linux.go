@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Enter confines the process, all of its threads, for good. From then on it may
-// read these files, and those under these directories. Call it before the first of a stranger's bytes is read,
-// and after what has to be read elsewhere.
+// Enter confines the process, all of its threads, for good. From then on it may read
+// these files, and those under these directories. Call it after what has to be read
+// elsewhere, and before the first of a stranger's bytes.
 func Enter(paths ...string) (State, error) {
 	var s State
 	var err error

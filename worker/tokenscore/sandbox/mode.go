@@ -52,14 +52,15 @@ func (s State) Satisfies(m Mode) error {
 	if m != Required || s.Seccomp && s.Landlock > 0 {
 		return nil
 	}
-	s.Namespace = true // where there is one; nothing relies on it
-	return &MissingError{Lacks: s.Lacks()}
+	return &MissingError{Held: s}
 }
 
 // MissingError says that the kernel lacks what Required asks for.
-type MissingError struct{ Lacks []string }
+type MissingError struct{ Held State }
 
 func (e *MissingError) Error() string {
+	held := e.Held
+	held.Namespace = true // nothing relies on one, and nothing requires it
 	return fmt.Sprintf("--sandbox required: the kernel lacks, or a container withholds, %s "+
-		"(Linux 5.13 with lsm=landlock has both; --sandbox auto takes what there is)", strings.Join(e.Lacks, " and "))
+		"(Linux 5.13 with lsm=landlock has both; --sandbox auto takes what there is)", strings.Join(held.Lacks(), " and "))
 }
