@@ -307,8 +307,9 @@ func (f *fleet) streams() (names []string) {
 func TestABackupThatIsBrokenOffIsNone(t *testing.T) {
 	t.Parallel()
 	f := servers(t, 1).open()
+	kv := f.openAs(cluster.Worker).Bucket(job.BucketEvaluation)
 	for i := range 40 { // more than the server sends before it is answered
-		must.Get(f.bus.Bucket(job.BucketEvaluation).Put(f.ctx, fmt.Sprintf("noise.%d.x", i), noise()))(t)
+		must.Get(kv.Put(f.ctx, fmt.Sprintf("noise.%d.x", i), noise()))(t)
 	}
 	stopped, cancel := context.WithCancel(f.ctx)
 	for _, c := range []struct {

@@ -157,7 +157,7 @@ func TestAStoppedRestoreGoesOn(t *testing.T) {
 func TestAHalfRestoredStreamIsNamed(t *testing.T) {
 	t.Parallel()
 	one := servers(t, 1).open()
-	kv := one.bus.Bucket(job.BucketEvaluation)
+	kv := one.openAs(cluster.Worker).Bucket(job.BucketEvaluation)
 	for i := range 24 {
 		must.Get(kv.Put(one.ctx, fmt.Sprintf("noise.%d.x", i), noise()))(t)
 	}
