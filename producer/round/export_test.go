@@ -20,6 +20,9 @@ func NewLives(jobs []job.Job, lease time.Duration) Lives { return Lives{newLives
 // Note takes a record as it was seen.
 func (l Lives) Note(r job.Record, now time.Time) { l.l.note(r, now) }
 
+// Blind is a time in which nobody could be heard.
+func (l Lives) Blind(d time.Duration) { l.l.blind(d) }
+
 // TakeBack is what the producer itself does of a lapsed claim.
 func (l Lives) TakeBack(r job.Record, now time.Time) {
 	l.l.of[r.UID] = life{record: r, since: now, taken: true}

@@ -71,6 +71,18 @@ func (l *lives) note(r job.Record, now time.Time) {
 	}
 }
 
+// blind lets a time pass that counts against nobody: while this producer's own question
+// was not answered, no worker could show a sign of life either.
+func (l *lives) blind(d time.Duration) {
+	for uid, one := range l.of {
+		one.since = one.since.Add(d)
+		l.of[uid] = one
+	}
+	if !l.idle.IsZero() {
+		l.idle = l.idle.Add(d)
+	}
+}
+
 // look notes whether a worker waits for a job, and lists by uid the jobs that
 // something is to be done about: the running ones whose claims have lapsed, and
 // the planned ones whose messages the server withholds.

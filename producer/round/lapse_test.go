@@ -162,3 +162,22 @@ func TestALapsedClaimIsTakenBackOrBuried(t *testing.T) {
 		t.Errorf("after another sign of life: %+v, %v; want it left alone", got, err)
 	}
 }
+
+// TestAnOutageIsNobodysSilence: a producer whose question waited for NATS took the
+// workers for dead, which could not show a sign of life meanwhile.
+func TestAnOutageIsNobodysSilence(t *testing.T) {
+	t.Parallel()
+	lives := round.NewLives([]job.Job{{Round: "r1", UID: 1}}, leased)
+	lives.Note(running(1), noon)
+	if due := lives.Look(busy, noon.Add(20*time.Second)); len(due) > 0 {
+		t.Errorf("within its lease: %v are due", due)
+	}
+	const outage = time.Minute
+	lives.Blind(outage)
+	if due := lives.Look(busy, noon.Add(20*time.Second+outage)); len(due) > 0 {
+		t.Errorf("right after the outage: %v are due, want none", due)
+	}
+	if due := lives.Look(busy, noon.Add(leased+round.Slack+outage)); len(due) != 1 {
+		t.Errorf("silent for its lease beside the outage: %v are due, want miner 1", due)
+	}
+}

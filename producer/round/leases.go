@@ -68,7 +68,11 @@ func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) (
 // look deals with what is due. What it cannot do now is due at the next look: the
 // round goes on meanwhile.
 func (k *keeper) look(ctx context.Context) {
+	asked := time.Now()
 	out, err := k.cfg.Bus.HandOut(ctx, k.round)
+	if late := time.Since(asked) - lookAgain; late > 0 { // NATS was away
+		k.lives.blind(late)
+	}
 	// A hand-out that is not known is none in which workers wait.
 	for _, one := range k.lives.look(out, time.Now()) {
 		if err != nil {
