@@ -76,11 +76,12 @@ func Codes() []Code { return slices.Sorted(maps.Keys(mends())) }
 // mends says of each what to do.
 func mends() map[Code]string {
 	return map[Code]string{
-		NATSUnreachable:    "start nats-server (deploy/nats has its settings), or correct --nats",
-		NATSCredentials:    "give the user of the role, with its password file, --nats-creds or --nats-nkey",
-		NATSCertificate:    "as the text says: --nats-ca, --nats-cert and --nats-key, or the server's own certificate",
-		NATSVersion:        "install nats-server " + jobstream.OldestServer + " or later, on one server of the cluster after another",
-		NATSJetStream:      "switch JetStream on for the server and the user's account (deploy/nats/settings.conf); a cluster answers 503 until its servers reach each other: their logs name the route that fails",
+		NATSUnreachable: "start nats-server (deploy/nats has its settings), or correct --nats",
+		NATSCredentials: "give the user of the role, with its password file, --nats-creds or --nats-nkey",
+		NATSCertificate: "as the text says: --nats-ca, --nats-cert and --nats-key, or the server's own certificate",
+		NATSVersion:     "install nats-server " + jobstream.OldestServer + " or later, on one server of the cluster after another",
+		NATSJetStream: "switch JetStream on for the server and the user's account (deploy/nats/settings.conf); " +
+			"a cluster answers 503 until its servers reach each other: their logs name the route that fails",
 		NATSPayload:        "set max_payload to 1MB or more",
 		NATSStorage:        "raise max_file_store or the account's limit, or give the store a larger disk",
 		NATSStreams:        "raise the account's max_streams: the product needs nine",

@@ -22,7 +22,8 @@ func (n NATS) streams(ctx context.Context) []Finding {
 	case len(missing) > 0:
 		return []Finding{fine("%s do not exist yet, the others are as declared", strings.Join(missing, ", "))}
 	}
-	return []Finding{fine("%d streams and buckets and the consumer are as declared, copies of each: %d", len(in.Streams), in.Streams[0].Replicas)}
+	return []Finding{fine("%d streams and buckets and the consumer are as declared, copies of each: %d",
+		len(in.Streams), in.Streams[0].Replicas)}
 }
 
 // JudgeStreams says what is wrong with streams, buckets and the consumer.

@@ -78,7 +78,8 @@ func (c Config) holding(ctx context.Context, round string, work func(ctx context
 		if err == nil || !lost {
 			return err
 		}
-		c.Log.WarnContext(ctx, "silent for too long: another producer may have taken the round over", "round", round, "error", context.Cause(working))
+		c.Log.WarnContext(ctx, "silent for too long: another producer may have taken the round over",
+			"round", round, "error", context.Cause(working))
 	}
 }
 
