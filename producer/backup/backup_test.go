@@ -239,7 +239,8 @@ func TestAValueThatChangesMeanwhileIsNotMissed(t *testing.T) {
 	}
 	other := servers(t, 1)
 	other.restored(dir, 0)
-	entry := must.Get(other.bus.Bucket(job.BucketRounds).Get(other.ctx, "schedule.turn"))(t)
+	leader := must.Get(other.connect(cluster.Producer).JetStream())(t)
+	entry := must.Get(jobstream.ReadLeader(other.ctx, leader, job.BucketRounds, "schedule.turn"))(t)
 	if got := string(entry.Value()); got != "after" {
 		t.Errorf("the value is %q, want \"after\"", got)
 	}
