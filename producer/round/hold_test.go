@@ -131,7 +131,7 @@ func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 	}()
 	<-g.reached
 	b.takeOver(t, m.Round)
-	said.Await(ctx, t, "taken over")
+	said.Await(ctx, t, "silent for too long")
 	said.Await(ctx, t, "standing by")
 	close(g.open)
 	one := <-ends // the other is silent from now on, so the round comes back

@@ -214,7 +214,8 @@ func TestCompletion(t *testing.T) {
 	} {
 		var out strings.Builder
 		app := &cli.Command{Name: "app", Writer: &out, Commands: []*cli.Command{
-			{Name: "run", Flags: append(command.Servers(), &cli.BoolFlag{Name: "json"}, &cli.BoolFlag{Name: "inner", Hidden: true})},
+			{Name: "run", Flags: append(command.Streams(), append(command.Servers(),
+				&cli.BoolFlag{Name: "json"}, &cli.BoolFlag{Name: "inner", Hidden: true})...)},
 			{Name: "show", Flags: command.Servers(), Arguments: []cli.Argument{&cli.StringArg{Name: "round"}}},
 			{Name: "score", Hidden: true},
 		}}

@@ -115,8 +115,11 @@ func TestWhatNoWaitMends(t *testing.T) {
 		"a password of Redis that is missing": {func(c *fleet.Config) { c.Redis = guarded.URL() }, "--redis-password-file"},
 		"a CA that is not there":              {func(c *fleet.Config) { c.NATSFiles.TLS.CA = "/nowhere.pem" }, "--nats-ca"},
 		"TLS that the server has not":         {func(c *fleet.Config) { c.NATSFiles.TLS.CA = certstest.New(t).File }, "--nats-ca"},
-		"a seed that others can read":         {func(c *fleet.Config) { c.NATSFiles.NKey = seed }, "chmod o-rwx " + seed},
-		"TLS files for a URL without":         {func(c *fleet.Config) { c.RedisFiles.TLS.CA = certstest.New(t).File }, "rediss://"},
+		"a seed that others can read": {func(c *fleet.Config) {
+			_, host, _ := strings.Cut(c.NATS, "@") // its user would be one too many
+			c.NATS, c.NATSFiles.NKey = "nats://"+host, seed
+		}, "chmod o-rwx " + seed},
+		"TLS files for a URL without": {func(c *fleet.Config) { c.RedisFiles.TLS.CA = certstest.New(t).File }, "rediss://"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
