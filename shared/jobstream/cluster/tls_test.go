@@ -86,16 +86,16 @@ func (s *secured) connect(t *testing.T, address string, files jobstream.Files) (
 func TestARoundTripOverTLS(t *testing.T) {
 	t.Parallel()
 	s := startSecured(t)
-	open := func(nc *nats.Conn, err error) *jobstream.Bus {
-		must.Do(t, err)
+	open := func(role jobstream.Role, address string, files jobstream.Files) *jobstream.Bus {
+		nc := must.Get(s.connect(t, address, files))(t)
 		if state, err := nc.TLSConnectionState(); err != nil || !state.HandshakeComplete {
 			t.Errorf("the connection has no TLS: %v", err)
 		}
-		return must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet()}))(t)
+		return must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{Role: role, Log: quiet()}))(t)
 	}
-	producer := open(s.connect(t, s.address(""), s.producer))
+	producer := open(jobstream.RoleProducer, s.address(""), s.producer)
 	must.Do(t, producer.PublishJob(t.Context(), job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
-	worker := open(s.connect(t, s.address("worker@"), s.worker))
+	worker := open(jobstream.RoleWorker, s.address("worker@"), s.worker)
 	got := must.Get(worker.Fetch(t.Context(), 1, 10*time.Second))(t)
 	if len(got) != 1 {
 		t.Errorf("the worker is given %d jobs, want the one", len(got))
