@@ -18,7 +18,10 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// After a header that is too long net/http waits for half a second, and ends by itself.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 // serve serves an empty page with at most so many connections.
 func serve(t *testing.T, connections int, change func(*http.Server)) string {
