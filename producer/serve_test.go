@@ -44,7 +44,7 @@ type installation struct {
 func tokenOf(uid int) string { return fmt.Sprintf("%s%d", planted, uid) }
 
 // install writes the files: the miners of a world, and one for each case of
-// section 1 of the rules.
+// docs/rules/scoring.md#miners.
 func install(t *testing.T, world *mirrorsim.World) *installation {
 	t.Helper()
 	dir := t.TempDir()
@@ -263,8 +263,8 @@ func outcomeOf(t *testing.T, bus *jobstream.Bus, name string) round.Result {
 
 // Rounds follow each other; files that are half-written put one off, and it says
 // so; the producer that leads is killed in the middle of a round, the one that
-// stands by goes on with it, and with the schedule. Every case of section 1 is in
-// the outcome, and no token is in anything that came out.
+// stands by goes on with it, and with the schedule. Every case of
+// docs/rules/scoring.md#miners is in the outcome, and no token is in anything that came out.
 func TestServe(t *testing.T) {
 	t.Parallel()
 	world, sim := soundWorld(t, 0, 4)
@@ -417,7 +417,7 @@ func killInMidRound(t *testing.T, bus *jobstream.Bus, s *server) (name string) {
 	return name
 }
 
-// checkCases wants what section 1 says of each miner.
+// checkCases wants what docs/rules/scoring.md#miners says of each miner.
 func (i *installation) checkCases(t *testing.T, r round.Result) {
 	t.Helper()
 	got := map[int]scoring.Failure{}

@@ -50,8 +50,8 @@ func LookUps(m Metagraph, stored []Stored) []LookUp {
 	return asks
 }
 
-// Decide lists the round's miners by uid, each as section 1 of the rules has
-// it. Which failure comes first is the rules' own (scoring.FailureOf); two
+// Decide lists the round's miners by uid, each as docs/rules/scoring.md#miners
+// has it. Which failure comes first is the rules' own (scoring.FailureOf); two
 // miners with one account are theirs as well, for it takes the others' failures
 // to know.
 func Decide(m Metagraph, stored []Stored, identities map[int]Identity) []scoring.Miner {
@@ -88,7 +88,7 @@ func tokenOf(hotkey string, entry Stored) scoring.TokenState {
 	return scoring.TokenValid
 }
 
-// identify is the last part of section 1. A GitHub that is not reachable leaves
+// identify says whose account a token is. A GitHub that is not reachable leaves
 // the account that is recorded with the token, whose pull requests are not
 // loaded; without one the miner is failed.
 func identify(miner *scoring.Miner, entry Stored, identity Identity) {

@@ -14,9 +14,9 @@ func stored(uid int, hotkey, token, githubID string) miners.Stored {
 	return miners.Stored{UID: uid, Hotkey: hotkey, Token: miners.NewSecret(token), GitHubID: githubID}
 }
 
-// Every case of section 1, as the validator decides it. What is said of GitHub
+// Every case of docs/rules/scoring.md#miners, as the validator decides it. What is said of GitHub
 // is passed over wherever something comes before it.
-func TestEveryCaseOfSectionOne(t *testing.T) {
+func TestEveryCaseOfAMiner(t *testing.T) {
 	t.Parallel()
 	known := miners.Identity{State: miners.Known, GitHubID: "77"}
 	refused, unreachable := miners.Identity{State: miners.Refused}, miners.Identity{}

@@ -1,8 +1,8 @@
 // Package miners says who takes part in a round that a validator's
 // installation serves: from the validator's file of stored access tokens, an
 // export of the metagraph (uid → hotkey), and GitHub's word on whose account
-// each token is. What comes of it is the list of miners that section 1 of the
-// rules wants, with the reason of each that does not take part.
+// each token is. The result is the list of miners of docs/rules/scoring.md#miners,
+// with the reason of each that does not take part.
 //
 // Guarantees:
 //   - Both files are read anew for each round, and a file counts as a whole or

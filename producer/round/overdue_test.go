@@ -25,7 +25,7 @@ func later(m job.Manifest, name string) job.Manifest {
 }
 
 // A round that is overdue is concluded with what there is: what is outstanding
-// is dead as overdue and goes the way of section 8, whoever had it commits
+// is dead as overdue and takes the fallback, whoever had it commits
 // nothing any more, every job is accounted for, and a replay heals it.
 func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 	t.Parallel()

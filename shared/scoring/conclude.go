@@ -14,7 +14,7 @@ type miner struct {
 	repositories []RepositoryOutcome
 }
 
-// Conclude makes a round's outcome: sections 7 to 10 of the rules.
+// Conclude makes a round's outcome: docs/rules/scoring.md from #evaluation on.
 func Conclude(in RoundInput) Outcome {
 	stored := newStore(in.Stored, in.AsOf)
 	miners := takePart(&in, stored)
@@ -59,7 +59,8 @@ func takePart(in *RoundInput, stored *store) []*miner {
 	return miners
 }
 
-// choosePulls is the first half of section 8.
+// choosePulls applies the fallback of
+// docs/rules/scoring.md#fallback-and-shared-accounts.
 func (m *miner) choosePulls(stored *store) {
 	if e := m.evaluation; e != nil && !e.FetchFailed && !m.IdentityUnreachable {
 		stored.replacePulls(&m.Miner, e)
@@ -106,8 +107,9 @@ func (m *miner) repository(name string) *RepositoryOutcome {
 	return &m.repositories[at]
 }
 
-// failShared is the second half of section 8: who shares a GitHub account is
-// failed, with nothing left. It returns their uids in order.
+// failShared fails miners that share a GitHub account, and leaves nothing of
+// theirs: docs/rules/scoring.md#fallback-and-shared-accounts. It returns their
+// uids in order.
 func failShared(miners []*miner, stored *store) []int {
 	uids := map[string][]int{}
 	for _, m := range miners {

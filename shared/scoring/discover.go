@@ -11,18 +11,20 @@ import (
 type hunt struct {
 	*miner
 
-	issues []*Issue // kept, in the order in which section 9 takes them
+	issues []*Issue // kept, in the order of docs/rules/scoring.md#counts
 	open   map[string]int
 }
 
-// discovery is section 9 under way: what all miners share.
+// discovery is what all miners share while docs/rules/scoring.md#issue-discovery
+// is applied.
 type discovery struct {
 	in     *RoundInput
 	scores map[pullKey]SolvingScore
 	owners map[pullKey]marker
 }
 
-// discover is section 9, over all miners of the round.
+// discover applies docs/rules/scoring.md#issue-discovery to all miners of the
+// round.
 func discover(in *RoundInput, miners []*miner, stored *store) {
 	if len(in.Registry.Repositories) == 0 {
 		return

@@ -8,7 +8,8 @@ type Evaluation struct {
 	UID      int    `json:"uid"`
 	Hotkey   string `json:"hotkey"`
 	GitHubID string `json:"github_id"`
-	// FetchFailed says that the pull requests could not be listed: section 8.
+	// FetchFailed says that the pull requests could not be listed. The miner takes
+	// docs/rules/scoring.md#fallback-and-shared-accounts.
 	FetchFailed bool                `json:"fetch_failed,omitempty"`
 	Merged      []ScoredPullRequest `json:"merged"`
 	Open        []ScoredPullRequest `json:"open"`
@@ -30,7 +31,8 @@ type ScoredPullRequest struct {
 	CreatedAt                       time.Time `json:"created_at,omitzero"`
 	MergedAt                        time.Time `json:"merged_at,omitzero"`
 	MaintainerChangesRequestedCount int       `json:"maintainer_changes_requested_count,omitempty"`
-	// Scored is false when section 4 left the pull request as it was.
+	// Scored is false when docs/rules/scoring.md#base-score left the pull request
+	// unscored.
 	Scored bool `json:"scored"`
 
 	BaseScore        float64 `json:"base_score"`

@@ -35,8 +35,9 @@ func IsLineScored(ext string) bool {
 	return false
 }
 
-// testPath and testBase are section 5's patterns of test files: the first over
-// the lower-cased path, the second over its base name.
+// testPath and testBase are the patterns of
+// docs/rules/scoring.md#extensions-and-test-files: the first over the
+// lower-cased path, the second over its base name.
 var (
 	testPath = regexp.MustCompile(`(^|/)(tests?|__tests?__|androidtest[a-z]*|integrationtest|spec)/|\.tests?/`)
 	testBase = regexp.MustCompile(`^(test_|spec_)|(_test|_tests|_spec|\.test|\.tests|\.spec|^tests?)\.[^.]+$|^conftest\.py\n?$`)

@@ -1,6 +1,6 @@
 package scoring
 
-// Figures of section 5.
+// Figures of docs/rules/scoring.md#method.
 const (
 	testWeight     = 0.05      // what a test file's score counts
 	maxLinesScored = 300       // of a file that is scored by lines
@@ -34,7 +34,8 @@ func PlanFiles(files []File, w *Weights) []FilePlan {
 	return plans
 }
 
-// planFile applies the first row of section 5's table that fits.
+// planFile applies the first row that fits of the table in
+// docs/rules/scoring.md#method.
 func planFile(f *File, base, head *string, w *Weights) FilePlan {
 	ext, test := Extension(f.Filename), IsTestFile(f.Filename)
 	plan := FilePlan{Figures: FileFigures{Filename: f.Filename, Change: changeOf(f), Test: test, Lines: f.Changes}}

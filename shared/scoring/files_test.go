@@ -61,8 +61,8 @@ func TestHasInlineTests(t *testing.T) {
 	}
 }
 
-// Every row of section 5's table, and their order: each file but the last of a
-// method also fits a later row.
+// Every row of the table in docs/rules/scoring.md#method, and their order: each
+// file but the last of a method also fits a later row.
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	large := new(strings.Repeat("é", 500_001)) // bytes count, not letters

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// mergeGate is section 3: why a merged pull request does not count, or nil
-// when it does.
+// mergeGate applies docs/rules/scoring.md#merge-gate. It returns why a merged
+// pull request does not count, or nil when it does.
 func mergeGate(pr *PullRequest, repo *Repository) *Reason {
 	if pr.MergedAt.IsZero() {
 		return reject(DropNoMergedAt)

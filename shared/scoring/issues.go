@@ -17,8 +17,9 @@ func keepIssue(issue *Issue, reg Registry) *Reason {
 	return nil
 }
 
-// classify is the classification of section 9: the first rule that applies. A
-// solved issue has a solving pull request.
+// classify applies the first rule that fits of
+// docs/rules/scoring.md#classification. A solved issue has a solving pull
+// request.
 func classify(issue *Issue, repo *Repository) (Classification, Reason) {
 	solver := issue.Solving
 	switch {
@@ -67,7 +68,8 @@ func (i *Issue) createdOrFarFuture() time.Time {
 	return i.CreatedAt
 }
 
-// inOrder sorts issues as section 9 takes them; equal ones stay as received.
+// inOrder sorts issues as docs/rules/scoring.md#counts takes them; equal ones
+// stay as received.
 func inOrder(issues []*Issue) {
 	solver := func(i *Issue) int {
 		if i.SolvedByPR == nil {

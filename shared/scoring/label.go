@@ -18,7 +18,7 @@ type labelChoice struct {
 	reasons    []LabelReason
 }
 
-// chooseLabel is the label rule of section 6: of the labels that count, the one
+// chooseLabel applies docs/rules/scoring.md#label: of the candidates, the one
 // with the highest multiplier, and of equal ones the last by name.
 func chooseLabel(labels []Label, repo *Repository) labelChoice {
 	choice := labelChoice{multiplier: repo.DefaultLabelMultiplier}

@@ -21,8 +21,8 @@ type IssueReason struct {
 // have been closed by it.
 const closeWindow = 24 * time.Hour
 
-// issueMultiplier is the issue rule of section 6. A valid issue by a maintainer
-// counts wherever it stands in the list.
+// issueMultiplier applies docs/rules/scoring.md#linked-issue. A valid issue by
+// a maintainer counts wherever it stands in the list.
 func issueMultiplier(pr *PullRequest, rates *Scoring) (multiplier float64, reason IssueReason, reasons []LinkedReason) {
 	multiplier = 1
 	reason = IssueReason{Standard: rates.StandardIssueMultiplier, Maintainer: rates.MaintainerIssueMultiplier}

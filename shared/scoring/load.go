@@ -1,7 +1,7 @@
 package scoring
 
-// Loaded is what sections 2 and 3 keep of a miner's pull requests, each list
-// in the order received.
+// Loaded are the pull requests of a miner that count, each list in the order
+// received.
 type Loaded struct {
 	Merged, Open, Closed []PullRequest
 	Dropped              []Dropped
@@ -15,8 +15,9 @@ type Dropped struct {
 	Reason     Reason `json:"reason"`
 }
 
-// Load sorts a miner's pull requests by sections 2 and 3 of the rules. The
-// pull requests must be in the order received.
+// Load sorts a miner's pull requests by docs/rules/scoring.md#loading and
+// docs/rules/scoring.md#merge-gate. The pull requests must be in the order
+// received.
 func Load(pulls []PullRequest, reg Registry) Loaded {
 	var loaded Loaded
 	for i := range pulls {

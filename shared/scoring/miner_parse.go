@@ -34,8 +34,8 @@ func (e *MinerError) Error() string {
 // ParseMiners reads a miners file: a list of {uid, hotkey, github_id, token,
 // identity_unreachable, identity_kept_at}, the last three optional. It refuses the
 // whole file when anything breaks a rule, and says all that does: each error about
-// a miner is a *MinerError. Only a miner that section 1 fails anyway may lack a
-// GitHub id.
+// a miner is a *MinerError. Only a miner that fails anyway
+// (docs/rules/scoring.md#miners) may lack a GitHub id.
 func ParseMiners(data []byte) ([]Miner, error) {
 	var entries []json.RawMessage
 	if err := json.Unmarshal(data, &entries); err != nil {

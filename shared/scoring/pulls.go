@@ -7,7 +7,8 @@ import (
 
 func compare(a, b string) int { return cmp.Compare(a, b) }
 
-// scorePulls is section 7: each repository by itself, then the totals.
+// scorePulls applies docs/rules/scoring.md#evaluation: each repository by
+// itself, then the totals.
 func (m *miner) scorePulls(reg Registry) {
 	for i := range m.open {
 		pull := &m.open[i]

@@ -77,7 +77,7 @@ type TimeDecay struct {
 // maxMaintainerCut is the most that a repository may give its maintainers.
 const maxMaintainerCut = 0.5
 
-// defaults is a repository with nothing set: the defaults of section 1.
+// defaults is a repository with nothing set: docs/rules/scoring.md#registry.
 func defaults(name string) Repository {
 	return Repository{
 		Name:                   name,

@@ -103,8 +103,8 @@ func TestRegistryReadsEverySetting(t *testing.T) {
 	}
 }
 
-// TestRegistryRanges tries each bound of section 1's table: the bound itself,
-// and just beyond it.
+// TestRegistryRanges tries each bound of the table in
+// docs/rules/scoring.md#registry: the bound itself, and just beyond it.
 func TestRegistryRanges(t *testing.T) {
 	t.Parallel()
 	const none = "none"

@@ -41,7 +41,7 @@ func maintainers(in *RoundInput, miners []*miner) map[string][]int {
 	return found
 }
 
-// reward is section 10.
+// reward applies docs/rules/scoring.md#rewards.
 func reward(in *RoundInput, miners []*miner, out *Outcome) {
 	scores := scoresOf(miners)
 	out.Emission = []RepositoryEmission{}

@@ -6,9 +6,10 @@ import "time"
 // have none that could be scored.
 func NeedsFiles(pr PullRequest) bool { return pr.ScoringDataStored }
 
-// Score is sections 4 and 6 for one loaded pull request. Tokens are nil when
-// its files were not fetched, could not be had, or are none: then it stays
-// unscored, unless the repository has a fixed base score.
+// Score scores one loaded pull request: docs/rules/scoring.md#base-score and
+// docs/rules/scoring.md#multipliers. Tokens are nil when its files were not
+// fetched, could not be fetched, or are none. It then stays unscored, unless the
+// repository has a fixed base score.
 func Score(pr PullRequest, repo *Repository, tokens *TokenFigures, asOf time.Time) ScoredPullRequest {
 	scored := unscored(&pr)
 	if tokens == nil && repo.FixedBaseScore == nil {

@@ -7,8 +7,8 @@ import "slices"
 // for weeks, so whatever changes one of them raises it.
 const FiguresVersion = 2
 
-// Method is how a file came by its score: the first row of the table in
-// section 5 of the rules that applies to it.
+// Method is how a file came by its score: the first row that applies to it of
+// the table in docs/rules/scoring.md#method.
 type Method string
 
 // The methods.

@@ -2,7 +2,7 @@ package scoring
 
 import "math"
 
-// Figures of section 5's base score.
+// Figures of the base score: docs/rules/scoring.md#totals.
 const (
 	mostBase         = 25   // what the token score alone can give
 	mostBonus        = 5    // what the total score adds at most
@@ -69,8 +69,8 @@ func Totals(files []FileFigures) TokenFigures {
 	return totals
 }
 
-// BaseScore is section 5's base score of a pull request; scale is the
-// repository's src_tok_saturation_scale.
+// BaseScore is the base score of a pull request by docs/rules/scoring.md#totals;
+// scale is the repository's src_tok_saturation_scale.
 func BaseScore(t *TokenFigures, scale float64) float64 {
 	base := float64(mostBase * (1 - math.Exp(-t.SourceTokenScore/scale)))
 	bonus := Round2(min(1, t.TotalScore/scoreOfFullBonus) * mostBonus)

@@ -13,7 +13,7 @@ import (
 
 // The defaults of Config.
 const (
-	DefaultBudget = 10 * time.Second // section 5 of the rules
+	DefaultBudget = 10 * time.Second // docs/rules/scoring.md#budget
 	// DefaultHangTimeout lets a child that shares its processor with sixteen
 	// other busy processes use up its budget.
 	DefaultHangTimeout  = 3 * time.Minute

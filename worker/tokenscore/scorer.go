@@ -10,7 +10,7 @@ import (
 )
 
 // parseTimeout is the processor time that one text may take to parse before it
-// counts as without nodes: section 5 of the rules.
+// counts as without nodes: docs/rules/scoring.md#tree-diff.
 const parseTimeout = 2 * time.Second
 
 // mostRemembered bounds the texts that a child remembers and what was found in

@@ -24,7 +24,7 @@ type ChildConfig struct {
 	// checked its files.
 	Grammars string
 	// ParseTimeout is the processor time that one text may take to parse; a
-	// text that takes longer has no nodes. Default 2 s, as section 5 of the rules has it.
+	// text that takes longer has no nodes. Default 2 s: docs/rules/scoring.md#tree-diff.
 	ParseTimeout time.Duration
 	// Sandbox is Config's. Default sandbox.Auto.
 	Sandbox sandbox.Mode
