@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 const groupDoctor = "What is checked"
@@ -221,15 +222,15 @@ func parseMetagraph(data []byte, path string, most time.Duration, now time.Time)
 }
 
 // parseWeights reads one weights file beside the product's own other one.
-func parseWeights(languages, tokens []byte, unloadable []string) (string, []string, error) {
-	ownLanguages, ownTokens := scoring.DefaultWeights()
+func parseWeights(languages, tokenFile []byte, unloadable []string) (string, []string, error) {
+	ownLanguages, ownTokens := tokens.DefaultWeights()
 	if languages == nil {
 		languages = ownLanguages
 	}
-	if tokens == nil {
-		tokens = ownTokens
+	if tokenFile == nil {
+		tokenFile = ownTokens
 	}
-	weights, err := scoring.ParseWeights(languages, tokens)
+	weights, err := tokens.ParseWeights(languages, tokenFile)
 	if err != nil {
 		return "", nil, err
 	}

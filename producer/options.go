@@ -14,7 +14,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/ratelimit"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 const (
@@ -252,7 +252,7 @@ func afterAt(address string) string {
 // plan's to say.
 func (f inputFiles) read(mirror string, now time.Time) (round.Inputs, error) {
 	in := round.Inputs{Mirror: mirror, AsOf: now, Unloadable: f.unloadable}
-	languages, tokens := scoring.DefaultWeights()
+	languages, tokens := tokens.DefaultWeights()
 	in.Languages = round.File{Name: "the product's language weights", Data: languages}
 	in.Tokens = round.File{Name: "the product's token weights", Data: tokens}
 	for _, file := range []struct {

@@ -8,6 +8,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // planInput is a round of three miners: one measured twice over, one new, one
@@ -44,8 +45,8 @@ func TestPlanPages(t *testing.T) {
 // those that are not.
 func TestSizeOf(t *testing.T) {
 	t.Parallel()
-	some := &scoring.TokenFigures{Files: []scoring.FileFigures{{Method: scoring.MethodTreeDiff}}}
-	pull := func(n int, code scoring.Code, tokens *scoring.TokenFigures) scoring.ScoredPullRequest {
+	some := &tokens.Figures{Files: []tokens.FileFigures{{Method: tokens.MethodTreeDiff}}}
+	pull := func(n int, code scoring.Code, tokens *tokens.Figures) scoring.ScoredPullRequest {
 		return scoring.ScoredPullRequest{Repository: "a/b", Number: n, Reasons: scoring.PullReasons{Base: scoring.Reason{Code: code}}, Tokens: tokens}
 	}
 	evaluation := func() *job.Evaluation {

@@ -18,6 +18,7 @@ import (
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 var _ = flag.Bool("update", false, "write the golden files anew")
@@ -152,23 +153,23 @@ func busyMiner(reg scoring.Registry) scoring.Evaluation {
 func scoreAll(pulls []scoring.PullRequest, reg scoring.Registry) []scoring.ScoredPullRequest {
 	var list []scoring.ScoredPullRequest
 	for _, pr := range pulls {
-		var tokens *scoring.TokenFigures
+		var scored *tokens.Figures
 		if pr.ScoringDataStored {
-			figures := scoring.Totals([]scoring.FileFigures{
+			figures := tokens.Totals([]tokens.FileFigures{
 				{
-					Filename: "internal/pipe/bend\x1b[2J.go", Method: scoring.MethodTreeDiff, Category: scoring.CategorySource, Score: 61.5, Nodes: 34, Lines: 40,
-					Breakdown: &scoring.Breakdown{StructuralAddedCount: 4, StructuralAddedScore: 40.25, LeafAddedCount: 29, LeafAddedScore: 21, LeafDeletedCount: 1, LeafDeletedScore: 0.25},
+					Filename: "internal/pipe/bend\x1b[2J.go", Method: tokens.MethodTreeDiff, Category: tokens.CategorySource, Score: 61.5, Nodes: 34, Lines: 40,
+					Breakdown: &tokens.Breakdown{StructuralAddedCount: 4, StructuralAddedScore: 40.25, LeafAddedCount: 29, LeafAddedScore: 21, LeafDeletedCount: 1, LeafDeletedScore: 0.25},
 					OutOfTime: pr.State == scoring.Open, // its base
-					Largest: []scoring.Contribution{
+					Largest: []tokens.Contribution{
 						{Type: "function_declaration", Added: 4, Score: 40.25}, {Type: "identifier", Leaf: true, Added: 20, Deleted: 1, Score: 18.5},
 					},
 				},
-				{Filename: strings.Repeat("a-very-long-folder/", 6) + "README.md", Method: scoring.MethodLineCount, Category: scoring.CategoryNonCode, Score: 1.2, Lines: 12},
+				{Filename: strings.Repeat("a-very-long-folder/", 6) + "README.md", Method: tokens.MethodLineCount, Category: tokens.CategoryNonCode, Score: 1.2, Lines: 12},
 			})
-			tokens = &figures
+			scored = &figures
 		}
 		repo, _ := reg.Repository(pr.Repository)
-		list = append(list, scoring.Score(pr, repo, tokens, shownAsOf))
+		list = append(list, scoring.Score(pr, repo, scored, shownAsOf))
 	}
 	return list
 }

@@ -25,7 +25,7 @@ import (
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
@@ -90,7 +90,7 @@ func (b *bundle) plan(world *mirrorsim.World) {
 	b.t.Helper()
 	miners, err := json.Marshal(world.Miners)
 	b.must(err)
-	languages, tokens := scoring.DefaultWeights()
+	languages, tokens := tokens.DefaultWeights()
 	b.manifest, err = round.Plan("r1", round.Inputs{
 		Miners: round.File{Name: "miners", Data: miners}, Registry: round.File{Name: "registry", Data: world.Registry},
 		Languages: round.File{Name: "languages", Data: languages}, Tokens: round.File{Name: "tokens", Data: tokens},

@@ -15,7 +15,7 @@ import (
 
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 var commands = []string{"mirrorfleet/producer", "mirrorfleet/worker", "mirrorfleet/shared/mirrorsim/cmd/mirrorsim"}
@@ -49,7 +49,7 @@ func TestNothingIsWithoutALicence(t *testing.T) {
 			t.Errorf("module %s has no licence", m)
 		}
 	}
-	for _, language := range append(scoring.Languages(), runtimeName) {
+	for _, language := range append(tokens.Languages(), runtimeName) {
 		text, err := os.ReadFile(filepath.Join(out, "licences/grammars", language+".txt"))
 		if err != nil || len(text) < 1000 {
 			t.Errorf("grammar %s has a text of %d bytes (%v)", language, len(text), err)
@@ -63,7 +63,7 @@ func TestListOfGrammars(t *testing.T) {
 	t.Parallel()
 	var list bom
 	must.Do(t, json.Unmarshal(must.Get(os.ReadFile(filepath.Join(written(t), "sbom/grammars.cdx.json")))(t), &list))
-	if want := len(scoring.Languages()) + 3; len(list.Components) != want {
+	if want := len(tokens.Languages()) + 3; len(list.Components) != want {
 		t.Errorf("%d components, want %d", len(list.Components), want)
 	}
 	for _, c := range list.Components {

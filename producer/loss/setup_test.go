@@ -21,6 +21,7 @@ import (
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/lease"
 )
 
@@ -188,7 +189,7 @@ func (s *stage) plan(n int) job.Manifest {
 		miners = append(miners, scoring.Miner{UID: uid, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(100 + uid)})
 	}
 	data := must.Get(json.Marshal(miners))(s.t)
-	languages, tokens := scoring.DefaultWeights()
+	languages, tokens := tokens.DefaultWeights()
 	asOf := time.Date(2026, 6, n+1, 0, 0, 0, 0, time.UTC)
 	return must.Get(round.Plan(name(n), round.Inputs{
 		Miners: round.File{Name: "miners.json", Data: data},

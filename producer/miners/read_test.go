@@ -21,6 +21,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // bundle is a source over real NATS, its files and a GitHub.
@@ -65,7 +66,7 @@ func (b *bundle) read(t *testing.T) map[int]scoring.Miner {
 	return byUID
 }
 
-func tokens(entries ...string) string { return "[" + strings.Join(entries, ",") + "]" }
+func tokenFile(entries ...string) string { return "[" + strings.Join(entries, ",") + "]" }
 
 func entry(uid int, token, githubID string) string {
 	return fmt.Sprintf(`{"uid": %d, "hotkey": "h%d", "pat": %q, "github_id": %q}`, uid, uid, token, githubID)
@@ -85,7 +86,7 @@ func TestAKeptIdentityServesOnlyWhileGitHubIsAway(t *testing.T) {
 	b.github.answers[second] = []answer{away}
 	b.github.answers["short"] = []answer{ok("106"), ok("106"), away}
 	b.write(t, b.Metagraph, `{"0": "h0", "5": "h5", "6": "h6"}`)
-	b.write(t, b.Tokens, tokens(entry(5, planted, "1"), entry(6, "short", "2")))
+	b.write(t, b.Tokens, tokenFile(entry(5, planted, "1"), entry(6, "short", "2")))
 
 	for _, id := range []string{"105", "305"} {
 		if got := b.read(t); got[5].GitHubID != id || got[5].IdentityUnknown() || got[6].GitHubID != "106" {
@@ -115,11 +116,11 @@ func TestAKeptIdentityServesOnlyWhileGitHubIsAway(t *testing.T) {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
 
-	b.write(t, b.Tokens, tokens(entry(5, second, "1"), entry(6, planted, "2")))
+	b.write(t, b.Tokens, tokenFile(entry(5, second, "1"), entry(6, planted, "2")))
 	if got := b.read(t); !got[5].IdentityUnreachable || !got[6].IdentityUnreachable {
 		t.Errorf("another token, and a token in other hands: got %+v, want that what is kept serves neither", got)
 	}
-	b.write(t, b.Tokens, tokens(entry(5, planted, "1")))
+	b.write(t, b.Tokens, tokenFile(entry(5, planted, "1")))
 	b.now = known.Add(25 * time.Hour)
 	b.metagraph(t)
 	if got := b.read(t); !got[5].IdentityUnreachable || got[5].GitHubID != "1" {
@@ -140,7 +141,7 @@ func TestARevokedTokenCountsNoMore(t *testing.T) {
 	b := setup(t)
 	b.github.answers[planted] = []answer{ok("105"), {status: 401}, away}
 	b.write(t, b.Metagraph, `{"5": "h5"}`)
-	b.write(t, b.Tokens, tokens(entry(5, planted, "1")))
+	b.write(t, b.Tokens, tokenFile(entry(5, planted, "1")))
 	b.read(t)
 	if got := b.read(t); got[5].Token != scoring.TokenRefused {
 		t.Errorf("revoked: got %+v, want it refused", got[5])
@@ -164,7 +165,7 @@ func TestRevokedTokensShareNoAccount(t *testing.T) {
 	}
 	b.github.answers[token(9)] = []answer{after[9]}
 	b.write(t, b.Metagraph, `{"5": "h5", "6": "h6", "7": "h7", "9": "h9"}`)
-	stored := tokens(entry(5, token(5), ""), entry(6, token(6), ""), entry(7, token(7), ""), entry(9, token(9), ""))
+	stored := tokenFile(entry(5, token(5), ""), entry(6, token(6), ""), entry(7, token(7), ""), entry(9, token(9), ""))
 	b.write(t, b.Tokens, strings.Replace(stored, ","+entry(9, token(9), ""), "", 1))
 	b.read(t)
 	b.write(t, b.Tokens, stored)
@@ -195,7 +196,7 @@ func sameWork(t *testing.T, asOf time.Time, list []scoring.Miner, uids ...int) s
 	in := scoring.RoundInput{AsOf: asOf, Miners: list, Registry: registry, Evaluations: map[int]scoring.Evaluation{}}
 	for _, uid := range uids {
 		pull := scoring.PullRequest{Repository: "a/b", Number: uid, State: scoring.Merged, MergedAt: asOf, ScoringDataStored: true}
-		scored := scoring.Score(pull, &registry.Repositories[0], &scoring.TokenFigures{TotalScore: 40, TokenScore: 40, SourceTokenScore: 40}, asOf)
+		scored := scoring.Score(pull, &registry.Repositories[0], &tokens.Figures{TotalScore: 40, TokenScore: 40, SourceTokenScore: 40}, asOf)
 		in.Evaluations[uid] = scoring.Evaluation{UID: uid, Merged: []scoring.ScoredPullRequest{scored}}
 	}
 	return in
@@ -228,7 +229,7 @@ func TestAKeptIdentityMustBeProven(t *testing.T) {
 	b := setup(t)
 	b.github.answers[planted] = []answer{ok("105"), away}
 	b.write(t, b.Metagraph, `{"5": "h5"}`)
-	b.write(t, b.Tokens, tokens(entry(5, planted, "1")))
+	b.write(t, b.Tokens, tokenFile(entry(5, planted, "1")))
 	b.read(t)
 	kept, err := b.Bus.Identities(t.Context())
 	if err != nil {
@@ -264,7 +265,7 @@ func TestAKeptIdentityMustBeProven(t *testing.T) {
 func TestFilesThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	good := tokens(entry(5, planted, "1"))
+	good := tokenFile(entry(5, planted, "1"))
 	for _, c := range []struct{ name, metagraph, tokens, want string }{
 		{"no metagraph", "", good, "metagraph"},
 		{"no tokens", `{"5": "h5"}`, "", "pats.json"},
@@ -305,7 +306,7 @@ func TestTokensForEverybodyAreNotRead(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.write(t, b.Metagraph, `{"0": "h0", "5": "h5"}`)
-	b.write(t, b.Tokens, tokens())
+	b.write(t, b.Tokens, tokenFile())
 	if err := os.Chmod(b.Tokens, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // File is an input as it was read, with the name that an error calls it by.
@@ -47,7 +48,7 @@ func Plan(id string, in Inputs, now time.Time) (job.Manifest, error) {
 	wrong := named(in.Miners.Name, err)
 	_, err = scoring.ParseRegistry(in.Registry.Data)
 	wrong = errors.Join(wrong, named(in.Registry.Name, err))
-	weights, err := scoring.ParseWeights(in.Languages.Data, in.Tokens.Data)
+	weights, err := tokens.ParseWeights(in.Languages.Data, in.Tokens.Data)
 	wrong = errors.Join(wrong, named(in.Languages.Name+" and "+in.Tokens.Name, err))
 	if err == nil {
 		_, err = weights.Without(in.Unloadable)

@@ -26,6 +26,7 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/lease"
 )
 
@@ -147,7 +148,7 @@ func (b *bundle) plan(tb testing.TB, miners ...scoring.Miner) job.Manifest {
 	tb.Helper()
 	data, err := json.Marshal(miners)
 	must.Do(tb, err)
-	languages, tokens := scoring.DefaultWeights()
+	languages, tokens := tokens.DefaultWeights()
 	m, err := round.Plan(round.NewID(time.Now(), [3]byte{1, 2, 3}), round.Inputs{
 		Miners: round.File{Name: "miners.json", Data: data},
 		Registry: round.File{Name: "registry.json", Data: []byte(`{"A/B": {"emission_share": 0.8, "maintainer_cut": 0.25,

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
 	"go.uber.org/goleak"
 
 	"mirrorfleet/producer/round"
@@ -28,6 +27,7 @@ import (
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
@@ -153,9 +153,9 @@ func evaluated(j job.Job) job.Evaluation {
 						AuthorAssociation: "NONE", ClosedAt: merged, UpdatedAt: merged,
 					}},
 				},
-				Tokens: &scoring.TokenFigures{Files: []scoring.FileFigures{{
-					Filename: "new.go", Method: scoring.MethodTreeDiff, Category: scoring.CategorySource,
-					Change: scoring.Change{Status: "renamed", PreviousFilename: "old.go", Additions: 5, Deletions: 2, Changes: 7},
+				Tokens: &tokens.Figures{Files: []tokens.FileFigures{{
+					Filename: "new.go", Method: tokens.MethodTreeDiff, Category: tokens.CategorySource,
+					Change: tokens.Change{Status: "renamed", PreviousFilename: "old.go", Additions: 5, Deletions: 2, Changes: 7},
 				}}},
 			}},
 		},
@@ -166,7 +166,7 @@ func evaluated(j job.Job) job.Evaluation {
 // uid and the treasury.
 func (b *bundle) plan(t *testing.T, planned time.Time) job.Manifest {
 	t.Helper()
-	languages, tokens := scoring.DefaultWeights()
+	languages, tokens := tokens.DefaultWeights()
 	m := must.Get(round.Plan(round.NewID(planned, [3]byte{1, 2, 3}), round.Inputs{
 		Miners: round.File{Name: "miners.json", Data: []byte(`[{"uid": 0, "hotkey": "h0", "github_id": "100"},
 			{"uid": 1, "hotkey": "h1", "github_id": "101"}, {"uid": 2, "hotkey": "h2", "github_id": "102"},

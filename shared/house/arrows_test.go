@@ -15,7 +15,10 @@ type arrow struct {
 }
 
 var arrows = []arrow{
-	{"shared/scoring", "the rules know nobody", nil},
+	{"shared/scoring", "the rules know nobody but their own parts", []string{"shared/scoring"}},
+	{"shared/scoring/tokens", "token scores know no other rule", []string{"shared/scoring/python", "shared/scoring/strictjson"}},
+	{"shared/scoring/python", "what Python does knows nobody", nil},
+	{"shared/scoring/strictjson", "reading an object knows nobody", nil},
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/pause", "waiting knows nobody", nil},

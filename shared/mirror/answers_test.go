@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 func read(t *testing.T, name string) []byte {
@@ -70,7 +71,7 @@ func TestAnswersAreRead(t *testing.T) {
 	files, err := mirror.DecodeFiles(body)
 	check(t, "files", err, files, mirror.Files{
 		HeadSHA: "aaa", BaseSHA: "bbb", MergeBaseSHA: "ccc", Stored: true, Digest: fmt.Sprintf("%x", sha256.Sum256(body)),
-		Files: []scoring.File{
+		Files: []tokens.File{
 			{
 				Filename: "valve.go", PreviousFilename: "pipe.go", Status: "renamed", Additions: 2, Deletions: 1, Changes: 3, ByteSize: new(20),
 				Head: text("package valve\n\n// é 🚀 </b>\n"), Base: text("package pipe\n"),

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // Files is what the mirror has stored of one pull request's files.
@@ -23,7 +23,7 @@ type Files struct {
 	// At is when the mirror sent it, by its own clock; by this machine's where it
 	// does not say.
 	At        time.Time
-	Files     []scoring.File
+	Files     []tokens.File
 	Malformed []job.Malformed
 }
 

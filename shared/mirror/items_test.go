@@ -9,6 +9,7 @@ import (
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // minimal items: what the validator takes with nothing more.
@@ -34,10 +35,10 @@ func oneIssue(t *testing.T, more string) (issue scoring.Issue, malformed string)
 	return one(t, answer, err)
 }
 
-func oneFile(t *testing.T, more string) (file scoring.File, malformed string) {
+func oneFile(t *testing.T, more string) (file tokens.File, malformed string) {
 	t.Helper()
 	files, err := mirror.DecodeFiles([]byte(`{"repo_full_name":"a/b","pr_number":1,"files":[{` + minimalFile + comma(more) + `}]}`))
-	return one(t, mirror.Answer[scoring.File]{Items: files.Files, Malformed: files.Malformed}, err)
+	return one(t, mirror.Answer[tokens.File]{Items: files.Files, Malformed: files.Malformed}, err)
 }
 
 func comma(more string) string {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // reader reads an item's fields and keeps the first error, so that a decoder
@@ -143,9 +144,9 @@ func decodeMaintainer(it item) (scoring.Maintainer, error) {
 	return m, r.err
 }
 
-func decodeFile(it item) (scoring.File, error) {
+func decodeFile(it item) (tokens.File, error) {
 	r := &reader{}
-	file := scoring.File{
+	file := tokens.File{
 		// The validator takes a file without a name, and then loses the whole
 		// pull request over it. Here it costs itself.
 		Filename:         take(r, it.wanted, "filename"),

@@ -14,7 +14,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scorecache"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 func TestAValueGivesBackWhatTheFetchGave(t *testing.T) {
@@ -23,7 +23,7 @@ func TestAValueGivesBackWhatTheFetchGave(t *testing.T) {
 	c := b.cache()
 	for name, e := range map[string]*scorecache.Entry{
 		"figures": entry(), "no files": {}, "no file that can be read": {Malformed: []job.Malformed{{Item: "file 1", Error: "x"}}},
-		"figures without files": {Tokens: &scoring.TokenFigures{}},
+		"figures without files": {Tokens: &tokens.Figures{}},
 	} {
 		k := key()
 		k.Head = name
@@ -85,8 +85,8 @@ func TestWhatIsNotKept(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c := b.cache()
-	timedOut := scoring.TimedOut([]scoring.File{{Filename: "a.go"}})
-	late := scoring.TokenFigures{Files: []scoring.FileFigures{{Filename: "a.go", Method: scoring.MethodTreeDiff, OutOfTime: true}}}
+	timedOut := tokens.TimedOut([]tokens.File{{Filename: "a.go"}})
+	late := tokens.Figures{Files: []tokens.FileFigures{{Filename: "a.go", Method: tokens.MethodTreeDiff, OutOfTime: true}}}
 	// Names without a pattern: more than one message may be, even compressed.
 	noise, names := rand.NewChaCha8([32]byte{}), make([]byte, 700)
 	huge := &scorecache.Entry{}

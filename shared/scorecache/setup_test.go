@@ -16,7 +16,7 @@ import (
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scorecache"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )
 
@@ -92,11 +92,11 @@ func stored(k scorecache.Key) scorecache.Key {
 // entry is figures that a careless encoding would change.
 func entry() *scorecache.Entry {
 	return &scorecache.Entry{
-		Tokens: &scoring.TokenFigures{
-			Files: []scoring.FileFigures{{
-				Filename: "ünïcode <&>\u2028.go", Method: scoring.MethodTreeDiff, Category: scoring.CategorySource, Score: 0.1 + 0.2,
-				Nodes: 3, Lines: 9, Breakdown: &scoring.Breakdown{StructuralAddedCount: 3, StructuralAddedScore: 5e-324, LeafAddedScore: 1.0 / 3},
-			}, {Filename: "logo.png", Method: scoring.MethodSkippedBinary, Category: scoring.CategoryNonCode}},
+		Tokens: &tokens.Figures{
+			Files: []tokens.FileFigures{{
+				Filename: "ünïcode <&>\u2028.go", Method: tokens.MethodTreeDiff, Category: tokens.CategorySource, Score: 0.1 + 0.2,
+				Nodes: 3, Lines: 9, Breakdown: &tokens.Breakdown{StructuralAddedCount: 3, StructuralAddedScore: 5e-324, LeafAddedScore: 1.0 / 3},
+			}, {Filename: "logo.png", Method: tokens.MethodSkippedBinary, Category: tokens.CategoryNonCode}},
 			TotalScore: 0.1 + 0.2, TokenScore: 1e21, SourceTokenScore: 2.0 / 3, LeafScore: 1e-7, TotalNodesScored: 3,
 		},
 		Malformed: []job.Malformed{{Item: "file 3", Error: "filename: want a text"}},

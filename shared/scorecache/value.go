@@ -9,7 +9,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // Version is the form of values that this build writes and reads.
@@ -41,7 +41,7 @@ type Sighting struct {
 // Entry is what came of one files answer that has settled.
 type Entry struct {
 	// Tokens are nil when the answer had no files.
-	Tokens *scoring.TokenFigures
+	Tokens *tokens.Figures
 	// Malformed are the files that were skipped.
 	Malformed []job.Malformed
 }
@@ -51,10 +51,10 @@ func (e *Entry) keepable() bool { return !e.Tokens.OutOfBudget() }
 
 // value is the stored form of what is under a key.
 type value struct {
-	Version   int                   `json:"version"`
-	Key       Key                   `json:"key"`
-	Tokens    *scoring.TokenFigures `json:"tokens"`
-	Malformed []job.Malformed       `json:"malformed,omitempty"`
+	Version   int                  `json:"version"`
+	Key       Key                  `json:"key"`
+	Tokens    *tokens.Figures `json:"tokens"`
+	Malformed []job.Malformed      `json:"malformed,omitempty"`
 	// Sighting is there instead of the scores.
 	Sighting *Sighting `json:"sighting,omitempty"`
 }

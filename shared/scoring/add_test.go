@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/python"
 )
 
 func TestRound2OnTheHalves(t *testing.T) {
@@ -15,11 +16,11 @@ func TestRound2OnTheHalves(t *testing.T) {
 		{0.015, 0.01}, {0.045, 0.04}, {8.345, 8.35}, {1.115, 1.11},
 		{0, 0}, {1e-300, 0}, {1e15 + 0.125, 1e15 + 0.12}, {1e22, 1e22}, {math.MaxFloat64, math.MaxFloat64},
 	} {
-		if got := scoring.Round2(tt.x); got != tt.want {
+		if got := python.Round2(tt.x); got != tt.want {
 			t.Errorf("Round2(%v): got %v, want %v", tt.x, got, tt.want)
 		}
 	}
-	if got := scoring.Round2(-0.001); got != 0 || !math.Signbit(got) {
+	if got := python.Round2(-0.001); got != 0 || !math.Signbit(got) {
 		t.Errorf("Round2(-0.001): got %v, want -0", got)
 	}
 }

@@ -3,6 +3,8 @@ package scoring
 import (
 	"math"
 	"time"
+
+	"mirrorfleet/shared/scoring/python"
 )
 
 // DecayReason is the time decay with what it was computed from.
@@ -38,14 +40,14 @@ func timeDecay(merged, asOf time.Time, d *TimeDecay) (float64, DecayReason) {
 	}
 	const hoursPerDay = 24
 	sigmoid := 1 / (1 + math.Exp(d.SigmoidSteepness*(hours/hoursPerDay-d.SigmoidMidpointDays)))
-	return Round2(max(sigmoid, d.MinMultiplier)), reason
+	return python.Round2(max(sigmoid, d.MinMultiplier)), reason
 }
 
 // reviewQuality is what a merge is worth after the changes that maintainers
 // requested of it.
 func reviewQuality(changesRequested int, rate float64) (float64, ReviewReason) {
 	quality := max(0, 1-float64(rate*float64(changesRequested)))
-	return Round2(quality), ReviewReason{changesRequested, rate}
+	return python.Round2(quality), ReviewReason{changesRequested, rate}
 }
 
 // CollateralReason is an open pull request's collateral with what it was

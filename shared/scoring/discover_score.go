@@ -3,6 +3,8 @@ package scoring
 import (
 	"maps"
 	"slices"
+
+	"mirrorfleet/shared/scoring/python"
 )
 
 // finds is one miner's issues in one repository.
@@ -109,7 +111,7 @@ func (d *discovery) scoredIssue(repo *Repository, issue *Issue, score SolvingSco
 func (h *hunt) conclude(f *finds) {
 	out := h.repository(f.repo.Name)
 	out.IssueFigures = IssueFigures{
-		IssueTokenScore:   Round2(f.tokenScore),
+		IssueTokenScore:   python.Round2(f.tokenScore),
 		TotalSolvedIssues: f.solved, TotalValidSolvedIssues: f.valid, TotalClosedIssues: f.closed,
 		TotalOpenIssues: h.open[f.repo.Name],
 	}
@@ -129,9 +131,9 @@ func (h *hunt) conclude(f *finds) {
 	out.IssueEligible = true
 	score := 0.0
 	for i := range f.scored {
-		score += f.scored[i].earn(Round2(out.IssueCredibility), gate.SpamMultiplier)
+		score += f.scored[i].earn(python.Round2(out.IssueCredibility), gate.SpamMultiplier)
 	}
-	out.IssueDiscoveryScore = Round2(score)
+	out.IssueDiscoveryScore = python.Round2(score)
 	h.out.ScoredIssues = append(h.out.ScoredIssues, f.scored...)
 }
 
@@ -150,7 +152,7 @@ func (f *finds) gate(figures *IssueFigures) Gate {
 
 func (s *ScoredIssue) earn(credibility, spam float64) float64 {
 	s.CredibilityMultiplier, s.OpenSpamMultiplier = credibility, spam
-	s.EarnedScore = Round2(s.BaseScore * s.LabelMultiplier * s.TimeDecayMultiplier * s.ReviewQualityMultiplier * credibility * spam)
+	s.EarnedScore = python.Round2(s.BaseScore * s.LabelMultiplier * s.TimeDecayMultiplier * s.ReviewQualityMultiplier * credibility * spam)
 	return s.EarnedScore
 }
 
@@ -160,8 +162,8 @@ func (m *miner) issueTotals() {
 	list := m.repositories
 	m.out.IssueFigures = IssueFigures{
 		IssueEligible:          slices.ContainsFunc(list, func(r repo) bool { return r.IssueEligible }),
-		IssueDiscoveryScore:    Round2(sumOf(list, func(r *repo) float64 { return r.IssueDiscoveryScore })),
-		IssueTokenScore:        Round2(sumOf(list, func(r *repo) float64 { return r.IssueTokenScore })),
+		IssueDiscoveryScore:    python.Round2(sumOf(list, func(r *repo) float64 { return r.IssueDiscoveryScore })),
+		IssueTokenScore:        python.Round2(sumOf(list, func(r *repo) float64 { return r.IssueTokenScore })),
 		TotalSolvedIssues:      countOf(list, func(r *repo) int { return r.TotalSolvedIssues }),
 		TotalValidSolvedIssues: countOf(list, func(r *repo) int { return r.TotalValidSolvedIssues }),
 		TotalClosedIssues:      countOf(list, func(r *repo) int { return r.TotalClosedIssues }),

@@ -7,6 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/python"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // solved is an issue that a pull request of another account solved.
@@ -184,10 +186,10 @@ func TestIssueEarnings(t *testing.T) {
 		want   float64
 		code   scoring.Code
 	}{
-		{0, []scoring.Issue{issue}, scoring.Round2(10 * 1.5 * 0.5 * 0.85), scoring.IssueScores},
-		{4, []scoring.Issue{issue}, scoring.Round2(10 * 1.5 * 0.5 * 0.85), scoring.IssueScores}, // 2 + floor(50/25)
+		{0, []scoring.Issue{issue}, python.Round2(10 * 1.5 * 0.5 * 0.85), scoring.IssueScores},
+		{4, []scoring.Issue{issue}, python.Round2(10 * 1.5 * 0.5 * 0.85), scoring.IssueScores}, // 2 + floor(50/25)
 		{5, []scoring.Issue{issue}, 0, scoring.IssueScores},
-		{0, []scoring.Issue{issue, closed}, scoring.Round2(10 * 1.5 * 0.5 * 0.85 * 0.5), scoring.IssueScores},
+		{0, []scoring.Issue{issue, closed}, python.Round2(10 * 1.5 * 0.5 * 0.85 * 0.5), scoring.IssueScores},
 		{0, []scoring.Issue{issue, closed, closed}, 0, scoring.IssueNotEligible},
 	} {
 		out := outcomeOf(t, scoring.Conclude(roundOf(t, reg, scoring.Evaluation{UID: 5, Issues: &scoring.IssueAnswers{
@@ -311,12 +313,12 @@ func TestSolvingPulls(t *testing.T) {
 	repo, fixed := &reg.Repositories[0], repository(t, `"fixed_base_score": 2.5`)
 	for _, tt := range []struct {
 		repo   *scoring.Repository
-		tokens *scoring.TokenFigures
+		tokens *tokens.Figures
 		want   scoring.SolvingScore
 	}{
 		{repo, nil, scoring.SolvingScore{Repository: "a/b", Number: 92, Unavailable: true}},
 		{fixed, nil, scoring.SolvingScore{Repository: "a/b", Number: 92, Unavailable: true}},
-		{repo, &scoring.TokenFigures{}, scoring.SolvingScore{Repository: "a/b", Number: 92}},
+		{repo, &tokens.Figures{}, scoring.SolvingScore{Repository: "a/b", Number: 92}},
 		{repo, figures(), scoring.SolvingScore{Repository: "a/b", Number: 92, BaseScore: 15.92, TokenScore: 58}},
 		{fixed, figures(), scoring.SolvingScore{Repository: "a/b", Number: 92, BaseScore: 2.5, TokenScore: 58}},
 	} {

@@ -2,7 +2,7 @@
 //
 // It works in three steps, made by different processes:
 //
-//	registry, weights, miners files ──▶ Registry, Weights, []Miner   (Parse…: strict)
+//	registry and miners files ──▶ Registry, []Miner                   (Parse…: strict)
 //	a miner's facts and token figures ──▶ Evaluation                 (Load, Score; a worker)
 //	all evaluations, and the stored ones ──▶ Outcome                 (Conclude; the producer)
 //
@@ -13,7 +13,7 @@
 //     changes nothing.
 //   - Numbers equal the validator's to the last bit where the order of the
 //     additions is known: sums are compensated as its own are (total), rounding
-//     is Round2, thresholds divide as Python's // does (slots).
+//     is python.Round2, thresholds divide as Python's // does (slots).
 //   - Every decision says why: a Reason or a typed set of inputs is made where
 //     the rule is decided, and stored with the figures that it explains.
 //

@@ -1,6 +1,10 @@
 package scoring
 
-import "time"
+import (
+	"time"
+
+	"mirrorfleet/shared/scoring/tokens"
+)
 
 // Evaluation is what a worker concludes of one miner: everything that the
 // rules need of it, and nothing that needs another miner.
@@ -55,7 +59,7 @@ type ScoredPullRequest struct {
 	Listed *Listed `json:"listed,omitempty"`
 	// Tokens is how each file came by its score; nil without files, and in
 	// what is kept of a round (outcomes, stored evaluations).
-	Tokens *TokenFigures `json:"tokens,omitempty"`
+	Tokens *tokens.Figures `json:"tokens,omitempty"`
 }
 
 // PullReasons say why a pull request's figures are what they are. Those of

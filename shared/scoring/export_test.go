@@ -2,10 +2,8 @@ package scoring
 
 // What tests of the rules' parts look at.
 var (
-	MatchGlob   = matchGlob
 	Threshold   = threshold
 	TimeDecayOf = timeDecay
-	PythonLower = pythonLower
 )
 
 // SumOf is the validator's sum of floats.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // TestOutcomesAreFinite concludes rounds by registries whose numbers are as far
@@ -46,9 +47,9 @@ func farOut(tb testing.TB, reg string, uid int) scoring.Evaluation {
 			Repository: "a/b", Number: 100*uid + i, State: scoring.Merged, MergedAt: asOf, ScoringDataStored: true,
 			Labels: []scoring.Label{{Name: "bug", ActorAssociation: "OWNER"}},
 		}
-		evaluation.Merged = append(evaluation.Merged, scoring.Score(pr, repo, &scoring.TokenFigures{TokenScore: 1e15}, asOf))
+		evaluation.Merged = append(evaluation.Merged, scoring.Score(pr, repo, &tokens.Figures{TokenScore: 1e15}, asOf))
 		pr.State, pr.Number = scoring.Open, pr.Number+50
-		evaluation.Open = append(evaluation.Open, scoring.Score(pr, repo, &scoring.TokenFigures{TokenScore: 1e15}, asOf))
+		evaluation.Open = append(evaluation.Open, scoring.Score(pr, repo, &tokens.Figures{TokenScore: 1e15}, asOf))
 	}
 	return evaluation
 }

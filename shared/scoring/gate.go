@@ -3,6 +3,8 @@ package scoring
 import (
 	"strings"
 	"time"
+
+	"mirrorfleet/shared/scoring/python"
 )
 
 // mergeGate applies docs/rules/scoring.md#merge-gate. It returns why a merged
@@ -13,7 +15,7 @@ func mergeGate(pr *PullRequest, repo *Repository) *Reason {
 	}
 	// GitHub lets nobody approve a pull request of their own: an approval is
 	// another's.
-	if pr.MergedByLogin != "" && pythonLower(pr.MergedByLogin) == pythonLower(pr.AuthorLogin) && pr.ApprovedCount == 0 {
+	if pr.MergedByLogin != "" && python.Lower(pr.MergedByLogin) == python.Lower(pr.AuthorLogin) && pr.ApprovedCount == 0 {
 		return reject(DropSelfMerged, "merged_by", pr.MergedByLogin, "author", pr.AuthorLogin, "approved_count", "0")
 	}
 	return branchRule(branches{
@@ -41,10 +43,10 @@ func branchRule(b branches, repo *Repository) *Reason {
 		b.defaultBranch = "main"
 	}
 	acceptable = append(append(acceptable, b.defaultBranch), repo.AdditionalBranches...)
-	if !matchAny(acceptable, b.base) {
+	if !python.MatchAny(acceptable, b.base) {
 		return reject(DropBaseBranch, "base_ref", b.base, "acceptable", strings.Join(acceptable, ", "))
 	}
-	if b.head != "" && b.headRepository == b.repository && matchAny(acceptable, b.head) {
+	if b.head != "" && b.headRepository == b.repository && python.MatchAny(acceptable, b.head) {
 		return reject(DropHeadBranch, "head_ref", b.head, "acceptable", strings.Join(acceptable, ", "))
 	}
 	return nil

@@ -1,5 +1,7 @@
 package scoring
 
+import "mirrorfleet/shared/scoring/python"
+
 // LabelReason is one label of a pull request and what became of it.
 type LabelReason struct {
 	Name        string `json:"name"` // lower-cased
@@ -41,7 +43,7 @@ func chooseLabel(labels []Label, repo *Repository) labelChoice {
 
 // judgeLabel finds a label's multiplier, if it counts.
 func judgeLabel(label *Label, repo *Repository) LabelReason {
-	reason := LabelReason{Name: pythonLower(label.Name), Association: label.ActorAssociation}
+	reason := LabelReason{Name: python.Lower(label.Name), Association: label.ActorAssociation}
 	switch {
 	case label.Name == "":
 		reason.Code = LabelUnnamed
@@ -52,7 +54,7 @@ func judgeLabel(label *Label, repo *Repository) LabelReason {
 	}
 	for i := range repo.LabelMultipliers {
 		candidate := &repo.LabelMultipliers[i]
-		if matchGlob(candidate.Pattern, reason.Name) && (reason.Multiplier == nil || candidate.Multiplier > *reason.Multiplier) {
+		if python.Match(candidate.Pattern, reason.Name) && (reason.Multiplier == nil || candidate.Multiplier > *reason.Multiplier) {
 			reason.Multiplier, reason.Pattern = &candidate.Multiplier, candidate.Pattern
 		}
 	}

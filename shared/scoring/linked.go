@@ -1,6 +1,10 @@
 package scoring
 
-import "time"
+import (
+	"time"
+
+	"mirrorfleet/shared/scoring/python"
+)
 
 // LinkedReason is one linked issue of a pull request and how it was judged.
 type LinkedReason struct {
@@ -41,7 +45,7 @@ func issueMultiplier(pr *PullRequest, rates *Scoring) (multiplier float64, reaso
 	case reason.Valid > 0:
 		multiplier = rates.StandardIssueMultiplier
 	}
-	return Round2(multiplier), reason, reasons
+	return python.Round2(multiplier), reason, reasons
 }
 
 // judgeLinked says whether a linked issue is valid, or the first rule that it

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"mirrorfleet/shared/scoring/strictjson"
 )
 
 // MinerError is one entry of a miners file that breaks a rule.
@@ -42,7 +44,7 @@ func ParseMiners(data []byte) ([]Miner, error) {
 		return nil, fmt.Errorf("miners: want a list of objects whose keys are "+minerFields+": %w", err)
 	}
 	if entries == nil {
-		return nil, fmt.Errorf("miners: %s: want a list", clip(data))
+		return nil, fmt.Errorf("miners: %s: want a list", strictjson.Clip(data))
 	}
 	miners := make([]Miner, len(entries))
 	var wrong []error
@@ -79,10 +81,10 @@ func (p *minerParser) refuse(field, value, want string) {
 func (p *minerParser) miner(raw json.RawMessage) Miner {
 	var m Miner
 	if len(raw) > 0 && raw[0] != '{' {
-		p.refuse("", discreet(raw), "a JSON object whose keys are "+minerFields)
+		p.refuse("", strictjson.Discreet(raw), "a JSON object whose keys are "+minerFields)
 		return m
 	}
-	fields, err := object(raw, minerFields)
+	fields, err := strictjson.Object(raw, minerFields)
 	if err != nil {
 		p.refuse("", "", err.Error())
 		return m
@@ -90,10 +92,10 @@ func (p *minerParser) miner(raw json.RawMessage) Miner {
 	seen := map[string]bool{}
 	// The uid goes first: it names the miner in the other fields' errors.
 	for _, f := range fields {
-		if f.key == "uid" {
+		if f.Key == "uid" {
 			m.UID = p.number(f)
 		}
-		seen[f.key] = true
+		seen[f.Key] = true
 	}
 	if !seen["uid"] {
 		p.refuse("uid", "missing", "a whole number of 0 or more")
@@ -111,8 +113,8 @@ func (p *minerParser) miner(raw json.RawMessage) Miner {
 	return m
 }
 
-func (p *minerParser) field(m *Miner, f field) {
-	switch f.key {
+func (p *minerParser) field(m *Miner, f strictjson.Field) {
+	switch f.Key {
 	case "uid":
 	case "hotkey":
 		p.text(f, &m.Hotkey)
@@ -124,52 +126,42 @@ func (p *minerParser) field(m *Miner, f field) {
 		switch m.Token = TokenState(token); m.Token {
 		case "", TokenValid, TokenNone, TokenStale, TokenRefused:
 		default:
-			p.refuse(f.key, discreet(f.value), `"valid", "none", "stale" or "refused"`)
+			p.refuse(f.Key, strictjson.Discreet(f.Value), `"valid", "none", "stale" or "refused"`)
 		}
 	case "identity_unreachable":
-		if err := json.Unmarshal(f.value, &m.IdentityUnreachable); err != nil || isNull(f.value) {
-			p.refuse(f.key, discreet(f.value), "true or false")
+		if err := json.Unmarshal(f.Value, &m.IdentityUnreachable); err != nil || strictjson.IsNull(f.Value) {
+			p.refuse(f.Key, strictjson.Discreet(f.Value), "true or false")
 		}
 	case "identity_kept_at":
-		if err := json.Unmarshal(f.value, &m.IdentityKeptAt); err != nil || isNull(f.value) {
-			p.refuse(f.key, discreet(f.value), `an instant such as "2026-06-18T18:54:00Z"`)
+		if err := json.Unmarshal(f.Value, &m.IdentityKeptAt); err != nil || strictjson.IsNull(f.Value) {
+			p.refuse(f.Key, strictjson.Discreet(f.Value), `an instant such as "2026-06-18T18:54:00Z"`)
 		}
 	default:
-		p.refuse(f.key, discreet(f.value), "no such field; known are "+minerFields)
+		p.refuse(f.Key, strictjson.Discreet(f.Value), "no such field; known are "+minerFields)
 	}
 }
 
-// discreet is a value as an error shows it. A long one is not shown at all:
-// whoever misunderstands a field writes an access token into it.
-func discreet(value json.RawMessage) string {
-	const longest = 24 // what is right is shorter, and a token is longer
-	if len(value) > longest {
-		return fmt.Sprintf("a value of %d bytes", len(value))
-	}
-	return clip(value)
-}
-
-func (p *minerParser) number(f field) int {
-	uid, err := strconv.ParseUint(string(f.value), 10, 31)
+func (p *minerParser) number(f strictjson.Field) int {
+	uid, err := strconv.ParseUint(string(f.Value), 10, 31)
 	if err != nil {
-		p.refuse(f.key, discreet(f.value), "a whole number of 0 or more")
+		p.refuse(f.Key, strictjson.Discreet(f.Value), "a whole number of 0 or more")
 		return 0
 	}
 	p.uid = int(uid)
 	return p.uid
 }
 
-func (p *minerParser) text(f field, into *string) {
-	if err := json.Unmarshal(f.value, into); err != nil || isNull(f.value) {
-		p.refuse(f.key, discreet(f.value), "a text")
+func (p *minerParser) text(f strictjson.Field, into *string) {
+	if err := json.Unmarshal(f.Value, into); err != nil || strictjson.IsNull(f.Value) {
+		p.refuse(f.Key, strictjson.Discreet(f.Value), "a text")
 	}
 }
 
 // githubID reads an id that may come as a number or as a text; null and ""
 // mean none.
-func (p *minerParser) githubID(f field) string {
-	id := string(f.value)
-	if isNull(f.value) {
+func (p *minerParser) githubID(f strictjson.Field) string {
+	id := string(f.Value)
+	if strictjson.IsNull(f.Value) {
 		return ""
 	}
 	if strings.HasPrefix(id, `"`) {
@@ -177,7 +169,7 @@ func (p *minerParser) githubID(f field) string {
 	}
 	const longest = 20 // digits of the largest 64-bit number
 	if strings.Trim(id, "0123456789") != "" || len(id) > longest {
-		p.refuse(f.key, discreet(f.value), "the digits of a GitHub id")
+		p.refuse(f.Key, strictjson.Discreet(f.Value), "the digits of a GitHub id")
 		return ""
 	}
 	return id

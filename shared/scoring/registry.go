@@ -1,6 +1,10 @@
 package scoring
 
-import "time"
+import (
+	"time"
+
+	"mirrorfleet/shared/scoring/python"
+)
 
 // Registry is the repositories that a round scores, in the order of the file:
 // the emission is listed in that order.
@@ -117,7 +121,7 @@ func defaults(name string) Repository {
 func (r Registry) Repository(name string) (*Repository, bool) {
 	i, found := r.index[name]
 	if !found {
-		i, found = r.index[pythonLower(name)]
+		i, found = r.index[python.Lower(name)]
 	}
 	if !found {
 		return nil, false

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"mirrorfleet/shared/scoring/strictjson"
 )
 
 // setting is one number of a registry with the range that it must be in.
@@ -85,24 +87,24 @@ func decayNumbers() []setting {
 	}
 }
 
-func (p *registryParser) eligibility(e *Eligibility, s field) {
-	p.group(s.key, s.value, eligibilityNumbers(), []any{
+func (p *registryParser) eligibility(e *Eligibility, s strictjson.Field) {
+	p.group(s.Key, s.Value, eligibilityNumbers(), []any{
 		&e.MinValidMergedPRs, &e.MinCredibility, &e.ExcessivePRPenaltyBaseThreshold, &e.OpenPRThresholdTokenScore,
 		&e.MaxOpenPRThreshold, &e.MinValidSolvedIssues, &e.MinIssueCredibility, &e.MinTokenScoreForValidIssue,
 		&e.OpenIssueSpamBaseThreshold, &e.OpenIssueSpamTokenScorePerSlot, &e.MaxOpenIssueThreshold,
 	}, nil)
 }
 
-func (p *registryParser) scoring(c *Scoring, s field) {
-	p.group(s.key, s.value, scoringNumbers(), []any{
+func (p *registryParser) scoring(c *Scoring, s strictjson.Field) {
+	p.group(s.Key, s.Value, scoringNumbers(), []any{
 		&c.PRLookbackDays, &c.OpenPRCollateralPercent, &c.ReviewPenaltyRate, &c.StandardIssueMultiplier,
 		&c.MaintainerIssueMultiplier, &c.SrcTokSaturationScale,
-	}, func(inner field) bool {
-		if inner.key != "time_decay" {
+	}, func(inner strictjson.Field) bool {
+		if inner.Key != "time_decay" {
 			return false
 		}
 		d := &c.TimeDecay
-		p.group(s.key+"."+inner.key, inner.value, decayNumbers(), []any{
+		p.group(s.Key+"."+inner.Key, inner.Value, decayNumbers(), []any{
 			&d.GracePeriodHours, &d.SigmoidMidpointDays, &d.SigmoidSteepness, &d.MinMultiplier,
 		}, nil)
 		return true
@@ -111,11 +113,11 @@ func (p *registryParser) scoring(c *Scoring, s field) {
 
 // group reads an object in which every key must be known: one of the table, or
 // one that other takes.
-func (p *registryParser) group(path string, raw json.RawMessage, table []setting, into []any, other func(field) bool) {
-	if isNull(raw) {
+func (p *registryParser) group(path string, raw json.RawMessage, table []setting, into []any, other func(strictjson.Field) bool) {
+	if strictjson.IsNull(raw) {
 		return
 	}
-	settings, err := object(raw, "settings")
+	settings, err := strictjson.Object(raw, "settings")
 	if err != nil {
 		p.refuse(path, raw, fmt.Sprintf("an object of settings, or null (%v)", err))
 		return
@@ -130,21 +132,21 @@ func (p *registryParser) group(path string, raw json.RawMessage, table []setting
 	for _, s := range settings {
 		isNumber := false
 		for _, key := range known {
-			isNumber = isNumber || key == s.key
+			isNumber = isNumber || key == s.Key
 		}
 		if !isNumber && (other == nil || !other(s)) {
-			p.refuse(path+"."+s.key, s.value, "no such key; known are "+strings.Join(known, ", "))
+			p.refuse(path+"."+s.Key, s.Value, "no such key; known are "+strings.Join(known, ", "))
 		}
 	}
 }
 
 // numbers reads the settings of a table into the variables beside them, which
 // hold the defaults.
-func (p *registryParser) numbers(prefix string, settings []field, table []setting, into []any) {
+func (p *registryParser) numbers(prefix string, settings []strictjson.Field, table []setting, into []any) {
 	for i, s := range table {
 		found := false
 		for _, f := range settings {
-			if f.key == s.key {
+			if f.Key == s.key {
 				found = true
 				p.number(prefix, f, s, into[i])
 			}
@@ -155,14 +157,14 @@ func (p *registryParser) numbers(prefix string, settings []field, table []settin
 	}
 }
 
-func (p *registryParser) number(prefix string, f field, s setting, into any) {
-	if s.nullable && isNull(f.value) {
+func (p *registryParser) number(prefix string, f strictjson.Field, s setting, into any) {
+	if s.nullable && strictjson.IsNull(f.Value) {
 		return
 	}
 	whole, isWhole := into.(*int)
-	x, ok := parseNumber(f.value, isWhole)
+	x, ok := parseNumber(f.Value, isWhole)
 	if !ok || !s.holds(x) {
-		p.refuse(prefix+s.key, f.value, s.want())
+		p.refuse(prefix+s.key, f.Value, s.want())
 		return
 	}
 	if isWhole {
@@ -175,8 +177,6 @@ func (p *registryParser) number(prefix string, f field, s setting, into any) {
 // maxWhole is where whole numbers saturate: beyond any count, and exact as a
 // float64.
 const maxWhole = 1 << 53
-
-func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
 
 // parseNumber reads a number, or a text that is one, as the validator does: a
 // whole one loses its fraction, but a text must be whole. What is not finite

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"mirrorfleet/shared/scoring/python"
+	"mirrorfleet/shared/scoring/strictjson"
 )
 
 // shareTolerance is how far over 1 the emission shares may add up: the
@@ -44,7 +47,7 @@ func (e *RegistryError) Error() string {
 // overflow, and values of another kind, with which the validator would fail
 // later, or quietly mean something else.
 func ParseRegistry(data []byte) (Registry, error) {
-	entries, err := object(data, "names as owner/repo")
+	entries, err := strictjson.Object(data, "names as owner/repo")
 	if err != nil {
 		return Registry{}, fmt.Errorf("registry: %w", err)
 	}
@@ -67,12 +70,12 @@ type registryParser struct {
 }
 
 func (p *registryParser) refuse(field string, value []byte, want string) {
-	p.wrong = append(p.wrong, &RegistryError{Repository: p.name, Field: field, Value: clip(value), Want: want})
+	p.wrong = append(p.wrong, &RegistryError{Repository: p.name, Field: field, Value: strictjson.Clip(value), Want: want})
 }
 
-func (p *registryParser) entry(f field) {
-	p.name = f.key
-	name := pythonLower(f.key)
+func (p *registryParser) entry(f strictjson.Field) {
+	p.name = f.Key
+	name := python.Lower(f.Key)
 	if owner, repo, found := strings.Cut(name, "/"); !found || !isNamePart(owner) || !isNamePart(repo) {
 		p.refuse("", nil, "a name as owner/repo")
 	}
@@ -80,7 +83,7 @@ func (p *registryParser) entry(f field) {
 		p.refuse("", nil, "each repository once: names differ in more than case")
 		return
 	}
-	settings, err := object(f.value, "settings")
+	settings, err := strictjson.Object(f.Value, "settings")
 	if err != nil {
 		p.refuse("", nil, fmt.Sprintf("an object of settings (%v)", err))
 		return
@@ -112,12 +115,12 @@ func ownNumbers() []setting {
 // factor is a setting that scores are multiplied by.
 func factor(key string) setting { return setting{key: key, low: -maxFactor, high: maxFactor} }
 
-func (p *registryParser) repository(repo *Repository, settings []field) {
+func (p *registryParser) repository(repo *Repository, settings []strictjson.Field) {
 	own := []any{&repo.EmissionShare, &repo.IssueDiscoveryShare, &repo.MaintainerCut, &repo.DefaultLabelMultiplier}
 	p.numbers("", settings, ownNumbers(), own)
 	repo.MaintainerCut = min(repo.MaintainerCut, maxMaintainerCut)
 	for _, s := range settings {
-		switch s.key {
+		switch s.Key {
 		case "additional_acceptable_branches":
 			repo.AdditionalBranches = p.branches(s)
 		case "trusted_label_pipeline":
@@ -126,23 +129,23 @@ func (p *registryParser) repository(repo *Repository, settings []field) {
 			repo.LabelMultipliers = p.labels(s)
 		case "fixed_base_score":
 			repo.FixedBaseScore = p.fixed(s)
-			repo.fixedWhole = repo.FixedBaseScore != nil && !strings.ContainsAny(string(s.value), ".eE")
+			repo.fixedWhole = repo.FixedBaseScore != nil && !strings.ContainsAny(string(s.Value), ".eE")
 		case "eligibility":
 			p.eligibility(&repo.Eligibility, s)
 		case "scoring":
 			p.scoring(&repo.Scoring, s)
 		default:
-			if !slices.ContainsFunc(ownNumbers(), func(n setting) bool { return n.key == s.key }) {
-				p.registry.Ignored = append(p.registry.Ignored, p.name+": "+s.key)
+			if !slices.ContainsFunc(ownNumbers(), func(n setting) bool { return n.key == s.Key }) {
+				p.registry.Ignored = append(p.registry.Ignored, p.name+": "+s.Key)
 			}
 		}
 	}
 }
 
-func (p *registryParser) branches(s field) []string {
+func (p *registryParser) branches(s strictjson.Field) []string {
 	var patterns []*string
-	if err := json.Unmarshal(s.value, &patterns); err != nil || slices.Contains(patterns, nil) {
-		p.refuse(s.key, s.value, "a list of branch patterns, or null")
+	if err := json.Unmarshal(s.Value, &patterns); err != nil || slices.Contains(patterns, nil) {
+		p.refuse(s.Key, s.Value, "a list of branch patterns, or null")
 		return nil
 	}
 	if len(patterns) == 0 {
@@ -155,42 +158,42 @@ func (p *registryParser) branches(s field) []string {
 	return branches
 }
 
-func (p *registryParser) flag(s field) bool {
+func (p *registryParser) flag(s strictjson.Field) bool {
 	var flag bool
-	if err := json.Unmarshal(s.value, &flag); err != nil {
-		p.refuse(s.key, s.value, "true or false")
+	if err := json.Unmarshal(s.Value, &flag); err != nil {
+		p.refuse(s.Key, s.Value, "true or false")
 	}
 	return flag
 }
 
-func (p *registryParser) labels(s field) []LabelMultiplier {
-	if isNull(s.value) {
+func (p *registryParser) labels(s strictjson.Field) []LabelMultiplier {
+	if strictjson.IsNull(s.Value) {
 		return nil
 	}
-	entries, err := object(s.value, "label patterns")
+	entries, err := strictjson.Object(s.Value, "label patterns")
 	if err != nil {
-		p.refuse(s.key, s.value, "an object of label pattern and multiplier, or null")
+		p.refuse(s.Key, s.Value, "an object of label pattern and multiplier, or null")
 		return nil
 	}
 	multipliers := make([]LabelMultiplier, 0, len(entries))
 	for _, entry := range entries {
-		multiplier, ok := parseNumber(entry.value, false)
-		if of := factor(s.key); !ok || !of.holds(multiplier) {
-			p.refuse(s.key+"."+entry.key, entry.value, of.want())
+		multiplier, ok := parseNumber(entry.Value, false)
+		if of := factor(s.Key); !ok || !of.holds(multiplier) {
+			p.refuse(s.Key+"."+entry.Key, entry.Value, of.want())
 		}
-		multipliers = append(multipliers, LabelMultiplier{Pattern: pythonLower(entry.key), Multiplier: multiplier})
+		multipliers = append(multipliers, LabelMultiplier{Pattern: python.Lower(entry.Key), Multiplier: multiplier})
 	}
 	return multipliers
 }
 
-func (p *registryParser) fixed(s field) *float64 {
-	if isNull(s.value) {
+func (p *registryParser) fixed(s strictjson.Field) *float64 {
+	if strictjson.IsNull(s.Value) {
 		return nil
 	}
-	fixed, ok := parseNumber(s.value, false)
+	fixed, ok := parseNumber(s.Value, false)
 	// A number as a text is none here: the validator multiplies what it read.
-	if of := factor(s.key); !ok || s.value[0] == '"' || !of.holds(fixed) {
-		p.refuse(s.key, s.value, of.want()+", or null for none")
+	if of := factor(s.Key); !ok || s.Value[0] == '"' || !of.holds(fixed) {
+		p.refuse(s.Key, s.Value, of.want()+", or null for none")
 		return nil
 	}
 	return &fixed

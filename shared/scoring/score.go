@@ -1,18 +1,22 @@
 package scoring
 
-import "time"
+import (
+	"time"
+
+	"mirrorfleet/shared/scoring/tokens"
+)
 
 // NeedsFiles says whether a pull request's files are to be fetched. The others
 // have none that could be scored.
 func NeedsFiles(pr PullRequest) bool { return pr.ScoringDataStored }
 
 // Score scores one loaded pull request: docs/rules/scoring.md#base-score and
-// docs/rules/scoring.md#multipliers. Tokens are nil when its files were not
+// docs/rules/scoring.md#multipliers. Figures are nil when its files were not
 // fetched, could not be fetched, or are none. It then stays unscored, unless the
 // repository has a fixed base score.
-func Score(pr PullRequest, repo *Repository, tokens *TokenFigures, asOf time.Time) ScoredPullRequest {
+func Score(pr PullRequest, repo *Repository, figures *tokens.Figures, asOf time.Time) ScoredPullRequest {
 	scored := unscored(&pr)
-	if tokens == nil && repo.FixedBaseScore == nil {
+	if figures == nil && repo.FixedBaseScore == nil {
 		scored.Reasons.Base = because(BaseNoFiles)
 		if !pr.ScoringDataStored {
 			scored.Reasons.Base = because(BaseNoStoredData)
@@ -20,7 +24,7 @@ func Score(pr PullRequest, repo *Repository, tokens *TokenFigures, asOf time.Tim
 		return scored
 	}
 	scored.Scored = true
-	scored.base(repo, tokens)
+	scored.base(repo, figures)
 	scored.multipliers(&pr, repo, asOf)
 	return scored
 }
@@ -37,17 +41,17 @@ func unscored(pr *PullRequest) ScoredPullRequest {
 }
 
 // base sets the token figures, if there are any, and the base score.
-func (s *ScoredPullRequest) base(repo *Repository, tokens *TokenFigures) {
+func (s *ScoredPullRequest) base(repo *Repository, figures *tokens.Figures) {
 	scale := repo.Scoring.SrcTokSaturationScale
-	if tokens != nil {
-		s.Tokens = tokens
-		s.TokenScore = tokens.TokenScore
-		s.StructuralCount, s.StructuralScore = tokens.StructuralCount, tokens.StructuralScore
-		s.LeafCount, s.LeafScore = tokens.LeafCount, tokens.LeafScore
-		s.TotalNodesScored = tokens.TotalNodesScored
-		s.BaseScore = BaseScore(tokens, scale)
-		s.Reasons.Base = because(BaseFromTokens, "source_token_score", number(tokens.SourceTokenScore),
-			"src_tok_saturation_scale", number(scale), "total_score", number(tokens.TotalScore))
+	if figures != nil {
+		s.Tokens = figures
+		s.TokenScore = figures.TokenScore
+		s.StructuralCount, s.StructuralScore = figures.StructuralCount, figures.StructuralScore
+		s.LeafCount, s.LeafScore = figures.LeafCount, figures.LeafScore
+		s.TotalNodesScored = figures.TotalNodesScored
+		s.BaseScore = tokens.BaseScore(figures, scale)
+		s.Reasons.Base = because(BaseFromTokens, "source_token_score", number(figures.SourceTokenScore),
+			"src_tok_saturation_scale", number(scale), "total_score", number(figures.TotalScore))
 	}
 	// A fixed base score replaces the base score alone: the token figures
 	// stay what the files say.

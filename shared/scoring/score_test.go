@@ -7,11 +7,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // figures are token figures with a base score of 15.92.
-func figures() *scoring.TokenFigures {
-	return &scoring.TokenFigures{
+func figures() *tokens.Figures {
+	return &tokens.Figures{
 		TotalScore: 60, TokenScore: 58, SourceTokenScore: 57.5, StructuralCount: 3, StructuralScore: 2.5,
 		LeafCount: 4, LeafScore: 1.5, TotalNodesScored: 7,
 	}
@@ -24,7 +25,7 @@ func TestScoreWithAndWithoutFiles(t *testing.T) {
 	tests := []struct {
 		name      string
 		repo      *scoring.Repository
-		tokens    *scoring.TokenFigures
+		tokens    *tokens.Figures
 		stored    bool
 		code      scoring.Code
 		base      float64
@@ -38,7 +39,7 @@ func TestScoreWithAndWithoutFiles(t *testing.T) {
 		{"nothing stored, fixed", fixed, nil, false, scoring.BaseFixed, 2.5, 0, true},
 		{"no files, fixed", fixed, nil, true, scoring.BaseFixed, 2.5, 0, true},
 		{"fixed at zero", zero, figures(), true, scoring.BaseFixed, 0, 58, true},
-		{"figures of nothing", free, &scoring.TokenFigures{}, true, scoring.BaseFromTokens, 0, 0, true},
+		{"figures of nothing", free, &tokens.Figures{}, true, scoring.BaseFromTokens, 0, 0, true},
 	}
 	for _, tt := range tests {
 		got := scoring.Score(merged(func(p *scoring.PullRequest) {

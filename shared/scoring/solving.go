@@ -1,5 +1,7 @@
 package scoring
 
+import "mirrorfleet/shared/scoring/tokens"
+
 // pullKey names a pull request.
 type pullKey struct {
 	repository string
@@ -42,15 +44,15 @@ func SolvingPulls(issues []Issue, reg Registry, merged []ScoredPullRequest) []So
 	return pulls
 }
 
-// ScoreSolving is what a solving pull request scores. Tokens are nil when its
+// ScoreSolving is what a solving pull request scores. Figures are nil when its
 // files could not be had or the mirror says that it stores none; an empty list
 // of files is figures of zero.
-func ScoreSolving(pull SolvingPull, repo *Repository, tokens *TokenFigures) SolvingScore {
-	score := SolvingScore{Repository: pull.Repository, Number: pull.Number, Unavailable: tokens == nil}
-	if tokens == nil {
+func ScoreSolving(pull SolvingPull, repo *Repository, figures *tokens.Figures) SolvingScore {
+	score := SolvingScore{Repository: pull.Repository, Number: pull.Number, Unavailable: figures == nil}
+	if figures == nil {
 		return score
 	}
-	score.BaseScore, score.TokenScore = BaseScore(tokens, repo.Scoring.SrcTokSaturationScale), tokens.TokenScore
+	score.BaseScore, score.TokenScore = tokens.BaseScore(figures, repo.Scoring.SrcTokSaturationScale), figures.TokenScore
 	if repo.FixedBaseScore != nil {
 		score.BaseScore = *repo.FixedBaseScore
 	}

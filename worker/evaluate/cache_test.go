@@ -21,7 +21,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/evaluate"
 )
 
@@ -263,13 +263,13 @@ func TestWhatRanOutOfItsBudget(t *testing.T) {
 		env    string
 		budget time.Duration // of a pull request
 		miner  time.Duration
-		method scoring.Method
+		method tokens.Method
 		error  string
 		asked  int // of three pull requests
 	}{
-		"a parse":                {parseEnv + "=1ms", 0, 0, scoring.MethodTreeDiff, "1 of its files took too much processor time to parse, the first p.go", 1},
-		"a pull request":         {parseEnv + "=0s", time.Nanosecond, 0, scoring.MethodSkippedTimeout, "p.go: it took more than 1ns of processor time", 3},
-		"all files of the miner": {parseEnv + "=0s", 0, time.Nanosecond, scoring.MethodSkippedTimeout, "the budget of all files together is spent: 1ns of processor time", 3},
+		"a parse":                {parseEnv + "=1ms", 0, 0, tokens.MethodTreeDiff, "1 of its files took too much processor time to parse, the first p.go", 1},
+		"a pull request":         {parseEnv + "=0s", time.Nanosecond, 0, tokens.MethodSkippedTimeout, "p.go: it took more than 1ns of processor time", 3},
+		"all files of the miner": {parseEnv + "=0s", 0, time.Nanosecond, tokens.MethodSkippedTimeout, "the budget of all files together is spent: 1ns of processor time", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -284,7 +284,7 @@ func TestWhatRanOutOfItsBudget(t *testing.T) {
 				if len(e.Missing) != c.asked || e.Missing[0].What != "files a/b#1" || e.Missing[0].Cause != job.OutOfBudget || !strings.Contains(e.Missing[0].Error, c.error) {
 					t.Errorf("missing %+v, want %d, the first of a/b#1 with cause %s and %q", e.Missing, c.asked, job.OutOfBudget, c.error)
 				}
-				if f := e.Evaluation.Merged[0].Tokens.Files[0]; f.Method != c.method || f.OutOfTime != (c.method == scoring.MethodTreeDiff) || f.Nodes != 0 {
+				if f := e.Evaluation.Merged[0].Tokens.Files[0]; f.Method != c.method || f.OutOfTime != (c.method == tokens.MethodTreeDiff) || f.Nodes != 0 {
 					t.Errorf("figures %+v, want none by %s", f, c.method)
 				}
 			}

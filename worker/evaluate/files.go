@@ -12,7 +12,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scorecache"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/worker/tokenscore"
 )
@@ -47,7 +47,7 @@ func (w *want) missing(cause job.Cause, err error) missing {
 // fetched is what came of one pull request's files.
 type fetched struct {
 	// figures are nil when there are no files, or none could be had.
-	figures *scoring.TokenFigures
+	figures *tokens.Figures
 	stored  bool // the mirror says that what it sent is all
 	// lacks are why the answer is missing, cannot be all, or was not scored whole.
 	lacks   []missing

@@ -9,6 +9,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // issues makes both look-ups of a miner's issues, and scores the pull requests
@@ -65,7 +66,7 @@ func (m *miner) solving(ctx context.Context, pulls []scoring.SolvingPull) error 
 			if !f.stored || f.spent() { // this miner's spent budget takes nothing from the issue's author
 				figures = nil
 			} else if figures == nil {
-				figures = &scoring.TokenFigures{} // an empty list of files scores nothing, and is available
+				figures = &tokens.Figures{} // an empty list of files scores nothing, and is available
 			}
 			m.found.Solving[i] = scoring.ScoreSolving(pull, repository, figures)
 			return nil

@@ -9,6 +9,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // keptRounds is how many rounds' rules a worker keeps parsed: the one that
@@ -19,7 +20,7 @@ const keptRounds = 4
 type rules struct {
 	round    string
 	registry scoring.Registry
-	weights  *scoring.Weights
+	weights  *tokens.Weights
 }
 
 // ErrMirror says that a round is scored from another mirror than this process
@@ -72,7 +73,7 @@ func parse(m job.Manifest) (*rules, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
-	weights, err := scoring.ParseWeights(m.Languages, m.Tokens)
+	weights, err := tokens.ParseWeights(m.Languages, m.Tokens)
 	if err != nil {
 		return nil, fmt.Errorf("weights: %w", err)
 	}

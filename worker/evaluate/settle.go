@@ -6,7 +6,7 @@ import (
 
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scorecache"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // settleTime is how long the mirror may take to write a pull request's files
@@ -132,7 +132,7 @@ func inconsistency(list counted, answer *answered) string {
 // The mirror keeps no text of what is binary or too large, none after a removal
 // and none before an addition. A size that it does not tell is of a file that
 // it has not fetched yet.
-func lacksText(f *scoring.File) string {
+func lacksText(f *tokens.File) string {
 	switch {
 	case f.Binary, f.ByteSize != nil && *f.ByteSize > largestText:
 		return ""

@@ -8,13 +8,13 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scorecache"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/evaluate"
 )
 
 // file is a file of an answer with both texts, which adds one line.
-func file(change func(*scoring.File)) scoring.File {
-	f := scoring.File{Filename: "a.go", Status: "modified", Additions: 1, Changes: 1, Head: new("b"), Base: new("a")}
+func file(change func(*tokens.File)) tokens.File {
+	f := tokens.File{Filename: "a.go", Status: "modified", Additions: 1, Changes: 1, Head: new("b"), Base: new("a")}
 	if change != nil {
 		change(&f)
 	}
@@ -30,30 +30,30 @@ func TestInconsistentAnswers(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		list  evaluate.Counted
-		files []scoring.File
+		files []tokens.File
 		want  string
 	}{
-		{"all there", list, []scoring.File{file(nil)}, ""},
+		{"all there", list, []tokens.File{file(nil)}, ""},
 		{"no files", list, nil, "no files"},
 		{"no files of none", none, nil, ""},
 		{"no files, no counts", issue, nil, "no files"},
-		{"no counts", issue, []scoring.File{file(nil)}, ""},
-		{"a file less", evaluate.Counted{Known: true, Head: "h", Additions: 2}, []scoring.File{file(nil)}, "add 1 and delete 0 lines, the list says 2 and 0"},
-		{"other deletions", evaluate.Counted{Known: true, Head: "h", Additions: 1, Deletions: 3}, []scoring.File{file(nil)}, "the list says 1 and 3"},
-		{"counts of another head", evaluate.Counted{Known: true, Head: "g", Additions: 9}, []scoring.File{file(nil)}, ""},
-		{"no head text", list, []scoring.File{file(func(f *scoring.File) { f.Head = nil })}, "a.go has no head text"},
-		{"no base text", list, []scoring.File{file(func(f *scoring.File) { f.Base = nil })}, "a.go has no base text"},
-		{"no text of an issue's", issue, []scoring.File{file(func(f *scoring.File) { f.Base = nil })}, "no base text"},
-		{"added", list, []scoring.File{file(func(f *scoring.File) { f.Status, f.Base = "added", nil })}, ""},
-		{"removed", list, []scoring.File{file(func(f *scoring.File) { f.Status, f.Head = "removed", nil })}, ""},
-		{"renamed without base", list, []scoring.File{file(func(f *scoring.File) { f.Status, f.Base = "renamed", nil })}, "no base text"},
-		{"binary", list, []scoring.File{file(func(f *scoring.File) { f.Binary, f.Head, f.Base = true, nil, nil })}, ""},
-		{"as large as a text may be", list, []scoring.File{file(func(f *scoring.File) { f.ByteSize, f.Head = new(1_000_000), nil })}, "no head text"},
-		{"larger", list, []scoring.File{file(func(f *scoring.File) { f.ByteSize, f.Head, f.Base = new(1_000_001), nil, nil })}, ""},
-		{"a file twice", evaluate.Counted{Known: true, Head: "h", Additions: 2}, []scoring.File{file(nil), file(nil)}, "a.go is in it twice"},
-		{"a negative count", list, []scoring.File{file(func(f *scoring.File) { f.Additions, f.Deletions = 2, -1 })}, "a.go adds 2 and deletes -1 lines"},
-		{"an empty text of a size", list, []scoring.File{file(func(f *scoring.File) { f.ByteSize, f.Head = new(9), new("") })}, "a.go has no head text"},
-		{"empty texts", list, []scoring.File{file(func(f *scoring.File) { f.ByteSize, f.Head, f.Base = new(0), new(""), new("") })}, ""},
+		{"no counts", issue, []tokens.File{file(nil)}, ""},
+		{"a file less", evaluate.Counted{Known: true, Head: "h", Additions: 2}, []tokens.File{file(nil)}, "add 1 and delete 0 lines, the list says 2 and 0"},
+		{"other deletions", evaluate.Counted{Known: true, Head: "h", Additions: 1, Deletions: 3}, []tokens.File{file(nil)}, "the list says 1 and 3"},
+		{"counts of another head", evaluate.Counted{Known: true, Head: "g", Additions: 9}, []tokens.File{file(nil)}, ""},
+		{"no head text", list, []tokens.File{file(func(f *tokens.File) { f.Head = nil })}, "a.go has no head text"},
+		{"no base text", list, []tokens.File{file(func(f *tokens.File) { f.Base = nil })}, "a.go has no base text"},
+		{"no text of an issue's", issue, []tokens.File{file(func(f *tokens.File) { f.Base = nil })}, "no base text"},
+		{"added", list, []tokens.File{file(func(f *tokens.File) { f.Status, f.Base = "added", nil })}, ""},
+		{"removed", list, []tokens.File{file(func(f *tokens.File) { f.Status, f.Head = "removed", nil })}, ""},
+		{"renamed without base", list, []tokens.File{file(func(f *tokens.File) { f.Status, f.Base = "renamed", nil })}, "no base text"},
+		{"binary", list, []tokens.File{file(func(f *tokens.File) { f.Binary, f.Head, f.Base = true, nil, nil })}, ""},
+		{"as large as a text may be", list, []tokens.File{file(func(f *tokens.File) { f.ByteSize, f.Head = new(1_000_000), nil })}, "no head text"},
+		{"larger", list, []tokens.File{file(func(f *tokens.File) { f.ByteSize, f.Head, f.Base = new(1_000_001), nil, nil })}, ""},
+		{"a file twice", evaluate.Counted{Known: true, Head: "h", Additions: 2}, []tokens.File{file(nil), file(nil)}, "a.go is in it twice"},
+		{"a negative count", list, []tokens.File{file(func(f *tokens.File) { f.Additions, f.Deletions = 2, -1 })}, "a.go adds 2 and deletes -1 lines"},
+		{"an empty text of a size", list, []tokens.File{file(func(f *tokens.File) { f.ByteSize, f.Head = new(9), new("") })}, "a.go has no head text"},
+		{"empty texts", list, []tokens.File{file(func(f *tokens.File) { f.ByteSize, f.Head, f.Base = new(0), new(""), new("") })}, ""},
 	} {
 		got := evaluate.Inconsistency(c.list, evaluate.AnsweredBy(&mirror.Files{HeadSHA: "h", Stored: true, Files: c.files}))
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
@@ -72,7 +72,7 @@ func TestAnswersSettle(t *testing.T) {
 	t.Parallel()
 	list := evaluate.Counted{Known: true, Head: "h", Additions: 1, MergedAt: asOf.Add(-time.Hour)}
 	answer := func(change func(*mirror.Files)) *mirror.Files {
-		a := &mirror.Files{HeadSHA: "h", Stored: true, Digest: "d", Files: []scoring.File{file(nil)}}
+		a := &mirror.Files{HeadSHA: "h", Stored: true, Digest: "d", Files: []tokens.File{file(nil)}}
 		if change != nil {
 			change(a)
 		}

@@ -21,7 +21,7 @@ import (
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scorecache"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/evaluate"
 	"mirrorfleet/worker/tokenscore"
 )
@@ -145,7 +145,7 @@ func (b *bundle) connect(t *testing.T, scorer string, configure ...func(*evaluat
 // plan plans a round over the bundle's world.
 func (b *bundle) plan(t *testing.T, round string, change ...func(*job.Manifest)) {
 	t.Helper()
-	languages, tokens := scoring.DefaultWeights()
+	languages, tokens := tokens.DefaultWeights()
 	m := job.Manifest{
 		Version: job.Version, Round: round, AsOf: asOf, Mirror: b.server.URL, Registry: b.world.Registry,
 		Languages: languages, Tokens: tokens, Unloadable: []string{"csharp"},

@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -21,7 +22,7 @@ import (
 // computed without it.
 func startScorer(tb testing.TB) scorer {
 	tb.Helper()
-	weights := must.Get(scoring.ParseWeights(scoring.DefaultWeights()))(tb)
+	weights := must.Get(tokens.ParseWeights(tokens.DefaultWeights()))(tb)
 	// As an installation of today: its grammar of C# does not load.
 	weights = must.Get(weights.Without([]string{"csharp"}))(tb)
 	pool := must.Get(tokenscore.New(tb.Context(), tokenscore.Config{
@@ -36,13 +37,13 @@ func startScorer(tb testing.TB) scorer {
 // the same.
 type scorer struct {
 	pool    *tokenscore.Pool
-	weights *scoring.Weights
-	seen    map[string]*scoring.TokenFigures
+	weights *tokens.Weights
+	seen    map[string]*tokens.Figures
 }
 
 // files fetches and scores a pull request's files; stored is what the answer
 // says of them. Nil figures mean that the fetch failed for good.
-func (s *scorer) files(ctx context.Context, client *mirror.Client, repo string, number int) (figures *scoring.TokenFigures, files mirror.Files, err error) {
+func (s *scorer) files(ctx context.Context, client *mirror.Client, repo string, number int) (figures *tokens.Figures, files mirror.Files, err error) {
 	files, err = client.Files(ctx, repo, number)
 	if errors.Is(err, mirror.ErrFinal) {
 		return nil, files, nil
@@ -93,7 +94,7 @@ func (s *scorer) evaluate(ctx context.Context, client *mirror.Client, r round, m
 
 func (s *scorer) pull(ctx context.Context, client *mirror.Client, r round, pr scoring.PullRequest) (scoring.ScoredPullRequest, error) {
 	repo, _ := r.registry.Repository(pr.Repository)
-	var figures *scoring.TokenFigures
+	var figures *tokens.Figures
 	if scoring.NeedsFiles(pr) {
 		scored, files, err := s.files(ctx, client, pr.Repository, pr.Number)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // concluded is one round of a world with everything that it was made from.
@@ -30,7 +31,7 @@ func run(tb testing.TB, s scorer, w *world) []concluded {
 	rounds := make([]concluded, len(w.Rounds))
 	for i := range w.Rounds {
 		if i == 0 || w.Rounds[i].Mirror != nil {
-			s.seen = map[string]*scoring.TokenFigures{}
+			s.seen = map[string]*tokens.Figures{}
 		}
 		r, err := w.round(i)
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // BenchmarkScore scores the parity cases, a language's as a pull request, in one
@@ -15,10 +15,10 @@ import (
 func BenchmarkScore(b *testing.B) {
 	bundle := setup(b)
 	cases := must.Get(readCases())(b)
-	var pulls [][]scoring.File
+	var pulls [][]tokens.File
 	bytes := 0
 	for _, l := range cases {
-		var pull []scoring.File
+		var pull []tokens.File
 		for _, c := range l.cases {
 			pull = append(pull, c.file)
 			bytes += len(*c.file.Head)

@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"testing/fstest"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // parityEnv names a folder whose tokens/ is used instead of the project's own cases.
@@ -33,22 +33,22 @@ type languageCases struct {
 
 type tokenCase struct {
 	name string
-	file scoring.File
+	file tokens.File
 	want expectedFile
 }
 
 type expectedFile struct {
-	Path      string             `json:"path"`
-	Status    string             `json:"status"`
-	Changes   int                `json:"changes"`
-	Additions int                `json:"additions"`
-	Deletions int                `json:"deletions"`
-	Method    scoring.Method     `json:"method"`
-	Test      bool               `json:"test"`
-	Score     float64            `json:"score"`
-	Nodes     int                `json:"nodes"`
-	Breakdown *scoring.Breakdown `json:"breakdown"`
-	BaseScore float64            `json:"base_score"`
+	Path      string            `json:"path"`
+	Status    string            `json:"status"`
+	Changes   int               `json:"changes"`
+	Additions int               `json:"additions"`
+	Deletions int               `json:"deletions"`
+	Method    tokens.Method     `json:"method"`
+	Test      bool              `json:"test"`
+	Score     float64           `json:"score"`
+	Nodes     int               `json:"nodes"`
+	Breakdown *tokens.Breakdown `json:"breakdown"`
+	BaseScore float64           `json:"base_score"`
 }
 
 type together struct {
@@ -137,7 +137,7 @@ func parseLanguageCases(files fs.FS, entry keyValue) (languageCases, error) {
 	if entry.key == loadedCSharp {
 		l.language = "csharp"
 	}
-	if !scoring.KnownLanguage(l.language) {
+	if !tokens.KnownLanguage(l.language) {
 		return l, errors.New("no such language")
 	}
 	var parts struct {
@@ -168,8 +168,8 @@ func parseLanguageCases(files fs.FS, entry keyValue) (languageCases, error) {
 	return l, nil
 }
 
-func caseFile(files fs.FS, language, name string, want expectedFile) (scoring.File, error) {
-	f := scoring.File{
+func caseFile(files fs.FS, language, name string, want expectedFile) (tokens.File, error) {
+	f := tokens.File{
 		Filename: want.Path, Status: want.Status, Changes: want.Changes, Additions: want.Additions, Deletions: want.Deletions,
 	}
 	text := func(side string) (*string, error) {

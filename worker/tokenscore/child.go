@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
@@ -164,7 +164,7 @@ var errNotReady = errors.New("the child did not begin")
 // requests are sent while the child begins and works, so that neither waits for the
 // other. After any error the child is useless.
 func (c *child) exchange(
-	p *pull, trace string, start time.Duration, w *watch, take func(scoring.Diff, timing),
+	p *pull, trace string, start time.Duration, w *watch, take func(tokens.Diff, timing),
 ) (answered int, err error) {
 	if err := c.within(start); err != nil {
 		return 0, err
@@ -210,7 +210,7 @@ func (c *child) sendAll(p *pull, trace string, first bool) error {
 
 // sendBegin sends the beginning of a pull request, after the weights if it is the
 // child's first; it goes out with the first file.
-func (c *child) sendBegin(w *scoring.Weights, trace string, first bool) error {
+func (c *child) sendBegin(w *tokens.Weights, trace string, first bool) error {
 	if first {
 		data, err := encodeWeights(w)
 		if err != nil {
@@ -223,7 +223,7 @@ func (c *child) sendBegin(w *scoring.Weights, trace string, first bool) error {
 	return writeFrame(c.send, frameBegin, trace)
 }
 
-func (c *child) sendOne(plan *scoring.FilePlan) error {
+func (c *child) sendOne(plan *tokens.FilePlan) error {
 	if err := writeFrame(c.send, frameLanguage, plan.Language); err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func (c *child) sendOne(plan *scoring.FilePlan) error {
 
 // receive reads the answers to all requests, watched from when the child has
 // begun.
-func (c *child) receive(p *pull, w *watch, take func(scoring.Diff, timing)) (answered int, err error) {
+func (c *child) receive(p *pull, w *watch, take func(tokens.Diff, timing)) (answered int, err error) {
 	if _, err := expectFrame(c.hear, frameReady); err != nil {
 		return 0, fmt.Errorf("%w: %w", errNotReady, err)
 	}
@@ -258,7 +258,7 @@ func (c *child) receive(p *pull, w *watch, take func(scoring.Diff, timing)) (ans
 
 // receiveOne reads the answer to one file. Scores that its texts cannot have come
 // from a child that was taken over.
-func (c *child) receiveOne(plan *scoring.FilePlan, weights *scoring.Weights, take func(scoring.Diff, timing)) error {
+func (c *child) receiveOne(plan *tokens.FilePlan, weights *tokens.Weights, take func(tokens.Diff, timing)) error {
 	data, err := expectFrame(c.hear, frameFigures)
 	if err != nil {
 		return err

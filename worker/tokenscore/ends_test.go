@@ -12,7 +12,7 @@ import (
 
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/tokenscore"
@@ -33,7 +33,7 @@ func TestEveryEndOfAChildIsCounted(t *testing.T) { //nolint:paralleltest // the 
 	}
 	b.wantScored(t)
 	must.Do(t, os.Remove(filepath.Join(dir, "ruby.so")))
-	_, err := b.pool.Score(context.Background(), "1", b.weights, []scoring.File{added("a.rb", "def one\n  1\nend\n")}, nil)
+	_, err := b.pool.Score(context.Background(), "1", b.weights, []tokens.File{added("a.rb", "def one\n  1\nend\n")}, nil)
 	if _, failed := errors.AsType[*tokenscore.FailedError](err); !failed {
 		t.Errorf("without its grammar: error %v, want a FailedError", err)
 	}

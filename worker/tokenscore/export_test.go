@@ -4,7 +4,7 @@ import (
 	"io"
 	"time"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // What the external tests and fuzz targets reach into.
@@ -13,9 +13,9 @@ func ReadFrame(r io.Reader) (kind byte, payload []byte, err error) { return read
 
 func WriteFrame(w io.Writer, kind byte, payload []byte) error { return writeFrame(w, kind, payload) }
 
-func EncodeFigures(d *scoring.Diff) []byte { return encodeFigures(d, timing{}) }
+func EncodeFigures(d *tokens.Diff) []byte { return encodeFigures(d, timing{}) }
 
-func DecodeFigures(data []byte) (scoring.Diff, error) {
+func DecodeFigures(data []byte) (tokens.Diff, error) {
 	d, _, err := decodeFigures(data)
 	return d, err
 }

@@ -12,7 +12,7 @@ import (
 
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -68,10 +68,10 @@ func FuzzReadFrame(f *testing.F) {
 // Figures arrive as they were, to the last bit; whatever else is said for them is
 // refused or has a meaning, and nothing panics.
 func FuzzFigures(f *testing.F) {
-	f.Add(tokenscore.EncodeFigures(&scoring.Diff{}))
-	f.Add(tokenscore.EncodeFigures(&scoring.Diff{
-		Breakdown: scoring.Breakdown{StructuralAddedCount: 1, LeafDeletedCount: 4, StructuralDeletedScore: 0.1, LeafAddedScore: math.NaN()},
-		Largest:   []scoring.Contribution{{Type: "block", Added: 2, Score: 0.3}, {Type: "", Leaf: true, Deleted: 1, Score: math.Inf(1)}},
+	f.Add(tokenscore.EncodeFigures(&tokens.Diff{}))
+	f.Add(tokenscore.EncodeFigures(&tokens.Diff{
+		Breakdown: tokens.Breakdown{StructuralAddedCount: 1, LeafDeletedCount: 4, StructuralDeletedScore: 0.1, LeafAddedScore: math.NaN()},
+		Largest:   []tokens.Contribution{{Type: "block", Added: 2, Score: 0.3}, {Type: "", Leaf: true, Deleted: 1, Score: math.Inf(1)}},
 	}))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		read, err := tokenscore.DecodeFigures(in)

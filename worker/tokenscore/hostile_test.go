@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -67,7 +67,7 @@ func (b *bundle) wantBothTriesEnded(t *testing.T, scored tokenscore.Scored, reas
 func TestFailingUnderMoreThanThePipeHolds(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("// a comment\n", 60_000)
-	behind := []scoring.File{added("c.go", long), added("d.go", long+"\n"), added("e.go", long+"\n\n")}
+	behind := []tokens.File{added("c.go", long), added("d.go", long+"\n"), added("e.go", long+"\n\n")}
 	for _, tt := range []struct {
 		mark  string
 		hangs time.Duration
@@ -77,7 +77,7 @@ func TestFailingUnderMoreThanThePipeHolds(t *testing.T) {
 		{hangMark, 300 * time.Millisecond, tokenscore.Stats{Started: 2, TimedOut: 2}},
 	} {
 		b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.HangTimeout = tt.hangs })
-		files := append([]scoring.File{added("b.go", "package b // "+tt.mark)}, behind...)
+		files := append([]tokens.File{added("b.go", "package b // "+tt.mark)}, behind...)
 		wantTimedOut(t, b.score(t, files...), len(files))
 		if got := b.pool.Stats(); got != tt.want {
 			t.Errorf("after %q: stats %+v, want %+v", tt.mark, got, tt.want)
@@ -102,7 +102,7 @@ func TestASpentBudget(t *testing.T) {
 	if scored := b.scoreWithin(t, budget, "1", small); scored.Lacks != nil {
 		t.Fatalf("the first pull request lacks %v; want nothing", scored.Lacks)
 	}
-	for _, f := range []scoring.File{added("hard.go", hardText), small} {
+	for _, f := range []tokens.File{added("hard.go", hardText), small} {
 		scored := b.scoreWithin(t, budget, "1", f)
 		wantTimedOut(t, scored.Figures, 1)
 		if !errors.Is(scored.Lacks, tokenscore.ErrSpent) || !strings.Contains(scored.Lacks.Error(), "500ms") {
@@ -129,10 +129,10 @@ func TestParseTimeout(t *testing.T) {
 	b := setup(t, func(c *tokenscore.Config) {
 		c.Command, c.Budget = childCommand(t, "serve", parseEnv+"=1ms"), time.Minute
 	})
-	for _, file := range []scoring.File{added("a.js", largeScript), modified("a.js", largeScript, "")} {
+	for _, file := range []tokens.File{added("a.js", largeScript), modified("a.js", largeScript, "")} {
 		scored := b.scoreWithin(t, nil, "1", file, added("b.js", "f()\n"))
 		f := scored.Figures.Files[0]
-		if f.Method != scoring.MethodTreeDiff || f.Nodes != 0 || f.Score != 0 || !f.OutOfTime {
+		if f.Method != tokens.MethodTreeDiff || f.Nodes != 0 || f.Score != 0 || !f.OutOfTime {
 			t.Errorf("a text past its time: %+v; want a tree diff without nodes, marked", f)
 		}
 		if f := scored.Figures.Files[1]; f.Breakdown.StructuralAddedCount != 1 || f.OutOfTime {
@@ -155,7 +155,7 @@ func TestParseOverTwoSeconds(t *testing.T) {
 		c.Command, c.Budget = childCommand(t, "serve", parseEnv+"=0s"), time.Minute
 	})
 	figures := b.score(t, added("a.go", hardText), added("b.go", "package b\n"))
-	if f := figures.Files[0]; f.Method != scoring.MethodTreeDiff || f.Nodes != 0 || !f.OutOfTime {
+	if f := figures.Files[0]; f.Method != tokens.MethodTreeDiff || f.Nodes != 0 || !f.OutOfTime {
 		t.Errorf("a text past its time: %+v; want a tree diff without nodes, marked", f)
 	}
 	if f := figures.Files[1]; f.Nodes == 0 || f.OutOfTime {
@@ -196,7 +196,7 @@ func TestMemoryCap(t *testing.T) {
 	wantTimedOut(t, deep.score(t, added("a.js", "x="+strings.Repeat("a?b:", 225_000)+"c")), 1)
 	deep.wantScored(t)
 	roomy := setup(t, func(c *tokenscore.Config) { c.Budget = time.Minute })
-	if f := roomy.score(t, added("a.js", largeScript)).Files[0]; f.Method != scoring.MethodTreeDiff || f.Nodes == 0 {
+	if f := roomy.score(t, added("a.js", largeScript)).Files[0]; f.Method != tokens.MethodTreeDiff || f.Nodes == 0 {
 		t.Errorf("under the default limit: %+v; want nodes", f)
 	}
 }
@@ -206,7 +206,7 @@ func TestMemoryCap(t *testing.T) {
 func TestStrangeTexts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Minute })
-	var files []scoring.File
+	var files []tokens.File
 	for _, text := range []string{
 		"", "\x00", "\x00\x00package a\x00", "\xff\xfe\xfd", "package \xc3", "\ufeffpackage a\n", "\r\r\r", "é\u2028\u00a0\U0001f600",
 		strings.Repeat("(", 10_000) + strings.Repeat(")", 10_000), strings.Repeat("{[", 10_000),
@@ -219,7 +219,7 @@ func TestStrangeTexts(t *testing.T) {
 	}
 	for _, f := range files {
 		figures := b.score(t, f)
-		if got := figures.Files[0].Method; got != scoring.MethodTreeDiff && got != scoring.MethodLineCount {
+		if got := figures.Files[0].Method; got != tokens.MethodTreeDiff && got != tokens.MethodLineCount {
 			t.Errorf("%s of %d bytes: method %s", f.Filename, len(*f.Head), got)
 		}
 	}
@@ -241,11 +241,11 @@ func TestCharactersPastTheTable(t *testing.T) {
 	} {
 		// No letters, digits or spaces; nor are their lowest bytes, which v's scanner takes some for.
 		const first, last, step = 0x40080, 0x10ffff, 0xc00
-		var files []scoring.File
+		var files []tokens.File
 		for c := rune(first); c <= last; c += step {
 			files = append(files, added(fmt.Sprintf("%x/%s", c, path), fmt.Sprintf(text, string(c))))
 		}
-		got := map[scoring.Breakdown]int{}
+		got := map[tokens.Breakdown]int{}
 		for _, f := range b.score(t, files...).Files {
 			if f.Breakdown == nil {
 				t.Fatalf("%s: %+v; want a tree", path, f)
@@ -266,7 +266,7 @@ func TestNodesOfOddTexts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for text, want := range map[string]bool{"": false, "\xff": true, "\x00": true, "x": true} {
-		if f := b.score(t, added("a.py", text)).Files[0]; (f.Nodes > 0) != want || f.Method != scoring.MethodTreeDiff {
+		if f := b.score(t, added("a.py", text)).Files[0]; (f.Nodes > 0) != want || f.Method != tokens.MethodTreeDiff {
 			t.Errorf("%q: %+v; want nodes: %v", text, f, want)
 		}
 	}
@@ -279,12 +279,12 @@ func TestInvalidUTF8AsTheMirrorDeliversIt(t *testing.T) {
 	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Hour })
 	for _, tt := range []struct {
 		bytes int
-		want  scoring.Method
-	}{{333_333, scoring.MethodTreeDiff}, {333_334, scoring.MethodSkippedLarge}} {
+		want  tokens.Method
+	}{{333_333, tokens.MethodTreeDiff}, {333_334, tokens.MethodSkippedLarge}} {
 		var head string
 		must.Do(t, json.Unmarshal([]byte(`"`+strings.Repeat("\xff", tt.bytes)+`"`), &head))
 		f := b.score(t, added("a.go", head)).Files[0]
-		if f.Method != tt.want || (f.Nodes > 0) != (tt.want == scoring.MethodTreeDiff) {
+		if f.Method != tt.want || (f.Nodes > 0) != (tt.want == tokens.MethodTreeDiff) {
 			t.Errorf("%d invalid bytes, %d as delivered: %+v; want %s", tt.bytes, len(head), f, tt.want)
 		}
 	}
@@ -316,7 +316,7 @@ func TestIdleChildHangs(t *testing.T) {
 	}
 	long := "package a\n" + strings.Repeat("// a comment\n", 60_000)
 	for i, f := range b.score(t, added("a.go", long), added("b.go", long+"\n"), added("c.go", long+"func f() {}\n")).Files {
-		if f.Method != scoring.MethodTreeDiff || f.Nodes == 0 {
+		if f.Method != tokens.MethodTreeDiff || f.Nodes == 0 {
 			t.Errorf("file %d: %+v; want a tree diff with nodes", i, f)
 		}
 	}
@@ -347,7 +347,7 @@ func TestCancelledContextIsAnError(t *testing.T) {
 	b := setup(t, sabotaged(t), func(c *tokenscore.Config) { c.Budget = time.Minute })
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	_, err := b.pool.Score(ctx, "1", b.weights, []scoring.File{added("a.go", hangMark)}, nil)
+	_, err := b.pool.Score(ctx, "1", b.weights, []tokens.File{added("a.go", hangMark)}, nil)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Score under a context that ends: error %v, want %v", err, context.DeadlineExceeded)
 	}

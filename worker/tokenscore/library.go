@@ -39,7 +39,7 @@ import (
 	"time"
 	"unsafe"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
@@ -184,10 +184,10 @@ func isComment(kind string) bool {
 }
 
 // table resolves the weights of a language's node types, once.
-func (lang *language) table(structural, leaf map[string]float64) (symbolTable, []scoring.KindWeights) {
-	weights := make([]scoring.KindWeights, len(lang.kinds))
+func (lang *language) table(structural, leaf map[string]float64) (symbolTable, []tokens.KindWeights) {
+	weights := make([]tokens.KindWeights, len(lang.kinds))
 	for i, kind := range lang.kinds {
-		weights[i] = scoring.KindWeights{Structural: structural[kind], Leaf: leaf[kind]}
+		weights[i] = tokens.KindWeights{Structural: structural[kind], Leaf: leaf[kind]}
 	}
 	table := make(symbolTable, len(lang.kindOf))
 	for symbol, kind := range lang.kindOf {
@@ -203,12 +203,12 @@ func (lang *language) table(structural, leaf map[string]float64) (symbolTable, [
 }
 
 // The C type stands for the Go one: this does not compile if their sizes differ.
-var _ = [1]struct{}{}[unsafe.Sizeof(C.mf_node{})-unsafe.Sizeof(scoring.Node{})]
+var _ = [1]struct{}{}[unsafe.Sizeof(C.mf_node{})-unsafe.Sizeof(tokens.Node{})]
 
 // walk parses a text and returns the nodes that give signatures. They belong to
 // the library and stay until its next walk. The timeout is processor time of the
 // parse.
-func (l *library) walk(lang *language, table symbolTable, text string, timeout time.Duration) ([]scoring.Node, error) {
+func (l *library) walk(lang *language, table symbolTable, text string, timeout time.Duration) ([]tokens.Node, error) {
 	var nodes *C.mf_node
 	var count C.size_t
 	//nolint:unconvert,gocritic // the linters see through cgo's types and checks, the compiler does not
@@ -216,7 +216,7 @@ func (l *library) walk(lang *language, table symbolTable, text string, timeout t
 		C.uint64_t(timeout.Microseconds()), (*C.mf_symbol)(unsafe.SliceData(table)), &nodes, &count)
 	switch status {
 	case C.MF_OK:
-		return unsafe.Slice((*scoring.Node)(unsafe.Pointer(nodes)), int(count)), nil
+		return unsafe.Slice((*tokens.Node)(unsafe.Pointer(nodes)), int(count)), nil
 	case C.MF_NO_TREE:
 		return nil, errNoTree
 	case C.MF_OUT_OF_TIME:

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"mirrorfleet/shared/fleet/fleettest"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -96,10 +96,10 @@ func parent() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	languages, tokens := scoring.DefaultWeights()
-	weights, err := scoring.ParseWeights(languages, tokens)
+	languages, tokenFile := tokens.DefaultWeights()
+	weights, err := tokens.ParseWeights(languages, tokenFile)
 	if err == nil {
-		_, err = pool.Score(context.Background(), "1", weights, []scoring.File{added("a.go", hangMark)}, nil)
+		_, err = pool.Score(context.Background(), "1", weights, []tokens.File{added("a.go", hangMark)}, nil)
 	}
 	fmt.Fprintln(os.Stderr, "the child did not hang:", err)
 	return 1

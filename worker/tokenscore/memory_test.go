@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -34,7 +34,7 @@ func TestMemoryOverManyFiles(t *testing.T) {
 	}
 	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Hour })
 	cases := must.Get(readCases())(t)
-	var texts []scoring.File
+	var texts []tokens.File
 	for _, l := range cases {
 		for _, c := range l.cases {
 			texts = append(texts, c.file)
@@ -47,7 +47,7 @@ func TestMemoryOverManyFiles(t *testing.T) {
 		if i%100 == 0 {
 			f = added("large.js", largeScript[:len(largeScript)-i%1000])
 		}
-		if got := b.score(t, f).Files[0].Method; got == scoring.MethodSkippedTimeout {
+		if got := b.score(t, f).Files[0].Method; got == tokens.MethodSkippedTimeout {
 			t.Fatalf("file %d, %s: %s", i, f.Filename, got)
 		}
 	}

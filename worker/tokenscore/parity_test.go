@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -40,28 +40,28 @@ func TestParity(t *testing.T) { //nolint:tparallel // the group of languages end
 		return
 	}
 	// The project's own cases cover every language, C# both ways.
-	if got, want := len(all), len(scoring.Languages())+1; got != want {
+	if got, want := len(all), len(tokens.Languages())+1; got != want {
 		t.Errorf("cases of %d languages, want %d", got, want)
 	}
 }
 
 func (l *languageCases) check(t *testing.T, b *bundle) {
 	t.Helper()
-	var files []scoring.File
+	var files []tokens.File
 	for _, c := range l.cases {
 		files = append(files, c.file)
 		figures := b.score(t, c.file)
 		f := figures.Files[0]
 		got := c.want
 		got.Method, got.Test, got.Score, got.Nodes, got.Breakdown = f.Method, f.Test, f.Score, f.Nodes, f.Breakdown
-		got.BaseScore = scoring.BaseScore(&figures, saturation)
+		got.BaseScore = tokens.BaseScore(&figures, saturation)
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 	}
 	figures := b.score(t, files...)
 	got := together{
-		BaseScore: scoring.BaseScore(&figures, saturation), TokenScore: figures.TokenScore,
+		BaseScore: tokens.BaseScore(&figures, saturation), TokenScore: figures.TokenScore,
 		StructuralCount: figures.StructuralCount, StructuralScore: figures.StructuralScore,
 		LeafCount: figures.LeafCount, LeafScore: figures.LeafScore, TotalNodesScored: figures.TotalNodesScored,
 	}
@@ -127,7 +127,7 @@ func TestLargestContributions(t *testing.T) {
 		t.Fatalf("contributions %+v give %v of %v; want four that give all of it", f.Largest, sum, f.Score)
 	}
 	// A function declaration weighs 2.0, at weight 2 for the language.
-	if want := (scoring.Contribution{Type: "function_declaration", Added: 1, Score: 4}); f.Largest[0] != want {
+	if want := (tokens.Contribution{Type: "function_declaration", Added: 1, Score: 4}); f.Largest[0] != want {
 		t.Errorf("the largest is %+v, want %+v", f.Largest[0], want)
 	}
 	if moved := b.score(t, modified("pkg/small.go", "package a\n", "package a\n")).Files[0]; moved.Largest != nil {

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 	"mirrorfleet/worker/tokenscore/sandbox"
@@ -76,7 +76,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 // runtime, walk and grammars. It belongs into every key under which scores are
 // kept, beside the digest of the weights.
 func (p *Pool) Version() string {
-	return fmt.Sprintf("%d-%s", scoring.FiguresVersion, p.manifest.Digest())
+	return fmt.Sprintf("%d-%s", tokens.FiguresVersion, p.manifest.Digest())
 }
 
 // Stats tells what happened so far.
@@ -103,7 +103,7 @@ func (p *Pool) tellSandbox(ctx context.Context) {
 
 // Scored is what came of one pull request's files.
 type Scored struct {
-	Figures scoring.TokenFigures
+	Figures tokens.Figures
 	// Lacks is why the scores do not follow from the files alone: time or memory
 	// ran out over them, twice, or the budget was spent. Nil when they do.
 	Lacks error
@@ -117,9 +117,9 @@ type Scored struct {
 // error: the figures say so. An error means that nothing could be scored: the
 // context ended, the pool is closed, or children cannot do their work at all.
 func (p *Pool) Score(
-	ctx context.Context, author string, weights *scoring.Weights, files []scoring.File, budget *Budget,
+	ctx context.Context, author string, weights *tokens.Weights, files []tokens.File, budget *Budget,
 ) (scored Scored, err error) {
-	plans, began := scoring.PlanFiles(files, weights), time.Now()
+	plans, began := tokens.PlanFiles(files, weights), time.Now()
 	ctx, span := startScore(ctx, files)
 	defer func() { endScore(ctx, span, began, plans, scored.Figures, err) }()
 	asked := pull{client: client{author, weights.Digest()}, weights: weights, budget: budget}
@@ -133,24 +133,24 @@ func (p *Pool) Score(
 		return Scored{}, err
 	}
 	if len(found.diffs) < len(asked.files) {
-		return Scored{scoring.TimedOut(files), found.lacks}, nil
+		return Scored{tokens.TimedOut(files), found.lacks}, nil
 	}
-	figures := make([]scoring.FileFigures, len(plans))
+	figures := make([]tokens.FileFigures, len(plans))
 	for i := range plans {
-		var diff scoring.Diff
+		var diff tokens.Diff
 		if needsChild(&plans[i], weights) {
 			diff, found.diffs = found.diffs[0], found.diffs[1:]
 		}
 		figures[i] = plans[i].Finish(diff)
 	}
-	return Scored{scoring.Totals(figures), found.lacks}, nil
+	return Scored{tokens.Totals(figures), found.lacks}, nil
 }
 
 // needsChild says whether a file's trees have to be compared. Those of a
 // language that the validator cannot load have no nodes, and equal texts have
 // no difference.
-func needsChild(plan *scoring.FilePlan, w *scoring.Weights) bool {
-	return plan.Figures.Method == scoring.MethodTreeDiff && plan.Base != plan.Head && w.Loads(plan.Language)
+func needsChild(plan *tokens.FilePlan, w *tokens.Weights) bool {
+	return plan.Figures.Method == tokens.MethodTreeDiff && plan.Base != plan.Head && w.Loads(plan.Language)
 }
 
 // prepare makes the slot's child one that may have the client's files.

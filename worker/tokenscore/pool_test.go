@@ -16,7 +16,7 @@ import (
 
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -97,7 +97,7 @@ func TestUnloadable(t *testing.T) {
 		nodes      bool
 	}{{[]string{"csharp"}, false}, {nil, true}, {[]string{"go"}, true}} {
 		f := loaded.without(t, tt.unloadable...).score(t, file).Files[0]
-		if f.Method != scoring.MethodTreeDiff || (f.Nodes > 0) != tt.nodes || f.Breakdown == nil {
+		if f.Method != tokens.MethodTreeDiff || (f.Nodes > 0) != tt.nodes || f.Breakdown == nil {
 			t.Errorf("unloadable %v: %+v; want a tree diff, nodes: %v", tt.unloadable, f, tt.nodes)
 		}
 	}
@@ -109,8 +109,8 @@ func TestWeightsChange(t *testing.T) {
 	b := setup(t)
 	file := added("pkg/small.go", "package small\n\nfunc One() int { return 1 }\n")
 	before := b.score(t, file)
-	languages, _ := scoring.DefaultWeights()
-	other := must.Get(scoring.ParseWeights(languages, []byte(`{"structural_bonus": {"block": 7}, "leaf_tokens": {"func": 1}}`)))(t)
+	languages, _ := tokens.DefaultWeights()
+	other := must.Get(tokens.ParseWeights(languages, []byte(`{"structural_bonus": {"block": 7}, "leaf_tokens": {"func": 1}}`)))(t)
 	changed := &bundle{pool: b.pool, weights: other}
 	if f := changed.score(t, file).Files[0].Breakdown; f.StructuralAddedScore != 14 || f.LeafAddedScore != 2 {
 		t.Errorf("with other weights %+v; want one block (7) and one func (1), at weight 2", f)
@@ -145,7 +145,7 @@ func TestConcurrentCallers(t *testing.T) {
 func TestFilesOfOnePullRequest(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *tokenscore.Config) { c.Budget = time.Minute })
-	var files []scoring.File
+	var files []tokens.File
 	for i := range 40 {
 		text := "package a\n" + strings.Repeat("func f() { return }\n", i) + strings.Repeat("// a comment\n", 5_000*(i%3))
 		files = append(files, added("a.go", text), added("README.md", text))
@@ -181,7 +181,7 @@ func TestClose(t *testing.T) {
 	if len(pids) != 1 {
 		t.Errorf("%d children before Close, want 1", len(pids))
 	}
-	_, err := b.pool.Score(context.Background(), "1", b.weights, []scoring.File{added("a.go", "package a")}, nil)
+	_, err := b.pool.Score(context.Background(), "1", b.weights, []tokens.File{added("a.go", "package a")}, nil)
 	if !errors.Is(err, tokenscore.ErrClosed) {
 		t.Errorf("Score after Close: %v, want %v", err, tokenscore.ErrClosed)
 	}
@@ -192,8 +192,8 @@ func TestFilesWithoutTrees(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sabotaged(t))
 	moved := modified("a.go", "package a // "+sigkillMark, "package a // "+sigkillMark)
-	figures := b.score(t, added("README.md", sigkillMark), moved, scoring.File{Filename: "gone.go", Status: "removed", Deletions: 3})
-	want := []scoring.Method{scoring.MethodLineCount, scoring.MethodTreeDiff, scoring.MethodSkipped}
+	figures := b.score(t, added("README.md", sigkillMark), moved, tokens.File{Filename: "gone.go", Status: "removed", Deletions: 3})
+	want := []tokens.Method{tokens.MethodLineCount, tokens.MethodTreeDiff, tokens.MethodSkipped}
 	for i, f := range figures.Files {
 		if f.Method != want[i] {
 			t.Errorf("%s: method %s, want %s", f.Filename, f.Method, want[i])

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
@@ -29,7 +29,7 @@ type weightsMessage struct {
 	Leaf       map[string]float64 `json:"leaf"`
 }
 
-func encodeWeights(w *scoring.Weights) ([]byte, error) {
+func encodeWeights(w *tokens.Weights) ([]byte, error) {
 	data, err := json.Marshal(weightsMessage{Digest: w.Digest(), Structural: w.Structural(), Leaf: w.Leaf()})
 	if err != nil {
 		return nil, fmt.Errorf("encoding the weights: %w", err)
@@ -51,7 +51,7 @@ const (
 	contributionLength = 5 * numberLength
 )
 
-func encodeFigures(d *scoring.Diff, when timing) []byte {
+func encodeFigures(d *tokens.Diff, when timing) []byte {
 	b, out := &d.Breakdown, make([]byte, 0, 512)
 	add := func(numbers ...uint64) {
 		for _, n := range numbers {
@@ -77,17 +77,17 @@ func flag(set bool) uint64 {
 	return 0
 }
 
-func decodeFigures(data []byte) (scoring.Diff, timing, error) {
+func decodeFigures(data []byte) (tokens.Diff, timing, error) {
 	rest := data
 	number := func(i int) uint64 { return binary.BigEndian.Uint64(rest[numberLength*i:]) }
-	wrong := func(want int) (scoring.Diff, timing, error) {
-		return scoring.Diff{}, timing{}, &FrameError{Type: frameFigures, Length: uint32(len(data)),
+	wrong := func(want int) (tokens.Diff, timing, error) {
+		return tokens.Diff{}, timing{}, &FrameError{Type: frameFigures, Length: uint32(len(data)),
 			Reason: fmt.Sprintf("want at least %d bytes from byte %d on", want, len(data)-len(rest))}
 	}
 	if len(rest) < figuresLength {
 		return wrong(figuresLength)
 	}
-	d := scoring.Diff{Breakdown: scoring.Breakdown{
+	d := tokens.Diff{Breakdown: tokens.Breakdown{
 		StructuralAddedCount: int(number(0)), StructuralDeletedCount: int(number(1)),
 		LeafAddedCount: int(number(2)), LeafDeletedCount: int(number(3)),
 		StructuralAddedScore: math.Float64frombits(number(4)), StructuralDeletedScore: math.Float64frombits(number(5)),
@@ -103,7 +103,7 @@ func decodeFigures(data []byte) (scoring.Diff, timing, error) {
 			return wrong(contributionLength + int(min(length, maxFrame)))
 		}
 		end := contributionLength + int(length)
-		d.Largest = append(d.Largest, scoring.Contribution{
+		d.Largest = append(d.Largest, tokens.Contribution{
 			Type: string(rest[contributionLength:end]), Leaf: number(1) == 1,
 			Added: int(number(2)), Deleted: int(number(3)), Score: math.Float64frombits(number(4)),
 		})

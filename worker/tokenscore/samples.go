@@ -2,11 +2,12 @@ package tokenscore
 
 import (
 	"context"
+
+	"mirrorfleet/shared/scoring/tokens"
+
 	_ "embed"
 	"encoding/json"
 	"fmt"
-
-	"mirrorfleet/shared/scoring"
 )
 
 // samplesJSON has one new file in each language, with what the validator made
@@ -51,13 +52,13 @@ func (p *Pool) Check(ctx context.Context) (checked int, wrong []Wrong, err error
 	if err != nil {
 		return 0, nil, err
 	}
-	languages, tokens := scoring.DefaultWeights()
-	weights, err := scoring.ParseWeights(languages, tokens)
+	languages, tokenFile := tokens.DefaultWeights()
+	weights, err := tokens.ParseWeights(languages, tokenFile)
 	if err != nil {
 		return 0, nil, fmt.Errorf("the product's own weights: %w", err)
 	}
 	for _, s := range samples {
-		scored, err := p.Score(ctx, "the samples", weights, []scoring.File{{
+		scored, err := p.Score(ctx, "the samples", weights, []tokens.File{{
 			Filename: s.Path, Status: "added", Changes: s.Changes, Additions: s.Changes, Head: &s.Text,
 		}}, nil)
 		if err != nil {
@@ -65,7 +66,7 @@ func (p *Pool) Check(ctx context.Context) (checked int, wrong []Wrong, err error
 		}
 		checked++
 		f := scored.Figures.Files[0]
-		if f.Method != scoring.MethodTreeDiff || f.Score != s.Score || f.Nodes != s.Nodes {
+		if f.Method != tokens.MethodTreeDiff || f.Score != s.Score || f.Nodes != s.Nodes {
 			wrong = append(wrong, Wrong{
 				Language: s.Language, Want: fmt.Sprintf("score %v of %d nodes", s.Score, s.Nodes),
 				Got: fmt.Sprintf("score %v of %d nodes (%s)", f.Score, f.Nodes, f.Method),

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -30,7 +30,7 @@ func TestSamplesAreTheValidators(t *testing.T) {
 			t.Errorf("the sample of %s is no case of the validator's with nodes", s.Language)
 		}
 	}
-	want := scoring.Languages()
+	want := tokens.Languages()
 	slices.Sort(want)
 	if !slices.Equal(languages, want) {
 		t.Errorf("samples of %v, want %v", languages, want)
@@ -43,7 +43,7 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	checked, wrong, err := b.pool.Check(t.Context())
-	if err != nil || checked != len(scoring.Languages()) || len(wrong) != 0 {
+	if err != nil || checked != len(tokens.Languages()) || len(wrong) != 0 {
 		t.Errorf("%d checked, wrong %+v, %v, want every language and none wrong", checked, wrong, err)
 	}
 	ended, cancel := context.WithCancel(t.Context())

@@ -19,7 +19,7 @@ import (
 
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 	"mirrorfleet/worker/tokenscore/sandbox"
@@ -125,7 +125,7 @@ func (in *intruder) try(t *testing.T, author, act, argument string) map[string]s
 }
 
 // request is a file that asks the intruder for something.
-func request(act, argument string) scoring.File {
+func request(act, argument string) tokens.File {
 	return added("a.lua", fmt.Sprintf("--@ %s %s\nlocal a = 1\n", act, argument))
 }
 

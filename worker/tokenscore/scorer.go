@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // parseTimeout is the processor time that one text may take to parse before it
@@ -31,9 +31,9 @@ type scorer struct {
 type table struct {
 	language *language
 	symbols  symbolTable
-	weights  []scoring.KindWeights
+	weights  []tokens.KindWeights
 	// seen is what was found in texts so far.
-	seen map[string]*scoring.Signatures
+	seen map[string]*tokens.Signatures
 }
 
 func newScorer(l *library, timeout time.Duration) *scorer {
@@ -65,35 +65,35 @@ func (s *scorer) table(name string) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &table{language: lang, seen: make(map[string]*scoring.Signatures)}
+	t := &table{language: lang, seen: make(map[string]*tokens.Signatures)}
 	t.symbols, t.weights = lang.table(s.weights.Structural, s.weights.Leaf)
 	s.tables[name] = t
 	return t, nil
 }
 
 // diff is the tree diff of a file, from base to head.
-func (s *scorer) diff(name string, texts [2]string) (scoring.Diff, error) {
+func (s *scorer) diff(name string, texts [2]string) (tokens.Diff, error) {
 	t, err := s.table(name)
 	if err != nil {
-		return scoring.Diff{}, err
+		return tokens.Diff{}, err
 	}
-	var found [2]*scoring.Signatures
+	var found [2]*tokens.Signatures
 	late := false
 	for i, text := range texts {
 		switch found[i], err = s.signatures(t, text); {
 		case errors.Is(err, errOutOfTime):
 			late = true // the rules: it has no nodes
 		case err != nil:
-			return scoring.Diff{}, fmt.Errorf("parsing %s: %w", name, err)
+			return tokens.Diff{}, fmt.Errorf("parsing %s: %w", name, err)
 		}
 	}
-	d := scoring.TreeDiff(found[0], found[1], t.weights, t.language.kinds)
+	d := tokens.TreeDiff(found[0], found[1], t.weights, t.language.kinds)
 	d.OutOfTime = late
 	return d, nil
 }
 
 // signatures parses a text, unless it is remembered. Nil means no nodes.
-func (s *scorer) signatures(t *table, text string) (*scoring.Signatures, error) {
+func (s *scorer) signatures(t *table, text string) (*tokens.Signatures, error) {
 	if text == "" {
 		return nil, nil //nolint:nilnil // an empty text has no nodes
 	}
@@ -107,14 +107,14 @@ func (s *scorer) signatures(t *table, text string) (*scoring.Signatures, error) 
 	if err != nil {
 		return nil, err
 	}
-	found := scoring.Collect(text, nodes, t.weights)
+	found := tokens.Collect(text, nodes, t.weights)
 	s.remember(t, text, found)
 	return found, nil
 }
 
 // remember keeps what was found in a text, and forgets everything else when that
 // grows too large.
-func (s *scorer) remember(t *table, text string, found *scoring.Signatures) {
+func (s *scorer) remember(t *table, text string, found *tokens.Signatures) {
 	size := found.Size()
 	if s.remembered += size; s.remembered > mostRemembered {
 		for _, other := range s.tables {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 func testScorer(t *testing.T) *scorer {
@@ -30,7 +30,7 @@ func weigh(t *testing.T, s *scorer, w weightsMessage) {
 }
 
 // parsed scores a new file and returns what is remembered of it.
-func parsed(t *testing.T, s *scorer, language, text string) *scoring.Signatures {
+func parsed(t *testing.T, s *scorer, language, text string) *tokens.Signatures {
 	t.Helper()
 	must.Get(s.diff(language, [2]string{"", text}))(t)
 	return s.tables[language].seen[text]
@@ -42,7 +42,7 @@ func TestFiguresFromMemory(t *testing.T) {
 	t.Parallel()
 	base := "package small\n\nfunc One() int { return 1 }\n\nfunc Gone() { for {\n\t} }\n"
 	head := "package small\n\nfunc One() int {\n\tif x := two(); x > 0.1 {\n\t\treturn x\n\t}\n\treturn 1\n}\n"
-	var want scoring.Diff
+	var want tokens.Diff
 	for _, known := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
 		s := testScorer(t)
 		for i, text := range []string{base, head} {

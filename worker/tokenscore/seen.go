@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -18,14 +18,14 @@ import (
 const mostShown = 32
 
 // startScore opens the span of one pull request.
-func startScore(ctx context.Context, files []scoring.File) (context.Context, trace.Span) {
+func startScore(ctx context.Context, files []tokens.File) (context.Context, trace.Span) {
 	//nolint:spancheck // endScore ends it
 	return telemetry.Tracer().Start(ctx, telemetry.SpanTokenScore, trace.WithAttributes(telemetry.Files.Int(len(files))))
 }
 
 // endScore ends it and counts the files: by the method that gave their
 // figures, which a crash or a timeout has changed for all of them.
-func endScore(ctx context.Context, span trace.Span, began time.Time, plans []scoring.FilePlan, figures scoring.TokenFigures, err error) {
+func endScore(ctx context.Context, span trace.Span, began time.Time, plans []tokens.FilePlan, figures tokens.Figures, err error) {
 	if err == nil {
 		telemetry.PullScored(ctx, time.Since(began))
 		count(ctx, plans, figures.Files)
@@ -37,9 +37,9 @@ func endScore(ctx context.Context, span trace.Span, began time.Time, plans []sco
 }
 
 // count counts files by method and language, and the bytes that were compared.
-func count(ctx context.Context, plans []scoring.FilePlan, figures []scoring.FileFigures) {
+func count(ctx context.Context, plans []tokens.FilePlan, figures []tokens.FileFigures) {
 	type kind struct {
-		method   scoring.Method
+		method   tokens.Method
 		language string
 	}
 	type sum struct{ files, bytes int }
@@ -48,7 +48,7 @@ func count(ctx context.Context, plans []scoring.FilePlan, figures []scoring.File
 		k := kind{figures[i].Method, plans[i].Language}
 		s := sums[k]
 		s.files++
-		if k.method == scoring.MethodTreeDiff {
+		if k.method == tokens.MethodTreeDiff {
 			s.bytes += len(plans[i].Base) + len(plans[i].Head)
 		}
 		sums[k] = s
@@ -73,7 +73,7 @@ func traceparent(ctx context.Context) string {
 type compared struct {
 	timing
 
-	plan *scoring.FilePlan
+	plan *tokens.FilePlan
 }
 
 // showChild makes spans of what the child said, if somebody records: one for

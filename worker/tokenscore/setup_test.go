@@ -9,14 +9,14 @@ import (
 
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 )
 
 // bundle is what most tests work with.
 type bundle struct {
 	pool    *tokenscore.Pool
-	weights *scoring.Weights
+	weights *tokens.Weights
 }
 
 // setup starts a pool of one child, unless configure says otherwise.
@@ -68,10 +68,10 @@ func sabotaged(tb testing.TB) func(*tokenscore.Config) {
 	return func(c *tokenscore.Config) { c.Command = childCommand(tb, "serve", "MIRRORFLEET_TEST_SABOTAGE=1") }
 }
 
-func defaultWeights(tb testing.TB) *scoring.Weights {
+func defaultWeights(tb testing.TB) *tokens.Weights {
 	tb.Helper()
-	languages, tokens := scoring.DefaultWeights()
-	w, err := scoring.ParseWeights(languages, tokens)
+	languages, tokenFile := tokens.DefaultWeights()
+	w, err := tokens.ParseWeights(languages, tokenFile)
 	if err != nil {
 		tb.Fatalf("the default weights: %v", err)
 	}
@@ -79,18 +79,18 @@ func defaultWeights(tb testing.TB) *scoring.Weights {
 }
 
 // score scores files of miner 1.
-func (b *bundle) score(tb testing.TB, files ...scoring.File) scoring.TokenFigures {
+func (b *bundle) score(tb testing.TB, files ...tokens.File) tokens.Figures {
 	tb.Helper()
 	return b.scoreOf(tb, "1", files...)
 }
 
-func (b *bundle) scoreOf(tb testing.TB, author string, files ...scoring.File) scoring.TokenFigures {
+func (b *bundle) scoreOf(tb testing.TB, author string, files ...tokens.File) tokens.Figures {
 	tb.Helper()
 	return b.scoreWithin(tb, nil, author, files...).Figures
 }
 
 // scoreWithin scores files of an author within a budget.
-func (b *bundle) scoreWithin(tb testing.TB, budget *tokenscore.Budget, author string, files ...scoring.File) tokenscore.Scored {
+func (b *bundle) scoreWithin(tb testing.TB, budget *tokenscore.Budget, author string, files ...tokens.File) tokenscore.Scored {
 	tb.Helper()
 	scored, err := b.pool.Score(context.Background(), author, b.weights, files, budget)
 	if err != nil {
@@ -102,12 +102,12 @@ func (b *bundle) scoreWithin(tb testing.TB, budget *tokenscore.Budget, author st
 	return scored
 }
 
-func added(path, head string) scoring.File {
-	return scoring.File{Filename: path, Status: "added", Changes: 1 + strings.Count(head, "\n"), Head: &head}
+func added(path, head string) tokens.File {
+	return tokens.File{Filename: path, Status: "added", Changes: 1 + strings.Count(head, "\n"), Head: &head}
 }
 
-func modified(path, base, head string) scoring.File {
-	return scoring.File{Filename: path, Status: "modified", Changes: 1, Head: &head, Base: &base}
+func modified(path, base, head string) tokens.File {
+	return tokens.File{Filename: path, Status: "modified", Changes: 1, Head: &head, Base: &base}
 }
 
 // wantScored checks that the pool still scores as it should: a file of known
@@ -116,19 +116,19 @@ func (b *bundle) wantScored(tb testing.TB) {
 	tb.Helper()
 	figures := b.score(tb, added("pkg/small.go", "package small\n\nfunc One() int { return 1 }\n"))
 	// A function declaration (2.0) and a return (0.35), at weight 2, and leaves.
-	if f := figures.Files[0]; f.Method != scoring.MethodTreeDiff || f.Breakdown.StructuralAddedScore != 2*2.35 {
+	if f := figures.Files[0]; f.Method != tokens.MethodTreeDiff || f.Breakdown.StructuralAddedScore != 2*2.35 {
 		tb.Errorf("a small Go file: method %s, breakdown %+v; want tree-diff with a structural score of 4.7", f.Method, f.Breakdown)
 	}
 }
 
-func wantTimedOut(tb testing.TB, figures scoring.TokenFigures, files int) {
+func wantTimedOut(tb testing.TB, figures tokens.Figures, files int) {
 	tb.Helper()
 	if len(figures.Files) != files || figures.TotalScore != 0 || figures.TokenScore != 0 || figures.TotalNodesScored != 0 {
 		tb.Errorf("figures %+v; want zeros over %d files", figures, files)
 	}
 	for _, f := range figures.Files {
-		if f.Method != scoring.MethodSkippedTimeout || f.Score != 0 || f.Breakdown != nil {
-			tb.Errorf("file %s: %+v; want method %s and nothing else", f.Filename, f, scoring.MethodSkippedTimeout)
+		if f.Method != tokens.MethodSkippedTimeout || f.Score != 0 || f.Breakdown != nil {
+			tb.Errorf("file %s: %+v; want method %s and nothing else", f.Filename, f, tokens.MethodSkippedTimeout)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 )
 
@@ -28,12 +28,12 @@ func (l *liar) Write(answer []byte) (int, error) {
 	}
 	said := bytes.Clone(answer)
 	if l.seen.lying {
-		copy(said[frameHeader:], tokenscore.EncodeFigures(&scoring.Diff{Breakdown: scoring.Breakdown{
+		copy(said[frameHeader:], tokenscore.EncodeFigures(&tokens.Diff{Breakdown: tokens.Breakdown{
 			StructuralAddedCount: lie, StructuralAddedScore: lie,
 		}}))
 	}
 	if l.seen.impossible {
-		copy(said[frameHeader:], tokenscore.EncodeFigures(&scoring.Diff{Breakdown: scoring.Breakdown{
+		copy(said[frameHeader:], tokenscore.EncodeFigures(&tokens.Diff{Breakdown: tokens.Breakdown{
 			LeafAddedCount: 1, LeafAddedScore: math.NaN(),
 		}}))
 	}

@@ -5,22 +5,22 @@ import (
 	"errors"
 	"fmt"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/shared/telemetry"
 )
 
 // pull is what a child is asked of one pull request.
 type pull struct {
 	client  client
-	weights *scoring.Weights
-	files   []*scoring.FilePlan // whose trees are to be compared
+	weights *tokens.Weights
+	files   []*tokens.FilePlan // whose trees are to be compared
 	budget  *Budget
 }
 
 // found is what one try gave.
 type found struct {
-	diffs []scoring.Diff // of the files; fewer mean that there are no scores
-	lacks error          // as Scored.Lacks
+	diffs []tokens.Diff // of the files; fewer mean that there are no scores
+	lacks error         // as Scored.Lacks
 }
 
 // compare compares all trees of a pull request. If time or memory ran out it tries
@@ -66,8 +66,8 @@ func (p *Pool) try(ctx context.Context, s *slot, asked *pull) (found, error) {
 		return found{lacks: err}, nil //nolint:nilerr // it is the pull request's loss
 	}
 	var scored []compared
-	var diffs []scoring.Diff
-	lacks, err := p.exchange(ctx, s, asked, func(figures scoring.Diff, when timing) {
+	var diffs []tokens.Diff
+	lacks, err := p.exchange(ctx, s, asked, func(figures tokens.Diff, when timing) {
 		scored = append(scored, compared{when, asked.files[len(diffs)]})
 		diffs = append(diffs, figures)
 	})
@@ -85,7 +85,7 @@ func (p *Pool) try(ctx context.Context, s *slot, asked *pull) (found, error) {
 }
 
 // outOfTime names the files of which a text took too long to parse.
-func outOfTime(files []*scoring.FilePlan, diffs []scoring.Diff) error {
+func outOfTime(files []*tokens.FilePlan, diffs []tokens.Diff) error {
 	var first string
 	late := 0
 	for i := range diffs {
@@ -106,7 +106,7 @@ func outOfTime(files []*scoring.FilePlan, diffs []scoring.Diff) error {
 // has served another client. A child that does not begin is replaced once; if the
 // new one does not begin either, the pool has failed, not the pull request. If the
 // child ended over the pull request, lacks says how.
-func (p *Pool) exchange(ctx context.Context, s *slot, asked *pull, take func(scoring.Diff, timing)) (lacks, err error) {
+func (p *Pool) exchange(ctx context.Context, s *slot, asked *pull, take func(tokens.Diff, timing)) (lacks, err error) {
 	for fresh := false; ; fresh = true {
 		if err := p.prepare(ctx, s, asked.client); err != nil {
 			return nil, err
@@ -138,7 +138,7 @@ func (p *Pool) exchange(ctx context.Context, s *slot, asked *pull, take func(sco
 
 // lost decides what an exchange that failed means: for the pull request, or an
 // error.
-func (p *Pool) lost(ctx context.Context, s *slot, cause error, plan *scoring.FilePlan) (lacks, err error) {
+func (p *Pool) lost(ctx context.Context, s *slot, cause error, plan *tokens.FilePlan) (lacks, err error) {
 	c := s.child
 	p.drop(s)
 	if _, failed := errors.AsType[*FailedError](cause); failed {

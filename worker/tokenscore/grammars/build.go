@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
@@ -93,7 +93,7 @@ func partial(m *manifest.Manifest, dir string) *manifest.Manifest {
 // stale lists the languages that no intact object of today's recipe serves.
 func (b *builder) stale() []string {
 	var stale []string
-	for _, language := range scoring.Languages() {
+	for _, language := range tokens.Languages() {
 		if b.old != nil {
 			if g, found := b.old.Grammar(language); found && g.Recipe == grammarRecipe(language) {
 				continue
@@ -115,7 +115,7 @@ func (b *builder) rebuild(ctx context.Context) error {
 	}
 	languages := b.stale()
 	fmt.Fprintf(b.log, "grammars: building the runtime and %d of %d grammars into %s\n",
-		len(languages), len(scoring.Languages()), b.out)
+		len(languages), len(tokens.Languages()), b.out)
 	if err := b.fetch(ctx, len(languages) > 0); err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (b *builder) compileAll(ctx context.Context, languages []string) error {
 
 // takeOver links what the old directory already has into the stage.
 func (b *builder) takeOver(built []string) error {
-	for _, language := range scoring.Languages() {
+	for _, language := range tokens.Languages() {
 		if slices.Contains(built, language) {
 			continue
 		}

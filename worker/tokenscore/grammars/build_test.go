@@ -10,7 +10,7 @@ import (
 
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
@@ -133,7 +133,7 @@ func TestUsage(t *testing.T) {
 func TestRecipes(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{runtimeRecipe(): "runtime"}
-	for _, language := range scoring.Languages() {
+	for _, language := range tokens.Languages() {
 		r := grammarRecipe(language)
 		if other, taken := seen[r]; taken {
 			t.Errorf("%s and %s have one recipe", language, other)
@@ -156,7 +156,7 @@ func TestManifestNamesLicences(t *testing.T) {
 		}
 	}
 	notice, err := os.ReadFile(filepath.Join(out, noticeFile))
-	if err != nil || strings.Count(string(notice), "\n| ") != len(scoring.Languages())+1 {
+	if err != nil || strings.Count(string(notice), "\n| ") != len(tokens.Languages())+1 {
 		t.Errorf("the notice does not list every language (%v):\n%s", err, notice)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // Name is the manifest's file in a grammars directory.
@@ -107,7 +107,7 @@ func (m *Manifest) Digest() string {
 // Verify checks that the directory is whole: every language of the rules, every
 // file as it was built, the runtime made from this build's walk.
 func (m *Manifest) Verify(dir string) error {
-	for _, language := range scoring.Languages() {
+	for _, language := range tokens.Languages() {
 		if _, found := m.Grammar(language); !found {
 			return fmt.Errorf("%s: no grammar of language %s", filepath.Join(dir, Name), language)
 		}

@@ -1,4 +1,4 @@
-package scoring
+package tokens
 
 // TreeDiff subtracts the multisets of base and head both ways and scores what
 // is left over; nil has no signatures. Both must have been collected with these

@@ -1,6 +1,10 @@
-package scoring
+package tokens
 
-import "math"
+import (
+	"math"
+
+	"mirrorfleet/shared/scoring/python"
+)
 
 // Figures of the base score: docs/rules/scoring.md#totals.
 const (
@@ -46,8 +50,8 @@ func (b *Breakdown) StructuralCount() int { return b.StructuralAddedCount + b.St
 func (b *Breakdown) LeafCount() int { return b.LeafAddedCount + b.LeafDeletedCount }
 
 // Totals are the figures of a pull request with these files, in their order.
-func Totals(files []FileFigures) TokenFigures {
-	totals := TokenFigures{Files: files}
+func Totals(files []FileFigures) Figures {
+	totals := Figures{Files: files}
 	var all, source Breakdown
 	for i := range files {
 		totals.TotalScore += files[i].Score
@@ -71,8 +75,8 @@ func Totals(files []FileFigures) TokenFigures {
 
 // BaseScore is the base score of a pull request by docs/rules/scoring.md#totals;
 // scale is the repository's src_tok_saturation_scale.
-func BaseScore(t *TokenFigures, scale float64) float64 {
+func BaseScore(t *Figures, scale float64) float64 {
 	base := float64(mostBase * (1 - math.Exp(-t.SourceTokenScore/scale)))
-	bonus := Round2(min(1, t.TotalScore/scoreOfFullBonus) * mostBonus)
-	return Round2(base + bonus)
+	bonus := python.Round2(min(1, t.TotalScore/scoreOfFullBonus) * mostBonus)
+	return python.Round2(base + bonus)
 }

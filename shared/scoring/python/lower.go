@@ -1,14 +1,14 @@
-package scoring
+package python
 
 import (
 	"strings"
 	"unicode"
 )
 
-// pythonLower lower-cases as the validator does. Two letters differ from Go's:
+// Lower lower-cases as the validator does. Two letters differ from Go's:
 // İ keeps its dot as a mark of its own (Go maps it to i alone, which would let
 // "Specİ" forms of ASCII names match), and a Σ that ends a word becomes ς.
-func pythonLower(s string) string {
+func Lower(s string) string {
 	s = strings.ReplaceAll(s, "\u0130", "i\u0307")
 	if !strings.ContainsRune(s, 'Σ') {
 		return strings.ToLower(s)

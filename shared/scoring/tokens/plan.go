@@ -1,4 +1,4 @@
-package scoring
+package tokens
 
 // Figures of docs/rules/scoring.md#method.
 const (
@@ -103,7 +103,7 @@ func (p *FilePlan) Finish(diff Diff) FileFigures {
 
 // TimedOut is the token scoring of a pull request whose process ended before
 // its figures were there: zeros, and each file says why.
-func TimedOut(files []File) TokenFigures {
+func TimedOut(files []File) Figures {
 	figures := make([]FileFigures, len(files))
 	for i := range files {
 		figures[i] = FileFigures{
@@ -111,5 +111,5 @@ func TimedOut(files []File) TokenFigures {
 			Lines: files[i].Changes,
 		}
 	}
-	return TokenFigures{Files: figures}
+	return Figures{Files: figures}
 }

@@ -1,4 +1,4 @@
-package scoring_test
+package tokens_test
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // The node types that give the most come first, at most five of them, with what
@@ -15,10 +15,10 @@ import (
 func TestLargestContributions(t *testing.T) {
 	t.Parallel()
 	names := []string{"block", "name", "call", "space"}
-	head := append(leaves("aab", 1), scoring.Node{Kind: 0}, scoring.Node{Kind: 0}, scoring.Node{Kind: 2, Leaf: true}, scoring.Node{Kind: 3, Leaf: true})
-	base := append(leaves("cc", 1), scoring.Node{Kind: 0})
-	got := scoring.TreeDiff(scoring.Collect("cc", base, kinds), scoring.Collect("aab", head, kinds), kinds, names)
-	want := []scoring.Contribution{
+	head := append(leaves("aab", 1), tokens.Node{Kind: 0}, tokens.Node{Kind: 0}, tokens.Node{Kind: 2, Leaf: true}, tokens.Node{Kind: 3, Leaf: true})
+	base := append(leaves("cc", 1), tokens.Node{Kind: 0})
+	got := tokens.TreeDiff(tokens.Collect("cc", base, kinds), tokens.Collect("aab", head, kinds), kinds, names)
+	want := []tokens.Contribution{
 		{Type: "block", Added: 1, Score: 2},
 		{Type: "call", Leaf: true, Added: 1, Score: 0.7},
 		{Type: "name", Leaf: true, Added: 3, Deleted: 2, Score: 0.5},
@@ -29,18 +29,18 @@ func TestLargestContributions(t *testing.T) {
 		t.Errorf("contributions (-want +got):\n%s", d)
 	}
 
-	many, nodes := make([]scoring.KindWeights, 9), []scoring.Node{}
+	many, nodes := make([]tokens.KindWeights, 9), []tokens.Node{}
 	names = nil
 	for i := range many {
 		many[i].Structural = 1 + float64(i)
-		nodes = append(nodes, scoring.Node{Kind: uint16(i)})
+		nodes = append(nodes, tokens.Node{Kind: uint16(i)})
 		names = append(names, fmt.Sprint("kind", i))
 	}
-	diff := scoring.TreeDiff(nil, scoring.Collect("", nodes, many), many, names)
+	diff := tokens.TreeDiff(nil, tokens.Collect("", nodes, many), many, names)
 	if n := len(diff.Largest); n != 5 || diff.Largest[0].Type != "kind8" || diff.Largest[4].Type != "kind4" {
 		t.Errorf("of nine types: %+v; want the five largest, from kind8 to kind4", diff.Largest)
 	}
-	plans := scoring.PlanFiles([]scoring.File{{Filename: "a_test.go", Status: "added", Changes: 1, Head: new("x")}}, parseDefaults(t))
+	plans := tokens.PlanFiles([]tokens.File{{Filename: "a_test.go", Status: "added", Changes: 1, Head: new("x")}}, parseDefaults(t))
 	figures := plans[0].Finish(diff)
 	sum := 0.0
 	for _, c := range figures.Largest {

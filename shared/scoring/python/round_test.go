@@ -1,10 +1,10 @@
-package scoring_test
+package python_test
 
 import (
 	"math"
 	"testing"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/python"
 )
 
 // The nearest two-decimal number to the exact binary value: 1.005 and 2.675 lie
@@ -16,14 +16,14 @@ func TestRound2(t *testing.T) {
 		{0.005, 0.01}, {0.015, 0.01}, {29.994999999999997, 29.99}, {1e15 + 0.125, 1e15 + 0.12}, {1e300, 1e300},
 		{math.Inf(1), math.Inf(1)},
 	} {
-		if got := scoring.Round2(tt.in); got != tt.want {
+		if got := python.Round2(tt.in); got != tt.want {
 			t.Errorf("Round2(%v) = %v, want %v", tt.in, got, tt.want)
 		}
 	}
-	if got := scoring.Round2(-0.001); got != 0 || !math.Signbit(got) {
+	if got := python.Round2(-0.001); got != 0 || !math.Signbit(got) {
 		t.Errorf("Round2(-0.001) = %v, want -0", got)
 	}
-	if got := scoring.Round2(math.NaN()); !math.IsNaN(got) {
+	if got := python.Round2(math.NaN()); !math.IsNaN(got) {
 		t.Errorf("Round2(NaN) = %v, want NaN", got)
 	}
 }
@@ -34,8 +34,8 @@ func FuzzRound2(f *testing.F) {
 		f.Add(x)
 	}
 	f.Fuzz(func(t *testing.T, x float64) {
-		once := scoring.Round2(x)
-		if twice := scoring.Round2(once); twice != once && !math.IsNaN(x) {
+		once := python.Round2(x)
+		if twice := python.Round2(once); twice != once && !math.IsNaN(x) {
 			t.Errorf("Round2(%v) = %v, again %v", x, once, twice)
 		}
 		if math.Abs(once-x) > 0.00501*max(1, math.Abs(x)) {

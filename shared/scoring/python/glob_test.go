@@ -1,4 +1,4 @@
-package scoring_test
+package python_test
 
 import (
 	"regexp"
@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/python"
 )
 
 func TestGlob(t *testing.T) {
@@ -52,12 +52,12 @@ func TestGlob(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, s := range tt.yes {
-			if !scoring.MatchGlob(tt.pattern, s) {
+			if !python.Match(tt.pattern, s) {
 				t.Errorf("%q and %q: got no match, want one", tt.pattern, s)
 			}
 		}
 		for _, s := range tt.no {
-			if scoring.MatchGlob(tt.pattern, s) {
+			if python.Match(tt.pattern, s) {
 				t.Errorf("%q and %q: got a match, want none", tt.pattern, s)
 			}
 		}
@@ -67,7 +67,7 @@ func TestGlob(t *testing.T) {
 // Many stars must not take exponential time: this would never end.
 func TestGlobOfManyStarsEnds(t *testing.T) {
 	t.Parallel()
-	if scoring.MatchGlob(strings.Repeat("a*", 500)+"b", strings.Repeat("a", 2000)) {
+	if python.Match(strings.Repeat("a*", 500)+"b", strings.Repeat("a", 2000)) {
 		t.Error("got a match, want none")
 	}
 }
@@ -176,7 +176,7 @@ func FuzzGlob(f *testing.F) {
 		if err != nil {
 			t.Skip(err)
 		}
-		if got, want := scoring.MatchGlob(pattern, s), reference.MatchString(s); got != want {
+		if got, want := python.Match(pattern, s), reference.MatchString(s); got != want {
 			t.Errorf("%q and %q: got %v, want %v (%s)", pattern, s, got, want, reference)
 		}
 	})

@@ -1,9 +1,9 @@
-package scoring
+package tokens
 
 import "slices"
 
 // FiguresVersion is the version of what makes figures of files here: methods,
-// categories, weighting, totals and the shape of TokenFigures. Figures are kept
+// categories, weighting, totals and the shape of Figures. Figures are kept
 // for weeks, so whatever changes one of them raises it.
 const FiguresVersion = 2
 
@@ -86,8 +86,8 @@ func changeOf(f *File) Change {
 	}
 }
 
-// TokenFigures is the token scoring of one pull request.
-type TokenFigures struct {
+// Figures is the token scoring of one pull request.
+type Figures struct {
 	Files            []FileFigures `json:"files,omitempty"`
 	TotalScore       float64       `json:"total_score"`
 	TokenScore       float64       `json:"token_score"`
@@ -101,7 +101,7 @@ type TokenFigures struct {
 
 // OutOfBudget says whether time or memory ran out over a file, so that the
 // figures do not follow from the files alone.
-func (t *TokenFigures) OutOfBudget() bool {
+func (t *Figures) OutOfBudget() bool {
 	return t != nil && slices.ContainsFunc(t.Files, func(f FileFigures) bool {
 		return f.OutOfTime || f.Method == MethodSkippedTimeout
 	})

@@ -1,8 +1,10 @@
-package scoring
+package tokens
 
 import (
 	"regexp"
 	"strings"
+
+	"mirrorfleet/shared/scoring/python"
 )
 
 // baseName is what follows the last slash.
@@ -14,7 +16,7 @@ func baseName(path string) string {
 // follows the last dot, lower-cased. Of names without a dot only dockerfile and
 // makefile have one: themselves.
 func Extension(path string) string {
-	base := pythonLower(baseName(path))
+	base := python.Lower(baseName(path))
 	if dot := strings.LastIndexByte(base, '.'); dot >= 0 {
 		return base[dot+1:]
 	}
@@ -45,7 +47,7 @@ var (
 
 // IsTestFile says whether a path is a test file's by its name.
 func IsTestFile(path string) bool {
-	lower := pythonLower(path)
+	lower := python.Lower(path)
 	if !strings.Contains(lower, "test") && !strings.Contains(lower, "spec") {
 		return false // every pattern has one of them; most paths have none
 	}

@@ -1,12 +1,13 @@
-package scoring
+package tokens
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
+
+	"mirrorfleet/shared/scoring/python"
+	"mirrorfleet/shared/scoring/strictjson"
 )
 
 // The two tables of the token weights file.
@@ -53,7 +54,7 @@ func ParseWeights(languages, tokens []byte) (*Weights, error) {
 }
 
 func parseLanguages(data []byte) (map[string]extension, error) {
-	fields, err := object(data, "an extension")
+	fields, err := strictjson.Object(data, "an extension")
 	if err != nil {
 		return nil, &WeightsError{File: LanguagesFile, Err: err}
 	}
@@ -61,9 +62,9 @@ func parseLanguages(data []byte) (map[string]extension, error) {
 	for _, f := range fields {
 		e, err := parseExtension(f)
 		if err != nil {
-			return nil, &WeightsError{File: LanguagesFile, Key: fmt.Sprintf("%q", f.key), Err: err}
+			return nil, &WeightsError{File: LanguagesFile, Key: fmt.Sprintf("%q", f.Key), Err: err}
 		}
-		extensions[f.key] = e
+		extensions[f.Key] = e
 	}
 	if len(extensions) == 0 {
 		return nil, &WeightsError{File: LanguagesFile, Err: errors.New("no extension: want at least one")}
@@ -74,43 +75,43 @@ func parseLanguages(data []byte) (map[string]extension, error) {
 // parseExtension reads {"weight": n, "language": name} or a bare number. As in
 // the validator, an absent weight is 1, and an absent or null language means
 // that the extension has no tree.
-func parseExtension(f field) (extension, error) {
+func parseExtension(f strictjson.Field) (extension, error) {
 	switch {
-	case f.key == "" || strings.ContainsAny(f.key, "./\\") || pythonLower(f.key) != f.key:
+	case f.Key == "" || strings.ContainsAny(f.Key, "./\\") || python.Lower(f.Key) != f.Key:
 		return extension{}, errors.New("want an extension in lower case, without a dot")
-	case len(f.value) > 0 && f.value[0] != '{':
-		weight, err := parseWeight(f.value)
+	case len(f.Value) > 0 && f.Value[0] != '{':
+		weight, err := parseWeight(f.Value)
 		return extension{weight: weight}, err
 	}
-	fields, err := object(f.value, "weight or language")
+	fields, err := strictjson.Object(f.Value, "weight or language")
 	if err != nil {
 		return extension{}, err
 	}
 	e := extension{weight: 1}
 	for _, sub := range fields {
-		switch sub.key {
+		switch sub.Key {
 		case "weight":
-			if e.weight, err = parseWeight(sub.value); err != nil {
+			if e.weight, err = parseWeight(sub.Value); err != nil {
 				return extension{}, fmt.Errorf("weight: %w", err)
 			}
 		case "language":
-			if e.language, err = parseLanguage(sub.value); err != nil {
+			if e.language, err = parseLanguage(sub.Value); err != nil {
 				return extension{}, fmt.Errorf("language: %w", err)
 			}
 		default:
-			return extension{}, fmt.Errorf("unknown key %q: want weight or language", sub.key)
+			return extension{}, fmt.Errorf("unknown key %q: want weight or language", sub.Key)
 		}
 	}
 	return e, nil
 }
 
 func parseLanguage(raw json.RawMessage) (string, error) {
-	if isNull(raw) {
+	if strictjson.IsNull(raw) {
 		return "", nil
 	}
 	var name string
 	if err := json.Unmarshal(raw, &name); err != nil {
-		return "", fmt.Errorf("%s: want a language's name", clip(raw))
+		return "", fmt.Errorf("%s: want a language's name", strictjson.Clip(raw))
 	}
 	if !KnownLanguage(name) {
 		return "", fmt.Errorf("%q: no such grammar, want one of %s", name, strings.Join(Languages(), " "))
@@ -119,20 +120,20 @@ func parseLanguage(raw json.RawMessage) (string, error) {
 }
 
 func parseTokens(data []byte) (structural, leaf map[string]float64, err error) {
-	fields, err := object(data, structuralKey+" or "+leafKey)
+	fields, err := strictjson.Object(data, structuralKey+" or "+leafKey)
 	if err != nil {
 		return nil, nil, &WeightsError{File: TokensFile, Err: err}
 	}
 	for _, f := range fields {
 		var into *map[string]float64
-		switch f.key {
+		switch f.Key {
 		case structuralKey:
 			into = &structural
 		case leafKey:
 			into = &leaf
 		default:
 			err := fmt.Errorf("unknown key: want %s or %s", structuralKey, leafKey)
-			return nil, nil, &WeightsError{File: TokensFile, Key: fmt.Sprintf("%q", f.key), Err: err}
+			return nil, nil, &WeightsError{File: TokensFile, Key: fmt.Sprintf("%q", f.Key), Err: err}
 		}
 		if *into, err = parseTable(f); err != nil {
 			return nil, nil, err
@@ -146,15 +147,15 @@ func parseTokens(data []byte) (structural, leaf map[string]float64, err error) {
 	return structural, leaf, nil
 }
 
-func parseTable(f field) (map[string]float64, error) {
-	fields, err := object(f.value, "a node type")
+func parseTable(f strictjson.Field) (map[string]float64, error) {
+	fields, err := strictjson.Object(f.Value, "a node type")
 	if err != nil {
-		return nil, &WeightsError{File: TokensFile, Key: f.key, Err: err}
+		return nil, &WeightsError{File: TokensFile, Key: f.Key, Err: err}
 	}
 	table := make(map[string]float64, len(fields))
 	for _, sub := range fields {
-		if table[sub.key], err = parseWeight(sub.value); err != nil {
-			return nil, &WeightsError{File: TokensFile, Key: fmt.Sprintf("%s %q", f.key, sub.key), Err: err}
+		if table[sub.Key], err = parseWeight(sub.Value); err != nil {
+			return nil, &WeightsError{File: TokensFile, Key: fmt.Sprintf("%s %q", f.Key, sub.Key), Err: err}
 		}
 	}
 	return table, nil
@@ -163,59 +164,11 @@ func parseTable(f field) (map[string]float64, error) {
 func parseWeight(raw json.RawMessage) (float64, error) {
 	var weight float64
 	// Unmarshal leaves a number untouched for null, and would call it 0.
-	if err := json.Unmarshal(raw, &weight); err != nil || isNull(raw) {
-		return 0, fmt.Errorf("%s: want a number in [0, %d]", clip(raw), maxWeight)
+	if err := json.Unmarshal(raw, &weight); err != nil || strictjson.IsNull(raw) {
+		return 0, fmt.Errorf("%s: want a number in [0, %d]", strictjson.Clip(raw), maxWeight)
 	}
 	if weight < 0 || weight > maxWeight {
 		return 0, fmt.Errorf("%v: want a number in [0, %d]", weight, maxWeight)
 	}
 	return weight, nil
-}
-
-// field is one entry of a JSON object, in file order.
-type field struct {
-	key   string
-	value json.RawMessage
-}
-
-// object reads a JSON object and refuses what encoding/json lets pass: a
-// repeated key, and anything after the object's end.
-func object(data []byte, what string) ([]field, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if start, err := d.Token(); err != nil || start != json.Delim('{') {
-		return nil, fmt.Errorf("%s: want a JSON object whose keys are %s", discreet(data), what)
-	}
-	var fields []field
-	seen := make(map[string]bool)
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return nil, fmt.Errorf("not JSON: %w", err)
-		}
-		f := field{key: token.(string)} //nolint:forcetypeassert // a key of an object is a string, or Token fails
-		if seen[f.key] {
-			return nil, fmt.Errorf("key %q stands twice: want it once", f.key)
-		}
-		seen[f.key] = true
-		if err := d.Decode(&f.value); err != nil {
-			return nil, fmt.Errorf("not JSON after key %q: %w", f.key, err)
-		}
-		fields = append(fields, f)
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more text after the object's end")
-	}
-	return fields, nil
-}
-
-// clip shortens a value for an error.
-func clip(raw []byte) string {
-	const most = 60
-	if len(raw) <= most {
-		return string(raw)
-	}
-	return string(raw[:most]) + "…"
 }

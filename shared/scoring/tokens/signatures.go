@@ -1,4 +1,4 @@
-package scoring
+package tokens
 
 import "hash/maphash"
 

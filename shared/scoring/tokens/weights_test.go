@@ -1,16 +1,16 @@
-package scoring_test
+package tokens_test
 
 import (
 	"errors"
 	"strings"
 	"testing"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
-func parseDefaults(tb testing.TB) *scoring.Weights {
+func parseDefaults(tb testing.TB) *tokens.Weights {
 	tb.Helper()
-	w, err := scoring.ParseWeights(scoring.DefaultWeights())
+	w, err := tokens.ParseWeights(tokens.DefaultWeights())
 	if err != nil {
 		tb.Fatalf("the default weights: %v", err)
 	}
@@ -33,8 +33,8 @@ func TestDefaultWeights(t *testing.T) {
 			t.Errorf("language of %q: %q, want %q", ext, got, want)
 		}
 	}
-	languages, _ := scoring.DefaultWeights()
-	for _, language := range scoring.Languages() {
+	languages, _ := tokens.DefaultWeights()
+	for _, language := range tokens.Languages() {
 		if !strings.Contains(string(languages), `"language": "`+language+`"`) {
 			t.Errorf("no extension has language %s", language)
 		}
@@ -45,24 +45,24 @@ func TestDefaultWeights(t *testing.T) {
 // any figure does.
 func TestDigest(t *testing.T) {
 	t.Parallel()
-	tokens := `{"structural_bonus": {"a": 1, "b": 2}, "leaf_tokens": {"c": 0.5}}`
-	digest := func(languages, tokens string) string {
+	tokenFile := `{"structural_bonus": {"a": 1, "b": 2}, "leaf_tokens": {"c": 0.5}}`
+	digest := func(languages, tokenFile string) string {
 		t.Helper()
-		w, err := scoring.ParseWeights([]byte(languages), []byte(tokens))
+		w, err := tokens.ParseWeights([]byte(languages), []byte(tokenFile))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return w.Digest()
 	}
-	first := digest(`{"go": {"weight": 2, "language": "go"}, "md": 1}`, tokens)
+	first := digest(`{"go": {"weight": 2, "language": "go"}, "md": 1}`, tokenFile)
 	same := digest(`{"md": {"weight": 1.0}, "go": {"language": "go", "weight": 2e0}}`,
 		`{"leaf_tokens": {"c": 5e-1}, "structural_bonus": {"b": 2, "a": 1.0}}`)
 	if first != same {
 		t.Errorf("digests %s and %s of the same weights", first, same)
 	}
 	for _, other := range []string{
-		digest(`{"go": {"weight": 2.5, "language": "go"}, "md": 1}`, tokens),
-		digest(`{"go": {"weight": 2, "language": "rust"}, "md": 1}`, tokens),
+		digest(`{"go": {"weight": 2.5, "language": "go"}, "md": 1}`, tokenFile),
+		digest(`{"go": {"weight": 2, "language": "rust"}, "md": 1}`, tokenFile),
 		digest(`{"go": {"weight": 2, "language": "go"}, "md": 1}`, `{"structural_bonus": {"a": 1}, "leaf_tokens": {"b": 2, "c": 0.5}}`),
 	} {
 		if other == first {
@@ -74,27 +74,27 @@ func TestDigest(t *testing.T) {
 // Files that break a rule are refused with file, key, value and what would be right.
 func TestParseWeightsRefuses(t *testing.T) {
 	t.Parallel()
-	const languages, tokens = `{"go": {"weight": 2, "language": "go"}}`, `{"structural_bonus": {"a": 1}, "leaf_tokens": {"c": 1}}`
+	const languages, tokenFile = `{"go": {"weight": 2, "language": "go"}}`, `{"structural_bonus": {"a": 1}, "leaf_tokens": {"c": 1}}`
 	for _, tt := range []struct {
-		languages, tokens string
-		want              []string
+		languages, tokenFile string
+		want                 []string
 	}{
-		{``, tokens, []string{"programming_languages.json", "JSON object"}},
-		{`[]`, tokens, []string{"programming_languages.json", "JSON object"}},
-		{`{}`, tokens, []string{"programming_languages.json", "at least one"}},
-		{`{"go": 1} x`, tokens, []string{"programming_languages.json", "after"}},
-		{`{"go": 1, "go": 2}`, tokens, []string{"programming_languages.json", `"go"`, "twice"}},
-		{`{"go": {"weight": "2"}}`, tokens, []string{`"go"`, "weight", `"2"`, "[0, 1000]"}},
-		{`{"go": {"weight": true}}`, tokens, []string{`"go"`, "weight", "true", "[0, 1000]"}},
-		{`{"go": -1}`, tokens, []string{`"go"`, "-1", "[0, 1000]"}},
-		{`{"go": 1001}`, tokens, []string{`"go"`, "1001", "[0, 1000]"}},
-		{`{"go": 1e999}`, tokens, []string{`"go"`, "1e999", "[0, 1000]"}},
-		{`{"go": null}`, tokens, []string{`"go"`, "null", "[0, 1000]"}},
-		{`{".go": 1}`, tokens, []string{`".go"`, "without a dot"}},
-		{`{"GO": 1}`, tokens, []string{`"GO"`, "lower case"}},
-		{`{"go": {"language": "cobol"}}`, tokens, []string{`"go"`, "language", `"cobol"`, "python"}},
-		{`{"go": {"language": 7}}`, tokens, []string{`"go"`, "language", "7"}},
-		{`{"go": {"wieght": 2}}`, tokens, []string{`"go"`, `"wieght"`, "weight or language"}},
+		{``, tokenFile, []string{"programming_languages.json", "JSON object"}},
+		{`[]`, tokenFile, []string{"programming_languages.json", "JSON object"}},
+		{`{}`, tokenFile, []string{"programming_languages.json", "at least one"}},
+		{`{"go": 1} x`, tokenFile, []string{"programming_languages.json", "after"}},
+		{`{"go": 1, "go": 2}`, tokenFile, []string{"programming_languages.json", `"go"`, "twice"}},
+		{`{"go": {"weight": "2"}}`, tokenFile, []string{`"go"`, "weight", `"2"`, "[0, 1000]"}},
+		{`{"go": {"weight": true}}`, tokenFile, []string{`"go"`, "weight", "true", "[0, 1000]"}},
+		{`{"go": -1}`, tokenFile, []string{`"go"`, "-1", "[0, 1000]"}},
+		{`{"go": 1001}`, tokenFile, []string{`"go"`, "1001", "[0, 1000]"}},
+		{`{"go": 1e999}`, tokenFile, []string{`"go"`, "1e999", "[0, 1000]"}},
+		{`{"go": null}`, tokenFile, []string{`"go"`, "null", "[0, 1000]"}},
+		{`{".go": 1}`, tokenFile, []string{`".go"`, "without a dot"}},
+		{`{"GO": 1}`, tokenFile, []string{`"GO"`, "lower case"}},
+		{`{"go": {"language": "cobol"}}`, tokenFile, []string{`"go"`, "language", `"cobol"`, "python"}},
+		{`{"go": {"language": 7}}`, tokenFile, []string{`"go"`, "language", "7"}},
+		{`{"go": {"wieght": 2}}`, tokenFile, []string{`"go"`, `"wieght"`, "weight or language"}},
 		{languages, `{"structural_bonus": {"a": 1}}`, []string{"token_weights.json", "leaf_tokens", "absent"}},
 		{languages, `{"structural_bonus": {}, "leaf_tokens": {"c": 1}}`, []string{"token_weights.json", "structural_bonus", "empty"}},
 		{languages, `{"structural_bonus": {"a": -0.5}, "leaf_tokens": {"c": 1}}`, []string{"token_weights.json", "structural_bonus", `"a"`, "-0.5", "[0, 1000]"}},
@@ -102,14 +102,14 @@ func TestParseWeightsRefuses(t *testing.T) {
 		{languages, `{"structural_bonus": {"a": 1}, "leaf_tokens": [], "x": 1}`, []string{"token_weights.json", "leaf_tokens"}},
 		{languages, `{"bonus": {}}`, []string{"token_weights.json", `"bonus"`, "structural_bonus or leaf_tokens"}},
 	} {
-		_, err := scoring.ParseWeights([]byte(tt.languages), []byte(tt.tokens))
-		if _, is := errors.AsType[*scoring.WeightsError](err); !is {
-			t.Errorf("%s and %s: error %v, want a WeightsError", tt.languages, tt.tokens, err)
+		_, err := tokens.ParseWeights([]byte(tt.languages), []byte(tt.tokenFile))
+		if _, is := errors.AsType[*tokens.WeightsError](err); !is {
+			t.Errorf("%s and %s: error %v, want a WeightsError", tt.languages, tt.tokenFile, err)
 			continue
 		}
 		for _, want := range tt.want {
 			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%s and %s: error %q does not name %q", tt.languages, tt.tokens, err, want)
+				t.Errorf("%s and %s: error %q does not name %q", tt.languages, tt.tokenFile, err, want)
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func TestParseWeightsRefuses(t *testing.T) {
 // An absent weight is 1 and an absent language none, as in the validator.
 func TestParseWeightsDefaults(t *testing.T) {
 	t.Parallel()
-	w, err := scoring.ParseWeights([]byte(`{"go": {"language": "go"}, "rs": {"weight": 3, "language": null}}`),
+	w, err := tokens.ParseWeights([]byte(`{"go": {"language": "go"}, "rs": {"weight": 3, "language": null}}`),
 		[]byte(`{"structural_bonus": {"a": 1}, "leaf_tokens": {"c": 1}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -131,13 +131,13 @@ func TestParseWeightsDefaults(t *testing.T) {
 // Whatever the files hold, they are refused as a WeightsError or give weights
 // in range with one digest.
 func FuzzParseWeights(f *testing.F) {
-	languages, tokens := scoring.DefaultWeights()
-	f.Add(languages, tokens)
+	languages, tokenFile := tokens.DefaultWeights()
+	f.Add(languages, tokenFile)
 	f.Add([]byte(`{"go": {"weight": 2, "language": "go"}}`), []byte(`{"structural_bonus": {"a": 1}, "leaf_tokens": {"c": 1}}`))
-	f.Fuzz(func(t *testing.T, languages, tokens []byte) {
-		w, err := scoring.ParseWeights(languages, tokens)
+	f.Fuzz(func(t *testing.T, languages, tokenFile []byte) {
+		w, err := tokens.ParseWeights(languages, tokenFile)
 		if err != nil {
-			if _, is := errors.AsType[*scoring.WeightsError](err); !is {
+			if _, is := errors.AsType[*tokens.WeightsError](err); !is {
 				t.Errorf("error %v is no WeightsError", err)
 			}
 			return
@@ -147,7 +147,7 @@ func FuzzParseWeights(f *testing.F) {
 				t.Errorf("%q has weight %v", kind, weight)
 			}
 		}
-		again, err := scoring.ParseWeights(languages, tokens)
+		again, err := tokens.ParseWeights(languages, tokenFile)
 		if err != nil || again.Digest() != w.Digest() {
 			t.Errorf("a second reading: digest %s, error %v; the first had %s", again.Digest(), err, w.Digest())
 		}
@@ -158,7 +158,7 @@ func FuzzParseWeights(f *testing.F) {
 // digest; the order of the list and a repetition do not.
 func TestWithout(t *testing.T) {
 	t.Parallel()
-	all, err := scoring.ParseWeights(scoring.DefaultWeights())
+	all, err := tokens.ParseWeights(tokens.DefaultWeights())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package scoring_test
+package tokens_test
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 // Figures are kept for weeks under FiguresVersion: a field that is added,
@@ -22,10 +22,10 @@ func TestTheShapeOfFiguresIsOfTheirVersion(t *testing.T) {
 		"largest,omitempty []{type string;leaf,omitempty bool;added int;deleted int;score float64}};" +
 		"total_score float64;token_score float64;source_token_score float64;structural_count int;structural_score float64;" +
 		"leaf_count int;leaf_score float64;total_nodes_scored int}"
-	got := shape(reflect.TypeFor[scoring.TokenFigures]())
-	if got != want || scoring.FiguresVersion != version {
+	got := shape(reflect.TypeFor[tokens.Figures]())
+	if got != want || tokens.FiguresVersion != version {
 		t.Errorf("version %d has the shape\n%s\nwant version %d with\n%s\nraise FiguresVersion with every change, then note both here",
-			scoring.FiguresVersion, got, version, want)
+			tokens.FiguresVersion, got, version, want)
 	}
 }
 

@@ -1,4 +1,4 @@
-package scoring_test
+package tokens_test
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/tokens"
 )
 
 func TestExtension(t *testing.T) {
@@ -17,7 +17,7 @@ func TestExtension(t *testing.T) {
 		"a.b/Dockerfile": "dockerfile", "Dockerfile.prod": "prod", "a.go/README": "", ".gitignore": "gitignore", "a.": "",
 		"": "", "dir/": "", "main.\u212a": "k", "conf.\u0130ni": "i\u0307ni", // the Kelvin sign is a k, İ no plain i
 	} {
-		if got := scoring.Extension(path); got != want {
+		if got := tokens.Extension(path); got != want {
 			t.Errorf("Extension(%q) = %q, want %q", path, got, want)
 		}
 	}
@@ -35,7 +35,7 @@ func TestIsTestFile(t *testing.T) {
 		"atest.py": false, "test.a.py": false, "conftest.py": true, "conftest.py\n": true, "myconftest.py": false,
 		"contest.py": false, "testing/a.go": false, "latest/a.go": false, "a_test.": false, "\u0130ntegrationtest/x": false,
 	} {
-		if got := scoring.IsTestFile(path); got != want {
+		if got := tokens.IsTestFile(path); got != want {
 			t.Errorf("IsTestFile(%q) = %v, want %v", path, got, want)
 		}
 	}
@@ -55,7 +55,7 @@ func TestHasInlineTests(t *testing.T) {
 		{"d", "unittest {", true}, {"d", "unittest", true}, {"d", "unittests", false}, {"d", "unittest\u0301", true},
 		{"go", "#[test]\nunittest", false}, {"d", "//\r\n\tunittest\r\n", true},
 	} {
-		if got := scoring.HasInlineTests(tt.ext, tt.head); got != tt.want {
+		if got := tokens.HasInlineTests(tt.ext, tt.head); got != tt.want {
 			t.Errorf("HasInlineTests(%q, %q) = %v, want %v", tt.ext, tt.head, got, tt.want)
 		}
 	}
@@ -68,37 +68,37 @@ func TestMethods(t *testing.T) {
 	large := new(strings.Repeat("é", 500_001)) // bytes count, not letters
 	limit := new(strings.Repeat("x", 1_000_000))
 	for _, tt := range []struct {
-		file scoring.File
-		want scoring.FileFigures
+		file tokens.File
+		want tokens.FileFigures
 	}{
-		{scoring.File{Filename: "a.md", Status: "removed", Deletions: 7, Changes: 9},
-			scoring.FileFigures{Method: scoring.MethodSkipped, Lines: 7, Category: scoring.CategoryNonCode}},
-		{scoring.File{Filename: "test/a.go", Status: "removed", Deletions: 7, Changes: 9},
-			scoring.FileFigures{Method: scoring.MethodSkipped, Lines: 7, Test: true, Category: scoring.CategoryTest}},
-		{scoring.File{Filename: "a.yml", Status: "added", Changes: 400},
-			scoring.FileFigures{Method: scoring.MethodLineCount, Lines: 400, Nodes: 300, Score: 300, Category: scoring.CategoryNonCode}},
-		{scoring.File{Filename: "tests/a.json", Status: "modified", Changes: 10, Head: new("")},
-			scoring.FileFigures{Method: scoring.MethodLineCount, Lines: 10, Nodes: 10, Score: 0.1 * 10 * 0.05, Test: true, Category: scoring.CategoryTest}},
-		{scoring.File{Filename: "a.go", Status: "added", Changes: 4, Base: large},
-			scoring.FileFigures{Method: scoring.MethodSkippedBinary, Lines: 4, Category: scoring.CategoryNonCode}},
-		{scoring.File{Filename: "a.exe", Status: "added", Changes: 4, Head: large},
-			scoring.FileFigures{Method: scoring.MethodSkippedLarge, Lines: 4, Category: scoring.CategoryNonCode}},
-		{scoring.File{Filename: "a.go", Status: "modified", Changes: 4, Head: new("x"), Base: large},
-			scoring.FileFigures{Method: scoring.MethodSkippedLarge, Lines: 4, Category: scoring.CategoryNonCode}},
-		{scoring.File{Filename: "a.exe", Status: "modified", Changes: 4, Head: limit},
-			scoring.FileFigures{Method: scoring.MethodSkippedNoGrammar, Lines: 4, Category: scoring.CategoryNonCode}},
-		{scoring.File{Filename: "a_test.go", Status: "renamed", Changes: 4, Head: new("x")},
-			scoring.FileFigures{Method: scoring.MethodSkippedNoBase, Lines: 4, Test: true, Category: scoring.CategoryTest}},
-		{scoring.File{Filename: "a.go", Status: "added", Changes: 4, Head: new("")},
-			scoring.FileFigures{Method: scoring.MethodTreeDiff, Lines: 4, Category: scoring.CategorySource}},
-		{scoring.File{Filename: "a.rs", Status: "modified", Changes: 4, Head: new("#[test]"), Base: new("")},
-			scoring.FileFigures{Method: scoring.MethodTreeDiff, Lines: 4, Test: true, Category: scoring.CategoryTest}},
-		{scoring.File{Filename: "a.rs", Status: "modified", Changes: 4, Head: new(""), Base: new("#[test]")},
-			scoring.FileFigures{Method: scoring.MethodTreeDiff, Lines: 4, Category: scoring.CategorySource}},
+		{tokens.File{Filename: "a.md", Status: "removed", Deletions: 7, Changes: 9},
+			tokens.FileFigures{Method: tokens.MethodSkipped, Lines: 7, Category: tokens.CategoryNonCode}},
+		{tokens.File{Filename: "test/a.go", Status: "removed", Deletions: 7, Changes: 9},
+			tokens.FileFigures{Method: tokens.MethodSkipped, Lines: 7, Test: true, Category: tokens.CategoryTest}},
+		{tokens.File{Filename: "a.yml", Status: "added", Changes: 400},
+			tokens.FileFigures{Method: tokens.MethodLineCount, Lines: 400, Nodes: 300, Score: 300, Category: tokens.CategoryNonCode}},
+		{tokens.File{Filename: "tests/a.json", Status: "modified", Changes: 10, Head: new("")},
+			tokens.FileFigures{Method: tokens.MethodLineCount, Lines: 10, Nodes: 10, Score: 0.1 * 10 * 0.05, Test: true, Category: tokens.CategoryTest}},
+		{tokens.File{Filename: "a.go", Status: "added", Changes: 4, Base: large},
+			tokens.FileFigures{Method: tokens.MethodSkippedBinary, Lines: 4, Category: tokens.CategoryNonCode}},
+		{tokens.File{Filename: "a.exe", Status: "added", Changes: 4, Head: large},
+			tokens.FileFigures{Method: tokens.MethodSkippedLarge, Lines: 4, Category: tokens.CategoryNonCode}},
+		{tokens.File{Filename: "a.go", Status: "modified", Changes: 4, Head: new("x"), Base: large},
+			tokens.FileFigures{Method: tokens.MethodSkippedLarge, Lines: 4, Category: tokens.CategoryNonCode}},
+		{tokens.File{Filename: "a.exe", Status: "modified", Changes: 4, Head: limit},
+			tokens.FileFigures{Method: tokens.MethodSkippedNoGrammar, Lines: 4, Category: tokens.CategoryNonCode}},
+		{tokens.File{Filename: "a_test.go", Status: "renamed", Changes: 4, Head: new("x")},
+			tokens.FileFigures{Method: tokens.MethodSkippedNoBase, Lines: 4, Test: true, Category: tokens.CategoryTest}},
+		{tokens.File{Filename: "a.go", Status: "added", Changes: 4, Head: new("")},
+			tokens.FileFigures{Method: tokens.MethodTreeDiff, Lines: 4, Category: tokens.CategorySource}},
+		{tokens.File{Filename: "a.rs", Status: "modified", Changes: 4, Head: new("#[test]"), Base: new("")},
+			tokens.FileFigures{Method: tokens.MethodTreeDiff, Lines: 4, Test: true, Category: tokens.CategoryTest}},
+		{tokens.File{Filename: "a.rs", Status: "modified", Changes: 4, Head: new(""), Base: new("#[test]")},
+			tokens.FileFigures{Method: tokens.MethodTreeDiff, Lines: 4, Category: tokens.CategorySource}},
 	} {
-		plans := scoring.PlanFiles([]scoring.File{tt.file}, parseDefaults(t))
+		plans := tokens.PlanFiles([]tokens.File{tt.file}, parseDefaults(t))
 		tt.want.Filename = tt.file.Filename
-		tt.want.Change = scoring.Change{Status: tt.file.Status, Deletions: tt.file.Deletions, Changes: tt.file.Changes}
+		tt.want.Change = tokens.Change{Status: tt.file.Status, Deletions: tt.file.Deletions, Changes: tt.file.Changes}
 		if diff := cmp.Diff(tt.want, plans[0].Figures); diff != "" {
 			t.Errorf("%s, %s (-want +got):\n%s", tt.file.Filename, tt.file.Status, diff)
 		}
@@ -108,11 +108,11 @@ func TestMethods(t *testing.T) {
 // Without an entry in the weights a line-scored extension has weight 0.12.
 func TestUnlistedLineWeight(t *testing.T) {
 	t.Parallel()
-	w, err := scoring.ParseWeights([]byte(`{"go": 1}`), []byte(`{"structural_bonus": {"a": 1}, "leaf_tokens": {"c": 1}}`))
+	w, err := tokens.ParseWeights([]byte(`{"go": 1}`), []byte(`{"structural_bonus": {"a": 1}, "leaf_tokens": {"c": 1}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	plans := scoring.PlanFiles([]scoring.File{{Filename: "a.md", Status: "added", Changes: 100}}, w)
+	plans := tokens.PlanFiles([]tokens.File{{Filename: "a.md", Status: "added", Changes: 100}}, w)
 	if got := plans[0].Figures.Score; got != 12 {
 		t.Errorf("100 lines score %v, want 12", got)
 	}
@@ -122,7 +122,7 @@ func TestUnlistedLineWeight(t *testing.T) {
 // keeps texts by path.
 func TestTextsBelongToAPath(t *testing.T) {
 	t.Parallel()
-	plans := scoring.PlanFiles([]scoring.File{
+	plans := tokens.PlanFiles([]tokens.File{
 		{Filename: "a.go", Status: "added", Changes: 1, Head: new("first")},
 		{Filename: "a.go", Status: "added", Changes: 2, Head: new("second"), Base: new("base")},
 	}, parseDefaults(t))
@@ -140,15 +140,15 @@ func FuzzPlanFiles(f *testing.F) {
 	f.Add("a.tests/\u0130.zig", "test {", "modified", -1)
 	w := parseDefaults(f)
 	f.Fuzz(func(t *testing.T, path, head, status string, changes int) {
-		file := scoring.File{Filename: path, Status: status, Changes: changes, Head: &head}
-		plan := scoring.PlanFiles([]scoring.File{file}, w)[0]
-		if plan.Figures.Method == "" || plan.Figures.Category == "" || (plan.Language != "") != (plan.Figures.Method == scoring.MethodTreeDiff) {
+		file := tokens.File{Filename: path, Status: status, Changes: changes, Head: &head}
+		plan := tokens.PlanFiles([]tokens.File{file}, w)[0]
+		if plan.Figures.Method == "" || plan.Figures.Category == "" || (plan.Language != "") != (plan.Figures.Method == tokens.MethodTreeDiff) {
 			t.Errorf("%q: %+v", path, plan)
 		}
 		if utf8.ValidString(path) && strings.ToLower(path) == path {
 			return
 		}
-		if lower := strings.Map(asciiLower, path); scoring.IsTestFile(lower) != scoring.IsTestFile(path) {
+		if lower := strings.Map(asciiLower, path); tokens.IsTestFile(lower) != tokens.IsTestFile(path) {
 			t.Errorf("IsTestFile(%q) differs from that of %q", lower, path)
 		}
 	})

@@ -1,9 +1,9 @@
-package scoring_test
+package python_test
 
 import (
 	"testing"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/python"
 )
 
 // What Python's lower makes of each.
@@ -14,7 +14,7 @@ func TestLowerCase(t *testing.T) {
 		"ΣΦΑΛΜΑΤΑΣ": "σφαλματας", "ΣΑΣ ΣΑΣ": "σας σας", "Σ": "σ", "1Σ": "1σ", "aΣb": "aσb", "aΣ2": "aς2", "ΣΣ": "σς", "σας": "σας",
 		"A.Σ": "a.ς", "AΣ'B": "aσ'b", "AΣ' B": "aς' b", "A\u0301Σ": "a\u0301ς", "-Σ": "-σ", "ʰΣ": "ʰσ", "\u0130Σ": "i\u0307ς",
 	} {
-		if got := scoring.PythonLower(s); got != want {
+		if got := python.Lower(s); got != want {
 			t.Errorf("%q: got %q, want %q", s, got, want)
 		}
 	}

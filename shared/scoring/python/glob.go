@@ -1,10 +1,10 @@
-package scoring
+package python
 
-// matchGlob says whether the whole of s matches a glob of the rules: * any
+// Match says whether the whole of s matches a glob: * any
 // run of characters, ? one, [abc], [a-z] and [!abc] classes. A bracket that is
 // never closed is itself. Matching never fails and takes at most
 // len(pattern) × len(s) steps.
-func matchGlob(pattern, s string) bool {
+func Match(pattern, s string) bool {
 	p, text := []rune(pattern), []rune(s)
 	i, j := 0, 0
 	// Where to go on when the last star must take one character more.
@@ -158,9 +158,10 @@ func classChunks(class []rune) [][]rune {
 	return chunks
 }
 
-func matchAny(patterns []string, s string) bool {
+// MatchAny says whether s matches one of the globs.
+func MatchAny(patterns []string, s string) bool {
 	for _, pattern := range patterns {
-		if matchGlob(pattern, s) {
+		if Match(pattern, s) {
 			return true
 		}
 	}

@@ -1,0 +1,17 @@
+package tokens
+
+// File is one file of a pull request with its texts before and after. Head
+// and Base are nil when the mirror sends null, ByteSize (of the head, or of the
+// base when there is no head) when it sends no number.
+type File struct {
+	Filename         string  `json:"filename"`
+	PreviousFilename string  `json:"previous_filename,omitempty"`
+	Status           string  `json:"status"`
+	Additions        int     `json:"additions"`
+	Deletions        int     `json:"deletions"`
+	Changes          int     `json:"changes"`
+	Binary           bool    `json:"is_binary,omitempty"`
+	ByteSize         *int    `json:"byte_size,omitempty"`
+	Head             *string `json:"head_content"`
+	Base             *string `json:"base_content"`
+}
