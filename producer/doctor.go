@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/doctor"
@@ -18,7 +20,6 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/tokens"
 )
 
@@ -184,11 +185,11 @@ func fileChecks(c *cli.Command, now time.Time) []doctor.File {
 	metagraph := c.String("metagraph")
 	return []doctor.File{
 		{Flag: "miners", Path: c.String("miners"), Parse: func(data []byte) (string, []string, error) {
-			list, err := scoring.ParseMiners(data)
+			list, err := input.ParseMiners(data)
 			return fmt.Sprintf("%d miners", len(list)), nil, err
 		}},
 		{Flag: "registry", Path: c.String("registry"), Parse: func(data []byte) (string, []string, error) {
-			registry, err := scoring.ParseRegistry(data)
+			registry, err := input.ParseRegistry(data)
 			return fmt.Sprintf("%d repositories", len(registry.Repositories)), nil, err
 		}},
 		{Flag: "weights", Path: weights.weight("programming_languages.json"), Parse: func(data []byte) (string, []string, error) {

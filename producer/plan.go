@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/estimate"
@@ -17,7 +19,6 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/scoring"
 )
 
 const groupAssumed = "What is assumed where nothing was measured"
@@ -147,7 +148,7 @@ func take(in *estimate.Input, inputs round.Inputs, m *measured) error {
 		in.MinersFrom, in.MaintainersFrom = "those of round "+in.Round, "the registry of round "+in.Round
 	}
 	if inputs.Miners.Data != nil {
-		miners, err := scoring.ParseMiners(inputs.Miners.Data)
+		miners, err := input.ParseMiners(inputs.Miners.Data)
 		if err != nil {
 			return command.Usage("%s: %w", inputs.Miners.Name, err)
 		}
@@ -156,7 +157,7 @@ func take(in *estimate.Input, inputs round.Inputs, m *measured) error {
 	if inputs.Registry.Data != nil {
 		manifest.Registry, in.MaintainersFrom = inputs.Registry.Data, inputs.Registry.Name
 	}
-	registry, err := scoring.ParseRegistry(manifest.Registry)
+	registry, err := input.ParseRegistry(manifest.Registry)
 	if err != nil {
 		return command.Usage("%s: %w", in.MaintainersFrom, err)
 	}

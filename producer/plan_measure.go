@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/producer/estimate"
@@ -143,7 +145,7 @@ func (m *measured) size(j job.Job) *estimate.Size {
 	if m == nil {
 		return nil
 	}
-	at := slices.IndexFunc(m.manifest.Miners, func(miner scoring.Miner) bool {
+	at := slices.IndexFunc(m.manifest.Miners, func(miner input.Miner) bool {
 		return miner.UID == j.UID && miner.GitHubID == j.GitHubID && miner.IdentityUnreachable == j.IssuesOnly
 	})
 	size, there := m.sizes[j.UID]

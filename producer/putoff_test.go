@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
-	"mirrorfleet/shared/scoring"
 )
 
 // stranger is the user that serve runs as when the tests run as root: one that
@@ -67,13 +68,13 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	s := serveAs(t, stranger, nil, "--nats", servers.NATSURL(), "--redis", servers.RedisURL(), "--mirror", "http://127.0.0.1:1",
 		"--tokens", tokens, "--metagraph", metagraph, "--registry", registry, "--every", "1s", "--limit-horizon", "1s", "--listen", "127.0.0.1:0")
 	first := concluded(t, bus, 1)
-	if got := first.Outcome.Miners[1].Failed; got != scoring.NoStoredToken || first.Due.IsZero() {
+	if got := first.Outcome.Miners[1].Failed; got != input.NoStoredToken || first.Due.IsZero() {
 		t.Fatalf("miner 1: %q, due %s; want no stored token, in a round of the schedule", got, first.Due)
 	}
 	replace(t, tokens, `[{"uid": 1, "hotkey": "former", "pat": "x"}]`, shared)
 	until(t, "the next round reads the new file", func() bool {
 		names, err := bus.Concluded(t.Context())
-		return err == nil && outcomeOf(t, bus, names[len(names)-1]).Outcome.Miners[1].Failed == scoring.HotkeyChanged
+		return err == nil && outcomeOf(t, bus, names[len(names)-1]).Outcome.Miners[1].Failed == input.HotkeyChanged
 	})
 
 	replace(t, tokens, `[]`, hidden)

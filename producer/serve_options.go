@@ -5,12 +5,13 @@ import (
 	"os"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/schedule"
 	"mirrorfleet/shared/command"
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/secret"
 )
 
@@ -109,7 +110,7 @@ func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 		return o, err
 	}
 	// What is wrong from the start is said at once; later it puts a round off.
-	if _, err := o.plan([]scoring.Miner{}, now); err != nil {
+	if _, err := o.plan([]input.Miner{}, now); err != nil {
 		return o, err
 	}
 	var err error

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/round"
@@ -27,7 +29,6 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit/redistest"
-	"mirrorfleet/shared/scoring"
 )
 
 // installation is what a validator has: its two files, and a GitHub that knows
@@ -37,7 +38,7 @@ type installation struct {
 	// all is the tokens file as it should be.
 	all string
 	// failed is what becomes of each uid that does not take part.
-	failed map[int]scoring.Failure
+	failed map[int]input.Failure
 }
 
 // tokenOf is a miner's planted token.
@@ -54,9 +55,9 @@ func install(t *testing.T, world *mirrorsim.World) *installation {
 	}
 	i := &installation{
 		tokens: filepath.Join(dir, "miner_pats.json"), metagraph: filepath.Join(dir, "metagraph.json"), registry: registry,
-		failed: map[int]scoring.Failure{
-			0: scoring.RecycleMiner, 200: scoring.NoHotkey, 201: scoring.NoStoredToken, 202: scoring.HotkeyChanged,
-			203: scoring.TokenNotAccepted, 205: scoring.IdentityUnreachable, 206: scoring.SharedAccount, 207: scoring.SharedAccount,
+		failed: map[int]input.Failure{
+			0: input.RecycleMiner, 200: input.NoHotkey, 201: input.NoStoredToken, 202: input.HotkeyChanged,
+			203: input.TokenNotAccepted, 205: input.IdentityUnreachable, 206: input.SharedAccount, 207: input.SharedAccount,
 		},
 	}
 	type stored struct {
@@ -420,7 +421,7 @@ func killInMidRound(t *testing.T, bus *jobstream.Bus, s *server) (name string) {
 // checkCases wants what docs/rules/scoring.md#miners says of each miner.
 func (i *installation) checkCases(t *testing.T, r round.Result) {
 	t.Helper()
-	got := map[int]scoring.Failure{}
+	got := map[int]input.Failure{}
 	for _, m := range r.Outcome.Miners {
 		if m.Failed != "" {
 			got[m.UID] = m.Failed

@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
@@ -19,7 +21,7 @@ func (a minerAnswer) render(w io.Writer) error {
 		p.textf(0, "trace %s", a.Trace)
 	}
 	a.printNotes(p)
-	if m.Failed == scoring.NoFailure {
+	if m.Failed == input.NoFailure {
 		p.textf(0, "score %s, collateral %s, credibility %s; issues %s, credibility %s", brief(m.TotalScore),
 			brief(m.TotalCollateralScore), brief(m.Credibility), brief(m.IssueDiscoveryScore), brief(m.IssueCredibility))
 	}
@@ -37,13 +39,13 @@ func (a minerAnswer) render(w io.Writer) error {
 // printNotes says what a reader should know beside the scores.
 func (a minerAnswer) printNotes(p *page) {
 	m := &a.Outcome
-	if m.Failed != scoring.NoFailure {
+	if m.Failed != input.NoFailure {
 		p.painted(terminal.Bad, func() { p.textf(0, "FAILED: %s", m.Failed) })
 	}
 	if len(m.SharedWith) > 0 {
 		p.textf(0, "shares its GitHub account with uids %v", m.SharedWith)
 	}
-	unasked := a.UnknownIdentity != nil && a.UnknownIdentity.KeptAt.IsZero() && m.Failed == scoring.NoFailure
+	unasked := a.UnknownIdentity != nil && a.UnknownIdentity.KeptAt.IsZero() && m.Failed == input.NoFailure
 	for _, n := range []struct {
 		holds bool
 		text  string

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/answer"
@@ -50,18 +52,18 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 		t.Helper()
 		must.Do(t, err)
 	}
-	reg, err := scoring.ParseRegistry([]byte(`{
+	reg, err := input.ParseRegistry([]byte(`{
 		"acme/widgets": {"emission_share": 0.6, "issue_discovery_share": 0.25, "maintainer_cut": 0.1,
 			"label_multipliers": {"bug*": 1.5, "docs": 0.5}, "trusted_label_pipeline": false,
 			"eligibility": {"min_valid_merged_prs": 1, "min_credibility": 0.6, "min_issue_credibility": 0.6,
 				"min_valid_solved_issues": 1, "min_token_score_for_valid_issue": 5}},
 		"acme/silent-repository-with-a-name-that-is-as-long-as-github-lets-a-repository-name-be-and-more": {"emission_share": 0.2}}`))
 	must(err)
-	miners := []scoring.Miner{
+	miners := []input.Miner{
 		{UID: 0, Hotkey: "hk0", GitHubID: "1000"},
 		{UID: 5, Hotkey: "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty", GitHubID: "1005"},
 		{UID: 6, Hotkey: "hk6", GitHubID: "1006"},
-		{UID: 7, Hotkey: "hk7", GitHubID: "1007", Token: scoring.TokenNone},
+		{UID: 7, Hotkey: "hk7", GitHubID: "1007", Token: input.TokenNone},
 		{UID: 8, Hotkey: "hk8", GitHubID: "1008"},
 	}
 	in := scoring.RoundInput{
@@ -111,7 +113,7 @@ func merge(number int, author string) scoring.PullRequest {
 }
 
 // busyMiner has a pull request of each kind, and an issue of each.
-func busyMiner(reg scoring.Registry) scoring.Evaluation {
+func busyMiner(reg input.Registry) scoring.Evaluation {
 	full := merge(12, "1005")
 	full.Title = "Bend the pipe\x1b[31m: a title that would colour the terminal, and goes on for longer than one line of it"
 	full.MaintainerChangesRequestedCount = 1
@@ -150,7 +152,7 @@ func busyMiner(reg scoring.Registry) scoring.Evaluation {
 }
 
 // scoreAll scores pull requests, those with stored data with the same files.
-func scoreAll(pulls []scoring.PullRequest, reg scoring.Registry) []scoring.ScoredPullRequest {
+func scoreAll(pulls []scoring.PullRequest, reg input.Registry) []scoring.ScoredPullRequest {
 	var list []scoring.ScoredPullRequest
 	for _, pr := range pulls {
 		var scored *tokens.Figures

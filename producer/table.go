@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
@@ -50,7 +52,7 @@ func origin(due time.Time) string {
 func summed(sum, untaken float64) string {
 	text := fmt.Sprintf("Rewards sum to %.9f.", sum)
 	if untaken > 0 {
-		text += fmt.Sprintf("\n%.9f has no taker: uid %d or %d is not among the miners.", untaken, scoring.RecycleUID, scoring.TreasuryUID)
+		text += fmt.Sprintf("\n%.9f has no taker: uid %d or %d is not among the miners.", untaken, input.RecycleUID, input.TreasuryUID)
 	}
 	return text
 }

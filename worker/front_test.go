@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
@@ -171,7 +173,7 @@ func small(miners, pulls int) *mirrorsim.World {
 	w.Registry = []byte(`{"acme/widgets": {"emission_share": 0.5, "eligibility": {"min_valid_merged_prs": 1}}}`)
 	for uid := 1; uid <= miners; uid++ {
 		id := strconv.Itoa(1000 + uid)
-		w.Miners = append(w.Miners, scoring.Miner{UID: uid, Hotkey: fmt.Sprintf("h%d", uid), GitHubID: id, Token: scoring.TokenValid})
+		w.Miners = append(w.Miners, input.Miner{UID: uid, Hotkey: fmt.Sprintf("h%d", uid), GitHubID: id, Token: input.TokenValid})
 		for n := range pulls {
 			addPull(w, id, uid*100+n)
 		}

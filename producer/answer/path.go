@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/scoring"
 )
 
@@ -53,9 +55,9 @@ func pathOf(o *scoring.Outcome, uid int) Path {
 		}
 	}
 	switch uid {
-	case scoring.RecycleUID:
+	case input.RecycleUID:
 		path.Recycled = o.Pool.Recycled
-	case scoring.TreasuryUID:
+	case input.TreasuryUID:
 		path.Treasury = o.Pool.Treasury
 	}
 	works := map[string]bool{}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
@@ -178,7 +180,7 @@ func manifest(name string, miners int) job.Manifest {
 		Languages: []byte(`{}`), Tokens: []byte(`{}`), Mirror: "http://mirror.test",
 	}
 	for uid := 1; uid <= miners; uid++ {
-		m.Miners = append(m.Miners, scoring.Miner{UID: uid, Hotkey: fmt.Sprintf("h%d", uid), GitHubID: fmt.Sprint(1000 + uid), Token: scoring.TokenValid})
+		m.Miners = append(m.Miners, input.Miner{UID: uid, Hotkey: fmt.Sprintf("h%d", uid), GitHubID: fmt.Sprint(1000 + uid), Token: input.TokenValid})
 	}
 	return m
 }

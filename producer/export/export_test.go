@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/producer/export"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/web/webtest"
@@ -69,7 +71,7 @@ func aRound() round.Result {
 		Outcome: scoring.Outcome{
 			AsOf: asOf, Sum: 0.9, Rewards: []scoring.Reward{{UID: 0, Reward: 0.1}, {UID: 5, Reward: 0.8}, {UID: 7}},
 			Miners: []scoring.MinerOutcome{
-				{UID: 0, Hotkey: "5Z", GitHubID: "0", Failed: scoring.RecycleMiner}, busy, {UID: 7, Hotkey: "=5G", GitHubID: "0", Failed: scoring.NoStoredToken},
+				{UID: 0, Hotkey: "5Z", GitHubID: "0", Failed: input.RecycleMiner}, busy, {UID: 7, Hotkey: "=5G", GitHubID: "0", Failed: input.NoStoredToken},
 			},
 		},
 	}

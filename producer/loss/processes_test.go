@@ -19,12 +19,13 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
 )
 
 // processes is a fleet of real ones, at servers that are the test's.
@@ -35,7 +36,7 @@ type processes struct {
 	mirror  fleettest.Mirror
 	bus     *jobstream.Bus
 	common  []string
-	miners  []scoring.Miner
+	miners  []input.Miner
 }
 
 // startProcesses starts the servers, the mirror, and one worker that is started

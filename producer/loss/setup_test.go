@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/nats-io/nats.go"
 
 	"mirrorfleet/producer/round"
@@ -184,9 +186,9 @@ func name(n int) string { return fmt.Sprintf("2026060%dt000000z-000000", n+1) }
 // plan is the nth round.
 func (s *stage) plan(n int) job.Manifest {
 	s.t.Helper()
-	miners := []scoring.Miner{{UID: 0, Hotkey: "h0", GitHubID: "100"}}
+	miners := []input.Miner{{UID: 0, Hotkey: "h0", GitHubID: "100"}}
 	for uid := 1; uid <= 11; uid++ {
-		miners = append(miners, scoring.Miner{UID: uid, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(100 + uid)})
+		miners = append(miners, input.Miner{UID: uid, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(100 + uid)})
 	}
 	data := must.Get(json.Marshal(miners))(s.t)
 	languages, tokens := tokens.DefaultWeights()

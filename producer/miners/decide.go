@@ -6,8 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/scoring"
 )
 
 // IdentityState is what GitHub has said of a token.
@@ -42,8 +43,8 @@ func LookUps(m Metagraph, stored []Stored) []LookUp {
 	var asks []LookUp
 	for _, uid := range slices.Sorted(maps.Keys(m.Hotkeys)) {
 		entry := byUID[uid]
-		miner := scoring.Miner{UID: uid, Hotkey: m.Hotkeys[uid], Token: tokenOf(m.Hotkeys[uid], entry)}
-		if scoring.FailureOf(miner) == scoring.NoFailure {
+		miner := input.Miner{UID: uid, Hotkey: m.Hotkeys[uid], Token: tokenOf(m.Hotkeys[uid], entry)}
+		if input.FailureOf(miner) == input.NoFailure {
 			asks = append(asks, LookUp{uid, miner.Hotkey, entry.Token})
 		}
 	}
@@ -54,13 +55,13 @@ func LookUps(m Metagraph, stored []Stored) []LookUp {
 // has it. Which failure comes first is the rules' own (scoring.FailureOf); two
 // miners with one account are theirs as well, for it takes the others' failures
 // to know.
-func Decide(m Metagraph, stored []Stored, identities map[int]Identity) []scoring.Miner {
+func Decide(m Metagraph, stored []Stored, identities map[int]Identity) []input.Miner {
 	byUID := index(stored)
-	list := make([]scoring.Miner, 0, len(m.Hotkeys))
+	list := make([]input.Miner, 0, len(m.Hotkeys))
 	for _, uid := range slices.Sorted(maps.Keys(m.Hotkeys)) {
 		entry := byUID[uid]
-		miner := scoring.Miner{UID: uid, Hotkey: m.Hotkeys[uid], Token: tokenOf(m.Hotkeys[uid], entry)}
-		if scoring.FailureOf(miner) == scoring.NoFailure {
+		miner := input.Miner{UID: uid, Hotkey: m.Hotkeys[uid], Token: tokenOf(m.Hotkeys[uid], entry)}
+		if input.FailureOf(miner) == input.NoFailure {
 			identify(&miner, entry, identities[uid])
 		}
 		list = append(list, miner)
@@ -78,36 +79,36 @@ func index(stored []Stored) map[int]Stored {
 
 // tokenOf is how a stored token stands for whoever has the hotkey now. A token
 // of nobody is none.
-func tokenOf(hotkey string, entry Stored) scoring.TokenState {
+func tokenOf(hotkey string, entry Stored) input.TokenState {
 	switch {
 	case entry.Hotkey != "" && entry.Hotkey != hotkey:
-		return scoring.TokenStale
+		return input.TokenStale
 	case entry.Hotkey == "" || entry.Token.Empty():
-		return scoring.TokenNone
+		return input.TokenNone
 	}
-	return scoring.TokenValid
+	return input.TokenValid
 }
 
 // identify says whose account a token is. A GitHub that is not reachable leaves
 // the account that is recorded with the token, whose pull requests are not
 // loaded; without one the miner is failed.
-func identify(miner *scoring.Miner, entry Stored, identity Identity) {
+func identify(miner *input.Miner, entry Stored, identity Identity) {
 	switch identity.State {
 	case Known:
 		miner.GitHubID, miner.IdentityKeptAt = identity.GitHubID, identity.KeptAt
 	case Refused:
-		miner.Token = scoring.TokenRefused
+		miner.Token = input.TokenRefused
 	case Unreachable:
 		miner.GitHubID, miner.IdentityUnreachable = entry.GitHubID, true
 	}
 }
 
 // Count sums up for a log line how the miners of a round stand.
-func Count(list []scoring.Miner) map[string]int {
+func Count(list []input.Miner) map[string]int {
 	counts := map[string]int{}
 	for _, m := range list {
-		switch failure := scoring.FailureOf(m); {
-		case failure != scoring.NoFailure:
+		switch failure := input.FailureOf(m); {
+		case failure != input.NoFailure:
 			counts[string(failure)]++
 		case m.IdentityUnreachable:
 			counts["identity unreachable, recorded account"]++
@@ -122,7 +123,7 @@ func Count(list []scoring.Miner) map[string]int {
 
 // unanswered names for a round's notes the miners that GitHub did not answer
 // for, and what stands in; none for none.
-func unanswered(list []scoring.Miner, now time.Time) (notes []string) {
+func unanswered(list []input.Miner, now time.Time) (notes []string) {
 	var recorded, kept []int
 	oldest := now
 	for i := range list {

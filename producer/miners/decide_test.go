@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/miners"
@@ -27,26 +29,26 @@ func TestEveryCaseOfAMiner(t *testing.T) {
 		stored   []miners.Stored
 		identity miners.Identity
 		asked    bool
-		want     scoring.Failure
+		want     input.Failure
 		githubID string
 		recorded bool // the recorded account is used, and nothing is loaded
 	}{
 		{"known", 5, "h5", []miners.Stored{stored(5, "h5", "t", "77")}, known, true, "", "77", false},
 		{"known, another account than recorded", 5, "h5", []miners.Stored{stored(5, "h5", "t", "66")}, known, true, "", "77", false},
 		{"known, none recorded", 5, "h5", []miners.Stored{stored(5, "h5", "t", "")}, known, true, "", "77", false},
-		{"recycle uid", 0, "h0", []miners.Stored{stored(0, "h0", "t", "77")}, known, false, scoring.RecycleMiner, "", false},
-		{"recycle uid without anything", 0, "", nil, unreachable, false, scoring.RecycleMiner, "", false},
-		{"no hotkey", 5, "", []miners.Stored{stored(5, "h5", "t", "77")}, known, false, scoring.NoHotkey, "", false},
-		{"no hotkey, nor a stored one", 5, "", []miners.Stored{stored(5, "", "t", "77")}, known, false, scoring.NoHotkey, "", false},
-		{"no entry", 5, "h5", []miners.Stored{stored(6, "h5", "t", "77")}, known, false, scoring.NoStoredToken, "", false},
-		{"no token in the entry", 5, "h5", []miners.Stored{stored(5, "h5", "", "77")}, known, false, scoring.NoStoredToken, "", false},
-		{"a token of nobody", 5, "h5", []miners.Stored{stored(5, "", "t", "77")}, known, false, scoring.NoStoredToken, "", false},
-		{"hotkey changed", 5, "h5", []miners.Stored{stored(5, "old", "t", "77")}, known, false, scoring.HotkeyChanged, "", false},
-		{"hotkey changed, no token either", 5, "h5", []miners.Stored{stored(5, "old", "", "77")}, known, false, scoring.HotkeyChanged, "", false},
-		{"hotkeys are compared with case", 5, "h5", []miners.Stored{stored(5, "H5", "t", "77")}, known, false, scoring.HotkeyChanged, "", false},
-		{"refused", 5, "h5", []miners.Stored{stored(5, "h5", "t", "77")}, refused, true, scoring.TokenNotAccepted, "", false},
+		{"recycle uid", 0, "h0", []miners.Stored{stored(0, "h0", "t", "77")}, known, false, input.RecycleMiner, "", false},
+		{"recycle uid without anything", 0, "", nil, unreachable, false, input.RecycleMiner, "", false},
+		{"no hotkey", 5, "", []miners.Stored{stored(5, "h5", "t", "77")}, known, false, input.NoHotkey, "", false},
+		{"no hotkey, nor a stored one", 5, "", []miners.Stored{stored(5, "", "t", "77")}, known, false, input.NoHotkey, "", false},
+		{"no entry", 5, "h5", []miners.Stored{stored(6, "h5", "t", "77")}, known, false, input.NoStoredToken, "", false},
+		{"no token in the entry", 5, "h5", []miners.Stored{stored(5, "h5", "", "77")}, known, false, input.NoStoredToken, "", false},
+		{"a token of nobody", 5, "h5", []miners.Stored{stored(5, "", "t", "77")}, known, false, input.NoStoredToken, "", false},
+		{"hotkey changed", 5, "h5", []miners.Stored{stored(5, "old", "t", "77")}, known, false, input.HotkeyChanged, "", false},
+		{"hotkey changed, no token either", 5, "h5", []miners.Stored{stored(5, "old", "", "77")}, known, false, input.HotkeyChanged, "", false},
+		{"hotkeys are compared with case", 5, "h5", []miners.Stored{stored(5, "H5", "t", "77")}, known, false, input.HotkeyChanged, "", false},
+		{"refused", 5, "h5", []miners.Stored{stored(5, "h5", "t", "77")}, refused, true, input.TokenNotAccepted, "", false},
 		{"unreachable, recorded", 5, "h5", []miners.Stored{stored(5, "h5", "t", "66")}, unreachable, true, "", "66", true},
-		{"unreachable, none recorded", 5, "h5", []miners.Stored{stored(5, "h5", "t", "")}, unreachable, true, scoring.IdentityUnreachable, "", true},
+		{"unreachable, none recorded", 5, "h5", []miners.Stored{stored(5, "h5", "t", "")}, unreachable, true, input.IdentityUnreachable, "", true},
 	} {
 		m := miners.Metagraph{Hotkeys: map[int]string{c.uid: c.hotkey}}
 		asks := miners.LookUps(m, c.stored)
@@ -54,10 +56,10 @@ func TestEveryCaseOfAMiner(t *testing.T) {
 			t.Errorf("%s: %d look-ups, want one: %v", c.name, len(asks), c.asked)
 		}
 		got := miners.Decide(m, c.stored, map[int]miners.Identity{c.uid: c.identity})
-		if len(got) != 1 || scoring.FailureOf(got[0]) != c.want || got[0].GitHubID != c.githubID || got[0].IdentityUnreachable != c.recorded ||
+		if len(got) != 1 || input.FailureOf(got[0]) != c.want || got[0].GitHubID != c.githubID || got[0].IdentityUnreachable != c.recorded ||
 			got[0].UID != c.uid || got[0].Hotkey != c.hotkey {
 			t.Errorf("%s: got %+v, failed %q; want %q with account %q, recorded one %v",
-				c.name, got, scoring.FailureOf(got[0]), c.want, c.githubID, c.recorded)
+				c.name, got, input.FailureOf(got[0]), c.want, c.githubID, c.recorded)
 		}
 	}
 }
@@ -76,7 +78,7 @@ func TestSharedAccountsAreTheRulesToFind(t *testing.T) {
 	if !slices.Equal(uids, []int{0, 5, 6, 7}) {
 		t.Errorf("the list has uids %v, want all by uid", uids)
 	}
-	registry, err := scoring.ParseRegistry([]byte(`{"a/b": {"emission_share": 1}}`))
+	registry, err := input.ParseRegistry([]byte(`{"a/b": {"emission_share": 1}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

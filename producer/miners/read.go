@@ -7,9 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/scoring"
 )
 
 // Source is where the miners of each round come from.
@@ -26,7 +27,7 @@ type Source struct {
 
 // Fleet is who takes part in a round.
 type Fleet struct {
-	Miners []scoring.Miner
+	Miners []input.Miner
 	// Notes say what was not as it should be, for the round's record.
 	Notes []string
 }
@@ -81,7 +82,7 @@ func (s *Source) tokens() (stored []Stored, notes []string, err error) {
 // an identity, with the tokens as they are stored now. It returns the entries of
 // those that GitHub answers for. A miner that no longer has a token of its hotkey
 // stays as it is.
-func (s *Source) Identify(ctx context.Context, list []scoring.Miner) ([]scoring.Miner, error) {
+func (s *Source) Identify(ctx context.Context, list []input.Miner) ([]input.Miner, error) {
 	stored, _, err := s.tokens()
 	if err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func (s *Source) Identify(ctx context.Context, list []scoring.Miner) ([]scoring.
 	if err != nil {
 		return nil, err
 	}
-	answered := slices.DeleteFunc(Decide(metagraph, stored, identities), func(m scoring.Miner) bool {
+	answered := slices.DeleteFunc(Decide(metagraph, stored, identities), func(m input.Miner) bool {
 		_, asked := identities[m.UID]
 		return !asked || m.IdentityUnknown()
 	})

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/miners"
@@ -53,13 +55,13 @@ func (b *bundle) write(t *testing.T, path, data string) {
 	}
 }
 
-func (b *bundle) read(t *testing.T) map[int]scoring.Miner {
+func (b *bundle) read(t *testing.T) map[int]input.Miner {
 	t.Helper()
 	fleet, err := b.Read(t.Context(), b.now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	byUID := map[int]scoring.Miner{}
+	byUID := map[int]input.Miner{}
 	for _, m := range fleet.Miners {
 		byUID[m.UID] = m
 	}
@@ -101,9 +103,9 @@ func TestAKeptIdentityServesOnlyWhileGitHubIsAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []scoring.Miner{
-		{UID: 5, Hotkey: "h5", GitHubID: "305", Token: scoring.TokenValid, IdentityKeptAt: known.UTC()},
-		{UID: 6, Hotkey: "h6", GitHubID: "2", Token: scoring.TokenValid, IdentityUnreachable: true}, // its token could be guessed
+	want := []input.Miner{
+		{UID: 5, Hotkey: "h5", GitHubID: "305", Token: input.TokenValid, IdentityKeptAt: known.UTC()},
+		{UID: 6, Hotkey: "h6", GitHubID: "2", Token: input.TokenValid, IdentityUnreachable: true}, // its token could be guessed
 	}
 	if diff := cmp.Diff(want, fleet.Miners); diff != "" {
 		t.Errorf("GitHub is away (-want +got):\n%s", diff)
@@ -143,7 +145,7 @@ func TestARevokedTokenCountsNoMore(t *testing.T) {
 	b.write(t, b.Metagraph, `{"5": "h5"}`)
 	b.write(t, b.Tokens, tokenFile(entry(5, planted, "1")))
 	b.read(t)
-	if got := b.read(t); got[5].Token != scoring.TokenRefused {
+	if got := b.read(t); got[5].Token != input.TokenRefused {
 		t.Errorf("revoked: got %+v, want it refused", got[5])
 	}
 	if got := b.read(t); !got[5].IdentityUnreachable || !got[5].IdentityKeptAt.IsZero() {
@@ -174,11 +176,11 @@ func TestRevokedTokensShareNoAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := scoring.Conclude(sameWork(t, b.now, fleet.Miners, 6, 9))
-	failed, paid := map[int]scoring.Failure{}, map[int]float64{}
+	failed, paid := map[int]input.Failure{}, map[int]float64{}
 	for i, m := range out.Miners {
 		failed[m.UID], paid[m.UID] = m.Failed, out.Rewards[i].Reward
 	}
-	if diff := cmp.Diff(map[int]scoring.Failure{5: scoring.TokenNotAccepted, 6: "", 7: scoring.TokenNotAccepted, 9: ""}, failed); diff != "" {
+	if diff := cmp.Diff(map[int]input.Failure{5: input.TokenNotAccepted, 6: "", 7: input.TokenNotAccepted, 9: ""}, failed); diff != "" {
 		t.Errorf("who is failed (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(map[int]float64{5: 0, 6: 0.45, 7: 0, 9: 0.45}, paid); diff != "" {
@@ -187,9 +189,9 @@ func TestRevokedTokensShareNoAccount(t *testing.T) {
 }
 
 // sameWork is a round in which these miners have done the same.
-func sameWork(t *testing.T, asOf time.Time, list []scoring.Miner, uids ...int) scoring.RoundInput {
+func sameWork(t *testing.T, asOf time.Time, list []input.Miner, uids ...int) scoring.RoundInput {
 	t.Helper()
-	registry, err := scoring.ParseRegistry([]byte(`{"a/b": {"emission_share": 1, "eligibility": {"min_valid_merged_prs": 1}}}`))
+	registry, err := input.ParseRegistry([]byte(`{"a/b": {"emission_share": 1, "eligibility": {"min_valid_merged_prs": 1}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/lease"
 )
 
@@ -31,9 +32,9 @@ func BenchmarkRound(b *testing.B) {
 				}
 				return e, nil
 			}, func(c *lease.Config) { c.Slots = 64 })
-			list := make([]scoring.Miner, miners)
+			list := make([]input.Miner, miners)
 			for i := range list {
-				list[i] = scoring.Miner{UID: i + 1, Hotkey: fmt.Sprintf("h%d", i+1), GitHubID: fmt.Sprint(1000 + i)}
+				list[i] = input.Miner{UID: i + 1, Hotkey: fmt.Sprintf("h%d", i+1), GitHubID: fmt.Sprint(1000 + i)}
 			}
 			runner := s.runner(b, func(c *round.Config) { c.Reconcile = 15 * time.Second })
 			b.ResetTimer()

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
 )
@@ -46,7 +48,7 @@ func Compare(before, after Result) Comparison {
 		if former := old[m.UID]; former != nil {
 			change.Score.Old, change.Issues.Old = former.TotalScore, former.IssueDiscoveryScore
 			if former.Failed == m.Failed {
-				out = scoring.NoFailure
+				out = input.NoFailure
 			}
 		}
 		change.Reward = Figures{rewardOf(before, m.UID), rewardOf(after, m.UID)}
@@ -61,9 +63,9 @@ func Compare(before, after Result) Comparison {
 
 // reason says why a miner's figures differ: what became of its own job, or of
 // the others'.
-func reason(was, is string, out scoring.Failure, replayed, scored bool) string {
+func reason(was, is string, out input.Failure, replayed, scored bool) string {
 	switch {
-	case was != "" && is == "" && out != scoring.NoFailure:
+	case was != "" && is == "" && out != input.NoFailure:
 		return fmt.Sprintf("was %s, takes no part: %s", was, out)
 	case was != "" && is == "":
 		return "was " + was + ", healed"

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
 
@@ -146,7 +148,7 @@ func (w *work) damaged(ctx context.Context, o *scoring.Outcome) ([]Lost, error) 
 	lost := slices.Clone(w.lost)
 	for i := range o.Miners {
 		m := &o.Miners[i]
-		if !m.FetchFailed || m.FromStored || m.Failed != scoring.NoFailure {
+		if !m.FetchFailed || m.FromStored || m.Failed != input.NoFailure {
 			continue
 		}
 		damage, err := w.cfg.Bus.StoredDamage(ctx, m.UID)
@@ -228,7 +230,7 @@ func (w *work) newResult(e evidence) Result {
 // notesOf are a manifest's notes, without those on unknown identities when every
 // identity is known.
 func notesOf(m job.Manifest) []string {
-	if slices.ContainsFunc(m.Miners, scoring.Miner.IdentityUnknown) {
+	if slices.ContainsFunc(m.Miners, input.Miner.IdentityUnknown) {
 		return m.Notes
 	}
 	return slices.DeleteFunc(slices.Clone(m.Notes), func(note string) bool { return strings.HasPrefix(note, job.NoteUnidentified) })

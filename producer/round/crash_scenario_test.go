@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/producer/round"
@@ -16,7 +18,6 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/lease"
 )
 
@@ -210,7 +211,7 @@ func (b *bundle) passOver(t *testing.T, m job.Manifest) {
 func (s scenario) losing(t *testing.T) stage {
 	t.Helper()
 	b := setup(t, jobstream.Config{})
-	m := b.plan(t, append(four(), scoring.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})...)
+	m := b.plan(t, append(four(), input.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})...)
 	b.queue(t, m, 1, 2)
 	whole := func(ctx context.Context, uid int) bool {
 		queued, err := b.bus.Queued(ctx, m.Round)
@@ -258,7 +259,7 @@ func (s scenario) lose(t *testing.T, b *bundle, m job.Manifest) {
 func losingEvidence(t *testing.T) stage {
 	t.Helper()
 	b := setup(t, jobstream.Config{})
-	m := b.plan(t, append(four(), scoring.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})...)
+	m := b.plan(t, append(four(), input.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})...)
 	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
 		if j.UID == 4 {
 			record, _, err := b.bus.Record(ctx, m.Round, 2)

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,14 +22,13 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/lease"
 )
 
 // five are four and one more miner with a job, which is under way when something is
 // damaged: those before it are done.
-func five() []scoring.Miner {
-	return append(four(), scoring.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})
+func five() []input.Miner {
+	return append(four(), input.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})
 }
 
 // scored gives each miner a score of its own.

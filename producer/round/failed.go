@@ -8,9 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/scoring"
 )
 
 // lettersOf are the dead letters of the jobs that have failed, one each, by
@@ -69,7 +70,7 @@ type Failures struct {
 	// unknown; who is both has the class of its job.
 	Ended []Failed
 	// Unknown are the entries of all whose identity is.
-	Unknown []scoring.Miner
+	Unknown []input.Miner
 	// Replaying are being run again just now, or were when a replay was broken
 	// off.
 	Replaying []int

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/round"
@@ -14,7 +16,6 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
@@ -79,10 +80,10 @@ func TestARoundOutlivesAFullDisk(t *testing.T) {
 }
 
 // many are miners with a job each.
-func many(n int) []scoring.Miner {
-	miners := make([]scoring.Miner, n)
+func many(n int) []input.Miner {
+	miners := make([]input.Miner, n)
 	for i := range miners {
-		miners[i] = scoring.Miner{UID: i + 1, Hotkey: fmt.Sprint("h", i+1), GitHubID: fmt.Sprint(1001 + i)}
+		miners[i] = input.Miner{UID: i + 1, Hotkey: fmt.Sprint("h", i+1), GitHubID: fmt.Sprint(1001 + i)}
 	}
 	return miners
 }

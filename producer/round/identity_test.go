@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/answer"
@@ -21,8 +23,8 @@ import (
 
 // unidentified are miners whom GitHub has not answered for: an answer that was
 // kept, an account that is recorded with a token, and nothing.
-func unidentified(asOf time.Time) []scoring.Miner {
-	return []scoring.Miner{
+func unidentified(asOf time.Time) []input.Miner {
+	return []input.Miner{
 		{UID: 0, Hotkey: "h0"},
 		{UID: 1, Hotkey: "h1", GitHubID: "101"},
 		{UID: 4, Hotkey: "h4", GitHubID: "104", IdentityKeptAt: asOf.Add(-3 * time.Hour)},
@@ -35,12 +37,12 @@ func unidentified(asOf time.Time) []scoring.Miner {
 // that came of it.
 type github struct {
 	mu      sync.Mutex
-	answers []scoring.Miner
+	answers []input.Miner
 	jobs    []job.Job
 }
 
 // asked has a worker run the jobs, and GitHub answer so for whoever asks it.
-func asked(t *testing.T, answers ...scoring.Miner) (*bundle, *github) {
+func asked(t *testing.T, answers ...input.Miner) (*bundle, *github) {
 	t.Helper()
 	b, g := setup(t, jobstream.Config{}), &github{answers: answers}
 	b.work(t, g.handler)
@@ -50,11 +52,11 @@ func asked(t *testing.T, answers ...scoring.Miner) (*bundle, *github) {
 // asking makes a producer one that can ask.
 func (g *github) asking(c *round.Config) { c.Identify = g.identify }
 
-func (g *github) identify(_ context.Context, asking []scoring.Miner) ([]scoring.Miner, error) {
+func (g *github) identify(_ context.Context, asking []input.Miner) ([]input.Miner, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(g.answers), func(m scoring.Miner) bool {
-		return !slices.ContainsFunc(asking, func(asked scoring.Miner) bool { return asked.UID == m.UID })
+	return slices.DeleteFunc(slices.Clone(g.answers), func(m input.Miner) bool {
+		return !slices.ContainsFunc(asking, func(asked input.Miner) bool { return asked.UID == m.UID })
 	}), nil
 }
 
@@ -101,7 +103,7 @@ func TestUnknownIdentitiesLeaveARoundIncomplete(t *testing.T) {
 
 // unreachable runs a round two hours later, in which GitHub does not answer for a
 // miner.
-func (b *bundle) unreachable(t *testing.T, miner scoring.Miner) round.Result {
+func (b *bundle) unreachable(t *testing.T, miner input.Miner) round.Result {
 	t.Helper()
 	miner.IdentityUnreachable = true
 	m := b.plan(t, miner)
@@ -164,8 +166,8 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	t.Parallel()
 	b, g := asked(t)
 	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
-	list := append(unidentified(asOf), scoring.Miner{UID: 7, Hotkey: "h7", GitHubID: "107", IdentityUnreachable: true},
-		scoring.Miner{UID: 8, Hotkey: "h8", GitHubID: "108", IdentityKeptAt: asOf})
+	list := append(unidentified(asOf), input.Miner{UID: 7, Hotkey: "h7", GitHubID: "107", IdentityUnreachable: true},
+		input.Miner{UID: 8, Hotkey: "h8", GitHubID: "108", IdentityKeptAt: asOf})
 	m := b.plan(t, list...)
 	m.Notes = []string{"a note", job.NoteUnidentified + "miners [4 5 6 7 8] are"}
 	first, err := b.runner(t).Start(deadline(t), m)
@@ -177,9 +179,9 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	if diff := cmp.Diff(round.Replayed{Unidentified: []int{4, 5, 6, 7, 8}}, did); diff != "" {
 		t.Errorf("nobody to ask (-want +got):\n%s", diff)
 	}
-	g.answers = []scoring.Miner{
+	g.answers = []input.Miner{
 		{UID: 4, Hotkey: "h4", GitHubID: "104"}, {UID: 5, Hotkey: "h5", GitHubID: "205"}, {UID: 6, Hotkey: "h6", GitHubID: "206"},
-		{UID: 7, Hotkey: "h7", Token: scoring.TokenRefused},
+		{UID: 7, Hotkey: "h7", Token: input.TokenRefused},
 	}
 	second, did, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, round.Selection{})
 	must.Do(t, err)
@@ -193,11 +195,11 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 		second.Complete || second.Revision != 2 {
 		t.Errorf("revision %d, complete %v, unknown (-want +got):\n%s", second.Revision, second.Complete, diff)
 	}
-	failed := map[int]scoring.Failure{}
+	failed := map[int]input.Failure{}
 	for _, m := range second.Outcome.Miners {
 		failed[m.UID] = m.Failed
 	}
-	want := map[int]scoring.Failure{0: scoring.RecycleMiner, 1: "", 4: "", 5: "", 6: "", 7: scoring.TokenNotAccepted, 8: ""}
+	want := map[int]input.Failure{0: input.RecycleMiner, 1: "", 4: "", 5: "", 6: "", 7: input.TokenNotAccepted, 8: ""}
 	if diff := cmp.Diff(want, failed); diff != "" {
 		t.Errorf("failed (-want +got):\n%s", diff)
 	}
@@ -214,7 +216,7 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 		t.Errorf("with an unknown identity left, the notes are %q, want %q", second.Notes, m.Notes)
 	}
 
-	g.answers = []scoring.Miner{{UID: 8, Hotkey: "h8", GitHubID: "108"}}
+	g.answers = []input.Miner{{UID: 8, Hotkey: "h8", GitHubID: "108"}}
 	third, did, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, round.Selection{Class: round.ClassIdentity})
 	must.Do(t, err)
 	if diff := cmp.Diff(round.Replayed{UIDs: []int{}, Identified: []int{8}}, did); diff != "" {
@@ -234,7 +236,7 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 // Before, there were -1 jobs outstanding, and the first revision had 4 planned.
 func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
 	t.Parallel()
-	b, g := asked(t, scoring.Miner{UID: 5, Hotkey: "h5", Token: scoring.TokenRefused})
+	b, g := asked(t, input.Miner{UID: 5, Hotkey: "h5", Token: input.TokenRefused})
 	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))[1:4]...))
 	must.Do(t, err)
 	second, _, err := b.runner(t, g.asking).Replay(deadline(t), first.Round,
@@ -266,7 +268,7 @@ func TestABrokenOffReplayKeepsIdentities(t *testing.T) {
 	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))...))
 	must.Do(t, err)
 	g.run()
-	must.Do(t, b.bus.CreateReplay(t.Context(), job.Replay{Round: first.Round, Number: 1, UIDs: []int{5, 6}, Miners: []scoring.Miner{
+	must.Do(t, b.bus.CreateReplay(t.Context(), job.Replay{Round: first.Round, Number: 1, UIDs: []int{5, 6}, Miners: []input.Miner{
 		{UID: 4, Hotkey: "h4", GitHubID: "104"}, {UID: 5, Hotkey: "h5", GitHubID: "205"}, {UID: 6, Hotkey: "h6", GitHubID: "206"},
 	}}))
 	got, err := b.runner(t).Resume(deadline(t), first.Round)
@@ -282,7 +284,7 @@ func TestABrokenOffReplayKeepsIdentities(t *testing.T) {
 func TestARefusedMinerIsNotReplayed(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	g := &github{answers: []scoring.Miner{{UID: 4, Hotkey: "h4", Token: scoring.TokenRefused}}}
+	g := &github{answers: []input.Miner{{UID: 4, Hotkey: "h4", Token: input.TokenRefused}}}
 	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
 		e, err := g.handler(ctx, j, a)
 		e.Missing = []job.Missing{{What: "issues", Cause: job.Unanswered, Error: "503"}}
@@ -297,7 +299,7 @@ func TestARefusedMinerIsNotReplayed(t *testing.T) {
 	for range 2 { // the second time there is nothing to do
 		got, _, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, round.Selection{})
 		must.Do(t, err)
-		if got.Revision != 2 || !got.Complete || got.Outcome.Miners[0].Failed != scoring.TokenNotAccepted {
+		if got.Revision != 2 || !got.Complete || got.Outcome.Miners[0].Failed != input.TokenNotAccepted {
 			t.Errorf("revision %d, complete %v, failed %q; want a complete second revision without the miner", got.Revision, got.Complete, got.Outcome.Miners[0].Failed)
 		}
 	}

@@ -17,13 +17,14 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/lease"
 )
 
@@ -129,9 +130,9 @@ func (b *bundle) produce(t *testing.T, m job.Manifest, after time.Duration, env 
 // The instants are drawn from a seed; where they fall differs from run to run.
 func TestAProducerKilledAtAnyInstantIsFollowed(t *testing.T) {
 	t.Parallel()
-	var miners []scoring.Miner
+	var miners []input.Miner
 	for uid := range 60 {
-		miners = append(miners, scoring.Miner{UID: uid + 1, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(1000 + uid)})
+		miners = append(miners, input.Miner{UID: uid + 1, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(1000 + uid)})
 	}
 	calm := setup(t, jobstream.Config{})
 	calm.work(t, always)

@@ -9,9 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/tokens"
 )
 
@@ -44,9 +45,9 @@ func NewID(now time.Time, random [3]byte) string {
 // Plan checks every input strictly and returns the round's manifest. All that
 // is wrong comes back at once, and nothing has been published.
 func Plan(id string, in Inputs, now time.Time) (job.Manifest, error) {
-	miners, err := scoring.ParseMiners(in.Miners.Data)
+	miners, err := input.ParseMiners(in.Miners.Data)
 	wrong := named(in.Miners.Name, err)
-	_, err = scoring.ParseRegistry(in.Registry.Data)
+	_, err = input.ParseRegistry(in.Registry.Data)
 	wrong = errors.Join(wrong, named(in.Registry.Name, err))
 	weights, err := tokens.ParseWeights(in.Languages.Data, in.Tokens.Data)
 	wrong = errors.Join(wrong, named(in.Languages.Name+" and "+in.Tokens.Name, err))
@@ -79,7 +80,7 @@ func named(file string, err error) error {
 func Jobs(m job.Manifest) []job.Job {
 	var jobs []job.Job
 	for _, miner := range m.Miners {
-		if scoring.FailureOf(miner) != scoring.NoFailure {
+		if input.FailureOf(miner) != input.NoFailure {
 			continue
 		}
 		jobs = append(jobs, job.Job{

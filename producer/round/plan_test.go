@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/scoring"
 )
 
 func TestPlanRefusesEverythingThatIsWrongAtOnce(t *testing.T) {
@@ -32,9 +33,9 @@ func TestPlanRefusesEverythingThatIsWrongAtOnce(t *testing.T) {
 func TestOnlyMinersThatNoRuleFailsHaveJobs(t *testing.T) {
 	t.Parallel()
 	m := job.Manifest{Round: "r1", AsOf: time.Unix(1, 0), Miners: append(four(),
-		scoring.Miner{UID: 4, Hotkey: "", GitHubID: "104"},
-		scoring.Miner{UID: 5, Hotkey: "h5", GitHubID: "105", Token: scoring.TokenStale},
-		scoring.Miner{UID: 6, Hotkey: "h6", GitHubID: "106", Token: scoring.TokenValid},
+		input.Miner{UID: 4, Hotkey: "", GitHubID: "104"},
+		input.Miner{UID: 5, Hotkey: "h5", GitHubID: "105", Token: input.TokenStale},
+		input.Miner{UID: 6, Hotkey: "h6", GitHubID: "106", Token: input.TokenValid},
 	)}
 	var uids []int
 	for _, j := range round.Jobs(m) {

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
@@ -59,7 +61,7 @@ func (w *work) refill(ctx context.Context, stored map[int]scoring.StoredEvaluati
 func lacks(stored map[int]scoring.StoredEvaluation, last Result) bool {
 	return len(last.Evaluations) > 0 && slices.ContainsFunc(last.Outcome.Miners, func(m scoring.MinerOutcome) bool {
 		_, there := stored[m.UID]
-		return !there && m.Failed == scoring.NoFailure && m.GitHubID != scoring.NoGitHubID && (!m.FetchFailed || m.FromStored)
+		return !there && m.Failed == input.NoFailure && m.GitHubID != input.NoGitHubID && (!m.FetchFailed || m.FromStored)
 	})
 }
 
@@ -70,7 +72,7 @@ func (w *work) left(ctx context.Context, last Result) (m job.Manifest, left map[
 		return m, nil, err
 	}
 	in := scoring.RoundInput{AsOf: m.AsOf, Miners: m.Miners, Evaluations: map[int]scoring.Evaluation{}}
-	if in.Registry, err = scoring.ParseRegistry(m.Registry); err != nil {
+	if in.Registry, err = input.ParseRegistry(m.Registry); err != nil {
 		return m, nil, &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.ManifestKey(m.Round), Err: err}
 	}
 	if in.Stored, err = w.cfg.Bus.Snapshot(ctx, last.Round); err != nil {

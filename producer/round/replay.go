@@ -7,10 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/scoring"
 )
 
 // ErrRunning says that a round is not concluded yet, so that nothing of it can
@@ -82,8 +83,8 @@ func (r *Runner) Replay(ctx context.Context, round string, s Selection) (result 
 }
 
 // identify asks GitHub about the chosen miners whose identity is unknown.
-func (r *Runner) identify(ctx context.Context, chosen []Failed, unknown []scoring.Miner) ([]scoring.Miner, error) {
-	asking := slices.DeleteFunc(slices.Clone(unknown), func(m scoring.Miner) bool {
+func (r *Runner) identify(ctx context.Context, chosen []Failed, unknown []input.Miner) ([]input.Miner, error) {
+	asking := slices.DeleteFunc(slices.Clone(unknown), func(m input.Miner) bool {
 		return !slices.ContainsFunc(chosen, func(f Failed) bool { return f.UID == m.UID })
 	})
 	if len(asking) == 0 || r.cfg.Identify == nil {
@@ -99,9 +100,9 @@ func (r *Runner) identify(ctx context.Context, chosen []Failed, unknown []scorin
 // sort says which of the chosen miners the replay runs again. Who is chosen for
 // an unknown identity alone is run again if that turns out to be another than
 // what stood in.
-func (d *Replayed) sort(replay *job.Replay, chosen []Failed, unknown []scoring.Miner) {
-	of := func(list []scoring.Miner, uid int) int {
-		return slices.IndexFunc(list, func(m scoring.Miner) bool { return m.UID == uid })
+func (d *Replayed) sort(replay *job.Replay, chosen []Failed, unknown []input.Miner) {
+	of := func(list []input.Miner, uid int) int {
+		return slices.IndexFunc(list, func(m input.Miner) bool { return m.UID == uid })
 	}
 	for _, f := range chosen {
 		before, now := of(unknown, f.UID), of(replay.Miners, f.UID)
@@ -116,7 +117,7 @@ func (d *Replayed) sort(replay *job.Replay, chosen []Failed, unknown []scoring.M
 			d.Identified = append(d.Identified, f.UID)
 			stood, is := unknown[before], replay.Miners[now]
 			same := !stood.IdentityUnreachable && stood.GitHubID == is.GitHubID
-			if scoring.FailureOf(is) != scoring.NoFailure || f.Class == ClassIdentity && same {
+			if input.FailureOf(is) != input.NoFailure || f.Class == ClassIdentity && same {
 				continue
 			}
 		}

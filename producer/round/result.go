@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
 )
@@ -127,7 +129,7 @@ func (u UnknownIdentity) String() string {
 	return fmt.Sprintf("%swhat it said %s before stands in", unanswered, age(u.Age))
 }
 
-func unknownIdentity(m *scoring.Miner, asOf time.Time) UnknownIdentity {
+func unknownIdentity(m *input.Miner, asOf time.Time) UnknownIdentity {
 	unknown := UnknownIdentity{UID: m.UID, GitHubID: m.GitHubID, KeptAt: m.IdentityKeptAt}
 	if !m.IdentityKeptAt.IsZero() {
 		unknown.Age = asOf.Sub(m.IdentityKeptAt).Seconds()
@@ -161,7 +163,7 @@ func age(seconds float64) string {
 }
 
 // addStandIns lists what stands in for identities and pull requests.
-func addStandIns(r *Result, list []scoring.Miner) {
+func addStandIns(r *Result, list []input.Miner) {
 	for i := range list {
 		if list[i].IdentityUnknown() {
 			r.UnknownIdentities = append(r.UnknownIdentities, unknownIdentity(&list[i], r.AsOf))

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/nats-io/nuid"
 	"golang.org/x/sync/errgroup"
 
@@ -17,7 +19,6 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -50,7 +51,7 @@ type Config struct {
 	// Identify asks GitHub about miners whose identity look-up it left unanswered,
 	// and returns the entries of those that it answers for now. Nil cannot ask:
 	// then such miners are not replayed.
-	Identify func(context.Context, []scoring.Miner) ([]scoring.Miner, error)
+	Identify func(context.Context, []input.Miner) ([]input.Miner, error)
 	// Progress is called with each change, from one goroutine; may be nil.
 	Progress func(Progress)
 	// Traced is called with the id of the round's trace when there is one; may

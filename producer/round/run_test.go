@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/round"
@@ -64,9 +66,9 @@ func near() cmp.Option {
 func TestJobsAreQueuedInOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	var miners []scoring.Miner
+	var miners []input.Miner
 	for uid := range 300 {
-		miners = append(miners, scoring.Miner{UID: uid + 1, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(1000 + uid)})
+		miners = append(miners, input.Miner{UID: uid + 1, Hotkey: fmt.Sprint("h", uid), GitHubID: fmt.Sprint(1000 + uid)})
 	}
 	m := b.plan(t, miners...)
 	ctx, stop := context.WithCancel(deadline(t))

@@ -8,8 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/scoring"
 )
 
 // Given is what somebody who goes on with a round says of its settings; what
@@ -39,7 +40,7 @@ func Differences(m job.Manifest, g Given) []string {
 		}
 	}
 	if g.Miners != nil {
-		miners, err := scoring.ParseMiners(g.Miners.Data)
+		miners, err := input.ParseMiners(g.Miners.Data)
 		if err != nil || !slices.EqualFunc(miners, m.Miners, sameMiner) {
 			list = append(list, g.Miners.Name+" holds other miners")
 		}
@@ -57,8 +58,8 @@ func Differences(m job.Manifest, g Given) []string {
 }
 
 // sameMiner compares; no word of the token means that it is valid.
-func sameMiner(a, b scoring.Miner) bool {
-	a.Token, b.Token = cmp.Or(a.Token, scoring.TokenValid), cmp.Or(b.Token, scoring.TokenValid)
+func sameMiner(a, b input.Miner) bool {
+	a.Token, b.Token = cmp.Or(a.Token, input.TokenValid), cmp.Or(b.Token, input.TokenValid)
 	return a == b
 }
 

@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/scoring"
 )
 
 // Whoever goes on with a round under another setting is told each one; what he
@@ -16,7 +17,7 @@ func TestDifferencesNameEachSetting(t *testing.T) {
 	t.Parallel()
 	m := job.Manifest{
 		Round: "r1", AsOf: time.Unix(100, 0).UTC(), Mirror: "http://m", Unloadable: []string{"csharp"},
-		Miners:   []scoring.Miner{{UID: 1, Hotkey: "h", GitHubID: "5", Token: scoring.TokenValid}},
+		Miners:   []input.Miner{{UID: 1, Hotkey: "h", GitHubID: "5", Token: input.TokenValid}},
 		Registry: []byte(`{"a/b":{"emission_share":0.5}}`), Languages: []byte(`{"go":1}`), Tokens: []byte(`{"x":1}`),
 	}
 	file := func(name, data string) *round.File { return &round.File{Name: name, Data: []byte(data)} }

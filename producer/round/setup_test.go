@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
@@ -144,7 +146,7 @@ func (b *bundle) work(tb testing.TB, handler lease.Handler, changes ...func(*lea
 
 // plan is a round of the given miners over one repository, which has a cut
 // for its maintainers.
-func (b *bundle) plan(tb testing.TB, miners ...scoring.Miner) job.Manifest {
+func (b *bundle) plan(tb testing.TB, miners ...input.Miner) job.Manifest {
 	tb.Helper()
 	data, err := json.Marshal(miners)
 	must.Do(tb, err)
@@ -161,12 +163,12 @@ func (b *bundle) plan(tb testing.TB, miners ...scoring.Miner) job.Manifest {
 }
 
 // four are the recycle uid, two miners with jobs, and one that a rule fails.
-func four() []scoring.Miner {
-	return []scoring.Miner{
+func four() []input.Miner {
+	return []input.Miner{
 		{UID: 0, Hotkey: "h0", GitHubID: "100"},
 		{UID: 1, Hotkey: "h1", GitHubID: "101"},
 		{UID: 2, Hotkey: "h2", GitHubID: "102"},
-		{UID: 3, Hotkey: "h3", GitHubID: "103", Token: scoring.TokenNone},
+		{UID: 3, Hotkey: "h3", GitHubID: "103", Token: input.TokenNone},
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -83,7 +85,7 @@ type work struct {
 	jobs   []job.Job
 	// overdueAt is when the round has to end; zero for never.
 	overdueAt time.Time
-	registry  scoring.Registry
+	registry  input.Registry
 	// stored are the stored evaluations that the round began with; partly says that
 	// some of them are not known any more.
 	stored map[int]scoring.StoredEvaluation
@@ -100,7 +102,7 @@ type work struct {
 
 // newWork checks that the round can be concluded at all.
 func (r *Runner) newWork(m known, replay job.Replay) (*work, error) {
-	registry, err := scoring.ParseRegistry(m.Registry)
+	registry, err := input.ParseRegistry(m.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("round %s: %w: registry: %w", m.Round, ErrLost, err)
 	}

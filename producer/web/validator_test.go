@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/answer"
@@ -269,7 +271,7 @@ func TestAValidatorKnowsWhatHasNoTaker(t *testing.T) {
 	b.work(t)
 	m := b.plan(t, now)
 	m.Due = now
-	m.Miners = slices.DeleteFunc(m.Miners, func(m scoring.Miner) bool { return m.UID == scoring.TreasuryUID })
+	m.Miners = slices.DeleteFunc(m.Miners, func(m input.Miner) bool { return m.UID == input.TreasuryUID })
 	result := b.run(t, m)
 	if got := result.Outcome.Untaken; got != 0.1 || math.Abs(result.Outcome.Sum+got-1) > 1e-9 {
 		t.Errorf("the rewards sum to %v and %v is untaken, want 0.9 and 0.1", result.Outcome.Sum, got)
@@ -437,7 +439,7 @@ func goodEvaluations(t *testing.T) string {
 	t.Helper()
 	pull := evaluated(job.Job{UID: 1}).Evaluation.Merged[0]
 	miner := func(uid int) scoring.MinerOutcome {
-		m := scoring.MinerOutcome{UID: uid, Hotkey: fmt.Sprintf("h%d", uid), GitHubID: "1", Failed: scoring.NoStoredToken}
+		m := scoring.MinerOutcome{UID: uid, Hotkey: fmt.Sprintf("h%d", uid), GitHubID: "1", Failed: input.NoStoredToken}
 		m.TotalScore = 20
 		m.PullRequests = []scoring.PullRequestOutcome{{ScoredPullRequest: pull}}
 		m.Repositories, m.ScoredIssues = []scoring.RepositoryOutcome{}, []scoring.ScoredIssue{}

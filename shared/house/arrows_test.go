@@ -17,6 +17,7 @@ type arrow struct {
 var arrows = []arrow{
 	{"shared/scoring", "the rules know nobody but their own parts", []string{"shared/scoring"}},
 	{"shared/scoring/tokens", "token scores know no other rule", []string{"shared/scoring/python", "shared/scoring/strictjson"}},
+	{"shared/scoring/input", "files of operators know no rule", []string{"shared/scoring/python", "shared/scoring/strictjson"}},
 	{"shared/scoring/python", "what Python does knows nobody", nil},
 	{"shared/scoring/strictjson", "reading an object knows nobody", nil},
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},

@@ -5,18 +5,20 @@ import (
 	"errors"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/scoring"
 )
 
 // Manifest is what a round was planned with: everything that a worker, a
 // resumed producer or a replay needs to do the same again.
 type Manifest struct {
-	Version   int             `json:"version"`
-	Round     string          `json:"round"`
-	AsOf      time.Time       `json:"as_of"`
-	PlannedAt time.Time       `json:"planned_at"`
-	Mirror    string          `json:"mirror"`
-	Miners    []scoring.Miner `json:"miners"`
+	Version   int           `json:"version"`
+	Round     string        `json:"round"`
+	AsOf      time.Time     `json:"as_of"`
+	PlannedAt time.Time     `json:"planned_at"`
+	Mirror    string        `json:"mirror"`
+	Miners    []input.Miner `json:"miners"`
 	// Registry and the weights are the files as they were read: they are
 	// parsed strictly by whoever uses them.
 	Registry  json.RawMessage `json:"registry"`

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // Holder is the producer that runs a round just now. It writes itself anew
@@ -35,9 +35,9 @@ type Replay struct {
 	UIDs   []int `json:"uids"`
 	// Miners replace their entries in the manifest from this replay on: GitHub
 	// has said whose tokens they are.
-	Miners []scoring.Miner `json:"miners,omitempty"`
-	By     string          `json:"by"`
-	At     time.Time       `json:"at"`
+	Miners []input.Miner `json:"miners,omitempty"`
+	By     string        `json:"by"`
+	At     time.Time     `json:"at"`
 	// Damage is why the stored plan cannot be read; "" if it can. Such a plan counts
 	// as one without miners.
 	Damage string `json:"-"`
@@ -50,7 +50,7 @@ func (m Manifest) After(replays []Replay) Manifest {
 	m.Miners = slices.Clone(m.Miners)
 	for _, replay := range replays {
 		for _, found := range replay.Miners {
-			if at := slices.IndexFunc(m.Miners, func(miner scoring.Miner) bool { return miner.UID == found.UID }); at >= 0 {
+			if at := slices.IndexFunc(m.Miners, func(miner input.Miner) bool { return miner.UID == found.UID }); at >= 0 {
 				m.Miners[at] = found
 			}
 		}

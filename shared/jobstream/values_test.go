@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 	"github.com/nats-io/nats-server/v2/server"
@@ -238,7 +240,7 @@ func TestManifestClaimsTheRound(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	want := job.Manifest{
 		Version: job.Version, Round: "r2", AsOf: asOf, PlannedAt: asOf, Mirror: noise(2 << 20),
-		Miners:   []scoring.Miner{{UID: 1}},
+		Miners:   []input.Miner{{UID: 1}},
 		Registry: json.RawMessage(`{}`), Languages: json.RawMessage(`{}`), Tokens: json.RawMessage(`{}`),
 	}
 	must.Do(t, b.bus.CreateManifest(b.ctx, want))

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"time"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // Case is a recorded world, and the rounds that are run over it one after the
 // other. ReadCase reads one from a file.
 type Case struct {
 	Registry json.RawMessage `json:"registry"`
-	Miners   []scoring.Miner `json:"miners"`
+	Miners   []input.Miner   `json:"miners"`
 	Mirror   Answers         `json:"mirror"`
 	Rounds   []CaseRound     `json:"rounds"`
 	// Expected is what the validator made of each round: for tests. A
@@ -46,7 +46,7 @@ type CaseRound struct {
 	// up in this round.
 	UnreachableIdentity []int `json:"unreachable_identity"`
 	// Miners replaces the list of miners in this round alone.
-	Miners []scoring.Miner `json:"miners"`
+	Miners []input.Miner `json:"miners"`
 	// Mirror and Registry replace the case's from this round on.
 	Mirror   *Answers        `json:"mirror"`
 	Registry json.RawMessage `json:"registry"`
@@ -118,7 +118,7 @@ func (c *Case) inForce(round int) (Answers, json.RawMessage) {
 }
 
 // unreachable marks the miners whose identity look-up fails in the round.
-func unreachable(miners []scoring.Miner, uids []int) []scoring.Miner {
+func unreachable(miners []input.Miner, uids []int) []input.Miner {
 	marked := slices.Clone(miners)
 	for i, m := range marked {
 		marked[i].IdentityUnreachable = m.IdentityUnreachable || slices.Contains(uids, m.UID)

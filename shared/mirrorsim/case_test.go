@@ -10,12 +10,13 @@ import (
 	"strings"
 	"testing"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
 )
 
 // caseFile is a case of three rounds that changes all that a case can change.
@@ -107,10 +108,10 @@ func wantSame(t *testing.T, what string, want, got []json.RawMessage) {
 // identities hold in it alone, its own mirror and registry from it on.
 func TestCaseRounds(t *testing.T) {
 	t.Parallel()
-	first := []scoring.Miner{
-		{UID: 0, Hotkey: "h0", Token: scoring.TokenNone},
-		{UID: 7, Hotkey: "h7", GitHubID: "107", Token: scoring.TokenValid},
-		{UID: 8, Hotkey: "h8", GitHubID: "108", Token: scoring.TokenValid},
+	first := []input.Miner{
+		{UID: 0, Hotkey: "h0", Token: input.TokenNone},
+		{UID: 7, Hotkey: "h7", GitHubID: "107", Token: input.TokenValid},
+		{UID: 8, Hotkey: "h8", GitHubID: "108", Token: input.TokenValid},
 	}
 	const (
 		pulls, issues = "POST /api/v1/miners/107/pulls", "POST /api/v1/miners/107/issues"
@@ -118,7 +119,7 @@ func TestCaseRounds(t *testing.T) {
 	)
 	for round, want := range []struct {
 		as, registry string
-		miners       []scoring.Miner
+		miners       []input.Miner
 		statuses     map[string][]int // of one request after the other
 	}{
 		{
@@ -127,9 +128,9 @@ func TestCaseRounds(t *testing.T) {
 		},
 		{
 			"2026-06-18T20:56:34Z", `{"acme/rocket":{"emission_share":0.25}}`,
-			[]scoring.Miner{
-				{UID: 8, Hotkey: "h8", GitHubID: "108", Token: scoring.TokenValid, IdentityUnreachable: true},
-				{UID: 9, Hotkey: "h9", GitHubID: "107", Token: scoring.TokenValid},
+			[]input.Miner{
+				{UID: 8, Hotkey: "h8", GitHubID: "108", Token: input.TokenValid, IdentityUnreachable: true},
+				{UID: 9, Hotkey: "h9", GitHubID: "107", Token: input.TokenValid},
 			},
 			map[string][]int{pulls: {200, 200}, files: {500, 500, 500, 500}, issues: {500, 500, 500, 500}, others: {200}},
 		},

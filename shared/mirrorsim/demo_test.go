@@ -5,10 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/mirrorsim"
-	"mirrorfleet/shared/scoring"
 )
 
 // The demo is what its description promises.
@@ -18,16 +19,16 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Demo: %v", err)
 	}
-	registry, err := scoring.ParseRegistry(w.Registry)
+	registry, err := input.ParseRegistry(w.Registry)
 	if err != nil || len(registry.Repositories) != 6 {
 		t.Errorf("registry: error %v, %d repositories; want 6", err, len(registry.Repositories))
 	}
-	states := map[scoring.TokenState]int{}
+	states := map[input.TokenState]int{}
 	for _, m := range w.Miners {
 		states[m.Token]++
 	}
-	want := map[scoring.TokenState]int{scoring.TokenValid: 21, scoring.TokenNone: 2, scoring.TokenRefused: 1}
-	if diff := cmp.Diff(want, states); diff != "" || w.Miners[0].UID != scoring.RecycleUID {
+	want := map[input.TokenState]int{input.TokenValid: 21, input.TokenNone: 2, input.TokenRefused: 1}
+	if diff := cmp.Diff(want, states); diff != "" || w.Miners[0].UID != input.RecycleUID {
 		t.Errorf("miners from uid %d on; states of tokens (-want +got):\n%s", w.Miners[0].UID, diff)
 	}
 	all := mirrorsim.Dump(w)

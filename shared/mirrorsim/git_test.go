@@ -14,11 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
 )
 
 // history is a repository that a test commits to.
@@ -122,7 +123,7 @@ func TestGitWorld(t *testing.T) {
 	if got := compact(t, w.Registry); got != wantRegistry {
 		t.Errorf("registry %s\nwant     %s", got, wantRegistry)
 	}
-	if _, err := scoring.ParseRegistry(w.Registry); err != nil {
+	if _, err := input.ParseRegistry(w.Registry); err != nil {
 		t.Errorf("registry: %v", err)
 	}
 	// Bo is the most active; the account's number stands in the address.

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // Uids that the rules give a meaning of their own (scoring: the recycle uid
@@ -154,7 +154,7 @@ func gitRegistry(repos []*gitRepo) json.RawMessage {
 }
 
 // gitMiners lists the authors by number of pull requests, then by id.
-func gitMiners(repos []*gitRepo) []scoring.Miner {
+func gitMiners(repos []*gitRepo) []input.Miner {
 	active := map[string]int{}
 	for _, repo := range repos {
 		for _, pull := range repo.pulls {
@@ -164,18 +164,18 @@ func gitMiners(repos []*gitRepo) []scoring.Miner {
 	authors := slices.SortedFunc(maps.Keys(active), func(a, b string) int {
 		return cmp.Or(cmp.Compare(active[b], active[a]), cmp.Compare(a, b))
 	})
-	miners := []scoring.Miner{
-		{UID: recycleUID, Hotkey: hotkey(recycleUID), Token: scoring.TokenNone},
-		{UID: treasuryUID, Hotkey: hotkey(treasuryUID), Token: scoring.TokenNone},
+	miners := []input.Miner{
+		{UID: recycleUID, Hotkey: hotkey(recycleUID), Token: input.TokenNone},
+		{UID: treasuryUID, Hotkey: hotkey(treasuryUID), Token: input.TokenNone},
 	}
 	uid := 0
 	for _, author := range authors[:min(len(authors), maxMiners-len(miners))] {
 		if uid++; uid == treasuryUID {
 			uid++
 		}
-		miners = append(miners, scoring.Miner{UID: uid, Hotkey: hotkey(uid), GitHubID: author, Token: scoring.TokenValid})
+		miners = append(miners, input.Miner{UID: uid, Hotkey: hotkey(uid), GitHubID: author, Token: input.TokenValid})
 	}
-	slices.SortFunc(miners, func(a, b scoring.Miner) int { return cmp.Compare(a.UID, b.UID) })
+	slices.SortFunc(miners, func(a, b input.Miner) int { return cmp.Compare(a.UID, b.UID) })
 	return miners
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/scoring"
 )
 
@@ -22,7 +24,7 @@ var ErrUnknown = errors.New("unknown pull request")
 type World struct {
 	Name   string
 	AsOf   time.Time // the instant that the world stands still at
-	Miners []scoring.Miner
+	Miners []input.Miner
 	// Registry is the registry file as it is written.
 	Registry json.RawMessage
 	// Fails says which requests fail, by request key, when the server starts.

@@ -1,10 +1,14 @@
 package scoring
 
-import "slices"
+import (
+	"slices"
+
+	"mirrorfleet/shared/scoring/input"
+)
 
 // miner is one miner while a round is concluded.
 type miner struct {
-	Miner
+	input.Miner
 
 	evaluation *Evaluation // nil when there is none
 	out        MinerOutcome
@@ -40,15 +44,15 @@ func Conclude(in RoundInput) Outcome {
 // goes on with: its own, or the stored ones.
 func takePart(in *RoundInput, stored *store) []*miner {
 	list := slices.Clone(in.Miners)
-	slices.SortStableFunc(list, func(a, b Miner) int { return a.UID - b.UID })
-	list = slices.CompactFunc(list, func(a, b Miner) bool { return a.UID == b.UID })
+	slices.SortStableFunc(list, func(a, b input.Miner) int { return a.UID - b.UID })
+	list = slices.CompactFunc(list, func(a, b input.Miner) bool { return a.UID == b.UID })
 	miners := make([]*miner, len(list))
 	for i, entry := range list {
 		m := &miner{Miner: entry}
 		miners[i] = m
-		m.out = MinerOutcome{UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID, Failed: FailureOf(entry)}
-		if m.out.Failed != NoFailure {
-			m.out.GitHubID = NoGitHubID // it was never looked up
+		m.out = MinerOutcome{UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID, Failed: input.FailureOf(entry)}
+		if m.out.Failed != input.NoFailure {
+			m.out.GitHubID = input.NoGitHubID // it was never looked up
 			continue
 		}
 		if evaluation, found := in.Evaluations[m.UID]; found {
@@ -113,19 +117,19 @@ func (m *miner) repository(name string) *RepositoryOutcome {
 func failShared(miners []*miner, stored *store) []int {
 	uids := map[string][]int{}
 	for _, m := range miners {
-		if m.out.Failed == NoFailure && m.GitHubID != NoGitHubID {
+		if m.out.Failed == input.NoFailure && m.GitHubID != input.NoGitHubID {
 			uids[m.GitHubID] = append(uids[m.GitHubID], m.UID)
 		}
 	}
 	var shared []int
 	for _, m := range miners {
 		sharing := uids[m.GitHubID]
-		if m.out.Failed != NoFailure || len(sharing) < 2 {
+		if m.out.Failed != input.NoFailure || len(sharing) < 2 {
 			continue
 		}
 		others := slices.DeleteFunc(slices.Clone(sharing), func(uid int) bool { return uid == m.UID })
 		*m = miner{Miner: m.Miner, out: MinerOutcome{
-			UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID, Failed: SharedAccount, SharedWith: others,
+			UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID, Failed: input.SharedAccount, SharedWith: others,
 		}}
 		stored.drop(m.UID)
 		shared = append(shared, m.UID)

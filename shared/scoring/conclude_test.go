@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/scoring"
@@ -44,8 +46,8 @@ func roundOf(tb testing.TB, reg string, evaluations ...scoring.Evaluation) scori
 	return in
 }
 
-func minerOf(uid int) scoring.Miner {
-	return scoring.Miner{UID: uid, Hotkey: fmt.Sprintf("hk%d", uid), GitHubID: fmt.Sprint(1000 + uid)}
+func minerOf(uid int) input.Miner {
+	return input.Miner{UID: uid, Hotkey: fmt.Sprintf("hk%d", uid), GitHubID: fmt.Sprint(1000 + uid)}
 }
 
 // outcomeOf finds a miner in an outcome.
@@ -162,7 +164,7 @@ func TestStoredEvaluations(t *testing.T) {
 	}
 	for _, tt := range tests {
 		in := roundOf(t, reg)
-		in.Miners = []scoring.Miner{minerOf(5)}
+		in.Miners = []input.Miner{minerOf(5)}
 		in.Stored[5] = tt.stored
 		if tt.evaluation != nil {
 			in.Evaluations[5] = *tt.evaluation
@@ -206,7 +208,7 @@ func TestAStoredEvaluationOfASharedAccount(t *testing.T) {
 	in.Miners[1].GitHubID = in.Miners[0].GitHubID
 	in.Stored[5] = scoring.StoredEvaluation{UID: 5, Hotkey: "hk5", GitHubID: "1005", Merged: pulls("a/b", scoring.Merged, 1, 3, 2)}
 	out := scoring.Conclude(in)
-	if got := outcomeOf(t, out, 5); got.FromStored || len(got.PullRequests) > 0 || got.Failed != scoring.SharedAccount {
+	if got := outcomeOf(t, out, 5); got.FromStored || len(got.PullRequests) > 0 || got.Failed != input.SharedAccount {
 		t.Errorf("failed %q, from stored %v, %d pull requests; want a shared account and nothing else", got.Failed, got.FromStored, len(got.PullRequests))
 	}
 	if len(out.FromStored) > 0 || !cmp.Equal(out.SharedAccount, []int{5, 6}) {
@@ -254,7 +256,7 @@ func TestStoredPullRequestsDoNotDecayAnew(t *testing.T) {
 		old[i].MergedAt, old[i].TimeDecayMultiplier = asOf.Add(-2000*time.Hour), 0.9
 	}
 	in := roundOf(t, `{"a/b": {"emission_share": 1}}`)
-	in.Miners = []scoring.Miner{{UID: 5, Hotkey: "hk5", GitHubID: "1005", IdentityUnreachable: true}}
+	in.Miners = []input.Miner{{UID: 5, Hotkey: "hk5", GitHubID: "1005", IdentityUnreachable: true}}
 	in.Stored[5] = scoring.StoredEvaluation{UID: 5, Hotkey: "hk5", GitHubID: "1005", Merged: old}
 	if got := outcomeOf(t, scoring.Conclude(in), 5).PullRequests[0]; got.EarnedScore != 2*0.9 {
 		t.Errorf("got %v, want %v", got.EarnedScore, 2*0.9)
@@ -270,11 +272,11 @@ func TestSharedAccounts(t *testing.T) {
 	for i, id := range []string{"77", "88", "77", "77", "0", "0"} {
 		in.Miners[i].GitHubID = id
 	}
-	in.Miners[3].Token = scoring.TokenNone // failed before: it shares nothing
+	in.Miners[3].Token = input.TokenNone // failed before: it shares nothing
 	in.Stored[3] = scoring.StoredEvaluation{UID: 3, Hotkey: "hk3", GitHubID: "77"}
 	out := scoring.Conclude(in)
-	want := map[int]scoring.Failure{3: "shared account", 4: "", 5: "shared account", 6: "no stored token", 7: "", 8: ""}
-	got := map[int]scoring.Failure{}
+	want := map[int]input.Failure{3: "shared account", 4: "", 5: "shared account", 6: "no stored token", 7: "", 8: ""}
+	got := map[int]input.Failure{}
 	for _, m := range out.Miners {
 		got[m.UID] = m.Failed
 		if m.Failed != "" && (len(m.PullRequests) > 0 || len(m.Repositories) > 0 || m.TotalScore != 0) {
@@ -340,11 +342,11 @@ func randomRound(tb testing.TB, r *rand.Rand) scoring.RoundInput {
 			i, share, []float64{0, 0.5, 1, 0.3}[r.IntN(4)], []float64{0, 0.5, 0.2}[r.IntN(3)])
 	}
 	in := roundOf(tb, "{"+text+"}")
-	in.Miners = []scoring.Miner{minerOf(0), minerOf(111)}
+	in.Miners = []input.Miner{minerOf(0), minerOf(111)}
 	for uid := range 1 + r.IntN(30) {
 		m := minerOf(uid + 1)
 		if r.IntN(8) == 0 {
-			m.Token = scoring.TokenNone
+			m.Token = input.TokenNone
 		}
 		in.Miners = append(in.Miners, m)
 		e := scoring.Evaluation{UID: m.UID}
@@ -456,7 +458,7 @@ func TestConcludeOfLittle(t *testing.T) {
 		t.Errorf("an empty round: got %s, %v", data, err)
 	}
 	in := roundOf(t, `{"a/b": {"emission_share": 1}}`)
-	in.Miners = []scoring.Miner{minerOf(5), minerOf(5)}
+	in.Miners = []input.Miner{minerOf(5), minerOf(5)}
 	in.Evaluations[9] = scoring.Evaluation{UID: 9, Merged: pulls("x/y", scoring.Merged, 1, 1, 1)}
 	in.Evaluations[5] = scoring.Evaluation{UID: 5, Merged: pulls("x/y", scoring.Merged, 1, 1, 1), Open: pulls("x/y", scoring.Open, 2, 1, 1)}
 	if out := scoring.Conclude(in); len(out.Miners) != 1 || len(out.Miners[0].Repositories) != 0 {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/scoring/python"
 )
 
@@ -28,7 +30,7 @@ type ReviewReason struct {
 // two into one operation with one rounding.
 
 // timeDecay is what a merge is still worth at as_of.
-func timeDecay(merged, asOf time.Time, d *TimeDecay) (float64, DecayReason) {
+func timeDecay(merged, asOf time.Time, d *input.TimeDecay) (float64, DecayReason) {
 	const perHour = 3600
 	hours := float64(micros(asOf)-micros(merged)) / 1e6 / perHour
 	reason := DecayReason{
@@ -63,7 +65,7 @@ type CollateralReason struct {
 const maxReviewCollateral = 2
 
 // collateral is what an open pull request holds back, not rounded.
-func collateral(pr *ScoredPullRequest, rates *Scoring) (float64, CollateralReason) {
+func collateral(pr *ScoredPullRequest, rates *input.Scoring) (float64, CollateralReason) {
 	review := min(maxReviewCollateral, 1+float64(rates.ReviewPenaltyRate*float64(pr.MaintainerChangesRequestedCount)))
 	potential := pr.BaseScore * (pr.IssueMultiplier * pr.LabelMultiplier * review)
 	return potential * rates.OpenPRCollateralPercent, CollateralReason{

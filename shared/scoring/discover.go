@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"mirrorfleet/shared/scoring/input"
 )
 
 // hunt is a miner whose issues take part in discovery.
@@ -33,7 +35,7 @@ func discover(in *RoundInput, miners []*miner, stored *store) {
 	var hunts []*hunt
 	var complete []*miner
 	for _, m := range miners {
-		if m.out.Failed != NoFailure || m.GitHubID == NoGitHubID {
+		if m.out.Failed != input.NoFailure || m.GitHubID == input.NoGitHubID {
 			continue
 		}
 		h := m.hunt(in.Registry, stored)
@@ -60,7 +62,7 @@ func discover(in *RoundInput, miners []*miner, stored *store) {
 
 // hunt makes of a miner's answers what takes part, or nil when the issues
 // could not be listed and the stored figures went in.
-func (m *miner) hunt(reg Registry, stored *store) *hunt {
+func (m *miner) hunt(reg input.Registry, stored *store) *hunt {
 	if m.evaluation == nil || m.evaluation.Issues == nil {
 		m.out.IssuesFailed = true
 		if last := stored.get(&m.Miner); last != nil {
@@ -90,7 +92,7 @@ func (m *miner) hunt(reg Registry, stored *store) *hunt {
 
 // openFallback counts the open issues when the open ones could not be listed:
 // those of the windowed list, raised to the stored counts.
-func openFallback(listed []Issue, reg Registry, last *StoredEvaluation) map[string]int {
+func openFallback(listed []Issue, reg input.Registry, last *StoredEvaluation) map[string]int {
 	counts := CountOpen(listed, reg)
 	if last == nil {
 		return counts

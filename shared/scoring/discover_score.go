@@ -4,12 +4,14 @@ import (
 	"maps"
 	"slices"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/scoring/python"
 )
 
 // finds is one miner's issues in one repository.
 type finds struct {
-	repo                  *Repository
+	repo                  *input.Repository
 	solved, valid, closed int
 	tokenScore            float64
 	scored                []ScoredIssue
@@ -75,7 +77,7 @@ func (d *discovery) take(h *hunt, f *finds, issue *Issue) {
 
 // judge says whether a solved issue scores, or the first rule that keeps it
 // from scoring.
-func (d *discovery) judge(h *hunt, repo *Repository, issue *Issue, score SolvingScore, available bool) Reason {
+func (d *discovery) judge(h *hunt, repo *input.Repository, issue *Issue, score SolvingScore, available bool) Reason {
 	least := repo.Eligibility.MinTokenScoreForValidIssue
 	owner := d.owners[pullKey{repo.Name, issue.Solving.Number}]
 	switch {
@@ -94,7 +96,7 @@ func (d *discovery) judge(h *hunt, repo *Repository, issue *Issue, score Solving
 }
 
 // scoredIssue is a scoring issue before its repository's multipliers.
-func (d *discovery) scoredIssue(repo *Repository, issue *Issue, score SolvingScore, out *IssueOutcome) ScoredIssue {
+func (d *discovery) scoredIssue(repo *input.Repository, issue *Issue, score SolvingScore, out *IssueOutcome) ScoredIssue {
 	solver := issue.Solving
 	decay, decayReason := timeDecay(solver.MergedAt, d.in.AsOf, &repo.Scoring.TimeDecay)
 	review, reviewReason := reviewQuality(solver.MaintainerChangesRequestedCount, repo.Scoring.ReviewPenaltyRate)

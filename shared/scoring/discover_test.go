@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/scoring"
@@ -312,7 +314,7 @@ func TestSolvingPulls(t *testing.T) {
 	}
 	repo, fixed := &reg.Repositories[0], repository(t, `"fixed_base_score": 2.5`)
 	for _, tt := range []struct {
-		repo   *scoring.Repository
+		repo   *input.Repository
 		tokens *tokens.Figures
 		want   scoring.SolvingScore
 	}{
@@ -334,7 +336,7 @@ func TestNobodyDiscoversNothing(t *testing.T) {
 	in := roundOf(t, easy, scoring.Evaluation{UID: 5, Issues: &scoring.IssueAnswers{
 		Listed: []scoring.Issue{solved("a/b", 1, 90)}, Solving: []scoring.SolvingScore{{Repository: "a/b", Number: 90, TokenScore: 50}},
 	}})
-	in.Miners[0].GitHubID = scoring.NoGitHubID
+	in.Miners[0].GitHubID = input.NoGitHubID
 	if got := outcomeOf(t, scoring.Conclude(in), 5); got.TotalSolvedIssues != 0 || len(got.Issues) != 0 {
 		t.Errorf("got %d solved of %d issues, want none", got.TotalSolvedIssues, len(got.Issues))
 	}

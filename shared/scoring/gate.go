@@ -4,12 +4,14 @@ import (
 	"strings"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/scoring/python"
 )
 
 // mergeGate applies docs/rules/scoring.md#merge-gate. It returns why a merged
 // pull request does not count, or nil when it does.
-func mergeGate(pr *PullRequest, repo *Repository) *Reason {
+func mergeGate(pr *PullRequest, repo *input.Repository) *Reason {
 	if pr.MergedAt.IsZero() {
 		return reject(DropNoMergedAt)
 	}
@@ -37,7 +39,7 @@ type branches struct {
 // branchRule says why a merge went from or to a branch that does not count, or
 // nil. Names of fork branches are arbitrary: the head matters only inside the
 // repository.
-func branchRule(b branches, repo *Repository) *Reason {
+func branchRule(b branches, repo *input.Repository) *Reason {
 	acceptable := make([]string, 0, 1+len(repo.AdditionalBranches))
 	if b.defaultBranch == "" {
 		b.defaultBranch = "main"

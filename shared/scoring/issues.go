@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"mirrorfleet/shared/scoring/input"
 )
 
 // keepIssue says why an issue does not take part in discovery, or nil.
-func keepIssue(issue *Issue, reg Registry) *Reason {
+func keepIssue(issue *Issue, reg input.Registry) *Reason {
 	if _, found := reg.Repository(issue.Repository); !found {
 		return reject(IssueUnknownRepository)
 	}
@@ -20,7 +22,7 @@ func keepIssue(issue *Issue, reg Registry) *Reason {
 // classify applies the first rule that fits of
 // docs/rules/scoring.md#classification. A solved issue has a solving pull
 // request.
-func classify(issue *Issue, repo *Repository) (Classification, Reason) {
+func classify(issue *Issue, repo *input.Repository) (Classification, Reason) {
 	solver := issue.Solving
 	switch {
 	case issue.Transferred:
@@ -87,7 +89,7 @@ func inOrder(issues []*Issue) {
 }
 
 // CountOpen counts the open issues of each repository of the registry.
-func CountOpen(issues []Issue, reg Registry) map[string]int {
+func CountOpen(issues []Issue, reg input.Registry) map[string]int {
 	counts := map[string]int{}
 	for i := range issues {
 		if repo, found := reg.Repository(issues[i].Repository); found && issues[i].State == Open {

@@ -1,6 +1,9 @@
 package scoring
 
-import "mirrorfleet/shared/scoring/python"
+import (
+	"mirrorfleet/shared/scoring/input"
+	"mirrorfleet/shared/scoring/python"
+)
 
 // LabelReason is one label of a pull request and what became of it.
 type LabelReason struct {
@@ -22,7 +25,7 @@ type labelChoice struct {
 
 // chooseLabel applies docs/rules/scoring.md#label: of the candidates, the one
 // with the highest multiplier, and of equal ones the last by name.
-func chooseLabel(labels []Label, repo *Repository) labelChoice {
+func chooseLabel(labels []Label, repo *input.Repository) labelChoice {
 	choice := labelChoice{multiplier: repo.DefaultLabelMultiplier}
 	chosen := -1
 	for i := range labels {
@@ -42,7 +45,7 @@ func chooseLabel(labels []Label, repo *Repository) labelChoice {
 }
 
 // judgeLabel finds a label's multiplier, if it counts.
-func judgeLabel(label *Label, repo *Repository) LabelReason {
+func judgeLabel(label *Label, repo *input.Repository) LabelReason {
 	reason := LabelReason{Name: python.Lower(label.Name), Association: label.ActorAssociation}
 	switch {
 	case label.Name == "":

@@ -3,6 +3,8 @@ package scoring
 import (
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/scoring/python"
 )
 
@@ -27,7 +29,7 @@ const closeWindow = 24 * time.Hour
 
 // issueMultiplier applies docs/rules/scoring.md#linked-issue. A valid issue by
 // a maintainer counts wherever it stands in the list.
-func issueMultiplier(pr *PullRequest, rates *Scoring) (multiplier float64, reason IssueReason, reasons []LinkedReason) {
+func issueMultiplier(pr *PullRequest, rates *input.Scoring) (multiplier float64, reason IssueReason, reasons []LinkedReason) {
 	multiplier = 1
 	reason = IssueReason{Standard: rates.StandardIssueMultiplier, Maintainer: rates.MaintainerIssueMultiplier}
 	for i := range pr.LinkedIssues {

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/scoring"
 )
 
@@ -26,7 +28,7 @@ func TestABodyIsBounded(t *testing.T) {
 		}
 	}
 	out := scoring.Conclude(scoring.RoundInput{
-		AsOf: asOf, Registry: reg, Miners: []scoring.Miner{{UID: 1, Hotkey: "h", GitHubID: "1"}},
+		AsOf: asOf, Registry: reg, Miners: []input.Miner{{UID: 1, Hotkey: "h", GitHubID: "1"}},
 		Evaluations: map[int]scoring.Evaluation{1: {UID: 1, Open: []scoring.ScoredPullRequest{score(&long)}}},
 	})
 	for name, listed := range map[string]*scoring.Listed{
@@ -56,7 +58,7 @@ func TestWhatNobodyTakes(t *testing.T) {
 	}{{[]int{0, 1, 111}, 0}, {[]int{0, 1}, 0.1}, {[]int{1, 111}, 0.9}, {[]int{1}, 1}} {
 		in := scoring.RoundInput{AsOf: asOf, Registry: reg}
 		for _, uid := range c.uids {
-			in.Miners = append(in.Miners, scoring.Miner{UID: uid, Hotkey: "h", GitHubID: "0", Token: scoring.TokenNone})
+			in.Miners = append(in.Miners, input.Miner{UID: uid, Hotkey: "h", GitHubID: "0", Token: input.TokenNone})
 		}
 		out := scoring.Conclude(in)
 		if out.Untaken != c.want || out.Sum+out.Untaken < 1-1e-12 || out.Sum+out.Untaken > 1+1e-12 {

@@ -1,5 +1,7 @@
 package scoring
 
+import "mirrorfleet/shared/scoring/input"
+
 // Loaded are the pull requests of a miner that count, each list in the order
 // received.
 type Loaded struct {
@@ -18,7 +20,7 @@ type Dropped struct {
 // Load sorts a miner's pull requests by docs/rules/scoring.md#loading and
 // docs/rules/scoring.md#merge-gate. The pull requests must be in the order
 // received.
-func Load(pulls []PullRequest, reg Registry) Loaded {
+func Load(pulls []PullRequest, reg input.Registry) Loaded {
 	var loaded Loaded
 	for i := range pulls {
 		pr := &pulls[i]
@@ -39,7 +41,7 @@ func Load(pulls []PullRequest, reg Registry) Loaded {
 }
 
 // dropped is why a pull request is not loaded, or nil.
-func dropped(pr *PullRequest, reg Registry) *Reason {
+func dropped(pr *PullRequest, reg input.Registry) *Reason {
 	repo, found := reg.Repository(pr.Repository)
 	if !found {
 		return reject(DropUnknownRepository)

@@ -1,14 +1,18 @@
 package scoring
 
-import "time"
+import (
+	"time"
+
+	"mirrorfleet/shared/scoring/input"
+)
 
 // RoundInput is everything that a round is concluded from. The same input
 // gives the same outcome, byte for byte, in whatever order it was put together.
 type RoundInput struct {
 	AsOf   time.Time
-	Miners []Miner
+	Miners []input.Miner
 	// Registry is the round's.
-	Registry Registry
+	Registry input.Registry
 	// Evaluations by uid; an absent one is a dead letter, or a miner that was
 	// never evaluated.
 	Evaluations map[int]Evaluation
@@ -57,10 +61,10 @@ type MinerOutcome struct {
 	PullFigures
 	IssueFigures
 
-	UID      int     `json:"uid"`
-	Hotkey   string  `json:"hotkey"`
-	GitHubID string  `json:"github_id"` // "0" for who failed before it was known
-	Failed   Failure `json:"failed"`
+	UID      int           `json:"uid"`
+	Hotkey   string        `json:"hotkey"`
+	GitHubID string        `json:"github_id"` // "0" for who failed before it was known
+	Failed   input.Failure `json:"failed"`
 	// SharedWith are the other uids of a shared account.
 	SharedWith []int `json:"shared_with,omitempty"`
 	// FetchFailed says that the pull requests could not be listed, FromStored

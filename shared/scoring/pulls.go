@@ -3,16 +3,18 @@ package scoring
 import (
 	"cmp"
 	"slices"
+
+	"mirrorfleet/shared/scoring/input"
 )
 
 func compare(a, b string) int { return cmp.Compare(a, b) }
 
 // scorePulls applies docs/rules/scoring.md#evaluation: each repository by
 // itself, then the totals.
-func (m *miner) scorePulls(reg Registry) {
+func (m *miner) scorePulls(reg input.Registry) {
 	for i := range m.open {
 		pull := &m.open[i]
-		rates := defaults("").Scoring // of a repository that is registered no more
+		rates := input.DefaultRepository("").Scoring // of a repository that is registered no more
 		if repo, found := reg.Repository(pull.Repository); found {
 			rates = repo.Scoring
 		}
@@ -57,10 +59,10 @@ func of(pulls []PullRequestOutcome, repository string) []*PullRequestOutcome {
 	return picked
 }
 
-func (m *miner) scoreRepository(repo *Repository) {
+func (m *miner) scoreRepository(repo *input.Repository) {
 	merged, open, closed := of(m.merged, repo.Name), of(m.open, repo.Name), of(m.closed, repo.Name)
 	out := m.repository(repo.Name)
-	*out = RepositoryOutcome{Repository: repo.Name, PullFigures: figuresOf(merged, open, closed), baseWhole: repo.fixedWhole}
+	*out = RepositoryOutcome{Repository: repo.Name, PullFigures: figuresOf(merged, open, closed), baseWhole: repo.FixedBaseWhole}
 	gate := pullGate(&out.PullFigures, &repo.Eligibility)
 	out.PullGate = &gate
 	out.Eligible = gate.Code == GateOpen
@@ -93,7 +95,7 @@ func figuresOf(merged, open, closed []*PullRequestOutcome) PullFigures {
 }
 
 // pullGate is a repository's gate, and its spam threshold for who passes.
-func pullGate(f *PullFigures, e *Eligibility) Gate {
+func pullGate(f *PullFigures, e *input.Eligibility) Gate {
 	gate := Gate{
 		Code: GateOpen, Count: f.TotalMergedPRs, Least: e.MinValidMergedPRs,
 		Credibility: f.Credibility, LeastCredibility: e.MinCredibility,

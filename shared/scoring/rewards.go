@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"mirrorfleet/shared/scoring/input"
 )
 
 // How the emission is divided.
@@ -17,7 +19,7 @@ const (
 func maintainers(in *RoundInput, miners []*miner) map[string][]int {
 	uidOf := map[string]int{}
 	for _, m := range miners {
-		if m.out.Failed == NoFailure && m.GitHubID != NoGitHubID {
+		if m.out.Failed == input.NoFailure && m.GitHubID != input.NoGitHubID {
 			uidOf[m.GitHubID] = m.UID
 		}
 	}
@@ -60,7 +62,7 @@ func reward(in *RoundInput, miners []*miner, out *Outcome) {
 	if out.Pool.ActiveScoringShare > 0 {
 		out.Pool.Multiplier = out.Pool.ScoringShare / out.Pool.ActiveScoringShare
 	}
-	out.Pool.ConfiguredShare = sumOf(in.Registry.Repositories, func(r *Repository) float64 { return r.EmissionShare })
+	out.Pool.ConfiguredShare = sumOf(in.Registry.Repositories, func(r *input.Repository) float64 { return r.EmissionShare })
 	out.Pool.Recycled = max(0, 1-out.Pool.ConfiguredShare) * scoringPart
 	rewards := ByUID{}
 	for i := range out.Emission {
@@ -83,10 +85,10 @@ func (o *Outcome) vector(miners []*miner, rewards ByUID) {
 	recycled, treasury := o.Pool.Recycled, treasuryPart
 	for _, m := range miners {
 		switch m.UID {
-		case TreasuryUID:
+		case input.TreasuryUID:
 			rewards[m.UID] += treasuryPart
 			o.Pool.Treasury, treasury = treasuryPart, 0
-		case RecycleUID:
+		case input.RecycleUID:
 			rewards[m.UID] += o.Pool.Recycled
 			recycled = 0
 		}
@@ -102,7 +104,7 @@ type scores struct{ pulls, issues map[string]ByUID }
 func scoresOf(miners []*miner) scores {
 	s := scores{map[string]ByUID{}, map[string]ByUID{}}
 	for _, m := range miners {
-		if m.out.Failed != NoFailure {
+		if m.out.Failed != input.NoFailure {
 			continue
 		}
 		for i := range m.repositories {
@@ -138,7 +140,7 @@ func (scores) note(side map[string]ByUID, repository string, uid int, score floa
 
 // planEmission is a repository's emission before the pool's multiplier is
 // known: the maintainers' cut, the scores, and whether it is active.
-func planEmission(repo *Repository, maintainers []int, s scores) RepositoryEmission {
+func planEmission(repo *input.Repository, maintainers []int, s scores) RepositoryEmission {
 	e := RepositoryEmission{
 		Repository: repo.Name, EmissionShare: repo.EmissionShare, IssueDiscoveryShare: repo.IssueDiscoveryShare,
 		RepoSlice: repo.EmissionShare * scoringPart, MaintainerCut: repo.MaintainerCut, MaintainerRewards: ByUID{},

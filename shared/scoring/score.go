@@ -3,6 +3,8 @@ package scoring
 import (
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/scoring/tokens"
 )
 
@@ -14,7 +16,7 @@ func NeedsFiles(pr PullRequest) bool { return pr.ScoringDataStored }
 // docs/rules/scoring.md#multipliers. Figures are nil when its files were not
 // fetched, could not be fetched, or are none. It then stays unscored, unless the
 // repository has a fixed base score.
-func Score(pr PullRequest, repo *Repository, figures *tokens.Figures, asOf time.Time) ScoredPullRequest {
+func Score(pr PullRequest, repo *input.Repository, figures *tokens.Figures, asOf time.Time) ScoredPullRequest {
 	scored := unscored(&pr)
 	if figures == nil && repo.FixedBaseScore == nil {
 		scored.Reasons.Base = because(BaseNoFiles)
@@ -41,7 +43,7 @@ func unscored(pr *PullRequest) ScoredPullRequest {
 }
 
 // base sets the token figures, if there are any, and the base score.
-func (s *ScoredPullRequest) base(repo *Repository, figures *tokens.Figures) {
+func (s *ScoredPullRequest) base(repo *input.Repository, figures *tokens.Figures) {
 	scale := repo.Scoring.SrcTokSaturationScale
 	if figures != nil {
 		s.Tokens = figures
@@ -61,7 +63,7 @@ func (s *ScoredPullRequest) base(repo *Repository, figures *tokens.Figures) {
 	}
 }
 
-func (s *ScoredPullRequest) multipliers(pr *PullRequest, repo *Repository, asOf time.Time) {
+func (s *ScoredPullRequest) multipliers(pr *PullRequest, repo *input.Repository, asOf time.Time) {
 	label := chooseLabel(pr.Labels, repo)
 	if label.name != "" {
 		s.Label = &label.name

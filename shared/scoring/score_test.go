@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/scoring"
@@ -24,7 +26,7 @@ func TestScoreWithAndWithoutFiles(t *testing.T) {
 	zero := repository(t, `"fixed_base_score": 0`)
 	tests := []struct {
 		name      string
-		repo      *scoring.Repository
+		repo      *input.Repository
 		tokens    *tokens.Figures
 		stored    bool
 		code      scoring.Code

@@ -1,6 +1,9 @@
 package scoring
 
-import "mirrorfleet/shared/scoring/tokens"
+import (
+	"mirrorfleet/shared/scoring/input"
+	"mirrorfleet/shared/scoring/tokens"
+)
 
 // pullKey names a pull request.
 type pullKey struct {
@@ -13,7 +16,7 @@ type pullKey struct {
 // without those that the miner's own merged list holds. Another miner's list
 // may hold one too, which a worker cannot know: Conclude prefers what the lists
 // say.
-func SolvingPulls(issues []Issue, reg Registry, merged []ScoredPullRequest) []SolvingPull {
+func SolvingPulls(issues []Issue, reg input.Registry, merged []ScoredPullRequest) []SolvingPull {
 	seen := map[pullKey]bool{}
 	for i := range merged {
 		seen[pullKey{merged[i].Repository, merged[i].Number}] = true
@@ -47,7 +50,7 @@ func SolvingPulls(issues []Issue, reg Registry, merged []ScoredPullRequest) []So
 // ScoreSolving is what a solving pull request scores. Figures are nil when its
 // files could not be had or the mirror says that it stores none; an empty list
 // of files is figures of zero.
-func ScoreSolving(pull SolvingPull, repo *Repository, figures *tokens.Figures) SolvingScore {
+func ScoreSolving(pull SolvingPull, repo *input.Repository, figures *tokens.Figures) SolvingScore {
 	score := SolvingScore{Repository: pull.Repository, Number: pull.Number, Unavailable: figures == nil}
 	if figures == nil {
 		return score

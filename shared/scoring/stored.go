@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"mirrorfleet/shared/scoring/input"
 )
 
 // StoredEvaluation is what is kept of a miner from round to round: the pull
@@ -58,7 +60,7 @@ func newStore(before map[int]StoredEvaluation, asOf time.Time) *store {
 
 // get returns a miner's stored evaluation, or nil. One of another hotkey or
 // GitHub id is another miner's, and is dropped.
-func (s *store) get(m *Miner) *StoredEvaluation {
+func (s *store) get(m *input.Miner) *StoredEvaluation {
 	entry := s.entries[m.UID]
 	if entry == nil {
 		return nil
@@ -79,8 +81,8 @@ func (s *store) drop(uid int) {
 
 // replacePulls keeps a successful fetch. The issue figures stay the former
 // ones, if they are the same miner's, until issue discovery renews them.
-func (s *store) replacePulls(m *Miner, e *Evaluation) {
-	if m.GitHubID == NoGitHubID {
+func (s *store) replacePulls(m *input.Miner, e *Evaluation) {
+	if m.GitHubID == input.NoGitHubID {
 		return // no account to know the miner by
 	}
 	entry := &StoredEvaluation{

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"sync"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/tokens"
 )
 
@@ -19,7 +20,7 @@ const keptRounds = 4
 // rules is what a round is scored by.
 type rules struct {
 	round    string
-	registry scoring.Registry
+	registry input.Registry
 	weights  *tokens.Weights
 }
 
@@ -69,7 +70,7 @@ func parse(m job.Manifest) (*rules, error) {
 	if m.Version > job.Version {
 		return nil, fmt.Errorf("version %d, this build reads up to %d", m.Version, job.Version)
 	}
-	registry, err := scoring.ParseRegistry(m.Registry)
+	registry, err := input.ParseRegistry(m.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/mirrorsim"
-	"mirrorfleet/shared/scoring"
 )
 
 // world is one case, with what the validator made of each of its rounds.
@@ -100,8 +101,8 @@ func whole(expected json.RawMessage) error {
 // round is what one round of a case is evaluated and concluded with.
 type round struct {
 	asOf     time.Time
-	registry scoring.Registry
-	miners   []scoring.Miner
+	registry input.Registry
+	miners   []input.Miner
 	mirror   *mirrorsim.World
 }
 
@@ -112,14 +113,14 @@ func (w *world) round(i int) (r round, err error) {
 		return r, err
 	}
 	r.asOf = r.mirror.AsOf
-	if r.registry, err = scoring.ParseRegistry(r.mirror.Registry); err != nil {
+	if r.registry, err = input.ParseRegistry(r.mirror.Registry); err != nil {
 		return r, err
 	}
 	list, err := json.Marshal(r.mirror.Miners)
 	if err != nil {
 		return r, err
 	}
-	if r.miners, err = scoring.ParseMiners(list); err != nil {
+	if r.miners, err = input.ParseMiners(list); err != nil {
 		return r, err
 	}
 	return r, r.mirror.FailWith("400")

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
@@ -64,7 +66,7 @@ func (s *scorer) files(ctx context.Context, client *mirror.Client, repo string, 
 
 // evaluate is a worker's job on one miner, with one attempt: what fails is
 // missing at once.
-func (s *scorer) evaluate(ctx context.Context, client *mirror.Client, r round, m scoring.Miner) (scoring.Evaluation, error) {
+func (s *scorer) evaluate(ctx context.Context, client *mirror.Client, r round, m input.Miner) (scoring.Evaluation, error) {
 	e := scoring.Evaluation{UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID}
 	windows := r.registry.Windows(r.asOf)
 	e.FetchFailed = m.IdentityUnreachable
@@ -146,7 +148,7 @@ func (s *scorer) input(ctx context.Context, client *mirror.Client, r round, stor
 	}
 	var err error
 	for _, m := range in.Miners {
-		if scoring.FailureOf(m) != scoring.NoFailure {
+		if input.FailureOf(m) != input.NoFailure {
 			continue
 		}
 		if in.Evaluations[m.UID], err = s.evaluate(ctx, client, r, m); err != nil {

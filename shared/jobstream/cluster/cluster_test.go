@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/producer/round"
@@ -141,7 +143,7 @@ func (b *bundle) round(bus *jobstream.Bus, miners int) <-chan round.Result {
 		Round: "r1", AsOf: asOf, PlannedAt: asOf, Registry: []byte(`{"a/b": {"emission_share": 0.5}}`), Languages: []byte(`{}`), Tokens: []byte(`{}`),
 	}
 	for uid := 1; uid <= miners; uid++ {
-		m.Miners = append(m.Miners, scoring.Miner{UID: uid, Hotkey: fmt.Sprintf("h%d", uid), GitHubID: fmt.Sprint(1000 + uid), Token: scoring.TokenValid})
+		m.Miners = append(m.Miners, input.Miner{UID: uid, Hotkey: fmt.Sprintf("h%d", uid), GitHubID: fmt.Sprint(1000 + uid), Token: input.TokenValid})
 	}
 	nothing := httptest.NewServer(http.NotFoundHandler())
 	b.t.Cleanup(nothing.Close)

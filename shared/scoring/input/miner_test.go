@@ -1,4 +1,4 @@
-package scoring_test
+package input_test
 
 import (
 	"encoding/json"
@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"mirrorfleet/shared/scoring/input"
 
-	"mirrorfleet/shared/scoring"
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestParseMiners(t *testing.T) {
 	t.Parallel()
-	got, err := scoring.ParseMiners([]byte(`[
+	got, err := input.ParseMiners([]byte(`[
 		{"uid": 0, "hotkey": "", "github_id": ""},
 		{"uid": 7, "hotkey": "hk", "github_id": 42, "token": "valid"},
 		{"uid": 5, "hotkey": "hk", "github_id": "43", "identity_unreachable": true},
@@ -23,12 +23,12 @@ func TestParseMiners(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []scoring.Miner{
+	want := []input.Miner{
 		{UID: 0},
-		{UID: 7, Hotkey: "hk", GitHubID: "42", Token: scoring.TokenValid},
+		{UID: 7, Hotkey: "hk", GitHubID: "42", Token: input.TokenValid},
 		{UID: 5, Hotkey: "hk", GitHubID: "43", IdentityUnreachable: true},
 		{UID: 4, Hotkey: "hk", GitHubID: "44", IdentityKeptAt: time.Date(2026, 6, 18, 18, 54, 0, 0, time.UTC)},
-		{UID: 6, Hotkey: "hk", Token: scoring.TokenNone},
+		{UID: 6, Hotkey: "hk", Token: input.TokenNone},
 		{UID: 9, Hotkey: "hk", IdentityUnreachable: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -39,7 +39,7 @@ func TestParseMiners(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := scoring.ParseMiners(data); err != nil || !cmp.Equal(want, again) {
+	if again, err := input.ParseMiners(data); err != nil || !cmp.Equal(want, again) {
 		t.Errorf("reading what was written: got %v, %v", again, err)
 	}
 }
@@ -72,7 +72,7 @@ func TestParseMinersRefuses(t *testing.T) {
 		{"repeated field", `[{"uid": 3, "uid": 4, "hotkey": "h", "github_id": "1"}]`, []string{"index 0", "uid"}},
 	}
 	for _, tt := range tests {
-		_, err := scoring.ParseMiners([]byte(tt.text))
+		_, err := input.ParseMiners([]byte(tt.text))
 		if err == nil {
 			t.Errorf("%s: got accepted, want refused", tt.name)
 			continue
@@ -87,35 +87,35 @@ func TestParseMinersRefuses(t *testing.T) {
 
 func TestFailureOf(t *testing.T) {
 	t.Parallel()
-	whole := func(change func(*scoring.Miner)) scoring.Miner {
-		m := scoring.Miner{UID: 5, Hotkey: "hk", GitHubID: "42", Token: scoring.TokenValid}
+	whole := func(change func(*input.Miner)) input.Miner {
+		m := input.Miner{UID: 5, Hotkey: "hk", GitHubID: "42", Token: input.TokenValid}
 		change(&m)
 		return m
 	}
 	for _, tt := range []struct {
-		miner scoring.Miner
-		want  scoring.Failure
+		miner input.Miner
+		want  input.Failure
 	}{
-		{whole(func(*scoring.Miner) {}), ""},
-		{whole(func(m *scoring.Miner) { m.Token = "" }), ""},
-		{whole(func(m *scoring.Miner) { m.UID, m.Hotkey = 0, "" }), "recycle uid"},
-		{whole(func(m *scoring.Miner) { m.Hotkey, m.Token = "", scoring.TokenNone }), "no hotkey"},
-		{whole(func(m *scoring.Miner) { m.Token = scoring.TokenStale }), "hotkey changed"},
-		{whole(func(m *scoring.Miner) { m.Token = scoring.TokenNone }), "no stored token"},
-		{whole(func(m *scoring.Miner) { m.Token = scoring.TokenRefused }), "token refused"},
-		{whole(func(m *scoring.Miner) { m.IdentityUnreachable = true }), ""},
+		{whole(func(*input.Miner) {}), ""},
+		{whole(func(m *input.Miner) { m.Token = "" }), ""},
+		{whole(func(m *input.Miner) { m.UID, m.Hotkey = 0, "" }), "recycle uid"},
+		{whole(func(m *input.Miner) { m.Hotkey, m.Token = "", input.TokenNone }), "no hotkey"},
+		{whole(func(m *input.Miner) { m.Token = input.TokenStale }), "hotkey changed"},
+		{whole(func(m *input.Miner) { m.Token = input.TokenNone }), "no stored token"},
+		{whole(func(m *input.Miner) { m.Token = input.TokenRefused }), "token refused"},
+		{whole(func(m *input.Miner) { m.IdentityUnreachable = true }), ""},
 		// Who was not reached did not refuse.
-		{whole(func(m *scoring.Miner) { m.IdentityUnreachable, m.Token = true, scoring.TokenRefused }), ""},
-		{whole(func(m *scoring.Miner) { m.IdentityUnreachable, m.GitHubID = true, "" }), "identity unreachable"},
-		{whole(func(m *scoring.Miner) { m.IdentityUnreachable, m.GitHubID = true, "0" }), "identity unreachable"},
+		{whole(func(m *input.Miner) { m.IdentityUnreachable, m.Token = true, input.TokenRefused }), ""},
+		{whole(func(m *input.Miner) { m.IdentityUnreachable, m.GitHubID = true, "" }), "identity unreachable"},
+		{whole(func(m *input.Miner) { m.IdentityUnreachable, m.GitHubID = true, "0" }), "identity unreachable"},
 	} {
-		if got := scoring.FailureOf(tt.miner); got != tt.want {
+		if got := input.FailureOf(tt.miner); got != tt.want {
 			t.Errorf("FailureOf(%+v): got %q, want %q", tt.miner, got, tt.want)
 		}
 	}
-	for failure, want := range map[scoring.Failure]string{scoring.NoFailure: "null", scoring.SharedAccount: `"shared account"`} {
+	for failure, want := range map[input.Failure]string{input.NoFailure: "null", input.SharedAccount: `"shared account"`} {
 		data, err := json.Marshal(failure)
-		var back scoring.Failure
+		var back input.Failure
 		if err != nil || string(data) != want || json.Unmarshal(data, &back) != nil || back != failure {
 			t.Errorf("%q in JSON: got %s, want %s", failure, data, want)
 		}
@@ -125,13 +125,13 @@ func TestFailureOf(t *testing.T) {
 func FuzzParseMiners(f *testing.F) {
 	f.Add([]byte(`[{"uid": 7, "hotkey": "hk", "github_id": 42, "token": "valid"}]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		miners, err := scoring.ParseMiners(data)
+		miners, err := input.ParseMiners(data)
 		if err != nil {
 			return
 		}
 		seen := map[int]bool{}
 		for _, m := range miners {
-			if m.UID < 0 || seen[m.UID] || m.GitHubID == "" && scoring.FailureOf(m) == scoring.NoFailure {
+			if m.UID < 0 || seen[m.UID] || m.GitHubID == "" && input.FailureOf(m) == input.NoFailure {
 				t.Errorf("accepted: %+v", m)
 			}
 			seen[m.UID] = true

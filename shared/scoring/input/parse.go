@@ -1,4 +1,4 @@
-package scoring
+package input
 
 import (
 	"encoding/json"
@@ -88,7 +88,7 @@ func (p *registryParser) entry(f strictjson.Field) {
 		p.refuse("", nil, fmt.Sprintf("an object of settings (%v)", err))
 		return
 	}
-	repo := defaults(name)
+	repo := DefaultRepository(name)
 	p.repository(&repo, settings)
 	p.registry.index[name] = len(p.registry.Repositories)
 	p.registry.Repositories = append(p.registry.Repositories, repo)
@@ -129,7 +129,7 @@ func (p *registryParser) repository(repo *Repository, settings []strictjson.Fiel
 			repo.LabelMultipliers = p.labels(s)
 		case "fixed_base_score":
 			repo.FixedBaseScore = p.fixed(s)
-			repo.fixedWhole = repo.FixedBaseScore != nil && !strings.ContainsAny(string(s.Value), ".eE")
+			repo.FixedBaseWhole = repo.FixedBaseScore != nil && !strings.ContainsAny(string(s.Value), ".eE")
 		case "eligibility":
 			p.eligibility(&repo.Eligibility, s)
 		case "scoring":

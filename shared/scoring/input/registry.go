@@ -1,4 +1,4 @@
-package scoring
+package input
 
 import (
 	"time"
@@ -32,9 +32,9 @@ type Repository struct {
 	Eligibility    Eligibility
 	Scoring        Scoring
 
-	// fixedWhole says that the fixed base score is written as an integer,
+	// FixedBaseWhole says that the fixed base score is written as an integer,
 	// which decides how sums of it are rounded.
-	fixedWhole bool
+	FixedBaseWhole bool
 }
 
 // LabelMultiplier is a glob over lower-cased label names with what a label that
@@ -81,8 +81,8 @@ type TimeDecay struct {
 // maxMaintainerCut is the most that a repository may give its maintainers.
 const maxMaintainerCut = 0.5
 
-// defaults is a repository with nothing set: docs/rules/scoring.md#registry.
-func defaults(name string) Repository {
+// DefaultRepository is a repository with nothing set: docs/rules/scoring.md#registry.
+func DefaultRepository(name string) Repository {
 	return Repository{
 		Name:                   name,
 		IssueDiscoveryShare:    0.5,

@@ -1,4 +1,4 @@
-package scoring_test
+package input_test
 
 import (
 	"errors"
@@ -9,16 +9,16 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/shared/scoring/input"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-
-	"mirrorfleet/shared/scoring"
 )
 
 // registry parses a registry that must be right.
-func registry(tb testing.TB, text string) scoring.Registry {
+func registry(tb testing.TB, text string) input.Registry {
 	tb.Helper()
-	reg, err := scoring.ParseRegistry([]byte(text))
+	reg, err := input.ParseRegistry([]byte(text))
 	if err != nil {
 		tb.Fatalf("ParseRegistry(%s): %v", text, err)
 	}
@@ -26,7 +26,7 @@ func registry(tb testing.TB, text string) scoring.Registry {
 }
 
 // repository parses a registry of one repository, a/b, with these settings.
-func repository(tb testing.TB, settings string) *scoring.Repository {
+func repository(tb testing.TB, settings string) *input.Repository {
 	tb.Helper()
 	if settings != "" {
 		settings = ", " + settings
@@ -37,17 +37,17 @@ func repository(tb testing.TB, settings string) *scoring.Repository {
 
 func TestRegistryDefaults(t *testing.T) {
 	t.Parallel()
-	want := scoring.Repository{
+	want := input.Repository{
 		Name: "a/b", EmissionShare: 0.5, IssueDiscoveryShare: 0.5, DefaultLabelMultiplier: 1,
-		Eligibility: scoring.Eligibility{
+		Eligibility: input.Eligibility{
 			MinValidMergedPRs: 3, MinCredibility: 0.8, ExcessivePRPenaltyBaseThreshold: 2, OpenPRThresholdTokenScore: 300,
 			MaxOpenPRThreshold: 30, MinValidSolvedIssues: 3, MinIssueCredibility: 0.8, MinTokenScoreForValidIssue: 5,
 			OpenIssueSpamBaseThreshold: 2, OpenIssueSpamTokenScorePerSlot: 300, MaxOpenIssueThreshold: 30,
 		},
-		Scoring: scoring.Scoring{
+		Scoring: input.Scoring{
 			PRLookbackDays: 30, OpenPRCollateralPercent: 0.2, ReviewPenaltyRate: 0.15, StandardIssueMultiplier: 1.33,
 			MaintainerIssueMultiplier: 1.66, SrcTokSaturationScale: 58,
-			TimeDecay: scoring.TimeDecay{GracePeriodHours: 12, SigmoidMidpointDays: 10, SigmoidSteepness: 0.4, MinMultiplier: 0.05},
+			TimeDecay: input.TimeDecay{GracePeriodHours: 12, SigmoidMidpointDays: 10, SigmoidSteepness: 0.4, MinMultiplier: 0.05},
 		},
 	}
 	for name, settings := range map[string]string{
@@ -67,20 +67,20 @@ func TestRegistryDefaults(t *testing.T) {
 func TestRegistryReadsEverySetting(t *testing.T) {
 	t.Parallel()
 	fixed := 1.5
-	want := scoring.Repository{
+	want := input.Repository{
 		Name: "a/b", EmissionShare: 0.25, IssueDiscoveryShare: 0.125, MaintainerCut: 0.5,
 		AdditionalBranches: []string{"*-dev"}, TrustedLabelPipeline: true,
-		LabelMultipliers:       []scoring.LabelMultiplier{{Pattern: "kind/*", Multiplier: 2}, {Pattern: "a", Multiplier: -1}},
+		LabelMultipliers:       []input.LabelMultiplier{{Pattern: "kind/*", Multiplier: 2}, {Pattern: "a", Multiplier: -1}},
 		DefaultLabelMultiplier: 0.75, FixedBaseScore: &fixed,
-		Eligibility: scoring.Eligibility{
+		Eligibility: input.Eligibility{
 			MinValidMergedPRs: 1, MinCredibility: 0.1, ExcessivePRPenaltyBaseThreshold: 2, OpenPRThresholdTokenScore: 3,
 			MaxOpenPRThreshold: 4, MinValidSolvedIssues: 5, MinIssueCredibility: 0.6, MinTokenScoreForValidIssue: 7,
 			OpenIssueSpamBaseThreshold: 8, OpenIssueSpamTokenScorePerSlot: 9, MaxOpenIssueThreshold: 10,
 		},
-		Scoring: scoring.Scoring{
+		Scoring: input.Scoring{
 			PRLookbackDays: 11, OpenPRCollateralPercent: 0.12, ReviewPenaltyRate: 0.13, StandardIssueMultiplier: 1.4,
 			MaintainerIssueMultiplier: 1.5, SrcTokSaturationScale: 16,
-			TimeDecay: scoring.TimeDecay{GracePeriodHours: 17, SigmoidMidpointDays: 18.5, SigmoidSteepness: 1.9, MinMultiplier: 0.2},
+			TimeDecay: input.TimeDecay{GracePeriodHours: 17, SigmoidMidpointDays: 18.5, SigmoidSteepness: 1.9, MinMultiplier: 0.2},
 		},
 	}
 	// Fractions of whole numbers are cut off, and numbers may be texts, as in
@@ -138,7 +138,7 @@ func TestRegistryRanges(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, value := range []string{tt.low, tt.high} {
-			if _, err := scoring.ParseRegistry(with(tt.field, value)); err != nil {
+			if _, err := input.ParseRegistry(with(tt.field, value)); err != nil {
 				t.Errorf("%s = %s: got %v, want it accepted", tt.field, value, err)
 			}
 		}
@@ -165,7 +165,7 @@ func with(field, value string) []byte {
 
 func wantRefused(t *testing.T, data []byte, parts ...string) {
 	t.Helper()
-	_, err := scoring.ParseRegistry(data)
+	_, err := input.ParseRegistry(data)
 	if err == nil {
 		t.Errorf("%s: got accepted, want refused", data)
 		return
@@ -226,7 +226,7 @@ func TestARegistryThatIsNoneIsNotShown(t *testing.T) {
 	t.Parallel()
 	const token = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
 	for _, text := range []string{`[{"pat": "` + token + `"}]`, `"` + token + `"`, token, `{"a/b": "` + token + `"}`} {
-		if _, err := scoring.ParseRegistry([]byte(text)); err == nil || strings.Contains(err.Error(), token[:12]) {
+		if _, err := input.ParseRegistry([]byte(text)); err == nil || strings.Contains(err.Error(), token[:12]) {
 			t.Errorf("%s: %v, want it refused and not shown", text, err)
 		}
 	}
@@ -235,14 +235,14 @@ func TestARegistryThatIsNoneIsNotShown(t *testing.T) {
 // A mistake costs one run, not one run for each: everything wrong is told.
 func TestRegistryTellsEverythingThatIsWrong(t *testing.T) {
 	t.Parallel()
-	_, err := scoring.ParseRegistry([]byte(`{"a/b": {"emission_share": 2, "scoring": {"x": 1, "pr_lookback_days": 0}}, "c": {}}`))
+	_, err := input.ParseRegistry([]byte(`{"a/b": {"emission_share": 2, "scoring": {"x": 1, "pr_lookback_days": 0}}, "c": {}}`))
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) {
 		t.Fatalf("got %v, want joined errors", err)
 	}
 	var got []string
 	for _, err := range joined.Unwrap() {
-		var one *scoring.RegistryError
+		var one *input.RegistryError
 		if !errors.As(err, &one) {
 			t.Fatalf("got %T, want *RegistryError", err)
 		}
@@ -289,7 +289,7 @@ func FuzzRegistry(f *testing.F) {
 	f.Add([]byte(`{"a/b": {"emission_share": "1_0", "eligibility": {"min_credibility": "1e-3"}, "fixed_base_score": 1e5}}`))
 	f.Add(with("scoring.time_decay.sigmoid_steepness", "5"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		reg, err := scoring.ParseRegistry(data)
+		reg, err := input.ParseRegistry(data)
 		if err != nil {
 			return
 		}
