@@ -51,10 +51,10 @@ func (e *Entry) keepable() bool { return !e.Tokens.OutOfBudget() }
 
 // value is the stored form of what is under a key.
 type value struct {
-	Version   int                  `json:"version"`
-	Key       Key                  `json:"key"`
+	Version   int             `json:"version"`
+	Key       Key             `json:"key"`
 	Tokens    *tokens.Figures `json:"tokens"`
-	Malformed []job.Malformed      `json:"malformed,omitempty"`
+	Malformed []job.Malformed `json:"malformed,omitempty"`
 	// Sighting is there instead of the scores.
 	Sighting *Sighting `json:"sighting,omitempty"`
 }

@@ -2,7 +2,7 @@
 //
 // It works in three steps, made by different processes:
 //
-//	registry and miners files ──▶ Registry, []Miner                   (Parse…: strict)
+//	registry and miners files ──▶ input.Registry, []input.Miner      (package input: strict)
 //	a miner's facts and token figures ──▶ Evaluation                 (Load, Score; a worker)
 //	all evaluations, and the stored ones ──▶ Outcome                 (Conclude; the producer)
 //
