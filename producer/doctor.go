@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/doctor"
@@ -20,6 +18,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/scoring/tokens"
 )
 

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/estimate"
@@ -19,6 +17,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring/input"
 )
 
 const groupAssumed = "What is assumed where nothing was measured"

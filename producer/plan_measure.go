@@ -7,14 +7,13 @@ import (
 	"slices"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/producer/estimate"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // measured is what a concluded round took.

@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // stranger is the user that serve runs as when the tests run as root: one that

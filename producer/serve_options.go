@@ -5,13 +5,12 @@ import (
 	"os"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/schedule"
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/secret"
 )
 

@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/round"
@@ -29,6 +27,7 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit/redistest"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // installation is what a validator has: its two files, and a GitHub that knows

@@ -5,11 +5,10 @@ import (
 	"io"
 	"slices"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/terminal"
 )
 

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/answer"
@@ -20,6 +18,7 @@ import (
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/scoring/tokens"
 )
 

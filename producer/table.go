@@ -7,11 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/terminal"
 )
 

@@ -4,9 +4,8 @@ import (
 	"maps"
 	"slices"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // Path leads from the repositories' slices to one miner's reward.

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
@@ -24,6 +22,7 @@ import (
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/worker/lease"
 )
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	produced "mirrorfleet/producer/round"
-
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 )

@@ -19,8 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/producer/export"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/web/webtest"
@@ -28,6 +26,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 var _ = flag.Bool("update", false, "write the golden files anew")

@@ -19,13 +19,12 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // processes is a fleet of real ones, at servers that are the test's.

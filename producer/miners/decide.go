@@ -6,9 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // IdentityState is what GitHub has said of a token.

@@ -4,12 +4,11 @@ import (
 	"slices"
 	"testing"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 func stored(uid int, hotkey, token, githubID string) miners.Stored {

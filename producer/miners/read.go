@@ -7,10 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // Source is where the miners of each round come from.

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/miners"
@@ -23,6 +21,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/scoring/tokens"
 )
 

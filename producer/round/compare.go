@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"slices"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // Comparison is what a revision changed.

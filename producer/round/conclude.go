@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
 
@@ -17,6 +15,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/telemetry"
 )
 

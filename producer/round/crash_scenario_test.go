@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/producer/round"
@@ -18,6 +16,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/worker/lease"
 )
 

@@ -8,10 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // lettersOf are the dead letters of the jobs that have failed, one each, by

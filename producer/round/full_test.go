@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/round"
@@ -16,6 +14,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )

@@ -17,14 +17,13 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/worker/lease"
 )
 

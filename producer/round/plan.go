@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/scoring/tokens"
 )
 

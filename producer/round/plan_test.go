@@ -6,10 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring/input"
 )
 
 func TestPlanRefusesEverythingThatIsWrongAtOnce(t *testing.T) {

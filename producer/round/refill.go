@@ -7,11 +7,10 @@ import (
 	"maps"
 	"slices"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // refill puts back the stored evaluations that the last concluded round has left and

@@ -7,11 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // ErrRunning says that a round is not concluded yet, so that nothing of it can

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // Result is a concluded round: the rules' outcome, with what the fleet has to

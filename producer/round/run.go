@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/nats-io/nuid"
 	"golang.org/x/sync/errgroup"
 
@@ -19,6 +17,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/telemetry"
 )
 

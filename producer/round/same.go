@@ -8,9 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // Given is what somebody who goes on with a round says of its settings; what

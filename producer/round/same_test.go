@@ -5,10 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // Whoever goes on with a round under another setting is told each one; what he

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
@@ -28,6 +26,7 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/lease"
 )

@@ -8,12 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // ErrLost says that a round cannot be gone on with: its manifest is gone or cannot

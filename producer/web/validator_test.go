@@ -18,8 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/answer"
@@ -27,6 +25,7 @@ import (
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 const validatorFiles = "../../deploy/validator/"

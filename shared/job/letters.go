@@ -5,9 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // Manifest is what a round was planned with: everything that a worker, a

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 	"github.com/nats-io/nats-server/v2/server"
@@ -27,6 +25,7 @@ import (
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/signing"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 )

@@ -10,13 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // caseFile is a case of three rounds that changes all that a case can change.

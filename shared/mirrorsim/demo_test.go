@@ -5,11 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // The demo is what its description promises.

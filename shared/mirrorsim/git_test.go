@@ -14,12 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // history is a repository that a test commits to.

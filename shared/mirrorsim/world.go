@@ -11,9 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // ErrUnknown says that a world has no such pull request: the mirror's 404.

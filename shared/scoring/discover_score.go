@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/scoring/python"
 )
 

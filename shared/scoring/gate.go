@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/scoring/python"
 )
 

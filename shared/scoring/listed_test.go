@@ -4,9 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // A body is kept with the evaluation, up to a bound, and with nothing that holds

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/scoring/tokens"
 )
 

@@ -9,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/scoring/input"
 )
 
 // world is one case, with what the validator made of each of its rounds.

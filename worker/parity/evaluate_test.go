@@ -10,12 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/shared/scoring/input"
-
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/tokenscore"
 )
