@@ -21,7 +21,7 @@ func root(t *testing.T, path string) string {
 func TestWhatABuildRunsIsPinned(t *testing.T) {
 	t.Parallel()
 	unpinned := regexp.MustCompile(`(?m)^.*(\b(curl|wget|npm|npx|git clone|go install)\b|\bpip\b.*\b(install|download)\b|go run \S+@|@latest).*$`)
-	for _, path := range []string{"Makefile", ".ci/run", "deploy/Dockerfile"} {
+	for _, path := range []string{"Makefile", ".ci/run", "tools/setup", "tools/gobuild", "deploy/Dockerfile"} {
 		for _, line := range unpinned.FindAllString(root(t, path), -1) {
 			if line[0] != '#' {
 				t.Errorf("%s runs what no hash pins: %s", path, line)
