@@ -13,6 +13,7 @@ import (
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring"
 )
@@ -130,7 +131,7 @@ func localFlags() []cli.Flag {
 			Usage: "start NATS and Redis inside this process and workers beside it",
 		},
 		&cli.StringFlag{
-			Name: "state", Category: groupLocal, Sources: command.Env("state"), Value: ".mirrorfleet",
+			Name: "state", Category: groupLocal, Sources: command.Env("state"), Value: defaultState,
 			Usage: "`DIR` that keeps streams and logs between local rounds",
 		},
 		&cli.IntFlag{
@@ -298,4 +299,12 @@ func nonEmpty(list []string) []string {
 		}
 	}
 	return kept
+}
+
+// refuse refuses settings that differ from those that a round was planned with.
+func refuse(m job.Manifest, given round.Given) error {
+	if differ := round.Differences(m, given); len(differ) > 0 {
+		return command.Usage("round %s was planned with other settings, which do not change: %s", m.Round, strings.Join(differ, "; "))
+	}
+	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -229,13 +228,6 @@ func (s *session) sameSettings(m job.Manifest) error {
 	return refuse(m, given)
 }
 
-func refuse(m job.Manifest, given round.Given) error {
-	if differ := round.Differences(m, given); len(differ) > 0 {
-		return command.Usage("round %s was planned with other settings, which do not change: %s", m.Round, strings.Join(differ, "; "))
-	}
-	return nil
-}
-
 // sameMirror refuses to go on with a round on another mirror than the one that
 // it was planned for.
 func (s *session) sameMirror(m job.Manifest) error {
@@ -383,6 +375,9 @@ func (s *session) show(ctx context.Context, result round.Result) error {
 	}
 	if stats != nil {
 		printSimulated(os.Stdout, *stats)
+	}
+	if s.options.local {
+		printNext(os.Stdout, os.Args[0], s.options.state, result)
 	}
 	return nil
 }
