@@ -170,8 +170,8 @@ loss: build redis ## set streams back, spoil disks, delete and overwrite: all pa
 		MIRRORFLEET_LOSS_SEED=$(or $(SEED),$(shell date +%s)) $(GO) test -race -count 1 -timeout 120m -parallel 4 ./producer/loss
 
 .PHONY: clean
-clean: ## remove what the build made and the local state
-	@rm -rf $(BIN) .mirrorfleet
+clean: ## remove bin/, which is what the build made; the local rounds in .mirrorfleet stay
+	@rm -rf $(BIN)
 
 # What a machine must have; what is missing is named with the command that
 # installs it.
