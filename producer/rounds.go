@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/terminal"
 )
@@ -106,7 +107,7 @@ func (l roundList) render(w io.Writer) error {
 	if err := table.Write(w); err != nil || l.Earlier == 0 {
 		return err
 	}
-	return printLine(w, fmt.Sprintf("and %s: --limit 0 lists all", howMany(l.Earlier, "earlier round")))
+	return printLine(w, fmt.Sprintf("and %s: --limit 0 lists all", plural.Of(l.Earlier, "earlier round")))
 }
 
 // due is the turn of the schedule that a round was begun for.

@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -66,7 +67,7 @@ func printAudit(p *page, a round.Audit) {
 		p.textf(2, "and %d more", more)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(harmless)) {
-		p.textf(2, "harmless: %s, %s", kind, howMany(harmless[kind], "time"))
+		p.textf(2, "harmless: %s, %s", kind, plural.Of(harmless[kind], "time"))
 	}
 }
 
