@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -14,8 +13,8 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/command"
-	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -60,7 +59,7 @@ func rounds(ctx context.Context, c *cli.Command) error {
 		list, err = answer.ListOf(ctx, bus, "", c.Int("limit"), time.Now())
 		return err
 	})
-	if err != nil && !errors.Is(err, jobstream.ErrUndeclared) { // where no producer ever was, there is no round
+	if err != nil && !neverRun(err) {
 		return err
 	}
 	return printAnswer(c, roundList{list})
