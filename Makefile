@@ -175,8 +175,8 @@ loss: build ## set streams back, spoil disks, delete and overwrite: all pairs, a
 		MIRRORFLEET_LOSS_SEED=$(or $(SEED),$(shell date +%s)) $(GO) test -race -count 1 -timeout 120m -parallel 4 ./producer/loss
 
 .PHONY: clean
-clean: ## remove what the build made and the local state
-	@rm -rf $(BIN) .mirrorfleet
+clean: ## remove bin/, which is what the build made; the local rounds in .mirrorfleet stay
+	@rm -rf $(BIN)
 
 .PHONY: tools
 tools:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/answer"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -70,7 +71,7 @@ func (l limitList) render(w io.Writer) error {
 		}
 		out.painted(colour, func() {
 			out.hangf(fmt.Sprintf("  %-*s  ", width, e.Egress), "%s, last used %s ago%s%s",
-				howMany(e.Granted, "permit"), length(e.LastUse), stopped(e), mark)
+				plural.Of(e.Granted, "permit"), length(e.LastUse), stopped(e), mark)
 		})
 	}
 	out.blank()

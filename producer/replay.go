@@ -108,7 +108,7 @@ func readSelection(c *cli.Command) (round.Selection, error) {
 func dryRun(ctx context.Context, c *cli.Command, bus *jobstream.Bus, name string, s round.Selection) error {
 	at, err := answer.Locate(ctx, bus, name, 0)
 	if err != nil {
-		return notThere(err, name)
+		return notThere(err)
 	}
 	would, err := answer.ReplayOf(ctx, bus, at, s, true)
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *session) replay(ctx context.Context, selection round.Selection) (round.
 	}
 	at, err := answer.Locate(ctx, s.wire.Bus, s.options.resume, 0)
 	if err != nil {
-		return round.Result{}, notThere(err, s.options.resume)
+		return round.Result{}, notThere(err)
 	}
 	name := at.Round
 	s.options.resume = name
@@ -151,7 +151,7 @@ func (s *session) replay(ctx context.Context, selection round.Selection) (round.
 	if err != nil {
 		return round.Result{}, err
 	}
-	s.planned = name
+	s.planned, s.stored, s.replays = name, true, true
 	return s.serve(ctx, m, func(ctx context.Context, runner *round.Runner) (round.Result, error) {
 		result, did, err := runner.Replay(ctx, name, selection)
 		if err == nil && len(did.Meanwhile) > 0 {
@@ -240,14 +240,16 @@ func (s *session) unfinished(ctx context.Context, name string) (bool, error) {
 	return err == nil, nil
 }
 
-// openState makes the directory of a local replay, which must be a local
-// round's.
+// openState makes the directory of a local fleet. One whose rounds are resumed or
+// replayed must be there.
 func (s *session) openState() error {
 	if !s.options.local {
 		return nil
 	}
-	if err := hasRounds(s.options.state); err != nil {
-		return err
+	if s.options.resume != "" {
+		if err := hasRounds(s.options.state); err != nil {
+			return err
+		}
 	}
 	return makeState(s.options.state)
 }

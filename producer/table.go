@@ -9,6 +9,7 @@ import (
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/terminal"
 )
@@ -22,7 +23,7 @@ func printResult(w io.Writer, r round.Result) error {
 	if r.Revision > 1 {
 		revision = fmt.Sprintf(", revision %d", r.Revision)
 	}
-	p.headingf("Round %s, as of %s%s", r.Round, r.AsOf.UTC().Format(instantLayout), revision)
+	p.titlef("Round "+r.Round, "as of "+r.AsOf.UTC().Format(instantLayout)+revision)
 	p.textf(0, "%s", origin(r.Due))
 	p.blank()
 	if err := p.writeTo(w); err != nil {
@@ -102,10 +103,8 @@ func note(m *scoring.MinerOutcome, missing []job.Missing) string {
 		return "its issues could not be listed"
 	case m.IssuesIncomplete:
 		return "its issues are incomplete"
-	case !m.Eligible && m.TotalMergedPRs+m.TotalOpenPRs+m.TotalClosedPRs > 0:
-		return "not eligible"
 	}
-	return ""
+	return zeroNote(m)
 }
 
 // identityNote adds to a note that the miner's identity is unknown. Without a
@@ -133,7 +132,7 @@ func printJobs(w io.Writer, r round.Result) error {
 	p := newPage(w)
 	cached := ""
 	if r.Cached > 0 {
-		cached = ", " + howMany(r.Cached, "pull request") + " from the cache"
+		cached = ", " + plural.Of(r.Cached, "pull request") + " from the cache"
 	}
 	if r.Unsettled > 0 {
 		cached += fmt.Sprintf(", %d not settled yet", r.Unsettled)
@@ -142,8 +141,8 @@ func printJobs(w io.Writer, r round.Result) error {
 	if r.Unreported > 0 {
 		atLeast = "at least "
 	}
-	p.textf(0, "%s: %d done (%d degraded), %d failed; %s repeated; %s%s%s.", howMany(r.Planned, "job"),
-		r.Done, len(r.Degraded), r.Failed, howMany(r.Retries, "attempt"), atLeast, howMany(r.Requests, "request"), cached)
+	p.textf(0, "%s: %d done (%d degraded), %d failed; %s repeated; %s%s%s.", plural.Of(r.Planned, "job"),
+		r.Done, len(r.Degraded), r.Failed, plural.Of(r.Retries, "attempt"), atLeast, plural.Of(r.Requests, "request"), cached)
 	if r.Unreported > 0 {
 		p.textf(0, "note: attempts that died before they could say how many requests they had made: %d", r.Unreported)
 	}
@@ -154,7 +153,7 @@ func printJobs(w io.Writer, r round.Result) error {
 	printDamaged(p, r.Damaged)
 	for _, d := range r.DeadLetters {
 		p.painted(terminal.Bad, func() {
-			p.textf(0, "dead letter: miner %d, %s after %s: %s", d.UID, d.Class, howMany(d.Attempts, "attempt"), d.Error)
+			p.textf(0, "dead letter: miner %d, %s after %s: %s", d.UID, d.Class, plural.Of(d.Attempts, "attempt"), d.Error)
 		})
 	}
 	for _, d := range r.Degraded {
@@ -210,9 +209,14 @@ func printDamaged(p *page, damaged []round.Lost) {
 // printLacking says that a round is not complete, and what mends it.
 func printLacking(p *page, name string, identities bool) {
 	p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
-	remedy := "Remedy: producer replay " + name
+	p.textf(0, "%s", remedy(name, identities))
+}
+
+// remedy is what runs again what a round lacks.
+func remedy(name string, identities bool) string {
+	text := "Remedy: producer replay " + name
 	if identities {
-		remedy += " --tokens FILE"
+		text += " --tokens FILE"
 	}
-	p.textf(0, "%s", remedy)
+	return text
 }

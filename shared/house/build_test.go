@@ -2,6 +2,7 @@ package house_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -38,6 +39,16 @@ func TestWhatABuildRunsIsPinned(t *testing.T) {
 				t.Errorf("%s is empty", path)
 			}
 		}
+	}
+}
+
+// What was built can be built again; the local rounds cannot be run again as they were.
+func TestCleanLeavesTheRounds(t *testing.T) {
+	t.Parallel()
+	clean := exec.CommandContext(t.Context(), "make", "-n", "clean")
+	clean.Dir = filepath.Join("..", "..")
+	if got := string(must.Get(clean.CombinedOutput())(t)); got != "rm -rf bin\n" {
+		t.Errorf("make clean runs %q, want it to remove bin alone", got)
 	}
 }
 
