@@ -22,19 +22,19 @@ const groupExport = "What is exported"
 
 func exportCommand() *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{
+		command.Offers(&cli.StringFlag{
 			Name: "format", Category: groupExport, Sources: command.Env("format"), Value: string(export.JSONLines),
-			Usage: "jsonl or csv", Validator: func(text string) error {
+			Usage: "`FORMAT` of the rows: jsonl or csv", Validator: func(text string) error {
 				if f := export.Format(text); f != export.JSONLines && f != export.CSV {
 					return fmt.Errorf("format %q: want jsonl or csv", text)
 				}
 				return nil
 			},
-		},
-		&cli.StringSliceFlag{
+		}, string(export.JSONLines), string(export.CSV)),
+		command.Offers(&cli.StringSliceFlag{
 			Name: "what", Category: groupExport, Sources: command.Env("what"), Value: kindNames(),
 			Usage: "`KINDS` of rows, with commas: miners, pulls, issues, rewards",
-		},
+		}, kindNames()...),
 		&cli.StringFlag{
 			Name: "output", Category: groupExport, Sources: command.Env("output"), Value: "-", TakesFile: true,
 			Usage: "`DIR` that gets a file for each kind; - for standard output, where CSV takes one kind",
@@ -48,8 +48,9 @@ func exportCommand() *cli.Command {
 			"columns. Files are ROUND.KIND.FORMAT; each is there whole or not at all. It reads NATS alone.\n\n" +
 			"Examples:\n" +
 			"  producer export --local > round.jsonl\n" +
-			"  producer export latest --format csv --what pulls --nats nats://nats:4222 > pulls.csv\n" +
-			"  producer export 20260618t185400z-0a1b2c --format csv --output rounds/ --nats nats://nats:4222",
+			"  producer export --format csv --what pulls --nats nats://nats:4222 > pulls.csv\n" +
+			"  producer export 20260618t185400z-0a1b2c --format csv --output rounds/ \\\n" +
+			"      --nats nats://nats:4222",
 		Flags:     slices.Concat(flags, slices.DeleteFunc(readFlags(), func(f cli.Flag) bool { return f.Names()[0] == "json" })),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "[ROUND]"}},
 		Action:    exportRound,
