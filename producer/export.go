@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/producer/export"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/terminal"
 )
 
 const groupExport = "What is exported"
@@ -116,11 +117,24 @@ func exportRound(ctx context.Context, c *cli.Command) error {
 	})
 }
 
+// place keeps what others wrote from steering a terminal. JSON lines are the same
+// everywhere, in value and in bytes; of CSV a database gets every character.
+func (e exporting) place(w io.Writer, isTerminal bool) io.Writer {
+	switch {
+	case e.format == export.JSONLines:
+		return terminal.JSON(w)
+	case isTerminal:
+		return terminal.Text(w)
+	}
+	return w
+}
+
 func (e exporting) print(stored io.Reader, w io.Writer) error {
 	buffered := bufio.NewWriter(w)
+	place := e.place(buffered, terminal.Of(w).Width > 0)
 	to := map[export.Kind]io.Writer{}
 	for _, kind := range e.kinds {
-		to[kind] = buffered
+		to[kind] = place
 	}
 	if _, err := (export.Rounds{Format: e.format, To: to}).Write(stored); err != nil {
 		return err
@@ -152,7 +166,7 @@ func (e exporting) keep(stored io.Reader, name string) (err error) {
 		}
 		files[path] = file
 		buffers = append(buffers, bufio.NewWriter(file))
-		to[kind] = buffers[len(buffers)-1]
+		to[kind] = e.place(buffers[len(buffers)-1], false)
 	}
 	if _, err := (export.Rounds{Format: e.format, To: to}).Write(stored); err != nil {
 		return err
