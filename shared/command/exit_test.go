@@ -37,7 +37,7 @@ func TestArguments(t *testing.T) {
 		{"an address for a number", "app run --count redis://:hidden@h/0", nil, 2, "://***@h/0"},
 		{"an address for a flag", "app run --nats://u:hi/dden@h", nil, 2, "://***@h"},
 		{"an address for a command", "app nats://u:hidden@h", nil, 2, "://***@h"},
-		{"a flag without a value", "app run --count", nil, 2, "app: --count needs a value: want a whole number ("},
+		{"a flag without a value", "app run --count", nil, 2, "app: --count needs a value: want --count N ("},
 		{"one dash", "app run -bogus", nil, 2, "app: unknown flag --bogus ("},
 		{"a word for a number", "app run -count x", nil, 2, `app: --count "x": want a whole number (`},
 		{"a word for a count", "app run --seed -1", nil, 2, `app: --seed "-1": want a whole number of 0 or more (`},

@@ -29,7 +29,7 @@ func inWords(err error, c *cli.Command) string {
 		return "unknown flag --" + m[1] + didYouMean("--", nearest(m[1], visibleNames(shownFlags(c, c.Root()))))
 	}
 	if m := missingValue.FindStringSubmatch(text); m != nil {
-		return fmt.Sprintf("--%s needs a value: want %s", m[1], wants(kindOf(flags, m[1])))
+		return fmt.Sprintf("--%s needs a value%s", m[1], form(flags, m[1]))
 	}
 	if m := wrongFlag.FindStringSubmatch(text); m != nil {
 		return "--" + m[2] + refused(m[1], m[3], kindOf(flags, m[2]))
@@ -38,6 +38,14 @@ func inWords(err error, c *cli.Command) string {
 		return m[2] + refused(m[1], m[4], kindOf(everyFlag(c.Root()), m[3]))
 	}
 	return text
+}
+
+// form is a flag with what stands for its value in the help page.
+func form(flags []cli.Flag, name string) string {
+	if d, visible := documented(flagOf(flags, name)); visible {
+		return ": want --" + name + placeholder(d)
+	}
+	return ""
 }
 
 // refused says why a value is: in the words of the flag's own check, or with what a
