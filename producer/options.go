@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
@@ -33,8 +34,10 @@ func runCommand() *cli.Command {
 			"Examples:\n" +
 			"  producer run --local\n" +
 			"  producer run --local --world git:../chi,../cobra --workers 4\n" +
-			"  producer run --local --mirror https://mirror.gittensor.io --miners miners.json --registry master_repositories.json\n" +
-			"  producer run --nats nats://nats:4222 --redis redis://redis:6379/0 --miners miners.json --registry master_repositories.json",
+			"  producer run --local --mirror https://mirror.gittensor.io \\\n" +
+			"      --miners miners.json --registry master_repositories.json\n" +
+			"  producer run --nats nats://nats:4222 --redis redis://redis:6379/0 \\\n" +
+			"      --miners miners.json --registry master_repositories.json",
 		Flags: slices.Concat(roundFlags(), localFlags(), otherFlags(), signingFlags(), command.Servers(), command.Streams(),
 			command.Mirror(), command.Limit(), egressFlags(), command.Seeing(), command.Listen(), traceFlags()),
 		Action: run,
@@ -109,14 +112,14 @@ func roundFlags() []cli.Flag {
 			Name: "as-of", Category: groupRound, Sources: command.Env("as-of"),
 			Usage: "the round's `INSTANT` (RFC 3339); without it now",
 		},
-		&cli.StringSliceFlag{
+		command.Offers(&cli.StringSliceFlag{
 			Name: "unloadable", Category: groupRound, Sources: command.Env("unloadable"), Value: []string{"csharp"},
 			Usage: "`LANGUAGES` that give no nodes because the validator's installation cannot load them; \"\" for none",
-		},
-		&cli.StringFlag{
+		}, scoring.Languages()...),
+		command.Offers(&cli.StringFlag{
 			Name: "resume", Category: groupRound, Sources: command.Env("resume"),
 			Usage: "go on with `ROUND` instead of planning one; \"latest\" takes the last one planned",
-		},
+		}, answer.Latest),
 		&cli.BoolFlag{
 			Name: "json", Category: groupRound, Sources: command.Env("json"),
 			Usage: "print the outcome as JSON on standard output, everything else on standard error",
@@ -143,10 +146,10 @@ func localFlags() []cli.Flag {
 				return fmt.Errorf("%d workers: want 1 to 64", n)
 			},
 		},
-		&cli.StringFlag{
+		command.Offers(&cli.StringFlag{
 			Name: "world", Category: groupLocal, Sources: command.Env("world"),
-			Usage: "what the simulated mirror serves: demo, git:DIR[,DIR...] or case:FILE; demo unless --mirror is given",
-		},
+			Usage: "`WORLD` that the simulated mirror serves: demo, git:DIR[,DIR...] or case:FILE; demo unless --mirror is given",
+		}, "demo"),
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -36,7 +35,12 @@ func (p planPage) render(w io.Writer) error {
 	number("workers that use it up", func(k estimate.Kind) estimate.Count { return k.Workers })
 	from.blank()
 	p.sources(from)
-	return errors.Join(head.writeTo(w), table.Write(w), from.writeTo(w))
+	for _, write := range []func(io.Writer) error{head.writeTo, table.Write, from.writeTo} {
+		if err := write(w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sources says of each figure where it is from.

@@ -29,10 +29,10 @@ func replayCommand() *cli.Command {
 			Name: "uid", Category: groupReplay, Sources: command.Env("uid"),
 			Usage: "only these miners: `N,...`, each of which `producer failed` lists",
 		},
-		&cli.StringFlag{
+		command.Offers(&cli.StringFlag{
 			Name: "class", Category: groupReplay, Sources: command.Env("class"),
 			Usage: "the dead letters of a `CLASS` (transient, permanent, poison, overdue, damaged), or identity",
-		},
+		}, classNames()...),
 		&cli.BoolFlag{
 			Name: "degraded", Category: groupReplay, Sources: command.Env("degraded"),
 			Usage: "the degraded miners; with --class those too",
@@ -56,13 +56,22 @@ func replayCommand() *cli.Command {
 			"  producer replay latest --local --dry-run\n" +
 			"  producer replay latest --local --tokens miner_pats.json\n" +
 			"  producer replay latest --local --mirror https://mirror.gittensor.io\n" +
-			"  producer replay 20260618t185400z-0a1b2c --uid 5,17 --nats nats://nats:4222 --redis redis://redis:6379/0",
+			"  producer replay 20260618t185400z-0a1b2c --uid 5,17 \\\n" +
+			"      --nats nats://nats:4222 --redis redis://redis:6379/0",
 		Flags: slices.Concat(flags, only(serveFlags(), "tokens", "github"), only(roundFlags(), "json"), localFlags(),
 			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(),
 			command.Limit(), egressFlags(), command.Seeing(), command.Listen(), traceFlags()),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "ROUND"}},
 		Action:    replay,
 	}
+}
+
+func classNames() []string {
+	var names []string
+	for _, class := range round.Classes() {
+		names = append(names, string(class))
+	}
+	return names
 }
 
 // replay is `producer replay`.

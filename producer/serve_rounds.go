@@ -208,7 +208,7 @@ func (v *served) conclude(ctx context.Context, m job.Manifest, work func(*round.
 	}
 	v.session.log.InfoContext(ctx, "the round is concluded", "round", result.Round, "complete", result.Complete, "planned", result.Planned,
 		"done", result.Done, "failed", result.Failed, "overdue", result.Overdue, "degraded", len(result.Degraded),
-		"from_stored", len(result.Outcome.FromStored), "requests", result.Requests, "took", time.Since(m.PlannedAt).Round(time.Second).String())
+		"from_stored", len(result.Outcome.FromStored), "requests", result.Requests, "took", time.Since(m.PlannedAt))
 	return nil
 }
 

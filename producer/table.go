@@ -168,11 +168,7 @@ func printJobs(w io.Writer, r round.Result) error {
 		p.painted(terminal.Warn, func() { p.textf(0, "stand-in: miner %d: %s", standIn.UID, standIn) })
 	}
 	for _, m := range r.Malformed {
-		names := make([]string, len(m.Items))
-		for i, item := range m.Items {
-			names[i] = item.Item
-		}
-		p.textf(0, "malformed: miner %d, skipped %s", m.UID, strings.Join(names, ", "))
+		p.textf(0, "malformed: miner %d, skipped %s", m.UID, skipped(m.Items))
 	}
 	for _, l := range r.FailedLookUps {
 		p.painted(terminal.Bad, func() { p.textf(0, "failed: %s: %s", l.What, l.Error) })
@@ -186,6 +182,21 @@ func printJobs(w io.Writer, r round.Result) error {
 		printLacking(p, r.Round, len(r.UnknownIdentities) > 0)
 	}
 	return p.writeTo(w)
+}
+
+// skipped names malformed items. An answer of rubbish has a thousand of them, which
+// --json has all.
+func skipped(items []job.Malformed) string {
+	const most = 10
+	var names []string
+	for _, item := range items[:min(len(items), most)] {
+		names = append(names, item.Item)
+	}
+	text := strings.Join(names, ", ")
+	if more := len(items) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // printMended names what was put right.

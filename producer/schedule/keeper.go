@@ -118,7 +118,7 @@ func (k *Keeper) Run(ctx context.Context, rounds Rounds) error {
 			wait = k.cfg.Again
 			continue
 		}
-		k.cfg.Log.ErrorContext(ctx, "the schedule cannot go on: trying again", "error", err, "in", wait.String())
+		k.cfg.Log.ErrorContext(ctx, "the schedule cannot go on: trying again", "error", err, "in", wait)
 		_ = pause.For(ctx, wait)
 		wait = min(2*wait, longest)
 	}

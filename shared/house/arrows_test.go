@@ -53,7 +53,7 @@ var arrows = []arrow{
 		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command", "shared/listen"},
 	},
 	{"shared/command", "flags, exit codes and their own tests' help know nobody else; a file of settings may hold a secret", []string{"shared/command", "shared/secret"}},
-	{"shared/terminal", "tables and colours know nobody", nil},
+	{"shared/terminal", "tables, colours and filters know nobody; what ends a test does neither", []string{"shared/must"}},
 	{"shared/crash", "marks know nobody; their reader reads the others as text", nil},
 	{
 		"shared/fleet", "the wiring that producer and worker have in common",

@@ -31,7 +31,7 @@ func cacheDir() string {
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "" // -sources must say it
+		return "" // --sources must say it
 	}
 	return filepath.Join(dir, "mirrorfleet", "sources")
 }

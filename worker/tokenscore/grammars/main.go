@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		return 2
 	}
 	if b.out == "" || b.cache == "" || b.jobs < 1 || flags.NArg() > 0 {
-		fmt.Fprintln(stderr, "grammars: want -out DIR, -sources DIR where there is no home directory, -jobs of at least 1, and nothing else")
+		fmt.Fprintln(stderr, "grammars: want --out DIR, --sources DIR where there is no home directory, --jobs of at least 1, and nothing else")
 		return 2
 	}
 	b.out = filepath.Clean(b.out)
