@@ -9,6 +9,8 @@ PYTHON    ?= python3
 ARGS      ?=
 # TRACE=1 sends the round's traces to a collector on this machine.
 TRACE     ?=
+# What a target needs of the machine: tools/setup installs it, or says how.
+SETUP     := round
 # The commands, and what each is called.
 COMMANDS := ./producer ./worker ./shared/mirrorsim/cmd/mirrorsim
 # Programs that are no dependencies each have a module under tools/, which pins
@@ -26,6 +28,8 @@ PICTURES  ?=
 # Tests run in their packages' folders: a relative folder of cases is meant from here.
 PARITY_FOLDER = case "$$MIRRORFLEET_PARITY" in ""|/*) ;; *) export MIRRORFLEET_PARITY="$(CURDIR)/$$MIRRORFLEET_PARITY";; esac;
 
+test trace-test validator crash bench soak chaos loss: SETUP := test
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -39,10 +43,11 @@ round: build ## run one scoring round on this machine: make round [TRACE=1] [ARG
 .PHONY: build
 build: tools grammars ## build the commands and the grammars into bin/
 	@mkdir -p $(BIN)
-	@$(GO) build -o $(BIN)/ $(COMMANDS)
+	@GO="$(GO)" tools/gobuild $(BIN)/ $(COMMANDS)
 
 .PHONY: grammars
 grammars: tools ## build the parser and its 67 grammars (a second run does nothing)
+	@GO="$(GO)" tools/gobuild /dev/null ./worker/tokenscore/grammars
 	@$(GO) run ./worker/tokenscore/grammars -out $(GRAMMARS)
 
 .PHONY: nats-server
@@ -60,19 +65,19 @@ $(BIN)/jaeger: tools/jaeger/go.mod | tools
 		-ldflags "-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion=v1.76.0" github.com/jaegertracing/jaeger/cmd/jaeger
 
 .PHONY: trace-test
-trace-test: build jaeger redis ## look at a round through Jaeger's own query API [JAEGER_UI=DIR [PICTURES=DIR]]
+trace-test: build jaeger ## look at a round through Jaeger's own query API [JAEGER_UI=DIR [PICTURES=DIR]]
 	@MIRRORFLEET_JAEGER_UI="$(abspath $(JAEGER_UI))" MIRRORFLEET_PICTURES="$(abspath $(PICTURES))" MIRRORFLEET_JAEGER="$(abspath $(BIN)/jaeger)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
 		$(GO) test -race -count 1 -timeout 10m -v -run '^TestJaeger' ./producer
 
 # PYTHON is one with the validator's packages: 3.12 or later, pip install VALIDATOR.
 .PHONY: validator
-validator: build redis ## compare a round with what a checkout of the validator does: make validator VALIDATOR=DIR [PYTHON=python3.12]
+validator: build ## compare a round with what a checkout of the validator does: make validator VALIDATOR=DIR [PYTHON=python3.12]
 	@test -d "$(VALIDATOR)" || { echo "VALIDATOR=DIR is missing: a checkout of the validator" >&2; exit 1; }
 	@VALIDATOR="$(abspath $(VALIDATOR))" VALIDATOR_PYTHON="$(PYTHON)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
 		$(GO) test -count 1 -timeout 20m -v -run '^(TestAgainstTheValidator|TestTheValidatorsContainerStartsTheAdapter)$$' ./producer
 
 .PHONY: crash
-crash: build redis ## kill workers and producers three times in a row at every crash point
+crash: build ## kill workers and producers three times in a row at every crash point
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_KILLS=3 $(GO) test -count 1 -timeout 20m -run Crash ./worker ./producer/round
 
 .PHONY: move
@@ -80,7 +85,7 @@ move: ## run the documented commands: one server of NATS to three and back, the 
 	@MIRRORFLEET_TEST_LOSSES=1 $(GO) test -count 1 -timeout 10m -v -run '^TestTheDocumentedMove$$' ./producer/backup
 
 .PHONY: test
-test: build redis promtool python ## pass every test, with the race detector
+test: build ## pass every test, with the race detector
 	@$(GO) vet ./...
 	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -race -timeout 15m ./...
 
@@ -135,7 +140,7 @@ pin-images: ## write the digest of each image into deploy/Dockerfile and deploy/
 	@CRANE="$(call tool,crane)" deploy/pin-images deploy/Dockerfile deploy/compose.yaml
 
 .PHONY: bench
-bench: build redis ## run the benchmarks
+bench: build ## run the benchmarks
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -run '^$$' -bench . -benchmem -count 5 ./...
 
 .PHONY: memory
@@ -144,7 +149,7 @@ memory: build ## score 10,000 files in one child and tell what it took of memory
 		$(GO) test -count 1 -timeout 60m -v -run '^TestMemoryOverManyFiles$$' ./worker/tokenscore
 
 .PHONY: soak
-soak: build redis ## attack the limit: a day of virtual time, two minutes each of 1, 8 and 64 workers
+soak: build ## attack the limit: a day of virtual time, two minutes each of 1, 8 and 64 workers
 	@MIRRORFLEET_SOAK=1 MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -count 1 -timeout 60m -v \
 		-run '^(TestFleetHoldsTheLimit|TestNothingExceedsTheLimit|TestTheMirrorSees)$$' ./shared/ratelimit/bucket ./shared/ratelimit/soak
 
@@ -158,36 +163,21 @@ fuzz: ## run each fuzz target for FUZZTIME (default 20s)
 	done
 
 .PHONY: chaos
-chaos: build redis ## disturb whole rounds for CHAOS_TIME (default 10m), from a seed of the clock's or SEED
+chaos: build ## disturb whole rounds for CHAOS_TIME (default 10m), from a seed of the clock's or SEED
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_CHAOS_TIME=$(or $(CHAOS_TIME),10m) \
 		MIRRORFLEET_CHAOS_SEED=$(or $(SEED),$(shell date +%s)) $(GO) test -race -count 1 -timeout 60m -v -run TestChaos ./producer/chaos
 
 # Every pair of streams is set back, and everything that a hand can do is done to
 # each of them, beside the random ones.
 .PHONY: loss
-loss: build redis ## set streams back, spoil disks, delete and overwrite: all pairs, and RUNS (default 200) of a seed of the clock's or SEED
+loss: build ## set streams back, spoil disks, delete and overwrite: all pairs, and RUNS (default 200) of a seed of the clock's or SEED
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_LOSS_RUNS=$(or $(RUNS),200) \
 		MIRRORFLEET_LOSS_SEED=$(or $(SEED),$(shell date +%s)) $(GO) test -race -count 1 -timeout 120m -parallel 4 ./producer/loss
 
 .PHONY: clean
-clean: ## remove what the build made and the local state
-	@rm -rf $(BIN) .mirrorfleet
+clean: ## remove bin/, which is what the build made; the local rounds in .mirrorfleet stay
+	@rm -rf $(BIN)
 
-# What a machine must have; what is missing is named with the command that
-# installs it.
 .PHONY: tools
 tools:
-	@command -v $(GO) >/dev/null || { echo "go is missing: install Go 1.26 or later, https://go.dev/doc/install" >&2; exit 1; }
-	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is missing: apt-get install gcc libc6-dev (macOS: xcode-select --install)" >&2; exit 1; }
-
-.PHONY: python
-python:
-	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing (the tests run the validator's files): apt-get install python3" >&2; exit 1; }
-
-.PHONY: promtool
-promtool:
-	@command -v promtool >/dev/null || { echo "promtool is missing (it checks metrics, rules and alerts): apt-get install --no-install-recommends prometheus (its server need not run)" >&2; exit 1; }
-
-.PHONY: redis
-redis:
-	@command -v redis-server >/dev/null || { echo "redis-server is missing (the tests run against a real one): apt-get install redis-server" >&2; exit 1; }
+	@GO="$(GO)" PYTHON="$(PYTHON)" tools/setup $(SETUP)

@@ -30,6 +30,16 @@ func TestBashCompletes(t *testing.T) {
 		"producer|run|--limit-r":                    "--limit-rate --limit-requests",
 		"producer|show|la":                          "latest",
 		"producer|completion|":                      "bash fish zsh",
+		"producer|export|--format|":                 "jsonl csv",
+		"producer|export|--format|=":                "jsonl csv", // as bash takes --format= apart
+		"producer|export|--format|=|c":              "csv",
+		"producer|export|--what|pulls,i":            "pulls,issues",
+		"producer|run|--log-level|=|":               "debug info warn error",
+		"producer|run|--replicas|":                  "0 1 3 5",
+		"producer|run|--resume|":                    "latest",
+		"producer|run|--unloadable|csharp,ko":       "csharp,kotlin",
+		"producer|replay|latest|--class|":           "transient permanent poison overdue damaged identity",
+		"producer|serve|--vers":                     "--version",
 		"producer|show|$(touch " + trap + ")|--rev": "--revision",
 	} {
 		cmd := exec.CommandContext(t.Context(), "bash", append([]string{"--noprofile", "--norc", "-c", bashLine, "bash"}, strings.Split(line, "|")...)...)
@@ -53,10 +63,15 @@ func TestFishCompletes(t *testing.T) {
 		t.Skip("fish is not installed: apt-get install fish")
 	}
 	for line, want := range map[string]string{
-		"producer ru":               "run",
-		"producer run --limit-r":    "--limit-rate --limit-requests",
-		"producer show la":          "latest",
-		"producer run --miners mai": "main.go",
+		"producer ru":                       "run",
+		"producer run --limit-r":            "--limit-rate --limit-requests",
+		"producer show la":                  "latest",
+		"producer run --miners mai":         "main.go",
+		"producer export --format ":         "jsonl csv",
+		"producer export --format=c":        "--format=csv",
+		"producer export --what=pulls,i":    "--what=pulls,issues",
+		"producer replay latest --class po": "poison",
+		"producer run --log-level=w":        "--log-level=warn",
 	} {
 		cmd := exec.CommandContext(t.Context(), fish, "--no-config", "-c", "producer completion fish | source; complete -C "+`"`+line+`"`)
 		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(fleettest.Path(t, "producer"))+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
@@ -66,6 +81,43 @@ func TestFishCompletes(t *testing.T) {
 			got = append(got, strings.Fields(row)[0])
 		}
 		if err != nil || !sameWords(got, strings.Fields(want)) {
+			t.Errorf("%s: %v, got %q, want %q", line, err, got, want)
+		}
+	}
+}
+
+// zshLine completes a line in a zsh, with what it would offer instead of its menu.
+const zshLine = `
+compdef() { }
+_describe() { print -rl -- "${(@P)4%%:*}" }
+_files() { print FILES }
+source <(producer completion zsh) || exit 1
+words=("$@") CURRENT=$#
+_producer
+`
+
+// Zsh offers the same.
+func TestZshCompletes(t *testing.T) {
+	t.Parallel()
+	zsh, err := exec.LookPath("zsh")
+	if err != nil {
+		t.Skip("zsh is not installed: apt-get install zsh")
+	}
+	for line, want := range map[string]string{
+		"producer|ru":                       "run",
+		"producer|run|--limit-r":            "--limit-rate --limit-requests",
+		"producer|show|la":                  "latest",
+		"producer|run|--miners|":            "FILES",
+		"producer|export|--format|":         "jsonl csv",
+		"producer|export|--format=c":        "--format=csv",
+		"producer|export|--what=pulls,i":    "--what=pulls,issues",
+		"producer|replay|latest|--class|po": "poison",
+		"producer|run|--log-level|":         "debug info warn error",
+	} {
+		cmd := exec.CommandContext(t.Context(), zsh, append([]string{"-f", "-c", zshLine, "zsh"}, strings.Split(line, "|")...)...)
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(fleettest.Path(t, "producer"))+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
+		out, err := cmd.CombinedOutput()
+		if got := strings.Fields(string(out)); err != nil || !sameWords(got, strings.Fields(want)) {
 			t.Errorf("%s: %v, got %q, want %q", line, err, got, want)
 		}
 	}

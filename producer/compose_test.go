@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ import (
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 )
 
 // composed is one service of the compose file, as far as it is ours to check.
@@ -26,12 +28,45 @@ type composed struct {
 	Entrypoint  []string          `yaml:"entrypoint"`
 	Command     []string          `yaml:"command"`
 	Environment map[string]string `yaml:"environment"`
-	Volumes     []string          `yaml:"volumes"`
+	Volumes     []mount           `yaml:"volumes"`
 	Ports       []string          `yaml:"ports"`
+}
+
+// mount is a volume of a service, in the short form or in the long one.
+type mount struct {
+	Type     string `yaml:"type"`
+	Source   string `yaml:"source"`
+	Target   string `yaml:"target"`
+	ReadOnly bool   `yaml:"read_only"`
+	Bind     struct {
+		Create *bool `yaml:"create_host_path"`
+	} `yaml:"bind"`
+}
+
+// UnmarshalYAML reads both forms. In the short one a source is a volume's name
+// unless it begins as a path does.
+func (m *mount) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind != yaml.ScalarNode {
+		type long mount
+		return node.Decode((*long)(m))
+	}
+	source, rest, _ := strings.Cut(node.Value, ":")
+	target, mode, _ := strings.Cut(rest, ":")
+	*m = mount{Type: "volume", Source: source, Target: target, ReadOnly: mode == "ro"}
+	if strings.ContainsAny(source[:1], "./~") {
+		m.Type = "bind"
+	}
+	return nil
 }
 
 // placeholder is ${NAME:-default}, ${NAME-default} or ${NAME:?message}.
 var placeholder = regexp.MustCompile(`\$\{([A-Z_]+)(?::?([-?])([^}]*))?\}`)
+
+// passwords are what the compose file asks of its environment.
+var passwords = map[string]string{
+	"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_VIEWER_PASSWORD": "v", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
+	"REDIS_PRODUCER_PASSWORD": "p", "REDIS_WORKER_PASSWORD": "w",
+}
 
 // compose reads the compose file with these variables.
 func compose(t *testing.T, variables map[string]string) map[string]composed {
@@ -72,18 +107,16 @@ func (c composed) environ(replace *strings.Replacer) (env []string) {
 // commands.
 func TestTheComposeFileRunsARound(t *testing.T) {
 	t.Parallel()
-	services := compose(t, map[string]string{
-		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_VIEWER_PASSWORD": "v", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
-		"REDIS_PRODUCER_PASSWORD": "p", "REDIS_WORKER_PASSWORD": "w",
-		"MIRROR": "http://mirror:8080", "EGRESS": "composed",
-		"WORLD": "case:" + settledCase,
-	})
+	given := maps.Clone(passwords)
+	maps.Copy(given, map[string]string{"MIRROR": "http://mirror:8080", "EGRESS": "composed", "WORLD": "case:" + settledCase})
+	services := compose(t, given)
 	servers := jobstreamtest.Start(t)
 	world, inputs := t.TempDir(), t.TempDir()
 	addresses := []string{
 		"nats://producer:p@nats:4222", servers.NATSURL(), "nats://worker:w@nats:4222", servers.NATSURL(),
 		"redis://producer:p@redis:6379/0", servers.RedisURL(), "redis://worker:w@redis:6379/0", servers.RedisURL(),
-		"/world", world, "/inputs", inputs, "=:8440", "=127.0.0.1:0", "0.0.0.0:8080", "127.0.0.1:0", ":9464", "127.0.0.1:0", "http://otelcol:4318", "http://127.0.0.1:1",
+		"/world", world, "/inputs", inputs, "=:8440", "=127.0.0.1:0", "0.0.0.0:8080", "127.0.0.1:0", "http://otelcol:4318", "http://127.0.0.1:1",
+		":9464", "127.0.0.1:" + strconv.Itoa(nettest.FreePort(t)),
 	}
 	fill := strings.NewReplacer(addresses...)
 	args := func(service, command string) (filled []string) {
@@ -102,8 +135,10 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	// A horizon shorter than in earnest: a bucket begins with a pause of one.
 	quick := []string{"MIRRORFLEET_LIMIT_HORIZON=1s"}
 	declare(t, servers.NATSURL())
-	composed := work(t, "composed", append(services["worker"].environ(fill), quick...), args("worker", "worker")...)
-	producer := command(t, "producer", args("producer", "producer")...)
+	// Each container has its own port 9464; here they are processes of one machine.
+	apart := func(args []string) []string { return append(args, "--listen=127.0.0.1:0") }
+	composed := work(t, "composed", append(services["worker"].environ(fill), quick...), apart(args("worker", "worker"))...)
+	producer := command(t, "producer", apart(args("producer", "producer"))...)
 	producer.Env = append(append(append(producer.Env, services["producer"].environ(fill)...), quick...),
 		"MIRRORFLEET_AS_OF="+sim.AsOf)
 	out, err := producer.CombinedOutput()
@@ -128,6 +163,16 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 	served := serve(t, append(services["serve"].environ(fill), quick...), args("serve", "producer")[1:]...)
 	until(t, "a round is concluded", served.says("the round is concluded"))
 	served.checkSecureAPI(t, certs.Files{CA: ca.File}, planted+"-to-read")
+
+	// What `docker compose exec serve producer …` runs has the service's
+	// environment, and does not ask for the service's own address.
+	for _, args := range [][]string{{"rounds"}, {"limit"}, {"show", "latest"}, {"replay", "latest"}} {
+		beside := command(t, "producer", args...)
+		beside.Env = append(append(beside.Env, services["serve"].environ(fill)...), quick...)
+		if out, err := beside.CombinedOutput(); err != nil {
+			t.Errorf("%v beside the service: %v\n%s", args, err, out)
+		}
+	}
 	served.stop(t)
 }
 
@@ -135,24 +180,18 @@ func TestTheComposeFileRunsARound(t *testing.T) {
 // version; and nothing is open to other machines.
 func TestTheComposeFileNamesWhatExists(t *testing.T) {
 	t.Parallel()
-	services := compose(t, map[string]string{
-		"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_VIEWER_PASSWORD": "v", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
-		"REDIS_PRODUCER_PASSWORD": "p", "REDIS_WORKER_PASSWORD": "w",
-	})
+	services := compose(t, passwords)
 	names := slices.Sorted(maps.Keys(services))
-	if want := []string{"grafana", "jaeger", "mirror", "nats", "otelcol", "producer", "prometheus", "redis", "serve", "worker"}; !slices.Equal(names, want) {
+	if want := []string{"grafana", "jaeger", "mirror", "nats", "otelcol", "producer", "prometheus", "redis", "round", "serve", "worker"}; !slices.Equal(names, want) {
 		t.Errorf("services %v, want %v", names, want)
 	}
 	if user := services["serve"].User; user != "0:0" {
 		t.Errorf("serve runs as %q, which may not read what the validator writes for root alone", user)
 	}
 	for name, s := range services {
-		for _, volume := range s.Volumes {
-			source, _, _ := strings.Cut(volume, ":")
-			if strings.HasPrefix(source, ".") {
-				if entries, err := os.ReadDir(filepath.Join("..", "deploy", source)); err != nil || len(entries) == 0 {
-					t.Errorf("%s: volume %s: %v, want a folder with files", name, volume, err)
-				}
+		for _, m := range s.Volumes {
+			if _, err := os.Stat(filepath.Join("..", "deploy", m.Source)); m.Type == "bind" && !strings.Contains(m.Source, "-is-not-set-") && err != nil {
+				t.Errorf("%s: volume %+v: %v", name, m, err)
 			}
 		}
 		for _, port := range s.Ports {
@@ -171,7 +210,7 @@ func TestTheComposeFileNamesWhatExists(t *testing.T) {
 	}
 	for service, files := range map[string][]string{
 		"prometheus": {"observability/prometheus/prometheus.yml"}, "otelcol": {"observability/otelcol/config.yml"},
-		"nats": {"nats/single.conf"}, "redis": {"redis/start.sh"}, "grafana": {"observability/grafana/dashboards/mirrorfleet.json"},
+		"nats": {"nats/single.conf", "nats/start.sh", "check-passwords.sh"}, "redis": {"redis/start.sh", "check-passwords.sh"}, "grafana": {"observability/grafana/dashboards/mirrorfleet.json"},
 	} {
 		for _, file := range files {
 			if _, err := os.Stat(filepath.Join("..", "deploy", file)); err != nil {
@@ -184,6 +223,56 @@ func TestTheComposeFileNamesWhatExists(t *testing.T) {
 	}
 }
 
+// INPUTS and ROUND are folders, also without "./" before them. In the short form
+// such a folder was the name of a volume that nobody declares; unset, they were
+// the demo's volume, where their files are missing. Now docker refuses a folder
+// that does not exist, by its path, and the path says what to do.
+func TestTheComposeFileMountsFolders(t *testing.T) {
+	t.Parallel()
+	for variable, service := range map[string]string{"INPUTS": "serve", "ROUND": "round"} {
+		for value, want := range map[string]string{"inputs": "inputs", "/srv/validator/data": "/srv/validator/data", "": "./" + variable + "-is-not-set-in-.env"} {
+			given := maps.Clone(passwords)
+			if value != "" {
+				given[variable] = value
+			}
+			m := compose(t, given)[service].Volumes[0]
+			if m.Type != "bind" || m.Source != want || !m.ReadOnly || m.Bind.Create == nil || *m.Bind.Create {
+				t.Errorf("%s=%q: %+v, want the folder %s, read-only, and not made where it is missing", variable, value, m, want)
+			}
+		}
+	}
+}
+
+// A password that breaks an address is refused before its server starts, by its
+// name and with what to do, and is not shown.
+func TestTheComposeFileRefusesPasswords(t *testing.T) {
+	t.Parallel()
+	services := compose(t, passwords)
+	for service, variable := range map[string]string{"nats": "NATS_VIEWER_PASSWORD", "redis": "REDIS_WORKER_PASSWORD"} {
+		start := services[service].Command
+		if len(start) < 4 || start[1] != "/etc/check-passwords.sh" {
+			t.Fatalf("%s is started by %v, want its passwords checked", service, start)
+		}
+		check := func(password string) (int, string) {
+			cmd := exec.CommandContext(t.Context(), "sh", filepath.Join("..", "deploy", "check-passwords.sh"), "echo", "started")
+			cmd.Env = append(services[service].environ(strings.NewReplacer()), "PATH="+os.Getenv("PATH"), variable+"="+password)
+			out, _ := cmd.CombinedOutput()
+			return cmd.ProcessState.ExitCode(), string(out)
+		}
+		for _, password := range []string{"12345", "true", "1e9", "10k", "a-b.c_d~E"} {
+			if code, out := check(password); code != 0 || out != "started\n" {
+				t.Errorf("%s=%s: exit code %d, %s; want the server started", variable, password, code, out)
+			}
+		}
+		for _, password := range []string{"", "zz/z", "zz@z", "zz,z", "zz'z", "zz z", "zz%z", "zz:z", "zz$z", "zz\nz", "zzé"} {
+			code, out := check(password)
+			if code != 2 || !strings.Contains(out, variable) || !strings.Contains(out, "openssl rand") || strings.Contains(out, "zz") {
+				t.Errorf("%s=%s: exit code %d, %s; want 2, the variable, a remedy and no value", variable, password, code, out)
+			}
+		}
+	}
+}
+
 // The validator's container starts as its image has it, with the adapter before
 // its program; an image that starts otherwise is left alone. With VALIDATOR it is
 // the checkout's own start.
@@ -191,11 +280,12 @@ func TestTheValidatorsContainerStartsTheAdapter(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join("..", "deploy", "validator")
 	v := composeFile(t, filepath.Join(folder, "compose.override.yaml"), map[string]string{"MIRRORFLEET": ".."})["validator"]
-	if v.Environment["MIRRORFLEET_URL"] != "https://serve:8440" || !slices.Equal(v.Volumes, []string{"../deploy/validator:/opt/mirrorfleet:ro"}) {
+	adapter := v.Volumes[0]
+	if v.Environment["MIRRORFLEET_URL"] != "https://serve:8440" ||
+		adapter.Type != "bind" || adapter.Source != "../deploy/validator" || adapter.Target != "/opt/mirrorfleet" || !adapter.ReadOnly {
 		t.Errorf("address %q, volumes %v; want the service of compose.yaml, and the adapter read-only", v.Environment["MIRRORFLEET_URL"], v.Volumes)
 	}
-	if services := compose(t, map[string]string{"NATS_PRODUCER_PASSWORD": "p", "NATS_WORKER_PASSWORD": "w", "NATS_VIEWER_PASSWORD": "v", "NATS_ADMIN_PASSWORD": "a", "GRAFANA_PASSWORD": "g",
-		"REDIS_PRODUCER_PASSWORD": "p", "REDIS_WORKER_PASSWORD": "w"}); !slices.Contains(services["serve"].Command, "--api=:8440") {
+	if services := compose(t, passwords); !slices.Contains(services["serve"].Command, "--api=:8440") {
 		t.Errorf("serve: %v, want its API at :8440", services["serve"].Command)
 	}
 	image := "#!/bin/bash\nset -e\nexec python neurons/validator.py \\\n  --netuid ${NETUID} \\\n  \"$@\"\n"

@@ -1,9 +1,8 @@
 package main
 
 import (
-	"fmt"
-
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 )
 
 // stillborn is how many workers in a row may die before they can take a job:
@@ -38,9 +37,9 @@ func (d *deaths) another(wasReady bool) (hopeless string) {
 	}
 	switch most := (d.workers + 1) * jobstream.DefaultMaxDeliver; {
 	case d.unready > stillborn:
-		return fmt.Sprintf("%d workers in a row died before they could take a job", d.unready)
+		return plural.Of(d.unready, "worker") + " in a row died before they could take a job"
 	case d.since > most:
-		return fmt.Sprintf("%d workers died and no job ended", d.since)
+		return plural.Of(d.since, "worker") + " died and no job ended"
 	}
 	return ""
 }

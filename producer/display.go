@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -192,7 +193,7 @@ func (v view) mirror() string {
 	if !v.meter.answers {
 		return "Redis does not answer: nothing is sent"
 	}
-	s := fmt.Sprintf("%s, %.0f %% of the limit", howMany(v.meter.granted(), "request"), 100*v.meter.share())
+	s := fmt.Sprintf("%s, %.0f %% of the limit", plural.Of(v.meter.granted(), "request"), 100*v.meter.share())
 	if bucket.CoolDown > 0 {
 		s += ", cooling down for " + clock(bucket.CoolDown)
 	}

@@ -18,6 +18,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/scoring/tokens"
 )
@@ -90,7 +91,7 @@ func examine(ctx context.Context, c *cli.Command) error {
 	}
 	diagnosis := diagnosis{doctor.Diagnose(found)}
 	if err = printAnswer(c, diagnosis); err == nil && diagnosis.Faults > 0 {
-		return command.Silent(fmt.Errorf("%d faults", diagnosis.Faults))
+		return command.Silent(errors.New(plural.Of(diagnosis.Faults, "fault")))
 	}
 	return err
 }
@@ -185,7 +186,7 @@ func fileChecks(c *cli.Command, now time.Time) []doctor.File {
 	return []doctor.File{
 		{Flag: "miners", Path: c.String("miners"), Parse: func(data []byte) (string, []string, error) {
 			list, err := input.ParseMiners(data)
-			return fmt.Sprintf("%d miners", len(list)), nil, err
+			return plural.Of(len(list), "miner"), nil, err
 		}},
 		{Flag: "registry", Path: c.String("registry"), Parse: func(data []byte) (string, []string, error) {
 			registry, err := input.ParseRegistry(data)
@@ -199,7 +200,7 @@ func fileChecks(c *cli.Command, now time.Time) []doctor.File {
 		}},
 		{Flag: "tokens", Path: c.String("tokens"), Secret: true, Parse: func(data []byte) (string, []string, error) {
 			stored, notes, err := miners.ParseTokens(data)
-			return fmt.Sprintf("%d miners with a token", len(stored)), notes, err
+			return plural.Of(len(stored), "miner") + " with a token", notes, err
 		}},
 		{Flag: "metagraph", Path: metagraph, Parse: func(data []byte) (string, []string, error) {
 			return parseMetagraph(data, metagraph, c.Duration("metagraph-max-age"), now)
@@ -218,7 +219,7 @@ func parseMetagraph(data []byte, path string, most time.Duration, now time.Time)
 	if err != nil {
 		return "", nil, fmt.Errorf("looking when it was written: %w", err)
 	}
-	return fmt.Sprintf("%d uids", len(m.Hotkeys)), nil, m.TooOld(info.ModTime(), now, most)
+	return plural.Of(len(m.Hotkeys), "uid"), nil, m.TooOld(info.ModTime(), now, most)
 }
 
 // parseWeights reads one weights file beside the product's own other one.

@@ -16,25 +16,26 @@ import (
 	"mirrorfleet/producer/export"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/terminal"
 )
 
 const groupExport = "What is exported"
 
 func exportCommand() *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{
+		command.Offers(&cli.StringFlag{
 			Name: "format", Category: groupExport, Sources: command.Env("format"), Value: string(export.JSONLines),
-			Usage: "jsonl or csv", Validator: func(text string) error {
+			Usage: "`FORMAT` of the rows: jsonl or csv", Validator: func(text string) error {
 				if f := export.Format(text); f != export.JSONLines && f != export.CSV {
 					return fmt.Errorf("format %q: want jsonl or csv", text)
 				}
 				return nil
 			},
-		},
-		&cli.StringSliceFlag{
+		}, string(export.JSONLines), string(export.CSV)),
+		command.Offers(&cli.StringSliceFlag{
 			Name: "what", Category: groupExport, Sources: command.Env("what"), Value: kindNames(),
 			Usage: "`KINDS` of rows, with commas: miners, pulls, issues, rewards",
-		},
+		}, kindNames()...),
 		&cli.StringFlag{
 			Name: "output", Category: groupExport, Sources: command.Env("output"), Value: "-", TakesFile: true,
 			Usage: "`DIR` that gets a file for each kind; - for standard output, where CSV takes one kind",
@@ -48,8 +49,9 @@ func exportCommand() *cli.Command {
 			"columns. Files are ROUND.KIND.FORMAT; each is there whole or not at all. It reads NATS alone.\n\n" +
 			"Examples:\n" +
 			"  producer export --local > round.jsonl\n" +
-			"  producer export latest --format csv --what pulls --nats nats://nats:4222 > pulls.csv\n" +
-			"  producer export 20260618t185400z-0a1b2c --format csv --output rounds/ --nats nats://nats:4222",
+			"  producer export --format csv --what pulls --nats nats://nats:4222 > pulls.csv\n" +
+			"  producer export 20260618t185400z-0a1b2c --format csv --output rounds/ \\\n" +
+			"      --nats nats://nats:4222",
 		Flags:     slices.Concat(flags, slices.DeleteFunc(readFlags(), func(f cli.Flag) bool { return f.Names()[0] == "json" })),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "[ROUND]"}},
 		Action:    exportRound,
@@ -115,11 +117,24 @@ func exportRound(ctx context.Context, c *cli.Command) error {
 	})
 }
 
+// place keeps what others wrote from steering a terminal. JSON lines are the same
+// everywhere, in value and in bytes; of CSV a database gets every character.
+func (e exporting) place(w io.Writer, isTerminal bool) io.Writer {
+	switch {
+	case e.format == export.JSONLines:
+		return terminal.JSON(w)
+	case isTerminal:
+		return terminal.Text(w)
+	}
+	return w
+}
+
 func (e exporting) print(stored io.Reader, w io.Writer) error {
 	buffered := bufio.NewWriter(w)
+	place := e.place(buffered, terminal.Of(w).Width > 0)
 	to := map[export.Kind]io.Writer{}
 	for _, kind := range e.kinds {
-		to[kind] = buffered
+		to[kind] = place
 	}
 	if _, err := (export.Rounds{Format: e.format, To: to}).Write(stored); err != nil {
 		return err
@@ -151,7 +166,7 @@ func (e exporting) keep(stored io.Reader, name string) (err error) {
 		}
 		files[path] = file
 		buffers = append(buffers, bufio.NewWriter(file))
-		to[kind] = buffers[len(buffers)-1]
+		to[kind] = e.place(buffers[len(buffers)-1], false)
 	}
 	if _, err := (export.Rounds{Format: e.format, To: to}).Write(stored); err != nil {
 		return err

@@ -47,7 +47,7 @@ func failed(ctx context.Context, c *cli.Command) error {
 		}
 		stands, err := answer.RoundOf(ctx, bus, name, time.Now())
 		if err != nil {
-			return notThere(err, name)
+			return notThere(err)
 		}
 		return printAnswer(c, failures{stands})
 	})
@@ -69,7 +69,24 @@ func (f failures) render(w io.Writer) error {
 	}
 	p := newPage(w)
 	printDamaged(p, f.Damaged)
+	if text := f.wayOut(unknown > 0); text != "" {
+		p.textf(0, "%s", text)
+	}
 	return p.writeTo(w)
+}
+
+// wayOut says what mends what a round lacks; "" if it lacks nothing, or a producer is at
+// it.
+func (f failures) wayOut(identities bool) string {
+	switch {
+	case f.State == answer.Stopped:
+		return "No producer runs the round: producer run --resume " + f.Round.Round + " resumes it."
+	case f.State == answer.Damaged:
+		return "Its last outcome cannot be read: producer run --resume " + f.Round.Round + " makes it anew."
+	case f.State == answer.Concluded && len(f.Failures) > 0:
+		return remedy(f.Round.Round, identities)
+	}
+	return ""
 }
 
 // withBus does something with the streams alone.
@@ -82,11 +99,20 @@ func withBus(ctx context.Context, c *cli.Command, do func(context.Context, *jobs
 		return err
 	}
 	bus, closeBus, err := openBus(ctx, c, log)
+	if undeclared, is := errors.AsType[*jobstream.UndeclaredError](err); is && undeclared.All {
+		return command.Usage("there is no round yet: %w", undeclared)
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeBus()) }()
 	return do(ctx, bus)
+}
+
+// neverRun says whether servers have none of the streams: no producer has run on them.
+func neverRun(err error) bool {
+	undeclared, is := errors.AsType[*jobstream.UndeclaredError](err)
+	return is && undeclared.All
 }
 
 // lastPlanned is the round that was planned last, which may still run.

@@ -70,7 +70,7 @@ func TestJaegerShowsTheRound(t *testing.T) {
 	}
 	dead := s.before.collector.find("job", "miner.uid=57")[0].trace
 	if e := s.run(t, "show", s.before.round, "57", "--local", "--state", s.state); !strings.Contains(e.stdout, "trace "+dead+"\n") ||
-		!strings.Contains(e.stdout, "DEAD LETTER: permanent after 1 attempts") {
+		!strings.Contains(e.stdout, "DEAD LETTER: permanent after 1 attempt:") {
 		t.Errorf("show does not lead to trace %s:\n%s%s", dead, e.stdout, e.stderr)
 	}
 	s.pictures(t)

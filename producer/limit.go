@@ -120,11 +120,11 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 	}
 	state, err := o.carryOut(ctx, desk)
 	if err != nil {
-		return o.explain(ctx, rdb, err)
+		return o.explain(ctx, rdb, desk, err)
 	}
 	bucket := answer.BucketOf(state)
 	if !look {
-		return printAnswer(c, limitPage{bucket})
+		return printAnswer(c, limitPage{bucket, o.did(bucket, time.Now())})
 	}
 	all.Bucket = &bucket // which could not be listed
 	return printAnswer(c, limitList{all})
@@ -175,11 +175,39 @@ func (o order) carryOut(ctx context.Context, desk *ratelimit.Desk) (state rateli
 	return state, err
 }
 
+// did says what came of an order, and what is in force after it: a hold that ends
+// later stays, and a cool-down is the mirror's word.
+func (o order) did(b answer.Bucket, now time.Time) string {
+	until := func(seconds float64) string {
+		at := now.Add(time.Duration(seconds * float64(time.Second))).UTC().Format(instantLayout)
+		return fmt.Sprintf("until %s (%s more)", at, length(seconds))
+	}
+	var text string
+	switch {
+	case o.release && b.Hold > 0:
+		text = fmt.Sprintf("The hold is released, and somebody holds egress %s anew: %s.", b.Egress, until(b.Hold))
+	case o.release && b.CoolDown <= 0:
+		return fmt.Sprintf("The hold is released: nothing stops egress %s any more.", b.Egress)
+	case o.release:
+		text = "The hold is released."
+	case b.Hold > o.hold.Seconds():
+		text = fmt.Sprintf("Egress %s was held for longer than %s already, and that hold stays: %s. producer limit --release ends it.",
+			b.Egress, o.hold, until(b.Hold))
+	default:
+		text = fmt.Sprintf("Egress %s is held %s.", b.Egress, until(b.Hold))
+	}
+	if b.CoolDown > b.Hold {
+		text += fmt.Sprintf(" Egress %s stays stopped %s: the mirror asked for this cool-down, and no order ends it.",
+			b.Egress, until(b.CoolDown))
+	}
+	return text
+}
+
 // explain turns what the caller can mend into wrong usage.
-func (o order) explain(ctx context.Context, rdb redis.UniversalClient, err error) error {
+func (o order) explain(ctx context.Context, rdb redis.UniversalClient, desk *ratelimit.Desk, err error) error {
 	switch {
 	case errors.Is(err, ratelimit.ErrNotHeld):
-		return command.Usage("--release: egress %s is not held", o.egress)
+		return command.Usage("--release: egress %s is not held%s", o.egress, stillCooling(ctx, desk))
 	case !errors.Is(err, ratelimit.ErrNoBucket):
 		return fmt.Errorf("egress %s: %w", o.egress, err)
 	}
@@ -196,4 +224,14 @@ func (o order) explain(ctx context.Context, rdb redis.UniversalClient, err error
 		known = "in this Redis there are " + strings.Join(names, ", ")
 	}
 	return command.Usage("--egress %s has no bucket: nobody has asked for a permit of it yet; %s", o.egress, known)
+}
+
+// stillCooling is why an egress that nobody holds stands still all the same.
+func stillCooling(ctx context.Context, desk *ratelimit.Desk) string {
+	state, err := desk.State(ctx)
+	if err != nil || state.CoolDown <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("; it cools down for %s more, because the mirror asked for it, and no order ends that",
+		length(state.CoolDown.Seconds()))
 }

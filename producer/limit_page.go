@@ -7,16 +7,26 @@ import (
 	"time"
 
 	"mirrorfleet/producer/answer"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
 )
 
-// limitPage is an egress's bucket as `producer limit` prints it.
-type limitPage struct{ answer.Bucket }
+// limitPage is an egress's bucket as `producer limit` prints it, after an order with
+// what came of it.
+type limitPage struct {
+	answer.Bucket
+
+	did string
+}
 
 func (p limitPage) render(w io.Writer) error {
 	out := newPage(w)
 	line := func(name, format string, args ...any) {
 		out.words(fmt.Sprintf("  %-11s ", name), 14, fmt.Sprintf(format, args...))
+	}
+	if p.did != "" {
+		out.textf(0, "%s", p.did)
+		out.blank()
 	}
 	text, colour := p.standing()
 	out.painted(colour, func() { out.textf(0, "Egress %s: %s", p.Egress, text) })
@@ -49,7 +59,7 @@ type limitList struct{ answer.Limit }
 
 func (l limitList) render(w io.Writer) error {
 	if len(l.Egresses) == 0 && l.Bucket != nil { // they could not be listed
-		return limitPage{*l.Bucket}.render(w)
+		return limitPage{Bucket: *l.Bucket}.render(w)
 	}
 	out := newPage(w)
 	out.headingf("Egresses with a bucket in this Redis")
@@ -70,7 +80,7 @@ func (l limitList) render(w io.Writer) error {
 		}
 		out.painted(colour, func() {
 			out.hangf(fmt.Sprintf("  %-*s  ", width, e.Egress), "%s, last used %s ago%s%s",
-				howMany(e.Granted, "permit"), length(e.LastUse), stopped(e), mark)
+				plural.Of(e.Granted, "permit"), length(e.LastUse), stopped(e), mark)
 		})
 	}
 	out.blank()
@@ -82,7 +92,7 @@ func (l limitList) render(w io.Writer) error {
 		if err := out.writeTo(w); err != nil {
 			return err
 		}
-		return limitPage{*l.Bucket}.render(w)
+		return limitPage{Bucket: *l.Bucket}.render(w)
 	}
 	out.textf(0, "--egress NAME shows all of a bucket.")
 	return out.writeTo(w)

@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -51,8 +52,23 @@ func TestLimitCommand(t *testing.T) {
 	if e.code != 0 || !strings.Contains(e.stdout, "HELD by hand for 59m") {
 		t.Errorf("exit %d, want the hold in words\n%s%s", e.code, e.stdout, e.stderr)
 	}
+	says := func(want string, args ...string) {
+		t.Helper()
+		e := run(t, "producer", append([]string{"limit", "--local", "--state", dir, "--egress", "by-hand"}, args...)...)
+		if text := strings.Join(strings.Fields(e.stdout), " "); e.code != 0 || !strings.HasPrefix(text, want) {
+			t.Errorf("%v: exit %d, want it to begin with %q\n%s%s", args, e.code, want, e.stdout, e.stderr)
+		}
+	}
+	says("Egress by-hand was held for longer than 1m0s already, and that hold stays: until ", "--hold", "1m")
 	if got := page("--local", "--state", dir, "--release"); got.Hold != 0 {
 		t.Errorf("after --release the bucket is %+v, want no hold", got)
+	}
+	says("Egress by-hand is held until ", "--hold", "1m")
+	coolDown(t, redis, "by-hand", 10*time.Minute)
+	says("The hold is released. Egress by-hand stays stopped until ", "--release")
+	if e := run(t, "producer", "limit", "--redis", redis, "--egress", "by-hand", "--release"); e.code != 2 ||
+		!strings.Contains(e.stderr, "is not held; it cools down for 9m") {
+		t.Errorf("exit %d, want that the cool-down is named\n%s", e.code, e.stderr)
 	}
 	for name, c := range map[string]struct {
 		args []string
@@ -145,17 +161,20 @@ func TestUndeclaredBucketsAreShown(t *testing.T) {
 // also makes a bucket by taking a permit of an egress.
 func also(t *testing.T, redis, egress string) {
 	t.Helper()
-	rdb, err := ratelimit.NewClient(redis, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	limiting(t, redis, egress, func(l *ratelimit.Limiter) error { _, err := l.Permit(t.Context()); return err })
+}
+
+// coolDown is what a process does that the mirror has asked for a pause.
+func coolDown(t *testing.T, redis, egress string, length time.Duration) {
+	t.Helper()
+	limiting(t, redis, egress, func(l *ratelimit.Limiter) error { return l.CoolDown(t.Context(), length) })
+}
+
+func limiting(t *testing.T, redis, egress string, do func(*ratelimit.Limiter) error) {
+	t.Helper()
+	rdb := must.Get(ratelimit.NewClient(redis, 0))(t)
 	defer rdb.Close()
-	limiter, err := ratelimit.New(ratelimit.Config{Egress: egress, Window: time.Second, Horizon: 100 * time.Millisecond}, rdb)
-	if err != nil {
-		t.Fatal(err)
-	}
+	limiter := must.Get(ratelimit.New(ratelimit.Config{Egress: egress, Window: time.Second, Horizon: 100 * time.Millisecond}, rdb))(t)
 	defer limiter.Close()
-	if _, err := limiter.Permit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, do(limiter))
 }

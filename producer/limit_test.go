@@ -31,7 +31,7 @@ func TestLimitPage(t *testing.T) {
 	for name, state := range map[string]ratelimit.State{
 		"busy": busy(), "held": held, "cooling": cooling, "fresh": fresh,
 	} {
-		goldenPage(t, "limit/"+name, "Bucket", limitPage{answer.BucketOf(state)})
+		goldenPage(t, "limit/"+name, "Bucket", limitPage{Bucket: answer.BucketOf(state)})
 	}
 	other, gone := held, busy()
 	other.Egress, gone.Egress, gone.LastGrant = "stranger", "old-name", 72*time.Hour
@@ -42,13 +42,53 @@ func TestLimitPage(t *testing.T) {
 	goldenPage(t, "limit/list-unknown", "Limit", limitList{answer.LimitOf(all, job.Egresses{}, "default")})
 }
 
+// What an order says of itself is what is in force after it.
+func TestOrdersSayWhatIsInForce(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name           string
+		order          order
+		hold, coolDown time.Duration // of the bucket, after the order
+		want           string
+	}{
+		{"held", order{hold: 5 * time.Minute}, 5 * time.Minute, 0, "Egress eu-1 is held until 2026-06-01T12:05:00Z (5m0s more)."},
+		{
+			"held for longer", order{hold: time.Minute}, time.Hour, 0,
+			"Egress eu-1 was held for longer than 1m0s already, and that hold stays: until 2026-06-01T13:00:00Z (1h0m0s more). " +
+				"producer limit --release ends it.",
+		},
+		{
+			"held, and a longer cool-down", order{hold: time.Second}, time.Second, time.Minute,
+			"Egress eu-1 is held until 2026-06-01T12:00:01Z (1s more). Egress eu-1 stays stopped until 2026-06-01T12:01:00Z (1m0s more): " +
+				"the mirror asked for this cool-down, and no order ends it.",
+		},
+		{"held, and a shorter cool-down", order{hold: time.Minute}, time.Minute, time.Second, "Egress eu-1 is held until 2026-06-01T12:01:00Z (1m0s more)."},
+		{"released", order{release: true}, 0, 0, "The hold is released: nothing stops egress eu-1 any more."},
+		{
+			"released, and cooling down", order{release: true}, 0, 30 * time.Second,
+			"The hold is released. Egress eu-1 stays stopped until 2026-06-01T12:00:30Z (30s more): the mirror asked for this cool-down, and no order ends it.",
+		},
+		{
+			"released, and held anew", order{release: true}, time.Minute, 0,
+			"The hold is released, and somebody holds egress eu-1 anew: until 2026-06-01T12:01:00Z (1m0s more).",
+		},
+	} {
+		state := busy()
+		state.Hold, state.CoolDown = c.hold, c.coolDown
+		if got := c.order.did(answer.BucketOf(state), now); got != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", c.name, got, c.want)
+		}
+	}
+}
+
 // An egress is in use while slots were given within a horizon.
 func TestLimitStanding(t *testing.T) {
 	t.Parallel()
 	state := busy()
 	for ago, want := range map[time.Duration]string{-time.Second: "in use", 9 * time.Second: "in use", 10 * time.Second: "idle"} {
 		state.LastGrant = ago
-		if got, _ := (limitPage{answer.BucketOf(state)}).standing(); got != want {
+		if got, _ := (limitPage{Bucket: answer.BucketOf(state)}).standing(); got != want {
 			t.Errorf("with the last slot %v ago the egress is %s, want %s", ago, got, want)
 		}
 	}

@@ -10,9 +10,11 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring/tokens"
 )
@@ -32,8 +34,10 @@ func runCommand() *cli.Command {
 			"Examples:\n" +
 			"  producer run --local\n" +
 			"  producer run --local --world git:../chi,../cobra --workers 4\n" +
-			"  producer run --local --mirror https://mirror.gittensor.io --miners miners.json --registry master_repositories.json\n" +
-			"  producer run --nats nats://nats:4222 --redis redis://redis:6379/0 --miners miners.json --registry master_repositories.json",
+			"  producer run --local --mirror https://mirror.gittensor.io \\\n" +
+			"      --miners miners.json --registry master_repositories.json\n" +
+			"  producer run --nats nats://nats:4222 --redis redis://redis:6379/0 \\\n" +
+			"      --miners miners.json --registry master_repositories.json",
 		Flags: slices.Concat(roundFlags(), localFlags(), otherFlags(), signingFlags(), command.Servers(), command.Streams(),
 			command.Mirror(), command.Limit(), egressFlags(), command.Seeing(), command.Listen(), traceFlags()),
 		Action: run,
@@ -108,14 +112,14 @@ func roundFlags() []cli.Flag {
 			Name: "as-of", Category: groupRound, Sources: command.Env("as-of"),
 			Usage: "the round's `INSTANT` (RFC 3339); without it now",
 		},
-		&cli.StringSliceFlag{
+		command.Offers(&cli.StringSliceFlag{
 			Name: "unloadable", Category: groupRound, Sources: command.Env("unloadable"), Value: []string{"csharp"},
 			Usage: "`LANGUAGES` that give no nodes because the validator's installation cannot load them; \"\" for none",
-		},
-		&cli.StringFlag{
+		}, tokens.Languages()...),
+		command.Offers(&cli.StringFlag{
 			Name: "resume", Category: groupRound, Sources: command.Env("resume"),
 			Usage: "go on with `ROUND` instead of planning one; \"latest\" takes the last one planned",
-		},
+		}, answer.Latest),
 		&cli.BoolFlag{
 			Name: "json", Category: groupRound, Sources: command.Env("json"),
 			Usage: "print the outcome as JSON on standard output, everything else on standard error",
@@ -130,7 +134,7 @@ func localFlags() []cli.Flag {
 			Usage: "start NATS and Redis inside this process and workers beside it",
 		},
 		&cli.StringFlag{
-			Name: "state", Category: groupLocal, Sources: command.Env("state"), Value: ".mirrorfleet",
+			Name: "state", Category: groupLocal, Sources: command.Env("state"), Value: defaultState,
 			Usage: "`DIR` that keeps streams and logs between local rounds",
 		},
 		&cli.IntFlag{
@@ -142,10 +146,10 @@ func localFlags() []cli.Flag {
 				return fmt.Errorf("%d workers: want 1 to 64", n)
 			},
 		},
-		&cli.StringFlag{
+		command.Offers(&cli.StringFlag{
 			Name: "world", Category: groupLocal, Sources: command.Env("world"),
-			Usage: "what the simulated mirror serves: demo, git:DIR[,DIR...] or case:FILE; demo unless --mirror is given",
-		},
+			Usage: "`WORLD` that the simulated mirror serves: demo, git:DIR[,DIR...] or case:FILE; demo unless --mirror is given",
+		}, "demo"),
 	}
 }
 
@@ -298,4 +302,12 @@ func nonEmpty(list []string) []string {
 		}
 	}
 	return kept
+}
+
+// refuse refuses settings that differ from those that a round was planned with.
+func refuse(m job.Manifest, given round.Given) error {
+	if differ := round.Differences(m, given); len(differ) > 0 {
+		return command.Usage("round %s was planned with other settings, which do not change: %s", m.Round, strings.Join(differ, "; "))
+	}
+	return nil
 }

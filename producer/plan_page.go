@@ -1,13 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"time"
 
 	"mirrorfleet/producer/estimate"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -17,7 +17,7 @@ type planPage struct{ estimate.Estimate }
 // render prints a table of figures, and below it where each is from.
 func (p planPage) render(w io.Writer) error {
 	head, from := newPage(w), newPage(w)
-	head.headingf("A round of %s (%s), %d of them with a job", howMany(p.Listed.Value, "miner"), p.Listed.From, p.Jobs.Value)
+	head.headingf("A round of %s (%s), %d of them with a job", plural.Of(p.Listed.Value, "miner"), p.Listed.From, p.Jobs.Value)
 	head.blank()
 	table := terminal.Table{Columns: []terminal.Column{{}, {Title: "COLD"}, {Title: "WARM"}}}
 	number := func(name string, of func(estimate.Kind) estimate.Count) {
@@ -35,7 +35,12 @@ func (p planPage) render(w io.Writer) error {
 	number("workers that use it up", func(k estimate.Kind) estimate.Count { return k.Workers })
 	from.blank()
 	p.sources(from)
-	return errors.Join(head.writeTo(w), table.Write(w), from.writeTo(w))
+	for _, write := range []func(io.Writer) error{head.writeTo, table.Write, from.writeTo} {
+		if err := write(w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sources says of each figure where it is from.
@@ -61,7 +66,7 @@ func (p planPage) sources(out *page) {
 		took = fmt.Sprintf(", and took %s", time.Duration(p.Last.Seconds*float64(time.Second)).Round(time.Second))
 	}
 	from("the last round", "%s made %s for its jobs, had %s from the cache%s (measured)",
-		p.Last.Round, howMany(p.Last.Requests, "request"), howMany(p.Last.Cached, "pull request"), took)
+		p.Last.Round, plural.Of(p.Last.Requests, "request"), plural.Of(p.Last.Cached, "pull request"), took)
 }
 
 func seconds(l estimate.Length) string { return l.Duration().Round(time.Second).String() }

@@ -29,10 +29,10 @@ func replayCommand() *cli.Command {
 			Name: "uid", Category: groupReplay, Sources: command.Env("uid"),
 			Usage: "only these miners: `N,...`, each of which `producer failed` lists",
 		},
-		&cli.StringFlag{
+		command.Offers(&cli.StringFlag{
 			Name: "class", Category: groupReplay, Sources: command.Env("class"),
 			Usage: "the dead letters of a `CLASS` (transient, permanent, poison, overdue, damaged), or identity",
-		},
+		}, classNames()...),
 		&cli.BoolFlag{
 			Name: "degraded", Category: groupReplay, Sources: command.Env("degraded"),
 			Usage: "the degraded miners; with --class those too",
@@ -56,13 +56,22 @@ func replayCommand() *cli.Command {
 			"  producer replay latest --local --dry-run\n" +
 			"  producer replay latest --local --tokens miner_pats.json\n" +
 			"  producer replay latest --local --mirror https://mirror.gittensor.io\n" +
-			"  producer replay 20260618t185400z-0a1b2c --uid 5,17 --nats nats://nats:4222 --redis redis://redis:6379/0",
+			"  producer replay 20260618t185400z-0a1b2c --uid 5,17 \\\n" +
+			"      --nats nats://nats:4222 --redis redis://redis:6379/0",
 		Flags: slices.Concat(flags, only(serveFlags(), "tokens", "github"), only(roundFlags(), "json"), localFlags(),
 			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(),
 			command.Limit(), egressFlags(), command.Seeing(), command.Listen(), traceFlags()),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "round", UsageText: "ROUND"}},
 		Action:    replay,
 	}
+}
+
+func classNames() []string {
+	var names []string
+	for _, class := range round.Classes() {
+		names = append(names, string(class))
+	}
+	return names
 }
 
 // replay is `producer replay`.
@@ -108,7 +117,7 @@ func readSelection(c *cli.Command) (round.Selection, error) {
 func dryRun(ctx context.Context, c *cli.Command, bus *jobstream.Bus, name string, s round.Selection) error {
 	at, err := answer.Locate(ctx, bus, name, 0)
 	if err != nil {
-		return notThere(err, name)
+		return notThere(err)
 	}
 	would, err := answer.ReplayOf(ctx, bus, at, s, true)
 	if err != nil {
@@ -134,7 +143,7 @@ func (s *session) replay(ctx context.Context, selection round.Selection) (round.
 	}
 	at, err := answer.Locate(ctx, s.wire.Bus, s.options.resume, 0)
 	if err != nil {
-		return round.Result{}, notThere(err, s.options.resume)
+		return round.Result{}, notThere(err)
 	}
 	name := at.Round
 	s.options.resume = name
@@ -151,7 +160,7 @@ func (s *session) replay(ctx context.Context, selection round.Selection) (round.
 	if err != nil {
 		return round.Result{}, err
 	}
-	s.planned = name
+	s.planned, s.stored, s.replays = name, true, true
 	return s.serve(ctx, m, func(ctx context.Context, runner *round.Runner) (round.Result, error) {
 		result, did, err := runner.Replay(ctx, name, selection)
 		if err == nil && len(did.Meanwhile) > 0 {
@@ -240,14 +249,16 @@ func (s *session) unfinished(ctx context.Context, name string) (bool, error) {
 	return err == nil, nil
 }
 
-// openState makes the directory of a local replay, which must be a local
-// round's.
+// openState makes the directory of a local fleet. One whose rounds are resumed or
+// replayed must be there.
 func (s *session) openState() error {
 	if !s.options.local {
 		return nil
 	}
-	if err := hasRounds(s.options.state); err != nil {
-		return err
+	if s.options.resume != "" {
+		if err := hasRounds(s.options.state); err != nil {
+			return err
+		}
 	}
 	return makeState(s.options.state)
 }

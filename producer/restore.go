@@ -25,7 +25,8 @@ func restoreCommand() *cli.Command {
 			"of another version or of another fleet is refused, and so are servers that hold streams already. It overwrites and\n" +
 			"deletes nothing; one that was stopped resumes where it was. No producer or worker may run on the servers.\n\n" +
 			"Examples:\n" +
-			"  producer restore backups/today --replicas 3 --nats nats://nats-1:4222,nats://nats-2:4222,nats://nats-3:4222\n" +
+			"  producer restore backups/today --replicas 3 \\\n" +
+			"      --nats nats://nats-1:4222,nats://nats-2:4222,nats://nats-3:4222\n" +
 			"  producer restore backups/today --local --state elsewhere",
 		Flags: slices.Concat([]cli.Flag{backupJSON()}, backupFlags("restore into the state directory --state, on which no producer runs"),
 			only(slices.Concat(command.Servers(), command.Streams()),

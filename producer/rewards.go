@@ -90,7 +90,7 @@ func share(reward, sum float64) float64 {
 
 func (l rewardList) render(w io.Writer) error {
 	p := newPage(w)
-	p.headingf("Round %s, as of %s, revision %d", l.Round, l.AsOf.Format(instantLayout), l.Revision)
+	p.titlef("Round "+l.Round, fmt.Sprintf("as of %s, revision %d", l.AsOf.Format(instantLayout), l.Revision))
 	if l.Due == nil {
 		p.textf(0, "%s", origin(time.Time{}))
 	}

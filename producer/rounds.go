@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -59,7 +59,7 @@ func rounds(ctx context.Context, c *cli.Command) error {
 		list, err = answer.ListOf(ctx, bus, "", c.Int("limit"), time.Now())
 		return err
 	})
-	if err != nil && !errors.Is(err, jobstream.ErrUndeclared) { // where no producer ever was, there is no round
+	if err != nil && !neverRun(err) {
 		return err
 	}
 	return printAnswer(c, roundList{list})
@@ -106,7 +106,7 @@ func (l roundList) render(w io.Writer) error {
 	if err := table.Write(w); err != nil || l.Earlier == 0 {
 		return err
 	}
-	return printLine(w, fmt.Sprintf("and %s: --limit 0 lists all", howMany(l.Earlier, "earlier round")))
+	return printLine(w, fmt.Sprintf("and %s: --limit 0 lists all", plural.Of(l.Earlier, "earlier round")))
 }
 
 // due is the turn of the schedule that a round was begun for.

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -54,7 +53,7 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(*session,
 	}
 	defer func() { err = errors.Join(err, seeing.Close()) }()
 
-	s := &session{options: o, flags: c, log: log, seeing: seeing, tracing: tracing}
+	s := &session{options: o, flags: c, log: log, seeing: seeing, tracing: tracing, name: round.NewName()}
 	defer func() { err = errors.Join(err, s.close()) }()
 	defer tracing.ended()
 	result, err := work(s, ctx)
@@ -85,8 +84,12 @@ type session struct {
 	local     *local.Servers // nil unless the round is a local one
 	fleet     *workers
 	closers   []func() error
-	// planned is the round's name once there is one: it can be resumed.
-	planned string
+	// name is this producer's in the sight of others.
+	name string
+	// planned is the name of the round that the work is on, "" for none yet. It is stored
+	// when it was found, or its work has begun; replays says that it is replayed.
+	planned         string
+	stored, replays bool
 	// before is the revision that a replay started from; source asks GitHub again
 	// about identities, nil if no tokens were given.
 	before round.Result
@@ -111,7 +114,7 @@ func (s *session) run(ctx context.Context) (round.Result, error) {
 		return round.Result{}, err
 	}
 	return s.serve(ctx, manifest, func(ctx context.Context, runner *round.Runner) (round.Result, error) {
-		s.planned = manifest.Round // from here on it can be resumed
+		s.planned = manifest.Round
 		if s.options.resume != "" {
 			return runner.Resume(ctx, manifest.Round)
 		}
@@ -152,10 +155,8 @@ func (s *session) prepare(ctx context.Context) (m job.Manifest, err error) {
 			return m, err
 		}
 	}
-	if s.options.local {
-		if err := makeState(s.options.state); err != nil {
-			return m, err
-		}
+	if err := s.openState(); err != nil {
+		return m, err
 	}
 	if err := s.connect(ctx); err != nil {
 		return m, err
@@ -164,7 +165,7 @@ func (s *session) prepare(ctx context.Context) (m job.Manifest, err error) {
 		if m, err = s.toResume(ctx); err != nil {
 			return m, err
 		}
-		s.planned = m.Round
+		s.planned, s.stored = m.Round, true
 	}
 	if s.options.world == "" {
 		return m, nil
@@ -227,13 +228,6 @@ func (s *session) sameSettings(m job.Manifest) error {
 		given.Languages, given.Tokens = &in.Languages, &in.Tokens
 	}
 	return refuse(m, given)
-}
-
-func refuse(m job.Manifest, given round.Given) error {
-	if differ := round.Differences(m, given); len(differ) > 0 {
-		return command.Usage("round %s was planned with other settings, which do not change: %s", m.Round, strings.Join(differ, "; "))
-	}
-	return nil
 }
 
 // sameMirror refuses to go on with a round on another mirror than the one that
@@ -317,8 +311,10 @@ func (s *session) follow(
 	terminal := err == nil
 	d := newDisplay(os.Stderr, terminal, width, m.Round, s.wire.Limiter.State)
 	config := round.Config{
-		Bus: s.wire.Bus, Mirror: s.mirror, Egress: s.servers.Limit.Egress, Traced: s.tracing.begun, Log: s.log, Alone: s.options.local,
+		Bus: s.wire.Bus, Name: s.name, Mirror: s.mirror, Egress: s.servers.Limit.Egress, Traced: s.tracing.begun, Log: s.log,
+		Alone: s.options.local,
 		Progress: func(p round.Progress) {
+			s.stored = true
 			s.fleet.progressed(p.Done + p.Failed)
 			d.update(p)
 		},
@@ -384,17 +380,8 @@ func (s *session) show(ctx context.Context, result round.Result) error {
 	if stats != nil {
 		printSimulated(os.Stdout, *stats)
 	}
+	if s.options.local {
+		printNext(os.Stdout, os.Args[0], s.options.state, result)
+	}
 	return nil
-}
-
-// explain says how to go on after a round was stopped.
-func (s *session) explain(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
-	}
-	if s.planned == "" {
-		return command.ErrInterrupted
-	}
-	return fmt.Errorf("%w; round %s is kept: the same command with --resume %s goes on with it",
-		command.ErrInterrupted, s.planned, s.planned)
 }

@@ -56,22 +56,34 @@ func serve(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, seeing.Close()) }()
-	s := &session{options: o.options, flags: c, log: log, seeing: seeing}
+	s := &session{options: o.options, flags: c, log: log, seeing: seeing, name: round.NewName()}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.keepServing(ctx, o); err != nil && ctx.Err() == nil {
+	under := &underWay{}
+	if err := s.keepServing(ctx, o, under); err != nil && ctx.Err() == nil {
 		return err
 	}
-	log.InfoContext(context.WithoutCancel(ctx), "stopped: a round that is under way is gone on with by the next producer")
+	s.stopped(context.WithoutCancel(ctx), under)
 	return nil
+}
+
+// stopped says how things stand when a signal has ended everything.
+func (s *session) stopped(ctx context.Context, under *underWay) {
+	rounds, led := under.left()
+	if len(rounds) == 0 {
+		s.log.InfoContext(ctx, idle(led))
+	}
+	for _, name := range rounds {
+		s.log.InfoContext(ctx, look(ctx, s.wire.Bus, name, s.name, false, time.Now()).afterServe(), "round", name)
+	}
 }
 
 // keepServing opens the servers and does everything that goes on side by side
 // until ctx ends, or one of it cannot go on.
-func (s *session) keepServing(ctx context.Context, o serveOptions) error {
+func (s *session) keepServing(ctx context.Context, o serveOptions, under *underWay) error {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	served, err := s.newServed(o)
+	served, err := s.newServed(o, under)
 	if err != nil {
 		return err
 	}
@@ -94,10 +106,8 @@ func (s *session) keepServing(ctx context.Context, o serveOptions) error {
 // open connects to the servers, and starts them and workers for a local
 // installation.
 func (s *session) open(ctx context.Context) error {
-	if s.options.local {
-		if err := makeState(s.options.state); err != nil {
-			return err
-		}
+	if err := s.openState(); err != nil {
+		return err
 	}
 	if err := s.connect(ctx); err != nil {
 		return err
@@ -109,7 +119,7 @@ func (s *session) open(ctx context.Context) error {
 }
 
 // newServed is the rounds of this installation.
-func (s *session) newServed(o serveOptions) (*served, error) {
+func (s *session) newServed(o serveOptions, under *underWay) (*served, error) {
 	github, err := miners.NewGitHub(miners.Config{BaseURL: o.github, Log: s.log})
 	if err != nil {
 		return nil, command.Usage("--github: %w", err)
@@ -119,9 +129,9 @@ func (s *session) newServed(o serveOptions) (*served, error) {
 		Tokens: o.tokens, Metagraph: o.metagraph, MaxAge: o.metagraphMaxAge, GitHub: github, Bus: s.wire.Bus, Log: s.log,
 	}
 	return &served{
-		session: s, options: o, alone: make(chan struct{}, 1), source: source, recent: &recent{},
+		session: s, options: o, alone: make(chan struct{}, 1), source: source, recent: &recent{}, under: under,
 		config: round.Config{
-			Bus: s.wire.Bus, Egress: s.servers.Limit.Egress, Name: round.NewName(), Hold: s.flags.Duration("takeover"),
+			Bus: s.wire.Bus, Egress: s.servers.Limit.Egress, Name: s.name, Hold: s.flags.Duration("takeover"),
 			Reconcile: s.flags.Duration("reconcile"), Alone: s.options.local, Identify: source.Identify, Log: s.log,
 		},
 	}, nil
@@ -133,7 +143,12 @@ func (v *served) lead(ctx context.Context, keeper *schedule.Keeper) error {
 		v.session.log.InfoContext(ctx, "leading: rounds are begun by this producer", "producer", v.config.Name, "follows", follows)
 		leading := *v
 		leading.config.Follows = follows
-		return keeper.Run(ctx, &leading)
+		v.under.lead(true)
+		err := keeper.Run(ctx, &leading)
+		if errors.Is(context.Cause(ctx), round.ErrHoldLost) {
+			v.under.lead(false)
+		}
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("serving rounds: %w", err)

@@ -24,6 +24,7 @@ type served struct {
 	config  round.Config
 	alone   chan struct{} // taken by the round that a local fleet serves
 	recent  *recent
+	under   *underWay
 }
 
 // recent is what this process knows of the last turn: what the streams lose of it is
@@ -193,16 +194,21 @@ func (v *served) Resume(ctx context.Context, name string) error {
 // conclude runs a round to its end and tells how it ended.
 func (v *served) conclude(ctx context.Context, m job.Manifest, work func(*round.Runner) (round.Result, error)) error {
 	var result round.Result
-	err := v.run(ctx, m, func(r *round.Runner) (err error) {
+	ended, far := v.under.note(m.Round), &phases{round: m.Round}
+	told := func(p round.Progress) { far.tell(ctx, v.session.log, p) }
+	err := v.run(ctx, m, told, func(r *round.Runner) (err error) {
 		result, err = work(r)
 		return err
 	})
+	if err == nil || ctx.Err() == nil || errors.Is(context.Cause(ctx), round.ErrHoldLost) {
+		ended()
+	}
 	if err != nil {
 		return err
 	}
 	v.session.log.InfoContext(ctx, "the round is concluded", "round", result.Round, "complete", result.Complete, "planned", result.Planned,
 		"done", result.Done, "failed", result.Failed, "overdue", result.Overdue, "degraded", len(result.Degraded),
-		"from_stored", len(result.Outcome.FromStored), "requests", result.Requests, "took", time.Since(m.PlannedAt).Round(time.Second).String())
+		"from_stored", len(result.Outcome.FromStored), "requests", result.Requests, "took", time.Since(m.PlannedAt))
 	return nil
 }
 
@@ -213,16 +219,17 @@ func (v *served) replay(ctx context.Context, name string, s round.Selection) (re
 	if err != nil {
 		return result, did, err
 	}
-	err = v.run(ctx, m, func(r *round.Runner) (err error) {
+	err = v.run(ctx, m, nil, func(r *round.Runner) (err error) {
 		result, did, err = r.Replay(ctx, name, s)
 		return err
 	})
 	return result, did, err
 }
 
-// run does the work on a round with a mirror client of its own. A local fleet
-// serves one round at a time: there, what comes second waits.
-func (v *served) run(ctx context.Context, m job.Manifest, work func(*round.Runner) error) error {
+// run does the work on a round with a mirror client of its own, and tells how far it is
+// unless progress is nil. A local fleet serves one round at a time: there, what comes
+// second waits.
+func (v *served) run(ctx context.Context, m job.Manifest, progress func(round.Progress), work func(*round.Runner) error) error {
 	if v.options.local {
 		select {
 		case v.alone <- struct{}{}:
@@ -240,7 +247,7 @@ func (v *served) run(ctx context.Context, m job.Manifest, work func(*round.Runne
 	}
 	defer mirror.Close()
 	config := v.config
-	config.Mirror = mirror
+	config.Mirror, config.Progress = mirror, progress
 	runner, err := round.New(config)
 	if err != nil {
 		return err

@@ -313,8 +313,8 @@ func TestServe(t *testing.T) {
 		return err == nil && slices.Contains(names, name)
 	})
 	i.checkCases(t, outcomeOf(t, bus, name))
-	if !second.says("going on with the round of the last turn")() {
-		t.Error("the second producer does not say that it goes on with the round")
+	if !second.says("resuming the round of the last turn")() {
+		t.Error("the second producer does not say that it resumes the round")
 	}
 	names, err := bus.Concluded(t.Context())
 	if err != nil {
@@ -474,6 +474,20 @@ func TestServeLocal(t *testing.T) {
 	until(t, "a round is concluded", one.says("the round is concluded"))
 	until(t, "it waits for the next", one.says("waiting for the next turn"))
 	one.stop(t)
+	for _, once := range []string{
+		"beginning a round", "the round's jobs run", "half of the round's jobs have ended", "every job of the round has ended: concluding it",
+		"the round is concluded", "waiting for the next turn", "stopped: no round was under way",
+	} {
+		if n := strings.Count(one.log.String(), once); n != 1 {
+			t.Errorf("the log of one round says %d times %q, want once\n%s", n, once, one.log.String())
+		}
+	}
+	again := serve(t, nil, append(args, "--every", "3h")...)
+	until(t, "it tells the next turn by its new interval", func() bool {
+		said := again.log.String()
+		return strings.Contains(said, "waiting for the next turn") && strings.Contains(said, `"in":"2h`)
+	})
+	again.stop(t)
 	shown := run(t, "producer", "show", "latest", "--local", "--state", state)
 	if shown.code != 0 || !strings.Contains(shown.stdout, "shared account") {
 		t.Errorf("show: exit %d\n%s%s", shown.code, shown.stdout, shown.stderr)

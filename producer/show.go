@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/terminal"
 )
 
 func showCommand() *cli.Command {
@@ -141,7 +142,7 @@ func printAnswer(c *cli.Command, a answered) error {
 }
 
 func printJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
+	encoder := json.NewEncoder(terminal.JSON(w))
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(v); err != nil {
 		return fmt.Errorf("printing: %w", err)

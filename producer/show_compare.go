@@ -10,6 +10,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -38,7 +39,7 @@ func compareWithFormer(ctx context.Context, bus *jobstream.Bus, result round.Res
 func (c comparison) render(w io.Writer) error {
 	p := newPage(w)
 	p.blank()
-	p.textf(0, "Revision %d against revision %d of round %s: %s changed", c.To, c.From, c.Round, howMany(len(c.Changes), "miner"))
+	p.textf(0, "Revision %d against revision %d of round %s: %s changed", c.To, c.From, c.Round, plural.Of(len(c.Changes), "miner"))
 	if len(c.Changes) > 0 {
 		p.blank()
 		p.painted(terminal.Head, func() { p.linef("%6s  %22s  %21s  %22s", "UID", "SCORE", "ISSUES", "REWARD") })

@@ -7,6 +7,7 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/terminal"
@@ -14,7 +15,7 @@ import (
 
 func (a minerAnswer) render(w io.Writer) error {
 	p, m := newPage(w), &a.Outcome
-	p.headingf("Miner %d of round %s, as of %s, revision %d", a.UID, a.Round, a.AsOf, a.Revision)
+	p.titlef(fmt.Sprintf("Miner %d of round %s", a.UID, a.Round), fmt.Sprintf("as of %s, revision %d", a.AsOf, a.Revision))
 	p.textf(0, "hotkey %s, GitHub id %s", m.Hotkey, m.GitHubID)
 	if a.Trace != "" {
 		p.textf(0, "trace %s", a.Trace)
@@ -31,7 +32,7 @@ func (a minerAnswer) render(w io.Writer) error {
 		printPulls(p, m, name)
 		printIssues(p, m, name)
 	}
-	renderRewards(p, a.Rewards)
+	renderRewards(p, a.Rewards, m)
 	return p.writeTo(w)
 }
 
@@ -66,7 +67,7 @@ func (a minerAnswer) printNotes(p *page) {
 		p.painted(terminal.Warn, func() { p.textf(0, "UNKNOWN IDENTITY: %s", a.UnknownIdentity) })
 	}
 	for _, d := range a.DeadLetters {
-		p.painted(terminal.Bad, func() { p.textf(0, "DEAD LETTER: %s after %s: %s", d.Class, howMany(d.Attempts, "attempt"), d.Error) })
+		p.painted(terminal.Bad, func() { p.textf(0, "DEAD LETTER: %s after %s: %s", d.Class, plural.Of(d.Attempts, "attempt"), d.Error) })
 	}
 	printMissing(p, a.Missing)
 	for _, item := range a.Malformed {
@@ -104,13 +105,13 @@ func printRepository(p *page, m *scoring.MinerOutcome, name string) {
 	}
 	r := &m.Repositories[at]
 	if r.PullGate != nil {
-		p.textf(2, "pull requests: %s; score %s after collateral %s", gateText(r.PullGate, "merged"),
-			brief(r.TotalScore), brief(r.TotalCollateralScore))
+		p.textf(2, "pull requests: %s; score %s after collateral %s%s", gateText(r.PullGate, "merged"),
+			brief(r.TotalScore), brief(r.TotalCollateralScore), because0(zeroPulls(r)))
 	}
 	switch {
 	case r.IssueGate != nil:
-		p.textf(2, "issues: %s; %d solved, %d closed unsolved; score %s", gateText(r.IssueGate, "valid solved"),
-			r.TotalSolvedIssues, r.TotalClosedIssues, brief(r.IssueDiscoveryScore))
+		p.textf(2, "issues: %s; %d solved, %d closed unsolved; score %s%s", gateText(r.IssueGate, "valid solved"),
+			r.TotalSolvedIssues, r.TotalClosedIssues, brief(r.IssueDiscoveryScore), because0(zeroIssues(r)))
 	case r.TotalOpenIssues > 0:
 		p.textf(2, "issues: %d open, nothing to be judged", r.TotalOpenIssues)
 	}

@@ -31,14 +31,6 @@ type page struct {
 	style terminal.Style
 }
 
-// howMany counts things whose plural ends in s.
-func howMany[N int | int64](n N, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
-}
-
 // newPage makes a page for a place.
 func newPage(w io.Writer) *page {
 	p := &page{width: pageWidth, style: terminal.Of(w)}
@@ -134,7 +126,7 @@ func because(r scoring.Reason) string {
 	}
 	values := make([]string, 0, len(r.Values))
 	for _, name := range slices.Sorted(maps.Keys(r.Values)) {
-		value := r.Values[name]
+		value := rounded(r.Values[name])
 		if value == "" {
 			value = "none"
 		}
@@ -143,8 +135,26 @@ func because(r scoring.Reason) string {
 	return string(r.Code) + " (" + strings.Join(values, "; ") + ")"
 }
 
-// exact is a figure in the shortest form that is no other one.
-func exact(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
-
-// brief is a figure as a summary has it, with at most 9 significant digits.
+// brief is a figure for a person, with at most 9 significant digits; --json has it in
+// full.
 func brief(x float64) string { return strconv.FormatFloat(x, 'g', 9, 64) }
+
+// rounded is a text of a reason, brief if it is a figure with a fraction.
+func rounded(text string) string {
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil || !strings.Contains(text, ".") {
+		return text
+	}
+	return brief(x)
+}
+
+// titlef prints what a page is about, and what more there is to say of it on the same
+// line if that has room for it.
+func (p *page) titlef(title, more string) {
+	if utf8.RuneCountInString(title+", "+more) <= p.width {
+		p.headingf("%s, %s", title, more)
+		return
+	}
+	p.headingf("%s", title)
+	p.textf(0, "%s", more)
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/terminal"
 )
@@ -14,7 +15,7 @@ func (a pullAnswer) render(w io.Writer) error {
 	switch {
 	case a.Dropped != nil:
 		d := a.Dropped
-		p.headingf("%s#%d, %s, of miner %d in round %s", d.Repository, d.Number, stateText(d.State), a.UID, a.Round)
+		p.titlef(fmt.Sprintf("%s#%d, %s", d.Repository, d.Number, stateText(d.State)), a.whose())
 		p.blank()
 		p.textf(0, "Dropped: %s", because(d.Reason))
 	default:
@@ -23,9 +24,12 @@ func (a pullAnswer) render(w io.Writer) error {
 	return p.writeTo(w)
 }
 
+// whose says of which miner and round the pull request is.
+func (a pullAnswer) whose() string { return fmt.Sprintf("of miner %d in round %s", a.UID, a.Round) }
+
 func (a pullAnswer) printScored(p *page) {
 	pull := a.PullRequest.PullRequest
-	p.headingf("%s#%d, %s, of miner %d in round %s", pull.Repository, pull.Number, stateText(pull.State), a.UID, a.Round)
+	p.titlef(fmt.Sprintf("%s#%d, %s", pull.Repository, pull.Number, stateText(pull.State)), a.whose())
 	if pull.Title != "" {
 		p.textf(0, "%q", pull.Title)
 	}
@@ -41,10 +45,10 @@ func (a pullAnswer) printScored(p *page) {
 		p.textf(0, "Not scored: %s", because(pull.Reasons.Base))
 		return
 	}
-	p.textf(0, "Base score %s: %s", exact(pull.BaseScore), because(pull.Reasons.Base))
-	p.textf(2, "token score %s: %s for %s, %s for %s", exact(pull.TokenScore),
-		exact(pull.StructuralScore), howMany(pull.StructuralCount, "structural node"),
-		exact(pull.LeafScore), howMany(pull.LeafCount, "leaf node"))
+	p.textf(0, "Base score %s: %s", brief(pull.BaseScore), because(pull.Reasons.Base))
+	p.textf(2, "token score %s: %s for %s, %s for %s", brief(pull.TokenScore),
+		brief(pull.StructuralScore), plural.Of(pull.StructuralCount, "structural node"),
+		brief(pull.LeafScore), plural.Of(pull.LeafCount, "leaf node"))
 	printLabels(p, &pull.ScoredPullRequest)
 	printLinked(p, &pull.ScoredPullRequest)
 	printMergeMultipliers(p, &pull.ScoredPullRequest)
@@ -57,14 +61,14 @@ func printLabels(p *page, pull *scoring.ScoredPullRequest) {
 	if pull.Label != nil {
 		chosen = fmt.Sprintf("%q", *pull.Label)
 	}
-	p.textf(0, "Label multiplier %s: %s", exact(pull.LabelMultiplier), chosen)
+	p.textf(0, "Label multiplier %s: %s", brief(pull.LabelMultiplier), chosen)
 	for _, l := range pull.Reasons.Labels {
 		by, gives := "", ""
 		if l.Association != "" {
 			by = " by " + l.Association
 		}
 		if l.Multiplier != nil {
-			gives = fmt.Sprintf(", pattern %q gives %s", l.Pattern, exact(*l.Multiplier))
+			gives = fmt.Sprintf(", pattern %q gives %s", l.Pattern, brief(*l.Multiplier))
 		}
 		p.textf(2, "%q%s: %s%s", l.Name, by, l.Code, gives)
 	}
@@ -73,9 +77,9 @@ func printLabels(p *page, pull *scoring.ScoredPullRequest) {
 func printLinked(p *page, pull *scoring.ScoredPullRequest) {
 	chosen := ""
 	if r := pull.Reasons.Issue; r != nil {
-		chosen = fmt.Sprintf(", %d valid (1 without; %s with one, %s with one of a maintainer)", r.Valid, exact(r.Standard), exact(r.Maintainer))
+		chosen = fmt.Sprintf(", %d valid (1 without; %s with one, %s with one of a maintainer)", r.Valid, brief(r.Standard), brief(r.Maintainer))
 	}
-	p.textf(0, "Issue multiplier %s: %d linked issues%s", exact(pull.IssueMultiplier), len(pull.Reasons.LinkedIssues), chosen)
+	p.textf(0, "Issue multiplier %s: %s%s", brief(pull.IssueMultiplier), plural.Of(len(pull.Reasons.LinkedIssues), "linked issue"), chosen)
 	for _, l := range pull.Reasons.LinkedIssues {
 		by := ""
 		if l.Maintainer {
@@ -89,11 +93,11 @@ func printLinked(p *page, pull *scoring.ScoredPullRequest) {
 func printMergeMultipliers(p *page, pull *scoring.ScoredPullRequest) {
 	if d := pull.Reasons.TimeDecay; d != nil {
 		p.textf(0, "Time decay %s: %s hours since the merge (grace %d), midpoint %s days, steepness %s, minimum %s",
-			exact(pull.TimeDecayMultiplier), brief(d.Hours), d.GraceHours, exact(d.Midpoint), exact(d.Steepness), exact(d.Least))
+			brief(pull.TimeDecayMultiplier), brief(d.Hours), d.GraceHours, brief(d.Midpoint), brief(d.Steepness), brief(d.Least))
 	}
 	if r := pull.Reasons.Review; r != nil {
 		p.textf(0, "Review quality %s: maintainers requested changes %s, %s off for each",
-			exact(pull.ReviewQualityMultiplier), howMany(r.ChangesRequested, "time"), exact(r.Rate))
+			brief(pull.ReviewQualityMultiplier), plural.Of(r.ChangesRequested, "time"), brief(r.Rate))
 	}
 }
 
@@ -105,18 +109,35 @@ func (a pullAnswer) printEarned(p *page) {
 	}
 	switch {
 	case pull.State == scoring.Open:
-		p.textf(0, "Collateral %s%s: held back from the repository's score while it is open", exact(pull.CollateralScore), collateralText(pull))
+		p.textf(0, "Collateral %s%s: held back from the repository's score while it is open", brief(pull.CollateralScore), collateralText(pull))
 	case pull.State == scoring.Closed:
 		p.textf(0, "Earned 0: it was closed without a merge, and counts against credibility")
 	case a.Gate == nil:
 		p.textf(0, "Earned 0: the repository is not registered")
 	case a.Gate.Code != scoring.GateOpen:
 		p.textf(0, "Earned 0: the repository does not pay this miner (%s)", a.Gate.Code)
+	case pull.EarnedScore == 0:
+		p.textf(0, "Earned 0: %s", zeroOf(pull, a.Gate))
 	default:
-		p.textf(0, "Earned %s = base %s x issue %s x label %s x spam %s x decay %s x review %s", exact(pull.EarnedScore),
-			exact(pull.BaseScore), exact(pull.IssueMultiplier), exact(pull.LabelMultiplier), exact(pull.OpenPRSpamMultiplier),
-			exact(pull.TimeDecayMultiplier), exact(pull.ReviewQualityMultiplier))
+		p.textf(0, "Earned %s = base %s x issue %s x label %s x spam %s x decay %s x review %s", brief(pull.EarnedScore),
+			brief(pull.BaseScore), brief(pull.IssueMultiplier), brief(pull.LabelMultiplier), brief(pull.OpenPRSpamMultiplier),
+			brief(pull.TimeDecayMultiplier), brief(pull.ReviewQualityMultiplier))
 	}
+}
+
+// zeroOf names what makes the product zero that a pull request earns.
+func zeroOf(pull *scoring.PullRequestOutcome, g *scoring.Gate) string {
+	switch {
+	case pull.OpenPRSpamMultiplier == 0:
+		return tooManyOpen(g)
+	case pull.BaseScore == 0:
+		return "the base score is 0"
+	case pull.LabelMultiplier == 0:
+		return "the label multiplier is 0"
+	case pull.ReviewQualityMultiplier == 0:
+		return "the review multiplier is 0"
+	}
+	return "the time decay is 0"
 }
 
 // collateralText is how a collateral came about; an outcome of an earlier
@@ -127,8 +148,8 @@ func collateralText(pull *scoring.PullRequestOutcome) string {
 		return ""
 	}
 	return fmt.Sprintf(" = base %s x issue %s x label %s x review %s (maintainers requested changes %s, %s more for each) x percent %s",
-		exact(pull.BaseScore), exact(pull.IssueMultiplier), exact(pull.LabelMultiplier), exact(c.ReviewMultiplier),
-		howMany(c.ChangesRequested, "time"), exact(c.Rate), exact(c.Percent))
+		brief(pull.BaseScore), brief(pull.IssueMultiplier), brief(pull.LabelMultiplier), brief(c.ReviewMultiplier),
+		plural.Of(c.ChangesRequested, "time"), brief(c.Rate), brief(c.Percent))
 }
 
 func (a pullAnswer) printFiles(p *page) {
@@ -138,11 +159,11 @@ func (a pullAnswer) printFiles(p *page) {
 		return
 	}
 	files := a.PullRequest.PullRequest.Tokens.Files
-	p.textf(0, "%s", howMany(len(files), "file"))
+	p.textf(0, "%s", plural.Of(len(files), "file"))
 	for i := range files {
 		f := &files[i]
 		p.textf(2, "%s", f.Filename)
-		p.textf(4, "%s, %s: %s, %s, score %s", f.Method, f.Category, howMany(f.Nodes, "node"), howMany(f.Lines, "line"), exact(f.Score))
+		p.textf(4, "%s, %s: %s, %s, score %s", f.Method, f.Category, plural.Of(f.Nodes, "node"), plural.Of(f.Lines, "line"), brief(f.Score))
 		if f.OutOfTime {
 			p.painted(terminal.Warn, func() { p.textf(4, "OUT OF TIME: base or head took too long to parse, and has no nodes here") })
 		}

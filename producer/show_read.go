@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -66,7 +67,7 @@ func printAudit(p *page, a round.Audit) {
 		p.textf(2, "and %d more", more)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(harmless)) {
-		p.textf(2, "harmless: %s, %s", kind, howMany(harmless[kind], "time"))
+		p.textf(2, "harmless: %s, %s", kind, plural.Of(harmless[kind], "time"))
 	}
 }
 
@@ -89,7 +90,7 @@ func lookUp(ctx context.Context, bus *jobstream.Bus, q question) (answered, erro
 		return roundAnswer{whole}, err
 	}
 	found, err := lookInto(ctx, bus, &result, q)
-	return found, notThere(err, q.round)
+	return found, notThere(err)
 }
 
 // lookInto reads a miner, or one of its pull requests.
@@ -116,7 +117,7 @@ func lookInto(ctx context.Context, bus *jobstream.Bus, result *round.Result, q q
 // readRound reads a revision of a round's outcome, 0 being the last one.
 func readRound(ctx context.Context, bus *jobstream.Bus, name string, revision int) (round.Result, error) {
 	result, err := answer.Find(ctx, bus, name, revision)
-	return result, notThere(err, name)
+	return result, notThere(err)
 }
 
 // withOutcome lets work read a revision of a round's outcome as it is stored, 0
@@ -124,7 +125,7 @@ func readRound(ctx context.Context, bus *jobstream.Bus, name string, revision in
 func withOutcome(ctx context.Context, bus *jobstream.Bus, name string, revision int, work func(name string, stored io.Reader) error) error {
 	place, err := answer.Locate(ctx, bus, name, revision)
 	if err != nil {
-		return notThere(err, name)
+		return notThere(err)
 	}
 	stored, err := bus.OpenOutcome(ctx, place.Round, place.Revision)
 	if err != nil {
@@ -138,10 +139,11 @@ func withOutcome(ctx context.Context, bus *jobstream.Bus, name string, revision 
 }
 
 // notThere makes wrong usage of what was asked for and is not there.
-func notThere(err error, name string) error {
+func notThere(err error) error {
+	open, is := errors.AsType[*answer.NotConcludedError](err)
 	switch {
-	case errors.Is(err, answer.ErrNotConcluded):
-		return command.Usage("%w: producer rounds says whether it runs; producer run --resume %s resumes one that has stopped", err, name)
+	case is && open.State == answer.Stopped:
+		return command.Usage("%w: producer run --resume %s resumes it", err, open.Round)
 	case answer.NotThere(err):
 		return command.UsageError{Err: err}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/answer"
+	"mirrorfleet/shared/plural"
 )
 
 // simulator is a mirror for trials, a process of its own. It is known here by
@@ -76,7 +77,7 @@ func (s *simulator) stats(ctx context.Context) (stats answer.Simulated, err erro
 
 func printSimulated(w io.Writer, v answer.Simulated) {
 	fmt.Fprintf(w, "\nThe mirror saw %s over %s (%d at once), %.1f %% of what it allows.\n",
-		howMany(v.Requests, "request"), howMany(v.Connections.Used, "connection"), v.Connections.MaxOpen, 100*v.LimitUsed)
+		plural.Of(v.Requests, "request"), plural.Of(v.Connections.Used, "connection"), v.Connections.MaxOpen, 100*v.LimitUsed)
 	fmt.Fprintf(w, "Most requests in any ten seconds: %d in fixed windows, %d sliding, %.1f by the two-window estimate.\n",
 		v.Worst.Fixed, v.Worst.Sliding, v.Worst.TwoWindow)
 	fmt.Fprintf(w, "%d over the limit.\n", v.OverLimit)

@@ -9,6 +9,7 @@ import (
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/terminal"
@@ -23,7 +24,7 @@ func printResult(w io.Writer, r round.Result) error {
 	if r.Revision > 1 {
 		revision = fmt.Sprintf(", revision %d", r.Revision)
 	}
-	p.headingf("Round %s, as of %s%s", r.Round, r.AsOf.UTC().Format(instantLayout), revision)
+	p.titlef("Round "+r.Round, "as of "+r.AsOf.UTC().Format(instantLayout)+revision)
 	p.textf(0, "%s", origin(r.Due))
 	p.blank()
 	if err := p.writeTo(w); err != nil {
@@ -103,10 +104,8 @@ func note(m *scoring.MinerOutcome, missing []job.Missing) string {
 		return "its issues could not be listed"
 	case m.IssuesIncomplete:
 		return "its issues are incomplete"
-	case !m.Eligible && m.TotalMergedPRs+m.TotalOpenPRs+m.TotalClosedPRs > 0:
-		return "not eligible"
 	}
-	return ""
+	return zeroNote(m)
 }
 
 // identityNote adds to a note that the miner's identity is unknown. Without a
@@ -134,7 +133,7 @@ func printJobs(w io.Writer, r round.Result) error {
 	p := newPage(w)
 	cached := ""
 	if r.Cached > 0 {
-		cached = ", " + howMany(r.Cached, "pull request") + " from the cache"
+		cached = ", " + plural.Of(r.Cached, "pull request") + " from the cache"
 	}
 	if r.Unsettled > 0 {
 		cached += fmt.Sprintf(", %d not settled yet", r.Unsettled)
@@ -143,8 +142,8 @@ func printJobs(w io.Writer, r round.Result) error {
 	if r.Unreported > 0 {
 		atLeast = "at least "
 	}
-	p.textf(0, "%s: %d done (%d degraded), %d failed; %s repeated; %s%s%s.", howMany(r.Planned, "job"),
-		r.Done, len(r.Degraded), r.Failed, howMany(r.Retries, "attempt"), atLeast, howMany(r.Requests, "request"), cached)
+	p.textf(0, "%s: %d done (%d degraded), %d failed; %s repeated; %s%s%s.", plural.Of(r.Planned, "job"),
+		r.Done, len(r.Degraded), r.Failed, plural.Of(r.Retries, "attempt"), atLeast, plural.Of(r.Requests, "request"), cached)
 	if r.Unreported > 0 {
 		p.textf(0, "note: attempts that died before they could say how many requests they had made: %d", r.Unreported)
 	}
@@ -155,7 +154,7 @@ func printJobs(w io.Writer, r round.Result) error {
 	printDamaged(p, r.Damaged)
 	for _, d := range r.DeadLetters {
 		p.painted(terminal.Bad, func() {
-			p.textf(0, "dead letter: miner %d, %s after %s: %s", d.UID, d.Class, howMany(d.Attempts, "attempt"), d.Error)
+			p.textf(0, "dead letter: miner %d, %s after %s: %s", d.UID, d.Class, plural.Of(d.Attempts, "attempt"), d.Error)
 		})
 	}
 	for _, d := range r.Degraded {
@@ -170,11 +169,7 @@ func printJobs(w io.Writer, r round.Result) error {
 		p.painted(terminal.Warn, func() { p.textf(0, "stand-in: miner %d: %s", standIn.UID, standIn) })
 	}
 	for _, m := range r.Malformed {
-		names := make([]string, len(m.Items))
-		for i, item := range m.Items {
-			names[i] = item.Item
-		}
-		p.textf(0, "malformed: miner %d, skipped %s", m.UID, strings.Join(names, ", "))
+		p.textf(0, "malformed: miner %d, skipped %s", m.UID, skipped(m.Items))
 	}
 	for _, l := range r.FailedLookUps {
 		p.painted(terminal.Bad, func() { p.textf(0, "failed: %s: %s", l.What, l.Error) })
@@ -188,6 +183,21 @@ func printJobs(w io.Writer, r round.Result) error {
 		printLacking(p, r.Round, len(r.UnknownIdentities) > 0)
 	}
 	return p.writeTo(w)
+}
+
+// skipped names malformed items. An answer of rubbish has a thousand of them, which
+// --json has all.
+func skipped(items []job.Malformed) string {
+	const most = 10
+	var names []string
+	for _, item := range items[:min(len(items), most)] {
+		names = append(names, item.Item)
+	}
+	text := strings.Join(names, ", ")
+	if more := len(items) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // printMended names what was put right.
@@ -211,9 +221,14 @@ func printDamaged(p *page, damaged []round.Lost) {
 // printLacking says that a round is not complete, and what mends it.
 func printLacking(p *page, name string, identities bool) {
 	p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
-	remedy := "Remedy: producer replay " + name
+	p.textf(0, "%s", remedy(name, identities))
+}
+
+// remedy is what runs again what a round lacks.
+func remedy(name string, identities bool) string {
+	text := "Remedy: producer replay " + name
 	if identities {
-		remedy += " --tokens FILE"
+		text += " --tokens FILE"
 	}
-	p.textf(0, "%s", remedy)
+	return text
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,19 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
 )
+
+// However much of an answer is rubbish, the round's page stays readable.
+func TestSkippedItemsAreBounded(t *testing.T) {
+	t.Parallel()
+	items := slices.Repeat([]job.Malformed{{Item: "a/b#1"}}, 10)
+	ten := strings.TrimSuffix(strings.Repeat("a/b#1, ", 10), ", ")
+	if got := skipped(items); got != ten {
+		t.Errorf("got %q, want all ten", got)
+	}
+	if got, want := skipped(slices.Repeat(items, 100)), ten+" and 990 more"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
 
 // The note of a miner of unknown identity blames GitHub: the mirror was asked
 // for nothing, unless a kept identity stood in.

@@ -61,7 +61,7 @@ func workFlags() []cli.Flag {
 		},
 		&cli.StringFlag{
 			Name: "retry-delays", Category: groupWork, Sources: command.Env("retry-delays"), Value: "2s,8s,30s",
-			Usage:     "waits after a job's first, second and third failure, each spread by a fifth up and down",
+			Usage:     "`DURATIONS` of the waits after a job's first, second and third failure, each spread by a fifth up and down",
 			Validator: func(text string) error { _, err := delays(text); return err },
 		},
 		&cli.BoolFlag{
@@ -77,11 +77,11 @@ func workFlags() []cli.Flag {
 			Name: "children", Category: groupScoring, Sources: command.Env("children"), Value: runtime.NumCPU(), DefaultText: "one per core",
 			Usage: "token-scoring child processes", Validator: command.AtLeast(1),
 		},
-		&cli.StringFlag{
+		command.Offers(&cli.StringFlag{
 			Name: "sandbox", Category: groupScoring, Sources: command.Env("sandbox"), Value: string(sandbox.Auto),
-			Usage:     "what must hold a token-scoring child: auto (what the kernel has), required, off",
+			Usage:     "`MODE` in which the kernel holds a token-scoring child: auto (by what it has), required or off",
 			Validator: func(text string) error { return sandbox.Mode(text).Check() },
-		},
+		}, string(sandbox.Auto), string(sandbox.Required), string(sandbox.Off)),
 		&cli.DurationFlag{
 			Name: "miner-budget", Category: groupScoring, Sources: command.Env("miner-budget"), Value: evaluate.DefaultMinerBudget,
 			Usage:     "processor time that scoring all files of a miner may take; files that remain then count as out of time",

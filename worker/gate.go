@@ -25,7 +25,7 @@ func gate(l *ratelimit.Limiter, patience time.Duration, log *slog.Logger) func(c
 			return nil
 		}
 		log.WarnContext(ctx, "no permit for a while: taking no more jobs",
-			"for", time.Since(now.TurnSince).Round(time.Millisecond).String(), "waiting", now.Waiting, "redis_answers", now.BlockedSince.IsZero())
+			"for", time.Since(now.TurnSince), "waiting", now.Waiting, "redis_answers", now.BlockedSince.IsZero())
 		if err := l.Flowing(ctx, patience); err != nil {
 			return fmt.Errorf("waiting until permits flow: %w", err)
 		}

@@ -19,8 +19,28 @@ import (
 func TestRules(t *testing.T) {
 	t.Parallel()
 	promtool(t, "", "check", "config", filepath.Join("prometheus", "prometheus.yml"))
+	promtool(t, "", "check", "config", onHosts(t))
 	tests := must.Get(observability.RuleTests("."))(t)
 	promtool(t, "", append([]string{"test", "rules"}, slices.Sorted(maps.Keys(tests))...)...)
+}
+
+// onHosts is the example for processes without compose, with the rules where they are
+// and with the files of its TLS, which promtool looks for.
+func onHosts(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	text := string(must.Get(os.ReadFile(filepath.Join("prometheus", "hosts.yml")))(t))
+	for _, name := range []string{"fleet-ca.pem", "prometheus.pem", "prometheus.key"} {
+		if !strings.Contains(text, "/etc/prometheus/tls/"+name) {
+			t.Errorf("the example for hosts has no %s", name)
+		}
+		must.Do(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	rules := must.Get(filepath.Abs(filepath.Join("prometheus", "rules")))(t)
+	text = strings.NewReplacer("/etc/prometheus/tls", dir, "- rules/", "- "+rules+"/").Replace(text)
+	path := filepath.Join(dir, "hosts.yml")
+	must.Do(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
 }
 
 // A test that never expects an alert, or always does, holds nothing: each has
@@ -64,7 +84,8 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 		if r.Annotations["summary"] == "" || !strings.Contains(r.Annotations["description"]+r.Annotations["summary"], "$value") && r.Labels["seen"] != "never" {
 			t.Errorf("%s: %v, want a summary and a description with the value", r.Alert, r.Annotations)
 		}
-		if got, want := r.Annotations["runbook_url"], "docs/runbook.md#"+strings.ToLower(r.Alert); got != want {
+		const runbook = `{{ or $externalLabels.mirrorfleet_runbook "docs/runbook.md" }}#`
+		if got, want := r.Annotations["runbook_url"], runbook+strings.ToLower(r.Alert); got != want {
 			t.Errorf("%s: runbook_url %q, want %q", r.Alert, got, want)
 		}
 	}

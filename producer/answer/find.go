@@ -1,14 +1,17 @@
 package answer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 )
 
 // Latest stands for the name of the newest round that is concluded: of any
@@ -45,7 +48,7 @@ func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) 
 			return Place{}, fmt.Errorf("looking for the latest round: %w", err)
 		}
 		if len(concluded) == 0 {
-			return Place{}, fmt.Errorf("latest: no round that is there has an outcome: %w", ErrNotConcluded)
+			return Place{}, noneConcluded(ctx, bus)
 		}
 		name = concluded[len(concluded)-1]
 	}
@@ -119,7 +122,78 @@ func without(ctx context.Context, bus *jobstream.Bus, name string) error {
 	if held.Lost != "" {
 		return fmt.Errorf("%w as %s, but what is left of it: %s (%s)", ErrNoRound, name, held.Lost, round.AuditOf(held))
 	}
-	return fmt.Errorf("round %s is %w (%s)", name, ErrNotConcluded, round.AuditOf(held))
+	return unfinished(ctx, bus, name)
+}
+
+// NotConcludedError is a round without an outcome, as it stands.
+type NotConcludedError struct {
+	Summary
+
+	// Producer is who runs it, "" for nobody.
+	Producer string
+	// Latest says that it was asked for as the last one that is concluded: no round is.
+	// Then it is the one that was planned last; there is none without a name.
+	Latest bool
+}
+
+func (e *NotConcludedError) Error() string {
+	before := ""
+	if e.Latest {
+		before = "no round is concluded yet; the last one is "
+	}
+	open := fmt.Sprintf("%d of %s outstanding", e.Outstanding, plural.Of(e.Planned, "job"))
+	switch {
+	case e.Round == "":
+		return "there is no round yet"
+	case e.State == Damaged:
+		return fmt.Sprintf("%sround %s, which is not concluded yet and cannot be read", before, e.Round)
+	case e.Producer != "" && e.Latest:
+		return fmt.Sprintf("%sround %s, which producer %s runs (%s)", before, e.Round, e.Producer, open)
+	case e.Producer != "":
+		return fmt.Sprintf("round %s is not concluded yet: producer %s runs it (%s)", e.Round, e.Producer, open)
+	case e.Latest:
+		return fmt.Sprintf("%sround %s, which no producer runs (%s)", before, e.Round, open)
+	}
+	return fmt.Sprintf("round %s is not concluded yet, and no producer runs it (%s)", e.Round, open)
+}
+
+// Is says that it is ErrNotConcluded.
+func (e *NotConcludedError) Is(target error) bool { return target == ErrNotConcluded }
+
+// unfinished is a round without an outcome, as it stands now.
+func unfinished(ctx context.Context, bus *jobstream.Bus, name string) error {
+	list, err := summaries(ctx, bus, []string{name}, time.Now())
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("%w: %q", ErrNoRound, name) // it was removed just now
+	}
+	e := &NotConcludedError{Summary: list[0]}
+	if e.State == Running {
+		holder, _, err := bus.LastBeat(ctx, name)
+		if err != nil {
+			return fmt.Errorf("looking for the producer of round %s: %w", name, err)
+		}
+		e.Producer, _, _ = strings.Cut(cmp.Or(holder.Name, "of an unknown name"), "/")
+	}
+	return e
+}
+
+// noneConcluded says how the round stands that was planned last, where none is concluded.
+func noneConcluded(ctx context.Context, bus *jobstream.Bus) error {
+	names, err := rounds(ctx, bus)
+	if err != nil {
+		return fmt.Errorf("looking for the latest round: %w", err)
+	}
+	if len(names) == 0 {
+		return &NotConcludedError{Latest: true}
+	}
+	err = unfinished(ctx, bus, names[len(names)-1])
+	if e, is := errors.AsType[*NotConcludedError](err); is {
+		e.Latest = true
+	}
+	return err
 }
 
 // Read reads the outcome at a place.

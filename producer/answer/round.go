@@ -45,9 +45,12 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 	if err != nil {
 		return Round{}, fmt.Errorf("round %s: %w", name, err)
 	}
-	failures, err := round.ReadFailures(ctx, bus, m)
+	failures, err := round.ReadFailures(ctx, bus, m, s.Revision > 0)
 	if err != nil {
 		return Round{}, err
+	}
+	if s.Revision > 0 { // nobody mends these but a replay
+		s.Failed, s.Outstanding = s.Failed+failures.Lost, s.Outstanding-failures.Lost
 	}
 	return Round{
 		Summary: s.Summary, Mirror: m.Mirror, Revisions: append([]int{}, s.revisions...),

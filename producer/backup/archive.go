@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -58,7 +59,11 @@ func readArchive(path string) (found contents, err error) {
 			found.state = item.State
 		case *backup.Message:
 			found.messages++
-			found.note(item.Subject)
+			deleted, err := isMark(item)
+			if err != nil {
+				return found, fmt.Errorf("it is cut short or damaged: %w", err)
+			}
+			found.note(item.Subject, deleted)
 		}
 	}
 	if _, err := io.Copy(io.Discard, counted); err != nil { // what is behind the end
@@ -68,9 +73,22 @@ func readArchive(path string) (found contents, err error) {
 	return found, nil
 }
 
-// note remembers which round a message is of.
-func (c *contents) note(subject string) {
-	rounds := subjectOf(job.BucketRounds, "")
+// isMark says whether a message marks a key of a bucket as deleted.
+func isMark(m *backup.Message) (bool, error) {
+	if m.HdrSize == 0 || m.PayloadSize > 0 {
+		return false, nil
+	}
+	header, err := io.ReadAll(io.LimitReader(m.Body, m.HdrSize))
+	if err != nil {
+		return false, fmt.Errorf("reading the headers of %s: %w", m.Subject, err)
+	}
+	return bytes.Contains(header, []byte("KV-Operation:")), nil
+}
+
+// note remembers which round a message is of. A manifest that somebody has deleted
+// still is of a round of which the rest is kept: Forget leaves no mark.
+func (c *contents) note(subject string, deleted bool) {
+	rounds := prefixOf(job.BucketRounds)
 	if key, is := strings.CutPrefix(subject, rounds); is {
 		round, tail, of := strings.Cut(key, ".")
 		switch {
@@ -78,14 +96,14 @@ func (c *contents) note(subject string) {
 			return
 		case key == job.ManifestKey(round):
 			c.manifests[round] = true
-		case strings.HasPrefix(tail, "outcome.") && strings.Count(tail, ".") == 1: // and no part of one
+		case !deleted && strings.HasPrefix(tail, "outcome.") && strings.Count(tail, ".") == 1: // and no part of one
 			c.outcomes = append(c.outcomes, key)
 		}
 		c.rounds[round] = true
 		return
 	}
 	for _, prefix := range []string{
-		subjectOf(job.BucketRecords, ""), subjectOf(job.BucketEvaluation, ""), strings.TrimSuffix(job.SubjectJobs, ">"),
+		prefixOf(job.BucketRecords), prefixOf(job.BucketEvaluation), strings.TrimSuffix(job.SubjectJobs, ">"),
 	} {
 		if tail, is := strings.CutPrefix(subject, prefix); is {
 			if round, _, of := strings.Cut(tail, "."); of && job.ValidRound(round) {
@@ -95,8 +113,8 @@ func (c *contents) note(subject string) {
 	}
 }
 
-// subjectOf is the subject of a bucket's key.
-func subjectOf(bucket, key string) string { return "$KV." + bucket + "." + key }
+// prefixOf is what the subjects of a bucket's keys begin with.
+func prefixOf(bucket string) string { return "$KV." + bucket + "." }
 
 // counter counts what is read.
 type counter struct {

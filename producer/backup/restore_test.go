@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"mirrorfleet/producer/backup"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream/cluster"
@@ -114,7 +116,7 @@ func TestServersThatAreNotEmptyAreRefused(t *testing.T) {
 	refused(declared, "KV_RECORDS (empty: a process has declared it", "stop every producer and worker")
 
 	must.Get(declared.bus.SetHolder(declared.ctx, job.Schedule, job.Holder{Name: "host-7-abc/1", For: 1 << 30, Since: asOf}, 0))(t)
-	refused(declared, "KV_ROUNDS (1 messages", "producer host-7-abc, last heard of at")
+	refused(declared, "KV_ROUNDS (1 message)", "producer host-7-abc, last heard of at")
 
 	one.concluded(manifest("r-later", 3))
 	refused(one, "KV_ROUNDS", "neither overwrites nor deletes")
@@ -122,6 +124,51 @@ func TestServersThatAreNotEmptyAreRefused(t *testing.T) {
 	other := servers(t, 1).open()
 	theirs, _ := other.taken(backup.Config{})
 	refused(other, m.Fleet, theirs.Fleet)
+}
+
+// The very servers that a backup was taken from are refused, though nothing was written
+// since: what a restore removes at its end stays there.
+func TestTheServersOfABackupAreRefused(t *testing.T) {
+	t.Parallel()
+	one := servers(t, 1).open()
+	one.work(evaluated)
+	one.concluded(manifest("r-concluded", 3))
+	_, dir := one.taken(backup.Config{})
+	before := one.streams()
+	_, err := backup.Restore(one.ctx, one.connect(cluster.Producer), backup.Config{Dir: dir}, quiet())
+	refusedWith(t, err, dir, "the servers that backup", "was taken from", "KV_ROUNDS (", "empty directories")
+	if after := one.streams(); !slices.Equal(before, after) {
+		t.Errorf("streams before: %v, and after the refusal: %v", before, after)
+	}
+	two := servers(t, 1)
+	two.restored(dir, 0) // a backup of its own is refused in the same way
+	_, again := two.taken(backup.Config{})
+	_, err = backup.Restore(two.ctx, two.connect(cluster.Producer), backup.Config{Dir: again}, quiet())
+	refusedWith(t, err, again, "was taken from")
+}
+
+// The mark of a key that somebody has deleted is no key: an outcome that is deleted is
+// none of the backup's, and one that is made anew while it is taken is removed by a
+// restore, as every outcome is that was written meanwhile.
+func TestADeletedOutcomeIsNone(t *testing.T) {
+	t.Parallel()
+	one := servers(t, 1).open()
+	one.work(evaluated)
+	want := one.concluded(manifest("r-concluded", 3))
+	js := must.Get(jetstream.New(one.connect(cluster.Producer)))(t)
+	kv := must.Get(js.KeyValue(one.ctx, job.BucketRounds))(t)
+	must.Do(t, kv.Delete(one.ctx, job.OutcomeKey("r-concluded", 1)))
+	anew := once("KV_RECORDS", func() { one.resumed("r-concluded") })
+	m, dir := one.taken(backup.Config{Progress: anew})
+	if len(m.Outcomes) > 0 {
+		t.Errorf("outcomes %q, want none before the first record was read", m.Outcomes)
+	}
+	two := servers(t, 1)
+	done := must.Get(backup.Restore(two.ctx, two.connect(cluster.Producer), backup.Config{Dir: dir}, quiet()))(t)
+	if key := job.OutcomeKey("r-concluded", 1); !slices.Equal(done.Reopened, []string{key}) {
+		t.Errorf("reopened %q, want %s", done.Reopened, key)
+	}
+	same(t, "r-concluded", two.open().resumed("r-concluded"), want)
 }
 
 // A restore that is stopped before a stream goes on with it: what is there as the

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"time"
 
@@ -32,6 +33,14 @@ const lastWait = 5 * time.Minute
 // off leaves nothing behind.
 const underway = "being restored from a backup"
 
+// restoredFrom is what the servers keep with a stream that a restore has written: of
+// which backup (mark). Nothing else tells such a stream from the one that the backup was
+// taken of, whose time of creation it has.
+const restoredFrom = "mirrorfleet-restored-from"
+
+// mark tells this backup from every other one.
+func (r *restoring) mark() string { return r.Fleet + " as of " + r.Began.Format(time.RFC3339Nano) }
+
 // finish gives a restored stream its own description and its copies.
 func (r *restoring) finish(ctx context.Context, s Stream) error {
 	info, err := lookUp(ctx, r.js, s.Name)
@@ -54,6 +63,11 @@ func (r *restoring) send(ctx context.Context, s Stream) (err error) {
 	defer g.stop()
 	config := s.Config
 	config.Replicas, config.Description = 1, underway
+	config.Metadata = maps.Clone(config.Metadata)
+	if config.Metadata == nil {
+		config.Metadata = map[string]string{}
+	}
+	config.Metadata[restoredFrom] = r.mark()
 	data, err := json.Marshal(api.JSApiStreamRestoreRequest{Config: config})
 	if err != nil {
 		return fmt.Errorf("encoding its settings: %w", err)

@@ -148,7 +148,7 @@ func (t *taking) take(ctx context.Context) error {
 	if err := t.snapshots(ctx, independent()); err != nil {
 		return err
 	}
-	if t.m.Outcomes, err = keys(ctx, t.js, job.BucketRounds, "*.outcome.*"); err != nil {
+	if t.m.Outcomes, err = keys(ctx, t.js, t.leader, job.BucketRounds, "*.outcome.*"); err != nil {
 		return err
 	}
 	if err := t.snapshots(ctx, ordered()); err != nil {

@@ -15,6 +15,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/pause"
+	"mirrorfleet/shared/plural"
 )
 
 // tryTime bounds one question to a cluster that may have no leader yet.
@@ -63,14 +64,17 @@ func (r *restoring) await(ctx context.Context, what string, try func(context.Con
 }
 
 // target looks at the servers that are to be written to. It returns the streams
-// that are there already as the backup has them, and refuses any other: a restore
-// neither overwrites nor deletes.
+// that a former restore of this backup has written, and refuses any other: a restore
+// neither overwrites nor deletes. The very servers that a backup was taken from have
+// streams as it has them, too: what a restore removes at its end is not to be removed
+// from those.
 func (r *restoring) target(ctx context.Context) (present map[string]bool, err error) {
 	if err := r.sameFleet(ctx); err != nil {
 		return nil, err
 	}
 	present = map[string]bool{}
 	var inTheWay []string
+	takenHere := false
 	for _, name := range jobstream.StreamNames() {
 		info, err := lookUp(ctx, r.js, name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -79,14 +83,20 @@ func (r *restoring) target(ctx context.Context) (present map[string]bool, err er
 		if err != nil {
 			return nil, err
 		}
-		if why := r.differs(info); why != "" {
-			inTheWay = append(inTheWay, name+" ("+why+")")
+		same, marked := r.same(info), info.Config.Metadata[restoredFrom] == r.mark()
+		if same && marked {
+			present[name] = true
 			continue
 		}
-		present[name] = true
+		inTheWay = append(inTheWay, name+" ("+holds(info)+")")
+		takenHere = takenHere || same && info.State.Msgs > 0 && !marked
 	}
 	if len(inTheWay) == 0 {
 		return present, nil
+	}
+	if takenHere {
+		return nil, refusef("these are the servers that backup %s was taken from, and a restore neither overwrites nor deletes: %s: "+
+			"give the servers that are to take their place, on empty directories", r.dir, strings.Join(inTheWay, ", "))
 	}
 	running, err := r.producers(ctx)
 	if err != nil {
@@ -100,22 +110,24 @@ func (r *restoring) target(ctx context.Context) (present map[string]bool, err er
 		strings.Join(inTheWay, ", "), running)
 }
 
-// differs says in what a stream that is there is not the backup's. One that has
-// its last place and no more messages is: nothing was written since, and what a
-// former restore removed afterwards is removed again.
-func (r *restoring) differs(info *jetstream.StreamInfo) string {
-	for _, s := range r.Streams {
-		if s.Name == info.Config.Name && info.State.LastSeq == s.LastSeq && info.State.Msgs <= s.Messages {
-			return ""
-		}
-	}
+// same says whether a stream that is there is as the backup has it: it has the last place
+// and no more messages. Nothing was written since then; what a restore has removed
+// afterwards is removed again.
+func (r *restoring) same(info *jetstream.StreamInfo) bool {
+	return slices.ContainsFunc(r.Streams, func(s Stream) bool {
+		return s.Name == info.Config.Name && info.State.LastSeq == s.LastSeq && info.State.Msgs <= s.Messages
+	})
+}
+
+// holds says what a stream holds that is in the way.
+func holds(info *jetstream.StreamInfo) string {
 	switch {
 	case info.Config.Description == underway:
-		return fmt.Sprintf("%d messages: a restore was broken off there", info.State.Msgs)
+		return plural.Of(info.State.Msgs, "message") + ": a restore was broken off there"
 	case info.State.Msgs == 0:
 		return "empty: a process has declared it"
 	}
-	return fmt.Sprintf("%d messages", info.State.Msgs)
+	return plural.Of(info.State.Msgs, "message")
 }
 
 // sameFleet refuses servers that are another fleet's.
@@ -135,7 +147,7 @@ func (r *restoring) sameFleet(ctx context.Context) error {
 
 // producers names those that hold something on the servers: one of them may run.
 func (r *restoring) producers(ctx context.Context) (string, error) {
-	holders, err := keys(ctx, r.js, job.BucketRounds, job.HolderKey("*"))
+	holders, err := keys(ctx, r.js, r.leader, job.BucketRounds, job.HolderKey("*"))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return "", nil
 	}

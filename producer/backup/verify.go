@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"mirrorfleet/shared/plural"
 )
 
 // verified is a backup that is whole.
@@ -68,12 +70,12 @@ func (v verified) verifyStream(s Stream) (contents, error) {
 	case err != nil:
 		return found, err
 	case found.bytes != s.Bytes:
-		return found, fmt.Errorf("it has %d bytes, and the manifest says %d", found.bytes, s.Bytes)
+		return found, fmt.Errorf("it has %s, and the manifest says %d", plural.Of(found.bytes, "byte"), s.Bytes)
 	case found.sha256 != s.SHA256:
 		return found, fmt.Errorf("its SHA-256 is %s, and the manifest says %s", found.sha256, s.SHA256)
 	case found.messages != s.Messages || found.state.LastSeq != s.LastSeq:
-		return found, fmt.Errorf("it has %d messages up to %d, and the manifest says %d up to %d",
-			found.messages, found.state.LastSeq, s.Messages, s.LastSeq)
+		return found, fmt.Errorf("it has %s up to %d, and the manifest says %d up to %d",
+			plural.Of(found.messages, "message"), found.state.LastSeq, s.Messages, s.LastSeq)
 	}
 	return found, nil
 }

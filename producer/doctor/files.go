@@ -47,6 +47,8 @@ func (f File) look() []Finding {
 	var found []Finding
 	if exposed, is := errors.AsType[*secret.ExposedError](secret.Check(f.Path)); is && f.Secret {
 		found = append(found, fault(FileExposed, "%v", exposed))
+	} else if loose := secret.Loose(f.Path); loose != "" && f.Secret {
+		found = append(found, warn(FileExposed, "%s", loose))
 	}
 	holds, notes, err := f.Parse(data)
 	if err != nil {

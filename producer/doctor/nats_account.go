@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 )
 
 // Shares of a limit that are worth saying.
@@ -17,13 +18,13 @@ const (
 func JudgeAccount(in jobstream.Inspection, replicas int) []Finding {
 	found := fullness("the account's file storage", in.Store, in.StoreLimit)
 	if missing := missing(in); in.StreamLimit > 0 && in.InUse+len(missing) > in.StreamLimit {
-		found = append(found, fault(NATSStreams, "the account may have %d streams and has %d; %d more are needed",
-			in.StreamLimit, in.InUse, len(missing)))
+		found = append(found, fault(NATSStreams, "the account may have %s and has %d; %d more %s needed",
+			plural.Of(in.StreamLimit, "stream"), in.InUse, len(missing), plural.Are(len(missing))))
 	}
 	if replicas > 1 && in.Cluster == "" {
 		found = append(found, fault(NATSServers, "--replicas %d, and the server is in no cluster", replicas))
 	} else if replicas > 1 && len(in.Servers) < replicas {
-		found = append(found, fault(NATSServers, "--replicas %d, and the cluster has %d servers", replicas, len(in.Servers)))
+		found = append(found, fault(NATSServers, "--replicas %d, and the cluster has %s", replicas, plural.Of(len(in.Servers), "server")))
 	}
 	return found
 }

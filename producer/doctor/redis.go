@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/secret"
 )
@@ -233,7 +234,8 @@ func JudgeBucket(s ratelimit.State, pace ratelimit.Pace) []Finding {
 		found = append(found, warn(LimitStopped, "%s is cooling down for %s more, because the mirror asked for it", s.Egress,
 			s.CoolDown.Round(time.Second)))
 	}
-	return unless(found, "%s goes by these figures; %d permits granted, %d cool-downs", s.Egress, s.Granted, s.CoolDowns)
+	return unless(found, "%s goes by these figures; %s granted, %s", s.Egress,
+		plural.Of(s.Granted, "permit"), plural.Of(s.CoolDowns, "cool-down"))
 }
 
 func figures(limit int, window, interval, horizon time.Duration) string {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // csvWriter writes the columns' names and returns what writes a row. It is not
@@ -65,12 +66,32 @@ func number(x float64) string {
 	return strconv.FormatFloat(x, 'f', -1, 64)
 }
 
-// guarded keeps a spreadsheet from taking a text for a formula.
+// What a spreadsheet begins a formula with (the last four are those of East Asian
+// keyboards), and what one may take for the end of a cell: the import asks, or
+// guesses.
+const (
+	formulas   = "=+-@\t\r＝＋－＠"
+	separators = ",;|\t\r\n"
+)
+
+// guarded keeps a spreadsheet from taking a text, or what it makes a cell of by its
+// own separators, for a formula: an apostrophe stands before what would begin one.
+// Blanks, quotes, apostrophes and what has no shape may be dropped on the way, and
+// count as not there. docs/export.md says how the text is had back.
 func guarded(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
+	if !strings.ContainsAny(text, formulas) {
+		return text
 	}
-	return text
+	var b strings.Builder
+	begins := true
+	for _, r := range text {
+		if begins && strings.ContainsRune(formulas, r) {
+			b.WriteByte('\'')
+		}
+		b.WriteRune(r)
+		begins = strings.ContainsRune(separators, r) || begins && (strings.ContainsRune(" '\"", r) || !unicode.IsPrint(r))
+	}
+	return b.String()
 }
 
 // csvLine writes one record.
@@ -80,7 +101,7 @@ func csvLine(w io.Writer, fields []string) error {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if strings.ContainsAny(text, ",\"\r\n") || strings.TrimSpace(text) != text {
+		if strings.ContainsAny(text, separators+`"`) || strings.TrimSpace(text) != text {
 			text = `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
 		}
 		b.WriteString(text)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring/input"
 )
 
@@ -150,7 +151,7 @@ func unanswered(list []input.Miner, now time.Time) (notes []string) {
 func named(uids []int) string {
 	const most = 20
 	if len(uids) > most {
-		return fmt.Sprintf("%d miners", len(uids))
+		return plural.Of(len(uids), "miner")
 	}
 	return fmt.Sprintf("miners %v", uids)
 }

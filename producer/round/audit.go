@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/plural"
 )
 
 // Audit is what comes of comparing all that is held of a round with itself.
@@ -162,7 +163,7 @@ func (a *auditor) job(uid int) {
 	record, there := a.records[uid]
 	messages := a.held.Messages[uid]
 	if messages > 1 {
-		a.oddf(QueuedTwice, uid, "%d times", messages)
+		a.oddf(QueuedTwice, uid, "%s", plural.Of(messages, "time"))
 	}
 	switch damage, unreadable := a.damaged[uid]; {
 	case unreadable:
@@ -192,7 +193,7 @@ func (a *auditor) outstanding(record job.Record, there bool, messages int) {
 		a.wrongf(RecordAlone, record.UID, "%s", record.Phase)
 	}
 	if there && slices.Contains(a.held.Stuck, record.UID) {
-		a.wrongf(DeliveriesUsedUp, record.UID, "%s, delivered %d times", record.Phase, record.Deliveries)
+		a.wrongf(DeliveriesUsedUp, record.UID, "%s, delivered %s", record.Phase, plural.Of(record.Deliveries, "time"))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/plural"
 )
 
 // collect follows the records until every job of the round has ended. A watch goes on
@@ -45,7 +46,7 @@ func (w *work) collect(ctx context.Context, into *tally) error {
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("waiting for %d jobs: %w", into.progress().Outstanding(), err)
+		return fmt.Errorf("waiting for %s: %w", plural.Of(into.progress().Outstanding(), "job"), err)
 	}
 	return errors.New("the watch of the records ended")
 }

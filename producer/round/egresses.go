@@ -112,7 +112,7 @@ func (c Config) running(ctx context.Context) (jobstream.Hold, error) {
 		}
 		if first {
 			c.Log.InfoContext(ctx, "other egresses are declared: looking whether the producer that holds a round still runs",
-				"for", silent.String())
+				"for", silent)
 		}
 		if err := pause.For(ctx, max(silent/lookEvery, time.Millisecond)); err != nil {
 			return jobstream.Hold{}, err

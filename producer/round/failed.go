@@ -75,10 +75,14 @@ type Failures struct {
 	Replaying []int
 	// Outstanding counts all jobs that have not ended.
 	Outstanding int
+	// Lost counts those of Ended whose record is gone or cannot be read.
+	Lost int
 }
 
-// ReadFailures reads the failed miners of a round, as it is planned by now.
-func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest) (Failures, error) {
+// ReadFailures reads the failed miners of a round, as it is planned by now. Of one that
+// is concluded every job had a record: where it is gone, nothing is waited for, and only
+// a replay makes it again.
+func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concluded bool) (Failures, error) {
 	list, damage, err := readRecords(ctx, bus, m)
 	if err != nil {
 		return Failures{}, fmt.Errorf("round %s: %w", m.Round, err)
@@ -92,6 +96,10 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest) (Fail
 	for uid, d := range damage {
 		failures.Ended = append(failures.Ended, Failed{UID: uid, Class: job.Damaged, Error: "its record cannot be read: " + d.Error})
 	}
+	if concluded {
+		failures.Ended, failures.Outstanding = append(failures.Ended, gone(m, records, damage)...), 0
+	}
+	failures.Lost = len(failures.Ended)
 	for _, record := range list {
 		switch {
 		case !record.Phase.Ended():
@@ -117,6 +125,17 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest) (Fail
 	slices.SortFunc(failures.Ended, func(a, b Failed) int { return cmp.Compare(a.UID, b.UID) })
 	slices.Sort(failures.Replaying)
 	return failures, nil
+}
+
+// gone are the miners of a concluded round whose record is not there.
+func gone(m job.Manifest, records map[int]job.Record, damage map[int]job.Damage) (list []Failed) {
+	for _, j := range Jobs(m) {
+		_, there := records[j.UID]
+		if _, damaged := damage[j.UID]; !there && !damaged {
+			list = append(list, Failed{UID: j.UID, Class: job.Damaged, Error: "its record is gone, and with it what became of its job"})
+		}
+	}
+	return list
 }
 
 // addUnknown adds the miners whose identity is unknown.

@@ -33,7 +33,7 @@ func Forget(ctx context.Context, cfg Config, keep time.Duration, now time.Time) 
 		switch {
 		case err == nil:
 			gone = append(gone, name)
-		case ctx.Err() != nil || !late && !errors.Is(err, ErrTakenOver):
+		case ctx.Err() != nil || !late && !errors.Is(err, ErrHoldLost):
 			return gone, fmt.Errorf("forgetting round %s: %w", name, err)
 		}
 	}

@@ -15,9 +15,10 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// ErrTakenOver says that another producer runs the round now: this one was
-// silent for too long.
-var ErrTakenOver = errors.New("this producer was silent for so long that another may have taken the round over")
+// ErrHoldLost says that a producer does not know any more that it holds the round: no
+// sign of life of its was confirmed in time, or another hold is in the place of its own.
+// Whether another producer runs the round, only the hold that is there tells.
+var ErrHoldLost = errors.New("the hold of this producer is lost")
 
 // hold is this producer's hold on a round. Only work is at stake: what must
 // happen once is held by compare-and-set and create-once wherever it happens.
@@ -64,23 +65,48 @@ func (c Config) holding(ctx context.Context, round string, work func(ctx context
 	// A name of its own for each hold: what this process does beside it is
 	// somebody else's, and what it held before an outage is its own.
 	name := fmt.Sprintf("%s/%.6s", c.Name, nuid.Next()[16:])
-	for {
-		held, former, err := c.acquire(ctx, round, name)
+	for again := false; ; again = true {
+		held, other, err := c.acquire(ctx, round, name)
 		if err != nil {
 			return fmt.Errorf("round %s: %w", round, err)
 		}
+		if text := taken(what(round), other, name, again); text != "" {
+			c.Log.WarnContext(ctx, text, "round", round, "producer", other.Name)
+		}
 		working, lose := context.WithCancelCause(ctx)
 		held.keep(working, lose)
-		err = work(working, former)
-		lost := errors.Is(context.Cause(working), ErrTakenOver)
+		err = work(working, former(other))
+		why := context.Cause(working)
 		lose(nil)
 		held.release(ctx)
-		if err == nil || !lost {
+		if err == nil || !errors.Is(why, ErrHoldLost) {
 			return err
 		}
-		c.Log.WarnContext(ctx, "silent for too long: another producer may have taken the round over",
-			"round", round, "error", context.Cause(working))
+		c.Log.WarnContext(ctx, "this producer's hold on "+what(round)+" is lost: it stops its work, and looks who holds "+what(round),
+			"round", round, "error", why)
 	}
+}
+
+// taken is what a producer says that has got its hold: from whom, as far as that is
+// known; "" for what nobody held, at the first time.
+func taken(what string, other job.Holder, me string, again bool) string {
+	switch {
+	case again && other.Name == me:
+		return "nobody else has held " + what + " meanwhile: this producer resumes its work"
+	case other.Name != "" && !other.Released:
+		return what + " is taken over: its producer died, or was silent for its time"
+	case again:
+		return what + " is free again: this producer resumes its work"
+	}
+	return ""
+}
+
+// what is held, in words.
+func what(round string) string {
+	if round == job.Schedule {
+		return "the schedule"
+	}
+	return "the round"
 }
 
 // unknownHolder stands for whoever holds a round whose holder cannot be read.
@@ -96,16 +122,15 @@ func (c Config) holder(ctx context.Context, round string) (job.Holder, uint64, e
 	return other, revision, err
 }
 
-// standingBy is what a producer says that waits for another one.
+// standingBy is what a producer says that finds another one's hold: whether that one
+// lives shows within its time.
 func standingBy(round string) string {
-	if round == job.Schedule {
-		return "another producer leads the schedule: standing by"
-	}
-	return "another producer runs this round: standing by"
+	return "standing by: another producer holds " + what(round) + ", which is taken over when that one stays silent for its time"
 }
 
-// acquire waits until the round is free and takes it.
-func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, before string, err error) {
+// acquire waits until the round is free and takes it, and returns whose hold was there
+// before.
+func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, before job.Holder, err error) {
 	me := job.Holder{Name: name, For: c.Hold, Since: time.Now().UTC()}
 	ticker := time.NewTicker(max(c.Hold/lookEvery, time.Millisecond))
 	defer ticker.Stop()
@@ -113,7 +138,7 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, befor
 	for {
 		other, revision, err := c.holder(ctx, round)
 		if err != nil {
-			return nil, "", err
+			return nil, other, err
 		}
 		now := time.Now()
 		followed := c.Follows != "" && strings.HasPrefix(other.Name, c.Follows+"/")
@@ -121,20 +146,20 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, befor
 			revision, err = c.Bus.SetHolder(ctx, round, me, revision)
 			if err == nil {
 				crash.At(crash.RoundHeld)
-				return &hold{bus: c.Bus, round: round, me: me, revision: revision}, former(other), nil
+				return &hold{bus: c.Bus, round: round, me: me, revision: revision}, other, nil
 			}
 			if !errors.Is(err, jobstream.ErrConflict) {
-				return nil, "", err
+				return nil, other, err
 			}
 			continue // somebody was faster
 		}
 		if seen.note(other, revision, now) {
-			c.Log.WarnContext(ctx, standingBy(round), "round", round, "producer", other.Name)
+			c.Log.WarnContext(ctx, standingBy(round), "round", round, "producer", other.Name, "silence", other.For.String())
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return nil, "", context.Cause(ctx) //nolint:wrapcheck // the caller's own
+			return nil, other, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 		}
 	}
 }
@@ -178,8 +203,8 @@ const (
 	lookEvery = 20
 )
 
-// keep writes signs of life until ctx ends, and ends the work with ErrTakenOver
-// when one is not confirmed in time.
+// keep writes signs of life until ctx ends, and ends the work with ErrHoldLost when one
+// is not confirmed in time, or another hold is in its place.
 func (h *hold) keep(ctx context.Context, lose context.CancelCauseFunc) {
 	ctx, h.quit = context.WithCancel(ctx)
 	h.beats.Go(func() {
@@ -202,8 +227,12 @@ func (h *hold) keep(ctx context.Context, lose context.CancelCauseFunc) {
 				h.revision, confirmed = revision, sent
 			case ctx.Err() != nil:
 				return
+			case errors.Is(err, jobstream.ErrConflict):
+				lose(fmt.Errorf("%w: another one is in its place: %w", ErrHoldLost, err))
+				return
 			default:
-				lose(fmt.Errorf("%w: %w", ErrTakenOver, err))
+				silent := time.Since(confirmed).Round(time.Millisecond)
+				lose(fmt.Errorf("%w: NATS has confirmed no sign of life of this producer for %s: %w", ErrHoldLost, silent, err))
 				return
 			}
 		}

@@ -13,7 +13,9 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/telemetry/telemetrytest"
 	"mirrorfleet/worker/lease"
 )
@@ -90,11 +92,14 @@ func TestAStandbyTakesOverFromADeadProducer(t *testing.T) {
 	b.queue(t, m)
 	_, err := b.bus.SetHolder(t.Context(), m.Round, job.Holder{Name: "dead", For: 200 * time.Millisecond}, 0)
 	must.Do(t, err)
-	got, err := b.runner(t).Resume(deadline(t), m.Round)
+	ctx, said := deadline(t), &telemetrytest.Log{}
+	got, err := b.runner(t, func(c *round.Config) { c.Log = slog.New(slog.NewTextHandler(said, nil)) }).Resume(ctx, m.Round)
 	must.Do(t, err)
 	if !got.Complete {
 		t.Error("the round is not complete")
 	}
+	said.Await(ctx, t, "standing by: another producer holds the round")
+	said.Await(ctx, t, "the round is taken over: its producer died, or was silent for its time")
 	h, _, err := b.bus.Holder(t.Context(), m.Round)
 	if err != nil || h.Name == "dead" || !h.Released {
 		t.Errorf("holder %+v, %v; want the second one, with its work ended", h, err)
@@ -131,8 +136,9 @@ func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 	}()
 	<-g.reached
 	b.takeOver(t, m.Round)
-	said.Await(ctx, t, "silent for too long")
-	said.Await(ctx, t, "standing by")
+	said.Await(ctx, t, "this producer's hold on the round is lost")
+	said.Await(ctx, t, "another one is in its place")
+	said.Await(ctx, t, "producer=another")
 	close(g.open)
 	one := <-ends // the other is silent from now on, so the round comes back
 	must.Do(t, one.err)
@@ -140,6 +146,41 @@ func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 		t.Errorf("complete %v, %d evaluations; want a complete round with 2", one.result.Complete, g.evaluations.Load())
 	}
 	b.holds(t, m.Round)
+}
+
+// While NATS is away nobody confirms a producer's signs of life, and nobody takes the
+// round over. It says what is known, and resumes its work when nobody else has held the
+// round.
+func TestAMissingSignOfLifeIsNoTakeover(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	relay := nettest.NewRelay(t, b.nats)
+	bus, _ := jobstreamtest.Open(t, relay.URL(), jobstream.Config{Timeout: 200 * time.Millisecond})
+	g := b.gate(t)
+	m := b.plan(t, four()...)
+	ctx, ends, said := deadline(t), make(chan end, 1), &telemetrytest.Log{}
+	go func() {
+		result, err := b.runner(t, func(c *round.Config) {
+			c.Bus, c.Hold, c.Log = bus, 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
+		}).Start(ctx, m)
+		ends <- end{result, err}
+	}()
+	<-g.reached
+	relay.Cut()
+	said.Await(ctx, t, "NATS has confirmed no sign of life of this producer for")
+	relay.Mend()
+	said.Await(ctx, t, "nobody else has held the round meanwhile: this producer resumes its work")
+	close(g.open)
+	one := <-ends
+	must.Do(t, one.err)
+	if !one.result.Complete {
+		t.Error("the round is not complete")
+	}
+	for _, untrue := range []string{"another producer", "another one", "taken over"} {
+		if said.Count(untrue) > 0 {
+			t.Errorf("it speaks of %q, and there was none:\n%s", untrue, said)
+		}
+	}
 }
 
 // What a producer put right is in the outcome though it lost its hold after that: it was

@@ -304,7 +304,7 @@ func TestARefusedMinerIsNotReplayed(t *testing.T) {
 	}
 	m, err := b.bus.Planned(t.Context(), first.Round)
 	must.Do(t, err)
-	failures, err := round.ReadFailures(t.Context(), b.bus, m)
+	failures, err := round.ReadFailures(t.Context(), b.bus, m, true)
 	must.Do(t, err)
 	if len(failures.Ended) != 0 {
 		t.Errorf("still listed: %+v", failures.Ended)

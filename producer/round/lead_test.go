@@ -120,8 +120,8 @@ func TestALeaderThatStallsIsTakenOver(t *testing.T) {
 			}
 		}
 		<-ctx.Done()
-		if !errors.Is(context.Cause(ctx), round.ErrTakenOver) {
-			t.Errorf("the work ended because of %v, want ErrTakenOver", context.Cause(ctx))
+		if !errors.Is(context.Cause(ctx), round.ErrHoldLost) {
+			t.Errorf("the work ended because of %v, want ErrHoldLost", context.Cause(ctx))
 		}
 		return context.Cause(ctx)
 	})

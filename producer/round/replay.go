@@ -10,6 +10,7 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring/input"
 )
 
@@ -61,7 +62,7 @@ func (r *Runner) Replay(ctx context.Context, round string, s Selection) (result 
 		if err != nil || begun > 0 && latest.Revision > begun && slices.Equal(latest.Replayed, did.UIDs) {
 			return latest, err // whoever took the round over has ended it
 		}
-		now, err := ReadFailures(ctx, r.cfg.Bus, m.Manifest)
+		now, err := ReadFailures(ctx, r.cfg.Bus, m.Manifest, true)
 		if err != nil {
 			return Result{}, err
 		}
@@ -91,7 +92,7 @@ func (r *Runner) identify(ctx context.Context, chosen []Failed, unknown []input.
 	}
 	found, err := r.cfg.Identify(ctx, asking)
 	if err != nil {
-		return nil, fmt.Errorf("asking for the identities of %d miners: %w", len(asking), err)
+		return nil, fmt.Errorf("asking for the identities of %s: %w", plural.Of(len(asking), "miner"), err)
 	}
 	return found, nil
 }
@@ -151,12 +152,13 @@ func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s Selection) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the manifest of round %s: %w", round, err)
 	}
-	failures, err := ReadFailures(ctx, bus, m)
+	failures, err := ReadFailures(ctx, bus, m, len(revisions) > 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(revisions) == 0 && failures.Outstanding > 0 {
-		return nil, nil, fmt.Errorf("round %s: %w: %d jobs are outstanding", round, ErrRunning, failures.Outstanding)
+		return nil, nil, fmt.Errorf("round %s: %w: %s outstanding", round, ErrRunning,
+			plural.Of(failures.Outstanding, "job")+" "+plural.Are(failures.Outstanding))
 	}
 	return s.Select(failures)
 }

@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/worker/lease"
@@ -337,7 +338,7 @@ func TestADamagedPlanCostsNoRound(t *testing.T) {
 		}
 		planned, err := b.bus.Planned(t.Context(), m.Round)
 		must.Do(t, err)
-		failures, err := round.ReadFailures(t.Context(), b.bus, planned)
+		failures, err := round.ReadFailures(t.Context(), b.bus, planned, true)
 		if err != nil || len(failures.Ended) == 0 {
 			t.Errorf("%q: failures %v, %v, want those of the round", value, failures, err)
 		}
@@ -346,6 +347,31 @@ func TestADamagedPlanCostsNoRound(t *testing.T) {
 	if err != nil || got.Revision != first.Revision+1 || got.Failed != first.Failed {
 		t.Errorf("revision %d, %d failed, %v; want the next one, as the one before", got.Revision, got.Failed, err)
 	}
+}
+
+// A record of a concluded round that is gone is a failure, which a replay mends: nothing
+// else would ever make it again.
+func TestAReplayMakesALostRecordAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.work(t, always)
+	m := b.plan(t, four()...)
+	first := must.Get(b.runner(t).Start(deadline(t), m))(t)
+	jobstreamtest.Remove(t, b.js, job.BucketRecords, job.RecordKey(m.Round, 2))
+	lost := func() round.Failures { return must.Get(round.ReadFailures(t.Context(), b.bus, m, true))(t) }
+	if got := lost(); got.Outstanding != 0 || got.Lost != 1 || len(got.Ended) != 1 || got.Ended[0].UID != 2 || got.Ended[0].Class != job.Damaged ||
+		!strings.Contains(got.Ended[0].Error, "its record is gone") {
+		t.Errorf("failures %+v, want miner 2, damaged, and none outstanding", got)
+	}
+	result, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	must.Do(t, err)
+	if result.Revision != first.Revision+1 || !result.Complete || !slices.Equal(did.UIDs, []int{2}) {
+		t.Errorf("revision %d, complete %t, replayed %v; want the next one, complete, with miner 2", result.Revision, result.Complete, did.UIDs)
+	}
+	if got := lost(); len(got.Ended) > 0 {
+		t.Errorf("failures %+v after the replay, want none", got)
+	}
+	b.holds(t, m.Round)
 }
 
 // A look-up of maintainers that failed, or of which a part could not be read, is

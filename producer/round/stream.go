@@ -1,6 +1,7 @@
 package round
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,12 +15,17 @@ import (
 // is, what is held of it is one miner and the failures. It wants the order in
 // which outcomes are written. begin gets the round with all that comes before
 // its miners: counts, failures, rewards; what is in Outcome then is not the
-// whole. miner gets each miner in its turn.
+// whole. miner gets each miner in its turn. What either fails with ends it, and is
+// returned as it is.
 func Stream(r io.Reader, begin func(Result) error, miner func(*scoring.MinerOutcome) error) error {
-	if err := stream(json.NewDecoder(r), begin, miner); err != nil {
+	var theirs error
+	err := stream(json.NewDecoder(r),
+		func(head Result) error { theirs = begin(head); return theirs },
+		func(m *scoring.MinerOutcome) error { theirs = miner(m); return theirs })
+	if err != nil && theirs == nil {
 		return fmt.Errorf("reading an outcome: %w", err)
 	}
-	return nil
+	return cmp.Or(theirs, err)
 }
 
 // ReadHead is a stored outcome without what the rules made of it.

@@ -118,7 +118,7 @@ func (k *Keeper) Run(ctx context.Context, rounds Rounds) error {
 			wait = k.cfg.Again
 			continue
 		}
-		k.cfg.Log.ErrorContext(ctx, "the schedule cannot go on: trying again", "error", err, "in", wait.String())
+		k.cfg.Log.ErrorContext(ctx, "the schedule cannot go on: trying again", "error", err, "in", wait)
 		_ = pause.For(ctx, wait)
 		wait = min(2*wait, longest)
 	}
@@ -131,9 +131,9 @@ func (k *Keeper) turn(ctx context.Context, rounds Rounds) error {
 		return fmt.Errorf("looking at the last turn: %w", err)
 	}
 	if last.Planned && !last.Ended {
-		k.cfg.Log.InfoContext(ctx, "going on with the round of the last turn", "round", last.Round, "due", last.Due)
+		k.cfg.Log.InfoContext(ctx, "resuming the round of the last turn", "round", last.Round, "due", last.Due)
 		if err := rounds.Resume(ctx, last.Round); err != nil {
-			return fmt.Errorf("going on with round %s: %w", last.Round, err)
+			return fmt.Errorf("resuming round %s: %w", last.Round, err)
 		}
 		return nil
 	}
@@ -179,7 +179,7 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 		due := k.next(last, began, now)
 		if left := due.At.Sub(now); left > 0 {
 			if !told.Equal(due.At) {
-				k.cfg.Log.InfoContext(ctx, "waiting for the next turn", "due", due.At)
+				k.cfg.Log.InfoContext(ctx, "waiting for the next turn", "due", due.At, "in", left.Round(time.Second).String())
 				told = due.At
 			}
 			if pause.For(ctx, min(left, longest)) != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -69,7 +70,7 @@ func (s *replays) start(name string, selection round.Selection) error {
 		}
 	}
 	if s.closed || now >= atOnce {
-		return &problem{kind: busy, detail: fmt.Sprintf("%d rounds are being replayed", now)}
+		return &problem{kind: busy, detail: plural.Of(now, "round") + " " + plural.Are(now) + " being replayed"}
 	}
 	maps.DeleteFunc(s.byName, func(_ string, r replayed) bool { return len(s.byName) > mostKept && r.State != running })
 	began := time.Now().UTC()
@@ -83,9 +84,9 @@ func (s *replays) run(name string, selection round.Selection, began time.Time) {
 	result, did, err := s.work(s.ctx, name, selection)
 	end := replayed{State: ended, StartedAt: began, UIDs: did.UIDs, Revision: result.Revision}
 	switch {
-	case s.ctx.Err() != nil:
+	case err != nil && s.ctx.Err() != nil:
 		end = replayed{State: failed, StartedAt: began, Error: "broken off: the producer ends"}
-		s.log.InfoContext(s.ctx, "a replay was broken off: the next one of the round goes on with it", "round", name, "error", err)
+		s.log.InfoContext(s.ctx, "a replay was broken off: the round's next replay resumes what was begun of it", "round", name, "error", err)
 	case err != nil:
 		end = replayed{State: failed, StartedAt: began, Error: telemetry.Scrub(err.Error())}
 		s.log.WarnContext(s.ctx, "a replay failed", "round", name, "error", err)

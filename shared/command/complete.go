@@ -41,12 +41,9 @@ func completionCommand(root *cli.Command) *cli.Command {
 			}
 			script, err := scripts.ReadFile("completion/" + shell)
 			if err == nil {
-				_, err = fmt.Fprintf(c.Root().Writer, string(script), root.Name)
+				err = printed(c.Root().Writer, fmt.Sprintf(string(script), root.Name))
 			}
-			if err != nil {
-				return fmt.Errorf("printing the script: %w", err)
-			}
-			return nil
+			return err
 		},
 	}
 }
@@ -58,37 +55,110 @@ func complete(root *cli.Command, words []string, w io.Writer) {
 	if len(words) == 0 {
 		return
 	}
-	word, before := words[len(words)-1], words[:len(words)-1]
-	c, flags, arguments := root, root.Flags, 0
-	for i := 0; i < len(before); i++ {
-		name, isFlag := strings.CutPrefix(before[i], "-")
-		switch sub := c.Command(before[i]); {
-		case before[i] == "--":
-			return // what follows are arguments
-		case isFlag:
-			name, _, given := strings.Cut(strings.TrimPrefix(name, "-"), "=")
-			if !given && takesValue(flags, name) {
-				if i++; i == len(before) {
-					return // the word is the flag's value
-				}
-			}
-		case sub != nil && arguments == 0:
-			c, flags = sub, slices.Concat(sub.Flags, root.Flags)
-		default:
-			arguments++
+	words = joined(words)
+	word, at := words[len(words)-1], placeAfter(root, words[:len(words)-1])
+	name, value, given := strings.Cut(word, "=")
+	switch {
+	case at.onlyArguments:
+	case at.flag != nil:
+		completeValue(at.flag, "", word, w)
+	case strings.HasPrefix(word, "-") && given: // the shell takes it for one word
+		completeValue(flagOf(at.flags, strings.TrimLeft(name, "-")), name+"=", value, w)
+	case strings.HasPrefix(word, "-"):
+		completeFlags(shownFlags(at.command, root), word, w)
+	default:
+		at.completeWord(word, w)
+	}
+}
+
+// joined leaves out what bash makes a word of: the = between a flag and its value.
+func joined(words []string) []string {
+	var list []string
+	for i, word := range words {
+		if word != "=" || i == 0 || !strings.HasPrefix(words[i-1], "--") {
+			list = append(list, word)
 		}
 	}
-	if strings.HasPrefix(word, "-") {
-		completeFlags(flags, word, w)
-		return
+	return list
+}
+
+// place is where a command line goes on.
+type place struct {
+	command *cli.Command
+	// flags are those that may stand here; flag is the one whose value the next
+	// word is, nil for none.
+	flags []cli.Flag
+	flag  cli.Flag
+	// arguments is how many the command has; onlyArguments follow a "--".
+	arguments     int
+	onlyArguments bool
+}
+
+// placeAfter walks over words as the flags library does.
+func placeAfter(root *cli.Command, words []string) place {
+	at := place{command: root, flags: root.Flags}
+	for _, word := range words {
+		at.step(root, word)
 	}
-	for _, sub := range c.Commands {
-		if !sub.Hidden && arguments == 0 {
+	return at
+}
+
+func (at *place) step(root *cli.Command, word string) {
+	sub := at.command.Command(word)
+	switch name, isFlag := strings.CutPrefix(word, "-"); {
+	case at.onlyArguments:
+	case at.flag != nil:
+		at.flag = nil
+	case word == "--":
+		at.onlyArguments = true
+	case isFlag:
+		name, _, given := strings.Cut(strings.TrimPrefix(name, "-"), "=")
+		if flag := flagOf(at.flags, name); !given && takesValue(flag) {
+			at.flag = flag
+		}
+	case sub != nil && at.arguments == 0:
+		at.command, at.flags = sub, slices.Concat(sub.Flags, root.Flags)
+	default:
+		at.arguments++
+	}
+}
+
+// asksVersion says whether --version is among the words, and not a flag's value.
+func asksVersion(root *cli.Command, words []string) bool {
+	for i, word := range words {
+		at := placeAfter(root, words[:i])
+		if (word == "--version" || word == "-version") && at.flag == nil && !at.onlyArguments {
+			return true
+		}
+	}
+	return false
+}
+
+func (at *place) completeWord(word string, w io.Writer) {
+	for _, sub := range at.command.Commands {
+		if !sub.Hidden && at.arguments == 0 {
 			offer(w, word, sub.Name, sub.Usage)
 		}
 	}
-	if arguments < len(c.Arguments) {
-		completeArgument(c.Arguments[arguments], word, w)
+	if at.arguments < len(at.command.Arguments) {
+		completeArgument(at.command.Arguments[at.arguments], word, w)
+	}
+}
+
+// completeValue offers the values that a flag has been given for it, behind what
+// of the word stays. A list goes on behind its last comma.
+func completeValue(flag cli.Flag, before, word string, w io.Writer) {
+	var named []string
+	if _, several := flag.(*offersTexts); several {
+		comma := strings.LastIndexByte(word, ',') + 1
+		named = strings.Split(word[:comma], ",")
+		before += word[:comma]
+		word = word[comma:]
+	}
+	for _, value := range Offered(flag) {
+		if !slices.Contains(named, value) {
+			offer(w, before+word, before+value, "")
+		}
 	}
 }
 
@@ -125,11 +195,15 @@ func offer(w io.Writer, word, name, usage string) {
 	}
 }
 
-func takesValue(flags []cli.Flag, name string) bool {
+func flagOf(flags []cli.Flag, name string) cli.Flag {
 	at := slices.IndexFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
 	if at < 0 {
-		return false
+		return nil
 	}
-	documented, ok := flags[at].(cli.DocGenerationFlag)
+	return flags[at]
+}
+
+func takesValue(flag cli.Flag) bool {
+	documented, ok := flag.(cli.DocGenerationFlag)
 	return ok && documented.TakesValue()
 }

@@ -144,6 +144,8 @@ func wants(kind string) string {
 		return "true or false"
 	case "integer":
 		return "a whole number"
+	case "count":
+		return "a whole number of 0 or more"
 	case "number":
 		return "a number"
 	case "duration":

@@ -211,11 +211,22 @@ func TestCompletion(t *testing.T) {
 		"app|show|--|--na":         "",
 		"app|completion|":          "bash fish zsh",
 		"app|completion|z":         "zsh",
+		"app|run|--replicas|":      "0 1 3 5",
+		"app|run|--replicas|3":     "3",
+		"app|run|--replicas=":      "--replicas=0 --replicas=1 --replicas=3 --replicas=5", // zsh, fish: one word
+		"app|run|--replicas|=|":    "0 1 3 5",                                             // bash: three
+		"app|run|--replicas|=|3|":  "",
+		"app|run|--kinds|":         "pulls issues",
+		"app|run|--kinds|pulls,":   "pulls,issues",
+		"app|run|--kinds=issues,p": "--kinds=issues,pulls",
+		"app|run|--kinds|x,y,is":   "x,y,issues",
+		"app|run|--unknown=":       "",
+		"app|run|--vers":           "--version",
 	} {
 		var out strings.Builder
 		app := &cli.Command{Name: "app", Writer: &out, Commands: []*cli.Command{
 			{Name: "run", Flags: append(command.Streams(), append(command.Servers(),
-				&cli.BoolFlag{Name: "json"}, &cli.BoolFlag{Name: "inner", Hidden: true})...)},
+				command.Offers(&cli.StringSliceFlag{Name: "kinds"}, "pulls", "issues"), &cli.BoolFlag{Name: "json"}, &cli.BoolFlag{Name: "inner", Hidden: true})...)},
 			{Name: "show", Flags: command.Servers(), Arguments: []cli.Argument{&cli.StringArg{Name: "round"}}},
 			{Name: "score", Hidden: true},
 		}}

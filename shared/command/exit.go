@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/urfave/cli/v3"
 )
@@ -58,33 +60,75 @@ func Code(err error) int {
 // usage errors for whatever is wrong before the command's own work begins.
 func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 	cmd.EnableShellCompletion = false // it is another one that is added
-	cmd.Flags = append(cmd.Flags, configFlag())
+	cmd.Flags = append(cmd.Flags, configFlag(), versionFlag())
 	cmd.Commands = append(cmd.Commands, completionCommand(cmd))
+	stdout := cmp.Or[io.Writer](cmd.Writer, os.Stdout)
 	if last := len(args) - 1; last > 0 && args[last] == completeWords {
-		complete(cmd, args[1:last], cmp.Or[io.Writer](cmd.Writer, os.Stdout))
+		complete(cmd, args[1:last], stdout)
 		return ExitDone
+	}
+	if asksVersion(cmd, args[1:]) {
+		info, _ := debug.ReadBuildInfo()
+		return tell(cmd.Name, printed(stdout, version(cmd.Name, info)+"\n"), stderr)
 	}
 	ctx, stop := withSignals(context.Background())
 	defer stop()
 	helpPages(cmd, cmd, cmd.Name)
 	begun := false
-	strict(cmd, args, &begun)
+	strict(cmd, args, stderr, &begun)
 	err := cmd.Run(ctx, args)
-	if err != nil && !begun {
-		err = UsageError{err}
+	if err != nil && !begun && Code(err) != ExitUsage { // a variable that the library cannot read
+		err = Usage("%s", inWords(err, cmd))
 	}
+	return tell(cmd.Name, err, stderr)
+}
+
+// tell prints an error that has not been shown, and returns the exit code.
+func tell(name string, err error, stderr io.Writer) int {
 	if err != nil && !isSilent(err) {
-		fmt.Fprintf(stderr, "%s: %s\n", cmd.Name, discreet(err.Error()))
+		fmt.Fprintf(stderr, "%s: %s\n", name, clean(discreet(err.Error())))
 	}
 	return Code(err)
+}
+
+// printed writes what a command says before its own work begins.
+func printed(w io.Writer, text string) error {
+	if _, err := io.WriteString(w, text); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	return nil
 }
 
 // credentials are what an address may have of them, however malformed it is.
 var credentials = regexp.MustCompile(`://[^\s"]*@`)
 
 // discreet takes credentials out of an error. The flags library repeats what a
-// flag or a variable cannot take, and an address may stand in the wrong one.
-func discreet(text string) string { return credentials.ReplaceAllString(text, "://***@") }
+// flag or a variable cannot take, and an address may stand in the wrong one. A
+// placeholder, such as redis://USER:PASSWORD@HOST, stays: it says what to write.
+func discreet(text string) string {
+	return credentials.ReplaceAllStringFunc(text, func(found string) string {
+		if slices.Contains(placeholders(), found) {
+			return found
+		}
+		return "://***@"
+	})
+}
+
+func placeholders() []string {
+	return []string{"://USER@", "://TOKEN@", "://:PASSWORD@", "://USER:PASSWORD@"}
+}
+
+// clean keeps what others wrote (a repository's name in a registry, a path) from
+// steering the terminal: control characters and those that turn its direction.
+// Errors that were joined have lines of their own.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+}
 
 // strict makes a command and all below it return usage errors instead of
 // printing help and exiting on their own. The arguments that a command
@@ -93,10 +137,10 @@ func discreet(text string) string { return credentials.ReplaceAllString(text, ":
 //
 // The action begins when the configuration file, too, has been read: what fails
 // before is wrong usage.
-func strict(cmd *cli.Command, args []string, begun *bool) {
+func strict(cmd *cli.Command, args []string, stderr io.Writer, begun *bool) {
 	cmd.ExitErrHandler = func(context.Context, *cli.Command, error) {}
 	cmd.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
-		return Usage("%w%s (%s --help lists the flags)", err, meant(err, c), c.FullName())
+		return Usage("%s (%s --help lists the flags)", inWords(err, c), c.FullName())
 	}
 	action := cmd.Action
 	cmd.Action = func(ctx context.Context, c *cli.Command) error {
@@ -106,6 +150,9 @@ func strict(cmd *cli.Command, args []string, begun *bool) {
 				c.Args().First(), didYouMean("", nearest(c.Args().First(), namesOf(c.Commands))), c.FullName())
 		case action == nil:
 			return cli.ShowRootCommandHelp(c)
+		}
+		if !c.Hidden {
+			warnOfUnknown(c.Root(), os.Environ(), stderr)
 		}
 		if err := configure(c); err != nil {
 			return err
@@ -117,23 +164,8 @@ func strict(cmd *cli.Command, args []string, begun *bool) {
 		return action(ctx, c)
 	}
 	for _, sub := range cmd.Commands {
-		strict(sub, args, begun)
+		strict(sub, args, stderr, begun)
 	}
-}
-
-// meant is the flag that a mistyped one is most like.
-func meant(err error, c *cli.Command) string {
-	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
-	if !unknown {
-		return ""
-	}
-	var names []string
-	for _, flag := range slices.Concat(c.Flags, c.Root().Flags) {
-		if _, visible := documented(flag); visible {
-			names = append(names, flag.Names()[0])
-		}
-	}
-	return didYouMean("--", nearest(strings.TrimPrefix(name, "-"), names))
 }
 
 func didYouMean(prefix, name string) string {

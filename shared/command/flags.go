@@ -57,7 +57,7 @@ func Servers() []cli.Flag {
 // Streams are the flags of those who declare the streams.
 func Streams() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{
+		Offers(&cli.IntFlag{
 			Name: "replicas", Category: GroupServers, Sources: Env("replicas"),
 			Usage: "copies of each stream and bucket: 1, 3 or 5; 0 leaves what exists as it is", Validator: func(n int) error {
 				if n == 0 || n == 1 || n == 3 || n == 5 {
@@ -65,7 +65,7 @@ func Streams() []cli.Flag {
 				}
 				return fmt.Errorf("%d replicas: want 1, 3 or 5, or 0 to leave what exists", n)
 			},
-		},
+		}, "0", "1", "3", "5"),
 		&cli.DurationFlag{
 			Name: "lease", Category: GroupServers, Sources: Env("lease"),
 			Usage: "how long a job waits for a sign of life of its worker before another gets it; 0 leaves what exists as it is (new: 30s)",
@@ -109,10 +109,15 @@ func Limit() []cli.Flag {
 // Seeing are the flags of logs.
 func Seeing() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{
+		Offers(&cli.StringFlag{
 			Name: "log-level", Category: GroupSeeing, Sources: Env("log-level"), Value: "info",
-			Usage: "debug, info, warn or error", Validator: func(s string) error { return new(slog.Level).UnmarshalText([]byte(s)) },
-		},
+			Usage: "lowest `LEVEL` that is logged: debug, info, warn or error", Validator: func(s string) error {
+				if new(slog.Level).UnmarshalText([]byte(s)) != nil {
+					return fmt.Errorf("%q: want debug, info, warn or error", s)
+				}
+				return nil
+			},
+		}, "debug", "info", "warn", "error"),
 	}
 }
 

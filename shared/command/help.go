@@ -45,10 +45,7 @@ func helpPage(cmd, root *cli.Command, path string) string {
 			b.WriteString(item("  "+sub.Name, 14, sub.Usage))
 		}
 	}
-	flags := cmd.Flags
-	if cmd != root {
-		flags = slices.Concat(flags, root.Flags)
-	}
+	flags := shownFlags(cmd, root)
 	for _, group := range groupsOf(flags) {
 		fmt.Fprintf(&b, "\n%s:\n", group)
 		for _, flag := range flags {
@@ -64,6 +61,18 @@ func helpPage(cmd, root *cli.Command, path string) string {
 
 // groupOthers is where flags stand that every command has.
 const groupOthers = "All commands"
+
+// shownFlags are a command's own flags and those that every command has. Below a
+// root that works itself its flags are taken too, and mean nothing.
+func shownFlags(cmd, root *cli.Command) []cli.Flag {
+	flags := slices.Clone(cmd.Flags)
+	for _, flag := range root.Flags {
+		if d, visible := documented(flag); cmd != root && visible && groupOf(d) == groupOthers {
+			flags = append(flags, flag)
+		}
+	}
+	return flags
+}
 
 // documented is what a flag says of itself, if it is to be shown.
 func documented(flag cli.Flag) (documentedFlag, bool) {
@@ -101,7 +110,9 @@ func placeholder(d documentedFlag) string {
 	if parts := strings.SplitN(d.GetUsage(), "`", 3); len(parts) == 3 {
 		return " " + parts[1]
 	}
-	return map[string]string{"integer": " N", "number": " NUMBER", "duration": " TIME", "string": " TEXT", "array": " TEXT"}[d.SchemaType()]
+	return map[string]string{
+		"integer": " N", "number": " NUMBER", "duration": " DURATION", "string": " TEXT", "array": " TEXT",
+	}[d.SchemaType()]
 }
 
 func described(d documentedFlag) string {

@@ -1,12 +1,12 @@
 package command
 
 // nearest is the candidate that a mistyped name is most like, "" if it is like
-// none: the fewest letters changed, left out, added or swapped, and at most a
-// third of them.
+// none: the fewest letters changed, left out, added or swapped, at most a
+// third of them, and never most of a short name.
 func nearest(name string, candidates []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, candidate := range candidates {
-		if d := distance(name, candidate); d < least {
+		if d := distance(name, candidate); d < least && 2*d <= max(len(name), len(candidate)) {
 			best, least = candidate, d
 		}
 	}

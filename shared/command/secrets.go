@@ -102,12 +102,49 @@ func elsewhere(c *cli.Command, name string) string {
 // notExposed refuses a configuration file that holds a password and that others can
 // read.
 func notExposed(path string, entries []entry) error {
-	for _, e := range entries {
-		kind := urlOf(e.key)
-		holds := func(v value) bool { return holdsSecret(kind, v.text, true) }
-		if kind != "" && slices.ContainsFunc(e.values, holds) {
-			return secret.Check(path)
-		}
+	if holdPassword(entries) {
+		return secret.Check(path)
 	}
 	return nil
+}
+
+// holdPassword says whether one of a configuration's settings holds a password.
+func holdPassword(entries []entry) bool {
+	return slices.ContainsFunc(entries, func(e entry) bool {
+		kind := urlOf(e.key)
+		return kind != "" && slices.ContainsFunc(e.values, func(v value) bool { return holdsSecret(kind, v.text, true) })
+	})
+}
+
+// secretFiles are the flags of files that hold a secret.
+//
+//nolint:gochecknoglobals // a list
+var secretFiles = []string{
+	"tokens", "api-token-file", "api-read-token-file", "api-key", "signing-key",
+	"nats-key", "nats-password-file", "nats-creds", "nats-nkey", "redis-key", "redis-password-file",
+}
+
+// Loose names, each in a line with what mends it, the files of a command that hold a
+// secret and that more can read than need to: also its configuration, if that holds a
+// password.
+func Loose(c *cli.Command) []string {
+	var lines []string
+	add := func(path string) {
+		if line := secret.Loose(path); path != "" && line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	for _, name := range secretFiles {
+		add(c.String(name))
+	}
+	path := c.String("config")
+	if path == "" {
+		return lines
+	}
+	if data, err := readConfig(path); err == nil { // it was read and checked before the command began
+		if entries, err := parseConfig(data); err == nil && holdPassword(entries) {
+			add(path)
+		}
+	}
+	return lines
 }

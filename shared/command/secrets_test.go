@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,46 @@ func TestAConfigurationWithAPasswordIsKeptFromOthers(t *testing.T) {
 		}
 		if c.refused && !strings.Contains(stderr, "chmod o-rwx "+path) || strings.Contains(stderr, "SECRET") {
 			t.Errorf("%s: %q, want what mends it, and no secret", name, stderr)
+		}
+	}
+}
+
+// TestLooseFilesAreNamed: a command names each file with a secret that its group can
+// read, also its configuration if that holds a password, and no other file.
+func TestLooseFilesAreNamed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name, content string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		must.Do(t, os.WriteFile(path, []byte(content), 0o600))
+		must.Do(t, os.Chmod(path, mode))
+		return path
+	}
+	loose, closed, ca := file("loose", "SECRET", 0o640), file("closed", "SECRET", 0o600), file("ca", "", 0o644)
+	for _, tt := range []struct {
+		config string
+		want   []string
+	}{
+		{"log-level: info", []string{loose}},
+		{"redis: redis://:SECRET@a/0", []string{loose, filepath.Join(dir, "config")}},
+	} {
+		config := file("config", tt.config, 0o640)
+		var got []string
+		flags := append(command.Servers(), &cli.StringFlag{Name: "log-level"})
+		app := &cli.Command{Name: "app", Flags: flags, Action: func(_ context.Context, c *cli.Command) error {
+			got = command.Loose(c)
+			return nil
+		}}
+		var text strings.Builder
+		code := command.Run(app, []string{
+			"app", "--nats-password-file", loose, "--redis-password-file", closed, "--nats-nkey", loose, "--nats-ca", ca, "--config", config,
+		}, &text)
+		var want []string
+		for _, path := range tt.want {
+			want = append(want, path+" holds a secret, and its group can read it (mode 0640): chmod 600 "+path)
+		}
+		if code != 0 || !slices.Equal(got, want) {
+			t.Errorf("%q: code %d, %q, want %q\n%s", tt.config, code, got, want, text.String())
 		}
 	}
 }

@@ -24,7 +24,7 @@ func Await(ctx context.Context, log *slog.Logger, what string, timeout time.Dura
 			return err
 		}
 		if first && ctx.Err() == nil {
-			log.WarnContext(ctx, "waiting for "+what, "error", err, "for", timeout.String())
+			log.WarnContext(ctx, "waiting for "+what, "error", err, "for", timeout)
 		}
 		select {
 		case <-ctx.Done():

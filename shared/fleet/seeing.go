@@ -67,9 +67,13 @@ type Seeing struct {
 // errStopping is why a process that drains is not ready.
 var errStopping = errors.New("stopping")
 
-// See sets up telemetry as the environment says, and the pages on --listen.
+// See sets up telemetry as the environment says, and the pages on --listen. It warns of
+// files of secrets that more can read than need to.
 // parts, beside NATS and Redis, must be Set before the process is ready.
 func See(ctx context.Context, c *cli.Command, service, instance string, log *slog.Logger, parts ...string) (*Seeing, error) {
+	for _, line := range command.Loose(c) {
+		log.WarnContext(ctx, line)
+	}
 	cfg := telemetry.Config{Service: service, Instance: instance, Log: log}
 	addr := c.String("listen")
 	var pages http.Handler

@@ -23,6 +23,7 @@ var arrows = []arrow{
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
 	{"shared/telemetry", "names and set-up know nobody", nil},
 	{"shared/pause", "waiting knows nobody", nil},
+	{"shared/plural", "counting in words knows nobody", nil},
 	{"shared/secret", "a file's mode and content know nobody", nil},
 	{"shared/certs", "the file of a key is a secret; its tests' help ends tests", []string{"shared/secret", "shared/must"}},
 	{"shared/listen", "the bounds of a listener know nobody", nil},
@@ -56,7 +57,7 @@ var arrows = []arrow{
 		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command", "shared/listen"},
 	},
 	{"shared/command", "flags, exit codes and their own tests' help know nobody else; a file of settings may hold a secret", []string{"shared/command", "shared/secret"}},
-	{"shared/terminal", "tables and colours know nobody", nil},
+	{"shared/terminal", "tables, colours and filters know nobody; what ends a test does neither", []string{"shared/must"}},
 	{"shared/crash", "marks know nobody; their reader reads the others as text", nil},
 	{
 		"shared/fleet", "the wiring that producer and worker have in common",
@@ -88,29 +89,29 @@ var arrows = []arrow{
 	},
 	{
 		"producer/round", "a round is published, collected and concluded by the rules, and the steps between are marked",
-		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/scoring", "shared/telemetry"},
+		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural", "shared/scoring", "shared/telemetry"},
 	},
 	{
 		"producer/miners", "who takes part is read from the validator's files, and what GitHub said is kept in a bucket",
-		[]string{"shared/job", "shared/jobstream", "shared/pause", "shared/scoring", "shared/secret"},
+		[]string{"shared/job", "shared/jobstream", "shared/pause", "shared/plural", "shared/scoring", "shared/secret"},
 	},
 	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job", "shared/pause"}},
 	{
 		"producer/answer", "what is said of rounds is read from the streams, and of the limit from its bucket",
-		[]string{"producer/round", "shared/job", "shared/jobstream", "shared/ratelimit", "shared/scoring"},
+		[]string{"producer/round", "shared/job", "shared/jobstream", "shared/plural", "shared/ratelimit", "shared/scoring"},
 	},
 	{
 		"producer/web", "the API says the same answers, and starts replays; its tests' help reads its description",
 		[]string{
-			"producer/answer", "producer/round", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/ratelimit",
-			"shared/telemetry",
+			"producer/answer", "producer/round", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
+			"shared/ratelimit", "shared/telemetry",
 		},
 	},
 	{
 		"producer/doctor", "it looks at every server and file through the adapters that use them",
-		[]string{"shared/certs", "shared/job", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/secret"},
+		[]string{"shared/certs", "shared/job", "shared/jobstream", "shared/mirror", "shared/plural", "shared/ratelimit", "shared/secret"},
 	},
-	{"producer/backup", "streams are copied as they are, and declared where they are put", []string{"shared/job", "shared/jobstream", "shared/pause"}},
+	{"producer/backup", "streams are copied as they are, and declared where they are put", []string{"shared/job", "shared/jobstream", "shared/pause", "shared/plural"}},
 	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
 	{"producer/export", "rows are made of an outcome, read as it is stored", []string{"producer/round", "shared/scoring"}},
 	{"worker", "a command wires its own and what is shared, but no simulator; it says that it works", []string{
@@ -121,7 +122,8 @@ var arrows = []arrow{
 		"producer/answer", "producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
 		"producer/web",
 		"shared/certs", "shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
-		"shared/mirror", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/telemetry", "shared/terminal",
+		"shared/mirror", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/telemetry",
+		"shared/terminal",
 	}},
 }
 

@@ -2,6 +2,7 @@ package house_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -21,7 +22,7 @@ func root(t *testing.T, path string) string {
 func TestWhatABuildRunsIsPinned(t *testing.T) {
 	t.Parallel()
 	unpinned := regexp.MustCompile(`(?m)^.*(\b(curl|wget|npm|npx|git clone|go install)\b|\bpip\b.*\b(install|download)\b|go run \S+@|@latest).*$`)
-	for _, path := range []string{"Makefile", ".ci/run", "deploy/Dockerfile"} {
+	for _, path := range []string{"Makefile", ".ci/run", "tools/setup", "tools/gobuild", "deploy/Dockerfile"} {
 		for _, line := range unpinned.FindAllString(root(t, path), -1) {
 			if line[0] != '#' {
 				t.Errorf("%s runs what no hash pins: %s", path, line)
@@ -38,6 +39,16 @@ func TestWhatABuildRunsIsPinned(t *testing.T) {
 				t.Errorf("%s is empty", path)
 			}
 		}
+	}
+}
+
+// What was built can be built again; the local rounds cannot be run again as they were.
+func TestCleanLeavesTheRounds(t *testing.T) {
+	t.Parallel()
+	clean := exec.CommandContext(t.Context(), "make", "-n", "clean")
+	clean.Dir = filepath.Join("..", "..")
+	if got := string(must.Get(clean.CombinedOutput())(t)); got != "rm -rf bin\n" {
+		t.Errorf("make clean runs %q, want it to remove bin alone", got)
 	}
 }
 

@@ -1,9 +1,11 @@
 package jobstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,8 +13,52 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// ErrUndeclared says that no producer has declared the streams yet.
-var ErrUndeclared = errors.New("no producer has declared the streams yet")
+// ErrUndeclared says that streams are not there which a producer declares: no producer
+// has run yet, or somebody has deleted them since (UndeclaredError).
+var ErrUndeclared = errors.New("undeclared")
+
+// UndeclaredError names the streams that are not there.
+type UndeclaredError struct {
+	Streams []string
+	// All says that not one is there: no producer has declared any.
+	All bool
+}
+
+func (e *UndeclaredError) Error() string {
+	switch {
+	case e.All:
+		return "no producer has declared the streams yet"
+	case len(e.Streams) == 0: // a consumer alone
+		return "a consumer that a producer declares is gone: the next producer that starts declares it again"
+	}
+	return fmt.Sprintf("what a producer declares is gone: %s; the next producer that starts declares it again, empty",
+		strings.Join(e.Streams, ", "))
+}
+
+// Is says that it is ErrUndeclared.
+func (e *UndeclaredError) Is(target error) bool { return target == ErrUndeclared }
+
+// undeclaredNow looks which of the role's streams are not there; nil if all are.
+func (b *Bus) undeclaredNow(ctx context.Context) (*UndeclaredError, error) {
+	absent, used := &UndeclaredError{}, 0
+	for _, s := range declared() {
+		if !b.cfg.Role.uses(s.Name) {
+			continue
+		}
+		used++
+		_, err := b.js.Stream(ctx, s.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			absent.Streams = append(absent.Streams, s.Name)
+		} else if err != nil {
+			return nil, naming("stream", s.Name, err)
+		}
+	}
+	if len(absent.Streams) == 0 {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	absent.All = len(absent.Streams) == used
+	return absent, nil
+}
 
 // open declares the streams or finds them, as the role wants. A JetStream that is not
 // ready is waited for until cfg.Wait is over.
@@ -33,17 +79,18 @@ func (b *Bus) open(ctx context.Context) error {
 }
 
 // find looks the streams up; ErrUndeclared if one is not there.
-func (b *Bus) find(ctx context.Context) (absent error) {
-	err := b.try(ctx, "looking for the streams", func(ctx context.Context) error {
-		absent = nil
+func (b *Bus) find(ctx context.Context) error {
+	return b.try(ctx, "looking for the streams", func(ctx context.Context) error {
 		err := b.bind(ctx)
-		if undeclared(err) {
-			absent = fmt.Errorf("%w: %w", ErrUndeclared, err)
-			return nil
+		if !undeclared(err) {
+			return err
 		}
-		return err
+		absent, lookErr := b.undeclaredNow(ctx)
+		if absent == nil && lookErr == nil { // they have come meanwhile, or a consumer alone is missing
+			absent = &UndeclaredError{}
+		}
+		return cmp.Or[error](lookErr, absent)
 	})
-	return errors.Join(err, absent)
 }
 
 // awaitDeclared waits until a producer has declared the streams. A worker may start

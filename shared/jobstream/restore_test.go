@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -257,5 +259,43 @@ func TestAWatchOutlivesItsBucket(t *testing.T) {
 	see(2)
 	cancel()
 	for range changes { // its goroutine ends before the test does
+	}
+}
+
+// A watch knows the stream that it was opened on: one that was made anew before the
+// watch had looked at it for the first time ends it, too.
+func TestAWatchKnowsItsStream(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	name := "KV_" + job.BucketRecords
+	created := must.Get(b.js.Stream(b.ctx, name))(t).CachedInfo().Created
+	must.Do(t, b.js.DeleteStream(b.ctx, name))
+	must.Do(t, b.bus.Restore(b.ctx))
+	if b.bus.AwaitSetBack(b.ctx, name, created); b.ctx.Err() != nil {
+		t.Error("the watch of the former stream did not end")
+	}
+}
+
+// What a viewer does ends when a stream is gone, and says which: nobody but a producer
+// brings it back. It waits for a server that is away.
+func TestAViewerHearsOfAStreamThatIsGone(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	b.plan(1)
+	viewer, _ := jobstreamtest.Open(t, b.servers.NATSURL(), jobstream.Config{Role: jobstream.RoleViewer, RetryWait: time.Millisecond})
+	must.Do(t, b.js.DeleteStream(b.ctx, "KV_"+job.BucketRecords))
+	for what, do := range map[string]func() error{
+		"reading":  func() error { _, _, err := viewer.Record(b.ctx, "r1", 1); return err },
+		"listing":  func() error { _, err := viewer.Records(b.ctx, "r1"); return err },
+		"watching": func() error { _, err := viewer.WatchRecords(b.ctx, "r1"); return err },
+	} {
+		err := do()
+		absent, is := errors.AsType[*jobstream.UndeclaredError](err)
+		if !is || !errors.Is(err, jobstream.ErrUndeclared) || absent.All || !slices.Equal(absent.Streams, []string{"KV_" + job.BucketRecords}) {
+			t.Errorf("%s: %v, want that KV_RECORDS is gone", what, err)
+		}
+	}
+	if _, err := viewer.Rounds(b.ctx); err != nil {
+		t.Errorf("what is of another stream: %v", err)
 	}
 }

@@ -125,14 +125,33 @@ type unpacked struct {
 	io.Closer
 }
 
-// unpacking reads a packed value, with the signature taken off.
+// bounded reads at most so many bytes of what a value of the rounds unpacks to: more is
+// an error, before it is read.
+type bounded struct {
+	from io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 { // one more tells that there is more
+		p = p[:b.left+1]
+	}
+	n, err := b.from.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, fmt.Errorf("it unpacks to more than %d bytes", maxRoundValue)
+	}
+	return n, err //nolint:wrapcheck // a reader says what the one below says
+}
+
+// unpacking reads a packed value, with the signature taken off, up to maxRoundValue:
+// the limit of the decompressor is of its window alone.
 func unpacking(packed []byte) (io.ReadCloser, signing.Signature, error) {
 	reader, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxRoundValue))
 	if err != nil {
 		return nil, signing.Signature{}, err //nolint:wrapcheck // the caller names the value
 	}
 	closing := reader.IOReadCloser()
-	buffered := bufio.NewReaderSize(closing, max(signing.Head, 4096))
+	buffered := bufio.NewReaderSize(&bounded{closing, maxRoundValue}, max(signing.Head, 4096))
 	head, err := buffered.Peek(signing.Head)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, signing.Signature{}, errors.Join(err, closing.Close())

@@ -1,6 +1,7 @@
 package jobstream_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -107,5 +108,21 @@ func TestALargeOutcomeIsVerifiedFirst(t *testing.T) {
 	}
 	if _, err := viewer.OpenOutcome(b.ctx, "r1", 1); !errors.Is(err, jobstream.ErrSignature) || !jobstream.Damaged(err) {
 		t.Errorf("got %v, want it damaged by its signature", err)
+	}
+}
+
+// An outcome that unpacks to more than an outcome may is damaged, and what it unpacks
+// to is read up to there and no further.
+func TestAnOutcomeThatUnpacksToTooMuchIsDamaged(t *testing.T) {
+	t.Parallel()
+	b := setup(t, jobstream.Config{})
+	must.Do(t, b.bus.PutOutcome(b.ctx, "r1", 1, []byte(`{"version":1}`)))
+	encoder := must.Get(zstd.NewWriter(nil))(t)
+	const part, most = 64 << 20, 1 << 30
+	frame := encoder.EncodeAll(make([]byte, part), nil) // several frames are one content
+	packed := append(bytes.Repeat(frame, most/part), encoder.EncodeAll([]byte{0}, nil)...)
+	must.Get(b.bus.Bucket(job.BucketRounds).Put(b.ctx, job.OutcomeKey("r1", 1), packed))(t)
+	if _, err := b.bus.OpenOutcome(b.ctx, "r1", 1); !jobstream.Damaged(err) || !strings.Contains(err.Error(), "more than 1073741824 bytes") {
+		t.Errorf("got %v, want it damaged by its size", err)
 	}
 }

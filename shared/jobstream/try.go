@@ -19,7 +19,7 @@ import (
 
 // try runs op until it succeeds, fails for good, or ctx ends. Each run has
 // its own timeout. op must be one that may be run twice. A stream that is gone is
-// declared again.
+// declared again by a producer, and ends what a viewer does with ErrUndeclared.
 func (b *Bus) try(ctx context.Context, what string, op func(context.Context) error) error {
 	for {
 		err := b.once(ctx, op)
@@ -28,7 +28,7 @@ func (b *Bus) try(ctx context.Context, what string, op func(context.Context) err
 			return nil
 		}
 		if missing(err) {
-			err = b.restored(ctx, err)
+			err = b.restored(ctx, b.gone(ctx, err))
 		}
 		if b.nc.IsClosed() {
 			return fmt.Errorf("%s: %w", what, whyClosed(b.nc))
@@ -65,6 +65,23 @@ func (b *Bus) outage(ctx context.Context, what string, err error) {
 	if b.out.CompareAndSwap(false, true) {
 		b.cfg.Log.WarnContext(ctx, "NATS does not answer, waiting for it", "doing", what, "error", err)
 	}
+}
+
+// gone is err, or for a viewer an UndeclaredError if streams are not there: no wait of
+// its own brings them back. A worker waits for the producer that does.
+func (b *Bus) gone(ctx context.Context, err error) error {
+	if b.cfg.Role != RoleViewer || !b.bound.Load() {
+		return err
+	}
+	var absent *UndeclaredError
+	looking := b.once(ctx, func(ctx context.Context) (err error) {
+		absent, err = b.undeclaredNow(ctx)
+		return err
+	})
+	if looking != nil || absent == nil { // the server is away, or back by now
+		return err
+	}
+	return absent
 }
 
 // restored declares again what is gone, after an operation has failed with err. It

@@ -18,7 +18,7 @@ import (
 // is made anew or set back; after each, records may be sent again. A record that cannot
 // be read is logged and left out: whoever needs it reads it by name and gets the error.
 func (b *Bus) WatchRecords(ctx context.Context, round string) (<-chan job.Record, error) {
-	messages, err := b.recordMessages(ctx, round)
+	messages, created, err := b.recordMessages(ctx, round)
 	if err != nil {
 		return nil, err
 	}
@@ -26,11 +26,11 @@ func (b *Bus) WatchRecords(ctx context.Context, round string) (<-chan job.Record
 	go func() {
 		defer close(out)
 		for {
-			b.forward(ctx, messages, out)
+			b.forward(ctx, messages, created, out)
 			if ctx.Err() != nil || b.nc.IsClosed() {
 				return
 			}
-			if messages, err = b.recordMessages(ctx, round); err != nil {
+			if messages, created, err = b.recordMessages(ctx, round); err != nil {
 				b.cfg.Log.ErrorContext(ctx, "watching records ended", "round", round, "error", err)
 				return
 			}
@@ -40,10 +40,16 @@ func (b *Bus) WatchRecords(ctx context.Context, round string) (<-chan job.Record
 }
 
 // recordMessages opens an ordered consumer on the bucket's stream: it starts
-// itself anew where it was when the server forgets it.
-func (b *Bus) recordMessages(ctx context.Context, round string) (jetstream.MessagesContext, error) {
-	var messages jetstream.MessagesContext
-	err := b.try(ctx, "watching records of "+round, func(try context.Context) error {
+// itself anew where it was when the server forgets it. created tells that stream from
+// one that is made anew under its name: it is looked up first, so that one which is made
+// anew in between does not count as this one.
+func (b *Bus) recordMessages(ctx context.Context, round string) (messages jetstream.MessagesContext, created time.Time, err error) {
+	err = b.try(ctx, "watching records of "+round, func(try context.Context) error {
+		stream, err := b.js.Stream(try, bucketStream(job.BucketRecords))
+		if err != nil {
+			return err //nolint:wrapcheck // try names the operation
+		}
+		created = stream.CachedInfo().Created
 		consumer, err := b.js.OrderedConsumer(try, bucketStream(job.BucketRecords), jetstream.OrderedConsumerConfig{
 			FilterSubjects: []string{recordSubject(round + ".*")},
 			DeliverPolicy:  jetstream.DeliverLastPerSubjectPolicy,
@@ -54,20 +60,20 @@ func (b *Bus) recordMessages(ctx context.Context, round string) (jetstream.Messa
 		messages, err = consumer.Messages()
 		return err //nolint:wrapcheck // as above
 	})
-	return messages, err
+	return messages, created, err
 }
 
 // recordSubject is where the bucket keeps a key.
 func recordSubject(key string) string { return "$KV." + job.BucketRecords + "." + key }
 
 // forward passes messages on until they or ctx end, or the stream has gone back.
-func (b *Bus) forward(ctx context.Context, messages jetstream.MessagesContext, out chan<- job.Record) {
+func (b *Bus) forward(ctx context.Context, messages jetstream.MessagesContext, created time.Time, out chan<- job.Record) {
 	ctx, cancel := context.WithCancel(ctx)
 	var last atomic.Uint64
 	var looking sync.WaitGroup
 	looking.Go(func() {
 		defer cancel()
-		b.awaitSetBack(ctx, bucketStream(job.BucketRecords), &last)
+		b.awaitSetBack(ctx, bucketStream(job.BucketRecords), created, &last)
 	})
 	defer looking.Wait()
 	defer cancel()
@@ -101,17 +107,14 @@ func (b *Bus) forward(ctx context.Context, messages jetstream.MessagesContext, o
 // awaitSetBack waits until a stream is made anew, or ends before the last sequence that
 // was read of it. A power cut does that, or an operator. The library goes on after that
 // sequence, so it would pass over everything until the stream has come as far again.
-func (b *Bus) awaitSetBack(ctx context.Context, name string, last *atomic.Uint64) {
+func (b *Bus) awaitSetBack(ctx context.Context, name string, created time.Time, last *atomic.Uint64) {
 	ticker := time.NewTicker(b.cfg.Timeout)
 	defer ticker.Stop()
-	var created time.Time
 	for {
 		read := last.Load() // before the look: what is read meanwhile is not held against it
 		info, err := b.streamInfo(ctx, name)
 		switch {
 		case err != nil: // a server that is away has set nothing back yet
-		case created.IsZero():
-			created = info.Created
 		case !info.Created.Equal(created) || info.State.LastSeq < read:
 			return
 		}

@@ -4,30 +4,38 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
-	"mirrorfleet/shared/telemetry"
 )
 
 // Answer is a list, with what could not be read of it.
 type Answer[T any] struct {
 	Items []T
-	// Malformed are the items that were skipped. Of very many (1,000 on a page)
-	// the last entry says only how many more there are.
+	// Malformed are the items that were skipped. Of very many (1,000 of an answer)
+	// an entry says only how many more there are, and so does one of what a page
+	// has beyond the items that were asked for.
 	Malformed []job.Malformed
 }
 
-// mostMalformed bounds what a page of nothing but rubbish costs.
-const mostMalformed = 1000
+const (
+	// mostMalformed bounds what an answer of nothing but rubbish costs.
+	mostMalformed = 1000
+	// unbounded is for lists whose length nobody asks for.
+	unbounded = math.MaxInt
+)
 
-// decodeEach decodes a list item by item; what cannot be read costs only
-// itself. name says what an item is called.
-func decodeEach[T any](list []byte, name func(item, int) string, decode func(item) (T, error)) Answer[T] {
+// decodeEach decodes a list item by item, no more of them than were asked for; what
+// cannot be read costs only itself. name says what an item is called.
+func decodeEach[T any](list []byte, asked int, name func(item, int) string, decode func(item) (T, error)) Answer[T] {
 	var answer Answer[T]
 	index, more := 0, 0
 	for raw := range elements(list) {
+		if index++; index > asked {
+			continue
+		}
 		it, err := object(raw)
 		var value T
 		if err == nil {
@@ -38,16 +46,20 @@ func decodeEach[T any](list []byte, name func(item, int) string, decode func(ite
 			answer.Items = append(answer.Items, value)
 		case len(answer.Malformed) < mostMalformed:
 			answer.Malformed = append(answer.Malformed, job.Malformed{
-				Item: telemetry.Scrub(name(it, index)), Error: err.Error(),
+				Item: name(it, index), Error: err.Error(),
 			})
 		default:
 			more++
 		}
-		index++
 	}
 	if more > 0 {
 		answer.Malformed = append(answer.Malformed, job.Malformed{
 			Item: fmt.Sprintf("%d more items", more), Error: "skipped as well",
+		})
+	}
+	if index > asked {
+		answer.Malformed = append(answer.Malformed, job.Malformed{
+			Item: fmt.Sprintf("surplus items: %d", index-asked), Error: fmt.Sprintf("the page has %d items, and %d were asked for", index, asked),
 		})
 	}
 	return answer
@@ -77,7 +89,7 @@ func decodePage[T any](data []byte, l list[T]) (page[T], error) {
 	if r.err != nil {
 		return p, r.err
 	}
-	p.Answer = decodeEach(items, func(it item, i int) string { return it.name(i, l.number) }, l.decode)
+	p.Answer = decodeEach(items, pageSize, func(it item, i int) string { return it.name(i, l.number) }, l.decode)
 	return p, nil
 }
 
@@ -110,7 +122,7 @@ func decodeFiles(data []byte, repository string, number int) (Files, error) {
 	if r.err != nil {
 		return Files{}, r.err
 	}
-	answer := decodeEach(items, fileName, decodeFile)
+	answer := decodeEach(items, unbounded, fileName, decodeFile)
 	return Files{
 		HeadSHA: top.text("head_sha"), BaseSHA: top.text("base_sha"), MergeBaseSHA: top.text("merge_base_sha"),
 		Stored: top.truthy("scoring_data_stored"), Digest: fmt.Sprintf("%x", sha256.Sum256(data)),
@@ -119,10 +131,10 @@ func decodeFiles(data []byte, repository string, number int) (Files, error) {
 }
 
 func fileName(it item, index int) string {
-	if name := it.text("filename"); name != "" {
-		return fmt.Sprintf("%.200s", name)
+	if name := printable(it.text("filename"), mostName); name != "" {
+		return name
 	}
-	return fmt.Sprintf("file %d", index+1)
+	return fmt.Sprintf("file %d", index)
 }
 
 func decodeMaintainers(data []byte, repository string) (Answer[scoring.Maintainer], error) {
@@ -137,5 +149,5 @@ func decodeMaintainers(data []byte, repository string) (Answer[scoring.Maintaine
 	if r.err != nil {
 		return Answer[scoring.Maintainer]{}, r.err
 	}
-	return decodeEach(items, func(it item, i int) string { return it.name(i, "github_id") }, decodeMaintainer), nil
+	return decodeEach(items, unbounded, func(it item, i int) string { return it.name(i, "github_id") }, decodeMaintainer), nil
 }

@@ -20,7 +20,9 @@
 //     they keep the method: a POST by 307 and 308.
 //   - Answers are capped while they are read, and decoded item by item: an item
 //     that cannot be read is skipped and reported in Malformed, and never costs
-//     another item. A list that is not read to its end is an error.
+//     another item. A page that is longer than was asked for is cut there, and what
+//     is beyond it is counted in Malformed. A list that is not read to its end is
+//     an error.
 //   - The trace is never sent to the mirror.
 //
 // Malformed is what the validator skips, but for these, which it takes: a pull

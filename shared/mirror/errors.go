@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"mirrorfleet/shared/telemetry"
 )
@@ -69,13 +70,19 @@ var errNotJSON = errors.New("the answer is not JSON of the expected form")
 // printable characters, runs of anything else as one blank, and no access
 // token that it echoes.
 func preview(body []byte) string {
-	const most, bytesMost = 200, 4 * 200
-	text := strings.Map(func(r rune) rune {
+	const most = 200
+	return printable(string(body[:min(len(body), utf8.UTFMax*most)]), most)
+}
+
+// printable is the beginning of a text that others wrote, fit for one line: at most so
+// many characters, runs of what is not to be printed as one blank, no access token.
+func printable(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
 			return r
 		}
 		return ' '
-	}, string(body[:min(len(body), bytesMost)]))
+	}, text[:min(len(text), utf8.UTFMax*most)])
 	text = telemetry.Scrub(strings.Join(strings.Fields(text), " "))
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most])

@@ -16,17 +16,21 @@ import (
 // values are parts of the answer.
 type item map[string]json.RawMessage
 
-// name is what the item is called in a report, as far as it can be told.
+// What an item is called is no longer than this: GitHub's names of repositories have
+// 140 characters at most, and a number has fewer than 20.
+const mostName, mostNumber = 200, 20
+
+// name is what the index-th item is called in a report, as far as it can be told.
 func (it item) name(index int, number string) string {
-	repository := it.text("repo_full_name")
+	repository := printable(strings.ToLower(it.text("repo_full_name")), mostName-mostNumber-len("#"))
 	n, err := it.id(number)
 	if err != nil || n == "None" {
 		n = ""
 	}
-	if repository == "" && n == "" {
-		return fmt.Sprintf("item %d", index+1)
+	if n = printable(n, mostNumber); repository == "" && n == "" {
+		return fmt.Sprintf("item %d", index)
 	}
-	return strings.Trim(fmt.Sprintf("%.200s#%.200s", strings.ToLower(repository), n), "#")
+	return strings.Trim(repository+"#"+n, "#")
 }
 
 func (it item) has(field string) bool { _, ok := it[field]; return ok }

@@ -325,31 +325,6 @@ func TestAnswersThatAreNone(t *testing.T) {
 	}
 }
 
-// A page of nothing but rubbish costs a bounded report.
-func TestVeryManyMalformedItems(t *testing.T) {
-	t.Parallel()
-	answer := must.Get(mirror.DecodeIssues([]byte(`{"github_id":7,"issues":[` + strings.Repeat("1,", 5000) + `{` + minimalIssue + `}]}`)))(t)
-	if len(answer.Items) != 1 || len(answer.Malformed) != 1001 {
-		t.Fatalf("got %d items and %d malformed, want 1 and 1,000 with one that counts the others", len(answer.Items), len(answer.Malformed))
-	}
-	if got, want := answer.Malformed[1000].Item, "4000 more items"; got != want {
-		t.Errorf("got %q at the end, want %q", got, want)
-	}
-}
-
-func TestMalformedItemsAreNamed(t *testing.T) {
-	t.Parallel()
-	for raw, want := range map[string]string{
-		`5`: "item 1", `{}`: "item 1", `{"repo_full_name":"A/B"}`: "a/b", `{"pr_number":5}`: "5",
-		`{"repo_full_name":"A/B","pr_number":"5"}`: "a/b#5", `{"repo_full_name":5,"pr_number":null}`: "item 1",
-	} {
-		answer, err := mirror.DecodePullRequests([]byte(`{"github_id":7,"pull_requests":[` + raw + `]}`))
-		if err != nil || len(answer.Malformed) != 1 || answer.Malformed[0].Item != want {
-			t.Errorf("%s: got %+v, %v, want it named %q", raw, answer.Malformed, err, want)
-		}
-	}
-}
-
 // Dates as the validator's parser takes them.
 func TestInstants(t *testing.T) {
 	t.Parallel()

@@ -126,7 +126,7 @@ func (m *metered) heed(ctx context.Context, response *http.Response) {
 		level = slog.LevelWarn
 	}
 	m.cfg.Log.Log(ctx, level, "the mirror asks for a pause: the egress cools down",
-		"for", wait.String(), "status", response.StatusCode,
+		"for", wait, "status", response.StatusCode,
 		"retry_after", clip(response.Header.Get("Retry-After")), "cf_ray", clip(response.Header.Get("Cf-Ray")))
 	if err := m.cfg.Meter.CoolDown(context.WithoutCancel(ctx), wait); err != nil {
 		m.cfg.Log.ErrorContext(ctx, "the cool-down could not be written", "error", err)

@@ -60,11 +60,11 @@ func (f Fault) check() error {
 	if f.status() != 0 || slices.Contains(faultKinds, f) {
 		return nil
 	}
-	return fmt.Errorf("fault %q: want one of %s", f, strings.Join(faultNames(), ", "))
+	return fmt.Errorf("fault %q: want one of %s", f, strings.Join(FaultNames(), ", "))
 }
 
-// faultNames lists every fault, for help and errors.
-func faultNames() []string {
+// FaultNames lists every fault, for help and errors.
+func FaultNames() []string {
 	names := make([]string, 0, len(faultKinds)+len(faultStatuses))
 	for _, kind := range faultKinds {
 		names = append(names, string(kind))
@@ -107,7 +107,7 @@ type faultChance struct {
 // chances are the configured faults in a fixed order.
 func chances(faults map[Fault]float64) []faultChance {
 	list := make([]faultChance, 0, len(faults))
-	for _, name := range faultNames() {
+	for _, name := range FaultNames() {
 		if p, ok := faults[Fault(name)]; ok {
 			list = append(list, faultChance{Fault(name), p})
 		}

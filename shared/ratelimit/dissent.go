@@ -29,7 +29,7 @@ func (d *dissent) heard(ctx context.Context, reply bucket.Reply) {
 			"All processes of an egress need the same --limit-requests, --limit-window, --limit-rate and --limit-horizon",
 			"egress", d.cfg.Egress, "this_process", figures(d.cfg.request().Figures()), "in_force", figures(reply.Figures))
 	case !differs && !d.since.IsZero():
-		d.log.InfoContext(ctx, "the egress goes by this process's figures", "egress", d.cfg.Egress, "after", time.Since(d.since).String())
+		d.log.InfoContext(ctx, "the egress goes by this process's figures", "egress", d.cfg.Egress, "after", time.Since(d.since))
 		d.since = time.Time{}
 	}
 }
@@ -40,8 +40,8 @@ type figures bucket.Figures
 // LogValue names each figure by its flag.
 func (f figures) LogValue() slog.Value {
 	return slog.GroupValue(
-		slog.Int64("limit_requests", f.Limit), slog.String("limit_window", micros(f.Window).String()),
-		slog.Float64("limit_rate", rate(micros(f.Interval))), slog.String("limit_horizon", micros(f.Horizon).String()),
+		slog.Int64("limit_requests", f.Limit), slog.Duration("limit_window", micros(f.Window)),
+		slog.Float64("limit_rate", rate(micros(f.Interval))), slog.Duration("limit_horizon", micros(f.Horizon)),
 	)
 }
 

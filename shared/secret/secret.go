@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // othersRead is the bit of a mode that lets everybody read.
@@ -36,6 +37,23 @@ func CheckInfo(path string, info fs.FileInfo) error {
 		return &ExposedError{Path: path, Mode: mode}
 	}
 	return nil
+}
+
+// groupReads is the bit of a mode that lets the file's group read.
+const groupReads fs.FileMode = 0o040
+
+// Loose says in a line what closes a file that is of this process's own user and that
+// its group can read: this process needs no group for it. "" for any other file.
+func Loose(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "" // whoever reads it says so
+	}
+	owner, known := info.Sys().(*syscall.Stat_t)
+	if mode := info.Mode().Perm(); known && int(owner.Uid) == os.Geteuid() && mode&groupReads != 0 {
+		return fmt.Sprintf("%s holds a secret, and its group can read it (mode %04o): chmod 600 %s", path, mode, path)
+	}
+	return ""
 }
 
 // Read reads a file of at most so many bytes that others cannot read.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -12,13 +13,38 @@ import (
 // Logger writes records of level and above to w: text for a terminal, JSON
 // otherwise. A record that is logged with a context in a trace has its ids,
 // trace_id and span_id, and of a job (With) its round, uid and attempt; after
-// WithGroup they stand in the group.
+// WithGroup they stand in the group. Durations stand as people read them, such as
+// 1.5s, in both forms.
 func Logger(w io.Writer, terminal bool, level slog.Leveler) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
 	if terminal {
 		return slog.New(traced{slog.NewTextHandler(w, options)})
 	}
 	return slog.New(traced{slog.NewJSONHandler(w, options)})
+}
+
+// readable writes a duration with its unit: in JSON the standard library's handler
+// has it as a count of nanoseconds, and as text with all of its nine digits.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(Duration(a.Value.Duration()))
+	}
+	return a
+}
+
+// Duration is a duration as people read it: whole seconds from a minute on, and two
+// digits behind the point below.
+func Duration(d time.Duration) string {
+	const hundredths = 100
+	switch size := d.Abs(); {
+	case size >= time.Minute:
+		d = d.Round(time.Second)
+	case size >= time.Second:
+		d = d.Round(time.Second / hundredths)
+	case size >= time.Millisecond:
+		d = d.Round(time.Millisecond / hundredths)
+	}
+	return d.String()
 }
 
 // traced adds the ids of the job and of the span that a record was logged in.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"go.opentelemetry.io/otel"
@@ -125,5 +126,35 @@ func TestLogsHaveTheIDsOfTheirSpan(t *testing.T) {
 				t.Errorf("got %s: JSON is for what is no terminal", lines[0])
 			}
 		})
+	}
+}
+
+// A duration is read by people, in a terminal and in JSON: neither as a count of
+// nanoseconds nor with all nine digits of a clock.
+func TestLogsHaveReadableDurations(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		d    time.Duration
+		want string
+	}{
+		{1500 * time.Millisecond, "1.5s"},
+		{1234567891 * time.Nanosecond, "1.23s"},
+		{123456789 * time.Nanosecond, "123.46ms"},
+		{345678 * time.Nanosecond, "345.678µs"},
+		{2*time.Hour + 123456789*time.Nanosecond, "2h0m0s"},
+		{-90*time.Second - 123456789*time.Nanosecond, "-1m30s"},
+		{0, "0s"},
+	} {
+		for name, want := range map[string]string{
+			"terminal": "took=" + c.want + " part.took=" + c.want,
+			"json":     `"took":"` + c.want + `","part":{"took":"` + c.want + `"}`,
+		} {
+			var out bytes.Buffer
+			log := telemetry.Logger(&out, name == "terminal", slog.LevelInfo)
+			log.With("took", c.d).Info("done", slog.Group("part", "took", c.d))
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s of %d: got %s, want %s", name, c.d, out.String(), want)
+			}
+		}
 	}
 }

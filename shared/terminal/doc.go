@@ -1,5 +1,6 @@
 // Package terminal lays out what commands print for a person: how wide the
-// place is that it goes to, whether it takes colour, and tables that fit it.
+// place is that it goes to, whether it takes colour, tables that fit it, and
+// filters for what steers a terminal.
 //
 // Guarantees: a table is never wider than the terminal unless its numbers and names are;
 // what is cut is text, ends in …, and is cut where it is longest. Numbers are

@@ -79,6 +79,11 @@ func flagsOf(tb testing.TB, cmd *cli.Command, path string, without map[string]st
 		default:
 			tb.Errorf("%s has the variables %v, want the one of its name: Sources: command.Env(%q)", name, variables, f.Names()[0])
 		}
+		for _, value := range command.Offered(f) {
+			if err := f.Set(f.Names()[0], value); err != nil {
+				tb.Errorf("%s refuses %q, which a shell offers: %v", name, value, err)
+			}
+		}
 		if required, ok := f.(cli.RequiredFlag); ok && required.IsRequired() && !cmd.Hidden {
 			tb.Errorf("%s is required by the library, which does not see the configuration file: check it in the action", name)
 		}
@@ -114,7 +119,7 @@ func Help(tb testing.TB, newCommand func() *cli.Command, folder string) {
 			tb.Errorf("%v --help has no examples", path)
 		}
 		for line := range strings.SplitSeq(page, "\n") {
-			if n := utf8.RuneCountInString(line); n > 80 && !strings.HasPrefix(line, "  "+root.Name) && !strings.HasPrefix(line, "  {") {
+			if n := utf8.RuneCountInString(line); n > 80 {
 				tb.Errorf("%v --help: a line of %d characters, want at most 80: %s", path, n, line)
 			}
 		}

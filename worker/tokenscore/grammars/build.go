@@ -22,6 +22,8 @@ type builder struct {
 	jobs    int
 	log     io.Writer
 
+	progress *progress
+
 	cache string // where downloads are kept
 	index string // the package index that they come from
 
@@ -119,6 +121,7 @@ func (b *builder) rebuild(ctx context.Context) error {
 	if err := b.fetch(ctx, len(languages) > 0); err != nil {
 		return err
 	}
+	b.progress.showf(true, "unpacking the sources")
 	if err := errors.Join(b.writeOurs(), b.unpackAll(ctx, languages)); err != nil {
 		return err
 	}
@@ -152,11 +155,15 @@ func (b *builder) compileAll(ctx context.Context, languages []string) error {
 	made := make([]manifest.Grammar, len(bySize))
 	for i, language := range bySize {
 		group.Go(func() (err error) {
-			made[i], err = b.compileGrammar(ctx, language)
+			if made[i], err = b.compileGrammar(ctx, language); err == nil {
+				b.progress.grammar(len(bySize))
+			}
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
+	err := group.Wait()
+	b.progress.clear()
+	if err != nil {
 		return err
 	}
 	b.made.Languages = made

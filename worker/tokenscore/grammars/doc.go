@@ -9,7 +9,7 @@
 //     there, nothing is downloaded, unpacked or compiled.
 //   - Downloads come from a package index as they are: none of their own build
 //     is run, and each is checked by hash before anything of it is unpacked.
-//   - They are kept in one directory for all checkouts (-sources), and asked for
+//   - They are kept in one directory for all checkouts (--sources), and asked for
 //     only when a source has to be unpacked and is not there: a directory that
 //     has them all needs no network.
 //   - Two builds of one directory run one after the other.

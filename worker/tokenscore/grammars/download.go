@@ -31,7 +31,7 @@ func cacheDir() string {
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "" // -sources must say it
+		return "" // --sources must say it
 	}
 	return filepath.Join(dir, "mirrorfleet", "sources")
 }
@@ -77,11 +77,15 @@ func (b *builder) download(ctx context.Context, p manifest.Package) error {
 // keep puts what a link leads to into the cache. A download that is killed leaves
 // its temporary file, which nothing reads.
 func (b *builder) keep(ctx context.Context, client *http.Client, link *url.URL, p manifest.Package) (err error) {
-	body, err := get(ctx, client, link, "")
+	answer, err := get(ctx, client, link, "")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, body.Close()) }()
+	body := &download{Reader: io.LimitReader(answer.Body, largest), progress: b.progress, size: answer.ContentLength}
+	defer func() {
+		b.progress.clear()
+		err = errors.Join(err, answer.Body.Close())
+	}()
 	if err := os.MkdirAll(b.cache, 0o750); err != nil {
 		return fmt.Errorf("making the directory of sources: %w", err)
 	}
@@ -95,7 +99,7 @@ func (b *builder) keep(ctx context.Context, client *http.Client, link *url.URL, 
 		}
 	}()
 	h := sha256.New()
-	_, err = io.Copy(io.MultiWriter(f, h), io.LimitReader(body, largest))
+	_, err = io.Copy(io.MultiWriter(f, h), body)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("reading %s: %w", link.Redacted(), err)
 	}

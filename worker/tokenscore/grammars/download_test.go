@@ -43,7 +43,7 @@ func indexed(t *testing.T, page, file string) *builder {
 	}))
 	t.Cleanup(server.Close)
 	address := strings.Replace(server.URL, "http://", "http://user:password@", 1)
-	return &builder{index: address + "/simple", cache: filepath.Join(t.TempDir(), "sources"), log: io.Discard}
+	return &builder{index: address + "/simple", cache: filepath.Join(t.TempDir(), "sources"), log: io.Discard, progress: &progress{out: io.Discard}}
 }
 
 // An index answers in one of two forms, with absolute addresses or relative ones.

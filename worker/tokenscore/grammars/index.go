@@ -39,12 +39,12 @@ func find(ctx context.Context, client *http.Client, index string, p manifest.Pac
 	if err != nil {
 		return nil, errors.New("the package index is not a URL") // what it is may hold a password
 	}
-	body, err := get(ctx, client, base, accept)
+	answer, err := get(ctx, client, base, accept)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	page, err := io.ReadAll(io.LimitReader(body, largest))
+	defer func() { err = errors.Join(err, answer.Body.Close()) }()
+	page, err := io.ReadAll(io.LimitReader(answer.Body, largest))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", base.Redacted(), err)
 	}
@@ -82,8 +82,8 @@ func links(page []byte) []string {
 	return found
 }
 
-// get returns the body of what an address leads to.
-func get(ctx context.Context, client *http.Client, from *url.URL, accept string) (io.ReadCloser, error) {
+// get returns what an address leads to; its body is to be closed.
+func get(ctx context.Context, client *http.Client, from *url.URL, accept string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: %w", from.Redacted(), err)
@@ -98,5 +98,5 @@ func get(ctx context.Context, client *http.Client, from *url.URL, accept string)
 	if answer.StatusCode != http.StatusOK {
 		return nil, errors.Join(fmt.Errorf("%s answers %s", from.Redacted(), answer.Status), answer.Body.Close())
 	}
-	return answer.Body, nil
+	return answer, nil
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"golang.org/x/term"
 )
 
 func main() {
@@ -23,7 +25,7 @@ func main() {
 func run(ctx context.Context, args []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("grammars", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	b := builder{log: stderr}
+	b := builder{log: stderr, progress: &progress{out: stderr, terminal: atTerminal(stderr)}}
 	flags.StringVar(&b.out, "out", "", "directory to build; replaced as a whole")
 	flags.StringVar(&b.cache, "sources", cacheDir(), "directory that keeps the downloads; $MIRRORFLEET_SOURCES is its default")
 	// Its default may hold a password, and would be printed if it stood here.
@@ -37,7 +39,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		return 2
 	}
 	if b.out == "" || b.cache == "" || b.jobs < 1 || flags.NArg() > 0 {
-		fmt.Fprintln(stderr, "grammars: want -out DIR, -sources DIR where there is no home directory, -jobs of at least 1, and nothing else")
+		fmt.Fprintln(stderr, "grammars: want --out DIR, --sources DIR where there is no home directory, --jobs of at least 1, and nothing else")
 		return 2
 	}
 	b.out = filepath.Clean(b.out)
@@ -49,6 +51,12 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// atTerminal says whether a line that is written can be redrawn.
+func atTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func compiler() string {

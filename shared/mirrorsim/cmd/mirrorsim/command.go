@@ -19,7 +19,8 @@ import (
 const description = `Serves a world as the mirror would, until SIGINT or SIGTERM, and writes the two
 files that a round over it needs. One line of JSON on standard output says where:
 
-  {"url":"http://127.0.0.1:40123","miners":"DIR/miners.json","registry":"DIR/master_repositories.json","as_of":"2026-06-18T18:54:00Z"}
+  {"url":"http://127.0.0.1:40123","miners":"DIR/miners.json",
+   "registry":"DIR/master_repositories.json","as_of":"2026-06-18T18:54:00Z"}
 
 Worlds:
   demo       a recorded case that is built in: 24 miners and 6 repositories,
@@ -35,7 +36,8 @@ GET /sim/stats tells what the simulator saw; POST /sim/reset starts the counts a
 
 Examples:
   mirrorsim --addr 127.0.0.1:8080 --write /tmp/world
-  mirrorsim --world git:../chi,../cobra --latency lognormal:80ms,0.5 --fault 5xx=0.02
+  mirrorsim --world git:../chi,../cobra \
+      --latency lognormal:80ms,0.5 --fault 5xx=0.02
   mirrorsim --world case:round.json.zst --case-round 1 --limit 0`
 
 // ready is the line that says where everything is.

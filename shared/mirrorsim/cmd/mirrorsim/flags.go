@@ -30,10 +30,10 @@ func flags() []cli.Flag { return append(worldFlags(), serverFlags()...) }
 // worldFlags say what is served.
 func worldFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{
+		command.Offers(&cli.StringFlag{
 			Name: "world", Category: groupWorld, Sources: env("world"), Value: "demo",
 			Usage: "the `WORLD` to serve: demo, git:DIR[,DIR…] or case:FILE",
-		},
+		}, "demo"),
 		&cli.Uint64Flag{
 			Name: "seed", Category: groupWorld, Sources: env("seed"), Value: 1,
 			Usage: "decides faults, latencies and the phases of the limit's windows",
@@ -50,10 +50,10 @@ func worldFlags() []cli.Flag {
 			Name: "case-round", Category: groupWorld, Sources: env("case-round"), Value: 0,
 			Usage: "`N`th round of a case, counted from 0", Validator: atLeast(0),
 		},
-		&cli.StringFlag{
+		command.Offers(&cli.StringFlag{
 			Name: "case-fault", Category: groupWorld, Sources: env("case-fault"), Value: "500",
 			Usage: "`KIND` of fault (see --fault) that a case's failed requests meet; 500 is tried again, 400 is final",
-		},
+		}, mirrorsim.FaultNames()...),
 	}
 }
 
@@ -90,7 +90,7 @@ func serverFlags() []cli.Flag {
 		},
 		&cli.StringFlag{
 			Name: "latency", Category: groupFaults, Sources: env("latency"), Value: "0s",
-			Usage: "`TIME` before each answer: 50ms, uniform:20ms,200ms or lognormal:80ms,0.5 (median, sigma)",
+			Usage: "`LATENCY` before each answer: 50ms, uniform:20ms,200ms or lognormal:80ms,0.5 (median, sigma)",
 		},
 		&cli.StringSliceFlag{
 			Name: "fault", Category: groupFaults, Sources: env("fault"),

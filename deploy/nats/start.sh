@@ -1,0 +1,20 @@
+#!/bin/sh
+# Starts nats-server with these arguments, such as -c /etc/nats/single.conf. The server
+# reads each value of the environment as a piece of its configuration: 12345 and 10k are
+# numbers to it, yes is a truth value, and $HOME is a variable. In single quotes each is
+# the text that it is.
+set -eu
+for name in $(env | sed -n 's/^\(NATS_[A-Z0-9_]*\)=.*/\1/p'); do
+	eval "value=\$$name"
+	case $name=$value in
+	NATS_TLS_VERIFY=*) continue ;; # a truth value
+	*_PASSWORD=)
+		echo "start.sh: $name is empty: set a password" >&2
+		exit 2 ;;
+	*\'*)
+		echo "start.sh: $name has a single quote, which nats-server cannot read there: set it without one" >&2
+		exit 2 ;;
+	esac
+	export "$name='$value'"
+done
+exec nats-server "$@"

@@ -1,0 +1,4 @@
+package command
+
+// Version, for its test.
+var Version = version

@@ -1,0 +1,22 @@
+// Package plural counts things in a sentence: "1 job", "2 jobs". It knows the plurals
+// that an s makes, and no others.
+package plural
+
+import "fmt"
+
+// Of is a number of things, named in the singular. Of several words the last one gets
+// the s.
+func Of[N int | int64 | uint64](n N, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
+// Are is the verb after a number of things: "is" or "are".
+func Are[N int | int64 | uint64](n N) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}

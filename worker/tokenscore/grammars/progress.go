@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+)
+
+// progress says how far a build is: in a line that is redrawn at a terminal, and in
+// plain lines elsewhere.
+type progress struct {
+	out      io.Writer
+	terminal bool
+
+	mu       sync.Mutex
+	compiled int // grammars of those to be built
+}
+
+// plainBytes is how much of a download a plain line stands for. Each grammar has one:
+// the largest take as long as many small ones.
+const plainBytes = 10 << 20
+
+// showf redraws the line, or prints it if it is one of the plain ones.
+func (p *progress) showf(plain bool, format string, args ...any) {
+	text := "grammars: " + fmt.Sprintf(format, args...)
+	switch {
+	case p.terminal:
+		fmt.Fprintf(p.out, "\r%s\x1b[K", text)
+	case plain:
+		fmt.Fprintln(p.out, text)
+	}
+}
+
+// clear removes the line.
+func (p *progress) clear() {
+	if p.terminal {
+		fmt.Fprint(p.out, "\r\x1b[K")
+	}
+}
+
+// grammar says that one more of the grammars is compiled.
+func (p *progress) grammar(of int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.compiled++
+	p.showf(true, "compiled %d of %d", p.compiled, of)
+}
+
+// download passes on what is read of a source distribution, and says how much of it
+// there is; size is below zero if nobody knows.
+type download struct {
+	io.Reader
+
+	progress *progress
+	size     int64
+	read     int64
+}
+
+func (d *download) Read(b []byte) (int, error) {
+	n, err := d.Reader.Read(b)
+	before := d.read
+	d.read += int64(n)
+	if d.read>>20 > before>>20 {
+		of := ""
+		if d.size >= 0 {
+			of = fmt.Sprintf(" of %d", d.size>>20)
+		}
+		d.progress.showf(d.read/plainBytes > before/plainBytes, "downloaded %d%s MB", d.read>>20, of)
+	}
+	return n, err //nolint:wrapcheck // a reader's end is itself
+}
