@@ -131,6 +131,7 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, befor
 		if seen.note(other, revision, now) {
 			c.Log.WarnContext(ctx, standingBy(round), "round", round, "producer", other.Name)
 		}
+		c.Seen(Sight{StandsBy: other.Name})
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
