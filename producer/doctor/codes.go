@@ -50,6 +50,7 @@ const (
 	EgressUndeclared   Code = "egress-undeclared"
 	EgressUnreadable   Code = "egress-unreadable"
 	WorkerMissing      Code = "worker-missing"
+	WorkersNone        Code = "workers-none"
 	GrammarsUnusable   Code = "grammars-unusable"
 	GrammarsFigures    Code = "grammars-figures"
 	SandboxLacking     Code = "sandbox-lacking"
@@ -115,6 +116,7 @@ func mends() map[Code]string {
 		EgressUnreadable:   "restart a producer: it declares them anew; find out who else writes to the bucket of rounds",
 		EgressUndeclared:   "start it with the --egress of the address that it sends from; a new address belongs in the producers' --egresses",
 		WorkerMissing:      "run `worker check` where workers run",
+		WorkersNone:        "start a worker with the NATS, Redis, mirror and egress of the fleet; if one runs, its log says what it waits for",
 		GrammarsUnusable:   "run `make grammars`, or name the directory with --grammars",
 		GrammarsFigures:    "run `make grammars` on this machine, and compare its C library with the one that they were built with",
 		SandboxLacking:     "run workers on a kernel with seccomp and Landlock (Linux 5.13, lsm=landlock), or give them --sandbox auto",

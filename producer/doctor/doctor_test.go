@@ -413,6 +413,7 @@ func TestAllIsWell(t *testing.T) {
 	t.Parallel()
 	url, _, bus := declared(t)
 	must.Do(t, bus.CreateManifest(t.Context(), job.Manifest{Round: "r1"}))
+	waitForJobs(t, bus)
 	asked := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked++; fmt.Fprint(w, `{"status":"ok"}`) }))
 	t.Cleanup(s.Close)

@@ -24,7 +24,7 @@ type NATS struct {
 
 // Checks are the server, the streams and the roles' permissions.
 func (n NATS) Checks() []Check {
-	checks := []Check{{"NATS server", n.server}, {"streams", n.streams}}
+	checks := []Check{{"NATS server", n.server}, {"streams", n.streams}, {"workers", n.workers}}
 	if n.Local { // it has no users
 		return checks
 	}

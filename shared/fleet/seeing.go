@@ -5,32 +5,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/urfave/cli/v3"
-	"golang.org/x/term"
 
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/health"
 	"mirrorfleet/shared/telemetry"
+	"mirrorfleet/shared/terminal"
 )
 
 // flushTime is how long a process that ends waits for its last spans to leave.
 const flushTime = 5 * time.Second
 
 // Logger is the process's log: text at a terminal, JSON otherwise.
-func Logger(c *cli.Command, w *os.File) (*slog.Logger, error) {
+func Logger(c *cli.Command, w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return nil, command.Usage("--log-level: %w", err)
 	}
-	log := telemetry.Logger(w, term.IsTerminal(int(w.Fd())), level)
+	log := telemetry.Logger(w, terminal.Of(w).Width > 0, level)
 	slog.SetDefault(log)
 	return log, nil
 }

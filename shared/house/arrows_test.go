@@ -59,7 +59,7 @@ var arrows = []arrow{
 		"shared/fleet", "the wiring that producer and worker have in common",
 		[]string{
 			"shared/certs", "shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/secret",
-			"shared/telemetry",
+			"shared/telemetry", "shared/terminal",
 		},
 	},
 	{
@@ -84,8 +84,8 @@ var arrows = []arrow{
 		},
 	},
 	{
-		"producer/round", "a round is published, collected and concluded by the rules, and the steps between are marked",
-		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural", "shared/scoring", "shared/telemetry"},
+		"producer/round", "a round is published, collected and concluded by the rules, the steps between are marked, and what is left is estimated",
+		[]string{"producer/estimate", "shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural", "shared/scoring", "shared/telemetry"},
 	},
 	{
 		"producer/miners", "who takes part is read from the validator's files, and what GitHub said is kept in a bucket",

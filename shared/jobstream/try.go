@@ -111,6 +111,9 @@ func (b *Bus) created(ctx context.Context, kind, name string, err error) {
 	}
 }
 
+// Answers says whether NATS does, as far as this process has asked.
+func (b *Bus) Answers() bool { return !b.out.Load() && b.nc.IsConnected() }
+
 // recovered logs the first success after an outage.
 func (b *Bus) recovered() {
 	if b.out.Load() && b.out.CompareAndSwap(true, false) {
