@@ -88,7 +88,7 @@ func (c *contents) note(subject string) {
 		subjectOf(job.BucketRecords, ""), subjectOf(job.BucketEvaluation, ""), strings.TrimSuffix(job.SubjectJobs, ">"),
 	} {
 		if tail, is := strings.CutPrefix(subject, prefix); is {
-			if round, _, of := strings.Cut(tail, "."); of && job.ValidRound(round) {
+			if round, _, of := strings.Cut(tail, "."); of && round != job.Schedule && job.ValidRound(round) {
 				c.rounds[round] = true
 			}
 		}

@@ -1,0 +1,4 @@
+package jobstream
+
+// NotConnected is why a process has no connection.
+var NotConnected = notConnected
