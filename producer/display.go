@@ -18,9 +18,10 @@ import (
 type display struct {
 	out   *terminal.Screen
 	round string
-	// limit reads the bucket; answers says whether NATS does.
-	limit   func(context.Context) (ratelimit.State, error)
-	answers func() bool
+	// limit reads the bucket, and says why no permit would be granted; nats says what is
+	// wrong with NATS.
+	limit func(context.Context) (ratelimit.State, error)
+	nats  func() error
 
 	mu       sync.Mutex
 	progress round.Progress
@@ -86,11 +87,11 @@ func (d *display) latest(v *view, now time.Time) {
 	v.now, v.progress, v.sight = now, d.progress, d.sight
 }
 
-// look asks the bucket, and whether NATS answers.
+// look asks the bucket, and what is wrong with the servers.
 func (d *display) look(ctx context.Context, v *view, now time.Time) {
 	d.latest(v, now)
-	switch answers := d.answers(); {
-	case answers:
+	switch v.nats = d.nats(); {
+	case v.nats == nil:
 		v.silent = time.Time{}
 	case v.silent.IsZero():
 		v.silent = now

@@ -17,7 +17,7 @@ import (
 // shown is a display on a file.
 func shown(out *os.File) *display {
 	return &display{
-		out: terminal.NewScreen(out), round: "r1", answers: func() bool { return true },
+		out: terminal.NewScreen(out), round: "r1", nats: func() error { return nil },
 		limit: func(context.Context) (ratelimit.State, error) {
 			return ratelimit.State{Limit: 50, Window: 10 * time.Second}, nil
 		},

@@ -8,6 +8,7 @@ import (
 
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/ratelimit"
 )
 
 // follow does the work with the display beside it, once the mirror has answered:
@@ -15,7 +16,7 @@ import (
 func (s *session) follow(
 	ctx context.Context, m job.Manifest, work func(context.Context, *round.Runner) (round.Result, error),
 ) (round.Result, error) {
-	d := &display{out: s.screen, round: m.Round, limit: s.wire.Limiter.State, answers: s.wire.Bus.Answers}
+	d := &display{out: s.screen, round: m.Round, limit: s.bucket, nats: s.wire.Bus.Standing}
 	config := round.Config{
 		Bus: s.wire.Bus, Name: s.name, Mirror: s.mirror, Egress: s.servers.Limit.Egress, Traced: s.tracing.begun, Log: s.log,
 		Alone: s.options.local,
@@ -49,6 +50,15 @@ func (s *session) follow(
 		return err
 	})
 	return result, group.Wait()
+}
+
+// bucket is the state of the limit, and why no permit would be granted.
+func (s *session) bucket(ctx context.Context) (ratelimit.State, error) {
+	state, err := s.wire.Limiter.State(ctx)
+	if err != nil {
+		return state, ratelimit.Trouble(err)
+	}
+	return state, s.wire.Limiter.Check(ctx)
 }
 
 // watchFleet ends the round when the local servers or workers cannot be kept alive.

@@ -22,9 +22,10 @@ type view struct {
 	sight        round.Sight
 	meter        *estimate.Meter
 	bucket       ratelimit.State
-	// redis is why the bucket cannot be read, nil when it can.
+	// redis is why no permit would be granted, nil when one would.
 	redis error
-	// silent is since when NATS has confirmed nothing; zero when it does.
+	// nats is what is wrong with NATS, and silent since when it has confirmed nothing.
+	nats   error
 	silent time.Time
 }
 
@@ -97,10 +98,7 @@ func (v view) miners() []string {
 
 func (v view) mirror() []string {
 	if v.redis != nil {
-		if refusal := ratelimit.Refusal(v.redis); refusal != nil {
-			return []string{fmt.Sprintf("Redis refuses (%v): nothing is sent", refusal)}
-		}
-		return []string{"Redis does not answer: nothing is sent"}
+		return []string{"nothing is sent: " + short(v.redis.Error())}
 	}
 	return []string{
 		plural.Of(v.meter.Granted(), "request"), fmt.Sprintf("%.0f %% of the limit in the last minute", 100*v.meter.Share()),
@@ -116,7 +114,10 @@ func (v view) notes() (notes []string) {
 	}
 	p, workers := v.progress, v.sight.Workers
 	note(v.sight.StandsBy != "", "standing by: producer %s runs the round, and this one takes over when that one goes", v.sight.StandsBy)
-	note(!v.silent.IsZero(), "NATS has confirmed nothing for %s: what is shown is from before", clock(v.now.Sub(v.silent)))
+	if v.nats != nil {
+		note(true, "%s", short(v.nats.Error()))
+		note(true, "NATS has confirmed nothing for %s: what is shown is from before", clock(v.now.Sub(v.silent)))
+	}
 	open := v.sight.StandsBy == "" && v.silent.IsZero()
 	note(open && workers.None, "no worker takes the round's jobs: %s",
 		cmp.Or(short(workers.Why), "none has shown itself for "+clock(v.now.Sub(workers.Since))))

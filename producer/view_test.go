@@ -26,8 +26,8 @@ func metered(granted int64, over time.Duration) *estimate.Meter {
 	return m
 }
 
-// underWay is a view of a round of the usual kind.
-func underWay() view {
+// runningView is a view of a round of the usual kind.
+func runningView() view {
 	now := started.Add(24 * time.Second)
 	return view{
 		round: "r1", started: started, now: now, meter: metered(112, 24*time.Second),
@@ -40,7 +40,7 @@ func underWay() view {
 
 // crowded is one in which everything is told.
 func crowded() view {
-	v := underWay()
+	v := runningView()
 	v.round, v.now = "20261124t103711z-53f3a1", started.Add(61*time.Minute)
 	v.progress = round.Progress{
 		Planned: 256, Done: 100, Failed: 20, Degraded: 12, Running: 64, Queued: 72, Retrying: 14,
@@ -55,7 +55,7 @@ func crowded() view {
 
 func TestViewShowsTheRound(t *testing.T) {
 	t.Parallel()
-	got := underWay().lines(80)
+	got := runningView().lines(80)
 	want := []string{
 		"round   r1, elapsed 00:24, about 01:40 left",
 		"miners  █████████████▒▒▒░░░░░░░░  12/24 done, 1 failed, 3 running, 8 queued",
@@ -66,7 +66,7 @@ func TestViewShowsTheRound(t *testing.T) {
 	}
 	line := "elapsed 00:24, about 01:40 left; miners 12/24 done, 1 failed, 3 running, 8 queued; " +
 		"mirror 112 requests, 93 % of the limit in the last minute"
-	if got := underWay().line(); got != line {
+	if got := runningView().line(); got != line {
 		t.Errorf("plain: got %q, want %q", got, line)
 	}
 }
@@ -75,11 +75,11 @@ func TestViewShowsTheRound(t *testing.T) {
 // is lost: at 80 columns a line wrapped as soon as a job was to be retried.
 func TestViewFitsEveryWidth(t *testing.T) {
 	t.Parallel()
-	retried := underWay()
+	retried := runningView()
 	retried.progress.Planned, retried.progress.Done, retried.progress.Retrying = 256, 244, 1
 	retried.progress.Degraded = 12
 	plain := strings.Fields(crowded().line())
-	for name, v := range map[string]view{"usual": underWay(), "retried": retried, "crowded": crowded()} {
+	for name, v := range map[string]view{"usual": runningView(), "retried": retried, "crowded": crowded()} {
 		for width := 40; width <= 200; width++ {
 			lines := v.lines(width)
 			for _, line := range lines {
@@ -105,7 +105,7 @@ func TestViewFitsEveryWidth(t *testing.T) {
 		"mirror  112 requests, 93 % of the limit",
 		"        in the last minute",
 	}
-	if diff := cmp.Diff(want, underWay().lines(40)); diff != "" {
+	if diff := cmp.Diff(want, runningView().lines(40)); diff != "" {
 		t.Errorf("at 40 columns (-want +got):\n%s", diff)
 	}
 }
@@ -151,8 +151,17 @@ func TestViewShowsWhyTheRoundStands(t *testing.T) {
 			func(v *view) { v.sight.Workers = round.Workers{None: true, Why: "w1: another mirror"} },
 			[]string{"note no worker takes the round's jobs: w1: another mirror"},
 		},
-		"Redis away":   {func(v *view) { v.redis = errors.New("EOF") }, []string{"mirror Redis does not answer: nothing is sent"}},
-		"NATS away":    {func(v *view) { v.silent = started }, []string{"time left not known", "NATS has confirmed nothing for 00:24: what is shown is from before"}},
+		"Redis away": {
+			func(v *view) { v.redis = errors.New("Redis does not answer: EOF") },
+			[]string{"mirror nothing is sent: Redis does not answer: EOF"},
+		},
+		"NATS away": {
+			func(v *view) { v.nats, v.silent = errors.New("NATS refuses: store full"), started },
+			[]string{
+				"time left not known", "note NATS refuses: store full",
+				"NATS has confirmed nothing for 00:24: what is shown is from before",
+			},
+		},
 		"before lists": {func(v *view) { v.progress.Work = estimate.Work{} }, []string{"elapsed 00:24, time left not known yet; miners"}},
 		"beginning":    {func(v *view) { v.progress = round.Progress{} }, []string{"elapsed 00:24, beginning; mirror"}},
 		"concluding": {
@@ -160,7 +169,7 @@ func TestViewShowsWhyTheRoundStands(t *testing.T) {
 			[]string{"every job has ended: concluding; miners 3/3 done"},
 		},
 	} {
-		v := underWay()
+		v := runningView()
 		c.change(&v)
 		for _, want := range c.want {
 			if got := v.line(); !strings.Contains(got, want) {
@@ -173,7 +182,7 @@ func TestViewShowsWhyTheRoundStands(t *testing.T) {
 // A producer that stands by has counted nothing: it says for whom it stands by.
 func TestViewOfAProducerThatStandsBy(t *testing.T) {
 	t.Parallel()
-	v := underWay()
+	v := runningView()
 	v.progress, v.sight.StandsBy = round.Progress{}, "host-1/a"
 	got := v.line()
 	if !strings.Contains(got, "standing by: producer host-1/a runs the round") || strings.Contains(got, "0/0") || strings.Contains(got, "left") {
@@ -196,7 +205,7 @@ func TestClock(t *testing.T) {
 // What others say reaches no terminal as it is, and is bounded.
 func TestViewCleansWhatOthersSay(t *testing.T) {
 	t.Parallel()
-	v := underWay()
+	v := runningView()
 	v.progress.Retrying, v.progress.Trouble = 1, "a\x1b[2Jb\n"+strings.Repeat("c", 10_000)
 	for _, text := range []string{v.line(), strings.Join(v.lines(80), "")} {
 		if strings.ContainsAny(text, "\x1b\n") || len(text) > 1000 {

@@ -383,7 +383,7 @@ func TestEveryFaultIsFound(t *testing.T) { //nolint:tparallel // the scenarios e
 	t.Parallel()
 	b := &book{met: map[doctor.Code]bool{}}
 	t.Run("scenarios", func(t *testing.T) {
-		for _, group := range []map[string]scenario{natsScenarios(), streamScenarios(), redisScenarios(), clockScenarios(), fileScenarios(), mirrorScenarios()} {
+		for _, group := range []map[string]scenario{refusals(), natsScenarios(), streamScenarios(), redisScenarios(), clockScenarios(), fileScenarios(), mirrorScenarios()} {
 			for name, s := range group {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()

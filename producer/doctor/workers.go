@@ -9,7 +9,7 @@ import (
 // workers looks for a worker that lives: one that waits for a job, or shows a sign of
 // life of one.
 func (n NATS) workers(ctx context.Context) []Finding {
-	nc, err := connectNATS(ctx, n.URL, n.Files)
+	nc, err := connectNATS(ctx, n.URL, n.Files, n.Wait)
 	if err != nil {
 		return []Finding{skipped("NATS server")} // which says why
 	}

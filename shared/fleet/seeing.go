@@ -1,10 +1,8 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -14,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/urfave/cli/v3"
 
-	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/health"
 	"mirrorfleet/shared/telemetry"
@@ -107,33 +104,9 @@ func See(ctx context.Context, c *cli.Command, service, instance string, log *slo
 // the whole fleet in the metrics of every process: producers may be commands
 // that end, and workers may all be gone.
 func (s *Seeing) Follow(f *Fleet) {
-	s.Set(kindNATS, f.natsAnswers)
-	s.Set(kindRedis, f.redisAnswers)
+	s.Set(kindNATS, f.Bus.Check)
+	s.Set(kindRedis, f.Limiter.Check)
 	s.follow(f)
-}
-
-func (f *Fleet) redisAnswers(ctx context.Context) error {
-	if err := f.redis.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("redis does not answer: %w", err)
-	}
-	return nil
-}
-
-// notConnected says why the last try failed, if the client knows: a server that refuses
-// this process looks from here like one that is away.
-func notConnected(last error) error {
-	if why := cmp.Or(certs.Explain(last, "--nats"), last); why != nil {
-		return fmt.Errorf("not connected: %w", why)
-	}
-	return errors.New("not connected")
-}
-
-func (f *Fleet) natsAnswers(ctx context.Context) error {
-	if !f.nc.IsConnected() {
-		return notConnected(f.nc.LastError())
-	}
-	_, err := f.Bus.Queue(ctx)
-	return err
 }
 
 // Close stops the pages and sends what is left of the telemetry.

@@ -105,7 +105,7 @@ var arrows = []arrow{
 	},
 	{
 		"producer/doctor", "it looks at every server and file through the adapters that use them",
-		[]string{"shared/certs", "shared/job", "shared/jobstream", "shared/mirror", "shared/plural", "shared/ratelimit", "shared/secret"},
+		[]string{"shared/certs", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural", "shared/ratelimit", "shared/secret"},
 	},
 	{"producer/backup", "streams are copied as they are, and declared where they are put", []string{"shared/job", "shared/jobstream", "shared/pause", "shared/plural"}},
 	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
