@@ -52,6 +52,10 @@ func doctorCommand() *cli.Command {
 			Usage: "`FILE` with the export of the metagraph: as serve reads it, and no older than it may be",
 		},
 		&cli.DurationFlag{
+			Name: "connect-timeout", Category: groupDoctor, Sources: command.Env("connect-timeout"), Value: doctor.DefaultWait,
+			Usage: "how long to try a server that is not reachable", Validator: command.Positive,
+		},
+		&cli.DurationFlag{
 			Name: "check-timeout", Category: groupDoctor, Sources: command.Env("check-timeout"), Value: 30 * time.Second,
 			Usage: "how long each check may take; they run side by side",
 		},
@@ -64,7 +68,8 @@ func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "check everything that an installation needs, and say how to mend what is wrong",
-		Description: "It changes nothing: the one effect is one permit and the one request to the mirror that is sent with it.\n" +
+		Description: "It changes nothing: the effects are one permit, the one request to the mirror that is sent with it,\n" +
+			"and two bytes under one key of two buckets, by which it sees that writes are confirmed.\n" +
 			"Exit code 0 when all is well, warnings allowed; 1 when there is a fault; 2 for wrong usage.\n\n" +
 			"Examples:\n" +
 			"  producer doctor --nats nats://nats:4222 --nats-creds producer.creds \\\n" +
@@ -113,7 +118,9 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	clocks := doctor.Clocks{NATS: cfg.NATS, Redis: cfg.Redis, NATSFiles: cfg.NATSFiles, RedisFiles: cfg.RedisFiles}
+	clocks := doctor.Clocks{
+		NATS: cfg.NATS, Redis: cfg.Redis, NATSFiles: cfg.NATSFiles, RedisFiles: cfg.RedisFiles, Wait: cfg.ConnectTimeout,
+	}
 	checks := slices.Concat(servers, []doctor.Check{
 		doctor.Formula(cfg.Limit), doctor.Grammars(beside("worker"), c.String("grammars")),
 	}, doctor.FileChecks(fileChecks(c, time.Now())))
@@ -146,11 +153,12 @@ func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check,
 	}
 	n := doctor.NATS{
 		URL: cfg.NATS, Worker: cmp.Or(c.String("worker-nats"), cfg.NATS), Files: cfg.NATSFiles, WorkerFiles: workerFiles(c, cfg.NATSFiles),
-		Streams: cfg.Streams,
+		Streams: cfg.Streams, Wait: cfg.ConnectTimeout,
 	}
 	if !o.local {
 		return append(n.Checks(), doctor.Redis{
 			URL: cfg.Redis, Files: cfg.RedisFiles, NATS: cfg.NATS, NATSFiles: cfg.NATSFiles, Egresses: setting.Names, Limit: cfg.Limit,
+			Wait: cfg.ConnectTimeout,
 		}.Checks()...), nil
 	}
 	cfg.Limit.Horizon = localHorizon(c, o.workers)
@@ -164,7 +172,7 @@ func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check,
 	cfg.NATS, cfg.Redis = found.NATS, found.Redis
 	n.URL, n.Local = found.NATS, true
 	return append(n.Checks(), doctor.Redis{
-		URL: found.Redis, NATS: found.NATS, Egresses: setting.Names, Limit: cfg.Limit, Embedded: true,
+		URL: found.Redis, NATS: found.NATS, Egresses: setting.Names, Limit: cfg.Limit, Embedded: true, Wait: cfg.ConnectTimeout,
 	}.Checks()...), nil
 }
 

@@ -56,7 +56,7 @@ func TestDoctorCommand(t *testing.T) {
 		"--metagraph", metagraph, "--metagraph-max-age", "2000000h",
 	}, limit...)
 	d := examined(t, 0, args...)
-	if got, want := codes(d), []string{"nats-silent", "permission-excess", "permission-excess", "redis-excess"}; !slices.Equal(got, want) {
+	if got, want := codes(d), []string{"nats-silent", "workers-none", "permission-excess", "permission-excess", "redis-excess"}; !slices.Equal(got, want) {
 		t.Errorf("a fresh installation: %+v, want nothing but %v", d, want)
 	}
 	if saw := mirrorSaw(t, world.URL); saw != 1 {
@@ -109,7 +109,7 @@ func TestDoctorOfALocalRound(t *testing.T) {
 	}
 	jobstreamtest.StartIn(t, dir)
 	d := examined(t, 0, "--local", "--state", dir)
-	if len(codes(d)) != 0 || d.Checks[0].Check != "NATS server" {
+	if !slices.Equal(codes(d), []string{"workers-none"}) || d.Checks[0].Check != "NATS server" {
 		t.Errorf("%+v", d)
 	}
 }

@@ -59,6 +59,9 @@ var rare = []string{
 	"mirrorfleet_round_duration_seconds",         // this producer is gone when its round has ended
 	"mirrorfleet_round_last_success_seconds",     // the round lacked something
 	"mirrorfleet_limit_refusals_total",           // nobody had to be told to ask again
+	"mirrorfleet_server_refuses",                 // no server refused: TestEveryoneSaysOfAFaultWhatIsSo
+	"mirrorfleet_storage_used_bytes",             // no limit is told here: fleet.TestAProducerTellsOfTheStorage
+	"mirrorfleet_storage_limit_bytes",            // nor there
 	"mirrorfleet_round_put_off",                  // of `serve` alone: TestTheValidatorReplacesItsTokens has it told
 }
 

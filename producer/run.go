@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v3"
-	"golang.org/x/sync/errgroup"
-	"golang.org/x/term"
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/miners"
@@ -24,6 +22,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/terminal"
 )
 
 // run is `producer run`.
@@ -39,11 +38,12 @@ func run(ctx context.Context, c *cli.Command) error {
 // is opened in order, used, and closed in the opposite order, whatever happens
 // in between.
 func conduct(ctx context.Context, c *cli.Command, o options, work func(*session, context.Context) (round.Result, error)) (err error) {
-	log, err := fleet.Logger(c, os.Stderr)
+	screen := terminal.NewScreen(os.Stderr)
+	log, err := fleet.Logger(c, screen)
 	if err != nil {
 		return err
 	}
-	tracing, err := newTracing(ctx, c, log, os.Stderr)
+	tracing, err := newTracing(ctx, c, log, screen)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(*session,
 	}
 	defer func() { err = errors.Join(err, seeing.Close()) }()
 
-	s := &session{options: o, flags: c, log: log, seeing: seeing, tracing: tracing, name: round.NewName()}
+	s := &session{options: o, flags: c, log: log, seeing: seeing, tracing: tracing, screen: screen, name: round.NewName()}
 	defer func() { err = errors.Join(err, s.close()) }()
 	defer tracing.ended()
 	result, err := work(s, ctx)
@@ -61,6 +61,8 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(*session,
 		return s.explain(ctx, usageOfEgress(err))
 	}
 	if err := s.show(ctx, result); err != nil {
+		log.ErrorContext(ctx, "the round is concluded, but its result could not be printed: `producer show` prints it",
+			"round", result.Round, "error", err)
 		return err
 	}
 	if !result.Complete {
@@ -76,6 +78,7 @@ type session struct {
 	log     *slog.Logger
 	seeing  *fleet.Seeing
 	tracing *tracing
+	screen  *terminal.Screen // what is shown while a round runs
 
 	wire      *fleet.Fleet
 	servers   fleet.Config
@@ -139,9 +142,6 @@ func (s *session) serve(
 		return round.Result{}, err
 	}
 	s.onClose(func() error { s.mirror.Close(); return nil })
-	if err := s.mirror.Health(ctx); err != nil {
-		return round.Result{}, fmt.Errorf("the mirror %s cannot be used: %w", manifest.Mirror, err)
-	}
 	return s.follow(ctx, manifest, work)
 }
 
@@ -301,59 +301,6 @@ func newRound(in round.Inputs, now time.Time) (job.Manifest, error) {
 		return m, command.UsageError{Err: err}
 	}
 	return m, err
-}
-
-// follow does the work with the display beside it.
-func (s *session) follow(
-	ctx context.Context, m job.Manifest, work func(context.Context, *round.Runner) (round.Result, error),
-) (round.Result, error) {
-	width, _, err := term.GetSize(int(os.Stderr.Fd()))
-	terminal := err == nil
-	d := newDisplay(os.Stderr, terminal, width, m.Round, s.wire.Limiter.State)
-	config := round.Config{
-		Bus: s.wire.Bus, Name: s.name, Mirror: s.mirror, Egress: s.servers.Limit.Egress, Traced: s.tracing.begun, Log: s.log,
-		Alone: s.options.local,
-		Progress: func(p round.Progress) {
-			s.stored = true
-			s.fleet.progressed(p.Done + p.Failed)
-			d.update(p)
-		},
-		Hold: s.flags.Duration("takeover"), Reconcile: s.flags.Duration("reconcile"),
-	}
-	if s.source != nil {
-		config.Identify = s.source.Identify
-	}
-	runner, err := round.New(config)
-	if err != nil {
-		return round.Result{}, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	group, ctx := errgroup.WithContext(ctx)
-	var result round.Result
-	group.Go(func() error { d.run(ctx); return nil })
-	group.Go(func() error { return s.watchFleet(ctx) })
-	group.Go(func() (err error) {
-		defer cancel()
-		result, err = work(ctx, runner)
-		return err
-	})
-	return result, group.Wait()
-}
-
-// watchFleet ends the round when the local servers or workers cannot be kept alive.
-func (s *session) watchFleet(ctx context.Context) error {
-	if s.fleet == nil {
-		return nil
-	}
-	select {
-	case err := <-s.local.Lost():
-		return err
-	case err := <-s.fleet.lost:
-		return err
-	case <-ctx.Done():
-		return nil
-	}
 }
 
 // show prints the outcome: JSON for a program, a table for a person.

@@ -56,7 +56,7 @@ var jobs = []ending{done, degraded, transient, permanent, dead}
 var crashCases = []crashCase{
 	{name: "RecordPlannedAnew", point: crash.RecordPlannedAnew, at: []ending{recordless}, once: true},
 	{name: "Claimed", point: crash.Claimed, at: jobs, once: true},
-	{name: "Expected", point: crash.Expected, at: jobs},
+	{name: "Expected", point: crash.Expected, at: []ending{done, degraded, transient}}, // whose lists are known
 	{name: "EvaluationStored", point: crash.EvaluationStored, at: []ending{done, degraded, transient}},
 	{name: "RecordDone", point: crash.RecordDone, at: []ending{done, degraded, transient}, once: true},
 	{name: "FailureCounted", point: crash.FailureCounted, at: []ending{degraded, transient, dead}, once: true},

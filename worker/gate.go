@@ -24,8 +24,12 @@ func gate(l *ratelimit.Limiter, patience time.Duration, log *slog.Logger) func(c
 		if !stuck {
 			return nil
 		}
+		why := "permits are granted to others, or the egress stands still"
+		if now.Trouble != nil {
+			why = now.Trouble.Error()
+		}
 		log.WarnContext(ctx, "no permit for a while: taking no more jobs",
-			"for", time.Since(now.TurnSince), "waiting", now.Waiting, "redis_answers", now.BlockedSince.IsZero())
+			"for", time.Since(now.TurnSince), "waiting", now.Waiting, "why", why)
 		if err := l.Flowing(ctx, patience); err != nil {
 			return fmt.Errorf("waiting until permits flow: %w", err)
 		}

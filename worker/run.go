@@ -67,13 +67,13 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	runner, err := newRunner(c, f, log, handler(evaluator))
+	runner, err := newRunner(c, f, log, handler(evaluator), stalled(client))
 	if err != nil {
 		return err
 	}
 	command.Hurry(ctx, runner.StopNow)
 	if err := ready(os.Stdout, name); err != nil {
-		return err
+		log.WarnContext(ctx, "nobody hears that this worker is ready", "error", err)
 	}
 	telemetry.WorkersChanged(ctx, 1)
 	defer telemetry.WorkersChanged(context.WithoutCancel(ctx), -1)
@@ -113,21 +113,34 @@ func newEvaluator(
 }
 
 // newRunner makes what takes the jobs, as the flags say.
-func newRunner(c *cli.Command, f *fleet.Fleet, log *slog.Logger, h lease.Handler) (*lease.Runner, error) {
+func newRunner(c *cli.Command, f *fleet.Fleet, log *slog.Logger, h lease.Handler, stalled func() *job.Stall) (*lease.Runner, error) {
 	waits, err := delays(c.String("retry-delays"))
 	if err != nil {
 		return nil, command.Usage("--retry-delays: %w", err)
 	}
 	return lease.New(lease.Config{
 		Worker: c.String("name"), Slots: c.Int("slots"), Grace: c.Duration("grace"), Delays: waits,
-		Bus: f.Bus, Log: log, Handler: h, Gate: gate(f.Limiter, patience, log),
+		Bus: f.Bus, Log: log, Handler: h, Gate: gate(f.Limiter, patience, log), Stalled: stalled,
 	})
+}
+
+// stalled is why jobs stand still: the mirror does not answer this process.
+func stalled(client *mirror.Client) func() *job.Stall {
+	return func() *job.Stall {
+		why, left := client.Away()
+		if why == "" {
+			return nil
+		}
+		return &job.Stall{Why: why, For: left}
+	}
 }
 
 // handler lets the evaluator work under the lease.
 func handler(e *evaluate.Evaluator) lease.Handler {
 	return func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
-		evaluation, err := e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, evaluate.Attempt{Final: a.Final, Expect: a.Expect})
+		evaluation, err := e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, evaluate.Attempt{
+			Final: a.Final, Expect: a.Expect, Left: a.Left,
+		})
 		if errors.Is(err, evaluate.ErrMirror) || errors.Is(err, job.ErrUndeclared) {
 			err = fmt.Errorf("%w: %w", lease.ErrUnfit, err)
 		}

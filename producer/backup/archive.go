@@ -106,7 +106,7 @@ func (c *contents) note(subject string, deleted bool) {
 		prefixOf(job.BucketRecords), prefixOf(job.BucketEvaluation), strings.TrimSuffix(job.SubjectJobs, ">"),
 	} {
 		if tail, is := strings.CutPrefix(subject, prefix); is {
-			if round, _, of := strings.Cut(tail, "."); of && job.ValidRound(round) {
+			if round, _, of := strings.Cut(tail, "."); of && round != job.Schedule && job.ValidRound(round) {
 				c.rounds[round] = true
 			}
 		}

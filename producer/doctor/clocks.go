@@ -40,6 +40,8 @@ type Clocks struct {
 	NATS, Redis string
 	NATSFiles   jobstream.Files
 	RedisFiles  ratelimit.Files
+	// Wait is how long a NATS server that is away is tried. Default 3 s.
+	Wait time.Duration
 	// Mirror gives the mirror's clock once it has been asked, and is closed if there
 	// is none to give; nil where nobody asks.
 	Mirror <-chan Clock
@@ -51,7 +53,7 @@ func (c Clocks) Check() Check { return Check{"clocks", c.look} }
 func (c Clocks) look(ctx context.Context) []Finding {
 	clocks := []Clock{{Name: "this machine"}}
 	if c.NATS != "" {
-		told, _, err := askServers(ctx, c.NATS, c.NATSFiles)
+		told, _, err := askServers(ctx, c.NATS, c.NATSFiles, c.Wait)
 		if err == nil { // the check of the server says why it is not told
 			for _, s := range told {
 				clocks = append(clocks, ClockOf("NATS server "+s.Name, Reading{Before: s.Asked, After: s.Answered, Server: s.Now}, 0))

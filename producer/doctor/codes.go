@@ -23,9 +23,11 @@ const (
 	NATSServers        Code = "nats-servers"
 	NATSSilent         Code = "nats-silent"
 	NATSSync           Code = "nats-sync"
+	NATSRefuses        Code = "nats-refuses"
 	StreamMismatch     Code = "stream-mismatch"
 	StreamDrift        Code = "stream-drift"
 	StreamCopies       Code = "stream-copies"
+	StreamMissing      Code = "stream-missing"
 	ConsumerDrift      Code = "consumer-drift"
 	ConsumerFilter     Code = "consumer-filter"
 	ConsumerPaused     Code = "consumer-paused"
@@ -33,6 +35,7 @@ const (
 	PermissionMissing  Code = "permission-missing"
 	PermissionExcess   Code = "permission-excess"
 	RedisUnreachable   Code = "redis-unreachable"
+	RedisRefuses       Code = "redis-refuses"
 	RedisCertificate   Code = "redis-certificate"
 	RedisPermission    Code = "redis-permission"
 	RedisExcess        Code = "redis-excess"
@@ -50,6 +53,7 @@ const (
 	EgressUndeclared   Code = "egress-undeclared"
 	EgressUnreadable   Code = "egress-unreadable"
 	WorkerMissing      Code = "worker-missing"
+	WorkersNone        Code = "workers-none"
 	GrammarsUnusable   Code = "grammars-unusable"
 	GrammarsFigures    Code = "grammars-figures"
 	SandboxLacking     Code = "sandbox-lacking"
@@ -88,6 +92,8 @@ func mends() map[Code]string {
 		NATSServers:        "start the other servers of the cluster, or give the --replicas that there are servers for",
 		NATSSilent:         "let the account import $SYS.REQ.SERVER.PING.VARZ, and the producer publish it, as deploy/nats/settings.conf does",
 		NATSSync:           "set sync_interval: always on that server, and restart it",
+		NATSRefuses:        "as the text says",
+		StreamMissing:      "start a producer: it declares it, empty; if it held anything: docs/operating.md, After a loss",
 		StreamMismatch:     "use another account, or move the stream's messages and delete it: the next producer that starts makes it anew",
 		StreamDrift:        "nothing: the next producer that starts changes it back; find out who changed it",
 		StreamCopies:       "look at `nats stream report`: a server is away, or catching up",
@@ -97,7 +103,8 @@ func mends() map[Code]string {
 		ConsumerDeliveries: "nats consumer rm MINER_JOBS workers: the next producer that starts makes it anew",
 		PermissionMissing:  "give the user what deploy/nats/settings.conf gives its role; for the workers' user name it with --worker-nats",
 		PermissionExcess:   "give each role a user of its own (deploy/nats/settings.conf)",
-		RedisUnreachable:   "start redis-server, or correct --redis, its user and its password",
+		RedisUnreachable:   "start redis-server, or correct --redis",
+		RedisRefuses:       "as the text says",
 		RedisCertificate:   "as the text says: --redis-ca, --redis-cert and --redis-key, or the server's own certificate",
 		RedisPermission:    "give the user what deploy/redis/users.acl gives its role",
 		RedisExcess:        "give each role a user of its own (deploy/redis/users.acl)",
@@ -115,6 +122,7 @@ func mends() map[Code]string {
 		EgressUnreadable:   "restart a producer: it declares them anew; find out who else writes to the bucket of rounds",
 		EgressUndeclared:   "start it with the --egress of the address that it sends from; a new address belongs in the producers' --egresses",
 		WorkerMissing:      "run `worker check` where workers run",
+		WorkersNone:        "start a worker with the NATS, Redis, mirror and egress of the fleet; if one runs, its log says what it waits for",
 		GrammarsUnusable:   "run `make grammars`, or name the directory with --grammars",
 		GrammarsFigures:    "run `make grammars` on this machine, and compare its C library with the one that they were built with",
 		SandboxLacking:     "run workers on a kernel with seccomp and Landlock (Linux 5.13, lsm=landlock), or give them --sandbox auto",

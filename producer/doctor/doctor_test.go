@@ -383,7 +383,7 @@ func TestEveryFaultIsFound(t *testing.T) { //nolint:tparallel // the scenarios e
 	t.Parallel()
 	b := &book{met: map[doctor.Code]bool{}}
 	t.Run("scenarios", func(t *testing.T) {
-		for _, group := range []map[string]scenario{natsScenarios(), streamScenarios(), redisScenarios(), clockScenarios(), fileScenarios(), mirrorScenarios()} {
+		for _, group := range []map[string]scenario{refusals(), natsScenarios(), streamScenarios(), redisScenarios(), clockScenarios(), fileScenarios(), mirrorScenarios()} {
 			for name, s := range group {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
@@ -413,6 +413,7 @@ func TestAllIsWell(t *testing.T) {
 	t.Parallel()
 	url, _, bus := declared(t)
 	must.Do(t, bus.CreateManifest(t.Context(), job.Manifest{Round: "r1"}))
+	waitForJobs(t, bus)
 	asked := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked++; fmt.Fprint(w, `{"status":"ok"}`) }))
 	t.Cleanup(s.Close)

@@ -41,7 +41,7 @@ func (r Redis) declared(ctx context.Context) (job.Egresses, error) {
 	if r.NATS == "" {
 		return job.Egresses{}, nil
 	}
-	nc, err := connectNATS(ctx, r.NATS, r.NATSFiles)
+	nc, err := connectNATS(ctx, r.NATS, r.NATSFiles, r.Wait)
 	if err != nil {
 		return job.Egresses{}, err
 	}

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -84,14 +85,18 @@ func (m Mirror) standing(ctx context.Context) string {
 		return "--redis cannot be used"
 	}
 	defer func() { _ = rdb.Close() }() // nothing was written through it
-	state, err := readBucket(ctx, rdb, m.Limit)
-	if err != nil {
-		return "Redis does not answer, so there are no permits"
-	}
 	pace, err := m.Limit.Pace()
-	switch deadline, bounded := ctx.Deadline(); {
-	case err != nil:
+	if err != nil {
 		return "the limit's parameters are refused"
+	}
+	state, err := readBucket(ctx, rdb, m.Limit)
+	if err == nil {
+		err = ratelimit.TryGrant(ctx, rdb, m.Limit, callTimeout)
+	}
+	if err != nil {
+		return fmt.Sprintf("there are no permits, because %v", ratelimit.Trouble(err))
+	}
+	switch deadline, bounded := ctx.Deadline(); {
 	case state.Known && !pace.InForce(state):
 		return "the egress goes by other figures, so there are no permits for these"
 	case state.Known && bounded && state.NextIn > time.Until(deadline)-askFor:

@@ -18,13 +18,15 @@ type NATS struct {
 	URL, Worker        string
 	Files, WorkerFiles jobstream.Files
 	Streams            jobstream.Config
+	// Wait is how long a server that is away is tried. Default 3 s.
+	Wait time.Duration
 	// Local says that a local round may have the server to itself.
 	Local bool
 }
 
 // Checks are the server, the streams and the roles' permissions.
 func (n NATS) Checks() []Check {
-	checks := []Check{{"NATS server", n.server}, {"streams", n.streams}}
+	checks := []Check{{"NATS server", n.server}, {"streams", n.streams}, {"workers", n.workers}}
 	if n.Local { // it has no users
 		return checks
 	}
@@ -34,12 +36,12 @@ func (n NATS) Checks() []Check {
 	}...)
 }
 
-// connectFor is how long a server that is away is tried.
-const connectFor = 3 * time.Second
+// DefaultWait is how long a server that is away is tried.
+const DefaultWait = 3 * time.Second
 
 // inspect looks at the server. A finding beside it says why it could not.
 func (n NATS) inspect(ctx context.Context) (jobstream.Inspection, []Finding) {
-	nc, err := connectNATS(ctx, n.URL, n.Files)
+	nc, err := connectNATS(ctx, n.URL, n.Files, n.Wait)
 	if err != nil {
 		return jobstream.Inspection{}, []Finding{unreachable(err)}
 	}
@@ -49,9 +51,44 @@ func (n NATS) inspect(ctx context.Context) (jobstream.Inspection, []Finding) {
 	case errors.Is(err, jobstream.ErrNoJetStream):
 		return in, []Finding{fault(NATSJetStream, "%s %s: JetStream is off, for the server or for the user's account", where(n.URL), in.Version)}
 	case err != nil:
-		return in, []Finding{fault(NATSJetStream, "%s %s: JetStream does not answer: %v", where(n.URL), in.Version, err)}
+		return in, []Finding{refuses(where(n.URL)+" "+in.Version, jobstream.Trouble(err))}
 	}
 	return in, nil
+}
+
+// writes says why a producer's writes would not be confirmed. Nothing is tried before
+// there is any stream.
+func (n NATS) writes(ctx context.Context, in jobstream.Inspection) []Finding {
+	if len(missing(in)) == len(in.Streams) {
+		return nil
+	}
+	nc, err := connectNATS(ctx, n.URL, n.Files, n.Wait)
+	if err != nil {
+		return []Finding{unreachable(err)}
+	}
+	defer nc.Close()
+	ctx, cancel := context.WithTimeout(ctx, DefaultWait)
+	defer cancel()
+	if err := jobstream.TryWrite(ctx, nc, jobstream.RoleProducer); err != nil {
+		return []Finding{refuses(where(n.URL)+" confirms no write", err)}
+	}
+	return nil
+}
+
+// refuses says why JetStream does not do what is asked of it.
+func refuses(where string, err error) Finding {
+	code := NATSRefuses
+	switch jobstream.Code(err) {
+	case "": // it does not answer
+		code = NATSJetStream
+	case jobstream.CodeUser:
+		code = NATSCredentials
+	case jobstream.CodePermission:
+		code = PermissionMissing
+	case jobstream.CodeTLS:
+		code = NATSCertificate
+	}
+	return fault(code, "%s: %v", where, err)
 }
 
 func unreachable(err error) Finding {
@@ -76,6 +113,9 @@ func (n NATS) server(ctx context.Context) []Finding {
 		return found
 	}
 	found = append(found, JudgeAccount(in, n.Streams.Replicas)...)
+	if in.Streams != nil {
+		found = append(found, n.writes(ctx, in)...)
+	}
 	of, more := n.servers(ctx, in)
 	return unless(append(found, more...), "%s, nats-server %s, JetStream on, messages up to %s, %s of files stored, %s%s", where(n.URL),
 		in.Version, size(in.MaxPayload), size(in.Store), servers(in), of)
@@ -89,7 +129,7 @@ func (n NATS) servers(ctx context.Context, in jobstream.Inspection) (of string, 
 	if n.Local { // its server is this machine's, and has no system account to ask
 		return "", JudgeServers(connected, nil)
 	}
-	told, silent, err := askServers(ctx, n.URL, n.Files)
+	told, silent, err := askServers(ctx, n.URL, n.Files, n.Wait)
 	if err != nil {
 		return "", append(JudgeServers(connected, nil), warn(NATSSilent, "sync_interval and the clock of each server are not looked at: %v", err))
 	}

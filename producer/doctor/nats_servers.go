@@ -1,9 +1,11 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -14,15 +16,17 @@ import (
 const usualPayload = 1 << 20
 
 // connectNATS connects for one look.
-func connectNATS(ctx context.Context, address string, files jobstream.Files) (*nats.Conn, error) {
+func connectNATS(ctx context.Context, address string, files jobstream.Files, wait time.Duration) (*nats.Conn, error) {
 	return jobstream.Connect(ctx, address, "producer-doctor", jobstream.ConnectConfig{
-		Wait: connectFor, Setting: "the check's own time", Log: slog.New(slog.DiscardHandler), Files: files,
+		Wait: cmp.Or(wait, DefaultWait), Setting: "--connect-timeout", Log: slog.New(slog.DiscardHandler), Files: files,
 	})
 }
 
 // askServers asks every server of the cluster for its settings and its clock.
-func askServers(ctx context.Context, address string, files jobstream.Files) (told []jobstream.Server, silent []string, err error) {
-	nc, err := connectNATS(ctx, address, files)
+func askServers(ctx context.Context, address string, files jobstream.Files, wait time.Duration) (
+	told []jobstream.Server, silent []string, err error,
+) {
+	nc, err := connectNATS(ctx, address, files, wait)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -20,7 +20,7 @@ func (n NATS) streams(ctx context.Context) []Finding {
 	case len(missing) == len(in.Streams):
 		return []Finding{fine("none of the %d streams and buckets exists yet: the first producer makes them", len(missing))}
 	case len(missing) > 0:
-		return []Finding{fine("%s do not exist yet, the others are as declared", strings.Join(missing, ", "))}
+		return []Finding{warn(StreamMissing, "missing: %s; the others are as declared", strings.Join(missing, ", "))}
 	}
 	return []Finding{fine("%d streams and buckets and the consumer are as declared, copies of each: %d",
 		len(in.Streams), in.Streams[0].Replicas)}

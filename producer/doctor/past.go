@@ -17,7 +17,7 @@ const aPast = 100
 
 // past compares what the streams hold with what Redis remembers.
 func (r Redis) past(ctx context.Context, rdb *redis.Client) []Finding {
-	nc, err := connectNATS(ctx, r.NATS, r.NATSFiles)
+	nc, err := connectNATS(ctx, r.NATS, r.NATSFiles, r.Wait)
 	if err != nil {
 		return []Finding{skipped("NATS server")}
 	}

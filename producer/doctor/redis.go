@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/pause"
 	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/secret"
@@ -31,16 +32,19 @@ type Redis struct {
 	NATS      string
 	NATSFiles jobstream.Files
 	Egresses  []string
+	// Wait is how long a server that is away is tried. Default 3 s.
+	Wait time.Duration
 	// Embedded says that it is the one inside a local round, which tells little
 	// of itself.
 	Embedded bool
 }
 
-// Checks are the server, its round trip, the egress's bucket, those of all others,
+// Checks are the server, its round trip, the egress's bucket and whether a permit of it
+// would be granted, the buckets of all others,
 // and what they tell of rounds that are gone.
 func (r Redis) Checks() []Check {
 	checks := []Check{
-		{redisServer, r.with(r.server)}, {"Redis calls", r.after(r.trip)}, {"the egress", r.after(r.bucket)},
+		{redisServer, r.with(r.server)}, {"Redis calls", r.after(r.trip)}, {theEgress, r.after(r.bucket)},
 		{"all egresses", r.after(r.buckets)},
 	}
 	if !r.Embedded { // which has no users
@@ -52,7 +56,10 @@ func (r Redis) Checks() []Check {
 	return append(checks, Check{"rounds", r.after(r.past)})
 }
 
-const redisServer = "Redis server"
+const (
+	redisServer = "Redis server"
+	theEgress   = "the egress"
+)
 
 // callTimeout bounds each call: a person waits longer than a permit does.
 const callTimeout = 2 * time.Second
@@ -65,26 +72,49 @@ func (r Redis) with(look func(context.Context, *redis.Client) []Finding) func(co
 			return []Finding{redisUnreachable("--redis", err)}
 		}
 		defer func() { _ = rdb.Close() }() // nothing was written through it
-		if err := rdb.Ping(ctx).Err(); err != nil {
-			return []Finding{redisUnreachable(rdb.Options().Addr, cmp.Or(ratelimit.Refusal(err), err))}
+		if err := r.reached(ctx, rdb); err != nil {
+			return []Finding{redisUnreachable(rdb.Options().Addr, err)}
 		}
 		return look(ctx, rdb)
 	}
 }
 
-// redisUnreachable says why Redis cannot be asked.
+// between is the pause between two tries of a server that is away.
+const between = 500 * time.Millisecond
+
+// reached waits for a server that is away, and for none that refuses.
+func (r Redis) reached(ctx context.Context, rdb *redis.Client) error {
+	waiting, cancel := context.WithTimeout(ctx, cmp.Or(r.Wait, DefaultWait))
+	defer cancel()
+	for {
+		trouble := ratelimit.Trouble(rdb.Ping(ctx).Err())
+		if trouble == nil || ratelimit.Code(trouble) != "" || pause.For(waiting, between) != nil {
+			return trouble
+		}
+	}
+}
+
+// redisUnreachable says why Redis cannot be asked, or refuses.
 func redisUnreachable(where string, err error) Finding {
 	_, exposed := errors.AsType[*secret.ExposedError](err)
 	_, tls := errors.AsType[*certs.Error](err)
+	refused, refuses := errors.AsType[*ratelimit.RefusedError](err)
+	code := RedisUnreachable
 	switch {
 	case exposed:
-		return fault(FileExposed, "%s: %v", where, err)
+		code = FileExposed
 	case tls:
-		return fault(RedisCertificate, "%s: %v", where, err)
-	case redis.IsPermissionError(err):
-		return fault(RedisPermission, "%s: %v", where, err)
+		code = RedisCertificate
+	case refuses && refused.Code == "NOPERM":
+		code = RedisPermission
+	case refuses && refused.Code == "READONLY":
+		code = RedisReplica
+	case refuses && strings.Contains(err.Error(), "unknown command"):
+		code = RedisScripts
+	case refuses:
+		code = RedisRefuses
 	}
-	return fault(RedisUnreachable, "%s: %v", where, err)
+	return fault(code, "%s: %v", where, err)
 }
 
 // after is with, for what the first check says why it cannot be looked at.
@@ -103,20 +133,15 @@ func (r Redis) after(look func(context.Context, *redis.Client) []Finding) func(c
 const leastRedis = 7
 
 func (r Redis) server(ctx context.Context, rdb *redis.Client) []Finding {
-	var found []Finding
-	if err := rdb.Eval(ctx, "return redis.call('TIME')[1]", nil).Err(); err != nil {
-		found = append(found, fault(RedisScripts, "%s runs no scripts: %v", rdb.Options().Addr, err))
-	}
 	info, err := rdb.Info(ctx).Result()
 	if err != nil && !r.Embedded {
-		return append(found, warn(RedisVersion, "%s does not tell its version and settings: %v", rdb.Options().Addr, err))
+		return []Finding{warn(RedisVersion, "%s does not tell its version and settings: %v", rdb.Options().Addr, err)}
 	}
 	said := parseInfo(info)
 	if r.Embedded {
-		return unless(found, "%s, inside the local round", rdb.Options().Addr)
+		return []Finding{fine("%s, inside the local round", rdb.Options().Addr)}
 	}
-	found = append(found, JudgeRedis(said)...)
-	return unless(found, "%s, Redis %s, scripts allowed, maxmemory-policy %s, %s", rdb.Options().Addr, said["redis_version"],
+	return unless(JudgeRedis(said), "%s, Redis %s, maxmemory-policy %s, %s", rdb.Options().Addr, said["redis_version"],
 		said["maxmemory_policy"], said["role"])
 }
 
@@ -124,7 +149,7 @@ func (r Redis) server(ctx context.Context, rdb *redis.Client) []Finding {
 func (r Redis) rights(ctx context.Context, rdb *redis.Client) []Finding {
 	found, err := ratelimit.TryRights(ctx, rdb, cmp.Or(r.Limit.Egress, ratelimit.DefaultEgress), callTimeout)
 	if err != nil { // it runs no scripts, or is older than 7
-		return []Finding{skipped(redisServer)}
+		return []Finding{skipped(theEgress)}
 	}
 	var judged []Finding
 	if len(found.Missing) > 0 {
@@ -191,7 +216,7 @@ func JudgeTrip(trip time.Duration) []Finding {
 func (r Redis) trip(ctx context.Context, rdb *redis.Client) []Finding {
 	best, err := readRedis(ctx, rdb)
 	if err != nil {
-		return []Finding{fault(RedisUnreachable, "%s does not tell its time: %v", rdb.Options().Addr, err)}
+		return []Finding{redisUnreachable(rdb.Options().Addr, ratelimit.Trouble(err))}
 	}
 	return JudgeTrip(trip(best))
 }
@@ -202,8 +227,11 @@ func (r Redis) bucket(ctx context.Context, rdb *redis.Client) []Finding {
 		return []Finding{skipped("the limit")}
 	}
 	state, err := readBucket(ctx, rdb, r.Limit)
+	if err == nil {
+		err = ratelimit.TryGrant(ctx, rdb, r.Limit, callTimeout)
+	}
 	if err != nil {
-		return []Finding{fault(RedisScripts, "the bucket cannot be read: %v", err)}
+		return []Finding{redisUnreachable(rdb.Options().Addr+" grants no permit", ratelimit.Trouble(err))}
 	}
 	return JudgeBucket(state, pace)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/plural"
@@ -53,7 +54,7 @@ func (w *work) collect(ctx context.Context, into *tally) error {
 
 // took counts a record.
 func (w *work) took(ctx context.Context, record job.Record, into *tally) {
-	into.take(record)
+	into.take(record, time.Now())
 	w.saw(record)
 	w.see(ctx, record, into.progress())
 }

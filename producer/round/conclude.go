@@ -44,7 +44,7 @@ func (w *work) verify(ctx context.Context) (evidence, bool, error) {
 	}
 	e := evidence{tally: newTally(w.jobs), letters: held.Letters}
 	for _, record := range held.Records {
-		e.take(record)
+		e.take(record, held.At)
 	}
 	if !e.ended() {
 		return evidence{}, false, nil

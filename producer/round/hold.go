@@ -156,6 +156,7 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, befor
 		if seen.note(other, revision, now) {
 			c.Log.WarnContext(ctx, standingBy(round), "round", round, "producer", other.Name, "silence", other.For.String())
 		}
+		c.Seen(Sight{StandsBy: other.Name})
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

@@ -58,17 +58,32 @@ func newLives(jobs []job.Job, lease time.Duration) *lives {
 	return l
 }
 
-// note takes a record as it was seen; one that was seen so before is no sign
-// of life.
-func (l *lives) note(r job.Record, now time.Time) {
+// note takes a record as it was seen, and says whether it is news; one that was
+// seen so before is no sign of life.
+func (l *lives) note(r job.Record, now time.Time) bool {
 	replay, wanted := l.wanted[r.UID]
-	switch known, there := l.of[r.UID]; {
+	known, there := l.of[r.UID]
+	switch {
 	case !wanted || r.Replay < replay:
+		return false
 	case r.Phase.Ended():
 		delete(l.of, r.UID)
-	case !there || signOf(known.record) != signOf(r):
-		l.of[r.UID] = life{record: r, since: now}
+		return there
+	case there && signOf(known.record) == signOf(r):
+		return false
 	}
+	l.of[r.UID] = life{record: r, since: now}
+	return true
+}
+
+// handedOut counts the jobs that a worker has, or had.
+func (l *lives) handedOut() (n int) {
+	for _, one := range l.of {
+		if one.record.Deliveries > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // blind lets a time pass that counts against nobody: while this producer's own question

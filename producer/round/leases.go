@@ -29,9 +29,10 @@ const (
 type keeper struct {
 	*Runner
 
-	round  string
-	lives  *lives
-	mended []Mended
+	round   string
+	lives   *lives
+	workers attendance
+	mended  []Mended
 	// failing says that the last look could not be ended, and that this was said.
 	failing bool
 }
@@ -41,7 +42,8 @@ type keeper struct {
 // dead worker's job for as long as it was set back. Here a job comes back by what
 // its record shows alone.
 func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) ([]Mended, error) {
-	k := keeper{Runner: r, round: round, lives: newLives(jobs, r.cfg.Bus.AckWait())}
+	lease := r.cfg.Bus.AckWait()
+	k := keeper{Runner: r, round: round, lives: newLives(jobs, lease), workers: newAttendance(lease, time.Now())}
 	changes, err := r.cfg.Bus.WatchRecords(ctx, round)
 	if err != nil {
 		return nil, fmt.Errorf("watching the records for signs of life: %w", err)
@@ -53,7 +55,9 @@ func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) (
 		case record, open := <-changes:
 			switch {
 			case open:
-				k.lives.note(record, time.Now())
+				if now := time.Now(); k.lives.note(record, now) {
+					k.workers.note(record, now)
+				}
 			case ctx.Err() != nil:
 				return k.mended, nil
 			default:
@@ -72,6 +76,10 @@ func (k *keeper) look(ctx context.Context) {
 	out, err := k.cfg.Bus.HandOut(ctx, k.round)
 	if late := time.Since(asked) - lookAgain; late > 0 { // NATS was away
 		k.lives.blind(late)
+		k.workers.blind(late)
+	}
+	if err == nil {
+		k.attend(ctx, out, time.Now())
 	}
 	// A hand-out that is not known is none in which workers wait.
 	for _, one := range k.lives.look(out, time.Now()) {

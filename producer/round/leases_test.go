@@ -87,7 +87,7 @@ func TestAJobComesBackByTheProducersClock(t *testing.T) {
 				record := b.claim(t, m, d, time.Second)
 				_, revision, err := b.bus.Record(t.Context(), m.Round, 1)
 				must.Do(t, err)
-				record = must.Get(record.FailedAttempt(record.Claim.ID, 0, job.Failure{Class: job.Transient, Error: "502", Delay: time.Second}))(t)
+				record = must.Get(record.FailedAttempt(record.Claim.ID, job.Spent{}, job.Failure{Class: job.Transient, Error: "502", Delay: time.Second}))(t)
 				must.Get(b.bus.UpdateRecord(t.Context(), record, revision))(t)
 			}, 0, []string{again},
 		},

@@ -3,6 +3,7 @@ package round
 import (
 	"time"
 
+	"mirrorfleet/producer/estimate"
 	"mirrorfleet/shared/job"
 )
 
@@ -11,24 +12,24 @@ type Progress struct {
 	Planned, Queued, Running, Done, Failed int
 	// Degraded counts the done ones that lack an answer.
 	Degraded int
-	// Retrying counts the queued ones that have failed before.
-	Retrying int
-	// Requests is what ended attempts have made; Remaining is an estimate of
-	// what is still to come, 0 when nothing is known yet.
-	Requests, Remaining int
+	// Retrying counts the queued ones that have failed before; NextRetry is when
+	// the first of them gets its next attempt, and Trouble how it failed.
+	Retrying  int
+	NextRetry time.Time
+	Trouble   string
+	// Stalled counts the running ones whose worker the mirror does not answer;
+	// Stall says why, and Asked when the first of their workers asks again.
+	Stalled int
+	Stall   string
+	Asked   time.Time
+	// Requests is what ended attempts have made.
+	Requests int
+	// Work is what is left.
+	Work estimate.Work
 }
 
 // Outstanding is what has not ended.
 func (p Progress) Outstanding() int { return p.Queued + p.Running }
-
-// ETA is the time that the remaining requests take at the limit's rate
-// (requests a second), 0 when there is nothing to derive it from.
-func (p Progress) ETA(rate float64) time.Duration {
-	if p.Remaining == 0 || rate <= 0 {
-		return 0
-	}
-	return time.Duration(float64(p.Remaining) / rate * float64(time.Second))
-}
 
 // tally holds the last record of each job of a round, and the counts of them:
 // a change costs the same however many jobs there are.
@@ -38,19 +39,28 @@ type tally struct {
 	wanted  map[int]int
 	records map[int]job.Record
 	counts  counts
+	// open are the jobs that something is known of beyond their phase, with when
+	// it was told: they run, or wait for another attempt.
+	open map[int]told
+}
+
+// told is a record with when it was seen.
+type told struct {
+	record job.Record
+	at     time.Time
 }
 
 // counts are sums over the records.
 type counts struct {
 	queued, running, done, failed, degraded, retrying int
-	requests, expected                                int
+	requests                                          int
 	// known counts the jobs whose number of requests is known, and size is
 	// the sum of those numbers.
 	known, size int
 }
 
 func newTally(jobs []job.Job) *tally {
-	t := &tally{wanted: make(map[int]int, len(jobs)), records: make(map[int]job.Record, len(jobs))}
+	t := &tally{wanted: make(map[int]int, len(jobs)), records: make(map[int]job.Record, len(jobs)), open: map[int]told{}}
 	for _, j := range jobs {
 		t.wanted[j.UID] = j.Replay
 	}
@@ -58,8 +68,9 @@ func newTally(jobs []job.Job) *tally {
 	return t
 }
 
-// take replaces a job's record. One that no job has is passed over.
-func (t *tally) take(r job.Record) {
+// take replaces a job's record by one that was seen at an instant. One that no job
+// has is passed over.
+func (t *tally) take(r job.Record, now time.Time) {
 	replay, wanted := t.wanted[r.UID]
 	if !wanted || r.Replay < replay {
 		return
@@ -71,6 +82,10 @@ func (t *tally) take(r job.Record) {
 	}
 	t.records[r.UID] = r
 	t.counts.add(r, 1)
+	delete(t.open, r.UID)
+	if r.Phase == job.Running || r.Phase == job.Planned && (r.Failures > 0 || r.Left > 0) {
+		t.open[r.UID] = told{r, now}
+	}
 }
 
 // add counts a record, or takes it off again (n = -1).
@@ -84,7 +99,6 @@ func (c *counts) add(r job.Record, n int) {
 		}
 	case job.Running:
 		c.running += n
-		c.expected += n * r.Expected
 	case job.Done:
 		c.done += n
 		if r.Degraded {
@@ -93,7 +107,7 @@ func (c *counts) add(r job.Record, n int) {
 	case job.Failed:
 		c.failed += n
 	}
-	if size := max(r.Expected, r.Requests); size > 0 {
+	if size := r.Requests + r.Expected; r.Expected > 0 || r.Phase.Ended() && size > 0 {
 		c.known += n
 		c.size += n * size
 	}
@@ -103,10 +117,19 @@ func (t *tally) progress() Progress {
 	c := t.counts
 	p := Progress{
 		Planned: len(t.wanted), Queued: c.queued, Running: c.running, Done: c.done, Failed: c.failed,
-		Degraded: c.degraded, Retrying: c.retrying, Requests: c.requests, Remaining: c.expected,
+		Degraded: c.degraded, Retrying: c.retrying, Requests: c.requests,
 	}
+	mean := 0
 	if c.known > 0 {
-		p.Remaining += c.queued * c.size / c.known
+		mean = (c.size + c.known - 1) / c.known
+	}
+	p.Work = estimate.Work{Known: c.known > 0, Untold: c.queued * mean}
+	o := opened{p: &p, mean: mean}
+	for _, one := range t.open {
+		o.add(one)
+	}
+	if o.speakers > 0 {
+		p.Work.ToldAt = o.first.Add(o.ages / time.Duration(o.speakers))
 	}
 	return p
 }

@@ -53,6 +53,9 @@ type Config struct {
 	Identify func(context.Context, []input.Miner) ([]input.Miner, error)
 	// Progress is called with each change, from one goroutine; may be nil.
 	Progress func(Progress)
+	// Seen is called with what the producer sees of the round beside its records,
+	// about twice a second, never from two goroutines at once; may be nil.
+	Seen func(Sight)
 	// Traced is called with the id of the round's trace when there is one; may
 	// be nil.
 	Traced func(id string)
@@ -93,6 +96,9 @@ func (cfg Config) filled() (Config, error) {
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}
+	}
+	if cfg.Seen == nil {
+		cfg.Seen = func(Sight) {}
 	}
 	if cfg.Traced == nil {
 		cfg.Traced = func(string) {}

@@ -22,6 +22,7 @@ const (
 	ExitFailed      = 1
 	ExitUsage       = 2
 	ExitInterrupted = 130 // 128 + SIGINT, as shells have it
+	ExitClosed      = 141 // 128 + SIGPIPE: nobody read all of standard output
 )
 
 // ErrInterrupted says that a signal ended the work.
@@ -47,6 +48,8 @@ func Code(err error) int {
 		return ExitUsage
 	case errors.Is(err, ErrInterrupted):
 		return ExitInterrupted
+	case ClosedOutput(err):
+		return ExitClosed
 	}
 	return ExitFailed
 }
@@ -55,6 +58,9 @@ func Code(err error) int {
 // comes, and returns the exit code. The first SIGINT or SIGTERM cancels the
 // context; a second one ends the process at once, as without a handler,
 // unless the command has said what else it is to do (Hurry).
+//
+// An output that is closed in the middle does not end the process. A command that
+// only prints ends without a word then, as any other does in a pipe.
 //
 // It gives every command what all have in common: --config, completion, and
 // usage errors for whatever is wrong before the command's own work begins.
@@ -73,6 +79,7 @@ func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 	}
 	ctx, stop := withSignals(context.Background())
 	defer stop()
+	defer surviveClosedOutput()()
 	helpPages(cmd, cmd, cmd.Name)
 	begun := false
 	strict(cmd, args, stderr, &begun)
@@ -85,7 +92,7 @@ func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 
 // tell prints an error that has not been shown, and returns the exit code.
 func tell(name string, err error, stderr io.Writer) int {
-	if err != nil && !isSilent(err) {
+	if err != nil && !isSilent(err) && !ClosedOutput(err) {
 		fmt.Fprintf(stderr, "%s: %s\n", name, clean(discreet(err.Error())))
 	}
 	return Code(err)

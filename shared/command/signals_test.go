@@ -21,8 +21,11 @@ import (
 // each and lingers until its standard input ends.
 func TestMain(m *testing.M) {
 	what := os.Getenv("SIGNALS_TEST")
-	if what == "" {
+	switch what {
+	case "":
 		os.Exit(m.Run())
+	case "prints":
+		os.Exit(command.Run(&cli.Command{Name: "app", Action: printing}, []string{"app"}, os.Stderr))
 	}
 	app := &cli.Command{Name: "app", Action: func(ctx context.Context, _ *cli.Command) error {
 		if what == "hurries" {

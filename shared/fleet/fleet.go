@@ -48,11 +48,13 @@ type Fleet struct {
 	nc    *nats.Conn
 	redis *redis.Client
 	log   *slog.Logger
+
+	producer bool
 }
 
 // Open connects to NATS and Redis and brings the streams up to date.
 func Open(ctx context.Context, cfg Config) (*Fleet, error) {
-	f := &Fleet{log: cfg.Log}
+	f := &Fleet{log: cfg.Log, producer: !cfg.Worker}
 	if err := f.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

@@ -1,14 +1,12 @@
 package fleet_test
 
 import (
-	"crypto/x509"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
 	"mirrorfleet/shared/certs/certstest"
@@ -131,18 +129,5 @@ func TestWhatNoWaitMends(t *testing.T) {
 				t.Errorf("got %v with code %d, want wrong usage with %q", err, command.Code(err), c.want)
 			}
 		})
-	}
-}
-
-// TestNotConnectedSaysWhy: after the start a server that refuses this process is waited
-// for, and /readyz tells it from one that is away.
-func TestNotConnectedSaysWhy(t *testing.T) {
-	t.Parallel()
-	for want, err := range map[string]error{
-		"not connected": nil, "not connected: nats: authentication expired": nats.ErrAuthExpired, "--nats-ca": x509.UnknownAuthorityError{},
-	} {
-		if got := fleet.NotConnected(err); !strings.Contains(got.Error(), want) {
-			t.Errorf("%v: got %v, want %q", err, got, want)
-		}
 	}
 }

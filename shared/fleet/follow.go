@@ -2,9 +2,9 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"time"
 
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/ratelimit/bucket"
 	"mirrorfleet/shared/telemetry"
@@ -16,29 +16,41 @@ const (
 	kindRedis = "redis"
 )
 
-// errNotYet is why a server does not answer a process that looks for it.
-var errNotYet = errors.New("not there yet")
-
 // await has the metrics say from the start on that no server answers: a process
 // that never finds them ends before anybody could follow it.
 func (s *Seeing) await() {
-	answers := func(check func(*Fleet, context.Context) error) func(context.Context) error {
-		return func(ctx context.Context) error {
-			if f := s.servers.Load(); f != nil {
-				return check(f, ctx)
+	look := func(check func(context.Context, *Fleet) error, code func(error) string) func(context.Context) telemetry.Server {
+		return func(ctx context.Context) telemetry.Server {
+			f := s.servers.Load()
+			if f == nil {
+				return telemetry.Server{}
 			}
-			return errNotYet
+			err := check(ctx, f)
+			return telemetry.Server{Works: err == nil, Refuses: code(err)}
 		}
 	}
 	s.stops = append(s.stops,
-		telemetry.ObserveServer(kindNATS, answers((*Fleet).natsAnswers)),
-		telemetry.ObserveServer(kindRedis, answers((*Fleet).redisAnswers)))
+		telemetry.ObserveServer(kindNATS, look(func(ctx context.Context, f *Fleet) error { return f.Bus.Check(ctx) }, jobstream.Code)),
+		telemetry.ObserveServer(kindRedis, look(func(ctx context.Context, f *Fleet) error { return f.Limiter.Check(ctx) }, ratelimit.Code)))
 }
 
-// follow has the metrics look at the fleet's streams and at the bucket.
+// follow has the metrics look at the fleet's streams and at the bucket, and those of a
+// producer at what JetStream may store.
 func (s *Seeing) follow(f *Fleet) {
 	s.servers.Store(f)
 	s.stops = append(s.stops, telemetry.ObserveQueue(f.queue), telemetry.ObserveLimit(f.limit), telemetry.ObserveConclusions(f.last))
+	if f.producer {
+		s.stops = append(s.stops, telemetry.ObserveStorage(f.storage))
+	}
+}
+
+func (f *Fleet) storage(ctx context.Context) ([]telemetry.Storage, error) {
+	stores, err := f.Bus.Storage(ctx)
+	found := make([]telemetry.Storage, len(stores))
+	for i, s := range stores {
+		found[i] = telemetry.Storage(s)
+	}
+	return found, err
 }
 
 func (f *Fleet) last(ctx context.Context) (concluded, complete time.Time, err error) {

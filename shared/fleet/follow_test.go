@@ -12,6 +12,7 @@ import (
 
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
@@ -64,10 +65,45 @@ func TestEveryProcessTellsOfTheServers(t *testing.T) { //nolint:paralleltest // 
 			`mirrorfleet_limit_pause_seconds{limit_egress="default",limit_pause="cool_down"} 0`: true,
 		})
 		stop()
+		// A permit that was granted a moment ago is believed for as long.
+		must.Until(ctx, t, "Redis is missed", func() bool { return strings.Contains(page(), `mirrorfleet_server_answers{server_kind="redis"} 0`) })
 		wants(t, "without them", page(), map[string]bool{
 			`mirrorfleet_server_answers{server_kind="nats"} 0`:  true,
 			`mirrorfleet_server_answers{server_kind="redis"} 0`: true,
-			"mirrorfleet_job_queue_size":                        false, "mirrorfleet_limit_used": false,
+			"mirrorfleet_job_queue_size":                        false, "mirrorfleet_limit_used": false, "mirrorfleet_server_refuses": false,
+		})
+		return nil
+	})
+}
+
+// TestAProducerTellsOfTheStorage: what JetStream has stored and may store, of the account
+// and of the server, where either has a limit.
+func TestAProducerTellsOfTheStorage(t *testing.T) { //nolint:paralleltest // as above
+	before := otel.GetMeterProvider()
+	t.Cleanup(func() { otel.SetMeterProvider(before) })
+	server := jobstreamtest.StartFaulty(t, jobstreamtest.Faults()["account full"])
+	cfg, _ := servers(t)
+	cfg.NATS = server.NATSURL()
+	asCommand(t, func(ctx context.Context, c *cli.Command) error {
+		seeing, err := fleet.See(ctx, c, "producer", "one", slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		defer seeing.Close()
+		f, err := fleet.Open(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		seeing.Follow(f)
+		page := func() string { _, body := nettest.Get(t, "http://"+seeing.Addr()+"/metrics"); return body } //nolint:contextcheck // by the test's own
+		wants(t, "with a limit of the server", page(), map[string]bool{
+			`mirrorfleet_storage_limit_bytes{storage_of="n1"} 1.073741824e+09`: true, `mirrorfleet_storage_used_bytes{storage_of="n1"}`: true,
+			`mirrorfleet_storage_limit_bytes{storage_of="account"}`: false,
+		})
+		server.Break(t)
+		wants(t, "with one of the account", page(), map[string]bool{
+			`mirrorfleet_storage_limit_bytes{storage_of="account"} 1`: true, `mirrorfleet_storage_used_bytes{storage_of="account"}`: true,
 		})
 		return nil
 	})

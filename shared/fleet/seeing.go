@@ -1,36 +1,33 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/urfave/cli/v3"
-	"golang.org/x/term"
 
-	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/health"
 	"mirrorfleet/shared/telemetry"
+	"mirrorfleet/shared/terminal"
 )
 
 // flushTime is how long a process that ends waits for its last spans to leave.
 const flushTime = 5 * time.Second
 
 // Logger is the process's log: text at a terminal, JSON otherwise.
-func Logger(c *cli.Command, w *os.File) (*slog.Logger, error) {
+func Logger(c *cli.Command, w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return nil, command.Usage("--log-level: %w", err)
 	}
-	log := telemetry.Logger(w, term.IsTerminal(int(w.Fd())), level)
+	log := telemetry.Logger(w, terminal.Of(w).Width > 0, level)
 	slog.SetDefault(log)
 	return log, nil
 }
@@ -107,33 +104,9 @@ func See(ctx context.Context, c *cli.Command, service, instance string, log *slo
 // the whole fleet in the metrics of every process: producers may be commands
 // that end, and workers may all be gone.
 func (s *Seeing) Follow(f *Fleet) {
-	s.Set(kindNATS, f.natsAnswers)
-	s.Set(kindRedis, f.redisAnswers)
+	s.Set(kindNATS, f.Bus.Check)
+	s.Set(kindRedis, f.Limiter.Check)
 	s.follow(f)
-}
-
-func (f *Fleet) redisAnswers(ctx context.Context) error {
-	if err := f.redis.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("redis does not answer: %w", err)
-	}
-	return nil
-}
-
-// notConnected says why the last try failed, if the client knows: a server that refuses
-// this process looks from here like one that is away.
-func notConnected(last error) error {
-	if why := cmp.Or(certs.Explain(last, "--nats"), last); why != nil {
-		return fmt.Errorf("not connected: %w", why)
-	}
-	return errors.New("not connected")
-}
-
-func (f *Fleet) natsAnswers(ctx context.Context) error {
-	if !f.nc.IsConnected() {
-		return notConnected(f.nc.LastError())
-	}
-	_, err := f.Bus.Queue(ctx)
-	return err
 }
 
 // Close stops the pages and sends what is left of the telemetry.

@@ -45,10 +45,13 @@ func NewRedis(address string, timeout time.Duration, files ratelimit.Files) (*re
 func AwaitRedis(ctx context.Context, rdb *redis.Client, timeout time.Duration, log *slog.Logger) error {
 	err := command.Await(ctx, log, "Redis", timeout, func(ctx context.Context) error {
 		err := rdb.Ping(ctx).Err()
-		if refused := ratelimit.Refusal(err); refused != nil {
-			return command.UsageError{Err: refused}
+		trouble := ratelimit.Trouble(err)
+		refused, is := errors.AsType[*ratelimit.RefusedError](trouble)
+		_, tls := errors.AsType[*certs.Error](trouble)
+		if tls || is && refused.Lasting {
+			return command.UsageError{Err: trouble}
 		}
-		return err //nolint:wrapcheck // the caller says of what
+		return trouble
 	})
 	if err != nil {
 		return fmt.Errorf("--redis: %w", err)

@@ -63,7 +63,7 @@ var arrows = []arrow{
 		"shared/fleet", "the wiring that producer and worker have in common",
 		[]string{
 			"shared/certs", "shared/command", "shared/health", "shared/jobstream", "shared/mirror", "shared/ratelimit", "shared/secret",
-			"shared/telemetry",
+			"shared/telemetry", "shared/terminal",
 		},
 	},
 	{
@@ -88,8 +88,8 @@ var arrows = []arrow{
 		},
 	},
 	{
-		"producer/round", "a round is published, collected and concluded by the rules, and the steps between are marked",
-		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural", "shared/scoring", "shared/telemetry"},
+		"producer/round", "a round is published, collected and concluded by the rules, the steps between are marked, and what is left is estimated",
+		[]string{"producer/estimate", "shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural", "shared/scoring", "shared/telemetry"},
 	},
 	{
 		"producer/miners", "who takes part is read from the validator's files, and what GitHub said is kept in a bucket",
@@ -109,7 +109,7 @@ var arrows = []arrow{
 	},
 	{
 		"producer/doctor", "it looks at every server and file through the adapters that use them",
-		[]string{"shared/certs", "shared/job", "shared/jobstream", "shared/mirror", "shared/plural", "shared/ratelimit", "shared/secret"},
+		[]string{"shared/certs", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural", "shared/ratelimit", "shared/secret"},
 	},
 	{"producer/backup", "streams are copied as they are, and declared where they are put", []string{"shared/job", "shared/jobstream", "shared/pause", "shared/plural"}},
 	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},

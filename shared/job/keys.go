@@ -87,7 +87,7 @@ func HolderKey(round string) string { return round + ".holder" }
 
 // Schedule stands where the name of a round stands for what producers have in
 // common: who leads those that serve (HolderKey), the last turn, when rounds were
-// last concluded, and the fleet's egresses. No round is called so: their names
+// last concluded, the fleet's egresses, and what is written to try a bucket. No round is called so: their names
 // begin with an instant.
 const Schedule = "schedule"
 
@@ -100,6 +100,10 @@ const FleetKey = Schedule + ".fleet"
 
 // LastKey names when rounds were last concluded.
 const LastKey = Schedule + ".last"
+
+// ProbeKey names the value by which an idle process finds out whether a bucket confirms
+// writes. Each write replaces the last one, whoever made it.
+const ProbeKey = Schedule + ".probe"
 
 // TurnKey names the last turn of the schedule.
 const TurnKey = Schedule + ".turn"

@@ -62,11 +62,18 @@ type Record struct {
 	Failures   int `json:"failures"`
 	// Requests counts the mirror requests of all attempts that reported them;
 	// Unreported counts the attempts that ended without: their worker died, or
-	// lost its lease. Expected is how many the running attempt will make in all,
-	// once known.
+	// lost its lease. Expected is how many the running attempt makes in all, once
+	// the miner's list is known.
 	Requests   int `json:"requests"`
 	Unreported int `json:"unreported,omitempty"`
 	Expected   int `json:"expected,omitempty"`
+	// Left is how many of them the job still needed when a worker last told. It
+	// outlives the attempt: the next one has about as much left to do. It is 0
+	// while no attempt has known the list.
+	Left int `json:"left,omitempty"`
+	// Refused is why the last worker that had the job handed it back as none of
+	// its own, such as one of another mirror; "" otherwise.
+	Refused string `json:"refused,omitempty"`
 	// Lapses counts the attempts of this replay that ended without a word: a job
 	// that kills every process that takes it is known by them, whichever message
 	// it came with.
@@ -86,37 +93,6 @@ type Record struct {
 	Former string `json:"former,omitempty"`
 	// Failure is the last failure, whether or not it was the end.
 	Failure *Failure `json:"failure,omitempty"`
-}
-
-// Claim is one worker's hold on a job.
-type Claim struct {
-	// ID is unique to the claim: the fence.
-	ID     string    `json:"id"`
-	Worker string    `json:"worker"`
-	Since  time.Time `json:"since"`
-	// Sequence is the message's place in the stream: a message published
-	// again has a later one, and its deliveries are counted from 1 anew.
-	Sequence uint64 `json:"sequence"`
-	// Delivery is the stream's count of hand-outs of this message.
-	Delivery uint64 `json:"delivery"`
-	// Replay is the job's: a claim counts only for the record's own replay.
-	Replay int `json:"replay,omitempty"`
-	// For is how long a silent claim keeps the job: the worker's lease; 0 for the
-	// one that is in force.
-	For time.Duration `json:"for,omitempty"`
-	// Beat counts the signs of life, so that each is another record. A clock of
-	// the reader's own tells how long one has stayed away: no two machines' clocks
-	// have to agree.
-	Beat int `json:"beat,omitempty"`
-}
-
-// after says whether c was handed out later than former: a later message, or
-// a later delivery of the same one.
-func (c Claim) after(former Claim) bool {
-	if c.Sequence != former.Sequence {
-		return c.Sequence > former.Sequence
-	}
-	return c.Delivery > former.Delivery
 }
 
 // Failure is why an attempt, or a job, failed.
@@ -149,7 +125,7 @@ func (r Record) Claimed(c Claim) (Record, error) {
 	}
 	r.Lapses += r.abandoned()
 	r.Unreported += r.abandoned()
-	r.Phase, r.Claim, r.Expected = Running, &c, 0
+	r.Phase, r.Claim, r.Expected, r.Refused = Running, &c, 0, ""
 	r.Deliveries++
 	return r, nil
 }
@@ -163,27 +139,36 @@ func (r Record) abandoned() int {
 	return 0
 }
 
-// Expecting notes how many requests the running attempt will make in all.
-func (r Record) Expecting(claim string, requests int) (Record, error) {
+// Expecting notes how many requests the running attempt makes in all.
+func (r Record) Expecting(claim string, requests int, s Sign) (Record, error) {
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
 	r.Expected = requests
-	return r.beaten(), nil
+	return r.beaten(s), nil
 }
 
 // Beaten shows a sign of life of the running attempt.
-func (r Record) Beaten(claim string) (Record, error) {
+func (r Record) Beaten(claim string, s Sign) (Record, error) {
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
-	return r.beaten(), nil
+	return r.beaten(s), nil
 }
 
-func (r Record) beaten() Record {
+func (r Record) beaten(s Sign) Record {
 	c := *r.Claim
 	c.Beat++
+	c.Stall = s.Stall
 	r.Claim = &c
+	return r.left(s.Left)
+}
+
+// left notes what an attempt that knows it has left to do.
+func (r Record) left(requests int) Record {
+	if requests >= 0 {
+		r.Left = requests
+	}
 	return r
 }
 
@@ -203,25 +188,30 @@ func (r Record) Lapsed(claim string, beat int) (Record, error) {
 	return r, nil
 }
 
-// HandedBack returns the job untried: a drain, a stop. It counts no failure.
-func (r Record) HandedBack(claim string, requests int) (Record, error) {
+// Spent is what an attempt has cost that did not end its job: the requests that it
+// made, and those that it knew to be left (below 0 for not known).
+type Spent struct{ Requests, Left int }
+
+// HandedBack returns the job untried: a drain, a stop, or a worker that is not
+// for it and says why. It counts no failure.
+func (r Record) HandedBack(claim string, spent Spent, refused string) (Record, error) {
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
-	r.Phase, r.Expected = Planned, 0
-	r.Requests += requests
-	return r, nil
+	r.Phase, r.Expected, r.Refused = Planned, 0, refused
+	r.Requests += spent.Requests
+	return r.left(spent.Left), nil
 }
 
 // FailedAttempt returns the job after a counted failure.
-func (r Record) FailedAttempt(claim string, requests int, f Failure) (Record, error) {
+func (r Record) FailedAttempt(claim string, spent Spent, f Failure) (Record, error) {
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
 	r.Phase, r.Failure, r.Expected = Planned, &f, 0
 	r.Failures++
-	r.Requests += requests
-	return r, nil
+	r.Requests += spent.Requests
+	return r.left(spent.Left), nil
 }
 
 // Committed ends the job with an evaluation.
@@ -229,7 +219,7 @@ func (r Record) Committed(claim string, requests int, evaluation string, degrade
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
-	r.Phase, r.Evaluation, r.Degraded, r.Expected = Done, evaluation, degraded, 0
+	r.Phase, r.Evaluation, r.Degraded, r.Expected, r.Left = Done, evaluation, degraded, 0, 0
 	r.Requests += requests
 	return r, nil
 }
@@ -240,7 +230,7 @@ func (r Record) Buried(claim string, requests int, evaluation string, f Failure)
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
-	r.Phase, r.Failure, r.Expected, r.Evaluation = Failed, &f, 0, evaluation
+	r.Phase, r.Failure, r.Expected, r.Left, r.Evaluation = Failed, &f, 0, 0, evaluation
 	r.Failures++
 	r.Requests += requests
 	return r, nil
@@ -260,7 +250,7 @@ func (r Record) Exhausted(replay int, sequence uint64, f Failure) (Record, error
 		return r, fmt.Errorf("message %d is held by message %d: %w", sequence, r.Claim.Sequence, ErrFenced)
 	}
 	r.Unreported += r.abandoned()
-	r.Phase, r.Failure, r.Expected = Failed, &f, 0
+	r.Phase, r.Failure, r.Expected, r.Left = Failed, &f, 0, 0
 	return r, nil
 }
 
@@ -274,7 +264,7 @@ func (r Record) DeclaredOverdue(replay int, f Failure) (Record, error) {
 		return r, fmt.Errorf("replay %d before it was planned: %w", replay, ErrFenced)
 	}
 	r.Unreported += r.abandoned()
-	r.Phase, r.Failure, r.Expected = Failed, &f, 0
+	r.Phase, r.Failure, r.Expected, r.Left = Failed, &f, 0, 0
 	return r, nil
 }
 
@@ -291,7 +281,7 @@ func (r Record) Replanned(replay int, trace string) (Record, error) {
 	if r.Phase == Done && r.Degraded {
 		r.Former = r.Evaluation
 	}
-	r.Phase, r.Replay, r.Trace, r.Failures, r.Lapses, r.Expected = Planned, replay, trace, 0, 0, 0
+	r.Phase, r.Replay, r.Trace, r.Failures, r.Lapses, r.Expected, r.Left = Planned, replay, trace, 0, 0, 0, 0
 	r.Claim, r.Evaluation, r.Degraded, r.Failure = nil, "", false, nil
 	return r, nil
 }
@@ -306,7 +296,7 @@ func (r Record) Reopened() (Record, error) {
 	if r.Stands() == r.Former { // then it is the former one that is damaged
 		r.Former = ""
 	}
-	r.Phase, r.Failures, r.Lapses, r.Expected = Planned, 0, 0, 0
+	r.Phase, r.Failures, r.Lapses, r.Expected, r.Left = Planned, 0, 0, 0, 0
 	r.Claim, r.Evaluation, r.Degraded, r.Failure = nil, "", false, nil
 	return r, nil
 }
@@ -315,7 +305,7 @@ func (r Record) Reopened() (Record, error) {
 // gone or cannot be read, and its round does not wait for another.
 func (r Record) DeclaredDamaged(f Failure) Record {
 	r.Unreported += r.abandoned()
-	r.Phase, r.Failure, r.Expected = Failed, &f, 0
+	r.Phase, r.Failure, r.Expected, r.Left = Failed, &f, 0, 0
 	r.Evaluation, r.Former, r.Degraded = "", "", false
 	return r
 }

@@ -87,11 +87,15 @@ func events() []event {
 	all = append(all,
 		event{"lapse after another sign of life", func(r job.Record) (job.Record, error) { return r.Lapsed("own", 4) }})
 	for _, pair := range [][]event{
-		held("beat", func(r job.Record, c string) (job.Record, error) { return r.Beaten(c) }),
+		held("beat", func(r job.Record, c string) (job.Record, error) { return r.Beaten(c, job.Sign{Left: -1}) }),
 		held("lapse", func(r job.Record, c string) (job.Record, error) { return r.Lapsed(c, 5) }),
-		held("expect", func(r job.Record, c string) (job.Record, error) { return r.Expecting(c, 12) }),
-		held("hand back", func(r job.Record, c string) (job.Record, error) { return r.HandedBack(c, 5) }),
-		held("fail", func(r job.Record, c string) (job.Record, error) { return r.FailedAttempt(c, 5, f) }),
+		held("expect", func(r job.Record, c string) (job.Record, error) { return r.Expecting(c, 12, job.Sign{Left: -1}) }),
+		held("hand back", func(r job.Record, c string) (job.Record, error) {
+			return r.HandedBack(c, job.Spent{Requests: 5, Left: -1}, "")
+		}),
+		held("fail", func(r job.Record, c string) (job.Record, error) {
+			return r.FailedAttempt(c, job.Spent{Requests: 5, Left: -1}, f)
+		}),
 		held("commit", func(r job.Record, c string) (job.Record, error) { return r.Committed(c, 5, "key", false) }),
 		held("bury", func(r job.Record, c string) (job.Record, error) { return r.Buried(c, 5, "", f) }),
 	} {
@@ -329,7 +333,7 @@ func TestRetries(t *testing.T) {
 		if got := overdue.Retries(); err != nil || got != n {
 			t.Errorf("overdue after %d failures: %d retries (%v), want as many", n, got, err)
 		}
-		if r, err = running.FailedAttempt("own", 0, f); err != nil || r.Retries() != n+1 {
+		if r, err = running.FailedAttempt("own", job.Spent{}, f); err != nil || r.Retries() != n+1 {
 			t.Errorf("to run again after %d failures: %d retries (%v), want as many", n+1, r.Retries(), err)
 		}
 	}
@@ -349,7 +353,7 @@ func TestALapsedJobIsAnybodys(t *testing.T) {
 	if _, err := running.Committed("own", 1, "key", false); !errors.Is(err, job.ErrFenced) {
 		t.Errorf("the former worker commits: got %v, want ErrFenced", err)
 	}
-	if _, err := lapsed.Beaten("own"); !errors.Is(err, job.ErrFenced) {
+	if _, err := lapsed.Beaten("own", job.Sign{}); !errors.Is(err, job.ErrFenced) {
 		t.Errorf("the former worker's sign of life: got %v, want ErrFenced", err)
 	}
 }

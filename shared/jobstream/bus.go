@@ -112,7 +112,8 @@ type Bus struct {
 	consumer  atomic.Pointer[jetstream.ConsumerConfig]
 	restoring sync.Mutex
 	bound     atomic.Bool // Open has succeeded: what is missing now was there
-	out       atomic.Bool // an outage has been logged
+	standing  standing
+	untold    atomic.Bool // the servers do not tell their limits
 	egresses  lastEgresses
 }
 
@@ -136,7 +137,8 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
-	b := &Bus{cfg: cfg, nc: nc, js: js, leader: leader, streams: map[string]jetstream.Stream{}, buckets: map[string]jetstream.KeyValue{}}
+	b := &Bus{cfg: cfg, nc: nc, js: js, leader: leader, streams: map[string]jetstream.Stream{}, buckets: map[string]jetstream.KeyValue{},
+		standing: standing{refused: map[string]bool{}}}
 	if err := checkPayload(nc); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}

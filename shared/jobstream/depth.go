@@ -61,6 +61,12 @@ type HandOut struct {
 	Idle bool
 	// Most is how many deliveries a message has.
 	Most int
+	// Out is how many messages of any round are with workers, or wait for another
+	// attempt.
+	Out int
+	// Withheld is why no worker is given a job of the round, whoever waits; "" if
+	// any is.
+	Withheld string
 }
 
 // HandOut looks at the workers' consumer.
@@ -70,9 +76,16 @@ func (b *Bus) HandOut(ctx context.Context, round string) (HandOut, error) {
 		return HandOut{}, err
 	}
 	c := info.Config
+	out := HandOut{Most: c.MaxDeliver, Out: info.NumAckPending}
+	switch {
+	case info.Paused:
+		out.Withheld = fmt.Sprintf("consumer %s is paused", job.Consumer)
+	case c.FilterSubject != "" && c.FilterSubject != job.RoundSubject(round):
+		out.Withheld = fmt.Sprintf("consumer %s hands out %s alone", job.Consumer, c.FilterSubject)
+	}
 	full := c.MaxAckPending > 0 && info.NumAckPending >= c.MaxAckPending
-	ours := c.FilterSubject == "" || c.FilterSubject == job.RoundSubject(round)
-	return HandOut{Idle: info.NumWaiting > 0 && ours && !full && !info.Paused, Most: c.MaxDeliver}, nil
+	out.Idle = info.NumWaiting > 0 && !full && out.Withheld == ""
+	return out, nil
 }
 
 // consumerInfo asks the server anew.

@@ -97,10 +97,6 @@ func notSent(err error) bool {
 		errors.Is(err, nats.ErrDisconnected)
 }
 
-// tooFewServers is the server's code for streams that it cannot place. The
-// client library has no name for it.
-const tooFewServers jetstream.ErrorCode = 10005
-
 // missing says whether an operation may have failed because a stream, a bucket or a
 // consumer is not there. What is published to one that is not there gets the answer
 // that a server which is away would give: nobody listens.

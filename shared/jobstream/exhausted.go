@@ -76,7 +76,7 @@ func (b *Bus) exhaustedOnce(ctx context.Context, consumer jetstream.Consumer,
 		if !Away(err) || missing(err) {
 			return fmt.Errorf("fetching from %s: %w", job.StreamAdvisory, err)
 		}
-		b.outage(ctx, "fetching advisories", err)
+		b.failed(ctx, "fetching advisories", "", err)
 		_ = pause.For(ctx, b.cfg.RetryWait) // the caller looks at ctx
 		return nil
 	}

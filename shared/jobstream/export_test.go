@@ -12,3 +12,6 @@ func (b *Bus) AwaitSetBack(ctx context.Context, name string, created time.Time) 
 	var last atomic.Uint64
 	b.awaitSetBack(ctx, name, created, &last)
 }
+
+// NotConnected is why a process has no connection.
+var NotConnected = notConnected

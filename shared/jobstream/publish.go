@@ -88,7 +88,7 @@ func deadID(d job.DeadLetter) string {
 // that the stream has seen the id before, also of a message that is gone.
 func (b *Bus) publish(ctx context.Context, msg *nats.Msg, id string) (known bool, err error) {
 	first := true
-	err = b.try(ctx, "publishing "+id, func(ctx context.Context) error {
+	err = b.tryWrite(ctx, "publishing "+id, listener(msg.Subject), func(ctx context.Context) error {
 		stored, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id))
 		if err == nil {
 			known = stored.Duplicate && first // not a try of our own whose answer was lost

@@ -88,7 +88,7 @@ func traceOf(header nats.Header) string {
 // whose confirmation was lost.
 func (b *Bus) publishAfter(ctx context.Context, msg *nats.Msg, id string, last uint64) (bool, error) {
 	id = fmt.Sprintf("%s/again-%s", id, nuid.Next())
-	err := b.try(ctx, "publishing "+id, func(ctx context.Context) error {
+	err := b.tryWrite(ctx, "publishing "+id, listener(msg.Subject), func(ctx context.Context) error {
 		_, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id), jetstream.WithExpectLastSequencePerSubject(last))
 		return err //nolint:wrapcheck // try names the operation
 	})

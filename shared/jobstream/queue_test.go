@@ -182,6 +182,12 @@ func TestHandOut(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want idle %v and 7 deliveries", when, got, err, want)
 		}
 	}
+	withheld := func(when, why string) {
+		t.Helper()
+		if got, err := b.bus.HandOut(b.ctx, "r1"); err != nil || got.Withheld != why {
+			t.Errorf("%s: %+v, %v; want that jobs are withheld because %q", when, got, err, why)
+		}
+	}
 	filter := func(subject string) {
 		t.Helper()
 		config := must.Get(b.js.Consumer(b.ctx, job.StreamJobs, job.Consumer))(t).CachedInfo().Config
@@ -202,9 +208,11 @@ func TestHandOut(t *testing.T) {
 	idle("a worker waits", true)
 	filter(job.RoundSubject("r2"))
 	idle("it is given another round's jobs", false)
+	withheld("another round's", "consumer "+job.Consumer+" hands out "+job.RoundSubject("r2")+" alone")
 	filter("")
 	must.Get(b.js.PauseConsumer(b.ctx, job.StreamJobs, job.Consumer, time.Now().Add(time.Hour)))(t)
 	idle("nothing is handed out", false)
+	withheld("paused", "consumer "+job.Consumer+" is paused")
 	must.Get(b.js.ResumeConsumer(b.ctx, job.StreamJobs, job.Consumer))(t)
 	b.publish(aJob(1), aJob(2))
 	if n := must.Receive(b.ctx, t, fetched, "the pull's end"); n != 1 {
@@ -213,6 +221,10 @@ func TestHandOut(t *testing.T) {
 	d := b.next()
 	pull()
 	idle("as many are out as may be", false)
+	withheld("as many as may be", "")
+	if got := must.Get(b.bus.HandOut(b.ctx, "r1"))(t); got.Out != 2 {
+		t.Errorf("%d are out, want 2", got.Out)
+	}
 	b.publish(aJob(3))
 	must.Do(t, d.Ack(b.ctx))
 	must.Receive(b.ctx, t, fetched, "the pull's end")

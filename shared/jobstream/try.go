@@ -21,14 +21,23 @@ import (
 // its own timeout. op must be one that may be run twice. A stream that is gone is
 // declared again by a producer, and ends what a viewer does with ErrUndeclared.
 func (b *Bus) try(ctx context.Context, what string, op func(context.Context) error) error {
+	return b.tryWrite(ctx, what, "", op)
+}
+
+// tryWrite is try for a write to a stream: whether it is confirmed says whether work
+// goes on (Check).
+func (b *Bus) tryWrite(ctx context.Context, what, stream string, op func(context.Context) error) error {
 	for {
 		err := b.once(ctx, op)
 		if err == nil {
-			b.recovered()
+			b.worked(stream)
 			return nil
 		}
 		if missing(err) {
 			err = b.restored(ctx, b.gone(ctx, err))
+		}
+		if stream != "" {
+			err = unconfirmed(ctx, b.js, stream, err)
 		}
 		if b.nc.IsClosed() {
 			return fmt.Errorf("%s: %w", what, whyClosed(b.nc))
@@ -37,12 +46,15 @@ func (b *Bus) try(ctx context.Context, what string, op func(context.Context) err
 			err = cmp.Or(checkPayload(b.nc), err)
 		}
 		if !passing(err) && !missing(err) {
+			if stream != "" && Refusal(err) != nil {
+				b.failed(ctx, what, stream, err)
+			}
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w (last answer: %w)", what, context.Cause(ctx), err)
 		}
-		b.outage(ctx, what, err)
+		b.failed(ctx, what, stream, err)
 		if waitErr := pause.For(ctx, b.cfg.RetryWait); waitErr != nil {
 			return fmt.Errorf("%s: %w (last answer: %w)", what, waitErr, err)
 		}
@@ -53,18 +65,15 @@ func (b *Bus) try(ctx context.Context, what string, op func(context.Context) err
 func (b *Bus) once(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
 	defer cancel()
+	before := b.nc.LastError()
 	err := op(ctx)
+	if err != nil {
+		err = forbidden(b.nc, before, err)
+	}
 	if errors.Is(err, nats.ErrReconnectBufExceeded) { // nothing is kept for later, which its text does not say
 		return fmt.Errorf("there is no connection (%w)", err)
 	}
 	return err
-}
-
-// outage logs the first failure of a row of them, whoever met it.
-func (b *Bus) outage(ctx context.Context, what string, err error) {
-	if b.out.CompareAndSwap(false, true) {
-		b.cfg.Log.WarnContext(ctx, "NATS does not answer, waiting for it", "doing", what, "error", err)
-	}
 }
 
 // gone is err, or for a viewer an UndeclaredError if streams are not there: no wait of
@@ -111,13 +120,6 @@ func (b *Bus) created(ctx context.Context, kind, name string, err error) {
 	}
 }
 
-// recovered logs the first success after an outage.
-func (b *Bus) recovered() {
-	if b.out.Load() && b.out.CompareAndSwap(true, false) {
-		b.cfg.Log.Info("NATS answers again")
-	}
-}
-
 // write sets key to data if its revision is the given one, 0 meaning that it
 // must not exist. When an earlier try's answer was lost, a conflict may be
 // that try's own doing: then the stored value is compared before ErrConflict
@@ -125,7 +127,7 @@ func (b *Bus) recovered() {
 func (b *Bus) write(ctx context.Context, kv jetstream.KeyValue, key string, data []byte, revision uint64) (uint64, error) {
 	var now uint64
 	unsure := false
-	err := b.try(ctx, "writing "+kv.Bucket()+" "+key, func(ctx context.Context) error {
+	err := b.tryWrite(ctx, "writing "+kv.Bucket()+" "+key, bucketStream(kv.Bucket()), func(ctx context.Context) error {
 		var err error
 		if revision == 0 {
 			now, err = b.create(ctx, kv, key, data)
@@ -169,7 +171,7 @@ func (b *Bus) ownWrite(ctx context.Context, kv jetstream.KeyValue, key string, d
 
 // put sets key to data whatever it held.
 func (b *Bus) put(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) error {
-	return b.try(ctx, "writing "+kv.Bucket()+" "+key, func(ctx context.Context) error {
+	return b.tryWrite(ctx, "writing "+kv.Bucket()+" "+key, bucketStream(kv.Bucket()), func(ctx context.Context) error {
 		_, err := kv.Put(ctx, key, data)
 		return err //nolint:wrapcheck // try names the operation
 	})

@@ -25,6 +25,9 @@ type breaker struct {
 	// failing are the paths of the requests that have failed since the last
 	// success; as many as matter.
 	failing map[string]bool
+	// last is the last failure; opened is when the breaker opened last.
+	last   error
+	opened time.Time
 }
 
 func newBreaker(cfg Config) *breaker {
@@ -41,6 +44,9 @@ func newBreaker(cfg Config) *breaker {
 			telemetry.BreakerIs(to.String(), true)
 			b.mu.Lock()
 			defer b.mu.Unlock()
+			if to == gobreaker.StateOpen {
+				b.opened = time.Now()
+			}
 			close(b.changed)
 			b.changed = make(chan struct{})
 		},
@@ -65,6 +71,25 @@ func excluded(err error) bool {
 // Open says whether the breaker holds requests back.
 func (c *Client) Open() bool { return c.breaker.State() == gobreaker.StateOpen }
 
+// Away says why requests are held back, and for how long they still are; "" while
+// they are not. A probe that is under way holds them back, too.
+func (c *Client) Away() (why string, left time.Duration) {
+	if c.breaker.State() == gobreaker.StateClosed {
+		return "", 0
+	}
+	c.breaker.mu.Lock()
+	defer c.breaker.mu.Unlock()
+	return c.breaker.away(c.cfg.BreakFor, time.Now())
+}
+
+func (b *breaker) away(breakFor time.Duration, now time.Time) (why string, left time.Duration) {
+	last := b.last
+	if failed, ok := errors.AsType[*RequestError](last); ok {
+		last = failed.Err // which request it was says nothing of the others
+	}
+	return clip(fmt.Sprint(last)), max(0, b.opened.Add(breakFor).Sub(now))
+}
+
 // across is how many different requests have failed since the last success.
 func (b *breaker) across() int {
 	b.mu.Lock()
@@ -80,8 +105,11 @@ func (b *breaker) note(path string, err error) {
 	case excluded(err):
 	case successful(err):
 		clear(b.failing)
-	case len(b.failing) < mostPaths:
-		b.failing[path] = true
+	default:
+		b.last = err
+		if len(b.failing) < mostPaths {
+			b.failing[path] = true
+		}
 	}
 }
 

@@ -67,6 +67,21 @@ func TestAnOpenBreakerHoldsCallsAndLetsThemGoOn(t *testing.T) {
 	}
 }
 
+// Whoever waits for the breaker can say why, and for how long.
+func TestABreakerSaysWhyItIsOpen(t *testing.T) {
+	t.Parallel()
+	var s switched
+	b := setup(t, s.handle(say(500, "out of order")), func(c *mirror.Config) { breaking(c); c.BreakFor = time.Hour })
+	if why, left := b.client.Away(); why != "" || left != 0 {
+		t.Errorf("before any failure: %q for %s, want nothing", why, left)
+	}
+	b.trip(t)
+	why, left := b.client.Away()
+	if !strings.Contains(why, "status 500: out of order") || strings.Contains(why, "/api/") || left <= 0 || left > time.Hour {
+		t.Errorf("got %q for %s, want the last failure, whichever request it was, for an hour at most", why, left)
+	}
+}
+
 // While it is open a call that waits sends nothing, and ends with its context.
 func TestWaitingForTheBreakerEndsWithTheContext(t *testing.T) {
 	t.Parallel()

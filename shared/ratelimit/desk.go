@@ -84,15 +84,20 @@ func (d *Desk) set(ctx context.Context, hold int64, check func(State) error) (St
 	if err := check(before); err != nil {
 		return State{}, err
 	}
-	_, err = d.record.ask(ctx, bucket.Request{
-		Interval: before.Interval.Microseconds(), Horizon: before.Horizon.Microseconds(),
-		Limit: int64(before.Limit), Window: before.Window.Microseconds(),
-		MaxCool: (24 * time.Hour).Microseconds(), // it shortens nothing
-		Hold:    hold,
-	})
-	if err != nil {
+	in := inForce(before)
+	in.Hold = hold
+	if _, err = d.record.ask(ctx, in); err != nil {
 		return State{}, fmt.Errorf("%w; whether it was taken down is not known, say it again", err)
 	}
 
 	return d.record.look(ctx)
+}
+
+// inForce is a request with the figures in force that reserves nothing.
+func inForce(s State) bucket.Request {
+	return bucket.Request{
+		Interval: s.Interval.Microseconds(), Horizon: s.Horizon.Microseconds(),
+		Limit: int64(s.Limit), Window: s.Window.Microseconds(),
+		MaxCool: (24 * time.Hour).Microseconds(), // it shortens nothing
+	}
 }

@@ -20,7 +20,8 @@
 // # States
 //
 // A [Limiter] is metering, or blocked while Redis cannot be reached or answers
-// with errors ([Limiter.Stats] tells since when), or held off because its figures
+// with errors ([Limiter.Stats] tells since when and why; [Limiter.Check] finds out
+// for an idle process, and spends nothing), or held off because its figures
 // are not those in force, or closed. Beside that the bucket may be cooling down
 // because the mirror asked for it, or held by hand ([Desk]): then what processes
 // have reserved is void as soon as they hear of it, and slots begin at the end of

@@ -66,28 +66,3 @@ func (f Files) dialer(options *redis.Options) dialer {
 		return redis.NewDialer(&with)(ctx, network, address)
 	}
 }
-
-// RefusedError says that Redis does not take this process, and what mends it. No
-// wait does.
-type RefusedError struct {
-	Remedy string
-	Err    error
-}
-
-func (e *RefusedError) Error() string { return e.Err.Error() + ": " + e.Remedy }
-
-func (e *RefusedError) Unwrap() error { return e.Err }
-
-// Refusal is what is wrong with a call that no wait would mend: credentials, rights
-// or TLS. It is nil for any other failure.
-func Refusal(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case redis.IsAuthError(err):
-		return &RefusedError{"give the user and its password in " + setting + ", or the password by --redis-password-file", err}
-	case redis.IsPermissionError(err):
-		return &RefusedError{"give the user what deploy/redis/users.acl gives its role", err}
-	}
-	return certs.Explain(err, setting)
-}

@@ -42,6 +42,26 @@ func TryRights(ctx context.Context, rdb redis.UniversalClient, egress string, ti
 	return found, nil
 }
 
+// TryGrant says why Redis would grant no permit of an egress, nil if it would. Like
+// [Limiter.Check] it spends none. A bucket that there is keeps its figures; where there
+// is none, it begins with those of cfg.
+func TryGrant(ctx context.Context, rdb redis.UniversalClient, cfg Config, timeout time.Duration) error {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return err
+	}
+	r := newRecord(rdb, cfg.Egress, timeout)
+	in := cfg.request()
+	state, err := r.look(ctx)
+	if err == nil && state.Known {
+		in = inForce(state)
+	}
+	if err == nil {
+		_, err = r.ask(ctx, in)
+	}
+	return Trouble(err)
+}
+
 // needed is all that the limiter's client and scripts do, and what lists buckets.
 func needed(key string) []string {
 	channel := key + channelSuffix

@@ -14,9 +14,10 @@ type Stats struct {
 	// first in line has been first; zero for none.
 	Waiting   int
 	TurnSince time.Time
-	// BlockedSince is since when Redis has not answered, as seen by the last
-	// call; zero while it does.
+	// BlockedSince is since when Redis has granted nothing, as seen by the last
+	// call, zero while it does; Trouble is why: it refuses, or does not answer.
 	BlockedSince time.Time
+	Trouble      error
 }
 
 // Stats returns the figures of this process.
@@ -24,8 +25,8 @@ func (l *Limiter) Stats() Stats {
 	stats := Stats{
 		Granted: l.count.granted.n.Load(), Late: l.count.late.n.Load(), Void: l.count.void.n.Load(),
 		Refused: l.count.refused.n.Load(), Asked: l.count.asked.n.Load(), Lost: l.count.lost.n.Load(),
-		BlockedSince: l.health.blocked(),
 	}
+	stats.BlockedSince, stats.Trouble = l.health.blocked()
 	now := l.queue.look()
 	stats.Waiting, stats.TurnSince = now.waiting, now.turn
 

@@ -111,7 +111,7 @@ func TestWhatIsNotKept(t *testing.T) {
 			t.Errorf("%s: it is there", x.name)
 		}
 	}
-	if n := b.log.Count("does not answer") + b.log.Count("cannot be read"); n != 0 {
+	if n := b.log.Count("cannot be used") + b.log.Count("cannot be read"); n != 0 {
 		t.Errorf("%d lines of trouble logged, want none", n)
 	}
 }

@@ -40,13 +40,13 @@ func away(err error) bool {
 // trouble logs the first of a row of failed operations.
 func (c *Cache) trouble(ctx context.Context, what string, err error) {
 	if c.out.CompareAndSwap(false, true) {
-		c.cfg.Log.WarnContext(ctx, "the score cache does not answer", "doing", what, "error", err)
+		c.cfg.Log.WarnContext(ctx, "the score cache cannot be used", "doing", what, "error", err)
 	}
 }
 
 // recovered logs the first success after trouble.
 func (c *Cache) recovered(ctx context.Context) {
 	if c.out.Load() && c.out.CompareAndSwap(true, false) {
-		c.cfg.Log.InfoContext(ctx, "the score cache answers again")
+		c.cfg.Log.InfoContext(ctx, "the score cache can be used again")
 	}
 }

@@ -43,7 +43,7 @@ func TestTroubleIsNoFailure(t *testing.T) {
 		}
 		c.Keep(b.ctx, key(), *entry())
 	}
-	if n := b.log.Count("does not answer"); n != 1 {
+	if n := b.log.Count("cannot be used"); n != 1 {
 		t.Errorf("logged %d times, want one line", n)
 	}
 }
@@ -63,11 +63,11 @@ func TestALookOutlastsAnOutage(t *testing.T) {
 		found = looked.Entry != nil
 		return err
 	})
-	b.until("it waits", func() bool { return b.log.Count("does not answer") == 1 })
+	b.until("it waits", func() bool { return b.log.Count("cannot be used") == 1 })
 	b.servers.Again()
 	b.must(group.Wait())
 	if !found {
 		t.Error("the look did not wait for the connection")
 	}
-	b.until("it says so", func() bool { return b.log.Count("answers again") == 1 })
+	b.until("it says so", func() bool { return b.log.Count("can be used again") == 1 })
 }

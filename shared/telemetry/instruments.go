@@ -32,6 +32,9 @@ const (
 	MetricDeadLetters     = "mirrorfleet.job.dead_letters"
 
 	MetricServerAnswers = "mirrorfleet.server.answers"
+	MetricServerRefuses = "mirrorfleet.server.refuses"
+	MetricStorageUsed   = "mirrorfleet.storage.used"
+	MetricStorageLimit  = "mirrorfleet.storage.limit"
 	MetricWorkers       = "mirrorfleet.workers"
 
 	MetricRoundPhase          = "mirrorfleet.round.phase"
@@ -87,7 +90,7 @@ type instruments struct {
 
 	queueAge, limitWorst, limitAllowed, limitPause, roundLastSuccess, roundLastConclusion metric.Float64ObservableGauge
 
-	queueSize, queueWaiting, limitUsed, serverAnswers, roundPutOff metric.Int64ObservableGauge
+	queueSize, queueWaiting, limitUsed, serverAnswers, serverRefuses, storageUsed, storageLimit, roundPutOff metric.Int64ObservableGauge
 }
 
 // current are the instruments of the provider that was last asked for.
@@ -190,7 +193,11 @@ func (i *instruments) ofJobs(m *maker) {
 // ofServers are what NATS and Redis say of the fleet whenever metrics are read:
 // every process tells the same of them.
 func (i *instruments) ofServers(m *maker) {
-	i.serverAnswers = m.look(MetricServerAnswers, "{server}", "1 while the server answers this process, 0 while it does not.")
+	i.serverAnswers = m.look(MetricServerAnswers, "{server}",
+		"1 while the server does what this process's work needs, 0 while it refuses or does not answer.")
+	i.serverRefuses = m.look(MetricServerRefuses, "{server}", "1 while the server answers and refuses, by the code of its refusal.")
+	i.storageUsed = m.look(MetricStorageUsed, "By", "Bytes of files that JetStream keeps, where there is a limit.")
+	i.storageLimit = m.look(MetricStorageLimit, "By", "Bytes of files that JetStream may keep.")
 	i.queueAge = m.lookFloat(MetricQueueAge, "s", "Age of the oldest job in the stream, delivered or not; 0 when there is none.")
 	i.queueSize = m.look(MetricQueueSize, "{message}", "Jobs in the stream, delivered or not.")
 	i.queueWaiting = m.look(MetricQueueWaiting, "{message}", "Jobs in the stream that no worker has been handed yet.")

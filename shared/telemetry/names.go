@@ -80,7 +80,10 @@ const (
 	RoundInput   = attribute.Key("round.input") // that puts a round off
 	AuditSide    = attribute.Key("audit.side")
 	ServerKind   = attribute.Key("server.kind") // nats or redis
-	LimitPause   = attribute.Key("limit.pause") // cool_down or hold
+	// ServerCode is Redis' word, such as OOM, or JetStream's number of an error.
+	ServerCode = attribute.Key("server.code")
+	StorageOf  = attribute.Key("storage.of")  // account, or a server's name
+	LimitPause = attribute.Key("limit.pause") // cool_down or hold
 )
 
 // How an attempt ends; of these a job ends as done, degraded or failed.

@@ -124,20 +124,60 @@ func ObserveLimit(look func(context.Context) (Limit, error)) (stop func()) {
 	}, m.limitUsed, m.limitWorst, m.limitAllowed, m.limitPause)
 }
 
-// ObserveServer has check asked whenever metrics are read, until stop is
-// called: whether the server of this kind answers the process.
-func ObserveServer(kind string, check func(context.Context) error) (stop func()) {
+// Server is how a server is to this process.
+type Server struct {
+	// Works says that it does what work needs: it confirms a write, or would grant a
+	// permit.
+	Works bool
+	// Refuses is the code of its refusal, "" where it works or does not answer.
+	Refuses string
+}
+
+// ObserveServer has look asked whenever metrics are read, until stop is
+// called: how the server of this kind is to the process.
+func ObserveServer(kind string, look func(context.Context) Server) (stop func()) {
 	m := measure()
 	return m.observe(func(ctx context.Context, o metric.Observer) error {
 		ctx, cancel := context.WithTimeout(ctx, lookTime)
 		defer cancel()
-		answers := int64(1)
-		if check(ctx) != nil {
-			answers = 0
+		now, works, of := look(ctx), int64(0), ServerKind.String(kind)
+		if now.Works {
+			works = 1
 		}
-		o.ObserveInt64(m.serverAnswers, answers, metric.WithAttributes(ServerKind.String(kind)))
+		o.ObserveInt64(m.serverAnswers, works, metric.WithAttributes(of))
+		if now.Refuses != "" {
+			o.ObserveInt64(m.serverRefuses, 1, metric.WithAttributes(of, ServerCode.String(now.Refuses)))
+		}
 		return nil
-	}, m.serverAnswers)
+	}, m.serverAnswers, m.serverRefuses)
+}
+
+// Storage is how full a store is.
+type Storage struct {
+	// Of is account, or the name of a server.
+	Of string
+	// Used and Limit are bytes.
+	Used, Limit int64
+}
+
+// ObserveStorage has look asked whenever metrics are read, until stop is called: the
+// stores that have a limit. An error of look leaves the metrics out.
+func ObserveStorage(look func(context.Context) ([]Storage, error)) (stop func()) {
+	m := measure()
+	return m.observe(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, lookTime)
+		defer cancel()
+		stores, err := look(ctx)
+		if err != nil {
+			return nil // as above
+		}
+		for _, store := range stores {
+			of := metric.WithAttributes(StorageOf.String(store.Of))
+			o.ObserveInt64(m.storageUsed, store.Used, of)
+			o.ObserveInt64(m.storageLimit, store.Limit, of)
+		}
+		return nil
+	}, m.storageUsed, m.storageLimit)
 }
 
 // observe registers a callback; one that cannot be registered observes nothing.

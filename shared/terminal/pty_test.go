@@ -16,6 +16,13 @@ import (
 // pseudoterminal opens a terminal of a width.
 func pseudoterminal(t *testing.T, columns uint16) *os.File {
 	t.Helper()
+	_, slave := pair(t, columns)
+	return slave
+}
+
+// pair is both sides of a terminal.
+func pair(t *testing.T, columns uint16) (master, slave *os.File) {
+	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		t.Skipf("no pseudoterminals here: %v", err)
@@ -30,9 +37,9 @@ func pseudoterminal(t *testing.T, columns uint16) *os.File {
 		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns})
 	}
 	must.Do(t, err)
-	slave := must.Get(os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0))(t)
+	slave = must.Get(os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0))(t)
 	t.Cleanup(func() { slave.Close() })
-	return slave
+	return master, slave
 }
 
 // A terminal tells its width and takes colour, unless it is asked not to.

@@ -26,11 +26,14 @@ type Writer struct {
 // usual is the width of a terminal that does not tell its own.
 const usual = 80
 
-// Of finds out about a place: a Writer says it itself, a file is asked.
+// Of finds out about a place: a Writer says it itself, a file is asked, also that
+// of a Screen.
 func Of(w io.Writer) Style {
 	switch place := w.(type) {
 	case Writer:
 		return place.Style
+	case *Screen:
+		return Of(place.file)
 	case *os.File:
 		if !term.IsTerminal(int(place.Fd())) {
 			return Style{}

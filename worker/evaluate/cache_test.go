@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -308,8 +309,12 @@ func TestALaterAttemptFetchesOnlyWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	b := setup(t, named(6, "h"))
 	must.Do(t, b.server.FailFirst("files:a/b#4", 3, "503")) // all tries of one attempt
-	if _, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}); job.ClassOf(err) != job.Transient || err == nil {
+	var left atomic.Int64
+	if _, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Left: &left}); job.ClassOf(err) != job.Transient || err == nil {
 		t.Fatalf("first attempt: got %v, want a transient failure", err)
+	}
+	if left.Load() != 1 {
+		t.Errorf("the first attempt left %d requests, want the one that was not answered", left.Load())
 	}
 	b.server.Reset()
 	e := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -67,9 +68,12 @@ type Evaluator struct {
 type Attempt struct {
 	// Final says that no other attempt follows a failure of this one.
 	Final bool
-	// Expect is told how many requests the attempt makes in all, as far as it
-	// is known; may be nil.
+	// Expect is told how many requests the attempt makes in all, once the miner's
+	// list is known and again when more is found; may be nil.
 	Expect func(ctx context.Context, requests int)
+	// Left is set to how many of them are still to come, and kept; may be nil. What
+	// the mirror did not answer stays in it: another attempt asks again.
+	Left *atomic.Int64
 }
 
 // New returns an Evaluator; it starts nothing.
@@ -121,8 +125,10 @@ func (e *Evaluator) evaluate(ctx context.Context, j job.Job, a Attempt) (job.Eva
 	if err != nil {
 		return job.Evaluation{}, err
 	}
-	m := &miner{evaluator: e, job: j, rules: rules, tell: a.Expect, budget: tokenscore.NewBudget(e.cfg.MinerBudget)}
-	m.expect(ctx, 1+issueLookUps)
+	if a.Left == nil {
+		a.Left = new(atomic.Int64)
+	}
+	m := &miner{evaluator: e, job: j, rules: rules, tell: a.Expect, left: a.Left, budget: tokenscore.NewBudget(e.cfg.MinerBudget)}
 	defer m.tellCache(ctx)
 	evaluation := scoring.Evaluation{UID: j.UID, Hotkey: j.Hotkey, GitHubID: j.GitHubID}
 	failed := m.list(ctx, &evaluation)
@@ -161,6 +167,7 @@ const issueLookUps = 2
 func (m *miner) list(ctx context.Context, into *scoring.Evaluation) error {
 	if m.job.IssuesOnly {
 		into.FetchFailed = true
+		m.expect(ctx, issueLookUps)
 		return nil
 	}
 	pulls, err := m.evaluator.cfg.Mirror.Pulls(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
@@ -170,6 +177,7 @@ func (m *miner) list(ctx context.Context, into *scoring.Evaluation) error {
 	}
 	m.malformed = append(m.malformed, pulls.Malformed...)
 	loaded := scoring.Load(pulls.Items, m.rules.registry)
+	m.expected = 1
 	into.Dropped = loaded.Dropped
 	return m.pulls(ctx, loaded, into)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,9 +34,14 @@ func TestAnEvaluationIsInTheOrderReceived(t *testing.T) {
 	})
 	b := setup(t, w)
 	var told []int
-	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{
-		Expect: func(_ context.Context, n int) { told = append(told, n) },
-	}))(t)
+	var left atomic.Int64
+	left.Store(-1)
+	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Left: &left, Expect: func(_ context.Context, n int) {
+		told = append(told, n)
+		if got := left.Load(); got != int64(n)-1 {
+			t.Errorf("%d of %d are left when the list is known, want all but that one", got, n)
+		}
+	}}))(t)
 	for i, pr := range got.Evaluation.Merged {
 		if pr.Number != i+1 || !pr.Scored || pr.BaseScore <= 0 || pr.StructuralCount < pr.Number {
 			t.Errorf("merged %d: number %d, scored %v, base %g, structural %d", i, pr.Number, pr.Scored, pr.BaseScore, pr.StructuralCount)
@@ -54,6 +60,9 @@ func TestAnEvaluationIsInTheOrderReceived(t *testing.T) {
 		t.Errorf("malformed %+v, missing %+v; want a/b#60 alone", got.Malformed, got.Missing)
 	}
 	const requests = 1 + 2 + 12 // the list, the issues, the files
+	if left.Load() != 0 {
+		t.Errorf("%d are left at the end, want none", left.Load())
+	}
 	if told[len(told)-1] != requests || b.server.Stats().Requests != requests || b.meter.permits != requests {
 		t.Errorf("told %v, the mirror saw %d, %d permits; want %d of each", told, b.server.Stats().Requests, b.meter.permits, requests)
 	}

@@ -66,9 +66,9 @@ func (f *fetched) spent() bool {
 	return slices.ContainsFunc(f.lacks, func(l missing) bool { return errors.Is(l.err, tokenscore.ErrSpent) })
 }
 
-// look asks the cache for all of them, so that the attempt knows how many
-// requests are left for it to make.
-func (m *miner) look(ctx context.Context, wanted []want) error {
+// look asks the cache for all of them, and says how many of them it lacks: so
+// many requests are to be made.
+func (m *miner) look(ctx context.Context, wanted []want) (requests int, err error) {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(m.evaluator.cfg.Files)
 	for i := range wanted {
@@ -80,16 +80,14 @@ func (m *miner) look(ctx context.Context, wanted []want) error {
 		}
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return 0, err
 	}
-	requests := 0
 	for i := range wanted {
 		if !wanted[i].none() && wanted[i].found.Entry == nil {
 			requests++
 		}
 	}
-	m.expect(ctx, requests)
-	return nil
+	return requests, nil
 }
 
 // files gives what came of one pull request's files: from the cache, from the
@@ -107,6 +105,9 @@ func (m *miner) files(ctx context.Context, w want) (fetched, error) {
 		switch {
 		case mine || err == nil && ctx.Err() == nil && !f.spent():
 			m.settle(ctx, w, &f) // by this job's own list, whoever fetched
+			if err == nil && (f.answer != nil || f.cached == telemetry.CacheShared) {
+				m.answered()
+			}
 			return f, err
 		case ctx.Err() != nil:
 			return fetched{}, fmt.Errorf("waiting for another job's fetch of %s: %w", w.String(), context.Cause(ctx))

@@ -21,6 +21,7 @@ func (m *miner) issues(ctx context.Context, merged []scoring.ScoredPullRequest) 
 	if err != nil {
 		return m.lacks(ctx, "issues", err)
 	}
+	m.answered()
 	m.malformed = append(m.malformed, listed.Malformed...)
 	m.found = &scoring.IssueAnswers{Listed: listed.Items}
 	open, err := client.OpenIssues(ctx, m.job.GitHubID)
@@ -30,6 +31,7 @@ func (m *miner) issues(ctx context.Context, merged []scoring.ScoredPullRequest) 
 			return err
 		}
 	} else {
+		m.answered()
 		m.malformed = append(m.malformed, open.Malformed...)
 		m.found.Open = scoring.CountOpen(open.Items, m.rules.registry)
 	}
@@ -46,9 +48,11 @@ func (m *miner) solving(ctx context.Context, pulls []scoring.SolvingPull) error 
 		wanted[i] = m.want("", pull.Repository, pull.Number, pull.HeadSHA, scorecache.Base(pull.MergeBaseSHA, pull.BaseSHA),
 			counted{MergedAt: pull.MergedAt})
 	}
-	if err := m.look(ctx, wanted); err != nil {
+	files, err := m.look(ctx, wanted)
+	if err != nil {
 		return err
 	}
+	m.expect(ctx, files)
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(m.evaluator.cfg.Files)
 	for i, pull := range pulls {

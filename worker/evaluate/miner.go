@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,9 +22,10 @@ type miner struct {
 	evaluator *Evaluator
 	job       job.Job
 	rules     *rules
-	// expected is what Attempt.Expect was told so far.
+	// expected is what Attempt.Expect is told, left what is still to come of it.
 	expected int
 	tell     func(ctx context.Context, requests int)
+	left     *atomic.Int64
 	// budget is what scoring all of the miner's files may take.
 	budget *tokenscore.Budget
 
@@ -47,13 +49,20 @@ func newMissing(what string, cause job.Cause, err error) missing {
 	return missing{job.Missing{What: what, Cause: cause, Error: err.Error()}, err}
 }
 
-// expect adds to the requests that this attempt will make in all.
+// expect adds to the requests that this attempt makes in all, and tells it.
 func (m *miner) expect(ctx context.Context, requests int) {
+	if requests == 0 {
+		return
+	}
 	m.expected += requests
-	if m.tell != nil && requests > 0 {
+	m.left.Store(max(m.left.Load(), 0) + int64(requests))
+	if m.tell != nil {
 		m.tell(ctx, m.expected)
 	}
 }
+
+// answered takes one off what is still to come.
+func (m *miner) answered() { m.left.Add(-1) }
 
 // pulls scores the loaded pull requests: merged, then open, then closed, each
 // in the order received. It fails only for what is not the mirror's fault: a
@@ -67,9 +76,11 @@ func (m *miner) pulls(ctx context.Context, loaded scoring.Loaded, into *scoring.
 				counted{Known: true, Head: pr.HeadSHA, Additions: pr.Additions, Deletions: pr.Deletions, MergedAt: pr.MergedAt})
 		}
 	}
-	if err := m.look(ctx, wanted); err != nil {
+	files, err := m.look(ctx, wanted)
+	if err != nil {
 		return err
 	}
+	m.expect(ctx, issueLookUps+files)
 	scored, got := make([]scoring.ScoredPullRequest, len(all)), make([]fetched, len(all))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(m.evaluator.cfg.Files)

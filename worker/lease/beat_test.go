@@ -32,6 +32,40 @@ func TestARunningJobShowsSignsOfLifeOnItsRecord(t *testing.T) {
 	}
 }
 
+// TestASignOfLifeTellsWhatIsLeft, and why the attempt stands still: whoever follows
+// the round has nothing else to tell how long it takes.
+func TestASignOfLifeTellsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	b := setup(t, time.Second)
+	b.plan(1)
+	fail := make(chan struct{})
+	stall := &job.Stall{Why: "connection refused", For: 7 * time.Second}
+	b.run(lease.Config{Delays: []time.Duration{time.Hour}, Stalled: func() *job.Stall { return stall }, Handler: func(
+		ctx context.Context, _ job.Job, a lease.Attempt,
+	) (job.Evaluation, error) {
+		if got := a.Left.Load(); got != -1 {
+			t.Errorf("%d requests are left before the list is known, want that it is not known", got)
+		}
+		a.Left.Store(9)
+		a.Expect(ctx, 10)
+		if r := b.record(1); r.Expected != 10 || r.Left != 9 {
+			t.Errorf("record is %+v, want 10 expected and 9 left", r)
+		}
+		a.Left.Store(4)
+		b.hold(fail)
+		a.Left.Store(2)
+		return job.Evaluation{}, errMirror
+	}})
+	r := b.await(1, "told by a sign of life", func(r job.Record) bool { return r.Left == 4 })
+	if r.Claim.Stall == nil || *r.Claim.Stall != *stall {
+		t.Errorf("stall is %+v, want %+v", r.Claim.Stall, stall)
+	}
+	close(fail)
+	if r = b.await(1, "failed once", func(r job.Record) bool { return r.Failures == 1 }); r.Left != 2 || r.Expected != 0 {
+		t.Errorf("record is %+v, want 2 left by the attempt that has ended", r)
+	}
+}
+
 // TestASignOfLifeNoticesTheFence: while the server confirms the heartbeats of
 // whoever sends them, only the record tells that the job is another's. Without it
 // the attempt would never end.
@@ -101,7 +135,7 @@ func TestABeatAfterTheLastChangeIsNoLostLease(t *testing.T) {
 		t.Errorf("%d signs of life, want 1", got.Claim.Beat)
 	}
 	b.must(h.Change(b.ctx, func(r job.Record) (job.Record, error) {
-		return r.FailedAttempt(r.Claim.ID, 1, job.Failure{Class: job.Transient, Error: "502", At: asOf})
+		return r.FailedAttempt(r.Claim.ID, job.Spent{Requests: 1}, job.Failure{Class: job.Transient, Error: "502", At: asOf})
 	}))
 	b.must(h.Beat(b.ctx))
 	if got := b.record(1); got.Phase != job.Planned || got.Claim.Beat != 1 {

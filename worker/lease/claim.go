@@ -23,6 +23,8 @@ var errUnknownRound = errors.New("unknown round")
 type hold struct {
 	bus *jobstream.Bus
 	id  string
+	// sign is what a sign of life tells.
+	sign func() job.Sign
 
 	mu       sync.Mutex
 	record   job.Record
@@ -55,9 +57,12 @@ func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*
 			return nil, fmt.Errorf("claiming: %w", err)
 		}
 		crash.At(crash.Claimed)
-		return &hold{bus: r.cfg.Bus, id: c.ID, record: claimed, revision: revision}, nil
+		return &hold{bus: r.cfg.Bus, id: c.ID, sign: untold, record: claimed, revision: revision}, nil
 	}
 }
+
+// untold is the sign of life of a claim without an attempt.
+func untold() job.Sign { return job.Sign{Left: -1} }
 
 // recordOf reads a job's record, or plans it if only its message is there: a
 // producer plans before it publishes, so the record was lost.
@@ -103,7 +108,7 @@ func (h *hold) beat(ctx context.Context) error {
 	if h.over {
 		return nil
 	}
-	return h.changeLocked(ctx, func(r job.Record) (job.Record, error) { return r.Beaten(h.id) })
+	return h.changeLocked(ctx, func(r job.Record) (job.Record, error) { return r.Beaten(h.id, h.sign()) })
 }
 
 func (h *hold) changeLocked(ctx context.Context, transition func(job.Record) (job.Record, error)) error {

@@ -21,9 +21,13 @@ type Attempt struct {
 	Delivery uint64
 	// Failures counts the attempts that failed before.
 	Failures int
-	// Expect notes on the record how many requests the attempt will make in
-	// all. It is for show: nothing depends on its success.
+	// Expect notes on the record how many requests the attempt makes in all, as
+	// soon as the miner's list tells. It is for show: nothing depends on its
+	// success.
 	Expect func(ctx context.Context, requests int)
+	// Left is how many of them are still to come. The handler keeps it, and each
+	// sign of life tells it; below 0 for not known, as it is in the beginning.
+	Left *atomic.Int64
 	// Requests counts the requests made, for the record, however the attempt
 	// ends. The handler hands it to the mirror client.
 	Requests *atomic.Int64
@@ -64,6 +68,9 @@ type Config struct {
 	// point in pulling, such as during a long cool-down. Its errors are
 	// logged, and it is asked again.
 	Gate func(ctx context.Context) error
+	// Stalled, if set, says why all jobs of this process stand still, nil while
+	// they do not. Each sign of life tells it.
+	Stalled func() *job.Stall
 	// Log hears of everything that ends otherwise than well. Default:
 	// slog.Default().
 	Log *slog.Logger
@@ -78,6 +85,9 @@ func (c Config) filled() (Config, error) {
 	setDefault(&c.HandBackDelay, 100*time.Millisecond)
 	if len(c.Delays) == 0 {
 		c.Delays = []time.Duration{2 * time.Second, 8 * time.Second, 30 * time.Second}
+	}
+	if c.Stalled == nil {
+		c.Stalled = func() *job.Stall { return nil }
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

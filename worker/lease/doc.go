@@ -13,7 +13,7 @@
 //	dead letter, record failed,     ├─ unfit ───▶ as drained, and the worker ends
 //	terminated                      └─ lease lost or fenced ──▶ silent
 //
-// A running job shows signs of life, three in a lease: on its record, where the
+// A running job shows signs of life, six in a lease: on its record, where the
 // producer that runs the round follows them by a clock of its own, and then to
 // the server. The server counts leases by its wall clock; if somebody sets that
 // back, only the record tells that a worker has died.

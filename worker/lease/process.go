@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,8 @@ type delivered struct {
 	term     *term
 	hold     *hold
 	requests atomic.Int64
+	// unasked is how many requests the attempt still needs.
+	unasked atomic.Int64
 	// left is what a failed attempt could do nevertheless; it is stored if the
 	// failure ends the job.
 	left job.Evaluation
@@ -39,6 +42,7 @@ func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
 	tracing, span := startProcess(d.Context(running), d, j, err == nil)
 	defer span.End()
 	p := &delivered{Runner: r, d: d, j: j, log: r.cfg.Log.With("subject", d.Subject())}
+	p.unasked.Store(-1)
 	p.term = beginTerm(tracing, d, timingOf(r.cfg.Bus.AckWait()), p.log)
 	defer p.term.stop()
 
@@ -51,6 +55,7 @@ func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
 		p.notClaimed(ctx, err)
 		return
 	}
+	p.hold.sign = p.sign
 	p.term.claimed(p.hold)
 	claimed(span, r.cfg.Worker, p.hold.now())
 	p.attempt(ctx, running)
@@ -84,10 +89,10 @@ func (p *delivered) attempt(ctx, running context.Context) {
 	case err == nil:
 		p.commit(ctx, evaluation)
 	case drained:
-		p.handBack(ctx)
+		p.handBack(ctx, "")
 	case errors.Is(err, ErrUnfit):
 		p.quit(err)
-		p.handBack(ctx)
+		p.handBack(ctx, clip(p.cfg.Worker+": "+strings.TrimPrefix(err.Error(), ErrUnfit.Error()+": ")))
 	default:
 		p.left = evaluation
 		p.fail(ctx, err)
@@ -105,14 +110,26 @@ func (p *delivered) handle(ctx context.Context) (e job.Evaluation, err error) {
 	record := p.hold.now() // as claimed, but for signs of life
 	return p.cfg.Handler(ctx, p.j, Attempt{
 		Final: record.FinalAttempt(), Delivery: p.d.Number(), Failures: record.Failures,
-		Expect: p.expect, Requests: &p.requests,
+		Expect: p.expect, Left: &p.unasked, Requests: &p.requests,
 	})
+}
+
+// sign is what a sign of life tells now.
+func (p *delivered) sign() job.Sign {
+	return job.Sign{Left: int(p.unasked.Load()), Stall: p.cfg.Stalled()}
+}
+
+// spent is what the attempt has cost.
+func (p *delivered) spent() job.Spent {
+	return job.Spent{Requests: int(p.requests.Load()), Left: int(p.unasked.Load())}
 }
 
 // expect notes the number of requests; being fenced here ends the attempt
 // before it makes them.
 func (p *delivered) expect(ctx context.Context, requests int) {
-	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) { return r.Expecting(p.hold.id, requests) })
+	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) {
+		return r.Expecting(p.hold.id, requests, p.sign())
+	})
 	switch {
 	case err == nil:
 		crash.At(crash.Expected)

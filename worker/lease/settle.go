@@ -65,10 +65,11 @@ func (p *delivered) put(ctx context.Context, e *job.Evaluation) (key string, err
 	return key, p.cfg.Bus.PutEvaluation(ctx, key, *e)
 }
 
-// handBack returns the job because this worker stops; no failure is counted.
-func (p *delivered) handBack(ctx context.Context) {
+// handBack returns the job because this worker stops, or refuses it; no failure is
+// counted.
+func (p *delivered) handBack(ctx context.Context, refused string) {
 	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) {
-		return r.HandedBack(p.hold.id, int(p.requests.Load()))
+		return r.HandedBack(p.hold.id, p.spent(), refused)
 	})
 	if err != nil {
 		p.silent(ctx, "not handed back", err)
@@ -92,7 +93,7 @@ func (p *delivered) fail(ctx context.Context, cause error) {
 	failures := p.hold.now().Failures + 1
 	f.Delay = p.cfg.delay(failures, rand.Float64())
 	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) {
-		return r.FailedAttempt(p.hold.id, int(p.requests.Load()), f)
+		return r.FailedAttempt(p.hold.id, p.spent(), f)
 	})
 	if err != nil {
 		p.silent(ctx, "failure not counted", err)

@@ -34,15 +34,17 @@ type term struct {
 // timing derives everything from the lease that the server grants.
 type timing struct {
 	lease  time.Duration // AckWait
-	beat   time.Duration // between signs of life: a third, so that two may be lost
+	beat   time.Duration // between signs of life: a sixth, so that four may be lost
 	margin time.Duration // how much before the server the worker gives up: a sixth
 	retry  time.Duration // after a heartbeat that was not confirmed
 }
 
-// timingOf gives, for the default lease of 30 s: signs of life every 10 s, the
-// local deadline at 25 s, and another try 2.5 s after a failed heartbeat.
+// timingOf gives, for the default lease of 30 s: signs of life every 5 s, the
+// local deadline at 25 s, and another try 2.5 s after a failed heartbeat. A
+// producer that tells within ten seconds that no worker is left needs them that
+// often.
 func timingOf(ackWait time.Duration) timing {
-	return timing{lease: ackWait, beat: ackWait / 3, margin: ackWait / 6, retry: ackWait / 12}
+	return timing{lease: ackWait, beat: ackWait / job.SignsPerLease, margin: ackWait / 6, retry: ackWait / 12}
 }
 
 // beginTerm starts the term of a delivery. Its context carries ctx's values

@@ -31,11 +31,14 @@ func TestUnfitHandsBack(t *testing.T) {
 	if err := <-unfit.done; !errors.Is(err, lease.ErrUnfit) {
 		t.Fatalf("Run ended with %v, want that the worker is unfit", err)
 	}
+	if one := b.record(1); one.Refused != "unfit: it has no hands" {
+		t.Errorf("the record says %q, want which worker refused the job, and why", one.Refused)
+	}
 	if one, two := b.record(1), b.record(2); one.Phase != job.Planned || one.Failures != 0 || two.Phase != job.Done {
 		t.Errorf("records are\n%+v and\n%+v, want the one planned without a failure, the other done", one, two)
 	}
 	fit := b.run(lease.Config{Worker: "fit", Handler: succeed})
-	if r := b.awaitPhase(1, job.Done); r.Claim.Worker != "fit" || r.Failures != 0 || r.Deliveries != 2 {
+	if r := b.awaitPhase(1, job.Done); r.Claim.Worker != "fit" || r.Refused != "" || r.Failures != 0 || r.Deliveries != 2 {
 		t.Errorf("record is %+v, want it done by the other worker in its second delivery", r)
 	}
 	b.awaitMessages(0)

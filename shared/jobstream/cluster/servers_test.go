@@ -63,7 +63,7 @@ func TestEachServerIsAsked(t *testing.T) {
 }
 
 // TestDoctorFindsTheShippedSettingsWell: with three servers and the users of both
-// roles nothing is to be mended, and the clocks of all are compared.
+// roles nothing is to be mended but that no worker runs, and the clocks of all are compared.
 func TestDoctorFindsTheShippedSettingsWell(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -72,7 +72,7 @@ func TestDoctorFindsTheShippedSettingsWell(t *testing.T) {
 		doctor.Clocks{NATS: url}.Check())
 	found := doctor.Run(b.ctx, checks, patience)
 	for _, f := range found {
-		if f.Status != doctor.OK {
+		if f.Status != doctor.OK && f.Code != doctor.WorkersNone { // none runs here
 			t.Errorf("%+v", f)
 		}
 	}

@@ -1,0 +1,156 @@
+package main_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"mirrorfleet/shared/disktest"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/ratelimit/redistest"
+)
+
+// TestEveryoneSaysOfAFaultWhatIsSo: each fault befalls a real server under an idle
+// worker. Its log, /readyz and the metrics say that the server refuses, with its own
+// code, and so do producer doctor and the alert. Nothing says that it does not answer.
+func TestEveryoneSaysOfAFaultWhatIsSo(t *testing.T) {
+	t.Parallel()
+	well := jobstreamtest.Start(t)
+	declare(t, well.NATSURL())
+	for name, fault := range redistest.Faults() {
+		t.Run("Redis/"+name, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.StartFaulty(t, fault)
+			w := idle(t, well.NATSURL(), s.URL())
+			defer w.stop() // a clean-up would come after the end of its context
+			s.Break(t)
+			w.refuses(t, "redis", fault.Code, "MirrorfleetRedisRefuses")
+			w.doctorSays(t, fault.Code)
+			s.Heal(t)
+			w.ready(t)
+		})
+	}
+	for name, fault := range jobstreamtest.Faults() {
+		t.Run("NATS/"+name, func(t *testing.T) {
+			t.Parallel()
+			s := jobstreamtest.StartFaulty(t, fault)
+			declare(t, s.NATSURL())
+			w := idle(t, s.NATSURL(), well.RedisURL())
+			defer w.stop()
+			s.Break(t)
+			w.refuses(t, "nats", fault.Code, "MirrorfleetNATSRefuses")
+			w.doctorSays(t, fault.Code)
+		})
+	}
+}
+
+// TestEveryoneSaysOfAFullDiskWhatIsSo: nats-server goes on serving when a write has
+// failed, and looks well to who only asks it.
+func TestEveryoneSaysOfAFullDiskWhatIsSo(t *testing.T) {
+	t.Parallel()
+	disktest.On(t, 24<<20, func(disk disktest.Disk) {
+		s := jobstreamtest.StartFaultyIn(t, jobstreamtest.Fault{}, disk.Dir)
+		declare(t, s.NATSURL())
+		w := idle(t, s.NATSURL(), redistest.Start(t).URL())
+		defer w.stop()
+		disk.Fill(t)
+		_, js := jobstreamtest.Connect(t, s.NATSURL(), nil)
+		if _, err := js.Publish(t.Context(), "$KV.RECORDS.full.1", make([]byte, 1<<20-1)); err == nil {
+			t.Fatal("a full disk has taken a megabyte")
+		}
+		w.refuses(t, "nats", "unconfirmed", "MirrorfleetNATSRefuses")
+		w.doctorSays(t, "confirms no write")
+	})
+}
+
+// idler is a worker without a job.
+type idler struct {
+	*worker
+
+	env []string // the servers, whose passwords are no arguments
+}
+
+func idle(t *testing.T, nats, redis string) *idler {
+	t.Helper()
+	env := []string{"MIRRORFLEET_NATS=" + nats, "MIRRORFLEET_REDIS=" + redis}
+	w := &idler{work(t, "idle", env, "--mirror", "http://127.0.0.1:1", "--limit-horizon", "1s", "--listen", "127.0.0.1:0"), env}
+	w.ready(t)
+	return w
+}
+
+func (w *idler) ready(t *testing.T) {
+	t.Helper()
+	until(t, "the worker is ready", func() bool { status, _ := page(t, w.pages, "/readyz", ""); return status == http.StatusOK })
+}
+
+// refuses holds what the worker says of a server.
+func (w *idler) refuses(t *testing.T, kind, code, alert string) {
+	t.Helper()
+	series := `mirrorfleet_server_refuses{server_code="` + code + `",server_kind="` + kind + `"} 1`
+	var metrics string
+	until(t, "the metrics say that "+kind+" refuses with "+code, func() bool {
+		_, metrics = page(t, w.pages, "/metrics", "")
+		return strings.Contains(metrics, series)
+	})
+	if want := `mirrorfleet_server_answers{server_kind="` + kind + `"} 0`; !strings.Contains(metrics, want) {
+		t.Errorf("the metrics do not say %s", want)
+	}
+	status, body := page(t, w.pages, "/readyz", "")
+	if status != http.StatusServiceUnavailable || !strings.Contains(body, ` refuses: `) || strings.Contains(body, "does not answer") {
+		t.Errorf("/readyz: %d %s, want that %s refuses", status, body, kind)
+	}
+	log := w.stderr.String()
+	if strings.Contains(log, "does not answer") || !strings.Contains(log, `"code":"`+code+`"`) {
+		t.Errorf("the log says that a server does not answer, or not that it refuses with %s:\n%s", code, log)
+	}
+	fires(t, metrics, alert)
+}
+
+// doctorSays holds what producer doctor says of the servers.
+func (w *idler) doctorSays(t *testing.T, code string) {
+	t.Helper()
+	cmd := command(t, "producer", "doctor", "--limit-horizon", "1s", "--mirror", "http://127.0.0.1:1", "--check-timeout", "10s")
+	cmd.Env = append(cmd.Env, w.env...)
+	out, err := cmd.CombinedOutput()
+	said := strings.Join(strings.Fields(string(out)), " ")
+	if code == "authorization" {
+		code = "refuses the credentials"
+	}
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(said, code) || !strings.Contains(said, "refuses") || strings.Contains(said, "does not answer") {
+		t.Errorf("%v, want exit code 1 and a refusal with %s:\n%s", err, code, out)
+	}
+}
+
+// ofServers are the series of a page that alerts about servers read.
+var ofServers = regexp.MustCompile(`(?m)^(mirrorfleet_server_[a-z]+)\{([^}]*)\} (\d)$`)
+
+// fires has Prometheus read what a process told, for five minutes: this alert comes, and
+// none that says that a server does not answer.
+func fires(t *testing.T, metrics, alert string) {
+	t.Helper()
+	rules := must.Get(filepath.Abs(filepath.Join("..", "deploy", "observability", "prometheus", "rules")))(t)
+	var test strings.Builder
+	test.WriteString("rule_files: [" + filepath.Join(rules, "recording.yml") + ", " + filepath.Join(rules, "alerts.yml") + "]\n" +
+		"evaluation_interval: 15s\ntests:\n  - interval: 15s\n    input_series:\n")
+	for _, series := range ofServers.FindAllStringSubmatch(metrics, -1) {
+		test.WriteString("      - {series: '" + series[1] + `{instance="w",` + series[2] + "}', values: '" + series[3] + "x20'}\n")
+	}
+	test.WriteString(`    promql_expr_test:
+      - {expr: 'count(ALERTS{alertstate="firing",alertname="` + alert + `"})', eval_time: 5m, exp_samples: [{labels: '{}', value: 1}]}
+      - {expr: 'count(ALERTS{alertstate="firing",alertname=~".*Lost"})', eval_time: 5m, exp_samples: []}
+`)
+	path := filepath.Join(t.TempDir(), "test.yml")
+	must.Do(t, os.WriteFile(path, []byte(test.String()), 0o600))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "promtool", "test", "rules", path).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s\n%s", err, out, test.String())
+	}
+}

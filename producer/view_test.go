@@ -1,0 +1,215 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mirrorfleet/producer/estimate"
+	"mirrorfleet/producer/round"
+)
+
+var started = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// metered is a meter that has seen so many permits, evenly over a time from the
+// first one on.
+func metered(granted int64, over time.Duration) *estimate.Meter {
+	m := &estimate.Meter{}
+	seconds := int64(over / time.Second)
+	for s := range seconds + 1 {
+		m.Read(estimate.Reading{Granted: granted * s / seconds, Rate: 4.68, Limit: 50, Window: 10 * time.Second}, started.Add(time.Duration(s)*time.Second))
+	}
+	return m
+}
+
+// runningView is a view of a round of the usual kind.
+func runningView() view {
+	now := started.Add(24 * time.Second)
+	return view{
+		round: "r1", started: started, now: now, meter: metered(112, 24*time.Second),
+		progress: round.Progress{
+			Planned: 24, Done: 12, Failed: 1, Running: 3, Queued: 8,
+			Work: estimate.Work{Told: 68, ToldAt: now, Untold: 400, Known: true},
+		},
+	}
+}
+
+// crowded is one in which everything is told.
+func crowded() view {
+	v := runningView()
+	v.round, v.now = "20261124t103711z-53f3a1", started.Add(61*time.Minute)
+	v.progress = round.Progress{
+		Planned: 256, Done: 100, Failed: 20, Degraded: 12, Running: 64, Queued: 72, Retrying: 14,
+		NextRetry: v.now.Add(8 * time.Second), Trouble: "mirror POST /api/v1/miners/40440308/pulls: status 500: " + strings.Repeat("x", 300),
+		Stalled: 3, Stall: "dial tcp 10.0.0.1:443: connect: connection refused", Asked: v.now.Add(7 * time.Second),
+		Work: estimate.Work{Untold: 99_999, Known: true},
+	}
+	v.sight.Workers = round.Workers{None: true, Why: "w1: round r1 is scored from mirror https://a.example, this worker's is https://b.example"}
+	v.bucket.CoolDown, v.bucket.Hold = 10*time.Minute, 20*time.Minute
+	return v
+}
+
+func TestViewShowsTheRound(t *testing.T) {
+	t.Parallel()
+	got := runningView().lines(80)
+	want := []string{
+		"round   r1, elapsed 00:24, about 01:40 left",
+		"miners  █████████████▒▒▒░░░░░░░░  12/24 done, 1 failed, 3 running, 8 queued",
+		"mirror  112 requests, 93 % of the limit in the last minute",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("at a terminal (-want +got):\n%s", diff)
+	}
+	line := "elapsed 00:24, about 01:40 left; miners 12/24 done, 1 failed, 3 running, 8 queued; " +
+		"mirror 112 requests, 93 % of the limit in the last minute"
+	if got := runningView().line(); got != line {
+		t.Errorf("plain: got %q, want %q", got, line)
+	}
+}
+
+// From 40 columns on no line is wider than the terminal, and nothing that is told
+// is lost: at 80 columns a line wrapped as soon as a job was to be retried.
+func TestViewFitsEveryWidth(t *testing.T) {
+	t.Parallel()
+	retried := runningView()
+	retried.progress.Planned, retried.progress.Done, retried.progress.Retrying = 256, 244, 1
+	retried.progress.Degraded = 12
+	plain := strings.Fields(crowded().line())
+	for name, v := range map[string]view{"usual": runningView(), "retried": retried, "crowded": crowded()} {
+		for width := 40; width <= 200; width++ {
+			lines := v.lines(width)
+			for _, line := range lines {
+				if n := utf8.RuneCountInString(line); n > width {
+					t.Errorf("%s at %d: %d characters: %q", name, width, n, line)
+				}
+			}
+			if name == "crowded" {
+				all := strings.Join(lines, " ")
+				for _, word := range plain {
+					if word = strings.Trim(word, ";,"); utf8.RuneCountInString(word) < 30 && !strings.Contains(all, word) {
+						t.Errorf("at %d %q is lost", width, word)
+					}
+				}
+			}
+		}
+	}
+	want := []string{
+		"round   r1, elapsed 00:24,",
+		"        about 01:40 left",
+		"miners  12/24 done, 1 failed, 3 running,",
+		"        8 queued",
+		"mirror  112 requests, 93 % of the limit",
+		"        in the last minute",
+	}
+	if diff := cmp.Diff(want, runningView().lines(40)); diff != "" {
+		t.Errorf("at 40 columns (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever watches a round sees why it does not go on, and until when; the time left
+// counts it.
+func TestViewShowsWhyTheRoundStands(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*view)
+		want   []string
+	}{
+		"a cool-down": {
+			func(v *view) { v.bucket.CoolDown = 30 * time.Second },
+			[]string{"about 02:10 left", "note the egress cools down for another 00:30: the mirror asked for a pause"},
+		},
+		"a hold": {
+			func(v *view) { v.bucket.Hold = 65 * time.Second },
+			[]string{"about 02:45 left", "note the egress is held by hand for another 01:05 (producer limit --release ends it)"},
+		},
+		"a mirror that is away": {
+			func(v *view) {
+				v.progress.Stalled, v.progress.Stall, v.progress.Asked = 3, "connection refused", v.now.Add(7*time.Second)
+			},
+			[]string{"about 01:47 left", "the mirror does not answer (connection refused): 3 of 3 running jobs wait, and it is asked again in 00:07"},
+		},
+		"a mirror that is away for some": {
+			func(v *view) { v.progress.Stalled, v.progress.Stall, v.progress.Asked = 1, "refused", v.now },
+			[]string{"about 01:40 left", "the mirror does not answer (refused): 1 of 3 running jobs wait, and it is asked again now"},
+		},
+		"a retry": {
+			func(v *view) {
+				v.progress.Retrying, v.progress.Trouble, v.progress.NextRetry = 2, "status 502", v.now.Add(8*time.Second)
+				v.progress.Work = estimate.Work{Untold: 3, Known: true, LastRetry: v.now.Add(3 * time.Minute)}
+			},
+			[]string{"about 03:00 left", "8 queued (2 to retry)", "note the next retry is due in 00:08; it failed with: status 502"},
+		},
+		"no workers": {
+			func(v *view) { v.sight.Workers = round.Workers{None: true, Since: started} },
+			[]string{"about 01:40 left once a worker takes its jobs", "note no worker takes the round's jobs: none has shown itself for 00:24"},
+		},
+		"none of the round's": {
+			func(v *view) { v.sight.Workers = round.Workers{None: true, Why: "w1: another mirror"} },
+			[]string{"note no worker takes the round's jobs: w1: another mirror"},
+		},
+		"Redis away": {
+			func(v *view) { v.redis = errors.New("Redis does not answer: EOF") },
+			[]string{"mirror nothing is sent: Redis does not answer: EOF"},
+		},
+		"NATS away": {
+			func(v *view) { v.nats, v.silent = errors.New("NATS refuses: store full"), started },
+			[]string{
+				"time left not known", "note NATS refuses: store full",
+				"NATS has confirmed nothing for 00:24: what is shown is from before",
+			},
+		},
+		"before lists": {func(v *view) { v.progress.Work = estimate.Work{} }, []string{"elapsed 00:24, time left not known yet; miners"}},
+		"beginning":    {func(v *view) { v.progress = round.Progress{} }, []string{"elapsed 00:24, beginning; mirror"}},
+		"concluding": {
+			func(v *view) { v.progress = round.Progress{Planned: 3, Done: 3} },
+			[]string{"every job has ended: concluding; miners 3/3 done"},
+		},
+	} {
+		v := runningView()
+		c.change(&v)
+		for _, want := range c.want {
+			if got := v.line(); !strings.Contains(got, want) {
+				t.Errorf("%s: the line is %q, want %q in it", name, got, want)
+			}
+		}
+	}
+}
+
+// A producer that stands by has counted nothing: it says for whom it stands by.
+func TestViewOfAProducerThatStandsBy(t *testing.T) {
+	t.Parallel()
+	v := runningView()
+	v.progress, v.sight.StandsBy = round.Progress{}, "host-1/a"
+	got := v.line()
+	if !strings.Contains(got, "standing by: producer host-1/a runs the round") || strings.Contains(got, "0/0") || strings.Contains(got, "left") {
+		t.Errorf("%q, want for whom it stands by, no count and no time left", got)
+	}
+}
+
+func TestClock(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		-time.Second: "00:00", 0: "00:00", 59*time.Second + 600*time.Millisecond: "01:00", 59 * time.Minute: "59:00",
+		time.Hour: "1:00:00", 26*time.Hour + 3*time.Second: "26:00:03",
+	} {
+		if got := clock(d); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// What others say reaches no terminal as it is, and is bounded.
+func TestViewCleansWhatOthersSay(t *testing.T) {
+	t.Parallel()
+	v := runningView()
+	v.progress.Retrying, v.progress.Trouble = 1, "a\x1b[2Jb\n"+strings.Repeat("c", 10_000)
+	for _, text := range []string{v.line(), strings.Join(v.lines(80), "")} {
+		if strings.ContainsAny(text, "\x1b\n") || len(text) > 1000 {
+			t.Errorf("%d bytes: %.300q", len(text), text)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Storage is how full a store of files is that has a limit.
+type Storage struct {
+	// Of is the account, or the name of a server.
+	Of string
+	// Used and Limit are bytes.
+	Used, Limit int64
+}
+
+// storageOfAccount stands for the account, which has no name that is told.
+const storageOfAccount = "account"
+
+// Storage looks at the limits of the account, and of each server that tells it. Where
+// the user may not ask the servers, they are asked once.
+func (b *Bus) Storage(ctx context.Context) ([]Storage, error) {
+	account, err := b.js.AccountInfo(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking at the account: %w", err)
+	}
+	var found []Storage
+	if used, limit := storage(account); limit > 0 {
+		found = append(found, Storage{storageOfAccount, used, limit})
+	}
+	if b.untold.Load() {
+		return found, nil
+	}
+	servers, _, err := Servers(ctx, b.nc)
+	if errors.Is(err, ErrNotTold) {
+		b.untold.Store(true) // each question would be a refusal in the server's log
+		return found, nil
+	}
+	for _, s := range servers { // none where one of them is away: it is asked again the next time
+		if s.StoreLimit > 0 {
+			found = append(found, Storage{s.Name, s.Store, s.StoreLimit})
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,87 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/pause"
+)
+
+// Workers is what can be seen of workers from outside.
+type Workers struct {
+	// Declared says that there is a consumer, at which workers wait.
+	Declared bool
+	// Idle is how many wait for a job.
+	Idle int
+	// Busy names one that has shown a sign of life of a job; "" for none.
+	Busy string
+	// Queued counts the jobs that have not ended, of any round.
+	Queued uint64
+}
+
+// LookForWorkers looks for a sign of any worker, for as long as one that lives may
+// take to show one. It changes nothing.
+func LookForWorkers(ctx context.Context, nc *nats.Conn) (Workers, error) {
+	const again, gap = 200 * time.Millisecond, 2 * time.Second
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return Workers{}, fmt.Errorf("jobstream: %w", err)
+	}
+	leader, err := nc.JetStream()
+	if err != nil {
+		return Workers{}, fmt.Errorf("jobstream: %w", err)
+	}
+	began, first := time.Now(), uint64(0)
+	for {
+		consumer, err := js.Consumer(ctx, job.StreamJobs, job.Consumer)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+			return Workers{}, nil
+		}
+		if err != nil {
+			return Workers{}, naming("consumer", job.Consumer, err)
+		}
+		info := consumer.CachedInfo()
+		found := Workers{Declared: true, Idle: info.NumWaiting, Queued: uint64(info.NumAckPending) + info.NumPending}
+		last, seq, err := lastRecord(ctx, leader)
+		if err != nil {
+			return found, err
+		}
+		if first > 0 && seq > first && last.Claim != nil && (last.Phase == job.Running || last.Phase == job.Done) {
+			found.Busy = last.Claim.Worker
+		}
+		first = max(first, seq, 1)
+		most := gap
+		if info.NumAckPending > 0 { // somebody has, or had, a job
+			most += info.Config.AckWait / job.SignsPerLease
+		}
+		if found.Idle > 0 || found.Busy != "" || time.Since(began) >= most {
+			return found, nil
+		}
+		if err := pause.For(ctx, again); err != nil {
+			return found, fmt.Errorf("looking for workers: %w", err)
+		}
+	}
+}
+
+// lastRecord is the record that was changed last, with its place in the stream; 0
+// for none, or one that cannot be read.
+func lastRecord(ctx context.Context, leader nats.JetStreamContext) (job.Record, uint64, error) {
+	msg, err := leader.GetLastMsg(bucketStream(job.BucketRecords), "$KV."+job.BucketRecords+".>", nats.Context(ctx))
+	switch {
+	case errors.Is(err, nats.ErrMsgNotFound), errors.Is(err, nats.ErrStreamNotFound):
+		return job.Record{}, 0, nil
+	case err != nil:
+		return job.Record{}, 0, fmt.Errorf("looking at the records: %w", err)
+	}
+	record, err := job.DecodeRecord(msg.Data)
+	if err != nil {
+		return job.Record{}, 0, nil //nolint:nilerr // as documented
+	}
+	return record, msg.Sequence, nil
+}
