@@ -4,7 +4,8 @@
 # and not shown.
 set -eu
 LC_ALL=C
-for name in $(env | sed -n 's/^\([A-Z0-9_]*_PASSWORD\)=.*/\1/p'); do
+for name in $(env | sed -n 's/^\([A-Z_][A-Z0-9_]*_PASSWORD\)=.*/\1/p'); do
+	eval "[ \"\${$name+set}\" ]" || continue # a line of another one's value
 	eval "value=\$$name"
 	case $value in
 	'' | *[!A-Za-z0-9._~-]*)

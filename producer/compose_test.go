@@ -255,7 +255,8 @@ func TestTheComposeFileRefusesPasswords(t *testing.T) {
 		}
 		check := func(password string) (int, string) {
 			cmd := exec.CommandContext(t.Context(), "sh", filepath.Join("..", "deploy", "check-passwords.sh"), "echo", "started")
-			cmd.Env = append(services[service].environ(strings.NewReplacer()), "PATH="+os.Getenv("PATH"), variable+"="+password)
+			cmd.Env = append(services[service].environ(strings.NewReplacer()), "PATH="+os.Getenv("PATH"), variable+"="+password,
+				"LINES=of another\nTHE_FORGED_PASSWORD=zz/z\n")
 			out, _ := cmd.CombinedOutput()
 			return cmd.ProcessState.ExitCode(), string(out)
 		}

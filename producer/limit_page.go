@@ -71,7 +71,7 @@ func (l limitList) render(w io.Writer) error {
 	out.blank()
 	width := 0
 	for _, e := range l.Egresses {
-		width = max(width, len(e.Egress))
+		width = max(width, min(len(e.Egress), out.width/2))
 	}
 	for _, e := range l.Egresses {
 		mark, colour := "", terminal.Plain

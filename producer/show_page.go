@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/shared/scoring"
@@ -69,11 +68,8 @@ func (p *page) headingf(format string, args ...any) {
 
 // linef prints a line as it is laid out, cut at the page's width.
 func (p *page) linef(format string, args ...any) {
-	text := []rune(terminal.Clean(fmt.Sprintf(format, args...)))
-	if len(text) > p.width {
-		text = append(text[:p.width-1], '…')
-	}
-	p.out = append(p.out, strings.TrimRight(string(text), " ")...)
+	text := terminal.Cut(terminal.Clean(fmt.Sprintf(format, args...)), p.width)
+	p.out = append(p.out, strings.TrimRight(text, " ")...)
 	p.blank()
 }
 
@@ -87,15 +83,16 @@ func (p *page) textf(indent int, format string, args ...any) {
 // hangf prints words behind a head, with those after the first line indented as
 // far as the head is long.
 func (p *page) hangf(head, format string, args ...any) {
-	p.words(head, utf8.RuneCountInString(head), strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "))
+	p.words(head, terminal.Columns(head), strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "))
 }
 
 // words prints words behind a beginning, over as many lines as they need; those
-// after the first are indented by a hanging margin.
+// after the first are indented by a hanging margin, at most half of the page.
 func (p *page) words(begin string, hanging int, text string) {
-	margin, start, at := strings.Repeat(" ", hanging), utf8.RuneCountInString(begin), 0
+	hanging, begin = min(hanging, p.width/2), terminal.Clean(begin)
+	margin, start, at := strings.Repeat(" ", hanging), terminal.Columns(begin), 0
 	for word := range strings.FieldsSeq(terminal.Clean(text)) {
-		length := utf8.RuneCountInString(word)
+		length := terminal.Columns(word)
 		switch {
 		case at == 0:
 			p.out = append(p.out, begin...)
@@ -108,13 +105,14 @@ func (p *page) words(begin string, hanging int, text string) {
 			at++
 		}
 		// A word longer than a line is broken where the line ends.
-		runes := []rune(word)
-		for room := p.width - at; len(runes) > room; room = p.width - at {
-			p.out = append(p.out, string(runes[:room])+"\n"+margin...)
-			runes, at = runes[room:], hanging
+		for at+length > p.width {
+			var piece string
+			piece, word = terminal.Break(word, max(0, p.width-at))
+			p.out = append(p.out, piece+"\n"+margin...)
+			length, at = terminal.Columns(word), hanging
 		}
-		p.out = append(p.out, string(runes)...)
-		at += len(runes)
+		p.out = append(p.out, word...)
+		at += length
 	}
 	p.blank()
 }
@@ -151,7 +149,7 @@ func rounded(text string) string {
 // titlef prints what a page is about, and what more there is to say of it on the same
 // line if that has room for it.
 func (p *page) titlef(title, more string) {
-	if utf8.RuneCountInString(title+", "+more) <= p.width {
+	if terminal.Columns(title+", "+more) <= p.width {
 		p.headingf("%s, %s", title, more)
 		return
 	}

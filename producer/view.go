@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"mirrorfleet/producer/estimate"
 	"mirrorfleet/producer/round"
@@ -171,7 +170,7 @@ func (v view) lines(width int) []string {
 		if s.head == "miners" {
 			const gap, widest = 2, 24
 			text := strings.Join(s.items, ", ")
-			head += bar(v.progress, min(width-headWidth-gap-utf8.RuneCountInString(text), widest))
+			head += bar(v.progress, min(width-headWidth-gap-terminal.Columns(text), widest))
 		}
 		lines = append(lines, fill(head, s.items, width)...)
 	}
@@ -181,31 +180,27 @@ func (v view) lines(width int) []string {
 // fill fills lines with items behind a head. An item goes on in the next line if it
 // does not fit, and is broken between words only if it fits into none.
 func fill(head string, items []string, width int) []string {
-	lines, line, empty := []string(nil), []rune(head), true
-	add := func(text string) {
-		word := []rune(text)
-		room := width - len(line)
+	lines, line, empty := []string(nil), head, true
+	add := func(word string) {
+		room := width - terminal.Columns(line)
 		if !empty {
 			room--
 		}
-		if len(word) > room && !empty {
-			lines, line, empty = append(lines, string(line)), []rune(strings.Repeat(" ", headWidth)), true
+		if terminal.Columns(word) > room && !empty {
+			lines, line, empty = append(lines, line), strings.Repeat(" ", headWidth), true
 			room = width - headWidth
 		}
-		if len(word) > room {
-			word = append(word[:max(room-1, 0)], '…')
-		}
 		if !empty {
-			line = append(line, ' ')
+			line += " "
 		}
-		line, empty = append(line, word...), false
+		line, empty = line+terminal.Cut(word, room), false
 	}
 	for i, item := range items {
 		item = terminal.Clean(item)
 		if i < len(items)-1 {
 			item += ","
 		}
-		if utf8.RuneCountInString(item) <= width-headWidth {
+		if terminal.Columns(item) <= width-headWidth {
 			add(item)
 			continue
 		}
@@ -213,7 +208,7 @@ func fill(head string, items []string, width int) []string {
 			add(word)
 		}
 	}
-	return append(lines, string(line))
+	return append(lines, line)
 }
 
 // bar is a progress bar of the given width: ended, running, queued.

@@ -5,12 +5,12 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/producer/estimate"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/terminal"
 )
 
 var started = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -83,14 +83,14 @@ func TestViewFitsEveryWidth(t *testing.T) {
 		for width := 40; width <= 200; width++ {
 			lines := v.lines(width)
 			for _, line := range lines {
-				if n := utf8.RuneCountInString(line); n > width {
+				if n := terminal.Columns(line); n > width {
 					t.Errorf("%s at %d: %d characters: %q", name, width, n, line)
 				}
 			}
 			if name == "crowded" {
 				all := strings.Join(lines, " ")
 				for _, word := range plain {
-					if word = strings.Trim(word, ";,"); utf8.RuneCountInString(word) < 30 && !strings.Contains(all, word) {
+					if word = strings.Trim(word, ";,"); terminal.Columns(word) < 30 && !strings.Contains(all, word) {
 						t.Errorf("at %d %q is lost", width, word)
 					}
 				}
@@ -210,6 +210,22 @@ func TestViewCleansWhatOthersSay(t *testing.T) {
 	for _, text := range []string{v.line(), strings.Join(v.lines(80), "")} {
 		if strings.ContainsAny(text, "\x1b\n") || len(text) > 1000 {
 			t.Errorf("%d bytes: %.300q", len(text), text)
+		}
+	}
+}
+
+// What others say may be of characters that take two columns, or none.
+func TestViewOfWideCharacters(t *testing.T) {
+	t.Parallel()
+	v := crowded()
+	v.progress.Trouble = strings.Repeat("接続 ", 30) + strings.Repeat("接続", 30)
+	v.progress.Stall = strings.Repeat("e\u0301", 200)
+	v.sight.Workers.Why = "🚀\u202e\x1b[2J\n" + strings.Repeat("ｗ", 100)
+	for _, width := range []int{40, 41, 80, 140} {
+		for _, line := range v.lines(width) {
+			if got := terminal.Columns(line); got > width || line != terminal.Clean(line) {
+				t.Errorf("at %d columns: %q takes %d", width, line, got)
+			}
 		}
 	}
 }

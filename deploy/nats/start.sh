@@ -5,6 +5,7 @@
 # the text that it is.
 set -eu
 for name in $(env | sed -n 's/^\(NATS_[A-Z0-9_]*\)=.*/\1/p'); do
+	eval "[ \"\${$name+set}\" ]" || continue # a line of another one's value
 	eval "value=\$$name"
 	case $name=$value in
 	NATS_TLS_VERIFY=*) continue ;; # a truth value

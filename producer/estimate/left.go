@@ -19,6 +19,10 @@ type Work struct {
 	RetryNeeds int
 }
 
+// longest bounds each part of an estimate: beyond it a number says no more, and the sum
+// of two must be a time.
+const longest = 1000 * time.Hour
+
 // Left is how long the work takes from now on: first nothing is sent for the time
 // of the rest, then requests go at the meter's pace, and no job that waits for
 // another attempt ends before it has had it. False while nothing is known.
@@ -28,15 +32,15 @@ func (w Work) Left(now time.Time, m *Meter, rest time.Duration) (time.Duration, 
 		return 0, false
 	}
 	takes := func(requests int) time.Duration {
-		return time.Duration(float64(requests) / pace * float64(time.Second))
+		return time.Duration(min(float64(max(requests, 0))/pace, longest.Seconds()) * float64(time.Second))
 	}
 	requests := w.Untold
 	if !w.ToldAt.IsZero() {
 		requests += max(0, w.Told-m.Since(w.ToldAt)) // what was granted since was theirs
 	}
-	left := rest + takes(requests)
+	left := min(rest, longest) + takes(requests)
 	if !w.LastRetry.IsZero() {
-		left = max(left, max(rest, w.LastRetry.Sub(now))+takes(w.RetryNeeds))
+		left = max(left, min(max(rest, w.LastRetry.Sub(now)), longest)+takes(w.RetryNeeds))
 	}
 	return left, true
 }

@@ -1,6 +1,7 @@
 package estimate_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -49,6 +50,11 @@ func TestLeft(t *testing.T) {
 		"a retry after the rest": {
 			estimate.Work{Untold: 5, Known: true, LastRetry: now, RetryNeeds: 10}, time.Minute, 62 * time.Second, true,
 		},
+		"more than there is time for": {
+			estimate.Work{Untold: math.MaxInt, Known: true, LastRetry: now.Add(math.MaxInt64), RetryNeeds: math.MaxInt},
+			math.MaxInt64, 2000 * time.Hour, true,
+		},
+		"less than nothing": {estimate.Work{Untold: -5, Known: true, LastRetry: now, RetryNeeds: -1}, 0, 0, true},
 	} {
 		if got, known := c.work.Left(now, m, c.rest); got != c.want || known != c.known {
 			t.Errorf("%s: %s, %v; want %s, %v", name, got, known, c.want, c.known)

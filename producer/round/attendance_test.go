@@ -55,6 +55,7 @@ func TestAttendance(t *testing.T) {
 		},
 		"all are busy with others' jobs": {
 			{at: 7 * s, out: jobstream.HandOut{Out: 5}, own: 1, none: true, why: "4 jobs of other rounds are out"},
+			{at: 7 * s, out: jobstream.HandOut{Out: 2}, own: 1, none: true, why: "1 job of other rounds is out"},
 		},
 		"only our own are out": {{at: 7 * s, out: jobstream.HandOut{Out: 2}, own: 2, none: true}},
 		"a consumer that is paused": {

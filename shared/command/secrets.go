@@ -53,19 +53,30 @@ func urlOf(setting string) string {
 	return ""
 }
 
-// holdsSecret says whether a URL of a kind, or one of several with commas, holds a
-// password. NATS takes a user without password as a token, unless the password is
-// elsewhere.
+// holdsSecret says whether a URL of a kind, or one of several with commas for NATS,
+// holds a password. NATS takes a user without password as a token, unless the password
+// is elsewhere.
 func holdsSecret(kind, value string, elsewhere bool) bool {
-	for one := range strings.SplitSeq(value, ",") {
-		if !strings.Contains(one, "://") {
+	servers := []string{value}
+	if kind == "nats" {
+		servers = strings.Split(value, ",")
+	}
+	for i, one := range servers {
+		one = strings.TrimSpace(one)
+		schemed := strings.Contains(one, "://")
+		if !schemed {
 			one = kind + "://" + one
 		}
-		u, err := url.Parse(strings.TrimSpace(one))
-		if err != nil {
-			return strings.Contains(one, "@") // it may be one that was mistyped
+		u, err := url.Parse(one)
+		if err != nil || i > 0 && !schemed {
+			if strings.Contains(one, "@") {
+				return true // it may be one that was mistyped, such as with a comma in its password
+			}
+			continue
 		}
-		if password, has := u.User.Password(); has && password != "" || u.User != nil && !has && kind == "nats" && !elsewhere {
+		password, has := u.User.Password()
+		misread := strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") // a / or a ? of a password
+		if has && password != "" || misread || u.User != nil && !has && kind == "nats" && !elsewhere {
 			return true
 		}
 	}

@@ -45,6 +45,12 @@ func TestNoPasswordAmongTheArguments(t *testing.T) {
 		},
 		"that of Redis":         {[]string{"--redis", "rediss://:SECRET@a/0"}, true},
 		"one that was mistyped": {[]string{"--redis", "redis://me:SECRET%@a"}, true},
+		"with a comma":          {[]string{"--redis", "redis://me:a,SECRET@b"}, true},
+		"with a slash":          {[]string{"--redis", "redis://me:12/SECRET@b"}, true},
+		"with a comma for NATS, beside a file": {
+			[]string{"--nats", "nats://me:12,SECRET@b", "--nats-password-file", "f"}, true,
+		},
+		"a second address that says nothing": {[]string{"--nats", "nats://a:port,nats://me:SECRET@b"}, true},
 	} {
 		_, code, stderr := started(t, c.args...)
 		if (code == command.ExitUsage) != c.refused || code != 0 && !c.refused {

@@ -36,6 +36,12 @@ type Server struct {
 	done     chan struct{}
 	log      *slog.Logger
 
+	// life ends with the server. Checks end with it, and not with who asked for them:
+	// somebody who asks and leaves at once would have each of them begin anew.
+	life  context.Context //nolint:containedctx // the server is its owner
+	end   context.CancelFunc
+	looks sync.WaitGroup
+
 	mu     sync.Mutex
 	checks map[string]Check
 }
@@ -48,6 +54,7 @@ func Listen(ctx context.Context, addr string, metrics http.Handler, log *slog.Lo
 		return nil, err
 	}
 	s := &Server{listener: listener, done: make(chan struct{}), log: log, checks: map[string]Check{}}
+	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	for _, part := range parts {
 		s.checks[part] = func(context.Context) error { return errStarting }
 	}
@@ -87,13 +94,17 @@ func (s *Server) Set(part string, check Check) {
 	s.checks[part] = check
 }
 
-// Close ends all requests and waits for the listener's goroutine.
+// Close ends all requests and checks, and waits for them and the listener's goroutine.
 func (s *Server) Close() error {
 	if s == nil {
 		return nil
 	}
+	s.mu.Lock()
+	s.end()
+	s.mu.Unlock()
 	err := s.http.Close()
 	<-s.done
+	s.looks.Wait()
 	if err != nil {
 		return fmt.Errorf("closing the pages of health and metrics: %w", err)
 	}
@@ -111,8 +122,8 @@ type Readiness struct {
 	Parts map[string]string `json:"parts"`
 }
 
-func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	now := s.look(r.Context())
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	now := s.look()
 	status := http.StatusOK
 	if !now.Ready {
 		status = http.StatusServiceUnavailable
@@ -121,11 +132,15 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 // look runs all checks at once.
-func (s *Server) look(ctx context.Context) Readiness {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
+func (s *Server) look() Readiness {
+	ctx, cancel := context.WithTimeout(s.life, checkTime)
 	defer cancel()
 	s.mu.Lock()
 	checks := maps.Clone(s.checks)
+	if s.life.Err() == nil { // else nobody waits for checks any more, and they end at once
+		s.looks.Add(1)
+		defer s.looks.Done()
+	}
 	s.mu.Unlock()
 	now := Readiness{Ready: true, Parts: map[string]string{}}
 	var (

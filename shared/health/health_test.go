@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -84,5 +86,55 @@ func TestAnAddressInUseIsAnError(t *testing.T) {
 	off.Set("nats", nil)
 	if off.Addr() != "" || off.Close() != nil {
 		t.Error("a server that is off does something")
+	}
+}
+
+// Whoever asks and leaves does not break a check off: what it finds is kept for a
+// while, and what is broken off would begin anew for each who asks.
+func TestACheckOutlivesWhoAsked(t *testing.T) {
+	t.Parallel()
+	s := setup(t, "nats")
+	began, gone, found := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	s.Set("nats", func(ctx context.Context) error {
+		close(began)
+		<-gone
+		select {
+		case <-ctx.Done():
+			found <- context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond): // a connection that was closed ends its request in a fraction of it
+			found <- nil
+		}
+		return nil
+	})
+	conn := must.Get((&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr()))(t)
+	must.Get(io.WriteString(conn, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"))(t)
+	<-began
+	must.Do(t, conn.Close())
+	close(gone)
+	if err := <-found; errors.Is(err, context.Canceled) {
+		t.Errorf("the check was broken off: %v", err)
+	}
+}
+
+// Checks end with the server, which waits for them.
+func TestChecksEndWithTheServer(t *testing.T) {
+	t.Parallel()
+	s := must.Get(health.Listen(t.Context(), "127.0.0.1:0", nil, quiet, "nats"))(t)
+	began, found := make(chan struct{}), make(chan error, 1)
+	s.Set("nats", func(ctx context.Context) error {
+		close(began)
+		<-ctx.Done()
+		found <- context.Cause(ctx)
+		return nil
+	})
+	conn := must.Get((&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr()))(t)
+	defer conn.Close()
+	must.Get(io.WriteString(conn, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"))(t)
+	<-began
+	must.Do(t, s.Close())
+	select {
+	case <-found: // by its own time, on a machine that is busy enough
+	default:
+		t.Error("the server was closed before its check had ended")
 	}
 }

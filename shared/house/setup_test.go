@@ -18,6 +18,7 @@ type machine struct {
 	user    uint32
 	goSays  string // what `go version` prints
 	cc      string // what the compiler does
+	env     []string
 	without []string
 }
 
@@ -50,7 +51,7 @@ func (m machine) setUp(target string) (code int, said, asked string) {
 	write("setup", root(m.t, "tools/setup"))
 	bash := must.Get(exec.LookPath("bash"))(m.t)
 	cmd := exec.CommandContext(m.t.Context(), bash, filepath.Join(m.dir, "setup"), target)
-	cmd.Env = []string{"PATH=" + m.dir, "SSL_CERT_FILE=" + record}
+	cmd.Env = append(m.env, "PATH="+m.dir, "SSL_CERT_FILE="+record)
 	cmd.Dir = m.dir
 	if m.user != uint32(os.Getuid()) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: m.user, Gid: m.user}}
@@ -104,6 +105,23 @@ func TestSetUpInstallsOrSaysHow(t *testing.T) {
 	code, said, _ := newMachine(t, "cc", "apt-get").setUp("round")
 	if code != 1 || !strings.Contains(said, "a C compiler") {
 		t.Errorf("without apt-get: exit code %d, said %q; want 1 and what is missing", code, said)
+	}
+}
+
+// A compiler may be named with arguments, as Go takes it; one that is not there is named
+// by its variable.
+func TestSetUpTakesWhatTheEnvironmentNames(t *testing.T) {
+	t.Parallel()
+	for env, want := range map[string]string{
+		"CC=make cc": "", "CC=cc -m64": "", "CC=": "", "PYTHON=git": "",
+		"CC=none cc": "setup: CC is none cc, which is not there", "PYTHON=none": "setup: PYTHON is none, which is not there",
+	} {
+		m := newMachine(t)
+		m.env = []string{env}
+		code, said, asked := m.setUp("test")
+		if !strings.HasPrefix(said, want) || (code == 0) != (want == "") || want == "" && said != "" || asked != "" {
+			t.Errorf("%s: exit code %d, said %q, apt-get %q; want %q", env, code, said, asked, want)
+		}
 	}
 }
 

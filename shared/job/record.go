@@ -348,7 +348,8 @@ func (r Record) heldBy(claim string) error {
 }
 
 // DecodeRecord reads a record's wire form and checks that it is one that the
-// transitions can work on.
+// transitions can work on. What it tells beyond what a worker can have to tell is
+// brought within bounds.
 func DecodeRecord(data []byte) (Record, error) {
 	var r Record
 	if err := json.Unmarshal(data, &r); err != nil {
@@ -364,5 +365,5 @@ func DecodeRecord(data []byte) (Record, error) {
 	case r.Phase == Done && r.Evaluation == "":
 		return Record{}, errors.New("record is done without an evaluation")
 	}
-	return r, nil
+	return r.bounded(), nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -166,14 +167,23 @@ func checkAddress(address string) error {
 	if address == "" {
 		return errors.New("NATS address is empty, want nats://host:port")
 	}
-	for one := range strings.SplitSeq(address, ",") {
+	secrets := strings.Contains(address, "@")
+	for i, one := range strings.Split(address, ",") {
 		one = strings.TrimSpace(one)
 		if !strings.Contains(one, "://") {
+			if i > 0 && strings.Contains(one, "@") { // the client would look up a piece of a password
+				return fmt.Errorf("NATS address %q: a comma stands before another server, which begins with nats://; "+
+					"in a user or a password write it as %%2C", Redact(address))
+			}
 			one = "nats://" + one
 		}
 		u, err := url.Parse(one)
 		if err != nil || u.Hostname() == "" {
-			return fmt.Errorf("NATS address %q: want nats://host:port", Redact(one))
+			shown := Redact(one)
+			if secrets && shown == one { // it may be the beginning of what holds a secret
+				shown = Redact(address)
+			}
+			return fmt.Errorf("NATS address %q: want nats://host:port", shown)
 		}
 		switch u.Scheme {
 		case "nats", "tls", "ws", "wss":
@@ -184,9 +194,14 @@ func checkAddress(address string) error {
 	return nil
 }
 
-// Redact hides user names, passwords and tokens in an address list.
+// nextServer is a comma behind which another server begins. Any other may be one of a
+// password that was not written as %2C.
+var nextServer = regexp.MustCompile(`,(\s*(?:nats|tls|wss?)://)`)
+
+// Redact hides user names, passwords and tokens in an address list. What stands
+// before an @, up to the beginning of its server, may be a secret.
 func Redact(address string) string {
-	parts := strings.Split(address, ",")
+	parts := strings.Split(nextServer.ReplaceAllString(address, "\x00$1"), "\x00")
 	for i, part := range parts {
 		scheme, rest, found := strings.Cut(part, "://")
 		if !found {

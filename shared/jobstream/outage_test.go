@@ -226,7 +226,9 @@ func TestConnectGivesUp(t *testing.T) {
 
 func TestConnectAddresses(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"", "http://h:1", "nats://", "nats://ann:s3cret@:4222", "nats://ann:s3cret@h:port", ","} {
+	for _, address := range []string{"", "http://h:1", "nats://", "nats://ann:s3cret@:4222", "nats://ann:s3cret@h:port", ",",
+		"nats://ann:s3cret,more@h:1", "nats://ann:s3cret@more,end@h:1", "nats://h:1,nats://ann:s3cret,more@h:1", "nats://ann:s3cret,a/b@h", "nats://h:1,ann:s3cret@i:1",
+	} {
 		_, err := jobstream.Connect(t.Context(), address, "t", jobstream.ConnectConfig{Wait: time.Nanosecond})
 		if err == nil || !strings.Contains(err.Error(), "NATS address") {
 			t.Errorf("%q: got %v, want an error about the address", address, err)
@@ -243,6 +245,10 @@ func TestRedact(t *testing.T) {
 		"nats://u:p@h:1":                 "nats://***@h:1",
 		"nats://token@h:1,tls://u:p@i:2": "nats://***@h:1,tls://***@i:2",
 		"u:p@ss@h:1":                     "***@h:1",
+		"nats://u:p,ss@h:1":              "nats://***@h:1",
+		"nats://u:p@s,s@h:1,nats://i:2":  "nats://***@h:1,nats://i:2",
+		"nats://h:1, nats://u:p,s@i:2":   "nats://h:1, nats://***@i:2",
+		"nats://u:p@h:1,i:2":             "nats://***@h:1,i:2",
 	} {
 		if got := jobstream.Redact(address); got != want {
 			t.Errorf("%s: got %s, want %s", address, got, want)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,9 +29,12 @@ func NewSecureClient(address string, timeout time.Duration, files Files) (*redis
 	}
 	timeout = or(timeout, DefaultTimeout)
 	options, err := redis.ParseURL(address)
+	if parsed, readable := url.Parse(address); err == nil && readable == nil && misread(parsed) {
+		err = errors.New("the password ends the host")
+	}
 	if err != nil {
-		return nil, fmt.Errorf("ratelimit: the Redis URL %s cannot be used, want redis://[user:password@]host:port[/db]%s",
-			redacted(address), reason(err))
+		return nil, fmt.Errorf("ratelimit: the Redis URL %s cannot be used, want redis://USER:PASSWORD@HOST:6379/0%s",
+			redacted(address), reason(address, err))
 	}
 	if err := files.apply(options); err != nil {
 		return nil, fmt.Errorf("ratelimit: %w", err)
@@ -51,17 +55,24 @@ func NewSecureClient(address string, timeout time.Duration, files Files) (*redis
 // redacted is a URL as it may be shown; one that cannot be read is not shown.
 func redacted(address string) string {
 	parsed, err := url.Parse(address)
-	if err != nil || parsed.Opaque != "" {
+	if err != nil || parsed.Opaque != "" || misread(parsed) {
 		return "(unreadable)"
 	}
 	// A parameter may hold credentials as well; the host says enough.
 	return fmt.Sprintf("%q", (&url.URL{Scheme: parsed.Scheme, Host: parsed.Host, Path: parsed.Path}).String())
 }
 
+// misread says whether an @ stands behind the host: then a password had a / or a ? in
+// it, and what looks like the host's port and the database is a piece of it each.
+func misread(u *url.URL) bool {
+	return strings.Contains(u.Path+u.RawQuery+u.Fragment, "@")
+}
+
 // reason is why a URL was refused, unless that would show the URL.
-func reason(err error) string {
-	if _, showsURL := errors.AsType[*url.Error](err); showsURL {
-		return ""
+func reason(address string, err error) string {
+	parsed, unreadable := url.Parse(address)
+	if unreadable != nil || misread(parsed) {
+		return ": write / ? # @ and % of a password as %2F %3F %23 %40 and %25"
 	}
 
 	return ": " + err.Error()

@@ -107,6 +107,9 @@ func TestErrorsHideThePassword(t *testing.T) {
 		"user:secret@host:6379",
 		"redis://host:6379?password=secret",
 		"://secret",
+		"redis://user:12/secret@host:6379",
+		"redis://user:12/3?secret@host:6379",
+		"redis://user:12#secret@host:6379",
 	} {
 		_, err := ratelimit.NewClient(address, 0)
 		if err == nil {
@@ -116,6 +119,9 @@ func TestErrorsHideThePassword(t *testing.T) {
 		}
 		if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "sec%ret") {
 			t.Errorf("NewClient(%q) tells the password: %v", address, err)
+		}
+		if !strings.Contains(err.Error(), "redis://USER:PASSWORD@HOST:6379/0") { // which is shown as it is: command.Run
+			t.Errorf("NewClient(%q) does not say what it wants: %v", address, err)
 		}
 	}
 	if _, err := ratelimit.NewClient("redis://host", -time.Second); err == nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 )
 
 // Column is one column of a table.
@@ -73,17 +72,17 @@ func (t *Table) widths(room int) []int {
 	widths := make([]int, len(t.Columns))
 	total := len(gap) * (len(widths) - 1)
 	for i, column := range t.Columns {
-		widths[i] = utf8.RuneCountInString(column.Title)
+		widths[i] = Columns(column.Title)
 		for _, row := range t.Rows {
 			if i < len(row) {
-				widths[i] = max(widths[i], utf8.RuneCountInString(row[i].Text))
+				widths[i] = max(widths[i], Columns(Clean(row[i].Text)))
 			}
 		}
 		total += widths[i]
 	}
 	for i, column := range t.Columns {
 		if over := total - room; column.Below && room > 0 && over > 0 {
-			less := min(over, widths[i]-utf8.RuneCountInString(column.Title))
+			less := min(over, widths[i]-Columns(column.Title))
 			widths[i], total = widths[i]-less, total-less
 		}
 	}
@@ -111,11 +110,11 @@ func (t *Table) line(b *strings.Builder, style Style, widths []int, row []Cell) 
 			cell = row[i]
 		}
 		text := Clean(cell.Text)
-		if column.Below && utf8.RuneCountInString(text) > widths[i] {
+		if column.Below && Columns(text) > widths[i] {
 			text, below = "", cell
 		}
-		text = cut(text, widths[i])
-		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
+		text = Cut(text, widths[i])
+		pad := strings.Repeat(" ", widths[i]-Columns(text))
 		if i > 0 {
 			pending += gap
 		}
@@ -132,14 +131,6 @@ func (t *Table) line(b *strings.Builder, style Style, widths []int, row []Cell) 
 	}
 	b.WriteByte('\n')
 	if below.Text != "" {
-		b.WriteString(indent + style.Paint(below.Colour, cut(Clean(below.Text), max(style.Width-len(indent), least))) + "\n")
+		b.WriteString(indent + style.Paint(below.Colour, Cut(Clean(below.Text), max(style.Width-len(indent), least))) + "\n")
 	}
-}
-
-func cut(text string, width int) string {
-	runes := []rune(text)
-	if len(runes) <= width {
-		return text
-	}
-	return strings.TrimRight(string(runes[:width-1]), " ") + "…"
 }

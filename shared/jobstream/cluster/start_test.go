@@ -38,6 +38,7 @@ func started(ctx context.Context, t *testing.T, address string, env ...string) *
 
 // A password is the text that it is. The server read 12345 and 10k as numbers, and
 // yes as a truth value, and did not start; $HOME it read as a variable.
+// A line of another variable's value is none.
 func TestEveryPasswordIsText(t *testing.T) {
 	t.Parallel()
 	for _, passwords := range [][]string{
@@ -47,7 +48,7 @@ func TestEveryPasswordIsText(t *testing.T) {
 		t.Cleanup(cancel)
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(nettest.FreePort(t)))
 		users := []string{"producer", "worker", "viewer", "admin"}
-		var env []string
+		env := []string{"LINES=of another\nNATS_FORGED_PASSWORD=x'\n"}
 		for i, user := range users {
 			env = append(env, "NATS_"+strings.ToUpper(user)+"_PASSWORD="+passwords[i])
 		}

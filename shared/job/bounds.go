@@ -1,0 +1,45 @@
+package job
+
+import (
+	"strings"
+	"time"
+)
+
+// Bounds of what workers tell on a record. Nobody's job comes near them; a worker that
+// is broken must not make nonsense of what producers add up and show of a round.
+const (
+	mostRequests = 1_000_000
+	mostWait     = 24 * time.Hour
+	mostText     = 4 << 10
+)
+
+// bounded is the record with what only tells, and decides nothing, within bounds.
+func (r Record) bounded() Record {
+	for _, requests := range []*int{&r.Requests, &r.Expected, &r.Left} {
+		*requests = min(max(*requests, 0), mostRequests)
+	}
+	r.Refused = shortened(r.Refused)
+	if r.Failure != nil {
+		f := *r.Failure
+		f.Error, f.Delay = shortened(f.Error), wait(f.Delay)
+		r.Failure = &f
+	}
+	if r.Claim != nil {
+		c := *r.Claim
+		c.For = wait(c.For)
+		if c.Stall != nil {
+			c.Stall = &Stall{Why: shortened(c.Stall.Why), For: wait(c.Stall.For)}
+		}
+		r.Claim = &c
+	}
+	return r
+}
+
+func wait(d time.Duration) time.Duration { return min(max(d, 0), mostWait) }
+
+func shortened(text string) string {
+	if len(text) <= mostText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:mostText], "") + " …"
+}
