@@ -7,6 +7,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 )
 
 // Sight is what a producer sees of a round beside its records.
@@ -74,7 +75,7 @@ func (a *attendance) look(out jobstream.HandOut, own int, now time.Time) Workers
 	case out.Withheld != "":
 		w.Why = out.Withheld
 	case others > 0:
-		w.Why = fmt.Sprintf("%d jobs of other rounds are out", others)
+		w.Why = fmt.Sprintf("%s of other rounds %s out", plural.Of(others, "job"), plural.Are(others))
 	}
 	return w
 }
