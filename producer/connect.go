@@ -71,7 +71,7 @@ func (s *session) lookAtServers(ctx context.Context) {
 	for _, server := range told {
 		if server.JetStream && !server.SyncAlways {
 			s.log.WarnContext(ctx, "a NATS server confirms writes before they are on its disk: a crash of its machine can lose them",
-				"server", server.Name, "sync_interval", server.SyncInterval.String(), "want", "always")
+				"server", server.Name, "sync_interval", server.SyncInterval, "want", "always")
 		}
 	}
 }

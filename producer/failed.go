@@ -99,7 +99,7 @@ func withBus(ctx context.Context, c *cli.Command, do func(context.Context, *jobs
 		return err
 	}
 	bus, closeBus, err := openBus(ctx, c, log)
-	if undeclared, is := errors.AsType[*jobstream.UndeclaredError](err); is && undeclared.All {
+	if undeclared := neverRun(err); undeclared != nil {
 		return command.Usage("there is no round yet: %w", undeclared)
 	}
 	if err != nil {
@@ -109,10 +109,13 @@ func withBus(ctx context.Context, c *cli.Command, do func(context.Context, *jobs
 	return do(ctx, bus)
 }
 
-// neverRun says whether servers have none of the streams: no producer has run on them.
-func neverRun(err error) bool {
-	undeclared, is := errors.AsType[*jobstream.UndeclaredError](err)
-	return is && undeclared.All
+// neverRun finds in an error that servers have none of the streams, because no producer
+// has run on them; nil for any other error.
+func neverRun(err error) error {
+	if undeclared, is := errors.AsType[*jobstream.UndeclaredError](err); is && undeclared.All {
+		return undeclared
+	}
+	return nil
 }
 
 // lastPlanned is the round that was planned last, which may still run.

@@ -11,7 +11,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// stands is how a round stands that a signal has ended the work on.
+// stands is how a round stands after a signal has ended the work on it.
 type stands string
 
 const (
@@ -24,27 +24,27 @@ const (
 	replaying stands = "replaying" // a replay of it was begun, and nobody holds it
 )
 
-// leftover is a round that a signal has ended the work on.
+// leftover is a round whose work a signal has ended.
 type leftover struct {
 	round  string
 	stands stands
 	// was says that the round is known to have been stored.
 	was bool
-	// producer is who holds it elsewhere, heard is when that one was last heard of.
+	// producer holds it elsewhere, and was last heard of at heard.
 	producer string
 	heard    time.Time
 	// revision is its last outcome's.
 	revision int
 }
 
-// askTime is how long whoever pressed Ctrl-C waits to hear how the round stands.
+// askTime bounds how long a user who has pressed Ctrl-C waits to hear how the round stands.
 const askTime = 3 * time.Second
 
-// look asks how a round stands after the work on it has ended. me is this producer's
-// name: its own hold counts as none, though NATS may not have confirmed its end, and so
-// does one whose producer has been silent for its time. was says that the round was
-// stored before.
-func look(ctx context.Context, bus *jobstream.Bus, name, me string, was bool, now time.Time) leftover {
+// leftoverOf asks how a round stands after the work on it has ended. me is this
+// producer's name. Its own hold counts as none, because NATS may not have confirmed the
+// release, and so does one whose producer has been silent for longer than the hold lasts.
+// was says that the round was stored before.
+func leftoverOf(ctx context.Context, bus *jobstream.Bus, name, me string, was bool, now time.Time) leftover {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
 	l := leftover{round: name, stands: unasked, was: was}
@@ -92,7 +92,7 @@ func (l leftover) asked(ctx context.Context, bus *jobstream.Bus, me string, now 
 	return l, err
 }
 
-// after says how the round stands, for whoever has stopped a command; resume is what
+// after tells a user who has stopped a command how the round stands; resume is what
 // resumes it.
 func (l leftover) after(resume string) string {
 	switch l.stands {
@@ -113,11 +113,11 @@ func (l leftover) after(resume string) string {
 		return fmt.Sprintf("a replay of round %s was begun: %s resumes it", l.round, resume)
 	case unasked:
 	}
-	before := "whether round %s is stored is not known"
+	known := "whether round %s is stored is not known"
 	if l.was {
-		before = "round %s was stored before, and how it stands now is not known"
+		known = "round %s was stored before, and how it stands now is not known"
 	}
-	return fmt.Sprintf(before+", for NATS does not answer: producer rounds tells when it does", l.round)
+	return fmt.Sprintf(known+", because NATS does not answer: producer rounds tells when it does", l.round)
 }
 
 // explain says how the round stands after a signal, if there was one already.
@@ -136,5 +136,5 @@ func (s *session) explain(ctx context.Context, err error) error {
 	if s.replays {
 		resume = "the same command"
 	}
-	return fmt.Errorf("%w; %s", command.ErrInterrupted, look(ctx, bus, s.planned, s.name, s.stored, time.Now()).after(resume))
+	return fmt.Errorf("%w; %s", command.ErrInterrupted, leftoverOf(ctx, bus, s.planned, s.name, s.stored, time.Now()).after(resume))
 }

@@ -112,7 +112,7 @@ func TestWhoIsStoppedHearsHowTheRoundStands(t *testing.T) {
 			}
 			ended, cancel := context.WithCancel(t.Context())
 			cancel() // as after a signal
-			found := look(ended, bus, name, me, tt.was, tt.now)
+			found := leftoverOf(ended, bus, name, me, tt.was, tt.now)
 			if got := found.after("RESUME"); !strings.HasPrefix(got, tt.says) {
 				t.Errorf("got %q, want %q", got, tt.says)
 			}
@@ -130,10 +130,10 @@ func TestWhoIsStoppedWithoutNATSHearsWhatIsKnown(t *testing.T) {
 	bus, _ := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
 	servers.Stop()
 	for was, want := range map[bool]string{
-		false: "whether round r1 is stored is not known, for NATS does not answer",
-		true:  "round r1 was stored before, and how it stands now is not known, for NATS does not answer",
+		false: "whether round r1 is stored is not known, because NATS does not answer",
+		true:  "round r1 was stored before, and how it stands now is not known, because NATS does not answer",
 	} {
-		if got := look(t.Context(), bus, "r1", "me", was, time.Now()).after("RESUME"); !strings.HasPrefix(got, want) {
+		if got := leftoverOf(t.Context(), bus, "r1", "me", was, time.Now()).after("RESUME"); !strings.HasPrefix(got, want) {
 			t.Errorf("stored before: %t: got %q, want %q", was, got, want)
 		}
 	}

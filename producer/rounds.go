@@ -59,7 +59,7 @@ func rounds(ctx context.Context, c *cli.Command) error {
 		list, err = answer.ListOf(ctx, bus, "", c.Int("limit"), time.Now())
 		return err
 	})
-	if err != nil && !neverRun(err) {
+	if err != nil && neverRun(err) == nil {
 		return err
 	}
 	return printAnswer(c, roundList{list})

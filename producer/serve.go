@@ -73,7 +73,7 @@ func (s *session) stopped(ctx context.Context, under *underWay) {
 		s.log.InfoContext(ctx, idle(led))
 	}
 	for _, name := range rounds {
-		s.log.InfoContext(ctx, look(ctx, s.wire.Bus, name, s.name, false, time.Now()).afterServe(), "round", name)
+		s.log.InfoContext(ctx, leftoverOf(ctx, s.wire.Bus, name, s.name, false, time.Now()).afterServe(), "round", name)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"mirrorfleet/producer/round"
@@ -74,8 +75,7 @@ func (u *underWay) lead(leads bool) {
 	u.leading = leads
 }
 
-// note notes that a round is worked on. Whoever has ended the work says so (done); what
-// was broken off stays.
+// note notes that a round is worked on, until done is called. What was broken off stays.
 func (u *underWay) note(name string) (done func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -83,11 +83,8 @@ func (u *underWay) note(name string) (done func()) {
 	return func() {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		for i, one := range u.rounds {
-			if one == name {
-				u.rounds = append(u.rounds[:i:i], u.rounds[i+1:]...)
-				return
-			}
+		if at := slices.Index(u.rounds, name); at >= 0 {
+			u.rounds = slices.Delete(u.rounds, at, at+1)
 		}
 	}
 }
@@ -96,7 +93,7 @@ func (u *underWay) note(name string) (done func()) {
 func (u *underWay) left() (rounds []string, led bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return append([]string{}, u.rounds...), u.leading
+	return slices.Clone(u.rounds), u.leading
 }
 
 // idle is what a producer says that is stopped while it works on no round.
@@ -107,7 +104,7 @@ func idle(led bool) string {
 	return "stopped: this producer did not lead, and no round was under way here"
 }
 
-// afterServe says how a round stands, for whoever has stopped its producer.
+// afterServe tells an operator who has stopped a producer how its round stands.
 func (l leftover) afterServe() string {
 	switch l.stands {
 	case absent:

@@ -262,7 +262,7 @@ func (v *served) Forget(ctx context.Context) error {
 	}
 	gone, err := round.Forget(ctx, v.config, v.options.keep, time.Now())
 	for _, name := range gone {
-		v.session.log.InfoContext(ctx, "an old round is removed", "round", name, "kept", v.options.keep.String())
+		v.session.log.InfoContext(ctx, "an old round is removed", "round", name, "kept", v.options.keep)
 	}
 	return err
 }

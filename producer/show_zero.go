@@ -50,7 +50,7 @@ func zeroIssues(r *scoring.RepositoryOutcome) string {
 	return "no solved one scores"
 }
 
-// zeroNote is what the line of a miner says whose pull requests have score zero.
+// zeroNote says why a miner's pull requests score zero; "" if they do not.
 func zeroNote(m *scoring.MinerOutcome) string {
 	if m.TotalScore != 0 {
 		return ""
@@ -86,7 +86,7 @@ func tooManyOpen(g *scoring.Gate) string {
 	if g.OpenThreshold == nil {
 		return "the spam multiplier is 0"
 	}
-	return fmt.Sprintf("the spam multiplier is 0, for %d are open (maximum %d)", g.Open, *g.OpenThreshold)
+	return fmt.Sprintf("the spam multiplier is 0, because %d are open (maximum %d)", g.Open, *g.OpenThreshold)
 }
 
 // zeroSide names why a miner gets nothing of a side's slice.

@@ -47,7 +47,7 @@ func TestAZeroNamesItsRule(t *testing.T) {
 	}
 	pull := scoring.PullRequestOutcome{}
 	pull.BaseScore = 3
-	if got, want := zeroOf(&pull, &spam), "the spam multiplier is 0, for 3 are open (maximum 2)"; got != want {
+	if got, want := zeroOf(&pull, &spam), "the spam multiplier is 0, because 3 are open (maximum 2)"; got != want {
 		t.Errorf("the pull request: got %q, want %q", got, want)
 	}
 }

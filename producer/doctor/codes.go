@@ -78,7 +78,7 @@ func (c Code) mend() string { return mends()[c] }
 func Codes() []Code { return slices.Sorted(maps.Keys(mends())) }
 
 // mends says of each what to do.
-func mends() map[Code]string {
+func mends() map[Code]string { //nolint:funlen // a table
 	return map[Code]string{
 		NATSUnreachable: "start nats-server (deploy/nats has its settings), or correct --nats",
 		NATSCredentials: "give the user of the role, with its password file, --nats-creds or --nats-nkey",

@@ -89,12 +89,9 @@ func (m Mirror) standing(ctx context.Context) string {
 	if err != nil {
 		return "the limit's parameters are refused"
 	}
-	state, err := readBucket(ctx, rdb, m.Limit)
-	if err == nil {
-		err = ratelimit.TryGrant(ctx, rdb, m.Limit, callTimeout)
-	}
+	state, err := ratelimit.TryGrant(ctx, rdb, m.Limit, callTimeout)
 	if err != nil {
-		return fmt.Sprintf("there are no permits, because %v", ratelimit.Trouble(err))
+		return fmt.Sprintf("there are no permits, because %v", err)
 	}
 	switch deadline, bounded := ctx.Deadline(); {
 	case state.Known && !pace.InForce(state):

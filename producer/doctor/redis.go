@@ -40,8 +40,8 @@ type Redis struct {
 }
 
 // Checks are the server, its round trip, the egress's bucket and whether a permit of it
-// would be granted, the buckets of all others,
-// and what they tell of rounds that are gone.
+// would be granted, the buckets of all egresses, and what they tell of rounds that are
+// gone.
 func (r Redis) Checks() []Check {
 	checks := []Check{
 		{redisServer, r.with(r.server)}, {"Redis calls", r.after(r.trip)}, {theEgress, r.after(r.bucket)},
@@ -226,22 +226,11 @@ func (r Redis) bucket(ctx context.Context, rdb *redis.Client) []Finding {
 	if err != nil {
 		return []Finding{skipped("the limit")}
 	}
-	state, err := readBucket(ctx, rdb, r.Limit)
-	if err == nil {
-		err = ratelimit.TryGrant(ctx, rdb, r.Limit, callTimeout)
-	}
+	state, err := ratelimit.TryGrant(ctx, rdb, r.Limit, callTimeout)
 	if err != nil {
-		return []Finding{redisUnreachable(rdb.Options().Addr+" grants no permit", ratelimit.Trouble(err))}
+		return []Finding{redisUnreachable(rdb.Options().Addr+" grants no permit", err)}
 	}
 	return JudgeBucket(state, pace)
-}
-
-func readBucket(ctx context.Context, rdb *redis.Client, cfg ratelimit.Config) (ratelimit.State, error) {
-	desk, err := ratelimit.NewDesk(cmp.Or(cfg.Egress, ratelimit.DefaultEgress), rdb, callTimeout)
-	if err != nil {
-		return ratelimit.State{}, fmt.Errorf("--egress: %w", err)
-	}
-	return desk.State(ctx)
 }
 
 // JudgeBucket compares the figures in force with this process's.

@@ -52,7 +52,7 @@ func LookUps(m Metagraph, stored []Stored) []LookUp {
 }
 
 // Decide lists the round's miners by uid, each as docs/rules/scoring.md#miners
-// has it. Which failure comes first is the rules' own (scoring.FailureOf); two
+// has it. Which failure comes first is the rules' own (input.FailureOf); two
 // miners with one account are theirs as well, for it takes the others' failures
 // to know.
 func Decide(m Metagraph, stored []Stored, identities map[int]Identity) []input.Miner {

@@ -15,9 +15,9 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// ErrHoldLost says that a producer does not know any more that it holds the round: no
-// sign of life of its was confirmed in time, or another hold is in the place of its own.
-// Whether another producer runs the round, only the hold that is there tells.
+// ErrHoldLost says that a producer no longer knows that it holds the round: none of its
+// signs of life was confirmed in time, or another hold has replaced its own. Whether
+// another producer runs the round, only the stored hold tells.
 var ErrHoldLost = errors.New("the hold of this producer is lost")
 
 // hold is this producer's hold on a round. Only work is at stake: what must
@@ -87,8 +87,8 @@ func (c Config) holding(ctx context.Context, round string, work func(ctx context
 	}
 }
 
-// taken is what a producer says that has got its hold: from whom, as far as that is
-// known; "" for what nobody held, at the first time.
+// taken is what a producer logs when it has got its hold, by what it knows of the one
+// before; "" the first time, if nobody held it.
 func taken(what string, other job.Holder, me string, again bool) string {
 	switch {
 	case again && other.Name == me:
@@ -122,8 +122,8 @@ func (c Config) holder(ctx context.Context, round string) (job.Holder, uint64, e
 	return other, revision, err
 }
 
-// standingBy is what a producer says that finds another one's hold: whether that one
-// lives shows within its time.
+// standingBy is what a producer logs when it finds another one's hold. Whether that
+// producer is alive shows within the time of its hold.
 func standingBy(round string) string {
 	return "standing by: another producer holds " + what(round) + ", which is taken over when that one stays silent for its time"
 }
@@ -154,7 +154,7 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, befor
 			continue // somebody was faster
 		}
 		if seen.note(other, revision, now) {
-			c.Log.WarnContext(ctx, standingBy(round), "round", round, "producer", other.Name, "silence", other.For.String())
+			c.Log.WarnContext(ctx, standingBy(round), "round", round, "producer", other.Name, "silence", other.For)
 		}
 		c.Seen(Sight{StandsBy: other.Name})
 		select {

@@ -1,7 +1,6 @@
 package round
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,10 +21,13 @@ func Stream(r io.Reader, begin func(Result) error, miner func(*scoring.MinerOutc
 	err := stream(json.NewDecoder(r),
 		func(head Result) error { theirs = begin(head); return theirs },
 		func(m *scoring.MinerOutcome) error { theirs = miner(m); return theirs })
-	if err != nil && theirs == nil {
+	if theirs != nil {
+		return theirs
+	}
+	if err != nil {
 		return fmt.Errorf("reading an outcome: %w", err)
 	}
-	return cmp.Or(theirs, err)
+	return nil
 }
 
 // ReadHead is a stored outcome without what the rules made of it.

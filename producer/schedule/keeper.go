@@ -179,7 +179,7 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 		due := k.next(last, began, now)
 		if left := due.At.Sub(now); left > 0 {
 			if !told.Equal(due.At) {
-				k.cfg.Log.InfoContext(ctx, "waiting for the next turn", "due", due.At, "in", left.Round(time.Second).String())
+				k.cfg.Log.InfoContext(ctx, "waiting for the next turn", "due", due.At, "in", left)
 				told = due.At
 			}
 			if pause.For(ctx, min(left, longest)) != nil {

@@ -94,6 +94,9 @@ func TestOpenRefuses(t *testing.T) {
 			if strings.Contains(err.Error(), "secret") {
 				t.Errorf("a password in %v", err)
 			}
+			if strings.Contains(err.Error(), "does not answer") {
+				t.Errorf("%v: says twice that nobody answers", err)
+			}
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,13 +46,13 @@ func NewRedis(address string, timeout time.Duration, files ratelimit.Files) (*re
 func AwaitRedis(ctx context.Context, rdb *redis.Client, timeout time.Duration, log *slog.Logger) error {
 	err := command.Await(ctx, log, "Redis", timeout, func(ctx context.Context) error {
 		err := rdb.Ping(ctx).Err()
-		trouble := ratelimit.Trouble(err)
-		refused, is := errors.AsType[*ratelimit.RefusedError](trouble)
-		_, tls := errors.AsType[*certs.Error](trouble)
+		refusal := ratelimit.Refusal(err)
+		refused, is := errors.AsType[*ratelimit.RefusedError](refusal)
+		_, tls := errors.AsType[*certs.Error](refusal)
 		if tls || is && refused.Lasting {
-			return command.UsageError{Err: trouble}
+			return command.UsageError{Err: refusal}
 		}
-		return trouble
+		return cmp.Or(refusal, err) // that it does not answer is said by whoever awaits it
 	})
 	if err != nil {
 		return fmt.Errorf("--redis: %w", err)

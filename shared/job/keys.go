@@ -87,8 +87,8 @@ func HolderKey(round string) string { return round + ".holder" }
 
 // Schedule stands where the name of a round stands for what producers have in
 // common: who leads those that serve (HolderKey), the last turn, when rounds were
-// last concluded, the fleet's egresses, and what is written to try a bucket. No round is called so: their names
-// begin with an instant.
+// last concluded, the fleet's egresses, and what is written to try a bucket
+// (ProbeKey). No round has this name: their names begin with an instant.
 const Schedule = "schedule"
 
 // EgressesKey names the egresses that the fleet has.

@@ -13,14 +13,14 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// ErrUndeclared says that streams are not there which a producer declares: no producer
+// ErrUndeclared says that streams that a producer declares are not there: no producer
 // has run yet, or somebody has deleted them since (UndeclaredError).
 var ErrUndeclared = errors.New("undeclared")
 
 // UndeclaredError names the streams that are not there.
 type UndeclaredError struct {
 	Streams []string
-	// All says that not one is there: no producer has declared any.
+	// All says that none is there: no producer has declared any.
 	All bool
 }
 

@@ -64,8 +64,8 @@ type HandOut struct {
 	// Out is how many messages of any round are with workers, or wait for another
 	// attempt.
 	Out int
-	// Withheld is why no worker is given a job of the round, whoever waits; "" if
-	// any is.
+	// Withheld is why no waiting worker is given a job of the round; "" if workers
+	// are.
 	Withheld string
 }
 

@@ -97,8 +97,11 @@ func remedy(code jetstream.ErrorCode, description string) string {
 	return "see nats-server's log"
 }
 
+// errAway begins the sentence on a NATS that does not answer.
+var errAway = errors.New("NATS does not answer")
+
 // Trouble says in a sentence what is wrong with NATS: that it refuses, or that it
-// does not answer. It is nil for nil.
+// does not answer. It is nil for nil, and what it has said it does not say twice.
 func Trouble(err error) error {
 	if err == nil {
 		return nil
@@ -106,7 +109,10 @@ func Trouble(err error) error {
 	if refused := Refusal(err); refused != nil {
 		return refused
 	}
-	return fmt.Errorf("NATS does not answer: %w", err)
+	if errors.Is(err, errAway) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errAway, err)
 }
 
 // Code is the word by which metrics and logs tell refusals apart; "" where NATS does

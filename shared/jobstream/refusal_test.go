@@ -99,8 +99,12 @@ func TestNotConnectedSaysWhy(t *testing.T) {
 		"NATS does not answer: not connected": nil, "NATS refuses: nats: authentication expired": nats.ErrAuthExpired,
 		"NATS does not answer: not connected: refused": errors.New("refused"), "--nats-ca": x509.UnknownAuthorityError{},
 	} {
-		if got := jobstream.NotConnected(err); !strings.Contains(got.Error(), want) {
+		got := jobstream.NotConnected(err)
+		if !strings.Contains(got.Error(), want) {
 			t.Errorf("%v: got %v, want %q", err, got, want)
+		}
+		if again := jobstream.Trouble(got); again.Error() != got.Error() {
+			t.Errorf("said again it is %q, want %q", again, got)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -13,18 +14,16 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// fresh is for how long a write tells how NATS is. Whoever asks for more often than
-// that is told of the last one, so that no page can make a process write more often.
+// fresh is for how long a write tells how NATS is. A question that comes sooner is
+// answered from the last write, so that no page can make a process write more often.
 const fresh = 2 * time.Second
 
-// standing is how NATS was to this process of late: what its last writes came to, and
+// standing is how NATS has treated this process of late: how its last writes ended, and
 // what the log was told.
 type standing struct {
 	mu sync.Mutex
-	// told is the trouble that the log was told of, with its code; nil while there is
-	// none.
+	// told is the trouble that the log was told of; nil while there is none.
 	told error
-	code string
 	// refused are the streams whose last write was refused.
 	refused map[string]bool
 	// confirmed is when a write was last confirmed; at is when one last failed, with
@@ -41,9 +40,8 @@ type standing struct {
 // reconnecting is longer than the client waits before it tries to connect again.
 const reconnecting = time.Second
 
-// failed takes down an operation that failed, of a write to a stream ("" for none),
-// and logs the first failure of a row of them, whoever met it, and those of another
-// kind.
+// failed takes down an operation that failed; stream is what it wrote to, "" for none.
+// It logs the first failure in a row, and each change of its kind.
 func (b *Bus) failed(ctx context.Context, what, stream string, err error) {
 	s, trouble, now := &b.standing, Trouble(err), time.Now()
 	s.mu.Lock()
@@ -64,8 +62,8 @@ func (b *Bus) failed(ctx context.Context, what, stream string, err error) {
 			s.refused[stream] = true
 		}
 	}
-	known := s.told != nil && s.code == code
-	s.told, s.code = trouble, code
+	known := s.told != nil && Code(s.told) == code
+	s.told = trouble
 	switch {
 	case known:
 	case code == "":
@@ -75,8 +73,8 @@ func (b *Bus) failed(ctx context.Context, what, stream string, err error) {
 	}
 }
 
-// worked takes down one that succeeded, and logs the first success after trouble: what
-// a stream refused to write is over when it confirms a write.
+// worked takes down an operation that succeeded, and logs the first success after
+// trouble. A refusal by a stream is over when that stream confirms a write.
 func (b *Bus) worked(stream string) {
 	s := &b.standing
 	s.mu.Lock()
@@ -86,11 +84,11 @@ func (b *Bus) worked(stream string) {
 		s.confirmed = time.Now()
 		delete(s.refused, stream)
 	}
-	s.settle(b)
+	s.settleLocked(b.cfg.Log)
 }
 
-// settle ends the trouble if no stream refuses any more. The caller holds the lock.
-func (s *standing) settle(b *Bus) {
+// settleLocked ends the trouble if no stream refuses any more.
+func (s *standing) settleLocked(log *slog.Logger) {
 	if len(s.refused) > 0 {
 		return
 	}
@@ -99,10 +97,10 @@ func (s *standing) settle(b *Bus) {
 		return
 	}
 	message := "NATS answers again"
-	if s.code != "" {
+	if Code(s.told) != "" {
 		message = "NATS takes what is asked of it again"
 	}
-	b.cfg.Log.Info(message)
+	log.Info(message)
 	s.told = nil
 }
 
@@ -116,8 +114,8 @@ func (s *standing) recent(now time.Time) (trouble error, known bool) {
 	return nil, len(s.refused) == 0 && now.Sub(s.confirmed) < fresh
 }
 
-// Standing says what is wrong with NATS as far as this process has met it, nil when
-// nothing is. It asks nothing.
+// Standing says what is wrong with NATS as far as this process knows, nil when nothing
+// is. It sends nothing.
 func (b *Bus) Standing() error {
 	if !b.nc.IsConnected() {
 		return notConnected(b.nc.LastError())
@@ -128,10 +126,10 @@ func (b *Bus) Standing() error {
 	return s.told
 }
 
-// Check says why work cannot go on, as far as it is NATS': nil when what this process
-// writes is confirmed. Where nothing was written a moment ago, it writes: one small
-// value under one key of each bucket that its role cannot do without, which replaces
-// the last one and is of no round. A viewer writes nothing; for it Check is a look.
+// Check says why NATS keeps work from going on, nil when it confirms what this process
+// writes. If nothing was written a moment ago, Check writes one small value under one
+// key of each bucket that the role cannot do without. The value replaces the last one,
+// and belongs to no round. A viewer writes nothing; for it Check is a look.
 func (b *Bus) Check(ctx context.Context) error {
 	if !b.nc.IsConnected() {
 		trouble := notConnected(b.nc.LastError())
@@ -171,7 +169,7 @@ func (b *Bus) Check(ctx context.Context) error {
 	defer s.mu.Unlock()
 	s.confirmed = time.Now()
 	clear(s.refused)
-	s.settle(b)
+	s.settleLocked(b.cfg.Log)
 	return nil
 }
 

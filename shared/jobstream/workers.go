@@ -69,10 +69,10 @@ func LookForWorkers(ctx context.Context, nc *nats.Conn) (Workers, error) {
 	}
 }
 
-// lastRecord is the record that was changed last, with its place in the stream; 0
-// for none, or one that cannot be read.
+// lastRecord is the record that was changed last, with its place in the stream. The
+// place is 0 if there is none, or if the last value is no record (job.ProbeKey).
 func lastRecord(ctx context.Context, leader nats.JetStreamContext) (job.Record, uint64, error) {
-	msg, err := leader.GetLastMsg(bucketStream(job.BucketRecords), "$KV."+job.BucketRecords+".>", nats.Context(ctx))
+	msg, err := leader.GetLastMsg(bucketStream(job.BucketRecords), recordSubject(">"), nats.Context(ctx))
 	switch {
 	case errors.Is(err, nats.ErrMsgNotFound), errors.Is(err, nats.ErrStreamNotFound):
 		return job.Record{}, 0, nil

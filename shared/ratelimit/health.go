@@ -10,9 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// fresh is for how long an answer tells how Redis is. Whoever asks for more often
-// than that is told the last one, so that no page can make a process call Redis
-// more often.
+// fresh is for how long an answer tells how Redis is. A question that comes sooner is
+// answered from the last one, so that no page can make a process call Redis more often.
 const fresh = 2 * time.Second
 
 // health knows how the last call to Redis ended, and tells the log when the trouble

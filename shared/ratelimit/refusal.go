@@ -73,8 +73,11 @@ func remedies() map[string]string {
 	}
 }
 
+// errAway begins the sentence on a Redis that does not answer.
+var errAway = errors.New("Redis does not answer") //nolint:staticcheck // it is a name
+
 // Trouble says in a sentence what is wrong with Redis: that it refuses, or that it
-// does not answer. It is nil for nil.
+// does not answer. It is nil for nil, and what it has said it does not say twice.
 func Trouble(err error) error {
 	if err == nil {
 		return nil
@@ -82,7 +85,10 @@ func Trouble(err error) error {
 	if refused := Refusal(err); refused != nil {
 		return refused
 	}
-	return fmt.Errorf("Redis does not answer: %w", err) //nolint:staticcheck // it is a name
+	if errors.Is(err, errAway) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errAway, err)
 }
 
 // codeTLS stands for a connection that is not made for a certificate.

@@ -37,7 +37,7 @@ func TestAFaultOfRedisIsARefusal(t *testing.T) {
 
 			s.Break(t)
 			must.Until(ctx, t, "the check refuses", func() bool { return ratelimit.Code(limiter.Check(ctx)) == fault.Code })
-			tried := ratelimit.TryGrant(ctx, rdb, cfg, time.Second)
+			_, tried := ratelimit.TryGrant(ctx, rdb, cfg, time.Second)
 			for who, err := range map[string]error{"the check": limiter.Check(ctx), "the process": limiter.Stats().Trouble, "the trial": tried} {
 				if ratelimit.Code(err) != fault.Code || !strings.Contains(err.Error(), "Redis refuses: "+fault.Code) {
 					t.Errorf("%s: got %v, want that Redis refuses: %s", who, err, fault.Code)
@@ -72,7 +72,7 @@ func TestACheckSpendsNothing(t *testing.T) {
 		key := ratelimit.Key("default")
 		before := must.Get(rdb.HGetAll(t.Context(), key).Result())(t)
 		must.Do(t, idle.Check(t.Context()))
-		must.Do(t, ratelimit.TryGrant(t.Context(), rdb, quick(), time.Second))
+		must.Get(ratelimit.TryGrant(t.Context(), rdb, quick(), time.Second))(t)
 		after := must.Get(rdb.HGetAll(t.Context(), key).Result())(t)
 		for _, moves := range []string{"high", "skew", "cool"} { // the bucket's time, and a cool-down that is over by it
 			delete(before, moves)
@@ -96,6 +96,9 @@ func TestAServerThatIsAwayDoesNotRefuse(t *testing.T) {
 		err := l.Check(t.Context())
 		if err == nil || ratelimit.Code(err) != "" || !strings.Contains(err.Error(), "Redis does not answer") {
 			t.Errorf("got %v, want that Redis does not answer", err)
+		}
+		if again := ratelimit.Trouble(err); again.Error() != err.Error() {
+			t.Errorf("said again it is %q, want %q", again, err)
 		}
 		s.start(t)
 	})

@@ -42,24 +42,26 @@ func TryRights(ctx context.Context, rdb redis.UniversalClient, egress string, ti
 	return found, nil
 }
 
-// TryGrant says why Redis would grant no permit of an egress, nil if it would. Like
-// [Limiter.Check] it spends none. A bucket that there is keeps its figures; where there
-// is none, it begins with those of cfg.
-func TryGrant(ctx context.Context, rdb redis.UniversalClient, cfg Config, timeout time.Duration) error {
+// TryGrant looks at the bucket of an egress, and says in a sentence, as [Trouble] does,
+// why Redis would grant no permit of it; nil if it would. Like [Limiter.Check] it spends
+// none. A bucket that exists keeps its figures; a new one begins with those of cfg.
+func TryGrant(ctx context.Context, rdb redis.UniversalClient, cfg Config, timeout time.Duration) (State, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
-		return err
+		return State{}, err
 	}
 	r := newRecord(rdb, cfg.Egress, timeout)
+	found, err := r.look(ctx)
+	if err != nil {
+		return State{}, Trouble(err)
+	}
 	in := cfg.request()
-	state, err := r.look(ctx)
-	if err == nil && state.Known {
-		in = inForce(state)
+	if found.Known {
+		in = inForce(found)
 	}
-	if err == nil {
-		_, err = r.ask(ctx, in)
-	}
-	return Trouble(err)
+	_, err = r.ask(ctx, in)
+
+	return found, Trouble(err)
 }
 
 // needed is all that the limiter's client and scripts do, and what lists buckets.

@@ -17,7 +17,7 @@
 //     a pull request is only lost to a child that said that it begins with it.
 //   - A language of the rules is never scored as unsupported: a missing grammar
 //     is an error, at New or from Score, not a zero. What the validator itself
-//     cannot load is named by scoring.Weights.Without.
+//     cannot load is named by tokens.Weights.Without.
 //   - A child serves one author, under one set of weights, and ends before another
 //     author's turn. So a file that takes over its child can change only the scores
 //     of its own author's files. The pool keeps nothing of what a child says but the
