@@ -67,13 +67,27 @@ func (p *page) headingf(format string, args ...any) {
 	p.painted(terminal.Head, func() { p.textf(0, format, args...) })
 }
 
-// linef prints a line as it is laid out, cut at the page's width.
+// linef prints a line as it is laid out. What the page has no room for goes on in the
+// next line, behind a column's end: no number is cut, and columns stay below their titles.
 func (p *page) linef(format string, args ...any) {
-	text := []rune(terminal.Clean(fmt.Sprintf(format, args...)))
-	if len(text) > p.width {
-		text = append(text[:p.width-1], '…')
+	const further = 8
+	rest, room, margin := []rune(strings.TrimRight(terminal.Clean(fmt.Sprintf(format, args...)), " ")), p.width, ""
+	for len(rest) > room {
+		end := room
+		for end > 0 && (rest[end] != ' ' || rest[end-1] == ' ') {
+			end--
+		}
+		if end == 0 { // nothing but blanks before a word that does not fit
+			if word := []rune(strings.TrimLeft(string(rest), " ")); len(word) < len(rest) {
+				rest = word
+				continue
+			}
+			end = room
+		}
+		p.out = append(p.out, margin+string(rest[:end])+"\n"...)
+		rest, room, margin = rest[end:], p.width-further, strings.Repeat(" ", further)
 	}
-	p.out = append(p.out, strings.TrimRight(string(text), " ")...)
+	p.out = append(p.out, strings.TrimRight(margin+string(rest), " ")...)
 	p.blank()
 }
 
