@@ -209,7 +209,7 @@ func (o order) explain(ctx context.Context, rdb redis.UniversalClient, desk *rat
 	case errors.Is(err, ratelimit.ErrNotHeld):
 		return command.Usage("--release: egress %s is not held%s", o.egress, stillCooling(ctx, desk))
 	case !errors.Is(err, ratelimit.ErrNoBucket):
-		return fmt.Errorf("egress %s: %w", o.egress, err)
+		return fmt.Errorf("egress %s: %w", o.egress, ratelimit.Trouble(err))
 	}
 	buckets, err := ratelimit.Buckets(ctx, rdb, lookTimeout)
 	if err != nil {

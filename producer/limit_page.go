@@ -31,7 +31,7 @@ func (p limitPage) render(w io.Writer) error {
 	text, colour := p.standing()
 	out.painted(colour, func() { out.textf(0, "Egress %s: %s", p.Egress, text) })
 	out.blank()
-	line("rate", "%.3f permits a second, one each %.1f ms; the mirror allows %d in %s", p.Rate, 1000*p.Interval, p.Limit, length(p.Window))
+	line("rate", "%.3f permits a second, one every %.1f ms; the mirror allows %d in %s", p.Rate, 1000*p.Interval, p.Limit, length(p.Window))
 	line("next slot", "%s; slots are given up to %s ahead (the horizon)", in(p.NextSlotIn), length(p.Horizon))
 	line("hold", "%s", forMore(p.Hold))
 	line("cool-down", "%s; since the bucket began: %d", forMore(p.CoolDown), p.CoolDowns)

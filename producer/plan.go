@@ -91,7 +91,7 @@ func plan(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := take(&in, inputs, m); err != nil {
+	if err := take(&in, inputs, m, c.String("nats") != "" || c.Bool("local")); err != nil {
 		return err
 	}
 	e, err := estimate.Of(in)
@@ -133,10 +133,15 @@ func planned(c *cli.Command) (estimate.Input, error) {
 // assumedPulls is --pulls-per-miner's default, for when there is no mean.
 const assumedPulls = 10
 
-// take puts together who takes part, and what is known of each.
-func take(in *estimate.Input, inputs round.Inputs, m *measured) error {
+// take puts together who takes part, and what is known of each; asked says that NATS
+// was asked for the last round.
+func take(in *estimate.Input, inputs round.Inputs, m *measured, asked bool) error {
 	if m == nil && (inputs.Miners.Data == nil || inputs.Registry.Data == nil) {
-		return command.Usage("--miners and --registry are required, or --nats or --local with a round that was concluded")
+		without := "without --nats or --local nothing is known of a round"
+		if asked {
+			without = "no round is concluded yet whose miners could be taken"
+		}
+		return command.Usage("--miners and --registry are required: %s", without)
 	}
 	if in.PullsPerMiner < 0 && (m == nil || len(m.sizes) == 0) { // there is no mean
 		in.PullsPerMiner = assumedPulls

@@ -83,7 +83,8 @@ func (l roundList) render(w io.Writer) error {
 		return printLine(w, "There is no round yet.")
 	}
 	table := terminal.Table{Columns: []terminal.Column{
-		{Title: "ROUND", Text: true, Whole: true}, {Title: "DUE", Text: true}, {Title: "STATE", Text: true},
+		{Title: "ROUND", Text: true, Whole: true}, {Title: "DUE", Text: true, Whole: true},
+		{Title: "STATE", Text: true, Whole: true},
 		{Title: "DONE"}, {Title: "DEAD"}, {Title: "DEGR"}, {Title: "REV"}, {Title: "TOOK"},
 	}}
 	counted := func(n int, colour terminal.Colour) terminal.Cell {

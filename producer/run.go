@@ -325,7 +325,9 @@ func (s *session) show(ctx context.Context, result round.Result) error {
 		}
 	}
 	if stats != nil {
-		printSimulated(os.Stdout, *stats)
+		if err := printSimulated(os.Stdout, *stats); err != nil {
+			return err
+		}
 	}
 	if s.options.local {
 		printNext(os.Stdout, os.Args[0], s.options.state, result)

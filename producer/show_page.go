@@ -66,10 +66,29 @@ func (p *page) headingf(format string, args ...any) {
 	p.painted(terminal.Head, func() { p.textf(0, format, args...) })
 }
 
-// linef prints a line as it is laid out, cut at the page's width.
+// linef prints a line as it is laid out. What the page has no room for goes on in the
+// next line, behind a column's end: no number is cut, and columns stay below their titles.
 func (p *page) linef(format string, args ...any) {
-	text := terminal.Cut(terminal.Clean(fmt.Sprintf(format, args...)), p.width)
-	p.out = append(p.out, strings.TrimRight(text, " ")...)
+	const further = 8
+	text := strings.TrimRight(terminal.Clean(fmt.Sprintf(format, args...)), " ")
+	room, margin := p.width, ""
+	for terminal.Columns(text) > room {
+		begin, _ := terminal.Break(text, max(room, 1))
+		end := len(begin)
+		for end > 0 && (text[end] != ' ' || text[end-1] == ' ') {
+			end--
+		}
+		if end == 0 { // nothing but blanks before a word that does not fit
+			if word := strings.TrimLeft(text, " "); len(word) < len(text) {
+				text = word
+				continue
+			}
+			end = max(len(begin), 1)
+		}
+		p.out = append(p.out, margin+text[:end]+"\n"...)
+		text, room, margin = text[end:], p.width-further, strings.Repeat(" ", further)
+	}
+	p.out = append(p.out, margin+text...)
 	p.blank()
 }
 

@@ -75,10 +75,13 @@ func (s *simulator) stats(ctx context.Context) (stats answer.Simulated, err erro
 	return stats, nil
 }
 
-func printSimulated(w io.Writer, v answer.Simulated) {
-	fmt.Fprintf(w, "\nThe mirror saw %s over %s (%d at once), %.1f %% of what it allows.\n",
+func printSimulated(w io.Writer, v answer.Simulated) error {
+	p := newPage(w)
+	p.blank()
+	p.textf(0, "The mirror saw %s over %s (%d at once), %.1f %% of what it allows.",
 		plural.Of(v.Requests, "request"), plural.Of(v.Connections.Used, "connection"), v.Connections.MaxOpen, 100*v.LimitUsed)
-	fmt.Fprintf(w, "Most requests in any ten seconds: %d in fixed windows, %d sliding, %.1f by the two-window estimate.\n",
+	p.textf(0, "Most requests in any ten seconds: %d in fixed windows, %d sliding, %.1f by the two-window estimate.",
 		v.Worst.Fixed, v.Worst.Sliding, v.Worst.TwoWindow)
-	fmt.Fprintf(w, "%d over the limit.\n", v.OverLimit)
+	p.textf(0, "%d over the limit.", v.OverLimit)
+	return p.writeTo(w)
 }

@@ -63,6 +63,8 @@ func (v view) times() []string {
 	switch {
 	case !known:
 		return append(times, "time left not known yet")
+	case v.redis != nil:
+		return append(times, "about "+clock(left)+" left once Redis grants permits")
 	case v.sight.Workers.None:
 		return append(times, "about "+clock(left)+" left once a worker takes its jobs")
 	}

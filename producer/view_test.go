@@ -153,7 +153,7 @@ func TestViewShowsWhyTheRoundStands(t *testing.T) {
 		},
 		"Redis away": {
 			func(v *view) { v.redis = errors.New("Redis does not answer: EOF") },
-			[]string{"mirror nothing is sent: Redis does not answer: EOF"},
+			[]string{"about 01:40 left once Redis grants permits", "mirror nothing is sent: Redis does not answer: EOF"},
 		},
 		"NATS away": {
 			func(v *view) { v.nats, v.silent = errors.New("NATS refuses: store full"), started },

@@ -61,7 +61,8 @@ func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) 
 	case revision == 0:
 		revision = revisions[len(revisions)-1]
 	case !slices.Contains(revisions, revision):
-		return Place{}, fmt.Errorf("%w: round %s has no revision %d; its revisions are %v", ErrNoRevision, name, revision, revisions)
+		listed := strings.ReplaceAll(strings.Trim(fmt.Sprint(revisions), "[]"), " ", ", ")
+		return Place{}, fmt.Errorf("%w: round %s has no revision %d; its revisions are %s", ErrNoRevision, name, revision, listed)
 	}
 	return Place{name, revision}, nil
 }

@@ -12,12 +12,14 @@ const between = 500 * time.Millisecond
 
 // Await tries a server until it answers, for at most the timeout. The first
 // failure is logged, so that whoever watches knows what is waited for. A UsageError
-// ends the wait: the caller can mend it, and no wait does.
+// ends the wait: the caller can mend it, and no wait does. The error is that of the
+// last try that the timeout has not cut off.
 func Await(ctx context.Context, log *slog.Logger, what string, timeout time.Duration, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not reachable within --connect-timeout %s", timeout))
 	defer cancel()
 	ticker := time.NewTicker(between)
 	defer ticker.Stop()
+	var last error
 	for first := true; ; first = false {
 		err := try(ctx)
 		if err == nil || Code(err) == ExitUsage {
@@ -26,9 +28,12 @@ func Await(ctx context.Context, log *slog.Logger, what string, timeout time.Dura
 		if first && ctx.Err() == nil {
 			log.WarnContext(ctx, "waiting for "+what, "error", err, "for", timeout)
 		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w: %w", what, context.Cause(ctx), err)
+			return fmt.Errorf("%s: %w: %w", what, context.Cause(ctx), last)
 		case <-ticker.C:
 		}
 	}

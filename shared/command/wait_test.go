@@ -62,3 +62,21 @@ func TestAwaitGivesUp(t *testing.T) {
 		}
 	})
 }
+
+// A try that the timeout cuts off tells nothing: the error names what the server said.
+func TestAwaitGivesUpWithWhatWasSaid(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refused, tries := errors.New("connection refused"), 0
+		err := command.Await(t.Context(), slog.New(slog.DiscardHandler), "Redis", time.Second, func(ctx context.Context) error {
+			if tries++; tries == 1 {
+				return refused
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		if !errors.Is(err, refused) {
+			t.Errorf("got %v, want that the connection was refused", err)
+		}
+	})
+}

@@ -88,6 +88,11 @@ func holder(file *os.File) int {
 // release gives the directory free. The file stays: removing it would let two
 // processes lock two files of the same name.
 func (l *dirLock) release() error {
+	// A child that is just being started has the file open too, until it runs its
+	// program: closing it here alone would leave the lock to that child for so long.
+	if err := unix.Flock(int(l.file.Fd()), unix.LOCK_UN); err != nil {
+		return fmt.Errorf("unlocking %s: %w", l.file.Name(), err)
+	}
 	if err := l.file.Close(); err != nil {
 		return fmt.Errorf("unlocking %s: %w", l.file.Name(), err)
 	}

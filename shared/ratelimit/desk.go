@@ -86,8 +86,10 @@ func (d *Desk) set(ctx context.Context, hold int64, check func(State) error) (St
 	}
 	in := inForce(before)
 	in.Hold = hold
-	if _, err = d.record.ask(ctx, in); err != nil {
-		return State{}, fmt.Errorf("%w; whether it was taken down is not known, say it again", err)
+	if _, err = d.record.ask(ctx, in); Refusal(err) != nil {
+		return State{}, err
+	} else if err != nil {
+		return State{}, fmt.Errorf("%w; whether the order is in force is not known: repeat it", err)
 	}
 
 	return d.record.look(ctx)

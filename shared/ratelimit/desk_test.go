@@ -13,6 +13,7 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/ratelimit"
+	"mirrorfleet/shared/ratelimit/redistest"
 )
 
 // desk is where a test stops the default egress by hand; its calls wait as long as
@@ -228,5 +229,19 @@ func TestFlowing(t *testing.T) {
 	<-gone
 	if err := <-flows; err != nil {
 		t.Errorf("Flowing when the one who waited is gone: %v", err)
+	}
+}
+
+// An order that Redis refuses is not in force, and is not said to be unknown.
+func TestARefusedOrderIsKnown(t *testing.T) {
+	t.Parallel()
+	run := redistest.Start(t)
+	s := newServer(t, run.URL())
+	d := s.desk(t)
+	permit(t, s.limiter(t, quick()))
+	must.Do(t, run.Client(t).Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
+	_, err := d.Hold(t.Context(), time.Minute)
+	if refused := ratelimit.Refusal(err); refused == nil || strings.Contains(err.Error(), "not known") {
+		t.Errorf("got %v, want the refusal alone", err)
 	}
 }

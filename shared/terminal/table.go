@@ -3,6 +3,7 @@ package terminal
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +13,7 @@ type Column struct {
 	// Text is laid out from the left, and cut where the table is too wide. What
 	// is none is a number.
 	Text bool
-	// Whole is a text that is not cut: a name that must be typed as it is.
+	// Whole is a text that is not cut: a name that must be typed as it is, a time, a word.
 	Whole bool
 	// Below is a text that takes a line of its own, below its row, where the row
 	// has no room for it.
@@ -51,7 +52,14 @@ const (
 // Write writes the table as the place takes it.
 func (t *Table) Write(w io.Writer) error {
 	style := Of(w)
-	widths := t.widths(style.Width)
+	widths, fit := t.widths(style.Width)
+	if !fit {
+		for i, column := range t.Columns {
+			if column.Text && !column.Whole {
+				widths[i] = min(widths[i], max(style.Width-len(indent), least))
+			}
+		}
+	}
 	var b strings.Builder
 	head := make([]Cell, len(t.Columns))
 	for i, column := range t.Columns {
@@ -67,9 +75,10 @@ func (t *Table) Write(w io.Writer) error {
 	return nil
 }
 
-// widths are the columns' own, less what does not fit.
-func (t *Table) widths(room int) []int {
-	widths := make([]int, len(t.Columns))
+// widths are the columns' own, less what does not fit. A table that does not fit
+// however its texts are cut has its columns' own: its rows go on in the next line.
+func (t *Table) widths(room int) (widths []int, fit bool) {
+	widths = make([]int, len(t.Columns))
 	total := len(gap) * (len(widths) - 1)
 	for i, column := range t.Columns {
 		widths[i] = Columns(column.Title)
@@ -86,6 +95,7 @@ func (t *Table) widths(room int) []int {
 			widths[i], total = widths[i]-less, total-less
 		}
 	}
+	own := slices.Clone(widths)
 	for ; room > 0 && total > room; total-- {
 		widest := -1
 		for i, column := range t.Columns {
@@ -94,16 +104,16 @@ func (t *Table) widths(room int) []int {
 			}
 		}
 		if widest < 0 {
-			break // nothing but numbers
+			return own, false // nothing is left but what is not cut
 		}
 		widths[widest]--
 	}
-	return widths
+	return widths, true
 }
 
 // line writes one line; what would be blank at its end is left out.
 func (t *Table) line(b *strings.Builder, style Style, widths []int, row []Cell) {
-	pending, below := "", Cell{}
+	pending, below, at := "", Cell{}, 0
 	for i, column := range t.Columns {
 		cell := Cell{}
 		if i < len(row) {
@@ -115,8 +125,13 @@ func (t *Table) line(b *strings.Builder, style Style, widths []int, row []Cell) 
 		}
 		text = Cut(text, widths[i])
 		pad := strings.Repeat(" ", widths[i]-Columns(text))
-		if i > 0 {
-			pending += gap
+		switch {
+		case i == 0:
+			at = widths[i]
+		case style.Width > 0 && at+len(gap)+widths[i] > style.Width:
+			pending, at = "\n"+indent, len(indent)+widths[i]
+		default:
+			pending, at = pending+gap, at+len(gap)+widths[i]
 		}
 		if !column.Text {
 			pending += pad

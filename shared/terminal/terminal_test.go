@@ -36,9 +36,15 @@ func TestTablesFit(t *testing.T) {
 			" 17  w-2                          0.5  failed\uFFFD[2J\n" +
 			" 18  w-3\n",
 		10: "" +
-			"UID  WOR…       SCORE  NOTE\n" +
-			"  5  hos…  12345.6789  a n…\n" +
-			" 17  w-2          0.5  fai…\n" +
+			"UID  WORK…\n" +
+			"          SCORE\n" +
+			"     NOTE\n" +
+			"  5  host…\n" +
+			"     12345.6789\n" +
+			"     a no…\n" +
+			" 17  w-2\n" +
+			"            0.5\n" +
+			"     fail…\n" +
 			" 18  w-3\n",
 	} {
 		var out bytes.Buffer
@@ -52,6 +58,29 @@ func TestTablesFit(t *testing.T) {
 				t.Errorf("width %d: %d characters, or a cut number: %s", width, n, line)
 			}
 		}
+	}
+}
+
+// A table that no cut makes fit goes on below, column by column: an operator reads
+// the state of a round also at 40 columns.
+func TestTablesGoOnBelow(t *testing.T) {
+	t.Parallel()
+	table := &terminal.Table{Columns: []terminal.Column{
+		{Title: "ROUND", Text: true, Whole: true}, {Title: "DUE", Text: true, Whole: true}, {Title: "DONE"}, {Title: "TOOK"},
+	}}
+	table.Add("20260603t000000z-010203", "06-03 00:00", "2/3", "1m15s")
+	table.Add("20260602t000000z-010203", "by hand", "21/21", "")
+	var out bytes.Buffer
+	must.Do(t, table.Write(terminal.Writer{Writer: &out, Style: terminal.Style{Width: 40}}))
+	const want = "" +
+		"ROUND                    DUE\n" +
+		"      DONE   TOOK\n" +
+		"20260603t000000z-010203  06-03 00:00\n" +
+		"       2/3  1m15s\n" +
+		"20260602t000000z-010203  by hand\n" +
+		"     21/21\n"
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}
 }
 
