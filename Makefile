@@ -1,4 +1,5 @@
-# Every target that people and CI use. `make help` lists them.
+# Every target that people and CI use. `make help` lists them: behind ## what
+# users need, behind ### what developers need.
 
 SHELL     := /bin/bash
 BIN       := bin
@@ -16,6 +17,8 @@ COMMANDS := ./producer ./worker ./shared/mirrorsim/cmd/mirrorsim
 # Programs that are no dependencies each have a module under tools/, which pins
 # them with all that they are made of by hash.
 tool = $(GO) tool -modfile=tools/$(1)/go.mod $(1)
+# Lists the targets whose text stands behind one mark.
+targets = awk -v title="$(1):" 'BEGIN {FS = ":.* $(2) "; print title} /^[a-z-]+:.* $(2) / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 # What is handed on, and how a release of it is called.
 BUNDLE    := $(BIN)/bundle
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -34,7 +37,9 @@ test trace-test validator crash bench soak chaos loss: SETUP := test
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@$(call targets,To use it,##)
+	@echo
+	@$(call targets,To develop it,###)
 
 .PHONY: round
 round: build ## run one scoring round on this machine: make round [TRACE=1] [ARGS="--world git:DIR"]
@@ -65,7 +70,7 @@ $(BIN)/jaeger: tools/jaeger/go.mod | tools
 		-ldflags "-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion=v1.76.0" github.com/jaegertracing/jaeger/cmd/jaeger
 
 .PHONY: trace-test
-trace-test: build jaeger ## look at a round through Jaeger's own query API [JAEGER_UI=DIR [PICTURES=DIR]]
+trace-test: build jaeger ### look at a round through Jaeger's own query API [JAEGER_UI=DIR [PICTURES=DIR]]
 	@MIRRORFLEET_JAEGER_UI="$(abspath $(JAEGER_UI))" MIRRORFLEET_PICTURES="$(abspath $(PICTURES))" MIRRORFLEET_JAEGER="$(abspath $(BIN)/jaeger)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
 		$(GO) test -race -count 1 -timeout 10m -v -run '^TestJaeger' ./producer
 
@@ -77,22 +82,23 @@ validator: build ## compare a round with what a checkout of the validator does: 
 		$(GO) test -count 1 -timeout 20m -v -run '^(TestAgainstTheValidator|TestTheValidatorsContainerStartsTheAdapter)$$' ./producer
 
 .PHONY: crash
-crash: build ## kill workers and producers three times in a row at every crash point
+crash: build ### kill workers and producers three times in a row at every crash point
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_TEST_KILLS=3 $(GO) test -count 1 -timeout 20m -run Crash ./worker ./producer/round
 
 .PHONY: move
-move: ## run the documented commands: one server of NATS to three and back, the loss of one and of all
+move: ### run the documented commands: one server of NATS to three and back, the loss of one and of all
 	@MIRRORFLEET_TEST_LOSSES=1 $(GO) test -count 1 -timeout 10m -v -run '^TestTheDocumentedMove$$' ./producer/backup
 
 .PHONY: test
-test: build ## pass every test, with the race detector
+test: build ### pass every test, with the race detector
 	@$(GO) vet ./...
 	@$(PARITY_FOLDER) MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -race -timeout 15m ./...
 
 # After a change of a flag, a page or a list: read the difference before it is kept.
+# One package at a time: three of them write docs/settings.md.
 .PHONY: golden
-golden: build ## write the golden help pages, lists and the record of settings anew
-	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -count 1 -run '^(TestSettings|TestHelp|TestLists|TestLimitPage|TestPlanPages|TestDoctorPages|TestExportsAreStable)$$' \
+golden: build ### write the golden help pages, lists and the record of settings anew
+	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -p 1 -count 1 -run '^(TestSettings|TestHelp|TestLists|TestLimitPage|TestPlanPages|TestDoctorPages|TestExportsAreStable)$$' \
 		./producer ./producer/export ./worker ./shared/mirrorsim/cmd/mirrorsim -update
 
 # Every round of every case takes seconds of waiting for processes to start and
@@ -104,12 +110,12 @@ parity: build ## run every recorded round through real processes: MIRRORFLEET_PA
 		| { grep --line-buffered -v -E '^ *=== (RUN|PAUSE|CONT|NAME)'; exit "$${PIPESTATUS[0]}"; }
 
 .PHONY: lint
-lint: ## run every linter of .golangci.yaml
+lint: ### run every linter of .golangci.yaml
 	@$(call tool,golangci-lint) run ./...
 
 # A database that cannot be reached is a failure too: nothing was checked.
 .PHONY: vuln
-vuln: ## look for known vulnerabilities in what is called [VULN_DB=URL of another database, or file://DIR]
+vuln: ### look for known vulnerabilities in what is called [VULN_DB=URL of another database, or file://DIR]
 	@$(call tool,govulncheck) $(if $(VULN_DB),-db "$(VULN_DB)") ./... || { code=$$?; \
 		[ $$code = 3 ] || echo "vuln: NOTHING WAS CHECKED: if its database cannot be reached from here, name a copy in VULN_DB" >&2; exit $$code; }
 
@@ -117,7 +123,7 @@ vuln: ## look for known vulnerabilities in what is called [VULN_DB=URL of anothe
 # and so does the tool, whose own hash stands in the lists. The recipes
 # need GNU's tar and coreutils.
 .PHONY: bundle
-bundle: grammars ## gather what is handed on in bin/bundle: commands, grammars, licences, lists of parts, checksums
+bundle: grammars ### gather what is handed on in bin/bundle: commands, grammars, licences, lists of parts, checksums
 	@rm -rf $(BUNDLE) && mkdir -p $(BUNDLE)/sbom
 	@$(GO) build -trimpath -buildvcs=auto -o $(BUNDLE)/ $(COMMANDS)
 	@cp -R $(GRAMMARS) LICENSE $(BUNDLE)/
@@ -128,7 +134,7 @@ bundle: grammars ## gather what is handed on in bin/bundle: commands, grammars, 
 	@cd $(BUNDLE) && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum > SHA256SUMS
 
 .PHONY: release
-release: bundle ## pack bin/bundle into bin/release, with its checksum
+release: bundle ### pack bin/bundle into bin/release, with its checksum
 	@rm -rf $(BIN)/release && mkdir -p $(BIN)/release
 	@tar --create --format gnu --sort name --owner 0 --group 0 --numeric-owner --mode u=rwX,go=rX --mtime "@$(MTIME)" \
 		--transform 's,^$(notdir $(BUNDLE)),$(RELEASE),' -C $(BIN) $(notdir $(BUNDLE)) | gzip -n -9 > $(BIN)/release/$(RELEASE).tar.gz
@@ -136,7 +142,7 @@ release: bundle ## pack bin/bundle into bin/release, with its checksum
 
 # After a change of a tag: the digest that the registry has under it.
 .PHONY: pin-images
-pin-images: ## write the digest of each image into deploy/Dockerfile and deploy/compose.yaml, from its registry
+pin-images: ### write the digest of each image into deploy/Dockerfile and deploy/compose.yaml, from its registry
 	@CRANE="$(call tool,crane)" deploy/pin-images deploy/Dockerfile deploy/compose.yaml
 
 .PHONY: bench
@@ -144,17 +150,17 @@ bench: build ## run the benchmarks
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -run '^$$' -bench . -benchmem -count 5 ./...
 
 .PHONY: memory
-memory: build ## score 10,000 files in one child and tell what it took of memory
+memory: build ### score 10,000 files in one child and tell what it took of memory
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_MANY_FILES=10000 \
 		$(GO) test -count 1 -timeout 60m -v -run '^TestMemoryOverManyFiles$$' ./worker/tokenscore
 
 .PHONY: soak
-soak: build ## attack the limit: a day of virtual time, two minutes each of 1, 8 and 64 workers
+soak: build ### attack the limit: a day of virtual time, two minutes each of 1, 8 and 64 workers
 	@MIRRORFLEET_SOAK=1 MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -count 1 -timeout 60m -v \
 		-run '^(TestFleetHoldsTheLimit|TestNothingExceedsTheLimit|TestTheMirrorSees)$$' ./shared/ratelimit/bucket ./shared/ratelimit/soak
 
 .PHONY: fuzz
-fuzz: ## run each fuzz target for FUZZTIME (default 20s)
+fuzz: ### run each fuzz target for FUZZTIME (default 20s)
 	@for package in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target"; \
@@ -163,14 +169,14 @@ fuzz: ## run each fuzz target for FUZZTIME (default 20s)
 	done
 
 .PHONY: chaos
-chaos: build ## disturb whole rounds for CHAOS_TIME (default 10m), from a seed of the clock's or SEED
+chaos: build ### disturb whole rounds for CHAOS_TIME (default 10m), from a seed of the clock's or SEED
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_CHAOS_TIME=$(or $(CHAOS_TIME),10m) \
 		MIRRORFLEET_CHAOS_SEED=$(or $(SEED),$(shell date +%s)) $(GO) test -race -count 1 -timeout 60m -v -run TestChaos ./producer/chaos
 
 # Every pair of streams is set back, and everything that a hand can do is done to
 # each of them, beside the random ones.
 .PHONY: loss
-loss: build ## set streams back, spoil disks, delete and overwrite: all pairs, and RUNS (default 200) of a seed of the clock's or SEED
+loss: build ### set streams back, spoil disks, delete and overwrite: all pairs, and RUNS (default 200) of a seed of the clock's or SEED
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" MIRRORFLEET_LOSS_RUNS=$(or $(RUNS),200) \
 		MIRRORFLEET_LOSS_SEED=$(or $(SEED),$(shell date +%s)) $(GO) test -race -count 1 -timeout 120m -parallel 4 ./producer/loss
 

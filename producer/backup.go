@@ -30,7 +30,7 @@ func backupCommand() *cli.Command {
 		Usage: "write what NATS keeps of the fleet to a directory, while rounds go on",
 		Description: "DIR must be empty, or not exist yet. It gets a file for each stream and bucket, and a manifest at the end: without\n" +
 			"that it is no backup. It holds digests of tokens, so it is for its owner alone. producer restore puts it into other\n" +
-			"servers. docs/operating.md says how often, and what to do after a loss.\n\n" +
+			"servers. docs/backup.md says how often, and what to do after a loss.\n\n" +
 			"Examples:\n" +
 			"  producer backup backups/today --nats nats://nats:4222\n" +
 			"  producer backup backups/today --local",

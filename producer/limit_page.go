@@ -45,7 +45,7 @@ func (p limitPage) render(w io.Writer) error {
 }
 
 // warnOfOthers points out egresses that are not declared, in the words of
-// docs/operating.md.
+// docs/run.md#the-limit-by-hand.
 func warnOfOthers(out *page, names []string) {
 	out.painted(terminal.Bad, func() {
 		out.textf(0, "NOT DECLARED: %s. Somebody sends under a name that is none of the fleet's egresses: two buckets at one address "+

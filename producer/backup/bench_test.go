@@ -22,7 +22,7 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// The size that the figures in docs/operating.md are of.
+// The size that the figures in docs/backup.md are of.
 const (
 	benchRounds = 100
 	benchMiners = 256

@@ -87,13 +87,13 @@ func (s *stage) at(variable string, names ...string) {
 	s.env = append(s.env, variable+"="+s.url(cluster.Producer))
 }
 
-// documented are the commands of a section of docs/operating.md, block by block.
+// documented are the commands of a section of docs/backup.md, block by block.
 func documented(t *testing.T, heading string) (blocks [][]string) {
 	t.Helper()
-	text := string(must.Get(os.ReadFile(filepath.Join("..", "..", "docs", "operating.md")))(t))
+	text := string(must.Get(os.ReadFile(filepath.Join("..", "..", "docs", "backup.md")))(t))
 	_, text, found := strings.Cut(text, "\n## "+heading+"\n")
 	if !found {
-		t.Fatalf("docs/operating.md has no section %q", heading)
+		t.Fatalf("docs/backup.md has no section %q", heading)
 	}
 	text, _, _ = strings.Cut(text, "\n## ")
 	inside := false

@@ -12,7 +12,7 @@
 //     there are streams, two bytes are written to one key of two buckets, which are
 //     of no round: whether writes are confirmed shows in nothing else.
 //   - What judges is apart from what looks, and is given time and data.
-//   - Every fault and warning has a code that docs/operating.md lists, and says
+//   - Every fault and warning has a code that docs/troubleshoot.md lists, and says
 //     how it is mended. No address is shown with its credentials.
 //
 // How it fails: it does not. What cannot be looked at is a finding.

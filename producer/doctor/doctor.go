@@ -21,7 +21,7 @@ const (
 type Finding struct {
 	Check  string `json:"check"`
 	Status Status `json:"status"`
-	// Code names a warning or a fault for good; docs/operating.md lists them.
+	// Code names a warning or a fault for good; docs/troubleshoot.md lists them.
 	Code Code   `json:"code,omitempty"`
 	Text string `json:"text"`
 	// Mend says what to do.

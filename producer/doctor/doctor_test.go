@@ -396,13 +396,13 @@ func TestEveryFaultIsFound(t *testing.T) { //nolint:tparallel // the scenarios e
 			}
 		}
 	})
-	docs := must.Get(os.ReadFile(filepath.Join("..", "..", "docs", "operating.md")))(t)
+	docs := must.Get(os.ReadFile(filepath.Join("..", "..", "docs", "troubleshoot.md")))(t)
 	for _, code := range doctor.Codes() {
 		if !b.met[code] && metElsewhere[code] == "" {
 			t.Errorf("no scenario has the fault %s", code)
 		}
 		if !strings.Contains(string(docs), "`"+string(code)+"`") {
-			t.Errorf("docs/operating.md does not list %s", code)
+			t.Errorf("docs/troubleshoot.md does not list %s", code)
 		}
 	}
 }

@@ -74,7 +74,7 @@ func spoil(rng *rand.Rand, dir string) (s spoilt, err error) {
 }
 
 // starts brings the server back, whatever its disk is like. If it does not start, or
-// says that a stream is not there, the operator does what operating.md says: he
+// says that a stream is not there, the operator does what docs/backup.md says: he
 // takes the stream's directory away.
 func (d *disk) starts(s spoilt) {
 	must.Check(d.t, d.cluster.Restart(0))

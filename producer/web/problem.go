@@ -66,7 +66,7 @@ var meanings = map[kind]meaning{
 	nothingToReplay:  {409, "Nothing can be replayed as asked", "the round's failures list what can"},
 	replayUnderWay:   {409, "This producer is replaying the round already", "wait until the round lists nothing as replaying"},
 	tooLarge:         {413, "The body is too large", "64 KiB is the most"},
-	unverified:       {500, "The outcome is not what a producer has signed", "take nothing of it; docs/operating.md says what to look at"},
+	unverified:       {500, "The outcome is not what a producer has signed", "take nothing of it; docs/secure.md says what to look at"},
 	internal:         {500, "The producer failed to answer", "its log says why"},
 	busy:             {503, "The producer is busy", "ask again after the seconds of Retry-After"},
 	unavailable:      {503, "NATS or Redis did not answer in time", "ask again after the seconds of Retry-After; rounds go on by themselves"},

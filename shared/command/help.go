@@ -116,7 +116,18 @@ func placeholder(d documentedFlag) string {
 }
 
 func described(d documentedFlag) string {
-	text := strings.ReplaceAll(d.GetUsage(), "`", "")
+	text := plainUsage(d)
+	if value := defaultOf(d); value != "" {
+		text += " (default " + value + ")"
+	}
+	return text
+}
+
+// plainUsage is a flag's usage without the marks around its placeholder.
+func plainUsage(d documentedFlag) string { return strings.ReplaceAll(d.GetUsage(), "`", "") }
+
+// defaultOf is a flag's default as a user would type it; "" is none.
+func defaultOf(d documentedFlag) string {
 	value := d.GetDefaultText()
 	if value == "" && d.SchemaType() != "boolean" {
 		value = d.GetValue()
@@ -131,10 +142,7 @@ func described(d documentedFlag) string {
 			}
 		}
 	}
-	if value = strings.Trim(value, "[]\""); value != "" {
-		text += " (default " + value + ")"
-	}
-	return text
+	return strings.Trim(value, "[]\"")
 }
 
 // variablesNote says how flags and variables belong together, by one that the

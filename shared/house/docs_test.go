@@ -48,7 +48,7 @@ func TestDocumentsNameTestsThatExist(t *testing.T) {
 // Every setting is documented, and every documented one exists.
 func TestDocumentsNameEverySetting(t *testing.T) {
 	t.Parallel()
-	data := must.Get(os.ReadFile(filepath.Join("..", "..", "docs", "operating.md")))(t)
+	data := must.Get(os.ReadFile(filepath.Join("..", "..", "docs", "settings.md")))(t)
 	declared := regexp.MustCompile(`command\.Env\("([a-z-]+)"\)|[^.]Env\("([a-z-]+)"\)`)
 	settings := map[string]bool{}
 	for _, s := range sources(t) {
@@ -64,8 +64,27 @@ func TestDocumentsNameEverySetting(t *testing.T) {
 		t.Fatalf("%d settings seen: this test does not see the flags", len(settings))
 	}
 	for name := range settings {
-		if !strings.Contains(string(data), "`--"+name) {
-			t.Errorf("docs/operating.md does not name --%s", name)
+		if !regexp.MustCompile("`--" + name + "[` ]").Match(data) {
+			t.Errorf("docs/settings.md does not name --%s", name)
 		}
+	}
+}
+
+// A page that is to be looked things up in begins with its contents.
+func TestPagesBeginWithTheirContents(t *testing.T) {
+	t.Parallel()
+	pages := 0
+	for _, name := range []string{"install", "run", "scale", "secure", "backup", "upgrade", "troubleshoot", "settings"} {
+		page := string(must.Get(os.ReadFile(filepath.Join("..", "..", "docs", name+".md")))(t))
+		top, rest, _ := strings.Cut(page, "\n## ")
+		for _, match := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch("## "+rest, -1) {
+			pages++
+			if !strings.Contains(top, "["+match[1]+"](#") {
+				t.Errorf("docs/%s.md lacks %q in its contents", name, match[1])
+			}
+		}
+	}
+	if pages < 30 {
+		t.Errorf("%d headings: this test does not see the pages", pages)
 	}
 }

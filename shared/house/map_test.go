@@ -33,7 +33,7 @@ func TestTheMapListsThePackages(t *testing.T) {
 		return
 	}
 	if *update {
-		must.Do(t, os.WriteFile(architecture, []byte(want), 0o644)) //nolint:gosec // a page that everybody reads
+		must.Do(t, os.WriteFile(architecture, []byte(want), 0o644))
 		return
 	}
 	t.Error("docs/architecture.md has another table of packages than the sources: run go test ./shared/house -update")

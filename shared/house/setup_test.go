@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -143,6 +144,41 @@ func TestSetUpIsOne(t *testing.T) {
 	for path, want := range map[string]string{"Makefile": "tools/setup $(SETUP)", ".ci/run": "tools/setup test"} {
 		if text := root(t, path); !strings.Contains(text, want) || strings.Contains(text, "apt-get") {
 			t.Errorf("%s: want %q, and no packages of its own", path, want)
+		}
+	}
+}
+
+// CI runs the targets that people run, so that both find the same.
+func TestCIRunsTheTargetsOfPeople(t *testing.T) {
+	t.Parallel()
+	run := root(t, ".ci/run")
+	for _, want := range []string{"\nmake test\n", "\nmake lint\n"} {
+		if !strings.Contains(run, want) {
+			t.Errorf(".ci/run lacks the command %q", strings.TrimSpace(want))
+		}
+	}
+}
+
+// Whoever only uses the product does not have to look among what its developers
+// need, and the page has every target that says what it does.
+func TestHelpListsTargetsApart(t *testing.T) {
+	t.Parallel()
+	help := exec.CommandContext(t.Context(), "make", "--no-print-directory", "help")
+	help.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=") // the tests may run under another make
+	help.Dir = filepath.Join("..", "..")
+	page := string(must.Get(help.CombinedOutput())(t))
+	users, developers, apart := strings.Cut(page, "\nTo develop it:\n")
+	if !apart || !strings.HasPrefix(users, "To use it:\n") {
+		t.Fatalf("make help prints\n%s\nwant the targets to use it, and then those to develop it", page)
+	}
+	for target, part := range map[string]string{"round": users, "build": users, "test": developers, "lint": developers} {
+		if !strings.Contains(part, "  make "+target+" ") {
+			t.Errorf("make help has %s in the wrong part, or not at all:\n%s", target, page)
+		}
+	}
+	for _, target := range regexp.MustCompile(`(?m)^([a-z-]+):.* ###? `).FindAllStringSubmatch(root(t, "Makefile"), -1) {
+		if strings.Count(page, "  make "+target[1]+" ") != 1 {
+			t.Errorf("make help does not have %s once:\n%s", target[1], page)
 		}
 	}
 }

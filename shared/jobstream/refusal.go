@@ -88,7 +88,7 @@ func remedy(code jetstream.ErrorCode, description string) string {
 		}
 		return freeDisk
 	case jetstream.JSErrCodeStreamNotFound, jetstream.JSErrCodeConsumerNotFound:
-		return "a producer declares it again, empty; if it held anything: docs/operating.md, After a loss"
+		return "a producer declares it again, empty; if it held anything: docs/backup.md, After a loss"
 	case jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
 		return "switch JetStream on for the server and the user's account; a server that cannot write switches it off: " + freeDisk
 	case tooFewServers, noLeader, notLeader:

@@ -24,7 +24,7 @@ import (
 )
 
 // secured is one server with the shipped settings and the shipped tls.conf, whose
-// producer has an nkey in place of its password, as operating.md says.
+// producer has an nkey in place of its password, as docs/secure.md says.
 type secured struct {
 	ca *certstest.CA
 	c  *cluster.Cluster
@@ -44,7 +44,7 @@ func startSecured(t *testing.T) *secured {
 	shipped := string(must.Get(os.ReadFile(settings))(t))
 	const before, after = "user: producer, password: $NATS_PRODUCER_PASSWORD", "nkey: $NATS_PRODUCER_NKEY"
 	if !strings.Contains(shipped, before) {
-		t.Fatalf("the settings do not have %q, which operating.md has replaced", before)
+		t.Fatalf("the settings do not have %q, which docs/secure.md has replaced", before)
 	}
 	cert, key := s.ca.Issue(t, "server")
 	values := ""

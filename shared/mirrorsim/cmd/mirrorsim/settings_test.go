@@ -19,10 +19,12 @@ var _ = flag.Bool("update", false, "write the golden files anew")
 func quiet() *cli.Command { return newCommand(strings.NewReader(""), io.Discard, io.Discard) }
 
 // Every flag has a variable and stands in the record of settings, by which
-// other commands know what in a common configuration file is not theirs.
+// other commands know what in a common configuration file is not theirs. The page
+// of settings says of it what the help page says.
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	commandtest.Settings(t, quiet(), "../../../command/settings/mirrorsim.txt", map[string]string{})
+	commandtest.Reference(t, quiet(), "../../../../docs/settings.md")
 }
 
 // Each help page as it was when somebody read it and found it right.
