@@ -118,7 +118,7 @@ func roundFlags() []cli.Flag {
 		}, tokens.Languages()...),
 		command.Offers(&cli.StringFlag{
 			Name: "resume", Category: groupRound, Sources: command.Env("resume"),
-			Usage: "go on with `ROUND` instead of planning one; \"latest\" takes the last one planned",
+			Usage: "resume `ROUND` instead of planning one; \"latest\" takes the last one planned",
 		}, answer.Latest),
 		&cli.BoolFlag{
 			Name: "json", Category: groupRound, Sources: command.Env("json"),

@@ -48,7 +48,7 @@ func serveFlags() []cli.Flag {
 		},
 		&cli.DurationFlag{
 			Name: "every", Category: groupSchedule, Sources: command.Env("every"), Value: 2 * time.Hour,
-			Usage: "time from the begin of one round to that of the next", Validator: atLeast(time.Second, ""),
+			Usage: "time from the beginning of one round to the beginning of the next", Validator: atLeast(time.Second, ""),
 		},
 		&cli.StringFlag{
 			Name: "cron", Category: groupSchedule, Sources: command.Env("cron"),

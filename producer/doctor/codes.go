@@ -128,7 +128,7 @@ func mends() map[Code]string { //nolint:funlen // a table
 		SandboxLacking:     "run workers on a kernel with seccomp and Landlock (Linux 5.13, lsm=landlock), or give them --sandbox auto",
 		FileUnreadable:     "correct the path, or the file's owner and mode",
 		FileInvalid:        "correct the file: the text names each broken rule",
-		FileExposed:        "chmod o-rwx the file: it holds secrets",
+		FileExposed:        "chmod 600 the file: it holds secrets",
 		MirrorNotAsked:     "see the lines of Redis and of the limit",
 		MirrorUnreachable:  "correct --mirror, or the network's way out: DNS, firewall, certificates",
 		MirrorStatus:       "correct --mirror; if it is right, wait until the mirror is well",
