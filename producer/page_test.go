@@ -11,11 +11,11 @@ import (
 )
 
 // pageAt is what a page shows on a terminal of a width.
-func pageAt(t *testing.T, width int, print func(p *page)) []string {
+func pageAt(t *testing.T, width int, write func(p *page)) []string {
 	t.Helper()
 	var out bytes.Buffer
 	p := newPage(terminal.Writer{Writer: &out, Style: terminal.Style{Width: width}})
-	print(p)
+	write(p)
 	must.Do(t, p.writeTo(&out))
 	return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 }

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,7 +53,7 @@ func (m machine) setUp(target string) (code int, said, asked string) {
 	write("setup", root(m.t, "tools/setup"))
 	bash := must.Get(exec.LookPath("bash"))(m.t)
 	cmd := exec.CommandContext(m.t.Context(), bash, filepath.Join(m.dir, "setup"), target)
-	cmd.Env = append(m.env, "PATH="+m.dir, "SSL_CERT_FILE="+record)
+	cmd.Env = slices.Concat(m.env, []string{"PATH=" + m.dir, "SSL_CERT_FILE=" + record})
 	cmd.Dir = m.dir
 	if m.user != uint32(os.Getuid()) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: m.user, Gid: m.user}}
