@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -132,9 +133,9 @@ func (s *session) explain(ctx context.Context, err error) error {
 	if s.wire != nil {
 		bus = s.wire.Bus
 	}
-	resume := "the same command with --resume " + s.planned
-	if s.replays {
-		resume = "the same command"
+	resume := again(os.Args)
+	if !s.replays {
+		resume = resuming(os.Args, s.planned)
 	}
 	return fmt.Errorf("%w; %s", command.ErrInterrupted, leftoverOf(ctx, bus, s.planned, s.name, s.stored, time.Now()).after(resume))
 }

@@ -147,3 +147,18 @@ func TestWhoIsStoppedWithoutNATSHearsWhatIsKnown(t *testing.T) {
 		t.Errorf("before there was a connection: %v, want no advice to resume", err)
 	}
 }
+
+// What resumes a round can be typed as it stands: the command as it was given, with the
+// round in the place of another that it named.
+func TestResumingCanBeTyped(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"bin/producer run --local":                       "bin/producer run --local --resume r1",
+		"bin/producer run --resume latest --local":       "bin/producer run --local --resume r1",
+		"bin/producer run --resume=r0 --state it's here": `bin/producer run --state 'it'\''s' here --resume r1`,
+	} {
+		if got := resuming(strings.Split(given, " "), "r1"); got != want {
+			t.Errorf("%s: got %s, want %s", given, got, want)
+		}
+	}
+}

@@ -26,10 +26,30 @@ func printNext(w io.Writer, program, state string, result round.Result) {
 	if state != defaultState {
 		line = append(line, "--state", state)
 	}
-	for i, word := range line {
-		line[i] = quoted(word)
+	fmt.Fprintf(w, "\n%s\n    %s\n", about, again(line))
+}
+
+// again is a command that a shell takes as it was given.
+func again(args []string) string {
+	words := make([]string, len(args))
+	for i, word := range args {
+		words[i] = quoted(word)
 	}
-	fmt.Fprintf(w, "\n%s\n    %s\n", about, strings.Join(line, " "))
+	return strings.Join(words, " ")
+}
+
+// resuming is a command as it was given, but to resume a round.
+func resuming(args []string, round string) string {
+	var words []string
+	for i := 0; i < len(args); i++ {
+		switch {
+		case args[i] == "--resume":
+			i++ // and its value
+		case !strings.HasPrefix(args[i], "--resume="):
+			words = append(words, args[i])
+		}
+	}
+	return again(append(words, "--resume", round))
 }
 
 // bestOf is the miner with the highest score.
