@@ -243,7 +243,7 @@ func TestExport(t *testing.T) {
 		{"no place", "--output is empty", []string{"--output", ""}},
 		{"a file for a directory", "--output", []string{"--output", filepath.Join(dir, replayedRound+".pulls.csv")}},
 		{"a round that is not concluded", "--resume", []string{openRound}},
-		{"no such revision", "its revisions are 1, 2", []string{"latest", "--revision", "3"}},
+		{"no such revision", "there is: 1, 2", []string{"latest", "--revision", "3"}},
 	} {
 		stdout, stderr, code := inProcess(t, terminal.Style{}, append([]string{"export", "--nats", url}, c.args...)...)
 		if code != 2 || stdout != "" || !strings.Contains(stderr, c.want) {

@@ -89,7 +89,7 @@ func TestKilledResumedReplayed(t *testing.T) {
 		{append([]string{"replay", name, "--dry-run", "--uid", "58"}, reads...), 0, []string{"1 would be replayed", "58"}},
 		{append([]string{"replay", name, "--dry-run", "--class", "poison"}, reads...), 2, []string{"poison", "3 (permanent), 58 (permanent)"}},
 		{append([]string{"show", name, "--compare"}, reads...), 2, []string{"the first"}},
-		{append([]string{"show", name, "--revision", "7"}, reads...), 2, []string{"no revision 7", "[1]"}},
+		{append([]string{"show", name, "--revision", "7"}, reads...), 2, []string{"no revision 7", "there is: 1"}},
 		{producer("replay", name, "--uid", "43"), 2, []string{"miner 43", "3 (permanent), 58 (permanent)"}},
 		{producer("replay", name, "--uid", "x"), 2, []string{"--uid", "x"}},
 		{producer("replay", name, "--class", "bad"), 2, []string{"bad", "transient permanent poison"}},

@@ -62,7 +62,7 @@ func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) 
 		revision = revisions[len(revisions)-1]
 	case !slices.Contains(revisions, revision):
 		listed := strings.ReplaceAll(strings.Trim(fmt.Sprint(revisions), "[]"), " ", ", ")
-		return Place{}, fmt.Errorf("%w: round %s has no revision %d; its revisions are %s", ErrNoRevision, name, revision, listed)
+		return Place{}, fmt.Errorf("%w: round %s has no revision %d; there is: %s", ErrNoRevision, name, revision, listed)
 	}
 	return Place{name, revision}, nil
 }
