@@ -49,7 +49,7 @@ func TestRefusals(t *testing.T) {
 		{"a wildcard", get, base + "*/rewards", "", "", 404, "unknown-round", "", ""},
 		{"rewards of an unknown round", get, base + "r9/rewards", "", "", 404, "unknown-round", "", result.Round},
 		{"rewards of a running round", get, base + open.Round + "/rewards", "", "", 404, "not-concluded", "", "outstanding"},
-		{"unknown revision", get, base + "latest/rewards?revision=7", "", "", 404, "unknown-revision", "", "[1]"},
+		{"unknown revision", get, base + "latest/rewards?revision=7", "", "", 404, "unknown-revision", "", "there is: 1"},
 		{"no revision", get, base + "latest/rewards?revision=x", "", "", 400, "bad-request", "revision", "whole number"},
 		{"revision 0", get, base + "latest/rewards?revision=0", "", "", 400, "bad-request", "revision", ""},
 		{"unknown miner", get, base + "latest/miners/9", "", "", 404, "unknown-miner", "", "0, 1, 2, 3, 111"},

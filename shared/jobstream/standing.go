@@ -226,16 +226,21 @@ func publishBriefly(ctx context.Context, js jetstream.JetStream, subject string)
 // lookTime is how long a look at a stream may take that has not confirmed a write.
 const lookTime = time.Second
 
-// unconfirmed is err, or a refusal if a write was not answered by a stream that is
-// there and answers: nats-server says nothing more to who writes to a stream whose
-// disk has failed a write.
+// unconfirmed is err, or what a look at the stream says of a write that was not
+// answered. A stream that is gone: the library sends a write again that nobody takes,
+// and may not be done before the time is up. A stream that is there and answers
+// refuses: nats-server says nothing more to who writes to one whose disk has failed a
+// write.
 func unconfirmed(ctx context.Context, js jetstream.JetStream, stream string, err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) || Refusal(err) != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	if _, looked := js.Stream(ctx, stream); looked != nil {
+	switch _, looked := js.Stream(ctx, stream); {
+	case missing(looked):
+		return looked //nolint:wrapcheck // the caller names the operation
+	case looked != nil:
 		return err
 	}
 	return &RefusedError{

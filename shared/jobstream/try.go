@@ -33,11 +33,11 @@ func (b *Bus) tryWrite(ctx context.Context, what, stream string, op func(context
 			b.worked(stream)
 			return nil
 		}
+		if stream != "" { // which may find that the stream is gone
+			err = unconfirmed(ctx, b.js, stream, err)
+		}
 		if missing(err) {
 			err = b.restored(ctx, b.gone(ctx, err))
-		}
-		if stream != "" {
-			err = unconfirmed(ctx, b.js, stream, err)
 		}
 		if b.nc.IsClosed() {
 			return fmt.Errorf("%s: %w", what, whyClosed(b.nc))
