@@ -154,7 +154,11 @@ func TestAdvisoriesGoOn(t *testing.T) {
 	heard, ended := make(chan int, 1), make(chan error, 1)
 	ctx, cancel := context.WithCancel(b.ctx)
 	go func() {
-		ended <- b.bus.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error { heard <- e.UID; return nil })
+		err := b.bus.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error { heard <- e.UID; return nil })
+		if ctx.Err() == nil { // what follows would wait in vain, and not say why
+			t.Errorf("it ended by itself: %v", err)
+		}
+		ended <- err
 	}()
 	exhaust := func(uid int) {
 		b.publish(aJob(uid))
