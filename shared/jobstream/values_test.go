@@ -191,8 +191,8 @@ func TestShortMessagesAreRefused(t *testing.T) {
 	var short *jobstream.PayloadError
 
 	running := start(32 << 10)
-	log := &telemetrytest.Log{}
-	nc, _ := jobstreamtest.Connect(t, running.ClientURL(), log.Logger())
+	log, another := &telemetrytest.Log{}, &telemetrytest.Log{} // both connections reconnect, and each says so
+	nc, _ := jobstreamtest.Connect(t, running.ClientURL(), another.Logger())
 	if _, err := jobstream.Open(ctx, nc, jobstream.Config{}); !errors.As(err, &short) || short.Have != 32<<10 || short.Want != 64<<10 {
 		t.Errorf("at the start: %v, want a PayloadError of 32768 and 65536", err)
 	}
