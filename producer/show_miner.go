@@ -106,12 +106,12 @@ func printRepository(p *page, m *scoring.MinerOutcome, name string) {
 	r := &m.Repositories[at]
 	if r.PullGate != nil {
 		p.textf(2, "pull requests: %s; score %s after collateral %s%s", gateText(r.PullGate, "merged"),
-			brief(r.TotalScore), brief(r.TotalCollateralScore), because0(zeroPulls(r)))
+			brief(r.TotalScore), brief(r.TotalCollateralScore), inBrackets(zeroPulls(r)))
 	}
 	switch {
 	case r.IssueGate != nil:
 		p.textf(2, "issues: %s; %d solved, %d closed unsolved; score %s%s", gateText(r.IssueGate, "valid solved"),
-			r.TotalSolvedIssues, r.TotalClosedIssues, brief(r.IssueDiscoveryScore), because0(zeroIssues(r)))
+			r.TotalSolvedIssues, r.TotalClosedIssues, brief(r.IssueDiscoveryScore), inBrackets(zeroIssues(r)))
 	case r.TotalOpenIssues > 0:
 		p.textf(2, "issues: %d open, nothing to be judged", r.TotalOpenIssues)
 	}

@@ -53,5 +53,5 @@ func renderSide(p *page, s answer.Side, name, zero string) {
 		zero = ""
 	}
 	p.textf(4, "%s: slice %s x score %s / %s of %s = %s%s",
-		name, brief(s.Slice), brief(s.Score), brief(s.All), plural.Of(s.Miners, "miner"), brief(s.Reward), because0(zero))
+		name, brief(s.Slice), brief(s.Score), brief(s.All), plural.Of(s.Miners, "miner"), brief(s.Reward), inBrackets(zero))
 }

@@ -73,8 +73,8 @@ func zeroNote(m *scoring.MinerOutcome) string {
 	return "score 0: " + text
 }
 
-// because0 is a reason behind a score, "" without one.
-func because0(rule string) string {
+// inBrackets is a reason behind a score, "" without one.
+func inBrackets(rule string) string {
 	if rule == "" {
 		return ""
 	}

@@ -116,8 +116,8 @@ func (v view) notes() (notes []string) {
 	p, workers := v.progress, v.sight.Workers
 	note(v.sight.StandsBy != "", "standing by: producer %s runs the round, and this one takes over when that one goes", v.sight.StandsBy)
 	if v.nats != nil {
-		note(true, "%s", short(v.nats.Error()))
-		note(true, "NATS has confirmed nothing for %s: what is shown is from before", clock(v.now.Sub(v.silent)))
+		notes = append(notes, short(v.nats.Error()),
+			"NATS has confirmed nothing for "+clock(v.now.Sub(v.silent))+": what is shown is from before")
 	}
 	open := v.sight.StandsBy == "" && v.silent.IsZero()
 	note(open && workers.None, "no worker takes the round's jobs: %s",

@@ -10,8 +10,8 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
-	"strings"
-	"unicode"
+
+	"mirrorfleet/shared/terminal"
 
 	"github.com/urfave/cli/v3"
 )
@@ -93,7 +93,7 @@ func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 // tell prints an error that has not been shown, and returns the exit code.
 func tell(name string, err error, stderr io.Writer) int {
 	if err != nil && !isSilent(err) && !ClosedOutput(err) {
-		fmt.Fprintf(stderr, "%s: %s\n", name, clean(discreet(err.Error())))
+		fmt.Fprintf(stderr, "%s: %s\n", name, terminal.CleanLines(discreet(err.Error())))
 	}
 	return Code(err)
 }
@@ -123,18 +123,6 @@ func discreet(text string) string {
 
 func placeholders() []string {
 	return []string{"://USER@", "://TOKEN@", "://:PASSWORD@", "://USER:PASSWORD@"}
-}
-
-// clean keeps what others wrote (a repository's name in a registry, a path) from
-// steering the terminal: control characters and those that turn its direction.
-// Errors that were joined have lines of their own.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, text)
 }
 
 // strict makes a command and all below it return usage errors instead of

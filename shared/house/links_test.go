@@ -1,7 +1,6 @@
 package house_test
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -64,33 +63,6 @@ func leads(t *testing.T, path, anchor string) string {
 
 // lineOf is the number of the line in which the byte at the offset stands.
 func lineOf(text string, offset int) int { return 1 + strings.Count(text[:offset], "\n") }
-
-// texts calls use for every file that people read as text, with its path from the root.
-func texts(t *testing.T, use func(path, text string), endings ...string) {
-	t.Helper()
-	top := filepath.Join("..", "..")
-	seen := 0
-	must.Do(t, filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && path != top && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "bin"):
-			return fs.SkipDir
-		case d.IsDir() || !slices.Contains(endings, filepath.Ext(path)):
-			return nil
-		}
-		rel, err := filepath.Rel(top, path)
-		if err != nil {
-			return err
-		}
-		seen++
-		use(filepath.ToSlash(rel), string(must.Get(os.ReadFile(path))(t)))
-		return nil
-	}))
-	if seen == 0 {
-		t.Fatalf("no files with %v: this test does not see the product", endings)
-	}
-}
 
 // A link to a file or a heading that is gone sends its reader nowhere.
 func TestLinksLeadSomewhere(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,39 +26,49 @@ type source struct {
 	file    *ast.File
 }
 
-// sources parses every Go file of the product.
-func sources(t *testing.T) []source {
+// texts calls use for every file that people read as text, with its path from the root.
+func texts(t *testing.T, use func(path, text string), endings ...string) {
 	t.Helper()
-	root := filepath.Join("..", "..")
-	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
+	top := filepath.Join("..", "..")
+	if _, err := os.Stat(filepath.Join(top, "go.mod")); err != nil {
 		t.Fatalf("the root is not where this test looks: %v", err)
 	}
-	var all []source
-	must.Do(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	seen := 0
+	must.Do(t, filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "bin"):
+		case d.IsDir() && path != top && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "bin"):
 			return fs.SkipDir
-		case d.IsDir() || filepath.Ext(path) != ".go":
+		case d.IsDir() || !slices.Contains(endings, filepath.Ext(path)):
 			return nil
 		}
-		rel, err := filepath.Rel(root, path)
+		rel, err := filepath.Rel(top, path)
 		if err != nil {
 			return err
 		}
-		s, err := parse(path, filepath.ToSlash(rel))
-		all = append(all, s)
-		return err
+		seen++
+		use(filepath.ToSlash(rel), string(must.Get(os.ReadFile(path))(t)))
+		return nil
 	}))
+	if seen == 0 {
+		t.Fatalf("no files with %v: this test does not see the product", endings)
+	}
+}
+
+// sources parses every Go file of the product.
+func sources(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	texts(t, func(path, text string) { all = append(all, must.Get(parse(path, text))(t)) }, ".go")
 	if len(all) < 20 {
 		t.Fatalf("read %d Go files: the walk does not see the product", len(all))
 	}
 	return all
 }
 
-func parse(path, rel string) (source, error) {
-	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+func parse(rel, text string) (source, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), rel, text, parser.ParseComments)
 	if err != nil {
 		return source{}, err
 	}

@@ -54,11 +54,11 @@ func escaped(text []byte, r rune) []byte {
 }
 
 func cleaned(text []byte, r rune) []byte {
-	switch {
-	case r == '\r': // the terminal goes to the next line's beginning by itself
+	switch r {
+	case '\r': // the terminal goes to the next line's beginning by itself
 		return text
-	case r == '\n' || unicode.IsPrint(r):
-		return utf8.AppendRune(text, r)
+	case '\n':
+		return append(text, '\n')
 	}
-	return utf8.AppendRune(text, unicode.ReplacementChar)
+	return utf8.AppendRune(text, printed(r))
 }

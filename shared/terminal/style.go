@@ -71,11 +71,22 @@ func (s Style) Paint(c Colour, text string) string {
 
 // Clean replaces what is not to be printed: what others say must not write to
 // the terminal as it likes.
-func Clean(text string) string {
+func Clean(text string) string { return strings.Map(printed, text) }
+
+// CleanLines is Clean for a text of several lines.
+func CleanLines(text string) string {
 	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
+		if r == '\n' {
+			return r
 		}
-		return r
+		return printed(r)
 	}, text)
+}
+
+// printed is a character, or what stands for one that is not to be printed.
+func printed(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return unicode.ReplacementChar
 }
