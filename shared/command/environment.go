@@ -39,7 +39,8 @@ func warnOfUnknown(root *cli.Command, environ []string, w io.Writer) {
 		if !strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, envPrefix+"TEST_") || slices.Contains(names, name) {
 			continue
 		}
-		fmt.Fprintf(w, "%s: warning: nothing reads the environment variable %s%s\n", root.Name, terminal.Clean(name), nearestVariable(name, names))
+		fmt.Fprintf(w, "%s: warning: nothing reads the environment variable %s%s\n",
+			root.Name, terminal.Clean(name), nearestVariable(name, names))
 	}
 }
 
