@@ -2,11 +2,14 @@ package main_test
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
@@ -22,7 +25,7 @@ func TestAProducerSaysOfAFaultWhatIsSo(t *testing.T) {
 		t.Run("Redis/"+name, func(t *testing.T) {
 			t.Parallel()
 			s := redistest.StartFaulty(t, fault)
-			p := conduct(t, jobstreamtest.Start(t).NATSURL(), s.URL())
+			p := conduct(t, jobstreamtest.Start(t).NATSURL(), s.URL(), alone(t)...)
 			defer p.stop()
 			s.Break(t)
 			p.refuses(t, "redis", fault.Code, "MirrorfleetRedisRefuses")
@@ -33,7 +36,7 @@ func TestAProducerSaysOfAFaultWhatIsSo(t *testing.T) {
 		t.Run("NATS/"+name, func(t *testing.T) {
 			t.Parallel()
 			s := jobstreamtest.StartFaulty(t, fault)
-			p := conduct(t, s.NATSURL(), well.RedisURL())
+			p := conduct(t, s.NATSURL(), well.RedisURL(), alone(t)...)
 			defer p.stop()
 			s.Break(t)
 			switch name {
@@ -54,9 +57,9 @@ func TestAProducerSaysOfAFaultWhatIsSo(t *testing.T) {
 
 // conduct starts a producer of a round that no worker takes, and waits until it has
 // said so.
-func conduct(t *testing.T, nats, redis string) *idler {
+func conduct(t *testing.T, nats, redis string, inputs ...string) *idler {
 	t.Helper()
-	cmd := command(t, "producer", append([]string{"run", "--limit-horizon", "1s", "--listen", "127.0.0.1:0"}, alone(t)...)...)
+	cmd := command(t, "producer", append([]string{"run", "--limit-horizon", "1s", "--listen", "127.0.0.1:0"}, inputs...)...)
 	env := []string{"MIRRORFLEET_NATS=" + nats, "MIRRORFLEET_REDIS=" + redis}
 	cmd.Env = append(cmd.Env, env...)
 	p := &idler{&worker{stderr: watch("note no worker takes the round's jobs: none has shown itself for ")}, env}
@@ -79,4 +82,99 @@ func conduct(t *testing.T, nats, redis string) *idler {
 func (w *idler) displays(t *testing.T, want string) {
 	t.Helper()
 	until(t, "the output has "+want, func() bool { return strings.Contains(w.stderr.String(), want) })
+}
+
+// TestAProducerSaysWhyARoundStands: an operator holds the egress, the mirror asks for a
+// pause, the mirror is away. Each is done to real servers under a real producer and
+// worker; the display says it, and for how long, and so do log, metrics and doctor. The
+// processes are ready, because they need nobody's help with it. An alert comes where
+// somebody has to act.
+func TestAProducerSaysWhyARoundStands(t *testing.T) {
+	t.Parallel()
+	t.Run("a hold", func(t *testing.T) {
+		t.Parallel()
+		p := conduct(t, jobstreamtest.Start(t).NATSURL(), redistest.Start(t).URL(), alone(t)...)
+		defer p.stop()
+		if out, err := p.producer(t, "limit", "--hold", "10m"); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		p.displays(t, "note the egress is held by hand for another ")
+		p.pauses(t, "hold")
+		p.ready(t)
+	})
+	t.Run("a cool-down", func(t *testing.T) {
+		t.Parallel()
+		server, inputs := narrow(t)
+		p := conduct(t, jobstreamtest.Start(t).NATSURL(), redistest.Start(t).URL(), inputs...)
+		defer p.stop()
+		w := work(t, "over", p.env, "--mirror", server.URL, "--limit-horizon", "1s", "--listen", "127.0.0.1:0")
+		defer w.stop()
+		p.displays(t, "note the egress cools down for another ")
+		p.pauses(t, "cool_down")
+		p.ready(t)
+		if log := w.stderr.String(); !strings.Contains(log, `"msg":"the mirror asks for a pause`) {
+			t.Errorf("the log of the worker that met it does not say so:\n%s", log)
+		}
+		_, metrics := page(t, w.pages, "/metrics", "")
+		alerts(t, seriesOf(metrics, "mirrorfleet_mirror_throttled_total"), "MirrorfleetLimitExceeded")
+	})
+	t.Run("a mirror that is away", func(t *testing.T) {
+		t.Parallel()
+		server, inputs := sound(t)
+		p := conduct(t, jobstreamtest.Start(t).NATSURL(), redistest.Start(t).URL(), append(inputs, "--mirror", server.URL)...)
+		defer p.stop()
+		must.Do(t, server.Close())
+		w := work(t, "asks", p.env, "--mirror", server.URL, "--limit-horizon", "1s", "--listen", "127.0.0.1:0")
+		defer w.stop()
+		p.displays(t, "note the mirror does not answer (")
+		p.ready(t)
+		if log := w.stderr.String(); !strings.Contains(log, "breaker") {
+			t.Errorf("the log of the worker that met it does not say so:\n%s", log)
+		}
+		_, metrics := page(t, w.pages, "/metrics", "")
+		_, queue := page(t, p.pages, "/metrics", "")
+		alerts(t, seriesOf(metrics, "mirrorfleet_mirror_breaker_state")+seriesOf(queue, "mirrorfleet_job_queue_size"), "MirrorfleetBreakerOpen")
+		until(t, "producer doctor has a permit, and finds that the mirror is away", func() bool {
+			out, _ := p.producer(t, "doctor", "--mirror", server.URL, "--limit-horizon", "1s", "--check-timeout", "10s")
+			return strings.Contains(out, "mirror-unreachable")
+		})
+	})
+}
+
+// narrow serves four miners behind a limit of one request in ten seconds, which the
+// fleet does not know.
+func narrow(t *testing.T) (server *mirrorsim.Server, inputs []string) {
+	t.Helper()
+	world := demo(t)
+	world.Fails, world.Miners = nil, world.Miners[:4]
+	server = must.Get(mirrorsim.Start(t.Context(), mirrorsim.Config{World: world, Limit: 1, Window: 10 * time.Second}))(t)
+	t.Cleanup(func() { _ = server.Close() })
+	miners, registry, err := world.Write(t.TempDir())
+	must.Do(t, err)
+	return server, []string{
+		"--mirror", server.URL, "--as-of", world.AsOf.Format(time.RFC3339Nano), "--miners", miners, "--registry", registry,
+	}
+}
+
+// producer runs one of its commands on the same servers.
+func (w *idler) producer(t *testing.T, args ...string) (out string, err error) {
+	t.Helper()
+	cmd := command(t, "producer", args...)
+	cmd.Env = append(cmd.Env, w.env...)
+	both, err := cmd.CombinedOutput()
+	return string(both), err
+}
+
+// pauses holds what the metrics and producer doctor say of an egress that stands still.
+func (w *idler) pauses(t *testing.T, kind string) {
+	t.Helper()
+	pause := regexp.MustCompile(`(?m)^mirrorfleet_limit_pause_seconds\{[^}]*limit_pause="` + kind + `"[^}]*\} [1-9]`)
+	until(t, "the metrics tell of a pause", func() bool {
+		_, metrics := page(t, w.pages, "/metrics", "")
+		return pause.MatchString(metrics)
+	})
+	out, _ := w.producer(t, "doctor", "--limit-horizon", "1s", "--mirror", "http://127.0.0.1:1", "--check-timeout", "10s")
+	if !strings.Contains(out, "limit-stopped") {
+		t.Errorf("producer doctor does not say that the egress stands still:\n%s", out)
+	}
 }

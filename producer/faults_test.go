@@ -128,29 +128,38 @@ func (w *idler) doctorSays(t *testing.T, code string) {
 	}
 }
 
-// ofServers are the series of a page that alerts about servers read.
-var ofServers = regexp.MustCompile(`(?m)^(mirrorfleet_server_[a-z]+)\{([^}]*)\} (\d)$`)
+// seriesOf are the series of a page with a name that begins so, as promtool takes them:
+// each stays as it is for five minutes.
+func seriesOf(metrics, begin string) string {
+	var list strings.Builder
+	for _, series := range regexp.MustCompile(`(?m)^(`+begin+`\w*)(?:\{([^}]*)\})? (\d+)$`).FindAllStringSubmatch(metrics, -1) {
+		list.WriteString("      - {series: '" + series[1] + `{instance="w",` + series[2] + "}', values: '" + series[3] + "x20'}\n")
+	}
+	return list.String()
+}
 
-// fires has Prometheus read what a process told, for five minutes: this alert comes, and
-// none that says that a server does not answer.
+// fires has Prometheus read what a process told of servers: this alert comes, and none
+// that says that a server does not answer.
 func fires(t *testing.T, metrics, alert string) {
 	t.Helper()
+	alerts(t, seriesOf(metrics, "mirrorfleet_server_"), alert)
+}
+
+// alerts has Prometheus read series for five minutes: this alert comes, and none that
+// says that a server does not answer.
+func alerts(t *testing.T, series, alert string) {
+	t.Helper()
 	rules := must.Get(filepath.Abs(filepath.Join("..", "deploy", "observability", "prometheus", "rules")))(t)
-	var test strings.Builder
-	test.WriteString("rule_files: [" + filepath.Join(rules, "recording.yml") + ", " + filepath.Join(rules, "alerts.yml") + "]\n" +
-		"evaluation_interval: 15s\ntests:\n  - interval: 15s\n    input_series:\n")
-	for _, series := range ofServers.FindAllStringSubmatch(metrics, -1) {
-		test.WriteString("      - {series: '" + series[1] + `{instance="w",` + series[2] + "}', values: '" + series[3] + "x20'}\n")
-	}
-	test.WriteString(`    promql_expr_test:
+	test := "rule_files: [" + filepath.Join(rules, "recording.yml") + ", " + filepath.Join(rules, "alerts.yml") + "]\n" +
+		"evaluation_interval: 15s\ntests:\n  - interval: 15s\n    input_series:\n" + series + `    promql_expr_test:
       - {expr: 'count(ALERTS{alertstate="firing",alertname="` + alert + `"})', eval_time: 5m, exp_samples: [{labels: '{}', value: 1}]}
       - {expr: 'count(ALERTS{alertstate="firing",alertname=~".*Lost"})', eval_time: 5m, exp_samples: []}
-`)
+`
 	path := filepath.Join(t.TempDir(), "test.yml")
-	must.Do(t, os.WriteFile(path, []byte(test.String()), 0o600))
+	must.Do(t, os.WriteFile(path, []byte(test), 0o600))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, "promtool", "test", "rules", path).CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s\n%s", err, out, test.String())
+		t.Errorf("%v\n%s\n%s", err, out, test)
 	}
 }
