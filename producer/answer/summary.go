@@ -113,7 +113,7 @@ func (s *Summary) count(ctx context.Context, bus *jobstream.Bus, m job.Manifest)
 	if err != nil {
 		return err
 	}
-	s.Planned, s.Done, s.Failed, s.Degraded = len(round.Jobs(m)), 0, 0, 0
+	s.Planned, s.Done, s.Failed, s.Degraded = len(m.Jobs()), 0, 0, 0
 	for i := range records {
 		switch r := &records[i]; {
 		case r.Phase == job.Failed:

@@ -121,16 +121,16 @@ type auditor struct {
 // AuditOf compares what is held of a round: planned = done + failed +
 // outstanding, each job with exactly what its phase asks for.
 func AuditOf(held job.Held) Audit {
-	a := auditor{held: held, records: byUID(held.Records), damaged: damagedOf(held.Damage), letters: map[int][]job.DeadLetter{}}
+	a := auditor{held: held, records: job.RecordsByUID(held.Records), damaged: job.DamageByUID(held.Damage), letters: map[int][]job.DeadLetter{}}
 	a.Discrepancies = []Discrepancy{}
 	for _, letter := range held.Letters {
 		a.letters[letter.UID] = append(a.letters[letter.UID], letter)
 	}
 	planned := map[int]bool{}
-	for _, j := range Jobs(held.Manifest) {
+	for _, j := range held.Manifest.Jobs() {
 		planned[j.UID] = true // whatever a replay found out about its miner since
 	}
-	for _, j := range Jobs(held.Manifest.After(held.Replays)) {
+	for _, j := range held.Manifest.After(held.Replays).Jobs() {
 		planned[j.UID] = true
 		a.job(j.UID)
 	}

@@ -89,17 +89,3 @@ func (r *Runner) bury(ctx context.Context, ended job.Record, revision uint64) (j
 	crash.At(crash.BurialRecorded)
 	return ended, nil
 }
-
-// deadLetter tells of a failed job what its record knows.
-func deadLetter(r job.Record) job.DeadLetter {
-	letter := job.DeadLetter{
-		Version: job.Version, Round: r.Round, UID: r.UID, Replay: r.Replay, Attempts: r.Deliveries, Trace: r.Trace,
-	}
-	if r.Failure != nil {
-		letter.Class, letter.Error, letter.At = r.Failure.Class, r.Failure.Error, r.Failure.At
-	}
-	if r.Claim != nil {
-		letter.Worker = r.Claim.Worker
-	}
-	return letter
-}

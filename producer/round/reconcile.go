@@ -13,12 +13,6 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// Mended is one thing that the reconciler put right.
-type Mended struct {
-	UID  int    `json:"uid"` // -1 for the round as a whole
-	What string `json:"what"`
-}
-
 // repair is what a job needs.
 type repair struct {
 	job job.Job
@@ -57,7 +51,7 @@ const (
 // jobstream.Held has: a message goes only after its job has ended, so one that was
 // not there belongs to no job that is outstanding afterwards.
 func (w *work) repairs(held job.Held) []repair {
-	records, damaged := byUID(held.Records), damagedOf(held.Damage)
+	records, damaged := job.RecordsByUID(held.Records), job.DamageByUID(held.Damage)
 	var list []repair
 	for _, j := range w.jobs {
 		record, there := records[j.UID]

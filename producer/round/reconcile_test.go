@@ -28,7 +28,7 @@ func (b *bundle) queue(t *testing.T, m job.Manifest, only ...int) {
 	t.Helper()
 	must.Do(t, b.bus.CreateManifest(t.Context(), m))
 	must.Do(t, b.bus.PutSnapshot(t.Context(), m.Round, nil))
-	for _, j := range round.Jobs(m) {
+	for _, j := range m.Jobs() {
 		if len(only) > 0 && !slices.Contains(only, j.UID) {
 			continue
 		}

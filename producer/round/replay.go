@@ -18,18 +18,6 @@ import (
 // be replayed: what fails now may still be in its first outcome.
 var ErrRunning = errors.New("the round is not concluded yet")
 
-// Replayed says what a replay did.
-type Replayed struct {
-	// UIDs were run again.
-	UIDs []int
-	// Meanwhile were to be run again, and another replay was first: it ran
-	// them already when this one was asked, or took its turn before.
-	Meanwhile []int
-	// Identified are those whose identity GitHub has told now, Unidentified those
-	// whose identity is still unknown.
-	Identified, Unidentified []int
-}
-
 // Replay runs failed miners of a concluded round again and concludes the round
 // anew: the result is the new revision, or the last one if there was nothing to
 // run. A look-up of maintainers that failed is made again, too, and GitHub is
@@ -72,7 +60,7 @@ func (r *Runner) Replay(ctx context.Context, round string, s Selection) (result 
 			return Result{}, err
 		}
 		did = Replayed{Meanwhile: slices.Concat(others, already)}
-		did.sort(&replay, still, now.Unknown)
+		sortChosen(&did, &replay, still, now.Unknown)
 		if len(replay.UIDs)+len(replay.Miners) == 0 && (len(did.Meanwhile) > 0 || len(latest.FailedLookUps) == 0) {
 			return latest, nil
 		}
@@ -97,10 +85,10 @@ func (r *Runner) identify(ctx context.Context, chosen []Failed, unknown []input.
 	return found, nil
 }
 
-// sort says which of the chosen miners the replay runs again. Who is chosen for
+// sortChosen says which of the chosen miners the replay runs again. Who is chosen for
 // an unknown identity alone is run again if that turns out to be another than
 // what stood in.
-func (d *Replayed) sort(replay *job.Replay, chosen []Failed, unknown []input.Miner) {
+func sortChosen(did *Replayed, replay *job.Replay, chosen []Failed, unknown []input.Miner) {
 	of := func(list []input.Miner, uid int) int {
 		return slices.IndexFunc(list, func(m input.Miner) bool { return m.UID == uid })
 	}
@@ -109,12 +97,12 @@ func (d *Replayed) sort(replay *job.Replay, chosen []Failed, unknown []input.Min
 		switch {
 		case before < 0:
 		case now < 0:
-			d.Unidentified = append(d.Unidentified, f.UID)
+			did.Unidentified = append(did.Unidentified, f.UID)
 			if f.Class == ClassIdentity {
 				continue
 			}
 		default:
-			d.Identified = append(d.Identified, f.UID)
+			did.Identified = append(did.Identified, f.UID)
 			stood, is := unknown[before], replay.Miners[now]
 			same := !stood.IdentityUnreachable && stood.GitHubID == is.GitHubID
 			if input.FailureOf(is) != input.NoFailure || f.Class == ClassIdentity && same {
