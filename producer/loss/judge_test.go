@@ -96,7 +96,7 @@ func (s *stage) judgeRound(n int, want round.Result) {
 	if n == rounds-1 && !a.Holds() {
 		s.t.Errorf("round %d, to which nothing happened: %s; %v", n+1, a, a.Discrepancies)
 	}
-	same := outcome(s.t, got) == outcome(s.t, want)
+	same := outcomeText(s.t, got) == outcomeText(s.t, want)
 	lacks := marks(got)
 	for mark := range marks(want) {
 		delete(lacks, mark)
@@ -110,7 +110,7 @@ func (s *stage) judgeRound(n int, want round.Result) {
 	}
 }
 
-func outcome(t *testing.T, r round.Result) string {
+func outcomeText(t *testing.T, r round.Result) string {
 	t.Helper()
 	return string(must.Get(json.Marshal(r.Outcome))(t))
 }

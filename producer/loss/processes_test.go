@@ -158,7 +158,7 @@ func (p *processes) open(name string) bool {
 // concludedAsIfNothing wants the undisturbed outcome, or one that says what it lacks.
 func (p *processes) concludedAsIfNothing(got, want round.Result) {
 	p.t.Helper()
-	if outcome(p.t, got) != outcome(p.t, want) && got.Complete {
+	if outcomeText(p.t, got) != outcomeText(p.t, want) && got.Complete {
 		p.t.Errorf("round %s: another outcome than the undisturbed one, and it says that it is complete", got.Round)
 	}
 	held := must.Get(p.bus.Held(p.ctx, got.Round))(p.t)

@@ -419,9 +419,9 @@ func TestWhatDamageCostsMarksTheOutcome(t *testing.T) {
 // concluded again and then replayed; both were refused.
 func TestAReplayEndsFirstWhatIsDamaged(t *testing.T) {
 	t.Parallel()
-	outcome := key(func(m job.Manifest) string { return job.OutcomeKey(m.Round, 1) })
+	firstOutcome := key(func(m job.Manifest) string { return job.OutcomeKey(m.Round, 1) })
 	for name, lose := range map[string]doing{
-		"an outcome gone": gone(job.BucketRounds, outcome), "an outcome unreadable": unreadable(job.BucketRounds, outcome),
+		"an outcome gone": gone(job.BucketRounds, firstOutcome), "an outcome unreadable": unreadable(job.BucketRounds, firstOutcome),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
