@@ -3,13 +3,14 @@ package answer
 import (
 	"context"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/jobstream"
 )
 
 // Outcome is a concluded round, whole: every miner with its reasons.
 type Outcome struct {
-	round.Result
+	outcome.Result
 
 	// Revisions are those of the round. Audit is what its jobs look like now; an
 	// earlier revision's counts them as they had ended then.
@@ -48,7 +49,7 @@ type Worst struct {
 }
 
 // OutcomeOf is a round's outcome with its audit, which reads every evaluation.
-func OutcomeOf(ctx context.Context, bus *jobstream.Bus, r round.Result) (Outcome, error) {
+func OutcomeOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result) (Outcome, error) {
 	held, err := bus.HeldDigests(ctx, r.Round)
 	if err != nil {
 		return Outcome{}, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
@@ -18,7 +19,7 @@ import (
 // calm are rounds to which nothing happens: their outcomes, and how many instants
 // they have.
 type calm struct {
-	results []round.Result
+	results []outcome.Result
 	// between is the instant between the first round and the second, ticks is the
 	// one after the second.
 	between, ticks int
@@ -46,7 +47,7 @@ func calmly(t *testing.T) calm {
 		undisturbed.ticks = s.ticks.now
 		s.produce(2)
 		for n := range rounds {
-			result := must.Get(round.Latest(s.ctx, s.bus, name(n)))(t)
+			result := must.Get(outcome.Latest(s.ctx, s.bus, name(n)))(t)
 			if result.Revision != 1 || result.Done != 9+1-min(n, 1) || len(result.DeadLetters) != 1+min(n, 1) || len(result.Degraded) != 1 {
 				t.Errorf("undisturbed round %d: %d done, %d dead, %d degraded", n+1, result.Done, len(result.DeadLetters), len(result.Degraded))
 			}
@@ -71,9 +72,9 @@ func (s *stage) judge(want calm) {
 	}
 }
 
-func (s *stage) judgeRound(n int, want round.Result) {
+func (s *stage) judgeRound(n int, want outcome.Result) {
 	s.t.Helper()
-	got, err := round.Latest(s.ctx, s.bus, name(n))
+	got, err := outcome.Latest(s.ctx, s.bus, name(n))
 	held, heldErr := s.bus.HeldDigests(s.ctx, name(n))
 	switch {
 	case heldErr != nil:
@@ -110,13 +111,13 @@ func (s *stage) judgeRound(n int, want round.Result) {
 	}
 }
 
-func outcomeText(t *testing.T, r round.Result) string {
+func outcomeText(t *testing.T, r outcome.Result) string {
 	t.Helper()
 	return string(must.Get(json.Marshal(r.Outcome))(t))
 }
 
 // marks are what an outcome says that it lacks.
-func marks(r round.Result) map[string]bool {
+func marks(r outcome.Result) map[string]bool {
 	all := map[string]bool{}
 	for _, l := range r.DeadLetters {
 		all[fmt.Sprintf("miner %d is dead: %s", l.UID, l.Class)] = true

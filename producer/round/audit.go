@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/plural"
 )
@@ -325,14 +326,14 @@ func (a *auditor) outcomes() {
 }
 
 // latest is the last outcome; false if it cannot be read, which it names.
-func (a *auditor) latest() (Result, bool) {
+func (a *auditor) latest() (outcome.Result, bool) {
 	for _, d := range a.held.Damage {
 		if d.Where == job.BucketRounds {
 			a.wrongf(OutcomeUnreadable, -1, "%s", d.Error)
-			return Result{}, false
+			return outcome.Result{}, false
 		}
 	}
-	result, err := Decode(a.held.Latest)
+	result, err := outcome.Decode(a.held.Latest)
 	if err != nil {
 		a.wrongf(OutcomeUnreadable, -1, "%v", err)
 	}
@@ -341,7 +342,7 @@ func (a *auditor) latest() (Result, bool) {
 
 // parts wants the evaluations that the outcome was made of, as they were then, if
 // somebody has read them. One that is gone is named as its record's.
-func (a *auditor) parts(result Result) {
+func (a *auditor) parts(result outcome.Result) {
 	if a.held.Digests == nil {
 		return
 	}

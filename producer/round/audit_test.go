@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 )
@@ -16,9 +17,9 @@ import (
 func whole(t *testing.T) job.Held {
 	t.Helper()
 	letter := job.DeadLetter{Round: "r1", UID: 2, Class: job.Permanent}
-	outcome, err := json.Marshal(round.Result{
+	outcome, err := json.Marshal(outcome.Result{
 		Version: job.Version, Round: "r1", Revision: 1, Planned: 2, Done: 1, Failed: 1, DeadLetters: []job.DeadLetter{letter},
-		Evaluations: []round.Part{{UID: 1, Key: "r1.1.c", SHA256: "d1"}},
+		Evaluations: []outcome.Part{{UID: 1, Key: "r1.1.c", SHA256: "d1"}},
 	})
 	if err != nil {
 		t.Fatal(err)

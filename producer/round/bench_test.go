@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -50,7 +51,7 @@ func BenchmarkRound(b *testing.B) {
 				b.ReportMetric(float64(miners)/time.Since(began).Seconds(), "jobs/s")
 				healed.Store(true)
 				began = time.Now()
-				second, _, err := runner.Replay(b.Context(), m.Round, round.Selection{})
+				second, _, err := runner.Replay(b.Context(), m.Round, outcome.Selection{})
 				if err != nil || !second.Complete {
 					b.Fatalf("complete %v, %v", second.Complete, err)
 				}

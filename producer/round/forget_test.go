@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
@@ -237,7 +238,7 @@ func TestAForgottenRoundIsNotRunAgain(t *testing.T) {
 			return err
 		},
 		"replay": func(ctx context.Context, r *round.Runner, name string) error {
-			_, _, err := r.Replay(ctx, name, round.Selection{})
+			_, _, err := r.Replay(ctx, name, outcome.Selection{})
 			return err
 		},
 	} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nuid"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -34,7 +35,7 @@ type hold struct {
 // holding runs work as the one producer of the round. While another runs it,
 // it stands by; if this one loses the round in the middle, it stands by again.
 // Work must go on from whatever it finds.
-func (r *Runner) holding(ctx context.Context, round string, work func(context.Context) (Result, error)) (result Result, err error) {
+func (r *Runner) holding(ctx context.Context, round string, work func(context.Context) (outcome.Result, error)) (result outcome.Result, err error) {
 	err = r.cfg.holding(ctx, round, func(ctx context.Context, _ string) (err error) {
 		if err = r.admitted(ctx); err == nil {
 			result, err = work(ctx)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -22,7 +23,7 @@ import (
 
 // end is how a producer ended.
 type end struct {
-	result round.Result
+	result outcome.Result
 	err    error
 }
 
@@ -205,7 +206,7 @@ func TestWhatWasMendedOutlivesALostHold(t *testing.T) {
 	close(g.open)
 	one := <-ends // the other is silent from now on, so the round comes back
 	must.Do(t, one.err)
-	if want := []round.Mended{{UID: -1, What: manifestBack}}; !slices.Equal(one.result.Mended, want) {
+	if want := []outcome.Mended{{UID: -1, What: manifestBack}}; !slices.Equal(one.result.Mended, want) {
 		t.Errorf("mended %v, want %v", one.result.Mended, want)
 	}
 	b.holds(t, m.Round)

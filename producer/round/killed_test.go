@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -81,7 +82,7 @@ func produceAsProcess(addresses string) error {
 		return err
 	}
 	if os.Getenv(replayEnv) != "" {
-		_, _, err = runner.Replay(ctx, m.Round, round.Selection{})
+		_, _, err = runner.Replay(ctx, m.Round, outcome.Selection{})
 		return err
 	}
 	_, err = runner.Start(ctx, m)
@@ -154,7 +155,7 @@ func TestAProducerKilledAtAnyInstantIsFollowed(t *testing.T) {
 	}
 	t.Logf("killed %d times", kills)
 	b.produce(t, m, 0) // also when it is concluded: that changes nothing
-	got, err := round.Latest(t.Context(), b.bus, m.Round)
+	got, err := outcome.Latest(t.Context(), b.bus, m.Round)
 	must.Do(t, err)
 	if !got.Complete || got.Revision != 1 || bytesOf(t, got.Outcome) != bytesOf(t, want.Outcome) {
 		t.Errorf("complete %v, revision %d, or another outcome than the undisturbed one", got.Complete, got.Revision)

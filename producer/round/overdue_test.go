@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -87,7 +88,7 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 	}
 
 	stalled.Store(false)
-	healed, did, err := runner.Replay(ctx, m.Round, round.Selection{Class: job.Overdue})
+	healed, did, err := runner.Replay(ctx, m.Round, outcome.Selection{Class: job.Overdue})
 	must.Do(t, err)
 	if !healed.Complete || healed.Overdue != 0 || !slices.Equal(did.UIDs, []int{1, 2}) {
 		t.Errorf("after a replay of %v: complete %v, %d overdue; want it healed", did.UIDs, healed.Complete, healed.Overdue)
@@ -152,7 +153,7 @@ func TestARoundInTimeIsNotOverdue(t *testing.T) {
 		t.Fatalf("%d failed, %v; want a round with something to replay", got.Failed, err)
 	}
 	refuse.Store(false)
-	if got, _, err := runner.Replay(deadline(t), over.Round, round.Selection{}); err != nil || got.Failed != 0 {
+	if got, _, err := runner.Replay(deadline(t), over.Round, outcome.Selection{}); err != nil || got.Failed != 0 {
 		t.Errorf("%d failed, %v; want a replay that takes its time", got.Failed, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -79,7 +80,7 @@ func exhaust(record job.Record, e jobstream.Exhausted, now time.Time) (job.Recor
 // bury publishes the dead letter of a job that nobody will end any more, and
 // then stores its record, ended.
 func (r *Runner) bury(ctx context.Context, ended job.Record, revision uint64) (job.Record, error) {
-	if err := r.cfg.Bus.PublishDead(ctx, deadLetter(ended)); err != nil {
+	if err := r.cfg.Bus.PublishDead(ctx, outcome.DeadLetter(ended)); err != nil {
 		return ended, err
 	}
 	crash.At(crash.BurialPublished)

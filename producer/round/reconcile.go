@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -221,7 +222,7 @@ func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
 	case lostEnd:
 		did, err = w.putBack(ctx, what)
 	case lostLetter:
-		did, err = true, w.cfg.Bus.RepublishDead(ctx, deadLetter(what.record))
+		did, err = true, w.cfg.Bus.RepublishDead(ctx, outcome.DeadLetter(what.record))
 	default:
 	}
 	if !did || err != nil {

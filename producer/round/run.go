@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nuid"
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -121,10 +122,10 @@ func NewName() string {
 
 // Start writes a round's manifest and then runs the round. A round of that
 // name must not exist.
-func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
+func (r *Runner) Start(ctx context.Context, m job.Manifest) (outcome.Result, error) {
 	ctx, m.Trace = telemetry.NewRound(ctx)
 	if err := r.cfg.Bus.CreateManifest(ctx, m); err != nil {
-		return Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
+		return outcome.Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
 	}
 	crash.At(crash.ManifestWritten)
 	return r.goOn(ctx, m.Round, known{stored: m})
@@ -134,9 +135,9 @@ func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
 // replay of it that was broken off. One that is concluded is returned as it is; an
 // outcome that cannot be read is made anew. While another producer runs it, this
 // one stands by. ErrLost for a round whose manifest nobody has.
-func (r *Runner) Resume(ctx context.Context, round string) (Result, error) {
+func (r *Runner) Resume(ctx context.Context, round string) (outcome.Result, error) {
 	if _, err := r.manifest(ctx, round, known{}); err != nil { // nothing is held of a round that is not there
-		return Result{}, err
+		return outcome.Result{}, err
 	}
 	return r.goOn(ctx, round, known{})
 }
@@ -144,10 +145,10 @@ func (r *Runner) Resume(ctx context.Context, round string) (Result, error) {
 // goOn brings a round to its end from wherever it is. The manifest is read when
 // the round is held: it may have been forgotten while this producer stood by. What
 // this producer knew before, it puts back.
-func (r *Runner) goOn(ctx context.Context, round string, m known) (Result, error) {
-	return r.holding(ctx, round, func(ctx context.Context) (_ Result, err error) {
+func (r *Runner) goOn(ctx context.Context, round string, m known) (outcome.Result, error) {
+	return r.holding(ctx, round, func(ctx context.Context) (_ outcome.Result, err error) {
 		if m, err = r.manifest(ctx, round, m); err != nil {
-			return Result{}, err
+			return outcome.Result{}, err
 		}
 		latest, err := r.settled(ctx, m)
 		if err == nil && latest.Revision == 0 {
@@ -160,8 +161,8 @@ func (r *Runner) goOn(ctx context.Context, round string, m known) (Result, error
 // settled is the round's latest outcome, after one that cannot be read is made
 // anew, and a replay that was broken off is brought to its end; its Revision is 0
 // while the round is not concluded.
-func (r *Runner) settled(ctx context.Context, m known) (Result, error) {
-	latest, err := Latest(ctx, r.cfg.Bus, m.Round)
+func (r *Runner) settled(ctx context.Context, m known) (outcome.Result, error) {
+	latest, err := outcome.Latest(ctx, r.cfg.Bus, m.Round)
 	if jobstream.Damaged(err) {
 		r.cfg.Log.WarnContext(ctx, "an outcome cannot be read: it is made anew", "round", m.Round, "revision", latest.Revision, "error", err)
 		latest, err = r.concludeAnew(ctx, m, latest.Revision)
@@ -174,7 +175,7 @@ func (r *Runner) settled(ctx context.Context, m known) (Result, error) {
 	case errors.Is(err, jobstream.ErrNotFound):
 		return latest, nil
 	case err != nil:
-		return Result{}, fmt.Errorf("reading replay %d of round %s: %w", latest.Revision, m.Round, err)
+		return outcome.Result{}, fmt.Errorf("reading replay %d of round %s: %w", latest.Revision, m.Round, err)
 	}
 	r.cfg.Log.WarnContext(ctx, "a replay was broken off: going on with it", "round", m.Round, "replay", broken.Number,
 		"by", broken.By, "uids", broken.UIDs, "damage", broken.Damage)
@@ -183,18 +184,18 @@ func (r *Runner) settled(ctx context.Context, m known) (Result, error) {
 
 // concludeAnew makes a revision whose outcome cannot be read: all that it was made
 // of is kept.
-func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (Result, error) {
+func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (outcome.Result, error) {
 	replay := job.Replay{Round: m.Round, Number: revision - 1}
 	if replay.Number > 0 {
 		planned, err := r.cfg.Bus.Replay(ctx, m.Round, replay.Number)
 		if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
-			return Result{}, fmt.Errorf("reading replay %d of round %s: %w", replay.Number, m.Round, err)
+			return outcome.Result{}, fmt.Errorf("reading replay %d of round %s: %w", replay.Number, m.Round, err)
 		}
 		if err == nil {
 			replay = planned
 		}
 	}
-	if !slices.Contains(m.past.mended, Mended{-1, string(lostOutcome)}) { // not yet told under a hold that was lost
+	if !slices.Contains(m.past.mended, outcome.Mended{UID: -1, What: string(lostOutcome)}) { // not yet told under a hold that was lost
 		m.past.mended = append(m.past.mended, r.tell(ctx, m.Round, -1, string(lostOutcome)))
 	}
 	return r.run(ctx, m, replay)
@@ -202,7 +203,7 @@ func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (Resul
 
 // run publishes the jobs of a round or of its replay (number 0: the round
 // itself), waits for all of them, and concludes.
-func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result Result, err error) {
+func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result outcome.Result, err error) {
 	ctx, span := telemetry.StartRound(ctx, m.Round, m.Trace)
 	began := time.Now()
 	defer func() {
@@ -216,10 +217,10 @@ func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result Re
 	}
 	w, err := r.newWork(m, replay)
 	if err != nil {
-		return Result{}, err
+		return outcome.Result{}, err
 	}
 	if result, err = w.run(ctx); err != nil {
-		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
+		return outcome.Result{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
 	m.past.mended = nil // the outcome has the list
 	r.note(ctx, result)
@@ -229,20 +230,20 @@ func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result Re
 // run brings the work to its outcome. What it is made of is read anew when every
 // job has ended: as long as anything of it is missing or cannot be read, that is
 // mended and waited for once more.
-func (w *work) run(ctx context.Context) (Result, error) {
+func (w *work) run(ctx context.Context) (outcome.Result, error) {
 	if err := w.snapshot(ctx); err != nil {
-		return Result{}, err
+		return outcome.Result{}, err
 	}
 	if w.replay.Number == 0 {
 		crash.At(crash.SnapshotStored)
 	}
 	for {
 		if err := w.settleAll(ctx); err != nil {
-			return Result{}, err
+			return outcome.Result{}, err
 		}
 		found, whole, err := w.verify(ctx)
 		if err != nil {
-			return Result{}, fmt.Errorf("reading what the outcome is made of: %w", err)
+			return outcome.Result{}, fmt.Errorf("reading what the outcome is made of: %w", err)
 		}
 		if whole {
 			return w.conclude(ctx, found)
@@ -269,7 +270,7 @@ func (w *work) settleAll(ctx context.Context) error {
 		w.keepWhole(ctx)
 		return nil
 	})
-	var lapsed []Mended
+	var lapsed []outcome.Mended
 	group.Go(func() (err error) {
 		lapsed, err = w.keepLeases(ctx, w.m.Round, w.jobs)
 		return err

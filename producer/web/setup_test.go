@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/producer/web/webtest"
@@ -181,14 +182,14 @@ func (b *bundle) plan(t *testing.T, planned time.Time) job.Manifest {
 }
 
 // concluded is a round of the schedule that was really run.
-func (b *bundle) concluded(t *testing.T, planned time.Time) round.Result {
+func (b *bundle) concluded(t *testing.T, planned time.Time) outcome.Result {
 	t.Helper()
 	m := b.plan(t, planned)
 	m.Due = planned
 	return b.run(t, m)
 }
 
-func (b *bundle) run(t *testing.T, m job.Manifest) round.Result {
+func (b *bundle) run(t *testing.T, m job.Manifest) outcome.Result {
 	t.Helper()
 	return must.Get(b.runner(t).Start(deadline(t), m))(t)
 }

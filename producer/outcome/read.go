@@ -1,4 +1,4 @@
-package round
+package outcome
 
 import (
 	"context"
@@ -17,7 +17,7 @@ func Latest(ctx context.Context, bus *jobstream.Bus, round string) (Result, erro
 		return Result{}, err
 	}
 	revision := revisions[len(revisions)-1]
-	result, err := ReadOutcome(ctx, bus, round, revision)
+	result, err := Read(ctx, bus, round, revision)
 	if errors.Is(err, jobstream.ErrNotFound) { // a list has it that was deleted by hand
 		err = &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.OutcomeKey(round, revision), Err: err}
 	}
@@ -27,8 +27,8 @@ func Latest(ctx context.Context, bus *jobstream.Bus, round string) (Result, erro
 	return result, nil
 }
 
-// ReadOutcome reads one revision of a round's outcome, and verifies it.
-func ReadOutcome(ctx context.Context, bus *jobstream.Bus, round string, revision int) (Result, error) {
+// Read reads one revision of a round's outcome, and verifies it.
+func Read(ctx context.Context, bus *jobstream.Bus, round string, revision int) (Result, error) {
 	stored, err := bus.SignedOutcome(ctx, round, revision)
 	if err == nil {
 		err = CheckNext(ctx, bus, round, revision, stored.SHA256)

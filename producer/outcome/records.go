@@ -1,4 +1,4 @@
-package round
+package outcome
 
 import (
 	"context"
@@ -14,12 +14,12 @@ import (
 // record without a job is of a miner whose token GitHub has refused since: nothing
 // counts it any more.
 func Records(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]job.Record, error) {
-	list, _, err := readRecords(ctx, bus, m)
+	list, _, err := readable(ctx, bus, m)
 	return list, err
 }
 
-// readRecords reads those that can be read, and by uid those that cannot.
-func readRecords(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]job.Record, map[int]job.Damage, error) {
+// readable reads those that can be read, and by uid those that cannot.
+func readable(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]job.Record, map[int]job.Damage, error) {
 	list, damage, err := bus.AllRecords(ctx, m.Round)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the records: %w", err)

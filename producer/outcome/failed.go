@@ -1,4 +1,4 @@
-package round
+package outcome
 
 import (
 	"cmp"
@@ -58,7 +58,7 @@ type Failures struct {
 // is concluded every job had a record: where it is gone, nothing is waited for, and only
 // a replay makes it again.
 func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concluded bool) (Failures, error) {
-	list, damage, err := readRecords(ctx, bus, m)
+	list, damage, err := readable(ctx, bus, m)
 	if err != nil {
 		return Failures{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
@@ -90,7 +90,7 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concl
 			failures.Ended = append(failures.Ended, lacks)
 		}
 	}
-	for _, letter := range lettersOf(records, letters) {
+	for _, letter := range DeadLetters(records, letters) {
 		failures.Ended = append(failures.Ended, Failed{
 			UID: letter.UID, Class: letter.Class, Error: letter.Error, Attempts: letter.Attempts, Worker: letter.Worker,
 			Trace: letter.Trace, Replay: letter.Replay,

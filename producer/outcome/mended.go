@@ -1,4 +1,4 @@
-package round
+package outcome
 
 // Mended is one thing that the reconciler put right.
 type Mended struct {

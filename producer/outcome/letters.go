@@ -1,4 +1,4 @@
-package round
+package outcome
 
 import (
 	"cmp"
@@ -7,10 +7,10 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// lettersOf are the dead letters of the jobs that have failed, one each, by
+// DeadLetters are the dead letters of the jobs that have failed, one each, by
 // uid: the last of the record's own replay. A job whose letter is gone, for
 // they are kept for a while only, has what its record says.
-func lettersOf(records map[int]job.Record, letters []job.DeadLetter) []job.DeadLetter {
+func DeadLetters(records map[int]job.Record, letters []job.DeadLetter) []job.DeadLetter {
 	last := map[int]job.DeadLetter{}
 	for _, letter := range letters { // oldest first
 		if record, there := records[letter.UID]; there && record.Phase == job.Failed && letter.Replay == record.Replay {
@@ -24,7 +24,7 @@ func lettersOf(records map[int]job.Record, letters []job.DeadLetter) []job.DeadL
 		}
 		letter, there := last[uid]
 		if !there {
-			letter = deadLetter(record)
+			letter = DeadLetter(record)
 		}
 		dead = append(dead, letter)
 	}
@@ -32,8 +32,8 @@ func lettersOf(records map[int]job.Record, letters []job.DeadLetter) []job.DeadL
 	return dead
 }
 
-// deadLetter tells of a failed job what its record knows.
-func deadLetter(r job.Record) job.DeadLetter {
+// DeadLetter tells of a failed job what its record knows.
+func DeadLetter(r job.Record) job.DeadLetter {
 	letter := job.DeadLetter{
 		Version: job.Version, Round: r.Round, UID: r.UID, Replay: r.Replay, Attempts: r.Deliveries, Trace: r.Trace,
 	}
