@@ -20,14 +20,14 @@ func (s *session) follow(
 	d := &display{out: s.screen, round: m.Round, limit: s.bucket, nats: s.wire.Bus.Standing}
 	config := round.Config{
 		Bus: s.wire.Bus, Name: s.name, Mirror: s.mirror, Egress: s.servers.Limit.Egress, Traced: s.tracing.begun, Log: s.log,
-		Alone: s.options.local,
+		SoleProducer: s.options.local,
 		Progress: func(p round.Progress) {
 			s.stored = true
 			s.fleet.progressed(p.Done + p.Failed)
 			d.update(p)
 		},
-		Seen: d.see,
-		Hold: s.flags.Duration("takeover"), Reconcile: s.flags.Duration("reconcile"),
+		Seen:     d.see,
+		Takeover: s.flags.Duration("takeover"), Reconcile: s.flags.Duration("reconcile"),
 	}
 	if s.source != nil {
 		config.Identify = s.source.Identify

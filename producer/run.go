@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/leadership"
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
@@ -54,7 +55,7 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(*session,
 	}
 	defer func() { err = errors.Join(err, seeing.Close()) }()
 
-	s := &session{options: o, flags: c, log: log, seeing: seeing, tracing: tracing, screen: screen, name: round.NewName()}
+	s := &session{options: o, flags: c, log: log, seeing: seeing, tracing: tracing, screen: screen, name: leadership.NewName()}
 	defer func() { err = errors.Join(err, s.close()) }()
 	defer tracing.ended()
 	result, err := work(s, ctx)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"mirrorfleet/producer/leadership"
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
@@ -201,7 +202,7 @@ func (v *served) conclude(ctx context.Context, m job.Manifest, work func(*round.
 		result, err = work(r)
 		return err
 	})
-	if err == nil || ctx.Err() == nil || errors.Is(context.Cause(ctx), round.ErrHoldLost) {
+	if err == nil || ctx.Err() == nil || errors.Is(context.Cause(ctx), leadership.ErrLost) {
 		ended()
 	}
 	if err != nil {

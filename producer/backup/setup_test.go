@@ -107,7 +107,7 @@ func (f *fleet) runner() *round.Runner {
 	client := must.Get(mirror.New(mirror.Config{BaseURL: nothing.URL, Meter: open{}, Log: quiet()}))(f.t)
 	f.t.Cleanup(client.Close)
 	return must.Get(round.New(round.Config{
-		Bus: f.bus, Mirror: client, Hold: time.Second, Reconcile: 200 * time.Millisecond, Log: quiet(),
+		Bus: f.bus, Mirror: client, Takeover: time.Second, Reconcile: 200 * time.Millisecond, Log: quiet(),
 	}))(f.t)
 }
 

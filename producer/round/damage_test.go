@@ -193,7 +193,7 @@ func TestDamageInMidRoundCostsItsOwnPart(t *testing.T) {
 				}
 				return scored(ctx, j, a)
 			}, func(c *lease.Config) { c.Slots = 1 })
-			got, err := b.runner(t, func(c *round.Config) { c.Hold = time.Second }).Start(deadline(t), m)
+			got, err := b.runner(t, func(c *round.Config) { c.Takeover = time.Second }).Start(deadline(t), m)
 			must.Do(t, err)
 			if diff := cmp.Diff(bytesOf(t, want.Outcome), bytesOf(t, got.Outcome)); diff != "" || !got.Complete {
 				t.Errorf("complete %v; outcome (-undisturbed +damaged):\n%s", got.Complete, diff)
@@ -230,7 +230,7 @@ func TestDamageBetweenRoundsCostsItsOwnPart(t *testing.T) {
 			before, err := b.runner(t).Start(ctx, m)
 			must.Do(t, err)
 			d.do(t, b, m)
-			another := b.runner(t, func(c *round.Config) { c.Hold = time.Second })
+			another := b.runner(t, func(c *round.Config) { c.Takeover = time.Second })
 			got, err := another.Resume(ctx, m.Round)
 			if d.want == manifestBack { // and nobody has it any more
 				if !errors.Is(err, round.ErrLost) {

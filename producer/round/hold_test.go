@@ -116,7 +116,7 @@ func TestAloneNobodyIsWaitedFor(t *testing.T) {
 	b.queue(t, m)
 	_, err := b.bus.SetHolder(t.Context(), m.Round, job.Holder{Name: "dead", For: 24 * time.Hour}, 0)
 	must.Do(t, err)
-	if _, err := b.runner(t, func(c *round.Config) { c.Alone = true }).Resume(deadline(t), m.Round); err != nil {
+	if _, err := b.runner(t, func(c *round.Config) { c.SoleProducer = true }).Resume(deadline(t), m.Round); err != nil {
 		t.Error(err)
 	}
 }
@@ -131,7 +131,7 @@ func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 	ctx, ends, said := deadline(t), make(chan end, 1), &telemetrytest.Log{}
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) {
-			c.Hold, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
+			c.Takeover, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
 		}).Start(ctx, m)
 		ends <- end{result, err}
 	}()
@@ -162,7 +162,7 @@ func TestAMissingSignOfLifeIsNoTakeover(t *testing.T) {
 	ctx, ends, said := deadline(t), make(chan end, 1), &telemetrytest.Log{}
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) {
-			c.Bus, c.Hold, c.Log = bus, 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
+			c.Bus, c.Takeover, c.Log = bus, 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
 		}).Start(ctx, m)
 		ends <- end{result, err}
 	}()
@@ -194,7 +194,7 @@ func TestWhatWasMendedOutlivesALostHold(t *testing.T) {
 	ctx, ends, said := deadline(t), make(chan end, 1), &telemetrytest.Log{}
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) {
-			c.Hold, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
+			c.Takeover, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
 		}).Start(ctx, m)
 		ends <- end{result, err}
 	}()

@@ -72,13 +72,13 @@ func produceAsProcess(addresses string) error {
 	defer client.Close()
 	// One is started when the one before it is gone, so that it is alone: how a
 	// hold runs out has tests of its own. A short one would be lost to a stall.
-	runner, err := round.New(round.Config{Bus: bus, Mirror: client, Hold: 10 * time.Second, Alone: true, Reconcile: 100 * time.Millisecond})
+	runner, err := round.New(round.Config{Bus: bus, Mirror: client, Takeover: 10 * time.Second, SoleProducer: true, Reconcile: 100 * time.Millisecond})
 	if err != nil {
 		return err
 	}
 	fmt.Println("ready") //nolint:forbidigo // to the test that started it
 	if os.Getenv(forgetEnv) != "" {
-		_, err = round.Forget(ctx, round.Config{Bus: bus, Mirror: client, Hold: time.Second}, 24*time.Hour, time.Now())
+		_, err = round.Forget(ctx, round.Config{Bus: bus, Mirror: client, Takeover: time.Second}, 24*time.Hour, time.Now())
 		return err
 	}
 	if os.Getenv(replayEnv) != "" {

@@ -118,7 +118,7 @@ func TestAnOverdueRoundWaitsForNobody(t *testing.T) {
 	must.Do(t, b.bus.CreateManifest(t.Context(), m))
 	must.Do(t, b.bus.PublishDead(t.Context(), job.DeadLetter{Round: m.Round, UID: 1, Class: job.Overdue, Error: "before the crash", At: m.OverdueAt}))
 	b.status.Store(503)
-	got, err := b.runner(t, func(c *round.Config) { c.LookUps = time.Nanosecond }).Resume(deadline(t), m.Round)
+	got, err := b.runner(t, func(c *round.Config) { c.MaintainerGrace = time.Nanosecond }).Resume(deadline(t), m.Round)
 	must.Do(t, err)
 	if got.Overdue != 2 || got.Failed != 2 || len(got.FailedLookUps) != 1 || got.Complete {
 		t.Errorf("%d overdue, %d failed, look-ups failed %v; want two and one look-up", got.Overdue, got.Failed, got.FailedLookUps)

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"time"
 
-	"github.com/nats-io/nuid"
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/producer/leadership"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
@@ -33,21 +32,17 @@ type Config struct {
 	// Name is this producer's in the sight of others. Default: host, process
 	// and a word of its own.
 	Name string
-	// Hold is how long a round stays with a producer that is silent before
-	// another takes it over. Default: 15 s.
-	Hold time.Duration
-	// Alone says that no other producer can reach the streams: a round is taken
-	// at once, whoever died over it.
-	Alone bool
-	// Follows is the Name of a producer that is known to be gone: what it holds
-	// is taken at once. Default: none.
-	Follows string
+	// Takeover, SoleProducer and Predecessor say when a round is taken from whoever
+	// holds it, as those of leadership.Config.
+	Takeover     time.Duration
+	SoleProducer bool
+	Predecessor  string
 	// Reconcile is the time between two comparisons of what is outstanding with
 	// what is queued. Default: 15 s.
 	Reconcile time.Duration
-	// LookUps is how long a round that has to end waits for its maintainers
+	// MaintainerGrace is how long a round that has to end waits for its maintainers
 	// beyond its time. Default: 1 min.
-	LookUps time.Duration
+	MaintainerGrace time.Duration
 	// Identify asks GitHub about miners whose identity look-up it left unanswered,
 	// and returns the entries of those that it answers for now. Nil cannot ask:
 	// then such miners are not replayed.
@@ -74,27 +69,18 @@ func New(cfg Config) (*Runner, error) {
 	if cfg.Mirror == nil {
 		return nil, errors.New("round: Mirror is required")
 	}
-	cfg, err := cfg.filled()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	return &Runner{cfg: cfg, roots: &roots{}}, nil
 }
 
-// filled sets what has a default, and checks the rest.
-func (cfg Config) filled() (Config, error) {
-	if cfg.Bus == nil {
-		return cfg, errors.New("round: Bus is required")
-	}
-	cfg.Hold, cfg.Reconcile = cmp.Or(cfg.Hold, 15*time.Second), cmp.Or(cfg.Reconcile, 15*time.Second)
-	cfg.LookUps = cmp.Or(cfg.LookUps, time.Minute)
-	if cfg.Hold < beatEvery*time.Millisecond || cfg.Reconcile < time.Millisecond {
-		return cfg, fmt.Errorf("round: Hold is %s and Reconcile %s, want at least %s and 1ms",
-			cfg.Hold, cfg.Reconcile, beatEvery*time.Millisecond)
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
+func (cfg Config) withDefaults() Config {
+	cfg.Takeover = cmp.Or(cfg.Takeover, leadership.DefaultTakeover)
+	cfg.Reconcile = cmp.Or(cfg.Reconcile, 15*time.Second)
+	cfg.MaintainerGrace = cmp.Or(cfg.MaintainerGrace, time.Minute)
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}
 	}
@@ -105,19 +91,39 @@ func (cfg Config) filled() (Config, error) {
 		cfg.Traced = func(string) {}
 	}
 	if cfg.Name == "" {
-		cfg.Name = NewName()
+		cfg.Name = leadership.NewName()
 	}
-	return cfg, nil
+	return cfg
 }
 
-// NewName is a name for this producer, which tells apart those of several hosts
-// and several on one.
-func NewName() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "producer"
+func (cfg Config) validate() error {
+	if cfg.Bus == nil {
+		return errors.New("round: Bus is required")
 	}
-	return fmt.Sprintf("%s-%d-%.6s", host, os.Getpid(), nuid.New().Next()[16:])
+	if cfg.Takeover < leadership.MinTakeover {
+		return fmt.Errorf("round: Takeover is %s, want at least %s", cfg.Takeover, leadership.MinTakeover)
+	}
+	if cfg.Reconcile < time.Millisecond {
+		return fmt.Errorf("round: Reconcile is %s, want at least 1ms", cfg.Reconcile)
+	}
+	return nil
+}
+
+// Leadership is what of it a producer leads with.
+func (cfg Config) Leadership() leadership.Config {
+	seen := cfg.Seen
+	if seen == nil {
+		seen = func(Sight) {}
+	}
+	return leadership.Config{
+		Bus:          cfg.Bus,
+		Name:         cfg.Name,
+		Takeover:     cfg.Takeover,
+		SoleProducer: cfg.SoleProducer,
+		Predecessor:  cfg.Predecessor,
+		StandingBy:   func(leader string) { seen(Sight{StandsBy: leader}) },
+		Log:          cfg.Log,
+	}
 }
 
 // Start writes a round's manifest and then runs the round. A round of that
@@ -140,6 +146,20 @@ func (r *Runner) Resume(ctx context.Context, round string) (outcome.Result, erro
 		return outcome.Result{}, err
 	}
 	return r.goOn(ctx, round, known{})
+}
+
+// holding runs work as the one producer of the round (leadership.Lead). Work must go
+// on from whatever it finds.
+func (r *Runner) holding(
+	ctx context.Context, round string, work func(context.Context) (outcome.Result, error),
+) (result outcome.Result, err error) {
+	err = leadership.Lead(ctx, r.cfg.Leadership(), round, func(ctx context.Context, _ string) (err error) {
+		if err = r.admitted(ctx); err == nil {
+			result, err = work(ctx)
+		}
+		return err
+	})
+	return result, err
 }
 
 // goOn brings a round to its end from wherever it is. The manifest is read when

@@ -62,7 +62,7 @@ func TestAReplayTakenOverBeforeItsPlanIsBegunAgain(t *testing.T) {
 	t.Cleanup(nc.Close)
 	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
 	must.Do(t, err)
-	runner := b.runner(t, func(c *round.Config) { c.Bus, c.Hold = bus, 500*time.Millisecond })
+	runner := b.runner(t, func(c *round.Config) { c.Bus, c.Takeover = bus, 500*time.Millisecond })
 
 	type end struct {
 		result outcome.Result

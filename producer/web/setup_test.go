@@ -112,7 +112,7 @@ func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
 
 func (b *bundle) runner(t *testing.T) *round.Runner {
 	t.Helper()
-	r := must.Get(round.New(round.Config{Bus: b.bus, Mirror: b.client, Reconcile: 200 * time.Millisecond, Hold: 5 * time.Second}))(t)
+	r := must.Get(round.New(round.Config{Bus: b.bus, Mirror: b.client, Reconcile: 200 * time.Millisecond, Takeover: 5 * time.Second}))(t)
 	return r
 }
 
