@@ -18,8 +18,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/outcome"
-	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/crash"
@@ -456,7 +456,7 @@ func checkRounds(t *testing.T, bus *jobstream.Bus) {
 			unended++
 			continue
 		}
-		if a := round.AuditOf(held); !a.Holds() || a.Outstanding != 0 || len(held.Outcomes) != 1 {
+		if a := audit.Of(held); !a.Holds() || a.Outstanding != 0 || len(held.Outcomes) != 1 {
 			t.Errorf("round %s: %s, outcomes %v, %v", name, a, held.Outcomes, a.Discrepancies)
 		}
 	}

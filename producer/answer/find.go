@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/outcome"
-	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/plural"
 )
@@ -122,7 +122,7 @@ func without(ctx context.Context, bus *jobstream.Bus, name string) error {
 		return err
 	}
 	if held.Lost != "" {
-		return fmt.Errorf("%w as %s, but what is left of it: %s (%s)", ErrNoRound, name, held.Lost, round.AuditOf(held))
+		return fmt.Errorf("%w as %s, but what is left of it: %s (%s)", ErrNoRound, name, held.Lost, audit.Of(held))
 	}
 	return unfinished(ctx, bus, name)
 }

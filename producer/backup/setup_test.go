@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
@@ -220,7 +221,7 @@ func (f *fleet) resumed(name string) outcome.Result {
 
 func (f *fleet) audited(name string) {
 	f.t.Helper()
-	a := round.AuditOf(must.Get(f.bus.Held(f.ctx, name))(f.t))
+	a := audit.Of(must.Get(f.bus.Held(f.ctx, name))(f.t))
 	if !a.Holds() || a.Outstanding > 0 {
 		f.t.Errorf("round %s: %s: %v", name, a, a.Discrepancies)
 	}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/outcome"
-	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
@@ -84,7 +84,7 @@ func (s *stage) judgeRound(n int, want outcome.Result) {
 		s.t.Logf("round %d is lost: %s", n+1, held.Lost)
 		return
 	}
-	a := round.AuditOf(held)
+	a := audit.Of(held)
 	if a.Outstanding > 0 && a.Holds() {
 		s.t.Errorf("round %d: %s, want nothing outstanding", n+1, a)
 	}

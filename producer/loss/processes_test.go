@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/outcome"
-	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -163,7 +163,7 @@ func (p *processes) concludedAsIfNothing(got, want outcome.Result) {
 		p.t.Errorf("round %s: another outcome than the undisturbed one, and it says that it is complete", got.Round)
 	}
 	held := must.Get(p.bus.Held(p.ctx, got.Round))(p.t)
-	if a := round.AuditOf(held); !a.Holds() || a.Outstanding > 0 {
+	if a := audit.Of(held); !a.Holds() || a.Outstanding > 0 {
 		p.t.Errorf("round %s: %s, %v", got.Round, a, a.Discrepancies)
 	}
 	p.t.Logf("round %s: complete %t, mended %v", got.Round, got.Complete, got.Mended)
@@ -261,7 +261,7 @@ func (p *processes) concludes(before []string) {
 	}
 	for _, name := range names[:2] {
 		held := must.Get(p.bus.Held(p.ctx, name))(p.t)
-		if a := round.AuditOf(held); !a.Holds() || a.Outstanding > 0 {
+		if a := audit.Of(held); !a.Holds() || a.Outstanding > 0 {
 			p.t.Errorf("round %s: %s, %v", name, a, a.Discrepancies)
 		}
 	}

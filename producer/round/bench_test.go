@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
@@ -58,8 +59,8 @@ func BenchmarkRound(b *testing.B) {
 				b.ReportMetric(time.Since(began).Seconds(), "replay-s")
 				began = time.Now()
 				held, err := s.bus.Held(b.Context(), m.Round)
-				if err != nil || !round.AuditOf(held).Holds() {
-					b.Fatalf("audit: %v, %v", round.AuditOf(held), err)
+				if err != nil || !audit.Of(held).Holds() {
+					b.Fatalf("audit: %v, %v", audit.Of(held), err)
 				}
 				b.ReportMetric(time.Since(began).Seconds(), "audit-s")
 				var memory runtime.MemStats

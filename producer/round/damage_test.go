@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
@@ -212,7 +213,7 @@ func (b *bundle) sound(t *testing.T, name string) {
 	t.Helper()
 	held, err := b.bus.HeldDigests(t.Context(), name)
 	must.Do(t, err)
-	if a := round.AuditOf(held); !a.Holds() || a.Outstanding > 0 {
+	if a := audit.Of(held); !a.Holds() || a.Outstanding > 0 {
 		t.Errorf("audit: %s; %v", a, a.Discrepancies)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
@@ -101,7 +102,7 @@ func (b *bundle) failedJobs(t *testing.T, name string, failed int) {
 	t.Helper()
 	held, err := b.bus.Held(t.Context(), name)
 	must.Do(t, err)
-	if a := round.AuditOf(held); !a.Holds() || a.Outstanding != 0 || a.Failed != failed {
+	if a := audit.Of(held); !a.Holds() || a.Outstanding != 0 || a.Failed != failed {
 		t.Errorf("audit: %s; %v; want it to hold with %d failed", a, a.Discrepancies, failed)
 	}
 }

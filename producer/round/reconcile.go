@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
@@ -127,9 +128,9 @@ func (r *Runner) audit(ctx context.Context, round string) {
 }
 
 func audited(ctx context.Context, held job.Held) {
-	a := AuditOf(held)
+	a := audit.Of(held)
 	telemetry.Audited(ctx, telemetry.Audit{
-		Planned: a.Planned, Done: a.Done, Failed: a.Failed, Outstanding: a.Outstanding, Discrepancies: a.harmful(),
+		Planned: a.Planned, Done: a.Done, Failed: a.Failed, Outstanding: a.Outstanding, Discrepancies: a.Harmful(),
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
@@ -333,8 +334,8 @@ func TestADamagedPlanCostsNoRound(t *testing.T) {
 		must.Do(t, err)
 		held, err := b.bus.Held(t.Context(), m.Round)
 		must.Do(t, err)
-		named := func(d round.Discrepancy) bool { return d.Kind == round.PlanUnreadable }
-		if audit := round.AuditOf(held); !slices.ContainsFunc(audit.Discrepancies, named) {
+		named := func(d audit.Discrepancy) bool { return d.Kind == audit.PlanUnreadable }
+		if audit := audit.Of(held); !slices.ContainsFunc(audit.Discrepancies, named) {
 			t.Errorf("%q: the audit has %v, want the plan named", value, audit.Discrepancies)
 		}
 		planned, err := b.bus.Planned(t.Context(), m.Round)
