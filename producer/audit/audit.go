@@ -25,7 +25,12 @@ type auditor struct {
 // Of compares what is held of a round: planned = done + failed +
 // outstanding, each job with exactly what its phase asks for.
 func Of(held job.Held) Report {
-	a := auditor{held: held, records: job.RecordsByUID(held.Records), damaged: job.DamageByUID(held.Damage), letters: map[int][]job.DeadLetter{}}
+	a := auditor{
+		held:    held,
+		records: job.RecordsByUID(held.Records),
+		damaged: job.DamageByUID(held.Damage),
+		letters: map[int][]job.DeadLetter{},
+	}
 	a.Discrepancies = []Discrepancy{}
 	for _, letter := range held.Letters {
 		a.letters[letter.UID] = append(a.letters[letter.UID], letter)

@@ -6,8 +6,8 @@
 // compare-and-set. Whoever stands by looks twenty times within that time. Its states:
 //
 //	standing by ─ free, silent for its time, or a known Predecessor's ─▶ leading
-//	leading ─ work ends ─▶ released
-//	leading ─ not confirmed within ¾ of Takeover, or replaced ─▶ lost: work is cancelled ─▶ standing by
+//	a leader ─ its work ends ─▶ released
+//	a leader ─ not confirmed within ¾ of Takeover, or replaced ─▶ lost: work is cancelled ─▶ standing by
 //
 // Why it is safe:
 //   - Two leaders at once do no harm, so this package keeps no fencing token. Only

@@ -195,6 +195,7 @@ type Malformed struct {
 	Items []job.Malformed `json:"items"`
 }
 
+// Encode is the outcome as it is stored.
 func (r Result) Encode() ([]byte, error) {
 	data, err := json.Marshal(r)
 	if err != nil {

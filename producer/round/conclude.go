@@ -202,7 +202,8 @@ func (w *work) newResult(e evidence) outcome.Result {
 		Version: job.Version, Round: m.Round, Revision: w.replay.Number + 1, AsOf: m.AsOf, Due: m.Due, Mirror: m.Mirror,
 		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
 		Manifest: m.SHA256, Plan: w.replay.SHA256,
-		Notes: notesOf(m.Manifest), Replayed: w.replay.UIDs, Mended: w.m.past.mended, Degraded: []outcome.Degraded{}, Malformed: []outcome.Malformed{},
+		Notes: notesOf(m.Manifest), Replayed: w.replay.UIDs, Mended: w.m.past.mended,
+		Degraded: []outcome.Degraded{}, Malformed: []outcome.Malformed{},
 		UnknownIdentities: []outcome.UnknownIdentity{}, StandIns: []outcome.StandIn{}, DeadLetters: outcome.DeadLetters(e.records, e.letters),
 	}
 	for _, record := range e.records {

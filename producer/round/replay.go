@@ -132,7 +132,9 @@ func (r *Runner) begin(ctx context.Context, m known, replay job.Replay) (outcome
 // Chosen lists what a replay would run, and what of it is being replayed just
 // now. ErrRunning if the round has no outcome and jobs that have not ended,
 // ErrSelection if the selection names what there is not.
-func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s outcome.Selection) (chosen []outcome.Failed, already []int, err error) {
+func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s outcome.Selection) (
+	chosen []outcome.Failed, already []int, err error,
+) {
 	revisions, err := bus.Outcomes(ctx, round)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listing the outcomes of round %s: %w", round, err)
