@@ -20,7 +20,7 @@ const (
 	HeaderTime = 5 * time.Second
 	ReadTime   = 10 * time.Second // with the body
 	IdleTime   = 30 * time.Second
-	mostHeader = 16 << 10
+	maxHeader  = 16 << 10
 )
 
 // On listens on an address for at most so many connections at once.
@@ -37,7 +37,7 @@ func On(ctx context.Context, addr string, connections int) (net.Listener, error)
 func Server(handler http.Handler, writeTime time.Duration, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: HeaderTime, ReadTimeout: ReadTime, IdleTimeout: IdleTime, WriteTimeout: writeTime,
-		MaxHeaderBytes: mostHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 

@@ -41,8 +41,8 @@ type Server struct {
 
 // Start listens and serves until Close, or until ctx ends.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
-	cfg, err := cfg.withDefaults()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	// As it is, without a bound in connections: some are reset on purpose.

@@ -85,9 +85,7 @@ func (c Config) withDefaults() Config {
 	if c.Spare == NoSpare {
 		c.Spare = 0
 	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+	c.Log = cmp.Or(c.Log, slog.Default())
 	return c
 }
 

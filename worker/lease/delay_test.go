@@ -8,7 +8,7 @@ import (
 // TestDelay: 2 s, 8 s, 30 s and no more, each 20 % up or down.
 func TestDelay(t *testing.T) {
 	t.Parallel()
-	cfg, _ := Config{}.filled()
+	cfg := Config{}.withDefaults()
 	for _, c := range []struct {
 		failures int
 		random   float64

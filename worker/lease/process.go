@@ -108,7 +108,7 @@ func (p *delivered) handle(ctx context.Context) (e job.Evaluation, err error) {
 		}
 	}()
 	record := p.hold.now() // as claimed, but for signs of life
-	return p.cfg.Handler(ctx, p.j, Attempt{
+	return p.cfg.Handler(ctx, p.j, job.Attempt{
 		Final: record.FinalAttempt(), Delivery: p.d.Number(), Failures: record.Failures,
 		Expect: p.expect, Left: &p.unasked, Requests: &p.requests,
 	})

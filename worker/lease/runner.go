@@ -40,8 +40,8 @@ type Runner struct {
 
 // New checks cfg and returns a runner for one Run.
 func New(cfg Config) (*Runner, error) {
-	cfg, err := cfg.filled()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("lease: %w", err)
 	}
 	r := &Runner{
