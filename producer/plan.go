@@ -107,7 +107,7 @@ func planned(c *cli.Command) (estimate.Input, error) {
 	if c.Bool("local") {
 		cfg.Horizon = localHorizon(c, c.Int("workers"))
 	}
-	pace, err := cfg.Pace()
+	pace, err := cfg.Effective()
 	if err != nil {
 		return estimate.Input{}, command.Usage("the limit: %w", err)
 	}

@@ -49,7 +49,7 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(*session,
 	if err != nil {
 		return err
 	}
-	seeing, err := fleet.See(ctx, c, "producer", "", log)
+	seeing, err := fleet.Observe(ctx, c, "producer", "", log)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ type session struct {
 	options options
 	flags   *cli.Command
 	log     *slog.Logger
-	seeing  *fleet.Seeing
+	seeing  *fleet.Observability
 	tracing *tracing
 	screen  *terminal.Screen // what is shown while a round runs
 

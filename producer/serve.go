@@ -52,7 +52,7 @@ func serve(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	seeing, err := fleet.See(ctx, c, "producer", "", log)
+	seeing, err := fleet.Observe(ctx, c, "producer", "", log)
 	if err != nil {
 		return err
 	}

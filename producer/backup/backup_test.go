@@ -23,7 +23,6 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/worker/lease"
 )
 
 // A stream that is declared and not backed up would be lost; the tests of what
@@ -128,7 +127,7 @@ func TestAnOutcomeOfMeanwhileIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	one := servers(t, 1).open()
 	allowed := make(chan struct{})
-	one.work(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	one.work(func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		select {
 		case <-allowed:
 			return evaluated(ctx, j, a)

@@ -130,7 +130,7 @@ func (f *fleet) work(handler lease.Handler) {
 
 // evaluated is what the test's workers find of a miner, the same every time: in
 // the round "dead" miner 2 fails for good until it is replayed.
-func evaluated(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+func evaluated(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	if j.Round == "r-dead" && j.UID == 2 && j.Replay == 0 {
 		return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("the mirror refused"))
 	}
@@ -145,7 +145,7 @@ func evaluated(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, e
 
 // gated evaluates as evaluated does; jobs of one round wait for a token each.
 func gated(name string, tokens <-chan struct{}) lease.Handler {
-	return func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	return func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		if j.Round == name {
 			select {
 			case <-tokens:

@@ -158,7 +158,7 @@ const (
 )
 
 // evaluate ends a job as its miner's part is, and lets something happen then.
-func (s *stage) evaluate(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+func (s *stage) evaluate(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 	s.ticks.tick(ctx)
 	switch {
 	case j.UID == dead || j.UID == lapsing && j.Round != name(0):

@@ -26,7 +26,7 @@ func BenchmarkRound(b *testing.B) {
 		b.Run(strconv.Itoa(miners), func(b *testing.B) {
 			s := setup(b, jobstream.Config{})
 			var healed atomic.Bool
-			s.work(b, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+			s.work(b, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 				e := evaluated(j, 1)
 				if j.UID%100 == 0 && !healed.Load() {
 					e.Missing = []job.Missing{{What: "files a/b#1", Error: "503"}}

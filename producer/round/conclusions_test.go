@@ -11,7 +11,6 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/worker/lease"
 )
 
 // Whoever starts learns from the streams when rounds were last concluded, and
@@ -23,7 +22,7 @@ func TestTheLastConclusionIsOnRecord(t *testing.T) {
 		t.Errorf("before any round: %+v, %v; want never", last, err)
 	}
 	var refused atomic.Bool
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if refused.Load() {
 			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no such miner"))
 		}

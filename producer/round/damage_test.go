@@ -33,7 +33,7 @@ func five() []input.Miner {
 }
 
 // scored gives each miner a score of its own.
-func scored(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+func scored(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	return evaluated(j, float64(10*j.UID)), nil
 }
 
@@ -188,7 +188,7 @@ func TestDamageInMidRoundCostsItsOwnPart(t *testing.T) {
 			m := b.plan(t, five()...)
 			m.AsOf = want.AsOf
 			once := sync.OnceFunc(func() { d.do(t, b, m) })
-			b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+			b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 				if j.UID == 4 {
 					once()
 				}
@@ -267,7 +267,7 @@ func TestADeadLetterIsPublishedAgain(t *testing.T) {
 		msg.Data = []byte("rubbish")
 		must.Get(b.js.PublishMsg(t.Context(), msg))(t)
 	})
-	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		switch j.UID {
 		case 1:
 			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
@@ -380,7 +380,7 @@ func TestStoredEvaluationsArePutBack(t *testing.T) {
 
 // refusing fails miner 2 for good while it is told to.
 func refusing(refuse *atomic.Bool) lease.Handler {
-	return func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	return func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		if refuse.Load() && j.UID == 2 {
 			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
 		}

@@ -18,7 +18,6 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry/telemetrytest"
-	"mirrorfleet/worker/lease"
 )
 
 func TestExpired(t *testing.T) {
@@ -107,7 +106,7 @@ func TestARoundForgottenInPartsIsForgotten(t *testing.T) {
 func TestForgottenRoundsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID == 1 {
 			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
 		}
@@ -182,7 +181,7 @@ func TestForgottenMessagesLeaveTheConsumerWhole(t *testing.T) {
 	if left := b.keys(t, old.Round); len(gone) != 1 || len(left) > 0 {
 		t.Errorf("forgotten %v, left %v; want the old round, nothing", gone, left)
 	}
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		return evaluated(j, 1), nil
 	})
 	next := later(b.plan(t, four()...), round.NewID(now.Add(time.Second), [3]byte{2}))

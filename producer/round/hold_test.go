@@ -18,7 +18,6 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/telemetry/telemetrytest"
-	"mirrorfleet/worker/lease"
 )
 
 // end is how a producer ended.
@@ -37,7 +36,7 @@ func (b *bundle) gate(t *testing.T) *gated {
 	t.Helper()
 	g := &gated{reached: make(chan struct{}), open: make(chan struct{})}
 	var once sync.Once
-	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID == 2 {
 			once.Do(func() { close(g.reached) })
 			select {
@@ -234,7 +233,7 @@ func TestTheFirstConclusionCounts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	m := b.plan(t, four()...)
-	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID == 2 { // meanwhile, somebody who had lost the round concluded it
 			must.Do(t, b.bus.PutOutcome(ctx, m.Round, 1, []byte(`{"version": 1, "revision": 1, "mirror": "the other's"}`)))
 		}

@@ -18,7 +18,6 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
-	"mirrorfleet/worker/lease"
 )
 
 // unidentified are miners whom GitHub has not answered for: an answer that was
@@ -60,7 +59,7 @@ func (g *github) identify(_ context.Context, asking []input.Miner) ([]input.Mine
 	}), nil
 }
 
-func (g *github) handler(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+func (g *github) handler(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.jobs = append(g.jobs, j)
@@ -285,7 +284,7 @@ func TestARefusedMinerIsNotReplayed(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	g := &github{answers: []input.Miner{{UID: 4, Hotkey: "h4", Token: input.TokenRefused}}}
-	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		e, err := g.handler(ctx, j, a)
 		e.Missing = []job.Missing{{What: "issues", Cause: job.Unanswered, Error: "503"}}
 		return e, err

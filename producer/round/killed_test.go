@@ -142,7 +142,7 @@ func TestAProducerKilledAtAnyInstantIsFollowed(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	var mu sync.Mutex
 	times := map[int]int{}
-	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		mu.Lock()
 		times[j.UID]++
 		mu.Unlock()

@@ -16,7 +16,6 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/worker/lease"
 )
 
 // later is a second round of the same miners.
@@ -34,7 +33,7 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 	b := setup(t, jobstream.Config{AckWait: time.Second}) // a late worker's message comes again after it
 	var stalled atomic.Bool
 	open, late := make(chan struct{}), atomic.Int64{}
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if stalled.Load() { // it does not heed the end of its lease
 			select {
 			case <-open:
@@ -136,7 +135,7 @@ func TestARoundInTimeIsNotOverdue(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	refuse := atomic.Bool{}
 	refuse.Store(true)
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if refuse.Load() && j.UID == 1 {
 			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
 		}

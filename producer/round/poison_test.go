@@ -44,7 +44,7 @@ func workAsProcess(url string) error {
 	}
 	runner, err := lease.New(lease.Config{
 		Worker: fmt.Sprintf("process-%d", os.Getpid()), Bus: bus, Slots: 1, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Log: quiet,
-		Handler: func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		Handler: func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 			if j.UID == 1 {
 				return job.Evaluation{}, syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			}

@@ -18,7 +18,7 @@ import (
 )
 
 // always evaluates whoever comes.
-func always(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+func always(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	return evaluated(j, 1), nil
 }
 
@@ -158,7 +158,7 @@ func TestReconcilerRunsBesideTheRound(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	m := b.plan(t, four()...)
 	b.queue(t, m)
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID == 1 { // before its own end: miner 2's message goes
 			b.deleteMessage(t, m, 2) //nolint:contextcheck // the test's own
 		}
@@ -253,7 +253,7 @@ func TestALeftMessageIsHarmless(t *testing.T) {
 		t.Errorf("audit: %v, want one message of an ended job", a.Discrepancies)
 	}
 	var evaluations atomic.Int64
-	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		evaluations.Add(1)
 		return always(ctx, j, a)
 	})

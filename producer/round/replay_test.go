@@ -24,7 +24,6 @@ import (
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
-	"mirrorfleet/worker/lease"
 )
 
 // patient is a mirror's temper: it fails miners as told until it is healed.
@@ -35,7 +34,7 @@ type patient struct {
 
 // handler fails miner 1 for good, gives of miner 2 what can be had, and kills
 // nobody.
-func (p *patient) handler(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+func (p *patient) handler(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	count, _ := p.evaluations.LoadOrStore(j.UID, &atomic.Int64{})
 	count.(*atomic.Int64).Add(1)
 	e := evaluated(j, float64(10*j.UID))
@@ -161,7 +160,7 @@ func TestAFailedReplayKeepsTheDegradedEvaluation(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	var worse atomic.Bool
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if worse.Load() {
 			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("nothing at all"))
 		}

@@ -22,7 +22,7 @@ import (
 func TestARoundIsPlannedPublishedCollectedAndConcluded(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	b.work(t, func(_ context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		a.Requests.Add(3)
 		return evaluated(j, float64(10*j.UID)), nil
 	})
@@ -118,7 +118,7 @@ func TestARoundSaysWhatItLacks(t *testing.T) {
 	}{
 		{
 			"a dead letter", 0,
-			func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+			func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 				if j.UID == 1 {
 					return job.Evaluation{}, refused
 				}
@@ -133,7 +133,7 @@ func TestARoundSaysWhatItLacks(t *testing.T) {
 		},
 		{
 			"a degraded evaluation", 0,
-			func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+			func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 				e := evaluated(j, 1)
 				if j.UID == 2 {
 					e.Missing = []job.Missing{{What: "files a/b#2", Error: "no"}}
@@ -149,7 +149,7 @@ func TestARoundSaysWhatItLacks(t *testing.T) {
 		},
 		{
 			"a maintainers look-up", 500,
-			func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+			func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 				return evaluated(j, 1), nil
 			},
 			func(r outcome.Result) error {
@@ -190,7 +190,7 @@ func TestAResumedRoundEvaluatesNobodyTwice(t *testing.T) {
 	var mu sync.Mutex
 	evaluations := map[int]int{}
 	release, reached := make(chan struct{}), make(chan struct{})
-	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID == 2 {
 			close(reached)
 			select {

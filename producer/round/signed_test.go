@@ -18,7 +18,6 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/signing"
 	"mirrorfleet/shared/signing/signingtest"
-	"mirrorfleet/worker/lease"
 )
 
 // signedSetup is a bundle whose producer has a key; plain is a bus without one.
@@ -27,7 +26,7 @@ func signedSetup(t *testing.T) (b *bundle, plain *jobstream.Bus, keys signing.Ke
 	keys, _ = signingtest.Keys(t)
 	b = setup(t, jobstream.Config{Keys: keys})
 	plain, _ = jobstreamtest.Open(t, b.nats, jobstream.Config{})
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		return evaluated(j, 10), nil
 	})
 	return b, plain, keys

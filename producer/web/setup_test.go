@@ -122,7 +122,7 @@ func (b *bundle) work(t *testing.T) {
 	worker := must.Get(lease.New(lease.Config{
 		Worker: "w1", Bus: b.bus, Slots: 4, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Delays: []time.Duration{time.Millisecond},
 		Log: slog.New(slog.DiscardHandler),
-		Handler: func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		Handler: func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 			if int64(j.UID) == b.sick.Load() {
 				return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("the mirror answered 404"))
 			}

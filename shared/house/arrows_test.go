@@ -28,6 +28,7 @@ var arrows = []arrow{
 	{"shared/certs", "the file of a key is a secret; its tests' help ends tests", []string{"shared/secret", "shared/must"}},
 	{"shared/listen", "the bounds of a listener know nobody", nil},
 	{"shared/must", "what ends a test knows nobody", nil},
+	{"shared/lifetest", "starting and stopping know nobody", []string{"shared/must"}},
 	{"shared/signing", "a private key is a secret", []string{"shared/secret"}},
 	{"shared/signing/signingtest", "it makes keys", []string{"shared/must", "shared/signing"}},
 	{"shared/disktest", "it mounts, and runs a test again", []string{"shared/must"}},

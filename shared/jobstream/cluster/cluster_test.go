@@ -73,7 +73,7 @@ func TestARoundOutlivesTheLossOfAnyNode(t *testing.T) {
 	const jobs, step = 40, 5
 	bus := b.open(b.nc, 3)
 	tokens, ran := make(chan struct{}, jobs), make(chan int, 10*jobs)
-	b.work("w1", b.as(jobstream.RoleWorker), 0, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work("w1", b.as(jobstream.RoleWorker), 0, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		select {
 		case <-tokens:
 			ran <- j.UID

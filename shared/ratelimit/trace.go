@@ -19,6 +19,5 @@ func traced(ctx context.Context, egress string, permit func(context.Context) (ti
 	defer span.End()
 	useBy, err := permit(ctx)
 	span.SetAttributes(telemetry.PermitWait.Int64(time.Since(began).Milliseconds()))
-
 	return useBy, err
 }

@@ -16,12 +16,11 @@ import (
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
-// desk is where a test stops the default egress by hand; its calls wait as long as
+// operator is how a test stops the default egress by hand; its calls wait as long as
 // a busy machine takes.
-func (s *server) desk(tb testing.TB) *ratelimit.Desk {
+func (s *server) operator(tb testing.TB) *ratelimit.Operator {
 	tb.Helper()
-	d := must.Get(ratelimit.NewDesk(ratelimit.DefaultEgress, patient(tb, s), time.Minute))(tb)
-
+	d := must.Get(ratelimit.NewOperator(ratelimit.DefaultEgress, patient(tb, s), time.Minute))(tb)
 	return d
 }
 
@@ -30,7 +29,7 @@ func (s *server) desk(tb testing.TB) *ratelimit.Desk {
 func TestHoldStopsTheEgress(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
-		d, here, there := s.desk(t), s.limiter(t, quick()), s.limiter(t, quick())
+		d, here, there := s.operator(t), s.limiter(t, quick()), s.limiter(t, quick())
 		permit(t, here)
 		permit(t, there)
 		began := time.Now()
@@ -58,7 +57,7 @@ func TestHoldStopsTheEgress(t *testing.T) {
 func TestReleaseResumes(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
-		d, l := s.desk(t), s.limiter(t, quick())
+		d, l := s.operator(t), s.limiter(t, quick())
 		served := make(chan struct{}, 2)
 		var waiters sync.WaitGroup
 		defer waiters.Wait()
@@ -90,7 +89,7 @@ func TestReleaseResumes(t *testing.T) {
 func TestHoldOutlivesAnUnknownState(t *testing.T) {
 	t.Parallel()
 	s := process(t)
-	d, l, rdb := s.desk(t), s.limiter(t, quick()), patient(t, s)
+	d, l, rdb := s.operator(t), s.limiter(t, quick()), patient(t, s)
 	permit(t, l)
 	must.Get(d.Hold(t.Context(), time.Hour))(t)
 	must.Do(t, rdb.HSet(t.Context(), ratelimit.Key("default"), "run", "another").Err())
@@ -110,7 +109,7 @@ func TestHoldOutlivesAnUnknownState(t *testing.T) {
 func TestHoldIsChecked(t *testing.T) {
 	t.Parallel()
 	s := embedded(t)
-	d := s.desk(t)
+	d := s.operator(t)
 	for _, length := range []time.Duration{-time.Second, 0, time.Millisecond, 25 * time.Hour} {
 		if _, err := d.Hold(t.Context(), length); err == nil || !strings.Contains(err.Error(), "want 1s to 24h") {
 			t.Errorf("Hold(%v): %v, want an error that tells the bounds", length, err)
@@ -125,8 +124,8 @@ func TestHoldIsChecked(t *testing.T) {
 	if got, err := d.State(t.Context()); err != nil || got.Known {
 		t.Errorf("a look at no bucket left %+v, %v, want none", got, err)
 	}
-	if _, err := ratelimit.NewDesk("{x}", s.client(t), time.Second); err == nil || !strings.Contains(err.Error(), `"{x}"`) {
-		t.Errorf("NewDesk of {x}: %v, want an error that names it", err)
+	if _, err := ratelimit.NewOperator("{x}", s.client(t), time.Second); err == nil || !strings.Contains(err.Error(), `"{x}"`) {
+		t.Errorf("NewOperator of {x}: %v, want an error that names it", err)
 	}
 	permit(t, s.limiter(t, quick()))
 }
@@ -205,7 +204,7 @@ func TestABucketIsForgotten(t *testing.T) {
 func TestFlowing(t *testing.T) {
 	t.Parallel()
 	s := embedded(t)
-	d, l := s.desk(t), s.limiter(t, quick())
+	d, l := s.operator(t), s.limiter(t, quick())
 	if err := l.Flowing(t.Context(), 0); err != nil {
 		t.Errorf("Flowing while nobody waits: %v", err)
 	}
@@ -237,7 +236,7 @@ func TestARefusedOrderIsKnown(t *testing.T) {
 	t.Parallel()
 	run := redistest.Start(t)
 	s := newServer(t, run.URL())
-	d := s.desk(t)
+	d := s.operator(t)
 	permit(t, s.limiter(t, quick()))
 	must.Do(t, run.Client(t).Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
 	_, err := d.Hold(t.Context(), time.Minute)

@@ -19,13 +19,11 @@ func TestAStopVoidsWhatOthersHold(t *testing.T) {
 	stops := map[string]func(*testing.T, *server) error{
 		"cool-down": func(t *testing.T, s *server) error {
 			t.Helper()
-
 			return s.patientLimiter(t, cfg).CoolDown(t.Context(), stop)
 		},
 		"hold": func(t *testing.T, s *server) error {
 			t.Helper()
-			_, err := s.desk(t).Hold(t.Context(), stop)
-
+			_, err := s.operator(t).Hold(t.Context(), stop)
 			return err
 		},
 	}
@@ -69,7 +67,7 @@ func wantVoided(t *testing.T, l *sender, stop time.Duration, begin func() error)
 func TestAReleaseIsHeard(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
-		d, l := s.desk(t), s.limiter(t, quick())
+		d, l := s.operator(t), s.limiter(t, quick())
 		s.awaitListener(t)
 		permit(t, l)
 		must.Get(d.Hold(t.Context(), time.Hour))(t)
@@ -81,7 +79,7 @@ func TestAReleaseIsHeard(t *testing.T) {
 			t.Error("a hold woke a process that waits")
 		default:
 		}
-		// The word of a release may come before the other goroutine listens.
+		// The notice of a release may come before the other goroutine listens.
 		await(t, "the release", func() bool {
 			if _, err := d.Hold(t.Context(), time.Hour); err != nil {
 				t.Error(err)
@@ -94,7 +92,6 @@ func TestAReleaseIsHeard(t *testing.T) {
 				if err != nil {
 					t.Errorf("resting: %v", err)
 				}
-
 				return true
 			default:
 				return false

@@ -12,10 +12,10 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// term is the time that a delivery is ours: it shows the signs of life and ends
+// lease is the time that a delivery is ours: it shows the signs of life and ends
 // ctx with ErrLeaseLost at the local deadline.
-type term struct {
-	ctx      context.Context //nolint:containedctx // the term is this context's owner
+type lease struct {
+	ctx      context.Context //nolint:containedctx // the lease is this context's owner
 	end      context.CancelCauseFunc
 	delivery *jobstream.Delivery
 	log      *slog.Logger
@@ -23,7 +23,7 @@ type term struct {
 
 	mu       sync.Mutex
 	deadline time.Time
-	hold     *hold // nil until the record is claimed
+	claim    *claim // nil until the record is claimed
 
 	expiry *time.Timer
 	first  *time.Timer        // begins the heartbeats: most jobs have ended by then
@@ -33,7 +33,7 @@ type term struct {
 
 // timing derives everything from the lease that the server grants.
 type timing struct {
-	lease  time.Duration // AckWait
+	length time.Duration // AckWait
 	beat   time.Duration // between signs of life: a sixth, so that four may be lost
 	margin time.Duration // how much before the server the worker gives up: a sixth
 	retry  time.Duration // after a heartbeat that was not confirmed
@@ -44,15 +44,15 @@ type timing struct {
 // producer that tells within ten seconds that no worker is left needs them that
 // often.
 func timingOf(ackWait time.Duration) timing {
-	return timing{lease: ackWait, beat: ackWait / job.SignsPerLease, margin: ackWait / 6, retry: ackWait / 12}
+	return timing{length: ackWait, beat: ackWait / job.SignsPerLease, margin: ackWait / 6, retry: ackWait / 12}
 }
 
-// beginTerm starts the term of a delivery. Its context carries ctx's values
+// beginLease starts the lease of a delivery. Its context carries ctx's values
 // but not its end: only the deadline or stop ends it.
 //
 //nolint:contextcheck // on purpose, as said
-func beginTerm(ctx context.Context, d *jobstream.Delivery, t timing, log *slog.Logger) *term {
-	l := &term{delivery: d, log: log, timing: t, deadline: d.Received().Add(t.lease - t.margin)}
+func beginLease(ctx context.Context, d *jobstream.Delivery, t timing, log *slog.Logger) *lease {
+	l := &lease{delivery: d, log: log, timing: t, deadline: d.Received().Add(t.length - t.margin)}
 	l.ctx, l.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.expiry = time.AfterFunc(time.Until(l.deadline), l.expire)
 	beating, quit := context.WithCancel(l.ctx)
@@ -65,21 +65,21 @@ func beginTerm(ctx context.Context, d *jobstream.Delivery, t timing, log *slog.L
 // lost says whether the job may be somebody else's by now. It looks at the
 // clock too: after a stall the timer that ends ctx may run later than whoever
 // asks.
-func (l *term) lost() bool { return l.ctx.Err() != nil || !time.Now().Before(l.until()) }
+func (l *lease) lost() bool { return l.ctx.Err() != nil || !time.Now().Before(l.until()) }
 
-// claimed has the signs of life show on the record, too.
-func (l *term) claimed(h *hold) {
+// showOn has the signs of life show on the record, too.
+func (l *lease) showOn(c *claim) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.hold = h
+	l.claim = c
 }
 
-// lose ends the term before its deadline: the record is held by another.
-func (l *term) lose() { l.end(ErrLeaseLost) }
+// lose ends the lease before its deadline: the record is held by another.
+func (l *lease) lose() { l.end(ErrLeaseLost) }
 
-// hush ends the heartbeats for good; the deadline stays. It is called before
+// stopHeartbeats ends the heartbeats for good; the deadline stays. It is called before
 // the message is settled: a heartbeat after a nak would undo its delay.
-func (l *term) hush() {
+func (l *lease) stopHeartbeats() {
 	l.quit()
 	if l.first.Stop() {
 		l.beats.Done()
@@ -87,16 +87,16 @@ func (l *term) hush() {
 	l.beats.Wait()
 }
 
-// stop ends the term; nothing of it is left afterwards.
-func (l *term) stop() {
-	l.hush()
+// stop ends the lease; nothing of it is left afterwards.
+func (l *lease) stop() {
+	l.stopHeartbeats()
 	l.expiry.Stop()
 	l.end(context.Canceled)
 }
 
-// expire ends the term if the deadline has really passed: a heartbeat may
+// expire ends the lease if the deadline has really passed: a heartbeat may
 // have moved it just now.
-func (l *term) expire() {
+func (l *lease) expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if left := time.Until(l.deadline); left > 0 {
@@ -109,7 +109,7 @@ func (l *term) expire() {
 // beat shows signs of life until ctx ends, the first one at once. It looks at
 // the deadline before each one: after a stall the first thing must not be a
 // heartbeat, which would prolong somebody else's lease.
-func (l *term) beat(ctx context.Context) {
+func (l *lease) beat(ctx context.Context) {
 	complained := false
 	for next := time.Duration(0); ; {
 		_ = pause.For(ctx, next)
@@ -140,15 +140,15 @@ func (l *term) beat(ctx context.Context) {
 // live shows one sign of life: on the record first, for the producer's clock,
 // and then to the server, for its own. Whoever finds the record in other hands
 // does not prolong the other's lease. It takes at most half of what is left of
-// the term, so that another one can follow.
-func (l *term) live(ctx context.Context) error {
+// the lease, so that another one can follow.
+func (l *lease) live(ctx context.Context) error {
 	l.mu.Lock()
-	hold, left := l.hold, time.Until(l.deadline)
+	claim, left := l.claim, time.Until(l.deadline)
 	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, left/2)
 	defer cancel()
-	if hold != nil {
-		if err := hold.beat(ctx); err != nil {
+	if claim != nil {
+		if err := claim.beat(ctx); err != nil {
 			return err
 		}
 	}
@@ -156,16 +156,16 @@ func (l *term) live(ctx context.Context) error {
 }
 
 // until is the local deadline as of now.
-func (l *term) until() time.Time {
+func (l *lease) until() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.deadline
 }
 
 // extend counts the lease from before the confirmed heartbeat was sent.
-func (l *term) extend(sent time.Time) {
+func (l *lease) extend(sent time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.deadline = sent.Add(l.timing.lease - l.timing.margin)
+	l.deadline = sent.Add(l.timing.length - l.timing.margin)
 	l.expiry.Reset(time.Until(l.deadline))
 }

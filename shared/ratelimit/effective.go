@@ -2,11 +2,11 @@ package ratelimit
 
 import "time"
 
-// Pace is what a Config comes to: the figures that all processes of an egress
+// Effective is what a Config comes to: the parameters that all processes of an egress
 // must have in common, and what follows from them.
-type Pace struct {
+type Effective struct {
 	// Interval is the distance of two slots, Rate the permits a second that it
-	// makes, Highest the most that the formula allows.
+	// makes, Highest the maximum that the formula allows.
 	Interval      time.Duration
 	Rate, Highest float64
 	Limit         int
@@ -17,23 +17,22 @@ type Pace struct {
 	Processes int
 }
 
-// Pace checks a Config, fills its defaults and says what it comes to. Its
+// Effective checks a Config, fills its defaults and says what it comes to. Its
 // errors are those of New.
-func (c Config) Pace() (Pace, error) {
+func (c Config) Effective() (Effective, error) {
 	c = c.withDefaults()
 	if err := c.validate(); err != nil {
-		return Pace{}, err
+		return Effective{}, err
 	}
 
 	interval := c.interval()
-
-	return Pace{
+	return Effective{
 		Interval: interval, Rate: 1 / interval.Seconds(), Highest: c.highestRate(), Limit: c.Limit, Window: c.Window,
 		Horizon: c.Horizon, Processes: int(c.Horizon / interval),
 	}, nil
 }
 
-// InForce says whether a bucket goes by these figures.
-func (p Pace) InForce(s State) bool {
-	return s.Interval == p.Interval && s.Horizon == p.Horizon && s.Limit == p.Limit && s.Window == p.Window
+// InForce says whether a bucket goes by these parameters.
+func (e Effective) InForce(s State) bool {
+	return s.Interval == e.Interval && s.Horizon == e.Horizon && s.Limit == e.Limit && s.Window == e.Window
 }

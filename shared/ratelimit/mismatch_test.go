@@ -11,10 +11,10 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// TestOtherFiguresAreHeldOff: slots by two horizons would overlap. Whoever was
+// TestOtherParametersAreHeldOff: slots by two horizons would overlap. Whoever was
 // first goes on; the other says what is wrong, once, and takes over when nobody
-// has asked by the old figures for two horizons.
-func TestOtherFiguresAreHeldOff(t *testing.T) {
+// has asked by the old parameters for two horizons.
+func TestOtherParametersAreHeldOff(t *testing.T) {
 	t.Parallel()
 	shorter := func(c *ratelimit.Config) { c.Horizon = 100 * time.Millisecond }
 	for _, test := range []struct {
@@ -50,18 +50,18 @@ func TestOtherFiguresAreHeldOff(t *testing.T) {
 					permit(t, first)
 				}
 			})
-			log.want(t, "in use with other figures")
+			log.want(t, "in use with other parameters")
 			using.Wait()
 			select {
 			case <-got:
-				t.Error("a process with other figures had a permit while those in force were used")
+				t.Error("a process with other parameters had a permit while those in force were used")
 			default:
 			}
 			if state := state(t, first); state.Restarts != 1 || state.Horizon != base.Horizon || state.Limit != base.Limit {
-				t.Errorf("State is %+v, want the first process's figures in force and no restart", state)
+				t.Errorf("State is %+v, want the first process's parameters in force and no restart", state)
 			}
 			<-got // nobody uses the old ones any more
-			log.want(t, "goes by this process's figures")
+			log.want(t, "goes by this process's parameters")
 			if state := state(t, other); state.Restarts != 2 || state.Horizon != cfg.Horizon {
 				t.Errorf("State is %+v, want the other's horizon %v in force after a restart", state, cfg.Horizon)
 			}
@@ -69,13 +69,13 @@ func TestOtherFiguresAreHeldOff(t *testing.T) {
 	}
 }
 
-// TestFiguresAreReadable in the log: each by the name of its flag, in its units.
-func TestFiguresAreReadable(t *testing.T) {
+// TestParametersAreReadable in the log: each by the name of its flag, in its units.
+func TestParametersAreReadable(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	slog.New(slog.NewTextHandler(&log, nil)).Info("", "figures", ratelimit.FiguresOf(ratelimit.Config{}))
+	slog.New(slog.NewTextHandler(&log, nil)).Info("", "parameters", ratelimit.ParamsOf(ratelimit.Config{}))
 	for _, want := range []string{
-		"figures.limit_requests=50", "figures.limit_window=10s", "figures.limit_rate=4.682", "figures.limit_horizon=10s",
+		"parameters.limit_requests=50", "parameters.limit_window=10s", "parameters.limit_rate=4.682", "parameters.limit_horizon=10s",
 	} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("logged %q, want %s in it", log.String(), want)

@@ -13,9 +13,9 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// mostShown is how many files of a pull request have spans of their own: the
+// maxShown is how many files of a pull request have spans of their own: the
 // slowest. A thousand files would be a thousand spans.
-const mostShown = 32
+const maxShown = 32
 
 // startScore opens the span of one pull request.
 func startScore(ctx context.Context, files []tokens.File) (context.Context, trace.Span) {
@@ -83,9 +83,9 @@ func showChild(ctx context.Context, c *child, files []compared) {
 	if !parent.IsRecording() {
 		return
 	}
-	if len(files) > mostShown {
+	if len(files) > maxShown {
 		slices.SortFunc(files, func(a, b compared) int { return cmp.Compare(b.end-b.start, a.end-a.start) })
-		files = files[:mostShown]
+		files = files[:maxShown]
 	}
 	parent.SetAttributes(pid, telemetry.FilesParsed.Int(all), telemetry.FilesShown.Int(len(files)))
 	tracer := telemetry.Tracer()

@@ -50,9 +50,9 @@ func setUp(ctx context.Context, cfg telemetry.Config) (func() error, error) {
 	}, nil
 }
 
-// Seeing is what lets others see a process: telemetry and, with --listen, the
+// Observability is what lets others observe a process: telemetry and, with --listen, the
 // pages of health and metrics.
-type Seeing struct {
+type Observability struct {
 	*health.Server // nil without --listen
 
 	flush func() error
@@ -64,10 +64,10 @@ type Seeing struct {
 // errStopping is why a process that drains is not ready.
 var errStopping = errors.New("stopping")
 
-// See sets up telemetry as the environment says, and the pages on --listen. It warns of
+// Observe sets up telemetry as the environment says, and the pages on --listen. It warns of
 // files of secrets that more can read than need to.
 // parts, beside NATS and Redis, must be Set before the process is ready.
-func See(ctx context.Context, c *cli.Command, service, instance string, log *slog.Logger, parts ...string) (*Seeing, error) {
+func Observe(ctx context.Context, c *cli.Command, service, instance string, log *slog.Logger, parts ...string) (*Observability, error) {
 	for _, line := range command.Loose(c) {
 		log.WarnContext(ctx, line)
 	}
@@ -82,37 +82,37 @@ func See(ctx context.Context, c *cli.Command, service, instance string, log *slo
 	if err != nil {
 		return nil, err
 	}
-	s := &Seeing{flush: flush}
-	s.await()
+	o := &Observability{flush: flush}
+	o.await()
 	if addr == "" {
-		return s, nil
+		return o, nil
 	}
-	if s.Server, err = health.Listen(ctx, addr, pages, log, append(parts, kindNATS, kindRedis)...); err != nil {
-		return nil, errors.Join(command.Usage("--listen: %w", err), s.Close())
+	if o.Server, err = health.Listen(ctx, addr, pages, log, append(parts, kindNATS, kindRedis)...); err != nil {
+		return nil, errors.Join(command.Usage("--listen: %w", err), o.Close())
 	}
-	s.Set("process", func(context.Context) error {
+	o.Set("process", func(context.Context) error {
 		if ctx.Err() != nil {
 			return errStopping
 		}
 		return nil
 	})
-	log.InfoContext(ctx, "health and metrics", "address", s.Addr())
-	return s, nil
+	log.InfoContext(ctx, "health and metrics", "address", o.Addr())
+	return o, nil
 }
 
 // Follow makes the fleet's servers parts of readiness, and has what they say of
 // the whole fleet in the metrics of every process: producers may be commands
 // that end, and workers may all be gone.
-func (s *Seeing) Follow(f *Fleet) {
-	s.Set(kindNATS, f.Bus.Check)
-	s.Set(kindRedis, f.Limiter.Check)
-	s.follow(f)
+func (o *Observability) Follow(f *Fleet) {
+	o.Set(kindNATS, f.Bus.Check)
+	o.Set(kindRedis, f.Limiter.Check)
+	o.follow(f)
 }
 
 // Close stops the pages and sends what is left of the telemetry.
-func (s *Seeing) Close() error {
-	for _, stop := range s.stops {
+func (o *Observability) Close() error {
+	for _, stop := range o.stops {
 		stop()
 	}
-	return errors.Join(s.Server.Close(), s.flush())
+	return errors.Join(o.Server.Close(), o.flush())
 }
