@@ -17,6 +17,8 @@ type queue struct {
 	moved chan struct{}   // closed, and replaced, whenever the turn ends
 }
 
+func newQueue() queue { return queue{moved: make(chan struct{})} }
+
 // join waits for the turn. An error means that the turn is not held.
 func (q *queue) join(ctx context.Context, now time.Time) error {
 	q.mu.Lock()

@@ -89,6 +89,6 @@ func numbers(s *State) map[string]*int64 {
 		"hold": &s.HoldUntil, "seen": &s.LastAsked,
 		"background": &s.LastBackground, "round": &s.LastRound, "background_turn": &s.BackgroundRetry,
 		"background_granted": &s.GrantedBackground,
-		"last": &s.Last, "granted": &s.Granted, "refused": &s.Refused, "restarts": &s.Restarts, "cools": &s.Cools,
+		"last":               &s.Last, "granted": &s.Granted, "refused": &s.Refused, "restarts": &s.Restarts, "cools": &s.Cools,
 	}
 }
