@@ -40,6 +40,7 @@ type fleet struct {
 	arrivals []time.Duration
 	grants   []grant
 	asked    int
+	calls    [2]int // those asked, by class
 	late     int
 	refused  int
 }
@@ -100,12 +101,19 @@ type process struct {
 
 	session bucket.Session
 	began   time.Duration // when the waiter whose turn it is asked first
-	calls   int
+}
+
+// number is 0 for the round, 1 for the background.
+func (c class) number() int {
+	if c.right > 0 {
+		return 1
+	}
+	return 0
 }
 
 func (p *process) ask() {
 	p.asked++
-	p.calls++
+	p.fleet.calls[p.number()]++
 	asked := p.instant()
 	in := p.session.Fill(request(), asked)
 	in.Reserve, in.Right, in.Spacing = true, p.right.Microseconds(), p.spacing.Microseconds()
