@@ -96,7 +96,9 @@ func TestTheBackgroundKeepsItsShare(t *testing.T) {
 	t.Parallel()
 	s := embedded(t)
 	l, rdb := s.patientLimiter(t, quick()), patient(t, s)
-	slot := func() int64 { return must.Get(rdb.HGet(t.Context(), ratelimit.Key("default"), "background").Int64())(t) }
+	slot := func() int64 {
+		return must.Get(rdb.HGet(t.Context(), ratelimit.Key("default"), "background").Int64())(t)
+	}
 	back := view(t, l, 0) // half
 	l.seen.send(must.Get(back.Permit(t.Context()))(t))
 	for range 10 {
