@@ -164,7 +164,7 @@ func (f *fleet) wantRoundFirst(t *testing.T, m mixed) {
 // far as the horizon holds them all, each of its processes every max(k·M, P+M).
 func TestTheBackgroundIsNotStarved(t *testing.T) {
 	t.Parallel()
-	for _, n := range [][2]int{{1, 1}, {1, 2}, {1, 8}, {2, 4}, {8, 1}, {8, 4}, {8, 8}, {30, 8}, {40, 1}, {40, 5}, {46, 12}, {64, 1}, {64, 4}, {64, 64}} {
+	for _, n := range [][2]int{{1, 1}, {1, 2}, {1, 8}, {2, 4}, {8, 1}, {8, 4}, {8, 8}, {30, 8}, {40, 1}, {40, 5}, {46, 12}, {64, 1}, {64, 4}, {64, 16}, {64, 64}} {
 		for _, of := range []class{unspaced, byHalf} {
 			m := mixed{round: n[0], background: n[1], of: of}
 			t.Run(m.String(), func(t *testing.T) {
