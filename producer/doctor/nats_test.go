@@ -1,3 +1,4 @@
+//nolint:thelper // what takes a *testing.T here is a scenario, not a helper
 package doctor_test
 
 import (

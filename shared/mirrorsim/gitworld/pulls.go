@@ -229,7 +229,8 @@ func (p *pullRequest) wire(repo string, asOf time.Time) mirrorsim.Pull {
 		CreatedAt: p.createdAt, ClosedAt: &p.mergedAt, MergedAt: &p.mergedAt, HoursSinceMerge: new(asOf.Sub(p.mergedAt).Hours()),
 		BaseRef: new("main"), DefaultBranch: new("main"),
 		HeadSHA: &p.head, BaseSHA: &p.base, Additions: p.additions, Deletions: p.deletions, CommitsCount: p.commits,
-		ScoringDataStored: true, ReviewSummary: mirrorsim.ReviewSummary{Approved: 1}, Labels: []json.RawMessage{}, LinkedIssues: []json.RawMessage{},
+		ScoringDataStored: true, ReviewSummary: mirrorsim.ReviewSummary{Approved: 1},
+		Labels: []json.RawMessage{}, LinkedIssues: []json.RawMessage{},
 	}
 	if p.mergedBy != "" {
 		out.MergedByLogin = &p.mergedBy
