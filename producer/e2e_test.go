@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 }
 
 // within says whether the demo round kept every promise about the limit.
-func within(t *testing.T, o outcome, workers int) {
+func within(t *testing.T, o roundJSON, workers int) {
 	t.Helper()
 	w := o.Mirror.Worst
 	if o.Mirror.OverLimit != 0 || w.Fixed > 50 || w.Sliding > 50 || w.TwoWindow > 50 {
@@ -75,7 +75,7 @@ func TestLocalRound(t *testing.T) {
 
 // interruptAndResume stops a demo round when its first jobs run, checks what is
 // left, and resumes it.
-func interruptAndResume(t *testing.T) outcome {
+func interruptAndResume(t *testing.T) roundJSON {
 	t.Helper()
 	state := filepath.Join(t.TempDir(), "interrupted")
 	s := start(t, "run", "--local", "--state", state, "--json")

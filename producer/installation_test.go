@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/jobstream"
@@ -156,7 +156,7 @@ func (s *server) page(t *testing.T, path string) (int, string) {
 
 // checkAPI reads a round's rewards and the bucket over the API, and has it replayed: without
 // the token it may not be, and there is nothing to be run again.
-func (s *server) checkAPI(t *testing.T, r round.Result) {
+func (s *server) checkAPI(t *testing.T, r outcome.Result) {
 	t.Helper()
 	address := s.apiAddress()
 	ask := func(method, path, token string) (int, string) {
@@ -232,7 +232,7 @@ func (s *server) kill() {
 }
 
 // concluded waits until as many rounds have an outcome, and returns the latest.
-func concluded(t *testing.T, bus *jobstream.Bus, n int) round.Result {
+func concluded(t *testing.T, bus *jobstream.Bus, n int) outcome.Result {
 	t.Helper()
 	var names []string
 	until(t, fmt.Sprintf("%d rounds are concluded", n), func() bool {
@@ -245,9 +245,9 @@ func concluded(t *testing.T, bus *jobstream.Bus, n int) round.Result {
 	return outcomeOf(t, bus, names[n-1])
 }
 
-func outcomeOf(t *testing.T, bus *jobstream.Bus, name string) round.Result {
+func outcomeOf(t *testing.T, bus *jobstream.Bus, name string) outcome.Result {
 	t.Helper()
-	result, err := round.Latest(t.Context(), bus, name)
+	result, err := outcome.Latest(t.Context(), bus, name)
 	if err != nil || result.Revision == 0 {
 		t.Fatalf("round %s: revision %d, %v", name, result.Revision, err)
 	}

@@ -88,8 +88,8 @@ func printed[T any](t *testing.T, schema string, code int, args ...string) (v T)
 	return v
 }
 
-// outcome is what a program reads of --json.
-type outcome struct {
+// roundJSON is what a program reads of --json.
+type roundJSON struct {
 	Round     string           `json:"round"`
 	Complete  bool             `json:"complete"`
 	Planned   int              `json:"planned"`
@@ -101,9 +101,9 @@ type outcome struct {
 	Mirror    answer.Simulated `json:"simulated_mirror"`
 }
 
-func decode(tb testing.TB, e ended) outcome {
+func decode(tb testing.TB, e ended) roundJSON {
 	tb.Helper()
-	var o outcome
+	var o roundJSON
 	if err := json.Unmarshal([]byte(e.stdout), &o); err != nil {
 		tb.Fatalf("exit %d, output is no outcome: %v\n%s\n%s", e.code, err, e.stdout, e.stderr)
 	}

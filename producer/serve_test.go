@@ -15,7 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/ratelimit/redistest"
@@ -179,7 +180,7 @@ func killInMidRound(t *testing.T, bus *jobstream.Bus, s *server) (name string) {
 }
 
 // checkCases wants what docs/rules/scoring.md#miners says of each miner.
-func (i *installation) checkCases(t *testing.T, r round.Result) {
+func (i *installation) checkCases(t *testing.T, r outcome.Result) {
 	t.Helper()
 	got := map[int]input.Failure{}
 	for _, m := range r.Outcome.Miners {
@@ -216,7 +217,7 @@ func checkRounds(t *testing.T, bus *jobstream.Bus) {
 			unended++
 			continue
 		}
-		if a := round.AuditOf(held); !a.Holds() || a.Outstanding != 0 || len(held.Outcomes) != 1 {
+		if a := audit.Of(held); !a.Holds() || a.Outstanding != 0 || len(held.Outcomes) != 1 {
 			t.Errorf("round %s: %s, outcomes %v, %v", name, a, held.Outcomes, a.Discrepancies)
 		}
 	}
