@@ -172,7 +172,7 @@ func take(in *estimate.Input, inputs round.Inputs, m *measured, asked bool) erro
 	}
 	in.MaintainersFrom = fmt.Sprintf("%d look-ups of maintainers by %s", in.Maintainers, in.MaintainersFrom)
 	in.Listed = len(manifest.Miners)
-	for _, j := range round.Jobs(manifest) {
+	for _, j := range manifest.Jobs() {
 		in.Miners = append(in.Miners, estimate.Miner{UID: j.UID, IssuesOnly: j.IssuesOnly, Size: m.size(j)})
 	}
 	return nil

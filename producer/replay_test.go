@@ -113,7 +113,7 @@ func TestKilledResumedReplayed(t *testing.T) {
 
 	one := begin(t, "producer", producer("replay", name, "--json")...)
 	two := begin(t, "producer", producer("replay", "latest", "--json")...)
-	var outcomes []outcome
+	var outcomes []roundJSON
 	for _, r := range []*running{one, two} {
 		e := r.end(t)
 		o := decode(t, e)

@@ -222,7 +222,7 @@ func (s *stage) produceOnce(n int) error {
 		return err
 	}
 	r, err := round.New(round.Config{
-		Bus: bus, Mirror: s.client, Alone: true, Hold: 3 * time.Second, Reconcile: 100 * time.Millisecond, Log: jobstreamtest.Quiet(),
+		Bus: bus, Mirror: s.client, SoleProducer: true, Takeover: 3 * time.Second, Reconcile: 100 * time.Millisecond, Log: jobstreamtest.Quiet(),
 	})
 	if err != nil {
 		return err

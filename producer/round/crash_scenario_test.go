@@ -11,7 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash/crashtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -386,7 +386,7 @@ func poll(ctx context.Context, holds func() bool) error {
 func (st stage) ending(t *testing.T) ending {
 	t.Helper()
 	ctx := deadline(t)
-	latest, err := round.Latest(ctx, st.bus, st.m.Round)
+	latest, err := outcome.Latest(ctx, st.bus, st.m.Round)
 	must.Do(t, err)
 	letters, err := st.bus.DeadLetters(ctx, st.m.Round)
 	must.Do(t, err)

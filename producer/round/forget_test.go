@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
@@ -215,11 +216,11 @@ func TestAHeldRoundIsNotForgotten(t *testing.T) {
 		}
 	}
 	for what, change := range map[string]func(*round.Config){
-		"a producer": func(*round.Config) {}, "one that is alone": func(c *round.Config) { c.Alone = true },
-		"one that follows": func(c *round.Config) { c.Follows = "replaying" },
+		"a producer": func(*round.Config) {}, "one that is alone": func(c *round.Config) { c.SoleProducer = true },
+		"one that follows": func(c *round.Config) { c.Predecessor = "replaying" },
 	} {
 		cfg := b.leading("keeper")
-		cfg.Hold = 100 * time.Millisecond
+		cfg.Takeover = 100 * time.Millisecond
 		change(&cfg)
 		if gone, err := round.Forget(ctx, cfg, 24*time.Hour, now); err != nil || len(gone) != 0 {
 			t.Errorf("%s has forgotten %v, %v; want none", what, gone, err)
@@ -236,7 +237,7 @@ func TestAForgottenRoundIsNotRunAgain(t *testing.T) {
 			return err
 		},
 		"replay": func(ctx context.Context, r *round.Runner, name string) error {
-			_, _, err := r.Replay(ctx, name, round.Selection{})
+			_, _, err := r.Replay(ctx, name, outcome.Selection{})
 			return err
 		},
 	} {

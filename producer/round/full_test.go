@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/disktest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -41,7 +41,7 @@ func TestARoundOutlivesAFullDisk(t *testing.T) {
 			}
 		})
 		type ending struct {
-			round.Result
+			outcome.Result
 			error
 		}
 		ended := make(chan ending, 1)

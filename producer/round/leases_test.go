@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -189,7 +190,7 @@ func TestLapsesEndAJobAsPoison(t *testing.T) {
 	m := b.plan(t, four()[1])
 	b.queue(t, m)
 	type end struct {
-		result round.Result
+		result outcome.Result
 		err    error
 	}
 	ended := make(chan end, 1)

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
@@ -110,7 +110,7 @@ func TestAJobThatKillsItsWorkersIsBuried(t *testing.T) {
 	}
 	b.holds(t, m.Round)
 	b.work(t, always)
-	healed, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{Class: job.Poison})
+	healed, _, err := b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{Class: job.Poison})
 	must.Do(t, err)
 	if !healed.Complete || healed.Revision != 2 {
 		t.Errorf("replayed: complete %v, revision %d", healed.Complete, healed.Revision)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
@@ -45,7 +45,7 @@ func TestARoundIsPlannedPublishedCollectedAndConcluded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := round.Decode(stored)
+	again, err := outcome.Decode(stored)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestARoundSaysWhatItLacks(t *testing.T) {
 		name    string
 		status  int64
 		handler lease.Handler
-		check   func(round.Result) error
+		check   func(outcome.Result) error
 	}{
 		{
 			"a dead letter", 0,
@@ -124,7 +124,7 @@ func TestARoundSaysWhatItLacks(t *testing.T) {
 				}
 				return evaluated(j, 1), nil
 			},
-			func(r round.Result) error {
+			func(r outcome.Result) error {
 				if r.Failed != 1 || len(r.DeadLetters) != 1 || r.DeadLetters[0].UID != 1 || r.DeadLetters[0].Class != job.Permanent {
 					return fmt.Errorf("failed %d, dead letters %+v", r.Failed, r.DeadLetters)
 				}
@@ -140,7 +140,7 @@ func TestARoundSaysWhatItLacks(t *testing.T) {
 				}
 				return e, nil
 			},
-			func(r round.Result) error {
+			func(r outcome.Result) error {
 				if len(r.Degraded) != 1 || r.Degraded[0].UID != 2 || r.Degraded[0].Missing[0].What != "files a/b#2" {
 					return fmt.Errorf("degraded %+v", r.Degraded)
 				}
@@ -152,7 +152,7 @@ func TestARoundSaysWhatItLacks(t *testing.T) {
 			func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 				return evaluated(j, 1), nil
 			},
-			func(r round.Result) error {
+			func(r outcome.Result) error {
 				if len(r.FailedLookUps) != 1 || r.FailedLookUps[0].What != "maintainers a/b" || len(r.Outcome.Maintainers) != 0 {
 					return fmt.Errorf("look-ups %+v, maintainers %v", r.FailedLookUps, r.Outcome.Maintainers)
 				}

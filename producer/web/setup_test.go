@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/producer/web/webtest"
@@ -111,7 +112,7 @@ func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
 
 func (b *bundle) runner(t *testing.T) *round.Runner {
 	t.Helper()
-	r := must.Get(round.New(round.Config{Bus: b.bus, Mirror: b.client, Reconcile: 200 * time.Millisecond, Hold: 5 * time.Second}))(t)
+	r := must.Get(round.New(round.Config{Bus: b.bus, Mirror: b.client, Reconcile: 200 * time.Millisecond, Takeover: 5 * time.Second}))(t)
 	return r
 }
 
@@ -181,14 +182,14 @@ func (b *bundle) plan(t *testing.T, planned time.Time) job.Manifest {
 }
 
 // concluded is a round of the schedule that was really run.
-func (b *bundle) concluded(t *testing.T, planned time.Time) round.Result {
+func (b *bundle) concluded(t *testing.T, planned time.Time) outcome.Result {
 	t.Helper()
 	m := b.plan(t, planned)
 	m.Due = planned
 	return b.run(t, m)
 }
 
-func (b *bundle) run(t *testing.T, m job.Manifest) round.Result {
+func (b *bundle) run(t *testing.T, m job.Manifest) outcome.Result {
 	t.Helper()
 	return must.Get(b.runner(t).Start(deadline(t), m))(t)
 }

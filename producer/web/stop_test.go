@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -18,7 +18,7 @@ func TestServersStop(t *testing.T) {
 		Bus:     new(jobstream.Bus), // nobody asks for anything
 		Limit:   func(context.Context) (s ratelimit.State, err error) { return s, nil },
 		Buckets: func(context.Context) ([]ratelimit.State, error) { return nil, nil },
-		Replay: func(context.Context, string, round.Selection) (r round.Result, p round.Replayed, err error) {
+		Replay: func(context.Context, string, outcome.Selection) (r outcome.Result, p outcome.Replayed, err error) {
 			return r, p, nil
 		},
 		Log: jobstreamtest.Quiet(),

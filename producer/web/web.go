@@ -10,14 +10,14 @@ import (
 	"sync"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/listen"
 	"mirrorfleet/shared/ratelimit"
 )
 
 // Replayer runs failed miners of a concluded round again, as round.Runner does.
-type Replayer func(ctx context.Context, round string, s round.Selection) (round.Result, round.Replayed, error)
+type Replayer func(ctx context.Context, round string, s outcome.Selection) (outcome.Result, outcome.Replayed, error)
 
 // Config is what the API works with; nothing in it is closed here.
 type Config struct {

@@ -1,4 +1,4 @@
-package round
+package outcome
 
 import (
 	"cmp"
@@ -12,31 +12,6 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring/input"
 )
-
-// lettersOf are the dead letters of the jobs that have failed, one each, by
-// uid: the last of the record's own replay. A job whose letter is gone, for
-// they are kept for a while only, has what its record says.
-func lettersOf(records map[int]job.Record, letters []job.DeadLetter) []job.DeadLetter {
-	last := map[int]job.DeadLetter{}
-	for _, letter := range letters { // oldest first
-		if record, there := records[letter.UID]; there && record.Phase == job.Failed && letter.Replay == record.Replay {
-			last[letter.UID] = letter
-		}
-	}
-	dead := []job.DeadLetter{}
-	for uid, record := range records {
-		if record.Phase != job.Failed {
-			continue
-		}
-		letter, there := last[uid]
-		if !there {
-			letter = deadLetter(record)
-		}
-		dead = append(dead, letter)
-	}
-	slices.SortFunc(dead, func(a, b job.DeadLetter) int { return cmp.Compare(a.UID, b.UID) })
-	return dead
-}
 
 // Failed is a miner that can be replayed: dead, degraded, or of unknown identity.
 type Failed struct {
@@ -83,7 +58,7 @@ type Failures struct {
 // is concluded every job had a record: where it is gone, nothing is waited for, and only
 // a replay makes it again.
 func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concluded bool) (Failures, error) {
-	list, damage, err := readRecords(ctx, bus, m)
+	list, damage, err := readable(ctx, bus, m)
 	if err != nil {
 		return Failures{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
@@ -91,8 +66,8 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concl
 	if err != nil {
 		return Failures{}, fmt.Errorf("reading the dead letters of round %s: %w", m.Round, err)
 	}
-	records := byUID(list)
-	failures := Failures{Ended: []Failed{}, Outstanding: len(Jobs(m)) - len(list) - len(damage)}
+	records := job.RecordsByUID(list)
+	failures := Failures{Ended: []Failed{}, Outstanding: len(m.Jobs()) - len(list) - len(damage)}
 	for uid, d := range damage {
 		failures.Ended = append(failures.Ended, Failed{UID: uid, Class: job.Damaged, Error: "its record cannot be read: " + d.Error})
 	}
@@ -115,7 +90,7 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concl
 			failures.Ended = append(failures.Ended, lacks)
 		}
 	}
-	for _, letter := range lettersOf(records, letters) {
+	for _, letter := range DeadLetters(records, letters) {
 		failures.Ended = append(failures.Ended, Failed{
 			UID: letter.UID, Class: letter.Class, Error: letter.Error, Attempts: letter.Attempts, Worker: letter.Worker,
 			Trace: letter.Trace, Replay: letter.Replay,
@@ -129,7 +104,7 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concl
 
 // gone are the miners of a concluded round whose record is not there.
 func gone(m job.Manifest, records map[int]job.Record, damage map[int]job.Damage) (list []Failed) {
-	for _, j := range Jobs(m) {
+	for _, j := range m.Jobs() {
 		_, there := records[j.UID]
 		if _, damaged := damage[j.UID]; !there && !damaged {
 			list = append(list, Failed{UID: j.UID, Class: job.Damaged, Error: "its record is gone, and with it what became of its job"})

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -24,7 +25,7 @@ func LastOf(ctx context.Context, bus *jobstream.Bus) (last job.Last, err error) 
 		return last, fmt.Errorf("listing the concluded rounds: %w", err)
 	}
 	for _, name := range slices.Backward(rounds[max(0, len(rounds)-lookBack):]) {
-		latest, err := Latest(ctx, bus, name)
+		latest, err := outcome.Latest(ctx, bus, name)
 		if err != nil && !jobstream.Damaged(err) { // a damaged one was concluded all the same
 			return last, err
 		}
@@ -62,7 +63,7 @@ func KeepLast(ctx context.Context, bus *jobstream.Bus) error {
 
 // note has the bucket say that the round was concluded. It is for whoever looks
 // from outside, and no reason for the round to fail.
-func (r *Runner) note(ctx context.Context, result Result) {
+func (r *Runner) note(ctx context.Context, result outcome.Result) {
 	if err := r.cfg.Bus.NoteConcluded(ctx, time.Now().UTC(), result.Complete); err != nil {
 		r.cfg.Log.WarnContext(ctx, "when the round was concluded could not be noted for the metrics", "round", result.Round, "error", err)
 	}

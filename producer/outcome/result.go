@@ -1,4 +1,4 @@
-package round
+package outcome
 
 import (
 	"encoding/json"
@@ -161,8 +161,8 @@ func age(seconds float64) string {
 	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// addStandIns lists what stands in for identities and pull requests.
-func addStandIns(r *Result, list []input.Miner) {
+// AddStandIns lists what stands in for identities and pull requests.
+func AddStandIns(r *Result, list []input.Miner) {
 	for i := range list {
 		if list[i].IdentityUnknown() {
 			r.UnknownIdentities = append(r.UnknownIdentities, unknownIdentity(&list[i], r.AsOf))
@@ -183,8 +183,8 @@ func standIn(m *scoring.MinerOutcome, asOf time.Time) StandIn {
 	return s
 }
 
-// complete says whether nothing stands in for what could not be had.
-func (r Result) complete() bool {
+// NothingStandsIn says whether nothing stands in for what could not be had.
+func (r Result) NothingStandsIn() bool {
 	return r.Failed+len(r.Degraded)+len(r.UnknownIdentities)+len(r.StandIns)+len(r.FailedLookUps)+len(r.Damaged) == 0
 }
 
@@ -195,7 +195,8 @@ type Malformed struct {
 	Items []job.Malformed `json:"items"`
 }
 
-func (r Result) encode() ([]byte, error) {
+// Encode is the outcome as it is stored.
+func (r Result) Encode() ([]byte, error) {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the outcome: %w", err)

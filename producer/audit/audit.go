@@ -1,4 +1,4 @@
-package round
+package audit
 
 import (
 	"cmp"
@@ -7,110 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/plural"
 )
 
-// Audit is what comes of comparing all that is held of a round with itself.
-type Audit struct {
-	Planned     int `json:"planned"`
-	Done        int `json:"done"`
-	Failed      int `json:"failed"`
-	Outstanding int `json:"outstanding"`
-	// Discrepancies are by kind and uid. In the middle of a round some are
-	// passing: a job is published in two steps, and ends in three.
-	Discrepancies []Discrepancy `json:"discrepancies"`
-}
-
-// Discrepancy is one thing that does not fit.
-type Discrepancy struct {
-	Kind   Kind   `json:"kind"`
-	UID    int    `json:"uid"` // -1 for the round as a whole
-	Detail string `json:"detail,omitempty"`
-	// Harmless says that nothing is lost or counted twice by it.
-	Harmless bool `json:"harmless,omitempty"`
-}
-
-// Kind names a discrepancy.
-type Kind string
-
-// The kinds that the reconciler mends.
-const (
-	NothingHeld      Kind = "job without record or message"
-	RecordAlone      Kind = "record without message"
-	MessageAlone     Kind = "message without record"
-	DeliveriesUsedUp Kind = "message that nobody is given"
-	RecordDamaged    Kind = "record that cannot be read"
-)
-
-// The kinds that no crash makes: a disk or somebody has lost, changed or written
-// something. While a producer works on the round it mends them, but for what is of
-// no job of the round.
-const (
-	ManifestLost      Kind = "manifest that is gone or cannot be read"
-	UnplannedRecord   Kind = "record of a miner that has no job"
-	UnplannedMessage  Kind = "message of a miner that has no job"
-	EvaluationMissing Kind = "record whose evaluation is gone"
-	EvaluationChanged Kind = "evaluation that is not the one of the outcome"
-	LetterMissing     Kind = "failed record without dead letter"
-	OutcomeTooEarly   Kind = "outcome of a round with outstanding jobs"
-	OutcomeDisagrees  Kind = "outcome that disagrees with the records"
-	OutcomeUnreadable Kind = "outcome that cannot be read"
-	PlanUnreadable    Kind = "plan of a replay that cannot be read"
-	RevisionMissing   Kind = "revision without the one before it"
-)
-
-// The kinds that are harmless: traces of a crash or of a lost lease that cost
-// nothing.
-const (
-	LeftMessage     Kind = "message of an ended job"
-	QueuedTwice     Kind = "job queued more than once"
-	LetterAlone     Kind = "dead letter of a job that has not failed"
-	Orphan          Kind = "evaluation that no record names"
-	ReplayBrokenOff Kind = "replay that was begun and not concluded"
-	LetterDamaged   Kind = "dead letter that cannot be read"
-	StrayKey        Kind = "key that is nobody's"
-)
-
-// Holds says whether every job is accounted for exactly once.
-func (a Audit) Holds() bool {
-	return a.Planned == a.Done+a.Failed+a.Outstanding && a.harmful() == 0
-}
-
-// harmful counts what does not fit and is not harmless.
-func (a Audit) harmful() (n int) {
-	for _, d := range a.Discrepancies {
-		if !d.Harmless {
-			n++
-		}
-	}
-	return n
-}
-
-// String is the audit in one line, without what does not fit.
-func (a Audit) String() string {
-	text := fmt.Sprintf("%d planned = %d done + %d failed + %d outstanding", a.Planned, a.Done, a.Failed, a.Outstanding)
-	if !a.Holds() {
-		text += ", which does NOT hold"
-	}
-	return text
-}
-
-// String names the thing.
-func (d Discrepancy) String() string {
-	text := string(d.Kind)
-	if d.UID >= 0 {
-		text = fmt.Sprintf("miner %d: %s", d.UID, text)
-	}
-	if d.Detail != "" {
-		text += ": " + d.Detail
-	}
-	return text
-}
-
 // auditor is an audit under way.
 type auditor struct {
-	Audit
+	Report
 
 	held    job.Held
 	records map[int]job.Record
@@ -118,19 +22,24 @@ type auditor struct {
 	letters map[int][]job.DeadLetter
 }
 
-// AuditOf compares what is held of a round: planned = done + failed +
+// Of compares what is held of a round: planned = done + failed +
 // outstanding, each job with exactly what its phase asks for.
-func AuditOf(held job.Held) Audit {
-	a := auditor{held: held, records: byUID(held.Records), damaged: damagedOf(held.Damage), letters: map[int][]job.DeadLetter{}}
+func Of(held job.Held) Report {
+	a := auditor{
+		held:    held,
+		records: job.RecordsByUID(held.Records),
+		damaged: job.DamageByUID(held.Damage),
+		letters: map[int][]job.DeadLetter{},
+	}
 	a.Discrepancies = []Discrepancy{}
 	for _, letter := range held.Letters {
 		a.letters[letter.UID] = append(a.letters[letter.UID], letter)
 	}
 	planned := map[int]bool{}
-	for _, j := range Jobs(held.Manifest) {
+	for _, j := range held.Manifest.Jobs() {
 		planned[j.UID] = true // whatever a replay found out about its miner since
 	}
-	for _, j := range Jobs(held.Manifest.After(held.Replays)) {
+	for _, j := range held.Manifest.After(held.Replays).Jobs() {
 		planned[j.UID] = true
 		a.job(j.UID)
 	}
@@ -146,7 +55,7 @@ func AuditOf(held job.Held) Audit {
 	slices.SortStableFunc(a.Discrepancies, func(x, y Discrepancy) int {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.UID, y.UID))
 	})
-	return a.Audit
+	return a.Report
 }
 
 func (a *auditor) wrongf(kind Kind, uid int, format string, args ...any) {
@@ -325,14 +234,14 @@ func (a *auditor) outcomes() {
 }
 
 // latest is the last outcome; false if it cannot be read, which it names.
-func (a *auditor) latest() (Result, bool) {
+func (a *auditor) latest() (outcome.Result, bool) {
 	for _, d := range a.held.Damage {
 		if d.Where == job.BucketRounds {
 			a.wrongf(OutcomeUnreadable, -1, "%s", d.Error)
-			return Result{}, false
+			return outcome.Result{}, false
 		}
 	}
-	result, err := Decode(a.held.Latest)
+	result, err := outcome.Decode(a.held.Latest)
 	if err != nil {
 		a.wrongf(OutcomeUnreadable, -1, "%v", err)
 	}
@@ -341,7 +250,7 @@ func (a *auditor) latest() (Result, bool) {
 
 // parts wants the evaluations that the outcome was made of, as they were then, if
 // somebody has read them. One that is gone is named as its record's.
-func (a *auditor) parts(result Result) {
+func (a *auditor) parts(result outcome.Result) {
 	if a.held.Digests == nil {
 		return
 	}
