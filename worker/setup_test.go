@@ -256,21 +256,21 @@ func (b *bundle) messages() int {
 // record reads a miner's record.
 func (b *bundle) record(uid int) job.Record {
 	b.t.Helper()
-	r, _, err := b.bus.Record(b.ctx, "r1", uid)
+	r, _, err := b.bus.Records.Load(b.ctx, "r1", uid)
 	b.must(err)
 	return r
 }
 
 func (b *bundle) records() []job.Record {
 	b.t.Helper()
-	all, err := b.bus.Records(b.ctx, "r1")
+	all, err := b.bus.Records.List(b.ctx, "r1")
 	b.must(err)
 	return all
 }
 
 // recordsText is for a failure's message.
 func (b *bundle) recordsText() string {
-	all, err := b.bus.Records(b.t.Context(), "r1")
+	all, err := b.bus.Records.List(b.t.Context(), "r1")
 	return fmt.Sprintf("%+v %v", all, err)
 }
 

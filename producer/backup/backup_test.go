@@ -137,7 +137,7 @@ func TestAnOutcomeOfMeanwhileIsMadeAgain(t *testing.T) {
 		}
 	})
 	ending := one.start(manifest("r-running", 6))
-	must.Until(one.ctx, t, "the jobs run", func() bool { return len(must.Get(one.bus.Records(one.ctx, "r-running"))(t)) == 6 })
+	must.Until(one.ctx, t, "the jobs run", func() bool { return len(must.Get(one.bus.Records.List(one.ctx, "r-running"))(t)) == 6 })
 	var undisturbed round.Result
 	_, dir := one.taken(backup.Config{Progress: once("KV_EVALUATIONS", func() {
 		close(allowed)
@@ -161,7 +161,7 @@ func TestNoClaimIsAheadOfItsMessage(t *testing.T) {
 	one := servers(t, 1).open()
 	one.work(gated("r-running", nil))
 	m := manifest("r-running", len(backup.Order()))
-	must.Do(t, one.bus.CreateManifest(one.ctx, m))
+	must.Do(t, one.bus.Rounds.CreateManifest(one.ctx, m))
 	begun, last := map[string]bool{}, 0
 	_, dir := one.taken(backup.Config{Scores: true, Progress: func(stream string, _ int64) {
 		if begun[stream] {
@@ -170,10 +170,10 @@ func TestNoClaimIsAheadOfItsMessage(t *testing.T) {
 		begun[stream] = true
 		last++
 		miner := m.Miners[last-1]
-		must.Get(one.bus.PlanRecord(one.ctx, job.Plan("r-running", miner.UID, "")))(t)
-		must.Do(t, one.bus.PublishJob(one.ctx, job.Job{Round: "r-running", UID: miner.UID, Hotkey: miner.Hotkey, GitHubID: miner.GitHubID, AsOf: asOf}))
+		must.Get(one.bus.Records.Plan(one.ctx, job.Plan("r-running", miner.UID, "")))(t)
+		must.Do(t, one.bus.Queue.Publish(one.ctx, job.Job{Round: "r-running", UID: miner.UID, Hotkey: miner.Hotkey, GitHubID: miner.GitHubID, AsOf: asOf}))
 		must.Until(one.ctx, t, "the job is claimed", func() bool {
-			record, _, err := one.bus.Record(one.ctx, "r-running", miner.UID)
+			record, _, err := one.bus.Records.Load(one.ctx, "r-running", miner.UID)
 			return err == nil && record.Claim != nil
 		})
 	}})
@@ -181,7 +181,7 @@ func TestNoClaimIsAheadOfItsMessage(t *testing.T) {
 	other.restored(dir, 0)
 	js := must.Get(jetstream.New(other.connect(cluster.Producer)))(t)
 	jobs := must.Get(js.Stream(other.ctx, job.StreamJobs))(t).CachedInfo().State
-	for _, r := range must.Get(other.bus.Records(other.ctx, "r-running"))(t) {
+	for _, r := range must.Get(other.bus.Records.List(other.ctx, "r-running"))(t) {
 		if r.Claim != nil && r.Claim.Sequence > jobs.LastSeq {
 			t.Errorf("miner %d is held by message %d, and the stream ends with %d", r.UID, r.Claim.Sequence, jobs.LastSeq)
 		}
@@ -198,20 +198,20 @@ func TestNoClaimIsAheadOfItsMessage(t *testing.T) {
 func TestRoundsThatComeAndGoMeanwhile(t *testing.T) {
 	t.Parallel()
 	one := servers(t, 1).open()
-	must.Do(t, one.bus.CreateManifest(one.ctx, manifest("r-gone", 1)))
-	must.Get(one.bus.PlanRecord(one.ctx, job.Plan("r-gone", 1, "")))(t)
-	must.Do(t, one.bus.PublishJob(one.ctx, job.Job{Round: "r-gone", UID: 1, Hotkey: "h1", GitHubID: "1001", AsOf: asOf}))
+	must.Do(t, one.bus.Rounds.CreateManifest(one.ctx, manifest("r-gone", 1)))
+	must.Get(one.bus.Records.Plan(one.ctx, job.Plan("r-gone", 1, "")))(t)
+	must.Do(t, one.bus.Queue.Publish(one.ctx, job.Job{Round: "r-gone", UID: 1, Hotkey: "h1", GitHubID: "1001", AsOf: asOf}))
 	_, dir := one.taken(backup.Config{Scores: true, Progress: once("KV_EVALUATIONS", func() {
-		must.Do(t, one.bus.CreateManifest(one.ctx, manifest("r-begun", 2)))
-		must.Do(t, one.bus.PublishJob(one.ctx, job.Job{Round: "r-begun", UID: 1, Hotkey: "h1", GitHubID: "1001", AsOf: asOf}))
-		must.Do(t, one.bus.Forget(one.ctx, "r-gone"))
+		must.Do(t, one.bus.Rounds.CreateManifest(one.ctx, manifest("r-begun", 2)))
+		must.Do(t, one.bus.Queue.Publish(one.ctx, job.Job{Round: "r-begun", UID: 1, Hotkey: "h1", GitHubID: "1001", AsOf: asOf}))
+		must.Do(t, one.bus.Rounds.Forget(one.ctx, "r-gone"))
 	})})
 	other := servers(t, 1)
 	done := other.restored(dir, 0)
 	if want := []string{"r-gone"}; !slices.Equal(done.Forgotten, want) {
 		t.Errorf("forgotten are %q, want %q", done.Forgotten, want)
 	}
-	if left := must.Get(other.bus.Records(other.ctx, "r-gone"))(t); len(left) > 0 {
+	if left := must.Get(other.bus.Records.List(other.ctx, "r-gone"))(t); len(left) > 0 {
 		t.Errorf("of the forgotten round there are %v", left)
 	}
 	other.work(evaluated)

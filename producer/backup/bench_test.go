@@ -90,7 +90,7 @@ func fill(ctx context.Context, b *testing.B, address string) {
 	}
 	for n := range benchRounds {
 		name := fmt.Sprintf("r-%d", n)
-		must.Do(b, bus.CreateManifest(ctx, manifest(name, benchMiners)))
+		must.Do(b, bus.Rounds.CreateManifest(ctx, manifest(name, benchMiners)))
 		put(job.BucketRounds, job.OutcomeKey(name, 1), 1_000_000)
 		for uid := 1; uid <= benchMiners; uid++ {
 			put(job.BucketRecords, job.RecordKey(name, uid), 500)

@@ -115,7 +115,7 @@ func TestServersThatAreNotEmptyAreRefused(t *testing.T) {
 	declared := servers(t, 1).open()
 	refused(declared, "KV_RECORDS (empty: a process has declared it", "stop every producer and worker")
 
-	must.Get(declared.bus.SetHolder(declared.ctx, job.Schedule, job.Holder{Name: "host-7-abc/1", For: 1 << 30, Since: asOf}, 0))(t)
+	must.Get(declared.bus.Holders.Set(declared.ctx, job.Schedule, job.Holder{Name: "host-7-abc/1", For: 1 << 30, Since: asOf}, 0))(t)
 	refused(declared, "KV_ROUNDS (1 message)", "producer host-7-abc, last heard of at")
 
 	one.concluded(manifest("r-later", 3))

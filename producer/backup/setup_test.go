@@ -161,8 +161,8 @@ func (f *fleet) inEachState() {
 	f.t.Helper()
 	f.concluded(manifest("r-concluded", 3))
 	f.concluded(manifest("r-dead", 3))
-	must.Do(f.t, f.bus.CreateReplay(f.ctx, job.Replay{Round: "r-dead", Number: 1, UIDs: []int{2}, By: "killed", At: asOf}))
-	must.Do(f.t, f.bus.CreateManifest(f.ctx, manifest("r-planned", 3)))
+	must.Do(f.t, f.bus.Rounds.CreateReplay(f.ctx, job.Replay{Round: "r-dead", Number: 1, UIDs: []int{2}, By: "killed", At: asOf}))
+	must.Do(f.t, f.bus.Rounds.CreateManifest(f.ctx, manifest("r-planned", 3)))
 }
 
 // allow lets so many jobs end.
@@ -219,7 +219,7 @@ func (f *fleet) resumed(name string) round.Result {
 
 func (f *fleet) audited(name string) {
 	f.t.Helper()
-	a := round.AuditOf(must.Get(f.bus.Held(f.ctx, name))(f.t))
+	a := round.AuditOf(must.Get(f.bus.Inventory(f.ctx, name))(f.t))
 	if !a.Holds() || a.Outstanding > 0 {
 		f.t.Errorf("round %s: %s: %v", name, a, a.Discrepancies)
 	}
@@ -228,7 +228,7 @@ func (f *fleet) audited(name string) {
 // done counts the jobs of a round that are done.
 func (f *fleet) done(name string) (n int) {
 	f.t.Helper()
-	for _, r := range must.Get(f.bus.Records(f.ctx, name))(f.t) {
+	for _, r := range must.Get(f.bus.Records.List(f.ctx, name))(f.t) {
 		if r.Phase == job.Done {
 			n++
 		}

@@ -248,7 +248,7 @@ func redisScenarios() map[string]scenario {
 			nats, _, bus := declared(t)
 			used(t, s.URL(), ratelimit.Config{Egress: "eu-1", Horizon: time.Second}, 1)
 			used(t, s.URL(), ratelimit.Config{Egress: "stranger", Horizon: time.Second}, 1)
-			if err := bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p"}, 0); err != nil {
+			if err := bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p"}, 0); err != nil {
 				t.Fatal(err)
 			}
 			found := run(t, doctor.Redis{URL: s.URL(), NATS: nats, Limit: ratelimit.Config{Egress: "eu-1"}}.Checks()...)
@@ -259,7 +259,7 @@ func redisScenarios() map[string]scenario {
 		}},
 		"an egress of one's own that nobody declared": {doctor.EgressUndeclared, doctor.Warning, func(t *testing.T) []doctor.Finding {
 			nats, _, bus := declared(t)
-			if err := bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p"}, 0); err != nil {
+			if err := bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p"}, 0); err != nil {
 				t.Fatal(err)
 			}
 			return run(t, doctor.Redis{URL: redistest.Start(t).URL(), NATS: nats, Limit: ratelimit.Config{Egress: "eu-2"}}.Checks()...)
@@ -412,7 +412,7 @@ func TestEveryFaultIsFound(t *testing.T) { //nolint:tparallel // the scenarios e
 func TestAllIsWell(t *testing.T) {
 	t.Parallel()
 	url, _, bus := declared(t)
-	must.Do(t, bus.CreateManifest(t.Context(), job.Manifest{Round: "r1"}))
+	must.Do(t, bus.Rounds.CreateManifest(t.Context(), job.Manifest{Round: "r1"}))
 	waitForJobs(t, bus)
 	asked := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked++; fmt.Fprint(w, `{"status":"ok"}`) }))

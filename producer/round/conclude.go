@@ -78,7 +78,7 @@ func (w *work) readEvaluations(ctx context.Context, records map[int]job.Record) 
 			continue
 		}
 		group.Go(func() error {
-			evaluation, digest, err := w.cfg.Bus.EvaluationDigest(reading, key)
+			evaluation, digest, err := w.cfg.Bus.Evaluations.LoadDigest(reading, key)
 			if unreadable[i] = jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound); err != nil && !unreadable[i] {
 				return fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
 			}
@@ -131,7 +131,7 @@ func (w *work) conclude(ctx context.Context, e evidence) (Result, error) {
 	}
 	result.Complete = result.complete()
 	if result.Revision > 1 {
-		if result.Former, err = w.cfg.Bus.OutcomeDigest(ctx, w.m.Round, result.Revision-1); err != nil {
+		if result.Former, err = w.cfg.Bus.Outcomes.Digest(ctx, w.m.Round, result.Revision-1); err != nil {
 			return Result{}, fmt.Errorf("reading the revision before: %w", err)
 		}
 	}
@@ -150,7 +150,7 @@ func (w *work) damaged(ctx context.Context, o *scoring.Outcome) ([]Lost, error) 
 		if !m.FetchFailed || m.FromStored || m.Failed != input.NoFailure {
 			continue
 		}
-		damage, err := w.cfg.Bus.StoredDamage(ctx, m.UID)
+		damage, err := w.cfg.Bus.Miners.Damage(ctx, m.UID)
 		if err != nil {
 			return nil, fmt.Errorf("looking at the stored evaluation of miner %d: %w", m.UID, err)
 		}
@@ -171,14 +171,14 @@ func (w *work) store(ctx context.Context, result Result) (Result, error) {
 		return Result{}, err
 	}
 	origin := jobstream.Origin{Round: w.m.Round, PlannedAt: w.m.PlannedAt, Revision: result.Revision}
-	if err := w.cfg.Bus.ChangeStored(ctx, origin, result.Outcome.Stored); err != nil {
+	if err := w.cfg.Bus.Miners.Change(ctx, origin, result.Outcome.Stored); err != nil {
 		return Result{}, err
 	}
 	crash.At(crash.StoredChanged)
-	err = w.cfg.Bus.PutOutcome(ctx, w.m.Round, result.Revision, data)
+	err = w.cfg.Bus.Outcomes.Put(ctx, w.m.Round, result.Revision, data)
 	first := err == nil
 	if errors.Is(err, jobstream.ErrExists) {
-		first, err = w.cfg.Bus.ReplaceOutcome(ctx, w.m.Round, result.Revision, data, func(there []byte) error {
+		first, err = w.cfg.Bus.Outcomes.Replace(ctx, w.m.Round, result.Revision, data, func(there []byte) error {
 			_, err := Decode(there)
 			return err
 		})

@@ -115,7 +115,7 @@ const unknownHolder = "unknown: what it has written cannot be read"
 // holder is who holds a round. What cannot be read may be of somebody who lives: it
 // has its time, as anybody.
 func (c Config) holder(ctx context.Context, round string) (job.Holder, uint64, error) {
-	other, revision, err := c.Bus.Holder(ctx, round)
+	other, revision, err := c.Bus.Holders.Load(ctx, round)
 	if jobstream.Damaged(err) {
 		other, err = job.Holder{Name: unknownHolder, For: c.Hold}, nil
 	}
@@ -143,7 +143,7 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, befor
 		now := time.Now()
 		followed := c.Follows != "" && strings.HasPrefix(other.Name, c.Follows+"/")
 		if c.Alone || followed || other.Name == name || seen.free(other, revision, now) {
-			revision, err = c.Bus.SetHolder(ctx, round, me, revision)
+			revision, err = c.Bus.Holders.Set(ctx, round, me, revision)
 			if err == nil {
 				crash.At(crash.RoundHeld)
 				return &hold{bus: c.Bus, round: round, me: me, revision: revision}, other, nil
@@ -221,7 +221,7 @@ func (h *hold) keep(ctx context.Context, lose context.CancelCauseFunc) {
 			h.me.Beat++
 			sent := time.Now()
 			bounded, cancel := context.WithDeadline(ctx, confirmed.Add(h.me.For*3/4))
-			revision, err := h.bus.SetHolder(bounded, h.round, h.me, h.revision)
+			revision, err := h.bus.Holders.Set(bounded, h.round, h.me, h.revision)
 			cancel()
 			switch {
 			case err == nil:
@@ -248,11 +248,11 @@ func (h *hold) release(ctx context.Context) {
 	h.me.Released = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.me.For)
 	defer cancel()
-	_, err := h.bus.SetHolder(ctx, h.round, h.me, h.revision)
+	_, err := h.bus.Holders.Set(ctx, h.round, h.me, h.revision)
 	if errors.Is(err, jobstream.ErrConflict) { // the last sign of life may have been written, its answer not awaited
-		holder, revision, readErr := h.bus.Holder(ctx, h.round)
+		holder, revision, readErr := h.bus.Holders.Load(ctx, h.round)
 		if readErr == nil && holder.Name == h.me.Name {
-			_, err = h.bus.SetHolder(ctx, h.round, h.me, revision)
+			_, err = h.bus.Holders.Set(ctx, h.round, h.me, revision)
 		}
 	}
 	if err == nil {

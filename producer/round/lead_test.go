@@ -65,9 +65,9 @@ func TestWhoFollowsTakesWhatTheLeaderHeld(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	ctx, m := deadline(t), b.plan(t, four()[0])
-	must.Do(t, b.bus.CreateManifest(ctx, m))
+	must.Do(t, b.bus.Rounds.CreateManifest(ctx, m))
 	hold := func(what, name string, for_ time.Duration) {
-		if _, err := b.bus.SetHolder(ctx, what, job.Holder{Name: name, For: for_, Since: time.Now()}, 0); err != nil {
+		if _, err := b.bus.Holders.Set(ctx, what, job.Holder{Name: name, For: for_, Since: time.Now()}, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,7 +86,7 @@ func TestWhoFollowsTakesWhatTheLeaderHeld(t *testing.T) {
 	must.Do(t, err)
 
 	other := later(m, "others")
-	must.Do(t, b.bus.CreateManifest(ctx, other))
+	must.Do(t, b.bus.Rounds.CreateManifest(ctx, other))
 	hold(other.Round, "deadly/1", 300*time.Millisecond) // not the one that is followed: its time is waited for
 	said := &telemetrytest.Log{}
 	_, err = b.runner(t, func(c *round.Config) {
@@ -106,16 +106,16 @@ func TestALeaderThatStallsIsTakenOver(t *testing.T) {
 		if times++; times == 2 {
 			return nil
 		}
-		holder, revision, err := b.bus.Holder(ctx, job.Schedule)
+		holder, revision, err := b.bus.Holders.Load(ctx, job.Schedule)
 		if err != nil {
 			return err
 		}
 		holder.Name, holder.Released = "other/1", true // it has come, led and ended
 		for {
-			if _, err = b.bus.SetHolder(ctx, job.Schedule, holder, revision); !errors.Is(err, jobstream.ErrConflict) {
+			if _, err = b.bus.Holders.Set(ctx, job.Schedule, holder, revision); !errors.Is(err, jobstream.ErrConflict) {
 				break
 			}
-			if _, revision, err = b.bus.Holder(ctx, job.Schedule); err != nil {
+			if _, revision, err = b.bus.Holders.Load(ctx, job.Schedule); err != nil {
 				return err
 			}
 		}

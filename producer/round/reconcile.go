@@ -54,7 +54,7 @@ const (
 
 // repairs compares what is held of a round with itself, and with the ends of jobs
 // that this process has seen. Held must have been read in the order that
-// jobstream.Held has: a message goes only after its job has ended, so one that was
+// jobstream.Bus.Inventory has: a message goes only after its job has ended, so one that was
 // not there belongs to no job that is outstanding afterwards.
 func (w *work) repairs(held job.Held) []repair {
 	records, damaged := byUID(held.Records), damagedOf(held.Damage)
@@ -123,7 +123,7 @@ func (w *work) keepWhole(ctx context.Context) {
 
 // audit tells the metrics what an audit of the round counts.
 func (r *Runner) audit(ctx context.Context, round string) {
-	held, err := r.cfg.Bus.Held(ctx, round)
+	held, err := r.cfg.Bus.Inventory(ctx, round)
 	if err != nil {
 		r.cfg.Log.DebugContext(ctx, "the round could not be audited", "round", round, "error", err)
 		return
@@ -142,7 +142,7 @@ func audited(ctx context.Context, held job.Held) {
 // operations for each thing that is wrong. It returns what was held before, and how
 // much was put right. One job that cannot be mended keeps no other from it.
 func (w *work) reconcile(ctx context.Context) (held job.Held, did int, err error) {
-	held, err = w.cfg.Bus.Held(ctx, w.m.Round)
+	held, err = w.cfg.Bus.Inventory(ctx, w.m.Round)
 	if err != nil && !errors.Is(err, jobstream.ErrNotFound) { // nothing is held: all of it is mended
 		return held, 0, err
 	}
@@ -167,7 +167,7 @@ func (w *work) reconcile(ctx context.Context) (held job.Held, did int, err error
 // mendRound puts back what is of no job in particular.
 func (w *work) mendRound(ctx context.Context, held job.Held) error {
 	if held.Lost != "" || held.Manifest.Round == "" {
-		restored, err := w.cfg.Bus.RestoreManifest(ctx, w.m.stored)
+		restored, err := w.cfg.Bus.Rounds.RestoreManifest(ctx, w.m.stored)
 		if err != nil {
 			return fmt.Errorf("putting the manifest back: %w", err)
 		}
@@ -176,7 +176,7 @@ func (w *work) mendRound(ctx context.Context, held job.Held) error {
 			w.note(ctx, -1, lostManifest)
 		}
 	}
-	restored, err := w.cfg.Bus.RestoreEgresses(ctx)
+	restored, err := w.cfg.Bus.Egresses.Restore(ctx)
 	if err != nil {
 		return fmt.Errorf("declaring the egresses again: %w", err)
 	}
@@ -188,7 +188,7 @@ func (w *work) mendRound(ctx context.Context, held job.Held) error {
 
 // unstick deals with the messages that nobody will be given any more.
 func (w *work) unstick(ctx context.Context) error {
-	stuck, err := w.cfg.Bus.Stuck(ctx, w.m.Round)
+	stuck, err := w.cfg.Bus.Queue.Stuck(ctx, w.m.Round)
 	if err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
 	case lostBoth:
 		did, err = true, w.publishOne(ctx, what.job)
 	case lostMessage:
-		did, err = w.cfg.Bus.Requeue(w.roots.goingOn(ctx, what.job, what.record), what.job)
+		did, err = w.cfg.Bus.Queue.Requeue(w.roots.goingOn(ctx, what.job, what.record), what.job)
 	case lostRecord:
 		did, err = w.planAgain(ctx, what.job)
 	case damagedRecord:
@@ -227,7 +227,7 @@ func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
 	case lostEnd:
 		did, err = w.putBack(ctx, what)
 	case lostLetter:
-		did, err = true, w.cfg.Bus.RepublishDead(ctx, deadLetter(what.record))
+		did, err = true, w.cfg.Bus.Letters.Republish(ctx, deadLetter(what.record))
 	default:
 	}
 	if !did || err != nil {
@@ -239,13 +239,13 @@ func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
 // planAgain makes the record of a job that is queued, in the trace that its
 // message has: there its deliveries are.
 func (r *Runner) planAgain(ctx context.Context, j job.Job) (bool, error) {
-	id, err := r.cfg.Bus.QueuedTrace(ctx, j.Round, j.UID)
+	id, err := r.cfg.Bus.Queue.Trace(ctx, j.Round, j.UID)
 	if err != nil {
 		return false, err
 	}
 	record := job.Plan(j.Round, j.UID, id)
 	record.Replay = j.Replay
-	created, err := r.cfg.Bus.PlanRecord(ctx, record)
+	created, err := r.cfg.Bus.Records.Plan(ctx, record)
 	if created {
 		r.roots.goingOn(ctx, j, record)
 	}
@@ -259,16 +259,16 @@ func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
 	defer cancel()
-	record, _, err := r.cfg.Bus.Record(ctx, s.Round, s.UID)
+	record, _, err := r.cfg.Bus.Records.Load(ctx, s.Round, s.UID)
 	if errors.Is(err, jobstream.ErrNotFound) { // what has a job has a record by now
-		return "message of no job: removed", r.cfg.Bus.Discard(ctx, s)
+		return "message of no job: removed", r.cfg.Bus.Queue.Discard(ctx, s)
 	}
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case record.Phase.Ended() || s.Replay >= 0 && s.Replay < record.Replay:
-		return "message of an ended job: removed", r.cfg.Bus.Discard(ctx, s)
+		return "message of an ended job: removed", r.cfg.Bus.Queue.Discard(ctx, s)
 	case usedUp(record, s):
 		err := r.exhausted(ctx, jobstream.Exhausted{
 			Round: s.Round, UID: s.UID, Replay: s.Replay, Sequence: s.Sequence, Deliveries: record.Claim.Delivery,
@@ -276,9 +276,9 @@ func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return "deliveries used up, and nobody said so: buried", r.cfg.Bus.Discard(ctx, s)
+		return "deliveries used up, and nobody said so: buried", r.cfg.Bus.Queue.Discard(ctx, s)
 	}
-	return "message passed over: published again", r.cfg.Bus.Unstick(ctx, s)
+	return "message passed over: published again", r.cfg.Bus.Queue.Unstick(ctx, s)
 }
 
 // usedUp says whether the last delivery of a stuck message was claimed: then

@@ -123,7 +123,7 @@ func NewName() string {
 // name must not exist.
 func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
 	ctx, m.Trace = telemetry.NewRound(ctx)
-	if err := r.cfg.Bus.CreateManifest(ctx, m); err != nil {
+	if err := r.cfg.Bus.Rounds.CreateManifest(ctx, m); err != nil {
 		return Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
 	}
 	crash.At(crash.ManifestWritten)
@@ -169,7 +169,7 @@ func (r *Runner) settled(ctx context.Context, m known) (Result, error) {
 	if err != nil || latest.Revision == 0 {
 		return latest, err
 	}
-	broken, err := r.cfg.Bus.Replay(ctx, m.Round, latest.Revision)
+	broken, err := r.cfg.Bus.Rounds.Replay(ctx, m.Round, latest.Revision)
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
 		return latest, nil
@@ -186,7 +186,7 @@ func (r *Runner) settled(ctx context.Context, m known) (Result, error) {
 func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (Result, error) {
 	replay := job.Replay{Round: m.Round, Number: revision - 1}
 	if replay.Number > 0 {
-		planned, err := r.cfg.Bus.Replay(ctx, m.Round, replay.Number)
+		planned, err := r.cfg.Bus.Rounds.Replay(ctx, m.Round, replay.Number)
 		if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
 			return Result{}, fmt.Errorf("reading replay %d of round %s: %w", replay.Number, m.Round, err)
 		}
@@ -203,7 +203,7 @@ func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (Resul
 // Latest reads the latest outcome of a round; its Revision is 0 if there is
 // none. Beside a *jobstream.ValueError it is the one that cannot be read.
 func Latest(ctx context.Context, bus *jobstream.Bus, round string) (Result, error) {
-	revisions, err := bus.Outcomes(ctx, round)
+	revisions, err := bus.Outcomes.Revisions(ctx, round)
 	if err != nil || len(revisions) == 0 {
 		return Result{}, err
 	}
@@ -220,7 +220,7 @@ func Latest(ctx context.Context, bus *jobstream.Bus, round string) (Result, erro
 
 // ReadOutcome reads one revision of a round's outcome, and verifies it.
 func ReadOutcome(ctx context.Context, bus *jobstream.Bus, round string, revision int) (Result, error) {
-	stored, err := bus.SignedOutcome(ctx, round, revision)
+	stored, err := bus.Outcomes.LoadSigned(ctx, round, revision)
 	if err == nil {
 		err = CheckNext(ctx, bus, round, revision, stored.SHA256)
 	}
@@ -238,7 +238,7 @@ func ReadOutcome(ctx context.Context, bus *jobstream.Bus, round string, revision
 // CheckNext holds a revision's digest against what the next revision says that it
 // was. Where there is no next one that can be read, nobody says so.
 func CheckNext(ctx context.Context, bus *jobstream.Bus, round string, revision int, digest string) error {
-	next, err := bus.OpenOutcome(ctx, round, revision+1)
+	next, err := bus.Outcomes.Open(ctx, round, revision+1)
 	if errors.Is(err, jobstream.ErrNotFound) || jobstream.Damaged(err) {
 		return nil
 	}
@@ -331,7 +331,7 @@ func (w *work) settleAll(ctx context.Context) error {
 		group.Go(func() error { return w.declareOverdue(ctx, w.m.Round, w.jobs, w.overdueAt) })
 	}
 	group.Go(func() error {
-		err := w.cfg.Bus.ConsumeExhausted(ctx, w.exhausted)
+		err := w.cfg.Bus.Queue.ConsumeExhausted(ctx, w.exhausted)
 		if ctx.Err() == nil {
 			return fmt.Errorf("reading the advisories of exhausted deliveries: %w", err)
 		}

@@ -71,15 +71,15 @@ func bound(kv jetstream.KeyValue) (int, *zstd.Decoder) {
 
 // pack returns what is to be stored under key, after storing the parts if it
 // takes more than one message. Parts without their key do no harm.
-func (b *Bus) pack(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) ([]byte, error) {
+func (l *link) pack(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) ([]byte, error) {
 	if most, _ := bound(kv); len(data) > most {
 		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: fmt.Errorf("%d bytes, want at most %d", len(data), most)}
 	}
-	if err := checkPayload(b.nc); err != nil { // the server may be another since the start
+	if err := checkPayload(l.nc); err != nil { // the server may be another since the start
 		return nil, err
 	}
 	packed := compressed(data)
-	limit := int(b.nc.MaxPayload()) - headroom
+	limit := int(l.nc.MaxPayload()) - headroom
 	if len(packed) <= limit {
 		return packed, nil
 	}
@@ -87,7 +87,7 @@ func (b *Bus) pack(ctx context.Context, kv jetstream.KeyValue, key string, data 
 	head := split{Parts: (len(packed) + limit - 1) / limit, Bytes: len(packed), SHA256: hex.EncodeToString(digest[:])}
 	for n := range head.Parts {
 		part := packed[n*limit : min((n+1)*limit, len(packed))]
-		if err := b.put(ctx, kv, head.key(key, n+1), part); err != nil {
+		if err := l.put(ctx, kv, head.key(key, n+1), part); err != nil {
 			return nil, err
 		}
 	}
@@ -107,8 +107,8 @@ func compressed(data []byte) []byte {
 }
 
 // unpack is the inverse of pack.
-func (b *Bus) unpack(ctx context.Context, kv jetstream.KeyValue, key string, stored []byte) ([]byte, error) {
-	packed, err := b.whole(ctx, kv, key, stored)
+func (l *link) unpack(ctx context.Context, kv jetstream.KeyValue, key string, stored []byte) ([]byte, error) {
+	packed, err := l.whole(ctx, kv, key, stored)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (b *Bus) unpack(ctx context.Context, kv jetstream.KeyValue, key string, sto
 }
 
 // whole is a value as it was packed, its parts put together if there are any.
-func (b *Bus) whole(ctx context.Context, kv jetstream.KeyValue, key string, stored []byte) ([]byte, error) {
+func (l *link) whole(ctx context.Context, kv jetstream.KeyValue, key string, stored []byte) ([]byte, error) {
 	if !bytes.HasPrefix(stored, []byte("{")) { // a zstd frame starts otherwise
 		return stored, nil
 	}
@@ -129,12 +129,12 @@ func (b *Bus) whole(ctx context.Context, kv jetstream.KeyValue, key string, stor
 	if err := json.Unmarshal(stored, &head); err != nil {
 		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: err}
 	}
-	return b.join(ctx, kv, key, head)
+	return l.join(ctx, kv, key, head)
 }
 
 // join puts the parts together. The head is as little to be trusted as any
 // stored value: it bounds nothing by its own word.
-func (b *Bus) join(ctx context.Context, kv jetstream.KeyValue, key string, head split) ([]byte, error) {
+func (l *link) join(ctx context.Context, kv jetstream.KeyValue, key string, head split) ([]byte, error) {
 	damaged := func(format string, args ...any) error {
 		return &ValueError{Bucket: kv.Bucket(), Key: key, Err: fmt.Errorf(format, args...)}
 	}
@@ -143,7 +143,7 @@ func (b *Bus) join(ctx context.Context, kv jetstream.KeyValue, key string, head 
 	}
 	var packed []byte
 	for n := range head.Parts {
-		entry, err := b.get(ctx, kv, head.key(key, n+1))
+		entry, err := l.get(ctx, kv, head.key(key, n+1))
 		if errors.Is(err, ErrNotFound) {
 			return nil, damaged("part %d of %d is missing", n+1, head.Parts)
 		}
@@ -161,12 +161,12 @@ func (b *Bus) join(ctx context.Context, kv jetstream.KeyValue, key string, head 
 }
 
 // load reads and unpacks a key, and decodes it into value unless that is nil.
-func (b *Bus) load(ctx context.Context, kv jetstream.KeyValue, key string, value any) ([]byte, error) {
-	entry, err := b.get(ctx, kv, key)
+func (l *link) load(ctx context.Context, kv jetstream.KeyValue, key string, value any) ([]byte, error) {
+	entry, err := l.get(ctx, kv, key)
 	if err != nil {
 		return nil, err
 	}
-	data, err := b.unpack(ctx, kv, key, entry.Value())
+	data, err := l.unpack(ctx, kv, key, entry.Value())
 	if err != nil || value == nil {
 		return data, err
 	}

@@ -94,10 +94,52 @@ func (c Config) filled() (Config, error) {
 	return c, nil
 }
 
-// Bus is one process' access to the streams and buckets. It is safe for
+// Bus is one process' access to the streams and buckets, each by its part. It is safe for
 // concurrent use. Of a watch it has goroutines until the watch's context ends, else
 // none; the connection stays its caller's.
 type Bus struct {
+	*link
+
+	Queue       Queue
+	Letters     Letters
+	Records     Records
+	Evaluations Evaluations
+	Rounds      Rounds
+	Outcomes    Outcomes
+	Holders     Holders
+	Schedule    Schedule
+	Egresses    Egresses
+	Miners      Miners
+}
+
+// The parts of a bus.
+type (
+	// Queue is the stream of jobs, with the word that a job's deliveries are used up.
+	Queue struct{ *link }
+	// Letters are the dead letters: the stream of jobs that failed for good.
+	Letters struct{ *link }
+	// Records are the states of jobs.
+	Records struct{ *link }
+	// Evaluations are what workers concluded, each under the key of its claim.
+	Evaluations struct{ *link }
+	// Rounds are what rounds are planned with and begin with: manifests, replays,
+	// snapshots and maintainers.
+	Rounds struct{ *link }
+	// Outcomes are what rounds ended with, by revision.
+	Outcomes struct{ *link }
+	// Holders are the producers that run a round, or the schedule.
+	Holders struct{ *link }
+	// Schedule is when rounds are due, and were concluded.
+	Schedule struct{ *link }
+	// Egresses is the declaration of the addresses from which the fleet sends.
+	Egresses struct{ *link }
+	// Miners are what is kept of a miner from round to round: its last good evaluation,
+	// and whose account its token was.
+	Miners struct{ *link }
+)
+
+// link is what the parts share: the connection, how it does, and what is found by it.
+type link struct {
 	cfg     Config
 	nc      *nats.Conn
 	js      jetstream.JetStream
@@ -137,16 +179,21 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
-	b := &Bus{cfg: cfg, nc: nc, js: js, leader: leader, streams: map[string]jetstream.Stream{}, buckets: map[string]jetstream.KeyValue{},
-		standing: standing{refused: map[string]bool{}}}
+	l := &link{
+		cfg: cfg, nc: nc, js: js, leader: leader, standing: standing{refused: map[string]bool{}},
+		streams: map[string]jetstream.Stream{}, buckets: map[string]jetstream.KeyValue{},
+	}
 	if err := checkPayload(nc); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
-	if err := b.open(ctx); err != nil {
+	if err := l.open(ctx); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
-	b.bound.Store(true)
-	return b, nil
+	l.bound.Store(true)
+	return &Bus{
+		link: l, Queue: Queue{l}, Letters: Letters{l}, Records: Records{l}, Evaluations: Evaluations{l}, Rounds: Rounds{l},
+		Outcomes: Outcomes{l}, Holders: Holders{l}, Schedule: Schedule{l}, Egresses: Egresses{l}, Miners: Miners{l},
+	}, nil
 }
 
 // Signs says whether what is written of rounds is signed.
@@ -163,6 +210,6 @@ func (b *Bus) AckWait() time.Duration { return b.ackWait }
 func (b *Bus) Bucket(name string) jetstream.KeyValue { return b.buckets[name] }
 
 // The buckets by what they hold; Open has filled the map.
-func (b *Bus) rounds() jetstream.KeyValue      { return b.buckets[job.BucketRounds] }
-func (b *Bus) records() jetstream.KeyValue     { return b.buckets[job.BucketRecords] }
-func (b *Bus) evaluations() jetstream.KeyValue { return b.buckets[job.BucketEvaluation] }
+func (l *link) rounds() jetstream.KeyValue      { return l.buckets[job.BucketRounds] }
+func (l *link) records() jetstream.KeyValue     { return l.buckets[job.BucketRecords] }
+func (l *link) evaluations() jetstream.KeyValue { return l.buckets[job.BucketEvaluation] }

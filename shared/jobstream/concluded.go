@@ -13,8 +13,8 @@ import (
 
 // ConcludedAt is when a revision of a round's outcome was written; ErrNotFound
 // if it was not.
-func (b *Bus) ConcludedAt(ctx context.Context, round string, revision int) (time.Time, error) {
-	entry, err := b.get(ctx, b.rounds(), job.OutcomeKey(round, revision))
+func (o Outcomes) ConcludedAt(ctx context.Context, round string, revision int) (time.Time, error) {
+	entry, err := o.get(ctx, o.rounds(), job.OutcomeKey(round, revision))
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -23,8 +23,8 @@ func (b *Bus) ConcludedAt(ctx context.Context, round string, revision int) (time
 
 // Concluded lists the rounds that have an outcome, in the order of their
 // names.
-func (b *Bus) Concluded(ctx context.Context) ([]string, error) {
-	keys, err := b.keys(ctx, b.rounds(), "*.outcome.*")
+func (ro Rounds) Concluded(ctx context.Context) ([]string, error) {
+	keys, err := ro.keys(ctx, ro.rounds(), "*.outcome.*")
 	if err != nil {
 		return nil, err
 	}
@@ -49,19 +49,19 @@ type StoredOutcome struct {
 	SHA256 string    // of what is read
 }
 
-// OpenOutcome opens one revision of a round's outcome; ErrNotFound if none. Who
+// Open opens one revision of a round's outcome; ErrNotFound if none. Who
 // has it closes it.
-func (b *Bus) OpenOutcome(ctx context.Context, round string, revision int) (StoredOutcome, error) {
+func (o Outcomes) Open(ctx context.Context, round string, revision int) (StoredOutcome, error) {
 	key := job.OutcomeKey(round, revision)
-	entry, err := b.get(ctx, b.rounds(), key)
+	entry, err := o.get(ctx, o.rounds(), key)
 	if err != nil {
 		return StoredOutcome{}, err
 	}
-	packed, err := b.whole(ctx, b.rounds(), key, entry.Value())
+	packed, err := o.whole(ctx, o.rounds(), key, entry.Value())
 	if err != nil {
 		return StoredOutcome{}, err
 	}
-	reader, stored, err := b.streamed(key, packed)
+	reader, stored, err := o.streamed(key, packed)
 	if err != nil {
 		return StoredOutcome{}, err
 	}

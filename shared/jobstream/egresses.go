@@ -21,14 +21,14 @@ type lastEgresses struct {
 	damaged uint64 // the revision that could not be read
 }
 
-// Egresses reads the egresses that the fleet has, with the revision that
-// SetEgresses wants. A value that cannot be read, or is gone, admits nobody anew:
+// Load reads the egresses that the fleet has, with the revision that
+// Set wants. A value that cannot be read, or is gone, admits nobody anew:
 // what this process knew last stays in force, and where it knew none, the answer is
-// StoredEgresses'. Each damaged value is logged once. RestoreEgresses, or the next
+// Stored's. Each damaged value is logged once. Restore, or the next
 // producer that starts, replaces it.
-func (b *Bus) Egresses(ctx context.Context) (job.Egresses, uint64, error) {
-	e, revision, err := b.StoredEgresses(ctx)
-	last := &b.egresses
+func (eg Egresses) Load(ctx context.Context) (job.Egresses, uint64, error) {
+	e, revision, err := eg.Stored(ctx)
+	last := &eg.egresses
 	last.mu.Lock()
 	defer last.mu.Unlock()
 	switch damaged := Damaged(err); {
@@ -36,7 +36,7 @@ func (b *Bus) Egresses(ctx context.Context) (job.Egresses, uint64, error) {
 		return e, revision, err
 	case damaged && last.damaged != revision:
 		last.damaged = revision
-		b.cfg.Log.WarnContext(ctx, "the declared egresses cannot be read: those known before stay in force, and without any nobody sends",
+		eg.cfg.Log.WarnContext(ctx, "the declared egresses cannot be read: those known before stay in force, and without any nobody sends",
 			"known", last.Names, "error", err)
 	case len(e.Names) > 0:
 		last.Egresses = e
@@ -47,30 +47,30 @@ func (b *Bus) Egresses(ctx context.Context) (job.Egresses, uint64, error) {
 	return last.Egresses, revision, nil
 }
 
-// RestoreEgresses declares again what this process knew last, if that is gone or
+// Restore declares again what this process knew last, if that is gone or
 // cannot be read, and says whether it did.
-func (b *Bus) RestoreEgresses(ctx context.Context) (bool, error) {
-	_, revision, err := b.StoredEgresses(ctx)
+func (eg Egresses) Restore(ctx context.Context) (bool, error) {
+	_, revision, err := eg.Stored(ctx)
 	if err != nil && !Damaged(err) || err == nil && revision != 0 {
 		return false, err
 	}
-	b.egresses.mu.Lock()
-	known := b.egresses.Egresses
-	b.egresses.mu.Unlock()
+	eg.egresses.mu.Lock()
+	known := eg.egresses.Egresses
+	eg.egresses.mu.Unlock()
 	if len(known.Names) == 0 {
 		return false, nil
 	}
-	err = b.SetEgresses(ctx, known, revision)
+	err = eg.Set(ctx, known, revision)
 	if errors.Is(err, ErrConflict) { // somebody was faster
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// StoredEgresses reads the declaration itself: a *ValueError, with the revision,
+// Stored reads the declaration itself: a *ValueError, with the revision,
 // if it cannot be read. The revision is 0 when nobody has ever declared any.
-func (b *Bus) StoredEgresses(ctx context.Context) (job.Egresses, uint64, error) {
-	entry, err := b.get(ctx, b.rounds(), job.EgressesKey)
+func (eg Egresses) Stored(ctx context.Context) (job.Egresses, uint64, error) {
+	entry, err := eg.get(ctx, eg.rounds(), job.EgressesKey)
 	if errors.Is(err, ErrNotFound) {
 		return job.Egresses{}, 0, nil
 	}
@@ -81,19 +81,19 @@ func (b *Bus) StoredEgresses(ctx context.Context) (job.Egresses, uint64, error) 
 	return e, entry.Revision(), err
 }
 
-// SetEgresses declares the fleet's egresses if what is declared still is at the
+// Set declares the fleet's egresses if what is declared still is at the
 // given revision; ErrConflict if it is not.
-func (b *Bus) SetEgresses(ctx context.Context, e job.Egresses, revision uint64) error {
+func (eg Egresses) Set(ctx context.Context, e job.Egresses, revision uint64) error {
 	e.Version = job.Version
 	data, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encoding the egresses: %w", err)
 	}
-	_, err = b.write(ctx, b.rounds(), job.EgressesKey, data, revision)
+	_, err = eg.write(ctx, eg.rounds(), job.EgressesKey, data, revision)
 	return err
 }
 
-// DeclaredEgresses reads what Bus.StoredEgresses reads, and declares no stream: it
+// DeclaredEgresses reads what Egresses.Stored reads, and declares no stream: it
 // is for those who only look.
 func DeclaredEgresses(ctx context.Context, nc *nats.Conn) (job.Egresses, error) {
 	leader, err := nc.JetStream()

@@ -13,35 +13,35 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// PutEvaluation stores an evaluation under its claim's key. The key is of
+// Put stores an evaluation under its claim's key. The key is of
 // that claim alone, so whatever a late finisher stores replaces nothing.
-func (b *Bus) PutEvaluation(ctx context.Context, key string, e job.Evaluation) error {
+func (ev Evaluations) Put(ctx context.Context, key string, e job.Evaluation) error {
 	e.Version = job.Version
 	data, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encoding evaluation %s: %w", key, err)
 	}
-	packed, err := b.pack(ctx, b.evaluations(), key, data)
+	packed, err := ev.pack(ctx, ev.evaluations(), key, data)
 	if err != nil {
 		return err
 	}
-	return b.put(ctx, b.evaluations(), key, packed)
+	return ev.put(ctx, ev.evaluations(), key, packed)
 }
 
-// Evaluation reads an evaluation; ErrNotFound if there is none, a *ValueError
+// Load reads an evaluation; ErrNotFound if there is none, a *ValueError
 // if it is damaged, of a later version, or of another round, miner or claim than its
 // key says.
-func (b *Bus) Evaluation(ctx context.Context, key string) (job.Evaluation, error) {
-	e, _, err := b.EvaluationDigest(ctx, key)
+func (ev Evaluations) Load(ctx context.Context, key string) (job.Evaluation, error) {
+	e, _, err := ev.LoadDigest(ctx, key)
 	return e, err
 }
 
-// EvaluationDigest reads an evaluation as Evaluation does, with the SHA-256 of
+// LoadDigest reads an evaluation as Evaluation does, with the SHA-256 of
 // what is stored of it, unpacked: whoever reads it later can tell whether it is the
 // same.
-func (b *Bus) EvaluationDigest(ctx context.Context, key string) (job.Evaluation, string, error) {
+func (ev Evaluations) LoadDigest(ctx context.Context, key string) (job.Evaluation, string, error) {
 	var e job.Evaluation
-	data, err := b.load(ctx, b.evaluations(), key, &e)
+	data, err := ev.load(ctx, ev.evaluations(), key, &e)
 	if errors.Is(err, jetstream.ErrInvalidKey) { // a damaged record may name anything
 		err = fmt.Errorf("bucket %s, key %q: %w", job.BucketEvaluation, key, ErrNotFound)
 	}

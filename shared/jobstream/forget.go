@@ -15,8 +15,8 @@ import (
 // Known lists every round of which the bucket of rounds holds anything, in the
 // order of their names: also one that was forgotten half-way, or has lost its
 // manifest.
-func (b *Bus) Known(ctx context.Context) ([]string, error) {
-	keys, err := b.keys(ctx, b.rounds(), ">")
+func (ro Rounds) Known(ctx context.Context) ([]string, error) {
+	keys, err := ro.keys(ctx, ro.rounds(), ">")
 	if err != nil {
 		return nil, err
 	}
@@ -25,8 +25,8 @@ func (b *Bus) Known(ctx context.Context) ([]string, error) {
 
 // Left lists the rounds of which anything is left anywhere, as Known does: also
 // those that the bucket of rounds has lost. It counts the keys of every bucket.
-func (b *Bus) Left(ctx context.Context) ([]string, error) {
-	names, err := b.Known(ctx)
+func (ro Rounds) Left(ctx context.Context) ([]string, error) {
+	names, err := ro.Known(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (b *Bus) Left(ctx context.Context) ([]string, error) {
 		bucketStream(job.BucketEvaluation): "$KV." + job.BucketEvaluation + ".",
 		job.StreamJobs:                     strings.TrimSuffix(job.SubjectJobs, ">"),
 	} {
-		subjects, err := b.subjects(ctx, stream, prefix+">")
+		subjects, err := ro.subjects(ctx, stream, prefix+">")
 		if err != nil {
 			return nil, err
 		}
@@ -65,9 +65,9 @@ func roundsOf(keys []string, prefix string) []string {
 //
 // Subjects are purged, not keys deleted one by one: a deleted key leaves a mark
 // that stays for ever.
-func (b *Bus) Forget(ctx context.Context, round string) error {
+func (ro Rounds) Forget(ctx context.Context, round string) error {
 	for _, what := range leftovers(round) {
-		if err := b.purge(ctx, "forgetting round "+round, what); err != nil {
+		if err := ro.purge(ctx, "forgetting round "+round, what); err != nil {
 			return err
 		}
 		crash.At(crash.PartForgotten)
@@ -75,22 +75,22 @@ func (b *Bus) Forget(ctx context.Context, round string) error {
 	return nil
 }
 
-// ForgetOutcome removes one revision of a round's outcome, by its key. A restored
+// Forget removes one revision of a round's outcome, by its key. A restored
 // outcome may be of records that have not all ended in the backup: its round is
 // then concluded again.
-func (b *Bus) ForgetOutcome(ctx context.Context, key string) error {
+func (o Outcomes) Forget(ctx context.Context, key string) error {
 	head := leftover{bucketStream(job.BucketRounds), "$KV." + job.BucketRounds + "." + key}
 	for _, what := range []leftover{head, {head.stream, head.subject + ".>"}} {
-		if err := b.purge(ctx, "forgetting outcome "+key, what); err != nil {
+		if err := o.purge(ctx, "forgetting outcome "+key, what); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *Bus) purge(ctx context.Context, why string, what leftover) error {
-	return b.try(ctx, why+": "+what.stream, func(ctx context.Context) error {
-		stream, err := b.js.Stream(ctx, what.stream)
+func (l *link) purge(ctx context.Context, why string, what leftover) error {
+	return l.try(ctx, why+": "+what.stream, func(ctx context.Context) error {
+		stream, err := l.js.Stream(ctx, what.stream)
 		if err != nil {
 			return err //nolint:wrapcheck // try names the operation
 		}

@@ -13,10 +13,10 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Holder reads who runs a round, with the revision that SetHolder wants, also
+// Load reads who runs a round, with the revision that Set wants, also
 // when the value is damaged (*ValueError); the revision is 0 when nobody ever has.
-func (b *Bus) Holder(ctx context.Context, round string) (job.Holder, uint64, error) {
-	h, entry, err := b.holder(ctx, round)
+func (ho Holders) Load(ctx context.Context, round string) (job.Holder, uint64, error) {
+	h, entry, err := ho.holder(ctx, round)
 	if entry == nil {
 		return h, 0, err
 	}
@@ -26,8 +26,8 @@ func (b *Bus) Holder(ctx context.Context, round string) (job.Holder, uint64, err
 // LastBeat is who runs a round, and when it was last heard of, by the server's
 // clock; the zero time when nobody ever has. A value that cannot be read names
 // nobody.
-func (b *Bus) LastBeat(ctx context.Context, round string) (job.Holder, time.Time, error) {
-	h, entry, err := b.holder(ctx, round)
+func (ho Holders) LastBeat(ctx context.Context, round string) (job.Holder, time.Time, error) {
+	h, entry, err := ho.holder(ctx, round)
 	switch {
 	case entry == nil:
 		return h, time.Time{}, err
@@ -37,9 +37,9 @@ func (b *Bus) LastBeat(ctx context.Context, round string) (job.Holder, time.Time
 	return h, entry.Created().UTC(), err
 }
 
-func (b *Bus) holder(ctx context.Context, round string) (h job.Holder, entry jetstream.KeyValueEntry, err error) {
+func (l *link) holder(ctx context.Context, round string) (h job.Holder, entry jetstream.KeyValueEntry, err error) {
 	key := job.HolderKey(round)
-	entry, err = b.get(ctx, b.rounds(), key)
+	entry, err = l.get(ctx, l.rounds(), key)
 	if errors.Is(err, ErrNotFound) {
 		return h, nil, nil
 	}
@@ -70,11 +70,11 @@ type Hold struct {
 	Revision uint64
 }
 
-// Holders lists what producers hold, or held. A value that cannot be read is left out: it
+// List lists what producers hold, or held. A value that cannot be read is left out: it
 // names no producer.
-func (b *Bus) Holders(ctx context.Context) ([]Hold, error) {
+func (ho Holders) List(ctx context.Context) ([]Hold, error) {
 	var all []Hold
-	err := b.list(ctx, b.rounds(), job.HolderKey("*"), func(entry jetstream.KeyValueEntry) {
+	err := ho.list(ctx, ho.rounds(), job.HolderKey("*"), func(entry jetstream.KeyValueEntry) {
 		if h, err := decodeHolder(entry.Value()); err == nil {
 			all = append(all, Hold{Holder: h, Round: strings.TrimSuffix(entry.Key(), job.HolderKey("")), Revision: entry.Revision()})
 		}
@@ -82,13 +82,13 @@ func (b *Bus) Holders(ctx context.Context) ([]Hold, error) {
 	return all, err
 }
 
-// SetHolder says who runs a round if that still is at the given revision, and
+// Set says who runs a round if that still is at the given revision, and
 // returns the new one; ErrConflict if it is not.
-func (b *Bus) SetHolder(ctx context.Context, round string, h job.Holder, revision uint64) (uint64, error) {
+func (ho Holders) Set(ctx context.Context, round string, h job.Holder, revision uint64) (uint64, error) {
 	h.Version = job.Version
 	data, err := json.Marshal(h)
 	if err != nil {
 		return 0, fmt.Errorf("encoding the holder of %s: %w", round, err)
 	}
-	return b.write(ctx, b.rounds(), job.HolderKey(round), data, revision)
+	return ho.write(ctx, ho.rounds(), job.HolderKey(round), data, revision)
 }

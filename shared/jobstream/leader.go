@@ -15,17 +15,17 @@ import (
 // read asks the leader for a key, but for a worker that reads the bucket of rounds: he
 // may ask for single keys alone (rounds), and any replica answers that. For all others
 // the client library would ask so, too; ReadLeader does not.
-func (b *Bus) read(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
-	if kv.Bucket() != job.BucketRounds || b.cfg.Role == RoleWorker {
+func (l *link) read(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
+	if kv.Bucket() != job.BucketRounds || l.cfg.Role == RoleWorker {
 		return kv.Get(ctx, key) //nolint:wrapcheck // try names the operation
 	}
-	return b.readAny(ctx, kv, key)
+	return l.readAny(ctx, kv, key)
 }
 
 // readAny asks the leader for a key that a list has. It may be one that the client
 // library takes for no key, and refuses to ask for.
-func (b *Bus) readAny(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
-	return ReadLeader(ctx, b.leader, kv.Bucket(), key)
+func (l *link) readAny(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
+	return ReadLeader(ctx, l.leader, kv.Bucket(), key)
 }
 
 // ReadLeader asks the leader for a key by the library's older interface;

@@ -11,7 +11,7 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// PlannedRounds counts what Bus.Rounds lists, and declares no stream: it is for
+// PlannedRounds counts what Rounds.List lists, and declares no stream: it is for
 // those who only look.
 func PlannedRounds(ctx context.Context, nc *nats.Conn) (int, error) {
 	js, err := jetstream.New(nc)

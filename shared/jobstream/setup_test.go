@@ -63,7 +63,7 @@ func (b *bundle) open(cfg jobstream.Config) {
 func (b *bundle) publish(jobs ...job.Job) {
 	b.t.Helper()
 	for _, j := range jobs {
-		must.Do(b.t, b.bus.PublishJob(b.ctx, j))
+		must.Do(b.t, b.bus.Queue.Publish(b.ctx, j))
 	}
 }
 
@@ -71,7 +71,7 @@ func (b *bundle) publish(jobs ...job.Job) {
 func (b *bundle) next() *jobstream.Delivery {
 	b.t.Helper()
 	for {
-		got, err := b.bus.Fetch(b.ctx, 1, time.Second)
+		got, err := b.bus.Queue.Fetch(b.ctx, 1, time.Second)
 		if err != nil && !jobstream.Away(err) || b.ctx.Err() != nil {
 			b.t.Fatalf("no delivery: %v", err)
 		}

@@ -31,19 +31,19 @@ type Stored struct {
 // signed is a value of the bucket of rounds as it is stored: with the signature
 // before it if this process has a key. All that an outcome is made of and that
 // producers write is signed, so that a change of it is seen before it counts.
-func (b *Bus) signed(key string, data []byte) []byte {
-	if !b.cfg.Keys.Signs() {
+func (l *link) signed(key string, data []byte) []byte {
+	if !l.cfg.Keys.Signs() {
 		return data
 	}
-	return b.cfg.Keys.Sign(key, signing.Digest(data)).Seal(data)
+	return l.cfg.Keys.Sign(key, signing.Digest(data)).Seal(data)
 }
 
 // opened takes a stored value apart and verifies it.
-func (b *Bus) opened(key string, value []byte) (Stored, error) {
+func (l *link) opened(key string, value []byte) (Stored, error) {
 	signature, data, err := signing.Open(value)
 	s := Stored{Data: data, Signature: signature, SHA256: signing.Digest(data)}
 	if err == nil {
-		err = b.cfg.Keys.Verify(key, s.SHA256, signature)
+		err = l.cfg.Keys.Verify(key, s.SHA256, signature)
 	}
 	if err != nil {
 		return Stored{SHA256: s.SHA256}, unverified(key, err)
@@ -58,12 +58,12 @@ func unverified(key string, err error) error {
 
 // loadRound reads and verifies a key of the bucket of rounds, and decodes it into
 // value unless that is nil.
-func (b *Bus) loadRound(ctx context.Context, key string, value any) (Stored, error) {
-	data, err := b.load(ctx, b.rounds(), key, nil)
+func (l *link) loadRound(ctx context.Context, key string, value any) (Stored, error) {
+	data, err := l.load(ctx, l.rounds(), key, nil)
 	if err != nil {
 		return Stored{}, err
 	}
-	s, err := b.opened(key, data)
+	s, err := l.opened(key, data)
 	if err != nil || value == nil {
 		return s, err
 	}
@@ -73,15 +73,15 @@ func (b *Bus) loadRound(ctx context.Context, key string, value any) (Stored, err
 	return s, nil
 }
 
-// SignedOutcome is Outcome with its digest and its signature.
-func (b *Bus) SignedOutcome(ctx context.Context, round string, revision int) (Stored, error) {
-	return b.loadRound(ctx, job.OutcomeKey(round, revision), nil)
+// LoadSigned is Outcome with its digest and its signature.
+func (o Outcomes) LoadSigned(ctx context.Context, round string, revision int) (Stored, error) {
+	return o.loadRound(ctx, job.OutcomeKey(round, revision), nil)
 }
 
-// OutcomeDigest is the digest of a revision as it is stored, whether it can be
+// Digest is the digest of a revision as it is stored, whether it can be
 // verified or not; "" for one that is gone or cannot be unpacked.
-func (b *Bus) OutcomeDigest(ctx context.Context, round string, revision int) (string, error) {
-	s, err := b.loadRound(ctx, job.OutcomeKey(round, revision), nil)
+func (o Outcomes) Digest(ctx context.Context, round string, revision int) (string, error) {
+	s, err := o.loadRound(ctx, job.OutcomeKey(round, revision), nil)
 	if errors.Is(err, ErrNotFound) || Damaged(err) {
 		err = nil
 	}
@@ -97,7 +97,7 @@ func NotTheFormer(round string, revision int, has, want string) error {
 
 // streamed verifies a packed value as it is unpacked, without holding what that
 // unpacks to, and leaves a reader of its content.
-func (b *Bus) streamed(key string, packed []byte) (io.ReadCloser, Stored, error) {
+func (l *link) streamed(key string, packed []byte) (io.ReadCloser, Stored, error) {
 	reader, signature, err := unpacking(packed)
 	if err != nil {
 		return nil, Stored{}, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
@@ -109,7 +109,7 @@ func (b *Bus) streamed(key string, packed []byte) (io.ReadCloser, Stored, error)
 		return nil, Stored{}, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
 	}
 	s := Stored{SHA256: hex.EncodeToString(digest.Sum(nil)), Signature: signature}
-	if err := b.cfg.Keys.Verify(key, s.SHA256, signature); err != nil {
+	if err := l.cfg.Keys.Verify(key, s.SHA256, signature); err != nil {
 		return nil, s, unverified(key, err)
 	}
 	again, _, err := unpacking(packed)

@@ -42,15 +42,15 @@ const reconnecting = time.Second
 
 // failed takes down an operation that failed; stream is what it wrote to, "" for none.
 // It logs the first failure in a row, and each change of its kind.
-func (b *Bus) failed(ctx context.Context, what, stream string, err error) {
-	s, trouble, now := &b.standing, Trouble(err), time.Now()
+func (l *link) failed(ctx context.Context, what, stream string, err error) {
+	s, trouble, now := &l.standing, Trouble(err), time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if notSent(err) {
 		if s.lost.IsZero() {
 			s.lost = now
 		}
-		trouble = notConnected(b.nc.LastError())
+		trouble = notConnected(l.nc.LastError())
 		if Code(trouble) == "" && now.Sub(s.lost) < reconnecting {
 			return // the log has the loss; whether the server refuses shows in the next try to connect
 		}
@@ -67,16 +67,16 @@ func (b *Bus) failed(ctx context.Context, what, stream string, err error) {
 	switch {
 	case known:
 	case code == "":
-		b.cfg.Log.WarnContext(ctx, "NATS does not answer, waiting for it", "doing", what, "error", err)
+		l.cfg.Log.WarnContext(ctx, "NATS does not answer, waiting for it", "doing", what, "error", err)
 	default:
-		b.cfg.Log.WarnContext(ctx, "NATS refuses what is asked of it", "doing", what, "code", code, "error", trouble)
+		l.cfg.Log.WarnContext(ctx, "NATS refuses what is asked of it", "doing", what, "code", code, "error", trouble)
 	}
 }
 
 // worked takes down an operation that succeeded, and logs the first success after
 // trouble. A refusal by a stream is over when that stream confirms a write.
-func (b *Bus) worked(stream string) {
-	s := &b.standing
+func (l *link) worked(stream string) {
+	s := &l.standing
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lost = time.Time{}
@@ -84,7 +84,7 @@ func (b *Bus) worked(stream string) {
 		s.confirmed = time.Now()
 		delete(s.refused, stream)
 	}
-	s.settleLocked(b.cfg.Log)
+	s.settleLocked(l.cfg.Log)
 }
 
 // settleLocked ends the trouble if no stream refuses any more.
@@ -139,7 +139,7 @@ func (b *Bus) Check(ctx context.Context) error {
 		return trouble
 	}
 	if b.cfg.Role == RoleViewer {
-		_, err := b.Queue(ctx)
+		_, err := b.Queue.Backlog(ctx)
 		return Trouble(err)
 	}
 	s := &b.standing

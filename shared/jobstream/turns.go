@@ -14,8 +14,8 @@ import (
 
 // Turn reads the schedule's last turn, with the revision that SetTurn wants, also
 // when the value is damaged (*ValueError); the revision is 0 when there was none.
-func (b *Bus) Turn(ctx context.Context) (job.Turn, uint64, error) {
-	entry, err := b.get(ctx, b.rounds(), job.TurnKey)
+func (s Schedule) Turn(ctx context.Context) (job.Turn, uint64, error) {
+	entry, err := s.get(ctx, s.rounds(), job.TurnKey)
 	if errors.Is(err, ErrNotFound) {
 		return job.Turn{}, 0, nil
 	}
@@ -37,23 +37,23 @@ func (b *Bus) Turn(ctx context.Context) (job.Turn, uint64, error) {
 
 // SetTurn begins the schedule's next turn if the last one still is at the given
 // revision; ErrConflict if it is not.
-func (b *Bus) SetTurn(ctx context.Context, t job.Turn, revision uint64) error {
+func (s Schedule) SetTurn(ctx context.Context, t job.Turn, revision uint64) error {
 	t.Version = job.Version
 	data, err := json.Marshal(t)
 	if err != nil {
 		return fmt.Errorf("encoding the turn of round %s: %w", t.Round, err)
 	}
-	_, err = b.write(ctx, b.rounds(), job.TurnKey, data, revision)
+	_, err = s.write(ctx, s.rounds(), job.TurnKey, data, revision)
 	return err
 }
 
-func (b *Bus) identities() jetstream.KeyValue { return b.buckets[job.BucketIdentities] }
+func (l *link) identities() jetstream.KeyValue { return l.buckets[job.BucketIdentities] }
 
 // Identities reads whose accounts the miners' tokens were, by uid. One that
 // cannot be read is left out: it is as good as none.
-func (b *Bus) Identities(ctx context.Context) (map[int]job.Identity, error) {
+func (m Miners) Identities(ctx context.Context) (map[int]job.Identity, error) {
 	known := map[int]job.Identity{}
-	err := b.list(ctx, b.identities(), "*", func(entry jetstream.KeyValueEntry) {
+	err := m.list(ctx, m.identities(), "*", func(entry jetstream.KeyValueEntry) {
 		var i job.Identity
 		if json.Unmarshal(entry.Value(), &i) == nil && readable(i.Version) == nil && strconv.Itoa(i.UID) == entry.Key() {
 			known[i.UID] = i
@@ -63,11 +63,11 @@ func (b *Bus) Identities(ctx context.Context) (map[int]job.Identity, error) {
 }
 
 // PutIdentity keeps an identity for as long as it may stand in.
-func (b *Bus) PutIdentity(ctx context.Context, i job.Identity) error {
+func (m Miners) PutIdentity(ctx context.Context, i job.Identity) error {
 	i.Version = job.Version
 	data, err := json.Marshal(i)
 	if err != nil {
 		return fmt.Errorf("encoding the identity of miner %d: %w", i.UID, err)
 	}
-	return b.put(ctx, b.identities(), strconv.Itoa(i.UID), data)
+	return m.put(ctx, m.identities(), strconv.Itoa(i.UID), data)
 }

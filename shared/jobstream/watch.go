@@ -12,13 +12,13 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// WatchRecords sends the records of a round: first all that are there, then each
+// Watch sends the records of a round: first all that are there, then each
 // change, latest state per record. The channel is closed when ctx or the connection
 // has ended. The watch outlives reconnects and restarts of the server, and a bucket that
 // is made anew or set back; after each, records may be sent again. A record that cannot
 // be read is logged and left out: whoever needs it reads it by name and gets the error.
-func (b *Bus) WatchRecords(ctx context.Context, round string) (<-chan job.Record, error) {
-	messages, created, err := b.recordMessages(ctx, round)
+func (re Records) Watch(ctx context.Context, round string) (<-chan job.Record, error) {
+	messages, created, err := re.recordMessages(ctx, round)
 	if err != nil {
 		return nil, err
 	}
@@ -26,12 +26,12 @@ func (b *Bus) WatchRecords(ctx context.Context, round string) (<-chan job.Record
 	go func() {
 		defer close(out)
 		for {
-			b.forward(ctx, messages, created, out)
-			if ctx.Err() != nil || b.nc.IsClosed() {
+			re.forward(ctx, messages, created, out)
+			if ctx.Err() != nil || re.nc.IsClosed() {
 				return
 			}
-			if messages, created, err = b.recordMessages(ctx, round); err != nil {
-				b.cfg.Log.ErrorContext(ctx, "watching records ended", "round", round, "error", err)
+			if messages, created, err = re.recordMessages(ctx, round); err != nil {
+				re.cfg.Log.ErrorContext(ctx, "watching records ended", "round", round, "error", err)
 				return
 			}
 		}
@@ -43,14 +43,14 @@ func (b *Bus) WatchRecords(ctx context.Context, round string) (<-chan job.Record
 // itself anew where it was when the server forgets it. created tells that stream from
 // one that is made anew under its name: it is looked up first, so that one which is made
 // anew in between does not count as this one.
-func (b *Bus) recordMessages(ctx context.Context, round string) (messages jetstream.MessagesContext, created time.Time, err error) {
-	err = b.try(ctx, "watching records of "+round, func(try context.Context) error {
-		stream, err := b.js.Stream(try, bucketStream(job.BucketRecords))
+func (l *link) recordMessages(ctx context.Context, round string) (messages jetstream.MessagesContext, created time.Time, err error) {
+	err = l.try(ctx, "watching records of "+round, func(try context.Context) error {
+		stream, err := l.js.Stream(try, bucketStream(job.BucketRecords))
 		if err != nil {
 			return err //nolint:wrapcheck // try names the operation
 		}
 		created = stream.CachedInfo().Created
-		consumer, err := b.js.OrderedConsumer(try, bucketStream(job.BucketRecords), jetstream.OrderedConsumerConfig{
+		consumer, err := l.js.OrderedConsumer(try, bucketStream(job.BucketRecords), jetstream.OrderedConsumerConfig{
 			FilterSubjects: []string{recordSubject(round + ".*")},
 			DeliverPolicy:  jetstream.DeliverLastPerSubjectPolicy,
 		})
@@ -67,13 +67,13 @@ func (b *Bus) recordMessages(ctx context.Context, round string) (messages jetstr
 func recordSubject(key string) string { return "$KV." + job.BucketRecords + "." + key }
 
 // forward passes messages on until they or ctx end, or the stream has gone back.
-func (b *Bus) forward(ctx context.Context, messages jetstream.MessagesContext, created time.Time, out chan<- job.Record) {
+func (l *link) forward(ctx context.Context, messages jetstream.MessagesContext, created time.Time, out chan<- job.Record) {
 	ctx, cancel := context.WithCancel(ctx)
 	var last atomic.Uint64
 	var looking sync.WaitGroup
 	looking.Go(func() {
 		defer cancel()
-		b.awaitSetBack(ctx, bucketStream(job.BucketRecords), created, &last)
+		l.awaitSetBack(ctx, bucketStream(job.BucketRecords), created, &last)
 	})
 	defer looking.Wait()
 	defer cancel()
@@ -91,9 +91,9 @@ func (b *Bus) forward(ctx context.Context, messages jetstream.MessagesContext, c
 		if msg.Headers().Get("KV-Operation") != "" { // deleted or purged
 			continue
 		}
-		r, err := b.decodeRecord(strings.TrimPrefix(msg.Subject(), recordSubject("")), msg.Data())
+		r, err := l.decodeRecord(strings.TrimPrefix(msg.Subject(), recordSubject("")), msg.Data())
 		if err != nil {
-			b.cfg.Log.ErrorContext(ctx, "record left out of the watch", "error", err)
+			l.cfg.Log.ErrorContext(ctx, "record left out of the watch", "error", err)
 			continue
 		}
 		select {
@@ -107,12 +107,12 @@ func (b *Bus) forward(ctx context.Context, messages jetstream.MessagesContext, c
 // awaitSetBack waits until a stream is made anew, or ends before the last sequence that
 // was read of it. A power cut does that, or an operator. The library goes on after that
 // sequence, so it would pass over everything until the stream has come as far again.
-func (b *Bus) awaitSetBack(ctx context.Context, name string, created time.Time, last *atomic.Uint64) {
-	ticker := time.NewTicker(b.cfg.Timeout)
+func (l *link) awaitSetBack(ctx context.Context, name string, created time.Time, last *atomic.Uint64) {
+	ticker := time.NewTicker(l.cfg.Timeout)
 	defer ticker.Stop()
 	for {
 		read := last.Load() // before the look: what is read meanwhile is not held against it
-		info, err := b.streamInfo(ctx, name)
+		info, err := l.streamInfo(ctx, name)
 		switch {
 		case err != nil: // a server that is away has set nothing back yet
 		case !info.Created.Equal(created) || info.State.LastSeq < read:
@@ -127,10 +127,10 @@ func (b *Bus) awaitSetBack(ctx context.Context, name string, created time.Time, 
 }
 
 // streamInfo looks at a stream once.
-func (b *Bus) streamInfo(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
+func (l *link) streamInfo(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
-	stream, err := b.js.Stream(ctx, name)
+	stream, err := l.js.Stream(ctx, name)
 	if err != nil {
 		return nil, naming("stream", name, err)
 	}

@@ -170,7 +170,7 @@ func (b *bundle) round(bus *jobstream.Bus, miners int) <-chan round.Result {
 
 func (b *bundle) done(bus *jobstream.Bus) int {
 	b.t.Helper()
-	records, err := bus.Records(b.ctx, "r1")
+	records, err := bus.Records.List(b.ctx, "r1")
 	b.must(err)
 	n := 0
 	for _, r := range records {
@@ -187,8 +187,8 @@ func TestReplicasAreRaised(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	bus := b.open(b.nc, 1)
-	b.must(bus.PublishJob(b.ctx, job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
-	_, err := bus.PlanRecord(b.ctx, job.Plan("r1", 1, ""))
+	b.must(bus.Queue.Publish(b.ctx, job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
+	_, err := bus.Records.Plan(b.ctx, job.Plan("r1", 1, ""))
 	b.must(err)
 	holder := b.leader()
 	bus = b.open(b.nc, 3)
@@ -201,12 +201,12 @@ func TestReplicasAreRaised(t *testing.T) {
 	}
 	b.until("the workers' consumer has three copies that have caught up", b.consumerCopied)
 	b.cluster.Kill(holder)
-	if r, _, err := bus.Record(b.ctx, "r1", 1); err != nil || r.UID != 1 {
+	if r, _, err := bus.Records.Load(b.ctx, "r1", 1); err != nil || r.UID != 1 {
 		t.Errorf("the record reads as %+v, %v", r, err)
 	}
 	worker := b.as(jobstream.RoleWorker)
 	b.until("the job is handed out", func() bool {
-		got, err := worker.Fetch(b.ctx, 1, time.Second)
+		got, err := worker.Queue.Fetch(b.ctx, 1, time.Second)
 		if err != nil && !jobstream.Away(err) {
 			t.Fatal(err)
 		}

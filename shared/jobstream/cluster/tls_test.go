@@ -94,9 +94,9 @@ func TestARoundTripOverTLS(t *testing.T) {
 		return must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{Role: role, Log: quiet()}))(t)
 	}
 	producer := open(jobstream.RoleProducer, s.address(""), s.producer)
-	must.Do(t, producer.PublishJob(t.Context(), job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
+	must.Do(t, producer.Queue.Publish(t.Context(), job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
 	worker := open(jobstream.RoleWorker, s.address("worker@"), s.worker)
-	got := must.Get(worker.Fetch(t.Context(), 1, 10*time.Second))(t)
+	got := must.Get(worker.Queue.Fetch(t.Context(), 1, 10*time.Second))(t)
 	if len(got) != 1 {
 		t.Errorf("the worker is given %d jobs, want the one", len(got))
 	}

@@ -20,55 +20,55 @@ import (
 // try runs op until it succeeds, fails for good, or ctx ends. Each run has
 // its own timeout. op must be one that may be run twice. A stream that is gone is
 // declared again by a producer, and ends what a viewer does with ErrUndeclared.
-func (b *Bus) try(ctx context.Context, what string, op func(context.Context) error) error {
-	return b.tryWrite(ctx, what, "", op)
+func (l *link) try(ctx context.Context, what string, op func(context.Context) error) error {
+	return l.tryWrite(ctx, what, "", op)
 }
 
 // tryWrite is try for a write to a stream: whether it is confirmed says whether work
 // goes on (Check).
-func (b *Bus) tryWrite(ctx context.Context, what, stream string, op func(context.Context) error) error {
+func (l *link) tryWrite(ctx context.Context, what, stream string, op func(context.Context) error) error {
 	for {
-		err := b.once(ctx, op)
+		err := l.once(ctx, op)
 		if err == nil {
-			b.worked(stream)
+			l.worked(stream)
 			return nil
 		}
 		if stream != "" { // which may find that the stream is gone
-			err = unconfirmed(ctx, b.js, stream, err)
+			err = unconfirmed(ctx, l.js, stream, err)
 		}
 		if missing(err) {
-			err = b.restored(ctx, b.gone(ctx, err))
+			err = l.restored(ctx, l.gone(ctx, err))
 		}
-		if b.nc.IsClosed() {
-			return fmt.Errorf("%s: %w", what, whyClosed(b.nc))
+		if l.nc.IsClosed() {
+			return fmt.Errorf("%s: %w", what, whyClosed(l.nc))
 		}
 		if errors.Is(err, nats.ErrMaxPayload) { // the server may be another than at the start
-			err = cmp.Or(checkPayload(b.nc), err)
+			err = cmp.Or(checkPayload(l.nc), err)
 		}
 		if !passing(err) && !missing(err) {
 			if stream != "" && Refusal(err) != nil {
-				b.failed(ctx, what, stream, err)
+				l.failed(ctx, what, stream, err)
 			}
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w (last answer: %w)", what, context.Cause(ctx), err)
 		}
-		b.failed(ctx, what, stream, err)
-		if waitErr := pause.For(ctx, b.cfg.RetryWait); waitErr != nil {
+		l.failed(ctx, what, stream, err)
+		if waitErr := pause.For(ctx, l.cfg.RetryWait); waitErr != nil {
 			return fmt.Errorf("%s: %w (last answer: %w)", what, waitErr, err)
 		}
 	}
 }
 
 // once bounds one try: a server that hangs is as good as one that is away.
-func (b *Bus) once(ctx context.Context, op func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
+func (l *link) once(ctx context.Context, op func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
-	before := b.nc.LastError()
+	before := l.nc.LastError()
 	err := op(ctx)
 	if err != nil {
-		err = forbidden(b.nc, before, err)
+		err = forbidden(l.nc, before, err)
 	}
 	if errors.Is(err, nats.ErrReconnectBufExceeded) { // nothing is kept for later, which its text does not say
 		return fmt.Errorf("there is no connection (%w)", err)
@@ -78,13 +78,13 @@ func (b *Bus) once(ctx context.Context, op func(context.Context) error) error {
 
 // gone is err, or for a viewer an UndeclaredError if streams are not there: no wait of
 // its own brings them back. A worker waits for the producer that does.
-func (b *Bus) gone(ctx context.Context, err error) error {
-	if b.cfg.Role != RoleViewer || !b.bound.Load() {
+func (l *link) gone(ctx context.Context, err error) error {
+	if l.cfg.Role != RoleViewer || !l.bound.Load() {
 		return err
 	}
 	var absent *UndeclaredError
-	looking := b.once(ctx, func(ctx context.Context) (err error) {
-		absent, err = b.undeclaredNow(ctx)
+	looking := l.once(ctx, func(ctx context.Context) (err error) {
+		absent, err = l.undeclaredNow(ctx)
 		return err
 	})
 	if looking != nil || absent == nil { // the server is away, or back by now
@@ -95,8 +95,8 @@ func (b *Bus) gone(ctx context.Context, err error) error {
 
 // restored declares again what is gone, after an operation has failed with err. It
 // returns err, or what keeps it from that and does not pass.
-func (b *Bus) restored(ctx context.Context, err error) error {
-	if restoring := b.Restore(ctx); restoring != nil && !passing(restoring) && !missing(restoring) {
+func (l *link) restored(ctx context.Context, err error) error {
+	if restoring := l.redeclare(ctx); restoring != nil && !passing(restoring) && !missing(restoring) {
 		// Of err only the text: err itself would look like a server that is away.
 		return fmt.Errorf("declaring again what is gone: %w (%s)", restoring, err.Error())
 	}
@@ -105,18 +105,21 @@ func (b *Bus) restored(ctx context.Context, err error) error {
 
 // Restore declares again, empty, what is declared and not there: somebody has deleted
 // it, or the server has lost it. Each is logged. The reconciler fills it.
-func (b *Bus) Restore(ctx context.Context) error {
-	if b.cfg.Role != RoleProducer || !b.bound.Load() || !b.restoring.TryLock() {
+func (b *Bus) Restore(ctx context.Context) error { return b.redeclare(ctx) }
+
+// redeclare is Restore for what misses something while it is at work.
+func (l *link) redeclare(ctx context.Context) error {
+	if l.cfg.Role != RoleProducer || !l.bound.Load() || !l.restoring.TryLock() {
 		return nil // it is a producer's business; Open is at it, or another call
 	}
-	defer b.restoring.Unlock()
-	return b.once(ctx, b.declareMissing)
+	defer l.restoring.Unlock()
+	return l.once(ctx, l.declareMissing)
 }
 
 // created logs that something was declared again, unless Open declares it.
-func (b *Bus) created(ctx context.Context, kind, name string, err error) {
-	if err == nil && b.bound.Load() {
-		b.cfg.Log.ErrorContext(ctx, "it was gone, with all that it held: declared again, empty", kind, name)
+func (l *link) created(ctx context.Context, kind, name string, err error) {
+	if err == nil && l.bound.Load() {
+		l.cfg.Log.ErrorContext(ctx, "it was gone, with all that it held: declared again, empty", kind, name)
 	}
 }
 
@@ -124,18 +127,18 @@ func (b *Bus) created(ctx context.Context, kind, name string, err error) {
 // must not exist. When an earlier try's answer was lost, a conflict may be
 // that try's own doing: then the stored value is compared before ErrConflict
 // is returned.
-func (b *Bus) write(ctx context.Context, kv jetstream.KeyValue, key string, data []byte, revision uint64) (uint64, error) {
+func (l *link) write(ctx context.Context, kv jetstream.KeyValue, key string, data []byte, revision uint64) (uint64, error) {
 	var now uint64
 	unsure := false
-	err := b.tryWrite(ctx, "writing "+kv.Bucket()+" "+key, bucketStream(kv.Bucket()), func(ctx context.Context) error {
+	err := l.tryWrite(ctx, "writing "+kv.Bucket()+" "+key, bucketStream(kv.Bucket()), func(ctx context.Context) error {
 		var err error
 		if revision == 0 {
-			now, err = b.create(ctx, kv, key, data)
+			now, err = l.create(ctx, kv, key, data)
 		} else {
 			now, err = kv.Update(ctx, key, data, revision)
 		}
 		if unsure && conflict(err) {
-			now, err = b.ownWrite(ctx, kv, key, data)
+			now, err = l.ownWrite(ctx, kv, key, data)
 		}
 		unsure = unsure || err != nil && !notSent(err)
 		return err
@@ -147,16 +150,16 @@ func (b *Bus) write(ctx context.Context, kv jetstream.KeyValue, key string, data
 }
 
 // create sets a key that is not there.
-func (b *Bus) create(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) (uint64, error) {
+func (l *link) create(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) (uint64, error) {
 	if kv.Bucket() != job.BucketRounds { // the others are read at the leader anyway
 		return kv.Create(ctx, key, data) //nolint:wrapcheck // try names the operation
 	}
-	return CreateLeader(ctx, b.leader, kv, key, data)
+	return CreateLeader(ctx, l.leader, kv, key, data)
 }
 
 // ownWrite returns the revision of key if it holds data already.
-func (b *Bus) ownWrite(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) (uint64, error) {
-	entry, err := b.read(ctx, kv, key)
+func (l *link) ownWrite(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) (uint64, error) {
+	entry, err := l.read(ctx, kv, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) { // it is gone, which is another state than was expected
 		return 0, jetstream.ErrKeyExists
 	}
@@ -170,24 +173,24 @@ func (b *Bus) ownWrite(ctx context.Context, kv jetstream.KeyValue, key string, d
 }
 
 // put sets key to data whatever it held.
-func (b *Bus) put(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) error {
-	return b.tryWrite(ctx, "writing "+kv.Bucket()+" "+key, bucketStream(kv.Bucket()), func(ctx context.Context) error {
+func (l *link) put(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) error {
+	return l.tryWrite(ctx, "writing "+kv.Bucket()+" "+key, bucketStream(kv.Bucket()), func(ctx context.Context) error {
 		_, err := kv.Put(ctx, key, data)
 		return err //nolint:wrapcheck // try names the operation
 	})
 }
 
 // get reads a key; ErrNotFound if there is none.
-func (b *Bus) get(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
-	return b.getBy(ctx, kv, key, b.read)
+func (l *link) get(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
+	return l.getBy(ctx, kv, key, l.read)
 }
 
 // getBy is get by one of the ways to read: read or readAny.
-func (b *Bus) getBy(ctx context.Context, kv jetstream.KeyValue, key string,
+func (l *link) getBy(ctx context.Context, kv jetstream.KeyValue, key string,
 	read func(context.Context, jetstream.KeyValue, string) (jetstream.KeyValueEntry, error),
 ) (jetstream.KeyValueEntry, error) {
 	var entry jetstream.KeyValueEntry
-	err := b.try(ctx, "reading "+kv.Bucket()+" "+key, func(ctx context.Context) (err error) {
+	err := l.try(ctx, "reading "+kv.Bucket()+" "+key, func(ctx context.Context) (err error) {
 		entry, err = read(ctx, kv, key)
 		return err
 	})
@@ -202,8 +205,8 @@ func (b *Bus) getBy(ctx context.Context, kv jetstream.KeyValue, key string,
 // would do it in one go, but any replica serves it, and a replica may lag; and whoever
 // may make consumers may have them deliver to where he must not write. A value that is
 // deleted meanwhile is left out.
-func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, each func(jetstream.KeyValueEntry)) error {
-	keys, err := b.keys(ctx, kv, pattern)
+func (l *link) list(ctx context.Context, kv jetstream.KeyValue, pattern string, each func(jetstream.KeyValueEntry)) error {
+	keys, err := l.keys(ctx, kv, pattern)
 	if err != nil {
 		return err
 	}
@@ -212,7 +215,7 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, e
 	group.SetLimit(atOnce)
 	for i, key := range keys {
 		group.Go(func() (err error) {
-			if entries[i], err = b.getBy(reading, kv, key, b.readAny); errors.Is(err, ErrNotFound) {
+			if entries[i], err = l.getBy(reading, kv, key, l.readAny); errors.Is(err, ErrNotFound) {
 				return nil
 			}
 			return err
@@ -231,9 +234,9 @@ func (b *Bus) list(ctx context.Context, kv jetstream.KeyValue, pattern string, e
 
 // keys lists a bucket's keys that match a pattern, sorted. A key that somebody has
 // deleted by itself, which nothing of the product does, is among them.
-func (b *Bus) keys(ctx context.Context, kv jetstream.KeyValue, pattern string) ([]string, error) {
+func (l *link) keys(ctx context.Context, kv jetstream.KeyValue, pattern string) ([]string, error) {
 	prefix := "$KV." + kv.Bucket() + "."
-	subjects, err := b.subjects(ctx, bucketStream(kv.Bucket()), prefix+pattern)
+	subjects, err := l.subjects(ctx, bucketStream(kv.Bucket()), prefix+pattern)
 	keys := slices.Sorted(maps.Keys(subjects))
 	for i, subject := range keys {
 		keys[i] = strings.TrimPrefix(subject, prefix)
@@ -243,9 +246,9 @@ func (b *Bus) keys(ctx context.Context, kv jetstream.KeyValue, pattern string) (
 
 // subjects lists what a stream holds of a subject, each with its number of messages:
 // one request for many thousand.
-func (b *Bus) subjects(ctx context.Context, stream, subject string) (held map[string]uint64, err error) {
-	err = b.try(ctx, "listing "+subject, func(ctx context.Context) error {
-		info, err := b.streams[stream].Info(ctx, jetstream.WithSubjectFilter(subject))
+func (l *link) subjects(ctx context.Context, stream, subject string) (held map[string]uint64, err error) {
+	err = l.try(ctx, "listing "+subject, func(ctx context.Context) error {
+		info, err := l.streams[stream].Info(ctx, jetstream.WithSubjectFilter(subject))
 		if err == nil {
 			held = info.State.Subjects
 		}

@@ -10,11 +10,11 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Last reads when rounds were last concluded, with the revision of what says
+// LastConclusion reads when rounds were last concluded, with the revision of what says
 // so, also when that is damaged (*ValueError); the revision is 0 when nobody ever
 // has.
-func (b *Bus) Last(ctx context.Context) (last job.Last, revision uint64, err error) {
-	entry, err := b.get(ctx, b.rounds(), job.LastKey)
+func (s Schedule) LastConclusion(ctx context.Context) (last job.Last, revision uint64, err error) {
+	entry, err := s.get(ctx, s.rounds(), job.LastKey)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return last, 0, nil
@@ -30,11 +30,11 @@ func (b *Bus) Last(ctx context.Context) (last job.Last, revision uint64, err err
 	return last, entry.Revision(), nil
 }
 
-// NoteConcluded says that a round was concluded, whoever else says so at the
+// RecordConclusion says that a round was concluded, whoever else says so at the
 // same time. A value that cannot be read is replaced.
-func (b *Bus) NoteConcluded(ctx context.Context, at time.Time, complete bool) error {
+func (s Schedule) RecordConclusion(ctx context.Context, at time.Time, complete bool) error {
 	for {
-		last, revision, err := b.Last(ctx)
+		last, revision, err := s.LastConclusion(ctx)
 		damaged := Damaged(err)
 		if err != nil && !damaged {
 			return err
@@ -48,7 +48,7 @@ func (b *Bus) NoteConcluded(ctx context.Context, at time.Time, complete bool) er
 		if err != nil {
 			return fmt.Errorf("encoding when a round was last concluded: %w", err)
 		}
-		if _, err = b.write(ctx, b.rounds(), job.LastKey, data, revision); !errors.Is(err, ErrConflict) {
+		if _, err = s.write(ctx, s.rounds(), job.LastKey, data, revision); !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}
