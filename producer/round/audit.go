@@ -112,7 +112,7 @@ func (d Discrepancy) String() string {
 type auditor struct {
 	Audit
 
-	held    job.Held
+	held    job.Inventory
 	records map[int]job.Record
 	damaged map[int]job.Damage // the records that cannot be read
 	letters map[int][]job.DeadLetter
@@ -120,7 +120,7 @@ type auditor struct {
 
 // AuditOf compares what is held of a round: planned = done + failed +
 // outstanding, each job with exactly what its phase asks for.
-func AuditOf(held job.Held) Audit {
+func AuditOf(held job.Inventory) Audit {
 	a := auditor{held: held, records: byUID(held.Records), damaged: damagedOf(held.Damage), letters: map[int][]job.DeadLetter{}}
 	a.Discrepancies = []Discrepancy{}
 	for _, letter := range held.Letters {

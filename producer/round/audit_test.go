@@ -13,7 +13,7 @@ import (
 
 // whole is what is held of a concluded round of two jobs, miner 1 done and
 // miner 2 dead, with nothing wrong.
-func whole(t *testing.T) job.Held {
+func whole(t *testing.T) job.Inventory {
 	t.Helper()
 	letter := job.DeadLetter{Round: "r1", UID: 2, Class: job.Permanent}
 	outcome, err := json.Marshal(round.Result{
@@ -24,7 +24,7 @@ func whole(t *testing.T) job.Held {
 		t.Fatal(err)
 	}
 	now := time.Unix(100, 0)
-	return job.Held{
+	return job.Inventory{
 		At: now, Manifest: job.Manifest{Round: "r1", AsOf: time.Unix(1, 0), Miners: four()},
 		Records: []job.Record{
 			{Round: "r1", UID: 1, Phase: job.Done, Evaluation: "r1.1.c"},
@@ -39,59 +39,61 @@ func whole(t *testing.T) job.Held {
 // only what loses or doubles a job breaks the balance.
 func TestAuditNamesEveryDiscrepancy(t *testing.T) {
 	t.Parallel()
-	outstanding := func(h *job.Held) { // miner 1 is under way, nothing is concluded
+	outstanding := func(h *job.Inventory) { // miner 1 is under way, nothing is concluded
 		h.Records[0] = job.Record{Round: "r1", UID: 1, Phase: job.Running, Claim: &job.Claim{ID: "c"}}
 		h.Messages, h.Outcomes, h.Latest = map[int]int{1: 1}, nil, nil
 	}
 	for name, c := range map[string]struct {
-		change func(h *job.Held)
+		change func(h *job.Inventory)
 		want   []round.Discrepancy
 		says   string
 	}{
-		"nothing":                    {func(*job.Held) {}, nil, "2 planned = 1 done + 1 failed + 0 outstanding"},
+		"nothing":                    {func(*job.Inventory) {}, nil, "2 planned = 1 done + 1 failed + 0 outstanding"},
 		"a round under way":          {outstanding, nil, "2 planned = 0 done + 1 failed + 1 outstanding"},
-		"nothing published yet":      {func(h *job.Held) { *h = job.Held{Manifest: h.Manifest} }, []round.Discrepancy{{Kind: round.NothingHeld, UID: 1}, {Kind: round.NothingHeld, UID: 2}}, ""},
-		"record alone":               {func(h *job.Held) { outstanding(h); h.Messages = nil }, []round.Discrepancy{{Kind: round.RecordAlone, UID: 1, Detail: "running"}}, "2 planned = 0 done + 1 failed + 1 outstanding, which does NOT hold"},
-		"message alone":              {func(h *job.Held) { outstanding(h); h.Records = h.Records[1:] }, []round.Discrepancy{{Kind: round.Orphan, UID: 1, Detail: "r1.1.c", Harmless: true}, {Kind: round.MessageAlone, UID: 1}}, ""},
-		"deliveries used up":         {func(h *job.Held) { outstanding(h); h.Stuck = []int{1} }, []round.Discrepancy{{Kind: round.DeliveriesUsedUp, UID: 1, Detail: "running, delivered 0 times"}}, ""},
-		"queued twice":               {func(h *job.Held) { outstanding(h); h.Messages[1] = 2 }, []round.Discrepancy{{Kind: round.QueuedTwice, UID: 1, Detail: "2 times", Harmless: true}}, ""},
-		"message left":               {func(h *job.Held) { h.Messages[1] = 1 }, []round.Discrepancy{{Kind: round.LeftMessage, UID: 1, Detail: "done", Harmless: true}}, ""},
-		"orphan":                     {func(h *job.Held) { h.Evaluations = append(h.Evaluations, "r1.2.lost") }, []round.Discrepancy{{Kind: round.Orphan, UID: 2, Detail: "r1.2.lost", Harmless: true}}, ""},
-		"about to be named":          {func(h *job.Held) { outstanding(h) }, nil, ""},
-		"evaluation gone":            {func(h *job.Held) { h.Evaluations = nil }, []round.Discrepancy{{Kind: round.EvaluationMissing, UID: 1, Detail: "r1.1.c"}}, ""},
-		"letter gone":                {func(h *job.Held) { h.Letters = nil }, []round.Discrepancy{{Kind: round.LetterMissing, UID: 2}}, ""},
-		"letter not kept any more":   {func(h *job.Held) { h.Letters = nil; h.Records[1].Failure.At = h.At.Add(-31 * 24 * time.Hour) }, []round.Discrepancy{{Kind: round.LetterMissing, UID: 2, Detail: "kept for 30 days", Harmless: true}}, ""},
-		"letter of another replay":   {func(h *job.Held) { h.Records[1].Replay = 1 }, []round.Discrepancy{{Kind: round.LetterMissing, UID: 2}}, ""},
-		"letter of a job not dead":   {func(h *job.Held) { h.Letters = append(h.Letters, job.DeadLetter{UID: 1}) }, []round.Discrepancy{{Kind: round.LetterAlone, UID: 1, Detail: "done", Harmless: true}}, ""},
-		"a record too many":          {func(h *job.Held) { h.Records = append(h.Records, job.Record{UID: 9, Phase: job.Planned}) }, []round.Discrepancy{{Kind: round.UnplannedRecord, UID: 9, Detail: "planned"}}, ""},
-		"an unreadable one too many": {func(h *job.Held) { h.Damage = []job.Damage{{Where: job.BucketRecords, UID: 9, Error: "x"}} }, []round.Discrepancy{{Kind: round.UnplannedRecord, UID: 9, Detail: "x"}}, ""},
-		"a message too many":         {func(h *job.Held) { h.Messages[9] = 1 }, []round.Discrepancy{{Kind: round.UnplannedMessage, UID: 9}}, ""},
-		"concluded too early":        {func(h *job.Held) { o, l := h.Outcomes, h.Latest; outstanding(h); h.Outcomes, h.Latest = o, l }, []round.Discrepancy{{Kind: round.OutcomeTooEarly, UID: -1, Detail: "1 of them"}}, ""},
-		"a replay under way": {func(h *job.Held) {
+		"nothing published yet":      {func(h *job.Inventory) { *h = job.Inventory{Manifest: h.Manifest} }, []round.Discrepancy{{Kind: round.NothingHeld, UID: 1}, {Kind: round.NothingHeld, UID: 2}}, ""},
+		"record alone":               {func(h *job.Inventory) { outstanding(h); h.Messages = nil }, []round.Discrepancy{{Kind: round.RecordAlone, UID: 1, Detail: "running"}}, "2 planned = 0 done + 1 failed + 1 outstanding, which does NOT hold"},
+		"message alone":              {func(h *job.Inventory) { outstanding(h); h.Records = h.Records[1:] }, []round.Discrepancy{{Kind: round.Orphan, UID: 1, Detail: "r1.1.c", Harmless: true}, {Kind: round.MessageAlone, UID: 1}}, ""},
+		"deliveries used up":         {func(h *job.Inventory) { outstanding(h); h.Stuck = []int{1} }, []round.Discrepancy{{Kind: round.DeliveriesUsedUp, UID: 1, Detail: "running, delivered 0 times"}}, ""},
+		"queued twice":               {func(h *job.Inventory) { outstanding(h); h.Messages[1] = 2 }, []round.Discrepancy{{Kind: round.QueuedTwice, UID: 1, Detail: "2 times", Harmless: true}}, ""},
+		"message left":               {func(h *job.Inventory) { h.Messages[1] = 1 }, []round.Discrepancy{{Kind: round.LeftMessage, UID: 1, Detail: "done", Harmless: true}}, ""},
+		"orphan":                     {func(h *job.Inventory) { h.Evaluations = append(h.Evaluations, "r1.2.lost") }, []round.Discrepancy{{Kind: round.Orphan, UID: 2, Detail: "r1.2.lost", Harmless: true}}, ""},
+		"about to be named":          {func(h *job.Inventory) { outstanding(h) }, nil, ""},
+		"evaluation gone":            {func(h *job.Inventory) { h.Evaluations = nil }, []round.Discrepancy{{Kind: round.EvaluationMissing, UID: 1, Detail: "r1.1.c"}}, ""},
+		"letter gone":                {func(h *job.Inventory) { h.Letters = nil }, []round.Discrepancy{{Kind: round.LetterMissing, UID: 2}}, ""},
+		"letter not kept any more":   {func(h *job.Inventory) { h.Letters = nil; h.Records[1].Failure.At = h.At.Add(-31 * 24 * time.Hour) }, []round.Discrepancy{{Kind: round.LetterMissing, UID: 2, Detail: "kept for 30 days", Harmless: true}}, ""},
+		"letter of another replay":   {func(h *job.Inventory) { h.Records[1].Replay = 1 }, []round.Discrepancy{{Kind: round.LetterMissing, UID: 2}}, ""},
+		"letter of a job not dead":   {func(h *job.Inventory) { h.Letters = append(h.Letters, job.DeadLetter{UID: 1}) }, []round.Discrepancy{{Kind: round.LetterAlone, UID: 1, Detail: "done", Harmless: true}}, ""},
+		"a record too many":          {func(h *job.Inventory) { h.Records = append(h.Records, job.Record{UID: 9, Phase: job.Planned}) }, []round.Discrepancy{{Kind: round.UnplannedRecord, UID: 9, Detail: "planned"}}, ""},
+		"an unreadable one too many": {func(h *job.Inventory) { h.Damage = []job.Damage{{Where: job.BucketRecords, UID: 9, Error: "x"}} }, []round.Discrepancy{{Kind: round.UnplannedRecord, UID: 9, Detail: "x"}}, ""},
+		"a message too many":         {func(h *job.Inventory) { h.Messages[9] = 1 }, []round.Discrepancy{{Kind: round.UnplannedMessage, UID: 9}}, ""},
+		"concluded too early":        {func(h *job.Inventory) { o, l := h.Outcomes, h.Latest; outstanding(h); h.Outcomes, h.Latest = o, l }, []round.Discrepancy{{Kind: round.OutcomeTooEarly, UID: -1, Detail: "1 of them"}}, ""},
+		"a replay under way": {func(h *job.Inventory) {
 			o, l := h.Outcomes, h.Latest
 			outstanding(h)
 			h.Outcomes, h.Latest, h.Replays = o, l, []job.Replay{{Number: 1}}
 		}, []round.Discrepancy{{Kind: round.ReplayBrokenOff, UID: -1, Detail: "replay 1", Harmless: true}}, ""},
-		"a plan not readable":       {func(h *job.Held) { h.Outcomes, h.Replays = []int{1, 2}, []job.Replay{{Number: 1, Damage: "x"}} }, []round.Discrepancy{{Kind: round.PlanUnreadable, UID: -1, Detail: "replay 1: x"}}, ""},
-		"an outcome that disagrees": {func(h *job.Held) { h.Records[1].Phase, h.Records[1].Evaluation, h.Letters = job.Done, "r1.1.c", nil }, []round.Discrepancy{{Kind: round.OutcomeDisagrees, UID: -1, Detail: "it says 2 planned, 1 done, 1 failed"}, {Kind: round.OutcomeDisagrees, UID: 2, Detail: "it is dead there, and done by its record"}}, ""},
-		"a revision too few":        {func(h *job.Held) { h.Outcomes = []int{2} }, []round.Discrepancy{{Kind: round.RevisionMissing, UID: -1, Detail: "revision 2 comes after 0 others"}}, ""},
-		"an outcome not readable":   {func(h *job.Held) { h.Latest = []byte(`{"version": 99}`) }, []round.Discrepancy{{Kind: round.OutcomeUnreadable, UID: -1, Detail: "outcome of version 99, this build reads 1 to 1"}}, ""},
-		"a record not readable": {func(h *job.Held) {
+		"a plan not readable": {func(h *job.Inventory) { h.Outcomes, h.Replays = []int{1, 2}, []job.Replay{{Number: 1, Damage: "x"}} }, []round.Discrepancy{{Kind: round.PlanUnreadable, UID: -1, Detail: "replay 1: x"}}, ""},
+		"an outcome that disagrees": {func(h *job.Inventory) {
+			h.Records[1].Phase, h.Records[1].Evaluation, h.Letters = job.Done, "r1.1.c", nil
+		}, []round.Discrepancy{{Kind: round.OutcomeDisagrees, UID: -1, Detail: "it says 2 planned, 1 done, 1 failed"}, {Kind: round.OutcomeDisagrees, UID: 2, Detail: "it is dead there, and done by its record"}}, ""},
+		"a revision too few":      {func(h *job.Inventory) { h.Outcomes = []int{2} }, []round.Discrepancy{{Kind: round.RevisionMissing, UID: -1, Detail: "revision 2 comes after 0 others"}}, ""},
+		"an outcome not readable": {func(h *job.Inventory) { h.Latest = []byte(`{"version": 99}`) }, []round.Discrepancy{{Kind: round.OutcomeUnreadable, UID: -1, Detail: "outcome of version 99, this build reads 1 to 1"}}, ""},
+		"a record not readable": {func(h *job.Inventory) {
 			outstanding(h)
 			h.Records = h.Records[1:]
 			h.Damage = []job.Damage{{Where: job.BucketRecords, UID: 1, Error: "x"}}
 			h.Evaluations = nil
 		}, []round.Discrepancy{{Kind: round.RecordDamaged, UID: 1, Detail: "x"}}, "2 planned = 0 done + 1 failed + 1 outstanding, which does NOT hold"},
-		"the last outcome damaged": {func(h *job.Held) {
+		"the last outcome damaged": {func(h *job.Inventory) {
 			h.Latest, h.Damage = nil, []job.Damage{{Where: job.BucketRounds, UID: -1, Error: "x"}}
 		}, []round.Discrepancy{{Kind: round.OutcomeUnreadable, UID: -1, Detail: "x"}}, ""},
-		"a letter not readable":        {func(h *job.Held) { h.Damage = []job.Damage{{Where: job.StreamDead, UID: 2, Error: "x"}} }, []round.Discrepancy{{Kind: round.LetterDamaged, UID: 2, Detail: "x", Harmless: true}}, ""},
-		"a key of rubbish":             {func(h *job.Held) { h.Damage = []job.Damage{{Where: job.BucketRecords, Key: "r1.abc", UID: -1}} }, []round.Discrepancy{{Kind: round.StrayKey, UID: -1, Detail: "r1.abc in RECORDS", Harmless: true}}, ""},
-		"no manifest":                  {func(h *job.Held) { h.Manifest, h.Lost = job.Manifest{}, "x" }, []round.Discrepancy{{Kind: round.ManifestLost, UID: -1, Detail: "x"}}, "2 planned = 1 done + 1 failed + 0 outstanding, which does NOT hold"},
-		"the evaluations as they were": {func(h *job.Held) { h.Digests = map[string]string{"r1.1.c": "d1"} }, nil, ""},
-		"an evaluation changed":        {func(h *job.Held) { h.Digests = map[string]string{"r1.1.c": "d2"} }, []round.Discrepancy{{Kind: round.EvaluationChanged, UID: 1, Detail: "r1.1.c has another digest"}}, ""},
-		"an evaluation not readable":   {func(h *job.Held) { h.Digests = map[string]string{} }, []round.Discrepancy{{Kind: round.EvaluationChanged, UID: 1, Detail: "r1.1.c cannot be read"}}, ""},
-		"an evaluation of another claim": {func(h *job.Held) {
+		"a letter not readable":        {func(h *job.Inventory) { h.Damage = []job.Damage{{Where: job.StreamDead, UID: 2, Error: "x"}} }, []round.Discrepancy{{Kind: round.LetterDamaged, UID: 2, Detail: "x", Harmless: true}}, ""},
+		"a key of rubbish":             {func(h *job.Inventory) { h.Damage = []job.Damage{{Where: job.BucketRecords, Key: "r1.abc", UID: -1}} }, []round.Discrepancy{{Kind: round.StrayKey, UID: -1, Detail: "r1.abc in RECORDS", Harmless: true}}, ""},
+		"no manifest":                  {func(h *job.Inventory) { h.Manifest, h.Lost = job.Manifest{}, "x" }, []round.Discrepancy{{Kind: round.ManifestLost, UID: -1, Detail: "x"}}, "2 planned = 1 done + 1 failed + 0 outstanding, which does NOT hold"},
+		"the evaluations as they were": {func(h *job.Inventory) { h.Digests = map[string]string{"r1.1.c": "d1"} }, nil, ""},
+		"an evaluation changed":        {func(h *job.Inventory) { h.Digests = map[string]string{"r1.1.c": "d2"} }, []round.Discrepancy{{Kind: round.EvaluationChanged, UID: 1, Detail: "r1.1.c has another digest"}}, ""},
+		"an evaluation not readable":   {func(h *job.Inventory) { h.Digests = map[string]string{} }, []round.Discrepancy{{Kind: round.EvaluationChanged, UID: 1, Detail: "r1.1.c cannot be read"}}, ""},
+		"an evaluation of another claim": {func(h *job.Inventory) {
 			h.Digests, h.Records[0].Evaluation = map[string]string{"r1.1.e": "d1"}, "r1.1.e"
 			h.Evaluations = []string{"r1.1.e"}
 		}, []round.Discrepancy{{Kind: round.EvaluationChanged, UID: 1, Detail: `it was made of r1.1.c, and "r1.1.e" stands`}}, ""},

@@ -53,10 +53,10 @@ const (
 )
 
 // repairs compares what is held of a round with itself, and with the ends of jobs
-// that this process has seen. Held must have been read in the order that
+// that this process has seen. The inventory must have been read in the order that
 // jobstream.Bus.Inventory has: a message goes only after its job has ended, so one that was
 // not there belongs to no job that is outstanding afterwards.
-func (w *work) repairs(held job.Held) []repair {
+func (w *work) repairs(held job.Inventory) []repair {
 	records, damaged := byUID(held.Records), damagedOf(held.Damage)
 	var list []repair
 	for _, j := range w.jobs {
@@ -86,7 +86,7 @@ func (w *work) repairs(held job.Held) []repair {
 
 // letterMissing says whether a failed job has no dead letter of its replay, though
 // it is not old enough to have lost it.
-func letterMissing(held job.Held, record job.Record) bool {
+func letterMissing(held job.Inventory, record job.Record) bool {
 	if record.Failure == nil || held.At.Sub(record.Failure.At) > job.DeadKept {
 		return false
 	}
@@ -131,7 +131,7 @@ func (r *Runner) audit(ctx context.Context, round string) {
 	audited(ctx, held)
 }
 
-func audited(ctx context.Context, held job.Held) {
+func audited(ctx context.Context, held job.Inventory) {
 	a := AuditOf(held)
 	telemetry.Audited(ctx, telemetry.Audit{
 		Planned: a.Planned, Done: a.Done, Failed: a.Failed, Outstanding: a.Outstanding, Discrepancies: a.harmful(),
@@ -141,7 +141,7 @@ func audited(ctx context.Context, held job.Held) {
 // reconcile is one comparison: a few lists whatever the round's size, and a few
 // operations for each thing that is wrong. It returns what was held before, and how
 // much was put right. One job that cannot be mended keeps no other from it.
-func (w *work) reconcile(ctx context.Context) (held job.Held, did int, err error) {
+func (w *work) reconcile(ctx context.Context) (held job.Inventory, did int, err error) {
 	held, err = w.cfg.Bus.Inventory(ctx, w.m.Round)
 	if err != nil && !errors.Is(err, jobstream.ErrNotFound) { // nothing is held: all of it is mended
 		return held, 0, err
@@ -165,7 +165,7 @@ func (w *work) reconcile(ctx context.Context) (held job.Held, did int, err error
 }
 
 // mendRound puts back what is of no job in particular.
-func (w *work) mendRound(ctx context.Context, held job.Held) error {
+func (w *work) mendRound(ctx context.Context, held job.Inventory) error {
 	if held.Lost != "" || held.Manifest.Round == "" {
 		restored, err := w.cfg.Bus.Rounds.RestoreManifest(ctx, w.m.stored)
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 // is done when its evaluation is stored) and letters. What cannot be read is named
 // (Lost, Damage) and costs nothing else. ErrNotFound for a round of which nothing
 // is held.
-func (b *Bus) Inventory(ctx context.Context, round string) (held job.Held, err error) {
+func (b *Bus) Inventory(ctx context.Context, round string) (held job.Inventory, err error) {
 	held.At = time.Now().UTC()
 	for _, read := range []func() error{
 		func() error { return b.heldManifest(ctx, round, &held) },
@@ -31,19 +31,19 @@ func (b *Bus) Inventory(ctx context.Context, round string) (held job.Held, err e
 		func() error { return b.heldLetters(ctx, round, &held) },
 	} {
 		if err := read(); err != nil {
-			return job.Held{}, fmt.Errorf("reading what is held of round %s: %w", round, err)
+			return job.Inventory{}, fmt.Errorf("reading what is held of round %s: %w", round, err)
 		}
 	}
 	found := len(held.Outcomes) + len(held.Replays) + len(held.Messages) + len(held.Records) + len(held.Damage) + len(held.Evaluations)
 	if held.Lost != "" && found == 0 {
-		return job.Held{}, fmt.Errorf("round %s: %w", round, ErrNotFound)
+		return job.Inventory{}, fmt.Errorf("round %s: %w", round, ErrNotFound)
 	}
 	return held, nil
 }
 
 // InventoryDigests is Inventory with the digests of the evaluations that stand: it reads all
 // of them.
-func (b *Bus) InventoryDigests(ctx context.Context, round string) (job.Held, error) {
+func (b *Bus) InventoryDigests(ctx context.Context, round string) (job.Inventory, error) {
 	held, err := b.Inventory(ctx, round)
 	if err != nil {
 		return held, err
@@ -64,7 +64,7 @@ func (b *Bus) InventoryDigests(ctx context.Context, round string) (job.Held, err
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return job.Held{}, fmt.Errorf("reading the evaluations of round %s: %w", round, err)
+		return job.Inventory{}, fmt.Errorf("reading the evaluations of round %s: %w", round, err)
 	}
 	held.Digests = make(map[string]string, len(digests))
 	for i, digest := range digests {
@@ -75,7 +75,7 @@ func (b *Bus) InventoryDigests(ctx context.Context, round string) (job.Held, err
 	return held, nil
 }
 
-func (b *Bus) heldManifest(ctx context.Context, round string, held *job.Held) (err error) {
+func (b *Bus) heldManifest(ctx context.Context, round string, held *job.Inventory) (err error) {
 	if held.Manifest, err = b.Rounds.Manifest(ctx, round); Damaged(err) || errors.Is(err, ErrNotFound) {
 		held.Lost = err.Error()
 		return nil
@@ -83,7 +83,7 @@ func (b *Bus) heldManifest(ctx context.Context, round string, held *job.Held) (e
 	return err
 }
 
-func (b *Bus) heldOutcomes(ctx context.Context, round string, held *job.Held) (err error) {
+func (b *Bus) heldOutcomes(ctx context.Context, round string, held *job.Inventory) (err error) {
 	if held.Outcomes, err = b.Outcomes.Revisions(ctx, round); err != nil || len(held.Outcomes) == 0 {
 		return err
 	}
@@ -98,13 +98,13 @@ func (b *Bus) heldOutcomes(ctx context.Context, round string, held *job.Held) (e
 	return err
 }
 
-func (b *Bus) heldRecords(ctx context.Context, round string, held *job.Held) error {
+func (b *Bus) heldRecords(ctx context.Context, round string, held *job.Inventory) error {
 	records, damage, err := b.Records.ListAll(ctx, round)
 	held.Records, held.Damage = records, append(held.Damage, damage...)
 	return err
 }
 
-func (b *Bus) heldLetters(ctx context.Context, round string, held *job.Held) error {
+func (b *Bus) heldLetters(ctx context.Context, round string, held *job.Inventory) error {
 	letters, damage, err := b.Letters.allLetters(ctx, round)
 	held.Letters, held.Damage = letters, append(held.Damage, damage...)
 	return err
