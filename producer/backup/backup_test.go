@@ -22,6 +22,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/lease"
 )
@@ -226,13 +227,13 @@ func TestRoundsThatComeAndGoMeanwhile(t *testing.T) {
 func TestAValueThatChangesMeanwhileIsNotMissed(t *testing.T) {
 	t.Parallel()
 	one := servers(t, 1).open()
-	kv := one.bus.Bucket(job.BucketRounds)
+	rounds := one.bus.Bucket(job.BucketRounds)
 	for i := range 40 { // more than the server sends before it is answered
-		must.Get(kv.Put(one.ctx, fmt.Sprintf("noise.%d", i), noise()))(t)
+		must.Get(rounds.Put(one.ctx, fmt.Sprintf("noise.%d", i), noise()))(t)
 	}
-	must.Get(kv.Put(one.ctx, "schedule.turn", []byte("before")))(t)
+	must.Get(rounds.Put(one.ctx, "schedule.turn", []byte("before")))(t)
 	m, dir := one.taken(backup.Config{Progress: once("KV_ROUNDS", func() {
-		must.Get(kv.Put(one.ctx, "schedule.turn", []byte("after")))(t)
+		must.Get(rounds.Put(one.ctx, "schedule.turn", []byte("after")))(t)
 	})})
 	if last := m.Streams[len(m.Streams)-1]; last.Name != "KV_ROUNDS" || last.Removed != 0 {
 		t.Errorf("the last stream is %s, with %d values removed under it, want KV_ROUNDS and none", last.Name, last.Removed)
@@ -240,7 +241,7 @@ func TestAValueThatChangesMeanwhileIsNotMissed(t *testing.T) {
 	other := servers(t, 1)
 	other.restored(dir, 0)
 	leader := must.Get(other.connect(cluster.Producer).JetStream())(t)
-	entry := must.Get(jobstream.ReadLeader(other.ctx, leader, job.BucketRounds, "schedule.turn"))(t)
+	entry := must.Get(kv.ReadLeader(other.ctx, leader, job.BucketRounds, "schedule.turn"))(t)
 	if got := string(entry.Value()); got != "after" {
 		t.Errorf("the value is %q, want \"after\"", got)
 	}

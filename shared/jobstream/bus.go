@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/signing"
 )
 
@@ -143,12 +144,12 @@ type link struct {
 	cfg     Config
 	nc      *nats.Conn
 	js      jetstream.JetStream
-	leader  nats.JetStreamContext // the library's older interface, for ReadLeader
+	values  kv.Link
 	jobs    jetstream.Stream
 	dead    jetstream.Stream
 	workers jetstream.Consumer
 	streams map[string]jetstream.Stream
-	buckets map[string]jetstream.KeyValue
+	buckets map[string]*kv.Bucket
 	ackWait time.Duration // as the server has it, whatever cfg says
 	// consumer is the workers' consumer as this process has last known it.
 	consumer  atomic.Pointer[jetstream.ConsumerConfig]
@@ -180,10 +181,14 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
 	l := &link{
-		cfg: cfg, nc: nc, js: js, leader: leader, standing: standing{refused: map[string]bool{}},
-		streams: map[string]jetstream.Stream{}, buckets: map[string]jetstream.KeyValue{},
+		cfg: cfg, nc: nc, js: js, standing: standing{refused: map[string]bool{}},
+		streams: map[string]jetstream.Stream{}, buckets: map[string]*kv.Bucket{},
 	}
-	if err := checkPayload(nc); err != nil {
+	l.values = kv.Link{
+		NC: nc, JS: js, Leader: leader, Retry: l.retryWrite,
+		Timeout: cfg.Timeout, Signing: cfg.Keys, Log: cfg.Log,
+	}
+	if err := kv.CheckPayload(nc); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
 	if err := l.open(ctx); err != nil {
@@ -207,9 +212,16 @@ func (b *Bus) AckWait() time.Duration { return b.ackWait }
 
 // Bucket gives a declared bucket to another adapter, such as the cache of
 // token scores: nil if there is none of that name.
-func (b *Bus) Bucket(name string) jetstream.KeyValue { return b.buckets[name] }
+func (b *Bus) Bucket(name string) jetstream.KeyValue {
+	if bucket := b.buckets[name]; bucket != nil {
+		return bucket.KV
+	}
+	return nil
+}
 
 // The buckets by what they hold; Open has filled the map.
-func (l *link) rounds() jetstream.KeyValue      { return l.buckets[job.BucketRounds] }
-func (l *link) records() jetstream.KeyValue     { return l.buckets[job.BucketRecords] }
-func (l *link) evaluations() jetstream.KeyValue { return l.buckets[job.BucketEvaluation] }
+func (l *link) rounds() *kv.Bucket      { return l.buckets[job.BucketRounds] }
+func (l *link) records() *kv.Bucket     { return l.buckets[job.BucketRecords] }
+func (l *link) evaluations() *kv.Bucket { return l.buckets[job.BucketEvaluation] }
+func (l *link) miners() *kv.Bucket      { return l.buckets[job.BucketMiners] }
+func (l *link) identities() *kv.Bucket  { return l.buckets[job.BucketIdentities] }

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // day is the unit of everything that is kept for a while.
@@ -91,17 +92,12 @@ func stream(name, description, subject string, kept time.Duration) jetstream.Str
 // per key is kept: records and evaluations are replaced under a fence, not followed
 // back.
 func bucket(name, description string) jetstream.StreamConfig {
-	s := stream(bucketStream(name), description, "$KV."+name+".>", 0)
+	s := stream(kv.StreamOf(name), description, kv.Subject(name, ">"), 0)
 	s.MaxMsgsPerSubject, s.Duplicates = 1, 2*time.Minute
 	// Without rollups, whoever may write a key cannot remove others.
 	s.Discard, s.DenyDelete = jetstream.DiscardNew, true
 	return s
 }
-
-// bucketStream is the name of a bucket's stream.
-func bucketStream(bucket string) string { return bucketPrefix + bucket }
-
-const bucketPrefix = "KV_"
 
 // declare makes everything that is declared true. It may be run twice.
 func (l *link) declare(ctx context.Context) error {
@@ -159,11 +155,11 @@ func (l *link) bind(ctx context.Context) (err error) {
 		if l.streams[s.Name], err = l.js.Stream(ctx, s.Name); err != nil {
 			return naming("stream", s.Name, err)
 		}
-		name, is := strings.CutPrefix(s.Name, bucketPrefix)
+		name, is := kv.BucketOf(s.Name)
 		if !is {
 			continue
 		}
-		if l.buckets[name], err = l.js.KeyValue(ctx, name); err != nil {
+		if l.buckets[name], err = l.bucket(ctx, name); err != nil {
 			return naming("bucket", name, err)
 		}
 	}
@@ -175,6 +171,20 @@ func (l *link) bind(ctx context.Context) (err error) {
 	l.consumer.Store(&config)
 	l.ackWait = config.AckWait
 	return nil
+}
+
+// bucket looks a bucket up, whose stream is known. The largest values are those of
+// rounds. A worker may ask for single keys of rounds alone, and any replica answers that.
+func (l *link) bucket(ctx context.Context, name string) (*kv.Bucket, error) {
+	found, err := l.js.KeyValue(ctx, name)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller names the bucket
+	}
+	b := &kv.Bucket{Link: &l.values, Name: name, KV: found, Stream: l.streams[kv.StreamOf(name)], MaxBytes: kv.MaxMinerValue}
+	if name == job.BucketRounds {
+		b.MaxBytes, b.AtLeader = kv.MaxRoundValue, l.cfg.Role != RoleWorker
+	}
+	return b, nil
 }
 
 // declareStream creates a stream or mends it. Two processes may do so at once:

@@ -65,7 +65,7 @@ func (d *Delivery) InProgress(ctx context.Context) error { return d.settle(ctx, 
 // Ack removes the message from the queue. It may be tried again: only a job
 // that has ended is acknowledged, so a late ack takes nothing from anybody.
 func (d *Delivery) Ack(ctx context.Context) error {
-	return d.link.try(ctx, "acknowledging "+d.Subject(), func(ctx context.Context) error { return d.settle(ctx, "+ACK") })
+	return d.link.retry(ctx, "acknowledging "+d.Subject(), func(ctx context.Context) error { return d.settle(ctx, "+ACK") })
 }
 
 // Nak gives the message back, to be handed out again after delay. It is sent
@@ -77,7 +77,7 @@ func (d *Delivery) Nak(ctx context.Context, delay time.Duration) error {
 // Term removes the message because its job has failed for good. As with Ack
 // it may be tried again.
 func (d *Delivery) Term(ctx context.Context, reason string) error {
-	return d.link.try(ctx, "terminating "+d.Subject(), func(ctx context.Context) error {
+	return d.link.retry(ctx, "terminating "+d.Subject(), func(ctx context.Context) error {
 		return d.settle(ctx, "+TERM "+reason)
 	})
 }

@@ -91,12 +91,12 @@ func (q Queue) HandOut(ctx context.Context, round string) (HandOut, error) {
 // consumerInfo asks the server anew.
 func (l *link) consumerInfo(ctx context.Context) (*jetstream.ConsumerInfo, error) {
 	var info *jetstream.ConsumerInfo
-	err := l.try(ctx, "looking at consumer "+job.Consumer, func(ctx context.Context) error {
+	err := l.retry(ctx, "looking at consumer "+job.Consumer, func(ctx context.Context) error {
 		consumer, err := l.js.Consumer(ctx, job.StreamJobs, job.Consumer)
 		if err == nil {
 			info = consumer.CachedInfo()
 		}
-		return err //nolint:wrapcheck // try names the operation
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	return info, err
 }

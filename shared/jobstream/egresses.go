@@ -2,7 +2,6 @@ package jobstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // lastEgresses are those that this process has read last.
@@ -70,26 +70,14 @@ func (eg Egresses) Restore(ctx context.Context) (bool, error) {
 // Stored reads the declaration itself: a *ValueError, with the revision,
 // if it cannot be read. The revision is 0 when nobody has ever declared any.
 func (eg Egresses) Stored(ctx context.Context) (job.Egresses, uint64, error) {
-	entry, err := eg.get(ctx, eg.rounds(), job.EgressesKey)
-	if errors.Is(err, ErrNotFound) {
-		return job.Egresses{}, 0, nil
-	}
-	if err != nil {
-		return job.Egresses{}, 0, err
-	}
-	e, err := decodeEgresses(entry.Value())
-	return e, entry.Revision(), err
+	e, stored, err := egressesIn(eg.rounds()).Find(ctx)
+	return e, stored.Revision, err
 }
 
 // Set declares the fleet's egresses if what is declared still is at the
 // given revision; ErrConflict if it is not.
 func (eg Egresses) Set(ctx context.Context, e job.Egresses, revision uint64) error {
-	e.Version = job.Version
-	data, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("encoding the egresses: %w", err)
-	}
-	_, err = eg.write(ctx, eg.rounds(), job.EgressesKey, data, revision)
+	_, err := egressesIn(eg.rounds()).Swap(ctx, e, revision)
 	return err
 }
 
@@ -100,25 +88,13 @@ func DeclaredEgresses(ctx context.Context, nc *nats.Conn) (job.Egresses, error) 
 	if err != nil {
 		return job.Egresses{}, fmt.Errorf("jobstream: %w", err)
 	}
-	entry, err := ReadLeader(ctx, leader, job.BucketRounds, job.EgressesKey)
+	entry, err := kv.ReadLeader(ctx, leader, job.BucketRounds, job.EgressesKey)
 	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrKeyNotFound) {
 		return job.Egresses{}, nil
 	}
 	if err != nil {
 		return job.Egresses{}, fmt.Errorf("bucket %s, key %s: %w", job.BucketRounds, job.EgressesKey, err)
 	}
-	return decodeEgresses(entry.Value())
-}
-
-func decodeEgresses(data []byte) (e job.Egresses, err error) {
-	if err = json.Unmarshal(data, &e); err == nil {
-		err = readable(e.Version)
-	}
-	if err == nil && len(e.Names) == 0 {
-		err = errors.New("it names none")
-	}
-	if err != nil {
-		return job.Egresses{}, &ValueError{Bucket: job.BucketRounds, Key: job.EgressesKey, Err: err}
-	}
-	return e, nil
+	e, _, err := egressesIn(&kv.Bucket{Name: job.BucketRounds}).Decode(ctx, entry)
+	return e, err
 }

@@ -58,9 +58,9 @@ func (q Queue) ConsumeExhausted(ctx context.Context,
 // advisories looks up the consumer of the advisories, which all producers share.
 func (l *link) advisories(ctx context.Context) (found jetstream.Consumer, err error) {
 	want := advisoriesConsumer()
-	err = l.try(ctx, "looking up the consumer of "+want.stream, func(ctx context.Context) (err error) {
+	err = l.retry(ctx, "looking up the consumer of "+want.stream, func(ctx context.Context) (err error) {
 		found, err = l.js.Consumer(ctx, want.stream, want.config.Durable)
-		return err //nolint:wrapcheck // try names the operation
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	return found, err
 }
@@ -138,16 +138,16 @@ func (l *link) exhausted(ctx context.Context, d *Delivery,
 // message reads a job's message by its place in the stream.
 func (l *link) message(ctx context.Context, sequence uint64) (*jetstream.RawStreamMsg, error) {
 	var msg *jetstream.RawStreamMsg
-	err := l.try(ctx, fmt.Sprintf("reading message %d", sequence), func(ctx context.Context) (err error) {
+	err := l.retry(ctx, fmt.Sprintf("reading message %d", sequence), func(ctx context.Context) (err error) {
 		msg, err = l.jobs.GetMsg(ctx, sequence)
-		return err //nolint:wrapcheck // try names the operation
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	return msg, err
 }
 
 // remove takes a message out of the queue; one that is gone is removed.
 func (l *link) remove(ctx context.Context, sequence uint64) error {
-	err := l.try(ctx, fmt.Sprintf("removing message %d", sequence), func(ctx context.Context) error {
+	err := l.retry(ctx, fmt.Sprintf("removing message %d", sequence), func(ctx context.Context) error {
 		return l.jobs.DeleteMsg(ctx, sequence)
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {

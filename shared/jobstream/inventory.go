@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // Inventory reads what the streams and buckets hold of a round, with one request for
@@ -27,7 +28,7 @@ func (b *Bus) Inventory(ctx context.Context, round string) (held job.Inventory, 
 		func() (err error) { held.Messages, err = b.Queue.Messages(ctx, round); return err },
 		func() (err error) { held.Stuck, err = b.stuckUIDs(ctx, round); return err },
 		func() error { return b.heldRecords(ctx, round, &held) },
-		func() (err error) { held.Evaluations, err = b.keys(ctx, b.evaluations(), round+".*.*"); return err },
+		func() (err error) { held.Evaluations, err = b.evaluations().Keys(ctx, round+".*.*"); return err },
 		func() error { return b.heldLetters(ctx, round, &held) },
 	} {
 		if err := read(); err != nil {
@@ -50,7 +51,7 @@ func (b *Bus) InventoryDigests(ctx context.Context, round string) (job.Inventory
 	}
 	digests := make([]string, len(held.Records))
 	group, reading := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
+	group.SetLimit(kv.AtOnce)
 	for i := range held.Records {
 		key := held.Records[i].Stands()
 		if key == "" {

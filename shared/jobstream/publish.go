@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -88,13 +89,13 @@ func deadID(d job.DeadLetter) string {
 // that the stream has seen the id before, also of a message that is gone.
 func (l *link) publish(ctx context.Context, msg *nats.Msg, id string) (known bool, err error) {
 	first := true
-	err = l.tryWrite(ctx, "publishing "+id, listener(msg.Subject), func(ctx context.Context) error {
+	err = l.retryWrite(ctx, "publishing "+id, listener(msg.Subject), func(ctx context.Context) error {
 		stored, err := l.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id))
 		if err == nil {
 			known = stored.Duplicate && first // not a try of our own whose answer was lost
 		}
 		first = false
-		return err //nolint:wrapcheck // try names the operation
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	return known, err
 }
@@ -112,9 +113,9 @@ func (l Letters) allLetters(ctx context.Context, round string) (letters []job.De
 	// One read per letter: there are few, and no consumer is left behind.
 	for next := uint64(1); ; {
 		var msg *jetstream.RawStreamMsg
-		err := l.try(ctx, "reading dead letters of "+round, func(ctx context.Context) (err error) {
+		err := l.retry(ctx, "reading dead letters of "+round, func(ctx context.Context) (err error) {
 			msg, err = l.dead.GetMsg(ctx, next, jetstream.WithGetMsgSubject(subject))
-			return err //nolint:wrapcheck // try names the operation
+			return err //nolint:wrapcheck // retry names the operation
 		})
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return letters, damage, nil
@@ -134,7 +135,7 @@ func (l Letters) allLetters(ctx context.Context, round string) (letters []job.De
 // decodeLetter reads a dead letter and checks that it belongs where it is.
 func decodeLetter(msg *jetstream.RawStreamMsg) (d job.DeadLetter, err error) {
 	if err = json.Unmarshal(msg.Data, &d); err == nil {
-		err = readable(d.Version)
+		err = kv.Readable(d.Version)
 	}
 	if err == nil && job.DeadSubject(d.Round, d.UID) != msg.Subject {
 		err = fmt.Errorf("it is of %s", job.RecordKey(d.Round, d.UID))

@@ -16,7 +16,7 @@ import (
 
 // Messages counts the messages of a round in the queue by uid.
 func (q Queue) Messages(ctx context.Context, round string) (map[int]int, error) {
-	subjects, err := q.subjects(ctx, job.StreamJobs, job.RoundSubject(round))
+	subjects, err := q.values.Subjects(ctx, q.jobs, job.RoundSubject(round))
 	queued := map[int]int{}
 	for subject, n := range subjects {
 		if _, uid, err := job.ParseSubject(subject); err == nil {
@@ -58,9 +58,9 @@ func (q Queue) Requeue(ctx context.Context, j job.Job) (bool, error) {
 // last is the last message of a subject, with the sequence 0 if there is none.
 func (l *link) last(ctx context.Context, subject string) (jetstream.RawStreamMsg, error) {
 	var last *jetstream.RawStreamMsg
-	err := l.try(ctx, "reading the message of "+subject, func(ctx context.Context) (err error) {
+	err := l.retry(ctx, "reading the message of "+subject, func(ctx context.Context) (err error) {
 		last, err = l.jobs.GetLastMsgForSubject(ctx, subject)
-		return err //nolint:wrapcheck // try names the operation
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return jetstream.RawStreamMsg{}, nil
@@ -88,9 +88,9 @@ func traceOf(header nats.Header) string {
 // whose confirmation was lost.
 func (l *link) publishAfter(ctx context.Context, msg *nats.Msg, id string, last uint64) (bool, error) {
 	id = fmt.Sprintf("%s/again-%s", id, nuid.Next())
-	err := l.tryWrite(ctx, "publishing "+id, listener(msg.Subject), func(ctx context.Context) error {
+	err := l.retryWrite(ctx, "publishing "+id, listener(msg.Subject), func(ctx context.Context) error {
 		_, err := l.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id), jetstream.WithExpectLastSequencePerSubject(last))
-		return err //nolint:wrapcheck // try names the operation
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	if overtaken(err) {
 		return false, nil
@@ -149,9 +149,9 @@ func (q Queue) Stuck(ctx context.Context, round string) ([]Stuck, error) {
 // none.
 func (l *link) next(ctx context.Context, subject string, from uint64) (*jetstream.RawStreamMsg, error) {
 	var msg *jetstream.RawStreamMsg
-	err := l.try(ctx, "reading messages of "+subject, func(ctx context.Context) (err error) {
+	err := l.retry(ctx, "reading messages of "+subject, func(ctx context.Context) (err error) {
 		msg, err = l.jobs.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
-		return err //nolint:wrapcheck // try names the operation
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, nil //nolint:nilnil // as documented

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // Plan stores the record of a job that is to be published, and says
@@ -18,7 +19,7 @@ func (re Records) Plan(ctx context.Context, r job.Record) (created bool, err err
 	if err != nil {
 		return false, err
 	}
-	_, err = re.write(ctx, re.records(), job.RecordKey(r.Round, r.UID), data, 0)
+	_, err = re.records().Write(ctx, job.RecordKey(r.Round, r.UID), data, 0)
 	if errors.Is(err, ErrConflict) {
 		return false, nil
 	}
@@ -30,11 +31,11 @@ func (re Records) Plan(ctx context.Context, r job.Record) (created bool, err err
 // not know yet that another has followed it may answer with an older one: an update
 // based on that ends in ErrConflict.
 func (re Records) Load(ctx context.Context, round string, uid int) (job.Record, uint64, error) {
-	entry, err := re.get(ctx, re.records(), job.RecordKey(round, uid))
+	entry, err := re.records().Get(ctx, job.RecordKey(round, uid))
 	if err != nil {
 		return job.Record{}, 0, err
 	}
-	r, err := re.decodeRecord(entry.Key(), entry.Value())
+	r, err := decodeRecord(entry.Key(), entry.Value())
 	return r, entry.Revision(), err
 }
 
@@ -45,7 +46,7 @@ func (re Records) Update(ctx context.Context, r job.Record, revision uint64) (ui
 	if err != nil {
 		return 0, err
 	}
-	return re.write(ctx, re.records(), job.RecordKey(r.Round, r.UID), data, revision)
+	return re.records().Write(ctx, job.RecordKey(r.Round, r.UID), data, revision)
 }
 
 // List lists the records of a round as they are now, without those that
@@ -59,8 +60,8 @@ func (re Records) List(ctx context.Context, round string) ([]job.Record, error) 
 // cannot be read, each with the revision that replaces it. A key that no job has
 // is damage of no job.
 func (re Records) ListAll(ctx context.Context, round string) (records []job.Record, damage []job.Damage, err error) {
-	err = re.list(ctx, re.records(), round+".*", func(entry jetstream.KeyValueEntry) {
-		r, err := re.decodeRecord(entry.Key(), entry.Value())
+	err = re.records().List(ctx, round+".*", func(entry jetstream.KeyValueEntry) {
+		r, err := decodeRecord(entry.Key(), entry.Value())
 		if err == nil {
 			records = append(records, r)
 			return
@@ -87,7 +88,7 @@ func encodeRecord(r job.Record) ([]byte, error) {
 }
 
 // decodeRecord reads a value and checks that it belongs under its key.
-func (l *link) decodeRecord(key string, data []byte) (job.Record, error) {
+func decodeRecord(key string, data []byte) (job.Record, error) {
 	r, err := job.DecodeRecord(data)
 	if err == nil && job.RecordKey(r.Round, r.UID) != key {
 		err = fmt.Errorf("it is the record of %s", job.RecordKey(r.Round, r.UID))
@@ -96,4 +97,10 @@ func (l *link) decodeRecord(key string, data []byte) (job.Record, error) {
 		return job.Record{}, &ValueError{Bucket: job.BucketRecords, Key: key, Err: err}
 	}
 	return r, nil
+}
+
+// Watch sends the records of a round: first all that are there, then each change, latest
+// state per record, as kv.Watch says.
+func (re Records) Watch(ctx context.Context, round string) (<-chan job.Record, error) {
+	return kv.Watch(ctx, re.records(), round+".*", decodeRecord)
 }

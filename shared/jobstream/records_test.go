@@ -212,7 +212,7 @@ func TestWatchOutlivesTheServer(t *testing.T) {
 	records := must.Get(b.bus.Records.Watch(b.ctx, "r1"))(t)
 	b.receive(records, func(m map[int]job.Record) bool { return len(m) == 1 })
 	must.Get(b.bus.Bucket(job.BucketRecords).PutString(b.ctx, "r1.5", "{"))(t)
-	b.log.Await(b.ctx, t, "record left out of the watch")
+	b.log.Await(b.ctx, t, "value left out of the watch")
 	b.servers.Stop()
 	b.servers.Again()
 	b.plan(2)

@@ -2,38 +2,28 @@ package jobstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/scoring"
 )
 
 // CreateReplay stores the plan of a replay; ErrExists if there is one of its
 // number.
 func (ro Rounds) CreateReplay(ctx context.Context, r job.Replay) error {
-	r.Version = job.Version
-	data, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("encoding replay %d of %s: %w", r.Number, r.Round, err)
-	}
-	return ro.createRoundValue(ctx, job.ReplayKey(r.Round, r.Number), data)
+	return ro.replay(r.Round, r.Number).Create(ctx, r)
 }
 
 // Replay reads the plan of a round's nth replay; ErrNotFound if none. One that is
 // damaged says so (Damage) and has no miners: it costs neither the round nor the
 // lists that the round is in.
 func (ro Rounds) Replay(ctx context.Context, round string, n int) (job.Replay, error) {
-	var r job.Replay
-	stored, err := ro.loadRound(ctx, job.ReplayKey(round, n), &r)
-	if err == nil && readable(r.Version) != nil {
-		err = &ValueError{Bucket: job.BucketRounds, Key: job.ReplayKey(round, n), Err: readable(r.Version)}
-	}
+	r, stored, err := ro.replay(round, n).Load(ctx)
 	if Damaged(err) {
 		return job.Replay{Round: round, Number: n, Damage: err.Error()}, nil
 	}
@@ -81,7 +71,7 @@ type Maintainers struct {
 // Maintainers reads what was looked up for a round; nothing if nothing was. A
 // *ValueError if it cannot be read: AddMaintainers replaces it.
 func (ro Rounds) Maintainers(ctx context.Context, round string) (Maintainers, error) {
-	kept, _, err := ro.maintainers(ctx, round)
+	kept, _, err := ro.maintainers(round).Find(ctx)
 	return kept, err
 }
 
@@ -89,67 +79,19 @@ func (ro Rounds) Maintainers(ctx context.Context, round string) (Maintainers, er
 // is there already stays, so that every revision of an outcome has the same ones;
 // requests are added to those before. What cannot be read counts as nothing.
 func (ro Rounds) AddMaintainers(ctx context.Context, round string, more Maintainers) (Maintainers, error) {
-	for {
-		kept, revision, err := ro.maintainers(ctx, round)
-		damaged := Damaged(err)
-		if err != nil && !damaged {
-			return Maintainers{}, err
-		}
-		all := Maintainers{Version: job.Version, Requests: kept.Requests + more.Requests, Found: map[string][]scoring.Maintainer{}}
+	all, _, err := ro.maintainers(round).Change(ctx, func(kept Maintainers, _ kv.Stored, damaged bool) (Maintainers, bool) {
+		all := Maintainers{Requests: kept.Requests + more.Requests, Found: map[string][]scoring.Maintainer{}}
 		maps.Copy(all.Found, more.Found)
 		maps.Copy(all.Found, kept.Found)
-		if !damaged && all.Requests == kept.Requests && len(all.Found) == len(kept.Found) {
-			return kept, nil
-		}
-		data, err := json.Marshal(all)
-		if err != nil {
-			return Maintainers{}, fmt.Errorf("encoding the maintainers of round %s: %w", round, err)
-		}
-		packed, err := ro.pack(ctx, ro.rounds(), job.MaintainersKey(round), ro.signed(job.MaintainersKey(round), data))
-		if err != nil {
-			return Maintainers{}, err
-		}
-		_, err = ro.write(ctx, ro.rounds(), job.MaintainersKey(round), packed, revision)
-		if err == nil {
-			return all, nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			return Maintainers{}, err
-		}
-	}
-}
-
-func (l *link) maintainers(ctx context.Context, round string) (Maintainers, uint64, error) {
-	key := job.MaintainersKey(round)
-	entry, err := l.get(ctx, l.rounds(), key)
-	if errors.Is(err, ErrNotFound) {
-		return Maintainers{}, 0, nil
-	}
-	if err != nil {
-		return Maintainers{}, 0, err
-	}
-	data, err := l.unpack(ctx, l.rounds(), key, entry.Value())
-	var stored Stored
-	if err == nil {
-		stored, err = l.opened(key, data)
-	}
-	if err != nil {
-		return Maintainers{}, entry.Revision(), err
-	}
-	var kept Maintainers
-	if err = json.Unmarshal(stored.Data, &kept); err == nil {
-		err = readable(kept.Version)
-	}
-	if err != nil {
-		return Maintainers{}, entry.Revision(), &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
-	}
-	return kept, entry.Revision(), nil
+		return all, damaged || all.Requests != kept.Requests || len(all.Found) != len(kept.Found)
+	})
+	return all, err
 }
 
 // numbered lists the numbers n from 1 for which the bucket of rounds has a key
 // prefix + n, in rising order. Other keys (prefix + 007) are nobody's.
 func (l *link) numbered(ctx context.Context, prefix string) ([]int, error) {
-	keys, err := l.keys(ctx, l.rounds(), prefix+"*")
+	keys, err := l.rounds().Keys(ctx, prefix+"*")
 	if err != nil {
 		return nil, err
 	}

@@ -274,20 +274,6 @@ func TestAWatchOutlivesItsBucket(t *testing.T) {
 	}
 }
 
-// A watch knows the stream that it was opened on: one that was made anew before the
-// watch had looked at it for the first time ends it, too.
-func TestAWatchKnowsItsStream(t *testing.T) {
-	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	name := "KV_" + job.BucketRecords
-	created := must.Get(b.js.Stream(b.ctx, name))(t).CachedInfo().Created
-	must.Do(t, b.js.DeleteStream(b.ctx, name))
-	must.Do(t, b.bus.Restore(b.ctx))
-	if b.bus.AwaitSetBack(b.ctx, name, created); b.ctx.Err() != nil {
-		t.Error("the watch of the former stream did not end")
-	}
-}
-
 // What a viewer does ends when a stream is gone, and says which: nobody but a producer
 // brings it back. It waits for a server that is away.
 func TestAViewerHearsOfAStreamThatIsGone(t *testing.T) {

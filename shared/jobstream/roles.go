@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // Role is what a process is to NATS: what it may publish follows from it.
@@ -190,7 +191,7 @@ func producersNeeds() []string {
 		"$JS.ACK." + exhaustions.stream + "." + exhaustions.config.Durable + ".1.0.0.0.0",
 	}
 	for _, verb := range []string{"CREATE", "INFO", "MSG.NEXT", "DELETE"} { // of a watch
-		subjects = append(subjects, onConsumer(verb, bucketStream(job.BucketRecords), probeRound))
+		subjects = append(subjects, onConsumer(verb, kv.StreamOf(job.BucketRecords), probeRound))
 	}
 	for _, name := range StreamNames() {
 		subjects = append(subjects, "$JS.API.STREAM.CREATE."+name, "$JS.API.STREAM.UPDATE."+name,
@@ -240,7 +241,7 @@ func (r Role) uses(stream string) bool {
 	switch r {
 	case RoleWorker:
 		return r.reads(stream) || stream == job.StreamJobs || stream == job.StreamDead ||
-			stream == bucketStream(job.BucketRounds) || stream == bucketStream(job.BucketEvaluation)
+			stream == kv.StreamOf(job.BucketRounds) || stream == kv.StreamOf(job.BucketEvaluation)
 	case RoleViewer:
 		return r.reads(stream)
 	case RoleProducer:
@@ -253,9 +254,9 @@ func (r Role) uses(stream string) bool {
 func (r Role) reads(stream string) bool {
 	switch r {
 	case RoleWorker:
-		return stream == bucketStream(job.BucketRecords) || stream == bucketStream(job.BucketScores)
+		return stream == kv.StreamOf(job.BucketRecords) || stream == kv.StreamOf(job.BucketScores)
 	case RoleViewer:
-		return stream != bucketStream(job.BucketIdentities) && stream != bucketStream(job.BucketScores) && stream != job.StreamAdvisory
+		return stream != kv.StreamOf(job.BucketIdentities) && stream != kv.StreamOf(job.BucketScores) && stream != job.StreamAdvisory
 	case RoleProducer:
 	}
 	return true
@@ -266,11 +267,11 @@ func onConsumer(verb, stream, consumer string) string {
 }
 
 // probeKey is where a bucket would keep the record of a job that there is not.
-func probeKey(bucket string) string { return "$KV." + bucket + "." + job.RecordKey(probeRound, 0) }
+func probeKey(bucket string) string { return kv.Subject(bucket, job.RecordKey(probeRound, 0)) }
 
 // direct is the request for one key of the bucket of rounds.
 func direct(key string) string {
-	return "$JS.API.DIRECT.GET." + bucketStream(job.BucketRounds) + ".$KV." + job.BucketRounds + "." + key
+	return "$JS.API.DIRECT.GET." + kv.StreamOf(job.BucketRounds) + "." + kv.Subject(job.BucketRounds, key)
 }
 
 // mayPublish publishes what has no effect. The server's refusal comes before its

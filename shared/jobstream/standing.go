@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // fresh is for how long a write tells how NATS is. A question that comes sooner is
@@ -46,7 +47,7 @@ func (l *link) failed(ctx context.Context, what, stream string, err error) {
 	s, trouble, now := &l.standing, Trouble(err), time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if notSent(err) {
+	if kv.NotSent(err) {
 		if s.lost.IsZero() {
 			s.lost = now
 		}
@@ -58,7 +59,7 @@ func (l *link) failed(ctx context.Context, what, stream string, err error) {
 	code := Code(trouble)
 	if stream != "" {
 		s.trouble, s.at = trouble, now
-		if code != "" && !notSent(err) {
+		if code != "" && !kv.NotSent(err) {
 			s.refused[stream] = true
 		}
 	}
@@ -162,7 +163,7 @@ func (b *Bus) Check(ctx context.Context) error {
 		if err == nil {
 			continue
 		}
-		b.failed(ctx, "checking that writes are confirmed", bucketStream(bucket), err)
+		b.failed(ctx, "checking that writes are confirmed", kv.StreamOf(bucket), err)
 		return Trouble(err)
 	}
 	s.mu.Lock()
@@ -199,14 +200,14 @@ func TryWrite(ctx context.Context, nc *nats.Conn, role Role) error {
 // probe writes the one value that says only that a write is confirmed.
 func probe(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, bucket string) error {
 	before := nc.LastError()
-	err := publishBriefly(ctx, js, "$KV."+bucket+"."+job.ProbeKey)
+	err := publishBriefly(ctx, js, kv.Subject(bucket, job.ProbeKey))
 	if missing(err) { // whether it is gone, the server says when it is asked
-		if _, looked := js.Stream(ctx, bucketStream(bucket)); looked != nil {
+		if _, looked := js.Stream(ctx, kv.StreamOf(bucket)); looked != nil {
 			err = looked
 		}
 	}
 	if err != nil {
-		err = unconfirmed(ctx, js, bucketStream(bucket), forbidden(nc, before, err))
+		err = unconfirmed(ctx, js, kv.StreamOf(bucket), forbidden(nc, before, err))
 		return fmt.Errorf("writing to bucket %s: %w", bucket, err)
 	}
 	return nil
