@@ -42,7 +42,7 @@ func (e *UndeclaredError) Is(target error) bool { return target == ErrUndeclared
 func (l *link) undeclaredNow(ctx context.Context) (*UndeclaredError, error) {
 	absent, used := &UndeclaredError{}, 0
 	for _, s := range declared() {
-		if !l.cfg.Role.uses(s.Name) {
+		if !s.does(l.cfg.Role, looks) {
 			continue
 		}
 		used++

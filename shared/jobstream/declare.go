@@ -23,28 +23,75 @@ const day = 24 * time.Hour
 // rounds.
 const scoresKept = 512 << 20
 
-// declared are the streams and the buckets' streams, each declared once.
-func declared() []jetstream.StreamConfig {
-	scores := bucket(job.BucketScores, "token scores by content")
-	// The rules look back 30 days unless a registry says otherwise, so what
-	// is 45 days old has left every usual window; the rest is scored anew.
-	scores.MaxAge = 45 * day
-	scores.MaxBytes, scores.Discard = scoresKept, jetstream.DiscardOld
-	identities := bucket(job.BucketIdentities, "whose GitHub account each miner's token is")
-	identities.MaxAge = job.IdentityKept
-	return []jetstream.StreamConfig{
-		jobs(),
-		stream(job.StreamDead, "jobs that failed for good", job.SubjectDead, job.DeadKept),
+// declaration is a declared stream, with what each role does to it. The roles' rights
+// follow from it (roles.go).
+type declaration struct {
+	jetstream.StreamConfig
+
+	uses map[Role]use
+}
+
+// use is what a role does to a stream.
+type use uint8
+
+const (
+	// looks is to look the stream up, and read single keys or messages handed out.
+	looks use = 1 << iota
+	// reads is to read whatever it likes.
+	reads
+	// writes is to publish to it.
+	writes
+)
+
+// does says whether a role does so. A producer looks at and reads all.
+func (d declaration) does(r Role, what use) bool {
+	return r == RoleProducer && what&(looks|reads) != 0 || d.uses[r]&what != 0
+}
+
+// declared are the streams and the buckets' streams, each declared once. Of the rounds a
+// worker reads single keys alone (direct).
+func declared() []declaration {
+	all := looks | reads
+	return []declaration{
+		{jobs(), map[Role]use{RoleProducer: writes, RoleWorker: looks, RoleViewer: all}},
+		{
+			stream(job.StreamDead, "jobs that failed for good", job.SubjectDead, job.DeadKept),
+			map[Role]use{RoleProducer: writes, RoleWorker: looks | writes, RoleViewer: all},
+		},
 		// In the account that owns the jobs no import is needed: the server
 		// publishes the advisory there.
-		stream(job.StreamAdvisory, "the server's word that a job's deliveries are used up", job.SubjectAdvisory, 30*day),
-		rounds(),
-		bucket(job.BucketRecords, "the state of each job"),
-		bucket(job.BucketEvaluation, "what workers concluded, compressed"),
-		bucket(job.BucketMiners, "each miner's last good evaluation"),
-		scores,
-		identities,
+		{stream(job.StreamAdvisory, "the server's word that a job's deliveries are used up", job.SubjectAdvisory, 30*day), nil},
+		{rounds(), map[Role]use{RoleProducer: writes, RoleWorker: looks, RoleViewer: all}},
+		{
+			bucket(job.BucketRecords, "the state of each job"),
+			map[Role]use{RoleProducer: writes, RoleWorker: all | writes, RoleViewer: all},
+		},
+		{
+			bucket(job.BucketEvaluation, "what workers concluded, compressed"),
+			map[Role]use{RoleWorker: looks | writes, RoleViewer: all},
+		},
+		{
+			bucket(job.BucketMiners, "each miner's last good evaluation"),
+			map[Role]use{RoleProducer: writes, RoleViewer: all},
+		},
+		{scores(), map[Role]use{RoleWorker: all | writes}},
+		{identities(), map[Role]use{RoleProducer: writes}},
 	}
+}
+
+// scores is the cache of token scores. The rules look back 30 days unless a registry says
+// otherwise, so what is 45 days old has left every usual window; the rest is scored anew.
+func scores() jetstream.StreamConfig {
+	s := bucket(job.BucketScores, "token scores by content")
+	s.MaxAge = 45 * day
+	s.MaxBytes, s.Discard = scoresKept, jetstream.DiscardOld
+	return s
+}
+
+func identities() jetstream.StreamConfig {
+	s := bucket(job.BucketIdentities, "whose GitHub account each miner's token is")
+	s.MaxAge = job.IdentityKept
+	return s
 }
 
 // jobs is the work queue: it keeps each message until it is acknowledged. It has
@@ -102,7 +149,7 @@ func bucket(name, description string) jetstream.StreamConfig {
 // declare makes everything that is declared true. It may be run twice.
 func (l *link) declare(ctx context.Context) error {
 	for _, want := range declared() {
-		if err := l.declareStream(ctx, want); err != nil {
+		if err := l.declareStream(ctx, want.StreamConfig); err != nil {
 			return err
 		}
 	}
@@ -126,7 +173,7 @@ func (l *link) declareMissing(ctx context.Context) error {
 		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return naming("stream", want.Name, err)
 		}
-		if err := l.declareStream(ctx, want); err != nil {
+		if err := l.declareStream(ctx, want.StreamConfig); err != nil {
 			return err
 		}
 	}
@@ -149,7 +196,7 @@ func (l *link) declareMissing(ctx context.Context) error {
 // by names, so they stay good when a stream is declared again.
 func (l *link) bind(ctx context.Context) (err error) {
 	for _, s := range declared() {
-		if !l.cfg.Role.uses(s.Name) {
+		if !s.does(l.cfg.Role, looks) {
 			continue
 		}
 		if l.streams[s.Name], err = l.js.Stream(ctx, s.Name); err != nil {
