@@ -248,17 +248,13 @@ func (b *bundle) until(what string, holds func() bool) {
 // messages is how many jobs the stream holds.
 func (b *bundle) messages() int {
 	b.t.Helper()
-	s, err := b.js.Stream(b.ctx, job.StreamJobs)
-	b.must(err)
-	return int(s.CachedInfo().State.Msgs)
+	return int(jobstreamtest.Messages(b.ctx, b.t, b.js))
 }
 
 // record reads a miner's record.
 func (b *bundle) record(uid int) job.Record {
 	b.t.Helper()
-	r, _, err := b.bus.Records.Load(b.ctx, "r1", uid)
-	b.must(err)
-	return r
+	return jobstreamtest.Record(b.ctx, b.t, b.bus, "r1", uid)
 }
 
 func (b *bundle) records() []job.Record {

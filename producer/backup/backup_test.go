@@ -22,6 +22,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/worker/lease"
@@ -47,7 +48,7 @@ func (f *fleet) taken(cfg backup.Config) (backup.Manifest, string) {
 // restored puts a backup into these servers.
 func (f *fleet) restored(dir string, replicas int) backup.Restored {
 	f.t.Helper()
-	done := must.Get(backup.Restore(f.ctx, f.connect(cluster.Producer), backup.Config{Dir: dir, Replicas: replicas}, quiet()))(f.t)
+	done := must.Get(backup.Restore(f.ctx, f.connect(cluster.Producer), backup.Config{Dir: dir, Replicas: replicas}, jobstreamtest.Quiet()))(f.t)
 	f.open()
 	return done
 }
@@ -100,7 +101,7 @@ func TestARoundInEachStateIsRestored(t *testing.T) {
 // declared wants the declared settings, and so many copies of everything.
 func (f *fleet) declared(replicas int) {
 	f.t.Helper()
-	seen := must.Get(jobstream.Inspect(f.ctx, f.connect(cluster.Producer), jobstream.Config{Log: quiet()}))(f.t)
+	seen := must.Get(jobstream.Inspect(f.ctx, f.connect(cluster.Producer), jobstream.Config{Log: jobstreamtest.Quiet()}))(f.t)
 	for _, s := range seen.Streams {
 		if s.Missing || len(s.Drift) > 0 || s.Mismatch != nil || s.Replicas != replicas {
 			f.t.Errorf("restored stream %+v, want it as declared, with %d copies", s, replicas)
@@ -330,7 +331,7 @@ func TestABackupThatIsBrokenOffIsNone(t *testing.T) {
 		}
 		_, err = backup.Take(f.ctx, nc, backup.Config{Dir: dir})
 		refusedWith(t, err, dir, "cut short", "remove it")
-		_, err = backup.Restore(f.ctx, nc, backup.Config{Dir: dir}, quiet())
+		_, err = backup.Restore(f.ctx, nc, backup.Config{Dir: dir}, jobstreamtest.Quiet())
 		refusedWith(t, err, dir, "cut short")
 	}
 }

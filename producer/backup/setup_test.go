@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
@@ -46,8 +46,6 @@ var settings = filepath.Join("..", "..", "deploy", "nats", "settings.conf")
 
 var asOf = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
 // fleet is real servers with the shipped settings, and one process of each role.
 type fleet struct {
 	t       *testing.T
@@ -72,7 +70,7 @@ func servers(t *testing.T, nodes int) *fleet {
 func (f *fleet) connect(user string) *nats.Conn {
 	f.t.Helper()
 	nc := must.Get(jobstream.Connect(f.ctx, f.url(user), "test", jobstream.ConnectConfig{
-		Log: quiet(), Options: []nats.Option{nats.NoReconnect()},
+		Log: jobstreamtest.Quiet(), Options: []nats.Option{nats.NoReconnect()},
 	}))(f.t)
 	f.t.Cleanup(nc.Close)
 	return nc
@@ -87,9 +85,8 @@ func (f *fleet) open() *fleet {
 
 func (f *fleet) openAs(user string) *jobstream.Bus {
 	f.t.Helper()
-	nc := must.Get(jobstream.Connect(f.ctx, f.url(user), "test", jobstream.ConnectConfig{Log: quiet()}))(f.t)
-	f.t.Cleanup(nc.Close)
-	return must.Get(jobstream.Open(f.ctx, nc, jobstream.Config{Role: jobstream.Role(user), AckWait: time.Second, Log: quiet()}))(f.t)
+	bus, _ := jobstreamtest.Open(f.t, f.url(user), jobstream.Config{Role: jobstream.Role(user), AckWait: time.Second})
+	return bus
 }
 
 // open grants everything: the limit is not what is tested.
@@ -103,10 +100,10 @@ func (f *fleet) runner() *round.Runner {
 	f.t.Helper()
 	nothing := httptest.NewServer(http.NotFoundHandler())
 	f.t.Cleanup(nothing.Close)
-	client := must.Get(mirror.New(mirror.Config{BaseURL: nothing.URL, Meter: open{}, Log: quiet()}))(f.t)
+	client := must.Get(mirror.New(mirror.Config{BaseURL: nothing.URL, Meter: open{}, Log: jobstreamtest.Quiet()}))(f.t)
 	f.t.Cleanup(client.Close)
 	return must.Get(round.New(round.Config{
-		Bus: f.bus, Mirror: client, Hold: time.Second, Reconcile: 200 * time.Millisecond, Log: quiet(),
+		Bus: f.bus, Mirror: client, Hold: time.Second, Reconcile: 200 * time.Millisecond, Log: jobstreamtest.Quiet(),
 	}))(f.t)
 }
 
@@ -115,7 +112,7 @@ func (f *fleet) work(handler lease.Handler) {
 	f.t.Helper()
 	r := must.Get(lease.New(lease.Config{
 		Worker: "w1", Bus: f.openAs(cluster.Worker), Handler: handler, Slots: 16, Grace: time.Millisecond,
-		FetchWait: 50 * time.Millisecond, Delays: []time.Duration{time.Millisecond}, Log: quiet(),
+		FetchWait: 50 * time.Millisecond, Delays: []time.Duration{time.Millisecond}, Log: jobstreamtest.Quiet(),
 	}))(f.t)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(f.ctx))
 	ended := make(chan error, 1)

@@ -10,6 +10,7 @@ import (
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -57,8 +58,7 @@ func TestDoctorLooksForWorkers(t *testing.T) {
 		}
 	}
 	expect("no streams yet", doctor.Warning, "before the first producer")
-	nc, _ := streamsOn(t, url)
-	bus := must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{AckWait: 3 * time.Second, Log: quiet()}))(t)
+	bus, _ := jobstreamtest.Open(t, url, jobstream.Config{AckWait: 3 * time.Second})
 	expect("no job and no worker", doctor.Warning, "no worker waits for a job")
 	queue(t, bus)
 	expect("a job and no worker", doctor.Fault, "unfinished jobs: 1")

@@ -70,22 +70,13 @@ func (b *bundle) publish(jobs ...job.Job) {
 // next fetches until there is a delivery.
 func (b *bundle) next() *jobstream.Delivery {
 	b.t.Helper()
-	for {
-		got, err := b.bus.Queue.Fetch(b.ctx, 1, time.Second)
-		if err != nil && !jobstream.Away(err) || b.ctx.Err() != nil {
-			b.t.Fatalf("no delivery: %v", err)
-		}
-		if len(got) > 0 {
-			return got[0]
-		}
-	}
+	return jobstreamtest.Next(b.ctx, b.t, b.bus)
 }
 
 // messages is how many jobs the stream holds.
 func (b *bundle) messages() uint64 {
 	b.t.Helper()
-	stream := must.Get(b.js.Stream(b.ctx, job.StreamJobs))(b.t)
-	return stream.CachedInfo().State.Msgs
+	return jobstreamtest.Messages(b.ctx, b.t, b.js)
 }
 
 func aJob(uid int) job.Job {

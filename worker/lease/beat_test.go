@@ -8,6 +8,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/worker/lease"
 )
 
@@ -183,11 +184,5 @@ func TestAFailureSaysHowLongTheJobWaits(t *testing.T) {
 // next fetches until there is a delivery.
 func (b *bundle) next() *jobstream.Delivery {
 	b.t.Helper()
-	for {
-		got, err := b.bus.Queue.Fetch(b.ctx, 1, time.Second)
-		b.must(err)
-		if len(got) > 0 {
-			return got[0]
-		}
-	}
+	return jobstreamtest.Next(b.ctx, b.t, b.bus)
 }

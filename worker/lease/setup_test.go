@@ -157,9 +157,7 @@ func (b *bundle) awaitPhase(uid int, phase job.Phase) job.Record {
 
 func (b *bundle) record(uid int) job.Record {
 	b.t.Helper()
-	r, _, err := b.bus.Records.Load(b.ctx, "r1", uid)
-	b.must(err)
-	return r
+	return jobstreamtest.Record(b.ctx, b.t, b.bus, "r1", uid)
 }
 
 // consumer is what the server knows of the deliveries.
@@ -172,9 +170,7 @@ func (b *bundle) consumer() *jetstream.ConsumerInfo {
 
 func (b *bundle) messages() uint64 {
 	b.t.Helper()
-	s, err := b.js.Stream(b.ctx, job.StreamJobs)
-	b.must(err)
-	return s.CachedInfo().State.Msgs
+	return jobstreamtest.Messages(b.ctx, b.t, b.js)
 }
 
 // awaitMessages asks the server until it holds n jobs.

@@ -18,6 +18,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
@@ -124,7 +125,7 @@ func (b *bundle) leaderFirst() []int {
 // the usual time.
 func (b *bundle) work(name string, bus *jobstream.Bus, wait time.Duration, handler lease.Handler) {
 	b.t.Helper()
-	r, err := lease.New(lease.Config{Worker: name, Bus: bus, Handler: handler, Slots: 4, Grace: time.Millisecond, FetchWait: wait, Log: quiet()})
+	r, err := lease.New(lease.Config{Worker: name, Bus: bus, Handler: handler, Slots: 4, Grace: time.Millisecond, FetchWait: wait, Log: jobstreamtest.Quiet()})
 	b.must(err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.ctx))
 	ended := make(chan error, 1)

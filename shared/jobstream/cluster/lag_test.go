@@ -11,6 +11,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/scoring"
@@ -57,8 +58,8 @@ func (b *bundle) hearsLate() { b.cluster.Route.Delay(late, late, nettest.Up) }
 // late.
 func (b *bundle) openAt(user, address string, replicas int) *jobstream.Bus {
 	b.t.Helper()
-	nc := b.connectTo(cluster.URL(user, address))
-	return must.Get(jobstream.Open(b.ctx, nc, jobstream.Config{Role: jobstream.Role(user), Replicas: replicas, Timeout: 10 * late, Log: quiet()}))(b.t)
+	bus, _ := jobstreamtest.Open(b.t, cluster.URL(user, address), jobstream.Config{Role: jobstream.Role(user), Replicas: replicas, Timeout: 10 * late})
+	return bus
 }
 
 // TestReadsAreCurrentBesideASlowReplica: whoever asks through a replica that hears
