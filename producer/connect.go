@@ -84,7 +84,8 @@ func (s *session) declareEgresses(ctx context.Context) error {
 		return err
 	}
 	err = round.Declare(ctx, round.Config{
-		Bus: s.wire.Bus, Name: s.name, Egress: s.flags.String("egress"), Hold: s.flags.Duration("takeover"), Alone: s.options.local, Log: s.log,
+		Bus: s.wire.Bus, Name: s.name, Egress: s.flags.String("egress"), Takeover: s.flags.Duration("takeover"),
+		SoleProducer: s.options.local, Log: s.log,
 	}, setting)
 	return usageOfEgress(err)
 }

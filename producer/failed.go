@@ -11,7 +11,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/answer"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
@@ -56,7 +56,7 @@ func failed(ctx context.Context, c *cli.Command) error {
 func (f failures) render(w io.Writer) error {
 	unknown := 0
 	for _, one := range f.Failures {
-		if one.Class == round.ClassIdentity {
+		if one.Class == outcome.ClassIdentity {
 			unknown++
 		}
 	}
@@ -131,7 +131,7 @@ func lastPlanned(ctx context.Context, bus *jobstream.Bus) (string, error) {
 }
 
 // writeFailures prints a page: two lines or more for each miner.
-func writeFailures(w io.Writer, heading string, ended []round.Failed, replaying []int) error {
+func writeFailures(w io.Writer, heading string, ended []outcome.Failed, replaying []int) error {
 	p := newPage(w)
 	p.headingf("%s", heading)
 	if len(replaying) > 0 {
@@ -143,7 +143,7 @@ func writeFailures(w io.Writer, heading string, ended []round.Failed, replaying 
 	}
 	for _, one := range ended {
 		colour := terminal.Bad
-		if one.Class == round.ClassDegraded || one.Class == round.ClassIdentity {
+		if one.Class == outcome.ClassDegraded || one.Class == outcome.ClassIdentity {
 			colour = terminal.Warn
 		}
 		p.painted(colour, func() {

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/ratelimit"
@@ -14,31 +15,31 @@ import (
 // follow does the work with the display beside it, once the mirror has answered:
 // that takes a permit, which may be long in coming.
 func (s *session) follow(
-	ctx context.Context, m job.Manifest, work func(context.Context, *round.Runner) (round.Result, error),
-) (round.Result, error) {
+	ctx context.Context, m job.Manifest, work func(context.Context, *round.Runner) (outcome.Result, error),
+) (outcome.Result, error) {
 	d := &display{out: s.screen, round: m.Round, limit: s.bucket, nats: s.wire.Bus.Standing}
 	config := round.Config{
 		Bus: s.wire.Bus, Name: s.name, Mirror: s.mirror, Egress: s.servers.Limit.Egress, Traced: s.tracing.begun, Log: s.log,
-		Alone: s.options.local,
+		SoleProducer: s.options.local,
 		Progress: func(p round.Progress) {
 			s.stored = true
 			s.fleet.progressed(p.Done + p.Failed)
 			d.update(p)
 		},
-		Seen: d.see,
-		Hold: s.flags.Duration("takeover"), Reconcile: s.flags.Duration("reconcile"),
+		Seen:     d.see,
+		Takeover: s.flags.Duration("takeover"), Reconcile: s.flags.Duration("reconcile"),
 	}
 	if s.source != nil {
 		config.Identify = s.source.Identify
 	}
 	runner, err := round.New(config)
 	if err != nil {
-		return round.Result{}, err
+		return outcome.Result{}, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
-	var result round.Result
+	var result outcome.Result
 	group.Go(func() error { d.run(ctx); return nil })
 	group.Go(func() error { return s.watchFleet(ctx) })
 	group.Go(func() (err error) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -33,7 +33,7 @@ func TestWhoIsStoppedHearsHowTheRoundStands(t *testing.T) {
 	conclude := func(t *testing.T, bus *jobstream.Bus) {
 		t.Helper()
 		plan(t, bus)
-		must.Do(t, bus.Outcomes.Put(t.Context(), name, 1, must.Get(json.Marshal(round.Result{Version: job.Version, Round: name, Revision: 1}))(t)))
+		must.Do(t, bus.Outcomes.Put(t.Context(), name, 1, must.Get(json.Marshal(outcome.Result{Version: job.Version, Round: name, Revision: 1}))(t)))
 	}
 	for what, tt := range map[string]struct {
 		make        func(*testing.T, *jobstream.Bus)

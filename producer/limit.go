@@ -103,7 +103,7 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, rdb.Close()) }()
-	desk, err := ratelimit.NewDesk(o.egress, rdb, lookTimeout)
+	desk, err := ratelimit.NewOperator(o.egress, rdb, lookTimeout)
 	if err != nil {
 		return command.Usage("--egress: %w", err)
 	}
@@ -160,7 +160,7 @@ func (o order) declared(ctx context.Context, log *slog.Logger) (job.Egresses, er
 }
 
 // carryOut does what is asked and returns the bucket as it is then.
-func (o order) carryOut(ctx context.Context, desk *ratelimit.Desk) (state ratelimit.State, err error) {
+func (o order) carryOut(ctx context.Context, desk *ratelimit.Operator) (state ratelimit.State, err error) {
 	switch {
 	case o.hold > 0:
 		state, err = desk.Hold(ctx, o.hold)
@@ -204,7 +204,7 @@ func (o order) did(b answer.Bucket, now time.Time) string {
 }
 
 // explain turns what the caller can mend into wrong usage.
-func (o order) explain(ctx context.Context, rdb redis.UniversalClient, desk *ratelimit.Desk, err error) error {
+func (o order) explain(ctx context.Context, rdb redis.UniversalClient, desk *ratelimit.Operator, err error) error {
 	switch {
 	case errors.Is(err, ratelimit.ErrNotHeld):
 		return command.Usage("--release: egress %s is not held%s", o.egress, stillCooling(ctx, desk))
@@ -227,7 +227,7 @@ func (o order) explain(ctx context.Context, rdb redis.UniversalClient, desk *rat
 }
 
 // stillCooling is why an egress that nobody holds stands still all the same.
-func stillCooling(ctx context.Context, desk *ratelimit.Desk) string {
+func stillCooling(ctx context.Context, desk *ratelimit.Operator) string {
 	state, err := desk.State(ctx)
 	if err != nil || state.CoolDown <= 0 {
 		return ""

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 )
 
 // defaultState is where local rounds are kept when nobody says otherwise.
@@ -15,7 +15,7 @@ const defaultState = ".mirrorfleet"
 
 // printNext ends what a local round prints with a command that shows more of it. It
 // can be typed as it stands, in the folder that this command was run in.
-func printNext(w io.Writer, program, state string, result round.Result) {
+func printNext(w io.Writer, program, state string, result outcome.Result) {
 	line := []string{program, "show", result.Round}
 	about := "The round again:"
 	if uid, found := bestOf(result); found {
@@ -53,7 +53,7 @@ func resuming(args []string, round string) string {
 }
 
 // bestOf is the miner with the highest score.
-func bestOf(result round.Result) (uid int, found bool) {
+func bestOf(result outcome.Result) (uid int, found bool) {
 	best := 0.0
 	for _, m := range result.Outcome.Miners {
 		if m.TotalScore > best {

@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/job"
@@ -68,7 +69,7 @@ func replayCommand() *cli.Command {
 
 func classNames() []string {
 	var names []string
-	for _, class := range round.Classes() {
+	for _, class := range outcome.Classes() {
 		names = append(names, string(class))
 	}
 	return names
@@ -92,16 +93,16 @@ func replay(ctx context.Context, c *cli.Command) error {
 	if err := o.check(c); err != nil {
 		return err
 	}
-	return conduct(ctx, c, o, func(s *session, ctx context.Context) (round.Result, error) {
+	return conduct(ctx, c, o, func(s *session, ctx context.Context) (outcome.Result, error) {
 		if err := s.readTokens(c.String("tokens"), c.String("github")); err != nil {
-			return round.Result{}, err
+			return outcome.Result{}, err
 		}
 		return s.replay(ctx, selection)
 	})
 }
 
-func readSelection(c *cli.Command) (round.Selection, error) {
-	s := round.Selection{Class: job.Class(c.String("class")), Degraded: c.Bool("degraded")}
+func readSelection(c *cli.Command) (outcome.Selection, error) {
+	s := outcome.Selection{Class: job.Class(c.String("class")), Degraded: c.Bool("degraded")}
 	if text := c.String("uid"); text != "" {
 		for one := range strings.SplitSeq(text, ",") {
 			uid, err := strconv.Atoi(strings.TrimSpace(one))
@@ -114,7 +115,7 @@ func readSelection(c *cli.Command) (round.Selection, error) {
 	return s, nil
 }
 
-func dryRun(ctx context.Context, c *cli.Command, bus *jobstream.Bus, name string, s round.Selection) error {
+func dryRun(ctx context.Context, c *cli.Command, bus *jobstream.Bus, name string, s outcome.Selection) error {
 	at, err := answer.Locate(ctx, bus, name, 0)
 	if err != nil {
 		return notThere(err)
@@ -134,16 +135,16 @@ func (r wouldReplay) render(w io.Writer) error {
 }
 
 // replay runs a replay with all that its jobs need.
-func (s *session) replay(ctx context.Context, selection round.Selection) (round.Result, error) {
+func (s *session) replay(ctx context.Context, selection outcome.Selection) (outcome.Result, error) {
 	if err := s.openState(); err != nil {
-		return round.Result{}, err
+		return outcome.Result{}, err
 	}
 	if err := s.connect(ctx); err != nil {
-		return round.Result{}, err
+		return outcome.Result{}, err
 	}
 	at, err := answer.Locate(ctx, s.wire.Bus, s.options.resume, 0)
 	if err != nil {
-		return round.Result{}, notThere(err)
+		return outcome.Result{}, notThere(err)
 	}
 	name := at.Round
 	s.options.resume = name
@@ -158,10 +159,10 @@ func (s *session) replay(ctx context.Context, selection round.Selection) (round.
 		m, err = s.simulate(ctx, m)
 	}
 	if err != nil {
-		return round.Result{}, err
+		return outcome.Result{}, err
 	}
 	s.planned, s.stored, s.replays = name, true, true
-	return s.serve(ctx, m, func(ctx context.Context, runner *round.Runner) (round.Result, error) {
+	return s.serve(ctx, m, func(ctx context.Context, runner *round.Runner) (outcome.Result, error) {
 		result, did, err := runner.Replay(ctx, name, selection)
 		if err == nil && len(did.Meanwhile) > 0 {
 			fmt.Fprintf(os.Stderr, "another replay was first with %s\n", numbers(did.Meanwhile))
@@ -200,7 +201,7 @@ func (s *session) askAgain() string {
 
 // nothingToReplay reads what there is before anything is started: what cannot
 // be replayed is refused, and for nothing at all nothing is started.
-func (s *session) nothingToReplay(ctx context.Context, name string, selection round.Selection) (bool, error) {
+func (s *session) nothingToReplay(ctx context.Context, name string, selection outcome.Selection) (bool, error) {
 	chosen, already, err := round.Chosen(ctx, s.wire.Bus, name, selection)
 	if err != nil {
 		return false, usageOfReplay(err)
@@ -219,7 +220,7 @@ func (s *session) nothingToReplay(ctx context.Context, name string, selection ro
 		fmt.Fprintf(os.Stderr, "round %s lacks nothing: revision %d stands\n", name, s.before.Revision)
 		return true, nil
 	}
-	other := func(f round.Failed) bool { return f.Class != round.ClassIdentity }
+	other := func(f outcome.Failed) bool { return f.Class != outcome.ClassIdentity }
 	if s.source == nil && !slices.ContainsFunc(chosen, other) {
 		uids := make([]int, len(chosen))
 		for i, f := range chosen {
@@ -234,7 +235,7 @@ func (s *session) nothingToReplay(ctx context.Context, name string, selection ro
 // something to be ended before: an outcome that is gone or cannot be read, or a replay
 // that was broken off.
 func (s *session) unfinished(ctx context.Context, name string) (bool, error) {
-	latest, err := round.Latest(ctx, s.wire.Bus, name)
+	latest, err := outcome.Latest(ctx, s.wire.Bus, name)
 	if jobstream.Damaged(err) || err == nil && latest.Revision == 0 {
 		return true, nil
 	}
@@ -265,7 +266,7 @@ func (s *session) openState() error {
 
 // usageOfReplay makes what was asked for and is not there wrong usage.
 func usageOfReplay(err error) error {
-	if errors.Is(err, round.ErrSelection) || errors.Is(err, round.ErrRunning) || errors.Is(err, miners.ErrUnusable) {
+	if errors.Is(err, outcome.ErrSelection) || errors.Is(err, round.ErrRunning) || errors.Is(err, miners.ErrUnusable) {
 		return command.UsageError{Err: err}
 	}
 	return err

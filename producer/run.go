@@ -14,7 +14,9 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/leadership"
 	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
@@ -37,7 +39,7 @@ func run(ctx context.Context, c *cli.Command) error {
 // conduct lets work bring a round to its end and shows the outcome: everything
 // is opened in order, used, and closed in the opposite order, whatever happens
 // in between.
-func conduct(ctx context.Context, c *cli.Command, o options, work func(*session, context.Context) (round.Result, error)) (err error) {
+func conduct(ctx context.Context, c *cli.Command, o options, work func(*session, context.Context) (outcome.Result, error)) (err error) {
 	screen := terminal.NewScreen(os.Stderr)
 	log, err := fleet.Logger(c, screen)
 	if err != nil {
@@ -47,13 +49,13 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(*session,
 	if err != nil {
 		return err
 	}
-	seeing, err := fleet.See(ctx, c, "producer", "", log)
+	seeing, err := fleet.Observe(ctx, c, "producer", "", log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, seeing.Close()) }()
 
-	s := &session{options: o, flags: c, log: log, seeing: seeing, tracing: tracing, screen: screen, name: round.NewName()}
+	s := &session{options: o, flags: c, log: log, seeing: seeing, tracing: tracing, screen: screen, name: leadership.NewName()}
 	defer func() { err = errors.Join(err, s.close()) }()
 	defer tracing.ended()
 	result, err := work(s, ctx)
@@ -76,7 +78,7 @@ type session struct {
 	options options
 	flags   *cli.Command
 	log     *slog.Logger
-	seeing  *fleet.Seeing
+	seeing  *fleet.Observability
 	tracing *tracing
 	screen  *terminal.Screen // what is shown while a round runs
 
@@ -95,7 +97,7 @@ type session struct {
 	stored, replays bool
 	// before is the revision that a replay started from; source asks GitHub again
 	// about identities, nil if no tokens were given.
-	before round.Result
+	before outcome.Result
 	source *miners.Source
 }
 
@@ -111,12 +113,12 @@ func (s *session) close() error {
 func (s *session) onClose(closer func() error) { s.closers = append(s.closers, closer) }
 
 // run runs a round from its inputs to its result.
-func (s *session) run(ctx context.Context) (round.Result, error) {
+func (s *session) run(ctx context.Context) (outcome.Result, error) {
 	manifest, err := s.prepare(ctx)
 	if err != nil {
-		return round.Result{}, err
+		return outcome.Result{}, err
 	}
-	return s.serve(ctx, manifest, func(ctx context.Context, runner *round.Runner) (round.Result, error) {
+	return s.serve(ctx, manifest, func(ctx context.Context, runner *round.Runner) (outcome.Result, error) {
 		s.planned = manifest.Round
 		if s.options.resume != "" {
 			return runner.Resume(ctx, manifest.Round)
@@ -128,18 +130,18 @@ func (s *session) run(ctx context.Context) (round.Result, error) {
 // serve starts what the round's jobs need, on this machine if it is a local
 // one, and does the work with a display beside it.
 func (s *session) serve(
-	ctx context.Context, manifest job.Manifest, work func(context.Context, *round.Runner) (round.Result, error),
-) (_ round.Result, err error) {
+	ctx context.Context, manifest job.Manifest, work func(context.Context, *round.Runner) (outcome.Result, error),
+) (_ outcome.Result, err error) {
 	if s.options.local {
 		if err := s.wire.Bus.Queue.ServeOnly(ctx, manifest.Round); err != nil {
-			return round.Result{}, fmt.Errorf("serving round %s alone: %w", manifest.Round, err)
+			return outcome.Result{}, fmt.Errorf("serving round %s alone: %w", manifest.Round, err)
 		}
 		if err := s.startWorkers(ctx, manifest); err != nil {
-			return round.Result{}, err
+			return outcome.Result{}, err
 		}
 	}
 	if s.mirror, err = s.wire.Mirror(manifest.Mirror); err != nil { //nolint:contextcheck // its breaker is nobody's request
-		return round.Result{}, err
+		return outcome.Result{}, err
 	}
 	s.onClose(func() error { s.mirror.Close(); return nil })
 	return s.follow(ctx, manifest, work)
@@ -304,7 +306,7 @@ func newRound(in round.Inputs, now time.Time) (job.Manifest, error) {
 }
 
 // show prints the outcome: JSON for a program, a table for a person.
-func (s *session) show(ctx context.Context, result round.Result) error {
+func (s *session) show(ctx context.Context, result outcome.Result) error {
 	var stats *answer.Simulated
 	if s.simulator != nil {
 		v, err := s.simulator.stats(ctx)
@@ -320,7 +322,7 @@ func (s *session) show(ctx context.Context, result round.Result) error {
 		return err
 	}
 	if s.before.Revision > 0 && s.before.Revision < result.Revision {
-		if err := (comparison{round.Compare(s.before, result)}).render(os.Stdout); err != nil {
+		if err := (comparison{outcome.Compare(s.before, result)}).render(os.Stdout); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/producer/leadership"
 	"mirrorfleet/producer/miners"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/schedule"
@@ -51,12 +52,12 @@ func serve(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	seeing, err := fleet.See(ctx, c, "producer", "", log)
+	seeing, err := fleet.Observe(ctx, c, "producer", "", log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, seeing.Close()) }()
-	s := &session{options: o.options, flags: c, log: log, seeing: seeing, name: round.NewName()}
+	s := &session{options: o.options, flags: c, log: log, seeing: seeing, name: leadership.NewName()}
 	defer func() { err = errors.Join(err, s.close()) }()
 	under := &underWay{}
 	if err := s.keepServing(ctx, o, under); err != nil && ctx.Err() == nil {
@@ -131,21 +132,21 @@ func (s *session) newServed(o serveOptions, under *underWay) (*served, error) {
 	return &served{
 		session: s, options: o, alone: make(chan struct{}, 1), source: source, recent: &recent{}, under: under,
 		config: round.Config{
-			Bus: s.wire.Bus, Egress: s.servers.Limit.Egress, Name: s.name, Hold: s.flags.Duration("takeover"),
-			Reconcile: s.flags.Duration("reconcile"), Alone: s.options.local, Identify: source.Identify, Log: s.log,
+			Bus: s.wire.Bus, Egress: s.servers.Limit.Egress, Name: s.name, Takeover: s.flags.Duration("takeover"),
+			Reconcile: s.flags.Duration("reconcile"), SoleProducer: s.options.local, Identify: source.Identify, Log: s.log,
 		},
 	}, nil
 }
 
 // lead begins rounds while this producer leads; otherwise it stands by.
 func (v *served) lead(ctx context.Context, keeper *schedule.Keeper) error {
-	err := round.Lead(ctx, v.config, func(ctx context.Context, follows string) error {
+	err := leadership.Lead(ctx, v.config.Leadership(), job.Schedule, func(ctx context.Context, follows string) error {
 		v.session.log.InfoContext(ctx, "leading: rounds are begun by this producer", "producer", v.config.Name, "follows", follows)
 		leading := *v
-		leading.config.Follows = follows
+		leading.config.Predecessor = follows
 		v.under.lead(true)
 		err := keeper.Run(ctx, &leading)
-		if errors.Is(context.Cause(ctx), round.ErrHoldLost) {
+		if errors.Is(context.Cause(ctx), leadership.ErrLost) {
 			v.under.lead(false)
 		}
 		return err

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"mirrorfleet/producer/answer"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/plural"
@@ -15,11 +15,11 @@ import (
 )
 
 // comparison is what a revision changed.
-type comparison struct{ round.Comparison }
+type comparison struct{ outcome.Comparison }
 
 // compareWithFormer compares a revision with the one before it, for one miner
 // if there is a uid.
-func compareWithFormer(ctx context.Context, bus *jobstream.Bus, result round.Result, uid *int) (c comparison, err error) {
+func compareWithFormer(ctx context.Context, bus *jobstream.Bus, result outcome.Result, uid *int) (c comparison, err error) {
 	if result.Revision < 2 {
 		return c, command.Usage("revision %d of round %s is the first: there is none to compare it with; producer replay makes another",
 			result.Revision, result.Round)
@@ -28,9 +28,9 @@ func compareWithFormer(ctx context.Context, bus *jobstream.Bus, result round.Res
 	if err != nil {
 		return c, err
 	}
-	c.Comparison = round.Compare(former, result)
+	c.Comparison = outcome.Compare(former, result)
 	if uid != nil {
-		c.Changes = slices.DeleteFunc(c.Changes, func(change round.Change) bool { return change.UID != *uid })
+		c.Changes = slices.DeleteFunc(c.Changes, func(change outcome.Change) bool { return change.UID != *uid })
 	}
 	return c, nil
 }
@@ -52,7 +52,7 @@ func (c comparison) render(w io.Writer) error {
 }
 
 // oldNew prints a figure before and after, or once if it is the same.
-func oldNew(f round.Figures, digits int) string {
+func oldNew(f outcome.Figures, digits int) string {
 	if f.Old == f.New {
 		return fmt.Sprintf("%.*f", digits, f.New)
 	}

@@ -9,7 +9,8 @@ import (
 	"slices"
 
 	"mirrorfleet/producer/answer"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/plural"
@@ -47,13 +48,13 @@ func signature(by string, verified bool) string {
 }
 
 // printAudit names each thing that is wrong, and counts what is harmless.
-func printAudit(p *page, a round.Audit) {
+func printAudit(p *page, a audit.Report) {
 	colour := terminal.Plain
 	if !a.Holds() {
 		colour = terminal.Bad
 	}
 	p.painted(colour, func() { p.textf(0, "audit: %s", a) })
-	wrong, harmless := 0, map[round.Kind]int{}
+	wrong, harmless := 0, map[audit.Kind]int{}
 	for _, d := range a.Discrepancies {
 		if d.Harmless {
 			harmless[d.Kind]++
@@ -94,7 +95,7 @@ func lookUp(ctx context.Context, bus *jobstream.Bus, q question) (answered, erro
 }
 
 // lookInto reads a miner, or one of its pull requests.
-func lookInto(ctx context.Context, bus *jobstream.Bus, result *round.Result, q question) (answered, error) {
+func lookInto(ctx context.Context, bus *jobstream.Bus, result *outcome.Result, q question) (answered, error) {
 	if q.uid == nil {
 		uid, err := answer.AuthorOf(result, *q.pull)
 		if err != nil {
@@ -115,7 +116,7 @@ func lookInto(ctx context.Context, bus *jobstream.Bus, result *round.Result, q q
 }
 
 // readRound reads a revision of a round's outcome, 0 being the last one.
-func readRound(ctx context.Context, bus *jobstream.Bus, name string, revision int) (round.Result, error) {
+func readRound(ctx context.Context, bus *jobstream.Bus, name string, revision int) (outcome.Result, error) {
 	result, err := answer.Find(ctx, bus, name, revision)
 	return result, notThere(err)
 }
@@ -132,7 +133,7 @@ func withOutcome(ctx context.Context, bus *jobstream.Bus, name string, revision 
 		return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
 	}
 	defer stored.Close()
-	if err := round.CheckNext(ctx, bus, place.Round, place.Revision, stored.SHA256); err != nil {
+	if err := outcome.CheckNext(ctx, bus, place.Round, place.Revision, stored.SHA256); err != nil {
 		return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
 	}
 	return work(place.Round, stored)

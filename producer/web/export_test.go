@@ -6,7 +6,7 @@ import (
 	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/estimate"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 )
 
 // Bodies are the types of what openapi.json describes, by the names that it
@@ -26,7 +26,7 @@ var Bodies = map[string]reflect.Type{
 
 	"Outcome":     reflect.TypeFor[answer.Outcome](),
 	"PullRequest": reflect.TypeFor[answer.PullRequest](),
-	"Comparison":  reflect.TypeFor[round.Comparison](),
+	"Comparison":  reflect.TypeFor[outcome.Comparison](),
 	"Plan":        reflect.TypeFor[estimate.Estimate](),
 	"Diagnosis":   reflect.TypeFor[doctor.Diagnosis](),
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/ratelimit"
@@ -163,7 +164,7 @@ func problemOf(ctx context.Context, err error) *problem {
 		{answer.ErrNoMiner, unknownMiner},
 		{answer.ErrNotConcluded, notConcluded},
 		{round.ErrRunning, notConcluded},
-		{round.ErrSelection, nothingToReplay},
+		{outcome.ErrSelection, nothingToReplay},
 		{ratelimit.ErrNoBucket, noBucket},
 	} {
 		if errors.Is(err, known.is) {

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"mirrorfleet/producer/answer"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 )
 
@@ -40,7 +40,7 @@ func (a *API) replay(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	selection := round.Selection{UIDs: o.UIDs, Class: o.Class, Degraded: o.Degraded}
+	selection := outcome.Selection{UIDs: o.UIDs, Class: o.Class, Degraded: o.Degraded}
 	chosen, err := answer.ReplayOf(r.Context(), a.cfg.Bus, at, selection, o.DryRun)
 	if err != nil || o.DryRun {
 		return reply{body: chosen}, err
@@ -91,7 +91,7 @@ func misread(err error) *problem {
 }
 
 func (o order) check() error {
-	classes := round.Classes()
+	classes := outcome.Classes()
 	for i, uid := range o.UIDs {
 		if uid < 0 {
 			return wrong(fmt.Sprintf("uids[%d]", i), "%d: want a whole number from 0", uid)
