@@ -237,7 +237,7 @@ func concluded(t *testing.T, bus *jobstream.Bus, n int) outcome.Result {
 	var names []string
 	until(t, fmt.Sprintf("%d rounds are concluded", n), func() bool {
 		var err error
-		if names, err = bus.Concluded(t.Context()); err != nil {
+		if names, err = bus.Rounds.Concluded(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		return len(names) >= n
