@@ -50,8 +50,8 @@ var arrows = []arrow{
 		[]string{"shared/job", "shared/signing"},
 	},
 	{
-		"shared/jobstream/jobstreamtest", "tests of jobs need the servers that jobs are on",
-		[]string{"shared/jobstream", "shared/local", "shared/must"},
+		"shared/jobstream/jobstreamtest", "tests of jobs need the servers that jobs are on, and look at records",
+		[]string{"shared/job", "shared/jobstream", "shared/local", "shared/must"},
 	},
 	{"shared/jobstream/cluster", "servers need ports, and one that is apart a relay", []string{"shared/must", "shared/nettest"}},
 	{"shared/health", "it serves checks that others bring", []string{"shared/listen"}},
