@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/ratelimit"
 )
@@ -158,10 +158,10 @@ func problemOf(ctx context.Context, err error) *problem {
 		is   error
 		kind kind
 	}{
-		{answer.ErrNoRound, unknownRound},
-		{answer.ErrNoRevision, unknownRevision},
-		{answer.ErrNoMiner, unknownMiner},
-		{answer.ErrNotConcluded, notConcluded},
+		{view.ErrNoRound, unknownRound},
+		{view.ErrNoRevision, unknownRevision},
+		{view.ErrNoMiner, unknownMiner},
+		{view.ErrNotConcluded, notConcluded},
 		{round.ErrRunning, notConcluded},
 		{round.ErrSelection, nothingToReplay},
 		{ratelimit.ErrNoBucket, noBucket},

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 )
 
@@ -41,7 +41,7 @@ func (a *API) replay(r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	selection := round.Selection{UIDs: o.UIDs, Class: o.Class, Degraded: o.Degraded}
-	chosen, err := answer.ReplayOf(r.Context(), a.cfg.Bus, at, selection, o.DryRun)
+	chosen, err := view.ReplayOf(r.Context(), a.cfg.Bus, at, selection, o.DryRun)
 	if err != nil || o.DryRun {
 		return reply{body: chosen}, err
 	}

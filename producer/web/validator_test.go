@@ -20,8 +20,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
@@ -256,7 +256,7 @@ func checkEvaluations(t *testing.T, b *bundle, r round.Result, got called) {
 	if diff := cmp.Diff(any(wantFiles), pull["files"]); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
-	told := into[answer.Evaluations](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/evaluations", ""))
+	told := into[view.Evaluations](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/evaluations", ""))
 	if told.Round != r.Round || len(told.Miners) != len(r.Outcome.Miners) {
 		t.Errorf("evaluations of round %s with %d miners, want %s with %d", told.Round, len(told.Miners), r.Round, len(r.Outcome.Miners))
 	}
@@ -444,7 +444,7 @@ func goodEvaluations(t *testing.T) string {
 		m.Repositories, m.ScoredIssues = []scoring.RepositoryOutcome{}, []scoring.ScoredIssue{}
 		return m
 	}
-	data, err := json.Marshal(answer.Evaluations{Round: "r", Revision: 1, Miners: []scoring.MinerOutcome{miner(0), miner(1), miner(111)}})
+	data, err := json.Marshal(view.Evaluations{Round: "r", Revision: 1, Miners: []scoring.MinerOutcome{miner(0), miner(1), miner(111)}})
 	if err != nil {
 		t.Fatal(err)
 	}

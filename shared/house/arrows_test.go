@@ -97,13 +97,13 @@ var arrows = []arrow{
 	},
 	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job", "shared/pause"}},
 	{
-		"producer/answer", "what is said of rounds is read from the streams, and of the limit from its bucket",
+		"producer/view", "what is said of rounds is read from the streams, and of the limit from its bucket",
 		[]string{"producer/round", "shared/job", "shared/jobstream", "shared/plural", "shared/ratelimit", "shared/scoring"},
 	},
 	{
 		"producer/web", "the API says the same answers, and starts replays; its tests' help reads its description",
 		[]string{
-			"producer/answer", "producer/round", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
+			"producer/view", "producer/round", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
 			"shared/ratelimit", "shared/telemetry",
 		},
 	},
@@ -119,7 +119,7 @@ var arrows = []arrow{
 		"shared/ratelimit", "shared/scorecache", "shared/telemetry",
 	}},
 	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket, says what it starts, marks a turn's step", []string{
-		"producer/answer", "producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
+		"producer/view", "producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
 		"producer/web",
 		"shared/certs", "shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
 		"shared/mirror", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/telemetry",
