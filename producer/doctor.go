@@ -200,7 +200,7 @@ func fileChecks(c *cli.Command, now time.Time) []doctor.File {
 		}},
 		{Flag: "registry", Path: c.String("registry"), Parse: func(data []byte) (string, []string, error) {
 			registry, err := input.ParseRegistry(data)
-			return countRepositories(len(registry.Repositories)), nil, err
+			return plural.Forms(len(registry.Repositories), "repository", "repositories"), nil, err
 		}},
 		{Flag: "weights", Path: weights.Weight("programming_languages.json"), Parse: func(data []byte) (string, []string, error) {
 			return parseWeights(data, nil, unloadable)
@@ -249,11 +249,4 @@ func parseWeights(languages, tokenFile []byte, unloadable []string) (string, []s
 		return "", nil, fmt.Errorf("--unloadable: %w", err)
 	}
 	return "weights " + weights.Digest()[:12], nil, nil
-}
-
-func countRepositories(n int) string {
-	if n == 1 {
-		return "1 repository"
-	}
-	return fmt.Sprintf("%d repositories", n)
 }

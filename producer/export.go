@@ -37,7 +37,7 @@ func exportCommand() *cli.Command {
 		}, string(export.JSONLines), string(export.CSV)),
 		command.Offers(&cli.StringSliceFlag{
 			Name: "what", Category: groupExport, Sources: command.Env("what"), Value: kindNames(),
-			Usage: "`KINDS` of rows, with commas: miners, pulls, issues, rewards",
+			Usage: "`KINDS` of rows, with commas: " + strings.Join(kindNames(), ", "),
 		}, kindNames()...),
 		&cli.StringFlag{
 			Name: "output", Category: groupExport, Sources: command.Env("output"), Value: "-", TakesFile: true,

@@ -20,6 +20,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring/input"
 )
 
@@ -118,13 +119,13 @@ func planned(c *cli.Command) (estimate.Input, error) {
 		PullsPerMiner: -1,
 		Pace: estimate.Pace{
 			Interval: pace.Interval, Processes: pace.Processes,
-			From: fmt.Sprintf("the --limit flags: %d requests in %s, by the formula of docs/limit.md", pace.Limit, pace.Window),
+			From: fmt.Sprintf("the --limit flags: %s in %s, by the formula of docs/limit.md", plural.Of(pace.Limit, "request"), pace.Window),
 		},
 		Worker: estimate.Worker{
 			Slots: c.Int("slots"), Children: c.Int("children"), Connections: workerConnections, Files: jobFiles,
 			Latency: c.Duration("latency"), ScoreCPU: c.Duration("score-cpu"),
-			From: fmt.Sprintf("assumed: %d slots, %d children, %s for an answer, %s of processor time for a pull request",
-				c.Int("slots"), c.Int("children"), c.Duration("latency"), c.Duration("score-cpu")),
+			From: fmt.Sprintf("assumed: %s, %s, %s for an answer, %s of processor time for a pull request",
+				plural.Of(c.Int("slots"), "slot"), plural.Forms(c.Int("children"), "child", "children"), c.Duration("latency"), c.Duration("score-cpu")),
 		},
 	}
 	if c.IsSet("pulls-per-miner") {

@@ -20,6 +20,7 @@ import (
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/listen"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/secret"
 )
@@ -93,12 +94,12 @@ func tellStopped(ctx context.Context, s *session.Session, log *slog.Logger) {
 
 // scheduleFlags say when rounds are begun, and how long they are kept.
 func scheduleFlags() []cli.Flag {
-	atLeast := func(least time.Duration, zero string) func(time.Duration) error {
+	atLeast := func(minimum time.Duration, zero string) func(time.Duration) error {
 		return func(d time.Duration) error {
-			if d >= least || d == 0 && zero != "" {
+			if d >= minimum || d == 0 && zero != "" {
 				return nil
 			}
-			return fmt.Errorf("%s: want at least %s%s", d, least, zero)
+			return fmt.Errorf("%s: want at least %s%s", d, minimum, zero)
 		}
 	}
 	return []cli.Flag{
@@ -290,8 +291,8 @@ func readToken(c *cli.Command, flag string) (string, error) {
 	token := strings.TrimSpace(string(data))
 	plain := !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 	if len(token) < minToken || len(data) > maxToken || !plain {
-		return "", command.Usage("--%s %s: it has %d characters, want one line of %d to %d ASCII characters without spaces "+
-			"(openssl rand -hex 32 makes one)", flag, path, len(token), minToken, maxToken)
+		return "", command.Usage("--%s %s: it has %s, want one line of %d to %d ASCII characters without spaces "+
+			"(openssl rand -hex 32 makes one)", flag, path, plural.Of(len(token), "character"), minToken, maxToken)
 	}
 	return token, nil
 }

@@ -53,8 +53,8 @@ func printSources(out *page, p *estimate.Estimate) {
 	from("by the producer", "%s", p.Cold.Producer.From)
 	from("time at the limit", "%.3f permits a second, %s; a bucket that begins adds a pause", p.Rate, p.RateFrom)
 	from("second egress", "%s", p.Cold.TwoEgresses.From)
-	from("workers", "%s; more of them only stand in for one another, and up to %d processes are served in order (%s)",
-		p.Cold.Workers.From, p.Processes.Value, p.Processes.From)
+	from("workers", "%s; more of them only stand in for one another, and up to %s %s served in order (%s)",
+		p.Cold.Workers.From, plural.Forms(p.Processes.Value, "process", "processes"), plural.Are(p.Processes.Value), p.Processes.From)
 	if p.Last == nil {
 		return
 	}

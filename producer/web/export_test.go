@@ -19,7 +19,7 @@ var Bodies = map[string]reflect.Type{
 	"Miner":        reflect.TypeFor[view.Miner](),
 	"Bucket":       reflect.TypeFor[view.Bucket](),
 	"Limit":        reflect.TypeFor[view.Limit](),
-	"ReplayOrder":  reflect.TypeFor[order](),
+	"ReplayOrder":  reflect.TypeFor[replayRequest](),
 	"ReplayAnswer": reflect.TypeFor[view.Replay](),
 	"Problem":      reflect.TypeFor[document](),
 	"ProblemType":  reflect.TypeFor[explained](),

@@ -65,7 +65,7 @@ var meanings = map[kind]meaning{
 	methodNotAllowed: {405, "That cannot be done here", "the header Allow lists what can"},
 	nothingToReplay:  {409, "Nothing can be replayed as asked", "the round's failures list what can"},
 	replayUnderWay:   {409, "This producer is replaying the round already", "wait until the round lists nothing as replaying"},
-	tooLarge:         {413, "The body is too large", "64 KiB is the most"},
+	tooLarge:         {413, "The body is too large", "64 KiB is the maximum"},
 	unverified:       {500, "The outcome is not what a producer has signed", "take nothing of it; docs/secure.md says what to look at"},
 	internal:         {500, "The producer failed to answer", "its log says why"},
 	busy:             {503, "The producer is busy", "ask again after the seconds of Retry-After"},

@@ -20,7 +20,7 @@ import (
 )
 
 // A page has usualPage rounds unless asked otherwise.
-const usualPage, mostPage = 20, 100
+const usualPage, maxPage = 20, 100
 
 // rounds lists the rounds that were planned.
 func (a *API) rounds(r *http.Request) (reply, error) {
@@ -28,7 +28,7 @@ func (a *API) rounds(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	most, err := whole(query, "limit", usualPage, 1, mostPage)
+	limit, err := whole(query, "limit", usualPage, 1, maxPage)
 	if err != nil {
 		return reply{}, err
 	}
@@ -36,7 +36,7 @@ func (a *API) rounds(r *http.Request) (reply, error) {
 	if before != "" && !job.ValidRound(before) {
 		return reply{}, wrong("cursor", "%.80q is none: take next_cursor of the page before", before)
 	}
-	page, err := view.ListOf(r.Context(), a.cfg.Bus, before, most, a.cfg.Now())
+	page, err := view.ListOf(r.Context(), a.cfg.Bus, before, limit, a.cfg.Now())
 	return reply{body: page}, err
 }
 
@@ -92,7 +92,7 @@ func (a *API) evaluations(r *http.Request) (reply, error) {
 // outcome is the whole outcome, byte for byte as it was signed, with the signature
 // in headers: whoever has the public key can verify it without trusting the API.
 func (a *API) outcome(r *http.Request) (reply, error) {
-	at, err := a.place(r)
+	at, err := a.outcomeRef(r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -132,7 +132,7 @@ func (a *API) miner(r *http.Request) (reply, error) {
 // told is what is said of the outcome that is asked for. Whoever has it already
 // is answered without reading it.
 func (a *API) told(r *http.Request, say func(round.Result) (any, error)) (reply, error) {
-	at, err := a.place(r)
+	at, err := a.outcomeRef(r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -179,8 +179,8 @@ func (a *API) undeclared(ctx context.Context) []string {
 	return view.LimitOf(buckets, declared, "").Undeclared()
 }
 
-// place finds the outcome that a request names.
-func (a *API) place(r *http.Request) (view.OutcomeRef, error) {
+// outcomeRef finds the outcome that a request names.
+func (a *API) outcomeRef(r *http.Request) (view.OutcomeRef, error) {
 	query, err := params(r, "revision")
 	if err != nil {
 		return view.OutcomeRef{}, err
@@ -239,11 +239,11 @@ func listed(known []string) string {
 }
 
 // whole reads a number of the query; usual without one.
-func whole(query url.Values, name string, usual, least, most int) (int, error) {
+func whole(query url.Values, name string, usual, minimum, maximum int) (int, error) {
 	text := query.Get(name)
 	n, err := strconv.Atoi(cmp.Or(text, strconv.Itoa(usual)))
-	if err != nil || text != "" && (n < least || n > most) {
-		return 0, wrong(name, "%.80q: want a whole number from %d to %d", text, least, most)
+	if err != nil || text != "" && (n < minimum || n > maximum) {
+		return 0, wrong(name, "%.80q: want a whole number from %d to %d", text, minimum, maximum)
 	}
 	return n, nil
 }

@@ -97,13 +97,13 @@ var arrows = []arrow{
 	},
 	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job", "shared/pause"}},
 	{
-		"producer/view", "what is said of rounds is read from the streams, and of the limit from its bucket",
-		[]string{"producer/round", "shared/job", "shared/jobstream", "shared/plural", "shared/ratelimit", "shared/scoring"},
+		"producer/view", "what is shown of rounds is read from the streams, of the limit from its bucket; what is left of one is estimated. It knows no page",
+		[]string{"producer/estimate", "producer/round", "shared/job", "shared/jobstream", "shared/plural", "shared/ratelimit", "shared/scoring"},
 	},
 	{
 		"producer/web", "the API says the same answers, and starts replays; its tests' help reads its description",
 		[]string{
-			"producer/view", "producer/round", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
+			"producer/round", "producer/view", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
 			"shared/ratelimit", "shared/telemetry",
 		},
 	},
@@ -118,12 +118,25 @@ var arrows = []arrow{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache", "shared/telemetry",
 	}},
-	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket, says what it starts, marks a turn's step", []string{
-		"producer/view", "producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/round", "producer/schedule",
-		"producer/web",
-		"shared/certs", "shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
-		"shared/mirror", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/telemetry",
-		"shared/terminal",
+	{
+		"producer/page", "a page shows data that others have read",
+		[]string{
+			"producer/backup", "producer/doctor", "producer/estimate", "producer/round", "producer/view", "shared/job", "shared/plural", "shared/scoring",
+			"shared/terminal",
+		},
+	},
+	{
+		"producer/session", "it opens what a round takes and runs it; it returns what is to be shown, and knows neither page nor terminal",
+		[]string{
+			"producer/miners", "producer/round", "producer/schedule", "producer/view", "shared/command", "shared/crash", "shared/fleet", "shared/job",
+			"shared/jobstream", "shared/local", "shared/mirror", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/telemetry",
+		},
+	},
+	{"producer", "a command wires its own and what is shared, but no simulator", []string{
+		"producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/page", "producer/round",
+		"producer/schedule", "producer/session", "producer/view", "producer/web",
+		"shared/certs", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
+		"shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/terminal",
 	}},
 }
 
