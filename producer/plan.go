@@ -125,7 +125,8 @@ func planned(c *cli.Command) (estimate.Input, error) {
 			Slots: c.Int("slots"), Children: c.Int("children"), Connections: workerConnections, Files: jobFiles,
 			Latency: c.Duration("latency"), ScoreCPU: c.Duration("score-cpu"),
 			From: fmt.Sprintf("assumed: %s, %s, %s for an answer, %s of processor time for a pull request",
-				plural.Of(c.Int("slots"), "slot"), plural.Forms(c.Int("children"), "child", "children"), c.Duration("latency"), c.Duration("score-cpu")),
+				plural.Of(c.Int("slots"), "slot"), plural.Forms(c.Int("children"), "child", "children"),
+				c.Duration("latency"), c.Duration("score-cpu")),
 		},
 	}
 	if c.IsSet("pulls-per-miner") {

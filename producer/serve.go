@@ -71,7 +71,7 @@ func serve(ctx context.Context, c *cli.Command) (err error) {
 	}
 	s := session.New(cfg)
 	defer func() { err = errors.Join(err, s.Close()) }()
-	o.ServeConfig.StartAPI = func(ctx context.Context, f *fleet.Fleet, replay session.Replayer) (func() error, error) {
+	o.StartAPI = func(ctx context.Context, f *fleet.Fleet, replay session.Replayer) (func() error, error) {
 		return startAPI(ctx, c, f, replay, log)
 	}
 	if err := s.Serve(ctx, o.ServeConfig); err != nil && ctx.Err() == nil {
@@ -138,7 +138,9 @@ func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 	o := serveOptions{
 		options: options{
 			local: c.Bool("local"), state: c.String("state"), workers: c.Int("workers"), mirror: c.String("mirror"),
-			files: session.InputFiles{Registry: c.String("registry"), Weights: c.String("weights"), Unloadable: nonEmpty(c.StringSlice("unloadable"))},
+			files: session.InputFiles{
+				Registry: c.String("registry"), Weights: c.String("weights"), Unloadable: nonEmpty(c.StringSlice("unloadable")),
+			},
 		},
 		ServeConfig: session.ServeConfig{
 			Tokens: c.String("tokens"), Metagraph: c.String("metagraph"), MetagraphMaxAge: c.Duration("metagraph-max-age"),

@@ -117,7 +117,8 @@ func (v *served) withoutManifest(ctx context.Context, last schedule.Last, why er
 // giveUp lets the schedule go on without a round that nobody can go on with.
 func (v *served) giveUp(ctx context.Context, name string, why error) {
 	v.recent.lost = name
-	v.session.cfg.Log.ErrorContext(ctx, "the round of the last turn is lost: the schedule goes on with its next turn", "round", name, "error", why)
+	v.session.cfg.Log.ErrorContext(ctx, "the round of the last turn is lost: the schedule goes on with its next turn",
+		"round", name, "error", why)
 }
 
 // Prepare makes a round of the files as they are now.
