@@ -96,11 +96,15 @@ func (m Mirror) standing(ctx context.Context) string {
 	switch deadline, bounded := ctx.Deadline(); {
 	case state.Known && !pace.InForce(state):
 		return "the egress goes by other figures, so there are no permits for these"
-	case state.Known && bounded && state.NextIn > time.Until(deadline)-askFor:
+	case state.Known && bounded && state.NextIn > roomFor(time.Until(deadline)):
 		return "the next permit comes in " + state.NextIn.Round(time.Second).String()
 	}
 	return ""
 }
+
+// roomFor is the time that a permit may take, so that the request has askFor after it;
+// of a short timeout each has one half.
+func roomFor(left time.Duration) time.Duration { return max(left-askFor, left/2) }
 
 const (
 	slow     = 2 * time.Second

@@ -113,7 +113,7 @@ func missing(err error) bool {
 }
 
 // passing says whether another try may do better: the server is away, has no
-// leader, or did not answer in time.
+// leader, did not answer in time, or has no room until somebody makes some.
 func passing(err error) bool {
 	var api *jetstream.APIError
 	var old *nats.APIError // of the library's older interface, by which ReadLeader asks
@@ -125,8 +125,9 @@ func passing(err error) bool {
 		return true
 	case errors.As(err, &api):
 		// JetStream temporarily unavailable, no leader; or a cluster that has too
-		// few servers for the copies, yet or for the time being.
-		return api.Code == 503 || api.ErrorCode == tooFewServers
+		// few servers for the copies, yet or for the time being; or an account that is
+		// full, which is a 400 where a stream that is full is a 503.
+		return api.Code == 503 || api.ErrorCode == tooFewServers || api.ErrorCode == accountFull
 	}
 	return false
 }

@@ -34,10 +34,7 @@ func Faults() map[string]Fault {
 	return map[string]Fault{
 		"account full": {"10002", func(tb testing.TB, f *Faulty) {
 			tb.Helper()
-			account := must.Get(f.server.LookupAccount("A"))(tb)
-			must.Do(tb, account.UpdateJetStreamLimits(map[string]natsserver.JetStreamAccountLimits{
-				"": {MaxMemory: -1, MaxStore: 1, MaxStreams: -1, MaxConsumers: -1},
-			}))
+			f.room(tb, 1)
 		}},
 		"stream full": {"10077", func(tb testing.TB, f *Faulty) {
 			tb.Helper()
@@ -117,6 +114,21 @@ func (f *Faulty) NATSURL() string { return f.as("user", userPassword) }
 func (f *Faulty) Break(tb testing.TB) {
 	tb.Helper()
 	f.fault.begin(tb, f)
+}
+
+// MakeRoom ends the fault of a full account.
+func (f *Faulty) MakeRoom(tb testing.TB) {
+	tb.Helper()
+	f.room(tb, -1)
+}
+
+// room sets what the account may store, in bytes.
+func (f *Faulty) room(tb testing.TB, bytes int64) {
+	tb.Helper()
+	account := must.Get(f.server.LookupAccount("A"))(tb)
+	must.Do(tb, account.UpdateJetStreamLimits(map[string]natsserver.JetStreamAccountLimits{
+		"": {MaxMemory: -1, MaxStore: bytes, MaxStreams: -1, MaxConsumers: -1},
+	}))
 }
 
 func (f *Faulty) write(tb testing.TB, port int, s settings) {
