@@ -15,7 +15,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/certs/certstest"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
@@ -43,8 +43,8 @@ func TestAPISettings(t *testing.T) {
 	}
 	good, taken := file("good", "PLANTED-0123456789-api-token"), httptest.NewServer(http.NotFoundHandler())
 	defer taken.Close()
-	refuse := func(context.Context, string, round.Selection) (round.Result, round.Replayed, error) {
-		return round.Result{}, round.Replayed{}, errors.New("not asked for")
+	refuse := func(context.Context, string, outcome.Selection) (outcome.Result, outcome.Replayed, error) {
+		return outcome.Result{}, outcome.Replayed{}, errors.New("not asked for")
 	}
 	for _, c := range []struct {
 		name string

@@ -12,8 +12,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/page"
-	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/session"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
@@ -23,10 +23,10 @@ import (
 
 // conducted is a round that was run or replayed.
 type conducted struct {
-	round.Result
+	outcome.Result
 
 	// before is the revision that a replay started from.
-	before round.Result
+	before outcome.Result
 }
 
 // conduct lets work bring a round to its end and shows the outcome: everything
@@ -47,13 +47,13 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(context.C
 			return err
 		}
 	}
-	seeing, err := fleet.See(ctx, c, "producer", "", log)
+	observability, err := fleet.Observe(ctx, c, "producer", "", log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, seeing.Close()) }()
+	defer func() { err = errors.Join(err, observability.Close()) }()
 
-	cfg, err := o.session(c, log, seeing)
+	cfg, err := o.session(c, log, observability)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (o options) show(ctx context.Context, s *session.Session, result conducted)
 		return err
 	}
 	if result.before.Revision > 0 && result.before.Revision < result.Revision {
-		if err := page.Comparison(os.Stdout, round.Compare(result.before, result.Result)); err != nil {
+		if err := page.Comparison(os.Stdout, outcome.Compare(result.before, result.Result)); err != nil {
 			return err
 		}
 	}

@@ -94,8 +94,8 @@ func printed[T any](t *testing.T, schema string, code int, args ...string) (v T)
 	return v
 }
 
-// outcome is what a program reads of --json.
-type outcome struct {
+// roundJSON is what a program reads of --json.
+type roundJSON struct {
 	Round     string          `json:"round"`
 	Complete  bool            `json:"complete"`
 	Planned   int             `json:"planned"`
@@ -107,9 +107,9 @@ type outcome struct {
 	Mirror    view.Simulated  `json:"simulated_mirror"`
 }
 
-func decode(tb testing.TB, e ended) outcome {
+func decode(tb testing.TB, e ended) roundJSON {
 	tb.Helper()
-	var o outcome
+	var o roundJSON
 	if err := json.Unmarshal([]byte(e.stdout), &o); err != nil {
 		tb.Fatalf("exit %d, output is no outcome: %v\n%s\n%s", e.code, err, e.stdout, e.stderr)
 	}
@@ -170,7 +170,7 @@ func exited(t *testing.T, ids []int) {
 }
 
 // within says whether the demo round kept every promise about the limit.
-func within(t *testing.T, o outcome, workers int) {
+func within(t *testing.T, o roundJSON, workers int) {
 	t.Helper()
 	w := o.Mirror.Worst
 	if o.Mirror.OverLimit != 0 || w.Fixed > 50 || w.Sliding > 50 || w.TwoWindow > 50 {
@@ -249,7 +249,7 @@ func start(t *testing.T, args ...string) *started {
 
 // interruptAndResume stops a demo round when its first jobs run, checks what is
 // left, and resumes it.
-func interruptAndResume(t *testing.T) outcome {
+func interruptAndResume(t *testing.T) roundJSON {
 	t.Helper()
 	state := filepath.Join(t.TempDir(), "interrupted")
 	s := start(t, "run", "--local", "--state", state, "--json")

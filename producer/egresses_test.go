@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"mirrorfleet/producer/leadership"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/job"
@@ -159,14 +160,14 @@ func TestALaterProducerDoesNotChangeTheEgresses(t *testing.T) {
 	servers := jobstreamtest.Start(t)
 	world := fleettest.Simulate(t, "--world", "case:"+settledCase, "--limit", "0")
 	bus, _ := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
-	leader := round.Config{Bus: bus, Name: "leader", Hold: time.Second, Egress: "eu-1", Log: slog.New(slog.DiscardHandler)}
+	leader := round.Config{Bus: bus, Name: "leader", Takeover: time.Second, Egress: "eu-1", Log: slog.New(slog.DiscardHandler)}
 	if err := round.Declare(t.Context(), leader, round.Setting{Names: []string{"eu-1", "eu-2"}, Said: true}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	leads, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- round.Lead(ctx, leader, func(ctx context.Context, _ string) error { close(leads); <-ctx.Done(); return nil })
+		ended <- leadership.Lead(ctx, leader.Leadership(), job.Schedule, func(ctx context.Context, _ string) error { close(leads); <-ctx.Done(); return nil })
 	}()
 	t.Cleanup(func() { stop(); <-ended })
 	<-leads

@@ -15,7 +15,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/export"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
@@ -205,7 +205,7 @@ func withOutcome(ctx context.Context, bus *jobstream.Bus, name string, revision 
 		return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
 	}
 	defer stored.Close()
-	if err := round.CheckNext(ctx, bus, place.Round, place.Revision, stored.SHA256); err != nil {
+	if err := outcome.CheckNext(ctx, bus, place.Round, place.Revision, stored.SHA256); err != nil {
 		return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
 	}
 	return work(place.Round, stored)

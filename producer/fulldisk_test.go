@@ -30,7 +30,7 @@ func TestAFullDiskUnderLogAndOutput(t *testing.T) {
 	cmd := command(t, "producer", round...)
 	cmd.Stdout, cmd.Stderr = &out, full
 	err = cmd.Run()
-	var got outcome
+	var got roundJSON
 	if json.Unmarshal([]byte(out.String()), &got) != nil || err != nil || !got.Complete {
 		t.Fatalf("with a full disk under the logs: %v, want a complete round\n%s", err, out.String())
 	}

@@ -105,7 +105,7 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, rdb.Close()) }()
-	desk, err := ratelimit.NewDesk(r.egress, rdb, lookTimeout)
+	operator, err := ratelimit.NewOperator(r.egress, rdb, lookTimeout)
 	if err != nil {
 		return command.Usage("--egress: %w", err)
 	}
@@ -120,9 +120,9 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 	if look && (all.Bucket != nil || !c.IsSet("egress") && len(all.Egresses) > 0) {
 		return printAnswer(c, all, page.Limit)
 	}
-	state, err := r.carryOut(ctx, desk)
+	state, err := r.carryOut(ctx, operator)
 	if err != nil {
-		return r.explain(ctx, rdb, desk, err)
+		return r.explain(ctx, rdb, operator, err)
 	}
 	bucket := view.BucketOf(state)
 	if !look {
@@ -162,14 +162,14 @@ func (r limitRequest) declared(ctx context.Context, log *slog.Logger) (job.Egres
 }
 
 // carryOut does what is asked and returns the bucket as it is then.
-func (r limitRequest) carryOut(ctx context.Context, desk *ratelimit.Desk) (state ratelimit.State, err error) {
+func (r limitRequest) carryOut(ctx context.Context, operator *ratelimit.Operator) (state ratelimit.State, err error) {
 	switch {
 	case r.hold > 0:
-		state, err = desk.Hold(ctx, r.hold)
+		state, err = operator.Hold(ctx, r.hold)
 	case r.release:
-		state, err = desk.Release(ctx)
+		state, err = operator.Release(ctx)
 	default:
-		state, err = desk.State(ctx)
+		state, err = operator.State(ctx)
 		if err == nil && !state.Known {
 			err = ratelimit.ErrNoBucket
 		}
@@ -206,10 +206,10 @@ func (r limitRequest) did(b view.Bucket, now time.Time) string {
 }
 
 // explain turns what the caller can mend into wrong usage.
-func (r limitRequest) explain(ctx context.Context, rdb redis.UniversalClient, desk *ratelimit.Desk, err error) error {
+func (r limitRequest) explain(ctx context.Context, rdb redis.UniversalClient, operator *ratelimit.Operator, err error) error {
 	switch {
 	case errors.Is(err, ratelimit.ErrNotHeld):
-		return command.Usage("--release: egress %s is not held%s", r.egress, stillCooling(ctx, desk))
+		return command.Usage("--release: egress %s is not held%s", r.egress, stillCooling(ctx, operator))
 	case !errors.Is(err, ratelimit.ErrNoBucket):
 		return fmt.Errorf("egress %s: %w", r.egress, ratelimit.Trouble(err))
 	}
@@ -229,8 +229,8 @@ func (r limitRequest) explain(ctx context.Context, rdb redis.UniversalClient, de
 }
 
 // stillCooling is why an egress that nobody holds stands still all the same.
-func stillCooling(ctx context.Context, desk *ratelimit.Desk) string {
-	state, err := desk.State(ctx)
+func stillCooling(ctx context.Context, operator *ratelimit.Operator) string {
+	state, err := operator.State(ctx)
 	if err != nil || state.CoolDown <= 0 {
 		return ""
 	}

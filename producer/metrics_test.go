@@ -66,7 +66,7 @@ var rare = []string{
 }
 
 // declared wants the metrics of a real round to be well formed, to be those of
-// the table in docs/seeing.md with their labels, and to have every label's value
+// the table in docs/observability.md with their labels, and to have every label's value
 // that a rule or a dashboard asks for.
 func (s *seeing) declared(t *testing.T) {
 	t.Helper()
@@ -81,7 +81,7 @@ func (s *seeing) declared(t *testing.T) {
 			}
 			allowed := declared.Of(name)
 			if allowed == nil {
-				t.Errorf("the %s tells %s, which docs/seeing.md does not have", of, name)
+				t.Errorf("the %s tells %s, which docs/observability.md does not have", of, name)
 			}
 			for label, values := range labels {
 				if seen[name][label] == nil {
@@ -89,14 +89,14 @@ func (s *seeing) declared(t *testing.T) {
 				}
 				maps.Copy(seen[name][label], values)
 				if label != "le" && !allowed[label] {
-					t.Errorf("the %s tells %s with label %s, which docs/seeing.md does not have", of, name, label)
+					t.Errorf("the %s tells %s with label %s, which docs/observability.md does not have", of, name, label)
 				}
 			}
 		}
 	}
 	for name := range declared.Labels {
 		if seen[name] == nil && seen[name+"_count"] == nil && !slices.Contains(rare, name) {
-			t.Errorf("nobody told %s, which docs/seeing.md has", name)
+			t.Errorf("nobody told %s, which docs/observability.md has", name)
 		}
 	}
 	queries := must.Get(observability.Queries(filepath.Join(root, "deploy", "observability")))(t)

@@ -153,7 +153,7 @@ func localHorizon(c *cli.Command, workers int) time.Duration {
 }
 
 // session is what a session works with, by the flags.
-func (o options) session(c *cli.Command, log *slog.Logger, seeing *fleet.Seeing) (session.Config, error) {
+func (o options) session(c *cli.Command, log *slog.Logger, observability *fleet.Observability) (session.Config, error) {
 	egresses, err := egressesOf(c)
 	if err != nil {
 		return session.Config{}, err
@@ -169,6 +169,6 @@ func (o options) session(c *cli.Command, log *slog.Logger, seeing *fleet.Seeing)
 		Servers: servers, Egresses: egresses, Takeover: c.Duration("takeover"), Reconcile: c.Duration("reconcile"),
 		Local: o.local, State: o.state, Workers: o.workers, World: o.world, Resume: o.resume,
 		Mirror: o.mirror, MirrorGiven: c.IsSet("mirror"), Files: o.files, UnloadableGiven: c.IsSet("unloadable"),
-		ConfigFile: c.String("config"), LogLevel: c.String("log-level"), Seeing: seeing, Log: log,
+		ConfigFile: c.String("config"), LogLevel: c.String("log-level"), Observability: observability, Log: log,
 	}, nil
 }

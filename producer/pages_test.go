@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	producer "mirrorfleet/producer"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/command/commandtest"
@@ -79,12 +79,12 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	}
 	data, err := bus.Outcome(t.Context(), shownRound, 1)
 	must(err)
-	r, err := round.Decode(data)
+	r, err := outcome.Decode(data)
 	must(err)
 	r.Due = m.Due
-	r.Round, r.AsOf, r.DeadLetters, r.Degraded = replayedRound, m.AsOf, []job.DeadLetter{letter}, []round.Degraded{{UID: 5, Missing: missing}}
-	r.UnknownIdentities = []round.UnknownIdentity{{UID: 5, GitHubID: "1005", KeptAt: m.AsOf.Add(-3 * time.Hour), Age: 3 * 3600}}
-	r.StandIns, r.Unreported = []round.StandIn{{UID: 8, AsOf: m.AsOf.Add(-2 * time.Hour), Age: 2 * 3600}}, 1
+	r.Round, r.AsOf, r.DeadLetters, r.Degraded = replayedRound, m.AsOf, []job.DeadLetter{letter}, []outcome.Degraded{{UID: 5, Missing: missing}}
+	r.UnknownIdentities = []outcome.UnknownIdentity{{UID: 5, GitHubID: "1005", KeptAt: m.AsOf.Add(-3 * time.Hour), Age: 3 * 3600}}
+	r.StandIns, r.Unreported = []outcome.StandIn{{UID: 8, AsOf: m.AsOf.Add(-2 * time.Hour), Age: 2 * 3600}}, 1
 	r.DeadLetters[0].Payload, r.Overdue = []byte("what a worker could not read"), 1 // which the schemas have, too
 	r.Notes = []string{"put off for 12m30s: metagraph metagraph.json: not usable: exported at 2026-06-02T12:00:00Z, want at most 6h0m0s ago"}
 	for revision := 1; revision <= 2; revision++ {

@@ -111,7 +111,7 @@ func planned(c *cli.Command) (estimate.Input, error) {
 	if c.Bool("local") {
 		cfg.Horizon = localHorizon(c, c.Int("workers"))
 	}
-	pace, err := cfg.Pace()
+	pace, err := cfg.Effective()
 	if err != nil {
 		return estimate.Input{}, command.Usage("the limit: %w", err)
 	}
@@ -177,7 +177,7 @@ func take(in *estimate.Input, inputs round.Inputs, m *view.Measured, asked bool)
 	}
 	in.MaintainersFrom = fmt.Sprintf("%d look-ups of maintainers by %s", in.Maintainers, in.MaintainersFrom)
 	in.Listed = len(manifest.Miners)
-	for _, j := range round.Jobs(manifest) {
+	for _, j := range manifest.Jobs() {
 		in.Miners = append(in.Miners, estimate.Miner{UID: j.UID, IssuesOnly: j.IssuesOnly, Size: m.Size(j)})
 	}
 	return nil

@@ -44,7 +44,7 @@ func TestPlanForetellsRounds(t *testing.T) {
 	declare(t, started.NATSURL())
 	w := work(t, "planned", nil, common...)
 	defer w.stop()
-	var rounds [2]outcome
+	var rounds [2]roundJSON
 	var took [2]int
 	for i := range rounds {
 		was := mirrorSaw(t, world.URL)

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/page"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/session"
@@ -68,7 +69,7 @@ func replayCommand() *cli.Command {
 
 func classNames() []string {
 	var names []string
-	for _, class := range round.Classes() {
+	for _, class := range outcome.Classes() {
 		names = append(names, string(class))
 	}
 	return names
@@ -101,8 +102,8 @@ func replay(ctx context.Context, c *cli.Command) error {
 	})
 }
 
-func readSelection(c *cli.Command) (round.Selection, error) {
-	s := round.Selection{Class: job.Class(c.String("class")), Degraded: c.Bool("degraded")}
+func readSelection(c *cli.Command) (outcome.Selection, error) {
+	s := outcome.Selection{Class: job.Class(c.String("class")), Degraded: c.Bool("degraded")}
 	if text := c.String("uid"); text != "" {
 		for one := range strings.SplitSeq(text, ",") {
 			uid, err := strconv.Atoi(strings.TrimSpace(one))
@@ -115,7 +116,7 @@ func readSelection(c *cli.Command) (round.Selection, error) {
 	return s, nil
 }
 
-func dryRun(ctx context.Context, c *cli.Command, bus *jobstream.Bus, name string, s round.Selection) error {
+func dryRun(ctx context.Context, c *cli.Command, bus *jobstream.Bus, name string, s outcome.Selection) error {
 	at, err := view.Locate(ctx, bus, name, 0)
 	if err != nil {
 		return notThere(err)
@@ -128,7 +129,7 @@ func dryRun(ctx context.Context, c *cli.Command, bus *jobstream.Bus, name string
 }
 
 // replayConducted runs a replay, and tells what else there is to say of it.
-func replayConducted(ctx context.Context, s *session.Session, selection round.Selection) (conducted, error) {
+func replayConducted(ctx context.Context, s *session.Session, selection outcome.Selection) (conducted, error) {
 	r, err := s.LookIntoReplay(ctx, selection)
 	if err != nil {
 		return conducted{}, err
@@ -156,7 +157,7 @@ func replayConducted(ctx context.Context, s *session.Session, selection round.Se
 
 // usageOfReplay makes what was asked for and is not there wrong usage.
 func usageOfReplay(err error) error {
-	if errors.Is(err, round.ErrSelection) || errors.Is(err, round.ErrRunning) || errors.Is(err, miners.ErrUnusable) {
+	if errors.Is(err, outcome.ErrSelection) || errors.Is(err, round.ErrRunning) || errors.Is(err, miners.ErrUnusable) {
 		return command.UsageError{Err: err}
 	}
 	return err

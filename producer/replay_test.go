@@ -30,7 +30,7 @@ func sabotage(t *testing.T, address string, dead map[int]bool) {
 	ended := make(chan int, len(dead))
 	runner := must.Get(lease.New(lease.Config{
 		Worker: "saboteur", Bus: bus, Slots: 16, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
-		Handler: func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		Handler: func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 			if dead[j.UID] {
 				ended <- j.UID
 				return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("the mirror refuses this miner"))
@@ -113,7 +113,7 @@ func TestKilledResumedReplayed(t *testing.T) {
 
 	one := begin(t, "producer", producer("replay", name, "--json")...)
 	two := begin(t, "producer", producer("replay", "latest", "--json")...)
-	var outcomes []outcome
+	var outcomes []roundJSON
 	for _, r := range []*running{one, two} {
 		e := r.end(t)
 		o := decode(t, e)

@@ -60,12 +60,12 @@ func serve(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	seeing, err := fleet.See(ctx, c, "producer", "", log)
+	observability, err := fleet.Observe(ctx, c, "producer", "", log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, seeing.Close()) }()
-	cfg, err := o.session(c, log, seeing)
+	defer func() { err = errors.Join(err, observability.Close()) }()
+	cfg, err := o.session(c, log, observability)
 	if err != nil {
 		return err
 	}

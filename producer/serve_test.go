@@ -18,7 +18,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/crash"
@@ -163,7 +164,7 @@ func (s *server) page(t *testing.T, path string) (int, string) {
 
 // checkAPI reads a round's rewards and the bucket over the API, and has it replayed: without
 // the token it may not be, and there is nothing to be run again.
-func (s *server) checkAPI(t *testing.T, r round.Result) {
+func (s *server) checkAPI(t *testing.T, r outcome.Result) {
 	t.Helper()
 	address := s.apiAddress()
 	ask := func(method, path, token string) (int, string) {
@@ -239,7 +240,7 @@ func (s *server) kill() {
 }
 
 // concluded waits until as many rounds have an outcome, and returns the latest.
-func concluded(t *testing.T, bus *jobstream.Bus, n int) round.Result {
+func concluded(t *testing.T, bus *jobstream.Bus, n int) outcome.Result {
 	t.Helper()
 	var names []string
 	until(t, fmt.Sprintf("%d rounds are concluded", n), func() bool {
@@ -252,9 +253,9 @@ func concluded(t *testing.T, bus *jobstream.Bus, n int) round.Result {
 	return outcomeOf(t, bus, names[n-1])
 }
 
-func outcomeOf(t *testing.T, bus *jobstream.Bus, name string) round.Result {
+func outcomeOf(t *testing.T, bus *jobstream.Bus, name string) outcome.Result {
 	t.Helper()
-	result, err := round.Latest(t.Context(), bus, name)
+	result, err := outcome.Latest(t.Context(), bus, name)
 	if err != nil || result.Revision == 0 {
 		t.Fatalf("round %s: revision %d, %v", name, result.Revision, err)
 	}
@@ -418,7 +419,7 @@ func killInMidRound(t *testing.T, bus *jobstream.Bus, s *server) (name string) {
 }
 
 // checkCases wants what docs/rules/scoring.md#miners says of each miner.
-func (i *installation) checkCases(t *testing.T, r round.Result) {
+func (i *installation) checkCases(t *testing.T, r outcome.Result) {
 	t.Helper()
 	got := map[int]input.Failure{}
 	for _, m := range r.Outcome.Miners {
@@ -455,7 +456,7 @@ func checkRounds(t *testing.T, bus *jobstream.Bus) {
 			unended++
 			continue
 		}
-		if a := round.AuditOf(held); !a.Holds() || a.Outstanding != 0 || len(held.Outcomes) != 1 {
+		if a := audit.Of(held); !a.Holds() || a.Outstanding != 0 || len(held.Outcomes) != 1 {
 			t.Errorf("round %s: %s, outcomes %v, %v", name, a, held.Outcomes, a.Discrepancies)
 		}
 	}

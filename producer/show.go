@@ -8,8 +8,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/page"
-	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
@@ -112,7 +112,7 @@ func show(ctx context.Context, c *cli.Command) error {
 }
 
 // answer reads what is asked of an outcome, and prints it.
-func (q question) answer(ctx context.Context, c *cli.Command, bus *jobstream.Bus, result round.Result) error {
+func (q question) answer(ctx context.Context, c *cli.Command, bus *jobstream.Bus, result outcome.Result) error {
 	switch {
 	case q.compare:
 		changed, err := q.comparison(ctx, bus, result)
@@ -154,7 +154,7 @@ func (q question) answer(ctx context.Context, c *cli.Command, bus *jobstream.Bus
 
 // comparison compares a revision with the one before it, for one miner if there is a
 // uid.
-func (q question) comparison(ctx context.Context, bus *jobstream.Bus, result round.Result) (c round.Comparison, err error) {
+func (q question) comparison(ctx context.Context, bus *jobstream.Bus, result outcome.Result) (c outcome.Comparison, err error) {
 	if result.Revision < 2 {
 		return c, command.Usage("revision %d of round %s is the first: there is none to compare it with; producer replay makes another",
 			result.Revision, result.Round)
@@ -163,9 +163,9 @@ func (q question) comparison(ctx context.Context, bus *jobstream.Bus, result rou
 	if err != nil {
 		return c, err
 	}
-	c = round.Compare(former, result)
+	c = outcome.Compare(former, result)
 	if q.uid != nil {
-		c.Changes = slices.DeleteFunc(c.Changes, func(change round.Change) bool { return change.UID != *q.uid })
+		c.Changes = slices.DeleteFunc(c.Changes, func(change outcome.Change) bool { return change.UID != *q.uid })
 	}
 	return c, nil
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -86,10 +86,10 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	failed.Phase, failed.Failure = job.Failed, &job.Failure{Class: letter.Class, Error: letter.Error}
 	_, err = bus.PlanRecord(t.Context(), failed)
 	must(err)
-	data, err := json.Marshal(round.Result{
+	data, err := json.Marshal(outcome.Result{
 		Version: job.Version, Round: shownRound, Revision: 1, AsOf: shownAsOf, Planned: 3, Done: 2, Failed: 1,
 		DeadLetters: []job.DeadLetter{letter}, Outcome: scoring.Conclude(in),
-		Degraded: []round.Degraded{{UID: 5, Missing: []job.Missing{
+		Degraded: []outcome.Degraded{{UID: 5, Missing: []job.Missing{
 			{What: "files acme/widgets#14", Cause: job.Unanswered, Error: "503"},
 			{What: "files acme/widgets#13", Cause: job.OutOfBudget, Error: "1 of its files took too much processor time to parse, the first internal/pipe/bend.go"},
 		}}},

@@ -10,8 +10,8 @@ import (
 	"unicode"
 
 	"mirrorfleet/producer/export"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/page"
-	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
@@ -21,10 +21,10 @@ import (
 // hostile is a title that would turn a terminal's line around, hide and colour it.
 const hostile = "fix \u202egpj.exe\u2066\u200b\u009b31m\x7f\x1b[2J"
 
-func titled() round.Result {
+func titled() outcome.Result {
 	var p scoring.PullRequestOutcome
 	p.Repository, p.Number, p.Title = "acme/widgets", 12, hostile
-	return round.Result{Version: job.Version, Round: "r", Revision: 1, Outcome: scoring.Outcome{
+	return outcome.Result{Version: job.Version, Round: "r", Revision: 1, Outcome: scoring.Outcome{
 		Rewards: []scoring.Reward{}, Miners: []scoring.MinerOutcome{{UID: 5, PullRequests: []scoring.PullRequestOutcome{p}}},
 	}}
 }
@@ -48,7 +48,7 @@ func TestNoTitleSteersATerminal(t *testing.T) {
 
 	var printed bytes.Buffer
 	must.Do(t, page.JSON(&printed, titled()))
-	var back round.Result
+	var back outcome.Result
 	must.Do(t, json.Unmarshal(printed.Bytes(), &back))
 	if got := back.Outcome.Miners[0].PullRequests[0].Title; steers(printed.String()) || got != hostile {
 		t.Errorf("--json: steers %t, the title reads back as %q, want %q", steers(printed.String()), got, hostile)

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirrorsim"
@@ -160,7 +160,7 @@ print(json.dumps(found and found._asdict(), default=plain))
 }
 
 // filesOf counts the files that a worker has scored of a miner.
-func filesOf(t *testing.T, bus *jobstream.Bus, r round.Result, uid int) (n int) {
+func filesOf(t *testing.T, bus *jobstream.Bus, r outcome.Result, uid int) (n int) {
 	t.Helper()
 	record, _, err := bus.Record(t.Context(), r.Round, uid)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/crash/crashtest"
@@ -128,7 +129,7 @@ func TestCrash(t *testing.T) {
 // settled is what a round came to.
 type settled struct {
 	outcome  []byte
-	result   round.Result
+	result   outcome.Result
 	record   job.Record
 	requests int
 	kills    int

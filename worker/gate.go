@@ -16,7 +16,7 @@ import (
 const patience = 15 * time.Second
 
 // gate lets pulls through while permits flow. Whatever holds them up shows there:
-// Redis gone, a cool-down, a hold, other figures, or too large a fleet.
+// Redis gone, a cool-down, a hold, other parameters, or too large a fleet.
 func gate(l *ratelimit.Limiter, patience time.Duration, log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error {
 		now := l.Stats()

@@ -37,11 +37,11 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	log = log.With("worker", name)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	seeing, err := fleet.See(ctx, c, "worker", name, log, "grammars")
+	observability, err := fleet.Observe(ctx, c, "worker", name, log, "grammars")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, seeing.Close()) }()
+	defer func() { err = errors.Join(err, observability.Close()) }()
 	if c.Bool("exit-with-stdin") {
 		go untilEnd(os.Stdin, stop) // ends with the process: nothing else reads standard input
 	}
@@ -51,13 +51,13 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, scorer.Close()) }()
-	seeing.Set("grammars", scorer.Usable)
+	observability.Set("grammars", scorer.Usable)
 	f, err := openFleet(ctx, c, name, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	seeing.Follow(f)
+	observability.Follow(f)
 	client, err := f.Mirror(c.String("mirror")) //nolint:contextcheck // its breaker is nobody's request
 	if err != nil {
 		return err
@@ -137,10 +137,8 @@ func stalled(client *mirror.Client) func() *job.Stall {
 
 // handler lets the evaluator work under the lease.
 func handler(e *evaluate.Evaluator) lease.Handler {
-	return func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
-		evaluation, err := e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, evaluate.Attempt{
-			Final: a.Final, Expect: a.Expect, Left: a.Left,
-		})
+	return func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
+		evaluation, err := e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, a)
 		if errors.Is(err, evaluate.ErrMirror) || errors.Is(err, job.ErrUndeclared) {
 			err = fmt.Errorf("%w: %w", lease.ErrUnfit, err)
 		}

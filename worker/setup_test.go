@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/job"
@@ -101,7 +102,7 @@ func (b *bundle) plan(world *mirrorsim.World) {
 
 // concluded is how a round ended.
 type concluded struct {
-	result round.Result
+	result outcome.Result
 	err    error
 }
 
@@ -133,7 +134,7 @@ func (b *bundle) start(changes ...func(*round.Config)) <-chan concluded {
 }
 
 // result waits for the end of the round.
-func (b *bundle) result(from <-chan concluded) round.Result {
+func (b *bundle) result(from <-chan concluded) outcome.Result {
 	b.t.Helper()
 	select {
 	case c := <-from:
@@ -141,7 +142,7 @@ func (b *bundle) result(from <-chan concluded) round.Result {
 		return c.result
 	case <-b.ctx.Done():
 		b.t.Fatalf("the round did not end: %v; records %s", context.Cause(b.ctx), b.recordsText())
-		return round.Result{}
+		return outcome.Result{}
 	}
 }
 

@@ -146,7 +146,7 @@ func each(pattern string, read func(path string, data []byte) error) error {
 	return nil
 }
 
-// Declared are the metrics of the table in docs/seeing.md, as Prometheus names
+// Declared are the metrics of the table in docs/observability.md, as Prometheus names
 // them, with their labels.
 type Declared struct {
 	// Names are OpenTelemetry's.
@@ -163,7 +163,7 @@ var (
 // ReadDeclared reads the table below root, the module's.
 func ReadDeclared(root string) (Declared, error) {
 	d := Declared{map[string]bool{}, map[string]map[string]bool{}}
-	data, err := os.ReadFile(filepath.Join(root, "docs", "seeing.md"))
+	data, err := os.ReadFile(filepath.Join(root, "docs", "observability.md"))
 	if err != nil {
 		return d, fmt.Errorf("reading the declared metrics: %w", err)
 	}
@@ -175,7 +175,7 @@ func ReadDeclared(root string) (Declared, error) {
 		d.Names[line[1]], d.Labels[line[2]] = true, labels
 	}
 	if len(d.Names) == 0 {
-		return d, fmt.Errorf("docs/seeing.md, the table of metrics: %w", errNothing)
+		return d, fmt.Errorf("docs/observability.md, the table of metrics: %w", errNothing)
 	}
 	return d, nil
 }

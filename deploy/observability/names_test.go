@@ -86,7 +86,7 @@ func labelsOf(t *testing.T, q observability.Query, declared observability.Declar
 	return all
 }
 
-// The table of docs/seeing.md is what package telemetry declares.
+// The table of docs/observability.md is what package telemetry declares.
 func TestTableIsWhatIsDeclared(t *testing.T) {
 	t.Parallel()
 	declared := must.Get(observability.ReadDeclared(root))(t)
@@ -106,7 +106,7 @@ func TestTableIsWhatIsDeclared(t *testing.T) {
 		})
 	}
 	if diff := cmp.Diff(constants, declared.Names); diff != "" {
-		t.Errorf("docs/seeing.md differs (-declared +in the table):\n%s", diff)
+		t.Errorf("docs/observability.md differs (-declared +in the table):\n%s", diff)
 	}
 }
 

@@ -18,12 +18,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/producer/backup"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/worker/lease"
 )
 
 // A stream that is declared and not backed up would be lost; the tests of what
@@ -53,9 +52,9 @@ func (f *fleet) restored(dir string, replicas int) backup.Restored {
 
 // same compares the outcomes of two runs of a round: how the work went may
 // differ, what came of it must not.
-func same(t *testing.T, what string, got, want round.Result) {
+func same(t *testing.T, what string, got, want outcome.Result) {
 	t.Helper()
-	asJSON := func(r round.Result) string { return string(must.Get(json.MarshalIndent(r.Outcome, "", " "))(t)) }
+	asJSON := func(r outcome.Result) string { return string(must.Get(json.MarshalIndent(r.Outcome, "", " "))(t)) }
 	if diff := cmp.Diff(asJSON(want), asJSON(got)); diff != "" {
 		t.Errorf("%s: outcome (-undisturbed +restored):\n%s", what, diff)
 	}
@@ -82,7 +81,7 @@ func TestARoundInEachStateIsRestored(t *testing.T) {
 		t.Error("the cache is in the backup, and nobody asked for it")
 	}
 	allow(tokens, miners-2*before)
-	want := map[string]round.Result{
+	want := map[string]outcome.Result{
 		"r-concluded": one.resumed("r-concluded"), "r-running": must.Receive(one.ctx, t, running, "the undisturbed outcome"),
 		"r-planned": one.resumed("r-planned"), "r-dead": one.resumed("r-dead"),
 	}
@@ -128,7 +127,7 @@ func TestAnOutcomeOfMeanwhileIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	one := servers(t, 1).open()
 	allowed := make(chan struct{})
-	one.work(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	one.work(func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		select {
 		case <-allowed:
 			return evaluated(ctx, j, a)
@@ -138,7 +137,7 @@ func TestAnOutcomeOfMeanwhileIsMadeAgain(t *testing.T) {
 	})
 	ending := one.start(manifest("r-running", 6))
 	must.Until(one.ctx, t, "the jobs run", func() bool { return len(must.Get(one.bus.Records(one.ctx, "r-running"))(t)) == 6 })
-	var undisturbed round.Result
+	var undisturbed outcome.Result
 	_, dir := one.taken(backup.Config{Progress: once("KV_EVALUATIONS", func() {
 		close(allowed)
 		undisturbed = must.Receive(one.ctx, t, ending, "the outcome")

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
 	"mirrorfleet/shared/must"
@@ -197,7 +197,7 @@ func TestTheDocumentedMove(t *testing.T) {
 	s.at("THREE", "nats-1", "nats-2", "nats-3")
 	s.do(move[0])
 	allow(tokens, miners-before)
-	want := map[string]round.Result{"r-running": must.Receive(s.ctx, t, running, "the undisturbed outcome")}
+	want := map[string]outcome.Result{"r-running": must.Receive(s.ctx, t, running, "the undisturbed outcome")}
 	for _, name := range []string{"r-concluded", "r-planned", "r-dead"} {
 		want[name] = one.resumed(name)
 	}

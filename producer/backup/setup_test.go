@@ -15,6 +15,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -106,7 +108,7 @@ func (f *fleet) runner() *round.Runner {
 	client := must.Get(mirror.New(mirror.Config{BaseURL: nothing.URL, Meter: open{}, Log: quiet()}))(f.t)
 	f.t.Cleanup(client.Close)
 	return must.Get(round.New(round.Config{
-		Bus: f.bus, Mirror: client, Hold: time.Second, Reconcile: 200 * time.Millisecond, Log: quiet(),
+		Bus: f.bus, Mirror: client, Takeover: time.Second, Reconcile: 200 * time.Millisecond, Log: quiet(),
 	}))(f.t)
 }
 
@@ -128,7 +130,7 @@ func (f *fleet) work(handler lease.Handler) {
 
 // evaluated is what the test's workers find of a miner, the same every time: in
 // the round "dead" miner 2 fails for good until it is replayed.
-func evaluated(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+func evaluated(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	if j.Round == "r-dead" && j.UID == 2 && j.Replay == 0 {
 		return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("the mirror refused"))
 	}
@@ -143,7 +145,7 @@ func evaluated(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, e
 
 // gated evaluates as evaluated does; jobs of one round wait for a token each.
 func gated(name string, tokens <-chan struct{}) lease.Handler {
-	return func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	return func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		if j.Round == name {
 			select {
 			case <-tokens:
@@ -185,9 +187,9 @@ func manifest(name string, miners int) job.Manifest {
 }
 
 // start runs a round until it ends or the test does.
-func (f *fleet) start(m job.Manifest) <-chan round.Result {
+func (f *fleet) start(m job.Manifest) <-chan outcome.Result {
 	f.t.Helper()
-	out, ended := make(chan round.Result, 1), make(chan struct{})
+	out, ended := make(chan outcome.Result, 1), make(chan struct{})
 	ctx, cancel := context.WithCancel(f.ctx)
 	runner := f.runner()
 	go func() {
@@ -204,13 +206,13 @@ func (f *fleet) start(m job.Manifest) <-chan round.Result {
 }
 
 // concluded runs a round to its end.
-func (f *fleet) concluded(m job.Manifest) round.Result {
+func (f *fleet) concluded(m job.Manifest) outcome.Result {
 	f.t.Helper()
 	return must.Receive(f.ctx, f.t, f.start(m), "the outcome of "+m.Round)
 }
 
 // resumed goes on with a round, and wants its audit to be clean afterwards.
-func (f *fleet) resumed(name string) round.Result {
+func (f *fleet) resumed(name string) outcome.Result {
 	f.t.Helper()
 	result := must.Get(f.runner().Resume(f.ctx, name))(f.t)
 	f.audited(name)
@@ -219,7 +221,7 @@ func (f *fleet) resumed(name string) round.Result {
 
 func (f *fleet) audited(name string) {
 	f.t.Helper()
-	a := round.AuditOf(must.Get(f.bus.Held(f.ctx, name))(f.t))
+	a := audit.Of(must.Get(f.bus.Held(f.ctx, name))(f.t))
 	if !a.Holds() || a.Outstanding > 0 {
 		f.t.Errorf("round %s: %s: %v", name, a, a.Discrepancies)
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	produced "mirrorfleet/producer/round"
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/must"
 )
@@ -137,7 +137,7 @@ func (f *fleet) audit(ctx context.Context, t *testing.T) {
 		t.Fatalf("rounds %v, %v; want one: a producer that is killed is followed by one that goes on", rounds, err)
 	}
 	held := must.Get(f.bus.Held(ctx, rounds[0]))(t)
-	if a := produced.AuditOf(held); !a.Holds() {
+	if a := audit.Of(held); !a.Holds() {
 		t.Errorf("%s", a)
 	}
 }

@@ -281,9 +281,9 @@ func redisScenarios() map[string]scenario {
 			used(t, s.URL(), fast(), 1)
 			rdb := must.Get(ratelimit.NewClient(s.URL(), 0))(t)
 			defer rdb.Close()
-			desk, err := ratelimit.NewDesk(ratelimit.DefaultEgress, rdb, time.Second)
+			operator, err := ratelimit.NewOperator(ratelimit.DefaultEgress, rdb, time.Second)
 			if err == nil {
-				_, err = desk.Hold(t.Context(), time.Hour)
+				_, err = operator.Hold(t.Context(), time.Hour)
 			}
 			must.Do(t, err)
 			return run(t, doctor.Redis{URL: s.URL(), Limit: fast()}.Checks()...)

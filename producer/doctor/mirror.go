@@ -85,7 +85,7 @@ func (m Mirror) standing(ctx context.Context) string {
 		return "--redis cannot be used"
 	}
 	defer func() { _ = rdb.Close() }() // nothing was written through it
-	pace, err := m.Limit.Pace()
+	pace, err := m.Limit.Effective()
 	if err != nil {
 		return "the limit's parameters are refused"
 	}

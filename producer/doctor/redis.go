@@ -222,7 +222,7 @@ func (r Redis) trip(ctx context.Context, rdb *redis.Client) []Finding {
 }
 
 func (r Redis) bucket(ctx context.Context, rdb *redis.Client) []Finding {
-	pace, err := r.Limit.Pace()
+	pace, err := r.Limit.Effective()
 	if err != nil {
 		return []Finding{skipped("the limit")}
 	}
@@ -234,7 +234,7 @@ func (r Redis) bucket(ctx context.Context, rdb *redis.Client) []Finding {
 }
 
 // JudgeBucket compares the figures in force with this process's.
-func JudgeBucket(s ratelimit.State, pace ratelimit.Pace) []Finding {
+func JudgeBucket(s ratelimit.State, pace ratelimit.Effective) []Finding {
 	if !s.Known {
 		return []Finding{fine("%s has no bucket yet: the first request begins it, with a pause of %s", s.Egress, pace.Horizon)}
 	}
@@ -262,7 +262,7 @@ func figures(limit int, window, interval, horizon time.Duration) string {
 // Formula checks the limit's parameters.
 func Formula(cfg ratelimit.Config) Check {
 	return Check{"the limit", func(context.Context) []Finding {
-		pace, err := cfg.Pace()
+		pace, err := cfg.Effective()
 		if err != nil {
 			return []Finding{fault(LimitFormula, "%v", err)}
 		}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -29,7 +29,7 @@ type Rounds struct {
 // Write reads a stored outcome and writes its rows: of each miner, in the
 // outcome's order, those of each kind in the order of Kinds. It returns the
 // round without its miners.
-func (r Rounds) Write(stored io.Reader) (head round.Result, err error) {
+func (r Rounds) Write(stored io.Reader) (head outcome.Result, err error) {
 	writers := map[Kind]func(any) error{}
 	for _, kind := range Kinds() {
 		place, wanted := r.To[kind]
@@ -47,11 +47,11 @@ func (r Rounds) Write(stored io.Reader) (head round.Result, err error) {
 		writers[kind] = encoder.Encode
 	}
 	var rows *maker
-	begin := func(result round.Result) error {
+	begin := func(result outcome.Result) error {
 		head, rows = result, newMaker(result)
 		return nil
 	}
-	err = round.Stream(stored, begin, func(m *scoring.MinerOutcome) error {
+	err = outcome.Stream(stored, begin, func(m *scoring.MinerOutcome) error {
 		for _, kind := range Kinds() {
 			if writers[kind] == nil {
 				continue

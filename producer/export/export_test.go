@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"mirrorfleet/producer/export"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/job"
@@ -45,7 +45,7 @@ var awkward = []string{
 
 // aRound has a miner with a pull request of each awkward title, one of each
 // kind of end, and one that failed.
-func aRound() round.Result {
+func aRound() outcome.Result {
 	label := "bug"
 	busy := scoring.MinerOutcome{
 		UID: 5, Hotkey: "5F", GitHubID: "1005", PullFigures: scoring.PullFigures{Eligible: true, TotalScore: odd[4], Credibility: odd[1], TotalMergedPRs: 12},
@@ -65,7 +65,7 @@ func aRound() round.Result {
 		}
 		busy.PullRequests = append(busy.PullRequests, p)
 	}
-	return round.Result{
+	return outcome.Result{
 		Version: job.Version, Round: "20260601t123000z-010203", Revision: 2, AsOf: asOf, Complete: true, Planned: 1, Done: 1,
 		Outcome: scoring.Outcome{
 			AsOf: asOf, Sum: 0.9, Rewards: []scoring.Reward{{UID: 0, Reward: 0.1}, {UID: 5, Reward: 0.8}, {UID: 7}},
@@ -76,7 +76,7 @@ func aRound() round.Result {
 	}
 }
 
-func stored(t *testing.T, r round.Result) *bytes.Reader {
+func stored(t *testing.T, r outcome.Result) *bytes.Reader {
 	t.Helper()
 	data := must.Get(json.Marshal(r))(t)
 	return bytes.NewReader(data)

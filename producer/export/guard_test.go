@@ -13,7 +13,7 @@ import (
 	"unicode"
 
 	"mirrorfleet/producer/export"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 )
@@ -30,7 +30,7 @@ func titled(t *testing.T, title string) string {
 	return written(t, r)
 }
 
-func written(t *testing.T, r round.Result) string {
+func written(t *testing.T, r outcome.Result) string {
 	t.Helper()
 	var out bytes.Buffer
 	must.Get(export.Rounds{Format: export.CSV, To: map[export.Kind]io.Writer{export.Pulls: &out}}.Write(stored(t, r)))(t)

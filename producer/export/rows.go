@@ -3,7 +3,7 @@ package export
 import (
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/scoring"
 )
 
@@ -124,11 +124,11 @@ type rewardRow struct {
 
 // maker makes the rows of one round.
 type maker struct {
-	round   round.Result
+	round   outcome.Result
 	rewards map[int]float64
 }
 
-func newMaker(r round.Result) *maker {
+func newMaker(r outcome.Result) *maker {
 	m := &maker{round: r, rewards: make(map[int]float64, len(r.Outcome.Rewards))}
 	for _, reward := range r.Outcome.Rewards {
 		m.rewards[reward.UID] = reward.Reward

@@ -10,7 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
@@ -18,7 +19,7 @@ import (
 // calm are rounds to which nothing happens: their outcomes, and how many instants
 // they have.
 type calm struct {
-	results []round.Result
+	results []outcome.Result
 	// between is the instant between the first round and the second, ticks is the
 	// one after the second.
 	between, ticks int
@@ -46,7 +47,7 @@ func calmly(t *testing.T) calm {
 		undisturbed.ticks = s.ticks.now
 		s.produce(2)
 		for n := range rounds {
-			result := must.Get(round.Latest(s.ctx, s.bus, name(n)))(t)
+			result := must.Get(outcome.Latest(s.ctx, s.bus, name(n)))(t)
 			if result.Revision != 1 || result.Done != 9+1-min(n, 1) || len(result.DeadLetters) != 1+min(n, 1) || len(result.Degraded) != 1 {
 				t.Errorf("undisturbed round %d: %d done, %d dead, %d degraded", n+1, result.Done, len(result.DeadLetters), len(result.Degraded))
 			}
@@ -71,9 +72,9 @@ func (s *stage) judge(want calm) {
 	}
 }
 
-func (s *stage) judgeRound(n int, want round.Result) {
+func (s *stage) judgeRound(n int, want outcome.Result) {
 	s.t.Helper()
-	got, err := round.Latest(s.ctx, s.bus, name(n))
+	got, err := outcome.Latest(s.ctx, s.bus, name(n))
 	held, heldErr := s.bus.HeldDigests(s.ctx, name(n))
 	switch {
 	case heldErr != nil:
@@ -83,7 +84,7 @@ func (s *stage) judgeRound(n int, want round.Result) {
 		s.t.Logf("round %d is lost: %s", n+1, held.Lost)
 		return
 	}
-	a := round.AuditOf(held)
+	a := audit.Of(held)
 	if a.Outstanding > 0 && a.Holds() {
 		s.t.Errorf("round %d: %s, want nothing outstanding", n+1, a)
 	}
@@ -96,7 +97,7 @@ func (s *stage) judgeRound(n int, want round.Result) {
 	if n == rounds-1 && !a.Holds() {
 		s.t.Errorf("round %d, to which nothing happened: %s; %v", n+1, a, a.Discrepancies)
 	}
-	same := outcome(s.t, got) == outcome(s.t, want)
+	same := outcomeText(s.t, got) == outcomeText(s.t, want)
 	lacks := marks(got)
 	for mark := range marks(want) {
 		delete(lacks, mark)
@@ -110,13 +111,13 @@ func (s *stage) judgeRound(n int, want round.Result) {
 	}
 }
 
-func outcome(t *testing.T, r round.Result) string {
+func outcomeText(t *testing.T, r outcome.Result) string {
 	t.Helper()
 	return string(must.Get(json.Marshal(r.Outcome))(t))
 }
 
 // marks are what an outcome says that it lacks.
-func marks(r round.Result) map[string]bool {
+func marks(r outcome.Result) map[string]bool {
 	all := map[string]bool{}
 	for _, l := range r.DeadLetters {
 		all[fmt.Sprintf("miner %d is dead: %s", l.UID, l.Class)] = true

@@ -19,7 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/fleet/fleettest"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -100,12 +101,12 @@ func (p *processes) command(args ...string) (code int, stdout, stderr string) {
 
 // run runs a round by `producer run`, again and again until it has ended: the one that
 // was begun, and when that cannot be resumed, another.
-func (p *processes) run(where ...string) round.Result { p.t.Helper(); return p.ends(false, where) }
+func (p *processes) run(where ...string) outcome.Result { p.t.Helper(); return p.ends(false, where) }
 
 // resume is run for a round that was begun before.
-func (p *processes) resume(where ...string) round.Result { p.t.Helper(); return p.ends(true, where) }
+func (p *processes) resume(where ...string) outcome.Result { p.t.Helper(); return p.ends(true, where) }
 
-func (p *processes) ends(begun bool, where []string) round.Result {
+func (p *processes) ends(begun bool, where []string) outcome.Result {
 	p.t.Helper()
 	var said strings.Builder
 	for p.ctx.Err() == nil {
@@ -114,14 +115,14 @@ func (p *processes) ends(begun bool, where []string) round.Result {
 			how = []string{"--resume", "latest"}
 		}
 		_, stdout, stderr := p.command(slices.Concat([]string{"run", "--json", "--takeover", "2s", "--reconcile", "1s"}, where, how)...)
-		if result, err := round.Decode([]byte(stdout)); err == nil && result.Revision > 0 {
+		if result, err := outcome.Decode([]byte(stdout)); err == nil && result.Revision > 0 {
 			return result
 		}
 		fmt.Fprintf(&said, "%s\n===\n", stderr[max(0, len(stderr)-1500):])
 		begun = !begun
 	}
 	p.t.Fatalf("the round did not end: %s", said.String())
-	return round.Result{}
+	return outcome.Result{}
 }
 
 // midRound does something as soon as jobs of a round have ended while others have
@@ -156,13 +157,13 @@ func (p *processes) open(name string) bool {
 }
 
 // concludedAsIfNothing wants the undisturbed outcome, or one that says what it lacks.
-func (p *processes) concludedAsIfNothing(got, want round.Result) {
+func (p *processes) concludedAsIfNothing(got, want outcome.Result) {
 	p.t.Helper()
-	if outcome(p.t, got) != outcome(p.t, want) && got.Complete {
+	if outcomeText(p.t, got) != outcomeText(p.t, want) && got.Complete {
 		p.t.Errorf("round %s: another outcome than the undisturbed one, and it says that it is complete", got.Round)
 	}
 	held := must.Get(p.bus.Held(p.ctx, got.Round))(p.t)
-	if a := round.AuditOf(held); !a.Holds() || a.Outstanding > 0 {
+	if a := audit.Of(held); !a.Holds() || a.Outstanding > 0 {
 		p.t.Errorf("round %s: %s, %v", got.Round, a, a.Discrepancies)
 	}
 	p.t.Logf("round %s: complete %t, mended %v", got.Round, got.Complete, got.Mended)
@@ -253,14 +254,14 @@ func (p *processes) concludes(before []string) {
 		names = slices.DeleteFunc(all, func(name string) bool { return len(before) > 0 && name <= before[len(before)-1] })
 		return err == nil && len(names) >= 2
 	})
-	first := must.Get(round.Latest(p.ctx, p.bus, names[0]))(p.t)
-	second := must.Get(round.Latest(p.ctx, p.bus, names[1]))(p.t)
+	first := must.Get(outcome.Latest(p.ctx, p.bus, names[0]))(p.t)
+	second := must.Get(outcome.Latest(p.ctx, p.bus, names[1]))(p.t)
 	if first.Done != first.Planned || second.Done != second.Planned || second.Planned == 0 {
 		p.t.Errorf("%d of %d jobs are done, then %d of %d; want all", first.Done, first.Planned, second.Done, second.Planned)
 	}
 	for _, name := range names[:2] {
 		held := must.Get(p.bus.Held(p.ctx, name))(p.t)
-		if a := round.AuditOf(held); !a.Holds() || a.Outstanding > 0 {
+		if a := audit.Of(held); !a.Holds() || a.Outstanding > 0 {
 			p.t.Errorf("round %s: %s, %v", name, a, a.Discrepancies)
 		}
 	}

@@ -158,7 +158,7 @@ const (
 )
 
 // evaluate ends a job as its miner's part is, and lets something happen then.
-func (s *stage) evaluate(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+func (s *stage) evaluate(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 	s.ticks.tick(ctx)
 	switch {
 	case j.UID == dead || j.UID == lapsing && j.Round != name(0):
@@ -222,7 +222,7 @@ func (s *stage) produceOnce(n int) error {
 		return err
 	}
 	r, err := round.New(round.Config{
-		Bus: bus, Mirror: s.client, Alone: true, Hold: 3 * time.Second, Reconcile: 100 * time.Millisecond, Log: jobstreamtest.Quiet(),
+		Bus: bus, Mirror: s.client, SoleProducer: true, Takeover: 3 * time.Second, Reconcile: 100 * time.Millisecond, Log: jobstreamtest.Quiet(),
 	})
 	if err != nil {
 		return err

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"io"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
 )
 
 // Comparison prints what a revision changed: a line of scores and one of reasons for each miner.
-func Comparison(w io.Writer, c round.Comparison) error {
+func Comparison(w io.Writer, c outcome.Comparison) error {
 	p := newPage(w)
 	p.blank()
 	p.textf(0, "Revision %d against revision %d of round %s: %s changed", c.To, c.From, c.Round, plural.Of(len(c.Changes), "miner"))
@@ -26,7 +26,7 @@ func Comparison(w io.Writer, c round.Comparison) error {
 }
 
 // oldNew prints a figure before and after, or once if it is the same.
-func oldNew(f round.Figures, digits int) string {
+func oldNew(f outcome.Figures, digits int) string {
 	if f.Old == f.New {
 		return fmt.Sprintf("%.*f", digits, f.New)
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/terminal"
 )
@@ -13,7 +13,7 @@ import (
 func Failures(w io.Writer, r view.Round) error {
 	unknown := 0
 	for _, one := range r.Failures {
-		if one.Class == round.ClassIdentity {
+		if one.Class == outcome.ClassIdentity {
 			unknown++
 		}
 	}
@@ -52,7 +52,7 @@ func Replay(w io.Writer, r view.Replay) error {
 }
 
 // writeFailures prints a page: two lines or more for each miner.
-func writeFailures(w io.Writer, heading string, ended []round.Failed, replaying []int) error {
+func writeFailures(w io.Writer, heading string, ended []outcome.Failed, replaying []int) error {
 	p := newPage(w)
 	p.headingf("%s", heading)
 	if len(replaying) > 0 {
@@ -64,7 +64,7 @@ func writeFailures(w io.Writer, heading string, ended []round.Failed, replaying 
 	}
 	for _, one := range ended {
 		colour := terminal.Bad
-		if one.Class == round.ClassDegraded || one.Class == round.ClassIdentity {
+		if one.Class == outcome.ClassDegraded || one.Class == outcome.ClassIdentity {
 			colour = terminal.Warn
 		}
 		p.painted(colour, func() {

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/page"
-	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -34,7 +34,7 @@ func TestWhoIsStoppedHearsHowTheRoundStands(t *testing.T) {
 	conclude := func(t *testing.T, bus *jobstream.Bus) {
 		t.Helper()
 		plan(t, bus)
-		must.Do(t, bus.PutOutcome(t.Context(), name, 1, must.Get(json.Marshal(round.Result{Version: job.Version, Round: name, Revision: 1}))(t)))
+		must.Do(t, bus.PutOutcome(t.Context(), name, 1, must.Get(json.Marshal(outcome.Result{Version: job.Version, Round: name, Revision: 1}))(t)))
 	}
 	for what, tt := range map[string]struct {
 		make        func(*testing.T, *jobstream.Bus)

@@ -7,13 +7,13 @@ import (
 	"strconv"
 	"strings"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 )
 
 // Next ends what a local round prints with a command that shows more of it. It
 // can be typed as it stands, in the folder that this command was run in; where are the
 // flags that find the round there.
-func Next(w io.Writer, program string, where []string, result round.Result) {
+func Next(w io.Writer, program string, where []string, result outcome.Result) {
 	line := []string{program, "show", result.Round}
 	about := "The round again:"
 	if uid, found := bestOf(result); found {
@@ -47,7 +47,7 @@ func Resuming(args []string, round string) string {
 }
 
 // bestOf is the miner with the highest score.
-func bestOf(result round.Result) (uid int, found bool) {
+func bestOf(result outcome.Result) (uid int, found bool) {
 	best := 0.0
 	for _, m := range result.Outcome.Miners {
 		if m.TotalScore > best {

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/terminal"
@@ -40,13 +40,13 @@ func signature(by string, verified bool) string {
 }
 
 // printAudit names each thing that is wrong, and counts what is harmless.
-func printAudit(p *page, a round.Audit) {
+func printAudit(p *page, a audit.Report) {
 	colour := terminal.Plain
 	if !a.Holds() {
 		colour = terminal.Bad
 	}
 	p.painted(colour, func() { p.textf(0, "audit: %s", a) })
-	wrong, harmless := 0, map[round.Kind]int{}
+	wrong, harmless := 0, map[audit.Kind]int{}
 	for _, d := range a.Discrepancies {
 		if d.Harmless {
 			harmless[d.Kind]++

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring"
@@ -17,7 +17,7 @@ import (
 
 // Result prints an outcome for a person: a line per miner, then what the
 // round lacks.
-func Result(w io.Writer, r round.Result) error {
+func Result(w io.Writer, r outcome.Result) error {
 	p := newPage(w)
 	p.blank()
 	revision := ""
@@ -57,7 +57,7 @@ func summed(sum, untaken float64) string {
 	return text
 }
 
-func minersTable(r round.Result) terminal.Table {
+func minersTable(r outcome.Result) terminal.Table {
 	table := terminal.Table{Columns: []terminal.Column{
 		{Title: "UID"}, {Title: "GITHUB ID"}, {Title: "MERGED"}, {Title: "OPEN"}, {Title: "CLOSED"}, {Title: "CRED"}, {Title: "SCORE"},
 		{Title: "ISSUES"}, {Title: "REWARD"}, {Title: "NOTE", Text: true, Below: true},
@@ -70,7 +70,7 @@ func minersTable(r round.Result) terminal.Table {
 	for _, d := range r.Degraded {
 		lacking[d.UID] = d.Missing
 	}
-	unknown := map[int]*round.UnknownIdentity{}
+	unknown := map[int]*outcome.UnknownIdentity{}
 	for i := range r.UnknownIdentities {
 		unknown[r.UnknownIdentities[i].UID] = &r.UnknownIdentities[i]
 	}
@@ -110,7 +110,7 @@ func note(m *scoring.MinerOutcome, missing []job.Missing) string {
 
 // identityNote adds to a note that the miner's identity is unknown. Without a
 // kept one the mirror was asked for nothing: only what is stored can be said.
-func identityNote(m *scoring.MinerOutcome, unknown *round.UnknownIdentity, rest string) string {
+func identityNote(m *scoring.MinerOutcome, unknown *outcome.UnknownIdentity, rest string) string {
 	const text = "its identity is unknown"
 	switch {
 	case unknown == nil:
@@ -129,7 +129,7 @@ func lacks(missing []job.Missing) string {
 	return fmt.Sprintf("lacks %s and %d more", missing[0].What, len(missing)-1)
 }
 
-func printJobs(w io.Writer, r round.Result) error {
+func printJobs(w io.Writer, r outcome.Result) error {
 	p := newPage(w)
 	cached := ""
 	if r.Cached > 0 {
@@ -201,7 +201,7 @@ func skipped(items []job.Malformed) string {
 }
 
 // printMended names what was put right.
-func printMended(p *page, mended []round.Mended) {
+func printMended(p *page, mended []outcome.Mended) {
 	for _, m := range mended {
 		whose := ""
 		if m.UID >= 0 {
@@ -212,7 +212,7 @@ func printMended(p *page, mended []round.Mended) {
 }
 
 // printDamaged names what damage has cost a round.
-func printDamaged(p *page, damaged []round.Lost) {
+func printDamaged(p *page, damaged []outcome.Lost) {
 	for _, d := range damaged {
 		p.painted(terminal.Bad, func() { p.textf(0, "damaged: %s: %s", d.What, d.Error) })
 	}

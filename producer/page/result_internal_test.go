@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
@@ -35,35 +35,35 @@ func TestNotesOfUnknownIdentities(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		m       scoring.MinerOutcome
-		unknown []round.UnknownIdentity
+		unknown []outcome.UnknownIdentity
 		missing []job.Missing
 		want    string
 	}{
 		{"the mirror failed", scoring.MinerOutcome{FetchFailed: true}, nil, nil, "its pull requests could not be listed"},
 		{
 			"nothing is stored", scoring.MinerOutcome{FetchFailed: true, IssuesFailed: true},
-			[]round.UnknownIdentity{{UID: 5}}, nil, "its identity is unknown",
+			[]outcome.UnknownIdentity{{UID: 5}}, nil, "its identity is unknown",
 		},
 		{
 			"something is stored", scoring.MinerOutcome{FetchFailed: true, FromStored: true, IssuesFailed: true},
-			[]round.UnknownIdentity{{UID: 5}}, nil, "its identity is unknown; from its stored evaluation",
+			[]outcome.UnknownIdentity{{UID: 5}}, nil, "its identity is unknown; from its stored evaluation",
 		},
-		{"kept", scoring.MinerOutcome{}, []round.UnknownIdentity{{UID: 5, KeptAt: kept}}, nil, "its identity is unknown"},
+		{"kept", scoring.MinerOutcome{}, []outcome.UnknownIdentity{{UID: 5, KeptAt: kept}}, nil, "its identity is unknown"},
 		{
-			"kept, and the mirror failed", scoring.MinerOutcome{FetchFailed: true}, []round.UnknownIdentity{{UID: 5, KeptAt: kept}}, nil,
+			"kept, and the mirror failed", scoring.MinerOutcome{FetchFailed: true}, []outcome.UnknownIdentity{{UID: 5, KeptAt: kept}}, nil,
 			"its identity is unknown; its pull requests could not be listed",
 		},
 		{
-			"kept, and degraded", scoring.MinerOutcome{}, []round.UnknownIdentity{{UID: 5, KeptAt: kept}}, missing,
+			"kept, and degraded", scoring.MinerOutcome{}, []outcome.UnknownIdentity{{UID: 5, KeptAt: kept}}, missing,
 			"its identity is unknown; lacks files acme/widgets#14",
 		},
-		{"another's", scoring.MinerOutcome{}, []round.UnknownIdentity{{UID: 6}}, missing, "lacks files acme/widgets#14"},
+		{"another's", scoring.MinerOutcome{}, []outcome.UnknownIdentity{{UID: 6}}, missing, "lacks files acme/widgets#14"},
 	} {
-		r := round.Result{UnknownIdentities: c.unknown}
+		r := outcome.Result{UnknownIdentities: c.unknown}
 		c.m.UID = 5
 		r.Outcome.Miners = []scoring.MinerOutcome{c.m}
 		if c.missing != nil {
-			r.Degraded = []round.Degraded{{UID: 5, Missing: c.missing}}
+			r.Degraded = []outcome.Degraded{{UID: 5, Missing: c.missing}}
 		}
 		row := minersTable(r).Rows[0]
 		if got := row[len(row)-1].Text; got != c.want {
@@ -77,7 +77,7 @@ func TestPageOfAnUnknownIdentity(t *testing.T) {
 	t.Parallel()
 	a := view.Miner{
 		Outcome:         scoring.MinerOutcome{UID: 5, FetchFailed: true, IssuesFailed: true, OpenIssuesFailed: true},
-		UnknownIdentity: &round.UnknownIdentity{UID: 5, GitHubID: "1005"},
+		UnknownIdentity: &outcome.UnknownIdentity{UID: 5, GitHubID: "1005"},
 	}
 	var got bytes.Buffer
 	p := newPage(&got)

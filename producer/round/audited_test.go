@@ -9,7 +9,6 @@ import (
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/shared/telemetry/telemetrytest"
-	"mirrorfleet/worker/lease"
 )
 
 // What does not fit in mid-round shows in the metrics, which is what the alert
@@ -28,7 +27,7 @@ func TestWhatDoesNotFitShowsInTheMetrics(t *testing.T) {
 			m.Round = map[bool]string{true: "r1", false: "r2"}[ends]
 			ctx, leave := context.WithCancel(deadline(t))
 			defer leave()
-			b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+			b.work(t, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 				if j.UID != 1 {
 					return evaluated(j, 1), nil
 				}

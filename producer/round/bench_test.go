@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -24,7 +26,7 @@ func BenchmarkRound(b *testing.B) {
 		b.Run(strconv.Itoa(miners), func(b *testing.B) {
 			s := setup(b, jobstream.Config{})
 			var healed atomic.Bool
-			s.work(b, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+			s.work(b, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 				e := evaluated(j, 1)
 				if j.UID%100 == 0 && !healed.Load() {
 					e.Missing = []job.Missing{{What: "files a/b#1", Error: "503"}}
@@ -50,15 +52,15 @@ func BenchmarkRound(b *testing.B) {
 				b.ReportMetric(float64(miners)/time.Since(began).Seconds(), "jobs/s")
 				healed.Store(true)
 				began = time.Now()
-				second, _, err := runner.Replay(b.Context(), m.Round, round.Selection{})
+				second, _, err := runner.Replay(b.Context(), m.Round, outcome.Selection{})
 				if err != nil || !second.Complete {
 					b.Fatalf("complete %v, %v", second.Complete, err)
 				}
 				b.ReportMetric(time.Since(began).Seconds(), "replay-s")
 				began = time.Now()
 				held, err := s.bus.Held(b.Context(), m.Round)
-				if err != nil || !round.AuditOf(held).Holds() {
-					b.Fatalf("audit: %v, %v", round.AuditOf(held), err)
+				if err != nil || !audit.Of(held).Holds() {
+					b.Fatalf("audit: %v, %v", audit.Of(held), err)
 				}
 				b.ReportMetric(time.Since(began).Seconds(), "audit-s")
 				var memory runtime.MemStats

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -31,7 +32,7 @@ type evidence struct {
 type found struct {
 	job.Evaluation
 
-	part Part
+	part outcome.Part
 }
 
 // verify reads what is stored of the round, not what is remembered of it, and mends
@@ -82,7 +83,7 @@ func (w *work) readEvaluations(ctx context.Context, records map[int]job.Record) 
 			if unreadable[i] = jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound); err != nil && !unreadable[i] {
 				return fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
 			}
-			all[i] = found{evaluation, Part{uid, key, digest}}
+			all[i] = found{evaluation, outcome.Part{UID: uid, Key: key, SHA256: digest}}
 			return nil
 		})
 	}
@@ -103,16 +104,16 @@ func (w *work) readEvaluations(ctx context.Context, records map[int]job.Record) 
 
 // conclude asks for the maintainers, and stores what the rules make of it all as
 // the revision after the replay's.
-func (w *work) conclude(ctx context.Context, e evidence) (Result, error) {
+func (w *work) conclude(ctx context.Context, e evidence) (outcome.Result, error) {
 	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanConclude)
 	defer span.End()
 	telemetry.RoundIs(ctx, telemetry.RoundConcluding)
 	maintainers, failed, err := w.maintainers(ctx)
 	if err != nil {
-		return Result{}, err
+		return outcome.Result{}, err
 	}
 	if err := w.keepSnapshot(ctx); err != nil {
-		return Result{}, err
+		return outcome.Result{}, err
 	}
 	result := w.newResult(e)
 	result.FailedLookUps, result.LookUps = failed, maintainers.Requests
@@ -125,25 +126,25 @@ func (w *work) conclude(ctx context.Context, e evidence) (Result, error) {
 		input.Evaluations[uid] = e.evaluations[uid].Evaluation.Evaluation
 	}
 	result.Outcome = scoring.Conclude(input)
-	addStandIns(&result, w.m.Miners)
+	outcome.AddStandIns(&result, w.m.Miners)
 	if result.Damaged, err = w.damaged(ctx, &result.Outcome); err != nil {
-		return Result{}, err
+		return outcome.Result{}, err
 	}
-	result.Complete = result.complete()
+	result.Complete = result.NothingStandsIn()
 	if result.Revision > 1 {
 		if result.Former, err = w.cfg.Bus.OutcomeDigest(ctx, w.m.Round, result.Revision-1); err != nil {
-			return Result{}, fmt.Errorf("reading the revision before: %w", err)
+			return outcome.Result{}, fmt.Errorf("reading the revision before: %w", err)
 		}
 	}
 	if result, err = w.store(ctx, result); err != nil {
-		return Result{}, fmt.Errorf("concluding: %w", err)
+		return outcome.Result{}, fmt.Errorf("concluding: %w", err)
 	}
 	return result, nil
 }
 
 // damaged lists what damage has cost the outcome: also the stored evaluation of a
 // miner that could have stood in for pull requests which could not be had.
-func (w *work) damaged(ctx context.Context, o *scoring.Outcome) ([]Lost, error) {
+func (w *work) damaged(ctx context.Context, o *scoring.Outcome) ([]outcome.Lost, error) {
 	lost := slices.Clone(w.lost)
 	for i := range o.Miners {
 		m := &o.Miners[i]
@@ -155,7 +156,7 @@ func (w *work) damaged(ctx context.Context, o *scoring.Outcome) ([]Lost, error) 
 			return nil, fmt.Errorf("looking at the stored evaluation of miner %d: %w", m.UID, err)
 		}
 		if damage != nil {
-			lost = append(lost, Lost{fmt.Sprintf("stored evaluation of miner %d", m.UID), damage.Error()})
+			lost = append(lost, outcome.Lost{What: fmt.Sprintf("stored evaluation of miner %d", m.UID), Error: damage.Error()})
 		}
 	}
 	return lost, nil
@@ -165,44 +166,45 @@ func (w *work) damaged(ctx context.Context, o *scoring.Outcome) ([]Lost, error) 
 // crash in between concludes again, from the same snapshot, and changes the
 // same. If another producer was first with this revision, its result counts,
 // unless it cannot be read.
-func (w *work) store(ctx context.Context, result Result) (Result, error) {
-	data, err := result.encode()
+func (w *work) store(ctx context.Context, result outcome.Result) (outcome.Result, error) {
+	data, err := result.Encode()
 	if err != nil {
-		return Result{}, err
+		return outcome.Result{}, err
 	}
 	origin := jobstream.Origin{Round: w.m.Round, PlannedAt: w.m.PlannedAt, Revision: result.Revision}
 	if err := w.cfg.Bus.ChangeStored(ctx, origin, result.Outcome.Stored); err != nil {
-		return Result{}, err
+		return outcome.Result{}, err
 	}
 	crash.At(crash.StoredChanged)
 	err = w.cfg.Bus.PutOutcome(ctx, w.m.Round, result.Revision, data)
 	first := err == nil
 	if errors.Is(err, jobstream.ErrExists) {
 		first, err = w.cfg.Bus.ReplaceOutcome(ctx, w.m.Round, result.Revision, data, func(there []byte) error {
-			_, err := Decode(there)
+			_, err := outcome.Decode(there)
 			return err
 		})
 	}
 	if err != nil {
-		return Result{}, fmt.Errorf("storing the outcome: %w", err)
+		return outcome.Result{}, fmt.Errorf("storing the outcome: %w", err)
 	}
 	if !first {
 		w.cfg.Log.WarnContext(ctx, "another producer has concluded this revision", "round", w.m.Round, "revision", result.Revision)
-		return ReadOutcome(ctx, w.cfg.Bus, w.m.Round, result.Revision)
+		return outcome.Read(ctx, w.cfg.Bus, w.m.Round, result.Revision)
 	}
 	crash.At(crash.OutcomeWritten)
 	return result, nil
 }
 
 // newResult is what there is to say of a round before its rules are applied.
-func (w *work) newResult(e evidence) Result {
+func (w *work) newResult(e evidence) outcome.Result {
 	p, m := e.progress(), w.m
-	result := Result{
+	result := outcome.Result{
 		Version: job.Version, Round: m.Round, Revision: w.replay.Number + 1, AsOf: m.AsOf, Due: m.Due, Mirror: m.Mirror,
 		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
 		Manifest: m.SHA256, Plan: w.replay.SHA256,
-		Notes: notesOf(m.Manifest), Replayed: w.replay.UIDs, Mended: w.m.past.mended, Degraded: []Degraded{}, Malformed: []Malformed{},
-		UnknownIdentities: []UnknownIdentity{}, StandIns: []StandIn{}, DeadLetters: lettersOf(e.records, e.letters),
+		Notes: notesOf(m.Manifest), Replayed: w.replay.UIDs, Mended: w.m.past.mended,
+		Degraded: []outcome.Degraded{}, Malformed: []outcome.Malformed{},
+		UnknownIdentities: []outcome.UnknownIdentity{}, StandIns: []outcome.StandIn{}, DeadLetters: outcome.DeadLetters(e.records, e.letters),
 	}
 	for _, record := range e.records {
 		result.Retries += record.Retries()
@@ -217,10 +219,10 @@ func (w *work) newResult(e evidence) Result {
 		result.Cached += evaluation.Cached
 		result.Unsettled += len(evaluation.Unsettled)
 		if len(evaluation.Missing) > 0 {
-			result.Degraded = append(result.Degraded, Degraded{uid, evaluation.Missing})
+			result.Degraded = append(result.Degraded, outcome.Degraded{UID: uid, Missing: evaluation.Missing})
 		}
 		if len(evaluation.Malformed) > 0 {
-			result.Malformed = append(result.Malformed, Malformed{uid, evaluation.Malformed})
+			result.Malformed = append(result.Malformed, outcome.Malformed{UID: uid, Items: evaluation.Malformed})
 		}
 	}
 	return result

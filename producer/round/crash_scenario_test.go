@@ -11,7 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash/crashtest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -78,7 +78,7 @@ func count(handler lease.Handler) *counted {
 	return &counted{times: map[minerOf]int{}, handler: handler}
 }
 
-func (c *counted) handle(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+func (c *counted) handle(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 	c.mu.Lock()
 	c.times[minerOf{j.Round, j.UID}]++
 	c.mu.Unlock()
@@ -180,7 +180,7 @@ func (b *bundle) passedOver(t *testing.T, m job.Manifest) stage {
 	b.passOver(t, m)
 	stream, err := b.js.Stream(t.Context(), job.StreamJobs)
 	must.Do(t, err)
-	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	c := count(func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		err := poll(ctx, func() bool {
 			_, err := stream.GetMsg(ctx, stuck[j.UID])
 			return errors.Is(err, jetstream.ErrMsgNotFound)
@@ -218,7 +218,7 @@ func (s scenario) losing(t *testing.T) stage {
 		_, lost := b.bus.Manifest(ctx, m.Round)
 		return err == nil && missing == nil && lost == nil && queued[uid] > 0
 	}
-	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	c := count(func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		if j.UID == 1 {
 			if err := poll(ctx, func() bool { return whole(ctx, 4) }); err != nil {
 				return job.Evaluation{}, err
@@ -259,7 +259,7 @@ func losingEvidence(t *testing.T) stage {
 	t.Helper()
 	b := setup(t, jobstream.Config{})
 	m := b.plan(t, append(four(), input.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})...)
-	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	c := count(func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		if j.UID == 4 {
 			record, _, err := b.bus.Record(ctx, m.Round, 2)
 			if err != nil {
@@ -294,7 +294,7 @@ func (s scenario) exhausted(t *testing.T) stage {
 	b.queue(t, m)
 	begun, over := make(chan struct{}), make(chan struct{})
 	begin, end := sync.OnceFunc(func() { close(begun) }), sync.OnceFunc(func() { close(over) })
-	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	c := count(func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		begin()
 		return held(ctx, over, j, a)
 	})
@@ -333,7 +333,7 @@ func unheardOf(t *testing.T) stage {
 	other := b.plan(t, four()...)
 	other.Round = another
 	over := make(chan struct{})
-	c := count(func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	c := count(func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		if j.Round == another {
 			return held(ctx, over, j, a)
 		}
@@ -344,7 +344,7 @@ func unheardOf(t *testing.T) stage {
 }
 
 // held evaluates a job when something is over.
-func held(ctx context.Context, over <-chan struct{}, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+func held(ctx context.Context, over <-chan struct{}, j job.Job, a job.Attempt) (job.Evaluation, error) {
 	select {
 	case <-over:
 		return always(ctx, j, a)
@@ -386,7 +386,7 @@ func poll(ctx context.Context, holds func() bool) error {
 func (st stage) ending(t *testing.T) ending {
 	t.Helper()
 	ctx := deadline(t)
-	latest, err := round.Latest(ctx, st.bus, st.m.Round)
+	latest, err := outcome.Latest(ctx, st.bus, st.m.Round)
 	must.Do(t, err)
 	letters, err := st.bus.DeadLetters(ctx, st.m.Round)
 	must.Do(t, err)

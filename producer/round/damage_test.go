@@ -16,6 +16,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -31,7 +33,7 @@ func five() []input.Miner {
 }
 
 // scored gives each miner a score of its own.
-func scored(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+func scored(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	return evaluated(j, float64(10*j.UID)), nil
 }
 
@@ -186,13 +188,13 @@ func TestDamageInMidRoundCostsItsOwnPart(t *testing.T) {
 			m := b.plan(t, five()...)
 			m.AsOf = want.AsOf
 			once := sync.OnceFunc(func() { d.do(t, b, m) })
-			b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+			b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 				if j.UID == 4 {
 					once()
 				}
 				return scored(ctx, j, a)
 			}, func(c *lease.Config) { c.Slots = 1 })
-			got, err := b.runner(t, func(c *round.Config) { c.Hold = time.Second }).Start(deadline(t), m)
+			got, err := b.runner(t, func(c *round.Config) { c.Takeover = time.Second }).Start(deadline(t), m)
 			must.Do(t, err)
 			if diff := cmp.Diff(bytesOf(t, want.Outcome), bytesOf(t, got.Outcome)); diff != "" || !got.Complete {
 				t.Errorf("complete %v; outcome (-undisturbed +damaged):\n%s", got.Complete, diff)
@@ -211,7 +213,7 @@ func (b *bundle) sound(t *testing.T, name string) {
 	t.Helper()
 	held, err := b.bus.HeldDigests(t.Context(), name)
 	must.Do(t, err)
-	if a := round.AuditOf(held); !a.Holds() || a.Outstanding > 0 {
+	if a := audit.Of(held); !a.Holds() || a.Outstanding > 0 {
 		t.Errorf("audit: %s; %v", a, a.Discrepancies)
 	}
 }
@@ -229,7 +231,7 @@ func TestDamageBetweenRoundsCostsItsOwnPart(t *testing.T) {
 			before, err := b.runner(t).Start(ctx, m)
 			must.Do(t, err)
 			d.do(t, b, m)
-			another := b.runner(t, func(c *round.Config) { c.Hold = time.Second })
+			another := b.runner(t, func(c *round.Config) { c.Takeover = time.Second })
 			got, err := another.Resume(ctx, m.Round)
 			if d.want == manifestBack { // and nobody has it any more
 				if !errors.Is(err, round.ErrLost) {
@@ -240,7 +242,7 @@ func TestDamageBetweenRoundsCostsItsOwnPart(t *testing.T) {
 				if diff := cmp.Diff(bytesOf(t, before.Outcome), bytesOf(t, got.Outcome)); diff != "" {
 					t.Errorf("the outcome (-before +after the damage):\n%s", diff)
 				}
-				_, _, err := another.Replay(ctx, m.Round, round.Selection{})
+				_, _, err := another.Replay(ctx, m.Round, outcome.Selection{})
 				must.Do(t, err)
 			}
 			next, err := another.Start(ctx, later(m, "next"))
@@ -265,7 +267,7 @@ func TestADeadLetterIsPublishedAgain(t *testing.T) {
 		msg.Data = []byte("rubbish")
 		must.Get(b.js.PublishMsg(t.Context(), msg))(t)
 	})
-	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		switch j.UID {
 		case 1:
 			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
@@ -330,7 +332,7 @@ func TestDamageDoesNotHoldUpAnOverdueRound(t *testing.T) {
 				t.Errorf("rewards differ from those of the round before (-want +got):\n%s", diff)
 			}
 			b.sound(t, m.Round)
-			healed, _, err := runner.Replay(ctx, m.Round, round.Selection{Class: job.Damaged})
+			healed, _, err := runner.Replay(ctx, m.Round, outcome.Selection{Class: job.Damaged})
 			must.Do(t, err)
 			if !healed.Complete {
 				t.Errorf("after a replay: dead letters %v, damaged %v; want it healed", healed.DeadLetters, healed.Damaged)
@@ -378,7 +380,7 @@ func TestStoredEvaluationsArePutBack(t *testing.T) {
 
 // refusing fails miner 2 for good while it is told to.
 func refusing(refuse *atomic.Bool) lease.Handler {
-	return func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	return func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		if refuse.Load() && j.UID == 2 {
 			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
 		}
@@ -407,7 +409,7 @@ func TestWhatDamageCostsMarksTheOutcome(t *testing.T) {
 	}
 	refuse.Store(false)
 	b.purge(t, job.BucketRounds, job.SnapshotKey("next"))
-	healed, _, err := runner.Replay(ctx, "next", round.Selection{})
+	healed, _, err := runner.Replay(ctx, "next", outcome.Selection{})
 	must.Do(t, err)
 	if text := fmt.Sprint(healed.Damaged); healed.Complete || healed.Failed > 0 || !strings.Contains(text, "that the round began with") {
 		t.Errorf("complete %v, %d failed, damaged %s; want the snapshot named", healed.Complete, healed.Failed, text)
@@ -419,9 +421,9 @@ func TestWhatDamageCostsMarksTheOutcome(t *testing.T) {
 // concluded again and then replayed; both were refused.
 func TestAReplayEndsFirstWhatIsDamaged(t *testing.T) {
 	t.Parallel()
-	outcome := key(func(m job.Manifest) string { return job.OutcomeKey(m.Round, 1) })
+	firstOutcome := key(func(m job.Manifest) string { return job.OutcomeKey(m.Round, 1) })
 	for name, lose := range map[string]doing{
-		"an outcome gone": gone(job.BucketRounds, outcome), "an outcome unreadable": unreadable(job.BucketRounds, outcome),
+		"an outcome gone": gone(job.BucketRounds, firstOutcome), "an outcome unreadable": unreadable(job.BucketRounds, firstOutcome),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -435,12 +437,12 @@ func TestAReplayEndsFirstWhatIsDamaged(t *testing.T) {
 			lose(t, b, m)
 			b.spoil(t, job.BucketRecords, job.RecordKey(m.Round, 1))
 			refuse.Store(false)
-			got, did, err := runner.Replay(ctx, m.Round, round.Selection{UIDs: []int{2}})
+			got, did, err := runner.Replay(ctx, m.Round, outcome.Selection{UIDs: []int{2}})
 			must.Do(t, err)
 			if !got.Complete || got.Revision != 2 || !slices.Equal(did.UIDs, []int{2}) {
 				t.Errorf("complete %v, revision %d, ran %v; want miner 2 healed in the second", got.Complete, got.Revision, did.UIDs)
 			}
-			again, err := round.ReadOutcome(ctx, b.bus, m.Round, 1)
+			again, err := outcome.Read(ctx, b.bus, m.Round, 1)
 			must.Do(t, err)
 			if diff := cmp.Diff(bytesOf(t, first.Outcome), bytesOf(t, again.Outcome)); diff != "" {
 				t.Errorf("the first revision (-before +made anew):\n%s", diff)

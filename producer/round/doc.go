@@ -7,16 +7,15 @@
 //     job is published, and everything that a replay will do in its plan: a
 //     producer that dies at any instant is followed by another that goes on
 //     with the same.
-//   - One producer at a time works on a round; others stand by. Only work is at
+//   - One producer at a time works on a round (package leadership). Only work is at
 //     stake in that: each step is idempotent. A record is made once, a job is
 //     published under a message id that the stream drops the second time, an
 //     outcome has its revision as key and is written once.
 //   - Jobs are queued in the plan's order, which is that of the miners file.
 //   - planned = done + failed + outstanding: a round is concluded only when
 //     nothing is outstanding. A miner that a rule fails has no job; it is in
-//     the outcome with its reason. The auditor (AuditOf) compares all that is
-//     held of a round with itself; the reconciler restores what a crash took,
-//     and says so.
+//     the outcome with its reason. Package audit compares all that is held of a
+//     round with itself; the reconciler restores what a crash took, and says so.
 //   - A job whose worker died comes back within its lease and 2 s, counted by the
 //     monotonic clock of the producer that holds the round, whatever the server's
 //     clock does: a claim that shows no sign of life on its record is taken back,
@@ -38,9 +37,6 @@
 //   - A round that has a time to end by ends: what is outstanding then is dead
 //     as overdue, and goes the way of every dead letter. Whoever still works on
 //     it commits nothing, and planned = done + failed holds at once.
-//   - The producers that serve a schedule are led by one, in the way in which a
-//     round is held (Lead); who follows a leader that died takes what it held at
-//     once.
 //
 // The durable steps, in order, each of which a crash may follow (package crash
 // names them, and a test kills a producer at each):

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mirrorfleet/producer/leadership"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/pause"
@@ -34,8 +35,8 @@ type Setting struct {
 // While none does, this producer's setting replaces what was declared, which is
 // logged with both. A default changes nothing that it can work under.
 func Declare(ctx context.Context, cfg Config, s Setting) error {
-	cfg, err := cfg.filled()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return err
 	}
 	mine := job.Egresses{Names: slices.Compact(slices.Sorted(slices.Values(s.Names))), By: cfg.Name, At: time.Now().UTC()}
@@ -54,7 +55,7 @@ func Declare(ctx context.Context, cfg Config, s Setting) error {
 				"egresses", known.Names, "declared_by", known.By, "declared_at", known.At)
 			return nil
 		}
-		if len(known.Names) > 0 && !cfg.Alone {
+		if len(known.Names) > 0 && !cfg.SoleProducer {
 			if err := cfg.free(ctx, known, mine); err != nil {
 				return err
 			}
@@ -114,7 +115,7 @@ func (c Config) running(ctx context.Context) (jobstream.Hold, error) {
 			c.Log.InfoContext(ctx, "other egresses are declared: looking whether the producer that holds a round still runs",
 				"for", silent)
 		}
-		if err := pause.For(ctx, max(silent/lookEvery, time.Millisecond)); err != nil {
+		if err := pause.For(ctx, leadership.LookInterval(silent)); err != nil {
 			return jobstream.Hold{}, err
 		}
 	}

@@ -121,7 +121,7 @@ func TestADeclarationStaysWhileItsProducerRuns(t *testing.T) {
 		if got := b.declared(t); !slices.Equal(got, []string{"a", "b"}) {
 			t.Errorf("declared are %v, want what the first one said", got)
 		}
-		must.Do(t, b.declares(t, "alone", said("c"), func(cfg *round.Config) { cfg.Alone = true }))
+		must.Do(t, b.declares(t, "alone", said("c"), func(cfg *round.Config) { cfg.SoleProducer = true }))
 		if got := b.declared(t); !slices.Equal(got, []string{"c"}) {
 			t.Errorf("declared are %v, want what a local round says, which nobody is beside", got)
 		}

@@ -7,33 +7,34 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/producer/leadership"
 	"mirrorfleet/shared/jobstream"
 )
 
 // Forget removes the rounds that have expired (see Expired), each while it is
 // held: a replay that somebody runs of one is let end, whatever else this
-// producer may take at once (Config.Alone, Config.Follows). One that cannot be
+// producer may take at once (Config.SoleProducer, Config.Predecessor). One that cannot be
 // had soon is left for the next time. It returns the names of those removed.
 func Forget(ctx context.Context, cfg Config, keep time.Duration, now time.Time) ([]string, error) {
-	cfg, err := cfg.filled()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	cfg.Alone, cfg.Follows = false, ""
+	cfg.SoleProducer, cfg.Predecessor = false, ""
 	kept, err := whatIsKept(ctx, cfg.Bus)
 	if err != nil {
 		return nil, err
 	}
 	var gone []string
 	for _, name := range Expired(kept, keep, now) {
-		bounded, cancel := context.WithTimeout(ctx, 2*cfg.Hold)
-		err := cfg.holding(bounded, name, func(ctx context.Context, _ string) error { return cfg.Bus.Forget(ctx, name) })
+		bounded, cancel := context.WithTimeout(ctx, 2*cfg.Takeover)
+		err := leadership.Lead(bounded, cfg.Leadership(), name, func(ctx context.Context, _ string) error { return cfg.Bus.Forget(ctx, name) })
 		late := bounded.Err() != nil
 		cancel()
 		switch {
 		case err == nil:
 			gone = append(gone, name)
-		case ctx.Err() != nil || !late && !errors.Is(err, ErrHoldLost):
+		case ctx.Err() != nil || !late && !errors.Is(err, leadership.ErrLost):
 			return gone, fmt.Errorf("forgetting round %s: %w", name, err)
 		}
 	}

@@ -11,13 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/telemetry/telemetrytest"
-	"mirrorfleet/worker/lease"
 )
 
 func TestExpired(t *testing.T) {
@@ -106,7 +106,7 @@ func TestARoundForgottenInPartsIsForgotten(t *testing.T) {
 func TestForgottenRoundsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID == 1 {
 			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
 		}
@@ -181,7 +181,7 @@ func TestForgottenMessagesLeaveTheConsumerWhole(t *testing.T) {
 	if left := b.keys(t, old.Round); len(gone) != 1 || len(left) > 0 {
 		t.Errorf("forgotten %v, left %v; want the old round, nothing", gone, left)
 	}
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		return evaluated(j, 1), nil
 	})
 	next := later(b.plan(t, four()...), round.NewID(now.Add(time.Second), [3]byte{2}))
@@ -216,11 +216,11 @@ func TestAHeldRoundIsNotForgotten(t *testing.T) {
 		}
 	}
 	for what, change := range map[string]func(*round.Config){
-		"a producer": func(*round.Config) {}, "one that is alone": func(c *round.Config) { c.Alone = true },
-		"one that follows": func(c *round.Config) { c.Follows = "replaying" },
+		"a producer": func(*round.Config) {}, "one that is alone": func(c *round.Config) { c.SoleProducer = true },
+		"one that follows": func(c *round.Config) { c.Predecessor = "replaying" },
 	} {
 		cfg := b.leading("keeper")
-		cfg.Hold = 100 * time.Millisecond
+		cfg.Takeover = 100 * time.Millisecond
 		change(&cfg)
 		if gone, err := round.Forget(ctx, cfg, 24*time.Hour, now); err != nil || len(gone) != 0 {
 			t.Errorf("%s has forgotten %v, %v; want none", what, gone, err)
@@ -237,7 +237,7 @@ func TestAForgottenRoundIsNotRunAgain(t *testing.T) {
 			return err
 		},
 		"replay": func(ctx context.Context, r *round.Runner, name string) error {
-			_, _, err := r.Replay(ctx, name, round.Selection{})
+			_, _, err := r.Replay(ctx, name, outcome.Selection{})
 			return err
 		},
 	} {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/disktest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -16,7 +16,6 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/telemetry/telemetrytest"
-	"mirrorfleet/worker/lease"
 )
 
 // TestARoundOutlivesAFullDisk: the disk of a local round fills up in the middle
@@ -33,7 +32,7 @@ func TestARoundOutlivesAFullDisk(t *testing.T) {
 		m := b.plan(t, many(jobs)...)
 		ctx := deadline(t)
 		gate := make(chan struct{})
-		b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		b.work(t, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 			select {
 			case <-gate:
 				return evaluated(j, 1), nil
@@ -42,7 +41,7 @@ func TestARoundOutlivesAFullDisk(t *testing.T) {
 			}
 		})
 		type ending struct {
-			round.Result
+			outcome.Result
 			error
 		}
 		ended := make(chan ending, 1)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -17,12 +18,11 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/telemetry/telemetrytest"
-	"mirrorfleet/worker/lease"
 )
 
 // end is how a producer ended.
 type end struct {
-	result round.Result
+	result outcome.Result
 	err    error
 }
 
@@ -36,7 +36,7 @@ func (b *bundle) gate(t *testing.T) *gated {
 	t.Helper()
 	g := &gated{reached: make(chan struct{}), open: make(chan struct{})}
 	var once sync.Once
-	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID == 2 {
 			once.Do(func() { close(g.reached) })
 			select {
@@ -115,7 +115,7 @@ func TestAloneNobodyIsWaitedFor(t *testing.T) {
 	b.queue(t, m)
 	_, err := b.bus.SetHolder(t.Context(), m.Round, job.Holder{Name: "dead", For: 24 * time.Hour}, 0)
 	must.Do(t, err)
-	if _, err := b.runner(t, func(c *round.Config) { c.Alone = true }).Resume(deadline(t), m.Round); err != nil {
+	if _, err := b.runner(t, func(c *round.Config) { c.SoleProducer = true }).Resume(deadline(t), m.Round); err != nil {
 		t.Error(err)
 	}
 }
@@ -130,7 +130,7 @@ func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 	ctx, ends, said := deadline(t), make(chan end, 1), &telemetrytest.Log{}
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) {
-			c.Hold, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
+			c.Takeover, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
 		}).Start(ctx, m)
 		ends <- end{result, err}
 	}()
@@ -161,7 +161,7 @@ func TestAMissingSignOfLifeIsNoTakeover(t *testing.T) {
 	ctx, ends, said := deadline(t), make(chan end, 1), &telemetrytest.Log{}
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) {
-			c.Bus, c.Hold, c.Log = bus, 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
+			c.Bus, c.Takeover, c.Log = bus, 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
 		}).Start(ctx, m)
 		ends <- end{result, err}
 	}()
@@ -193,7 +193,7 @@ func TestWhatWasMendedOutlivesALostHold(t *testing.T) {
 	ctx, ends, said := deadline(t), make(chan end, 1), &telemetrytest.Log{}
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) {
-			c.Hold, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
+			c.Takeover, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
 		}).Start(ctx, m)
 		ends <- end{result, err}
 	}()
@@ -205,7 +205,7 @@ func TestWhatWasMendedOutlivesALostHold(t *testing.T) {
 	close(g.open)
 	one := <-ends // the other is silent from now on, so the round comes back
 	must.Do(t, one.err)
-	if want := []round.Mended{{UID: -1, What: manifestBack}}; !slices.Equal(one.result.Mended, want) {
+	if want := []outcome.Mended{{UID: -1, What: manifestBack}}; !slices.Equal(one.result.Mended, want) {
 		t.Errorf("mended %v, want %v", one.result.Mended, want)
 	}
 	b.holds(t, m.Round)
@@ -233,7 +233,7 @@ func TestTheFirstConclusionCounts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	m := b.plan(t, four()...)
-	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID == 2 { // meanwhile, somebody who had lost the round concluded it
 			must.Do(t, b.bus.PutOutcome(ctx, m.Round, 1, []byte(`{"version": 1, "revision": 1, "mirror": "the other's"}`)))
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
@@ -17,7 +18,6 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
-	"mirrorfleet/worker/lease"
 )
 
 // unidentified are miners whom GitHub has not answered for: an answer that was
@@ -59,7 +59,7 @@ func (g *github) identify(_ context.Context, asking []input.Miner) ([]input.Mine
 	}), nil
 }
 
-func (g *github) handler(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+func (g *github) handler(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.jobs = append(g.jobs, j)
@@ -88,7 +88,7 @@ func TestUnknownIdentitiesLeaveARoundIncomplete(t *testing.T) {
 	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	got, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(asOf)...))
 	must.Do(t, err)
-	want := []round.UnknownIdentity{
+	want := []outcome.UnknownIdentity{
 		{UID: 4, GitHubID: "104", KeptAt: asOf.Add(-3 * time.Hour), Age: 3 * 3600}, {UID: 5, GitHubID: "105"}, {UID: 6},
 	}
 	if diff := cmp.Diff(want, got.UnknownIdentities); diff != "" {
@@ -102,7 +102,7 @@ func TestUnknownIdentitiesLeaveARoundIncomplete(t *testing.T) {
 
 // unreachable runs a round two hours later, in which GitHub does not answer for a
 // miner.
-func (b *bundle) unreachable(t *testing.T, miner input.Miner) round.Result {
+func (b *bundle) unreachable(t *testing.T, miner input.Miner) outcome.Result {
 	t.Helper()
 	miner.IdentityUnreachable = true
 	m := b.plan(t, miner)
@@ -122,7 +122,7 @@ func TestStandInsLeaveARoundIncomplete(t *testing.T) {
 		t.Fatalf("the round before: %+v", before)
 	}
 	got := b.unreachable(t, miner)
-	want := []round.StandIn{{UID: 1, AsOf: before.AsOf, Age: 2 * 3600}}
+	want := []outcome.StandIn{{UID: 1, AsOf: before.AsOf, Age: 2 * 3600}}
 	if diff := cmp.Diff(want, got.StandIns); diff != "" || got.Complete {
 		t.Errorf("complete %v, stand-ins (-want +got):\n%s", got.Complete, diff)
 	}
@@ -146,7 +146,7 @@ func TestAStandInWithoutAnInstantIsOfUnknownAge(t *testing.T) {
 	must.Do(t, b.bus.ChangeStored(t.Context(), jobstream.Origin{Round: before.Round, PlannedAt: time.Now(), Revision: 2},
 		[]scoring.StoredChange{{UID: 1, Evaluation: &old}}))
 	got := b.unreachable(t, miner)
-	if diff := cmp.Diff([]round.StandIn{{UID: 1}}, got.StandIns); diff != "" {
+	if diff := cmp.Diff([]outcome.StandIn{{UID: 1}}, got.StandIns); diff != "" {
 		t.Fatalf("stand-ins (-want +got):\n%s", diff)
 	}
 	if text, err := json.Marshal(got.StandIns[0]); err != nil || string(text) != `{"uid":1}` {
@@ -173,24 +173,24 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	must.Do(t, err)
 	g.run()
 
-	_, did, err := b.runner(t).Replay(deadline(t), first.Round, round.Selection{})
+	_, did, err := b.runner(t).Replay(deadline(t), first.Round, outcome.Selection{})
 	must.Do(t, err)
-	if diff := cmp.Diff(round.Replayed{Unidentified: []int{4, 5, 6, 7, 8}}, did); diff != "" {
+	if diff := cmp.Diff(outcome.Replayed{Unidentified: []int{4, 5, 6, 7, 8}}, did); diff != "" {
 		t.Errorf("nobody to ask (-want +got):\n%s", diff)
 	}
 	g.answers = []input.Miner{
 		{UID: 4, Hotkey: "h4", GitHubID: "104"}, {UID: 5, Hotkey: "h5", GitHubID: "205"}, {UID: 6, Hotkey: "h6", GitHubID: "206"},
 		{UID: 7, Hotkey: "h7", Token: input.TokenRefused},
 	}
-	second, did, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, round.Selection{})
+	second, did, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, outcome.Selection{})
 	must.Do(t, err)
-	if diff := cmp.Diff(round.Replayed{UIDs: []int{5, 6}, Identified: []int{4, 5, 6, 7}, Unidentified: []int{8}}, did); diff != "" {
+	if diff := cmp.Diff(outcome.Replayed{UIDs: []int{5, 6}, Identified: []int{4, 5, 6, 7}, Unidentified: []int{8}}, did); diff != "" {
 		t.Errorf("replayed (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(map[int]string{5: "205", 6: "206"}, g.run()); diff != "" {
 		t.Errorf("jobs that were run, and their accounts (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]round.UnknownIdentity{{UID: 8, GitHubID: "108", KeptAt: asOf}}, second.UnknownIdentities); diff != "" ||
+	if diff := cmp.Diff([]outcome.UnknownIdentity{{UID: 8, GitHubID: "108", KeptAt: asOf}}, second.UnknownIdentities); diff != "" ||
 		second.Complete || second.Revision != 2 {
 		t.Errorf("revision %d, complete %v, unknown (-want +got):\n%s", second.Revision, second.Complete, diff)
 	}
@@ -204,7 +204,7 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	}
 	b.holds(t, first.Round)
 	reasons := map[int]string{}
-	for _, change := range round.Compare(first, second).Changes {
+	for _, change := range outcome.Compare(first, second).Changes {
 		reasons[change.UID] = change.Reason
 	}
 	if reasons[4] != "was unidentified, healed" || reasons[7] != "was unidentified, takes no part: token refused" {
@@ -216,9 +216,9 @@ func TestAReplayAsksForIdentities(t *testing.T) {
 	}
 
 	g.answers = []input.Miner{{UID: 8, Hotkey: "h8", GitHubID: "108"}}
-	third, did, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, round.Selection{Class: round.ClassIdentity})
+	third, did, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, outcome.Selection{Class: outcome.ClassIdentity})
 	must.Do(t, err)
-	if diff := cmp.Diff(round.Replayed{UIDs: []int{}, Identified: []int{8}}, did); diff != "" {
+	if diff := cmp.Diff(outcome.Replayed{UIDs: []int{}, Identified: []int{8}}, did); diff != "" {
 		t.Errorf("the last one (-want +got):\n%s", diff)
 	}
 	if !third.Complete || third.Revision != 3 || len(g.run()) != 0 {
@@ -239,7 +239,7 @@ func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
 	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))[1:4]...))
 	must.Do(t, err)
 	second, _, err := b.runner(t, g.asking).Replay(deadline(t), first.Round,
-		round.Selection{UIDs: []int{5}, Class: round.ClassIdentity})
+		outcome.Selection{UIDs: []int{5}, Class: outcome.ClassIdentity})
 	must.Do(t, err)
 	stands, err := view.RoundOf(t.Context(), b.bus, first.Round, time.Now())
 	must.Do(t, err)
@@ -247,7 +247,7 @@ func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
 		t.Errorf("it stands at %d planned, %d done, %d failed, %d outstanding; want 2, 2, 0, 0",
 			stands.Planned, stands.Done, stands.Failed, stands.Outstanding)
 	}
-	for want, revision := range map[string]round.Result{
+	for want, revision := range map[string]outcome.Result{
 		"3 planned = 3 done + 0 failed + 0 outstanding": first,
 		"2 planned = 2 done + 0 failed + 0 outstanding": second,
 	} {
@@ -284,7 +284,7 @@ func TestARefusedMinerIsNotReplayed(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	g := &github{answers: []input.Miner{{UID: 4, Hotkey: "h4", Token: input.TokenRefused}}}
-	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		e, err := g.handler(ctx, j, a)
 		e.Missing = []job.Missing{{What: "issues", Cause: job.Unanswered, Error: "503"}}
 		return e, err
@@ -296,7 +296,7 @@ func TestARefusedMinerIsNotReplayed(t *testing.T) {
 		t.Fatalf("%d degraded, %d of unknown identity; want the one miner both", len(first.Degraded), len(first.UnknownIdentities))
 	}
 	for range 2 { // the second time there is nothing to do
-		got, _, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, round.Selection{})
+		got, _, err := b.runner(t, g.asking).Replay(deadline(t), first.Round, outcome.Selection{})
 		must.Do(t, err)
 		if got.Revision != 2 || !got.Complete || got.Outcome.Miners[0].Failed != input.TokenNotAccepted {
 			t.Errorf("revision %d, complete %v, failed %q; want a complete second revision without the miner", got.Revision, got.Complete, got.Outcome.Miners[0].Failed)
@@ -304,7 +304,7 @@ func TestARefusedMinerIsNotReplayed(t *testing.T) {
 	}
 	m, err := b.bus.Planned(t.Context(), first.Round)
 	must.Do(t, err)
-	failures, err := round.ReadFailures(t.Context(), b.bus, m, true)
+	failures, err := outcome.ReadFailures(t.Context(), b.bus, m, true)
 	must.Do(t, err)
 	if len(failures.Ended) != 0 {
 		t.Errorf("still listed: %+v", failures.Ended)

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -71,17 +72,17 @@ func produceAsProcess(addresses string) error {
 	defer client.Close()
 	// One is started when the one before it is gone, so that it is alone: how a
 	// hold runs out has tests of its own. A short one would be lost to a stall.
-	runner, err := round.New(round.Config{Bus: bus, Mirror: client, Hold: 10 * time.Second, Alone: true, Reconcile: 100 * time.Millisecond})
+	runner, err := round.New(round.Config{Bus: bus, Mirror: client, Takeover: 10 * time.Second, SoleProducer: true, Reconcile: 100 * time.Millisecond})
 	if err != nil {
 		return err
 	}
 	fmt.Println("ready") //nolint:forbidigo // to the test that started it
 	if os.Getenv(forgetEnv) != "" {
-		_, err = round.Forget(ctx, round.Config{Bus: bus, Mirror: client, Hold: time.Second}, 24*time.Hour, time.Now())
+		_, err = round.Forget(ctx, round.Config{Bus: bus, Mirror: client, Takeover: time.Second}, 24*time.Hour, time.Now())
 		return err
 	}
 	if os.Getenv(replayEnv) != "" {
-		_, _, err = runner.Replay(ctx, m.Round, round.Selection{})
+		_, _, err = runner.Replay(ctx, m.Round, outcome.Selection{})
 		return err
 	}
 	_, err = runner.Start(ctx, m)
@@ -141,7 +142,7 @@ func TestAProducerKilledAtAnyInstantIsFollowed(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	var mu sync.Mutex
 	times := map[int]int{}
-	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		mu.Lock()
 		times[j.UID]++
 		mu.Unlock()
@@ -154,7 +155,7 @@ func TestAProducerKilledAtAnyInstantIsFollowed(t *testing.T) {
 	}
 	t.Logf("killed %d times", kills)
 	b.produce(t, m, 0) // also when it is concluded: that changes nothing
-	got, err := round.Latest(t.Context(), b.bus, m.Round)
+	got, err := outcome.Latest(t.Context(), b.bus, m.Round)
 	must.Do(t, err)
 	if !got.Complete || got.Revision != 1 || bytesOf(t, got.Outcome) != bytesOf(t, want.Outcome) {
 		t.Errorf("complete %v, revision %d, or another outcome than the undisturbed one", got.Complete, got.Revision)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -32,7 +33,7 @@ type keeper struct {
 	round   string
 	lives   *lives
 	workers attendance
-	mended  []Mended
+	mended  []outcome.Mended
 	// failing says that the last look could not be ended, and that this was said.
 	failing bool
 }
@@ -41,7 +42,7 @@ type keeper struct {
 // ctx ends. The server counts them by its wall clock: set back, it would keep a
 // dead worker's job for as long as it was set back. Here a job comes back by what
 // its record shows alone.
-func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) ([]Mended, error) {
+func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) ([]outcome.Mended, error) {
 	lease := r.cfg.Bus.AckWait()
 	k := keeper{Runner: r, round: round, lives: newLives(jobs, lease), workers: newAttendance(lease, time.Now())}
 	changes, err := r.cfg.Bus.WatchRecords(ctx, round)
@@ -185,8 +186,8 @@ func (k *keeper) gone(err error, uid int) error {
 }
 
 // tell says what was put right.
-func (r *Runner) tell(ctx context.Context, round string, uid int, what string) Mended {
+func (r *Runner) tell(ctx context.Context, round string, uid int, what string) outcome.Mended {
 	telemetry.AuditMended(ctx, what, 1)
 	r.cfg.Log.WarnContext(ctx, "mended", "round", round, "uid", uid, "what", what)
-	return Mended{uid, what}
+	return outcome.Mended{UID: uid, What: what}
 }

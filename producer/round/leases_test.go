@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -123,7 +124,7 @@ func TestALivingWorkerKeepsItsJob(t *testing.T) {
 	b := withholding(t, 3*time.Second, 20)
 	m := b.plan(t, four()...)
 	b.queue(t, m)
-	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		err := poll(ctx, func() bool { // miner 1 takes two leases
 			r, _, err := b.bus.Record(ctx, m.Round, j.UID)
 			return j.UID != 1 || err == nil && r.Claim.Beat >= 6
@@ -157,7 +158,7 @@ func TestAWorkerThatComesBackTooLateChangesNothing(t *testing.T) {
 	b.withhold(t)
 	started, release := make(chan struct{}, 1), make(chan struct{})
 	ended := make(chan struct{})
-	b.work(t, func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 		defer close(ended)
 		started <- struct{}{}
 		<-release // it does not heed its context
@@ -189,7 +190,7 @@ func TestLapsesEndAJobAsPoison(t *testing.T) {
 	m := b.plan(t, four()[1])
 	b.queue(t, m)
 	type end struct {
-		result round.Result
+		result outcome.Result
 		err    error
 	}
 	ended := make(chan end, 1)
@@ -274,7 +275,7 @@ func TestACopyBesideADeliveryCountsOnce(t *testing.T) {
 	b.queue(t, m)
 	var handled atomic.Int64
 	first := make(chan struct{})
-	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		if handled.Add(1) == 1 {
 			close(first)
 			if err := poll(ctx, func() bool { return handled.Load() > 1 }); err != nil {

@@ -55,7 +55,7 @@ func (w *work) lookUp(ctx context.Context, kept map[string][]scoring.Maintainer)
 	asking := mirror.WithCounter(ctx, &asked)
 	if !w.overdueAt.IsZero() {
 		var cancel context.CancelFunc
-		asking, cancel = context.WithDeadlineCause(asking, lastLookUp(w.overdueAt, time.Now(), w.cfg.LookUps), errOverdue)
+		asking, cancel = context.WithDeadlineCause(asking, lastLookUp(w.overdueAt, time.Now(), w.cfg.MaintainerGrace), errOverdue)
 		defer cancel()
 	}
 	found.Found, partly, failed = map[string][]scoring.Maintainer{}, map[string][]scoring.Maintainer{}, []job.Missing{}

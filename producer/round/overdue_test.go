@@ -10,11 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/worker/lease"
 )
 
 // later is a second round of the same miners.
@@ -32,7 +33,7 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 	b := setup(t, jobstream.Config{AckWait: time.Second}) // a late worker's message comes again after it
 	var stalled atomic.Bool
 	open, late := make(chan struct{}), atomic.Int64{}
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if stalled.Load() { // it does not heed the end of its lease
 			select {
 			case <-open:
@@ -87,7 +88,7 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 	}
 
 	stalled.Store(false)
-	healed, did, err := runner.Replay(ctx, m.Round, round.Selection{Class: job.Overdue})
+	healed, did, err := runner.Replay(ctx, m.Round, outcome.Selection{Class: job.Overdue})
 	must.Do(t, err)
 	if !healed.Complete || healed.Overdue != 0 || !slices.Equal(did.UIDs, []int{1, 2}) {
 		t.Errorf("after a replay of %v: complete %v, %d overdue; want it healed", did.UIDs, healed.Complete, healed.Overdue)
@@ -100,7 +101,7 @@ func (b *bundle) failedJobs(t *testing.T, name string, failed int) {
 	t.Helper()
 	held, err := b.bus.Held(t.Context(), name)
 	must.Do(t, err)
-	if a := round.AuditOf(held); !a.Holds() || a.Outstanding != 0 || a.Failed != failed {
+	if a := audit.Of(held); !a.Holds() || a.Outstanding != 0 || a.Failed != failed {
 		t.Errorf("audit: %s; %v; want it to hold with %d failed", a, a.Discrepancies, failed)
 	}
 }
@@ -117,7 +118,7 @@ func TestAnOverdueRoundWaitsForNobody(t *testing.T) {
 	must.Do(t, b.bus.CreateManifest(t.Context(), m))
 	must.Do(t, b.bus.PublishDead(t.Context(), job.DeadLetter{Round: m.Round, UID: 1, Class: job.Overdue, Error: "before the crash", At: m.OverdueAt}))
 	b.status.Store(503)
-	got, err := b.runner(t, func(c *round.Config) { c.LookUps = time.Nanosecond }).Resume(deadline(t), m.Round)
+	got, err := b.runner(t, func(c *round.Config) { c.MaintainerGrace = time.Nanosecond }).Resume(deadline(t), m.Round)
 	must.Do(t, err)
 	if got.Overdue != 2 || got.Failed != 2 || len(got.FailedLookUps) != 1 || got.Complete {
 		t.Errorf("%d overdue, %d failed, look-ups failed %v; want two and one look-up", got.Overdue, got.Failed, got.FailedLookUps)
@@ -134,7 +135,7 @@ func TestARoundInTimeIsNotOverdue(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	refuse := atomic.Bool{}
 	refuse.Store(true)
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if refuse.Load() && j.UID == 1 {
 			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("no"))
 		}
@@ -152,7 +153,7 @@ func TestARoundInTimeIsNotOverdue(t *testing.T) {
 		t.Fatalf("%d failed, %v; want a round with something to replay", got.Failed, err)
 	}
 	refuse.Store(false)
-	if got, _, err := runner.Replay(deadline(t), over.Round, round.Selection{}); err != nil || got.Failed != 0 {
+	if got, _, err := runner.Replay(deadline(t), over.Round, outcome.Selection{}); err != nil || got.Failed != 0 {
 		t.Errorf("%d failed, %v; want a replay that takes its time", got.Failed, err)
 	}
 }

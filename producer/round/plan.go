@@ -1,16 +1,12 @@
 package round
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/scoring/tokens"
 )
@@ -72,43 +68,4 @@ func named(file string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", file, err)
-}
-
-// Jobs are the round's jobs: one for each miner that no rule fails before
-// anything is loaded, in the order of the list.
-func Jobs(m job.Manifest) []job.Job {
-	var jobs []job.Job
-	for _, miner := range m.Miners {
-		if input.FailureOf(miner) != input.NoFailure {
-			continue
-		}
-		jobs = append(jobs, job.Job{
-			Version: job.Version, Round: m.Round, UID: miner.UID, Hotkey: miner.Hotkey,
-			GitHubID: miner.GitHubID, AsOf: m.AsOf, IssuesOnly: miner.IdentityUnreachable,
-		})
-	}
-	return jobs
-}
-
-// Records reads those of a manifest's jobs, without those that cannot be read. A
-// record without a job is of a miner whose token GitHub has refused since: nothing
-// counts it any more.
-func Records(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]job.Record, error) {
-	list, _, err := readRecords(ctx, bus, m)
-	return list, err
-}
-
-// readRecords reads those that can be read, and by uid those that cannot.
-func readRecords(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]job.Record, map[int]job.Damage, error) {
-	list, damage, err := bus.AllRecords(ctx, m.Round)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the records: %w", err)
-	}
-	jobs := map[int]bool{}
-	for _, j := range Jobs(m) {
-		jobs[j.UID] = true
-	}
-	damaged := damagedOf(damage)
-	maps.DeleteFunc(damaged, func(uid int, _ job.Damage) bool { return !jobs[uid] })
-	return slices.DeleteFunc(list, func(r job.Record) bool { return !jobs[r.UID] }), damaged, nil
 }

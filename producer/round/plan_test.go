@@ -37,7 +37,7 @@ func TestOnlyMinersThatNoRuleFailsHaveJobs(t *testing.T) {
 		input.Miner{UID: 6, Hotkey: "h6", GitHubID: "106", Token: input.TokenValid},
 	)}
 	var uids []int
-	for _, j := range round.Jobs(m) {
+	for _, j := range m.Jobs() {
 		uids = append(uids, j.UID)
 		if _, err := j.Encode(); err != nil {
 			t.Error(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -79,7 +80,7 @@ func exhaust(record job.Record, e jobstream.Exhausted, now time.Time) (job.Recor
 // bury publishes the dead letter of a job that nobody will end any more, and
 // then stores its record, ended.
 func (r *Runner) bury(ctx context.Context, ended job.Record, revision uint64) (job.Record, error) {
-	if err := r.cfg.Bus.PublishDead(ctx, deadLetter(ended)); err != nil {
+	if err := r.cfg.Bus.PublishDead(ctx, outcome.DeadLetter(ended)); err != nil {
 		return ended, err
 	}
 	crash.At(crash.BurialPublished)
@@ -88,18 +89,4 @@ func (r *Runner) bury(ctx context.Context, ended job.Record, revision uint64) (j
 	}
 	crash.At(crash.BurialRecorded)
 	return ended, nil
-}
-
-// deadLetter tells of a failed job what its record knows.
-func deadLetter(r job.Record) job.DeadLetter {
-	letter := job.DeadLetter{
-		Version: job.Version, Round: r.Round, UID: r.UID, Replay: r.Replay, Attempts: r.Deliveries, Trace: r.Trace,
-	}
-	if r.Failure != nil {
-		letter.Class, letter.Error, letter.At = r.Failure.Class, r.Failure.Error, r.Failure.At
-	}
-	if r.Claim != nil {
-		letter.Worker = r.Claim.Worker
-	}
-	return letter
 }

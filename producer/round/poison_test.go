@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
@@ -44,7 +44,7 @@ func workAsProcess(url string) error {
 	}
 	runner, err := lease.New(lease.Config{
 		Worker: fmt.Sprintf("process-%d", os.Getpid()), Bus: bus, Slots: 1, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Log: quiet,
-		Handler: func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+		Handler: func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 			if j.UID == 1 {
 				return job.Evaluation{}, syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			}
@@ -110,7 +110,7 @@ func TestAJobThatKillsItsWorkersIsBuried(t *testing.T) {
 	}
 	b.holds(t, m.Round)
 	b.work(t, always)
-	healed, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{Class: job.Poison})
+	healed, _, err := b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{Class: job.Poison})
 	must.Do(t, err)
 	if !healed.Complete || healed.Revision != 2 {
 		t.Errorf("replayed: complete %v, revision %d", healed.Complete, healed.Revision)

@@ -23,7 +23,7 @@ func jobsOf(m job.Manifest, replay job.Replay) []job.Job {
 	for _, uid := range replay.UIDs {
 		again[uid] = true
 	}
-	jobs := Jobs(m)
+	jobs := m.Jobs()
 	for i := range jobs {
 		if again[jobs[i].UID] {
 			jobs[i].Replay = replay.Number
@@ -42,7 +42,7 @@ func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) erro
 	if err != nil {
 		return fmt.Errorf("reading the records of round %s: %w", round, err)
 	}
-	records, damaged := byUID(list), damagedOf(damage)
+	records, damaged := job.RecordsByUID(list), job.DamageByUID(damage)
 	for _, j := range jobs {
 		if _, unreadable := damaged[j.UID]; unreadable {
 			continue
@@ -59,26 +59,6 @@ func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) erro
 	}
 	telemetry.RoundIs(ctx, telemetry.RoundCollecting)
 	return nil
-}
-
-// byUID are records by their uid.
-func byUID(list []job.Record) map[int]job.Record {
-	records := make(map[int]job.Record, len(list))
-	for _, record := range list {
-		records[record.UID] = record
-	}
-	return records
-}
-
-// damagedOf are the damaged records by uid.
-func damagedOf(list []job.Damage) map[int]job.Damage {
-	damaged := map[int]job.Damage{}
-	for _, d := range list {
-		if d.Where == job.BucketRecords && d.UID >= 0 {
-			damaged[d.UID] = d
-		}
-	}
-	return damaged
 }
 
 // publishOne gives the job a trace of its own, linked to the round's, so that

@@ -7,17 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/telemetry"
 )
-
-// Mended is one thing that the reconciler put right.
-type Mended struct {
-	UID  int    `json:"uid"` // -1 for the round as a whole
-	What string `json:"what"`
-}
 
 // repair is what a job needs.
 type repair struct {
@@ -57,7 +53,7 @@ const (
 // jobstream.Held has: a message goes only after its job has ended, so one that was
 // not there belongs to no job that is outstanding afterwards.
 func (w *work) repairs(held job.Held) []repair {
-	records, damaged := byUID(held.Records), damagedOf(held.Damage)
+	records, damaged := job.RecordsByUID(held.Records), job.DamageByUID(held.Damage)
 	var list []repair
 	for _, j := range w.jobs {
 		record, there := records[j.UID]
@@ -132,9 +128,9 @@ func (r *Runner) audit(ctx context.Context, round string) {
 }
 
 func audited(ctx context.Context, held job.Held) {
-	a := AuditOf(held)
+	a := audit.Of(held)
 	telemetry.Audited(ctx, telemetry.Audit{
-		Planned: a.Planned, Done: a.Done, Failed: a.Failed, Outstanding: a.Outstanding, Discrepancies: a.harmful(),
+		Planned: a.Planned, Done: a.Done, Failed: a.Failed, Outstanding: a.Outstanding, Discrepancies: a.Harmful(),
 	})
 }
 
@@ -227,7 +223,7 @@ func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
 	case lostEnd:
 		did, err = w.putBack(ctx, what)
 	case lostLetter:
-		did, err = true, w.cfg.Bus.RepublishDead(ctx, deadLetter(what.record))
+		did, err = true, w.cfg.Bus.RepublishDead(ctx, outcome.DeadLetter(what.record))
 	default:
 	}
 	if !did || err != nil {

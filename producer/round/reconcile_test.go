@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/audit"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -18,7 +18,7 @@ import (
 )
 
 // always evaluates whoever comes.
-func always(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+func always(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	return evaluated(j, 1), nil
 }
 
@@ -28,7 +28,7 @@ func (b *bundle) queue(t *testing.T, m job.Manifest, only ...int) {
 	t.Helper()
 	must.Do(t, b.bus.CreateManifest(t.Context(), m))
 	must.Do(t, b.bus.PutSnapshot(t.Context(), m.Round, nil))
-	for _, j := range round.Jobs(m) {
+	for _, j := range m.Jobs() {
 		if len(only) > 0 && !slices.Contains(only, j.UID) {
 			continue
 		}
@@ -82,11 +82,11 @@ func filter(t *testing.T, b *bundle, subject string) {
 	must.Do(t, err)
 }
 
-func (b *bundle) audit(t *testing.T, name string) round.Audit {
+func (b *bundle) audit(t *testing.T, name string) audit.Report {
 	t.Helper()
 	held, err := b.bus.Held(t.Context(), name)
 	must.Do(t, err)
-	return round.AuditOf(held)
+	return audit.Of(held)
 }
 
 func (b *bundle) holds(t *testing.T, name string) {
@@ -102,22 +102,22 @@ func TestReconcilerMendsWhatWasLost(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		lose func(b *bundle, m job.Manifest)
-		kind round.Kind // as the auditor sees it before
+		kind audit.Kind // as the auditor sees it before
 		want string     // what is mended of miner 1; "" for nothing worth a word
 	}{
 		"the producer died before it published": {
 			func(b *bundle, m job.Manifest) {
 				b.deleteMessage(t, m, 1)
 				b.deleteRecord(t, m, 1)
-			}, round.NothingHeld, "",
+			}, audit.NothingHeld, "",
 		},
 		"the message is gone, and its id remembered": {
 			func(b *bundle, m job.Manifest) { b.deleteMessage(t, m, 1) },
-			round.RecordAlone, "record without message: published again",
+			audit.RecordAlone, "record without message: published again",
 		},
 		"the record is gone": {
 			func(b *bundle, m job.Manifest) { b.deleteRecord(t, m, 1) },
-			round.MessageAlone, "",
+			audit.MessageAlone, "",
 		},
 		"the consumer has passed the message over": {
 			func(b *bundle, m job.Manifest) {
@@ -126,7 +126,7 @@ func TestReconcilerMendsWhatWasLost(t *testing.T) {
 				must.Do(t, b.bus.PublishJob(t.Context(), job.Job{Round: "another", UID: 1, GitHubID: "1", AsOf: m.AsOf}))
 				must.Do(t, b.next(t).Ack(t.Context()))
 				filter(t, b, "")
-			}, round.DeliveriesUsedUp, "message passed over: published again",
+			}, audit.DeliveriesUsedUp, "message passed over: published again",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestReconcilerRunsBesideTheRound(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	m := b.plan(t, four()...)
 	b.queue(t, m)
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID == 1 { // before its own end: miner 2's message goes
 			b.deleteMessage(t, m, 2) //nolint:contextcheck // the test's own
 		}
@@ -249,11 +249,11 @@ func TestALeftMessageIsHarmless(t *testing.T) {
 	must.Do(t, err)
 	_, err = b.bus.UpdateRecord(t.Context(), record, revision)
 	must.Do(t, err)
-	if a := b.audit(t, m.Round); !a.Holds() || len(a.Discrepancies) != 1 || a.Discrepancies[0].Kind != round.LeftMessage {
+	if a := b.audit(t, m.Round); !a.Holds() || len(a.Discrepancies) != 1 || a.Discrepancies[0].Kind != audit.LeftMessage {
 		t.Errorf("audit: %v, want one message of an ended job", a.Discrepancies)
 	}
 	var evaluations atomic.Int64
-	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		evaluations.Add(1)
 		return always(ctx, j, a)
 	})

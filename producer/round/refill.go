@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
@@ -24,7 +25,7 @@ func (w *work) refill(ctx context.Context, stored map[int]scoring.StoredEvaluati
 	if len(concluded) == 0 {
 		return false, nil
 	}
-	last, err := Latest(ctx, w.cfg.Bus, concluded[len(concluded)-1])
+	last, err := outcome.Latest(ctx, w.cfg.Bus, concluded[len(concluded)-1])
 	if err == nil && !lacks(stored, last) {
 		return false, nil
 	}
@@ -57,7 +58,7 @@ func (w *work) refill(ctx context.Context, stored map[int]scoring.StoredEvaluati
 
 // lacks says whether a miner whose pull requests a round had has no stored
 // evaluation. An outcome that does not say what it was made of says nothing of them.
-func lacks(stored map[int]scoring.StoredEvaluation, last Result) bool {
+func lacks(stored map[int]scoring.StoredEvaluation, last outcome.Result) bool {
 	return len(last.Evaluations) > 0 && slices.ContainsFunc(last.Outcome.Miners, func(m scoring.MinerOutcome) bool {
 		_, there := stored[m.UID]
 		return !there && m.Failed == input.NoFailure && m.GitHubID != input.NoGitHubID && (!m.FetchFailed || m.FromStored)
@@ -66,7 +67,7 @@ func lacks(stored map[int]scoring.StoredEvaluation, last Result) bool {
 
 // left are the stored evaluations as a revision of a round has left them, made again
 // from what that was made of.
-func (w *work) left(ctx context.Context, last Result) (m job.Manifest, left map[int]scoring.StoredEvaluation, err error) {
+func (w *work) left(ctx context.Context, last outcome.Result) (m job.Manifest, left map[int]scoring.StoredEvaluation, err error) {
 	if m, err = w.cfg.Bus.Planned(ctx, last.Round); err != nil {
 		return m, nil, err
 	}

@@ -16,13 +16,14 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
-	"mirrorfleet/worker/lease"
 )
 
 // patient is a mirror's temper: it fails miners as told until it is healed.
@@ -33,7 +34,7 @@ type patient struct {
 
 // handler fails miner 1 for good, gives of miner 2 what can be had, and kills
 // nobody.
-func (p *patient) handler(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+func (p *patient) handler(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	count, _ := p.evaluations.LoadOrStore(j.UID, &atomic.Int64{})
 	count.(*atomic.Int64).Add(1)
 	e := evaluated(j, float64(10*j.UID))
@@ -54,7 +55,7 @@ func (p *patient) times(uid int) int64 {
 }
 
 // failing is a round that is concluded with miner 1 dead and miner 2 degraded.
-func failing(t *testing.T, b *bundle) (*patient, job.Manifest, round.Result) {
+func failing(t *testing.T, b *bundle) (*patient, job.Manifest, outcome.Result) {
 	t.Helper()
 	p := &patient{}
 	b.work(t, p.handler)
@@ -97,9 +98,9 @@ func TestAHealedReplayIsAsIfNothingHadFailed(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	p, m, first := failing(t, b)
 	p.healed.Store(true)
-	got, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	got, did, err := b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{})
 	must.Do(t, err)
-	if diff := cmp.Diff(round.Replayed{UIDs: []int{1, 2}}, did); diff != "" {
+	if diff := cmp.Diff(outcome.Replayed{UIDs: []int{1, 2}}, did); diff != "" {
 		t.Errorf("replayed (-want +got):\n%s", diff)
 	}
 	if !got.Complete || got.Revision != 2 || len(got.DeadLetters) != 0 || len(got.Degraded) != 0 || got.Planned != 2 || got.Done != 2 {
@@ -112,7 +113,7 @@ func TestAHealedReplayIsAsIfNothingHadFailed(t *testing.T) {
 	b.holds(t, m.Round)
 	kept, err := b.bus.Outcome(t.Context(), m.Round, 1)
 	must.Do(t, err)
-	former, err := round.Decode(kept)
+	former, err := outcome.Decode(kept)
 	must.Do(t, err)
 	if bytesOf(t, former.Outcome) != bytesOf(t, first.Outcome) {
 		t.Error("the first revision has changed")
@@ -120,7 +121,7 @@ func TestAHealedReplayIsAsIfNothingHadFailed(t *testing.T) {
 	if n := b.lookUps.Load(); n != 1 {
 		t.Errorf("%d look-ups of maintainers, want the first one's to count for both revisions", n)
 	}
-	again, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	again, did, err := b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{})
 	if err != nil || again.Revision != 2 || len(did.UIDs) != 0 {
 		t.Errorf("a second replay: revision %d, ran %v, %v; want nothing left to run", again.Revision, did.UIDs, err)
 	}
@@ -141,12 +142,12 @@ func TestReplaySelects(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	p, m, _ := failing(t, b)
 	p.healed.Store(true)
-	got, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{Degraded: true})
+	got, did, err := b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{Degraded: true})
 	must.Do(t, err)
 	if diff := cmp.Diff([]int{2}, did.UIDs); diff != "" || got.Failed != 1 || len(got.Degraded) != 0 || p.times(1) != 1 {
 		t.Errorf("ran %v, failed %d, degraded %v, miner 1 %d times; want miner 2 alone run again", did.UIDs, got.Failed, got.Degraded, p.times(1))
 	}
-	got, did, err = b.runner(t).Replay(deadline(t), m.Round, round.Selection{Class: job.Permanent})
+	got, did, err = b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{Class: job.Permanent})
 	must.Do(t, err)
 	if diff := cmp.Diff([]int{1}, did.UIDs); diff != "" || !got.Complete || got.Revision != 3 {
 		t.Errorf("ran %v, complete %v, revision %d; want miner 1 alone and a complete third revision", did.UIDs, got.Complete, got.Revision)
@@ -159,7 +160,7 @@ func TestAFailedReplayKeepsTheDegradedEvaluation(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	var worse atomic.Bool
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if worse.Load() {
 			return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("nothing at all"))
 		}
@@ -171,7 +172,7 @@ func TestAFailedReplayKeepsTheDegradedEvaluation(t *testing.T) {
 	first, err := b.runner(t).Start(deadline(t), m)
 	must.Do(t, err)
 	worse.Store(true)
-	got, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	got, _, err := b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{})
 	must.Do(t, err)
 	if got.Failed != 1 || got.Complete || bytesOf(t, got.Outcome) != bytesOf(t, first.Outcome) {
 		t.Errorf("failed %d, complete %v; want a dead letter and the outcome as it was", got.Failed, got.Complete)
@@ -188,17 +189,17 @@ func TestReplayRefusesWhatThereIsNot(t *testing.T) {
 	must.Do(t, b.bus.CreateManifest(t.Context(), running))
 	for name, c := range map[string]struct {
 		round string
-		s     round.Selection
+		s     outcome.Selection
 		is    error
 		says  []string
 	}{
-		"an unknown round":       {"never", round.Selection{}, jobstream.ErrNotFound, []string{"never"}},
-		"a round that runs":      {"running", round.Selection{}, round.ErrRunning, []string{"running"}},
-		"a miner that is well":   {m.Round, round.Selection{UIDs: []int{0}}, round.ErrSelection, []string{"miner 0", "1 (permanent), 2 (degraded)"}},
-		"no such class":          {m.Round, round.Selection{Class: "bad"}, round.ErrSelection, []string{`"bad"`, "transient permanent poison"}},
-		"a class without a case": {m.Round, round.Selection{Class: job.Poison}, round.ErrSelection, []string{"poison", "1 (permanent), 2 (degraded)"}},
+		"an unknown round":       {"never", outcome.Selection{}, jobstream.ErrNotFound, []string{"never"}},
+		"a round that runs":      {"running", outcome.Selection{}, round.ErrRunning, []string{"running"}},
+		"a miner that is well":   {m.Round, outcome.Selection{UIDs: []int{0}}, outcome.ErrSelection, []string{"miner 0", "1 (permanent), 2 (degraded)"}},
+		"no such class":          {m.Round, outcome.Selection{Class: "bad"}, outcome.ErrSelection, []string{`"bad"`, "transient permanent poison"}},
+		"a class without a case": {m.Round, outcome.Selection{Class: job.Poison}, outcome.ErrSelection, []string{"poison", "1 (permanent), 2 (degraded)"}},
 		"a miner of another class": {
-			m.Round, round.Selection{UIDs: []int{2}, Class: job.Permanent}, round.ErrSelection, []string{"1 (permanent), 2 (degraded)"},
+			m.Round, outcome.Selection{UIDs: []int{2}, Class: job.Permanent}, outcome.ErrSelection, []string{"1 (permanent), 2 (degraded)"},
 		},
 	} {
 		_, did, err := b.runner(t).Replay(deadline(t), c.round, c.s)
@@ -223,15 +224,15 @@ func TestTwoReplaysAtOnceRunEachMinerOnce(t *testing.T) {
 	p, m, _ := failing(t, b)
 	p.healed.Store(true)
 	type end struct {
-		result round.Result
-		did    round.Replayed
+		result outcome.Result
+		did    outcome.Replayed
 		err    error
 	}
 	ends := make(chan end, 2)
 	ctx := deadline(t)
 	for range 2 {
 		go func() {
-			result, did, err := b.runner(t).Replay(ctx, m.Round, round.Selection{})
+			result, did, err := b.runner(t).Replay(ctx, m.Round, outcome.Selection{})
 			ends <- end{result, did, err}
 		}()
 	}
@@ -255,12 +256,12 @@ func TestTwoReplaysAtOnceRunEachMinerOnce(t *testing.T) {
 // for.
 func TestABrokenOffReplayIsEnded(t *testing.T) {
 	t.Parallel()
-	for name, next := range map[string]func(r *round.Runner, ctx context.Context, m job.Manifest) (round.Result, error){
-		"resume": func(r *round.Runner, ctx context.Context, m job.Manifest) (round.Result, error) {
+	for name, next := range map[string]func(r *round.Runner, ctx context.Context, m job.Manifest) (outcome.Result, error){
+		"resume": func(r *round.Runner, ctx context.Context, m job.Manifest) (outcome.Result, error) {
 			return r.Resume(ctx, m.Round)
 		},
-		"replay": func(r *round.Runner, ctx context.Context, m job.Manifest) (round.Result, error) {
-			result, did, err := r.Replay(ctx, m.Round, round.Selection{UIDs: []int{1}})
+		"replay": func(r *round.Runner, ctx context.Context, m job.Manifest) (outcome.Result, error) {
+			result, did, err := r.Replay(ctx, m.Round, outcome.Selection{UIDs: []int{1}})
 			if len(did.UIDs) > 0 || !cmp.Equal(did.Meanwhile, []int{1}) {
 				return result, errors.New("it ran what the other had begun")
 			}
@@ -312,7 +313,7 @@ func TestAReplayLeavesWhatLaterRoundsStored(t *testing.T) {
 	marked.Merged[0].Title = "as the later round has it"
 	origin := jobstream.Origin{Round: later.Round, PlannedAt: later.PlannedAt, Revision: 1}
 	must.Do(t, b.bus.ChangeStored(t.Context(), origin, []scoring.StoredChange{{UID: 2, Evaluation: &marked}, {UID: 1}}))
-	_, _, err = b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	_, _, err = b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{})
 	must.Do(t, err)
 	after, err := b.bus.StoredEvaluations(t.Context())
 	must.Do(t, err)
@@ -332,13 +333,13 @@ func TestADamagedPlanCostsNoRound(t *testing.T) {
 		must.Do(t, err)
 		held, err := b.bus.Held(t.Context(), m.Round)
 		must.Do(t, err)
-		named := func(d round.Discrepancy) bool { return d.Kind == round.PlanUnreadable }
-		if audit := round.AuditOf(held); !slices.ContainsFunc(audit.Discrepancies, named) {
+		named := func(d audit.Discrepancy) bool { return d.Kind == audit.PlanUnreadable }
+		if audit := audit.Of(held); !slices.ContainsFunc(audit.Discrepancies, named) {
 			t.Errorf("%q: the audit has %v, want the plan named", value, audit.Discrepancies)
 		}
 		planned, err := b.bus.Planned(t.Context(), m.Round)
 		must.Do(t, err)
-		failures, err := round.ReadFailures(t.Context(), b.bus, planned, true)
+		failures, err := outcome.ReadFailures(t.Context(), b.bus, planned, true)
 		if err != nil || len(failures.Ended) == 0 {
 			t.Errorf("%q: failures %v, %v, want those of the round", value, failures, err)
 		}
@@ -358,12 +359,12 @@ func TestAReplayMakesALostRecordAgain(t *testing.T) {
 	m := b.plan(t, four()...)
 	first := must.Get(b.runner(t).Start(deadline(t), m))(t)
 	jobstreamtest.Remove(t, b.js, job.BucketRecords, job.RecordKey(m.Round, 2))
-	lost := func() round.Failures { return must.Get(round.ReadFailures(t.Context(), b.bus, m, true))(t) }
+	lost := func() outcome.Failures { return must.Get(outcome.ReadFailures(t.Context(), b.bus, m, true))(t) }
 	if got := lost(); got.Outstanding != 0 || got.Lost != 1 || len(got.Ended) != 1 || got.Ended[0].UID != 2 || got.Ended[0].Class != job.Damaged ||
 		!strings.Contains(got.Ended[0].Error, "its record is gone") {
 		t.Errorf("failures %+v, want miner 2, damaged, and none outstanding", got)
 	}
-	result, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	result, did, err := b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{})
 	must.Do(t, err)
 	if result.Revision != first.Revision+1 || !result.Complete || !slices.Equal(did.UIDs, []int{2}) {
 		t.Errorf("revision %d, complete %t, replayed %v; want the next one, complete, with miner 2", result.Revision, result.Complete, did.UIDs)
@@ -389,13 +390,13 @@ func TestAReplayAsksAgainForMaintainers(t *testing.T) {
 	}
 	b.status.Store(0)
 	b.malformed.Store(true)
-	partly, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	partly, _, err := b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{})
 	must.Do(t, err)
 	if partly.Complete || len(partly.FailedLookUps) != 1 || partly.FailedLookUps[0].Cause != job.Inconsistent || len(partly.Outcome.Maintainers) != 1 {
 		t.Errorf("complete %v, failed look-ups %v, maintainers %v; want one of each, incomplete", partly.Complete, partly.FailedLookUps, partly.Outcome.Maintainers)
 	}
 	b.malformed.Store(false)
-	got, did, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	got, did, err := b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{})
 	must.Do(t, err)
 	if !got.Complete || got.Revision != 3 || len(did.UIDs) != 0 || len(got.Outcome.Maintainers) != 1 {
 		t.Errorf("complete %v, revision %d, ran %v, maintainers %v", got.Complete, got.Revision, did.UIDs, got.Outcome.Maintainers)
@@ -416,7 +417,7 @@ func TestAReplaysTraceIsLinkedToTheFormer(t *testing.T) { //nolint:paralleltest 
 	failed, _, err := b.bus.Record(t.Context(), m.Round, 1)
 	must.Do(t, err)
 	p.healed.Store(true)
-	_, _, err = b.runner(t).Replay(deadline(t), m.Round, round.Selection{UIDs: []int{1}})
+	_, _, err = b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{UIDs: []int{1}})
 	must.Do(t, err)
 	healed, _, err := b.bus.Record(t.Context(), m.Round, 1)
 	must.Do(t, err)
@@ -441,9 +442,9 @@ func TestCompareSaysWhatARevisionChanged(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	p, m, first := failing(t, b)
 	p.healed.Store(true)
-	second, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{UIDs: []int{1}})
+	second, _, err := b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{UIDs: []int{1}})
 	must.Do(t, err)
-	got := round.Compare(first, second)
+	got := outcome.Compare(first, second)
 	want := map[int]string{1: "was dead (permanent), healed", 2: "still degraded"}
 	for _, change := range got.Changes {
 		if change.Reason != want[change.UID] || change.Reward.Old == change.Reward.New {
@@ -454,7 +455,7 @@ func TestCompareSaysWhatARevisionChanged(t *testing.T) {
 	if len(want) > 0 || got.From != 1 || got.To != 2 {
 		t.Errorf("revisions %d to %d, without a word of %v", got.From, got.To, want)
 	}
-	if same := round.Compare(second, second); len(same.Changes) != 0 {
+	if same := outcome.Compare(second, second); len(same.Changes) != 0 {
 		t.Errorf("a revision compared with itself has changes: %+v", same.Changes)
 	}
 }

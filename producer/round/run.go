@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"time"
 
-	"github.com/nats-io/nuid"
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/producer/leadership"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -32,21 +32,17 @@ type Config struct {
 	// Name is this producer's in the sight of others. Default: host, process
 	// and a word of its own.
 	Name string
-	// Hold is how long a round stays with a producer that is silent before
-	// another takes it over. Default: 15 s.
-	Hold time.Duration
-	// Alone says that no other producer can reach the streams: a round is taken
-	// at once, whoever died over it.
-	Alone bool
-	// Follows is the Name of a producer that is known to be gone: what it holds
-	// is taken at once. Default: none.
-	Follows string
+	// Takeover, SoleProducer and Predecessor say when a round is taken from whoever
+	// holds it, as those of leadership.Config.
+	Takeover     time.Duration
+	SoleProducer bool
+	Predecessor  string
 	// Reconcile is the time between two comparisons of what is outstanding with
 	// what is queued. Default: 15 s.
 	Reconcile time.Duration
-	// LookUps is how long a round that has to end waits for its maintainers
+	// MaintainerGrace is how long a round that has to end waits for its maintainers
 	// beyond its time. Default: 1 min.
-	LookUps time.Duration
+	MaintainerGrace time.Duration
 	// Identify asks GitHub about miners whose identity look-up it left unanswered,
 	// and returns the entries of those that it answers for now. Nil cannot ask:
 	// then such miners are not replayed.
@@ -73,27 +69,18 @@ func New(cfg Config) (*Runner, error) {
 	if cfg.Mirror == nil {
 		return nil, errors.New("round: Mirror is required")
 	}
-	cfg, err := cfg.filled()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	return &Runner{cfg: cfg, roots: &roots{}}, nil
 }
 
-// filled sets what has a default, and checks the rest.
-func (cfg Config) filled() (Config, error) {
-	if cfg.Bus == nil {
-		return cfg, errors.New("round: Bus is required")
-	}
-	cfg.Hold, cfg.Reconcile = cmp.Or(cfg.Hold, 15*time.Second), cmp.Or(cfg.Reconcile, 15*time.Second)
-	cfg.LookUps = cmp.Or(cfg.LookUps, time.Minute)
-	if cfg.Hold < beatEvery*time.Millisecond || cfg.Reconcile < time.Millisecond {
-		return cfg, fmt.Errorf("round: Hold is %s and Reconcile %s, want at least %s and 1ms",
-			cfg.Hold, cfg.Reconcile, beatEvery*time.Millisecond)
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
+func (cfg Config) withDefaults() Config {
+	cfg.Takeover = cmp.Or(cfg.Takeover, leadership.DefaultTakeover)
+	cfg.Reconcile = cmp.Or(cfg.Reconcile, 15*time.Second)
+	cfg.MaintainerGrace = cmp.Or(cfg.MaintainerGrace, time.Minute)
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}
 	}
@@ -104,27 +91,47 @@ func (cfg Config) filled() (Config, error) {
 		cfg.Traced = func(string) {}
 	}
 	if cfg.Name == "" {
-		cfg.Name = NewName()
+		cfg.Name = leadership.NewName()
 	}
-	return cfg, nil
+	return cfg
 }
 
-// NewName is a name for this producer, which tells apart those of several hosts
-// and several on one.
-func NewName() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "producer"
+func (cfg Config) validate() error {
+	if cfg.Bus == nil {
+		return errors.New("round: Bus is required")
 	}
-	return fmt.Sprintf("%s-%d-%.6s", host, os.Getpid(), nuid.New().Next()[16:])
+	if cfg.Takeover < leadership.MinTakeover {
+		return fmt.Errorf("round: Takeover is %s, want at least %s", cfg.Takeover, leadership.MinTakeover)
+	}
+	if cfg.Reconcile < time.Millisecond {
+		return fmt.Errorf("round: Reconcile is %s, want at least 1ms", cfg.Reconcile)
+	}
+	return nil
+}
+
+// Leadership is what of it a producer leads with.
+func (cfg Config) Leadership() leadership.Config {
+	seen := cfg.Seen
+	if seen == nil {
+		seen = func(Sight) {}
+	}
+	return leadership.Config{
+		Bus:          cfg.Bus,
+		Name:         cfg.Name,
+		Takeover:     cfg.Takeover,
+		SoleProducer: cfg.SoleProducer,
+		Predecessor:  cfg.Predecessor,
+		StandingBy:   func(leader string) { seen(Sight{StandsBy: leader}) },
+		Log:          cfg.Log,
+	}
 }
 
 // Start writes a round's manifest and then runs the round. A round of that
 // name must not exist.
-func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
+func (r *Runner) Start(ctx context.Context, m job.Manifest) (outcome.Result, error) {
 	ctx, m.Trace = telemetry.NewRound(ctx)
 	if err := r.cfg.Bus.CreateManifest(ctx, m); err != nil {
-		return Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
+		return outcome.Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
 	}
 	crash.At(crash.ManifestWritten)
 	return r.goOn(ctx, m.Round, known{stored: m})
@@ -134,20 +141,34 @@ func (r *Runner) Start(ctx context.Context, m job.Manifest) (Result, error) {
 // replay of it that was broken off. One that is concluded is returned as it is; an
 // outcome that cannot be read is made anew. While another producer runs it, this
 // one stands by. ErrLost for a round whose manifest nobody has.
-func (r *Runner) Resume(ctx context.Context, round string) (Result, error) {
+func (r *Runner) Resume(ctx context.Context, round string) (outcome.Result, error) {
 	if _, err := r.manifest(ctx, round, known{}); err != nil { // nothing is held of a round that is not there
-		return Result{}, err
+		return outcome.Result{}, err
 	}
 	return r.goOn(ctx, round, known{})
+}
+
+// holding runs work as the one producer of the round (leadership.Lead). Work must go
+// on from whatever it finds.
+func (r *Runner) holding(
+	ctx context.Context, round string, work func(context.Context) (outcome.Result, error),
+) (result outcome.Result, err error) {
+	err = leadership.Lead(ctx, r.cfg.Leadership(), round, func(ctx context.Context, _ string) (err error) {
+		if err = r.admitted(ctx); err == nil {
+			result, err = work(ctx)
+		}
+		return err
+	})
+	return result, err
 }
 
 // goOn brings a round to its end from wherever it is. The manifest is read when
 // the round is held: it may have been forgotten while this producer stood by. What
 // this producer knew before, it puts back.
-func (r *Runner) goOn(ctx context.Context, round string, m known) (Result, error) {
-	return r.holding(ctx, round, func(ctx context.Context) (_ Result, err error) {
+func (r *Runner) goOn(ctx context.Context, round string, m known) (outcome.Result, error) {
+	return r.holding(ctx, round, func(ctx context.Context) (_ outcome.Result, err error) {
 		if m, err = r.manifest(ctx, round, m); err != nil {
-			return Result{}, err
+			return outcome.Result{}, err
 		}
 		latest, err := r.settled(ctx, m)
 		if err == nil && latest.Revision == 0 {
@@ -160,8 +181,8 @@ func (r *Runner) goOn(ctx context.Context, round string, m known) (Result, error
 // settled is the round's latest outcome, after one that cannot be read is made
 // anew, and a replay that was broken off is brought to its end; its Revision is 0
 // while the round is not concluded.
-func (r *Runner) settled(ctx context.Context, m known) (Result, error) {
-	latest, err := Latest(ctx, r.cfg.Bus, m.Round)
+func (r *Runner) settled(ctx context.Context, m known) (outcome.Result, error) {
+	latest, err := outcome.Latest(ctx, r.cfg.Bus, m.Round)
 	if jobstream.Damaged(err) {
 		r.cfg.Log.WarnContext(ctx, "an outcome cannot be read: it is made anew", "round", m.Round, "revision", latest.Revision, "error", err)
 		latest, err = r.concludeAnew(ctx, m, latest.Revision)
@@ -174,7 +195,7 @@ func (r *Runner) settled(ctx context.Context, m known) (Result, error) {
 	case errors.Is(err, jobstream.ErrNotFound):
 		return latest, nil
 	case err != nil:
-		return Result{}, fmt.Errorf("reading replay %d of round %s: %w", latest.Revision, m.Round, err)
+		return outcome.Result{}, fmt.Errorf("reading replay %d of round %s: %w", latest.Revision, m.Round, err)
 	}
 	r.cfg.Log.WarnContext(ctx, "a replay was broken off: going on with it", "round", m.Round, "replay", broken.Number,
 		"by", broken.By, "uids", broken.UIDs, "damage", broken.Damage)
@@ -183,79 +204,26 @@ func (r *Runner) settled(ctx context.Context, m known) (Result, error) {
 
 // concludeAnew makes a revision whose outcome cannot be read: all that it was made
 // of is kept.
-func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (Result, error) {
+func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (outcome.Result, error) {
 	replay := job.Replay{Round: m.Round, Number: revision - 1}
 	if replay.Number > 0 {
 		planned, err := r.cfg.Bus.Replay(ctx, m.Round, replay.Number)
 		if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
-			return Result{}, fmt.Errorf("reading replay %d of round %s: %w", replay.Number, m.Round, err)
+			return outcome.Result{}, fmt.Errorf("reading replay %d of round %s: %w", replay.Number, m.Round, err)
 		}
 		if err == nil {
 			replay = planned
 		}
 	}
-	if !slices.Contains(m.past.mended, Mended{-1, string(lostOutcome)}) { // not yet told under a hold that was lost
+	if !slices.Contains(m.past.mended, outcome.Mended{UID: -1, What: string(lostOutcome)}) { // not yet told under a hold that was lost
 		m.past.mended = append(m.past.mended, r.tell(ctx, m.Round, -1, string(lostOutcome)))
 	}
 	return r.run(ctx, m, replay)
 }
 
-// Latest reads the latest outcome of a round; its Revision is 0 if there is
-// none. Beside a *jobstream.ValueError it is the one that cannot be read.
-func Latest(ctx context.Context, bus *jobstream.Bus, round string) (Result, error) {
-	revisions, err := bus.Outcomes(ctx, round)
-	if err != nil || len(revisions) == 0 {
-		return Result{}, err
-	}
-	revision := revisions[len(revisions)-1]
-	result, err := ReadOutcome(ctx, bus, round, revision)
-	if errors.Is(err, jobstream.ErrNotFound) { // a list has it that was deleted by hand
-		err = &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.OutcomeKey(round, revision), Err: err}
-	}
-	if err != nil {
-		return Result{Round: round, Revision: revision}, err
-	}
-	return result, nil
-}
-
-// ReadOutcome reads one revision of a round's outcome, and verifies it.
-func ReadOutcome(ctx context.Context, bus *jobstream.Bus, round string, revision int) (Result, error) {
-	stored, err := bus.SignedOutcome(ctx, round, revision)
-	if err == nil {
-		err = CheckNext(ctx, bus, round, revision, stored.SHA256)
-	}
-	if err != nil {
-		return Result{}, fmt.Errorf("reading the outcome of round %s: %w", round, err)
-	}
-	result, err := Decode(stored.Data)
-	if err != nil {
-		return Result{}, &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.OutcomeKey(round, revision), Err: err}
-	}
-	result.SignedBy = stored.Signature.SignedBy
-	return result, nil
-}
-
-// CheckNext holds a revision's digest against what the next revision says that it
-// was. Where there is no next one that can be read, nobody says so.
-func CheckNext(ctx context.Context, bus *jobstream.Bus, round string, revision int, digest string) error {
-	next, err := bus.OpenOutcome(ctx, round, revision+1)
-	if errors.Is(err, jobstream.ErrNotFound) || jobstream.Damaged(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer next.Close()
-	head, err := ReadHead(next)
-	if err != nil || head.Former == "" || head.Former == digest {
-		return nil // a next one that cannot be read is named where it is read
-	}
-	return jobstream.NotTheFormer(round, revision, digest, head.Former)
-}
-
 // run publishes the jobs of a round or of its replay (number 0: the round
 // itself), waits for all of them, and concludes.
-func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result Result, err error) {
+func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result outcome.Result, err error) {
 	ctx, span := telemetry.StartRound(ctx, m.Round, m.Trace)
 	began := time.Now()
 	defer func() {
@@ -269,10 +237,10 @@ func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result Re
 	}
 	w, err := r.newWork(m, replay)
 	if err != nil {
-		return Result{}, err
+		return outcome.Result{}, err
 	}
 	if result, err = w.run(ctx); err != nil {
-		return Result{}, fmt.Errorf("round %s: %w", m.Round, err)
+		return outcome.Result{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
 	m.past.mended = nil // the outcome has the list
 	r.note(ctx, result)
@@ -282,20 +250,20 @@ func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result Re
 // run brings the work to its outcome. What it is made of is read anew when every
 // job has ended: as long as anything of it is missing or cannot be read, that is
 // mended and waited for once more.
-func (w *work) run(ctx context.Context) (Result, error) {
+func (w *work) run(ctx context.Context) (outcome.Result, error) {
 	if err := w.snapshot(ctx); err != nil {
-		return Result{}, err
+		return outcome.Result{}, err
 	}
 	if w.replay.Number == 0 {
 		crash.At(crash.SnapshotStored)
 	}
 	for {
 		if err := w.settleAll(ctx); err != nil {
-			return Result{}, err
+			return outcome.Result{}, err
 		}
 		found, whole, err := w.verify(ctx)
 		if err != nil {
-			return Result{}, fmt.Errorf("reading what the outcome is made of: %w", err)
+			return outcome.Result{}, fmt.Errorf("reading what the outcome is made of: %w", err)
 		}
 		if whole {
 			return w.conclude(ctx, found)
@@ -322,7 +290,7 @@ func (w *work) settleAll(ctx context.Context) error {
 		w.keepWhole(ctx)
 		return nil
 	})
-	var lapsed []Mended
+	var lapsed []outcome.Mended
 	group.Go(func() (err error) {
 		lapsed, err = w.keepLeases(ctx, w.m.Round, w.jobs)
 		return err

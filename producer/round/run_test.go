@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
@@ -22,7 +22,7 @@ import (
 func TestARoundIsPlannedPublishedCollectedAndConcluded(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	b.work(t, func(_ context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		a.Requests.Add(3)
 		return evaluated(j, float64(10*j.UID)), nil
 	})
@@ -45,7 +45,7 @@ func TestARoundIsPlannedPublishedCollectedAndConcluded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := round.Decode(stored)
+	again, err := outcome.Decode(stored)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,17 +114,17 @@ func TestARoundSaysWhatItLacks(t *testing.T) {
 		name    string
 		status  int64
 		handler lease.Handler
-		check   func(round.Result) error
+		check   func(outcome.Result) error
 	}{
 		{
 			"a dead letter", 0,
-			func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+			func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 				if j.UID == 1 {
 					return job.Evaluation{}, refused
 				}
 				return evaluated(j, 1), nil
 			},
-			func(r round.Result) error {
+			func(r outcome.Result) error {
 				if r.Failed != 1 || len(r.DeadLetters) != 1 || r.DeadLetters[0].UID != 1 || r.DeadLetters[0].Class != job.Permanent {
 					return fmt.Errorf("failed %d, dead letters %+v", r.Failed, r.DeadLetters)
 				}
@@ -133,14 +133,14 @@ func TestARoundSaysWhatItLacks(t *testing.T) {
 		},
 		{
 			"a degraded evaluation", 0,
-			func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+			func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 				e := evaluated(j, 1)
 				if j.UID == 2 {
 					e.Missing = []job.Missing{{What: "files a/b#2", Error: "no"}}
 				}
 				return e, nil
 			},
-			func(r round.Result) error {
+			func(r outcome.Result) error {
 				if len(r.Degraded) != 1 || r.Degraded[0].UID != 2 || r.Degraded[0].Missing[0].What != "files a/b#2" {
 					return fmt.Errorf("degraded %+v", r.Degraded)
 				}
@@ -149,10 +149,10 @@ func TestARoundSaysWhatItLacks(t *testing.T) {
 		},
 		{
 			"a maintainers look-up", 500,
-			func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+			func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 				return evaluated(j, 1), nil
 			},
-			func(r round.Result) error {
+			func(r outcome.Result) error {
 				if len(r.FailedLookUps) != 1 || r.FailedLookUps[0].What != "maintainers a/b" || len(r.Outcome.Maintainers) != 0 {
 					return fmt.Errorf("look-ups %+v, maintainers %v", r.FailedLookUps, r.Outcome.Maintainers)
 				}
@@ -190,7 +190,7 @@ func TestAResumedRoundEvaluatesNobodyTwice(t *testing.T) {
 	var mu sync.Mutex
 	evaluations := map[int]int{}
 	release, reached := make(chan struct{}), make(chan struct{})
-	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID == 2 {
 			close(reached)
 			select {

@@ -115,7 +115,7 @@ func (b *bundle) runner(tb testing.TB, changes ...func(*round.Config)) *round.Ru
 	tb.Helper()
 	cfg := round.Config{
 		Bus: b.bus, Mirror: b.client, Progress: func(p round.Progress) { b.progress.Store(&p) },
-		Reconcile: 200 * time.Millisecond, Hold: 5 * time.Second,
+		Reconcile: 200 * time.Millisecond, Takeover: 5 * time.Second,
 	}
 	for _, change := range changes {
 		change(&cfg)

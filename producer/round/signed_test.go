@@ -10,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -17,7 +18,6 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/signing"
 	"mirrorfleet/shared/signing/signingtest"
-	"mirrorfleet/worker/lease"
 )
 
 // signedSetup is a bundle whose producer has a key; plain is a bus without one.
@@ -26,7 +26,7 @@ func signedSetup(t *testing.T) (b *bundle, plain *jobstream.Bus, keys signing.Ke
 	keys, _ = signingtest.Keys(t)
 	b = setup(t, jobstream.Config{Keys: keys})
 	plain, _ = jobstreamtest.Open(t, b.nats, jobstream.Config{})
-	b.work(t, func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		return evaluated(j, 10), nil
 	})
 	return b, plain, keys
@@ -58,7 +58,7 @@ func TestRevisionsAreChained(t *testing.T) {
 	m := b.plan(t, four()...)
 	first := must.Get(b.runner(t).Start(deadline(t), m))(t)
 	b.status.Store(0)
-	second, _, err := b.runner(t).Replay(deadline(t), m.Round, round.Selection{})
+	second, _, err := b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{})
 	must.Do(t, err)
 	if first.Revision != 1 || second.Revision != 2 {
 		t.Fatalf("revisions %d and %d, want 1 and 2", first.Revision, second.Revision)
@@ -76,24 +76,24 @@ func TestRevisionsAreChained(t *testing.T) {
 			t.Errorf("%s: it names %q, want %q", what, c[0], c[1])
 		}
 	}
-	must.Get(round.ReadOutcome(t.Context(), b.bus, m.Round, 1))(t)
+	must.Get(outcome.Read(t.Context(), b.bus, m.Round, 1))(t)
 	key := job.OutcomeKey(m.Round, 1)
 	_, content := stored(t, b.bus, key)
 	another := bytes.Replace(content, []byte(`"requests":`), []byte(`"requests":1`), 1)
 	store(t, b.bus, key, keys.Sign(key, signing.Digest(another)).Seal(another))
 	for name, bus := range map[string]*jobstream.Bus{"with the key": b.bus, "without": plain} {
-		if _, err := round.ReadOutcome(t.Context(), bus, m.Round, 1); !errors.Is(err, jobstream.ErrSignature) || !jobstream.Damaged(err) {
+		if _, err := outcome.Read(t.Context(), bus, m.Round, 1); !errors.Is(err, jobstream.ErrSignature) || !jobstream.Damaged(err) {
 			t.Errorf("another first revision, read %s: %v, want it refused", name, err)
 		}
 	}
-	must.Get(round.ReadOutcome(t.Context(), b.bus, m.Round, 2))(t)
+	must.Get(outcome.Read(t.Context(), b.bus, m.Round, 2))(t)
 	// The first revision in the place of the second, as if there had been no replay.
 	signature, _ := stored(t, b.bus, job.OutcomeKey(m.Round, 2))
 	for name, forged := range map[string][]byte{
 		"with its own signature": keys.Sign(key, signing.Digest(content)).Seal(content), "with the other's": signature.Seal(content),
 	} {
 		store(t, b.bus, job.OutcomeKey(m.Round, 2), forged)
-		if _, err := round.ReadOutcome(t.Context(), b.bus, m.Round, 2); !errors.Is(err, jobstream.ErrSignature) {
+		if _, err := outcome.Read(t.Context(), b.bus, m.Round, 2); !errors.Is(err, jobstream.ErrSignature) {
 			t.Errorf("the first revision as the second, %s: %v, want it refused", name, err)
 		}
 	}
@@ -153,7 +153,7 @@ func TestASignedRoundIsNotConcludedUnsigned(t *testing.T) {
 		t.Errorf("resumed without the key: %v, want ErrNoKey", err)
 	}
 	must.Get(b.runner(t).Resume(deadline(t), m.Round))(t)
-	if _, _, err := without.Replay(deadline(t), m.Round, round.Selection{}); !errors.Is(err, round.ErrNoKey) {
+	if _, _, err := without.Replay(deadline(t), m.Round, outcome.Selection{}); !errors.Is(err, round.ErrNoKey) {
 		t.Errorf("replayed without the key: %v, want ErrNoKey", err)
 	}
 	unsigned := b.plan(t, four()...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/jobstream"
 )
@@ -98,7 +99,7 @@ func (w *work) rebuildSnapshot(ctx context.Context, why error) error {
 		return w.keepSnapshot(ctx)
 	}
 	if unended != "" {
-		w.lost = append(w.lost, Lost{
+		w.lost = append(w.lost, outcome.Lost{
 			What:  "stored evaluations that the round began with",
 			Error: fmt.Sprintf("what round %s had left may have been among them, and its outcome is gone: %v", unended, why),
 		})
@@ -106,7 +107,7 @@ func (w *work) rebuildSnapshot(ctx context.Context, why error) error {
 	if changed == 0 {
 		return nil
 	}
-	w.lost = append(w.lost, Lost{
+	w.lost = append(w.lost, outcome.Lost{
 		What:  "stored evaluations that the round began with",
 		Error: fmt.Sprintf("%d of them were changed since and count as absent: %v", changed, why),
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -61,16 +62,16 @@ func TestAReplayTakenOverBeforeItsPlanIsBegunAgain(t *testing.T) {
 	t.Cleanup(nc.Close)
 	bus, err := jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet})
 	must.Do(t, err)
-	runner := b.runner(t, func(c *round.Config) { c.Bus, c.Hold = bus, 500*time.Millisecond })
+	runner := b.runner(t, func(c *round.Config) { c.Bus, c.Takeover = bus, 500*time.Millisecond })
 
 	type end struct {
-		result round.Result
-		did    round.Replayed
+		result outcome.Result
+		did    outcome.Replayed
 		err    error
 	}
 	ends, ctx := make(chan end, 1), deadline(t)
 	go func() {
-		result, did, err := runner.Replay(ctx, m.Round, round.Selection{})
+		result, did, err := runner.Replay(ctx, m.Round, outcome.Selection{})
 		ends <- end{result, did, err}
 	}()
 	select {
@@ -81,7 +82,7 @@ func TestAReplayTakenOverBeforeItsPlanIsBegunAgain(t *testing.T) {
 	b.takeOver(t, m.Round) // by one who is silent from then on: the round comes back
 	got := <-ends
 	must.Do(t, got.err)
-	if diff := cmp.Diff(round.Replayed{UIDs: []int{1, 2}}, got.did); diff != "" {
+	if diff := cmp.Diff(outcome.Replayed{UIDs: []int{1, 2}}, got.did); diff != "" {
 		t.Errorf("replayed (-want +got):\n%s", diff)
 	}
 	if !got.result.Complete || got.result.Revision != 2 || p.times(1) != 2 || p.times(2) != 2 {

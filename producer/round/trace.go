@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/telemetry"
 )
@@ -124,7 +125,7 @@ func (r *Runner) leave(ctx context.Context, round string, err error) {
 }
 
 // measured counts a round from its start in this process to its end.
-func measured(ctx context.Context, began time.Time, result Result, err error) {
+func measured(ctx context.Context, began time.Time, result outcome.Result, err error) {
 	telemetry.RoundIs(ctx, telemetry.RoundIdle)
 	outcome := telemetry.RoundComplete
 	switch {

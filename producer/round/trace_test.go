@@ -83,7 +83,7 @@ func TestAMendedJobStaysInItsTrace(t *testing.T) { //nolint:paralleltest // see 
 	b := setup(t, jobstream.Config{})
 	m := b.plan(t, four()...)
 	var before, replanned, requeued string
-	b.work(t, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID != 1 { // the second one, after this
 			return evaluated(j, 1), nil
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -40,7 +41,7 @@ type past struct {
 	// has read them.
 	stored map[int]scoring.StoredEvaluation
 	// mended is what was put right on the way to the next outcome, which has the list.
-	mended []Mended
+	mended []outcome.Mended
 }
 
 // manifest reads what a round was planned with. What is gone or unreadable by now
@@ -90,7 +91,7 @@ type work struct {
 	stored map[int]scoring.StoredEvaluation
 	partly bool
 
-	lost []Lost
+	lost []outcome.Lost
 
 	// listed are the records of ended jobs, from whoever reconciles to the collector.
 	listed chan []job.Record

@@ -81,7 +81,7 @@ func TestARoundSaysThatNobodyTakesItsJobs(t *testing.T) {
 	}
 
 	unfit := lease.Config{Worker: "unfit", Bus: b.bus, Log: slog.New(slog.DiscardHandler), FetchWait: 50 * time.Millisecond,
-		Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+		Handler: func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 			return job.Evaluation{}, fmt.Errorf("%w: it has another mirror", lease.ErrUnfit)
 		}}
 	r, err := lease.New(unfit)
@@ -96,7 +96,7 @@ func TestARoundSaysThatNobodyTakesItsJobs(t *testing.T) {
 	})
 
 	release := make(chan struct{})
-	b.work(t, func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		a.Expect(ctx, 3)
 		select {
 		case <-release:

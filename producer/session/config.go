@@ -44,7 +44,7 @@ type Config struct {
 	Watch func(ctx context.Context, w *view.Watch)
 	// Traced is told the trace of such a round. Default: nobody is.
 	Traced func(trace string)
-	// Seeing is what lets others see this process.
-	Seeing *fleet.Seeing
-	Log    *slog.Logger
+	// Observability is what lets others see this process.
+	Observability *fleet.Observability
+	Log           *slog.Logger
 }

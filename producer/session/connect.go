@@ -31,7 +31,7 @@ func (s *Session) connect(ctx context.Context) (err error) {
 		return err
 	}
 	s.onClose(s.fleet.Close)
-	s.cfg.Seeing.Follow(s.fleet)
+	s.cfg.Observability.Follow(s.fleet)
 	if !s.cfg.Local { // whose server is this process's own
 		s.lookAtServers(ctx)
 	}
@@ -127,8 +127,8 @@ func (s *Session) configFile() []string {
 // roundConfig is what every round of the session has in common.
 func (s *Session) roundConfig() round.Config {
 	return round.Config{
-		Bus: s.fleet.Bus, Name: s.name, Egress: s.cfg.Servers.Limit.Egress, Hold: s.cfg.Takeover, Reconcile: s.cfg.Reconcile,
-		Alone: s.cfg.Local, Log: s.cfg.Log,
+		Bus: s.fleet.Bus, Name: s.name, Egress: s.cfg.Servers.Limit.Egress, Takeover: s.cfg.Takeover, Reconcile: s.cfg.Reconcile,
+		SoleProducer: s.cfg.Local, Log: s.cfg.Log,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
@@ -15,11 +16,11 @@ import (
 // follow does the work, and has it watched meanwhile, once the mirror has answered:
 // that takes a permit, which may be long in coming.
 func (s *Session) follow(
-	ctx context.Context, m job.Manifest, work func(context.Context, *round.Runner) (round.Result, error),
-) (round.Result, error) {
+	ctx context.Context, m job.Manifest, work func(context.Context, *round.Runner) (outcome.Result, error),
+) (outcome.Result, error) {
 	client, err := s.mirrorOf(m.Mirror) //nolint:contextcheck // its breaker is nobody's request
 	if err != nil {
-		return round.Result{}, err
+		return outcome.Result{}, err
 	}
 	w := view.NewWatch(m.Round, s.bucket, s.fleet.Bus.Standing)
 	config := s.roundConfig()
@@ -34,12 +35,12 @@ func (s *Session) follow(
 	}
 	runner, err := round.New(config)
 	if err != nil {
-		return round.Result{}, err
+		return outcome.Result{}, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
-	var result round.Result
+	var result outcome.Result
 	if s.cfg.Watch != nil {
 		group.Go(func() error { s.cfg.Watch(ctx, w); return nil })
 	}

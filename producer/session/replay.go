@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
@@ -20,13 +21,13 @@ type Replay struct {
 	Round string
 	// Before is the revision that it starts from; without one if that is gone or cannot be
 	// read.
-	Before round.Result
+	Before outcome.Result
 	// Already are the miners that are being replayed already.
 	Already []int
 	// Nothing says that the round lacks nothing: Before stands.
 	Nothing bool
 
-	selection round.Selection
+	selection outcome.Selection
 }
 
 // ReadTokens makes GitHub be asked again by a replay, by the tokens of a file; "" for
@@ -50,7 +51,7 @@ func (s *Session) ReadTokens(file, github string) error {
 // LookIntoReplay connects to the servers, and reads what there is to be replayed of the
 // round that is to be resumed: what cannot be is refused, and for nothing at all nothing
 // is started.
-func (s *Session) LookIntoReplay(ctx context.Context, selection round.Selection) (Replay, error) {
+func (s *Session) LookIntoReplay(ctx context.Context, selection outcome.Selection) (Replay, error) {
 	if err := s.openState(); err != nil {
 		return Replay{}, err
 	}
@@ -85,7 +86,7 @@ func (s *Session) lookInto(ctx context.Context, r Replay) (Replay, error) {
 		r.Nothing = true
 		return r, nil
 	}
-	other := func(f round.Failed) bool { return f.Class != round.ClassIdentity }
+	other := func(f outcome.Failed) bool { return f.Class != outcome.ClassIdentity }
 	if s.source == nil && !slices.ContainsFunc(chosen, other) {
 		uids := make([]int, len(chosen))
 		for i, f := range chosen {
@@ -100,7 +101,7 @@ func (s *Session) lookInto(ctx context.Context, r Replay) (Replay, error) {
 // something to be ended before: an outcome that is gone or cannot be read, or a replay
 // that was broken off.
 func (s *Session) unfinished(ctx context.Context, r *Replay) (bool, error) {
-	latest, err := round.Latest(ctx, s.fleet.Bus, r.Round)
+	latest, err := outcome.Latest(ctx, s.fleet.Bus, r.Round)
 	if jobstream.Damaged(err) || err == nil && latest.Revision == 0 {
 		return true, nil
 	}
@@ -116,13 +117,13 @@ func (s *Session) unfinished(ctx context.Context, r *Replay) (bool, error) {
 }
 
 // Replay runs a replay with all that its jobs need.
-func (s *Session) Replay(ctx context.Context, r Replay) (result round.Result, did round.Replayed, err error) {
+func (s *Session) Replay(ctx context.Context, r Replay) (result outcome.Result, did outcome.Replayed, err error) {
 	m, err := s.toReplay(ctx)
 	if err != nil {
 		return result, did, err
 	}
 	s.planned, s.stored, s.replays = r.Round, true, true
-	result, err = s.serve(ctx, m, func(ctx context.Context, runner *round.Runner) (result round.Result, err error) {
+	result, err = s.serve(ctx, m, func(ctx context.Context, runner *round.Runner) (result outcome.Result, err error) {
 		result, did, err = runner.Replay(ctx, r.Round, r.selection)
 		return result, err
 	})

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"mirrorfleet/producer/leadership"
 	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/schedule"
 	"mirrorfleet/shared/crash"
@@ -59,9 +61,9 @@ func (v *served) Last(ctx context.Context) (schedule.Last, error) {
 		return last, fmt.Errorf("round %s: %w", turn.Round, err)
 	}
 	v.recent.turn, v.recent.manifest = turn, m
-	latest, err := round.Latest(ctx, v.config.Bus, turn.Round)
+	latest, err := outcome.Latest(ctx, v.config.Bus, turn.Round)
 	if jobstream.Damaged(err) { // whoever goes on with it makes it anew
-		latest, err = round.Result{}, nil
+		latest, err = outcome.Result{}, nil
 	}
 	last.Planned, last.Ended = true, latest.Revision > 0
 	return last, err
@@ -169,7 +171,7 @@ func (v *served) Begin(ctx context.Context, m job.Manifest, turn job.Turn, revis
 	}
 	crash.At(crash.TurnTaken)
 	v.recent.turn, v.recent.manifest = turn, m
-	return v.conclude(ctx, m, func(r *round.Runner) (round.Result, error) { return r.Start(ctx, m) })
+	return v.conclude(ctx, m, func(r *round.Runner) (outcome.Result, error) { return r.Start(ctx, m) })
 }
 
 // Resume goes on with a round, on the mirror that it was planned for.
@@ -182,7 +184,7 @@ func (v *served) Resume(ctx context.Context, name string) error {
 		v.session.cfg.Log.WarnContext(ctx, "the round was planned for another mirror: workers of that one run its jobs, or it will be overdue",
 			"round", name, "mirror", m.Mirror)
 	}
-	err = v.conclude(ctx, m, func(r *round.Runner) (round.Result, error) { return r.Resume(ctx, name) })
+	err = v.conclude(ctx, m, func(r *round.Runner) (outcome.Result, error) { return r.Resume(ctx, name) })
 	if errors.Is(err, round.ErrLost) {
 		v.giveUp(ctx, name, err)
 		return nil
@@ -191,15 +193,15 @@ func (v *served) Resume(ctx context.Context, name string) error {
 }
 
 // conclude runs a round to its end and tells how it ended.
-func (v *served) conclude(ctx context.Context, m job.Manifest, work func(*round.Runner) (round.Result, error)) error {
-	var result round.Result
+func (v *served) conclude(ctx context.Context, m job.Manifest, work func(*round.Runner) (outcome.Result, error)) error {
+	var result outcome.Result
 	ended, far := v.session.under.note(m.Round), &phases{round: m.Round}
 	told := func(p round.Progress) { far.tell(ctx, v.session.cfg.Log, p) }
 	err := v.run(ctx, m, told, func(r *round.Runner) (err error) {
 		result, err = work(r)
 		return err
 	})
-	if err == nil || ctx.Err() == nil || errors.Is(context.Cause(ctx), round.ErrHoldLost) {
+	if err == nil || ctx.Err() == nil || errors.Is(context.Cause(ctx), leadership.ErrLost) {
 		ended()
 	}
 	if err != nil {
@@ -213,7 +215,7 @@ func (v *served) conclude(ctx context.Context, m job.Manifest, work func(*round.
 
 // replay runs failed miners again for whoever asks for it over the API. Leading
 // or standing by makes no difference: the round's hold decides who does it.
-func (v *served) replay(ctx context.Context, name string, s round.Selection) (result round.Result, did round.Replayed, err error) {
+func (v *served) replay(ctx context.Context, name string, s outcome.Selection) (result outcome.Result, did outcome.Replayed, err error) {
 	m, err := v.config.Bus.Manifest(ctx, name)
 	if err != nil {
 		return result, did, err

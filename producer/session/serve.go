@@ -8,12 +8,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"mirrorfleet/producer/leadership"
 	"mirrorfleet/producer/miners"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/schedule"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -34,7 +36,7 @@ type ServeConfig struct {
 }
 
 // Replayer runs failed miners of a concluded round again.
-type Replayer = func(ctx context.Context, name string, s round.Selection) (round.Result, round.Replayed, error)
+type Replayer = func(ctx context.Context, name string, s outcome.Selection) (outcome.Result, outcome.Replayed, error)
 
 // Serve opens the servers and does everything that goes on side by side until ctx
 // ends, or one of it cannot go on.
@@ -53,7 +55,7 @@ func (s *Session) Serve(ctx context.Context, cfg ServeConfig) error {
 		return err
 	}
 	s.onClose(stop)
-	s.cfg.Seeing.Set("inputs", func(context.Context) error { return keeper.Trouble() })
+	s.cfg.Observability.Set("inputs", func(context.Context) error { return keeper.Trouble() })
 	unobserve := telemetry.ObservePutOff(putOffInputs, func() string { return putOffBy(keeper.Trouble()) })
 	s.onClose(func() error { unobserve(); return nil })
 
@@ -105,13 +107,13 @@ func (s *Session) newServed(cfg ServeConfig) (*served, error) {
 
 // lead begins rounds while this producer leads; otherwise it stands by.
 func (v *served) lead(ctx context.Context, keeper *schedule.Keeper) error {
-	err := round.Lead(ctx, v.config, func(ctx context.Context, follows string) error {
+	err := leadership.Lead(ctx, v.config.Leadership(), job.Schedule, func(ctx context.Context, follows string) error {
 		v.session.cfg.Log.InfoContext(ctx, "leading: rounds are begun by this producer", "producer", v.config.Name, "follows", follows)
 		leading := *v
-		leading.config.Follows = follows
+		leading.config.Predecessor = follows
 		v.session.under.lead(true)
 		err := keeper.Run(ctx, &leading)
-		if errors.Is(context.Cause(ctx), round.ErrHoldLost) {
+		if errors.Is(context.Cause(ctx), leadership.ErrLost) {
 			v.session.under.lead(false)
 		}
 		return err

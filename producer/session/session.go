@@ -8,7 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"mirrorfleet/producer/leadership"
 	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/fleet"
@@ -46,7 +48,7 @@ type Session struct {
 
 // New makes a session, which opens nothing yet. Whoever makes it closes it.
 func New(cfg Config) *Session {
-	return &Session{cfg: cfg, name: round.NewName(), mirrors: map[string]*mirror.Client{}}
+	return &Session{cfg: cfg, name: leadership.NewName(), mirrors: map[string]*mirror.Client{}}
 }
 
 // Close closes everything in the opposite order of opening.
@@ -61,12 +63,12 @@ func (s *Session) Close() error {
 func (s *Session) onClose(closer func() error) { s.closers = append(s.closers, closer) }
 
 // Run runs a round from its inputs to its result.
-func (s *Session) Run(ctx context.Context) (round.Result, error) {
+func (s *Session) Run(ctx context.Context) (outcome.Result, error) {
 	manifest, err := s.prepare(ctx)
 	if err != nil {
-		return round.Result{}, usageOfEgress(err)
+		return outcome.Result{}, usageOfEgress(err)
 	}
-	result, err := s.serve(ctx, manifest, func(ctx context.Context, runner *round.Runner) (round.Result, error) {
+	result, err := s.serve(ctx, manifest, func(ctx context.Context, runner *round.Runner) (outcome.Result, error) {
 		s.planned = manifest.Round
 		if s.cfg.Resume != "" {
 			return runner.Resume(ctx, manifest.Round)
@@ -107,14 +109,14 @@ func (s *Session) Simulated(ctx context.Context) (*view.Simulated, error) {
 // serve starts what the round's jobs need, on this machine if it is a local
 // one, and does the work while it is watched.
 func (s *Session) serve(
-	ctx context.Context, manifest job.Manifest, work func(context.Context, *round.Runner) (round.Result, error),
-) (round.Result, error) {
+	ctx context.Context, manifest job.Manifest, work func(context.Context, *round.Runner) (outcome.Result, error),
+) (outcome.Result, error) {
 	if s.cfg.Local {
 		if err := s.fleet.Bus.Only(ctx, manifest.Round); err != nil {
-			return round.Result{}, fmt.Errorf("serving round %s alone: %w", manifest.Round, err)
+			return outcome.Result{}, fmt.Errorf("serving round %s alone: %w", manifest.Round, err)
 		}
 		if err := s.startWorkers(ctx, manifest.Mirror); err != nil {
-			return round.Result{}, err
+			return outcome.Result{}, err
 		}
 	}
 	s.onClose(s.closeMirrors)

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
 )
@@ -29,7 +29,7 @@ const readAtOnce = 4
 // EvaluationsOf adds files and bodies to the pull requests of a round's miners.
 // Where they are not kept any more, as with stored pull requests, a validator has
 // none either.
-func EvaluationsOf(ctx context.Context, bus *jobstream.Bus, r round.Result) (Evaluations, error) {
+func EvaluationsOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result) (Evaluations, error) {
 	a := Evaluations{Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC(), Miners: r.Outcome.Miners}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readAtOnce)
@@ -42,7 +42,7 @@ func EvaluationsOf(ctx context.Context, bus *jobstream.Bus, r round.Result) (Eva
 }
 
 // putFiles adds to each pull request its body, and its files with their scores.
-func putFiles(ctx context.Context, bus *jobstream.Bus, r *round.Result, m *scoring.MinerOutcome) error {
+func putFiles(ctx context.Context, bus *jobstream.Bus, r *outcome.Result, m *scoring.MinerOutcome) error {
 	for i := range m.PullRequests {
 		m.PullRequests[i].Reasons = scoring.PullReasons{}
 	}

@@ -10,7 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/plural"
 )
@@ -119,7 +120,7 @@ func LastDue(ctx context.Context, bus *jobstream.Bus, damaged func(round string,
 
 // firstHead reads the first revision that is there: each has the same instant of the
 // schedule.
-func firstHead(ctx context.Context, bus *jobstream.Bus, name string) (round.Result, error) {
+func firstHead(ctx context.Context, bus *jobstream.Bus, name string) (outcome.Result, error) {
 	head, _, err := readHead(ctx, bus, OutcomeRef{name, 1})
 	if !errors.Is(err, jobstream.ErrNotFound) {
 		return head, err
@@ -147,7 +148,7 @@ func without(ctx context.Context, bus *jobstream.Bus, name string) error {
 		return err
 	}
 	if held.Lost != "" {
-		return fmt.Errorf("%w as %s, but what is left of it: %s (%s)", ErrNoRound, name, held.Lost, round.AuditOf(held))
+		return fmt.Errorf("%w as %s, but what is left of it: %s (%s)", ErrNoRound, name, held.Lost, audit.Of(held))
 	}
 	return unfinished(ctx, bus, name)
 }
@@ -224,19 +225,19 @@ func noneConcluded(ctx context.Context, bus *jobstream.Bus) error {
 }
 
 // Read reads the outcome at a place.
-func Read(ctx context.Context, bus *jobstream.Bus, at OutcomeRef) (round.Result, error) {
-	result, err := round.ReadOutcome(ctx, bus, at.Round, at.Revision)
+func Read(ctx context.Context, bus *jobstream.Bus, at OutcomeRef) (outcome.Result, error) {
+	result, err := outcome.Read(ctx, bus, at.Round, at.Revision)
 	if err != nil {
-		return round.Result{}, fmt.Errorf("revision %d of round %s: %w", at.Revision, at.Round, err)
+		return outcome.Result{}, fmt.Errorf("revision %d of round %s: %w", at.Revision, at.Round, err)
 	}
 	return result, nil
 }
 
 // Find reads a revision of a round's outcome, 0 being the last one.
-func Find(ctx context.Context, bus *jobstream.Bus, name string, revision int) (round.Result, error) {
+func Find(ctx context.Context, bus *jobstream.Bus, name string, revision int) (outcome.Result, error) {
 	at, err := Locate(ctx, bus, name, revision)
 	if err != nil {
-		return round.Result{}, err
+		return outcome.Result{}, err
 	}
 	return Read(ctx, bus, at)
 }

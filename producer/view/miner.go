@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
@@ -26,7 +26,7 @@ type Heading struct {
 }
 
 // headingOf is the heading of an answer about one miner.
-func headingOf(r round.Result, uid int) Heading {
+func headingOf(r outcome.Result, uid int) Heading {
 	return Heading{Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC().Format(InstantLayout), UID: uid}
 }
 
@@ -42,13 +42,13 @@ type Miner struct {
 	DeadLetters []job.DeadLetter `json:"dead_letters,omitempty"`
 	Missing     []job.Missing    `json:"missing,omitempty"`
 	// UnknownIdentity and StandIn say what stands in for what could not be obtained.
-	UnknownIdentity *round.UnknownIdentity `json:"unknown_identity,omitempty"`
-	StandIn         *round.StandIn         `json:"stand_in,omitempty"`
-	Malformed       []job.Malformed        `json:"malformed,omitempty"`
+	UnknownIdentity *outcome.UnknownIdentity `json:"unknown_identity,omitempty"`
+	StandIn         *outcome.StandIn         `json:"stand_in,omitempty"`
+	Malformed       []job.Malformed          `json:"malformed,omitempty"`
 }
 
 // MinerIn finds a miner in an outcome.
-func MinerIn(r *round.Result, uid int) (*scoring.MinerOutcome, error) {
+func MinerIn(r *outcome.Result, uid int) (*scoring.MinerOutcome, error) {
 	at := slices.IndexFunc(r.Outcome.Miners, func(m scoring.MinerOutcome) bool { return m.UID == uid })
 	if at < 0 {
 		return nil, fmt.Errorf("%w: uid %d is not in round %s; its uids are %s", ErrNoMiner, uid, r.Round, uidsOf(r))
@@ -57,7 +57,7 @@ func MinerIn(r *round.Result, uid int) (*scoring.MinerOutcome, error) {
 }
 
 // MinerOf is what a round has to say of a miner of its own.
-func MinerOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.MinerOutcome) (Miner, error) {
+func MinerOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result, m *scoring.MinerOutcome) (Miner, error) {
 	a := Miner{Heading: headingOf(r, m.UID), Outcome: *m, Rewards: pathOf(&r.Outcome, m.UID), Missing: missingOf(&r, m.UID)}
 	record, _, err := bus.Record(ctx, r.Round, m.UID)
 	if err != nil && !errors.Is(err, jobstream.ErrNotFound) && !jobstream.Damaged(err) {
@@ -88,7 +88,7 @@ func MinerOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring
 }
 
 // missingOf is what a miner's evaluation lacks.
-func missingOf(r *round.Result, uid int) []job.Missing {
+func missingOf(r *outcome.Result, uid int) []job.Missing {
 	var missing []job.Missing
 	for _, d := range r.Degraded {
 		if d.UID == uid {
@@ -98,7 +98,7 @@ func missingOf(r *round.Result, uid int) []job.Missing {
 	return missing
 }
 
-func uidsOf(r *round.Result) string {
+func uidsOf(r *outcome.Result) string {
 	uids := make([]string, len(r.Outcome.Miners))
 	for i := range r.Outcome.Miners {
 		uids[i] = strconv.Itoa(r.Outcome.Miners[i].UID)

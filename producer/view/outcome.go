@@ -3,18 +3,19 @@ package view
 import (
 	"context"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/jobstream"
 )
 
 // Outcome is a concluded round, whole: every miner with its reasons.
 type Outcome struct {
-	round.Result
+	outcome.Result
 
 	// Revisions are those of the round. Audit is what its jobs look like now; an
 	// earlier revision's counts them as they had ended then.
-	Revisions []int        `json:"revisions,omitempty"`
-	Audit     *round.Audit `json:"audit,omitempty"`
+	Revisions []int         `json:"revisions,omitempty"`
+	Audit     *audit.Report `json:"audit,omitempty"`
 	// SignedBy is the key that has signed the outcome, absent for none. Verified says
 	// that whoever answers has a public key and has verified it.
 	SignedBy string `json:"signed_by,omitempty"`
@@ -48,16 +49,16 @@ type Worst struct {
 }
 
 // OutcomeOf is a round's outcome with its audit, which reads every evaluation.
-func OutcomeOf(ctx context.Context, bus *jobstream.Bus, r round.Result) (Outcome, error) {
+func OutcomeOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result) (Outcome, error) {
 	held, err := bus.HeldDigests(ctx, r.Round)
 	if err != nil {
 		return Outcome{}, err
 	}
-	audit := round.AuditOf(held)
+	report := audit.Of(held)
 	if n := len(held.Outcomes); n > 0 && r.Revision < held.Outcomes[n-1] { // a replay has changed its records since
-		audit.Planned, audit.Done, audit.Failed, audit.Outstanding = r.Planned, r.Done, r.Failed, 0
+		report.Planned, report.Done, report.Failed, report.Outstanding = r.Planned, r.Done, r.Failed, 0
 	}
 	return Outcome{
-		Result: r, Revisions: held.Outcomes, Audit: &audit, SignedBy: r.SignedBy, Verified: bus.Verifies(),
+		Result: r, Revisions: held.Outcomes, Audit: &report, SignedBy: r.SignedBy, Verified: bus.Verifies(),
 	}, nil
 }

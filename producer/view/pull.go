@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/scoring"
@@ -36,7 +36,7 @@ type PullName struct {
 func (p PullName) String() string { return fmt.Sprintf("%s#%d", p.Repository, p.Number) }
 
 // AuthorOf finds the miner that has a pull request.
-func AuthorOf(r *round.Result, name PullName) (uid int, err error) {
+func AuthorOf(r *outcome.Result, name PullName) (uid int, err error) {
 	for i := range r.Outcome.Miners {
 		if slices.Contains(PullsOf(&r.Outcome.Miners[i]), name) {
 			return r.Outcome.Miners[i].UID, nil
@@ -58,7 +58,7 @@ func PullsOf(m *scoring.MinerOutcome) []PullName {
 }
 
 // PullOf is one pull request of a miner, with its files.
-func PullOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.MinerOutcome, name PullName) (PullRequest, error) {
+func PullOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result, m *scoring.MinerOutcome, name PullName) (PullRequest, error) {
 	a := PullRequest{Heading: headingOf(r, m.UID)}
 	for _, missing := range missingOf(&r, m.UID) {
 		if missing.What == "files "+name.String() {
@@ -92,7 +92,7 @@ func PullOf(ctx context.Context, bus *jobstream.Bus, r round.Result, m *scoring.
 
 // readFiles fetches the scores of the pull request's files, which only the
 // evaluation has. When they are gone NoFiles says so; the rest is shown all the same.
-func (a *PullRequest) readFiles(ctx context.Context, bus *jobstream.Bus, r *round.Result, m *scoring.MinerOutcome) error {
+func (a *PullRequest) readFiles(ctx context.Context, bus *jobstream.Bus, r *outcome.Result, m *scoring.MinerOutcome) error {
 	if m.FromStored {
 		a.NoFiles = "it is from the miner's stored evaluation, which keeps no files"
 		return nil
@@ -146,7 +146,7 @@ func headOf(p *scoring.ScoredPullRequest) string {
 
 // evaluationOf reads the evaluation of a miner that stands. One that is not as it was
 // when the outcome was made counts as damaged.
-func evaluationOf(ctx context.Context, bus *jobstream.Bus, r *round.Result, uid int) (scoring.Evaluation, error) {
+func evaluationOf(ctx context.Context, bus *jobstream.Bus, r *outcome.Result, uid int) (scoring.Evaluation, error) {
 	record, _, err := bus.Record(ctx, r.Round, uid)
 	if err != nil {
 		return scoring.Evaluation{}, fmt.Errorf("reading the record of miner %d: %w", uid, err)
@@ -159,7 +159,7 @@ func evaluationOf(ctx context.Context, bus *jobstream.Bus, r *round.Result, uid 
 	if err != nil {
 		return scoring.Evaluation{}, fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
 	}
-	at := slices.IndexFunc(r.Evaluations, func(p round.Part) bool { return p.UID == uid })
+	at := slices.IndexFunc(r.Evaluations, func(p outcome.Part) bool { return p.UID == uid })
 	switch {
 	case at < 0:
 	case r.Evaluations[at].Key != key && !bus.Verifies(): // a replay has stored a newer one

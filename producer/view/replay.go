@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/jobstream"
 )
@@ -15,15 +16,15 @@ type Replay struct {
 	DryRun   bool `json:"dry_run"`
 	// Chosen are the miners that are run again, Already those that are being
 	// run again just now.
-	Chosen  []round.Failed `json:"chosen"`
-	Already []int          `json:"already_replaying"`
+	Chosen  []outcome.Failed `json:"chosen"`
+	Already []int            `json:"already_replaying"`
 }
 
 // ReplayOf chooses among the failed miners of a concluded round.
-func ReplayOf(ctx context.Context, bus *jobstream.Bus, at OutcomeRef, s round.Selection, dryRun bool) (Replay, error) {
+func ReplayOf(ctx context.Context, bus *jobstream.Bus, at OutcomeRef, s outcome.Selection, dryRun bool) (Replay, error) {
 	chosen, already, err := round.Chosen(ctx, bus, at.Round, s)
 	return Replay{
 		Round: at.Round, Revision: at.Revision, DryRun: dryRun,
-		Chosen: append([]round.Failed{}, chosen...), Already: append([]int{}, already...),
+		Chosen: append([]outcome.Failed{}, chosen...), Already: append([]int{}, already...),
 	}, err
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 )
@@ -21,12 +21,12 @@ type Round struct {
 	Revisions []int `json:"revisions"`
 	// Failures are the dead and the degraded miners and those whose identity is
 	// unknown, Replaying those that are being run again.
-	Failures  []round.Failed `json:"failures"`
-	Replaying []int          `json:"replaying"`
+	Failures  []outcome.Failed `json:"failures"`
+	Replaying []int            `json:"replaying"`
 	// FailedLookUps are the maintainers that the last outcome lacks.
 	FailedLookUps []job.Missing `json:"failed_look_ups"`
 	// Damaged is what damage has cost the last outcome.
-	Damaged []round.Lost `json:"damaged"`
+	Damaged []outcome.Lost `json:"damaged"`
 }
 
 // RoundOf reads how a round stands. now is the clock by which a producer lives.
@@ -45,7 +45,7 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 	if err != nil {
 		return Round{}, fmt.Errorf("round %s: %w", name, err)
 	}
-	failures, err := round.ReadFailures(ctx, bus, m, s.Revision > 0)
+	failures, err := outcome.ReadFailures(ctx, bus, m, s.Revision > 0)
 	if err != nil {
 		return Round{}, err
 	}
@@ -56,7 +56,7 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 		Summary: s.Summary, Mirror: m.Mirror, Revisions: append([]int{}, s.revisions...),
 		Failures: failures.Ended, Replaying: append([]int{}, failures.Replaying...),
 		FailedLookUps: append([]job.Missing{}, s.last.FailedLookUps...),
-		Damaged:       append([]round.Lost{}, s.last.Damaged...),
+		Damaged:       append([]outcome.Lost{}, s.last.Damaged...),
 	}, nil
 }
 
@@ -97,7 +97,7 @@ type Rewards struct {
 }
 
 // RewardsOf is what a validator needs of an outcome, at an instant.
-func RewardsOf(r round.Result, now time.Time) Rewards {
+func RewardsOf(r outcome.Result, now time.Time) Rewards {
 	a := Rewards{
 		Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC(), AgeSeconds: now.Sub(r.AsOf).Seconds(), Complete: r.Complete,
 		Mirror: r.Mirror, Sum: r.Outcome.Sum, Untaken: r.Outcome.Untaken, Due: dueOf(r.Due),

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 )
@@ -59,7 +59,7 @@ type standing struct {
 	Summary
 
 	revisions []int
-	last      round.Result // without what the rules made of it
+	last      outcome.Result // without what the rules made of it
 }
 
 func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now time.Time) (standing, error) {
@@ -109,11 +109,11 @@ func dueOf(at time.Time) *time.Time {
 
 // count counts the jobs of a manifest. One without a record has not begun.
 func (s *Summary) count(ctx context.Context, bus *jobstream.Bus, m job.Manifest) error {
-	records, err := round.Records(ctx, bus, m)
+	records, err := outcome.Records(ctx, bus, m)
 	if err != nil {
 		return err
 	}
-	s.Planned, s.Done, s.Failed, s.Degraded = len(round.Jobs(m)), 0, 0, 0
+	s.Planned, s.Done, s.Failed, s.Degraded = len(m.Jobs()), 0, 0, 0
 	for i := range records {
 		switch r := &records[i]; {
 		case r.Phase == job.Failed:
@@ -149,13 +149,13 @@ func (s *standing) conclude(ctx context.Context, bus *jobstream.Bus) error {
 	return nil
 }
 
-func readHead(ctx context.Context, bus *jobstream.Bus, at OutcomeRef) (round.Result, time.Time, error) {
+func readHead(ctx context.Context, bus *jobstream.Bus, at OutcomeRef) (outcome.Result, time.Time, error) {
 	stored, err := bus.OpenOutcome(ctx, at.Round, at.Revision)
 	if err != nil {
-		return round.Result{}, time.Time{}, fmt.Errorf("reading revision %d of its outcome: %w", at.Revision, err)
+		return outcome.Result{}, time.Time{}, fmt.Errorf("reading revision %d of its outcome: %w", at.Revision, err)
 	}
 	defer stored.Close()
-	head, err := round.ReadHead(stored)
+	head, err := outcome.ReadHead(stored)
 	if err != nil {
 		err = &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.OutcomeKey(at.Round, at.Revision), Err: err}
 	}

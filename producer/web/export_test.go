@@ -5,7 +5,7 @@ import (
 
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/estimate"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 )
 
@@ -26,7 +26,7 @@ var Bodies = map[string]reflect.Type{
 
 	"Outcome":     reflect.TypeFor[view.Outcome](),
 	"PullRequest": reflect.TypeFor[view.PullRequest](),
-	"Comparison":  reflect.TypeFor[round.Comparison](),
+	"Comparison":  reflect.TypeFor[outcome.Comparison](),
 	"Plan":        reflect.TypeFor[estimate.Estimate](),
 	"Diagnosis":   reflect.TypeFor[doctor.Diagnosis](),
 }

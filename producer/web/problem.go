@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/jobstream"
@@ -163,7 +164,7 @@ func problemOf(ctx context.Context, err error) *problem {
 		{view.ErrNoMiner, unknownMiner},
 		{view.ErrNotConcluded, notConcluded},
 		{round.ErrRunning, notConcluded},
-		{round.ErrSelection, nothingToReplay},
+		{outcome.ErrSelection, nothingToReplay},
 		{ratelimit.ErrNoBucket, noBucket},
 	} {
 		if errors.Is(err, known.is) {

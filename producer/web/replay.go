@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 )
@@ -40,7 +40,7 @@ func (a *API) replay(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	selection := round.Selection{UIDs: asked.UIDs, Class: asked.Class, Degraded: asked.Degraded}
+	selection := outcome.Selection{UIDs: asked.UIDs, Class: asked.Class, Degraded: asked.Degraded}
 	chosen, err := view.ReplayOf(r.Context(), a.cfg.Bus, at, selection, asked.DryRun)
 	if err != nil || asked.DryRun {
 		return reply{body: chosen}, err
@@ -91,7 +91,7 @@ func misread(err error) *problem {
 }
 
 func (asked replayRequest) check() error {
-	classes := round.Classes()
+	classes := outcome.Classes()
 	for i, uid := range asked.UIDs {
 		if uid < 0 {
 			return wrong(fmt.Sprintf("uids[%d]", i), "%d: want a whole number from 0", uid)

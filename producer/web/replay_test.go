@@ -8,26 +8,26 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/web"
 )
 
 // hand is a replay in the tests' hands.
 type hand struct {
-	begun  chan round.Selection
+	begun  chan outcome.Selection
 	finish chan error
 	// ended counts those that have returned.
 	ended atomic.Int64
 }
 
-func (h *hand) replay(ctx context.Context, _ string, s round.Selection) (round.Result, round.Replayed, error) {
+func (h *hand) replay(ctx context.Context, _ string, s outcome.Selection) (outcome.Result, outcome.Replayed, error) {
 	defer h.ended.Add(1)
 	h.begun <- s
 	select {
 	case err := <-h.finish:
-		return round.Result{Revision: 2}, round.Replayed{UIDs: s.UIDs}, err
+		return outcome.Result{Revision: 2}, outcome.Replayed{UIDs: s.UIDs}, err
 	case <-ctx.Done():
-		return round.Result{}, round.Replayed{}, context.Cause(ctx)
+		return outcome.Result{}, outcome.Replayed{}, context.Cause(ctx)
 	}
 }
 
@@ -35,7 +35,7 @@ func (h *hand) replay(ctx context.Context, _ string, s round.Selection) (round.R
 // a dry run gets nothing to it; Close ends what runs and waits for it.
 func TestReplaysAreOwned(t *testing.T) {
 	t.Parallel()
-	b, h := servers(t), &hand{begun: make(chan round.Selection, 1), finish: make(chan error)}
+	b, h := servers(t), &hand{begun: make(chan outcome.Selection, 1), finish: make(chan error)}
 	server := b.serve(t, func(c *web.Config) { c.Replay = h.replay })
 	b.work(t)
 	b.sick.Store(2)

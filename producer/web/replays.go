@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/telemetry"
 )
@@ -57,7 +57,7 @@ const atOnce = 4
 
 // start begins a replay, unless one of the round is under way here. One of
 // another process is stood by for, and its round's hold sees to that.
-func (s *replays) start(name string, selection round.Selection) error {
+func (s *replays) start(name string, selection outcome.Selection) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byName[name].State == running {
@@ -80,7 +80,7 @@ func (s *replays) start(name string, selection round.Selection) error {
 }
 
 // run does the work and keeps what came of it.
-func (s *replays) run(name string, selection round.Selection, began time.Time) {
+func (s *replays) run(name string, selection outcome.Selection, began time.Time) {
 	result, did, err := s.work(s.ctx, name, selection)
 	end := replayed{State: ended, StartedAt: began, UIDs: did.UIDs, Revision: result.Revision}
 	switch {

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/ratelimit"
@@ -72,13 +72,13 @@ func (a *API) round(r *http.Request) (reply, error) {
 }
 
 func (a *API) rewards(r *http.Request) (reply, error) {
-	return a.told(r, func(result round.Result) (any, error) { return view.RewardsOf(result, a.cfg.Now()), nil })
+	return a.told(r, func(result outcome.Result) (any, error) { return view.RewardsOf(result, a.cfg.Now()), nil })
 }
 
 // evaluations are told with the files that only the evaluations have. All of them
 // are in memory until they are encoded, which is done in the request's turn.
 func (a *API) evaluations(r *http.Request) (reply, error) {
-	told, err := a.told(r, func(result round.Result) (any, error) { return view.EvaluationsOf(r.Context(), a.cfg.Bus, result) })
+	told, err := a.told(r, func(result outcome.Result) (any, error) { return view.EvaluationsOf(r.Context(), a.cfg.Bus, result) })
 	if err != nil || told.body == nil {
 		return told, err
 	}
@@ -102,7 +102,7 @@ func (a *API) outcome(r *http.Request) (reply, error) {
 	}
 	stored, err := a.cfg.Bus.SignedOutcome(r.Context(), at.Round, at.Revision)
 	if err == nil {
-		err = round.CheckNext(r.Context(), a.cfg.Bus, at.Round, at.Revision, stored.SHA256)
+		err = outcome.CheckNext(r.Context(), a.cfg.Bus, at.Round, at.Revision, stored.SHA256)
 	}
 	if err != nil {
 		return reply{}, fmt.Errorf("revision %d of round %s: %w", at.Revision, at.Round, err)
@@ -120,7 +120,7 @@ func (a *API) miner(r *http.Request) (reply, error) {
 	if err != nil || uid < 0 {
 		return reply{}, wrong("uid", "%.80q: want a whole number from 0", r.PathValue("uid"))
 	}
-	return a.told(r, func(result round.Result) (any, error) {
+	return a.told(r, func(result outcome.Result) (any, error) {
 		miner, err := view.MinerIn(&result, uid)
 		if err != nil {
 			return nil, err
@@ -131,7 +131,7 @@ func (a *API) miner(r *http.Request) (reply, error) {
 
 // told is what is said of the outcome that is asked for. Whoever has it already
 // is answered without reading it.
-func (a *API) told(r *http.Request, say func(round.Result) (any, error)) (reply, error) {
+func (a *API) told(r *http.Request, say func(outcome.Result) (any, error)) (reply, error) {
 	at, err := a.outcomeRef(r)
 	if err != nil {
 		return reply{}, err

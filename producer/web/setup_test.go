@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/producer/web/webtest"
@@ -111,7 +112,7 @@ func (b *bundle) serve(t *testing.T, changes ...func(*web.Config)) *web.Server {
 
 func (b *bundle) runner(t *testing.T) *round.Runner {
 	t.Helper()
-	r := must.Get(round.New(round.Config{Bus: b.bus, Mirror: b.client, Reconcile: 200 * time.Millisecond, Hold: 5 * time.Second}))(t)
+	r := must.Get(round.New(round.Config{Bus: b.bus, Mirror: b.client, Reconcile: 200 * time.Millisecond, Takeover: 5 * time.Second}))(t)
 	return r
 }
 
@@ -121,7 +122,7 @@ func (b *bundle) work(t *testing.T) {
 	worker := must.Get(lease.New(lease.Config{
 		Worker: "w1", Bus: b.bus, Slots: 4, Grace: time.Millisecond, FetchWait: 50 * time.Millisecond, Delays: []time.Duration{time.Millisecond},
 		Log: slog.New(slog.DiscardHandler),
-		Handler: func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+		Handler: func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 			if int64(j.UID) == b.sick.Load() {
 				return job.Evaluation{}, job.WithClass(job.Permanent, errors.New("the mirror answered 404"))
 			}
@@ -181,14 +182,14 @@ func (b *bundle) plan(t *testing.T, planned time.Time) job.Manifest {
 }
 
 // concluded is a round of the schedule that was really run.
-func (b *bundle) concluded(t *testing.T, planned time.Time) round.Result {
+func (b *bundle) concluded(t *testing.T, planned time.Time) outcome.Result {
 	t.Helper()
 	m := b.plan(t, planned)
 	m.Due = planned
 	return b.run(t, m)
 }
 
-func (b *bundle) run(t *testing.T, m job.Manifest) round.Result {
+func (b *bundle) run(t *testing.T, m job.Manifest) outcome.Result {
 	t.Helper()
 	return must.Get(b.runner(t).Start(deadline(t), m))(t)
 }

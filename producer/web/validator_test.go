@@ -20,7 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/job"
@@ -203,7 +203,7 @@ func of(rewards []scoring.Reward) map[string]float64 {
 
 // checkEvaluations holds what is built for each uid against the outcome, and
 // against what the worker said of the pull request.
-func checkEvaluations(t *testing.T, b *bundle, r round.Result, got called) {
+func checkEvaluations(t *testing.T, b *bundle, r outcome.Result, got called) {
 	t.Helper()
 	if len(got.Evaluations) != len(metagraph()) || len(got.Penalized) != 0 {
 		t.Fatalf("%d evaluations, penalised %v; want one for each uid, and nobody", len(got.Evaluations), got.Penalized)

@@ -5,21 +5,19 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"time"
 
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/listen"
 	"mirrorfleet/shared/ratelimit"
 )
 
 // Replayer runs failed miners of a concluded round again, as round.Runner does.
-type Replayer func(ctx context.Context, round string, s round.Selection) (round.Result, round.Replayed, error)
+type Replayer func(ctx context.Context, round string, s outcome.Selection) (outcome.Result, outcome.Replayed, error)
 
 // Config is what the API works with; nothing in it is closed here.
 type Config struct {
@@ -45,6 +43,7 @@ type Config struct {
 	// Now is the clock by which ages are counted, and by which a producer lives.
 	// Default: the machine's.
 	Now func() time.Time
+	// Log hears of replays, and of what cannot be read. Default: slog.Default().
 	Log *slog.Logger
 }
 
@@ -73,9 +72,7 @@ func New(ctx context.Context, cfg Config) (*API, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
+	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	a := &API{
 		cfg: cfg, mux: http.NewServeMux(),
 		slots: make(chan struct{}, atWork), whole: make(chan struct{}, 1),
@@ -104,11 +101,9 @@ func (a *API) Close() { a.replays.close() }
 
 // Server serves the API on an address.
 type Server struct {
-	api      *API
-	http     *http.Server
-	listener net.Listener
-	done     chan struct{}
-	log      *slog.Logger
+	*listen.Server
+
+	api *API
 }
 
 // lastAnswers is how long requests under way may still take at the end.
@@ -123,44 +118,26 @@ func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := listen.On(ctx, addr, listen.Connections)
+	s, err := listen.Start(ctx, listen.Config{
+		Name:      "the API",
+		Addr:      addr,
+		Handler:   api,
+		WriteTime: listen.ReadTime + max(api.cfg.Timeout, api.cfg.WholeTimeout) + sendTime,
+		Grace:     lastAnswers,
+		TLS:       cfg.TLS,
+		Log:       api.cfg.Log,
+	})
 	if err != nil {
 		api.Close()
 		return nil, err
 	}
-	log := api.cfg.Log
-	if cfg.TLS != nil {
-		listener = tls.NewListener(listener, cfg.TLS)
-	}
-	s := &Server{api: api, listener: listener, done: make(chan struct{}), log: log}
-	s.http = listen.Server(api, listen.ReadTime+max(api.cfg.Timeout, api.cfg.WholeTimeout)+sendTime, log)
-	go s.serve()
-	return s, nil
+	return &Server{s, api}, nil
 }
-
-func (s *Server) serve() {
-	defer close(s.done)
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		s.log.Error("the API is not served any more", "error", err)
-	}
-}
-
-// Addr is where it listens.
-func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // Close lets requests under way end, for a short while, then ends all, and the
 // replays with them.
 func (s *Server) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
-	defer cancel()
-	err := s.http.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.http.Close()
-	}
-	<-s.done
+	err := s.Server.Close()
 	s.api.Close()
-	if err != nil {
-		return fmt.Errorf("closing the API: %w", err)
-	}
-	return nil
+	return err
 }

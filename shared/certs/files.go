@@ -93,7 +93,7 @@ func (f Files) Pair() (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, &Error{f.Setting + "-cert: " + err.Error(), "give a file that this process can read", err}
 	}
-	key, err := secret.Read(f.Key, mostKey)
+	key, err := secret.Read(f.Key, maxKey)
 	if _, exposed := errors.AsType[*secret.ExposedError](err); exposed {
 		return tls.Certificate{}, fmt.Errorf("%s-key: %w", f.Setting, err)
 	}
@@ -110,8 +110,8 @@ func (f Files) Pair() (tls.Certificate, error) {
 	return pair, nil
 }
 
-// mostKey is many times the longest key.
-const mostKey = 1 << 20
+// maxKey is many times the longest key.
+const maxKey = 1 << 20
 
 // Client is what a client needs for its next connection; ServerName is the caller's.
 func (f Files) Client() (*tls.Config, error) {

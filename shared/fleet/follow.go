@@ -18,7 +18,7 @@ const (
 
 // await has the metrics say from the start on that no server answers: a process
 // that never finds them ends before anybody could follow it.
-func (s *Seeing) await() {
+func (s *Observability) await() {
 	look := func(check func(context.Context, *Fleet) error, code func(error) string) func(context.Context) telemetry.Server {
 		return func(ctx context.Context) telemetry.Server {
 			f := s.servers.Load()
@@ -36,7 +36,7 @@ func (s *Seeing) await() {
 
 // follow has the metrics look at the fleet's streams and at the bucket, and those of a
 // producer at what JetStream may store.
-func (s *Seeing) follow(f *Fleet) {
+func (s *Observability) follow(f *Fleet) {
 	s.servers.Store(f)
 	s.stops = append(s.stops, telemetry.ObserveQueue(f.queue), telemetry.ObserveLimit(f.limit), telemetry.ObserveConclusions(f.last))
 	if f.producer {

@@ -24,12 +24,12 @@ func TestEveryProcessTellsOfTheServers(t *testing.T) { //nolint:paralleltest // 
 	t.Cleanup(func() { otel.SetMeterProvider(before) })
 	cfg, stop := servers(t)
 	asCommand(t, func(ctx context.Context, c *cli.Command) error {
-		seeing, err := fleet.See(ctx, c, "worker", "one", slog.New(slog.DiscardHandler))
+		observed, err := fleet.Observe(ctx, c, "worker", "one", slog.New(slog.DiscardHandler))
 		if err != nil {
 			return err
 		}
-		defer seeing.Close()
-		page := func() string { _, body := nettest.Get(t, "http://"+seeing.Addr()+"/metrics"); return body } //nolint:contextcheck // by the test's own
+		defer observed.Close()
+		page := func() string { _, body := nettest.Get(t, "http://"+observed.Addr()+"/metrics"); return body } //nolint:contextcheck // by the test's own
 		wants(t, "at the start", page(), map[string]bool{
 			`mirrorfleet_server_answers{server_kind="nats"} 0`:  true,
 			`mirrorfleet_server_answers{server_kind="redis"} 0`: true, "mirrorfleet_job_queue_size": false,
@@ -39,7 +39,7 @@ func TestEveryProcessTellsOfTheServers(t *testing.T) { //nolint:paralleltest // 
 			return err
 		}
 		defer f.Close()
-		seeing.Follow(f)
+		observed.Follow(f)
 		if _, err := f.Limiter.Permit(ctx); err != nil {
 			return err
 		}
@@ -85,18 +85,18 @@ func TestAProducerTellsOfTheStorage(t *testing.T) { //nolint:paralleltest // as 
 	cfg, _ := servers(t)
 	cfg.NATS = server.NATSURL()
 	asCommand(t, func(ctx context.Context, c *cli.Command) error {
-		seeing, err := fleet.See(ctx, c, "producer", "one", slog.New(slog.DiscardHandler))
+		observed, err := fleet.Observe(ctx, c, "producer", "one", slog.New(slog.DiscardHandler))
 		if err != nil {
 			return err
 		}
-		defer seeing.Close()
+		defer observed.Close()
 		f, err := fleet.Open(ctx, cfg)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		seeing.Follow(f)
-		page := func() string { _, body := nettest.Get(t, "http://"+seeing.Addr()+"/metrics"); return body } //nolint:contextcheck // by the test's own
+		observed.Follow(f)
+		page := func() string { _, body := nettest.Get(t, "http://"+observed.Addr()+"/metrics"); return body } //nolint:contextcheck // by the test's own
 		wants(t, "with a limit of the server", page(), map[string]bool{
 			`mirrorfleet_storage_limit_bytes{storage_of="n1"} 1.073741824e+09`: true, `mirrorfleet_storage_used_bytes{storage_of="n1"}`: true,
 			`mirrorfleet_storage_limit_bytes{storage_of="account"}`: false,

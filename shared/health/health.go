@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -31,10 +29,7 @@ var errStarting = errors.New("not there yet")
 
 // Server serves one process's pages.
 type Server struct {
-	http     *http.Server
-	listener net.Listener
-	done     chan struct{}
-	log      *slog.Logger
+	pages *listen.Server
 
 	// life ends with the server. Checks end with it, and not with who asked for them:
 	// somebody who asks and leaves at once would have each of them begin anew.
@@ -49,12 +44,7 @@ type Server struct {
 // Listen serves on addr until Close; parts are what must be there before the
 // process can do work: each is not ready until Set. metrics may be nil.
 func Listen(ctx context.Context, addr string, metrics http.Handler, log *slog.Logger, parts ...string) (*Server, error) {
-	listener, err := listen.On(ctx, addr, listen.Connections)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{listener: listener, done: make(chan struct{}), log: log, checks: map[string]Check{}}
-	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	s := &Server{checks: map[string]Check{}}
 	for _, part := range parts {
 		s.checks[part] = func(context.Context) error { return errStarting }
 	}
@@ -64,16 +54,20 @@ func Listen(ctx context.Context, addr string, metrics http.Handler, log *slog.Lo
 	if metrics != nil {
 		mux.Handle("GET /metrics", metrics)
 	}
-	s.http = listen.Server(mux, answerTime, log)
-	go s.serve()
-	return s, nil
-}
-
-func (s *Server) serve() {
-	defer close(s.done)
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		s.log.Error("health and metrics are not served any more", "error", err)
+	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	var err error
+	s.pages, err = listen.Start(ctx, listen.Config{
+		Name:      "the pages of health and metrics",
+		Addr:      addr,
+		Handler:   mux,
+		WriteTime: answerTime,
+		Log:       log,
+	})
+	if err != nil {
+		s.end()
+		return nil, err
 	}
+	return s, nil
 }
 
 // Addr is where it listens. A Server that is nil listens nowhere.
@@ -81,7 +75,7 @@ func (s *Server) Addr() string {
 	if s == nil {
 		return ""
 	}
-	return s.listener.Addr().String()
+	return s.pages.Addr()
 }
 
 // Set says how a part is checked from here on.
@@ -94,7 +88,7 @@ func (s *Server) Set(part string, check Check) {
 	s.checks[part] = check
 }
 
-// Close ends all requests and checks, and waits for them and the listener's goroutine.
+// Close ends all requests and checks, and waits for them. It may be called again.
 func (s *Server) Close() error {
 	if s == nil {
 		return nil
@@ -102,13 +96,9 @@ func (s *Server) Close() error {
 	s.mu.Lock()
 	s.end()
 	s.mu.Unlock()
-	err := s.http.Close()
-	<-s.done
+	err := s.pages.Close()
 	s.looks.Wait()
-	if err != nil {
-		return fmt.Errorf("closing the pages of health and metrics: %w", err)
-	}
-	return nil
+	return err
 }
 
 func (s *Server) alive(w http.ResponseWriter, _ *http.Request) {

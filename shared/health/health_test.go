@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"mirrorfleet/shared/health"
+	"mirrorfleet/shared/lifetest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
@@ -137,4 +138,15 @@ func TestChecksEndWithTheServer(t *testing.T) {
 	default:
 		t.Error("the server was closed before its check had ended")
 	}
+}
+
+func TestServersStop(t *testing.T) {
+	t.Parallel()
+	lifetest.Stress(t, 50, func(ctx context.Context) (func() error, error) {
+		s, err := health.Listen(ctx, "127.0.0.1:0", nil, quiet, "nats")
+		if err != nil {
+			return nil, err
+		}
+		return s.Close, nil
+	})
 }

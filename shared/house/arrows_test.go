@@ -28,6 +28,7 @@ var arrows = []arrow{
 	{"shared/certs", "the file of a key is a secret; its tests' help ends tests", []string{"shared/secret", "shared/must"}},
 	{"shared/listen", "the bounds of a listener know nobody", nil},
 	{"shared/must", "what ends a test knows nobody", nil},
+	{"shared/lifetest", "starting and stopping know nobody", []string{"shared/must"}},
 	{"shared/signing", "a private key is a secret", []string{"shared/secret"}},
 	{"shared/signing/signingtest", "it makes keys", []string{"shared/must", "shared/signing"}},
 	{"shared/disktest", "it mounts, and runs a test again", []string{"shared/must"}},
@@ -88,8 +89,23 @@ var arrows = []arrow{
 		},
 	},
 	{
+		"producer/outcome", "an outcome is read as it is stored; what can be replayed is read from the records",
+		[]string{"shared/job", "shared/jobstream", "shared/scoring"},
+	},
+	{
+		"producer/audit", "what is held of a round is compared with itself and with its outcome",
+		[]string{"producer/outcome", "shared/job", "shared/plural"},
+	},
+	{
+		"producer/leadership", "who leads writes itself into a bucket, and the steps between are marked; it knows nothing of what is led",
+		[]string{"shared/crash", "shared/job", "shared/jobstream"},
+	},
+	{
 		"producer/round", "a round is published, collected and concluded by the rules, the steps between are marked, and what is left is estimated",
-		[]string{"producer/estimate", "shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural", "shared/scoring", "shared/telemetry"},
+		[]string{
+			"producer/audit", "producer/estimate", "producer/leadership", "producer/outcome",
+			"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural", "shared/scoring", "shared/telemetry",
+		},
 	},
 	{
 		"producer/miners", "who takes part is read from the validator's files, and what GitHub said is kept in a bucket",
@@ -98,12 +114,15 @@ var arrows = []arrow{
 	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job", "shared/pause"}},
 	{
 		"producer/view", "what is shown of rounds is read from the streams, of the limit from its bucket; what is left of one is estimated. It knows no page",
-		[]string{"producer/estimate", "producer/round", "shared/job", "shared/jobstream", "shared/plural", "shared/ratelimit", "shared/scoring"},
+		[]string{
+			"producer/audit", "producer/estimate", "producer/outcome", "producer/round", "shared/job", "shared/jobstream", "shared/plural",
+			"shared/ratelimit", "shared/scoring",
+		},
 	},
 	{
 		"producer/web", "the API says the same answers, and starts replays; its tests' help reads its description",
 		[]string{
-			"producer/round", "producer/view", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
+			"producer/outcome", "producer/round", "producer/view", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
 			"shared/ratelimit", "shared/telemetry",
 		},
 	},
@@ -113,7 +132,7 @@ var arrows = []arrow{
 	},
 	{"producer/backup", "streams are copied as they are, and declared where they are put", []string{"shared/job", "shared/jobstream", "shared/pause", "shared/plural"}},
 	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
-	{"producer/export", "rows are made of an outcome, read as it is stored", []string{"producer/round", "shared/scoring"}},
+	{"producer/export", "rows are made of an outcome, read as it is stored", []string{"producer/outcome", "shared/scoring"}},
 	{"worker", "a command wires its own and what is shared, but no simulator; it says that it works", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache", "shared/telemetry",
@@ -121,20 +140,20 @@ var arrows = []arrow{
 	{
 		"producer/page", "a page shows data that others have read",
 		[]string{
-			"producer/backup", "producer/doctor", "producer/estimate", "producer/round", "producer/view", "shared/job", "shared/plural", "shared/scoring",
-			"shared/terminal",
+			"producer/audit", "producer/backup", "producer/doctor", "producer/estimate", "producer/outcome", "producer/round", "producer/view",
+			"shared/job", "shared/plural", "shared/scoring", "shared/terminal",
 		},
 	},
 	{
 		"producer/session", "it opens what a round takes and runs it; it returns what is to be shown, and knows neither page nor terminal",
 		[]string{
-			"producer/miners", "producer/round", "producer/schedule", "producer/view", "shared/command", "shared/crash", "shared/fleet", "shared/job",
-			"shared/jobstream", "shared/local", "shared/mirror", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/telemetry",
+			"producer/leadership", "producer/miners", "producer/outcome", "producer/round", "producer/schedule", "producer/view",
+			"shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/telemetry",
 		},
 	},
 	{"producer", "a command wires its own and what is shared, but no simulator", []string{
-		"producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/page", "producer/round",
-		"producer/schedule", "producer/session", "producer/view", "producer/web",
+		"producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/outcome", "producer/page",
+		"producer/round", "producer/schedule", "producer/session", "producer/view", "producer/web",
 		"shared/certs", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
 		"shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/terminal",
 	}},
@@ -176,8 +195,8 @@ func TestImportsFollowTheArrows(t *testing.T) {
 // pure lists the packages and files that decide: they are given time and data.
 var pure = []string{
 	"shared/scoring", "shared/job", "shared/ratelimit/windows", "shared/ratelimit/bucket",
-	"producer/round/plan.go", "producer/round/progress.go", "producer/round/audit.go", "producer/round/compare.go",
-	"producer/round/same.go", "producer/round/expire.go", "producer/schedule/schedule.go", "producer/estimate",
+	"producer/round/plan.go", "producer/round/progress.go", "producer/audit", "producer/outcome/compare.go",
+	"producer/round/settings.go", "producer/round/expire.go", "producer/schedule/schedule.go", "producer/estimate",
 	"producer/miners/decide.go", "producer/miners/tokens.go", "producer/miners/metagraph.go",
 }
 

@@ -8,15 +8,15 @@ import (
 // Bounds of what workers tell on a record. Nobody's job comes near them; a worker that
 // is broken must not make nonsense of what producers add up and show of a round.
 const (
-	mostRequests = 1_000_000
-	mostWait     = 24 * time.Hour
-	mostText     = 4 << 10
+	maxRequests = 1_000_000
+	maxWait     = 24 * time.Hour
+	maxText     = 4 << 10
 )
 
 // bounded is the record with what only tells, and decides nothing, within bounds.
 func (r Record) bounded() Record {
 	for _, requests := range []*int{&r.Requests, &r.Expected, &r.Left} {
-		*requests = min(max(*requests, 0), mostRequests)
+		*requests = min(max(*requests, 0), maxRequests)
 	}
 	r.Refused = shortened(r.Refused)
 	if r.Failure != nil {
@@ -35,11 +35,11 @@ func (r Record) bounded() Record {
 	return r
 }
 
-func wait(d time.Duration) time.Duration { return min(max(d, 0), mostWait) }
+func wait(d time.Duration) time.Duration { return min(max(d, 0), maxWait) }
 
 func shortened(text string) string {
-	if len(text) <= mostText {
+	if len(text) <= maxText {
 		return text
 	}
-	return strings.ToValidUTF8(text[:mostText], "") + " …"
+	return strings.ToValidUTF8(text[:maxText], "") + " …"
 }

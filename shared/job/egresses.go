@@ -9,7 +9,7 @@ import (
 )
 
 // ErrUndeclared says that an egress is not declared.
-var ErrUndeclared = errors.New("egress not declared")
+var ErrUndeclared = errors.New("job: egress not declared")
 
 // Egresses are the fleet's, as a producer has declared them. They are a fact of
 // the network and of no round: a process that sends under another name has a

@@ -12,7 +12,7 @@ import (
 const Version = 1
 
 // ErrUnreadable marks a message that is no job: dead at once, never retried.
-var ErrUnreadable = errors.New("unreadable job")
+var ErrUnreadable = errors.New("job: unreadable")
 
 // Job asks for the evaluation of one miner. It carries the GitHub id, never
 // an access token.

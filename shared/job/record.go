@@ -11,11 +11,11 @@ import (
 var (
 	// ErrFenced says that the record is no longer held by the claim: the
 	// lease was lost, and what the claim did must have no effect.
-	ErrFenced = errors.New("lease lost: the record is held by another claim")
+	ErrFenced = errors.New("job: lease lost: the record is held by another claim")
 	// ErrSettled says that the job has ended: its message is to be removed.
-	ErrSettled = errors.New("job already ended")
+	ErrSettled = errors.New("job: already ended")
 	// ErrNotEnded says that a job cannot be replayed yet.
-	ErrNotEnded = errors.New("job not ended")
+	ErrNotEnded = errors.New("job: not ended")
 )
 
 // Phase is where a job stands.

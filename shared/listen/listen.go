@@ -11,20 +11,16 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// Connections is how many a listener has at once unless it says otherwise: a
-// fleet's page has a handful of readers.
-const Connections = 64
-
 // The bounds of one connection. A header of a request takes milliseconds.
 const (
 	HeaderTime = 5 * time.Second
 	ReadTime   = 10 * time.Second // with the body
 	IdleTime   = 30 * time.Second
-	mostHeader = 16 << 10
+	maxHeader  = 16 << 10
 )
 
-// On listens on an address for at most so many connections at once.
-func On(ctx context.Context, addr string, connections int) (net.Listener, error) {
+// on listens on an address for at most so many connections at once.
+func on(ctx context.Context, addr string, connections int) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", addr, err)
@@ -32,12 +28,12 @@ func On(ctx context.Context, addr string, connections int) (net.Listener, error)
 	return netutil.LimitListener(listener, connections), nil
 }
 
-// Server is an HTTP server with these bounds. An answer has writeTime, which
+// HTTP is an HTTP server with these bounds, for whoever has a listener of its own. An answer has writeTime, which
 // begins with the request's header.
-func Server(handler http.Handler, writeTime time.Duration, log *slog.Logger) *http.Server {
+func HTTP(handler http.Handler, writeTime time.Duration, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: HeaderTime, ReadTimeout: ReadTime, IdleTimeout: IdleTime, WriteTimeout: writeTime,
-		MaxHeaderBytes: mostHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 

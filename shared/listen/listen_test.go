@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 func serve(t *testing.T, connections int, change func(*http.Server)) string {
 	t.Helper()
 	listener := must.Get(listen.On(t.Context(), "127.0.0.1:0", connections))(t)
-	s := listen.Server(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), time.Minute, slog.New(slog.DiscardHandler))
+	s := listen.HTTP(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), time.Minute, slog.New(slog.DiscardHandler))
 	change(s)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(listener) }()

@@ -21,7 +21,7 @@ type Addresses struct {
 }
 
 // ErrNotRunning says that no process has servers on the state directory.
-var ErrNotRunning = errors.New("no local round is running there")
+var ErrNotRunning = errors.New("local: no local round is running there")
 
 const addressFile = "servers.json"
 
@@ -32,7 +32,7 @@ func Find(dir string) (Addresses, error) {
 	path := filepath.Join(dir, addressFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Addresses{}, fmt.Errorf("state directory %s: %w", dir, ErrNotRunning)
+		return Addresses{}, fmt.Errorf("finding the servers of state directory %s: %w", dir, ErrNotRunning)
 	}
 	if err != nil {
 		return Addresses{}, fmt.Errorf("state directory %s: %w", dir, err)
@@ -43,7 +43,7 @@ func Find(dir string) (Addresses, error) {
 	}
 	// A process that was killed has left its file behind.
 	if err := unix.Kill(found.PID, 0); errors.Is(err, unix.ESRCH) {
-		return Addresses{}, fmt.Errorf("state directory %s: %w", dir, ErrNotRunning)
+		return Addresses{}, fmt.Errorf("finding the servers of state directory %s: %w", dir, ErrNotRunning)
 	}
 	return found, nil
 }

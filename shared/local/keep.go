@@ -14,7 +14,7 @@ import (
 )
 
 // ErrRemoved says that the directory was removed while NATS ran on it.
-var ErrRemoved = errors.New("it was removed while NATS ran on it, and every round in it is gone")
+var ErrRemoved = errors.New("local: the state directory was removed while NATS ran on it, and every round in it is gone")
 
 // natsServer keeps a NATS server running on a directory. A server to which a
 // write has failed confirms no more, and says nothing: whoever waits for it

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -30,35 +31,29 @@ type Config struct {
 	Log *slog.Logger
 }
 
+func (c Config) withDefaults() Config {
+	c.NATS = cmp.Or(c.NATS, "127.0.0.1:0")
+	c.Redis = cmp.Or(c.Redis, "127.0.0.1:0")
+	c.Password = cmp.Or(c.Password, rand.Text())
+	c.StartTimeout = cmp.Or(c.StartTimeout, 30*time.Second)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return c
+}
+
 //nolint:staticcheck // each error begins with its field's name
-func (c Config) filled() (Config, error) {
-	if c.NATS == "" {
-		c.NATS = "127.0.0.1:0"
-	}
-	if c.Redis == "" {
-		c.Redis = "127.0.0.1:0"
-	}
-	if c.Password == "" {
-		c.Password = rand.Text()
-	}
-	if c.StartTimeout == 0 {
-		c.StartTimeout = 30 * time.Second
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+func (c Config) validate() error {
 	switch {
 	case c.Dir == "":
-		return c, errors.New("Dir is empty, want a directory to keep state in")
-	case len(c.Password) < leastPassword:
-		return c, fmt.Errorf("Password has %d characters, want %d or more", len(c.Password), leastPassword)
+		return errors.New("Dir is empty, want a directory to keep state in")
+	case len(c.Password) < minPassword:
+		return fmt.Errorf("Password has %d characters, want %d or more", len(c.Password), minPassword)
 	case c.StartTimeout < 0:
-		return c, fmt.Errorf("StartTimeout is %s, want more than 0", c.StartTimeout)
+		return fmt.Errorf("StartTimeout is %s, want more than 0", c.StartTimeout)
 	}
 	if err := checkLoopback("NATS", c.NATS); err != nil {
-		return c, err
+		return err
 	}
-	return c, checkLoopback("Redis", c.Redis)
+	return checkLoopback("Redis", c.Redis)
 }
 
 // user is the one user of both servers. Every process of a local round is the same user
@@ -66,8 +61,8 @@ func (c Config) filled() (Config, error) {
 // user with fewer rights would keep nothing from anybody.
 const user = "local"
 
-// leastPassword is more than anybody guesses over loopback.
-const leastPassword = 16
+// minPassword is more than anybody guesses over loopback.
+const minPassword = 16
 
 // checkLoopback keeps servers without encryption off the network.
 func checkLoopback(field, address string) error {
@@ -94,8 +89,8 @@ type Servers struct {
 // Start takes the directory and starts both servers; they run until Close.
 // ctx ends the start, not the servers.
 func Start(ctx context.Context, cfg Config) (_ *Servers, err error) {
-	cfg, err = cfg.filled()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err = cfg.validate(); err != nil {
 		return nil, fmt.Errorf("local: %w", err)
 	}
 	if ctx.Err() != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"mirrorfleet/shared/lifetest"
 	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/must"
 )
@@ -217,4 +218,16 @@ func TestFind(t *testing.T) {
 			t.Errorf("with %s: %v, want an error with %q", content, err, want)
 		}
 	}
+}
+
+func TestServersStop(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lifetest.Stress(t, 4, func(ctx context.Context) (func() error, error) {
+		s, err := local.Start(ctx, local.Config{Dir: dir, Log: quiet()})
+		if err != nil {
+			return nil, err
+		}
+		return s.Close, nil
+	})
 }

@@ -21,8 +21,8 @@ type Answer[T any] struct {
 }
 
 const (
-	// mostMalformed bounds what an answer of nothing but rubbish costs.
-	mostMalformed = 1000
+	// maxMalformed bounds what an answer of nothing but rubbish costs.
+	maxMalformed = 1000
 	// unbounded is for lists whose length nobody asks for.
 	unbounded = math.MaxInt
 )
@@ -44,7 +44,7 @@ func decodeEach[T any](list []byte, asked int, name func(item, int) string, deco
 		switch {
 		case err == nil:
 			answer.Items = append(answer.Items, value)
-		case len(answer.Malformed) < mostMalformed:
+		case len(answer.Malformed) < maxMalformed:
 			answer.Malformed = append(answer.Malformed, job.Malformed{
 				Item: name(it, index), Error: err.Error(),
 			})
@@ -131,7 +131,7 @@ func decodeFiles(data []byte, repository string, number int) (Files, error) {
 }
 
 func fileName(it item, index int) string {
-	if name := printable(it.text("filename"), mostName); name != "" {
+	if name := printable(it.text("filename"), maxName); name != "" {
 		return name
 	}
 	return fmt.Sprintf("file %d", index)

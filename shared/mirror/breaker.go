@@ -107,15 +107,15 @@ func (b *breaker) note(path string, err error) {
 		clear(b.failing)
 	default:
 		b.last = err
-		if len(b.failing) < mostPaths {
+		if len(b.failing) < maxPaths {
 			b.failing[path] = true
 		}
 	}
 }
 
-// mostPaths is how many failing paths are remembered: more than any sensible
+// maxPaths is how many failing paths are remembered: more than any sensible
 // BreakAcross.
-const mostPaths = 1000
+const maxPaths = 1000
 
 // guarded runs call, which asks for path, once the breaker lets it.
 func (c *Client) guarded(ctx context.Context, path string, call func() error) error {

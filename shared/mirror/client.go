@@ -29,10 +29,11 @@ type Client struct {
 
 // New makes a client. Whoever makes it closes it.
 func New(cfg Config) (*Client, error) {
-	cfg, base, err := cfg.filled()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("mirror: %w", err)
 	}
+	base, _ := parseBase(cfg.BaseURL) // validate has read it
 	c := &Client{cfg: cfg, base: base, address: strings.TrimRight(base.String(), "/"), breaker: newBreaker(cfg)}
 	c.port, _ = strconv.Atoi(base.Port()) // 0 for the scheme's own
 	c.life, c.end = context.WithCancelCause(context.Background())

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,30 +59,34 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// tries is how often a request is sent at most: the validator's own number.
-const tries = 3
+// maxTries is how often a request is sent at most: the validator's own number.
+const maxTries = 3
 
-func (c Config) filled() (Config, *url.URL, error) {
-	set(&c.PoolSize, 8)
-	set(&c.Timeout, 30*time.Second)
-	set(&c.Backoff, time.Second)
-	set(&c.MaxBackoff, 8*time.Second)
-	set(&c.Throttled, 10*time.Second)
-	set(&c.MaxList, 32<<20)
-	set(&c.MaxFiles, 64<<20)
-	set(&c.MaxPages, 50)
-	set(&c.BreakAfter, 8)
-	set(&c.BreakAcross, 3)
-	set(&c.BreakFor, 10*time.Second)
-	set(&c.Log, slog.Default())
-	base, err := parseBase(c.BaseURL)
-	if err != nil {
-		return c, nil, err
+func (c Config) withDefaults() Config {
+	c.PoolSize = cmp.Or(c.PoolSize, 8)
+	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
+	c.Backoff = cmp.Or(c.Backoff, time.Second)
+	c.MaxBackoff = cmp.Or(c.MaxBackoff, 8*time.Second)
+	c.Throttled = cmp.Or(c.Throttled, 10*time.Second)
+	c.MaxList = cmp.Or(c.MaxList, 32<<20)
+	c.MaxFiles = cmp.Or(c.MaxFiles, 64<<20)
+	c.MaxPages = cmp.Or(c.MaxPages, 50)
+	c.BreakAfter = cmp.Or(c.BreakAfter, 8)
+	c.BreakAcross = cmp.Or(c.BreakAcross, 3)
+	c.BreakFor = cmp.Or(c.BreakFor, 10*time.Second)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return c
+}
+
+// validate names the field, its value and what would be right.
+func (c Config) validate() error {
+	if _, err := parseBase(c.BaseURL); err != nil {
+		return err
 	}
 	if c.Meter == nil {
-		return c, nil, errors.New("Meter is nil, want the limiter of the egress")
+		return errors.New("Meter is nil, want the limiter of the egress")
 	}
-	return c, base, errors.Join(
+	return errors.Join(
 		positive("PoolSize", c.PoolSize), positive("MaxPages", c.MaxPages), positive("BreakAcross", c.BreakAcross),
 		positive("MaxList", c.MaxList), positive("MaxFiles", c.MaxFiles),
 		positive("Timeout", c.Timeout), positive("Backoff", c.Backoff), positive("MaxBackoff", c.MaxBackoff),
@@ -114,11 +119,4 @@ func parseBase(raw string) (*url.URL, error) {
 		return nil, fmt.Errorf("BaseURL %q has a query or fragment, want scheme, host and path only", base.Scheme+"://"+base.Host)
 	}
 	return base, nil
-}
-
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

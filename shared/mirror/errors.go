@@ -14,11 +14,11 @@ import (
 var (
 	// ErrFinal says that asking again would give the same: a 4xx, an answer
 	// over its cap, a list that does not end, a name that no address can hold.
-	ErrFinal = errors.New("final")
+	ErrFinal = errors.New("mirror: final")
 	// ErrUnavailable says that all tries failed; a later one may not.
-	ErrUnavailable = errors.New("unavailable")
+	ErrUnavailable = errors.New("mirror: unavailable")
 	// ErrClosed says that the client was used after its Close.
-	ErrClosed = errors.New("the mirror client is closed")
+	ErrClosed = errors.New("mirror: the client is closed")
 )
 
 // RequestError is a request that failed for good.

@@ -18,16 +18,16 @@ type item map[string]json.RawMessage
 
 // What an item is called is no longer than this: GitHub's names of repositories have
 // 140 characters at most, and a number has fewer than 20.
-const mostName, mostNumber = 200, 20
+const maxName, maxNumber = 200, 20
 
 // name is what the index-th item is called in a report, as far as it can be told.
 func (it item) name(index int, number string) string {
-	repository := printable(strings.ToLower(it.text("repo_full_name")), mostName-mostNumber-len("#"))
+	repository := printable(strings.ToLower(it.text("repo_full_name")), maxName-maxNumber-len("#"))
 	n, err := it.id(number)
 	if err != nil || n == "None" {
 		n = ""
 	}
-	if n = printable(n, mostNumber); repository == "" && n == "" {
+	if n = printable(n, maxNumber); repository == "" && n == "" {
 		return fmt.Sprintf("item %d", index)
 	}
 	return strings.Trim(repository+"#"+n, "#")

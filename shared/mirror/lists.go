@@ -18,8 +18,8 @@ import (
 const (
 	// pageSize is the most items that the mirror puts on a page.
 	pageSize = 200
-	// mostWindows is the most repositories that one request may name.
-	mostWindows = 200
+	// maxWindows is the most repositories that one request may name.
+	maxWindows = 200
 )
 
 // Pulls lists a miner's pull requests in each repository since its instant, in
@@ -62,7 +62,7 @@ type list[T any] struct {
 // windowed asks for at most as many repositories at once as the mirror takes.
 func windowed[T any](ctx context.Context, c *Client, l list[T], windows map[string]time.Time) (Answer[T], error) {
 	var all Answer[T]
-	for names := range slices.Chunk(slices.Sorted(maps.Keys(windows)), mostWindows) {
+	for names := range slices.Chunk(slices.Sorted(maps.Keys(windows)), maxWindows) {
 		since := make(map[string]string, len(names))
 		for _, name := range names {
 			since[name] = windows[name].UTC().Format(time.RFC3339Nano)

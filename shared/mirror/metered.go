@@ -53,7 +53,7 @@ func (m *metered) RoundTrip(r *http.Request) (_ *http.Response, err error) {
 			m.release()
 		}
 	}()
-	response, err := m.send(r)
+	response, err := m.roundTrip(r)
 	answered = err == nil
 	return response, err
 }
@@ -69,13 +69,13 @@ func (m *metered) release() {
 
 // send sends. Each time that net/http has a connection for the request, and is
 // about to write to it, the request takes a permit.
-func (m *metered) send(r *http.Request) (*http.Response, error) {
+func (m *metered) roundTrip(r *http.Request) (*http.Response, error) {
 	s := newSending(m, r)
 	response, err := m.transport.RoundTrip(r.WithContext(s.traced())) //nolint:contextcheck // it is of the request's own
 	if err != nil {
 		err = s.failure(err)
 		s.finish()
-		s.seen.done(0, err)
+		s.measured.done(0, err)
 		return nil, err
 	}
 	m.heed(r.Context(), response)
@@ -83,8 +83,8 @@ func (m *metered) send(r *http.Request) (*http.Response, error) {
 	body.release = sync.OnceFunc(func() {
 		s.finish()
 		m.release()
-		s.seen.request.Bytes = body.read
-		s.seen.done(response.StatusCode, nil)
+		s.measured.request.Bytes = body.read
+		s.measured.done(response.StatusCode, nil)
 	})
 	response.Body = body
 	return response, nil

@@ -46,7 +46,7 @@ func (c *Client) ask(ctx context.Context, r request) (err error) {
 	if c.life.Err() != nil {
 		end(ErrClosed) // now: the line above does it in a goroutine
 	}
-	err = c.guarded(under, r.path, func() error { return c.tries(under, r) })
+	err = c.guarded(under, r.path, func() error { return c.retry(under, r) })
 	if err != nil && under.Err() != nil {
 		return fmt.Errorf("mirror %s %s: %w", r.method, r.path, ended(under))
 	}
@@ -63,10 +63,10 @@ func ended(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", ctx.Err(), cause)
 }
 
-func (c *Client) tries(ctx context.Context, r request) error {
+func (c *Client) retry(ctx context.Context, r request) error {
 	failed := &RequestError{Method: r.method, Route: r.route, Path: r.path}
 	span := trace.SpanFromContext(ctx)
-	for failed.Tries < tries {
+	for failed.Tries < maxTries {
 		if failed.Tries > 0 {
 			telemetry.MirrorRetried(ctx, r.route)
 			_ = pause.For(ctx, c.cfg.backoff(failed.Tries, rand.Float64()))

@@ -27,7 +27,7 @@ type sending struct {
 	end   context.CancelCauseFunc
 	// seen is counted for the metrics, from the latest permit: the wait for it is
 	// not the mirror's.
-	seen *measured
+	measured *measured
 	// refused is why there is no permit. Only the goroutine that sends sets it.
 	refused error
 	// timeout runs from the latest permit, too.
@@ -38,7 +38,7 @@ type sending struct {
 }
 
 func newSending(m *metered, r *http.Request) *sending {
-	s := &sending{metered: m, outer: r.Context(), seen: measure(r)}
+	s := &sending{metered: m, outer: r.Context(), measured: measure(r)}
 	s.ctx, s.end = context.WithCancelCause(s.outer)
 	return s
 }
@@ -69,7 +69,7 @@ func (s *sending) connected(info httptrace.GotConnInfo) {
 		}
 	}()
 	if s.refused = s.permit(s.outer); s.refused == nil {
-		s.seen.began = time.Now()
+		s.measured.began = time.Now()
 		s.timeout = time.AfterFunc(s.cfg.Timeout, func() { s.end(errTimeout) })
 	}
 }

@@ -1,6 +1,7 @@
 package mirrorsim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -38,24 +39,16 @@ type Config struct {
 	Seed uint64
 }
 
-// withDefaults fills what is not set and checks the rest.
-func (c Config) withDefaults() (Config, error) {
-	if c.Addr == "" {
-		c.Addr = "127.0.0.1:0"
-	}
-	for _, d := range []struct {
-		value  *time.Duration
-		preset time.Duration
-	}{{&c.Window, RealWindow}, {&c.Mitigation, RealMitigation}, {&c.Stall, time.Minute}} {
-		if *d.value == 0 {
-			*d.value = d.preset
-		}
-	}
-	return c, c.check()
+func (c Config) withDefaults() Config {
+	c.Addr = cmp.Or(c.Addr, "127.0.0.1:0")
+	c.Window = cmp.Or(c.Window, RealWindow)
+	c.Mitigation = cmp.Or(c.Mitigation, RealMitigation)
+	c.Stall = cmp.Or(c.Stall, time.Minute)
+	return c
 }
 
-// check names the field, its value and what would be right.
-func (c Config) check() error {
+// validate names the field, its value and what would be right.
+func (c Config) validate() error {
 	switch {
 	case c.World == nil:
 		return errors.New("mirrorsim: Config.World is nil, want a world such as that of Demo")

@@ -41,8 +41,8 @@ type Server struct {
 
 // Start listens and serves until Close, or until ctx ends.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
-	cfg, err := cfg.withDefaults()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	// As it is, without a bound in connections: some are reset on purpose.
@@ -61,7 +61,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s.Reset()
 	// Answers are held back on purpose, so nothing bounds the time to write them; cut
 	// connections are wanted here, so nobody hears of them.
-	s.http = listen.Server(s.routes(), 0, slog.New(slog.DiscardHandler))
+	s.http = listen.HTTP(s.routes(), 0, slog.New(slog.DiscardHandler))
 	s.http.ReadTimeout, s.http.ReadHeaderTimeout, s.http.IdleTimeout = 0, time.Minute, 2*time.Minute // clients keep connections warm
 	s.http.BaseContext = func(net.Listener) context.Context { return base }
 	s.http.ConnContext, s.http.ConnState = s.conns.accepted, s.conns.changed

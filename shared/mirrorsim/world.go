@@ -16,7 +16,7 @@ import (
 )
 
 // ErrUnknown says that a world has no such pull request: the mirror's 404.
-var ErrUnknown = errors.New("unknown pull request")
+var ErrUnknown = errors.New("mirrorsim: unknown pull request")
 
 // World is everything that a simulated mirror knows, with the two files that
 // a round over it needs.

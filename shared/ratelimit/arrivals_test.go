@@ -17,7 +17,7 @@ import (
 type arrivals struct {
 	began  time.Time
 	window time.Duration
-	most   int
+	limit  int
 	mu     sync.Mutex
 	times  []time.Duration
 }
@@ -34,7 +34,6 @@ func (a *arrivals) send(useBy time.Time) {
 func (a *arrivals) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-
 	return len(a.times)
 }
 
@@ -45,8 +44,8 @@ func (a *arrivals) wantWithin(t *testing.T) {
 	defer a.mu.Unlock()
 	worst := windows.Worst(a.times, a.window)
 	t.Logf("%d requests in %v, worst window %+v", len(a.times), time.Since(a.began).Round(time.Millisecond), worst)
-	if worst.Max() > a.most {
-		t.Errorf("worst window of %v is %+v, want at most %d by every count", a.window, worst, a.most)
+	if worst.Max() > a.limit {
+		t.Errorf("worst window of %v is %+v, want at most %d by every count", a.window, worst, a.limit)
 	}
 }
 
@@ -62,7 +61,6 @@ func (s *sender) Permit(ctx context.Context) (useBy time.Time, err error) {
 	if useBy, err = s.Limiter.Permit(ctx); err == nil {
 		s.seen.send(useBy)
 	}
-
 	return useBy, err
 }
 
@@ -84,7 +82,6 @@ func (s *sender) linger(ctx context.Context) error {
 		s.seen.send(useBy)
 	case <-ctx.Done():
 	}
-
 	return nil
 }
 
@@ -109,7 +106,6 @@ func saturate(t *testing.T, limiters []*sender, n int, midway func()) {
 					}
 					if err := take(t.Context()); err != nil {
 						t.Errorf("a permit: %v", err)
-
 						return
 					}
 					if seen.count()-before >= n/2 && half.CompareAndSwap(false, true) {

@@ -111,7 +111,6 @@ func (s *saturated) run(ctx context.Context, b *testing.B, length time.Duration)
 					asked := time.Now()
 					if err := s.permit(ctx, i); err != nil {
 						b.Errorf("%s: %v", s.name, err)
-
 						return
 					}
 					s.note(time.Since(asked), first)
@@ -142,7 +141,6 @@ func (s *saturated) note(waited time.Duration, first bool) {
 func (s *saturated) permit(ctx context.Context, i int) error {
 	if !s.theirs {
 		_, err := s.limiters[i].Permit(ctx)
-
 		return err
 	}
 	limiter := redis_rate.NewLimiter(s.clients[i])
@@ -162,7 +160,6 @@ func (s *saturated) permit(ctx context.Context, i int) error {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-
 			return ctx.Err()
 		}
 	}
@@ -173,7 +170,6 @@ func (s *saturated) stats() (calls, late int64) {
 	for _, l := range s.limiters {
 		calls, late = calls+l.Stats().Asked, late+l.Stats().Late
 	}
-
 	return calls, late
 }
 

@@ -31,7 +31,6 @@ func Buckets(ctx context.Context, rdb redis.UniversalClient, timeout time.Durati
 			states = append(states, state)
 		}
 	}
-
 	return states, nil
 }
 
@@ -65,7 +64,6 @@ func egresses(ctx context.Context, rdb redis.UniversalClient, timeout time.Durat
 		err = scan(ctx, rdb)
 	}
 	slices.Sort(names)
-
 	return slices.Compact(names), err
 }
 
@@ -79,7 +77,6 @@ func egressesOf(keys []string) []string {
 			names = append(names, name)
 		}
 	}
-
 	return names
 }
 
@@ -96,6 +93,5 @@ func (s *State) LastUse() time.Duration {
 	if s.Granted == 0 {
 		return s.Age
 	}
-
 	return max(s.LastGrant, 0)
 }

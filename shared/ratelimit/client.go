@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ func NewSecureClient(address string, timeout time.Duration, files Files) (*redis
 	if timeout < 0 {
 		return nil, fmt.Errorf("ratelimit: the Redis timeout is %v, want more than 0, or 0 for %v", timeout, DefaultTimeout)
 	}
-	timeout = or(timeout, DefaultTimeout)
+	timeout = cmp.Or(timeout, DefaultTimeout)
 	options, err := redis.ParseURL(address)
 	if parsed, readable := url.Parse(address); err == nil && readable == nil && misread(parsed) {
 		err = errors.New("the password ends the host")
@@ -48,7 +49,6 @@ func NewSecureClient(address string, timeout time.Duration, files Files) (*redis
 	// Neither handshake is of use here, and each costs a fresh connection time.
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-
 	return redis.NewClient(options), nil
 }
 
@@ -74,7 +74,6 @@ func reason(address string, err error) string {
 	if unreadable != nil || misread(parsed) {
 		return ": write / ? # @ and % of a password as %2F %3F %23 %40 and %25"
 	}
-
 	return ": " + err.Error()
 }
 
@@ -97,7 +96,6 @@ func validateClient(rdb redis.UniversalClient) error {
 			return errors.New("ratelimit: ContextTimeoutEnabled of the Redis client is false, want true: calls must end at their timeout")
 		}
 	}
-
 	return nil
 }
 
@@ -113,7 +111,6 @@ func patientDialer(dial dialer) dialer {
 		if err != nil {
 			return unreachable{err: err}, nil //nolint:nilerr // the error comes with the first use
 		}
-
 		return conn, nil
 	}
 }

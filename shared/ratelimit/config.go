@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"math"
@@ -33,7 +34,7 @@ const NoSpare = -1
 const longest = bucket.Longest * time.Microsecond
 
 // Config describes the bucket of one egress. Every process of an egress must be
-// given the same figures; the bucket holds off one with others, see
+// given the same parameters; the bucket holds off one with others, see
 // [bucket.Differs]. The zero Config is the mirror's limit.
 type Config struct {
 	// Egress names the public IP that the requests leave from; each has a
@@ -73,31 +74,19 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Egress = or(c.Egress, DefaultEgress)
-	c.Limit = or(c.Limit, DefaultLimit)
-	c.Window = or(c.Window, DefaultWindow)
-	c.Jitter = or(c.Jitter, DefaultJitter)
-	c.Horizon = or(c.Horizon, DefaultHorizon)
-	c.Timeout = or(c.Timeout, min(DefaultTimeout, c.Jitter*4/5))
-	c.MaxCoolDown = or(c.MaxCoolDown, DefaultMaxCoolDown)
-	c.Spare = or(c.Spare, DefaultSpare)
+	c.Egress = cmp.Or(c.Egress, DefaultEgress)
+	c.Limit = cmp.Or(c.Limit, DefaultLimit)
+	c.Window = cmp.Or(c.Window, DefaultWindow)
+	c.Jitter = cmp.Or(c.Jitter, DefaultJitter)
+	c.Horizon = cmp.Or(c.Horizon, DefaultHorizon)
+	c.Timeout = cmp.Or(c.Timeout, min(DefaultTimeout, c.Jitter*4/5))
+	c.MaxCoolDown = cmp.Or(c.MaxCoolDown, DefaultMaxCoolDown)
+	c.Spare = cmp.Or(c.Spare, DefaultSpare)
 	if c.Spare == NoSpare {
 		c.Spare = 0
 	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-
+	c.Log = cmp.Or(c.Log, slog.Default())
 	return c
-}
-
-func or[T comparable](value, fallback T) T {
-	var zero T
-	if value == zero {
-		return fallback
-	}
-
-	return value
 }
 
 var egressName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
@@ -107,17 +96,15 @@ func CheckEgress(name string) error {
 	if !egressName.MatchString(name) {
 		return fmt.Errorf("ratelimit: Egress is %q, want 1 to 64 letters, digits, dots, dashes or underscores", name)
 	}
-
 	return nil
 }
 
 // validate checks a Config whose defaults are filled in.
 func (c Config) validate() error {
-	between := func(field string, d, least, most time.Duration) error {
-		if d < least || d > most {
-			return fmt.Errorf("ratelimit: %s is %v, want %v to %v", field, d, least, most)
+	between := func(field string, d, minimum, maximum time.Duration) error {
+		if d < minimum || d > maximum {
+			return fmt.Errorf("ratelimit: %s is %v, want %v to %v", field, d, minimum, maximum)
 		}
-
 		return nil
 	}
 	if err := CheckEgress(c.Egress); err != nil {
@@ -142,7 +129,6 @@ func (c Config) validate() error {
 	if err := c.validateRate(); err != nil {
 		return err
 	}
-
 	return between("Horizon", c.Horizon, c.interval(), longest)
 }
 
@@ -157,7 +143,6 @@ func (c Config) validateRate() error {
 			c.Rate, c.highestRate(), burst, c.Rate, c.Window.Seconds(), c.Jitter.Seconds(),
 			burst+c.Rate*(c.Window+c.Jitter).Seconds(), c.Limit, c.Spare)
 	}
-
 	return nil
 }
 
@@ -173,7 +158,6 @@ func (c Config) interval() time.Duration {
 	if rate == 0 {
 		rate = c.highestRate()
 	}
-
 	return time.Duration(math.Ceil(1e6/rate)) * time.Microsecond
 }
 

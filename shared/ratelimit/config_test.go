@@ -12,7 +12,7 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// TestRateOfTheFormula: 48 slots in 10.25 s with the mirror's figures.
+// TestRateOfTheFormula: 48 slots in 10.25 s with the mirror's parameters.
 func TestRateOfTheFormula(t *testing.T) {
 	t.Parallel()
 	if got := ratelimit.Interval(ratelimit.Config{}); got != 213_542 {
@@ -114,7 +114,6 @@ func TestErrorsHideThePassword(t *testing.T) {
 		_, err := ratelimit.NewClient(address, 0)
 		if err == nil {
 			t.Errorf("NewClient(%q) returned no error", address)
-
 			continue
 		}
 		if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "sec%ret") {

@@ -22,7 +22,6 @@ func fleet(t *testing.T, s *server, n int) []*sender {
 	for i := range limiters {
 		limiters[i] = s.limiter(t, quick())
 	}
-
 	return limiters
 }
 
@@ -39,8 +38,8 @@ func TestFirstPermitWaitsOneHorizon(t *testing.T) {
 	onEach(t, servers, func(t *testing.T, s *server) {
 		began := time.Now()
 		must.Get(s.limiter(t, quick()).Permit(t.Context()))(t)
-		if waited, least := time.Since(began), quick().Horizon; waited < least {
-			t.Errorf("the first permit of a new bucket came after %v, want at least %v", waited, least)
+		if waited, minimum := time.Since(began), quick().Horizon; waited < minimum {
+			t.Errorf("the first permit of a new bucket came after %v, want at least %v", waited, minimum)
 		}
 	})
 }

@@ -34,7 +34,6 @@ func (l *Limiter) CoolDown(ctx context.Context, d time.Duration) error {
 		return fmt.Errorf("ratelimit: cool-down of %v not yet taken down: %w", d, err)
 	}
 	l.cool.written(until)
-
 	return nil
 }
 
@@ -63,7 +62,6 @@ func (c *coolDown) begin(now, until time.Time) (unwritten time.Time, began bool)
 	}
 	close(c.void)
 	c.void = make(chan struct{})
-
 	return c.until, began
 }
 
@@ -81,7 +79,6 @@ func (c *coolDown) written(until time.Time) {
 func (c *coolDown) unwritten() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-
 	return c.until
 }
 
@@ -89,6 +86,5 @@ func (c *coolDown) unwritten() time.Time {
 func (c *coolDown) watch() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-
 	return c.void
 }

@@ -66,7 +66,6 @@ func patient(tb testing.TB, s *server) redis.UniversalClient {
 	tb.Helper()
 	rdb := must.Get(s.connect(time.Minute))(tb)
 	tb.Cleanup(func() { _ = rdb.Close() })
-
 	return rdb
 }
 
@@ -95,7 +94,6 @@ func replaceOnce(t *testing.T, text, from, to string) string {
 	if strings.Count(text, from) != 1 {
 		t.Fatalf("the script has %q %d times, want once", from, strings.Count(text, from))
 	}
-
 	return strings.Replace(text, from, to, 1)
 }
 
@@ -152,8 +150,8 @@ func (w *walk) step() step {
 	s.state = w.state
 	s.args = []any{
 		bit(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
-		in.Born, in.Next, in.Now, in.Skew, in.Elapsed,
-		in.Figures().String(), in.Hold,
+		in.Epoch, in.NextSlot, in.Now, in.Skew, in.Elapsed,
+		in.Params().String(), in.Hold,
 		w.clock / 1_000_000, w.clock % 1_000_000, "# Server\r\nrun_id:" + w.run + "\r\n",
 	}
 	w.count(s)
@@ -161,14 +159,13 @@ func (w *walk) step() step {
 		w.session.Learn(s.reply, w.base.Add(w.mine))
 	}
 	w.pass()
-
 	return s
 }
 
 // count takes down where a step has been.
 func (w *walk) count(s step) {
 	w.verdicts[s.reply.Verdict]++
-	if s.reply.Verdict == bucket.Refused && s.state.Hold > s.clock {
+	if s.reply.Verdict == bucket.Refused && s.state.HoldUntil > s.clock {
 		w.holds++
 	}
 	w.restarts += int(s.state.Restarts - s.before.Restarts)
@@ -207,8 +204,8 @@ func (w *walk) compare(t *testing.T, script *redis.Script, rdb redis.UniversalCl
 
 func (s step) wantReply(t *testing.T, got []int64) {
 	t.Helper()
-	want := []int64{int64(s.reply.Verdict), s.reply.Wait, s.reply.Now, s.reply.Skew, s.reply.Next, s.reply.Born}
-	if f := s.reply.Figures; s.reply.Verdict == bucket.Differs {
+	want := []int64{int64(s.reply.Verdict), s.reply.Wait, s.reply.Now, s.reply.Skew, s.reply.NextSlot, s.reply.Epoch}
+	if f := s.reply.Params; s.reply.Verdict == bucket.Differs {
 		want = append(want, f.Interval, f.Horizon, f.Limit, f.Window)
 	}
 	if !slices.Equal(want, got) {
@@ -220,7 +217,6 @@ func bit(set bool) int {
 	if set {
 		return 1
 	}
-
 	return 0
 }
 
@@ -251,15 +247,14 @@ func (w *walk) request() bucket.Request {
 	}
 	switch w.random.IntN(20) {
 	case 0:
-		in.Born, in.Next, in.Now, in.Skew, in.Elapsed = 0, 0, 0, 0, 0
+		in.Epoch, in.NextSlot, in.Now, in.Skew, in.Elapsed = 0, 0, 0, 0, 0
 	case 1:
-		in.Next += w.random.Int64N(1_000_000)
+		in.NextSlot += w.random.Int64N(1_000_000)
 	case 2:
 		in.Now += w.random.Int64N(1_000_000) - 500_000
 	case 3:
 		in.Skew += w.random.Int64N(1_000_000) - 500_000
 	}
-
 	return in
 }
 
@@ -287,12 +282,11 @@ func (w *walk) spoil() (field, value string) {
 	}[w.random.IntN(12)]
 	if field == "all" {
 		w.state = bucket.State{}
-
 		return field, ""
 	}
 	value = []string{"0", "-5", "4000000000000000", fmt.Sprint(w.clock + w.random.Int64N(40_000_000) - 20_000_000)}[w.random.IntN(4)]
 	if field == "figures" {
-		f := w.state.Figures
+		f := w.state.Params
 		if w.random.IntN(2) == 0 {
 			f.Horizon *= 1000
 		} else {
@@ -307,7 +301,6 @@ func (w *walk) spoil() (field, value string) {
 		panic(err) // every value above is a number
 	}
 	w.state = state
-
 	return field, value
 }
 

@@ -8,7 +8,7 @@
 // more than Config.Jitter apart. Slots are at least one interval apart, whatever
 // the number of processes. So no 10 seconds see more than b + r·(W+J) requests,
 // by fixed windows of any phase, by a sliding log and by the two-window
-// estimate; the constructor refuses figures for which that exceeds the limit
+// estimate; the constructor refuses parameters for which that exceeds the limit
 // less its spare. docs/limit.md has the proof.
 //
 // Nobody polls: one call to Redis reserves the next slot and tells how long to
@@ -21,9 +21,9 @@
 //
 // A [Limiter] is metering, or blocked while Redis cannot be reached or answers
 // with errors ([Limiter.Stats] tells since when and why; [Limiter.Check] finds out
-// for an idle process, and spends nothing), or held off because its figures
+// for an idle process, and spends nothing), or held off because its parameters
 // are not those in force, or closed. Beside that the bucket may be cooling down
-// because the mirror asked for it, or held by hand ([Desk]): then what processes
+// because the mirror asked for it, or held by hand ([Operator]): then what processes
 // have reserved is void as soon as they hear of it, and slots begin at the end of
 // that, at the normal pace.
 //

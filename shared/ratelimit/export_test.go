@@ -22,18 +22,17 @@ func Usable(l *Limiter, useBy, now time.Time) bool {
 	return l.usable(context.Background(), reservation{bucket.Reservation{UseBy: useBy}, bucket.Reply{}, l.cool.watch()}, now)
 }
 
-// FiguresOf is how the figures of a Config are logged.
-func FiguresOf(c Config) slog.LogValuer { return figures(c.withDefaults().request().Figures()) }
+// ParamsOf is how the parameters of a Config are logged.
+func ParamsOf(c Config) slog.LogValuer { return params(c.withDefaults().request().Params()) }
 
 // Rest waits as a process does that was told to ask again after d.
 func Rest(ctx context.Context, l *Limiter, d time.Duration) error { return l.rest(ctx, d) }
 
-// Channel is where the words of an egress are said.
+// Channel is where the notices of an egress are published.
 func Channel(egress string) string { return key(egress) + channelSuffix }
 
-// Most is what no window of a Config may exceed: L − spare.
-func Most(c Config) int {
+// MaxInWindow is what no window of a Config may exceed: L − spare.
+func MaxInWindow(c Config) int {
 	c = c.withDefaults()
-
 	return c.Limit - c.Spare
 }

@@ -43,7 +43,6 @@ func faults() []fault {
 			must.Check(t, rdb.HIncrBy(t.Context(), ratelimit.Key("default"), "skew", by).Err())
 		}
 	}
-
 	return []fault{
 		{"the key is missing", func(t *testing.T, _ *server, rdb redis.UniversalClient) {
 			t.Helper()

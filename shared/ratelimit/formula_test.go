@@ -14,10 +14,10 @@ import (
 	"mirrorfleet/shared/ratelimit/windows"
 )
 
-// figures makes settings of whatever a fuzzer draws: a limit of 3 to 102 requests
+// params makes settings of whatever a fuzzer draws: a limit of 3 to 102 requests
 // in a window of 10 ms to a minute, a jitter of a millisecond to a whole window,
 // and a spare that leaves two requests.
-func figures(limit, spare, window, jitter uint16) ratelimit.Config {
+func params(limit, spare, window, jitter uint16) ratelimit.Config {
 	cfg := ratelimit.Config{
 		Limit: 3 + int(limit%100), Window: time.Duration(10+window%59_991) * time.Millisecond, Spare: ratelimit.NoSpare,
 		Horizon: time.Hour, // holds a slot of any of them
@@ -26,7 +26,6 @@ func figures(limit, spare, window, jitter uint16) ratelimit.Config {
 	if spare %= uint16(cfg.Limit - 2); spare > 0 {
 		cfg.Spare = int(spare)
 	}
-
 	return cfg
 }
 
@@ -35,12 +34,11 @@ func noRedis(tb testing.TB) *redis.Client {
 	tb.Helper()
 	rdb := must.Get(ratelimit.NewClient("redis://127.0.0.1:1", 0))(tb)
 	tb.Cleanup(func() { _ = rdb.Close() })
-
 	return rdb
 }
 
-// most is what no window may exceed: L − spare.
-func most(cfg ratelimit.Config) int { return cfg.Limit - max(cfg.Spare, 0) }
+// maxInWindow is what no window may exceed: L − spare.
+func maxInWindow(cfg ratelimit.Config) int { return cfg.Limit - max(cfg.Spare, 0) }
 
 // demand lets n requests come as a pattern says, over and over: of each two bytes
 // the first is how long after the one before the request is made, the second how
@@ -67,19 +65,17 @@ func demand(cfg ratelimit.Config, interval int64, pattern []byte, n int) []time.
 		wait := time.Duration(reply.Wait) * time.Microsecond
 		if reply.Verdict == bucket.Refused {
 			now = now.Add(wait)
-
 			continue
 		}
 		times = append(times, now.Sub(origin)+wait+cfg.Jitter*time.Duration(at(2*i+1))/0xff)
 	}
-
 	return times
 }
 
 // exceeded tells whether any count is above a whole number of requests; the
 // estimate is a float, and its last digits are noise.
-func exceeded(worst windows.Counts, most int) bool {
-	return worst.Fixed > most || worst.Sliding > most || worst.TwoWindow > float64(most)+1e-6
+func exceeded(worst windows.Counts, limit int) bool {
+	return worst.Fixed > limit || worst.Sliding > limit || worst.TwoWindow > float64(limit)+1e-6
 }
 
 // patterns are ways of asking that are hard on a limit, beside what is drawn:
@@ -95,7 +91,7 @@ func patterns() map[string][]byte {
 	}
 }
 
-// seeds are the figures to begin with: the mirror's, the edges of what can be set,
+// seeds are the parameters to begin with: the mirror's, the edges of what can be set,
 // and thirty drawn ones. They run with the other tests; make fuzz goes on.
 func seeds(f *testing.F) {
 	f.Helper()
@@ -127,35 +123,35 @@ func FuzzFormulaHolds(f *testing.F) {
 		if len(pattern) == 0 || len(pattern) > 4096 {
 			t.Skip("nothing to ask, or for too long")
 		}
-		cfg := figures(limit, spare, window, jitter)
+		cfg := params(limit, spare, window, jitter)
 		if _, err := ratelimit.New(cfg, rdb); err != nil {
 			t.Fatalf("%+v is refused: %v", cfg, err)
 		}
 		times := demand(cfg, ratelimit.Interval(cfg), pattern, 4*cfg.Limit+20)
-		if worst := windows.Worst(times, cfg.Window); exceeded(worst, most(cfg)) {
+		if worst := windows.Worst(times, cfg.Window); exceeded(worst, maxInWindow(cfg)) {
 			t.Errorf("%d in %v with J %v, spare %d: worst window %+v, want at most %d",
-				cfg.Limit, cfg.Window, cfg.Jitter, max(cfg.Spare, 0), worst, most(cfg))
+				cfg.Limit, cfg.Window, cfg.Jitter, max(cfg.Spare, 0), worst, maxInWindow(cfg))
 		}
 	})
 }
 
 // FuzzOneStepBeyond: with the rate of one request more, so that
 // b + r·(W+J) = L − spare + 1, a search finds a way of asking that exceeds it. So
-// the counters, the bucket and the patterns can see a violation, for any figures.
+// the counters, the bucket and the patterns can see a violation, for any parameters.
 func FuzzOneStepBeyond(f *testing.F) {
 	seeds(f)
 	rdb := noRedis(f)
 	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, drawn []byte) {
-		cfg := figures(limit, spare, window, jitter)
+		cfg := params(limit, spare, window, jitter)
 		span := (cfg.Window + cfg.Jitter).Microseconds()
-		interval := span / int64(most(cfg)) // r·(W+J) = L − spare
+		interval := span / int64(maxInWindow(cfg)) // r·(W+J) = L − spare
 		cfg.Rate = 1e6 / float64(interval)
 		if _, err := ratelimit.New(cfg, rdb); err == nil {
 			t.Errorf("%+v is accepted, want it refused with the formula", cfg)
 		}
 		if !searched(cfg, interval, drawn) {
 			t.Errorf("%d in %v with J %v, spare %d: no way of asking exceeds %d, one step beyond the formula",
-				cfg.Limit, cfg.Window, cfg.Jitter, max(cfg.Spare, 0), most(cfg))
+				cfg.Limit, cfg.Window, cfg.Jitter, max(cfg.Spare, 0), maxInWindow(cfg))
 		}
 	})
 }
@@ -164,7 +160,7 @@ func FuzzOneStepBeyond(f *testing.F) {
 // patterns, and each number of late ones before the punctual ones.
 func searched(cfg ratelimit.Config, interval int64, drawn []byte) bool {
 	try := func(pattern []byte) bool {
-		return exceeded(windows.Worst(demand(cfg, interval, pattern, 3*cfg.Limit), cfg.Window), most(cfg))
+		return exceeded(windows.Worst(demand(cfg, interval, pattern, 3*cfg.Limit), cfg.Window), maxInWindow(cfg))
 	}
 	if len(drawn) > 0 && len(drawn) <= 4096 && try(drawn) {
 		return true
@@ -181,11 +177,10 @@ func searched(cfg ratelimit.Config, interval int64, drawn []byte) bool {
 			return true
 		}
 	}
-
 	return false
 }
 
-// TestFormulaIsTight: at the mirror's figures the two-window estimate exceeds
+// TestFormulaIsTight: at the mirror's parameters the two-window estimate exceeds
 // 49 with slots a ten-thousandth closer than the formula has them.
 func TestFormulaIsTight(t *testing.T) {
 	t.Parallel()

@@ -67,7 +67,6 @@ func (h *health) back(ctx context.Context, now time.Time) {
 func (h *health) blocked() (time.Time, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-
 	return h.since, h.err
 }
 
@@ -75,7 +74,6 @@ func (h *health) blocked() (time.Time, error) {
 func (h *health) recent(now time.Time) (err error, known bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-
 	return h.err, !h.at.IsZero() && now.Sub(h.at) < fresh
 }
 
@@ -98,13 +96,11 @@ func (l *Limiter) Check(ctx context.Context) error {
 		}
 		l.health.lost(ctx, answered, err)
 		_, err = l.health.blocked()
-
 		return err
 	}
 	l.health.back(ctx, answered)
 	if l.session.learn(reply, answered) {
 		l.count.lostStates.add(ctx)
 	}
-
 	return nil
 }

@@ -27,13 +27,13 @@ type Limiter struct {
 	queue queue
 	left  *reservation // by a waiter that has gone, for the next; nil for none
 
-	session session
-	cool    coolDown
-	ears    ears
-	hearing sync.WaitGroup
-	health  health
-	dissent dissent
-	count   *counters
+	session   session
+	cool      coolDown
+	listener  listener
+	listening sync.WaitGroup
+	health    health
+	mismatch  mismatch
+	count     *counters
 }
 
 // New makes a limiter over a client that stays the caller's: Close does not
@@ -55,23 +55,21 @@ func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
 
 	l := &Limiter{
 		cfg: cfg, record: newRecord(rdb, cfg.Egress, cfg.Timeout), life: life, end: end,
-		queue:   queue{moved: make(chan struct{})},
-		cool:    coolDown{void: make(chan struct{})},
-		ears:    newEars(),
-		health:  health{log: cfg.Log, egress: cfg.Egress},
-		dissent: dissent{log: cfg.Log, cfg: cfg},
-		count:   count,
+		queue:    queue{moved: make(chan struct{})},
+		cool:     coolDown{void: make(chan struct{})},
+		listener: newListener(),
+		health:   health{log: cfg.Log, egress: cfg.Egress},
+		mismatch: mismatch{log: cfg.Log, cfg: cfg},
+		count:    count,
 	}
-	l.hearing.Go(l.attend)
-
+	l.listening.Go(l.listen)
 	return l, nil
 }
 
 // Close ends every wait with ErrClosed. It may be called more than once.
 func (l *Limiter) Close() error {
 	l.end(ErrClosed)
-	l.hearing.Wait()
-
+	l.listening.Wait()
 	return nil
 }
 
@@ -81,7 +79,6 @@ func (l *Limiter) Close() error {
 func (l *Limiter) Permit(ctx context.Context) (useBy time.Time, err error) {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
-
 	return traced(ctx, l.cfg.Egress, l.permit)
 }
 
@@ -111,7 +108,6 @@ func (l *Limiter) bound(ctx context.Context) (context.Context, func()) {
 		cancel(ErrClosed) // AfterFunc would take its time
 	}
 	stop := context.AfterFunc(l.life, func() { cancel(ErrClosed) })
-
 	return ctx, func() { stop(); cancel(nil) }
 }
 
@@ -134,7 +130,6 @@ func (l *Limiter) permit(ctx context.Context) (time.Time, error) {
 		}
 		if usable {
 			l.count.permit(ctx, time.Since(began))
-
 			return r.UseBy, nil
 		}
 	}
@@ -151,42 +146,36 @@ func (l *Limiter) await(ctx context.Context, r reservation) (usable bool, err er
 	timer := time.NewTimer(left)
 	defer timer.Stop()
 	for {
-		stop, next := l.ears.stops()
+		stop, next := l.listener.stops()
 		if stop.voids(r.slot) {
 			break
 		}
 		select {
 		case <-ctx.Done():
 			l.left = &r
-
 			return false, ended(ctx)
 		case <-next:
 			continue
 		case <-r.void:
 		case <-timer.C:
 		}
-
 		break
 	}
-
 	return l.usable(ctx, r, time.Now()), nil
 }
 
 // usable tells whether a reservation can be used at now or later, and counts why
 // if it cannot.
 func (l *Limiter) usable(ctx context.Context, r reservation, now time.Time) bool {
-	stop, _ := l.ears.stops()
+	stop, _ := l.listener.stops()
 	switch {
 	case closed(r.void), stop.voids(r.slot):
 		l.count.void.add(ctx)
-
 		return false
 	case now.After(r.UseBy):
 		l.count.late.add(ctx)
-
 		return false
 	}
-
 	return true
 }
 
@@ -205,6 +194,5 @@ func ended(ctx context.Context) error {
 	if errors.Is(cause, ErrClosed) {
 		return ErrClosed
 	}
-
 	return fmt.Errorf("ratelimit: waiting for a permit: %w", cause)
 }

@@ -163,8 +163,8 @@ func TestLostAnswerIsASlotSpent(t *testing.T) {
 		relay.Delay(0, 0)
 		<-served
 		slots, after := state(t, direct).Granted-had, l.Stats()
-		if most := (after.Asked - after.Refused) - (before.Asked - before.Refused); slots < 2 || slots > most {
-			t.Errorf("%d slots went with %+v, want 2 to %d: one spent on the lost answer, none on a resend", slots, after, most)
+		if maximum := (after.Asked - after.Refused) - (before.Asked - before.Refused); slots < 2 || slots > maximum {
+			t.Errorf("%d slots went with %+v, want 2 to %d: one spent on the lost answer, none on a resend", slots, after, maximum)
 		}
 	})
 }

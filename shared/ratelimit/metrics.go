@@ -83,7 +83,6 @@ func newCounters(egress string) (*counters, error) {
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, fmt.Errorf("making the instruments: %w", err)
 	}
-
 	return c, nil
 }
 

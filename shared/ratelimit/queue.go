@@ -23,7 +23,6 @@ func (q *queue) join(ctx context.Context, now time.Time) error {
 	if !q.busy {
 		q.busy, q.turn = true, now
 		q.mu.Unlock()
-
 		return nil
 	}
 	mine := make(chan struct{})
@@ -37,7 +36,6 @@ func (q *queue) join(ctx context.Context, now time.Time) error {
 	if !q.quit(mine) {
 		q.leave(time.Now()) // the turn came at the same moment: it goes on
 	}
-
 	return ended(ctx)
 }
 
@@ -50,7 +48,6 @@ func (q *queue) quit(mine chan struct{}) bool {
 		return false
 	}
 	q.line = slices.Delete(q.line, at, at+1)
-
 	return true
 }
 
@@ -63,7 +60,6 @@ func (q *queue) leave(now time.Time) {
 	q.moved = make(chan struct{})
 	if len(q.line) == 0 {
 		q.busy = false
-
 		return
 	}
 	close(q.line[0])
@@ -72,17 +68,16 @@ func (q *queue) leave(now time.Time) {
 
 // look is the queue at a moment: how many wait, the one with the turn included,
 // since when that one has had the turn, and what is closed when that ends.
-func (q *queue) look() (now glimpse) {
+func (q *queue) look() (now queueState) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.busy {
-		return glimpse{moved: q.moved}
+		return queueState{moved: q.moved}
 	}
-
-	return glimpse{len(q.line) + 1, q.turn, q.moved}
+	return queueState{len(q.line) + 1, q.turn, q.moved}
 }
 
-type glimpse struct {
+type queueState struct {
 	waiting int
 	turn    time.Time
 	moved   <-chan struct{}

@@ -19,7 +19,7 @@ const (
 )
 
 // reservation is one that this process holds, until a cool-down closes void or
-// a word of another process makes its slot void.
+// a notice of another process makes its slot void.
 type reservation struct {
 	bucket.Reservation
 
@@ -73,7 +73,6 @@ func (l *Limiter) reserve(ctx context.Context) (granted *reservation, wait time.
 		if ctx.Err() == nil { // else the caller went, and nothing is known of Redis
 			l.health.lost(ctx, answered, err)
 		}
-
 		return nil, 0, err
 	}
 	l.health.back(ctx, answered)
@@ -81,10 +80,8 @@ func (l *Limiter) reserve(ctx context.Context) (granted *reservation, wait time.
 	l.cool.written(cool)
 	if reply.Verdict != bucket.Granted {
 		l.count.refused.add(ctx)
-
 		return nil, time.Duration(reply.Wait) * time.Microsecond, nil
 	}
-
 	return &reservation{bucket.Reserved(reply, asked, answered, l.cfg.Jitter), reply, void}, 0, nil
 }
 
@@ -93,7 +90,7 @@ func (l *Limiter) learn(ctx context.Context, reply bucket.Reply, answered time.T
 	if l.session.learn(reply, answered) {
 		l.count.lostStates.add(ctx)
 	}
-	l.dissent.heard(ctx, reply)
+	l.mismatch.heard(ctx, reply)
 }
 
 // session guards what the process remembers of the bucket: a cool-down vouches
@@ -106,7 +103,6 @@ type session struct {
 func (s *session) fill(in bucket.Request, now time.Time) bucket.Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	return s.last.Fill(in, now)
 }
 
@@ -116,7 +112,6 @@ func (s *session) learn(reply bucket.Reply, answered time.Time) (another bool) {
 	defer s.mu.Unlock()
 	another = s.last.Another(reply)
 	s.last.Learn(reply, answered)
-
 	return another
 }
 
@@ -128,8 +123,7 @@ func (l *Limiter) rest(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ended(ctx)
 	case <-timer.C:
-	case <-l.ears.release():
+	case <-l.listener.release():
 	}
-
 	return nil
 }

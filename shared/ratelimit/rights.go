@@ -44,7 +44,7 @@ func TryRights(ctx context.Context, rdb redis.UniversalClient, egress string, ti
 
 // TryGrant looks at the bucket of an egress, and says in a sentence, as [Trouble] does,
 // why Redis would grant no permit of it; nil if it would. Like [Limiter.Check] it spends
-// none. A bucket that exists keeps its figures; a new one begins with those of cfg.
+// none. A bucket that exists keeps its parameters; a new one begins with those of cfg.
 func TryGrant(ctx context.Context, rdb redis.UniversalClient, cfg Config, timeout time.Duration) (State, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -60,7 +60,6 @@ func TryGrant(ctx context.Context, rdb redis.UniversalClient, cfg Config, timeou
 		in = inForce(found)
 	}
 	_, err = r.ask(ctx, in)
-
 	return found, Trouble(err)
 }
 

@@ -48,13 +48,12 @@ func (r record) ask(ctx context.Context, in bucket.Request) (bucket.Reply, error
 	defer cancel()
 	got, err := r.reserve.Run(ctx, r.rdb, []string{key(r.egress)},
 		flag(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
-		in.Born, in.Next, in.Now, in.Skew, in.Elapsed,
-		in.Figures().String(), in.Hold,
+		in.Epoch, in.NextSlot, in.Now, in.Skew, in.Elapsed,
+		in.Params().String(), in.Hold,
 	).Int64Slice()
 	if err != nil {
 		return bucket.Reply{}, fmt.Errorf("ratelimit: reserve for egress %s: %w", r.egress, err)
 	}
-
 	return parseReply(got)
 }
 
@@ -65,7 +64,6 @@ func (l *Limiter) ask(ctx context.Context, in bucket.Request) (bucket.Reply, err
 	if err != nil {
 		l.count.lost.add(ctx)
 	}
-
 	return reply, err
 }
 
@@ -75,12 +73,11 @@ func parseReply(got []int64) (bucket.Reply, error) {
 		return bucket.Reply{}, fmt.Errorf("%w: %d values, want 6 or 10", errReply, len(got))
 	}
 	reply := bucket.Reply{
-		Verdict: bucket.Verdict(got[0]), Wait: got[1], Now: got[2], Skew: got[3], Next: got[4], Born: got[5],
+		Verdict: bucket.Verdict(got[0]), Wait: got[1], Now: got[2], Skew: got[3], NextSlot: got[4], Epoch: got[5],
 	}
 	if len(got) == 10 {
-		reply.Figures = bucket.Figures{Interval: got[6], Horizon: got[7], Limit: got[8], Window: got[9]}
+		reply.Params = bucket.Params{Interval: got[6], Horizon: got[7], Limit: got[8], Window: got[9]}
 	}
-
 	return reply, nil
 }
 
@@ -88,6 +85,5 @@ func flag(set bool) int {
 	if set {
 		return 1
 	}
-
 	return 0
 }

@@ -75,7 +75,6 @@ func newServer(tb testing.TB, url string) *server {
 	if t, ok := tb.(*testing.T); ok {
 		t.Cleanup(func() { s.countArrivals(t) })
 	}
-
 	return s
 }
 
@@ -91,7 +90,6 @@ func embedded(tb testing.TB) *server {
 		m.FlushAll()
 		must.Do(t, m.Restart())
 	}
-
 	return s
 }
 
@@ -103,7 +101,6 @@ func process(tb testing.TB) *server {
 	s.tellsRunID = true
 	s.stop = func(*testing.T) { run.Kill() }
 	s.start = func(t *testing.T) { t.Helper(); run.Restart(t) }
-
 	return s
 }
 
@@ -122,7 +119,6 @@ func cluster(tb testing.TB) *server {
 		for _, node := range nodes {
 			options.Addrs = append(options.Addrs, node.Address)
 		}
-
 		return redis.NewClusterClient(options), nil
 	}
 	s.stop = func(*testing.T) {
@@ -136,7 +132,6 @@ func cluster(tb testing.TB) *server {
 			node.Restart(t)
 		}
 	}
-
 	return s
 }
 
@@ -156,15 +151,12 @@ func pair(tb testing.TB) *server {
 		await(t, "the replica lags", func() bool {
 			granted := func(rdb *redis.Client) int64 {
 				n, _ := rdb.HGet(t.Context(), ratelimit.Key("default"), "granted").Int64()
-
 				return n
 			}
-
 			return granted(ahead) >= granted(behind)+20
 		})
 		p.Failover(t)
 	}
-
 	return s
 }
 
@@ -177,7 +169,7 @@ func quick() ratelimit.Config {
 	}
 }
 
-// awaitListener waits until a limiter hears the words of others.
+// awaitListener waits until a limiter hears the notices of others.
 func (s *server) awaitListener(t *testing.T) {
 	t.Helper()
 	rdb := patient(t, s)
@@ -187,10 +179,8 @@ func (s *server) awaitListener(t *testing.T) {
 			channel := ratelimit.Channel(ratelimit.DefaultEgress)
 			listening, err := node.PubSubNumSub(ctx, channel).Result()
 			listeners.Add(listening[channel])
-
 			return err
 		})
-
 		return listeners.Load() > 0
 	})
 }
@@ -200,7 +190,6 @@ func (s *server) client(tb testing.TB) redis.UniversalClient {
 	tb.Helper()
 	rdb := must.Get(s.connect(0))(tb)
 	tb.Cleanup(func() { _ = rdb.Close() })
-
 	return rdb
 }
 
@@ -221,7 +210,6 @@ func everywhere(t *testing.T, rdb redis.UniversalClient, do func(context.Context
 // sent by its permits is counted with the rest of its egress.
 func (s *server) limiter(tb testing.TB, cfg ratelimit.Config) *sender {
 	tb.Helper()
-
 	return s.limiterBy(tb, cfg, s.client(tb))
 }
 
@@ -230,7 +218,6 @@ func (s *server) limiter(tb testing.TB, cfg ratelimit.Config) *sender {
 func (s *server) patientLimiter(tb testing.TB, cfg ratelimit.Config) *sender {
 	tb.Helper()
 	cfg.Limit, cfg.Window, cfg.Jitter, cfg.Timeout = 502, 10*time.Second, 10*time.Second, 10*time.Second
-
 	return s.limiterBy(tb, cfg, patient(tb, s))
 }
 
@@ -242,10 +229,9 @@ func (s *server) limiterBy(tb testing.TB, cfg ratelimit.Config, rdb redis.Univer
 	defer s.mu.Unlock()
 	seen, found := s.seen[cfg.Egress]
 	if !found {
-		seen = &arrivals{began: time.Now(), window: cfg.Window, most: ratelimit.Most(cfg)}
+		seen = &arrivals{began: time.Now(), window: cfg.Window, limit: ratelimit.MaxInWindow(cfg)}
 		s.seen[cfg.Egress] = seen
 	}
-
 	return &sender{l, seen}
 }
 
@@ -273,7 +259,6 @@ func (s signals) Enabled(context.Context, slog.Level) bool { return true }
 
 func (s signals) Handle(_ context.Context, record slog.Record) error {
 	s.messages <- record.Message
-
 	return nil
 }
 

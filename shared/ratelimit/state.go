@@ -31,7 +31,7 @@ type State struct {
 	// CoolDown is how long the cool-down has still to run, Hold the hold by hand.
 	CoolDown, Hold time.Duration
 	// Granted, Refused and Restarts count over the whole fleet and the bucket's
-	// life; Restarts are the starts from an unknown state, or with other figures,
+	// life; Restarts are the starts from an unknown state, or with other parameters,
 	// the first included. CoolDowns counts each once, for all who were told.
 	Granted, Refused, Restarts, CoolDowns int64
 	// Age is how long ago the last of the Restarts was, as far as the bucket's
@@ -46,7 +46,7 @@ type State struct {
 	// first; the last one is still running, and slots granted ahead of it are
 	// not shown.
 	Use []int64
-	// Stats are this process's own figures.
+	// Stats are what this process counted itself.
 	Stats Stats
 }
 
@@ -57,10 +57,9 @@ func (l *Limiter) State(ctx context.Context) (State, error) {
 		return State{}, err
 	}
 	if !state.Known {
-		state.inForce(l.cfg.request().Figures())
+		state.inForce(l.cfg.request().Params())
 	}
 	state.Stats = l.Stats()
-
 	return state, nil
 }
 
@@ -80,11 +79,10 @@ func (r record) look(ctx context.Context) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("ratelimit: state of egress %s: %w", r.egress, err)
 	}
-	state := State{Egress: r.egress, Known: kept.High > 0}
+	state := State{Egress: r.egress, Known: kept.Time > 0}
 	if state.Known {
 		state.describe(kept, clock)
 	}
-
 	return state, nil
 }
 
@@ -106,27 +104,26 @@ func parseState(got []any) (clock int64, fields map[string]string, err error) {
 	for pair := range slices.Chunk(pairs, 2) {
 		fields[fmt.Sprint(pair[0])] = fmt.Sprint(pair[1])
 	}
-
 	return times[0]*int64(time.Second/time.Microsecond) + times[1], fields, nil
 }
 
-// inForce puts figures into words.
-func (s *State) inForce(f bucket.Figures) {
-	s.Interval, s.Horizon, s.Window, s.Limit = micros(f.Interval), micros(f.Horizon), micros(f.Window), int(f.Limit)
-	if f.Interval > 0 {
+// inForce puts parameters into words.
+func (s *State) inForce(p bucket.Params) {
+	s.Interval, s.Horizon, s.Window, s.Limit = micros(p.Interval), micros(p.Horizon), micros(p.Window), int(p.Limit)
+	if p.Interval > 0 {
 		s.Rate = 1 / s.Interval.Seconds()
 	}
 }
 
 // describe puts a bucket into words at the server's clock.
 func (s *State) describe(kept bucket.State, clock int64) {
-	s.inForce(kept.Figures)
-	now := kept.Time(clock)
-	s.CoolDown = micros(max(kept.Cool-now, 0))
-	s.Hold = micros(max(kept.Hold-clock, 0))
-	s.NextIn = max(micros(max(kept.Next-now, 0)), s.CoolDown, s.Hold)
+	s.inForce(kept.Params)
+	now := kept.TimeAt(clock)
+	s.CoolDown = micros(max(kept.CoolUntil-now, 0))
+	s.Hold = micros(max(kept.HoldUntil-clock, 0))
+	s.NextIn = max(micros(max(kept.NextSlot-now, 0)), s.CoolDown, s.Hold)
 	s.Granted, s.Refused, s.Restarts, s.CoolDowns = kept.Granted, kept.Refused, kept.Restarts, kept.Cools
-	s.Age = micros(now - kept.Born)
+	s.Age = micros(now - kept.Epoch)
 	if kept.Last > 0 {
 		s.LastGrant = micros(clock - kept.Last)
 	}

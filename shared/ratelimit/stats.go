@@ -20,7 +20,7 @@ type Stats struct {
 	Trouble      error
 }
 
-// Stats returns the figures of this process.
+// Stats returns what this process counted.
 func (l *Limiter) Stats() Stats {
 	stats := Stats{
 		Granted: l.count.granted.n.Load(), Late: l.count.late.n.Load(), Void: l.count.void.n.Load(),
@@ -29,6 +29,5 @@ func (l *Limiter) Stats() Stats {
 	stats.BlockedSince, stats.Trouble = l.health.blocked()
 	now := l.queue.look()
 	stats.Waiting, stats.TurnSince = now.waiting, now.turn
-
 	return stats
 }

@@ -85,7 +85,7 @@ func TestWrongTLSOfRedisIsNoAbsence(t *testing.T) {
 		var refused error
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		must.Until(ctx, t, name+" is refused", func() bool { // a reset may come before the server's word
+		must.Until(ctx, t, name+" is refused", func() bool { // a reset may come before the server's answer
 			refused = ratelimit.Refusal(rdb.Ping(ctx).Err())
 			return refused != nil
 		})

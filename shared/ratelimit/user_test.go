@@ -44,7 +44,7 @@ func TestTheShippedUsers(t *testing.T) {
 	run, producer, worker := shippedUsers(t)
 	for _, url := range []string{producer, worker} {
 		s := newServer(t, url)
-		l, d := s.limiter(t, quick()), s.desk(t)
+		l, d := s.limiter(t, quick()), s.operator(t)
 		permit(t, l)
 		if state, err := d.Hold(t.Context(), time.Minute); err != nil || state.Hold <= 0 || state.RunID == "" {
 			t.Errorf("a hold: %+v, %v, want one, by a server that tells its run id", state, err)

@@ -1,6 +1,7 @@
 package scorecache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,26 +30,24 @@ type Config struct {
 	Log *slog.Logger
 }
 
+func (c Config) withDefaults() Config {
+	c.Timeout = cmp.Or(c.Timeout, 2*time.Second)
+	c.RetryWait = cmp.Or(c.RetryWait, 250*time.Millisecond)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return c
+}
+
 //nolint:staticcheck // each error begins with its field's name
-func (c Config) filled() (Config, error) {
-	if c.Timeout == 0 {
-		c.Timeout = 2 * time.Second
-	}
-	if c.RetryWait == 0 {
-		c.RetryWait = 250 * time.Millisecond
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+func (c Config) validate() error {
 	switch {
 	case c.Bucket == nil:
-		return c, errors.New("Bucket is required")
+		return errors.New("Bucket is required")
 	case c.Scorer == "":
-		return c, errors.New("Scorer is empty: want what identifies the scorer")
+		return errors.New("Scorer is empty: want what identifies the scorer")
 	case c.Timeout < 0 || c.RetryWait < 0:
-		return c, fmt.Errorf("Timeout is %s and RetryWait %s, want more than 0", c.Timeout, c.RetryWait)
+		return fmt.Errorf("Timeout is %s and RetryWait %s, want more than 0", c.Timeout, c.RetryWait)
 	}
-	return c, nil
+	return nil
 }
 
 // Cache is one process' view of the bucket. It is safe for concurrent use and
@@ -61,8 +60,8 @@ type Cache struct {
 
 // New checks cfg; it starts nothing.
 func New(cfg Config) (*Cache, error) {
-	cfg, err := cfg.filled()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("scorecache: %w", err)
 	}
 	return &Cache{cfg: cfg}, nil

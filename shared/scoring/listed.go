@@ -11,7 +11,7 @@ import (
 type Listed struct {
 	AuthorLogin   string `json:"author_login"`
 	MergedByLogin string `json:"merged_by_login,omitempty"`
-	// Body is cut at mostBody bytes; nil when the mirror sends none, and in what
+	// Body is cut at maxBody bytes; nil when the mirror sends none, and in what
 	// is kept of a round (outcomes, stored evaluations).
 	Body         *string   `json:"body"`
 	LastEditedAt time.Time `json:"last_edited_at,omitzero"`
@@ -37,9 +37,9 @@ type ListedIssue struct {
 	UpdatedAt         time.Time `json:"updated_at,omitzero"`
 }
 
-// mostBody bounds what a pull request's author makes a round hold: GitHub allows
+// maxBody bounds what a pull request's author makes a round hold: GitHub allows
 // 65,536 letters.
-const mostBody = 8 << 10
+const maxBody = 8 << 10
 
 // cut is a text's beginning, without half a letter at its end.
 func cut(text *string, most int) *string {
@@ -67,7 +67,7 @@ func listed(pr *PullRequest) *Listed {
 	l := &Listed{
 		AuthorLogin:   pr.AuthorLogin,
 		MergedByLogin: pr.MergedByLogin,
-		Body:          cut(pr.Body, mostBody),
+		Body:          cut(pr.Body, maxBody),
 		LastEditedAt:  pr.LastEditedAt,
 		HeadSHA:       pr.HeadSHA,
 		BaseSHA:       pr.BaseSHA,

@@ -80,13 +80,13 @@ func Read(path string, most int64) ([]byte, error) {
 	return data, nil
 }
 
-// mostLine is longer than any password or token.
-const mostLine = 4096
+// maxLine is longer than any password or token.
+const maxLine = 4096
 
 // Line reads a file of one line, such as a password. What is wrong with it is
 // told without it.
 func Line(path string) (string, error) {
-	data, err := Read(path, mostLine)
+	data, err := Read(path, maxLine)
 	if err != nil {
 		return "", err
 	}

@@ -11,13 +11,13 @@ import (
 	"mirrorfleet/shared/secret"
 )
 
-// mostFile bounds a file of keys: one is 120 bytes.
-const mostFile = 64 << 10
+// maxFile bounds a file of keys: one is 120 bytes.
+const maxFile = 64 << 10
 
 // Private reads a private key, from a file that others cannot read. Its public key
 // verifies, too.
 func (k Keys) Private(path string) (Keys, error) {
-	data, err := secret.Read(path, mostFile)
+	data, err := secret.Read(path, maxFile)
 	if err != nil {
 		return k, err
 	}
@@ -41,8 +41,8 @@ func (k Keys) Public(path string) (Keys, error) {
 	if err != nil {
 		return k, err //nolint:wrapcheck // it names the path
 	}
-	if len(data) > mostFile {
-		return k, fmt.Errorf("%s is larger than %d bytes", path, mostFile)
+	if len(data) > maxFile {
+		return k, fmt.Errorf("%s is larger than %d bytes", path, maxFile)
 	}
 	found := 0
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {

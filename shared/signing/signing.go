@@ -93,8 +93,8 @@ func (s Signature) Seal(content []byte) []byte {
 	return append(line, content...)
 }
 
-// mostLine is more than the line of a signature has.
-const mostLine = 512
+// maxLine is more than the line of a signature has.
+const maxLine = 512
 
 // Open takes a value apart that may be sealed. What is read of it is no more
 // than its beginning.
@@ -102,7 +102,7 @@ func Open(value []byte) (s Signature, content []byte, err error) {
 	if !bytes.HasPrefix(value, []byte(begin)) {
 		return Signature{}, value, nil
 	}
-	end := bytes.IndexByte(value[:min(len(value), mostLine)], '\n')
+	end := bytes.IndexByte(value[:min(len(value), maxLine)], '\n')
 	if end < 0 {
 		return Signature{}, nil, errors.New("the line of its signature has no end")
 	}
@@ -113,4 +113,4 @@ func Open(value []byte) (s Signature, content []byte, err error) {
 }
 
 // Head is how many bytes of a value Open needs to find the signature.
-const Head = mostLine
+const Head = maxLine

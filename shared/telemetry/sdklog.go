@@ -17,9 +17,9 @@ const complaints = time.Minute
 // hear lets OpenTelemetry's SDK speak in the process's log, without secrets.
 func hear(log *slog.Logger, scrub func(string) string) {
 	otel.SetLogger(logr.FromSlogHandler(sdkLog{log.Handler(), scrub}))
-	seldom := rate.Sometimes{Interval: complaints}
+	throttledLog := rate.Sometimes{Interval: complaints}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		seldom.Do(func() {
+		throttledLog.Do(func() {
 			log.Warn("OpenTelemetry reports a problem: traces or metrics may be missing", "error", scrub(err.Error()))
 		})
 	}))

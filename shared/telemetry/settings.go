@@ -54,8 +54,8 @@ func (env settings) wants(own, exporter string) bool {
 // full, and a slow collector is not to fill it. The SDK's own default is 2048.
 const defaultQueue = 16384
 
-// mostQueue is a gigabyte of spans or more.
-const mostQueue = 1 << 20
+// maxQueue is a gigabyte of spans or more.
+const maxQueue = 1 << 20
 
 // queue is how many spans wait for the collector at most.
 func (env settings) queue() (options []trace.BatchSpanProcessorOption) {
@@ -77,8 +77,8 @@ func (env settings) check() error {
 		}
 	}
 	for _, setting := range []string{queueSetting, batchSetting} {
-		if n, err := strconv.Atoi(env.get(setting)); err == nil && (n < 1 || n > mostQueue) {
-			return fmt.Errorf("%s is %d, want a number from 1 to %d", setting, n, mostQueue)
+		if n, err := strconv.Atoi(env.get(setting)); err == nil && (n < 1 || n > maxQueue) {
+			return fmt.Errorf("%s is %d, want a number from 1 to %d", setting, n, maxQueue)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,16 +46,26 @@ type Config struct {
 	Log *slog.Logger
 }
 
+func (c Config) withDefaults() Config {
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return c
+}
+
+func (c Config) validate() error {
+	if c.Service == "" {
+		return errors.New("telemetry: Service is empty, want the kind of process")
+	}
+	return nil
+}
+
 // Setup installs the process's tracer and meter providers and its propagator as
 // the environment says, and returns what sends the last spans and metrics and
 // stops them: within the context that it is given, and a second time without
 // effect. Setup is to be called once, by main.
 func Setup(ctx context.Context, cfg Config) (shutdown func(context.Context) error, err error) {
-	if cfg.Service == "" {
-		return nil, errors.New("telemetry: Service is empty, want the kind of process")
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
 	}
 	env := settings(os.Getenv)
 	if err := env.check(); err != nil {

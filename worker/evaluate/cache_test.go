@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +20,6 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring/tokens"
 	"mirrorfleet/worker/evaluate"
 )
 
@@ -90,7 +87,7 @@ func TestASecondRoundFetchesNoFiles(t *testing.T) {
 		for _, j := range miners {
 			j.Round = round
 			last := 0
-			e := must.Get(b.evaluator.Evaluate(t.Context(), j, evaluate.Attempt{Expect: func(_ context.Context, n int) { last = n }}))(t)
+			e := must.Get(b.evaluator.Evaluate(t.Context(), j, job.Attempt{Expect: func(_ context.Context, n int) { last = n }}))(t)
 			all, told = append(all, e), append(told, last)
 		}
 		return all, told
@@ -164,17 +161,17 @@ func TestOddAnswersComeBackAsTheyWere(t *testing.T) {
 	world := must.Get(odd.World(0))(t)
 	now := asOf
 	b := setup(t, world, func(c *evaluate.Config) { c.Now = func() time.Time { return now } })
-	fresh := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+	fresh := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 	if len(fresh.Malformed) != 2 || fresh.Cached != 0 || len(fresh.Evaluation.Merged) != 3 || fresh.Evaluation.Merged[0].TotalNodesScored == 0 {
 		t.Fatalf("fresh: malformed %+v, %d cached, merged %+v", fresh.Malformed, fresh.Cached, fresh.Evaluation.Merged)
 	}
 	// What cannot be compared with its list is kept when it has come back.
 	now = now.Add(time.Hour)
-	again := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+	again := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 	if again.Cached != 1 {
 		t.Errorf("%d from the cache after an hour, want the list of none", again.Cached)
 	}
-	cached := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+	cached := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 	if cached.Cached != 3 {
 		t.Errorf("%d from the cache, want 3", cached.Cached)
 	}
@@ -195,7 +192,7 @@ func TestWhatMakesARoundFetchAgain(t *testing.T) {
 	evaluated := func(b *bundle, round string, want int) {
 		t.Helper()
 		b.server.Reset()
-		e := must.Get(b.evaluator.Evaluate(t.Context(), in(round), evaluate.Attempt{}))(t)
+		e := must.Get(b.evaluator.Evaluate(t.Context(), in(round), job.Attempt{}))(t)
 		if got := filesAsked(b); got != want || e.Cached != 2-want {
 			t.Errorf("%s: %d files fetched, %d from the cache; want %d fetched of 2", round, got, e.Cached, want)
 		}
@@ -233,96 +230,6 @@ func TestWhatMakesARoundFetchAgain(t *testing.T) {
 	evaluated(b, "r1", 0) // the former ones are still there
 }
 
-// Answers that failed, or that the mirror may still change, are asked for again.
-func TestWhatIsNeverKept(t *testing.T) {
-	t.Parallel()
-	w := named(1, "h")
-	name(w, 2, "h", false)
-	w.AddPull("107", pullWithoutFiles(3))
-	b := setup(t, w)
-	for range 2 {
-		b.server.Reset()
-		e := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true}))(t)
-		if len(e.Missing) != 2 || len(e.Evaluation.Merged) != 3 || !e.Evaluation.Merged[1].Scored {
-			t.Errorf("missing %+v of %d, want files a/b#2 and a/b#3", e.Missing, len(e.Evaluation.Merged))
-		}
-	}
-	if got := filesAsked(b); got != 2 {
-		t.Errorf("%d files fetched again, want the two that are not final", got)
-	}
-}
-
-// Whatever ran out of time or memory is committed by the first attempt, degraded,
-// since another one would end the same; it is never kept, so that each round and
-// each replay asks for it again.
-func TestWhatRanOutOfItsBudget(t *testing.T) {
-	t.Parallel()
-	hard, head, base := strings.Repeat("a?b:", 10_000), "h-1", "m"
-	hardFiles := files(1)
-	hardFiles.HeadSHA, hardFiles.MergeBaseSHA, hardFiles.Files[0].HeadContent = &head, &base, &hard
-	for name, c := range map[string]struct {
-		env    string
-		budget time.Duration // of a pull request
-		miner  time.Duration
-		method tokens.Method
-		error  string
-		asked  int // of three pull requests
-	}{
-		"a parse":                {parseEnv + "=1ms", 0, 0, tokens.MethodTreeDiff, "1 of its files took too much processor time to parse, the first p.go", 1},
-		"a pull request":         {parseEnv + "=0s", time.Nanosecond, 0, tokens.MethodSkippedTimeout, "p.go: it took more than 1ns of processor time", 3},
-		"all files of the miner": {parseEnv + "=0s", 0, time.Nanosecond, tokens.MethodSkippedTimeout, "the budget of all files together is spent: 1ns of processor time", 3},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := named(3, "h")
-			w.AddFiles(hardFiles)
-			b := setup(t, w, func(cfg *evaluate.Config) {
-				cfg.Scorer, cfg.MinerBudget = newScorer(t, c.budget, c.env), c.miner
-			})
-			for range 2 {
-				b.server.Reset()
-				e := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
-				if len(e.Missing) != c.asked || e.Missing[0].What != "files a/b#1" || e.Missing[0].Cause != job.OutOfBudget || !strings.Contains(e.Missing[0].Error, c.error) {
-					t.Errorf("missing %+v, want %d, the first of a/b#1 with cause %s and %q", e.Missing, c.asked, job.OutOfBudget, c.error)
-				}
-				if f := e.Evaluation.Merged[0].Tokens.Files[0]; f.Method != c.method || f.OutOfTime != (c.method == tokens.MethodTreeDiff) || f.Nodes != 0 {
-					t.Errorf("figures %+v, want none by %s", f, c.method)
-				}
-			}
-			if got := filesAsked(b); got != c.asked {
-				t.Errorf("%d files fetched again, want the %d that ran out", got, c.asked)
-			}
-		})
-	}
-}
-
-func pullWithoutFiles(n int) mirrorsim.Pull {
-	merged, main, sha := asOf.Add(-time.Hour), "main", "s"
-	return mirrorsim.Pull{
-		RepoFullName: "a/b", Number: n, State: "MERGED", AuthorGitHubID: "107", CreatedAt: asOf.Add(-4 * time.Hour), MergedAt: &merged,
-		BaseRef: &main, HeadSHA: &sha, BaseSHA: &sha, ScoringDataStored: true,
-	}
-}
-
-// The attempt after a failed one asks for the lists and for what is missing.
-func TestALaterAttemptFetchesOnlyWhatIsMissing(t *testing.T) {
-	t.Parallel()
-	b := setup(t, named(6, "h"))
-	must.Do(t, b.server.FailFirst("files:a/b#4", 3, "503")) // all tries of one attempt
-	var left atomic.Int64
-	if _, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Left: &left}); job.ClassOf(err) != job.Transient || err == nil {
-		t.Fatalf("first attempt: got %v, want a transient failure", err)
-	}
-	if left.Load() != 1 {
-		t.Errorf("the first attempt left %d requests, want the one that was not answered", left.Load())
-	}
-	b.server.Reset()
-	e := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
-	if s := b.server.Stats(); s.Requests != 4 || filesAsked(b) != 1 || e.Cached != 5 {
-		t.Errorf("second attempt: %d requests, %d for files, %d from the cache; want 4, 1 and 5", s.Requests, filesAsked(b), e.Cached)
-	}
-}
-
 // Four jobs of one worker need the same pull requests at once; it has one place
 // for files, which nobody holds who waits for another.
 func TestAWorkerFetchesAPullRequestOnce(t *testing.T) {
@@ -333,7 +240,7 @@ func TestAWorkerFetchesAPullRequestOnce(t *testing.T) {
 	all := make([]job.Evaluation, 4)
 	for i := range all {
 		group.Go(func() (err error) {
-			all[i], err = b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+			all[i], err = b.evaluator.Evaluate(t.Context(), one(), job.Attempt{})
 			return err
 		})
 	}
@@ -364,7 +271,7 @@ func TestACacheHitHoldsNoFiles(t *testing.T) {
 		BaseRef: &main, HeadSHA: &sha, BaseSHA: &sha, ScoringDataStored: true,
 	})
 	b := setup(t, w, func(c *evaluate.Config) { c.HeldFiles = 1 })
-	must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+	must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 	b.server.Reset()
 	must.Do(t, b.server.FailFirst("files:a/b#99", -1, mirrorsim.FaultStall))
 	other := one()
@@ -373,14 +280,14 @@ func TestACacheHitHoldsNoFiles(t *testing.T) {
 	defer cancel()
 	var group errgroup.Group
 	group.Go(func() error {
-		_, err := b.evaluator.Evaluate(ctx, other, evaluate.Attempt{})
+		_, err := b.evaluator.Evaluate(ctx, other, job.Attempt{})
 		if ctx.Err() == nil {
 			return fmt.Errorf("the files that do not come ended: %w", err)
 		}
 		return nil
 	})
 	must.Until(t.Context(), t, "it asks for the files", func() bool { return filesAsked(b) > 0 })
-	e := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+	e := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 	if e.Cached != 3 {
 		t.Errorf("%d from the cache, want 3", e.Cached)
 	}
@@ -398,7 +305,7 @@ func TestTheSpanSaysWhatTheCacheHad(t *testing.T) {
 	b := setup(t, named(2, "h"))
 	for _, want := range []string{"miss", "hit"} {
 		spans.Reset()
-		must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+		must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 		var got []string
 		for _, span := range spans.GetSpans() {
 			if span.Name != "evaluate" {
@@ -448,7 +355,7 @@ func TestKeptUnderTheAnswersCommits(t *testing.T) {
 	}
 	b := setup(t, world("before"))
 	for range 2 { // the list's own commits have nothing
-		got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+		got := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 		if got.Cached != 0 || len(got.Missing) != 0 {
 			t.Errorf("%d cached, missing %v; want it fetched", got.Cached, got.Missing)
 		}
@@ -457,7 +364,7 @@ func TestKeptUnderTheAnswersCommits(t *testing.T) {
 	other.serve(t, world("rebased"))
 	other.connect(t, b.scorer.Version())
 	other.plan(t, "rebased")
-	got := must.Get(other.evaluator.Evaluate(t.Context(), in("rebased"), evaluate.Attempt{}))(t)
+	got := must.Get(other.evaluator.Evaluate(t.Context(), in("rebased"), job.Attempt{}))(t)
 	if got.Cached != 1 {
 		t.Errorf("%d cached, want what is kept under the answer's commits", got.Cached)
 	}

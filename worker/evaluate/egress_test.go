@@ -23,7 +23,7 @@ func TestTheEgressIsHeldAgainstTheFleets(t *testing.T) {
 		_, revision, err = b.bus.Egresses(t.Context())
 		must.Do(t, err)
 	}
-	evaluated := func() error { _, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}); return err }
+	evaluated := func() error { _, err := b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}); return err }
 	must.Do(t, evaluated()) // nobody has declared any
 	declare("eu-1", "eu-2")
 	must.Do(t, evaluated())

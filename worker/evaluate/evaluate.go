@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,6 +56,25 @@ type Config struct {
 	MinerBudget time.Duration
 }
 
+func (c Config) withDefaults() Config {
+	c.Files = cmp.Or(c.Files, 8)
+	c.HeldFiles = cmp.Or(c.HeldFiles, 8)
+	c.MinerBudget = cmp.Or(c.MinerBudget, DefaultMinerBudget)
+	return c
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Bus == nil || c.Mirror == nil || c.Scorer == nil || c.Scores == nil:
+		return errors.New("evaluate: Bus, Mirror, Scorer and Scores are required")
+	case c.Files < 1 || c.HeldFiles < 1:
+		return fmt.Errorf("evaluate: Files %d and HeldFiles %d: want at least 1", c.Files, c.HeldFiles)
+	case c.MinerBudget < 0:
+		return fmt.Errorf("evaluate: MinerBudget %v: want more than 0", c.MinerBudget)
+	}
+	return nil
+}
+
 // Evaluator evaluates miners. It is safe for concurrent use.
 type Evaluator struct {
 	cfg    Config
@@ -64,36 +84,11 @@ type Evaluator struct {
 	flights singleflight.Group
 }
 
-// Attempt is what the lease knows of the attempt.
-type Attempt struct {
-	// Final says that no other attempt follows a failure of this one.
-	Final bool
-	// Expect is told how many requests the attempt makes in all, once the miner's
-	// list is known and again when more is found; may be nil.
-	Expect func(ctx context.Context, requests int)
-	// Left is set to how many of them are still to come, and kept; may be nil. What
-	// the mirror did not answer stays in it: another attempt asks again.
-	Left *atomic.Int64
-}
-
 // New returns an Evaluator; it starts nothing.
 func New(cfg Config) (*Evaluator, error) {
-	if cfg.Files == 0 {
-		cfg.Files = 8
-	}
-	if cfg.HeldFiles == 0 {
-		cfg.HeldFiles = 8
-	}
-	if cfg.MinerBudget == 0 {
-		cfg.MinerBudget = DefaultMinerBudget
-	}
-	switch {
-	case cfg.Bus == nil || cfg.Mirror == nil || cfg.Scorer == nil || cfg.Scores == nil:
-		return nil, errors.New("evaluate: Bus, Mirror, Scorer and Scores are required")
-	case cfg.Files < 1 || cfg.HeldFiles < 1:
-		return nil, fmt.Errorf("evaluate: Files %d and HeldFiles %d: want at least 1", cfg.Files, cfg.HeldFiles)
-	case cfg.MinerBudget < 0:
-		return nil, fmt.Errorf("evaluate: MinerBudget %v: want more than 0", cfg.MinerBudget)
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
 	}
 	return &Evaluator{
 		cfg:    cfg,
@@ -105,7 +100,7 @@ func New(cfg Config) (*Evaluator, error) {
 // Evaluate evaluates the miner of a job. An error beside an evaluation means
 // that the pull requests could not be listed and that no retry will: the
 // evaluation is then all that the rules still need, the miner's issues.
-func (e *Evaluator) Evaluate(ctx context.Context, j job.Job, a Attempt) (job.Evaluation, error) {
+func (e *Evaluator) Evaluate(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanEvaluate, trace.WithAttributes(
 		telemetry.RoundID.String(j.Round), telemetry.MinerUID.Int(j.UID), telemetry.GitHubID.String(j.GitHubID)))
 	defer span.End()
@@ -117,7 +112,7 @@ func (e *Evaluator) Evaluate(ctx context.Context, j job.Job, a Attempt) (job.Eva
 	return evaluation, err
 }
 
-func (e *Evaluator) evaluate(ctx context.Context, j job.Job, a Attempt) (job.Evaluation, error) {
+func (e *Evaluator) evaluate(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 	if err := e.admitted(ctx); err != nil {
 		return job.Evaluation{}, err
 	}

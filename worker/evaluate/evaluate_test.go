@@ -36,7 +36,7 @@ func TestAnEvaluationIsInTheOrderReceived(t *testing.T) {
 	var told []int
 	var left atomic.Int64
 	left.Store(-1)
-	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Left: &left, Expect: func(_ context.Context, n int) {
+	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{Left: &left, Expect: func(_ context.Context, n int) {
 		told = append(told, n)
 		if got := left.Load(); got != int64(n)-1 {
 			t.Errorf("%d of %d are left when the list is known, want all but that one", got, n)
@@ -74,11 +74,11 @@ func TestMissingFilesFailTheAttemptUntilTheLast(t *testing.T) {
 	t.Parallel()
 	b := setup(t, world(3))
 	must.Do(t, b.server.FailFirst("files:a/b#2", -1, "503"))
-	_, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+	_, err := b.evaluator.Evaluate(t.Context(), one(), job.Attempt{})
 	if job.ClassOf(err) != job.Transient || !errors.Is(err, mirror.ErrUnavailable) || !strings.Contains(err.Error(), "files a/b#2") {
 		t.Errorf("first attempt: got %v, want a transient failure that names files a/b#2", err)
 	}
-	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true}))(t)
+	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{Final: true}))(t)
 	if len(got.Missing) != 1 || got.Missing[0].What != "files a/b#2" {
 		t.Errorf("missing %+v, want files a/b#2", got.Missing)
 	}
@@ -101,7 +101,7 @@ func TestAFinalAnswerIsNotAskedForAgain(t *testing.T) {
 		BaseRef: &main, ScoringDataStored: true,
 	})
 	b := setup(t, w)
-	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 	if len(got.Missing) != 1 || got.Missing[0].What != "files a/b#9" || !strings.Contains(got.Missing[0].Error, "404") {
 		t.Errorf("missing %+v, want files a/b#9 with its 404", got.Missing)
 	}
@@ -116,11 +116,11 @@ func TestUnlistablePullRequests(t *testing.T) {
 	t.Parallel()
 	b := setup(t, world(1))
 	must.Do(t, b.server.FailFirst("pulls:107", -1, "500"))
-	got, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+	got, err := b.evaluator.Evaluate(t.Context(), one(), job.Attempt{})
 	if job.ClassOf(err) != job.Transient || err == nil || got.Version != 0 {
 		t.Errorf("first attempt: got %+v, %v; want a transient failure and no evaluation", got, err)
 	}
-	got, err = b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true})
+	got, err = b.evaluator.Evaluate(t.Context(), one(), job.Attempt{Final: true})
 	if job.ClassOf(err) != job.Transient || err == nil {
 		t.Errorf("last attempt: got %v, want a transient failure", err)
 	}
@@ -145,7 +145,7 @@ func TestIssuesAndTheirSolvers(t *testing.T) {
 	}
 	w.AddIssue("107", mirrorsim.Issue{RepoFullName: "a/b", Number: 30, State: "OPEN", AuthorGitHubID: &id, CreatedAt: &created})
 	b := setup(t, w)
-	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+	got := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 	issues := got.Evaluation.Issues
 	if issues == nil || len(issues.Listed) != 4 || issues.Open["a/b"] != 1 || issues.OpenFailed {
 		t.Fatalf("issues %+v, want four listed and one open", issues)
@@ -158,14 +158,14 @@ func TestIssuesAndTheirSolvers(t *testing.T) {
 		t.Errorf("solving pull requests with a score (-want +got):\n%s", diff)
 	}
 	must.Do(t, b.server.FailFirst("open_issues:107", -1, "502"))
-	got = must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true}))(t)
+	got = must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{Final: true}))(t)
 	if !got.Evaluation.Issues.OpenFailed || got.Missing[0].What != "open issues" {
 		t.Errorf("open issues that fail: %+v, missing %+v", got.Evaluation.Issues, got.Missing)
 	}
 	onlyIssues := one()
 	onlyIssues.IssuesOnly = true
 	b.server.Reset()
-	got = must.Get(b.evaluator.Evaluate(t.Context(), onlyIssues, evaluate.Attempt{Final: true}))(t)
+	got = must.Get(b.evaluator.Evaluate(t.Context(), onlyIssues, job.Attempt{Final: true}))(t)
 	if !got.Evaluation.FetchFailed || len(got.Evaluation.Merged) != 0 || b.server.Stats().ByRoute["POST /api/v1/miners/{github_id}/pulls"].Requests != 0 {
 		t.Errorf("issues only: %+v, by route %+v", got.Evaluation, b.server.Stats().ByRoute)
 	}
@@ -194,7 +194,7 @@ func TestNoChildHasFilesOfTwoMiners(t *testing.T) {
 	for _, miner := range []string{id, other, other} {
 		j := one()
 		j.GitHubID = miner
-		got := must.Get(b.evaluator.Evaluate(t.Context(), j, evaluate.Attempt{}))(t)
+		got := must.Get(b.evaluator.Evaluate(t.Context(), j, job.Attempt{}))(t)
 		if len(got.Evaluation.Merged) == 0 || !got.Evaluation.Merged[0].Scored || miner == id && len(got.Evaluation.Issues.Solving) != 1 {
 			t.Fatalf("%+v; want that pull requests, and the one that solved an issue, are scored", got.Evaluation)
 		}
@@ -210,13 +210,13 @@ func TestNoChildHasFilesOfTwoMiners(t *testing.T) {
 func TestRoundsThatCannotBeScored(t *testing.T) {
 	t.Parallel()
 	b := setup(t, world(1), func(c *evaluate.Config) { c.MirrorURL = "https://elsewhere.example" })
-	_, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+	_, err := b.evaluator.Evaluate(t.Context(), one(), job.Attempt{})
 	if !errors.Is(err, evaluate.ErrMirror) || !strings.Contains(err.Error(), "--mirror "+b.server.URL) {
 		t.Errorf("another mirror: got %v, want how to start the worker", err)
 	}
 	unknown := one()
 	unknown.Round = "r2"
-	if _, err := b.evaluator.Evaluate(t.Context(), unknown, evaluate.Attempt{}); job.ClassOf(err) != job.Transient || err == nil {
+	if _, err := b.evaluator.Evaluate(t.Context(), unknown, job.Attempt{}); job.ClassOf(err) != job.Transient || err == nil {
 		t.Errorf("a round without manifest: got %v, want a failure that is tried again: its producer puts it back", err)
 	}
 }
@@ -226,7 +226,7 @@ func TestRoundsThatCannotBeScored(t *testing.T) {
 func TestTheHandedInClientIsUsedAndStaysOpen(t *testing.T) {
 	t.Parallel()
 	b := setup(t, world(4))
-	must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+	must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 	seen := b.server.Stats()
 	if sent := b.client.Stats().Sent; sent != int64(seen.Requests) {
 		t.Errorf("the client sent %d requests, the mirror saw %d: somebody else asked", sent, seen.Requests)
@@ -235,7 +235,7 @@ func TestTheHandedInClientIsUsedAndStaysOpen(t *testing.T) {
 		t.Errorf("after an evaluation the client does not work any more: %v", err)
 	}
 	b.client.Close()
-	if _, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true}); !errors.Is(err, mirror.ErrClosed) {
+	if _, err := b.evaluator.Evaluate(t.Context(), one(), job.Attempt{Final: true}); !errors.Is(err, mirror.ErrClosed) {
 		t.Errorf("with a closed client: got %v, want ErrClosed", err)
 	}
 }
@@ -246,7 +246,7 @@ func TestHeldFilesAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ files, held, want int }{{8, 1, 1}, {2, 8, 2}, {8, 8, 8}} {
 		b := setup(t, world(24), func(cfg *evaluate.Config) { cfg.Files, cfg.HeldFiles = c.files, c.held })
-		must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+		must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 		if b.meter.atOnce > c.want || c.want == 8 && b.meter.atOnce < 2 {
 			t.Errorf("%d files a job, %d a process: %d requests at once, want at most %d, and several where several may",
 				c.files, c.held, b.meter.atOnce, c.want)
@@ -259,7 +259,7 @@ func TestACancelledJobEnds(t *testing.T) {
 	b := setup(t, world(3))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := b.evaluator.Evaluate(ctx, one(), evaluate.Attempt{Final: true}); !errors.Is(err, context.Canceled) {
+	if _, err := b.evaluator.Evaluate(ctx, one(), job.Attempt{Final: true}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled job: got %v, want context.Canceled", err)
 	}
 }

@@ -26,7 +26,7 @@ func TestAWaiterOutlivesTheOthersLease(t *testing.T) {
 	defer lose(nil)
 	var group errgroup.Group
 	group.Go(func() error {
-		_, err := b.evaluator.Evaluate(leased, one(), evaluate.Attempt{})
+		_, err := b.evaluator.Evaluate(leased, one(), job.Attempt{})
 		if !errors.Is(err, lost) {
 			t.Errorf("the job that lost its lease: got %v, want that it says so", err)
 		}
@@ -35,7 +35,7 @@ func TestAWaiterOutlivesTheOthersLease(t *testing.T) {
 	must.Until(t.Context(), t, "it asks for the files", func() bool { return filesAsked(b) == 1 })
 	var waited job.Evaluation
 	group.Go(func() (err error) {
-		waited, err = b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+		waited, err = b.evaluator.Evaluate(t.Context(), one(), job.Attempt{})
 		return err
 	})
 	must.Until(t.Context(), t, "it has its list, and needs the files next", func() bool { return b.server.Stats().Requests == 3 })
@@ -55,7 +55,7 @@ func TestAWaiterEndsWithItsContext(t *testing.T) {
 	fetching, stop := context.WithCancel(t.Context())
 	var group errgroup.Group
 	group.Go(func() error {
-		_, err := b.evaluator.Evaluate(fetching, one(), evaluate.Attempt{})
+		_, err := b.evaluator.Evaluate(fetching, one(), job.Attempt{})
 		if fetching.Err() == nil {
 			t.Errorf("the fetch ended with the job that waited for it: %v", err)
 		}
@@ -65,7 +65,7 @@ func TestAWaiterEndsWithItsContext(t *testing.T) {
 	lost := errors.New("lease lost")
 	leased, lose := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, lost)
 	defer lose()
-	if _, err := b.evaluator.Evaluate(leased, one(), evaluate.Attempt{}); !errors.Is(err, lost) {
+	if _, err := b.evaluator.Evaluate(leased, one(), job.Attempt{}); !errors.Is(err, lost) {
 		t.Errorf("got %v, want the cause of the context's end", err)
 	}
 	if filesAsked(b) != 1 {
@@ -99,14 +99,14 @@ func TestASpentBudgetIsItsOwnMinersAlone(t *testing.T) {
 	var group errgroup.Group
 	var poor, rich job.Evaluation
 	group.Go(func() (err error) {
-		poor, err = b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+		poor, err = b.evaluator.Evaluate(t.Context(), one(), job.Attempt{})
 		return err
 	})
 	must.Until(t.Context(), t, "it asks for the files of the solver", func() bool { return b.meter.taken() == 5 })
 	group.Go(func() (err error) {
 		other := one()
 		other.GitHubID = "108"
-		rich, err = b.evaluator.Evaluate(t.Context(), other, evaluate.Attempt{})
+		rich, err = b.evaluator.Evaluate(t.Context(), other, job.Attempt{})
 		return err
 	})
 	must.Until(t.Context(), t, "it has its lists, and needs the files next", func() bool { return b.server.Stats().Requests == 7 })
@@ -154,7 +154,7 @@ func TestAListAndAnIssueShareAFetch(t *testing.T) {
 	first := make(chan struct{})
 	go func() { // holds the place for files until both others wait
 		defer close(first)
-		_, _ = b.evaluator.Evaluate(leased, one(), evaluate.Attempt{})
+		_, _ = b.evaluator.Evaluate(leased, one(), job.Attempt{})
 	}()
 	must.Until(t.Context(), t, "it asks for the files", func() bool { return filesAsked(b) == 1 })
 	var group errgroup.Group
@@ -163,7 +163,7 @@ func TestAListAndAnIssueShareAFetch(t *testing.T) {
 		j := one()
 		j.GitHubID = id
 		group.Go(func() (err error) {
-			*into, err = b.evaluator.Evaluate(t.Context(), j, evaluate.Attempt{})
+			*into, err = b.evaluator.Evaluate(t.Context(), j, job.Attempt{})
 			return err
 		})
 	}

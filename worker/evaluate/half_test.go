@@ -42,14 +42,14 @@ func TestAHalfWrittenAnswerIsAskedForAgain(t *testing.T) {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, halves())
-			whole := must.Get(b.evaluator.Evaluate(t.Context(), in("r1"), evaluate.Attempt{}))(t)
+			whole := must.Get(b.evaluator.Evaluate(t.Context(), in("r1"), job.Attempt{}))(t)
 			b = setup(t, halves())
 			must.Do(t, b.server.FailFirst("files:a/b#2", 1, fault))
-			_, err := b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{})
+			_, err := b.evaluator.Evaluate(t.Context(), one(), job.Attempt{})
 			if err == nil || job.ClassOf(err) != job.Transient {
 				t.Fatalf("half-written: got %v, want a transient failure", err)
 			}
-			got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+			got := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 			if got.Cached != 1 || len(got.Missing) != 0 || encoded(t, got.Evaluation) != encoded(t, whole.Evaluation) {
 				t.Errorf("the attempt after it: %d cached, missing %v; want the other one cached, and what a whole answer gives", got.Cached, got.Missing)
 			}
@@ -76,7 +76,7 @@ func TestAHalfWrittenAnswerThatStays(t *testing.T) {
 		{time.Hour + time.Minute, false, 2},
 	} {
 		now = asOf.Add(c.after)
-		got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true}))(t)
+		got := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{Final: true}))(t)
 		degraded := len(got.Missing) == 1 && got.Missing[0].What == "files a/b#2" && got.Missing[0].Cause == job.Inconsistent
 		if degraded != c.degraded || !degraded && len(got.Missing) != 0 || got.Cached != c.cached {
 			t.Errorf("after %s: missing %+v, %d cached; want degraded %v, %d cached", c.after, got.Missing, got.Cached, c.degraded, c.cached)
@@ -95,7 +95,7 @@ func TestAFreshMergeIsNotKept(t *testing.T) {
 	now := merged.Add(time.Minute)
 	b := setup(t, halves(), func(c *evaluate.Config) { c.Now = func() time.Time { return now } })
 	for _, want := range []int{0, 1, 1, 2} {
-		got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{}))(t)
+		got := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}))(t)
 		if got.Cached != want || len(got.Missing) != 0 {
 			t.Errorf("%s after the merge: %d cached, missing %v; want %d, and nothing missing", now.Sub(merged), got.Cached, got.Missing, want)
 		}
@@ -118,7 +118,7 @@ func TestAHalfWrittenAnswerOfAnotherCommit(t *testing.T) {
 		degraded bool
 	}{{0, true}, {time.Hour, false}, {2 * time.Hour, false}} {
 		now = asOf.Add(c.after)
-		got := must.Get(b.evaluator.Evaluate(t.Context(), one(), evaluate.Attempt{Final: true}))(t)
+		got := must.Get(b.evaluator.Evaluate(t.Context(), one(), job.Attempt{Final: true}))(t)
 		if degraded := len(got.Missing) == 1; degraded != c.degraded {
 			t.Errorf("after %s: missing %+v, want degraded %v", c.after, got.Missing, c.degraded)
 		}

@@ -25,7 +25,7 @@ type rules struct {
 
 // ErrMirror says that a round is scored from another mirror than this process
 // has: no attempt of it would succeed.
-var ErrMirror = errors.New("another mirror than the round's")
+var ErrMirror = errors.New("evaluate: another mirror than the round's")
 
 // rounds reads each round's manifest once.
 type rounds struct {

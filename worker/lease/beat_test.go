@@ -18,7 +18,7 @@ func TestARunningJobShowsSignsOfLifeOnItsRecord(t *testing.T) {
 	b := setup(t, 3*time.Second)
 	b.plan(1)
 	release := make(chan struct{})
-	b.run(lease.Config{Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+	b.run(lease.Config{Handler: func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 		b.hold(release)
 		return job.Evaluation{}, nil
 	}})
@@ -41,7 +41,7 @@ func TestASignOfLifeTellsWhatIsLeft(t *testing.T) {
 	fail := make(chan struct{})
 	stall := &job.Stall{Why: "connection refused", For: 7 * time.Second}
 	b.run(lease.Config{Delays: []time.Duration{time.Hour}, Stalled: func() *job.Stall { return stall }, Handler: func(
-		ctx context.Context, _ job.Job, a lease.Attempt,
+		ctx context.Context, _ job.Job, a job.Attempt,
 	) (job.Evaluation, error) {
 		if got := a.Left.Load(); got != -1 {
 			t.Errorf("%d requests are left before the list is known, want that it is not known", got)
@@ -87,7 +87,7 @@ func TestASignOfLifeNoticesTheFence(t *testing.T) {
 			b := setup(t, 3*time.Second)
 			b.plan(1)
 			started, lost := make(chan struct{}, 10), make(chan error, 10)
-			b.run(lease.Config{Slots: 1, Handler: func(ctx context.Context, _ job.Job, _ lease.Attempt) (job.Evaluation, error) {
+			b.run(lease.Config{Slots: 1, Handler: func(ctx context.Context, _ job.Job, _ job.Attempt) (job.Evaluation, error) {
 				started <- struct{}{}
 				<-ctx.Done()
 				lost <- context.Cause(ctx)
@@ -171,7 +171,7 @@ func TestAFailureSaysHowLongTheJobWaits(t *testing.T) {
 	t.Parallel()
 	b := setup(t, never)
 	b.plan(1)
-	b.run(lease.Config{Delays: []time.Duration{time.Hour}, Jitter: -1, Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+	b.run(lease.Config{Delays: []time.Duration{time.Hour}, Jitter: -1, Handler: func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 		return job.Evaluation{}, errMirror
 	}})
 	r := b.await(1, "failed once", func(r job.Record) bool { return r.Failures == 1 })

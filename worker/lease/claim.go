@@ -18,9 +18,9 @@ import (
 // errUnknownRound marks a job whose round nobody has planned.
 var errUnknownRound = errors.New("unknown round")
 
-// hold is a claim on a record with the revision that it was last seen at. All
+// claim is a claim on a record with the revision that it was last seen at. All
 // changes under one claim go through it, one after the other.
-type hold struct {
+type claim struct {
 	bus *jobstream.Bus
 	id  string
 	// sign is what a sign of life tells.
@@ -33,9 +33,9 @@ type hold struct {
 	over bool
 }
 
-// claim gives the job's record to this worker. job.ErrSettled: the job has
+// claimRecord gives the job's record to this worker. job.ErrSettled: the job has
 // ended; job.ErrFenced: a later delivery has it; errUnknownRound: dead.
-func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*hold, error) {
+func (r *Runner) claimRecord(ctx context.Context, d *jobstream.Delivery, j job.Job) (*claim, error) {
 	c := job.Claim{
 		ID: nuid.Next(), Worker: r.cfg.Worker, Since: time.Now().UTC(),
 		Sequence: d.Sequence(), Delivery: d.Number(), Replay: j.Replay, For: r.cfg.Bus.AckWait(),
@@ -57,7 +57,7 @@ func (r *Runner) claim(ctx context.Context, d *jobstream.Delivery, j job.Job) (*
 			return nil, fmt.Errorf("claiming: %w", err)
 		}
 		crash.At(crash.Claimed)
-		return &hold{bus: r.cfg.Bus, id: c.ID, sign: untold, record: claimed, revision: revision}, nil
+		return &claim{bus: r.cfg.Bus, id: c.ID, sign: untold, record: claimed, revision: revision}, nil
 	}
 }
 
@@ -93,49 +93,49 @@ func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, e
 
 // change makes a transition of the record under this claim. After a conflict
 // the transition decides again, on what the record has become.
-func (h *hold) change(ctx context.Context, transition func(job.Record) (job.Record, error)) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.changeLocked(ctx, transition)
+func (c *claim) change(ctx context.Context, transition func(job.Record) (job.Record, error)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changeLocked(ctx, transition)
 }
 
 // beat shows a sign of life on the record. After this claim's own last change
 // there is none to show, and no fence to meet: a beat that was under way then
 // must not look like a lost lease.
-func (h *hold) beat(ctx context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.over {
+func (c *claim) beat(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
 		return nil
 	}
-	return h.changeLocked(ctx, func(r job.Record) (job.Record, error) { return r.Beaten(h.id, h.sign()) })
+	return c.changeLocked(ctx, func(r job.Record) (job.Record, error) { return r.Beaten(c.id, c.sign()) })
 }
 
-func (h *hold) changeLocked(ctx context.Context, transition func(job.Record) (job.Record, error)) error {
+func (c *claim) changeLocked(ctx context.Context, transition func(job.Record) (job.Record, error)) error {
 	for {
-		next, err := transition(h.record)
+		next, err := transition(c.record)
 		if err != nil {
 			return err
 		}
-		revision, err := h.bus.UpdateRecord(ctx, next, h.revision)
+		revision, err := c.bus.UpdateRecord(ctx, next, c.revision)
 		if err == nil {
-			h.record, h.revision, h.over = next, revision, next.Phase != job.Running
+			c.record, c.revision, c.over = next, revision, next.Phase != job.Running
 			return nil
 		}
 		if !errors.Is(err, jobstream.ErrConflict) {
 			return err
 		}
-		now, revision, err := h.bus.Record(ctx, h.record.Round, h.record.UID)
+		now, revision, err := c.bus.Record(ctx, c.record.Round, c.record.UID)
 		if err != nil { // what was known stays: the next change reads again
 			return err
 		}
-		h.record, h.revision = now, revision
+		c.record, c.revision = now, revision
 	}
 }
 
-// now is the record as this claim last saw it.
-func (h *hold) now() job.Record {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.record
+// current is the record as this claim last saw it.
+func (c *claim) current() job.Record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.record
 }

@@ -1,43 +1,22 @@
 package lease
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 )
 
-// Attempt is what a handler may know of the delivery that it works on.
-type Attempt struct {
-	// Final says that a failure of this attempt is the job's last: commit
-	// what there is (a degraded evaluation) rather than fail.
-	Final bool
-	// Delivery counts the hand-outs of this message, from 1.
-	Delivery uint64
-	// Failures counts the attempts that failed before.
-	Failures int
-	// Expect notes on the record how many requests the attempt makes in all, as
-	// soon as the miner's list tells. It is for show: nothing depends on its
-	// success.
-	Expect func(ctx context.Context, requests int)
-	// Left is how many of them are still to come. The handler keeps it, and each
-	// sign of life tells it; below 0 for not known, as it is in the beginning.
-	Left *atomic.Int64
-	// Requests counts the requests made, for the record, however the attempt
-	// ends. The handler hands it to the mirror client.
-	Requests *atomic.Int64
-}
-
 // Handler evaluates one miner. It must return soon after ctx ends. An error
 // without a class (job.WithClass) is transient; one that is ErrUnfit is no
 // failure of the job. An evaluation beside an error
 // (its Version set) is stored with the failed job if that error ends it.
-type Handler func(ctx context.Context, j job.Job, a Attempt) (job.Evaluation, error)
+type Handler func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error)
 
 // Config is how a worker runs jobs.
 type Config struct {
@@ -76,29 +55,26 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// filled returns c with its defaults, checked.
-func (c Config) filled() (Config, error) {
-	setDefault(&c.Slots, 4)
-	setDefault(&c.Grace, 20*time.Second)
-	setDefault(&c.FetchWait, time.Second)
-	setDefault(&c.Jitter, 0.2)
-	setDefault(&c.HandBackDelay, 100*time.Millisecond)
+func (c Config) withDefaults() Config {
+	c.Slots = cmp.Or(c.Slots, 4)
+	c.Grace = cmp.Or(c.Grace, 20*time.Second)
+	c.FetchWait = cmp.Or(c.FetchWait, time.Second)
+	c.Jitter = cmp.Or(c.Jitter, 0.2)
+	c.HandBackDelay = cmp.Or(c.HandBackDelay, 100*time.Millisecond)
 	if len(c.Delays) == 0 {
 		c.Delays = []time.Duration{2 * time.Second, 8 * time.Second, 30 * time.Second}
 	}
 	if c.Stalled == nil {
 		c.Stalled = func() *job.Stall { return nil }
 	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	return c, c.check()
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return c
 }
 
-// check names the field, its value and what would be right.
+// validate names the field, its value and what would be right.
 //
 //nolint:staticcheck // each error begins with its field's name
-func (c Config) check() error {
+func (c Config) validate() error {
 	switch {
 	case c.Worker == "":
 		return errors.New("Worker is empty, want a name for this process")
@@ -123,14 +99,6 @@ func (c Config) check() error {
 		}
 	}
 	return nil
-}
-
-// setDefault fills a field that was left zero.
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // delay is the wait before the next attempt after the nth failure, from 1;

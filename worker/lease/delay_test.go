@@ -8,7 +8,7 @@ import (
 // TestDelay: 2 s, 8 s, 30 s and no more, each 20 % up or down.
 func TestDelay(t *testing.T) {
 	t.Parallel()
-	cfg, _ := Config{}.filled()
+	cfg := Config{}.withDefaults()
 	for _, c := range []struct {
 		failures int
 		random   float64
@@ -38,7 +38,7 @@ func TestTiming(t *testing.T) {
 	t.Parallel()
 	for _, ackWait := range []time.Duration{time.Second, 30 * time.Second, time.Hour} {
 		got := timingOf(ackWait)
-		if local := got.lease - got.margin; local >= ackWait || 2*got.beat >= local {
+		if local := got.length - got.margin; local >= ackWait || 2*got.beat >= local {
 			t.Errorf("AckWait %s: local deadline after %s, heartbeats every %s", ackWait, local, got.beat)
 		}
 	}

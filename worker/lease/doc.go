@@ -1,7 +1,7 @@
 // Package lease runs jobs: it pulls as many as it has free slots, keeps each
 // one's lease alive, commits under a fence, settles, and drains.
 //
-// One delivery goes through these states; a line that leads to "silent" ends
+// One delivery goes through these states; a line that leads to "abandoned" ends
 // with no word to anybody, because the job is somebody else's by then:
 //
 //	read ──────▶ claimed ──────▶ running ──────▶ done: evaluation stored,
@@ -11,7 +11,7 @@
 //	 │           acked away         │            failed, terminated
 //	 ▼                              ├─ drained ─▶ record planned, nak at once
 //	dead letter, record failed,     ├─ unfit ───▶ as drained, and the worker ends
-//	terminated                      └─ lease lost or fenced ──▶ silent
+//	terminated                      └─ lease lost or fenced ──▶ abandoned
 //
 // A running job shows signs of life, six in a lease: on its record, where the
 // producer that runs the round follows them by a clock of its own, and then to
@@ -30,10 +30,10 @@
 //     hands, or ended, ends the attempt.
 //   - Failures count by the record, so they outlive this process; hand-backs
 //     and lost leases count none.
-//   - When Run returns, every message that it took is settled or silent, and
+//   - When Run returns, every message that it took is settled or abandoned, and
 //     none of its goroutines is left.
 //
 // How it fails: while NATS is away, pulling waits and running jobs go on
-// until their deadline; then they are dropped, silently, and run elsewhere. A
+// until their deadline; then they are abandoned, and run elsewhere. A
 // handler's panic is a transient failure.
 package lease

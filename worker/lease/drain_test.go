@@ -17,7 +17,7 @@ import (
 
 // untilCancelled is a handler that works until it is told to stop.
 func untilCancelled(started chan<- int) lease.Handler {
-	return func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	return func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		a.Requests.Add(3)
 		started <- j.UID
 		<-ctx.Done()
@@ -72,7 +72,7 @@ func TestDrainLetsJobsFinish(t *testing.T) {
 	b := setup(t, never)
 	b.plan(1)
 	started, release := make(chan struct{}, 10), make(chan struct{})
-	w := b.run(lease.Config{Slots: 4, Grace: never, Handler: func(ctx context.Context, _ job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	w := b.run(lease.Config{Slots: 4, Grace: never, Handler: func(ctx context.Context, _ job.Job, _ job.Attempt) (job.Evaluation, error) {
 		started <- struct{}{}
 		b.hold(release)
 		return job.Evaluation{}, ctx.Err()
@@ -99,7 +99,7 @@ func TestDrainLetsJobsFinish(t *testing.T) {
 func TestArrivesWhileStopping(t *testing.T) {
 	t.Parallel()
 	b := setup(t, never)
-	w := b.run(lease.Config{FetchWait: 10 * time.Second, Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+	w := b.run(lease.Config{FetchWait: 10 * time.Second, Handler: func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 		t.Error("handled")
 		return job.Evaluation{}, nil
 	}})
@@ -121,7 +121,7 @@ func TestPullsOnlyFreeSlots(t *testing.T) {
 	b.plan(1, 2, 3, 4, 5)
 	started, release := make(chan int, 10), make(chan struct{})
 	var running, most atomic.Int64
-	b.run(lease.Config{Slots: 2, Handler: func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.run(lease.Config{Slots: 2, Handler: func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		now := running.Add(1)
 		defer running.Add(-1)
 		for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
@@ -189,7 +189,7 @@ func TestManyWorkers(t *testing.T) {
 	}
 	var mu sync.Mutex
 	ran := map[int]int{}
-	handler := func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	handler := func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		ran[j.UID]++

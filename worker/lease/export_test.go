@@ -7,20 +7,20 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// Hold is a claim on a record, as a test has it.
-type Hold struct{ h *hold }
+// Claimed is a claim on a record, as a test has it.
+type Claimed struct{ c *claim }
 
 // Claim gives a job's record to a worker of the test's own.
-func Claim(ctx context.Context, bus *jobstream.Bus, d *jobstream.Delivery, j job.Job) (Hold, error) {
+func Claim(ctx context.Context, bus *jobstream.Bus, d *jobstream.Delivery, j job.Job) (Claimed, error) {
 	r := &Runner{cfg: Config{Worker: "w9", Bus: bus}}
-	h, err := r.claim(ctx, d, j)
-	return Hold{h}, err
+	c, err := r.claimRecord(ctx, d, j)
+	return Claimed{c}, err
 }
 
 // Beat shows a sign of life.
-func (h Hold) Beat(ctx context.Context) error { return h.h.beat(ctx) }
+func (c Claimed) Beat(ctx context.Context) error { return c.c.beat(ctx) }
 
 // Change makes a transition under the claim.
-func (h Hold) Change(ctx context.Context, transition func(job.Record) (job.Record, error)) error {
-	return h.h.change(ctx, transition)
+func (c Claimed) Change(ctx context.Context, transition func(job.Record) (job.Record, error)) error {
+	return c.c.change(ctx, transition)
 }

@@ -19,7 +19,7 @@ func TestHeartbeatsKeepALongJob(t *testing.T) {
 	b := setup(t, time.Second)
 	b.plan(1)
 	started, release := make(chan struct{}, 10), make(chan struct{})
-	b.run(lease.Config{Slots: 1, Handler: func(ctx context.Context, _ job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.run(lease.Config{Slots: 1, Handler: func(ctx context.Context, _ job.Job, _ job.Attempt) (job.Evaluation, error) {
 		started <- struct{}{}
 		select {
 		case <-release:
@@ -49,7 +49,7 @@ func TestStalledWorkerIsFenced(t *testing.T) {
 	b.plan(1)
 	started, lost, release := make(chan struct{}, 10), make(chan error, 10), make(chan struct{})
 	first := b.run(lease.Config{Worker: "stalled", Bus: stalled, Slots: 1,
-		Handler: func(ctx context.Context, _ job.Job, a lease.Attempt) (job.Evaluation, error) {
+		Handler: func(ctx context.Context, _ job.Job, a job.Attempt) (job.Evaluation, error) {
 			a.Requests.Add(100)
 			started <- struct{}{}
 			<-ctx.Done()
@@ -115,7 +115,7 @@ func TestFencedOutcomesChangeNothing(t *testing.T) {
 			b := setup(t, never)
 			b.plan(1)
 			started, release := make(chan struct{}), make(chan struct{})
-			w := b.run(lease.Config{Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+			w := b.run(lease.Config{Handler: func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 				close(started) // a second delivery would panic here
 				b.hold(release)
 				return job.Evaluation{}, end
@@ -142,7 +142,7 @@ func TestExpectNoticesTheFence(t *testing.T) {
 	b := setup(t, never)
 	b.plan(1)
 	ended := make(chan error, 1)
-	b.run(lease.Config{Handler: func(ctx context.Context, _ job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.run(lease.Config{Handler: func(ctx context.Context, _ job.Job, a job.Attempt) (job.Evaluation, error) {
 		b.steal(1)
 		a.Expect(ctx, 10)
 		ended <- context.Cause(ctx)
@@ -163,7 +163,7 @@ func TestStaleDeliveryIsNotClaimed(t *testing.T) {
 	_, err = b.bus.PlanRecord(b.ctx, r)
 	b.must(err)
 	b.must(b.bus.PublishJob(b.ctx, aJob(1))) // message 1, to be delivery 1
-	w := b.run(lease.Config{Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+	w := b.run(lease.Config{Handler: func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 		t.Error("handled")
 		return job.Evaluation{}, nil
 	}})
@@ -197,7 +197,7 @@ func TestShortOutageIsSurvived(t *testing.T) {
 	b.plan(1)
 	started, release := make(chan struct{}, 10), make(chan struct{})
 	var ended atomic.Bool
-	b.run(lease.Config{Bus: stalled, Slots: 1, Handler: func(ctx context.Context, _ job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.run(lease.Config{Bus: stalled, Slots: 1, Handler: func(ctx context.Context, _ job.Job, _ job.Attempt) (job.Evaluation, error) {
 		started <- struct{}{}
 		b.hold(release)
 		ended.Store(ctx.Err() != nil)
@@ -220,7 +220,7 @@ func TestServerRestartsUnderAJob(t *testing.T) {
 	b := setup(t, never)
 	b.plan(1, 2)
 	started, release := make(chan struct{}, 10), make(chan struct{})
-	b.run(lease.Config{Slots: 1, Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+	b.run(lease.Config{Slots: 1, Handler: func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 		started <- struct{}{}
 		b.hold(release)
 		return job.Evaluation{}, nil

@@ -21,7 +21,7 @@ func TestSuccess(t *testing.T) {
 	t.Parallel()
 	b := setup(t, never)
 	b.plan(7)
-	b.run(lease.Config{Handler: func(ctx context.Context, j job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.run(lease.Config{Handler: func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		if j.UID != 7 || a.Delivery != 1 || a.Failures != 0 || a.Final {
 			t.Errorf("got job %+v, attempt %+v", j, a)
 		}
@@ -53,8 +53,8 @@ func TestRetries(t *testing.T) {
 	t.Parallel()
 	b := setup(t, never)
 	b.plan(1)
-	var attempts []lease.Attempt
-	b.run(lease.Config{Handler: func(_ context.Context, _ job.Job, a lease.Attempt) (job.Evaluation, error) {
+	var attempts []job.Attempt
+	b.run(lease.Config{Handler: func(_ context.Context, _ job.Job, a job.Attempt) (job.Evaluation, error) {
 		attempts = append(attempts, a)
 		a.Requests.Add(5)
 		if !a.Final {
@@ -82,7 +82,7 @@ func TestDeadAfterFourFailures(t *testing.T) {
 	b := setup(t, never)
 	b.plan(1)
 	var tries atomic.Int64
-	w := b.run(lease.Config{Handler: func(_ context.Context, _ job.Job, a lease.Attempt) (job.Evaluation, error) {
+	w := b.run(lease.Config{Handler: func(_ context.Context, _ job.Job, a job.Attempt) (job.Evaluation, error) {
 		tries.Add(1)
 		a.Requests.Add(2)
 		return job.Evaluation{}, fmt.Errorf("listing: %w", errMirror)
@@ -106,7 +106,7 @@ func TestPermanentIsDeadAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, never)
 	b.plan(1)
-	b.run(lease.Config{Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+	b.run(lease.Config{Handler: func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 		return job.Evaluation{}, fmt.Errorf("listing: %w", job.WithClass(job.Permanent, errMirror))
 	}})
 	r := b.awaitPhase(1, job.Failed)
@@ -121,7 +121,7 @@ func TestPanicIsAFailure(t *testing.T) {
 	t.Parallel()
 	b := setup(t, never)
 	b.plan(1)
-	b.run(lease.Config{Handler: func(_ context.Context, _ job.Job, a lease.Attempt) (job.Evaluation, error) {
+	b.run(lease.Config{Handler: func(_ context.Context, _ job.Job, a job.Attempt) (job.Evaluation, error) {
 		if a.Failures == 0 {
 			panic("index out of range [7]")
 		}
@@ -158,7 +158,7 @@ func TestUnreadable(t *testing.T) {
 			b.must(err)
 			_, err = b.js.Publish(b.ctx, c.subject, []byte(c.payload))
 			b.must(err)
-			b.run(lease.Config{Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+			b.run(lease.Config{Handler: func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 				t.Error("handled")
 				return job.Evaluation{}, nil
 			}})
@@ -204,7 +204,7 @@ func TestEndedJobIsNotRunAgain(t *testing.T) {
 	_, err := b.bus.PlanRecord(b.ctx, done)
 	b.must(err)
 	b.must(b.bus.PublishJob(b.ctx, aJob(1)))
-	b.run(lease.Config{Handler: func(context.Context, job.Job, lease.Attempt) (job.Evaluation, error) {
+	b.run(lease.Config{Handler: func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 		t.Error("handled")
 		return job.Evaluation{}, nil
 	}})
@@ -230,7 +230,7 @@ func TestReplay(t *testing.T) {
 	b.must(b.bus.PublishJob(b.ctx, aJob(1)))
 	b.must(b.bus.PublishJob(b.ctx, replay))
 	var replays []int
-	w := b.run(lease.Config{Slots: 1, Handler: func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	w := b.run(lease.Config{Slots: 1, Handler: func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		replays = append(replays, j.Replay)
 		return job.Evaluation{}, nil
 	}})
@@ -250,7 +250,7 @@ func TestNakWaitsForItsDelay(t *testing.T) {
 	var starts []time.Time
 	b.run(lease.Config{
 		Delays: []time.Duration{100 * time.Millisecond, 400 * time.Millisecond}, Jitter: -1,
-		Handler: func(_ context.Context, _ job.Job, a lease.Attempt) (job.Evaluation, error) {
+		Handler: func(_ context.Context, _ job.Job, a job.Attempt) (job.Evaluation, error) {
 			starts = append(starts, time.Now())
 			if a.Failures < 2 {
 				return job.Evaluation{}, errMirror

@@ -16,14 +16,14 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// delivered is one delivery on its way through the states of the package.
-type delivered struct {
+// attempt is one delivery on its way through the states of the package.
+type attempt struct {
 	*Runner
 
 	d        *jobstream.Delivery
 	j        job.Job
-	term     *term
-	hold     *hold
+	lease    *lease
+	claim    *claim
 	requests atomic.Int64
 	// unasked is how many requests the attempt still needs.
 	unasked atomic.Int64
@@ -36,115 +36,115 @@ type delivered struct {
 // process takes a delivery to its end. running ends with ErrDrained when the
 // job is to be handed back.
 //
-//nolint:contextcheck // the term's context carries running's values and not its end, on purpose
+//nolint:contextcheck // the lease's context carries running's values and not its end, on purpose
 func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
 	j, err := d.Job()
 	tracing, span := startProcess(d.Context(running), d, j, err == nil)
 	defer span.End()
-	p := &delivered{Runner: r, d: d, j: j, log: r.cfg.Log.With("subject", d.Subject())}
-	p.unasked.Store(-1)
-	p.term = beginTerm(tracing, d, timingOf(r.cfg.Bus.AckWait()), p.log)
-	defer p.term.stop()
+	a := &attempt{Runner: r, d: d, j: j, log: r.cfg.Log.With("subject", d.Subject())}
+	a.unasked.Store(-1)
+	a.lease = beginLease(tracing, d, timingOf(r.cfg.Bus.AckWait()), a.log)
+	defer a.lease.stop()
 
-	ctx := p.term.ctx // from here on: it outlives the drain, to commit and settle
+	ctx := a.lease.ctx // from here on: it outlives the drain, to commit and settle
 	if err != nil {
-		p.unreadable(ctx, err)
+		a.unreadable(ctx, err)
 		return
 	}
-	if p.hold, err = r.claim(ctx, d, p.j); err != nil {
-		p.notClaimed(ctx, err)
+	if a.claim, err = r.claimRecord(ctx, d, a.j); err != nil {
+		a.notClaimed(ctx, err)
 		return
 	}
-	p.hold.sign = p.sign
-	p.term.claimed(p.hold)
-	claimed(span, r.cfg.Worker, p.hold.now())
-	p.attempt(ctx, running)
+	a.claim.sign = a.sign
+	a.lease.showOn(a.claim)
+	claimed(span, r.cfg.Worker, a.claim.current())
+	a.run(ctx, running)
 }
 
 // notClaimed ends a delivery that did not get its record.
-func (p *delivered) notClaimed(ctx context.Context, err error) {
+func (a *attempt) notClaimed(ctx context.Context, err error) {
 	switch {
 	case errors.Is(err, job.ErrSettled):
-		p.log.InfoContext(ctx, "job had ended: message removed")
-		p.ended(ctx, telemetry.OutcomeSettled, "")
-		p.settle(ctx, "ack", p.d.Ack)
+		a.log.InfoContext(ctx, "job had ended: message removed")
+		a.ended(ctx, telemetry.OutcomeSettled, "")
+		a.settle(ctx, "ack", a.d.Ack)
 	case errors.Is(err, errUnknownRound):
-		p.unreadable(ctx, fmt.Errorf("%w: %w", job.ErrUnreadable, err))
+		a.unreadable(ctx, fmt.Errorf("%w: %w", job.ErrUnreadable, err))
 	default: // fenced, the lease run out, a damaged record: the message comes again
-		p.silent(ctx, "not claimed", err)
+		a.abandon(ctx, "not claimed", err)
 	}
 }
 
-// attempt runs the handler, which ends with the drain, and acts on how it ends.
-func (p *delivered) attempt(ctx, running context.Context) {
+// run runs the handler, which ends with the drain, and acts on how it ends.
+func (a *attempt) run(ctx, running context.Context) {
 	handling, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(running, func() { cancel(context.Cause(running)) })()
 
-	evaluation, err := p.handle(handling)
+	evaluation, err := a.handle(handling)
 	drained := errors.Is(context.Cause(handling), ErrDrained)
 	switch {
-	case p.term.lost():
-		p.silent(ctx, "attempt dropped", context.Cause(ctx))
+	case a.lease.lost():
+		a.abandon(ctx, "attempt dropped", context.Cause(ctx))
 	case err == nil:
-		p.commit(ctx, evaluation)
+		a.commit(ctx, evaluation)
 	case drained:
-		p.handBack(ctx, "")
+		a.handBack(ctx, "")
 	case errors.Is(err, ErrUnfit):
-		p.quit(err)
-		p.handBack(ctx, clip(p.cfg.Worker+": "+strings.TrimPrefix(err.Error(), ErrUnfit.Error()+": ")))
+		a.quit(err)
+		a.handBack(ctx, clip(a.cfg.Worker+": "+strings.TrimPrefix(err.Error(), ErrUnfit.Error()+": ")))
 	default:
-		p.left = evaluation
-		p.fail(ctx, err)
+		a.left = evaluation
+		a.fail(ctx, err)
 	}
 }
 
 // handle calls the handler; its panic is an error like any other.
-func (p *delivered) handle(ctx context.Context) (e job.Evaluation, err error) {
+func (a *attempt) handle(ctx context.Context) (e job.Evaluation, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			p.log.ErrorContext(ctx, "handler panicked", "panic", v, "stack", string(debug.Stack()))
+			a.log.ErrorContext(ctx, "handler panicked", "panic", v, "stack", string(debug.Stack()))
 			err = job.WithClass(job.Transient, fmt.Errorf("panic: %v", v))
 		}
 	}()
-	record := p.hold.now() // as claimed, but for signs of life
-	return p.cfg.Handler(ctx, p.j, Attempt{
-		Final: record.FinalAttempt(), Delivery: p.d.Number(), Failures: record.Failures,
-		Expect: p.expect, Left: &p.unasked, Requests: &p.requests,
+	record := a.claim.current() // as claimed, but for signs of life
+	return a.cfg.Handler(ctx, a.j, job.Attempt{
+		Final: record.FinalAttempt(), Delivery: a.d.Number(), Failures: record.Failures,
+		Expect: a.expect, Left: &a.unasked, Requests: &a.requests,
 	})
 }
 
 // sign is what a sign of life tells now.
-func (p *delivered) sign() job.Sign {
-	return job.Sign{Left: int(p.unasked.Load()), Stall: p.cfg.Stalled()}
+func (a *attempt) sign() job.Sign {
+	return job.Sign{Left: int(a.unasked.Load()), Stall: a.cfg.Stalled()}
 }
 
 // spent is what the attempt has cost.
-func (p *delivered) spent() job.Spent {
-	return job.Spent{Requests: int(p.requests.Load()), Left: int(p.unasked.Load())}
+func (a *attempt) spent() job.Spent {
+	return job.Spent{Requests: int(a.requests.Load()), Left: int(a.unasked.Load())}
 }
 
 // expect notes the number of requests; being fenced here ends the attempt
 // before it makes them.
-func (p *delivered) expect(ctx context.Context, requests int) {
-	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) {
-		return r.Expecting(p.hold.id, requests, p.sign())
+func (a *attempt) expect(ctx context.Context, requests int) {
+	err := a.claim.change(ctx, func(r job.Record) (job.Record, error) {
+		return r.Expecting(a.claim.id, requests, a.sign())
 	})
 	switch {
 	case err == nil:
 		crash.At(crash.Expected)
 	case errors.Is(err, job.ErrFenced), errors.Is(err, job.ErrSettled):
-		p.term.lose()
+		a.lease.lose()
 	case ctx.Err() == nil:
-		p.log.DebugContext(ctx, "expected requests not noted", "error", err)
+		a.log.DebugContext(ctx, "expected requests not noted", "error", err)
 	}
 }
 
-// silent ends a delivery without a word to the server: the job is somebody
+// abandon ends a delivery without a word to the server: the job is somebody
 // else's, or comes again when the lease runs out.
-func (p *delivered) silent(ctx context.Context, what string, err error) {
-	p.log.WarnContext(ctx, what+": this worker says no more about the job", "error", err)
-	p.ended(ctx, telemetry.OutcomeLost, "")
+func (a *attempt) abandon(ctx context.Context, what string, err error) {
+	a.log.WarnContext(ctx, what+": this worker says no more about the job", "error", err)
+	a.ended(ctx, telemetry.OutcomeLost, "")
 }
 
 // failure is err as the record keeps it.

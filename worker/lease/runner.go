@@ -15,22 +15,22 @@ import (
 // context.Cause.
 var (
 	// ErrLeaseLost says that the job may run elsewhere by now.
-	ErrLeaseLost = errors.New("lease lost")
+	ErrLeaseLost = errors.New("lease: lost")
 	// ErrDrained says that this worker stops and hands the job back.
-	ErrDrained = errors.New("worker is stopping, job handed back")
+	ErrDrained = errors.New("lease: the worker is stopping, job handed back")
 )
 
 // ErrUnfit marks a handler's error that is this worker's fault and not the
 // job's: it was started for something else. The job is handed back, the worker
 // drains, and Run returns the error.
-var ErrUnfit = errors.New("this worker cannot do the job, another may")
+var ErrUnfit = errors.New("lease: this worker cannot do the job, another may")
 
 // Runner pulls and runs jobs.
 type Runner struct {
-	cfg  Config
-	now  chan struct{} // closed by StopNow
-	once sync.Once
-	quit context.CancelCauseFunc // ends the pulling; Run sets it
+	cfg     Config
+	stopNow chan struct{} // closed by StopNow
+	once    sync.Once
+	quit    context.CancelCauseFunc // ends the pulling; Run sets it
 
 	slots  chan struct{}            // a token for each free slot
 	taken  chan *jobstream.Delivery // at most as many as slots were taken
@@ -40,12 +40,12 @@ type Runner struct {
 
 // New checks cfg and returns a runner for one Run.
 func New(cfg Config) (*Runner, error) {
-	cfg, err := cfg.filled()
-	if err != nil {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("lease: %w", err)
 	}
 	r := &Runner{
-		cfg: cfg, now: make(chan struct{}), pulled: make(chan struct{}),
+		cfg: cfg, stopNow: make(chan struct{}), pulled: make(chan struct{}),
 		slots: make(chan struct{}, cfg.Slots), taken: make(chan *jobstream.Delivery, cfg.Slots),
 	}
 	for range cfg.Slots {
@@ -88,21 +88,21 @@ func (r *Runner) Run(ctx context.Context) error {
 
 // StopNow hands everything back without waiting for the grace time: the
 // second signal. Run returns as soon as that is done.
-func (r *Runner) StopNow() { r.once.Do(func() { close(r.now) }) }
+func (r *Runner) StopNow() { r.once.Do(func() { close(r.stopNow) }) }
 
 // drain ends running jobs when the grace time is over or StopNow is called.
 func (r *Runner) drain(pulling context.Context, end context.CancelCauseFunc, finished <-chan struct{}) {
 	select {
 	case <-pulling.Done():
 		r.cfg.Log.Info("draining: no more pulls", "grace", r.cfg.Grace)
-	case <-r.now:
+	case <-r.stopNow:
 	}
 	r.quit(nil)
 	grace := time.NewTimer(r.cfg.Grace)
 	defer grace.Stop()
 	select {
 	case <-finished:
-	case <-r.now:
+	case <-r.stopNow:
 	case <-grace.C:
 	}
 	end(ErrDrained)

@@ -14,18 +14,18 @@ import (
 )
 
 // commit stores the evaluation, then ends the record, then the message.
-func (p *delivered) commit(ctx context.Context, e job.Evaluation) {
+func (a *attempt) commit(ctx context.Context, e job.Evaluation) {
 	storing, committing := startStep(ctx, telemetry.SpanCommit)
-	err := p.store(storing, &e)
-	telemetry.End(committing, p.blameless(err))
+	err := a.store(storing, &e)
+	telemetry.End(committing, a.blameless(err))
 	switch {
 	case err == nil:
-		p.ended(ctx, committed(e), "")
-		p.settle(ctx, "ack", p.d.Ack)
-	case p.gone(err):
-		p.silent(ctx, "not committed", err)
+		a.ended(ctx, committed(e), "")
+		a.settle(ctx, "ack", a.d.Ack)
+	case a.gone(err):
+		a.abandon(ctx, "not committed", err)
 	default:
-		p.fail(ctx, err)
+		a.fail(ctx, err)
 	}
 }
 
@@ -40,14 +40,14 @@ func committed(e job.Evaluation) string {
 // store makes the two durable effects of a success, in their order: a record
 // that is done has its evaluation. An evaluation without its record is an
 // orphan that nothing reads.
-func (p *delivered) store(ctx context.Context, e *job.Evaluation) error {
-	key, err := p.put(ctx, e)
+func (a *attempt) store(ctx context.Context, e *job.Evaluation) error {
+	key, err := a.put(ctx, e)
 	if err != nil {
 		return err
 	}
 	crash.At(crash.EvaluationStored)
-	err = p.hold.change(ctx, func(r job.Record) (job.Record, error) {
-		return r.Committed(p.hold.id, e.Requests, key, len(e.Missing) > 0)
+	err = a.claim.change(ctx, func(r job.Record) (job.Record, error) {
+		return r.Committed(a.claim.id, e.Requests, key, len(e.Missing) > 0)
 	})
 	if err == nil {
 		crash.At(crash.RecordDone)
@@ -56,87 +56,87 @@ func (p *delivered) store(ctx context.Context, e *job.Evaluation) error {
 }
 
 // put stores the evaluation under the claim's own key.
-func (p *delivered) put(ctx context.Context, e *job.Evaluation) (key string, err error) {
+func (a *attempt) put(ctx context.Context, e *job.Evaluation) (key string, err error) {
 	if e.Requests == 0 {
-		e.Requests = int(p.requests.Load())
+		e.Requests = int(a.requests.Load())
 	}
-	e.Round, e.UID, e.Worker, e.Claim, e.FinishedAt = p.j.Round, p.j.UID, p.cfg.Worker, p.hold.id, time.Now().UTC()
-	key = job.EvaluationKey(p.j.Round, p.j.UID, p.hold.id)
-	return key, p.cfg.Bus.PutEvaluation(ctx, key, *e)
+	e.Round, e.UID, e.Worker, e.Claim, e.FinishedAt = a.j.Round, a.j.UID, a.cfg.Worker, a.claim.id, time.Now().UTC()
+	key = job.EvaluationKey(a.j.Round, a.j.UID, a.claim.id)
+	return key, a.cfg.Bus.PutEvaluation(ctx, key, *e)
 }
 
 // handBack returns the job because this worker stops, or refuses it; no failure is
 // counted.
-func (p *delivered) handBack(ctx context.Context, refused string) {
-	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) {
-		return r.HandedBack(p.hold.id, p.spent(), refused)
+func (a *attempt) handBack(ctx context.Context, refused string) {
+	err := a.claim.change(ctx, func(r job.Record) (job.Record, error) {
+		return r.HandedBack(a.claim.id, a.spent(), refused)
 	})
 	if err != nil {
-		p.silent(ctx, "not handed back", err)
+		a.abandon(ctx, "not handed back", err)
 		return
 	}
 	crash.At(crash.HandedBack)
-	p.log.InfoContext(ctx, "job handed back")
-	p.ended(ctx, telemetry.OutcomeHandedBack, "")
-	<-p.pulled // or our own last pull might get it again
-	p.settle(ctx, "nak", p.nak(p.cfg.HandBackDelay))
+	a.log.InfoContext(ctx, "job handed back")
+	a.ended(ctx, telemetry.OutcomeHandedBack, "")
+	<-a.pulled // or our own last pull might get it again
+	a.settle(ctx, "nak", a.nak(a.cfg.HandBackDelay))
 }
 
 // fail counts a failure, or ends the job if it is the last or permanent.
-func (p *delivered) fail(ctx context.Context, cause error) {
+func (a *attempt) fail(ctx context.Context, cause error) {
 	f := failure(cause)
 	markFailed(ctx, f)
-	if f.Class != job.Transient || p.hold.now().FinalAttempt() {
-		p.bury(ctx, f)
+	if f.Class != job.Transient || a.claim.current().FinalAttempt() {
+		a.bury(ctx, f)
 		return
 	}
-	failures := p.hold.now().Failures + 1
-	f.Delay = p.cfg.delay(failures, rand.Float64())
-	err := p.hold.change(ctx, func(r job.Record) (job.Record, error) {
-		return r.FailedAttempt(p.hold.id, p.spent(), f)
+	failures := a.claim.current().Failures + 1
+	f.Delay = a.cfg.delay(failures, rand.Float64())
+	err := a.claim.change(ctx, func(r job.Record) (job.Record, error) {
+		return r.FailedAttempt(a.claim.id, a.spent(), f)
 	})
 	if err != nil {
-		p.silent(ctx, "failure not counted", err)
+		a.abandon(ctx, "failure not counted", err)
 		return
 	}
 	crash.At(crash.FailureCounted)
-	p.log.WarnContext(ctx, "attempt failed", "failures", failures, "retry_in", f.Delay, "error", f.Error)
-	p.ended(ctx, telemetry.OutcomeRetry, f.Class)
-	p.settle(ctx, "nak", p.nak(f.Delay))
+	a.log.WarnContext(ctx, "attempt failed", "failures", failures, "retry_in", f.Delay, "error", f.Error)
+	a.ended(ctx, telemetry.OutcomeRetry, f.Class)
+	a.settle(ctx, "nak", a.nak(f.Delay))
 }
 
 // bury ends the job as failed: dead letter, then what the attempt left, then
 // record, then message.
-func (p *delivered) bury(ctx context.Context, f job.Failure) {
-	record := p.hold.now()
-	if err := p.end(ctx, record, f); err != nil {
-		p.silent(ctx, "not buried", err)
+func (a *attempt) bury(ctx context.Context, f job.Failure) {
+	record := a.claim.current()
+	if err := a.end(ctx, record, f); err != nil {
+		a.abandon(ctx, "not buried", err)
 		return
 	}
-	p.log.ErrorContext(ctx, "job failed for good", "class", f.Class, "attempts", record.Deliveries, "error", f.Error)
-	p.ended(ctx, telemetry.OutcomeFailed, f.Class)
-	p.settle(ctx, "term", p.terminate(f))
+	a.log.ErrorContext(ctx, "job failed for good", "class", f.Class, "attempts", record.Deliveries, "error", f.Error)
+	a.ended(ctx, telemetry.OutcomeFailed, f.Class)
+	a.settle(ctx, "term", a.terminate(f))
 }
 
 // end makes the durable effects of a failure, in their order.
-func (p *delivered) end(ctx context.Context, record job.Record, f job.Failure) (err error) {
-	err = p.cfg.Bus.PublishDead(ctx, job.DeadLetter{
+func (a *attempt) end(ctx context.Context, record job.Record, f job.Failure) (err error) {
+	err = a.cfg.Bus.PublishDead(ctx, job.DeadLetter{
 		Round: record.Round, UID: record.UID, Replay: record.Replay, Class: f.Class, Error: f.Error,
-		Attempts: record.Deliveries, Worker: p.cfg.Worker, Trace: record.Trace, At: f.At,
+		Attempts: record.Deliveries, Worker: a.cfg.Worker, Trace: record.Trace, At: f.At,
 	})
 	if err != nil {
 		return err
 	}
 	crash.At(crash.DeadPublished)
 	key := ""
-	if p.left.Version != 0 {
-		if key, err = p.put(ctx, &p.left); err != nil {
+	if a.left.Version != 0 {
+		if key, err = a.put(ctx, &a.left); err != nil {
 			return err
 		}
 		crash.At(crash.LeftoverStored)
 	}
-	err = p.hold.change(ctx, func(r job.Record) (job.Record, error) {
-		return r.Buried(p.hold.id, int(p.requests.Load()), key, f)
+	err = a.claim.change(ctx, func(r job.Record) (job.Record, error) {
+		return r.Buried(a.claim.id, int(a.requests.Load()), key, f)
 	})
 	if err == nil {
 		crash.At(crash.RecordFailed)
@@ -146,48 +146,48 @@ func (p *delivered) end(ctx context.Context, record job.Record, f job.Failure) (
 
 // unreadable ends a message that is no job of a known round: dead letter,
 // the record that its subject names, if there is one, then the message.
-func (p *delivered) unreadable(ctx context.Context, cause error) {
+func (a *attempt) unreadable(ctx context.Context, cause error) {
 	f := failure(cause)
 	markFailed(ctx, f)
-	round, uid, err := job.ParseSubject(p.d.Subject())
+	round, uid, err := job.ParseSubject(a.d.Subject())
 	letter := job.DeadLetter{
-		Round: round, UID: uid, Replay: p.j.Replay, Class: f.Class, Error: f.Error, Attempts: int(p.d.Number()),
-		Worker: p.cfg.Worker, Trace: telemetry.TraceID(ctx), At: f.At, Payload: p.d.Payload(),
+		Round: round, UID: uid, Replay: a.j.Replay, Class: f.Class, Error: f.Error, Attempts: int(a.d.Number()),
+		Worker: a.cfg.Worker, Trace: telemetry.TraceID(ctx), At: f.At, Payload: a.d.Payload(),
 	}
 	if err != nil {
 		letter.Round, letter.UID = job.RoundUnnamed, 0
 	}
-	if err := p.cfg.Bus.PublishDead(ctx, letter); err != nil {
-		p.silent(ctx, "not buried", err)
+	if err := a.cfg.Bus.PublishDead(ctx, letter); err != nil {
+		a.abandon(ctx, "not buried", err)
 		return
 	}
 	crash.At(crash.UnreadablePublished)
 	// Of a round that nobody knows no record was there. One that is there by now is
 	// its producer's, which has put back what was lost and queues the job anew.
 	if err == nil && !errors.Is(cause, errUnknownRound) {
-		if err := p.buryNamed(ctx, round, uid, f); err != nil {
-			p.silent(ctx, "not buried", err)
+		if err := a.buryNamed(ctx, round, uid, f); err != nil {
+			a.abandon(ctx, "not buried", err)
 			return
 		}
 	}
-	p.log.ErrorContext(ctx, "message dead at once", "error", f.Error)
-	p.ended(ctx, telemetry.OutcomeFailed, f.Class)
-	p.settle(ctx, "term", p.terminate(f))
+	a.log.ErrorContext(ctx, "message dead at once", "error", f.Error)
+	a.ended(ctx, telemetry.OutcomeFailed, f.Class)
+	a.settle(ctx, "term", a.terminate(f))
 }
 
 // buryNamed ends the record of a message that could not be read. One that is
 // not there, has ended or is held by a later delivery is left as it is.
-func (p *delivered) buryNamed(ctx context.Context, round string, uid int, f job.Failure) error {
-	record, _, err := p.cfg.Bus.Record(ctx, round, uid)
+func (a *attempt) buryNamed(ctx context.Context, round string, uid int, f job.Failure) error {
+	record, _, err := a.cfg.Bus.Record(ctx, round, uid)
 	if errors.Is(err, jobstream.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	p.hold, err = p.claim(ctx, p.d, job.Job{Round: round, UID: uid, Replay: record.Replay})
+	a.claim, err = a.claimRecord(ctx, a.d, job.Job{Round: round, UID: uid, Replay: record.Replay})
 	if err == nil {
-		err = p.hold.change(ctx, func(r job.Record) (job.Record, error) { return r.Buried(p.hold.id, 0, "", f) })
+		err = a.claim.change(ctx, func(r job.Record) (job.Record, error) { return r.Buried(a.claim.id, 0, "", f) })
 		if err == nil {
 			crash.At(crash.UnreadableFailed)
 		}
@@ -199,48 +199,48 @@ func (p *delivered) buryNamed(ctx context.Context, round string, uid int, f job.
 }
 
 // nak is the last word for a job that is to run again.
-func (p *delivered) nak(delay time.Duration) func(context.Context) error {
+func (a *attempt) nak(delay time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if p.term.lost() { // settled too late, it would end another's lease
+		if a.lease.lost() { // settled too late, it would end another's lease
 			return ErrLeaseLost
 		}
-		return p.d.Nak(ctx, delay)
+		return a.d.Nak(ctx, delay)
 	}
 }
 
 // terminate is the last word for a job that is dead.
-func (p *delivered) terminate(f job.Failure) func(context.Context) error {
-	return func(ctx context.Context) error { return p.d.Term(ctx, string(f.Class)) }
+func (a *attempt) terminate(f job.Failure) func(context.Context) error {
+	return func(ctx context.Context) error { return a.d.Term(ctx, string(f.Class)) }
 }
 
 // settle says the last word about the message. The record has its state by
 // now, so if the word is lost the message comes again and is removed then.
-func (p *delivered) settle(ctx context.Context, how string, say func(context.Context) error) {
-	p.term.hush() // a heartbeat after the last word could undo it
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.term.timing.lease)
+func (a *attempt) settle(ctx context.Context, how string, say func(context.Context) error) {
+	a.lease.stopHeartbeats() // a heartbeat after the last word could undo it
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.lease.timing.length)
 	defer cancel()
 	ctx, settling := startStep(ctx, telemetry.SpanSettle, telemetry.Settled(how))
 	err := say(ctx)
-	telemetry.End(settling, p.blameless(err))
+	telemetry.End(settling, a.blameless(err))
 	switch {
 	case errors.Is(err, ErrLeaseLost):
-		p.silent(ctx, "message not settled", err)
+		a.abandon(ctx, "message not settled", err)
 		return
 	case err != nil:
-		p.log.WarnContext(ctx, "message not settled, it comes again after the lease", "how", how, "error", err)
+		a.log.WarnContext(ctx, "message not settled, it comes again after the lease", "how", how, "error", err)
 		return
 	}
 	crash.At(crash.Settled)
 }
 
 // gone says whether err means that the job is no longer ours.
-func (p *delivered) gone(err error) bool {
-	return p.term.lost() || errors.Is(err, job.ErrFenced) || errors.Is(err, job.ErrSettled) || errors.Is(err, ErrLeaseLost)
+func (a *attempt) gone(err error) bool {
+	return a.lease.lost() || errors.Is(err, job.ErrFenced) || errors.Is(err, job.ErrSettled) || errors.Is(err, ErrLeaseLost)
 }
 
 // blameless drops the errors that are no fault of a step.
-func (p *delivered) blameless(err error) error {
-	if err != nil && p.gone(err) {
+func (a *attempt) blameless(err error) error {
+	if err != nil && a.gone(err) {
 		return nil
 	}
 	return err

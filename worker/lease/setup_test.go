@@ -209,7 +209,7 @@ func receive[T any](b *bundle, from <-chan T, what string) T {
 }
 
 // succeed is a handler that has nothing to do.
-func succeed(_ context.Context, _ job.Job, _ lease.Attempt) (job.Evaluation, error) {
+func succeed(_ context.Context, _ job.Job, _ job.Attempt) (job.Evaluation, error) {
 	return job.Evaluation{}, nil
 }
 

@@ -40,9 +40,9 @@ func claimed(span trace.Span, worker string, r job.Record) {
 }
 
 // ended shows and counts how the delivery ended. class is a failure's.
-func (p *delivered) ended(ctx context.Context, outcome string, class job.Class) {
+func (a *attempt) ended(ctx context.Context, outcome string, class job.Class) {
 	trace.SpanFromContext(ctx).SetAttributes(telemetry.Outcome.String(outcome))
-	telemetry.JobEnded(ctx, outcome, string(class), time.Since(p.d.Received()))
+	telemetry.JobEnded(ctx, outcome, string(class), time.Since(a.d.Received()))
 }
 
 // startStep opens the span of a commit or a settlement.

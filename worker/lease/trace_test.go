@@ -54,7 +54,7 @@ func TestOneTracePerJob(t *testing.T) { //nolint:paralleltest // the provider is
 	recorder := spans(t)
 	b := setup(t, never)
 	b.plan(1)
-	w := b.run(lease.Config{Handler: func(ctx context.Context, _ job.Job, a lease.Attempt) (job.Evaluation, error) {
+	w := b.run(lease.Config{Handler: func(ctx context.Context, _ job.Job, a job.Attempt) (job.Evaluation, error) {
 		_, span := otel.Tracer("test").Start(ctx, "inside")
 		span.End()
 		if a.Failures == 0 {
@@ -106,7 +106,7 @@ func TestLostFencesAreNoErrors(t *testing.T) { //nolint:paralleltest // the prov
 	b := setup(t, never)
 	b.plan(1, 2)
 	started := make(chan int, 2)
-	w := b.run(lease.Config{Handler: func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	w := b.run(lease.Config{Handler: func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID == 1 { // loses its record
 			b.steal(1)
 			started <- j.UID

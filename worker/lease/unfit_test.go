@@ -18,7 +18,7 @@ func TestUnfitHandsBack(t *testing.T) {
 	b := setup(t, never)
 	b.plan(1, 2)
 	both := make(chan struct{}, 2)
-	unfit := b.run(lease.Config{Worker: "unfit", Slots: 2, Handler: func(_ context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	unfit := b.run(lease.Config{Worker: "unfit", Slots: 2, Handler: func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		both <- struct{}{}
 		for len(both) < 2 && b.ctx.Err() == nil { // until the other is under way, too
 			b.messages()

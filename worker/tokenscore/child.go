@@ -132,17 +132,17 @@ func (c *child) greet(ctx context.Context, cfg *Config, grammars string) error {
 		return err
 	}
 	return sandbox.Limit(c.cmd.Process.Pid, sandbox.Limits{
-		Memory: cfg.MemoryLimit, Processor: mostWorked + cfg.Budget, Namespace: c.held.Namespace,
+		Memory: cfg.MemoryLimit, Processor: maxWorked + cfg.Budget, Namespace: c.held.Namespace,
 	})
 }
 
-// mostWorked is the processor time after which a child gets no more pull requests.
+// maxWorked is the processor time after which a child gets no more pull requests.
 // It is killed if it takes more than that and the budget of one: also between two
 // pull requests, where nobody watches it.
-const mostWorked = 20 * time.Minute
+const maxWorked = 20 * time.Minute
 
 // tired says that the child has worked for so long that it is to be replaced.
-func (c *child) tired() bool { return c.worked() > mostWorked }
+func (c *child) tired() bool { return c.worked() > maxWorked }
 
 // within gives all that follows a deadline.
 func (c *child) within(d time.Duration) error { return c.deadline(time.Now().Add(d)) }

@@ -1,6 +1,7 @@
 package tokenscore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -51,28 +52,17 @@ type Config struct {
 	Log *slog.Logger
 }
 
-func (c *Config) setDefaults() {
-	if c.Children == 0 {
-		c.Children = runtime.NumCPU()
-	}
-	if c.Budget == 0 {
-		c.Budget = DefaultBudget
-	}
-	if c.HangTimeout == 0 {
-		c.HangTimeout = DefaultHangTimeout
-	}
-	if c.MemoryLimit == 0 {
-		c.MemoryLimit = DefaultMemoryLimit
-	}
-	if c.StartTimeout == 0 {
-		c.StartTimeout = DefaultStartTimeout
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+func (c Config) withDefaults() Config {
+	c.Children = cmp.Or(c.Children, runtime.NumCPU())
+	c.Budget = cmp.Or(c.Budget, DefaultBudget)
+	c.HangTimeout = cmp.Or(c.HangTimeout, DefaultHangTimeout)
+	c.MemoryLimit = cmp.Or(c.MemoryLimit, DefaultMemoryLimit)
+	c.StartTimeout = cmp.Or(c.StartTimeout, DefaultStartTimeout)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return c
 }
 
-func (c *Config) validate() error {
+func (c Config) validate() error {
 	switch {
 	case len(c.Command) == 0 || c.Command[0] == "":
 		return errors.New("tokenscore: Command is empty: want the program that runs Serve")

@@ -17,9 +17,9 @@ import (
 // score 10,000.
 const manyEnv = "MIRRORFLEET_MANY_FILES"
 
-// mostResident is what a child may ever have had in memory at once: what the
+// maxResident is what a child may ever have had in memory at once: what the
 // default cap is set to.
-const mostResident = 400 << 20
+const maxResident = 400 << 20
 
 // A child's memory does not grow with the files that it has scored: real
 // ones of all languages and some of the largest size, each a text of its own.
@@ -57,8 +57,8 @@ func TestMemoryOverManyFiles(t *testing.T) {
 	for _, pid := range b.pool.Pids() {
 		peak := peakOf(t, pid)
 		t.Logf("%d files: at most %d MB in memory", files, peak>>20)
-		if peak >= mostResident {
-			t.Errorf("the child had %d MB in memory, want less than %d", peak>>20, mostResident>>20)
+		if peak >= maxResident {
+			t.Errorf("the child had %d MB in memory, want less than %d", peak>>20, maxResident>>20)
 		}
 	}
 }

@@ -46,7 +46,7 @@ type Stats struct {
 // the command. The other children start when they are needed.
 func New(ctx context.Context, cfg Config) (*Pool, error) {
 	cfg.Command = slices.Clone(cfg.Command)
-	cfg.setDefaults()
+	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}

@@ -13,9 +13,9 @@ import (
 // counts as without nodes: docs/rules/scoring.md#tree-diff.
 const parseTimeout = 2 * time.Second
 
-// mostRemembered bounds the texts that a child remembers and what was found in
+// maxRemembered bounds the texts that a child remembers and what was found in
 // them, in bytes. Above it, the child forgets them all.
-const mostRemembered = 16 << 20
+const maxRemembered = 16 << 20
 
 // scorer is what a child knows: the library, the current weights, and the texts of
 // its one author.
@@ -116,7 +116,7 @@ func (s *scorer) signatures(t *table, text string) (*tokens.Signatures, error) {
 // grows too large.
 func (s *scorer) remember(t *table, text string, found *tokens.Signatures) {
 	size := found.Size()
-	if s.remembered += size; s.remembered > mostRemembered {
+	if s.remembered += size; s.remembered > maxRemembered {
 		for _, other := range s.tables {
 			clear(other.seen)
 		}

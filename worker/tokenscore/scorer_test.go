@@ -77,8 +77,8 @@ func TestATextIsParsedOnce(t *testing.T) {
 	}
 	large := fmt.Sprintf("package a\n\nvar all = %q\n", strings.Repeat("x", 900_000))
 	for i := 0; s.tables["go"].seen[text] != nil; i++ {
-		if s.remembered > mostRemembered || i > mostRemembered/len(large) {
-			t.Fatalf("%d bytes are remembered after %d large texts, want at most %d", s.remembered, i, mostRemembered)
+		if s.remembered > maxRemembered || i > maxRemembered/len(large) {
+			t.Fatalf("%d bytes are remembered after %d large texts, want at most %d", s.remembered, i, maxRemembered)
 		}
 		parsed(t, s, "go", fmt.Sprint(large, "// ", i))
 	}

@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// mostLines bounds what one child may put into the log: a crash prints the
+	// maxLines bounds what one child may put into the log: a crash prints the
 	// stacks of all its threads, of which the first lines tell the cause.
-	mostLines = 40
-	mostLine  = 1000
+	maxLines  = 40
+	maxLine   = 1000
 	lastLines = 5
 )
 
@@ -41,7 +41,7 @@ func (l *lineLogger) Write(p []byte) (int, error) {
 	n := len(p)
 	for {
 		line, after, found := bytes.Cut(p, []byte{'\n'})
-		if room := mostLine - len(l.rest); room > 0 {
+		if room := maxLine - len(l.rest); room > 0 {
 			l.rest = append(l.rest, line[:min(len(line), room)]...)
 		}
 		if !found {
@@ -61,9 +61,9 @@ func (l *lineLogger) lineLocked(line string) {
 		l.first = append(l.first, line)
 	}
 	switch {
-	case l.lines < mostLines:
+	case l.lines < maxLines:
 		l.log.Warn("token-scoring child", "pid", l.pid, "line", line)
-	case l.lines == mostLines:
+	case l.lines == maxLines:
 		l.log.Warn("token-scoring child: more lines are left out", "pid", l.pid)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -72,7 +73,7 @@ func TestARoundOutlivesTheLossOfAnyNode(t *testing.T) {
 	const jobs, step = 40, 5
 	bus := b.open(b.nc, 3)
 	tokens, ran := make(chan struct{}, jobs), make(chan int, 10*jobs)
-	b.work("w1", b.as(jobstream.RoleWorker), 0, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work("w1", b.as(jobstream.RoleWorker), 0, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		select {
 		case <-tokens:
 			ran <- j.UID
@@ -136,7 +137,7 @@ func (b *bundle) work(name string, bus *jobstream.Bus, wait time.Duration, handl
 }
 
 // round starts a round of so many miners.
-func (b *bundle) round(bus *jobstream.Bus, miners int) <-chan round.Result {
+func (b *bundle) round(bus *jobstream.Bus, miners int) <-chan outcome.Result {
 	b.t.Helper()
 	m := job.Manifest{
 		Round: "r1", AsOf: asOf, PlannedAt: asOf, Registry: []byte(`{"a/b": {"emission_share": 0.5}}`), Languages: []byte(`{}`), Tokens: []byte(`{}`),
@@ -152,7 +153,7 @@ func (b *bundle) round(bus *jobstream.Bus, miners int) <-chan round.Result {
 	b.t.Cleanup(client.Close)
 	r, err := round.New(round.Config{Bus: bus, Mirror: client})
 	b.must(err)
-	out := make(chan round.Result, 1)
+	out := make(chan outcome.Result, 1)
 	ended := make(chan struct{})
 	ctx, cancel := context.WithCancel(b.ctx)
 	go func() {

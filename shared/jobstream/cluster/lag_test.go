@@ -14,7 +14,6 @@ import (
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/scoring"
-	"mirrorfleet/worker/lease"
 )
 
 // late is how much later the slow replica hears of everything.
@@ -114,11 +113,11 @@ func TestARoundBesideASlowReplicaRunsEachJobOnce(t *testing.T) {
 		ran[j.UID]++
 		return job.Evaluation{Evaluation: scoring.Evaluation{UID: j.UID, Hotkey: j.Hotkey, GitHubID: j.GitHubID}}, ctx.Err()
 	}
-	b.work("far", farBus, 3*late, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work("far", farBus, 3*late, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		begun()
 		return handler(ctx, j)
 	})
-	b.work("near", nearBus, 0, func(ctx context.Context, j job.Job, _ lease.Attempt) (job.Evaluation, error) {
+	b.work("near", nearBus, 0, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		select {
 		case <-slowly: // or it would do all of them
 			return handler(ctx, j)

@@ -4,18 +4,18 @@ package bucket
 // request give the new state and the reply. The script does the same in the same
 // order; change both or neither.
 func Decide(s State, run string, clock int64, in Request) (State, Reply) {
-	known := in.Born > 0 && in.Born == s.Born // the caller has seen this life of the bucket
+	known := in.Epoch > 0 && in.Epoch == s.Epoch // the caller has seen this life of the bucket
 	s, now := s.advance(clock, known, in)
-	differs := in.Reserve && s.Figures != in.Figures()
-	if s.Run != run || s.High <= 0 || s.Next <= 0 || !s.Figures.sane() || s.Seen > now ||
-		s.Next > now+s.Figures.Horizon+s.Figures.Interval ||
-		(known && s.Next < in.Next) ||
-		(differs && now-s.Seen >= gone*s.Figures.Horizon) {
+	differs := in.Reserve && s.Params != in.Params()
+	if s.Run != run || s.Time <= 0 || s.NextSlot <= 0 || !s.Params.sane() || s.LastAsked > now ||
+		s.NextSlot > now+s.Params.Horizon+s.Params.Interval ||
+		(known && s.NextSlot < in.NextSlot) ||
+		(differs && now-s.LastAsked >= takeoverHorizons*s.Params.Horizon) {
 		differs = false
 		now = clock
 		s = s.restart(run, now, in)
 	}
-	s.High = now
+	s.Time = now
 	s = s.stop(now, clock, in)
 	switch {
 	case !in.Reserve:
@@ -23,17 +23,16 @@ func Decide(s State, run string, clock int64, in Request) (State, Reply) {
 	case differs:
 		return s.differ(now, in)
 	}
-	s.Seen = now
-	slot := max(s.Next, now, s.Cool, now+s.Hold-clock)
+	s.LastAsked = now
+	slot := max(s.NextSlot, now, s.CoolUntil, now+s.HoldUntil-clock)
 	if slot-now > in.Horizon {
 		return s.refuse(slot, now, in)
 	}
-
 	return s.grant(slot, now, clock, in)
 }
 
 // advance moves the bucket's time on by what the server's clock says, but by no
-// more than what has passed for certain: to High, or as far as a caller that knows
+// more than what has passed for certain: to State.Time, or as far as a caller that knows
 // the bucket vouches for by its own clock. A clock that says less or more has
 // stepped, or nobody who knows the bucket has asked for a while, or a request was
 // long under way, which cannot be told apart: the difference becomes skew, for
@@ -41,67 +40,63 @@ func Decide(s State, run string, clock int64, in Request) (State, Reply) {
 // so no caller's word ever moves the time past what the clock says, and what has
 // become skew since a caller was answered is taken off its word.
 func (s State) advance(clock int64, known bool, in Request) (State, int64) {
-	vouched := s.High
+	vouched := s.Time
 	if known {
 		vouched = max(vouched, in.Now+in.Elapsed-max(0, s.Skew-in.Skew))
 	}
 	now := clock - s.Skew
 	switch {
-	case now < s.High:
-		now = s.High
+	case now < s.Time:
+		now = s.Time
 	case now > vouched+in.Tolerance:
 		now = vouched
 	}
 	s.Skew = clock - now
-
 	return s, now
 }
 
-// restart is the start from an unknown state, or with other figures. A cool-down goes on for as long as
-// it had to run when the state was written, if that can be told.
+// restart is the start from an unknown state, or with other parameters. A cool-down goes on
+// for as long as it had to run when the state was written, if that can be told.
 func (s State) restart(run string, now int64, in Request) State {
 	cool := int64(0)
-	if s.High > 0 {
-		cool = max(s.Cool-s.High, 0)
+	if s.Time > 0 {
+		cool = max(s.CoolUntil-s.Time, 0)
 	}
-	s.Run, s.High, s.Born = run, now, now
-	s.Next = now + in.Horizon + in.Interval
-	s.Skew, s.Turn, s.Cool = 0, 0, now+cool
-	s.Figures, s.Seen = in.Figures(), now
+	s.Run, s.Time, s.Epoch = run, now, now
+	s.NextSlot = now + in.Horizon + in.Interval
+	s.Skew, s.NextRetry, s.CoolUntil = 0, 0, now+cool
+	s.Params, s.LastAsked = in.Params(), now
 	s.Restarts++
-
 	return s
 }
 
-// gone is after how many horizons without a request those who have the figures in
-// force are gone: after one, all that was granted to them is past, and whoever of
+// takeoverHorizons is after how many horizons without a request those who have the
+// parameters in force are gone: after one, all that was granted to them is past, and whoever of
 // them waits asks again within one.
-const gone = 2
+const takeoverHorizons = 2
 
 // stop takes down the cool-down and the hold that a request carries.
 func (s State) stop(now, clock int64, in Request) State {
-	if in.Cool > 0 && s.Cool <= now {
+	if in.Cool > 0 && s.CoolUntil <= now {
 		s.Cools++
 	}
-	s.Cool = min(max(s.Cool, now+in.Cool), now+in.MaxCool)
+	s.CoolUntil = min(max(s.CoolUntil, now+in.Cool), now+in.MaxCool)
 	switch {
 	case in.Hold > 0:
-		s.Hold = max(s.Hold, clock+in.Hold)
+		s.HoldUntil = max(s.HoldUntil, clock+in.Hold)
 	case in.Hold < 0:
-		s.Hold = 0
+		s.HoldUntil = 0
 	}
-	s.Hold = min(s.Hold, clock+MaxHold)
-
+	s.HoldUntil = min(s.HoldUntil, clock+MaxHold)
 	return s
 }
 
-// differ tells a caller with other figures which are in force. Slots by two
+// differ tells a caller with other parameters which are in force. Slots by two
 // horizons would overlap, and by two intervals exceed what one of them allows.
 // So those who were first go on, and the others take over when those are gone.
 func (s State) differ(now int64, in Request) (State, Reply) {
-	reply := s.reply(Differs, min(s.Seen+gone*s.Figures.Horizon-now, in.Horizon), now)
-	reply.Figures = s.Figures
-
+	reply := s.reply(Differs, min(s.LastAsked+takeoverHorizons*s.Params.Horizon-now, in.Horizon), now)
+	reply.Params = s.Params
 	return s, reply
 }
 
@@ -109,16 +104,15 @@ func (s State) differ(now int64, in Request) (State, Reply) {
 // horizon, later callers after that, and never more than a horizon from now, so
 // that callers learn of changes in time.
 func (s State) refuse(slot, now int64, in Request) (State, Reply) {
-	again := min(max(s.Turn, slot-in.Horizon), now+in.Horizon)
-	s.Turn = again + in.Interval
+	again := min(max(s.NextRetry, slot-in.Horizon), now+in.Horizon)
+	s.NextRetry = again + in.Interval
 	s.Refused++
-
 	return s, s.reply(Refused, again-now, now)
 }
 
 // grant gives the caller the next slot.
 func (s State) grant(slot, now, clock int64, in Request) (State, Reply) {
-	s.Next = slot + in.Interval
+	s.NextSlot = slot + in.Interval
 	s.Last = clock + (slot - now)
 	s.Granted++
 	index := s.Last / CellLength
@@ -127,10 +121,9 @@ func (s State) grant(slot, now, clock int64, in Request) (State, Reply) {
 		*cell = Cell{Index: index}
 	}
 	cell.Count++
-
 	return s, s.reply(Granted, slot-now, now)
 }
 
 func (s State) reply(verdict Verdict, wait, now int64) Reply {
-	return Reply{Verdict: verdict, Wait: wait, Now: now, Skew: s.Skew, Next: s.Next, Born: s.Born}
+	return Reply{Verdict: verdict, Wait: wait, Now: now, Skew: s.Skew, NextSlot: s.NextSlot, Epoch: s.Epoch}
 }

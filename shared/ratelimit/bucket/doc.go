@@ -26,9 +26,9 @@
 // older dump, a replica promoted); one whose next slot lies beyond what can have
 // been granted; one lower than the asking process has seen.
 //
-// # Figures
+// # Parameters
 //
-// The bucket keeps the figures by which it grants. A caller with others is told
+// The bucket keeps the parameters by which it grants. A caller with others is told
 // so and granted nothing, until two horizons after the last caller that had them:
 // then nothing that was granted by them is still to be used and none of them waits,
 // and the bucket starts again by the caller's.

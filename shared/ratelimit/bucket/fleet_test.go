@@ -46,16 +46,16 @@ func TestFleetHoldsTheLimit(t *testing.T) {
 				worst := windows.Worst(f.arrivals, window)
 				t.Logf("%d arrivals, %d calls, %d late, %d refused, %d starts, worst %+v",
 					len(f.arrivals), f.asked, f.late, f.refused, f.state.Restarts, worst)
-				most := limit
+				highest := limit
 				if name == "no faults of the server" {
-					most = limit - 1 // the spare is not for what processes do
+					highest = limit - 1 // the spare is not for what processes do
 				}
-				if worst.Max() > most {
-					t.Errorf("worst window is %+v, want at most %d", worst, most)
+				if worst.Max() > highest {
+					t.Errorf("worst window is %+v, want at most %d", worst, highest)
 				}
-				if least := int(length.Hours() * 10_000); len(f.arrivals) < least {
+				if minimum := int(length.Hours() * 10_000); len(f.arrivals) < minimum {
 					t.Errorf("%d arrivals in %v, want at least %d: the fleet stands still, so nothing was tested",
-						len(f.arrivals), length, least)
+						len(f.arrivals), length, minimum)
 				}
 			})
 		}
@@ -99,14 +99,11 @@ func TestSimulationSees(t *testing.T) {
 		"a bucket of 50 refilled at 5/s": {
 			func() func(time.Duration) bool {
 				free := time.Duration(0) // when the bucket is full again
-
 				return func(now time.Duration) bool {
 					if next := max(free, now) + 200*time.Millisecond; next-now <= window {
 						free = next
-
 						return true
 					}
-
 					return false
 				}
 			}, 99, func(c windows.Counts) float64 { return float64(c.Fixed) },
@@ -114,13 +111,11 @@ func TestSimulationSees(t *testing.T) {
 		"fixed windows of 50": {
 			func() func(time.Duration) bool {
 				count, index := 0, time.Duration(-1)
-
 				return func(now time.Duration) bool {
 					if now/window != index {
 						count, index = 0, now/window
 					}
 					count++
-
 					return count <= limit
 				}
 			}, 100, func(c windows.Counts) float64 { return float64(c.Fixed) },
@@ -128,15 +123,12 @@ func TestSimulationSees(t *testing.T) {
 		"a sliding log of 50, by the two-window estimate": {
 			func() func(time.Duration) bool {
 				var log []time.Duration
-
 				return func(now time.Duration) bool {
 					log = slices.DeleteFunc(log, func(t time.Duration) bool { return t <= now-window })
 					if len(log) < limit {
 						log = append(log, now)
-
 						return true
 					}
-
 					return false
 				}
 			}, 99, func(c windows.Counts) float64 { return c.TwoWindow },
@@ -165,8 +157,8 @@ func TestFleetBreaksWithoutTheRules(t *testing.T) {
 	t.Parallel()
 	f := newFleet(1, 64)
 	f.plague([]func(*fleet){func(f *fleet) {
-		f.state.Next = f.clock() // as if nothing had been granted
-		f.state.Born++           // and nobody remembered
+		f.state.NextSlot = f.clock() // as if nothing had been granted
+		f.state.Epoch++              // and nobody remembered
 	}})
 	f.runFor(time.Hour)
 	if worst := windows.Worst(f.arrivals, window); worst.Max() <= limit {
@@ -222,7 +214,7 @@ func (f *fleet) step() time.Duration {
 }
 
 // spoil puts the next slot where it cannot be.
-func (f *fleet) spoil() { f.state.Next += time.Hour.Microseconds() }
+func (f *fleet) spoil() { f.state.NextSlot += time.Hour.Microseconds() }
 
 // coolDown is reported by a process that draws no permits.
 func (f *fleet) coolDown() {

@@ -12,7 +12,7 @@ const cellField = "u"
 
 // Record returns the state as the script writes it.
 func (s State) Record() map[string]string {
-	record := map[string]string{"run": s.Run, "figures": s.Figures.String()}
+	record := map[string]string{"run": s.Run, "figures": s.Params.String()}
 	for name, number := range numbers(&s) {
 		record[name] = strconv.FormatInt(*number, 10)
 	}
@@ -21,7 +21,6 @@ func (s State) Record() map[string]string {
 			record[cellField+strconv.Itoa(i)] = fmt.Sprintf("%d:%d", cell.Index, cell.Count)
 		}
 	}
-
 	return record
 }
 
@@ -40,7 +39,7 @@ func Parse(record map[string]string) (State, error) {
 			return State{}, fmt.Errorf("bucket: field %s is %q, want microseconds or a count: %w", name, text, err)
 		}
 	}
-	s.Figures = parseFigures(record["figures"])
+	s.Params = parseParams(record["figures"])
 	for i := range s.Use {
 		name := cellField + strconv.Itoa(i)
 		text, found := record[name]
@@ -53,23 +52,21 @@ func Parse(record map[string]string) (State, error) {
 		}
 		s.Use[i] = cell
 	}
-
 	return s, nil
 }
 
-// String is the figures as the record has them.
-func (f Figures) String() string {
-	return fmt.Sprintf("%d:%d:%d:%d", f.Interval, f.Horizon, f.Limit, f.Window)
+// String is the parameters as the record has them.
+func (p Params) String() string {
+	return fmt.Sprintf("%d:%d:%d:%d", p.Interval, p.Horizon, p.Limit, p.Window)
 }
 
-// parseFigures reads them; what is not as String writes it is none.
-func parseFigures(text string) Figures {
-	var f Figures
-	if _, err := fmt.Sscanf(text, "%d:%d:%d:%d", &f.Interval, &f.Horizon, &f.Limit, &f.Window); err != nil || f.String() != text {
-		return Figures{}
+// parseParams reads them; what is not as String writes it is none.
+func parseParams(text string) Params {
+	var p Params
+	if _, err := fmt.Sscanf(text, "%d:%d:%d:%d", &p.Interval, &p.Horizon, &p.Limit, &p.Window); err != nil || p.String() != text {
+		return Params{}
 	}
-
-	return f
+	return p
 }
 
 func parseCell(text string) (Cell, error) {
@@ -82,15 +79,14 @@ func parseCell(text string) (Cell, error) {
 	if err != nil {
 		return Cell{}, fmt.Errorf("the count: %w", err)
 	}
-
 	return Cell{Index: index, Count: count}, nil
 }
 
 // numbers names the numeric fields in one place for both directions.
 func numbers(s *State) map[string]*int64 {
 	return map[string]*int64{
-		"high": &s.High, "skew": &s.Skew, "next": &s.Next, "turn": &s.Turn, "cool": &s.Cool, "born": &s.Born,
-		"hold": &s.Hold, "seen": &s.Seen,
+		"high": &s.Time, "skew": &s.Skew, "next": &s.NextSlot, "turn": &s.NextRetry, "cool": &s.CoolUntil, "born": &s.Epoch,
+		"hold": &s.HoldUntil, "seen": &s.LastAsked,
 		"last": &s.Last, "granted": &s.Granted, "refused": &s.Refused, "restarts": &s.Restarts, "cools": &s.Cools,
 	}
 }

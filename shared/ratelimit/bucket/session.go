@@ -11,11 +11,10 @@ type Session struct {
 
 // Fill adds to a request what the session remembers; now is when it is sent.
 func (s *Session) Fill(in Request, now time.Time) Request {
-	in.Born, in.Next, in.Now, in.Skew = s.last.Born, s.last.Next, s.last.Now, s.last.Skew
-	if in.Born > 0 {
+	in.Epoch, in.NextSlot, in.Now, in.Skew = s.last.Epoch, s.last.NextSlot, s.last.Now, s.last.Skew
+	if in.Epoch > 0 {
 		in.Elapsed = now.Sub(s.answered).Microseconds()
 	}
-
 	return in
 }
 
@@ -27,7 +26,7 @@ func (s *Session) Learn(reply Reply, answered time.Time) {
 
 // Another tells whether a reply is of another life of the bucket than the last
 // one that the session remembers.
-func (s *Session) Another(reply Reply) bool { return s.last.Born != 0 && s.last.Born != reply.Born }
+func (s *Session) Another(reply Reply) bool { return s.last.Epoch != 0 && s.last.Epoch != reply.Epoch }
 
 // Reservation is the right to send one request between two instants of the
 // process's own monotonic clock.
@@ -42,6 +41,5 @@ type Reservation struct {
 // jitter leaves nothing between the two.
 func Reserved(reply Reply, asked, answered time.Time, jitter time.Duration) Reservation {
 	wait := time.Duration(reply.Wait) * time.Microsecond
-
 	return Reservation{From: answered.Add(wait), UseBy: asked.Add(wait + jitter)}
 }

@@ -8,7 +8,7 @@ import (
 	"mirrorfleet/shared/ratelimit/bucket"
 )
 
-// The figures of the mirror: 48 slots in 10.25 s.
+// The parameters of the mirror: 48 slots in 10.25 s.
 const (
 	window   = 10 * time.Second
 	jitter   = 250 * time.Millisecond
@@ -47,11 +47,10 @@ func newFleet(seed uint64, processes int) *fleet {
 	for range processes {
 		f.after(f.upTo(time.Second), f.start)
 	}
-
 	return f
 }
 
-// request has the figures of every process, and asks for nothing yet.
+// request has the parameters of every process, and asks for nothing yet.
 func request() bucket.Request {
 	return bucket.Request{
 		Interval: interval.Microseconds(), Horizon: horizon.Microseconds(), Tolerance: interval.Microseconds() / 2,
@@ -64,7 +63,6 @@ func (f *fleet) runFor(d time.Duration) {
 	for until := f.now + d; ; {
 		if len(f.events) == 0 || f.events[0].at > until {
 			f.now = until
-
 			return
 		}
 		next := heap.Pop(&f.events).(event)
@@ -114,7 +112,6 @@ func (p *process) learn(reply bucket.Reply, asked time.Time) {
 	if reply.Verdict != bucket.Granted {
 		p.refused++
 		p.after(time.Duration(reply.Wait)*time.Microsecond, p.ask)
-
 		return
 	}
 	r := bucket.Reserved(reply, asked, p.instant(), jitter)
@@ -132,7 +129,6 @@ func (p *process) use(r bucket.Reservation) {
 	}
 	if !p.calm && p.random.IntN(500) == 0 {
 		p.after(p.upTo(5*time.Second), p.start)
-
 		return
 	}
 	p.ask()
@@ -143,7 +139,6 @@ func (f *fleet) stall() time.Duration {
 	if f.calm || f.random.IntN(200) != 0 {
 		return f.upTo(time.Millisecond)
 	}
-
 	return f.upTo(3 * time.Second)
 }
 
@@ -152,7 +147,6 @@ func (f *fleet) transit() time.Duration {
 	if f.calm || f.random.IntN(50) != 0 {
 		return f.upTo(2 * time.Millisecond)
 	}
-
 	return f.upTo(timeout)
 }
 
@@ -185,7 +179,6 @@ func (e *events) Len() int      { return len(*e) }
 func (e *events) Swap(i, j int) { (*e)[i], (*e)[j] = (*e)[j], (*e)[i] }
 func (e *events) Less(i, j int) bool {
 	a, b := (*e)[i], (*e)[j]
-
 	return a.at < b.at || (a.at == b.at && a.seq < b.seq)
 }
 func (e *events) Push(x any) { *e = append(*e, x.(event)) }
@@ -193,6 +186,5 @@ func (e *events) Pop() any {
 	last := len(*e) - 1
 	x := (*e)[last]
 	*e = (*e)[:last]
-
 	return x
 }

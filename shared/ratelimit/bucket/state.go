@@ -17,57 +17,57 @@ type State struct {
 	// Run is the run id of the server that wrote the state; [NoRun] where the
 	// server does not tell.
 	Run string
-	// High is the bucket's time at its last request, the highest so far. It
+	// Time is the bucket's time at its last request, the highest so far. It
 	// starts at the server's clock and goes on by what is known to have passed;
 	// every other instant of the bucket is of this time.
-	High int64
+	Time int64
 	// Skew is what the server's clock is ahead of the bucket's time: every step
 	// that it made since the bucket started.
 	Skew int64
-	// Next is the earliest slot that is free.
-	Next int64
-	// Turn is the earliest instant at which the next process that is refused is
+	// NextSlot is the earliest slot that is free.
+	NextSlot int64
+	// NextRetry is the earliest instant at which the next process that is refused is
 	// told to ask again; it spreads them out.
-	Turn int64
-	// Cool is the end of the cool-down, zero or past when there is none.
-	Cool int64
-	// Born is when the bucket last started from an unknown state. It is also
+	NextRetry int64
+	// CoolUntil is the end of the cool-down, zero or past when there is none.
+	CoolUntil int64
+	// Epoch is when the bucket last started from an unknown state. It is also
 	// the name of this life of the bucket.
-	Born int64
-	// Hold is the end of a hold by hand, by the server's clock: people mean a
+	Epoch int64
+	// HoldUntil is the end of a hold by hand, by the server's clock: people mean a
 	// time of day. Zero or past when there is none.
-	Hold int64
-	// Figures are those in force, and Seen is when a process that has them last
+	HoldUntil int64
+	// Params are those in force, and LastAsked is when a process that has them last
 	// asked for a slot.
-	Figures Figures
-	Seen    int64
+	Params    Params
+	LastAsked int64
 
 	// The rest is for inspection alone.
 
 	Last     int64 // the slot granted last, by the server's clock
 	Granted  int64 // slots granted
 	Refused  int64 // requests told to come back
-	Restarts int64 // starts from an unknown state, or with other figures
+	Restarts int64 // starts from an unknown state, or with other parameters
 	Cools    int64 // cool-downs, each counted once however many were told of it
 	Use      [Cells]Cell
 }
 
-// Figures are what all processes of an egress must have in common. Interval is
+// Params are what all processes of an egress must have in common. Interval is
 // the least distance of two slots, Horizon the furthest ahead that a slot is
 // granted; Limit requests in Window are what the mirror allows.
-type Figures struct {
+type Params struct {
 	Interval, Horizon, Limit, Window int64
 }
 
-// Longest bounds the lengths of Figures, an hour.
+// Longest bounds the lengths of Params, an hour.
 const Longest = 3600 * second
 
 // MaxHold is the longest hold by hand, a day.
 const MaxHold = 24 * 3600 * second
 
-// sane tells figures from a record that has none, or spoilt ones.
-func (f Figures) sane() bool {
-	return f.Interval > 0 && f.Interval <= Longest && f.Horizon > 0 && f.Horizon <= Longest
+// sane tells parameters from a record that has none, or spoilt ones.
+func (p Params) sane() bool {
+	return p.Interval > 0 && p.Interval <= Longest && p.Horizon > 0 && p.Horizon <= Longest
 }
 
 // NoRun stands for the run id of a server that does not tell one.
@@ -84,7 +84,7 @@ type Request struct {
 	// Reserve asks for a slot. Without it the request only reports a cool-down
 	// or a hold.
 	Reserve bool
-	// The caller's Figures. Slots are granted by those in force only.
+	// The caller's Params. Slots are granted by those in force only.
 	Interval, Horizon, Limit, Window int64
 	// Tolerance is how far the server's clock may run ahead of what is vouched
 	// for before it is taken to have stepped: the noise of a network. An
@@ -97,13 +97,13 @@ type Request struct {
 	// it; zero leaves it alone.
 	Hold int64
 
-	// What the process remembers of its last answer; Born is zero when it has
+	// What the process remembers of its last answer; Epoch is zero when it has
 	// had none. Elapsed is how long ago that came by its own monotonic clock.
-	Born, Next, Now, Skew, Elapsed int64
+	Epoch, NextSlot, Now, Skew, Elapsed int64
 }
 
-// Figures are the caller's.
-func (in Request) Figures() Figures { return Figures{in.Interval, in.Horizon, in.Limit, in.Window} }
+// Params are the caller's.
+func (in Request) Params() Params { return Params{in.Interval, in.Horizon, in.Limit, in.Window} }
 
 // Verdict is what became of a request.
 type Verdict int64
@@ -113,22 +113,22 @@ const (
 	Granted Verdict = 0 // the slot Wait from now is the caller's
 	Refused Verdict = 1 // no slot within the horizon: ask again after Wait
 	Noted   Verdict = 2 // a request without Reserve was taken down
-	Differs Verdict = 3 // the caller's figures are not those in force: ask again after Wait
+	Differs Verdict = 3 // the caller's parameters are not those in force: ask again after Wait
 )
 
 // Reply is the answer to a Request.
 type Reply struct {
 	Verdict Verdict
 	Wait    int64
-	// Now, Skew, Next and Born are the bucket's, for the next request.
-	Now, Skew, Next, Born int64
-	// Figures are those in force, told to a caller whose own differ.
-	Figures Figures
+	// Now, Skew, NextSlot and Epoch are the bucket's, for the next request.
+	Now, Skew, NextSlot, Epoch int64
+	// Params are those in force, told to a caller whose own differ.
+	Params Params
 }
 
-// Time is the bucket's time at an instant of the server's clock, as far as the
+// TimeAt is the bucket's time at an instant of the server's clock, as far as the
 // state alone can tell.
-func (s State) Time(clock int64) int64 { return max(s.High, clock-s.Skew) }
+func (s State) TimeAt(clock int64) int64 { return max(s.Time, clock-s.Skew) }
 
 // Recent returns the slots that lay in each CellLength of the time before an
 // instant of the server's clock, oldest first, the running one last.
@@ -142,6 +142,5 @@ func (s State) Recent(clock int64) []int64 {
 		}
 		recent = append(recent, count)
 	}
-
 	return recent
 }

@@ -42,10 +42,8 @@ func StartCluster(tb testing.TB) []*Server {
 		rdb := node.Client(tb)
 		await(tb, "a cluster of three", func(ctx context.Context) bool {
 			info := rdb.ClusterInfo(ctx).Val()
-
 			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")
 		})
 	}
-
 	return nodes
 }

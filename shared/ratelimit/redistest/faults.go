@@ -78,7 +78,6 @@ func load(tb testing.TB, rdb *redis.Client) {
 	tb.Cleanup(func() { cancel(); reading.Wait() })
 	await(tb, "the server to load", func(ctx context.Context) bool {
 		err := rdb.Get(ctx, "none").Err()
-
 		return err != nil && redis.HasErrorPrefix(err, "LOADING")
 	})
 }
@@ -98,7 +97,6 @@ func StartFaulty(tb testing.TB, fault Fault) *Faulty {
 	// One connection that is kept: a password that has changed does not end it.
 	rdb := redis.NewClient(&redis.Options{Addr: s.Address, Password: password, PoolSize: 2, MinIdleConns: 1})
 	tb.Cleanup(func() { _ = rdb.Close() })
-
 	return &Faulty{s, fault, rdb}
 }
 

@@ -40,7 +40,6 @@ func Start(tb testing.TB, args ...string) *Server {
 		}
 	}
 	tb.Fatal("redis-server does not start on any of five free ports")
-
 	return nil
 }
 
@@ -69,7 +68,6 @@ func (s *Server) Client(tb testing.TB) *redis.Client {
 	tb.Helper()
 	rdb := redis.NewClient(&redis.Options{Addr: s.Address})
 	tb.Cleanup(func() { _ = rdb.Close() })
-
 	return rdb
 }
 
@@ -88,12 +86,10 @@ func (s *Server) launch(tb testing.TB) bool {
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if strings.Contains(lines.Text(), "Ready to accept connections") {
 			s.run = run
-
 			return true
 		}
 	}
 	_ = run.Wait()
-
 	return false
 }
 

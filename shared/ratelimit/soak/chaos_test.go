@@ -55,6 +55,5 @@ func play(seed uint64, length time.Duration) []scene {
 		}
 	}
 	slices.SortStableFunc(scenes, func(a, b scene) int { return int(a.at - b.at) })
-
 	return scenes
 }

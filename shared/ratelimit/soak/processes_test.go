@@ -40,7 +40,6 @@ func begin(t *testing.T, name string, args ...string) *process {
 		_ = p.Wait()
 		_ = log.Close()
 	}()
-
 	return p
 }
 
@@ -64,7 +63,6 @@ func (p *process) lastLines() string {
 		return err.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-
 	return strings.Join(lines[max(0, len(lines)-10):], "\n")
 }
 
@@ -75,7 +73,6 @@ func simulate(t *testing.T, window time.Duration) fleettest.Mirror {
 	t.Helper()
 	m := fleettest.Simulate(t, "--latency", "lognormal:60ms,0.5", "--window", window.String(), "--mitigation", window.String())
 	multiply(t, m.Miners, 256)
-
 	return m
 }
 

@@ -39,7 +39,6 @@ func TestNothingExceedsTheLimit(t *testing.T) {
 				newFleet(t, workers, 10*time.Second, horizon).suffer(t, 2*time.Minute)
 			})
 		}
-
 		return
 	}
 	// The mirror's limit with everything but the jitter five times as fast, so
@@ -100,7 +99,6 @@ func newFleet(t *testing.T, workers int, window, horizon time.Duration, producer
 	}
 	f.rounds(t, producer...)
 	f.began = time.Now()
-
 	return f
 }
 
@@ -176,9 +174,9 @@ func (f *fleet) suffer(t *testing.T, length time.Duration) {
 	if got.OverLimit != 0 || got.Worst.Fixed > limit || got.Worst.Sliding > limit || got.Worst.TwoWindow > limit {
 		t.Errorf("%d over the limit, worst window %+v; want 0, and at most %d by every count", got.OverLimit, got.Worst, limit)
 	}
-	if least := int(length/f.window) * limit / 10; got.Requests < least {
+	if minimum := int(length/f.window) * limit / 10; got.Requests < minimum {
 		t.Errorf("%d requests, want at least %d: the fleet stood still, so nothing was tested\n%s",
-			got.Requests, least, f.workers[0].lastLines())
+			got.Requests, minimum, f.workers[0].lastLines())
 	}
 }
 

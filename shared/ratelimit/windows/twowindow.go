@@ -17,7 +17,6 @@ func twoWindow(sorted []time.Duration, window time.Duration) float64 {
 	for last := range sorted {
 		worst = max(worst, c.worstAt(last))
 	}
-
 	return worst
 }
 
@@ -41,7 +40,6 @@ func (c *cursor) worstAt(last int) float64 {
 	for c.sorted[c.before] <= now-2*c.window {
 		c.before++
 	}
-
 	return max(c.phasesAtArrivals(last), c.phasesWindowAfter(last))
 }
 
@@ -58,7 +56,6 @@ func (c *cursor) phasesAtArrivals(last int) float64 {
 		}
 		worst = max(worst, c.estimate(first-prev, last-first+1, c.sorted[last]-begin))
 	}
-
 	return worst
 }
 
@@ -76,7 +73,6 @@ func (c *cursor) phasesWindowAfter(last int) float64 {
 		}
 		worst = max(worst, c.estimate(cur-prev, last-cur+1, c.sorted[last]-begin))
 	}
-
 	return worst
 }
 

@@ -7,9 +7,9 @@ import (
 
 // Counts is the worst that a sequence of requests looks to each way of counting.
 type Counts struct {
-	// Fixed is the most requests in any window [p, p+W), whatever its phase p.
+	// Fixed is the maximum of requests in any window [p, p+W), whatever its phase p.
 	Fixed int
-	// Sliding is the most requests that a log of the last W holds at any
+	// Sliding is the maximum of requests that a log of the last W holds at any
 	// instant t. The log is the strict one that keeps what is exactly W old, so
 	// it looks at the closed [t-W, t] and is never below Fixed.
 	Sliding int
@@ -27,7 +27,6 @@ func (c Counts) Max() int {
 	if float64(whole) < c.TwoWindow {
 		whole++
 	}
-
 	return max(c.Fixed, c.Sliding, whole)
 }
 
@@ -43,25 +42,23 @@ func Worst(times []time.Duration, window time.Duration) Counts {
 		sorted = slices.Clone(times)
 		slices.Sort(sorted)
 	}
-
 	return Counts{
-		Fixed:     mostWithin(sorted, window, false),
-		Sliding:   mostWithin(sorted, window, true),
+		Fixed:     maxWithin(sorted, window, false),
+		Sliding:   maxWithin(sorted, window, true),
 		TwoWindow: twoWindow(sorted, window),
 	}
 }
 
-// mostWithin returns the most times in any interval of the given length, half
+// maxWithin returns the maximum of times in any interval of the given length, half
 // open or closed. The fullest interval can be moved until it begins at an
 // arrival without losing one, so only those are tried.
-func mostWithin(sorted []time.Duration, window time.Duration, closed bool) int {
-	most, first := 0, 0
+func maxWithin(sorted []time.Duration, window time.Duration, closed bool) int {
+	highest, first := 0, 0
 	for last, t := range sorted {
 		for age := t - sorted[first]; age > window || (age == window && !closed); age = t - sorted[first] {
 			first++
 		}
-		most = max(most, last-first+1)
+		highest = max(highest, last-first+1)
 	}
-
-	return most
+	return highest
 }

@@ -18,7 +18,6 @@ func every(first, step time.Duration, n int) []time.Duration {
 	for i := range times {
 		times[i] = first + time.Duration(i)*step
 	}
-
 	return times
 }
 
@@ -131,7 +130,6 @@ func everyPhase(times []time.Duration, window time.Duration) windows.Counts {
 				n++
 			}
 		}
-
 		return n
 	}
 	var worst windows.Counts
@@ -144,6 +142,5 @@ func everyPhase(times []time.Duration, window time.Duration) windows.Counts {
 			worst.TwoWindow = max(worst.TwoWindow, estimate)
 		}
 	}
-
 	return worst
 }

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// mostContributions is how many node types a file's figures name.
-const mostContributions = 5
+// maxContributions is how many node types a file's figures name.
+const maxContributions = 5
 
 // Contribution is what the nodes of one type add to a file's score: as nodes of
 // the tree (structural), or as leaves with their text.
@@ -62,7 +62,7 @@ func (k kindSums) largest(names []string) []Contribution {
 	slices.SortFunc(all, func(a, b Contribution) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Type, b.Type), cmp.Compare(b.Added+b.Deleted, a.Added+a.Deleted))
 	})
-	return slices.Clip(all[:min(len(all), mostContributions)])
+	return slices.Clip(all[:min(len(all), maxContributions)])
 }
 
 // times weights contributions as times of Breakdown does the sums.

@@ -48,7 +48,7 @@ func ParseWeights(languages, tokens []byte) (*Weights, error) {
 	if w.structural, w.leaf, err = parseTokens(tokens); err != nil {
 		return nil, err
 	}
-	w.mostStructural, w.mostLeaf = largestOf(w.structural), largestOf(w.leaf)
+	w.maxStructural, w.maxLeaf = largestOf(w.structural), largestOf(w.leaf)
 	w.digest = digestOf(w)
 	return w, nil
 }

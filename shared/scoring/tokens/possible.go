@@ -6,10 +6,10 @@ import (
 	"math"
 )
 
-// mostNodesPerByte bounds the nodes of a text: a node without text needs another
+// maxNodesPerByte bounds the nodes of a text: a node without text needs another
 // one beside it that has some, and types are nested a few deep over one text. A
 // file of one-letter names has about three.
-const mostNodesPerByte = 64
+const maxNodesPerByte = 64
 
 // roundings is how much larger than its exact value a sum of weights may be.
 const roundings = 1 + 1e-9
@@ -18,24 +18,24 @@ const roundings = 1 + 1e-9
 // cannot have, nil when all values are possible. A hostile text may take over the
 // process that parses it. Sums of diffs that passed are finite and not below 0.
 func (d *Diff) Possible(w *Weights, bytes int) error {
-	most := mostNodesPerByte * (bytes + 1)
+	most := maxNodesPerByte * (bytes + 1)
 	b := &d.Breakdown
 	for _, s := range []struct {
 		count int
 		score float64
 		most  float64
 	}{
-		{b.StructuralAddedCount, b.StructuralAddedScore, w.mostStructural},
-		{b.StructuralDeletedCount, b.StructuralDeletedScore, w.mostStructural},
-		{b.LeafAddedCount, b.LeafAddedScore, w.mostLeaf},
-		{b.LeafDeletedCount, b.LeafDeletedScore, w.mostLeaf},
+		{b.StructuralAddedCount, b.StructuralAddedScore, w.maxStructural},
+		{b.StructuralDeletedCount, b.StructuralDeletedScore, w.maxStructural},
+		{b.LeafAddedCount, b.LeafAddedScore, w.maxLeaf},
+		{b.LeafDeletedCount, b.LeafDeletedScore, w.maxLeaf},
 	} {
 		if err := possible(s.count, s.score, most, s.most); err != nil {
 			return err
 		}
 	}
-	if len(d.Largest) > mostContributions {
-		return fmt.Errorf("%d contributions, want at most %d", len(d.Largest), mostContributions)
+	if len(d.Largest) > maxContributions {
+		return fmt.Errorf("%d contributions, want at most %d", len(d.Largest), maxContributions)
 	}
 	for i := range d.Largest {
 		if err := d.Largest[i].possible(w, most); err != nil {

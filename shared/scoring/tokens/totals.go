@@ -8,8 +8,8 @@ import (
 
 // Figures of the base score: docs/rules/scoring.md#totals.
 const (
-	mostBase         = 25   // what the token score alone can give
-	mostBonus        = 5    // what the total score adds at most
+	maxBase          = 25   // what the token score alone can give
+	maxBonus         = 5    // what the total score adds at most
 	scoreOfFullBonus = 1500 // the total score that gives all of the bonus
 )
 
@@ -76,7 +76,7 @@ func Totals(files []FileFigures) Figures {
 // BaseScore is the base score of a pull request by docs/rules/scoring.md#totals;
 // scale is the repository's src_tok_saturation_scale.
 func BaseScore(t *Figures, scale float64) float64 {
-	base := float64(mostBase * (1 - math.Exp(-t.SourceTokenScore/scale)))
-	bonus := python.Round2(min(1, t.TotalScore/scoreOfFullBonus) * mostBonus)
+	base := float64(maxBase * (1 - math.Exp(-t.SourceTokenScore/scale)))
+	bonus := python.Round2(min(1, t.TotalScore/scoreOfFullBonus) * maxBonus)
 	return python.Round2(base + bonus)
 }

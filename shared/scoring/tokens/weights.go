@@ -33,8 +33,8 @@ type Weights struct {
 	extensions map[string]extension
 	structural map[string]float64
 	leaf       map[string]float64
-	// mostStructural and mostLeaf are the largest of each.
-	mostStructural, mostLeaf float64
+	// maxStructural and maxLeaf are the largest of each.
+	maxStructural, maxLeaf float64
 	// unloadable are languages that give no nodes, sorted.
 	unloadable []string
 	digest     string

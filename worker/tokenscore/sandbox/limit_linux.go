@@ -17,13 +17,13 @@ import (
 const Namespaces = syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC
 
 const (
-	// mostFiles is far more than a process opens at a time: pipes, what the Go
+	// maxFiles is far more than a process opens at a time: pipes, what the Go
 	// runtime waits with, and one grammar.
-	mostFiles = 64
-	// mostThreads is far more than it starts. The kernel counts a user's threads
+	maxFiles = 64
+	// maxThreads is far more than it starts. The kernel counts a user's threads
 	// together, so that this holds where the process has its own namespace, and
 	// never for root, which nothing but its memory then bounds.
-	mostThreads = 64
+	maxThreads = 64
 	// unused is room for addresses that take no memory: the tables of all grammars,
 	// which are files, and what the Go runtime reserves.
 	unused = 1 << 30
@@ -38,11 +38,11 @@ const (
 // RLIMIT_AS bounds what the kernel keeps for memory that nobody uses.
 func Limit(pid int, l Limits) error {
 	limits := map[int]uint64{
-		unix.RLIMIT_CORE: 0, unix.RLIMIT_FSIZE: 0, unix.RLIMIT_NOFILE: mostFiles,
+		unix.RLIMIT_CORE: 0, unix.RLIMIT_FSIZE: 0, unix.RLIMIT_NOFILE: maxFiles,
 		unix.RLIMIT_CPU: uint64(l.Processor/time.Second) + 1,
 	}
 	if l.Namespace {
-		limits[unix.RLIMIT_NPROC] = mostThreads
+		limits[unix.RLIMIT_NPROC] = maxThreads
 	}
 	if l.Memory >= 0 {
 		m, err := memoryOf(pid)

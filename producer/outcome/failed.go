@@ -1,0 +1,238 @@
+package outcome
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring/input"
+)
+
+// Failed is a miner that can be replayed: dead, degraded, or of unknown identity.
+type Failed struct {
+	UID int `json:"uid"`
+	// Class is the dead letter's, ClassDegraded or ClassIdentity.
+	Class    job.Class `json:"class"`
+	Error    string    `json:"error"`
+	Attempts int       `json:"attempts"`
+	Worker   string    `json:"worker"`
+	Trace    string    `json:"trace,omitempty"`
+	// Replay is how often the miner was replayed already: the number of the
+	// last one.
+	Replay int `json:"replay,omitempty"`
+}
+
+// Two classes stand beside those of dead letters. ClassDegraded: the job is done,
+// and its evaluation lacks something. ClassIdentity: GitHub did not say whose
+// account the miner's token is, and what stands in may be another's.
+const (
+	ClassDegraded job.Class = "degraded"
+	ClassIdentity job.Class = "identity"
+)
+
+// Classes are those that a replay can choose by.
+func Classes() []job.Class { return append(job.Classes(), ClassIdentity) }
+
+// Failures are the failed miners of a round as it is now, each list by uid.
+type Failures struct {
+	// Ended are the dead and the degraded ones, and those whose identity is
+	// unknown; who is both has the class of its job.
+	Ended []Failed
+	// Unknown are the entries of all whose identity is.
+	Unknown []input.Miner
+	// Replaying are being run again just now, or were when a replay was broken
+	// off.
+	Replaying []int
+	// Outstanding counts all jobs that have not ended.
+	Outstanding int
+	// Lost counts those of Ended whose record is gone or cannot be read.
+	Lost int
+}
+
+// ReadFailures reads the failed miners of a round, as it is planned by now. Of one that
+// is concluded every job had a record: where it is gone, nothing is waited for, and only
+// a replay makes it again.
+func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concluded bool) (Failures, error) {
+	list, damage, err := readable(ctx, bus, m)
+	if err != nil {
+		return Failures{}, fmt.Errorf("round %s: %w", m.Round, err)
+	}
+	letters, err := bus.DeadLetters(ctx, m.Round)
+	if err != nil {
+		return Failures{}, fmt.Errorf("reading the dead letters of round %s: %w", m.Round, err)
+	}
+	records := job.RecordsByUID(list)
+	failures := Failures{Ended: []Failed{}, Outstanding: len(m.Jobs()) - len(list) - len(damage)}
+	for uid, d := range damage {
+		failures.Ended = append(failures.Ended, Failed{UID: uid, Class: job.Damaged, Error: "its record cannot be read: " + d.Error})
+	}
+	if concluded {
+		failures.Ended, failures.Outstanding = append(failures.Ended, gone(m, records, damage)...), 0
+	}
+	failures.Lost = len(failures.Ended)
+	for _, record := range list {
+		switch {
+		case !record.Phase.Ended():
+			failures.Outstanding++
+			if record.Replay > 0 {
+				failures.Replaying = append(failures.Replaying, record.UID)
+			}
+		case record.Phase == job.Done && record.Degraded:
+			lacks, err := lacking(ctx, bus, record)
+			if err != nil {
+				return Failures{}, err
+			}
+			failures.Ended = append(failures.Ended, lacks)
+		}
+	}
+	for _, letter := range DeadLetters(records, letters) {
+		failures.Ended = append(failures.Ended, Failed{
+			UID: letter.UID, Class: letter.Class, Error: letter.Error, Attempts: letter.Attempts, Worker: letter.Worker,
+			Trace: letter.Trace, Replay: letter.Replay,
+		})
+	}
+	addUnknown(&failures, m, records)
+	slices.SortFunc(failures.Ended, func(a, b Failed) int { return cmp.Compare(a.UID, b.UID) })
+	slices.Sort(failures.Replaying)
+	return failures, nil
+}
+
+// gone are the miners of a concluded round whose record is not there.
+func gone(m job.Manifest, records map[int]job.Record, damage map[int]job.Damage) (list []Failed) {
+	for _, j := range m.Jobs() {
+		_, there := records[j.UID]
+		if _, damaged := damage[j.UID]; !there && !damaged {
+			list = append(list, Failed{UID: j.UID, Class: job.Damaged, Error: "its record is gone, and with it what became of its job"})
+		}
+	}
+	return list
+}
+
+// addUnknown adds the miners whose identity is unknown.
+func addUnknown(f *Failures, m job.Manifest, records map[int]job.Record) {
+	for _, miner := range m.Miners {
+		if !miner.IdentityUnknown() {
+			continue
+		}
+		f.Unknown = append(f.Unknown, miner)
+		record, planned := records[miner.UID]
+		if planned && !record.Phase.Ended() || slices.ContainsFunc(f.Ended, func(one Failed) bool { return one.UID == miner.UID }) {
+			continue
+		}
+		f.Ended = append(f.Ended, Failed{
+			UID: miner.UID, Class: ClassIdentity, Error: unknownIdentity(&miner, m.AsOf).String(), Trace: record.Trace, Replay: record.Replay,
+		})
+	}
+}
+
+// lacking says what a degraded evaluation lacks.
+func lacking(ctx context.Context, bus *jobstream.Bus, r job.Record) (Failed, error) {
+	f := Failed{UID: r.UID, Class: ClassDegraded, Attempts: r.Failures + 1, Trace: r.Trace, Replay: r.Replay}
+	evaluation, err := bus.Evaluation(ctx, r.Evaluation)
+	switch {
+	case errors.Is(err, jobstream.ErrNotFound):
+		f.Error = "its evaluation is not kept any more"
+		return f, nil
+	case jobstream.Damaged(err):
+		f.Error = "its evaluation cannot be read: " + err.Error()
+		return f, nil
+	case err != nil:
+		return f, fmt.Errorf("reading the evaluation of miner %d: %w", r.UID, err)
+	}
+	f.Worker = evaluation.Worker
+	var lacks []string
+	for _, missing := range evaluation.Missing {
+		lacks = append(lacks, missing.What+": "+missing.Error)
+	}
+	f.Error = "lacks " + strings.Join(lacks, "; ")
+	return f, nil
+}
+
+// Selection says which of the failed miners are replayed. Empty: all of them.
+type Selection struct {
+	// UIDs restricts it to these, all of which must have failed.
+	UIDs []int
+	// Class chooses the dead letters of a class, or the miners whose identity is
+	// unknown; Degraded chooses the degraded ones; both choose both.
+	Class    job.Class
+	Degraded bool
+}
+
+// ErrSelection says that a selection names what there is not.
+var ErrSelection = errors.New("nothing to replay as asked")
+
+// Select chooses among the failed miners; already are those of the asked that
+// are being replayed. What is asked for and is not there is an error that lists
+// what is.
+func (s Selection) Select(f Failures) (chosen []Failed, already []int, err error) {
+	if err := s.check(f); err != nil {
+		return nil, nil, err
+	}
+	for _, one := range f.Ended {
+		wanted := s.Class == "" && !s.Degraded || s.Class != "" && one.Class == s.Class || s.Degraded && one.Class == ClassDegraded
+		if wanted && s.names(one.UID) {
+			chosen = append(chosen, one)
+		}
+	}
+	for _, uid := range f.Replaying {
+		if s.names(uid) {
+			already = append(already, uid)
+		}
+	}
+	if len(chosen) == 0 && len(already) == 0 && !s.all() {
+		return nil, nil, fmt.Errorf("%w: no failed miner matches all of these; %s", ErrSelection, f)
+	}
+	return chosen, already, nil
+}
+
+func (s Selection) names(uid int) bool { return len(s.UIDs) == 0 || slices.Contains(s.UIDs, uid) }
+
+// all says whether nothing in particular is asked for.
+func (s Selection) all() bool { return len(s.UIDs) == 0 && s.Class == "" && !s.Degraded }
+
+func (s Selection) check(f Failures) error {
+	has := func(class job.Class) bool {
+		return slices.ContainsFunc(f.Ended, func(one Failed) bool { return one.Class == class }) || len(f.Replaying) > 0
+	}
+	classes := Classes()
+	switch {
+	case s.Class != "" && !slices.Contains(classes, s.Class):
+		return fmt.Errorf("%w: class %q, want one of %v", ErrSelection, s.Class, classes)
+	case s.Class == ClassIdentity && !has(s.Class):
+		return fmt.Errorf("%w: every miner's identity is known; %s", ErrSelection, f)
+	case s.Class != "" && !has(s.Class):
+		return fmt.Errorf("%w: no dead letter of class %s; %s", ErrSelection, s.Class, f)
+	case s.Degraded && !has(ClassDegraded):
+		return fmt.Errorf("%w: no miner is degraded; %s", ErrSelection, f)
+	}
+	for _, uid := range s.UIDs {
+		if !slices.ContainsFunc(f.Ended, func(one Failed) bool { return one.UID == uid }) && !slices.Contains(f.Replaying, uid) {
+			return fmt.Errorf("%w: miner %d lacks nothing; %s", ErrSelection, uid, f)
+		}
+	}
+	return nil
+}
+
+// mostListed bounds what an error lists.
+const mostListed = 50
+
+// String lists the ended ones for an error.
+func (f Failures) String() string {
+	if len(f.Ended) == 0 {
+		return "no miner of the round lacks anything"
+	}
+	names := make([]string, 0, mostListed)
+	for _, one := range f.Ended[:min(len(f.Ended), mostListed)] {
+		names = append(names, fmt.Sprintf("%d (%s)", one.UID, one.Class))
+	}
+	text := "there are " + strings.Join(names, ", ")
+	if more := len(f.Ended) - mostListed; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}

@@ -1,0 +1,217 @@
+package outcome
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
+)
+
+// Result is a concluded round: the rules' outcome, with what the fleet has to
+// say of how it came about.
+type Result struct {
+	Version  int       `json:"version"`
+	Round    string    `json:"round"`
+	Revision int       `json:"revision"`
+	AsOf     time.Time `json:"as_of"`
+	// Due is the manifest's: zero for a round that was run by hand.
+	Due    time.Time `json:"due,omitzero"`
+	Mirror string    `json:"mirror"`
+	// Complete says that nothing stands in for what could not be had: no dead
+	// letter, no degraded evaluation, no unknown identity, no stand-in, no failed
+	// look-up of maintainers, nothing that damage has cost.
+	Complete bool `json:"complete"`
+	// Unloadable are the languages that gave no nodes, as in the validator.
+	Unloadable []string `json:"unloadable_languages"`
+	// Planned, Done and Failed count jobs, and Done the degraded ones too.
+	Planned int `json:"planned"`
+	Done    int `json:"done"`
+	Failed  int `json:"failed"`
+	// Requests counts the requests to the mirror: those of every attempt that
+	// reported them, and LookUps, the producer's own for maintainers. Unreported
+	// counts the attempts that died before they could: with any, there were more
+	// requests. Retries counts the failed attempts that another one followed.
+	Requests   int `json:"requests"`
+	LookUps    int `json:"look_up_requests,omitempty"`
+	Unreported int `json:"unreported_attempts,omitempty"`
+	// Cached counts the pull requests whose files nobody had to ask for.
+	Cached int `json:"cached,omitempty"`
+	// Unsettled counts the pull requests that were scored from an answer which the
+	// mirror may still change: the next round asks for them again.
+	Unsettled int `json:"unsettled,omitempty"`
+	Retries   int `json:"retries"`
+	// Overdue counts the failed ones that the round did not wait for.
+	Overdue int `json:"overdue,omitempty"`
+	// Notes are the manifest's: what was not as it should be from the start, without
+	// unknown identities once replays have found out all of them.
+	Notes []string `json:"notes,omitempty"`
+
+	// Replayed are the uids that were run again for this revision.
+	Replayed []int `json:"replayed,omitempty"`
+	// Mended is what had to be put right on the way, after whatever crash.
+	Mended []Mended `json:"mended,omitempty"`
+	// Damaged is what was gone or unreadable and could not be put right.
+	Damaged []Lost `json:"damaged,omitempty"`
+	// Evaluations are those that the outcome was made of, by uid.
+	Evaluations []Part `json:"evaluations,omitempty"`
+	// Manifest, Plan and Former are the SHA-256 of what else it was made of, as that
+	// was stored: the round's manifest, the replay's plan, and the revision before,
+	// which nobody can change unseen from then on.
+	Manifest string `json:"manifest_sha256,omitempty"`
+	Plan     string `json:"replay_sha256,omitempty"`
+	Former   string `json:"former_sha256,omitempty"`
+
+	DeadLetters       []job.DeadLetter  `json:"dead_letters"`
+	Degraded          []Degraded        `json:"degraded"`
+	UnknownIdentities []UnknownIdentity `json:"unknown_identities"`
+	StandIns          []StandIn         `json:"stand_ins"`
+	FailedLookUps     []job.Missing     `json:"failed_look_ups"`
+	// Malformed items are skipped, as in the validator: they leave a round
+	// complete.
+	Malformed []Malformed `json:"malformed"`
+
+	// Outcome is a pure function of the evaluations, the maintainers, the manifest
+	// and the identities that replays have found: the same bytes whoever concludes,
+	// whenever, and from whichever replay the evaluations are.
+	Outcome scoring.Outcome `json:"outcome"`
+
+	// SignedBy is the key that has signed the outcome as it was read; "" for none, and
+	// for an outcome that was not read.
+	SignedBy string `json:"-"`
+}
+
+// Lost is one thing that damage has cost a round.
+type Lost struct {
+	What  string `json:"what"`
+	Error string `json:"error"`
+}
+
+// Part is one evaluation that an outcome was made of.
+type Part struct {
+	UID int    `json:"uid"`
+	Key string `json:"key"`
+	// SHA256 is of what was stored, unpacked: what stands under the key later can be
+	// held against it.
+	SHA256 string `json:"sha256"`
+}
+
+// Degraded is one miner whose evaluation lacks answers.
+type Degraded struct {
+	UID     int           `json:"uid"`
+	Missing []job.Missing `json:"missing"`
+}
+
+// UnknownIdentity is a miner whose identity look-up GitHub left unanswered.
+type UnknownIdentity struct {
+	UID int `json:"uid"`
+	// GitHubID is the account that stands in: one that GitHub named at KeptAt, or
+	// else the one recorded with the token; "" for none.
+	GitHubID string    `json:"github_id"`
+	KeptAt   time.Time `json:"kept_at,omitzero"`
+	// Age is how long before the round's instant GitHub named it, in seconds; 0
+	// for an account that was recorded with the token.
+	Age float64 `json:"age_seconds,omitempty"`
+}
+
+// String says what stands in.
+func (u UnknownIdentity) String() string {
+	const unanswered = "GitHub did not say whose account its token is; "
+	switch {
+	case u.GitHubID == "":
+		return unanswered + "none is recorded"
+	case u.KeptAt.IsZero():
+		return unanswered + "the account recorded with it stands in, and nothing was loaded"
+	}
+	return fmt.Sprintf("%swhat it said %s before stands in", unanswered, age(u.Age))
+}
+
+func unknownIdentity(m *input.Miner, asOf time.Time) UnknownIdentity {
+	unknown := UnknownIdentity{UID: m.UID, GitHubID: m.GitHubID, KeptAt: m.IdentityKeptAt}
+	if !m.IdentityKeptAt.IsZero() {
+		unknown.Age = asOf.Sub(m.IdentityKeptAt).Seconds()
+	}
+	return unknown
+}
+
+// StandIn is a miner whose stored pull requests stand in for those that could
+// not be had.
+type StandIn struct {
+	UID int `json:"uid"`
+	// AsOf is the instant of the round that loaded them, Age how long before this
+	// round's that was, in seconds; both are absent where it is not known.
+	AsOf time.Time `json:"as_of,omitzero"`
+	Age  float64   `json:"age_seconds,omitzero"`
+}
+
+// String says what stands in.
+func (s StandIn) String() string {
+	if s.AsOf.IsZero() {
+		return "its pull requests of unknown age stand in for those that could not be had"
+	}
+	return fmt.Sprintf("its pull requests of %s, %s old, stand in for those that could not be had",
+		s.AsOf.UTC().Format(time.RFC3339), age(s.Age))
+}
+
+// age is a length of time in hours and minutes.
+func age(seconds float64) string {
+	d := (time.Duration(seconds) * time.Second).Round(time.Minute)
+	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// AddStandIns lists what stands in for identities and pull requests.
+func AddStandIns(r *Result, list []input.Miner) {
+	for i := range list {
+		if list[i].IdentityUnknown() {
+			r.UnknownIdentities = append(r.UnknownIdentities, unknownIdentity(&list[i], r.AsOf))
+		}
+	}
+	for i := range r.Outcome.Miners {
+		if m := &r.Outcome.Miners[i]; m.FromStored {
+			r.StandIns = append(r.StandIns, standIn(m, r.AsOf))
+		}
+	}
+}
+
+func standIn(m *scoring.MinerOutcome, asOf time.Time) StandIn {
+	s := StandIn{UID: m.UID, AsOf: m.StoredAsOf}
+	if !s.AsOf.IsZero() {
+		s.Age = asOf.Sub(s.AsOf).Seconds()
+	}
+	return s
+}
+
+// NothingStandsIn says whether nothing stands in for what could not be had.
+func (r Result) NothingStandsIn() bool {
+	return r.Failed+len(r.Degraded)+len(r.UnknownIdentities)+len(r.StandIns)+len(r.FailedLookUps)+len(r.Damaged) == 0
+}
+
+// Malformed is one miner whose answers had items that could not be read; each
+// cost only itself.
+type Malformed struct {
+	UID   int             `json:"uid"`
+	Items []job.Malformed `json:"items"`
+}
+
+// Encode is the outcome as it is stored.
+func (r Result) Encode() ([]byte, error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the outcome: %w", err)
+	}
+	return data, nil
+}
+
+// Decode reads a stored outcome.
+func Decode(data []byte) (Result, error) {
+	var r Result
+	if err := json.Unmarshal(data, &r); err != nil {
+		return Result{}, fmt.Errorf("decoding an outcome: %w", err)
+	}
+	if r.Version < 1 || r.Version > job.Version {
+		return Result{}, fmt.Errorf("outcome of version %d, this build reads 1 to %d", r.Version, job.Version)
+	}
+	return r, nil
+}

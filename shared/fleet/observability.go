@@ -1,0 +1,118 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/health"
+	"mirrorfleet/shared/telemetry"
+	"mirrorfleet/shared/terminal"
+)
+
+// flushTime is how long a process that ends waits for its last spans to leave.
+const flushTime = 5 * time.Second
+
+// Logger is the process's log: text at a terminal, JSON otherwise.
+func Logger(c *cli.Command, w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
+		return nil, command.Usage("--log-level: %w", err)
+	}
+	log := telemetry.Logger(w, terminal.Of(w).Width > 0, level)
+	slog.SetDefault(log)
+	return log, nil
+}
+
+// setUp sets up traces and metrics as the environment says, and returns what
+// flushes them at the end. A collector that does not take them is logged; it is no
+// failure of the work.
+func setUp(ctx context.Context, cfg telemetry.Config) (func() error, error) {
+	shutdown, err := telemetry.Setup(ctx, cfg)
+	if err != nil {
+		return nil, command.UsageError{Err: err}
+	}
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+		defer cancel()
+		if err := shutdown(ctx); err != nil {
+			slog.WarnContext(ctx, "the last traces or metrics did not leave", "error", err)
+		}
+		return nil
+	}, nil
+}
+
+// Observability is what lets others observe a process: telemetry and, with --listen, the
+// pages of health and metrics.
+type Observability struct {
+	*health.Server // nil without --listen
+
+	flush func() error
+	stops []func()
+	// servers is nil until there is a fleet to follow.
+	servers atomic.Pointer[Fleet]
+}
+
+// errStopping is why a process that drains is not ready.
+var errStopping = errors.New("stopping")
+
+// Observe sets up telemetry as the environment says, and the pages on --listen. It warns of
+// files of secrets that more can read than need to.
+// parts, beside NATS and Redis, must be Set before the process is ready.
+func Observe(ctx context.Context, c *cli.Command, service, instance string, log *slog.Logger, parts ...string) (*Observability, error) {
+	for _, line := range command.Loose(c) {
+		log.WarnContext(ctx, line)
+	}
+	cfg := telemetry.Config{Service: service, Instance: instance, Log: log}
+	addr := c.String("listen")
+	var pages http.Handler
+	if addr != "" {
+		cfg.Metrics = prometheus.NewRegistry()
+		pages = telemetry.Pages(cfg.Metrics)
+	}
+	flush, err := setUp(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	o := &Observability{flush: flush}
+	o.await()
+	if addr == "" {
+		return o, nil
+	}
+	if o.Server, err = health.Listen(ctx, addr, pages, log, append(parts, kindNATS, kindRedis)...); err != nil {
+		return nil, errors.Join(command.Usage("--listen: %w", err), o.Close())
+	}
+	o.Set("process", func(context.Context) error {
+		if ctx.Err() != nil {
+			return errStopping
+		}
+		return nil
+	})
+	log.InfoContext(ctx, "health and metrics", "address", o.Addr())
+	return o, nil
+}
+
+// Follow makes the fleet's servers parts of readiness, and has what they say of
+// the whole fleet in the metrics of every process: producers may be commands
+// that end, and workers may all be gone.
+func (o *Observability) Follow(f *Fleet) {
+	o.Set(kindNATS, f.Bus.Check)
+	o.Set(kindRedis, f.Limiter.Check)
+	o.follow(f)
+}
+
+// Close stops the pages and sends what is left of the telemetry.
+func (o *Observability) Close() error {
+	for _, stop := range o.stops {
+		stop()
+	}
+	return errors.Join(o.Server.Close(), o.flush())
+}

@@ -1,0 +1,89 @@
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"mirrorfleet/shared/ratelimit/bucket"
+)
+
+// notice is what the script publishes on the egress's channel when a cool-down or a hold
+// is taken down, or a hold released: slots before until that were granted up to at,
+// in the life of the bucket that began at epoch, are void. At a release, until is
+// 0: those who were told to ask again later may ask now.
+type notice struct{ epoch, at, until int64 }
+
+// channelSuffix makes an egress's channel of its key; reserve.lua has it too.
+const channelSuffix = ":word"
+
+func parseNotice(payload string) (n notice, err error) {
+	if _, err := fmt.Sscanf(payload, "%d:%d:%d", &n.epoch, &n.at, &n.until); err != nil {
+		return notice{}, fmt.Errorf("%w: the notice %.50q, want <epoch>:<at>:<until>", errReply, payload)
+	}
+	return n, nil
+}
+
+// listener holds the notice that counts and tells those who wait of the next.
+type listener struct {
+	mu   sync.Mutex
+	stop notice
+	// stopped and released are closed, and replaced, with each notice of their kind.
+	stopped, released chan struct{}
+}
+
+func newListener() listener {
+	return listener{stopped: make(chan struct{}), released: make(chan struct{})}
+}
+
+// receive takes a notice. Of several stops the last counts: it is of the bucket as the
+// others left it.
+func (l *listener) receive(n notice) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n.until == 0 {
+		close(l.released)
+		l.released = make(chan struct{})
+		return
+	}
+	l.stop = n
+	close(l.stopped)
+	l.stopped = make(chan struct{})
+}
+
+// stops returns the stop that counts, and a channel that is closed with the next.
+func (l *listener) stops() (notice, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stop, l.stopped
+}
+
+// release returns a channel that is closed with the next release.
+func (l *listener) release() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.released
+}
+
+// voids says whether a slot is void. What was granted after the stop is not, even
+// if its release was not heard.
+func (n notice) voids(slot bucket.Reply) bool {
+	return n.epoch == slot.Epoch && slot.Now <= n.at && slot.Now+slot.Wait < n.until
+}
+
+// listen takes the notices of other processes until the limiter is closed. While
+// Redis is away none comes; then a process that holds a reservation uses it,
+// and learns of the stop with its next question.
+func (l *Limiter) listen() {
+	notices := l.record.rdb.Subscribe(l.life, key(l.cfg.Egress)+channelSuffix)
+	defer notices.Close()
+	defer context.AfterFunc(l.life, func() { _ = notices.Close() })() // which ends the loop
+	for message := range notices.Channel() {
+		n, err := parseNotice(message.Payload)
+		if err != nil {
+			l.cfg.Log.WarnContext(l.life, "a notice on the egress's channel is not the script's", "egress", l.cfg.Egress, "error", err)
+			continue
+		}
+		l.listener.receive(n)
+	}
+}

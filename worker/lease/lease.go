@@ -1,0 +1,171 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/pause"
+)
+
+// lease is the time that a delivery is ours: it shows the signs of life and ends
+// ctx with ErrLeaseLost at the local deadline.
+type lease struct {
+	ctx      context.Context //nolint:containedctx // the lease is this context's owner
+	end      context.CancelCauseFunc
+	delivery *jobstream.Delivery
+	log      *slog.Logger
+	timing   timing
+
+	mu       sync.Mutex
+	deadline time.Time
+	claim    *claim // nil until the record is claimed
+
+	expiry *time.Timer
+	first  *time.Timer        // begins the heartbeats: most jobs have ended by then
+	quit   context.CancelFunc // ends them
+	beats  sync.WaitGroup
+}
+
+// timing derives everything from the lease that the server grants.
+type timing struct {
+	length time.Duration // AckWait
+	beat   time.Duration // between signs of life: a sixth, so that four may be lost
+	margin time.Duration // how much before the server the worker gives up: a sixth
+	retry  time.Duration // after a heartbeat that was not confirmed
+}
+
+// timingOf gives, for the default lease of 30 s: signs of life every 5 s, the
+// local deadline at 25 s, and another try 2.5 s after a failed heartbeat. A
+// producer that tells within ten seconds that no worker is left needs them that
+// often.
+func timingOf(ackWait time.Duration) timing {
+	return timing{length: ackWait, beat: ackWait / job.SignsPerLease, margin: ackWait / 6, retry: ackWait / 12}
+}
+
+// beginLease starts the lease of a delivery. Its context carries ctx's values
+// but not its end: only the deadline or stop ends it.
+//
+//nolint:contextcheck // on purpose, as said
+func beginLease(ctx context.Context, d *jobstream.Delivery, t timing, log *slog.Logger) *lease {
+	l := &lease{delivery: d, log: log, timing: t, deadline: d.Received().Add(t.length - t.margin)}
+	l.ctx, l.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	l.expiry = time.AfterFunc(time.Until(l.deadline), l.expire)
+	beating, quit := context.WithCancel(l.ctx)
+	l.quit = quit
+	l.beats.Add(1)
+	l.first = time.AfterFunc(t.beat, func() { defer l.beats.Done(); l.beat(beating) })
+	return l
+}
+
+// lost says whether the job may be somebody else's by now. It looks at the
+// clock too: after a stall the timer that ends ctx may run later than whoever
+// asks.
+func (l *lease) lost() bool { return l.ctx.Err() != nil || !time.Now().Before(l.until()) }
+
+// showOn has the signs of life show on the record, too.
+func (l *lease) showOn(c *claim) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.claim = c
+}
+
+// lose ends the lease before its deadline: the record is held by another.
+func (l *lease) lose() { l.end(ErrLeaseLost) }
+
+// stopHeartbeats ends the heartbeats for good; the deadline stays. It is called before
+// the message is settled: a heartbeat after a nak would undo its delay.
+func (l *lease) stopHeartbeats() {
+	l.quit()
+	if l.first.Stop() {
+		l.beats.Done()
+	}
+	l.beats.Wait()
+}
+
+// stop ends the lease; nothing of it is left afterwards.
+func (l *lease) stop() {
+	l.stopHeartbeats()
+	l.expiry.Stop()
+	l.end(context.Canceled)
+}
+
+// expire ends the lease if the deadline has really passed: a heartbeat may
+// have moved it just now.
+func (l *lease) expire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if left := time.Until(l.deadline); left > 0 {
+		l.expiry.Reset(left)
+		return
+	}
+	l.end(ErrLeaseLost)
+}
+
+// beat shows signs of life until ctx ends, the first one at once. It looks at
+// the deadline before each one: after a stall the first thing must not be a
+// heartbeat, which would prolong somebody else's lease.
+func (l *lease) beat(ctx context.Context) {
+	complained := false
+	for next := time.Duration(0); ; {
+		_ = pause.For(ctx, next)
+		if ctx.Err() != nil || !time.Now().Before(l.until()) {
+			return
+		}
+		sent := time.Now()
+		err := l.live(ctx)
+		switch {
+		case err == nil:
+			l.extend(sent)
+			next, complained = l.timing.beat, false
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, job.ErrFenced), errors.Is(err, job.ErrSettled):
+			l.lose()
+			return
+		default:
+			next = l.timing.retry
+			if !complained {
+				complained = true
+				l.log.WarnContext(ctx, "heartbeat not confirmed", "deadline_in", time.Until(l.until()), "error", err)
+			}
+		}
+	}
+}
+
+// live shows one sign of life: on the record first, for the producer's clock,
+// and then to the server, for its own. Whoever finds the record in other hands
+// does not prolong the other's lease. It takes at most half of what is left of
+// the lease, so that another one can follow.
+func (l *lease) live(ctx context.Context) error {
+	l.mu.Lock()
+	claim, left := l.claim, time.Until(l.deadline)
+	l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, left/2)
+	defer cancel()
+	if claim != nil {
+		if err := claim.beat(ctx); err != nil {
+			return err
+		}
+	}
+	return l.delivery.InProgress(ctx)
+}
+
+// until is the local deadline as of now.
+func (l *lease) until() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deadline
+}
+
+// extend counts the lease from before the confirmed heartbeat was sent.
+func (l *lease) extend(sent time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deadline = sent.Add(l.timing.length - l.timing.margin)
+	l.expiry.Reset(time.Until(l.deadline))
+}
