@@ -123,12 +123,12 @@ func (s *Session) toResume(ctx context.Context) (job.Manifest, error) {
 			return job.Manifest{}, fmt.Errorf("--resume latest: %w", err)
 		}
 	}
-	m, err := s.fleet.Bus.Manifest(ctx, name)
+	m, err := s.fleet.Bus.Rounds.Manifest(ctx, name)
 	switch {
 	case jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) && s.leftOf(ctx, name):
 		return m, fmt.Errorf("round %s: %w: %w", name, round.ErrLost, err)
 	case errors.Is(err, jobstream.ErrNotFound):
-		rounds, listErr := s.fleet.Bus.Rounds(ctx)
+		rounds, listErr := s.fleet.Bus.Rounds.List(ctx)
 		if listErr != nil {
 			return m, fmt.Errorf("listing the rounds: %w", listErr)
 		}
@@ -144,7 +144,7 @@ func (s *Session) toResume(ctx context.Context) (job.Manifest, error) {
 
 // leftOf says whether anything is left of a round without its manifest.
 func (s *Session) leftOf(ctx context.Context, name string) bool {
-	_, err := s.fleet.Bus.Held(ctx, name)
+	_, err := s.fleet.Bus.Inventory(ctx, name)
 	return err == nil
 }
 

@@ -109,7 +109,7 @@ func (s *Session) unfinished(ctx context.Context, r *Replay) (bool, error) {
 		return false, err
 	}
 	r.Before = latest
-	_, err = s.fleet.Bus.Replay(ctx, r.Round, latest.Revision)
+	_, err = s.fleet.Bus.Rounds.Replay(ctx, r.Round, latest.Revision)
 	if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
 		return false, fmt.Errorf("reading the replays of round %s: %w", r.Round, err)
 	}

@@ -112,7 +112,7 @@ func (s *Session) serve(
 	ctx context.Context, manifest job.Manifest, work func(context.Context, *round.Runner) (outcome.Result, error),
 ) (outcome.Result, error) {
 	if s.cfg.Local {
-		if err := s.fleet.Bus.Only(ctx, manifest.Round); err != nil {
+		if err := s.fleet.Bus.Queue.ServeOnly(ctx, manifest.Round); err != nil {
 			return outcome.Result{}, fmt.Errorf("serving round %s alone: %w", manifest.Round, err)
 		}
 		if err := s.startWorkers(ctx, manifest.Mirror); err != nil {

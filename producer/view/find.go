@@ -55,7 +55,7 @@ func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) 
 		}
 		name = last
 	}
-	revisions, err := bus.Outcomes(ctx, name)
+	revisions, err := bus.Outcomes.Revisions(ctx, name)
 	switch {
 	case err != nil:
 		return OutcomeRef{}, fmt.Errorf("listing the outcomes of round %s: %w", name, err)
@@ -72,7 +72,7 @@ func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) 
 
 // LastPlanned names the round that was planned last, which may still run.
 func LastPlanned(ctx context.Context, bus *jobstream.Bus) (string, error) {
-	rounds, err := bus.Rounds(ctx)
+	rounds, err := bus.Rounds.List(ctx)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("listing the rounds: %w", err)
@@ -84,7 +84,7 @@ func LastPlanned(ctx context.Context, bus *jobstream.Bus) (string, error) {
 
 // LastConcluded names the round that was concluded last, "" where none is.
 func LastConcluded(ctx context.Context, bus *jobstream.Bus) (string, error) {
-	concluded, err := bus.Concluded(ctx)
+	concluded, err := bus.Rounds.Concluded(ctx)
 	if err != nil {
 		return "", fmt.Errorf("looking for the latest round: %w", err)
 	}
@@ -98,7 +98,7 @@ func LastConcluded(ctx context.Context, bus *jobstream.Bus) (string, error) {
 // ran by hand, of whichever miners, is nobody's to take for it. An outcome that
 // cannot be read is told of and passed over.
 func LastDue(ctx context.Context, bus *jobstream.Bus, damaged func(round string, err error)) (string, error) {
-	concluded, err := bus.Concluded(ctx)
+	concluded, err := bus.Rounds.Concluded(ctx)
 	if err != nil {
 		return "", fmt.Errorf("looking for the latest round of the schedule: %w", err)
 	}
@@ -125,7 +125,7 @@ func firstHead(ctx context.Context, bus *jobstream.Bus, name string) (outcome.Re
 	if !errors.Is(err, jobstream.ErrNotFound) {
 		return head, err
 	}
-	revisions, listErr := bus.Outcomes(ctx, name)
+	revisions, listErr := bus.Outcomes.Revisions(ctx, name)
 	if listErr != nil || len(revisions) == 0 {
 		return head, errors.Join(err, listErr)
 	}
@@ -136,9 +136,9 @@ func firstHead(ctx context.Context, bus *jobstream.Bus, name string) (outcome.Re
 // without says why a round has no outcome: there is no such round, it is lost, or it
 // is not concluded.
 func without(ctx context.Context, bus *jobstream.Bus, name string) error {
-	held, err := bus.Held(ctx, name)
+	held, err := bus.Inventory(ctx, name)
 	if errors.Is(err, jobstream.ErrNotFound) {
-		rounds, err := bus.Rounds(ctx)
+		rounds, err := bus.Rounds.List(ctx)
 		if err != nil {
 			return fmt.Errorf("listing the rounds: %w", err)
 		}
@@ -199,7 +199,7 @@ func unfinished(ctx context.Context, bus *jobstream.Bus, name string) error {
 	}
 	e := &NotConcludedError{Summary: list[0]}
 	if e.State == Running {
-		holder, _, err := bus.LastBeat(ctx, name)
+		holder, _, err := bus.Holders.LastBeat(ctx, name)
 		if err != nil {
 			return fmt.Errorf("looking for the producer of round %s: %w", name, err)
 		}

@@ -61,18 +61,18 @@ func LeftoverOf(ctx context.Context, bus *jobstream.Bus, name, me string, was bo
 }
 
 func (l Leftover) asked(ctx context.Context, bus *jobstream.Bus, me string, now time.Time) (Leftover, error) {
-	revisions, err := bus.Outcomes(ctx, l.Round)
+	revisions, err := bus.Outcomes.Revisions(ctx, l.Round)
 	if err != nil {
 		return l, err
 	}
 	l.Stands = LeftStored
 	if len(revisions) > 0 {
 		l.Stands, l.Revision = LeftConcluded, revisions[len(revisions)-1]
-		if _, err = bus.Replay(ctx, l.Round, l.Revision); err == nil {
+		if _, err = bus.Rounds.Replay(ctx, l.Round, l.Revision); err == nil {
 			l.Stands = LeftReplaying
 		}
 	} else {
-		_, err = bus.Manifest(ctx, l.Round)
+		_, err = bus.Rounds.Manifest(ctx, l.Round)
 	}
 	if errors.Is(err, jobstream.ErrNotFound) {
 		if l.Revision == 0 {
@@ -83,7 +83,7 @@ func (l Leftover) asked(ctx context.Context, bus *jobstream.Bus, me string, now 
 	if err != nil || l.Stands != LeftStored && l.Stands != LeftReplaying {
 		return l, err
 	}
-	holder, heard, err := bus.LastBeat(ctx, l.Round)
+	holder, heard, err := bus.Holders.LastBeat(ctx, l.Round)
 	producer, _, _ := strings.Cut(holder.Name, "/")
 	if err == nil && !heard.IsZero() && !holder.Released && producer != me && now.Sub(heard) <= holder.For {
 		l.Stands, l.Producer, l.Heard = LeftElsewhere, producer, heard
