@@ -21,7 +21,9 @@ var arrows = []arrow{
 	{"shared/scoring/python", "what Python does knows nobody", nil},
 	{"shared/scoring/strictjson", "reading an object knows nobody", nil},
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
+	{"shared/broadcast", "telling who waits knows nobody", nil},
 	{"shared/telemetry", "names and set-up know nobody", nil},
+	{"shared/telemetry/telemetrytest", "a test waits for a word", []string{"shared/broadcast"}},
 	{"shared/pause", "waiting knows nobody", nil},
 	{"shared/plural", "counting in words knows nobody", nil},
 	{"shared/secret", "a file's mode and content know nobody", nil},
@@ -35,11 +37,11 @@ var arrows = []arrow{
 	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
 	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans, and proves by files who it is", []string{
-		"shared/certs", "shared/ratelimit", "shared/secret", "shared/telemetry",
+		"shared/broadcast", "shared/certs", "shared/ratelimit", "shared/secret", "shared/telemetry",
 	}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
-		[]string{"shared/scoring", "shared/job", "shared/pause", "shared/telemetry", "shared/mirror"},
+		[]string{"shared/broadcast", "shared/scoring", "shared/job", "shared/pause", "shared/telemetry", "shared/mirror"},
 	},
 	{
 		"shared/jobstream", "it carries jobs, records and evaluations, marks the steps inside what takes several, and proves by files who it is",
@@ -51,7 +53,7 @@ var arrows = []arrow{
 	},
 	{
 		"shared/jobstream/jobstreamtest", "tests of jobs need the servers that jobs are on",
-		[]string{"shared/jobstream", "shared/local", "shared/must"},
+		[]string{"shared/job", "shared/jobstream", "shared/local", "shared/must"},
 	},
 	{"shared/jobstream/cluster", "servers need ports, and one that is apart a relay", []string{"shared/must", "shared/nettest"}},
 	{"shared/health", "it serves checks that others bring", []string{"shared/listen"}},
