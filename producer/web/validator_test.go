@@ -17,8 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
@@ -252,7 +252,7 @@ func checkEvaluations(t *testing.T, b *bundle, r outcome.Result, got called) {
 	if diff := cmp.Diff(any(wantFiles), pull["files"]); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
-	told := into[answer.Evaluations](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/evaluations", ""))
+	told := into[view.Evaluations](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/evaluations", ""))
 	if told.Round != r.Round || len(told.Miners) != len(r.Outcome.Miners) {
 		t.Errorf("evaluations of round %s with %d miners, want %s with %d", told.Round, len(told.Miners), r.Round, len(r.Outcome.Miners))
 	}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/input"
@@ -184,7 +184,7 @@ func goodEvaluations(t *testing.T) string {
 		m.Repositories, m.ScoredIssues = []scoring.RepositoryOutcome{}, []scoring.ScoredIssue{}
 		return m
 	}
-	data, err := json.Marshal(answer.Evaluations{Round: "r", Revision: 1, Miners: []scoring.MinerOutcome{miner(0), miner(1), miner(111)}})
+	data, err := json.Marshal(view.Evaluations{Round: "r", Revision: 1, Miners: []scoring.MinerOutcome{miner(0), miner(1), miner(111)}})
 	if err != nil {
 		t.Fatal(err)
 	}

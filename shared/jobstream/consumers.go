@@ -3,12 +3,11 @@ package jobstream
 import (
 	"context"
 	"errors"
+	"mirrorfleet/shared/job"
 	"reflect"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"mirrorfleet/shared/job"
 )
 
 // consumer is a declared consumer with its stream. None has a BackOff: that would

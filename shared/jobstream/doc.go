@@ -30,5 +30,5 @@
 // disconnected: an ack that arrives after its lease would be worse than none.
 //
 // Traps of JetStream that the settings avoid are written beside each setting
-// in declare.go and consumers.go.
+// in declare.go.
 package jobstream
