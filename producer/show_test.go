@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -74,17 +74,17 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	}
 	for uid, e := range in.Evaluations {
 		key := job.EvaluationKey(shownRound, uid, "claim")
-		must(bus.PutEvaluation(t.Context(), key, job.Evaluation{Round: shownRound, UID: uid, Claim: "claim", Evaluation: e}))
+		must(bus.Evaluations.Put(t.Context(), key, job.Evaluation{Round: shownRound, UID: uid, Claim: "claim", Evaluation: e}))
 		record := job.Plan(shownRound, uid, "")
 		record.Phase, record.Evaluation = job.Done, key
-		_, err := bus.PlanRecord(t.Context(), record)
+		_, err := bus.Records.Plan(t.Context(), record)
 		must(err)
 	}
 	letter := job.DeadLetter{Round: shownRound, UID: 8, Class: job.Permanent, Error: "the mirror answered 404", Attempts: 1}
-	must(bus.PublishDead(t.Context(), letter))
+	must(bus.Letters.Publish(t.Context(), letter))
 	failed := job.Plan(shownRound, 8, "")
 	failed.Phase, failed.Failure = job.Failed, &job.Failure{Class: letter.Class, Error: letter.Error}
-	_, err = bus.PlanRecord(t.Context(), failed)
+	_, err = bus.Records.Plan(t.Context(), failed)
 	must(err)
 	data, err := json.Marshal(outcome.Result{
 		Version: job.Version, Round: shownRound, Revision: 1, AsOf: shownAsOf, Planned: 3, Done: 2, Failed: 1,
@@ -96,11 +96,11 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	})
 	must(err)
 	for _, name := range []string{shownRound, openRound} {
-		must(bus.CreateManifest(t.Context(), job.Manifest{
+		must(bus.Rounds.CreateManifest(t.Context(), job.Manifest{
 			Round: name, AsOf: shownAsOf, PlannedAt: time.Now().Add(-75 * time.Second), Miners: miners[1:], Registry: json.RawMessage("{}"), Languages: json.RawMessage("{}"), Tokens: json.RawMessage("{}"),
 		}))
 	}
-	must(bus.PutOutcome(t.Context(), shownRound, 1, data))
+	must(bus.Outcomes.Put(t.Context(), shownRound, 1, data))
 }
 
 func merge(number int, author string) scoring.PullRequest {
@@ -187,11 +187,11 @@ func TestShowJSON(t *testing.T) {
 			t.Fatalf("%v: exit %d, %v\n%s%s", args, got.code, err, got.stdout, got.stderr)
 		}
 	}
-	var whole answer.Outcome
+	var whole view.Outcome
 	if decode(&whole, shownRound); whole.Round != shownRound || len(whole.Outcome.Miners) != 5 {
 		t.Errorf("round %q with %d miners, want %q with 5", whole.Round, len(whole.Outcome.Miners), shownRound)
 	}
-	var miner answer.Miner
+	var miner view.Miner
 	decode(&miner, shownRound, "5")
 	if diff := cmp.Diff(whole.Outcome.Miners[1].PullRequests, miner.Outcome.PullRequests); diff != "" || miner.UID != 5 {
 		t.Errorf("uid %d, pull requests (-outcome +shown):\n%s", miner.UID, diff)
@@ -203,7 +203,7 @@ func TestShowJSON(t *testing.T) {
 	if want := whole.Outcome.Rewards[1].Reward; miner.Rewards.Reward != want || sum != want || sum <= 0 {
 		t.Errorf("the path leads to %v of a reward of %v, want %v", sum, miner.Rewards.Reward, want)
 	}
-	var pull answer.PullRequest
+	var pull view.PullRequest
 	decode(&pull, shownRound, "5", "--pr", "acme/widgets#12")
 	if p := pull.PullRequest; p.Tokens == nil || len(p.Tokens.Files) != 2 || p.Tokens.Files[0].Breakdown == nil || p.EarnedScore <= 0 {
 		t.Errorf("shown %+v, want two files with their figures and what it earned", p)
@@ -218,12 +218,12 @@ func TestShowHidesFilesOfAnotherCommit(t *testing.T) {
 	bus, _ := jobstreamtest.Open(t, url, jobstream.Config{})
 	storeRound(t, bus)
 	key := job.EvaluationKey(shownRound, 5, "claim")
-	kept, err := bus.Evaluation(t.Context(), key)
+	kept, err := bus.Evaluations.Load(t.Context(), key)
 	must.Do(t, err)
 	kept.Evaluation.Merged[0].Listed = &scoring.Listed{HeadSHA: "another"}
-	must.Do(t, bus.PutEvaluation(t.Context(), key, kept))
+	must.Do(t, bus.Evaluations.Put(t.Context(), key, kept))
 	got := run(t, "producer", "show", "--nats", url, "--json", shownRound, "5", "--pr", "acme/widgets#12")
-	var pull answer.PullRequest
+	var pull view.PullRequest
 	if err := json.Unmarshal([]byte(got.stdout), &pull); err != nil {
 		t.Fatalf("%v\n%s%s", err, got.stdout, got.stderr)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/producer/audit"
 	"mirrorfleet/producer/outcome"
@@ -35,141 +34,6 @@ func five() []input.Miner {
 // scored gives each miner a score of its own.
 func scored(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 	return evaluated(j, float64(10*j.UID)), nil
-}
-
-func (b *bundle) stream(t *testing.T, name string) jetstream.Stream {
-	t.Helper()
-	return must.Get(b.js.Stream(t.Context(), name))(t)
-}
-
-func (b *bundle) purgeStream(t *testing.T, name string) {
-	t.Helper()
-	must.Do(t, b.stream(t, name).Purge(t.Context()))
-}
-
-// evaluation is the key of the evaluation of a miner that is done.
-func (b *bundle) evaluation(t *testing.T, m job.Manifest, uid int) string {
-	t.Helper()
-	record, _, err := b.bus.Record(t.Context(), m.Round, uid)
-	must.Do(t, err)
-	if record.Stands() == "" {
-		t.Fatalf("miner %d has no evaluation: %+v", uid, record)
-	}
-	return record.Stands()
-}
-
-// damages are what a disk or a hand may do to a round, each with what is mended of
-// it in mid-round; "" where nothing need be.
-func damages() map[string]damaging {
-	evaluation := func(t *testing.T, b *bundle, m job.Manifest) string { t.Helper(); return b.evaluation(t, m, 2) }
-	record := key(func(m job.Manifest) string { return job.RecordKey(m.Round, 2) })
-	of := func(name func(string) string) naming {
-		return key(func(m job.Manifest) string { return name(m.Round) })
-	}
-	outcome := key(func(m job.Manifest) string { return job.OutcomeKey(m.Round, 1) })
-	const records, evaluations, rounds = job.BucketRecords, job.BucketEvaluation, job.BucketRounds
-	return map[string]damaging{
-		"a record gone":              {gone(records, record), "put back"},
-		"a record unreadable":        {unreadable(records, record), "record that cannot be read: replaced"},
-		"a record set back":          {setBack, "put back"},
-		"all records gone":           {empty("KV_" + records), "put back"},
-		"an evaluation gone":         {gone(evaluations, evaluation), "job opened again"},
-		"one unreadable":             {unreadable(evaluations, evaluation), "job opened again"},
-		"another miner's evaluation": {swapped, "job opened again"},
-		"another claim's evaluation": {claimedElsewhere, "job opened again"},
-		"all evaluations gone":       {empty("KV_" + evaluations), "job opened again"},
-		"record and evaluation gone": {both(gone(evaluations, evaluation), gone(records, record)), "published"},
-		"the manifest gone":          {gone(rounds, of(job.ManifestKey)), manifestBack},
-		"the manifest unreadable":    {unreadable(rounds, of(job.ManifestKey)), manifestBack},
-		"the snapshot gone":          {gone(rounds, of(job.SnapshotKey)), "began with gone or unreadable: put back"},
-		"the snapshot unreadable":    {unreadable(rounds, of(job.SnapshotKey)), "began with gone or unreadable: put back"},
-		"unreadable maintainers":     {unreadable(rounds, of(job.MaintainersKey)), "maintainers unreadable: asked for again"},
-		"an unreadable outcome":      {unreadable(rounds, outcome), ""},
-		"an unreadable holder":       {unreadable(rounds, of(job.HolderKey)), ""},
-		"no holder":                  {gone(rounds, of(job.HolderKey)), ""},
-		"all of the rounds gone":     {empty("KV_" + rounds), manifestBack},
-		"all messages gone":          {empty(job.StreamJobs), ""},
-		"records and rounds gone":    {empty("KV_"+rounds, "KV_"+records), manifestBack},
-		"everything gone":            {empty(job.StreamJobs, job.StreamDead, "KV_"+rounds, "KV_"+records, "KV_"+evaluations), manifestBack},
-		"keys of rubbish":            {litter, ""},
-	}
-}
-
-const manifestBack = "manifest gone or unreadable: put back"
-
-// naming names a key of a round, doing does something to it.
-type (
-	naming func(*testing.T, *bundle, job.Manifest) string
-	doing  func(*testing.T, *bundle, job.Manifest)
-)
-
-func key(name func(job.Manifest) string) naming {
-	return func(_ *testing.T, _ *bundle, m job.Manifest) string { return name(m) }
-}
-
-func gone(bucket string, name naming) doing {
-	return func(t *testing.T, b *bundle, m job.Manifest) { t.Helper(); b.purge(t, bucket, name(t, b, m)) }
-}
-
-func unreadable(bucket string, name naming) doing {
-	return func(t *testing.T, b *bundle, m job.Manifest) { t.Helper(); b.spoil(t, bucket, name(t, b, m)) }
-}
-
-func both(first, second doing) doing {
-	return func(t *testing.T, b *bundle, m job.Manifest) { t.Helper(); first(t, b, m); second(t, b, m) }
-}
-
-// empty purges streams whole.
-func empty(streams ...string) doing {
-	return func(t *testing.T, b *bundle, _ job.Manifest) {
-		t.Helper()
-		for _, name := range streams {
-			b.purgeStream(t, name)
-		}
-	}
-}
-
-// swapped has miner 1's evaluation stand where miner 2's should.
-func swapped(t *testing.T, b *bundle, m job.Manifest) {
-	t.Helper()
-	other := must.Get(b.bus.Bucket(job.BucketEvaluation).Get(t.Context(), b.evaluation(t, m, 1)))(t)
-	must.Get(b.bus.Bucket(job.BucketEvaluation).Put(t.Context(), b.evaluation(t, m, 2), other.Value()))(t)
-}
-
-// claimedElsewhere has an evaluation of miner 2 stand there that is of another claim
-// than the one that committed: it counted for the one that did.
-func claimedElsewhere(t *testing.T, b *bundle, m job.Manifest) {
-	t.Helper()
-	forged := evaluated(job.Job{Round: m.Round, UID: 2, Hotkey: "h2", GitHubID: "102"}, 999)
-	forged.Claim = "another"
-	must.Do(t, b.bus.PutEvaluation(t.Context(), b.evaluation(t, m, 2), forged))
-}
-
-// litter writes keys that are nobody's.
-func litter(t *testing.T, b *bundle, m job.Manifest) {
-	t.Helper()
-	for key, bucket := range map[string]string{
-		m.Round + ".abc": job.BucketRecords, m.Round + ".007": job.BucketRecords, m.Round + ".x.y": job.BucketEvaluation,
-		m.Round + ".outcome.foo": job.BucketRounds, m.Round + ".outcome.01": job.BucketRounds, m.Round + ".replay.x": job.BucketRounds,
-		"x.y.z": job.BucketRounds,
-	} {
-		b.spoil(t, bucket, key)
-	}
-}
-
-// damaging is one thing that is done to a round.
-type damaging struct {
-	do   doing
-	want string
-}
-
-// setBack gives miner 2's record an earlier state, as a store has it that comes back
-// without its last seconds.
-func setBack(t *testing.T, b *bundle, m job.Manifest) {
-	t.Helper()
-	_, revision, err := b.bus.Record(t.Context(), m.Round, 2)
-	must.Do(t, err)
-	must.Get(b.bus.UpdateRecord(t.Context(), job.Plan(m.Round, 2, ""), revision))(t)
 }
 
 // One lost evaluation, or one unreadable record, made a round impossible to end.
@@ -211,7 +75,7 @@ func TestDamageInMidRoundCostsItsOwnPart(t *testing.T) {
 // and nothing outstanding.
 func (b *bundle) sound(t *testing.T, name string) {
 	t.Helper()
-	held, err := b.bus.HeldDigests(t.Context(), name)
+	held, err := b.bus.InventoryDigests(t.Context(), name)
 	must.Do(t, err)
 	if a := audit.Of(held); !a.Holds() || a.Outstanding > 0 {
 		t.Errorf("audit: %s; %v", a, a.Discrepancies)
@@ -281,7 +145,7 @@ func TestADeadLetterIsPublishedAgain(t *testing.T) {
 	if mended := fmt.Sprint(got.Mended); len(got.DeadLetters) != 1 || !strings.Contains(mended, "published again") {
 		t.Errorf("dead letters %v, mended %s; want the one, published again", got.DeadLetters, mended)
 	}
-	letters, err := b.bus.DeadLetters(t.Context(), m.Round)
+	letters, err := b.bus.Letters.List(t.Context(), m.Round)
 	if err != nil || len(letters) != 1 || letters[0].Error != "no" {
 		t.Errorf("dead letters %v, %v; want miner 1's", letters, err)
 	}
@@ -306,9 +170,9 @@ func TestDamageDoesNotHoldUpAnOverdueRound(t *testing.T) {
 			m := later(first, "overdue")
 			m.OverdueAt = time.Now().Add(-time.Minute)
 			b.queue(t, m)
-			must.Do(t, b.bus.PutSnapshot(ctx, m.Round, nil))
+			must.Do(t, b.bus.Rounds.PutSnapshot(ctx, m.Round, nil))
 			must.Until(ctx, t, "all jobs are done", func() bool {
-				records, err := b.bus.Records(ctx, m.Round)
+				records, err := b.bus.Records.List(ctx, m.Round)
 				must.Do(t, err)
 				done := 0
 				for _, r := range records {
@@ -358,7 +222,7 @@ func TestStoredEvaluationsArePutBack(t *testing.T) {
 			ctx, runner, first := deadline(t), b.runner(t), b.plan(t, five()...)
 			good, err := runner.Start(ctx, first)
 			must.Do(t, err)
-			before, err := b.bus.StoredEvaluations(ctx)
+			before, err := b.bus.Miners.Evaluations(ctx)
 			must.Do(t, err)
 			lose(t, b, first)
 			refuse.Store(true)
@@ -370,7 +234,7 @@ func TestStoredEvaluationsArePutBack(t *testing.T) {
 			if diff := cmp.Diff(good.Outcome.Rewards, got.Outcome.Rewards, near()); diff != "" {
 				t.Errorf("rewards differ from those of the round before (-want +got):\n%s", diff)
 			}
-			after, err := b.bus.StoredEvaluations(ctx)
+			after, err := b.bus.Miners.Evaluations(ctx)
 			if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after))); err != nil || diff != "" {
 				t.Errorf("stored evaluations (%v) (-before +after):\n%s", err, diff)
 			}
@@ -463,11 +327,11 @@ func TestTheLastTurnIsFoundAgain(t *testing.T) {
 	}
 	m.Due = time.Date(2026, 6, 1, 2, 0, 0, 0, time.UTC)
 	for _, name := range []string{"20260601t000000z-000001", "20260601t020000z-000002"} {
-		must.Do(t, b.bus.CreateManifest(ctx, later(m, name)))
+		must.Do(t, b.bus.Rounds.CreateManifest(ctx, later(m, name)))
 	}
 	byHand := later(m, "20260601t030000z-000003")
 	byHand.Due = time.Time{}
-	must.Do(t, b.bus.CreateManifest(ctx, byHand))
+	must.Do(t, b.bus.Rounds.CreateManifest(ctx, byHand))
 	b.spoil(t, job.BucketRounds, job.ManifestKey("20260601t040000z-000004"))
 	want := job.Turn{Round: "20260601t020000z-000002", Due: m.Due}
 	for _, value := range []string{"", "rubbish", `{"version":9}`, `{"version":1}`} {
@@ -479,7 +343,7 @@ func TestTheLastTurnIsFoundAgain(t *testing.T) {
 			t.Errorf("%q: %+v at %d, %v; want %+v", value, turn, revision, err, want)
 		}
 		if value != "" {
-			must.Do(t, b.bus.SetTurn(ctx, want, revision))
+			must.Do(t, b.bus.Schedule.SetTurn(ctx, want, revision))
 		}
 	}
 }
@@ -491,8 +355,8 @@ func TestLeftoversAreForgotten(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	ctx, now := deadline(t), time.Now()
 	lost, unreadable := round.NewID(now.Add(-72*time.Hour), [3]byte{1}), round.NewID(now.Add(-71*time.Hour), [3]byte{2})
-	must.Get(b.bus.PlanRecord(ctx, job.Plan(lost, 1, "")))(t)
-	must.Do(t, b.bus.PublishJob(ctx, job.Job{Round: lost, UID: 1, GitHubID: "1", AsOf: now}))
+	must.Get(b.bus.Records.Plan(ctx, job.Plan(lost, 1, "")))(t)
+	must.Do(t, b.bus.Queue.Publish(ctx, job.Job{Round: lost, UID: 1, GitHubID: "1", AsOf: now}))
 	b.spoil(t, job.BucketRounds, job.ManifestKey(unreadable))
 	deleted := round.NewID(now.Add(-70*time.Hour), [3]byte{3})
 	b.spoil(t, job.BucketRounds, job.ManifestKey(deleted))

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
-	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -106,7 +106,7 @@ func TestTheAPIRefusesWhatIsNotSigned(t *testing.T) {
 				t.Errorf("%s, latest%s: %d %s; want 404", c.name, path, got.status, got.body)
 			}
 		}
-		if page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds[0].State != answer.Damaged {
+		if page := into[view.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds[0].State != view.Damaged {
 			t.Errorf("%s: listed as %s, want damaged", c.name, page.Rounds[0].State)
 		}
 	}
@@ -114,7 +114,7 @@ func TestTheAPIRefusesWhatIsNotSigned(t *testing.T) {
 	b.rewrite(t, job.ManifestKey(result.Round), func(signature signing.Signature, content []byte) []byte {
 		return signature.Seal(bytes.Replace(content, []byte(`"emission_share"`), []byte(`"emission_shore"`), 1))
 	})
-	if page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds[0].State != answer.Damaged {
+	if page := into[view.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds[0].State != view.Damaged {
 		t.Errorf("a changed manifest: listed as %s, want damaged", page.Rounds[0].State)
 	}
 }
@@ -132,13 +132,13 @@ func TestAForgedEvaluationIsNotShown(t *testing.T) {
 	if before == 0 {
 		t.Fatal("there are no files to begin with")
 	}
-	record, revision, err := b.bus.Record(t.Context(), result.Round, 2)
+	record, revision, err := b.bus.Records.Load(t.Context(), result.Round, 2)
 	must.Do(t, err)
-	forged := must.Get(b.bus.Evaluation(t.Context(), record.Evaluation))(t)
+	forged := must.Get(b.bus.Evaluations.Load(t.Context(), record.Evaluation))(t)
 	forged.Worker = "another"
 	record.Evaluation = job.EvaluationKey(result.Round, 2, "forged")
-	must.Do(t, b.bus.PutEvaluation(t.Context(), record.Evaluation, forged))
-	must.Get(b.bus.UpdateRecord(t.Context(), record, revision))(t)
+	must.Do(t, b.bus.Evaluations.Put(t.Context(), record.Evaluation, forged))
+	must.Get(b.bus.Records.Update(t.Context(), record, revision))(t)
 	if n := files(); n != before-1 {
 		t.Errorf("%d files, want those of the %d evaluations that the outcome was made of", n, before-1)
 	}

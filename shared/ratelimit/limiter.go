@@ -55,10 +55,8 @@ func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
 
 	l := &Limiter{
 		cfg: cfg, record: newRecord(rdb, cfg.Egress, cfg.Timeout), life: life, end: end,
-		round:      class{queue: newQueue(), count: round},
-		background: class{queue: newQueue(), count: background, right: int64(cfg.Minimum) * cfg.interval().Microseconds()},
-		cool:       coolDown{void: make(chan struct{})},
-		listener:   newListener(),
+		round:      class{count: round},
+		background: class{count: background, right: int64(cfg.Minimum) * cfg.interval().Microseconds()},
 		health:     health{log: cfg.Log, egress: cfg.Egress},
 		mismatch:   mismatch{log: cfg.Log, cfg: cfg},
 		count:      count,
