@@ -10,24 +10,25 @@ import (
 	"mirrorfleet/shared/scoring/strictjson"
 )
 
-// setting is one number of a registry with the range that it must be in.
+// setting is one number of a registry with its range:
+// docs/rules/scoring.md#registry.
 type setting struct {
 	key       string
 	into      any     // the *int or *float64 that takes it, and holds the default
 	low, high float64 // high 0 means no upper bound
-	aboveLow  bool    // low itself is out
-	least     float64 // the smallest number over 0; 0 means any
+	aboveLow  bool    // low itself is out of range
+	least     float64 // the smallest number above 0; 0 means any
 	needed    bool    // there is no default
 	nullable  bool    // null means the default
 }
 
-// maxFactor bounds the numbers that the rules multiply by, and 1/maxFactor
-// those that they divide by. Scores multiply two such numbers, and a round sums
-// fewer than 1e9 of them, so that no score overflows a float64 (1.8e308). The
-// validator has no such bound: there, larger numbers end in infinite rewards.
+// maxFactor bounds the numbers that the rules multiply by, 1/maxFactor the ones
+// that they divide by. A score multiplies two such numbers, and a round adds up fewer
+// than 1e9 scores, so none overflows a float64 (1.8e308). The validator has no such
+// bound: there, larger numbers end in infinite rewards.
 const maxFactor = 1e100
 
-// want says the range in words.
+// want describes the range for an error.
 func (s setting) want() string {
 	switch {
 	case s.least != 0:
@@ -42,6 +43,7 @@ func (s setting) want() string {
 	return fmt.Sprintf("a number in [%v, %v]", s.low, s.high)
 }
 
+// holds says whether a number is in range.
 func (s setting) holds(x float64) bool {
 	switch {
 	case x > 0 && x < s.least:
@@ -52,6 +54,8 @@ func (s setting) holds(x float64) bool {
 	return true
 }
 
+// eligibilityNumbers are the settings of eligibility. Two of them divide token scores,
+// so they must be above 0.
 func eligibilityNumbers(e *Eligibility) []setting {
 	return []setting{
 		{key: "min_valid_merged_prs", into: &e.MinValidMergedPRs},
@@ -102,8 +106,9 @@ func (p *registryParser) scoring(c *Scoring, s strictjson.Field) {
 	})
 }
 
-// group reads an object in which every key must be known: one of the table, or
-// one that other takes.
+// group reads an object in which every key must be known: a key of the table, or
+// one that other reads. null leaves all defaults. path names the object in errors,
+// such as "scoring.time_decay".
 func (p *registryParser) group(path string, raw json.RawMessage, table []setting, other func(strictjson.Field) bool) {
 	if strictjson.IsNull(raw) {
 		return
@@ -131,7 +136,8 @@ func (p *registryParser) group(path string, raw json.RawMessage, table []setting
 	}
 }
 
-// numbers reads the settings of a table.
+// numbers reads the settings of a table into their variables. A setting that the file
+// lacks leaves its variable, which has the default.
 func (p *registryParser) numbers(prefix string, settings []strictjson.Field, table []setting) {
 	for _, s := range table {
 		found := false
@@ -147,6 +153,8 @@ func (p *registryParser) numbers(prefix string, settings []strictjson.Field, tab
 	}
 }
 
+// number reads one setting into an *int or a *float64. The range is checked before a
+// large whole number is cut to maxWhole, so an upper bound always applies.
 func (p *registryParser) number(prefix string, f strictjson.Field, s setting) {
 	if s.nullable && strictjson.IsNull(f.Value) {
 		return
@@ -164,13 +172,13 @@ func (p *registryParser) number(prefix string, f strictjson.Field, s setting) {
 	*s.into.(*float64) = x //nolint:forcetypeassert // every into is an int or a float64
 }
 
-// maxWhole is where whole numbers saturate: beyond any count, and exact as a
-// float64.
+// maxWhole is where whole numbers saturate. It is above any count, and the largest
+// up to which a float64 has every integer.
 const maxWhole = 1 << 53
 
-// parseNumber reads a number, or a text that is one, as the validator does: a
-// whole one loses its fraction, but a text must be whole. What is not finite
-// is no number.
+// parseNumber reads a number, or a text that holds one, as Python's int() and float()
+// do for the validator: int(2.9) is 2, but int("2.9") fails. A number that is not
+// finite is refused: the validator would compute with infinity or NaN.
 func parseNumber(raw json.RawMessage, whole bool) (x float64, ok bool) {
 	text, isText := string(raw), false
 	if strings.HasPrefix(text, `"`) {
@@ -192,8 +200,8 @@ func parseNumber(raw json.RawMessage, whole bool) (x float64, ok bool) {
 	return x, true
 }
 
-// plainDigits drops the underscores between digits that a number written as a
-// text may have.
+// plainDigits drops the underscores between digits. Python accepts them in a number
+// that is written as text, such as "1_000".
 func plainDigits(s string) string {
 	var b strings.Builder
 	digit := func(i int) bool { return i >= 0 && i < len(s) && s[i] >= '0' && s[i] <= '9' }
