@@ -23,7 +23,7 @@ func TestBackupAndRestoreOfLocalRounds(t *testing.T) {
 	servers := jobstreamtest.StartIn(t, dir)
 	bus, _ := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
 	asOf := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
-	must.Do(t, bus.CreateManifest(t.Context(), job.Manifest{Round: "20260601t000000z-010203", AsOf: asOf, PlannedAt: asOf}))
+	must.Do(t, bus.Rounds.CreateManifest(t.Context(), job.Manifest{Round: "20260601t000000z-010203", AsOf: asOf, PlannedAt: asOf}))
 	running := filepath.Join(place, "running")
 	e := run(t, "producer", "backup", running, "--local", "--state", dir)
 	if e.code != 0 || !strings.Contains(e.stdout, "KV_ROUNDS") || strings.Contains(e.stdout, "KV_SCORES") || !strings.Contains(e.stderr, "KV_ROUNDS") {

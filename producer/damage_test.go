@@ -33,7 +33,7 @@ func TestTheScheduleOutlivesDamage(t *testing.T) {
 	}
 
 	first := serve(t, nil, args...) // no worker: each round ends as overdue
-	until(t, "there is a turn", func() bool { turn, _, err := bus.Turn(t.Context()); return err == nil && turn.Round != "" })
+	until(t, "there is a turn", func() bool { turn, _, err := bus.Schedule.Turn(t.Context()); return err == nil && turn.Round != "" })
 	lost := killInMidRound(t, bus, first)
 	jobstreamtest.Remove(t, js, job.BucketRounds, job.ManifestKey(lost))
 	spoil(job.HolderKey(job.Schedule), job.HolderKey(lost), job.LastKey)
@@ -47,7 +47,7 @@ func TestTheScheduleOutlivesDamage(t *testing.T) {
 	until(t, "the turn is put back", second.says("the schedule's last turn is gone or unreadable: put back"))
 	ended = concludedAfter(t, bus, ended)
 	until(t, "the schedule says when it was last concluded", func() bool {
-		last, _, err := bus.Last(t.Context())
+		last, _, err := bus.Schedule.LastConclusion(t.Context())
 		return err == nil && !last.Concluded.IsZero()
 	})
 
@@ -68,7 +68,7 @@ func TestTheScheduleOutlivesDamage(t *testing.T) {
 func concludedAfter(t *testing.T, bus *jobstream.Bus, name string) (latest string) {
 	t.Helper()
 	until(t, "a round after "+name+" is concluded", func() bool {
-		names, err := bus.Concluded(t.Context())
+		names, err := bus.Rounds.Concluded(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

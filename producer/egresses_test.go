@@ -61,7 +61,7 @@ func TestTwoNamesOfOneAddress(t *testing.T) {
 		}
 	}
 	bus, _ := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
-	records, err := bus.Records(t.Context(), decode(t, e).Round)
+	records, err := bus.Records.List(t.Context(), decode(t, e).Round)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,9 +141,9 @@ func TestServeEndsWhenItsEgressIsDeclaredNoLonger(t *testing.T) {
 		"--registry", file("registry.json", `{"a/b": {"emission_share": 0.5}}`), "--every", "1s", "--limit-horizon", "1s",
 		"--egress", "eu-1")
 	concluded(t, bus, 1)
-	_, revision, err := bus.Egresses(t.Context())
+	_, revision, err := bus.Egresses.Load(t.Context())
 	must.Do(t, err)
-	must.Do(t, bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"eu-2"}, By: "another"}, revision))
+	must.Do(t, bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-2"}, By: "another"}, revision))
 	until(t, "it says why it cannot go on", s.says("egress not declared: eu-1"))
 	overdue := time.AfterFunc(time.Minute, func() { _ = s.Process.Kill() })
 	_ = s.Wait()

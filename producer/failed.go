@@ -120,7 +120,7 @@ func neverRun(err error) error {
 
 // lastPlanned is the round that was planned last, which may still run.
 func lastPlanned(ctx context.Context, bus *jobstream.Bus) (string, error) {
-	rounds, err := bus.Rounds(ctx)
+	rounds, err := bus.Rounds.List(ctx)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("listing the rounds: %w", err)

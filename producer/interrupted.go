@@ -63,18 +63,18 @@ func leftoverOf(ctx context.Context, bus *jobstream.Bus, name, me string, was bo
 }
 
 func (l leftover) asked(ctx context.Context, bus *jobstream.Bus, me string, now time.Time) (leftover, error) {
-	revisions, err := bus.Outcomes(ctx, l.round)
+	revisions, err := bus.Outcomes.Revisions(ctx, l.round)
 	if err != nil {
 		return l, err
 	}
 	l.stands = left
 	if len(revisions) > 0 {
 		l.stands, l.revision = concluded, revisions[len(revisions)-1]
-		if _, err = bus.Replay(ctx, l.round, l.revision); err == nil {
+		if _, err = bus.Rounds.Replay(ctx, l.round, l.revision); err == nil {
 			l.stands = replaying
 		}
 	} else {
-		_, err = bus.Manifest(ctx, l.round)
+		_, err = bus.Rounds.Manifest(ctx, l.round)
 	}
 	if errors.Is(err, jobstream.ErrNotFound) {
 		if l.revision == 0 {
@@ -85,7 +85,7 @@ func (l leftover) asked(ctx context.Context, bus *jobstream.Bus, me string, now 
 	if err != nil || l.stands != left && l.stands != replaying {
 		return l, err
 	}
-	holder, heard, err := bus.LastBeat(ctx, l.round)
+	holder, heard, err := bus.Holders.LastBeat(ctx, l.round)
 	producer, _, _ := strings.Cut(holder.Name, "/")
 	if err == nil && !heard.IsZero() && !holder.Released && producer != me && now.Sub(heard) <= holder.For {
 		l.stands, l.producer, l.heard = elsewhere, producer, heard

@@ -24,16 +24,16 @@ func TestWhoIsStoppedHearsHowTheRoundStands(t *testing.T) {
 	plan := func(t *testing.T, bus *jobstream.Bus) {
 		t.Helper()
 		empty := json.RawMessage("{}")
-		must.Do(t, bus.CreateManifest(t.Context(), job.Manifest{Round: name, Registry: empty, Languages: empty, Tokens: empty}))
+		must.Do(t, bus.Rounds.CreateManifest(t.Context(), job.Manifest{Round: name, Registry: empty, Languages: empty, Tokens: empty}))
 	}
 	hold := func(t *testing.T, bus *jobstream.Bus, h job.Holder) {
 		t.Helper()
-		must.Get(bus.SetHolder(t.Context(), name, h, 0))(t)
+		must.Get(bus.Holders.Set(t.Context(), name, h, 0))(t)
 	}
 	conclude := func(t *testing.T, bus *jobstream.Bus) {
 		t.Helper()
 		plan(t, bus)
-		must.Do(t, bus.PutOutcome(t.Context(), name, 1, must.Get(json.Marshal(outcome.Result{Version: job.Version, Round: name, Revision: 1}))(t)))
+		must.Do(t, bus.Outcomes.Put(t.Context(), name, 1, must.Get(json.Marshal(outcome.Result{Version: job.Version, Round: name, Revision: 1}))(t)))
 	}
 	for what, tt := range map[string]struct {
 		make        func(*testing.T, *jobstream.Bus)
@@ -90,7 +90,7 @@ func TestWhoIsStoppedHearsHowTheRoundStands(t *testing.T) {
 			make: func(t *testing.T, bus *jobstream.Bus) {
 				t.Helper()
 				conclude(t, bus)
-				must.Do(t, bus.CreateReplay(t.Context(), job.Replay{Round: name, Number: 1}))
+				must.Do(t, bus.Rounds.CreateReplay(t.Context(), job.Replay{Round: name, Number: 1}))
 			},
 			says: "a replay of round r1 was begun: RESUME resumes it", serve: "stopped: round r1 is concluded, with revision 1",
 		},

@@ -41,8 +41,8 @@ func TestLatestSaysWhatThereIs(t *testing.T) {
 	failed("no round", url, "there is no round yet", 2, false)
 
 	m := job.Manifest{Round: openRound, Registry: []byte("{}"), Languages: []byte("{}"), Tokens: []byte("{}")}
-	must.Do(t, bus.CreateManifest(t.Context(), m))
-	revision := must.Get(bus.SetHolder(t.Context(), openRound, job.Holder{Name: "host-7/x", For: time.Hour}, 0))(t)
+	must.Do(t, bus.Rounds.CreateManifest(t.Context(), m))
+	revision := must.Get(bus.Holders.Set(t.Context(), openRound, job.Holder{Name: "host-7/x", For: time.Hour}, 0))(t)
 	check("running", url, "the last one is round "+openRound+", which producer host-7 runs (0 of 0 jobs outstanding)", false)
 	failed("running", url, "Round "+openRound, 0, false)
 	_, stderr, code := inProcess(t, terminal.Style{}, "show", openRound, "--nats", url)
@@ -50,7 +50,7 @@ func TestLatestSaysWhatThereIs(t *testing.T) {
 		t.Errorf("running, by its name: exit %d saying %q, want 2 with %q", code, stderr, want)
 	}
 
-	must.Get(bus.SetHolder(t.Context(), openRound, job.Holder{Name: "host-7/x", For: time.Hour, Released: true}, revision))(t)
+	must.Get(bus.Holders.Set(t.Context(), openRound, job.Holder{Name: "host-7/x", For: time.Hour, Released: true}, revision))(t)
 	check("stopped", url, "which no producer runs (0 of 0 jobs outstanding): producer run --resume "+openRound+" resumes it", true)
 	failed("stopped", url, "No producer runs the round: producer run --resume "+openRound, 0, true)
 }

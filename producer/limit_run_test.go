@@ -116,7 +116,7 @@ func TestUndeclaredBucketsAreShown(t *testing.T) {
 	if l := list("--redis", redis, "--nats", found.NATS); len(l.Egresses) != 2 || len(l.Undeclared()) != 0 || l.Declared != nil || l.Bucket != nil {
 		t.Errorf("before anybody declared: %+v, want both, and nothing against them", l)
 	}
-	if err := bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"eu-1", "eu-2"}, By: "p"}, 0); err != nil {
+	if err := bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1", "eu-2"}, By: "p"}, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"--redis", redis, "--nats", found.NATS}, {"--local", "--state", dir}} {

@@ -110,7 +110,7 @@ func records(t *testing.T, bus *jobstream.Bus, round string, n int) []job.Record
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	watch := must.Get(bus.WatchRecords(ctx, round))(t)
+	watch := must.Get(bus.Records.Watch(ctx, round))(t)
 	var all []job.Record
 	for record := range watch {
 		if all = append(all, record); len(all) == n {

@@ -50,16 +50,16 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 		t.Helper()
 		must.Do(t, err)
 	}
-	m, err := bus.Manifest(t.Context(), shownRound)
+	m, err := bus.Rounds.Manifest(t.Context(), shownRound)
 	must(err)
 	m.Due = shownAsOf.Add(48 * time.Hour)
 	m.Round, m.AsOf, m.PlannedAt = replayedRound, shownAsOf.Add(48*time.Hour), time.Now().Add(-75*time.Second)
-	must(bus.CreateManifest(t.Context(), m))
+	must(bus.Rounds.CreateManifest(t.Context(), m))
 	letter := job.DeadLetter{
 		Round: replayedRound, UID: 8, Class: job.Transient, Attempts: 4, Worker: "worker-of-a-host-with-a-long-name-17", Trace: strings.Repeat("4b", 16),
 		Error: "listing the pull requests of miner 8: mirror POST /api/v1/miners/1008/pulls: status 500 (tries: 3)", Replay: 1,
 	}
-	must(bus.PublishDead(t.Context(), letter))
+	must(bus.Letters.Publish(t.Context(), letter))
 	missing := []job.Missing{{What: "files acme/widgets#14", Cause: job.Unanswered, Error: "mirror GET /api/v1/pulls/acme/widgets/14/files: status 503 (tries: 3)"}}
 	for uid, record := range map[int]job.Record{
 		5: {Phase: job.Done, Degraded: true, Failures: 3, Evaluation: job.EvaluationKey(replayedRound, 5, "c"), Trace: strings.Repeat("00", 16)},
@@ -72,12 +72,12 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 			if record.Degraded {
 				e.Missing = missing
 			}
-			must(bus.PutEvaluation(t.Context(), record.Evaluation, e))
+			must(bus.Evaluations.Put(t.Context(), record.Evaluation, e))
 		}
-		_, err := bus.PlanRecord(t.Context(), record)
+		_, err := bus.Records.Plan(t.Context(), record)
 		must(err)
 	}
-	data, err := bus.Outcome(t.Context(), shownRound, 1)
+	data, err := bus.Outcomes.Load(t.Context(), shownRound, 1)
 	must(err)
 	r, err := outcome.Decode(data)
 	must(err)
@@ -96,7 +96,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 		}
 		data, err := json.Marshal(r)
 		must(err)
-		must(bus.PutOutcome(t.Context(), replayedRound, revision, data))
+		must(bus.Outcomes.Put(t.Context(), replayedRound, revision, data))
 	}
 }
 
@@ -281,9 +281,9 @@ func TestRoundsTellWhoLives(t *testing.T) {
 		{"ended", job.Holder{Name: "p", For: time.Hour, Released: true}, []string{"concluded", "stopped", "concluded"}},
 	} {
 		for _, name := range []string{shownRound, openRound, replayedRound} {
-			_, revision, err := bus.Holder(t.Context(), name)
+			_, revision, err := bus.Holders.Load(t.Context(), name)
 			if err == nil {
-				_, err = bus.SetHolder(t.Context(), name, c.holder, revision)
+				_, err = bus.Holders.Set(t.Context(), name, c.holder, revision)
 			}
 			must.Do(t, err)
 		}

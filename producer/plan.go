@@ -192,7 +192,7 @@ func lastMeasured(ctx context.Context, c *cli.Command, log *slog.Logger) (_ *mea
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeBus()) }()
-	rounds, err := bus.Concluded(ctx)
+	rounds, err := bus.Rounds.Concluded(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the last round: %w", err)
 	}

@@ -32,11 +32,11 @@ const readAtOnce = 8
 
 // measure reads a round's records and evaluations.
 func measure(ctx context.Context, bus *jobstream.Bus, name string) (*measured, error) {
-	manifest, err := bus.Manifest(ctx, name)
+	manifest, err := bus.Rounds.Manifest(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("reading round %s: %w", name, err)
 	}
-	records, err := bus.Records(ctx, name)
+	records, err := bus.Records.List(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the records of round %s: %w", name, err)
 	}
@@ -49,7 +49,7 @@ func measure(ctx context.Context, bus *jobstream.Bus, name string) (*measured, e
 			continue
 		}
 		group.Go(func() (err error) {
-			evaluations[i], err = bus.Evaluation(reading, key)
+			evaluations[i], err = bus.Evaluations.Load(reading, key)
 			var damaged *jobstream.ValueError
 			if errors.Is(err, jobstream.ErrNotFound) || errors.As(err, &damaged) {
 				return nil // it costs the measure of one miner

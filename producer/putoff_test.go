@@ -72,7 +72,7 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	}
 	replace(t, tokens, `[{"uid": 1, "hotkey": "former", "pat": "x"}]`, shared)
 	until(t, "the next round reads the new file", func() bool {
-		names, err := bus.Concluded(t.Context())
+		names, err := bus.Rounds.Concluded(t.Context())
 		return err == nil && outcomeOf(t, bus, names[len(names)-1]).Outcome.Miners[1].Failed == input.HotkeyChanged
 	})
 
@@ -102,7 +102,7 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 
 	replace(t, tokens, `[]`, shared)
 	until(t, "a round says that it was put off", func() bool {
-		names, err := bus.Concluded(t.Context())
+		names, err := bus.Rounds.Concluded(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -243,7 +243,7 @@ func (s *session) unfinished(ctx context.Context, name string) (bool, error) {
 		return false, err
 	}
 	s.before = latest
-	_, err = s.wire.Bus.Replay(ctx, name, latest.Revision)
+	_, err = s.wire.Bus.Rounds.Replay(ctx, name, latest.Revision)
 	if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
 		return false, fmt.Errorf("reading the replays of round %s: %w", name, err)
 	}

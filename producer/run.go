@@ -133,7 +133,7 @@ func (s *session) serve(
 	ctx context.Context, manifest job.Manifest, work func(context.Context, *round.Runner) (outcome.Result, error),
 ) (_ outcome.Result, err error) {
 	if s.options.local {
-		if err := s.wire.Bus.Only(ctx, manifest.Round); err != nil {
+		if err := s.wire.Bus.Queue.ServeOnly(ctx, manifest.Round); err != nil {
 			return outcome.Result{}, fmt.Errorf("serving round %s alone: %w", manifest.Round, err)
 		}
 		if err := s.startWorkers(ctx, manifest); err != nil {
@@ -183,12 +183,12 @@ func (s *session) toResume(ctx context.Context) (job.Manifest, error) {
 			return job.Manifest{}, fmt.Errorf("--resume latest: %w", err)
 		}
 	}
-	m, err := s.wire.Bus.Manifest(ctx, name)
+	m, err := s.wire.Bus.Rounds.Manifest(ctx, name)
 	switch {
 	case jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) && s.leftOf(ctx, name):
 		return m, fmt.Errorf("round %s: %w: %w", name, round.ErrLost, err)
 	case errors.Is(err, jobstream.ErrNotFound):
-		rounds, listErr := s.wire.Bus.Rounds(ctx)
+		rounds, listErr := s.wire.Bus.Rounds.List(ctx)
 		if listErr != nil {
 			return m, fmt.Errorf("listing the rounds: %w", listErr)
 		}
@@ -204,7 +204,7 @@ func (s *session) toResume(ctx context.Context) (job.Manifest, error) {
 
 // leftOf says whether anything is left of a round without its manifest.
 func (s *session) leftOf(ctx context.Context, name string) bool {
-	_, err := s.wire.Bus.Held(ctx, name)
+	_, err := s.wire.Bus.Inventory(ctx, name)
 	return err == nil
 }
 

@@ -450,12 +450,12 @@ func kept(t *testing.T, address, round string) map[string]string {
 		}
 	}
 	bus := must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{}))(t)
-	records := must.Get(bus.Records(t.Context(), round))(t)
+	records := must.Get(bus.Records.List(t.Context(), round))(t)
 	for _, record := range records {
 		if record.Evaluation == "" {
 			continue
 		}
-		evaluation := must.Get(bus.Evaluation(t.Context(), record.Evaluation))(t)
+		evaluation := must.Get(bus.Evaluations.Load(t.Context(), record.Evaluation))(t)
 		all["evaluation "+record.Evaluation] = fmt.Sprintf("%+v", evaluation)
 	}
 	return all

@@ -55,7 +55,7 @@ func (v *served) Last(ctx context.Context) (schedule.Last, error) {
 		last.Planned, last.Ended = true, true
 		return last, nil
 	}
-	m, err := v.config.Bus.Manifest(ctx, turn.Round)
+	m, err := v.config.Bus.Rounds.Manifest(ctx, turn.Round)
 	if jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) {
 		return v.withoutManifest(ctx, last, err)
 	}
@@ -78,7 +78,7 @@ func (v *served) restoreTurn(ctx context.Context) error {
 	if v.recent.turn.Round == "" {
 		return nil
 	}
-	turn, revision, err := v.config.Bus.Turn(ctx)
+	turn, revision, err := v.config.Bus.Schedule.Turn(ctx)
 	if err != nil && !jobstream.Damaged(err) {
 		return err
 	}
@@ -88,7 +88,7 @@ func (v *served) restoreTurn(ctx context.Context) error {
 			return unlisted
 		}
 		v.session.log.WarnContext(ctx, "the schedule's last turn is gone or unreadable: put back", "round", v.recent.turn.Round, "error", err)
-		if err := v.config.Bus.SetTurn(ctx, v.recent.turn, revision); err != nil {
+		if err := v.config.Bus.Schedule.SetTurn(ctx, v.recent.turn, revision); err != nil {
 			return fmt.Errorf("putting the last turn back: %w", err)
 		}
 		turn = v.recent.turn
@@ -96,7 +96,7 @@ func (v *served) restoreTurn(ctx context.Context) error {
 	if turn.Round != v.recent.manifest.Round {
 		return nil
 	}
-	restored, err := v.config.Bus.RestoreManifest(ctx, v.recent.manifest)
+	restored, err := v.config.Bus.Rounds.RestoreManifest(ctx, v.recent.manifest)
 	if restored {
 		v.session.log.WarnContext(ctx, "the manifest of the last turn's round is gone or unreadable: put back", "round", turn.Round)
 	}
@@ -106,7 +106,7 @@ func (v *served) restoreTurn(ctx context.Context) error {
 // withoutManifest says how a turn stands whose round has no manifest that can be
 // read: it was never begun, or is lost.
 func (v *served) withoutManifest(ctx context.Context, last schedule.Last, why error) (schedule.Last, error) {
-	_, err := v.config.Bus.Held(ctx, last.Round)
+	_, err := v.config.Bus.Inventory(ctx, last.Round)
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound): // the producer died between turn and round
 		return last, nil
@@ -167,7 +167,7 @@ func putOffBy(trouble error) string {
 
 // Begin takes the turn and runs its round.
 func (v *served) Begin(ctx context.Context, m job.Manifest, turn job.Turn, revision uint64) error {
-	if err := v.config.Bus.SetTurn(ctx, turn, revision); err != nil {
+	if err := v.config.Bus.Schedule.SetTurn(ctx, turn, revision); err != nil {
 		return fmt.Errorf("taking the turn: %w", err)
 	}
 	crash.At(crash.TurnTaken)
@@ -177,7 +177,7 @@ func (v *served) Begin(ctx context.Context, m job.Manifest, turn job.Turn, revis
 
 // Resume goes on with a round, on the mirror that it was planned for.
 func (v *served) Resume(ctx context.Context, name string) error {
-	m, err := v.config.Bus.Manifest(ctx, name)
+	m, err := v.config.Bus.Rounds.Manifest(ctx, name)
 	if err != nil {
 		return err // the next look at the turn finds out
 	}
@@ -217,7 +217,7 @@ func (v *served) conclude(ctx context.Context, m job.Manifest, work func(*round.
 // replay runs failed miners again for whoever asks for it over the API. Leading
 // or standing by makes no difference: the round's hold decides who does it.
 func (v *served) replay(ctx context.Context, name string, s outcome.Selection) (result outcome.Result, did outcome.Replayed, err error) {
-	m, err := v.config.Bus.Manifest(ctx, name)
+	m, err := v.config.Bus.Rounds.Manifest(ctx, name)
 	if err != nil {
 		return result, did, err
 	}
@@ -239,7 +239,7 @@ func (v *served) run(ctx context.Context, m job.Manifest, progress func(round.Pr
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for the round before: %w", ctx.Err())
 		}
-		if err := v.config.Bus.Only(ctx, m.Round); err != nil {
+		if err := v.config.Bus.Queue.ServeOnly(ctx, m.Round); err != nil {
 			return fmt.Errorf("serving the round alone: %w", err)
 		}
 	}

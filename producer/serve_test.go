@@ -245,7 +245,7 @@ func concluded(t *testing.T, bus *jobstream.Bus, n int) outcome.Result {
 	var names []string
 	until(t, fmt.Sprintf("%d rounds are concluded", n), func() bool {
 		var err error
-		if names, err = bus.Concluded(t.Context()); err != nil {
+		if names, err = bus.Rounds.Concluded(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		return len(names) >= n
@@ -286,14 +286,17 @@ func TestServe(t *testing.T) {
 	began := concluded(t, bus, 1)
 	i.checkCases(t, began)
 	first.checkAPI(t, began)
-	until(t, "the turn is another", func() bool { turn, _, err := bus.Turn(t.Context()); return err == nil && turn.Due.After(dueAt) })
+	until(t, "the turn is another", func() bool {
+		turn, _, err := bus.Schedule.Turn(t.Context())
+		return err == nil && turn.Due.After(dueAt)
+	})
 
 	write(t, i.tokens, i.all[:len(i.all)/2])
 	until(t, "a round is put off", first.says("the round is put off"))
 	if status, body := first.page(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "breaks off") {
 		t.Errorf("/readyz while a round is put off: %d %s", status, body)
 	}
-	before, err := bus.Rounds(t.Context())
+	before, err := bus.Rounds.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,14 +313,14 @@ func TestServe(t *testing.T) {
 	until(t, "the second leads", second.says("leading: rounds are begun"))
 	t.Logf("the second leads %s after the first was killed; --takeover is 2s", time.Since(killed).Round(10*time.Millisecond))
 	until(t, "the round is gone on with", func() bool {
-		names, err := bus.Concluded(t.Context())
+		names, err := bus.Rounds.Concluded(t.Context())
 		return err == nil && slices.Contains(names, name)
 	})
 	i.checkCases(t, outcomeOf(t, bus, name))
 	if !second.says("resuming the round of the last turn")() {
 		t.Error("the second producer does not say that it resumes the round")
 	}
-	names, err := bus.Concluded(t.Context())
+	names, err := bus.Rounds.Concluded(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,12 +350,12 @@ func TestServe(t *testing.T) {
 func unpacked(t *testing.T, bus *jobstream.Bus) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	names, err := bus.Concluded(t.Context())
+	names, err := bus.Rounds.Concluded(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		m, err := bus.Manifest(t.Context(), name)
+		m, err := bus.Rounds.Manifest(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -360,7 +363,7 @@ func unpacked(t *testing.T, bus *jobstream.Bus) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		outcome, err := bus.Outcome(t.Context(), name, 1)
+		outcome, err := bus.Outcomes.Load(t.Context(), name, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -382,11 +385,11 @@ func dieWithATurn(t *testing.T, bus *jobstream.Bus, env, args []string) time.Tim
 	t.Helper()
 	doomed := serve(t, append(slices.Clone(env), crash.Env+"="+crash.Setting(crash.TurnTaken, 1)), args...)
 	_ = doomed.Wait()
-	turn, _, err := bus.Turn(t.Context())
+	turn, _, err := bus.Schedule.Turn(t.Context())
 	if err != nil || turn.Round == "" {
 		t.Fatalf("the turn of the producer that died: %+v, %v\n%s", turn, err, doomed.log)
 	}
-	if _, err := bus.Manifest(t.Context(), turn.Round); !errors.Is(err, jobstream.ErrNotFound) {
+	if _, err := bus.Rounds.Manifest(t.Context(), turn.Round); !errors.Is(err, jobstream.ErrNotFound) {
 		t.Fatalf("the round of the producer that died: %v, want none", err)
 	}
 	return turn.Due
@@ -397,12 +400,12 @@ func dieWithATurn(t *testing.T, bus *jobstream.Bus, env, args []string) time.Tim
 func killInMidRound(t *testing.T, bus *jobstream.Bus, s *server) (name string) {
 	t.Helper()
 	until(t, "a round is under way", func() bool {
-		turn, _, err := bus.Turn(t.Context())
+		turn, _, err := bus.Schedule.Turn(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		name = turn.Round
-		records, err := bus.Records(t.Context(), name)
+		records, err := bus.Records.List(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -442,13 +445,13 @@ func (i *installation) checkCases(t *testing.T, r outcome.Result) {
 // once.
 func checkRounds(t *testing.T, bus *jobstream.Bus) {
 	t.Helper()
-	names, err := bus.Rounds(t.Context())
+	names, err := bus.Rounds.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	unended := 0
 	for _, name := range names {
-		held, err := bus.Held(t.Context(), name)
+		held, err := bus.Inventory(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,16 +1,10 @@
 package main_test
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	natsserver "github.com/nats-io/nats-server/v2/server"
 
 	"mirrorfleet/shared/jobstream/jobstreamtest"
-	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit/redistest"
 )
 
@@ -41,10 +35,8 @@ func TestEveryStartLooksAtTheServers(t *testing.T) {
 // tellingServer is a server that tells its settings, as the shipped ones do.
 func tellingServer(t *testing.T, setting string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "nats.conf")
-	must.Do(t, os.WriteFile(path, []byte(`
-server_name: n7, listen: "127.0.0.1:-1"
-jetstream { store_dir: "`+t.TempDir()+`", `+setting+` }
+	return jobstreamtest.Configured(t, `
+server_name: n7, jetstream { store_dir: STORE, `+setting+` }
 accounts {
   A {
     jetstream: enabled, users: [ { user: a, password: a } ]
@@ -53,14 +45,5 @@ accounts {
   SYS { exports: [ { service: "$SYS.REQ.SERVER.PING.VARZ", response: stream, accounts: [A] } ] }
 }
 system_account: SYS, no_auth_user: a
-`), 0o600))
-	options := must.Get(natsserver.ProcessConfigFile(path))(t)
-	options.NoLog, options.NoSigs = true, true
-	s := must.Get(natsserver.NewServer(options))(t)
-	go s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the server does not start")
-	}
-	return s.ClientURL()
+`).ClientURL()
 }

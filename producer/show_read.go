@@ -128,7 +128,7 @@ func withOutcome(ctx context.Context, bus *jobstream.Bus, name string, revision 
 	if err != nil {
 		return notThere(err)
 	}
-	stored, err := bus.OpenOutcome(ctx, place.Round, place.Revision)
+	stored, err := bus.Outcomes.Open(ctx, place.Round, place.Revision)
 	if err != nil {
 		return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
 	}

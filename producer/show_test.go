@@ -74,17 +74,17 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	}
 	for uid, e := range in.Evaluations {
 		key := job.EvaluationKey(shownRound, uid, "claim")
-		must(bus.PutEvaluation(t.Context(), key, job.Evaluation{Round: shownRound, UID: uid, Claim: "claim", Evaluation: e}))
+		must(bus.Evaluations.Put(t.Context(), key, job.Evaluation{Round: shownRound, UID: uid, Claim: "claim", Evaluation: e}))
 		record := job.Plan(shownRound, uid, "")
 		record.Phase, record.Evaluation = job.Done, key
-		_, err := bus.PlanRecord(t.Context(), record)
+		_, err := bus.Records.Plan(t.Context(), record)
 		must(err)
 	}
 	letter := job.DeadLetter{Round: shownRound, UID: 8, Class: job.Permanent, Error: "the mirror answered 404", Attempts: 1}
-	must(bus.PublishDead(t.Context(), letter))
+	must(bus.Letters.Publish(t.Context(), letter))
 	failed := job.Plan(shownRound, 8, "")
 	failed.Phase, failed.Failure = job.Failed, &job.Failure{Class: letter.Class, Error: letter.Error}
-	_, err = bus.PlanRecord(t.Context(), failed)
+	_, err = bus.Records.Plan(t.Context(), failed)
 	must(err)
 	data, err := json.Marshal(outcome.Result{
 		Version: job.Version, Round: shownRound, Revision: 1, AsOf: shownAsOf, Planned: 3, Done: 2, Failed: 1,
@@ -96,11 +96,11 @@ func storeRound(t *testing.T, bus *jobstream.Bus) {
 	})
 	must(err)
 	for _, name := range []string{shownRound, openRound} {
-		must(bus.CreateManifest(t.Context(), job.Manifest{
+		must(bus.Rounds.CreateManifest(t.Context(), job.Manifest{
 			Round: name, AsOf: shownAsOf, PlannedAt: time.Now().Add(-75 * time.Second), Miners: miners[1:], Registry: json.RawMessage("{}"), Languages: json.RawMessage("{}"), Tokens: json.RawMessage("{}"),
 		}))
 	}
-	must(bus.PutOutcome(t.Context(), shownRound, 1, data))
+	must(bus.Outcomes.Put(t.Context(), shownRound, 1, data))
 }
 
 func merge(number int, author string) scoring.PullRequest {
@@ -218,10 +218,10 @@ func TestShowHidesFilesOfAnotherCommit(t *testing.T) {
 	bus, _ := jobstreamtest.Open(t, url, jobstream.Config{})
 	storeRound(t, bus)
 	key := job.EvaluationKey(shownRound, 5, "claim")
-	kept, err := bus.Evaluation(t.Context(), key)
+	kept, err := bus.Evaluations.Load(t.Context(), key)
 	must.Do(t, err)
 	kept.Evaluation.Merged[0].Listed = &scoring.Listed{HeadSHA: "another"}
-	must.Do(t, bus.PutEvaluation(t.Context(), key, kept))
+	must.Do(t, bus.Evaluations.Put(t.Context(), key, kept))
 	got := run(t, "producer", "show", "--nats", url, "--json", shownRound, "5", "--pr", "acme/widgets#12")
 	var pull answer.PullRequest
 	if err := json.Unmarshal([]byte(got.stdout), &pull); err != nil {

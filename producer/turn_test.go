@@ -24,7 +24,7 @@ func TestALostTurnIsNotPutBackFromThePast(t *testing.T) {
 		recent: &recent{turn: job.Turn{Round: first.Round, Due: first.Due}, manifest: first},
 	}
 	for _, m := range []job.Manifest{first, second} {
-		must.Do(t, bus.CreateManifest(t.Context(), m))
+		must.Do(t, bus.Rounds.CreateManifest(t.Context(), m))
 		last := must.Get(v.Last(t.Context()))(t)
 		if last.Round != m.Round || !last.Due.Equal(m.Due) {
 			t.Errorf("the last turn is %+v, want that of round %s", last.Turn, m.Round)

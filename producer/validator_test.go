@@ -162,11 +162,11 @@ print(json.dumps(found and found._asdict(), default=plain))
 // filesOf counts the files that a worker has scored of a miner.
 func filesOf(t *testing.T, bus *jobstream.Bus, r outcome.Result, uid int) (n int) {
 	t.Helper()
-	record, _, err := bus.Record(t.Context(), r.Round, uid)
+	record, _, err := bus.Records.Load(t.Context(), r.Round, uid)
 	if err != nil {
 		return 0
 	}
-	evaluation, err := bus.Evaluation(t.Context(), record.Stands())
+	evaluation, err := bus.Evaluations.Load(t.Context(), record.Stands())
 	if err != nil {
 		t.Fatal(err)
 	}

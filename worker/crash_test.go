@@ -307,7 +307,7 @@ func (b *bundle) accounted() {
 			b.t.Errorf("record %+v has not ended", r)
 		}
 		if r.Evaluation != "" {
-			if _, err := b.bus.Evaluation(b.ctx, r.Evaluation); err != nil {
+			if _, err := b.bus.Evaluations.Load(b.ctx, r.Evaluation); err != nil {
 				b.t.Error(err)
 			}
 		}

@@ -249,29 +249,25 @@ func (b *bundle) until(what string, holds func() bool) {
 // messages is how many jobs the stream holds.
 func (b *bundle) messages() int {
 	b.t.Helper()
-	s, err := b.js.Stream(b.ctx, job.StreamJobs)
-	b.must(err)
-	return int(s.CachedInfo().State.Msgs)
+	return int(jobstreamtest.Messages(b.ctx, b.t, b.js))
 }
 
 // record reads a miner's record.
 func (b *bundle) record(uid int) job.Record {
 	b.t.Helper()
-	r, _, err := b.bus.Record(b.ctx, "r1", uid)
-	b.must(err)
-	return r
+	return jobstreamtest.Record(b.ctx, b.t, b.bus, "r1", uid)
 }
 
 func (b *bundle) records() []job.Record {
 	b.t.Helper()
-	all, err := b.bus.Records(b.ctx, "r1")
+	all, err := b.bus.Records.List(b.ctx, "r1")
 	b.must(err)
 	return all
 }
 
 // recordsText is for a failure's message.
 func (b *bundle) recordsText() string {
-	all, err := b.bus.Records(b.t.Context(), "r1")
+	all, err := b.bus.Records.List(b.t.Context(), "r1")
 	return fmt.Sprintf("%+v %v", all, err)
 }
 

@@ -44,7 +44,7 @@ type Place struct {
 // reading it.
 func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) (Place, error) {
 	if name == Latest {
-		concluded, err := bus.Concluded(ctx)
+		concluded, err := bus.Rounds.Concluded(ctx)
 		if err != nil {
 			return Place{}, fmt.Errorf("looking for the latest round: %w", err)
 		}
@@ -53,7 +53,7 @@ func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) 
 		}
 		name = concluded[len(concluded)-1]
 	}
-	revisions, err := bus.Outcomes(ctx, name)
+	revisions, err := bus.Outcomes.Revisions(ctx, name)
 	switch {
 	case err != nil:
 		return Place{}, fmt.Errorf("listing the outcomes of round %s: %w", name, err)
@@ -72,7 +72,7 @@ func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) 
 // ran by hand, of whichever miners, is nobody's to take for it. An outcome that
 // cannot be read is told of and passed over.
 func LatestDue(ctx context.Context, bus *jobstream.Bus, damaged func(round string, err error)) (string, error) {
-	concluded, err := bus.Concluded(ctx)
+	concluded, err := bus.Rounds.Concluded(ctx)
 	if err != nil {
 		return "", fmt.Errorf("looking for the latest round of the schedule: %w", err)
 	}
@@ -99,7 +99,7 @@ func firstHead(ctx context.Context, bus *jobstream.Bus, name string) (outcome.Re
 	if !errors.Is(err, jobstream.ErrNotFound) {
 		return head, err
 	}
-	revisions, listErr := bus.Outcomes(ctx, name)
+	revisions, listErr := bus.Outcomes.Revisions(ctx, name)
 	if listErr != nil || len(revisions) == 0 {
 		return head, errors.Join(err, listErr)
 	}
@@ -110,9 +110,9 @@ func firstHead(ctx context.Context, bus *jobstream.Bus, name string) (outcome.Re
 // without says why a round has no outcome: there is no such round, it is lost, or it
 // is not concluded.
 func without(ctx context.Context, bus *jobstream.Bus, name string) error {
-	held, err := bus.Held(ctx, name)
+	held, err := bus.Inventory(ctx, name)
 	if errors.Is(err, jobstream.ErrNotFound) {
-		rounds, err := bus.Rounds(ctx)
+		rounds, err := bus.Rounds.List(ctx)
 		if err != nil {
 			return fmt.Errorf("listing the rounds: %w", err)
 		}
@@ -173,7 +173,7 @@ func unfinished(ctx context.Context, bus *jobstream.Bus, name string) error {
 	}
 	e := &NotConcludedError{Summary: list[0]}
 	if e.State == Running {
-		holder, _, err := bus.LastBeat(ctx, name)
+		holder, _, err := bus.Holders.LastBeat(ctx, name)
 		if err != nil {
 			return fmt.Errorf("looking for the producer of round %s: %w", name, err)
 		}

@@ -46,11 +46,11 @@ func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, most int, no
 // rounds names the rounds that were planned, and those that have lost their manifest,
 // in the order of their names.
 func rounds(ctx context.Context, bus *jobstream.Bus) ([]string, error) {
-	names, err := bus.Rounds(ctx)
+	names, err := bus.Rounds.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	left, err := bus.Left(ctx)
+	left, err := bus.Rounds.Left(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -69,13 +69,13 @@ func rounds(ctx context.Context, bus *jobstream.Bus) ([]string, error) {
 func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time.Time) (all []Summary, err error) {
 	all = []Summary{}
 	for _, name := range names {
-		m, err := bus.Planned(ctx, name)
+		m, err := bus.Rounds.Planned(ctx, name)
 		var s standing
 		if err == nil {
 			s, err = standingOf(ctx, bus, m, now)
 		}
 		if errors.Is(err, jobstream.ErrNotFound) {
-			if _, err = bus.Held(ctx, name); errors.Is(err, jobstream.ErrNotFound) {
+			if _, err = bus.Inventory(ctx, name); errors.Is(err, jobstream.ErrNotFound) {
 				continue
 			}
 			if err == nil {

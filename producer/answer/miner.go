@@ -59,7 +59,7 @@ func MinerIn(r *outcome.Result, uid int) (*scoring.MinerOutcome, error) {
 // MinerOf is what a round has to say of a miner of its own.
 func MinerOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result, m *scoring.MinerOutcome) (Miner, error) {
 	a := Miner{Heading: headingOf(r, m.UID), Outcome: *m, Rewards: pathOf(&r.Outcome, m.UID), Missing: missingOf(&r, m.UID)}
-	record, _, err := bus.Record(ctx, r.Round, m.UID)
+	record, _, err := bus.Records.Load(ctx, r.Round, m.UID)
 	if err != nil && !errors.Is(err, jobstream.ErrNotFound) && !jobstream.Damaged(err) {
 		return a, fmt.Errorf("reading the record of miner %d: %w", m.UID, err)
 	}

@@ -50,7 +50,7 @@ type Worst struct {
 
 // OutcomeOf is a round's outcome with its audit, which reads every evaluation.
 func OutcomeOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result) (Outcome, error) {
-	held, err := bus.HeldDigests(ctx, r.Round)
+	held, err := bus.InventoryDigests(ctx, r.Round)
 	if err != nil {
 		return Outcome{}, err
 	}

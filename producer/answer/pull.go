@@ -147,7 +147,7 @@ func headOf(p *scoring.ScoredPullRequest) string {
 // evaluationOf reads the evaluation of a miner that stands. One that is not as it was
 // when the outcome was made counts as damaged.
 func evaluationOf(ctx context.Context, bus *jobstream.Bus, r *outcome.Result, uid int) (scoring.Evaluation, error) {
-	record, _, err := bus.Record(ctx, r.Round, uid)
+	record, _, err := bus.Records.Load(ctx, r.Round, uid)
 	if err != nil {
 		return scoring.Evaluation{}, fmt.Errorf("reading the record of miner %d: %w", uid, err)
 	}
@@ -155,7 +155,7 @@ func evaluationOf(ctx context.Context, bus *jobstream.Bus, r *outcome.Result, ui
 	if key == "" {
 		return scoring.Evaluation{}, fmt.Errorf("miner %d: %w", uid, jobstream.ErrNotFound)
 	}
-	evaluation, digest, err := bus.EvaluationDigest(ctx, key)
+	evaluation, digest, err := bus.Evaluations.LoadDigest(ctx, key)
 	if err != nil {
 		return scoring.Evaluation{}, fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
 	}

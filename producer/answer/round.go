@@ -31,7 +31,7 @@ type Round struct {
 
 // RoundOf reads how a round stands. now is the clock by which a producer lives.
 func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time) (Round, error) {
-	m, err := bus.Planned(ctx, name)
+	m, err := bus.Rounds.Planned(ctx, name)
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
 		return Round{}, without(ctx, bus, name)

@@ -70,10 +70,10 @@ func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now tim
 		Due:       dueOf(m.Due),
 	}}
 	var err error
-	if s.revisions, err = bus.Outcomes(ctx, m.Round); err != nil {
+	if s.revisions, err = bus.Outcomes.Revisions(ctx, m.Round); err != nil {
 		return s, fmt.Errorf("listing the outcomes: %w", err)
 	}
-	holder, beat, err := bus.LastBeat(ctx, m.Round)
+	holder, beat, err := bus.Holders.LastBeat(ctx, m.Round)
 	if err != nil {
 		return s, fmt.Errorf("looking for its producer: %w", err)
 	}
@@ -150,7 +150,7 @@ func (s *standing) conclude(ctx context.Context, bus *jobstream.Bus) error {
 }
 
 func readHead(ctx context.Context, bus *jobstream.Bus, at Place) (outcome.Result, time.Time, error) {
-	stored, err := bus.OpenOutcome(ctx, at.Round, at.Revision)
+	stored, err := bus.Outcomes.Open(ctx, at.Round, at.Revision)
 	if err != nil {
 		return outcome.Result{}, time.Time{}, fmt.Errorf("reading revision %d of its outcome: %w", at.Revision, err)
 	}

@@ -16,7 +16,7 @@ import (
 type auditor struct {
 	Report
 
-	held    job.Held
+	held    job.Inventory
 	records map[int]job.Record
 	damaged map[int]job.Damage // the records that cannot be read
 	letters map[int][]job.DeadLetter
@@ -24,7 +24,7 @@ type auditor struct {
 
 // Of compares what is held of a round: planned = done + failed +
 // outstanding, each job with exactly what its phase asks for.
-func Of(held job.Held) Report {
+func Of(held job.Inventory) Report {
 	a := auditor{
 		held:    held,
 		records: job.RecordsByUID(held.Records),

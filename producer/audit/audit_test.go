@@ -15,7 +15,7 @@ import (
 
 // whole is what is held of a concluded round of two jobs, miner 1 done and
 // miner 2 dead, with nothing wrong.
-func whole(t *testing.T) job.Held {
+func whole(t *testing.T) job.Inventory {
 	t.Helper()
 	letter := job.DeadLetter{Round: "r1", UID: 2, Class: job.Permanent}
 	outcome, err := json.Marshal(outcome.Result{
@@ -32,7 +32,7 @@ func whole(t *testing.T) job.Held {
 		{UID: 3, Hotkey: "h3", GitHubID: "103", Token: input.TokenNone}, // a rule fails it: no job
 	}
 	now := time.Unix(100, 0)
-	return job.Held{
+	return job.Inventory{
 		At: now, Manifest: job.Manifest{Round: "r1", AsOf: time.Unix(1, 0), Miners: miners},
 		Records: []job.Record{
 			{Round: "r1", UID: 1, Phase: job.Done, Evaluation: "r1.1.c"},
@@ -47,59 +47,61 @@ func whole(t *testing.T) job.Held {
 // only what loses or doubles a job breaks the balance.
 func TestAuditNamesEveryDiscrepancy(t *testing.T) {
 	t.Parallel()
-	outstanding := func(h *job.Held) { // miner 1 is under way, nothing is concluded
+	outstanding := func(h *job.Inventory) { // miner 1 is under way, nothing is concluded
 		h.Records[0] = job.Record{Round: "r1", UID: 1, Phase: job.Running, Claim: &job.Claim{ID: "c"}}
 		h.Messages, h.Outcomes, h.Latest = map[int]int{1: 1}, nil, nil
 	}
 	for name, c := range map[string]struct {
-		change func(h *job.Held)
+		change func(h *job.Inventory)
 		want   []audit.Discrepancy
 		says   string
 	}{
-		"nothing":                    {func(*job.Held) {}, nil, "2 planned = 1 done + 1 failed + 0 outstanding"},
+		"nothing":                    {func(*job.Inventory) {}, nil, "2 planned = 1 done + 1 failed + 0 outstanding"},
 		"a round under way":          {outstanding, nil, "2 planned = 0 done + 1 failed + 1 outstanding"},
-		"nothing published yet":      {func(h *job.Held) { *h = job.Held{Manifest: h.Manifest} }, []audit.Discrepancy{{Kind: audit.NothingHeld, UID: 1}, {Kind: audit.NothingHeld, UID: 2}}, ""},
-		"record alone":               {func(h *job.Held) { outstanding(h); h.Messages = nil }, []audit.Discrepancy{{Kind: audit.RecordAlone, UID: 1, Detail: "running"}}, "2 planned = 0 done + 1 failed + 1 outstanding, which does NOT hold"},
-		"message alone":              {func(h *job.Held) { outstanding(h); h.Records = h.Records[1:] }, []audit.Discrepancy{{Kind: audit.Orphan, UID: 1, Detail: "r1.1.c", Harmless: true}, {Kind: audit.MessageAlone, UID: 1}}, ""},
-		"deliveries used up":         {func(h *job.Held) { outstanding(h); h.Stuck = []int{1} }, []audit.Discrepancy{{Kind: audit.DeliveriesUsedUp, UID: 1, Detail: "running, delivered 0 times"}}, ""},
-		"queued twice":               {func(h *job.Held) { outstanding(h); h.Messages[1] = 2 }, []audit.Discrepancy{{Kind: audit.QueuedTwice, UID: 1, Detail: "2 times", Harmless: true}}, ""},
-		"message left":               {func(h *job.Held) { h.Messages[1] = 1 }, []audit.Discrepancy{{Kind: audit.LeftMessage, UID: 1, Detail: "done", Harmless: true}}, ""},
-		"orphan":                     {func(h *job.Held) { h.Evaluations = append(h.Evaluations, "r1.2.lost") }, []audit.Discrepancy{{Kind: audit.Orphan, UID: 2, Detail: "r1.2.lost", Harmless: true}}, ""},
-		"about to be named":          {func(h *job.Held) { outstanding(h) }, nil, ""},
-		"evaluation gone":            {func(h *job.Held) { h.Evaluations = nil }, []audit.Discrepancy{{Kind: audit.EvaluationMissing, UID: 1, Detail: "r1.1.c"}}, ""},
-		"letter gone":                {func(h *job.Held) { h.Letters = nil }, []audit.Discrepancy{{Kind: audit.LetterMissing, UID: 2}}, ""},
-		"letter not kept any more":   {func(h *job.Held) { h.Letters = nil; h.Records[1].Failure.At = h.At.Add(-31 * 24 * time.Hour) }, []audit.Discrepancy{{Kind: audit.LetterMissing, UID: 2, Detail: "kept for 30 days", Harmless: true}}, ""},
-		"letter of another replay":   {func(h *job.Held) { h.Records[1].Replay = 1 }, []audit.Discrepancy{{Kind: audit.LetterMissing, UID: 2}}, ""},
-		"letter of a job not dead":   {func(h *job.Held) { h.Letters = append(h.Letters, job.DeadLetter{UID: 1}) }, []audit.Discrepancy{{Kind: audit.LetterAlone, UID: 1, Detail: "done", Harmless: true}}, ""},
-		"a record too many":          {func(h *job.Held) { h.Records = append(h.Records, job.Record{UID: 9, Phase: job.Planned}) }, []audit.Discrepancy{{Kind: audit.UnplannedRecord, UID: 9, Detail: "planned"}}, ""},
-		"an unreadable one too many": {func(h *job.Held) { h.Damage = []job.Damage{{Where: job.BucketRecords, UID: 9, Error: "x"}} }, []audit.Discrepancy{{Kind: audit.UnplannedRecord, UID: 9, Detail: "x"}}, ""},
-		"a message too many":         {func(h *job.Held) { h.Messages[9] = 1 }, []audit.Discrepancy{{Kind: audit.UnplannedMessage, UID: 9}}, ""},
-		"concluded too early":        {func(h *job.Held) { o, l := h.Outcomes, h.Latest; outstanding(h); h.Outcomes, h.Latest = o, l }, []audit.Discrepancy{{Kind: audit.OutcomeTooEarly, UID: -1, Detail: "1 of them"}}, ""},
-		"a replay under way": {func(h *job.Held) {
+		"nothing published yet":      {func(h *job.Inventory) { *h = job.Inventory{Manifest: h.Manifest} }, []audit.Discrepancy{{Kind: audit.NothingHeld, UID: 1}, {Kind: audit.NothingHeld, UID: 2}}, ""},
+		"record alone":               {func(h *job.Inventory) { outstanding(h); h.Messages = nil }, []audit.Discrepancy{{Kind: audit.RecordAlone, UID: 1, Detail: "running"}}, "2 planned = 0 done + 1 failed + 1 outstanding, which does NOT hold"},
+		"message alone":              {func(h *job.Inventory) { outstanding(h); h.Records = h.Records[1:] }, []audit.Discrepancy{{Kind: audit.Orphan, UID: 1, Detail: "r1.1.c", Harmless: true}, {Kind: audit.MessageAlone, UID: 1}}, ""},
+		"deliveries used up":         {func(h *job.Inventory) { outstanding(h); h.Stuck = []int{1} }, []audit.Discrepancy{{Kind: audit.DeliveriesUsedUp, UID: 1, Detail: "running, delivered 0 times"}}, ""},
+		"queued twice":               {func(h *job.Inventory) { outstanding(h); h.Messages[1] = 2 }, []audit.Discrepancy{{Kind: audit.QueuedTwice, UID: 1, Detail: "2 times", Harmless: true}}, ""},
+		"message left":               {func(h *job.Inventory) { h.Messages[1] = 1 }, []audit.Discrepancy{{Kind: audit.LeftMessage, UID: 1, Detail: "done", Harmless: true}}, ""},
+		"orphan":                     {func(h *job.Inventory) { h.Evaluations = append(h.Evaluations, "r1.2.lost") }, []audit.Discrepancy{{Kind: audit.Orphan, UID: 2, Detail: "r1.2.lost", Harmless: true}}, ""},
+		"about to be named":          {func(h *job.Inventory) { outstanding(h) }, nil, ""},
+		"evaluation gone":            {func(h *job.Inventory) { h.Evaluations = nil }, []audit.Discrepancy{{Kind: audit.EvaluationMissing, UID: 1, Detail: "r1.1.c"}}, ""},
+		"letter gone":                {func(h *job.Inventory) { h.Letters = nil }, []audit.Discrepancy{{Kind: audit.LetterMissing, UID: 2}}, ""},
+		"letter not kept any more":   {func(h *job.Inventory) { h.Letters = nil; h.Records[1].Failure.At = h.At.Add(-31 * 24 * time.Hour) }, []audit.Discrepancy{{Kind: audit.LetterMissing, UID: 2, Detail: "kept for 30 days", Harmless: true}}, ""},
+		"letter of another replay":   {func(h *job.Inventory) { h.Records[1].Replay = 1 }, []audit.Discrepancy{{Kind: audit.LetterMissing, UID: 2}}, ""},
+		"letter of a job not dead":   {func(h *job.Inventory) { h.Letters = append(h.Letters, job.DeadLetter{UID: 1}) }, []audit.Discrepancy{{Kind: audit.LetterAlone, UID: 1, Detail: "done", Harmless: true}}, ""},
+		"a record too many":          {func(h *job.Inventory) { h.Records = append(h.Records, job.Record{UID: 9, Phase: job.Planned}) }, []audit.Discrepancy{{Kind: audit.UnplannedRecord, UID: 9, Detail: "planned"}}, ""},
+		"an unreadable one too many": {func(h *job.Inventory) { h.Damage = []job.Damage{{Where: job.BucketRecords, UID: 9, Error: "x"}} }, []audit.Discrepancy{{Kind: audit.UnplannedRecord, UID: 9, Detail: "x"}}, ""},
+		"a message too many":         {func(h *job.Inventory) { h.Messages[9] = 1 }, []audit.Discrepancy{{Kind: audit.UnplannedMessage, UID: 9}}, ""},
+		"concluded too early":        {func(h *job.Inventory) { o, l := h.Outcomes, h.Latest; outstanding(h); h.Outcomes, h.Latest = o, l }, []audit.Discrepancy{{Kind: audit.OutcomeTooEarly, UID: -1, Detail: "1 of them"}}, ""},
+		"a replay under way": {func(h *job.Inventory) {
 			o, l := h.Outcomes, h.Latest
 			outstanding(h)
 			h.Outcomes, h.Latest, h.Replays = o, l, []job.Replay{{Number: 1}}
 		}, []audit.Discrepancy{{Kind: audit.ReplayBrokenOff, UID: -1, Detail: "replay 1", Harmless: true}}, ""},
-		"a plan not readable":       {func(h *job.Held) { h.Outcomes, h.Replays = []int{1, 2}, []job.Replay{{Number: 1, Damage: "x"}} }, []audit.Discrepancy{{Kind: audit.PlanUnreadable, UID: -1, Detail: "replay 1: x"}}, ""},
-		"an outcome that disagrees": {func(h *job.Held) { h.Records[1].Phase, h.Records[1].Evaluation, h.Letters = job.Done, "r1.1.c", nil }, []audit.Discrepancy{{Kind: audit.OutcomeDisagrees, UID: -1, Detail: "it says 2 planned, 1 done, 1 failed"}, {Kind: audit.OutcomeDisagrees, UID: 2, Detail: "it is dead there, and done by its record"}}, ""},
-		"a revision too few":        {func(h *job.Held) { h.Outcomes = []int{2} }, []audit.Discrepancy{{Kind: audit.RevisionMissing, UID: -1, Detail: "revision 2 comes after 0 others"}}, ""},
-		"an outcome not readable":   {func(h *job.Held) { h.Latest = []byte(`{"version": 99}`) }, []audit.Discrepancy{{Kind: audit.OutcomeUnreadable, UID: -1, Detail: "outcome of version 99, this build reads 1 to 1"}}, ""},
-		"a record not readable": {func(h *job.Held) {
+		"a plan not readable": {func(h *job.Inventory) { h.Outcomes, h.Replays = []int{1, 2}, []job.Replay{{Number: 1, Damage: "x"}} }, []audit.Discrepancy{{Kind: audit.PlanUnreadable, UID: -1, Detail: "replay 1: x"}}, ""},
+		"an outcome that disagrees": {func(h *job.Inventory) {
+			h.Records[1].Phase, h.Records[1].Evaluation, h.Letters = job.Done, "r1.1.c", nil
+		}, []audit.Discrepancy{{Kind: audit.OutcomeDisagrees, UID: -1, Detail: "it says 2 planned, 1 done, 1 failed"}, {Kind: audit.OutcomeDisagrees, UID: 2, Detail: "it is dead there, and done by its record"}}, ""},
+		"a revision too few":      {func(h *job.Inventory) { h.Outcomes = []int{2} }, []audit.Discrepancy{{Kind: audit.RevisionMissing, UID: -1, Detail: "revision 2 comes after 0 others"}}, ""},
+		"an outcome not readable": {func(h *job.Inventory) { h.Latest = []byte(`{"version": 99}`) }, []audit.Discrepancy{{Kind: audit.OutcomeUnreadable, UID: -1, Detail: "outcome of version 99, this build reads 1 to 1"}}, ""},
+		"a record not readable": {func(h *job.Inventory) {
 			outstanding(h)
 			h.Records = h.Records[1:]
 			h.Damage = []job.Damage{{Where: job.BucketRecords, UID: 1, Error: "x"}}
 			h.Evaluations = nil
 		}, []audit.Discrepancy{{Kind: audit.RecordDamaged, UID: 1, Detail: "x"}}, "2 planned = 0 done + 1 failed + 1 outstanding, which does NOT hold"},
-		"the last outcome damaged": {func(h *job.Held) {
+		"the last outcome damaged": {func(h *job.Inventory) {
 			h.Latest, h.Damage = nil, []job.Damage{{Where: job.BucketRounds, UID: -1, Error: "x"}}
 		}, []audit.Discrepancy{{Kind: audit.OutcomeUnreadable, UID: -1, Detail: "x"}}, ""},
-		"a letter not readable":        {func(h *job.Held) { h.Damage = []job.Damage{{Where: job.StreamDead, UID: 2, Error: "x"}} }, []audit.Discrepancy{{Kind: audit.LetterDamaged, UID: 2, Detail: "x", Harmless: true}}, ""},
-		"a key of rubbish":             {func(h *job.Held) { h.Damage = []job.Damage{{Where: job.BucketRecords, Key: "r1.abc", UID: -1}} }, []audit.Discrepancy{{Kind: audit.StrayKey, UID: -1, Detail: "r1.abc in RECORDS", Harmless: true}}, ""},
-		"no manifest":                  {func(h *job.Held) { h.Manifest, h.Lost = job.Manifest{}, "x" }, []audit.Discrepancy{{Kind: audit.ManifestLost, UID: -1, Detail: "x"}}, "2 planned = 1 done + 1 failed + 0 outstanding, which does NOT hold"},
-		"the evaluations as they were": {func(h *job.Held) { h.Digests = map[string]string{"r1.1.c": "d1"} }, nil, ""},
-		"an evaluation changed":        {func(h *job.Held) { h.Digests = map[string]string{"r1.1.c": "d2"} }, []audit.Discrepancy{{Kind: audit.EvaluationChanged, UID: 1, Detail: "r1.1.c has another digest"}}, ""},
-		"an evaluation not readable":   {func(h *job.Held) { h.Digests = map[string]string{} }, []audit.Discrepancy{{Kind: audit.EvaluationChanged, UID: 1, Detail: "r1.1.c cannot be read"}}, ""},
-		"an evaluation of another claim": {func(h *job.Held) {
+		"a letter not readable":        {func(h *job.Inventory) { h.Damage = []job.Damage{{Where: job.StreamDead, UID: 2, Error: "x"}} }, []audit.Discrepancy{{Kind: audit.LetterDamaged, UID: 2, Detail: "x", Harmless: true}}, ""},
+		"a key of rubbish":             {func(h *job.Inventory) { h.Damage = []job.Damage{{Where: job.BucketRecords, Key: "r1.abc", UID: -1}} }, []audit.Discrepancy{{Kind: audit.StrayKey, UID: -1, Detail: "r1.abc in RECORDS", Harmless: true}}, ""},
+		"no manifest":                  {func(h *job.Inventory) { h.Manifest, h.Lost = job.Manifest{}, "x" }, []audit.Discrepancy{{Kind: audit.ManifestLost, UID: -1, Detail: "x"}}, "2 planned = 1 done + 1 failed + 0 outstanding, which does NOT hold"},
+		"the evaluations as they were": {func(h *job.Inventory) { h.Digests = map[string]string{"r1.1.c": "d1"} }, nil, ""},
+		"an evaluation changed":        {func(h *job.Inventory) { h.Digests = map[string]string{"r1.1.c": "d2"} }, []audit.Discrepancy{{Kind: audit.EvaluationChanged, UID: 1, Detail: "r1.1.c has another digest"}}, ""},
+		"an evaluation not readable":   {func(h *job.Inventory) { h.Digests = map[string]string{} }, []audit.Discrepancy{{Kind: audit.EvaluationChanged, UID: 1, Detail: "r1.1.c cannot be read"}}, ""},
+		"an evaluation of another claim": {func(h *job.Inventory) {
 			h.Digests, h.Records[0].Evaluation = map[string]string{"r1.1.e": "d1"}, "r1.1.e"
 			h.Evaluations = []string{"r1.1.e"}
 		}, []audit.Discrepancy{{Kind: audit.EvaluationChanged, UID: 1, Detail: `it was made of r1.1.c, and "r1.1.e" stands`}}, ""},

@@ -3,7 +3,7 @@
 // asks for.
 //
 // Guarantees:
-//   - A report is a pure function of what is held (job.Held): whoever audits the same
+//   - A report is a pure function of what is held (job.Inventory): whoever audits the same
 //     finds the same, in the same order. Nothing is read, and nothing mended.
 //   - Every discrepancy has a kind and, where it is a job's, its miner. Each says
 //     whether it is harmless: nothing is lost or counted twice by it.

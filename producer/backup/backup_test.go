@@ -22,6 +22,8 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/must"
 )
 
@@ -45,7 +47,7 @@ func (f *fleet) taken(cfg backup.Config) (backup.Manifest, string) {
 // restored puts a backup into these servers.
 func (f *fleet) restored(dir string, replicas int) backup.Restored {
 	f.t.Helper()
-	done := must.Get(backup.Restore(f.ctx, f.connect(cluster.Producer), backup.Config{Dir: dir, Replicas: replicas}, quiet()))(f.t)
+	done := must.Get(backup.Restore(f.ctx, f.connect(cluster.Producer), backup.Config{Dir: dir, Replicas: replicas}, jobstreamtest.Quiet()))(f.t)
 	f.open()
 	return done
 }
@@ -98,7 +100,7 @@ func TestARoundInEachStateIsRestored(t *testing.T) {
 // declared wants the declared settings, and so many copies of everything.
 func (f *fleet) declared(replicas int) {
 	f.t.Helper()
-	seen := must.Get(jobstream.Inspect(f.ctx, f.connect(cluster.Producer), jobstream.Config{Log: quiet()}))(f.t)
+	seen := must.Get(jobstream.Inspect(f.ctx, f.connect(cluster.Producer), jobstream.Config{Log: jobstreamtest.Quiet()}))(f.t)
 	for _, s := range seen.Streams {
 		if s.Missing || len(s.Drift) > 0 || s.Mismatch != nil || s.Replicas != replicas {
 			f.t.Errorf("restored stream %+v, want it as declared, with %d copies", s, replicas)
@@ -136,7 +138,7 @@ func TestAnOutcomeOfMeanwhileIsMadeAgain(t *testing.T) {
 		}
 	})
 	ending := one.start(manifest("r-running", 6))
-	must.Until(one.ctx, t, "the jobs run", func() bool { return len(must.Get(one.bus.Records(one.ctx, "r-running"))(t)) == 6 })
+	must.Until(one.ctx, t, "the jobs run", func() bool { return len(must.Get(one.bus.Records.List(one.ctx, "r-running"))(t)) == 6 })
 	var undisturbed outcome.Result
 	_, dir := one.taken(backup.Config{Progress: once("KV_EVALUATIONS", func() {
 		close(allowed)
@@ -160,7 +162,7 @@ func TestNoClaimIsAheadOfItsMessage(t *testing.T) {
 	one := servers(t, 1).open()
 	one.work(gated("r-running", nil))
 	m := manifest("r-running", len(backup.Order()))
-	must.Do(t, one.bus.CreateManifest(one.ctx, m))
+	must.Do(t, one.bus.Rounds.CreateManifest(one.ctx, m))
 	begun, last := map[string]bool{}, 0
 	_, dir := one.taken(backup.Config{Scores: true, Progress: func(stream string, _ int64) {
 		if begun[stream] {
@@ -169,10 +171,10 @@ func TestNoClaimIsAheadOfItsMessage(t *testing.T) {
 		begun[stream] = true
 		last++
 		miner := m.Miners[last-1]
-		must.Get(one.bus.PlanRecord(one.ctx, job.Plan("r-running", miner.UID, "")))(t)
-		must.Do(t, one.bus.PublishJob(one.ctx, job.Job{Round: "r-running", UID: miner.UID, Hotkey: miner.Hotkey, GitHubID: miner.GitHubID, AsOf: asOf}))
+		must.Get(one.bus.Records.Plan(one.ctx, job.Plan("r-running", miner.UID, "")))(t)
+		must.Do(t, one.bus.Queue.Publish(one.ctx, job.Job{Round: "r-running", UID: miner.UID, Hotkey: miner.Hotkey, GitHubID: miner.GitHubID, AsOf: asOf}))
 		must.Until(one.ctx, t, "the job is claimed", func() bool {
-			record, _, err := one.bus.Record(one.ctx, "r-running", miner.UID)
+			record, _, err := one.bus.Records.Load(one.ctx, "r-running", miner.UID)
 			return err == nil && record.Claim != nil
 		})
 	}})
@@ -180,7 +182,7 @@ func TestNoClaimIsAheadOfItsMessage(t *testing.T) {
 	other.restored(dir, 0)
 	js := must.Get(jetstream.New(other.connect(cluster.Producer)))(t)
 	jobs := must.Get(js.Stream(other.ctx, job.StreamJobs))(t).CachedInfo().State
-	for _, r := range must.Get(other.bus.Records(other.ctx, "r-running"))(t) {
+	for _, r := range must.Get(other.bus.Records.List(other.ctx, "r-running"))(t) {
 		if r.Claim != nil && r.Claim.Sequence > jobs.LastSeq {
 			t.Errorf("miner %d is held by message %d, and the stream ends with %d", r.UID, r.Claim.Sequence, jobs.LastSeq)
 		}
@@ -197,20 +199,20 @@ func TestNoClaimIsAheadOfItsMessage(t *testing.T) {
 func TestRoundsThatComeAndGoMeanwhile(t *testing.T) {
 	t.Parallel()
 	one := servers(t, 1).open()
-	must.Do(t, one.bus.CreateManifest(one.ctx, manifest("r-gone", 1)))
-	must.Get(one.bus.PlanRecord(one.ctx, job.Plan("r-gone", 1, "")))(t)
-	must.Do(t, one.bus.PublishJob(one.ctx, job.Job{Round: "r-gone", UID: 1, Hotkey: "h1", GitHubID: "1001", AsOf: asOf}))
+	must.Do(t, one.bus.Rounds.CreateManifest(one.ctx, manifest("r-gone", 1)))
+	must.Get(one.bus.Records.Plan(one.ctx, job.Plan("r-gone", 1, "")))(t)
+	must.Do(t, one.bus.Queue.Publish(one.ctx, job.Job{Round: "r-gone", UID: 1, Hotkey: "h1", GitHubID: "1001", AsOf: asOf}))
 	_, dir := one.taken(backup.Config{Scores: true, Progress: once("KV_EVALUATIONS", func() {
-		must.Do(t, one.bus.CreateManifest(one.ctx, manifest("r-begun", 2)))
-		must.Do(t, one.bus.PublishJob(one.ctx, job.Job{Round: "r-begun", UID: 1, Hotkey: "h1", GitHubID: "1001", AsOf: asOf}))
-		must.Do(t, one.bus.Forget(one.ctx, "r-gone"))
+		must.Do(t, one.bus.Rounds.CreateManifest(one.ctx, manifest("r-begun", 2)))
+		must.Do(t, one.bus.Queue.Publish(one.ctx, job.Job{Round: "r-begun", UID: 1, Hotkey: "h1", GitHubID: "1001", AsOf: asOf}))
+		must.Do(t, one.bus.Rounds.Forget(one.ctx, "r-gone"))
 	})})
 	other := servers(t, 1)
 	done := other.restored(dir, 0)
 	if want := []string{"r-gone"}; !slices.Equal(done.Forgotten, want) {
 		t.Errorf("forgotten are %q, want %q", done.Forgotten, want)
 	}
-	if left := must.Get(other.bus.Records(other.ctx, "r-gone"))(t); len(left) > 0 {
+	if left := must.Get(other.bus.Records.List(other.ctx, "r-gone"))(t); len(left) > 0 {
 		t.Errorf("of the forgotten round there are %v", left)
 	}
 	other.work(evaluated)
@@ -225,13 +227,13 @@ func TestRoundsThatComeAndGoMeanwhile(t *testing.T) {
 func TestAValueThatChangesMeanwhileIsNotMissed(t *testing.T) {
 	t.Parallel()
 	one := servers(t, 1).open()
-	kv := one.bus.Bucket(job.BucketRounds)
+	rounds := one.bus.Bucket(job.BucketRounds)
 	for i := range 40 { // more than the server sends before it is answered
-		must.Get(kv.Put(one.ctx, fmt.Sprintf("noise.%d", i), noise()))(t)
+		must.Get(rounds.Put(one.ctx, fmt.Sprintf("noise.%d", i), noise()))(t)
 	}
-	must.Get(kv.Put(one.ctx, "schedule.turn", []byte("before")))(t)
+	must.Get(rounds.Put(one.ctx, "schedule.turn", []byte("before")))(t)
 	m, dir := one.taken(backup.Config{Progress: once("KV_ROUNDS", func() {
-		must.Get(kv.Put(one.ctx, "schedule.turn", []byte("after")))(t)
+		must.Get(rounds.Put(one.ctx, "schedule.turn", []byte("after")))(t)
 	})})
 	if last := m.Streams[len(m.Streams)-1]; last.Name != "KV_ROUNDS" || last.Removed != 0 {
 		t.Errorf("the last stream is %s, with %d values removed under it, want KV_ROUNDS and none", last.Name, last.Removed)
@@ -239,7 +241,7 @@ func TestAValueThatChangesMeanwhileIsNotMissed(t *testing.T) {
 	other := servers(t, 1)
 	other.restored(dir, 0)
 	leader := must.Get(other.connect(cluster.Producer).JetStream())(t)
-	entry := must.Get(jobstream.ReadLeader(other.ctx, leader, job.BucketRounds, "schedule.turn"))(t)
+	entry := must.Get(kv.ReadLeader(other.ctx, leader, job.BucketRounds, "schedule.turn"))(t)
 	if got := string(entry.Value()); got != "after" {
 		t.Errorf("the value is %q, want \"after\"", got)
 	}
@@ -328,7 +330,7 @@ func TestABackupThatIsBrokenOffIsNone(t *testing.T) {
 		}
 		_, err = backup.Take(f.ctx, nc, backup.Config{Dir: dir})
 		refusedWith(t, err, dir, "cut short", "remove it")
-		_, err = backup.Restore(f.ctx, nc, backup.Config{Dir: dir}, quiet())
+		_, err = backup.Restore(f.ctx, nc, backup.Config{Dir: dir}, jobstreamtest.Quiet())
 		refusedWith(t, err, dir, "cut short")
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -79,9 +80,9 @@ func run(ctx context.Context, b *testing.B, command string, args ...string) (tim
 // outcome of 1 MB.
 func fill(ctx context.Context, b *testing.B, address string) {
 	b.Helper()
-	nc := must.Get(jobstream.Connect(ctx, address, "fill", jobstream.ConnectConfig{Log: quiet()}))(b)
+	nc := must.Get(jobstream.Connect(ctx, address, "fill", jobstream.ConnectConfig{Log: jobstreamtest.Quiet()}))(b)
 	defer nc.Close()
-	bus := must.Get(jobstream.Open(ctx, nc, jobstream.Config{Log: quiet()}))(b)
+	bus := must.Get(jobstream.Open(ctx, nc, jobstream.Config{Log: jobstreamtest.Quiet()}))(b)
 	js := must.Get(jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(1000)))(b)
 	put := func(bucket, key string, size int) {
 		data := make([]byte, size)
@@ -90,7 +91,7 @@ func fill(ctx context.Context, b *testing.B, address string) {
 	}
 	for n := range benchRounds {
 		name := fmt.Sprintf("r-%d", n)
-		must.Do(b, bus.CreateManifest(ctx, manifest(name, benchMiners)))
+		must.Do(b, bus.Rounds.CreateManifest(ctx, manifest(name, benchMiners)))
 		put(job.BucketRounds, job.OutcomeKey(name, 1), 1_000_000)
 		for uid := 1; uid <= benchMiners; uid++ {
 			put(job.BucketRecords, job.RecordKey(name, uid), 500)

@@ -14,6 +14,7 @@ import (
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 )
@@ -154,12 +155,12 @@ func (s *stage) copies(n int) {
 	must.Until(s.ctx, s.t, "every stream has its copies", func() bool {
 		ctx, cancel := context.WithTimeout(s.ctx, 5*time.Second) // a question may be lost with a leader
 		defer cancel()
-		nc, err := jobstream.Connect(ctx, s.url(cluster.Producer), "test", jobstream.ConnectConfig{Log: quiet()})
+		nc, err := jobstream.Connect(ctx, s.url(cluster.Producer), "test", jobstream.ConnectConfig{Log: jobstreamtest.Quiet()})
 		if err != nil {
 			return false
 		}
 		defer nc.Close()
-		seen, err := jobstream.Inspect(ctx, nc, jobstream.Config{Log: quiet()})
+		seen, err := jobstream.Inspect(ctx, nc, jobstream.Config{Log: jobstreamtest.Quiet()})
 		for _, stream := range seen.Streams {
 			if stream.Missing || stream.Current != n {
 				return false

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // atOnce bounds the questions that are under way at a time.
@@ -40,7 +40,7 @@ func keys(ctx context.Context, js jetstream.JetStream, leader nats.JetStreamCont
 	for i, subject := range list {
 		list[i] = strings.TrimPrefix(subject, prefix)
 		group.Go(func() error {
-			_, err := jobstream.ReadLeader(asking, leader, bucket, list[i])
+			_, err := kv.ReadLeader(asking, leader, bucket, list[i])
 			if errors.Is(err, jetstream.ErrKeyNotFound) {
 				list[i] = "" // which is no key
 				return nil

@@ -133,12 +133,12 @@ func (r *restoring) settle(ctx context.Context) error {
 		return fmt.Errorf("declaring the restored streams: %w", err)
 	}
 	for _, round := range r.unplanned {
-		if err := bus.Forget(ctx, round); err != nil {
+		if err := bus.Rounds.Forget(ctx, round); err != nil {
 			return err
 		}
 	}
 	for _, key := range r.early {
-		if err := bus.ForgetOutcome(ctx, key); err != nil {
+		if err := bus.Outcomes.Forget(ctx, key); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"mirrorfleet/producer/backup"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -78,7 +79,7 @@ func TestASpoiltBackupIsRefusedWhole(t *testing.T) {
 	} {
 		spoilt := copied(t, dir)
 		c.spoil(spoilt)
-		_, err := backup.Restore(empty.ctx, empty.connect(cluster.Producer), backup.Config{Dir: spoilt}, quiet())
+		_, err := backup.Restore(empty.ctx, empty.connect(cluster.Producer), backup.Config{Dir: spoilt}, jobstreamtest.Quiet())
 		refusedWith(t, err, append(c.want, spoilt)...)
 		if got := empty.streams(); len(got) > 0 {
 			t.Fatalf("%s: there are streams now: %v", name, got)
@@ -106,7 +107,7 @@ func TestServersThatAreNotEmptyAreRefused(t *testing.T) {
 	refused := func(f *fleet, want ...string) {
 		t.Helper()
 		before := f.streams()
-		_, err := backup.Restore(f.ctx, f.connect(cluster.Producer), backup.Config{Dir: dir}, quiet())
+		_, err := backup.Restore(f.ctx, f.connect(cluster.Producer), backup.Config{Dir: dir}, jobstreamtest.Quiet())
 		refusedWith(t, err, want...)
 		if after := f.streams(); !slices.Equal(before, after) {
 			t.Errorf("streams before: %v, and after the refusal: %v", before, after)
@@ -115,7 +116,7 @@ func TestServersThatAreNotEmptyAreRefused(t *testing.T) {
 	declared := servers(t, 1).open()
 	refused(declared, "KV_RECORDS (empty: a process has declared it", "stop every producer and worker")
 
-	must.Get(declared.bus.SetHolder(declared.ctx, job.Schedule, job.Holder{Name: "host-7-abc/1", For: 1 << 30, Since: asOf}, 0))(t)
+	must.Get(declared.bus.Holders.Set(declared.ctx, job.Schedule, job.Holder{Name: "host-7-abc/1", For: 1 << 30, Since: asOf}, 0))(t)
 	refused(declared, "KV_ROUNDS (1 message)", "producer host-7-abc, last heard of at")
 
 	one.concluded(manifest("r-later", 3))
@@ -135,7 +136,7 @@ func TestTheServersOfABackupAreRefused(t *testing.T) {
 	one.concluded(manifest("r-concluded", 3))
 	_, dir := one.taken(backup.Config{})
 	before := one.streams()
-	_, err := backup.Restore(one.ctx, one.connect(cluster.Producer), backup.Config{Dir: dir}, quiet())
+	_, err := backup.Restore(one.ctx, one.connect(cluster.Producer), backup.Config{Dir: dir}, jobstreamtest.Quiet())
 	refusedWith(t, err, dir, "the servers that backup", "was taken from", "KV_ROUNDS (", "empty directories")
 	if after := one.streams(); !slices.Equal(before, after) {
 		t.Errorf("streams before: %v, and after the refusal: %v", before, after)
@@ -143,7 +144,7 @@ func TestTheServersOfABackupAreRefused(t *testing.T) {
 	two := servers(t, 1)
 	two.restored(dir, 0) // a backup of its own is refused in the same way
 	_, again := two.taken(backup.Config{})
-	_, err = backup.Restore(two.ctx, two.connect(cluster.Producer), backup.Config{Dir: again}, quiet())
+	_, err = backup.Restore(two.ctx, two.connect(cluster.Producer), backup.Config{Dir: again}, jobstreamtest.Quiet())
 	refusedWith(t, err, again, "was taken from")
 }
 
@@ -164,7 +165,7 @@ func TestADeletedOutcomeIsNone(t *testing.T) {
 		t.Errorf("outcomes %q, want none before the first record was read", m.Outcomes)
 	}
 	two := servers(t, 1)
-	done := must.Get(backup.Restore(two.ctx, two.connect(cluster.Producer), backup.Config{Dir: dir}, quiet()))(t)
+	done := must.Get(backup.Restore(two.ctx, two.connect(cluster.Producer), backup.Config{Dir: dir}, jobstreamtest.Quiet()))(t)
 	if key := job.OutcomeKey("r-concluded", 1); !slices.Equal(done.Reopened, []string{key}) {
 		t.Errorf("reopened %q, want %s", done.Reopened, key)
 	}
@@ -182,13 +183,13 @@ func TestAStoppedRestoreGoesOn(t *testing.T) {
 	other := servers(t, 1)
 	taken := slices.DeleteFunc(backup.Order(), func(name string) bool { return name == "KV_SCORES" })
 	ctx, cancel := context.WithCancel(other.ctx)
-	_, err := backup.Restore(ctx, other.connect(cluster.Producer), backup.Config{Dir: dir, Progress: once("KV_ROUNDS", cancel)}, quiet())
+	_, err := backup.Restore(ctx, other.connect(cluster.Producer), backup.Config{Dir: dir, Progress: once("KV_ROUNDS", cancel)}, jobstreamtest.Quiet())
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "KV_ROUNDS") {
 		t.Fatalf("stopped at the rounds: %v, want context.Canceled and their name", err)
 	}
 	var done backup.Restored
 	must.Until(other.ctx, t, "the restore has gone on", func() bool { // the server waits some seconds for the rest of what was begun
-		done, err = backup.Restore(other.ctx, other.connect(cluster.Producer), backup.Config{Dir: dir}, quiet())
+		done, err = backup.Restore(other.ctx, other.connect(cluster.Producer), backup.Config{Dir: dir}, jobstreamtest.Quiet())
 		return err == nil
 	})
 	if got := done.Present[:min(len(done.Present), len(taken)-1)]; !slices.Equal(got, taken[:len(taken)-1]) {
@@ -214,13 +215,13 @@ func TestAHalfRestoredStreamIsNamed(t *testing.T) {
 		if stream == "KV_EVALUATIONS" && n > 4<<20 {
 			other.servers.Kill(0)
 		}
-	}}, quiet())
+	}}, jobstreamtest.Quiet())
 	if !errors.Is(err, backup.ErrCutOff) {
 		t.Errorf("the server died: %v, want ErrCutOff", err)
 	}
 	must.Do(t, other.servers.Restart(0))
 	must.Do(t, other.servers.Healthy(other.ctx))
-	_, err = backup.Restore(other.ctx, other.connect(cluster.Producer), backup.Config{Dir: dir}, quiet())
+	_, err = backup.Restore(other.ctx, other.connect(cluster.Producer), backup.Config{Dir: dir}, jobstreamtest.Quiet())
 	refusedWith(t, err, "KV_EVALUATIONS (", "a restore was broken off there", "empty directories")
 	servers(t, 1).restored(dir, 0)
 }

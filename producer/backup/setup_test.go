@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,6 +20,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
@@ -48,8 +48,6 @@ var settings = filepath.Join("..", "..", "deploy", "nats", "settings.conf")
 
 var asOf = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
 // fleet is real servers with the shipped settings, and one process of each role.
 type fleet struct {
 	t       *testing.T
@@ -74,7 +72,7 @@ func servers(t *testing.T, nodes int) *fleet {
 func (f *fleet) connect(user string) *nats.Conn {
 	f.t.Helper()
 	nc := must.Get(jobstream.Connect(f.ctx, f.url(user), "test", jobstream.ConnectConfig{
-		Log: quiet(), Options: []nats.Option{nats.NoReconnect()},
+		Log: jobstreamtest.Quiet(), Options: []nats.Option{nats.NoReconnect()},
 	}))(f.t)
 	f.t.Cleanup(nc.Close)
 	return nc
@@ -89,9 +87,8 @@ func (f *fleet) open() *fleet {
 
 func (f *fleet) openAs(user string) *jobstream.Bus {
 	f.t.Helper()
-	nc := must.Get(jobstream.Connect(f.ctx, f.url(user), "test", jobstream.ConnectConfig{Log: quiet()}))(f.t)
-	f.t.Cleanup(nc.Close)
-	return must.Get(jobstream.Open(f.ctx, nc, jobstream.Config{Role: jobstream.Role(user), AckWait: time.Second, Log: quiet()}))(f.t)
+	bus, _ := jobstreamtest.Open(f.t, f.url(user), jobstream.Config{Role: jobstream.Role(user), AckWait: time.Second})
+	return bus
 }
 
 // open grants everything: the limit is not what is tested.
@@ -105,10 +102,10 @@ func (f *fleet) runner() *round.Runner {
 	f.t.Helper()
 	nothing := httptest.NewServer(http.NotFoundHandler())
 	f.t.Cleanup(nothing.Close)
-	client := must.Get(mirror.New(mirror.Config{BaseURL: nothing.URL, Meter: open{}, Log: quiet()}))(f.t)
+	client := must.Get(mirror.New(mirror.Config{BaseURL: nothing.URL, Meter: open{}, Log: jobstreamtest.Quiet()}))(f.t)
 	f.t.Cleanup(client.Close)
 	return must.Get(round.New(round.Config{
-		Bus: f.bus, Mirror: client, Takeover: time.Second, Reconcile: 200 * time.Millisecond, Log: quiet(),
+		Bus: f.bus, Mirror: client, Takeover: time.Second, Reconcile: 200 * time.Millisecond, Log: jobstreamtest.Quiet(),
 	}))(f.t)
 }
 
@@ -117,7 +114,7 @@ func (f *fleet) work(handler lease.Handler) {
 	f.t.Helper()
 	r := must.Get(lease.New(lease.Config{
 		Worker: "w1", Bus: f.openAs(cluster.Worker), Handler: handler, Slots: 16, Grace: time.Millisecond,
-		FetchWait: 50 * time.Millisecond, Delays: []time.Duration{time.Millisecond}, Log: quiet(),
+		FetchWait: 50 * time.Millisecond, Delays: []time.Duration{time.Millisecond}, Log: jobstreamtest.Quiet(),
 	}))(f.t)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(f.ctx))
 	ended := make(chan error, 1)
@@ -163,8 +160,8 @@ func (f *fleet) inEachState() {
 	f.t.Helper()
 	f.concluded(manifest("r-concluded", 3))
 	f.concluded(manifest("r-dead", 3))
-	must.Do(f.t, f.bus.CreateReplay(f.ctx, job.Replay{Round: "r-dead", Number: 1, UIDs: []int{2}, By: "killed", At: asOf}))
-	must.Do(f.t, f.bus.CreateManifest(f.ctx, manifest("r-planned", 3)))
+	must.Do(f.t, f.bus.Rounds.CreateReplay(f.ctx, job.Replay{Round: "r-dead", Number: 1, UIDs: []int{2}, By: "killed", At: asOf}))
+	must.Do(f.t, f.bus.Rounds.CreateManifest(f.ctx, manifest("r-planned", 3)))
 }
 
 // allow lets so many jobs end.
@@ -221,7 +218,7 @@ func (f *fleet) resumed(name string) outcome.Result {
 
 func (f *fleet) audited(name string) {
 	f.t.Helper()
-	a := audit.Of(must.Get(f.bus.Held(f.ctx, name))(f.t))
+	a := audit.Of(must.Get(f.bus.Inventory(f.ctx, name))(f.t))
 	if !a.Holds() || a.Outstanding > 0 {
 		f.t.Errorf("round %s: %s: %v", name, a, a.Discrepancies)
 	}
@@ -230,7 +227,7 @@ func (f *fleet) audited(name string) {
 // done counts the jobs of a round that are done.
 func (f *fleet) done(name string) (n int) {
 	f.t.Helper()
-	for _, r := range must.Get(f.bus.Records(f.ctx, name))(f.t) {
+	for _, r := range must.Get(f.bus.Records.List(f.ctx, name))(f.t) {
 		if r.Phase == job.Done {
 			n++
 		}

@@ -21,6 +21,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/pause"
 )
 
@@ -195,11 +196,11 @@ func (t *taking) identify(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("bucket %s: %w", job.BucketRounds, err)
 	}
-	_, err = jobstream.CreateLeader(ctx, t.leader, rounds, job.FleetKey, []byte(rand.Text()))
+	_, err = kv.CreateLeader(ctx, t.leader, rounds, job.FleetKey, []byte(rand.Text()))
 	if err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
 		return "", fmt.Errorf("naming the fleet: %w", err)
 	}
-	entry, err := jobstream.ReadLeader(ctx, t.leader, job.BucketRounds, job.FleetKey)
+	entry, err := kv.ReadLeader(ctx, t.leader, job.BucketRounds, job.FleetKey)
 	if err != nil {
 		return "", fmt.Errorf("reading the fleet's name: %w", err)
 	}

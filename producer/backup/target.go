@@ -14,6 +14,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/pause"
 	"mirrorfleet/shared/plural"
 )
@@ -132,7 +133,7 @@ func holds(info *jetstream.StreamInfo) string {
 
 // sameFleet refuses servers that are another fleet's.
 func (r *restoring) sameFleet(ctx context.Context) error {
-	entry, err := jobstream.ReadLeader(ctx, r.leader, job.BucketRounds, job.FleetKey)
+	entry, err := kv.ReadLeader(ctx, r.leader, job.BucketRounds, job.FleetKey)
 	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil
 	}
@@ -156,7 +157,7 @@ func (r *restoring) producers(ctx context.Context) (string, error) {
 	}
 	var named []string
 	for _, key := range holders {
-		entry, err := jobstream.ReadLeader(ctx, r.leader, job.BucketRounds, key)
+		entry, err := kv.ReadLeader(ctx, r.leader, job.BucketRounds, key)
 		var holder job.Holder
 		if err != nil || json.Unmarshal(entry.Value(), &holder) != nil || holder.Released {
 			continue // it is named, no more

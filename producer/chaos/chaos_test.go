@@ -132,11 +132,11 @@ func (f *fleet) check(ctx context.Context, t *testing.T, r result) {
 // audit holds that planned = done + failed + outstanding, by what NATS holds.
 func (f *fleet) audit(ctx context.Context, t *testing.T) {
 	t.Helper()
-	rounds, err := f.bus.Rounds(ctx)
+	rounds, err := f.bus.Rounds.List(ctx)
 	if err != nil || len(rounds) != 1 {
 		t.Fatalf("rounds %v, %v; want one: a producer that is killed is followed by one that goes on", rounds, err)
 	}
-	held := must.Get(f.bus.Held(ctx, rounds[0]))(t)
+	held := must.Get(f.bus.Inventory(ctx, rounds[0]))(t)
 	if a := audit.Of(held); !a.Holds() {
 		t.Errorf("%s", a)
 	}

@@ -89,7 +89,7 @@ func (f *fleet) produce(command string, args []string) func() *exec.Cmd {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		more := fresh
-		if rounds, err := f.bus.Rounds(ctx); err == nil && len(rounds) > 0 {
+		if rounds, err := f.bus.Rounds.List(ctx); err == nil && len(rounds) > 0 {
 			more = []string{"--resume", rounds[0]}
 		}
 		cmd := exec.Command(command, append(args, more...)...)

@@ -22,6 +22,7 @@ import (
 	"mirrorfleet/shared/certs/certstest"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/local"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
@@ -248,7 +249,7 @@ func redisScenarios() map[string]scenario {
 			nats, _, bus := declared(t)
 			used(t, s.URL(), ratelimit.Config{Egress: "eu-1", Horizon: time.Second}, 1)
 			used(t, s.URL(), ratelimit.Config{Egress: "stranger", Horizon: time.Second}, 1)
-			if err := bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p"}, 0); err != nil {
+			if err := bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p"}, 0); err != nil {
 				t.Fatal(err)
 			}
 			found := run(t, doctor.Redis{URL: s.URL(), NATS: nats, Limit: ratelimit.Config{Egress: "eu-1"}}.Checks()...)
@@ -259,7 +260,7 @@ func redisScenarios() map[string]scenario {
 		}},
 		"an egress of one's own that nobody declared": {doctor.EgressUndeclared, doctor.Warning, func(t *testing.T) []doctor.Finding {
 			nats, _, bus := declared(t)
-			if err := bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p"}, 0); err != nil {
+			if err := bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"eu-1"}, By: "p"}, 0); err != nil {
 				t.Fatal(err)
 			}
 			return run(t, doctor.Redis{URL: redistest.Start(t).URL(), NATS: nats, Limit: ratelimit.Config{Egress: "eu-2"}}.Checks()...)
@@ -343,7 +344,7 @@ func mirrorScenarios() map[string]scenario {
 		return func(t *testing.T) []doctor.Finding {
 			s := httptest.NewServer(handle)
 			t.Cleanup(s.Close)
-			return run(t, doctor.Mirror{URL: s.URL, Redis: redistest.Start(t).URL(), Limit: fast(), Log: quiet(), Now: time.Now()}.Check())
+			return run(t, doctor.Mirror{URL: s.URL, Redis: redistest.Start(t).URL(), Limit: fast(), Log: jobstreamtest.Quiet(), Now: time.Now()}.Check())
 		}
 	}
 	judged := func(address string, r mirror.Reached) func(*testing.T) []doctor.Finding {
@@ -356,10 +357,10 @@ func mirrorScenarios() map[string]scenario {
 	sluggish.Latency, expiring.Expires, open.TLS = 3*time.Second, time.Date(2026, 6, 4, 0, 0, 0, 0, time.UTC), ""
 	return map[string]scenario{
 		"no permits": {doctor.MirrorNotAsked, doctor.Warning, func(t *testing.T) []doctor.Finding {
-			return run(t, doctor.Mirror{URL: "http://127.0.0.1:1", Redis: "redis://127.0.0.1:1", Limit: fast(), Log: quiet()}.Check())
+			return run(t, doctor.Mirror{URL: "http://127.0.0.1:1", Redis: "redis://127.0.0.1:1", Limit: fast(), Log: jobstreamtest.Quiet()}.Check())
 		}},
 		"nobody answers": {doctor.MirrorUnreachable, doctor.Fault, func(t *testing.T) []doctor.Finding {
-			return run(t, doctor.Mirror{URL: "http://127.0.0.1:1", Redis: redistest.Start(t).URL(), Limit: fast(), Log: quiet()}.Check())
+			return run(t, doctor.Mirror{URL: "http://127.0.0.1:1", Redis: redistest.Start(t).URL(), Limit: fast(), Log: jobstreamtest.Quiet()}.Check())
 		}},
 		"the mirror is ill":       {doctor.MirrorStatus, doctor.Fault, answering(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })},
 		"another server":          {doctor.MirrorStatus, doctor.Fault, answering(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") })},
@@ -412,7 +413,7 @@ func TestEveryFaultIsFound(t *testing.T) { //nolint:tparallel // the scenarios e
 func TestAllIsWell(t *testing.T) {
 	t.Parallel()
 	url, _, bus := declared(t)
-	must.Do(t, bus.CreateManifest(t.Context(), job.Manifest{Round: "r1"}))
+	must.Do(t, bus.Rounds.CreateManifest(t.Context(), job.Manifest{Round: "r1"}))
 	waitForJobs(t, bus)
 	asked := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked++; fmt.Fprint(w, `{"status":"ok"}`) }))
@@ -422,7 +423,7 @@ func TestAllIsWell(t *testing.T) {
 	clock := make(chan doctor.Clock, 1)
 	checks := slices.Concat(natsChecks(doctor.NATS{URL: url}), doctor.Redis{URL: redis, NATS: url, Limit: fast()}.Checks(), []doctor.Check{
 		doctor.Formula(fast()), doctor.State(filepath.Join(t.TempDir(), "not", "yet"), local.CheckDir),
-		doctor.Mirror{URL: s.URL, Redis: redis, Limit: fast(), Log: quiet(), Now: time.Now(), Clock: clock}.Check(),
+		doctor.Mirror{URL: s.URL, Redis: redis, Limit: fast(), Log: jobstreamtest.Quiet(), Now: time.Now(), Clock: clock}.Check(),
 		doctor.Clocks{NATS: url, Redis: redis, Mirror: clock}.Check(),
 	})
 	found := run(t, checks...)
@@ -471,7 +472,7 @@ func TestChecksEnd(t *testing.T) {
 	server := redistest.Start(t)
 	checks := append(natsChecks(doctor.NATS{URL: url}), doctor.Redis{URL: server.URL(), Limit: fast()}.Checks()...)
 	checks = append(checks,
-		doctor.Mirror{URL: "http://127.0.0.1:1", Redis: server.URL(), Limit: fast(), Log: quiet()}.Check(),
+		doctor.Mirror{URL: "http://127.0.0.1:1", Redis: server.URL(), Limit: fast(), Log: jobstreamtest.Quiet()}.Check(),
 		doctor.Clocks{NATS: url, Redis: server.URL(), Mirror: make(chan doctor.Clock)}.Check())
 	found := doctor.Run(ended(t), checks, patience)
 	if len(found) < len(checks) || slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Status == doctor.OK }) {

@@ -64,7 +64,7 @@ func TestALookLeavesNoRound(t *testing.T) {
 	t.Parallel()
 	url, js, bus := declared(t)
 	run(t, natsChecks(doctor.NATS{URL: url})...)
-	if left := must.Get(bus.Left(t.Context()))(t); len(left) != 0 {
+	if left := must.Get(bus.Rounds.Left(t.Context()))(t); len(left) != 0 {
 		t.Errorf("rounds %v, want none", left)
 	}
 	info := must.Get(must.Get(js.Stream(t.Context(), "KV_"+job.BucketRecords))(t).Info(t.Context()))(t)

@@ -2,9 +2,7 @@ package doctor_test
 
 import (
 	"context"
-	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +15,7 @@ import (
 
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/ratelimit/redistest"
@@ -27,24 +26,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds every wait of a test.
 const patience = time.Minute
 
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
 // natsServer runs a real server in this process by a configuration; STORE stands
 // for a directory of its own.
 func natsServer(t *testing.T, conf string) *server.Server {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "nats.conf")
-	conf = "listen: \"127.0.0.1:-1\"\n" + strings.ReplaceAll(conf, "STORE", `"`+t.TempDir()+`"`)
-	must.Do(t, os.WriteFile(path, []byte(conf), 0o600))
-	options := must.Get(server.ProcessConfigFile(path))(t)
-	options.NoLog, options.NoSigs = true, true
-	s := must.Get(server.NewServer(options))(t)
-	go s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
-		t.Fatal("the server does not start")
-	}
-	return s
+	return jobstreamtest.Configured(t, conf)
 }
 
 const withJetStream = "jetstream { store_dir: STORE }\n"
@@ -69,19 +55,15 @@ const synced = "jetstream { store_dir: STORE, sync_interval: always }\n" + telli
 // streamsOn is JetStream on a server, for what a test prepares.
 func streamsOn(t *testing.T, url string) (*nats.Conn, jetstream.JetStream) {
 	t.Helper()
-	nc := must.Get(jobstream.Connect(t.Context(), url, "test", jobstream.ConnectConfig{Log: quiet()}))(t)
-	t.Cleanup(nc.Close)
-	js := must.Get(jetstream.New(nc))(t)
-	return nc, js
+	return jobstreamtest.Connect(t, url, nil)
 }
 
 // declared is a server with everything declared on it.
 func declared(t *testing.T) (string, jetstream.JetStream, *jobstream.Bus) {
 	t.Helper()
 	url := natsServer(t, synced).ClientURL()
-	nc, js := streamsOn(t, url)
-	bus := must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{Log: quiet()}))(t)
-	return url, js, bus
+	bus, nc := jobstreamtest.Open(t, url, jobstream.Config{})
+	return url, must.Get(jetstream.New(nc))(t), bus
 }
 
 // asShipped is a Redis server's address for the producer's user that deploy/redis ships.
@@ -105,7 +87,7 @@ func used(t *testing.T, url string, cfg ratelimit.Config, permits int) {
 	t.Helper()
 	rdb := must.Get(ratelimit.NewClient(url, 0))(t)
 	t.Cleanup(func() { _ = rdb.Close() })
-	cfg.Log = quiet()
+	cfg.Log = jobstreamtest.Quiet()
 	limiter := must.Get(ratelimit.New(cfg, rdb))(t)
 	defer limiter.Close()
 	for range permits {
@@ -115,7 +97,7 @@ func used(t *testing.T, url string, cfg ratelimit.Config, permits int) {
 
 // fast is a limit whose bucket begins at once.
 func fast() ratelimit.Config {
-	return ratelimit.Config{Limit: 1000, Window: time.Second, Horizon: 100 * time.Millisecond, Log: quiet()}
+	return ratelimit.Config{Limit: 1000, Window: time.Second, Horizon: 100 * time.Millisecond, Log: jobstreamtest.Quiet()}
 }
 
 func run(t *testing.T, checks ...doctor.Check) []doctor.Finding {
@@ -127,7 +109,7 @@ func natsChecks(n doctor.NATS) []doctor.Check {
 	if n.Worker == "" {
 		n.Worker = n.URL
 	}
-	n.Streams.Log = quiet()
+	n.Streams.Log = jobstreamtest.Quiet()
 	return n.Checks()
 }
 

@@ -10,6 +10,7 @@ import (
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -21,7 +22,7 @@ func waitForJobs(t *testing.T, bus *jobstream.Bus) {
 	go func() {
 		defer close(ended)
 		for ctx.Err() == nil {
-			_, _ = bus.Fetch(ctx, 1, time.Second) // an error is that the test ends
+			_, _ = bus.Queue.Fetch(ctx, 1, time.Second) // an error is that the test ends
 		}
 	}()
 	t.Cleanup(func() { stop(); <-ended })
@@ -30,8 +31,8 @@ func waitForJobs(t *testing.T, bus *jobstream.Bus) {
 // queue puts a job into the stream.
 func queue(t *testing.T, bus *jobstream.Bus) {
 	t.Helper()
-	must.Get(bus.PlanRecord(t.Context(), job.Plan("r1", 1, "")))(t)
-	must.Do(t, bus.PublishJob(t.Context(), job.Job{Version: job.Version, Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: time.Now()}))
+	must.Get(bus.Records.Plan(t.Context(), job.Plan("r1", 1, "")))(t)
+	must.Do(t, bus.Queue.Publish(t.Context(), job.Job{Version: job.Version, Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: time.Now()}))
 }
 
 func workersAt(t *testing.T, url string) doctor.Finding {
@@ -57,17 +58,16 @@ func TestDoctorLooksForWorkers(t *testing.T) {
 		}
 	}
 	expect("no streams yet", doctor.Warning, "before the first producer")
-	nc, _ := streamsOn(t, url)
-	bus := must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{AckWait: 3 * time.Second, Log: quiet()}))(t)
+	bus, _ := jobstreamtest.Open(t, url, jobstream.Config{AckWait: 3 * time.Second})
 	expect("no job and no worker", doctor.Warning, "no worker waits for a job")
 	queue(t, bus)
 	expect("a job and no worker", doctor.Fault, "unfinished jobs: 1")
 
-	deliveries := must.Get(bus.Fetch(t.Context(), 1, time.Second))(t)
-	record, revision, err := bus.Record(t.Context(), "r1", 1)
+	deliveries := must.Get(bus.Queue.Fetch(t.Context(), 1, time.Second))(t)
+	record, revision, err := bus.Records.Load(t.Context(), "r1", 1)
 	must.Do(t, err)
 	record = must.Get(record.Claimed(job.Claim{ID: "c", Worker: "w7", Sequence: 1, Delivery: 1}))(t)
-	revision = must.Get(bus.UpdateRecord(t.Context(), record, revision))(t)
+	revision = must.Get(bus.Records.Update(t.Context(), record, revision))(t)
 	expect("a worker that died with a job", doctor.Fault, "unfinished jobs: 1")
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -76,7 +76,7 @@ func TestDoctorLooksForWorkers(t *testing.T) {
 		for ctx.Err() == nil {
 			record, err = record.Beaten("c", job.Sign{})
 			if err == nil {
-				revision, err = bus.UpdateRecord(context.WithoutCancel(ctx), record, revision)
+				revision, err = bus.Records.Update(context.WithoutCancel(ctx), record, revision)
 			}
 			if err != nil {
 				break

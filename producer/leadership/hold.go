@@ -52,7 +52,7 @@ func (h *hold) keep(ctx context.Context, lose context.CancelCauseFunc) {
 			h.me.Beat++
 			sent := time.Now()
 			bounded, cancel := context.WithDeadline(ctx, confirmed.Add(h.me.For*3/4))
-			revision, err := h.bus.SetHolder(bounded, h.round, h.me, h.revision)
+			revision, err := h.bus.Holders.Set(bounded, h.round, h.me, h.revision)
 			cancel()
 			switch {
 			case err == nil:
@@ -79,11 +79,11 @@ func (h *hold) release(ctx context.Context) {
 	h.me.Released = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.me.For)
 	defer cancel()
-	_, err := h.bus.SetHolder(ctx, h.round, h.me, h.revision)
+	_, err := h.bus.Holders.Set(ctx, h.round, h.me, h.revision)
 	if errors.Is(err, jobstream.ErrConflict) { // the last sign of life may have been written, its answer not awaited
-		holder, revision, readErr := h.bus.Holder(ctx, h.round)
+		holder, revision, readErr := h.bus.Holders.Load(ctx, h.round)
 		if readErr == nil && holder.Name == h.me.Name {
-			_, err = h.bus.SetHolder(ctx, h.round, h.me, revision)
+			_, err = h.bus.Holders.Set(ctx, h.round, h.me, revision)
 		}
 	}
 	if err == nil {

@@ -82,7 +82,7 @@ const unknownHolder = "unknown: what it has written cannot be read"
 // holder is who holds a round. What cannot be read may be of somebody who lives: it
 // has its time, as anybody.
 func (c Config) holder(ctx context.Context, round string) (job.Holder, uint64, error) {
-	other, revision, err := c.Bus.Holder(ctx, round)
+	other, revision, err := c.Bus.Holders.Load(ctx, round)
 	if jobstream.Damaged(err) {
 		other, err = job.Holder{Name: unknownHolder, For: c.Takeover}, nil
 	}
@@ -110,7 +110,7 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, befor
 		now := time.Now()
 		followed := c.Predecessor != "" && strings.HasPrefix(other.Name, c.Predecessor+"/")
 		if c.SoleProducer || followed || other.Name == name || seen.free(other, revision, now) {
-			revision, err = c.Bus.SetHolder(ctx, round, me, revision)
+			revision, err = c.Bus.Holders.Set(ctx, round, me, revision)
 			if err == nil {
 				crash.At(crash.RoundHeld)
 				return &hold{bus: c.Bus, round: round, me: me, revision: revision}, other, nil

@@ -63,16 +63,16 @@ func TestALeaderThatStallsIsTakenOver(t *testing.T) {
 		if times++; times == 2 {
 			return nil
 		}
-		holder, revision, err := b.bus.Holder(ctx, job.Schedule)
+		holder, revision, err := b.bus.Holders.Load(ctx, job.Schedule)
 		if err != nil {
 			return err
 		}
 		holder.Name, holder.Released = "other/1", true // it has come, led and ended
 		for {
-			if _, err = b.bus.SetHolder(ctx, job.Schedule, holder, revision); !errors.Is(err, jobstream.ErrConflict) {
+			if _, err = b.bus.Holders.Set(ctx, job.Schedule, holder, revision); !errors.Is(err, jobstream.ErrConflict) {
 				break
 			}
-			if _, revision, err = b.bus.Holder(ctx, job.Schedule); err != nil {
+			if _, revision, err = b.bus.Holders.Load(ctx, job.Schedule); err != nil {
 				return err
 			}
 		}

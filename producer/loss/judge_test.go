@@ -75,7 +75,7 @@ func (s *stage) judge(want calm) {
 func (s *stage) judgeRound(n int, want outcome.Result) {
 	s.t.Helper()
 	got, err := outcome.Latest(s.ctx, s.bus, name(n))
-	held, heldErr := s.bus.HeldDigests(s.ctx, name(n))
+	held, heldErr := s.bus.InventoryDigests(s.ctx, name(n))
 	switch {
 	case heldErr != nil:
 		s.t.Errorf("round %d cannot be audited: %v", n+1, heldErr)

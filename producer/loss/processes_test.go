@@ -134,7 +134,7 @@ func (p *processes) midRound(after string, do func()) (wait func()) {
 		ticker := time.NewTicker(20 * time.Millisecond)
 		defer ticker.Stop()
 		for p.ctx.Err() == nil {
-			if names, err := p.bus.Rounds(p.ctx); err == nil && len(names) > 0 && names[len(names)-1] > after && p.open(names[len(names)-1]) {
+			if names, err := p.bus.Rounds.List(p.ctx); err == nil && len(names) > 0 && names[len(names)-1] > after && p.open(names[len(names)-1]) {
 				do()
 				return
 			}
@@ -146,7 +146,7 @@ func (p *processes) midRound(after string, do func()) (wait func()) {
 
 // open says whether a round has jobs that have ended, and others.
 func (p *processes) open(name string) bool {
-	records, err := p.bus.Records(p.ctx, name)
+	records, err := p.bus.Records.List(p.ctx, name)
 	ended := 0
 	for _, r := range records {
 		if r.Phase.Ended() {
@@ -162,7 +162,7 @@ func (p *processes) concludedAsIfNothing(got, want outcome.Result) {
 	if outcomeText(p.t, got) != outcomeText(p.t, want) && got.Complete {
 		p.t.Errorf("round %s: another outcome than the undisturbed one, and it says that it is complete", got.Round)
 	}
-	held := must.Get(p.bus.Held(p.ctx, got.Round))(p.t)
+	held := must.Get(p.bus.Inventory(p.ctx, got.Round))(p.t)
 	if a := audit.Of(held); !a.Holds() || a.Outstanding > 0 {
 		p.t.Errorf("round %s: %s, %v", got.Round, a, a.Discrepancies)
 	}
@@ -238,7 +238,7 @@ func TestAnOperatorsHandUnderServe(t *testing.T) {
 			wait := p.midRound("", p.done(a))
 			p.keep("producer", slices.Concat([]string{"serve", "--every", "3s", "--takeover", "2s", "--reconcile", "1s"}, p.install(), p.common)...)
 			wait()
-			before := must.Get(p.bus.Rounds(p.ctx))(t)
+			before := must.Get(p.bus.Rounds.List(p.ctx))(t)
 			p.concludes(before)
 			p.shown("--nats", p.servers.NATSURL())
 		})
@@ -250,7 +250,7 @@ func (p *processes) concludes(before []string) {
 	p.t.Helper()
 	var names []string
 	must.Until(p.ctx, p.t, "two more rounds are concluded", func() bool {
-		all, err := p.bus.Concluded(p.ctx)
+		all, err := p.bus.Rounds.Concluded(p.ctx)
 		names = slices.DeleteFunc(all, func(name string) bool { return len(before) > 0 && name <= before[len(before)-1] })
 		return err == nil && len(names) >= 2
 	})
@@ -260,7 +260,7 @@ func (p *processes) concludes(before []string) {
 		p.t.Errorf("%d of %d jobs are done, then %d of %d; want all", first.Done, first.Planned, second.Done, second.Planned)
 	}
 	for _, name := range names[:2] {
-		held := must.Get(p.bus.Held(p.ctx, name))(p.t)
+		held := must.Get(p.bus.Inventory(p.ctx, name))(p.t)
 		if a := audit.Of(held); !a.Holds() || a.Outstanding > 0 {
 			p.t.Errorf("round %s: %s, %v", name, a, a.Discrepancies)
 		}

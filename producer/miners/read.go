@@ -110,7 +110,7 @@ func (s *Source) identities(ctx context.Context, asks []LookUp, now time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	kept, err := s.Bus.Identities(ctx)
+	kept, err := s.Bus.Miners.Identities(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the identities: %w", err)
 	}
@@ -140,7 +140,7 @@ func (s *Source) forget(ctx context.Context, kept job.Identity) error {
 	if kept.GitHubID == "" {
 		return nil // nothing is kept
 	}
-	if err := s.Bus.PutIdentity(ctx, job.Identity{UID: kept.UID, At: kept.At}); err != nil {
+	if err := s.Bus.Miners.PutIdentity(ctx, job.Identity{UID: kept.UID, At: kept.At}); err != nil {
 		return fmt.Errorf("dropping an identity: %w", err)
 	}
 	return nil
@@ -155,7 +155,7 @@ func (s *Source) remember(ctx context.Context, ask LookUp, identity Identity, no
 	if !ok {
 		return nil
 	}
-	if err := s.Bus.PutIdentity(ctx, kept); err != nil {
+	if err := s.Bus.Miners.PutIdentity(ctx, kept); err != nil {
 		return fmt.Errorf("keeping an identity: %w", err)
 	}
 	return nil

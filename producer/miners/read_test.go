@@ -207,7 +207,7 @@ func sameWork(t *testing.T, asOf time.Time, list []input.Miner, uids ...int) sco
 // everything that is kept and logged.
 func (b *bundle) nothingTells(t *testing.T, token string, identities int) {
 	t.Helper()
-	kept, err := b.Bus.Identities(t.Context())
+	kept, err := b.Bus.Miners.Identities(t.Context())
 	if err != nil || len(kept) != identities {
 		t.Fatalf("kept %d identities, %v; want %d, of tokens that cannot be guessed", len(kept), err, identities)
 	}
@@ -232,7 +232,7 @@ func TestAKeptIdentityMustBeProven(t *testing.T) {
 	b.write(t, b.Metagraph, `{"5": "h5"}`)
 	b.write(t, b.Tokens, tokenFile(entry(5, planted, "1")))
 	b.read(t)
-	kept, err := b.Bus.Identities(t.Context())
+	kept, err := b.Bus.Miners.Identities(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestAKeptIdentityMustBeProven(t *testing.T) {
 		changed := kept[5]
 		changed.Proof, changed.Salt = bytes.Clone(changed.Proof), bytes.Clone(changed.Salt)
 		c.change(&changed)
-		if err := b.Bus.PutIdentity(t.Context(), changed); err != nil {
+		if err := b.Bus.Miners.PutIdentity(t.Context(), changed); err != nil {
 			t.Fatal(err)
 		}
 		if got := b.read(t); (got[5].GitHubID == "105") != c.serves || got[5].IdentityUnreachable == c.serves {

@@ -62,7 +62,7 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concl
 	if err != nil {
 		return Failures{}, fmt.Errorf("round %s: %w", m.Round, err)
 	}
-	letters, err := bus.DeadLetters(ctx, m.Round)
+	letters, err := bus.Letters.List(ctx, m.Round)
 	if err != nil {
 		return Failures{}, fmt.Errorf("reading the dead letters of round %s: %w", m.Round, err)
 	}
@@ -133,7 +133,7 @@ func addUnknown(f *Failures, m job.Manifest, records map[int]job.Record) {
 // lacking says what a degraded evaluation lacks.
 func lacking(ctx context.Context, bus *jobstream.Bus, r job.Record) (Failed, error) {
 	f := Failed{UID: r.UID, Class: ClassDegraded, Attempts: r.Failures + 1, Trace: r.Trace, Replay: r.Replay}
-	evaluation, err := bus.Evaluation(ctx, r.Evaluation)
+	evaluation, err := bus.Evaluations.Load(ctx, r.Evaluation)
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
 		f.Error = "its evaluation is not kept any more"

@@ -12,7 +12,7 @@ import (
 // Latest reads the latest outcome of a round; its Revision is 0 if there is
 // none. Beside a *jobstream.ValueError it is the one that cannot be read.
 func Latest(ctx context.Context, bus *jobstream.Bus, round string) (Result, error) {
-	revisions, err := bus.Outcomes(ctx, round)
+	revisions, err := bus.Outcomes.Revisions(ctx, round)
 	if err != nil || len(revisions) == 0 {
 		return Result{}, err
 	}
@@ -29,7 +29,7 @@ func Latest(ctx context.Context, bus *jobstream.Bus, round string) (Result, erro
 
 // Read reads one revision of a round's outcome, and verifies it.
 func Read(ctx context.Context, bus *jobstream.Bus, round string, revision int) (Result, error) {
-	stored, err := bus.SignedOutcome(ctx, round, revision)
+	stored, err := bus.Outcomes.LoadSigned(ctx, round, revision)
 	if err == nil {
 		err = CheckNext(ctx, bus, round, revision, stored.SHA256)
 	}
@@ -47,7 +47,7 @@ func Read(ctx context.Context, bus *jobstream.Bus, round string, revision int) (
 // CheckNext holds a revision's digest against what the next revision says that it
 // was. Where there is no next one that can be read, nobody says so.
 func CheckNext(ctx context.Context, bus *jobstream.Bus, round string, revision int, digest string) error {
-	next, err := bus.OpenOutcome(ctx, round, revision+1)
+	next, err := bus.Outcomes.Open(ctx, round, revision+1)
 	if errors.Is(err, jobstream.ErrNotFound) || jobstream.Damaged(err) {
 		return nil
 	}

@@ -20,7 +20,7 @@ func Records(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]job.Rec
 
 // readable reads those that can be read, and by uid those that cannot.
 func readable(ctx context.Context, bus *jobstream.Bus, m job.Manifest) ([]job.Record, map[int]job.Damage, error) {
-	list, damage, err := bus.AllRecords(ctx, m.Round)
+	list, damage, err := bus.Records.ListAll(ctx, m.Round)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the records: %w", err)
 	}

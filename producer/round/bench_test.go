@@ -58,7 +58,7 @@ func BenchmarkRound(b *testing.B) {
 				}
 				b.ReportMetric(time.Since(began).Seconds(), "replay-s")
 				began = time.Now()
-				held, err := s.bus.Held(b.Context(), m.Round)
+				held, err := s.bus.Inventory(b.Context(), m.Round)
 				if err != nil || !audit.Of(held).Holds() {
 					b.Fatalf("audit: %v, %v", audit.Of(held), err)
 				}

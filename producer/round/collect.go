@@ -21,7 +21,7 @@ func (w *work) collect(ctx context.Context, into *tally) error {
 	}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	changes, err := w.cfg.Bus.WatchRecords(watching, w.m.Round)
+	changes, err := w.cfg.Bus.Records.Watch(watching, w.m.Round)
 	if err != nil {
 		return fmt.Errorf("watching the records: %w", err)
 	}

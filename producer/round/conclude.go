@@ -79,7 +79,7 @@ func (w *work) readEvaluations(ctx context.Context, records map[int]job.Record) 
 			continue
 		}
 		group.Go(func() error {
-			evaluation, digest, err := w.cfg.Bus.EvaluationDigest(reading, key)
+			evaluation, digest, err := w.cfg.Bus.Evaluations.LoadDigest(reading, key)
 			if unreadable[i] = jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound); err != nil && !unreadable[i] {
 				return fmt.Errorf("reading the evaluation of miner %d: %w", uid, err)
 			}
@@ -132,7 +132,7 @@ func (w *work) conclude(ctx context.Context, e evidence) (outcome.Result, error)
 	}
 	result.Complete = result.NothingStandsIn()
 	if result.Revision > 1 {
-		if result.Former, err = w.cfg.Bus.OutcomeDigest(ctx, w.m.Round, result.Revision-1); err != nil {
+		if result.Former, err = w.cfg.Bus.Outcomes.Digest(ctx, w.m.Round, result.Revision-1); err != nil {
 			return outcome.Result{}, fmt.Errorf("reading the revision before: %w", err)
 		}
 	}
@@ -151,7 +151,7 @@ func (w *work) damaged(ctx context.Context, o *scoring.Outcome) ([]outcome.Lost,
 		if !m.FetchFailed || m.FromStored || m.Failed != input.NoFailure {
 			continue
 		}
-		damage, err := w.cfg.Bus.StoredDamage(ctx, m.UID)
+		damage, err := w.cfg.Bus.Miners.Damage(ctx, m.UID)
 		if err != nil {
 			return nil, fmt.Errorf("looking at the stored evaluation of miner %d: %w", m.UID, err)
 		}
@@ -172,14 +172,14 @@ func (w *work) store(ctx context.Context, result outcome.Result) (outcome.Result
 		return outcome.Result{}, err
 	}
 	origin := jobstream.Origin{Round: w.m.Round, PlannedAt: w.m.PlannedAt, Revision: result.Revision}
-	if err := w.cfg.Bus.ChangeStored(ctx, origin, result.Outcome.Stored); err != nil {
+	if err := w.cfg.Bus.Miners.Change(ctx, origin, result.Outcome.Stored); err != nil {
 		return outcome.Result{}, err
 	}
 	crash.At(crash.StoredChanged)
-	err = w.cfg.Bus.PutOutcome(ctx, w.m.Round, result.Revision, data)
+	err = w.cfg.Bus.Outcomes.Put(ctx, w.m.Round, result.Revision, data)
 	first := err == nil
 	if errors.Is(err, jobstream.ErrExists) {
-		first, err = w.cfg.Bus.ReplaceOutcome(ctx, w.m.Round, result.Revision, data, func(there []byte) error {
+		first, err = w.cfg.Bus.Outcomes.Replace(ctx, w.m.Round, result.Revision, data, func(there []byte) error {
 			_, err := outcome.Decode(there)
 			return err
 		})

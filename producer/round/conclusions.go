@@ -20,7 +20,7 @@ const lookBack = 12
 // LastOf reads from the outcomes when rounds were last concluded; an instant is
 // zero for never, or too long ago to look for.
 func LastOf(ctx context.Context, bus *jobstream.Bus) (last job.Last, err error) {
-	rounds, err := bus.Concluded(ctx)
+	rounds, err := bus.Rounds.Concluded(ctx)
 	if err != nil {
 		return last, fmt.Errorf("listing the concluded rounds: %w", err)
 	}
@@ -32,7 +32,7 @@ func LastOf(ctx context.Context, bus *jobstream.Bus) (last job.Last, err error) 
 		if latest.Revision == 0 {
 			continue // forgotten since it was listed
 		}
-		at, err := bus.ConcludedAt(ctx, name, latest.Revision)
+		at, err := bus.Outcomes.ConcludedAt(ctx, name, latest.Revision)
 		if errors.Is(err, jobstream.ErrNotFound) {
 			continue // so it was, or its outcome is gone
 		}
@@ -54,17 +54,17 @@ func KeepLast(ctx context.Context, bus *jobstream.Bus) error {
 		return err
 	}
 	if !last.Complete.IsZero() {
-		if err := bus.NoteConcluded(ctx, last.Complete, true); err != nil {
+		if err := bus.Schedule.RecordConclusion(ctx, last.Complete, true); err != nil {
 			return err
 		}
 	}
-	return bus.NoteConcluded(ctx, last.Concluded, false)
+	return bus.Schedule.RecordConclusion(ctx, last.Concluded, false)
 }
 
 // note has the bucket say that the round was concluded. It is for whoever looks
 // from outside, and no reason for the round to fail.
 func (r *Runner) note(ctx context.Context, result outcome.Result) {
-	if err := r.cfg.Bus.NoteConcluded(ctx, time.Now().UTC(), result.Complete); err != nil {
+	if err := r.cfg.Bus.Schedule.RecordConclusion(ctx, time.Now().UTC(), result.Complete); err != nil {
 		r.cfg.Log.WarnContext(ctx, "when the round was concluded could not be noted for the metrics", "round", result.Round, "error", err)
 	}
 	crash.At(crash.ConclusionNoted)
@@ -74,19 +74,19 @@ func (r *Runner) note(ctx context.Context, result outcome.Result) {
 // replaces; it names no round when there was none. Where the turn is gone or cannot
 // be read, it is that of the newest round of the schedule that was planned.
 func LastTurn(ctx context.Context, bus *jobstream.Bus) (job.Turn, uint64, error) {
-	turn, revision, err := bus.Turn(ctx)
+	turn, revision, err := bus.Schedule.Turn(ctx)
 	if err == nil && revision > 0 {
 		return turn, revision, nil
 	}
 	if err != nil && !jobstream.Damaged(err) {
 		return turn, 0, fmt.Errorf("reading the last turn: %w", err)
 	}
-	rounds, err := bus.Rounds(ctx)
+	rounds, err := bus.Rounds.List(ctx)
 	if err != nil {
 		return job.Turn{}, 0, fmt.Errorf("listing the rounds: %w", err)
 	}
 	for _, name := range slices.Backward(rounds) {
-		m, err := bus.Manifest(ctx, name)
+		m, err := bus.Rounds.Manifest(ctx, name)
 		switch {
 		case jobstream.Damaged(err), errors.Is(err, jobstream.ErrNotFound): // it is passed over
 		case err != nil:

@@ -57,7 +57,7 @@ func TestTheLastConclusionIsOnRecord(t *testing.T) {
 	}
 	// An older one changes nothing.
 	before := b.last(t)
-	must.Do(t, b.bus.NoteConcluded(t.Context(), began.Add(-time.Hour), true))
+	must.Do(t, b.bus.Schedule.RecordConclusion(t.Context(), began.Add(-time.Hour), true))
 	if after := b.last(t); after != before {
 		t.Errorf("after an older one: %+v, want %+v", after, before)
 	}
@@ -66,7 +66,7 @@ func TestTheLastConclusionIsOnRecord(t *testing.T) {
 // last is what the bucket says.
 func (b *bundle) last(t *testing.T) job.Last {
 	t.Helper()
-	last, _, err := b.bus.Last(t.Context())
+	last, _, err := b.bus.Schedule.LastConclusion(t.Context())
 	must.Do(t, err)
 	return last
 }

@@ -199,7 +199,7 @@ func (b *bundle) passedOver(t *testing.T, m job.Manifest) stage {
 func (b *bundle) passOver(t *testing.T, m job.Manifest) {
 	t.Helper()
 	filter(t, b, job.RoundSubject(another))
-	must.Do(t, b.bus.PublishJob(t.Context(), job.Job{Round: another, UID: 1, GitHubID: "1", AsOf: m.AsOf}))
+	must.Do(t, b.bus.Queue.Publish(t.Context(), job.Job{Round: another, UID: 1, GitHubID: "1", AsOf: m.AsOf}))
 	must.Do(t, b.next(t).Ack(t.Context()))
 	filter(t, b, "")
 }
@@ -213,9 +213,9 @@ func (s scenario) losing(t *testing.T) stage {
 	m := b.plan(t, append(four(), input.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})...)
 	b.queue(t, m, 1, 2)
 	whole := func(ctx context.Context, uid int) bool {
-		queued, err := b.bus.Queued(ctx, m.Round)
-		_, _, missing := b.bus.Record(ctx, m.Round, uid)
-		_, lost := b.bus.Manifest(ctx, m.Round)
+		queued, err := b.bus.Queue.Messages(ctx, m.Round)
+		_, _, missing := b.bus.Records.Load(ctx, m.Round, uid)
+		_, lost := b.bus.Rounds.Manifest(ctx, m.Round)
 		return err == nil && missing == nil && lost == nil && queued[uid] > 0
 	}
 	c := count(func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
@@ -261,13 +261,13 @@ func losingEvidence(t *testing.T) stage {
 	m := b.plan(t, append(four(), input.Miner{UID: 4, Hotkey: "h4", GitHubID: "104"})...)
 	c := count(func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		if j.UID == 4 {
-			record, _, err := b.bus.Record(ctx, m.Round, 2)
+			record, _, err := b.bus.Records.Load(ctx, m.Round, 2)
 			if err != nil {
 				return job.Evaluation{}, err
 			}
 			b.purge(t, job.BucketEvaluation, record.Evaluation)
 			err = poll(ctx, func() bool {
-				queued, err := b.bus.Queued(ctx, m.Round)
+				queued, err := b.bus.Queue.Messages(ctx, m.Round)
 				return err == nil && queued[2] > 0
 			})
 			if err != nil {
@@ -302,11 +302,11 @@ func (s scenario) exhausted(t *testing.T) stage {
 	<-begun
 	for range 2 {
 		d := b.next(t)
-		record, revision, err := b.bus.Record(t.Context(), m.Round, 2)
+		record, revision, err := b.bus.Records.Load(t.Context(), m.Round, 2)
 		must.Do(t, err)
 		claimed, err := record.Claimed(job.Claim{ID: fmt.Sprint(d.Number()), Worker: "w9", Sequence: d.Sequence(), Delivery: d.Number()})
 		must.Do(t, err)
-		_, err = b.bus.UpdateRecord(t.Context(), claimed, revision)
+		_, err = b.bus.Records.Update(t.Context(), claimed, revision)
 		must.Do(t, err)
 		must.Do(t, d.Nak(t.Context(), 0)) // as when its lease has run out
 	}
@@ -357,7 +357,7 @@ func held(ctx context.Context, over <-chan struct{}, j job.Job, a job.Attempt) (
 func (b *bundle) awaitAdvisory(t *testing.T) jetstream.Stream {
 	t.Helper()
 	for ctx := deadline(t); ; {
-		if got, err := b.bus.Fetch(ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
+		if got, err := b.bus.Queue.Fetch(ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
 			t.Fatalf("%d deliveries, %v; want no more", len(got), err)
 		}
 		stream, err := b.js.Stream(ctx, job.StreamAdvisory)
@@ -388,13 +388,13 @@ func (st stage) ending(t *testing.T) ending {
 	ctx := deadline(t)
 	latest, err := outcome.Latest(ctx, st.bus, st.m.Round)
 	must.Do(t, err)
-	letters, err := st.bus.DeadLetters(ctx, st.m.Round)
+	letters, err := st.bus.Letters.List(ctx, st.m.Round)
 	must.Do(t, err)
-	records, err := st.bus.Records(ctx, st.m.Round)
+	records, err := st.bus.Records.List(ctx, st.m.Round)
 	must.Do(t, err)
 	stream, err := st.js.Stream(ctx, job.StreamJobs)
 	must.Do(t, err)
-	kept, err := st.bus.StoredEvaluations(ctx)
+	kept, err := st.bus.Miners.Evaluations(ctx)
 	must.Do(t, err)
 	stored, err := json.Marshal(kept)
 	must.Do(t, err)

@@ -40,7 +40,7 @@ func (w *work) replace(ctx context.Context, what repair) (bool, error) {
 	}
 	w.forget(record.UID)
 	w.roots.follow(ctx, what.job, root)
-	_, err = w.cfg.Bus.Requeue(tracing, what.job)
+	_, err = w.cfg.Bus.Queue.Requeue(tracing, what.job)
 	return true, err
 }
 
@@ -55,10 +55,10 @@ func (w *work) putBack(ctx context.Context, what repair) (bool, error) {
 	if why != nil || err != nil {
 		return false, err
 	}
-	now, revision, err := w.cfg.Bus.Record(ctx, what.record.Round, what.record.UID)
+	now, revision, err := w.cfg.Bus.Records.Load(ctx, what.record.Round, what.record.UID)
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
-		created, err := w.cfg.Bus.PlanRecord(ctx, what.record)
+		created, err := w.cfg.Bus.Records.Plan(ctx, what.record)
 		if created {
 			crash.At(crash.RecordRestored)
 		}
@@ -73,7 +73,7 @@ func (w *work) putBack(ctx context.Context, what repair) (bool, error) {
 
 // rewrite writes a record at a revision; false if somebody was faster.
 func (w *work) rewrite(ctx context.Context, record job.Record, revision uint64) (bool, error) {
-	_, err := w.cfg.Bus.UpdateRecord(ctx, record, revision)
+	_, err := w.cfg.Bus.Records.Update(ctx, record, revision)
 	if err == nil {
 		crash.At(crash.RecordRestored)
 	}
@@ -96,7 +96,7 @@ func (w *work) unfounded(ctx context.Context, record job.Record) (why, err error
 	if key == "" {
 		return nil, nil
 	}
-	_, err = w.cfg.Bus.Evaluation(ctx, key)
+	_, err = w.cfg.Bus.Evaluations.Load(ctx, key)
 	if jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) {
 		return err, nil
 	}
@@ -107,7 +107,7 @@ func (w *work) unfounded(ctx context.Context, record job.Record) (why, err error
 // round has to end, the job is dead as damaged instead: what stands in for those that
 // could not be loaded stands in for it.
 func (w *work) reopen(ctx context.Context, was job.Record) (repairKind, error) {
-	record, revision, err := w.cfg.Bus.Record(ctx, was.Round, was.UID)
+	record, revision, err := w.cfg.Bus.Records.Load(ctx, was.Round, was.UID)
 	if err != nil || !record.Phase.Ended() || record.Stands() != was.Stands() {
 		return "", err
 	}
@@ -127,7 +127,7 @@ func (w *work) reopen(ctx context.Context, was job.Record) (repairKind, error) {
 		return "", fmt.Errorf("job of miner %d: %w", was.UID, err)
 	}
 	w.forget(was.UID)
-	_, err = w.cfg.Bus.UpdateRecord(ctx, opened, revision)
+	_, err = w.cfg.Bus.Records.Update(ctx, opened, revision)
 	did, err := ended(err)
 	if !did {
 		return "", err
@@ -135,7 +135,7 @@ func (w *work) reopen(ctx context.Context, was job.Record) (repairKind, error) {
 	crash.At(crash.RecordReopened)
 	j := w.jobOf(was.UID)
 	j.Replay = opened.Replay
-	_, err = w.cfg.Bus.Requeue(w.roots.goingOn(ctx, j, opened), j)
+	_, err = w.cfg.Bus.Queue.Requeue(w.roots.goingOn(ctx, j, opened), j)
 	return lostEvaluation, err
 }
 

@@ -50,7 +50,7 @@ func (b *bundle) purgeStream(t *testing.T, name string) {
 // evaluation is the key of the evaluation of a miner that is done.
 func (b *bundle) evaluation(t *testing.T, m job.Manifest, uid int) string {
 	t.Helper()
-	record, _, err := b.bus.Record(t.Context(), m.Round, uid)
+	record, _, err := b.bus.Records.Load(t.Context(), m.Round, uid)
 	must.Do(t, err)
 	if record.Stands() == "" {
 		t.Fatalf("miner %d has no evaluation: %+v", uid, record)
@@ -142,7 +142,7 @@ func claimedElsewhere(t *testing.T, b *bundle, m job.Manifest) {
 	t.Helper()
 	forged := evaluated(job.Job{Round: m.Round, UID: 2, Hotkey: "h2", GitHubID: "102"}, 999)
 	forged.Claim = "another"
-	must.Do(t, b.bus.PutEvaluation(t.Context(), b.evaluation(t, m, 2), forged))
+	must.Do(t, b.bus.Evaluations.Put(t.Context(), b.evaluation(t, m, 2), forged))
 }
 
 // litter writes keys that are nobody's.
@@ -167,9 +167,9 @@ type damaging struct {
 // without its last seconds.
 func setBack(t *testing.T, b *bundle, m job.Manifest) {
 	t.Helper()
-	_, revision, err := b.bus.Record(t.Context(), m.Round, 2)
+	_, revision, err := b.bus.Records.Load(t.Context(), m.Round, 2)
 	must.Do(t, err)
-	must.Get(b.bus.UpdateRecord(t.Context(), job.Plan(m.Round, 2, ""), revision))(t)
+	must.Get(b.bus.Records.Update(t.Context(), job.Plan(m.Round, 2, ""), revision))(t)
 }
 
 // One lost evaluation, or one unreadable record, made a round impossible to end.
@@ -211,7 +211,7 @@ func TestDamageInMidRoundCostsItsOwnPart(t *testing.T) {
 // and nothing outstanding.
 func (b *bundle) sound(t *testing.T, name string) {
 	t.Helper()
-	held, err := b.bus.HeldDigests(t.Context(), name)
+	held, err := b.bus.InventoryDigests(t.Context(), name)
 	must.Do(t, err)
 	if a := audit.Of(held); !a.Holds() || a.Outstanding > 0 {
 		t.Errorf("audit: %s; %v", a, a.Discrepancies)
@@ -281,7 +281,7 @@ func TestADeadLetterIsPublishedAgain(t *testing.T) {
 	if mended := fmt.Sprint(got.Mended); len(got.DeadLetters) != 1 || !strings.Contains(mended, "published again") {
 		t.Errorf("dead letters %v, mended %s; want the one, published again", got.DeadLetters, mended)
 	}
-	letters, err := b.bus.DeadLetters(t.Context(), m.Round)
+	letters, err := b.bus.Letters.List(t.Context(), m.Round)
 	if err != nil || len(letters) != 1 || letters[0].Error != "no" {
 		t.Errorf("dead letters %v, %v; want miner 1's", letters, err)
 	}
@@ -306,9 +306,9 @@ func TestDamageDoesNotHoldUpAnOverdueRound(t *testing.T) {
 			m := later(first, "overdue")
 			m.OverdueAt = time.Now().Add(-time.Minute)
 			b.queue(t, m)
-			must.Do(t, b.bus.PutSnapshot(ctx, m.Round, nil))
+			must.Do(t, b.bus.Rounds.PutSnapshot(ctx, m.Round, nil))
 			must.Until(ctx, t, "all jobs are done", func() bool {
-				records, err := b.bus.Records(ctx, m.Round)
+				records, err := b.bus.Records.List(ctx, m.Round)
 				must.Do(t, err)
 				done := 0
 				for _, r := range records {
@@ -358,7 +358,7 @@ func TestStoredEvaluationsArePutBack(t *testing.T) {
 			ctx, runner, first := deadline(t), b.runner(t), b.plan(t, five()...)
 			good, err := runner.Start(ctx, first)
 			must.Do(t, err)
-			before, err := b.bus.StoredEvaluations(ctx)
+			before, err := b.bus.Miners.Evaluations(ctx)
 			must.Do(t, err)
 			lose(t, b, first)
 			refuse.Store(true)
@@ -370,7 +370,7 @@ func TestStoredEvaluationsArePutBack(t *testing.T) {
 			if diff := cmp.Diff(good.Outcome.Rewards, got.Outcome.Rewards, near()); diff != "" {
 				t.Errorf("rewards differ from those of the round before (-want +got):\n%s", diff)
 			}
-			after, err := b.bus.StoredEvaluations(ctx)
+			after, err := b.bus.Miners.Evaluations(ctx)
 			if diff := cmp.Diff(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after))); err != nil || diff != "" {
 				t.Errorf("stored evaluations (%v) (-before +after):\n%s", err, diff)
 			}
@@ -463,11 +463,11 @@ func TestTheLastTurnIsFoundAgain(t *testing.T) {
 	}
 	m.Due = time.Date(2026, 6, 1, 2, 0, 0, 0, time.UTC)
 	for _, name := range []string{"20260601t000000z-000001", "20260601t020000z-000002"} {
-		must.Do(t, b.bus.CreateManifest(ctx, later(m, name)))
+		must.Do(t, b.bus.Rounds.CreateManifest(ctx, later(m, name)))
 	}
 	byHand := later(m, "20260601t030000z-000003")
 	byHand.Due = time.Time{}
-	must.Do(t, b.bus.CreateManifest(ctx, byHand))
+	must.Do(t, b.bus.Rounds.CreateManifest(ctx, byHand))
 	b.spoil(t, job.BucketRounds, job.ManifestKey("20260601t040000z-000004"))
 	want := job.Turn{Round: "20260601t020000z-000002", Due: m.Due}
 	for _, value := range []string{"", "rubbish", `{"version":9}`, `{"version":1}`} {
@@ -479,7 +479,7 @@ func TestTheLastTurnIsFoundAgain(t *testing.T) {
 			t.Errorf("%q: %+v at %d, %v; want %+v", value, turn, revision, err, want)
 		}
 		if value != "" {
-			must.Do(t, b.bus.SetTurn(ctx, want, revision))
+			must.Do(t, b.bus.Schedule.SetTurn(ctx, want, revision))
 		}
 	}
 }
@@ -491,8 +491,8 @@ func TestLeftoversAreForgotten(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	ctx, now := deadline(t), time.Now()
 	lost, unreadable := round.NewID(now.Add(-72*time.Hour), [3]byte{1}), round.NewID(now.Add(-71*time.Hour), [3]byte{2})
-	must.Get(b.bus.PlanRecord(ctx, job.Plan(lost, 1, "")))(t)
-	must.Do(t, b.bus.PublishJob(ctx, job.Job{Round: lost, UID: 1, GitHubID: "1", AsOf: now}))
+	must.Get(b.bus.Records.Plan(ctx, job.Plan(lost, 1, "")))(t)
+	must.Do(t, b.bus.Queue.Publish(ctx, job.Job{Round: lost, UID: 1, GitHubID: "1", AsOf: now}))
 	b.spoil(t, job.BucketRounds, job.ManifestKey(unreadable))
 	deleted := round.NewID(now.Add(-70*time.Hour), [3]byte{3})
 	b.spoil(t, job.BucketRounds, job.ManifestKey(deleted))

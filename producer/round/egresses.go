@@ -41,7 +41,7 @@ func Declare(ctx context.Context, cfg Config, s Setting) error {
 	}
 	mine := job.Egresses{Names: slices.Compact(slices.Sorted(slices.Values(s.Names))), By: cfg.Name, At: time.Now().UTC()}
 	for {
-		known, revision, err := cfg.Bus.StoredEgresses(ctx)
+		known, revision, err := cfg.Bus.Egresses.Stored(ctx)
 		if damage, damaged := errors.AsType[*jobstream.ValueError](err); damaged {
 			cfg.Log.WarnContext(ctx, "the declared egresses cannot be read and are declared anew", "egresses", mine.Names, "error", damage)
 		} else if err != nil {
@@ -60,7 +60,7 @@ func Declare(ctx context.Context, cfg Config, s Setting) error {
 				return err
 			}
 		}
-		err = cfg.Bus.SetEgresses(ctx, mine, revision)
+		err = cfg.Bus.Egresses.Set(ctx, mine, revision)
 		if errors.Is(err, jobstream.ErrConflict) {
 			continue // somebody was faster: look again
 		}
@@ -95,7 +95,7 @@ func (c Config) running(ctx context.Context) (jobstream.Hold, error) {
 		began  = time.Now()
 	)
 	for first := true; ; first = false {
-		now, err := c.Bus.Holders(ctx)
+		now, err := c.Bus.Holders.List(ctx)
 		if err != nil {
 			return jobstream.Hold{}, fmt.Errorf("looking for other producers: %w", err)
 		}
@@ -125,7 +125,7 @@ func (c Config) running(ctx context.Context) (jobstream.Hold, error) {
 // the look-ups of maintainers. It is asked when a round is held, so that nobody
 // who looks for a producer that runs misses this one.
 func (r *Runner) admitted(ctx context.Context) error {
-	declared, _, err := r.cfg.Bus.Egresses(ctx)
+	declared, _, err := r.cfg.Bus.Egresses.Load(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the fleet's egresses: %w", err)
 	}

@@ -27,7 +27,7 @@ func (b *bundle) declares(t *testing.T, name string, s round.Setting, changes ..
 
 func (b *bundle) declared(t *testing.T) []string {
 	t.Helper()
-	e, _, err := b.bus.Egresses(t.Context())
+	e, _, err := b.bus.Egresses.Load(t.Context())
 	must.Do(t, err)
 	return e.Names
 }
@@ -49,7 +49,7 @@ func (b *bundle) lives(t *testing.T, what, name string) {
 		defer ticker.Stop()
 		h, revision := job.Holder{Name: name, For: 20 * time.Second, Since: time.Now()}, uint64(0)
 		for err := error(nil); err == nil; h.Beat++ {
-			revision, err = b.bus.SetHolder(ctx, what, h, revision)
+			revision, err = b.bus.Holders.Set(ctx, what, h, revision)
 			select {
 			case <-ticker.C:
 			case <-quit:
@@ -59,7 +59,7 @@ func (b *bundle) lives(t *testing.T, what, name string) {
 	}()
 	t.Cleanup(func() { close(quit); <-ended })
 	for {
-		if _, revision, err := b.bus.Holder(ctx, what); err != nil || revision > 0 {
+		if _, revision, err := b.bus.Holders.Load(ctx, what); err != nil || revision > 0 {
 			must.Do(t, err)
 			return
 		}
@@ -136,7 +136,7 @@ func TestADeadProducersDeclarationIsReplaced(t *testing.T) {
 	for name, h := range map[string]job.Holder{
 		"ended": {Name: "ended/1", For: time.Hour, Released: true}, "dead": {Name: "dead/1", For: 300 * time.Millisecond},
 	} {
-		_, err := b.bus.SetHolder(t.Context(), name, h, 0)
+		_, err := b.bus.Holders.Set(t.Context(), name, h, 0)
 		must.Do(t, err)
 	}
 	must.Do(t, b.declares(t, "next", said("c")))

@@ -28,7 +28,7 @@ func Forget(ctx context.Context, cfg Config, keep time.Duration, now time.Time) 
 	var gone []string
 	for _, name := range Expired(kept, keep, now) {
 		bounded, cancel := context.WithTimeout(ctx, 2*cfg.Takeover)
-		err := leadership.Lead(bounded, cfg.Leadership(), name, func(ctx context.Context, _ string) error { return cfg.Bus.Forget(ctx, name) })
+		err := leadership.Lead(bounded, cfg.Leadership(), name, func(ctx context.Context, _ string) error { return cfg.Bus.Rounds.Forget(ctx, name) })
 		late := bounded.Err() != nil
 		cancel()
 		switch {
@@ -54,14 +54,14 @@ func whatIsKept(ctx context.Context, bus *jobstream.Bus) (kept Kept, err error) 
 	for _, list := range []struct {
 		into *[]string
 		read func(context.Context) ([]string, error)
-	}{{&kept.Known, bus.Left}, {&planned, bus.Rounds}, {&kept.Concluded, bus.Concluded}} {
+	}{{&kept.Known, bus.Rounds.Left}, {&planned, bus.Rounds.List}, {&kept.Concluded, bus.Rounds.Concluded}} {
 		if *list.into, err = list.read(ctx); err != nil {
 			return kept, fmt.Errorf("listing the rounds: %w", err)
 		}
 	}
 	for _, name := range planned {
 		if !slices.Contains(kept.Concluded, name) {
-			if _, err := bus.Manifest(ctx, name); jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) {
+			if _, err := bus.Rounds.Manifest(ctx, name); jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) {
 				continue
 			}
 		}

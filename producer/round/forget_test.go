@@ -121,8 +121,8 @@ func TestForgottenRoundsLeaveNothing(t *testing.T) {
 		must.Do(t, err)
 	}
 	never := later(b.plan(t, four()...), round.NewID(now.Add(-96*time.Hour), [3]byte{3}))
-	must.Do(t, b.bus.CreateManifest(ctx, never))
-	stored, err := b.bus.StoredEvaluations(ctx)
+	must.Do(t, b.bus.Rounds.CreateManifest(ctx, never))
+	stored, err := b.bus.Miners.Evaluations(ctx)
 	must.Do(t, err)
 	kept := b.keys(t, ids[1])
 
@@ -140,16 +140,16 @@ func TestForgottenRoundsLeaveNothing(t *testing.T) {
 	if diff := cmp.Diff(kept, b.keys(t, ids[1])); diff != "" || len(kept) < 3 {
 		t.Errorf("the last concluded round (-before +after):\n%s", diff)
 	}
-	if known, err := b.bus.Known(ctx); err != nil || !cmp.Equal(known, []string{never.Round, ids[1]}) {
+	if known, err := b.bus.Rounds.Known(ctx); err != nil || !cmp.Equal(known, []string{never.Round, ids[1]}) {
 		t.Errorf("known rounds: %v, %v; want the one never concluded and the last", known, err)
 	}
 	b.failedJobs(t, ids[1], 1)
-	after, err := b.bus.StoredEvaluations(ctx)
+	after, err := b.bus.Miners.Evaluations(ctx)
 	must.Do(t, err)
 	if diff := cmp.Diff(stored, after); diff != "" || len(stored) != 1 {
 		t.Errorf("%d stored evaluations (-before +after):\n%s", len(stored), diff)
 	}
-	if letters, err := b.bus.DeadLetters(ctx, ids[0]); err != nil || len(letters) != 1 {
+	if letters, err := b.bus.Letters.List(ctx, ids[0]); err != nil || len(letters) != 1 {
 		t.Errorf("dead letters of the forgotten round: %v, %v; want it kept for its own time", letters, err)
 	}
 }
@@ -167,7 +167,7 @@ func TestForgottenMessagesLeaveTheConsumerWhole(t *testing.T) {
 		_, err := b.runner(t).Start(ctx, old)
 		ended <- err
 	}()
-	given, err := b.bus.Fetch(ctx, 1, 10*time.Second)
+	given, err := b.bus.Queue.Fetch(ctx, 1, 10*time.Second)
 	must.Do(t, err)
 	must.Do(t, <-ended)
 	if left := b.keys(t, old.Round); len(given) != 1 || left[job.StreamJobs] != 2 {
@@ -190,7 +190,7 @@ func TestForgottenMessagesLeaveTheConsumerWhole(t *testing.T) {
 	if !got.Complete || got.Done != 2 || got.Retries != 0 {
 		t.Errorf("the next round: complete %v, %d done, %d repeated; want 2 done at once", got.Complete, got.Done, got.Retries)
 	}
-	queue, err := b.bus.Queue(ctx)
+	queue, err := b.bus.Queue.Backlog(ctx)
 	must.Do(t, err)
 	if queue.Messages != 0 {
 		t.Errorf("%d messages are left in the queue", queue.Messages)
@@ -209,9 +209,9 @@ func TestAHeldRoundIsNotForgotten(t *testing.T) {
 		_, err := b.runner(t).Start(ctx, m)
 		must.Do(t, err)
 		if i == 0 {
-			_, revision, err := b.bus.Holder(ctx, m.Round)
+			_, revision, err := b.bus.Holders.Load(ctx, m.Round)
 			must.Do(t, err)
-			_, err = b.bus.SetHolder(ctx, m.Round, job.Holder{Name: "replaying/1", For: time.Hour}, revision)
+			_, err = b.bus.Holders.Set(ctx, m.Round, job.Holder{Name: "replaying/1", For: time.Hour}, revision)
 			must.Do(t, err)
 		}
 	}
@@ -248,15 +248,15 @@ func TestAForgottenRoundIsNotRunAgain(t *testing.T) {
 			ctx, m := deadline(t), b.plan(t, four()...)
 			_, err := b.runner(t).Start(ctx, m)
 			must.Do(t, err)
-			_, revision, err := b.bus.Holder(ctx, m.Round)
+			_, revision, err := b.bus.Holders.Load(ctx, m.Round)
 			must.Do(t, err)
-			_, err = b.bus.SetHolder(ctx, m.Round, job.Holder{Name: "keeper/1", For: time.Hour}, revision)
+			_, err = b.bus.Holders.Set(ctx, m.Round, job.Holder{Name: "keeper/1", For: time.Hour}, revision)
 			must.Do(t, err)
 			said, ended := &telemetrytest.Log{}, make(chan error, 1)
 			runner := b.runner(t, func(c *round.Config) { c.Log = slog.New(slog.NewTextHandler(said, nil)) })
 			go func() { ended <- work(ctx, runner, m.Round) }()
 			said.Await(ctx, t, "standing by")
-			must.Do(t, b.bus.Forget(ctx, m.Round))
+			must.Do(t, b.bus.Rounds.Forget(ctx, m.Round))
 			if err := <-ended; !errors.Is(err, jobstream.ErrNotFound) {
 				t.Errorf("it ended with %v, want that there is no such round", err)
 			}

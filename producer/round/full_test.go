@@ -90,7 +90,7 @@ func many(n int) []input.Miner {
 func (b *bundle) doneJobs(ctx context.Context, t *testing.T, name string) map[int]job.Record {
 	t.Helper()
 	done := map[int]job.Record{}
-	for _, r := range must.Get(b.bus.Records(ctx, name))(t) {
+	for _, r := range must.Get(b.bus.Records.List(ctx, name))(t) {
 		if r.Phase == job.Done {
 			done[r.UID] = r
 		}

@@ -90,7 +90,7 @@ func TestAStandbyTakesOverFromADeadProducer(t *testing.T) {
 	b.work(t, always)
 	m := b.plan(t, four()...)
 	b.queue(t, m)
-	_, err := b.bus.SetHolder(t.Context(), m.Round, job.Holder{Name: "dead", For: 200 * time.Millisecond}, 0)
+	_, err := b.bus.Holders.Set(t.Context(), m.Round, job.Holder{Name: "dead", For: 200 * time.Millisecond}, 0)
 	must.Do(t, err)
 	ctx, said := deadline(t), &telemetrytest.Log{}
 	got, err := b.runner(t, func(c *round.Config) { c.Log = slog.New(slog.NewTextHandler(said, nil)) }).Resume(ctx, m.Round)
@@ -100,7 +100,7 @@ func TestAStandbyTakesOverFromADeadProducer(t *testing.T) {
 	}
 	said.Await(ctx, t, "standing by: another producer holds the round")
 	said.Await(ctx, t, "the round is taken over: its producer died, or was silent for its time")
-	h, _, err := b.bus.Holder(t.Context(), m.Round)
+	h, _, err := b.bus.Holders.Load(t.Context(), m.Round)
 	if err != nil || h.Name == "dead" || !h.Released {
 		t.Errorf("holder %+v, %v; want the second one, with its work ended", h, err)
 	}
@@ -113,7 +113,7 @@ func TestAloneNobodyIsWaitedFor(t *testing.T) {
 	b.work(t, always)
 	m := b.plan(t, four()...)
 	b.queue(t, m)
-	_, err := b.bus.SetHolder(t.Context(), m.Round, job.Holder{Name: "dead", For: 24 * time.Hour}, 0)
+	_, err := b.bus.Holders.Set(t.Context(), m.Round, job.Holder{Name: "dead", For: 24 * time.Hour}, 0)
 	must.Do(t, err)
 	if _, err := b.runner(t, func(c *round.Config) { c.SoleProducer = true }).Resume(deadline(t), m.Round); err != nil {
 		t.Error(err)
@@ -215,9 +215,9 @@ func TestWhatWasMendedOutlivesALostHold(t *testing.T) {
 func (b *bundle) takeOver(t *testing.T, name string) {
 	t.Helper()
 	for {
-		_, revision, err := b.bus.Holder(t.Context(), name)
+		_, revision, err := b.bus.Holders.Load(t.Context(), name)
 		must.Do(t, err)
-		_, err = b.bus.SetHolder(t.Context(), name, job.Holder{Name: "another", For: 500 * time.Millisecond}, revision)
+		_, err = b.bus.Holders.Set(t.Context(), name, job.Holder{Name: "another", For: 500 * time.Millisecond}, revision)
 		if err == nil {
 			return
 		}
@@ -235,7 +235,7 @@ func TestTheFirstConclusionCounts(t *testing.T) {
 	m := b.plan(t, four()...)
 	b.work(t, func(ctx context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		if j.UID == 2 { // meanwhile, somebody who had lost the round concluded it
-			must.Do(t, b.bus.PutOutcome(ctx, m.Round, 1, []byte(`{"version": 1, "revision": 1, "mirror": "the other's"}`)))
+			must.Do(t, b.bus.Outcomes.Put(ctx, m.Round, 1, []byte(`{"version": 1, "revision": 1, "mirror": "the other's"}`)))
 		}
 		return evaluated(j, 1), nil
 	})

@@ -139,11 +139,11 @@ func TestAStandInWithoutAnInstantIsOfUnknownAge(t *testing.T) {
 	miner := unidentified(time.Time{})[1]
 	before, err := b.runner(t).Start(deadline(t), b.plan(t, miner))
 	must.Do(t, err)
-	stored, err := b.bus.StoredEvaluations(t.Context())
+	stored, err := b.bus.Miners.Evaluations(t.Context())
 	must.Do(t, err)
 	old := stored[1]
 	old.AsOf = time.Time{}
-	must.Do(t, b.bus.ChangeStored(t.Context(), jobstream.Origin{Round: before.Round, PlannedAt: time.Now(), Revision: 2},
+	must.Do(t, b.bus.Miners.Change(t.Context(), jobstream.Origin{Round: before.Round, PlannedAt: time.Now(), Revision: 2},
 		[]scoring.StoredChange{{UID: 1, Evaluation: &old}}))
 	got := b.unreachable(t, miner)
 	if diff := cmp.Diff([]outcome.StandIn{{UID: 1}}, got.StandIns); diff != "" {
@@ -267,7 +267,7 @@ func TestABrokenOffReplayKeepsIdentities(t *testing.T) {
 	first, err := b.runner(t).Start(deadline(t), b.plan(t, unidentified(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))...))
 	must.Do(t, err)
 	g.run()
-	must.Do(t, b.bus.CreateReplay(t.Context(), job.Replay{Round: first.Round, Number: 1, UIDs: []int{5, 6}, Miners: []input.Miner{
+	must.Do(t, b.bus.Rounds.CreateReplay(t.Context(), job.Replay{Round: first.Round, Number: 1, UIDs: []int{5, 6}, Miners: []input.Miner{
 		{UID: 4, Hotkey: "h4", GitHubID: "104"}, {UID: 5, Hotkey: "h5", GitHubID: "205"}, {UID: 6, Hotkey: "h6", GitHubID: "206"},
 	}}))
 	got, err := b.runner(t).Resume(deadline(t), first.Round)
@@ -302,7 +302,7 @@ func TestARefusedMinerIsNotReplayed(t *testing.T) {
 			t.Errorf("revision %d, complete %v, failed %q; want a complete second revision without the miner", got.Revision, got.Complete, got.Outcome.Miners[0].Failed)
 		}
 	}
-	m, err := b.bus.Planned(t.Context(), first.Round)
+	m, err := b.bus.Rounds.Planned(t.Context(), first.Round)
 	must.Do(t, err)
 	failures, err := outcome.ReadFailures(t.Context(), b.bus, m, true)
 	must.Do(t, err)

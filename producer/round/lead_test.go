@@ -24,9 +24,9 @@ func TestWhoFollowsTakesWhatTheLeaderHeld(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	ctx, m := deadline(t), b.plan(t, four()[0])
-	must.Do(t, b.bus.CreateManifest(ctx, m))
+	must.Do(t, b.bus.Rounds.CreateManifest(ctx, m))
 	hold := func(what, name string, for_ time.Duration) {
-		if _, err := b.bus.SetHolder(ctx, what, job.Holder{Name: name, For: for_, Since: time.Now()}, 0); err != nil {
+		if _, err := b.bus.Holders.Set(ctx, what, job.Holder{Name: name, For: for_, Since: time.Now()}, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -45,7 +45,7 @@ func TestWhoFollowsTakesWhatTheLeaderHeld(t *testing.T) {
 	must.Do(t, err)
 
 	other := later(m, "others")
-	must.Do(t, b.bus.CreateManifest(ctx, other))
+	must.Do(t, b.bus.Rounds.CreateManifest(ctx, other))
 	hold(other.Round, "deadly/1", 300*time.Millisecond) // not the one that is followed: its time is waited for
 	said := &telemetrytest.Log{}
 	_, err = b.runner(t, func(c *round.Config) {

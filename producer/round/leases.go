@@ -45,7 +45,7 @@ type keeper struct {
 func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) ([]outcome.Mended, error) {
 	lease := r.cfg.Bus.AckWait()
 	k := keeper{Runner: r, round: round, lives: newLives(jobs, lease), workers: newAttendance(lease, time.Now())}
-	changes, err := r.cfg.Bus.WatchRecords(ctx, round)
+	changes, err := r.cfg.Bus.Records.Watch(ctx, round)
 	if err != nil {
 		return nil, fmt.Errorf("watching the records for signs of life: %w", err)
 	}
@@ -74,7 +74,7 @@ func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) (
 // round goes on meanwhile.
 func (k *keeper) look(ctx context.Context) {
 	asked := time.Now()
-	out, err := k.cfg.Bus.HandOut(ctx, k.round)
+	out, err := k.cfg.Bus.Queue.HandOut(ctx, k.round)
 	if late := time.Since(asked) - lookAgain; late > 0 { // NATS was away
 		k.lives.blind(late)
 		k.workers.blind(late)
@@ -121,7 +121,7 @@ func (k *keeper) act(ctx context.Context, one life, most int) (what string, err 
 // another may have been given the job just now: the record decides.
 func (k *keeper) takeBack(ctx context.Context, seen job.Record, most int) (string, error) {
 	for {
-		record, revision, err := k.cfg.Bus.Record(ctx, seen.Round, seen.UID)
+		record, revision, err := k.cfg.Bus.Records.Load(ctx, seen.Round, seen.UID)
 		if err != nil {
 			return "", k.gone(err, seen.UID)
 		}
@@ -135,7 +135,7 @@ func (k *keeper) takeBack(ctx context.Context, seen job.Record, most int) (strin
 			what = lapsedDead
 			_, err = k.bury(ctx, taken, revision)
 		} else if err == nil {
-			_, err = k.cfg.Bus.UpdateRecord(ctx, taken, revision)
+			_, err = k.cfg.Bus.Records.Update(ctx, taken, revision)
 		}
 		switch {
 		case errors.Is(err, jobstream.ErrConflict):
@@ -155,7 +155,7 @@ func (k *keeper) takeBack(ctx context.Context, seen job.Record, most int) (strin
 // renew replaces the message of a job that nobody is given by a copy, unless
 // somebody has claimed it meanwhile. A job without a message is the reconciler's.
 func (k *keeper) renew(ctx context.Context, one life) (string, error) {
-	record, _, err := k.cfg.Bus.Record(ctx, one.record.Round, one.record.UID)
+	record, _, err := k.cfg.Bus.Records.Load(ctx, one.record.Round, one.record.UID)
 	if err != nil {
 		return "", k.gone(err, one.record.UID)
 	}
@@ -163,7 +163,7 @@ func (k *keeper) renew(ctx context.Context, one life) (string, error) {
 		k.lives.note(record, time.Now())
 		return "", nil
 	}
-	did, err := k.cfg.Bus.Renew(ctx, record.Round, record.UID)
+	did, err := k.cfg.Bus.Queue.Renew(ctx, record.Round, record.UID)
 	if err != nil {
 		return "", err
 	}

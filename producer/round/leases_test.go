@@ -48,10 +48,10 @@ func (b *bundle) claim(t *testing.T, m job.Manifest, d *jobstream.Delivery, leas
 	for _, change := range change {
 		change(&c)
 	}
-	record, revision, err := b.bus.Record(t.Context(), m.Round, j.UID)
+	record, revision, err := b.bus.Records.Load(t.Context(), m.Round, j.UID)
 	must.Do(t, err)
 	record = must.Get(record.Claimed(c))(t)
-	must.Get(b.bus.UpdateRecord(t.Context(), record, revision))(t)
+	must.Get(b.bus.Records.Update(t.Context(), record, revision))(t)
 	return record
 }
 
@@ -86,10 +86,10 @@ func TestAJobComesBackByTheProducersClock(t *testing.T) {
 			func(t *testing.T, b *bundle, m job.Manifest, d *jobstream.Delivery) {
 				t.Helper()
 				record := b.claim(t, m, d, time.Second)
-				_, revision, err := b.bus.Record(t.Context(), m.Round, 1)
+				_, revision, err := b.bus.Records.Load(t.Context(), m.Round, 1)
 				must.Do(t, err)
 				record = must.Get(record.FailedAttempt(record.Claim.ID, job.Spent{}, job.Failure{Class: job.Transient, Error: "502", Delay: time.Second}))(t)
-				must.Get(b.bus.UpdateRecord(t.Context(), record, revision))(t)
+				must.Get(b.bus.Records.Update(t.Context(), record, revision))(t)
 			}, 0, []string{again},
 		},
 	} {
@@ -126,7 +126,7 @@ func TestALivingWorkerKeepsItsJob(t *testing.T) {
 	b.queue(t, m)
 	b.work(t, func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
 		err := poll(ctx, func() bool { // miner 1 takes two leases
-			r, _, err := b.bus.Record(ctx, m.Round, j.UID)
+			r, _, err := b.bus.Records.Load(ctx, m.Round, j.UID)
 			return j.UID != 1 || err == nil && r.Claim.Beat >= 6
 		})
 		if err != nil {
@@ -175,7 +175,7 @@ func TestAWorkerThatComesBackTooLateChangesNothing(t *testing.T) {
 	if !got.Complete || got.Requests-got.LookUps != 0 || got.Unreported != 1 {
 		t.Errorf("complete %v, %d requests, %d unreported; want the other's work alone", got.Complete, got.Requests-got.LookUps, got.Unreported)
 	}
-	if r, _, err := b.bus.Record(t.Context(), m.Round, 1); err != nil || r.Claim.Worker != "other" || r.Failures != 0 || r.Deliveries != 2 {
+	if r, _, err := b.bus.Records.Load(t.Context(), m.Round, 1); err != nil || r.Claim.Worker != "other" || r.Failures != 0 || r.Deliveries != 2 {
 		t.Errorf("record is %+v by %+v, %v; want it the other's", r, r.Claim, err)
 	}
 	b.holds(t, m.Round)
@@ -236,7 +236,7 @@ func TestTheServerAndTheProducerBringAJobBackAtOnce(t *testing.T) {
 			if did, err := r.TakeBack(t.Context(), seen, 20); err != nil || did == "" {
 				t.Errorf("taken back: %q, %v; want it done", did, err)
 			}
-			taken, _, err := b.bus.Record(t.Context(), m.Round, 1)
+			taken, _, err := b.bus.Records.Load(t.Context(), m.Round, 1)
 			must.Do(t, err)
 			b.claim(t, m, b.next(t), time.Hour)
 			if did, err := r.Renew(t.Context(), taken); err != nil || did != "" {
@@ -253,7 +253,7 @@ func TestTheServerAndTheProducerBringAJobBackAtOnce(t *testing.T) {
 			seen := b.claim(t, m, d, time.Second)
 			must.Do(t, d.Nak(t.Context(), 0)) // as when the server's lease has run out
 			order(t, b, m, b.runner(t), seen)
-			got, _, err := b.bus.Record(t.Context(), m.Round, 1)
+			got, _, err := b.bus.Records.Load(t.Context(), m.Round, 1)
 			must.Do(t, err)
 			if got.Phase != job.Running || got.Claim.Delivery != 2 || got.Deliveries != 2 || got.Unreported != 1 || got.Lapses != 1 || got.Failures != 0 {
 				t.Errorf("record is %+v by %+v; want the second delivery's, with one attempt unreported", got, got.Claim)
@@ -285,11 +285,11 @@ func TestACopyBesideADeliveryCountsOnce(t *testing.T) {
 		return always(ctx, j, a)
 	})
 	must.Receive(deadline(t), t, first, "the first delivery's start")
-	if did, err := b.bus.Renew(t.Context(), m.Round, 1); err != nil || !did {
+	if did, err := b.bus.Queue.Renew(t.Context(), m.Round, 1); err != nil || !did {
 		t.Fatalf("queued anew: %v, %v; want the copy", did, err)
 	}
 	got := must.Get(b.runner(t).Resume(deadline(t), m.Round))(t)
-	record, _, err := b.bus.Record(t.Context(), m.Round, 1)
+	record, _, err := b.bus.Records.Load(t.Context(), m.Round, 1)
 	must.Do(t, err)
 	if !got.Complete || got.Done != 1 || record.Failures != 0 || record.Claim.Sequence != 2 {
 		t.Errorf("complete %v, done %d, record %+v by %+v; want the copy's evaluation", got.Complete, got.Done, record, record.Claim)

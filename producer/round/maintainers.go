@@ -22,7 +22,7 @@ import (
 // rules say; the next revision asks again. The requests are counted where the answers
 // are kept, so that whoever concludes after a crash has those of the dead.
 func (w *work) maintainers(ctx context.Context) (jobstream.Maintainers, []job.Missing, error) {
-	kept, err := w.cfg.Bus.Maintainers(ctx, w.m.Round)
+	kept, err := w.cfg.Bus.Rounds.Maintainers(ctx, w.m.Round)
 	if jobstream.Damaged(err) {
 		w.note(ctx, -1, lostMaintainers)
 		err = nil
@@ -34,7 +34,7 @@ func (w *work) maintainers(ctx context.Context) (jobstream.Maintainers, []job.Mi
 	if err != nil {
 		return kept, nil, err
 	}
-	kept, err = w.cfg.Bus.AddMaintainers(ctx, w.m.Round, found)
+	kept, err = w.cfg.Bus.Rounds.AddMaintainers(ctx, w.m.Round, found)
 	if err != nil {
 		return kept, nil, fmt.Errorf("keeping the maintainers of round %s: %w", w.m.Round, err)
 	}

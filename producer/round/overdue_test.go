@@ -75,7 +75,7 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 
 	close(open)
 	must.Until(deadline(t), t, "the late workers have ended and their messages are gone", func() bool {
-		queued, err := b.bus.Queued(ctx, m.Round)
+		queued, err := b.bus.Queue.Messages(ctx, m.Round)
 		must.Do(t, err)
 		return len(queued) == 0
 	})
@@ -83,7 +83,7 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 		t.Error("no worker was late: this test does not see what one does")
 	}
 	b.failedJobs(t, m.Round, 2)
-	if revisions, err := b.bus.Outcomes(ctx, m.Round); err != nil || len(revisions) != 1 {
+	if revisions, err := b.bus.Outcomes.Revisions(ctx, m.Round); err != nil || len(revisions) != 1 {
 		t.Errorf("outcomes %v, %v; want the one", revisions, err)
 	}
 
@@ -99,7 +99,7 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 // failedJobs audits a round: everything ended, as many failed.
 func (b *bundle) failedJobs(t *testing.T, name string, failed int) {
 	t.Helper()
-	held, err := b.bus.Held(t.Context(), name)
+	held, err := b.bus.Inventory(t.Context(), name)
 	must.Do(t, err)
 	if a := audit.Of(held); !a.Holds() || a.Outstanding != 0 || a.Failed != failed {
 		t.Errorf("audit: %s; %v; want it to hold with %d failed", a, a.Discrepancies, failed)
@@ -115,8 +115,8 @@ func TestAnOverdueRoundWaitsForNobody(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	m := b.plan(t, four()...)
 	m.OverdueAt = time.Now().Add(-time.Hour)
-	must.Do(t, b.bus.CreateManifest(t.Context(), m))
-	must.Do(t, b.bus.PublishDead(t.Context(), job.DeadLetter{Round: m.Round, UID: 1, Class: job.Overdue, Error: "before the crash", At: m.OverdueAt}))
+	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
+	must.Do(t, b.bus.Letters.Publish(t.Context(), job.DeadLetter{Round: m.Round, UID: 1, Class: job.Overdue, Error: "before the crash", At: m.OverdueAt}))
 	b.status.Store(503)
 	got, err := b.runner(t, func(c *round.Config) { c.MaintainerGrace = time.Nanosecond }).Resume(deadline(t), m.Round)
 	must.Do(t, err)
@@ -124,7 +124,7 @@ func TestAnOverdueRoundWaitsForNobody(t *testing.T) {
 		t.Errorf("%d overdue, %d failed, look-ups failed %v; want two and one look-up", got.Overdue, got.Failed, got.FailedLookUps)
 	}
 	b.failedJobs(t, m.Round, 2)
-	if letters, err := b.bus.DeadLetters(t.Context(), m.Round); err != nil || len(letters) != 2 || letters[0].Error != "before the crash" {
+	if letters, err := b.bus.Letters.List(t.Context(), m.Round); err != nil || len(letters) != 2 || letters[0].Error != "before the crash" {
 		t.Errorf("dead letters %v, %v; want one of each job, the first as it was", letters, err)
 	}
 }

@@ -52,21 +52,21 @@ func (r *Runner) exhausted(ctx context.Context, e jobstream.Exhausted) error {
 func (r *Runner) recordOf(ctx context.Context, e jobstream.Exhausted) (job.Record, uint64, error) {
 	planned := job.Plan(e.Round, e.UID, e.Trace)
 	planned.Replay = max(e.Replay, 0)
-	record, revision, err := r.cfg.Bus.Record(ctx, e.Round, e.UID)
+	record, revision, err := r.cfg.Bus.Records.Load(ctx, e.Round, e.UID)
 	switch {
 	case jobstream.Damaged(err):
 		return planned, revision, err
 	case !errors.Is(err, jobstream.ErrNotFound):
 		return record, revision, err
 	}
-	if _, err := r.cfg.Bus.Manifest(ctx, e.Round); err != nil {
+	if _, err := r.cfg.Bus.Rounds.Manifest(ctx, e.Round); err != nil {
 		return job.Record{}, 0, err
 	}
-	if _, err := r.cfg.Bus.PlanRecord(ctx, planned); err != nil {
+	if _, err := r.cfg.Bus.Records.Plan(ctx, planned); err != nil {
 		return job.Record{}, 0, err
 	}
 	crash.At(crash.BurialPlanned)
-	return r.cfg.Bus.Record(ctx, e.Round, e.UID)
+	return r.cfg.Bus.Records.Load(ctx, e.Round, e.UID)
 }
 
 // exhaust is the record of a job whose deliveries are used up.
@@ -80,11 +80,11 @@ func exhaust(record job.Record, e jobstream.Exhausted, now time.Time) (job.Recor
 // bury publishes the dead letter of a job that nobody will end any more, and
 // then stores its record, ended.
 func (r *Runner) bury(ctx context.Context, ended job.Record, revision uint64) (job.Record, error) {
-	if err := r.cfg.Bus.PublishDead(ctx, outcome.DeadLetter(ended)); err != nil {
+	if err := r.cfg.Bus.Letters.Publish(ctx, outcome.DeadLetter(ended)); err != nil {
 		return ended, err
 	}
 	crash.At(crash.BurialPublished)
-	if _, err := r.cfg.Bus.UpdateRecord(ctx, ended, revision); err != nil {
+	if _, err := r.cfg.Bus.Records.Update(ctx, ended, revision); err != nil {
 		return ended, err
 	}
 	crash.At(crash.BurialRecorded)

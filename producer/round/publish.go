@@ -38,7 +38,7 @@ func jobsOf(m job.Manifest, replay job.Replay) []job.Job {
 // plan's order. What has a record already, readable or not, is left to the reconciler.
 func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) error {
 	telemetry.RoundIs(ctx, telemetry.RoundPublishing)
-	list, damage, err := r.cfg.Bus.AllRecords(ctx, round)
+	list, damage, err := r.cfg.Bus.Records.ListAll(ctx, round)
 	if err != nil {
 		return fmt.Errorf("reading the records of round %s: %w", round, err)
 	}
@@ -77,7 +77,7 @@ func (r *Runner) publishOne(ctx context.Context, j job.Job) error {
 		r.roots.follow(ctx, j, root)
 	}
 	crash.At(crash.RecordPlanned)
-	if err := r.cfg.Bus.PublishJob(tracing, j); err != nil {
+	if err := r.cfg.Bus.Queue.Publish(tracing, j); err != nil {
 		return err
 	}
 	crash.At(crash.JobPublished)
@@ -90,11 +90,11 @@ func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
 	record := job.Plan(j.Round, j.UID, telemetry.TraceID(ctx))
 	record.Replay = j.Replay
 	for {
-		created, err := r.cfg.Bus.PlanRecord(ctx, record)
+		created, err := r.cfg.Bus.Records.Plan(ctx, record)
 		if err != nil || created {
 			return record, err
 		}
-		known, revision, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
+		known, revision, err := r.cfg.Bus.Records.Load(ctx, j.Round, j.UID)
 		opened := record // in the place of one that cannot be read
 		if !jobstream.Damaged(err) {
 			if err != nil || known.Replay >= j.Replay {
@@ -104,7 +104,7 @@ func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
 				return known, err
 			}
 		}
-		_, err = r.cfg.Bus.UpdateRecord(ctx, opened, revision)
+		_, err = r.cfg.Bus.Records.Update(ctx, opened, revision)
 		if !errors.Is(err, jobstream.ErrConflict) {
 			crash.At(crash.RecordReplanned)
 			telemetry.LinkReplay(ctx, known.Trace)

@@ -49,10 +49,10 @@ const (
 )
 
 // repairs compares what is held of a round with itself, and with the ends of jobs
-// that this process has seen. Held must have been read in the order that
-// jobstream.Held has: a message goes only after its job has ended, so one that was
+// that this process has seen. The inventory must have been read in the order that
+// jobstream.Bus.Inventory has: a message goes only after its job has ended, so one that was
 // not there belongs to no job that is outstanding afterwards.
-func (w *work) repairs(held job.Held) []repair {
+func (w *work) repairs(held job.Inventory) []repair {
 	records, damaged := job.RecordsByUID(held.Records), job.DamageByUID(held.Damage)
 	var list []repair
 	for _, j := range w.jobs {
@@ -82,7 +82,7 @@ func (w *work) repairs(held job.Held) []repair {
 
 // letterMissing says whether a failed job has no dead letter of its replay, though
 // it is not old enough to have lost it.
-func letterMissing(held job.Held, record job.Record) bool {
+func letterMissing(held job.Inventory, record job.Record) bool {
 	if record.Failure == nil || held.At.Sub(record.Failure.At) > job.DeadKept {
 		return false
 	}
@@ -119,7 +119,7 @@ func (w *work) keepWhole(ctx context.Context) {
 
 // audit tells the metrics what an audit of the round counts.
 func (r *Runner) audit(ctx context.Context, round string) {
-	held, err := r.cfg.Bus.Held(ctx, round)
+	held, err := r.cfg.Bus.Inventory(ctx, round)
 	if err != nil {
 		r.cfg.Log.DebugContext(ctx, "the round could not be audited", "round", round, "error", err)
 		return
@@ -127,7 +127,7 @@ func (r *Runner) audit(ctx context.Context, round string) {
 	audited(ctx, held)
 }
 
-func audited(ctx context.Context, held job.Held) {
+func audited(ctx context.Context, held job.Inventory) {
 	a := audit.Of(held)
 	telemetry.Audited(ctx, telemetry.Audit{
 		Planned: a.Planned, Done: a.Done, Failed: a.Failed, Outstanding: a.Outstanding, Discrepancies: a.Harmful(),
@@ -137,8 +137,8 @@ func audited(ctx context.Context, held job.Held) {
 // reconcile is one comparison: a few lists whatever the round's size, and a few
 // operations for each thing that is wrong. It returns what was held before, and how
 // much was put right. One job that cannot be mended keeps no other from it.
-func (w *work) reconcile(ctx context.Context) (held job.Held, did int, err error) {
-	held, err = w.cfg.Bus.Held(ctx, w.m.Round)
+func (w *work) reconcile(ctx context.Context) (held job.Inventory, did int, err error) {
+	held, err = w.cfg.Bus.Inventory(ctx, w.m.Round)
 	if err != nil && !errors.Is(err, jobstream.ErrNotFound) { // nothing is held: all of it is mended
 		return held, 0, err
 	}
@@ -161,9 +161,9 @@ func (w *work) reconcile(ctx context.Context) (held job.Held, did int, err error
 }
 
 // mendRound puts back what is of no job in particular.
-func (w *work) mendRound(ctx context.Context, held job.Held) error {
+func (w *work) mendRound(ctx context.Context, held job.Inventory) error {
 	if held.Lost != "" || held.Manifest.Round == "" {
-		restored, err := w.cfg.Bus.RestoreManifest(ctx, w.m.stored)
+		restored, err := w.cfg.Bus.Rounds.RestoreManifest(ctx, w.m.stored)
 		if err != nil {
 			return fmt.Errorf("putting the manifest back: %w", err)
 		}
@@ -172,7 +172,7 @@ func (w *work) mendRound(ctx context.Context, held job.Held) error {
 			w.note(ctx, -1, lostManifest)
 		}
 	}
-	restored, err := w.cfg.Bus.RestoreEgresses(ctx)
+	restored, err := w.cfg.Bus.Egresses.Restore(ctx)
 	if err != nil {
 		return fmt.Errorf("declaring the egresses again: %w", err)
 	}
@@ -184,7 +184,7 @@ func (w *work) mendRound(ctx context.Context, held job.Held) error {
 
 // unstick deals with the messages that nobody will be given any more.
 func (w *work) unstick(ctx context.Context) error {
-	stuck, err := w.cfg.Bus.Stuck(ctx, w.m.Round)
+	stuck, err := w.cfg.Bus.Queue.Stuck(ctx, w.m.Round)
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
 	case lostBoth:
 		did, err = true, w.publishOne(ctx, what.job)
 	case lostMessage:
-		did, err = w.cfg.Bus.Requeue(w.roots.goingOn(ctx, what.job, what.record), what.job)
+		did, err = w.cfg.Bus.Queue.Requeue(w.roots.goingOn(ctx, what.job, what.record), what.job)
 	case lostRecord:
 		did, err = w.planAgain(ctx, what.job)
 	case damagedRecord:
@@ -223,7 +223,7 @@ func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
 	case lostEnd:
 		did, err = w.putBack(ctx, what)
 	case lostLetter:
-		did, err = true, w.cfg.Bus.RepublishDead(ctx, outcome.DeadLetter(what.record))
+		did, err = true, w.cfg.Bus.Letters.Republish(ctx, outcome.DeadLetter(what.record))
 	default:
 	}
 	if !did || err != nil {
@@ -235,13 +235,13 @@ func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
 // planAgain makes the record of a job that is queued, in the trace that its
 // message has: there its deliveries are.
 func (r *Runner) planAgain(ctx context.Context, j job.Job) (bool, error) {
-	id, err := r.cfg.Bus.QueuedTrace(ctx, j.Round, j.UID)
+	id, err := r.cfg.Bus.Queue.Trace(ctx, j.Round, j.UID)
 	if err != nil {
 		return false, err
 	}
 	record := job.Plan(j.Round, j.UID, id)
 	record.Replay = j.Replay
-	created, err := r.cfg.Bus.PlanRecord(ctx, record)
+	created, err := r.cfg.Bus.Records.Plan(ctx, record)
 	if created {
 		r.roots.goingOn(ctx, j, record)
 	}
@@ -255,16 +255,16 @@ func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
 	defer cancel()
-	record, _, err := r.cfg.Bus.Record(ctx, s.Round, s.UID)
+	record, _, err := r.cfg.Bus.Records.Load(ctx, s.Round, s.UID)
 	if errors.Is(err, jobstream.ErrNotFound) { // what has a job has a record by now
-		return "message of no job: removed", r.cfg.Bus.Discard(ctx, s)
+		return "message of no job: removed", r.cfg.Bus.Queue.Discard(ctx, s)
 	}
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case record.Phase.Ended() || s.Replay >= 0 && s.Replay < record.Replay:
-		return "message of an ended job: removed", r.cfg.Bus.Discard(ctx, s)
+		return "message of an ended job: removed", r.cfg.Bus.Queue.Discard(ctx, s)
 	case usedUp(record, s):
 		err := r.exhausted(ctx, jobstream.Exhausted{
 			Round: s.Round, UID: s.UID, Replay: s.Replay, Sequence: s.Sequence, Deliveries: record.Claim.Delivery,
@@ -272,9 +272,9 @@ func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return "deliveries used up, and nobody said so: buried", r.cfg.Bus.Discard(ctx, s)
+		return "deliveries used up, and nobody said so: buried", r.cfg.Bus.Queue.Discard(ctx, s)
 	}
-	return "message passed over: published again", r.cfg.Bus.Unstick(ctx, s)
+	return "message passed over: published again", r.cfg.Bus.Queue.Unstick(ctx, s)
 }
 
 // usedUp says whether the last delivery of a stuck message was claimed: then

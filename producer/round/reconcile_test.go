@@ -26,15 +26,15 @@ func always(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error)
 // then; only those of some miners, if any are named.
 func (b *bundle) queue(t *testing.T, m job.Manifest, only ...int) {
 	t.Helper()
-	must.Do(t, b.bus.CreateManifest(t.Context(), m))
-	must.Do(t, b.bus.PutSnapshot(t.Context(), m.Round, nil))
+	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
+	must.Do(t, b.bus.Rounds.PutSnapshot(t.Context(), m.Round, nil))
 	for _, j := range m.Jobs() {
 		if len(only) > 0 && !slices.Contains(only, j.UID) {
 			continue
 		}
-		_, err := b.bus.PlanRecord(t.Context(), job.Plan(m.Round, j.UID, ""))
+		_, err := b.bus.Records.Plan(t.Context(), job.Plan(m.Round, j.UID, ""))
 		must.Do(t, err)
-		must.Do(t, b.bus.PublishJob(t.Context(), j))
+		must.Do(t, b.bus.Queue.Publish(t.Context(), j))
 	}
 }
 
@@ -84,7 +84,7 @@ func filter(t *testing.T, b *bundle, subject string) {
 
 func (b *bundle) audit(t *testing.T, name string) audit.Report {
 	t.Helper()
-	held, err := b.bus.Held(t.Context(), name)
+	held, err := b.bus.Inventory(t.Context(), name)
 	must.Do(t, err)
 	return audit.Of(held)
 }
@@ -123,7 +123,7 @@ func TestReconcilerMendsWhatWasLost(t *testing.T) {
 			func(b *bundle, m job.Manifest) {
 				// As when somebody changed the consumer for a while.
 				filter(t, b, "miner.job.another.*")
-				must.Do(t, b.bus.PublishJob(t.Context(), job.Job{Round: "another", UID: 1, GitHubID: "1", AsOf: m.AsOf}))
+				must.Do(t, b.bus.Queue.Publish(t.Context(), job.Job{Round: "another", UID: 1, GitHubID: "1", AsOf: m.AsOf}))
 				must.Do(t, b.next(t).Ack(t.Context()))
 				filter(t, b, "")
 			}, audit.DeliveriesUsedUp, "message passed over: published again",
@@ -181,11 +181,11 @@ func TestUsedUpDeliveriesAreFoundWithoutTheAdvisory(t *testing.T) {
 	b.queue(t, m)
 	for delivery := uint64(1); delivery <= 2; delivery++ { // two claims that nobody lives to end
 		d := b.next(t)
-		record, revision, err := b.bus.Record(t.Context(), m.Round, 1)
+		record, revision, err := b.bus.Records.Load(t.Context(), m.Round, 1)
 		must.Do(t, err)
 		claimed, err := record.Claimed(job.Claim{ID: fmt.Sprint(delivery), Worker: "w9", Sequence: d.Sequence(), Delivery: d.Number()})
 		must.Do(t, err)
-		_, err = b.bus.UpdateRecord(t.Context(), claimed, revision)
+		_, err = b.bus.Records.Update(t.Context(), claimed, revision)
 		must.Do(t, err)
 	}
 	b.awaitStuck(t, m)
@@ -208,7 +208,7 @@ func TestUsedUpDeliveriesAreFoundWithoutTheAdvisory(t *testing.T) {
 func (b *bundle) next(t *testing.T) *jobstream.Delivery {
 	t.Helper()
 	for ctx := deadline(t); ; {
-		got, err := b.bus.Fetch(ctx, 1, time.Second)
+		got, err := b.bus.Queue.Fetch(ctx, 1, time.Second)
 		must.Do(t, err)
 		if len(got) > 0 {
 			return got[0]
@@ -220,10 +220,10 @@ func (b *bundle) next(t *testing.T) *jobstream.Delivery {
 func (b *bundle) awaitStuck(t *testing.T, m job.Manifest) {
 	t.Helper()
 	for ctx := deadline(t); ; {
-		if _, err := b.bus.Fetch(ctx, 1, 50*time.Millisecond); err != nil {
+		if _, err := b.bus.Queue.Fetch(ctx, 1, 50*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
-		if stuck, err := b.bus.Stuck(ctx, m.Round); err != nil || len(stuck) > 0 {
+		if stuck, err := b.bus.Queue.Stuck(ctx, m.Round); err != nil || len(stuck) > 0 {
 			must.Do(t, err)
 			return
 		}
@@ -237,17 +237,17 @@ func TestALeftMessageIsHarmless(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	m := b.plan(t, four()...)
 	b.queue(t, m)
-	record, revision, err := b.bus.Record(t.Context(), m.Round, 1)
+	record, revision, err := b.bus.Records.Load(t.Context(), m.Round, 1)
 	must.Do(t, err)
 	record, err = record.Claimed(job.Claim{ID: "c", Worker: "w9", Sequence: 1, Delivery: 1})
 	must.Do(t, err)
 	key := job.EvaluationKey(m.Round, 1, "c")
 	evaluation := evaluated(job.Job{Round: m.Round, UID: 1, Hotkey: "h1", GitHubID: "101"}, 1)
 	evaluation.Claim = "c"
-	must.Do(t, b.bus.PutEvaluation(t.Context(), key, evaluation))
+	must.Do(t, b.bus.Evaluations.Put(t.Context(), key, evaluation))
 	record, err = record.Committed("c", 3, key, false)
 	must.Do(t, err)
-	_, err = b.bus.UpdateRecord(t.Context(), record, revision)
+	_, err = b.bus.Records.Update(t.Context(), record, revision)
 	must.Do(t, err)
 	if a := b.audit(t, m.Round); !a.Holds() || len(a.Discrepancies) != 1 || a.Discrepancies[0].Kind != audit.LeftMessage {
 		t.Errorf("audit: %v, want one message of an ended job", a.Discrepancies)

@@ -18,7 +18,7 @@ import (
 // that are gone or cannot be read by now: they follow from what is kept of that
 // round. What is not kept of it any more costs them, and not this round.
 func (w *work) refill(ctx context.Context, stored map[int]scoring.StoredEvaluation) (did bool, err error) {
-	concluded, err := w.cfg.Bus.Concluded(ctx)
+	concluded, err := w.cfg.Bus.Rounds.Concluded(ctx)
 	if err != nil {
 		return false, fmt.Errorf("looking for the last concluded round: %w", err)
 	}
@@ -49,7 +49,7 @@ func (w *work) refill(ctx context.Context, stored map[int]scoring.StoredEvaluati
 		}
 	}
 	origin := jobstream.Origin{Round: m.Round, PlannedAt: m.PlannedAt, Revision: last.Revision}
-	if err := w.cfg.Bus.ChangeStored(ctx, origin, changes); err != nil || len(changes) == 0 {
+	if err := w.cfg.Bus.Miners.Change(ctx, origin, changes); err != nil || len(changes) == 0 {
 		return false, err
 	}
 	w.note(ctx, -1, lostStored)
@@ -68,18 +68,18 @@ func lacks(stored map[int]scoring.StoredEvaluation, last outcome.Result) bool {
 // left are the stored evaluations as a revision of a round has left them, made again
 // from what that was made of.
 func (w *work) left(ctx context.Context, last outcome.Result) (m job.Manifest, left map[int]scoring.StoredEvaluation, err error) {
-	if m, err = w.cfg.Bus.Planned(ctx, last.Round); err != nil {
+	if m, err = w.cfg.Bus.Rounds.Planned(ctx, last.Round); err != nil {
 		return m, nil, err
 	}
 	in := scoring.RoundInput{AsOf: m.AsOf, Miners: m.Miners, Evaluations: map[int]scoring.Evaluation{}}
 	if in.Registry, err = input.ParseRegistry(m.Registry); err != nil {
 		return m, nil, &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.ManifestKey(m.Round), Err: err}
 	}
-	if in.Stored, err = w.cfg.Bus.Snapshot(ctx, last.Round); err != nil {
+	if in.Stored, err = w.cfg.Bus.Rounds.Snapshot(ctx, last.Round); err != nil {
 		return m, nil, err
 	}
 	for _, part := range last.Evaluations {
-		evaluation, digest, err := w.cfg.Bus.EvaluationDigest(ctx, part.Key)
+		evaluation, digest, err := w.cfg.Bus.Evaluations.LoadDigest(ctx, part.Key)
 		if err != nil {
 			return m, nil, err
 		}

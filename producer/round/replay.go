@@ -116,11 +116,11 @@ func sortChosen(did *outcome.Replayed, replay *job.Replay, chosen []outcome.Fail
 
 // begin writes the plan of a replay down and then runs it.
 func (r *Runner) begin(ctx context.Context, m known, replay job.Replay) (outcome.Result, error) {
-	if err := r.cfg.Bus.CreateReplay(ctx, replay); err != nil {
+	if err := r.cfg.Bus.Rounds.CreateReplay(ctx, replay); err != nil {
 		return outcome.Result{}, fmt.Errorf("writing the plan of replay %d: %w", replay.Number, err)
 	}
 	crash.At(crash.ReplayPlanned)
-	planned, err := r.cfg.Bus.Replay(ctx, replay.Round, replay.Number)
+	planned, err := r.cfg.Bus.Rounds.Replay(ctx, replay.Round, replay.Number)
 	if err != nil {
 		return outcome.Result{}, fmt.Errorf("reading the plan of replay %d: %w", replay.Number, err)
 	}
@@ -135,11 +135,11 @@ func (r *Runner) begin(ctx context.Context, m known, replay job.Replay) (outcome
 func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s outcome.Selection) (
 	chosen []outcome.Failed, already []int, err error,
 ) {
-	revisions, err := bus.Outcomes(ctx, round)
+	revisions, err := bus.Outcomes.Revisions(ctx, round)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listing the outcomes of round %s: %w", round, err)
 	}
-	m, err := bus.Planned(ctx, round)
+	m, err := bus.Rounds.Planned(ctx, round)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the manifest of round %s: %w", round, err)
 	}

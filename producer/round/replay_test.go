@@ -111,7 +111,7 @@ func TestAHealedReplayIsAsIfNothingHadFailed(t *testing.T) {
 		t.Errorf("the replayed outcome differs from the undisturbed one:\n%s", cmp.Diff(want, bytesOf(t, got.Outcome)))
 	}
 	b.holds(t, m.Round)
-	kept, err := b.bus.Outcome(t.Context(), m.Round, 1)
+	kept, err := b.bus.Outcomes.Load(t.Context(), m.Round, 1)
 	must.Do(t, err)
 	former, err := outcome.Decode(kept)
 	must.Do(t, err)
@@ -186,7 +186,7 @@ func TestReplayRefusesWhatThereIsNot(t *testing.T) {
 	_, m, _ := failing(t, b)
 	running := b.plan(t, four()[1])
 	running.Round = "running"
-	must.Do(t, b.bus.CreateManifest(t.Context(), running))
+	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), running))
 	for name, c := range map[string]struct {
 		round string
 		s     outcome.Selection
@@ -275,12 +275,12 @@ func TestABrokenOffReplayIsEnded(t *testing.T) {
 			p.healed.Store(true)
 			// As far as a producer came that died when one of two jobs was
 			// opened again and none was published.
-			must.Do(t, b.bus.CreateReplay(t.Context(), job.Replay{Round: m.Round, Number: 1, UIDs: []int{1, 2}, By: "dead"}))
-			record, revision, err := b.bus.Record(t.Context(), m.Round, 1)
+			must.Do(t, b.bus.Rounds.CreateReplay(t.Context(), job.Replay{Round: m.Round, Number: 1, UIDs: []int{1, 2}, By: "dead"}))
+			record, revision, err := b.bus.Records.Load(t.Context(), m.Round, 1)
 			must.Do(t, err)
 			opened, err := record.Replanned(1, "")
 			must.Do(t, err)
-			_, err = b.bus.UpdateRecord(t.Context(), opened, revision)
+			_, err = b.bus.Records.Update(t.Context(), opened, revision)
 			must.Do(t, err)
 
 			got, err := next(b.runner(t), deadline(t), m)
@@ -307,15 +307,15 @@ func TestAReplayLeavesWhatLaterRoundsStored(t *testing.T) {
 	later.Round, later.PlannedAt = "zz-later", m.PlannedAt.Add(time.Hour)
 	_, err := b.runner(t).Start(deadline(t), later)
 	must.Do(t, err)
-	before, err := b.bus.StoredEvaluations(t.Context())
+	before, err := b.bus.Miners.Evaluations(t.Context())
 	must.Do(t, err)
 	marked := before[2]
 	marked.Merged[0].Title = "as the later round has it"
 	origin := jobstream.Origin{Round: later.Round, PlannedAt: later.PlannedAt, Revision: 1}
-	must.Do(t, b.bus.ChangeStored(t.Context(), origin, []scoring.StoredChange{{UID: 2, Evaluation: &marked}, {UID: 1}}))
+	must.Do(t, b.bus.Miners.Change(t.Context(), origin, []scoring.StoredChange{{UID: 2, Evaluation: &marked}, {UID: 1}}))
 	_, _, err = b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{})
 	must.Do(t, err)
-	after, err := b.bus.StoredEvaluations(t.Context())
+	after, err := b.bus.Miners.Evaluations(t.Context())
 	must.Do(t, err)
 	if _, there := after[1]; there || after[2].Merged[0].Title != marked.Merged[0].Title {
 		t.Error("the replay of the earlier round has changed what the later one stored")
@@ -331,13 +331,13 @@ func TestADamagedPlanCostsNoRound(t *testing.T) {
 	for _, value := range []string{"{", `{"version": 99}`} {
 		_, err := b.bus.Bucket(job.BucketRounds).Put(t.Context(), job.ReplayKey(m.Round, first.Revision), []byte(value))
 		must.Do(t, err)
-		held, err := b.bus.Held(t.Context(), m.Round)
+		held, err := b.bus.Inventory(t.Context(), m.Round)
 		must.Do(t, err)
 		named := func(d audit.Discrepancy) bool { return d.Kind == audit.PlanUnreadable }
 		if audit := audit.Of(held); !slices.ContainsFunc(audit.Discrepancies, named) {
 			t.Errorf("%q: the audit has %v, want the plan named", value, audit.Discrepancies)
 		}
-		planned, err := b.bus.Planned(t.Context(), m.Round)
+		planned, err := b.bus.Rounds.Planned(t.Context(), m.Round)
 		must.Do(t, err)
 		failures, err := outcome.ReadFailures(t.Context(), b.bus, planned, true)
 		if err != nil || len(failures.Ended) == 0 {
@@ -414,12 +414,12 @@ func TestAReplaysTraceIsLinkedToTheFormer(t *testing.T) { //nolint:paralleltest 
 	})
 	b := setup(t, jobstream.Config{})
 	p, m, _ := failing(t, b)
-	failed, _, err := b.bus.Record(t.Context(), m.Round, 1)
+	failed, _, err := b.bus.Records.Load(t.Context(), m.Round, 1)
 	must.Do(t, err)
 	p.healed.Store(true)
 	_, _, err = b.runner(t).Replay(deadline(t), m.Round, outcome.Selection{UIDs: []int{1}})
 	must.Do(t, err)
-	healed, _, err := b.bus.Record(t.Context(), m.Round, 1)
+	healed, _, err := b.bus.Records.Load(t.Context(), m.Round, 1)
 	must.Do(t, err)
 	if failed.Trace == "" || healed.Trace == failed.Trace {
 		t.Fatalf("traces %q and %q, want two", failed.Trace, healed.Trace)

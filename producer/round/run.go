@@ -130,7 +130,7 @@ func (cfg Config) Leadership() leadership.Config {
 // name must not exist.
 func (r *Runner) Start(ctx context.Context, m job.Manifest) (outcome.Result, error) {
 	ctx, m.Trace = telemetry.NewRound(ctx)
-	if err := r.cfg.Bus.CreateManifest(ctx, m); err != nil {
+	if err := r.cfg.Bus.Rounds.CreateManifest(ctx, m); err != nil {
 		return outcome.Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
 	}
 	crash.At(crash.ManifestWritten)
@@ -190,7 +190,7 @@ func (r *Runner) settled(ctx context.Context, m known) (outcome.Result, error) {
 	if err != nil || latest.Revision == 0 {
 		return latest, err
 	}
-	broken, err := r.cfg.Bus.Replay(ctx, m.Round, latest.Revision)
+	broken, err := r.cfg.Bus.Rounds.Replay(ctx, m.Round, latest.Revision)
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
 		return latest, nil
@@ -207,7 +207,7 @@ func (r *Runner) settled(ctx context.Context, m known) (outcome.Result, error) {
 func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (outcome.Result, error) {
 	replay := job.Replay{Round: m.Round, Number: revision - 1}
 	if replay.Number > 0 {
-		planned, err := r.cfg.Bus.Replay(ctx, m.Round, replay.Number)
+		planned, err := r.cfg.Bus.Rounds.Replay(ctx, m.Round, replay.Number)
 		if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
 			return outcome.Result{}, fmt.Errorf("reading replay %d of round %s: %w", replay.Number, m.Round, err)
 		}
@@ -299,7 +299,7 @@ func (w *work) settleAll(ctx context.Context) error {
 		group.Go(func() error { return w.declareOverdue(ctx, w.m.Round, w.jobs, w.overdueAt) })
 	}
 	group.Go(func() error {
-		err := w.cfg.Bus.ConsumeExhausted(ctx, w.exhausted)
+		err := w.cfg.Bus.Queue.ConsumeExhausted(ctx, w.exhausted)
 		if ctx.Err() == nil {
 			return fmt.Errorf("reading the advisories of exhausted deliveries: %w", err)
 		}

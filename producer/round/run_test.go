@@ -41,7 +41,7 @@ func TestARoundIsPlannedPublishedCollectedAndConcluded(t *testing.T) {
 	if diff := cmp.Diff(want, got.Outcome.Rewards, near()); diff != "" {
 		t.Errorf("rewards (-want +got):\n%s", diff)
 	}
-	stored, err := b.bus.Outcome(t.Context(), m.Round, 1)
+	stored, err := b.bus.Outcomes.Load(t.Context(), m.Round, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestJobsAreQueuedInOrder(t *testing.T) {
 		ended <- err
 	}()
 	for next := 1; next <= len(miners); {
-		got, err := b.bus.Fetch(ctx, 50, time.Second)
+		got, err := b.bus.Queue.Fetch(ctx, 50, time.Second)
 		must.Do(t, err)
 		for _, d := range got {
 			if want := job.Subject(m.Round, next); d.Subject() != want {
@@ -254,7 +254,7 @@ func TestUsedUpDeliveriesEndAJobAsPoison(t *testing.T) {
 	go func() { // takes every job that comes and never says a word about it
 		defer close(dying)
 		for ctx.Err() == nil {
-			if _, err := b.bus.Fetch(ctx, 1, 100*time.Millisecond); err != nil && ctx.Err() == nil {
+			if _, err := b.bus.Queue.Fetch(ctx, 1, 100*time.Millisecond); err != nil && ctx.Err() == nil {
 				t.Error(err)
 				return
 			}

@@ -124,7 +124,7 @@ func TestAChangedManifestIsNotConcluded(t *testing.T) {
 	t.Parallel()
 	b, _, _ := signedSetup(t)
 	m := b.plan(t, four()...)
-	must.Do(t, b.bus.CreateManifest(t.Context(), m))
+	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
 	key := job.ManifestKey(m.Round)
 	signature, content := stored(t, b.bus, key)
 	changed := bytes.Replace(content, []byte(`"emission_share":0.8`), []byte(`"emission_share":0.9`), 1)
@@ -137,7 +137,7 @@ func TestAChangedManifestIsNotConcluded(t *testing.T) {
 			t.Errorf("changed %s: %v, want the round lost by its signature", name, err)
 		}
 	}
-	if revisions := must.Get(b.bus.Outcomes(t.Context(), m.Round))(t); len(revisions) > 0 {
+	if revisions := must.Get(b.bus.Outcomes.Revisions(t.Context(), m.Round))(t); len(revisions) > 0 {
 		t.Errorf("it was concluded: %v", revisions)
 	}
 }
@@ -147,7 +147,7 @@ func TestASignedRoundIsNotConcludedUnsigned(t *testing.T) {
 	t.Parallel()
 	b, plain, _ := signedSetup(t)
 	m := b.plan(t, four()...)
-	must.Do(t, b.bus.CreateManifest(t.Context(), m))
+	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
 	without := b.runner(t, func(c *round.Config) { c.Bus = plain })
 	if _, err := without.Resume(deadline(t), m.Round); !errors.Is(err, round.ErrNoKey) {
 		t.Errorf("resumed without the key: %v, want ErrNoKey", err)

@@ -27,7 +27,7 @@ func (w *work) snapshot(ctx context.Context) error {
 
 func (w *work) findSnapshot(ctx context.Context) error {
 	var err error
-	w.stored, err = w.cfg.Bus.Snapshot(ctx, w.m.Round)
+	w.stored, err = w.cfg.Bus.Rounds.Snapshot(ctx, w.m.Round)
 	missing := errors.Is(err, jobstream.ErrNotFound)
 	switch {
 	case err == nil:
@@ -54,7 +54,7 @@ func (w *work) begun(ctx context.Context) (bool, error) {
 	if w.replay.Number > 0 {
 		return true, nil
 	}
-	records, damage, err := w.cfg.Bus.AllRecords(ctx, w.m.Round)
+	records, damage, err := w.cfg.Bus.Records.ListAll(ctx, w.m.Round)
 	if err != nil {
 		return false, fmt.Errorf("reading the records: %w", err)
 	}
@@ -62,7 +62,7 @@ func (w *work) begun(ctx context.Context) (bool, error) {
 }
 
 func (w *work) takeSnapshot(ctx context.Context) error {
-	stored, err := w.cfg.Bus.StoredEvaluations(ctx)
+	stored, err := w.cfg.Bus.Miners.Evaluations(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the stored evaluations: %w", err)
 	}
@@ -71,14 +71,14 @@ func (w *work) takeSnapshot(ctx context.Context) error {
 		return err
 	}
 	if refilled {
-		if stored, err = w.cfg.Bus.StoredEvaluations(ctx); err != nil {
+		if stored, err = w.cfg.Bus.Miners.Evaluations(ctx); err != nil {
 			return fmt.Errorf("reading the stored evaluations: %w", err)
 		}
 	}
-	if err := w.cfg.Bus.PutSnapshot(ctx, w.m.Round, stored); err != nil {
+	if err := w.cfg.Bus.Rounds.PutSnapshot(ctx, w.m.Round, stored); err != nil {
 		return err
 	}
-	w.stored, err = w.cfg.Bus.Snapshot(ctx, w.m.Round) // another producer may have been first
+	w.stored, err = w.cfg.Bus.Rounds.Snapshot(ctx, w.m.Round) // another producer may have been first
 	return err
 }
 
@@ -86,7 +86,7 @@ func (w *work) takeSnapshot(ctx context.Context) error {
 // has changed since. Only if nothing has, it is what was: then it is kept again.
 // Otherwise every conclusion finds that it is not, and says so.
 func (w *work) rebuildSnapshot(ctx context.Context, why error) error {
-	stored, changed, err := w.cfg.Bus.StoredBefore(ctx, jobstream.Origin{Round: w.m.Round, PlannedAt: w.m.PlannedAt})
+	stored, changed, err := w.cfg.Bus.Miners.EvaluationsBefore(ctx, jobstream.Origin{Round: w.m.Round, PlannedAt: w.m.PlannedAt})
 	if err != nil {
 		return fmt.Errorf("putting the stored evaluations together that the round began with: %w", err)
 	}
@@ -119,11 +119,11 @@ func (w *work) rebuildSnapshot(ctx context.Context, why error) error {
 // unendedBefore is the last round before this one that has no outcome, "" for none. A
 // round begins when the one before it has ended: that one has lost its outcome.
 func (w *work) unendedBefore(ctx context.Context) (string, error) {
-	planned, err := w.cfg.Bus.Rounds(ctx)
+	planned, err := w.cfg.Bus.Rounds.List(ctx)
 	if err != nil {
 		return "", fmt.Errorf("listing the rounds: %w", err)
 	}
-	concluded, err := w.cfg.Bus.Concluded(ctx)
+	concluded, err := w.cfg.Bus.Rounds.Concluded(ctx)
 	if err != nil {
 		return "", fmt.Errorf("listing the concluded rounds: %w", err)
 	}
@@ -143,7 +143,7 @@ func (w *work) keepSnapshot(ctx context.Context) error {
 	if w.partly {
 		return nil
 	}
-	restored, err := w.cfg.Bus.RestoreSnapshot(ctx, w.m.Round, w.stored)
+	restored, err := w.cfg.Bus.Rounds.RestoreSnapshot(ctx, w.m.Round, w.stored)
 	if err != nil {
 		return fmt.Errorf("keeping the stored evaluations that the round began with: %w", err)
 	}

@@ -87,14 +87,14 @@ func TestAMendedJobStaysInItsTrace(t *testing.T) { //nolint:paralleltest // see 
 		if j.UID != 1 { // the second one, after this
 			return evaluated(j, 1), nil
 		}
-		record, _, err := b.bus.Record(ctx, m.Round, 2)
+		record, _, err := b.bus.Records.Load(ctx, m.Round, 2)
 		if err != nil {
 			return job.Evaluation{}, err
 		}
 		before = record.Trace
 		b.deleteRecord(t, m, 2)
 		err = again(ctx, func() (err error) {
-			record, _, err = b.bus.Record(ctx, m.Round, 2)
+			record, _, err = b.bus.Records.Load(ctx, m.Round, 2)
 			return err
 		})
 		if err != nil {
@@ -103,7 +103,7 @@ func TestAMendedJobStaysInItsTrace(t *testing.T) { //nolint:paralleltest // see 
 		replanned = record.Trace
 		b.deleteMessage(t, m, 2) //nolint:contextcheck // the test's own
 		err = again(ctx, func() (err error) {
-			queued, err := b.bus.Queued(ctx, m.Round)
+			queued, err := b.bus.Queue.Messages(ctx, m.Round)
 			if err == nil && queued[2] == 0 {
 				err = jobstream.ErrNotFound
 			}
@@ -112,7 +112,7 @@ func TestAMendedJobStaysInItsTrace(t *testing.T) { //nolint:paralleltest // see 
 		if err != nil {
 			return job.Evaluation{}, err
 		}
-		requeued, err = b.bus.QueuedTrace(ctx, m.Round, 2)
+		requeued, err = b.bus.Queue.Trace(ctx, m.Round, 2)
 		return evaluated(j, 1), err
 	}, func(c *lease.Config) { c.Slots = 1 })
 	got, err := b.runner(t).Start(deadline(t), m)

@@ -48,16 +48,16 @@ type past struct {
 // is put back if it is known from before.
 func (r *Runner) manifest(ctx context.Context, round string, before known) (known, error) {
 	before.past = cmp.Or(before.past, &past{})
-	stored, err := r.cfg.Bus.Manifest(ctx, round)
+	stored, err := r.cfg.Bus.Rounds.Manifest(ctx, round)
 	lost := jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound)
 	switch {
 	case lost && before.stored.Round == round:
-		if _, err := r.cfg.Bus.RestoreManifest(ctx, before.stored); err != nil {
+		if _, err := r.cfg.Bus.Rounds.RestoreManifest(ctx, before.stored); err != nil {
 			return before, fmt.Errorf("putting the manifest of round %s back: %w", round, err)
 		}
 		crash.At(crash.ManifestRestored)
 		before.past.mended = append(before.past.mended, r.tell(ctx, round, -1, string(lostManifest)))
-		if stored, err = r.cfg.Bus.Manifest(ctx, round); err != nil {
+		if stored, err = r.cfg.Bus.Rounds.Manifest(ctx, round); err != nil {
 			return before, fmt.Errorf("reading the manifest of round %s: %w", round, err)
 		}
 	case lost:
@@ -68,7 +68,7 @@ func (r *Runner) manifest(ctx context.Context, round string, before known) (know
 	if stored.SignedBy != "" && !r.cfg.Bus.Signs() {
 		return before, fmt.Errorf("round %s: %w", round, ErrNoKey)
 	}
-	replays, err := r.cfg.Bus.Replays(ctx, round)
+	replays, err := r.cfg.Bus.Rounds.Replays(ctx, round)
 	if err != nil {
 		return before, fmt.Errorf("reading the replays of round %s: %w", round, err)
 	}

@@ -31,7 +31,7 @@ func TestRefusals(t *testing.T) {
 	b.sick.Store(2)
 	result := b.concluded(t, now)
 	open := b.plan(t, now.Add(2*time.Hour))
-	if err := b.bus.CreateManifest(t.Context(), open); err != nil {
+	if err := b.bus.Rounds.CreateManifest(t.Context(), open); err != nil {
 		t.Fatal(err)
 	}
 	const get, post = http.MethodGet, http.MethodPost

@@ -100,7 +100,7 @@ func (a *API) outcome(r *http.Request) (reply, error) {
 	if fresh(r, tag) {
 		return unchanged(tag), nil
 	}
-	stored, err := a.cfg.Bus.SignedOutcome(r.Context(), at.Round, at.Revision)
+	stored, err := a.cfg.Bus.Outcomes.LoadSigned(r.Context(), at.Round, at.Revision)
 	if err == nil {
 		err = outcome.CheckNext(r.Context(), a.cfg.Bus, at.Round, at.Revision, stored.SHA256)
 	}
@@ -167,7 +167,7 @@ func (a *API) limit(r *http.Request) (reply, error) {
 // undeclared lists the egresses in use that are none of the fleet's. It is beside
 // the bucket: what cannot be looked up is left out.
 func (a *API) undeclared(ctx context.Context) []string {
-	declared, _, err := a.cfg.Bus.Egresses(ctx)
+	declared, _, err := a.cfg.Bus.Egresses.Load(ctx)
 	if err != nil || len(declared.Names) == 0 {
 		return nil
 	}

@@ -28,7 +28,7 @@ func TestARoundIsTold(t *testing.T) {
 	b.work(t)
 	result := b.concluded(t, now)
 	open := b.plan(t, now.Add(2*time.Hour)) // planned later, not concluded
-	if err := b.bus.CreateManifest(t.Context(), open); err != nil {
+	if err := b.bus.Rounds.CreateManifest(t.Context(), open); err != nil {
 		t.Fatal(err)
 	}
 
@@ -127,7 +127,7 @@ func TestPagesOfRounds(t *testing.T) {
 	add := func(day int) string {
 		t.Helper()
 		m := b.plan(t, asOf.AddDate(0, 0, day))
-		if err := b.bus.CreateManifest(t.Context(), m); err != nil {
+		if err := b.bus.Rounds.CreateManifest(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 		return m.Round
@@ -169,7 +169,7 @@ func TestTheLatestIsFoundPastDamage(t *testing.T) {
 	want := b.concluded(t, now).Round
 	for name, outcome := range map[string]string{"99990101t000000z-000001": `{"version": 1}`, "99990101t000000z-000002": "{"} {
 		must.Get(b.bus.Bucket(job.BucketRounds).Put(t.Context(), job.ManifestKey(name), []byte("{")))(t)
-		must.Do(t, b.bus.PutOutcome(t.Context(), name, 1, []byte(outcome)))
+		must.Do(t, b.bus.Outcomes.Put(t.Context(), name, 1, []byte(outcome)))
 	}
 	for range 2 {
 		got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
@@ -188,7 +188,7 @@ func TestADamagedRoundIsListed(t *testing.T) {
 	b := setup(t)
 	plan, manifest := b.plan(t, asOf), b.plan(t, asOf.AddDate(0, 0, 1))
 	for _, m := range []job.Manifest{plan, manifest} {
-		must.Do(t, b.bus.CreateManifest(t.Context(), m))
+		must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
 	}
 	for _, key := range []string{job.ManifestKey(manifest.Round), job.ReplayKey(plan.Round, 1)} {
 		must.Get(b.bus.Bucket(job.BucketRounds).Put(t.Context(), key, []byte("{")))(t)
@@ -209,9 +209,9 @@ func TestALostRoundIsListed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	lost, unreadable := b.plan(t, asOf), b.plan(t, asOf.AddDate(0, 0, 1))
-	must.Get(b.bus.PlanRecord(t.Context(), job.Plan(lost.Round, 1, "")))(t)
-	must.Do(t, b.bus.CreateManifest(t.Context(), unreadable))
-	must.Do(t, b.bus.PutOutcome(t.Context(), unreadable.Round, 1, []byte("{")))
+	must.Get(b.bus.Records.Plan(t.Context(), job.Plan(lost.Round, 1, "")))(t)
+	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), unreadable))
+	must.Do(t, b.bus.Outcomes.Put(t.Context(), unreadable.Round, 1, []byte("{")))
 	for _, rubbish := range []string{"x.y.z", "x.manifests"} {
 		must.Get(b.bus.Bucket(job.BucketRounds).PutString(t.Context(), rubbish, "{"))(t)
 	}
@@ -254,7 +254,7 @@ func TestTheLimitIsTold(t *testing.T) {
 	if got := into[answer.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", "")); got.Undeclared != nil {
 		t.Errorf("undeclared %v, want none while nobody has declared any", got.Undeclared)
 	}
-	if err := b.bus.SetEgresses(t.Context(), job.Egresses{Names: []string{"default"}}, 0); err != nil {
+	if err := b.bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"default"}}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if got := into[answer.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", "")); !slices.Equal(got.Undeclared, []string{"stranger"}) {

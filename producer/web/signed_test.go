@@ -132,13 +132,13 @@ func TestAForgedEvaluationIsNotShown(t *testing.T) {
 	if before == 0 {
 		t.Fatal("there are no files to begin with")
 	}
-	record, revision, err := b.bus.Record(t.Context(), result.Round, 2)
+	record, revision, err := b.bus.Records.Load(t.Context(), result.Round, 2)
 	must.Do(t, err)
-	forged := must.Get(b.bus.Evaluation(t.Context(), record.Evaluation))(t)
+	forged := must.Get(b.bus.Evaluations.Load(t.Context(), record.Evaluation))(t)
 	forged.Worker = "another"
 	record.Evaluation = job.EvaluationKey(result.Round, 2, "forged")
-	must.Do(t, b.bus.PutEvaluation(t.Context(), record.Evaluation, forged))
-	must.Get(b.bus.UpdateRecord(t.Context(), record, revision))(t)
+	must.Do(t, b.bus.Evaluations.Put(t.Context(), record.Evaluation, forged))
+	must.Get(b.bus.Records.Update(t.Context(), record, revision))(t)
 	if n := files(); n != before-1 {
 		t.Errorf("%d files, want those of the %d evaluations that the outcome was made of", n, before-1)
 	}

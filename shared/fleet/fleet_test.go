@@ -42,7 +42,7 @@ func servers(t *testing.T) (_ fleet.Config, stop func()) {
 func TestOpenAndClose(t *testing.T) {
 	t.Parallel()
 	f := must.Get(fleet.Open(t.Context(), config(t)))(t)
-	if _, err := f.Bus.Rounds(t.Context()); err != nil {
+	if _, err := f.Bus.Rounds.List(t.Context()); err != nil {
 		t.Errorf("streams: %v", err)
 	}
 	if state, err := f.Limiter.State(t.Context()); err != nil || state.Rate < 4.6 || state.Rate > 4.7 {

@@ -54,12 +54,12 @@ func (f *Fleet) storage(ctx context.Context) ([]telemetry.Storage, error) {
 }
 
 func (f *Fleet) last(ctx context.Context) (concluded, complete time.Time, err error) {
-	last, _, err := f.Bus.Last(ctx)
+	last, _, err := f.Bus.Schedule.LastConclusion(ctx)
 	return last.Concluded, last.Complete, err
 }
 
 func (f *Fleet) queue(ctx context.Context) (telemetry.Queue, error) {
-	q, dead, err := f.Bus.Depth(ctx)
+	q, dead, err := f.Bus.Queue.Depth(ctx)
 	return telemetry.Queue{Messages: q.Messages, Waiting: q.Waiting, Oldest: q.Oldest, Dead: dead}, err
 }
 

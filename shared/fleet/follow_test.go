@@ -49,7 +49,7 @@ func TestEveryProcessTellsOfTheServers(t *testing.T) { //nolint:paralleltest // 
 			if !complete {
 				at = at.Add(time.Minute)
 			}
-			if err := f.Bus.NoteConcluded(ctx, at, complete); err != nil {
+			if err := f.Bus.Schedule.RecordConclusion(ctx, at, complete); err != nil {
 				return err
 			}
 		}

@@ -43,7 +43,11 @@ var arrows = []arrow{
 	},
 	{
 		"shared/jobstream", "it carries jobs, records and evaluations, marks the steps inside what takes several, and proves by files who it is",
-		[]string{"shared/certs", "shared/secret", "shared/crash", "shared/job", "shared/pause", "shared/scoring", "shared/signing", "shared/telemetry"},
+		[]string{"shared/certs", "shared/secret", "shared/crash", "shared/job", "shared/jobstream/kv", "shared/pause", "shared/scoring", "shared/signing", "shared/telemetry"},
+	},
+	{
+		"shared/jobstream/kv", "a value says which build wrote it, and may be signed; what is tried again, the bus says",
+		[]string{"shared/job", "shared/signing"},
 	},
 	{
 		"shared/jobstream/jobstreamtest", "tests of jobs need the servers that jobs are on",

@@ -92,8 +92,8 @@ type Damage struct {
 	Error    string
 }
 
-// Held is what the streams and buckets hold of one round.
-type Held struct {
+// Inventory is what the streams and buckets hold of one round.
+type Inventory struct {
 	At time.Time // when it was read
 	// Manifest is empty when Lost says why there is none.
 	Manifest Manifest

@@ -39,14 +39,14 @@ func (e *UndeclaredError) Error() string {
 func (e *UndeclaredError) Is(target error) bool { return target == ErrUndeclared }
 
 // undeclaredNow looks which of the role's streams are not there; nil if all are.
-func (b *Bus) undeclaredNow(ctx context.Context) (*UndeclaredError, error) {
+func (l *link) undeclaredNow(ctx context.Context) (*UndeclaredError, error) {
 	absent, used := &UndeclaredError{}, 0
 	for _, s := range declared() {
-		if !b.cfg.Role.uses(s.Name) {
+		if !s.does(l.cfg.Role, looks) {
 			continue
 		}
 		used++
-		_, err := b.js.Stream(ctx, s.Name)
+		_, err := l.js.Stream(ctx, s.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			absent.Streams = append(absent.Streams, s.Name)
 		} else if err != nil {
@@ -62,30 +62,30 @@ func (b *Bus) undeclaredNow(ctx context.Context) (*UndeclaredError, error) {
 
 // open declares the streams or finds them, as the role wants. A JetStream that is not
 // ready is waited for until cfg.Wait is over.
-func (b *Bus) open(ctx context.Context) error {
+func (l *link) open(ctx context.Context) error {
 	ready, cancel := ctx, context.CancelFunc(func() {})
-	if b.cfg.Wait > 0 {
-		ready, cancel = context.WithTimeoutCause(ctx, b.cfg.Wait, fmt.Errorf("not ready after %s", b.cfg.Wait))
+	if l.cfg.Wait > 0 {
+		ready, cancel = context.WithTimeoutCause(ctx, l.cfg.Wait, fmt.Errorf("not ready after %s", l.cfg.Wait))
 	}
 	defer cancel()
-	if b.cfg.Role == RoleProducer {
-		return b.try(ready, "declaring streams", b.declare)
+	if l.cfg.Role == RoleProducer {
+		return l.retry(ready, "declaring streams", l.declare)
 	}
-	err := b.find(ready)
-	if b.cfg.Role == RoleWorker && errors.Is(err, ErrUndeclared) {
-		return b.awaitDeclared(ctx)
+	err := l.find(ready)
+	if l.cfg.Role == RoleWorker && errors.Is(err, ErrUndeclared) {
+		return l.awaitDeclared(ctx)
 	}
 	return err
 }
 
 // find looks the streams up; ErrUndeclared if one is not there.
-func (b *Bus) find(ctx context.Context) error {
-	return b.try(ctx, "looking for the streams", func(ctx context.Context) error {
-		err := b.bind(ctx)
+func (l *link) find(ctx context.Context) error {
+	return l.retry(ctx, "looking for the streams", func(ctx context.Context) error {
+		err := l.bind(ctx)
 		if !undeclared(err) {
 			return err
 		}
-		absent, lookErr := b.undeclaredNow(ctx)
+		absent, lookErr := l.undeclaredNow(ctx)
 		if absent == nil && lookErr == nil { // they have come meanwhile, or a consumer alone is missing
 			absent = &UndeclaredError{}
 		}
@@ -95,19 +95,19 @@ func (b *Bus) find(ctx context.Context) error {
 
 // awaitDeclared waits until a producer has declared the streams. A worker may start
 // long before the first producer.
-func (b *Bus) awaitDeclared(ctx context.Context) error {
+func (l *link) awaitDeclared(ctx context.Context) error {
 	const remind = 10 * time.Second
 	var said time.Time
 	for {
-		err := b.find(ctx)
+		err := l.find(ctx)
 		if !errors.Is(err, ErrUndeclared) {
 			return err
 		}
 		if now := time.Now(); now.Sub(said) >= remind {
 			said = now
-			b.cfg.Log.WarnContext(ctx, "waiting for a producer, which declares the streams", "error", err)
+			l.cfg.Log.WarnContext(ctx, "waiting for a producer, which declares the streams", "error", err)
 		}
-		if err := pause.For(ctx, b.cfg.RetryWait); err != nil {
+		if err := pause.For(ctx, l.cfg.RetryWait); err != nil {
 			return fmt.Errorf("waiting for a producer, which declares the streams: %w", err)
 		}
 	}

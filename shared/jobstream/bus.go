@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/signing"
 )
 
@@ -94,19 +95,61 @@ func (c Config) filled() (Config, error) {
 	return c, nil
 }
 
-// Bus is one process' access to the streams and buckets. It is safe for
+// Bus is one process' access to the streams and buckets, each by its part. It is safe for
 // concurrent use. Of a watch it has goroutines until the watch's context ends, else
 // none; the connection stays its caller's.
 type Bus struct {
+	*link
+
+	Queue       Queue
+	Letters     Letters
+	Records     Records
+	Evaluations Evaluations
+	Rounds      Rounds
+	Outcomes    Outcomes
+	Holders     Holders
+	Schedule    Schedule
+	Egresses    Egresses
+	Miners      Miners
+}
+
+// The parts of a bus.
+type (
+	// Queue is the stream of jobs, with the word that a job's deliveries are used up.
+	Queue struct{ *link }
+	// Letters are the dead letters: the stream of jobs that failed for good.
+	Letters struct{ *link }
+	// Records are the states of jobs.
+	Records struct{ *link }
+	// Evaluations are what workers concluded, each under the key of its claim.
+	Evaluations struct{ *link }
+	// Rounds are what rounds are planned with and begin with: manifests, replays,
+	// snapshots and maintainers.
+	Rounds struct{ *link }
+	// Outcomes are what rounds ended with, by revision.
+	Outcomes struct{ *link }
+	// Holders are the producers that run a round, or the schedule.
+	Holders struct{ *link }
+	// Schedule is when rounds are due, and were concluded.
+	Schedule struct{ *link }
+	// Egresses is the declaration of the addresses from which the fleet sends.
+	Egresses struct{ *link }
+	// Miners are what is kept of a miner from round to round: its last good evaluation,
+	// and whose account its token was.
+	Miners struct{ *link }
+)
+
+// link is what the parts share: the connection, how it does, and what is found by it.
+type link struct {
 	cfg     Config
 	nc      *nats.Conn
 	js      jetstream.JetStream
-	leader  nats.JetStreamContext // the library's older interface, for ReadLeader
+	values  kv.Link
 	jobs    jetstream.Stream
 	dead    jetstream.Stream
 	workers jetstream.Consumer
 	streams map[string]jetstream.Stream
-	buckets map[string]jetstream.KeyValue
+	buckets map[string]*kv.Bucket
 	ackWait time.Duration // as the server has it, whatever cfg says
 	// consumer is the workers' consumer as this process has last known it.
 	consumer  atomic.Pointer[jetstream.ConsumerConfig]
@@ -137,16 +180,25 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
-	b := &Bus{cfg: cfg, nc: nc, js: js, leader: leader, streams: map[string]jetstream.Stream{}, buckets: map[string]jetstream.KeyValue{},
-		standing: standing{refused: map[string]bool{}}}
-	if err := checkPayload(nc); err != nil {
+	l := &link{
+		cfg: cfg, nc: nc, js: js, standing: standing{refused: map[string]bool{}},
+		streams: map[string]jetstream.Stream{}, buckets: map[string]*kv.Bucket{},
+	}
+	l.values = kv.Link{
+		NC: nc, JS: js, Leader: leader, Retry: l.retryWrite,
+		Timeout: cfg.Timeout, Signing: cfg.Keys, Log: cfg.Log,
+	}
+	if err := kv.CheckPayload(nc); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
-	if err := b.open(ctx); err != nil {
+	if err := l.open(ctx); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
-	b.bound.Store(true)
-	return b, nil
+	l.bound.Store(true)
+	return &Bus{
+		link: l, Queue: Queue{l}, Letters: Letters{l}, Records: Records{l}, Evaluations: Evaluations{l}, Rounds: Rounds{l},
+		Outcomes: Outcomes{l}, Holders: Holders{l}, Schedule: Schedule{l}, Egresses: Egresses{l}, Miners: Miners{l},
+	}, nil
 }
 
 // Signs says whether what is written of rounds is signed.
@@ -160,9 +212,16 @@ func (b *Bus) AckWait() time.Duration { return b.ackWait }
 
 // Bucket gives a declared bucket to another adapter, such as the cache of
 // token scores: nil if there is none of that name.
-func (b *Bus) Bucket(name string) jetstream.KeyValue { return b.buckets[name] }
+func (b *Bus) Bucket(name string) jetstream.KeyValue {
+	if bucket := b.buckets[name]; bucket != nil {
+		return bucket.KV
+	}
+	return nil
+}
 
 // The buckets by what they hold; Open has filled the map.
-func (b *Bus) rounds() jetstream.KeyValue      { return b.buckets[job.BucketRounds] }
-func (b *Bus) records() jetstream.KeyValue     { return b.buckets[job.BucketRecords] }
-func (b *Bus) evaluations() jetstream.KeyValue { return b.buckets[job.BucketEvaluation] }
+func (l *link) rounds() *kv.Bucket      { return l.buckets[job.BucketRounds] }
+func (l *link) records() *kv.Bucket     { return l.buckets[job.BucketRecords] }
+func (l *link) evaluations() *kv.Bucket { return l.buckets[job.BucketEvaluation] }
+func (l *link) miners() *kv.Bucket      { return l.buckets[job.BucketMiners] }
+func (l *link) identities() *kv.Bucket  { return l.buckets[job.BucketIdentities] }

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"mirrorfleet/shared/certs"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/pause"
 )
 
@@ -148,7 +149,7 @@ func connectOptions(name string, log *slog.Logger) []nats.Option {
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			log.Info("NATS reconnected", "address", where(nc))
-			if err := checkPayload(nc); err != nil {
+			if err := kv.CheckPayload(nc); err != nil {
 				log.Error("the server cannot be worked with", "address", where(nc), "error", err)
 			}
 		}),

@@ -36,12 +36,7 @@ func startOperated(t *testing.T) *operated {
 	must.Do(t, os.WriteFile(path, []byte(text), 0o600))
 	options := must.Get(server.ProcessConfigFile(path))(t)
 	options.NoSigs, options.NoLog = true, true
-	s := must.Get(server.NewServer(options))(t)
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the server is not ready")
-	}
+	s := jobstreamtest.Run(t, options)
 	return &operated{t, s.ClientURL(), account}
 }
 
@@ -95,14 +90,7 @@ func TestCreds(t *testing.T) {
 func TestPasswordFile(t *testing.T) {
 	t.Parallel()
 	const password = "SEC,RET@:/?%;"
-	s := must.Get(server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, Username: "worker", Password: password,
-	}))(t)
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the server is not ready")
-	}
+	s := jobstreamtest.Run(t, &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, Username: "worker", Password: password})
 	file := filepath.Join(t.TempDir(), "password")
 	must.Do(t, os.WriteFile(file, []byte(password+"\n"), 0o600))
 	connect := func(user string) error {

@@ -29,8 +29,8 @@ func TestDeadLettersPastDamage(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	letter := job.DeadLetter{Version: job.Version, Round: "r1", UID: 1, Class: job.Permanent, Error: "404", At: asOf}
-	must.Do(t, b.bus.CreateManifest(b.ctx, job.Manifest{Round: "r1"}))
-	must.Do(t, b.bus.PublishDead(b.ctx, letter))
+	must.Do(t, b.bus.Rounds.CreateManifest(b.ctx, job.Manifest{Round: "r1"}))
+	must.Do(t, b.bus.Letters.Publish(b.ctx, letter))
 	for subject, value := range map[string]string{
 		job.DeadSubject("r1", 1): "{", job.DeadSubject("r1", 2): `{"version":1,"round":"r1","uid":3}`, job.DeadSubject("r1", 3): `{"version":9}`,
 	} {
@@ -38,12 +38,12 @@ func TestDeadLettersPastDamage(t *testing.T) {
 		msg.Data = []byte(value)
 		must.Get(b.js.PublishMsg(b.ctx, msg))(t)
 	}
-	got, err := b.bus.DeadLetters(b.ctx, "r1")
+	got, err := b.bus.Letters.List(b.ctx, "r1")
 	if diff := cmp.Diff([]job.DeadLetter{letter}, got); err != nil || diff != "" {
 		t.Errorf("the letters that can be read: %v (-want +got):\n%s", err, diff)
 	}
 	var uids []int
-	for _, d := range must.Get(b.bus.Held(b.ctx, "r1"))(t).Damage {
+	for _, d := range must.Get(b.bus.Inventory(b.ctx, "r1"))(t).Damage {
 		uids = append(uids, d.UID)
 	}
 	slices.Sort(uids)
@@ -53,9 +53,9 @@ func TestDeadLettersPastDamage(t *testing.T) {
 
 	must.Do(t, must.Get(b.js.Stream(b.ctx, job.StreamDead))(t).Purge(b.ctx))
 	for range 2 { // the second time under another id again
-		must.Do(t, b.bus.RepublishDead(b.ctx, letter))
+		must.Do(t, b.bus.Letters.Republish(b.ctx, letter))
 	}
-	if got, err := b.bus.DeadLetters(b.ctx, "r1"); err != nil || len(got) != 2 {
+	if got, err := b.bus.Letters.List(b.ctx, "r1"); err != nil || len(got) != 2 {
 		t.Errorf("published again twice: %d letters, %v", len(got), err)
 	}
 }
@@ -70,7 +70,7 @@ func TestListsGoPastKeysThatAreNone(t *testing.T) {
 	for _, key := range []string{"r1.*", "r1.ä", "r1.x!"} { // to ask for the first one is to ask for the last
 		must.Get(b.js.Publish(b.ctx, prefix+key, []byte("{}")))(t)
 	}
-	records, damage, err := b.bus.AllRecords(b.ctx, "r1")
+	records, damage, err := b.bus.Records.ListAll(b.ctx, "r1")
 	if err != nil || len(records) != 1 {
 		t.Fatalf("%d records and %v, want the one that is there", len(records), err)
 	}
@@ -92,37 +92,37 @@ func TestDamagedValuesCanBeReplaced(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	for _, value := range []string{"{", `{"version":9}`, `{"version":0}`} {
 		revision := b.spoil(job.HolderKey("r1"), value)
-		_, got, err := b.bus.Holder(b.ctx, "r1")
+		_, got, err := b.bus.Holders.Load(b.ctx, "r1")
 		if !jobstream.Damaged(err) || got != revision {
 			t.Errorf("holder %s: revision %d, %v; want %d and a damaged value", value, got, err, revision)
 		}
-		if h, _, err := b.bus.LastBeat(b.ctx, "r1"); err != nil || h.Name != "" {
+		if h, _, err := b.bus.Holders.LastBeat(b.ctx, "r1"); err != nil || h.Name != "" {
 			t.Errorf("holder %s: last heard of %+v, %v; want nobody", value, h, err)
 		}
-		must.Get(b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "p"}, got))(t)
+		must.Get(b.bus.Holders.Set(b.ctx, "r1", job.Holder{Name: "p"}, got))(t)
 
 		revision = b.spoil(job.TurnKey, value)
-		_, got, err = b.bus.Turn(b.ctx)
+		_, got, err = b.bus.Schedule.Turn(b.ctx)
 		if !jobstream.Damaged(err) || got != revision {
 			t.Errorf("turn %s: revision %d, %v; want %d and a damaged value", value, got, err, revision)
 		}
-		must.Do(t, b.bus.SetTurn(b.ctx, job.Turn{Round: "r1", Due: asOf}, got))
+		must.Do(t, b.bus.Schedule.SetTurn(b.ctx, job.Turn{Round: "r1", Due: asOf}, got))
 
 		b.spoil(job.LastKey, value)
-		if _, _, err := b.bus.Last(b.ctx); !jobstream.Damaged(err) {
+		if _, _, err := b.bus.Schedule.LastConclusion(b.ctx); !jobstream.Damaged(err) {
 			t.Errorf("last conclusion %s: %v, want a damaged value", value, err)
 		}
-		must.Do(t, b.bus.NoteConcluded(b.ctx, asOf, true))
-		if last, _, err := b.bus.Last(b.ctx); err != nil || !last.Complete.Equal(asOf) {
+		must.Do(t, b.bus.Schedule.RecordConclusion(b.ctx, asOf, true))
+		if last, _, err := b.bus.Schedule.LastConclusion(b.ctx); err != nil || !last.Complete.Equal(asOf) {
 			t.Errorf("last conclusion after %s: %+v, %v; want it replaced", value, last, err)
 		}
 
 		b.spoil(job.MaintainersKey("r1"), value)
-		if _, err := b.bus.Maintainers(b.ctx, "r1"); !jobstream.Damaged(err) {
+		if _, err := b.bus.Rounds.Maintainers(b.ctx, "r1"); !jobstream.Damaged(err) {
 			t.Errorf("maintainers %s: %v, want a damaged value", value, err)
 		}
 		found := map[string][]scoring.Maintainer{"a/b": {}}
-		if kept, err := b.bus.AddMaintainers(b.ctx, "r1", jobstream.Maintainers{Found: found}); err != nil || len(kept.Found) != 1 {
+		if kept, err := b.bus.Rounds.AddMaintainers(b.ctx, "r1", jobstream.Maintainers{Found: found}); err != nil || len(kept.Found) != 1 {
 			t.Errorf("maintainers after %s: %+v, %v; want them replaced", value, kept, err)
 		}
 	}
@@ -135,10 +135,10 @@ func TestRestoreReplacesDamageAlone(t *testing.T) {
 	m := job.Manifest{Round: "r1", Mirror: "http://m"}
 	snapshot := map[int]scoring.StoredEvaluation{1: {UID: 1, Hotkey: "h"}}
 	restore := map[string]func() (bool, error){
-		job.ManifestKey("r1"): func() (bool, error) { return b.bus.RestoreManifest(b.ctx, m) },
-		job.SnapshotKey("r1"): func() (bool, error) { return b.bus.RestoreSnapshot(b.ctx, "r1", snapshot) },
+		job.ManifestKey("r1"): func() (bool, error) { return b.bus.Rounds.RestoreManifest(b.ctx, m) },
+		job.SnapshotKey("r1"): func() (bool, error) { return b.bus.Rounds.RestoreSnapshot(b.ctx, "r1", snapshot) },
 		job.OutcomeKey("r1", 1): func() (bool, error) {
-			return b.bus.ReplaceOutcome(b.ctx, "r1", 1, []byte(`{"version":1}`), func(data []byte) error {
+			return b.bus.Outcomes.Replace(b.ctx, "r1", 1, []byte(`{"version":1}`), func(data []byte) error {
 				if string(data) != `{"version":1}` {
 					return errors.New("another")
 				}
@@ -159,10 +159,10 @@ func TestRestoreReplacesDamageAlone(t *testing.T) {
 		}
 	}
 	b.spoil(job.ManifestKey("r2"), string(must.Get(b.bus.Bucket(job.BucketRounds).Get(b.ctx, job.ManifestKey("r1")))(t).Value()))
-	if _, err := b.bus.Manifest(b.ctx, "r2"); !jobstream.Damaged(err) {
+	if _, err := b.bus.Rounds.Manifest(b.ctx, "r2"); !jobstream.Damaged(err) {
 		t.Errorf("the manifest of another round: %v, want a damaged value", err)
 	}
-	if got, err := b.bus.Manifest(b.ctx, "r1"); err != nil || got.Mirror != m.Mirror {
+	if got, err := b.bus.Rounds.Manifest(b.ctx, "r1"); err != nil || got.Mirror != m.Mirror {
 		t.Errorf("got %+v, %v; want what was put back", got, err)
 	}
 }
@@ -176,15 +176,15 @@ func TestStoredBefore(t *testing.T) {
 		1: {Round: "r1", PlannedAt: at(1), Revision: 1}, 2: {Round: "r2", PlannedAt: at(2), Revision: 1}, 3: {Round: "r3", PlannedAt: at(3), Revision: 1},
 	} {
 		change := scoring.StoredChange{UID: uid, Evaluation: &scoring.StoredEvaluation{UID: uid}}
-		must.Do(t, b.bus.ChangeStored(b.ctx, origin, []scoring.StoredChange{change}))
+		must.Do(t, b.bus.Miners.Change(b.ctx, origin, []scoring.StoredChange{change}))
 	}
 	must.Get(b.bus.Bucket(job.BucketMiners).PutString(b.ctx, "4", "{"))(t)
-	got, changed, err := b.bus.StoredBefore(b.ctx, jobstream.Origin{Round: "r2", PlannedAt: at(2)})
+	got, changed, err := b.bus.Miners.EvaluationsBefore(b.ctx, jobstream.Origin{Round: "r2", PlannedAt: at(2)})
 	if err != nil || len(got) != 1 || got[1].UID != 1 || changed != 2 {
 		t.Errorf("got %v and %d changed, %v; want miner 1's, and two changed", got, changed, err)
 	}
 	for uid, damaged := range map[int]bool{1: false, 4: true, 5: false} {
-		if damage, err := b.bus.StoredDamage(b.ctx, uid); err != nil || (damage != nil) != damaged {
+		if damage, err := b.bus.Miners.Damage(b.ctx, uid); err != nil || (damage != nil) != damaged {
 			t.Errorf("miner %d: %v, %v; want damage %v", uid, damage, err, damaged)
 		}
 	}
@@ -195,24 +195,24 @@ func TestStoredBefore(t *testing.T) {
 func TestEgressesAreDeclaredAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	if did, err := b.bus.RestoreEgresses(b.ctx); err != nil || did {
+	if did, err := b.bus.Egresses.Restore(b.ctx); err != nil || did {
 		t.Errorf("nobody has declared any: declared again %v, %v", did, err)
 	}
-	must.Do(t, b.bus.SetEgresses(b.ctx, job.Egresses{Names: []string{"a"}, By: "p"}, 0))
+	must.Do(t, b.bus.Egresses.Set(b.ctx, job.Egresses{Names: []string{"a"}, By: "p"}, 0))
 	for what, lose := range map[string]func(){
 		"gone":       func() { jobstreamtest.Remove(t, b.js, job.BucketRounds, job.EgressesKey) },
 		"unreadable": func() { b.spoil(job.EgressesKey, "{") },
 	} {
-		_, _, err := b.bus.Egresses(b.ctx)
+		_, _, err := b.bus.Egresses.Load(b.ctx)
 		must.Do(t, err)
 		lose()
-		if e, _, err := b.bus.Egresses(b.ctx); err != nil || !errors.Is(e.Admit("b"), job.ErrUndeclared) {
+		if e, _, err := b.bus.Egresses.Load(b.ctx); err != nil || !errors.Is(e.Admit("b"), job.ErrUndeclared) {
 			t.Errorf("%s: %v, %v; want what was declared to stay in force", what, e, err)
 		}
-		if did, err := b.bus.RestoreEgresses(b.ctx); err != nil || !did {
+		if did, err := b.bus.Egresses.Restore(b.ctx); err != nil || !did {
 			t.Errorf("%s: declared again %v, %v", what, did, err)
 		}
-		if e, _, err := b.bus.StoredEgresses(b.ctx); err != nil || !slices.Equal(e.Names, []string{"a"}) {
+		if e, _, err := b.bus.Egresses.Stored(b.ctx); err != nil || !slices.Equal(e.Names, []string{"a"}) {
 			t.Errorf("%s: declared are %v, %v; want them as they were", what, e, err)
 		}
 	}
@@ -222,23 +222,23 @@ func TestEgressesAreDeclaredAgain(t *testing.T) {
 func TestWhatIsLeftOfRounds(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	must.Do(t, b.bus.CreateManifest(b.ctx, job.Manifest{Round: "r1"}))
-	must.Get(b.bus.PlanRecord(b.ctx, job.Plan("r2", 1, "")))(t)
-	must.Do(t, b.bus.PutEvaluation(b.ctx, "r3.7.c", job.Evaluation{Round: "r3", UID: 7, Claim: "c"}))
-	must.Do(t, b.bus.PublishJob(b.ctx, job.Job{Round: "r4", UID: 1, GitHubID: "1", AsOf: asOf}))
-	must.Do(t, b.bus.PutOutcome(b.ctx, "r5", 2, []byte("{}")))
+	must.Do(t, b.bus.Rounds.CreateManifest(b.ctx, job.Manifest{Round: "r1"}))
+	must.Get(b.bus.Records.Plan(b.ctx, job.Plan("r2", 1, "")))(t)
+	must.Do(t, b.bus.Evaluations.Put(b.ctx, "r3.7.c", job.Evaluation{Round: "r3", UID: 7, Claim: "c"}))
+	must.Do(t, b.bus.Queue.Publish(b.ctx, job.Job{Round: "r4", UID: 1, GitHubID: "1", AsOf: asOf}))
+	must.Do(t, b.bus.Outcomes.Put(b.ctx, "r5", 2, []byte("{}")))
 	b.spoil(job.TurnKey, "{")
 	b.spoil("r6.outcome.x", "{")
-	if got, err := b.bus.Left(b.ctx); err != nil || !slices.Equal(got, []string{"r1", "r2", "r3", "r4", "r5", "r6"}) {
+	if got, err := b.bus.Rounds.Left(b.ctx); err != nil || !slices.Equal(got, []string{"r1", "r2", "r3", "r4", "r5", "r6"}) {
 		t.Errorf("rounds of which anything is left: %v, %v; want r1 to r6", got, err)
 	}
-	if got, err := b.bus.Concluded(b.ctx); err != nil || !slices.Equal(got, []string{"r5"}) {
+	if got, err := b.bus.Rounds.Concluded(b.ctx); err != nil || !slices.Equal(got, []string{"r5"}) {
 		t.Errorf("concluded: %v, %v; want r5", got, err)
 	}
-	if _, err := b.bus.Held(b.ctx, "r9"); !errors.Is(err, jobstream.ErrNotFound) {
+	if _, err := b.bus.Inventory(b.ctx, "r9"); !errors.Is(err, jobstream.ErrNotFound) {
 		t.Errorf("of a round of which nothing is held: %v, want ErrNotFound", err)
 	}
-	if held, err := b.bus.Held(b.ctx, "r2"); err != nil || held.Lost == "" || len(held.Records) != 1 {
+	if held, err := b.bus.Inventory(b.ctx, "r2"); err != nil || held.Lost == "" || len(held.Records) != 1 {
 		t.Errorf("of a round without manifest: %+v, %v; want its record, and why", held, err)
 	}
 }

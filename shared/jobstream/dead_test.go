@@ -28,17 +28,17 @@ func TestDeadLettersOfARound(t *testing.T) {
 	want := []job.DeadLetter{letter("r1", 3, 0, 1), letter("r1", 1, 0, 4), letter("r1", 3, 1, 2)}
 	// The last one tells the second end again: whoever told it first died.
 	for _, d := range append(want, letter("r2", 1, 0, 1), letter("r1", 1, 0, 5)) {
-		must.Do(t, b.bus.PublishDead(b.ctx, d))
+		must.Do(t, b.bus.Letters.Publish(b.ctx, d))
 	}
-	got, err := b.bus.DeadLetters(b.ctx, "r1")
+	got, err := b.bus.Letters.List(b.ctx, "r1")
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
-	if got, err := b.bus.DeadLetters(b.ctx, "r3"); err != nil || len(got) != 0 {
+	if got, err := b.bus.Letters.List(b.ctx, "r3"); err != nil || len(got) != 0 {
 		t.Errorf("unknown round: got %v, %v, want none", got, err)
 	}
-	must.Do(t, b.bus.PublishDead(b.ctx, job.DeadLetter{Round: "not a round", Payload: []byte("x"), At: asOf}))
-	if got, err := b.bus.DeadLetters(b.ctx, job.RoundUnnamed); err != nil || len(got) != 1 || string(got[0].Payload) != "x" {
+	must.Do(t, b.bus.Letters.Publish(b.ctx, job.DeadLetter{Round: "not a round", Payload: []byte("x"), At: asOf}))
+	if got, err := b.bus.Letters.List(b.ctx, job.RoundUnnamed); err != nil || len(got) != 1 || string(got[0].Payload) != "x" {
 		t.Errorf("a letter without a round: got %v, %v, want it under %q", got, err, job.RoundUnnamed)
 	}
 }
@@ -56,7 +56,7 @@ func (b *bundle) exhaust(uid int) {
 	stream := must.Get(b.js.Stream(b.ctx, job.StreamAdvisory))(b.t)
 	for {
 		// The server notices when it would hand it out once more.
-		if got, err := b.bus.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
+		if got, err := b.bus.Queue.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
 			b.t.Fatalf("got %d deliveries, %v, after the last", len(got), err)
 		}
 		info := must.Get(stream.Info(b.ctx))(b.t)
@@ -84,7 +84,7 @@ func TestExhausted(t *testing.T) {
 		deliveries uint64
 	}
 	var calls []call
-	err := b.bus.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error {
+	err := b.bus.Queue.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error {
 		calls = append(calls, call{e.Round, e.UID, e.Deliveries})
 		if len(calls) == 1 {
 			if got := b.messages(); got != 1 {
@@ -114,7 +114,7 @@ func TestExhaustedIsRemoved(t *testing.T) {
 	consumed := make(chan error, 1)
 	handled := make(chan int, 10)
 	go func() {
-		consumed <- b.bus.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error {
+		consumed <- b.bus.Queue.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error {
 			handled <- e.UID
 			return nil
 		})
@@ -157,7 +157,7 @@ func TestExhaustedWithoutName(t *testing.T) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	consumed := make(chan error, 1)
 	go func() {
-		consumed <- b.bus.ConsumeExhausted(ctx, func(context.Context, jobstream.Exhausted) error {
+		consumed <- b.bus.Queue.ConsumeExhausted(ctx, func(context.Context, jobstream.Exhausted) error {
 			t.Error("called for a job without a name")
 			return nil
 		})
@@ -169,7 +169,7 @@ func TestExhaustedWithoutName(t *testing.T) {
 	}
 	cancel()
 	must.Check(t, <-consumed)
-	letters, err := b.bus.DeadLetters(b.ctx, job.RoundUnnamed)
+	letters, err := b.bus.Letters.List(b.ctx, job.RoundUnnamed)
 	if err != nil || len(letters) != 1 || string(letters[0].Payload) != "x" || letters[0].Class != job.Poison {
 		t.Errorf("dead letters: %+v, %v, want one of class poison with the payload", letters, err)
 	}
@@ -182,7 +182,7 @@ func TestAdvisoriesNameTheirStream(t *testing.T) {
 	_, js := jobstreamtest.Connect(t, b.servers.NATSURL(), b.log.Logger())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- b.bus.ConsumeExhausted(b.ctx, func(context.Context, jobstream.Exhausted) error { return nil })
+		ended <- b.bus.Queue.ConsumeExhausted(b.ctx, func(context.Context, jobstream.Exhausted) error { return nil })
 	}()
 	must.Until(b.ctx, t, "it waits for advisories", func() bool {
 		c, err := js.Consumer(b.ctx, job.StreamAdvisory, "exhausted")

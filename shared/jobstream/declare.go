@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // day is the unit of everything that is kept for a while.
@@ -22,28 +23,75 @@ const day = 24 * time.Hour
 // rounds.
 const scoresKept = 512 << 20
 
-// declared are the streams and the buckets' streams, each declared once.
-func declared() []jetstream.StreamConfig {
-	scores := bucket(job.BucketScores, "token scores by content")
-	// The rules look back 30 days unless a registry says otherwise, so what
-	// is 45 days old has left every usual window; the rest is scored anew.
-	scores.MaxAge = 45 * day
-	scores.MaxBytes, scores.Discard = scoresKept, jetstream.DiscardOld
-	identities := bucket(job.BucketIdentities, "whose GitHub account each miner's token is")
-	identities.MaxAge = job.IdentityKept
-	return []jetstream.StreamConfig{
-		jobs(),
-		stream(job.StreamDead, "jobs that failed for good", job.SubjectDead, job.DeadKept),
+// declaration is a declared stream, with what each role does to it. The roles' rights
+// follow from it (roles.go).
+type declaration struct {
+	jetstream.StreamConfig
+
+	uses map[Role]use
+}
+
+// use is what a role does to a stream.
+type use uint8
+
+const (
+	// looks is to look the stream up, and read single keys or messages handed out.
+	looks use = 1 << iota
+	// reads is to read whatever it likes.
+	reads
+	// writes is to publish to it.
+	writes
+)
+
+// does says whether a role does so. A producer looks at and reads all.
+func (d declaration) does(r Role, what use) bool {
+	return r == RoleProducer && what&(looks|reads) != 0 || d.uses[r]&what != 0
+}
+
+// declared are the streams and the buckets' streams, each declared once. Of the rounds a
+// worker reads single keys alone (direct).
+func declared() []declaration {
+	all := looks | reads
+	return []declaration{
+		{jobs(), map[Role]use{RoleProducer: writes, RoleWorker: looks, RoleViewer: all}},
+		{
+			stream(job.StreamDead, "jobs that failed for good", job.SubjectDead, job.DeadKept),
+			map[Role]use{RoleProducer: writes, RoleWorker: looks | writes, RoleViewer: all},
+		},
 		// In the account that owns the jobs no import is needed: the server
 		// publishes the advisory there.
-		stream(job.StreamAdvisory, "the server's word that a job's deliveries are used up", job.SubjectAdvisory, 30*day),
-		rounds(),
-		bucket(job.BucketRecords, "the state of each job"),
-		bucket(job.BucketEvaluation, "what workers concluded, compressed"),
-		bucket(job.BucketMiners, "each miner's last good evaluation"),
-		scores,
-		identities,
+		{stream(job.StreamAdvisory, "the server's word that a job's deliveries are used up", job.SubjectAdvisory, 30*day), nil},
+		{rounds(), map[Role]use{RoleProducer: writes, RoleWorker: looks, RoleViewer: all}},
+		{
+			bucket(job.BucketRecords, "the state of each job"),
+			map[Role]use{RoleProducer: writes, RoleWorker: all | writes, RoleViewer: all},
+		},
+		{
+			bucket(job.BucketEvaluation, "what workers concluded, compressed"),
+			map[Role]use{RoleWorker: looks | writes, RoleViewer: all},
+		},
+		{
+			bucket(job.BucketMiners, "each miner's last good evaluation"),
+			map[Role]use{RoleProducer: writes, RoleViewer: all},
+		},
+		{scores(), map[Role]use{RoleWorker: all | writes}},
+		{identities(), map[Role]use{RoleProducer: writes}},
 	}
+}
+
+// scores is the cache of token scores. The rules look back 30 days unless a registry says
+// otherwise, so what is 45 days old has left every usual window; the rest is scored anew.
+func scores() jetstream.StreamConfig {
+	s := bucket(job.BucketScores, "token scores by content")
+	s.MaxAge = 45 * day
+	s.MaxBytes, s.Discard = scoresKept, jetstream.DiscardOld
+	return s
+}
+
+func identities() jetstream.StreamConfig {
+	s := bucket(job.BucketIdentities, "whose GitHub account each miner's token is")
+	s.MaxAge = job.IdentityKept
+	return s
 }
 
 // jobs is the work queue: it keeps each message until it is acknowledged. It has
@@ -91,58 +139,53 @@ func stream(name, description, subject string, kept time.Duration) jetstream.Str
 // per key is kept: records and evaluations are replaced under a fence, not followed
 // back.
 func bucket(name, description string) jetstream.StreamConfig {
-	s := stream(bucketStream(name), description, "$KV."+name+".>", 0)
+	s := stream(kv.StreamOf(name), description, kv.Subject(name, ">"), 0)
 	s.MaxMsgsPerSubject, s.Duplicates = 1, 2*time.Minute
 	// Without rollups, whoever may write a key cannot remove others.
 	s.Discard, s.DenyDelete = jetstream.DiscardNew, true
 	return s
 }
 
-// bucketStream is the name of a bucket's stream.
-func bucketStream(bucket string) string { return bucketPrefix + bucket }
-
-const bucketPrefix = "KV_"
-
 // declare makes everything that is declared true. It may be run twice.
-func (b *Bus) declare(ctx context.Context) error {
+func (l *link) declare(ctx context.Context) error {
 	for _, want := range declared() {
-		if err := b.declareStream(ctx, want); err != nil {
+		if err := l.declareStream(ctx, want.StreamConfig); err != nil {
 			return err
 		}
 	}
 	for _, want := range consumers() {
-		if err := b.declareConsumer(ctx, want); err != nil {
+		if err := l.declareConsumer(ctx, want); err != nil {
 			return err
 		}
 	}
-	return b.bind(ctx)
+	return l.bind(ctx)
 }
 
 // declareMissing declares what is not there, or does not take its messages any more.
 // It leaves all else as it is: another process may have started with other settings
 // meanwhile.
-func (b *Bus) declareMissing(ctx context.Context) error {
+func (l *link) declareMissing(ctx context.Context) error {
 	for _, want := range declared() {
-		s, err := b.js.Stream(ctx, want.Name)
+		s, err := l.js.Stream(ctx, want.Name)
 		if err == nil && slices.Equal(s.CachedInfo().Config.Subjects, want.Subjects) {
 			continue
 		}
 		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return naming("stream", want.Name, err)
 		}
-		if err := b.declareStream(ctx, want); err != nil {
+		if err := l.declareStream(ctx, want.StreamConfig); err != nil {
 			return err
 		}
 	}
 	for _, want := range consumers() {
-		_, err := b.js.Consumer(ctx, want.stream, want.config.Durable)
+		_, err := l.js.Consumer(ctx, want.stream, want.config.Durable)
 		if err == nil {
 			continue
 		}
 		if !errors.Is(err, jetstream.ErrConsumerNotFound) {
 			return naming("consumer", want.config.Durable, err)
 		}
-		if err := b.declareConsumer(ctx, want); err != nil {
+		if err := l.declareConsumer(ctx, want); err != nil {
 			return err
 		}
 	}
@@ -151,54 +194,68 @@ func (b *Bus) declareMissing(ctx context.Context) error {
 
 // bind looks everything up: the handles that everything else works with. They go
 // by names, so they stay good when a stream is declared again.
-func (b *Bus) bind(ctx context.Context) (err error) {
+func (l *link) bind(ctx context.Context) (err error) {
 	for _, s := range declared() {
-		if !b.cfg.Role.uses(s.Name) {
+		if !s.does(l.cfg.Role, looks) {
 			continue
 		}
-		if b.streams[s.Name], err = b.js.Stream(ctx, s.Name); err != nil {
+		if l.streams[s.Name], err = l.js.Stream(ctx, s.Name); err != nil {
 			return naming("stream", s.Name, err)
 		}
-		name, is := strings.CutPrefix(s.Name, bucketPrefix)
+		name, is := kv.BucketOf(s.Name)
 		if !is {
 			continue
 		}
-		if b.buckets[name], err = b.js.KeyValue(ctx, name); err != nil {
+		if l.buckets[name], err = l.bucket(ctx, name); err != nil {
 			return naming("bucket", name, err)
 		}
 	}
-	b.jobs, b.dead = b.streams[job.StreamJobs], b.streams[job.StreamDead]
-	if b.workers, err = b.jobs.Consumer(ctx, job.Consumer); err != nil {
+	l.jobs, l.dead = l.streams[job.StreamJobs], l.streams[job.StreamDead]
+	if l.workers, err = l.jobs.Consumer(ctx, job.Consumer); err != nil {
 		return naming("consumer", job.Consumer, err)
 	}
-	config := b.workers.CachedInfo().Config
-	b.consumer.Store(&config)
-	b.ackWait = config.AckWait
+	config := l.workers.CachedInfo().Config
+	l.consumer.Store(&config)
+	l.ackWait = config.AckWait
 	return nil
+}
+
+// bucket looks a bucket up, whose stream is known. The largest values are those of
+// rounds. A worker may ask for single keys of rounds alone, and any replica answers that.
+func (l *link) bucket(ctx context.Context, name string) (*kv.Bucket, error) {
+	found, err := l.js.KeyValue(ctx, name)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller names the bucket
+	}
+	b := &kv.Bucket{Link: &l.values, Name: name, KV: found, Stream: l.streams[kv.StreamOf(name)], MaxBytes: kv.MaxMinerValue}
+	if name == job.BucketRounds {
+		b.MaxBytes, b.AtLeader = kv.MaxRoundValue, l.cfg.Role != RoleWorker
+	}
+	return b, nil
 }
 
 // declareStream creates a stream or mends it. Two processes may do so at once:
 // whoever comes second finds it there and compares.
-func (b *Bus) declareStream(ctx context.Context, want jetstream.StreamConfig) error {
-	existing, err := b.js.Stream(ctx, want.Name)
+func (l *link) declareStream(ctx context.Context, want jetstream.StreamConfig) error {
+	existing, err := l.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		want.Replicas = max(b.cfg.Replicas, 1)
-		_, err = b.js.CreateStream(ctx, want)
+		want.Replicas = max(l.cfg.Replicas, 1)
+		_, err = l.js.CreateStream(ctx, want)
 		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			b.created(ctx, "stream", want.Name, err)
+			l.created(ctx, "stream", want.Name, err)
 			return naming("stream", want.Name, err)
 		}
-		existing, err = b.js.Stream(ctx, want.Name) // another process was first
+		existing, err = l.js.Stream(ctx, want.Name) // another process was first
 	}
 	if err != nil {
 		return naming("stream", want.Name, err)
 	}
 	have := existing.CachedInfo().Config
-	next, err := b.cfg.overlaid(have, want)
+	next, err := l.cfg.overlaid(have, want)
 	if err != nil || reflect.DeepEqual(have, next) {
 		return err
 	}
-	_, err = b.js.UpdateStream(ctx, next)
+	_, err = l.js.UpdateStream(ctx, next)
 	return unchangeable("stream", want.Name, drifted(have, next), err)
 }
 
@@ -259,32 +316,32 @@ func durable(name, description string) jetstream.ConsumerConfig {
 }
 
 // declareConsumer is declareStream for a consumer.
-func (b *Bus) declareConsumer(ctx context.Context, want consumer) error {
+func (l *link) declareConsumer(ctx context.Context, want consumer) error {
 	name := want.config.Durable
-	existing, err := b.js.Consumer(ctx, want.stream, name)
+	existing, err := l.js.Consumer(ctx, want.stream, name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		_, err = b.js.CreateConsumer(ctx, want.stream, b.lastKnown(want.config))
+		_, err = l.js.CreateConsumer(ctx, want.stream, l.lastKnown(want.config))
 		if !errors.Is(err, jetstream.ErrConsumerExists) {
-			b.created(ctx, "consumer", name, err)
+			l.created(ctx, "consumer", name, err)
 			return naming("consumer", name, err)
 		}
-		existing, err = b.js.Consumer(ctx, want.stream, name) // another process was first
+		existing, err = l.js.Consumer(ctx, want.stream, name) // another process was first
 	}
 	if err != nil {
 		return naming("consumer", name, err)
 	}
 	have := existing.CachedInfo().Config
-	next := b.cfg.overlaidConsumer(have, want.config)
+	next := l.cfg.overlaidConsumer(have, want.config)
 	if reflect.DeepEqual(have, next) {
 		return nil
 	}
-	_, err = b.js.UpdateConsumer(ctx, want.stream, next)
+	_, err = l.js.UpdateConsumer(ctx, want.stream, next)
 	return unchangeable("consumer", name, drifted(have, next), err)
 }
 
 // overlaidConsumer is overlaid for a consumer. The lease, the deliveries and what may
 // be out at once stay as they are unless they are chosen; so do the filter, which a
-// local fleet sets (Only), and a pause.
+// local fleet sets (ServeOnly), and a pause.
 func (c Config) overlaidConsumer(have, want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
 	next := want
 	next.AckWait, next.MaxDeliver, next.MaxAckPending = have.AckWait, have.MaxDeliver, have.MaxAckPending
@@ -311,14 +368,14 @@ func (c Config) choose(consumer *jetstream.ConsumerConfig) {
 
 // lastKnown is what a consumer is made with: the workers' as this process knew it, if
 // it is gone.
-func (b *Bus) lastKnown(want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+func (l *link) lastKnown(want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
 	if want.Durable != job.Consumer {
 		return want
 	}
-	if known := b.consumer.Load(); known != nil {
+	if known := l.consumer.Load(); known != nil {
 		return *known
 	}
-	b.cfg.choose(&want)
+	l.cfg.choose(&want)
 	return want
 }
 

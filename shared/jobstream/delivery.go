@@ -14,7 +14,7 @@ import (
 // Delivery is one hand-out of a job. Its holder has the lease until AckWait
 // after Received or after its last confirmed heartbeat.
 type Delivery struct {
-	bus  *Bus
+	link *link
 	msg  jetstream.Msg
 	meta *jetstream.MsgMetadata
 	at   time.Time
@@ -65,7 +65,7 @@ func (d *Delivery) InProgress(ctx context.Context) error { return d.settle(ctx, 
 // Ack removes the message from the queue. It may be tried again: only a job
 // that has ended is acknowledged, so a late ack takes nothing from anybody.
 func (d *Delivery) Ack(ctx context.Context) error {
-	return d.bus.try(ctx, "acknowledging "+d.Subject(), func(ctx context.Context) error { return d.settle(ctx, "+ACK") })
+	return d.link.retry(ctx, "acknowledging "+d.Subject(), func(ctx context.Context) error { return d.settle(ctx, "+ACK") })
 }
 
 // Nak gives the message back, to be handed out again after delay. It is sent
@@ -77,7 +77,7 @@ func (d *Delivery) Nak(ctx context.Context, delay time.Duration) error {
 // Term removes the message because its job has failed for good. As with Ack
 // it may be tried again.
 func (d *Delivery) Term(ctx context.Context, reason string) error {
-	return d.bus.try(ctx, "terminating "+d.Subject(), func(ctx context.Context) error {
+	return d.link.retry(ctx, "terminating "+d.Subject(), func(ctx context.Context) error {
 		return d.settle(ctx, "+TERM "+reason)
 	})
 }
@@ -85,9 +85,9 @@ func (d *Delivery) Term(ctx context.Context, reason string) error {
 // settle sends one acknowledgement and waits for the server's word on it. The
 // client library confirms acks only; the server confirms all of them.
 func (d *Delivery) settle(ctx context.Context, word string) error {
-	ctx, cancel := context.WithTimeout(ctx, d.bus.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, d.link.cfg.Timeout)
 	defer cancel()
-	if _, err := d.bus.nc.RequestWithContext(ctx, d.msg.Reply(), []byte(word)); err != nil {
+	if _, err := d.link.nc.RequestWithContext(ctx, d.msg.Reply(), []byte(word)); err != nil {
 		return fmt.Errorf("%.4s for %s delivery %d: %w", word, d.Subject(), d.Number(), err)
 	}
 	return nil

@@ -54,15 +54,15 @@ func TestFetchTakesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	b.publish(aJob(1), aJob(2), aJob(3))
-	got, err := b.bus.Fetch(b.ctx, 2, patience)
+	got, err := b.bus.Queue.Fetch(b.ctx, 2, patience)
 	if err != nil || len(got) != 2 {
 		t.Fatalf("got %d deliveries, %v, want 2", len(got), err)
 	}
-	got, err = b.bus.Fetch(b.ctx, 5, patience)
+	got, err = b.bus.Queue.Fetch(b.ctx, 5, patience)
 	if err != nil || len(got) != 1 {
 		t.Fatalf("got %d deliveries, %v, want the one left, without waiting for 5", len(got), err)
 	}
-	if got, err = b.bus.Fetch(b.ctx, 1, 10*time.Millisecond); err != nil || len(got) != 0 {
+	if got, err = b.bus.Queue.Fetch(b.ctx, 1, 10*time.Millisecond); err != nil || len(got) != 0 {
 		t.Errorf("got %d deliveries, %v, want none and no error", len(got), err)
 	}
 }
@@ -75,7 +75,7 @@ func TestFetchLosesNothingWhenStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	fetched := make(chan []*jobstream.Delivery, 1)
 	go func() {
-		got, err := b.bus.Fetch(ctx, 4, 5*time.Second)
+		got, err := b.bus.Queue.Fetch(ctx, 4, 5*time.Second)
 		must.Check(t, err)
 		fetched <- got
 	}()
@@ -109,7 +109,7 @@ func TestFetchOfEndedContext(t *testing.T) {
 	b.publish(aJob(1))
 	ctx, cancel := context.WithCancel(b.ctx)
 	cancel()
-	if got, err := b.bus.Fetch(ctx, 1, patience); len(got) != 0 || !errors.Is(err, context.Canceled) {
+	if got, err := b.bus.Queue.Fetch(ctx, 1, patience); len(got) != 0 || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %d deliveries, %v, want none and the end", len(got), err)
 	}
 }
@@ -140,7 +140,7 @@ func TestHeartbeatKeepsTheLease(t *testing.T) {
 	first := b.next()
 	for begin := time.Now(); time.Since(begin) < 3*time.Second; {
 		must.Do(t, first.InProgress(b.ctx))
-		if got, err := b.bus.Fetch(b.ctx, 1, 100*time.Millisecond); err != nil || len(got) > 0 {
+		if got, err := b.bus.Queue.Fetch(b.ctx, 1, 100*time.Millisecond); err != nil || len(got) > 0 {
 			t.Fatalf("got %d deliveries, %v, while the lease is alive", len(got), err)
 		}
 	}
@@ -197,7 +197,7 @@ func TestTraceTravels(t *testing.T) { //nolint:paralleltest // the propagator is
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 	b := setup(t, jobstream.Config{})
 	want := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
-	must.Do(t, b.bus.PublishJob(trace.ContextWithSpanContext(b.ctx, want), aJob(1)))
+	must.Do(t, b.bus.Queue.Publish(trace.ContextWithSpanContext(b.ctx, want), aJob(1)))
 	for range 2 {
 		d := b.next()
 		if got := trace.SpanContextFromContext(d.Context(b.ctx)); got.TraceID() != want.TraceID() {

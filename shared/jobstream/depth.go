@@ -10,9 +10,9 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Queue is what the stream of jobs holds: a message stays until its job has
+// Backlog is what the stream of jobs holds: a message stays until its job has
 // ended, so the oldest one is the job that has waited or run longest.
-type Queue struct {
+type Backlog struct {
 	Messages uint64
 	// Waiting are those of them that no worker has been handed yet.
 	Waiting uint64
@@ -20,18 +20,18 @@ type Queue struct {
 	Oldest time.Time
 }
 
-// Depth is Queue with what takes two looks more.
-func (b *Bus) Depth(ctx context.Context) (queue Queue, dead uint64, err error) {
-	if queue, err = b.Queue(ctx); err != nil {
+// Depth is the Backlog with what takes two looks more.
+func (q Queue) Depth(ctx context.Context) (queue Backlog, dead uint64, err error) {
+	if queue, err = q.Backlog(ctx); err != nil {
 		return queue, 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, q.cfg.Timeout)
 	defer cancel()
-	workers, err := b.workers.Info(ctx)
+	workers, err := q.workers.Info(ctx)
 	if err != nil {
 		return queue, 0, fmt.Errorf("looking at the consumer of stream %s: %w", job.StreamJobs, err)
 	}
-	letters, err := b.dead.Info(ctx)
+	letters, err := q.dead.Info(ctx)
 	if err != nil {
 		return queue, 0, fmt.Errorf("looking at stream %s: %w", job.StreamDead, err)
 	}
@@ -39,19 +39,19 @@ func (b *Bus) Depth(ctx context.Context) (queue Queue, dead uint64, err error) {
 	return queue, letters.State.LastSeq, nil
 }
 
-// Queue looks at the stream once, within the time of one operation: an error
+// Backlog looks at the stream once, within the time of one operation: an error
 // says that JetStream does not answer now.
-func (b *Bus) Queue(ctx context.Context) (Queue, error) {
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
+func (q Queue) Backlog(ctx context.Context) (Backlog, error) {
+	ctx, cancel := context.WithTimeout(ctx, q.cfg.Timeout)
 	defer cancel()
-	info, err := b.jobs.Info(ctx)
+	info, err := q.jobs.Info(ctx)
 	if err != nil {
-		return Queue{}, fmt.Errorf("looking at stream %s: %w", job.StreamJobs, err)
+		return Backlog{}, fmt.Errorf("looking at stream %s: %w", job.StreamJobs, err)
 	}
 	if info.State.Msgs == 0 {
-		return Queue{}, nil
+		return Backlog{}, nil
 	}
-	return Queue{Messages: info.State.Msgs, Oldest: info.State.FirstTime}, nil
+	return Backlog{Messages: info.State.Msgs, Oldest: info.State.FirstTime}, nil
 }
 
 // HandOut is how the jobs of a round are handed out at an instant.
@@ -70,8 +70,8 @@ type HandOut struct {
 }
 
 // HandOut looks at the workers' consumer.
-func (b *Bus) HandOut(ctx context.Context, round string) (HandOut, error) {
-	info, err := b.consumerInfo(ctx)
+func (q Queue) HandOut(ctx context.Context, round string) (HandOut, error) {
+	info, err := q.consumerInfo(ctx)
 	if err != nil {
 		return HandOut{}, err
 	}
@@ -89,14 +89,14 @@ func (b *Bus) HandOut(ctx context.Context, round string) (HandOut, error) {
 }
 
 // consumerInfo asks the server anew.
-func (b *Bus) consumerInfo(ctx context.Context) (*jetstream.ConsumerInfo, error) {
+func (l *link) consumerInfo(ctx context.Context) (*jetstream.ConsumerInfo, error) {
 	var info *jetstream.ConsumerInfo
-	err := b.try(ctx, "looking at consumer "+job.Consumer, func(ctx context.Context) error {
-		consumer, err := b.js.Consumer(ctx, job.StreamJobs, job.Consumer)
+	err := l.retry(ctx, "looking at consumer "+job.Consumer, func(ctx context.Context) error {
+		consumer, err := l.js.Consumer(ctx, job.StreamJobs, job.Consumer)
 		if err == nil {
 			info = consumer.CachedInfo()
 		}
-		return err //nolint:wrapcheck // try names the operation
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	return info, err
 }

@@ -5,8 +5,9 @@
 //
 //   - A message published twice is queued once (message ids), for as long as
 //     the server remembers the first; after that the job's record settles it.
-//   - A record is changed only at the revision that the caller has read;
-//     whoever comes second gets ErrConflict and reads again.
+//   - What is kept under keys is kept as package kv says: a record, for one, is changed
+//     only at the revision that the caller has read, and whoever comes second gets
+//     ErrConflict and reads again. Which values there are is said in values.go.
 //   - A message handed to this process is handed to the caller or given back:
 //     a fetch is never broken off, because the server counts what it has sent
 //     as delivered and would wait a whole AckWait for nobody.

@@ -2,7 +2,6 @@ package jobstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // lastEgresses are those that this process has read last.
@@ -21,14 +21,14 @@ type lastEgresses struct {
 	damaged uint64 // the revision that could not be read
 }
 
-// Egresses reads the egresses that the fleet has, with the revision that
-// SetEgresses wants. A value that cannot be read, or is gone, admits nobody anew:
+// Load reads the egresses that the fleet has, with the revision that
+// Set wants. A value that cannot be read, or is gone, admits nobody anew:
 // what this process knew last stays in force, and where it knew none, the answer is
-// StoredEgresses'. Each damaged value is logged once. RestoreEgresses, or the next
+// Stored's. Each damaged value is logged once. Restore, or the next
 // producer that starts, replaces it.
-func (b *Bus) Egresses(ctx context.Context) (job.Egresses, uint64, error) {
-	e, revision, err := b.StoredEgresses(ctx)
-	last := &b.egresses
+func (eg Egresses) Load(ctx context.Context) (job.Egresses, uint64, error) {
+	e, revision, err := eg.Stored(ctx)
+	last := &eg.egresses
 	last.mu.Lock()
 	defer last.mu.Unlock()
 	switch damaged := Damaged(err); {
@@ -36,7 +36,7 @@ func (b *Bus) Egresses(ctx context.Context) (job.Egresses, uint64, error) {
 		return e, revision, err
 	case damaged && last.damaged != revision:
 		last.damaged = revision
-		b.cfg.Log.WarnContext(ctx, "the declared egresses cannot be read: those known before stay in force, and without any nobody sends",
+		eg.cfg.Log.WarnContext(ctx, "the declared egresses cannot be read: those known before stay in force, and without any nobody sends",
 			"known", last.Names, "error", err)
 	case len(e.Names) > 0:
 		last.Egresses = e
@@ -47,78 +47,54 @@ func (b *Bus) Egresses(ctx context.Context) (job.Egresses, uint64, error) {
 	return last.Egresses, revision, nil
 }
 
-// RestoreEgresses declares again what this process knew last, if that is gone or
+// Restore declares again what this process knew last, if that is gone or
 // cannot be read, and says whether it did.
-func (b *Bus) RestoreEgresses(ctx context.Context) (bool, error) {
-	_, revision, err := b.StoredEgresses(ctx)
+func (eg Egresses) Restore(ctx context.Context) (bool, error) {
+	_, revision, err := eg.Stored(ctx)
 	if err != nil && !Damaged(err) || err == nil && revision != 0 {
 		return false, err
 	}
-	b.egresses.mu.Lock()
-	known := b.egresses.Egresses
-	b.egresses.mu.Unlock()
+	eg.egresses.mu.Lock()
+	known := eg.egresses.Egresses
+	eg.egresses.mu.Unlock()
 	if len(known.Names) == 0 {
 		return false, nil
 	}
-	err = b.SetEgresses(ctx, known, revision)
+	err = eg.Set(ctx, known, revision)
 	if errors.Is(err, ErrConflict) { // somebody was faster
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// StoredEgresses reads the declaration itself: a *ValueError, with the revision,
+// Stored reads the declaration itself: a *ValueError, with the revision,
 // if it cannot be read. The revision is 0 when nobody has ever declared any.
-func (b *Bus) StoredEgresses(ctx context.Context) (job.Egresses, uint64, error) {
-	entry, err := b.get(ctx, b.rounds(), job.EgressesKey)
-	if errors.Is(err, ErrNotFound) {
-		return job.Egresses{}, 0, nil
-	}
-	if err != nil {
-		return job.Egresses{}, 0, err
-	}
-	e, err := decodeEgresses(entry.Value())
-	return e, entry.Revision(), err
+func (eg Egresses) Stored(ctx context.Context) (job.Egresses, uint64, error) {
+	e, stored, err := egressesIn(eg.rounds()).Find(ctx)
+	return e, stored.Revision, err
 }
 
-// SetEgresses declares the fleet's egresses if what is declared still is at the
+// Set declares the fleet's egresses if what is declared still is at the
 // given revision; ErrConflict if it is not.
-func (b *Bus) SetEgresses(ctx context.Context, e job.Egresses, revision uint64) error {
-	e.Version = job.Version
-	data, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("encoding the egresses: %w", err)
-	}
-	_, err = b.write(ctx, b.rounds(), job.EgressesKey, data, revision)
+func (eg Egresses) Set(ctx context.Context, e job.Egresses, revision uint64) error {
+	_, err := egressesIn(eg.rounds()).Swap(ctx, e, revision)
 	return err
 }
 
-// DeclaredEgresses reads what Bus.StoredEgresses reads, and declares no stream: it
+// DeclaredEgresses reads what Egresses.Stored reads, and declares no stream: it
 // is for those who only look.
 func DeclaredEgresses(ctx context.Context, nc *nats.Conn) (job.Egresses, error) {
 	leader, err := nc.JetStream()
 	if err != nil {
 		return job.Egresses{}, fmt.Errorf("jobstream: %w", err)
 	}
-	entry, err := ReadLeader(ctx, leader, job.BucketRounds, job.EgressesKey)
+	entry, err := kv.ReadLeader(ctx, leader, job.BucketRounds, job.EgressesKey)
 	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrKeyNotFound) {
 		return job.Egresses{}, nil
 	}
 	if err != nil {
 		return job.Egresses{}, fmt.Errorf("bucket %s, key %s: %w", job.BucketRounds, job.EgressesKey, err)
 	}
-	return decodeEgresses(entry.Value())
-}
-
-func decodeEgresses(data []byte) (e job.Egresses, err error) {
-	if err = json.Unmarshal(data, &e); err == nil {
-		err = readable(e.Version)
-	}
-	if err == nil && len(e.Names) == 0 {
-		err = errors.New("it names none")
-	}
-	if err != nil {
-		return job.Egresses{}, &ValueError{Bucket: job.BucketRounds, Key: job.EgressesKey, Err: err}
-	}
-	return e, nil
+	e, _, err := egressesIn(&kv.Bucket{Name: job.BucketRounds}).Decode(ctx, entry)
+	return e, err
 }

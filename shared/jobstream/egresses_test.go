@@ -19,24 +19,24 @@ func TestDamageAdmitsNobody(t *testing.T) {
 	put := func(value string) {
 		must.Get(b.bus.Bucket(job.BucketRounds).Put(b.ctx, job.EgressesKey, []byte(value)))(t)
 	}
-	if e, _, err := b.bus.Egresses(b.ctx); err != nil || e.Admit("any") != nil {
+	if e, _, err := b.bus.Egresses.Load(b.ctx); err != nil || e.Admit("any") != nil {
 		t.Errorf("before anybody declared: %v, %v, want everybody admitted", e, err)
 	}
 	for _, value := range []string{"{", `{"version": 99, "names": ["x"]}`, `{"version": 1}`, ""} {
 		put(value)
-		if e, _, err := b.bus.Egresses(b.ctx); !damaged(err) {
+		if e, _, err := b.bus.Egresses.Load(b.ctx); !damaged(err) {
 			t.Errorf("%q: %v, %v, want a damaged value", value, e, err)
 		}
 	}
-	_, revision, _ := b.bus.StoredEgresses(b.ctx)
-	must.Do(t, b.bus.SetEgresses(b.ctx, job.Egresses{Names: []string{"a"}, By: "p"}, revision))
-	if e, _, err := b.bus.Egresses(b.ctx); err != nil || !slices.Equal(e.Names, []string{"a"}) {
+	_, revision, _ := b.bus.Egresses.Stored(b.ctx)
+	must.Do(t, b.bus.Egresses.Set(b.ctx, job.Egresses{Names: []string{"a"}, By: "p"}, revision))
+	if e, _, err := b.bus.Egresses.Load(b.ctx); err != nil || !slices.Equal(e.Names, []string{"a"}) {
 		t.Fatalf("%v, %v, want what was declared", e, err)
 	}
 	put("{")
 	before := b.log.Count("cannot be read")
 	for range 3 {
-		e, at, err := b.bus.Egresses(b.ctx)
+		e, at, err := b.bus.Egresses.Load(b.ctx)
 		if err != nil || !errors.Is(e.Admit("b"), job.ErrUndeclared) || at <= revision {
 			t.Errorf("%v at %d, %v, want the declaration before the damage, at the revision of that", e, at, err)
 		}

@@ -4,58 +4,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"mirrorfleet/shared/jobstream/kv"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Sentinels of the buckets.
+// What package kv says of values, for those who know the bus alone.
 var (
-	// ErrNotFound says that there is no such key.
-	ErrNotFound = errors.New("not found")
-	// ErrConflict says that the key has another revision than the one given:
-	// read again and decide anew.
-	ErrConflict = errors.New("changed by somebody else meanwhile")
-	// ErrExists says that the key was there already.
-	ErrExists = errors.New("exists already")
+	ErrNotFound  = kv.ErrNotFound
+	ErrConflict  = kv.ErrConflict
+	ErrExists    = kv.ErrExists
+	ErrSignature = kv.ErrSignature
 )
 
-// ValueError is a stored value that cannot be read.
-type ValueError struct {
-	Bucket, Key string
-	Err         error
-}
+// Types of package kv, as above.
+type (
+	ValueError   = kv.ValueError
+	PayloadError = kv.PayloadError
+	Stored       = kv.Stored
+)
 
-func (e *ValueError) Error() string {
-	return fmt.Sprintf("bucket %s, key %s: damaged value: %v", e.Bucket, e.Key, e.Err)
-}
-
-// Unwrap gives what was wrong with the value.
-func (e *ValueError) Unwrap() error { return e.Err }
+// MinPayload is the least that the server must take as one message.
+const MinPayload = kv.MinPayload
 
 // Damaged says whether an error is of a stored value that cannot be read: it costs
 // what was stored there, and another try gives the same.
-func Damaged(err error) bool {
-	_, is := errors.AsType[*ValueError](err)
-	return is
-}
-
-// PayloadError is a server whose longest message is too short.
-type PayloadError struct{ Have, Want int64 }
-
-func (e *PayloadError) Error() string {
-	return fmt.Sprintf("NATS takes messages of %d bytes at most (max_payload), want %d or more: raise it in the server's settings",
-		e.Have, e.Want)
-}
-
-// checkPayload refuses a server that takes only short messages. The client library
-// knows the figure of the server that it is connected to.
-func checkPayload(nc *nats.Conn) error {
-	if have := nc.MaxPayload(); have < MinPayload {
-		return &PayloadError{have, MinPayload}
-	}
-	return nil
-}
+func Damaged(err error) bool { return kv.Damaged(err) }
 
 // whyClosed says why a connection is closed for good.
 func whyClosed(nc *nats.Conn) error {
@@ -77,24 +52,12 @@ func (e *MismatchError) Error() string {
 		"use another account, or move its messages and delete it", e.Stream, e.Setting, e.Have, e.Want)
 }
 
-// conflict says whether the server refused a write for its revision. There
-// are two codes for it, the second from replicated streams.
-func conflict(err error) bool {
-	return errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists)
-}
-
 // overtaken says whether the server refused a message because its subject has
 // another last one than expected. There are two codes for it, as above.
 func overtaken(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
 		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
-}
-
-// notSent says that an operation did not leave this process.
-func notSent(err error) bool {
-	return errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionReconnecting) ||
-		errors.Is(err, nats.ErrDisconnected)
 }
 
 // missing says whether an operation may have failed because a stream, a bucket or a
@@ -120,7 +83,7 @@ func passing(err error) bool {
 	switch {
 	case errors.As(err, &old):
 		return old.Code == 503
-	case notSent(err), errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded),
+	case kv.NotSent(err), errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
 		return true
 	case errors.As(err, &api):

@@ -36,13 +36,13 @@ type Exhausted struct {
 // one after the other, until ctx ends; then it returns nil. After handle has
 // returned nil the message is removed: no raised limit would have revived
 // it. After an error the advisory comes again, 5 s later.
-func (b *Bus) ConsumeExhausted(ctx context.Context,
+func (q Queue) ConsumeExhausted(ctx context.Context,
 	handle func(ctx context.Context, e Exhausted) error,
 ) error {
 	for {
-		consumer, err := b.advisories(ctx)
+		consumer, err := q.advisories(ctx)
 		for err == nil && ctx.Err() == nil {
-			err = b.exhaustedOnce(ctx, consumer, handle)
+			err = q.exhaustedOnce(ctx, consumer, handle)
 		}
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // the end that was asked for
@@ -51,38 +51,38 @@ func (b *Bus) ConsumeExhausted(ctx context.Context,
 			return err
 		}
 		// It is gone, or between two leaders: then it is there, and silent.
-		_ = pause.For(ctx, b.cfg.RetryWait)
+		_ = pause.For(ctx, q.cfg.RetryWait)
 	}
 }
 
 // advisories looks up the consumer of the advisories, which all producers share.
-func (b *Bus) advisories(ctx context.Context) (found jetstream.Consumer, err error) {
+func (l *link) advisories(ctx context.Context) (found jetstream.Consumer, err error) {
 	want := advisoriesConsumer()
-	err = b.try(ctx, "looking up the consumer of "+want.stream, func(ctx context.Context) (err error) {
-		found, err = b.js.Consumer(ctx, want.stream, want.config.Durable)
-		return err //nolint:wrapcheck // try names the operation
+	err = l.retry(ctx, "looking up the consumer of "+want.stream, func(ctx context.Context) (err error) {
+		found, err = l.js.Consumer(ctx, want.stream, want.config.Durable)
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	return found, err
 }
 
 // exhaustedOnce waits for one advisory and deals with it.
-func (b *Bus) exhaustedOnce(ctx context.Context, consumer jetstream.Consumer,
+func (l *link) exhaustedOnce(ctx context.Context, consumer jetstream.Consumer,
 	handle func(ctx context.Context, e Exhausted) error,
 ) error {
-	got, err := b.pull(job.StreamAdvisory, func() (jetstream.MessageBatch, error) {
+	got, err := l.pull(job.StreamAdvisory, func() (jetstream.MessageBatch, error) {
 		return consumer.Fetch(1, jetstream.FetchMaxWait(time.Second))
 	})
 	if err != nil {
 		if !Away(err) || missing(err) {
 			return fmt.Errorf("fetching from %s: %w", job.StreamAdvisory, err)
 		}
-		b.failed(ctx, "fetching advisories", "", err)
-		_ = pause.For(ctx, b.cfg.RetryWait) // the caller looks at ctx
+		l.failed(ctx, "fetching advisories", "", err)
+		_ = pause.For(ctx, l.cfg.RetryWait) // the caller looks at ctx
 		return nil
 	}
 	for _, d := range got {
-		if err := b.exhausted(ctx, d, handle); err != nil {
-			b.cfg.Log.ErrorContext(ctx, "a job whose deliveries are used up could not be buried yet", "error", err)
+		if err := l.exhausted(ctx, d, handle); err != nil {
+			l.cfg.Log.ErrorContext(ctx, "a job whose deliveries are used up could not be buried yet", "error", err)
 			_ = d.Nak(context.WithoutCancel(ctx), 5*time.Second) // if it is lost, AckWait does the same
 		}
 	}
@@ -90,15 +90,15 @@ func (b *Bus) exhaustedOnce(ctx context.Context, consumer jetstream.Consumer,
 }
 
 // exhausted handles one advisory: find the message, bury its job, remove it.
-func (b *Bus) exhausted(ctx context.Context, d *Delivery,
+func (l *link) exhausted(ctx context.Context, d *Delivery,
 	handle func(ctx context.Context, e Exhausted) error,
 ) error {
 	var said advisory
 	if err := json.Unmarshal(d.Payload(), &said); err != nil || said.Sequence == 0 {
-		b.cfg.Log.ErrorContext(ctx, "advisory that cannot be read", "payload", string(d.Payload()), "error", err)
+		l.cfg.Log.ErrorContext(ctx, "advisory that cannot be read", "payload", string(d.Payload()), "error", err)
 		return d.Ack(ctx)
 	}
-	msg, err := b.message(ctx, said.Sequence)
+	msg, err := l.message(ctx, said.Sequence)
 	if errors.Is(err, jetstream.ErrMsgNotFound) { // settled after all
 		return d.Ack(ctx)
 	}
@@ -107,7 +107,7 @@ func (b *Bus) exhausted(ctx context.Context, d *Delivery,
 	}
 	round, uid, err := job.ParseSubject(msg.Subject)
 	if err != nil { // no record can be of that name; workers bury such messages when they see them
-		err = b.PublishDead(ctx, job.DeadLetter{
+		err = Letters{l}.Publish(ctx, job.DeadLetter{
 			Class: job.Poison, At: time.Now().UTC(), Payload: msg.Data,
 			Error: fmt.Sprintf("deliveries used up (%d): %v", said.Deliveries, err),
 		})
@@ -126,9 +126,9 @@ func (b *Bus) exhausted(ctx context.Context, d *Delivery,
 	}
 	// The job's end may be what the caller waited for: what is left is done all
 	// the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.Timeout)
 	defer cancel()
-	if err := b.remove(ctx, said.Sequence); err != nil {
+	if err := l.remove(ctx, said.Sequence); err != nil {
 		return err
 	}
 	crash.At(crash.ExhaustedRemoved)
@@ -136,19 +136,19 @@ func (b *Bus) exhausted(ctx context.Context, d *Delivery,
 }
 
 // message reads a job's message by its place in the stream.
-func (b *Bus) message(ctx context.Context, sequence uint64) (*jetstream.RawStreamMsg, error) {
+func (l *link) message(ctx context.Context, sequence uint64) (*jetstream.RawStreamMsg, error) {
 	var msg *jetstream.RawStreamMsg
-	err := b.try(ctx, fmt.Sprintf("reading message %d", sequence), func(ctx context.Context) (err error) {
-		msg, err = b.jobs.GetMsg(ctx, sequence)
-		return err //nolint:wrapcheck // try names the operation
+	err := l.retry(ctx, fmt.Sprintf("reading message %d", sequence), func(ctx context.Context) (err error) {
+		msg, err = l.jobs.GetMsg(ctx, sequence)
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	return msg, err
 }
 
 // remove takes a message out of the queue; one that is gone is removed.
-func (b *Bus) remove(ctx context.Context, sequence uint64) error {
-	err := b.try(ctx, fmt.Sprintf("removing message %d", sequence), func(ctx context.Context) error {
-		return b.jobs.DeleteMsg(ctx, sequence)
+func (l *link) remove(ctx context.Context, sequence uint64) error {
+	err := l.retry(ctx, fmt.Sprintf("removing message %d", sequence), func(ctx context.Context) error {
+		return l.jobs.DeleteMsg(ctx, sequence)
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
 		return nil

@@ -19,28 +19,28 @@ import (
 // sent by then would wait a whole AckWait for nobody; it returns after wait
 // at the latest (a second more if the server is silent), and the caller must
 // settle whatever it gets.
-func (b *Bus) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery, error) {
+func (q Queue) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 	}
-	got, err := b.pull(job.StreamJobs, func() (jetstream.MessageBatch, error) { return b.workers.FetchNoWait(n) })
+	got, err := q.pull(job.StreamJobs, func() (jetstream.MessageBatch, error) { return q.workers.FetchNoWait(n) })
 	if len(got) == 0 && err == nil && ctx.Err() == nil {
 		// One only: a batch would be held back until it is full or wait is over.
-		got, err = b.pull(job.StreamJobs, func() (jetstream.MessageBatch, error) {
-			return b.workers.Fetch(1, jetstream.FetchMaxWait(wait))
+		got, err = q.pull(job.StreamJobs, func() (jetstream.MessageBatch, error) {
+			return q.workers.Fetch(1, jetstream.FetchMaxWait(wait))
 		})
 	}
 	if missing(err) {
-		err = b.restored(ctx, err)
+		err = q.restored(ctx, err)
 	}
 	return got, err
 }
 
 // pull fetches one batch from a stream and drains it to its end: its channel is always
 // closed.
-func (b *Bus) pull(stream string, fetch func() (jetstream.MessageBatch, error)) ([]*Delivery, error) {
+func (l *link) pull(stream string, fetch func() (jetstream.MessageBatch, error)) ([]*Delivery, error) {
 	var batch jetstream.MessageBatch
-	err := b.connected()
+	err := l.connected()
 	if err == nil {
 		batch, err = fetch()
 	}
@@ -51,10 +51,10 @@ func (b *Bus) pull(stream string, fetch func() (jetstream.MessageBatch, error)) 
 	for msg := range batch.Messages() {
 		meta, metaErr := msg.Metadata()
 		if metaErr != nil { // not from a stream: nothing to settle
-			b.cfg.Log.Error("message without a place in the stream", "subject", msg.Subject(), "error", metaErr)
+			l.cfg.Log.Error("message without a place in the stream", "subject", msg.Subject(), "error", metaErr)
 			continue
 		}
-		got = append(got, &Delivery{bus: b, msg: msg, meta: meta, at: time.Now()})
+		got = append(got, &Delivery{link: l, msg: msg, meta: meta, at: time.Now()})
 	}
 	if err := batch.Error(); err != nil && len(got) == 0 {
 		return nil, fmt.Errorf("fetching from %s: %w", stream, err)
@@ -65,11 +65,11 @@ func (b *Bus) pull(stream string, fetch func() (jetstream.MessageBatch, error)) 
 // connected is why nothing can be sent now, nil if it can. The library would leave a
 // subscription behind for each pull that cannot be sent, and an outage is many pulls
 // long.
-func (b *Bus) connected() error {
+func (l *link) connected() error {
 	switch {
-	case b.nc.IsClosed():
-		return whyClosed(b.nc)
-	case !b.nc.IsConnected():
+	case l.nc.IsClosed():
+		return whyClosed(l.nc)
+	case !l.nc.IsConnected():
 		return nats.ErrConnectionReconnecting
 	}
 	return nil

@@ -10,13 +10,14 @@ import (
 
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // Known lists every round of which the bucket of rounds holds anything, in the
 // order of their names: also one that was forgotten half-way, or has lost its
 // manifest.
-func (b *Bus) Known(ctx context.Context) ([]string, error) {
-	keys, err := b.keys(ctx, b.rounds(), ">")
+func (ro Rounds) Known(ctx context.Context) ([]string, error) {
+	keys, err := ro.rounds().Keys(ctx, ">")
 	if err != nil {
 		return nil, err
 	}
@@ -25,22 +26,23 @@ func (b *Bus) Known(ctx context.Context) ([]string, error) {
 
 // Left lists the rounds of which anything is left anywhere, as Known does: also
 // those that the bucket of rounds has lost. It counts the keys of every bucket.
-func (b *Bus) Left(ctx context.Context) ([]string, error) {
-	names, err := b.Known(ctx)
+func (ro Rounds) Left(ctx context.Context) ([]string, error) {
+	names, err := ro.Known(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for stream, prefix := range map[string]string{
-		bucketStream(job.BucketRecords):    "$KV." + job.BucketRecords + ".",
-		bucketStream(job.BucketEvaluation): "$KV." + job.BucketEvaluation + ".",
-		job.StreamJobs:                     strings.TrimSuffix(job.SubjectJobs, ">"),
-	} {
-		subjects, err := b.subjects(ctx, stream, prefix+">")
+	for _, bucket := range []*kv.Bucket{ro.records(), ro.evaluations()} {
+		keys, err := bucket.Keys(ctx, ">")
 		if err != nil {
 			return nil, err
 		}
-		names = append(names, roundsOf(slices.Collect(maps.Keys(subjects)), prefix)...)
+		names = append(names, roundsOf(keys, "")...)
 	}
+	subjects, err := ro.values.Subjects(ctx, ro.jobs, job.SubjectJobs)
+	if err != nil {
+		return nil, err
+	}
+	names = append(names, roundsOf(slices.Collect(maps.Keys(subjects)), strings.TrimSuffix(job.SubjectJobs, ">"))...)
 	slices.Sort(names)
 	return slices.Compact(names), nil
 }
@@ -65,9 +67,9 @@ func roundsOf(keys []string, prefix string) []string {
 //
 // Subjects are purged, not keys deleted one by one: a deleted key leaves a mark
 // that stays for ever.
-func (b *Bus) Forget(ctx context.Context, round string) error {
+func (ro Rounds) Forget(ctx context.Context, round string) error {
 	for _, what := range leftovers(round) {
-		if err := b.purge(ctx, "forgetting round "+round, what); err != nil {
+		if err := ro.purge(ctx, "forgetting round "+round, what); err != nil {
 			return err
 		}
 		crash.At(crash.PartForgotten)
@@ -75,24 +77,24 @@ func (b *Bus) Forget(ctx context.Context, round string) error {
 	return nil
 }
 
-// ForgetOutcome removes one revision of a round's outcome, by its key. A restored
+// Forget removes one revision of a round's outcome, by its key. A restored
 // outcome may be of records that have not all ended in the backup: its round is
 // then concluded again.
-func (b *Bus) ForgetOutcome(ctx context.Context, key string) error {
-	head := leftover{bucketStream(job.BucketRounds), "$KV." + job.BucketRounds + "." + key}
+func (o Outcomes) Forget(ctx context.Context, key string) error {
+	head := leftover{kv.StreamOf(job.BucketRounds), kv.Subject(job.BucketRounds, key)}
 	for _, what := range []leftover{head, {head.stream, head.subject + ".>"}} {
-		if err := b.purge(ctx, "forgetting outcome "+key, what); err != nil {
+		if err := o.purge(ctx, "forgetting outcome "+key, what); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *Bus) purge(ctx context.Context, why string, what leftover) error {
-	return b.try(ctx, why+": "+what.stream, func(ctx context.Context) error {
-		stream, err := b.js.Stream(ctx, what.stream)
+func (l *link) purge(ctx context.Context, why string, what leftover) error {
+	return l.retry(ctx, why+": "+what.stream, func(ctx context.Context) error {
+		stream, err := l.js.Stream(ctx, what.stream)
 		if err != nil {
-			return err //nolint:wrapcheck // try names the operation
+			return err //nolint:wrapcheck // retry names the operation
 		}
 		return stream.Purge(ctx, jetstream.WithPurgeSubject(what.subject))
 	})
@@ -103,12 +105,11 @@ type leftover struct{ stream, subject string }
 
 // leftovers are all that there is of a round, in the order of its removal.
 func leftovers(round string) []leftover {
-	values := func(bucket string) string { return "$KV." + bucket + "." }
 	return []leftover{
-		{bucketStream(job.BucketRounds), values(job.BucketRounds) + job.ManifestKey(round)},
+		{kv.StreamOf(job.BucketRounds), kv.Subject(job.BucketRounds, job.ManifestKey(round))},
 		{job.StreamJobs, job.RoundSubject(round)},
-		{bucketStream(job.BucketRecords), values(job.BucketRecords) + round + ".>"},
-		{bucketStream(job.BucketEvaluation), values(job.BucketEvaluation) + round + ".>"},
-		{bucketStream(job.BucketRounds), values(job.BucketRounds) + round + ".>"},
+		{kv.StreamOf(job.BucketRecords), kv.Subject(job.BucketRecords, round+".>")},
+		{kv.StreamOf(job.BucketEvaluation), kv.Subject(job.BucketEvaluation, round+".>")},
+		{kv.StreamOf(job.BucketRounds), kv.Subject(job.BucketRounds, round+".>")},
 	}
 }

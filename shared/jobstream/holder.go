@@ -2,9 +2,6 @@ package jobstream
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -13,53 +10,22 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Holder reads who runs a round, with the revision that SetHolder wants, also
+// Load reads who runs a round, with the revision that Set wants, also
 // when the value is damaged (*ValueError); the revision is 0 when nobody ever has.
-func (b *Bus) Holder(ctx context.Context, round string) (job.Holder, uint64, error) {
-	h, entry, err := b.holder(ctx, round)
-	if entry == nil {
-		return h, 0, err
-	}
-	return h, entry.Revision(), err
+func (h Holders) Load(ctx context.Context, round string) (job.Holder, uint64, error) {
+	holder, stored, err := h.holder(round).Find(ctx)
+	return holder, stored.Revision, err
 }
 
 // LastBeat is who runs a round, and when it was last heard of, by the server's
 // clock; the zero time when nobody ever has. A value that cannot be read names
 // nobody.
-func (b *Bus) LastBeat(ctx context.Context, round string) (job.Holder, time.Time, error) {
-	h, entry, err := b.holder(ctx, round)
-	switch {
-	case entry == nil:
-		return h, time.Time{}, err
-	case Damaged(err):
+func (h Holders) LastBeat(ctx context.Context, round string) (job.Holder, time.Time, error) {
+	holder, stored, err := h.holder(round).Find(ctx)
+	if Damaged(err) {
 		err = nil
 	}
-	return h, entry.Created().UTC(), err
-}
-
-func (b *Bus) holder(ctx context.Context, round string) (h job.Holder, entry jetstream.KeyValueEntry, err error) {
-	key := job.HolderKey(round)
-	entry, err = b.get(ctx, b.rounds(), key)
-	if errors.Is(err, ErrNotFound) {
-		return h, nil, nil
-	}
-	if err != nil {
-		return h, nil, err
-	}
-	if h, err = decodeHolder(entry.Value()); err != nil {
-		err = &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
-	}
-	return h, entry, err
-}
-
-func decodeHolder(data []byte) (h job.Holder, err error) {
-	if err = json.Unmarshal(data, &h); err == nil {
-		err = readable(h.Version)
-	}
-	if err != nil {
-		return job.Holder{}, err
-	}
-	return h, nil
+	return holder, stored.At.UTC(), err
 }
 
 // Hold is what a producer holds, or held: a round, or the schedule.
@@ -70,25 +36,21 @@ type Hold struct {
 	Revision uint64
 }
 
-// Holders lists what producers hold, or held. A value that cannot be read is left out: it
+// List lists what producers hold, or held. A value that cannot be read is left out: it
 // names no producer.
-func (b *Bus) Holders(ctx context.Context) ([]Hold, error) {
+func (h Holders) List(ctx context.Context) ([]Hold, error) {
 	var all []Hold
-	err := b.list(ctx, b.rounds(), job.HolderKey("*"), func(entry jetstream.KeyValueEntry) {
-		if h, err := decodeHolder(entry.Value()); err == nil {
-			all = append(all, Hold{Holder: h, Round: strings.TrimSuffix(entry.Key(), job.HolderKey("")), Revision: entry.Revision()})
+	err := h.rounds().List(ctx, job.HolderKey("*"), func(entry jetstream.KeyValueEntry) {
+		round := strings.TrimSuffix(entry.Key(), job.HolderKey(""))
+		if holder, stored, err := h.holder(round).Decode(ctx, entry); err == nil {
+			all = append(all, Hold{Holder: holder, Round: round, Revision: stored.Revision})
 		}
 	})
 	return all, err
 }
 
-// SetHolder says who runs a round if that still is at the given revision, and
+// Set says who runs a round if that still is at the given revision, and
 // returns the new one; ErrConflict if it is not.
-func (b *Bus) SetHolder(ctx context.Context, round string, h job.Holder, revision uint64) (uint64, error) {
-	h.Version = job.Version
-	data, err := json.Marshal(h)
-	if err != nil {
-		return 0, fmt.Errorf("encoding the holder of %s: %w", round, err)
-	}
-	return b.write(ctx, b.rounds(), job.HolderKey(round), data, revision)
+func (h Holders) Set(ctx context.Context, round string, holder job.Holder, revision uint64) (uint64, error) {
+	return h.holder(round).Swap(ctx, holder, revision)
 }

@@ -98,7 +98,7 @@ func Inspect(ctx context.Context, nc *nats.Conn, cfg Config) (Inspection, error)
 	in.Store, in.StoreLimit = storage(account)
 	in.InUse, in.StreamLimit = account.Streams, account.Limits.MaxStreams
 	for _, want := range declared() {
-		found, err := inspectStream(ctx, js, cfg, want)
+		found, err := inspectStream(ctx, js, cfg, want.StreamConfig)
 		if err != nil {
 			return in, err
 		}

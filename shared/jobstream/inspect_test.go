@@ -65,7 +65,7 @@ func TestInspectFindsDrift(t *testing.T) {
 	scores := b.stream("KV_" + job.BucketScores)
 	scores.MaxAge = time.Hour
 	must.Get(b.js.UpdateStream(b.ctx, scores))(t)
-	must.Do(t, b.bus.Only(b.ctx, "r1"))
+	must.Do(t, b.bus.Queue.ServeOnly(b.ctx, "r1"))
 	in := b.inspect(jobstream.Config{AckWait: 7 * time.Second})
 	at := slices.IndexFunc(in.Streams, func(s jobstream.InspectedStream) bool { return s.Name == "KV_"+job.BucketScores })
 	want := []jobstream.Drift{{Setting: "MaxAge", Have: time.Hour, Want: 1080 * time.Hour}}

@@ -2,7 +2,6 @@ package jobstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,13 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/crash"
-	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/scoring"
 )
-
-// atOnce bounds the operations that one list of things has under way: enough
-// to hide the way to the server, too few to starve anybody else's.
-const atOnce = 32
 
 // Origin says which conclusion a stored evaluation is from.
 type Origin struct {
@@ -47,34 +42,32 @@ type stored struct {
 	Evaluation *scoring.StoredEvaluation `json:"evaluation,omitempty"`
 }
 
-func (b *Bus) miners() jetstream.KeyValue { return b.buckets[job.BucketMiners] }
-
-// StoredEvaluations reads the last good evaluation of every miner, by uid. One
+// Evaluations reads the last good evaluation of every miner, by uid. One
 // that cannot be read, because it is damaged or of another version, is treated
 // as absent; what is so is counted and logged, once for all.
-func (b *Bus) StoredEvaluations(ctx context.Context) (map[int]scoring.StoredEvaluation, error) {
-	all, _, err := b.storedUntil(ctx, nil)
+func (m Miners) Evaluations(ctx context.Context) (map[int]scoring.StoredEvaluation, error) {
+	all, _, err := m.storedUntil(ctx, nil)
 	return all, err
 }
 
-// StoredBefore reads what StoredEvaluations would have read before a conclusion.
+// EvaluationsBefore reads what Evaluations would have read before a conclusion.
 // Entries that it or a later one has changed are left out and counted: what they
 // were is not known any more.
-func (b *Bus) StoredBefore(ctx context.Context, from Origin) (all map[int]scoring.StoredEvaluation, changed int, err error) {
-	return b.storedUntil(ctx, &from)
+func (m Miners) EvaluationsBefore(ctx context.Context, from Origin) (all map[int]scoring.StoredEvaluation, changed int, err error) {
+	return m.storedUntil(ctx, &from)
 }
 
-func (b *Bus) storedUntil(ctx context.Context, from *Origin) (all map[int]scoring.StoredEvaluation, changed int, err error) {
-	packed := map[string][]byte{}
-	err = b.list(ctx, b.miners(), "*", func(entry jetstream.KeyValueEntry) { packed[entry.Key()] = entry.Value() })
+func (l *link) storedUntil(ctx context.Context, from *Origin) (all map[int]scoring.StoredEvaluation, changed int, err error) {
+	packed := map[string]jetstream.KeyValueEntry{}
+	err = l.miners().List(ctx, "*", func(entry jetstream.KeyValueEntry) { packed[entry.Key()] = entry })
 	if err != nil {
 		return nil, 0, err
 	}
 	all = make(map[int]scoring.StoredEvaluation, len(packed))
 	var unreadable []string
 	var wrong []error
-	for key, value := range packed {
-		s, err := b.unpackStored(ctx, key, value)
+	for key, entry := range packed {
+		s, _, err := l.stored(key).Decode(ctx, entry)
 		switch {
 		case Damaged(err):
 			unreadable, wrong = append(unreadable, key), append(wrong, err)
@@ -90,61 +83,31 @@ func (b *Bus) storedUntil(ctx context.Context, from *Origin) (all map[int]scorin
 	if len(unreadable) > 0 {
 		const most = 5 // an error each is enough to see what is wrong
 		slices.Sort(unreadable)
-		b.cfg.Log.WarnContext(ctx, "stored evaluations cannot be read and count as absent",
+		l.cfg.Log.WarnContext(ctx, "stored evaluations cannot be read and count as absent",
 			"count", len(unreadable), "uids", unreadable, "error", errors.Join(wrong[:min(most, len(wrong))]...))
 	}
 	return all, changed, nil
 }
 
-// StoredDamage is why a miner's stored evaluation cannot be read; nil if it can,
+// Damage is why a miner's stored evaluation cannot be read; nil if it can,
 // or if there is none.
-func (b *Bus) StoredDamage(ctx context.Context, uid int) (damage, err error) {
-	entry, err := b.get(ctx, b.miners(), strconv.Itoa(uid))
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if _, err = b.unpackStored(ctx, entry.Key(), entry.Value()); Damaged(err) {
+func (m Miners) Damage(ctx context.Context, uid int) (damage, err error) {
+	_, _, err = m.stored(strconv.Itoa(uid)).Find(ctx)
+	if Damaged(err) {
 		return err, nil
 	}
 	return nil, err
 }
 
-// unpackStored reads one; whatever is wrong with the value itself is a
-// *ValueError.
-func (b *Bus) unpackStored(ctx context.Context, key string, value []byte) (stored, error) {
-	data, err := b.unpack(ctx, b.miners(), key, value)
-	if err != nil {
-		return stored{}, err
-	}
-	var s stored
-	uid, err := strconv.Atoi(key)
-	if err == nil {
-		err = json.Unmarshal(data, &s)
-	}
-	if err == nil {
-		err = readable(s.Version)
-	}
-	if err == nil && s.Evaluation != nil && s.Evaluation.UID != uid {
-		err = fmt.Errorf("it is of miner %d", s.Evaluation.UID)
-	}
-	if err != nil {
-		return stored{}, &ValueError{Bucket: job.BucketMiners, Key: key, Err: err}
-	}
-	return s, nil
-}
-
-// ChangeStored does to the stored evaluations what a round concluded, each
+// Change does to the stored evaluations what a round concluded, each
 // unless a later round or revision has already changed it: a round that is
 // concluded anew does not put back what was. Doing it twice is doing it once.
-func (b *Bus) ChangeStored(ctx context.Context, from Origin, changes []scoring.StoredChange) error {
+func (m Miners) Change(ctx context.Context, from Origin, changes []scoring.StoredChange) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
+	group.SetLimit(kv.AtOnce)
 	for _, change := range changes {
 		group.Go(func() error {
-			if err := b.changeStored(ctx, from, change); err != nil {
+			if err := m.changeStored(ctx, from, change); err != nil {
 				return fmt.Errorf("stored evaluation of miner %d: %w", change.UID, err)
 			}
 			return nil
@@ -153,56 +116,21 @@ func (b *Bus) ChangeStored(ctx context.Context, from Origin, changes []scoring.S
 	return group.Wait()
 }
 
-func (b *Bus) changeStored(ctx context.Context, from Origin, change scoring.StoredChange) error {
-	key := strconv.Itoa(change.UID)
-	data, err := json.Marshal(stored{from, job.Version, change.Evaluation})
-	if err != nil {
-		return fmt.Errorf("encoding: %w", err)
+func (l *link) changeStored(ctx context.Context, from Origin, change scoring.StoredChange) error {
+	_, changed, err := l.stored(strconv.Itoa(change.UID)).Change(ctx, func(former stored, _ kv.Stored, _ bool) (stored, bool) {
+		return stored{Origin: from, Evaluation: change.Evaluation}, !former.after(from)
+	})
+	if changed {
+		crash.At(crash.OneStoredChanged)
 	}
-	for {
-		former, revision, err := b.origin(ctx, key)
-		if err != nil || former.after(from) {
-			return err
-		}
-		packed, err := b.pack(ctx, b.miners(), key, data)
-		if err != nil {
-			return err
-		}
-		if _, err = b.write(ctx, b.miners(), key, packed, revision); err == nil {
-			crash.At(crash.OneStoredChanged)
-		}
-		if !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-}
-
-// origin says where a stored evaluation is from, and its revision. One that
-// cannot be read is from nowhere.
-func (b *Bus) origin(ctx context.Context, key string) (Origin, uint64, error) {
-	entry, err := b.get(ctx, b.miners(), key)
-	if errors.Is(err, ErrNotFound) {
-		return Origin{}, 0, nil
-	}
-	if err != nil {
-		return Origin{}, 0, err
-	}
-	s, err := b.unpackStored(ctx, key, entry.Value())
-	if err != nil && !Damaged(err) {
-		return Origin{}, 0, err
-	}
-	return s.Origin, entry.Revision(), nil
+	return err
 }
 
 // PutSnapshot keeps the stored evaluations that a round begins with: whoever
 // concludes it, and whenever, starts from the same ones. One that is there
 // already stays as it is.
-func (b *Bus) PutSnapshot(ctx context.Context, round string, all map[int]scoring.StoredEvaluation) error {
-	data, err := json.Marshal(all)
-	if err != nil {
-		return fmt.Errorf("encoding the stored evaluations of round %s: %w", round, err)
-	}
-	err = b.createRoundValue(ctx, job.SnapshotKey(round), data)
+func (ro Rounds) PutSnapshot(ctx context.Context, round string, all map[int]scoring.StoredEvaluation) error {
+	err := ro.snapshot(round).Create(ctx, all)
 	if errors.Is(err, ErrExists) {
 		return nil
 	}
@@ -211,21 +139,13 @@ func (b *Bus) PutSnapshot(ctx context.Context, round string, all map[int]scoring
 
 // RestoreSnapshot stores a snapshot that is gone or cannot be read, and says
 // whether it had to.
-func (b *Bus) RestoreSnapshot(ctx context.Context, round string, all map[int]scoring.StoredEvaluation) (bool, error) {
-	data, err := json.Marshal(all)
-	if err != nil {
-		return false, fmt.Errorf("encoding the stored evaluations of round %s: %w", round, err)
-	}
-	return b.restore(ctx, job.SnapshotKey(round), data, func(stored []byte) error {
-		var there map[int]scoring.StoredEvaluation
-		return json.Unmarshal(stored, &there)
-	})
+func (ro Rounds) RestoreSnapshot(ctx context.Context, round string, all map[int]scoring.StoredEvaluation) (bool, error) {
+	return ro.snapshot(round).Restore(ctx, all)
 }
 
 // Snapshot reads what PutSnapshot kept; ErrNotFound if nothing was, a *ValueError
 // if it cannot be read.
-func (b *Bus) Snapshot(ctx context.Context, round string) (map[int]scoring.StoredEvaluation, error) {
-	var all map[int]scoring.StoredEvaluation
-	_, err := b.loadRound(ctx, job.SnapshotKey(round), &all)
+func (ro Rounds) Snapshot(ctx context.Context, round string) (map[int]scoring.StoredEvaluation, error) {
+	all, _, err := ro.snapshot(round).Load(ctx)
 	return all, err
 }

@@ -24,9 +24,9 @@ func TestStoredEvaluations(t *testing.T) {
 			UID: uid, Hotkey: "hk", GitHubID: "42", Merged: []scoring.ScoredPullRequest{{Repository: "a/b", Number: uid}},
 		}}
 	}
-	must.Do(t, b.bus.ChangeStored(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(5), keep(6), keep(7), keep(8)}))
+	must.Do(t, b.bus.Miners.Change(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(5), keep(6), keep(7), keep(8)}))
 	for range 2 { // doing it twice is doing it once
-		must.Do(t, b.bus.ChangeStored(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(5), {UID: 6}}))
+		must.Do(t, b.bus.Miners.Change(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(5), {UID: 6}}))
 	}
 	packer := must.Get(zstd.NewWriter(nil))(t)
 	defer packer.Close()
@@ -41,7 +41,7 @@ func TestStoredEvaluations(t *testing.T) {
 	} {
 		must.Get(b.bus.Bucket(job.BucketMiners).Put(b.ctx, key, value))(t)
 	}
-	got := must.Get(b.bus.StoredEvaluations(b.ctx))(t)
+	got := must.Get(b.bus.Miners.Evaluations(b.ctx))(t)
 	if diff := cmp.Diff(map[int]scoring.StoredEvaluation{5: *keep(5).Evaluation}, got); diff != "" {
 		t.Errorf("stored evaluations (-want +got):\n%s", diff)
 	}
@@ -49,8 +49,8 @@ func TestStoredEvaluations(t *testing.T) {
 		t.Errorf("logged:\n%s\nwant one line that counts 7", text)
 	}
 	// What a round keeps is whole again.
-	must.Do(t, b.bus.ChangeStored(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(8)}))
-	if got, err := b.bus.StoredEvaluations(b.ctx); err != nil || len(got) != 2 {
+	must.Do(t, b.bus.Miners.Change(b.ctx, jobstream.Origin{Round: "r"}, []scoring.StoredChange{keep(8)}))
+	if got, err := b.bus.Miners.Evaluations(b.ctx); err != nil || len(got) != 2 {
 		t.Errorf("after another round: %d stored evaluations and %v, want 2", len(got), err)
 	}
 }

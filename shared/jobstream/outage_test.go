@@ -30,7 +30,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 	if d := b.next(); d.Number() != 1 {
 		t.Fatalf("delivery %d", d.Number())
 	}
-	must.Do(t, b.bus.PutEvaluation(b.ctx, "r1.7.c", anEvaluation("x")))
+	must.Do(t, b.bus.Evaluations.Put(b.ctx, "r1.7.c", anEvaluation("x")))
 	b.servers.Stop()
 	type result struct {
 		record job.Record
@@ -38,7 +38,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 	}
 	read := make(chan result, 1)
 	go func() { // begun while nobody answers
-		r, _, err := b.bus.Record(b.ctx, "r1", 1)
+		r, _, err := b.bus.Records.Load(b.ctx, "r1", 1)
 		read <- result{r, err}
 	}()
 	b.log.Await(b.ctx, t, "NATS does not answer")
@@ -47,7 +47,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 		t.Errorf("the record reads as %+v, %v", got.record, got.err)
 	}
 	b.log.Await(b.ctx, t, "NATS answers again")
-	if _, err := b.bus.Evaluation(b.ctx, "r1.7.c"); err != nil {
+	if _, err := b.bus.Evaluations.Load(b.ctx, "r1.7.c"); err != nil {
 		t.Error(err)
 	}
 	b.publish(aJob(2)) // still remembered
@@ -84,7 +84,7 @@ func TestLostAnswerIsNoConflict(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	b.plan(1)
 	bus, w := b.throughWire(jobstream.Config{Timeout: 500 * time.Millisecond})
-	r, revision, err := bus.Record(b.ctx, "r1", 1)
+	r, revision, err := bus.Records.Load(b.ctx, "r1", 1)
 	must.Do(t, err)
 	w.Hold(nettest.Down)
 	r.Requests = 99
@@ -94,11 +94,11 @@ func TestLostAnswerIsNoConflict(t *testing.T) {
 	}
 	written := make(chan result, 1)
 	go func() {
-		next, err := bus.UpdateRecord(b.ctx, r, revision)
+		next, err := bus.Records.Update(b.ctx, r, revision)
 		written <- result{next, err}
 	}()
 	b.log.Await(b.ctx, t, "NATS does not answer")
-	stored, at, err := b.bus.Record(b.ctx, "r1", 1) // by the other connection
+	stored, at, err := b.bus.Records.Load(b.ctx, "r1", 1) // by the other connection
 	if err != nil || stored.Requests != 99 {
 		t.Fatalf("the write has not arrived: %+v, %v", stored, err)
 	}
@@ -114,13 +114,13 @@ func TestLostAnswerAndAnotherWriter(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	b.plan(1)
 	bus, w := b.throughWire(jobstream.Config{Timeout: 500 * time.Millisecond})
-	r, revision, err := bus.Record(b.ctx, "r1", 1)
+	r, revision, err := bus.Records.Load(b.ctx, "r1", 1)
 	must.Do(t, err)
 	w.Hold(nettest.Down)
 	r.Requests = 99
 	written := make(chan error, 1)
 	go func() {
-		_, err := bus.UpdateRecord(b.ctx, r, revision)
+		_, err := bus.Records.Update(b.ctx, r, revision)
 		written <- err
 	}()
 	b.log.Await(b.ctx, t, "NATS does not answer")
@@ -150,7 +150,7 @@ func TestNothingIsSentLate(t *testing.T) {
 	}
 	b.servers.Again()
 	b.log.Await(b.ctx, t, "NATS reconnected")
-	if got, err := b.bus.Fetch(b.ctx, 1, time.Second); err != nil || len(got) > 0 {
+	if got, err := b.bus.Queue.Fetch(b.ctx, 1, time.Second); err != nil || len(got) > 0 {
 		t.Errorf("got %d deliveries, %v, want none: the nak was not given", len(got), err)
 	}
 }
@@ -163,7 +163,7 @@ func TestOperationsEndWithTheirContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	read := make(chan error, 1)
 	go func() {
-		_, _, err := b.bus.Record(ctx, "r1", 1)
+		_, _, err := b.bus.Records.Load(ctx, "r1", 1)
 		read <- err
 	}()
 	b.log.Await(b.ctx, t, "NATS does not answer")
@@ -270,7 +270,7 @@ func TestALostQuestionIsAskedAgain(t *testing.T) {
 	}
 	listed := make(chan result, 1)
 	go func() {
-		records, err := bus.Records(b.ctx, "r1")
+		records, err := bus.Records.List(b.ctx, "r1")
 		listed <- result{records, err}
 	}()
 	b.log.Await(b.ctx, t, "NATS does not answer")
@@ -290,13 +290,13 @@ func TestListsEndWithTheirContext(t *testing.T) {
 	whole := time.Hour
 	for range 10 {
 		began := time.Now()
-		must.Get(b.bus.Outcomes(b.ctx, "r1"))(t)
+		must.Get(b.bus.Outcomes.Revisions(b.ctx, "r1"))(t)
 		whole = min(whole, time.Since(began))
 	}
 	const runs = 300
 	for i := range runs {
 		ctx, cancel := context.WithTimeout(b.ctx, whole*time.Duration(i)/runs)
-		_, err := b.bus.Outcomes(ctx, "r1")
+		_, err := b.bus.Outcomes.Revisions(ctx, "r1")
 		cancel()
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("run %d: %v", i, err)
@@ -321,7 +321,7 @@ func TestAPullThatCannotBeSentLeavesNothing(t *testing.T) {
 		return errors.New("not now")
 	})
 	go func() {
-		ended <- b.bus.ConsumeExhausted(ctx, func(context.Context, jobstream.Exhausted) error { return handle() })
+		ended <- b.bus.Queue.ConsumeExhausted(ctx, func(context.Context, jobstream.Exhausted) error { return handle() })
 	}()
 	must.Receive(b.ctx, t, handling, "the advisory")
 	b.servers.Stop()

@@ -9,23 +9,24 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
-// PlannedRounds counts what Bus.Rounds lists, and declares no stream: it is for
+// PlannedRounds counts what Rounds.List lists, and declares no stream: it is for
 // those who only look.
 func PlannedRounds(ctx context.Context, nc *nats.Conn) (int, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return 0, fmt.Errorf("jobstream: %w", err)
 	}
-	stream, err := js.Stream(ctx, bucketStream(job.BucketRounds))
+	stream, err := js.Stream(ctx, kv.StreamOf(job.BucketRounds))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("bucket %s: %w", job.BucketRounds, err)
 	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter("$KV."+job.BucketRounds+"."+job.ManifestKey("*")))
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(kv.Subject(job.BucketRounds, job.ManifestKey("*"))))
 	if err != nil {
 		return 0, fmt.Errorf("bucket %s: %w", job.BucketRounds, err)
 	}

@@ -13,12 +13,13 @@ import (
 	"github.com/nats-io/nuid"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/telemetry"
 )
 
-// PublishJob queues a job and returns when the server has stored it. A job
+// Publish queues a job and returns when the server has stored it. A job
 // that is queued already is not queued again, and is no error.
-func (b *Bus) PublishJob(ctx context.Context, j job.Job) error {
+func (q Queue) Publish(ctx context.Context, j job.Job) error {
 	data, err := j.Encode()
 	if err != nil {
 		return fmt.Errorf("publishing: %w", err)
@@ -27,34 +28,34 @@ func (b *Bus) PublishJob(ctx context.Context, j job.Job) error {
 	msg := nats.NewMsg(job.Subject(j.Round, j.UID))
 	msg.Data = data
 	telemetry.Inject(ctx, msg.Header)
-	_, err = b.publish(ctx, msg, j.MessageID())
+	_, err = q.publish(ctx, msg, j.MessageID())
 	telemetry.JobPublished(ctx, err)
 	telemetry.End(span, err)
 	return err
 }
 
-// PublishDead stores a dead letter and returns when the server has it. The
+// Publish stores a dead letter and returns when the server has it. The
 // same letter again, after a crash, is not stored twice.
-func (b *Bus) PublishDead(ctx context.Context, d job.DeadLetter) error {
+func (l Letters) Publish(ctx context.Context, d job.DeadLetter) error {
 	msg, err := letterMsg(ctx, d)
 	if err != nil {
 		return err
 	}
-	_, err = b.publish(ctx, msg, deadID(d))
+	_, err = l.publish(ctx, msg, deadID(d))
 	return err
 }
 
-// RepublishDead stores a dead letter that is gone or cannot be read. The stream
+// Republish stores a dead letter that is gone or cannot be read. The stream
 // remembers its id for a while, also without the letter, and would swallow it: then
 // it goes in under another one.
-func (b *Bus) RepublishDead(ctx context.Context, d job.DeadLetter) error {
+func (l Letters) Republish(ctx context.Context, d job.DeadLetter) error {
 	msg, err := letterMsg(ctx, d)
 	if err != nil {
 		return err
 	}
-	known, err := b.publish(ctx, msg, deadID(d))
+	known, err := l.publish(ctx, msg, deadID(d))
 	if err == nil && known {
-		_, err = b.publish(ctx, msg, deadID(d)+"/again-"+nuid.Next())
+		_, err = l.publish(ctx, msg, deadID(d)+"/again-"+nuid.Next())
 	}
 	return err
 }
@@ -86,35 +87,35 @@ func deadID(d job.DeadLetter) string {
 
 // publish may be tried again with the same id: the stream keeps one. Known says
 // that the stream has seen the id before, also of a message that is gone.
-func (b *Bus) publish(ctx context.Context, msg *nats.Msg, id string) (known bool, err error) {
+func (l *link) publish(ctx context.Context, msg *nats.Msg, id string) (known bool, err error) {
 	first := true
-	err = b.tryWrite(ctx, "publishing "+id, listener(msg.Subject), func(ctx context.Context) error {
-		stored, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id))
+	err = l.retryWrite(ctx, "publishing "+id, listener(msg.Subject), func(ctx context.Context) error {
+		stored, err := l.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id))
 		if err == nil {
 			known = stored.Duplicate && first // not a try of our own whose answer was lost
 		}
 		first = false
-		return err //nolint:wrapcheck // try names the operation
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	return known, err
 }
 
-// DeadLetters lists a round's dead letters, oldest first, without those that
+// List lists a round's dead letters, oldest first, without those that
 // cannot be read.
-func (b *Bus) DeadLetters(ctx context.Context, round string) ([]job.DeadLetter, error) {
-	letters, _, err := b.allLetters(ctx, round)
+func (l Letters) List(ctx context.Context, round string) ([]job.DeadLetter, error) {
+	letters, _, err := l.allLetters(ctx, round)
 	return letters, err
 }
 
 // allLetters lists the dead letters, and beside them what cannot be read.
-func (b *Bus) allLetters(ctx context.Context, round string) (letters []job.DeadLetter, damage []job.Damage, err error) {
+func (l Letters) allLetters(ctx context.Context, round string) (letters []job.DeadLetter, damage []job.Damage, err error) {
 	subject := "miner.dead." + round + ".*"
 	// One read per letter: there are few, and no consumer is left behind.
 	for next := uint64(1); ; {
 		var msg *jetstream.RawStreamMsg
-		err := b.try(ctx, "reading dead letters of "+round, func(ctx context.Context) (err error) {
-			msg, err = b.dead.GetMsg(ctx, next, jetstream.WithGetMsgSubject(subject))
-			return err //nolint:wrapcheck // try names the operation
+		err := l.retry(ctx, "reading dead letters of "+round, func(ctx context.Context) (err error) {
+			msg, err = l.dead.GetMsg(ctx, next, jetstream.WithGetMsgSubject(subject))
+			return err //nolint:wrapcheck // retry names the operation
 		})
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return letters, damage, nil
@@ -134,7 +135,7 @@ func (b *Bus) allLetters(ctx context.Context, round string) (letters []job.DeadL
 // decodeLetter reads a dead letter and checks that it belongs where it is.
 func decodeLetter(msg *jetstream.RawStreamMsg) (d job.DeadLetter, err error) {
 	if err = json.Unmarshal(msg.Data, &d); err == nil {
-		err = readable(d.Version)
+		err = kv.Readable(d.Version)
 	}
 	if err == nil && job.DeadSubject(d.Round, d.UID) != msg.Subject {
 		err = fmt.Errorf("it is of %s", job.RecordKey(d.Round, d.UID))

@@ -14,9 +14,9 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// Queued counts the messages of a round in the queue by uid.
-func (b *Bus) Queued(ctx context.Context, round string) (map[int]int, error) {
-	subjects, err := b.subjects(ctx, job.StreamJobs, job.RoundSubject(round))
+// Messages counts the messages of a round in the queue by uid.
+func (q Queue) Messages(ctx context.Context, round string) (map[int]int, error) {
+	subjects, err := q.values.Subjects(ctx, q.jobs, job.RoundSubject(round))
 	queued := map[int]int{}
 	for subject, n := range subjects {
 		if _, uid, err := job.ParseSubject(subject); err == nil {
@@ -31,7 +31,7 @@ func (b *Bus) Queued(ctx context.Context, round string) (map[int]int, error) {
 // there, and swallows a second one; so only a job that was never queued goes
 // in under its own id. Another takes a new id, on the condition that no message
 // of the job has come meanwhile: two who do it at once queue one.
-func (b *Bus) Requeue(ctx context.Context, j job.Job) (bool, error) {
+func (q Queue) Requeue(ctx context.Context, j job.Job) (bool, error) {
 	data, err := j.Encode()
 	if err != nil {
 		return false, fmt.Errorf("queueing again: %w", err)
@@ -39,11 +39,11 @@ func (b *Bus) Requeue(ctx context.Context, j job.Job) (bool, error) {
 	msg := nats.NewMsg(job.Subject(j.Round, j.UID))
 	msg.Data = data
 	telemetry.Inject(ctx, msg.Header)
-	known, err := b.publish(ctx, msg, j.MessageID())
+	known, err := q.publish(ctx, msg, j.MessageID())
 	if err != nil || !known {
 		return err == nil, err
 	}
-	last, err := b.last(ctx, msg.Subject)
+	last, err := q.last(ctx, msg.Subject)
 	if err != nil {
 		return false, err
 	}
@@ -52,15 +52,15 @@ func (b *Bus) Requeue(ctx context.Context, j job.Job) (bool, error) {
 			return false, nil
 		}
 	}
-	return b.publishAfter(ctx, msg, j.MessageID(), last.Sequence)
+	return q.publishAfter(ctx, msg, j.MessageID(), last.Sequence)
 }
 
 // last is the last message of a subject, with the sequence 0 if there is none.
-func (b *Bus) last(ctx context.Context, subject string) (jetstream.RawStreamMsg, error) {
+func (l *link) last(ctx context.Context, subject string) (jetstream.RawStreamMsg, error) {
 	var last *jetstream.RawStreamMsg
-	err := b.try(ctx, "reading the message of "+subject, func(ctx context.Context) (err error) {
-		last, err = b.jobs.GetLastMsgForSubject(ctx, subject)
-		return err //nolint:wrapcheck // try names the operation
+	err := l.retry(ctx, "reading the message of "+subject, func(ctx context.Context) (err error) {
+		last, err = l.jobs.GetLastMsgForSubject(ctx, subject)
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return jetstream.RawStreamMsg{}, nil
@@ -71,10 +71,10 @@ func (b *Bus) last(ctx context.Context, subject string) (jetstream.RawStreamMsg,
 	return *last, nil
 }
 
-// QueuedTrace is the trace that a miner's message was published in; "" if there
+// Trace is the trace that a miner's message was published in; "" if there
 // is no message, or nothing was traced.
-func (b *Bus) QueuedTrace(ctx context.Context, round string, uid int) (string, error) {
-	last, err := b.last(ctx, job.Subject(round, uid))
+func (q Queue) Trace(ctx context.Context, round string, uid int) (string, error) {
+	last, err := q.last(ctx, job.Subject(round, uid))
 	return traceOf(last.Header), err //nolint:contextcheck // the trace is the message's and not the caller's
 }
 
@@ -86,11 +86,11 @@ func traceOf(header nats.Header) string {
 // publishAfter queues a message if the last one of its subject still is the
 // given one, 0 for none; false if another came meanwhile, which may be our own
 // whose confirmation was lost.
-func (b *Bus) publishAfter(ctx context.Context, msg *nats.Msg, id string, last uint64) (bool, error) {
+func (l *link) publishAfter(ctx context.Context, msg *nats.Msg, id string, last uint64) (bool, error) {
 	id = fmt.Sprintf("%s/again-%s", id, nuid.Next())
-	err := b.tryWrite(ctx, "publishing "+id, listener(msg.Subject), func(ctx context.Context) error {
-		_, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id), jetstream.WithExpectLastSequencePerSubject(last))
-		return err //nolint:wrapcheck // try names the operation
+	err := l.retryWrite(ctx, "publishing "+id, listener(msg.Subject), func(ctx context.Context) error {
+		_, err := l.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id), jetstream.WithExpectLastSequencePerSubject(last))
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	if overtaken(err) {
 		return false, nil
@@ -118,8 +118,8 @@ type Stuck struct {
 // ever handed out: so a message that is still there is stuck. The floor does
 // not pass a message whose deliveries are used up until nothing is out; so in
 // a busy fleet one may be found late.
-func (b *Bus) Stuck(ctx context.Context, round string) ([]Stuck, error) {
-	info, err := b.consumerInfo(ctx)
+func (q Queue) Stuck(ctx context.Context, round string) ([]Stuck, error) {
+	info, err := q.consumerInfo(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (b *Bus) Stuck(ctx context.Context, round string) ([]Stuck, error) {
 	}
 	var stuck []Stuck
 	for next := uint64(1); ; {
-		msg, err := b.next(ctx, job.RoundSubject(round), next)
+		msg, err := q.next(ctx, job.RoundSubject(round), next)
 		if err != nil || msg == nil || msg.Sequence > below {
 			return stuck, err
 		}
@@ -147,11 +147,11 @@ func (b *Bus) Stuck(ctx context.Context, round string) ([]Stuck, error) {
 
 // next is the first message of a subject from a sequence on, nil if there is
 // none.
-func (b *Bus) next(ctx context.Context, subject string, from uint64) (*jetstream.RawStreamMsg, error) {
+func (l *link) next(ctx context.Context, subject string, from uint64) (*jetstream.RawStreamMsg, error) {
 	var msg *jetstream.RawStreamMsg
-	err := b.try(ctx, "reading messages of "+subject, func(ctx context.Context) (err error) {
-		msg, err = b.jobs.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
-		return err //nolint:wrapcheck // try names the operation
+	err := l.retry(ctx, "reading messages of "+subject, func(ctx context.Context) (err error) {
+		msg, err = l.jobs.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
+		return err //nolint:wrapcheck // retry names the operation
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, nil //nolint:nilnil // as documented
@@ -162,38 +162,38 @@ func (b *Bus) next(ctx context.Context, subject string, from uint64) (*jetstream
 // Unstick queues a copy of a stuck message, to be delivered from the first
 // time again, and removes the stuck one. If there is a later message of the
 // job already, it only removes.
-func (b *Bus) Unstick(ctx context.Context, s Stuck) error {
-	last, err := b.last(ctx, s.msg.Subject)
+func (q Queue) Unstick(ctx context.Context, s Stuck) error {
+	last, err := q.last(ctx, s.msg.Subject)
 	if err != nil {
 		return err
 	}
 	if last.Sequence == s.Sequence {
-		return b.renew(ctx, s.msg)
+		return q.renew(ctx, s.msg)
 	}
-	return b.remove(ctx, s.Sequence)
+	return q.remove(ctx, s.Sequence)
 }
 
 // Renew does so with the last message of a job, whatever the server still means
 // to do with it; false if there is none.
-func (b *Bus) Renew(ctx context.Context, round string, uid int) (bool, error) {
-	last, err := b.last(ctx, job.Subject(round, uid))
+func (q Queue) Renew(ctx context.Context, round string, uid int) (bool, error) {
+	last, err := q.last(ctx, job.Subject(round, uid))
 	if err != nil || last.Sequence == 0 {
 		return false, err
 	}
-	return true, b.renew(ctx, &last)
+	return true, q.renew(ctx, &last)
 }
 
 // renew replaces a message by a copy, in the same trace.
-func (b *Bus) renew(ctx context.Context, old *jetstream.RawStreamMsg) error {
+func (l *link) renew(ctx context.Context, old *jetstream.RawStreamMsg) error {
 	msg := nats.NewMsg(old.Subject)
 	msg.Data = old.Data
 	telemetry.Inject(telemetry.Extract(ctx, old.Header), msg.Header)
-	if _, err := b.publishAfter(ctx, msg, old.Subject, old.Sequence); err != nil {
+	if _, err := l.publishAfter(ctx, msg, old.Subject, old.Sequence); err != nil {
 		return err
 	}
 	crash.At(crash.CopyQueued)
-	return b.remove(ctx, old.Sequence)
+	return l.remove(ctx, old.Sequence)
 }
 
 // Discard removes a stuck message whose job has ended.
-func (b *Bus) Discard(ctx context.Context, s Stuck) error { return b.remove(ctx, s.Sequence) }
+func (q Queue) Discard(ctx context.Context, s Stuck) error { return q.remove(ctx, s.Sequence) }

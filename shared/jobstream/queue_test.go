@@ -25,7 +25,7 @@ func TestTheIDOutlivesItsMessage(t *testing.T) {
 		t.Fatalf("the stream holds %d messages: the id was forgotten with its message, and Requeue is more than is needed", got)
 	}
 	for i, want := range []bool{true, false} { // gone, then there again
-		did, err := b.bus.Requeue(b.ctx, aJob(1))
+		did, err := b.bus.Queue.Requeue(b.ctx, aJob(1))
 		if err != nil || did != want {
 			t.Errorf("requeued the %d. time: %v, %v; want %v", i+1, did, err, want)
 		}
@@ -43,7 +43,7 @@ func TestTheIDOutlivesItsMessage(t *testing.T) {
 func TestRequeueUnderItsOwnID(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	if did, err := b.bus.Requeue(b.ctx, aJob(1)); err != nil || !did {
+	if did, err := b.bus.Queue.Requeue(b.ctx, aJob(1)); err != nil || !did {
 		t.Fatalf("requeued: %v, %v", did, err)
 	}
 	b.publish(aJob(1))
@@ -61,7 +61,7 @@ func TestRequeueAtOnce(t *testing.T) {
 	did := make(chan bool, 8)
 	for range cap(did) {
 		go func() {
-			one, err := b.bus.Requeue(b.ctx, aJob(1))
+			one, err := b.bus.Queue.Requeue(b.ctx, aJob(1))
 			must.Check(t, err)
 			did <- one
 		}()
@@ -87,10 +87,10 @@ func TestRequeueBesideALeftover(t *testing.T) {
 	b.publish(replay)
 	stream := must.Get(b.js.Stream(b.ctx, job.StreamJobs))(t)
 	must.Do(t, stream.DeleteMsg(b.ctx, 2))
-	if did, err := b.bus.Requeue(b.ctx, replay); err != nil || !did {
+	if did, err := b.bus.Queue.Requeue(b.ctx, replay); err != nil || !did {
 		t.Errorf("requeued: %v, %v; want the replay beside the leftover", did, err)
 	}
-	if queued, err := b.bus.Queued(b.ctx, "r1"); err != nil || !cmp.Equal(queued, map[int]int{1: 2}) {
+	if queued, err := b.bus.Queue.Messages(b.ctx, "r1"); err != nil || !cmp.Equal(queued, map[int]int{1: 2}) {
 		t.Errorf("queued %v, %v; want both", queued, err)
 	}
 }
@@ -103,7 +103,7 @@ func TestStuck(t *testing.T) {
 	b := setup(t, jobstream.Config{MaxDeliver: 2, AckWait: 150 * time.Millisecond})
 	stuck := func(why string, want ...uint64) []jobstream.Stuck {
 		t.Helper()
-		list := must.Get(b.bus.Stuck(b.ctx, "r1"))(t)
+		list := must.Get(b.bus.Queue.Stuck(b.ctx, "r1"))(t)
 		var got []uint64
 		for _, s := range list {
 			got = append(got, s.Sequence)
@@ -121,14 +121,14 @@ func TestStuck(t *testing.T) {
 	stuck("while it waits for its delay")
 	b.next()
 	for len(b.stuckNow()) == 0 { // the last lease runs out
-		must.Get(b.bus.Fetch(b.ctx, 1, 20*time.Millisecond))(t)
+		must.Get(b.bus.Queue.Fetch(b.ctx, 1, 20*time.Millisecond))(t)
 	}
 	b.publish(aJob(8))
 	list := stuck("with its deliveries used up", 1)
 	if s := list[0]; s.UID != 7 || s.Most != 2 || s.Replay != 0 {
 		t.Errorf("stuck is %+v, want the job of miner 7", s)
 	}
-	must.Do(t, b.bus.Unstick(b.ctx, list[0]))
+	must.Do(t, b.bus.Queue.Unstick(b.ctx, list[0]))
 	stuck("queued again")
 	seen := map[string]uint64{}
 	for range 2 {
@@ -139,14 +139,14 @@ func TestStuck(t *testing.T) {
 		t.Errorf("deliveries (-want +got):\n%s", diff)
 	}
 	// Unstick again, as after a crash in between: there is a later message.
-	if err := b.bus.Unstick(b.ctx, list[0]); err != nil || b.messages() != 2 {
+	if err := b.bus.Queue.Unstick(b.ctx, list[0]); err != nil || b.messages() != 2 {
 		t.Errorf("unstuck twice: %v, the stream holds %d messages, want 2", err, b.messages())
 	}
 }
 
 func (b *bundle) stuckNow() []jobstream.Stuck {
 	b.t.Helper()
-	list := must.Get(b.bus.Stuck(b.ctx, "r1"))(b.t)
+	list := must.Get(b.bus.Queue.Stuck(b.ctx, "r1"))(b.t)
 	return list
 }
 
@@ -155,12 +155,12 @@ func (b *bundle) stuckNow() []jobstream.Stuck {
 func TestRenew(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{AckWait: time.Hour})
-	if did, err := b.bus.Renew(b.ctx, "r1", 1); err != nil || did {
+	if did, err := b.bus.Queue.Renew(b.ctx, "r1", 1); err != nil || did {
 		t.Errorf("renewed: %v, %v; want nothing to renew", did, err)
 	}
 	b.publish(aJob(1))
 	must.Do(t, b.next().Nak(b.ctx, time.Hour))
-	if did, err := b.bus.Renew(b.ctx, "r1", 1); err != nil || !did {
+	if did, err := b.bus.Queue.Renew(b.ctx, "r1", 1); err != nil || !did {
 		t.Errorf("renewed: %v, %v; want it done", did, err)
 	}
 	if d := b.next(); d.Number() != 1 || d.Sequence() != 2 {
@@ -178,13 +178,13 @@ func TestHandOut(t *testing.T) {
 	b := setup(t, jobstream.Config{AckWait: time.Hour, MaxDeliver: 7, MaxAckPending: 2})
 	idle := func(when string, want bool) {
 		t.Helper()
-		if got, err := b.bus.HandOut(b.ctx, "r1"); err != nil || got.Idle != want || got.Most != 7 {
+		if got, err := b.bus.Queue.HandOut(b.ctx, "r1"); err != nil || got.Idle != want || got.Most != 7 {
 			t.Errorf("%s: %+v, %v; want idle %v and 7 deliveries", when, got, err, want)
 		}
 	}
 	withheld := func(when, why string) {
 		t.Helper()
-		if got, err := b.bus.HandOut(b.ctx, "r1"); err != nil || got.Withheld != why {
+		if got, err := b.bus.Queue.HandOut(b.ctx, "r1"); err != nil || got.Withheld != why {
 			t.Errorf("%s: %+v, %v; want that jobs are withheld because %q", when, got, err, why)
 		}
 	}
@@ -198,7 +198,7 @@ func TestHandOut(t *testing.T) {
 	fetched := make(chan int, 1)
 	pull := func() {
 		go func() {
-			got, err := b.bus.Fetch(b.ctx, 1, patience)
+			got, err := b.bus.Queue.Fetch(b.ctx, 1, patience)
 			must.Check(t, err)
 			fetched <- len(got)
 		}()
@@ -222,7 +222,7 @@ func TestHandOut(t *testing.T) {
 	pull()
 	idle("as many are out as may be", false)
 	withheld("as many as may be", "")
-	if got := must.Get(b.bus.HandOut(b.ctx, "r1"))(t); got.Out != 2 {
+	if got := must.Get(b.bus.Queue.HandOut(b.ctx, "r1"))(t); got.Out != 2 {
 		t.Errorf("%d are out, want 2", got.Out)
 	}
 	b.publish(aJob(3))
@@ -238,7 +238,7 @@ func TestOnly(t *testing.T) {
 	b := setup(t, jobstream.Config{AckWait: 300 * time.Millisecond})
 	only := func(round string) {
 		t.Helper()
-		must.Do(t, b.bus.Only(b.ctx, round))
+		must.Do(t, b.bus.Queue.ServeOnly(b.ctx, round))
 	}
 	of := func(round string, uid int) job.Job {
 		j := aJob(uid)
@@ -258,7 +258,7 @@ func TestOnly(t *testing.T) {
 	quiet := time.NewTimer(time.Second) // three leases long
 	defer quiet.Stop()
 	for waiting := true; waiting; {
-		if got, err := b.bus.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
+		if got, err := b.bus.Queue.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
 			t.Fatalf("round r2 was given %d jobs of another, %v", len(got), err)
 		}
 		select {
@@ -282,7 +282,7 @@ func TestOnly(t *testing.T) {
 		d = b.next()
 	}
 	record := must.Get(job.Plan("r1", 3, "").Claimed(job.Claim{ID: "c", Sequence: d.Sequence(), Delivery: d.Number()}))(t)
-	must.Get(b.bus.PlanRecord(b.ctx, record))(t)
+	must.Get(b.bus.Records.Plan(b.ctx, record))(t)
 	only("r1") // resumed after a crash: what was claimed counts on, or poison would never end
 	for again := b.next(); ; again = b.next() {
 		if again.Subject() != d.Subject() {
@@ -298,20 +298,20 @@ func TestOnly(t *testing.T) {
 func TestHolderIsChangedByCompareAndSet(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	if h, revision, err := b.bus.Holder(b.ctx, "r1"); err != nil || revision != 0 || h.Name != "" {
+	if h, revision, err := b.bus.Holders.Load(b.ctx, "r1"); err != nil || revision != 0 || h.Name != "" {
 		t.Errorf("nobody yet: %+v at %d, %v", h, revision, err)
 	}
-	first := must.Get(b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "a", For: time.Second}, 0))(t)
-	if _, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "b"}, 0); !errors.Is(err, jobstream.ErrConflict) {
+	first := must.Get(b.bus.Holders.Set(b.ctx, "r1", job.Holder{Name: "a", For: time.Second}, 0))(t)
+	if _, err := b.bus.Holders.Set(b.ctx, "r1", job.Holder{Name: "b"}, 0); !errors.Is(err, jobstream.ErrConflict) {
 		t.Errorf("a second first one: %v, want ErrConflict", err)
 	}
-	if _, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "b"}, first); err != nil {
+	if _, err := b.bus.Holders.Set(b.ctx, "r1", job.Holder{Name: "b"}, first); err != nil {
 		t.Error(err)
 	}
-	if _, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "a", Beat: 1}, first); !errors.Is(err, jobstream.ErrConflict) {
+	if _, err := b.bus.Holders.Set(b.ctx, "r1", job.Holder{Name: "a", Beat: 1}, first); !errors.Is(err, jobstream.ErrConflict) {
 		t.Errorf("a sign of life of the former: %v, want ErrConflict", err)
 	}
-	if rounds, err := b.bus.Rounds(b.ctx); err != nil || len(rounds) != 0 {
+	if rounds, err := b.bus.Rounds.List(b.ctx); err != nil || len(rounds) != 0 {
 		t.Errorf("rounds %v, %v: a holder makes no round", rounds, err)
 	}
 }
@@ -322,9 +322,9 @@ func TestMaintainersAreKept(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	one, two := []scoring.Maintainer{{GitHubID: "1"}}, []scoring.Maintainer{{GitHubID: "2"}}
 	for _, add := range []map[string][]scoring.Maintainer{{}, {"a/b": one}, {"a/b": two, "c/d": two}} {
-		must.Get(b.bus.AddMaintainers(b.ctx, "r1", jobstream.Maintainers{Requests: len(add), Found: add}))(t)
+		must.Get(b.bus.Rounds.AddMaintainers(b.ctx, "r1", jobstream.Maintainers{Requests: len(add), Found: add}))(t)
 	}
-	got, err := b.bus.Maintainers(b.ctx, "r1")
+	got, err := b.bus.Rounds.Maintainers(b.ctx, "r1")
 	if diff := cmp.Diff(jobstream.Maintainers{
 		Version: job.Version, Requests: 3, Found: map[string][]scoring.Maintainer{"a/b": one, "c/d": two},
 	}, got); diff != "" || err != nil {
@@ -358,8 +358,8 @@ func TestStoredEvaluationsGoForward(t *testing.T) {
 		{from("r2", 2, 3), set("second once more"), ""},
 		{from("r4", 4, 1), set("fourth"), "fourth"},
 	} {
-		must.Do(t, b.bus.ChangeStored(b.ctx, step.from, []scoring.StoredChange{{UID: 1, Evaluation: step.to}}))
-		all, err := b.bus.StoredEvaluations(b.ctx)
+		must.Do(t, b.bus.Miners.Change(b.ctx, step.from, []scoring.StoredChange{{UID: 1, Evaluation: step.to}}))
+		all, err := b.bus.Miners.Evaluations(b.ctx)
 		if err != nil || all[1].Hotkey != step.want {
 			t.Errorf("after %+v: %q is stored, %v; want %q", step.from, all[1].Hotkey, err, step.want)
 		}

@@ -9,58 +9,59 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
-// PlanRecord stores the record of a job that is to be published, and says
+// Plan stores the record of a job that is to be published, and says
 // whether it did: one that is there already stays as it is.
-func (b *Bus) PlanRecord(ctx context.Context, r job.Record) (created bool, err error) {
+func (re Records) Plan(ctx context.Context, r job.Record) (created bool, err error) {
 	data, err := encodeRecord(r)
 	if err != nil {
 		return false, err
 	}
-	_, err = b.write(ctx, b.records(), job.RecordKey(r.Round, r.UID), data, 0)
+	_, err = re.records().Write(ctx, job.RecordKey(r.Round, r.UID), data, 0)
 	if errors.Is(err, ErrConflict) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// Record reads a job's record with the revision that UpdateRecord wants, also
+// Load reads a job's record with the revision that Update wants, also
 // when it is damaged (*ValueError). ErrNotFound if there is none. A leader that does
 // not know yet that another has followed it may answer with an older one: an update
 // based on that ends in ErrConflict.
-func (b *Bus) Record(ctx context.Context, round string, uid int) (job.Record, uint64, error) {
-	entry, err := b.get(ctx, b.records(), job.RecordKey(round, uid))
+func (re Records) Load(ctx context.Context, round string, uid int) (job.Record, uint64, error) {
+	entry, err := re.records().Get(ctx, job.RecordKey(round, uid))
 	if err != nil {
 		return job.Record{}, 0, err
 	}
-	r, err := b.decodeRecord(entry.Key(), entry.Value())
+	r, err := decodeRecord(entry.Key(), entry.Value())
 	return r, entry.Revision(), err
 }
 
-// UpdateRecord replaces a record if its revision is still the given one, and
+// Update replaces a record if its revision is still the given one, and
 // returns the new revision; ErrConflict if it is not.
-func (b *Bus) UpdateRecord(ctx context.Context, r job.Record, revision uint64) (uint64, error) {
+func (re Records) Update(ctx context.Context, r job.Record, revision uint64) (uint64, error) {
 	data, err := encodeRecord(r)
 	if err != nil {
 		return 0, err
 	}
-	return b.write(ctx, b.records(), job.RecordKey(r.Round, r.UID), data, revision)
+	return re.records().Write(ctx, job.RecordKey(r.Round, r.UID), data, revision)
 }
 
-// Records lists the records of a round as they are now, without those that
+// List lists the records of a round as they are now, without those that
 // cannot be read.
-func (b *Bus) Records(ctx context.Context, round string) ([]job.Record, error) {
-	records, _, err := b.AllRecords(ctx, round)
+func (re Records) List(ctx context.Context, round string) ([]job.Record, error) {
+	records, _, err := re.ListAll(ctx, round)
 	return records, err
 }
 
-// AllRecords lists the records of a round as they are now, and beside them what
+// ListAll lists the records of a round as they are now, and beside them what
 // cannot be read, each with the revision that replaces it. A key that no job has
 // is damage of no job.
-func (b *Bus) AllRecords(ctx context.Context, round string) (records []job.Record, damage []job.Damage, err error) {
-	err = b.list(ctx, b.records(), round+".*", func(entry jetstream.KeyValueEntry) {
-		r, err := b.decodeRecord(entry.Key(), entry.Value())
+func (re Records) ListAll(ctx context.Context, round string) (records []job.Record, damage []job.Damage, err error) {
+	err = re.records().List(ctx, round+".*", func(entry jetstream.KeyValueEntry) {
+		r, err := decodeRecord(entry.Key(), entry.Value())
 		if err == nil {
 			records = append(records, r)
 			return
@@ -87,7 +88,7 @@ func encodeRecord(r job.Record) ([]byte, error) {
 }
 
 // decodeRecord reads a value and checks that it belongs under its key.
-func (b *Bus) decodeRecord(key string, data []byte) (job.Record, error) {
+func decodeRecord(key string, data []byte) (job.Record, error) {
 	r, err := job.DecodeRecord(data)
 	if err == nil && job.RecordKey(r.Round, r.UID) != key {
 		err = fmt.Errorf("it is the record of %s", job.RecordKey(r.Round, r.UID))
@@ -96,4 +97,10 @@ func (b *Bus) decodeRecord(key string, data []byte) (job.Record, error) {
 		return job.Record{}, &ValueError{Bucket: job.BucketRecords, Key: key, Err: err}
 	}
 	return r, nil
+}
+
+// Watch sends the records of a round: first all that are there, then each change, latest
+// state per record, as kv.Watch says.
+func (re Records) Watch(ctx context.Context, round string) (<-chan job.Record, error) {
+	return kv.Watch(ctx, re.records(), round+".*", decodeRecord)
 }

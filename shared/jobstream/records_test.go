@@ -16,7 +16,7 @@ import (
 func (b *bundle) plan(uids ...int) {
 	b.t.Helper()
 	for _, uid := range uids {
-		if created, err := b.bus.PlanRecord(b.ctx, job.Plan("r1", uid, "trace")); err != nil || !created {
+		if created, err := b.bus.Records.Plan(b.ctx, job.Plan("r1", uid, "trace")); err != nil || !created {
 			b.t.Fatalf("planning %d: created %t, %v", uid, created, err)
 		}
 	}
@@ -25,10 +25,10 @@ func (b *bundle) plan(uids ...int) {
 // change claims the record of uid anew, which is a change like any other.
 func (b *bundle) change(uid int) job.Record {
 	b.t.Helper()
-	r, revision, err := b.bus.Record(b.ctx, "r1", uid)
+	r, revision, err := b.bus.Records.Load(b.ctx, "r1", uid)
 	must.Do(b.t, err)
 	r.Requests++
-	must.Get(b.bus.UpdateRecord(b.ctx, r, revision))(b.t)
+	must.Get(b.bus.Records.Update(b.ctx, r, revision))(b.t)
 	return r
 }
 
@@ -37,15 +37,15 @@ func TestPlanOnce(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	b.plan(1)
 	changed := b.change(1)
-	created, err := b.bus.PlanRecord(b.ctx, job.Plan("r1", 1, "another"))
+	created, err := b.bus.Records.Plan(b.ctx, job.Plan("r1", 1, "another"))
 	if err != nil || created {
 		t.Errorf("planned again: created %t, %v; want it left as it is", created, err)
 	}
-	got, _, err := b.bus.Record(b.ctx, "r1", 1)
+	got, _, err := b.bus.Records.Load(b.ctx, "r1", 1)
 	if diff := cmp.Diff(changed, got); err != nil || diff != "" {
 		t.Errorf("planning again changed the record: %v %s", err, diff)
 	}
-	if _, _, err := b.bus.Record(b.ctx, "r1", 2); !errors.Is(err, jobstream.ErrNotFound) {
+	if _, _, err := b.bus.Records.Load(b.ctx, "r1", 2); !errors.Is(err, jobstream.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
 }
@@ -56,16 +56,16 @@ func TestSecondWriterConflicts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	b.plan(1)
-	r, revision, err := b.bus.Record(b.ctx, "r1", 1)
+	r, revision, err := b.bus.Records.Load(b.ctx, "r1", 1)
 	must.Do(t, err)
-	next, err := b.bus.UpdateRecord(b.ctx, r, revision)
+	next, err := b.bus.Records.Update(b.ctx, r, revision)
 	if err != nil || next <= revision {
 		t.Fatalf("first write: revision %d after %d, %v", next, revision, err)
 	}
-	if _, err := b.bus.UpdateRecord(b.ctx, r, revision); !errors.Is(err, jobstream.ErrConflict) {
+	if _, err := b.bus.Records.Update(b.ctx, r, revision); !errors.Is(err, jobstream.ErrConflict) {
 		t.Errorf("second write: got %v, want ErrConflict", err)
 	}
-	if _, err := b.bus.UpdateRecord(b.ctx, r, next); err != nil {
+	if _, err := b.bus.Records.Update(b.ctx, r, next); err != nil {
 		t.Errorf("at the new revision: %v", err)
 	}
 }
@@ -80,13 +80,13 @@ func TestNoUpdateIsLost(t *testing.T) {
 	for range writers {
 		writing.Go(func() {
 			for done := 0; done < each; {
-				r, revision, err := b.bus.Record(b.ctx, "r1", 1)
+				r, revision, err := b.bus.Records.Load(b.ctx, "r1", 1)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				r.Requests++
-				_, err = b.bus.UpdateRecord(b.ctx, r, revision)
+				_, err = b.bus.Records.Update(b.ctx, r, revision)
 				switch {
 				case err == nil:
 					done++
@@ -98,7 +98,7 @@ func TestNoUpdateIsLost(t *testing.T) {
 		})
 	}
 	writing.Wait()
-	if r, _, err := b.bus.Record(b.ctx, "r1", 1); err != nil || r.Requests != writers*each {
+	if r, _, err := b.bus.Records.Load(b.ctx, "r1", 1); err != nil || r.Requests != writers*each {
 		t.Errorf("%d updates counted, %v, want %d", r.Requests, err, writers*each)
 	}
 }
@@ -112,7 +112,7 @@ func TestDamagedRecord(t *testing.T) {
 		must.Get(b.bus.Bucket(job.BucketRecords).PutString(b.ctx, key, value))(t)
 		_, uid, err := job.ParseRecordKey(key)
 		must.Do(t, err)
-		_, _, err = b.bus.Record(b.ctx, "r1", uid)
+		_, _, err = b.bus.Records.Load(b.ctx, "r1", uid)
 		var damaged *jobstream.ValueError
 		if !errors.As(err, &damaged) || damaged.Bucket != job.BucketRecords || damaged.Key != key {
 			t.Errorf("%s: got %v, want a ValueError that names it", value, err)
@@ -121,9 +121,9 @@ func TestDamagedRecord(t *testing.T) {
 	// One that could not be read failed the list: the reconciler, the audit, the
 	// list of failed miners and every replay.
 	must.Get(b.bus.Bucket(job.BucketRecords).PutString(b.ctx, "r1.abc", "{"))(t)
-	_, err := b.bus.PlanRecord(b.ctx, job.Plan("r1", 4, ""))
+	_, err := b.bus.Records.Plan(b.ctx, job.Plan("r1", 4, ""))
 	must.Do(t, err)
-	got, damage, err := b.bus.AllRecords(b.ctx, "r1")
+	got, damage, err := b.bus.Records.ListAll(b.ctx, "r1")
 	must.Do(t, err)
 	if len(got) != 1 || got[0].UID != 4 {
 		t.Errorf("got %v, want the one that can be read", got)
@@ -134,14 +134,14 @@ func TestDamagedRecord(t *testing.T) {
 		if d.UID < 0 {
 			continue
 		}
-		if _, err := b.bus.UpdateRecord(b.ctx, job.Plan("r1", d.UID, ""), d.Revision); err != nil || d.Error == "" {
+		if _, err := b.bus.Records.Update(b.ctx, job.Plan("r1", d.UID, ""), d.Revision); err != nil || d.Error == "" {
 			t.Errorf("replacing %+v: %v", d, err)
 		}
 	}
 	if diff := cmp.Diff(map[string]int{"r1.1": 1, "r1.2": 2, "r1.3": 3, "r1.abc": -1}, uids); diff != "" {
 		t.Errorf("damaged keys (-want +got):\n%s", diff)
 	}
-	if got, err := b.bus.Records(b.ctx, "r1"); err != nil || len(got) != 4 {
+	if got, err := b.bus.Records.List(b.ctx, "r1"); err != nil || len(got) != 4 {
 		t.Errorf("%d records after they were replaced, %v, want 4", len(got), err)
 	}
 }
@@ -149,12 +149,12 @@ func TestDamagedRecord(t *testing.T) {
 func TestRecordsOfARound(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	if got, err := b.bus.Records(b.ctx, "r1"); err != nil || len(got) != 0 {
+	if got, err := b.bus.Records.List(b.ctx, "r1"); err != nil || len(got) != 0 {
 		t.Errorf("empty round: got %v, %v", got, err)
 	}
 	b.plan(1, 2, 3)
-	must.Get(b.bus.PlanRecord(b.ctx, job.Plan("r10", 1, "")))(t)
-	got, err := b.bus.Records(b.ctx, "r1")
+	must.Get(b.bus.Records.Plan(b.ctx, job.Plan("r10", 1, "")))(t)
+	got, err := b.bus.Records.List(b.ctx, "r1")
 	if err != nil || len(got) != 3 {
 		t.Errorf("got %d records, %v, want the round's 3 alone", len(got), err)
 	}
@@ -186,12 +186,12 @@ func TestWatch(t *testing.T) {
 	b.plan(1, 2)
 	b.change(1)
 	ctx, cancel := context.WithCancel(b.ctx)
-	records := must.Get(b.bus.WatchRecords(ctx, "r1"))(t)
+	records := must.Get(b.bus.Records.Watch(ctx, "r1"))(t)
 	got := b.receive(records, func(m map[int]job.Record) bool { return len(m) == 2 })
 	if got[1].Requests != 1 {
 		t.Errorf("record 1 came with %d requests, want its last state", got[1].Requests)
 	}
-	must.Get(b.bus.PlanRecord(b.ctx, job.Plan("r2", 9, "")))(t)
+	must.Get(b.bus.Records.Plan(b.ctx, job.Plan("r2", 9, "")))(t)
 	b.plan(3)
 	b.change(2)
 	got = b.receive(records, func(m map[int]job.Record) bool { return len(m) == 2 })
@@ -209,10 +209,10 @@ func TestWatchOutlivesTheServer(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
 	b.plan(1)
-	records := must.Get(b.bus.WatchRecords(b.ctx, "r1"))(t)
+	records := must.Get(b.bus.Records.Watch(b.ctx, "r1"))(t)
 	b.receive(records, func(m map[int]job.Record) bool { return len(m) == 1 })
 	must.Get(b.bus.Bucket(job.BucketRecords).PutString(b.ctx, "r1.5", "{"))(t)
-	b.log.Await(b.ctx, t, "record left out of the watch")
+	b.log.Await(b.ctx, t, "value left out of the watch")
 	b.servers.Stop()
 	b.servers.Again()
 	b.plan(2)

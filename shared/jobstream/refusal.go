@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/certs"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // RefusedError says that NATS answers, and refuses what was asked.
@@ -60,7 +61,7 @@ func Refusal(err error) error {
 	switch {
 	case is:
 		return known
-	case err == nil, conflict(err), overtaken(err), errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, jetstream.ErrKeyNotFound):
+	case err == nil, kv.Conflict(err), overtaken(err), errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, jetstream.ErrKeyNotFound):
 		return nil
 	case Unauthorized(err):
 		return &RefusedError{CodeUser, "give the user of the role, with its password file, --nats-creds or --nats-nkey", err}

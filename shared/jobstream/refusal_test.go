@@ -83,10 +83,10 @@ func TestACheckIsOfNoRound(t *testing.T) {
 			t.Errorf("%s holds %d messages of %d bytes, want a small one", bucket, info.State.Msgs, info.State.Bytes)
 		}
 	}
-	if left := must.Get(b.bus.Left(b.ctx))(t); len(left) != 0 {
+	if left := must.Get(b.bus.Rounds.Left(b.ctx))(t); len(left) != 0 {
 		t.Errorf("rounds %v, want none", left)
 	}
-	if rounds := must.Get(b.bus.Rounds(b.ctx))(t); len(rounds) != 0 {
+	if rounds := must.Get(b.bus.Rounds.List(b.ctx))(t); len(rounds) != 0 {
 		t.Errorf("rounds %v, want none", rounds)
 	}
 }

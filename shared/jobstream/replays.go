@@ -2,38 +2,28 @@ package jobstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/scoring"
 )
 
 // CreateReplay stores the plan of a replay; ErrExists if there is one of its
 // number.
-func (b *Bus) CreateReplay(ctx context.Context, r job.Replay) error {
-	r.Version = job.Version
-	data, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("encoding replay %d of %s: %w", r.Number, r.Round, err)
-	}
-	return b.createRoundValue(ctx, job.ReplayKey(r.Round, r.Number), data)
+func (ro Rounds) CreateReplay(ctx context.Context, r job.Replay) error {
+	return ro.replay(r.Round, r.Number).Create(ctx, r)
 }
 
 // Replay reads the plan of a round's nth replay; ErrNotFound if none. One that is
 // damaged says so (Damage) and has no miners: it costs neither the round nor the
 // lists that the round is in.
-func (b *Bus) Replay(ctx context.Context, round string, n int) (job.Replay, error) {
-	var r job.Replay
-	stored, err := b.loadRound(ctx, job.ReplayKey(round, n), &r)
-	if err == nil && readable(r.Version) != nil {
-		err = &ValueError{Bucket: job.BucketRounds, Key: job.ReplayKey(round, n), Err: readable(r.Version)}
-	}
+func (ro Rounds) Replay(ctx context.Context, round string, n int) (job.Replay, error) {
+	r, stored, err := ro.replay(round, n).Load(ctx)
 	if Damaged(err) {
 		return job.Replay{Round: round, Number: n, Damage: err.Error()}, nil
 	}
@@ -42,14 +32,14 @@ func (b *Bus) Replay(ctx context.Context, round string, n int) (job.Replay, erro
 }
 
 // Replays reads the plans of a round's replays, in their order.
-func (b *Bus) Replays(ctx context.Context, round string) ([]job.Replay, error) {
-	numbers, err := b.numbered(ctx, round+".replay.")
+func (ro Rounds) Replays(ctx context.Context, round string) ([]job.Replay, error) {
+	numbers, err := ro.numbered(ctx, round+".replay.")
 	if err != nil {
 		return nil, err
 	}
 	replays := make([]job.Replay, len(numbers))
 	for i, n := range numbers {
-		replays[i], err = b.Replay(ctx, round, n)
+		replays[i], err = ro.Replay(ctx, round, n)
 		if errors.Is(err, ErrNotFound) { // since it was listed
 			replays[i] = job.Replay{Round: round, Number: n, Damage: err.Error()}
 		} else if err != nil {
@@ -61,12 +51,12 @@ func (b *Bus) Replays(ctx context.Context, round string) ([]job.Replay, error) {
 
 // Planned reads a round's manifest with what its replays have found out about
 // its miners; ErrNotFound for a round that nobody has planned.
-func (b *Bus) Planned(ctx context.Context, round string) (job.Manifest, error) {
-	m, err := b.Manifest(ctx, round)
+func (ro Rounds) Planned(ctx context.Context, round string) (job.Manifest, error) {
+	m, err := ro.Manifest(ctx, round)
 	if err != nil {
 		return m, err
 	}
-	replays, err := b.Replays(ctx, round)
+	replays, err := ro.Replays(ctx, round)
 	return m.After(replays), err
 }
 
@@ -80,76 +70,28 @@ type Maintainers struct {
 
 // Maintainers reads what was looked up for a round; nothing if nothing was. A
 // *ValueError if it cannot be read: AddMaintainers replaces it.
-func (b *Bus) Maintainers(ctx context.Context, round string) (Maintainers, error) {
-	kept, _, err := b.maintainers(ctx, round)
+func (ro Rounds) Maintainers(ctx context.Context, round string) (Maintainers, error) {
+	kept, _, err := ro.maintainers(round).Find(ctx)
 	return kept, err
 }
 
 // AddMaintainers keeps look-ups of a round and returns all that are kept. What
 // is there already stays, so that every revision of an outcome has the same ones;
 // requests are added to those before. What cannot be read counts as nothing.
-func (b *Bus) AddMaintainers(ctx context.Context, round string, more Maintainers) (Maintainers, error) {
-	for {
-		kept, revision, err := b.maintainers(ctx, round)
-		damaged := Damaged(err)
-		if err != nil && !damaged {
-			return Maintainers{}, err
-		}
-		all := Maintainers{Version: job.Version, Requests: kept.Requests + more.Requests, Found: map[string][]scoring.Maintainer{}}
+func (ro Rounds) AddMaintainers(ctx context.Context, round string, more Maintainers) (Maintainers, error) {
+	all, _, err := ro.maintainers(round).Change(ctx, func(kept Maintainers, _ kv.Stored, damaged bool) (Maintainers, bool) {
+		all := Maintainers{Requests: kept.Requests + more.Requests, Found: map[string][]scoring.Maintainer{}}
 		maps.Copy(all.Found, more.Found)
 		maps.Copy(all.Found, kept.Found)
-		if !damaged && all.Requests == kept.Requests && len(all.Found) == len(kept.Found) {
-			return kept, nil
-		}
-		data, err := json.Marshal(all)
-		if err != nil {
-			return Maintainers{}, fmt.Errorf("encoding the maintainers of round %s: %w", round, err)
-		}
-		packed, err := b.pack(ctx, b.rounds(), job.MaintainersKey(round), b.signed(job.MaintainersKey(round), data))
-		if err != nil {
-			return Maintainers{}, err
-		}
-		_, err = b.write(ctx, b.rounds(), job.MaintainersKey(round), packed, revision)
-		if err == nil {
-			return all, nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			return Maintainers{}, err
-		}
-	}
-}
-
-func (b *Bus) maintainers(ctx context.Context, round string) (Maintainers, uint64, error) {
-	key := job.MaintainersKey(round)
-	entry, err := b.get(ctx, b.rounds(), key)
-	if errors.Is(err, ErrNotFound) {
-		return Maintainers{}, 0, nil
-	}
-	if err != nil {
-		return Maintainers{}, 0, err
-	}
-	data, err := b.unpack(ctx, b.rounds(), key, entry.Value())
-	var stored Stored
-	if err == nil {
-		stored, err = b.opened(key, data)
-	}
-	if err != nil {
-		return Maintainers{}, entry.Revision(), err
-	}
-	var kept Maintainers
-	if err = json.Unmarshal(stored.Data, &kept); err == nil {
-		err = readable(kept.Version)
-	}
-	if err != nil {
-		return Maintainers{}, entry.Revision(), &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
-	}
-	return kept, entry.Revision(), nil
+		return all, damaged || all.Requests != kept.Requests || len(all.Found) != len(kept.Found)
+	})
+	return all, err
 }
 
 // numbered lists the numbers n from 1 for which the bucket of rounds has a key
 // prefix + n, in rising order. Other keys (prefix + 007) are nobody's.
-func (b *Bus) numbered(ctx context.Context, prefix string) ([]int, error) {
-	keys, err := b.keys(ctx, b.rounds(), prefix+"*")
+func (l *link) numbered(ctx context.Context, prefix string) ([]int, error) {
+	keys, err := l.rounds().Keys(ctx, prefix+"*")
 	if err != nil {
 		return nil, err
 	}

@@ -35,35 +35,43 @@ func TestAStreamThatIsGoneIsDeclaredAgain(t *testing.T) {
 		then func(context.Context, *jobstream.Bus) error
 		want error
 	}{
-		"publish a job":       {stream(job.StreamJobs), func(ctx context.Context, b *jobstream.Bus) error { return b.PublishJob(ctx, aJob(2)) }, nil},
-		"queue a job again":   {stream(job.StreamJobs), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Requeue(ctx, aJob(1)); return err }, nil},
-		"count the messages":  {stream(job.StreamJobs), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Queued(ctx, "r1"); return err }, nil},
-		"look for stuck ones": {consumer(job.StreamJobs, job.Consumer), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Stuck(ctx, "r1"); return err }, nil},
+		"publish a job":       {stream(job.StreamJobs), func(ctx context.Context, b *jobstream.Bus) error { return b.Queue.Publish(ctx, aJob(2)) }, nil},
+		"queue a job again":   {stream(job.StreamJobs), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Queue.Requeue(ctx, aJob(1)); return err }, nil},
+		"count the messages":  {stream(job.StreamJobs), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Queue.Messages(ctx, "r1"); return err }, nil},
+		"look for stuck ones": {consumer(job.StreamJobs, job.Consumer), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Queue.Stuck(ctx, "r1"); return err }, nil},
 		"publish a letter": {stream(job.StreamDead), func(ctx context.Context, b *jobstream.Bus) error {
-			return b.PublishDead(ctx, job.DeadLetter{Round: "r1", UID: 1, Class: job.Permanent})
+			return b.Letters.Publish(ctx, job.DeadLetter{Round: "r1", UID: 1, Class: job.Permanent})
 		}, nil},
-		"read letters": {stream(job.StreamDead), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.DeadLetters(ctx, "r1"); return err }, nil},
+		"read letters": {stream(job.StreamDead), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Letters.List(ctx, "r1"); return err }, nil},
 		"plan a record": {stream(records), func(ctx context.Context, b *jobstream.Bus) error {
-			_, err := b.PlanRecord(ctx, job.Plan("r1", 1, ""))
+			_, err := b.Records.Plan(ctx, job.Plan("r1", 1, ""))
 			return err
 		}, nil},
-		"read a record": {stream(records), func(ctx context.Context, b *jobstream.Bus) error { _, _, err := b.Record(ctx, "r1", 1); return err }, jobstream.ErrNotFound},
-		"list records":  {stream(records), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Records(ctx, "r1"); return err }, nil},
+		"read a record": {stream(records), func(ctx context.Context, b *jobstream.Bus) error {
+			_, _, err := b.Records.Load(ctx, "r1", 1)
+			return err
+		}, jobstream.ErrNotFound},
+		"list records": {stream(records), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Records.List(ctx, "r1"); return err }, nil},
 		"change a record": {stream(records), func(ctx context.Context, b *jobstream.Bus) error {
-			_, err := b.UpdateRecord(ctx, job.Plan("r1", 1, ""), 1)
+			_, err := b.Records.Update(ctx, job.Plan("r1", 1, ""), 1)
 			return err
 		}, jobstream.ErrConflict},
 		"store an evaluation": {stream(evaluations), func(ctx context.Context, b *jobstream.Bus) error {
-			return b.PutEvaluation(ctx, "r1.7.c", anEvaluation("x"))
+			return b.Evaluations.Put(ctx, "r1.7.c", anEvaluation("x"))
 		}, nil},
-		"read an evaluation": {stream(evaluations), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Evaluation(ctx, "r1.1.c"); return err }, jobstream.ErrNotFound},
+		"read an evaluation": {stream(evaluations), func(ctx context.Context, b *jobstream.Bus) error {
+			_, err := b.Evaluations.Load(ctx, "r1.1.c")
+			return err
+		}, jobstream.ErrNotFound},
 		"hold a round": {stream(rounds), func(ctx context.Context, b *jobstream.Bus) error {
-			_, err := b.SetHolder(ctx, "r1", job.Holder{Name: "p"}, 0)
+			_, err := b.Holders.Set(ctx, "r1", job.Holder{Name: "p"}, 0)
 			return err
 		}, nil},
-		"forget a round":     {stream(rounds), func(ctx context.Context, b *jobstream.Bus) error { return b.Forget(ctx, "r1") }, nil},
-		"keep an identity":   {stream("KV_" + job.BucketIdentities), func(ctx context.Context, b *jobstream.Bus) error { return b.PutIdentity(ctx, job.Identity{UID: 1}) }, nil},
-		"read the stored":    {stream("KV_" + job.BucketMiners), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.StoredEvaluations(ctx); return err }, nil},
+		"forget a round": {stream(rounds), func(ctx context.Context, b *jobstream.Bus) error { return b.Rounds.Forget(ctx, "r1") }, nil},
+		"keep an identity": {stream("KV_" + job.BucketIdentities), func(ctx context.Context, b *jobstream.Bus) error {
+			return b.Miners.PutIdentity(ctx, job.Identity{UID: 1})
+		}, nil},
+		"read the stored":    {stream("KV_" + job.BucketMiners), func(ctx context.Context, b *jobstream.Bus) error { _, err := b.Miners.Evaluations(ctx); return err }, nil},
 		"hear of advisories": {consumer(job.StreamAdvisory, "exhausted"), func(ctx context.Context, b *jobstream.Bus) error { return b.Restore(ctx) }, nil},
 		"restore the cache":  {stream("KV_" + job.BucketScores), func(ctx context.Context, b *jobstream.Bus) error { return b.Restore(ctx) }, nil},
 	} {
@@ -94,7 +102,7 @@ func TestAConsumerThatIsGoneComesBackAsItWas(t *testing.T) {
 		t.Run(gone, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, jobstream.Config{AckWait: 7 * time.Second})
-			must.Do(t, b.bus.Only(b.ctx, "r1"))
+			must.Do(t, b.bus.Queue.ServeOnly(b.ctx, "r1"))
 			before := b.consumer()
 			if gone == "stream" {
 				must.Do(t, b.js.DeleteStream(b.ctx, job.StreamJobs))
@@ -121,7 +129,7 @@ func TestNothingOfNewServersWasGone(t *testing.T) {
 	must.Get(b.js.Consumer(b.ctx, job.StreamAdvisory, "exhausted"))(t)
 	ctx, cancel := context.WithCancel(b.ctx)
 	cancel()
-	must.Do(t, b.bus.ConsumeExhausted(ctx, nil))
+	must.Do(t, b.bus.Queue.ConsumeExhausted(ctx, nil))
 	must.Do(t, b.bus.Restore(b.ctx))
 	if n := b.log.Count("declared again, empty"); n > 0 {
 		t.Errorf("%d times something is said to have been gone", n)
@@ -134,7 +142,7 @@ func TestARoundIsHeldOnce(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	hold := func(want error) {
 		t.Helper()
-		if _, err := b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: rand.Text()}, 0); !errors.Is(err, want) {
+		if _, err := b.bus.Holders.Set(b.ctx, "r1", job.Holder{Name: rand.Text()}, 0); !errors.Is(err, want) {
 			t.Errorf("holding the round: %v, want %v", err, want)
 		}
 	}
@@ -154,7 +162,7 @@ func TestAdvisoriesGoOn(t *testing.T) {
 	heard, ended := make(chan int, 1), make(chan error, 1)
 	ctx, cancel := context.WithCancel(b.ctx)
 	go func() {
-		err := b.bus.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error { heard <- e.UID; return nil })
+		err := b.bus.Queue.ConsumeExhausted(ctx, func(_ context.Context, e jobstream.Exhausted) error { heard <- e.UID; return nil })
 		if ctx.Err() == nil { // what follows would wait in vain, and not say why
 			t.Errorf("it ended by itself: %v", err)
 		}
@@ -177,7 +185,7 @@ func TestAdvisoriesGoOn(t *testing.T) {
 			case <-b.ctx.Done():
 				t.Fatalf("not heard of %d", want)
 			default: // the server says so when it is asked for more
-				if got, err := b.bus.Fetch(b.ctx, 1, 100*time.Millisecond); err != nil || len(got) > 0 {
+				if got, err := b.bus.Queue.Fetch(b.ctx, 1, 100*time.Millisecond); err != nil || len(got) > 0 {
 					t.Fatalf("a third delivery: %v, %v", got, err)
 				}
 			}
@@ -204,10 +212,10 @@ func TestWhatCannotBeDeclaredAgainIsSaid(t *testing.T) {
 	must.Do(t, b.js.DeleteStream(b.ctx, job.StreamJobs))
 	must.Get(b.js.CreateStream(b.ctx, jetstream.StreamConfig{Name: job.StreamJobs, Subjects: []string{"other"}}))(t)
 	var mismatch *jobstream.MismatchError
-	if err := b.bus.PublishJob(b.ctx, aJob(1)); !errors.As(err, &mismatch) || mismatch.Stream != job.StreamJobs {
+	if err := b.bus.Queue.Publish(b.ctx, aJob(1)); !errors.As(err, &mismatch) || mismatch.Stream != job.StreamJobs {
 		t.Errorf("publishing: %v, want a MismatchError", err)
 	}
-	if _, err := b.bus.Fetch(b.ctx, 1, time.Second); !errors.As(err, &mismatch) || jobstream.Away(err) {
+	if _, err := b.bus.Queue.Fetch(b.ctx, 1, time.Second); !errors.As(err, &mismatch) || jobstream.Away(err) {
 		t.Errorf("fetching: %v, want a MismatchError, which does not pass by waiting", err)
 	}
 }
@@ -219,8 +227,8 @@ func TestAClosedConnectionSaysWhy(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	b.nc.Close()
 	for what, err := range map[string]error{
-		"publishing": b.bus.PublishJob(b.ctx, aJob(1)),
-		"fetching":   func() error { _, err := b.bus.Fetch(b.ctx, 1, time.Second); return err }(),
+		"publishing": b.bus.Queue.Publish(b.ctx, aJob(1)),
+		"fetching":   func() error { _, err := b.bus.Queue.Fetch(b.ctx, 1, time.Second); return err }(),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "connection closed") || jobstream.Away(err) {
 			t.Errorf("%s: %v, want that the connection is closed", what, err)
@@ -235,7 +243,7 @@ func TestAWatchOutlivesItsBucket(t *testing.T) {
 	b := setup(t, jobstream.Config{Timeout: 500 * time.Millisecond})
 	b.plan(1)
 	ctx, cancel := context.WithCancel(b.ctx)
-	changes := must.Get(b.bus.WatchRecords(ctx, "r1"))(t)
+	changes := must.Get(b.bus.Records.Watch(ctx, "r1"))(t)
 	see := func(uid int) {
 		for {
 			select {
@@ -253,9 +261,9 @@ func TestAWatchOutlivesItsBucket(t *testing.T) {
 	}
 	see(1)
 	for range 10 { // revisions that the new bucket does not reach
-		r, revision, err := b.bus.Record(b.ctx, "r1", 1)
+		r, revision, err := b.bus.Records.Load(b.ctx, "r1", 1)
 		must.Do(t, err)
-		must.Get(b.bus.UpdateRecord(b.ctx, r, revision))(t)
+		must.Get(b.bus.Records.Update(b.ctx, r, revision))(t)
 		see(1)
 	}
 	must.Do(t, b.js.DeleteStream(b.ctx, "KV_"+job.BucketRecords))
@@ -263,20 +271,6 @@ func TestAWatchOutlivesItsBucket(t *testing.T) {
 	see(2)
 	cancel()
 	for range changes { // its goroutine ends before the test does
-	}
-}
-
-// A watch knows the stream that it was opened on: one that was made anew before the
-// watch had looked at it for the first time ends it, too.
-func TestAWatchKnowsItsStream(t *testing.T) {
-	t.Parallel()
-	b := setup(t, jobstream.Config{})
-	name := "KV_" + job.BucketRecords
-	created := must.Get(b.js.Stream(b.ctx, name))(t).CachedInfo().Created
-	must.Do(t, b.js.DeleteStream(b.ctx, name))
-	must.Do(t, b.bus.Restore(b.ctx))
-	if b.bus.AwaitSetBack(b.ctx, name, created); b.ctx.Err() != nil {
-		t.Error("the watch of the former stream did not end")
 	}
 }
 
@@ -289,9 +283,9 @@ func TestAViewerHearsOfAStreamThatIsGone(t *testing.T) {
 	viewer, _ := jobstreamtest.Open(t, b.servers.NATSURL(), jobstream.Config{Role: jobstream.RoleViewer, RetryWait: time.Millisecond})
 	must.Do(t, b.js.DeleteStream(b.ctx, "KV_"+job.BucketRecords))
 	for what, do := range map[string]func() error{
-		"reading":  func() error { _, _, err := viewer.Record(b.ctx, "r1", 1); return err },
-		"listing":  func() error { _, err := viewer.Records(b.ctx, "r1"); return err },
-		"watching": func() error { _, err := viewer.WatchRecords(b.ctx, "r1"); return err },
+		"reading":  func() error { _, _, err := viewer.Records.Load(b.ctx, "r1", 1); return err },
+		"listing":  func() error { _, err := viewer.Records.List(b.ctx, "r1"); return err },
+		"watching": func() error { _, err := viewer.Records.Watch(b.ctx, "r1"); return err },
 	} {
 		err := do()
 		absent, is := errors.AsType[*jobstream.UndeclaredError](err)
@@ -299,7 +293,7 @@ func TestAViewerHearsOfAStreamThatIsGone(t *testing.T) {
 			t.Errorf("%s: %v, want that KV_RECORDS is gone", what, err)
 		}
 	}
-	if _, err := viewer.Rounds(b.ctx); err != nil {
+	if _, err := viewer.Rounds.List(b.ctx); err != nil {
 		t.Errorf("what is of another stream: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // Role is what a process is to NATS: what it may publish follows from it.
@@ -153,12 +154,15 @@ func (q *questions) compare(ctx context.Context, role Role) (found Permissions, 
 // needs are subjects that stand for all that a role publishes.
 func needs(role Role) []string {
 	subjects := []string{"$JS.API.INFO", onConsumer("INFO", job.StreamJobs, job.Consumer)}
-	for _, name := range StreamNames() {
-		if role.uses(name) {
-			subjects = append(subjects, "$JS.API.STREAM.INFO."+name)
+	for _, d := range declared() {
+		if d.does(role, looks) {
+			subjects = append(subjects, "$JS.API.STREAM.INFO."+d.Name)
 		}
-		if role.reads(name) {
-			subjects = append(subjects, "$JS.API.STREAM.MSG.GET."+name)
+		if d.does(role, reads) {
+			subjects = append(subjects, "$JS.API.STREAM.MSG.GET."+d.Name)
+		}
+		if d.does(role, writes) {
+			subjects = append(subjects, d.probe())
 		}
 	}
 	switch role {
@@ -171,26 +175,24 @@ func needs(role Role) []string {
 	return subjects
 }
 
+// workersNeeds are to be handed jobs, and to read single keys of rounds.
 func workersNeeds() []string {
 	return []string{
 		onConsumer("MSG.NEXT", job.StreamJobs, job.Consumer), "$JS.ACK." + job.StreamJobs + "." + job.Consumer + ".1.0.0.0.0",
-		job.DeadSubject(probeRound, 0), probeKey(job.BucketRecords), probeKey(job.BucketEvaluation), probeKey(job.BucketScores),
 		direct(job.ManifestKey(probeRound)), direct(job.EgressesKey), direct(job.LastKey),
 	}
 }
 
+// producersNeeds are to declare, remove and back up, to be handed advisories, and to watch.
 func producersNeeds() []string {
+	subjects := []string{"$JS.API.STREAM.MSG.DELETE." + job.StreamJobs, onConsumer("CREATE", job.StreamJobs, job.Consumer)}
 	exhaustions := advisoriesConsumer()
-	subjects := []string{
-		job.Subject(probeRound, 0), job.DeadSubject(probeRound, 0), probeKey(job.BucketRounds), probeKey(job.BucketRecords),
-		probeKey(job.BucketMiners), probeKey(job.BucketIdentities), "$JS.API.STREAM.MSG.DELETE." + job.StreamJobs,
-		onConsumer("CREATE", job.StreamJobs, job.Consumer),
-		onConsumer("CREATE", exhaustions.stream, exhaustions.config.Durable), onConsumer("INFO", exhaustions.stream, exhaustions.config.Durable),
-		onConsumer("MSG.NEXT", exhaustions.stream, exhaustions.config.Durable),
-		"$JS.ACK." + exhaustions.stream + "." + exhaustions.config.Durable + ".1.0.0.0.0",
+	for _, verb := range []string{"CREATE", "INFO", "MSG.NEXT"} {
+		subjects = append(subjects, onConsumer(verb, exhaustions.stream, exhaustions.config.Durable))
 	}
+	subjects = append(subjects, "$JS.ACK."+exhaustions.stream+"."+exhaustions.config.Durable+".1.0.0.0.0")
 	for _, verb := range []string{"CREATE", "INFO", "MSG.NEXT", "DELETE"} { // of a watch
-		subjects = append(subjects, onConsumer(verb, bucketStream(job.BucketRecords), probeRound))
+		subjects = append(subjects, onConsumer(verb, kv.StreamOf(job.BucketRecords), probeRound))
 	}
 	for _, name := range StreamNames() {
 		subjects = append(subjects, "$JS.API.STREAM.CREATE."+name, "$JS.API.STREAM.UPDATE."+name,
@@ -209,56 +211,47 @@ func producersNeeds() []string {
 // who is no producer changes nothing but what is of its role.
 func needless(role Role) []string {
 	var subjects []string
-	for _, name := range StreamNames() {
-		subjects = append(subjects, "$JS.API.STREAM.DELETE."+name)
+	for _, d := range declared() {
+		subjects = append(subjects, "$JS.API.STREAM.DELETE."+d.Name)
 		if role == RoleProducer {
 			continue
 		}
 		for _, verb := range []string{"CREATE", "UPDATE", "PURGE", "SNAPSHOT", "RESTORE", "MSG.DELETE"} {
-			subjects = append(subjects, "$JS.API.STREAM."+verb+"."+name)
+			subjects = append(subjects, "$JS.API.STREAM."+verb+"."+d.Name)
 		}
 		for _, verb := range []string{"CREATE", "DURABLE.CREATE", "DELETE", "PAUSE"} {
-			subjects = append(subjects, onConsumer(verb, name, probeRound))
+			subjects = append(subjects, onConsumer(verb, d.Name, probeRound))
 		}
-		if !role.reads(name) {
-			subjects = append(subjects, "$JS.API.STREAM.MSG.GET."+name)
+		if !d.does(role, reads) {
+			subjects = append(subjects, "$JS.API.STREAM.MSG.GET."+d.Name)
+		}
+		if !d.does(role, writes) && d.probe() != "" {
+			subjects = append(subjects, d.probe())
 		}
 	}
 	if role == RoleProducer {
 		return subjects
 	}
-	subjects = append(subjects, job.Subject(probeRound, 0), serversQuestion, onConsumer("PAUSE", job.StreamJobs, job.Consumer),
-		probeKey(job.BucketRounds), probeKey(job.BucketMiners), probeKey(job.BucketIdentities))
+	subjects = append(subjects, serversQuestion, onConsumer("PAUSE", job.StreamJobs, job.Consumer))
 	if role == RoleViewer {
 		subjects = append(subjects, workersNeeds()...)
 	}
 	return subjects
 }
 
-// uses says whether a role looks at a stream.
-func (r Role) uses(stream string) bool {
-	switch r {
-	case RoleWorker:
-		return r.reads(stream) || stream == job.StreamJobs || stream == job.StreamDead ||
-			stream == bucketStream(job.BucketRounds) || stream == bucketStream(job.BucketEvaluation)
-	case RoleViewer:
-		return r.reads(stream)
-	case RoleProducer:
+// probe is a subject that is published to by whoever writes to the stream; "" for what the
+// server alone writes.
+func (d declaration) probe() string {
+	switch d.Name {
+	case job.StreamJobs:
+		return job.Subject(probeRound, 0)
+	case job.StreamDead:
+		return job.DeadSubject(probeRound, 0)
+	case job.StreamAdvisory:
+		return ""
 	}
-	return true
-}
-
-// reads says whether a role reads whatever it likes of a stream. Of the rounds a worker
-// reads single keys alone (direct).
-func (r Role) reads(stream string) bool {
-	switch r {
-	case RoleWorker:
-		return stream == bucketStream(job.BucketRecords) || stream == bucketStream(job.BucketScores)
-	case RoleViewer:
-		return stream != bucketStream(job.BucketIdentities) && stream != bucketStream(job.BucketScores) && stream != job.StreamAdvisory
-	case RoleProducer:
-	}
-	return true
+	bucket, _ := kv.BucketOf(d.Name) // all others are buckets
+	return probeKey(bucket)
 }
 
 func onConsumer(verb, stream, consumer string) string {
@@ -266,11 +259,11 @@ func onConsumer(verb, stream, consumer string) string {
 }
 
 // probeKey is where a bucket would keep the record of a job that there is not.
-func probeKey(bucket string) string { return "$KV." + bucket + "." + job.RecordKey(probeRound, 0) }
+func probeKey(bucket string) string { return kv.Subject(bucket, job.RecordKey(probeRound, 0)) }
 
 // direct is the request for one key of the bucket of rounds.
 func direct(key string) string {
-	return "$JS.API.DIRECT.GET." + bucketStream(job.BucketRounds) + ".$KV." + job.BucketRounds + "." + key
+	return "$JS.API.DIRECT.GET." + kv.StreamOf(job.BucketRounds) + "." + kv.Subject(job.BucketRounds, key)
 }
 
 // mayPublish publishes what has no effect. The server's refusal comes before its

@@ -1,12 +1,10 @@
 package jobstream
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mirrorfleet/shared/job"
@@ -14,62 +12,32 @@ import (
 
 // CreateManifest claims a round by storing what it is planned with; ErrExists
 // if somebody has claimed it.
-func (b *Bus) CreateManifest(ctx context.Context, m job.Manifest) error {
+func (ro Rounds) CreateManifest(ctx context.Context, m job.Manifest) error {
 	if !job.ValidRound(m.Round) {
 		return fmt.Errorf("round %q: want lower-case letters, digits and dashes, at most 64", m.Round)
 	}
-	m.Version = job.Version
-	data, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("encoding the manifest of %s: %w", m.Round, err)
-	}
-	return b.createRoundValue(ctx, job.ManifestKey(m.Round), data)
+	return ro.manifest(m.Round).Create(ctx, m)
 }
 
 // Manifest reads what a round was planned with; ErrNotFound for a round that
 // nobody has planned.
-func (b *Bus) Manifest(ctx context.Context, round string) (job.Manifest, error) {
-	key := job.ManifestKey(round)
-	stored, err := b.loadRound(ctx, key, nil)
-	if err != nil {
-		return job.Manifest{}, err
-	}
-	m, err := decodeManifest(round, stored.Data)
-	if err != nil {
-		return job.Manifest{}, &ValueError{Bucket: job.BucketRounds, Key: key, Err: err}
-	}
-	m.SHA256, m.SignedBy = stored.SHA256, stored.Signature.SignedBy
-	return m, nil
-}
-
-// decodeManifest reads a value and checks that it belongs to the round.
-func decodeManifest(round string, data []byte) (m job.Manifest, err error) {
-	if err = json.Unmarshal(data, &m); err == nil {
-		err = readable(m.Version)
-	}
-	if err == nil && m.Round != round {
-		err = fmt.Errorf("it is the manifest of %q", m.Round)
+func (ro Rounds) Manifest(ctx context.Context, round string) (job.Manifest, error) {
+	m, stored, err := ro.manifest(round).Load(ctx)
+	if err == nil {
+		m.SHA256, m.SignedBy = stored.SHA256, stored.Signature.SignedBy
 	}
 	return m, err
 }
 
 // RestoreManifest stores a manifest again that is gone or cannot be read, and
 // says whether it had to. It is for the producer that has it still.
-func (b *Bus) RestoreManifest(ctx context.Context, m job.Manifest) (bool, error) {
-	m.Version = job.Version
-	data, err := json.Marshal(m)
-	if err != nil {
-		return false, fmt.Errorf("encoding the manifest of %s: %w", m.Round, err)
-	}
-	return b.restore(ctx, job.ManifestKey(m.Round), data, func(stored []byte) error {
-		_, err := decodeManifest(m.Round, stored)
-		return err
-	})
+func (ro Rounds) RestoreManifest(ctx context.Context, m job.Manifest) (bool, error) {
+	return ro.manifest(m.Round).Restore(ctx, m)
 }
 
-// Rounds lists the rounds that were planned, in the order of their names.
-func (b *Bus) Rounds(ctx context.Context) ([]string, error) {
-	keys, err := b.keys(ctx, b.rounds(), job.ManifestKey("*"))
+// List lists the rounds that were planned, in the order of their names.
+func (ro Rounds) List(ctx context.Context) ([]string, error) {
+	keys, err := ro.rounds().Keys(ctx, job.ManifestKey("*"))
 	if err != nil {
 		return nil, err
 	}
@@ -80,92 +48,20 @@ func (b *Bus) Rounds(ctx context.Context) ([]string, error) {
 	return keys, nil
 }
 
-// PutOutcome stores one revision of a round's outcome, from 1. A revision is
-// written once: the same again is no error, another is ErrExists.
-func (b *Bus) PutOutcome(ctx context.Context, round string, revision int, data []byte) error {
-	if revision < 1 {
-		return fmt.Errorf("outcome of round %s: revision is %d, want 1 or more", round, revision)
-	}
-	err := b.createRoundValue(ctx, job.OutcomeKey(round, revision), data)
-	if !errors.Is(err, ErrExists) {
-		return err
-	}
-	if stored, readErr := b.Outcome(ctx, round, revision); readErr != nil || !bytes.Equal(stored, data) {
-		return err
-	}
-	return nil
-}
-
-// ReplaceOutcome stores a revision of a round's outcome in the place of one that
-// is gone or cannot be read, which check tells; it says whether it had to.
-func (b *Bus) ReplaceOutcome(ctx context.Context, round string, revision int, data []byte, check func([]byte) error) (bool, error) {
-	return b.restore(ctx, job.OutcomeKey(round, revision), data, check)
-}
-
-// Outcome reads one revision of a round's outcome; ErrNotFound if none.
-func (b *Bus) Outcome(ctx context.Context, round string, revision int) ([]byte, error) {
-	stored, err := b.SignedOutcome(ctx, round, revision)
-	return stored.Data, err
-}
-
-// Outcomes lists the revisions of a round's outcome, in rising order.
-func (b *Bus) Outcomes(ctx context.Context, round string) ([]int, error) {
-	return b.numbered(ctx, round+".outcome.")
-}
-
-// createRoundValue stores and signs what is written once. Its parts, if any, come before
-// the key, so a key that can be read is whole.
-func (b *Bus) createRoundValue(ctx context.Context, key string, data []byte) error {
-	packed, err := b.pack(ctx, b.rounds(), key, b.signed(key, data))
+// Concluded lists the rounds that have an outcome, in the order of their
+// names.
+func (ro Rounds) Concluded(ctx context.Context) ([]string, error) {
+	keys, err := ro.rounds().Keys(ctx, "*.outcome.*")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = b.write(ctx, b.rounds(), key, packed, 0)
-	if errors.Is(err, ErrConflict) {
-		return fmt.Errorf("bucket %s, key %s: %w", job.BucketRounds, key, ErrExists)
-	}
-	return err
-}
-
-// restore writes a value that is gone or damaged, and says whether it did. check
-// is nil for a value that can be read: that one stays. A damaged one is replaced at
-// its revision, so whoever was faster is not overwritten.
-func (b *Bus) restore(ctx context.Context, key string, data []byte, check func([]byte) error) (bool, error) {
-	for {
-		revision, lost, err := b.lost(ctx, key, check)
-		if err != nil || !lost {
-			return false, err
-		}
-		packed, err := b.pack(ctx, b.rounds(), key, b.signed(key, data))
-		if err != nil {
-			return false, err
-		}
-		_, err = b.write(ctx, b.rounds(), key, packed, revision)
-		if !errors.Is(err, ErrConflict) {
-			return err == nil, err
+	var names []string
+	for _, key := range keys {
+		name, revision, _ := strings.Cut(key, ".outcome.")
+		if n, err := strconv.Atoi(revision); err == nil && n > 0 && job.OutcomeKey(name, n) == key {
+			names = append(names, name)
 		}
 	}
-}
-
-// lost says whether a value is gone or damaged, and at which revision.
-func (b *Bus) lost(ctx context.Context, key string, check func([]byte) error) (revision uint64, lost bool, err error) {
-	entry, err := b.get(ctx, b.rounds(), key)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return 0, true, nil
-	case err != nil:
-		return 0, false, err
-	}
-	data, err := b.unpack(ctx, b.rounds(), key, entry.Value())
-	var stored Stored
-	if err == nil {
-		stored, err = b.opened(key, data)
-	}
-	switch {
-	case Damaged(err):
-		return entry.Revision(), true, nil
-	case err != nil:
-		return 0, false, err
-	}
-	return entry.Revision(), check(stored.Data) != nil, nil
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }

@@ -63,29 +63,20 @@ func (b *bundle) open(cfg jobstream.Config) {
 func (b *bundle) publish(jobs ...job.Job) {
 	b.t.Helper()
 	for _, j := range jobs {
-		must.Do(b.t, b.bus.PublishJob(b.ctx, j))
+		must.Do(b.t, b.bus.Queue.Publish(b.ctx, j))
 	}
 }
 
 // next fetches until there is a delivery.
 func (b *bundle) next() *jobstream.Delivery {
 	b.t.Helper()
-	for {
-		got, err := b.bus.Fetch(b.ctx, 1, time.Second)
-		if err != nil && !jobstream.Away(err) || b.ctx.Err() != nil {
-			b.t.Fatalf("no delivery: %v", err)
-		}
-		if len(got) > 0 {
-			return got[0]
-		}
-	}
+	return jobstreamtest.Next(b.ctx, b.t, b.bus)
 }
 
 // messages is how many jobs the stream holds.
 func (b *bundle) messages() uint64 {
 	b.t.Helper()
-	stream := must.Get(b.js.Stream(b.ctx, job.StreamJobs))(b.t)
-	return stream.CachedInfo().State.Msgs
+	return jobstreamtest.Messages(b.ctx, b.t, b.js)
 }
 
 func aJob(uid int) job.Job {

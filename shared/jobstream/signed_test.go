@@ -29,24 +29,24 @@ func TestWhatProducersSign(t *testing.T) {
 	plain, _ := jobstreamtest.Open(t, b.servers.NATSURL(), jobstream.Config{})
 	viewer, _ := jobstreamtest.Open(t, b.servers.NATSURL(), jobstream.Config{Role: jobstream.RoleViewer, Keys: verifies})
 	m := job.Manifest{Round: "r1", AsOf: asOf, Registry: json.RawMessage("{}"), Languages: json.RawMessage("{}"), Tokens: json.RawMessage("{}")}
-	must.Do(t, b.bus.CreateManifest(b.ctx, m))
-	must.Do(t, b.bus.CreateReplay(b.ctx, job.Replay{Round: "r1", Number: 1}))
-	must.Do(t, b.bus.PutSnapshot(b.ctx, "r1", map[int]scoring.StoredEvaluation{1: {UID: 1}}))
-	must.Get(b.bus.AddMaintainers(b.ctx, "r1", jobstream.Maintainers{Requests: 1}))(t)
-	must.Do(t, b.bus.PutOutcome(b.ctx, "r1", 1, []byte(`{"version":1}`)))
+	must.Do(t, b.bus.Rounds.CreateManifest(b.ctx, m))
+	must.Do(t, b.bus.Rounds.CreateReplay(b.ctx, job.Replay{Round: "r1", Number: 1}))
+	must.Do(t, b.bus.Rounds.PutSnapshot(b.ctx, "r1", map[int]scoring.StoredEvaluation{1: {UID: 1}}))
+	must.Get(b.bus.Rounds.AddMaintainers(b.ctx, "r1", jobstream.Maintainers{Requests: 1}))(t)
+	must.Do(t, b.bus.Outcomes.Put(b.ctx, "r1", 1, []byte(`{"version":1}`)))
 	replay := func(bus *jobstream.Bus) error {
-		r, err := bus.Replay(b.ctx, "r1", 1)
+		r, err := bus.Rounds.Replay(b.ctx, "r1", 1)
 		if err == nil && r.Damage != "" {
 			err = &jobstream.ValueError{Err: errors.Join(jobstream.ErrSignature, errors.New(r.Damage))}
 		}
 		return err
 	}
 	reads := map[string]func(*jobstream.Bus) error{
-		job.ManifestKey("r1"):    func(bus *jobstream.Bus) error { _, err := bus.Manifest(b.ctx, "r1"); return err },
+		job.ManifestKey("r1"):    func(bus *jobstream.Bus) error { _, err := bus.Rounds.Manifest(b.ctx, "r1"); return err },
 		job.ReplayKey("r1", 1):   replay,
-		job.SnapshotKey("r1"):    func(bus *jobstream.Bus) error { _, err := bus.Snapshot(b.ctx, "r1"); return err },
-		job.MaintainersKey("r1"): func(bus *jobstream.Bus) error { _, err := bus.Maintainers(b.ctx, "r1"); return err },
-		job.OutcomeKey("r1", 1):  func(bus *jobstream.Bus) error { _, err := bus.Outcome(b.ctx, "r1", 1); return err },
+		job.SnapshotKey("r1"):    func(bus *jobstream.Bus) error { _, err := bus.Rounds.Snapshot(b.ctx, "r1"); return err },
+		job.MaintainersKey("r1"): func(bus *jobstream.Bus) error { _, err := bus.Rounds.Maintainers(b.ctx, "r1"); return err },
+		job.OutcomeKey("r1", 1):  func(bus *jobstream.Bus) error { _, err := bus.Outcomes.Load(b.ctx, "r1", 1); return err },
 	}
 	bucket := b.bus.Bucket(job.BucketRounds)
 	encoder := must.Get(zstd.NewWriter(nil))(t)
@@ -78,10 +78,10 @@ func TestWhatProducersSign(t *testing.T) {
 		must.Check(t, read(viewer))
 	}
 	must.Get(bucket.Put(b.ctx, job.ManifestKey("r1"), encoder.EncodeAll([]byte(`{"version":1,"round":"r1","mirror":"another"}`), nil)))(t)
-	if did, err := b.bus.RestoreManifest(b.ctx, m); err != nil || !did {
+	if did, err := b.bus.Rounds.RestoreManifest(b.ctx, m); err != nil || !did {
 		t.Errorf("putting a changed manifest back: %t, %v", did, err)
 	}
-	if got := must.Get(viewer.Manifest(b.ctx, "r1"))(t); got.Mirror != "" || got.SignedBy == "" || got.SHA256 == "" {
+	if got := must.Get(viewer.Rounds.Manifest(b.ctx, "r1"))(t); got.Mirror != "" || got.SignedBy == "" || got.SHA256 == "" {
 		t.Errorf("the manifest that was put back: %+v", got)
 	}
 }
@@ -93,20 +93,20 @@ func TestALargeOutcomeIsVerifiedFirst(t *testing.T) {
 	b := setup(t, jobstream.Config{Keys: signs})
 	viewer, _ := jobstreamtest.Open(t, b.servers.NATSURL(), jobstream.Config{Role: jobstream.RoleViewer, Keys: verifies})
 	want := `{"version":1,"mirror":"` + noise(3<<20) + `"}`
-	must.Do(t, b.bus.PutOutcome(b.ctx, "r1", 1, []byte(want)))
-	stored := must.Get(viewer.OpenOutcome(b.ctx, "r1", 1))(t)
+	must.Do(t, b.bus.Outcomes.Put(b.ctx, "r1", 1, []byte(want)))
+	stored := must.Get(viewer.Outcomes.Open(b.ctx, "r1", 1))(t)
 	got := must.Get(io.ReadAll(stored))(t)
 	must.Check(t, stored.Close())
 	if string(got) != want || stored.SHA256 != signing.Digest(got) {
 		t.Errorf("read %d bytes, digest %s; want %d bytes", len(got), stored.SHA256, len(want))
 	}
-	must.Get(b.bus.ReplaceOutcome(b.ctx, "r1", 1, nil, func([]byte) error { return nil }))(t) // it stays
+	must.Get(b.bus.Outcomes.Replace(b.ctx, "r1", 1, nil, func([]byte) error { return nil }))(t) // it stays
 	plain, _ := jobstreamtest.Open(t, b.servers.NATSURL(), jobstream.Config{})
 	changed := strings.Replace(want, `"version":1`, `"version":2`, 1)
-	if did := must.Get(plain.ReplaceOutcome(b.ctx, "r1", 1, []byte(changed), func([]byte) error { return io.EOF }))(t); !did {
+	if did := must.Get(plain.Outcomes.Replace(b.ctx, "r1", 1, []byte(changed), func([]byte) error { return io.EOF }))(t); !did {
 		t.Fatal("the outcome was not replaced")
 	}
-	if _, err := viewer.OpenOutcome(b.ctx, "r1", 1); !errors.Is(err, jobstream.ErrSignature) || !jobstream.Damaged(err) {
+	if _, err := viewer.Outcomes.Open(b.ctx, "r1", 1); !errors.Is(err, jobstream.ErrSignature) || !jobstream.Damaged(err) {
 		t.Errorf("got %v, want it damaged by its signature", err)
 	}
 }
@@ -116,13 +116,13 @@ func TestALargeOutcomeIsVerifiedFirst(t *testing.T) {
 func TestAnOutcomeThatUnpacksToTooMuchIsDamaged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	must.Do(t, b.bus.PutOutcome(b.ctx, "r1", 1, []byte(`{"version":1}`)))
+	must.Do(t, b.bus.Outcomes.Put(b.ctx, "r1", 1, []byte(`{"version":1}`)))
 	encoder := must.Get(zstd.NewWriter(nil))(t)
 	const part, most = 64 << 20, 1 << 30
 	frame := encoder.EncodeAll(make([]byte, part), nil) // several frames are one content
 	packed := append(bytes.Repeat(frame, most/part), encoder.EncodeAll([]byte{0}, nil)...)
 	must.Get(b.bus.Bucket(job.BucketRounds).Put(b.ctx, job.OutcomeKey("r1", 1), packed))(t)
-	if _, err := b.bus.OpenOutcome(b.ctx, "r1", 1); !jobstream.Damaged(err) || !strings.Contains(err.Error(), "more than 1073741824 bytes") {
+	if _, err := b.bus.Outcomes.Open(b.ctx, "r1", 1); !jobstream.Damaged(err) || !strings.Contains(err.Error(), "more than 1073741824 bytes") {
 		t.Errorf("got %v, want it damaged by its size", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
 // fresh is for how long a write tells how NATS is. A question that comes sooner is
@@ -42,15 +43,15 @@ const reconnecting = time.Second
 
 // failed takes down an operation that failed; stream is what it wrote to, "" for none.
 // It logs the first failure in a row, and each change of its kind.
-func (b *Bus) failed(ctx context.Context, what, stream string, err error) {
-	s, trouble, now := &b.standing, Trouble(err), time.Now()
+func (l *link) failed(ctx context.Context, what, stream string, err error) {
+	s, trouble, now := &l.standing, Trouble(err), time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if notSent(err) {
+	if kv.NotSent(err) {
 		if s.lost.IsZero() {
 			s.lost = now
 		}
-		trouble = notConnected(b.nc.LastError())
+		trouble = notConnected(l.nc.LastError())
 		if Code(trouble) == "" && now.Sub(s.lost) < reconnecting {
 			return // the log has the loss; whether the server refuses shows in the next try to connect
 		}
@@ -58,7 +59,7 @@ func (b *Bus) failed(ctx context.Context, what, stream string, err error) {
 	code := Code(trouble)
 	if stream != "" {
 		s.trouble, s.at = trouble, now
-		if code != "" && !notSent(err) {
+		if code != "" && !kv.NotSent(err) {
 			s.refused[stream] = true
 		}
 	}
@@ -67,16 +68,16 @@ func (b *Bus) failed(ctx context.Context, what, stream string, err error) {
 	switch {
 	case known:
 	case code == "":
-		b.cfg.Log.WarnContext(ctx, "NATS does not answer, waiting for it", "doing", what, "error", err)
+		l.cfg.Log.WarnContext(ctx, "NATS does not answer, waiting for it", "doing", what, "error", err)
 	default:
-		b.cfg.Log.WarnContext(ctx, "NATS refuses what is asked of it", "doing", what, "code", code, "error", trouble)
+		l.cfg.Log.WarnContext(ctx, "NATS refuses what is asked of it", "doing", what, "code", code, "error", trouble)
 	}
 }
 
 // worked takes down an operation that succeeded, and logs the first success after
 // trouble. A refusal by a stream is over when that stream confirms a write.
-func (b *Bus) worked(stream string) {
-	s := &b.standing
+func (l *link) worked(stream string) {
+	s := &l.standing
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lost = time.Time{}
@@ -84,7 +85,7 @@ func (b *Bus) worked(stream string) {
 		s.confirmed = time.Now()
 		delete(s.refused, stream)
 	}
-	s.settleLocked(b.cfg.Log)
+	s.settleLocked(l.cfg.Log)
 }
 
 // settleLocked ends the trouble if no stream refuses any more.
@@ -139,7 +140,7 @@ func (b *Bus) Check(ctx context.Context) error {
 		return trouble
 	}
 	if b.cfg.Role == RoleViewer {
-		_, err := b.Queue(ctx)
+		_, err := b.Queue.Backlog(ctx)
 		return Trouble(err)
 	}
 	s := &b.standing
@@ -162,7 +163,7 @@ func (b *Bus) Check(ctx context.Context) error {
 		if err == nil {
 			continue
 		}
-		b.failed(ctx, "checking that writes are confirmed", bucketStream(bucket), err)
+		b.failed(ctx, "checking that writes are confirmed", kv.StreamOf(bucket), err)
 		return Trouble(err)
 	}
 	s.mu.Lock()
@@ -199,14 +200,14 @@ func TryWrite(ctx context.Context, nc *nats.Conn, role Role) error {
 // probe writes the one value that says only that a write is confirmed.
 func probe(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, bucket string) error {
 	before := nc.LastError()
-	err := publishBriefly(ctx, js, "$KV."+bucket+"."+job.ProbeKey)
+	err := publishBriefly(ctx, js, kv.Subject(bucket, job.ProbeKey))
 	if missing(err) { // whether it is gone, the server says when it is asked
-		if _, looked := js.Stream(ctx, bucketStream(bucket)); looked != nil {
+		if _, looked := js.Stream(ctx, kv.StreamOf(bucket)); looked != nil {
 			err = looked
 		}
 	}
 	if err != nil {
-		err = unconfirmed(ctx, js, bucketStream(bucket), forbidden(nc, before, err))
+		err = unconfirmed(ctx, js, kv.StreamOf(bucket), forbidden(nc, before, err))
 		return fmt.Errorf("writing to bucket %s: %w", bucket, err)
 	}
 	return nil

@@ -70,7 +70,7 @@ func TestTrapForeignHeartbeat(t *testing.T) {
 	b, stale, _ := handOver(t) // the second holder is dead: it says nothing
 	for begin := time.Now(); time.Since(begin) < 3*trapLease; {
 		must.Do(t, stale.InProgress(b.ctx))
-		if got, err := b.bus.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
+		if got, err := b.bus.Queue.Fetch(b.ctx, 1, 50*time.Millisecond); err != nil || len(got) > 0 {
 			t.Fatalf("got %d deliveries, %v: a stale heartbeat no longer prolongs", len(got), err)
 		}
 	}
@@ -109,7 +109,7 @@ func TestTrapDelayedNaksFillMaxAckPending(t *testing.T) {
 	for range 2 {
 		must.Do(t, b.next().Nak(b.ctx, time.Hour))
 	}
-	if got, err := b.bus.Fetch(b.ctx, 1, 200*time.Millisecond); err != nil || len(got) > 0 {
+	if got, err := b.bus.Queue.Fetch(b.ctx, 1, 200*time.Millisecond); err != nil || len(got) > 0 {
 		t.Fatalf("got %d deliveries, %v: naks that wait no longer fill MaxAckPending", len(got), err)
 	}
 	b.open(jobstream.Config{MaxAckPending: jobstream.DefaultMaxAckPending})
@@ -149,7 +149,7 @@ func TestTrapExhaustedIsNotRevived(t *testing.T) {
 	if c := b.consumer(); c.MaxDeliver != 50 {
 		t.Fatalf("MaxDeliver is %d, want it raised", c.MaxDeliver)
 	}
-	if got, err := b.bus.Fetch(b.ctx, 1, 2*time.Second); err != nil || len(got) > 0 {
+	if got, err := b.bus.Queue.Fetch(b.ctx, 1, 2*time.Second); err != nil || len(got) > 0 {
 		t.Fatalf("got %d deliveries, %v: a raised limit revives", len(got), err)
 	}
 	if got := b.messages(); got != 1 {

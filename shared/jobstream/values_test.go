@@ -55,15 +55,15 @@ func TestEvaluationsReadBack(t *testing.T) {
 		want := anEvaluation(noise(size))
 		want.Claim = fmt.Sprint(size)
 		key := job.EvaluationKey("r1", 7, want.Claim)
-		if err := b.bus.PutEvaluation(b.ctx, key, want); err != nil {
+		if err := b.bus.Evaluations.Put(b.ctx, key, want); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		got, err := b.bus.Evaluation(b.ctx, key)
+		got, err := b.bus.Evaluations.Load(b.ctx, key)
 		if err != nil || !cmp.Equal(want, got) {
 			t.Errorf("%s: reads back differently (%v)", name, err)
 		}
 	}
-	if _, err := b.bus.Evaluation(b.ctx, "r1.1.none"); !errors.Is(err, jobstream.ErrNotFound) {
+	if _, err := b.bus.Evaluations.Load(b.ctx, "r1.1.none"); !errors.Is(err, jobstream.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
 }
@@ -79,8 +79,8 @@ func TestOutcomesAreReadWhileTheyAreUnpacked(t *testing.T) {
 		}
 		want := fmt.Appendf(nil, "{%q: %q}", "text", noise(size))
 		before := time.Now()
-		must.Do(t, b.bus.PutOutcome(b.ctx, "r1", revision, want))
-		stored := must.Get(b.bus.OpenOutcome(b.ctx, "r1", revision))(t)
+		must.Do(t, b.bus.Outcomes.Put(b.ctx, "r1", revision, want))
+		stored := must.Get(b.bus.Outcomes.Open(b.ctx, "r1", revision))(t)
 		got, err := io.ReadAll(stored)
 		if err := errors.Join(err, stored.Close()); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("revision %d reads back differently (%v): %d bytes, want %d", revision, err, len(got), len(want))
@@ -89,14 +89,14 @@ func TestOutcomesAreReadWhileTheyAreUnpacked(t *testing.T) {
 			t.Errorf("stored at %v, want about now", stored.At)
 		}
 	}
-	if _, err := b.bus.OpenOutcome(b.ctx, "r1", 3); !errors.Is(err, jobstream.ErrNotFound) {
+	if _, err := b.bus.Outcomes.Open(b.ctx, "r1", 3); !errors.Is(err, jobstream.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
-	if _, at, err := b.bus.LastBeat(b.ctx, "r1"); err != nil || !at.IsZero() {
+	if _, at, err := b.bus.Holders.LastBeat(b.ctx, "r1"); err != nil || !at.IsZero() {
 		t.Errorf("a round that nobody has held: %v, %v, want no beat", at, err)
 	}
-	must.Get(b.bus.SetHolder(b.ctx, "r1", job.Holder{Name: "p"}, 0))(t)
-	if h, at, err := b.bus.LastBeat(b.ctx, "r1"); err != nil || h.Name != "p" || at.IsZero() {
+	must.Get(b.bus.Holders.Set(b.ctx, "r1", job.Holder{Name: "p"}, 0))(t)
+	if h, at, err := b.bus.Holders.LastBeat(b.ctx, "r1"); err != nil || h.Name != "p" || at.IsZero() {
 		t.Errorf("held by %q at %v, %v, want p", h.Name, at, err)
 	}
 }
@@ -129,7 +129,7 @@ func TestDamagedValues(t *testing.T) {
 	} {
 		key := "r1.7." + strings.ReplaceAll(name, " ", "-")
 		must.Get(b.bus.Bucket(job.BucketEvaluation).PutString(b.ctx, key, value))(t)
-		_, err := b.bus.Evaluation(b.ctx, key)
+		_, err := b.bus.Evaluations.Load(b.ctx, key)
 		var damaged *jobstream.ValueError
 		if !errors.As(err, &damaged) || damaged.Key != key || damaged.Bucket != job.BucketEvaluation {
 			t.Errorf("%s: got %v, want a ValueError that names key %s", name, err, key)
@@ -154,7 +154,7 @@ func TestValuesUnpackWithinTheirBound(t *testing.T) { //nolint:paralleltest // i
 		must.Get(b.bus.Bucket(job.BucketEvaluation).Put(b.ctx, "r1.7.c", value))(t)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := b.bus.Evaluation(b.ctx, "r1.7.c")
+		_, err := b.bus.Evaluations.Load(b.ctx, "r1.7.c")
 		runtime.ReadMemStats(&after)
 		if _, damaged := errors.AsType[*jobstream.ValueError](err); !damaged {
 			t.Errorf("%s: got %v, want a ValueError", name, err)
@@ -165,7 +165,7 @@ func TestValuesUnpackWithinTheirBound(t *testing.T) { //nolint:paralleltest // i
 	}
 	big := anEvaluation(strings.Repeat(" ", 65<<20))
 	var tooLong *jobstream.ValueError
-	if err := b.bus.PutEvaluation(b.ctx, "r1.8.c", big); !errors.As(err, &tooLong) {
+	if err := b.bus.Evaluations.Put(b.ctx, "r1.8.c", big); !errors.As(err, &tooLong) {
 		t.Errorf("storing more: got %v, want a ValueError", err)
 	}
 }
@@ -203,7 +203,7 @@ func TestShortMessagesAreRefused(t *testing.T) {
 	running = start(32 << 10)
 	defer func() { stop(running) }()
 	log.Await(ctx, t, "the server cannot be worked with")
-	if err := bus.PutEvaluation(ctx, "r1.7.c", anEvaluation(noise(200<<10))); !errors.As(err, &short) {
+	if err := bus.Evaluations.Put(ctx, "r1.7.c", anEvaluation(noise(200<<10))); !errors.As(err, &short) {
 		t.Errorf("after a reconnect: %v, want a PayloadError", err)
 	}
 	if keys, err := bus.Bucket(job.BucketEvaluation).Keys(ctx); !errors.Is(err, jetstream.ErrNoKeysFound) {
@@ -215,7 +215,7 @@ func TestShortMessagesAreRefused(t *testing.T) {
 func TestSwappedPart(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	must.Do(t, b.bus.PutEvaluation(b.ctx, "r1.7.c", anEvaluation(noise(3<<20))))
+	must.Do(t, b.bus.Evaluations.Put(b.ctx, "r1.7.c", anEvaluation(noise(3<<20))))
 	kv := b.bus.Bucket(job.BucketEvaluation)
 	entry := must.Get(kv.Get(b.ctx, "r1.7.c"))(t)
 	var head struct {
@@ -228,7 +228,7 @@ func TestSwappedPart(t *testing.T) {
 	wrong[100] ^= 1
 	must.Get(kv.Put(b.ctx, part, wrong))(t)
 	var damaged *jobstream.ValueError
-	if _, err := b.bus.Evaluation(b.ctx, "r1.7.c"); !errors.As(err, &damaged) {
+	if _, err := b.bus.Evaluations.Load(b.ctx, "r1.7.c"); !errors.As(err, &damaged) {
 		t.Errorf("got %v, want a ValueError", err)
 	}
 }
@@ -242,26 +242,26 @@ func TestManifestClaimsTheRound(t *testing.T) {
 		Miners:   []input.Miner{{UID: 1}},
 		Registry: json.RawMessage(`{}`), Languages: json.RawMessage(`{}`), Tokens: json.RawMessage(`{}`),
 	}
-	must.Do(t, b.bus.CreateManifest(b.ctx, want))
+	must.Do(t, b.bus.Rounds.CreateManifest(b.ctx, want))
 	second := want
 	second.Mirror = noise(3 << 20)
-	if err := b.bus.CreateManifest(b.ctx, second); !errors.Is(err, jobstream.ErrExists) {
+	if err := b.bus.Rounds.CreateManifest(b.ctx, second); !errors.Is(err, jobstream.ErrExists) {
 		t.Errorf("second claim: got %v, want ErrExists", err)
 	}
-	got, err := b.bus.Manifest(b.ctx, "r2")
+	got, err := b.bus.Rounds.Manifest(b.ctx, "r2")
 	want.SHA256 = signing.Digest(must.Get(json.Marshal(want))(t))
 	if err != nil || !cmp.Equal(want, got) {
 		t.Errorf("the first manifest reads back differently (%v)", err)
 	}
-	if _, err := b.bus.Manifest(b.ctx, "r3"); !errors.Is(err, jobstream.ErrNotFound) {
+	if _, err := b.bus.Rounds.Manifest(b.ctx, "r3"); !errors.Is(err, jobstream.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
-	if err := b.bus.CreateManifest(b.ctx, job.Manifest{Round: "r.4"}); err == nil || !strings.Contains(err.Error(), `"r.4"`) {
+	if err := b.bus.Rounds.CreateManifest(b.ctx, job.Manifest{Round: "r.4"}); err == nil || !strings.Contains(err.Error(), `"r.4"`) {
 		t.Errorf("got %v, want an error that names the round", err)
 	}
 	want.Round, want.Mirror = "r1", ""
-	must.Do(t, b.bus.CreateManifest(b.ctx, want))
-	rounds, err := b.bus.Rounds(b.ctx)
+	must.Do(t, b.bus.Rounds.CreateManifest(b.ctx, want))
+	rounds, err := b.bus.Rounds.List(b.ctx)
 	if diff := cmp.Diff([]string{"r1", "r2"}, rounds); err != nil || diff != "" {
 		t.Errorf("rounds: %v %s", err, diff)
 	}
@@ -271,31 +271,31 @@ func TestManifestClaimsTheRound(t *testing.T) {
 func TestOutcomesStand(t *testing.T) {
 	t.Parallel()
 	b := setup(t, jobstream.Config{})
-	if got, err := b.bus.Outcomes(b.ctx, "r1"); err != nil || len(got) != 0 {
+	if got, err := b.bus.Outcomes.Revisions(b.ctx, "r1"); err != nil || len(got) != 0 {
 		t.Errorf("before the first: %v, %v", got, err)
 	}
 	big := []byte(noise(2 << 20))
 	for revision, data := range map[int][]byte{1: []byte("one"), 2: big, 10: []byte("ten")} {
 		for range 2 { // a producer that crashed after it writes the same again
-			must.Do(t, b.bus.PutOutcome(b.ctx, "r1", revision, data))
+			must.Do(t, b.bus.Outcomes.Put(b.ctx, "r1", revision, data))
 		}
 	}
-	if err := b.bus.PutOutcome(b.ctx, "r1", 1, []byte("other")); !errors.Is(err, jobstream.ErrExists) {
+	if err := b.bus.Outcomes.Put(b.ctx, "r1", 1, []byte("other")); !errors.Is(err, jobstream.ErrExists) {
 		t.Errorf("another outcome: got %v, want ErrExists", err)
 	}
-	if got, err := b.bus.Outcome(b.ctx, "r1", 1); err != nil || string(got) != "one" {
+	if got, err := b.bus.Outcomes.Load(b.ctx, "r1", 1); err != nil || string(got) != "one" {
 		t.Errorf("got %s, %v, want the first", got, err)
 	}
-	if got, err := b.bus.Outcome(b.ctx, "r1", 2); err != nil || !bytes.Equal(got, big) {
+	if got, err := b.bus.Outcomes.Load(b.ctx, "r1", 2); err != nil || !bytes.Equal(got, big) {
 		t.Errorf("the long one reads back differently (%v)", err)
 	}
-	if _, err := b.bus.Outcome(b.ctx, "r1", 3); !errors.Is(err, jobstream.ErrNotFound) {
+	if _, err := b.bus.Outcomes.Load(b.ctx, "r1", 3); !errors.Is(err, jobstream.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
-	if got, err := b.bus.Outcomes(b.ctx, "r1"); err != nil || !cmp.Equal(got, []int{1, 2, 10}) {
+	if got, err := b.bus.Outcomes.Revisions(b.ctx, "r1"); err != nil || !cmp.Equal(got, []int{1, 2, 10}) {
 		t.Errorf("revisions are %v, %v, want 1, 2, 10", got, err)
 	}
-	if err := b.bus.PutOutcome(b.ctx, "r1", 0, nil); err == nil {
+	if err := b.bus.Outcomes.Put(b.ctx, "r1", 0, nil); err == nil {
 		t.Error("revision 0 was taken")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/pause"
 )
 
@@ -72,7 +73,7 @@ func LookForWorkers(ctx context.Context, nc *nats.Conn) (Workers, error) {
 // lastRecord is the record that was changed last, with its place in the stream. The
 // place is 0 if there is none, or if the last value is no record (job.ProbeKey).
 func lastRecord(ctx context.Context, leader nats.JetStreamContext) (job.Record, uint64, error) {
-	msg, err := leader.GetLastMsg(bucketStream(job.BucketRecords), recordSubject(">"), nats.Context(ctx))
+	msg, err := leader.GetLastMsg(kv.StreamOf(job.BucketRecords), kv.Subject(job.BucketRecords, ">"), nats.Context(ctx))
 	switch {
 	case errors.Is(err, nats.ErrMsgNotFound), errors.Is(err, nats.ErrStreamNotFound):
 		return job.Record{}, 0, nil

@@ -1,4 +1,4 @@
 package listen
 
 // On listens with bounds.
-var On = on //nolint:gochecknoglobals // for tests alone
+var On = on

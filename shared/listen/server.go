@@ -96,17 +96,18 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // the listener's goroutine. It may be called again, and by several at once: each
 // returns when all has ended.
 func (s *Server) Close() error {
-	s.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Grace)
-		defer cancel()
-		if s.err = s.http.Shutdown(ctx); errors.Is(s.err, context.DeadlineExceeded) {
-			s.err = s.http.Close()
-		}
-		// A Close that comes before Serve leaves the listener to it.
-		<-s.done
-		if s.err != nil {
-			s.err = fmt.Errorf("closing %s: %w", s.cfg.Name, s.err)
-		}
-	})
+	s.once.Do(s.stop)
 	return s.err
+}
+
+func (s *Server) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Grace)
+	defer cancel()
+	if s.err = s.http.Shutdown(ctx); errors.Is(s.err, context.DeadlineExceeded) {
+		s.err = s.http.Close()
+	}
+	<-s.done // where Serve comes after, it closes the listener itself
+	if s.err != nil {
+		s.err = fmt.Errorf("closing %s: %w", s.cfg.Name, s.err)
+	}
 }

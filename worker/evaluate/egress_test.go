@@ -18,9 +18,9 @@ func TestTheEgressIsHeldAgainstTheFleets(t *testing.T) {
 	revision := uint64(0)
 	declare := func(names ...string) {
 		t.Helper()
-		must.Do(t, b.bus.SetEgresses(t.Context(), job.Egresses{Names: names, By: "p"}, revision))
+		must.Do(t, b.bus.Egresses.Set(t.Context(), job.Egresses{Names: names, By: "p"}, revision))
 		var err error
-		_, revision, err = b.bus.Egresses(t.Context())
+		_, revision, err = b.bus.Egresses.Load(t.Context())
 		must.Do(t, err)
 	}
 	evaluated := func() error { _, err := b.evaluator.Evaluate(t.Context(), one(), job.Attempt{}); return err }

@@ -142,7 +142,7 @@ func (e *Evaluator) evaluate(ctx context.Context, j job.Job, a job.Attempt) (job
 // admitted is nil while the process's egress is one of the fleet's. It is looked up
 // for each job: a declaration may change while the process runs.
 func (e *Evaluator) admitted(ctx context.Context) error {
-	declared, _, err := e.cfg.Bus.Egresses(ctx)
+	declared, _, err := e.cfg.Bus.Egresses.Load(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the fleet's egresses: %w", err)
 	}

@@ -49,7 +49,7 @@ func (r *rounds) get(ctx context.Context, round string) (*rules, error) {
 			return k, nil
 		}
 	}
-	manifest, err := r.bus.Manifest(ctx, round)
+	manifest, err := r.bus.Rounds.Manifest(ctx, round)
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest of round %s: %w", round, err)
 	}

@@ -153,7 +153,7 @@ func (b *bundle) plan(t *testing.T, round string, change ...func(*job.Manifest))
 	for _, c := range change {
 		c(&m)
 	}
-	must.Do(t, b.bus.CreateManifest(t.Context(), m))
+	must.Do(t, b.bus.Rounds.CreateManifest(t.Context(), m))
 }
 
 // newScorer is the real parser; a budget of 0 is the default one. The environment

@@ -8,6 +8,7 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/worker/lease"
 )
 
@@ -109,11 +110,11 @@ func TestASignOfLifeNoticesTheFence(t *testing.T) {
 func (b *bundle) change(uid int, transition func(job.Record) (job.Record, error)) {
 	b.t.Helper()
 	for {
-		r, revision, err := b.bus.Record(b.ctx, "r1", uid)
+		r, revision, err := b.bus.Records.Load(b.ctx, "r1", uid)
 		b.must(err)
 		r, err = transition(r)
 		b.must(err)
-		_, err = b.bus.UpdateRecord(b.ctx, r, revision)
+		_, err = b.bus.Records.Update(b.ctx, r, revision)
 		if !errors.Is(err, jobstream.ErrConflict) { // the claim's own sign of life
 			b.must(err)
 			return
@@ -183,11 +184,5 @@ func TestAFailureSaysHowLongTheJobWaits(t *testing.T) {
 // next fetches until there is a delivery.
 func (b *bundle) next() *jobstream.Delivery {
 	b.t.Helper()
-	for {
-		got, err := b.bus.Fetch(b.ctx, 1, time.Second)
-		b.must(err)
-		if len(got) > 0 {
-			return got[0]
-		}
-	}
+	return jobstreamtest.Next(b.ctx, b.t, b.bus)
 }

@@ -49,7 +49,7 @@ func (r *Runner) claimRecord(ctx context.Context, d *jobstream.Delivery, j job.J
 		if err != nil {
 			return nil, fmt.Errorf("claiming: %w", err)
 		}
-		revision, err = r.cfg.Bus.UpdateRecord(ctx, claimed, revision)
+		revision, err = r.cfg.Bus.Records.Update(ctx, claimed, revision)
 		if errors.Is(err, jobstream.ErrConflict) {
 			continue // somebody changed it: look again and decide anew
 		}
@@ -68,11 +68,11 @@ func untold() job.Sign { return job.Sign{Left: -1} }
 // producer plans before it publishes, so the record was lost.
 func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, error) {
 	for { // until the record is there: somebody else may plan it at the same time
-		record, revision, err := r.cfg.Bus.Record(ctx, j.Round, j.UID)
+		record, revision, err := r.cfg.Bus.Records.Load(ctx, j.Round, j.UID)
 		if !errors.Is(err, jobstream.ErrNotFound) {
 			return record, revision, err
 		}
-		if _, err := r.cfg.Bus.Manifest(ctx, j.Round); err != nil {
+		if _, err := r.cfg.Bus.Rounds.Manifest(ctx, j.Round); err != nil {
 			if errors.Is(err, jobstream.ErrNotFound) {
 				return job.Record{}, 0, fmt.Errorf("%w %s", errUnknownRound, j.Round)
 			}
@@ -80,7 +80,7 @@ func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, e
 		}
 		planned := job.Plan(j.Round, j.UID, telemetry.TraceID(ctx))
 		planned.Replay = j.Replay
-		created, err := r.cfg.Bus.PlanRecord(ctx, planned)
+		created, err := r.cfg.Bus.Records.Plan(ctx, planned)
 		if err != nil {
 			return job.Record{}, 0, err
 		}
@@ -117,7 +117,7 @@ func (c *claim) changeLocked(ctx context.Context, transition func(job.Record) (j
 		if err != nil {
 			return err
 		}
-		revision, err := c.bus.UpdateRecord(ctx, next, c.revision)
+		revision, err := c.bus.Records.Update(ctx, next, c.revision)
 		if err == nil {
 			c.record, c.revision, c.over = next, revision, next.Phase != job.Running
 			return nil
@@ -125,7 +125,7 @@ func (c *claim) changeLocked(ctx context.Context, transition func(job.Record) (j
 		if !errors.Is(err, jobstream.ErrConflict) {
 			return err
 		}
-		now, revision, err := c.bus.Record(ctx, c.record.Round, c.record.UID)
+		now, revision, err := c.bus.Records.Load(ctx, c.record.Round, c.record.UID)
 		if err != nil { // what was known stays: the next change reads again
 			return err
 		}

@@ -132,7 +132,7 @@ func TestPullsOnlyFreeSlots(t *testing.T) {
 	}})
 	receive(b, started, "a start")
 	receive(b, started, "a second start")
-	got, err := b.bus.Fetch(b.ctx, 5, time.Second)
+	got, err := b.bus.Queue.Fetch(b.ctx, 5, time.Second)
 	b.must(err)
 	if len(got) != 3 {
 		t.Errorf("%d jobs were left for others, want 3", len(got))
@@ -170,7 +170,7 @@ func TestGateHoldsPulls(t *testing.T) {
 	receive(b, asked, "the first question")
 	receive(b, asked, "the second one, after an error")
 	b.plan(1)
-	if got, err := b.bus.Fetch(b.ctx, 1, time.Second); err != nil || len(got) != 1 {
+	if got, err := b.bus.Queue.Fetch(b.ctx, 1, time.Second); err != nil || len(got) != 1 {
 		t.Fatalf("got %d deliveries, %v, want the job not pulled", len(got), err)
 	} else {
 		b.must(got[0].Nak(b.ctx, 0))

@@ -30,7 +30,7 @@ func TestHeartbeatsKeepALongJob(t *testing.T) {
 	}})
 	receive(b, started, "the job's start")
 	for begin := time.Now(); time.Since(begin) < 4*time.Second; {
-		if got, err := b.bus.Fetch(b.ctx, 1, 200*time.Millisecond); err != nil || len(got) > 0 {
+		if got, err := b.bus.Queue.Fetch(b.ctx, 1, 200*time.Millisecond); err != nil || len(got) > 0 {
 			t.Fatalf("got %d deliveries, %v, while the job is alive; logged:\n%s", len(got), err, b.log)
 		}
 	}
@@ -71,7 +71,7 @@ func TestStalledWorkerIsFenced(t *testing.T) {
 	if got := b.record(1); got.Claim.Worker != "other" || got.Claim.ID != done.Claim.ID || got.Deliveries != 2 || got.Requests != 0 {
 		t.Errorf("record is %+v by %+v, want the other's work untouched", got, got.Claim)
 	}
-	e, err := b.bus.Evaluation(b.ctx, b.record(1).Evaluation)
+	e, err := b.bus.Evaluations.Load(b.ctx, b.record(1).Evaluation)
 	b.must(err)
 	if e.Worker != "other" {
 		t.Errorf("the evaluation is by %s", e.Worker)
@@ -160,9 +160,9 @@ func TestStaleDeliveryIsNotClaimed(t *testing.T) {
 	b := setup(t, never)
 	r, err := job.Plan("r1", 1, "").Claimed(job.Claim{ID: "holder", Worker: "elsewhere", Since: asOf, Sequence: 1, Delivery: 2})
 	b.must(err)
-	_, err = b.bus.PlanRecord(b.ctx, r)
+	_, err = b.bus.Records.Plan(b.ctx, r)
 	b.must(err)
-	b.must(b.bus.PublishJob(b.ctx, aJob(1))) // message 1, to be delivery 1
+	b.must(b.bus.Queue.Publish(b.ctx, aJob(1))) // message 1, to be delivery 1
 	w := b.run(lease.Config{Handler: func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 		t.Error("handled")
 		return job.Evaluation{}, nil
@@ -181,9 +181,9 @@ func TestPublishedAgainWhileRunning(t *testing.T) {
 	b := setup(t, never)
 	r, err := job.Plan("r1", 1, "").Claimed(job.Claim{ID: "lost", Worker: "dead", Since: asOf, Sequence: 0, Delivery: 9})
 	b.must(err)
-	_, err = b.bus.PlanRecord(b.ctx, r)
+	_, err = b.bus.Records.Plan(b.ctx, r)
 	b.must(err)
-	b.must(b.bus.PublishJob(b.ctx, aJob(1)))
+	b.must(b.bus.Queue.Publish(b.ctx, aJob(1)))
 	b.run(lease.Config{Handler: succeed})
 	b.awaitPhase(1, job.Done)
 }

@@ -37,7 +37,7 @@ func TestSuccess(t *testing.T) {
 	if r.Deliveries != 1 || r.Failures != 0 || r.Requests != 11 || !r.Degraded || r.Expected != 0 || r.Trace != "trace" {
 		t.Errorf("record is %+v", r)
 	}
-	e, err := b.bus.Evaluation(b.ctx, r.Evaluation)
+	e, err := b.bus.Evaluations.Load(b.ctx, r.Evaluation)
 	b.must(err)
 	if e.Round != "r1" || e.UID != 7 || e.Worker != "w1" || e.Claim != r.Claim.ID || e.Requests != 11 || e.FinishedAt.IsZero() {
 		t.Errorf("evaluation is %+v", e)
@@ -154,7 +154,7 @@ func TestUnreadable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, never)
-			_, err := b.bus.PlanRecord(b.ctx, job.Plan("r1", 7, "trace"))
+			_, err := b.bus.Records.Plan(b.ctx, job.Plan("r1", 7, "trace"))
 			b.must(err)
 			_, err = b.js.Publish(b.ctx, c.subject, []byte(c.payload))
 			b.must(err)
@@ -187,7 +187,7 @@ func encoded(t *testing.T, j job.Job) []byte {
 func TestMessageWithoutRecord(t *testing.T) {
 	t.Parallel()
 	b := setup(t, never)
-	b.must(b.bus.PublishJob(b.ctx, aJob(3)))
+	b.must(b.bus.Queue.Publish(b.ctx, aJob(3)))
 	b.run(lease.Config{Handler: succeed})
 	b.awaitPhase(3, job.Done)
 	b.awaitMessages(0)
@@ -201,9 +201,9 @@ func TestEndedJobIsNotRunAgain(t *testing.T) {
 	b := setup(t, never)
 	done := job.Plan("r1", 1, "trace")
 	done.Phase, done.Evaluation = job.Done, "r1.1.former"
-	_, err := b.bus.PlanRecord(b.ctx, done)
+	_, err := b.bus.Records.Plan(b.ctx, done)
 	b.must(err)
-	b.must(b.bus.PublishJob(b.ctx, aJob(1)))
+	b.must(b.bus.Queue.Publish(b.ctx, aJob(1)))
 	b.run(lease.Config{Handler: func(context.Context, job.Job, job.Attempt) (job.Evaluation, error) {
 		t.Error("handled")
 		return job.Evaluation{}, nil
@@ -223,12 +223,12 @@ func TestReplay(t *testing.T) {
 	record.Phase = job.Failed
 	record, err := record.Replanned(1, "trace2")
 	b.must(err)
-	_, err = b.bus.PlanRecord(b.ctx, record)
+	_, err = b.bus.Records.Plan(b.ctx, record)
 	b.must(err)
 	replay := aJob(1)
 	replay.Replay = 1
-	b.must(b.bus.PublishJob(b.ctx, aJob(1)))
-	b.must(b.bus.PublishJob(b.ctx, replay))
+	b.must(b.bus.Queue.Publish(b.ctx, aJob(1)))
+	b.must(b.bus.Queue.Publish(b.ctx, replay))
 	var replays []int
 	w := b.run(lease.Config{Slots: 1, Handler: func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		replays = append(replays, j.Replay)

@@ -116,7 +116,7 @@ func (r *Runner) pull(ctx context.Context) error {
 		if n == 0 || !r.open(ctx) {
 			return nil
 		}
-		deliveries, err := r.cfg.Bus.Fetch(ctx, n, r.cfg.FetchWait)
+		deliveries, err := r.cfg.Bus.Queue.Fetch(ctx, n, r.cfg.FetchWait)
 		r.release(n - len(deliveries))
 		for _, d := range deliveries {
 			r.taken <- d // it never blocks: a slot was taken for each

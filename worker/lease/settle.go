@@ -62,7 +62,7 @@ func (a *attempt) put(ctx context.Context, e *job.Evaluation) (key string, err e
 	}
 	e.Round, e.UID, e.Worker, e.Claim, e.FinishedAt = a.j.Round, a.j.UID, a.cfg.Worker, a.claim.id, time.Now().UTC()
 	key = job.EvaluationKey(a.j.Round, a.j.UID, a.claim.id)
-	return key, a.cfg.Bus.PutEvaluation(ctx, key, *e)
+	return key, a.cfg.Bus.Evaluations.Put(ctx, key, *e)
 }
 
 // handBack returns the job because this worker stops, or refuses it; no failure is
@@ -120,7 +120,7 @@ func (a *attempt) bury(ctx context.Context, f job.Failure) {
 
 // end makes the durable effects of a failure, in their order.
 func (a *attempt) end(ctx context.Context, record job.Record, f job.Failure) (err error) {
-	err = a.cfg.Bus.PublishDead(ctx, job.DeadLetter{
+	err = a.cfg.Bus.Letters.Publish(ctx, job.DeadLetter{
 		Round: record.Round, UID: record.UID, Replay: record.Replay, Class: f.Class, Error: f.Error,
 		Attempts: record.Deliveries, Worker: a.cfg.Worker, Trace: record.Trace, At: f.At,
 	})
@@ -157,7 +157,7 @@ func (a *attempt) unreadable(ctx context.Context, cause error) {
 	if err != nil {
 		letter.Round, letter.UID = job.RoundUnnamed, 0
 	}
-	if err := a.cfg.Bus.PublishDead(ctx, letter); err != nil {
+	if err := a.cfg.Bus.Letters.Publish(ctx, letter); err != nil {
 		a.abandon(ctx, "not buried", err)
 		return
 	}
@@ -178,7 +178,7 @@ func (a *attempt) unreadable(ctx context.Context, cause error) {
 // buryNamed ends the record of a message that could not be read. One that is
 // not there, has ended or is held by a later delivery is left as it is.
 func (a *attempt) buryNamed(ctx context.Context, round string, uid int, f job.Failure) error {
-	record, _, err := a.cfg.Bus.Record(ctx, round, uid)
+	record, _, err := a.cfg.Bus.Records.Load(ctx, round, uid)
 	if errors.Is(err, jobstream.ErrNotFound) {
 		return nil
 	}

@@ -48,7 +48,7 @@ func setup(t *testing.T, ackWait time.Duration) *bundle {
 	var nc *nats.Conn
 	b.bus, nc = jobstreamtest.Open(t, b.servers.NATSURL(), jobstream.Config{AckWait: ackWait, Log: b.log.Logger()})
 	b.js = must.Get(jetstream.New(nc))(t)
-	b.must(b.bus.CreateManifest(ctx, job.Manifest{
+	b.must(b.bus.Rounds.CreateManifest(ctx, job.Manifest{
 		Round: "r1", Registry: json.RawMessage(`{}`), Languages: json.RawMessage(`{}`), Tokens: json.RawMessage(`{}`),
 	}))
 	return b
@@ -77,9 +77,9 @@ func aJob(uid int) job.Job {
 func (b *bundle) plan(uids ...int) {
 	b.t.Helper()
 	for _, uid := range uids {
-		_, err := b.bus.PlanRecord(b.ctx, job.Plan("r1", uid, "trace"))
+		_, err := b.bus.Records.Plan(b.ctx, job.Plan("r1", uid, "trace"))
 		b.must(err)
-		b.must(b.bus.PublishJob(b.ctx, aJob(uid)))
+		b.must(b.bus.Queue.Publish(b.ctx, aJob(uid)))
 	}
 }
 
@@ -136,7 +136,7 @@ func (b *bundle) await(uid int, what string, wanted func(job.Record) bool) job.R
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(b.ctx)
 	defer cancel()
-	records, err := b.bus.WatchRecords(ctx, "r1")
+	records, err := b.bus.Records.Watch(ctx, "r1")
 	b.must(err)
 	var last job.Record
 	for r := range records {
@@ -157,9 +157,7 @@ func (b *bundle) awaitPhase(uid int, phase job.Phase) job.Record {
 
 func (b *bundle) record(uid int) job.Record {
 	b.t.Helper()
-	r, _, err := b.bus.Record(b.ctx, "r1", uid)
-	b.must(err)
-	return r
+	return jobstreamtest.Record(b.ctx, b.t, b.bus, "r1", uid)
 }
 
 // consumer is what the server knows of the deliveries.
@@ -172,9 +170,7 @@ func (b *bundle) consumer() *jetstream.ConsumerInfo {
 
 func (b *bundle) messages() uint64 {
 	b.t.Helper()
-	s, err := b.js.Stream(b.ctx, job.StreamJobs)
-	b.must(err)
-	return s.CachedInfo().State.Msgs
+	return jobstreamtest.Messages(b.ctx, b.t, b.js)
 }
 
 // awaitMessages asks the server until it holds n jobs.
@@ -189,7 +185,7 @@ func (b *bundle) awaitMessages(n uint64) {
 
 func (b *bundle) letters(round string) []job.DeadLetter {
 	b.t.Helper()
-	letters, err := b.bus.DeadLetters(b.ctx, round)
+	letters, err := b.bus.Letters.List(b.ctx, round)
 	b.must(err)
 	return letters
 }

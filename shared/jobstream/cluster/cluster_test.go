@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
@@ -125,7 +126,7 @@ func (b *bundle) leaderFirst() []int {
 // the usual time.
 func (b *bundle) work(name string, bus *jobstream.Bus, wait time.Duration, handler lease.Handler) {
 	b.t.Helper()
-	r, err := lease.New(lease.Config{Worker: name, Bus: bus, Handler: handler, Slots: 4, Grace: time.Millisecond, FetchWait: wait, Log: quiet()})
+	r, err := lease.New(lease.Config{Worker: name, Bus: bus, Handler: handler, Slots: 4, Grace: time.Millisecond, FetchWait: wait, Log: jobstreamtest.Quiet()})
 	b.must(err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.ctx))
 	ended := make(chan error, 1)
@@ -171,7 +172,7 @@ func (b *bundle) round(bus *jobstream.Bus, miners int) <-chan outcome.Result {
 
 func (b *bundle) done(bus *jobstream.Bus) int {
 	b.t.Helper()
-	records, err := bus.Records(b.ctx, "r1")
+	records, err := bus.Records.List(b.ctx, "r1")
 	b.must(err)
 	n := 0
 	for _, r := range records {
@@ -188,8 +189,8 @@ func TestReplicasAreRaised(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	bus := b.open(b.nc, 1)
-	b.must(bus.PublishJob(b.ctx, job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
-	_, err := bus.PlanRecord(b.ctx, job.Plan("r1", 1, ""))
+	b.must(bus.Queue.Publish(b.ctx, job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
+	_, err := bus.Records.Plan(b.ctx, job.Plan("r1", 1, ""))
 	b.must(err)
 	holder := b.leader()
 	bus = b.open(b.nc, 3)
@@ -202,12 +203,12 @@ func TestReplicasAreRaised(t *testing.T) {
 	}
 	b.until("the workers' consumer has three copies that have caught up", b.consumerCopied)
 	b.cluster.Kill(holder)
-	if r, _, err := bus.Record(b.ctx, "r1", 1); err != nil || r.UID != 1 {
+	if r, _, err := bus.Records.Load(b.ctx, "r1", 1); err != nil || r.UID != 1 {
 		t.Errorf("the record reads as %+v, %v", r, err)
 	}
 	worker := b.as(jobstream.RoleWorker)
 	b.until("the job is handed out", func() bool {
-		got, err := worker.Fetch(b.ctx, 1, time.Second)
+		got, err := worker.Queue.Fetch(b.ctx, 1, time.Second)
 		if err != nil && !jobstream.Away(err) {
 			t.Fatal(err)
 		}

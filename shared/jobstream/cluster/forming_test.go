@@ -9,6 +9,7 @@ import (
 
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -20,9 +21,9 @@ func TestAFormingClusterIsWaitedFor(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	c := cluster.Start(ctx, t, cluster.Config{Settings: settings, Forming: true})
-	nc := must.Get(jobstream.Connect(ctx, c.URL(cluster.Producer), "test", jobstream.ConnectConfig{Log: quiet()}))(t)
+	nc := must.Get(jobstream.Connect(ctx, c.URL(cluster.Producer), "test", jobstream.ConnectConfig{Log: jobstreamtest.Quiet()}))(t)
 	t.Cleanup(nc.Close)
-	if _, err := jobstream.Open(ctx, nc, jobstream.Config{Replicas: 3, Timeout: 2 * time.Second, Wait: patience, Log: quiet()}); err != nil {
+	if _, err := jobstream.Open(ctx, nc, jobstream.Config{Replicas: 3, Timeout: 2 * time.Second, Wait: patience, Log: jobstreamtest.Quiet()}); err != nil {
 		t.Errorf("Open ended with %v", err)
 	}
 }

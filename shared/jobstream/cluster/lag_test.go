@@ -11,6 +11,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/nettest"
 	"mirrorfleet/shared/scoring"
@@ -43,8 +44,8 @@ func (b *bundle) isLate(writer, worker *jobstream.Bus) {
 	b.until("a direct read through the far node is late", func() bool {
 		n++
 		round := fmt.Sprintf("late-%d", n)
-		b.must(writer.CreateManifest(b.ctx, job.Manifest{Round: round}))
-		_, err := worker.Manifest(b.ctx, round)
+		b.must(writer.Rounds.CreateManifest(b.ctx, job.Manifest{Round: round}))
+		_, err := worker.Rounds.Manifest(b.ctx, round)
 		return errors.Is(err, jobstream.ErrNotFound)
 	})
 }
@@ -56,8 +57,8 @@ func (b *bundle) hearsLate() { b.cluster.Route.Delay(late, late, nettest.Up) }
 // late.
 func (b *bundle) openAt(user, address string, replicas int) *jobstream.Bus {
 	b.t.Helper()
-	nc := b.connectTo(cluster.URL(user, address))
-	return must.Get(jobstream.Open(b.ctx, nc, jobstream.Config{Role: jobstream.Role(user), Replicas: replicas, Timeout: 10 * late, Log: quiet()}))(b.t)
+	bus, _ := jobstreamtest.Open(b.t, cluster.URL(user, address), jobstream.Config{Role: jobstream.Role(user), Replicas: replicas, Timeout: 10 * late})
+	return bus
 }
 
 // TestReadsAreCurrentBesideASlowReplica: whoever asks through a replica that hears
@@ -71,26 +72,26 @@ func TestReadsAreCurrentBesideASlowReplica(t *testing.T) {
 	worker := b.openAt(cluster.Worker, b.cluster.Address(far), 0)
 	b.hearsLate()
 	b.isLate(writer, worker)
-	_, err := writer.PlanRecord(b.ctx, job.Plan("r1", 1, ""))
+	_, err := writer.Records.Plan(b.ctx, job.Plan("r1", 1, ""))
 	b.must(err)
-	planned, revision, err := reader.Record(b.ctx, "r1", 1)
+	planned, revision, err := reader.Records.Load(b.ctx, "r1", 1)
 	if err != nil || planned.Phase != job.Planned {
 		t.Fatalf("a record that was just planned: %+v, %v", planned, err)
 	}
 	claimed, err := planned.Claimed(job.Claim{ID: "c1", Worker: "w1", Sequence: 1, Delivery: 1})
 	b.must(err)
-	_, err = writer.UpdateRecord(b.ctx, claimed, revision)
+	_, err = writer.Records.Update(b.ctx, claimed, revision)
 	b.must(err)
-	if got, _, err := reader.Record(b.ctx, "r1", 1); err != nil || got.Phase != job.Running {
+	if got, _, err := reader.Records.Load(b.ctx, "r1", 1); err != nil || got.Phase != job.Running {
 		t.Errorf("a record that was just claimed: %+v, %v", got, err)
 	}
 	key := job.EvaluationKey("r1", 1, "c1")
-	b.must(b.openAt(cluster.Worker, b.cluster.Address(near), 0).PutEvaluation(b.ctx, key, job.Evaluation{Round: "r1", UID: 1, Claim: "c1"}))
-	if _, err := reader.Evaluation(b.ctx, key); err != nil {
+	b.must(b.openAt(cluster.Worker, b.cluster.Address(near), 0).Evaluations.Put(b.ctx, key, job.Evaluation{Round: "r1", UID: 1, Claim: "c1"}))
+	if _, err := reader.Evaluations.Load(b.ctx, key); err != nil {
 		t.Errorf("an evaluation that was just stored: %v", err)
 	}
-	b.must(writer.CreateManifest(b.ctx, job.Manifest{Round: "r1"}))
-	if _, err := reader.Manifest(b.ctx, "r1"); err != nil {
+	b.must(writer.Rounds.CreateManifest(b.ctx, job.Manifest{Round: "r1"}))
+	if _, err := reader.Rounds.Manifest(b.ctx, "r1"); err != nil {
 		t.Errorf("a manifest that was just written: %v", err)
 	}
 }

@@ -72,43 +72,43 @@ func TestAWorkerDoesItsWork(t *testing.T) {
 		Version: job.Version, Round: "r1", AsOf: asOf, PlannedAt: asOf, Mirror: strings.Repeat("x", 100),
 		Registry: []byte(`{}`), Languages: []byte(`{}`), Tokens: []byte(`{}`),
 	}
-	must.Do(t, bus.CreateManifest(b.ctx, manifest))
-	must.Do(t, bus.SetEgresses(b.ctx, job.Egresses{Names: []string{"a"}, By: "p", At: asOf}, 0))
-	must.Get(bus.PlanRecord(b.ctx, job.Plan("r1", 1, "")))(t)
-	must.Do(t, bus.PublishJob(b.ctx, job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
+	must.Do(t, bus.Rounds.CreateManifest(b.ctx, manifest))
+	must.Do(t, bus.Egresses.Set(b.ctx, job.Egresses{Names: []string{"a"}, By: "p", At: asOf}, 0))
+	must.Get(bus.Records.Plan(b.ctx, job.Plan("r1", 1, "")))(t)
+	must.Do(t, bus.Queue.Publish(b.ctx, job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
 
 	worker := b.as(jobstream.RoleWorker)
-	deliveries := must.Get(worker.Fetch(b.ctx, 1, 10*time.Second))(t)
+	deliveries := must.Get(worker.Queue.Fetch(b.ctx, 1, 10*time.Second))(t)
 	if len(deliveries) != 1 {
 		t.Fatalf("%d deliveries, want the job", len(deliveries))
 	}
 	d := deliveries[0]
-	got := must.Get(worker.Manifest(b.ctx, "r1"))(t)
+	got := must.Get(worker.Rounds.Manifest(b.ctx, "r1"))(t)
 	if got.Mirror != manifest.Mirror {
 		t.Errorf("the manifest reads as %+v", got)
 	}
-	declared, _, err := worker.Egresses(b.ctx)
+	declared, _, err := worker.Egresses.Load(b.ctx)
 	if err != nil || !cmp.Equal(declared.Names, []string{"a"}) {
 		t.Errorf("the egresses read as %+v, %v", declared, err)
 	}
-	record, revision, err := worker.Record(b.ctx, "r1", 1)
+	record, revision, err := worker.Records.Load(b.ctx, "r1", 1)
 	must.Do(t, err)
 	claimed := must.Get(record.Claimed(job.Claim{ID: "c", Worker: "w", Sequence: d.Sequence(), Delivery: d.Number()}))(t)
-	revision = must.Get(worker.UpdateRecord(b.ctx, claimed, revision))(t)
+	revision = must.Get(worker.Records.Update(b.ctx, claimed, revision))(t)
 	must.Do(t, d.InProgress(b.ctx))
 	key := job.EvaluationKey("r1", 1, "c")
-	must.Do(t, worker.PutEvaluation(b.ctx, key, job.Evaluation{Round: "r1", UID: 1, Claim: "c"}))
+	must.Do(t, worker.Evaluations.Put(b.ctx, key, job.Evaluation{Round: "r1", UID: 1, Claim: "c"}))
 	must.Get(worker.Bucket(job.BucketScores).Put(b.ctx, "k", []byte("v")))(t)
 	must.Get(worker.Bucket(job.BucketScores).Get(b.ctx, "k"))(t)
-	must.Do(t, worker.PublishDead(b.ctx, job.DeadLetter{Round: "r1", UID: 2, Class: job.Permanent}))
-	must.Get(worker.UpdateRecord(b.ctx, must.Get(claimed.Committed("c", 1, key, false))(t), revision))(t)
+	must.Do(t, worker.Letters.Publish(b.ctx, job.DeadLetter{Round: "r1", UID: 2, Class: job.Permanent}))
+	must.Get(worker.Records.Update(b.ctx, must.Get(claimed.Committed("c", 1, key, false))(t), revision))(t)
 	must.Do(t, d.Ack(b.ctx))
-	_, _, err = worker.Depth(b.ctx)
+	_, _, err = worker.Queue.Depth(b.ctx)
 	must.Do(t, err)
-	_, _, err = worker.Last(b.ctx)
+	_, _, err = worker.Schedule.LastConclusion(b.ctx)
 	must.Do(t, err)
 
-	held := must.Get(b.as(jobstream.RoleViewer).Held(b.ctx, "r1"))(t)
+	held := must.Get(b.as(jobstream.RoleViewer).Inventory(b.ctx, "r1"))(t)
 	if len(held.Records) != 1 || held.Records[0].Phase != job.Done || len(held.Evaluations) != 1 || len(held.Messages) != 0 {
 		t.Errorf("the viewer sees %+v", held)
 	}
@@ -120,10 +120,10 @@ func TestForbiddenActs(t *testing.T) {
 	t.Parallel()
 	b := alone(t)
 	bus := b.open(b.nc, 1)
-	must.Do(t, bus.SetTurn(b.ctx, job.Turn{Round: "r1", Due: asOf}, 0))
-	must.Do(t, bus.PutIdentity(b.ctx, job.Identity{UID: 1}))
-	must.Get(bus.PlanRecord(b.ctx, job.Plan("r1", 1, "")))(t)
-	must.Do(t, bus.PublishJob(b.ctx, job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
+	must.Do(t, bus.Schedule.SetTurn(b.ctx, job.Turn{Round: "r1", Due: asOf}, 0))
+	must.Do(t, bus.Miners.PutIdentity(b.ctx, job.Identity{UID: 1}))
+	must.Get(bus.Records.Plan(b.ctx, job.Plan("r1", 1, "")))(t)
+	must.Do(t, bus.Queue.Publish(b.ctx, job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
 	config := func(name string, change func(*jetstream.StreamConfig)) string {
 		c := jetstream.StreamConfig{Name: name, Storage: jetstream.FileStorage, Replicas: 1}
 		if s, err := b.js.Stream(b.ctx, name); err == nil {
@@ -194,9 +194,9 @@ func TestAnswersGoNowhereElse(t *testing.T) {
 	t.Parallel()
 	b := alone(t)
 	bus := b.open(b.nc, 1)
-	must.Do(t, bus.SetTurn(b.ctx, job.Turn{Round: "r1", Due: asOf}, 0))
-	must.Get(bus.PlanRecord(b.ctx, job.Plan("r1", 1, "")))(t)
-	must.Do(t, bus.PublishJob(b.ctx, job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
+	must.Do(t, bus.Schedule.SetTurn(b.ctx, job.Turn{Round: "r1", Due: asOf}, 0))
+	must.Get(bus.Records.Plan(b.ctx, job.Plan("r1", 1, "")))(t)
+	must.Do(t, bus.Queue.Publish(b.ctx, job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
 	heard := must.Get(b.connect(cluster.Viewer).SubscribeSync(">"))(t)
 	worker := b.connect(cluster.Worker)
 	for i, subject := range []string{"$KV.SCORES.a", "$JS.API.INFO", "$JS.API.STREAM.MSG.GET.KV_RECORDS", "$JS.API.CONSUMER.MSG.NEXT.MINER_JOBS.workers"} {
@@ -206,7 +206,7 @@ func TestAnswersGoNowhereElse(t *testing.T) {
 	}
 	// The server has dealt with all of it when it answers what came after.
 	must.Get(worker.Request("$JS.API.INFO", nil, 10*time.Second))(t)
-	if turn, revision, err := bus.Turn(b.ctx); err != nil || turn.Round != "r1" || revision != 1 {
+	if turn, revision, err := bus.Schedule.Turn(b.ctx); err != nil || turn.Round != "r1" || revision != 1 {
 		t.Errorf("the turn reads as %+v at revision %d, %v, want it untouched", turn, revision, err)
 	}
 	for stream, want := range map[string]uint64{"KV_ROUNDS": 1, "KV_MINERS": 0, job.StreamJobs: 1} {
@@ -226,7 +226,7 @@ func TestAKeyTakesNoOtherWithIt(t *testing.T) {
 	t.Parallel()
 	b := alone(t)
 	bus := b.open(b.nc, 1)
-	must.Get(bus.PlanRecord(b.ctx, job.Plan("r1", 1, "")))(t)
+	must.Get(bus.Records.Plan(b.ctx, job.Plan("r1", 1, "")))(t)
 	worker := b.connect(cluster.Worker)
 	for header, value := range map[string]string{"Nats-Rollup": "all", "Nats-TTL": "1s"} {
 		msg := nats.NewMsg("$KV.RECORDS.r1.2")
@@ -236,7 +236,7 @@ func TestAKeyTakesNoOtherWithIt(t *testing.T) {
 			t.Errorf("%s: %s is taken: %s", header, value, answer.Data)
 		}
 	}
-	if records, err := bus.Records(b.ctx, "r1"); err != nil || len(records) != 1 {
+	if records, err := bus.Records.List(b.ctx, "r1"); err != nil || len(records) != 1 {
 		t.Errorf("records are %+v, %v, want the one", records, err)
 	}
 }

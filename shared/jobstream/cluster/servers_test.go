@@ -12,6 +12,7 @@ import (
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -68,7 +69,7 @@ func TestDoctorFindsTheShippedSettingsWell(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	url := b.cluster.URL(cluster.Producer)
-	checks := append(doctor.NATS{URL: url, Worker: b.cluster.URL(cluster.Worker), Streams: jobstream.Config{Replicas: 3, Log: quiet()}}.Checks(),
+	checks := append(doctor.NATS{URL: url, Worker: b.cluster.URL(cluster.Worker), Streams: jobstream.Config{Replicas: 3, Log: jobstreamtest.Quiet()}}.Checks(),
 		doctor.Clocks{NATS: url}.Check())
 	found := doctor.Run(b.ctx, checks, patience)
 	for _, f := range found {

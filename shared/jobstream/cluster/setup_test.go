@@ -3,7 +3,6 @@ package cluster_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 )
 
@@ -60,8 +60,6 @@ func setup(t *testing.T) *bundle {
 
 func (b *bundle) must(err error) { b.t.Helper(); must.Do(b.t, err) }
 
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
 func (b *bundle) connect(user string) *nats.Conn {
 	b.t.Helper()
 	return b.connectTo(b.cluster.URL(user))
@@ -69,15 +67,13 @@ func (b *bundle) connect(user string) *nats.Conn {
 
 func (b *bundle) connectTo(url string) *nats.Conn {
 	b.t.Helper()
-	nc, err := jobstream.Connect(b.ctx, url, "test", jobstream.ConnectConfig{Log: quiet()})
-	b.must(err)
-	b.t.Cleanup(nc.Close)
+	nc, _ := jobstreamtest.Connect(b.t, url, nil)
 	return nc
 }
 
 func (b *bundle) open(nc *nats.Conn, replicas int) *jobstream.Bus {
 	b.t.Helper()
-	bus, err := jobstream.Open(b.ctx, nc, jobstream.Config{Replicas: replicas, Timeout: 2 * time.Second, Log: quiet()})
+	bus, err := jobstream.Open(b.ctx, nc, jobstream.Config{Replicas: replicas, Timeout: 2 * time.Second, Log: jobstreamtest.Quiet()})
 	b.must(err)
 	return bus
 }
@@ -85,8 +81,8 @@ func (b *bundle) open(nc *nats.Conn, replicas int) *jobstream.Bus {
 // as opens a bus as the user of a role has it.
 func (b *bundle) as(role jobstream.Role) *jobstream.Bus {
 	b.t.Helper()
-	nc := b.connect(string(role))
-	return must.Get(jobstream.Open(b.ctx, nc, jobstream.Config{Role: role, Timeout: 2 * time.Second, Log: quiet()}))(b.t)
+	bus, _ := jobstreamtest.Open(b.t, b.cluster.URL(string(role)), jobstream.Config{Role: role, Timeout: 2 * time.Second})
+	return bus
 }
 
 // until asks what anew, at a ticker's pace, until it holds.

@@ -19,6 +19,7 @@ import (
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
+	"mirrorfleet/shared/jobstream/jobstreamtest"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/secret"
 )
@@ -73,7 +74,7 @@ func (s *secured) address(user string) string {
 
 func (s *secured) connect(t *testing.T, address string, files jobstream.Files) (*nats.Conn, error) {
 	t.Helper()
-	nc, err := jobstream.Connect(t.Context(), address, "test", jobstream.ConnectConfig{Wait: 20 * time.Second, Files: files, Log: quiet()})
+	nc, err := jobstream.Connect(t.Context(), address, "test", jobstream.ConnectConfig{Wait: 20 * time.Second, Files: files, Log: jobstreamtest.Quiet()})
 	if err == nil {
 		t.Cleanup(nc.Close)
 	}
@@ -91,12 +92,12 @@ func TestARoundTripOverTLS(t *testing.T) {
 		if state, err := nc.TLSConnectionState(); err != nil || !state.HandshakeComplete {
 			t.Errorf("the connection has no TLS: %v", err)
 		}
-		return must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{Role: role, Log: quiet()}))(t)
+		return must.Get(jobstream.Open(t.Context(), nc, jobstream.Config{Role: role, Log: jobstreamtest.Quiet()}))(t)
 	}
 	producer := open(jobstream.RoleProducer, s.address(""), s.producer)
-	must.Do(t, producer.PublishJob(t.Context(), job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
+	must.Do(t, producer.Queue.Publish(t.Context(), job.Job{Round: "r1", UID: 1, Hotkey: "h", GitHubID: "1", AsOf: asOf}))
 	worker := open(jobstream.RoleWorker, s.address("worker@"), s.worker)
-	got := must.Get(worker.Fetch(t.Context(), 1, 10*time.Second))(t)
+	got := must.Get(worker.Queue.Fetch(t.Context(), 1, 10*time.Second))(t)
 	if len(got) != 1 {
 		t.Errorf("the worker is given %d jobs, want the one", len(got))
 	}
@@ -179,7 +180,7 @@ func TestAServerWithoutTLSIsRefused(t *testing.T) {
 	t.Parallel()
 	c := cluster.Start(t.Context(), t, cluster.Config{Settings: settings, Nodes: 1})
 	_, err := jobstream.Connect(t.Context(), c.URL(cluster.Producer), "test", jobstream.ConnectConfig{
-		Log: quiet(), Files: jobstream.Files{TLS: certs.Files{CA: certstest.New(t).File}},
+		Log: jobstreamtest.Quiet(), Files: jobstream.Files{TLS: certs.Files{CA: certstest.New(t).File}},
 	})
 	var wrong *certs.Error
 	if !errors.As(err, &wrong) || !strings.Contains(err.Error(), "no TLS") || !strings.Contains(err.Error(), "deploy/nats/tls.conf") {

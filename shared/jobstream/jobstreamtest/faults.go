@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
@@ -88,14 +87,7 @@ func StartFaultyIn(tb testing.TB, fault Fault, store string) *Faulty {
 	f := &Faulty{fault: fault, path: filepath.Join(tb.TempDir(), "nats.conf"), store: store}
 	well := settings{password: userPassword}
 	f.write(tb, -1, well)
-	options := must.Get(natsserver.ProcessConfigFile(f.path))(tb)
-	options.NoLog, options.NoSigs = true, true
-	f.server = must.Get(natsserver.NewServer(options))(tb)
-	go f.server.Start()
-	tb.Cleanup(func() { f.server.Shutdown(); f.server.WaitForShutdown() })
-	if !f.server.ReadyForConnections(time.Minute) {
-		tb.Fatal("the server does not start")
-	}
+	f.server = Run(tb, must.Get(natsserver.ProcessConfigFile(f.path))(tb))
 	f.url = f.server.ClientURL()
 	f.port = must.Get(strconv.Atoi(must.Get(url.Parse(f.url))(tb).Port()))(tb)
 	_, f.js = Connect(tb, f.as("other", "other"), nil)

@@ -1,13 +1,16 @@
 // Package jobstreamtest starts what tests of jobs need: real NATS, with Redis
-// beside it, in the test's process ([Start]), and a bus on it ([Open]).
+// beside it, in the test's process ([Start]), or NATS alone by options or a
+// configuration ([Run], [Configured]), and a bus on it ([Open]).
 //
 // Everything ends with its test. What cannot be had ends the test.
 package jobstreamtest
 
 import (
+	"context"
 	"log/slog"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -61,13 +64,18 @@ func (s *Servers) Again() {
 	s.tb.Cleanup(func() { must.Check(s.tb, started.Close()) })
 }
 
+// patience bounds each wait for a server: it is what a hanging test costs.
+const patience = 2 * time.Minute
+
 // Connect connects to a server until the test ends. It says nothing if log is nil.
 func Connect(tb testing.TB, address string, log *slog.Logger) (*nats.Conn, jetstream.JetStream) {
 	tb.Helper()
 	if log == nil {
 		log = Quiet()
 	}
-	nc := must.Get(jobstream.Connect(tb.Context(), address, "test", jobstream.ConnectConfig{Log: log}))(tb)
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	nc := must.Get(jobstream.Connect(ctx, address, "test", jobstream.ConnectConfig{Log: log}))(tb)
 	tb.Cleanup(nc.Close)
 
 	return nc, must.Get(jetstream.New(nc))(tb)
@@ -81,7 +89,10 @@ func Open(tb testing.TB, address string, cfg jobstream.Config) (*jobstream.Bus, 
 	}
 	nc, _ := Connect(tb, address, cfg.Log)
 
-	return must.Get(jobstream.Open(tb.Context(), nc, cfg))(tb), nc
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+
+	return must.Get(jobstream.Open(ctx, nc, cfg))(tb), nc
 }
 
 // Remove takes a key out of a bucket and leaves no mark, as what the server loses.

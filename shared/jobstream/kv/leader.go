@@ -1,4 +1,4 @@
-package jobstream
+package kv
 
 import (
 	"context"
@@ -8,31 +8,27 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"mirrorfleet/shared/job"
 )
 
-// read asks the leader for a key, but for a worker that reads the bucket of rounds: he
-// may ask for single keys alone (rounds), and any replica answers that. For all others
-// the client library would ask so, too; ReadLeader does not.
-func (b *Bus) read(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
-	if kv.Bucket() != job.BucketRounds || b.cfg.Role == RoleWorker {
-		return kv.Get(ctx, key) //nolint:wrapcheck // try names the operation
+// read asks for a key, as the bucket is to be read.
+func (b *Bucket) read(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
+	if !b.AtLeader {
+		return b.KV.Get(ctx, key) //nolint:wrapcheck // Retry names the operation
 	}
-	return b.readAny(ctx, kv, key)
+	return b.readAny(ctx, key)
 }
 
 // readAny asks the leader for a key that a list has. It may be one that the client
 // library takes for no key, and refuses to ask for.
-func (b *Bus) readAny(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
-	return ReadLeader(ctx, b.leader, kv.Bucket(), key)
+func (b *Bucket) readAny(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
+	return ReadLeader(ctx, b.Leader, b.Name, key)
 }
 
 // ReadLeader asks the leader for a key by the library's older interface;
 // jetstream.ErrKeyNotFound if there is none.
 func ReadLeader(ctx context.Context, leader nats.JetStreamContext, bucket, key string) (jetstream.KeyValueEntry, error) {
-	subject := "$KV." + bucket + "." + key
-	msg, err := leader.GetLastMsg(bucketStream(bucket), subject, nats.Context(ctx))
+	subject := Subject(bucket, key)
+	msg, err := leader.GetLastMsg(StreamOf(bucket), subject, nats.Context(ctx))
 	switch {
 	case errors.Is(err, nats.ErrMsgNotFound):
 		return nil, jetstream.ErrKeyNotFound
@@ -53,10 +49,10 @@ func ReadLeader(ctx context.Context, leader nats.JetStreamContext, bucket, key s
 // its way was deleted, which a producer may not do.
 func CreateLeader(ctx context.Context, leader nats.JetStreamContext, kv jetstream.KeyValue, key string, data []byte) (uint64, error) {
 	revision, err := kv.Update(ctx, key, data, 0)
-	if !conflict(err) {
+	if !Conflict(err) {
 		return revision, err //nolint:wrapcheck // the caller names the operation
 	}
-	msg, lookErr := leader.GetLastMsg(bucketStream(kv.Bucket()), "$KV."+kv.Bucket()+"."+key, nats.Context(ctx))
+	msg, lookErr := leader.GetLastMsg(StreamOf(kv.Bucket()), Subject(kv.Bucket(), key), nats.Context(ctx))
 	switch {
 	case lookErr != nil:
 		return 0, fmt.Errorf("asking the leader: %w", lookErr)

@@ -1,4 +1,4 @@
-package jobstream
+package kv
 
 import (
 	"bytes"
@@ -10,9 +10,6 @@ import (
 	"fmt"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/nats-io/nats.go/jetstream"
-
-	"mirrorfleet/shared/job"
 )
 
 // What a stored value may unpack to, against a damaged or hostile one. Producers write
@@ -20,8 +17,8 @@ import (
 // of 20. Workers write what is of one miner: 64 MB is enough for 3,000 pull requests.
 // What is larger is refused when it is stored, not when it is needed.
 const (
-	maxRoundValue = 1 << 30
-	maxMinerValue = 64 << 20
+	MaxRoundValue = 1 << 30
+	MaxMinerValue = 64 << 20
 )
 
 // headroom is what a message carries besides the value: subject and headers.
@@ -56,30 +53,30 @@ const few = 512
 var (
 	compressor, _  = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	quick, _       = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithNoEntropyCompression(true))
-	roundValues, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxRoundValue))
-	minerValues, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxMinerValue))
+	roundValues, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxRoundValue))
+	minerValues, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxMinerValue))
 )
 
-// bound is what a value of a bucket may unpack to, with the decompressor that stops
-// there, before it takes more memory.
-func bound(kv jetstream.KeyValue) (int, *zstd.Decoder) {
-	if kv.Bucket() == job.BucketRounds {
-		return maxRoundValue, roundValues
+// decompressor stops at what a value of the bucket may unpack to, before it takes more
+// memory.
+func (b *Bucket) decompressor() *zstd.Decoder {
+	if b.MaxBytes == MaxRoundValue {
+		return roundValues
 	}
-	return maxMinerValue, minerValues
+	return minerValues
 }
 
 // pack returns what is to be stored under key, after storing the parts if it
 // takes more than one message. Parts without their key do no harm.
-func (b *Bus) pack(ctx context.Context, kv jetstream.KeyValue, key string, data []byte) ([]byte, error) {
-	if most, _ := bound(kv); len(data) > most {
-		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: fmt.Errorf("%d bytes, want at most %d", len(data), most)}
+func (b *Bucket) pack(ctx context.Context, key string, data []byte) ([]byte, error) {
+	if len(data) > b.MaxBytes {
+		return nil, &ValueError{Bucket: b.Name, Key: key, Err: fmt.Errorf("%d bytes, want at most %d", len(data), b.MaxBytes)}
 	}
-	if err := checkPayload(b.nc); err != nil { // the server may be another since the start
+	if err := CheckPayload(b.NC); err != nil { // the server may be another since the start
 		return nil, err
 	}
 	packed := compressed(data)
-	limit := int(b.nc.MaxPayload()) - headroom
+	limit := int(b.NC.MaxPayload()) - headroom
 	if len(packed) <= limit {
 		return packed, nil
 	}
@@ -87,7 +84,7 @@ func (b *Bus) pack(ctx context.Context, kv jetstream.KeyValue, key string, data 
 	head := split{Parts: (len(packed) + limit - 1) / limit, Bytes: len(packed), SHA256: hex.EncodeToString(digest[:])}
 	for n := range head.Parts {
 		part := packed[n*limit : min((n+1)*limit, len(packed))]
-		if err := b.put(ctx, kv, head.key(key, n+1), part); err != nil {
+		if err := b.put(ctx, head.key(key, n+1), part); err != nil {
 			return nil, err
 		}
 	}
@@ -107,43 +104,42 @@ func compressed(data []byte) []byte {
 }
 
 // unpack is the inverse of pack.
-func (b *Bus) unpack(ctx context.Context, kv jetstream.KeyValue, key string, stored []byte) ([]byte, error) {
-	packed, err := b.whole(ctx, kv, key, stored)
+func (b *Bucket) unpack(ctx context.Context, key string, stored []byte) ([]byte, error) {
+	packed, err := b.whole(ctx, key, stored)
 	if err != nil {
 		return nil, err
 	}
-	_, decompressor := bound(kv)
-	data, err := decompressor.DecodeAll(packed, nil)
+	data, err := b.decompressor().DecodeAll(packed, nil)
 	if err != nil {
-		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: err}
+		return nil, &ValueError{Bucket: b.Name, Key: key, Err: err}
 	}
 	return data, nil
 }
 
 // whole is a value as it was packed, its parts put together if there are any.
-func (b *Bus) whole(ctx context.Context, kv jetstream.KeyValue, key string, stored []byte) ([]byte, error) {
+func (b *Bucket) whole(ctx context.Context, key string, stored []byte) ([]byte, error) {
 	if !bytes.HasPrefix(stored, []byte("{")) { // a zstd frame starts otherwise
 		return stored, nil
 	}
 	var head split
 	if err := json.Unmarshal(stored, &head); err != nil {
-		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: err}
+		return nil, &ValueError{Bucket: b.Name, Key: key, Err: err}
 	}
-	return b.join(ctx, kv, key, head)
+	return b.join(ctx, key, head)
 }
 
 // join puts the parts together. The head is as little to be trusted as any
 // stored value: it bounds nothing by its own word.
-func (b *Bus) join(ctx context.Context, kv jetstream.KeyValue, key string, head split) ([]byte, error) {
+func (b *Bucket) join(ctx context.Context, key string, head split) ([]byte, error) {
 	damaged := func(format string, args ...any) error {
-		return &ValueError{Bucket: kv.Bucket(), Key: key, Err: fmt.Errorf(format, args...)}
+		return &ValueError{Bucket: b.Name, Key: key, Err: fmt.Errorf(format, args...)}
 	}
-	if most, _ := bound(kv); head.Parts < 1 || head.Bytes < 1 || head.Bytes > most || len(head.SHA256) != 2*sha256.Size {
+	if head.Parts < 1 || head.Bytes < 1 || head.Bytes > b.MaxBytes || len(head.SHA256) != 2*sha256.Size {
 		return nil, damaged("head of %d parts and %d bytes", head.Parts, head.Bytes)
 	}
 	var packed []byte
 	for n := range head.Parts {
-		entry, err := b.get(ctx, kv, head.key(key, n+1))
+		entry, err := b.Get(ctx, head.key(key, n+1))
 		if errors.Is(err, ErrNotFound) {
 			return nil, damaged("part %d of %d is missing", n+1, head.Parts)
 		}
@@ -158,20 +154,4 @@ func (b *Bus) join(ctx context.Context, kv jetstream.KeyValue, key string, head 
 		return nil, damaged("the parts do not have the digest of the whole")
 	}
 	return packed, nil
-}
-
-// load reads and unpacks a key, and decodes it into value unless that is nil.
-func (b *Bus) load(ctx context.Context, kv jetstream.KeyValue, key string, value any) ([]byte, error) {
-	entry, err := b.get(ctx, kv, key)
-	if err != nil {
-		return nil, err
-	}
-	data, err := b.unpack(ctx, kv, key, entry.Value())
-	if err != nil || value == nil {
-		return data, err
-	}
-	if err := json.Unmarshal(data, value); err != nil {
-		return nil, &ValueError{Bucket: kv.Bucket(), Key: key, Err: err}
-	}
-	return data, nil
 }

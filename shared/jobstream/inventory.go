@@ -9,62 +9,63 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream/kv"
 )
 
-// Held reads what the streams and buckets hold of a round, with one request for
+// Inventory reads what the streams and buckets hold of a round, with one request for
 // each record and a few more. It changes nothing. What is written in one order is read
 // in the other where a list in between could mislead: messages before records
 // (a message goes when its job has ended), records before evaluations (a job
 // is done when its evaluation is stored) and letters. What cannot be read is named
 // (Lost, Damage) and costs nothing else. ErrNotFound for a round of which nothing
 // is held.
-func (b *Bus) Held(ctx context.Context, round string) (held job.Held, err error) {
+func (b *Bus) Inventory(ctx context.Context, round string) (held job.Inventory, err error) {
 	held.At = time.Now().UTC()
 	for _, read := range []func() error{
 		func() error { return b.heldManifest(ctx, round, &held) },
 		func() error { return b.heldOutcomes(ctx, round, &held) },
-		func() (err error) { held.Replays, err = b.Replays(ctx, round); return err },
-		func() (err error) { held.Messages, err = b.Queued(ctx, round); return err },
+		func() (err error) { held.Replays, err = b.Rounds.Replays(ctx, round); return err },
+		func() (err error) { held.Messages, err = b.Queue.Messages(ctx, round); return err },
 		func() (err error) { held.Stuck, err = b.stuckUIDs(ctx, round); return err },
 		func() error { return b.heldRecords(ctx, round, &held) },
-		func() (err error) { held.Evaluations, err = b.keys(ctx, b.evaluations(), round+".*.*"); return err },
+		func() (err error) { held.Evaluations, err = b.evaluations().Keys(ctx, round+".*.*"); return err },
 		func() error { return b.heldLetters(ctx, round, &held) },
 	} {
 		if err := read(); err != nil {
-			return job.Held{}, fmt.Errorf("reading what is held of round %s: %w", round, err)
+			return job.Inventory{}, fmt.Errorf("reading what is held of round %s: %w", round, err)
 		}
 	}
 	found := len(held.Outcomes) + len(held.Replays) + len(held.Messages) + len(held.Records) + len(held.Damage) + len(held.Evaluations)
 	if held.Lost != "" && found == 0 {
-		return job.Held{}, fmt.Errorf("round %s: %w", round, ErrNotFound)
+		return job.Inventory{}, fmt.Errorf("round %s: %w", round, ErrNotFound)
 	}
 	return held, nil
 }
 
-// HeldDigests is Held with the digests of the evaluations that stand: it reads all
+// InventoryDigests is Inventory with the digests of the evaluations that stand: it reads all
 // of them.
-func (b *Bus) HeldDigests(ctx context.Context, round string) (job.Held, error) {
-	held, err := b.Held(ctx, round)
+func (b *Bus) InventoryDigests(ctx context.Context, round string) (job.Inventory, error) {
+	held, err := b.Inventory(ctx, round)
 	if err != nil {
 		return held, err
 	}
 	digests := make([]string, len(held.Records))
 	group, reading := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
+	group.SetLimit(kv.AtOnce)
 	for i := range held.Records {
 		key := held.Records[i].Stands()
 		if key == "" {
 			continue
 		}
 		group.Go(func() (err error) {
-			if _, digests[i], err = b.EvaluationDigest(reading, key); Damaged(err) || errors.Is(err, ErrNotFound) {
+			if _, digests[i], err = b.Evaluations.LoadDigest(reading, key); Damaged(err) || errors.Is(err, ErrNotFound) {
 				return nil // without a digest
 			}
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return job.Held{}, fmt.Errorf("reading the evaluations of round %s: %w", round, err)
+		return job.Inventory{}, fmt.Errorf("reading the evaluations of round %s: %w", round, err)
 	}
 	held.Digests = make(map[string]string, len(digests))
 	for i, digest := range digests {
@@ -75,20 +76,20 @@ func (b *Bus) HeldDigests(ctx context.Context, round string) (job.Held, error) {
 	return held, nil
 }
 
-func (b *Bus) heldManifest(ctx context.Context, round string, held *job.Held) (err error) {
-	if held.Manifest, err = b.Manifest(ctx, round); Damaged(err) || errors.Is(err, ErrNotFound) {
+func (b *Bus) heldManifest(ctx context.Context, round string, held *job.Inventory) (err error) {
+	if held.Manifest, err = b.Rounds.Manifest(ctx, round); Damaged(err) || errors.Is(err, ErrNotFound) {
 		held.Lost = err.Error()
 		return nil
 	}
 	return err
 }
 
-func (b *Bus) heldOutcomes(ctx context.Context, round string, held *job.Held) (err error) {
-	if held.Outcomes, err = b.Outcomes(ctx, round); err != nil || len(held.Outcomes) == 0 {
+func (b *Bus) heldOutcomes(ctx context.Context, round string, held *job.Inventory) (err error) {
+	if held.Outcomes, err = b.Outcomes.Revisions(ctx, round); err != nil || len(held.Outcomes) == 0 {
 		return err
 	}
 	revision := held.Outcomes[len(held.Outcomes)-1]
-	held.Latest, err = b.Outcome(ctx, round, revision)
+	held.Latest, err = b.Outcomes.Load(ctx, round, revision)
 	if Damaged(err) || errors.Is(err, ErrNotFound) { // a list has it that was deleted by hand
 		held.Damage = append(held.Damage, job.Damage{
 			Where: job.BucketRounds, Key: job.OutcomeKey(round, revision), UID: -1, Error: err.Error(),
@@ -98,20 +99,20 @@ func (b *Bus) heldOutcomes(ctx context.Context, round string, held *job.Held) (e
 	return err
 }
 
-func (b *Bus) heldRecords(ctx context.Context, round string, held *job.Held) error {
-	records, damage, err := b.AllRecords(ctx, round)
+func (b *Bus) heldRecords(ctx context.Context, round string, held *job.Inventory) error {
+	records, damage, err := b.Records.ListAll(ctx, round)
 	held.Records, held.Damage = records, append(held.Damage, damage...)
 	return err
 }
 
-func (b *Bus) heldLetters(ctx context.Context, round string, held *job.Held) error {
-	letters, damage, err := b.allLetters(ctx, round)
+func (b *Bus) heldLetters(ctx context.Context, round string, held *job.Inventory) error {
+	letters, damage, err := b.Letters.allLetters(ctx, round)
 	held.Letters, held.Damage = letters, append(held.Damage, damage...)
 	return err
 }
 
 func (b *Bus) stuckUIDs(ctx context.Context, round string) ([]int, error) {
-	stuck, err := b.Stuck(ctx, round)
+	stuck, err := b.Queue.Stuck(ctx, round)
 	var uids []int
 	for _, s := range stuck {
 		uids = append(uids, s.UID)

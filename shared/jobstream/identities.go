@@ -1,0 +1,27 @@
+package jobstream
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/job"
+)
+
+// Identities reads whose accounts the miners' tokens were, by uid. One that
+// cannot be read is left out: it is as good as none.
+func (m Miners) Identities(ctx context.Context) (map[int]job.Identity, error) {
+	known := map[int]job.Identity{}
+	err := m.identities().List(ctx, "*", func(entry jetstream.KeyValueEntry) {
+		if i, _, err := m.identity(entry.Key()).Decode(ctx, entry); err == nil {
+			known[i.UID] = i
+		}
+	})
+	return known, err
+}
+
+// PutIdentity keeps an identity for as long as it may stand in.
+func (m Miners) PutIdentity(ctx context.Context, i job.Identity) error {
+	return m.identity(strconv.Itoa(i.UID)).Put(ctx, i)
+}

@@ -1,0 +1,132 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/shared/signing"
+)
+
+// Form is how a value is stored.
+type Form int
+
+// The forms.
+const (
+	// Plain is a value as it is: a small one, which fits one message.
+	Plain Form = iota
+	// Packed is compressed, and split when it is longer than one message may be.
+	Packed
+	// Sealed is packed, with the signature before it if this process has a key. All
+	// that an outcome is made of and that producers write is sealed, so that a change
+	// of it is seen before it counts.
+	Sealed
+)
+
+// Stored is a value as it was found in its bucket.
+type Stored struct {
+	Data      []byte
+	SHA256    string            // of Data; "" for what is not sealed
+	Signature signing.Signature // zero for what is not signed
+	Revision  uint64            // what a write that replaces it has to name
+	At        time.Time         // when it was stored, by the server's clock
+}
+
+// Load reads a value; ErrNotFound if there is none, a *ValueError if it cannot be
+// unpacked or verified. Revision and At are there in any case but the first, and the
+// digest of what was unpacked.
+func (b *Bucket) Load(ctx context.Context, key string, form Form) (Stored, error) {
+	entry, err := b.Get(ctx, key)
+	if err != nil {
+		return Stored{}, err
+	}
+	return b.Decode(ctx, entry, form)
+}
+
+// Decode takes apart what is stored; of a value that is split it reads the parts.
+func (b *Bucket) Decode(ctx context.Context, entry jetstream.KeyValueEntry, form Form) (Stored, error) {
+	s := Stored{Data: entry.Value(), Revision: entry.Revision(), At: entry.Created()}
+	if form == Plain {
+		return s, nil
+	}
+	var err error
+	if s.Data, err = b.unpack(ctx, entry.Key(), entry.Value()); err != nil || form == Packed {
+		return s, err
+	}
+	s.Signature, s.Data, err = signing.Open(s.Data)
+	if s.SHA256 = signing.Digest(s.Data); err == nil {
+		err = b.Signing.Verify(entry.Key(), s.SHA256, s.Signature)
+	}
+	if err != nil {
+		return Stored{SHA256: s.SHA256, Revision: s.Revision, At: s.At}, b.unverified(entry.Key(), err)
+	}
+	return s, nil
+}
+
+// unverified is a value whose signature or digest does not match.
+func (b *Bucket) unverified(key string, err error) error {
+	return &ValueError{Bucket: b.Name, Key: key, Err: fmt.Errorf("%w: %w", ErrSignature, err)}
+}
+
+// encode is what is to be stored of a value. Its parts, if any, are stored before its
+// key, so a key that can be read is whole.
+func (b *Bucket) encode(ctx context.Context, key string, form Form, data []byte) ([]byte, error) {
+	if form == Plain {
+		return data, nil
+	}
+	if form == Sealed && b.Signing.Signs() {
+		data = b.Signing.Sign(key, signing.Digest(data)).Seal(data)
+	}
+	return b.pack(ctx, key, data)
+}
+
+// Swap stores a value if its revision is the given one, 0 meaning that there must be
+// none, and returns the new one; ErrConflict if it is not.
+func (b *Bucket) Swap(ctx context.Context, key string, form Form, data []byte, revision uint64) (uint64, error) {
+	encoded, err := b.encode(ctx, key, form, data)
+	if err != nil {
+		return 0, err
+	}
+	return b.Write(ctx, key, encoded, revision)
+}
+
+// Create stores what is written once; ErrExists if there is one.
+func (b *Bucket) Create(ctx context.Context, key string, form Form, data []byte) error {
+	_, err := b.Swap(ctx, key, form, data, 0)
+	if errors.Is(err, ErrConflict) {
+		return fmt.Errorf("bucket %s, key %s: %w", b.Name, key, ErrExists)
+	}
+	return err
+}
+
+// Put stores a value whatever the key held.
+func (b *Bucket) Put(ctx context.Context, key string, form Form, data []byte) error {
+	encoded, err := b.encode(ctx, key, form, data)
+	if err != nil {
+		return err
+	}
+	return b.put(ctx, key, encoded)
+}
+
+// Restore writes a value that is gone or damaged, and says whether it did. check
+// is nil for a value that can be read: that one stays. A damaged one is replaced at
+// its revision, so whoever was faster is not overwritten.
+func (b *Bucket) Restore(ctx context.Context, key string, form Form, data []byte, check func([]byte) error) (bool, error) {
+	for {
+		stored, err := b.Load(ctx, key, form)
+		switch {
+		case errors.Is(err, ErrNotFound), Damaged(err):
+		case err != nil:
+			return false, err
+		case check(stored.Data) == nil:
+			return false, nil
+		}
+		_, err = b.Swap(ctx, key, form, data, stored.Revision)
+		if !errors.Is(err, ErrConflict) {
+			return err == nil, err
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package kv
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"mirrorfleet/shared/signing"
+)
+
+// Open opens a sealed value: it verifies the value as it is unpacked, without holding
+// what that unpacks to, and leaves a reader of its content, which the caller closes. The
+// answer has no Data. ErrNotFound if there is none.
+func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, Stored, error) {
+	entry, err := b.Get(ctx, key)
+	if err != nil {
+		return nil, Stored{}, err
+	}
+	packed, err := b.whole(ctx, key, entry.Value())
+	if err != nil {
+		return nil, Stored{}, err
+	}
+	reader, s, err := b.streamed(key, packed)
+	s.Revision, s.At = entry.Revision(), entry.Created()
+	return reader, s, err
+}
+
+func (b *Bucket) streamed(key string, packed []byte) (io.ReadCloser, Stored, error) {
+	reader, signature, err := unpacking(packed)
+	if err != nil {
+		return nil, Stored{}, &ValueError{Bucket: b.Name, Key: key, Err: err}
+	}
+	digest := sha256.New()
+	_, err = io.Copy(digest, reader)
+	_ = reader.Close() // it has no error to tell
+	if err != nil {
+		return nil, Stored{}, &ValueError{Bucket: b.Name, Key: key, Err: err}
+	}
+	s := Stored{SHA256: hex.EncodeToString(digest.Sum(nil)), Signature: signature}
+	if err := b.Signing.Verify(key, s.SHA256, signature); err != nil {
+		return nil, s, b.unverified(key, err)
+	}
+	again, _, err := unpacking(packed)
+	if err != nil {
+		return nil, s, &ValueError{Bucket: b.Name, Key: key, Err: err}
+	}
+	return again, s, nil
+}
+
+// unpacked is a content on its way out of its packing.
+type unpacked struct {
+	*bufio.Reader
+	io.Closer
+}
+
+// bounded reads at most so many bytes of what a value of the rounds unpacks to: more is
+// an error, before it is read.
+type bounded struct {
+	from io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 { // one more tells that there is more
+		p = p[:b.left+1]
+	}
+	n, err := b.from.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, fmt.Errorf("it unpacks to more than %d bytes", MaxRoundValue)
+	}
+	return n, err //nolint:wrapcheck // a reader says what the one below says
+}
+
+// unpacking reads a packed value, with the signature taken off, up to MaxRoundValue:
+// the limit of the decompressor is of its window alone.
+func unpacking(packed []byte) (io.ReadCloser, signing.Signature, error) {
+	reader, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxRoundValue))
+	if err != nil {
+		return nil, signing.Signature{}, err //nolint:wrapcheck // the caller names the value
+	}
+	closing := reader.IOReadCloser()
+	buffered := bufio.NewReaderSize(&bounded{closing, MaxRoundValue}, max(signing.Head, 4096))
+	head, err := buffered.Peek(signing.Head)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, signing.Signature{}, errors.Join(err, closing.Close())
+	}
+	signature, content, err := signing.Open(head)
+	if err == nil {
+		_, err = buffered.Discard(len(head) - len(content))
+	}
+	if err != nil {
+		return nil, signature, errors.Join(err, closing.Close())
+	}
+	return unpacked{buffered, closing}, signature, nil
+}

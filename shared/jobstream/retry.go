@@ -1,0 +1,119 @@
+package jobstream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+
+	"mirrorfleet/shared/jobstream/kv"
+	"mirrorfleet/shared/pause"
+)
+
+// retry runs op until it succeeds, fails for good, or ctx ends. Each run has
+// its own timeout. op must be one that may be run twice. A stream that is gone is
+// declared again by a producer, and ends what a viewer does with ErrUndeclared.
+func (l *link) retry(ctx context.Context, what string, op func(context.Context) error) error {
+	return l.retryWrite(ctx, what, "", op)
+}
+
+// retryWrite is retry for a write to a stream: whether it is confirmed says whether work
+// goes on (Check).
+func (l *link) retryWrite(ctx context.Context, what, stream string, op func(context.Context) error) error {
+	for {
+		err := l.once(ctx, op)
+		if err == nil {
+			l.worked(stream)
+			return nil
+		}
+		if stream != "" { // which may find that the stream is gone
+			err = unconfirmed(ctx, l.js, stream, err)
+		}
+		if missing(err) {
+			err = l.restored(ctx, l.gone(ctx, err))
+		}
+		if l.nc.IsClosed() {
+			return fmt.Errorf("%s: %w", what, whyClosed(l.nc))
+		}
+		if errors.Is(err, nats.ErrMaxPayload) { // the server may be another than at the start
+			err = cmp.Or(kv.CheckPayload(l.nc), err)
+		}
+		if !passing(err) && !missing(err) {
+			if stream != "" && Refusal(err) != nil {
+				l.failed(ctx, what, stream, err)
+			}
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w (last answer: %w)", what, context.Cause(ctx), err)
+		}
+		l.failed(ctx, what, stream, err)
+		if waitErr := pause.For(ctx, l.cfg.RetryWait); waitErr != nil {
+			return fmt.Errorf("%s: %w (last answer: %w)", what, waitErr, err)
+		}
+	}
+}
+
+// once bounds one try: a server that hangs is as good as one that is away.
+func (l *link) once(ctx context.Context, op func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
+	defer cancel()
+	before := l.nc.LastError()
+	err := op(ctx)
+	if err != nil {
+		err = forbidden(l.nc, before, err)
+	}
+	if errors.Is(err, nats.ErrReconnectBufExceeded) { // nothing is kept for later, which its text does not say
+		return fmt.Errorf("there is no connection (%w)", err)
+	}
+	return err
+}
+
+// gone is err, or for a viewer an UndeclaredError if streams are not there: no wait of
+// its own brings them back. A worker waits for the producer that does.
+func (l *link) gone(ctx context.Context, err error) error {
+	if l.cfg.Role != RoleViewer || !l.bound.Load() {
+		return err
+	}
+	var absent *UndeclaredError
+	looking := l.once(ctx, func(ctx context.Context) (err error) {
+		absent, err = l.undeclaredNow(ctx)
+		return err
+	})
+	if looking != nil || absent == nil { // the server is away, or back by now
+		return err
+	}
+	return absent
+}
+
+// restored declares again what is gone, after an operation has failed with err. It
+// returns err, or what keeps it from that and does not pass.
+func (l *link) restored(ctx context.Context, err error) error {
+	if restoring := l.redeclare(ctx); restoring != nil && !passing(restoring) && !missing(restoring) {
+		// Of err only the text: err itself would look like a server that is away.
+		return fmt.Errorf("declaring again what is gone: %w (%s)", restoring, err.Error())
+	}
+	return err
+}
+
+// Restore declares again, empty, what is declared and not there: somebody has deleted
+// it, or the server has lost it. Each is logged. The reconciler fills it.
+func (b *Bus) Restore(ctx context.Context) error { return b.redeclare(ctx) }
+
+// redeclare is Restore for what misses something while it is at work.
+func (l *link) redeclare(ctx context.Context) error {
+	if l.cfg.Role != RoleProducer || !l.bound.Load() || !l.restoring.TryLock() {
+		return nil // it is a producer's business; Open is at it, or another call
+	}
+	defer l.restoring.Unlock()
+	return l.once(ctx, l.declareMissing)
+}
+
+// created logs that something was declared again, unless Open declares it.
+func (l *link) created(ctx context.Context, kind, name string, err error) {
+	if err == nil && l.bound.Load() {
+		l.cfg.Log.ErrorContext(ctx, "it was gone, with all that it held: declared again, empty", kind, name)
+	}
+}
