@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/tokens"
@@ -21,11 +23,21 @@ import (
 type concluded struct {
 	input   scoring.RoundInput
 	outcome scoring.Outcome
+	// byRoute are the requests, by the simulator's own count; all is what came of the
+	// one answer on all issues.
+	byRoute map[string]int
+	all     job.AllIssues
 }
 
 // run plays all rounds of a world, one after the other over the same stored
 // evaluations.
 func run(tb testing.TB, s scorer, w *world) []concluded {
+	tb.Helper()
+	return play(tb, s, w, func(round, *mirror.Client) job.AllIssues { return job.AllIssues{} })
+}
+
+// play runs the rounds with what ask has of the one answer on all issues.
+func play(tb testing.TB, s scorer, w *world, ask func(round, *mirror.Client) job.AllIssues) []concluded {
 	tb.Helper()
 	stored := map[int]scoring.StoredEvaluation{}
 	rounds := make([]concluded, len(w.Rounds))
@@ -37,11 +49,17 @@ func run(tb testing.TB, s scorer, w *world) []concluded {
 		if err != nil {
 			tb.Fatalf("round %d: %v", i, err)
 		}
-		in, err := s.input(tb.Context(), startMirror(tb, r.mirror), r, maps.Clone(stored))
+		server, client := startMirror(tb, r.mirror)
+		all := ask(r, client)
+		r.known = all.Miners
+		in, err := s.input(tb.Context(), client, r, maps.Clone(stored))
 		if err != nil {
 			tb.Fatalf("round %d: %v", i, err)
 		}
-		rounds[i] = concluded{in, scoring.Conclude(in)}
+		rounds[i] = concluded{in, scoring.Conclude(in), map[string]int{}, all}
+		for route, seen := range server.Stats().ByRoute {
+			rounds[i].byRoute[route] = seen.Requests
+		}
 		for _, change := range rounds[i].outcome.Stored {
 			if change.Evaluation == nil {
 				delete(stored, change.UID)
