@@ -99,7 +99,7 @@ test: build ### pass every test, with the race detector
 .PHONY: golden
 golden: build ### write the golden help pages, lists and the record of settings anew
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -p 1 -count 1 -run '^(TestSettings|TestHelp|TestLists|TestLimitPage|TestPlanPages|TestDoctorPages|TestExportsAreStable)$$' \
-		./producer ./producer/export ./worker ./shared/mirrorsim/cmd/mirrorsim -update
+		./producer ./producer/page ./producer/export ./worker ./shared/mirrorsim/cmd/mirrorsim -update
 
 # Every round of every case takes seconds of waiting for processes to start and
 # stop, so more of them run at once than there are cores.

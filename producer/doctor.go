@@ -14,6 +14,8 @@ import (
 
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/page"
+	"mirrorfleet/producer/session"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
@@ -60,7 +62,7 @@ func doctorCommand() *cli.Command {
 			Usage: "how long each check may take; they run side by side",
 		},
 	}
-	flags = slices.Concat(flags, only(slices.Concat(serveFlags(), roundFlags()),
+	flags = slices.Concat(flags, only(slices.Concat(minerFlags(), roundFlags()),
 		"metagraph-max-age", "miners", "registry", "weights", "unloadable"),
 		lookFlags("check what local rounds need, and the servers of the one that runs on --state"),
 		only(slices.Concat(localFlags(), command.Servers(), command.Streams()),
@@ -94,8 +96,8 @@ func examine(ctx context.Context, c *cli.Command) error {
 	if ctx.Err() != nil {
 		return command.ErrInterrupted
 	}
-	diagnosis := diagnosis{doctor.Diagnose(found)}
-	if err = printAnswer(c, diagnosis); err == nil && diagnosis.Faults > 0 {
+	diagnosis := doctor.Diagnose(found)
+	if err = printAnswer(c, diagnosis, page.Diagnosis); err == nil && diagnosis.Faults > 0 {
 		return command.Silent(errors.New(plural.Of(diagnosis.Faults, "fault")))
 	}
 	return err
@@ -122,7 +124,7 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 		NATS: cfg.NATS, Redis: cfg.Redis, NATSFiles: cfg.NATSFiles, RedisFiles: cfg.RedisFiles, Wait: cfg.ConnectTimeout,
 	}
 	checks := slices.Concat(servers, []doctor.Check{
-		doctor.Formula(cfg.Limit), doctor.Grammars(beside("worker"), c.String("grammars")),
+		doctor.Formula(cfg.Limit), doctor.Grammars(session.Beside("worker"), c.String("grammars")),
 	}, doctor.FileChecks(fileChecks(c, time.Now())))
 	if o.local {
 		checks = append(checks, doctor.State(o.state, local.CheckDir))
@@ -189,7 +191,7 @@ func workerFiles(c *cli.Command, own jobstream.Files) jobstream.Files {
 // fileChecks are the files that a round reads, each read as a round does: a line
 // for each.
 func fileChecks(c *cli.Command, now time.Time) []doctor.File {
-	weights, unloadable := inputFiles{weights: c.String("weights")}, nonEmpty(c.StringSlice("unloadable"))
+	weights, unloadable := session.InputFiles{Weights: c.String("weights")}, nonEmpty(c.StringSlice("unloadable"))
 	metagraph := c.String("metagraph")
 	return []doctor.File{
 		{Flag: "miners", Path: c.String("miners"), Parse: func(data []byte) (string, []string, error) {
@@ -198,12 +200,12 @@ func fileChecks(c *cli.Command, now time.Time) []doctor.File {
 		}},
 		{Flag: "registry", Path: c.String("registry"), Parse: func(data []byte) (string, []string, error) {
 			registry, err := input.ParseRegistry(data)
-			return fmt.Sprintf("%d repositories", len(registry.Repositories)), nil, err
+			return plural.Forms(len(registry.Repositories), "repository", "repositories"), nil, err
 		}},
-		{Flag: "weights", Path: weights.weight("programming_languages.json"), Parse: func(data []byte) (string, []string, error) {
+		{Flag: "weights", Path: weights.Weight("programming_languages.json"), Parse: func(data []byte) (string, []string, error) {
 			return parseWeights(data, nil, unloadable)
 		}},
-		{Flag: "weights", Path: weights.weight("token_weights.json"), Parse: func(data []byte) (string, []string, error) {
+		{Flag: "weights", Path: weights.Weight("token_weights.json"), Parse: func(data []byte) (string, []string, error) {
 			return parseWeights(nil, data, unloadable)
 		}},
 		{Flag: "tokens", Path: c.String("tokens"), Secret: true, Parse: func(data []byte) (string, []string, error) {
@@ -218,7 +220,7 @@ func fileChecks(c *cli.Command, now time.Time) []doctor.File {
 
 // parseMetagraph reads an export; without an instant of its own, the file's
 // counts.
-func parseMetagraph(data []byte, path string, most time.Duration, now time.Time) (string, []string, error) {
+func parseMetagraph(data []byte, path string, maxAge time.Duration, now time.Time) (string, []string, error) {
 	m, err := miners.ParseMetagraph(data)
 	if err != nil {
 		return "", nil, err
@@ -227,7 +229,7 @@ func parseMetagraph(data []byte, path string, most time.Duration, now time.Time)
 	if err != nil {
 		return "", nil, fmt.Errorf("looking when it was written: %w", err)
 	}
-	return plural.Of(len(m.Hotkeys), "uid"), nil, m.TooOld(info.ModTime(), now, most)
+	return plural.Of(len(m.Hotkeys), "uid"), nil, m.TooOld(info.ModTime(), now, maxAge)
 }
 
 // parseWeights reads one weights file beside the product's own other one.

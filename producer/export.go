@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/export"
+	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/terminal"
@@ -34,7 +37,7 @@ func exportCommand() *cli.Command {
 		}, string(export.JSONLines), string(export.CSV)),
 		command.Offers(&cli.StringSliceFlag{
 			Name: "what", Category: groupExport, Sources: command.Env("what"), Value: kindNames(),
-			Usage: "`KINDS` of rows, with commas: miners, pulls, issues, rewards",
+			Usage: "`KINDS` of rows, with commas: " + strings.Join(kindNames(), ", "),
 		}, kindNames()...),
 		&cli.StringFlag{
 			Name: "output", Category: groupExport, Sources: command.Env("output"), Value: "-", TakesFile: true,
@@ -76,7 +79,7 @@ type exporting struct {
 }
 
 func readExporting(c *cli.Command) (e exporting, err error) {
-	e = exporting{round: orLatest(c.StringArg("round")), format: export.Format(c.String("format")), output: c.String("output")}
+	e = exporting{round: cmp.Or(c.StringArg("round"), view.Latest), format: export.Format(c.String("format")), output: c.String("output")}
 	if e.revision, err = revisionOf(c); err != nil {
 		return e, err
 	}
@@ -188,4 +191,22 @@ func (e exporting) keep(stored io.Reader, name string) (err error) {
 		delete(files, path)
 	}
 	return nil
+}
+
+// withOutcome lets work read a revision of a round's outcome as it is stored, 0
+// being the last one; it is told which round that is.
+func withOutcome(ctx context.Context, bus *jobstream.Bus, name string, revision int, work func(name string, stored io.Reader) error) error {
+	place, err := view.Locate(ctx, bus, name, revision)
+	if err != nil {
+		return notThere(err)
+	}
+	stored, err := bus.Outcomes.Open(ctx, place.Round, place.Revision)
+	if err != nil {
+		return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
+	}
+	defer stored.Close()
+	if err := outcome.CheckNext(ctx, bus, place.Round, place.Revision, stored.SHA256); err != nil {
+		return fmt.Errorf("reading the outcome of round %s: %w", place.Round, err)
+	}
+	return work(place.Round, stored)
 }

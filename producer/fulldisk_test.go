@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/must"
 )
 
@@ -54,8 +54,8 @@ func TestAFullDiskUnderLogAndOutput(t *testing.T) {
 		}
 	}
 
-	list := printed[answer.List](t, "RoundList", 0, "rounds", "--local", "--state", state)
-	if len(list.Rounds) != 2 || list.Rounds[0].State != answer.Concluded || list.Rounds[1].State != answer.Concluded {
+	list := printed[view.List](t, "RoundList", 0, "rounds", "--local", "--state", state)
+	if len(list.Rounds) != 2 || list.Rounds[0].State != view.Concluded || list.Rounds[1].State != view.Concluded {
 		t.Errorf("got %+v, want both rounds concluded", list)
 	}
 }

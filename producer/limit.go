@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -13,7 +14,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
 
-	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/page"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
@@ -54,8 +56,8 @@ func limitCommand() *cli.Command {
 	}
 }
 
-// order is what `producer limit` is asked to do before it shows the bucket.
-type order struct {
+// limitRequest is what `producer limit` is asked to do before it shows the bucket.
+type limitRequest struct {
 	egress      string
 	redis, nats string
 	natsFiles   jobstream.Files
@@ -64,33 +66,33 @@ type order struct {
 	release     bool
 }
 
-func readOrder(c *cli.Command) (order, error) {
-	o := order{
+func readLimitRequest(c *cli.Command) (limitRequest, error) {
+	r := limitRequest{
 		egress: c.String("egress"), redis: c.String("redis"), nats: c.String("nats"), hold: c.Duration("hold"), release: c.Bool("release"),
 		natsFiles: fleet.NATSFiles(c), redisFiles: fleet.RedisFiles(c),
 	}
 	switch {
-	case c.IsSet("hold") && o.release:
-		return o, command.Usage("--hold and --release exclude each other")
-	case c.IsSet("hold") && (o.hold < ratelimit.MinHold || o.hold > ratelimit.MaxHold):
-		return o, command.Usage("--hold %s: want %s to %s", o.hold, ratelimit.MinHold, ratelimit.MaxHold)
+	case c.IsSet("hold") && r.release:
+		return r, command.Usage("--hold and --release exclude each other")
+	case c.IsSet("hold") && (r.hold < ratelimit.MinHold || r.hold > ratelimit.MaxHold):
+		return r, command.Usage("--hold %s: want %s to %s", r.hold, ratelimit.MinHold, ratelimit.MaxHold)
 	case c.Bool("local") && (c.IsSet("redis") || c.IsSet("nats")):
-		return o, command.Usage("--local finds the servers of a round on this machine: leave out --redis and --nats, or --local")
+		return r, command.Usage("--local finds the servers of a round on this machine: leave out --redis and --nats, or --local")
 	case c.Bool("local"):
 		found, err := local.Find(c.String("state"))
 		if err != nil {
-			return o, command.Usage("--state: %w (producer run --local starts one; elsewhere give --redis URL)", err)
+			return r, command.Usage("--state: %w (producer run --local starts one; elsewhere give --redis URL)", err)
 		}
-		o.redis, o.nats, o.redisFiles, o.natsFiles = found.Redis, found.NATS, ratelimit.Files{}, jobstream.Files{}
-	case o.redis == "":
-		return o, command.Usage("--redis is required: give its URL, or --local for the round that runs on this machine")
+		r.redis, r.nats, r.redisFiles, r.natsFiles = found.Redis, found.NATS, ratelimit.Files{}, jobstream.Files{}
+	case r.redis == "":
+		return r, command.Usage("--redis is required: give its URL, or --local for the round that runs on this machine")
 	}
-	return o, nil
+	return r, nil
 }
 
 // limit is `producer limit`.
 func limit(ctx context.Context, c *cli.Command) (err error) {
-	o, err := readOrder(c)
+	r, err := readLimitRequest(c)
 	if err != nil {
 		return err
 	}
@@ -98,59 +100,59 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	rdb, err := fleet.NewRedis(o.redis, lookTimeout, o.redisFiles)
+	rdb, err := fleet.NewRedis(r.redis, lookTimeout, r.redisFiles)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, rdb.Close()) }()
-	desk, err := ratelimit.NewOperator(o.egress, rdb, lookTimeout)
+	operator, err := ratelimit.NewOperator(r.egress, rdb, lookTimeout)
 	if err != nil {
 		return command.Usage("--egress: %w", err)
 	}
 	if err := fleet.AwaitRedis(ctx, rdb, c.Duration("connect-timeout"), log); err != nil {
 		return err
 	}
-	var all answer.Limit
-	look := o.hold == 0 && !o.release // an order needs its own bucket alone
+	var all view.Limit
+	look := r.hold == 0 && !r.release // a request needs its own bucket alone
 	if look {
-		all = o.lookAround(ctx, rdb, log)
+		all = r.lookAround(ctx, rdb, log)
 	}
 	if look && (all.Bucket != nil || !c.IsSet("egress") && len(all.Egresses) > 0) {
-		return printAnswer(c, limitList{all})
+		return printAnswer(c, all, page.Limit)
 	}
-	state, err := o.carryOut(ctx, desk)
+	state, err := r.carryOut(ctx, operator)
 	if err != nil {
-		return o.explain(ctx, rdb, desk, err)
+		return r.explain(ctx, rdb, operator, err)
 	}
-	bucket := answer.BucketOf(state)
+	bucket := view.BucketOf(state)
 	if !look {
-		return printAnswer(c, limitPage{bucket, o.did(bucket, time.Now())})
+		return printAnswer(c, bucket, func(w io.Writer, b view.Bucket) error { return page.Bucket(w, b, r.did(b, time.Now())) })
 	}
 	all.Bucket = &bucket // which could not be listed
-	return printAnswer(c, limitList{all})
+	return printAnswer(c, all, page.Limit)
 }
 
 // lookAround reads all buckets, and the egresses that are declared. It is beside
 // what is asked for: what cannot be looked up is left out, and logged.
-func (o order) lookAround(ctx context.Context, rdb redis.UniversalClient, log *slog.Logger) answer.Limit {
+func (r limitRequest) lookAround(ctx context.Context, rdb redis.UniversalClient, log *slog.Logger) view.Limit {
 	buckets, err := ratelimit.Buckets(ctx, rdb, lookTimeout)
 	if err != nil {
 		log.WarnContext(ctx, "the buckets of other egresses cannot be listed", "error", err)
 	}
-	declared, err := o.declared(ctx, log)
+	declared, err := r.declared(ctx, log)
 	if err != nil {
 		log.WarnContext(ctx, "which egresses are declared cannot be looked up", "error", err)
 	}
-	return answer.LimitOf(buckets, declared, o.egress)
+	return view.LimitOf(buckets, declared, r.egress)
 }
 
 // declared asks NATS, if it is known where it is.
-func (o order) declared(ctx context.Context, log *slog.Logger) (job.Egresses, error) {
-	if o.nats == "" {
+func (r limitRequest) declared(ctx context.Context, log *slog.Logger) (job.Egresses, error) {
+	if r.nats == "" {
 		return job.Egresses{}, nil
 	}
-	nc, err := fleet.ConnectNATS(ctx, o.nats, "producer-limit", jobstream.ConnectConfig{
-		Wait: lookTimeout, Setting: "a look", Log: log, Files: o.natsFiles,
+	nc, err := fleet.ConnectNATS(ctx, r.nats, "producer-limit", jobstream.ConnectConfig{
+		Wait: lookTimeout, Setting: "a look", Log: log, Files: r.natsFiles,
 	})
 	if err != nil {
 		return job.Egresses{}, err
@@ -160,14 +162,14 @@ func (o order) declared(ctx context.Context, log *slog.Logger) (job.Egresses, er
 }
 
 // carryOut does what is asked and returns the bucket as it is then.
-func (o order) carryOut(ctx context.Context, desk *ratelimit.Operator) (state ratelimit.State, err error) {
+func (r limitRequest) carryOut(ctx context.Context, operator *ratelimit.Operator) (state ratelimit.State, err error) {
 	switch {
-	case o.hold > 0:
-		state, err = desk.Hold(ctx, o.hold)
-	case o.release:
-		state, err = desk.Release(ctx)
+	case r.hold > 0:
+		state, err = operator.Hold(ctx, r.hold)
+	case r.release:
+		state, err = operator.Release(ctx)
 	default:
-		state, err = desk.State(ctx)
+		state, err = operator.State(ctx)
 		if err == nil && !state.Known {
 			err = ratelimit.ErrNoBucket
 		}
@@ -175,24 +177,24 @@ func (o order) carryOut(ctx context.Context, desk *ratelimit.Operator) (state ra
 	return state, err
 }
 
-// did says what came of an order, and what is in force after it: a hold that ends
+// did says what came of a request, and what is in force after it: a hold that ends
 // later stays, and a cool-down is the mirror's word.
-func (o order) did(b answer.Bucket, now time.Time) string {
+func (r limitRequest) did(b view.Bucket, now time.Time) string {
 	until := func(seconds float64) string {
-		at := now.Add(time.Duration(seconds * float64(time.Second))).UTC().Format(instantLayout)
-		return fmt.Sprintf("until %s (%s more)", at, length(seconds))
+		at := now.Add(time.Duration(seconds * float64(time.Second))).UTC().Format(view.InstantLayout)
+		return fmt.Sprintf("until %s (%s more)", at, page.Length(seconds))
 	}
 	var text string
 	switch {
-	case o.release && b.Hold > 0:
+	case r.release && b.Hold > 0:
 		text = fmt.Sprintf("The hold is released, and somebody holds egress %s anew: %s.", b.Egress, until(b.Hold))
-	case o.release && b.CoolDown <= 0:
+	case r.release && b.CoolDown <= 0:
 		return fmt.Sprintf("The hold is released: nothing stops egress %s any more.", b.Egress)
-	case o.release:
+	case r.release:
 		text = "The hold is released."
-	case b.Hold > o.hold.Seconds():
+	case b.Hold > r.hold.Seconds():
 		text = fmt.Sprintf("Egress %s was held for longer than %s already, and that hold stays: %s. producer limit --release ends it.",
-			b.Egress, o.hold, until(b.Hold))
+			b.Egress, r.hold, until(b.Hold))
 	default:
 		text = fmt.Sprintf("Egress %s is held %s.", b.Egress, until(b.Hold))
 	}
@@ -204,34 +206,34 @@ func (o order) did(b answer.Bucket, now time.Time) string {
 }
 
 // explain turns what the caller can mend into wrong usage.
-func (o order) explain(ctx context.Context, rdb redis.UniversalClient, desk *ratelimit.Operator, err error) error {
+func (r limitRequest) explain(ctx context.Context, rdb redis.UniversalClient, operator *ratelimit.Operator, err error) error {
 	switch {
 	case errors.Is(err, ratelimit.ErrNotHeld):
-		return command.Usage("--release: egress %s is not held%s", o.egress, stillCooling(ctx, desk))
+		return command.Usage("--release: egress %s is not held%s", r.egress, stillCooling(ctx, operator))
 	case !errors.Is(err, ratelimit.ErrNoBucket):
-		return fmt.Errorf("egress %s: %w", o.egress, ratelimit.Trouble(err))
+		return fmt.Errorf("egress %s: %w", r.egress, ratelimit.Trouble(err))
 	}
 	buckets, err := ratelimit.Buckets(ctx, rdb, lookTimeout)
 	if err != nil {
-		return fmt.Errorf("egress %s has no bucket: %w", o.egress, err)
+		return fmt.Errorf("egress %s has no bucket: %w", r.egress, err)
 	}
 	known := "no egress has one in this Redis"
 	if len(buckets) > 0 {
 		var names []string
-		for _, b := range buckets[:min(len(buckets), mostListed)] {
+		for _, b := range buckets[:min(len(buckets), view.MaxListed)] {
 			names = append(names, b.Egress)
 		}
 		known = "in this Redis there are " + strings.Join(names, ", ")
 	}
-	return command.Usage("--egress %s has no bucket: nobody has asked for a permit of it yet; %s", o.egress, known)
+	return command.Usage("--egress %s has no bucket: nobody has asked for a permit of it yet; %s", r.egress, known)
 }
 
 // stillCooling is why an egress that nobody holds stands still all the same.
-func stillCooling(ctx context.Context, desk *ratelimit.Operator) string {
-	state, err := desk.State(ctx)
+func stillCooling(ctx context.Context, operator *ratelimit.Operator) string {
+	state, err := operator.State(ctx)
 	if err != nil || state.CoolDown <= 0 {
 		return ""
 	}
 	return fmt.Sprintf("; it cools down for %s more, because the mirror asked for it, and no order ends that",
-		length(state.CoolDown.Seconds()))
+		page.Length(state.CoolDown.Seconds()))
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -31,11 +31,11 @@ func used(t *testing.T, egress string) (dir, redis string) {
 func TestLimitCommand(t *testing.T) {
 	t.Parallel()
 	dir, redis := used(t, "by-hand")
-	page := func(args ...string) answer.Bucket {
+	page := func(args ...string) view.Bucket {
 		t.Helper()
-		return printed[answer.Bucket](t, "Bucket", 0, append([]string{"limit", "--egress", "by-hand"}, args...)...)
+		return printed[view.Bucket](t, "Bucket", 0, append([]string{"limit", "--egress", "by-hand"}, args...)...)
 	}
-	all := printed[answer.Limit](t, "Limit", 0, "limit", "--egress", "by-hand", "--redis", redis)
+	all := printed[view.Limit](t, "Limit", 0, "limit", "--egress", "by-hand", "--redis", redis)
 	if all.Bucket == nil || len(all.Egresses) != 1 {
 		t.Fatalf("%+v, want the one bucket, listed and whole", all)
 	}
@@ -108,9 +108,9 @@ func TestUndeclaredBucketsAreShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	bus, _ := jobstreamtest.Open(t, found.NATS, jobstream.Config{})
-	list := func(args ...string) answer.Limit {
+	list := func(args ...string) view.Limit {
 		t.Helper()
-		return printed[answer.Limit](t, "Limit", 0, append([]string{"limit"}, args...)...)
+		return printed[view.Limit](t, "Limit", 0, append([]string{"limit"}, args...)...)
 	}
 	doctor := []string{"--nats", found.NATS, "--redis", redis, "--mirror", "http://127.0.0.1:9", "--egress", "eu-1", "--limit-horizon", "100ms"}
 	if l := list("--redis", redis, "--nats", found.NATS); len(l.Egresses) != 2 || len(l.Undeclared()) != 0 || l.Declared != nil || l.Bucket != nil {

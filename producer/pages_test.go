@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	producer "mirrorfleet/producer"
-	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/fleet/fleettest"
@@ -261,7 +261,7 @@ func TestRoundsTellWhoLives(t *testing.T) {
 	url, bus := listed(t)
 	states := func() (got []string) {
 		t.Helper()
-		var list answer.List
+		var list view.List
 		text, stderr, code := inProcess(t, terminal.Style{}, "rounds", "--nats", url, "--json")
 		if err := json.Unmarshal([]byte(text), &list); err != nil || code != 0 {
 			t.Fatalf("exit %d, %v\n%s", code, err, stderr)

@@ -12,11 +12,15 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/estimate"
+	"mirrorfleet/producer/page"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/session"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/scoring/input"
 )
 
@@ -83,7 +87,7 @@ func plan(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	inputs, err := (inputFiles{miners: c.String("miners"), registry: c.String("registry")}).read("", time.Time{})
+	inputs, err := (session.InputFiles{Miners: c.String("miners"), Registry: c.String("registry")}).Read("", time.Time{})
 	if err != nil {
 		return err
 	}
@@ -98,7 +102,7 @@ func plan(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return command.UsageError{Err: err}
 	}
-	return printAnswer(c, planPage{e})
+	return printAnswer(c, e, page.Plan)
 }
 
 // planned is what the flags say.
@@ -115,13 +119,14 @@ func planned(c *cli.Command) (estimate.Input, error) {
 		PullsPerMiner: -1,
 		Pace: estimate.Pace{
 			Interval: pace.Interval, Processes: pace.Processes,
-			From: fmt.Sprintf("the --limit flags: %d requests in %s, by the formula of docs/limit.md", pace.Limit, pace.Window),
+			From: fmt.Sprintf("the --limit flags: %s in %s, by the formula of docs/limit.md", plural.Of(pace.Limit, "request"), pace.Window),
 		},
 		Worker: estimate.Worker{
 			Slots: c.Int("slots"), Children: c.Int("children"), Connections: workerConnections, Files: jobFiles,
 			Latency: c.Duration("latency"), ScoreCPU: c.Duration("score-cpu"),
-			From: fmt.Sprintf("assumed: %d slots, %d children, %s for an answer, %s of processor time for a pull request",
-				c.Int("slots"), c.Int("children"), c.Duration("latency"), c.Duration("score-cpu")),
+			From: fmt.Sprintf("assumed: %s, %s, %s for an answer, %s of processor time for a pull request",
+				plural.Of(c.Int("slots"), "slot"), plural.Forms(c.Int("children"), "child", "children"),
+				c.Duration("latency"), c.Duration("score-cpu")),
 		},
 	}
 	if c.IsSet("pulls-per-miner") {
@@ -135,7 +140,7 @@ const assumedPulls = 10
 
 // take puts together who takes part, and what is known of each; asked says that NATS
 // was asked for the last round.
-func take(in *estimate.Input, inputs round.Inputs, m *measured, asked bool) error {
+func take(in *estimate.Input, inputs round.Inputs, m *view.Measured, asked bool) error {
 	if m == nil && (inputs.Miners.Data == nil || inputs.Registry.Data == nil) {
 		without := "without --nats or --local nothing is known of a round"
 		if asked {
@@ -143,12 +148,12 @@ func take(in *estimate.Input, inputs round.Inputs, m *measured, asked bool) erro
 		}
 		return command.Usage("--miners and --registry are required: %s", without)
 	}
-	if in.PullsPerMiner < 0 && (m == nil || len(m.sizes) == 0) { // there is no mean
+	if in.PullsPerMiner < 0 && (m == nil || len(m.Sizes) == 0) { // there is no mean
 		in.PullsPerMiner = assumedPulls
 	}
 	var manifest job.Manifest
 	if m != nil {
-		manifest, in.Round, in.Last = m.manifest, m.manifest.Round, m.last()
+		manifest, in.Round, in.Last = m.Manifest, m.Manifest.Round, m.Last()
 		in.MinersFrom, in.MaintainersFrom = "those of round "+in.Round, "the registry of round "+in.Round
 	}
 	if inputs.Miners.Data != nil {
@@ -173,14 +178,14 @@ func take(in *estimate.Input, inputs round.Inputs, m *measured, asked bool) erro
 	in.MaintainersFrom = fmt.Sprintf("%d look-ups of maintainers by %s", in.Maintainers, in.MaintainersFrom)
 	in.Listed = len(manifest.Miners)
 	for _, j := range manifest.Jobs() {
-		in.Miners = append(in.Miners, estimate.Miner{UID: j.UID, IssuesOnly: j.IssuesOnly, Size: m.size(j)})
+		in.Miners = append(in.Miners, estimate.Miner{UID: j.UID, IssuesOnly: j.IssuesOnly, Size: m.Size(j)})
 	}
 	return nil
 }
 
 // lastMeasured reads the last round that was concluded; nil without NATS, or
 // without one.
-func lastMeasured(ctx context.Context, c *cli.Command, log *slog.Logger) (_ *measured, err error) {
+func lastMeasured(ctx context.Context, c *cli.Command, log *slog.Logger) (_ *view.Measured, err error) {
 	if c.String("nats") == "" && !c.Bool("local") {
 		return nil, nil //nolint:nilnil // as documented
 	}
@@ -192,12 +197,12 @@ func lastMeasured(ctx context.Context, c *cli.Command, log *slog.Logger) (_ *mea
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeBus()) }()
-	rounds, err := bus.Rounds.Concluded(ctx)
+	last, err := view.LastConcluded(ctx, bus)
 	if err != nil {
-		return nil, fmt.Errorf("looking for the last round: %w", err)
+		return nil, err
 	}
-	if len(rounds) == 0 {
+	if last == "" {
 		return nil, nil //nolint:nilnil // as documented
 	}
-	return measure(ctx, bus, rounds[len(rounds)-1])
+	return view.Measure(ctx, bus, last)
 }

@@ -1,74 +1,20 @@
 package main
 
 import (
+	"strings"
 	"testing"
-	"time"
 
 	"mirrorfleet/producer/estimate"
-	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/must"
-	"mirrorfleet/shared/scoring"
-	"mirrorfleet/shared/scoring/tokens"
+	"mirrorfleet/producer/round"
 )
 
-// planInput is a round of three miners: one measured twice over, one new, one
-// whose issues alone are asked for.
-func planInput() estimate.Input {
-	return estimate.Input{
-		Miners: []estimate.Miner{
-			{UID: 3, Size: &estimate.Size{LookUps: 4, Pulls: []string{"a/b#1", "a/b#2"}, Unkept: 1}},
-			{UID: 4}, {UID: 5, IssuesOnly: true},
-		},
-		Listed: 4, MinersFrom: "miners.json", Round: "20260601t000000z-010203", PullsPerMiner: -1,
-		Maintainers: 2, MaintainersFrom: "2 look-ups of maintainers by master_repositories.json",
-		Pace:   estimate.Pace{Interval: 213542 * time.Microsecond, Processes: 46, From: "the --limit flags: 50 requests in 10s, by the formula of docs/limit.md"},
-		Worker: estimate.Worker{Slots: 4, Children: 2, Connections: 8, Files: 8, Latency: 300 * time.Millisecond, ScoreCPU: 50 * time.Millisecond, From: "assumed: 4 slots, 2 children, 300ms for an answer, 50ms of processor time for a pull request"},
-	}
-}
-
-// The pages of a plan, with and without a round that was measured.
-func TestPlanPages(t *testing.T) {
+// A plan that has no miners says whether there is no round, or nobody was asked.
+func TestAPlanNeedsMiners(t *testing.T) {
 	t.Parallel()
-	measured, assumed := planInput(), planInput()
-	assumed.Round, assumed.PullsPerMiner = "", 10
-	for i := range assumed.Miners {
-		assumed.Miners[i].Size = nil
-	}
-	measured.Last = &estimate.Last{Round: measured.Round, Requests: 237, Cached: 19, Seconds: 61.4}
-	for name, in := range map[string]estimate.Input{"measured": measured, "assumed": assumed} {
-		e := must.Get(estimate.Of(in))(t)
-		goldenPage(t, "plan/"+name, "Plan", planPage{e})
-	}
-}
-
-// What a job took is told apart into look-ups, pull requests that are kept and
-// those that are not.
-func TestSizeOf(t *testing.T) {
-	t.Parallel()
-	some := &tokens.Figures{Files: []tokens.FileFigures{{Method: tokens.MethodTreeDiff}}}
-	pull := func(n int, code scoring.Code, tokens *tokens.Figures) scoring.ScoredPullRequest {
-		return scoring.ScoredPullRequest{Repository: "a/b", Number: n, Reasons: scoring.PullReasons{Base: scoring.Reason{Code: code}}, Tokens: tokens}
-	}
-	evaluation := func() *job.Evaluation {
-		return &job.Evaluation{Version: 1, Cached: 2, Missing: []job.Missing{{What: "files a/b#4"}, {What: "files a/b#5"}}, Evaluation: scoring.Evaluation{
-			Merged: []scoring.ScoredPullRequest{pull(1, scoring.BaseFromTokens, some), pull(2, scoring.BaseNoFiles, nil), pull(3, scoring.BaseNoStoredData, nil)},
-			Open:   []scoring.ScoredPullRequest{pull(4, scoring.BaseNoFiles, nil), pull(5, scoring.BaseFromTokens, some)},
-			Closed: []scoring.ScoredPullRequest{pull(6, scoring.BaseFixed, nil), pull(7, scoring.BaseFixed, nil)},
-			Issues: &scoring.IssueAnswers{Solving: []scoring.SolvingScore{{Repository: "c/d", Number: 8}, {Repository: "c/d", Number: 9, Unavailable: true}}},
-		}}
-	}
-	for name, c := range map[string]struct {
-		requests, deliveries int
-		lookUps, pulls       int
-	}{
-		"as many as are certain":  {3 + 6 - 2, 1, 3, 3}, // 1, 2, 8 kept; 4, 5, 9 not
-		"one that is not certain": {3 + 7 - 2, 1, 3, 4}, // 6 or 7
-		"two more pages":          {5 + 8 - 2, 1, 5, 5},
-		"tried twice":             {40, 2, 3, 3},
-	} {
-		got := sizeOf(job.Record{Requests: c.requests, Deliveries: c.deliveries}, evaluation())
-		if got.LookUps != c.lookUps || len(got.Pulls) != c.pulls || got.Unkept != 3 {
-			t.Errorf("%s: %+v, want %d look-ups, %d pull requests, 3 that are not kept", name, got, c.lookUps, c.pulls)
+	for asked, want := range map[bool]string{true: "no round is concluded yet", false: "without --nats or --local"} {
+		err := take(&estimate.Input{}, round.Inputs{}, nil, asked)
+		if err == nil || !strings.Contains(err.Error(), "--miners and --registry are required") || !strings.Contains(err.Error(), want) {
+			t.Errorf("asked %t: got %v, want %q", asked, err, want)
 		}
 	}
 }

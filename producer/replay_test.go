@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -147,7 +147,7 @@ func other(t *testing.T) string {
 func whole(t *testing.T, name string, reads []string) {
 	t.Helper()
 	shown := run(t, "producer", append([]string{"show", name, "--json"}, reads...)...)
-	var audited answer.Outcome
+	var audited view.Outcome
 	if err := json.Unmarshal([]byte(shown.stdout), &audited); err != nil {
 		t.Fatalf("%v\n%s", err, shown.stderr)
 	}

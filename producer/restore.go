@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/urfave/cli/v3"
 
 	"mirrorfleet/producer/backup"
+	"mirrorfleet/producer/page"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/local"
 )
@@ -43,15 +43,15 @@ func restoreBackup(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return withNATS(ctx, c, freshState, func(ctx context.Context, nc *nats.Conn, log *slog.Logger) error {
-		progress := newTransfer(os.Stderr)
+		progress := page.NewTransfer(os.Stderr)
 		done, err := backup.Restore(ctx, nc, backup.Config{
-			Dir: dir, Replicas: c.Int("replicas"), Wait: c.Duration("connect-timeout"), Progress: progress.moved,
+			Dir: dir, Replicas: c.Int("replicas"), Wait: c.Duration("connect-timeout"), Progress: progress.Moved,
 		}, log)
-		progress.end()
+		progress.End()
 		if err != nil {
 			return refusedBackup(err)
 		}
-		return printAnswer(c, backupRestored{done, dir})
+		return printAnswer(c, done, func(w io.Writer, r backup.Restored) error { return page.Restored(w, r, dir) })
 	})
 }
 
@@ -68,32 +68,4 @@ func freshState(ctx context.Context, dir string, log *slog.Logger) (address stri
 		return "", nil, command.Usage("--state: %w", err)
 	}
 	return servers.NATSURL(), servers.Close, nil
-}
-
-// backupRestored is what `producer restore` prints.
-type backupRestored struct {
-	backup.Restored
-
-	dir string
-}
-
-func (r backupRestored) render(w io.Writer) error {
-	if err := writeStreams(w, r.Streams); err != nil {
-		return err
-	}
-	p := newPage(w)
-	p.blank()
-	p.textf(0, "Restored %s: fleet %s as of %s.", r.dir, r.Fleet, r.Began.Format(instantLayout))
-	if len(r.Present) > 0 {
-		p.textf(0, "note: these were there already, as the backup has them: %s", strings.Join(r.Present, ", "))
-	}
-	if len(r.Forgotten) > 0 {
-		p.textf(0, "note: these rounds were begun or forgotten while the backup was taken, and are not in it: %s",
-			strings.Join(r.Forgotten, ", "))
-	}
-	if len(r.Reopened) > 0 {
-		p.textf(0, "note: these outcomes were written while the backup was taken; producer run --resume ROUND concludes their rounds again: %s",
-			strings.Join(r.Reopened, ", "))
-	}
-	return p.writeTo(w)
 }

@@ -1,18 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
-	"mirrorfleet/producer/answer"
-	"mirrorfleet/shared/command"
+	"mirrorfleet/producer/page"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/terminal"
 )
 
 func rewardsCommand() *cli.Command {
@@ -32,9 +30,6 @@ func rewardsCommand() *cli.Command {
 	}
 }
 
-// rewardList is what `producer rewards` prints.
-type rewardList struct{ answer.Rewards }
-
 // rewards is `producer rewards`.
 func rewards(ctx context.Context, c *cli.Command) error {
 	revision, err := revisionOf(c)
@@ -42,11 +37,11 @@ func rewards(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error {
-		result, err := readRound(ctx, bus, orLatest(c.StringArg("round")), revision)
+		result, err := view.Find(ctx, bus, cmp.Or(c.StringArg("round"), view.Latest), revision)
 		if err != nil {
-			return err
+			return notThere(err)
 		}
-		err = printAnswer(c, rewardList{answer.RewardsOf(result, time.Now())})
+		err = printAnswer(c, view.RewardsOf(result, time.Now()), page.Rewards)
 		if err == nil && !result.Complete {
 			where := ""
 			if c.Bool("local") {
@@ -56,57 +51,4 @@ func rewards(ctx context.Context, c *cli.Command) error {
 		}
 		return err
 	})
-}
-
-func orLatest(name string) string {
-	if name == "" {
-		return answer.Latest
-	}
-	return name
-}
-
-func revisionFlag() cli.Flag {
-	return &cli.IntFlag{
-		Name: "revision", Category: groupRound, Sources: command.Env("revision"),
-		Usage: "the `N`th outcome of the round; 0 is the latest",
-	}
-}
-
-func revisionOf(c *cli.Command) (int, error) {
-	revision := c.Int("revision")
-	if revision < 0 {
-		return 0, command.Usage("--revision %d: want 1 or more, or 0 for the latest", revision)
-	}
-	return revision, nil
-}
-
-// share is a reward's part of all.
-func share(reward, sum float64) float64 {
-	if sum == 0 {
-		return 0
-	}
-	return reward / sum
-}
-
-func (l rewardList) render(w io.Writer) error {
-	p := newPage(w)
-	p.titlef("Round "+l.Round, fmt.Sprintf("as of %s, revision %d", l.AsOf.Format(instantLayout), l.Revision))
-	if l.Due == nil {
-		p.textf(0, "%s", origin(time.Time{}))
-	}
-	if !l.Complete {
-		printLacking(p, l.Round, len(l.UnknownIdentities) > 0)
-	}
-	p.blank()
-	if err := p.writeTo(w); err != nil {
-		return err
-	}
-	table := terminal.Table{Columns: []terminal.Column{{Title: "UID"}, {Title: "HOTKEY", Text: true}, {Title: "REWARD"}, {Title: "SHARE"}}}
-	for i, reward := range l.Rewards.Rewards {
-		table.Add(strconv.Itoa(l.UIDs[i]), l.Hotkeys[i], fmt.Sprintf("%.9f", reward), fmt.Sprintf("%.4f %%", 100*share(reward, l.Sum)))
-	}
-	if err := table.Write(w); err != nil {
-		return err
-	}
-	return printLine(w, "\n"+summed(l.Sum, l.Untaken))
 }

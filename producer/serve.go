@@ -4,22 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"time"
-	_ "time/tzdata" // --timezone works where the system has no zones
 
 	"github.com/urfave/cli/v3"
-	"golang.org/x/sync/errgroup"
 
-	"mirrorfleet/producer/leadership"
-	"mirrorfleet/producer/miners"
-	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/page"
 	"mirrorfleet/producer/schedule"
+	"mirrorfleet/producer/session"
+	"mirrorfleet/producer/web"
+	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
-	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/telemetry"
+	"mirrorfleet/shared/listen"
+	"mirrorfleet/shared/plural"
+	"mirrorfleet/shared/scoring/input"
+	"mirrorfleet/shared/secret"
+)
+
+const (
+	groupSchedule = "The schedule"
+	groupAPI      = "The API"
 )
 
 func serveCommand() *cli.Command {
@@ -34,7 +42,7 @@ func serveCommand() *cli.Command {
 			"      --registry master_repositories.json --api 127.0.0.1:8440\n" +
 			"  producer serve --local --tokens miner_pats.json --metagraph metagraph.json \\\n" +
 			"      --registry master_repositories.json --cron \"0 */2 * * *\"",
-		Flags: slices.Concat(serveFlags(), only(slices.Concat(roundFlags(), localFlags()),
+		Flags: slices.Concat(minerFlags(), scheduleFlags(), only(slices.Concat(roundFlags(), localFlags()),
 			"registry", "weights", "unloadable", "local", "state", "workers"),
 			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(), command.Limit(), egressFlags(),
 			command.Seeing(), command.Listen(), apiFlags()),
@@ -52,107 +60,241 @@ func serve(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	seeing, err := fleet.Observe(ctx, c, "producer", "", log)
+	observability, err := fleet.Observe(ctx, c, "producer", "", log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, seeing.Close()) }()
-	s := &session{options: o.options, flags: c, log: log, seeing: seeing, name: leadership.NewName()}
-	defer func() { err = errors.Join(err, s.close()) }()
-	under := &underWay{}
-	if err := s.keepServing(ctx, o, under); err != nil && ctx.Err() == nil {
+	defer func() { err = errors.Join(err, observability.Close()) }()
+	cfg, err := o.session(c, log, observability)
+	if err != nil {
 		return err
 	}
-	s.stopped(context.WithoutCancel(ctx), under)
+	s := session.New(cfg)
+	defer func() { err = errors.Join(err, s.Close()) }()
+	o.StartAPI = func(ctx context.Context, f *fleet.Fleet, replay session.Replayer) (func() error, error) {
+		return startAPI(ctx, c, f, replay, log)
+	}
+	if err := s.Serve(ctx, o.ServeConfig); err != nil && ctx.Err() == nil {
+		return err
+	}
+	tellStopped(context.WithoutCancel(ctx), s, log)
 	return nil
 }
 
-// stopped says how things stand when a signal has ended everything.
-func (s *session) stopped(ctx context.Context, under *underWay) {
-	rounds, led := under.left()
+// tellStopped says how things stand when a signal has ended everything.
+func tellStopped(ctx context.Context, s *session.Session, log *slog.Logger) {
+	rounds, led := s.UnderWay(ctx, time.Now())
 	if len(rounds) == 0 {
-		s.log.InfoContext(ctx, idle(led))
+		log.InfoContext(ctx, page.Idle(led))
 	}
-	for _, name := range rounds {
-		s.log.InfoContext(ctx, leftoverOf(ctx, s.wire.Bus, name, s.name, false, time.Now()).afterServe(), "round", name)
+	for _, left := range rounds {
+		log.InfoContext(ctx, page.AfterServe(left), "round", left.Round)
 	}
 }
 
-// keepServing opens the servers and does everything that goes on side by side
-// until ctx ends, or one of it cannot go on.
-func (s *session) keepServing(ctx context.Context, o serveOptions, under *underWay) error {
-	if err := s.open(ctx); err != nil {
-		return err
-	}
-	served, err := s.newServed(o, under)
-	if err != nil {
-		return err
-	}
-	keeper := schedule.New(schedule.Config{Schedule: o.schedule, Overdue: o.overdue, Log: s.log})
-	stop, err := startAPI(ctx, s.flags, s.wire, served.replay, s.log)
-	if err != nil {
-		return err
-	}
-	s.onClose(stop)
-	s.seeing.Set("inputs", func(context.Context) error { return keeper.Trouble() })
-	unobserve := telemetry.ObservePutOff(putOffInputs, func() string { return putOffBy(keeper.Trouble()) })
-	s.onClose(func() error { unobserve(); return nil })
-
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.watchFleet(ctx) })
-	group.Go(func() error { return served.lead(ctx, keeper) })
-	return usageOfEgress(group.Wait())
-}
-
-// open connects to the servers, and starts them and workers for a local
-// installation.
-func (s *session) open(ctx context.Context) error {
-	if err := s.openState(); err != nil {
-		return err
-	}
-	if err := s.connect(ctx); err != nil {
-		return err
-	}
-	if s.options.local {
-		return s.startWorkers(ctx, job.Manifest{Mirror: s.options.mirror})
-	}
-	return nil
-}
-
-// newServed is the rounds of this installation.
-func (s *session) newServed(o serveOptions, under *underWay) (*served, error) {
-	github, err := miners.NewGitHub(miners.Config{BaseURL: o.github, Log: s.log})
-	if err != nil {
-		return nil, command.Usage("--github: %w", err)
-	}
-	s.onClose(func() error { github.Close(); return nil })
-	source := &miners.Source{
-		Tokens: o.tokens, Metagraph: o.metagraph, MaxAge: o.metagraphMaxAge, GitHub: github, Bus: s.wire.Bus, Log: s.log,
-	}
-	return &served{
-		session: s, options: o, alone: make(chan struct{}, 1), source: source, recent: &recent{}, under: under,
-		config: round.Config{
-			Bus: s.wire.Bus, Egress: s.servers.Limit.Egress, Name: s.name, Takeover: s.flags.Duration("takeover"),
-			Reconcile: s.flags.Duration("reconcile"), SoleProducer: s.options.local, Identify: source.Identify, Log: s.log,
-		},
-	}, nil
-}
-
-// lead begins rounds while this producer leads; otherwise it stands by.
-func (v *served) lead(ctx context.Context, keeper *schedule.Keeper) error {
-	err := leadership.Lead(ctx, v.config.Leadership(), job.Schedule, func(ctx context.Context, follows string) error {
-		v.session.log.InfoContext(ctx, "leading: rounds are begun by this producer", "producer", v.config.Name, "follows", follows)
-		leading := *v
-		leading.config.Predecessor = follows
-		v.under.lead(true)
-		err := keeper.Run(ctx, &leading)
-		if errors.Is(context.Cause(ctx), leadership.ErrLost) {
-			v.under.lead(false)
+// scheduleFlags say when rounds are begun, and how long they are kept.
+func scheduleFlags() []cli.Flag {
+	atLeast := func(minimum time.Duration, zero string) func(time.Duration) error {
+		return func(d time.Duration) error {
+			if d >= minimum || d == 0 && zero != "" {
+				return nil
+			}
+			return fmt.Errorf("%s: want at least %s%s", d, minimum, zero)
 		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("serving rounds: %w", err)
 	}
-	return nil
+	return []cli.Flag{
+		&cli.DurationFlag{
+			Name: "every", Category: groupSchedule, Sources: command.Env("every"), Value: 2 * time.Hour,
+			Usage: "time from the beginning of one round to the beginning of the next", Validator: atLeast(time.Second, ""),
+		},
+		&cli.StringFlag{
+			Name: "cron", Category: groupSchedule, Sources: command.Env("cron"),
+			Usage: "begin rounds at the instants of a cron `EXPRESSION` instead, such as \"0 */2 * * *\"",
+		},
+		&cli.StringFlag{
+			Name: "timezone", Category: groupSchedule, Sources: command.Env("timezone"), Value: "UTC",
+			Usage: "time `ZONE` of --cron, such as Europe/Berlin",
+		},
+		&cli.DurationFlag{
+			Name: "overdue", Category: groupSchedule, Sources: command.Env("overdue"), Value: 2 * time.Hour,
+			Usage:     "how long a round may take before it is concluded with what there is; 0 is as long as it takes",
+			Validator: atLeast(time.Second, ", or 0 for as long as it takes"),
+		},
+		&cli.DurationFlag{
+			Name: "keep", Category: groupSchedule, Sources: command.Env("keep"), Value: 30 * 24 * time.Hour,
+			Usage:     "how long rounds are kept; the last concluded one is kept longer; 0 keeps all",
+			Validator: atLeast(time.Hour, ", or 0 to keep all"),
+		},
+	}
+}
+
+// serveOptions is what the flags say, checked together.
+type serveOptions struct {
+	options
+	session.ServeConfig
+}
+
+func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
+	o := serveOptions{
+		options: options{
+			local: c.Bool("local"), state: c.String("state"), workers: c.Int("workers"), mirror: c.String("mirror"),
+			files: session.InputFiles{
+				Registry: c.String("registry"), Weights: c.String("weights"), Unloadable: nonEmpty(c.StringSlice("unloadable")),
+			},
+		},
+		ServeConfig: session.ServeConfig{
+			Tokens: c.String("tokens"), Metagraph: c.String("metagraph"), MetagraphMaxAge: c.Duration("metagraph-max-age"),
+			GitHub: c.String("github"), Overdue: c.Duration("overdue"), Keep: c.Duration("keep"),
+		},
+	}
+	if err := o.check(c); err != nil {
+		return o, err
+	}
+	for _, file := range []struct{ flag, path string }{{"tokens", o.Tokens}, {"metagraph", o.Metagraph}, {"registry", o.files.Registry}} {
+		if file.path == "" {
+			return o, command.Usage("--%s is required: --tokens, --metagraph and --registry say who is scored, and in what", file.flag)
+		}
+		if _, err := os.Stat(file.path); err != nil {
+			return o, command.Usage("--%s: %w", file.flag, err)
+		}
+	}
+	if err := secret.Check(o.Tokens); err != nil {
+		return o, command.Usage("--tokens: %w", err)
+	}
+	if _, err := readAPI(c); err != nil {
+		return o, err
+	}
+	// What is wrong from the start is said at once; later it puts a round off.
+	if _, err := o.files.Plan([]input.Miner{}, o.mirror, now); err != nil {
+		return o, err
+	}
+	var err error
+	o.Schedule, err = readSchedule(c)
+	return o, err
+}
+
+func readSchedule(c *cli.Command) (schedule.Schedule, error) {
+	expression := c.String("cron")
+	switch {
+	case expression != "" && c.IsSet("every"):
+		return schedule.Schedule{}, command.Usage("--every and --cron exclude each other: give one")
+	case expression == "" && c.IsSet("timezone"):
+		return schedule.Schedule{}, command.Usage("--timezone is of --cron: an interval has no time zone")
+	case expression == "":
+		s, err := schedule.Every(c.Duration("every"))
+		if err != nil {
+			return s, command.Usage("--every: %w", err)
+		}
+		return s, nil
+	}
+	zone, err := time.LoadLocation(c.String("timezone"))
+	if err != nil {
+		return schedule.Schedule{}, command.Usage("--timezone %q: want a name such as UTC or Europe/Berlin", c.String("timezone"))
+	}
+	s, err := schedule.Cron(expression, zone)
+	if err != nil {
+		return s, command.Usage("--cron %q: %w", expression, err)
+	}
+	return s, nil
+}
+
+// apiFlags are for producers that answer over HTTP.
+func apiFlags() []cli.Flag {
+	file := func(name, usage string) cli.Flag {
+		return &cli.StringFlag{Name: name, Category: groupAPI, Sources: command.Env(name), TakesFile: true, Usage: usage}
+	}
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "api", Category: groupAPI, Sources: command.Env("api"),
+			Usage:     "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none; one that other machines reach needs TLS and a read token",
+			Validator: command.Address,
+		},
+		file("api-token-file", "`FILE` with the token that a replay over the API needs; without it there are none"),
+		file("api-read-token-file", "`FILE` with the token that reading needs; without it everybody reads who reaches the address"),
+		file("api-cert", "`FILE` with the API's certificate; it is read again for each connection"),
+		file("api-key", "`FILE` with the key of --api-cert"),
+	}
+}
+
+// api is what the flags say of the API.
+type api struct {
+	addr             string // "" for none
+	token, readToken string
+	files            certs.Files
+}
+
+// readAPI reads the flags and the tokens, and refuses an address that others reach
+// without TLS or without a read token.
+func readAPI(c *cli.Command) (a api, err error) {
+	a = api{addr: c.String("api"), files: certs.Files{Setting: "--api", Cert: c.String("api-cert"), Key: c.String("api-key")}}
+	if a.addr == "" {
+		for _, name := range []string{"api-token-file", "api-read-token-file", "api-cert", "api-key"} {
+			if c.String(name) != "" {
+				return a, command.Usage("--%s needs --api: give the address, or leave it out", name)
+			}
+		}
+		return a, nil
+	}
+	if a.token, err = readToken(c, "api-token-file"); err != nil {
+		return a, err
+	}
+	if a.readToken, err = readToken(c, "api-read-token-file"); err != nil {
+		return a, err
+	}
+	if !listen.Loopback(a.addr) && (!a.files.Given() || a.readToken == "") {
+		return a, command.Usage("--api %s can be reached from other machines: give --api-cert and --api-key for TLS, and --api-read-token-file; "+
+			"or a loopback address such as 127.0.0.1:8440", a.addr)
+	}
+	return a, nil
+}
+
+// startAPI serves the API on --api until the closer is called, or serves
+// nothing if there is no address. replay does the work of a replay: it ends
+// when its context does, and the closer waits for it.
+func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, replay web.Replayer, log *slog.Logger) (func() error, error) {
+	a, err := readAPI(c)
+	if err != nil {
+		return nil, err
+	}
+	if a.addr == "" {
+		return func() error { return nil }, nil
+	}
+	cfg := web.Config{
+		Bus: f.Bus, Limit: f.Limiter.State, Buckets: f.Buckets, Replay: replay, Token: a.token, ReadToken: a.readToken, Log: log,
+	}
+	if a.files.Given() {
+		if cfg.TLS, err = certs.Server(a.files, log); err != nil {
+			return nil, command.UsageError{Err: err}
+		}
+	}
+	server, err := web.Listen(ctx, a.addr, cfg)
+	if err != nil {
+		return nil, command.Usage("--api: %w", err)
+	}
+	log.InfoContext(ctx, "the API", "address", server.Addr(), "replays", a.token != "", "tls", cfg.TLS != nil, "read_token", a.readToken != "")
+	return server.Close, nil
+}
+
+// minToken is how short a token may be: 16 random letters are out of reach of
+// whoever guesses over HTTP.
+const minToken, maxToken = 16, 4096
+
+// readToken reads the token of a flag's file, "" without one. What is wrong with it is
+// told without it.
+func readToken(c *cli.Command, flag string) (string, error) {
+	path := c.String(flag)
+	if path == "" {
+		return "", nil
+	}
+	data, err := secret.Read(path, 4*maxToken)
+	if err != nil {
+		return "", command.Usage("--%s: %w", flag, err)
+	}
+	token := strings.TrimSpace(string(data))
+	plain := !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
+	if len(token) < minToken || len(data) > maxToken || !plain {
+		return "", command.Usage("--%s %s: it has %s, want one line of %d to %d ASCII characters without spaces "+
+			"(openssl rand -hex 32 makes one)", flag, path, plural.Of(len(token), "character"), minToken, maxToken)
+	}
+	return token, nil
 }

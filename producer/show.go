@@ -2,24 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
-	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/page"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
-	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/local"
-	"mirrorfleet/shared/terminal"
 )
 
 func showCommand() *cli.Command {
@@ -57,7 +50,7 @@ func showCommand() *cli.Command {
 type question struct {
 	round string
 	uid   *int // nil when none is given
-	pull  *answer.PullName
+	pull  *view.PullName
 	// revision is 0 for the latest.
 	revision int
 	compare  bool
@@ -92,26 +85,14 @@ func readQuestion(c *cli.Command) (question, error) {
 	return q, natsGiven(c)
 }
 
-// natsGiven says whether a command that reads NATS alone knows where it is.
-func natsGiven(c *cli.Command) error {
-	local, nats := c.Bool("local"), c.String("nats")
-	switch {
-	case local && c.IsSet("nats"):
-		return command.Usage("--local reads a state directory of this machine: leave out --nats, or --local")
-	case !local && nats == "":
-		return command.Usage("--nats is required: give its URL, or --local for the rounds of this machine")
-	}
-	return nil
-}
-
-func parsePull(text string) (answer.PullName, error) {
+func parsePull(text string) (view.PullName, error) {
 	repository, tail, _ := strings.Cut(text, "#")
 	owner, name, _ := strings.Cut(repository, "/")
 	number, err := strconv.Atoi(tail)
 	if err != nil || number < 1 || owner == "" || name == "" || strings.Contains(name, "/") {
-		return answer.PullName{}, command.Usage("--pr %q: want owner/repo#n", text)
+		return view.PullName{}, command.Usage("--pr %q: want owner/repo#n", text)
 	}
-	return answer.PullName{Repository: strings.ToLower(repository), Number: number}, nil
+	return view.PullName{Repository: strings.ToLower(repository), Number: number}, nil
 }
 
 // show is `producer show`: it opens NATS, reads what is asked for, and prints
@@ -122,89 +103,69 @@ func show(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) error {
-		found, err := lookUp(ctx, bus, q)
+		result, err := view.Find(ctx, bus, q.round, q.revision)
+		if err != nil {
+			return notThere(err)
+		}
+		return notThere(q.answer(ctx, c, bus, result))
+	})
+}
+
+// answer reads what is asked of an outcome, and prints it.
+func (q question) answer(ctx context.Context, c *cli.Command, bus *jobstream.Bus, result outcome.Result) error {
+	switch {
+	case q.compare:
+		changed, err := q.comparison(ctx, bus, result)
 		if err != nil {
 			return err
 		}
-		return printAnswer(c, found)
-	})
-}
-
-// answered is what a command prints: as JSON for a program, which
-// producer/web/openapi.json describes, or rendered for a person.
-type answered interface{ render(w io.Writer) error }
-
-func printAnswer(c *cli.Command, a answered) error {
-	if c.Bool("json") {
-		return printJSON(c.Root().Writer, a)
-	}
-	return a.render(c.Root().Writer)
-}
-
-func printJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(terminal.JSON(w))
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(v); err != nil {
-		return fmt.Errorf("printing: %w", err)
-	}
-	return nil
-}
-
-// openBus connects to NATS: for a state directory to that of the process that
-// runs on it, or to one of its own. It asks for nothing of the streams'
-// settings: what exists stays as it is.
-func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.Bus, func() error, error) {
-	keys, err := keysOf(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	address, files, closeServers := c.String("nats"), fleet.NATSFiles(c), func() error { return nil }
-	if c.Bool("local") {
-		files = jobstream.Files{}
-		if address, closeServers, err = openState(ctx, c.String("state"), log); err != nil {
-			return nil, nil, err
+		return printAnswer(c, changed, page.Comparison)
+	case q.uid == nil && q.pull == nil:
+		whole, err := view.OutcomeOf(ctx, bus, result)
+		if err != nil {
+			return err
 		}
+		return printAnswer(c, whole, page.Outcome)
 	}
-	wait := c.Duration("connect-timeout")
-	nc, err := fleet.ConnectNATS(ctx, address, "producer-show", jobstream.ConnectConfig{
-		Wait: wait, Setting: "--connect-timeout", Log: log, Files: files,
-	})
+	if q.uid == nil {
+		uid, err := view.AuthorOf(&result, *q.pull)
+		if err != nil {
+			return err
+		}
+		q.uid = &uid
+	}
+	miner, err := view.MinerIn(&result, *q.uid)
 	if err != nil {
-		return nil, nil, errors.Join(err, closeServers())
+		return err
 	}
-	closeAll := func() error { nc.Close(); return closeServers() }
-	bus, err := fleet.OpenStreams(ctx, nc, jobstream.Config{Role: jobstream.RoleViewer, Keys: keys, Wait: wait, Log: log})
+	if q.pull == nil {
+		m, err := view.MinerOf(ctx, bus, result, miner)
+		if err != nil {
+			return err
+		}
+		return printAnswer(c, m, page.Miner)
+	}
+	pull, err := view.PullOf(ctx, bus, result, miner, *q.pull)
 	if err != nil {
-		return nil, nil, errors.Join(err, closeAll())
+		return err
 	}
-	return bus, closeAll, nil
+	return printAnswer(c, pull, page.Pull)
 }
 
-// hasRounds says whether a local round was ever run on a directory.
-func hasRounds(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "nats")); err != nil {
-		return command.Usage("--state %s: no local round was run there: %w", dir, err)
+// comparison compares a revision with the one before it, for one miner if there is a
+// uid.
+func (q question) comparison(ctx context.Context, bus *jobstream.Bus, result outcome.Result) (c outcome.Comparison, err error) {
+	if result.Revision < 2 {
+		return c, command.Usage("revision %d of round %s is the first: there is none to compare it with; producer replay makes another",
+			result.Revision, result.Round)
 	}
-	return nil
-}
-
-// openState is where NATS listens for a directory of local rounds: inside the
-// process that runs on it, or started here for as long as it is read. One
-// without streams is not made: there would be nothing to show.
-func openState(ctx context.Context, dir string, log *slog.Logger) (address string, closeServers func() error, err error) {
-	found, err := local.Find(dir)
-	if err == nil {
-		return found.NATS, func() error { return nil }, nil
-	}
-	if !errors.Is(err, local.ErrNotRunning) {
-		return "", nil, command.Usage("--state: %w", err)
-	}
-	if err := hasRounds(dir); err != nil {
-		return "", nil, err
-	}
-	servers, err := local.Start(ctx, local.Config{Dir: dir, Log: log})
+	former, err := view.Read(ctx, bus, view.OutcomeRef{Round: result.Round, Revision: result.Revision - 1})
 	if err != nil {
-		return "", nil, command.UsageError{Err: fmt.Errorf("--state: %w", err)}
+		return c, err
 	}
-	return servers.NATSURL(), servers.Close, nil
+	c = outcome.Compare(former, result)
+	if q.uid != nil {
+		c.Changes = slices.DeleteFunc(c.Changes, func(change outcome.Change) bool { return change.UID != *q.uid })
+	}
+	return c, nil
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -187,11 +187,11 @@ func TestShowJSON(t *testing.T) {
 			t.Fatalf("%v: exit %d, %v\n%s%s", args, got.code, err, got.stdout, got.stderr)
 		}
 	}
-	var whole answer.Outcome
+	var whole view.Outcome
 	if decode(&whole, shownRound); whole.Round != shownRound || len(whole.Outcome.Miners) != 5 {
 		t.Errorf("round %q with %d miners, want %q with 5", whole.Round, len(whole.Outcome.Miners), shownRound)
 	}
-	var miner answer.Miner
+	var miner view.Miner
 	decode(&miner, shownRound, "5")
 	if diff := cmp.Diff(whole.Outcome.Miners[1].PullRequests, miner.Outcome.PullRequests); diff != "" || miner.UID != 5 {
 		t.Errorf("uid %d, pull requests (-outcome +shown):\n%s", miner.UID, diff)
@@ -203,7 +203,7 @@ func TestShowJSON(t *testing.T) {
 	if want := whole.Outcome.Rewards[1].Reward; miner.Rewards.Reward != want || sum != want || sum <= 0 {
 		t.Errorf("the path leads to %v of a reward of %v, want %v", sum, miner.Rewards.Reward, want)
 	}
-	var pull answer.PullRequest
+	var pull view.PullRequest
 	decode(&pull, shownRound, "5", "--pr", "acme/widgets#12")
 	if p := pull.PullRequest; p.Tokens == nil || len(p.Tokens.Files) != 2 || p.Tokens.Files[0].Breakdown == nil || p.EarnedScore <= 0 {
 		t.Errorf("shown %+v, want two files with their figures and what it earned", p)
@@ -223,7 +223,7 @@ func TestShowHidesFilesOfAnotherCommit(t *testing.T) {
 	kept.Evaluation.Merged[0].Listed = &scoring.Listed{HeadSHA: "another"}
 	must.Do(t, bus.Evaluations.Put(t.Context(), key, kept))
 	got := run(t, "producer", "show", "--nats", url, "--json", shownRound, "5", "--pr", "acme/widgets#12")
-	var pull answer.PullRequest
+	var pull view.PullRequest
 	if err := json.Unmarshal([]byte(got.stdout), &pull); err != nil {
 		t.Fatalf("%v\n%s%s", err, got.stdout, got.stderr)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/jobstreamtest"
@@ -70,7 +70,7 @@ func TestCommandsVerifyWhatTheyShow(t *testing.T) {
 				t.Errorf("%s, %s: exit %d, %q, %q; want 1, nothing, and %q", name, command, code, stdout, stderr, c.says)
 			}
 		}
-		if stdout, stderr, _ := ask("rounds", "--verify-key", c.key); !strings.Contains(stdout, string(answer.Damaged)) {
+		if stdout, stderr, _ := ask("rounds", "--verify-key", c.key); !strings.Contains(stdout, string(view.Damaged)) {
 			t.Errorf("%s: rounds does not list it as damaged: %s%s", name, stdout, stderr)
 		}
 	}
@@ -105,7 +105,7 @@ func TestALocalRoundIsSigned(t *testing.T) {
 	if ended.code != 0 {
 		t.Fatalf("exit %d: %s", ended.code, ended.stderr)
 	}
-	whole := printed[answer.Outcome](t, "Outcome", 0, "show", "latest", "--local", "--state", dir, "--verify-key", public)
+	whole := printed[view.Outcome](t, "Outcome", 0, "show", "latest", "--local", "--state", dir, "--verify-key", public)
 	if whole.SignedBy == "" || !whole.Verified || whole.Manifest == "" || !whole.Audit.Holds() {
 		t.Errorf("signed by %q, verified %t, manifest %q, audit %v", whole.SignedBy, whole.Verified, whole.Manifest, whole.Audit)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"mirrorfleet/producer/export"
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/page"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
@@ -46,7 +47,7 @@ func TestNoTitleSteersATerminal(t *testing.T) {
 	}
 
 	var printed bytes.Buffer
-	must.Do(t, printJSON(&printed, titled()))
+	must.Do(t, page.JSON(&printed, titled()))
 	var back outcome.Result
 	must.Do(t, json.Unmarshal(printed.Bytes(), &back))
 	if got := back.Outcome.Miners[0].PullRequests[0].Title; steers(printed.String()) || got != hostile {
@@ -83,8 +84,8 @@ func TestPrintingOnAFullDisk(t *testing.T) {
 	lines := exporting{format: export.JSONLines, kinds: export.Kinds()}
 	table := exporting{format: export.CSV, kinds: []export.Kind{export.Pulls}}
 	for name, err := range map[string]error{
-		"--json":  printJSON(full, titled()),
-		"a round": printResult(full, titled()),
+		"--json":  page.JSON(full, titled()),
+		"a round": page.Result(full, titled()),
 		"export":  lines.print(bytes.NewReader(stored), full),
 		"CSV":     table.print(bytes.NewReader(stored), full),
 	} {

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"mirrorfleet/shared/pause"
+	"mirrorfleet/shared/plural"
 )
 
 // chunk is what a restore sends at a time; each is confirmed.
@@ -49,7 +50,7 @@ func (r *restoring) finish(ctx context.Context, s Stream) error {
 	}
 	config := info.Config
 	config.Description, config.Replicas = s.Config.Description, r.replicas(s)
-	return r.await(ctx, fmt.Sprintf("giving it %d copies", config.Replicas), func(ctx context.Context) error {
+	return r.await(ctx, "giving it "+plural.Forms(config.Replicas, "copy", "copies"), func(ctx context.Context) error {
 		_, err := r.js.UpdateStream(ctx, config)
 		return err //nolint:wrapcheck // await names it
 	})

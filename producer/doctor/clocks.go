@@ -19,18 +19,18 @@ type Reading struct {
 
 func trip(r Reading) time.Duration { return r.After.Sub(r.Before) }
 
-// Clock is how far a clock is ahead of this machine's: not less than Least and not
-// more than Most. What is not known of the way there and back is between them.
+// Clock is how far a clock is ahead of this machine's: not less than Min and not
+// more than Max. What is not known of the way there and back is between them.
 type Clock struct {
-	Name        string
-	Least, Most time.Duration
+	Name     string
+	Min, Max time.Duration
 	// Foreign says that it is not the fleet's: nobody here can set it.
 	Foreign bool
 }
 
 // ClockOf is a clock by a reading that is exact to so much.
 func ClockOf(name string, r Reading, exact time.Duration) Clock {
-	return Clock{Name: name, Least: r.Server.Sub(r.After), Most: r.Server.Add(exact).Sub(r.Before)}
+	return Clock{Name: name, Min: r.Server.Sub(r.After), Max: r.Server.Add(exact).Sub(r.Before)}
 }
 
 // Clocks compares this machine's clock, those of the NATS servers and of Redis, and
@@ -141,7 +141,7 @@ func JudgeClocks(clocks []Clock) []Finding {
 func furthest(clocks []Clock, among func(a, b Clock) bool) (ahead, behind Clock, by time.Duration) {
 	for _, a := range clocks {
 		for _, b := range clocks {
-			if certain := a.Least - b.Most; among(a, b) && certain > by {
+			if certain := a.Min - b.Max; among(a, b) && certain > by {
 				ahead, behind, by = a, b, certain
 			}
 		}
@@ -157,16 +157,16 @@ func apart(ahead, behind Clock, by time.Duration) string {
 // tells whole seconds.
 func agreed(clocks []Clock) string {
 	var own, foreign []string
-	least, most := clocks[0].Least, clocks[0].Most
+	minimum, maximum := clocks[0].Min, clocks[0].Max
 	for _, c := range clocks {
 		if c.Foreign {
-			foreign = append(foreign, "; "+c.Name+"'s is within "+upTo(max(c.Most, -c.Least))+" of this machine's")
+			foreign = append(foreign, "; "+c.Name+"'s is within "+upTo(max(c.Max, -c.Min))+" of this machine's")
 			continue
 		}
-		own, least, most = append(own, c.Name), min(least, c.Least), max(most, c.Most)
+		own, minimum, maximum = append(own, c.Name), min(minimum, c.Min), max(maximum, c.Max)
 	}
 	last := len(own) - 1
-	text := strings.Join(own[:last], ", ") + " and " + own[last] + " are within " + upTo(most-least) + " of each other"
+	text := strings.Join(own[:last], ", ") + " and " + own[last] + " are within " + upTo(maximum-minimum) + " of each other"
 	if last == 0 {
 		text = "no clock of the fleet but this machine's could be read"
 	}

@@ -35,9 +35,9 @@ func FileChecks(files []File) []Check {
 	return checks
 }
 
-// mostNotes bounds what a line names: one that is wrong in each entry is wrong
+// maxNotes bounds what a line names: one that is wrong in each entry is wrong
 // in the same way.
-const mostNotes = 3
+const maxNotes = 3
 
 func (f File) look() []Finding {
 	data, err := os.ReadFile(f.Path)
@@ -54,8 +54,8 @@ func (f File) look() []Finding {
 	if err != nil {
 		found = append(found, fault(FileInvalid, "%s: %v", f.Path, err))
 	}
-	if more := len(notes) - mostNotes; more > 0 {
-		notes = append(notes[:mostNotes:mostNotes], fmt.Sprintf("and %d more", more))
+	if more := len(notes) - maxNotes; more > 0 {
+		notes = append(notes[:maxNotes:maxNotes], fmt.Sprintf("and %d more", more))
 	}
 	if len(notes) > 0 {
 		found = append(found, warn(FileInvalid, "%s: %s; %s", f.Path, holds, strings.Join(notes, "; ")))

@@ -143,8 +143,8 @@ func servers(in jobstream.Inspection) string {
 	return fmt.Sprintf("cluster %s of %d known addresses", in.Cluster, len(in.Servers))
 }
 
-// mostNamed bounds what a line lists.
-const mostNamed = 5
+// maxNamed bounds what a line lists.
+const maxNamed = 5
 
 // role finds out what a role's user may do.
 func (n NATS) role(ctx context.Context, address string, files jobstream.Files, r jobstream.Role) []Finding {
@@ -170,8 +170,8 @@ func (n NATS) role(ctx context.Context, address string, files jobstream.Files, r
 }
 
 func some(list []string) string {
-	if more := len(list) - mostNamed; more > 0 {
-		return strings.Join(list[:mostNamed], ", ") + fmt.Sprintf(" and %d more", more)
+	if more := len(list) - maxNamed; more > 0 {
+		return strings.Join(list[:maxNamed], ", ") + fmt.Sprintf(" and %d more", more)
 	}
 	return strings.Join(list, ", ")
 }

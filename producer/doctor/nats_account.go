@@ -66,5 +66,5 @@ func size(n int64) string {
 	case n >= kilo:
 		return fmt.Sprintf("%.0f kB", f/kilo)
 	}
-	return fmt.Sprintf("%d bytes", n)
+	return plural.Of(n, "byte")
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -39,16 +40,16 @@ func JudgePast(rounds int, buckets []ratelimit.State) []Finding {
 	if rounds > 0 {
 		return []Finding{fine("rounds held: %d", rounds)}
 	}
-	var most ratelimit.State
+	var busiest ratelimit.State
 	for _, b := range buckets {
-		if b.Granted > most.Granted {
-			most = b
+		if b.Granted > busiest.Granted {
+			busiest = b
 		}
 	}
-	if most.Granted < aPast {
+	if busiest.Granted < aPast {
 		return []Finding{fine("no round is held, and no bucket tells of one")}
 	}
-	return []Finding{warn(FleetEmpty, "no round is held, but Redis' bucket of egress %s has granted %d permits, the last one %s ago: "+
+	return []Finding{warn(FleetEmpty, "no round is held, but Redis' bucket of egress %s has granted %s, the last one %s ago: "+
 		"were the streams removed? A single server removes its streams when it starts with a cluster block",
-		most.Egress, most.Granted, max(most.LastGrant, 0).Round(time.Second))}
+		busiest.Egress, plural.Of(busiest.Granted, "permit"), max(busiest.LastGrant, 0).Round(time.Second))}
 }

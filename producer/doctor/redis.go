@@ -129,8 +129,8 @@ func (r Redis) after(look func(context.Context, *redis.Client) []Finding) func(c
 	}
 }
 
-// leastRedis is the first major version that is tested.
-const leastRedis = 7
+// minRedis is the first major version that is tested.
+const minRedis = 7
 
 func (r Redis) server(ctx context.Context, rdb *redis.Client) []Finding {
 	info, err := rdb.Info(ctx).Result()
@@ -176,19 +176,19 @@ func parseInfo(text string) map[string]string {
 func JudgeRedis(said map[string]string) []Finding {
 	var found []Finding
 	major, _, _ := strings.Cut(said["redis_version"], ".")
-	if version, err := strconv.Atoi(major); err == nil && version < leastRedis {
-		found = append(found, fault(RedisVersion, "Redis %s, want %d or later", said["redis_version"], leastRedis))
+	if version, err := strconv.Atoi(major); err == nil && version < minRedis {
+		found = append(found, fault(RedisVersion, "Redis %s, want %d or later", said["redis_version"], minRedis))
 	}
 	if said["role"] == "slave" {
 		found = append(found, fault(RedisReplica, "it is a replica, which takes no writes"))
 	}
 	// The bucket has no time to live, so volatile policies leave it alone.
 	if policy := said["maxmemory_policy"]; strings.HasPrefix(policy, "allkeys-") {
-		most, err := strconv.ParseInt(said["maxmemory"], 10, 64)
-		if err == nil && most > 0 {
+		maxMemory, err := strconv.ParseInt(said["maxmemory"], 10, 64)
+		if err == nil && maxMemory > 0 {
 			found = append(found, fault(RedisPolicy,
 				"maxmemory-policy %s with maxmemory %s: an evicted bucket costs a pause of a horizon, and a hold by hand is forgotten",
-				policy, size(most)))
+				policy, size(maxMemory)))
 		} else {
 			found = append(found, warn(RedisPolicy, "maxmemory-policy %s: without maxmemory it evicts nothing yet", policy))
 		}
@@ -256,7 +256,7 @@ func JudgeBucket(s ratelimit.State, pace ratelimit.Effective) []Finding {
 }
 
 func figures(limit int, window, interval, horizon time.Duration) string {
-	return fmt.Sprintf("%d requests in %s, %.3f permits a second, horizon %s", limit, window, 1/interval.Seconds(), horizon)
+	return fmt.Sprintf("%s in %s, %.3f permits a second, horizon %s", plural.Of(limit, "request"), window, 1/interval.Seconds(), horizon)
 }
 
 // Formula checks the limit's parameters.

@@ -149,8 +149,8 @@ func unanswered(list []input.Miner, now time.Time) (notes []string) {
 
 // named lists miners, or counts them when they are many.
 func named(uids []int) string {
-	const most = 20
-	if len(uids) > most {
+	const maxNamed = 20
+	if len(uids) > maxNamed {
 		return plural.Of(len(uids), "miner")
 	}
 	return fmt.Sprintf("miners %v", uids)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"mirrorfleet/shared/plural"
 )
 
 // Metagraph is an export of the metagraph.
@@ -26,7 +28,7 @@ type Metagraph struct {
 func ParseMetagraph(data []byte) (Metagraph, error) {
 	m := Metagraph{Hotkeys: map[int]string{}}
 	if !json.Valid(data) {
-		return m, fmt.Errorf("%w: %d bytes that are no JSON: half-written?", ErrUnusable, len(data))
+		return m, fmt.Errorf("%w: %s that are no JSON: half-written?", ErrUnusable, plural.Of(len(data), "byte"))
 	}
 	var whole struct {
 		At      json.RawMessage `json:"exported_at"`
@@ -89,13 +91,13 @@ func (m *Metagraph) add(key string, hotkey json.RawMessage) error {
 // TooOld says whether an export is older than it may be; written stands in for
 // the instant that an export does not tell. One from the future is of a clock
 // that is ahead, and counts as new.
-func (m *Metagraph) TooOld(written, now time.Time, most time.Duration) error {
+func (m *Metagraph) TooOld(written, now time.Time, maxAge time.Duration) error {
 	at := m.At
 	if at.IsZero() {
 		at = written
 	}
-	if now.Sub(at) > most {
-		return fmt.Errorf("%w: exported at %s, want at most %s ago", ErrUnusable, at.UTC().Format(time.RFC3339), most)
+	if now.Sub(at) > maxAge {
+		return fmt.Errorf("%w: exported at %s, want at most %s ago", ErrUnusable, at.UTC().Format(time.RFC3339), maxAge)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"mirrorfleet/shared/plural"
 )
 
 // ErrUnusable says that a file cannot be a round's input as it is now. It may
@@ -32,7 +34,8 @@ func ParseTokens(data []byte) (list []Stored, notes []string, err error) {
 	var entries []json.RawMessage
 	switch err := json.Unmarshal(data, &entries); {
 	case err != nil:
-		return nil, nil, fmt.Errorf("%w: %d bytes that are no JSON list of {uid, hotkey, pat, github_id}: %w", ErrUnusable, len(data), place(err))
+		return nil, nil, fmt.Errorf("%w: %s that are no JSON list of {uid, hotkey, pat, github_id}: %w",
+			ErrUnusable, plural.Of(len(data), "byte"), place(err))
 	case entries == nil:
 		return nil, nil, fmt.Errorf("%w: null, want a JSON list", ErrUnusable)
 	}

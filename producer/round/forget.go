@@ -28,7 +28,9 @@ func Forget(ctx context.Context, cfg Config, keep time.Duration, now time.Time) 
 	var gone []string
 	for _, name := range Expired(kept, keep, now) {
 		bounded, cancel := context.WithTimeout(ctx, 2*cfg.Takeover)
-		err := leadership.Lead(bounded, cfg.Leadership(), name, func(ctx context.Context, _ string) error { return cfg.Bus.Rounds.Forget(ctx, name) })
+		err := leadership.Lead(bounded, cfg.Leadership(), name, func(ctx context.Context, _ string) error {
+			return cfg.Bus.Rounds.Forget(ctx, name)
+		})
 		late := bounded.Err() != nil
 		cancel()
 		switch {

@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/must"
@@ -241,7 +241,7 @@ func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
 	second, _, err := b.runner(t, g.asking).Replay(deadline(t), first.Round,
 		outcome.Selection{UIDs: []int{5}, Class: outcome.ClassIdentity})
 	must.Do(t, err)
-	stands, err := answer.RoundOf(t.Context(), b.bus, first.Round, time.Now())
+	stands, err := view.RoundOf(t.Context(), b.bus, first.Round, time.Now())
 	must.Do(t, err)
 	if stands.Planned != 2 || stands.Done != 2 || stands.Failed != 0 || stands.Outstanding != 0 {
 		t.Errorf("it stands at %d planned, %d done, %d failed, %d outstanding; want 2, 2, 0, 0",
@@ -251,7 +251,7 @@ func TestARefusedMinerCountsInNoLaterRevision(t *testing.T) {
 		"3 planned = 3 done + 0 failed + 0 outstanding": first,
 		"2 planned = 2 done + 0 failed + 0 outstanding": second,
 	} {
-		whole, err := answer.OutcomeOf(t.Context(), b.bus, revision)
+		whole, err := view.OutcomeOf(t.Context(), b.bus, revision)
 		must.Do(t, err)
 		if got := whole.Audit.String(); got != want {
 			t.Errorf("revision %d: audit %q, want %q", revision.Revision, got, want)

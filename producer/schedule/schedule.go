@@ -16,7 +16,7 @@ type Schedule struct {
 	zone  *time.Location
 }
 
-// shortest is the least time between two rounds: a second is for trials.
+// shortest is the minimum time between two rounds: a second is for trials.
 const shortest = time.Second
 
 // Every is a round every d, counted from the first one.
@@ -57,9 +57,9 @@ type Due struct {
 	Missed int
 }
 
-// mostMissed bounds the count: whoever was away for that long need not know
+// maxMissed bounds the count: whoever was away for that long need not know
 // more precisely.
-const mostMissed = 1000
+const maxMissed = 1000
 
 // Before is a turn that a schedule which begins now would have had last: an
 // interval is due at once, cron at its next instant.
@@ -80,8 +80,8 @@ func (s Schedule) Next(last, now time.Time) Due {
 		if next.After(now) {
 			break
 		}
-		if due.Missed++; due.Missed == mostMissed {
-			return Due{now, mostMissed}
+		if due.Missed++; due.Missed == maxMissed {
+			return Due{now, maxMissed}
 		}
 		due.At = next
 	}

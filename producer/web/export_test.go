@@ -3,29 +3,29 @@ package web
 import (
 	"reflect"
 
-	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/doctor"
 	"mirrorfleet/producer/estimate"
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
 )
 
 // Bodies are the types of what openapi.json describes, by the names that it
 // gives them: what the API answers, and what commands print.
 var Bodies = map[string]reflect.Type{
-	"RoundList":    reflect.TypeFor[answer.List](),
+	"RoundList":    reflect.TypeFor[view.List](),
 	"Round":        reflect.TypeFor[standing](),
-	"Rewards":      reflect.TypeFor[answer.Rewards](),
-	"Evaluations":  reflect.TypeFor[answer.Evaluations](),
-	"Miner":        reflect.TypeFor[answer.Miner](),
-	"Bucket":       reflect.TypeFor[answer.Bucket](),
-	"Limit":        reflect.TypeFor[answer.Limit](),
-	"ReplayOrder":  reflect.TypeFor[order](),
-	"ReplayAnswer": reflect.TypeFor[answer.Replay](),
+	"Rewards":      reflect.TypeFor[view.Rewards](),
+	"Evaluations":  reflect.TypeFor[view.Evaluations](),
+	"Miner":        reflect.TypeFor[view.Miner](),
+	"Bucket":       reflect.TypeFor[view.Bucket](),
+	"Limit":        reflect.TypeFor[view.Limit](),
+	"ReplayOrder":  reflect.TypeFor[replayRequest](),
+	"ReplayAnswer": reflect.TypeFor[view.Replay](),
 	"Problem":      reflect.TypeFor[document](),
 	"ProblemType":  reflect.TypeFor[explained](),
 
-	"Outcome":     reflect.TypeFor[answer.Outcome](),
-	"PullRequest": reflect.TypeFor[answer.PullRequest](),
+	"Outcome":     reflect.TypeFor[view.Outcome](),
+	"PullRequest": reflect.TypeFor[view.PullRequest](),
 	"Comparison":  reflect.TypeFor[outcome.Comparison](),
 	"Plan":        reflect.TypeFor[estimate.Estimate](),
 	"Diagnosis":   reflect.TypeFor[doctor.Diagnosis](),

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/ratelimit"
 )
@@ -66,7 +66,7 @@ var meanings = map[kind]meaning{
 	methodNotAllowed: {405, "That cannot be done here", "the header Allow lists what can"},
 	nothingToReplay:  {409, "Nothing can be replayed as asked", "the round's failures list what can"},
 	replayUnderWay:   {409, "This producer is replaying the round already", "wait until the round lists nothing as replaying"},
-	tooLarge:         {413, "The body is too large", "64 KiB is the most"},
+	tooLarge:         {413, "The body is too large", "64 KiB is the maximum"},
 	unverified:       {500, "The outcome is not what a producer has signed", "take nothing of it; docs/secure.md says what to look at"},
 	internal:         {500, "The producer failed to answer", "its log says why"},
 	busy:             {503, "The producer is busy", "ask again after the seconds of Retry-After"},
@@ -159,10 +159,10 @@ func problemOf(ctx context.Context, err error) *problem {
 		is   error
 		kind kind
 	}{
-		{answer.ErrNoRound, unknownRound},
-		{answer.ErrNoRevision, unknownRevision},
-		{answer.ErrNoMiner, unknownMiner},
-		{answer.ErrNotConcluded, notConcluded},
+		{view.ErrNoRound, unknownRound},
+		{view.ErrNoRevision, unknownRevision},
+		{view.ErrNoMiner, unknownMiner},
+		{view.ErrNotConcluded, notConcluded},
 		{round.ErrRunning, notConcluded},
 		{outcome.ErrSelection, nothingToReplay},
 		{ratelimit.ErrNoBucket, noBucket},

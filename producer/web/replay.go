@@ -10,14 +10,14 @@ import (
 	"slices"
 	"strings"
 
-	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 )
 
-// order is the body of a replay: what `producer replay` takes as flags. An
+// replayRequest is the body of a replay: what `producer replay` takes as flags. An
 // empty one is for all dead and degraded miners and those of unknown identity.
-type order struct {
+type replayRequest struct {
 	UIDs     []int     `json:"uids"`
 	Class    job.Class `json:"class"`
 	Degraded bool      `json:"degraded"`
@@ -26,23 +26,23 @@ type order struct {
 
 // replay starts a replay, or says what it would run.
 func (a *API) replay(r *http.Request) (reply, error) {
-	if err := a.mayOrder(r); err != nil {
+	if err := a.mayReplay(r); err != nil {
 		return reply{}, err
 	}
 	if _, err := params(r); err != nil {
 		return reply{}, err
 	}
-	o, err := readOrder(r.Body)
+	asked, err := readReplayRequest(r.Body)
 	if err != nil {
 		return reply{}, err
 	}
-	at, err := a.place(r)
+	at, err := a.outcomeRef(r)
 	if err != nil {
 		return reply{}, err
 	}
-	selection := outcome.Selection{UIDs: o.UIDs, Class: o.Class, Degraded: o.Degraded}
-	chosen, err := answer.ReplayOf(r.Context(), a.cfg.Bus, at, selection, o.DryRun)
-	if err != nil || o.DryRun {
+	selection := outcome.Selection{UIDs: asked.UIDs, Class: asked.Class, Degraded: asked.Degraded}
+	chosen, err := view.ReplayOf(r.Context(), a.cfg.Bus, at, selection, asked.DryRun)
+	if err != nil || asked.DryRun {
 		return reply{body: chosen}, err
 	}
 	if err := a.replays.start(at.Round, selection); err != nil {
@@ -52,28 +52,28 @@ func (a *API) replay(r *http.Request) (reply, error) {
 	return reply{status: http.StatusAccepted, body: chosen, header: map[string]string{"Location": base + "/rounds/" + at.Round}}, nil
 }
 
-// readOrder reads a body strictly: a misspelt field must not replay everything.
-func readOrder(body io.Reader) (order, error) {
+// readReplayRequest reads a body strictly: a misspelt field must not replay everything.
+func readReplayRequest(body io.Reader) (replayRequest, error) {
 	data, err := io.ReadAll(body)
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return order{}, &problem{kind: tooLarge, detail: fmt.Sprintf("want at most %d bytes", large.Limit)}
+		return replayRequest{}, &problem{kind: tooLarge, detail: fmt.Sprintf("want at most %d bytes", large.Limit)}
 	case err != nil:
-		return order{}, &problem{kind: badRequest, detail: "the body broke off"}
+		return replayRequest{}, &problem{kind: badRequest, detail: "the body broke off"}
 	case len(bytes.TrimSpace(data)) == 0:
-		return order{}, nil
+		return replayRequest{}, nil
 	}
-	var o order
+	var asked replayRequest
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&o); err != nil {
-		return order{}, misread(err)
+	if err := decoder.Decode(&asked); err != nil {
+		return replayRequest{}, misread(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return order{}, &problem{kind: badRequest, detail: "want one JSON object and nothing behind it"}
+		return replayRequest{}, &problem{kind: badRequest, detail: "want one JSON object and nothing behind it"}
 	}
-	return o, o.check()
+	return asked, asked.check()
 }
 
 // misread says which field of a body cannot be read.
@@ -90,15 +90,15 @@ func misread(err error) *problem {
 	return &problem{kind: badRequest, detail: `want a JSON object such as {"uids": [5, 17], "dry_run": true}`}
 }
 
-func (o order) check() error {
+func (asked replayRequest) check() error {
 	classes := outcome.Classes()
-	for i, uid := range o.UIDs {
+	for i, uid := range asked.UIDs {
 		if uid < 0 {
 			return wrong(fmt.Sprintf("uids[%d]", i), "%d: want a whole number from 0", uid)
 		}
 	}
-	if o.Class != "" && !slices.Contains(classes, o.Class) {
-		return wrong("class", "%.80q: want one of %v", o.Class, classes)
+	if asked.Class != "" && !slices.Contains(classes, asked.Class) {
+		return wrong("class", "%.80q: want one of %v", asked.Class, classes)
 	}
 	return nil
 }

@@ -29,9 +29,9 @@ const (
 	failed  = "failed"
 )
 
-// mostKept bounds what is remembered of replays that have ended; a month of
+// maxKept bounds what is remembered of replays that have ended; a month of
 // rounds is less.
-const mostKept = 1000
+const maxKept = 1000
 
 // replays owns the replays that the API has started.
 type replays struct {
@@ -72,7 +72,7 @@ func (s *replays) start(name string, selection outcome.Selection) error {
 	if s.closed || now >= atOnce {
 		return &problem{kind: busy, detail: plural.Of(now, "round") + " " + plural.Are(now) + " being replayed"}
 	}
-	maps.DeleteFunc(s.byName, func(_ string, r replayed) bool { return len(s.byName) > mostKept && r.State != running })
+	maps.DeleteFunc(s.byName, func(_ string, r replayed) bool { return len(s.byName) > maxKept && r.State != running })
 	began := time.Now().UTC()
 	s.byName[name] = replayed{State: running, StartedAt: began}
 	s.wait.Go(func() { s.run(name, selection, began) })

@@ -13,14 +13,14 @@ import (
 	"strconv"
 	"strings"
 
-	"mirrorfleet/producer/answer"
 	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/ratelimit"
 )
 
 // A page has usualPage rounds unless asked otherwise.
-const usualPage, mostPage = 20, 100
+const usualPage, maxPage = 20, 100
 
 // rounds lists the rounds that were planned.
 func (a *API) rounds(r *http.Request) (reply, error) {
@@ -28,7 +28,7 @@ func (a *API) rounds(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	most, err := whole(query, "limit", usualPage, 1, mostPage)
+	limit, err := whole(query, "limit", usualPage, 1, maxPage)
 	if err != nil {
 		return reply{}, err
 	}
@@ -36,13 +36,13 @@ func (a *API) rounds(r *http.Request) (reply, error) {
 	if before != "" && !job.ValidRound(before) {
 		return reply{}, wrong("cursor", "%.80q is none: take next_cursor of the page before", before)
 	}
-	page, err := answer.ListOf(r.Context(), a.cfg.Bus, before, most, a.cfg.Now())
+	page, err := view.ListOf(r.Context(), a.cfg.Bus, before, limit, a.cfg.Now())
 	return reply{body: page}, err
 }
 
 // standing is a round as it stands, with what this process replays of it.
 type standing struct {
-	answer.Round
+	view.Round
 
 	Replay *replayed `json:"replay,omitempty"`
 }
@@ -55,7 +55,7 @@ func (a *API) round(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	now, err := answer.RoundOf(r.Context(), a.cfg.Bus, name, a.cfg.Now())
+	now, err := view.RoundOf(r.Context(), a.cfg.Bus, name, a.cfg.Now())
 	if err != nil {
 		return reply{}, err
 	}
@@ -72,13 +72,13 @@ func (a *API) round(r *http.Request) (reply, error) {
 }
 
 func (a *API) rewards(r *http.Request) (reply, error) {
-	return a.told(r, func(result outcome.Result) (any, error) { return answer.RewardsOf(result, a.cfg.Now()), nil })
+	return a.told(r, func(result outcome.Result) (any, error) { return view.RewardsOf(result, a.cfg.Now()), nil })
 }
 
 // evaluations are told with the files that only the evaluations have. All of them
 // are in memory until they are encoded, which is done in the request's turn.
 func (a *API) evaluations(r *http.Request) (reply, error) {
-	told, err := a.told(r, func(result outcome.Result) (any, error) { return answer.EvaluationsOf(r.Context(), a.cfg.Bus, result) })
+	told, err := a.told(r, func(result outcome.Result) (any, error) { return view.EvaluationsOf(r.Context(), a.cfg.Bus, result) })
 	if err != nil || told.body == nil {
 		return told, err
 	}
@@ -92,7 +92,7 @@ func (a *API) evaluations(r *http.Request) (reply, error) {
 // outcome is the whole outcome, byte for byte as it was signed, with the signature
 // in headers: whoever has the public key can verify it without trusting the API.
 func (a *API) outcome(r *http.Request) (reply, error) {
-	at, err := a.place(r)
+	at, err := a.outcomeRef(r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -121,18 +121,18 @@ func (a *API) miner(r *http.Request) (reply, error) {
 		return reply{}, wrong("uid", "%.80q: want a whole number from 0", r.PathValue("uid"))
 	}
 	return a.told(r, func(result outcome.Result) (any, error) {
-		miner, err := answer.MinerIn(&result, uid)
+		miner, err := view.MinerIn(&result, uid)
 		if err != nil {
 			return nil, err
 		}
-		return answer.MinerOf(r.Context(), a.cfg.Bus, result, miner)
+		return view.MinerOf(r.Context(), a.cfg.Bus, result, miner)
 	})
 }
 
 // told is what is said of the outcome that is asked for. Whoever has it already
 // is answered without reading it.
 func (a *API) told(r *http.Request, say func(outcome.Result) (any, error)) (reply, error) {
-	at, err := a.place(r)
+	at, err := a.outcomeRef(r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -140,7 +140,7 @@ func (a *API) told(r *http.Request, say func(outcome.Result) (any, error)) (repl
 	if fresh(r, tag) {
 		return unchanged(tag), nil
 	}
-	result, err := answer.Read(r.Context(), a.cfg.Bus, at)
+	result, err := view.Read(r.Context(), a.cfg.Bus, at)
 	if err != nil {
 		return reply{}, err
 	}
@@ -159,7 +159,7 @@ func (a *API) limit(r *http.Request) (reply, error) {
 	case !state.Known:
 		return reply{}, fmt.Errorf("egress %s: %w", state.Egress, ratelimit.ErrNoBucket)
 	}
-	bucket := answer.BucketOf(state)
+	bucket := view.BucketOf(state)
 	bucket.Undeclared = a.undeclared(r.Context())
 	return reply{body: bucket}, nil
 }
@@ -176,24 +176,24 @@ func (a *API) undeclared(ctx context.Context) []string {
 		a.cfg.Log.WarnContext(ctx, "the buckets of other egresses cannot be listed", "error", err)
 		return nil
 	}
-	return answer.LimitOf(buckets, declared, "").Undeclared()
+	return view.LimitOf(buckets, declared, "").Undeclared()
 }
 
-// place finds the outcome that a request names.
-func (a *API) place(r *http.Request) (answer.Place, error) {
+// outcomeRef finds the outcome that a request names.
+func (a *API) outcomeRef(r *http.Request) (view.OutcomeRef, error) {
 	query, err := params(r, "revision")
 	if err != nil {
-		return answer.Place{}, err
+		return view.OutcomeRef{}, err
 	}
 	revision, err := whole(query, "revision", 0, 1, 1_000_000)
 	if err != nil {
-		return answer.Place{}, err
+		return view.OutcomeRef{}, err
 	}
 	name, err := a.roundName(r)
 	if err != nil {
-		return answer.Place{}, err
+		return view.OutcomeRef{}, err
 	}
-	return answer.Locate(r.Context(), a.cfg.Bus, name, revision)
+	return view.Locate(r.Context(), a.cfg.Bus, name, revision)
 }
 
 // roundName is the round of the path; the latest one is the schedule's. What
@@ -201,14 +201,14 @@ func (a *API) place(r *http.Request) (answer.Place, error) {
 func (a *API) roundName(r *http.Request) (string, error) {
 	ctx := r.Context()
 	switch name := r.PathValue("id"); {
-	case name == answer.Latest:
-		return answer.LatestDue(ctx, a.cfg.Bus, func(round string, err error) {
+	case name == view.Latest:
+		return view.LastDue(ctx, a.cfg.Bus, func(round string, err error) {
 			if _, told := a.damaged.LoadOrStore(round, true); !told {
 				a.cfg.Log.WarnContext(ctx, "an outcome cannot be read and is passed over", "round", round, "error", err)
 			}
 		})
 	case !job.ValidRound(name):
-		return "", fmt.Errorf("%w: %.80q", answer.ErrNoRound, name)
+		return "", fmt.Errorf("%w: %.80q", view.ErrNoRound, name)
 	default:
 		return name, nil
 	}
@@ -239,11 +239,11 @@ func listed(known []string) string {
 }
 
 // whole reads a number of the query; usual without one.
-func whole(query url.Values, name string, usual, least, most int) (int, error) {
+func whole(query url.Values, name string, usual, minimum, maximum int) (int, error) {
 	text := query.Get(name)
 	n, err := strconv.Atoi(cmp.Or(text, strconv.Itoa(usual)))
-	if err != nil || text != "" && (n < least || n > most) {
-		return 0, wrong(name, "%.80q: want a whole number from %d to %d", text, least, most)
+	if err != nil || text != "" && (n < minimum || n > maximum) {
+		return 0, wrong(name, "%.80q: want a whole number from %d to %d", text, minimum, maximum)
 	}
 	return n, nil
 }

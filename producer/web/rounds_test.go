@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
@@ -33,8 +33,8 @@ func TestARoundIsTold(t *testing.T) {
 	}
 
 	got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
-	rewards := into[answer.Rewards](t, got)
-	want := answer.Rewards{
+	rewards := into[view.Rewards](t, got)
+	want := view.Rewards{
 		Round: result.Round, Revision: 1, AsOf: asOf, AgeSeconds: 3600, Due: &now, Complete: true, Mirror: b.mirror, Sum: result.Outcome.Sum,
 		UIDs: []int{0, 1, 2, 3, 111}, Hotkeys: []string{"h0", "h1", "h2", "h3", "h111"}, Rewards: rewardsOf(result.Outcome.Rewards),
 		Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{}, Damaged: []string{},
@@ -52,8 +52,8 @@ func TestARoundIsTold(t *testing.T) {
 		t.Errorf("HEAD: %d %q with tag %q, want 200, nothing and %q", head.status, head.body, head.header.Get("ETag"), tag)
 	}
 
-	miner := into[answer.Miner](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/miners/2", ""))
-	told, err := answer.MinerOf(t.Context(), b.bus, result, &result.Outcome.Miners[2])
+	miner := into[view.Miner](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/miners/2", ""))
+	told, err := view.MinerOf(t.Context(), b.bus, result, &result.Outcome.Miners[2])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,13 +66,13 @@ func TestARoundIsTold(t *testing.T) {
 
 	for _, uid := range rewards.UIDs { // those that a rule fails, too
 		path := fmt.Sprintf("/api/v1/rounds/latest/miners/%d", uid)
-		if got := into[answer.Miner](t, b.ask(t, http.MethodGet, path, "")); got.UID != uid || got.Outcome.UID != uid {
+		if got := into[view.Miner](t, b.ask(t, http.MethodGet, path, "")); got.UID != uid || got.Outcome.UID != uid {
 			t.Errorf("%s is about %d and %d", path, got.UID, got.Outcome.UID)
 		}
 	}
 
 	first := b.ask(t, http.MethodGet, "/api/v1/rounds/latest", "")
-	standing := into[answer.Round](t, first)
+	standing := into[view.Round](t, first)
 	if standing.Round != result.Round || standing.Planned != 2 || standing.Done != 2 || standing.Outstanding != 0 || !standing.Complete ||
 		!slices.Equal(standing.Revisions, []int{1}) {
 		t.Errorf("latest: %+v, want round %s, complete, 2 of 2 done", standing, result.Round)
@@ -80,11 +80,11 @@ func TestARoundIsTold(t *testing.T) {
 	if again := b.ask(t, http.MethodGet, "/api/v1/rounds/latest", "", "If-None-Match", first.header.Get("ETag")); again.status != http.StatusNotModified {
 		t.Errorf("the round asked with its tag: %d, want 304", again.status)
 	}
-	running := into[answer.Round](t, b.ask(t, http.MethodGet, "/api/v1/rounds/"+open.Round, ""))
+	running := into[view.Round](t, b.ask(t, http.MethodGet, "/api/v1/rounds/"+open.Round, ""))
 	if running.Revision != 0 || running.Outstanding != 2 || running.Planned != 2 {
 		t.Errorf("not begun: %+v, want no revision and 2 outstanding", running)
 	}
-	page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
+	page := into[view.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
 	if len(page.Rounds) != 2 {
 		t.Fatalf("rounds: %+v, want two", page.Rounds)
 	}
@@ -92,9 +92,9 @@ func TestARoundIsTold(t *testing.T) {
 		t.Errorf("the concluded round: %+v, want when it was", page.Rounds[1])
 	}
 	page.Rounds[1].ConcludedAt, page.Rounds[1].Seconds = nil, nil
-	listed := []answer.Summary{
-		{Round: open.Round, AsOf: asOf, PlannedAt: open.PlannedAt.UTC(), State: answer.Stopped, Planned: 2, Outstanding: 2},
-		{Round: result.Round, AsOf: asOf, PlannedAt: page.Rounds[1].PlannedAt, State: answer.Concluded, Revision: 1, Complete: true, Planned: 2, Done: 2, Due: &now},
+	listed := []view.Summary{
+		{Round: open.Round, AsOf: asOf, PlannedAt: open.PlannedAt.UTC(), State: view.Stopped, Planned: 2, Outstanding: 2},
+		{Round: result.Round, AsOf: asOf, PlannedAt: page.Rounds[1].PlannedAt, State: view.Concluded, Revision: 1, Complete: true, Planned: 2, Done: 2, Due: &now},
 	}
 	if diff := cmp.Diff(listed, page.Rounds); diff != "" {
 		t.Errorf("rounds (-want +got):\n%s", diff)
@@ -132,7 +132,7 @@ func TestPagesOfRounds(t *testing.T) {
 		}
 		return m.Round
 	}
-	if page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds == nil || len(page.Rounds) != 0 || page.Cursor != "" {
+	if page := into[view.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds == nil || len(page.Rounds) != 0 || page.Cursor != "" {
 		t.Errorf("no rounds: %+v, want an empty list", page)
 	}
 	for day := range 5 {
@@ -142,7 +142,7 @@ func TestPagesOfRounds(t *testing.T) {
 	var got []string
 	path := "/api/v1/rounds?limit=2"
 	for pages := range 4 {
-		page := into[answer.List](t, b.ask(t, http.MethodGet, path, ""))
+		page := into[view.List](t, b.ask(t, http.MethodGet, path, ""))
 		for _, r := range page.Rounds {
 			got = append(got, r.Round)
 		}
@@ -173,7 +173,7 @@ func TestTheLatestIsFoundPastDamage(t *testing.T) {
 	}
 	for range 2 {
 		got := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
-		if got.status != http.StatusOK || into[answer.Rewards](t, got).Round != want {
+		if got.status != http.StatusOK || into[view.Rewards](t, got).Round != want {
 			t.Fatalf("%d %s, want round %s", got.status, got.body, want)
 		}
 	}
@@ -193,10 +193,10 @@ func TestADamagedRoundIsListed(t *testing.T) {
 	for _, key := range []string{job.ManifestKey(manifest.Round), job.ReplayKey(plan.Round, 1)} {
 		must.Get(b.bus.Bucket(job.BucketRounds).Put(t.Context(), key, []byte("{")))(t)
 	}
-	page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
-	want := []answer.Summary{
-		{Round: manifest.Round, State: answer.Damaged},
-		{Round: plan.Round, AsOf: asOf, PlannedAt: plan.PlannedAt.UTC(), State: answer.Stopped, Planned: 2, Outstanding: 2},
+	page := into[view.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
+	want := []view.Summary{
+		{Round: manifest.Round, State: view.Damaged},
+		{Round: plan.Round, AsOf: asOf, PlannedAt: plan.PlannedAt.UTC(), State: view.Stopped, Planned: 2, Outstanding: 2},
 	}
 	if diff := cmp.Diff(want, page.Rounds); diff != "" {
 		t.Errorf("rounds (-want +got):\n%s", diff)
@@ -215,10 +215,10 @@ func TestALostRoundIsListed(t *testing.T) {
 	for _, rubbish := range []string{"x.y.z", "x.manifests"} {
 		must.Get(b.bus.Bucket(job.BucketRounds).PutString(t.Context(), rubbish, "{"))(t)
 	}
-	page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
-	want := []answer.Summary{
-		{Round: unreadable.Round, AsOf: unreadable.AsOf, PlannedAt: unreadable.PlannedAt.UTC(), State: answer.Damaged, Revision: 1, Planned: 2, Outstanding: 2},
-		{Round: lost.Round, State: answer.Damaged},
+	page := into[view.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
+	want := []view.Summary{
+		{Round: unreadable.Round, AsOf: unreadable.AsOf, PlannedAt: unreadable.PlannedAt.UTC(), State: view.Damaged, Revision: 1, Planned: 2, Outstanding: 2},
+		{Round: lost.Round, State: view.Damaged},
 	}
 	if diff := cmp.Diff(want, page.Rounds); diff != "" {
 		t.Errorf("rounds (-want +got):\n%s", diff)
@@ -239,7 +239,7 @@ func TestTheLimitIsTold(t *testing.T) {
 	if _, err := b.client.Maintainers(t.Context(), "a/b"); err != nil {
 		t.Fatal(err)
 	}
-	bucket := into[answer.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", ""))
+	bucket := into[view.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", ""))
 	if bucket.Egress != "default" || bucket.Limit != 1_000_000 || bucket.Granted != 1 {
 		t.Errorf("%+v, want the egress's own figures and one permit", bucket)
 	}
@@ -251,13 +251,13 @@ func TestTheLimitIsTold(t *testing.T) {
 	if _, err := stranger.Permit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := into[answer.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", "")); got.Undeclared != nil {
+	if got := into[view.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", "")); got.Undeclared != nil {
 		t.Errorf("undeclared %v, want none while nobody has declared any", got.Undeclared)
 	}
 	if err := b.bus.Egresses.Set(t.Context(), job.Egresses{Names: []string{"default"}}, 0); err != nil {
 		t.Fatal(err)
 	}
-	if got := into[answer.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", "")); !slices.Equal(got.Undeclared, []string{"stranger"}) {
+	if got := into[view.Bucket](t, b.ask(t, http.MethodGet, "/api/v1/limit", "")); !slices.Equal(got.Undeclared, []string{"stranger"}) {
 		t.Errorf("undeclared %v, want the stranger", got.Undeclared)
 	}
 }
@@ -271,14 +271,14 @@ func TestAnIncompleteRoundIsTold(t *testing.T) {
 	b.sick.Store(2)
 	result := b.concluded(t, now)
 	before := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "")
-	if got := into[answer.Rewards](t, before); got.Complete || !slices.Equal(got.Dead, []int{2}) {
+	if got := into[view.Rewards](t, before); got.Complete || !slices.Equal(got.Dead, []int{2}) {
 		t.Errorf("complete %v, dead %v, want an incomplete one without 2", got.Complete, got.Dead)
 	}
-	standing := into[answer.Round](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest", ""))
+	standing := into[view.Round](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest", ""))
 	if len(standing.Failures) != 1 || standing.Failures[0].UID != 2 || standing.Failures[0].Class != job.Permanent || standing.Failed != 1 {
 		t.Errorf("failures %+v, want miner 2, permanent", standing.Failures)
 	}
-	dead := into[answer.Miner](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/miners/2", ""))
+	dead := into[view.Miner](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/miners/2", ""))
 	if len(dead.DeadLetters) != 1 || !strings.Contains(dead.DeadLetters[0].Error, "404") {
 		t.Errorf("dead letters of miner 2: %+v, want one with its reason", dead.DeadLetters)
 	}
@@ -290,15 +290,15 @@ func TestAnIncompleteRoundIsTold(t *testing.T) {
 	}
 	b.awaitReplay(t, result.Round, "ended")
 	after := b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards", "", "If-None-Match", before.header.Get("ETag"))
-	got := into[answer.Rewards](t, after)
+	got := into[view.Rewards](t, after)
 	if after.status != http.StatusOK || got.Revision != 2 || !got.Complete || len(got.Dead) != 0 {
 		t.Errorf("after the replay: %d, revision %d, complete %v, dead %v, want revision 2, complete", after.status, got.Revision, got.Complete, got.Dead)
 	}
-	former := into[answer.Rewards](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards?revision=1", ""))
+	former := into[view.Rewards](t, b.ask(t, http.MethodGet, "/api/v1/rounds/latest/rewards?revision=1", ""))
 	if former.Revision != 1 || former.Complete {
 		t.Errorf("revision 1: %+v, want the former outcome", former)
 	}
-	page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
+	page := into[view.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", ""))
 	if len(page.Rounds) != 1 || page.Rounds[0].Revision != 2 || !page.Rounds[0].Complete {
 		t.Errorf("rounds: %+v, want the one with its second revision", page.Rounds)
 	}

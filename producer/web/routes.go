@@ -51,8 +51,8 @@ func Routes() []string {
 	return list
 }
 
-// mostBody bounds what a request brings: a list of every uid is a tenth of it.
-const mostBody = 64 << 10
+// maxBody bounds what a request brings: a list of every uid is a tenth of it.
+const maxBody = 64 << 10
 
 // errSlow ends a request whose time is over.
 var errSlow = errors.New("the request took too long")
@@ -66,7 +66,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]h
 	ctx, cancel := context.WithTimeoutCause(r.Context(), timeout, errSlow)
 	defer cancel()
 	r = r.WithContext(ctx)
-	r.Body = http.MaxBytesReader(w, r.Body, mostBody)
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	answer, err := a.inTurn(r, methods, slots)
 	if err != nil {
 		answer = a.refusal(r, err)

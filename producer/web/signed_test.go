@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
-	"mirrorfleet/producer/answer"
+	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -106,7 +106,7 @@ func TestTheAPIRefusesWhatIsNotSigned(t *testing.T) {
 				t.Errorf("%s, latest%s: %d %s; want 404", c.name, path, got.status, got.body)
 			}
 		}
-		if page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds[0].State != answer.Damaged {
+		if page := into[view.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds[0].State != view.Damaged {
 			t.Errorf("%s: listed as %s, want damaged", c.name, page.Rounds[0].State)
 		}
 	}
@@ -114,7 +114,7 @@ func TestTheAPIRefusesWhatIsNotSigned(t *testing.T) {
 	b.rewrite(t, job.ManifestKey(result.Round), func(signature signing.Signature, content []byte) []byte {
 		return signature.Seal(bytes.Replace(content, []byte(`"emission_share"`), []byte(`"emission_shore"`), 1))
 	})
-	if page := into[answer.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds[0].State != answer.Damaged {
+	if page := into[view.List](t, b.ask(t, http.MethodGet, "/api/v1/rounds", "")); page.Rounds[0].State != view.Damaged {
 		t.Errorf("a changed manifest: listed as %s, want damaged", page.Rounds[0].State)
 	}
 }

@@ -12,8 +12,8 @@ type digest [sha256.Size]byte
 
 func digestOf(token string) digest { return sha256.Sum256([]byte(token)) }
 
-// mayOrder refuses whoever does not bring the token of replays.
-func (a *API) mayOrder(r *http.Request) error {
+// mayReplay refuses whoever does not bring the token of replays.
+func (a *API) mayReplay(r *http.Request) error {
 	if a.token == (digest{}) {
 		return &problem{kind: noToken}
 	}

@@ -21,7 +21,9 @@ var arrows = []arrow{
 	{"shared/scoring/python", "what Python does knows nobody", nil},
 	{"shared/scoring/strictjson", "reading an object knows nobody", nil},
 	{"shared/job", "an evaluation on the wire holds what the rules made", []string{"shared/scoring"}},
+	{"shared/broadcast", "telling who waits knows nobody", nil},
 	{"shared/telemetry", "names and set-up know nobody", nil},
+	{"shared/telemetry/telemetrytest", "a test waits for a word", []string{"shared/broadcast"}},
 	{"shared/pause", "waiting knows nobody", nil},
 	{"shared/plural", "counting in words knows nobody", nil},
 	{"shared/secret", "a file's mode and content know nobody", nil},
@@ -35,11 +37,11 @@ var arrows = []arrow{
 	{"shared/nettest", "it carries bytes", []string{"shared/must"}},
 	{"shared/ratelimit/redistest", "servers need ports, and a failover leads clients to another", []string{"shared/must", "shared/nettest"}},
 	{"shared/ratelimit", "an adapter knows no other; it names its spans, and proves by files who it is", []string{
-		"shared/certs", "shared/ratelimit", "shared/secret", "shared/telemetry",
+		"shared/broadcast", "shared/certs", "shared/ratelimit", "shared/secret", "shared/telemetry",
 	}},
 	{
 		"shared/mirror", "the wire's models become the rules' facts; the limiter comes in as a Meter",
-		[]string{"shared/scoring", "shared/job", "shared/pause", "shared/telemetry", "shared/mirror"},
+		[]string{"shared/broadcast", "shared/scoring", "shared/job", "shared/pause", "shared/telemetry", "shared/mirror"},
 	},
 	{
 		"shared/jobstream", "it carries jobs, records and evaluations, marks the steps inside what takes several, and proves by files who it is",
@@ -51,7 +53,7 @@ var arrows = []arrow{
 	},
 	{
 		"shared/jobstream/jobstreamtest", "tests of jobs need the servers that jobs are on",
-		[]string{"shared/jobstream", "shared/local", "shared/must"},
+		[]string{"shared/job", "shared/jobstream", "shared/local", "shared/must"},
 	},
 	{"shared/jobstream/cluster", "servers need ports, and one that is apart a relay", []string{"shared/must", "shared/nettest"}},
 	{"shared/health", "it serves checks that others bring", []string{"shared/listen"}},
@@ -61,6 +63,7 @@ var arrows = []arrow{
 		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",
 		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command", "shared/listen"},
 	},
+	{"shared/mirrorsim/gitworld", "histories become what a mirror lists, of miners", []string{"shared/mirrorsim", "shared/scoring"}},
 	{"shared/command", "flags, exit codes and their own tests' help know nobody else; a file of settings may hold a secret, an error steers no terminal", []string{"shared/command", "shared/secret", "shared/terminal"}},
 	{"shared/terminal", "tables, colours and filters know nobody; what ends a test does neither", []string{"shared/must"}},
 	{"shared/crash", "marks know nobody; their reader reads the others as text", nil},
@@ -117,16 +120,16 @@ var arrows = []arrow{
 	},
 	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job", "shared/pause"}},
 	{
-		"producer/answer", "what is said of rounds is read from the streams, and of the limit from its bucket",
+		"producer/view", "what is shown of rounds is read from the streams, of the limit from its bucket; what is left of one is estimated. It knows no page",
 		[]string{
-			"producer/audit", "producer/outcome", "producer/round", "shared/job", "shared/jobstream", "shared/plural", "shared/ratelimit",
-			"shared/scoring",
+			"producer/audit", "producer/estimate", "producer/outcome", "producer/round", "shared/job", "shared/jobstream", "shared/plural",
+			"shared/ratelimit", "shared/scoring",
 		},
 	},
 	{
 		"producer/web", "the API says the same answers, and starts replays; its tests' help reads its description",
 		[]string{
-			"producer/answer", "producer/outcome", "producer/round", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
+			"producer/outcome", "producer/round", "producer/view", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
 			"shared/ratelimit", "shared/telemetry",
 		},
 	},
@@ -141,12 +144,25 @@ var arrows = []arrow{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache", "shared/telemetry",
 	}},
-	{"producer", "a command wires its own and what is shared, but no simulator; it shows the bucket, says what it starts, marks a turn's step", []string{
-		"producer/answer", "producer/audit", "producer/backup", "producer/doctor", "producer/estimate", "producer/export",
-		"producer/leadership", "producer/miners", "producer/outcome", "producer/round", "producer/schedule", "producer/web",
-		"shared/certs", "shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
-		"shared/mirror", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/telemetry",
-		"shared/terminal",
+	{
+		"producer/page", "a page shows data that others have read",
+		[]string{
+			"producer/audit", "producer/backup", "producer/doctor", "producer/estimate", "producer/outcome", "producer/round", "producer/view",
+			"shared/job", "shared/plural", "shared/scoring", "shared/terminal",
+		},
+	},
+	{
+		"producer/session", "it opens what a round takes and runs it; it returns what is to be shown, and knows neither page nor terminal",
+		[]string{
+			"producer/leadership", "producer/miners", "producer/outcome", "producer/round", "producer/schedule", "producer/view",
+			"shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/telemetry",
+		},
+	},
+	{"producer", "a command wires its own and what is shared, but no simulator", []string{
+		"producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/outcome", "producer/page",
+		"producer/round", "producer/schedule", "producer/session", "producer/view", "producer/web",
+		"shared/certs", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
+		"shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/terminal",
 	}},
 }
 

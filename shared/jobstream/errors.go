@@ -18,12 +18,14 @@ var (
 	ErrSignature = kv.ErrSignature
 )
 
-// Types of package kv, as above.
-type (
-	ValueError   = kv.ValueError
-	PayloadError = kv.PayloadError
-	Stored       = kv.Stored
-)
+// ValueError is a stored value that cannot be read.
+type ValueError = kv.ValueError
+
+// PayloadError is a server whose longest message is too short.
+type PayloadError = kv.PayloadError
+
+// Stored is a value as it was found in its bucket.
+type Stored = kv.Stored
 
 // MinPayload is the least that the server must take as one message.
 const MinPayload = kv.MinPayload

@@ -11,6 +11,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 	"go.opentelemetry.io/otel/trace"
 
+	"mirrorfleet/shared/broadcast"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -19,9 +20,8 @@ import (
 type breaker struct {
 	*gobreaker.CircuitBreaker[struct{}]
 
-	mu sync.Mutex
-	// changed is closed, and replaced, with each change of state.
-	changed chan struct{}
+	mu      sync.Mutex
+	changed broadcast.Signal // the state has
 	// failing are the paths of the requests that have failed since the last
 	// success; as many as matter.
 	failing map[string]bool
@@ -31,7 +31,7 @@ type breaker struct {
 }
 
 func newBreaker(cfg Config) *breaker {
-	b := &breaker{changed: make(chan struct{}), failing: map[string]bool{}}
+	b := &breaker{failing: map[string]bool{}}
 	b.CircuitBreaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: "mirror", MaxRequests: 1, Timeout: cfg.BreakFor,
 		ReadyToTrip: func(n gobreaker.Counts) bool {
@@ -47,8 +47,7 @@ func newBreaker(cfg Config) *breaker {
 			if to == gobreaker.StateOpen {
 				b.opened = time.Now()
 			}
-			close(b.changed)
-			b.changed = make(chan struct{})
+			b.changed.Send()
 		},
 	})
 	telemetry.BreakerIs(gobreaker.StateClosed.String(), false)
@@ -120,9 +119,7 @@ const maxPaths = 1000
 // guarded runs call, which asks for path, once the breaker lets it.
 func (c *Client) guarded(ctx context.Context, path string, call func() error) error {
 	for {
-		c.breaker.mu.Lock()
-		changed := c.breaker.changed
-		c.breaker.mu.Unlock()
+		changed := c.breaker.changed.Next()
 		_, err := c.breaker.Execute(func() (struct{}, error) {
 			err := call()
 			c.breaker.note(path, err)

@@ -1,5 +1,5 @@
-// Package plural counts things in a sentence: "1 job", "2 jobs". It knows the plurals
-// that an s makes, and no others.
+// Package plural counts things in a sentence: "1 job", "2 jobs". It makes plurals
+// with an s, and is told the others.
 package plural
 
 import "fmt"
@@ -11,6 +11,14 @@ func Of[N int | int64 | uint64](n N, thing string) string {
 		thing += "s"
 	}
 	return fmt.Sprintf("%d %s", n, thing)
+}
+
+// Forms is a number of things whose plural is not made by an s.
+func Forms[N int | int64 | uint64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // Are is the verb after a number of things: "is" or "are".

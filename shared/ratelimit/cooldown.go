@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"fmt"
+	"mirrorfleet/shared/broadcast"
 	"sync"
 	"time"
 )
@@ -44,8 +45,7 @@ type coolDown struct {
 	until time.Time
 	// ends is the latest end that this process has been told of.
 	ends time.Time
-	// void is closed, and replaced, when a cool-down begins.
-	void chan struct{}
+	void broadcast.Signal // a cool-down has begun
 }
 
 // begin voids what is held and notes the end until Redis has it. It returns the
@@ -60,8 +60,7 @@ func (c *coolDown) begin(now, until time.Time) (unwritten time.Time, began bool)
 	if until.After(c.until) {
 		c.until = until
 	}
-	close(c.void)
-	c.void = make(chan struct{})
+	c.void.Send()
 	return c.until, began
 }
 
@@ -83,8 +82,4 @@ func (c *coolDown) unwritten() time.Time {
 }
 
 // watch returns a channel that is closed when the next cool-down begins.
-func (c *coolDown) watch() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.void
-}
+func (c *coolDown) watch() <-chan struct{} { return c.void.Next() }

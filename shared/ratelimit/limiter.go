@@ -55,9 +55,6 @@ func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
 
 	l := &Limiter{
 		cfg: cfg, record: newRecord(rdb, cfg.Egress, cfg.Timeout), life: life, end: end,
-		queue:    queue{moved: make(chan struct{})},
-		cool:     coolDown{void: make(chan struct{})},
-		listener: newListener(),
 		health:   health{log: cfg.Log, egress: cfg.Egress},
 		mismatch: mismatch{log: cfg.Log, cfg: cfg},
 		count:    count,

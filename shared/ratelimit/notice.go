@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"mirrorfleet/shared/broadcast"
 	"mirrorfleet/shared/ratelimit/bucket"
 )
 
@@ -28,12 +29,8 @@ func parseNotice(payload string) (n notice, err error) {
 type listener struct {
 	mu   sync.Mutex
 	stop notice
-	// stopped and released are closed, and replaced, with each notice of their kind.
-	stopped, released chan struct{}
-}
-
-func newListener() listener {
-	return listener{stopped: make(chan struct{}), released: make(chan struct{})}
+	// stopped and released are sent with each notice of their kind.
+	stopped, released broadcast.Signal
 }
 
 // receive takes a notice. Of several stops the last counts: it is of the bucket as the
@@ -42,28 +39,22 @@ func (l *listener) receive(n notice) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n.until == 0 {
-		close(l.released)
-		l.released = make(chan struct{})
+		l.released.Send()
 		return
 	}
 	l.stop = n
-	close(l.stopped)
-	l.stopped = make(chan struct{})
+	l.stopped.Send()
 }
 
 // stops returns the stop that counts, and a channel that is closed with the next.
 func (l *listener) stops() (notice, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.stop, l.stopped
+	return l.stop, l.stopped.Next()
 }
 
 // release returns a channel that is closed with the next release.
-func (l *listener) release() <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.released
-}
+func (l *listener) release() <-chan struct{} { return l.released.Next() }
 
 // voids says whether a slot is void. What was granted after the stop is not, even
 // if its release was not heard.

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"mirrorfleet/shared/broadcast"
 	"slices"
 	"sync"
 	"time"
@@ -11,10 +12,10 @@ import (
 // how many wait. It is empty at first.
 type queue struct {
 	mu    sync.Mutex
-	busy  bool            // somebody holds the turn
-	line  []chan struct{} // each is closed when its turn comes
-	turn  time.Time       // when the one whose turn it is got it
-	moved chan struct{}   // closed, and replaced, whenever the turn ends
+	busy  bool             // somebody holds the turn
+	line  []chan struct{}  // each is closed when its turn comes
+	turn  time.Time        // when the one whose turn it is got it
+	moved broadcast.Signal // the turn has ended
 }
 
 // join waits for the turn. An error means that the turn is not held.
@@ -56,8 +57,7 @@ func (q *queue) leave(now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.turn = now
-	close(q.moved)
-	q.moved = make(chan struct{})
+	q.moved.Send()
 	if len(q.line) == 0 {
 		q.busy = false
 		return
@@ -72,9 +72,9 @@ func (q *queue) look() (now queueState) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.busy {
-		return queueState{moved: q.moved}
+		return queueState{moved: q.moved.Next()}
 	}
-	return queueState{len(q.line) + 1, q.turn, q.moved}
+	return queueState{len(q.line) + 1, q.turn, q.moved.Next()}
 }
 
 type queueState struct {

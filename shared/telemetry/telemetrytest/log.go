@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"mirrorfleet/shared/broadcast"
 	"strings"
 	"sync"
 	"testing"
@@ -14,7 +15,7 @@ import (
 type Log struct {
 	mu   sync.Mutex
 	text bytes.Buffer
-	more chan struct{} // closed by the next word; nil while nobody waits
+	more broadcast.Signal // there is another word
 }
 
 // Logger logs everything to l, as text.
@@ -25,10 +26,7 @@ func (l *Log) Logger() *slog.Logger {
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.more != nil {
-		close(l.more)
-		l.more = nil
-	}
+	l.more.Send()
 
 	return l.text.Write(p) //nolint:wrapcheck // it never fails
 }
@@ -49,10 +47,7 @@ func (l *Log) Await(ctx context.Context, tb testing.TB, word string) {
 	for {
 		l.mu.Lock()
 		said := strings.Contains(l.text.String(), word)
-		if l.more == nil {
-			l.more = make(chan struct{})
-		}
-		more := l.more
+		more := l.more.Next()
 		l.mu.Unlock()
 		if said {
 			return

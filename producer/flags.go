@@ -1,0 +1,201 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/session"
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/scoring/tokens"
+)
+
+const (
+	groupRound   = "The round"
+	groupLocal   = "One machine"
+	groupOthers  = "Other producers, and crashes"
+	groupOutput  = "What is printed"
+	groupMiners  = "The miners"
+	groupSigning = "Signatures"
+)
+
+// defaultState is where local rounds are kept when nobody says otherwise.
+const defaultState = ".mirrorfleet"
+
+// only takes the flags of these names, in their order.
+func only(flags []cli.Flag, names ...string) []cli.Flag {
+	return slices.DeleteFunc(flags, func(f cli.Flag) bool { return !slices.Contains(names, f.Names()[0]) })
+}
+
+func roundFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "miners", Category: groupRound, Sources: command.Env("miners"),
+			Usage: "`FILE` of the miners: a JSON list of uid, hotkey, github_id",
+		},
+		&cli.StringFlag{
+			Name: "registry", Category: groupRound, Sources: command.Env("registry"),
+			Usage: "`FILE` of the repositories, the validator's master_repositories.json",
+		},
+		&cli.StringFlag{
+			Name: "weights", Category: groupRound, Sources: command.Env("weights"),
+			Usage: "`DIR` with the validator's programming_languages.json and token_weights.json; without it the product's own",
+		},
+		&cli.StringFlag{
+			Name: "as-of", Category: groupRound, Sources: command.Env("as-of"),
+			Usage: "the round's `INSTANT` (RFC 3339); without it now",
+		},
+		command.Offers(&cli.StringSliceFlag{
+			Name: "unloadable", Category: groupRound, Sources: command.Env("unloadable"), Value: []string{"csharp"},
+			Usage: "`LANGUAGES` that give no nodes because the validator's installation cannot load them; \"\" for none",
+		}, tokens.Languages()...),
+		command.Offers(&cli.StringFlag{
+			Name: "resume", Category: groupRound, Sources: command.Env("resume"),
+			Usage: "resume `ROUND` instead of planning one; \"latest\" takes the last one planned",
+		}, view.Latest),
+		&cli.BoolFlag{
+			Name: "json", Category: groupRound, Sources: command.Env("json"),
+			Usage: "print the outcome as JSON on standard output, everything else on standard error",
+		},
+	}
+}
+
+func localFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{
+			Name: "local", Category: groupLocal, Sources: command.Env("local"),
+			Usage: "start NATS and Redis inside this process and workers beside it",
+		},
+		&cli.StringFlag{
+			Name: "state", Category: groupLocal, Sources: command.Env("state"), Value: defaultState,
+			Usage: "`DIR` that keeps streams and logs between local rounds",
+		},
+		&cli.IntFlag{
+			Name: "workers", Category: groupLocal, Sources: command.Env("workers"), Value: 2,
+			Usage: "worker processes to start", Validator: func(n int) error {
+				if n >= 1 && n <= 64 {
+					return nil
+				}
+				return fmt.Errorf("%d workers: want 1 to 64", n)
+			},
+		},
+		command.Offers(&cli.StringFlag{
+			Name: "world", Category: groupLocal, Sources: command.Env("world"),
+			Usage: "`WORLD` that the simulated mirror serves: demo, git:DIR[,DIR...] or case:FILE; demo unless --mirror is given",
+		}, "demo"),
+	}
+}
+
+// lookFlags are --json and where local rounds are, for commands that run none.
+// local says what --local means there.
+func lookFlags(local string) []cli.Flag {
+	return append([]cli.Flag{
+		&cli.BoolFlag{
+			Name: "json", Category: groupOutput, Sources: command.Env("json"),
+			Usage: "print JSON on standard output, as docs/api.md describes it",
+		},
+		&cli.BoolFlag{Name: "local", Category: groupLocal, Sources: command.Env("local"), Usage: local},
+	}, only(localFlags(), "state")...)
+}
+
+// readLocal is --local of commands that read rounds.
+const readLocal = "read the local rounds of --state, whether a producer runs there or none"
+
+// readFlags are those of every command that reads NATS alone.
+func readFlags() []cli.Flag {
+	servers := only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...)
+	return slices.Concat(lookFlags(readLocal), servers, []cli.Flag{verifyFlag()}, command.Seeing())
+}
+
+func revisionFlag() cli.Flag {
+	return &cli.IntFlag{
+		Name: "revision", Category: groupRound, Sources: command.Env("revision"),
+		Usage: "the `N`th outcome of the round; 0 is the latest",
+	}
+}
+
+// otherFlags are for what happens between producers, and between a producer
+// and its own former life.
+func otherFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{
+			Name: "takeover", Category: groupOthers, Sources: command.Env("takeover"), Value: 15 * time.Second,
+			Usage: "how long a producer may be silent before one that stands by takes its round over", Validator: command.AtLeast(time.Second),
+		},
+		&cli.DurationFlag{
+			Name: "reconcile", Category: groupOthers, Sources: command.Env("reconcile"), Value: 15 * time.Second,
+			Usage: "how often what is outstanding is compared with what is queued", Validator: command.AtLeast(time.Second),
+		},
+	}
+}
+
+// egressFlags are for commands that say which egresses the fleet has.
+func egressFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{
+			Name: "egresses", Category: command.GroupLimit, Sources: command.Env("egresses"),
+			DefaultText: "what is declared, if --egress is in it; else --egress alone",
+			Usage:       "`NAMES` of all egresses of the fleet, separated by commas; a worker of any other egress hands its jobs back and exits",
+		},
+	}
+}
+
+// signingFlags are for commands that conclude rounds.
+func signingFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "signing-key", Category: groupSigning, Sources: command.Env("signing-key"), TakesFile: true,
+			Usage: "`FILE` of the ed25519 private key (PEM) that rounds and their outcomes are signed with; without it they are unsigned",
+		},
+		verifyFlag(),
+	}
+}
+
+// verifyFlag is for every command that reads rounds.
+func verifyFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "verify-key", Category: groupSigning, Sources: command.Env("verify-key"), TakesFile: true,
+		Usage: "`FILE` of the ed25519 public keys (PEM): what none of them has signed is refused; without any key nothing is verified",
+	}
+}
+
+// traceFlags are for commands that run one round.
+func traceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{
+			Name: "trace", Category: command.GroupSeeing, Sources: command.Env("trace"),
+			Usage: "send traces to a collector on this machine (" + session.DefaultCollector + "), unless OTEL_EXPORTER_OTLP_ENDPOINT names " +
+				"another, and print the link to the round's trace",
+		},
+		&cli.StringFlag{
+			Name: "jaeger", Category: command.GroupSeeing, Sources: command.Env("jaeger"), Value: "http://localhost:16686",
+			Usage: "base `URL` of Jaeger's pages, for links to traces",
+		},
+	}
+}
+
+// minerFlags say where the miners of a validator's installation are read.
+func minerFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "tokens", Category: groupMiners, Sources: command.Env("tokens"),
+			Usage: "`FILE` of the access tokens that the validator has stored: a JSON list of uid, hotkey, pat, github_id",
+		},
+		&cli.StringFlag{
+			Name: "metagraph", Category: groupMiners, Sources: command.Env("metagraph"),
+			Usage: "`FILE` with an export of the metagraph: JSON, uid to hotkey",
+		},
+		&cli.DurationFlag{
+			Name: "metagraph-max-age", Category: groupMiners, Sources: command.Env("metagraph-max-age"), Value: 6 * time.Hour,
+			Usage: "how old that export may be; an older one puts the round off", Validator: command.AtLeast(time.Second),
+		},
+		&cli.StringFlag{
+			Name: "github", Category: groupMiners, Sources: command.Env("github"), Value: miners.DefaultGitHub,
+			Usage: "base `URL` of GitHub's API, which says whose account a token is",
+		},
+	}
+}

@@ -1,0 +1,34 @@
+package page
+
+import (
+	"fmt"
+	"io"
+
+	"mirrorfleet/producer/outcome"
+	"mirrorfleet/shared/plural"
+	"mirrorfleet/shared/terminal"
+)
+
+// Comparison prints what a revision changed: a line of scores and one of reasons for each miner.
+func Comparison(w io.Writer, c outcome.Comparison) error {
+	p := newPage(w)
+	p.blank()
+	p.textf(0, "Revision %d against revision %d of round %s: %s changed", c.To, c.From, c.Round, plural.Of(len(c.Changes), "miner"))
+	if len(c.Changes) > 0 {
+		p.blank()
+		p.painted(terminal.Head, func() { p.linef("%6s  %22s  %21s  %22s", "UID", "SCORE", "ISSUES", "REWARD") })
+	}
+	for _, change := range c.Changes {
+		p.linef("%6d  %22s  %21s  %22s", change.UID, oldNew(change.Score, 4), oldNew(change.Issues, 2), oldNew(change.Reward, 6))
+		p.textf(8, "%s", change.Reason)
+	}
+	return p.writeTo(w)
+}
+
+// oldNew prints a figure before and after, or once if it is the same.
+func oldNew(f outcome.Figures, digits int) string {
+	if f.Old == f.New {
+		return fmt.Sprintf("%.*f", digits, f.New)
+	}
+	return fmt.Sprintf("%.*f -> %.*f", digits, f.Old, digits, f.New)
+}

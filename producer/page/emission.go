@@ -1,0 +1,57 @@
+package page
+
+import (
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/plural"
+	"mirrorfleet/shared/scoring"
+)
+
+func renderRewards(p *page, r view.Path, m *scoring.MinerOutcome) {
+	p.blank()
+	p.linef("Reward %s", brief(r.Reward))
+	for i := range r.Repositories {
+		renderRepository(p, &r.Repositories[i], r.Pool, m)
+	}
+	if r.Recycled > 0 {
+		p.textf(2, "as the recycle uid it gets all that is recycled: %s", brief(r.Recycled))
+	}
+	if r.Treasury > 0 {
+		p.textf(2, "as the issue treasury it gets %s", brief(r.Treasury))
+	}
+	if r.Reward == 0 && len(r.Repositories) == 0 {
+		p.textf(2, "nothing of it is in a repository with an emission share")
+	}
+}
+
+func renderRepository(p *page, r *view.RepositoryPath, pool scoring.Pool, m *scoring.MinerOutcome) {
+	p.textf(2, "%s: slice %s = 0.9 x emission share %s", r.Repository, brief(r.RepoSlice), brief(r.EmissionShare))
+	if r.Maintainers > 0 {
+		mine := "this one is none of them"
+		if r.MaintainerReward > 0 {
+			mine = "to this one " + brief(r.MaintainerReward)
+		}
+		p.textf(4, "maintainers: cut %s, %s among %s; %s",
+			brief(r.MaintainerCut), brief(r.MaintainerCarveOut), plural.Of(r.Maintainers, "miner"), mine)
+	}
+	if !r.Active {
+		p.textf(4, "nobody scores here: nothing is paid, %s is recycled", brief(r.RecycledAmount))
+		return
+	}
+	p.textf(4, "for scores: 0.9 x %s x pool multiplier %s = %s", brief(r.ScoringShare), brief(pool.Multiplier),
+		brief(r.Pulls.Slice+r.Issues.Slice))
+	renderSide(p, r.Pulls, "pull requests", zeroSide(m, r.Repository, zeroPulls))
+	renderSide(p, r.Issues, "issue discovery", zeroSide(m, r.Repository, zeroIssues))
+}
+
+// renderSide prints what a miner gets of a side; zero is why, if that is nothing.
+func renderSide(p *page, s view.Side, name, zero string) {
+	if s.Slice == 0 {
+		p.textf(4, "%s: no slice", name)
+		return
+	}
+	if s.Reward > 0 {
+		zero = ""
+	}
+	p.textf(4, "%s: slice %s x score %s / %s of %s = %s%s",
+		name, brief(s.Slice), brief(s.Score), brief(s.All), plural.Of(s.Miners, "miner"), brief(s.Reward), inBrackets(zero))
+}

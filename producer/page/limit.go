@@ -1,0 +1,180 @@
+package page
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/plural"
+	"mirrorfleet/shared/terminal"
+)
+
+// Bucket prints an egress's bucket, and before it what came of a request; "" for none.
+func Bucket(w io.Writer, b view.Bucket, did string) error {
+	p := bucket{b}
+	out := newPage(w)
+	line := func(name, format string, args ...any) {
+		out.words(fmt.Sprintf("  %-11s ", name), 14, fmt.Sprintf(format, args...))
+	}
+	if did != "" {
+		out.textf(0, "%s", did)
+		out.blank()
+	}
+	text, colour := p.standing()
+	out.painted(colour, func() { out.textf(0, "Egress %s: %s", p.Egress, text) })
+	out.blank()
+	line("rate", "%.3f permits a second, one every %.1f ms; the mirror allows %d in %s", p.Rate, 1000*p.Interval, p.Limit, Length(p.Window))
+	line("next slot", "%s; slots are given up to %s ahead (the horizon)", in(p.NextSlotIn), Length(p.Horizon))
+	line("hold", "%s", forMore(p.Hold))
+	line("cool-down", "%s; since the bucket began: %d", forMore(p.CoolDown), p.CoolDowns)
+	line("permits", "%d granted%s; told to ask again later: %d", p.Granted, p.last(), p.Refused)
+	line("bucket", "began %s ago; starts from an unknown state or with other figures: %d", Length(p.StartedAt), p.Restarts)
+	line("Redis", "%s", runID(p.RunID))
+	out.blank()
+	out.textf(2, "Permits of each 10 s%s:", p.shared())
+	p.renderUse(out)
+	return out.writeTo(w)
+}
+
+// bucket is a bucket as it is shown.
+type bucket struct{ view.Bucket }
+
+// warnOfOthers points out egresses that are not declared, in the words of
+// docs/run.md#the-limit-by-hand.
+func warnOfOthers(out *page, names []string) {
+	out.painted(terminal.Bad, func() {
+		out.textf(0, "NOT DECLARED: %s. Somebody sends under a name that is none of the fleet's egresses: two buckets at one address "+
+			"go over the limit. Start what sends with the --egress of its address, or name the egress in the producers' --egresses.",
+			strings.Join(names, ", "))
+	})
+}
+
+// Limit prints every bucket in a line, and that of the own egress whole.
+func Limit(w io.Writer, l view.Limit) error {
+	if len(l.Egresses) == 0 && l.Bucket != nil { // they could not be listed
+		return Bucket(w, *l.Bucket, "")
+	}
+	out := newPage(w)
+	out.headingf("Egresses with a bucket in this Redis")
+	if len(l.Declared) > 0 {
+		out.textf(2, "The fleet has declared %s.", strings.Join(l.Declared, ", "))
+	} else {
+		out.textf(2, "The egresses that the fleet has declared are unknown: give --nats, once a producer has started.")
+	}
+	out.blank()
+	width := 0
+	for _, e := range l.Egresses {
+		width = max(width, min(len(e.Egress), out.width/2))
+	}
+	for _, e := range l.Egresses {
+		mark, colour := "", terminal.Plain
+		if e.Undeclared {
+			mark, colour = "; NOT DECLARED", terminal.Bad
+		}
+		out.painted(colour, func() {
+			out.hangf(fmt.Sprintf("  %-*s  ", width, e.Egress), "%s, last used %s ago%s%s",
+				plural.Of(e.Granted, "permit"), Length(e.LastUse), stopped(e), mark)
+		})
+	}
+	out.blank()
+	if names := l.Undeclared(); len(names) > 0 {
+		warnOfOthers(out, names)
+		out.blank()
+	}
+	if l.Bucket != nil {
+		if err := out.writeTo(w); err != nil {
+			return err
+		}
+		return Bucket(w, *l.Bucket, "")
+	}
+	out.textf(0, "--egress NAME shows all of a bucket.")
+	return out.writeTo(w)
+}
+
+// stopped is why an egress stands still, "" for one that does not.
+func stopped(e view.Egress) string {
+	switch {
+	case e.Hold > 0 && e.Hold >= e.CoolDown:
+		return "; held " + forMore(e.Hold)
+	case e.CoolDown > 0:
+		return "; cooling down " + forMore(e.CoolDown)
+	}
+	return ""
+}
+
+// standing is the egress in a word.
+func (p bucket) standing() (string, terminal.Colour) {
+	switch {
+	case p.Hold > 0 && p.Hold >= p.CoolDown:
+		return "HELD by hand for " + Length(p.Hold) + " more (producer limit --release ends it)", terminal.Bad
+	case p.CoolDown > 0:
+		return "COOLING DOWN for " + Length(p.CoolDown) + " more, because the mirror asked for it", terminal.Bad
+	case p.Granted > 0 && p.LastSlot < p.Horizon: // a process that waits asks at least once a horizon
+		return "in use", terminal.Good
+	}
+	return "idle", terminal.Plain
+}
+
+func (p bucket) shared() string {
+	if p.ShareOf == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %.0f %% of the limit in the last full %.0f s", 100*p.Share, p.ShareOf)
+}
+
+func (p bucket) last() string {
+	switch {
+	case p.Granted == 0:
+		return ""
+	case p.LastSlot < 0:
+		return fmt.Sprintf(", the last one reserved %s ahead", Length(-p.LastSlot))
+	}
+	return fmt.Sprintf(", the last slot %s ago", Length(p.LastSlot))
+}
+
+// renderUse prints a line for each minute, the running one last.
+func (p bucket) renderUse(out *page) {
+	end := len(p.Use) - 1 // the running cell stands alone
+	for first := end % view.UseRow; first < end; first += view.UseRow {
+		var row strings.Builder
+		for _, n := range p.Use[first : first+view.UseRow] {
+			fmt.Fprintf(&row, "%5d", n)
+		}
+		out.linef("    %d min ago %s", (end-first)/view.UseRow, row.String())
+	}
+	if end >= 0 {
+		out.linef("    running   %5d", p.Use[end])
+	}
+}
+
+// Length prints seconds as people read them.
+func Length(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	if d >= time.Minute {
+		return d.Round(time.Second).String()
+	}
+	return d.Round(100 * time.Millisecond).String()
+}
+
+func in(seconds float64) string {
+	if seconds <= 0 {
+		return "now"
+	}
+	return "in " + Length(seconds)
+}
+
+func forMore(seconds float64) string {
+	if seconds <= 0 {
+		return "none"
+	}
+	return "for " + Length(seconds) + " more"
+}
+
+func runID(id string) string {
+	if id == "" {
+		return "tells no run id"
+	}
+	return "run id " + id
+}

@@ -1,0 +1,56 @@
+package page
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// busy is a bucket in the middle of a round.
+func busy() ratelimit.State {
+	return ratelimit.State{
+		Egress: "eu-1", Known: true, Rate: 4.683, Interval: 213542 * time.Microsecond, Limit: 50, Window: 10 * time.Second,
+		Horizon: 10 * time.Second, NextIn: 613 * time.Millisecond, Granted: 1024, Refused: 12, Restarts: 2, CoolDowns: 1,
+		Age: 12*time.Minute + 30*time.Second, LastGrant: -400 * time.Millisecond, RunID: "82908f967e808fda10b146b6d07e840060dce21f",
+		Use: []int64{
+			0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 47, 47, 47, 47, 46, 21,
+		},
+	}
+}
+
+// The page of each state that an egress can be in; every line fits a terminal.
+func TestLimitPage(t *testing.T) {
+	t.Parallel()
+	held, cooling, fresh := busy(), busy(), busy()
+	held.Hold, held.NextIn, held.LastGrant = 4*time.Minute+12*time.Second, 4*time.Minute+12*time.Second, 9*time.Second
+	cooling.CoolDown, cooling.NextIn = 30*time.Second, 30*time.Second
+	fresh.Age, fresh.Granted, fresh.Use, fresh.RunID = 8*time.Second, 0, make([]int64, 29), ""
+	for name, state := range map[string]ratelimit.State{
+		"busy": busy(), "held": held, "cooling": cooling, "fresh": fresh,
+	} {
+		goldenPage(t, "limit/"+name, "Bucket", view.BucketOf(state), func(w io.Writer, b view.Bucket) error { return Bucket(w, b, "") })
+	}
+	other, gone := held, busy()
+	other.Egress, gone.Egress, gone.LastGrant = "stranger", "old-name", 72*time.Hour
+	all := []ratelimit.State{busy(), cooling, gone, other}
+	all[1].Egress = "eu-2"
+	declared := job.Egresses{Names: []string{"eu-1", "eu-2"}, By: "p"}
+	goldenPage(t, "limit/list", "Limit", view.LimitOf(all, declared, "eu-1"), Limit)
+	goldenPage(t, "limit/list-unknown", "Limit", view.LimitOf(all, job.Egresses{}, "default"), Limit)
+}
+
+// An egress is in use while slots were given within a horizon.
+func TestLimitStanding(t *testing.T) {
+	t.Parallel()
+	state := busy()
+	for ago, want := range map[time.Duration]string{-time.Second: "in use", 9 * time.Second: "in use", 10 * time.Second: "idle"} {
+		state.LastGrant = ago
+		if got, _ := (bucket{view.BucketOf(state)}).standing(); got != want {
+			t.Errorf("with the last slot %v ago the egress is %s, want %s", ago, got, want)
+		}
+	}
+}

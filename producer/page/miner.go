@@ -1,0 +1,210 @@
+package page
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/plural"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
+	"mirrorfleet/shared/terminal"
+)
+
+// Miner prints what a round has to say of a miner.
+func Miner(w io.Writer, a view.Miner) error {
+	p, m := newPage(w), &a.Outcome
+	p.titlef(fmt.Sprintf("Miner %d of round %s", a.UID, a.Round), fmt.Sprintf("as of %s, revision %d", a.AsOf, a.Revision))
+	p.textf(0, "hotkey %s, GitHub id %s", m.Hotkey, m.GitHubID)
+	if a.Trace != "" {
+		p.textf(0, "trace %s", a.Trace)
+	}
+	printNotes(p, &a)
+	if m.Failed == input.NoFailure {
+		p.textf(0, "score %s, collateral %s, credibility %s; issues %s, credibility %s", brief(m.TotalScore),
+			brief(m.TotalCollateralScore), brief(m.Credibility), brief(m.IssueDiscoveryScore), brief(m.IssueCredibility))
+	}
+	for _, name := range repositoriesOf(m) {
+		p.blank()
+		p.textf(0, "%s", name)
+		printRepository(p, m, name)
+		printPulls(p, m, name)
+		printIssues(p, m, name)
+	}
+	renderRewards(p, a.Rewards, m)
+	return p.writeTo(w)
+}
+
+// printNotes says what a reader should know beside the scores.
+func printNotes(p *page, a *view.Miner) {
+	m := &a.Outcome
+	if m.Failed != input.NoFailure {
+		p.painted(terminal.Bad, func() { p.textf(0, "FAILED: %s", m.Failed) })
+	}
+	if len(m.SharedWith) > 0 {
+		p.textf(0, "shares its GitHub account with uids %v", m.SharedWith)
+	}
+	unasked := a.UnknownIdentity != nil && a.UnknownIdentity.KeptAt.IsZero() && m.Failed == input.NoFailure
+	for _, n := range []struct {
+		holds bool
+		text  string
+	}{
+		{unasked, "nothing was asked of the mirror: what is stored, if anything, stands in"},
+		{!unasked && m.FetchFailed && !m.FromStored, "its pull requests could not be listed, and none are stored"},
+		{!unasked && m.Failed == "" && m.IssuesFailed, "its issues could not be listed: stored scores, if any, stand in"},
+		{!unasked && m.OpenIssuesFailed, "its open issues could not be listed"},
+		{m.IssuesIncomplete, "the score of a solving pull request could not be obtained: its issues are incomplete"},
+	} {
+		if n.holds {
+			p.painted(terminal.Warn, func() { p.textf(0, "NOTE: %s", n.text) })
+		}
+	}
+	if a.StandIn != nil {
+		p.painted(terminal.Warn, func() { p.textf(0, "STAND-IN: %s", a.StandIn) })
+	}
+	if a.UnknownIdentity != nil {
+		p.painted(terminal.Warn, func() { p.textf(0, "UNKNOWN IDENTITY: %s", a.UnknownIdentity) })
+	}
+	for _, d := range a.DeadLetters {
+		p.painted(terminal.Bad, func() { p.textf(0, "DEAD LETTER: %s after %s: %s", d.Class, plural.Of(d.Attempts, "attempt"), d.Error) })
+	}
+	printMissing(p, a.Missing)
+	for _, item := range a.Malformed {
+		p.painted(terminal.Warn, func() { p.textf(0, "MALFORMED, skipped: %s: %s", item.Item, item.Error) })
+	}
+}
+
+// printMissing says what the fleet could not get, or not score.
+func printMissing(p *page, all []job.Missing) {
+	for _, missing := range all {
+		p.painted(terminal.Warn, func() { p.textf(0, "MISSING: %s (%s): %s", missing.What, missing.Cause, missing.Error) })
+	}
+}
+
+// repositoriesOf lists every repository in which a miner has anything.
+func repositoriesOf(m *scoring.MinerOutcome) []string {
+	var names []string
+	for i := range m.Repositories {
+		names = append(names, m.Repositories[i].Repository)
+	}
+	for _, name := range view.PullsOf(m) {
+		names = append(names, name.Repository)
+	}
+	for i := range m.Issues {
+		names = append(names, m.Issues[i].Repository)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func printRepository(p *page, m *scoring.MinerOutcome, name string) {
+	at := slices.IndexFunc(m.Repositories, func(r scoring.RepositoryOutcome) bool { return r.Repository == name })
+	if at < 0 {
+		return
+	}
+	r := &m.Repositories[at]
+	if r.PullGate != nil {
+		p.textf(2, "pull requests: %s; score %s after collateral %s%s", gateText(r.PullGate, "merged"),
+			brief(r.TotalScore), brief(r.TotalCollateralScore), inBrackets(zeroPulls(r)))
+	}
+	switch {
+	case r.IssueGate != nil:
+		p.textf(2, "issues: %s; %d solved, %d closed unsolved; score %s%s", gateText(r.IssueGate, "valid solved"),
+			r.TotalSolvedIssues, r.TotalClosedIssues, brief(r.IssueDiscoveryScore), inBrackets(zeroIssues(r)))
+	case r.TotalOpenIssues > 0:
+		p.textf(2, "issues: %d open, nothing to be judged", r.TotalOpenIssues)
+	}
+}
+
+// gateText is a gate with its thresholds, and the spam rule if it was reached.
+func gateText(g *scoring.Gate, counted string) string {
+	text := fmt.Sprintf("%s, %d %s (minimum %d), credibility %s (minimum %s)",
+		g.Code, g.Count, counted, g.Least, brief(g.Credibility), brief(g.LeastCredibility))
+	if g.OpenThreshold == nil {
+		return text + fmt.Sprintf(", %d open", g.Open)
+	}
+	return text + fmt.Sprintf(", %d open (maximum %d: %d and one for each %s of token score %s, up to %d): spam multiplier %s",
+		g.Open, *g.OpenThreshold, g.OpenBase, brief(g.OpenPerSlot), brief(g.TokenScore), g.OpenMost, brief(g.SpamMultiplier))
+}
+
+const pullRow = "  %-6s %8s %8s %6s %6s %6s %6s %6s %11s"
+
+// printPulls prints a line for each pull request of a repository.
+func printPulls(p *page, m *scoring.MinerOutcome, name string) {
+	header := false
+	for i := range m.PullRequests {
+		pull := &m.PullRequests[i]
+		if pull.Repository != name {
+			continue
+		}
+		if !header {
+			header = true
+			p.painted(terminal.Head, func() {
+				p.linef(pullRow, "STATE", "NUMBER", "BASE", "ISSUE", "LABEL", "DECAY", "REVIEW", "SPAM", "EARNED")
+			})
+		}
+		number := fmt.Sprintf("#%d", pull.Number)
+		if !pull.Scored {
+			p.linef("  %-6s %8s  not scored: %s", stateText(pull.State), number, pull.Reasons.Base.Code)
+			continue
+		}
+		p.linef(pullRow, stateText(pull.State), number, two(pull.BaseScore), two(pull.IssueMultiplier), two(pull.LabelMultiplier),
+			two(pull.TimeDecayMultiplier), two(pull.ReviewQualityMultiplier), two(pull.OpenPRSpamMultiplier), earnedText(pull))
+	}
+	for i := range m.Dropped {
+		if d := &m.Dropped[i]; d.Repository == name {
+			p.textf(2, "dropped #%d (%s): %s", d.Number, stateText(d.State), because(d.Reason))
+		}
+	}
+}
+
+// earnedText is what a pull request adds, or what an open one holds back.
+func earnedText(pull *scoring.PullRequestOutcome) string {
+	if pull.State == scoring.Open {
+		return fmt.Sprintf("-%.4f", pull.CollateralScore)
+	}
+	return fmt.Sprintf("%.4f", pull.EarnedScore)
+}
+
+func two(x float64) string { return fmt.Sprintf("%.2f", x) }
+
+func stateText(s scoring.State) string {
+	switch s {
+	case scoring.Merged:
+		return "merged"
+	case scoring.Open:
+		return "open"
+	case scoring.Closed:
+		return "closed"
+	}
+	return string(s)
+}
+
+// printIssues prints each issue of a repository with what it counts as.
+func printIssues(p *page, m *scoring.MinerOutcome, name string) {
+	for i := range m.Issues {
+		issue := &m.Issues[i]
+		if issue.Repository != name {
+			continue
+		}
+		by := ""
+		if issue.PullRequest > 0 {
+			by = fmt.Sprintf(" by #%d", issue.PullRequest)
+		}
+		p.textf(2, "issue #%d %s%s: %s%s", issue.Number, issue.Classification, by, because(issue.Reason), scoreText(m, issue))
+	}
+}
+
+// scoreText is how a scoring issue came by its score.
+func scoreText(m *scoring.MinerOutcome, issue *scoring.IssueOutcome) string {
+	for i := range m.ScoredIssues {
+		if s := &m.ScoredIssues[i]; s.Repository == issue.Repository && s.Number == issue.Number {
+			return fmt.Sprintf("; %s = base %s x label %s x decay %s x review %s x credibility %s x spam %s",
+				brief(s.EarnedScore), brief(s.BaseScore), brief(s.LabelMultiplier), brief(s.TimeDecayMultiplier),
+				brief(s.ReviewQualityMultiplier), brief(s.CredibilityMultiplier), brief(s.OpenSpamMultiplier))
+		}
+	}
+	return ""
+}

@@ -1,0 +1,69 @@
+package page
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"mirrorfleet/producer/outcome"
+)
+
+// Next ends what a local round prints with a command that shows more of it. It
+// can be typed as it stands, in the folder that this command was run in; where are the
+// flags that find the round there.
+func Next(w io.Writer, program string, where []string, result outcome.Result) {
+	line := []string{program, "show", result.Round}
+	about := "The round again:"
+	if uid, found := bestOf(result); found {
+		line = append(line, strconv.Itoa(uid))
+		about = fmt.Sprintf("Why miner %d has its score:", uid)
+	}
+	fmt.Fprintf(w, "\n%s\n    %s\n", about, Again(append(line, where...)))
+}
+
+// Again is a command that a shell takes as it was given.
+func Again(args []string) string {
+	words := make([]string, len(args))
+	for i, word := range args {
+		words[i] = quoted(word)
+	}
+	return strings.Join(words, " ")
+}
+
+// Resuming is a command as it was given, but to resume a round.
+func Resuming(args []string, round string) string {
+	var words []string
+	for i := 0; i < len(args); i++ {
+		switch {
+		case args[i] == "--resume":
+			i++ // and its value
+		case !strings.HasPrefix(args[i], "--resume="):
+			words = append(words, args[i])
+		}
+	}
+	return Again(append(words, "--resume", round))
+}
+
+// bestOf is the miner with the highest score.
+func bestOf(result outcome.Result) (uid int, found bool) {
+	best := 0.0
+	for _, m := range result.Outcome.Miners {
+		if m.TotalScore > best {
+			uid, best, found = m.UID, m.TotalScore, true
+		}
+	}
+	return uid, found
+}
+
+// plainWord is one that a shell takes as it is.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9%+,./:=@_-]+$`)
+
+// quoted is a word as a shell takes it.
+func quoted(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

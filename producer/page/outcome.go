@@ -1,0 +1,65 @@
+package page
+
+import (
+	"io"
+	"maps"
+	"slices"
+
+	"mirrorfleet/producer/audit"
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/plural"
+	"mirrorfleet/shared/terminal"
+)
+
+// maxNamed bounds the discrepancies that a page names one by one.
+const maxNamed = 20
+
+// Outcome prints a round's outcome, with what its jobs look like now.
+func Outcome(w io.Writer, a view.Outcome) error {
+	if err := Result(w, a.Result); err != nil {
+		return err
+	}
+	p := newPage(w)
+	if len(a.Revisions) > 1 {
+		p.textf(0, "Revision %d of %d; --compare shows what it changed.", a.Revision, len(a.Revisions))
+	}
+	p.textf(0, "%s", signature(a.SignedBy, a.Verified))
+	printAudit(p, *a.Audit)
+	return p.writeTo(w)
+}
+
+// signature says who vouches for an outcome.
+func signature(by string, verified bool) string {
+	switch {
+	case by == "":
+		return "Unsigned: whoever can write to NATS as a producer can change it unseen."
+	case verified:
+		return "Signed by key " + by + ", verified."
+	}
+	return "Signed by key " + by + ", not verified: give --verify-key."
+}
+
+// printAudit names each thing that is wrong, and counts what is harmless.
+func printAudit(p *page, a audit.Report) {
+	colour := terminal.Plain
+	if !a.Holds() {
+		colour = terminal.Bad
+	}
+	p.painted(colour, func() { p.textf(0, "audit: %s", a) })
+	wrong, harmless := 0, map[audit.Kind]int{}
+	for _, d := range a.Discrepancies {
+		if d.Harmless {
+			harmless[d.Kind]++
+			continue
+		}
+		if wrong++; wrong <= maxNamed {
+			p.textf(2, "%s", d)
+		}
+	}
+	if more := wrong - maxNamed; more > 0 {
+		p.textf(2, "and %d more", more)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(harmless)) {
+		p.textf(2, "harmless: %s, %s", kind, plural.Of(harmless[kind], "time"))
+	}
+}

@@ -1,0 +1,177 @@
+package page
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/terminal"
+)
+
+const (
+	// pageWidth is how wide a page is where no terminal says how wide it may be,
+	// minWidth is the minimum.
+	pageWidth, minWidth = 80, 40
+
+	instantLayout = view.InstantLayout
+)
+
+// page is text for a person: lines of at most the terminal's width, without
+// control characters. What the mirror says is others' text, and must not
+// write to the terminal as it likes.
+type page struct {
+	out   []byte
+	width int
+	style terminal.Style
+}
+
+// newPage makes a page for a place.
+func newPage(w io.Writer) *page {
+	p := &page{width: pageWidth, style: terminal.Of(w)}
+	if p.style.Width > 0 {
+		p.width = max(p.style.Width, minWidth)
+	}
+	return p
+}
+
+func (p *page) writeTo(w io.Writer) error {
+	if _, err := w.Write(p.out); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	return nil
+}
+
+// blank ends a paragraph.
+func (p *page) blank() { p.out = append(p.out, '\n') }
+
+// painted colours each line of what is printed meanwhile.
+func (p *page) painted(c terminal.Colour, show func()) {
+	start := len(p.out)
+	show()
+	lines := strings.Split(string(p.out[start:]), "\n")
+	for i, line := range lines {
+		text := strings.TrimLeft(line, " ")
+		lines[i] = line[:len(line)-len(text)] + p.style.Paint(c, text)
+	}
+	p.out = append(p.out[:start], strings.Join(lines, "\n")...)
+}
+
+// headingf prints what a page is about.
+func (p *page) headingf(format string, args ...any) {
+	p.painted(terminal.Head, func() { p.textf(0, format, args...) })
+}
+
+// linef prints a line as it is laid out. What the page has no room for goes on in the
+// next line, behind a column's end: no number is cut, and columns stay below their titles.
+func (p *page) linef(format string, args ...any) {
+	const further = 8
+	text := strings.TrimRight(terminal.Clean(fmt.Sprintf(format, args...)), " ")
+	room, margin := p.width, ""
+	for terminal.Columns(text) > room {
+		begin, _ := terminal.Break(text, max(room, 1))
+		end := len(begin)
+		for end > 0 && (text[end] != ' ' || text[end-1] == ' ') {
+			end--
+		}
+		if end == 0 { // nothing but blanks before a word that does not fit
+			if word := strings.TrimLeft(text, " "); len(word) < len(text) {
+				text = word
+				continue
+			}
+			end = max(len(begin), 1)
+		}
+		p.out = append(p.out, margin+text[:end]+"\n"...)
+		text, room, margin = text[end:], p.width-further, strings.Repeat(" ", further)
+	}
+	p.out = append(p.out, margin+text...)
+	p.blank()
+}
+
+// textf prints words behind an indent, over as many lines as they need; those
+// after the first are indented two more.
+func (p *page) textf(indent int, format string, args ...any) {
+	margin := strings.Repeat(" ", indent)
+	p.words(margin, indent+2, fmt.Sprintf(format, args...))
+}
+
+// hangf prints words behind a head, with those after the first line indented as
+// far as the head is long.
+func (p *page) hangf(head, format string, args ...any) {
+	p.words(head, terminal.Columns(head), strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "))
+}
+
+// words prints words behind a beginning, over as many lines as they need; those
+// after the first are indented by a hanging margin, at most half of the page.
+func (p *page) words(begin string, hanging int, text string) {
+	hanging, begin = min(hanging, p.width/2), terminal.Clean(begin)
+	margin, start, at := strings.Repeat(" ", hanging), terminal.Columns(begin), 0
+	for word := range strings.FieldsSeq(terminal.Clean(text)) {
+		length := terminal.Columns(word)
+		switch {
+		case at == 0:
+			p.out = append(p.out, begin...)
+			at = start
+		case at+1+length > p.width:
+			p.out = append(p.out, "\n"+margin...)
+			at = hanging
+		default:
+			p.out = append(p.out, ' ')
+			at++
+		}
+		// A word longer than a line is broken where the line ends.
+		for at+length > p.width {
+			var piece string
+			piece, word = terminal.Break(word, max(0, p.width-at))
+			p.out = append(p.out, piece+"\n"+margin...)
+			length, at = terminal.Columns(word), hanging
+		}
+		p.out = append(p.out, word...)
+		at += length
+	}
+	p.blank()
+}
+
+// because is a reason for a person: its code, and its values by name.
+func because(r scoring.Reason) string {
+	if len(r.Values) == 0 {
+		return string(r.Code)
+	}
+	values := make([]string, 0, len(r.Values))
+	for _, name := range slices.Sorted(maps.Keys(r.Values)) {
+		value := rounded(r.Values[name])
+		if value == "" {
+			value = "none"
+		}
+		values = append(values, name+" "+value)
+	}
+	return string(r.Code) + " (" + strings.Join(values, "; ") + ")"
+}
+
+// brief is a figure for a person, with at most 9 significant digits; --json has it in
+// full.
+func brief(x float64) string { return strconv.FormatFloat(x, 'g', 9, 64) }
+
+// rounded is a text of a reason, brief if it is a figure with a fraction.
+func rounded(text string) string {
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil || !strings.Contains(text, ".") {
+		return text
+	}
+	return brief(x)
+}
+
+// titlef prints what a page is about, and what more there is to say of it on the same
+// line if that has room for it.
+func (p *page) titlef(title, more string) {
+	if terminal.Columns(title+", "+more) <= p.width {
+		p.headingf("%s, %s", title, more)
+		return
+	}
+	p.headingf("%s", title)
+	p.textf(0, "%s", more)
+}

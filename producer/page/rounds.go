@@ -1,0 +1,65 @@
+package page
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/plural"
+	"mirrorfleet/shared/terminal"
+)
+
+// stand is a round's state in a word and its colour.
+func stand(s *view.Summary) terminal.Cell {
+	switch {
+	case s.State == view.Stopped || s.State == view.Damaged:
+		return terminal.Cell{Text: string(s.State), Colour: terminal.Bad}
+	case s.State != view.Concluded:
+		return terminal.Cell{Text: string(s.State), Colour: terminal.Warn}
+	case s.Complete:
+		return terminal.Cell{Text: "complete", Colour: terminal.Good}
+	}
+	return terminal.Cell{Text: "incomplete", Colour: terminal.Bad}
+}
+
+// Rounds prints a line for each round.
+func Rounds(w io.Writer, l view.List) error {
+	if len(l.Rounds) == 0 {
+		return writeLine(w, "There is no round yet.")
+	}
+	table := terminal.Table{Columns: []terminal.Column{
+		{Title: "ROUND", Text: true, Whole: true}, {Title: "DUE", Text: true, Whole: true},
+		{Title: "STATE", Text: true, Whole: true},
+		{Title: "DONE"}, {Title: "DEAD"}, {Title: "DEGR"}, {Title: "REV"}, {Title: "TOOK"},
+	}}
+	counted := func(n int, colour terminal.Colour) terminal.Cell {
+		if n == 0 {
+			colour = terminal.Plain
+		}
+		return terminal.Cell{Text: strconv.Itoa(n), Colour: colour}
+	}
+	for i := range l.Rounds {
+		r := &l.Rounds[i]
+		took := ""
+		if r.Seconds != nil {
+			took = brisk(*r.Seconds)
+		}
+		table.Rows = append(table.Rows, []terminal.Cell{
+			{Text: r.Round}, {Text: due(r)}, stand(r), {Text: fmt.Sprintf("%d/%d", r.Done, r.Planned)},
+			counted(r.Failed, terminal.Bad), counted(r.Degraded, terminal.Warn), {Text: strconv.Itoa(r.Revision)}, {Text: took},
+		})
+	}
+	if err := table.Write(w); err != nil || l.Earlier == 0 {
+		return err
+	}
+	return writeLine(w, fmt.Sprintf("and %s: --limit 0 lists all", plural.Of(l.Earlier, "earlier round")))
+}
+
+// due is the turn of the schedule that a round was begun for.
+func due(r *view.Summary) string {
+	if r.Due == nil {
+		return "by hand"
+	}
+	return r.Due.Format("01-02 15:04")
+}

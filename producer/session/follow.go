@@ -1,0 +1,81 @@
+package session
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// follow does the work, and has it watched meanwhile, once the mirror has answered:
+// that takes a permit, which may be long in coming.
+func (s *Session) follow(
+	ctx context.Context, m job.Manifest, work func(context.Context, *round.Runner) (outcome.Result, error),
+) (outcome.Result, error) {
+	client, err := s.mirrorOf(m.Mirror) //nolint:contextcheck // its breaker is nobody's request
+	if err != nil {
+		return outcome.Result{}, err
+	}
+	w := view.NewWatch(m.Round, s.bucket, s.fleet.Bus.Standing)
+	config := s.roundConfig()
+	config.Mirror, config.Traced, config.Seen = client, s.cfg.Traced, w.See
+	config.Progress = func(p round.Progress) {
+		s.stored = true
+		s.workers.progressed(p.Done + p.Failed)
+		w.Update(p)
+	}
+	if s.source != nil {
+		config.Identify = s.source.Identify
+	}
+	runner, err := round.New(config)
+	if err != nil {
+		return outcome.Result{}, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	var result outcome.Result
+	if s.cfg.Watch != nil {
+		group.Go(func() error { s.cfg.Watch(ctx, w); return nil })
+	}
+	group.Go(func() error { return s.watchLocal(ctx) })
+	group.Go(func() (err error) {
+		defer cancel()
+		if err = client.Health(ctx); err != nil {
+			return fmt.Errorf("the mirror %s cannot be used: %w", m.Mirror, err)
+		}
+		result, err = work(ctx, runner)
+		return err
+	})
+	return result, group.Wait()
+}
+
+// bucket is the state of the limit, and why no permit would be granted.
+func (s *Session) bucket(ctx context.Context) (ratelimit.State, error) {
+	state, err := s.fleet.Limiter.State(ctx)
+	if err != nil {
+		return state, ratelimit.Trouble(err)
+	}
+	return state, s.fleet.Limiter.Check(ctx)
+}
+
+// watchLocal ends the round when the local servers or workers cannot be kept alive.
+func (s *Session) watchLocal(ctx context.Context) error {
+	if s.workers == nil {
+		return nil
+	}
+	select {
+	case err := <-s.local.Lost():
+		return err
+	case err := <-s.workers.lost:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}

@@ -1,0 +1,231 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring/tokens"
+)
+
+// InputFiles are the paths of a round's inputs.
+type InputFiles struct {
+	Miners, Registry, Weights, AsOf string
+	Unloadable                      []string
+}
+
+// Read reads the round's inputs; what is wrong with their content is the
+// plan's to say.
+func (f InputFiles) Read(mirror string, now time.Time) (round.Inputs, error) {
+	in := round.Inputs{Mirror: mirror, AsOf: now, Unloadable: f.Unloadable}
+	languages, tokens := tokens.DefaultWeights()
+	in.Languages = round.File{Name: "the product's language weights", Data: languages}
+	in.Tokens = round.File{Name: "the product's token weights", Data: tokens}
+	for _, file := range []struct {
+		flag, path string
+		into       *round.File
+	}{
+		{"miners", f.Miners, &in.Miners},
+		{"registry", f.Registry, &in.Registry},
+		{"weights", f.Weight("programming_languages.json"), &in.Languages},
+		{"weights", f.Weight("token_weights.json"), &in.Tokens},
+	} {
+		if file.path == "" {
+			continue
+		}
+		data, _, err := miners.ReadFile(file.path)
+		if err != nil {
+			return round.Inputs{}, command.Usage("--%s: %w", file.flag, err)
+		}
+		*file.into = round.File{Name: file.path, Data: data}
+	}
+	if f.AsOf != "" {
+		asOf, err := time.Parse(time.RFC3339Nano, f.AsOf)
+		if err != nil {
+			return round.Inputs{}, command.Usage("--as-of %q: want an instant such as 2026-06-18T18:54:00Z", f.AsOf)
+		}
+		in.AsOf = asOf
+	}
+	return in, nil
+}
+
+// Weight is the path of one of the weights files, "" for the product's own.
+func (f InputFiles) Weight(name string) string {
+	if f.Weights == "" {
+		return ""
+	}
+	return filepath.Join(f.Weights, name)
+}
+
+// Plan makes a round of a list of miners, and of the other files as they are now.
+func (f InputFiles) Plan(list any, mirror string, now time.Time) (job.Manifest, error) {
+	in, err := f.Read(mirror, now)
+	if err != nil {
+		return job.Manifest{}, err
+	}
+	data, err := json.Marshal(list)
+	if err != nil {
+		return job.Manifest{}, fmt.Errorf("encoding the miners: %w", err)
+	}
+	in.Miners = round.File{Name: "the miners", Data: data}
+	return newRound(in, now)
+}
+
+// prepare opens the servers and returns the round's manifest: a new one, or
+// the one to resume. Inputs that are given as files are checked before
+// anything is started.
+func (s *Session) prepare(ctx context.Context) (m job.Manifest, err error) {
+	planned := s.cfg.Resume == "" && s.cfg.World == ""
+	if planned {
+		if m, err = s.plan(s.cfg.Files, s.cfg.Mirror); err != nil {
+			return m, err
+		}
+	}
+	if err := s.openState(); err != nil {
+		return m, err
+	}
+	if err := s.connect(ctx); err != nil {
+		return m, err
+	}
+	if s.cfg.Resume != "" {
+		if m, err = s.toResume(ctx); err != nil {
+			return m, err
+		}
+		s.planned, s.stored = m.Round, true
+	}
+	if s.cfg.World == "" {
+		return m, nil
+	}
+	return s.simulate(ctx, m)
+}
+
+func (s *Session) toResume(ctx context.Context) (job.Manifest, error) {
+	name := s.cfg.Resume
+	if name == view.Latest {
+		var err error
+		if name, err = view.LastPlanned(ctx, s.fleet.Bus); view.NotThere(err) {
+			return job.Manifest{}, command.Usage("--resume latest: %w", err)
+		}
+		if err != nil {
+			return job.Manifest{}, fmt.Errorf("--resume latest: %w", err)
+		}
+	}
+	m, err := s.fleet.Bus.Rounds.Manifest(ctx, name)
+	switch {
+	case jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) && s.leftOf(ctx, name):
+		return m, fmt.Errorf("round %s: %w: %w", name, round.ErrLost, err)
+	case errors.Is(err, jobstream.ErrNotFound):
+		rounds, listErr := s.fleet.Bus.Rounds.List(ctx)
+		if listErr != nil {
+			return m, fmt.Errorf("listing the rounds: %w", listErr)
+		}
+		return m, command.Usage("there is no round %q; %s", name, view.Listed(rounds))
+	case err != nil:
+		return m, fmt.Errorf("round %s: %w", name, err)
+	}
+	if err := s.sameMirror(m); err != nil {
+		return m, err
+	}
+	return m, s.sameSettings(m)
+}
+
+// leftOf says whether anything is left of a round without its manifest.
+func (s *Session) leftOf(ctx context.Context, name string) bool {
+	_, err := s.fleet.Bus.Inventory(ctx, name)
+	return err == nil
+}
+
+// sameSettings refuses to go on with a round under other settings than it was
+// planned with, as far as any are given.
+func (s *Session) sameSettings(m job.Manifest) error {
+	files := s.cfg.Files
+	if !s.cfg.UnloadableGiven {
+		files.Unloadable = nil
+	}
+	in, err := files.Read("", time.Time{})
+	if err != nil {
+		return err
+	}
+	given := round.Given{AsOf: in.AsOf, Unloadable: in.Unloadable}
+	if files.Registry != "" {
+		given.Registry = &in.Registry
+	}
+	if files.Miners != "" {
+		given.Miners = &in.Miners
+	}
+	if files.Weights != "" {
+		given.Languages, given.Tokens = &in.Languages, &in.Tokens
+	}
+	return refuse(m, given)
+}
+
+// sameMirror refuses to go on with a round on another mirror than the one that
+// it was planned for.
+func (s *Session) sameMirror(m job.Manifest) error {
+	u, err := url.Parse(m.Mirror)
+	if err != nil {
+		return fmt.Errorf("the mirror of round %s: %w", m.Round, err)
+	}
+	simulated := net.ParseIP(u.Hostname()).IsLoopback()
+	switch {
+	case s.cfg.World != "" && !simulated:
+		return command.Usage("--resume %s: the round was planned for %s, not for a simulated mirror: give --mirror %s",
+			m.Round, m.Mirror, m.Mirror)
+	case s.cfg.MirrorGiven && s.cfg.Mirror != m.Mirror:
+		return command.Usage("--resume %s: the round was planned for %s, --mirror is %s", m.Round, m.Mirror, s.cfg.Mirror)
+	}
+	return nil
+}
+
+// plan reads and checks the inputs and names the round.
+func (s *Session) plan(files InputFiles, mirrorURL string) (job.Manifest, error) {
+	now := time.Now()
+	in, err := files.Read(mirrorURL, now)
+	if err != nil {
+		return job.Manifest{}, err
+	}
+	return newRound(in, now)
+}
+
+// newRound is a round of these inputs under a new name; what is wrong with them is
+// the caller's to mend.
+func newRound(in round.Inputs, now time.Time) (job.Manifest, error) {
+	id, err := newID(now)
+	if err != nil {
+		return job.Manifest{}, err
+	}
+	m, err := round.Plan(id, in, now)
+	if errors.Is(err, round.ErrInput) {
+		return m, command.UsageError{Err: err}
+	}
+	return m, err
+}
+
+// refuse refuses settings that differ from those that a round was planned with.
+func refuse(m job.Manifest, given round.Given) error {
+	if differ := round.Differences(m, given); len(differ) > 0 {
+		return command.Usage("round %s was planned with other settings, which do not change: %s", m.Round, strings.Join(differ, "; "))
+	}
+	return nil
+}
+
+func newID(now time.Time) (string, error) {
+	var random [3]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return "", fmt.Errorf("naming the round: %w", err)
+	}
+	return round.NewID(now, random), nil
+}

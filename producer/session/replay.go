@@ -1,0 +1,142 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/round"
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/secret"
+)
+
+// Replay is a replay that was looked into before anything is started for it.
+type Replay struct {
+	Round string
+	// Before is the revision that it starts from; without one if that is gone or cannot be
+	// read.
+	Before outcome.Result
+	// Already are the miners that are being replayed already.
+	Already []int
+	// Nothing says that the round lacks nothing: Before stands.
+	Nothing bool
+
+	selection outcome.Selection
+}
+
+// ReadTokens makes GitHub be asked again by a replay, by the tokens of a file; "" for
+// none.
+func (s *Session) ReadTokens(file, github string) error {
+	if file == "" {
+		return nil
+	}
+	if exposed, is := errors.AsType[*secret.ExposedError](secret.Check(file)); is { // what else is wrong is said when it is read
+		return command.Usage("--tokens: %w", exposed)
+	}
+	client, err := miners.NewGitHub(miners.Config{BaseURL: github, Log: s.cfg.Log})
+	if err != nil {
+		return command.Usage("--github: %w", err)
+	}
+	s.onClose(func() error { client.Close(); return nil })
+	s.source = &miners.Source{Tokens: file, GitHub: client, Log: s.cfg.Log}
+	return nil
+}
+
+// LookIntoReplay connects to the servers, and reads what there is to be replayed of the
+// round that is to be resumed: what cannot be is refused, and for nothing at all nothing
+// is started.
+func (s *Session) LookIntoReplay(ctx context.Context, selection outcome.Selection) (Replay, error) {
+	if err := s.openState(); err != nil {
+		return Replay{}, err
+	}
+	if err := s.connect(ctx); err != nil {
+		return Replay{}, err
+	}
+	at, err := view.Locate(ctx, s.fleet.Bus, s.cfg.Resume, 0)
+	if err != nil {
+		return Replay{}, err
+	}
+	s.cfg.Resume = at.Round
+	if s.source != nil {
+		s.source.Bus = s.fleet.Bus
+	}
+	return s.lookInto(ctx, Replay{Round: at.Round, selection: selection})
+}
+
+func (s *Session) lookInto(ctx context.Context, r Replay) (Replay, error) {
+	chosen, already, err := round.Chosen(ctx, s.fleet.Bus, r.Round, r.selection)
+	if err != nil {
+		return r, err
+	}
+	first, err := s.unfinished(ctx, &r)
+	if err != nil {
+		return r, err
+	}
+	r.Already = already
+	if first || len(already)+len(r.Before.FailedLookUps) > 0 {
+		return r, nil
+	}
+	if len(chosen) == 0 {
+		r.Nothing = true
+		return r, nil
+	}
+	other := func(f outcome.Failed) bool { return f.Class != outcome.ClassIdentity }
+	if s.source == nil && !slices.ContainsFunc(chosen, other) {
+		uids := make([]int, len(chosen))
+		for i, f := range chosen {
+			uids[i] = f.UID
+		}
+		return r, command.Usage("of %s only the identity is unknown: give --tokens FILE, so that GitHub is asked again", view.Miners(uids))
+	}
+	return r, nil
+}
+
+// unfinished reads the outcome that a replay starts from, and says whether there is
+// something to be ended before: an outcome that is gone or cannot be read, or a replay
+// that was broken off.
+func (s *Session) unfinished(ctx context.Context, r *Replay) (bool, error) {
+	latest, err := outcome.Latest(ctx, s.fleet.Bus, r.Round)
+	if jobstream.Damaged(err) || err == nil && latest.Revision == 0 {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	r.Before = latest
+	_, err = s.fleet.Bus.Rounds.Replay(ctx, r.Round, latest.Revision)
+	if err != nil && !errors.Is(err, jobstream.ErrNotFound) {
+		return false, fmt.Errorf("reading the replays of round %s: %w", r.Round, err)
+	}
+	return err == nil, nil
+}
+
+// Replay runs a replay with all that its jobs need.
+func (s *Session) Replay(ctx context.Context, r Replay) (result outcome.Result, did outcome.Replayed, err error) {
+	m, err := s.toReplay(ctx)
+	if err != nil {
+		return result, did, err
+	}
+	s.planned, s.stored, s.replays = r.Round, true, true
+	result, err = s.serve(ctx, m, func(ctx context.Context, runner *round.Runner) (result outcome.Result, err error) {
+		result, did, err = runner.Replay(ctx, r.Round, r.selection)
+		return result, err
+	})
+	return result, did, usageOfEgress(err)
+}
+
+func (s *Session) toReplay(ctx context.Context) (job.Manifest, error) {
+	m, err := s.toResume(ctx)
+	if err == nil && s.cfg.World != "" {
+		m, err = s.simulate(ctx, m)
+	}
+	return m, err
+}
+
+// AsksGitHub says whether a replay asks GitHub again: ReadTokens was given a file.
+func (s *Session) AsksGitHub() bool { return s.source != nil }

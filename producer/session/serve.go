@@ -1,0 +1,125 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"mirrorfleet/producer/leadership"
+	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/outcome"
+	"mirrorfleet/producer/schedule"
+	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/telemetry"
+)
+
+// ServeConfig is how rounds are served.
+type ServeConfig struct {
+	Schedule schedule.Schedule
+	// Overdue is how long a round may take, Keep how long rounds are kept; 0 is without end.
+	Overdue, Keep time.Duration
+	// Tokens and Metagraph are the files that say who is scored; the metagraph's may be
+	// MetagraphMaxAge old.
+	Tokens, Metagraph string
+	MetagraphMaxAge   time.Duration
+	// GitHub is the base URL of its API.
+	GitHub string
+	// StartAPI serves the API until the closer is called; it replays by replay, which ends
+	// with its context.
+	StartAPI func(ctx context.Context, f *fleet.Fleet, replay Replayer) (closer func() error, err error)
+}
+
+// Replayer runs failed miners of a concluded round again.
+type Replayer = func(ctx context.Context, name string, s outcome.Selection) (outcome.Result, outcome.Replayed, error)
+
+// Serve opens the servers and does everything that goes on side by side until ctx
+// ends, or one of it cannot go on.
+func (s *Session) Serve(ctx context.Context, cfg ServeConfig) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	served, err := s.newServed(cfg)
+	if err != nil {
+		return err
+	}
+	keeper := schedule.New(schedule.Config{Schedule: cfg.Schedule, Overdue: cfg.Overdue, Log: s.cfg.Log})
+	s.onClose(s.closeMirrors)
+	stop, err := cfg.StartAPI(ctx, s.fleet, served.replay)
+	if err != nil {
+		return err
+	}
+	s.onClose(stop)
+	s.cfg.Observability.Set("inputs", func(context.Context) error { return keeper.Trouble() })
+	unobserve := telemetry.ObservePutOff(putOffInputs, func() string { return putOffBy(keeper.Trouble()) })
+	s.onClose(func() error { unobserve(); return nil })
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.watchLocal(ctx) })
+	group.Go(func() error { return served.lead(ctx, keeper) })
+	return usageOfEgress(group.Wait())
+}
+
+// UnderWay says how the rounds stand whose work was broken off when serving ended, and
+// whether this producer led.
+func (s *Session) UnderWay(ctx context.Context, now time.Time) (rounds []view.Leftover, led bool) {
+	names, led := s.under.left()
+	for _, name := range names {
+		rounds = append(rounds, view.LeftoverOf(ctx, s.fleet.Bus, name, s.name, false, now))
+	}
+	return rounds, led
+}
+
+// open connects to the servers, and starts them and workers for a local
+// installation.
+func (s *Session) open(ctx context.Context) error {
+	if err := s.openState(); err != nil {
+		return err
+	}
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	if s.cfg.Local {
+		return s.startWorkers(ctx, s.cfg.Mirror)
+	}
+	return nil
+}
+
+// newServed is the rounds of this installation.
+func (s *Session) newServed(cfg ServeConfig) (*served, error) {
+	github, err := miners.NewGitHub(miners.Config{BaseURL: cfg.GitHub, Log: s.cfg.Log})
+	if err != nil {
+		return nil, command.Usage("--github: %w", err)
+	}
+	s.onClose(func() error { github.Close(); return nil })
+	source := &miners.Source{
+		Tokens: cfg.Tokens, Metagraph: cfg.Metagraph, MaxAge: cfg.MetagraphMaxAge, GitHub: github, Bus: s.fleet.Bus, Log: s.cfg.Log,
+	}
+	config := s.roundConfig()
+	config.Identify = source.Identify
+	return &served{session: s, keep: cfg.Keep, alone: make(chan struct{}, 1), source: source, recent: &recent{}, config: config}, nil
+}
+
+// lead begins rounds while this producer leads; otherwise it stands by.
+func (v *served) lead(ctx context.Context, keeper *schedule.Keeper) error {
+	err := leadership.Lead(ctx, v.config.Leadership(), job.Schedule, func(ctx context.Context, follows string) error {
+		v.session.cfg.Log.InfoContext(ctx, "leading: rounds are begun by this producer", "producer", v.config.Name, "follows", follows)
+		leading := *v
+		leading.config.Predecessor = follows
+		v.session.under.lead(true)
+		err := keeper.Run(ctx, &leading)
+		if errors.Is(context.Cause(ctx), leadership.ErrLost) {
+			v.session.under.lead(false)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("serving rounds: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package view
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// List is a page of rounds, newest first.
+type List struct {
+	Rounds []Summary `json:"rounds"`
+	// Earlier counts the rounds before these; Cursor is where the page of those
+	// begins, "" without any.
+	Earlier int    `json:"earlier"`
+	Cursor  string `json:"next_cursor,omitempty"`
+}
+
+// ListOf reads the last rounds of which anything is left, at most this many, 0 for
+// all; with a cursor, the last ones before it. By now it judges whether a producer
+// lives.
+func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, limit int, now time.Time) (page List, err error) {
+	names, err := rounds(ctx, bus)
+	if err != nil {
+		return page, fmt.Errorf("listing the rounds: %w", err)
+	}
+	if cursor != "" {
+		end, _ := slices.BinarySearch(names, cursor)
+		names = names[:end]
+	}
+	if limit > 0 && len(names) > limit {
+		page.Earlier = len(names) - limit
+		names = names[page.Earlier:]
+		page.Cursor = names[0]
+	}
+	slices.Reverse(names)
+	page.Rounds, err = summaries(ctx, bus, names, now)
+	return page, err
+}
+
+// rounds names the rounds that were planned, and those that have lost their manifest,
+// in the order of their names.
+func rounds(ctx context.Context, bus *jobstream.Bus) ([]string, error) {
+	names, err := bus.Rounds.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	left, err := bus.Rounds.Left(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range left {
+		if _, ours := round.InstantOf(name); ours { // not somebody's key
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// summaries reads rounds by their names, in this order. One that was removed
+// since it was listed is left out, and one that is damaged or has lost its manifest
+// is named as such: the others are as they were.
+func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time.Time) (all []Summary, err error) {
+	all = []Summary{}
+	for _, name := range names {
+		m, err := bus.Rounds.Planned(ctx, name)
+		var s standing
+		if err == nil {
+			s, err = standingOf(ctx, bus, m, now)
+		}
+		if errors.Is(err, jobstream.ErrNotFound) {
+			if _, err = bus.Inventory(ctx, name); errors.Is(err, jobstream.ErrNotFound) {
+				continue
+			}
+			if err == nil {
+				err = &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.ManifestKey(name), Err: jobstream.ErrNotFound}
+			}
+		}
+		switch {
+		case jobstream.Damaged(err):
+			all = append(all, Summary{Round: name, State: Damaged})
+		case err == nil:
+			all = append(all, s.Summary)
+		default:
+			return nil, fmt.Errorf("round %s: %w", name, err)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,114 @@
+package view
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"mirrorfleet/producer/estimate"
+	"mirrorfleet/producer/round"
+	"mirrorfleet/shared/ratelimit"
+)
+
+// Moment is one moment of a round that runs; what is shown of it is a function of it
+// alone.
+type Moment struct {
+	Round        string
+	Started, Now time.Time
+	Progress     round.Progress
+	Sight        round.Sight
+	Meter        *estimate.Meter
+	Bucket       ratelimit.State
+	// Redis is why no permit would be granted, nil when one would.
+	Redis error
+	// NATS is what is wrong with NATS, and Silent since when it has confirmed nothing.
+	NATS   error
+	Silent time.Time
+}
+
+// Left is how long the round still takes, if that is known.
+func (m *Moment) Left() (left time.Duration, known bool) {
+	return m.Progress.Work.Left(m.Now, m.Meter, m.rest())
+}
+
+// rest is how long nothing can be sent.
+func (m *Moment) rest() time.Duration {
+	rest := max(m.Bucket.CoolDown, m.Bucket.Hold)
+	if m.stalled() {
+		rest = max(rest, m.Progress.Asked.Sub(m.Now))
+	}
+	return rest
+}
+
+// stalled says whether all that runs waits for the mirror.
+func (m *Moment) stalled() bool {
+	return m.Progress.Stalled > 0 && m.Progress.Stalled == m.Progress.Running
+}
+
+// Watch follows a round while it runs. It is safe for concurrent use, and never makes
+// the round wait.
+type Watch struct {
+	round string
+	limit func(context.Context) (ratelimit.State, error)
+	nats  func() error
+
+	mu       sync.Mutex
+	progress round.Progress
+	sight    round.Sight
+}
+
+// NewWatch follows a round. limit reads the bucket, and says why no permit would be
+// granted; nats says what is wrong with NATS.
+func NewWatch(round string, limit func(context.Context) (ratelimit.State, error), nats func() error) *Watch {
+	return &Watch{round: round, limit: limit, nats: nats}
+}
+
+// Begin is the moment at which watching begins.
+func (w *Watch) Begin(ctx context.Context, now time.Time) Moment {
+	m := Moment{Round: w.round, Started: now, Meter: &estimate.Meter{}}
+	w.Look(ctx, &m, now)
+	return m
+}
+
+// Update takes the latest progress.
+func (w *Watch) Update(p round.Progress) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.progress, w.sight.StandsBy = p, "" // whose jobs are counted runs the round
+}
+
+// See takes what else is seen of the round.
+func (w *Watch) See(s round.Sight) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sight = s
+}
+
+// Latest brings a moment up to an instant, as far as it was told.
+func (w *Watch) Latest(m *Moment, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m.Now, m.Progress, m.Sight = now, w.progress, w.sight
+}
+
+// Look does so, and asks the bucket, and what is wrong with the servers.
+func (w *Watch) Look(ctx context.Context, m *Moment, now time.Time) {
+	w.Latest(m, now)
+	switch m.NATS = w.nats(); {
+	case m.NATS == nil:
+		m.Silent = time.Time{}
+	case m.Silent.IsZero():
+		m.Silent = now
+	}
+	missed := m.Redis != nil
+	state, err := w.limit(ctx)
+	m.Redis = err
+	if err != nil {
+		return
+	}
+	m.Bucket = state
+	m.Meter.Read(estimate.Reading{
+		Granted: state.Granted, Rate: state.Rate, Limit: state.Limit, Window: state.Window,
+		Rests: missed || state.CoolDown > 0 || state.Hold > 0 || m.stalled() || m.Sight.Workers.None,
+	}, now)
+}

@@ -1,0 +1,163 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mirrorfleet/producer/outcome"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+)
+
+// State is what becomes of a round.
+type State string
+
+// The states.
+const (
+	Running   State = "running"   // its producer lives, and it has no outcome
+	Stopped   State = "stopped"   // it has no outcome, and no producer
+	Concluded State = "concluded" // it has an outcome
+	Replaying State = "replaying" // it is being concluded anew
+	Damaged   State = "damaged"   // its manifest or its last outcome is gone or cannot be read
+)
+
+// Summary is a round in a list. Counts are of miners with a job: as its last
+// outcome has them, or its jobs while there is none that can be read. Of a damaged
+// round whose manifest is gone or unreadable, nothing but the name is said.
+type Summary struct {
+	Round     string    `json:"round"`
+	AsOf      time.Time `json:"as_of"`
+	PlannedAt time.Time `json:"planned_at"`
+	// Due is the instant of the schedule that it was begun for; absent for a
+	// round that was run by hand.
+	Due   *time.Time `json:"due,omitempty"`
+	State State      `json:"state"`
+	// Revision is the last outcome's, 0 while there is none.
+	Revision int  `json:"revision"`
+	Complete bool `json:"complete"`
+
+	// Planned = Done + Failed + Outstanding.
+	Planned     int `json:"planned"`
+	Done        int `json:"done"`
+	Failed      int `json:"failed"`
+	Degraded    int `json:"degraded"`
+	Outstanding int `json:"outstanding"`
+	// What else the last outcome lacks: miners of unknown identity, miners for whom
+	// stored pull requests stand in, repositories without their maintainers.
+	UnknownIdentities  int `json:"unknown_identities"`
+	StandIns           int `json:"stand_ins"`
+	MaintainersMissing int `json:"maintainers_missing"`
+	// ConcludedAt and Seconds are of the first outcome: when it was stored, and
+	// how long after the plan.
+	ConcludedAt *time.Time `json:"concluded_at,omitempty"`
+	Seconds     *float64   `json:"seconds,omitempty"`
+}
+
+// standing is a summary with what it was read from.
+type standing struct {
+	Summary
+
+	revisions []int
+	last      outcome.Result // without what the rules made of it
+}
+
+func standingOf(ctx context.Context, bus *jobstream.Bus, m job.Manifest, now time.Time) (standing, error) {
+	s := standing{Summary: Summary{
+		Round:     m.Round,
+		AsOf:      m.AsOf.UTC(),
+		PlannedAt: m.PlannedAt.UTC(),
+		Due:       dueOf(m.Due),
+	}}
+	var err error
+	if s.revisions, err = bus.Outcomes.Revisions(ctx, m.Round); err != nil {
+		return s, fmt.Errorf("listing the outcomes: %w", err)
+	}
+	holder, beat, err := bus.Holders.LastBeat(ctx, m.Round)
+	if err != nil {
+		return s, fmt.Errorf("looking for its producer: %w", err)
+	}
+	live := !beat.IsZero() && !holder.Released && now.Sub(beat) <= holder.For
+	switch concluded := len(s.revisions) > 0; {
+	case concluded && live:
+		s.State = Replaying
+	case concluded:
+		s.State = Concluded
+	case live:
+		s.State = Running
+	default:
+		s.State = Stopped
+	}
+	if len(s.revisions) == 0 {
+		return s, s.count(ctx, bus, m)
+	}
+	if err := s.conclude(ctx, bus); !jobstream.Damaged(err) {
+		return s, err
+	}
+	s.State = Damaged
+	return s, s.count(ctx, bus, m)
+}
+
+// dueOf is an instant of the schedule; nil for none.
+func dueOf(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	at = at.UTC()
+	return &at
+}
+
+// count counts the jobs of a manifest. One without a record has not begun.
+func (s *Summary) count(ctx context.Context, bus *jobstream.Bus, m job.Manifest) error {
+	records, err := outcome.Records(ctx, bus, m)
+	if err != nil {
+		return err
+	}
+	s.Planned, s.Done, s.Failed, s.Degraded = len(m.Jobs()), 0, 0, 0
+	for i := range records {
+		switch r := &records[i]; {
+		case r.Phase == job.Failed:
+			s.Failed++
+		case r.Phase == job.Done && r.Degraded:
+			s.Degraded++
+			fallthrough
+		case r.Phase == job.Done:
+			s.Done++
+		}
+	}
+	s.Outstanding = s.Planned - s.Done - s.Failed
+	return nil
+}
+
+// conclude takes the counts of the last outcome, and the time of the first.
+func (s *standing) conclude(ctx context.Context, bus *jobstream.Bus) error {
+	s.Revision = s.revisions[len(s.revisions)-1]
+	head, at, err := readHead(ctx, bus, OutcomeRef{s.Round, s.Revision})
+	if err == nil && len(s.revisions) > 1 {
+		_, at, err = readHead(ctx, bus, OutcomeRef{s.Round, s.revisions[0]})
+	}
+	if err != nil {
+		return err
+	}
+	s.last = head
+	s.Complete, s.Planned, s.Done, s.Failed, s.Degraded = head.Complete, head.Planned, head.Done, head.Failed, len(head.Degraded)
+	s.UnknownIdentities, s.StandIns, s.MaintainersMissing = len(head.UnknownIdentities), len(head.StandIns), len(head.FailedLookUps)
+	if s.ConcludedAt = &at; !s.PlannedAt.IsZero() {
+		seconds := max(0, at.Sub(s.PlannedAt).Seconds()) // by the clocks of two machines
+		s.Seconds = &seconds
+	}
+	return nil
+}
+
+func readHead(ctx context.Context, bus *jobstream.Bus, at OutcomeRef) (outcome.Result, time.Time, error) {
+	stored, err := bus.Outcomes.Open(ctx, at.Round, at.Revision)
+	if err != nil {
+		return outcome.Result{}, time.Time{}, fmt.Errorf("reading revision %d of its outcome: %w", at.Revision, err)
+	}
+	defer stored.Close()
+	head, err := outcome.ReadHead(stored)
+	if err != nil {
+		err = &jobstream.ValueError{Bucket: job.BucketRounds, Key: job.OutcomeKey(at.Round, at.Revision), Err: err}
+	}
+	return head, stored.At, err
+}

@@ -1,0 +1,112 @@
+package jobstream
+
+import (
+	"context"
+	"errors"
+	"mirrorfleet/shared/job"
+	"reflect"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// consumer is a declared consumer with its stream. None has a BackOff: that would
+// override AckWait and shorten the lease.
+type consumer struct {
+	stream string
+	config jetstream.ConsumerConfig
+}
+
+// consumers are those that producers declare.
+func consumers() []consumer { return []consumer{workersConsumer(), advisoriesConsumer()} }
+
+// workersConsumer hands each job to one worker. It has no filter, because a work queue
+// allows only one consumer per subject.
+func workersConsumer() consumer {
+	c := durable(job.Consumer, "hands each job to one worker")
+	c.AckWait, c.MaxDeliver, c.MaxAckPending = DefaultAckWait, DefaultMaxDeliver, DefaultMaxAckPending
+	return consumer{job.StreamJobs, c}
+}
+
+// advisoriesConsumer hands each advisory to one producer.
+func advisoriesConsumer() consumer {
+	c := durable("exhausted", "hands each advisory to one producer")
+	c.AckWait, c.MaxDeliver, c.MaxAckPending = time.Minute, -1, 1000
+	return consumer{job.StreamAdvisory, c}
+}
+
+// durable is a consumer that outlives its clients, with as many copies as its stream.
+func durable(name, description string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Name:          name,
+		Durable:       name,
+		Description:   description,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		DeliverPolicy: jetstream.DeliverAllPolicy,
+		MaxWaiting:    512,
+	}
+}
+
+// declareConsumer is declareStream for a consumer.
+func (l *link) declareConsumer(ctx context.Context, want consumer) error {
+	name := want.config.Durable
+	existing, err := l.js.Consumer(ctx, want.stream, name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		_, err = l.js.CreateConsumer(ctx, want.stream, l.lastKnown(want.config))
+		if !errors.Is(err, jetstream.ErrConsumerExists) {
+			l.created(ctx, "consumer", name, err)
+			return naming("consumer", name, err)
+		}
+		existing, err = l.js.Consumer(ctx, want.stream, name) // another process was first
+	}
+	if err != nil {
+		return naming("consumer", name, err)
+	}
+	have := existing.CachedInfo().Config
+	next := l.cfg.overlaidConsumer(have, want.config)
+	if reflect.DeepEqual(have, next) {
+		return nil
+	}
+	_, err = l.js.UpdateConsumer(ctx, want.stream, next)
+	return unchangeable("consumer", name, drifted(have, next), err)
+}
+
+// overlaidConsumer is overlaid for a consumer. The lease, the deliveries and what may
+// be out at once stay as they are unless they are chosen; so do the filter, which a
+// local fleet sets (ServeOnly), and a pause.
+func (c Config) overlaidConsumer(have, want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+	next := want
+	next.AckWait, next.MaxDeliver, next.MaxAckPending = have.AckWait, have.MaxDeliver, have.MaxAckPending
+	next.FilterSubject, next.PauseUntil = have.FilterSubject, have.PauseUntil
+	next.Replicas, next.Metadata = have.Replicas, have.Metadata
+	if want.Durable == job.Consumer {
+		c.choose(&next)
+	}
+	return next
+}
+
+// choose lays this process' settings over the workers' consumer.
+func (c Config) choose(consumer *jetstream.ConsumerConfig) {
+	if c.AckWait > 0 {
+		consumer.AckWait = c.AckWait
+	}
+	if c.MaxDeliver > 0 {
+		consumer.MaxDeliver = c.MaxDeliver
+	}
+	if c.MaxAckPending > 0 {
+		consumer.MaxAckPending = c.MaxAckPending
+	}
+}
+
+// lastKnown is what a consumer is made with: the workers' as this process knew it, if
+// it is gone.
+func (l *link) lastKnown(want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+	if want.Durable != job.Consumer {
+		return want
+	}
+	if known := l.consumer.Load(); known != nil {
+		return *known
+	}
+	l.cfg.choose(&want)
+	return want
+}

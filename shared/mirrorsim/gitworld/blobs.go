@@ -1,0 +1,109 @@
+package gitworld
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+)
+
+// blobReader is a git cat-file --batch process: one object a line in, its
+// header and bytes out.
+type blobReader struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+// blob reads an object's bytes, nil when it is larger than the mirror sends.
+// A process that failed is left behind and the next call starts another one:
+// what it had still to say would be taken for the next object's.
+func (r *repository) blob(ctx context.Context, id string) (data []byte, size int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.blobs == nil {
+		// The process outlives the request that needs it first: Close ends it.
+		if r.blobs, err = startBlobReader(context.WithoutCancel(ctx), r.dir); err != nil {
+			return nil, 0, err
+		}
+	}
+	data, size, err = r.blobs.read(id)
+	if err != nil {
+		err = errors.Join(err, r.blobs.close())
+		r.blobs = nil
+	}
+	return data, size, err
+}
+
+// startBlobReader starts a process that ends with close or with ctx.
+func startBlobReader(ctx context.Context, dir string) (*blobReader, error) {
+	cmd := exec.CommandContext(ctx, "git", "-C", dir, "cat-file", "--batch")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("git cat-file: %w", err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("git cat-file: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("git cat-file: %w", err)
+	}
+	return &blobReader{cmd: cmd, in: in, out: bufio.NewReaderSize(out, 64<<10)}, nil
+}
+
+// read asks for one object. After an error the process's output is out of
+// step and must not be read any more.
+func (b *blobReader) read(id string) (data []byte, size int, err error) {
+	if _, err := fmt.Fprintln(b.in, id); err != nil {
+		return nil, 0, fmt.Errorf("asking git cat-file: %w", err)
+	}
+	header, err := b.out.ReadString('\n')
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading git cat-file: %w", err)
+	}
+	var kind string
+	if n, _ := fmt.Sscanf(header, id+" %s %d", &kind, &size); n != 2 {
+		return nil, 0, fmt.Errorf("git cat-file says %q", strings.TrimSpace(header))
+	}
+	if size > maxContent {
+		_, err = io.CopyN(io.Discard, b.out, int64(size))
+	} else {
+		data = make([]byte, size)
+		_, err = io.ReadFull(b.out, data)
+	}
+	if err == nil {
+		_, err = b.out.Discard(1) // the line break after the bytes
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading git cat-file: %w", err)
+	}
+	return data, size, nil
+}
+
+// close ends the process in good order: it exits when its input ends.
+func (b *blobReader) close() error {
+	_ = b.in.Close()
+	_, _ = io.Copy(io.Discard, b.out) // so that it is not stuck in a write
+	if err := b.cmd.Wait(); err != nil {
+		return fmt.Errorf("git cat-file: %w", err)
+	}
+	return nil
+}
+
+// closeAll ends the processes of all repositories.
+func closeAll(repos []*repository) error {
+	var errs []error
+	for _, r := range repos {
+		r.mu.Lock()
+		if r.blobs != nil {
+			errs = append(errs, r.blobs.close())
+			r.blobs = nil
+		}
+		r.mu.Unlock()
+	}
+	return errors.Join(errs...)
+}
