@@ -7,7 +7,9 @@ import (
 	"time"
 )
 
-// What a job asks for at least: its pull requests, and its issues twice.
+// What a job asks for at least: its pull requests, and its issues twice. The round's one
+// answer on all issues, which costs a request itself, leaves out one of these or both:
+// as long as it is not measured, it is not counted on.
 const (
 	LookUps       = 3
 	issuesLookUps = 2
