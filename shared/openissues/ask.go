@@ -1,6 +1,7 @@
 package openissues
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,15 +21,12 @@ const (
 	// maxAge is how old the answer may be when the round is planned. The mirror keeps
 	// an answer for a minute.
 	maxAge = 2 * time.Minute
-	// patience is how long a plan waits for it, the wait for a permit included. The
-	// miners' own answers need none of it.
-	patience = time.Minute
 	// maxMalformed is how many of the skipped rows a round lists.
 	maxMalformed = 10
 )
 
 // errPatience is the cause of an answer that is not waited for any longer.
-var errPatience = fmt.Errorf("no answer in %s", patience)
+var errPatience = errors.New("the plan does not wait any longer")
 
 // Question is what a round asks for.
 type Question struct {
@@ -38,14 +36,17 @@ type Question struct {
 	Registry input.Registry
 	// Bytes bounds the answer, unpacked.
 	Bytes int64
-	Log   *slog.Logger
+	// Patience is how long the plan waits for it, the wait for a permit included: the
+	// miners' own answers are there without it. Default 1 min.
+	Patience time.Duration
+	Log      *slog.Logger
 }
 
 // Ask makes the one request. Its error is that of an ended context; whatever else goes
 // wrong is in the answer, as why it is not used.
 func Ask(ctx context.Context, q Question) (job.AllIssues, error) {
 	var sent atomic.Int64
-	asking, cancel := context.WithTimeoutCause(mirror.WithCounter(ctx, &sent), patience, errPatience)
+	asking, cancel := context.WithTimeoutCause(mirror.WithCounter(ctx, &sent), cmp.Or(q.Patience, time.Minute), errPatience)
 	defer cancel()
 	var tally *Tally
 	answer, err := q.Mirror.AllIssues(asking, q.Bytes, func() func(scoring.IssueRow, error) {
