@@ -14,8 +14,11 @@ import (
 // the round goes by the same answer. From an egress that is none of the fleet's
 // nothing is asked; whoever then goes on with the round says so.
 func (r *Runner) withIssues(ctx context.Context, m job.Manifest) (job.Manifest, error) {
-	if r.cfg.AllIssues <= 0 || r.admitted(ctx) != nil {
+	if r.cfg.AllIssues <= 0 {
 		return m, nil
+	}
+	if refused := r.admitted(ctx); refused != nil {
+		return m, nil //nolint:nilerr // the round is refused when it is held, and the error with it
 	}
 	registry, err := input.ParseRegistry(m.Registry)
 	if err != nil {

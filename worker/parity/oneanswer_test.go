@@ -17,6 +17,7 @@ import (
 
 // asking asks for the one answer as a producer that plans the round now does.
 func asking(tb testing.TB) func(round, *mirror.Client) job.AllIssues {
+	tb.Helper()
 	return func(r round, client *mirror.Client) job.AllIssues {
 		return must.Get(openissues.Ask(tb.Context(), openissues.Question{
 			Mirror: client, Manifest: job.Manifest{AsOf: r.asOf, PlannedAt: time.Now(), Miners: r.miners},
@@ -27,7 +28,7 @@ func asking(tb testing.TB) func(round, *mirror.Client) job.AllIssues {
 
 // Every round of every case comes to the same bytes with the one answer as without
 // it, with the fewer requests that the simulator counts itself.
-func TestOneAnswer(t *testing.T) { //nolint:tparallel // the group of subtests ends before the sum is told
+func TestOneAnswer(t *testing.T) {
 	parser := startScorer(t)
 	files := must.Get(caseFiles(casesDir()))(t)
 	var used, rounds, without, with atomic.Int64
