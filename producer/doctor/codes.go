@@ -7,10 +7,11 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// Code names a warning or a fault.
+// Code names a warning or a fault. Codes are published: docs/troubleshoot.md lists them and
+// scripts match them, so a text may change and its code may not.
 type Code string
 
-// The codes.
+// The codes, grouped by what they are about.
 const (
 	NATSUnreachable    Code = "nats-unreachable"
 	NATSCredentials    Code = "nats-credentials"
@@ -77,7 +78,8 @@ func (c Code) mend() string { return mends()[c] }
 // Codes lists all codes by name.
 func Codes() []Code { return slices.Sorted(maps.Keys(mends())) }
 
-// mends says of each what to do.
+// mends says for each code what to do. A test compares the list with
+// docs/troubleshoot.md.
 func mends() map[Code]string { //nolint:funlen // a table
 	return map[Code]string{
 		NATSUnreachable: "start nats-server (deploy/nats has its settings), or correct --nats",
