@@ -24,6 +24,11 @@ type Bucket struct {
 	StartedAt float64 `json:"started_ago"`
 	RunID     string  `json:"redis_run_id"`
 
+	// Background and LastBackground are those of the background class, included in the
+	// totals above; LastBackground is 0 if there was none.
+	Background     int64   `json:"granted_background"`
+	LastBackground float64 `json:"last_background_slot_ago"`
+
 	// Use counts the permits of each ten seconds; the last cell is still being counted.
 	// Share is the part of the mirror's limit that was used in the last ShareOf seconds: a
 	// full minute, or less if the bucket is younger.
@@ -43,6 +48,7 @@ func BucketOf(s ratelimit.State) Bucket {
 		Horizon: s.Horizon.Seconds(), NextSlotIn: s.NextIn.Seconds(), Hold: s.Hold.Seconds(), CoolDown: s.CoolDown.Seconds(),
 		CoolDowns: s.CoolDowns, Granted: s.Granted, Refused: s.Refused, LastSlot: s.LastGrant.Seconds(),
 		Restarts: s.Restarts, StartedAt: s.Age.Seconds(), RunID: s.RunID, Use: s.Use,
+		Background: s.Background, LastBackground: s.LastBackground.Seconds(),
 	}
 	p.Share, p.ShareOf = p.share()
 	return p
