@@ -100,7 +100,7 @@ func mends() map[Code]string { //nolint:funlen // a table
 		StreamDrift:        "nothing: the next producer that starts changes it back; find out who changed it",
 		StreamCopies:       "look at `nats stream report`: a server is away, or catching up",
 		ConsumerDrift:      "nothing, if the new value is meant: the next producer that starts sets it",
-		ConsumerFilter:     "unless a local round runs there: nats consumer rm MINER_JOBS workers; the next producer that starts creates it again",
+		ConsumerFilter:     "unless a local round runs there: nats consumer rm MINER_JOBS workers; the next producer creates it again",
 		ConsumerPaused:     "nats consumer resume MINER_JOBS workers",
 		ConsumerDeliveries: "nats consumer rm MINER_JOBS workers: the next producer that starts creates it again",
 		PermissionMissing:  "give the user what deploy/nats/settings.conf gives its role; for the workers' user name it with --worker-nats",
