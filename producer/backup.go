@@ -21,26 +21,27 @@ func backupCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "backup",
 		Usage: "write what NATS keeps of the fleet to a directory, while rounds go on",
-		Description: "DIR must be empty, or not exist yet. It gets a file for each stream and bucket, and a manifest at the end: without\n" +
-			"that it is no backup. It holds digests of tokens, so it is for its owner alone. producer restore puts it into other\n" +
-			"servers. docs/backup.md says how often, and what to do after a loss.\n\n" +
+		Description: "DIR must be empty or not exist. It gets a file for each stream and bucket, and at the end a manifest: a directory\n" +
+			"without one is not a backup. A backup contains digests of tokens, so only its owner can read it. producer restore\n" +
+			"puts it into other servers. docs/backup.md says how often to take one, and what to do after a loss.\n\n" +
 			"Examples:\n" +
 			"  producer backup backups/today --nats nats://nats:4222\n" +
 			"  producer backup backups/today --local",
 		Flags: slices.Concat([]cli.Flag{
 			&cli.BoolFlag{
 				Name: "scores", Category: groupBackup, Sources: command.Env("scores"),
-				Usage: "take the cache of token scores along: without it a restored fleet's first round fetches every file again",
+				Usage: "include the cache of token scores; without it the first round of a restored fleet fetches every file again",
 			},
 			backupJSON(),
-		}, backupFlags("back up the local rounds of --state, whether a producer runs there or none"),
+		}, backupFlags("back up the local rounds of --state, whether or not a producer runs there"),
 			only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), command.Seeing()),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "dir", UsageText: "DIR"}},
 		Action:    takeBackup,
 	}
 }
 
-// takeBackup is `producer backup`.
+// takeBackup is `producer backup`. Progress goes to standard error, so that --json
+// prints nothing but the manifest.
 func takeBackup(ctx context.Context, c *cli.Command) error {
 	dir, err := backupDir(c)
 	if err != nil {

@@ -25,13 +25,15 @@ import (
 type conducted struct {
 	outcome.Result
 
-	// before is the revision that a replay started from.
+	// before is the revision that a replay started from; its Revision is 0 after a
+	// run, and when that revision could not be read.
 	before outcome.Result
 }
 
-// conduct lets work bring a round to its end and shows the outcome: everything
-// is opened in order, used, and closed in the opposite order, whatever happens
-// in between.
+// conduct opens a session, has work run or replay a round in it, and shows the
+// outcome. Everything is closed in the opposite order of opening, whatever fails in
+// between. The error of an incomplete round is silent: the page that was printed has
+// said what is missing, and the error only sets exit code 1.
 func conduct(ctx context.Context, c *cli.Command, o options, work func(context.Context, *session.Session) (conducted, error)) (err error) {
 	screen := terminal.NewScreen(os.Stderr)
 	log, err := fleet.Logger(c, screen)
@@ -42,7 +44,7 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(context.C
 	if err != nil {
 		return err
 	}
-	if link != nil {
+	if link != nil { // before fleet.Observe, which reads the environment that PointTraces sets
 		if err := session.PointTraces(ctx, log); err != nil {
 			return err
 		}
@@ -76,7 +78,9 @@ func conduct(ctx context.Context, c *cli.Command, o options, work func(context.C
 	return nil
 }
 
-// show prints the outcome: JSON for a program, a table for a person.
+// show prints the outcome: JSON for a program, a table for a person. The comparison
+// follows only where a replay has made a new revision: one that found nothing to
+// replay returns the revision that it started from.
 func (o options) show(ctx context.Context, s *session.Session, result conducted) error {
 	simulated, err := s.Simulated(ctx)
 	if err != nil {
@@ -108,7 +112,9 @@ func (o options) show(ctx context.Context, s *session.Session, result conducted)
 	return nil
 }
 
-// explain says how the round stands after a signal, if there was one already.
+// explain adds to the error of an interrupted round what is stored of it, and the
+// command that resumes it. It returns any other error as it is, and a plain
+// interruption where the signal came before the round was named.
 func explain(ctx context.Context, s *session.Session, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -139,7 +145,8 @@ func newTraceLink(c *cli.Command, out io.Writer) (*traceLink, error) {
 	return &traceLink{out: out, jaeger: jaeger}, nil
 }
 
-// jaegerURL checks the setting here, where an error need not repeat it.
+// jaegerURL checks the base URL of Jaeger's pages. The error does not repeat it,
+// because it may hold a password.
 func jaegerURL(address string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
@@ -148,7 +155,8 @@ func jaegerURL(address string) (string, error) {
 	return strings.TrimRight(address, "/"), nil
 }
 
-// begun prints the link as soon as there is something to see.
+// begun prints the link as soon as the trace exists, so that a round can be followed
+// in Jaeger while it runs.
 func (t *traceLink) begun(id string) {
 	if t == nil {
 		return
@@ -157,7 +165,8 @@ func (t *traceLink) begun(id string) {
 	fmt.Fprintln(t.out, "trace: "+t.link)
 }
 
-// ended prints it again, below all that has been printed since.
+// ended prints the link again: the progress display has pushed the first one out of
+// sight.
 func (t *traceLink) ended() {
 	if t != nil && t.link != "" {
 		fmt.Fprintln(t.out, "trace: "+t.link)

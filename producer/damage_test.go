@@ -44,7 +44,7 @@ func TestTheScheduleOutlivesDamage(t *testing.T) {
 	}
 
 	spoil(job.TurnKey, job.OutcomeKey(ended, 1), job.LastKey)
-	until(t, "the turn is put back", second.says("the schedule's last turn is gone or unreadable: put back"))
+	until(t, "the turn is put back", second.says("the schedule's last turn is gone or unreadable: restoring it"))
 	ended = concludedAfter(t, bus, ended)
 	until(t, "the schedule says when it was last concluded", func() bool {
 		last, _, err := bus.Schedule.LastConclusion(t.Context())

@@ -31,7 +31,7 @@ func doctorCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{
 			Name: "worker-nats", Category: groupDoctor, Sources: command.Env("worker-nats"),
-			Usage: "`URL` that workers are given, where its user is another than that of --nats",
+			Usage: "`URL` that workers are given, if they log in as another user than --nats does",
 		},
 		&cli.StringFlag{
 			Name: "worker-nats-creds", Category: groupDoctor, Sources: command.Env("worker-nats-creds"), TakesFile: true,
@@ -47,15 +47,15 @@ func doctorCommand() *cli.Command {
 		},
 		&cli.StringFlag{
 			Name: "tokens", Category: groupDoctor, Sources: command.Env("tokens"),
-			Usage: "`FILE` of the miners' stored access tokens: as serve reads it, and not for everybody",
+			Usage: "`FILE` of the miners' stored access tokens: it must parse as for serve, and other users must not read it",
 		},
 		&cli.StringFlag{
 			Name: "metagraph", Category: groupDoctor, Sources: command.Env("metagraph"),
-			Usage: "`FILE` with the export of the metagraph: as serve reads it, and no older than it may be",
+			Usage: "`FILE` with the export of the metagraph: it must parse as for serve, and be no older than --metagraph-max-age",
 		},
 		&cli.DurationFlag{
 			Name: "connect-timeout", Category: groupDoctor, Sources: command.Env("connect-timeout"), Value: doctor.DefaultWait,
-			Usage: "how long to try an unreachable server", Validator: command.Positive,
+			Usage: "how long to retry a server that cannot be reached", Validator: command.Positive,
 		},
 		&cli.DurationFlag{
 			Name: "check-timeout", Category: groupDoctor, Sources: command.Env("check-timeout"), Value: 30 * time.Second,
@@ -64,14 +64,14 @@ func doctorCommand() *cli.Command {
 	}
 	flags = slices.Concat(flags, only(slices.Concat(minerFlags(), roundFlags()),
 		"metagraph-max-age", "miners", "registry", "weights", "unloadable"),
-		lookFlags("check what local rounds need, and the servers of the one that runs on --state"),
+		lookFlags("check what local rounds need, and the servers of the round that runs on --state"),
 		only(slices.Concat(localFlags(), command.Servers(), command.Streams()),
 			slices.Concat([]string{"workers", "nats", "redis", "replicas", "lease"}, command.NATSFiles(), command.RedisFiles())...))
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "check everything that an installation needs, and say how to mend what is wrong",
-		Description: "It changes nothing: the effects are one permit, the one request to the mirror that is sent with it,\n" +
-			"and two bytes under one key of two buckets, by which it sees that writes are confirmed.\n" +
+		Usage: "check everything that an installation needs, and say how to fix what is wrong",
+		Description: "It changes nothing that a round uses. It takes one permit, sends one request to the mirror with it, and writes\n" +
+			"two bytes under one key of two buckets, to see whether NATS confirms writes.\n" +
 			"Exit code 0 when all is well, warnings allowed; 1 when there is a fault; 2 for wrong usage.\n\n" +
 			"Examples:\n" +
 			"  producer doctor --nats nats://nats:4222 --nats-creds producer.creds \\\n" +
@@ -103,8 +103,9 @@ func examine(ctx context.Context, c *cli.Command) error {
 	return err
 }
 
-// checksOf are the checks that the flags ask for, in the order in which they
-// are printed.
+// checksOf returns the checks that the flags ask for, in the order in which they are
+// printed. They run side by side: a check that another one decides (the clocks need
+// what the mirror check has measured) waits for it on a channel.
 func checksOf(c *cli.Command) ([]doctor.Check, error) {
 	o := commonOptions(c)
 	if err := o.check(c); err != nil {
@@ -113,7 +114,7 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 	if c.Duration("check-timeout") < time.Second {
 		return nil, command.Usage("--check-timeout %s: want at least 1s", c.Duration("check-timeout"))
 	}
-	quiet := slog.New(slog.DiscardHandler) // the findings say it
+	quiet := slog.New(slog.DiscardHandler) // each finding already says what the adapters would log
 	cfg := fleet.FromFlags(c, "producer-doctor", quiet)
 	cfg.Limit.Log = quiet
 	servers, err := serverChecks(c, o, &cfg)
@@ -130,9 +131,9 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 		checks = append(checks, doctor.State(o.state, local.CheckDir))
 	}
 	switch {
-	case o.world != "": // a simulated mirror is started with the round
+	case o.world != "": // a simulated mirror starts with the round: there is none to check now
 	case cfg.Redis == "":
-		checks = append(checks, doctor.NotAsked("the bucket of a local round is there while the round runs"))
+		checks = append(checks, doctor.NotAsked("the bucket of a local round exists only while the round runs"))
 	default:
 		clock := make(chan doctor.Clock, 1)
 		checks = append(checks, doctor.Mirror{
@@ -140,14 +141,15 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 		}.Check())
 		clocks.Mirror = clock
 	}
-	if !o.local { // all of a local round has this machine's clock
+	if !o.local { // all servers of a local round share this machine's clock
 		checks = append(checks, clocks.Check())
 	}
 	return checks, nil
 }
 
-// serverChecks are those of NATS and Redis. A local round has its own, which can
-// be looked at while it runs.
+// serverChecks returns the checks of NATS and Redis. A local round has servers of its
+// own, which can be checked only while it runs: cfg then gets their addresses. Its
+// Redis is embedded, so that the checks of a production server do not apply.
 func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check, error) {
 	setting, err := egressesOf(c)
 	if err != nil {
@@ -178,8 +180,9 @@ func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check,
 	}.Checks()...), nil
 }
 
-// workerFiles are those that workers are given: TLS as the producer has it, and what
-// says who they are where it is not said by --worker-nats.
+// workerFiles returns the files that workers connect with: the producer's own unless a
+// --worker-nats… flag is given. With one, only TLS is shared: the producer's
+// credentials would answer for a user that workers do not have.
 func workerFiles(c *cli.Command, own jobstream.Files) jobstream.Files {
 	creds, nkey := c.String("worker-nats-creds"), c.String("worker-nats-nkey")
 	if creds == "" && nkey == "" && c.String("worker-nats") == "" {
@@ -188,8 +191,8 @@ func workerFiles(c *cli.Command, own jobstream.Files) jobstream.Files {
 	return jobstream.Files{Setting: "--worker-nats", TLS: own.TLS, Creds: creds, NKey: nkey}
 }
 
-// fileChecks are the files that a round reads, each read as a round does: a line
-// for each.
+// fileChecks returns one check for each file that a round reads, in the way in which
+// a round reads it. A file whose flag is not given gets no line.
 func fileChecks(c *cli.Command, now time.Time) []doctor.File {
 	weights, unloadable := session.InputFiles{Weights: c.String("weights")}, nonEmpty(c.StringSlice("unloadable"))
 	metagraph := c.String("metagraph")
@@ -218,8 +221,8 @@ func fileChecks(c *cli.Command, now time.Time) []doctor.File {
 	}
 }
 
-// parseMetagraph reads an export; without an instant of its own, the file's
-// counts.
+// parseMetagraph reads an export of the metagraph and checks its age. An export
+// without an instant of its own is as old as its file.
 func parseMetagraph(data []byte, path string, maxAge time.Duration, now time.Time) (string, []string, error) {
 	m, err := miners.ParseMetagraph(data)
 	if err != nil {
@@ -227,12 +230,14 @@ func parseMetagraph(data []byte, path string, maxAge time.Duration, now time.Tim
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", nil, fmt.Errorf("looking when it was written: %w", err)
+		return "", nil, fmt.Errorf("reading when it was written: %w", err)
 	}
 	return plural.Of(len(m.Hotkeys), "uid"), nil, m.TooOld(info.ModTime(), now, maxAge)
 }
 
-// parseWeights reads one weights file beside the product's own other one.
+// parseWeights checks one of the two weights files; nil stands for the product's own.
+// The parser takes both together, so that the fault is reported for the file that has
+// it.
 func parseWeights(languages, tokenFile []byte, unloadable []string) (string, []string, error) {
 	ownLanguages, ownTokens := tokens.DefaultWeights()
 	if languages == nil {

@@ -49,7 +49,7 @@ func exportCommand() *cli.Command {
 		Name:  "export",
 		Usage: "write a concluded round as JSON lines or CSV",
 		Description: "ROUND is a round's name, or \"latest\" (the default) for the last one that was concluded. docs/export.md lists the\n" +
-			"columns. Files are ROUND.KIND.FORMAT; each is there whole or not at all. It reads NATS alone.\n\n" +
+			"columns. Files are named ROUND.KIND.FORMAT and appear only when they are complete. It reads only NATS.\n\n" +
 			"Examples:\n" +
 			"  producer export --local > round.jsonl\n" +
 			"  producer export --format csv --what pulls --nats nats://nats:4222 > pulls.csv\n" +
@@ -72,10 +72,10 @@ func kindNames() []string {
 // exporting is what `producer export` is asked for.
 type exporting struct {
 	round    string
-	revision int
+	revision int // 0 for the latest
 	format   export.Format
 	kinds    []export.Kind
-	output   string
+	output   string // a directory, or "-" for standard output
 }
 
 func readExporting(c *cli.Command) (e exporting, err error) {
@@ -120,8 +120,10 @@ func exportRound(ctx context.Context, c *cli.Command) error {
 	})
 }
 
-// place keeps what others wrote from steering a terminal. JSON lines are the same
-// everywhere, in value and in bytes; of CSV a database gets every character.
+// place wraps w so that text which strangers wrote (titles, logins) cannot control a
+// terminal. JSON lines are escaped everywhere: escapes do not change their values, and
+// a file gets the same bytes as a terminal. CSV has no escapes, so it is filtered only
+// on a terminal: a database gets every character.
 func (e exporting) place(w io.Writer, isTerminal bool) io.Writer {
 	switch {
 	case e.format == export.JSONLines:
@@ -148,8 +150,10 @@ func (e exporting) print(stored io.Reader, w io.Writer) error {
 	return nil
 }
 
-// keep writes a file for each kind. They take their names when all are whole:
-// a reader finds former ones, or these.
+// keep writes a file for each kind, under a temporary name until all of them are
+// complete and synced. A reader therefore never finds a file that is cut short. The
+// renames are one by one: a crash between two leaves new files beside old ones, each of
+// them complete.
 func (e exporting) keep(stored io.Reader, name string) (err error) {
 	if err := os.MkdirAll(e.output, 0o750); err != nil {
 		return command.Usage("--output: %w", err)
@@ -157,7 +161,7 @@ func (e exporting) keep(stored io.Reader, name string) (err error) {
 	files, to := map[string]*os.File{}, map[export.Kind]io.Writer{}
 	var buffers []*bufio.Writer
 	defer func() {
-		for _, file := range files { // those that have no name yet
+		for _, file := range files { // those that still have their temporary name
 			err = errors.Join(err, file.Close(), os.Remove(file.Name()))
 		}
 	}()
@@ -193,8 +197,10 @@ func (e exporting) keep(stored io.Reader, name string) (err error) {
 	return nil
 }
 
-// withOutcome lets work read a revision of a round's outcome as it is stored, 0
-// being the last one; it is told which round that is.
+// withOutcome opens the stored outcome of a round for work, and tells it the round's
+// name ("latest" is resolved). Revision 0 is the last one. An outcome is streamed
+// because it may be large; that the revision after it was made from this very one is
+// checked by digest before work reads it.
 func withOutcome(ctx context.Context, bus *jobstream.Bus, name string, revision int, work func(name string, stored io.Reader) error) error {
 	place, err := view.Locate(ctx, bus, name, revision)
 	if err != nil {

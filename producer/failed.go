@@ -15,9 +15,9 @@ import (
 func failedCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "failed",
-		Usage: "list the miners of a round that failed, or lack something",
+		Usage: "list the miners of a round that failed or lack something",
 		Description: "ROUND is a round's name, or \"latest\" (the default) for the last one that was planned, which may still run.\n" +
-			"It reads NATS alone.\n\n" +
+			"It reads only NATS.\n\n" +
 			"Examples:\n" +
 			"  producer failed --local\n" +
 			"  producer failed 20260618t185400z-0a1b2c --nats nats://nats:4222 --json",
@@ -27,7 +27,8 @@ func failedCommand() *cli.Command {
 	}
 }
 
-// failed is `producer failed`.
+// failed is `producer failed`. Its "latest" is the last round planned, where other
+// commands mean the last one concluded: failures matter most while a round still runs.
 func failed(ctx context.Context, c *cli.Command) error {
 	return withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) (err error) {
 		name := cmp.Or(c.StringArg("round"), view.Latest)

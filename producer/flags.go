@@ -24,14 +24,16 @@ const (
 	groupSigning = "Signatures"
 )
 
-// defaultState is where local rounds are kept when nobody says otherwise.
+// defaultState is the default of --state.
 const defaultState = ".mirrorfleet"
 
-// only takes the flags of these names, in their order.
+// only keeps the flags of these names, in the order of flags. It changes the slice in
+// place: pass it one that a function has just made.
 func only(flags []cli.Flag, names ...string) []cli.Flag {
 	return slices.DeleteFunc(flags, func(f cli.Flag) bool { return !slices.Contains(names, f.Names()[0]) })
 }
 
+// roundFlags are for commands that plan a round; others take a part of them (only).
 func roundFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
@@ -44,19 +46,20 @@ func roundFlags() []cli.Flag {
 		},
 		&cli.StringFlag{
 			Name: "weights", Category: groupRound, Sources: command.Env("weights"),
-			Usage: "`DIR` with the validator's programming_languages.json and token_weights.json; without it the product's own",
+			Usage: "`DIR` with the validator's programming_languages.json and token_weights.json; default: the product's own copies",
 		},
 		&cli.StringFlag{
 			Name: "as-of", Category: groupRound, Sources: command.Env("as-of"),
-			Usage: "the round's `INSTANT` (RFC 3339); without it now",
+			Usage: "the round's `INSTANT` (RFC 3339); default: now",
 		},
+		// C# is what the validator's installation cannot load: docs/rules/grammars.md.
 		command.Offers(&cli.StringSliceFlag{
 			Name: "unloadable", Category: groupRound, Sources: command.Env("unloadable"), Value: []string{"csharp"},
-			Usage: "`LANGUAGES` that give no nodes because the validator's installation cannot load them; \"\" for none",
+			Usage: "`LANGUAGES` whose files count no nodes, because the validator's installation cannot load their grammar; \"\" for none",
 		}, tokens.Languages()...),
 		command.Offers(&cli.StringFlag{
 			Name: "resume", Category: groupRound, Sources: command.Env("resume"),
-			Usage: "resume `ROUND` instead of planning one; \"latest\" takes the last one planned",
+			Usage: "resume `ROUND` instead of planning one; \"latest\" is the last round planned",
 		}, view.Latest),
 		&cli.BoolFlag{
 			Name: "json", Category: groupRound, Sources: command.Env("json"),
@@ -65,11 +68,13 @@ func roundFlags() []cli.Flag {
 	}
 }
 
+// localFlags are for commands that can run a fleet on this machine. The most workers,
+// 64, are as many as the limiter was measured with (docs/limit.md).
 func localFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{
 			Name: "local", Category: groupLocal, Sources: command.Env("local"),
-			Usage: "start NATS and Redis inside this process and workers beside it",
+			Usage: "run the whole fleet on this machine: NATS and Redis inside this process, workers as child processes",
 		},
 		&cli.StringFlag{
 			Name: "state", Category: groupLocal, Sources: command.Env("state"), Value: defaultState,
@@ -91,8 +96,8 @@ func localFlags() []cli.Flag {
 	}
 }
 
-// lookFlags are --json and where local rounds are, for commands that run none.
-// local says what --local means there.
+// lookFlags are --json, --local and --state, for commands that run no round. local is
+// the help text of --local, which means something else in each of them.
 func lookFlags(local string) []cli.Flag {
 	return append([]cli.Flag{
 		&cli.BoolFlag{
@@ -103,15 +108,16 @@ func lookFlags(local string) []cli.Flag {
 	}, only(localFlags(), "state")...)
 }
 
-// readLocal is --local of commands that read rounds.
-const readLocal = "read the local rounds of --state, whether a producer runs there or none"
+// readLocal is the help text of --local for commands that read rounds.
+const readLocal = "read the local rounds of --state, whether or not a producer runs there"
 
-// readFlags are those of every command that reads NATS alone.
+// readFlags are the flags of every command that reads only NATS.
 func readFlags() []cli.Flag {
 	servers := only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...)
 	return slices.Concat(lookFlags(readLocal), servers, []cli.Flag{verifyFlag()}, command.Seeing())
 }
 
+// revisionFlag is for commands that show one outcome; revisionOf reads it.
 func revisionFlag() cli.Flag {
 	return &cli.IntFlag{
 		Name: "revision", Category: groupRound, Sources: command.Env("revision"),
@@ -119,17 +125,17 @@ func revisionFlag() cli.Flag {
 	}
 }
 
-// otherFlags are for what happens between producers, and between a producer
-// and its own former life.
+// otherFlags say when a producer takes over a round from another one, or from a
+// former process of its own, and how soon it notices what a crash has left.
 func otherFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{
 			Name: "takeover", Category: groupOthers, Sources: command.Env("takeover"), Value: 15 * time.Second,
-			Usage: "how long a producer may be silent before one that stands by takes its round over", Validator: command.AtLeast(time.Second),
+			Usage: "how long a producer may be silent before a standby takes over its round", Validator: command.AtLeast(time.Second),
 		},
 		&cli.DurationFlag{
 			Name: "reconcile", Category: groupOthers, Sources: command.Env("reconcile"), Value: 15 * time.Second,
-			Usage: "how often what is outstanding is compared with what is queued", Validator: command.AtLeast(time.Second),
+			Usage: "how often outstanding jobs are compared with the queue", Validator: command.AtLeast(time.Second),
 		},
 	}
 }
@@ -164,7 +170,7 @@ func signingFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
 			Name: "signing-key", Category: groupSigning, Sources: command.Env("signing-key"), TakesFile: true,
-			Usage: "`FILE` of the ed25519 private key (PEM) that rounds and their outcomes are signed with; without it they are unsigned",
+			Usage: "`FILE` of the ed25519 private key (PEM) that signs rounds and their outcomes; without it they are unsigned",
 		},
 		verifyFlag(),
 	}
@@ -174,7 +180,7 @@ func signingFlags() []cli.Flag {
 func verifyFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "verify-key", Category: groupSigning, Sources: command.Env("verify-key"), TakesFile: true,
-		Usage: "`FILE` of the ed25519 public keys (PEM): what none of them has signed is refused; without any key nothing is verified",
+		Usage: "`FILE` of ed25519 public keys (PEM): whatever none of them has signed is refused; without a key nothing is verified",
 	}
 }
 
@@ -193,7 +199,7 @@ func traceFlags() []cli.Flag {
 	}
 }
 
-// minerFlags say where the miners of a validator's installation are read.
+// minerFlags name the files of a validator's installation that say who is scored.
 func minerFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
@@ -206,11 +212,11 @@ func minerFlags() []cli.Flag {
 		},
 		&cli.DurationFlag{
 			Name: "metagraph-max-age", Category: groupMiners, Sources: command.Env("metagraph-max-age"), Value: 6 * time.Hour,
-			Usage: "how old that export may be; an older one puts the round off", Validator: command.AtLeast(time.Second),
+			Usage: "how old that export may be; an older one postpones the round", Validator: command.AtLeast(time.Second),
 		},
 		&cli.StringFlag{
 			Name: "github", Category: groupMiners, Sources: command.Env("github"), Value: miners.DefaultGitHub,
-			Usage: "base `URL` of GitHub's API, which says whose account a token is",
+			Usage: "base `URL` of GitHub's API, which names the account of a token",
 		},
 	}
 }

@@ -182,7 +182,7 @@ func (s *server) checkAPI(t *testing.T, r outcome.Result) {
 
 // apiAddress is where the process says that its API is.
 func (s *server) apiAddress() string {
-	_, after, _ := strings.Cut(s.log.String(), `"msg":"the API"`)
+	_, after, _ := strings.Cut(s.log.String(), `"msg":"serving the API"`)
 	_, after, _ = strings.Cut(after, `"address":"`)
 	address, _, _ := strings.Cut(after, `"`)
 	return address

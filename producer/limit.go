@@ -26,7 +26,8 @@ import (
 
 const groupHand = "By hand"
 
-// lookTimeout bounds each call to Redis: a person waits longer than a permit does.
+// lookTimeout bounds each call to Redis. It is longer than a worker's timeout: for a
+// person a late answer is better than none.
 const lookTimeout = 2 * time.Second
 
 func limitCommand() *cli.Command {
@@ -43,9 +44,9 @@ func limitCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "limit",
 		Usage: "show the egresses' buckets; stop and resume an egress by hand",
-		Description: "It lists every bucket in Redis, and then shows that of --egress whole. After an order it shows that one alone.\n" +
-			"Redis has the buckets; NATS, if it is given, tells which egresses the fleet has declared: what somebody else\n" +
-			"sends under is pointed out. --local finds both of the local round that is running.\n\n" +
+		Description: "It lists every bucket in Redis, then shows the bucket of --egress in full. With --hold or --release it shows only\n" +
+			"that bucket. If --nats is given, buckets of egresses that the fleet has not declared are pointed out. --local\n" +
+			"finds both servers of the local round that is running.\n\n" +
 			"Examples:\n" +
 			"  producer limit --redis redis://redis:6379/0 --nats nats://nats:4222\n" +
 			"  producer limit --redis redis://redis:6379/0 --egress eu-1\n" +
@@ -113,7 +114,7 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	var all view.Limit
-	look := r.hold == 0 && !r.release // a request needs its own bucket alone
+	look := r.hold == 0 && !r.release // a hold or a release concerns only its own bucket
 	if look {
 		all = r.lookAround(ctx, rdb, log)
 	}
@@ -128,12 +129,13 @@ func limit(ctx context.Context, c *cli.Command) (err error) {
 	if !look {
 		return printAnswer(c, bucket, func(w io.Writer, b view.Bucket) error { return page.Bucket(w, b, r.did(b, time.Now())) })
 	}
-	all.Bucket = &bucket // which could not be listed
+	all.Bucket = &bucket // listing the buckets has failed, but this one could be read
 	return printAnswer(c, all, page.Limit)
 }
 
-// lookAround reads all buckets, and the egresses that are declared. It is beside
-// what is asked for: what cannot be looked up is left out, and logged.
+// lookAround reads all buckets and the declared egresses. Either may fail: the answer
+// then lacks it and the log says why, because the bucket of --egress can still be
+// shown.
 func (r limitRequest) lookAround(ctx context.Context, rdb redis.UniversalClient, log *slog.Logger) view.Limit {
 	buckets, err := ratelimit.Buckets(ctx, rdb, lookTimeout)
 	if err != nil {
@@ -141,12 +143,13 @@ func (r limitRequest) lookAround(ctx context.Context, rdb redis.UniversalClient,
 	}
 	declared, err := r.declared(ctx, log)
 	if err != nil {
-		log.WarnContext(ctx, "which egresses are declared cannot be looked up", "error", err)
+		log.WarnContext(ctx, "the declared egresses cannot be read", "error", err)
 	}
 	return view.LimitOf(buckets, declared, r.egress)
 }
 
-// declared asks NATS, if it is known where it is.
+// declared reads the declared egresses from NATS; none without --nats. The URL may
+// come from the environment, so an unreachable server costs lookTimeout at most.
 func (r limitRequest) declared(ctx context.Context, log *slog.Logger) (job.Egresses, error) {
 	if r.nats == "" {
 		return job.Egresses{}, nil
@@ -161,7 +164,9 @@ func (r limitRequest) declared(ctx context.Context, log *slog.Logger) (job.Egres
 	return jobstream.DeclaredEgresses(ctx, nc)
 }
 
-// carryOut does what is asked and returns the bucket as it is then.
+// carryOut sets or releases the hold, if that is asked for, and returns the bucket as
+// it is afterwards. A bucket that only a look would show must exist: looking creates
+// none.
 func (r limitRequest) carryOut(ctx context.Context, operator *ratelimit.Operator) (state ratelimit.State, err error) {
 	switch {
 	case r.hold > 0:
@@ -177,8 +182,10 @@ func (r limitRequest) carryOut(ctx context.Context, operator *ratelimit.Operator
 	return state, err
 }
 
-// did says what came of a request, and what is in force after it: a hold that ends
-// later stays, and a cool-down is the mirror's word.
+// did says what a hold or a release has done, and what still stops the egress. A hold
+// never shortens another one, so that two operators do not undo each other; a cool-down
+// is the mirror's demand, which no operator can end. Another operator may set a hold
+// between a release and the look at the bucket.
 func (r limitRequest) did(b view.Bucket, now time.Time) string {
 	until := func(seconds float64) string {
 		at := now.Add(time.Duration(seconds * float64(time.Second))).UTC().Format(view.InstantLayout)
@@ -187,25 +194,28 @@ func (r limitRequest) did(b view.Bucket, now time.Time) string {
 	var text string
 	switch {
 	case r.release && b.Hold > 0:
-		text = fmt.Sprintf("The hold is released, and somebody holds egress %s anew: %s.", b.Egress, until(b.Hold))
+		text = fmt.Sprintf("The hold is released, but somebody has set another one on egress %s: %s.", b.Egress, until(b.Hold))
 	case r.release && b.CoolDown <= 0:
 		return fmt.Sprintf("The hold is released: nothing stops egress %s any more.", b.Egress)
 	case r.release:
 		text = "The hold is released."
 	case b.Hold > r.hold.Seconds():
-		text = fmt.Sprintf("Egress %s was held for longer than %s already, and that hold stays: %s. producer limit --release ends it.",
+		text = fmt.Sprintf("Egress %s already has a hold that ends later than %s from now, and that hold stays: %s. "+
+			"producer limit --release ends it.",
 			b.Egress, r.hold, until(b.Hold))
 	default:
 		text = fmt.Sprintf("Egress %s is held %s.", b.Egress, until(b.Hold))
 	}
 	if b.CoolDown > b.Hold {
-		text += fmt.Sprintf(" Egress %s stays stopped %s: the mirror asked for this cool-down, and no order ends it.",
+		text += fmt.Sprintf(" Egress %s stays stopped %s: the mirror asked for this cool-down, and no operator can end it.",
 			b.Egress, until(b.CoolDown))
 	}
 	return text
 }
 
-// explain turns what the caller can mend into wrong usage.
+// explain makes wrong usage of what the caller can correct: a release without a hold,
+// and an egress without a bucket, which is most often a misspelt name. The buckets that
+// exist are listed for that reason.
 func (r limitRequest) explain(ctx context.Context, rdb redis.UniversalClient, operator *ratelimit.Operator, err error) error {
 	switch {
 	case errors.Is(err, ratelimit.ErrNotHeld):
@@ -225,15 +235,16 @@ func (r limitRequest) explain(ctx context.Context, rdb redis.UniversalClient, op
 		}
 		known = "in this Redis there are " + strings.Join(names, ", ")
 	}
-	return command.Usage("--egress %s has no bucket: nobody has asked for a permit of it yet; %s", r.egress, known)
+	return command.Usage("--egress %s has no bucket: no process has asked it for a permit yet; %s", r.egress, known)
 }
 
-// stillCooling is why an egress that nobody holds stands still all the same.
+// stillCooling explains why an egress without a hold still sends nothing; "" if it
+// does not cool down.
 func stillCooling(ctx context.Context, operator *ratelimit.Operator) string {
 	state, err := operator.State(ctx)
 	if err != nil || state.CoolDown <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("; it cools down for %s more, because the mirror asked for it, and no order ends that",
+	return fmt.Sprintf("; it cools down for %s more, because the mirror asked for it, and no operator can end that",
 		page.Length(state.CoolDown.Seconds()))
 }

@@ -59,7 +59,7 @@ func TestLimitCommand(t *testing.T) {
 			t.Errorf("%v: exit %d, want it to begin with %q\n%s%s", args, e.code, want, e.stdout, e.stderr)
 		}
 	}
-	says("Egress by-hand was held for longer than 1m0s already, and that hold stays: until ", "--hold", "1m")
+	says("Egress by-hand already has a hold that ends later than 1m0s from now, and that hold stays: until ", "--hold", "1m")
 	if got := page("--local", "--state", dir, "--release"); got.Hold != 0 {
 		t.Errorf("after --release the bucket is %+v, want no hold", got)
 	}

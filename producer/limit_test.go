@@ -22,23 +22,23 @@ func TestOrdersSayWhatIsInForce(t *testing.T) {
 		{"held", limitRequest{hold: 5 * time.Minute}, 5 * time.Minute, 0, "Egress eu-1 is held until 2026-06-01T12:05:00Z (5m0s more)."},
 		{
 			"held for longer", limitRequest{hold: time.Minute}, time.Hour, 0,
-			"Egress eu-1 was held for longer than 1m0s already, and that hold stays: until 2026-06-01T13:00:00Z (1h0m0s more). " +
+			"Egress eu-1 already has a hold that ends later than 1m0s from now, and that hold stays: until 2026-06-01T13:00:00Z (1h0m0s more). " +
 				"producer limit --release ends it.",
 		},
 		{
 			"held, and a longer cool-down", limitRequest{hold: time.Second}, time.Second, time.Minute,
 			"Egress eu-1 is held until 2026-06-01T12:00:01Z (1s more). Egress eu-1 stays stopped until 2026-06-01T12:01:00Z (1m0s more): " +
-				"the mirror asked for this cool-down, and no order ends it.",
+				"the mirror asked for this cool-down, and no operator can end it.",
 		},
 		{"held, and a shorter cool-down", limitRequest{hold: time.Minute}, time.Minute, time.Second, "Egress eu-1 is held until 2026-06-01T12:01:00Z (1m0s more)."},
 		{"released", limitRequest{release: true}, 0, 0, "The hold is released: nothing stops egress eu-1 any more."},
 		{
 			"released, and cooling down", limitRequest{release: true}, 0, 30 * time.Second,
-			"The hold is released. Egress eu-1 stays stopped until 2026-06-01T12:00:30Z (30s more): the mirror asked for this cool-down, and no order ends it.",
+			"The hold is released. Egress eu-1 stays stopped until 2026-06-01T12:00:30Z (30s more): the mirror asked for this cool-down, and no operator can end it.",
 		},
 		{
 			"released, and held anew", limitRequest{release: true}, time.Minute, 0,
-			"The hold is released, and somebody holds egress eu-1 anew: until 2026-06-01T12:01:00Z (1m0s more).",
+			"The hold is released, but somebody has set another one on egress eu-1: until 2026-06-01T12:01:00Z (1m0s more).",
 		},
 	} {
 		state := ratelimit.State{Egress: "eu-1"}

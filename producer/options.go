@@ -17,19 +17,21 @@ import (
 	"mirrorfleet/shared/signing"
 )
 
-// options is what the flags of a whole fleet say, checked together.
+// options are the flags that run, replay, serve and doctor share, checked together.
 type options struct {
 	local   bool
 	state   string
 	workers int
 	world   string // "" when a mirror is given
-	resume  string
+	resume  string // the round to resume or to replay; "" plans a new one
 	json    bool
 	mirror  string
 	files   session.InputFiles
 }
 
-// commonOptions are those that run and replay have in common.
+// commonOptions reads the flags that run, replay and doctor have in common. A local
+// round without --mirror gets the demo world, so that a first trial sends nothing to
+// the real mirror.
 func commonOptions(c *cli.Command) options {
 	o := options{
 		local: c.Bool("local"), state: c.String("state"), workers: c.Int("workers"), world: c.String("world"),
@@ -41,6 +43,8 @@ func commonOptions(c *cli.Command) options {
 	return o
 }
 
+// check refuses flags that contradict each other. It runs before anything is opened,
+// so that wrong usage leaves nothing behind.
 func (o options) check(c *cli.Command) error {
 	servers := slices.ContainsFunc(slices.Concat([]string{"nats", "redis"}, command.NATSFiles(), command.RedisFiles()), c.IsSet)
 	switch {
@@ -58,8 +62,8 @@ func (o options) check(c *cli.Command) error {
 	}
 	u, err := url.Parse(o.mirror)
 	switch {
-	case err != nil: // it may hold a password: the error repeats it
-		return command.Usage("--mirror cannot be read: want a URL such as %s", command.DefaultMirror)
+	case err != nil: // url.Parse repeats the address in its error, and that may hold a password
+		return command.Usage("--mirror is not a URL: want one such as %s", command.DefaultMirror)
 	case u.User != nil:
 		return command.Usage("--mirror %s://%s: leave out the credentials, the mirror takes none", u.Scheme, u.Host)
 	case u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
@@ -68,7 +72,7 @@ func (o options) check(c *cli.Command) error {
 	return nil
 }
 
-// afterAt leaves out what may be credentials.
+// afterAt cuts off everything up to an @, which may be credentials.
 func afterAt(address string) string {
 	if _, after, found := strings.Cut(address, "@"); found {
 		return after
@@ -76,8 +80,10 @@ func afterAt(address string) string {
 	return address
 }
 
-// egressesOf is what the flags say of the fleet's egresses. The producer sends
-// requests too: its own must be among them.
+// egressesOf reads the fleet's egresses from the flags. The producer's own must be
+// among them, because it sends requests too (the look-ups of maintainers). Without
+// --egresses its own is only a default, which yields to what is declared
+// (round.Setting.Said).
 func egressesOf(c *cli.Command) (round.Setting, error) {
 	own, names := c.String("egress"), nonEmpty(c.StringSlice("egresses"))
 	if len(names) == 0 {
@@ -89,12 +95,14 @@ func egressesOf(c *cli.Command) (round.Setting, error) {
 		}
 	}
 	if !slices.Contains(names, own) {
-		return round.Setting{}, command.Usage("--egress %s is not among --egresses %s: this process sends requests, too; "+
-			"add it, or give the one that this process sends from", own, strings.Join(names, ","))
+		return round.Setting{}, command.Usage("--egress %s is not among --egresses %s, but this process sends requests too: "+
+			"add it, or give the egress that this process sends from", own, strings.Join(names, ","))
 	}
 	return round.Setting{Names: names, Said: true}, nil
 }
 
+// nonEmpty drops empty strings: --egresses "" and --unloadable "" mean none. The result
+// is never nil, because a nil list of unloadable languages means that none was given.
 func nonEmpty(list []string) []string {
 	kept := []string{}
 	for _, s := range list {
@@ -105,7 +113,8 @@ func nonEmpty(list []string) []string {
 	return kept
 }
 
-// keysOf reads the keys that the flags name.
+// keysOf reads the key files that the flags name. The zero Keys neither sign nor
+// verify.
 func keysOf(c *cli.Command) (keys signing.Keys, err error) {
 	if path := c.String("verify-key"); path != "" {
 		if keys, err = keys.Public(path); err != nil {
@@ -120,6 +129,7 @@ func keysOf(c *cli.Command) (keys signing.Keys, err error) {
 	return keys, nil
 }
 
+// revisionOf reads --revision; 0 is the latest.
 func revisionOf(c *cli.Command) (int, error) {
 	revision := c.Int("revision")
 	if revision < 0 {
@@ -128,7 +138,7 @@ func revisionOf(c *cli.Command) (int, error) {
 	return revision, nil
 }
 
-// natsGiven says whether a command that reads NATS alone knows where it is.
+// natsGiven checks that a command which needs only NATS knows where to find it.
 func natsGiven(c *cli.Command) error {
 	local, nats := c.Bool("local"), c.String("nats")
 	switch {
@@ -140,19 +150,21 @@ func natsGiven(c *cli.Command) error {
 	return nil
 }
 
-// localHorizon is how far ahead a local fleet reserves: each process holds at most
-// one reservation, so a slot each and one to spare. A local round starts with
-// an empty bucket, which costs a wait of this length.
+// localHorizon is the limiter's horizon for a local fleet, unless --limit-horizon is
+// set. Each process has at most one reservation at a time, so one slot for each and
+// one to spare is enough. The default for large fleets, 10 s, would only cost time: a
+// local round starts with an empty bucket, and an empty bucket pauses for one horizon
+// (docs/limit.md).
 func localHorizon(c *cli.Command, workers int) time.Duration {
 	if c.IsSet("limit-horizon") {
 		return c.Duration("limit-horizon")
 	}
-	const slot = 250 * time.Millisecond // a little more than one at the full rate
-	processes := workers + 1
+	const slot = 250 * time.Millisecond // a little more than one permit takes at the default limit
+	processes := workers + 1            // and this producer
 	return time.Duration(processes+1) * slot
 }
 
-// session is what a session works with, by the flags.
+// session makes the configuration of a session from the flags.
 func (o options) session(c *cli.Command, log *slog.Logger, observability *fleet.Observability) (session.Config, error) {
 	egresses, err := egressesOf(c)
 	if err != nil {

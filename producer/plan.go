@@ -27,7 +27,8 @@ import (
 const groupAssumed = "What is assumed where nothing was measured"
 
 // What a worker has that no flag sets: the mirror client's connections, and the
-// pull requests that a job fetches at once.
+// pull requests that a job fetches at once. They repeat the defaults of packages
+// mirror and worker/evaluate, which a producer does not import.
 const (
 	workerConnections = 8
 	jobFiles          = 8
@@ -37,7 +38,7 @@ func planCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.IntFlag{
 			Name: "pulls-per-miner", Category: groupAssumed, Sources: command.Env("pulls-per-miner"), Value: assumedPulls,
-			Usage:     "pull requests of a miner that the last round did not have; unless set, the mean of those that it had",
+			Usage:     "pull requests of a miner that the last round did not have; default: the mean of that round",
 			Validator: command.AtLeast(0),
 		},
 		&cli.DurationFlag{
@@ -62,9 +63,8 @@ func planCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "plan",
 		Usage: "say how long a round takes: requests, time at the limit, workers, a second egress",
-		Description: "Sizes are those of the last round that was concluded, if NATS or --local leads to one;\n" +
-			"what it does not tell is assumed.\n" +
-			"Every figure says where it is from. Nothing is planned, published or asked of the mirror.\n\n" +
+		Description: "Sizes come from the last round that was concluded, if --nats or --local leads to one. The rest is assumed.\n" +
+			"Every number says where it comes from. Nothing is planned or published, and the mirror gets no request.\n\n" +
 			"Examples:\n" +
 			"  producer plan --nats nats://nats:4222\n" +
 			"  producer plan --miners miners.json --registry master_repositories.json\n" +
@@ -105,7 +105,8 @@ func plan(ctx context.Context, c *cli.Command) (err error) {
 	return printAnswer(c, e, page.Plan)
 }
 
-// planned is what the flags say.
+// planned makes an estimate's input from the flags alone. PullsPerMiner is -1 where the
+// flag is not set: the mean of the last round takes its place, if there is one.
 func planned(c *cli.Command) (estimate.Input, error) {
 	cfg := fleet.FromFlags(c, "producer-plan", slog.Default()).Limit
 	if c.Bool("local") {
@@ -138,13 +139,16 @@ func planned(c *cli.Command) (estimate.Input, error) {
 // assumedPulls is --pulls-per-miner's default, for when there is no mean.
 const assumedPulls = 10
 
-// take puts together who takes part, and what is known of each; asked says that NATS
-// was asked for the last round.
+// take fills in the miners and their known sizes: files that are given replace the
+// miners or the registry of the last round, m. m is nil if there is none; asked says
+// that NATS was asked for one, which decides what the error tells the caller.
+// One look-up of maintainers is counted for each repository with a cut
+// (docs/rules/scoring.md#rewards).
 func take(in *estimate.Input, inputs round.Inputs, m *view.Measured, asked bool) error {
 	if m == nil && (inputs.Miners.Data == nil || inputs.Registry.Data == nil) {
-		without := "without --nats or --local nothing is known of a round"
+		without := "without --nats or --local there is no last round to take them from"
 		if asked {
-			without = "no round is concluded yet whose miners could be taken"
+			without = "no round is concluded yet to take them from"
 		}
 		return command.Usage("--miners and --registry are required: %s", without)
 	}
@@ -186,8 +190,7 @@ func take(in *estimate.Input, inputs round.Inputs, m *view.Measured, asked bool)
 	return nil
 }
 
-// lastMeasured reads the last round that was concluded; nil without NATS, or
-// without one.
+// lastMeasured reads the last concluded round; nil if NATS is not given, or has none.
 func lastMeasured(ctx context.Context, c *cli.Command, log *slog.Logger) (_ *view.Measured, err error) {
 	if c.String("nats") == "" && !c.Bool("local") {
 		return nil, nil //nolint:nilnil // as documented

@@ -88,7 +88,7 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 		return strings.Contains(metrics, `mirrorfleet_round_put_off{round_input="tokens"} 1`) &&
 			strings.Contains(metrics, `mirrorfleet_round_put_off{round_input="metagraph"} 0`)
 	})
-	until(t, "the log says so", s.says("the round is put off"))
+	until(t, "the log says so", s.says("the round is postponed"))
 	if took := time.Since(since); took > time.Minute {
 		t.Errorf("it took %s, want a minute at most", took)
 	}

@@ -32,26 +32,26 @@ func replayCommand() *cli.Command {
 		},
 		command.Offers(&cli.StringFlag{
 			Name: "class", Category: groupReplay, Sources: command.Env("class"),
-			Usage: "the dead letters of a `CLASS` (transient, permanent, poison, overdue, damaged), or identity",
+			Usage: "only dead letters of a `CLASS` (transient, permanent, poison, overdue, damaged), or identity",
 		}, classNames()...),
 		&cli.BoolFlag{
 			Name: "degraded", Category: groupReplay, Sources: command.Env("degraded"),
-			Usage: "the degraded miners; with --class those too",
+			Usage: "only the degraded miners; with --class, these as well",
 		},
 		&cli.BoolFlag{
 			Name: "dry-run", Category: groupReplay, Sources: command.Env("dry-run"),
-			Usage: "say what would be replayed, and do nothing",
+			Usage: "print what would be replayed, and do nothing",
 		},
 	}
 	return &cli.Command{
 		Name:  "replay",
-		Usage: "run the failed miners of a concluded round again, and conclude it anew",
+		Usage: "run the failed miners of a concluded round again, and conclude it again",
 		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. Without --uid, --class and --degraded\n" +
-			"all dead and degraded miners are run again, with the round's own as_of, registry and weights. Look-ups\n" +
-			"of maintainers that failed are made again. With --tokens, GitHub is asked again about the miners of unknown\n" +
-			"identity (class identity); the file is needed because tokens are never stored. The new outcome is a revision\n" +
-			"beside the former ones. Exit codes are those of run.\n\n" +
-			"With --local, a round that ran against another mirror than the demo's needs the same --mirror (or --world) again.\n\n" +
+			"all dead and degraded miners run again, with the round's own as_of, registry and weights. Failed look-ups of\n" +
+			"maintainers are repeated. With --tokens, GitHub is asked again about miners of unknown identity (class\n" +
+			"identity); the file is needed because tokens are never stored. The new outcome is stored as a revision beside\n" +
+			"the earlier ones. Exit codes are those of run.\n\n" +
+			"With --local, a round of another mirror than the demo's needs the same --mirror (or --world) again.\n\n" +
 			"Examples:\n" +
 			"  producer replay latest --local\n" +
 			"  producer replay latest --local --dry-run\n" +
@@ -67,6 +67,7 @@ func replayCommand() *cli.Command {
 	}
 }
 
+// classNames are the values that --class accepts, for shell completion.
 func classNames() []string {
 	var names []string
 	for _, class := range outcome.Classes() {
@@ -75,7 +76,8 @@ func classNames() []string {
 	return names
 }
 
-// replay is `producer replay`.
+// replay is `producer replay`. A dry run needs only NATS; a replay needs the whole
+// fleet.
 func replay(ctx context.Context, c *cli.Command) error {
 	name := c.StringArg("round")
 	if name == "" {
@@ -102,6 +104,8 @@ func replay(ctx context.Context, c *cli.Command) error {
 	})
 }
 
+// readSelection reads which miners to replay. The zero Selection means all that failed
+// or are degraded; whether the round has what is named is checked by Select.
 func readSelection(c *cli.Command) (outcome.Selection, error) {
 	s := outcome.Selection{Class: job.Class(c.String("class")), Degraded: c.Bool("degraded")}
 	if text := c.String("uid"); text != "" {
@@ -116,6 +120,7 @@ func readSelection(c *cli.Command) (outcome.Selection, error) {
 	return s, nil
 }
 
+// dryRun prints what replay would do, as the API answers it before a POST.
 func dryRun(ctx context.Context, c *cli.Command, bus *jobstream.Bus, name string, s outcome.Selection) error {
 	at, err := view.Locate(ctx, bus, name, 0)
 	if err != nil {
@@ -128,7 +133,8 @@ func dryRun(ctx context.Context, c *cli.Command, bus *jobstream.Bus, name string
 	return printAnswer(c, would, page.Replay)
 }
 
-// replayConducted runs a replay, and tells what else there is to say of it.
+// replayConducted runs a replay, and writes to standard error what the outcome does not
+// say: miners that another replay has, and identities that are still unknown.
 func replayConducted(ctx context.Context, s *session.Session, selection outcome.Selection) (conducted, error) {
 	r, err := s.LookIntoReplay(ctx, selection)
 	if err != nil {
@@ -138,24 +144,25 @@ func replayConducted(ctx context.Context, s *session.Session, selection outcome.
 		fmt.Fprintf(os.Stderr, "already being replayed: %s\n", view.Miners(r.Already))
 	}
 	if r.Nothing {
-		fmt.Fprintf(os.Stderr, "round %s lacks nothing: revision %d stands\n", r.Round, r.Before.Revision)
+		fmt.Fprintf(os.Stderr, "round %s lacks nothing: revision %d stays the last one\n", r.Round, r.Before.Revision)
 		return conducted{Result: r.Before, before: r.Before}, nil
 	}
 	result, did, err := s.Replay(ctx, r)
 	if err == nil && len(did.Meanwhile) > 0 {
-		fmt.Fprintf(os.Stderr, "another replay was first with %s\n", view.Miners(did.Meanwhile))
+		fmt.Fprintf(os.Stderr, "another replay has run these in the meantime: %s\n", view.Miners(did.Meanwhile))
 	}
 	if err == nil && len(did.Unidentified) > 0 {
-		again := ": with --tokens it is asked again"
+		again := "; give --tokens to ask GitHub again"
 		if s.AsksGitHub() {
 			again = ""
 		}
-		fmt.Fprintf(os.Stderr, "GitHub has not said whose account the token is, of %s%s\n", view.Miners(did.Unidentified), again)
+		fmt.Fprintf(os.Stderr, "GitHub has not named the account of the token of %s%s\n", view.Miners(did.Unidentified), again)
 	}
 	return conducted{Result: result, before: r.Before}, err
 }
 
-// usageOfReplay makes what was asked for and is not there wrong usage.
+// usageOfReplay makes wrong usage of what the caller can correct: a selection that
+// the round does not have, a round that still runs, and an unusable token file.
 func usageOfReplay(err error) error {
 	if errors.Is(err, outcome.ErrSelection) || errors.Is(err, round.ErrRunning) || errors.Is(err, miners.ErrUnusable) {
 		return command.UsageError{Err: err}

@@ -20,10 +20,11 @@ import (
 func restoreCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "restore",
-		Usage: "put a backup into servers of NATS that hold nothing yet",
-		Description: "DIR is what producer backup wrote. All of it is checked before anything is written: one that is damaged, cut short,\n" +
-			"of another version or of another fleet is refused, and so are servers that hold streams already. It overwrites and\n" +
-			"deletes nothing; one that was stopped resumes where it was. No producer or worker may run on the servers.\n\n" +
+		Usage: "restore a backup into empty NATS servers",
+		Description: "DIR is what producer backup wrote. The whole backup is checked before anything is written: a backup that is\n" +
+			"damaged, cut short, of another version or of another fleet is refused, and so are servers that already have\n" +
+			"streams. Nothing is overwritten or deleted. A restore that was interrupted resumes when it is run again. No\n" +
+			"producer or worker may run on the servers.\n\n" +
 			"Examples:\n" +
 			"  producer restore backups/today --replicas 3 \\\n" +
 			"      --nats nats://nats-1:4222,nats://nats-2:4222,nats://nats-3:4222\n" +
@@ -55,11 +56,12 @@ func restoreBackup(ctx context.Context, c *cli.Command) error {
 	})
 }
 
-// freshState starts the servers of a state directory on which nobody runs. One
-// that does not exist is made.
+// freshState starts the servers of a state directory that no process uses, and makes
+// the directory if it does not exist. A running producer is refused because it would
+// declare the streams that the restore must create.
 func freshState(ctx context.Context, dir string, log *slog.Logger) (address string, closeServers func() error, err error) {
 	if found, err := local.Find(dir); err == nil {
-		return "", nil, command.Usage("--state %s: process %d runs on it: a restore beside a running producer is refused", dir, found.PID)
+		return "", nil, command.Usage("--state %s: process %d uses it: stop that producer before a restore", dir, found.PID)
 	} else if !errors.Is(err, local.ErrNotRunning) {
 		return "", nil, command.Usage("--state: %w", err)
 	}

@@ -17,9 +17,9 @@ func rewardsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rewards",
 		Usage: "print the rewards of a concluded round",
-		Description: "ROUND is a round's name, or \"latest\" (the default) for the last one that was concluded. The rewards are printed\n" +
-			"whatever the round is like; the exit code is that of run: 0 for a complete round alone, 1 for one that lacks something, so that\n" +
-			"nobody sets weights from it unawares. It reads NATS alone.\n\n" +
+		Description: "ROUND is a round's name, or \"latest\" (the default) for the last one that was concluded. The rewards are always\n" +
+			"printed. The exit code is 0 only for a complete round, and 1 for a round that lacks something, so that no script\n" +
+			"sets weights from it unawares. It reads only NATS.\n\n" +
 			"Examples:\n" +
 			"  producer rewards --local\n" +
 			"  producer rewards latest --nats nats://nats:4222 --json\n" +
@@ -30,7 +30,9 @@ func rewardsCommand() *cli.Command {
 	}
 }
 
-// rewards is `producer rewards`.
+// rewards is `producer rewards`. The error of an incomplete round comes after the
+// rewards are printed: it sets the exit code, and takes nothing from a caller who wants
+// them all the same.
 func rewards(ctx context.Context, c *cli.Command) error {
 	revision, err := revisionOf(c)
 	if err != nil {

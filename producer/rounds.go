@@ -17,11 +17,11 @@ func roundsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rounds",
 		Usage: "list the rounds, the last one first",
-		Description: "A round is \"running\" while its producer lives and jobs are outstanding, \"stopped\" when no producer has been\n" +
-			"heard of for its --takeover, \"complete\" or \"incomplete\" when it has an outcome, and \"replaying\" while it is\n" +
-			"concluded anew.\n" +
-			"DUE is the turn of the schedule that the round was begun for; the API never serves a round run by hand as \"latest\".\n" +
-			"It reads NATS alone.\n\n" +
+		Description: "A round is \"running\" while its producer lives and jobs are outstanding, \"stopped\" when its producer has been\n" +
+			"silent for its --takeover, \"complete\" or \"incomplete\" when it has an outcome, and \"replaying\" while a replay\n" +
+			"makes the next one.\n" +
+			"DUE is the turn of the schedule that the round belongs to; the API never serves a round run by hand as \"latest\".\n" +
+			"It reads only NATS.\n\n" +
 			"Examples:\n" +
 			"  producer rounds --local\n" +
 			"  producer rounds --nats nats://nats:4222 --limit 5 --json",
@@ -38,7 +38,8 @@ func roundsCommand() *cli.Command {
 	}
 }
 
-// rounds is `producer rounds`.
+// rounds is `producer rounds`. Servers without streams have an empty list and not an
+// error, so that a script can ask before the first round.
 func rounds(ctx context.Context, c *cli.Command) error {
 	list := view.List{Rounds: []view.Summary{}}
 	err := withBus(ctx, c, func(ctx context.Context, bus *jobstream.Bus) (err error) {

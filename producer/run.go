@@ -14,7 +14,7 @@ func runCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "run",
 		Usage: "run one scoring round to its end",
-		Description: "Exit code 0 only for a complete round; 1 for a round that failed or lacks something, 2 for wrong usage or input.\n\n" +
+		Description: "Exit code 0 only for a complete round, 1 for a round that failed or lacks something, 2 for wrong usage or input.\n\n" +
 			"Examples:\n" +
 			"  producer run --local\n" +
 			"  producer run --local --world git:../chi,../cobra --workers 4\n" +
@@ -40,7 +40,8 @@ func run(ctx context.Context, c *cli.Command) error {
 	})
 }
 
-// readRunOptions reads the flags, and checks what they say of a round's inputs.
+// readRunOptions reads and checks the flags. A resumed round needs no inputs: they are
+// in its manifest, and files that are given all the same must match it.
 func readRunOptions(c *cli.Command) (options, error) {
 	o := commonOptions(c)
 	o.resume = c.String("resume")
@@ -53,7 +54,7 @@ func readRunOptions(c *cli.Command) (options, error) {
 	}
 	switch {
 	case o.world != "" && (o.files.Miners != "" || o.files.Registry != ""):
-		return o, command.Usage("--world brings its own miners and registry: leave out --miners and --registry")
+		return o, command.Usage("--world has its own miners and registry: leave out --miners and --registry")
 	case o.world == "" && o.resume == "" && (o.files.Miners == "" || o.files.Registry == ""):
 		return o, command.Usage("--miners and --registry are required, or --local with a --world")
 	}

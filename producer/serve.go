@@ -34,8 +34,8 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "run scoring rounds on schedule, one producer active and others standing by",
-		Description: "It runs until SIGTERM or SIGINT, and then leaves a round that is under way to whoever stands by, or to its\n" +
-			"next start. Exit code 0 when it was stopped, 2 for wrong usage.\n\n" +
+		Description: "It runs until SIGTERM or SIGINT. A round that is under way then is resumed by a standby, or at the next start.\n" +
+			"Exit code 0 when it was stopped, 2 for wrong usage.\n\n" +
 			"Examples:\n" +
 			"  producer serve --nats nats://nats:4222 --redis redis://redis:6379/0 \\\n" +
 			"      --tokens miner_pats.json --metagraph metagraph.json \\\n" +
@@ -50,7 +50,8 @@ func serveCommand() *cli.Command {
 	}
 }
 
-// serve is `producer serve`.
+// serve is `producer serve`. After a signal it returns nil, whatever the signal has
+// interrupted: being stopped is not a failure, and supervisors restart on one.
 func serve(ctx context.Context, c *cli.Command) (err error) {
 	o, err := readServeOptions(c, time.Now())
 	if err != nil {
@@ -81,7 +82,7 @@ func serve(ctx context.Context, c *cli.Command) (err error) {
 	return nil
 }
 
-// tellStopped says how things stand when a signal has ended everything.
+// tellStopped logs what a signal has interrupted, and who continues it.
 func tellStopped(ctx context.Context, s *session.Session, log *slog.Logger) {
 	rounds, led := s.UnderWay(ctx, time.Now())
 	if len(rounds) == 0 {
@@ -92,7 +93,8 @@ func tellStopped(ctx context.Context, s *session.Session, log *slog.Logger) {
 	}
 }
 
-// scheduleFlags say when rounds are begun, and how long they are kept.
+// scheduleFlags say when rounds begin, how long they may take, and how long they are
+// kept. The ages in docs/validator.md assume a round every two hours, the default.
 func scheduleFlags() []cli.Flag {
 	atLeast := func(minimum time.Duration, zero string) func(time.Duration) error {
 		return func(d time.Duration) error {
@@ -117,23 +119,26 @@ func scheduleFlags() []cli.Flag {
 		},
 		&cli.DurationFlag{
 			Name: "overdue", Category: groupSchedule, Sources: command.Env("overdue"), Value: 2 * time.Hour,
-			Usage:     "how long a round may take before it is concluded with what there is; 0 is as long as it takes",
-			Validator: atLeast(time.Second, ", or 0 for as long as it takes"),
+			Usage:     "how long a round may take before it is concluded with what it has; 0 sets no limit",
+			Validator: atLeast(time.Second, ", or 0 for no limit"),
 		},
 		&cli.DurationFlag{
 			Name: "keep", Category: groupSchedule, Sources: command.Env("keep"), Value: 30 * 24 * time.Hour,
-			Usage:     "how long rounds are kept; the last concluded one is kept longer; 0 keeps all",
+			Usage:     "how long rounds are kept; the last concluded one is always kept; 0 keeps all",
 			Validator: atLeast(time.Hour, ", or 0 to keep all"),
 		},
 	}
 }
 
-// serveOptions is what the flags say, checked together.
+// serveOptions are the flags of serve, checked together.
 type serveOptions struct {
 	options
 	session.ServeConfig
 }
 
+// readServeOptions reads and checks the flags and the files that they name. A file that
+// is missing or refused at the start is wrong usage, so that a bad installation does not
+// start; one that becomes so later only postpones rounds.
 func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 	o := serveOptions{
 		options: options{
@@ -152,7 +157,8 @@ func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 	}
 	for _, file := range []struct{ flag, path string }{{"tokens", o.Tokens}, {"metagraph", o.Metagraph}, {"registry", o.files.Registry}} {
 		if file.path == "" {
-			return o, command.Usage("--%s is required: --tokens, --metagraph and --registry say who is scored, and in what", file.flag)
+			return o, command.Usage("--%s is required: --tokens and --metagraph say which miners are scored, --registry for which repositories",
+				file.flag)
 		}
 		if _, err := os.Stat(file.path); err != nil {
 			return o, command.Usage("--%s: %w", file.flag, err)
@@ -164,7 +170,7 @@ func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 	if _, err := readAPI(c); err != nil {
 		return o, err
 	}
-	// What is wrong from the start is said at once; later it puts a round off.
+	// Planning with no miners checks the registry and the weights.
 	if _, err := o.files.Plan([]input.Miner{}, o.mirror, now); err != nil {
 		return o, err
 	}
@@ -173,13 +179,14 @@ func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 	return o, err
 }
 
+// readSchedule reads --every or --cron with --timezone.
 func readSchedule(c *cli.Command) (schedule.Schedule, error) {
 	expression := c.String("cron")
 	switch {
 	case expression != "" && c.IsSet("every"):
 		return schedule.Schedule{}, command.Usage("--every and --cron exclude each other: give one")
 	case expression == "" && c.IsSet("timezone"):
-		return schedule.Schedule{}, command.Usage("--timezone is of --cron: an interval has no time zone")
+		return schedule.Schedule{}, command.Usage("--timezone needs --cron: an interval has no time zone")
 	case expression == "":
 		s, err := schedule.Every(c.Duration("every"))
 		if err != nil {
@@ -206,11 +213,11 @@ func apiFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
 			Name: "api", Category: groupAPI, Sources: command.Env("api"),
-			Usage:     "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none; one that other machines reach needs TLS and a read token",
+			Usage:     "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none; beyond this machine it needs TLS and a read token",
 			Validator: command.Address,
 		},
-		file("api-token-file", "`FILE` with the token that a replay over the API needs; without it there are none"),
-		file("api-read-token-file", "`FILE` with the token that reading needs; without it everybody reads who reaches the address"),
+		file("api-token-file", "`FILE` with the token that replays over the API require; without it the API replays nothing"),
+		file("api-read-token-file", "`FILE` with the token that reading requires; without it anybody who reaches the address can read"),
 		file("api-cert", "`FILE` with the API's certificate; it is read again for each connection"),
 		file("api-key", "`FILE` with the key of --api-cert"),
 	}
@@ -218,13 +225,15 @@ func apiFlags() []cli.Flag {
 
 // api is what the flags say of the API.
 type api struct {
-	addr             string // "" for none
+	addr string // "" for no API
+	// token is required for replays; "" refuses them all. readToken is required for
+	// reading; "" lets anybody read.
 	token, readToken string
 	files            certs.Files
 }
 
-// readAPI reads the flags and the tokens, and refuses an address that others reach
-// without TLS or without a read token.
+// readAPI reads the API's flags and tokens. An address that other machines can reach
+// is refused without TLS or without a read token: a default must not publish scores.
 func readAPI(c *cli.Command) (a api, err error) {
 	a = api{addr: c.String("api"), files: certs.Files{Setting: "--api", Cert: c.String("api-cert"), Key: c.String("api-key")}}
 	if a.addr == "" {
@@ -248,9 +257,9 @@ func readAPI(c *cli.Command) (a api, err error) {
 	return a, nil
 }
 
-// startAPI serves the API on --api until the closer is called, or serves
-// nothing if there is no address. replay does the work of a replay: it ends
-// when its context does, and the closer waits for it.
+// startAPI serves the API on --api until the closer is called; without an address it
+// serves nothing. replay runs a replay until its context ends, and the closer waits for
+// it.
 func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, replay web.Replayer, log *slog.Logger) (func() error, error) {
 	a, err := readAPI(c)
 	if err != nil {
@@ -271,16 +280,18 @@ func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, replay web.Re
 	if err != nil {
 		return nil, command.Usage("--api: %w", err)
 	}
-	log.InfoContext(ctx, "the API", "address", server.Addr(), "replays", a.token != "", "tls", cfg.TLS != nil, "read_token", a.readToken != "")
+	log.InfoContext(ctx, "serving the API", "address", server.Addr(), "replays", a.token != "", "tls", cfg.TLS != nil,
+		"read_token", a.readToken != "")
 	return server.Close, nil
 }
 
-// minToken is how short a token may be: 16 random letters are out of reach of
-// whoever guesses over HTTP.
+// The length of a token, in characters. 16 random characters cannot be guessed over
+// HTTP. The maximum keeps a file that was named by mistake from being sent as a header.
 const minToken, maxToken = 16, 4096
 
-// readToken reads the token of a flag's file, "" without one. What is wrong with it is
-// told without it.
+// readToken reads the token from the file that a flag names; "" without a file. The
+// errors do not contain the token. Printable ASCII without spaces is what an HTTP
+// header carries unchanged.
 func readToken(c *cli.Command, flag string) (string, error) {
 	path := c.String(flag)
 	if path == "" {
@@ -293,7 +304,7 @@ func readToken(c *cli.Command, flag string) (string, error) {
 	token := strings.TrimSpace(string(data))
 	plain := !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 	if len(token) < minToken || len(data) > maxToken || !plain {
-		return "", command.Usage("--%s %s: it has %s, want one line of %d to %d ASCII characters without spaces "+
+		return "", command.Usage("--%s %s: the file has %s, want one line of %d to %d ASCII characters without spaces "+
 			"(openssl rand -hex 32 makes one)", flag, path, plural.Of(len(token), "character"), minToken, maxToken)
 	}
 	return token, nil

@@ -53,7 +53,7 @@ func TestServe(t *testing.T) {
 	})
 
 	write(t, i.tokens, i.all[:len(i.all)/2])
-	until(t, "a round is put off", first.says("the round is put off"))
+	until(t, "a round is put off", first.says("the round is postponed"))
 	if status, body := first.page(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "breaks off") {
 		t.Errorf("/readyz while a round is put off: %d %s", status, body)
 	}

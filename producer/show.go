@@ -24,14 +24,14 @@ func showCommand() *cli.Command {
 		revisionFlag(),
 		&cli.BoolFlag{
 			Name: "compare", Category: groupRound, Sources: command.Env("compare"),
-			Usage: "show what the revision changed: whose score and reward, and why",
+			Usage: "show which scores and rewards the revision changed, and why",
 		},
 	}
 	flags = append(flags, readFlags()...)
 	return &cli.Command{
 		Name:  "show",
 		Usage: "show a concluded round, and why a miner has its score",
-		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. It reads NATS alone.\n\n" +
+		Description: "ROUND is a round's name, or \"latest\" for the last one that was concluded. It reads only NATS.\n\n" +
 			"Examples:\n" +
 			"  producer show latest --local\n" +
 			"  producer show 20260618t185400z-0a1b2c 5 --nats nats://nats:4222\n" +
@@ -49,13 +49,14 @@ func showCommand() *cli.Command {
 // question is what `producer show` is asked.
 type question struct {
 	round string
-	uid   *int // nil when none is given
-	pull  *view.PullName
+	uid   *int           // nil when none is given
+	pull  *view.PullName // nil when none is given
 	// revision is 0 for the latest.
 	revision int
 	compare  bool
 }
 
+// readQuestion reads the arguments and flags of show, and checks them together.
 func readQuestion(c *cli.Command) (question, error) {
 	revision, err := revisionOf(c)
 	if err != nil {
@@ -85,6 +86,8 @@ func readQuestion(c *cli.Command) (question, error) {
 	return q, natsGiven(c)
 }
 
+// parsePull reads owner/repo#n. Names are lower-cased, as repositories are compared
+// (docs/rules/scoring.md#registry).
 func parsePull(text string) (view.PullName, error) {
 	repository, tail, _ := strings.Cut(text, "#")
 	owner, name, _ := strings.Cut(repository, "/")
@@ -95,8 +98,7 @@ func parsePull(text string) (view.PullName, error) {
 	return view.PullName{Repository: strings.ToLower(repository), Number: number}, nil
 }
 
-// show is `producer show`: it opens NATS, reads what is asked for, and prints
-// it.
+// show is `producer show`.
 func show(ctx context.Context, c *cli.Command) error {
 	q, err := readQuestion(c)
 	if err != nil {
@@ -111,7 +113,9 @@ func show(ctx context.Context, c *cli.Command) error {
 	})
 }
 
-// answer reads what is asked of an outcome, and prints it.
+// answer prints what is asked for: the whole outcome, one miner, one pull request, or a
+// comparison. A pull request that is given without its miner is looked for in the whole
+// outcome.
 func (q question) answer(ctx context.Context, c *cli.Command, bus *jobstream.Bus, result outcome.Result) error {
 	switch {
 	case q.compare:
@@ -152,11 +156,11 @@ func (q question) answer(ctx context.Context, c *cli.Command, bus *jobstream.Bus
 	return printAnswer(c, pull, page.Pull)
 }
 
-// comparison compares a revision with the one before it, for one miner if there is a
-// uid.
+// comparison compares a revision with the one before it, for one miner if a uid is
+// given.
 func (q question) comparison(ctx context.Context, bus *jobstream.Bus, result outcome.Result) (c outcome.Comparison, err error) {
 	if result.Revision < 2 {
-		return c, command.Usage("revision %d of round %s is the first: there is none to compare it with; producer replay makes another",
+		return c, command.Usage("revision %d of round %s is the first, so there is nothing to compare it with; producer replay makes another",
 			result.Revision, result.Round)
 	}
 	former, err := view.Read(ctx, bus, view.OutcomeRef{Round: result.Round, Revision: result.Revision - 1})

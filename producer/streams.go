@@ -19,7 +19,8 @@ import (
 	"mirrorfleet/shared/local"
 )
 
-// withBus does something with the streams alone.
+// withBus runs do with the streams, opened read-only, for commands that need only NATS.
+// Servers on which no producer has run are wrong usage and not a failure.
 func withBus(ctx context.Context, c *cli.Command, do func(context.Context, *jobstream.Bus) error) (err error) {
 	if err := natsGiven(c); err != nil {
 		return err
@@ -39,8 +40,9 @@ func withBus(ctx context.Context, c *cli.Command, do func(context.Context, *jobs
 	return do(ctx, bus)
 }
 
-// neverRun finds in an error that servers have none of the streams, because no producer
-// has run on them; nil for any other error.
+// neverRun returns the error's *jobstream.UndeclaredError if the servers have none of
+// the streams, which means that no producer has run on them; nil for any other error.
+// Servers that have some of the streams are damaged: that is no case of this.
 func neverRun(err error) error {
 	if undeclared, is := errors.AsType[*jobstream.UndeclaredError](err); is && undeclared.All {
 		return undeclared
@@ -48,9 +50,9 @@ func neverRun(err error) error {
 	return nil
 }
 
-// openBus connects to NATS: for a state directory to that of the process that
-// runs on it, or to one of its own. It asks for nothing of the streams'
-// settings: what exists stays as it is.
+// openBus connects to NATS and opens the streams as a viewer, which declares nothing
+// and changes no setting. With --local it uses the NATS of the process that runs on the
+// state directory, or starts one there. The closer closes both.
 func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.Bus, func() error, error) {
 	keys, err := keysOf(c)
 	if err != nil {
@@ -78,9 +80,10 @@ func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.
 	return bus, closeAll, nil
 }
 
-// openState is where NATS listens for a directory of local rounds: inside the
-// process that runs on it, or started here for as long as it is read. One
-// without streams is not made: there would be nothing to show.
+// openState returns the address of NATS for a directory of local rounds: that of the
+// process that runs on it, or of servers that are started here until closeServers. A
+// directory without streams is refused and not made, because it has nothing to show.
+// A producer that starts between the two looks makes Start fail with its name.
 func openState(ctx context.Context, dir string, log *slog.Logger) (address string, closeServers func() error, err error) {
 	found, err := local.Find(dir)
 	if err == nil {
@@ -99,7 +102,8 @@ func openState(ctx context.Context, dir string, log *slog.Logger) (address strin
 	return servers.NATSURL(), servers.Close, nil
 }
 
-// notThere makes wrong usage of what was asked for and is not there.
+// notThere makes wrong usage of what was asked for and does not exist. For a round that
+// was stopped before its outcome it adds the command that resumes it.
 func notThere(err error) error {
 	open, is := errors.AsType[*view.NotConcludedError](err)
 	switch {
@@ -111,8 +115,8 @@ func notThere(err error) error {
 	return err
 }
 
-// printAnswer prints an answer: as JSON for a program, which producer/web/openapi.json
-// describes, or as a page for a person.
+// printAnswer prints an answer as JSON for a program or as a page for a person. The
+// JSON is that of the API, which producer/web/openapi.json describes.
 func printAnswer[T any](c *cli.Command, answer T, render func(io.Writer, T) error) error {
 	if c.Bool("json") {
 		return page.JSON(c.Root().Writer, answer)

@@ -15,19 +15,20 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
+// backupJSON is --json of backup and restore, which have a format of their own.
 func backupJSON() cli.Flag {
 	return &cli.BoolFlag{
 		Name: "json", Category: groupOutput, Sources: command.Env("json"),
-		Usage: "print the backup's manifest, and what a restore did, as JSON on standard output",
+		Usage: "print the backup's manifest, or what the restore did, as JSON on standard output",
 	}
 }
 
-// backupFlags say where local rounds are.
+// backupFlags say where local rounds are; local is the help text of --local.
 func backupFlags(local string) []cli.Flag {
 	return only(lookFlags(local), "local", "state")
 }
 
-// backupDir is the directory of a backup, with a server to go with it.
+// backupDir reads the directory of a backup, and checks that a server is given too.
 func backupDir(c *cli.Command) (string, error) {
 	dir := c.StringArg("dir")
 	if dir == "" {
@@ -36,7 +37,7 @@ func backupDir(c *cli.Command) (string, error) {
 	return dir, natsGiven(c)
 }
 
-// refusedBackup makes wrong input of what was refused.
+// refusedBackup makes wrong usage of a backup or of servers that were refused.
 func refusedBackup(err error) error {
 	if errors.Is(err, backup.ErrRefused) {
 		return command.UsageError{Err: err}
@@ -44,8 +45,9 @@ func refusedBackup(err error) error {
 	return err
 }
 
-// withNATS does something with a connection of its own, which is not made again
-// when it is lost. open starts or finds the servers of a state directory.
+// withNATS runs do with a connection of its own. The connection does not reconnect: a
+// transfer that lost messages in between would be incomplete, so it fails instead and
+// is run again. open finds or starts the servers of a state directory.
 func withNATS(ctx context.Context, c *cli.Command,
 	open func(context.Context, string, *slog.Logger) (string, func() error, error),
 	do func(context.Context, *nats.Conn, *slog.Logger) error,

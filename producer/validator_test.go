@@ -64,7 +64,7 @@ func evaluate(t *testing.T) evaluated {
 		"--every", "24h", "--api", "127.0.0.1:0",
 	}, common...)...)
 	until(t, "the schedule's own round is concluded", s.says("the round is concluded"))
-	_, after, _ := strings.Cut(s.log.String(), `"msg":"the API"`)
+	_, after, _ := strings.Cut(s.log.String(), `"msg":"serving the API"`)
 	_, after, _ = strings.Cut(after, `"address":"`)
 	address, _, _ := strings.Cut(after, `"`)
 	e.api = "http://" + address

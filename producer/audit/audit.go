@@ -12,7 +12,7 @@ import (
 	"mirrorfleet/shared/plural"
 )
 
-// auditor is an audit under way.
+// auditor is an audit in progress.
 type auditor struct {
 	Report
 
@@ -22,8 +22,8 @@ type auditor struct {
 	letters map[int][]job.DeadLetter
 }
 
-// Of compares what is held of a round: planned = done + failed +
-// outstanding, each job with exactly what its phase asks for.
+// Of compares everything that is stored of a round: planned = done + failed + outstanding,
+// and each job has exactly what its phase requires.
 func Of(held job.Inventory) Report {
 	a := auditor{
 		held:    held,
@@ -37,7 +37,7 @@ func Of(held job.Inventory) Report {
 	}
 	planned := map[int]bool{}
 	for _, j := range held.Manifest.Jobs() {
-		planned[j.UID] = true // whatever a replay found out about its miner since
+		planned[j.UID] = true // also a miner that a replay has found to fail a rule: its record remains
 	}
 	for _, j := range held.Manifest.After(held.Replays).Jobs() {
 		planned[j.UID] = true
@@ -58,15 +58,18 @@ func Of(held job.Inventory) Report {
 	return a.Report
 }
 
+// wrongf notes a discrepancy by which something is lost or counted twice.
 func (a *auditor) wrongf(kind Kind, uid int, format string, args ...any) {
 	a.Discrepancies = append(a.Discrepancies, Discrepancy{Kind: kind, UID: uid, Detail: fmt.Sprintf(format, args...)})
 }
 
+// oddf notes a harmless discrepancy.
 func (a *auditor) oddf(kind Kind, uid int, format string, args ...any) {
 	a.Discrepancies = append(a.Discrepancies, Discrepancy{kind, uid, fmt.Sprintf(format, args...), true})
 }
 
-// job counts one planned job and looks at what there is of it.
+// job counts one planned job and checks what is stored of it. A job without a readable
+// record counts as outstanding: it may still be done.
 func (a *auditor) job(uid int) {
 	a.Planned++
 	record, there := a.records[uid]
@@ -97,6 +100,8 @@ func (a *auditor) job(uid int) {
 	a.lettersOf(uid, record, there)
 }
 
+// outstanding checks a job that has not ended: it needs a message that the server will
+// still hand out.
 func (a *auditor) outstanding(record job.Record, there bool, messages int) {
 	if there && messages == 0 {
 		a.wrongf(RecordAlone, record.UID, "%s", record.Phase)
@@ -106,8 +111,9 @@ func (a *auditor) outstanding(record job.Record, there bool, messages int) {
 	}
 }
 
-// lettersOf wants a letter of the record's replay for a failed job, and none
-// otherwise.
+// lettersOf expects a dead letter of the record's replay for a failed job, and none for any
+// other. A letter may be missing once the stream no longer keeps it (job.DeadKept). A letter
+// without a failed record is what a crash between the two leaves.
 func (a *auditor) lettersOf(uid int, record job.Record, there bool) {
 	has := slices.ContainsFunc(a.letters[uid], func(l job.DeadLetter) bool { return l.Replay == record.Replay })
 	failed := there && record.Phase == job.Failed
@@ -121,8 +127,8 @@ func (a *auditor) lettersOf(uid int, record job.Record, there bool) {
 	}
 }
 
-// unknown counts the jobs of a round of which nobody knows which it has: those that
-// anything is left of.
+// unknown counts the jobs of a round whose manifest is lost: those that have a record,
+// readable or not.
 func (a *auditor) unknown() {
 	a.wrongf(ManifestLost, -1, "%s", a.held.Lost)
 	uids := slices.Concat(slices.Collect(maps.Keys(a.records)), slices.Collect(maps.Keys(a.damaged)))
@@ -132,8 +138,8 @@ func (a *auditor) unknown() {
 	}
 }
 
-// damage names what cannot be read beside the records: the outcome is named where it
-// is compared.
+// damage notes what else cannot be read. Unreadable records are noted with their jobs, an
+// unreadable outcome where it is compared.
 func (a *auditor) damage() {
 	for _, d := range a.held.Damage {
 		switch {
@@ -145,8 +151,8 @@ func (a *auditor) damage() {
 	}
 }
 
-// unplanned finds records and messages of miners that the manifest gives no
-// job, also records that cannot be read.
+// unplanned finds records, readable or not, and messages of miners that have no job by the
+// manifest.
 func (a *auditor) unplanned(planned map[int]bool) {
 	for _, uid := range slices.Sorted(maps.Keys(a.records)) {
 		if !planned[uid] {
@@ -165,8 +171,9 @@ func (a *auditor) unplanned(planned map[int]bool) {
 	}
 }
 
-// evaluations wants one for each done job, and none that no record names. One
-// of an outstanding job may be about to be named.
+// evaluations expects one evaluation for each record that names one, and none that no record
+// names. A worker stores an evaluation before it commits the record, so that of an
+// outstanding job may be named a moment later.
 func (a *auditor) evaluations() {
 	stored := map[string]bool{}
 	for _, key := range a.held.Evaluations {
@@ -185,7 +192,7 @@ func (a *auditor) evaluations() {
 	}
 }
 
-// plans wants each replay's plan to be readable.
+// plans expects each replay's plan to be readable.
 func (a *auditor) plans() {
 	for _, replay := range a.held.Replays {
 		if replay.Damage != "" {
@@ -194,8 +201,9 @@ func (a *auditor) plans() {
 	}
 }
 
-// outcomes compares the latest one with the records, unless a replay is on its
-// way to the next.
+// outcomes compares the latest outcome with the records. While a replay is in progress the
+// records are ahead of the outcome, so only the replay is noted. Revisions are numbered from
+// 1 without a gap.
 func (a *auditor) outcomes() {
 	for i, revision := range a.held.Outcomes {
 		if revision != i+1 {
@@ -233,7 +241,7 @@ func (a *auditor) outcomes() {
 	a.parts(result)
 }
 
-// latest is the last outcome; false if it cannot be read, which it names.
+// latest decodes the last outcome; false if it cannot be read, which is then noted.
 func (a *auditor) latest() (outcome.Result, bool) {
 	for _, d := range a.held.Damage {
 		if d.Where == job.BucketRounds {
@@ -248,8 +256,9 @@ func (a *auditor) latest() (outcome.Result, bool) {
 	return result, err == nil
 }
 
-// parts wants the evaluations that the outcome was made of, as they were then, if
-// somebody has read them. One that is gone is named as its record's.
+// parts expects the evaluations that the outcome was made of to be unchanged, by their
+// digests. Digests are nil if the caller has not read them: that takes a read of every
+// evaluation. A missing evaluation is noted with its record.
 func (a *auditor) parts(result outcome.Result) {
 	if a.held.Digests == nil {
 		return

@@ -1,16 +1,15 @@
-// Package audit compares all that is held of a round with itself:
-// planned = done + failed + outstanding, and each job with exactly what its phase
-// asks for.
+// Package audit compares all that is stored of a round with itself: planned = done + failed
+// + outstanding, and each job has exactly what its phase requires.
 //
 // Guarantees:
-//   - A report is a pure function of what is held (job.Inventory): whoever audits the same
-//     finds the same, in the same order. Nothing is read, and nothing mended.
-//   - Every discrepancy has a kind and, where it is a job's, its miner. Each says
-//     whether it is harmless: nothing is lost or counted twice by it.
-//   - Holds is true only when the sum fits and all that does not is harmless.
-//   - What cannot be read is named, and costs the report nothing else. Of a round
-//     whose manifest is lost the jobs are those that anything is left of.
+//   - A report is a pure function of what is stored (job.Inventory): the same inventory
+//     gives the same report, in the same order. It reads nothing and repairs nothing.
+//   - Every discrepancy has a kind and, if it concerns a job, its miner. It says whether it
+//     is harmless, which means that nothing is lost or counted twice by it.
+//   - Holds is true only if the sum fits and every discrepancy is harmless.
+//   - Something that cannot be read is noted, and does not affect the rest of the report. If
+//     the manifest is lost, the jobs are those that have a record.
 //
-// In the middle of a round some discrepancies are passing: a job is published in
-// two steps, and ends in three. The reconciler (package round) mends what stays.
+// In the middle of a round some discrepancies are temporary: a job is published in two
+// steps, and ends in three. The reconciler (package round) repairs those that remain.
 package audit

@@ -4,14 +4,14 @@ import (
 	"fmt"
 )
 
-// Report is what comes of comparing all that is held of a round with itself.
+// Report is the result of an audit.
 type Report struct {
 	Planned     int `json:"planned"`
 	Done        int `json:"done"`
 	Failed      int `json:"failed"`
 	Outstanding int `json:"outstanding"`
-	// Discrepancies are by kind and uid. In the middle of a round some are
-	// passing: a job is published in two steps, and ends in three.
+	// Discrepancies are ordered by kind and uid. In the middle of a round some are
+	// temporary (see the package's documentation).
 	Discrepancies []Discrepancy `json:"discrepancies"`
 }
 
@@ -24,10 +24,10 @@ type Discrepancy struct {
 	Harmless bool `json:"harmless,omitempty"`
 }
 
-// Kind names a discrepancy.
+// Kind names a discrepancy. The texts are published: the JSON has them.
 type Kind string
 
-// The kinds that the reconciler mends.
+// The kinds that the reconciler repairs.
 const (
 	NothingHeld      Kind = "job without record or message"
 	RecordAlone      Kind = "record without message"
@@ -36,9 +36,9 @@ const (
 	RecordDamaged    Kind = "record that cannot be read"
 )
 
-// The kinds that no crash makes: a disk or somebody has lost, changed or written
-// something. While a producer works on the round it mends them, but for what is of
-// no job of the round.
+// The kinds that no crash causes: a disk has lost something, or somebody has written or
+// changed it. A producer that works on the round repairs them, except what belongs to no job
+// of the round.
 const (
 	ManifestLost      Kind = "manifest that is gone or cannot be read"
 	UnplannedRecord   Kind = "record of a miner that has no job"
@@ -53,8 +53,7 @@ const (
 	RevisionMissing   Kind = "revision without the one before it"
 )
 
-// The kinds that are harmless: traces of a crash or of a lost lease that cost
-// nothing.
+// The harmless kinds: a crash or a lost lease leaves them, and nothing is lost by them.
 const (
 	LeftMessage     Kind = "message of an ended job"
 	QueuedTwice     Kind = "job queued more than once"
@@ -70,7 +69,7 @@ func (a Report) Holds() bool {
 	return a.Planned == a.Done+a.Failed+a.Outstanding && a.Harmful() == 0
 }
 
-// Harmful counts what does not fit and is not harmless.
+// Harmful counts the discrepancies that are not harmless.
 func (a Report) Harmful() (n int) {
 	for _, d := range a.Discrepancies {
 		if !d.Harmless {
@@ -80,7 +79,7 @@ func (a Report) Harmful() (n int) {
 	return n
 }
 
-// String is the audit in one line, without what does not fit.
+// String is the audit's sum in one line, without the discrepancies.
 func (a Report) String() string {
 	text := fmt.Sprintf("%d planned = %d done + %d failed + %d outstanding", a.Planned, a.Done, a.Failed, a.Outstanding)
 	if !a.Holds() {
@@ -89,7 +88,7 @@ func (a Report) String() string {
 	return text
 }
 
-// String names the thing.
+// String names the discrepancy, with its miner and its detail.
 func (d Discrepancy) String() string {
 	text := string(d.Kind)
 	if d.UID >= 0 {

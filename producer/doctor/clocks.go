@@ -11,50 +11,53 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// Reading is one look at another clock: this machine's before and after it.
+// Reading is one reading of another clock, with this machine's time before the request and
+// after the answer.
 type Reading struct {
 	Before, After time.Time
 	Server        time.Time
 }
 
+// trip is how long the reading took, and so how uncertain it is.
 func trip(r Reading) time.Duration { return r.After.Sub(r.Before) }
 
-// Clock is how far a clock is ahead of this machine's: not less than Min and not
-// more than Max. What is not known of the way there and back is between them.
+// Clock is how far a clock is ahead of this machine's: at least Min and at most Max. The
+// server may have read it at any instant between request and answer.
 type Clock struct {
 	Name     string
 	Min, Max time.Duration
-	// Foreign says that it is not the fleet's: nobody here can set it.
+	// Foreign says that the clock is not the fleet's: its operator is somebody else.
 	Foreign bool
 }
 
-// ClockOf is a clock by a reading that is exact to so much.
+// ClockOf judges a clock by one reading. exact is the clock's resolution: a clock of whole
+// seconds may be up to 1 s further than it says.
 func ClockOf(name string, r Reading, exact time.Duration) Clock {
 	return Clock{Name: name, Min: r.Server.Sub(r.After), Max: r.Server.Add(exact).Sub(r.Before)}
 }
 
-// Clocks compares this machine's clock, those of the NATS servers and of Redis, and
-// the mirror's, with each other.
+// Clocks compares the clocks of this machine, the NATS servers, Redis and the mirror with
+// each other.
 type Clocks struct {
-	// NATS and Redis are their addresses, "" for what has this machine's clock.
+	// NATS and Redis are the servers' addresses; "" leaves a server out.
 	NATS, Redis string
 	NATSFiles   jobstream.Files
 	RedisFiles  ratelimit.Files
-	// Wait is how long a NATS server that is away is tried. Default 3 s.
+	// Wait is how long a NATS server that is away is retried. Default: 3 s.
 	Wait time.Duration
-	// Mirror gives the mirror's clock once it has been asked, and is closed if there
-	// is none to give; nil where nobody asks.
+	// Mirror delivers the mirror's clock, which the mirror's check has read; it is closed
+	// without one if that check has failed. Nil: the mirror is not asked.
 	Mirror <-chan Clock
 }
 
-// Check compares them.
+// Check compares the clocks.
 func (c Clocks) Check() Check { return Check{"clocks", c.look} }
 
 func (c Clocks) look(ctx context.Context) []Finding {
 	clocks := []Clock{{Name: "this machine"}}
 	if c.NATS != "" {
 		told, _, err := askServers(ctx, c.NATS, c.NATSFiles, c.Wait)
-		if err == nil { // the check of the server says why it is not told
+		if err == nil { // the check of the NATS server reports the error
 			for _, s := range told {
 				clocks = append(clocks, ClockOf("NATS server "+s.Name, Reading{Before: s.Asked, After: s.Answered, Server: s.Now}, 0))
 			}
@@ -69,7 +72,7 @@ func (c Clocks) look(ctx context.Context) []Finding {
 			if known {
 				clocks = append(clocks, clock)
 			}
-		case <-ctx.Done(): // those that are known are compared
+		case <-ctx.Done(): // the others are compared without it
 		}
 	}
 	if len(clocks) == 1 {
@@ -78,6 +81,8 @@ func (c Clocks) look(ctx context.Context) []Finding {
 	return JudgeClocks(clocks)
 }
 
+// redis reads the clock of Redis; false if it cannot be read, which the server's own check
+// reports.
 func (c Clocks) redis(ctx context.Context) (Clock, bool) {
 	if c.Redis == "" {
 		return Clock{}, false
@@ -91,10 +96,12 @@ func (c Clocks) redis(ctx context.Context) (Clock, bool) {
 	return ClockOf("Redis", r, 0), err == nil
 }
 
-// looks is how often Redis' clock is read: one of them is not held up.
+// looks is how often Redis' clock is read. The first reading opens the connection, and any
+// other may be delayed; of seven, one is likely not to be.
 const looks = 7
 
-// readRedis is the reading of Redis' clock that took the shortest time.
+// readRedis returns the reading of Redis' clock that took the shortest time, which is the
+// most exact one. Its time is also the round trip that JudgeTrip judges.
 func readRedis(ctx context.Context, rdb *redis.Client) (best Reading, err error) {
 	for i := range looks {
 		before := time.Now()
@@ -109,17 +116,18 @@ func readRedis(ctx context.Context, rdb *redis.Client) (best Reading, err error)
 	return best, nil
 }
 
-// The clocks. Rounds are named, and sorted, by the producer's clock: a producer
-// that takes over after 15 s with a clock so far behind would begin a round that
-// seems older than the last. NATS' servers redeliver by theirs.
+// How far clocks may be apart. Rounds are named and sorted by the producer's clock. A
+// producer whose clock is behind by the takeover time (15 s) would begin a round, after a
+// takeover, that sorts before the last one: that is a fault. NATS redelivers by its
+// servers' clocks, where 2 s are noticed.
 const (
 	clockOff    = 15 * time.Second
 	clockUneven = 2 * time.Second
 )
 
-// JudgeClocks compares clocks with each other and names the two of the fleet that
-// are furthest apart. Doubt counts for them. A clock that is not the fleet's is no
-// fault of the fleet, and worth a warning: it may be the only one that is right.
+// JudgeClocks compares clocks with each other and names the two of the fleet that are
+// furthest apart. Only a difference that is certain counts. The mirror's clock can only
+// give a warning: its operator may be at fault, or the whole fleet.
 func JudgeClocks(clocks []Clock) []Finding {
 	var found []Finding
 	ahead, behind, by := furthest(clocks, func(a, b Clock) bool { return !a.Foreign && !b.Foreign })
@@ -136,8 +144,8 @@ func JudgeClocks(clocks []Clock) []Finding {
 	return unless(found, "%s", agreed(clocks))
 }
 
-// furthest are the two clocks, among those pairs, that are certainly the furthest
-// apart.
+// furthest returns the two clocks with the largest certain difference among the pairs that
+// among accepts; by is 0 if no difference is certain.
 func furthest(clocks []Clock, among func(a, b Clock) bool) (ahead, behind Clock, by time.Duration) {
 	for _, a := range clocks {
 		for _, b := range clocks {
@@ -153,8 +161,8 @@ func apart(ahead, behind Clock, by time.Duration) string {
 	return "the clock of " + ahead.Name + " is at least " + by.Truncate(time.Millisecond).String() + " ahead of that of " + behind.Name
 }
 
-// agreed says within how much the fleet's clocks are, and the mirror's apart: it
-// tells whole seconds.
+// agreed says within how much the fleet's clocks agree. The mirror's is named apart,
+// because it is known only to a second.
 func agreed(clocks []Clock) string {
 	var own, foreign []string
 	minimum, maximum := clocks[0].Min, clocks[0].Max
@@ -173,7 +181,7 @@ func agreed(clocks []Clock) string {
 	return text + strings.Join(foreign, "")
 }
 
-// upTo rounds up to what is worth reading.
+// upTo rounds a bound up, to 1 ms, or to 0.1 ms below that.
 func upTo(d time.Duration) string {
 	unit := time.Millisecond
 	if d < time.Millisecond {

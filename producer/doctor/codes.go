@@ -7,10 +7,11 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// Code names a warning or a fault.
+// Code names a warning or a fault. Codes are published: docs/troubleshoot.md lists them and
+// scripts match them, so a text may change and its code may not.
 type Code string
 
-// The codes.
+// The codes, grouped by what they are about.
 const (
 	NATSUnreachable    Code = "nats-unreachable"
 	NATSCredentials    Code = "nats-credentials"
@@ -77,7 +78,8 @@ func (c Code) mend() string { return mends()[c] }
 // Codes lists all codes by name.
 func Codes() []Code { return slices.Sorted(maps.Keys(mends())) }
 
-// mends says of each what to do.
+// mends says for each code what to do. A test compares the list with
+// docs/troubleshoot.md.
 func mends() map[Code]string { //nolint:funlen // a table
 	return map[Code]string{
 		NATSUnreachable: "start nats-server (deploy/nats has its settings), or correct --nats",
@@ -94,13 +96,13 @@ func mends() map[Code]string { //nolint:funlen // a table
 		NATSSync:           "set sync_interval: always on that server, and restart it",
 		NATSRefuses:        "as the text says",
 		StreamMissing:      "start a producer: it declares it, empty; if it held anything: docs/backup.md, After a loss",
-		StreamMismatch:     "use another account, or move the stream's messages and delete it: the next producer that starts makes it anew",
+		StreamMismatch:     "use another account, or move the stream's messages and delete it: the next producer that starts creates it again",
 		StreamDrift:        "nothing: the next producer that starts changes it back; find out who changed it",
 		StreamCopies:       "look at `nats stream report`: a server is away, or catching up",
 		ConsumerDrift:      "nothing, if the new value is meant: the next producer that starts sets it",
-		ConsumerFilter:     "unless a local round runs there: nats consumer rm MINER_JOBS workers; the next producer that starts makes it anew",
+		ConsumerFilter:     "unless a local round runs there: nats consumer rm MINER_JOBS workers; the next producer creates it again",
 		ConsumerPaused:     "nats consumer resume MINER_JOBS workers",
-		ConsumerDeliveries: "nats consumer rm MINER_JOBS workers: the next producer that starts makes it anew",
+		ConsumerDeliveries: "nats consumer rm MINER_JOBS workers: the next producer that starts creates it again",
 		PermissionMissing:  "give the user what deploy/nats/settings.conf gives its role; for the workers' user name it with --worker-nats",
 		PermissionExcess:   "give each role a user of its own (deploy/nats/settings.conf)",
 		RedisUnreachable:   "start redis-server, or correct --redis",

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Status is how grave a finding is.
+// Status is how serious a finding is.
 type Status string
 
 // The statuses.
 const (
 	OK      Status = "ok"
 	Warning Status = "warning" // it works, but less well than it could, or not for long
-	Fault   Status = "fault"   // a round would fail, stand still or be wrong
+	Fault   Status = "fault"   // a round would fail, hang or be wrong
 )
 
-// Finding is one line of what was found.
+// Finding is one result of a check.
 type Finding struct {
 	Check  string `json:"check"`
 	Status Status `json:"status"`
@@ -28,7 +28,7 @@ type Finding struct {
 	Mend string `json:"mend,omitempty"`
 }
 
-// Diagnosis is all that was found, with how much of it is not well.
+// Diagnosis is all findings, with the number of faults and warnings.
 type Diagnosis struct {
 	Faults   int       `json:"faults"`
 	Warnings int       `json:"warnings"`
@@ -57,8 +57,8 @@ type Check struct {
 	Run func(context.Context) []Finding
 }
 
-// Run runs all checks side by side, each for at most so long, and returns their
-// findings in the order of the checks.
+// Run runs all checks side by side, each for atMost, and returns their findings in the
+// order of the checks.
 func Run(ctx context.Context, checks []Check, atMost time.Duration) []Finding {
 	found := make([][]Finding, len(checks))
 	var running sync.WaitGroup
@@ -80,7 +80,7 @@ func Run(ctx context.Context, checks []Check, atMost time.Duration) []Finding {
 	return all
 }
 
-// Nothing is a line where there is nothing to check.
+// Nothing is a check that only says why there is nothing to check.
 func Nothing(name, why string) Check {
 	return Check{name, func(context.Context) []Finding { return []Finding{fine("%s", why)} }}
 }
@@ -97,10 +97,11 @@ func fault(code Code, format string, args ...any) Finding {
 	return Finding{Status: Fault, Code: code, Text: fmt.Sprintf(format, args...), Mend: code.mend()}
 }
 
-// skipped stands for a check whose ground another one has found to be missing.
+// skipped stands for a check that cannot be made because another one, see, has found a
+// fault. It is a warning, so that the same fault does not count twice.
 func skipped(see string) Finding { return warn(NotLookedAt, "not looked at: see %s", see) }
 
-// unless is a finding that all is well where nothing else was found.
+// unless returns found, or if that is empty, a finding that all is well.
 func unless(found []Finding, format string, args ...any) []Finding {
 	if len(found) > 0 {
 		return found

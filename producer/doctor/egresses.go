@@ -13,7 +13,8 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// buckets compares those that there are with the egresses that the fleet has.
+// buckets compares the buckets in Redis with the egresses that the fleet has declared. If
+// none are declared, it compares with those that a producer with these flags would declare.
 func (r Redis) buckets(ctx context.Context, rdb *redis.Client) []Finding {
 	declared, err := r.declared(ctx)
 	if damage, damaged := errors.AsType[*jobstream.ValueError](err); damaged {
@@ -49,18 +50,19 @@ func (r Redis) declared(ctx context.Context) (job.Egresses, error) {
 	return jobstream.DeclaredEgresses(ctx, nc)
 }
 
-// judgeEgresses judges the buckets, and the egress of these flags, by the fleet's.
+// judgeEgresses compares buckets in use, and the egress of these flags (own), with the
+// fleet's. who says where the fleet's are declared.
 func judgeEgresses(buckets []ratelimit.State, fleet job.Egresses, own, who string) []Finding {
 	var found []Finding
 	var names []string
 	for _, b := range buckets {
 		if b.InUse() && fleet.Admit(b.Egress) != nil {
-			found = append(found, warn(EgressUndeclared, "somebody sends under %s, which is none of the fleet's egresses: %s", b.Egress, who))
+			found = append(found, warn(EgressUndeclared, "somebody sends under %s, which is not one of the fleet's egresses: %s", b.Egress, who))
 		}
 		names = append(names, b.Egress)
 	}
 	if fleet.Admit(own) != nil {
-		found = append(found, warn(EgressUndeclared, "what starts with --egress %s is refused: the fleet's egresses are %s", own, who))
+		found = append(found, warn(EgressUndeclared, "a process with --egress %s would be refused: the fleet's egresses are %s", own, who))
 	}
 	return unless(found, "the fleet's egresses are %s; with a bucket: %s", who, cmp.Or(strings.Join(names, ", "), "none"))
 }

@@ -13,18 +13,19 @@ import (
 	"mirrorfleet/shared/secret"
 )
 
-// File is an input that is to be readable and valid.
+// File is an input file that must be readable and valid.
 type File struct {
-	// Flag names it; without a Path there is nothing to check.
+	// Flag names the file in findings. A file without a Path is not checked.
 	Flag, Path string
-	// Secret says that nobody else on the machine may read it.
+	// Secret says that no other user of the machine may read the file.
 	Secret bool
-	// Parse says how much there is of what, which parts do not count, and what is
-	// wrong with the content as a whole. Of a secret file it names no value.
+	// Parse returns what the file holds, such as "3 miners", notes on entries that do not
+	// count, and an error if the file is unusable. For a secret file none of them contains
+	// a value of it.
 	Parse func(data []byte) (holds string, notes []string, err error)
 }
 
-// FileChecks are a check for each file that is given.
+// FileChecks returns a check for each file that has a path.
 func FileChecks(files []File) []Check {
 	var checks []Check
 	for _, f := range files {
@@ -35,8 +36,8 @@ func FileChecks(files []File) []Check {
 	return checks
 }
 
-// maxNotes bounds what a line names: one that is wrong in each entry is wrong
-// in the same way.
+// maxNotes is how many notes a finding names. A file that is wrong in every entry is most
+// often wrong in the same way.
 const maxNotes = 3
 
 func (f File) look() []Finding {
@@ -63,7 +64,8 @@ func (f File) look() []Finding {
 	return unless(found, "%s: %s", f.Path, holds)
 }
 
-// State checks the directory of local rounds; refused says why a round would refuse one.
+// State checks the directory of local rounds, or where it would be made. refused returns
+// why a round would refuse the directory.
 func State(dir string, refused func(dir string) error) Check {
 	return Check{"--state", func(context.Context) []Finding {
 		at := existing(dir)
@@ -81,7 +83,8 @@ func State(dir string, refused func(dir string) error) Check {
 	}}
 }
 
-// existing is the nearest directory that is there.
+// existing returns dir, or its nearest parent that exists. A file in the path is returned
+// as it is, so that the access check fails with its name.
 func existing(dir string) string {
 	for {
 		info, err := os.Stat(dir)
@@ -96,13 +99,14 @@ func existing(dir string) string {
 	}
 }
 
-// A local round of some hundred miners takes some hundred MB.
+// The free space, in bytes, below which a local round gets a warning or a fault. A round of
+// some hundred miners takes some hundred MB, and rounds are kept.
 const (
 	spaceTight = 5 << 30
 	spaceNone  = 1 << 30
 )
 
-// JudgeSpace judges what is left of a disk.
+// JudgeSpace judges the space that a disk has left, in bytes.
 func JudgeSpace(dir string, left int64) []Finding {
 	switch {
 	case left < spaceNone:

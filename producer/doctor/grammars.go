@@ -9,21 +9,23 @@ import (
 	"strings"
 )
 
-// exitUsage is the worker's exit code when the grammars cannot be used, or the kernel
-// lacks what its sandbox requires.
+// exitUsage is the exit code of `worker check` when the grammars cannot be used, or when
+// the kernel lacks what the sandbox requires.
 const exitUsage = 2
 
-// checked is what the worker prints of its check.
+// checked is the part of the JSON of `worker check` that is read here.
 type checked struct {
 	Languages int `json:"languages"`
-	// Sandbox says what a child lacks here; beside exitUsage, it is why nothing was scored.
+	// Sandbox lists what a child lacks on this machine. With exitUsage, that is why no
+	// file was scored.
 	Sandbox struct {
 		Lacks []string `json:"lacks"`
 	} `json:"sandbox"`
 }
 
-// Grammars has the worker command score a file in each language. The producer
-// holds no parser itself.
+// Grammars runs `worker check`, which scores a file in each language and compares the
+// scores. It is a command because a producer must not load parsers of strangers' files into
+// its own process. dir is --grammars; "" for the worker's default.
 func Grammars(worker, dir string) Check {
 	return Check{"grammars", func(ctx context.Context) []Finding {
 		args := []string{"check"}

@@ -4,40 +4,41 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"time"
 
 	"mirrorfleet/shared/mirror"
+	"mirrorfleet/shared/plural"
 	"mirrorfleet/shared/ratelimit"
 )
 
-// Mirror is what is looked at of the mirror: one request, metered by the
-// egress's bucket.
+// Mirror checks the mirror by one request, with a permit of the egress's bucket.
 type Mirror struct {
 	URL   string
 	Redis string
 	Files ratelimit.Files // of Redis
 	Limit ratelimit.Config
 	Log   *slog.Logger
-	// Now is when certificates are judged.
+	// Now is the instant at which certificates must be valid.
 	Now time.Time
-	// Clock is told the mirror's clock and closed; nil for nobody. It has room for
-	// one.
+	// Clock receives the mirror's clock, and is closed in any case. It needs room for one
+	// value, so that this check does not wait for the other. Nil: the clock is not used.
 	Clock chan<- Clock
 }
 
 // Check sends the one request.
 func (m Mirror) Check() Check { return Check{"the mirror", m.look} }
 
-// NotAsked stands for the mirror's check where there is no bucket to take a
-// permit from.
+// NotAsked stands for the mirror's check if there is no bucket to take a permit from.
+// Without a permit nothing is sent, not even by doctor.
 func NotAsked(why string) Check {
 	return Check{"the mirror", func(context.Context) []Finding { return []Finding{warn(MirrorNotAsked, "not asked: %s", why)} }}
 }
 
-// askFor bounds the request, from its permit to the last byte.
+// askFor bounds the request, from the permit to the last byte of the answer.
 const askFor = 10 * time.Second
 
 func (m Mirror) look(ctx context.Context) []Finding {
@@ -78,9 +79,10 @@ func (m Mirror) look(ctx context.Context) []Finding {
 	return JudgeMirror(m.URL, reached, m.Now)
 }
 
-// standing says why no permit would come in time, "" if one will.
+// standing says why no permit would come in time; "" if one will. It asks first, because a
+// reservation that this check does not live to use would be a slot lost to the fleet.
 func (m Mirror) standing(ctx context.Context) string {
-	rdb, err := ratelimit.NewSecureClient(m.Redis, callTimeout, m.Files) // more patient than a permit's
+	rdb, err := ratelimit.NewSecureClient(m.Redis, callTimeout, m.Files) // more patient than a permit's own client
 	if err != nil {
 		return "--redis cannot be used"
 	}
@@ -95,23 +97,25 @@ func (m Mirror) standing(ctx context.Context) string {
 	}
 	switch deadline, bounded := ctx.Deadline(); {
 	case state.Known && !pace.InForce(state):
-		return "the egress goes by other figures, so there are no permits for these"
+		return "the egress uses other parameters, so these flags get no permits"
 	case state.Known && bounded && state.NextIn > roomFor(time.Until(deadline)):
 		return "the next permit comes in " + state.NextIn.Round(time.Second).String()
 	}
 	return ""
 }
 
-// roomFor is the time that a permit may take, so that the request has askFor after it;
-// of a short timeout each has one half.
+// roomFor is how long the permit may take, so that the request has askFor after it. If
+// the time left is short, each gets half of it.
 func roomFor(left time.Duration) time.Duration { return max(left-askFor, left/2) }
 
+// When an answer is slow, and when a certificate should have been renewed: automatic
+// renewal comes 30 days before the end, so 14 days mean that it has failed.
 const (
 	slow     = 2 * time.Second
-	soonOver = 14 * 24 * time.Hour // certificates are renewed long before that
+	soonOver = 14 * 24 * time.Hour
 )
 
-// JudgeMirror judges what one request found.
+// JudgeMirror judges the answer to one request.
 func JudgeMirror(address string, r mirror.Reached, now time.Time) []Finding {
 	latency := r.Latency.Round(time.Millisecond)
 	var found []Finding
@@ -121,7 +125,7 @@ func JudgeMirror(address string, r mirror.Reached, now time.Time) []Finding {
 	case r.Status != http.StatusOK:
 		found = append(found, fault(MirrorStatus, "%s answers %d to /api/v1/health, want 200", address, r.Status))
 	case !r.Mirror:
-		found = append(found, fault(MirrorStatus, "%s answers 200 with something else than a mirror's JSON", address))
+		found = append(found, fault(MirrorStatus, "%s answers 200, but not with a mirror's JSON", address))
 	}
 	if r.Latency >= slow {
 		found = append(found, warn(MirrorSlow, "%s takes %s to answer", address, latency))
@@ -130,7 +134,8 @@ func JudgeMirror(address string, r mirror.Reached, now time.Time) []Finding {
 	case r.TLS == "" && !loopback(address):
 		found = append(found, warn(MirrorPlain, "%s is not encrypted", address))
 	case r.TLS != "" && left < soonOver:
-		found = append(found, warn(MirrorCertificate, "the certificate of %s runs out in %.0f days", address, left.Hours()/24))
+		found = append(found, warn(MirrorCertificate, "the certificate of %s expires in %s", address,
+			plural.Of(int(math.Round(left.Hours()/24)), "day")))
 	}
 	secured := r.TLS
 	if secured == "" {

@@ -12,22 +12,24 @@ import (
 	"mirrorfleet/shared/secret"
 )
 
-// NATS is what is looked at of NATS.
+// NATS checks the NATS servers, the streams, the workers and the roles' permissions.
 type NATS struct {
-	// URL is the producer's address, Worker the workers'.
+	// URL is the address that producers use, Worker the one that workers use.
 	URL, Worker        string
 	Files, WorkerFiles jobstream.Files
-	Streams            jobstream.Config
-	// Wait is how long a server that is away is tried. Default 3 s.
+	// Streams are the settings that the streams should have.
+	Streams jobstream.Config
+	// Wait is how long a server that is away is retried. Default: 3 s.
 	Wait time.Duration
-	// Local says that a local round may have the server to itself.
+	// Local says that the server is the one of a local round: it has no users and no
+	// cluster, and its consumer is filtered to one round.
 	Local bool
 }
 
-// Checks are the server, the streams and the roles' permissions.
+// Checks are the server, the streams, the workers and the permissions of both roles.
 func (n NATS) Checks() []Check {
 	checks := []Check{{"NATS server", n.server}, {"streams", n.streams}, {"workers", n.workers}}
-	if n.Local { // it has no users
+	if n.Local { // no users, so no roles
 		return checks
 	}
 	return append(checks, []Check{
@@ -36,10 +38,10 @@ func (n NATS) Checks() []Check {
 	}...)
 }
 
-// DefaultWait is how long a server that is away is tried.
+// DefaultWait is how long a server that is away is retried, unless said otherwise.
 const DefaultWait = 3 * time.Second
 
-// inspect looks at the server. A finding beside it says why it could not.
+// inspect reads the server's settings and its streams. If it cannot, the findings say why.
 func (n NATS) inspect(ctx context.Context) (jobstream.Inspection, []Finding) {
 	nc, err := connectNATS(ctx, n.URL, n.Files, n.Wait)
 	if err != nil {
@@ -56,8 +58,9 @@ func (n NATS) inspect(ctx context.Context) (jobstream.Inspection, []Finding) {
 	return in, nil
 }
 
-// writes says why a producer's writes would not be confirmed. Nothing is tried before
-// there is any stream.
+// writes says why a producer's writes would not be confirmed: a full disk, a cluster
+// without a leader. Before the first producer has made the streams, there is nothing to
+// write to.
 func (n NATS) writes(ctx context.Context, in jobstream.Inspection) []Finding {
 	if len(missing(in)) == len(in.Streams) {
 		return nil
@@ -75,11 +78,11 @@ func (n NATS) writes(ctx context.Context, in jobstream.Inspection) []Finding {
 	return nil
 }
 
-// refuses says why JetStream does not do what is asked of it.
+// refuses turns an error of JetStream into a finding with the code of its cause.
 func refuses(where string, err error) Finding {
 	code := NATSRefuses
 	switch jobstream.Code(err) {
-	case "": // it does not answer
+	case "": // no answer
 		code = NATSJetStream
 	case jobstream.CodeUser:
 		code = NATSCredentials
@@ -91,6 +94,7 @@ func refuses(where string, err error) Finding {
 	return fault(code, "%s: %v", where, err)
 }
 
+// unreachable turns an error of connecting into a finding with the code of its cause.
 func unreachable(err error) Finding {
 	_, tls := errors.AsType[*certs.Error](err)
 	_, exposed := errors.AsType[*secret.ExposedError](err)
@@ -121,9 +125,9 @@ func (n NATS) server(ctx context.Context) []Finding {
 		in.Version, size(in.MaxPayload), size(in.Store), servers(in), of)
 }
 
-// servers judges each server, and says of which it is known that all is well. Where
-// none tells of itself, the one that the connection leads to is judged by what it
-// tells everybody.
+// servers judges each server of the cluster. of names those that sync every write. If no
+// server tells its settings, which takes a permission, only the server of this connection
+// is judged, by what it tells every client.
 func (n NATS) servers(ctx context.Context, in jobstream.Inspection) (of string, found []Finding) {
 	connected := []jobstream.Server{{Name: where(n.URL), Version: in.Version, MaxPayload: in.MaxPayload}}
 	if n.Local { // its server is this machine's, and has no system account to ask
@@ -131,9 +135,9 @@ func (n NATS) servers(ctx context.Context, in jobstream.Inspection) (of string, 
 	}
 	told, silent, err := askServers(ctx, n.URL, n.Files, n.Wait)
 	if err != nil {
-		return "", append(JudgeServers(connected, nil), warn(NATSSilent, "sync_interval and the clock of each server are not looked at: %v", err))
+		return "", append(JudgeServers(connected, nil), warn(NATSSilent, "sync_interval and the clock of each server cannot be read: %v", err))
 	}
-	return "; each write is on the disk when it is confirmed, by " + storing(told), JudgeServers(told, silent)
+	return "; writes are on disk before they are confirmed, by " + storing(told), JudgeServers(told, silent)
 }
 
 func servers(in jobstream.Inspection) string {
@@ -143,10 +147,10 @@ func servers(in jobstream.Inspection) string {
 	return fmt.Sprintf("cluster %s of %d known addresses", in.Cluster, len(in.Servers))
 }
 
-// maxNamed bounds what a line lists.
+// maxNamed is how many items a finding lists.
 const maxNamed = 5
 
-// role finds out what a role's user may do.
+// role checks that a role's user may do what the role needs, and nothing that it must not.
 func (n NATS) role(ctx context.Context, address string, files jobstream.Files, r jobstream.Role) []Finding {
 	may, err := jobstream.TryRole(ctx, address, r, files)
 	switch {

@@ -7,14 +7,15 @@ import (
 	"mirrorfleet/shared/plural"
 )
 
-// Shares of a limit that are worth saying.
+// The used shares of a limit that give a warning and a fault. At 95 % a single round can
+// fill the rest.
 const (
 	nearlyFull = 0.75
 	full       = 0.95
 )
 
-// JudgeAccount says what is wrong with the account's limits, and with the cluster's
-// size for so many copies, 0 for any.
+// JudgeAccount judges the account's limits, and whether the cluster has a server for each
+// copy that --replicas asks for; 0 asks for none.
 func JudgeAccount(in jobstream.Inspection, replicas int) []Finding {
 	found := fullness("the account's file storage", in.Store, in.StoreLimit)
 	if missing := missing(in); in.StreamLimit > 0 && in.InUse+len(missing) > in.StreamLimit {
@@ -22,14 +23,15 @@ func JudgeAccount(in jobstream.Inspection, replicas int) []Finding {
 			plural.Of(in.StreamLimit, "stream"), in.InUse, len(missing), plural.Are(len(missing))))
 	}
 	if replicas > 1 && in.Cluster == "" {
-		found = append(found, fault(NATSServers, "--replicas %d, and the server is in no cluster", replicas))
+		found = append(found, fault(NATSServers, "--replicas %d, but the server is in no cluster", replicas))
 	} else if replicas > 1 && len(in.Servers) < replicas {
-		found = append(found, fault(NATSServers, "--replicas %d, and the cluster has %s", replicas, plural.Of(len(in.Servers), "server")))
+		found = append(found, fault(NATSServers, "--replicas %d, but the cluster has only %s", replicas, plural.Of(len(in.Servers), "server")))
 	}
 	return found
 }
 
-// fullness judges the use of something that has a limit; one below 1 is none.
+// fullness judges the use of a storage, in bytes. A limit below 1 means that there is
+// none, as NATS reports it.
 func fullness(what string, used, limit int64) []Finding {
 	if limit < 1 {
 		return nil
@@ -43,6 +45,7 @@ func fullness(what string, used, limit int64) []Finding {
 	return nil
 }
 
+// missing lists the streams and buckets that do not exist.
 func missing(in jobstream.Inspection) []string {
 	var names []string
 	for _, s := range in.Streams {
@@ -53,7 +56,8 @@ func missing(in jobstream.Inspection) []string {
 	return names
 }
 
-// size is bytes as people read them.
+// size prints a number of bytes in units of 1024, as NATS and Redis count; a negative one
+// is NATS' word for no limit.
 func size(n int64) string {
 	const kilo = 1024
 	switch f := float64(n); {

@@ -12,10 +12,10 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// usualPayload is NATS' default for max_payload: values that exceed it are rare.
+// usualPayload is NATS' default for max_payload, in bytes. Few values exceed it.
 const usualPayload = 1 << 20
 
-// connectNATS connects for one look.
+// connectNATS opens a connection for one check. It logs nothing: the finding has the error.
 func connectNATS(ctx context.Context, address string, files jobstream.Files, wait time.Duration) (*nats.Conn, error) {
 	return jobstream.Connect(ctx, address, "producer-doctor", jobstream.ConnectConfig{
 		Wait: cmp.Or(wait, DefaultWait), Setting: "--connect-timeout", Log: slog.New(slog.DiscardHandler), Files: files,
@@ -34,15 +34,14 @@ func askServers(ctx context.Context, address string, files jobstream.Files, wait
 	return jobstream.Servers(ctx, nc)
 }
 
-// JudgeServers says what is wrong with each server of a cluster, of which some may
-// be silent.
+// JudgeServers judges each server of a cluster; silent are those that have not answered.
 func JudgeServers(told []jobstream.Server, silent []string) []Finding {
 	var found []Finding
 	for _, s := range told {
 		found = append(found, judgeNATS(s)...)
 	}
 	if len(silent) > 0 {
-		found = append(found, warn(NATSServers, "%s: no answer; the cluster knows of it, and the other servers answer", some(silent)))
+		found = append(found, warn(NATSServers, "%s: no answer, although the cluster knows of it and other servers answer", some(silent)))
 	}
 	return found
 }
@@ -54,7 +53,7 @@ func judgeNATS(s jobstream.Server) []Finding {
 	}
 	switch {
 	case s.MaxPayload > 0 && s.MaxPayload < jobstream.MinPayload:
-		found = append(found, fault(NATSPayload, "%s: max_payload is %s, want %s at least",
+		found = append(found, fault(NATSPayload, "%s: max_payload is %s, want at least %s",
 			s.Name, size(s.MaxPayload), size(jobstream.MinPayload)))
 	case s.MaxPayload > 0 && s.MaxPayload < usualPayload:
 		found = append(found, warn(NATSPayload, "%s: max_payload is %s: values longer than that are split, %s is usual",

@@ -8,6 +8,8 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
+// streams compares streams, buckets and the consumer with what a producer declares. That
+// none exists is fine: the first producer makes them all.
 func (n NATS) streams(ctx context.Context) []Finding {
 	in, found := n.inspect(ctx)
 	if len(found) > 0 {
@@ -26,7 +28,9 @@ func (n NATS) streams(ctx context.Context) []Finding {
 		len(in.Streams), in.Streams[0].Replicas)}
 }
 
-// JudgeStreams says what is wrong with streams, buckets and the consumer.
+// JudgeStreams judges streams, buckets and the consumer. A mismatch is a setting that
+// cannot be changed in place, drift one that the next producer sets back. local accepts a
+// consumer that is filtered to one round.
 func JudgeStreams(in jobstream.Inspection, local bool) []Finding {
 	var found []Finding
 	for _, s := range in.Streams {
@@ -47,13 +51,15 @@ func JudgeStreams(in jobstream.Inspection, local bool) []Finding {
 	return append(found, judgeConsumer(*in.Consumer, local)...)
 }
 
+// judgeConsumer judges the workers' consumer. It must allow one delivery more than a job
+// may have failures: otherwise the server would stop before the job is a dead letter.
 func judgeConsumer(c jobstream.InspectedConsumer, local bool) []Finding {
 	var found []Finding
 	if c.Paused {
-		found = append(found, fault(ConsumerPaused, "consumer %s is paused: nobody is given a job", job.Consumer))
+		found = append(found, fault(ConsumerPaused, "consumer %s is paused: no worker gets a job", job.Consumer))
 	}
 	if c.Filter != "" && !local {
-		found = append(found, fault(ConsumerFilter, "consumer %s hands out %s alone", job.Consumer, c.Filter))
+		found = append(found, fault(ConsumerFilter, "consumer %s hands out only %s", job.Consumer, c.Filter))
 	}
 	if c.MaxDeliver > 0 && c.MaxDeliver <= job.MaxFailures {
 		found = append(found, fault(ConsumerDeliveries,

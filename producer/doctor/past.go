@@ -11,12 +11,12 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// aPast is how many permits tell of rounds. Each look of doctor itself takes one,
-// and before any round is run there are a few of them; a round takes three for each
-// miner and more.
+// aPast is the number of permits above which a bucket must have served a round. Each run
+// of doctor takes one, so a new installation has a few; a round takes at least three for
+// each miner.
 const aPast = 100
 
-// past compares what the streams hold with what Redis remembers.
+// past compares the rounds in the streams with what Redis remembers of earlier work.
 func (r Redis) past(ctx context.Context, rdb *redis.Client) []Finding {
 	nc, err := connectNATS(ctx, r.NATS, r.NATSFiles, r.Wait)
 	if err != nil {
@@ -34,8 +34,8 @@ func (r Redis) past(ctx context.Context, rdb *redis.Client) []Finding {
 	return JudgePast(rounds, buckets)
 }
 
-// JudgePast finds a fleet that has worked and holds no round. The last concluded
-// round is never removed, so somebody has removed the streams.
+// JudgePast finds a fleet that has worked before and has no round. The last concluded round
+// is never removed, so the streams themselves must have been.
 func JudgePast(rounds int, buckets []ratelimit.State) []Finding {
 	if rounds > 0 {
 		return []Finding{fine("rounds held: %d", rounds)}

@@ -20,34 +20,34 @@ import (
 	"mirrorfleet/shared/secret"
 )
 
-// Redis is what is looked at of Redis.
+// Redis checks the Redis server and the limiter's buckets in it.
 type Redis struct {
 	URL   string
 	Files ratelimit.Files
-	// Limit is the egress with this process's figures.
+	// Limit is the egress, with the parameters of these flags.
 	Limit ratelimit.Config
-	// NATS is where the fleet's egresses are declared; "" for nowhere. Egresses are
-	// those that a first producer would declare by these flags. Default: the one of
-	// Limit alone.
+	// NATS is where the fleet's egresses are declared; "" if that is unknown. Egresses are
+	// those that the first producer with these flags would declare. Default: the egress of
+	// Limit.
 	NATS      string
 	NATSFiles jobstream.Files
 	Egresses  []string
-	// Wait is how long a server that is away is tried. Default 3 s.
+	// Wait is how long a server that is away is retried. Default: 3 s.
 	Wait time.Duration
-	// Embedded says that it is the one inside a local round, which tells little
-	// of itself.
+	// Embedded says that the server is the one inside a local round. It has no users and
+	// says little of itself in INFO.
 	Embedded bool
 }
 
-// Checks are the server, its round trip, the egress's bucket and whether a permit of it
-// would be granted, the buckets of all egresses, and what they tell of rounds that are
-// gone.
+// Checks are the server, the user's rights, the round trip, the egress's bucket and whether
+// it would grant a permit, the buckets of all egresses, and whether these tell of rounds
+// that are gone.
 func (r Redis) Checks() []Check {
 	checks := []Check{
 		{redisServer, r.with(r.server)}, {"Redis calls", r.after(r.trip)}, {theEgress, r.after(r.bucket)},
 		{"all egresses", r.after(r.buckets)},
 	}
-	if !r.Embedded { // which has no users
+	if !r.Embedded {
 		checks = slices.Insert(checks, 1, Check{"Redis rights", r.after(r.rights)})
 	}
 	if r.NATS == "" {
@@ -61,10 +61,11 @@ const (
 	theEgress   = "the egress"
 )
 
-// callTimeout bounds each call: a person waits longer than a permit does.
+// callTimeout bounds each call. It is longer than a worker's timeout: for a person a late
+// answer is better than none.
 const callTimeout = 2 * time.Second
 
-// with opens a client for a look, once the server has answered.
+// with opens a client, waits until the server answers, and runs look.
 func (r Redis) with(look func(context.Context, *redis.Client) []Finding) func(context.Context) []Finding {
 	return func(ctx context.Context) []Finding {
 		rdb, err := ratelimit.NewSecureClient(r.URL, callTimeout, r.Files)
@@ -79,10 +80,11 @@ func (r Redis) with(look func(context.Context, *redis.Client) []Finding) func(co
 	}
 }
 
-// between is the pause between two tries of a server that is away.
+// between is the pause between two attempts to reach a server that is away.
 const between = 500 * time.Millisecond
 
-// reached waits for a server that is away, and for none that refuses.
+// reached waits for a server that is away. A server that answers with a refusal is not
+// waited for: it would refuse again.
 func (r Redis) reached(ctx context.Context, rdb *redis.Client) error {
 	waiting, cancel := context.WithTimeout(ctx, cmp.Or(r.Wait, DefaultWait))
 	defer cancel()
@@ -94,7 +96,7 @@ func (r Redis) reached(ctx context.Context, rdb *redis.Client) error {
 	}
 }
 
-// redisUnreachable says why Redis cannot be asked, or refuses.
+// redisUnreachable turns an error of Redis into a finding with the code of its cause.
 func redisUnreachable(where string, err error) Finding {
 	_, exposed := errors.AsType[*secret.ExposedError](err)
 	_, tls := errors.AsType[*certs.Error](err)
@@ -117,7 +119,8 @@ func redisUnreachable(where string, err error) Finding {
 	return fault(code, "%s: %v", where, err)
 }
 
-// after is with, for what the first check says why it cannot be looked at.
+// after is with for all checks but the first. If the server cannot be reached, they only
+// refer to the first check, which says why.
 func (r Redis) after(look func(context.Context, *redis.Client) []Finding) func(context.Context) []Finding {
 	return func(ctx context.Context) []Finding {
 		reached := false
@@ -129,7 +132,7 @@ func (r Redis) after(look func(context.Context, *redis.Client) []Finding) func(c
 	}
 }
 
-// minRedis is the first major version that is tested.
+// minRedis is the lowest major version that the product is tested with.
 const minRedis = 7
 
 func (r Redis) server(ctx context.Context, rdb *redis.Client) []Finding {
@@ -145,10 +148,10 @@ func (r Redis) server(ctx context.Context, rdb *redis.Client) []Finding {
 		said["maxmemory_policy"], said["role"])
 }
 
-// rights are what the user may do, and what it may not.
+// rights checks that the user may do what the limiter needs, and nothing more.
 func (r Redis) rights(ctx context.Context, rdb *redis.Client) []Finding {
 	found, err := ratelimit.TryRights(ctx, rdb, cmp.Or(r.Limit.Egress, ratelimit.DefaultEgress), callTimeout)
-	if err != nil { // it runs no scripts, or is older than 7
+	if err != nil { // no scripts, or a version below 7: other checks report both
 		return []Finding{skipped(theEgress)}
 	}
 	var judged []Finding
@@ -156,7 +159,7 @@ func (r Redis) rights(ctx context.Context, rdb *redis.Client) []Finding {
 		judged = append(judged, fault(RedisPermission, "the user may not %s, which the limiter needs", some(found.Missing)))
 	}
 	if len(found.Excess) > 0 {
-		judged = append(judged, warn(RedisExcess, "the user may %s, which nobody needs", some(found.Excess)))
+		judged = append(judged, warn(RedisExcess, "the user may %s, which no process needs", some(found.Excess)))
 	}
 	return unless(judged, "the user may do what the limiter needs, and nothing else that was tried")
 }
@@ -172,7 +175,8 @@ func parseInfo(text string) map[string]string {
 	return said
 }
 
-// JudgeRedis judges what a server says of itself.
+// JudgeRedis judges what a server says of itself in INFO. A value that is missing is not
+// judged.
 func JudgeRedis(said map[string]string) []Finding {
 	var found []Finding
 	major, _, _ := strings.Cut(said["redis_version"], ".")
@@ -182,7 +186,7 @@ func JudgeRedis(said map[string]string) []Finding {
 	if said["role"] == "slave" {
 		found = append(found, fault(RedisReplica, "it is a replica, which takes no writes"))
 	}
-	// The bucket has no time to live, so volatile policies leave it alone.
+	// A bucket has no expiry, so the volatile-… policies never evict it; allkeys-… ones do.
 	if policy := said["maxmemory_policy"]; strings.HasPrefix(policy, "allkeys-") {
 		maxMemory, err := strconv.ParseInt(said["maxmemory"], 10, 64)
 		if err == nil && maxMemory > 0 {
@@ -196,17 +200,18 @@ func JudgeRedis(said map[string]string) []Finding {
 	return found
 }
 
-// Round trips. A permit's call may take 200 ms.
+// Round trips. The limiter gives a call up after 200 ms, and sends nothing then; above 50
+// ms, permits come noticeably late.
 const (
 	tripLost = 200 * time.Millisecond
 	tripLong = 50 * time.Millisecond
 )
 
-// JudgeTrip judges how long a call takes at best.
+// JudgeTrip judges the shortest time that a call has taken.
 func JudgeTrip(trip time.Duration) []Finding {
 	switch {
 	case trip >= tripLost:
-		return []Finding{fault(RedisRoundTrip, "a call takes %s at best; permits are given up after %s", trip.Round(time.Millisecond), tripLost)}
+		return []Finding{fault(RedisRoundTrip, "a call takes %s at best; the limiter gives up after %s", trip.Round(time.Millisecond), tripLost)}
 	case trip >= tripLong:
 		return []Finding{warn(RedisRoundTrip, "a call takes %s at best: permits come late", trip.Round(time.Millisecond))}
 	}
@@ -233,7 +238,8 @@ func (r Redis) bucket(ctx context.Context, rdb *redis.Client) []Finding {
 	return JudgeBucket(state, pace)
 }
 
-// JudgeBucket compares the figures in force with this process's.
+// JudgeBucket compares the parameters in force in the bucket with those of these flags. All
+// processes of an egress must have the same ones (docs/limit.md).
 func JudgeBucket(s ratelimit.State, pace ratelimit.Effective) []Finding {
 	if !s.Known {
 		return []Finding{fine("%s has no bucket yet: the first request begins it, with a pause of %s", s.Egress, pace.Horizon)}
@@ -241,8 +247,8 @@ func JudgeBucket(s ratelimit.State, pace ratelimit.Effective) []Finding {
 	var found []Finding
 	if !pace.InForce(s) {
 		found = append(found, fault(LimitFigures,
-			"%s goes by %s; these flags are %s: a process with them has no permits until the others have gone", s.Egress,
-			figures(s.Limit, s.Window, s.Interval, s.Horizon), figures(pace.Limit, pace.Window, pace.Interval, pace.Horizon)))
+			"%s uses %s; these flags say %s: a process with them gets no permits until the others are gone", s.Egress,
+			parameters(s.Limit, s.Window, s.Interval, s.Horizon), parameters(pace.Limit, pace.Window, pace.Interval, pace.Horizon)))
 	}
 	switch {
 	case s.Hold > 0:
@@ -251,21 +257,23 @@ func JudgeBucket(s ratelimit.State, pace ratelimit.Effective) []Finding {
 		found = append(found, warn(LimitStopped, "%s is cooling down for %s more, because the mirror asked for it", s.Egress,
 			s.CoolDown.Round(time.Second)))
 	}
-	return unless(found, "%s goes by these figures; %s granted, %s", s.Egress,
+	return unless(found, "%s uses the parameters of these flags; %s granted, %s", s.Egress,
 		plural.Of(s.Granted, "permit"), plural.Of(s.CoolDowns, "cool-down"))
 }
 
-func figures(limit int, window, interval, horizon time.Duration) string {
+// parameters prints the four parameters of a limit.
+func parameters(limit int, window, interval, horizon time.Duration) string {
 	return fmt.Sprintf("%s in %s, %.3f permits a second, horizon %s", plural.Of(limit, "request"), window, 1/interval.Seconds(), horizon)
 }
 
-// Formula checks the limit's parameters.
+// Formula checks the limit's parameters against the formula of docs/limit.md, without
+// Redis.
 func Formula(cfg ratelimit.Config) Check {
 	return Check{"the limit", func(context.Context) []Finding {
 		pace, err := cfg.Effective()
 		if err != nil {
 			return []Finding{fault(LimitFormula, "%v", err)}
 		}
-		return []Finding{fine("%s; the formula allows %.3f", figures(pace.Limit, pace.Window, pace.Interval, pace.Horizon), pace.Highest)}
+		return []Finding{fine("%s; the formula allows %.3f", parameters(pace.Limit, pace.Window, pace.Interval, pace.Horizon), pace.Highest)}
 	}}
 }

@@ -6,8 +6,8 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// workers looks for a worker that lives: one that waits for a job, or shows a sign of
-// life of one.
+// workers looks for a live worker: one that waits for a job, or shows signs of life on the
+// record of one.
 func (n NATS) workers(ctx context.Context) []Finding {
 	nc, err := connectNATS(ctx, n.URL, n.Files, n.Wait)
 	if err != nil {
@@ -21,8 +21,8 @@ func (n NATS) workers(ctx context.Context) []Finding {
 	return JudgeWorkers(seen)
 }
 
-// JudgeWorkers says whether anybody would take a job. Without a job that waits for
-// one, none need be there yet.
+// JudgeWorkers says whether any worker would take a job. If no job waits for one, a missing
+// worker is only a warning: workers may be started after the producer.
 func JudgeWorkers(seen jobstream.Workers) []Finding {
 	switch {
 	case !seen.Declared:

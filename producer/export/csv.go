@@ -11,9 +11,9 @@ import (
 	"unicode"
 )
 
-// csvWriter writes the columns' names and returns what writes a row. It is not
-// encoding/csv's, which changes line ends inside a text when it ends lines as
-// RFC 4180 wants.
+// csvWriter writes the columns' names and returns a function that writes a row. It does not
+// use encoding/csv: with the line ends of RFC 4180, that also changes line ends inside a
+// text.
 func csvWriter(w io.Writer, row any) (func(any) error, error) {
 	var names []string
 	columns(reflect.TypeOf(row), func(name string, _ []int) { names = append(names, name) })
@@ -28,7 +28,8 @@ func csvWriter(w io.Writer, row any) (func(any) error, error) {
 	}, nil
 }
 
-// columns gives the columns of a row's type in their order.
+// columns calls each for the columns of a row's type, in the order of the fields. The names
+// are those of JSON. docs/export.md promises both, so fields are only ever added at the end.
 func columns(row reflect.Type, each func(name string, index []int)) {
 	for _, f := range reflect.VisibleFields(row) {
 		if f.Anonymous || f.Tag.Get("csv") == "-" {
@@ -38,7 +39,7 @@ func columns(row reflect.Type, each func(name string, index []int)) {
 	}
 }
 
-// field is a value's text.
+// field formats a value. A missing instant is an empty field.
 func field(v reflect.Value) string {
 	switch value := v.Interface().(type) {
 	case time.Time:
@@ -58,7 +59,8 @@ func field(v reflect.Value) string {
 	return guarded(v.String())
 }
 
-// number is the shortest text of a number, as JSON lines have it.
+// number is the shortest text that reads back as the same number. It changes to an exponent
+// at the same sizes as encoding/json, so that both formats have the same text.
 func number(x float64) string {
 	if size := math.Abs(x); size != 0 && (size < 1e-6 || size >= 1e21) {
 		return strconv.FormatFloat(x, 'e', -1, 64)
@@ -66,18 +68,18 @@ func number(x float64) string {
 	return strconv.FormatFloat(x, 'f', -1, 64)
 }
 
-// What a spreadsheet begins a formula with (the last four are those of East Asian
-// keyboards), and what one may take for the end of a cell: the import asks, or
-// guesses.
+// Characters that begin a formula in a spreadsheet (the last four are full-width forms of
+// East Asian keyboards), and those that a spreadsheet may take for the end of a cell: its
+// import asks for the separator, or guesses.
 const (
 	formulas   = "=+-@\t\r＝＋－＠"
 	separators = ",;|\t\r\n"
 )
 
-// guarded keeps a spreadsheet from taking a text, or what it makes a cell of by its
-// own separators, for a formula: an apostrophe stands before what would begin one.
-// Blanks, quotes, apostrophes and what has no shape may be dropped on the way, and
-// count as not there. docs/export.md says how the text is had back.
+// guarded keeps a spreadsheet from running a text as a formula: it writes an apostrophe
+// before each character that would begin one, at the start of the text and after each
+// separator. Spaces, quotes, apostrophes and invisible characters before it are skipped,
+// because an import may drop them. docs/export.md says how to get the original text back.
 func guarded(text string) string {
 	if !strings.ContainsAny(text, formulas) {
 		return text
@@ -94,7 +96,8 @@ func guarded(text string) string {
 	return b.String()
 }
 
-// csvLine writes one record.
+// csvLine writes one record with the quotes and the line end of RFC 4180. Texts with spaces
+// at an end are quoted too, because some readers trim fields without quotes.
 func csvLine(w io.Writer, fields []string) error {
 	var b strings.Builder
 	for i, text := range fields {

@@ -21,14 +21,13 @@ const (
 // Rounds writes the rows of stored outcomes.
 type Rounds struct {
 	Format Format
-	// To says where the rows of each kind go; kinds without a place are left
-	// out. Several may share one place if they are JSON lines.
+	// To is where the rows of each kind go. Kinds without a writer are left out. Several
+	// kinds may share a writer only as JSON lines, whose rows name their kind.
 	To map[Kind]io.Writer
 }
 
-// Write reads a stored outcome and writes its rows: of each miner, in the
-// outcome's order, those of each kind in the order of Kinds. It returns the
-// round without its miners.
+// Write reads a stored outcome and writes its rows: miner by miner, in the outcome's order,
+// and for each miner in the order of Kinds. It returns the outcome without its miners.
 func (r Rounds) Write(stored io.Reader) (head outcome.Result, err error) {
 	writers := map[Kind]func(any) error{}
 	for _, kind := range Kinds() {
@@ -42,7 +41,7 @@ func (r Rounds) Write(stored io.Reader) (head outcome.Result, err error) {
 			}
 			continue
 		}
-		encoder := json.NewEncoder(place)
+		encoder := json.NewEncoder(place) // streams: a row is written when it is made
 		encoder.SetEscapeHTML(false)
 		writers[kind] = encoder.Encode
 	}
@@ -65,6 +64,7 @@ func (r Rounds) Write(stored io.Reader) (head outcome.Result, err error) {
 	return head, err
 }
 
+// emptyRow has a kind's columns, for the header of CSV.
 func emptyRow(kind Kind) any {
 	return map[Kind]any{Miners: minerRow{}, Pulls: pullRow{}, Issues: issueRow{}, Rewards: rewardRow{}}[kind]
 }

@@ -30,7 +30,7 @@ type heading struct {
 	UID      int       `json:"uid"`
 }
 
-// minerRow is one miner. Figures of who failed are 0.
+// minerRow is one miner. The numbers of a miner that failed a rule are 0.
 type minerRow struct {
 	heading
 
@@ -73,8 +73,8 @@ type pullRow struct {
 	State      string     `json:"state"`
 	CreatedAt  *time.Time `json:"created_at"`
 	MergedAt   *time.Time `json:"merged_at"`
-	// Dropped is the rule by which it does not count, "" if it does; Reason is
-	// how it came by its base score.
+	// Dropped is the rule by which the pull request does not count; "" if it counts.
+	// Reason is the code that explains its base score.
 	Dropped         string  `json:"dropped"`
 	Reason          string  `json:"reason"`
 	Scored          bool    `json:"scored"`
@@ -95,7 +95,7 @@ type pullRow struct {
 	Collateral      float64 `json:"collateral_score"`
 }
 
-// issueRow is one issue; figures of who does not score are 0.
+// issueRow is one issue. The numbers of an issue that does not score are 0.
 type issueRow struct {
 	heading
 
@@ -113,7 +113,7 @@ type issueRow struct {
 	Earned            float64 `json:"earned_score"`
 }
 
-// rewardRow is one uid's part of the emission.
+// rewardRow is one uid's reward.
 type rewardRow struct {
 	heading
 
@@ -122,7 +122,8 @@ type rewardRow struct {
 	Share  float64 `json:"share"` // of the sum of all rewards
 }
 
-// maker makes the rows of one round.
+// maker makes the rows of one round. It holds what every row needs: the outcome's head and
+// the rewards, by uid.
 type maker struct {
 	round   outcome.Result
 	rewards map[int]float64
@@ -140,7 +141,7 @@ func (k *maker) heading(kind Kind, uid int) heading {
 	return heading{kind, k.round.Round, k.round.Revision, k.round.AsOf.UTC(), uid}
 }
 
-// rows gives each row of a kind that a miner has.
+// rows writes each row of a kind that a miner has.
 func (k *maker) rows(kind Kind, m *scoring.MinerOutcome, write func(any) error) error {
 	switch kind {
 	case Miners:
@@ -232,7 +233,7 @@ func (k *maker) issues(m *scoring.MinerOutcome, write func(any) error) error {
 	return nil
 }
 
-// instant is nil for none.
+// instant is an instant in UTC, or nil for the zero one: null in JSON, empty in CSV.
 func instant(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

@@ -13,32 +13,34 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// Config is what a producer leads with; nothing in it is closed here.
+// Config is what a producer leads with. Package leadership closes nothing of it.
 type Config struct {
+	// Bus is required.
 	Bus *jobstream.Bus
-	// Name is this producer's in the sight of others. Default: host, process
-	// and a word of its own (NewName).
+	// Name identifies this producer to others. Default: NewName().
 	Name string
-	// Takeover is how long a round stays with a producer that is silent before
-	// another takes it over, at least MinTakeover. Default: 15 s.
+	// Takeover is how long a producer may be silent before another takes over what it
+	// leads, at least MinTakeover. Each leader's own value counts for it: it is stored with
+	// its signs of life. Default: 15 s.
 	Takeover time.Duration
-	// SoleProducer says that no other producer can reach the streams: a round is
-	// taken at once, whoever died over it.
+	// SoleProducer says that no other producer can reach the streams: a round is taken over
+	// at once, even if its last leader died without a release.
 	SoleProducer bool
-	// Predecessor is the Name of a producer that is known to be gone: what it holds
-	// is taken at once. Default: none.
+	// Predecessor is the Name of a producer that is known to be gone. What it leads is taken
+	// over at once. Default: none.
 	Predecessor string
-	// StandingBy is called with the name of whoever leads, at each look while this
-	// producer stands by; may be nil.
+	// StandingBy is called with the leader's name at each look while this producer stands
+	// by; may be nil.
 	StandingBy func(leader string)
 	// Log default: slog.Default().
 	Log *slog.Logger
 }
 
-// DefaultTakeover is how long a silent producer keeps what it holds, unless said.
+// DefaultTakeover is how long a silent producer keeps what it leads, by default.
 const DefaultTakeover = 15 * time.Second
 
-// MinTakeover is the least time after which a silent producer is replaced.
+// MinTakeover is the shortest time after which a silent producer is replaced: one
+// millisecond between two signs of life.
 const MinTakeover = beatEvery * time.Millisecond
 
 func (c Config) withDefaults() Config {
@@ -62,8 +64,8 @@ func (c Config) validate() error {
 	return nil
 }
 
-// NewName is a name for this producer, which tells apart those of several hosts
-// and several on one.
+// NewName makes a name for this producer: host, process id and random letters. It is unique
+// even in containers, where the process id is often 1.
 func NewName() string {
 	host, err := os.Hostname()
 	if err != nil {

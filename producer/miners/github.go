@@ -41,7 +41,8 @@ type Config struct {
 	// Patience is how long all look-ups of a round may take together; whoever
 	// has no answer by then has none. Default: 5 min.
 	Patience time.Duration
-	Log      *slog.Logger
+	// Log default: slog.Default().
+	Log *slog.Logger
 }
 
 // longestPause bounds how long the answers to one Ask can make everybody wait,
@@ -69,9 +70,7 @@ func NewGitHub(cfg Config) (*GitHub, error) {
 	cfg.Rate, cfg.Concurrency, cfg.Tries = cmp.Or(cfg.Rate, 8), cmp.Or(cfg.Concurrency, 8), cmp.Or(cfg.Tries, 3)
 	cfg.Timeout, cfg.Backoff = cmp.Or(cfg.Timeout, 15*time.Second), cmp.Or(cfg.Backoff, 2*time.Second)
 	cfg.Patience = cmp.Or(cfg.Patience, 5*time.Minute)
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
+	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	base, err := url.Parse(cfg.BaseURL)
 	switch {
 	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https":
@@ -150,7 +149,7 @@ func (g *GitHub) identity(ctx context.Context, ask LookUp) Identity {
 			break
 		}
 	}
-	g.cfg.Log.DebugContext(ctx, "GitHub did not say whose account a token is", "uid", ask.UID, "why", why)
+	g.cfg.Log.DebugContext(ctx, "GitHub did not name the account of a token", "uid", ask.UID, "why", why)
 	return Identity{}
 }
 

@@ -16,11 +16,13 @@ import (
 type Source struct {
 	// Tokens and Metagraph are the paths of the two files.
 	Tokens, Metagraph string
-	// MaxAge is how old the metagraph may be.
+	// MaxAge is how old the metagraph's export may be.
 	MaxAge time.Duration
+	// GitHub looks up the accounts of the tokens.
 	GitHub *GitHub
-	// Bus keeps whose account each token is.
+	// Bus stores the account of each token, by a digest of the token.
 	Bus *jobstream.Bus
+	// Log is required.
 	Log *slog.Logger
 }
 
@@ -129,7 +131,7 @@ func (s *Source) identities(ctx context.Context, asks []LookUp, now time.Time) (
 			return nil, err
 		}
 	}
-	s.Log.InfoContext(ctx, "GitHub was asked whose accounts the tokens are", "tokens", len(asks), "known", counts[Known],
+	s.Log.InfoContext(ctx, "looked up the GitHub accounts of the tokens", "tokens", len(asks), "known", counts[Known],
 		"refused", counts[Refused], "unanswered", counts[Unreachable])
 	return found, nil
 }

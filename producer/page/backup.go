@@ -10,7 +10,7 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// Backup prints what was backed up to a directory.
+// Backup prints what a backup to a directory contains.
 func Backup(w io.Writer, t backup.Manifest, dir string) error {
 	if err := writeStreams(w, t.Streams); err != nil {
 		return err
@@ -32,7 +32,7 @@ func writeStreams(w io.Writer, streams []backup.Stream) error {
 	return table.Write(w)
 }
 
-// sized is a number of bytes in a unit that is read at a glance.
+// sized prints a number of bytes in decimal units (1 kB is 1000 B), as disks are sold.
 func sized(bytes int64) string {
 	size, units := float64(bytes), []string{"B", "kB", "MB", "GB"}
 	for size >= 1000 && len(units) > 1 {
@@ -53,10 +53,10 @@ func Restored(w io.Writer, r backup.Restored, dir string) error {
 	p.blank()
 	p.textf(0, "Restored %s: fleet %s as of %s.", dir, r.Fleet, r.Began.Format(instantLayout))
 	if len(r.Present) > 0 {
-		p.textf(0, "note: these were there already, as the backup has them: %s", strings.Join(r.Present, ", "))
+		p.textf(0, "note: these already existed, with the same content as in the backup: %s", strings.Join(r.Present, ", "))
 	}
 	if len(r.Forgotten) > 0 {
-		p.textf(0, "note: these rounds were begun or forgotten while the backup was taken, and are not in it: %s",
+		p.textf(0, "note: these rounds were begun or removed while the backup was taken, and are not in it: %s",
 			strings.Join(r.Forgotten, ", "))
 	}
 	if len(r.Reopened) > 0 {

@@ -9,7 +9,8 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// Comparison prints what a revision changed: a line of scores and one of reasons for each miner.
+// Comparison prints what a revision changed: for each miner a line of scores and one with
+// the reason.
 func Comparison(w io.Writer, c outcome.Comparison) error {
 	p := newPage(w)
 	p.blank()
@@ -25,7 +26,8 @@ func Comparison(w io.Writer, c outcome.Comparison) error {
 	return p.writeTo(w)
 }
 
-// oldNew prints a figure before and after, or once if it is the same.
+// oldNew prints a number before and after, or once if it has not changed. It compares
+// before it rounds: "1.00 -> 1.00" is a change that is too small to show.
 func oldNew(f outcome.Figures, digits int) string {
 	if f.Old == f.New {
 		return fmt.Sprintf("%.*f", digits, f.New)

@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"io"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,8 @@ import (
 	"mirrorfleet/shared/command/commandtest"
 	"mirrorfleet/shared/must"
 )
+
+var _ = flag.Bool("update", false, "write the golden files anew")
 
 // goldenPage compares what a person gets with what was accepted, and what a
 // program gets with its schema.

@@ -6,6 +6,8 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
+// renderRewards prints how a miner's reward comes about, repository by repository, in the
+// steps of docs/rules/scoring.md#rewards.
 func renderRewards(p *page, r view.Path, m *scoring.MinerOutcome) {
 	p.blank()
 	p.linef("Reward %s", brief(r.Reward))
@@ -19,16 +21,18 @@ func renderRewards(p *page, r view.Path, m *scoring.MinerOutcome) {
 		p.textf(2, "as the issue treasury it gets %s", brief(r.Treasury))
 	}
 	if r.Reward == 0 && len(r.Repositories) == 0 {
-		p.textf(2, "nothing of it is in a repository with an emission share")
+		p.textf(2, "none of its work is in a repository with an emission share")
 	}
 }
 
+// renderRepository prints one repository's slice, and what the miner gets of it. 0.9 is
+// what the issue treasury's tenth leaves of the emission (docs/rules/scoring.md#rewards).
 func renderRepository(p *page, r *view.RepositoryPath, pool scoring.Pool, m *scoring.MinerOutcome) {
 	p.textf(2, "%s: slice %s = 0.9 x emission share %s", r.Repository, brief(r.RepoSlice), brief(r.EmissionShare))
 	if r.Maintainers > 0 {
-		mine := "this one is none of them"
+		mine := "this miner is not among them"
 		if r.MaintainerReward > 0 {
-			mine = "to this one " + brief(r.MaintainerReward)
+			mine = "this miner gets " + brief(r.MaintainerReward)
 		}
 		p.textf(4, "maintainers: cut %s, %s among %s; %s",
 			brief(r.MaintainerCut), brief(r.MaintainerCarveOut), plural.Of(r.Maintainers, "miner"), mine)
@@ -43,7 +47,8 @@ func renderRepository(p *page, r *view.RepositoryPath, pool scoring.Pool, m *sco
 	renderSide(p, r.Issues, "issue discovery", zeroSide(m, r.Repository, zeroIssues))
 }
 
-// renderSide prints what a miner gets of a side; zero is why, if that is nothing.
+// renderSide prints what a miner gets of one side's slice; zero is the reason if that is
+// nothing.
 func renderSide(p *page, s view.Side, name, zero string) {
 	if s.Slice == 0 {
 		p.textf(4, "%s: no slice", name)

@@ -9,7 +9,8 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// Failures prints the miners of a round that failed or lack something, and what mends it.
+// Failures prints the miners of a round that failed or lack something, and the command
+// that runs them again.
 func Failures(w io.Writer, r view.Round) error {
 	unknown := 0
 	for _, one := range r.Failures {
@@ -32,14 +33,14 @@ func Failures(w io.Writer, r view.Round) error {
 	return p.writeTo(w)
 }
 
-// wayOut says what mends what a round lacks; "" if it lacks nothing, or a producer is at
-// it.
+// wayOut names the command that helps a round; "" if it lacks nothing, or while a producer
+// works on it.
 func wayOut(r *view.Round, identities bool) string {
 	switch {
 	case r.State == view.Stopped:
 		return "No producer runs the round: producer run --resume " + r.Round + " resumes it."
 	case r.State == view.Damaged:
-		return "Its last outcome cannot be read: producer run --resume " + r.Round + " makes it anew."
+		return "Its last outcome cannot be read: producer run --resume " + r.Round + " makes it again."
 	case r.State == view.Concluded && len(r.Failures) > 0:
 		return remedy(r.Round, identities)
 	}
@@ -51,7 +52,8 @@ func Replay(w io.Writer, r view.Replay) error {
 	return writeFailures(w, fmt.Sprintf("Round %s: %d would be replayed", r.Round, len(r.Chosen)), r.Chosen, r.Already)
 }
 
-// writeFailures prints a page: two lines or more for each miner.
+// writeFailures prints a heading, and two lines or more for each miner. ended are the
+// miners; replaying are the uids that are running again now.
 func writeFailures(w io.Writer, heading string, ended []outcome.Failed, replaying []int) error {
 	p := newPage(w)
 	p.headingf("%s", heading)
@@ -75,7 +77,8 @@ func writeFailures(w io.Writer, heading string, ended []outcome.Failed, replayin
 	return p.writeTo(w)
 }
 
-// clipped keeps the end of a name, which tells processes of one host apart.
+// clipped shortens a worker's name to limit characters. It keeps the end, which tells
+// processes of one host apart.
 func clipped(name string, limit int) string {
 	runes := []rune(name)
 	if len(runes) <= limit {

@@ -44,7 +44,7 @@ func TestWhoIsStoppedHearsHowTheRoundStands(t *testing.T) {
 	}{
 		"never stored": {
 			make: func(*testing.T, *jobstream.Bus) {},
-			says: "nothing is stored of round r1: it was not begun", serve: "stopped: nothing is stored of round r1, and the next producer takes its turn",
+			says: "nothing is stored of round r1: it had not begun", serve: "stopped: nothing is stored of round r1, and the next producer takes its turn",
 		},
 		"forgotten": {
 			make: func(*testing.T, *jobstream.Bus) {}, was: true,
@@ -72,7 +72,7 @@ func TestWhoIsStoppedHearsHowTheRoundStands(t *testing.T) {
 				plan(t, bus)
 				hold(t, bus, job.Holder{Name: "other-2/b", For: time.Minute})
 			},
-			says: "producer other-2 holds round r1, and was last heard of at ", serve: "stopped: producer other-2 holds round r1, and was last heard of at ",
+			says: "producer other-2 runs round r1; its last sign of life was at ", serve: "stopped: producer other-2 runs round r1; its last sign of life was at ",
 		},
 		"another producer died over it": {
 			make: func(t *testing.T, bus *jobstream.Bus) {
@@ -131,8 +131,8 @@ func TestWhoIsStoppedWithoutNATSHearsWhatIsKnown(t *testing.T) {
 	bus, _ := jobstreamtest.Open(t, servers.NATSURL(), jobstream.Config{})
 	servers.Stop()
 	for was, want := range map[bool]string{
-		false: "whether round r1 is stored is not known, because NATS does not answer",
-		true:  "round r1 was stored before, and how it stands now is not known, because NATS does not answer",
+		false: "it is unknown whether round r1 is stored, because NATS does not answer",
+		true:  "round r1 was stored before, but its state now is unknown, because NATS does not answer",
 	} {
 		if got := page.After(view.LeftoverOf(t.Context(), bus, "r1", "me", was, time.Now()), "RESUME"); !strings.HasPrefix(got, want) {
 			t.Errorf("stored before: %t: got %q, want %q", was, got, want)

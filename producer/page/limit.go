@@ -11,7 +11,8 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// Bucket prints an egress's bucket, and before it what came of a request; "" for none.
+// Bucket prints an egress's bucket. did is what a hold or a release has done, printed
+// first; "" for none.
 func Bucket(w io.Writer, b view.Bucket, did string) error {
 	p := bucket{b}
 	out := newPage(w)
@@ -30,7 +31,7 @@ func Bucket(w io.Writer, b view.Bucket, did string) error {
 	line("hold", "%s", forMore(p.Hold))
 	line("cool-down", "%s; since the bucket began: %d", forMore(p.CoolDown), p.CoolDowns)
 	line("permits", "%d granted%s; told to ask again later: %d", p.Granted, p.last(), p.Refused)
-	line("bucket", "began %s ago; starts from an unknown state or with other figures: %d", Length(p.StartedAt), p.Restarts)
+	line("bucket", "began %s ago; restarts from an unknown state or with other parameters: %d", Length(p.StartedAt), p.Restarts)
 	line("Redis", "%s", runID(p.RunID))
 	out.blank()
 	out.textf(2, "Permits of each 10 s%s:", p.shared())
@@ -38,11 +39,11 @@ func Bucket(w io.Writer, b view.Bucket, did string) error {
 	return out.writeTo(w)
 }
 
-// bucket is a bucket as it is shown.
+// bucket adds to a bucket the words for its state.
 type bucket struct{ view.Bucket }
 
-// warnOfOthers points out egresses that are not declared, in the words of
-// docs/run.md#the-limit-by-hand.
+// warnOfOthers points out egresses that are in use and not declared. The words are those
+// of docs/run.md#the-limit-by-hand.
 func warnOfOthers(out *page, names []string) {
 	out.painted(terminal.Bad, func() {
 		out.textf(0, "NOT DECLARED: %s. Somebody sends under a name that is none of the fleet's egresses: two buckets at one address "+
@@ -51,9 +52,9 @@ func warnOfOthers(out *page, names []string) {
 	})
 }
 
-// Limit prints every bucket in a line, and that of the own egress whole.
+// Limit prints a line for every bucket, and then the bucket of --egress in full.
 func Limit(w io.Writer, l view.Limit) error {
-	if len(l.Egresses) == 0 && l.Bucket != nil { // they could not be listed
+	if len(l.Egresses) == 0 && l.Bucket != nil { // the buckets could not be listed
 		return Bucket(w, *l.Bucket, "")
 	}
 	out := newPage(w)
@@ -89,11 +90,12 @@ func Limit(w io.Writer, l view.Limit) error {
 		}
 		return Bucket(w, *l.Bucket, "")
 	}
-	out.textf(0, "--egress NAME shows all of a bucket.")
+	out.textf(0, "--egress NAME shows a bucket in full.")
 	return out.writeTo(w)
 }
 
-// stopped is why an egress stands still, "" for one that does not.
+// stopped says why an egress sends nothing; "" if nothing stops it. Of a hold and a
+// cool-down it names the one that ends later.
 func stopped(e view.Egress) string {
 	switch {
 	case e.Hold > 0 && e.Hold >= e.CoolDown:
@@ -104,19 +106,20 @@ func stopped(e view.Egress) string {
 	return ""
 }
 
-// standing is the egress in a word.
+// standing is the state of the egress in one phrase.
 func (p bucket) standing() (string, terminal.Colour) {
 	switch {
 	case p.Hold > 0 && p.Hold >= p.CoolDown:
 		return "HELD by hand for " + Length(p.Hold) + " more (producer limit --release ends it)", terminal.Bad
 	case p.CoolDown > 0:
 		return "COOLING DOWN for " + Length(p.CoolDown) + " more, because the mirror asked for it", terminal.Bad
-	case p.Granted > 0 && p.LastSlot < p.Horizon: // a process that waits asks at least once a horizon
+	case p.Granted > 0 && p.LastSlot < p.Horizon: // a waiting process asks at least once in every horizon
 		return "in use", terminal.Good
 	}
 	return "idle", terminal.Plain
 }
 
+// shared is the share of the limit that was used; "" for a bucket that is too young.
 func (p bucket) shared() string {
 	if p.ShareOf == 0 {
 		return ""
@@ -124,6 +127,8 @@ func (p bucket) shared() string {
 	return fmt.Sprintf("; %.0f %% of the limit in the last full %.0f s", 100*p.Share, p.ShareOf)
 }
 
+// last says when the last permit's slot is or was. LastSlot is negative for a slot that is
+// reserved and lies ahead.
 func (p bucket) last() string {
 	switch {
 	case p.Granted == 0:
@@ -134,7 +139,8 @@ func (p bucket) last() string {
 	return fmt.Sprintf(", the last slot %s ago", Length(p.LastSlot))
 }
 
-// renderUse prints a line for each minute, the running one last.
+// renderUse prints the permits of each 10 s, one line for each full minute, oldest first.
+// The last cell is still being counted, so it gets a line of its own.
 func (p bucket) renderUse(out *page) {
 	end := len(p.Use) - 1 // the running cell stands alone
 	for first := end % view.UseRow; first < end; first += view.UseRow {
@@ -149,7 +155,7 @@ func (p bucket) renderUse(out *page) {
 	}
 }
 
-// Length prints seconds as people read them.
+// Length prints a number of seconds for people: to 0.1 s below a minute, to 1 s above.
 func Length(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	if d >= time.Minute {

@@ -13,7 +13,8 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// Miner prints what a round has to say of a miner.
+// Miner prints everything that a round says about a miner: what it lacks, its score by
+// repository, and how its reward comes about.
 func Miner(w io.Writer, a view.Miner) error {
 	p, m := newPage(w), &a.Outcome
 	p.titlef(fmt.Sprintf("Miner %d of round %s", a.UID, a.Round), fmt.Sprintf("as of %s, revision %d", a.AsOf, a.Revision))
@@ -37,7 +38,9 @@ func Miner(w io.Writer, a view.Miner) error {
 	return p.writeTo(w)
 }
 
-// printNotes says what a reader should know beside the scores.
+// printNotes prints what a reader must know before he believes the scores: failures,
+// answers that are missing, and what stands in for them
+// (docs/rules/scoring.md#fallback-and-shared-accounts).
 func printNotes(p *page, a *view.Miner) {
 	m := &a.Outcome
 	if m.Failed != input.NoFailure {
@@ -46,12 +49,13 @@ func printNotes(p *page, a *view.Miner) {
 	if len(m.SharedWith) > 0 {
 		p.textf(0, "shares its GitHub account with uids %v", m.SharedWith)
 	}
+	// Without a known account there was nothing to ask the mirror about.
 	unasked := a.UnknownIdentity != nil && a.UnknownIdentity.KeptAt.IsZero() && m.Failed == input.NoFailure
 	for _, n := range []struct {
 		holds bool
 		text  string
 	}{
-		{unasked, "nothing was asked of the mirror: what is stored, if anything, stands in"},
+		{unasked, "the mirror was not asked about it: its stored pull requests, if any, stand in"},
 		{!unasked && m.FetchFailed && !m.FromStored, "its pull requests could not be listed, and none are stored"},
 		{!unasked && m.Failed == "" && m.IssuesFailed, "its issues could not be listed: stored scores, if any, stand in"},
 		{!unasked && m.OpenIssuesFailed, "its open issues could not be listed"},
@@ -76,14 +80,15 @@ func printNotes(p *page, a *view.Miner) {
 	}
 }
 
-// printMissing says what the fleet could not get, or not score.
+// printMissing prints what the fleet could not get or could not score.
 func printMissing(p *page, all []job.Missing) {
 	for _, missing := range all {
 		p.painted(terminal.Warn, func() { p.textf(0, "MISSING: %s (%s): %s", missing.What, missing.Cause, missing.Error) })
 	}
 }
 
-// repositoriesOf lists every repository in which a miner has anything.
+// repositoriesOf lists every repository in which a miner has a pull request or an issue,
+// by name.
 func repositoriesOf(m *scoring.MinerOutcome) []string {
 	var names []string
 	for i := range m.Repositories {
@@ -99,6 +104,8 @@ func repositoriesOf(m *scoring.MinerOutcome) []string {
 	return slices.Compact(names)
 }
 
+// printRepository prints the gates of a miner in one repository, and its scores there. An
+// outcome has no gate where there is nothing to judge.
 func printRepository(p *page, m *scoring.MinerOutcome, name string) {
 	at := slices.IndexFunc(m.Repositories, func(r scoring.RepositoryOutcome) bool { return r.Repository == name })
 	if at < 0 {
@@ -114,11 +121,12 @@ func printRepository(p *page, m *scoring.MinerOutcome, name string) {
 		p.textf(2, "issues: %s; %d solved, %d closed unsolved; score %s%s", gateText(r.IssueGate, "valid solved"),
 			r.TotalSolvedIssues, r.TotalClosedIssues, brief(r.IssueDiscoveryScore), inBrackets(zeroIssues(r)))
 	case r.TotalOpenIssues > 0:
-		p.textf(2, "issues: %d open, nothing to be judged", r.TotalOpenIssues)
+		p.textf(2, "issues: %d open, none to judge", r.TotalOpenIssues)
 	}
 }
 
-// gateText is a gate with its thresholds, and the spam rule if it was reached.
+// gateText prints a gate with its thresholds, and the spam rule if the gate came to it.
+// counted names what the gate counts.
 func gateText(g *scoring.Gate, counted string) string {
 	text := fmt.Sprintf("%s, %d %s (minimum %d), credibility %s (minimum %s)",
 		g.Code, g.Count, counted, g.Least, brief(g.Credibility), brief(g.LeastCredibility))
@@ -160,7 +168,8 @@ func printPulls(p *page, m *scoring.MinerOutcome, name string) {
 	}
 }
 
-// earnedText is what a pull request adds, or what an open one holds back.
+// earnedText is what a pull request adds to the score; for an open one, what it takes away
+// as collateral (docs/rules/scoring.md#collateral).
 func earnedText(pull *scoring.PullRequestOutcome) string {
 	if pull.State == scoring.Open {
 		return fmt.Sprintf("-%.4f", pull.CollateralScore)
@@ -182,7 +191,8 @@ func stateText(s scoring.State) string {
 	return string(s)
 }
 
-// printIssues prints each issue of a repository with what it counts as.
+// printIssues prints each issue of a repository with its classification
+// (docs/rules/scoring.md#classification) and its score.
 func printIssues(p *page, m *scoring.MinerOutcome, name string) {
 	for i := range m.Issues {
 		issue := &m.Issues[i]
@@ -197,7 +207,7 @@ func printIssues(p *page, m *scoring.MinerOutcome, name string) {
 	}
 }
 
-// scoreText is how a scoring issue came by its score.
+// scoreText prints the factors of an issue's score; "" for an issue that does not score.
 func scoreText(m *scoring.MinerOutcome, issue *scoring.IssueOutcome) string {
 	for i := range m.ScoredIssues {
 		if s := &m.ScoredIssues[i]; s.Repository == issue.Repository && s.Number == issue.Number {

@@ -12,15 +12,17 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// moment is a moment of a round as it is shown.
+// moment turns a moment of a round into text.
 type moment struct{ view.Moment }
 
-// section is one thing that is told: a head, and what there is to say of it.
+// section is one subject of the display: a head and what is said about it.
 type section struct {
 	head  string
 	items []string
 }
 
+// sections are the display's content, from which both forms are made: the lines of a
+// terminal (lines), and the single line of a log (line).
 func (m moment) sections() []section {
 	list := []section{{"round", append([]string{m.Round}, m.times()...)}}
 	if m.Progress.Planned > 0 && m.Sight.StandsBy == "" {
@@ -33,7 +35,9 @@ func (m moment) sections() []section {
 	return list
 }
 
-// times are what is gone and what is left.
+// times are the elapsed time and the time that is left. While the time left cannot be
+// known, because NATS is silent or no job has read its lists, it says so and shows no
+// guess.
 func (m moment) times() []string {
 	times := []string{"elapsed " + clock(m.Now.Sub(m.Started))}
 	switch p := m.Progress; {
@@ -44,7 +48,7 @@ func (m moment) times() []string {
 	case p.Outstanding() == 0:
 		return append(times, "every job has ended: concluding")
 	case !m.Silent.IsZero():
-		return append(times, "time left not known")
+		return append(times, "time left unknown")
 	}
 	left, known := m.Left()
 	switch {
@@ -79,7 +83,8 @@ func (m moment) mirror() []string {
 	}
 }
 
-// notes are why the round does not go on, or not as fast as it could.
+// notes say why the round stands still, or is slower than it could be. The state of jobs
+// is left out while NATS is silent, because it is from before.
 func (m moment) notes() (notes []string) {
 	note := func(when bool, format string, args ...any) {
 		if when {
@@ -87,7 +92,7 @@ func (m moment) notes() (notes []string) {
 		}
 	}
 	p, workers := m.Progress, m.Sight.Workers
-	note(m.Sight.StandsBy != "", "standing by: producer %s runs the round, and this one takes over when that one goes", m.Sight.StandsBy)
+	note(m.Sight.StandsBy != "", "standing by: producer %s runs the round, and this one takes over if that one dies", m.Sight.StandsBy)
 	if m.NATS != nil {
 		notes = append(notes, short(m.NATS.Error()),
 			"NATS has confirmed nothing for "+clock(m.Now.Sub(m.Silent))+": what is shown is from before")
@@ -103,7 +108,8 @@ func (m moment) notes() (notes []string) {
 	return notes
 }
 
-// short cuts what others say: the log and the failures have all of it.
+// short cuts a text of others to 240 characters. The log and `producer failed` have all of
+// it.
 func short(text string) string {
 	const limit = 240
 	if runes := []rune(text); len(runes) > limit {
@@ -112,7 +118,7 @@ func short(text string) string {
 	return text
 }
 
-// soon is when something comes.
+// soon says when something comes; "now" below a second.
 func soon(d time.Duration) string {
 	if d < time.Second {
 		return "now"
@@ -120,11 +126,11 @@ func soon(d time.Duration) string {
 	return "in " + clock(d)
 }
 
-// line is the moment where nothing is drawn again.
+// line is the whole moment in one line, for an output that cannot be redrawn.
 func (m moment) line() string {
 	var parts []string
 	for i, s := range m.sections() {
-		if i == 0 { // the name of the round does not change
+		if i == 0 { // the first item is the round's name, which does not change
 			parts = append(parts, strings.Join(s.items[1:], ", "))
 			continue
 		}
@@ -133,11 +139,12 @@ func (m moment) line() string {
 	return terminal.Clean(strings.Join(parts, "; "))
 }
 
-// headWidth is the column in which what is said of a head begins.
+// headWidth is the column at which the items behind a head begin.
 const headWidth = 8
 
-// lines are at most as wide as the terminal; what does not fit goes on below. The
-// bar takes what the text of the miners leaves of a line.
+// lines lays the moment out for a terminal. No line is wider than width; what does not fit
+// continues on the next line. The progress bar takes the room that the text of the miners
+// leaves.
 func (m moment) lines(width int) []string {
 	var lines []string
 	for _, s := range m.sections() {
@@ -152,8 +159,8 @@ func (m moment) lines(width int) []string {
 	return lines
 }
 
-// fill fills lines with items behind a head. An item goes on in the next line if it
-// does not fit, and is broken between words only if it fits into none.
+// fill puts items behind a head. An item that does not fit moves to the next line; only an
+// item that is longer than a line is broken between its words.
 func fill(head string, items []string, width int) []string {
 	lines, line, empty := []string(nil), head, true
 	add := func(word string) {
@@ -186,7 +193,8 @@ func fill(head string, items []string, width int) []string {
 	return append(lines, line)
 }
 
-// bar is a progress bar of the given width: ended, running, queued.
+// bar is a progress bar of the given width: ended, running, queued. Running jobs are
+// rounded up, so that a single one is visible. A bar below 4 columns is left out.
 func bar(p round.Progress, width int) string {
 	if p.Planned == 0 || width < 4 {
 		return ""
@@ -196,7 +204,8 @@ func bar(p round.Progress, width int) string {
 	return strings.Repeat("█", ended) + strings.Repeat("▒", running) + strings.Repeat("░", width-ended-running) + "  "
 }
 
-// clock prints a duration as minutes and seconds, with hours where there are any.
+// clock prints a duration as minutes and seconds, and hours if there are any; a negative
+// one as 00:00.
 func clock(d time.Duration) string {
 	seconds := int(max(d, 0).Round(time.Second).Seconds())
 	if hours := seconds / 3600; hours > 0 {

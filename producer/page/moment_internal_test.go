@@ -159,7 +159,7 @@ func TestViewShowsWhyTheRoundStands(t *testing.T) {
 		"NATS away": {
 			func(m *moment) { m.NATS, m.Silent = errors.New("NATS refuses: store full"), started },
 			[]string{
-				"time left not known", "note NATS refuses: store full",
+				"time left unknown", "note NATS refuses: store full",
 				"NATS has confirmed nothing for 00:24: what is shown is from before",
 			},
 		},

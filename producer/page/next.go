@@ -10,9 +10,8 @@ import (
 	"mirrorfleet/producer/outcome"
 )
 
-// Next ends what a local round prints with a command that shows more of it. It
-// can be typed as it stands, in the folder that this command was run in; where are the
-// flags that find the round there.
+// Next ends the page of a local round with a command that shows more of it. The command
+// works in the folder in which this one was run. where are the flags that find the round.
 func Next(w io.Writer, program string, where []string, result outcome.Result) {
 	line := []string{program, "show", result.Round}
 	about := "The round again:"
@@ -23,7 +22,7 @@ func Next(w io.Writer, program string, where []string, result outcome.Result) {
 	fmt.Fprintf(w, "\n%s\n    %s\n", about, Again(append(line, where...)))
 }
 
-// Again is a command that a shell takes as it was given.
+// Again quotes a command line so that a shell reads the same words.
 func Again(args []string) string {
 	words := make([]string, len(args))
 	for i, word := range args {
@@ -32,7 +31,7 @@ func Again(args []string) string {
 	return strings.Join(words, " ")
 }
 
-// Resuming is a command as it was given, but to resume a round.
+// Resuming is the command line that was given, changed to resume a round.
 func Resuming(args []string, round string) string {
 	var words []string
 	for i := 0; i < len(args); i++ {
@@ -46,7 +45,7 @@ func Resuming(args []string, round string) string {
 	return Again(append(words, "--resume", round))
 }
 
-// bestOf is the miner with the highest score.
+// bestOf returns the miner with the highest score; false if all scores are 0.
 func bestOf(result outcome.Result) (uid int, found bool) {
 	best := 0.0
 	for _, m := range result.Outcome.Miners {
@@ -57,10 +56,10 @@ func bestOf(result outcome.Result) (uid int, found bool) {
 	return uid, found
 }
 
-// plainWord is one that a shell takes as it is.
+// plainWord matches a word that a shell needs no quotes for.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9%+,./:=@_-]+$`)
 
-// quoted is a word as a shell takes it.
+// quoted is a word in quotes for a POSIX shell, if it needs any.
 func quoted(word string) string {
 	if plainWord.MatchString(word) {
 		return word

@@ -11,10 +11,10 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// maxNamed bounds the discrepancies that a page names one by one.
+// maxNamed is how many discrepancies a page names one by one.
 const maxNamed = 20
 
-// Outcome prints a round's outcome, with what its jobs look like now.
+// Outcome prints a round's outcome, who signed it, and an audit of what is stored now.
 func Outcome(w io.Writer, a view.Outcome) error {
 	if err := Result(w, a.Result); err != nil {
 		return err
@@ -28,18 +28,19 @@ func Outcome(w io.Writer, a view.Outcome) error {
 	return p.writeTo(w)
 }
 
-// signature says who vouches for an outcome.
+// signature says which key has signed an outcome, and whether that was verified.
 func signature(by string, verified bool) string {
 	switch {
 	case by == "":
-		return "Unsigned: whoever can write to NATS as a producer can change it unseen."
+		return "Unsigned: anybody who can write to NATS as a producer can change it without a trace."
 	case verified:
 		return "Signed by key " + by + ", verified."
 	}
 	return "Signed by key " + by + ", not verified: give --verify-key."
 }
 
-// printAudit names each thing that is wrong, and counts what is harmless.
+// printAudit prints the audit's sum, names each harmful discrepancy, and counts the
+// harmless ones by kind.
 func printAudit(p *page, a audit.Report) {
 	colour := terminal.Plain
 	if !a.Holds() {

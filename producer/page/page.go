@@ -14,23 +14,24 @@ import (
 )
 
 const (
-	// pageWidth is how wide a page is where no terminal says how wide it may be,
-	// minWidth is the minimum.
+	// pageWidth is the width of a page that is not written to a terminal, in columns.
+	// minWidth is the least: on a narrower terminal lines wrap.
 	pageWidth, minWidth = 80, 40
 
 	instantLayout = view.InstantLayout
 )
 
-// page is text for a person: lines of at most the terminal's width, without
-// control characters. What the mirror says is others' text, and must not
-// write to the terminal as it likes.
+// page collects text for a person: lines of at most the terminal's width, without control
+// characters. Titles, logins and errors of the mirror are written by strangers, and could
+// otherwise move the cursor or forge lines. It is written at once, so that an error leaves
+// no half page.
 type page struct {
 	out   []byte
 	width int
 	style terminal.Style
 }
 
-// newPage makes a page for a place.
+// newPage makes a page for a writer, with its width and colours.
 func newPage(w io.Writer) *page {
 	p := &page{width: pageWidth, style: terminal.Of(w)}
 	if p.style.Width > 0 {
@@ -49,7 +50,8 @@ func (p *page) writeTo(w io.Writer) error {
 // blank ends a paragraph.
 func (p *page) blank() { p.out = append(p.out, '\n') }
 
-// painted colours each line of what is printed meanwhile.
+// painted colours each line that show prints. Indents stay plain, so that a background
+// colour does not begin at the margin.
 func (p *page) painted(c terminal.Colour, show func()) {
 	start := len(p.out)
 	show()
@@ -66,8 +68,8 @@ func (p *page) headingf(format string, args ...any) {
 	p.painted(terminal.Head, func() { p.textf(0, format, args...) })
 }
 
-// linef prints a line as it is laid out. What the page has no room for goes on in the
-// next line, behind a column's end: no number is cut, and columns stay below their titles.
+// linef prints a line of columns as it is laid out. A line that is too wide is broken
+// between columns and continues on the next one, so that no number is cut.
 func (p *page) linef(format string, args ...any) {
 	const further = 8
 	text := strings.TrimRight(terminal.Clean(fmt.Sprintf(format, args...)), " ")
@@ -78,7 +80,7 @@ func (p *page) linef(format string, args ...any) {
 		for end > 0 && (text[end] != ' ' || text[end-1] == ' ') {
 			end--
 		}
-		if end == 0 { // nothing but blanks before a word that does not fit
+		if end == 0 { // only spaces before a word that does not fit
 			if word := strings.TrimLeft(text, " "); len(word) < len(text) {
 				text = word
 				continue
@@ -99,14 +101,15 @@ func (p *page) textf(indent int, format string, args ...any) {
 	p.words(margin, indent+2, fmt.Sprintf(format, args...))
 }
 
-// hangf prints words behind a head, with those after the first line indented as
-// far as the head is long.
+// hangf prints words behind a head; the lines after the first are indented to where the
+// first one's words begin. Line breaks in the text become "; ".
 func (p *page) hangf(head, format string, args ...any) {
 	p.words(head, terminal.Columns(head), strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "))
 }
 
-// words prints words behind a beginning, over as many lines as they need; those
-// after the first are indented by a hanging margin, at most half of the page.
+// words prints words behind a beginning, over as many lines as they need. Lines after the
+// first are indented by hanging columns, but at most by half of the page, so that words
+// have room on a narrow terminal.
 func (p *page) words(begin string, hanging int, text string) {
 	hanging, begin = min(hanging, p.width/2), terminal.Clean(begin)
 	margin, start, at := strings.Repeat(" ", hanging), terminal.Columns(begin), 0
@@ -136,7 +139,7 @@ func (p *page) words(begin string, hanging int, text string) {
 	p.blank()
 }
 
-// because is a reason for a person: its code, and its values by name.
+// because prints a reason: its code, and its values in the order of their names.
 func because(r scoring.Reason) string {
 	if len(r.Values) == 0 {
 		return string(r.Code)
@@ -152,11 +155,12 @@ func because(r scoring.Reason) string {
 	return string(r.Code) + " (" + strings.Join(values, "; ") + ")"
 }
 
-// brief is a figure for a person, with at most 9 significant digits; --json has it in
-// full.
+// brief prints a number with at most 9 significant digits, enough to compare with the
+// rewards' 9 decimals; --json has all digits.
 func brief(x float64) string { return strconv.FormatFloat(x, 'g', 9, 64) }
 
-// rounded is a text of a reason, brief if it is a figure with a fraction.
+// rounded shortens a value of a reason if it is a number with a fraction. Whole numbers,
+// such as ids, stay as they are.
 func rounded(text string) string {
 	x, err := strconv.ParseFloat(text, 64)
 	if err != nil || !strings.Contains(text, ".") {
@@ -165,8 +169,8 @@ func rounded(text string) string {
 	return brief(x)
 }
 
-// titlef prints what a page is about, and what more there is to say of it on the same
-// line if that has room for it.
+// titlef prints a page's title, with more about it on the same line if it fits, and on the
+// next line otherwise.
 func (p *page) titlef(title, more string) {
 	if terminal.Columns(title+", "+more) <= p.width {
 		p.headingf("%s, %s", title, more)

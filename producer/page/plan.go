@@ -11,7 +11,7 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// Plan prints a table of figures, and below it where each is from.
+// Plan prints a table of the estimate's numbers, and below it where each comes from.
 func Plan(w io.Writer, p estimate.Estimate) error {
 	head, from := newPage(w), newPage(w)
 	head.headingf("A round of %s (%s), %d of them with a job", plural.Of(p.Listed.Value, "miner"), p.Listed.From, p.Jobs.Value)
@@ -40,7 +40,7 @@ func Plan(w io.Writer, p estimate.Estimate) error {
 	return nil
 }
 
-// printSources says of each figure where it is from.
+// printSources says where each number comes from.
 func printSources(out *page, p *estimate.Estimate) {
 	from := func(name, format string, args ...any) {
 		out.hangf(fmt.Sprintf("  %-18s", name), format, args...)

@@ -10,7 +10,8 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// JSON prints what a program reads.
+// JSON prints a value as indented JSON for a program. Control characters in it are escaped,
+// which changes no value.
 func JSON(w io.Writer, v any) error {
 	encoder := json.NewEncoder(terminal.JSON(w))
 	encoder.SetIndent("", "  ")
@@ -20,7 +21,7 @@ func JSON(w io.Writer, v any) error {
 	return nil
 }
 
-// writeLine writes a line of its own.
+// writeLine writes text as one line, outside of any page.
 func writeLine(w io.Writer, text string) error {
 	if _, err := io.WriteString(w, strings.TrimRight(text, "\n")+"\n"); err != nil {
 		return fmt.Errorf("printing: %w", err)
@@ -28,7 +29,8 @@ func writeLine(w io.Writer, text string) error {
 	return nil
 }
 
-// brisk is a length of time in two units at most.
+// brisk prints a number of seconds in at most two units: to a second below an hour, to a
+// minute above.
 func brisk(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	if d < time.Hour {

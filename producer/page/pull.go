@@ -10,7 +10,8 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// Pull prints one pull request in full.
+// Pull prints one pull request in full: the reasons of its base score and multipliers, what
+// it earns, and the scores of its files.
 func Pull(w io.Writer, a view.PullRequest) error {
 	p := newPage(w)
 	switch {
@@ -25,7 +26,7 @@ func Pull(w io.Writer, a view.PullRequest) error {
 	return p.writeTo(w)
 }
 
-// whoseText says of which miner and round the pull request is.
+// whoseText names the miner and the round of the pull request.
 func whoseText(a *view.PullRequest) string {
 	return fmt.Sprintf("of miner %d in round %s", a.UID, a.Round)
 }
@@ -59,6 +60,8 @@ func printScored(p *page, a *view.PullRequest) {
 	printFiles(p, a)
 }
 
+// printLabels prints every label with the reason why it counts or does not
+// (docs/rules/scoring.md#label). Label is nil if none counts.
 func printLabels(p *page, pull *scoring.ScoredPullRequest) {
 	chosen := "no label counts"
 	if pull.Label != nil {
@@ -77,6 +80,8 @@ func printLabels(p *page, pull *scoring.ScoredPullRequest) {
 	}
 }
 
+// printLinked prints every linked issue with the reason why it is valid or not
+// (docs/rules/scoring.md#linked-issue).
 func printLinked(p *page, pull *scoring.ScoredPullRequest) {
 	chosen := ""
 	if r := pull.Reasons.Issue; r != nil {
@@ -92,7 +97,8 @@ func printLinked(p *page, pull *scoring.ScoredPullRequest) {
 	}
 }
 
-// printMergeMultipliers prints the two that only a merged one has.
+// printMergeMultipliers prints the two multipliers that only a merged pull request has
+// (docs/rules/scoring.md#time-decay-and-review-quality).
 func printMergeMultipliers(p *page, pull *scoring.ScoredPullRequest) {
 	if d := pull.Reasons.TimeDecay; d != nil {
 		p.textf(0, "Time decay %s: %s hours since the merge (grace %d), midpoint %s days, steepness %s, minimum %s",
@@ -104,7 +110,8 @@ func printMergeMultipliers(p *page, pull *scoring.ScoredPullRequest) {
 	}
 }
 
-// printEarned says what the pull request comes to in its repository.
+// printEarned prints what the pull request adds to its repository's score, or takes away
+// while it is open. An outcome has no gate for a repository that is not registered.
 func printEarned(p *page, a *view.PullRequest) {
 	pull := a.PullRequest
 	if a.Gate != nil {
@@ -128,7 +135,8 @@ func printEarned(p *page, a *view.PullRequest) {
 	}
 }
 
-// zeroOf names what makes the product zero that a pull request earns.
+// zeroOf names the factor that makes a pull request earn 0. Time decay comes last: nothing
+// else is left.
 func zeroOf(pull *scoring.PullRequestOutcome, g *scoring.Gate) string {
 	switch {
 	case pull.OpenPRSpamMultiplier == 0:
@@ -143,8 +151,8 @@ func zeroOf(pull *scoring.PullRequestOutcome, g *scoring.Gate) string {
 	return "the time decay is 0"
 }
 
-// collateralText is how a collateral came about; an outcome of an earlier
-// version does not say.
+// collateralText prints the factors of a collateral; "" for an outcome that does not have
+// them.
 func collateralText(pull *scoring.PullRequestOutcome) string {
 	c := pull.Collateral
 	if c == nil {
@@ -155,10 +163,11 @@ func collateralText(pull *scoring.PullRequestOutcome) string {
 		plural.Of(c.ChangesRequested, "time"), brief(c.Rate), brief(c.Percent))
 }
 
+// printFiles prints the scores of the files, or why there are none.
 func printFiles(p *page, a *view.PullRequest) {
 	p.blank()
 	if a.NoFiles != "" {
-		p.textf(0, "No scores of files: %s", a.NoFiles)
+		p.textf(0, "No file scores: %s", a.NoFiles)
 		return
 	}
 	files := a.PullRequest.Tokens.Files

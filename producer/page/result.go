@@ -15,8 +15,7 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// Result prints an outcome for a person: a line per miner, then what the
-// round lacks.
+// Result prints an outcome: a line for each miner, then the jobs and what the round lacks.
 func Result(w io.Writer, r outcome.Result) error {
 	p := newPage(w)
 	p.blank()
@@ -40,7 +39,8 @@ func Result(w io.Writer, r outcome.Result) error {
 	return printJobs(w, r)
 }
 
-// origin says where a round comes from.
+// origin says whether a round was run by hand or on schedule. due is zero for one that was
+// run by hand.
 func origin(due time.Time) string {
 	if due.IsZero() {
 		return "Run by hand: the API does not serve it as latest."
@@ -48,7 +48,8 @@ func origin(due time.Time) string {
 	return "Of the schedule, due " + due.UTC().Format(instantLayout) + "."
 }
 
-// summed says what the rewards sum to, and which share has no taker.
+// summed prints the sum of the rewards. The share of uid 0 or 111 has no taker where that
+// uid is not among the miners; the rewards then sum to less than 1.
 func summed(sum, untaken float64) string {
 	text := fmt.Sprintf("Rewards sum to %.9f.", sum)
 	if untaken > 0 {
@@ -57,6 +58,8 @@ func summed(sum, untaken float64) string {
 	return text
 }
 
+// minersTable has a row for each miner. A miner that a rule fails has only its reward,
+// which is 0, and the rule.
 func minersTable(r outcome.Result) terminal.Table {
 	table := terminal.Table{Columns: []terminal.Column{
 		{Title: "UID"}, {Title: "GITHUB ID"}, {Title: "MERGED"}, {Title: "OPEN"}, {Title: "CLOSED"}, {Title: "CRED"}, {Title: "SCORE"},
@@ -91,7 +94,8 @@ func minersTable(r outcome.Result) terminal.Table {
 	return table
 }
 
-// note is what a reader should know of a miner beside its scores.
+// note is the most important thing to know of a miner beside its scores: what stands in,
+// what is missing, or the rule that makes its score zero.
 func note(m *scoring.MinerOutcome, missing []job.Missing) string {
 	switch {
 	case m.FromStored:
@@ -108,8 +112,8 @@ func note(m *scoring.MinerOutcome, missing []job.Missing) string {
 	return zeroNote(m)
 }
 
-// identityNote adds to a note that the miner's identity is unknown. Without a
-// kept one the mirror was asked for nothing: only what is stored can be said.
+// identityNote adds to a note that the miner's identity is unknown. If no identity was kept
+// from before, the mirror was not asked at all, and the note could only repeat that.
 func identityNote(m *scoring.MinerOutcome, unknown *outcome.UnknownIdentity, rest string) string {
 	const text = "its identity is unknown"
 	switch {
@@ -121,7 +125,7 @@ func identityNote(m *scoring.MinerOutcome, unknown *outcome.UnknownIdentity, res
 	return text + "; " + rest
 }
 
-// lacks says what a degraded miner lacks.
+// lacks names the first thing that a degraded miner lacks, and counts the others.
 func lacks(missing []job.Missing) string {
 	if len(missing) == 1 {
 		return "lacks " + missing[0].What
@@ -129,6 +133,8 @@ func lacks(missing []job.Missing) string {
 	return fmt.Sprintf("lacks %s and %d more", missing[0].What, len(missing)-1)
 }
 
+// printJobs prints the counts of the jobs, then each thing that an operator may have to act
+// on. Requests are a minimum if attempts died before they could report theirs.
 func printJobs(w io.Writer, r outcome.Result) error {
 	p := newPage(w)
 	cached := ""
@@ -145,7 +151,7 @@ func printJobs(w io.Writer, r outcome.Result) error {
 	p.textf(0, "%s: %d done (%d degraded), %d failed; %s repeated; %s%s%s.", plural.Of(r.Planned, "job"),
 		r.Done, len(r.Degraded), r.Failed, plural.Of(r.Retries, "attempt"), atLeast, plural.Of(r.Requests, "request"), cached)
 	if r.Unreported > 0 {
-		p.textf(0, "note: attempts that died before they could say how many requests they had made: %d", r.Unreported)
+		p.textf(0, "note: %s died before reporting the number of requests", plural.Of(r.Unreported, "attempt"))
 	}
 	for _, n := range r.Notes {
 		p.textf(0, "note: %s", n)
@@ -198,7 +204,7 @@ func printAllIssues(p *page, all *outcome.AllIssues) {
 	}
 }
 
-// skipped names malformed items. An answer of rubbish has a thousand of them, which
+// skipped names the first ten malformed items. A broken answer can have a thousand of them;
 // --json has all.
 func skipped(items []job.Malformed) string {
 	const limit = 10
@@ -213,7 +219,7 @@ func skipped(items []job.Malformed) string {
 	return text
 }
 
-// printMended names what was put right.
+// printMended names the repairs. A uid below 0 is a repair of the round itself.
 func printMended(p *page, mended []outcome.Mended) {
 	for _, m := range mended {
 		whose := ""
@@ -231,13 +237,14 @@ func printDamaged(p *page, damaged []outcome.Lost) {
 	}
 }
 
-// printIncomplete says that a round is not complete, and what mends it.
+// printIncomplete says that a round is not complete, and how to get what it lacks.
 func printIncomplete(p *page, name string, identities bool) {
 	p.painted(terminal.Bad, func() { p.textf(0, "The round is NOT complete.") })
 	p.textf(0, "%s", remedy(name, identities))
 }
 
-// remedy is what runs again what a round lacks.
+// remedy names the command that runs again what failed. identities says that GitHub must
+// be asked again, which takes the file of tokens.
 func remedy(name string, identities bool) string {
 	text := "Remedy: producer replay " + name
 	if identities {

@@ -86,7 +86,7 @@ func TestPageOfAnUnknownIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := got.String()
-	if strings.Contains(text, "could not be listed") || !strings.Contains(text, "nothing was asked of the mirror") {
+	if strings.Contains(text, "could not be listed") || !strings.Contains(text, "the mirror was not asked about it") {
 		t.Errorf("the page says %q, want that nothing was asked", text)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// share is a reward's part of all.
+// share is a reward's part of the sum of all; 0 if the sum is.
 func share(reward, sum float64) float64 {
 	if sum == 0 {
 		return 0

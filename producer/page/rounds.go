@@ -10,7 +10,8 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// stand is a round's state in a word and its colour.
+// stand is a round's state in one word, with its colour. A concluded round is shown as
+// complete or incomplete.
 func stand(s *view.Summary) terminal.Cell {
 	switch {
 	case s.State == view.Stopped || s.State == view.Damaged:
@@ -56,7 +57,7 @@ func Rounds(w io.Writer, l view.List) error {
 	return writeLine(w, fmt.Sprintf("and %s: --limit 0 lists all", plural.Of(l.Earlier, "earlier round")))
 }
 
-// due is the turn of the schedule that a round was begun for.
+// due is the instant of the schedule that a round belongs to, in UTC and without the year.
 func due(r *view.Summary) string {
 	if r.Due == nil {
 		return "by hand"

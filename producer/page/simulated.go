@@ -7,7 +7,8 @@ import (
 	"mirrorfleet/shared/plural"
 )
 
-// Simulated prints what a simulated mirror saw of a round.
+// Simulated prints what a simulated mirror has counted during a round, and how close the
+// fleet came to the limit by three ways of counting windows.
 func Simulated(w io.Writer, v view.Simulated) error {
 	p := newPage(w)
 	p.blank()

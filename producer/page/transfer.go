@@ -9,22 +9,22 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// Transfer shows how far a backup or a restore is: at a terminal a line that is
-// written anew, elsewhere a line for each stream.
+// Transfer shows how far a backup or a restore is: on a terminal one line that is
+// overwritten, elsewhere one line for each stream that is finished.
 type Transfer struct {
 	out      io.Writer
 	terminal bool
-	stream   string
+	stream   string // the one in work, "" for none
 	bytes    int64
-	drawn    time.Time
+	drawn    time.Time // when the line was drawn last; zero to draw at once
 }
 
-// NewTransfer shows it at a place.
+// NewTransfer returns a Transfer that writes to out.
 func NewTransfer(out io.Writer) *Transfer {
 	return &Transfer{out: out, terminal: terminal.Of(out).Width > 0}
 }
 
-// Moved is a backup.Config's Progress.
+// Moved is the Progress function of a backup.Config: so many bytes of a stream are moved.
 func (t *Transfer) Moved(stream string, bytes int64) {
 	if stream != t.stream {
 		t.End()
@@ -37,12 +37,13 @@ func (t *Transfer) Moved(stream string, bytes int64) {
 	}
 }
 
-// End writes the last line of a stream.
+// End finishes the line of the stream in work. On a terminal it erases the line, because
+// the table that follows has the same numbers.
 func (t *Transfer) End() {
 	switch {
 	case t.stream == "":
 	case t.terminal:
-		fmt.Fprint(t.out, "\r\x1b[2K") // the table has it
+		fmt.Fprint(t.out, "\r\x1b[2K")
 	default:
 		fmt.Fprintln(t.out, t.line())
 	}

@@ -8,10 +8,12 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// A page names the rule that makes a score zero: nobody is to guess it from figures.
+// A page names the rule that makes a score zero, so that no reader has to derive it from
+// numbers. The rules are those of docs/rules/scoring.md#evaluation.
 
-// closedBy names the rule by which a gate pays nothing: one that is not passed, or so
-// many open ones that the spam multiplier is zero; "" for a gate that pays.
+// closedBy names the rule by which a gate pays nothing: a threshold that is not reached, or
+// so many open pull requests or issues that the spam multiplier is zero; "" for a gate that
+// pays. counted names what the gate counts.
 func closedBy(g *scoring.Gate, counted string) string {
 	switch {
 	case g.Code == scoring.GateTooFew:
@@ -24,8 +26,8 @@ func closedBy(g *scoring.Gate, counted string) string {
 	return ""
 }
 
-// zeroPulls names what makes the score of a repository's pull requests zero, "" where it
-// is not, or where there are none.
+// zeroPulls names what makes the score of a miner's pull requests in a repository zero; ""
+// if the score is not zero, or if there are no pull requests.
 func zeroPulls(r *scoring.RepositoryOutcome) string {
 	if r.PullGate == nil || r.TotalScore != 0 || r.TotalMergedPRs+r.TotalOpenPRs+r.TotalClosedPRs == 0 {
 		return ""
@@ -36,7 +38,7 @@ func zeroPulls(r *scoring.RepositoryOutcome) string {
 	case r.TotalCollateralScore > 0 && r.BaseTotalScore > 0:
 		return "collateral takes all"
 	}
-	return "no merged one scores"
+	return "no merged pull request scores"
 }
 
 // zeroIssues is zeroPulls for issue discovery.
@@ -47,10 +49,11 @@ func zeroIssues(r *scoring.RepositoryOutcome) string {
 	if rule := closedBy(r.IssueGate, "valid solved"); rule != "" {
 		return rule
 	}
-	return "no solved one scores"
+	return "no solved issue scores"
 }
 
-// zeroNote says why a miner's pull requests score zero; "" if they do not.
+// zeroNote says why all pull requests of a miner together score zero; "" if they do not,
+// or if the miner has none.
 func zeroNote(m *scoring.MinerOutcome) string {
 	if m.TotalScore != 0 {
 		return ""
@@ -73,7 +76,7 @@ func zeroNote(m *scoring.MinerOutcome) string {
 	return "score 0: " + text
 }
 
-// inBrackets is a reason behind a score, "" without one.
+// inBrackets puts a reason into brackets, to follow a score; "" without a reason.
 func inBrackets(rule string) string {
 	if rule == "" {
 		return ""
@@ -81,7 +84,8 @@ func inBrackets(rule string) string {
 	return " (" + rule + ")"
 }
 
-// tooManyOpen is the spam rule with its figures.
+// tooManyOpen is the spam rule with its numbers; without them for an outcome that has no
+// threshold.
 func tooManyOpen(g *scoring.Gate) string {
 	if g.OpenThreshold == nil {
 		return "the spam multiplier is 0"
@@ -89,7 +93,7 @@ func tooManyOpen(g *scoring.Gate) string {
 	return fmt.Sprintf("the spam multiplier is 0, because %d are open (maximum %d)", g.Open, *g.OpenThreshold)
 }
 
-// zeroSide names why a miner gets nothing of a side's slice.
+// zeroSide says why a miner gets nothing of one side's slice in a repository.
 func zeroSide(m *scoring.MinerOutcome, repository string, rule func(*scoring.RepositoryOutcome) string) string {
 	at := slices.IndexFunc(m.Repositories, func(r scoring.RepositoryOutcome) bool { return r.Repository == repository })
 	if at >= 0 {

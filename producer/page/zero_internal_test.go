@@ -25,7 +25,7 @@ func TestAZeroNamesItsRule(t *testing.T) {
 		{"credibility", repository(&scoring.Gate{Code: scoring.GateCredibility}, scoring.PullFigures{TotalClosedPRs: 1}), "credibility too low"},
 		{"spam", repository(&spam, scoring.PullFigures{TotalMergedPRs: 1, TotalOpenPRs: 3, BaseTotalScore: 5}), "too many open"},
 		{"collateral", repository(&paid, scoring.PullFigures{TotalMergedPRs: 1, BaseTotalScore: 1, TotalCollateralScore: 2}), "collateral takes all"},
-		{"no base", repository(&paid, scoring.PullFigures{TotalMergedPRs: 1}), "no merged one scores"},
+		{"no base", repository(&paid, scoring.PullFigures{TotalMergedPRs: 1}), "no merged pull request scores"},
 	} {
 		if got := zeroPulls(&tt.r); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)

@@ -10,7 +10,7 @@ import (
 	"mirrorfleet/shared/plural"
 )
 
-// Sight is what a producer sees of a round beside its records.
+// Sight is what a producer observes of a round apart from its records.
 type Sight struct {
 	// StandsBy names the producer that runs the round while this one stands by; ""
 	// while this one runs it.
@@ -18,39 +18,41 @@ type Sight struct {
 	Workers  Workers
 }
 
-// Workers says whether anybody takes the round's jobs.
+// Workers says whether any worker takes the round's jobs.
 type Workers struct {
-	// None says that nobody does; Why is the reason if there is one beside that
-	// none has shown itself, and Since when one last did.
+	// None says that no worker does. Why is the reason; "" if all that is known is that
+	// none has shown itself. Since is when a worker last did.
 	None  bool
 	Why   string
 	Since time.Time
 }
 
-// attendance tells from what a producer sees anyway whether anybody takes the jobs
-// of a round. A worker that is free waits for a job at the consumer; one that is
-// busy shows signs of life on the records of its jobs. All instants are of one
-// monotonic clock, the caller's.
+// attendance finds out whether any worker takes the jobs of a round, from what a producer
+// reads anyway. A free worker waits for a job at the consumer. A busy one shows signs of
+// life on the records of its jobs. All instants come from one monotonic clock, the
+// caller's.
 type attendance struct {
-	quiet time.Duration
-	alive time.Time // when a worker showed itself last
-	// refused is why the last worker that had a job of the round handed it back as
-	// none of its own; "" since one has begun with such a job.
+	quiet time.Duration // how long no worker may show itself before None
+	alive time.Time     // when a worker showed itself last
+	// refused is why the last worker that was given a job of the round handed it back,
+	// for another mirror or egress; "" once a worker has begun such a job.
 	refused string
-	none    bool // as it was told last
+	none    bool // the state that was logged last
 }
 
-// pullGap is how long a worker that is free may be seen without its wait for a
-// job: each lasts a second and is followed by the next. It comes on top of the time
-// between two signs of life, in which one that is busy is not seen.
+// pullGap is how long a free worker may go unnoticed: it asks the consumer for a second at
+// a time, and a look may fall between two requests. It is added to the time between two
+// signs of life, in which a busy worker goes unnoticed.
 const pullGap = 2 * time.Second
 
 func newAttendance(lease time.Duration, now time.Time) attendance {
 	return attendance{quiet: lease/job.SignsPerLease + pullGap, alive: now}
 }
 
-// note takes a record that has changed. What the producer itself writes, to take
-// a job back, is no sign of a worker.
+// note takes a record that has changed. A record that the producer itself has written, to
+// take a job back, is no sign of a worker: it is planned, with no failure more. A claim
+// alone does not end refused, because the worker may hand the job back again; a list of
+// requests or a second sign of life does.
 func (a *attendance) note(r job.Record, now time.Time) {
 	switch {
 	case r.Phase == job.Planned && r.Refused != "":
@@ -63,8 +65,9 @@ func (a *attendance) note(r job.Record, now time.Time) {
 	}
 }
 
-// look takes a look at the consumer, and how many of the messages that are out are
-// the round's own.
+// look judges what the consumer shows. own is how many of the messages that are handed out
+// belong to this round. The reasons are tried in the order of what an operator can do
+// about them.
 func (a *attendance) look(out jobstream.HandOut, own int, now time.Time) Workers {
 	if out.Idle {
 		a.alive = now
@@ -80,10 +83,10 @@ func (a *attendance) look(out jobstream.HandOut, own int, now time.Time) Workers
 	return w
 }
 
-// blind lets a time pass in which nobody could be seen.
+// blind discounts a time in which no worker could be seen, because NATS was away.
 func (a *attendance) blind(d time.Duration) { a.alive = a.alive.Add(d) }
 
-// attend tells whether anybody takes the round's jobs, and logs each change of it.
+// attend reports whether any worker takes the round's jobs, and logs each change.
 func (k *keeper) attend(ctx context.Context, out jobstream.HandOut, now time.Time) {
 	w := k.workers.look(out, k.lives.handedOut(), now)
 	k.cfg.Seen(Sight{Workers: w})

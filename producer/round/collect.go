@@ -10,10 +10,10 @@ import (
 	"mirrorfleet/shared/plural"
 )
 
-// collect follows the records until every job of the round has ended. A watch goes on
-// from where it was; in a stream that has lost its last messages what follows is
-// before that, and the watch does not tell of it. So what the reconciler reads of ended
-// jobs counts too.
+// collect follows the records until every job of the round has ended. The watch alone is
+// not enough. After a reconnect it continues from the sequence number that it had reached;
+// a stream that has lost its last messages then reuses numbers below that one, and the
+// watch skips them. So the ended records that the reconciler lists count too.
 func (w *work) collect(ctx context.Context, into *tally) error {
 	w.cfg.Progress(into.progress())
 	if into.ended() {
@@ -52,14 +52,15 @@ func (w *work) collect(ctx context.Context, into *tally) error {
 	return errors.New("the watch of the records ended")
 }
 
-// took counts a record.
+// took counts a record, remembers it if its job has ended, and reports the progress.
 func (w *work) took(ctx context.Context, record job.Record, into *tally) {
 	into.take(record, time.Now())
 	w.saw(record)
 	w.see(ctx, record, into.progress())
 }
 
-// list gives the collector the records of ended jobs, if it still waits for any.
+// list passes the records of ended jobs to the collector. It returns when the collector
+// has taken them, or has ended.
 func (w *work) list(ctx context.Context, records []job.Record) {
 	var ended []job.Record
 	for _, record := range records {

@@ -20,7 +20,7 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// evidence is what an outcome is made of, as it was read when all jobs had ended.
+// evidence is what an outcome is made of, read after all jobs have ended.
 type evidence struct {
 	*tally
 
@@ -28,16 +28,17 @@ type evidence struct {
 	letters     []job.DeadLetter
 }
 
-// found is one evaluation.
+// found is one evaluation, with its key and digest as the outcome lists them.
 type found struct {
 	job.Evaluation
 
 	part outcome.Part
 }
 
-// verify reads what is stored of the round, not what is remembered of it, and mends
-// what is not whole. It is whole when each job has ended, by a record that is there,
-// with an evaluation that can be read where the record says that one stands.
+// verify reads what is stored of the round, and does not rely on what is remembered. It
+// repairs what is incomplete, and returns true only if nothing was: each job has ended by
+// a record that exists, and each evaluation that a record names can be read. After any
+// repair everything must be read again, because jobs may be outstanding.
 func (w *work) verify(ctx context.Context) (evidence, bool, error) {
 	held, did, err := w.reconcile(ctx)
 	if err != nil || did > 0 {
@@ -57,7 +58,7 @@ func (w *work) verify(ctx context.Context) (evidence, bool, error) {
 	for _, record := range lost {
 		did, err := w.reopen(ctx, record)
 		if err != nil {
-			return evidence{}, false, fmt.Errorf("opening the job of miner %d again: %w", record.UID, err)
+			return evidence{}, false, fmt.Errorf("reopening the job of miner %d: %w", record.UID, err)
 		}
 		if did != "" {
 			w.note(ctx, record.UID, did)
@@ -66,8 +67,8 @@ func (w *work) verify(ctx context.Context) (evidence, bool, error) {
 	return e, len(lost) == 0, nil
 }
 
-// readEvaluations reads what counts of each job, several at a time; lost are the
-// records whose evaluation is gone or cannot be read.
+// readEvaluations reads the evaluation that counts for each job (Record.Stands), several
+// at a time. lost are the records whose evaluation is gone or cannot be read.
 func (w *work) readEvaluations(ctx context.Context, records map[int]job.Record) (read map[int]found, lost []job.Record, err error) {
 	uids := slices.Sorted(maps.Keys(records))
 	all, unreadable := make([]found, len(uids)), make([]bool, len(uids))
@@ -102,8 +103,10 @@ func (w *work) readEvaluations(ctx context.Context, records map[int]job.Record) 
 	return read, lost, nil
 }
 
-// conclude asks for the maintainers, and stores what the rules make of it all as
-// the revision after the replay's.
+// conclude looks up the maintainers, applies the rules to the evidence, and stores the
+// outcome as the next revision: 1 for the round itself, n+1 for replay n. The order of
+// rules is that of scoring.Conclude (docs/rules/scoring.md). An outcome is complete only if
+// nothing stands in for anything (outcome.Result.NothingStandsIn).
 func (w *work) conclude(ctx context.Context, e evidence) (outcome.Result, error) {
 	ctx, span := otel.Tracer(telemetry.Scope).Start(ctx, telemetry.SpanConclude)
 	defer span.End()
@@ -136,7 +139,7 @@ func (w *work) conclude(ctx context.Context, e evidence) (outcome.Result, error)
 	result.Complete = result.NothingStandsIn()
 	if result.Revision > 1 {
 		if result.Former, err = w.cfg.Bus.Outcomes.Digest(ctx, w.m.Round, result.Revision-1); err != nil {
-			return outcome.Result{}, fmt.Errorf("reading the revision before: %w", err)
+			return outcome.Result{}, fmt.Errorf("reading the revision before this one: %w", err)
 		}
 	}
 	if result, err = w.store(ctx, result); err != nil {
@@ -145,8 +148,9 @@ func (w *work) conclude(ctx context.Context, e evidence) (outcome.Result, error)
 	return result, nil
 }
 
-// damaged lists what damage has cost the outcome: also the stored evaluation of a
-// miner that could have stood in for pull requests which could not be had.
+// damaged lists what damage has cost the outcome. That includes an unreadable stored
+// evaluation, but only where it would have been used: for a miner whose pull requests
+// could not be listed (docs/rules/scoring.md#fallback-and-shared-accounts).
 func (w *work) damaged(ctx context.Context, o *scoring.Outcome) ([]outcome.Lost, error) {
 	lost := slices.Clone(w.lost)
 	for i := range o.Miners {
@@ -165,10 +169,11 @@ func (w *work) damaged(ctx context.Context, o *scoring.Outcome) ([]outcome.Lost,
 	return lost, nil
 }
 
-// store keeps the result. The stored evaluations come before the outcome: a
-// crash in between concludes again, from the same snapshot, and changes the
-// same. If another producer was first with this revision, its result counts,
-// unless it cannot be read.
+// store writes the stored evaluations and then the outcome. In this order a crash in
+// between is harmless: the next producer concludes again from the same snapshot, and
+// makes the same changes. In the other order, the changes would be missing for good. If
+// another producer was first with this revision, its outcome counts, unless it cannot be
+// read: then this one replaces it.
 func (w *work) store(ctx context.Context, result outcome.Result) (outcome.Result, error) {
 	data, err := result.Encode()
 	if err != nil {
@@ -198,7 +203,9 @@ func (w *work) store(ctx context.Context, result outcome.Result) (outcome.Result
 	return result, nil
 }
 
-// newResult is what there is to say of a round before its rules are applied.
+// newResult fills in what does not depend on the rules: counts, dead letters, and what
+// evaluations lack. Evaluations are listed by uid, so that equal evidence gives equal
+// bytes to sign.
 func (w *work) newResult(e evidence) outcome.Result {
 	p, m := e.progress(), w.m
 	result := outcome.Result{
@@ -231,8 +238,8 @@ func (w *work) newResult(e evidence) outcome.Result {
 	return result
 }
 
-// notesOf are a manifest's notes, without those on unknown identities when every
-// identity is known.
+// notesOf returns a manifest's notes. The note on unknown identities is left out once a
+// replay has found out all of them.
 func notesOf(m job.Manifest) []string {
 	if slices.ContainsFunc(m.Miners, input.Miner.IdentityUnknown) {
 		return m.Notes

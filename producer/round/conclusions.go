@@ -13,12 +13,12 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// lookBack is how many concluded rounds are looked at for the last complete
-// one: a day of them, at one in two hours.
+// lookBack is how many concluded rounds are searched for the last complete one: a day of
+// them, at one every two hours. Each costs a read of its outcome.
 const lookBack = 12
 
-// LastOf reads from the outcomes when rounds were last concluded; an instant is
-// zero for never, or too long ago to look for.
+// LastOf reads from the outcomes when a round was last concluded, and when a complete one
+// was. An instant is zero if there was none, or none among the last lookBack.
 func LastOf(ctx context.Context, bus *jobstream.Bus) (last job.Last, err error) {
 	rounds, err := bus.Rounds.Concluded(ctx)
 	if err != nil {
@@ -30,14 +30,14 @@ func LastOf(ctx context.Context, bus *jobstream.Bus) (last job.Last, err error) 
 			return last, err
 		}
 		if latest.Revision == 0 {
-			continue // forgotten since it was listed
+			continue // removed since it was listed
 		}
 		at, err := bus.Outcomes.ConcludedAt(ctx, name, latest.Revision)
 		if errors.Is(err, jobstream.ErrNotFound) {
-			continue // so it was, or its outcome is gone
+			continue // removed since then, or lost
 		}
 		if err != nil {
-			return last, fmt.Errorf("when round %s was concluded: %w", name, err)
+			return last, fmt.Errorf("reading when round %s was concluded: %w", name, err)
 		}
 		if last = last.With(at, latest.Complete); latest.Complete {
 			return last, nil
@@ -46,8 +46,9 @@ func LastOf(ctx context.Context, bus *jobstream.Bus) (last job.Last, err error) 
 	return last, nil
 }
 
-// KeepLast has the bucket say when rounds were last concluded, if nobody has
-// said so of the last one: the producer that concluded it died right after.
+// KeepLast writes into the bucket when rounds were last concluded, as the outcomes have
+// it. It fills a gap: a producer that dies right after it has written an outcome does not
+// record the conclusion, and a metric would report the round before.
 func KeepLast(ctx context.Context, bus *jobstream.Bus) error {
 	last, err := LastOf(ctx, bus)
 	if err != nil || last.Concluded.IsZero() {
@@ -61,18 +62,19 @@ func KeepLast(ctx context.Context, bus *jobstream.Bus) error {
 	return bus.Schedule.RecordConclusion(ctx, last.Concluded, false)
 }
 
-// note has the bucket say that the round was concluded. It is for whoever looks
-// from outside, and no reason for the round to fail.
+// note records in the bucket that the round was concluded. Only metrics read it, so an
+// error is logged and does not fail the round.
 func (r *Runner) note(ctx context.Context, result outcome.Result) {
 	if err := r.cfg.Bus.Schedule.RecordConclusion(ctx, time.Now().UTC(), result.Complete); err != nil {
-		r.cfg.Log.WarnContext(ctx, "when the round was concluded could not be noted for the metrics", "round", result.Round, "error", err)
+		r.cfg.Log.WarnContext(ctx, "could not record for the metrics when the round was concluded", "round", result.Round, "error", err)
 	}
 	crash.At(crash.ConclusionNoted)
 }
 
-// LastTurn is the schedule's last turn, with the revision that the next one
-// replaces; it names no round when there was none. Where the turn is gone or cannot
-// be read, it is that of the newest round of the schedule that was planned.
+// LastTurn returns the schedule's last turn, and the revision that the next turn must
+// replace; the turn names no round if there was none. If the stored turn is gone or
+// unreadable, the newest planned round of the schedule tells it: names sort by time, and a
+// manifest has the instant for which the round was due.
 func LastTurn(ctx context.Context, bus *jobstream.Bus) (job.Turn, uint64, error) {
 	turn, revision, err := bus.Schedule.Turn(ctx)
 	if err == nil && revision > 0 {
@@ -88,7 +90,7 @@ func LastTurn(ctx context.Context, bus *jobstream.Bus) (job.Turn, uint64, error)
 	for _, name := range slices.Backward(rounds) {
 		m, err := bus.Rounds.Manifest(ctx, name)
 		switch {
-		case jobstream.Damaged(err), errors.Is(err, jobstream.ErrNotFound): // it is passed over
+		case jobstream.Damaged(err), errors.Is(err, jobstream.ErrNotFound): // an earlier round may tell
 		case err != nil:
 			return job.Turn{}, 0, fmt.Errorf("looking for the last turn: %w", err)
 		case !m.Due.IsZero():

@@ -12,9 +12,11 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// replace writes a record in the place of one that cannot be read: the job's end,
-// if this process has seen it and its evaluation is there; else a planned one, whose
-// job runs again; or, when the round has to end, a failed one.
+// replace overwrites a record that cannot be read. If this process has seen how the job
+// ended, and the evaluation still exists, it writes that end. Otherwise it writes a
+// planned record, and the job runs again; or a failed one if the round is overdue, since
+// nothing new may be waited for then. The revision of the unreadable value makes sure that
+// nothing newer is overwritten.
 func (w *work) replace(ctx context.Context, what repair) (bool, error) {
 	if what.record.Phase.Ended() {
 		why, err := w.unfounded(ctx, what.record)
@@ -44,9 +46,9 @@ func (w *work) replace(ctx context.Context, what repair) (bool, error) {
 	return true, err
 }
 
-// putBack writes the end of a job that this process has seen, where the streams
-// have none or an earlier state of its record. Without its evaluation it is worth
-// nothing: then the end is forgotten, and the next comparison has the job run again.
+// putBack writes a job's end, which this process has seen, where the streams have lost the
+// record or have an earlier state of it. An end without its evaluation is worthless: it is
+// forgotten, and the next comparison lets the job run again.
 func (w *work) putBack(ctx context.Context, what repair) (bool, error) {
 	why, err := w.unfounded(ctx, what.record)
 	if why != nil {
@@ -65,13 +67,13 @@ func (w *work) putBack(ctx context.Context, what repair) (bool, error) {
 		return created, err
 	case err != nil && !jobstream.Damaged(err):
 		return false, err
-	case err == nil && now.Phase.Ended(): // it ended while it was listed
+	case err == nil && now.Phase.Ended(): // the job has ended since the list was read
 		return false, nil
 	}
 	return w.rewrite(ctx, what.record, revision)
 }
 
-// rewrite writes a record at a revision; false if somebody was faster.
+// rewrite writes a record over a revision; false if another writer was faster.
 func (w *work) rewrite(ctx context.Context, record job.Record, revision uint64) (bool, error) {
 	_, err := w.cfg.Bus.Records.Update(ctx, record, revision)
 	if err == nil {
@@ -80,8 +82,8 @@ func (w *work) rewrite(ctx context.Context, record job.Record, revision uint64) 
 	return ended(err)
 }
 
-// ended makes a conflict no error: somebody was faster, and the next comparison
-// looks again.
+// ended turns a conflict into false without an error: another writer was faster, and the
+// next comparison looks again.
 func ended(err error) (bool, error) {
 	if errors.Is(err, jobstream.ErrConflict) {
 		return false, nil
@@ -89,8 +91,8 @@ func ended(err error) (bool, error) {
 	return err == nil, err
 }
 
-// unfounded is why the evaluation that an ended record stands on cannot be had; nil
-// if it can, or if there is none.
+// unfounded returns why the evaluation that an ended record names cannot be read; nil if
+// it can be, or if the record names none.
 func (w *work) unfounded(ctx context.Context, record job.Record) (why, err error) {
 	key := record.Stands()
 	if key == "" {
@@ -103,9 +105,11 @@ func (w *work) unfounded(ctx context.Context, record job.Record) (why, err error
 	return nil, err
 }
 
-// reopen has a job run again whose evaluation is gone or cannot be read. When the
-// round has to end, the job is dead as damaged instead: what stands in for those that
-// could not be loaded stands in for it.
+// reopen lets a job run again whose evaluation is gone or cannot be read. If the round is
+// overdue, the job becomes a dead letter of class damaged instead, and the same fallback
+// applies as for miners that could not be loaded
+// (docs/rules/scoring.md#fallback-and-shared-accounts). was is the record as it was
+// listed: if it has changed since, there is nothing to do.
 func (w *work) reopen(ctx context.Context, was job.Record) (repairKind, error) {
 	record, revision, err := w.cfg.Bus.Records.Load(ctx, was.Round, was.UID)
 	if err != nil || !record.Phase.Ended() || record.Stands() != was.Stands() {
@@ -139,6 +143,7 @@ func (w *work) reopen(ctx context.Context, was job.Record) (repairKind, error) {
 	return lostEvaluation, err
 }
 
+// kindIf returns a kind if something was done, and "" if not.
 func kindIf(did bool, kind repairKind) repairKind {
 	if did {
 		return kind
@@ -146,7 +151,7 @@ func kindIf(did bool, kind repairKind) repairKind {
 	return ""
 }
 
-// jobOf is the job of a miner that has one.
+// jobOf returns the job of a miner; the zero Job if it has none.
 func (w *work) jobOf(uid int) job.Job {
 	for _, j := range w.jobs {
 		if j.UID == uid {

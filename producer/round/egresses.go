@@ -14,26 +14,26 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// ErrDeclared says that another producer runs, and has declared other egresses.
+// ErrDeclared says that another producer is running and has declared other egresses.
 var ErrDeclared = errors.New("the fleet's egresses are declared otherwise")
 
-// Setting is what a producer is told of the fleet's egresses.
+// Setting is what a producer's flags say of the fleet's egresses.
 type Setting struct {
 	Names []string
-	// Said is false for the default, which yields to any declaration that has this
-	// producer's egress: a round that is run by hand while serve restarts does not
-	// take the fleet's other egresses away.
+	// Said is false for the default, this producer's own egress alone. A default yields to
+	// any declaration that contains this egress: a round that is run by hand while serve
+	// restarts must not take the fleet's other egresses away.
 	Said bool
 }
 
-// Declare has the streams say which egresses the fleet has; workers of others
-// then hand their jobs back. It is for a producer that starts, before it
-// publishes anything.
+// Declare stores which egresses the fleet has. Workers of any other egress then hand
+// their jobs back. A producer calls it when it starts, before it publishes anything.
 //
-// The first one that runs wins: while another producer holds a round or the
-// schedule, what is declared stays. Whoever was told otherwise gets ErrDeclared.
-// While none does, this producer's setting replaces what was declared, which is
-// logged with both. A default changes nothing that it can work under.
+// The producer that runs first wins: while another one holds a round or the schedule, its
+// declaration stays, and a producer with another setting gets ErrDeclared. If none does,
+// this producer's setting replaces the declaration, and the log has both. Two producers
+// that declare at the same instant are told apart by compare-and-set: the slower one looks
+// again.
 func Declare(ctx context.Context, cfg Config, s Setting) error {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -43,7 +43,7 @@ func Declare(ctx context.Context, cfg Config, s Setting) error {
 	for {
 		known, revision, err := cfg.Bus.Egresses.Stored(ctx)
 		if damage, damaged := errors.AsType[*jobstream.ValueError](err); damaged {
-			cfg.Log.WarnContext(ctx, "the declared egresses cannot be read and are declared anew", "egresses", mine.Names, "error", damage)
+			cfg.Log.WarnContext(ctx, "the declared egresses cannot be read: declaring them again", "egresses", mine.Names, "error", damage)
 		} else if err != nil {
 			return fmt.Errorf("reading the fleet's egresses: %w", err)
 		}
@@ -62,32 +62,34 @@ func Declare(ctx context.Context, cfg Config, s Setting) error {
 		}
 		err = cfg.Bus.Egresses.Set(ctx, mine, revision)
 		if errors.Is(err, jobstream.ErrConflict) {
-			continue // somebody was faster: look again
+			continue // another producer was faster: look again
 		}
 		if err != nil {
 			return fmt.Errorf("declaring the fleet's egresses: %w", err)
 		}
 		if len(known.Names) > 0 {
-			cfg.Log.WarnContext(ctx, "the fleet's egresses are others now: workers of those that are gone hand their jobs back and end",
+			cfg.Log.WarnContext(ctx, "the fleet's egresses have changed: workers of removed ones hand their jobs back and exit",
 				"egresses", mine.Names, "before", known.Names, "declared_by", known.By, "declared_at", known.At)
 		}
 		return nil
 	}
 }
 
-// free is nil if what is declared can be replaced: no other producer runs.
+// free returns nil if the declaration may be replaced, because no other producer runs.
 func (c Config) free(ctx context.Context, known, mine job.Egresses) error {
 	other, err := c.running(ctx)
 	if err != nil || other.Name == "" {
 		return err
 	}
-	return fmt.Errorf("%w: they are %s, and producer %s runs (%s); this one would declare %s: "+
-		"give it the same --egresses and one of them as --egress, or stop the others first",
+	return fmt.Errorf("%w: they are %s, and producer %s is running (%s); this one would declare %s: "+
+		"give it the same --egresses and one of them as --egress, or stop the other producers first",
 		ErrDeclared, known, other.Name, other.Round, strings.Join(mine.Names, ", "))
 }
 
-// running waits until a producer gives a sign of life, or until all that hold
-// something have been silent for their time; then its result names nobody.
+// running waits until a producer gives a sign of life, or until every producer that leads
+// something has been silent for its own takeover time; the result then names none. A sign
+// of life is a new revision, not a stored instant: clocks of two machines are not
+// compared.
 func (c Config) running(ctx context.Context) (jobstream.Hold, error) {
 	var (
 		seen   = map[string]uint64{}
@@ -112,7 +114,7 @@ func (c Config) running(ctx context.Context) (jobstream.Hold, error) {
 			return jobstream.Hold{}, nil
 		}
 		if first {
-			c.Log.InfoContext(ctx, "other egresses are declared: looking whether the producer that holds a round still runs",
+			c.Log.InfoContext(ctx, "other egresses are declared: waiting to see whether the producer that leads a round still runs",
 				"for", silent)
 		}
 		if err := pause.For(ctx, leadership.LookInterval(silent)); err != nil {
@@ -121,9 +123,10 @@ func (c Config) running(ctx context.Context) (jobstream.Hold, error) {
 	}
 }
 
-// admitted is nil while this producer's egress is one of the fleet's: it sends
-// the look-ups of maintainers. It is asked when a round is held, so that nobody
-// who looks for a producer that runs misses this one.
+// admitted returns nil while this producer's egress is declared: the producer sends the
+// look-ups of maintainers under it. The check comes after the round is held, so that a
+// producer that declares other egresses in between either finds this one running, or is
+// found here.
 func (r *Runner) admitted(ctx context.Context) error {
 	declared, _, err := r.cfg.Bus.Egresses.Load(ctx)
 	if err != nil {

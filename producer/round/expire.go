@@ -6,28 +6,30 @@ import (
 	"time"
 )
 
-// InstantOf is when a round of that name was planned; false for a name that
-// NewID has not made.
+// InstantOf returns when a round of this name was planned, to the second; false for a name
+// that NewID has not made.
 func InstantOf(id string) (time.Time, bool) {
 	stamp, _, found := strings.Cut(id, "-")
 	at, err := time.Parse("20060102t150405z", stamp)
 	return at, found && err == nil
 }
 
-// Kept is which rounds there are: Known are all of which anything is left, and
-// of these Planned have their manifest and Concluded an outcome. Turn is the one
-// of the schedule's last turn, "" for none.
+// Kept lists the rounds that the streams have. Known are all of which anything is stored;
+// of these, Planned have their manifest and Concluded an outcome. Turn is the round of the
+// schedule's last turn, "" for none.
 type Kept struct {
 	Known, Planned, Concluded []string
 	Turn                      string
 }
 
-// Expired lists the rounds of which nothing need be kept any more: concluded
-// ones that were planned before now - keep, but for the last of them, whose
-// rewards are in force until there are others, and for that of the last turn,
-// which would look as if it had never been begun. One that nobody has concluded
-// stays, whatever its age: it can be gone on with. One without its manifest was
-// forgotten half-way.
+// Expired lists the rounds that may be removed: concluded ones that were planned before
+// now - keep. Exempt are:
+//   - the last concluded round, because its rewards are in force until there are others;
+//   - the round of the last turn, because without it the turn would look as if its round
+//     had never begun;
+//   - a round without an outcome, whatever its age, because it can be resumed.
+//
+// A round without its manifest is removed as well: an earlier removal was interrupted.
 func Expired(k Kept, keep time.Duration, now time.Time) []string {
 	last := ""
 	for _, name := range k.Concluded {

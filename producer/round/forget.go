@@ -11,10 +11,11 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// Forget removes the rounds that have expired (see Expired), each while it is
-// held: a replay that somebody runs of one is let end, whatever else this
-// producer may take at once (Config.SoleProducer, Config.Predecessor). One that cannot be
-// had soon is left for the next time. It returns the names of those removed.
+// Forget removes the rounds that have expired (see Expired), and returns their names. It
+// leads each round while it removes it, so that a replay is not removed under another
+// producer's feet; SoleProducer and Predecessor do not count here, because in this process
+// the API may be replaying the round. A round that cannot be had within two takeover times
+// is left for the next call.
 func Forget(ctx context.Context, cfg Config, keep time.Duration, now time.Time) ([]string, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -43,9 +44,9 @@ func Forget(ctx context.Context, cfg Config, keep time.Duration, now time.Time) 
 	return gone, nil
 }
 
-// whatIsKept lists the rounds that there are. One that was left before its end and
-// whose manifest is gone or cannot be read is not planned: nobody can go on with it. A
-// list has a manifest that somebody has deleted by hand.
+// whatIsKept lists the rounds that the streams have. A round without outcome whose manifest
+// is gone or unreadable does not count as planned, because nobody can resume it. Its
+// manifest is read to find out: Rounds.List may still name one that was deleted by hand.
 func whatIsKept(ctx context.Context, bus *jobstream.Bus) (kept Kept, err error) {
 	turn, _, err := LastTurn(ctx, bus)
 	if err != nil {

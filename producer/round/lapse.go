@@ -10,32 +10,32 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// slack is how much longer than its lease a silent claim keeps its job: where
-// the server's clock is right, its own redelivery comes first.
+// slack is how much longer than its lease a silent claim keeps its job. It lets the
+// server's own redelivery come first wherever the server's clock is right.
 const slack = 750 * time.Millisecond
 
-// lives are the outstanding jobs of a round with the instants at which their
-// records were last seen to change. All instants are of one monotonic clock, the
-// caller's: what somebody does to the wall clock of a server changes nothing.
+// lives are the outstanding jobs of a round, with the instants at which their records
+// were last seen to change. All instants come from one monotonic clock, the caller's, so
+// that setting a server's wall clock changes nothing.
 type lives struct {
 	lease  time.Duration // of a claim that does not say its own
-	wanted map[int]int   // the replay of each job, by uid
+	wanted map[int]int   // the replay number of each job, by uid; 0 for the round itself
 	of     map[int]life
-	// idle is since when every look has found a worker that waits for a job;
-	// zero if the last look has not.
+	// idle is the instant since which every look has found a waiting worker; zero if the
+	// last look has found none.
 	idle time.Time
 }
 
 // life is one job that has not ended.
 type life struct {
 	record job.Record
-	since  time.Time // when the record was first seen as it is
-	// taken says that this producer took the job back: nobody has it, whatever
-	// the server still waits for.
+	since  time.Time // when the record was first seen in this state
+	// taken says that this producer has taken the job back: no worker has it, although
+	// the server may still wait for an acknowledgement.
 	taken bool
 }
 
-// sign tells two states of a record apart.
+// sign identifies a state of a record: any change of it is a sign of life.
 type sign struct {
 	phase                                      job.Phase
 	replay, deliveries, failures, lapses, beat int
@@ -58,8 +58,8 @@ func newLives(jobs []job.Job, lease time.Duration) *lives {
 	return l
 }
 
-// note takes a record as it was seen, and says whether it is news; one that was
-// seen so before is no sign of life.
+// note takes a record, and reports whether it has changed since it was seen last. The
+// same state seen again is no sign of life. Records of an earlier replay are ignored.
 func (l *lives) note(r job.Record, now time.Time) bool {
 	replay, wanted := l.wanted[r.UID]
 	known, there := l.of[r.UID]
@@ -76,7 +76,7 @@ func (l *lives) note(r job.Record, now time.Time) bool {
 	return true
 }
 
-// handedOut counts the jobs that a worker has, or had.
+// handedOut counts the outstanding jobs that were given to a worker at least once.
 func (l *lives) handedOut() (n int) {
 	for _, one := range l.of {
 		if one.record.Deliveries > 0 {
@@ -86,8 +86,9 @@ func (l *lives) handedOut() (n int) {
 	return n
 }
 
-// blind lets a time pass that counts against nobody: while this producer's own question
-// was not answered, no worker could show a sign of life either.
+// blind discounts a time for all jobs. While NATS did not answer this producer, no worker
+// could show a sign of life either; without this, every claim would lapse at once when
+// NATS comes back.
 func (l *lives) blind(d time.Duration) {
 	for uid, one := range l.of {
 		one.since = one.since.Add(d)
@@ -98,9 +99,9 @@ func (l *lives) blind(d time.Duration) {
 	}
 }
 
-// look notes whether a worker waits for a job, and lists by uid the jobs that
-// something is to be done about: the running ones whose claims have lapsed, and
-// the planned ones whose messages the server withholds.
+// look notes whether a worker waits for a job, and lists by uid the jobs that need
+// something done: running ones whose claims have lapsed, and planned ones whose messages
+// the server withholds.
 func (l *lives) look(out jobstream.HandOut, now time.Time) []life {
 	switch {
 	case !out.Idle:
@@ -117,7 +118,8 @@ func (l *lives) look(out jobstream.HandOut, now time.Time) []life {
 	return due
 }
 
-// patience is how long a record may stay as it is.
+// patience is how long a record may stay unchanged: the lease that its claim says, or the
+// stream's, and slack.
 func (l *lives) patience(r job.Record) time.Duration {
 	lease := l.lease
 	if r.Claim != nil {
@@ -126,18 +128,22 @@ func (l *lives) patience(r job.Record) time.Duration {
 	return lease + slack
 }
 
-// lapsed says whether a claim has shown no sign of life in its time.
+// lapsed reports whether a claim has shown no sign of life for its whole patience.
 func (l *lives) lapsed(one life, now time.Time) bool {
 	return one.record.Phase == job.Running && now.Sub(one.since) >= l.patience(one.record)
 }
 
-// withheld says whether a job waits though workers do. One that waits its turn
-// is not meant: workers that wait have been given all that may be handed out. So
-// what they are not given for the whole time that a delivery, its delay and its
-// lease may take is kept back by the server's clock. A job that was taken back
-// needs no such time; only a worker that was given it at the last look must have
-// claimed it by now. A message whose deliveries are used up is not withheld: the
-// server's word and the reconciler deal with it.
+// withheld reports whether the server keeps a planned job from workers that wait. It is
+// not enough that both wait: the job's message may still be with a worker that died before
+// it claimed the record, or in the delay before a retry. But a worker that waits has been
+// given everything that may be handed out. So a job that no waiting worker is given for the
+// longest time that a delivery, its delay and its lease can take is held back by the
+// server's clock.
+//
+// Two cases differ. A job that this producer has taken back is due at the next look: all
+// that is possible until then is that a worker was just given it, and claims it. A message
+// whose deliveries are used up is not withheld: the server's advisory, or the reconciler,
+// turns it into a dead letter.
 func (l *lives) withheld(one life, most int, now time.Time) bool {
 	r := one.record
 	if r.Phase != job.Planned || l.idle.IsZero() || r.Claim != nil && most > 0 && r.Claim.Delivery >= uint64(most) {
@@ -157,10 +163,10 @@ func (l *lives) withheld(one life, most int, now time.Time) bool {
 	return now.Sub(since) >= wait
 }
 
-// lapse is the record of a job whose claim has lapsed at the sign of life that
-// was seen last. It is dead if so many attempts have ended without a word, or if
-// its message has no delivery left. The count outlives a message that is replaced
-// by a copy, whose deliveries the server counts anew.
+// lapse takes back the claim whose last sign of life was seen, and returns the record to
+// write. The job is dead if it has lapsed as often as a message may be delivered (most), or
+// if its message has no delivery left. The record's own count is needed because the server
+// counts the deliveries of a copy from the beginning. most below 1 sets no limit.
 func lapse(record job.Record, seen job.Claim, most int, now time.Time) (job.Record, error) {
 	taken, err := record.Lapsed(seen.ID, seen.Beat)
 	died := max(uint64(taken.Lapses), seen.Delivery)

@@ -13,20 +13,20 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// lookAgain is the time between two looks at the leases of a round. A job is
-// taken back at one look and queued anew at the next: with slack, that is within
-// 2 s of the end of its lease.
+// lookAgain is the time between two looks at the leases of a round. A job is taken back
+// at one look and queued again at the next. With slack, this is at most 750 + 2×400 ms
+// after the end of its lease, which leaves room in the 2 s that doc.go promises.
 const lookAgain = 400 * time.Millisecond
 
-// What is done about leases, by the names that the log and the outcome have
-// for it.
+// What is done about leases. The texts are what the log, the metrics and the outcome call
+// it, so they do not change.
 const (
 	takenBack  = "lease lapsed by this producer's clock: taken back"
 	lapsedDead = "deliveries used up by this producer's clock: buried"
 	renewed    = "message withheld from workers that wait: published again"
 )
 
-// keeper keeps the leases of one round.
+// keeper watches over the leases of one round.
 type keeper struct {
 	*Runner
 
@@ -34,14 +34,13 @@ type keeper struct {
 	lives   *lives
 	workers attendance
 	mended  []outcome.Mended
-	// failing says that the last look could not be ended, and that this was said.
+	// failing says that the last look failed, and that the log has it already.
 	failing bool
 }
 
-// keepLeases counts the leases of a round by this process's monotonic clock until
-// ctx ends. The server counts them by its wall clock: set back, it would keep a
-// dead worker's job for as long as it was set back. Here a job comes back by what
-// its record shows alone.
+// keepLeases counts the leases of a round by this process's monotonic clock until ctx
+// ends. The server counts them by its wall clock: if that is set back by an hour, the
+// server keeps a dead worker's job for an hour. Here only what the record shows decides.
 func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) ([]outcome.Mended, error) {
 	lease := r.cfg.Bus.AckWait()
 	k := keeper{Runner: r, round: round, lives: newLives(jobs, lease), workers: newAttendance(lease, time.Now())}
@@ -70,8 +69,8 @@ func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) (
 	}
 }
 
-// look deals with what is due. What it cannot do now is due at the next look: the
-// round goes on meanwhile.
+// look deals with the jobs that are due. What fails now is due again at the next look, and
+// the round continues in the meantime.
 func (k *keeper) look(ctx context.Context) {
 	asked := time.Now()
 	out, err := k.cfg.Bus.Queue.HandOut(ctx, k.round)
@@ -82,7 +81,7 @@ func (k *keeper) look(ctx context.Context) {
 	if err == nil {
 		k.attend(ctx, out, time.Now())
 	}
-	// A hand-out that is not known is none in which workers wait.
+	// After an error, out is zero: no worker is known to wait, and nothing counts as withheld.
 	for _, one := range k.lives.look(out, time.Now()) {
 		if err != nil {
 			break
@@ -93,13 +92,14 @@ func (k *keeper) look(ctx context.Context) {
 		}
 	}
 	if err != nil && ctx.Err() == nil && !k.failing {
-		k.cfg.Log.ErrorContext(ctx, "the leases of the round could not be looked after", "round", k.round, "error", err)
+		k.cfg.Log.ErrorContext(ctx, "could not check the leases of the round", "round", k.round, "error", err)
 	}
 	k.failing = err != nil
 }
 
-// act takes a job back, or queues it anew; "" if it was right after all. What it
-// has begun it ends: the job's end may be what the round waits for.
+// act takes a job back or queues it again, and says which; "" if neither was needed after
+// all. Once it has begun, it does not stop when ctx ends: burying the last job ends ctx
+// itself, and the message would stay behind.
 func (k *keeper) act(ctx context.Context, one life, most int) (what string, err error) {
 	if ctx.Err() != nil {
 		return "", ctx.Err() //nolint:wrapcheck // the caller's own
@@ -117,8 +117,9 @@ func (k *keeper) act(ctx context.Context, one life, most int) (what string, err 
 	return what, nil
 }
 
-// takeBack ends a claim that has lapsed. Its worker may be alive after all, or
-// another may have been given the job just now: the record decides.
+// takeBack ends a claim that has lapsed. Its worker may be alive after all, or another may
+// have claimed the job just now. Either has changed the record since, so that taking it back
+// is refused (ErrFenced) or the write conflicts.
 func (k *keeper) takeBack(ctx context.Context, seen job.Record, most int) (string, error) {
 	for {
 		record, revision, err := k.cfg.Bus.Records.Load(ctx, seen.Round, seen.UID)
@@ -152,8 +153,8 @@ func (k *keeper) takeBack(ctx context.Context, seen job.Record, most int) (strin
 	}
 }
 
-// renew replaces the message of a job that nobody is given by a copy, unless
-// somebody has claimed it meanwhile. A job without a message is the reconciler's.
+// renew replaces the withheld message of a job by a copy, unless a worker has claimed the
+// job in the meantime. A job without a message is left to the reconciler.
 func (k *keeper) renew(ctx context.Context, one life) (string, error) {
 	record, _, err := k.cfg.Bus.Records.Load(ctx, one.record.Round, one.record.UID)
 	if err != nil {
@@ -175,8 +176,8 @@ func (k *keeper) renew(ctx context.Context, one life) (string, error) {
 	return renewed, nil
 }
 
-// gone forgets a job whose record is not there or cannot be read: the reconciler
-// mends it, and the watch shows it again.
+// gone forgets a job whose record is missing or unreadable. The reconciler repairs the
+// record, and then the watch shows it again.
 func (k *keeper) gone(err error, uid int) error {
 	if errors.Is(err, jobstream.ErrNotFound) || jobstream.Damaged(err) {
 		delete(k.lives.of, uid)
@@ -185,7 +186,8 @@ func (k *keeper) gone(err error, uid int) error {
 	return err
 }
 
-// tell says what was put right.
+// tell logs and counts a repair, and returns it for the outcome's list. uid is -1 for a
+// repair of the round itself.
 func (r *Runner) tell(ctx context.Context, round string, uid int, what string) outcome.Mended {
 	telemetry.AuditMended(ctx, what, 1)
 	r.cfg.Log.WarnContext(ctx, "mended", "round", round, "uid", uid, "what", what)

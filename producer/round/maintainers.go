@@ -15,12 +15,14 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// maintainers are those of each repository that has a cut, asked for unless they are
-// kept: every revision of an outcome has the same. A look-up that fails is no cut, as
-// the rules say, and is reported; so is one that a round which has to end cannot wait
-// for. Entries that cannot be read are reported as well, and the others count, as the
-// rules say; the next revision asks again. The requests are counted where the answers
-// are kept, so that whoever concludes after a crash has those of the dead.
+// maintainers returns the maintainers of each repository with a cut. Answers that are
+// stored are not asked for again, so that every revision of an outcome has the same ones.
+//
+// A look-up that fails pays no cut, as docs/rules/scoring.md#rewards has it, and is
+// reported; so is one that an overdue round cannot wait for. Of an answer with unreadable
+// entries the others count; it is reported but not stored, so that the next revision asks
+// again. The number of requests is stored with the answers: a producer that concludes after
+// a crash must count those of the dead one.
 func (w *work) maintainers(ctx context.Context) (jobstream.Maintainers, []job.Missing, error) {
 	kept, err := w.cfg.Bus.Rounds.Maintainers(ctx, w.m.Round)
 	if jobstream.Damaged(err) {
@@ -46,8 +48,9 @@ func (w *work) maintainers(ctx context.Context) (jobstream.Maintainers, []job.Mi
 	return kept, failed, nil
 }
 
-// lookUp asks for the maintainers that are not kept: found are whole answers, partly
-// those of which some cannot be read, and failed is what either kind of answer lacks.
+// lookUp asks for the maintainers that are not stored. found has the complete answers,
+// partly those with unreadable entries, and failed says what is missing. Only the end of
+// ctx is an error: an overdue round ends the requests and not the work.
 func (w *work) lookUp(ctx context.Context, kept map[string][]scoring.Maintainer) (
 	found jobstream.Maintainers, partly map[string][]scoring.Maintainer, failed []job.Missing, err error,
 ) {
@@ -82,16 +85,16 @@ func (w *work) lookUp(ctx context.Context, kept map[string][]scoring.Maintainer)
 	return found, partly, failed, nil
 }
 
-// unanswered is a look-up that failed.
+// unanswered reports a look-up that failed.
 func (w *work) unanswered(ctx context.Context, repository string, err error) job.Missing {
 	w.cfg.Log.WarnContext(ctx, "no maintainers: the cut is not paid", "repository", repository, "error", err)
 	return job.Missing{What: "maintainers " + repository, Cause: job.Unanswered, Error: err.Error()}
 }
 
-// unreadable is an answer of which some entries cannot be read.
+// unreadable reports an answer with entries that cannot be read.
 func (w *work) unreadable(ctx context.Context, repository string, entries []job.Malformed) job.Missing {
 	n, first := len(entries), entries[0]
-	w.cfg.Log.WarnContext(ctx, "maintainers that cannot be read: the cut is paid to the others",
+	w.cfg.Log.WarnContext(ctx, "some maintainers cannot be read: the cut is paid to the others",
 		"repository", repository, "unreadable", n, "item", first.Item, "error", first.Error)
 	return job.Missing{
 		What: "maintainers " + repository, Cause: job.Inconsistent,

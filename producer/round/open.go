@@ -7,17 +7,19 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// opened adds up what the open jobs of a tally tell.
+// opened adds up what is known of the open jobs of a tally, for the estimate of the time
+// that is left.
 type opened struct {
 	p    *Progress
-	mean int // requests that a job takes
-	// speakers counts the running jobs that have told what they need; ages is the
-	// sum of when they did, counted from first.
+	mean int // requests of a job, rounded up
+	// speakers counts the running jobs that have said how many requests they need; ages
+	// is the sum of the instants at which they did, counted from first, for the average.
 	speakers int
 	first    time.Time
 	ages     time.Duration
 }
 
+// add adds one open job: a planned one that has failed before, or a running one.
 func (o *opened) add(one told) {
 	r := one.record
 	if r.Phase == job.Planned {
@@ -43,8 +45,8 @@ func (o *opened) add(one told) {
 	o.p.Work.Told += r.Left
 }
 
-// needs is how many requests the next attempt of a job takes: its lists once more,
-// and what the last one had left.
+// needs is how many requests the next attempt of a job takes: its lists again, and the
+// files that the last attempt had not fetched; the mean if that is unknown.
 func (o *opened) needs(r job.Record) int {
 	if r.Left == 0 {
 		return o.mean
@@ -52,7 +54,8 @@ func (o *opened) needs(r job.Record) int {
 	return estimate.LookUps + r.Left
 }
 
-// waits notes a job that waits for another attempt.
+// waits notes a job that waits for another attempt: the earliest is shown, the latest
+// bounds the estimate.
 func (o *opened) waits(one told) {
 	r := one.record
 	if r.Failures == 0 || r.Failure == nil {

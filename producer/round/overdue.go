@@ -12,8 +12,8 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// overdue is when a round has to be concluded with what there is; zero for
-// never. A replay has all the time that it needs: somebody waits for it.
+// overdue is when a round must be concluded with what it has; zero for never. A replay
+// has no deadline: the round's outcome is in force already, and no later round waits.
 func overdue(m job.Manifest, replay job.Replay) time.Time {
 	if replay.Number > 0 {
 		return time.Time{}
@@ -21,10 +21,12 @@ func overdue(m job.Manifest, replay job.Replay) time.Time {
 	return m.OverdueAt
 }
 
+// errOverdue is the reason that the outcome gives for look-ups that were cut off.
 var errOverdue = errors.New("the round is overdue: it does not wait any longer")
 
-// lastLookUp is when the maintainers of a round that has to end must have been
-// had, at the latest.
+// lastLookUp is the deadline of the look-ups of maintainers: most after the round's own
+// deadline, or after now where that has passed. An overdue round still gets the grace
+// time, because these few requests decide about every maintainer's cut.
 func lastLookUp(overdueAt, now time.Time, most time.Duration) time.Time {
 	if overdueAt.After(now) {
 		now = overdueAt
@@ -32,11 +34,11 @@ func lastLookUp(overdueAt, now time.Time, most time.Duration) time.Time {
 	return now.Add(most)
 }
 
-// declareOverdue waits until the round is overdue and then ends every job that
-// has not ended, as it would be ended by a worker: dead letter, then record. Who
-// works on one at that instant may still be first; afterwards its claim counts
-// for nothing. Messages that are left are removed by whoever is given them. It goes
-// on until ctx ends: a record that was lost or damaged since is ended again.
+// declareOverdue waits until the round is overdue, and then ends every job that has not
+// ended, as a worker would: dead letter first, then the record. A worker that is at such a
+// job may still commit before that write; after it, its claim no longer matches. Messages
+// that remain are removed by the workers that get them. The jobs are checked again until
+// ctx ends, because a record may be lost or damaged after it was ended.
 func (r *Runner) declareOverdue(ctx context.Context, round string, jobs []job.Job, at time.Time) error {
 	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
@@ -61,7 +63,8 @@ func (r *Runner) declareOverdue(ctx context.Context, round string, jobs []job.Jo
 }
 
 func (r *Runner) endAllOverdue(ctx context.Context, jobs []job.Job, at time.Time) error {
-	// What was begun is ended even if the last job ends meanwhile.
+	// The group has no context of its own: a job whose end is begun is ended, even if ctx
+	// ends because the last job has.
 	group := errgroup.Group{}
 	group.SetLimit(atOnce)
 	for _, j := range jobs {
@@ -98,7 +101,8 @@ func (r *Runner) endOverdue(ctx context.Context, j job.Job, at time.Time) error 
 	}
 }
 
-// overdueFailure says why the job was not waited for, and what it had met.
+// overdueFailure says in which phase the job was when the round became overdue, and how it
+// had failed before.
 func overdueFailure(record job.Record, at, now time.Time) job.Failure {
 	text := "it was " + string(record.Phase) + " when the round was overdue, at " + at.UTC().Format(time.RFC3339)
 	if record.Failure != nil {
@@ -107,7 +111,7 @@ func overdueFailure(record job.Record, at, now time.Time) job.Failure {
 	return job.Failure{Class: job.Overdue, At: now, Error: text}
 }
 
-// damage says what a job has lost for good when its round had to end.
+// damage says what a job has lost, and could not get back because its round had to end.
 func damage(what string, err error, now time.Time) job.Failure {
 	return job.Failure{Class: job.Damaged, At: now, Error: what + " was gone or unreadable when the round had to end: " + err.Error()}
 }

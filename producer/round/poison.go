@@ -10,22 +10,24 @@ import (
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/plural"
 )
 
-// exhausted ends a job whose deliveries are used up: every worker that took
-// it died. The dead letter comes first; a crash in between repeats both. It is
-// called for every round: the advisories go to whichever producer asks first.
+// exhausted ends a job whose deliveries are used up, because every worker that took it
+// died. The dead letter comes before the record, so that a crash in between repeats both
+// and loses neither. It is called for jobs of every round: the server's advisories go to
+// whichever producer asks first.
 func (r *Runner) exhausted(ctx context.Context, e jobstream.Exhausted) error {
 	for {
 		record, revision, err := r.recordOf(ctx, e)
 		if errors.Is(err, jobstream.ErrNotFound) {
-			r.cfg.Log.WarnContext(ctx, "deliveries of a job of an unknown round are used up", "round", e.Round, "uid", e.UID)
+			r.cfg.Log.WarnContext(ctx, "a job of an unknown round has used up its deliveries", "round", e.Round, "uid", e.UID)
 			return nil
 		}
 		if err != nil && !jobstream.Damaged(err) {
 			return fmt.Errorf("reading the record of miner %d: %w", e.UID, err)
 		}
-		if e.Replay < 0 { // it cannot be read: it can only be the last one's
+		if e.Replay < 0 { // the message is unreadable: only the last replay can have one
 			e.Replay = record.Replay
 		}
 		buried, err := exhaust(record, e, time.Now().UTC())
@@ -45,10 +47,10 @@ func (r *Runner) exhausted(ctx context.Context, e jobstream.Exhausted) error {
 	}
 }
 
-// recordOf reads the record of a message, and plans it if a planned round has
-// lost it: without one nobody would hear of the job's end. In the place of a
-// damaged one it returns a planned one beside the *jobstream.ValueError, which may
-// be written at the revision.
+// recordOf reads the record of a message. If a round that exists has lost it, it plans a
+// new one: without a record the round would wait for the job forever. For a damaged record
+// it returns a planned one and the *jobstream.ValueError; the caller may write it over the
+// revision.
 func (r *Runner) recordOf(ctx context.Context, e jobstream.Exhausted) (job.Record, uint64, error) {
 	planned := job.Plan(e.Round, e.UID, e.Trace)
 	planned.Replay = max(e.Replay, 0)
@@ -69,16 +71,17 @@ func (r *Runner) recordOf(ctx context.Context, e jobstream.Exhausted) (job.Recor
 	return r.cfg.Bus.Records.Load(ctx, e.Round, e.UID)
 }
 
-// exhaust is the record of a job whose deliveries are used up.
+// exhaust returns the record of a job whose deliveries are used up, as dead.
 func exhaust(record job.Record, e jobstream.Exhausted, now time.Time) (job.Record, error) {
 	return record.Exhausted(e.Replay, e.Sequence, job.Failure{
 		Class: job.Poison, At: now,
-		Error: fmt.Sprintf("%d deliveries are used up and none was settled: the processes that took it died", e.Deliveries),
+		Error: fmt.Sprintf("%s used up and none was settled: the processes that took it died",
+			plural.Forms(e.Deliveries, "delivery is", "deliveries are")),
 	})
 }
 
-// bury publishes the dead letter of a job that nobody will end any more, and
-// then stores its record, ended.
+// bury publishes the dead letter of a job that no worker will end any more, and then
+// writes its ended record over the revision.
 func (r *Runner) bury(ctx context.Context, ended job.Record, revision uint64) (job.Record, error) {
 	if err := r.cfg.Bus.Letters.Publish(ctx, outcome.DeadLetter(ended)); err != nil {
 		return ended, err

@@ -7,44 +7,45 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Progress is how far a round has come; it is derived from the records alone.
+// Progress is how far a round is. It is derived from the records alone.
 type Progress struct {
+	// Planned = Queued + Running + Done + Failed, counted in jobs.
 	Planned, Queued, Running, Done, Failed int
-	// Degraded counts the done ones that lack an answer.
+	// Degraded counts the done jobs that lack an answer.
 	Degraded int
-	// Retrying counts the queued ones that have failed before; NextRetry is when
-	// the first of them gets its next attempt, and Trouble how it failed.
+	// Retrying counts the queued jobs that have failed before. NextRetry is when the
+	// first of them gets its next attempt, and Trouble is how it failed.
 	Retrying  int
 	NextRetry time.Time
 	Trouble   string
-	// Stalled counts the running ones whose worker the mirror does not answer;
-	// Stall says why, and Asked when the first of their workers asks again.
+	// Stalled counts the running jobs whose worker gets no answer from the mirror. Stall
+	// says why, and Asked is when the first of these workers asks again.
 	Stalled int
 	Stall   string
 	Asked   time.Time
-	// Requests is what ended attempts have made.
+	// Requests counts the requests of attempts that have ended.
 	Requests int
-	// Work is what is left.
+	// Work is the work that is left, for the estimate of the remaining time.
 	Work estimate.Work
 }
 
-// Outstanding is what has not ended.
+// Outstanding counts the jobs that have not ended.
 func (p Progress) Outstanding() int { return p.Queued + p.Running }
 
-// tally holds the last record of each job of a round, and the counts of them:
-// a change costs the same however many jobs there are.
+// tally holds the last record of each job of a round, and sums over them. The sums are
+// kept up to date change by change, so that a change costs the same in a large round.
 type tally struct {
-	// wanted is the replay of each job whose end is waited for; what a record
-	// of an earlier one says is history.
+	// wanted is the replay number of each job, by uid. A record of an earlier replay is
+	// history and does not count.
 	wanted  map[int]int
 	records map[int]job.Record
 	counts  counts
-	// open are the jobs that something is known of beyond their phase, with when
-	// it was told: they run, or wait for another attempt.
+	// open are the jobs of which more than the phase is known: running ones, and planned
+	// ones that have failed before.
 	open map[int]told
 }
 
-// told is a record with when it was seen.
+// told is a record with the instant at which it was seen.
 type told struct {
 	record job.Record
 	at     time.Time
@@ -54,8 +55,8 @@ type told struct {
 type counts struct {
 	queued, running, done, failed, degraded, retrying int
 	requests                                          int
-	// known counts the jobs whose number of requests is known, and size is
-	// the sum of those numbers.
+	// known counts the jobs whose total number of requests is known, because they have
+	// ended or have read their lists; size is the sum of these numbers.
 	known, size int
 }
 
@@ -68,8 +69,8 @@ func newTally(jobs []job.Job) *tally {
 	return t
 }
 
-// take replaces a job's record by one that was seen at an instant. One that no job
-// has is passed over.
+// take replaces a job's record by one that was seen at an instant. A record of no job of
+// the round, or of an earlier replay, is ignored.
 func (t *tally) take(r job.Record, now time.Time) {
 	replay, wanted := t.wanted[r.UID]
 	if !wanted || r.Replay < replay {
@@ -88,7 +89,7 @@ func (t *tally) take(r job.Record, now time.Time) {
 	}
 }
 
-// add counts a record, or takes it off again (n = -1).
+// add counts a record (n = 1), or removes it from the counts (n = -1).
 func (c *counts) add(r job.Record, n int) {
 	c.requests += n * r.Requests
 	switch r.Phase {
@@ -113,6 +114,8 @@ func (c *counts) add(r job.Record, n int) {
 	}
 }
 
+// progress makes the counts and the estimate's input. The mean of the known jobs, rounded
+// up, stands for those that are queued.
 func (t *tally) progress() Progress {
 	c := t.counts
 	p := Progress{
@@ -134,5 +137,5 @@ func (t *tally) progress() Progress {
 	return p
 }
 
-// ended says whether every job of the round has ended.
+// ended reports whether every job of the round has ended.
 func (t *tally) ended() bool { return t.counts.queued+t.counts.running == 0 }

@@ -12,12 +12,13 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// atOnce bounds how many evaluations are read, and records changed, at a time:
-// enough to hide the way to the server.
+// atOnce bounds how many evaluations are read, or records written, side by side: enough
+// to hide the round trips to the server.
 const atOnce = 32
 
-// jobsOf are the jobs that a round, or a replay of it, waits for: all of the
-// round's, the replayed ones with their number.
+// jobsOf returns the jobs that a round or a replay of it waits for: all jobs of the
+// round. Those that are replayed carry the replay's number, which tells their records and
+// messages from earlier ones.
 func jobsOf(m job.Manifest, replay job.Replay) []job.Job {
 	again := make(map[int]bool, len(replay.UIDs))
 	for _, uid := range replay.UIDs {
@@ -32,10 +33,11 @@ func jobsOf(m job.Manifest, replay job.Replay) []job.Job {
 	return jobs
 }
 
-// publish makes each job's record and hands the job to the stream, in this
-// order: a record without a message is seen as outstanding and published
-// again, a message without a record would be nobody's. Jobs are queued in the
-// plan's order. What has a record already, readable or not, is left to the reconciler.
+// publish writes each job's record and then publishes its message. The order matters for
+// a crash in between: a record without a message counts as outstanding, and the reconciler
+// publishes it; for a message without a record, no worker could claim anything. Jobs are
+// queued in the plan's order. A job that has a record already, readable or not, is left to
+// the reconciler.
 func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) error {
 	telemetry.RoundIs(ctx, telemetry.RoundPublishing)
 	list, damage, err := r.cfg.Bus.Records.ListAll(ctx, round)
@@ -61,15 +63,15 @@ func (r *Runner) publish(ctx context.Context, round string, jobs []job.Job) erro
 	return nil
 }
 
-// publishOne gives the job a trace of its own, linked to the round's, so that
-// a round of 256 miners is 256 readable traces and not one. A replay's is
-// linked to the former one as well. A job that another producer planned keeps
-// its trace.
+// publishOne plans and publishes one job. The job gets a trace of its own, linked to the
+// round's, so that a round of 256 miners is 256 readable traces and not a single one. The
+// trace of a replayed job is also linked to that of the former attempt. A job that another
+// producer has planned keeps its trace.
 func (r *Runner) publishOne(ctx context.Context, j job.Job) error {
 	tracing, root := r.roots.begin(ctx, j)
 	planned, err := r.plan(tracing, j)
 	switch {
-	case err != nil || planned.Phase.Ended(): // the root does not end, and so is not seen
+	case err != nil || planned.Phase.Ended(): // the new root span never ends, so it is never exported
 		return err
 	case planned.Trace != telemetry.TraceID(tracing):
 		tracing = r.roots.resume(ctx, j, planned, time.Time{})
@@ -84,8 +86,9 @@ func (r *Runner) publishOne(ctx context.Context, j job.Job) error {
 	return nil
 }
 
-// plan makes the record of a job, or opens the ended one of its last replay.
-// It returns the record as it is then: somebody else may have been first.
+// plan creates the record of a job, or reopens the ended one of an earlier replay. It
+// returns the record that is stored then, which may be one that another producer has
+// written first.
 func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
 	record := job.Plan(j.Round, j.UID, telemetry.TraceID(ctx))
 	record.Replay = j.Replay
@@ -95,7 +98,7 @@ func (r *Runner) plan(ctx context.Context, j job.Job) (job.Record, error) {
 			return record, err
 		}
 		known, revision, err := r.cfg.Bus.Records.Load(ctx, j.Round, j.UID)
-		opened := record // in the place of one that cannot be read
+		opened := record // replaces a record that cannot be read
 		if !jobstream.Damaged(err) {
 			if err != nil || known.Replay >= j.Replay {
 				return known, err

@@ -15,19 +15,19 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// repair is what a job needs.
+// repair is what is wrong with one job, and how to repair it.
 type repair struct {
 	job job.Job
-	// record is the job's, where there is one that can be read.
+	// record is the job's record if it can be read, or the end of the job that this
+	// process has seen.
 	record job.Record
-	// kind is what is wrong.
-	kind repairKind
-	// damage is what cannot be read of the record.
+	kind   repairKind
+	// damage is set for a record that cannot be read; its Revision is what to overwrite.
 	damage job.Damage
 }
 
-// repairKind is what can be wrong with a job or its round, by the names that the
-// log and the outcome have for it.
+// repairKind is what can be wrong with a job or its round, and what was done about it. The
+// texts are published: the log, the outcome and a metric's label have them.
 type repairKind string
 
 const (
@@ -48,10 +48,11 @@ const (
 	lostEgresses    repairKind = "declared egresses gone or unreadable: declared again"
 )
 
-// repairs compares what is held of a round with itself, and with the ends of jobs
-// that this process has seen. The inventory must have been read in the order that
-// jobstream.Bus.Inventory has: a message goes only after its job has ended, so one that was
-// not there belongs to no job that is outstanding afterwards.
+// repairs compares what is stored of a round with itself, and with the ends of jobs that
+// this process has seen. It relies on the order in which jobstream.Bus.Inventory reads,
+// messages before records: a message is removed only after its job has ended. So a job
+// whose message was missing, and whose record is still outstanding afterwards, has lost its
+// message. In the other order, a job that ends in between would look the same.
 func (w *work) repairs(held job.Inventory) []repair {
 	records, damaged := job.RecordsByUID(held.Records), job.DamageByUID(held.Damage)
 	var list []repair
@@ -80,8 +81,8 @@ func (w *work) repairs(held job.Inventory) []repair {
 	return list
 }
 
-// letterMissing says whether a failed job has no dead letter of its replay, though
-// it is not old enough to have lost it.
+// letterMissing reports whether a failed job lacks the dead letter of its replay, although
+// the stream would still keep it (job.DeadKept).
 func letterMissing(held job.Inventory, record job.Record) bool {
 	if record.Failure == nil || held.At.Sub(record.Failure.At) > job.DeadKept {
 		return false
@@ -89,20 +90,20 @@ func letterMissing(held job.Inventory, record job.Record) bool {
 	return !slices.ContainsFunc(held.Letters, func(l job.DeadLetter) bool { return l.UID == record.UID && l.Replay == record.Replay })
 }
 
-// keepWhole restores planned = done + failed + outstanding, now and from time
-// to time, until ctx ends. What it cannot do now it does the next time: the
-// round goes on meanwhile.
+// keepWhole restores planned = done + failed + outstanding, at once and then every
+// Config.Reconcile, until ctx ends. An error is logged and not returned: the next
+// comparison tries again, and the round continues in the meantime.
 func (w *work) keepWhole(ctx context.Context) {
 	ticker := time.NewTicker(w.cfg.Reconcile)
 	defer ticker.Stop()
 	for {
 		before := len(w.m.past.mended)
-		gone := w.cfg.Bus.Restore(ctx) // also what nothing of the round asks for, such as the score cache
+		gone := w.cfg.Bus.Restore(ctx) // all streams and buckets, also those that no step of the round reads
 		held, _, err := w.reconcile(ctx)
 		w.list(ctx, held.Records)
 		err = errors.Join(gone, err, w.unstick(ctx))
 		if err != nil && ctx.Err() == nil {
-			w.cfg.Log.ErrorContext(ctx, "the round could not be compared with its queue", "round", w.m.Round, "error", err)
+			w.cfg.Log.ErrorContext(ctx, "could not compare the round with its queue", "round", w.m.Round, "error", err)
 		}
 		if err == nil && len(w.m.past.mended) == before {
 			audited(ctx, held)
@@ -117,16 +118,18 @@ func (w *work) keepWhole(ctx context.Context) {
 	}
 }
 
-// audit tells the metrics what an audit of the round counts.
+// audit reads the round again and exports the counts of its audit as metrics. It follows a
+// comparison that has repaired something, whose inventory is out of date.
 func (r *Runner) audit(ctx context.Context, round string) {
 	held, err := r.cfg.Bus.Inventory(ctx, round)
 	if err != nil {
-		r.cfg.Log.DebugContext(ctx, "the round could not be audited", "round", round, "error", err)
+		r.cfg.Log.DebugContext(ctx, "could not audit the round", "round", round, "error", err)
 		return
 	}
 	audited(ctx, held)
 }
 
+// audited exports the counts of an audit as metrics.
 func audited(ctx context.Context, held job.Inventory) {
 	a := audit.Of(held)
 	telemetry.Audited(ctx, telemetry.Audit{
@@ -134,12 +137,13 @@ func audited(ctx context.Context, held job.Inventory) {
 	})
 }
 
-// reconcile is one comparison: a few lists whatever the round's size, and a few
-// operations for each thing that is wrong. It returns what was held before, and how
-// much was put right. One job that cannot be mended keeps no other from it.
+// reconcile compares once, and repairs what is wrong. It costs a few lists, whatever the
+// round's size, and a few operations for each repair. It returns what was stored before,
+// and the number of repairs. A job that cannot be repaired does not keep the others from
+// being repaired.
 func (w *work) reconcile(ctx context.Context) (held job.Inventory, did int, err error) {
 	held, err = w.cfg.Bus.Inventory(ctx, w.m.Round)
-	if err != nil && !errors.Is(err, jobstream.ErrNotFound) { // nothing is held: all of it is mended
+	if err != nil && !errors.Is(err, jobstream.ErrNotFound) { // not found: everything is lost, and is restored
 		return held, 0, err
 	}
 	before := len(w.m.past.mended)
@@ -150,7 +154,7 @@ func (w *work) reconcile(ctx context.Context) (held job.Inventory, did int, err 
 		}
 		did, err := w.mend(ctx, repair)
 		if err != nil {
-			wrong = errors.Join(wrong, fmt.Errorf("mending the job of miner %d (%s): %w", repair.job.UID, repair.kind, err))
+			wrong = errors.Join(wrong, fmt.Errorf("repairing the job of miner %d (%s): %w", repair.job.UID, repair.kind, err))
 		}
 		if did != "" {
 			crash.At(crash.Mended)
@@ -160,12 +164,12 @@ func (w *work) reconcile(ctx context.Context) (held job.Inventory, did int, err 
 	return held, len(w.m.past.mended) - before, wrong
 }
 
-// mendRound puts back what is of no job in particular.
+// mendRound restores what belongs to no job: the manifest and the declared egresses.
 func (w *work) mendRound(ctx context.Context, held job.Inventory) error {
 	if held.Lost != "" || held.Manifest.Round == "" {
 		restored, err := w.cfg.Bus.Rounds.RestoreManifest(ctx, w.m.stored)
 		if err != nil {
-			return fmt.Errorf("putting the manifest back: %w", err)
+			return fmt.Errorf("restoring the manifest: %w", err)
 		}
 		if restored {
 			crash.At(crash.ManifestRestored)
@@ -182,7 +186,7 @@ func (w *work) mendRound(ctx context.Context, held job.Inventory) error {
 	return nil
 }
 
-// unstick deals with the messages that nobody will be given any more.
+// unstick deals with the messages that the server will hand to no worker any more.
 func (w *work) unstick(ctx context.Context) error {
 	stuck, err := w.cfg.Bus.Queue.Stuck(ctx, w.m.Round)
 	if err != nil {
@@ -201,11 +205,12 @@ func (w *work) unstick(ctx context.Context) error {
 	return wrong
 }
 
-// finish bounds what is left of a thing that was begun: the end of a job may be
-// what the round waited for, and ends the context.
+// finish bounds the rest of a repair that was begun when its context ended. The context
+// may end by the repair itself: if it ends the last job, the round has nothing more to wait
+// for.
 const finish = 5 * time.Second
 
-// mend puts one job right, and says what it did; "" if it was right after all.
+// mend repairs one job, and says what it has done; "" if nothing was wrong after all.
 func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
 	if what.kind == lostEvaluation {
 		return w.reopen(ctx, what.record)
@@ -232,8 +237,8 @@ func (w *work) mend(ctx context.Context, what repair) (repairKind, error) {
 	return what.kind, nil
 }
 
-// planAgain makes the record of a job that is queued, in the trace that its
-// message has: there its deliveries are.
+// planAgain creates the record of a job that is queued. The record gets the trace id of
+// the message, because the spans of its deliveries are in that trace.
 func (r *Runner) planAgain(ctx context.Context, j job.Job) (bool, error) {
 	id, err := r.cfg.Bus.Queue.Trace(ctx, j.Round, j.UID)
 	if err != nil {
@@ -248,7 +253,9 @@ func (r *Runner) planAgain(ctx context.Context, j job.Job) (bool, error) {
 	return created, err
 }
 
-// free deals with a message that nobody will be given any more.
+// free deals with one stuck message, by its job's record: a message without a job, or of a
+// job that has ended, is removed; one whose deliveries are used up makes its job a dead
+// letter; any other was passed over by the server and is replaced by a copy.
 func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
 	if ctx.Err() != nil {
 		return "", ctx.Err() //nolint:wrapcheck // the caller's own
@@ -256,7 +263,7 @@ func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
 	defer cancel()
 	record, _, err := r.cfg.Bus.Records.Load(ctx, s.Round, s.UID)
-	if errors.Is(err, jobstream.ErrNotFound) { // what has a job has a record by now
+	if errors.Is(err, jobstream.ErrNotFound) { // reconcile has just planned the records that were missing
 		return "message of no job: removed", r.cfg.Bus.Queue.Discard(ctx, s)
 	}
 	if err != nil {
@@ -277,8 +284,8 @@ func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
 	return "message passed over: published again", r.cfg.Bus.Queue.Unstick(ctx, s)
 }
 
-// usedUp says whether the last delivery of a stuck message was claimed: then
-// its deliveries are used up, whatever the server has said of it.
+// usedUp reports whether the last possible delivery of a stuck message was claimed. Then
+// its deliveries are used up, even if the server's advisory was lost.
 func usedUp(r job.Record, s jobstream.Stuck) bool {
 	return r.Claim != nil && r.Claim.Sequence == s.Sequence && s.Most > 0 && r.Claim.Delivery >= uint64(s.Most)
 }

@@ -14,9 +14,9 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// refill puts back the stored evaluations that the last concluded round has left and
-// that are gone or cannot be read by now: they follow from what is kept of that
-// round. What is not kept of it any more costs them, and not this round.
+// refill restores stored evaluations that the last concluded round has left and that are
+// gone or unreadable now. They are computed again from what is kept of that round. If that
+// is incomplete too, they stay lost, and this round begins without them.
 func (w *work) refill(ctx context.Context, stored map[int]scoring.StoredEvaluation) (did bool, err error) {
 	concluded, err := w.cfg.Bus.Rounds.Concluded(ctx)
 	if err != nil {
@@ -35,11 +35,11 @@ func (w *work) refill(ctx context.Context, stored map[int]scoring.StoredEvaluati
 		m, left, err = w.left(ctx, last)
 	}
 	if jobstream.Damaged(err) || errors.Is(err, jobstream.ErrNotFound) {
-		w.cfg.Log.WarnContext(ctx, "stored evaluations may be gone, and cannot be put back", "round", last.Round, "error", err)
+		w.cfg.Log.WarnContext(ctx, "stored evaluations may be gone and cannot be restored", "round", last.Round, "error", err)
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("putting stored evaluations back: %w", err)
+		return false, fmt.Errorf("restoring stored evaluations: %w", err)
 	}
 	var changes []scoring.StoredChange
 	for _, uid := range slices.Sorted(maps.Keys(left)) {
@@ -56,8 +56,10 @@ func (w *work) refill(ctx context.Context, stored map[int]scoring.StoredEvaluati
 	return true, nil
 }
 
-// lacks says whether a miner whose pull requests a round had has no stored
-// evaluation. An outcome that does not say what it was made of says nothing of them.
+// lacks reports whether any miner whose pull requests the last round had, new or stored,
+// has no stored evaluation now: every such miner is stored by the rules
+// (docs/rules/scoring.md#fallback-and-shared-accounts). An outcome without a list of
+// evaluations cannot be computed again, so nothing counts as missing.
 func lacks(stored map[int]scoring.StoredEvaluation, last outcome.Result) bool {
 	return len(last.Evaluations) > 0 && slices.ContainsFunc(last.Outcome.Miners, func(m scoring.MinerOutcome) bool {
 		_, there := stored[m.UID]
@@ -65,8 +67,9 @@ func lacks(stored map[int]scoring.StoredEvaluation, last outcome.Result) bool {
 	})
 }
 
-// left are the stored evaluations as a revision of a round has left them, made again
-// from what that was made of.
+// left computes the stored evaluations as a revision of a round has left them: its
+// snapshot, changed as the rules change it for the evaluations of that revision. Each
+// evaluation must have the digest that the outcome lists.
 func (w *work) left(ctx context.Context, last outcome.Result) (m job.Manifest, left map[int]scoring.StoredEvaluation, err error) {
 	if m, err = w.cfg.Bus.Rounds.Planned(ctx, last.Round); err != nil {
 		return m, nil, err

@@ -15,21 +15,19 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// ErrRunning says that a round is not concluded yet, so that nothing of it can
-// be replayed: what fails now may still be in its first outcome.
+// ErrRunning says that a round is not concluded yet. It cannot be replayed, because a
+// miner that has failed so far may still be in its first outcome.
 var ErrRunning = errors.New("the round is not concluded yet")
 
-// Replay runs failed miners of a concluded round again and concludes the round
-// anew: the result is the new revision, or the last one if there was nothing to
-// run. A look-up of maintainers that failed is made again, too, and GitHub is
-// asked again about identities that it left unknown. A miner whose account turns
-// out to be another than the one that stood in is run again; one whose token
-// GitHub refuses takes part no more.
+// Replay runs failed miners of a concluded round again and concludes the round again. The
+// result is the new revision, or the last one if there was nothing to run. Failed look-ups
+// of maintainers are repeated, and GitHub is asked again about unknown identities. A miner
+// runs again if its account is another than the one that stood in for it; a miner whose
+// token GitHub refuses takes part no longer.
 //
-// Everything that a replay will do is written down before it does any of it.
-// If it is broken off, whoever comes next (Replay or Resume) ends it first. Two
-// at once take turns: the second one runs what is still as it was when it was
-// asked.
+// Everything that a replay will do is stored in its plan before it does any of it. If it
+// is interrupted, the next Replay or Resume finishes it first. Two replays at once take
+// turns: the second runs only the miners that are still as they were when it was asked.
 func (r *Runner) Replay(ctx context.Context, round string, s outcome.Selection) (result outcome.Result, did outcome.Replayed, err error) {
 	if _, err := r.manifest(ctx, round, known{}); err != nil {
 		return outcome.Result{}, did, err
@@ -38,10 +36,10 @@ func (r *Runner) Replay(ctx context.Context, round string, s outcome.Selection) 
 	if err != nil {
 		return outcome.Result{}, did, err
 	}
-	begun := 0 // the revision that the replay of before a takeover was of
+	begun := 0 // the revision that this replay started from, if its lead was lost in the middle; 0 before
 	var m known
 	result, err = r.holding(ctx, round, func(ctx context.Context) (_ outcome.Result, err error) {
-		if m, err = r.manifest(ctx, round, m); err != nil { // it may have been forgotten meanwhile
+		if m, err = r.manifest(ctx, round, m); err != nil { // read again: the round may have been removed in the meantime
 			return outcome.Result{}, err
 		}
 		latest, err := r.settled(ctx, m)
@@ -49,7 +47,7 @@ func (r *Runner) Replay(ctx context.Context, round string, s outcome.Selection) 
 			latest, err = r.run(ctx, m, job.Replay{})
 		}
 		if err != nil || begun > 0 && latest.Revision > begun && slices.Equal(latest.Replayed, did.UIDs) {
-			return latest, err // whoever took the round over has ended it
+			return latest, err // the producer that took over has finished this replay
 		}
 		now, err := outcome.ReadFailures(ctx, r.cfg.Bus, m.Manifest, true)
 		if err != nil {
@@ -86,9 +84,10 @@ func (r *Runner) identify(ctx context.Context, chosen []outcome.Failed, unknown 
 	return found, nil
 }
 
-// sortChosen says which of the chosen miners the replay runs again. Who is chosen for
-// an unknown identity alone is run again if that turns out to be another than
-// what stood in.
+// sortChosen decides which of the chosen miners the replay runs again, and notes what was
+// found out about identities. A miner that was chosen only for its unknown identity runs
+// again if the identity turns out to be another than the one that stood in. A miner that
+// now fails a rule, because GitHub refuses its token, never runs: it has no job.
 func sortChosen(did *outcome.Replayed, replay *job.Replay, chosen []outcome.Failed, unknown []input.Miner) {
 	of := func(list []input.Miner, uid int) int {
 		return slices.IndexFunc(list, func(m input.Miner) bool { return m.UID == uid })
@@ -114,7 +113,8 @@ func sortChosen(did *outcome.Replayed, replay *job.Replay, chosen []outcome.Fail
 	}
 }
 
-// begin writes the plan of a replay down and then runs it.
+// begin stores the plan of a replay, and then runs it. The plan is read back for the
+// digest that the outcome lists.
 func (r *Runner) begin(ctx context.Context, m known, replay job.Replay) (outcome.Result, error) {
 	if err := r.cfg.Bus.Rounds.CreateReplay(ctx, replay); err != nil {
 		return outcome.Result{}, fmt.Errorf("writing the plan of replay %d: %w", replay.Number, err)
@@ -129,9 +129,9 @@ func (r *Runner) begin(ctx context.Context, m known, replay job.Replay) (outcome
 	return r.run(ctx, m, replay)
 }
 
-// Chosen lists what a replay would run, and what of it is being replayed just
-// now. ErrRunning if the round has no outcome and jobs that have not ended,
-// ErrSelection if the selection names what there is not.
+// Chosen lists the miners that a replay would run, and those of the selection that are
+// being replayed already. It returns ErrRunning if the round has no outcome and outstanding
+// jobs, and outcome.ErrSelection if the selection names a miner that has not failed.
 func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s outcome.Selection) (
 	chosen []outcome.Failed, already []int, err error,
 ) {
@@ -154,8 +154,8 @@ func Chosen(ctx context.Context, bus *jobstream.Bus, round string, s outcome.Sel
 	return s.Select(failures)
 }
 
-// unchanged splits what was asked into what is still failed in the same replay
-// and what another one has run meanwhile.
+// unchanged splits the miners that were asked for into those that have still failed in the
+// same replay, and those that another replay has run in the meantime.
 func unchanged(asked, now []outcome.Failed) (still []outcome.Failed, meanwhile []int) {
 	for _, a := range asked {
 		if slices.ContainsFunc(now, func(n outcome.Failed) bool { return n.UID == a.UID && n.Replay == a.Replay }) {

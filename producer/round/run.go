@@ -21,54 +21,54 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// Config is what a Runner works with; nothing in it is closed here.
+// Config is what a Runner works with. The Runner closes nothing of it.
 type Config struct {
+	// Bus is required.
 	Bus *jobstream.Bus
-	// Mirror answers the maintainers look-ups.
+	// Mirror looks up maintainers; New requires it, Declare and Forget do not.
 	Mirror *mirror.Client
-	// Egress is what Mirror sends under: a round is run only while it is one of the
-	// fleet's. Default: none, which is right while nobody has declared any.
+	// Egress is the egress that Mirror sends under. A round runs only while it is
+	// declared. Default: "", which is admitted while no egress is declared.
 	Egress string
-	// Name is this producer's in the sight of others. Default: host, process
-	// and a word of its own.
+	// Name identifies this producer to others. Default: leadership.NewName().
 	Name string
-	// Takeover, SoleProducer and Predecessor say when a round is taken from whoever
-	// holds it, as those of leadership.Config.
+	// Takeover, SoleProducer and Predecessor say when a round is taken over from another
+	// producer. They are those of leadership.Config.
 	Takeover     time.Duration
 	SoleProducer bool
 	Predecessor  string
-	// Reconcile is the time between two comparisons of what is outstanding with
-	// what is queued. Default: 15 s.
+	// Reconcile is the time between two comparisons of outstanding jobs with the queue, at
+	// least 1 ms. Default: 15 s.
 	Reconcile time.Duration
 	// AllIssues bounds, in bytes, the mirror's one answer on all issues, which a round
 	// asks for when it is started. Default: it does not, and workers ask for each
 	// miner's.
 	AllIssues int64
-	// MaintainerGrace is how long a round that has to end waits for its maintainers
-	// beyond its time. Default: 1 min.
+	// MaintainerGrace is how long an overdue round still waits for look-ups of
+	// maintainers. Default: 1 min.
 	MaintainerGrace time.Duration
-	// Identify asks GitHub about miners whose identity look-up it left unanswered,
-	// and returns the entries of those that it answers for now. Nil cannot ask:
-	// then such miners are not replayed.
+	// Identify asks GitHub about miners of unknown identity, and returns the entries of
+	// those that are known now. Nil: GitHub is not asked, and miners that were chosen only
+	// for their identity are not replayed.
 	Identify func(context.Context, []input.Miner) ([]input.Miner, error)
 	// Progress is called with each change, from one goroutine; may be nil.
 	Progress func(Progress)
-	// Seen is called with what the producer sees of the round beside its records,
-	// about twice a second, never from two goroutines at once; may be nil.
+	// Seen is called with what the producer observes of the round apart from its records,
+	// about twice a second and never from two goroutines at once; may be nil.
 	Seen func(Sight)
-	// Traced is called with the id of the round's trace when there is one; may
-	// be nil.
+	// Traced is called with the id of the round's trace once there is one; may be nil.
 	Traced func(id string)
-	Log    *slog.Logger
+	// Log default: slog.Default().
+	Log *slog.Logger
 }
 
-// Runner runs rounds.
+// Runner runs rounds. Several may run at the same time.
 type Runner struct {
 	cfg   Config
 	roots *roots
 }
 
-// New returns a Runner.
+// New returns a Runner. The errors name the field that is missing or out of range.
 func New(cfg Config) (*Runner, error) {
 	if cfg.Mirror == nil {
 		return nil, errors.New("round: Mirror is required")
@@ -84,7 +84,7 @@ func (cfg Config) withDefaults() Config {
 	cfg.Takeover = cmp.Or(cfg.Takeover, leadership.DefaultTakeover)
 	cfg.Reconcile = cmp.Or(cfg.Reconcile, 15*time.Second)
 	cfg.MaintainerGrace = cmp.Or(cfg.MaintainerGrace, time.Minute)
-	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}
 	}
@@ -113,7 +113,7 @@ func (cfg Config) validate() error {
 	return nil
 }
 
-// Leadership is what of it a producer leads with.
+// Leadership returns the part of the Config that package leadership needs.
 func (cfg Config) Leadership() leadership.Config {
 	seen := cfg.Seen
 	if seen == nil {
@@ -130,8 +130,8 @@ func (cfg Config) Leadership() leadership.Config {
 	}
 }
 
-// Start writes a round's manifest and then runs the round. A round of that
-// name must not exist.
+// Start stores a round's manifest and then runs the round. A round of that name must not
+// exist.
 func (r *Runner) Start(ctx context.Context, m job.Manifest) (outcome.Result, error) {
 	ctx, m.Trace = telemetry.NewRound(ctx)
 	m, err := r.withIssues(ctx, m)
@@ -145,19 +145,19 @@ func (r *Runner) Start(ctx context.Context, m job.Manifest) (outcome.Result, err
 	return r.goOn(ctx, m.Round, known{stored: m})
 }
 
-// Resume goes on with a round that was planned before, by whomever, or with a
-// replay of it that was broken off. One that is concluded is returned as it is; an
-// outcome that cannot be read is made anew. While another producer runs it, this
-// one stands by. ErrLost for a round whose manifest nobody has.
+// Resume resumes a round that any producer has planned, or an interrupted replay of it. If
+// the round is concluded, it returns the outcome as it is; an outcome that cannot be read is
+// made again. While another producer runs the round, this one stands by. The error is
+// ErrLost if the manifest is gone.
 func (r *Runner) Resume(ctx context.Context, round string) (outcome.Result, error) {
-	if _, err := r.manifest(ctx, round, known{}); err != nil { // nothing is held of a round that is not there
+	if _, err := r.manifest(ctx, round, known{}); err != nil { // before it is led: no key is written for a misspelt name
 		return outcome.Result{}, err
 	}
 	return r.goOn(ctx, round, known{})
 }
 
-// holding runs work as the one producer of the round (leadership.Lead). Work must go
-// on from whatever it finds.
+// holding runs work as the only producer of the round (leadership.Lead). It may be called
+// again after the lead was lost, so work must continue from whatever it finds.
 func (r *Runner) holding(
 	ctx context.Context, round string, work func(context.Context) (outcome.Result, error),
 ) (result outcome.Result, err error) {
@@ -170,9 +170,9 @@ func (r *Runner) holding(
 	return result, err
 }
 
-// goOn brings a round to its end from wherever it is. The manifest is read when
-// the round is held: it may have been forgotten while this producer stood by. What
-// this producer knew before, it puts back.
+// goOn brings a round to its end from any state. It reads the manifest once the round is
+// held, because the round may have been removed while this producer stood by. A manifest
+// that this producer has read before, and that is gone since, is restored.
 func (r *Runner) goOn(ctx context.Context, round string, m known) (outcome.Result, error) {
 	return r.holding(ctx, round, func(ctx context.Context) (_ outcome.Result, err error) {
 		if m, err = r.manifest(ctx, round, m); err != nil {
@@ -186,13 +186,13 @@ func (r *Runner) goOn(ctx context.Context, round string, m known) (outcome.Resul
 	})
 }
 
-// settled is the round's latest outcome, after one that cannot be read is made
-// anew, and a replay that was broken off is brought to its end; its Revision is 0
-// while the round is not concluded.
+// settled returns the round's latest outcome; its Revision is 0 if the round is not
+// concluded. Before that, it makes an unreadable outcome again and finishes an interrupted
+// replay.
 func (r *Runner) settled(ctx context.Context, m known) (outcome.Result, error) {
 	latest, err := outcome.Latest(ctx, r.cfg.Bus, m.Round)
 	if jobstream.Damaged(err) {
-		r.cfg.Log.WarnContext(ctx, "an outcome cannot be read: it is made anew", "round", m.Round, "revision", latest.Revision, "error", err)
+		r.cfg.Log.WarnContext(ctx, "an outcome cannot be read: making it again", "round", m.Round, "revision", latest.Revision, "error", err)
 		latest, err = r.concludeAnew(ctx, m, latest.Revision)
 	}
 	if err != nil || latest.Revision == 0 {
@@ -205,13 +205,13 @@ func (r *Runner) settled(ctx context.Context, m known) (outcome.Result, error) {
 	case err != nil:
 		return outcome.Result{}, fmt.Errorf("reading replay %d of round %s: %w", latest.Revision, m.Round, err)
 	}
-	r.cfg.Log.WarnContext(ctx, "a replay was broken off: going on with it", "round", m.Round, "replay", broken.Number,
+	r.cfg.Log.WarnContext(ctx, "a replay was interrupted: resuming it", "round", m.Round, "replay", broken.Number,
 		"by", broken.By, "uids", broken.UIDs, "damage", broken.Damage)
 	return r.run(ctx, m, broken)
 }
 
-// concludeAnew makes a revision whose outcome cannot be read: all that it was made
-// of is kept.
+// concludeAnew makes a revision again whose outcome cannot be read. Everything that it was
+// made of is still stored: manifest, plan of the replay, evaluations and maintainers.
 func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (outcome.Result, error) {
 	replay := job.Replay{Round: m.Round, Number: revision - 1}
 	if replay.Number > 0 {
@@ -223,14 +223,15 @@ func (r *Runner) concludeAnew(ctx context.Context, m known, revision int) (outco
 			replay = planned
 		}
 	}
-	if !slices.Contains(m.past.mended, outcome.Mended{UID: -1, What: string(lostOutcome)}) { // not yet told under a hold that was lost
+	if !slices.Contains(m.past.mended, outcome.Mended{UID: -1, What: string(lostOutcome)}) { // once, even if the lead is lost and regained
 		m.past.mended = append(m.past.mended, r.tell(ctx, m.Round, -1, string(lostOutcome)))
 	}
 	return r.run(ctx, m, replay)
 }
 
-// run publishes the jobs of a round or of its replay (number 0: the round
-// itself), waits for all of them, and concludes.
+// run publishes the jobs of a round or of a replay (Number 0 is the round itself), waits
+// for all of them, and concludes. However it ends, it leaves no gauge behind that shows a
+// round in work.
 func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result outcome.Result, err error) {
 	ctx, span := telemetry.StartRound(ctx, m.Round, m.Trace)
 	began := time.Now()
@@ -255,9 +256,9 @@ func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result ou
 	return result, nil
 }
 
-// run brings the work to its outcome. What it is made of is read anew when every
-// job has ended: as long as anything of it is missing or cannot be read, that is
-// mended and waited for once more.
+// run brings the work to its outcome. When every job has ended, it reads again what the
+// outcome is made of. While anything is missing or unreadable, that is repaired, and the
+// jobs are waited for once more.
 func (w *work) run(ctx context.Context) (outcome.Result, error) {
 	if err := w.snapshot(ctx); err != nil {
 		return outcome.Result{}, err
@@ -279,9 +280,10 @@ func (w *work) run(ctx context.Context) (outcome.Result, error) {
 	}
 }
 
-// settleAll publishes the jobs and waits until each has ended. The collector
-// and the keeper of exhausted deliveries run beside the publisher, so that a
-// job's end is seen from the first one on.
+// settleAll publishes the jobs and waits until each has ended. Collector, leases, deadline
+// and advisories run beside the publisher, because the first jobs end before the last ones
+// are published. The collector ends the others. Their error does not count if every job
+// has ended all the same.
 func (w *work) settleAll(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -12,17 +12,17 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// Given is what somebody who goes on with a round says of its settings; what
-// is nil or zero he does not say.
+// Given are the settings that an operator gives when he resumes a round. A nil or zero
+// field is not given, and is not compared.
 type Given struct {
 	Miners, Registry, Languages, Tokens *File
 	Mirror                              string
 	AsOf                                time.Time
-	Unloadable                          []string // nil: not said
+	Unloadable                          []string // nil: not given; empty: no language
 }
 
-// Differences names each setting that is given otherwise than the round was
-// planned with.
+// Differences names each given setting that differs from what the round was planned with.
+// Files are compared by content: their names do not matter.
 func Differences(m job.Manifest, g Given) []string {
 	var list []string
 	for _, file := range []struct {
@@ -56,13 +56,14 @@ func Differences(m job.Manifest, g Given) []string {
 	return list
 }
 
-// sameMiner compares; no word of the token means that it is valid.
+// sameMiner compares two miners. An empty Token means a valid one
+// (docs/rules/scoring.md#miners).
 func sameMiner(a, b input.Miner) bool {
 	a.Token, b.Token = cmp.Or(a.Token, input.TokenValid), cmp.Or(b.Token, input.TokenValid)
 	return a == b
 }
 
-// sameJSON compares without regard to blanks, which a manifest does not keep.
+// sameJSON compares two JSON texts without white space, which a manifest does not keep.
 func sameJSON(a, b []byte) bool {
 	var x, y bytes.Buffer
 	if json.Compact(&x, a) != nil || json.Compact(&y, b) != nil {

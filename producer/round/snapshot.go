@@ -11,11 +11,12 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// snapshot keeps the stored evaluations as they are before the round, or reads
-// those that were kept. Where these are gone or cannot be read though the round has
-// begun, they are put together again.
+// snapshot stores a copy of the stored evaluations as they are before the round, or reads
+// the copy that exists. Every conclusion of the round starts from it, so that a revision
+// does not build on what the first one has stored. If the copy is lost after the round has
+// begun, it is put together again.
 func (w *work) snapshot(ctx context.Context) error {
-	if w.stored = w.m.past.stored; w.stored != nil { // it was at work on the round before
+	if w.stored = w.m.past.stored; w.stored != nil { // this process has worked on the round before
 		return w.keepSnapshot(ctx)
 	}
 	err := w.findSnapshot(ctx)
@@ -48,8 +49,8 @@ func (w *work) findSnapshot(ctx context.Context) error {
 	return w.rebuildSnapshot(ctx, why)
 }
 
-// begun says whether anything was published of the round: then its snapshot was
-// kept before.
+// begun reports whether any job of the round was planned, or the round was replayed. Its
+// snapshot existed then, since it is written first.
 func (w *work) begun(ctx context.Context) (bool, error) {
 	if w.replay.Number > 0 {
 		return true, nil
@@ -78,17 +79,18 @@ func (w *work) takeSnapshot(ctx context.Context) error {
 	if err := w.cfg.Bus.Rounds.PutSnapshot(ctx, w.m.Round, stored); err != nil {
 		return err
 	}
-	w.stored, err = w.cfg.Bus.Rounds.Snapshot(ctx, w.m.Round) // another producer may have been first
+	w.stored, err = w.cfg.Bus.Rounds.Snapshot(ctx, w.m.Round) // read back: another producer may have been first
 	return err
 }
 
-// rebuildSnapshot takes what is stored now, without what this round or a later one
-// has changed since. Only if nothing has, it is what was: then it is kept again.
-// Otherwise every conclusion finds that it is not, and says so.
+// rebuildSnapshot takes the stored evaluations as they are now, without those that this
+// round or a later one has changed. If none was changed, this is exactly the lost snapshot,
+// and it is stored again. Otherwise it is only a part: it is not stored, and every
+// conclusion lists the loss.
 func (w *work) rebuildSnapshot(ctx context.Context, why error) error {
 	stored, changed, err := w.cfg.Bus.Miners.EvaluationsBefore(ctx, jobstream.Origin{Round: w.m.Round, PlannedAt: w.m.PlannedAt})
 	if err != nil {
-		return fmt.Errorf("putting the stored evaluations together that the round began with: %w", err)
+		return fmt.Errorf("rebuilding the stored evaluations that the round began with: %w", err)
 	}
 	unended, err := w.unendedBefore(ctx)
 	if err != nil {
@@ -116,8 +118,9 @@ func (w *work) rebuildSnapshot(ctx context.Context, why error) error {
 	return nil
 }
 
-// unendedBefore is the last round before this one that has no outcome, "" for none. A
-// round begins when the one before it has ended: that one has lost its outcome.
+// unendedBefore returns the name of the round before this one if it has no outcome; "" if
+// it has. A scheduled round begins only when the one before it has ended, so a missing
+// outcome means that it was lost, and with it perhaps changes of stored evaluations.
 func (w *work) unendedBefore(ctx context.Context) (string, error) {
 	planned, err := w.cfg.Bus.Rounds.List(ctx)
 	if err != nil {
@@ -138,7 +141,8 @@ func (w *work) unendedBefore(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// keepSnapshot puts the snapshot back if the streams have lost it.
+// keepSnapshot restores the snapshot if the streams have lost it. A partial one is not
+// stored, or it would pass for the whole.
 func (w *work) keepSnapshot(ctx context.Context) error {
 	if w.partly {
 		return nil

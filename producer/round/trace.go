@@ -13,8 +13,9 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// roots are the root spans of the jobs that this process follows. A job's root
-// spans its whole life, so that the trace says at its top how the job ended.
+// roots are the root spans of the jobs that this process follows. A job's root span lasts
+// from its plan to its end, so that the top of the trace says how the job ended. Rounds and
+// replays of one process share them.
 type roots struct {
 	mu   sync.Mutex
 	open map[followed]trace.Span
@@ -31,8 +32,8 @@ func (r *roots) begin(ctx context.Context, j job.Job) (context.Context, trace.Sp
 	return telemetry.StartJob(ctx, traced(j), "", time.Time{})
 }
 
-// resume goes on with the trace of a job that another producer published, from
-// when it was planned.
+// resume continues the trace of a job that another producer has published. since is when
+// the job was planned; zero if that is unknown.
 func (r *roots) resume(ctx context.Context, j job.Job, record job.Record, since time.Time) context.Context {
 	tracing, root := telemetry.StartJob(ctx, traced(j), record.Trace, since)
 	r.follow(ctx, j, root)
@@ -43,8 +44,8 @@ func traced(j job.Job) telemetry.Job {
 	return telemetry.Job{Round: j.Round, UID: j.UID, GitHubID: j.GitHubID, Replay: j.Replay}
 }
 
-// follow keeps a job's root until it has ended. round is the context of the
-// round's own span, from which a link leads to it.
+// follow keeps a job's root span until the job has ended. round is the context of the
+// round's own span, which gets a link to the job's trace.
 func (r *roots) follow(round context.Context, j job.Job, root trace.Span) {
 	telemetry.LinkJob(round, traced(j), root)
 	r.mu.Lock()
@@ -55,8 +56,8 @@ func (r *roots) follow(round context.Context, j job.Job, root trace.Span) {
 	r.open[followed{j.Round, j.UID}] = root
 }
 
-// goingOn is ctx in the trace of a job that is not done yet. One that nobody
-// here follows is followed from now on, in the trace that its record names.
+// goingOn returns ctx within the trace of an outstanding job. A job that this process does
+// not follow yet is followed from now on, in the trace that its record names.
 func (r *roots) goingOn(ctx context.Context, j job.Job, record job.Record) context.Context {
 	r.mu.Lock()
 	root, known := r.open[followed{j.Round, j.UID}]
@@ -67,7 +68,7 @@ func (r *roots) goingOn(ctx context.Context, j job.Job, record job.Record) conte
 	return r.resume(ctx, j, record, time.Time{})
 }
 
-// see ends the root of a job whose record has ended.
+// see ends the root span of a job whose record has ended.
 func (r *roots) see(record job.Record) {
 	if !record.Phase.Ended() {
 		return
@@ -94,16 +95,16 @@ func (r *roots) see(record job.Record) {
 	telemetry.EndJob(root, outcome, failure)
 }
 
-// stop lets the jobs of a round go that have not ended, and their roots with
-// them: whoever goes on with the round goes on with their traces, and ends the
-// same roots. A span that nobody ends is not seen.
+// stop drops the root spans of a round's outstanding jobs. The producer that resumes the
+// round continues their traces and ends the same roots. A span that never ends is never
+// exported, so there is no duplicate.
 func (r *roots) stop(round string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	maps.DeleteFunc(r.open, func(key followed, _ trace.Span) bool { return key.round == round })
 }
 
-// see tells whoever follows the round of one change.
+// see reports one change to traces, metrics and Config.Progress.
 func (r *Runner) see(ctx context.Context, record job.Record, p Progress) {
 	r.roots.see(record)
 	telemetry.RoundProgressed(ctx, telemetry.RoundProgress{
@@ -112,9 +113,9 @@ func (r *Runner) see(ctx context.Context, record job.Record, p Progress) {
 	r.cfg.Progress(p)
 }
 
-// leave has the metrics say what stays of a round: a process that serves tells
-// it until its next one, so nothing that was passing in mid-round may be left. One
-// that did not conclude the round knows nothing of it any more.
+// leave sets the gauges to what stays true after a round. A process that serves exports
+// them until its next round, so no state of mid-round may remain. A process that has not
+// concluded the round does not know how it stands, and resets them.
 func (r *Runner) leave(ctx context.Context, round string, err error) {
 	if err != nil {
 		telemetry.Audited(ctx, telemetry.Audit{})
@@ -124,7 +125,7 @@ func (r *Runner) leave(ctx context.Context, round string, err error) {
 	r.audit(ctx, round)
 }
 
-// measured counts a round from its start in this process to its end.
+// measured records how a round ended, and how long it took in this process.
 func measured(ctx context.Context, began time.Time, result outcome.Result, err error) {
 	telemetry.RoundIs(ctx, telemetry.RoundIdle)
 	outcome := telemetry.RoundComplete

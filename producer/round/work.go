@@ -16,17 +16,18 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// ErrLost says that a round cannot be gone on with: its manifest is gone or cannot
-// be read, and no producer that lives has it.
+// ErrLost says that a round cannot be resumed: its manifest is gone or cannot be read, and
+// this process has not read it before.
 var ErrLost = errors.New("the round is lost: its manifest is gone or cannot be read")
 
-// ErrNoKey says that a round is signed and that this process cannot sign its
-// outcome: a round is signed whole or not at all.
+// ErrNoKey says that a round is signed and that this process cannot sign its outcome. A
+// round is signed as a whole or not at all.
 var ErrNoKey = errors.New("it was planned with a signing key, and no outcome of it counts without a signature: " +
-	"give --signing-key, or go on with it where the key is")
+	"give --signing-key, or resume it where the key is")
 
-// known is what this process knows of a round that it has read once: the manifest
-// as it is stored, and with what replays have found out about its miners since.
+// known is what this process knows of a round that it has read once. Manifest includes
+// what replays have found out about the miners since; stored is the manifest as it is
+// stored, to restore it byte for byte.
 type known struct {
 	job.Manifest
 
@@ -34,18 +35,18 @@ type known struct {
 	past   *past
 }
 
-// past is what this process has seen of a round, and done for it, while it held it:
-// it outlives a hold that is lost and comes back.
+// past is what this process has seen and repaired of a round. It survives a lead that is
+// lost and regained.
 type past struct {
-	// stored are the stored evaluations that the round began with; nil while nobody
-	// has read them.
+	// stored are the stored evaluations that the round began with; nil until they are
+	// read.
 	stored map[int]scoring.StoredEvaluation
-	// mended is what was put right on the way to the next outcome, which has the list.
+	// mended lists the repairs since the last outcome; the next outcome includes them.
 	mended []outcome.Mended
 }
 
-// manifest reads what a round was planned with. What is gone or unreadable by now
-// is put back if it is known from before.
+// manifest reads the manifest of a round and the plans of its replays. A manifest that is
+// gone or unreadable is restored if before has it; otherwise the round is lost (ErrLost).
 func (r *Runner) manifest(ctx context.Context, round string, before known) (known, error) {
 	before.past = cmp.Or(before.past, &past{})
 	stored, err := r.cfg.Bus.Rounds.Manifest(ctx, round)
@@ -53,7 +54,7 @@ func (r *Runner) manifest(ctx context.Context, round string, before known) (know
 	switch {
 	case lost && before.stored.Round == round:
 		if _, err := r.cfg.Bus.Rounds.RestoreManifest(ctx, before.stored); err != nil {
-			return before, fmt.Errorf("putting the manifest of round %s back: %w", round, err)
+			return before, fmt.Errorf("restoring the manifest of round %s: %w", round, err)
 		}
 		crash.At(crash.ManifestRestored)
 		before.past.mended = append(before.past.mended, r.tell(ctx, round, -1, string(lostManifest)))
@@ -75,32 +76,34 @@ func (r *Runner) manifest(ctx context.Context, round string, before known) (know
 	return known{stored.After(replays), stored, before.past}, nil
 }
 
-// work is a round, or a replay of it, on its way to its outcome, with what this
-// process has seen of it: what the streams lose of that is put back from here.
+// work is a round or a replay on its way to its outcome, with what this process has seen
+// of it. What the streams lose of that is restored from here.
 type work struct {
 	*Runner
 
 	m      known
-	replay job.Replay
+	replay job.Replay // its Number is 0 for the round itself
 	jobs   []job.Job
-	// overdueAt is when the round has to end; zero for never.
+	// overdueAt is when the round must end; zero for never.
 	overdueAt time.Time
 	registry  input.Registry
-	// stored are the stored evaluations that the round began with; partly says that
-	// some of them are not known any more.
+	// stored are the stored evaluations that the round began with. partly says that some
+	// of them are lost.
 	stored map[int]scoring.StoredEvaluation
 	partly bool
 
-	lost []outcome.Lost
+	lost []outcome.Lost // what damage has cost, for the outcome
 
-	// listed are the records of ended jobs, from whoever reconciles to the collector.
+	// listed passes the records of ended jobs from the reconciler to the collector.
 	listed chan []job.Record
 
+	// mu guards ended, which the collector writes and the reconciler reads.
 	mu    sync.Mutex
-	ended map[int]job.Record // as they were seen to end
+	ended map[int]job.Record // by uid, as this process has seen the jobs end
 }
 
-// newWork checks that the round can be concluded at all.
+// newWork checks first that the round's registry can be read: without it no outcome can be
+// computed.
 func (r *Runner) newWork(m known, replay job.Replay) (*work, error) {
 	registry, err := input.ParseRegistry(m.Registry)
 	if err != nil {
@@ -129,7 +132,7 @@ func (w *work) forget(uid int) {
 	delete(w.ended, uid)
 }
 
-// end is how a job was seen to end in a replay, or after it.
+// end returns how a job was seen to end in this replay or a later one.
 func (w *work) end(uid, replay int) (job.Record, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -137,10 +140,10 @@ func (w *work) end(uid, replay int) (job.Record, bool) {
 	return record, ended && record.Replay >= replay
 }
 
-// late says whether the round does not wait for anything any more.
+// late reports whether the round is overdue and waits for nothing more.
 func (w *work) late(now time.Time) bool { return !w.overdueAt.IsZero() && !now.Before(w.overdueAt) }
 
-// note lists a thing that was put right; the outcome has the list.
+// note logs a repair and adds it to the outcome's list.
 func (w *work) note(ctx context.Context, uid int, what repairKind) {
 	w.m.past.mended = append(w.m.past.mended, w.tell(ctx, w.m.Round, uid, string(what)))
 }

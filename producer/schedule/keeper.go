@@ -12,8 +12,8 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// ErrPutOff says that a round's inputs cannot be used just now: they are to be
-// read again. It comes as a PutOffError.
+// ErrPutOff says that a round's inputs cannot be used now and should be read again. It comes
+// as a PutOffError.
 var ErrPutOff = errors.New("the inputs cannot be used")
 
 // PutOffError says which input puts a round off, and why.
@@ -118,7 +118,7 @@ func (k *Keeper) Run(ctx context.Context, rounds Rounds) error {
 			wait = k.cfg.Again
 			continue
 		}
-		k.cfg.Log.ErrorContext(ctx, "the schedule cannot go on: trying again", "error", err, "in", wait)
+		k.cfg.Log.ErrorContext(ctx, "the schedule cannot continue: retrying", "error", err, "in", wait)
 		_ = pause.For(ctx, wait)
 		wait = min(2*wait, longest)
 	}
@@ -202,7 +202,7 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 		}
 		k.setTrouble(err)
 		if off.note(err, now) {
-			k.cfg.Log.WarnContext(ctx, "the round is put off: its inputs are read again until they can be used", "due", due.At, "error", err)
+			k.cfg.Log.WarnContext(ctx, "the round is postponed: its inputs are read again until they can be used", "due", due.At, "error", err)
 		}
 		if pause.For(ctx, k.cfg.Again) != nil {
 			return m, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
@@ -210,13 +210,13 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 	}
 }
 
-// wall is the time that the operating system tells, without the reading that
-// goes on when it is set.
+// wall is the operating system's time without the monotonic reading: the schedule must
+// follow a clock that is set.
 func wall() time.Time { return time.Now().Round(0) }
 
-// sooner is an instant that counted from a clock which has been set back since:
-// now at the latest, and then it stays, or the next turn would go on before the
-// clock.
+// sooner limits an instant to now. An instant in the future was read before the clock was
+// set back. The caller keeps the result: computed again at each look, the next turn would
+// move along with the clock and never come.
 func sooner(at, now time.Time) time.Time {
 	if at.After(now) {
 		return now
@@ -224,7 +224,7 @@ func sooner(at, now time.Time) time.Time {
 	return at
 }
 
-// putOff is why a round comes late.
+// putOff is since when, and why, a round is postponed.
 type putOff struct {
 	since time.Time
 	why   string
@@ -240,7 +240,7 @@ func (p *putOff) note(err error, now time.Time) bool {
 	return another
 }
 
-// notes are what a round says of how it came to begin.
+// notes are what the manifest says about a round that began late.
 func notes(due Due, off putOff, now time.Time) []string {
 	var list []string
 	if due.Missed > 0 {

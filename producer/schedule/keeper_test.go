@@ -257,7 +257,7 @@ func TestFilesThatChangeUnderIt(t *testing.T) {
 				t.Errorf("round %d says %q, want %q", i, got, want)
 			}
 		}
-		if got := strings.Count(log.String(), "the round is put off"); got != 2 {
+		if got := strings.Count(log.String(), "the round is postponed"); got != 2 {
 			t.Errorf("it was said %d times, want once for each reason\n%s", got, log.String())
 		}
 	})

@@ -10,43 +10,49 @@ import (
 	"mirrorfleet/shared/fleet"
 )
 
-// Config is what a session works with; the commands' flags say it.
+// Config is what a session works with. The commands fill it in from their flags.
 type Config struct {
-	// Servers are the fleet's. A local session puts in those that it starts itself.
+	// Servers says where NATS, Redis and their files are. A local session replaces the
+	// addresses by those of the servers that it starts.
 	Servers fleet.Config
-	// Egresses are the egresses that the fleet has.
+	// Egresses are the fleet's egresses, which the session declares before it publishes.
 	Egresses round.Setting
-	// Takeover is how long a producer may be silent before another takes its round over,
-	// Reconcile how often what is outstanding is compared with what is queued.
+	// Takeover is how long a producer may be silent before another takes over its
+	// round. Reconcile is the time between two comparisons of outstanding jobs with the
+	// queue.
 	Takeover, Reconcile time.Duration
 	// AllIssues bounds the one answer on all issues, as that of round.Config.
 	AllIssues int64
 
-	// Local says that NATS and Redis are started inside this process, and Workers workers
-	// beside it, on the directory State.
+	// Local starts NATS and Redis inside this process, and as many worker processes as
+	// Workers says. Streams and logs are kept in the directory State.
 	Local   bool
 	State   string
 	Workers int
-	// World is what a simulated mirror serves, beside this process too; "" for none.
+	// World is what the simulated mirror serves, in a process of its own; "" starts
+	// none. It needs Local.
 	World string
-	// Resume is the round to resume or to replay; "" to plan one.
+	// Resume is the round to resume or to replay, or "latest"; "" plans a new one.
 	Resume string
-	// Mirror is where a round is planned for. MirrorGiven says that somebody asked for it:
-	// a round of another one is not resumed.
+	// Mirror is the base URL that a new round is planned for. A stored round keeps its
+	// own. MirrorGiven says that Mirror is no default: a round of another mirror is then
+	// refused.
 	Mirror      string
 	MirrorGiven bool
-	// Files are a round's inputs. UnloadableGiven says that somebody asked for theirs.
+	// Files are a round's inputs. UnloadableGiven says that their unloadable languages
+	// are no default: a stored round with other ones is then refused.
 	Files           InputFiles
 	UnloadableGiven bool
-	// ConfigFile and LogLevel are handed on to the processes beside this one; ConfigFile
-	// may be "".
+	// ConfigFile and LogLevel are passed to the child processes. ConfigFile may be "".
 	ConfigFile, LogLevel string
 
-	// Watch follows a round that is run or replayed, until ctx ends. Default: nobody does.
+	// Watch shows a round that is run or replayed, until ctx ends. Default: nothing is
+	// shown.
 	Watch func(ctx context.Context, w *view.Watch)
-	// Traced is told the trace of such a round. Default: nobody is.
+	// Traced is called with the trace id of such a round. Default: nothing is called.
 	Traced func(trace string)
-	// Observability is what lets others see this process.
+	// Observability serves this process's metrics and health; required.
 	Observability *fleet.Observability
-	Log           *slog.Logger
+	// Log is required.
+	Log *slog.Logger
 }

@@ -17,8 +17,9 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// connect opens the streams and the limiter, on servers of its own for a local
-// round.
+// connect opens the streams and the limiter; a local session starts its servers first.
+// A producer that measures also stores when a round was last concluded: the producer
+// that concluded it may have died before it could (round.KeepLast).
 func (s *Session) connect(ctx context.Context) (err error) {
 	cfg := &s.cfg.Servers
 	if s.cfg.Local {
@@ -32,7 +33,7 @@ func (s *Session) connect(ctx context.Context) (err error) {
 	}
 	s.onClose(s.fleet.Close)
 	s.cfg.Observability.Follow(s.fleet)
-	if !s.cfg.Local { // whose server is this process's own
+	if !s.cfg.Local { // a local session has started its NATS with sync_interval always
 		s.lookAtServers(ctx)
 	}
 	if err := s.declareEgresses(ctx); err != nil {
@@ -40,39 +41,41 @@ func (s *Session) connect(ctx context.Context) (err error) {
 	}
 	if telemetry.Measuring() {
 		if err := round.KeepLast(ctx, s.fleet.Bus); err != nil {
-			s.cfg.Log.WarnContext(ctx, "when a round was last concluded could not be looked up", "error", err)
+			s.cfg.Log.WarnContext(ctx, "could not look up when a round was last concluded", "error", err)
 		}
 	}
 	return nil
 }
 
-// lookAtServers warns of each NATS server that confirms writes before they are on
-// its disk. It refuses none: the round would lose something only if that machine
-// crashed.
+// lookAtServers warns of each NATS server that confirms writes before they are on its
+// disk (sync_interval is not always). It refuses none of them: something is lost only if
+// that machine crashes. Servers that do not answer, for lack of a permission, are only
+// noted.
 func (s *Session) lookAtServers(ctx context.Context) {
 	told, silent, err := s.fleet.Servers(ctx)
 	if err != nil {
-		s.cfg.Log.InfoContext(ctx, "whether writes are on the disk when they are confirmed is not known", "error", err)
+		s.cfg.Log.InfoContext(ctx, "unknown whether NATS confirms writes only when they are on disk", "error", err)
 		return
 	}
 	if len(silent) > 0 {
-		s.cfg.Log.InfoContext(ctx, "some NATS servers do not tell whether writes are on the disk when they are confirmed", "silent", silent)
+		s.cfg.Log.InfoContext(ctx, "some NATS servers do not say whether they confirm writes only when they are on disk", "silent", silent)
 	}
 	for _, server := range told {
 		if server.JetStream && !server.SyncAlways {
-			s.cfg.Log.WarnContext(ctx, "a NATS server confirms writes before they are on its disk: a crash of its machine can lose them",
+			s.cfg.Log.WarnContext(ctx, "a NATS server confirms writes before they are on disk: a crash of its machine can lose them",
 				"server", server.Name, "sync_interval", server.SyncInterval, "want", "always")
 		}
 	}
 }
 
-// declareEgresses has the streams say which egresses the fleet has, before
-// anything is published.
+// declareEgresses stores which egresses the fleet has. It comes before anything is
+// published, so that no worker of another egress takes a job first.
 func (s *Session) declareEgresses(ctx context.Context) error {
 	return usageOfEgress(round.Declare(ctx, s.roundConfig(), s.cfg.Egresses))
 }
 
-// usageOfEgress makes wrong usage of an egress that the fleet does not have.
+// usageOfEgress makes wrong usage of an egress that is not declared, and of egresses
+// that a running producer has declared otherwise.
 func usageOfEgress(err error) error {
 	if errors.Is(err, job.ErrUndeclared) || errors.Is(err, round.ErrDeclared) {
 		return command.UsageError{Err: err}
@@ -88,12 +91,15 @@ func (s *Session) startServers(ctx context.Context) (err error) {
 	return nil
 }
 
-// localGrace is how long local workers go on with their jobs when they are
-// stopped: whoever pressed Ctrl-C waits for them, and a resumed round does the
-// rest.
+// localGrace is how long local workers continue their jobs after they are told to stop.
+// It is short because a user who has pressed Ctrl-C waits for them; a resumed round runs
+// the rest again.
 const localGrace = time.Second
 
-// startWorkers starts the local workers on the servers of this process.
+// startWorkers starts the local workers on the servers of this process. They get every
+// setting that could differ from the producer's as an argument, because an argument takes
+// precedence over the configuration file and the environment. The servers' addresses,
+// which contain passwords, go into the environment: other users can read arguments.
 func (s *Session) startWorkers(ctx context.Context, mirror string) error {
 	env := []string{command.Variable("nats", s.cfg.Servers.NATS), command.Variable("redis", s.cfg.Servers.Redis)}
 	args := []string{
@@ -101,10 +107,10 @@ func (s *Session) startWorkers(ctx context.Context, mirror string) error {
 		"--limit-requests", fmt.Sprint(s.cfg.Servers.Limit.Limit), "--limit-window", s.cfg.Servers.Limit.Window.String(),
 		"--limit-horizon", s.cfg.Servers.Limit.Horizon.String(), "--limit-rate", fmt.Sprint(s.cfg.Servers.Limit.Rate),
 		"--log-level", s.cfg.LogLevel, "--grace", localGrace.String(),
-		"--listen", "", // the address of this process is none for several
+		"--listen", "", // several processes cannot share the address of --listen
 	}
 	for _, file := range slices.Concat(command.NATSFiles(), command.RedisFiles()) {
-		args = append(args, "--"+file, "") // those of a configuration are for other servers
+		args = append(args, "--"+file, "") // a configuration file names credentials of other servers
 	}
 	started, err := startWorkers(ctx, s.cfg.Log, s.cfg.State, s.cfg.Workers, env, append(args, s.configFile()...)...)
 	if err != nil {
@@ -115,8 +121,8 @@ func (s *Session) startWorkers(ctx context.Context, mirror string) error {
 	return nil
 }
 
-// configFile hands the configuration file on to a process beside this one. The
-// environment does so by itself.
+// configFile returns the arguments that pass the configuration file to a child process.
+// The environment is inherited without them.
 func (s *Session) configFile() []string {
 	if s.cfg.ConfigFile == "" {
 		return nil
@@ -124,7 +130,9 @@ func (s *Session) configFile() []string {
 	return []string{"--config", s.cfg.ConfigFile}
 }
 
-// roundConfig is what every round of the session has in common.
+// roundConfig returns what all rounds of the session have in common. A local session is
+// the only producer of its servers: it takes a round at once, whichever dead process held
+// it.
 func (s *Session) roundConfig() round.Config {
 	return round.Config{
 		Bus: s.fleet.Bus, Name: s.name, Egress: s.cfg.Servers.Limit.Egress, Takeover: s.cfg.Takeover, Reconcile: s.cfg.Reconcile,
@@ -132,8 +140,8 @@ func (s *Session) roundConfig() round.Config {
 	}
 }
 
-// makeState makes the state directory, so that logs can be written before
-// anything else is.
+// makeState makes the state directory before anything is started, because the logs of
+// the child processes are written there.
 func makeState(dir string) error {
 	if err := local.MakeDir(dir); err != nil {
 		return command.Usage("--state: %w", err)
@@ -144,8 +152,8 @@ func makeState(dir string) error {
 	return nil
 }
 
-// openState makes the directory of a local fleet. One whose rounds are resumed or
-// replayed must be there.
+// openState makes the directory of a local fleet. A session that resumes or replays a
+// round refuses a directory without rounds: it is most often a misspelt --state.
 func (s *Session) openState() error {
 	if !s.cfg.Local {
 		return nil
@@ -158,7 +166,8 @@ func (s *Session) openState() error {
 	return makeState(s.cfg.State)
 }
 
-// HasRounds says whether a local round was ever run on a directory.
+// HasRounds returns nil if a local round was ever run on a directory, and a usage error
+// if not.
 func HasRounds(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, "nats")); err != nil {
 		return command.Usage("--state %s: no local round was run there: %w", dir, err)

@@ -5,30 +5,31 @@ import (
 	"mirrorfleet/shared/plural"
 )
 
-// stillborn is how many workers in a row may die before they can take a job:
-// the fault is not a job's, and another start does not mend it.
+// stillborn is how many workers in a row may die before they can take a job. No job is
+// to blame for such deaths, and another start does not help.
 const stillborn = 10
 
-// deaths counts the worker processes of a local round that died, and decides
-// when to give up. A job that kills each process that takes it must come to its
-// end, which is when its deliveries are used up; so what counts is not how many
-// have died but whether jobs end all the same.
+// deaths counts the worker processes of a local round that died, and decides when to
+// give up. A job that kills every process that takes it must be allowed to use up its
+// deliveries, because only then it becomes a dead letter. So the number of deaths alone
+// does not count: the limit is on deaths while no job ends.
 type deaths struct {
-	workers int // how many there are: each may have such a job
-	jobs    int // how many have ended
-	since   int // deaths since the last of them
-	unready int // deaths in a row before the worker could take a job
+	workers int // worker processes: each may have such a job at the same time
+	jobs    int // jobs that have ended
+	since   int // deaths since a job ended last
+	unready int // deaths in a row of workers that could not take a job yet
 }
 
-// ended notes how many jobs have ended.
+// ended notes how many jobs have ended in all.
 func (d *deaths) ended(jobs int) {
 	if jobs > d.jobs {
 		d.jobs, d.since = jobs, 0
 	}
 }
 
-// another counts a death and says why no worker is to be started any more, ""
-// if one is.
+// another counts a death. It returns why no worker is started any more, or "" if a
+// replacement is. The limit lets every worker, and one more, use up a job's deliveries
+// before a job must have ended.
 func (d *deaths) another(wasReady bool) (hopeless string) {
 	d.since++
 	d.unready++

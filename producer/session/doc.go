@@ -1,18 +1,19 @@
-// Package session does what takes a whole fleet: it runs a round, replays one, or
-// serves rounds on schedule. It connects to the servers, or starts those of a round on
-// this machine, with workers and perhaps a simulated mirror beside it.
+// Package session runs what needs a whole fleet: one round, a replay, or rounds on
+// schedule. It connects to the servers, or starts them on this machine together with
+// workers and, for a trial, a simulated mirror.
 //
-// Guarantees: it prints nothing. Results are returned, and how a round goes on is told
-// to whoever watches it; what concerns an operator is in the log. What it has opened is
-// closed in the opposite order, whatever happens in between. All rounds of one mirror
-// share one client of it, however many run at once. A process that it has started does
-// not outlive it.
+// Guarantees: it prints nothing. Results are returned, progress goes to Config.Watch,
+// and what concerns an operator goes to the log. Everything that it has opened is closed
+// in the opposite order, whatever fails in between. All rounds of one mirror share one
+// client, however many run at once, so that one circuit breaker and one connection pool
+// serve the process. A child process does not outlive this one, even if this one is
+// killed.
 //
-// States: a round is planned from files, or is one that is stored; then it is worked on
-// until it is concluded, or a signal ends the work. Leftover and UnderWay say how it
-// stands then.
+// States: a round is planned from files or read from the streams; then it is worked on
+// until it is concluded or a signal ends the work. After a signal, Leftover and UnderWay
+// say what is stored of it.
 //
-// How it fails: what whoever started it can mend is wrong usage (command.UsageError). A
-// local round ends when its servers are lost or its workers cannot be kept alive. A
-// round that is served and cannot go on puts the schedule off, and ends no session.
+// How it fails: what the caller can correct is wrong usage (command.UsageError). A local
+// round ends when its servers are lost or its workers keep dying. When serving, a round
+// that fails postpones the schedule and does not end the session.
 package session

@@ -13,8 +13,9 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// follow does the work, and has it watched meanwhile, once the mirror has answered:
-// that takes a permit, which may be long in coming.
+// follow runs work, and shows the round meanwhile. The mirror must answer first, so that
+// a wrong address ends the round before a job is published. That request takes a permit,
+// which may be long in coming: the display is already running then, and shows why.
 func (s *Session) follow(
 	ctx context.Context, m job.Manifest, work func(context.Context, *round.Runner) (outcome.Result, error),
 ) (outcome.Result, error) {
@@ -56,7 +57,8 @@ func (s *Session) follow(
 	return result, group.Wait()
 }
 
-// bucket is the state of the limit, and why no permit would be granted.
+// bucket reads the state of the limit. The error says why no permit would be granted,
+// even where the state can be read.
 func (s *Session) bucket(ctx context.Context) (ratelimit.State, error) {
 	state, err := s.fleet.Limiter.State(ctx)
 	if err != nil {
@@ -65,7 +67,9 @@ func (s *Session) bucket(ctx context.Context) (ratelimit.State, error) {
 	return state, s.fleet.Limiter.Check(ctx)
 }
 
-// watchLocal ends the round when the local servers or workers cannot be kept alive.
+// watchLocal returns an error, which ends the round, when the local servers are lost or
+// the workers keep dying. A session that is not local has nothing to watch: its servers
+// and workers may come back.
 func (s *Session) watchLocal(ctx context.Context) error {
 	if s.workers == nil {
 		return nil

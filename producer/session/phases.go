@@ -9,11 +9,12 @@ import (
 	"mirrorfleet/producer/round"
 )
 
-// phases tell in the log how far a round is, each phase once: its first job runs, half
-// of its jobs have ended, all have.
+// phases log how far a round is, each phase once: its first job runs, half of its jobs
+// have ended, all have ended. A served round has no display, and a line for every job
+// would be too much.
 type phases struct {
 	round string
-	told  phase
+	told  phase // the last one that was logged
 }
 
 // phase is how far a round is.
@@ -22,11 +23,11 @@ type phase int
 const (
 	queued  phase = iota // no job runs yet
 	begun                // the first one does
-	half                 // half of them have ended
+	half                 // half of the jobs have ended
 	settled              // all of them have
 )
 
-// phaseOf is how far a round is by its counts.
+// phaseOf derives the phase of a round from its counts.
 func phaseOf(p round.Progress) phase {
 	switch ended := p.Done + p.Failed; {
 	case ended == p.Planned:
@@ -46,7 +47,7 @@ func (p phase) text() string {
 	}[p]
 }
 
-// tell logs the phase that a round has come to, unless it was told.
+// tell logs the phase that a round has reached, unless it is logged already.
 func (t *phases) tell(ctx context.Context, log *slog.Logger, p round.Progress) {
 	now := phaseOf(p)
 	if now <= t.told {
@@ -54,13 +55,15 @@ func (t *phases) tell(ctx context.Context, log *slog.Logger, p round.Progress) {
 	}
 	t.told = now
 	about := []any{"round", t.round, "jobs", p.Planned}
-	if now == settled { // before that, a round that is resumed has not been read to its end
+	if now == settled { // earlier, the records of a resumed round are not all read, and the counts are too low
 		about = append(about, "done", p.Done, "failed", p.Failed, "degraded", p.Degraded, "requests", p.Requests)
 	}
 	log.InfoContext(ctx, now.text(), about...)
 }
 
-// underWay are the rounds that this process works on, and whether it leads.
+// underWay holds which rounds this process works on, and whether it leads the schedule,
+// for the message of a producer that is stopped. Rounds and replays run on goroutines of
+// their own.
 type underWay struct {
 	mu      sync.Mutex
 	leading bool
@@ -74,7 +77,8 @@ func (u *underWay) lead(leads bool) {
 	u.leading = leads
 }
 
-// note notes that a round is worked on, until done is called. What was broken off stays.
+// note records that a round is worked on, until done is called. A round that a signal
+// interrupts is not marked as done, so that left returns it.
 func (u *underWay) note(name string) (done func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -88,7 +92,7 @@ func (u *underWay) note(name string) (done func()) {
 	}
 }
 
-// left says what was broken off, and whether this process led.
+// left returns the rounds that were interrupted, and whether this process led.
 func (u *underWay) left() (rounds []string, led bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

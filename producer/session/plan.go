@@ -21,14 +21,19 @@ import (
 	"mirrorfleet/shared/scoring/tokens"
 )
 
-// InputFiles are the paths of a round's inputs.
+// InputFiles are the paths of a round's inputs; "" for a file that is not given.
 type InputFiles struct {
-	Miners, Registry, Weights, AsOf string
-	Unloadable                      []string
+	Miners, Registry string
+	// Weights is the directory with both weights files; "" for the product's own.
+	Weights string
+	// AsOf is the round's instant in RFC 3339; "" for the moment of planning.
+	AsOf string
+	// Unloadable are the languages that the validator cannot load; nil if none are said.
+	Unloadable []string
 }
 
-// Read reads the round's inputs; what is wrong with their content is the
-// plan's to say.
+// Read reads the files. It does not check their content: round.Plan reports what is
+// wrong in all of them at once.
 func (f InputFiles) Read(mirror string, now time.Time) (round.Inputs, error) {
 	in := round.Inputs{Mirror: mirror, AsOf: now, Unloadable: f.Unloadable}
 	languages, tokens := tokens.DefaultWeights()
@@ -62,7 +67,7 @@ func (f InputFiles) Read(mirror string, now time.Time) (round.Inputs, error) {
 	return in, nil
 }
 
-// Weight is the path of one of the weights files, "" for the product's own.
+// Weight returns the path of one of the weights files; "" for the product's own.
 func (f InputFiles) Weight(name string) string {
 	if f.Weights == "" {
 		return ""
@@ -70,7 +75,8 @@ func (f InputFiles) Weight(name string) string {
 	return filepath.Join(f.Weights, name)
 }
 
-// Plan makes a round of a list of miners, and of the other files as they are now.
+// Plan plans a round of a list of miners, with the other files as they are now. Each
+// round of a schedule reads them anew, so that they can be replaced while it runs.
 func (f InputFiles) Plan(list any, mirror string, now time.Time) (job.Manifest, error) {
 	in, err := f.Read(mirror, now)
 	if err != nil {
@@ -84,9 +90,9 @@ func (f InputFiles) Plan(list any, mirror string, now time.Time) (job.Manifest, 
 	return newRound(in, now)
 }
 
-// prepare opens the servers and returns the round's manifest: a new one, or
-// the one to resume. Inputs that are given as files are checked before
-// anything is started.
+// prepare opens the servers and returns the round's manifest: a new one, or that of the
+// round to resume. Inputs that are given as files are checked before anything is
+// started. A simulated world has its own inputs, so its round is planned last.
 func (s *Session) prepare(ctx context.Context) (m job.Manifest, err error) {
 	planned := s.cfg.Resume == "" && s.cfg.World == ""
 	if planned {
@@ -112,6 +118,9 @@ func (s *Session) prepare(ctx context.Context) (m job.Manifest, err error) {
 	return s.simulate(ctx, m)
 }
 
+// toResume reads the manifest of the round to resume. A manifest that is missing while
+// records or outcomes of the round exist is a lost round (round.ErrLost), and not a
+// misspelt name.
 func (s *Session) toResume(ctx context.Context) (job.Manifest, error) {
 	name := s.cfg.Resume
 	if name == view.Latest {
@@ -142,14 +151,15 @@ func (s *Session) toResume(ctx context.Context) (job.Manifest, error) {
 	return m, s.sameSettings(m)
 }
 
-// leftOf says whether anything is left of a round without its manifest.
+// leftOf reports whether anything is stored of a round, be it without a manifest.
 func (s *Session) leftOf(ctx context.Context, name string) bool {
 	_, err := s.fleet.Bus.Inventory(ctx, name)
 	return err == nil
 }
 
-// sameSettings refuses to go on with a round under other settings than it was
-// planned with, as far as any are given.
+// sameSettings refuses to resume a round with other settings than it was planned with.
+// Settings that are not given are not compared. The result would be no error, only a
+// round that silently ignores what its operator asked for.
 func (s *Session) sameSettings(m job.Manifest) error {
 	files := s.cfg.Files
 	if !s.cfg.UnloadableGiven {
@@ -172,8 +182,8 @@ func (s *Session) sameSettings(m job.Manifest) error {
 	return refuse(m, given)
 }
 
-// sameMirror refuses to go on with a round on another mirror than the one that
-// it was planned for.
+// sameMirror refuses to resume a round on another mirror than it was planned for. A
+// simulated mirror is known by its loopback address.
 func (s *Session) sameMirror(m job.Manifest) error {
 	u, err := url.Parse(m.Mirror)
 	if err != nil {
@@ -200,8 +210,8 @@ func (s *Session) plan(files InputFiles, mirrorURL string) (job.Manifest, error)
 	return newRound(in, now)
 }
 
-// newRound is a round of these inputs under a new name; what is wrong with them is
-// the caller's to mend.
+// newRound plans a round of these inputs under a new name. Inputs that are refused are
+// wrong usage.
 func newRound(in round.Inputs, now time.Time) (job.Manifest, error) {
 	id, err := newID(now)
 	if err != nil {
@@ -214,14 +224,16 @@ func newRound(in round.Inputs, now time.Time) (job.Manifest, error) {
 	return m, err
 }
 
-// refuse refuses settings that differ from those that a round was planned with.
+// refuse returns a usage error if given settings differ from those of the manifest.
 func refuse(m job.Manifest, given round.Given) error {
 	if differ := round.Differences(m, given); len(differ) > 0 {
-		return command.Usage("round %s was planned with other settings, which do not change: %s", m.Round, strings.Join(differ, "; "))
+		return command.Usage("round %s was planned with other settings, which cannot be changed: %s", m.Round, strings.Join(differ, "; "))
 	}
 	return nil
 }
 
+// newID names a round after now, with random digits that tell apart rounds of the same
+// second.
 func newID(now time.Time) (string, error) {
 	var random [3]byte
 	if _, err := rand.Read(random[:]); err != nil {

@@ -13,25 +13,27 @@ import (
 	"time"
 )
 
-// process is a child that does not outlive this process: it ends when its
-// standard input does, whatever happens here. It is its own process group, so
-// that Ctrl-C reaches this process alone, which then stops it in order.
+// process is a child that does not outlive this process. It holds the read end of a pipe
+// as its standard input, and ends when that is closed: the kernel closes the pipe even if
+// this process is killed. The child is in a process group of its own, so that Ctrl-C
+// reaches only this process, which then stops the child in order.
 type process struct {
 	name  string
 	cmd   *exec.Cmd
 	stdin io.Closer
 	log   *os.File
-	// ready gets the first line of standard output and is then closed.
+	// ready receives the first line of standard output and is then closed.
 	ready chan string
-	// wasReady says that there was one; it may be read when done is closed.
+	// wasReady says that there was a first line. It may be read after done is closed.
 	wasReady bool
-	// done is closed when the child has ended; err then says how.
+	// done is closed when the child has ended. err may be read after that; it is nil for
+	// exit code 0.
 	done chan struct{}
 	err  error
 }
 
-// startProcess starts a child with more environment than this process's; its standard
-// error goes to the log file.
+// startProcess starts a child with this process's environment and env. Its standard error
+// is appended to the log file, which only its owner can read.
 func startProcess(name, logPath, path string, env []string, args ...string) (*process, error) {
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -56,7 +58,8 @@ func startProcess(name, logPath, path string, env []string, args ...string) (*pr
 	return p, nil
 }
 
-// watch owns the child until it has ended.
+// watch owns the child until it has ended. It reads standard output to its end before it
+// waits for the child: Wait closes the pipe, and would cut off the rest.
 func (p *process) watch(stdout io.Reader) {
 	defer close(p.done)
 	lines := bufio.NewReader(stdout)
@@ -69,7 +72,7 @@ func (p *process) watch(stdout io.Reader) {
 	p.err = errors.Join(p.cmd.Wait(), copyErr, p.log.Close())
 }
 
-// awaitReady waits for the child's first line: it can do its work.
+// awaitReady waits for the child's first line, which says that it can do its work.
 func (p *process) awaitReady(ctx context.Context) (string, error) {
 	select {
 	case line, ok := <-p.ready:
@@ -83,7 +86,8 @@ func (p *process) awaitReady(ctx context.Context) (string, error) {
 	}
 }
 
-// failure is how the child ended, with the last line that it wrote.
+// failure says how the child ended, with the last line of its log. It may be called only
+// after done is closed.
 func (p *process) failure() error {
 	last := lastLine(p.log.Name())
 	if last == "" {
@@ -111,8 +115,8 @@ func (p *process) stop(grace time.Duration) error {
 	return errors.Join(fmt.Errorf("%s did not end within %s and was killed", p.name, grace), closeErr, killErr)
 }
 
-// lastLine is the last line of a file that says something; errors are not
-// worth more than an empty answer here.
+// lastLine returns the last line of a file; "" if the file cannot be read, because it
+// only adds to another error.
 func lastLine(path string) string {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -16,27 +16,28 @@ import (
 	"mirrorfleet/shared/secret"
 )
 
-// Replay is a replay that was looked into before anything is started for it.
+// Replay is a replay whose round has been examined, and for which nothing is started
+// yet.
 type Replay struct {
 	Round string
-	// Before is the revision that it starts from; without one if that is gone or cannot be
-	// read.
+	// Before is the revision that the replay starts from. Its Revision is 0 if the
+	// outcome is gone or cannot be read.
 	Before outcome.Result
-	// Already are the miners that are being replayed already.
+	// Already are the uids of miners that another replay is running now.
 	Already []int
-	// Nothing says that the round lacks nothing: Before stands.
+	// Nothing says that the round lacks nothing: Before stays the last revision.
 	Nothing bool
 
 	selection outcome.Selection
 }
 
-// ReadTokens makes GitHub be asked again by a replay, by the tokens of a file; "" for
-// none.
+// ReadTokens lets a replay ask GitHub again about unknown identities, with the tokens of
+// a file; "" for none. The file itself is read when GitHub is asked.
 func (s *Session) ReadTokens(file, github string) error {
 	if file == "" {
 		return nil
 	}
-	if exposed, is := errors.AsType[*secret.ExposedError](secret.Check(file)); is { // what else is wrong is said when it is read
+	if exposed, is := errors.AsType[*secret.ExposedError](secret.Check(file)); is { // other faults show when it is read
 		return command.Usage("--tokens: %w", exposed)
 	}
 	client, err := miners.NewGitHub(miners.Config{BaseURL: github, Log: s.cfg.Log})
@@ -48,9 +49,9 @@ func (s *Session) ReadTokens(file, github string) error {
 	return nil
 }
 
-// LookIntoReplay connects to the servers, and reads what there is to be replayed of the
-// round that is to be resumed: what cannot be is refused, and for nothing at all nothing
-// is started.
+// LookIntoReplay connects to the servers and finds out what there is to replay of the
+// round of Config.Resume. It comes before workers and a simulated mirror are started, so
+// that a selection that is refused, or nothing to replay, starts none of them.
 func (s *Session) LookIntoReplay(ctx context.Context, selection outcome.Selection) (Replay, error) {
 	if err := s.openState(); err != nil {
 		return Replay{}, err
@@ -69,6 +70,9 @@ func (s *Session) LookIntoReplay(ctx context.Context, selection outcome.Selectio
 	return s.lookInto(ctx, Replay{Round: at.Round, selection: selection})
 }
 
+// lookInto completes a Replay. A replay is worth running even with no miner chosen: to
+// end what an interrupted one has begun, to wait for another one, or to repeat look-ups of
+// maintainers. Miners that are chosen only for their unknown identity need a token file.
 func (s *Session) lookInto(ctx context.Context, r Replay) (Replay, error) {
 	chosen, already, err := round.Chosen(ctx, s.fleet.Bus, r.Round, r.selection)
 	if err != nil {
@@ -92,14 +96,13 @@ func (s *Session) lookInto(ctx context.Context, r Replay) (Replay, error) {
 		for i, f := range chosen {
 			uids[i] = f.UID
 		}
-		return r, command.Usage("of %s only the identity is unknown: give --tokens FILE, so that GitHub is asked again", view.Miners(uids))
+		return r, command.Usage("only the identity of %s is unknown: give --tokens FILE to ask GitHub again", view.Miners(uids))
 	}
 	return r, nil
 }
 
-// unfinished reads the outcome that a replay starts from, and says whether there is
-// something to be ended before: an outcome that is gone or cannot be read, or a replay
-// that was broken off.
+// unfinished reads the outcome that a replay starts from. It reports whether something
+// must be finished first: an outcome that is gone or unreadable, or an interrupted replay.
 func (s *Session) unfinished(ctx context.Context, r *Replay) (bool, error) {
 	latest, err := outcome.Latest(ctx, s.fleet.Bus, r.Round)
 	if jobstream.Damaged(err) || err == nil && latest.Revision == 0 {
@@ -116,7 +119,8 @@ func (s *Session) unfinished(ctx context.Context, r *Replay) (bool, error) {
 	return err == nil, nil
 }
 
-// Replay runs a replay with all that its jobs need.
+// Replay starts what the jobs need, workers and perhaps a simulated mirror, and runs the
+// replay.
 func (s *Session) Replay(ctx context.Context, r Replay) (result outcome.Result, did outcome.Replayed, err error) {
 	m, err := s.toReplay(ctx)
 	if err != nil {
@@ -130,6 +134,8 @@ func (s *Session) Replay(ctx context.Context, r Replay) (result outcome.Result, 
 	return result, did, usageOfEgress(err)
 }
 
+// toReplay reads the round's manifest, and starts the simulated mirror of a trial at the
+// address that the manifest names.
 func (s *Session) toReplay(ctx context.Context) (job.Manifest, error) {
 	m, err := s.toResume(ctx)
 	if err == nil && s.cfg.World != "" {
@@ -138,5 +144,6 @@ func (s *Session) toReplay(ctx context.Context) (job.Manifest, error) {
 	return m, err
 }
 
-// AsksGitHub says whether a replay asks GitHub again: ReadTokens was given a file.
+// AsksGitHub reports whether a replay asks GitHub again, which takes a file of tokens
+// (ReadTokens).
 func (s *Session) AsksGitHub() bool { return s.source != nil }

@@ -16,30 +16,30 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// served are the rounds of one installation, as the schedule's keeper directs
-// them.
+// served are the rounds of one installation. It is what schedule.Keeper drives, and what
+// the API replays with.
 type served struct {
 	session *Session
-	keep    time.Duration
+	keep    time.Duration // how long rounds are kept; 0 keeps all
 	source  *miners.Source
 	config  round.Config
-	alone   chan struct{} // taken by the round that a local fleet serves
+	alone   chan struct{} // a local fleet serves one round at a time: the round in work fills it
 	recent  *recent
 }
 
-// recent is what this process knows of the last turn: what the streams lose of it is
-// put back. One goroutine at a time leads, and has it.
+// recent is what this process remembers of the last turn, to restore what the streams
+// lose of it. Only the goroutine that leads uses it, so it needs no lock.
 type recent struct {
 	turn     job.Turn
 	manifest job.Manifest
-	// lost is the round that was given up: the schedule goes on without it.
+	// lost is the name of a round that was given up: the schedule continues without it.
 	lost string
 }
 
 var _ schedule.Rounds = (*served)(nil)
 
-// Last looks at the last turn. A round of it that nobody can go on with counts as
-// ended: the next turn is none the worse for it.
+// Last reads how the last turn stands. A round that nobody can resume counts as ended,
+// so that the next turn begins on time.
 func (v *served) Last(ctx context.Context) (schedule.Last, error) {
 	if err := v.restoreTurn(ctx); err != nil {
 		return schedule.Last{}, err
@@ -62,16 +62,16 @@ func (v *served) Last(ctx context.Context) (schedule.Last, error) {
 	}
 	v.recent.turn, v.recent.manifest = turn, m
 	latest, err := outcome.Latest(ctx, v.config.Bus, turn.Round)
-	if jobstream.Damaged(err) { // whoever goes on with it makes it anew
+	if jobstream.Damaged(err) { // counts as not ended: resuming the round writes the outcome again
 		latest, err = outcome.Result{}, nil
 	}
 	last.Planned, last.Ended = true, latest.Revision > 0
 	return last, err
 }
 
-// restoreTurn puts back what this process knows of the last turn, if the streams
-// have lost it. Another producer may have led since: then a round that was planned
-// later tells the last turn, and what is known here is of the past.
+// restoreTurn restores the last turn and its manifest from memory if the streams have
+// lost them. Another producer may have led since this one did. Then a later round of the
+// schedule exists, and what this process remembers is out of date: nothing is restored.
 func (v *served) restoreTurn(ctx context.Context) error {
 	if v.recent.turn.Round == "" {
 		return nil
@@ -85,9 +85,10 @@ func (v *served) restoreTurn(ctx context.Context) error {
 		if unlisted != nil || newest.Due.After(v.recent.turn.Due) {
 			return unlisted
 		}
-		v.session.cfg.Log.WarnContext(ctx, "the schedule's last turn is gone or unreadable: put back", "round", v.recent.turn.Round, "error", err)
+		v.session.cfg.Log.WarnContext(ctx, "the schedule's last turn is gone or unreadable: restoring it",
+			"round", v.recent.turn.Round, "error", err)
 		if err := v.config.Bus.Schedule.SetTurn(ctx, v.recent.turn, revision); err != nil {
-			return fmt.Errorf("putting the last turn back: %w", err)
+			return fmt.Errorf("restoring the last turn: %w", err)
 		}
 		turn = v.recent.turn
 	}
@@ -96,17 +97,18 @@ func (v *served) restoreTurn(ctx context.Context) error {
 	}
 	restored, err := v.config.Bus.Rounds.RestoreManifest(ctx, v.recent.manifest)
 	if restored {
-		v.session.cfg.Log.WarnContext(ctx, "the manifest of the last turn's round is gone or unreadable: put back", "round", turn.Round)
+		v.session.cfg.Log.WarnContext(ctx, "the manifest of the last turn's round was gone or unreadable: restored", "round", turn.Round)
 	}
 	return err
 }
 
-// withoutManifest says how a turn stands whose round has no manifest that can be
-// read: it was never begun, or is lost.
+// withoutManifest says how a turn stands whose round has no readable manifest. If nothing
+// at all is stored of the round, its producer died between taking the turn and writing
+// the manifest: the turn is still due. Otherwise the round is lost.
 func (v *served) withoutManifest(ctx context.Context, last schedule.Last, why error) (schedule.Last, error) {
 	_, err := v.config.Bus.Inventory(ctx, last.Round)
 	switch {
-	case errors.Is(err, jobstream.ErrNotFound): // the producer died between turn and round
+	case errors.Is(err, jobstream.ErrNotFound): // still due
 		return last, nil
 	case err != nil:
 		return last, err
@@ -116,14 +118,15 @@ func (v *served) withoutManifest(ctx context.Context, last schedule.Last, why er
 	return last, nil
 }
 
-// giveUp lets the schedule go on without a round that nobody can go on with.
+// giveUp lets the schedule continue without a round that nobody can resume.
 func (v *served) giveUp(ctx context.Context, name string, why error) {
 	v.recent.lost = name
 	v.session.cfg.Log.ErrorContext(ctx, "the round of the last turn is lost: the schedule goes on with its next turn",
 		"round", name, "error", why)
 }
 
-// Prepare makes a round of the files as they are now.
+// Prepare plans a round from the files as they are now. Files that cannot be used
+// postpone the round (schedule.PutOffError); they may be in the middle of being replaced.
 func (v *served) Prepare(ctx context.Context) (job.Manifest, error) {
 	now := time.Now()
 	fleet, err := v.source.Read(ctx, now)
@@ -133,7 +136,7 @@ func (v *served) Prepare(ctx context.Context) (job.Manifest, error) {
 	if err != nil {
 		return job.Manifest{}, err
 	}
-	m, err := v.session.cfg.Files.Plan(fleet.Miners, v.session.cfg.Mirror, time.Now()) // GitHub was asked in between
+	m, err := v.session.cfg.Files.Plan(fleet.Miners, v.session.cfg.Mirror, time.Now()) // not now: GitHub may have taken minutes
 	if err != nil {
 		return m, &schedule.PutOffError{Input: inputRules, Err: err}
 	}
@@ -142,8 +145,8 @@ func (v *served) Prepare(ctx context.Context) (job.Manifest, error) {
 	return m, nil
 }
 
-// What puts a round off beside the tokens and the metagraph: the registry and
-// the weights, and whatever else keeps the schedule from going on.
+// What postpones a round beside the tokens and the metagraph: the registry and the
+// weights, and anything else that stops the schedule. The values are labels of a metric.
 const (
 	inputRules = "rules"
 	inputOther = "other"
@@ -152,7 +155,7 @@ const (
 //nolint:gochecknoglobals // a constant, if Go had such
 var putOffInputs = []string{miners.InputTokens, miners.InputMetagraph, inputRules, inputOther}
 
-// putOffBy is which input puts a round off, "" for none.
+// putOffBy returns the input that postpones a round; "" for none.
 func putOffBy(trouble error) string {
 	off, of := errors.AsType[*schedule.PutOffError](trouble)
 	switch {
@@ -164,7 +167,9 @@ func putOffBy(trouble error) string {
 	return inputOther
 }
 
-// Begin takes the turn and runs its round.
+// Begin takes the turn and runs its round. The turn comes first: it names the round, so
+// that a producer that follows a dead one knows whether the round was begun. The revision
+// makes sure that only one producer takes a turn.
 func (v *served) Begin(ctx context.Context, m job.Manifest, turn job.Turn, revision uint64) error {
 	if err := v.config.Bus.Schedule.SetTurn(ctx, turn, revision); err != nil {
 		return fmt.Errorf("taking the turn: %w", err)
@@ -174,14 +179,14 @@ func (v *served) Begin(ctx context.Context, m job.Manifest, turn job.Turn, revis
 	return v.conclude(ctx, m, func(r *round.Runner) (outcome.Result, error) { return r.Start(ctx, m) })
 }
 
-// Resume goes on with a round, on the mirror that it was planned for.
+// Resume resumes a round, on the mirror that it was planned for.
 func (v *served) Resume(ctx context.Context, name string) error {
 	m, err := v.config.Bus.Rounds.Manifest(ctx, name)
 	if err != nil {
-		return err // the next look at the turn finds out
+		return err // Last decides, at its next look, whether the round is lost
 	}
 	if m.Mirror != v.session.cfg.Mirror {
-		v.session.cfg.Log.WarnContext(ctx, "the round was planned for another mirror: workers of that one run its jobs, or it will be overdue",
+		v.session.cfg.Log.WarnContext(ctx, "the round was planned for another mirror: without workers of that mirror it becomes overdue",
 			"round", name, "mirror", m.Mirror)
 	}
 	err = v.conclude(ctx, m, func(r *round.Runner) (outcome.Result, error) { return r.Resume(ctx, name) })
@@ -192,7 +197,9 @@ func (v *served) Resume(ctx context.Context, name string) error {
 	return err
 }
 
-// conclude runs a round to its end and tells how it ended.
+// conclude runs a round to its end and logs how it ended. The round stays noted as under
+// way only if a signal has interrupted it: a producer that has lost the lead has no round
+// to report, because another one runs it.
 func (v *served) conclude(ctx context.Context, m job.Manifest, work func(*round.Runner) (outcome.Result, error)) error {
 	var result outcome.Result
 	ended, far := v.session.under.note(m.Round), &phases{round: m.Round}
@@ -213,8 +220,8 @@ func (v *served) conclude(ctx context.Context, m job.Manifest, work func(*round.
 	return nil
 }
 
-// replay runs failed miners again for whoever asks for it over the API. Leading
-// or standing by makes no difference: the round's hold decides who does it.
+// replay runs failed miners again for a caller of the API. It makes no difference
+// whether this producer leads the schedule: leadership of the round is separate.
 func (v *served) replay(ctx context.Context, name string, s outcome.Selection) (result outcome.Result, did outcome.Replayed, err error) {
 	m, err := v.config.Bus.Rounds.Manifest(ctx, name)
 	if err != nil {
@@ -227,8 +234,9 @@ func (v *served) replay(ctx context.Context, name string, s outcome.Selection) (
 	return result, did, err
 }
 
-// run does the work on a round, and tells how far it is unless progress is nil. A local fleet serves one round at a time: there, what comes
-// second waits.
+// run does the work on a round, and calls progress with its counts unless that is nil. A
+// local fleet serves one round at a time, because its workers are started for one mirror
+// and its consumer is filtered to one round: there, a second round waits.
 func (v *served) run(ctx context.Context, m job.Manifest, progress func(round.Progress), work func(*round.Runner) error) error {
 	if v.session.cfg.Local {
 		select {
@@ -254,7 +262,7 @@ func (v *served) run(ctx context.Context, m job.Manifest, progress func(round.Pr
 	return work(runner)
 }
 
-// Forget removes the rounds that are kept no longer.
+// Forget removes the rounds that are older than --keep.
 func (v *served) Forget(ctx context.Context) error {
 	if v.keep == 0 {
 		return nil

@@ -22,24 +22,26 @@ import (
 // ServeConfig is how rounds are served.
 type ServeConfig struct {
 	Schedule schedule.Schedule
-	// Overdue is how long a round may take, Keep how long rounds are kept; 0 is without end.
+	// Overdue is how long a round may take. Keep is how long rounds are kept. 0 sets no
+	// limit.
 	Overdue, Keep time.Duration
-	// Tokens and Metagraph are the files that say who is scored; the metagraph's may be
-	// MetagraphMaxAge old.
+	// Tokens and Metagraph are the files that say which miners are scored. An export of
+	// the metagraph that is older than MetagraphMaxAge postpones the round.
 	Tokens, Metagraph string
 	MetagraphMaxAge   time.Duration
 	// GitHub is the base URL of its API.
 	GitHub string
-	// StartAPI serves the API until the closer is called; it replays by replay, which ends
-	// with its context.
+	// StartAPI serves the API until closer is called. The API runs replays with replay,
+	// which ends when its context does.
 	StartAPI func(ctx context.Context, f *fleet.Fleet, replay Replayer) (closer func() error, err error)
 }
 
 // Replayer runs failed miners of a concluded round again.
 type Replayer = func(ctx context.Context, name string, s outcome.Selection) (outcome.Result, outcome.Replayed, error)
 
-// Serve opens the servers and does everything that goes on side by side until ctx
-// ends, or one of it cannot go on.
+// Serve opens the servers, then serves the API and leads or stands by, until ctx ends or
+// one of these fails. The order of closers matters: the API closes before the mirrors'
+// clients that its replays use.
 func (s *Session) Serve(ctx context.Context, cfg ServeConfig) error {
 	if err := s.open(ctx); err != nil {
 		return err
@@ -65,8 +67,8 @@ func (s *Session) Serve(ctx context.Context, cfg ServeConfig) error {
 	return usageOfEgress(group.Wait())
 }
 
-// UnderWay says how the rounds stand whose work was broken off when serving ended, and
-// whether this producer led.
+// UnderWay says how the rounds stand that a signal has interrupted, and whether this
+// producer led the schedule. It asks NATS, so it must come before Close.
 func (s *Session) UnderWay(ctx context.Context, now time.Time) (rounds []view.Leftover, led bool) {
 	names, led := s.under.left()
 	for _, name := range names {
@@ -75,8 +77,7 @@ func (s *Session) UnderWay(ctx context.Context, now time.Time) (rounds []view.Le
 	return rounds, led
 }
 
-// open connects to the servers, and starts them and workers for a local
-// installation.
+// open connects to the servers. A local installation starts them, and the workers.
 func (s *Session) open(ctx context.Context) error {
 	if err := s.openState(); err != nil {
 		return err
@@ -90,7 +91,7 @@ func (s *Session) open(ctx context.Context) error {
 	return nil
 }
 
-// newServed is the rounds of this installation.
+// newServed returns the rounds of this installation. They share one client of GitHub.
 func (s *Session) newServed(cfg ServeConfig) (*served, error) {
 	github, err := miners.NewGitHub(miners.Config{BaseURL: cfg.GitHub, Log: s.cfg.Log})
 	if err != nil {
@@ -105,10 +106,12 @@ func (s *Session) newServed(cfg ServeConfig) (*served, error) {
 	return &served{session: s, keep: cfg.Keep, alone: make(chan struct{}, 1), source: source, recent: &recent{}, config: config}, nil
 }
 
-// lead begins rounds while this producer leads; otherwise it stands by.
+// lead runs the schedule while this producer leads, and stands by otherwise. The name of
+// a dead predecessor is passed on to the rounds: its leadership of a round is taken over
+// at once too.
 func (v *served) lead(ctx context.Context, keeper *schedule.Keeper) error {
 	err := leadership.Lead(ctx, v.config.Leadership(), job.Schedule, func(ctx context.Context, follows string) error {
-		v.session.cfg.Log.InfoContext(ctx, "leading: rounds are begun by this producer", "producer", v.config.Name, "follows", follows)
+		v.session.cfg.Log.InfoContext(ctx, "leading: this producer begins the rounds", "producer", v.config.Name, "follows", follows)
 		leading := *v
 		leading.config.Predecessor = follows
 		v.session.under.lead(true)

@@ -20,11 +20,11 @@ import (
 	"mirrorfleet/shared/mirror"
 )
 
-// Session is one `producer run`, `producer replay` or `producer serve`, with what it
-// has opened. It is used for one of them, once.
+// Session is one `producer run`, `producer replay` or `producer serve`, with everything
+// that it has opened. It is used for one of them, once, and closed.
 type Session struct {
 	cfg Config
-	// name is this producer's in the sight of others.
+	// name identifies this producer to others.
 	name string
 
 	fleet     *fleet.Fleet
@@ -32,21 +32,23 @@ type Session struct {
 	local     *local.Servers // nil unless the session is a local one
 	workers   *workers
 	closers   []func() error
-	// source asks GitHub about identities, nil if no tokens were given to a replay.
+	// source asks GitHub about unknown identities; nil for a replay without tokens.
 	source *miners.Source
 	under  underWay
 
-	// mirrors are the clients by the mirror's address: all rounds of one share one.
+	// mirrors are the clients by the mirror's address: all rounds of one mirror share its
+	// client. Rounds and the API's replays use it from several goroutines.
 	mirrorsMu sync.Mutex
 	mirrors   map[string]*mirror.Client
 
-	// planned is the name of the round that is run or replayed, "" for none yet. It is
-	// stored when it was found, or its work has begun; replays says that it is replayed.
+	// planned is the name of the round that is run or replayed; "" for none yet. stored
+	// says that the streams have the round: it was found there, or has shown progress.
+	// replays says that it is replayed.
 	planned         string
 	stored, replays bool
 }
 
-// New makes a session, which opens nothing yet. Whoever makes it closes it.
+// New makes a session, which opens nothing yet. The caller must close it.
 func New(cfg Config) *Session {
 	return &Session{cfg: cfg, name: leadership.NewName(), mirrors: map[string]*mirror.Client{}}
 }
@@ -78,8 +80,8 @@ func (s *Session) Run(ctx context.Context) (outcome.Result, error) {
 	return result, usageOfEgress(err)
 }
 
-// Leftover is how the round stands that is run or replayed, after a signal has ended the
-// work on it; false if there was none yet.
+// Leftover says how the round that was run or replayed stands after a signal has ended
+// the work on it; false if there was no round yet.
 func (s *Session) Leftover(ctx context.Context, now time.Time) (view.Leftover, bool) {
 	if s.planned == "" {
 		return view.Leftover{}, false
@@ -94,7 +96,7 @@ func (s *Session) Leftover(ctx context.Context, now time.Time) (view.Leftover, b
 // Replays says whether a round is replayed.
 func (s *Session) Replays() bool { return s.replays }
 
-// Simulated is what the simulated mirror has seen, nil without one.
+// Simulated returns what the simulated mirror has counted; nil without one.
 func (s *Session) Simulated(ctx context.Context) (*view.Simulated, error) {
 	if s.simulator == nil {
 		return nil, nil //nolint:nilnil // as documented
@@ -106,8 +108,9 @@ func (s *Session) Simulated(ctx context.Context) (*view.Simulated, error) {
 	return &stats, nil
 }
 
-// serve starts what the round's jobs need, on this machine if it is a local
-// one, and does the work while it is watched.
+// serve starts the local workers, if the session is local, and runs work while the round
+// is shown. The consumer is filtered to the round before workers start: otherwise they
+// would take jobs that an interrupted round has left in the queue.
 func (s *Session) serve(
 	ctx context.Context, manifest job.Manifest, work func(context.Context, *round.Runner) (outcome.Result, error),
 ) (outcome.Result, error) {
@@ -123,7 +126,8 @@ func (s *Session) serve(
 	return s.follow(ctx, manifest, work)
 }
 
-// mirrorOf is this process's one client of a mirror. It lives as long as the session.
+// mirrorOf returns this process's only client of a mirror. It lives as long as the
+// session.
 func (s *Session) mirrorOf(address string) (*mirror.Client, error) {
 	s.mirrorsMu.Lock()
 	defer s.mirrorsMu.Unlock()

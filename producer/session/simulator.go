@@ -15,8 +15,8 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// simulator is a mirror for trials, a process of its own. It is known here by
-// its command and its answers alone.
+// simulator is a simulated mirror in a process of its own. A producer does not import it:
+// it knows only its command line and its answers.
 type simulator struct {
 	*process
 
@@ -31,7 +31,8 @@ type simulated struct {
 	AsOf     time.Time `json:"as_of"`
 }
 
-// startSimulator serves a world; addr is where, or "" for any free port.
+// startSimulator starts a simulated mirror that serves a world at addr; "" for any free
+// port of the loopback interface.
 func startSimulator(ctx context.Context, world, state, addr string, more ...string) (*simulator, error) {
 	if addr == "" {
 		addr = "127.0.0.1:0"
@@ -52,7 +53,8 @@ func startSimulator(ctx context.Context, world, state, addr string, more ...stri
 	return s, nil
 }
 
-// stats asks the simulator what it saw.
+// stats asks the simulator what it has counted. The request needs no permit: it is not
+// one to the mirror's API.
 func (s *simulator) stats(ctx context.Context) (stats view.Simulated, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -71,13 +73,14 @@ func (s *simulator) stats(ctx context.Context) (stats view.Simulated, err error)
 	}
 	defer response.Body.Close()
 	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&stats); err != nil {
-		return stats, fmt.Errorf("what the simulated mirror saw: %w", err)
+		return stats, fmt.Errorf("reading what the simulated mirror has counted: %w", err)
 	}
 	return stats, nil
 }
 
-// simulate starts the simulated mirror, for a resumed round where it was, and
-// returns the round's manifest.
+// simulate starts the simulated mirror and returns the round's manifest. For a resumed
+// round it listens where it did before, because the manifest and the queued jobs name that
+// address; the world must be the same one.
 func (s *Session) simulate(ctx context.Context, resumed job.Manifest) (job.Manifest, error) {
 	address := ""
 	if s.cfg.Resume != "" {

@@ -12,24 +12,25 @@ import (
 	"time"
 )
 
-// DefaultCollector is where Jaeger and the OpenTelemetry collector listen.
+// DefaultCollector is where Jaeger and the OpenTelemetry collector listen for OTLP over
+// HTTP by default.
 const DefaultCollector = "http://localhost:4318"
 
-// The settings that PointTraces fills in, for this process and for the workers
-// that it starts.
+// The environment variables that PointTraces reads and sets. Children inherit them.
 const (
 	endpointSetting       = "OTEL_EXPORTER_OTLP_ENDPOINT"
 	tracesEndpointSetting = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 )
 
-// PointTraces makes the traces of this process, and of those that it starts, go to a
-// collector on this machine, unless the environment names another. One that does not
-// listen costs the traces and not the round.
+// PointTraces sends the traces of this process and of its children to a collector on this
+// machine, unless the environment names another. If none listens there, the round runs
+// without traces.
 func PointTraces(ctx context.Context, log *slog.Logger) error {
 	collector := cmp.Or(strings.TrimSpace(os.Getenv(tracesEndpointSetting)), strings.TrimSpace(os.Getenv(endpointSetting)))
 	if collector == "" {
 		collector = DefaultCollector
-		// With the path: a setting of traces alone is taken as it is.
+		// OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as it is, so it needs the path that
+		// OTEL_EXPORTER_OTLP_ENDPOINT would get appended.
 		if err := os.Setenv(tracesEndpointSetting, DefaultCollector+"/v1/traces"); err != nil {
 			return fmt.Errorf("--trace: %w", err)
 		}
@@ -41,7 +42,7 @@ func PointTraces(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-// listens says whether somebody takes connections where the URL points.
+// listens returns an error if nothing accepts connections where the URL points.
 func listens(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -59,6 +60,6 @@ func listens(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", host, err)
 	}
-	_ = conn.Close() // it was only looked at
+	_ = conn.Close() // nothing was sent
 	return nil
 }

@@ -15,11 +15,13 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// stopGrace is how long a process beside this one has to end before it is
-// killed: the workers' own grace time and a little more.
+// stopGrace is how long a child process has to end before it is killed. Local workers get
+// localGrace for their jobs; the rest is for what they do after that, such as handing jobs
+// back to a NATS that is slow.
 const stopGrace = 25 * time.Second
 
-// Beside is a command of the product, installed next to this one.
+// Beside returns the path of another command of the product, installed next to this one.
+// If this one's path is unknown, it is looked for in PATH.
 func Beside(name string) string {
 	self, err := os.Executable()
 	if err != nil {
@@ -31,7 +33,7 @@ func Beside(name string) string {
 // workers are the worker processes of a local round.
 type workers struct {
 	state string
-	env   []string // what may hold a secret: everybody sees the arguments
+	env   []string // settings with secrets: other users can read the arguments
 	args  []string
 	log   *slog.Logger
 
@@ -40,11 +42,13 @@ type workers struct {
 	deaths  deaths
 	stopped bool
 	wait    sync.WaitGroup
-	// lost is told when workers cannot be kept alive.
+	// lost receives the reason when workers keep dying. It has room for one.
 	lost chan error
 }
 
-// startWorkers starts the workers and waits until each can take jobs.
+// startWorkers starts the workers and waits until each can take jobs. All of them start
+// side by side. A worker that fails before that, with a wrong flag for instance, fails the
+// session; only later deaths are replaced (keep).
 func startWorkers(ctx context.Context, log *slog.Logger, state string, count int, env []string, args ...string) (*workers, error) {
 	w := &workers{
 		state: state, env: env, args: args, log: log, running: map[string]*process{}, deaths: deaths{workers: count}, lost: make(chan error, 1),
@@ -68,6 +72,8 @@ func startWorkers(ctx context.Context, log *slog.Logger, state string, count int
 
 func workerName(i int) string { return "worker-" + strconv.Itoa(i+1) }
 
+// start starts one worker, unless all are being stopped: a replacement that was started
+// after stop has listed the processes would not be stopped.
 func (w *workers) start(name string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -83,7 +89,8 @@ func (w *workers) start(name string) error {
 	return nil
 }
 
-// progressed tells how many jobs have ended; nil workers hear nothing.
+// progressed notes how many jobs have ended. A nil receiver is a session without local
+// workers.
 func (w *workers) progressed(ended int) {
 	if w == nil {
 		return
@@ -93,8 +100,8 @@ func (w *workers) progressed(ended int) {
 	w.deaths.ended(ended)
 }
 
-// keep replaces a worker that died, until the fleet is stopped or another start
-// would not help.
+// keep replaces a worker whenever it dies, until the workers are stopped or another start
+// would not help (deaths).
 func (w *workers) keep(name string) {
 	for {
 		w.mu.Lock()
@@ -122,14 +129,16 @@ func (w *workers) keep(name string) {
 	}
 }
 
+// giveUp reports the first reason why workers cannot be kept alive.
 func (w *workers) giveUp(err error) {
 	select {
 	case w.lost <- err:
-	default: // the first reason is enough
+	default: // another worker's reason is reported already
 	}
 }
 
-// stop ends all workers at once and waits for each.
+// stop ends all workers side by side and waits for each, and for the goroutines that keep
+// them.
 func (w *workers) stop() error {
 	w.mu.Lock()
 	w.stopped = true
@@ -147,7 +156,8 @@ func (w *workers) stop() error {
 	return errors.Join(errs...)
 }
 
-// usageOf makes wrong usage of a child wrong usage of this command.
+// usageOf makes an error of this command's usage of a child that has exited with the code
+// of wrong usage: its flags are this command's.
 func usageOf(p *process, err error) error {
 	select {
 	case <-p.done:
@@ -159,5 +169,5 @@ func usageOf(p *process, err error) error {
 	return err
 }
 
-// joinStop stops a process because of err.
+// joinStop stops a process because of err, and returns both errors.
 func joinStop(err error, p *process) error { return errors.Join(err, p.stop(stopGrace)) }

@@ -2,7 +2,7 @@ package view
 
 import "mirrorfleet/shared/ratelimit"
 
-// Bucket is an egress's bucket. Lengths are seconds.
+// Bucket is an egress's bucket. All times are seconds.
 type Bucket struct {
 	Egress string `json:"egress"`
 
@@ -19,18 +19,19 @@ type Bucket struct {
 
 	Granted   int64   `json:"granted"`
 	Refused   int64   `json:"refused"`
-	LastSlot  float64 `json:"last_slot_ago"` // negative: it lies ahead
+	LastSlot  float64 `json:"last_slot_ago"` // negative for a slot that is reserved and lies ahead
 	Restarts  int64   `json:"restarts"`
 	StartedAt float64 `json:"started_ago"`
 	RunID     string  `json:"redis_run_id"`
 
-	// Of the permits those of the background; LastBackground is 0 while there is none.
+	// Background and LastBackground are those of the background class, included in the
+	// totals above; LastBackground is 0 if there was none.
 	Background     int64   `json:"granted_background"`
 	LastBackground float64 `json:"last_background_slot_ago"`
 
-	// Use is the permits of each ten seconds, the running one last. Share is the
-	// part of the limit that was used in ShareOf: the last full minute, or less
-	// of it when the bucket is younger.
+	// Use counts the permits of each ten seconds; the last cell is still being counted.
+	// Share is the part of the mirror's limit that was used in the last ShareOf seconds: a
+	// full minute, or less if the bucket is younger.
 	Use     []int64 `json:"use_of_10s"`
 	Share   float64 `json:"share_of_limit"`
 	ShareOf float64 `json:"share_of"`
@@ -40,7 +41,7 @@ type Bucket struct {
 	Undeclared []string `json:"undeclared,omitempty"`
 }
 
-// BucketOf is a bucket as it was read.
+// BucketOf converts a bucket as it was read.
 func BucketOf(s ratelimit.State) Bucket {
 	p := Bucket{
 		Egress: s.Egress, Rate: s.Rate, Interval: s.Interval.Seconds(), Limit: s.Limit, Window: s.Window.Seconds(),
@@ -53,7 +54,8 @@ func BucketOf(s ratelimit.State) Bucket {
 	return p
 }
 
-// share looks at the cells that are over and that the bucket has lived through.
+// share counts only cells that are full and that the bucket has existed for from beginning
+// to end. Anything else would show too small a share. Both results are 0 if there is none.
 func (p Bucket) share() (share, of float64) {
 	over := len(p.Use) - 1
 	cells := min(UseRow, over, int(p.StartedAt/useCell)-1)
@@ -68,8 +70,8 @@ func (p Bucket) share() (share, of float64) {
 	return float64(used) / (float64(p.Limit) / p.Window * of), of
 }
 
-// UseRow is how many cells of a bucket's use are a minute; a cell is ten
-// seconds.
+// UseRow is how many cells of a bucket's use make a minute.
 const UseRow = 60 / useCell
 
+// useCell is the length of a cell in seconds, as the limiter counts them in Redis.
 const useCell = 10

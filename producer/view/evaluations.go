@@ -23,12 +23,13 @@ type Evaluations struct {
 	Miners []scoring.MinerOutcome `json:"miners"`
 }
 
-// readAtOnce bounds the evaluations that are held in memory at once.
+// readAtOnce is how many evaluations are in memory at the same time. Each has all files of
+// a miner.
 const readAtOnce = 4
 
-// EvaluationsOf adds files and bodies to the pull requests of a round's miners.
-// Where they are not kept any more, as with stored pull requests, a validator has
-// none either.
+// EvaluationsOf adds files and bodies to the pull requests of a round's miners. Pull
+// requests that come from a stored evaluation have none: the validator does not keep theirs
+// either.
 func EvaluationsOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result) (Evaluations, error) {
 	a := Evaluations{Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC(), Miners: r.Outcome.Miners}
 	group, ctx := errgroup.WithContext(ctx)

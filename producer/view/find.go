@@ -16,12 +16,12 @@ import (
 	"mirrorfleet/shared/plural"
 )
 
-// Latest is what users write for a round's name: for the last one that was planned
-// (LastPlanned) where the round may still run, else for the last one that was concluded
-// (LastConcluded); of the API's rounds for that of the schedule (LastDue).
+// Latest is what users write in place of a round's name. It means the last round planned
+// where the round may still run (LastPlanned), the last one concluded elsewhere
+// (LastConcluded), and for the API the last concluded one of the schedule (LastDue).
 const Latest = "latest"
 
-// What may not be there.
+// What may not exist.
 var (
 	ErrNoRound      = errors.New("there is no such round")
 	ErrNotConcluded = errors.New("not concluded yet")
@@ -30,20 +30,19 @@ var (
 	ErrNoPull       = errors.New("there is no such pull request in the round")
 )
 
-// NotThere says whether an error is about what was asked for.
+// NotThere reports whether an error says that what was asked for does not exist.
 func NotThere(err error) bool {
 	return slices.ContainsFunc([]error{ErrNoRound, ErrNotConcluded, ErrNoRevision, ErrNoMiner, ErrNoPull},
 		func(kind error) bool { return errors.Is(err, kind) })
 }
 
-// OutcomeRef is where a revision of an outcome is kept.
+// OutcomeRef names a revision of a round's outcome.
 type OutcomeRef struct {
 	Round    string
 	Revision int
 }
 
-// Locate finds a revision of a round's outcome, 0 being the last one, without
-// reading it.
+// Locate finds a revision of a round's outcome without reading it; 0 is the last one.
 func Locate(ctx context.Context, bus *jobstream.Bus, name string, revision int) (OutcomeRef, error) {
 	if name == Latest {
 		last, err := LastConcluded(ctx, bus)
@@ -94,9 +93,9 @@ func LastConcluded(ctx context.Context, bus *jobstream.Bus) (string, error) {
 	return concluded[len(concluded)-1], nil
 }
 
-// LastDue names the newest concluded round of the schedule. One that somebody
-// ran by hand, of whichever miners, is nobody's to take for it. An outcome that
-// cannot be read is told of and passed over.
+// LastDue names the newest concluded round of the schedule. A round that was run by hand may
+// have any miners, so it is never taken for one. An outcome that cannot be read is passed to
+// damaged and skipped: an older reward vector is better than none.
 func LastDue(ctx context.Context, bus *jobstream.Bus, damaged func(round string, err error)) (string, error) {
 	concluded, err := bus.Rounds.Concluded(ctx)
 	if err != nil {
@@ -114,12 +113,12 @@ func LastDue(ctx context.Context, bus *jobstream.Bus, damaged func(round string,
 			return name, nil
 		}
 	}
-	return "", fmt.Errorf("no round of the schedule is there with an outcome; %d that were run by hand are served by their names: %w",
+	return "", fmt.Errorf("no round of the schedule has an outcome; rounds that were run by hand are served only by name (%d of them): %w",
 		len(concluded), ErrNotConcluded)
 }
 
-// firstHead reads the first revision that is there: each has the same instant of the
-// schedule.
+// firstHead reads the head of the first revision that exists. Every revision has the same
+// instant of the schedule, and revision 1 is found without a list.
 func firstHead(ctx context.Context, bus *jobstream.Bus, name string) (outcome.Result, error) {
 	head, _, err := readHead(ctx, bus, OutcomeRef{name, 1})
 	if !errors.Is(err, jobstream.ErrNotFound) {
@@ -153,14 +152,14 @@ func without(ctx context.Context, bus *jobstream.Bus, name string) error {
 	return unfinished(ctx, bus, name)
 }
 
-// NotConcludedError is a round without an outcome, as it stands.
+// NotConcludedError is a round without an outcome, with its state.
 type NotConcludedError struct {
 	Summary
 
-	// Producer is who runs it, "" for nobody.
+	// Producer names the producer that runs it; "" if none does.
 	Producer string
-	// Latest says that it was asked for as the last one that is concluded: no round is.
-	// Then it is the one that was planned last; there is none without a name.
+	// Latest says that the last concluded round was asked for, and that there is none. The
+	// Summary is then of the round that was planned last, or empty if there is no round.
 	Latest bool
 }
 
@@ -224,7 +223,7 @@ func noneConcluded(ctx context.Context, bus *jobstream.Bus) error {
 	return err
 }
 
-// Read reads the outcome at a place.
+// Read reads a revision of an outcome.
 func Read(ctx context.Context, bus *jobstream.Bus, at OutcomeRef) (outcome.Result, error) {
 	result, err := outcome.Read(ctx, bus, at.Round, at.Revision)
 	if err != nil {
@@ -242,7 +241,7 @@ func Find(ctx context.Context, bus *jobstream.Bus, name string, revision int) (o
 	return Read(ctx, bus, at)
 }
 
-// MaxListed bounds what an error lists; the last ones are the likely ones.
+// MaxListed is how many names an error lists. The last ones are the most likely.
 const MaxListed = 20
 
 // Listed says in an error which rounds there are.

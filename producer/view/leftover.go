@@ -9,10 +9,10 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// Stands is how a round stands after a signal has ended the work on it.
+// Stands is the state of a round after a signal has interrupted the work on it.
 type Stands string
 
-// The ways in which it may stand.
+// The states of an interrupted round.
 const (
 	LeftUnasked   Stands = "unasked"   // NATS did not say
 	LeftAbsent    Stands = "absent"    // nothing is stored under its name
@@ -23,7 +23,7 @@ const (
 	LeftReplaying Stands = "replaying" // a replay of it was begun, and nobody holds it
 )
 
-// Leftover is a round whose work a signal has ended.
+// Leftover is a round that a signal has interrupted.
 type Leftover struct {
 	Round  string
 	Stands Stands
@@ -39,10 +39,10 @@ type Leftover struct {
 // askTime bounds how long a user who has pressed Ctrl-C waits to hear how the round stands.
 const askTime = 3 * time.Second
 
-// LeftoverOf asks how a round stands after the work on it has ended. me is this
-// producer's name. Its own hold counts as none, because NATS may not have confirmed the
-// release, and so does one whose producer has been silent for longer than the hold lasts.
-// was says that the round was stored before.
+// LeftoverOf asks NATS for the state of an interrupted round. me is this producer's name:
+// its own hold counts as none, because NATS may not have confirmed the release. So does the
+// hold of a producer that has been silent for longer than the hold lasts. was says that the
+// round was known to be stored.
 func LeftoverOf(ctx context.Context, bus *jobstream.Bus, name, me string, was bool, now time.Time) Leftover {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()

@@ -5,18 +5,17 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// Limit is what the fleet sends under: the buckets that there are, and the
-// egresses that a producer has declared.
+// Limit is every bucket in Redis, and the egresses that a producer has declared.
 type Limit struct {
-	// Declared are the fleet's egresses; empty when nobody has declared any, or
-	// when it is not known.
+	// Declared are the fleet's egresses; empty if none are declared or if that is
+	// unknown.
 	Declared []string `json:"declared,omitempty"`
 	Egresses []Egress `json:"egresses"`
 	// Bucket is that of the own egress, if it has one.
 	Bucket *Bucket `json:"bucket,omitempty"`
 }
 
-// Egress is a bucket in a line. Lengths are seconds.
+// Egress is a bucket in one line. All times are seconds.
 type Egress struct {
 	Egress   string  `json:"egress"`
 	Granted  int64   `json:"granted"`
@@ -28,7 +27,7 @@ type Egress struct {
 	Undeclared bool `json:"undeclared,omitempty"`
 }
 
-// LimitOf is what was read, with the bucket of one egress whole.
+// LimitOf converts what was read; own is the egress whose bucket is included in full.
 func LimitOf(buckets []ratelimit.State, declared job.Egresses, own string) Limit {
 	l := Limit{Declared: declared.Names, Egresses: make([]Egress, 0, len(buckets))}
 	for _, s := range buckets {

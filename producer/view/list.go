@@ -21,9 +21,10 @@ type List struct {
 	Cursor  string `json:"next_cursor,omitempty"`
 }
 
-// ListOf reads the last rounds of which anything is left, at most this many, 0 for
-// all; with a cursor, the last ones before it. By now it judges whether a producer
-// lives.
+// ListOf reads the last rounds of which anything is stored, at most limit; 0 reads all. With
+// a cursor it reads the last ones before that. now decides whether a producer is alive. The
+// cursor is a name and not a position, so that rounds that begin between two pages shift
+// nothing.
 func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, limit int, now time.Time) (page List, err error) {
 	names, err := rounds(ctx, bus)
 	if err != nil {
@@ -63,9 +64,9 @@ func rounds(ctx context.Context, bus *jobstream.Bus) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// summaries reads rounds by their names, in this order. One that was removed
-// since it was listed is left out, and one that is damaged or has lost its manifest
-// is named as such: the others are as they were.
+// summaries reads rounds by their names, in the order given. A round that was removed since
+// it was listed is left out. One that is damaged, or has lost its manifest, is listed as
+// damaged, and does not keep the others from being listed.
 func summaries(ctx context.Context, bus *jobstream.Bus, names []string, now time.Time) (all []Summary, err error) {
 	all = []Summary{}
 	for _, name := range names {

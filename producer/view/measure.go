@@ -22,8 +22,8 @@ type Measured struct {
 	Sizes    map[int]estimate.Size // of those whose evaluation can be read
 	requests int
 	cached   int
-	// took is from the plan to the last evaluation; 0 when the round was replayed
-	// since, which would count the time in between.
+	// took is the time from the plan to the last evaluation; 0 if the round was replayed,
+	// because it would include the time in between.
 	took time.Duration
 }
 
@@ -102,13 +102,14 @@ func (m *Measured) known(r job.Record) int {
 	return 2
 }
 
-// sizeOf is what a job took. Its look-ups are what is left of its requests
-// without the files that were fetched; if it was tried more than once, the
-// requests are those of all attempts, and the minimum is taken.
+// sizeOf computes what a job took. Its look-ups are its requests minus the files that were
+// fetched. After more than one attempt, the requests are those of all attempts, so the
+// minimum of look-ups is assumed.
 func sizeOf(record job.Record, e *job.Evaluation, known int) estimate.Size {
 	var size estimate.Size
-	// Under a fixed base score an evaluation does not tell an empty list of files
-	// from none that the mirror stores. The number of requests does.
+	// With a fixed base score, an evaluation does not say whether the list of files was
+	// empty or missing at the mirror. An empty one is cached, a missing one is asked for
+	// again; the number of requests tells which it was.
 	var open []string
 	for _, list := range [][]scoring.ScoredPullRequest{e.Evaluation.Merged, e.Evaluation.Open, e.Evaluation.Closed} {
 		for i := range list {

@@ -10,7 +10,7 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// Moment is one moment of a round that runs; what is shown of it is a function of it
+// Moment is the state of a running round at one instant. What is shown is a function of it
 // alone.
 type Moment struct {
 	Round        string
@@ -19,9 +19,10 @@ type Moment struct {
 	Sight        round.Sight
 	Meter        *estimate.Meter
 	Bucket       ratelimit.State
-	// Redis is why no permit would be granted, nil when one would.
+	// Redis is why no permit would be granted; nil if one would be.
 	Redis error
-	// NATS is what is wrong with NATS, and Silent since when it has confirmed nothing.
+	// NATS is what is wrong with NATS; nil if nothing is. Silent is since when NATS has
+	// confirmed nothing; zero if it answers.
 	NATS   error
 	Silent time.Time
 }
@@ -31,7 +32,8 @@ func (m *Moment) Left() (left time.Duration, known bool) {
 	return m.Progress.Work.Left(m.Now, m.Meter, m.rest())
 }
 
-// rest is how long nothing can be sent.
+// rest is how long nothing can be sent: the longest of cool-down, hold and the pause of a
+// mirror that does not answer.
 func (m *Moment) rest() time.Duration {
 	rest := max(m.Bucket.CoolDown, m.Bucket.Hold)
 	if m.stalled() {
@@ -74,7 +76,7 @@ func (w *Watch) Begin(ctx context.Context, now time.Time) Moment {
 func (w *Watch) Update(p round.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.progress, w.sight.StandsBy = p, "" // whose jobs are counted runs the round
+	w.progress, w.sight.StandsBy = p, "" // a producer that counts jobs no longer stands by
 }
 
 // See takes what else is seen of the round.
@@ -91,7 +93,8 @@ func (w *Watch) Latest(m *Moment, now time.Time) {
 	m.Now, m.Progress, m.Sight = now, w.progress, w.sight
 }
 
-// Look does so, and asks the bucket, and what is wrong with the servers.
+// Look does what Latest does, and also reads the bucket and checks NATS. It may take as
+// long as a call to Redis.
 func (w *Watch) Look(ctx context.Context, m *Moment, now time.Time) {
 	w.Latest(m, now)
 	switch m.NATS = w.nats(); {

@@ -8,7 +8,8 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// Path leads from the repositories' slices to one miner's reward.
+// Path shows how one miner's reward comes about from the repositories' slices, by the steps
+// of docs/rules/scoring.md#rewards.
 type Path struct {
 	Reward       float64          `json:"reward"`
 	Repositories []RepositoryPath `json:"repositories"` // those in which the miner has something to gain
@@ -89,6 +90,8 @@ func pathIn(e *scoring.RepositoryEmission, uid int) RepositoryPath {
 	}
 }
 
+// sideOf sums the scores in the order of uids, as the rules do: the order of floating-point
+// sums decides their last digits.
 func sideOf(slice float64, scores, rewards scoring.ByUID, uid int) Side {
 	s := Side{Slice: slice, Score: scores[uid], Miners: len(scores), Reward: rewards[uid]}
 	for _, other := range slices.Sorted(maps.Keys(scores)) {

@@ -19,7 +19,8 @@ type PullRequest struct {
 
 	PullRequest *scoring.PullRequestOutcome `json:"pull_request,omitempty"`
 	Dropped     *scoring.Dropped            `json:"dropped,omitempty"`
-	// Gate is the repository's, which decides whether a merge earns.
+	// Gate is the repository's, which decides whether merged pull requests earn; nil for a
+	// repository that is not registered.
 	Gate *scoring.Gate `json:"pull_gate,omitempty"`
 	// Missing is what the fleet could not get of it, or not score.
 	Missing []job.Missing `json:"missing,omitempty"`
@@ -144,8 +145,10 @@ func headOf(p *scoring.ScoredPullRequest) string {
 	return p.Listed.HeadSHA
 }
 
-// evaluationOf reads the evaluation of a miner that stands. One that is not as it was
-// when the outcome was made counts as damaged.
+// evaluationOf reads the evaluation that counts for a miner now. If the outcome lists the
+// same key with another digest, the evaluation counts as damaged. After a replay the key
+// differs: that is accepted, unless this process verifies signatures, because nothing that
+// is signed vouches for the newer evaluation here.
 func evaluationOf(ctx context.Context, bus *jobstream.Bus, r *outcome.Result, uid int) (scoring.Evaluation, error) {
 	record, _, err := bus.Records.Load(ctx, r.Round, uid)
 	if err != nil {

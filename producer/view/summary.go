@@ -10,7 +10,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// State is what becomes of a round.
+// State is the state of a round.
 type State string
 
 // The states.
@@ -22,9 +22,9 @@ const (
 	Damaged   State = "damaged"   // its manifest or its last outcome is gone or cannot be read
 )
 
-// Summary is a round in a list. Counts are of miners with a job: as its last
-// outcome has them, or its jobs while there is none that can be read. Of a damaged
-// round whose manifest is gone or unreadable, nothing but the name is said.
+// Summary is a round in a list. Counts are of miners with a job. They come from the last
+// outcome, or from the records while no outcome can be read. A round whose manifest is gone
+// or unreadable has only its name and its state.
 type Summary struct {
 	Round     string    `json:"round"`
 	AsOf      time.Time `json:"as_of"`
@@ -143,7 +143,7 @@ func (s *standing) conclude(ctx context.Context, bus *jobstream.Bus) error {
 	s.Complete, s.Planned, s.Done, s.Failed, s.Degraded = head.Complete, head.Planned, head.Done, head.Failed, len(head.Degraded)
 	s.UnknownIdentities, s.StandIns, s.MaintainersMissing = len(head.UnknownIdentities), len(head.StandIns), len(head.FailedLookUps)
 	if s.ConcludedAt = &at; !s.PlannedAt.IsZero() {
-		seconds := max(0, at.Sub(s.PlannedAt).Seconds()) // by the clocks of two machines
+		seconds := max(0, at.Sub(s.PlannedAt).Seconds()) // two machines' clocks may differ
 		s.Seconds = &seconds
 	}
 	return nil

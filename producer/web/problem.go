@@ -41,11 +41,12 @@ const (
 	unavailable      kind = "unavailable"
 )
 
-// meaning is what all problems of a type have in common.
+// meaning is what all problems of a type have in common. Types, statuses and titles are
+// published (docs/api.md).
 type meaning struct {
 	status int
 	title  string
-	todo   string
+	todo   string // what the caller can do
 }
 
 // meanings are the documentation of the types, which their URIs serve.
@@ -127,7 +128,8 @@ func wrong(field, format string, args ...any) *problem {
 // errPanicked stands for a panic, which is logged where it was caught.
 var errPanicked = errors.New("a handler panicked")
 
-// refusal makes an answer of an error, and logs what the caller cannot mend.
+// refusal turns an error into an answer, and logs what the caller cannot correct (5xx). A
+// panic is logged where it was caught, and a caller who has hung up is no error.
 func (a *API) refusal(r *http.Request, err error) reply {
 	p := problemOf(r.Context(), err)
 	m := meanings[p.kind]
@@ -149,8 +151,8 @@ func (a *API) refusal(r *http.Request, err error) reply {
 	return answer
 }
 
-// problemOf finds the type of an error. What the caller cannot mend is not
-// told: it may say more of the installation than whoever asks should know.
+// problemOf finds the type of an error. The text of an error that the caller cannot correct
+// stays out of the answer, because it may reveal addresses and names of the installation.
 func problemOf(ctx context.Context, err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p
@@ -182,7 +184,7 @@ func problemOf(ctx context.Context, err error) *problem {
 	return &problem{kind: internal}
 }
 
-// explain serves what a type of problem means, at its URI.
+// explain serves what a type of problem means, at the URI that is the type.
 func explain(r *http.Request) (reply, error) {
 	name := r.PathValue("name")
 	m, known := meanings[kind(name)]

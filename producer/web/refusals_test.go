@@ -73,7 +73,7 @@ func TestRefusals(t *testing.T) {
 		{"replay of a running round", post, base + open.Round + "/replay", "", right, 404, "not-concluded", "", ""},
 		{"no JSON", post, replay, "uids=2", right, 400, "bad-request", "", "JSON object"},
 		{"a list", post, replay, "[2]", right, 400, "bad-request", "", "JSON object"},
-		{"two bodies", post, replay, "{}{}", right, 400, "bad-request", "", "nothing behind"},
+		{"two bodies", post, replay, "{}{}", right, 400, "bad-request", "", "nothing after"},
 		{"a misspelt field", post, replay, `{"uid": [2]}`, right, 400, "bad-request", "uid", "dry_run"},
 		{"a field of another type", post, replay, `{"uids": "2"}`, right, 400, "bad-request", "uids", "list"},
 		{"another one", post, replay, `{"dry_run": 1}`, right, 400, "bad-request", "dry_run", ""},

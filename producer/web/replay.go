@@ -15,8 +15,8 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// replayRequest is the body of a replay: what `producer replay` takes as flags. An
-// empty one is for all dead and degraded miners and those of unknown identity.
+// replayRequest is the body of a replay, with what `producer replay` takes as flags. An
+// empty body selects all dead and degraded miners and those of unknown identity.
 type replayRequest struct {
 	UIDs     []int     `json:"uids"`
 	Class    job.Class `json:"class"`
@@ -24,7 +24,8 @@ type replayRequest struct {
 	DryRun   bool      `json:"dry_run"`
 }
 
-// replay starts a replay, or says what it would run.
+// replay starts a replay and answers 202 with what it will run, or, for a dry run, answers
+// 200 with what it would run. The replay outlasts the request.
 func (a *API) replay(r *http.Request) (reply, error) {
 	if err := a.mayReplay(r); err != nil {
 		return reply{}, err
@@ -60,7 +61,7 @@ func readReplayRequest(body io.Reader) (replayRequest, error) {
 	case errors.As(err, &large):
 		return replayRequest{}, &problem{kind: tooLarge, detail: fmt.Sprintf("want at most %d bytes", large.Limit)}
 	case err != nil:
-		return replayRequest{}, &problem{kind: badRequest, detail: "the body broke off"}
+		return replayRequest{}, &problem{kind: badRequest, detail: "the body ended too early"}
 	case len(bytes.TrimSpace(data)) == 0:
 		return replayRequest{}, nil
 	}
@@ -71,7 +72,7 @@ func readReplayRequest(body io.Reader) (replayRequest, error) {
 		return replayRequest{}, misread(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return replayRequest{}, &problem{kind: badRequest, detail: "want one JSON object and nothing behind it"}
+		return replayRequest{}, &problem{kind: badRequest, detail: "want one JSON object and nothing after it"}
 	}
 	return asked, asked.check()
 }

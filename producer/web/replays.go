@@ -13,11 +13,12 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// replayed is the last replay of a round that this process was asked for.
+// replayed is the last replay of a round that this process was asked for. Other processes
+// do not know of it.
 type replayed struct {
 	State     string    `json:"state"` // running, ended, failed
 	StartedAt time.Time `json:"started_at"`
-	// UIDs were run again; Revision is the outcome that came of it.
+	// UIDs are the miners that ran again. Revision is the outcome that the replay made.
 	UIDs     []int  `json:"uids,omitempty"`
 	Revision int    `json:"revision,omitempty"`
 	Error    string `json:"error,omitempty"`
@@ -29,8 +30,7 @@ const (
 	failed  = "failed"
 )
 
-// maxKept bounds what is remembered of replays that have ended; a month of
-// rounds is less.
+// maxKept bounds how many ended replays are remembered. A month of rounds is fewer.
 const maxKept = 1000
 
 // replays owns the replays that the API has started.
@@ -51,12 +51,13 @@ func newReplays(ctx context.Context, work Replayer, log *slog.Logger) *replays {
 	return &replays{work: work, log: log, ctx: ctx, quit: quit, byName: map[string]replayed{}}
 }
 
-// atOnce is how many rounds are replayed by one process at once. One would do:
+// atOnce is how many rounds one process replays at the same time. More would gain nothing:
 // they share one limit.
 const atOnce = 4
 
-// start begins a replay, unless one of the round is under way here. One of
-// another process is stood by for, and its round's hold sees to that.
+// start begins a replay, unless this process is replaying the round already. If another
+// process is, the new replay stands by until that one has ended: leadership of the round
+// sees to that.
 func (s *replays) start(name string, selection outcome.Selection) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,14 +80,14 @@ func (s *replays) start(name string, selection outcome.Selection) error {
 	return nil
 }
 
-// run does the work and keeps what came of it.
+// run runs the replay and remembers how it ended.
 func (s *replays) run(name string, selection outcome.Selection, began time.Time) {
 	result, did, err := s.work(s.ctx, name, selection)
 	end := replayed{State: ended, StartedAt: began, UIDs: did.UIDs, Revision: result.Revision}
 	switch {
 	case err != nil && s.ctx.Err() != nil:
-		end = replayed{State: failed, StartedAt: began, Error: "broken off: the producer ends"}
-		s.log.InfoContext(s.ctx, "a replay was broken off: the round's next replay resumes what was begun of it", "round", name, "error", err)
+		end = replayed{State: failed, StartedAt: began, Error: "interrupted: the producer is stopping"}
+		s.log.InfoContext(s.ctx, "a replay was interrupted: the round's next replay resumes it", "round", name, "error", err)
 	case err != nil:
 		end = replayed{State: failed, StartedAt: began, Error: telemetry.Scrub(err.Error())}
 		s.log.WarnContext(s.ctx, "a replay failed", "round", name, "error", err)
@@ -99,7 +100,7 @@ func (s *replays) run(name string, selection outcome.Selection, began time.Time)
 	s.byName[name] = end
 }
 
-// last is the last replay of a round, nil if there was none.
+// last returns the last replay of a round; nil if this process has run none.
 func (s *replays) last(name string) *replayed {
 	s.mu.Lock()
 	defer s.mu.Unlock()

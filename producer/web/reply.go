@@ -8,23 +8,24 @@ import (
 	"strings"
 )
 
-// reply is an answer, whole before anything of it is sent.
+// reply is an answer. It is complete before its first byte is sent, so that an error in the
+// middle still becomes a problem document.
 type reply struct {
 	status int // 0 for 200
 	body   any
 	// raw is a body that is JSON already.
 	raw []byte
-	// tag is the entity tag; "" for what changes with each answer.
+	// tag is the entity tag; "" for an answer that changes each time.
 	tag    string
 	header map[string]string
 	typ    string // "" for application/json
 }
 
-// tagOf is the tag of what is said of a revision. It is a weak one: an age or a
-// field of a later build makes another text of the same outcome.
+// tagOf is the entity tag of an answer about a revision. It is a weak one: an age, or a
+// field that a later build adds, changes the bytes of an answer about the same outcome.
 func tagOf(round string, revision int) string { return fmt.Sprintf(`W/"%s.%d"`, round, revision) }
 
-// fresh says whether whoever asks has what the tag stands for already.
+// fresh reports whether the caller already has what the tag stands for (If-None-Match).
 func fresh(r *http.Request, tag string) bool {
 	for _, line := range r.Header.Values("If-None-Match") {
 		for known := range strings.SplitSeq(line, ",") {
@@ -37,7 +38,7 @@ func fresh(r *http.Request, tag string) bool {
 	return false
 }
 
-// unchanged is the answer to whoever has it already.
+// unchanged is the answer to a caller who has it already.
 func unchanged(tag string) reply { return reply{status: http.StatusNotModified, tag: tag} }
 
 func (a reply) write(w http.ResponseWriter, r *http.Request) {
@@ -71,6 +72,6 @@ func (a reply) write(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Length", strconv.Itoa(len(data)))
 	w.WriteHeader(max(a.status, http.StatusOK))
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(data) // whoever asked may have gone
+		_, _ = w.Write(data) // the caller may have hung up
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// A page has usualPage rounds unless asked otherwise.
+// The number of rounds on a page: by default, and at most. Each costs a few reads of NATS.
 const usualPage, maxPage = 20, 100
 
 // rounds lists the rounds that were planned.
@@ -34,19 +34,21 @@ func (a *API) rounds(r *http.Request) (reply, error) {
 	}
 	before := query.Get("cursor")
 	if before != "" && !job.ValidRound(before) {
-		return reply{}, wrong("cursor", "%.80q is none: take next_cursor of the page before", before)
+		return reply{}, wrong("cursor", "%.80q is not a cursor: take next_cursor of the page before", before)
 	}
 	page, err := view.ListOf(r.Context(), a.cfg.Bus, before, limit, a.cfg.Now())
 	return reply{body: page}, err
 }
 
-// standing is a round as it stands, with what this process replays of it.
+// standing is the state of a round, with the last replay that this process ran of it.
 type standing struct {
 	view.Round
 
 	Replay *replayed `json:"replay,omitempty"`
 }
 
+// round answers with the state of a round. That changes while the round runs, so the tag is
+// a digest of the answer.
 func (a *API) round(r *http.Request) (reply, error) {
 	if _, err := params(r); err != nil {
 		return reply{}, err
@@ -71,12 +73,14 @@ func (a *API) round(r *http.Request) (reply, error) {
 	return reply{raw: data, tag: tag}, nil
 }
 
+// rewards answers with the vector of an outcome.
 func (a *API) rewards(r *http.Request) (reply, error) {
 	return a.told(r, func(result outcome.Result) (any, error) { return view.RewardsOf(result, a.cfg.Now()), nil })
 }
 
-// evaluations are told with the files that only the evaluations have. All of them
-// are in memory until they are encoded, which is done in the request's turn.
+// evaluations answers with all miners of a round and their files. Everything is in memory
+// until it is encoded. Encoding is done here, while the request has its slot, so that only
+// one such answer exists at a time.
 func (a *API) evaluations(r *http.Request) (reply, error) {
 	told, err := a.told(r, func(result outcome.Result) (any, error) { return view.EvaluationsOf(r.Context(), a.cfg.Bus, result) })
 	if err != nil || told.body == nil {
@@ -89,8 +93,8 @@ func (a *API) evaluations(r *http.Request) (reply, error) {
 	return told, nil
 }
 
-// outcome is the whole outcome, byte for byte as it was signed, with the signature
-// in headers: whoever has the public key can verify it without trusting the API.
+// outcome answers with the outcome byte for byte as it was signed, and the signature in
+// headers. A caller with the public key can verify it without trusting the API.
 func (a *API) outcome(r *http.Request) (reply, error) {
 	at, err := a.outcomeRef(r)
 	if err != nil {
@@ -129,8 +133,8 @@ func (a *API) miner(r *http.Request) (reply, error) {
 	})
 }
 
-// told is what is said of the outcome that is asked for. Whoever has it already
-// is answered without reading it.
+// told reads the outcome that a request names, and answers with what say makes of it. A
+// caller who has that answer already gets 304, and the outcome is not read.
 func (a *API) told(r *http.Request, say func(outcome.Result) (any, error)) (reply, error) {
 	at, err := a.outcomeRef(r)
 	if err != nil {
@@ -164,8 +168,8 @@ func (a *API) limit(r *http.Request) (reply, error) {
 	return reply{body: bucket}, nil
 }
 
-// undeclared lists the egresses in use that are none of the fleet's. It is beside
-// the bucket: what cannot be looked up is left out.
+// undeclared lists the egresses in use that are not declared. It only adds to the bucket, so
+// what cannot be read is left out.
 func (a *API) undeclared(ctx context.Context) []string {
 	declared, _, err := a.cfg.Bus.Egresses.Load(ctx)
 	if err != nil || len(declared.Names) == 0 {
@@ -179,7 +183,8 @@ func (a *API) undeclared(ctx context.Context) []string {
 	return view.LimitOf(buckets, declared, "").Undeclared()
 }
 
-// outcomeRef finds the outcome that a request names.
+// outcomeRef finds the outcome that a request names by its path and the parameter revision;
+// without that, the latest one.
 func (a *API) outcomeRef(r *http.Request) (view.OutcomeRef, error) {
 	query, err := params(r, "revision")
 	if err != nil {
@@ -196,8 +201,9 @@ func (a *API) outcomeRef(r *http.Request) (view.OutcomeRef, error) {
 	return view.Locate(r.Context(), a.cfg.Bus, name, revision)
 }
 
-// roundName is the round of the path; the latest one is the schedule's. What
-// cannot be one is none.
+// roundName is the round of the path. "latest" is the last concluded round of the schedule:
+// a validator must never get a round that somebody ran by hand. A name that no round can
+// have never reaches NATS, where it would be a subject.
 func (a *API) roundName(r *http.Request) (string, error) {
 	ctx := r.Context()
 	switch name := r.PathValue("id"); {
@@ -214,18 +220,19 @@ func (a *API) roundName(r *http.Request) (string, error) {
 	}
 }
 
-// params reads the query, which may have these parameters, each once.
+// params reads the query. A parameter that is unknown or given twice is refused, because a
+// misspelt one would silently change nothing.
 func params(r *http.Request, known ...string) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, &problem{kind: badRequest, detail: "the query cannot be read"}
+		return nil, &problem{kind: badRequest, detail: "the query string cannot be parsed"}
 	}
 	for name, values := range query {
 		switch {
 		case !slices.Contains(known, name):
-			return nil, wrong(fmt.Sprintf("%.80s", name), "is no parameter here; %s", listed(known))
+			return nil, wrong(fmt.Sprintf("%.80s", name), "is not a parameter here; %s", listed(known))
 		case len(values) > 1:
-			return nil, wrong(name, "is given %d times", len(values))
+			return nil, wrong(name, "is given %d times, want it once", len(values))
 		}
 	}
 	return query, nil
@@ -238,7 +245,7 @@ func listed(known []string) string {
 	return "known are " + strings.Join(known, ", ")
 }
 
-// whole reads a number of the query; usual without one.
+// whole reads a whole number of the query; usual is the default.
 func whole(query url.Values, name string, usual, minimum, maximum int) (int, error) {
 	text := query.Get(name)
 	n, err := strconv.Atoi(cmp.Or(text, strconv.Itoa(usual)))

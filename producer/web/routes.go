@@ -12,17 +12,17 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// base is where all of it is.
+// base is the prefix of all paths.
 const base = "/api/v1"
 
-// evaluationsPath and outcomePath are those of the answers that hold a whole round at
-// once.
+// The paths whose answers contain a whole round: one of them is answered at a time, with a
+// longer timeout.
 const evaluationsPath, outcomePath = "/rounds/{id}/evaluations", "/rounds/{id}/outcome"
 
 // handler answers a request, or says what is wrong with it.
 type handler func(*http.Request) (reply, error)
 
-// routes are the API's paths and what is done at each.
+// routes are the API's paths, with a handler for each method. HEAD is answered like GET.
 func (a *API) routes() map[string]map[string]handler {
 	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
 	return map[string]map[string]handler{
@@ -51,13 +51,13 @@ func Routes() []string {
 	return list
 }
 
-// maxBody bounds what a request brings: a list of every uid is a tenth of it.
+// maxBody bounds the body of a request, in bytes. A list of all uids is a tenth of it.
 const maxBody = 64 << 10
 
 // errSlow ends a request whose time is over.
 var errSlow = errors.New("the request took too long")
 
-// serve answers one request, whatever happens.
+// serve answers one request, within its time and whatever happens.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]handler) {
 	slots, timeout := a.slots, a.cfg.Timeout
 	if strings.HasSuffix(r.Pattern, evaluationsPath) || strings.HasSuffix(r.Pattern, outcomePath) {
@@ -74,7 +74,8 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, methods map[string]h
 	answer.write(w, r)
 }
 
-// inTurn waits for a slot and lets the handler of the method answer.
+// inTurn checks the read token, then the path and the method, waits for a slot and calls the
+// handler. The token comes first, so that a caller without one learns nothing of the paths.
 func (a *API) inTurn(r *http.Request, methods map[string]handler, slots chan struct{}) (reply, error) {
 	method := r.Method
 	if method == http.MethodHead {
@@ -95,11 +96,11 @@ func (a *API) inTurn(r *http.Request, methods map[string]handler, slots chan str
 		defer func() { <-slots }()
 		return a.guarded(r.Context(), r, handle)
 	case <-r.Context().Done():
-		return reply{}, &problem{kind: busy, detail: "too many requests are at work"}
+		return reply{}, &problem{kind: busy, detail: "too many requests are in work"}
 	}
 }
 
-// guarded turns a handler's panic into an error, and logs where it was.
+// guarded turns a handler's panic into an error, and logs it with its stack.
 func (a *API) guarded(ctx context.Context, r *http.Request, handle handler) (_ reply, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// digest is of a token; the zero one is no token's.
+// digest is the SHA-256 of a token. The zero digest stands for no token.
 type digest [sha256.Size]byte
 
 func digestOf(token string) digest { return sha256.Sum256([]byte(token)) }
 
-// mayReplay refuses whoever does not bring the token of replays.
+// mayReplay refuses a caller without the token for replays, and every caller if none is set.
 func (a *API) mayReplay(r *http.Request) error {
 	if a.token == (digest{}) {
 		return &problem{kind: noToken}
@@ -23,8 +23,8 @@ func (a *API) mayReplay(r *http.Request) error {
 	return nil
 }
 
-// mayRead refuses whoever brings no token, if one is needed. Whoever may order may
-// read.
+// mayRead refuses a caller without the read token, if one is set. The token for replays
+// allows reading, too.
 func (a *API) mayRead(r *http.Request) error {
 	if a.reading == nil || brings(r, *a.reading) || a.token != (digest{}) && brings(r, a.token) {
 		return nil
@@ -32,7 +32,8 @@ func (a *API) mayRead(r *http.Request) error {
 	return &problem{kind: unauthorized}
 }
 
-// brings compares digests, which takes as long whatever is sent.
+// brings reports whether a request carries the token. It compares digests in constant time,
+// so that the time of an answer says nothing about how much of a guess is right.
 func brings(r *http.Request, want digest) bool {
 	scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	got := digestOf(strings.TrimSpace(sent))

@@ -19,19 +19,20 @@ import (
 // Replayer runs failed miners of a concluded round again, as round.Runner does.
 type Replayer func(ctx context.Context, round string, s outcome.Selection) (outcome.Result, outcome.Replayed, error)
 
-// Config is what the API works with; nothing in it is closed here.
+// Config is what the API works with. The API closes nothing of it.
 type Config struct {
+	// Bus is required.
 	Bus *jobstream.Bus
-	// Limit reads the bucket of the process's egress.
+	// Limit reads the bucket of the process's egress. Required.
 	Limit func(context.Context) (ratelimit.State, error)
-	// Buckets reads those of all egresses.
+	// Buckets reads the buckets of all egresses. Required.
 	Buckets func(context.Context) ([]ratelimit.State, error)
-	// Replay does the work of a replay. It must end when its context does.
+	// Replay runs a replay. It must end when its context does. Required.
 	Replay Replayer
-	// Token is what a replay needs; "" refuses all.
+	// Token is required of a replay; "" refuses all replays.
 	Token string
-	// ReadToken is what every request needs, if it does not bring Token; "" lets
-	// everybody read.
+	// ReadToken is required of every request that does not carry Token; "" lets anybody
+	// read.
 	ReadToken string
 	// TLS is how the API is served; nil for plain HTTP.
 	TLS *tls.Config
@@ -40,10 +41,10 @@ type Config struct {
 	// WholeTimeout bounds a request for the evaluations of all miners. Default:
 	// 40 s, of the 60 s that the validator's adapter waits for the whole answer.
 	WholeTimeout time.Duration
-	// Now is the clock by which ages are counted, and by which a producer lives.
-	// Default: the machine's.
+	// Now is the clock for ages, and for deciding whether a producer is alive. Default:
+	// time.Now.
 	Now func() time.Time
-	// Log hears of replays, and of what cannot be read. Default: slog.Default().
+	// Log gets replays, and what cannot be read. Default: slog.Default().
 	Log *slog.Logger
 }
 
@@ -52,15 +53,15 @@ type API struct {
 	cfg     Config
 	mux     *http.ServeMux
 	token   digest
-	reading *digest       // nil lets everybody read
-	slots   chan struct{} // one for each request at work
-	whole   chan struct{} // the only one for requests for evaluations
+	reading *digest       // nil lets anybody read
+	slots   chan struct{} // each request in work fills one
+	whole   chan struct{} // the single slot of requests for a whole round
 	replays *replays
-	damaged sync.Map // the rounds whose outcomes are known to be unreadable
+	damaged sync.Map // rounds whose unreadable outcome is logged already
 }
 
-// atWork is how many requests are answered at once: an outcome of a large round
-// is megabytes, and the process has a round to run. The others wait.
+// atWork is how many requests are in work at the same time; others wait. The outcome of a
+// large round takes megabytes, and the process has a round to run.
 const atWork = 8
 
 // New returns the API. Replays end with ctx, or by Close.
@@ -80,7 +81,7 @@ func New(ctx context.Context, cfg Config) (*API, error) {
 	}
 	a.cfg.Token, a.cfg.ReadToken = "", "" // their digests are all that is needed
 	if cfg.Token != "" {
-		a.token = digestOf(cfg.Token) // else it is no text's
+		a.token = digestOf(cfg.Token) // otherwise zero, which no text has
 	}
 	if cfg.ReadToken != "" {
 		reading := digestOf(cfg.ReadToken)
@@ -106,10 +107,10 @@ type Server struct {
 	api *API
 }
 
-// lastAnswers is how long requests under way may still take at the end.
+// lastAnswers is how long Close waits for requests in work.
 const lastAnswers = 2 * time.Second
 
-// sendTime is how long an answer may take to leave.
+// sendTime is how long sending an answer may take, to a caller who reads slowly.
 const sendTime = 20 * time.Second
 
 // Listen serves on addr until Close.
@@ -134,8 +135,7 @@ func Listen(ctx context.Context, addr string, cfg Config) (*Server, error) {
 	return &Server{s, api}, nil
 }
 
-// Close lets requests under way end, for a short while, then ends all, and the
-// replays with them.
+// Close waits a short while for requests in work, then ends them and the replays.
 func (s *Server) Close() error {
 	err := s.Server.Close()
 	s.api.Close()

@@ -78,7 +78,7 @@ func TestDoctorFindsTheShippedSettingsWell(t *testing.T) {
 		}
 	}
 	text := fmt.Sprint(found)
-	for _, want := range []string{"each write is on the disk when it is confirmed, by n1, n2, n3", "this machine, NATS server n1, NATS server n2 and NATS server n3 are within"} {
+	for _, want := range []string{"writes are on disk before they are confirmed, by n1, n2, n3", "this machine, NATS server n1, NATS server n2 and NATS server n3 are within"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s: want %q", text, want)
 		}
