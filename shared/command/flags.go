@@ -43,15 +43,28 @@ func Servers() []cli.Flag {
 			Name: "nats", Category: GroupServers, Sources: Env("nats"),
 			Usage: "`URL` of NATS with JetStream, such as nats://localhost:4222; with a password only as a variable or in --config",
 		},
-		&cli.StringFlag{
-			Name: "redis", Category: GroupServers, Sources: Env("redis"),
-			Usage: "`URL` of Redis, such as redis://localhost:6379/0 (rediss:// for TLS); with a password as --nats",
-		},
-		&cli.DurationFlag{
-			Name: "connect-timeout", Category: GroupServers, Sources: Env("connect-timeout"), Value: 30 * time.Second,
-			Usage: "how long to wait at start for a server that is not reachable", Validator: Positive,
-		},
-	}, serverFiles()...)
+		redisURL("as --nats"),
+		connectTimeout(),
+	}, append(natsFiles(), redisFiles()...)...)
+}
+
+// Redis are those of Servers for a process that has no NATS.
+func Redis() []cli.Flag {
+	return append([]cli.Flag{redisURL("only as a variable or in --config"), connectTimeout()}, redisFiles()...)
+}
+
+func redisURL(withPassword string) cli.Flag {
+	return &cli.StringFlag{
+		Name: "redis", Category: GroupServers, Sources: Env("redis"),
+		Usage: "`URL` of Redis, such as redis://localhost:6379/0 (rediss:// for TLS); with a password " + withPassword,
+	}
+}
+
+func connectTimeout() cli.Flag {
+	return &cli.DurationFlag{
+		Name: "connect-timeout", Category: GroupServers, Sources: Env("connect-timeout"), Value: 30 * time.Second,
+		Usage: "how long to wait at start for a server that is not reachable", Validator: Positive,
+	}
 }
 
 // Streams are the flags of those who declare the streams.
