@@ -24,6 +24,8 @@
 //     is beyond it is counted in Malformed. A list that is not read to its end is
 //     an error.
 //   - The trace is never sent to the mirror.
+//   - Requests of others are passed on (Forward) under the same breaker, permits, pool,
+//     tries and cool-downs, and are answered with what came, unread.
 //
 // Malformed is what the validator skips, but for these, which it takes: a pull
 // request or issue whose own number is no whole number (it would be asked for
@@ -45,6 +47,6 @@
 // up makes way for the next one. Close is for good.
 //
 // How it fails: with a *RequestError that matches ErrFinal or ErrUnavailable;
-// with the context's error and its cause; with ErrClosed; or with the Meter's
-// own error, when it grants no permit.
+// with the context's error and its cause; with ErrClosed; with the Meter's
+// own error, when it grants no permit; or, of what is passed on, with ErrWaited.
 package mirror

@@ -70,7 +70,7 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 
 // warn says what may be meant otherwise.
 func warn(ctx context.Context, c *cli.Command, limiter *ratelimit.Limiter, log *slog.Logger) {
-	if _, err := limiter.State(ctx); errors.Is(err, ratelimit.ErrNoBucket) {
+	if state, err := limiter.State(ctx); err == nil && !state.Known {
 		log.WarnContext(ctx, "nobody has sent from this egress yet: if there are workers behind this IP, theirs must be the same",
 			"egress", c.String("egress"))
 	}
