@@ -68,6 +68,7 @@ const (
 var (
 	secondsShort = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30}
 	secondsLong  = []float64{0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200}
+	secondsWait  = []float64{0.01, 0.1, 0.5, 1, 2.5, 5, 10, 15, 20, 25, 30} // a gateway's clients wait for 25 s by default
 	bytesSizes   = []float64{1 << 8, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26}
 )
 
@@ -183,7 +184,7 @@ func (i *instruments) ofMirror(m *maker) {
 }
 
 func (i *instruments) ofGateway(m *maker) {
-	i.gatewayWait = m.seconds(MetricGatewayWait, "From a request's arrival to its first permit, or to its end without one.", secondsShort)
+	i.gatewayWait = m.seconds(MetricGatewayWait, "From a request's arrival to its first permit, or to its end without one.", secondsWait)
 	waiting, err := m.meter.Int64UpDownCounter(MetricGatewayWaiting, metric.WithUnit("{request}"),
 		metric.WithDescription("Requests of the gateway's clients that have no permit yet."))
 	i.gatewayWaiting = made(m, waiting, err)
