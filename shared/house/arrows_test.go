@@ -64,6 +64,7 @@ var arrows = []arrow{
 		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",
 		[]string{"shared/scoring", "shared/ratelimit/windows", "shared/mirrorsim", "shared/command", "shared/listen"},
 	},
+	{"shared/mirrorsim/gitworld", "histories become what a mirror lists, of miners", []string{"shared/mirrorsim", "shared/scoring"}},
 	{"shared/command", "flags, exit codes and their own tests' help know nobody else; a file of settings may hold a secret, an error steers no terminal", []string{"shared/command", "shared/secret", "shared/terminal"}},
 	{"shared/terminal", "tables, colours and filters know nobody; what ends a test does neither", []string{"shared/must"}},
 	{"shared/crash", "marks know nobody; their reader reads the others as text", nil},

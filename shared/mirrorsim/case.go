@@ -98,7 +98,7 @@ func (c *Case) World(round int) (*World, error) {
 		w.Fails[strings.ToLower(key)] = Failure{Times: times, Fault: "500"}
 	}
 	w.pulls, w.issues, w.openIssues = asItems(mirror.Pulls), asItems(mirror.Issues), asItems(mirror.OpenIssues)
-	w.files = fileMap(lowered(mirror.Files))
+	w.files = lowered(mirror.Files)
 	w.maintainers = lowered(mirror.Maintainers)
 	return w, nil
 }

@@ -1,6 +1,7 @@
 package mirrorsim_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"io"
@@ -222,4 +223,11 @@ func TestCaseRefuses(t *testing.T) {
 			t.Errorf("World(%d): %v, want an error with %q", round, err, want)
 		}
 	}
+}
+
+func compact(t *testing.T, raw json.RawMessage) string {
+	t.Helper()
+	var buf bytes.Buffer
+	must.Do(t, json.Compact(&buf, raw))
+	return buf.String()
 }

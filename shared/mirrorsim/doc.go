@@ -3,7 +3,7 @@
 // limit that counts as Cloudflare may.
 //
 // A World is recorded (ReadCase, and Demo, which is built in), read from git
-// histories (Git), or made by hand (NewWorld, AddPull, …). It is not changed
+// histories (package gitworld), or made by hand (NewWorld, AddPull, …). It is not changed
 // once a server serves it.
 //
 // Guarantees. Every request outside /sim/ counts, refused ones too, under

@@ -52,8 +52,7 @@ func Dump(w *World) string {
 			}
 		}
 	}
-	files, _ := w.files.(fileMap)
-	for _, answer := range files {
+	for _, answer := range w.files {
 		all.Write(answer)
 	}
 	return all.String()

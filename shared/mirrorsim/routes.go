@@ -151,7 +151,7 @@ func (s *Server) files(r *http.Request, _ []byte) answer {
 		return refusal(http.StatusBadRequest, "number %q: must be a positive integer", r.PathValue("number"))
 	}
 	key := FilesKey(repository(r), number)
-	body, err := s.world.files.answer(r.Context(), key)
+	body, err := s.world.filesOf(r.Context(), key)
 	switch {
 	case errors.Is(err, ErrUnknown):
 		return refusal(http.StatusNotFound, "Pull request %s not found", key)

@@ -29,30 +29,14 @@ type World struct {
 	// Fails says which requests fail, by request key, when the server starts.
 	Fails map[string]Failure
 
-	pulls, issues, openIssues map[string][]item // by GitHub id
-	files                     fileSource
+	pulls, issues, openIssues map[string][]item          // by GitHub id
+	files                     map[string]json.RawMessage // answers by FilesKey
+	readFiles                 func(ctx context.Context, key string) (Files, error)
 	maintainers               map[string][]json.RawMessage // by lower-cased repository
 	// asListed: lists are served whole and in the order that they have, even
 	// when a client pages. See Case.
 	asListed bool
 	closing  func() error
-}
-
-// fileSource finds a pull request's files answer, encoded, by its key (see
-// FilesKey), or says ErrUnknown.
-type fileSource interface {
-	answer(ctx context.Context, key string) ([]byte, error)
-}
-
-// fileMap is a fileSource that holds every answer in memory.
-type fileMap map[string]json.RawMessage
-
-func (m fileMap) answer(_ context.Context, key string) ([]byte, error) {
-	raw, ok := m[key]
-	if !ok {
-		return nil, fmt.Errorf("%w %s", ErrUnknown, key)
-	}
-	return raw, nil
 }
 
 // item is one element of a miner's list: its bytes as they are sent, and
@@ -76,7 +60,7 @@ func NewWorld(name string, asOf time.Time) *World {
 	w := &World{
 		Name: name, AsOf: asOf.UTC(), Registry: json.RawMessage("{}\n"), Fails: map[string]Failure{},
 		pulls: map[string][]item{}, issues: map[string][]item{}, openIssues: map[string][]item{},
-		maintainers: map[string][]json.RawMessage{}, files: fileMap{},
+		maintainers: map[string][]json.RawMessage{}, files: map[string]json.RawMessage{},
 	}
 	return w
 }
@@ -134,12 +118,29 @@ func (w *World) AddIssue(githubID string, i Issue) {
 
 // AddFiles sets the files answer of a pull request.
 func (w *World) AddFiles(f Files) {
-	answers, ok := w.files.(fileMap)
-	if !ok {
-		answers = fileMap{}
-		w.files = answers
+	w.files[FilesKey(f.RepoFullName, f.Number)] = encode(f)
+}
+
+// ReadFiles has the files answers that AddFiles did not set read when they are asked
+// for, by a pull request's key (see FilesKey): read says ErrUnknown of one that it does
+// not know. end is what Close calls.
+func (w *World) ReadFiles(read func(ctx context.Context, key string) (Files, error), end func() error) {
+	w.readFiles, w.closing = read, end
+}
+
+// filesOf is a pull request's files answer, encoded, or ErrUnknown.
+func (w *World) filesOf(ctx context.Context, key string) (json.RawMessage, error) {
+	if raw, ok := w.files[key]; ok {
+		return raw, nil
 	}
-	answers[FilesKey(f.RepoFullName, f.Number)] = encode(f)
+	if w.readFiles == nil {
+		return nil, fmt.Errorf("%w %s", ErrUnknown, key)
+	}
+	files, err := w.readFiles(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return encode(files), nil
 }
 
 // Size is the number of pull requests in all lists.
@@ -151,8 +152,7 @@ func (w *World) Size() int {
 	return n
 }
 
-// Close ends the processes that the world reads from; only a world of Git has
-// any.
+// Close ends what the world reads files from, if it does (ReadFiles).
 func (w *World) Close() error {
 	if w.closing == nil {
 		return nil

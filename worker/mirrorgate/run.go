@@ -48,7 +48,11 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	observability.Follow(f)
 	warn(ctx, c, f.Limiter, log)
-	client, err := newClient(c, f.Limiter, log) //nolint:contextcheck // its breaker is nobody's request
+	meter, err := f.Limiter.Background(everything)
+	if err != nil {
+		return err
+	}
+	client, err := newClient(c, meter, log) //nolint:contextcheck // its breaker is nobody's request
 	if err != nil {
 		return err
 	}
@@ -67,6 +71,9 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	log.InfoContext(ctx, "ending: requests under way may finish", "grace", c.Duration("drain"))
 	return nil
 }
+
+// everything is the share of the limit that clients may have when no round wants it.
+const everything = 1
 
 // warn says what may be meant otherwise.
 func warn(ctx context.Context, c *cli.Command, limiter *ratelimit.Limiter, log *slog.Logger) {

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
+	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/ratelimit"
@@ -60,6 +64,16 @@ func simulate(t *testing.T, cfg mirrorsim.Config) *mirrorsim.Server {
 	return sim
 }
 
+// limiterOf is a process's limiter: so many requests in a second.
+func limiterOf(t *testing.T, rdb redis.UniversalClient, limit int) *ratelimit.Limiter {
+	t.Helper()
+	limiter := must.Get(ratelimit.New(ratelimit.Config{
+		Egress: "clients", Limit: limit, Window: time.Second, Horizon: time.Second, Log: slog.New(slog.DiscardHandler),
+	}, rdb))(t)
+	t.Cleanup(func() { must.Check(t, limiter.Close()) })
+	return limiter
+}
+
 // Sixty-four clients that know nothing of each other, nor of any limit, with a session
 // each as a validator has for each miner: the mirror sees nothing over its limit and no
 // more connections than the pool has, and each has the answers that the mirror gives.
@@ -70,12 +84,8 @@ func TestClientsOfTheirOwnSessions(t *testing.T) {
 	sim := simulate(t, mirrorsim.Config{Limit: limit, Window: time.Second, Mitigation: time.Second, Seed: 1})
 	rdb := must.Get(ratelimit.NewSecureClient(redistest.Start(t).URL(), time.Second/5, ratelimit.Files{}))(t)
 	t.Cleanup(func() { must.Check(t, rdb.Close()) })
-	limiter := must.Get(ratelimit.New(ratelimit.Config{
-		Egress: "clients", Limit: limit, Window: time.Second, Horizon: time.Second, Log: slog.New(slog.DiscardHandler),
-	}, rdb))(t)
-	t.Cleanup(func() { must.Check(t, limiter.Close()) })
 	b := &bundle{}
-	b.open(t, sim.URL, limiter, func(s *settings) { s.client.PoolSize = pool })
+	b.open(t, sim.URL, must.Get(limiterOf(t, rdb, limit).Background(1))(t), func(s *settings) { s.client.PoolSize = pool })
 
 	all := questions(t, direct, must.Get(mirrorsim.Demo())(t))
 	var wait sync.WaitGroup
@@ -97,5 +107,51 @@ func TestClientsOfTheirOwnSessions(t *testing.T) {
 	}
 	if got := b.client.Stats(); got.Permits != int64(len(all)) || got.Sent != int64(len(all)) {
 		t.Errorf("counts are %+v, want a permit for each of %d requests", got, len(all))
+	}
+}
+
+// Beside a round that wants all of the limit the gateway's clients have their part, in
+// their time, and both together stay below.
+func TestClientsBesideARound(t *testing.T) {
+	t.Parallel()
+	const limit, others, each = 200, 4, 5
+	sim := simulate(t, mirrorsim.Config{Limit: limit, Window: time.Second, Mitigation: time.Second, Seed: 1})
+	rdb := must.Get(ratelimit.NewSecureClient(redistest.Start(t).URL(), time.Second/5, ratelimit.Files{}))(t)
+	t.Cleanup(func() { must.Check(t, rdb.Close()) })
+	b := &bundle{}
+	b.open(t, sim.URL, must.Get(limiterOf(t, rdb, limit).Background(1))(t))
+
+	ctx, end := context.WithCancel(t.Context())
+	var round, clients sync.WaitGroup
+	for range 4 { // processes of a round
+		worker := must.Get(mirror.New(mirror.Config{BaseURL: sim.URL, Meter: limiterOf(t, rdb, limit), Log: slog.New(slog.DiscardHandler)}))(t)
+		t.Cleanup(worker.Close)
+		for range 4 {
+			round.Go(func() {
+				for ctx.Err() == nil {
+					if err := worker.Health(ctx); err != nil && ctx.Err() == nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	for range others {
+		client := visitor(t)
+		clients.Go(func() {
+			for range each {
+				if got := ask(t.Context(), client, http.MethodGet, b.url+health, ""); got.status != http.StatusOK {
+					t.Errorf("beside a round: got %d %q (%v), want 200", got.status, got.body, got.err)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	seen := sim.Stats()
+	end()
+	round.Wait()
+	if own := int(b.client.Stats().Sent); seen.OverLimit != 0 || own != others*each || seen.Requests < 3*own {
+		t.Errorf("the mirror saw %d requests, %d of them the clients', %d over its limit; want most of them the round's, and none over",
+			seen.Requests, own, seen.OverLimit)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/mirrorsim/gitworld"
 )
 
 // Groups of flags in --help.
@@ -156,7 +157,7 @@ func makeWorld(ctx context.Context, cmd *cli.Command) (*mirrorsim.World, error) 
 	case name == "demo":
 		world, err = mirrorsim.Demo()
 	case kind == "git" && argument != "":
-		world, err = mirrorsim.Git(ctx, mirrorsim.GitConfig{
+		world, err = gitworld.New(ctx, gitworld.Config{
 			Dirs: strings.Split(argument, ","), Pulls: cmd.Int("git-pulls"), KeepDates: cmd.Bool("git-keep-dates"),
 		})
 	case kind == "case" && argument != "":

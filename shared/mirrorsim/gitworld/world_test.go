@@ -1,4 +1,4 @@
-package mirrorsim_test
+package gitworld_test
 
 import (
 	"bytes"
@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,106 +15,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/mirrorsim/gitworld"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring/input"
 )
 
-// history is a repository that a test commits to.
-type history struct {
-	t   *testing.T
-	dir string
-	now time.Time
-}
-
-func newHistory(t *testing.T, name string) *history {
-	t.Helper()
-	h := &history{t, filepath.Join(t.TempDir(), "acme", name), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	must.Do(t, os.MkdirAll(h.dir, 0o750))
-	h.git("Ada", "ada@example.org", "init", "--quiet", "--initial-branch=main")
-	return h
-}
-
-// git runs git as somebody, a day after the last time.
-func (h *history) git(name, email string, args ...string) string {
-	h.t.Helper()
-	h.now = h.now.AddDate(0, 0, 1)
-	cmd := exec.CommandContext(h.t.Context(), "git", append([]string{"-C", h.dir}, args...)...)
-	date := h.now.Format(time.RFC3339)
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME="+name, "GIT_AUTHOR_EMAIL="+email,
-		"GIT_COMMITTER_NAME="+name, "GIT_COMMITTER_EMAIL="+email, "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		h.t.Fatalf("git %v: %v: %s", args, err, out)
-	}
-	return strings.TrimSpace(string(out))
-}
-
-func (h *history) write(path, text string) {
-	h.t.Helper()
-	full := filepath.Join(h.dir, path)
-	must.Do(h.t, os.MkdirAll(filepath.Dir(full), 0o750))
-	must.Do(h.t, os.WriteFile(full, []byte(text), 0o600))
-}
-
-func (h *history) commit(name, email, title string) string {
-	h.t.Helper()
-	h.git(name, email, "add", "--all")
-	h.git(name, email, "commit", "--quiet", "--message", title)
-	return h.git(name, email, "rev-parse", "HEAD")
-}
-
-const longText = "package a\n\nfunc one() int { return 1 }\n\nfunc two() int { return 2 }\n\nfunc three() int { return 3 }\n"
-
-// story is a history with a pull request of each kind, and commits that are
-// none.
-func story(t *testing.T) *history {
-	t.Helper()
-	h := newHistory(t, "rocket")
-	h.write("main.go", longText)
-	h.write("old.go", longText+"// old\n")
-	h.write("logo.png", "PNG\x00\x01")
-	h.write("gone.txt", "bye\n")
-	h.commit("Ada", "ada@example.org", "Start (#1)") // without a parent: no pull request
-	h.write("main.go", longText+"func four() int { return 4 }\n")
-	h.write("new.go", "package a\n")
-	h.commit("Bo", "12345+BoTheDog@users.noreply.github.com", "Add four (#2)")
-
-	h.git("Cy", "cy@example.org", "checkout", "--quiet", "-b", "fix")
-	h.write("sub/dir/fix.go", "package fix\n")
-	h.commit("Cy", "cy@example.org", "work on it")
-	h.git("Ada", "ada@example.org", "checkout", "--quiet", "main")
-	h.write("other.txt", "meanwhile\n")
-	h.commit("Ada", "ada@example.org", "a commit of no pull request #9")
-	h.git("Ada", "ada@example.org", "merge", "--quiet", "--no-ff", "fix", "-m", "Merge pull request #3 from cy/fix", "-m", "Fix the dir")
-
-	h.git("Bo", "bo@example.org", "mv", "old.go", "moved.go")
-	h.write("logo.png", "PNG\x00\x02")
-	h.write("huge.txt", strings.Repeat("0123456789abcde\n", 70_000))
-	h.git("Bo", "bo@example.org", "rm", "--quiet", "gone.txt")
-	h.write("quoted \"ü\".md", "hello\n")
-	h.commit("Bo", "12345+BoTheDog@users.noreply.github.com", "Move things (#4)")
-	return h
-}
-
-func gitWorld(t *testing.T, cfg mirrorsim.GitConfig) *mirrorsim.World {
-	t.Helper()
-	w, err := mirrorsim.Git(t.Context(), cfg)
-	if err != nil {
-		t.Fatalf("Git: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-	return w
-}
-
 func TestGitWorld(t *testing.T) {
 	t.Parallel()
-	w := gitWorld(t, mirrorsim.GitConfig{Dirs: []string{story(t).dir}})
-	b := setup(t, mirrorsim.Config{World: w})
-	r := load(t, b, w)
+	w := newWorld(t, gitworld.Config{Dirs: []string{story(t).dir}})
+	url := setup(t, w)
+	r := load(t, url, w)
 
 	wantRegistry := `{"acme/rocket":{"emission_share":1,"issue_discovery_share":0,"additional_acceptable_branches":[],"scoring":{"pr_lookback_days":90}}}`
 	if got := compact(t, w.Registry); got != wantRegistry {
@@ -162,39 +70,6 @@ func compact(t *testing.T, raw json.RawMessage) string {
 	return buf.String()
 }
 
-// round is what a fleet would load from a world of git.
-type round struct {
-	registry map[string]map[string]any
-	pulls    map[string][]mirrorsim.Pull // by GitHub id
-	files    map[string]mirrorsim.Files  // by owner/repo#n
-}
-
-// load asks for every miner's pull requests inside the lookback, and their files.
-func load(t *testing.T, b *bundle, w *mirrorsim.World) round {
-	t.Helper()
-	r := round{pulls: map[string][]mirrorsim.Pull{}, files: map[string]mirrorsim.Files{}}
-	decode(t, string(w.Registry), &r.registry)
-	windows := map[string]time.Time{}
-	for repo := range r.registry {
-		windows[repo] = w.AsOf.AddDate(0, 0, -90)
-	}
-	body := must.Get(json.Marshal(map[string]any{"since_by_repo": windows}))(t)
-	for _, m := range w.Miners {
-		if m.GitHubID == "" {
-			continue
-		}
-		for _, raw := range b.list(http.MethodPost, "/api/v1/miners/"+m.GitHubID+"/pulls?limit=200", string(body)).PullRequests {
-			var pull mirrorsim.Pull
-			decode(t, string(raw), &pull)
-			r.pulls[m.GitHubID] = append(r.pulls[m.GitHubID], pull)
-			var files mirrorsim.Files
-			decode(t, b.do(http.MethodGet, fmt.Sprintf("/api/v1/pulls/%s/%d/files", pull.RepoFullName, pull.Number), "").body, &files)
-			r.files[mirrorsim.FilesKey(pull.RepoFullName, pull.Number)] = files
-		}
-	}
-	return r
-}
-
 func orNone(s *string) *string {
 	if s == nil {
 		return new(string)
@@ -233,9 +108,9 @@ func wantFiles(t *testing.T, files mirrorsim.Files, want ...string) {
 func TestGitWorldOfSeveral(t *testing.T) {
 	t.Parallel()
 	one, two := story(t), story(t)
-	w := gitWorld(t, mirrorsim.GitConfig{Dirs: []string{one.dir, two.dir, filepath.Join(one.dir, ".git")}, Pulls: 1})
-	b := setup(t, mirrorsim.Config{World: w})
-	r := load(t, b, w)
+	w := newWorld(t, gitworld.Config{Dirs: []string{one.dir, two.dir, filepath.Join(one.dir, ".git")}, Pulls: 1})
+	url := setup(t, w)
+	r := load(t, url, w)
 	want := []string{"acme/rocket", "acme/rocket-2", "acme/rocket-3"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(r.registry))); diff != "" {
 		t.Errorf("repositories (-want +got):\n%s", diff)
@@ -265,9 +140,9 @@ func TestGitDates(t *testing.T) {
 		h.commit("Ada", "ada@example.org", fmt.Sprintf("change (#%d)", n))
 	}
 	for keep, want := range map[bool]int{false: 5, true: 1} {
-		w := gitWorld(t, mirrorsim.GitConfig{Dirs: []string{h.dir}, KeepDates: keep})
-		b := setup(t, mirrorsim.Config{World: w})
-		r := load(t, b, w)
+		w := newWorld(t, gitworld.Config{Dirs: []string{h.dir}, KeepDates: keep})
+		url := setup(t, w)
+		r := load(t, url, w)
 		pulls := r.pulls[w.Miners[1].GitHubID]
 		if len(pulls) != want {
 			t.Fatalf("keep dates %v: %d pull requests inside the lookback, want %d", keep, len(pulls), want)
@@ -286,19 +161,19 @@ func TestGitDates(t *testing.T) {
 // Texts are read by many at once, over one process; it is gone after Close.
 func TestGitFilesAtOnce(t *testing.T) {
 	t.Parallel()
-	w := gitWorld(t, mirrorsim.GitConfig{Dirs: []string{story(t).dir}})
-	b := setup(t, mirrorsim.Config{World: w})
-	want := b.do(http.MethodGet, "/api/v1/pulls/acme/rocket/4/files", "").body
+	w := newWorld(t, gitworld.Config{Dirs: []string{story(t).dir}})
+	url := setup(t, w)
+	want := do(t, http.MethodGet, url+"/api/v1/pulls/acme/rocket/4/files", "").body
 	replies := make(chan reply, 16)
 	for range cap(replies) {
-		go func() { replies <- b.do(http.MethodGet, "/api/v1/pulls/ACME/rocket/4/files", "") }()
+		go func() { replies <- do(t, http.MethodGet, url+"/api/v1/pulls/ACME/rocket/4/files", "") }()
 	}
 	for range cap(replies) {
 		if r := <-replies; r.err != nil || r.body != want {
 			t.Errorf("files at once: %d, error %v, %d bytes; want the same %d as before", r.status, r.err, len(r.body), len(want))
 		}
 	}
-	if r := b.do(http.MethodGet, "/api/v1/pulls/acme/rocket/1/files", ""); r.status != http.StatusNotFound {
+	if r := do(t, http.MethodGet, url+"/api/v1/pulls/acme/rocket/1/files", ""); r.status != http.StatusNotFound {
 		t.Errorf("files of a commit without a parent: %d, want 404", r.status)
 	}
 }
@@ -310,17 +185,17 @@ func TestGitRefuses(t *testing.T) {
 	plain.write("a", "b")
 	plain.commit("Ada", "ada@example.org", "no pull request")
 	for _, tc := range []struct {
-		cfg  mirrorsim.GitConfig
+		cfg  gitworld.Config
 		want string
 	}{
-		{mirrorsim.GitConfig{}, "no directory"},
-		{mirrorsim.GitConfig{Dirs: []string{empty}, Pulls: -1}, "-1"},
-		{mirrorsim.GitConfig{Dirs: []string{empty}}, empty},
-		{mirrorsim.GitConfig{Dirs: []string{plain.dir}}, "no pull requests"},
-		{mirrorsim.GitConfig{Dirs: []string{filepath.Join(empty, "nowhere")}}, "nowhere"},
+		{gitworld.Config{}, "no directory"},
+		{gitworld.Config{Dirs: []string{empty}, Pulls: -1}, "-1"},
+		{gitworld.Config{Dirs: []string{empty}}, empty},
+		{gitworld.Config{Dirs: []string{plain.dir}}, "no pull requests"},
+		{gitworld.Config{Dirs: []string{filepath.Join(empty, "nowhere")}}, "nowhere"},
 	} {
-		if _, err := mirrorsim.Git(t.Context(), tc.cfg); err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("Git(%+v): %v, want an error with %q", tc.cfg, err, tc.want)
+		if _, err := gitworld.New(t.Context(), tc.cfg); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("New(%+v): %v, want an error with %q", tc.cfg, err, tc.want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package mirrorsim
+package gitworld
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+
+	"mirrorfleet/shared/mirrorsim"
 )
 
 // maxContent is the size above which the mirror sends null for a text.
@@ -28,7 +30,7 @@ type changedFile struct {
 }
 
 // git runs one git command in the repository.
-func (r *gitRepo) git(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
+func (r *repository) git(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", r.dir}, args...)...)
 	cmd.Stdin = bytes.NewReader(stdin)
 	var out, complaint bytes.Buffer
@@ -41,7 +43,7 @@ func (r *gitRepo) git(ctx context.Context, stdin []byte, args ...string) ([]byte
 
 // countLines fills additions and deletions of all pull requests with one
 // process.
-func (r *gitRepo) countLines(ctx context.Context) error {
+func (r *repository) countLines(ctx context.Context) error {
 	var in bytes.Buffer
 	at := make(map[string]int, len(r.pulls))
 	for i, p := range r.pulls {
@@ -52,7 +54,7 @@ func (r *gitRepo) countLines(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var pull *gitPull
+	var pull *pullRequest
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		if i, isHead := at[fields[0]]; isHead {
@@ -71,40 +73,40 @@ func (r *gitRepo) countLines(ctx context.Context) error {
 }
 
 // filesOf is the files answer of a pull request, read from git now.
-func (r *gitRepo) filesOf(ctx context.Context, p *gitPull) ([]byte, error) {
+func (r *repository) filesOf(ctx context.Context, p *pullRequest) (mirrorsim.Files, error) {
 	out, err := r.git(ctx, nil, "diff-tree", "-r", "-M", "-z", "--no-abbrev", "--raw", "--numstat", p.base, p.head)
 	if err != nil {
-		return nil, err
+		return mirrorsim.Files{}, err
 	}
 	changed, err := parseChanges(out)
 	if err != nil {
-		return nil, fmt.Errorf("git diff-tree of %s#%d: %w", r.name, p.number, err)
+		return mirrorsim.Files{}, fmt.Errorf("git diff-tree of %s#%d: %w", r.name, p.number, err)
 	}
-	answer := Files{
+	answer := mirrorsim.Files{
 		RepoFullName: r.name, Number: p.number, HeadSHA: &p.head, BaseSHA: &p.base, MergeBaseSHA: p.mergeBase(),
-		ScoringDataStored: true, Files: make([]File, 0, len(changed)),
+		ScoringDataStored: true, Files: make([]mirrorsim.File, 0, len(changed)),
 	}
 	for _, c := range changed {
 		file, err := r.file(ctx, c)
 		if err != nil {
-			return nil, err
+			return mirrorsim.Files{}, err
 		}
 		answer.Files = append(answer.Files, file)
 	}
-	return encode(answer), nil
+	return answer, nil
 }
 
 // file reads both texts of a changed file.
-func (r *gitRepo) file(ctx context.Context, c changedFile) (File, error) {
+func (r *repository) file(ctx context.Context, c changedFile) (mirrorsim.File, error) {
 	head, err := r.text(ctx, c.headMode, c.headBlob)
 	if err != nil {
-		return File{}, err
+		return mirrorsim.File{}, err
 	}
 	base, err := r.text(ctx, c.baseMode, c.baseBlob)
 	if err != nil {
-		return File{}, err
+		return mirrorsim.File{}, err
 	}
-	file := File{
+	file := mirrorsim.File{
 		Filename: c.path, Status: c.status, Additions: c.additions, Deletions: c.deleted, Changes: c.additions + c.deleted,
 		IsBinary: c.binary, HeadContent: head.content, BaseContent: base.content,
 	}
@@ -126,7 +128,7 @@ type blobText struct {
 
 // text reads one side of a file. The other side of an added or removed file
 // is a blob of zeros, which is no object.
-func (r *gitRepo) text(ctx context.Context, mode, blob string) (blobText, error) {
+func (r *repository) text(ctx context.Context, mode, blob string) (blobText, error) {
 	if strings.Trim(blob, "0") == "" || mode == submodule {
 		return blobText{}, nil
 	}

@@ -1,4 +1,4 @@
-package mirrorsim
+package gitworld
 
 import (
 	"cmp"
@@ -13,21 +13,22 @@ import (
 	"sync"
 	"time"
 
+	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/scoring"
 )
 
-// gitRepo is one repository of a git world.
-type gitRepo struct {
+// repository is one repository of a git world.
+type repository struct {
 	dir   string
 	name  string // owner/repo
-	pulls []gitPull
+	pulls []pullRequest
 
 	mu    sync.Mutex
 	blobs *blobReader // guarded by mu; nil before the first text
 }
 
-// gitPull is one pull request as its history tells it.
-type gitPull struct {
+// pullRequest is one pull request as its history tells it.
+type pullRequest struct {
 	number      int
 	title       string
 	authorID    string
@@ -59,9 +60,9 @@ var (
 // githubItself commits what is merged on the web.
 const githubItself = "noreply@github.com"
 
-// readGitRepo reads a history's latest pull requests, newest first.
-func readGitRepo(ctx context.Context, dir string, limit int) (*gitRepo, error) {
-	repo := &gitRepo{dir: dir}
+// readRepository reads a history's latest pull requests, newest first.
+func readRepository(ctx context.Context, dir string, limit int) (*repository, error) {
+	repo := &repository{dir: dir}
 	if _, err := repo.git(ctx, nil, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"); err != nil {
 		return nil, fmt.Errorf("%s is no git repository with a commit: %w", dir, err)
 	}
@@ -79,7 +80,7 @@ func readGitRepo(ctx context.Context, dir string, limit int) (*gitRepo, error) {
 }
 
 // readName is owner/repo of the remote, or of the folder when there is none.
-func (r *gitRepo) readName(ctx context.Context) string {
+func (r *repository) readName(ctx context.Context) string {
 	if url, err := r.git(ctx, nil, "config", "--get", "remote.origin.url"); err == nil {
 		if m := remoteName.FindStringSubmatch(strings.TrimSpace(string(url))); m != nil {
 			return m[1] + "/" + m[2]
@@ -98,8 +99,8 @@ func (r *gitRepo) readName(ctx context.Context) string {
 // parseLog finds the pull requests in a log, at most limit of them. A number
 // that comes up again (a cherry-pick, a merge of its own squash) is the
 // newest commit's.
-func parseLog(log []byte, limit int) []gitPull {
-	var pulls []gitPull
+func parseLog(log []byte, limit int) []pullRequest {
+	var pulls []pullRequest
 	numbers := map[int]bool{}
 	branches := map[string]int{} // last commit of a merged branch → its pull request
 	for record := range strings.SplitSeq(string(log), "\x00") {
@@ -125,13 +126,13 @@ func parseLog(log []byte, limit int) []gitPull {
 
 // parseCommit reads a commit as a pull request, if it is one. A commit
 // without a parent has nothing before it and is none.
-func parseCommit(fields []string) (gitPull, bool) {
+func parseCommit(fields []string) (pullRequest, bool) {
 	parents := strings.Fields(fields[1])
 	if len(parents) == 0 {
-		return gitPull{}, false
+		return pullRequest{}, false
 	}
 	title, body := fields[8], strings.TrimSpace(fields[9])
-	pull := gitPull{head: fields[0], base: parents[0], commits: 1, mergedAt: unix(fields[7])}
+	pull := pullRequest{head: fields[0], base: parents[0], commits: 1, mergedAt: unix(fields[7])}
 	number := ""
 	if m := mergeTitle.FindStringSubmatch(title); m != nil && len(parents) == 2 {
 		number, pull.merge = m[1], true
@@ -151,7 +152,7 @@ func parseCommit(fields []string) (gitPull, bool) {
 }
 
 // author takes a commit's author for the pull request's.
-func (p *gitPull) author(fields []string) {
+func (p *pullRequest) author(fields []string) {
 	p.authorID, p.authorLogin = githubID(fields[3]), login(fields[2], fields[3])
 	p.createdAt = unix(fields[4])
 	if p.createdAt.After(p.mergedAt) { // clocks of authors go as they like
@@ -194,7 +195,7 @@ func unix(seconds string) time.Time {
 // fitDates moves the dates of a repository whose oldest pull request is
 // outside the lookback: what lay between oldest and newest merge then lies
 // between a day inside the lookback and an hour before asOf, in proportion.
-func (r *gitRepo) fitDates(asOf time.Time) {
+func (r *repository) fitDates(asOf time.Time) {
 	oldest, latest := r.pulls[0].mergedAt, r.pulls[0].mergedAt
 	for _, p := range r.pulls {
 		if p.mergedAt.Before(oldest) {
@@ -204,7 +205,7 @@ func (r *gitRepo) fitDates(asOf time.Time) {
 			latest = p.mergedAt
 		}
 	}
-	start, end := asOf.AddDate(0, 0, 1-gitLookback), asOf.Add(-time.Hour)
+	start, end := asOf.AddDate(0, 0, 1-lookback), asOf.Add(-time.Hour)
 	if oldest.After(start) {
 		return
 	}
@@ -221,14 +222,15 @@ func (r *gitRepo) fitDates(asOf time.Time) {
 }
 
 // wire is the pull request as the mirror would list it.
-func (p *gitPull) wire(repo string, asOf time.Time) Pull {
-	out := Pull{
+func (p *pullRequest) wire(repo string, asOf time.Time) mirrorsim.Pull {
+	out := mirrorsim.Pull{
 		RepoFullName: repo, Number: p.number, Title: p.title, State: string(scoring.Merged),
 		AuthorGitHubID: p.authorID, AuthorLogin: p.authorLogin, AuthorAssociation: new("CONTRIBUTOR"),
 		CreatedAt: p.createdAt, ClosedAt: &p.mergedAt, MergedAt: &p.mergedAt, HoursSinceMerge: new(asOf.Sub(p.mergedAt).Hours()),
 		BaseRef: new("main"), DefaultBranch: new("main"),
 		HeadSHA: &p.head, BaseSHA: &p.base, Additions: p.additions, Deletions: p.deletions, CommitsCount: p.commits,
-		ScoringDataStored: true, ReviewSummary: ReviewSummary{Approved: 1}, Labels: []json.RawMessage{}, LinkedIssues: []json.RawMessage{},
+		ScoringDataStored: true, ReviewSummary: mirrorsim.ReviewSummary{Approved: 1},
+		Labels: []json.RawMessage{}, LinkedIssues: []json.RawMessage{},
 	}
 	if p.mergedBy != "" {
 		out.MergedByLogin = &p.mergedBy
@@ -243,7 +245,7 @@ func (p *gitPull) wire(repo string, asOf time.Time) Pull {
 
 // mergeBase is known for a squash: its parent. A merge is compared with its
 // first parent, which is base_sha, for that is what it changed.
-func (p *gitPull) mergeBase() *string {
+func (p *pullRequest) mergeBase() *string {
 	if p.merge {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package mirrorsim
+package gitworld
 
 import (
 	"cmp"
@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/scoring/input"
 )
 
@@ -22,12 +23,11 @@ const (
 	maxMiners   = 256
 )
 
-// gitLookback is the lookback of a git world, in days: the most that a
-// registry may set.
-const gitLookback = 90
+// lookback is that of every repository, in days: the most that a registry may set.
+const lookback = 90
 
-// GitConfig is what a git world is made from.
-type GitConfig struct {
+// Config is what a world is made from.
+type Config struct {
 	// Dirs are work trees or bare repositories; at least one.
 	Dirs []string
 	// Pulls is how many pull requests of each repository are taken, the
@@ -39,16 +39,16 @@ type GitConfig struct {
 	KeepDates bool
 }
 
-// gitFiles is the fileSource of a git world: texts are read when they are
-// asked for.
-type gitFiles map[string]gitChange
+// changes are the pull requests by their keys (see mirrorsim.FilesKey): their texts are
+// read when they are asked for.
+type changes map[string]change
 
-type gitChange struct {
-	repo *gitRepo
-	pull *gitPull
+type change struct {
+	repo *repository
+	pull *pullRequest
 }
 
-// Git makes a world of the pull requests in git histories: squash commits
+// New makes a world of the pull requests in git histories: squash commits
 // whose title ends in (#N) and merge commits "Merge pull request #N".
 //
 // The miners are their authors (of a merge: the author of the merged branch's
@@ -57,62 +57,61 @@ type gitChange struct {
 // pull requests count: base branch main, an author without a role, one
 // approval. The instant as_of is an hour after the newest pull request.
 //
-// Git runs the git command, and keeps one process a repository that texts are
+// New runs the git command, and keeps one process a repository that texts are
 // read from: Close the world.
-func Git(ctx context.Context, cfg GitConfig) (*World, error) {
+func New(ctx context.Context, cfg Config) (*mirrorsim.World, error) {
 	if len(cfg.Dirs) == 0 {
 		return nil, errors.New("git world: no directory, want at least one git repository")
 	}
 	if cfg.Pulls < 0 {
 		return nil, fmt.Errorf("git world: %d pull requests a repository, want more than 0", cfg.Pulls)
 	}
-	repos := make([]*gitRepo, 0, len(cfg.Dirs))
+	repos := make([]*repository, 0, len(cfg.Dirs))
 	for _, dir := range cfg.Dirs {
-		repo, err := readGitRepo(ctx, dir, cmp.Or(cfg.Pulls, 400))
+		repo, err := readRepository(ctx, dir, cmp.Or(cfg.Pulls, 400))
 		if err != nil {
 			return nil, fmt.Errorf("git world: %w", err)
 		}
 		repos = append(repos, repo)
 	}
 	distinctNames(repos)
-	w := NewWorld("git", newest(repos).Add(time.Hour))
-	w.Registry = gitRegistry(repos)
-	w.Miners = gitMiners(repos)
+	w := mirrorsim.NewWorld("git", newest(repos).Add(time.Hour))
+	w.Registry = registryOf(repos)
+	w.Miners = minersOf(repos)
 	listed := map[string]bool{}
 	for _, m := range w.Miners {
 		listed[m.GitHubID] = true
 	}
-	files := gitFiles{}
-	w.files = files
+	all := changes{}
 	for _, repo := range repos {
 		if !cfg.KeepDates {
 			repo.fitDates(w.AsOf)
 		}
 		for i := range repo.pulls {
 			pull := &repo.pulls[i]
-			files[FilesKey(repo.name, pull.number)] = gitChange{repo, pull}
+			all[mirrorsim.FilesKey(repo.name, pull.number)] = change{repo, pull}
 			if listed[pull.authorID] {
 				w.AddPull(pull.authorID, pull.wire(repo.name, w.AsOf))
 			}
 		}
 	}
-	w.closing = func() error { return closeGitRepos(repos) }
+	w.ReadFiles(all.read, func() error { return closeAll(repos) })
 	return w, nil
 }
 
-// answer reads the texts from git now, so that memory holds one answer at a
+// read reads the texts from git now, so that memory holds one answer at a
 // time and not a history.
-func (f gitFiles) answer(ctx context.Context, key string) ([]byte, error) {
-	change, known := f[key]
+func (c changes) read(ctx context.Context, key string) (mirrorsim.Files, error) {
+	change, known := c[key]
 	if !known {
-		return nil, fmt.Errorf("%w %s", ErrUnknown, key)
+		return mirrorsim.Files{}, fmt.Errorf("%w %s", mirrorsim.ErrUnknown, key)
 	}
 	return change.repo.filesOf(ctx, change.pull)
 }
 
 // distinctNames numbers repositories of one name: a repository may be given
 // twice, as two clones.
-func distinctNames(repos []*gitRepo) {
+func distinctNames(repos []*repository) {
 	seen := map[string]int{}
 	for _, repo := range repos {
 		seen[repo.name]++
@@ -123,7 +122,7 @@ func distinctNames(repos []*gitRepo) {
 }
 
 // newest is the last merge of all.
-func newest(repos []*gitRepo) time.Time {
+func newest(repos []*repository) time.Time {
 	var at time.Time
 	for _, repo := range repos {
 		for _, pull := range repo.pulls {
@@ -135,9 +134,9 @@ func newest(repos []*gitRepo) time.Time {
 	return at
 }
 
-// gitRegistry gives every repository an equal share; nothing goes to issues,
+// registryOf gives every repository an equal share; nothing goes to issues,
 // which git does not hold.
-func gitRegistry(repos []*gitRepo) json.RawMessage {
+func registryOf(repos []*repository) json.RawMessage {
 	type settings struct {
 		EmissionShare       float64        `json:"emission_share"`
 		IssueDiscoveryShare float64        `json:"issue_discovery_share"`
@@ -148,13 +147,13 @@ func gitRegistry(repos []*gitRepo) json.RawMessage {
 	equal := math.Floor(1e6/float64(len(repos))) / 1e6
 	registry := map[string]settings{}
 	for _, repo := range repos {
-		registry[repo.name] = settings{equal, 0, []string{}, map[string]int{"pr_lookback_days": gitLookback}}
+		registry[repo.name] = settings{equal, 0, []string{}, map[string]int{"pr_lookback_days": lookback}}
 	}
 	return indent(registry)
 }
 
-// gitMiners lists the authors by number of pull requests, then by id.
-func gitMiners(repos []*gitRepo) []input.Miner {
+// minersOf lists the authors by number of pull requests, then by id.
+func minersOf(repos []*repository) []input.Miner {
 	active := map[string]int{}
 	for _, repo := range repos {
 		for _, pull := range repo.pulls {

@@ -1,4 +1,4 @@
-package mirrorsim
+package gitworld
 
 import (
 	"bufio"
@@ -21,7 +21,7 @@ type blobReader struct {
 // blob reads an object's bytes, nil when it is larger than the mirror sends.
 // A process that failed is left behind and the next call starts another one:
 // what it had still to say would be taken for the next object's.
-func (r *gitRepo) blob(ctx context.Context, id string) (data []byte, size int, err error) {
+func (r *repository) blob(ctx context.Context, id string) (data []byte, size int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.blobs == nil {
@@ -94,8 +94,8 @@ func (b *blobReader) close() error {
 	return nil
 }
 
-// closeGitRepos ends the processes of all repositories.
-func closeGitRepos(repos []*gitRepo) error {
+// closeAll ends the processes of all repositories.
+func closeAll(repos []*repository) error {
 	var errs []error
 	for _, r := range repos {
 		r.mu.Lock()
