@@ -54,7 +54,7 @@ func (c *Client) Forward(r *http.Request, f Forwarding) (*http.Response, error) 
 	}()
 	err := c.call(ctx, request{method: r.Method, route: f.Route, path: r.URL.Path}, func(under context.Context) (int, error) {
 		waits.begin()
-		return answer.try(trace.SpanFromContext(under))
+		return answer.try(under)
 	})
 	if answer.response == nil {
 		return nil, err
@@ -74,10 +74,10 @@ type forwarded struct {
 	response *http.Response // nil until there is one to pass on
 }
 
-// try sends the request once.
-func (f *forwarded) try(span trace.Span) (status int, err error) {
+// try sends the request once, under the span of the call; the context is the answer's.
+func (f *forwarded) try(under context.Context) (status int, err error) {
 	f.tries++
-	once := f.request.Clone(trace.ContextWithSpan(f.ctx, span))
+	once := f.request.Clone(trace.ContextWithSpan(f.ctx, trace.SpanFromContext(under))) //nolint:contextcheck // the answer outlives under
 	once.RequestURI = "" // net/http sends none that has one
 	if f.request.GetBody != nil {
 		if once.Body, err = f.request.GetBody(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -153,7 +154,7 @@ func TestWrongUsage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			out, err := fleettest.Command(t.Context(), t, "mirrorgate", c.args...).CombinedOutput()
-			exit, _ := err.(*exec.ExitError)
+			exit, _ := errors.AsType[*exec.ExitError](err)
 			if exit == nil || exit.ExitCode() != 2 || !strings.Contains(string(out), c.says) || strings.Contains(string(out), "geheim") {
 				t.Errorf("got %v: %s, want exit code 2 and %q", err, out, c.says)
 			}

@@ -61,7 +61,7 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.Close()) }() //nolint:contextcheck // drains after ctx has ended
+	defer func() { err = errors.Join(err, server.Close()) }()
 	url := "http://" + server.Addr()
 	if err := json.NewEncoder(os.Stdout).Encode(map[string]string{"url": url}); err != nil {
 		log.WarnContext(ctx, "nobody hears where this gateway listens", "error", err)

@@ -166,7 +166,8 @@ func TestHeadersTrailersAndBodies(t *testing.T) {
 	} {
 		request.Header.Set(name, value)
 	}
-	response := must.Get(visitor(t).Do(request))(t)
+	response, err := visitor(t).Do(request)
+	must.Do(t, err)
 	defer response.Body.Close()
 	_ = must.Get(io.ReadAll(response.Body))(t)
 	if got := response.Header; got.Get("X-Hop") != "" || got.Get("Alt-Svc") != "" || got.Get("ETag") != `"e"` || response.Trailer.Get("X-Sum") != "42" {
@@ -205,7 +206,8 @@ func TestAClientGoneInMidAnswerGivesItsPlaceBack(t *testing.T) {
 	for range 10 {
 		ctx, cancel := context.WithCancel(t.Context())
 		request := must.Get(http.NewRequestWithContext(ctx, http.MethodGet, b.url+files, nil))(t)
-		response := must.Get(visitor(t).Do(request))(t)
+		response, err := visitor(t).Do(request)
+		must.Do(t, err)
 		_ = must.Get(io.ReadFull(response.Body, make([]byte, 100_000)))(t)
 		cancel()
 		response.Body.Close()
