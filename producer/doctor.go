@@ -55,7 +55,7 @@ func doctorCommand() *cli.Command {
 		},
 		&cli.DurationFlag{
 			Name: "connect-timeout", Category: groupDoctor, Sources: command.Env("connect-timeout"), Value: doctor.DefaultWait,
-			Usage: "how long to try a server that is not reachable", Validator: command.Positive,
+			Usage: "how long to try an unreachable server", Validator: command.Positive,
 		},
 		&cli.DurationFlag{
 			Name: "check-timeout", Category: groupDoctor, Sources: command.Env("check-timeout"), Value: 30 * time.Second,

@@ -7,6 +7,6 @@
 // certificate counts from the next connection on; a server that finds a pair
 // that does not fit (it is being replaced) shows the last good one.
 //
-// Explain tells what is wrong with TLS, which no wait mends, from a server that
-// is away.
+// Explain distinguishes an error of TLS, which no waiting corrects, from a server that is
+// away.
 package certs

@@ -11,12 +11,12 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// completeWords is the last argument of a shell that asks how the word before
-// it may go on.
+// completeWords is the last argument when a shell asks for completions of the word
+// before it. It is no flag: a command that gets it prints completions and ends.
 const completeWords = "--complete-words"
 
-// The shells' scripts. The ones that the flags library brings are not used:
-// its bash script evaluates what was typed, and needs a package that a plain
+// scripts are the shells' scripts. Those of the flags library are not used: its bash
+// script evaluates what was typed, and needs the package bash-completion, which a plain
 // machine does not have.
 //
 //go:embed completion
@@ -24,11 +24,11 @@ var scripts embed.FS
 
 func shells() []string { return []string{"bash", "fish", "zsh"} }
 
-// completionCommand prints the scripts.
+// completionCommand is the subcommand that prints the scripts.
 func completionCommand(root *cli.Command) *cli.Command {
 	return &cli.Command{
 		Name:  "completion",
-		Usage: "print what makes a shell complete this command",
+		Usage: "print a shell's completion script for this command",
 		Description: fmt.Sprintf("Examples:\n"+
 			"  source <(%[1]s completion bash)          # in ~/.bashrc\n"+
 			"  source <(%[1]s completion zsh)           # in ~/.zshrc, after compinit\n"+
@@ -48,9 +48,9 @@ func completionCommand(root *cli.Command) *cli.Command {
 	}
 }
 
-// complete writes how the last of the words may go on: a line for each
-// continuation, with what it is behind a tab. No line leaves it to the shell,
-// which then offers files. Nothing is run, no server is asked.
+// complete writes the completions of the last word: a line for each, with its usage
+// after a tab. Without any line the shell offers files. No action runs and no server is
+// asked, so completion is fast and safe on a half-typed line.
 func complete(root *cli.Command, words []string, w io.Writer) {
 	if len(words) == 0 {
 		return
@@ -62,7 +62,7 @@ func complete(root *cli.Command, words []string, w io.Writer) {
 	case at.onlyArguments:
 	case at.flag != nil:
 		completeValue(at.flag, "", word, w)
-	case strings.HasPrefix(word, "-") && given: // the shell takes it for one word
+	case strings.HasPrefix(word, "-") && given: // --flag=value is one word to zsh and fish
 		completeValue(flagOf(at.flags, strings.TrimLeft(name, "-")), name+"=", value, w)
 	case strings.HasPrefix(word, "-"):
 		completeFlags(shownFlags(at.command, root), word, w)
@@ -71,7 +71,8 @@ func complete(root *cli.Command, words []string, w io.Writer) {
 	}
 }
 
-// joined leaves out what bash makes a word of: the = between a flag and its value.
+// joined drops the = between a flag and its value: bash makes it a word of its own,
+// because COMP_WORDBREAKS contains it.
 func joined(words []string) []string {
 	var list []string
 	for i, word := range words {
@@ -82,19 +83,20 @@ func joined(words []string) []string {
 	return list
 }
 
-// place is where a command line goes on.
+// place is the state of a command line at the word to be completed.
 type place struct {
 	command *cli.Command
-	// flags are those that may stand here; flag is the one whose value the next
-	// word is, nil for none.
+	// flags are the flags that are allowed here. flag is the one whose value comes
+	// next; nil for none.
 	flags []cli.Flag
 	flag  cli.Flag
-	// arguments is how many the command has; onlyArguments follow a "--".
+	// arguments counts the command's arguments so far. onlyArguments is set after
+	// "--": no further word is a flag.
 	arguments     int
 	onlyArguments bool
 }
 
-// placeAfter walks over words as the flags library does.
+// placeAfter walks over words by the rules of the flags library.
 func placeAfter(root *cli.Command, words []string) place {
 	at := place{command: root, flags: root.Flags}
 	for _, word := range words {
@@ -103,6 +105,8 @@ func placeAfter(root *cli.Command, words []string) place {
 	return at
 }
 
+// step moves over one word. A subcommand is recognized only before the first argument;
+// its flags are joined by those of the root, which the library accepts everywhere.
 func (at *place) step(root *cli.Command, word string) {
 	sub := at.command.Command(word)
 	switch name, isFlag := strings.CutPrefix(word, "-"); {
@@ -123,7 +127,8 @@ func (at *place) step(root *cli.Command, word string) {
 	}
 }
 
-// asksVersion says whether --version is among the words, and not a flag's value.
+// asksVersion says whether --version is among the words and is not the value of
+// another flag.
 func asksVersion(root *cli.Command, words []string) bool {
 	for i, word := range words {
 		at := placeAfter(root, words[:i])
@@ -145,8 +150,9 @@ func (at *place) completeWord(word string, w io.Writer) {
 	}
 }
 
-// completeValue offers the values that a flag has been given for it, behind what
-// of the word stays. A list goes on behind its last comma.
+// completeValue offers the values that the flag was given by Offers. before is the part
+// of the word that stays, such as "--flag=". A list is completed after its last comma,
+// without the values that it has already.
 func completeValue(flag cli.Flag, before, word string, w io.Writer) {
 	var named []string
 	if _, several := flag.(*offersTexts); several {
@@ -162,6 +168,8 @@ func completeValue(flag cli.Flag, before, word string, w io.Writer) {
 	}
 }
 
+// completeArgument offers the few values that need no server. The names of rounds would
+// need one, so only the word latest is offered.
 func completeArgument(argument cli.Argument, word string, w io.Writer) {
 	text, ok := argument.(*cli.StringArg)
 	switch {
@@ -186,15 +194,17 @@ func completeFlags(flags []cli.Flag, word string, w io.Writer) {
 		}
 		offer(w, word, "--"+flag.Names()[0], usage)
 	}
-	offer(w, word, "--help", "show help")
+	offer(w, word, "--help", "show the help page")
 }
 
+// offer writes a completion if it continues the word.
 func offer(w io.Writer, word, name, usage string) {
 	if strings.HasPrefix(name, word) {
 		fmt.Fprintf(w, "%s\t%s\n", name, usage)
 	}
 }
 
+// flagOf finds a flag by any of its names, without dashes; nil if there is none.
 func flagOf(flags []cli.Flag, name string) cli.Flag {
 	at := slices.IndexFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
 	if at < 0 {

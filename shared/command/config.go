@@ -13,23 +13,25 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// mostConfig bounds a configuration file: the longest that makes sense is a
-// hundredth of it.
+// mostConfig bounds a configuration file, in bytes. A file with every setting of every
+// command is a hundredth of it.
 const mostConfig = 1 << 20
 
 // configFlag is the flag that every command has.
 func configFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "config", Sources: Env("config"), TakesFile: true,
-		Usage: "`FILE` of settings (YAML): flags by their names, for all commands or under a command's; flags and the environment go before it",
+		Usage: "`FILE` of settings (YAML), by flag name, for all commands or below a command's name; " +
+			"flags and environment variables take precedence",
 	}
 }
 
-// configure gives the command that is about to run what the configuration file
-// says of the flags that neither the command line nor the environment has set.
+// configure sets the flags of the command that is about to run from the configuration
+// file, unless the command line or the environment has set them. The file is checked
+// before any flag is set: first for other readers, then for unknown names.
 func configure(c *cli.Command) error {
 	path := c.String("config")
-	if path == "" || c.Hidden { // a hidden command is told all it needs by who starts it
+	if path == "" || c.Hidden { // a hidden command gets all settings from the process that starts it
 		return nil
 	}
 	data, err := readConfig(path)
@@ -52,6 +54,8 @@ func configure(c *cli.Command) error {
 	return nil
 }
 
+// readConfig reads a file up to the bound. It reads one byte more, which tells a file that
+// is too long from one that just fits.
 func readConfig(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -68,8 +72,8 @@ func readConfig(path string) ([]byte, error) {
 	return data, nil
 }
 
-// apply sets each flag of a command from the nearest section that names it:
-// the command's own, that of the commands above it, the top.
+// apply sets each flag of a command from the nearest section that names it: the
+// command's own section, that of a command above it, or the top of the file.
 func apply(c *cli.Command, entries []entry) error {
 	var errs []error
 	for _, flag := range c.Flags {
@@ -84,6 +88,8 @@ func apply(c *cli.Command, entries []entry) error {
 	return errors.Join(errs...)
 }
 
+// nearestEntry finds the setting of a flag. In a section it has the name of the flag, at
+// the top the key of its environment variable: mirrorsim's --seed is sim-seed there.
 func nearestEntry(entries []entry, path []string, name, key string) (entry, bool) {
 	for depth := len(path); depth >= 0; depth-- {
 		section, wanted := strings.Join(path[:depth], "."), name
@@ -98,16 +104,18 @@ func nearestEntry(entries []entry, path []string, name, key string) (entry, bool
 	return entry{}, false
 }
 
-// pathOf is a command's name in the configuration, part by part.
+// pathOf is a command's name in the configuration, word by word.
 func pathOf(c *cli.Command) []string { return strings.Fields(c.FullName()) }
 
-// typed are the flags that say of what type their values are.
+// typed are the flags that tell the type of their values; the library's own all do.
 type typed interface {
 	SchemaType() string
 	SchemaItemsType() string
 }
 
-// set gives a flag the entry's value, as the command line would.
+// set gives a flag the entry's value, through the flag's own parser and validator, as
+// the command line would. YAML's type is checked first: a quoted number is a
+// text, and an unquoted true is no text.
 func (e entry) set(c *cli.Command, flag cli.Flag) error {
 	kind, item := "string", "string"
 	if t, ok := flag.(typed); ok {
@@ -137,7 +145,7 @@ func (e entry) set(c *cli.Command, flag cli.Flag) error {
 	return nil
 }
 
-// wants says what a value of a type looks like.
+// wants describes the values of a type for an error.
 func wants(kind string) string {
 	switch kind {
 	case "boolean":
@@ -149,12 +157,13 @@ func wants(kind string) string {
 	case "number":
 		return "a number"
 	case "duration":
-		return "a length of time with its unit, such as 30s or 2h"
+		return "a duration with its unit, such as 30s or 2h"
 	}
 	return "a text (in quotes, if it could be read as something else)"
 }
 
-// fits says whether a value is of a flag's type.
+// fits says whether a value has a flag's type. A text that YAML takes for an instant is
+// a text. 0 is a duration without a unit, as on the command line.
 func (v value) fits(kind string) bool {
 	switch kind {
 	case "boolean":
@@ -172,7 +181,7 @@ func (v value) fits(kind string) bool {
 	return v.tag == tagText || v.tag == tagInstant
 }
 
-// shown is a value for an error: secrets are not.
+// shown is a value as an error shows it, or a phrase in its place if it may be secret.
 func (e entry) shown(v value) string {
 	if e.secret(v) {
 		return "something else (it is not shown)"
@@ -180,7 +189,8 @@ func (e entry) shown(v value) string {
 	return strconv.Quote(v.text)
 }
 
-// secret says whether a value may hold a password.
+// secret says whether a value may hold a password. It errs on the side of hiding: an @
+// may belong to a URL with credentials that stands in the wrong place.
 func (e entry) secret(v value) bool {
 	if strings.Contains(v.text, "@") {
 		return true

@@ -11,19 +11,19 @@ import (
 
 // entry is one setting of a configuration file.
 type entry struct {
-	section string // "" at the top, "worker", "producer.run"
+	section string // "" at the top, else such as "worker" or "producer.run"
 	key     string
-	line    int
+	line    int // in the file, from 1
 	list    bool
 	values  []value // one, unless it is a list
-	// isSection marks a section itself; its settings are entries of their own.
+	// isSection marks the section itself; its settings are entries of their own.
 	isSection bool
 }
 
-// value is one value as the file has it.
+// value is one value: its text, and the type that YAML sees in it.
 type value struct{ text, tag string }
 
-// The types that YAML tells apart.
+// The types of YAML.
 const (
 	tagText    = "!!str"
 	tagInt     = "!!int"
@@ -33,9 +33,9 @@ const (
 	tagNull    = "!!null"
 )
 
-// parseConfig reads a file's settings in their order, each with its line. What
-// of YAML a list of settings does not need is refused: anchors, tags, several
-// documents, nesting deeper than a command has.
+// parseConfig reads a file's settings in their order, each with its line. It refuses the
+// parts of YAML that settings do not need: aliases, several documents, nested lists. A
+// repeated key is an error too; YAML libraries disagree about which one counts.
 func parseConfig(data []byte) ([]entry, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, more yaml.Node
@@ -46,7 +46,7 @@ func parseConfig(data []byte) ([]entry, error) {
 		return nil, fmt.Errorf("reading it as YAML: %w", err)
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, errors.New("want one document: leave out what follows its end (---)")
+		return nil, errors.New("want one YAML document: remove everything after the line ---")
 	}
 	root := document.Content[0]
 	if root.Kind == yaml.ScalarNode && root.Tag == tagNull {
@@ -65,7 +65,7 @@ type parser struct {
 	lines   map[string]int // of each key by its section
 }
 
-// mapping reads the settings of a section and all that is wrong with them.
+// mapping reads the settings of a section and collects their errors.
 func (p *parser) mapping(section string, m *yaml.Node) error {
 	var errs []error
 	for i := 0; i+1 < len(m.Content); i += 2 {
@@ -74,6 +74,7 @@ func (p *parser) mapping(section string, m *yaml.Node) error {
 	return errors.Join(errs...)
 }
 
+// pair reads one key: a setting with a value or a list of values, or a section.
 func (p *parser) pair(section string, key, v *yaml.Node) error {
 	e := entry{section: section, key: key.Value, line: key.Line}
 	if key.Kind != yaml.ScalarNode || key.Tag != tagText {

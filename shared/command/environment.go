@@ -13,16 +13,16 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// others are the variables of the product's that are no flag's: each stands in the
-// file with whose it is. A test keeps it true.
+// others are the product's variables that belong to no flag. Each line of the file has a
+// variable and the part that reads it. A test compares the file with the sources.
 //
 //go:embed environment.txt
 var others string
 
-// warnOfUnknown names each variable of ours that nothing reads, and the one that
-// was perhaps meant. It is no reason to stop: an orchestrator makes variables of its
-// own (MIRRORFLEET_NATS_SERVICE_HOST of a service named mirrorfleet-nats), and an
-// older version reads what a newer one has left in a common file.
+// warnOfUnknown warns of each variable with the product's prefix that nothing reads, and
+// suggests the one that was probably meant. It does not stop the command. Kubernetes sets
+// such variables for its services (MIRRORFLEET_NATS_SERVICE_HOST for a service named
+// mirrorfleet-nats), and after a downgrade the environment may be that of a newer version.
 func warnOfUnknown(root *cli.Command, environ []string, w io.Writer) {
 	var names []string
 	for _, key := range slices.Sorted(maps.Keys(known(root).top)) {
@@ -44,7 +44,8 @@ func warnOfUnknown(root *cli.Command, environ []string, w io.Writer) {
 	}
 }
 
-// nearestVariable compares what stands behind the prefix: the prefix is right.
+// nearestVariable compares names without the prefix. The prefix is right, and as the
+// longest part it would make every name look similar.
 func nearestVariable(name string, names []string) string {
 	short := make([]string, len(names))
 	for i, one := range names {

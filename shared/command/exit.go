@@ -22,13 +22,13 @@ const (
 	ExitFailed      = 1
 	ExitUsage       = 2
 	ExitInterrupted = 130 // 128 + SIGINT, as shells have it
-	ExitClosed      = 141 // 128 + SIGPIPE: nobody read all of standard output
+	ExitClosed      = 141 // 128 + SIGPIPE: nobody reads standard output any more
 )
 
 // ErrInterrupted says that a signal ended the work.
 var ErrInterrupted = errors.New("stopped by a signal")
 
-// UsageError is wrong usage or input: the caller can mend it.
+// UsageError is wrong usage or input. The caller can correct it; trying again cannot.
 type UsageError struct{ Err error }
 
 func (e UsageError) Error() string { return e.Err.Error() }
@@ -38,7 +38,7 @@ func (e UsageError) Unwrap() error { return e.Err }
 // Usage makes a UsageError of a formatted message.
 func Usage(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
 
-// Code is the exit code for what a command returned.
+// Code is the exit code for the error that a command returned; 0 for nil.
 func Code(err error) int {
 	var usage UsageError
 	switch {
@@ -54,18 +54,17 @@ func Code(err error) int {
 	return ExitFailed
 }
 
-// Run runs a command with the process's arguments until it ends or a signal
-// comes, and returns the exit code. The first SIGINT or SIGTERM cancels the
-// context; a second one ends the process at once, as without a handler,
-// unless the command has said what else it is to do (Hurry).
+// Run runs a command with the process's arguments and returns the exit code. The first
+// SIGINT or SIGTERM cancels the context. The second one ends the process at once, as
+// without a handler, unless the command has set another effect (Hurry).
 //
-// An output that is closed in the middle does not end the process. A command that
-// only prints ends without a word then, as any other does in a pipe.
+// An output that is closed early does not end the process. A command that only prints
+// then ends silently, like any other command in a pipe.
 //
-// It gives every command what all have in common: --config, completion, and
-// usage errors for whatever is wrong before the command's own work begins.
+// Run adds the parts that all commands share: --config, --version, completion, and
+// usage errors for everything that fails before the command's own work begins.
 func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
-	cmd.EnableShellCompletion = false // it is another one that is added
+	cmd.EnableShellCompletion = false // the product has its own
 	cmd.Flags = append(cmd.Flags, configFlag(), versionFlag())
 	cmd.Commands = append(cmd.Commands, completionCommand(cmd))
 	stdout := cmp.Or[io.Writer](cmd.Writer, os.Stdout)
@@ -84,13 +83,14 @@ func Run(cmd *cli.Command, args []string, stderr io.Writer) int {
 	begun := false
 	strict(cmd, args, stderr, &begun)
 	err := cmd.Run(ctx, args)
-	if err != nil && !begun && Code(err) != ExitUsage { // a variable that the library cannot read
+	if err != nil && !begun && Code(err) != ExitUsage { // a variable whose value the library cannot parse
 		err = Usage("%s", inWords(err, cmd))
 	}
 	return tell(cmd.Name, err, stderr)
 }
 
-// tell prints an error that has not been shown, and returns the exit code.
+// tell prints an error unless it has been shown, and returns the exit code. Control
+// characters are removed: an error may quote data of strangers.
 func tell(name string, err error, stderr io.Writer) int {
 	if err != nil && !isSilent(err) && !ClosedOutput(err) {
 		fmt.Fprintf(stderr, "%s: %s\n", name, terminal.CleanLines(discreet(err.Error())))
@@ -98,7 +98,7 @@ func tell(name string, err error, stderr io.Writer) int {
 	return Code(err)
 }
 
-// printed writes what a command says before its own work begins.
+// printed writes the output of commands that do no work, such as --version.
 func printed(w io.Writer, text string) error {
 	if _, err := io.WriteString(w, text); err != nil {
 		return fmt.Errorf("printing: %w", err)
@@ -106,12 +106,13 @@ func printed(w io.Writer, text string) error {
 	return nil
 }
 
-// credentials are what an address may have of them, however malformed it is.
+// credentials matches the credentials in an address, even a malformed one: everything
+// from :// to the last @ of the word.
 var credentials = regexp.MustCompile(`://[^\s"]*@`)
 
-// discreet takes credentials out of an error. The flags library repeats what a
-// flag or a variable cannot take, and an address may stand in the wrong one. A
-// placeholder, such as redis://USER:PASSWORD@HOST, stays: it says what to write.
+// discreet removes credentials from an error. The flags library repeats a value that a
+// flag or a variable refuses, and a user may have put an address there by mistake. A
+// placeholder, such as redis://USER:PASSWORD@HOST, stays: it shows the form.
 func discreet(text string) string {
 	return credentials.ReplaceAllStringFunc(text, func(found string) string {
 		if slices.Contains(placeholders(), found) {
@@ -125,13 +126,13 @@ func placeholders() []string {
 	return []string{"://USER@", "://TOKEN@", "://:PASSWORD@", "://USER:PASSWORD@"}
 }
 
-// strict makes a command and all below it return usage errors instead of
-// printing help and exiting on their own. The arguments that a command
-// declares (cli.Command.Arguments) are taken off before its action runs, a
-// required one that is missing is a usage error, and so is any that is left.
+// strict makes a command and its subcommands return usage errors; the library would
+// print help and exit. The library removes the arguments that a command declares
+// (cli.Command.Arguments) before the action runs. A missing required argument is a usage
+// error, and so is any that is left.
 //
-// The action begins when the configuration file, too, has been read: what fails
-// before is wrong usage.
+// begun is set once the configuration file has been read and the action starts. An error
+// before that is wrong usage.
 func strict(cmd *cli.Command, args []string, stderr io.Writer, begun *bool) {
 	cmd.ExitErrHandler = func(context.Context, *cli.Command, error) {}
 	cmd.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
@@ -170,6 +171,7 @@ func didYouMean(prefix, name string) string {
 	return fmt.Sprintf(": did you mean %q?", prefix+name)
 }
 
+// namesOf are the commands that an error may suggest. The library adds help by itself.
 func namesOf(commands []*cli.Command) []string {
 	var names []string
 	for _, c := range commands {
@@ -180,8 +182,8 @@ func namesOf(commands []*cli.Command) []string {
 	return names
 }
 
-// Silent wraps an error that has been shown already: it decides the exit code
-// and is not printed again.
+// Silent wraps an error that the command has shown itself. It decides the exit code and
+// is not printed again.
 func Silent(err error) error { return silentError{err} }
 
 type silentError struct{ error }

@@ -42,7 +42,7 @@ func TestArguments(t *testing.T) {
 		{"a word for a number", "app run -count x", nil, 2, `app: --count "x": want a whole number (`},
 		{"a word for a count", "app run --seed -1", nil, 2, `app: --seed "-1": want a whole number of 0 or more (`},
 		{"a word for a share", "app run --share x", nil, 2, `app: --share "x": want a number (`},
-		{"a word for a duration", "app run --every 5", nil, 2, `app: --every "5": want a length of time with its unit, such as 30s or 2h (`},
+		{"a word for a duration", "app run --every 5", nil, 2, `app: --every "5": want a duration with its unit, such as 30s or 2h (`},
 		{"a word for a switch", "app show r --json=maybe", nil, 2, `app: --json "maybe": want true or false (`},
 		{"what the flag's own check refuses", "app run --every 0s", nil, 2, "app: --every: 0s: want more than 0 ("},
 		{"a level", "app run --log-level loud", nil, 2, `app: --log-level: "loud": want debug, info, warn or error (`},
@@ -107,10 +107,10 @@ func TestErrorsAreFitToShow(t *testing.T) {
 // A variable is refused in the words in which a flag is.
 func TestVariablesAreRefusedInWords(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
-		{"MIRRORFLEET_LEASE", "5", `app: MIRRORFLEET_LEASE "5": want a length of time with its unit, such as 30s or 2h`},
+		{"MIRRORFLEET_LEASE", "5", `app: MIRRORFLEET_LEASE "5": want a duration with its unit, such as 30s or 2h`},
 		{"MIRRORFLEET_REPLICAS", "x", `app: MIRRORFLEET_REPLICAS "x": want a whole number`},
-		{"MIRRORFLEET_REPLICAS", "2", "app: MIRRORFLEET_REPLICAS: 2 replicas: want 1, 3 or 5, or 0 to leave what exists"},
-		{"MIRRORFLEET_LEASE", "redis://me:SECRET@a", `app: MIRRORFLEET_LEASE "redis://***@a": want a length of time with its unit, such as 30s or 2h`},
+		{"MIRRORFLEET_REPLICAS", "2", "app: MIRRORFLEET_REPLICAS: 2 replicas: want 1, 3 or 5, or 0 to keep the present number"},
+		{"MIRRORFLEET_LEASE", "redis://me:SECRET@a", `app: MIRRORFLEET_LEASE "redis://***@a": want a duration with its unit, such as 30s or 2h`},
 	} {
 		t.Run(c.value, func(t *testing.T) {
 			t.Setenv(c.name, c.value)

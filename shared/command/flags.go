@@ -10,89 +10,94 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// envPrefix begins the name of every environment variable of the product's.
+// envPrefix begins the name of every environment variable of the product.
 const envPrefix = "MIRRORFLEET_"
 
-// Env is the environment variable of a flag: one to one, by name. Whatever has
-// one can stand in a configuration file, too.
+// Env is the environment variable of a flag: its name in capitals after the prefix. A
+// flag with a variable can also be set in the configuration file.
 func Env(flag string) cli.ValueSourceChain { return cli.EnvVars(variable(flag)) }
 
 func variable(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// Variable is how a process that is started beside this one is given a setting that
-// may hold a secret: among its arguments everybody would see it.
+// Variable is a setting for the environment of a child process, as NAME=value. Settings
+// that may hold a secret are passed this way: every user of the machine can see the
+// arguments of a process.
 func Variable(flag, value string) string { return variable(flag) + "=" + value }
 
 // Groups of flags in --help.
 const (
 	GroupServers = "Servers"
 	GroupLimit   = "The limit"
-	GroupSeeing  = "Seeing it"
+	GroupSeeing  = "Observability"
 )
 
-// shortestLease leaves room for a heartbeat and its answer.
+// shortestLease leaves time for a heartbeat and its answer: six heartbeats are sent in a
+// lease (job.SignsPerLease).
 const shortestLease = time.Second
 
-// Servers are the flags that say where NATS and Redis are, and what proves to them
-// who this process is. An empty default lets a command tell that none was given.
+// Servers are the flags of the addresses and credentials of NATS and Redis. The
+// addresses have no default, so that a command can tell that none was given and start
+// servers of its own.
 func Servers() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{
 			Name: "nats", Category: GroupServers, Sources: Env("nats"),
 			Usage: "`URL` of NATS with JetStream, such as nats://localhost:4222; with a password only as a variable or in --config",
 		},
-		redisURL("as --nats"),
+		redisURL("for a password see --nats"),
 		connectTimeout(),
 	}, append(natsFiles(), redisFiles()...)...)
 }
 
 // Redis are those of Servers for a process that has no NATS.
 func Redis() []cli.Flag {
-	return append([]cli.Flag{redisURL("only as a variable or in --config"), connectTimeout()}, redisFiles()...)
+	return append([]cli.Flag{redisURL("with a password only as a variable or in --config"), connectTimeout()}, redisFiles()...)
 }
 
-func redisURL(withPassword string) cli.Flag {
+func redisURL(password string) cli.Flag {
 	return &cli.StringFlag{
 		Name: "redis", Category: GroupServers, Sources: Env("redis"),
-		Usage: "`URL` of Redis, such as redis://localhost:6379/0 (rediss:// for TLS); with a password " + withPassword,
+		Usage: "`URL` of Redis, such as redis://localhost:6379/0 (rediss:// for TLS); " + password,
 	}
 }
 
 func connectTimeout() cli.Flag {
 	return &cli.DurationFlag{
 		Name: "connect-timeout", Category: GroupServers, Sources: Env("connect-timeout"), Value: 30 * time.Second,
-		Usage: "how long to wait at start for a server that is not reachable", Validator: Positive,
+		Usage: "how long to wait at start for an unreachable server", Validator: Positive,
 	}
 }
 
-// Streams are the flags of those who declare the streams.
+// Streams are the flags of commands that declare the streams. 0 keeps the setting of an
+// existing stream, so a command without the flag does not undo that of another.
 func Streams() []cli.Flag {
 	return []cli.Flag{
 		Offers(&cli.IntFlag{
 			Name: "replicas", Category: GroupServers, Sources: Env("replicas"),
-			Usage: "copies of each stream and bucket: 1, 3 or 5; 0 leaves what exists as it is", Validator: func(n int) error {
+			Usage: "copies of each stream and bucket: 1, 3 or 5; 0 keeps the present number (1 for new ones)", Validator: func(n int) error {
 				if n == 0 || n == 1 || n == 3 || n == 5 {
 					return nil
 				}
-				return fmt.Errorf("%d replicas: want 1, 3 or 5, or 0 to leave what exists", n)
+				return fmt.Errorf("%d replicas: want 1, 3 or 5, or 0 to keep the present number", n)
 			},
 		}, "0", "1", "3", "5"),
 		&cli.DurationFlag{
 			Name: "lease", Category: GroupServers, Sources: Env("lease"),
-			Usage: "how long a job waits for a sign of life of its worker before another gets it; 0 leaves what exists as it is (new: 30s)",
+			Usage: "how long a job waits for a heartbeat of its worker before another worker gets it; 0 keeps the present lease (30s for a new one)",
 			Validator: func(d time.Duration) error {
 				if d == 0 || d >= shortestLease {
 					return nil
 				}
-				return fmt.Errorf("%s: want at least %s, or 0 to leave what exists", d, shortestLease)
+				return fmt.Errorf("%s: want at least %s, or 0 to keep the present lease", d, shortestLease)
 			},
 		},
 	}
 }
 
-// Limit are the flags that say how the mirror limits one IP.
+// Limit are the flags that describe the mirror's limit for one public IP. The defaults
+// are the public mirror's: 50 requests in 10 s.
 func Limit() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
@@ -110,11 +115,11 @@ func Limit() []cli.Flag {
 		},
 		&cli.FloatFlag{
 			Name: "limit-rate", Category: GroupLimit, Sources: Env("limit-rate"),
-			Usage: "permits a second of this egress; 0 takes all that the formula of docs/limit.md allows",
+			Usage: "permits a second for this egress; 0 for the maximum that the formula of docs/limit.md allows",
 		},
 		&cli.DurationFlag{
 			Name: "limit-horizon", Category: GroupLimit, Sources: Env("limit-horizon"), Value: 10 * time.Second,
-			Usage: "how far ahead permits are reserved, and how long the fleet waits after the bucket's state was lost", Validator: Positive,
+			Usage: "how far ahead permits are reserved, and how long the fleet waits after a loss of the bucket's state", Validator: Positive,
 		},
 	}
 }
@@ -134,7 +139,7 @@ func Seeing() []cli.Flag {
 	}
 }
 
-// Listen is the flag of processes that others look at.
+// Listen is the flag of processes that serve metrics and health pages.
 func Listen() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
@@ -144,7 +149,7 @@ func Listen() []cli.Flag {
 	}
 }
 
-// Address validates where something listens; "" is nowhere.
+// Address validates an address to listen on; "" means not to listen.
 func Address(s string) error {
 	if s == "" {
 		return nil
@@ -155,7 +160,7 @@ func Address(s string) error {
 	return nil
 }
 
-// AtLeast refuses what is less.
+// AtLeast refuses values below a minimum.
 func AtLeast[T int | time.Duration](least T) func(T) error {
 	return func(value T) error {
 		switch {
@@ -168,7 +173,7 @@ func AtLeast[T int | time.Duration](least T) func(T) error {
 	}
 }
 
-// Positive refuses lengths that are none.
+// Positive refuses durations of 0 or less.
 func Positive(d time.Duration) error {
 	if d > 0 {
 		return nil
@@ -179,7 +184,7 @@ func Positive(d time.Duration) error {
 // DefaultMirror is the public mirror.
 const DefaultMirror = "https://mirror.gittensor.io"
 
-// Mirror are the flags that say which mirror is asked, and how.
+// Mirror is the flag of the mirror's address.
 func Mirror() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{

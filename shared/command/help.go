@@ -9,14 +9,15 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// helpWidth is how wide a help page is at most: the narrowest terminal in use.
+// helpWidth is the maximum width of a help page, in columns: that of the narrowest
+// terminal in use.
 const helpWidth = 80
 
-// helpPages gives a command and all below it help pages of one form: what it
-// does, its usage, examples, and its flags by group in the order in which they
-// are declared, each with its default.
+// helpPages gives a command and its subcommands help pages of one form: what it does,
+// its usage, examples, and its flags by group in the order of their declaration, each
+// with its default.
 func helpPages(cmd, root *cli.Command, path string) {
-	// The library wants a template; braces of ours are text.
+	// The library wants a template: braces in our text must not be actions.
 	page := strings.ReplaceAll(helpPage(cmd, root, path), "{{", `{{"{{"}}`)
 	cmd.CustomHelpTemplate, cmd.CustomRootCommandHelpTemplate = page, page
 	for _, sub := range cmd.Commands {
@@ -59,11 +60,12 @@ func helpPage(cmd, root *cli.Command, path string) string {
 	return b.String()
 }
 
-// groupOthers is where flags stand that every command has.
+// groupOthers is the group of the flags that every command has.
 const groupOthers = "All commands"
 
-// shownFlags are a command's own flags and those that every command has. Below a
-// root that works itself its flags are taken too, and mean nothing.
+// shownFlags are a command's own flags and those that every command has. The library
+// accepts all flags of the root below it; those of a root that does work itself (worker)
+// would mean nothing there, so they are not shown.
 func shownFlags(cmd, root *cli.Command) []cli.Flag {
 	flags := slices.Clone(cmd.Flags)
 	for _, flag := range root.Flags {
@@ -74,7 +76,7 @@ func shownFlags(cmd, root *cli.Command) []cli.Flag {
 	return flags
 }
 
-// documented is what a flag says of itself, if it is to be shown.
+// documented is a flag's documentation, and whether help pages show it.
 func documented(flag cli.Flag) (documentedFlag, bool) {
 	d, ok := flag.(documentedFlag)
 	return d, ok && d.IsVisible()
@@ -104,8 +106,8 @@ func groupsOf(flags []cli.Flag) []string {
 	return groups
 }
 
-// placeholder is what stands for a flag's value: the name that its usage has
-// between backticks, or what its type is called.
+// placeholder is the name of a flag's value: the word between backticks in its usage, or
+// the name of its type. A switch has none.
 func placeholder(d documentedFlag) string {
 	if parts := strings.SplitN(d.GetUsage(), "`", 3); len(parts) == 3 {
 		return " " + parts[1]
@@ -123,10 +125,10 @@ func described(d documentedFlag) string {
 	return text
 }
 
-// plainUsage is a flag's usage without the marks around its placeholder.
+// plainUsage is a flag's usage without the backticks around its placeholder.
 func plainUsage(d documentedFlag) string { return strings.ReplaceAll(d.GetUsage(), "`", "") }
 
-// defaultOf is a flag's default as a user would type it; "" is none.
+// defaultOf is a flag's default as a user would type it; "" for none.
 func defaultOf(d documentedFlag) string {
 	value := d.GetDefaultText()
 	if value == "" && d.SchemaType() != "boolean" {
@@ -136,7 +138,7 @@ func defaultOf(d documentedFlag) string {
 	case "array":
 		value = strings.ReplaceAll(value, `"`, "")
 	case "duration":
-		for _, idle := range []string{"m0s", "h0m"} { // of 2h0m0s
+		for _, idle := range []string{"m0s", "h0m"} { // Go prints 2h0m0s
 			if strings.HasSuffix(value, idle) {
 				value = strings.TrimSuffix(value, idle[1:])
 			}
@@ -145,8 +147,8 @@ func defaultOf(d documentedFlag) string {
 	return strings.Trim(value, "[]\"")
 }
 
-// variablesNote says how flags and variables belong together, by one that the
-// command has.
+// variablesNote explains the names of environment variables by the first flag of the
+// command that has one.
 func variablesNote(flags []cli.Flag) string {
 	for _, flag := range flags {
 		if d, visible := documented(flag); visible && len(d.GetEnvVars()) > 0 {
@@ -161,7 +163,7 @@ func visibleCommands(cmd *cli.Command) []*cli.Command {
 	return slices.DeleteFunc(slices.Clone(cmd.Commands), func(sub *cli.Command) bool { return sub.Hidden })
 }
 
-// item is a name with its text beside it, below it if the name is long.
+// item is a name with its text beside it, or below it if the name is too long.
 func item(name string, column int, text string) string {
 	margin := strings.Repeat(" ", column)
 	if utf8.RuneCountInString(name) > column-2 {
@@ -170,7 +172,7 @@ func item(name string, column int, text string) string {
 	return fmt.Sprintf("%-*s", column, name) + strings.TrimPrefix(wrapped(margin, text), margin)
 }
 
-// paragraphs wraps text; lines that are indented stay as they are.
+// paragraphs wraps text. Indented lines, such as examples, stay as they are.
 func paragraphs(text string) string {
 	var b strings.Builder
 	var words []string
@@ -192,7 +194,7 @@ func paragraphs(text string) string {
 	return b.String()
 }
 
-// wrapped breaks a text into lines behind a margin.
+// wrapped breaks a text into lines after a margin. A word longer than a line stays whole.
 func wrapped(margin, text string) string {
 	var b strings.Builder
 	at := 0

@@ -1,8 +1,9 @@
 package command
 
-// nearest is the candidate that a mistyped name is most like, "" if it is like
-// none: the fewest letters changed, left out, added or swapped, at most a
-// third of them, and never most of a short name.
+// nearest is the candidate most similar to a mistyped name, "" if none is similar: the
+// one with the fewest letters changed, left out, added or swapped. At most a third of the
+// letters may differ (two in a short name), and never more than half. Of equal ones the
+// first counts.
 func nearest(name string, candidates []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, candidate := range candidates {
@@ -13,7 +14,8 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
-// distance counts the changes between two names (optimal string alignment).
+// distance is the number of changes between two names: the optimal string alignment
+// distance, which counts a swap of two neighbours as one change.
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -2,8 +2,8 @@ package command
 
 import "github.com/urfave/cli/v3"
 
-// Offers gives a flag the values that a shell completes it with. It refuses none:
-// that is the flag's Validator's, or its command's.
+// Offers gives a flag the values that shells offer for it. It does not restrict the
+// flag: the Validator or the command decides about a value.
 func Offers(flag cli.Flag, values ...string) cli.Flag {
 	switch f := flag.(type) {
 	case *cli.StringFlag:
@@ -16,8 +16,8 @@ func Offers(flag cli.Flag, values ...string) cli.Flag {
 	return flag
 }
 
-// The flags are embedded whole: the library asks a flag for methods that it does
-// not export.
+// The concrete flags are embedded, not an interface: the library looks for methods that
+// its flag interfaces do not name.
 type (
 	offersText struct {
 		*cli.StringFlag
@@ -40,7 +40,7 @@ func (f *offersText) offered() []string   { return f.values }
 func (f *offersTexts) offered() []string  { return f.values }
 func (f *offersNumber) offered() []string { return f.values }
 
-// Offered are the values that a flag was given by Offers.
+// Offered are the values that Offers gave a flag; nil for none.
 func Offered(flag cli.Flag) []string {
 	if f, ok := flag.(interface{ offered() []string }); ok {
 		return f.offered()

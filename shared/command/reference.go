@@ -4,23 +4,23 @@ import "github.com/urfave/cli/v3"
 
 // Entry is one flag of one command, as its help page shows it.
 type Entry struct {
-	// Command is the command with those above it, such as "producer run"; Group is
-	// the heading under which the flag stands.
+	// Command is the full name of the command, such as "producer run". Group is the
+	// flag's heading on the help page.
 	Command, Group string
-	// Flag is the flag's name with its dashes, Value the placeholder of its value; a
-	// switch has none.
+	// Flag is the flag's name with its dashes. Value is the placeholder of its value,
+	// after a space; "" for a switch.
 	Flag, Value string
 	// Variable is the flag's environment variable.
 	Variable string
-	// Default is what holds without the flag, "" if that is nothing.
+	// Default is the value without the flag; "" for none.
 	Default string
 	// Usage says what the flag does.
 	Usage string
 }
 
-// Reference lists the flags of a command and of all below it, in the order of
-// their help pages. It leaves out what is hidden, what has no variable, and
-// --config, which every command has.
+// Reference lists the flags of a command and of its subcommands, in the order of the
+// help pages. It leaves out hidden flags, flags without a variable, and --config, which
+// every command has.
 func Reference(cmd *cli.Command) []Entry { return referenceBelow(cmd, cmd.Name) }
 
 func referenceBelow(cmd *cli.Command, path string) []Entry {

@@ -10,12 +10,12 @@ import (
 	"mirrorfleet/shared/secret"
 )
 
-// NATSFiles names the flags of files with which NATS is reached.
+// NATSFiles names the flags of the files for TLS and credentials of NATS.
 func NATSFiles() []string {
 	return []string{"nats-ca", "nats-cert", "nats-key", "nats-password-file", "nats-creds", "nats-nkey"}
 }
 
-// RedisFiles names the flags of files with which Redis is reached.
+// RedisFiles names the flags of the files for TLS and credentials of Redis.
 func RedisFiles() []string {
 	return []string{"redis-ca", "redis-cert", "redis-key", "redis-password-file"}
 }
@@ -23,7 +23,7 @@ func RedisFiles() []string {
 // natsFiles are the flags of NATSFiles.
 func natsFiles() []cli.Flag {
 	return []cli.Flag{
-		serverFile("nats-ca", "`FILE` with the CA that NATS' certificate is of; without it the system's"),
+		serverFile("nats-ca", "`FILE` with the CA of NATS' certificate; without it, the system's CAs"),
 		serverFile("nats-cert", "`FILE` with this process's certificate for NATS"),
 		serverFile("nats-key", "`FILE` with the key of --nats-cert"),
 		serverFile("nats-password-file", "`FILE` with the password of the user in --nats"),
@@ -35,7 +35,7 @@ func natsFiles() []cli.Flag {
 // redisFiles are those of RedisFiles.
 func redisFiles() []cli.Flag {
 	return []cli.Flag{
-		serverFile("redis-ca", "`FILE` with the CA that Redis' certificate is of, for rediss://; without it the system's"),
+		serverFile("redis-ca", "`FILE` with the CA of Redis' certificate, for rediss://; without it, the system's CAs"),
 		serverFile("redis-cert", "`FILE` with this process's certificate for Redis"),
 		serverFile("redis-key", "`FILE` with the key of --redis-cert"),
 		serverFile("redis-password-file", "`FILE` with the password of the user in --redis"),
@@ -46,11 +46,11 @@ func serverFile(name, usage string) cli.Flag {
 	return &cli.StringFlag{Name: name, Category: GroupServers, Sources: Env(name), TakesFile: true, Usage: usage}
 }
 
-// urls are the settings whose value may hold a secret; those that end with one are of
-// the same kind.
+// urls are the settings whose value is a URL that may hold a password. A setting whose
+// name ends with one, such as producer-nats, is of the same kind.
 var urls = []string{"nats", "redis"} //nolint:gochecknoglobals // a list
 
-// urlOf is the kind of URL that a setting holds, "" if it holds none.
+// urlOf is the kind of URL that a setting holds, "" for other settings.
 func urlOf(setting string) string {
 	for _, kind := range urls {
 		if setting == kind || strings.HasSuffix(setting, "-"+kind) {
@@ -60,9 +60,10 @@ func urlOf(setting string) string {
 	return ""
 }
 
-// holdsSecret says whether a URL of a kind, or one of several with commas for NATS,
-// holds a password. NATS takes a user without password as a token, unless the password
-// is elsewhere.
+// holdsSecret says whether a URL holds a password; for NATS it may be a list with commas.
+// NATS takes a user without a password for a token, which is a secret too, unless the
+// password is elsewhere (in a file). A URL that cannot be parsed counts as secret if it
+// has an @.
 func holdsSecret(kind, value string, elsewhere bool) bool {
 	servers := []string{value}
 	if kind == "nats" {
@@ -77,12 +78,12 @@ func holdsSecret(kind, value string, elsewhere bool) bool {
 		u, err := url.Parse(one)
 		if err != nil || i > 0 && !schemed {
 			if strings.Contains(one, "@") {
-				return true // it may be one that was mistyped, such as with a comma in its password
+				return true // perhaps a password with a comma that was not written as %2C
 			}
 			continue
 		}
 		password, has := u.User.Password()
-		misread := strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") // a / or a ? of a password
+		misread := strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") // a / or ? in a password ended the host
 		if has && password != "" || misread || u.User != nil && !has && kind == "nats" && !elsewhere {
 			return true
 		}
@@ -90,8 +91,9 @@ func holdsSecret(kind, value string, elsewhere bool) bool {
 	return false
 }
 
-// noSecretInArguments refuses a password that was given by a flag: every user of this
-// machine sees the arguments of its processes.
+// noSecretInArguments refuses a password that was given by a flag: every user of the
+// machine can see the arguments of its processes. The value is compared with the
+// arguments, because the same flag may have come from the environment or the file.
 func noSecretInArguments(c *cli.Command, args []string) error {
 	for _, flag := range c.Flags {
 		name := flag.Names()[0]
@@ -101,14 +103,14 @@ func noSecretInArguments(c *cli.Command, args []string) error {
 		}
 		value := c.String(name)
 		if slices.ContainsFunc(args, func(arg string) bool { return arg == value || strings.HasSuffix(arg, "="+value) }) {
-			return Usage("--%s holds a password, which everybody on this machine sees among the arguments of this process: %s",
+			return Usage("--%s holds a password, and every user of this machine can see the arguments of this process: %s",
 				name, elsewhere(c, name))
 		}
 	}
 	return nil
 }
 
-// elsewhere says how else a command takes the password of a URL.
+// elsewhere says in which other ways the command takes the password of a URL.
 func elsewhere(c *cli.Command, name string) string {
 	how := "give the URL as " + variable(name) + " or in the file of --config"
 	if file := name + "-password-file"; slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return f.Names()[0] == file }) {
@@ -117,8 +119,8 @@ func elsewhere(c *cli.Command, name string) string {
 	return how
 }
 
-// notExposed refuses a configuration file that holds a password and that others can
-// read.
+// notExposed refuses a configuration file that holds a password and that other users can
+// read. A file without one may be readable by all.
 func notExposed(path string, entries []entry) error {
 	if holdPassword(entries) {
 		return secret.Check(path)
@@ -134,7 +136,8 @@ func holdPassword(entries []entry) bool {
 	})
 }
 
-// secretFiles are the flags of files that hold a secret.
+// secretFiles are the flags of files that hold a secret. A new one must be added here, or
+// Loose does not look at it.
 //
 //nolint:gochecknoglobals // a list
 var secretFiles = []string{
@@ -142,9 +145,9 @@ var secretFiles = []string{
 	"nats-key", "nats-password-file", "nats-creds", "nats-nkey", "redis-key", "redis-password-file",
 }
 
-// Loose names, each in a line with what mends it, the files of a command that hold a
-// secret and that more can read than need to: also its configuration, if that holds a
-// password.
+// Loose lists the secret files of a command that more users can read than need to, each
+// as a line that says how to correct it. A configuration that holds a password is one of
+// them. These are warnings: files that everybody can read have been refused before.
 func Loose(c *cli.Command) []string {
 	var lines []string
 	add := func(path string) {

@@ -11,20 +11,20 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// Setting is one flag that has a place in the environment and in a
-// configuration file.
+// Setting is one flag that can be set by the environment and by a configuration file.
 type Setting struct {
-	// Command is the flag's command, such as producer.run; a configuration has
-	// a section of this name, in which the setting is Flag.
+	// Command is the flag's command, such as producer.run. It is the name of a section
+	// in a configuration, and Flag is the setting's name there.
 	Command, Flag string
 	// Key is the setting's name at the top of a configuration: its environment
 	// variable in lower case with dashes, without MIRRORFLEET_.
 	Key string
 }
 
+// String is the setting's line in the record of settings.
 func (s Setting) String() string { return s.Command + " " + s.Flag + " " + s.Key }
 
-// Settings lists the settings of a command and all below it.
+// Settings lists the settings of a command and of its subcommands.
 func Settings(cmd *cli.Command) []Setting { return settingsBelow(cmd, cmd.Name) }
 
 func settingsBelow(cmd *cli.Command, path string) []Setting {
@@ -40,8 +40,8 @@ func settingsBelow(cmd *cli.Command, path string) []Setting {
 	return list
 }
 
-// keyOf is a flag's key, "" for one without: it is not set by a file. Where the
-// file is cannot stand in the file.
+// keyOf is a flag's key at the top of a configuration, "" for a flag that a file cannot
+// set. --config is one of these: the file cannot say where it is.
 func keyOf(flag cli.Flag) string {
 	documented, ok := flag.(cli.DocGenerationFlag)
 	if !ok || flag.Names()[0] == "config" {
@@ -55,22 +55,23 @@ func keyOf(flag cli.Flag) string {
 	return ""
 }
 
-// recorded are the settings of all the product's commands, so that each knows
-// what in a common file is another's. Tests of the commands keep them true.
+// recorded are the settings of all commands of the product. One file may serve them all,
+// so each must tell the settings of another command from mistyped names. The tests of the
+// commands keep the record true (commandtest.Settings).
 //
 //go:embed settings/*.txt
 var recorded embed.FS
 
-// vocabulary is what a configuration file may name.
+// vocabulary is the set of names that a configuration file may have.
 type vocabulary struct {
-	// top has each key, sections has the flags of each command and, for one
-	// with others below it, theirs.
+	// top has all keys. sections has the flags of each command; a command with
+	// subcommands has theirs too, because a setting above applies to all below.
 	top      map[string]bool
 	sections map[string]map[string]bool
 }
 
-// known is what every command of the product knows, and whatever the running
-// one does.
+// known is the vocabulary of all recorded commands and of the running one, which a test
+// may have made up.
 func known(root *cli.Command) vocabulary {
 	v := vocabulary{top: map[string]bool{}, sections: map[string]map[string]bool{}}
 	v.addCommands(root, root.Name)
@@ -89,7 +90,7 @@ func known(root *cli.Command) vocabulary {
 	return v
 }
 
-// addCommands makes a section of each command, with settings or without.
+// addCommands adds a section for each command, even one without settings.
 func (v vocabulary) addCommands(cmd *cli.Command, path string) {
 	if cmd.Hidden {
 		return
@@ -109,6 +110,7 @@ func (v vocabulary) section(path string) map[string]bool {
 	return v.sections[path]
 }
 
+// add makes a setting known at the top, in its command's section and in those above.
 func (v vocabulary) add(s Setting) {
 	v.top[s.Key] = true
 	for path, more := s.Command, true; more; {
@@ -120,11 +122,12 @@ func (v vocabulary) add(s Setting) {
 	}
 }
 
-// check refuses every name that no command has.
+// check refuses every name that no command knows. Of an unknown section only the name is
+// reported, not each setting in it.
 func (v vocabulary) check(entries []entry) error {
 	var errs []error
 	for _, e := range entries {
-		if v.has(e) || !v.isSection(e.section) { // what stands in an unknown section is told by its name alone
+		if v.has(e) || !v.isSection(e.section) {
 			continue
 		}
 		errs = append(errs, v.unknown(e))
@@ -134,6 +137,8 @@ func (v vocabulary) check(entries []entry) error {
 
 func (v vocabulary) isSection(path string) bool { return path == "" || v.sections[path] != nil }
 
+// has says whether an entry's name is known where it stands. At the top it is a key, in a
+// section the name of a flag.
 func (v vocabulary) has(e entry) bool {
 	switch {
 	case e.isSection:
@@ -144,7 +149,8 @@ func (v vocabulary) has(e entry) bool {
 	return v.sections[e.section][e.key]
 }
 
-// unknown says what a name is near to, or whose it is.
+// unknown is the error about a name: it suggests a similar one, or names the commands
+// that have the setting.
 func (v vocabulary) unknown(e entry) error {
 	what, where := "key", ""
 	if e.section != "" {
@@ -179,7 +185,8 @@ func (v vocabulary) unknown(e entry) error {
 	return fmt.Errorf("%s: --help of each command lists its settings", text)
 }
 
-// owners are the commands that have a flag of this name themselves.
+// owners are the commands that have a flag of this name. A command above an owner is
+// listed in its place, because the setting may go there.
 func (v vocabulary) owners(flag string) []string {
 	var list []string
 	for _, path := range slices.Sorted(maps.Keys(v.sections)) {

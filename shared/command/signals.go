@@ -8,19 +8,18 @@ import (
 	"syscall"
 )
 
-// hurry is what a command does on the second signal.
+// hurry is the effect of the second signal.
 type hurry struct {
 	mu sync.Mutex
 	do func()
 }
 
-// hurryKey finds it in a command's context.
+// hurryKey is its key in a command's context.
 type hurryKey struct{}
 
-// Hurry says what the second SIGINT or SIGTERM does, instead of ending the
-// process: it should make the end that the first one asked for come at once.
-// A third one ends the process. It is said before the first signal, or counts
-// for nothing; do must not block.
+// Hurry sets the effect of the second SIGINT or SIGTERM, which ends the process
+// otherwise. do should complete the stop that the first signal began at once. It must not
+// block. A third signal ends the process. A call after the first signal has no effect.
 func Hurry(ctx context.Context, do func()) {
 	if h, ok := ctx.Value(hurryKey{}).(*hurry); ok {
 		h.mu.Lock()
@@ -29,8 +28,8 @@ func Hurry(ctx context.Context, do func()) {
 	}
 }
 
-// withSignals returns a context that the first signal cancels, and what ends
-// the handling of signals.
+// withSignals returns a context that the first signal cancels, and a function that ends
+// the handling of signals and waits for its goroutine.
 func withSignals(parent context.Context) (context.Context, func()) {
 	h := &hurry{}
 	ctx, cancel := context.WithCancel(context.WithValue(parent, hurryKey{}, h))
@@ -47,8 +46,8 @@ func withSignals(parent context.Context) (context.Context, func()) {
 	}
 }
 
-// watch acts on the first signal and on the second one; what comes after
-// these ends the process, as without a handler.
+// watch acts on the first two signals. The next one ends the process, as without a
+// handler. The channel has room for two, so none is lost while watch is busy.
 func (h *hurry) watch(signals chan os.Signal, quit <-chan struct{}, cancel func()) {
 	select {
 	case <-signals:
@@ -59,7 +58,7 @@ func (h *hurry) watch(signals chan os.Signal, quit <-chan struct{}, cancel func(
 	do := h.do
 	h.mu.Unlock()
 	if do == nil {
-		signal.Stop(signals) // before the context ends: who sees that end may count on it
+		signal.Stop(signals) // before cancel: once the context has ended, the next signal must end the process
 	}
 	cancel()
 	if do == nil {

@@ -9,12 +9,12 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// versionFlag is the flag that every command has. Run answers it before anything
-// else is read, so that it tells the version of a command that lacks settings.
+// versionFlag is on every command. Run answers it before it reads any setting, so it
+// works without required ones.
 func versionFlag() cli.Flag { return &cli.BoolFlag{Name: "version", Usage: "print the version"} }
 
-// version is one line: what was built, of which revision, with which Go. A build
-// outside a repository knows no revision.
+// version is one line: the name and version, the revision, and the version of Go. A build
+// outside a repository has no revision.
 func version(name string, info *debug.BuildInfo) string {
 	if info == nil { // a build without modules
 		return fmt.Sprintf("%s (unknown version), %s", name, runtime.Version())

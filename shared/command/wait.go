@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// between is the pause between two tries of a server that is not reachable.
+// between is the time from one try of an unreachable server to the next.
 const between = 500 * time.Millisecond
 
-// Await tries a server until it answers, for at most the timeout. The first
-// failure is logged, so that whoever watches knows what is waited for. A UsageError
-// ends the wait: the caller can mend it, and no wait does. The error is that of the
-// last try that the timeout has not cut off.
+// Await tries a server until it answers, for at most the timeout. It logs the first
+// failure, so that the log shows what the process waits for. A UsageError ends the wait
+// at once, because only the caller can correct it. The returned error is that of the last
+// try that the timeout did not cut short: that one says why the server does not answer.
 func Await(ctx context.Context, log *slog.Logger, what string, timeout time.Duration, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not reachable within --connect-timeout %s", timeout))
 	defer cancel()

@@ -10,8 +10,9 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// The flags library's texts of what a flag or a variable cannot take. It writes
-// flags with one dash, and repeats the words of the parser that refused a value.
+// The texts of the flags library about wrong flags and variables. They have flags with
+// one dash, and repeat the words of the parser that refused a value. They are matched as
+// text because the library has no types for them; a test notices when they change.
 var (
 	unknownFlag   = regexp.MustCompile(`^flag provided but not defined: -+(.+)$`)
 	missingValue  = regexp.MustCompile(`^flag needs an argument: -+(.+)$`)
@@ -20,8 +21,8 @@ var (
 		`(?s)^could not parse (".*?[^\\]"|"") as \S+ value from environment variable "(\w+)" for flag ([^ :]+): (.*)$`)
 )
 
-// inWords says what is wrong with a flag or a variable in the product's own words,
-// as --config does of what stands in its file.
+// inWords turns an error of the flags library into the product's own words, which
+// errors about the configuration file have too. An unknown error stays as it is.
 func inWords(err error, c *cli.Command) string {
 	text := err.Error()
 	flags := slices.Concat(c.Flags, c.Root().Flags)
@@ -40,7 +41,7 @@ func inWords(err error, c *cli.Command) string {
 	return text
 }
 
-// form is a flag with what stands for its value in the help page.
+// form is a flag with its placeholder, as on the help page.
 func form(flags []cli.Flag, name string) string {
 	if d, visible := documented(flagOf(flags, name)); visible {
 		return ": want --" + name + placeholder(d)
@@ -48,8 +49,8 @@ func form(flags []cli.Flag, name string) string {
 	return ""
 }
 
-// refused says why a value is: in the words of the flag's own check, or with what a
-// value of its type looks like.
+// refused says why a value is refused: in the words of the flag's own validator, or with
+// a description of its type where a parser of Go refused it. The value is quoted once.
 func refused(quoted, why, kind string) string {
 	for _, parser := range []string{"strconv.", "time: ", "parse error"} {
 		if strings.HasPrefix(why, parser) {
@@ -62,7 +63,7 @@ func refused(quoted, why, kind string) string {
 	return " " + quoted + ": " + why
 }
 
-// kindOf is the type of a flag's values.
+// kindOf is the type of a flag's values, as wants knows it; "string" for an unknown flag.
 func kindOf(flags []cli.Flag, name string) string {
 	for _, flag := range flags {
 		if t, ok := flag.(typed); ok && slices.Contains(flag.Names(), name) {
@@ -75,6 +76,8 @@ func kindOf(flags []cli.Flag, name string) string {
 	return "string"
 }
 
+// everyFlag are the flags of a command and of its subcommands. An error about a variable
+// does not name its command, so all of them are searched.
 func everyFlag(c *cli.Command) []cli.Flag {
 	flags := slices.Clone(c.Flags)
 	for _, sub := range c.Commands {

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Attempt is what may be known of the delivery of a job by whatever works on it.
-// The zero Attempt is one that others follow and nobody counts.
+// Attempt is what a handler may know of the delivery of its job. The zero Attempt is not
+// the last one and counts nothing.
 type Attempt struct {
 	// Final says that a failure of this attempt is the job's last: commit
 	// what there is (a degraded evaluation) rather than fail.
@@ -19,12 +19,11 @@ type Attempt struct {
 	// the miner's list is known and again when more is found; may be nil. It is
 	// for show: nothing depends on its success.
 	Expect func(ctx context.Context, requests int)
-	// Left is how many of them are still to come; may be nil. Whoever works keeps
-	// it, and each sign of life tells it; below 0 for not known, as it is in the
-	// beginning. What the mirror did not answer stays in it: another attempt asks
-	// again.
+	// Left is how many of them are still to come; may be nil. The handler updates it, and
+	// each heartbeat reports it. It begins below 0, which means unknown. A request that
+	// the mirror did not answer stays in it: another attempt asks again.
 	Left *atomic.Int64
-	// Requests counts the requests made, for the record, however the attempt
-	// ends; may be nil. Whoever works hands it to the mirror client.
+	// Requests counts the requests made, for the record, however the attempt ends; may be
+	// nil. The handler passes it to the mirror client.
 	Requests *atomic.Int64
 }

@@ -5,15 +5,16 @@ import (
 	"time"
 )
 
-// Bounds of what workers tell on a record. Nobody's job comes near them; a worker that
-// is broken must not make nonsense of what producers add up and show of a round.
+// Bounds of the values that workers report on a record. No real job comes near them. They
+// keep a broken worker from spoiling the totals that producers show of a round.
 const (
 	maxRequests = 1_000_000
 	maxWait     = 24 * time.Hour
-	maxText     = 4 << 10
+	maxText     = 4 << 10 // bytes
 )
 
-// bounded is the record with what only tells, and decides nothing, within bounds.
+// bounded is the record with its informative values within bounds. Values that decide a
+// transition are not touched.
 func (r Record) bounded() Record {
 	for _, requests := range []*int{&r.Requests, &r.Expected, &r.Left} {
 		*requests = min(max(*requests, 0), maxRequests)

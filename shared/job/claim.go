@@ -2,7 +2,7 @@ package job
 
 import "time"
 
-// Claim is one worker's hold on a job.
+// Claim is one worker's right to run a job and to change its record.
 type Claim struct {
 	// ID is unique to the claim: the fence.
 	ID     string    `json:"id"`
@@ -15,34 +15,31 @@ type Claim struct {
 	Delivery uint64 `json:"delivery"`
 	// Replay is the job's: a claim counts only for the record's own replay.
 	Replay int `json:"replay,omitempty"`
-	// For is how long a silent claim keeps the job: the worker's lease; 0 for the
-	// one that is in force.
+	// For is how long a claim without heartbeats keeps the job: the worker's lease. 0
+	// means the lease that the server has now.
 	For time.Duration `json:"for,omitempty"`
-	// Beat counts the signs of life, so that each is another record. A clock of
-	// the reader's own tells how long one has stayed away: no two machines' clocks
-	// have to agree.
+	// Beat counts the heartbeats, so that each one changes the record. A reader measures
+	// the time since the last change by its own clock: the clocks of two machines need
+	// not agree.
 	Beat int `json:"beat,omitempty"`
-	// Stall is why the attempt stood still at the last sign of life; nil if it did
-	// not.
+	// Stall is why the attempt was waiting at the last heartbeat; nil if it was not.
 	Stall *Stall `json:"stall,omitempty"`
 }
 
-// SignsPerLease is how many signs of life a running attempt shows in the time of
-// its lease.
+// SignsPerLease is how many heartbeats a running attempt sends in the time of its lease.
 const SignsPerLease = 6
 
-// Stall is why a worker's jobs stand still: the mirror does not answer it.
+// Stall is why a worker's jobs wait: the mirror does not answer it.
 type Stall struct {
 	Why string `json:"why"`
-	// For is how long the worker waits before it asks the mirror again. No
-	// machine's clock has to agree with another's.
+	// For is how long the worker waits before it asks the mirror again. It is a duration
+	// and no instant, because the clocks of two machines need not agree.
 	For time.Duration `json:"for"`
 }
 
-// Sign is what a sign of life tells.
+// Sign is the content of a heartbeat.
 type Sign struct {
-	// Left is how many requests the attempt still needs; below 0 while that is not
-	// known.
+	// Left is how many requests the attempt still needs; below 0 for unknown.
 	Left  int
 	Stall *Stall
 }

@@ -1,4 +1,4 @@
-// Package job is what crosses the wire between producer and workers: jobs,
+// Package job has the data that producer and workers exchange: jobs,
 // their records, evaluations and dead letters, with their subjects and keys.
 //
 // A job is one miner of one round. Its record is the truth about it and is
@@ -18,11 +18,10 @@
 //	       Replan, for the next replay
 //	       Reopen, when the evaluation that stands is gone or unreadable
 //
-// Guarantees: a transition of a running record succeeds only for the claim
-// that the record holds, so whoever lost its lease changes nothing (ErrFenced);
-// done and failed are final for a given replay (ErrSettled), unless what they stand
-// on is damaged: then the job runs again, or ends as damaged. What belongs to an
-// earlier replay, or to a message that a later one took over from, ends
-// nothing. A degraded evaluation is kept until a replay has bettered it. The
-// package has no clock, no network and no disk: instants come in as arguments.
+// Guarantees: a transition of a running record succeeds only for the record's own claim,
+// so a worker that lost its lease changes nothing (ErrFenced). done and failed are final
+// for a given replay (ErrSettled), unless the evaluation is damaged: then the job runs
+// again, or ends as damaged. A message of an earlier replay, or one that a later message
+// has replaced, ends nothing. A degraded evaluation is kept until a replay has produced a
+// better one. The package has no clock, no network and no disk: instants are arguments.
 package job

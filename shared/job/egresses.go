@@ -11,10 +11,10 @@ import (
 // ErrUndeclared says that an egress is not declared.
 var ErrUndeclared = errors.New("job: egress not declared")
 
-// Egresses are the fleet's, as a producer has declared them. They are a fact of
-// the network and of no round: a process that sends under another name has a
-// second bucket at an address that may have one already, and the two together go
-// over the limit. The zero value means that nobody has declared any.
+// Egresses are the fleet's egresses, as a producer has declared them. They belong to the
+// network, not to a round. A process that sends under another name would have a second
+// bucket for an address that may have one already, and both together would exceed the
+// limit. The zero value means that none is declared.
 type Egresses struct {
 	Version int      `json:"version"`
 	Names   []string `json:"names"` // sorted
@@ -23,8 +23,8 @@ type Egresses struct {
 	At time.Time `json:"at"`
 }
 
-// Admit is nil for an egress that may send. While nobody has declared any, each may:
-// no producer that declares them has started yet.
+// Admit is nil for an egress that may send. While none is declared, every egress may: no
+// producer that declares them has started yet.
 func (e Egresses) Admit(egress string) error {
 	if len(e.Names) == 0 || slices.Contains(e.Names, egress) {
 		return nil

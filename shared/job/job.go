@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// Version is the wire version that this build writes. A worker refuses a job
-// of a later one: it may mean something that this build would drop.
+// Version is the wire version that this build writes. A later version is refused: it may
+// have a field whose meaning this build would ignore.
 const Version = 1
 
-// ErrUnreadable marks a message that is no job: dead at once, never retried.
+// ErrUnreadable marks a message that is no job. It becomes a dead letter at once and is
+// never retried.
 var ErrUnreadable = errors.New("job: unreadable")
 
 // Job asks for the evaluation of one miner. It carries the GitHub id, never
@@ -23,8 +24,8 @@ type Job struct {
 	Hotkey   string    `json:"hotkey"`
 	GitHubID string    `json:"github_id"`
 	AsOf     time.Time `json:"as_of"`
-	// IssuesOnly asks for the issues alone: the miner's GitHub identity could
-	// not be looked up, so its stored pull requests count.
+	// IssuesOnly asks for the issues alone: the miner's GitHub identity could not be
+	// looked up, so its stored pull requests count (docs/rules/scoring.md#miners).
 	IssuesOnly bool `json:"issues_only,omitempty"`
 	// Replay is 0 for the round's own publication and n for its nth replay.
 	Replay int `json:"replay,omitempty"`
@@ -49,9 +50,8 @@ func (j Job) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// Decode reads a job's wire form; every error is ErrUnreadable. Fields that
-// this build does not know are passed over: a change that must not be missed
-// raises the version.
+// Decode reads a job's wire form; every error is ErrUnreadable. Unknown fields are
+// ignored: a change that older builds must not ignore raises the version.
 func Decode(data []byte) (Job, error) {
 	var j Job
 	if err := json.Unmarshal(data, &j); err != nil {

@@ -20,9 +20,9 @@ const (
 
 	SubjectJobs = "miner.job.>"
 	SubjectDead = "miner.dead.>"
-	// SubjectAdvisory is where the server says that a message of StreamJobs
-	// has used up its deliveries. It says so once; whoever does not listen
-	// then has missed it, so a stream captures it.
+	// SubjectAdvisory is where the server reports that a message of StreamJobs has used
+	// up its deliveries. It reports this once, to whoever is subscribed; a stream
+	// captures the message, so that no report is lost while no producer runs.
 	SubjectAdvisory = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + StreamJobs + ".>"
 
 	// RoundUnnamed stands for the round of a message that names none.
@@ -82,13 +82,13 @@ func OutcomeKey(round string, revision int) string {
 	return fmt.Sprintf("%s.outcome.%d", round, revision)
 }
 
-// HolderKey names who runs a round just now.
+// HolderKey names the producer that runs a round at the moment.
 func HolderKey(round string) string { return round + ".holder" }
 
-// Schedule stands where the name of a round stands for what producers have in
-// common: who leads those that serve (HolderKey), the last turn, when rounds were
-// last concluded, the fleet's egresses, and what is written to try a bucket
-// (ProbeKey). No round has this name: their names begin with an instant.
+// Schedule takes the place of a round's name in the keys that all producers share: the
+// leader of the producers that serve (HolderKey), the last turn, the last conclusions, the
+// fleet's egresses, and the value that tests a bucket (ProbeKey). No round has this name:
+// the names of rounds begin with an instant.
 const Schedule = "schedule"
 
 // EgressesKey names the egresses that the fleet has.
@@ -101,8 +101,8 @@ const FleetKey = Schedule + ".fleet"
 // LastKey names when rounds were last concluded.
 const LastKey = Schedule + ".last"
 
-// ProbeKey names the value by which an idle process finds out whether a bucket confirms
-// writes. Each write replaces the last one, whoever made it.
+// ProbeKey names the value that an idle process writes to find out whether a bucket
+// confirms writes. Each write replaces the last one, of any process.
 const ProbeKey = Schedule + ".probe"
 
 // TurnKey names the last turn of the schedule.

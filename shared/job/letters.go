@@ -43,7 +43,7 @@ type Manifest struct {
 // NoteUnidentified begins each note on miners whose identity GitHub left unknown.
 const NoteUnidentified = "GitHub did not say whose account the tokens of "
 
-// Evaluation is what a worker commits of one miner, with how it came by it.
+// Evaluation is a worker's result for one miner, with its circumstances.
 type Evaluation struct {
 	Version    int       `json:"version"`
 	Round      string    `json:"round"`
@@ -56,10 +56,11 @@ type Evaluation struct {
 	// their figures were there.
 	Cached     int                `json:"cached,omitempty"`
 	Evaluation scoring.Evaluation `json:"evaluation"`
-	// Unsettled names the pull requests ("owner/repo#7") that were scored from an
-	// answer which the mirror may still change: the next round asks for it again.
+	// Unsettled names the pull requests ("owner/repo#7") that were scored from an answer
+	// that the mirror may still change: the next round asks again.
 	Unsettled []string `json:"unsettled,omitempty"`
-	// Missing lists what could not be had; not empty means degraded.
+	// Missing lists the data that could not be fetched. A list with entries means that
+	// the evaluation is degraded.
 	Missing []Missing `json:"missing,omitempty"`
 	// Malformed lists the items that were skipped because they could not be
 	// read.
@@ -117,8 +118,8 @@ func (c classed) Unwrap() error { return c.error }
 // WithClass marks err; ClassOf finds the mark through any wrapping.
 func WithClass(class Class, err error) error { return classed{err, class} }
 
-// ClassOf is the class that err was marked with, Transient without a mark:
-// a failure that nobody understood deserves another try.
+// ClassOf is the class that err was marked with; Transient without a mark, because an
+// unknown failure deserves another try.
 func ClassOf(err error) Class {
 	var c classed
 	switch {

@@ -9,8 +9,8 @@ import (
 
 // Sentinels of the record's transitions.
 var (
-	// ErrFenced says that the record is no longer held by the claim: the
-	// lease was lost, and what the claim did must have no effect.
+	// ErrFenced says that the record has another claim: the lease was lost, and the work
+	// done under the old claim must have no effect.
 	ErrFenced = errors.New("job: lease lost: the record is held by another claim")
 	// ErrSettled says that the job has ended: its message is to be removed.
 	ErrSettled = errors.New("job: already ended")
@@ -18,7 +18,7 @@ var (
 	ErrNotEnded = errors.New("job: not ended")
 )
 
-// Phase is where a job stands.
+// Phase is the state of a job.
 type Phase string
 
 // The phases of a job.
@@ -41,7 +41,7 @@ const (
 	Permanent Class = "permanent" // dead at once: 4xx, a job that cannot be read
 	Poison    Class = "poison"    // the process died until the deliveries were used up
 	Overdue   Class = "overdue"   // it had not ended when its round had to
-	Damaged   Class = "damaged"   // what it had left was gone or unreadable when its round had to end
+	Damaged   Class = "damaged"   // its evaluation was gone or unreadable when the round had to end
 )
 
 // Classes are those of dead letters.
@@ -60,23 +60,22 @@ type Record struct {
 	// Deliveries counts claims; Failures counts attempts that failed.
 	Deliveries int `json:"deliveries"`
 	Failures   int `json:"failures"`
-	// Requests counts the mirror requests of all attempts that reported them;
-	// Unreported counts the attempts that ended without: their worker died, or
-	// lost its lease. Expected is how many the running attempt makes in all, once
+	// Requests counts the mirror requests of all attempts that reported them. Unreported
+	// counts the attempts that ended without a report, because their worker died or lost
+	// its lease. Expected is how many requests the running attempt makes in all; 0 until
 	// the miner's list is known.
 	Requests   int `json:"requests"`
 	Unreported int `json:"unreported,omitempty"`
 	Expected   int `json:"expected,omitempty"`
-	// Left is how many of them the job still needed when a worker last told. It
-	// outlives the attempt: the next one has about as much left to do. It is 0
-	// while no attempt has known the list.
+	// Left is how many requests the job still needed when a worker last reported. It
+	// outlives the attempt, because the next one has about as many to make. It is 0 until
+	// an attempt has known the list.
 	Left int `json:"left,omitempty"`
-	// Refused is why the last worker that had the job handed it back as none of
-	// its own, such as one of another mirror; "" otherwise.
+	// Refused is why the last worker that had the job could not do it, such as a worker
+	// for another mirror; "" otherwise.
 	Refused string `json:"refused,omitempty"`
-	// Lapses counts the attempts of this replay that ended without a word: a job
-	// that kills every process that takes it is known by them, whichever message
-	// it came with.
+	// Lapses counts the attempts of this replay that stopped without a report. They
+	// reveal a job that kills every process, even when it came with several messages.
 	Lapses int `json:"lapses,omitempty"`
 	// Trace is the id of the trace that shows this job, all attempts in one.
 	Trace string `json:"trace,omitempty"`
@@ -87,9 +86,8 @@ type Record struct {
 	Evaluation string `json:"evaluation,omitempty"`
 	// Degraded says that the evaluation lacks what the mirror did not give.
 	Degraded bool `json:"degraded,omitempty"`
-	// Former is the key of the degraded evaluation that a replay is to better.
-	// If the replay fails, it stands: running again what lacked something must
-	// not end with less.
+	// Former is the key of the degraded evaluation that a replay should improve on. If
+	// the replay fails, Former counts: a replay must not make a result worse.
 	Former string `json:"former,omitempty"`
 	// Failure is the last failure, whether or not it was the end.
 	Failure *Failure `json:"failure,omitempty"`
@@ -109,9 +107,9 @@ func Plan(round string, uid int, trace string) Record {
 	return Record{Version: Version, Round: round, UID: uid, Phase: Planned, Trace: trace}
 }
 
-// Claimed gives the record to a claim. A running record goes over only to a
-// later delivery: then the former lease has run out. A message of an earlier
-// replay than the record's is a leftover: its job has ended (ErrSettled).
+// Claimed gives the record to a claim. A running record accepts only a later delivery: the
+// server makes one when the former lease has run out. A message of an earlier replay than
+// the record's is a leftover: its job has ended (ErrSettled).
 func (r Record) Claimed(c Claim) (Record, error) {
 	if r.Phase.Ended() || c.Replay < r.Replay {
 		return r, ErrSettled
@@ -130,8 +128,8 @@ func (r Record) Claimed(c Claim) (Record, error) {
 	return r, nil
 }
 
-// abandoned is 1 for a running attempt, which cannot report any more when others
-// end it.
+// abandoned is 1 for a running attempt and 0 otherwise. An attempt that somebody else ends
+// can no longer report its requests.
 func (r Record) abandoned() int {
 	if r.Phase == Running {
 		return 1
@@ -148,7 +146,7 @@ func (r Record) Expecting(claim string, requests int, s Sign) (Record, error) {
 	return r.beaten(s), nil
 }
 
-// Beaten shows a sign of life of the running attempt.
+// Beaten notes a heartbeat of the running attempt.
 func (r Record) Beaten(claim string, s Sign) (Record, error) {
 	if err := r.heldBy(claim); err != nil {
 		return r, err
@@ -164,7 +162,7 @@ func (r Record) beaten(s Sign) Record {
 	return r.left(s.Left)
 }
 
-// left notes what an attempt that knows it has left to do.
+// left notes how many requests are still to come, if the attempt knows.
 func (r Record) left(requests int) Record {
 	if requests >= 0 {
 		r.Left = requests
@@ -172,15 +170,15 @@ func (r Record) left(requests int) Record {
 	return r
 }
 
-// Lapsed takes the job back from a claim that has shown no sign of life since
-// the given one. Any delivery may claim it then, also one of a stream that was
-// set back or made anew, whose messages have lower numbers.
+// Lapsed takes the job back from a claim without a heartbeat since the given one. Then any
+// delivery may claim it, also one with a lower sequence from a stream that was restored or
+// created again.
 func (r Record) Lapsed(claim string, beat int) (Record, error) {
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
 	if r.Claim.Beat != beat {
-		return r, fmt.Errorf("sign of life %d has followed %d: %w", r.Claim.Beat, beat, ErrFenced)
+		return r, fmt.Errorf("heartbeat %d has followed %d: %w", r.Claim.Beat, beat, ErrFenced)
 	}
 	r.Lapses++
 	r.Unreported++
@@ -188,12 +186,12 @@ func (r Record) Lapsed(claim string, beat int) (Record, error) {
 	return r, nil
 }
 
-// Spent is what an attempt has cost that did not end its job: the requests that it
-// made, and those that it knew to be left (below 0 for not known).
+// Spent is the report of an attempt that did not end its job: the requests that it made,
+// and those that are still to come (below 0 for unknown).
 type Spent struct{ Requests, Left int }
 
-// HandedBack returns the job untried: a drain, a stop, or a worker that is not
-// for it and says why. It counts no failure.
+// HandedBack returns the job without counting a failure: the worker drains, stops, or
+// cannot do this job and says why (refused).
 func (r Record) HandedBack(claim string, spent Spent, refused string) (Record, error) {
 	if err := r.heldBy(claim); err != nil {
 		return r, err
@@ -254,8 +252,8 @@ func (r Record) Exhausted(replay int, sequence uint64, f Failure) (Record, error
 	return r, nil
 }
 
-// DeclaredOverdue ends a job that has not ended when its round has to, whoever
-// has it: what that one does of it afterwards has no effect.
+// DeclaredOverdue ends a job that is unfinished when its round has to end. A worker that
+// still runs it is fenced off from then on.
 func (r Record) DeclaredOverdue(replay int, f Failure) (Record, error) {
 	switch {
 	case r.Phase.Ended() || replay < r.Replay:
@@ -268,9 +266,9 @@ func (r Record) DeclaredOverdue(replay int, f Failure) (Record, error) {
 	return r, nil
 }
 
-// Replanned opens an ended job for its next replay: dead ones and done ones
-// alike, because a degraded evaluation is replayed too. Its failures count
-// from 0; deliveries and requests go on, they say what the job has cost.
+// Replanned opens an ended job for its next replay: a failed one, or a done one with a
+// degraded evaluation. Its failures count from 0. Deliveries and requests are not reset:
+// they are the cost of the job.
 func (r Record) Replanned(replay int, trace string) (Record, error) {
 	if !r.Phase.Ended() {
 		return r, fmt.Errorf("replay %d: the job is %s, not ended: %w", replay, r.Phase, ErrNotEnded)
@@ -286,9 +284,9 @@ func (r Record) Replanned(replay int, trace string) (Record, error) {
 	return r, nil
 }
 
-// Reopened opens an ended job again, in the same replay, because the evaluation
-// that stands is gone or cannot be read. Its failures count from 0; deliveries and
-// requests go on.
+// Reopened opens an ended job again, in the same replay, because the evaluation that
+// counts is gone or cannot be read. Its failures count from 0; deliveries and requests are
+// not reset.
 func (r Record) Reopened() (Record, error) {
 	if !r.Phase.Ended() {
 		return r, fmt.Errorf("opening it again: the job is %s, not ended: %w", r.Phase, ErrNotEnded)
@@ -322,9 +320,9 @@ func (r Record) Stands() string {
 // FinalAttempt says whether a failure of the running attempt is the last.
 func (r Record) FinalAttempt() bool { return r.Failures+1 >= MaxFailures }
 
-// Retries counts the failed attempts that another one followed: not the one
-// that ended the job. Used up deliveries, damage, and a round that has to end, are
-// no attempt's failure.
+// Retries counts the failed attempts after which another one came: all but the one that
+// ended the job. Exhausted deliveries, damage and the end of a round are no failure of an
+// attempt.
 func (r Record) Retries() int {
 	if r.Phase != Failed || r.Failure == nil {
 		return r.Failures
@@ -347,9 +345,8 @@ func (r Record) heldBy(claim string) error {
 	return nil
 }
 
-// DecodeRecord reads a record's wire form and checks that it is one that the
-// transitions can work on. What it tells beyond what a worker can have to tell is
-// brought within bounds.
+// DecodeRecord reads a record's wire form and checks that the transitions can work with
+// it. Informative values that no worker can have are cut to their bounds.
 func DecodeRecord(data []byte) (Record, error) {
 	var r Record
 	if err := json.Unmarshal(data, &r); err != nil {

@@ -8,24 +8,24 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// Holder is the producer that runs a round just now. It writes itself anew
-// while it lives: whoever sees the same one for its time may take over.
+// Holder is the producer that runs a round at the moment. It writes itself again while it
+// lives. A producer that reads the same value for the time For may take over.
 type Holder struct {
 	Version int `json:"version"`
 	// Name is the producer's, unique to one hold of one process.
 	Name string `json:"name"`
-	// Beat counts the signs of life, so that each is another value.
+	// Beat counts the heartbeats, so that each one changes the value.
 	Beat int `json:"beat"`
-	// For is how long a silent holder keeps the round.
+	// For is how long a holder without heartbeats keeps the round.
 	For time.Duration `json:"for"`
-	// Released says that it has ended its work.
+	// Released says that the holder has ended its work: nobody has to wait for it.
 	Released bool      `json:"released,omitempty"`
 	Since    time.Time `json:"since"`
 }
 
-// Replay is the plan of one replay of a round. It is written once, before
-// anything is planned again: a producer that dies in the middle is followed by
-// another that goes on with the same miners.
+// Replay is the plan of one replay of a round. It is written once, before any job is
+// planned again: when the producer dies in the middle, another one resumes the replay with
+// the same miners.
 type Replay struct {
 	Version int    `json:"version"`
 	Round   string `json:"round"`
@@ -33,8 +33,8 @@ type Replay struct {
 	// replay starts from, and the replay number of its jobs.
 	Number int   `json:"number"`
 	UIDs   []int `json:"uids"`
-	// Miners replace their entries in the manifest from this replay on: GitHub
-	// has said whose tokens they are.
+	// Miners replace their entries in the manifest from this replay on: GitHub has named
+	// the accounts of their tokens.
 	Miners []input.Miner `json:"miners,omitempty"`
 	By     string        `json:"by"`
 	At     time.Time     `json:"at"`
@@ -45,7 +45,7 @@ type Replay struct {
 	SHA256 string `json:"-"`
 }
 
-// After is the manifest with what replays have found out about its miners.
+// After is the manifest with the identities of miners that replays have found.
 func (m Manifest) After(replays []Replay) Manifest {
 	m.Miners = slices.Clone(m.Miners)
 	for _, replay := range replays {
@@ -58,16 +58,16 @@ func (m Manifest) After(replays []Replay) Manifest {
 	return m
 }
 
-// Last is when rounds were last concluded, by whomever: what every process can
-// tell without reading an outcome. The outcomes have the last word.
+// Last is when rounds were last concluded, by any producer. Every process can read it
+// without reading an outcome. When it differs from the outcomes, they are right.
 type Last struct {
 	Version   int       `json:"version"`
 	Concluded time.Time `json:"concluded"`
-	// Complete is when one was that lacks nothing; zero for never.
+	// Complete is when the last complete outcome was written; zero for never.
 	Complete time.Time `json:"complete"`
 }
 
-// With is what is known after a conclusion; neither instant goes back.
+// With is Last after another conclusion. Neither instant ever goes back.
 func (l Last) With(at time.Time, complete bool) Last {
 	if at.After(l.Concluded) {
 		l.Concluded = at
@@ -85,9 +85,9 @@ const DeadKept = 30 * 24 * time.Hour
 type Damage struct {
 	// Where is the bucket or the stream, Key the key or the subject.
 	Where, Key string
-	// UID is -1 for what is of no job.
+	// UID is -1 for a value that belongs to no job.
 	UID int
-	// Revision is what a write that replaces it has to name.
+	// Revision is the one that a write which replaces the value must give.
 	Revision uint64
 	Error    string
 }
@@ -98,12 +98,12 @@ type Inventory struct {
 	// Manifest is empty when Lost says why there is none.
 	Manifest Manifest
 	Lost     string
-	// Records are those that can be read. Damage is what cannot: records, keys that
-	// are nobody's, the last outcome, dead letters.
+	// Records are those that can be read. Damage has the values that cannot: records,
+	// unknown keys, the last outcome, dead letters.
 	Records []Record
 	Damage  []Damage
-	// Messages counts the queued messages of each uid; Stuck are the uids of
-	// messages that nobody will be given any more.
+	// Messages counts the queued messages of each uid. Stuck are the uids of messages
+	// that the server will not deliver any more.
 	Messages map[int]int
 	Stuck    []int
 	// Evaluations are the stored keys.
@@ -113,8 +113,8 @@ type Inventory struct {
 	// damaged.
 	Outcomes []int
 	Latest   json.RawMessage
-	// Digests are those of the evaluations that stand, by key, as far as they can
-	// be read; nil when nobody has asked for them.
+	// Digests are the digests of the evaluations that count, by key, as far as they can
+	// be read; nil when they were not asked for.
 	Digests map[string]string
 	// Replays are the plans of its replays.
 	Replays []Replay

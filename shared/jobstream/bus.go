@@ -95,9 +95,9 @@ func (c Config) filled() (Config, error) {
 	return c, nil
 }
 
-// Bus is one process' access to the streams and buckets, each by its part. It is safe for
-// concurrent use. Of a watch it has goroutines until the watch's context ends, else
-// none; the connection stays its caller's.
+// Bus is one process's access to the streams and buckets, each by its part. It is safe for
+// concurrent use. It has goroutines only for watches, until their contexts end. The caller
+// owns the connection.
 type Bus struct {
 	*link
 

@@ -10,16 +10,17 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Load reads who runs a round, with the revision that Set wants, also
-// when the value is damaged (*ValueError); the revision is 0 when nobody ever has.
+// Load reads the producer that runs a round, with the revision that Set needs. The
+// revision comes also with a damaged value (*ValueError); it is 0 for a round that no
+// producer has ever run.
 func (h Holders) Load(ctx context.Context, round string) (job.Holder, uint64, error) {
 	holder, stored, err := h.holder(round).Find(ctx)
 	return holder, stored.Revision, err
 }
 
-// LastBeat is who runs a round, and when it was last heard of, by the server's
-// clock; the zero time when nobody ever has. A value that cannot be read names
-// nobody.
+// LastBeat reads the producer that runs a round and the time of its last heartbeat, by the
+// server's clock; the zero time if no producer has ever run it. A value that cannot be
+// read names no producer.
 func (h Holders) LastBeat(ctx context.Context, round string) (job.Holder, time.Time, error) {
 	holder, stored, err := h.holder(round).Find(ctx)
 	if Damaged(err) {
@@ -49,8 +50,8 @@ func (h Holders) List(ctx context.Context) ([]Hold, error) {
 	return all, err
 }
 
-// Set says who runs a round if that still is at the given revision, and
-// returns the new one; ErrConflict if it is not.
+// Set writes the producer that runs a round if the value still has the given revision, and
+// returns the new revision; ErrConflict if it has another.
 func (h Holders) Set(ctx context.Context, round string, holder job.Holder, revision uint64) (uint64, error) {
 	return h.holder(round).Swap(ctx, holder, revision)
 }

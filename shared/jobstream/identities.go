@@ -9,8 +9,8 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Identities reads whose accounts the miners' tokens were, by uid. One that
-// cannot be read is left out: it is as good as none.
+// Identities reads the GitHub accounts of the miners' tokens, by uid. A value that cannot
+// be read is left out, as if there were none.
 func (m Miners) Identities(ctx context.Context) (map[int]job.Identity, error) {
 	known := map[int]job.Identity{}
 	err := m.identities().List(ctx, "*", func(entry jetstream.KeyValueEntry) {

@@ -16,9 +16,8 @@ import (
 // ErrRemoved says that the directory was removed while NATS ran on it.
 var ErrRemoved = errors.New("local: the state directory was removed while NATS ran on it, and every round in it is gone")
 
-// natsServer keeps a NATS server running on a directory. A server to which a
-// write has failed confirms no more, and says nothing: whoever waits for it
-// waits until it is restarted.
+// natsServer keeps a NATS server running on a directory. After a failed write a server
+// confirms nothing more and reports no error: clients wait until it is restarted.
 type natsServer struct {
 	cfg Config // with the address that the first server got
 	dir string
@@ -115,9 +114,8 @@ func (n *natsServer) there() error {
 	return nil
 }
 
-// mend stops the server, so that everybody is told at once that none answers, and
-// restarts it as soon as there is room. It returns an error if room is not what
-// is missing.
+// mend stops the server, so that clients see at once that none answers, and restarts it as
+// soon as there is room. It returns an error if the cause is not a full disk.
 func (n *natsServer) mend(ctx context.Context, ticker *time.Ticker, fault error) error {
 	full := checkRoom(n.dir)
 	// Room may have come back since the write failed.

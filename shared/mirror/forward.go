@@ -78,7 +78,7 @@ type forwarded struct {
 func (f *forwarded) try(under context.Context) (status int, err error) {
 	f.tries++
 	once := f.request.Clone(trace.ContextWithSpan(f.ctx, trace.SpanFromContext(under))) //nolint:contextcheck // the answer outlives under
-	once.RequestURI = "" // net/http sends none that has one
+	once.RequestURI = ""                                                                // net/http sends none that has one
 	if f.request.GetBody != nil {
 		if once.Body, err = f.request.GetBody(); err != nil {
 			return 0, fmt.Errorf("the request's body: %w", err)

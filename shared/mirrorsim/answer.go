@@ -19,7 +19,7 @@ type answer struct {
 // ok is an answer of JSON.
 func ok(body []byte) answer { return answer{status: http.StatusOK, body: body} }
 
-// refusal is an error as the mirror itself words it.
+// refusal is an error in the mirror's own form.
 func refusal(status int, format string, args ...any) answer {
 	return answer{status: status, body: encode(struct {
 		Message    string `json:"message"`
@@ -61,7 +61,7 @@ func throttled(retry time.Duration) answer {
 	return a
 }
 
-// spoiled is a right answer after a fault of its body.
+// spoiled is a right answer with a fault in its body.
 func spoiled(right answer, fault Fault) answer {
 	switch fault {
 	case FaultMalformed:
@@ -77,8 +77,8 @@ func spoiled(right answer, fault Fault) answer {
 	}
 }
 
-// halfWritten is a files answer that the mirror is just writing. A body that is
-// none stays as it is.
+// halfWritten is a files answer from the moment when the mirror is writing its rows. Any
+// other body, such as an error, stays as it is.
 func halfWritten(body []byte, fault Fault) []byte {
 	var fields map[string]json.RawMessage
 	var files []map[string]json.RawMessage

@@ -10,15 +10,15 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// Case is a recorded world, and the rounds that are run over it one after the
-// other. ReadCase reads one from a file.
+// Case is a recorded world with the rounds that are run over it, one after the other.
+// ReadCase reads one from a file.
 type Case struct {
 	Registry json.RawMessage `json:"registry"`
 	Miners   []input.Miner   `json:"miners"`
 	Mirror   Answers         `json:"mirror"`
 	Rounds   []CaseRound     `json:"rounds"`
-	// Expected is what the validator made of each round: for tests. A
-	// simulated mirror makes no use of it.
+	// Expected is the validator's result of each round, for tests. A simulated mirror
+	// does not use it.
 	Expected []json.RawMessage `json:"expected"`
 
 	name string
@@ -37,9 +37,8 @@ type Answers struct {
 // CaseRound is what one round of a case changes.
 type CaseRound struct {
 	AsOf time.Time `json:"as_of"`
-	// Fail lists the requests that fail for good in this round, by request
-	// key (see Server.FailFirst). FailFirst says how often a request fails
-	// before it succeeds.
+	// Fail lists the requests that always fail in this round, by request key (see
+	// Server.FailFirst). FailFirst is how often a request fails before it succeeds.
 	Fail      []string       `json:"fail"`
 	FailFirst map[string]int `json:"fail_first"`
 	// UnreachableIdentity lists the uids whose GitHub account cannot be looked
@@ -52,7 +51,7 @@ type CaseRound struct {
 	Registry json.RawMessage `json:"registry"`
 }
 
-// check says what the case lacks.
+// check returns an error that names a missing or wrong part of the case.
 func (c *Case) check() error {
 	if len(c.Rounds) == 0 || len(c.Registry) == 0 {
 		return fmt.Errorf("%s: no rounds or no registry, want a file of the parity form", c.name)
@@ -70,13 +69,12 @@ func (c *Case) check() error {
 	return nil
 }
 
-// World is the case as one of its rounds (0 is the first) meets it.
+// World is the case in one of its rounds; 0 is the first.
 //
-// Lists are served as they stand in the case: no window is applied, for that
-// was done when the case was recorded, and a client that pages gets them in
-// the case's order, not newest first, because what the case expects was
-// computed from lists in that order. Requests that fail get 500; see
-// World.FailWith.
+// Lists are served exactly as in the case. No window is applied: the recording has done
+// that. A client that pages gets them in the case's order and not newest first, because
+// the expected results were computed from lists in that order. Requests that fail get
+// 500; see World.FailWith.
 func (c *Case) World(round int) (*World, error) {
 	if round < 0 || round >= len(c.Rounds) {
 		return nil, fmt.Errorf("%s: round %d, want 0 to %d", c.name, round, len(c.Rounds)-1)
@@ -103,7 +101,7 @@ func (c *Case) World(round int) (*World, error) {
 	return w, nil
 }
 
-// inForce are the answers and the registry of a round: the latest ones up to it.
+// inForce are the answers and the registry of a round: the latest ones up to that round.
 func (c *Case) inForce(round int) (Answers, json.RawMessage) {
 	mirror, registry := c.Mirror, c.Registry
 	for _, r := range c.Rounds[:round+1] {
@@ -126,8 +124,8 @@ func unreachable(miners []input.Miner, uids []int) []input.Miner {
 	return marked
 }
 
-// asItems keeps lists as they are: a case is never windowed or sorted, so
-// nothing inside an item is looked at and a malformed one is like any other.
+// asItems keeps lists unchanged. Lists of a case are never windowed or sorted, so no item
+// is parsed, and a malformed one is served like any other.
 func asItems(lists map[string][]json.RawMessage) map[string][]item {
 	items := make(map[string][]item, len(lists))
 	for id, list := range lists {
@@ -138,7 +136,7 @@ func asItems(lists map[string][]json.RawMessage) map[string][]item {
 	return items
 }
 
-// lowered has the keys in lower case: names of repositories compare so.
+// lowered has the keys in lower case: the mirror compares names of repositories so.
 func lowered[T any](m map[string]T) map[string]T {
 	low := make(map[string]T, len(m))
 	for key, value := range m {

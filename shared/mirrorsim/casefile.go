@@ -13,9 +13,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// demo is a case of one round in which every rule has its instance: 24 miners
-// and 6 repositories. Two miners fail by rule beside the recycle uid, and one's
-// list fails four times before it heals. `zstd -d` makes it readable.
+// demo is a case of one round with an instance of every rule: 24 miners and 6
+// repositories. Two miners besides the recycle uid fail by a rule. The list of another
+// fails four times before it succeeds. `zstd -d` makes the file readable.
 //
 //go:embed demo.json.zst
 var demo []byte

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The limit of the real mirror, as the command has it by default.
+// The limit of the real mirror for one IP, which is the command's default.
 const (
 	RealLimit      = 50
 	RealWindow     = 10 * time.Second
@@ -16,24 +16,25 @@ const (
 
 // Config is what Start needs.
 type Config struct {
-	// World is what is served; required. Whoever made it closes it.
+	// World is served; required. The caller closes it, after the server.
 	World *World
 	// Addr is where to listen; 127.0.0.1:0 (any free port) by default.
 	Addr string
-	// OwnUser ends the connections of other users of this machine. It needs Linux, which
-	// tells whose they are, and an IPv4 loopback address; elsewhere everybody is answered.
+	// OwnUser ends the connections of other users of this machine. It needs an IPv4
+	// loopback address on Linux, whose kernel tells the owner of a socket. On other
+	// systems everybody is answered.
 	OwnUser bool
-	// Limit is the requests let through in a Window, by each of the three
-	// counts; 0 means no limit.
+	// Limit is the number of requests let through in a Window, by each of the three
+	// ways of counting; 0 means no limit.
 	Limit int
 	// Window and Mitigation default to the real mirror's 10 s each.
 	Window, Mitigation time.Duration
-	// Latency holds every answer back but a refused one; none by default.
+	// Latency delays every answer except a 429 of the limit; none by default.
 	Latency Latency
 	// Faults are the probabilities of faults; they may add up to 1 at most.
 	Faults map[Fault]float64
-	// Stall is how long a stalled request is held before its connection is
-	// reset; a minute by default.
+	// Stall is how long a stalled request waits before its connection is reset; a minute
+	// by default.
 	Stall time.Duration
 	// Seed decides faults, latencies and the phases of the fixed windows.
 	Seed uint64

@@ -13,7 +13,7 @@ type connections struct {
 	mu    sync.Mutex
 	alive map[net.Conn]*connection
 	stats Connections
-	// closing: the server is going down, a new connection has nobody to talk to.
+	// closing says that the server shuts down: new connections are closed at once.
 	closing bool
 }
 
@@ -26,10 +26,10 @@ type connection struct {
 // connKey finds a request's connection in its context.
 type connKey struct{}
 
-// newConnections returns a count of none.
+// newConnections returns counts of 0.
 func newConnections() *connections { return &connections{alive: map[net.Conn]*connection{}} }
 
-// accepted is http.Server.ConnContext: it knows a connection from now on.
+// accepted is the server's http.Server.ConnContext: it registers a new connection.
 func (c *connections) accepted(ctx context.Context, conn net.Conn) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,8 +40,8 @@ func (c *connections) accepted(ctx context.Context, conn net.Conn) context.Conte
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
-// changed is http.Server.ConnState: it sees a connection's first request and
-// its end.
+// changed is the server's http.Server.ConnState: it notes a connection's first request
+// and its end.
 func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,8 +73,7 @@ func (c *connections) used(ctx context.Context) {
 	c.stats.MaxOpen = max(c.stats.MaxOpen, c.stats.Open)
 }
 
-// reset starts counting anew; the mirror's connections that are open stay
-// open, and count as used.
+// reset sets the counts to 0. The mirror's open connections stay open, and count as used.
 func (c *connections) reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,8 +81,8 @@ func (c *connections) reset() {
 	c.stats = Connections{Used: open, Open: open, MaxOpen: open}
 }
 
-// closeUnused ends the connections that never carried a request, those to
-// come too: a server that shuts down would wait seconds for their first one.
+// closeUnused closes the connections that never carried a request, and from now on every
+// new one. http.Server.Shutdown would wait seconds for their first request.
 func (c *connections) closeUnused() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

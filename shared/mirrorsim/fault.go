@@ -15,33 +15,33 @@ type Fault string
 
 // The faults that are no single status.
 const (
-	Fault5xx       Fault = "5xx"       // any status of faultStatuses from 500 on, drawn anew each time
+	Fault5xx       Fault = "5xx"       // a status of faultStatuses from 500 on, drawn for each request
 	FaultReset     Fault = "reset"     // the connection is reset before an answer
 	FaultStall     Fault = "stall"     // no answer for Config.Stall or until the client gives up, then a reset
 	FaultCut       Fault = "cut"       // half of the right body, then the connection closes
 	FaultMalformed Fault = "malformed" // 200 with JSON that breaks off
 	FaultHTML      Fault = "html"      // 200 with a page of HTML
 
-	// FaultNoFiles and the next two are what a files answer lacks while the mirror
-	// writes it: after a merge, and in a nightly backfill, it deletes a pull
-	// request's rows and inserts them one by one. Other answers are right.
-	FaultNoFiles   Fault = "no-files"   // all of its files
-	FaultSomeFiles Fault = "some-files" // the latter half of them, at least one
-	FaultNoTexts   Fault = "no-texts"   // the texts and sizes of the latter half
+	// FaultNoFiles and the next two are files answers from the moment when the mirror
+	// writes them: after a merge, and in a nightly backfill, it deletes a pull request's
+	// rows and inserts them one by one. Other routes answer right.
+	FaultNoFiles   Fault = "no-files"   // no file at all
+	FaultSomeFiles Fault = "some-files" // the second half of the files is missing, at least one
+	FaultNoTexts   Fault = "no-texts"   // the second half has neither texts nor sizes
 )
 
-// faultStatuses are the statuses that the mirror's own faults (500, 503) and
-// Cloudflare's have, after two that are of another kind: a 400 is final, for a
-// client that obeys, and a 429 here is one that no count explains.
+// faultStatuses are the statuses of the mirror's own faults (500, 503) and of
+// Cloudflare's, after two of another kind: a client must not repeat a 400, and a 429 here
+// comes although no count exceeds the limit.
 //
 //nolint:gochecknoglobals // a table
 var faultStatuses = []int{400, 429, 500, 502, 503, 520, 521, 522, 523, 524}
 
-// first5xx is where the statuses begin that Fault5xx stands for.
+// first5xx is the index of the first status that Fault5xx stands for.
 const first5xx = 2
 
-// faultKinds are the faults that are no single status, in the order in which
-// a request's draw goes through them.
+// faultKinds are the faults that are no single status. draw compares in this order, so a
+// change of the order changes the faults of a seed.
 //
 //nolint:gochecknoglobals // a table
 var faultKinds = []Fault{Fault5xx, FaultReset, FaultStall, FaultCut, FaultMalformed, FaultHTML, FaultNoFiles, FaultSomeFiles, FaultNoTexts}
@@ -55,7 +55,7 @@ func (f Fault) status() int {
 	return n
 }
 
-// check says what is wrong with a fault that nobody knows.
+// check returns an error for an unknown fault.
 func (f Fault) check() error {
 	if f.status() != 0 || slices.Contains(faultKinds, f) {
 		return nil
@@ -85,8 +85,8 @@ func ParseFault(text string) (Fault, float64, error) {
 	return Fault(kind), p, Fault(kind).check()
 }
 
-// draw picks the fault of one request, "" for none. One number decides, so
-// that the sequence depends on nothing but the seed and the number of draws.
+// draw picks the fault of one request, "" for none. It takes exactly one number, so the
+// sequence depends only on the seed and on the number of requests before.
 func draw(rng *rand.Rand, probabilities []faultChance) Fault {
 	x := rng.Float64()
 	for _, chance := range probabilities {
@@ -115,7 +115,7 @@ func chances(faults map[Fault]float64) []faultChance {
 	return list
 }
 
-// resolve makes one fault of the many that "5xx" stands for.
+// resolve picks one of the statuses that "5xx" stands for; other faults stay.
 func (f Fault) resolve(rng *rand.Rand) Fault {
 	if f != Fault5xx {
 		return f
@@ -123,8 +123,8 @@ func (f Fault) resolve(rng *rand.Rand) Fault {
 	return Fault(strconv.Itoa(faultStatuses[first5xx+rng.IntN(len(faultStatuses)-first5xx)]))
 }
 
-// statusAnswer is the answer of a fault that is a status: JSON where the
-// mirror itself speaks, a page where Cloudflare does.
+// statusAnswer is the answer of a fault that is a status: JSON for the mirror's own
+// statuses, an HTML page for Cloudflare's.
 func statusAnswer(status int) answer {
 	switch status {
 	case http.StatusBadRequest:

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// Latency is how long an answer is held back: a fixed time, or a draw from a
-// distribution. The zero value holds nothing back.
+// Latency is the delay of an answer: a fixed time, or a draw from a distribution. The zero
+// value is no delay.
 type Latency struct {
 	kind  string // "", "uniform" or "lognormal"
 	a, b  time.Duration
 	sigma float64
 }
 
-// maxLatency keeps the tail of a distribution from holding a request for ever.
+// maxLatency bounds a draw: a lognormal distribution has no upper bound.
 const maxLatency = time.Minute
 
 // Fixed is the same latency for every answer.
@@ -58,7 +58,7 @@ func ParseLatency(text string) (Latency, error) {
 	return Latency{}, wrong
 }
 
-// draw is one answer's latency, a minute at most.
+// draw is one answer's latency, at most maxLatency.
 func (l Latency) draw(rng *rand.Rand) time.Duration {
 	d := l.a
 	switch l.kind {

@@ -2,10 +2,9 @@ package mirrorsim
 
 import "time"
 
-// counter decides as the limit in front of the mirror may: nobody outside
-// knows which of three ways it counts, so a request is let through only when
-// all three would. It has no clock: now comes in, as the time since some
-// origin, never lower than before.
+// counter decides like the limit in front of the mirror. It is not known in which of three
+// ways that one counts, so a request is let through only when all three would. counter has
+// no clock: now comes in as the time since some origin, and never decreases.
 type counter struct {
 	limit      int
 	window     time.Duration
@@ -24,15 +23,15 @@ type tally struct {
 	prev, cur int
 }
 
-// verdict is what a counter says of one request.
+// verdict is a counter's decision on one request.
 type verdict struct {
 	refused bool
 	retry   time.Duration // until the mitigation period ends
-	by      string        // the count that was over, "" inside a mitigation period
+	by      string        // the count that exceeded the limit; "" inside a mitigation period
 }
 
-// newCounter returns a counter whose two kinds of fixed windows started at
-// the given phases before the origin.
+// newCounter returns a counter whose two kinds of fixed windows began at the given phases
+// before the origin.
 func newCounter(limit int, window, mitigation, fixedPhase, estimatePhase time.Duration) *counter {
 	return &counter{
 		limit: limit, window: window, mitigation: mitigation,
@@ -40,8 +39,8 @@ func newCounter(limit int, window, mitigation, fixedPhase, estimatePhase time.Du
 	}
 }
 
-// admit counts a request that arrives now and decides on it. One inside a
-// mitigation period counts like any other: hammering on keeps the counts up.
+// admit counts a request that arrives now and decides on it. A request inside a mitigation
+// period counts like any other, so a client that does not pause stays over the limit.
 func (c *counter) admit(now time.Duration) verdict {
 	c.slide(now)
 	c.fixed.add(now, c.window)

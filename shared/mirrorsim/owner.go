@@ -2,8 +2,8 @@ package mirrorsim
 
 import "net"
 
-// ownListener ends each connection of another user of this machine before it is served.
-// There is no password that a mirror's clients could give: the real one asks for none.
+// ownListener closes the connections of other users of this machine before they are
+// served. A password is no choice: the real mirror has none, so clients cannot send one.
 type ownListener struct{ net.Listener }
 
 // Accept waits for the next connection of this user.
@@ -16,6 +16,6 @@ func (l ownListener) Accept() (net.Conn, error) {
 		if own(conn) {
 			return conn, nil
 		}
-		_ = conn.Close() // whoever it is
+		_ = conn.Close() // nothing is told to a stranger
 	}
 }

@@ -9,12 +9,13 @@ import (
 	"strconv"
 )
 
-// looks is how often the table is looked through: a line can be missed while others come
-// and go.
+// looks is how often the table is read: the kernel may skip a line while other sockets are
+// opened and closed.
 const looks = 3
 
-// own says whether a connection comes from a process of this user. It looks the other
-// end up in the kernel's table of this machine's sockets, which has the user of each.
+// own says whether a connection comes from a process of this user. It looks up the other
+// end in the kernel's table of TCP sockets, which has the user of each. A connection that
+// is not in the table, such as one from another machine, is not ours.
 func own(conn net.Conn) bool {
 	here, isTCP := conn.LocalAddr().(*net.TCPAddr)
 	there, isTCP2 := conn.RemoteAddr().(*net.TCPAddr)
@@ -33,7 +34,8 @@ func own(conn net.Conn) bool {
 	return false
 }
 
-// userOf is the user of the socket at local that is connected with remote.
+// userOf is the user of the socket at local that is connected to remote. Field 7 of a line
+// of /proc/net/tcp is the uid (proc(5)).
 func userOf(table []byte, local, remote *net.TCPAddr) (uid int, found bool) {
 	for line := range bytes.Lines(table) {
 		fields := bytes.Fields(line)
@@ -46,7 +48,8 @@ func userOf(table []byte, local, remote *net.TCPAddr) (uid int, found bool) {
 	return 0, false
 }
 
-// inTable is an IPv4 address as the kernel's table has it.
+// inTable is an IPv4 address in the form of the kernel's table: the address in the byte
+// order of the machine, the port in hexadecimal.
 func inTable(a *net.TCPAddr) string {
 	return fmt.Sprintf("%08X:%04X", binary.NativeEndian.Uint32(a.IP.To4()), a.Port)
 }

@@ -4,5 +4,5 @@ package mirrorsim
 
 import "net"
 
-// own cannot tell whose a connection is, and takes each.
+// own accepts every connection: other systems do not tell the owner of a socket.
 func own(net.Conn) bool { return true }

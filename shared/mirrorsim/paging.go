@@ -12,11 +12,11 @@ import (
 	"strconv"
 )
 
-// maxPage is the most items of one page, and the page of a client that sends
-// a cursor alone.
+// maxPage is the maximum number of items of a page, and the size of a page when a client
+// sends a cursor without a limit.
 const maxPage = 200
 
-// paging is what a client asks for.
+// paging is a client's request for a page.
 type paging struct {
 	asked  bool
 	limit  int
@@ -39,9 +39,9 @@ func parsePaging(query url.Values) (paging, error) {
 	return p, nil
 }
 
-// page is one page of a list, with the next one's cursor, "" on the last.
-// list identifies the list, windows included: a cursor of another one is bad,
-// which is how a client shows that drops its body after the first page.
+// page is one page of a list, with the cursor of the next one; "" on the last. list
+// identifies the list, windows included. A cursor of another list is refused: this finds
+// clients that send the body with the windows only for the first page.
 func (p paging) page(items []item, list string) (page []item, next string, err error) {
 	if !p.asked {
 		return items, "", nil
@@ -59,8 +59,8 @@ func (p paging) page(items []item, list string) (page []item, next string, err e
 	return items[start:end], next, nil
 }
 
-// newestFirst is the order of pages: by creation, repository and number, all
-// descending. Only paged lists have it.
+// newestFirst is the order of paged lists: by creation, repository and number, all
+// descending. A list without pages keeps the world's order.
 func newestFirst(items []item) []item {
 	sorted := slices.Clone(items)
 	slices.SortStableFunc(sorted, func(a, b item) int {
@@ -69,8 +69,8 @@ func newestFirst(items []item) []item {
 	return sorted
 }
 
-// A cursor is the list's checksum, the next item's place and a checksum of
-// both, so that a cursor that was made up or damaged is told from a real one.
+// A cursor is the checksum of the list, the index of the next item, and a checksum of
+// both, by which an invented or damaged cursor is recognized.
 const cursorSize = 12
 
 // encodeCursor is the cursor of the item at offset.
@@ -82,8 +82,7 @@ func encodeCursor(list string, offset int) string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// decodeCursor is the place that a cursor stands for; its errors are the
-// mirror's 400.
+// decodeCursor is the index in a cursor. Its errors are the mirror's 400.
 func decodeCursor(text, list string, length int) (int, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(raw) != cursorSize || binary.BigEndian.Uint32(raw[8:]) != crc32.ChecksumIEEE(raw[:8]) {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// The routes by the names that Stats has them under.
+// The routes, by their names in Stats.
 const (
 	RoutePulls       = "POST /api/v1/miners/{id}/pulls"
 	RoutePullsSince  = "GET /api/v1/miners/{id}/pulls"
@@ -27,7 +27,7 @@ const (
 // stamp is how the mirror writes an instant.
 const stamp = "2006-01-02T15:04:05.000Z"
 
-// routes is every request that the mirror answers, and the simulator's own.
+// routes serves every request that the mirror answers, and the simulator's own.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for route, e := range map[string]endpoint{
@@ -41,7 +41,7 @@ func (s *Server) routes() http.Handler {
 	} {
 		mux.Handle(route, s.handle(route, e))
 	}
-	// Everything else is a 404, a known path with another method too.
+	// Everything else is a 404, also a known path with another method.
 	mux.Handle("/", s.handle(RouteOther, endpoint{func(*http.Request) string { return "" }, unknownRoute}))
 	s.control(mux)
 	return mux
@@ -52,7 +52,7 @@ func miner(kind string) func(*http.Request) string {
 	return func(r *http.Request) string { return kind + ":" + r.PathValue("id") }
 }
 
-// repository is the path's owner/repo in lower case: names compare so.
+// repository is the path's owner/repo in lower case, in which the mirror compares names.
 func repository(r *http.Request) string {
 	return strings.ToLower(r.PathValue("owner") + "/" + r.PathValue("repo"))
 }
@@ -94,7 +94,8 @@ func (s *Server) openIssues(r *http.Request, _ []byte) answer {
 	return s.list(r, "issues", s.world.openIssues[r.PathValue("id")], lookback{}, nil)
 }
 
-// list answers one page of a miner's list. Items go out byte for byte.
+// list answers one page of a miner's list. Items are sent byte for byte as the world has
+// them.
 func (s *Server) list(r *http.Request, name string, all []item, within lookback, since *time.Time) answer {
 	asked, err := parsePaging(r.URL.Query())
 	if err != nil {
@@ -175,7 +176,7 @@ func (s *Server) maintainers(r *http.Request, _ []byte) answer {
 		encode(r.PathValue("owner")+"/"+r.PathValue("repo")), s.world.AsOf.Format(stamp), bytes.Join(parts, []byte(","))))
 }
 
-// health is always well: a fault of it is asked for like any other.
+// health is always ok. A test can make it fail like any other request.
 func (s *Server) health(*http.Request, []byte) answer {
 	return ok(fmt.Appendf(nil, `{"status":"ok","generated_at":%q}`, s.world.AsOf.Format(stamp)))
 }

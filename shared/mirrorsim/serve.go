@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// maxBody is the most bytes of a request's body: 200 windows need some 20 kB.
+// maxBody bounds a request's body, in bytes: 200 windows need some 20 kB.
 const maxBody = 1 << 20
 
 // endpoint is one route: the key of a request (see Server.FailFirst), and its
@@ -21,15 +21,16 @@ type endpoint struct {
 	answer func(r *http.Request, body []byte) answer
 }
 
-// handle serves a route with everything that stands before the answer.
+// handle serves a route: it counts the request, applies the limit, waits for the latency,
+// and then answers or fails.
 func (s *Server) handle(route string, e endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.active.Add(1)
 		defer s.active.Done()
 		s.conns.used(r.Context())
 		f := s.arrive(route, e.key(r))
-		// The body is read before anything waits: only then does net/http
-		// notice a client that gives up.
+		// The body is read before anything waits: net/http notices a client that gives up
+		// only after the body has been read.
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		switch {
 		case f.over:
@@ -46,7 +47,7 @@ func (s *Server) handle(route string, e endpoint) http.HandlerFunc {
 	}
 }
 
-// finish sends the right answer, or what the fault makes of it.
+// finish sends the right answer, or applies the fault.
 func (s *Server) finish(w http.ResponseWriter, r *http.Request, route string, fault Fault, right func() answer) {
 	switch {
 	case fault == FaultReset:
@@ -63,7 +64,8 @@ func (s *Server) finish(w http.ResponseWriter, r *http.Request, route string, fa
 	}
 }
 
-// send counts an answer and sends it; a cut one ends in the middle.
+// send counts an answer and then sends it. The order is a promise of Stats. A cut answer
+// ends in the middle.
 func (s *Server) send(w http.ResponseWriter, route string, a answer, fault Fault) {
 	body := a.body
 	if fault == FaultCut {
@@ -80,16 +82,16 @@ func (s *Server) send(w http.ResponseWriter, route string, a answer, fault Fault
 	}
 	header.Set("Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(a.status)
-	// A client that went away is no fault of ours; nothing is left to tell it.
+	// An error means that the client is gone: there is nobody to tell.
 	_, _ = io.Copy(w, bytes.NewReader(body))
 	if fault == FaultCut {
-		_ = http.NewResponseController(w).Flush() // or the client sees no answer at all
+		_ = http.NewResponseController(w).Flush() // without it the client gets no answer at all
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// drop ends a request without an answer. The connection is reset, not
-// closed in good order, where the protocol allows it.
+// drop ends a request without an answer. It resets the connection (linger 0) where it can
+// be taken over, and else lets net/http abort it.
 func (s *Server) drop(w http.ResponseWriter, route string, why Fault) {
 	s.count(route, "none", why)
 	conn, _, err := http.NewResponseController(w).Hijack()
@@ -102,7 +104,7 @@ func (s *Server) drop(w http.ResponseWriter, route string, why Fault) {
 	_ = conn.Close()
 }
 
-// hold waits, and says false when the client or the server gave up first.
+// hold waits for d; false if the client gave up or the server closed first.
 func hold(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil

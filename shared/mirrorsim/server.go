@@ -15,7 +15,7 @@ import (
 	"mirrorfleet/shared/listen"
 )
 
-// grace is how long Close lets answers under way finish before it cuts them.
+// grace is how long Close waits for answers that are being sent before it cuts them.
 const grace = 5 * time.Second
 
 // Server is a simulated mirror that listens.
@@ -26,7 +26,7 @@ type Server struct {
 	world  *World
 	http   *http.Server
 	conns  *connections
-	cancel context.CancelFunc // ends what holds answers back
+	cancel context.CancelFunc // ends latencies and stalls
 	served chan error         // the listener's end
 	active sync.WaitGroup     // handlers under way
 
@@ -45,7 +45,8 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	// As it is, without a bound in connections: some are reset on purpose.
+	// A plain listener: package listen's would bound the connections, and some are reset
+	// here on purpose.
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("mirrorsim: listening on %s: %w", cfg.Addr, err)
@@ -59,8 +60,8 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		s.fails = map[string]Failure{}
 	}
 	s.Reset()
-	// Answers are held back on purpose, so nothing bounds the time to write them; cut
-	// connections are wanted here, so nobody hears of them.
+	// Answers are delayed on purpose, so the time to write them has no bound. Connections
+	// are cut on purpose, so net/http's complaints about them are discarded.
 	s.http = listen.HTTP(s.routes(), 0, slog.New(slog.DiscardHandler))
 	s.http.ReadTimeout, s.http.ReadHeaderTimeout, s.http.IdleTimeout = 0, time.Minute, 2*time.Minute // clients keep connections warm
 	s.http.BaseContext = func(net.Listener) context.Context { return base }
@@ -72,8 +73,8 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Close stops listening, drops requests that are held back, lets answers that
-// are being sent finish for a moment, and returns when every goroutine of the
+// Close stops listening, drops requests that wait for a latency or a stall, gives answers
+// that are being sent time to finish (grace), and returns when every goroutine of the
 // server has ended. It may be called again.
 func (s *Server) Close() error {
 	s.cancel()
@@ -108,8 +109,8 @@ func (s *Server) FailFirst(key string, times int, fault Fault) error {
 	return nil
 }
 
-// Reset forgets what was counted, the limit's own counts included, and draws
-// from the seed anew. Failures that have healed stay healed.
+// Reset sets all counts to 0, those of the limit too, and starts the random sequence again
+// from the seed. Failures that have been used up stay so.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,8 +124,8 @@ func (s *Server) Reset() {
 	}
 }
 
-// arrive counts a request and decides what becomes of it, under one lock: the
-// order of arrivals is the order of decisions.
+// arrive counts a request and decides its fate, under one lock: requests are decided in the
+// order of their arrival, so the random sequence is the same in every run with that order.
 func (s *Server) arrive(route, key string) fate {
 	s.mu.Lock()
 	defer s.mu.Unlock()

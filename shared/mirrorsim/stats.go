@@ -10,8 +10,8 @@ import (
 	"mirrorfleet/shared/ratelimit/windows"
 )
 
-// Stats is what a server saw since its start or the last Reset. Requests
-// under /sim/ are not in any number.
+// Stats are a server's counts since its start or the last Reset. Requests under /sim/ are
+// in none of them.
 type Stats struct {
 	Requests int                   `json:"requests"`
 	ByRoute  map[string]RouteStats `json:"by_route"`
@@ -25,11 +25,11 @@ type Stats struct {
 	Limit *LimitStats `json:"limit"`
 	// OverLimit counts the requests that got 429 because of the limit.
 	OverLimit int `json:"over_limit"`
-	// Worst are the most requests in any one window, over all phases: what
-	// each way of counting would have seen at its worst.
+	// Worst is the maximum number of requests in any one window, over all phases, for each
+	// way of counting.
 	Worst Worst `json:"worst"`
-	// LimitUsed is the rate between first and last arrival as a share of the
-	// limit's, 0 without a limit or with fewer than two requests.
+	// LimitUsed is the rate between the first and the last arrival as a share of the
+	// limit's rate; 0 without a limit or with fewer than two requests.
 	LimitUsed float64 `json:"limit_used"`
 }
 
@@ -47,7 +47,7 @@ type Connections struct {
 	MaxOpen int `json:"max_open"`
 }
 
-// LimitStats is the limit in force and what tripped it.
+// LimitStats is the limit and how often it was exceeded.
 type LimitStats struct {
 	Requests          int     `json:"requests"`
 	WindowSeconds     float64 `json:"window_seconds"`
@@ -56,7 +56,7 @@ type LimitStats struct {
 	Tripped map[string]int `json:"tripped"`
 }
 
-// Worst is the most requests in any window, by way of counting.
+// Worst is the maximum number of requests in any window, by way of counting.
 type Worst struct {
 	Fixed     int     `json:"fixed"`
 	Sliding   int     `json:"sliding"`
@@ -73,14 +73,14 @@ type figures struct {
 	over     int
 }
 
-// newFigures are counts of nothing.
+// newFigures are counts of 0.
 func newFigures() figures {
 	return figures{
 		routes: map[string]RouteStats{}, statuses: map[string]int{}, faults: map[Fault]int{}, tripped: map[string]int{},
 	}
 }
 
-// arrived counts a request by when it came and what for.
+// arrived counts a request by its time and route.
 func (f *figures) arrived(now time.Duration, route string) {
 	f.arrivals = append(f.arrivals, now)
 	r, known := f.routes[route]
@@ -99,8 +99,8 @@ func (f *figures) refused(v verdict) {
 	}
 }
 
-// count notes how a request ended; it comes before the first byte leaves. A
-// request that arrived before a Reset may end after it.
+// count notes the end of a request, before the first byte of its answer leaves. A request
+// that arrived before a Reset may end after it: its route is then unknown.
 func (s *Server) count(route, status string, fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,7 +113,7 @@ func (s *Server) count(route, status string, fault Fault) {
 	}
 }
 
-// Stats is what the server saw up to now.
+// Stats are the counts up to now.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	f := s.figures.clone()
@@ -135,7 +135,7 @@ func (s *Server) Stats() Stats {
 	return stats
 }
 
-// share is (n−1)/span against limit/window: n requests have n−1 gaps.
+// share is the rate (n−1)/span as a share of limit/window: n requests have n−1 gaps.
 func share(n int, span time.Duration, cfg Config) float64 {
 	if cfg.Limit == 0 || span <= 0 {
 		return 0
@@ -155,7 +155,7 @@ func (f *figures) clone() figures {
 	}
 }
 
-// control serves the simulator's own requests, which count nowhere.
+// control serves the simulator's own requests, which are not counted.
 func (s *Server) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /sim/stats", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

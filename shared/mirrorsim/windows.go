@@ -10,21 +10,23 @@ import (
 	"time"
 )
 
-// maxWindows is the most repositories of one windowed request.
+// maxWindows is the maximum number of repositories of one windowed request:
+// docs/rules/scoring.md#loading.
 const maxWindows = 200
 
-// defaultWindow is how far a pulls request without a window reaches back.
+// defaultWindow is the window of a pulls request that names none.
 const defaultWindow = 35 * 24 * time.Hour
 
 var repoName = regexp.MustCompile(`^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$`)
 
-// lookback says since when a repository's items count.
+// lookback has the instants from which the items of repositories count.
 type lookback struct {
 	byRepo map[string]time.Time // lower-cased; nil: all holds for every repository
 	all    time.Time
 }
 
-// allows says whether an item is in its repository's window; its edge is in.
+// allows says whether an item is in its repository's window; the window's first instant is
+// in it.
 func (w lookback) allows(it item) bool {
 	since := w.all
 	if w.byRepo != nil {

@@ -91,6 +91,34 @@ func TestEachClassHasALine(t *testing.T) {
 	}
 }
 
+// TestAProcessHoldsSeveralReservations of the background, if it is told to. With one,
+// the next free slot is never further away than two slots' distance.
+func TestAProcessHoldsSeveralReservations(t *testing.T) {
+	t.Parallel()
+	cfg := ratelimit.Config{
+		Limit: 50, Window: 10 * time.Second, Rate: 1, Horizon: 4 * time.Second, Minimum: 1, BackgroundReservations: 3,
+	}
+	s := embedded(t)
+	l := s.limiterBy(t, cfg, patient(t, s))
+	back, enough := view(t, l, 1), make(chan struct{})
+	var waiters sync.WaitGroup
+	for range 4 {
+		waiters.Go(func() {
+			for {
+				select {
+				case <-enough:
+					return
+				default:
+					must.Get(back.Permit(t.Context()))(t)
+				}
+			}
+		})
+	}
+	await(t, "three slots that the process holds", func() bool { return state(t, l).NextIn > 2500*time.Millisecond })
+	close(enough)
+	waiters.Wait()
+}
+
 // TestTheBackgroundKeepsItsShare of a limit that nobody else uses.
 func TestTheBackgroundKeepsItsShare(t *testing.T) {
 	t.Parallel()

@@ -2,9 +2,10 @@ package scoring
 
 import "math"
 
-// total adds up with a running compensation for what each addition rounds
-// away (Neumaier). The validator's own sums are made so; a plain sum differs in
-// the last bit, and near a threshold by a whole slot.
+// total is a sum with a running compensation for what each addition rounds
+// away (Neumaier). Python's sum() adds floats like this from 3.12 on, and the
+// validator uses it. A plain sum differs in the last bit, and near a threshold
+// by a whole slot.
 type total struct{ high, low float64 }
 
 func (t *total) add(x float64) {
@@ -17,10 +18,12 @@ func (t *total) add(x float64) {
 	t.high = sum
 }
 
-// addWhole adds a number that the validator keeps as an integer: its sums do
-// not compensate for those.
+// addWhole adds a number that the validator keeps as an integer. Python's sum()
+// adds an int to a running float without compensation.
 func (t *total) addWhole(x float64) { t.high += x }
 
+// value is the sum. As in Python, a compensation that is not finite is ignored:
+// it would turn an infinite sum into NaN.
 func (t *total) value() float64 {
 	if t.low != 0 && !math.IsInf(t.low, 0) && !math.IsNaN(t.low) {
 		return t.high + t.low
@@ -28,7 +31,8 @@ func (t *total) value() float64 {
 	return t.high
 }
 
-// sumOf adds up a figure of each item, in their order.
+// sumOf adds up one number of each item. The order of the items decides the last
+// bit.
 func sumOf[T any](items []T, figure func(*T) float64) float64 {
 	var t total
 	for i := range items {
@@ -46,10 +50,12 @@ func countOf[T any](items []T, figure func(*T) int) int {
 	return n
 }
 
-// slots is how many whole slots of a size a score fills, at most most: the
-// floor of the exact quotient. Dividing first can round up to the next whole
-// number: 1/0.1 is 10, but ten slots of the number written 0.1 are more than 1.
-// Scores are never negative: weights are not.
+// slots is how many whole slots of a size a score fills, at most most. It is
+// Python's score // size: the floor of the exact quotient. A division rounds
+// before the floor is taken and can reach the next whole number: 1/0.1 is 10, but
+// ten slots of the float64 written 0.1 are more than 1. Scores are never negative,
+// because weights are not; so the signs that Python handles do not occur. size is
+// above 0: the registry refuses any other.
 func slots(score, size float64, most int) int {
 	rest := math.Mod(score, size)
 	quotient := (score - rest) / size
@@ -60,8 +66,10 @@ func slots(score, size float64, most int) int {
 	return int(min(whole, float64(most)))
 }
 
-// threshold is how many open items are no spam yet: the base, one more for
-// each slot that the score fills, and at most most.
+// threshold is how many items may be open before they count as spam: the base
+// plus one for each slot that the score fills, at most most. A base above most is
+// lowered to it. docs/rules/scoring.md#evaluation has the rule for pull requests,
+// docs/rules/scoring.md#earnings the one for issues.
 func threshold(base int, score, size float64, most int) int {
 	return min(base+slots(score, size, most), most)
 }

@@ -10,22 +10,28 @@ import (
 type miner struct {
 	input.Miner
 
-	evaluation *Evaluation // nil when there is none
+	evaluation *Evaluation // nil for a failed miner and for a dead letter
 	out        MinerOutcome
-	// Merged, open and closed are the round's final lists.
+	// merged, open and closed are the round's final lists: the evaluation's, or
+	// the stored ones of the fallback.
 	merged, open, closed []PullRequestOutcome
-	// repositories in the order in which they came up.
+	// repositories are in the order of their first use. The miner's totals add
+	// them in this order.
 	repositories []RepositoryOutcome
 }
 
-// Conclude makes a round's outcome: docs/rules/scoring.md from #evaluation on.
+// Conclude computes a round's outcome: docs/rules/scoring.md from #evaluation on.
+//
+// The order of the steps is part of the rules. Accounts that are shared fail before
+// anything is scored. Discovery needs every miner's merged list, because a solving
+// pull request takes the score that the list has. Rewards need the totals of both.
 func Conclude(in RoundInput) Outcome {
 	stored := newStore(in.Stored, in.AsOf)
 	miners := takePart(&in, stored)
 	out := Outcome{AsOf: in.AsOf, FromStored: []int{}, SharedAccount: []int{}, Miners: []MinerOutcome{}}
 	out.SharedAccount = append(out.SharedAccount, failShared(miners, stored)...)
 	for _, m := range miners {
-		if m.out.FromStored { // who shares an account goes on with nothing
+		if m.out.FromStored { // failShared has reset the miners of a shared account
 			out.FromStored = append(out.FromStored, m.UID)
 		}
 		m.scorePulls(in.Registry)
@@ -40,8 +46,10 @@ func Conclude(in RoundInput) Outcome {
 	return out
 }
 
-// takePart lists the miners by uid, each with the pull requests that the round
-// goes on with: its own, or the stored ones.
+// takePart lists the miners by uid, each with the pull requests that count: its
+// own, or the stored ones. A uid that is repeated counts once, with its first
+// entry. Failed miners are listed too, with empty lists: the reward vector names
+// every uid.
 func takePart(in *RoundInput, stored *store) []*miner {
 	list := slices.Clone(in.Miners)
 	slices.SortStableFunc(list, func(a, b input.Miner) int { return a.UID - b.UID })
@@ -52,7 +60,7 @@ func takePart(in *RoundInput, stored *store) []*miner {
 		miners[i] = m
 		m.out = MinerOutcome{UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID, Failed: input.FailureOf(entry)}
 		if m.out.Failed != input.NoFailure {
-			m.out.GitHubID = input.NoGitHubID // it was never looked up
+			m.out.GitHubID = input.NoGitHubID // the rule comes before the look-up of the id
 			continue
 		}
 		if evaluation, found := in.Evaluations[m.UID]; found {
@@ -74,7 +82,8 @@ func (m *miner) choosePulls(stored *store) {
 	}
 	m.out.FetchFailed = true
 	last := stored.get(&m.Miner)
-	// A stored evaluation without pull requests is no better than none.
+	// A stored evaluation without pull requests is not restored, and neither are
+	// its issue figures.
 	if last == nil || last.pulls() == 0 {
 		return
 	}
@@ -83,6 +92,8 @@ func (m *miner) choosePulls(stored *store) {
 	m.takeIssues(last)
 }
 
+// outcomes copies scored pull requests into the outcome. The spam multiplier stays 1
+// for open and closed ones, and for merged ones of a miner that is not eligible.
 func outcomes(pulls []ScoredPullRequest) []PullRequestOutcome {
 	list := make([]PullRequestOutcome, len(pulls))
 	for i, pull := range withoutFiles(pulls) {
@@ -91,7 +102,8 @@ func outcomes(pulls []ScoredPullRequest) []PullRequestOutcome {
 	return list
 }
 
-// takeIssues takes a stored evaluation's issue figures over.
+// takeIssues copies the issue figures of a stored evaluation, totals and
+// repositories. Nothing is added up anew.
 func (m *miner) takeIssues(last *StoredEvaluation) {
 	m.out.IssueFigures = last.Issues
 	m.out.ScoredIssues = slices.Clone(last.ScoredIssues)
@@ -100,8 +112,8 @@ func (m *miner) takeIssues(last *StoredEvaluation) {
 	}
 }
 
-// repository is the outcome of one repository, made when it is not there yet.
-// The pointer holds until the next one is made.
+// repository is the outcome of one repository, added on first use. The pointer is
+// valid until the next repository is added: that may move the slice.
 func (m *miner) repository(name string) *RepositoryOutcome {
 	at := slices.IndexFunc(m.repositories, func(r RepositoryOutcome) bool { return r.Repository == name })
 	if at < 0 {
@@ -111,9 +123,10 @@ func (m *miner) repository(name string) *RepositoryOutcome {
 	return &m.repositories[at]
 }
 
-// failShared fails miners that share a GitHub account, and leaves nothing of
-// theirs: docs/rules/scoring.md#fallback-and-shared-accounts. It returns their
-// uids in order.
+// failShared fails the miners that share a GitHub account and empties all that they
+// have: docs/rules/scoring.md#fallback-and-shared-accounts. Their stored
+// evaluations are dropped, so that none of them comes back by the fallback of a
+// later round. It returns their uids in order.
 func failShared(miners []*miner, stored *store) []int {
 	uids := map[string][]int{}
 	for _, m := range miners {
@@ -137,7 +150,8 @@ func failShared(miners []*miner, stored *store) []int {
 	return shared
 }
 
-// outcome is the miner's part of the outcome, with no list absent.
+// outcome is the miner's part of the outcome. Its lists are never nil: they are
+// [] in JSON and not null.
 func (m *miner) outcome() MinerOutcome {
 	out := m.out
 	out.Repositories = slices.Clone(m.repositories)

@@ -8,7 +8,7 @@ import (
 	"mirrorfleet/shared/scoring/python"
 )
 
-// DecayReason is the time decay with what it was computed from.
+// DecayReason is what a time decay was computed from.
 type DecayReason struct {
 	Hours      float64 `json:"hours"` // from the merge to as_of
 	Grace      bool    `json:"grace,omitempty"`
@@ -18,7 +18,7 @@ type DecayReason struct {
 	Least      float64 `json:"min_multiplier"`
 }
 
-// ReviewReason is the review quality with what it was computed from.
+// ReviewReason is what a review quality was computed from.
 type ReviewReason struct {
 	ChangesRequested int     `json:"maintainer_changes_requested_count"`
 	Rate             float64 `json:"review_penalty_rate"`
@@ -28,7 +28,10 @@ type ReviewReason struct {
 // converted to float64 before anything is added, so that no compiler fuses the
 // two into one operation with one rounding.
 
-// timeDecay is what a merge is still worth at as_of.
+// timeDecay is the share of its worth that a merge still has at as_of:
+// docs/rules/scoring.md#time-decay-and-review-quality. Hours come from whole
+// microseconds, which is all that a Python datetime has. A merge after as_of has
+// negative hours and is inside the grace period.
 func timeDecay(merged, asOf time.Time, d *input.TimeDecay) (float64, DecayReason) {
 	const perHour = 3600
 	hours := float64(micros(asOf)-micros(merged)) / 1e6 / perHour
@@ -44,15 +47,16 @@ func timeDecay(merged, asOf time.Time, d *input.TimeDecay) (float64, DecayReason
 	return python.Round2(max(sigmoid, d.MinMultiplier)), reason
 }
 
-// reviewQuality is what a merge is worth after the changes that maintainers
-// requested of it.
+// reviewQuality is the share of its worth that a merge has left after the changes
+// that maintainers requested. It never falls below 0.
+// See docs/rules/scoring.md#time-decay-and-review-quality.
 func reviewQuality(changesRequested int, rate float64) (float64, ReviewReason) {
 	quality := max(0, 1-float64(rate*float64(changesRequested)))
 	return python.Round2(quality), ReviewReason{changesRequested, rate}
 }
 
-// CollateralReason is an open pull request's collateral with what it was
-// computed from: base, issue and label multiplier, and these.
+// CollateralReason is what an open pull request's collateral was computed from,
+// besides the base score and the issue and label multipliers of the pull request.
 type CollateralReason struct {
 	ReviewReason
 
@@ -60,10 +64,13 @@ type CollateralReason struct {
 	Percent          float64 `json:"open_pr_collateral_percent"`
 }
 
-// maxReviewCollateral caps what requested changes add to a collateral.
+// maxReviewCollateral caps the factor that requested changes give a collateral:
+// docs/rules/scoring.md#collateral.
 const maxReviewCollateral = 2
 
-// collateral is what an open pull request holds back, not rounded.
+// collateral is the score that an open pull request holds back. It is not rounded.
+// The inner product is taken first, in the validator's order.
+// See docs/rules/scoring.md#collateral.
 func collateral(pr *ScoredPullRequest, rates *input.Scoring) (float64, CollateralReason) {
 	review := min(maxReviewCollateral, 1+float64(rates.ReviewPenaltyRate*float64(pr.MaintainerChangesRequestedCount)))
 	potential := pr.BaseScore * (pr.IssueMultiplier * pr.LabelMultiplier * review)

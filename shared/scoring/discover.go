@@ -9,24 +9,26 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// hunt is a miner whose issues take part in discovery.
+// hunt is one miner's part in issue discovery.
 type hunt struct {
 	*miner
 
-	issues []*Issue // kept, in the order of docs/rules/scoring.md#counts
-	open   map[string]int
+	issues []*Issue       // those that count, in the order of docs/rules/scoring.md#counts
+	open   map[string]int // the open issues of each repository, by its lower-cased name
 }
 
 // discovery is what all miners share while docs/rules/scoring.md#issue-discovery
 // is applied.
 type discovery struct {
 	in     *RoundInput
-	scores map[pullKey]SolvingScore
-	owners map[pullKey]marker
+	scores map[pullKey]SolvingScore // an absent one is unavailable
+	owners map[pullKey]marker       // the canonical issue of each solving pull request, so far
 }
 
 // discover applies docs/rules/scoring.md#issue-discovery to all miners of the
-// round.
+// round. It takes two passes: the canonical owner of a solving pull request is
+// known only when every miner's issues have been claimed. Incomplete figures count
+// in this round, but they do not replace the stored ones.
 func discover(in *RoundInput, miners []*miner, stored *store) {
 	if len(in.Registry.Repositories) == 0 {
 		return
@@ -60,8 +62,9 @@ func discover(in *RoundInput, miners []*miner, stored *store) {
 	}
 }
 
-// hunt makes of a miner's answers what takes part, or nil when the issues
-// could not be listed and the stored figures went in.
+// hunt selects the issues of a miner that count. It returns nil when the issues
+// could not be listed: the miner then has its stored figures, and its issues claim
+// nothing. A nil evaluation, of a dead letter, is the same case.
 func (m *miner) hunt(reg input.Registry, stored *store) *hunt {
 	if m.evaluation == nil || m.evaluation.Issues == nil {
 		m.out.IssuesFailed = true
@@ -90,8 +93,10 @@ func (m *miner) hunt(reg input.Registry, stored *store) *hunt {
 	return h
 }
 
-// openFallback counts the open issues when the open ones could not be listed:
-// those of the windowed list, raised to the stored counts.
+// openFallback counts the open issues of a miner whose open issues could not be
+// listed: those of the windowed list, raised to the stored counts. An issue that was
+// opened before the window is in the stored count alone. A failed request must not
+// let a miner pass the spam threshold.
 func openFallback(listed []Issue, reg input.Registry, last *StoredEvaluation) map[string]int {
 	counts := CountOpen(listed, reg)
 	if last == nil {
@@ -104,7 +109,8 @@ func openFallback(listed []Issue, reg input.Registry, last *StoredEvaluation) ma
 			counts[repo.Name] = max(counts[repo.Name], r.TotalOpenIssues)
 		}
 	}
-	// Of a registry with one repository the stored total is that one's.
+	// The totals name no repository. With one repository in the registry, the stored
+	// total is that repository's.
 	if !kept && len(reg.Repositories) == 1 {
 		name := reg.Repositories[0].Name
 		counts[name] = max(counts[name], last.Issues.TotalOpenIssues)
@@ -112,7 +118,7 @@ func openFallback(listed []Issue, reg input.Registry, last *StoredEvaluation) ma
 	return counts
 }
 
-// clearIssues is what a miner without issues is left with: its open counts.
+// clearIssues leaves a miner without issues nothing but its open counts.
 func (m *miner) clearIssues(open map[string]int) {
 	m.out.IssueFigures, m.out.ScoredIssues = IssueFigures{}, nil
 	for i := range m.repositories {
@@ -124,7 +130,9 @@ func (m *miner) clearIssues(open map[string]int) {
 	}
 }
 
-// marker orders the issues that claim one solving pull request.
+// marker orders the issues that claim one solving pull request:
+// docs/rules/scoring.md#canonical-owner. No two issues of a round have equal ones,
+// unless a miner's list has the same issue twice.
 type marker struct {
 	created     time.Time
 	number, uid int
@@ -138,8 +146,10 @@ func (h *hunt) marker(issue *Issue) marker {
 	return marker{issue.createdOrFarFuture(), issue.Number, h.UID}
 }
 
-// claim enters a miner's solved issues as owners of their solving pull
-// requests; the first by marker stays. Nobody owns what they solved themselves.
+// claim enters a miner's solved issues as owners of their solving pull requests.
+// The lowest marker wins, in whatever order miners claim. An issue whose author
+// also wrote the solving pull request never owns it.
+// See docs/rules/scoring.md#canonical-owner.
 func (d *discovery) claim(h *hunt) {
 	for _, issue := range h.issues {
 		repo, _ := d.in.Registry.Repository(issue.Repository)

@@ -12,13 +12,14 @@ import (
 type finds struct {
 	repo                  *input.Repository
 	solved, valid, closed int
-	tokenScore            float64
+	tokenScore            float64 // of the scored issues' solving pull requests, not rounded
 	scored                []ScoredIssue
-	// outcomes are where the scored issues' outcomes stand in the miner's.
+	// outcomes are the indexes of the scored issues in the miner's Issues.
 	outcomes []int
 }
 
-// score classifies and scores a miner's issues, and sums them up.
+// score classifies and scores a miner's issues, and adds them up. A repository
+// with open issues alone is concluded too: its open count is part of the outcome.
 func (d *discovery) score(h *hunt) {
 	found := map[string]*finds{}
 	for _, issue := range h.issues {
@@ -45,7 +46,9 @@ func (d *discovery) score(h *hunt) {
 	h.issueTotals()
 }
 
-// take counts one issue, and adds what it scores to its repository's finds.
+// take counts one issue, and adds its score to its repository's finds:
+// docs/rules/scoring.md#counts. An issue counts as valid even when it does not
+// score, such as one that another issue owns.
 func (d *discovery) take(h *hunt, f *finds, issue *Issue) {
 	class, reason := classify(issue, f.repo)
 	out := IssueOutcome{Repository: f.repo.Name, Number: issue.Number, Classification: class, Reason: reason}
@@ -74,8 +77,9 @@ func (d *discovery) take(h *hunt, f *finds, issue *Issue) {
 	h.out.Issues = append(h.out.Issues, out)
 }
 
-// judge says whether a solved issue scores, or the first rule that keeps it
-// from scoring.
+// judge says whether a solved issue scores, or names the first rule that keeps it
+// from scoring. A solving score that is unavailable comes first: the miner is then
+// incomplete, whatever the other rules would say.
 func (d *discovery) judge(h *hunt, repo *input.Repository, issue *Issue, score SolvingScore, available bool) Reason {
 	least := repo.Eligibility.MinTokenScoreForValidIssue
 	owner := d.owners[pullKey{repo.Name, issue.Solving.Number}]
@@ -94,7 +98,9 @@ func (d *discovery) judge(h *hunt, repo *input.Repository, issue *Issue, score S
 	return because(IssueScores, "base_score", number(score.BaseScore), "token_score", number(score.TokenScore))
 }
 
-// scoredIssue is a scoring issue before its repository's multipliers.
+// scoredIssue is a scoring issue before its repository is judged: credibility and
+// spam multiplier are still 1. Decay, review and label are those of the solving pull
+// request.
 func (d *discovery) scoredIssue(repo *input.Repository, issue *Issue, score SolvingScore, out *IssueOutcome) ScoredIssue {
 	solver := issue.Solving
 	decay, decayReason := timeDecay(solver.MergedAt, d.in.AsOf, &repo.Scoring.TimeDecay)
@@ -108,7 +114,9 @@ func (d *discovery) scoredIssue(repo *input.Repository, issue *Issue, score Solv
 	}
 }
 
-// conclude judges a repository's finds and earns the scores.
+// conclude judges a repository's finds and sets the scores that its issues earn:
+// docs/rules/scoring.md#earnings. The scores are added one by one, without
+// compensation.
 func (h *hunt) conclude(f *finds) {
 	out := h.repository(f.repo.Name)
 	out.IssueFigures = IssueFigures{
@@ -123,7 +131,7 @@ func (h *hunt) conclude(f *finds) {
 	out.IssueGate = &gate
 	if gate.Code != GateOpen {
 		for _, at := range f.outcomes {
-			// The values say what it would have scored from.
+			// The reason keeps the values that the issue would have scored with.
 			reason := &h.out.Issues[at].Reason
 			reason.Code, reason.Values["gate"] = IssueNotEligible, string(gate.Code)
 		}
@@ -138,6 +146,8 @@ func (h *hunt) conclude(f *finds) {
 	h.out.ScoredIssues = append(h.out.ScoredIssues, f.scored...)
 }
 
+// gate is the repository's gate for issues. The spam threshold uses the token score
+// before it is rounded.
 func (f *finds) gate(figures *IssueFigures) Gate {
 	e := &f.repo.Eligibility
 	gate := Gate{
@@ -151,13 +161,16 @@ func (f *finds) gate(figures *IssueFigures) Gate {
 	return gate
 }
 
+// earn sets the score that an issue earns, rounded to two decimals. credibility is
+// rounded already.
 func (s *ScoredIssue) earn(credibility, spam float64) float64 {
 	s.CredibilityMultiplier, s.OpenSpamMultiplier = credibility, spam
 	s.EarnedScore = python.Round2(s.BaseScore * s.LabelMultiplier * s.TimeDecayMultiplier * s.ReviewQualityMultiplier * credibility * spam)
 	return s.EarnedScore
 }
 
-// issueTotals sums a miner's repositories up.
+// issueTotals adds up a miner's repositories. Both scores are rounded once more:
+// a sum of rounded numbers need not be one.
 func (m *miner) issueTotals() {
 	type repo = RepositoryOutcome
 	list := m.repositories

@@ -1,6 +1,6 @@
 // Package scoring is the rules: what one round computes, as pure functions.
 //
-// It works in three steps, made by different processes:
+// It works in three steps, run by different processes:
 //
 //	registry and miners files ──▶ input.Registry, []input.Miner      (package input: strict)
 //	a miner's facts and token figures ──▶ Evaluation                 (Load, Score; a worker)
@@ -17,8 +17,8 @@
 //   - Every decision says why: a Reason or a typed set of inputs is made where
 //     the rule is decided, and stored with the figures that it explains.
 //
-// How it fails: files that operators write (registry, miners, weights) are
-// refused whole, with an error for each value that breaks a rule. What the
-// mirror says is never refused here: an unknown state or repository drops the
-// one item that has it. Nothing panics on input.
+// How it fails: a file that an operator writes (registry, miners, weights) is
+// refused as a whole, with an error for each value that breaks a rule. An answer of
+// the mirror is never refused here: an unknown state or repository drops the one
+// item that has it. No input makes the package panic.
 package scoring

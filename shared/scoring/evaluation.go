@@ -6,8 +6,8 @@ import (
 	"mirrorfleet/shared/scoring/tokens"
 )
 
-// Evaluation is what a worker concludes of one miner: everything that the
-// rules need of it, and nothing that needs another miner.
+// Evaluation is a worker's result for one miner: everything that the rules need of
+// the miner, and nothing that depends on another miner.
 type Evaluation struct {
 	UID      int    `json:"uid"`
 	Hotkey   string `json:"hotkey"`
@@ -20,13 +20,14 @@ type Evaluation struct {
 	Closed      []ScoredPullRequest `json:"closed"`
 	// Dropped are the pull requests that do not count, in the order received.
 	Dropped []Dropped `json:"dropped,omitempty"`
-	// Issues is nil when the windowed look-up failed or was not made.
+	// Issues is nil when the windowed list of issues could not be fetched, or was not
+	// asked for. The miner then keeps its stored issue figures.
 	Issues *IssueAnswers `json:"issues,omitempty"`
 }
 
-// ScoredPullRequest is one loaded pull request with its figures. What depends
-// on the miner's other pull requests (spam, earnings, collateral) is not here:
-// see PullRequestOutcome.
+// ScoredPullRequest is one loaded pull request with its scores. Spam multiplier,
+// earned score and collateral depend on the miner's other pull requests or on the
+// final list; see PullRequestOutcome.
 type ScoredPullRequest struct {
 	Repository                      string    `json:"repository"`
 	Number                          int       `json:"number"`
@@ -55,15 +56,15 @@ type ScoredPullRequest struct {
 	Label *string `json:"label"`
 
 	Reasons PullReasons `json:"reasons"`
-	// Listed is what the mirror's list says of it beyond the rules' needs.
+	// Listed is the data of the mirror's list that no rule reads.
 	Listed *Listed `json:"listed,omitempty"`
-	// Tokens is how each file came by its score; nil without files, and in
-	// what is kept of a round (outcomes, stored evaluations).
+	// Tokens says how each file was scored. It is nil without files, and in outcomes
+	// and stored evaluations: it would be most of their size.
 	Tokens *tokens.Figures `json:"tokens,omitempty"`
 }
 
-// PullReasons say why a pull request's figures are what they are. Those of
-// rules that were not reached are empty.
+// PullReasons explain a pull request's scores. The reasons of rules that were not
+// reached are empty.
 type PullReasons struct {
 	Base         Reason         `json:"base"`
 	Labels       []LabelReason  `json:"labels,omitempty"`
@@ -73,20 +74,22 @@ type PullReasons struct {
 	Review       *ReviewReason  `json:"review_quality,omitempty"`
 }
 
-// IssueAnswers is what the mirror says of a miner's issues.
+// IssueAnswers is what the mirror answered about a miner's issues.
 type IssueAnswers struct {
 	// Listed is the windowed list, in the order received.
 	Listed []Issue `json:"listed"`
-	// Open counts the currently open issues per repository of the registry
-	// (CountOpen); OpenFailed says that they could not be listed.
+	// Open counts the issues that were open when the worker asked, per repository
+	// of the registry (CountOpen). OpenFailed says that they could not be listed: Open is
+	// then nil, and Conclude counts by the windowed list and the stored counts.
 	Open       map[string]int `json:"open,omitempty"`
 	OpenFailed bool           `json:"open_failed,omitempty"`
-	// Solving is what each solving pull request scores that the worker looked
-	// at (SolvingPulls).
+	// Solving are the scores of the solving pull requests that the worker scored
+	// (SolvingPulls).
 	Solving []SolvingScore `json:"solving,omitempty"`
 }
 
-// SolvingPull is a pull request that solved an issue and must be scored.
+// SolvingPull is a pull request that solved an issue and whose files a worker must
+// score. The SHAs are part of the key of its cached score.
 type SolvingPull struct {
 	Repository   string    `json:"repository"`
 	Number       int       `json:"number"`
@@ -96,8 +99,9 @@ type SolvingPull struct {
 	MergeBaseSHA string    `json:"merge_base_sha,omitempty"`
 }
 
-// SolvingScore is what a solving pull request scores. Unavailable says that
-// its files could not be had, or that the mirror stores none.
+// SolvingScore is the score of a solving pull request. Unavailable says that its
+// files could not be fetched, or that the mirror stores none.
+// See docs/rules/scoring.md#solving-score.
 type SolvingScore struct {
 	Repository  string  `json:"repository"`
 	Number      int     `json:"number"`

@@ -8,14 +8,14 @@ import (
 	"mirrorfleet/shared/scoring/python"
 )
 
-// mergeGate applies docs/rules/scoring.md#merge-gate. It returns why a merged
-// pull request does not count, or nil when it does.
+// mergeGate applies docs/rules/scoring.md#merge-gate. It returns the reason why a
+// merged pull request does not count, or nil when it counts.
 func mergeGate(pr *PullRequest, repo *input.Repository) *Reason {
 	if pr.MergedAt.IsZero() {
 		return reject(DropNoMergedAt)
 	}
-	// GitHub lets nobody approve a pull request of their own: an approval is
-	// another's.
+	// GitHub lets nobody approve a pull request of their own, so any approval is by
+	// somebody else. An empty merged_by_login passes: the mirror does not know it.
 	if pr.MergedByLogin != "" && python.Lower(pr.MergedByLogin) == python.Lower(pr.AuthorLogin) && pr.ApprovedCount == 0 {
 		return reject(DropSelfMerged, "merged_by", pr.MergedByLogin, "author", pr.AuthorLogin, "approved_count", "0")
 	}
@@ -30,14 +30,15 @@ func reject(code Code, values ...string) *Reason {
 	return &r
 }
 
-// branches is what the branch rule looks at.
+// branches are the names that the branch rule compares.
 type branches struct {
 	repository, base, head, headRepository, defaultBranch string
 }
 
-// branchRule says why a merge went from or to a branch that does not count, or
-// nil. Names of fork branches are arbitrary: the head matters only inside the
-// repository.
+// branchRule is the third rule of docs/rules/scoring.md#merge-gate. It returns the
+// reason for a base that is not acceptable or a head that is: a merge between two
+// acceptable branches moves code that was merged before. The head is compared only
+// inside the repository, because a fork may name its branches like ours.
 func branchRule(b branches, repo *input.Repository) *Reason {
 	acceptable := make([]string, 0, 1+len(repo.AdditionalBranches))
 	if b.defaultBranch == "" {
@@ -53,9 +54,9 @@ func branchRule(b branches, repo *input.Repository) *Reason {
 	return nil
 }
 
-// micros is an instant as the rules compare it: in whole microseconds, which
-// is what the validator keeps of one.
+// micros is an instant in whole microseconds, the resolution of Python's datetime.
+// Two instants within one microsecond are equal to the validator.
 func micros(t time.Time) int64 { return t.UnixMicro() }
 
-// after says whether a is later than b.
+// after says whether a is later than b to the validator.
 func after(a, b time.Time) bool { return micros(a) > micros(b) }

@@ -8,7 +8,8 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// keepIssue says why an issue does not take part in discovery, or nil.
+// keepIssue returns the reason why an issue does not take part in discovery, or
+// nil: the third step of docs/rules/scoring.md#issue-discovery.
 func keepIssue(issue *Issue, reg input.Registry) *Reason {
 	if _, found := reg.Repository(issue.Repository); !found {
 		return reject(IssueUnknownRepository)
@@ -19,9 +20,9 @@ func keepIssue(issue *Issue, reg input.Registry) *Reason {
 	return nil
 }
 
-// classify applies the first rule that fits of
-// docs/rules/scoring.md#classification. A solved issue has a solving pull
-// request.
+// classify applies the first rule of docs/rules/scoring.md#classification that
+// fits. A solved issue always has a solving pull request, so its callers need no
+// check. The reason of a solved one is empty: judge sets it.
 func classify(issue *Issue, repo *input.Repository) (Classification, Reason) {
 	solver := issue.Solving
 	switch {
@@ -36,8 +37,7 @@ func classify(issue *Issue, repo *input.Repository) (Classification, Reason) {
 	case solver.State != Merged:
 		return IssueClosed, because(IssueSolverNotMerged, "state", string(solver.State))
 	}
-	// Older answers do not name the branches: without a base the rule is
-	// passed over.
+	// Older answers do not name the branches. Without a base the rule is skipped.
 	if solver.BaseRef != nil {
 		reason := branchRule(branches{
 			repository: issue.Repository, base: *solver.BaseRef, head: solver.HeadRef,
@@ -61,8 +61,8 @@ func classify(issue *Issue, repo *input.Repository) (Classification, Reason) {
 	return IssueSolved, Reason{}
 }
 
-// createdOrFarFuture orders issues whose creation is not known after the
-// others: they get the last microsecond that the validator can tell.
+// createdOrFarFuture is the instant of creation. An unknown one is Python's
+// datetime.max, which orders the issue after all others.
 func (i *Issue) createdOrFarFuture() time.Time {
 	if i.CreatedAt.IsZero() {
 		return time.Date(9999, time.December, 31, 23, 59, 59, 999999000, time.UTC)
@@ -70,8 +70,8 @@ func (i *Issue) createdOrFarFuture() time.Time {
 	return i.CreatedAt
 }
 
-// inOrder sorts issues as docs/rules/scoring.md#counts takes them; equal ones
-// stay as received.
+// inOrder sorts issues in the order of docs/rules/scoring.md#counts. Equal ones keep
+// the order received. The order matters: it is the order in which scores are added.
 func inOrder(issues []*Issue) {
 	solver := func(i *Issue) int {
 		if i.SolvedByPR == nil {
@@ -88,7 +88,8 @@ func inOrder(issues []*Issue) {
 	})
 }
 
-// CountOpen counts the open issues of each repository of the registry.
+// CountOpen counts the open issues of each repository of the registry, by
+// lower-cased name. Issues whose author is a maintainer count too.
 func CountOpen(issues []Issue, reg input.Registry) map[string]int {
 	counts := map[string]int{}
 	for i := range issues {

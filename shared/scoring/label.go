@@ -5,26 +5,28 @@ import (
 	"mirrorfleet/shared/scoring/python"
 )
 
-// LabelReason is one label of a pull request and what became of it.
+// LabelReason is one label of a pull request and how it was judged.
 type LabelReason struct {
 	Name        string `json:"name"` // lower-cased
 	Association string `json:"association,omitempty"`
 	Code        Code   `json:"code"`
-	// Multiplier is the highest of the patterns that match, Pattern the one
-	// that gives it; nil when none does.
+	// Multiplier is the highest of the patterns that match, and Pattern is the
+	// pattern that has it. Multiplier is nil when no pattern matches.
 	Multiplier *float64 `json:"multiplier,omitempty"`
 	Pattern    string   `json:"pattern,omitempty"`
 }
 
-// labelChoice is the label that counts; name is "" when none does.
+// labelChoice is the label that counts. Its name is "" when none counts, and the
+// multiplier is then the repository's default.
 type labelChoice struct {
 	name       string
 	multiplier float64
 	reasons    []LabelReason
 }
 
-// chooseLabel applies docs/rules/scoring.md#label: of the candidates, the one
-// with the highest multiplier, and of equal ones the last by name.
+// chooseLabel applies docs/rules/scoring.md#label: it chooses the candidate with
+// the highest multiplier, and among equal ones the last name in byte order. The
+// multiplier is not rounded, unlike that of linked issues.
 func chooseLabel(labels []Label, repo *input.Repository) labelChoice {
 	choice := labelChoice{multiplier: repo.DefaultLabelMultiplier}
 	chosen := -1
@@ -44,7 +46,9 @@ func chooseLabel(labels []Label, repo *input.Repository) labelChoice {
 	return choice
 }
 
-// judgeLabel finds a label's multiplier, if it counts.
+// judgeLabel finds a label's multiplier, if the label is a candidate. Of two
+// patterns with the same multiplier the first in the file is named. The code is
+// LabelLower until chooseLabel has compared all candidates.
 func judgeLabel(label *Label, repo *input.Repository) LabelReason {
 	reason := LabelReason{Name: python.Lower(label.Name), Association: label.ActorAssociation}
 	switch {

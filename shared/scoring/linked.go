@@ -14,7 +14,7 @@ type LinkedReason struct {
 	Reason     Reason `json:"reason"`
 }
 
-// IssueReason is the issue multiplier with what it was chosen from.
+// IssueReason is what an issue multiplier was chosen from.
 type IssueReason struct {
 	Valid        int     `json:"valid"` // of the linked issues
 	ByMaintainer bool    `json:"by_maintainer,omitempty"`
@@ -22,12 +22,12 @@ type IssueReason struct {
 	Maintainer   float64 `json:"maintainer_issue_multiplier"`
 }
 
-// closeWindow is how long after the merge an issue may be closed and still
-// have been closed by it.
+// closeWindow is how long after a merge an issue may be closed and still count as
+// closed by it: docs/rules/scoring.md#linked-issue.
 const closeWindow = 24 * time.Hour
 
-// issueMultiplier applies docs/rules/scoring.md#linked-issue. A valid issue by
-// a maintainer counts wherever it stands in the list.
+// issueMultiplier applies docs/rules/scoring.md#linked-issue. The order of the
+// linked issues does not matter: one valid issue by a maintainer decides.
 func issueMultiplier(pr *PullRequest, rates *input.Scoring) (multiplier float64, reason IssueReason, reasons []LinkedReason) {
 	multiplier = 1
 	reason = IssueReason{Standard: rates.StandardIssueMultiplier, Maintainer: rates.MaintainerIssueMultiplier}
@@ -49,8 +49,9 @@ func issueMultiplier(pr *PullRequest, rates *input.Scoring) (multiplier float64,
 	return python.Round2(multiplier), reason, reasons
 }
 
-// judgeLinked says whether a linked issue is valid, or the first rule that it
-// breaks.
+// judgeLinked says whether a linked issue is valid, or names the first rule that it
+// breaks. A merged pull request without merged_at never gets here: the merge gate
+// drops it.
 func judgeLinked(issue *LinkedIssue, pr *PullRequest) Reason {
 	switch {
 	case issue.Transferred:
@@ -71,7 +72,8 @@ func judgeLinked(issue *LinkedIssue, pr *PullRequest) Reason {
 	return because(LinkedValid)
 }
 
-// judgeLinkedMerged are the rules that only a merge can break.
+// judgeLinkedMerged applies the rules that hold for merged pull requests alone. An
+// issue without a closing time passes the last one.
 func judgeLinkedMerged(issue *LinkedIssue, pr *PullRequest) Reason {
 	switch {
 	case pr.EditedAfterMerge:

@@ -6,13 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// Listed is what a validator's database has of a pull request and no rule
-// reads. An absent text is "", an absent instant the zero time.
+// Listed is the data of a pull request that a validator's database has and no rule
+// reads. It serves exports. An absent text is "", an absent instant is the zero
+// time.
 type Listed struct {
 	AuthorLogin   string `json:"author_login"`
 	MergedByLogin string `json:"merged_by_login,omitempty"`
-	// Body is cut at maxBody bytes; nil when the mirror sends none, and in what
-	// is kept of a round (outcomes, stored evaluations).
+	// Body is cut at maxBody bytes. It is nil when the mirror sends none, and in
+	// outcomes and stored evaluations.
 	Body         *string   `json:"body"`
 	LastEditedAt time.Time `json:"last_edited_at,omitzero"`
 	HeadSHA      string    `json:"head_sha,omitempty"`
@@ -37,11 +38,12 @@ type ListedIssue struct {
 	UpdatedAt         time.Time `json:"updated_at,omitzero"`
 }
 
-// maxBody bounds what a pull request's author makes a round hold: GitHub allows
-// 65,536 letters.
+// maxBody bounds, in bytes, what the author of a pull request can make a round
+// store. GitHub allows 65,536 characters.
 const maxBody = 8 << 10
 
-// cut is a text's beginning, without half a letter at its end.
+// cut is the beginning of a text, without half a character at its end. It is a copy:
+// a slice would keep the whole text in memory.
 func cut(text *string, most int) *string {
 	if text == nil || len(*text) <= most {
 		return text
@@ -53,7 +55,7 @@ func cut(text *string, most int) *string {
 	return &short
 }
 
-// withoutBody is what is kept of it.
+// withoutBody is the part that outcomes and stored evaluations keep.
 func (l *Listed) withoutBody() *Listed {
 	if l == nil || l.Body == nil {
 		return l

@@ -2,14 +2,14 @@ package scoring
 
 import "mirrorfleet/shared/scoring/input"
 
-// Loaded are the pull requests of a miner that count, each list in the order
-// received.
+// Loaded are a miner's pull requests, sorted by state. Each list is in the order
+// received, which decides the order of sums.
 type Loaded struct {
 	Merged, Open, Closed []PullRequest
 	Dropped              []Dropped
 }
 
-// Dropped is a pull request that does not count, with the rule that says so.
+// Dropped is a pull request that does not count, with the rule that drops it.
 type Dropped struct {
 	Repository string `json:"repository"`
 	Number     int    `json:"number"`
@@ -40,7 +40,8 @@ func Load(pulls []PullRequest, reg input.Registry) Loaded {
 	return loaded
 }
 
-// dropped is why a pull request is not loaded, or nil.
+// dropped is the reason why a pull request is not loaded, or nil. A merged one that
+// the gate rejects does not count as closed either.
 func dropped(pr *PullRequest, reg input.Registry) *Reason {
 	repo, found := reg.Repository(pr.Repository)
 	if !found {

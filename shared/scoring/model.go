@@ -2,7 +2,7 @@ package scoring
 
 import "time"
 
-// State is where a pull request or an issue stands, as the mirror says it.
+// State is the state of a pull request or an issue, in the mirror's words.
 type State string
 
 // The states that the rules know; any other drops the item that has it.
@@ -12,16 +12,17 @@ const (
 	Closed State = "CLOSED"
 )
 
-// Completed is the one reason of a closed issue that counts as solved.
+// Completed is the only state reason with which a closed issue counts as solved.
 const Completed = "COMPLETED"
 
-// IsMaintainer says whether an association is a maintainer's.
+// IsMaintainer says whether an association is a maintainer's:
+// docs/rules/scoring.md#terms. Case matters: the mirror sends capitals.
 func IsMaintainer(association string) bool {
 	return association == "OWNER" || association == "MEMBER" || association == "COLLABORATOR"
 }
 
-// PullRequest is what the mirror says of one pull request. Repository names
-// are lower-cased; an absent text is "", an absent instant the zero time.
+// PullRequest is what the mirror says of one pull request. Repository names are
+// lower-cased. An absent text is "", an absent instant is the zero time.
 type PullRequest struct {
 	Repository        string    `json:"repository"`
 	Number            int       `json:"number"`
@@ -55,7 +56,7 @@ type PullRequest struct {
 	LinkedIssues                    []LinkedIssue `json:"linked_issues,omitempty"`
 }
 
-// Label is one label of a pull request, with whoever applied it.
+// Label is one label of a pull request. The actor is the account that applied it.
 type Label struct {
 	Name             string `json:"name"`
 	ActorID          string `json:"actor_id,omitempty"`
@@ -68,8 +69,9 @@ type LinkedIssue struct {
 	Title       string `json:"title,omitempty"`
 	State       State  `json:"state"`
 	StateReason string `json:"state_reason,omitempty"`
-	// AuthorID is nil when the mirror names no author. An empty one is one: of
-	// nobody, and so of another than the pull request's.
+	// AuthorID is nil when the mirror names no author: the issue is then not valid.
+	// An empty id is an author to the validator, and differs from the author of the
+	// pull request.
 	AuthorID          *string   `json:"author_id,omitempty"`
 	AuthorAssociation string    `json:"author_association,omitempty"`
 	CreatedAt         time.Time `json:"created_at,omitzero"`
@@ -108,8 +110,8 @@ type SolvingPullRequest struct {
 	State            State     `json:"state"`
 	MergedAt         time.Time `json:"merged_at,omitzero"`
 	EditedAfterMerge bool      `json:"edited_after_merge,omitempty"`
-	// BaseRef is nil when the mirror names no base, which is not the same as a
-	// base without a name: that one is no acceptable branch.
+	// BaseRef is nil when the mirror names no base: the branch rule is then skipped.
+	// An empty base is a base, and no acceptable branch.
 	BaseRef                         *string `json:"base_ref,omitempty"`
 	HeadRef                         string  `json:"head_ref,omitempty"`
 	HeadRepository                  string  `json:"head_repository,omitempty"`

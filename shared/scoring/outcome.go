@@ -6,47 +6,46 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// RoundInput is everything that a round is concluded from. The same input
-// gives the same outcome, byte for byte, in whatever order it was put together.
+// RoundInput is everything that a round is concluded from. The same input gives the
+// same outcome, byte for byte, in whatever order miners and maps were filled.
 type RoundInput struct {
 	AsOf   time.Time
 	Miners []input.Miner
-	// Registry is the round's.
+	// Registry is the one that the round was planned with.
 	Registry input.Registry
-	// Evaluations by uid; an absent one is a dead letter, or a miner that was
-	// never evaluated.
+	// Evaluations are by uid. One is absent when the job ended as a dead letter
+	// without an evaluation, or when the miner failed before it was evaluated.
 	Evaluations map[int]Evaluation
-	// Stored are the last good evaluations by uid, as they were before the
-	// round.
+	// Stored are the last good evaluations by uid, as they were when the round began.
 	Stored map[int]StoredEvaluation
-	// Maintainers by lower-cased repository, for those with a maintainer's
-	// cut; an absent one is a look-up that failed.
+	// Maintainers are by lower-cased repository, for repositories with a maintainer
+	// cut. An absent entry is a look-up that failed: there is no cut then.
 	Maintainers map[string][]Maintainer
 }
 
-// Outcome is what the rules make of a round.
+// Outcome is the result of a round under the rules.
 type Outcome struct {
 	AsOf time.Time `json:"as_of"`
-	// FromStored are the uids that went on with their stored pull requests.
+	// FromStored are the uids that took the fallback.
 	FromStored []int `json:"from_stored"`
-	// SharedAccount are the uids that were failed for sharing an account.
+	// SharedAccount are the uids that failed because they share an account.
 	SharedAccount []int `json:"shared_account"`
-	// Maintainers are the uids of each repository's maintainers, for
-	// repositories with a cut that have any.
+	// Maintainers are the uids of each repository's maintainers. A repository
+	// without a cut, or none of whose maintainers is a miner, is absent.
 	Maintainers map[string][]int `json:"maintainers"`
 	// Rewards are ordered by uid.
 	Rewards []Reward `json:"rewards"`
 	Sum     float64  `json:"sum"` // of the rewards
-	// Untaken is the share that nobody takes, because the recycle uid or the
-	// treasury is not among the miners: with Sum it is 1.
+	// Untaken is the share that nobody gets, because the recycle uid or the treasury
+	// is not among the miners. Sum and Untaken add up to 1.
 	Untaken  float64              `json:"untaken"`
 	Pool     Pool                 `json:"pool"`
 	Emission []RepositoryEmission `json:"emission"` // in the registry's order
 	Miners   []MinerOutcome       `json:"miners"`   // ordered by uid
 
-	// Stored is what is to be done to the stored evaluations, ordered by uid;
-	// the uids that are not named keep theirs. It is no part of the outcome's
-	// JSON: it is work for whoever concludes.
+	// Stored are the changes to the stored evaluations, ordered by uid. A uid that is
+	// not named keeps its evaluation. They are not in the JSON: the producer applies
+	// them after it has stored the outcome.
 	Stored []StoredChange `json:"-"`
 }
 
@@ -56,29 +55,30 @@ type Reward struct {
 	Reward float64 `json:"reward"`
 }
 
-// MinerOutcome is one miner of a concluded round.
+// MinerOutcome is the outcome of one miner.
 type MinerOutcome struct {
 	PullFigures
 	IssueFigures
 
 	UID      int           `json:"uid"`
 	Hotkey   string        `json:"hotkey"`
-	GitHubID string        `json:"github_id"` // "0" for who failed before it was known
+	GitHubID string        `json:"github_id"` // "0" for a miner that failed before its id was looked up
 	Failed   input.Failure `json:"failed"`
 	// SharedWith are the other uids of a shared account.
 	SharedWith []int `json:"shared_with,omitempty"`
-	// FetchFailed says that the pull requests could not be listed, FromStored
-	// that the stored ones took their place, which a round of StoredAsOf loaded.
+	// FetchFailed says that the pull requests could not be listed. FromStored says
+	// that the stored ones took their place; the round of StoredAsOf had loaded them.
 	FetchFailed bool      `json:"fetch_failed,omitempty"`
 	FromStored  bool      `json:"from_stored,omitempty"`
 	StoredAsOf  time.Time `json:"stored_as_of,omitzero"`
-	// IssuesFailed says that the issues could not be listed, OpenIssuesFailed
-	// that the open ones could not, IssuesIncomplete that a solving pull
-	// request's score could not be had.
+	// IssuesFailed says that the windowed issues could not be listed, OpenIssuesFailed
+	// that the open ones could not. IssuesIncomplete says that the score of a solving
+	// pull request is unavailable: the issue figures do not replace the stored ones.
 	IssuesFailed     bool `json:"issues_failed,omitempty"`
 	OpenIssuesFailed bool `json:"open_issues_failed,omitempty"`
 	IssuesIncomplete bool `json:"issues_incomplete,omitempty"`
-	// UniqueRepositories counts those of scored merged pull requests.
+	// UniqueRepositories counts the repositories of the merged pull requests that
+	// were scored.
 	UniqueRepositories int `json:"unique_repositories"`
 
 	Repositories []RepositoryOutcome  `json:"repositories"`  // by name
@@ -97,8 +97,9 @@ func (m *MinerOutcome) OpenPRs() int { return m.TotalOpenPRs }
 // ClosedPRs counts the closed pull requests that were loaded.
 func (m *MinerOutcome) ClosedPRs() int { return m.TotalClosedPRs }
 
-// PullFigures are a miner's figures of pull requests, in one repository or in
-// all.
+// PullFigures are a miner's counts and scores of pull requests, in one repository or
+// in all of them. Scores and nodes are sums over the merged ones, the collateral is a sum
+// over the open ones.
 type PullFigures struct {
 	Eligible             bool    `json:"is_eligible"`
 	Credibility          float64 `json:"credibility"`
@@ -116,7 +117,8 @@ type PullFigures struct {
 	TotalClosedPRs       int     `json:"total_closed_prs"`
 }
 
-// IssueFigures are a miner's figures of issues, in one repository or in all.
+// IssueFigures are a miner's counts and scores of issues, in one repository or in
+// all of them.
 type IssueFigures struct {
 	IssueEligible          bool    `json:"is_issue_eligible"`
 	IssueCredibility       float64 `json:"issue_credibility"`
@@ -128,13 +130,13 @@ type IssueFigures struct {
 	TotalOpenIssues        int     `json:"total_open_issues"`
 }
 
-// RepositoryOutcome is what one repository gives a miner.
+// RepositoryOutcome is a miner's outcome in one repository.
 type RepositoryOutcome struct {
 	PullFigures
 	IssueFigures
 
 	Repository string `json:"repository_full_name"`
-	// PullGate and IssueGate are nil where nothing was there to be judged.
+	// PullGate is nil without pull requests, IssueGate without issues and open counts.
 	PullGate  *Gate `json:"pull_gate,omitempty"`
 	IssueGate *Gate `json:"issue_gate,omitempty"`
 
@@ -149,9 +151,9 @@ type Gate struct {
 	Least            int     `json:"least"`
 	Credibility      float64 `json:"credibility"`
 	LeastCredibility float64 `json:"least_credibility"`
-	// Spam, reached by who is eligible: so many are open, and so many may be.
-	// The threshold is OpenBase, one more for each OpenPerSlot of the token
-	// score, and OpenMost at most.
+	// The rest is about spam. Open items may not exceed OpenThreshold, which is
+	// OpenBase plus one for each OpenPerSlot of the token score, at most OpenMost. It
+	// is nil for a miner that is not eligible: spam is not looked at then.
 	Open           int     `json:"open"`
 	OpenThreshold  *int    `json:"open_threshold,omitempty"`
 	OpenBase       int     `json:"open_base,omitempty"`
@@ -161,14 +163,15 @@ type Gate struct {
 	SpamMultiplier float64 `json:"spam_multiplier"`
 }
 
-// PullRequestOutcome is one pull request with what it earns or holds back.
+// PullRequestOutcome is one pull request with the score that it earns (merged) or
+// holds back (open).
 type PullRequestOutcome struct {
 	ScoredPullRequest
 
 	OpenPRSpamMultiplier float64 `json:"open_pr_spam_multiplier"`
 	EarnedScore          float64 `json:"earned_score"`
 	CollateralScore      float64 `json:"collateral_score"`
-	// Collateral is how an open one's collateral came about.
+	// Collateral explains the collateral of an open pull request; nil for others.
 	Collateral *CollateralReason `json:"collateral,omitempty"`
 }
 
@@ -196,24 +199,24 @@ const (
 	IssueSolved  Classification = "solved"
 )
 
-// IssueOutcome is one issue and what became of it.
+// IssueOutcome is one issue and how it was judged.
 type IssueOutcome struct {
 	Repository     string         `json:"repository"`
 	Number         int            `json:"number"`
 	PullRequest    int            `json:"pr_number,omitempty"`
 	Classification Classification `json:"classification"`
 	Reason         Reason         `json:"reason"`
-	// Labels, TimeDecay and Review say how the multipliers of a scoring issue
-	// came about.
+	// Labels, TimeDecay and Review explain the multipliers of a scoring issue.
 	Labels    []LabelReason `json:"labels,omitempty"`
 	TimeDecay *DecayReason  `json:"time_decay,omitempty"`
 	Review    *ReviewReason `json:"review_quality,omitempty"`
 }
 
-// ByUID holds a figure of each miner that has one.
+// ByUID has a score or a reward by uid. A miner without one is absent.
 type ByUID map[int]float64
 
-// RepositoryEmission is how one repository's slice was split.
+// RepositoryEmission says how the slice of one repository was split:
+// docs/rules/scoring.md#rewards. Rewards and slices are shares of the whole emission.
 type RepositoryEmission struct {
 	Repository            string  `json:"repository_full_name"`
 	EmissionShare         float64 `json:"emission_share"`
@@ -229,13 +232,14 @@ type RepositoryEmission struct {
 	PRRewards             ByUID   `json:"pr_rewards"`
 	IssueDiscoveryRewards ByUID   `json:"issue_discovery_rewards"`
 	RecycledAmount        float64 `json:"recycled_amount"`
-	// Active says that a side that pays has scores; ScoringShare is what is
-	// left after the maintainers' cut. See Pool.
+	// Active says that a side with a share above 0 has scores. ScoringShare is the
+	// emission share after the maintainers' cut. See Pool.
 	Active       bool    `json:"active"`
 	ScoringShare float64 `json:"scoring_share"`
 }
 
-// Pool is what the repositories' slices were cut from.
+// Pool is the emission that the repositories' slices are cut from, as shares of the
+// whole. Inactive repositories pass their share on to the active ones by Multiplier.
 type Pool struct {
 	ConfiguredShare    float64 `json:"configured_share"`     // of all repositories
 	ScoringShare       float64 `json:"scoring_share"`        // after the maintainers' cuts

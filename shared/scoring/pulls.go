@@ -9,12 +9,15 @@ import (
 
 func compare(a, b string) int { return cmp.Compare(a, b) }
 
-// scorePulls applies docs/rules/scoring.md#evaluation: each repository by
-// itself, then the totals.
+// scorePulls applies docs/rules/scoring.md#evaluation: first the collateral of each
+// open pull request, then each repository by itself, then the totals. Repositories go
+// by name: the totals are added in that order.
 func (m *miner) scorePulls(reg input.Registry) {
 	for i := range m.open {
 		pull := &m.open[i]
-		rates := input.DefaultRepository("").Scoring // of a repository that is registered no more
+		// A stored pull request may be of a repository that has left the registry.
+		// The validator then takes the defaults.
+		rates := input.DefaultRepository("").Scoring
 		if repo, found := reg.Repository(pull.Repository); found {
 			rates = repo.Scoring
 		}
@@ -30,7 +33,7 @@ func (m *miner) scorePulls(reg input.Registry) {
 	m.out.UniqueRepositories = uniqueRepositories(m.merged)
 }
 
-// pullRepositories lists the repositories of pull requests by name.
+// pullRepositories lists the repositories of pull requests, sorted by name.
 func pullRepositories(lists ...[]PullRequestOutcome) []string {
 	var names []string
 	for _, list := range lists {
@@ -42,6 +45,8 @@ func pullRepositories(lists ...[]PullRequestOutcome) []string {
 	return slices.Compact(names)
 }
 
+// uniqueRepositories counts the repositories of scored merged pull requests: the
+// last sentence of docs/rules/scoring.md#base-score.
 func uniqueRepositories(merged []PullRequestOutcome) int {
 	scored := slices.DeleteFunc(slices.Clone(merged), func(p PullRequestOutcome) bool { return !p.Scored })
 	return len(pullRepositories(scored))
@@ -74,7 +79,8 @@ func (m *miner) scoreRepository(repo *input.Repository) {
 	out.TotalScore = max(0, out.TotalScore-out.TotalCollateralScore)
 }
 
-// figuresOf are the sums over a repository's pull requests.
+// figuresOf adds up a repository's pull requests, each list in the order received.
+// Credibility is 0 without a merged or closed one.
 func figuresOf(merged, open, closed []*PullRequestOutcome) PullFigures {
 	type pull = *PullRequestOutcome
 	f := PullFigures{
@@ -94,7 +100,8 @@ func figuresOf(merged, open, closed []*PullRequestOutcome) PullFigures {
 	return f
 }
 
-// pullGate is a repository's gate, and its spam threshold for who passes.
+// pullGate judges a miner in a repository. The spam threshold is set only when the
+// miner is eligible.
 func pullGate(f *PullFigures, e *input.Eligibility) Gate {
 	gate := Gate{
 		Code: GateOpen, Count: f.TotalMergedPRs, Least: e.MinValidMergedPRs,
@@ -107,7 +114,8 @@ func pullGate(f *PullFigures, e *input.Eligibility) Gate {
 	return gate
 }
 
-// judge sets the first rule that a gate's figures break.
+// judge sets the first rule that the miner breaks. The code stays GateOpen when it
+// breaks none.
 func (g *Gate) judge() {
 	switch {
 	case g.Count < g.Least:
@@ -117,21 +125,23 @@ func (g *Gate) judge() {
 	}
 }
 
-// spam sets the threshold of open items and what comes of it.
+// spam sets the threshold of open items and the multiplier that follows from it.
 func (g *Gate) spam(base int, perSlot float64, most int) {
 	limit := threshold(base, g.TokenScore, perSlot, most)
 	g.OpenBase, g.OpenPerSlot, g.OpenMost = base, perSlot, most
 	g.OpenThreshold, g.SpamMultiplier = &limit, spamMultiplier(g.Open, limit)
 }
 
-// earn sets what a merged pull request of an eligible repository earns.
+// earn sets the score of a merged pull request of an eligible miner. It is not
+// rounded. The multipliers are multiplied first, in the validator's order.
 func (p *PullRequestOutcome) earn(spam float64) float64 {
 	p.OpenPRSpamMultiplier = spam
 	p.EarnedScore = p.BaseScore * (p.IssueMultiplier * p.LabelMultiplier * spam * p.TimeDecayMultiplier * p.ReviewQualityMultiplier)
 	return p.EarnedScore
 }
 
-// pullTotals sums a miner's repositories up.
+// pullTotals adds up a miner's repositories. The three counts are of the lists: they
+// include pull requests of repositories that have left the registry.
 func (m *miner) pullTotals() {
 	type repo = RepositoryOutcome
 	list := m.repositories
@@ -155,7 +165,8 @@ func (m *miner) pullTotals() {
 	}
 }
 
-// baseTotal sums the base scores of repositories up.
+// baseTotal adds up the base scores of repositories. A total that came from fixed
+// base scores written as integers is an int in the validator, and added as one.
 func baseTotal(list []RepositoryOutcome) float64 {
 	var t total
 	for i := range list {

@@ -5,17 +5,18 @@ import (
 	"time"
 )
 
-// Code names the rule that decided something.
+// Code names the rule that made a decision. Codes are published: they are in stored
+// outcomes and in the API, so they are never renamed.
 type Code string
 
-// Reason is why something was decided: the rule, with the values that it
-// looked at. It is made where the rule is decided and never derived again.
+// Reason explains a decision: the rule, with the values that it compared. It is made
+// where the rule is applied and never derived later, so it cannot contradict the score.
 type Reason struct {
 	Code   Code              `json:"code"`
 	Values map[string]string `json:"values,omitempty"`
 }
 
-// because makes a reason; values come as name, value, name, value.
+// because makes a reason. The values alternate: name, value, name, value.
 func because(code Code, values ...string) Reason {
 	r := Reason{Code: code}
 	for i := 0; i+1 < len(values); i += 2 {
@@ -38,7 +39,7 @@ const (
 	DropHeadBranch        Code = "head-branch-is-acceptable" // a merge between acceptable branches
 )
 
-// How a pull request came by its base score.
+// Where a pull request's base score comes from.
 const (
 	BaseFromTokens   Code = "tokens"
 	BaseFixed        Code = "fixed"
@@ -46,7 +47,7 @@ const (
 	BaseNoFiles      Code = "no-files" // a failed fetch, or an empty list
 )
 
-// What became of a label.
+// How a label was judged.
 const (
 	LabelChosen    Code = "chosen"
 	LabelLower     Code = "another-is-higher"
@@ -55,7 +56,7 @@ const (
 	LabelUnnamed   Code = "no-name"
 )
 
-// What a linked issue was judged by.
+// How a linked issue was judged.
 const (
 	LinkedValid           Code = "valid"
 	LinkedTransferred     Code = "transferred"
@@ -77,7 +78,7 @@ const (
 	GateCredibility Code = "credibility-too-low"
 )
 
-// What became of an issue of a miner's.
+// How an issue of a miner was judged.
 const (
 	IssueUnknownRepository Code = "repository-not-registered"
 	IssueOfMaintainer      Code = "author-is-maintainer"
@@ -99,6 +100,7 @@ const (
 	IssueNotEligible       Code = "repository-not-eligible"
 )
 
+// number is the shortest text that is read back as the same float64.
 func number(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 func count(n int) string      { return strconv.Itoa(n) }
 func instant(t time.Time) string {

@@ -8,14 +8,14 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// How the emission is divided.
+// How the emission is divided: docs/rules/scoring.md#rewards. The two add up to 1.
 const (
-	scoringPart  = 0.90 // over the repositories, by their shares
-	treasuryPart = 0.10 // to the issue treasury, on top
+	scoringPart  = 0.90 // for the repositories, by their emission shares
+	treasuryPart = 0.10 // for the issue treasury
 )
 
-// maintainers finds, for each repository with a cut, the uids of the miners
-// that maintain it.
+// maintainers finds, for each repository with a cut, the uids of the miners that
+// maintain it. An id belongs to one miner at most: miners that share one have failed.
 func maintainers(in *RoundInput, miners []*miner) map[string][]int {
 	uidOf := map[string]int{}
 	for _, m := range miners {
@@ -43,7 +43,9 @@ func maintainers(in *RoundInput, miners []*miner) map[string][]int {
 	return found
 }
 
-// reward applies docs/rules/scoring.md#rewards.
+// reward applies docs/rules/scoring.md#rewards. It takes two passes, because a
+// repository's slice depends on which others are active. Sums follow the order of the
+// registry; of a uid they follow repository, then maintainers, pull requests, issues.
 func reward(in *RoundInput, miners []*miner, out *Outcome) {
 	scores := scoresOf(miners)
 	out.Emission = []RepositoryEmission{}
@@ -78,8 +80,8 @@ func reward(in *RoundInput, miners []*miner, out *Outcome) {
 	out.vector(miners, rewards)
 }
 
-// vector pays the treasury and the recycle UID, if they are there, and lists
-// what everybody gets and what nobody does.
+// vector pays the treasury and the recycle UID, if they are among the miners, and
+// lists every miner's reward. The parts that nobody gets add up to Untaken.
 func (o *Outcome) vector(miners []*miner, rewards ByUID) {
 	o.Rewards = make([]Reward, 0, len(miners))
 	recycled, treasury := o.Pool.Recycled, treasuryPart
@@ -98,9 +100,12 @@ func (o *Outcome) vector(miners []*miner, rewards ByUID) {
 	o.Untaken = recycled + treasury
 }
 
-// scores are what the miners that take part earn, by repository.
+// scores are the scores above 0 of the miners that take part, by repository.
 type scores struct{ pulls, issues map[string]ByUID }
 
+// scoresOf collects the scores of all miners that have not failed. The issue score of
+// a repository is the sum of its issues' earnings, not the discovery score, which is
+// rounded.
 func scoresOf(miners []*miner) scores {
 	s := scores{map[string]ByUID{}, map[string]ByUID{}}
 	for _, m := range miners {
@@ -138,8 +143,9 @@ func (scores) note(side map[string]ByUID, repository string, uid int, score floa
 	side[repository][uid] = score
 }
 
-// planEmission is a repository's emission before the pool's multiplier is
-// known: the maintainers' cut, the scores, and whether it is active.
+// planEmission is a repository's emission as far as it does not depend on the pool's
+// multiplier: the maintainers' cut, the scores, and whether it is active. Without a
+// maintainer among the miners there is no cut.
 func planEmission(repo *input.Repository, maintainers []int, s scores) RepositoryEmission {
 	e := RepositoryEmission{
 		Repository: repo.Name, EmissionShare: repo.EmissionShare, IssueDiscoveryShare: repo.IssueDiscoveryShare,
@@ -161,8 +167,8 @@ func planEmission(repo *input.Repository, maintainers []int, s scores) Repositor
 	return e
 }
 
-// paidPulls and paidIssues are the scores of a side, none when the side's share
-// is 0: it then does not count.
+// paidPulls and paidIssues are the scores of a side, nil when the side's share is 0:
+// such a side pays nothing and does not make its repository active.
 func (e *RepositoryEmission) paidPulls() ByUID {
 	if e.IssueDiscoveryShare < 1 {
 		return e.PRScores
@@ -177,8 +183,8 @@ func (e *RepositoryEmission) paidIssues() ByUID {
 	return nil
 }
 
-// split divides the repository's slice between its sides and their miners.
-// Without any active repository the slice is recycled.
+// split divides the repository's slice between its two sides, and each side among its
+// miners. When no repository is active, the slice is recycled.
 func (e *RepositoryEmission) split(pool *Pool) {
 	if !e.Active {
 		if pool.ActiveScoringShare <= 0 {
@@ -209,7 +215,8 @@ func (b ByUID) sum() float64 {
 	return t.value()
 }
 
-// share divides a slice in proportion to the scores.
+// share divides a slice in proportion to the scores. The quotient comes first: it is
+// the validator's order.
 func (b ByUID) share(slice float64) ByUID {
 	shares := ByUID{}
 	if slice <= 0 {

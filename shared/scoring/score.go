@@ -7,14 +7,14 @@ import (
 	"mirrorfleet/shared/scoring/tokens"
 )
 
-// NeedsFiles says whether a pull request's files are to be fetched. The others
-// have none that could be scored.
+// NeedsFiles says whether a pull request's files are to be fetched. Without
+// scoring_data_stored the mirror has no files of it.
 func NeedsFiles(pr PullRequest) bool { return pr.ScoringDataStored }
 
 // Score scores one loaded pull request: docs/rules/scoring.md#base-score and
-// docs/rules/scoring.md#multipliers. Figures are nil when its files were not
-// fetched, could not be fetched, or are none. It then stays unscored, unless the
-// repository has a fixed base score.
+// docs/rules/scoring.md#multipliers. figures is nil when the files were not fetched,
+// could not be fetched, or the list is empty. The pull request then stays unscored,
+// unless the repository has a fixed base score.
 func Score(pr PullRequest, repo *input.Repository, figures *tokens.Figures, asOf time.Time) ScoredPullRequest {
 	scored := unscored(&pr)
 	if figures == nil && repo.FixedBaseScore == nil {
@@ -54,14 +54,16 @@ func (s *ScoredPullRequest) base(repo *input.Repository, figures *tokens.Figures
 		s.Reasons.Base = because(BaseFromTokens, "source_token_score", number(figures.SourceTokenScore),
 			"src_tok_saturation_scale", number(scale), "total_score", number(figures.TotalScore))
 	}
-	// A fixed base score replaces the base score alone: the token figures
-	// stay what the files say.
+	// A fixed base score replaces the base score alone. The token figures stay: the
+	// spam threshold is computed from them.
 	if repo.FixedBaseScore != nil {
 		s.Reasons.Base = because(BaseFixed, "fixed_base_score", number(*repo.FixedBaseScore), "from_tokens", number(s.BaseScore))
 		s.BaseScore = *repo.FixedBaseScore
 	}
 }
 
+// multipliers applies docs/rules/scoring.md#multipliers. Decay and review quality stay
+// 1 unless the pull request is merged.
 func (s *ScoredPullRequest) multipliers(pr *PullRequest, repo *input.Repository, asOf time.Time) {
 	label := chooseLabel(pr.Labels, repo)
 	if label.name != "" {

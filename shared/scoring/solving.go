@@ -5,17 +5,16 @@ import (
 	"mirrorfleet/shared/scoring/tokens"
 )
 
-// pullKey names a pull request.
+// pullKey names a pull request, by the lower-cased name of its repository.
 type pullKey struct {
 	repository string
 	number     int
 }
 
-// SolvingPulls lists the solving pull requests that a worker must score for a
-// miner's issues: those of solved issues, each once, in the order received,
-// without those that the miner's own merged list holds. Another miner's list
-// may hold one too, which a worker cannot know: Conclude prefers what the lists
-// say.
+// SolvingPulls lists the solving pull requests that a worker must score for a miner's
+// issues: those of solved issues, each once, in the order received. It leaves out the
+// ones in the miner's own merged list. Another miner's list may have one too, which a
+// worker cannot know; Conclude then takes the score of that list.
 func SolvingPulls(issues []Issue, reg input.Registry, merged []ScoredPullRequest) []SolvingPull {
 	seen := map[pullKey]bool{}
 	for i := range merged {
@@ -34,7 +33,7 @@ func SolvingPulls(issues []Issue, reg input.Registry, merged []ScoredPullRequest
 		}
 		solver := issue.Solving
 		key := pullKey{repo.Name, solver.Number}
-		// There is none with a negative number to ask for: not available.
+		// A negative number cannot be asked for. The score stays unavailable.
 		if seen[key] || solver.Number < 0 {
 			continue
 		}
@@ -47,9 +46,10 @@ func SolvingPulls(issues []Issue, reg input.Registry, merged []ScoredPullRequest
 	return pulls
 }
 
-// ScoreSolving is what a solving pull request scores. Figures are nil when its
-// files could not be had or the mirror says that it stores none; an empty list
-// of files is figures of zero.
+// ScoreSolving scores a solving pull request: docs/rules/scoring.md#solving-score.
+// figures is nil when its files could not be fetched, or when the mirror stores none.
+// An empty list of files has figures of zero: unlike a miner's own pull request, a
+// solving one is then available and scores 0.
 func ScoreSolving(pull SolvingPull, repo *input.Repository, figures *tokens.Figures) SolvingScore {
 	score := SolvingScore{Repository: pull.Repository, Number: pull.Number, Unavailable: figures == nil}
 	if figures == nil {
@@ -62,9 +62,9 @@ func ScoreSolving(pull SolvingPull, repo *input.Repository, figures *tokens.Figu
 	return score
 }
 
-// solvingScores is what each solving pull request scores, over all miners. The
-// merged lists go first, even where nothing was stored and they say 0; of two
-// lists, or two workers, the one of the lower uid.
+// solvingScores are the scores of all solving pull requests of the round. The first
+// score counts. Merged lists come before the workers' scores, even where they say 0
+// because nothing was stored; miners come by uid, so two of them never race.
 func solvingScores(miners []*miner) map[pullKey]SolvingScore {
 	scores := map[pullKey]SolvingScore{}
 	for _, m := range miners {
@@ -88,6 +88,7 @@ func solvingScores(miners []*miner) map[pullKey]SolvingScore {
 	return scores
 }
 
+// note adds a score unless its pull request has one already.
 func note(scores map[pullKey]SolvingScore, score SolvingScore) {
 	key := pullKey{score.Repository, score.Number}
 	if _, there := scores[key]; !there {

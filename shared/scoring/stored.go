@@ -8,8 +8,9 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// StoredEvaluation is what is kept of a miner from round to round: the pull
-// requests of its last successful fetch, and the last complete issue figures.
+// StoredEvaluation is the state of a miner between rounds: the pull requests of its
+// last successful fetch, and its last complete issue figures. The two may be of
+// different rounds.
 type StoredEvaluation struct {
 	UID      int    `json:"uid"`
 	Hotkey   string `json:"hotkey"`
@@ -19,8 +20,8 @@ type StoredEvaluation struct {
 	Merged []ScoredPullRequest `json:"merged"`
 	Open   []ScoredPullRequest `json:"open"`
 	Closed []ScoredPullRequest `json:"closed"`
-	// Issues are the totals; Repositories their parts, which may hold
-	// repositories that the totals no longer count.
+	// Issues are the totals, Repositories the parts. Repositories may include some
+	// that the totals no longer count, such as one without issues since.
 	Issues       IssueFigures       `json:"issues"`
 	Repositories []StoredRepository `json:"repositories"`
 	ScoredIssues []ScoredIssue      `json:"scored_issues"`
@@ -33,7 +34,7 @@ type StoredRepository struct {
 	Repository string `json:"repository_full_name"`
 }
 
-// StoredChange is what a round does to one stored evaluation.
+// StoredChange is a round's change of one stored evaluation.
 type StoredChange struct {
 	UID int
 	// Evaluation replaces the stored one; nil drops it.
@@ -42,8 +43,8 @@ type StoredChange struct {
 
 func (s *StoredEvaluation) pulls() int { return len(s.Merged) + len(s.Open) + len(s.Closed) }
 
-// store is the stored evaluations during a round. What it hands out is shared:
-// it is replaced, never changed in place.
+// store has the stored evaluations while a round is concluded. An entry is replaced,
+// never changed in place: RoundInput and the outcome share its slices.
 type store struct {
 	asOf    time.Time // of the round
 	entries map[int]*StoredEvaluation
@@ -58,8 +59,8 @@ func newStore(before map[int]StoredEvaluation, asOf time.Time) *store {
 	return s
 }
 
-// get returns a miner's stored evaluation, or nil. One of another hotkey or
-// GitHub id is another miner's, and is dropped.
+// get returns a miner's stored evaluation, or nil. One with another hotkey or GitHub
+// id belongs to a former miner of the uid and is dropped.
 func (s *store) get(m *input.Miner) *StoredEvaluation {
 	entry := s.entries[m.UID]
 	if entry == nil {
@@ -79,11 +80,12 @@ func (s *store) drop(uid int) {
 	}
 }
 
-// replacePulls keeps a successful fetch. The issue figures stay the former
-// ones, if they are the same miner's, until issue discovery renews them.
+// replacePulls stores the pull requests of a successful fetch, even of none. The
+// former issue figures stay, if they are the same miner's, until issue discovery
+// renews them.
 func (s *store) replacePulls(m *input.Miner, e *Evaluation) {
 	if m.GitHubID == input.NoGitHubID {
-		return // no account to know the miner by
+		return // nothing could tell later whether it is the same miner
 	}
 	entry := &StoredEvaluation{
 		UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID, AsOf: s.asOf,
@@ -96,8 +98,9 @@ func (s *store) replacePulls(m *input.Miner, e *Evaluation) {
 	s.entries[m.UID], s.changed[m.UID] = entry, true
 }
 
-// renewIssues keeps a miner's issue figures. Who has no stored evaluation gets
-// none: half of one would be restored as if it were whole.
+// renewIssues stores a miner's issue figures. A miner without a stored evaluation
+// gets none: one without pull requests would be taken for a whole one. Repositories
+// without issues in this round keep their former parts.
 func (s *store) renewIssues(m *miner) {
 	former := s.get(&m.Miner)
 	if former == nil {
@@ -119,7 +122,7 @@ func (s *store) renewIssues(m *miner) {
 	s.entries[m.UID], s.changed[m.UID] = &entry, true
 }
 
-// changes lists what the round did, ordered by uid.
+// changes lists the changes of the round, ordered by uid.
 func (s *store) changes() []StoredChange {
 	changes := make([]StoredChange, 0, len(s.changed))
 	for _, uid := range slices.Sorted(maps.Keys(s.changed)) {
@@ -128,8 +131,9 @@ func (s *store) changes() []StoredChange {
 	return changes
 }
 
-// withoutFiles copies pull requests for keeping: how each file came by its
-// score, and the body, stay with the evaluation.
+// withoutFiles copies pull requests for outcomes and stored evaluations. The figures
+// of single files and the body stay in the worker's evaluation: they are most of the
+// size.
 func withoutFiles(pulls []ScoredPullRequest) []ScoredPullRequest {
 	kept := make([]ScoredPullRequest, len(pulls))
 	for i := range pulls {

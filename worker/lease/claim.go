@@ -18,8 +18,8 @@ import (
 // errUnknownRound marks a job whose round nobody has planned.
 var errUnknownRound = errors.New("unknown round")
 
-// claim is a claim on a record with the revision that it was last seen at. All
-// changes under one claim go through it, one after the other.
+// claim is a claim on a record, with the revision of the last read or write. All changes
+// under one claim go through it, one after the other.
 type claim struct {
 	bus *jobstream.Bus
 	id  string
@@ -99,9 +99,8 @@ func (c *claim) change(ctx context.Context, transition func(job.Record) (job.Rec
 	return c.changeLocked(ctx, transition)
 }
 
-// beat shows a sign of life on the record. After this claim's own last change
-// there is none to show, and no fence to meet: a beat that was under way then
-// must not look like a lost lease.
+// beat notes a heartbeat on the record. After the claim's own last change it does nothing:
+// a heartbeat that was under way at that moment must not look like a lost lease.
 func (c *claim) beat(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,7 +125,7 @@ func (c *claim) changeLocked(ctx context.Context, transition func(job.Record) (j
 			return err
 		}
 		now, revision, err := c.bus.Records.Load(ctx, c.record.Round, c.record.UID)
-		if err != nil { // what was known stays: the next change reads again
+		if err != nil { // the known record stays: the next change reads again
 			return err
 		}
 		c.record, c.revision = now, revision

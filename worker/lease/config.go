@@ -50,8 +50,7 @@ type Config struct {
 	// Stalled, if set, says why all jobs of this process stand still, nil while
 	// they do not. Each sign of life tells it.
 	Stalled func() *job.Stall
-	// Log hears of everything that ends otherwise than well. Default:
-	// slog.Default().
+	// Log gets everything that does not end well. Default: slog.Default().
 	Log *slog.Logger
 }
 

@@ -12,8 +12,8 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// lease is the time that a delivery is ours: it shows the signs of life and ends
-// ctx with ErrLeaseLost at the local deadline.
+// lease is the time in which a delivery belongs to this worker. It sends the heartbeats
+// and ends ctx with ErrLeaseLost at the local deadline.
 type lease struct {
 	ctx      context.Context //nolint:containedctx // the lease is this context's owner
 	end      context.CancelCauseFunc
@@ -62,12 +62,11 @@ func beginLease(ctx context.Context, d *jobstream.Delivery, t timing, log *slog.
 	return l
 }
 
-// lost says whether the job may be somebody else's by now. It looks at the
-// clock too: after a stall the timer that ends ctx may run later than whoever
-// asks.
+// lost says whether the job may belong to another worker by now. It looks at the clock
+// too: after a stall of the process, the timer that ends ctx may run after the caller.
 func (l *lease) lost() bool { return l.ctx.Err() != nil || !time.Now().Before(l.until()) }
 
-// showOn has the signs of life show on the record, too.
+// showOn makes the heartbeats update the record, too.
 func (l *lease) showOn(c *claim) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,9 +105,9 @@ func (l *lease) expire() {
 	l.end(ErrLeaseLost)
 }
 
-// beat shows signs of life until ctx ends, the first one at once. It looks at
-// the deadline before each one: after a stall the first thing must not be a
-// heartbeat, which would prolong somebody else's lease.
+// beat sends heartbeats until ctx ends, the first one at once. It looks at the deadline
+// before each one: after a stall of the process a heartbeat could prolong the lease of
+// another worker.
 func (l *lease) beat(ctx context.Context) {
 	complained := false
 	for next := time.Duration(0); ; {
@@ -137,10 +136,10 @@ func (l *lease) beat(ctx context.Context) {
 	}
 }
 
-// live shows one sign of life: on the record first, for the producer's clock,
-// and then to the server, for its own. Whoever finds the record in other hands
-// does not prolong the other's lease. It takes at most half of what is left of
-// the lease, so that another one can follow.
+// live sends one heartbeat: to the record first, for the producer's clock, and then to the
+// server, for its own. A worker that finds another claim on the record stops there, so it
+// does not prolong the other's lease. It takes at most half of the time left of the lease,
+// so that another heartbeat can follow.
 func (l *lease) live(ctx context.Context) error {
 	l.mu.Lock()
 	claim, left := l.claim, time.Until(l.deadline)

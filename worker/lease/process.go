@@ -119,7 +119,7 @@ func (a *attempt) sign() job.Sign {
 	return job.Sign{Left: int(a.unasked.Load()), Stall: a.cfg.Stalled()}
 }
 
-// spent is what the attempt has cost.
+// spent is the attempt's report for a job that has not ended.
 func (a *attempt) spent() job.Spent {
 	return job.Spent{Requests: int(a.requests.Load()), Left: int(a.unasked.Load())}
 }
@@ -140,8 +140,8 @@ func (a *attempt) expect(ctx context.Context, requests int) {
 	}
 }
 
-// abandon ends a delivery without a word to the server: the job is somebody
-// else's, or comes again when the lease runs out.
+// abandon ends a delivery without an acknowledgement: the job belongs to another worker,
+// or the server delivers it again when the lease runs out.
 func (a *attempt) abandon(ctx context.Context, what string, err error) {
 	a.log.WarnContext(ctx, what+": this worker says no more about the job", "error", err)
 	a.ended(ctx, telemetry.OutcomeLost, "")

@@ -198,23 +198,23 @@ func (a *attempt) buryNamed(ctx context.Context, round string, uid int, f job.Fa
 	return err
 }
 
-// nak is the last word for a job that is to run again.
+// nak gives the message of a job back, to be delivered again after delay.
 func (a *attempt) nak(delay time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if a.lease.lost() { // settled too late, it would end another's lease
+		if a.lease.lost() { // a late nak would end another worker's lease
 			return ErrLeaseLost
 		}
 		return a.d.Nak(ctx, delay)
 	}
 }
 
-// terminate is the last word for a job that is dead.
+// terminate removes the message of a job that failed for good.
 func (a *attempt) terminate(f job.Failure) func(context.Context) error {
 	return func(ctx context.Context) error { return a.d.Term(ctx, string(f.Class)) }
 }
 
-// settle says the last word about the message. The record has its state by
-// now, so if the word is lost the message comes again and is removed then.
+// settle acknowledges the message in one of the three ways. The record has its state by
+// now: if the acknowledgement is lost, the message comes again and is removed then.
 func (a *attempt) settle(ctx context.Context, how string, say func(context.Context) error) {
 	a.lease.stopHeartbeats() // a heartbeat after the last word could undo it
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.lease.timing.length)

@@ -1,14 +1,13 @@
-// Package commandtest holds what is true of every command of the product: each
-// flag has its environment variable and stands in the record of settings, and
-// each help page is one that somebody has read.
+// Package commandtest has the checks that every command of the product must pass:
+// each flag has its environment variable and is in the record of settings, and each
+// help page equals a golden file that somebody has read.
 //
-// A test fails with what differs; its flag -update writes pages and record
-// anew.
+// A failed check shows the difference. The test flag -update rewrites pages and
+// record.
 package commandtest
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,14 +21,14 @@ import (
 	"mirrorfleet/shared/command"
 )
 
-// Update says whether golden files are to be written anew: the flag -update of
-// the test's package, if it has one.
+// Update says whether golden files are to be rewritten: the flag -update of the
+// test's package, if it has one.
 func Update() bool {
 	f := flag.Lookup("update")
 	return f != nil && f.Value.String() == "true"
 }
 
-// Golden compares a text with a file.
+// Golden compares a text with a golden file. With -update it writes the file first.
 func Golden(tb testing.TB, path, got string) {
 	tb.Helper()
 	if Update() {
@@ -49,9 +48,9 @@ func Golden(tb testing.TB, path, got string) {
 	}
 }
 
-// Settings checks a command's flags and all below it. record is the file of
-// package command that lists them; without names the hidden flags that have no
-// environment variable, each with its reason.
+// Settings checks the flags of a command and of all its subcommands. record is the
+// file of package command that lists them. without has the hidden flags that have no
+// environment variable, each with the reason.
 func Settings(tb testing.TB, cmd *cli.Command, record string, without map[string]string) {
 	tb.Helper()
 	var lines []string
@@ -66,6 +65,9 @@ func Settings(tb testing.TB, cmd *cli.Command, record string, without map[string
 	}
 }
 
+// flagsOf checks three promises: a flag has the one variable of its name, it accepts
+// every value that it offers to shells, and it is not required by the library, which
+// would not see a value in the configuration file. It deletes from without what it finds.
 func flagsOf(tb testing.TB, cmd *cli.Command, path string, without map[string]string) {
 	tb.Helper()
 	for _, f := range cmd.Flags {
@@ -81,7 +83,7 @@ func flagsOf(tb testing.TB, cmd *cli.Command, path string, without map[string]st
 		}
 		for _, value := range command.Offered(f) {
 			if err := f.Set(f.Names()[0], value); err != nil {
-				tb.Errorf("%s refuses %q, which a shell offers: %v", name, value, err)
+				tb.Errorf("%s refuses %q, which it offers to shells: %v", name, value, err)
 			}
 		}
 		if required, ok := f.(cli.RequiredFlag); ok && required.IsRequired() && !cmd.Hidden {
@@ -93,8 +95,9 @@ func flagsOf(tb testing.TB, cmd *cli.Command, path string, without map[string]st
 	}
 }
 
-// Help compares the help page of a command, and of each below it that is not
-// hidden, with the files of a folder. Pages fit a terminal and have an example.
+// Help compares the help pages of a command and of its visible subcommands with the
+// files of a folder. A page must fit a terminal of 80 columns and have an example. A
+// file without a command fails too.
 func Help(tb testing.TB, newCommand func() *cli.Command, folder string) {
 	tb.Helper()
 	root := newCommand()
@@ -130,7 +133,7 @@ func Help(tb testing.TB, newCommand func() *cli.Command, folder string) {
 	}
 	for _, file := range left {
 		if !slices.Contains(written, file.Name()) {
-			tb.Errorf("%s is the page of no command", fmt.Sprintf("%s/%s", folder, file.Name()))
+			tb.Errorf("no command has the page %s/%s", folder, file.Name())
 		}
 	}
 }

@@ -13,9 +13,9 @@ import (
 	"mirrorfleet/shared/command"
 )
 
-// Reference compares the command's part of a page, which stands between two
-// marks with the command's name, with the tables of its flags. What people write
-// around the marks stays.
+// Reference compares the command's part of a page with the tables of its flags. The
+// part lies between two marks with the command's name; the text around the marks is
+// written by people and never touched.
 func Reference(tb testing.TB, cmd *cli.Command, page string) {
 	tb.Helper()
 	data, err := os.ReadFile(page)
@@ -31,7 +31,7 @@ func Reference(tb testing.TB, cmd *cli.Command, page string) {
 	entries := command.Reference(cmd)
 	for _, e := range entries {
 		if e.Usage == "" {
-			tb.Errorf("%s %s says nothing of itself: give it a usage", e.Command, e.Flag)
+			tb.Errorf("%s %s has no usage text: give it one", e.Command, e.Flag)
 		}
 	}
 	want := referenceTables(entries)
@@ -48,15 +48,15 @@ func Reference(tb testing.TB, cmd *cli.Command, page string) {
 	}
 }
 
-// row is one line of a table: a flag with all the commands that have it so.
+// row is one line of a table: a flag with the commands that have exactly this flag.
+// Commands whose default or usage differs get a row of their own.
 type row struct {
 	command.Entry
 
 	commands []string
 }
 
-// referenceTables has a table for each group of flags, in the order in which the
-// help pages have the groups.
+// referenceTables has a table for each group of flags, in the order of the help pages.
 func referenceTables(entries []command.Entry) string {
 	var groups, all []string
 	rows := map[string][]*row{}
@@ -93,7 +93,7 @@ func referenceTables(entries []command.Entry) string {
 	return b.String() + "\n"
 }
 
-// cell keeps a text inside its cell.
+// cell escapes the characters that would end a cell or start markup.
 func cell(text string) string {
 	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`).Replace(text)
 }

@@ -18,14 +18,14 @@ type blobReader struct {
 	out *bufio.Reader
 }
 
-// blob reads an object's bytes, nil when it is larger than the mirror sends.
-// A process that failed is left behind and the next call starts another one:
-// what it had still to say would be taken for the next object's.
+// blob reads an object's bytes; nil when it is larger than the mirror sends. After a
+// failure the process is closed and the next call starts another one: the rest of its
+// output would be taken for the next object.
 func (r *repository) blob(ctx context.Context, id string) (data []byte, size int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.blobs == nil {
-		// The process outlives the request that needs it first: Close ends it.
+		// The process outlives the request that starts it: Close ends it.
 		if r.blobs, err = startBlobReader(context.WithoutCancel(ctx), r.dir); err != nil {
 			return nil, 0, err
 		}
@@ -55,8 +55,8 @@ func startBlobReader(ctx context.Context, dir string) (*blobReader, error) {
 	return &blobReader{cmd: cmd, in: in, out: bufio.NewReaderSize(out, 64<<10)}, nil
 }
 
-// read asks for one object. After an error the process's output is out of
-// step and must not be read any more.
+// read asks for one object. After an error the output is out of step and must not be read
+// any more.
 func (b *blobReader) read(id string) (data []byte, size int, err error) {
 	if _, err := fmt.Fprintln(b.in, id); err != nil {
 		return nil, 0, fmt.Errorf("asking git cat-file: %w", err)
@@ -84,10 +84,10 @@ func (b *blobReader) read(id string) (data []byte, size int, err error) {
 	return data, size, nil
 }
 
-// close ends the process in good order: it exits when its input ends.
+// close ends the process by closing its input.
 func (b *blobReader) close() error {
 	_ = b.in.Close()
-	_, _ = io.Copy(io.Discard, b.out) // so that it is not stuck in a write
+	_, _ = io.Copy(io.Discard, b.out) // it may be blocked in a write
 	if err := b.cmd.Wait(); err != nil {
 		return fmt.Errorf("git cat-file: %w", err)
 	}

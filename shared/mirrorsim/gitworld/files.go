@@ -13,10 +13,11 @@ import (
 	"mirrorfleet/shared/mirrorsim"
 )
 
-// maxContent is the size above which the mirror sends null for a text.
+// maxContent is the size, in bytes, above which the mirror sends null for a text.
 const maxContent = 1 << 20
 
-// submodule is the mode of an entry that is a commit of another repository.
+// submodule is git's mode of an entry that is a commit of another repository: it has no
+// text here.
 const submodule = "160000"
 
 // changedFile is one entry of a comparison of two trees.
@@ -41,8 +42,8 @@ func (r *repository) git(ctx context.Context, stdin []byte, args ...string) ([]b
 	return out.Bytes(), nil
 }
 
-// countLines fills additions and deletions of all pull requests with one
-// process.
+// countLines fills in additions and deletions of all pull requests with one process; one
+// for each would take minutes on a long history.
 func (r *repository) countLines(ctx context.Context) error {
 	var in bytes.Buffer
 	at := make(map[string]int, len(r.pulls))
@@ -72,7 +73,7 @@ func (r *repository) countLines(ctx context.Context) error {
 	return nil
 }
 
-// filesOf is the files answer of a pull request, read from git now.
+// filesOf is the files answer of a pull request. It reads git at every call.
 func (r *repository) filesOf(ctx context.Context, p *pullRequest) (mirrorsim.Files, error) {
 	out, err := r.git(ctx, nil, "diff-tree", "-r", "-M", "-z", "--no-abbrev", "--raw", "--numstat", p.base, p.head)
 	if err != nil {
@@ -126,8 +127,9 @@ type blobText struct {
 	content *string
 }
 
-// text reads one side of a file. The other side of an added or removed file
-// is a blob of zeros, which is no object.
+// text reads one side of a file. git names the missing side of an added or removed file
+// by an id of zeros, which is no object. A text with a zero byte is binary: the mirror
+// sends null for it.
 func (r *repository) text(ctx context.Context, mode, blob string) (blobText, error) {
 	if strings.Trim(blob, "0") == "" || mode == submodule {
 		return blobText{}, nil
@@ -143,7 +145,7 @@ func (r *repository) text(ctx context.Context, mode, blob string) (blobText, err
 	return side, nil
 }
 
-// statuses are git's letters in the mirror's words; any other is "changed".
+// statuses are the mirror's words for git's letters; any other letter is "changed".
 //
 //nolint:gochecknoglobals // a table
 var statuses = map[byte]string{'A': "added", 'M': "modified", 'D': "removed", 'R': "renamed", 'C': "copied"}
@@ -182,8 +184,8 @@ func parseChanges(out []byte) ([]changedFile, error) {
 	return changed, nil
 }
 
-// count reads one entry's line counts and returns the tokens after it: a
-// renamed file's two paths are tokens of their own.
+// count reads one entry's line counts and returns the tokens after it. The two paths of a
+// renamed file are tokens of their own.
 func (c *changedFile) count(tokens []string) []string {
 	added, rest, _ := strings.Cut(tokens[0], "\t")
 	deleted, path, _ := strings.Cut(rest, "\t")

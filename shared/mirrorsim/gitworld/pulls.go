@@ -27,7 +27,7 @@ type repository struct {
 	blobs *blobReader // guarded by mu; nil before the first text
 }
 
-// pullRequest is one pull request as its history tells it.
+// pullRequest is one pull request, reconstructed from its history.
 type pullRequest struct {
 	number      int
 	title       string
@@ -37,7 +37,7 @@ type pullRequest struct {
 	headRef     string
 	headRepo    string
 	merge       bool
-	head, base  string // commits: what it left behind, and what was there before
+	head, base  string // commits: the state after it and before it
 	commits     int
 	additions   int
 	deletions   int
@@ -45,7 +45,8 @@ type pullRequest struct {
 	mergedAt    time.Time
 }
 
-// logFormat is one commit in fields that no commit's text can contain.
+// logFormat is one commit, with the separator U+001F between fields: no text of a commit
+// has it in practice.
 const logFormat = "%H%x1f%P%x1f%aN%x1f%aE%x1f%at%x1f%cN%x1f%cE%x1f%ct%x1f%s%x1f%b"
 
 var (
@@ -57,7 +58,8 @@ var (
 	notInLogin  = regexp.MustCompile(`[^a-z0-9]+`)
 )
 
-// githubItself commits what is merged on the web.
+// githubItself is the committer of merges in GitHub's web pages. It does not say who
+// merged.
 const githubItself = "noreply@github.com"
 
 // readRepository reads a history's latest pull requests, newest first.
@@ -79,7 +81,7 @@ func readRepository(ctx context.Context, dir string, limit int) (*repository, er
 	return repo, repo.countLines(ctx)
 }
 
-// readName is owner/repo of the remote, or of the folder when there is none.
+// readName is owner/repo of the remote origin, or of the folder when there is no remote.
 func (r *repository) readName(ctx context.Context) string {
 	if url, err := r.git(ctx, nil, "config", "--get", "remote.origin.url"); err == nil {
 		if m := remoteName.FindStringSubmatch(strings.TrimSpace(string(url))); m != nil {
@@ -96,9 +98,9 @@ func (r *repository) readName(ctx context.Context) string {
 	return cmp.Or(clean(owner), "local") + "/" + cmp.Or(clean(name), "repo")
 }
 
-// parseLog finds the pull requests in a log, at most limit of them. A number
-// that comes up again (a cherry-pick, a merge of its own squash) is the
-// newest commit's.
+// parseLog finds the pull requests in a log, at most limit of them. The log is newest
+// first. When a number is repeated (a cherry-pick, a merge of its own squash), the newest
+// commit counts.
 func parseLog(log []byte, limit int) []pullRequest {
 	var pulls []pullRequest
 	numbers := map[int]bool{}
@@ -124,8 +126,8 @@ func parseLog(log []byte, limit int) []pullRequest {
 	return pulls
 }
 
-// parseCommit reads a commit as a pull request, if it is one. A commit
-// without a parent has nothing before it and is none.
+// parseCommit reads a commit as a pull request, if it is one. A commit without a parent is
+// none: there is nothing to compare it with.
 func parseCommit(fields []string) (pullRequest, bool) {
 	parents := strings.Fields(fields[1])
 	if len(parents) == 0 {
@@ -151,17 +153,18 @@ func parseCommit(fields []string) (pullRequest, bool) {
 	return pull, pull.number > 0
 }
 
-// author takes a commit's author for the pull request's.
+// author sets the pull request's author to that of a commit. For a merge it is called
+// again with the last commit of the branch, whose author opened it.
 func (p *pullRequest) author(fields []string) {
 	p.authorID, p.authorLogin = githubID(fields[3]), login(fields[2], fields[3])
 	p.createdAt = unix(fields[4])
-	if p.createdAt.After(p.mergedAt) { // clocks of authors go as they like
+	if p.createdAt.After(p.mergedAt) { // the clocks of authors may be wrong
 		p.createdAt = p.mergedAt
 	}
 }
 
-// githubID is the account's number where the address tells it, else a number
-// made of the address: above 10^9, so that it is no account's of today.
+// githubID is the account's number where the address has it, else a number derived from
+// the address. It is above 10^9, so it is no real account's of today.
 func githubID(email string) string {
 	email = strings.ToLower(email)
 	if m := noreply.FindStringSubmatch(email); m != nil {
@@ -172,8 +175,8 @@ func githubID(email string) string {
 	return strconv.FormatInt(1_000_000_000+int64(h.Sum32()), 10)
 }
 
-// login is the account's name where the address tells it, else one made of
-// the author's name: what the rule about self-merges compares.
+// login is the account's name where the address has it, else one derived from the
+// author's name. The rule about self-merges compares logins.
 func login(name, email string) string {
 	if m := noreply.FindStringSubmatch(strings.ToLower(email)); m != nil {
 		return m[2]
@@ -183,7 +186,7 @@ func login(name, email string) string {
 	return cmp.Or(slug, user)
 }
 
-// unix reads git's seconds; git itself wrote them, so they are never wrong.
+// unix reads seconds as git prints them.
 func unix(seconds string) time.Time {
 	n, err := strconv.ParseInt(seconds, 10, 64)
 	if err != nil {
@@ -192,9 +195,9 @@ func unix(seconds string) time.Time {
 	return time.Unix(n, 0).UTC()
 }
 
-// fitDates moves the dates of a repository whose oldest pull request is
-// outside the lookback: what lay between oldest and newest merge then lies
-// between a day inside the lookback and an hour before asOf, in proportion.
+// fitDates moves the dates of a repository whose oldest pull request is outside the
+// lookback. The time from the oldest to the newest merge is scaled to the time from a day
+// after the lookback's start to an hour before asOf, so the order and the proportions stay.
 func (r *repository) fitDates(asOf time.Time) {
 	oldest, latest := r.pulls[0].mergedAt, r.pulls[0].mergedAt
 	for _, p := range r.pulls {
@@ -243,8 +246,8 @@ func (p *pullRequest) wire(repo string, asOf time.Time) mirrorsim.Pull {
 	return out
 }
 
-// mergeBase is known for a squash: its parent. A merge is compared with its
-// first parent, which is base_sha, for that is what it changed.
+// mergeBase is the parent of a squash. It is nil for a merge, which is compared with its
+// first parent (base_sha): that is the change that it made.
 func (p *pullRequest) mergeBase() *string {
 	if p.merge {
 		return nil

@@ -15,15 +15,15 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// Uids that the rules give a meaning of their own (scoring: the recycle uid
-// and the issue treasury), and the size of a subnet.
+// The uids with a meaning of their own in the rules (docs/rules/scoring.md#rewards), and
+// the size of a subnet.
 const (
 	recycleUID  = 0
 	treasuryUID = 111
 	maxMiners   = 256
 )
 
-// lookback is that of every repository, in days: the most that a registry may set.
+// lookback of every repository, in days: the maximum that a registry may set.
 const lookback = 90
 
 // Config is what a world is made from.
@@ -33,9 +33,8 @@ type Config struct {
 	// Pulls is how many pull requests of each repository are taken, the
 	// latest ones; 400 by default.
 	Pulls int
-	// KeepDates leaves dates as they are. Otherwise the dates of a repository
-	// whose pull requests do not fit into the lookback are moved, in
-	// proportion, so that they do.
+	// KeepDates keeps all dates. Otherwise the dates of a repository whose pull requests
+	// do not fit into the lookback are moved, in proportion, until they do.
 	KeepDates bool
 }
 
@@ -48,17 +47,17 @@ type change struct {
 	pull *pullRequest
 }
 
-// New makes a world of the pull requests in git histories: squash commits
-// whose title ends in (#N) and merge commits "Merge pull request #N".
+// New makes a world of the pull requests in git histories: squash commits whose title ends
+// in (#N), and merge commits "Merge pull request #N".
 //
-// The miners are their authors (of a merge: the author of the merged branch's
-// last commit), the most active first, uids from 1, and the recycle and
-// treasury uids without an account. What git does not know is set so that
-// pull requests count: base branch main, an author without a role, one
-// approval. The instant as_of is an hour after the newest pull request.
+// The miners are the authors (of a merge: the author of the merged branch's last commit),
+// the most active first, with uids from 1, and the recycle and treasury uids without an
+// account. Data that git does not have is set so that pull requests count: base branch
+// main, an author without a role, one approval. The instant as_of is an hour after the
+// newest pull request.
 //
-// New runs the git command, and keeps one process a repository that texts are
-// read from: Close the world.
+// New runs the git command, and keeps one process for each repository from which a text
+// was read: Close the world.
 func New(ctx context.Context, cfg Config) (*mirrorsim.World, error) {
 	if len(cfg.Dirs) == 0 {
 		return nil, errors.New("git world: no directory, want at least one git repository")
@@ -99,8 +98,8 @@ func New(ctx context.Context, cfg Config) (*mirrorsim.World, error) {
 	return w, nil
 }
 
-// read reads the texts from git now, so that memory holds one answer at a
-// time and not a history.
+// read reads the texts from git at every request, so that memory has single answers and
+// not a history.
 func (c changes) read(ctx context.Context, key string) (mirrorsim.Files, error) {
 	change, known := c[key]
 	if !known {
@@ -109,8 +108,8 @@ func (c changes) read(ctx context.Context, key string) (mirrorsim.Files, error) 
 	return change.repo.filesOf(ctx, change.pull)
 }
 
-// distinctNames numbers repositories of one name: a repository may be given
-// twice, as two clones.
+// distinctNames numbers repositories with the same name: two directories may be clones of
+// one repository.
 func distinctNames(repos []*repository) {
 	seen := map[string]int{}
 	for _, repo := range repos {
@@ -134,8 +133,7 @@ func newest(repos []*repository) time.Time {
 	return at
 }
 
-// registryOf gives every repository an equal share; nothing goes to issues,
-// which git does not hold.
+// registryOf gives every repository an equal share. Nothing goes to issues: git has none.
 func registryOf(repos []*repository) json.RawMessage {
 	type settings struct {
 		EmissionShare       float64        `json:"emission_share"`
@@ -143,7 +141,7 @@ func registryOf(repos []*repository) json.RawMessage {
 		Branches            []string       `json:"additional_acceptable_branches"`
 		Scoring             map[string]int `json:"scoring"`
 	}
-	// Rounded down: shares that add up to more than 1 refuse a registry.
+	// Rounded down, because a registry whose shares add up to more than 1 is refused.
 	equal := math.Floor(1e6/float64(len(repos))) / 1e6
 	registry := map[string]settings{}
 	for _, repo := range repos {
@@ -178,7 +176,7 @@ func minersOf(repos []*repository) []input.Miner {
 	return miners
 }
 
-// hotkey is a made-up one, the same for a uid in every world.
+// hotkey is a made-up hotkey; a uid has the same one in every world.
 func hotkey(uid int) string { return fmt.Sprintf("hk-%03d", uid) }
 
 // indent is JSON for people; the values of this package cannot fail to encode.

@@ -2,9 +2,10 @@
 // and the miners file (docs/rules/scoring.md#inputs).
 //
 // Guarantees: numbers are read as the validator reads them, and every default is
-// filled in. A failure that a miner's own entry tells is found here (FailureOf).
+// filled in. FailureOf finds every failure that a miner's own entry shows.
 //
-// How it fails: a file that breaks a rule is refused whole, with an error for
-// each value: *RegistryError, *MinerError. Long values are not shown in errors,
-// because an access token may stand in the wrong place. Nothing panics on input.
+// How it fails: a file that breaks a rule is refused as a whole, with an error for
+// each value: *RegistryError, *MinerError. Errors do not show long values, because
+// somebody may have put an access token into the wrong field. No input makes the
+// package panic.
 package input

@@ -2,37 +2,40 @@ package input
 
 import "time"
 
-// RecycleUID takes what nobody earns; it is never evaluated.
+// RecycleUID gets the part of the emission that nobody earns. It is never evaluated.
 const RecycleUID = 0
 
-// TreasuryUID is the issue treasury, which has a fixed part of the rewards.
+// TreasuryUID is the issue treasury. It gets a fixed part of the rewards:
+// docs/rules/scoring.md#rewards.
 const TreasuryUID = 111
 
-// NoGitHubID stands for the GitHub id of whoever has none.
+// NoGitHubID is the GitHub id of a miner that has none. Miners with it share no
+// account: docs/rules/scoring.md#fallback-and-shared-accounts.
 const NoGitHubID = "0"
 
-// Miner is one miner as the round's list has it.
+// Miner is one miner of the list that a round is planned with.
 type Miner struct {
 	UID      int    `json:"uid"`
 	Hotkey   string `json:"hotkey"`
 	GitHubID string `json:"github_id"`
-	// Token says how the miner's stored access token stands; it is never the
-	// token itself.
+	// Token is the state of the miner's stored access token, never the token
+	// itself. "" means TokenValid.
 	Token TokenState `json:"token,omitempty"`
-	// IdentityUnreachable says that GitHub did not answer the identity
-	// look-up: the recorded GitHub id is used, and nothing is loaded.
+	// IdentityUnreachable says that GitHub did not answer the identity look-up. The
+	// GitHub id recorded with the token is used, and no pull requests are loaded: the
+	// miner takes the fallback.
 	IdentityUnreachable bool `json:"identity_unreachable,omitempty"`
-	// IdentityKeptAt says that GitHub did not answer the identity look-up
-	// either, but had answered at this instant: that GitHub id is used, and
-	// everything is loaded. Zero when GitHub answered.
+	// IdentityKeptAt says that GitHub did not answer this time but did at this
+	// instant, for the same token. The id of that answer is used, and the miner is
+	// evaluated as usual. Zero when GitHub answered, or with IdentityUnreachable.
 	IdentityKeptAt time.Time `json:"identity_kept_at,omitzero"`
 }
 
-// IdentityUnknown says whether GitHub left the miner's identity look-up
-// unanswered, so that an older GitHub id, or none, stands in for the answer.
+// IdentityUnknown says whether GitHub did not answer the miner's identity look-up.
+// An older GitHub id, or none, then takes the place of the answer.
 func (m Miner) IdentityUnknown() bool { return m.IdentityUnreachable || !m.IdentityKeptAt.IsZero() }
 
-// TokenState is how a miner's stored access token stands.
+// TokenState is the state of a miner's stored access token.
 type TokenState string
 
 // The states of a token; an absent one means valid.
@@ -43,11 +46,11 @@ const (
 	TokenRefused TokenState = "refused" // GitHub refuses it
 )
 
-// Failure is why a miner does not take part in a round; "" when it does, which
-// is null in JSON.
+// Failure is the reason why a miner does not take part in a round. "" means that it
+// takes part, and is null in JSON.
 type Failure string
 
-// The failures.
+// The failures: docs/rules/scoring.md#miners. The texts are published in outcomes.
 const (
 	NoFailure           Failure = ""
 	RecycleMiner        Failure = "recycle uid"
@@ -64,13 +67,14 @@ func (f Failure) MarshalJSON() ([]byte, error) {
 	if f == NoFailure {
 		return []byte("null"), nil
 	}
-	// The codes are plain ASCII without quotes.
+	// The codes are ASCII without quotes or backslashes, so nothing is escaped.
 	return []byte(`"` + string(f) + `"`), nil
 }
 
-// FailureOf is the failure that the miner's own entry tells, in the order in
-// which the validator looks: before anything is loaded. SharedAccount needs
-// the other miners, and is Conclude's to find.
+// FailureOf is the failure that the miner's own entry shows: the first in the
+// validator's order, before anything is loaded. A refused token does not count while
+// the identity is unreachable: nobody has refused it then. SharedAccount depends on
+// the other miners, so Conclude finds it.
 func FailureOf(m Miner) Failure {
 	switch {
 	case m.UID == RecycleUID:

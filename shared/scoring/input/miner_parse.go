@@ -12,38 +12,39 @@ import (
 
 // MinerError is one entry of a miners file that breaks a rule.
 type MinerError struct {
-	Index int // place in the list, from 0
-	UID   int // -1 when the entry has none that can be read
-	Field string
-	Value string
+	Index int    // position in the list, from 0
+	UID   int    // -1 when the entry has no readable uid
+	Field string // "" for the entry as a whole
+	Value string // as the file has it; long values are not shown
 	Want  string
 }
 
+// Error names the miner, the field, its value and what would be right.
 func (e *MinerError) Error() string {
-	who := fmt.Sprintf("miner at index %d", e.Index)
+	text := fmt.Sprintf("miner at index %d", e.Index)
 	if e.UID >= 0 {
-		who += fmt.Sprintf(" (uid %d)", e.UID)
+		text += fmt.Sprintf(" (uid %d)", e.UID)
 	}
 	if e.Field != "" {
-		who += ": " + e.Field
+		text += ": " + e.Field
 	}
 	if e.Value != "" {
-		who += ": " + e.Value
+		text += ": " + e.Value
 	}
-	return who + ": want " + e.Want
+	return text + ": want " + e.Want
 }
 
 // ParseMiners reads a miners file: a list of {uid, hotkey, github_id, token,
 // identity_unreachable, identity_kept_at}, the last three optional. It refuses the
-// whole file when anything breaks a rule, and says all that does: each error about
-// a miner is a *MinerError. Only a miner that fails anyway
+// whole file when anything breaks a rule, and returns every violation: each error
+// about a miner is a *MinerError. Only a miner that fails anyway
 // (docs/rules/scoring.md#miners) may lack a GitHub id.
 func ParseMiners(data []byte) ([]Miner, error) {
 	var entries []json.RawMessage
 	if err := json.Unmarshal(data, &entries); err != nil {
 		return nil, fmt.Errorf("miners: want a list of objects whose keys are "+minerFields+": %w", err)
 	}
-	if entries == nil {
+	if entries == nil { // the file is null, which Unmarshal accepts
 		return nil, fmt.Errorf("miners: %s: want a list", strictjson.Clip(data))
 	}
 	miners := make([]Miner, len(entries))
@@ -65,10 +66,10 @@ func ParseMiners(data []byte) ([]Miner, error) {
 	return miners, nil
 }
 
-// minerFields are the fields of an entry, for errors.
+// minerFields are the fields of an entry, as errors name them.
 const minerFields = "uid, hotkey, github_id, token, identity_unreachable and identity_kept_at"
 
-// minerParser reads one entry and collects what is wrong with it.
+// minerParser reads one entry and collects its errors.
 type minerParser struct {
 	index, uid int
 	wrong      []error
@@ -90,7 +91,7 @@ func (p *minerParser) miner(raw json.RawMessage) Miner {
 		return m
 	}
 	seen := map[string]bool{}
-	// The uid goes first: it names the miner in the other fields' errors.
+	// The uid is read first: errors about the other fields name it.
 	for _, f := range fields {
 		if f.Key == "uid" {
 			m.UID = p.number(f)
@@ -103,7 +104,7 @@ func (p *minerParser) miner(raw json.RawMessage) Miner {
 	if !seen["hotkey"] {
 		p.refuse("hotkey", "missing", "a text; an empty one means that the miner has none")
 	}
-	wrong := len(p.wrong)
+	wrong := len(p.wrong) // errors of fields already; a missing id is worth telling only without more
 	for _, f := range fields {
 		p.field(&m, f)
 	}
@@ -141,6 +142,8 @@ func (p *minerParser) field(m *Miner, f strictjson.Field) {
 	}
 }
 
+// number reads a uid. 31 bits are more than a subnet's 16-bit uids need, and fit an
+// int on every platform.
 func (p *minerParser) number(f strictjson.Field) int {
 	uid, err := strconv.ParseUint(string(f.Value), 10, 31)
 	if err != nil {
@@ -157,8 +160,8 @@ func (p *minerParser) text(f strictjson.Field, into *string) {
 	}
 }
 
-// githubID reads an id that may come as a number or as a text; null and ""
-// mean none.
+// githubID reads an id. Files have it as a number or as a text; null and "" mean
+// none. It is kept as text, so no digit of a long one is lost.
 func (p *minerParser) githubID(f strictjson.Field) string {
 	id := string(f.Value)
 	if strictjson.IsNull(f.Value) {

@@ -11,18 +11,19 @@ import (
 	"mirrorfleet/shared/scoring/strictjson"
 )
 
-// shareTolerance is how far over 1 the emission shares may add up: the
-// rounding of their sum.
+// shareTolerance is how far the sum of the emission shares may exceed 1: shares
+// such as 0.1 add up with rounding errors. docs/rules/scoring.md#registry has it.
 const shareTolerance = 1e-9
 
 // RegistryError is one entry of a registry that breaks a rule.
 type RegistryError struct {
-	Repository string // "" for the registry as a whole
+	Repository string // as the file has it; "" for the registry as a whole
 	Field      string // path of the setting; "" for the entry as a whole
-	Value      string
+	Value      string // shortened; "" where the value does not matter
 	Want       string
 }
 
+// Error names the repository, the field, its value and what would be right.
 func (e *RegistryError) Error() string {
 	var where []string
 	for _, part := range []string{e.Repository, e.Field} {
@@ -37,15 +38,16 @@ func (e *RegistryError) Error() string {
 }
 
 // ParseRegistry reads a registry file. It refuses the whole file when anything
-// breaks a rule, and says all that does: each error is a *RegistryError.
+// breaks a rule, and returns every violation: each error is a *RegistryError.
 //
-// It is as strict as the rules say and reads numbers as the validator does: a
-// fraction where a whole number belongs loses its fraction, a number written
-// as a text is one, null inside eligibility and scoring means the default.
-// Stricter than the validator it refuses names that are not owner/repo,
-// repeated names and keys, numbers that are not finite or could make a score
-// overflow, and values of another kind, with which the validator would fail
-// later, or quietly mean something else.
+// It reads numbers as the validator does. Where a whole number belongs, a fraction
+// is cut off. A number may be written as a text. null inside eligibility and scoring
+// means the default.
+//
+// In four things it is stricter than the validator. It refuses names that are not
+// owner/repo, repeated names and keys, numbers that are not finite or could make a
+// score overflow, and values of a wrong type. With these the validator would fail
+// later or silently score otherwise.
 func ParseRegistry(data []byte) (Registry, error) {
 	entries, err := strictjson.Object(data, "names as owner/repo")
 	if err != nil {
@@ -62,7 +64,7 @@ func ParseRegistry(data []byte) (Registry, error) {
 	return p.registry, nil
 }
 
-// registryParser reads entry by entry and collects what is wrong.
+// registryParser reads a registry entry by entry and collects the errors.
 type registryParser struct {
 	registry Registry
 	name     string // of the entry being read, as the file has it
@@ -73,6 +75,8 @@ func (p *registryParser) refuse(field string, value []byte, want string) {
 	p.wrong = append(p.wrong, &RegistryError{Repository: p.name, Field: field, Value: strictjson.Clip(value), Want: want})
 }
 
+// entry reads one repository. An entry with a bad name is still read, so that one run
+// reports all errors of the file.
 func (p *registryParser) entry(f strictjson.Field) {
 	p.name = f.Key
 	name := python.Lower(f.Key)
@@ -80,7 +84,7 @@ func (p *registryParser) entry(f strictjson.Field) {
 		p.refuse("", nil, "a name as owner/repo")
 	}
 	if _, taken := p.registry.index[name]; taken {
-		p.refuse("", nil, "each repository once: names differ in more than case")
+		p.refuse("", nil, "each repository once: names that differ only in case are the same")
 		return
 	}
 	settings, err := strictjson.Object(f.Value, "settings")
@@ -94,30 +98,36 @@ func (p *registryParser) entry(f strictjson.Field) {
 	p.registry.Repositories = append(p.registry.Repositories, repo)
 }
 
-// isNamePart says whether a text can stand on one side of a repository name's
-// slash: the names go into the paths of requests.
+// isNamePart says whether a text can be the owner or the name of a repository. It
+// becomes a segment of request paths, so it must not be able to change them.
 func isNamePart(s string) bool {
 	return s != "" && s != "." && s != ".." && !strings.ContainsFunc(s, func(r rune) bool {
 		return r <= ' ' || r == 0x7f || strings.ContainsRune(`/\?#%`, r)
 	})
 }
 
-// ownNumbers are the numbers of a repository that stand in no group.
-func ownNumbers() []setting {
+// ownNumbers are the numbers of a repository outside eligibility and scoring.
+func ownNumbers(r *Repository) []setting {
 	return []setting{
-		{key: "emission_share", low: 0, high: 1, least: 1 / maxFactor, needed: true}, // a divisor, unless it is 0
-		{key: "issue_discovery_share", low: 0, high: 1},
-		{key: "maintainer_cut", low: 0, high: 1},
-		factor("default_label_multiplier"),
+		{key: "emission_share", into: &r.EmissionShare, low: 0, high: 1, least: 1 / maxFactor, needed: true}, // a divisor, unless it is 0
+		{key: "issue_discovery_share", into: &r.IssueDiscoveryShare, low: 0, high: 1},
+		{key: "maintainer_cut", into: &r.MaintainerCut, low: 0, high: 1},
+		factor("default_label_multiplier", &r.DefaultLabelMultiplier),
 	}
 }
 
-// factor is a setting that scores are multiplied by.
-func factor(key string) setting { return setting{key: key, low: -maxFactor, high: maxFactor} }
+// factor is the setting of a number that scores are multiplied by. It may be
+// negative: the rules set no range.
+func factor(key string, into *float64) setting {
+	return setting{key: key, into: into, low: -maxFactor, high: maxFactor}
+}
 
+// repository reads the settings of an entry over the defaults. The cut is checked
+// against [0, 1] and then capped, as in the validator: 0.7 is no error. A key that no
+// rule knows is reported as ignored, because the validator passes over it.
 func (p *registryParser) repository(repo *Repository, settings []strictjson.Field) {
-	own := []any{&repo.EmissionShare, &repo.IssueDiscoveryShare, &repo.MaintainerCut, &repo.DefaultLabelMultiplier}
-	p.numbers("", settings, ownNumbers(), own)
+	own := ownNumbers(repo)
+	p.numbers("", settings, own)
 	repo.MaintainerCut = min(repo.MaintainerCut, maxMaintainerCut)
 	for _, s := range settings {
 		switch s.Key {
@@ -135,13 +145,15 @@ func (p *registryParser) repository(repo *Repository, settings []strictjson.Fiel
 		case "scoring":
 			p.scoring(&repo.Scoring, s)
 		default:
-			if !slices.ContainsFunc(ownNumbers(), func(n setting) bool { return n.key == s.Key }) {
+			if !slices.ContainsFunc(own, func(n setting) bool { return n.key == s.Key }) {
 				p.registry.Ignored = append(p.registry.Ignored, p.name+": "+s.Key)
 			}
 		}
 	}
 }
 
+// branches reads globs over branch names, which keep their case. A null inside the
+// list is refused: it is no pattern.
 func (p *registryParser) branches(s strictjson.Field) []string {
 	var patterns []*string
 	if err := json.Unmarshal(s.Value, &patterns); err != nil || slices.Contains(patterns, nil) {
@@ -166,6 +178,8 @@ func (p *registryParser) flag(s strictjson.Field) bool {
 	return flag
 }
 
+// labels reads the label multipliers. Patterns are lower-cased, because label names
+// are. Two patterns that become equal are both kept: the higher multiplier counts.
 func (p *registryParser) labels(s strictjson.Field) []LabelMultiplier {
 	if strictjson.IsNull(s.Value) {
 		return nil
@@ -178,7 +192,7 @@ func (p *registryParser) labels(s strictjson.Field) []LabelMultiplier {
 	multipliers := make([]LabelMultiplier, 0, len(entries))
 	for _, entry := range entries {
 		multiplier, ok := parseNumber(entry.Value, false)
-		if of := factor(s.Key); !ok || !of.holds(multiplier) {
+		if of := factor(s.Key, nil); !ok || !of.holds(multiplier) {
 			p.refuse(s.Key+"."+entry.Key, entry.Value, of.want())
 		}
 		multipliers = append(multipliers, LabelMultiplier{Pattern: python.Lower(entry.Key), Multiplier: multiplier})
@@ -186,20 +200,22 @@ func (p *registryParser) labels(s strictjson.Field) []LabelMultiplier {
 	return multipliers
 }
 
+// fixed reads a fixed base score; nil is none.
 func (p *registryParser) fixed(s strictjson.Field) *float64 {
 	if strictjson.IsNull(s.Value) {
 		return nil
 	}
 	fixed, ok := parseNumber(s.Value, false)
-	// A number as a text is none here: the validator multiplies what it read.
-	if of := factor(s.Key); !ok || s.Value[0] == '"' || !of.holds(fixed) {
+	// A number written as text is refused here. The validator does not convert this
+	// setting: it multiplies what it has read.
+	if of := factor(s.Key, nil); !ok || s.Value[0] == '"' || !of.holds(fixed) {
 		p.refuse(s.Key, s.Value, of.want()+", or null for none")
 		return nil
 	}
 	return &fixed
 }
 
-// total refuses shares that add up to more than there is.
+// total refuses emission shares that add up to more than 1.
 func (p *registryParser) total() {
 	sum := 0.0
 	for i := range p.registry.Repositories {

@@ -6,12 +6,12 @@ import (
 	"mirrorfleet/shared/scoring/python"
 )
 
-// Registry is the repositories that a round scores, in the order of the file:
-// the emission is listed in that order.
+// Registry is the repositories that a round scores, in the order of the file. The
+// emission is computed and listed in that order. It never changes once parsed.
 type Registry struct {
 	Repositories []Repository
-	// Ignored are settings that no rule knows, as "owner/repo: key". The
-	// validator passes over them, so they refuse nothing; they may be typos.
+	// Ignored are settings that no rule knows, as "owner/repo: key". They are no
+	// errors, because the validator ignores them, but they may be typos.
 	Ignored []string
 
 	index map[string]int // by lower-cased name
@@ -19,32 +19,33 @@ type Registry struct {
 
 // Repository is one entry of the registry with every default filled in.
 type Repository struct {
-	Name                   string // lower-cased
-	EmissionShare          float64
-	IssueDiscoveryShare    float64
-	MaintainerCut          float64 // capped at maxMaintainerCut
-	AdditionalBranches     []string
-	TrustedLabelPipeline   bool
+	Name                   string            // lower-cased
+	EmissionShare          float64           // of the whole emission
+	IssueDiscoveryShare    float64           // of the repository's slice; the rest is for pull requests
+	MaintainerCut          float64           // of the repository's share; capped at maxMaintainerCut
+	AdditionalBranches     []string          // globs, case-sensitive
+	TrustedLabelPipeline   bool              // labels count whoever sets them
 	LabelMultipliers       []LabelMultiplier // in file order
-	DefaultLabelMultiplier float64
-	// FixedBaseScore replaces the base score when it is not nil.
+	DefaultLabelMultiplier float64           // for a pull request without a label that counts
+	// FixedBaseScore replaces the base score; nil for none.
 	FixedBaseScore *float64
 	Eligibility    Eligibility
 	Scoring        Scoring
 
-	// FixedBaseWhole says that the fixed base score is written as an integer,
-	// which decides how sums of it are rounded.
+	// FixedBaseWhole says that the file has the fixed base score as an integer. It
+	// decides how the validator's sums of it are rounded.
 	FixedBaseWhole bool
 }
 
-// LabelMultiplier is a glob over lower-cased label names with what a label that
-// it matches multiplies by.
+// LabelMultiplier is a glob over lower-cased label names, with the multiplier of the
+// labels that it matches.
 type LabelMultiplier struct {
 	Pattern    string
 	Multiplier float64
 }
 
-// Eligibility are a repository's gates and thresholds.
+// Eligibility are a repository's gates and thresholds. Thresholds count open items;
+// credibilities are shares from 0 to 1.
 type Eligibility struct {
 	MinValidMergedPRs               int
 	MinCredibility                  float64
@@ -59,7 +60,7 @@ type Eligibility struct {
 	MaxOpenIssueThreshold           int
 }
 
-// Scoring are a repository's figures of the multipliers.
+// Scoring are the parameters of a repository's multipliers and of its base score.
 type Scoring struct {
 	PRLookbackDays            int
 	OpenPRCollateralPercent   float64
@@ -70,7 +71,8 @@ type Scoring struct {
 	TimeDecay                 TimeDecay
 }
 
-// TimeDecay is the curve that a merge loses its worth along.
+// TimeDecay is the curve by which a merge loses its worth: none in the grace
+// period, then a sigmoid that is half at the midpoint, never below the minimum.
 type TimeDecay struct {
 	GracePeriodHours    int
 	SigmoidMidpointDays float64
@@ -78,10 +80,11 @@ type TimeDecay struct {
 	MinMultiplier       float64
 }
 
-// maxMaintainerCut is the most that a repository may give its maintainers.
+// maxMaintainerCut is the maximum share that a repository gives its maintainers.
 const maxMaintainerCut = 0.5
 
-// DefaultRepository is a repository with nothing set: docs/rules/scoring.md#registry.
+// DefaultRepository is a repository with every setting at its default:
+// docs/rules/scoring.md#registry. Its emission share is 0, since that has no default.
 func DefaultRepository(name string) Repository {
 	return Repository{
 		Name:                   name,
@@ -117,7 +120,8 @@ func DefaultRepository(name string) Repository {
 	}
 }
 
-// Repository finds a repository by its name, however it is cased.
+// Repository finds a repository by its name in any case. It tries the name as given
+// first, because most callers have it lower-cased.
 func (r Registry) Repository(name string) (*Repository, bool) {
 	i, found := r.index[name]
 	if !found {
@@ -129,13 +133,13 @@ func (r Registry) Repository(name string) (*Repository, bool) {
 	return &r.Repositories[i], true
 }
 
-// Windows says for each repository since when its pull requests and issues
-// count: as_of − pr_lookback_days.
+// Windows has for each repository the instant from which its pull requests and
+// issues count: as_of − pr_lookback_days. It is the body of the mirror's requests.
 func (r Registry) Windows(asOf time.Time) map[string]time.Time {
 	windows := make(map[string]time.Time, len(r.Repositories))
 	for i := range r.Repositories {
 		repo := &r.Repositories[i]
-		// Days of 24 hours: the instants are UTC, which has no others.
+		// A day is 24 hours: the instants are UTC, which has no daylight saving.
 		windows[repo.Name] = asOf.UTC().Add(-time.Duration(repo.Scoring.PRLookbackDays) * 24 * time.Hour)
 	}
 	return windows

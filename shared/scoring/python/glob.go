@@ -1,13 +1,13 @@
 package python
 
-// Match says whether the whole of s matches a glob: * any
-// run of characters, ? one, [abc], [a-z] and [!abc] classes. A bracket that is
-// never closed is itself. Matching never fails and takes at most
-// len(pattern) × len(s) steps.
+// Match says whether the whole of s matches a glob: * is any run of characters, ? is
+// one, and [abc], [a-z] and [!abc] are classes. A bracket that is never closed is a
+// plain character. It is Python's fnmatch.fnmatchcase: / and newlines are characters
+// like any other. Matching never fails and takes at most len(pattern) × len(s) steps.
 func Match(pattern, s string) bool {
 	p, text := []rune(pattern), []rune(s)
 	i, j := 0, 0
-	// Where to go on when the last star must take one character more.
+	// The place to resume from when the last star must take one character more.
 	star, taken := -1, 0
 	for j < len(text) {
 		if i < len(p) && p[i] == '*' {
@@ -33,8 +33,8 @@ func Match(pattern, s string) bool {
 	return i == len(p)
 }
 
-// matchOne matches one character against the part of the pattern at i, and
-// says where the next part starts.
+// matchOne matches one character against the part of the pattern at i, and returns
+// where the next part starts.
 func matchOne(p []rune, i int, r rune) (next int, ok bool) {
 	switch p[i] {
 	case '?':
@@ -47,8 +47,8 @@ func matchOne(p []rune, i int, r rune) (next int, ok bool) {
 	return i + 1, p[i] == r
 }
 
-// classEnd is where the class that opens at i closes, -1 for never. A closing
-// bracket right after the opening one, or after its !, is a member.
+// classEnd is where the class that opens at i closes, -1 if it never does. A closing
+// bracket right after the opening one, or after its !, is a member of the class.
 func classEnd(p []rune, i int) int {
 	end := i + 1
 	if end < len(p) && p[end] == '!' {
@@ -66,10 +66,9 @@ func classEnd(p []rune, i int) int {
 	return end
 }
 
-// matchClass says whether r is in a class. The validator turns a class into a
-// regular expression; what that does with odd classes is done here too: a
-// range that is empty vanishes, a class of nothing matches nothing, and one of
-// a lone ! matches everything.
+// matchClass says whether r is in a class. Python turns a class into a regular
+// expression, and odd classes behave here as they do there: an empty range vanishes,
+// a class of nothing matches nothing, and a class of a lone ! matches everything.
 func matchClass(class []rune, r rune) bool {
 	members := classMembers(class)
 	if len(members) == 0 {
@@ -108,7 +107,7 @@ func inClass(members []member, r rune) bool {
 }
 
 // classMembers splits a class at the dashes that make ranges, drops the empty
-// ranges, and lists what is left.
+// ranges, and lists the rest.
 func classMembers(class []rune) []member {
 	chunks := classChunks(class)
 	for k := len(chunks) - 1; k > 0; k-- {
@@ -130,8 +129,8 @@ func classMembers(class []rune) []member {
 	return members
 }
 
-// classChunks cuts a class at each dash that has a character before and after
-// it which no other range uses; the other dashes are members.
+// classChunks cuts a class at each dash between two characters that no other range
+// uses. The other dashes are members.
 func classChunks(class []rune) [][]rune {
 	var chunks [][]rune
 	start, from := 0, 1

@@ -14,8 +14,8 @@ type Field struct {
 	Value json.RawMessage
 }
 
-// Object reads a JSON object and refuses what encoding/json lets pass: a
-// repeated key, and anything after the object's end.
+// Object reads a JSON object. It refuses a repeated key and anything after the
+// object's end. what describes the keys in the error about a value that is no object.
 func Object(data []byte, what string) ([]Field, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if start, err := d.Token(); err != nil || start != json.Delim('{') {
@@ -30,7 +30,7 @@ func Object(data []byte, what string) ([]Field, error) {
 		}
 		f := Field{Key: token.(string)} //nolint:forcetypeassert // a key of an object is a string, or Token fails
 		if seen[f.Key] {
-			return nil, fmt.Errorf("key %q stands twice: want it once", f.Key)
+			return nil, fmt.Errorf("key %q is repeated: want it once", f.Key)
 		}
 		seen[f.Key] = true
 		if err := d.Decode(&f.Value); err != nil {
@@ -56,15 +56,16 @@ func Clip(raw []byte) string {
 	return string(raw[:most]) + "…"
 }
 
-// Discreet is a value as an error shows it. A long one is not shown at all:
-// whoever misunderstands a field writes an access token into it.
+// Discreet is a value as an error shows it. A long one is not shown at all: an
+// operator who misunderstands a field may have put an access token into it.
 func Discreet(value json.RawMessage) string {
-	const longest = 24 // what is right is shorter, and a token is longer
+	const longest = 24 // bytes: valid values are shorter, tokens are longer
 	if len(value) > longest {
 		return fmt.Sprintf("a value of %d bytes", len(value))
 	}
 	return Clip(value)
 }
 
-// IsNull says whether a value is null, which Unmarshal passes over.
+// IsNull says whether a value is null. Unmarshal leaves its target unchanged for null
+// and returns no error.
 func IsNull(raw json.RawMessage) bool { return string(raw) == "null" }

@@ -1,8 +1,9 @@
 package tokens
 
-// TreeDiff subtracts the multisets of base and head both ways and scores what
-// is left over; nil has no signatures. Both must have been collected with these
-// weights and share one numbering of node types, under which their names stand.
+// TreeDiff subtracts the multisets of base and head from each other, both ways, and
+// scores the leftovers: docs/rules/scoring.md#tree-diff. nil has no signatures. Both
+// must have been collected with these weights and with one numbering of node types,
+// which indexes kinds and names.
 func TreeDiff(base, head *Signatures, kinds []KindWeights, names []string) Diff {
 	by := make(kindSums, 2*len(kinds))
 	added, deleted := leftover(head, base, kinds, by, true), leftover(base, head, kinds, by, false)
@@ -19,8 +20,8 @@ type sum struct {
 	score float64
 }
 
-// add counts copies of a signature. The conversion keeps product and sum two
-// roundings: see totals.go. It returns the product.
+// add counts copies of a signature and returns the product. The conversion keeps the
+// product and the sum apart, each with a rounding of its own: see totals.go.
 func (s *sum) add(copies int, weight float64) float64 {
 	product := float64(weight * float64(copies))
 	s.count += copies
@@ -30,8 +31,9 @@ func (s *sum) add(copies int, weight float64) float64 {
 
 type sums struct{ structural, leaf sum }
 
-// leftover sums what side has more of than other, in the order of first
-// appearance in side's walk: the order decides the last bit of a sum.
+// leftover adds up the signatures of which side has more copies than other, in the
+// order of first appearance in side's walk. The order decides the last bit of a sum:
+// docs/rules/scoring.md#order-of-sums.
 func leftover(side, other *Signatures, kinds []KindWeights, by kindSums, added bool) sums {
 	var left sums
 	if side == nil {

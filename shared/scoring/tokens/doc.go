@@ -9,11 +9,10 @@
 //   - There is no network, disk or clock here: the same files, nodes and weights
 //     give the same figures, to the last bit.
 //   - Sums are taken in the order of docs/rules/scoring.md#order-of-sums.
-//   - FiguresVersion changes with whatever changes a figure, so that figures that
-//     were kept under another version are not used.
+//   - FiguresVersion changes with everything that changes a result, so that results
+//     stored under another version are not used.
 //
-// How it fails: weights that break a rule are refused whole, with an error for
-// each value (WeightsError). Figures that no text can have are refused
-// (Diff.Possible): a hostile text may take over the process that parses it.
-// Nothing panics on input.
+// How it fails: a weights file that breaks a rule is refused as a whole
+// (WeightsError). A diff that no text can have is refused (Diff.Possible): a hostile
+// text may take over the process that parses it. No input makes the package panic.
 package tokens

@@ -1,8 +1,8 @@
 package tokens
 
-// File is one file of a pull request with its texts before and after. Head
-// and Base are nil when the mirror sends null, ByteSize (of the head, or of the
-// base when there is no head) when it sends no number.
+// File is one file of a pull request with its texts before (Base) and after (Head).
+// A text is nil when the mirror sends null. ByteSize is the size of the head, or of
+// the base when there is no head; nil when the mirror sends no number.
 type File struct {
 	Filename         string  `json:"filename"`
 	PreviousFilename string  `json:"previous_filename,omitempty"`

@@ -7,14 +7,15 @@ import (
 	"mirrorfleet/shared/scoring/python"
 )
 
-// baseName is what follows the last slash.
+// baseName is the part of a path after the last slash.
 func baseName(path string) string {
 	return path[strings.LastIndexByte(path, '/')+1:]
 }
 
-// Extension is the extension that a file is scored by: of the base name, what
-// follows the last dot, lower-cased. Of names without a dot only dockerfile and
-// makefile have one: themselves.
+// Extension is the extension by which a file is scored: the part of the base name
+// after the last dot, lower-cased. Of the names without a dot only dockerfile and
+// makefile have one: the name itself. docs/rules/scoring.md#extensions-and-test-files
+// has the rule.
 func Extension(path string) string {
 	base := python.Lower(baseName(path))
 	if dot := strings.LastIndexByte(base, '.'); dot >= 0 {
@@ -49,14 +50,14 @@ var (
 func IsTestFile(path string) bool {
 	lower := python.Lower(path)
 	if !strings.Contains(lower, "test") && !strings.Contains(lower, "spec") {
-		return false // every pattern has one of them; most paths have none
+		return false // each pattern contains one of the two words; most paths have neither
 	}
 	return testPath.MatchString(lower) || testBase.MatchString(baseName(lower))
 }
 
-// The marks of tests inside production files. A word ends where neither letter,
-// digit nor underscore of any script follows, as the validator reads its
-// patterns; RE2's own \b and \w know ASCII alone.
+// The marks of tests inside production files: docs/rules/scoring.md#tree-diff. A word
+// ends where no letter, digit or underscore of any script follows, as in Python's
+// regular expressions; \b and \w of RE2 know ASCII alone.
 var (
 	rustTests = regexp.MustCompile(`(?m)^[ \t]*(?:#\[(?:cfg\()?test` + wordEnd +
 		`|#!\[cfg\(test\)\]|#\[[\pL\pN_]+::test` + wordEnd + `)`)
@@ -66,8 +67,8 @@ var (
 
 const wordEnd = `(?:[^\pL\pN_]|\z)`
 
-// HasInlineTests says whether a head's text holds tests of its own, which makes
-// the whole file a test file. Only rs, zig and d files can.
+// HasInlineTests says whether a head contains tests, which make the whole file a test
+// file. Only rs, zig and d files can have them.
 func HasInlineTests(ext, head string) bool {
 	switch ext {
 	case "rs":

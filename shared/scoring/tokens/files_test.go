@@ -118,7 +118,7 @@ func TestUnlistedLineWeight(t *testing.T) {
 	}
 }
 
-// When a path stands twice, the last one's texts count for both: the validator
+// When a path is repeated, the texts of its last entry count for all: the validator
 // keeps texts by path.
 func TestTextsBelongToAPath(t *testing.T) {
 	t.Parallel()

@@ -5,11 +5,12 @@ import (
 	"slices"
 )
 
-// maxContributions is how many node types a file's figures name.
+// maxContributions is how many node types are named for one file. They only explain:
+// no rule reads them.
 const maxContributions = 5
 
-// Contribution is what the nodes of one type add to a file's score: as nodes of
-// the tree (structural), or as leaves with their text.
+// Contribution is the part of a file's score that the nodes of one type give, either
+// as nodes of the tree (structural) or as leaves with their text.
 type Contribution struct {
 	Type    string  `json:"type"`
 	Leaf    bool    `json:"leaf,omitempty"`
@@ -18,17 +19,17 @@ type Contribution struct {
 	Score   float64 `json:"score"`
 }
 
-// Diff is a tree diff: its figures, and the node types that give the most.
+// Diff is a tree diff: its counts and scores, and the node types that give most.
 type Diff struct {
 	Breakdown
 
 	Largest []Contribution
-	// OutOfTime is that of FileFigures.
+	// OutOfTime is FileFigures.OutOfTime.
 	OutOfTime bool
 }
 
-// kindSums adds up what each node type gives: structural at twice its number,
-// as leaves one after it.
+// kindSums adds up the score of each node type. The structural sum of type n is at
+// index 2n, the one of its leaves at 2n+1.
 type kindSums []struct {
 	added, deleted int
 	score          float64
@@ -49,8 +50,8 @@ func (k kindSums) add(kind uint16, leaf, added bool, copies int, score float64) 
 	}
 }
 
-// largest are the node types that give the most, by their names; those that
-// give nothing are none of them.
+// largest are the node types that give most, by name. A type without a score is left
+// out.
 func (k kindSums) largest(names []string) []Contribution {
 	var all []Contribution
 	for at, sum := range k {
@@ -58,14 +59,16 @@ func (k kindSums) largest(names []string) []Contribution {
 			all = append(all, Contribution{names[at/2], at%2 == 1, sum.added, sum.deleted, sum.score})
 		}
 	}
-	// Names are last: numbers of types may change with a grammar's version.
+	// Equal scores are ordered by name: the number of a type may change with the
+	// version of its grammar.
 	slices.SortFunc(all, func(a, b Contribution) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Type, b.Type), cmp.Compare(b.Added+b.Deleted, a.Added+a.Deleted))
 	})
 	return slices.Clip(all[:min(len(all), maxContributions)])
 }
 
-// times weights contributions as times of Breakdown does the sums.
+// times multiplies contributions by the weights of language and test, as
+// Breakdown.times does with the sums.
 func times(largest []Contribution, weight float64) []Contribution {
 	weighted := slices.Clone(largest)
 	for i := range weighted {

@@ -16,8 +16,8 @@ const (
 	leafKey       = "leaf_tokens"
 )
 
-// maxWeight bounds a weight: three orders of magnitude over the largest in
-// force, and far from where a sum could overflow.
+// maxWeight bounds a weight. It is three orders of magnitude above the largest in
+// use, and no sum of such weights can overflow.
 const maxWeight = 1000
 
 // WeightsError is a weights file that breaks a rule.
@@ -36,9 +36,10 @@ func (e *WeightsError) Error() string {
 
 func (e *WeightsError) Unwrap() error { return e.Err }
 
-// ParseWeights reads the validator's two weights files. It is strict: unknown
-// and repeated keys, languages without a grammar and weights outside [0, 1000]
-// are refused with a *WeightsError, since a slip here moves every score.
+// ParseWeights reads the validator's two weights files:
+// docs/rules/scoring.md#weights. It is strict, because a slip here moves every score:
+// unknown and repeated keys, languages without a grammar and weights outside
+// [0, 1000] are refused with a *WeightsError.
 func ParseWeights(languages, tokens []byte) (*Weights, error) {
 	w := &Weights{}
 	var err error

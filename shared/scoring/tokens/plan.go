@@ -1,26 +1,28 @@
 package tokens
 
-// Figures of docs/rules/scoring.md#method.
+// The numbers of docs/rules/scoring.md#method and
+// docs/rules/scoring.md#extensions-and-test-files.
 const (
-	testWeight     = 0.05      // what a test file's score counts
-	maxLinesScored = 300       // of a file that is scored by lines
-	maxTextBytes   = 1_000_000 // of a text that is parsed
+	testWeight     = 0.05      // the weight of a test file
+	maxLinesScored = 300       // changed lines that count in a line-scored file
+	maxTextBytes   = 1_000_000 // bytes of UTF-8 in a text that is parsed
 )
 
-// FilePlan is one file on its way to its figures: complete at once unless its
-// method is the tree diff, whose figures Finish adds.
+// FilePlan is one file with its method. Its figures are complete unless the method is
+// the tree diff: then Finish adds them.
 type FilePlan struct {
 	Figures FileFigures
-	// Language, Base and Head are set for a tree diff alone. An absent text is
-	// "": both give no nodes.
+	// Language, Base and Head are set for a tree diff alone. An absent text is "",
+	// which has no nodes.
 	Language   string
 	Base, Head string
-	// weight is that of the extension, times that of a test.
+	// weight is the weight of the extension times the one of a test.
 	weight float64
 }
 
-// PlanFiles decides every file's method, in order. Texts belong to a path: when
-// a path stands twice, the last one's texts count for both, as in the validator.
+// PlanFiles decides every file's method, in order. Texts belong to a path: when a
+// path is repeated, the texts of its last entry count for all, as in the validator,
+// which keeps them in a dictionary by path.
 func PlanFiles(files []File, w *Weights) []FilePlan {
 	last := make(map[string]int, len(files))
 	for i := range files {
@@ -34,8 +36,8 @@ func PlanFiles(files []File, w *Weights) []FilePlan {
 	return plans
 }
 
-// planFile applies the first row that fits of the table in
-// docs/rules/scoring.md#method.
+// planFile applies the first row that fits in the table of
+// docs/rules/scoring.md#method. The cases are in the table's order.
 func planFile(f *File, base, head *string, w *Weights) FilePlan {
 	ext, test := Extension(f.Filename), IsTestFile(f.Filename)
 	plan := FilePlan{Figures: FileFigures{Filename: f.Filename, Change: changeOf(f), Test: test, Lines: f.Changes}}
@@ -75,6 +77,7 @@ func weightOf(test bool) float64 {
 	return 1
 }
 
+// categoryOf applies the first sentence of docs/rules/scoring.md#totals.
 func categoryOf(f FileFigures) Category {
 	switch {
 	case f.Test:
@@ -85,8 +88,8 @@ func categoryOf(f FileFigures) Category {
 	return CategoryNonCode
 }
 
-// Finish gives the figures of the file; diff is the tree diff of its texts
-// before weighting, and ignored when the method is another.
+// Finish returns the figures of the file. diff is the tree diff of its texts without
+// weights of language and test; it is ignored for any other method.
 func (p *FilePlan) Finish(diff Diff) FileFigures {
 	figures := p.Figures
 	if figures.Method != MethodTreeDiff {
@@ -101,8 +104,8 @@ func (p *FilePlan) Finish(diff Diff) FileFigures {
 	return figures
 }
 
-// TimedOut is the token scoring of a pull request whose process ended before
-// its figures were there: zeros, and each file says why.
+// TimedOut is the token scoring of a pull request whose process ran out of its budget
+// or died: docs/rules/scoring.md#budget. All scores are 0, and each file says why.
 func TimedOut(files []File) Figures {
 	figures := make([]FileFigures, len(files))
 	for i := range files {

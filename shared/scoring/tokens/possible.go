@@ -6,17 +6,19 @@ import (
 	"math"
 )
 
-// maxNodesPerByte bounds the nodes of a text: a node without text needs another
-// one beside it that has some, and types are nested a few deep over one text. A
-// file of one-letter names has about three.
+// maxNodesPerByte bounds the nodes of a text. A node without text has one with text
+// beside it, and only a few types nest over the same text. A file of one-letter names
+// has about three nodes a byte.
 const maxNodesPerByte = 64
 
-// roundings is how much larger than its exact value a sum of weights may be.
+// roundings is the factor by which the rounding of additions may raise a sum of
+// weights above its exact value.
 const roundings = 1 + 1e-9
 
 // Possible returns an error that names a value of the diff which texts of this size
-// cannot have, nil when all values are possible. A hostile text may take over the
-// process that parses it. Sums of diffs that passed are finite and not below 0.
+// in bytes cannot have, or nil. The diff comes from a process that parses foreign
+// texts, and a hostile text may take that process over. It can then lie within these
+// bounds, but no sum of diffs that passed is negative, infinite or NaN.
 func (d *Diff) Possible(w *Weights, bytes int) error {
 	most := maxNodesPerByte * (bytes + 1)
 	b := &d.Breakdown
@@ -60,8 +62,8 @@ func (c *Contribution) possible(w *Weights, most int) error {
 	return possible(c.Added+c.Deleted, c.Score, 2*most, weight)
 }
 
-// possible compares a sum with what its nodes can give. A score that is no number
-// fails every comparison.
+// possible compares a score with the maximum that its nodes can give. The order of
+// the cases matters: NaN fails every comparison, so it ends in the third.
 func possible(count int, score float64, most int, weight float64) error {
 	switch {
 	case count < 0 || count > most:

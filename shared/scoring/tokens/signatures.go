@@ -2,11 +2,11 @@ package tokens
 
 import "hash/maphash"
 
-// Node is one node of a syntax tree in the order of a depth-first walk. Only
-// nodes that give a signature are needed: leaves, and those whose type has a
-// structural weight. Comments must be left out, with everything under them.
+// Node is one node of a syntax tree, in the order of a depth-first walk. Only nodes
+// with a signature are needed: leaves, and nodes whose type has a structural weight.
+// Comments must be left out, with everything under them.
 type Node struct {
-	Start, End uint32 // the range of the source text
+	Start, End uint32 // the node's bytes in the text: End is exclusive
 	Kind       uint16 // the node type's number: one type, one number
 	Leaf       bool
 }
@@ -14,9 +14,9 @@ type Node struct {
 // KindWeights are the weights of one node type.
 type KindWeights struct{ Structural, Leaf float64 }
 
-// Signatures is the multiset of signatures of one text, by first appearance in
-// the walk. It keeps the text, which its leaves point into. It never changes
-// once collected and is safe for concurrent use.
+// Signatures is the multiset of signatures of one text, in the order of their first
+// appearance in the walk. It keeps the text, because its leaves refer to it. It never
+// changes once collected and is safe for concurrent use.
 type Signatures struct {
 	text  string
 	list  []signature
@@ -31,12 +31,13 @@ type signature struct {
 	leaf       bool
 }
 
-// hashSeed is one for the process: hashes are compared within it alone, never
-// stored, and decide nothing but where a signature is looked for.
+// hashSeed is random for each process, so no text can be made to collide. Hashes are
+// never stored, and decide only where a signature is looked for.
 var hashSeed = maphash.MakeSeed() //nolint:gochecknoglobals // see above
 
-// Collect builds the multiset of a text's nodes. A structural signature of a
-// node stands before its leaf one.
+// Collect builds the multiset of a text's nodes. A node's structural signature comes
+// before its leaf signature: docs/rules/scoring.md#order-of-sums. The nodes come from a
+// process that may have been taken over, so ranges are cut to the text.
 func Collect(text string, nodes []Node, kinds []KindWeights) *Signatures {
 	s := &Signatures{text: text}
 	s.grow(64)
@@ -58,13 +59,13 @@ func Collect(text string, nodes []Node, kinds []KindWeights) *Signatures {
 	return s
 }
 
-// Size is about what it takes of memory, in bytes, text included.
+// Size is about the memory that it takes, in bytes, the text included.
 func (s *Signatures) Size() int {
 	const signatureSize, slotSize = 32, 4
 	return len(s.text) + signatureSize*cap(s.list) + slotSize*len(s.table)
 }
 
-// hashIn is the hash of a signature, whose bytes are in text.
+// hashIn is the hash of a signature whose bytes are in text.
 func (sig *signature) hashIn(text string) uint64 {
 	if !sig.leaf {
 		return kindHash(sig.kind)
@@ -102,7 +103,8 @@ func (s *Signatures) find(sig *signature, text string) (slot int, found bool) {
 	return slot, false
 }
 
-// grow makes the table a power of two of this size, which stays at most half full.
+// grow rebuilds the table with this size, a power of two. It is at most half full, so
+// that probing ends.
 func (s *Signatures) grow(size int) {
 	s.table = make([]int32, size)
 	mask := size - 1

@@ -2,13 +2,13 @@ package tokens
 
 import "slices"
 
-// FiguresVersion is the version of what makes figures of files here: methods,
-// categories, weighting, totals and the shape of Figures. Figures are kept
-// for weeks, so whatever changes one of them raises it.
+// FiguresVersion is the version of methods, categories, weighting, totals and the
+// shape of Figures. Figures are cached for weeks: a change to any of these must raise
+// it, or old and new results mix in one round.
 const FiguresVersion = 2
 
-// Method is how a file came by its score: the first row that applies to it of
-// the table in docs/rules/scoring.md#method.
+// Method is how a file is scored: the first row that fits in the table of
+// docs/rules/scoring.md#method.
 type Method string
 
 // The methods.
@@ -23,7 +23,7 @@ const (
 	MethodSkippedTimeout   Method = "skipped-isolation-timeout"
 )
 
-// Category is the kind of text that a file's score counts as.
+// Category is the kind of text that a file counts as: docs/rules/scoring.md#totals.
 type Category string
 
 // The categories.
@@ -33,8 +33,8 @@ const (
 	CategoryNonCode Category = "non-code"
 )
 
-// Breakdown is a tree diff's eight figures. In a file's figures the scores
-// carry the weights of language and test; counts never do.
+// Breakdown has the eight sums of a tree diff. In FileFigures the scores include the
+// weights of language and test; counts never do.
 type Breakdown struct {
 	StructuralAddedCount   int     `json:"structural_added_count"`
 	StructuralAddedScore   float64 `json:"structural_added_score"`
@@ -56,18 +56,18 @@ type FileFigures struct {
 	Score    float64  `json:"score"`
 	Nodes    int      `json:"nodes"`
 	Lines    int      `json:"lines"`
-	// OutOfTime says that base or head took too long to parse, and so has no
-	// nodes here.
+	// OutOfTime says that base or head took more than 2 s to parse and counts as
+	// having no nodes: docs/rules/scoring.md#tree-diff.
 	OutOfTime bool `json:"out_of_time,omitempty"`
 	// Breakdown is nil for every method but the tree diff.
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
-	// Largest are the node types that give the most of it, at most five, with
-	// the weights of language and test applied to their scores.
+	// Largest are the node types that give most of the score, at most five. Their
+	// scores include the weights of language and test.
 	Largest []Contribution `json:"largest,omitempty"`
 }
 
-// Change is what a pull request does to a file, as the mirror tells it. No rule
-// reads it: a validator's database has it.
+// Change is what a pull request does to a file, as the mirror says. No rule reads it:
+// it is stored because a validator's database has it.
 type Change struct {
 	Status           string `json:"status"`
 	PreviousFilename string `json:"previous_filename,omitempty"`
@@ -99,8 +99,8 @@ type Figures struct {
 	TotalNodesScored int           `json:"total_nodes_scored"`
 }
 
-// OutOfBudget says whether time or memory ran out over a file, so that the
-// figures do not follow from the files alone.
+// OutOfBudget says whether time or memory ran out at a file. Such figures depend on
+// the machine, not on the files alone, so they are not cached.
 func (t *Figures) OutOfBudget() bool {
 	return t != nil && slices.ContainsFunc(t.Files, func(f FileFigures) bool {
 		return f.OutOfTime || f.Method == MethodSkippedTimeout

@@ -6,18 +6,18 @@ import (
 	"mirrorfleet/shared/scoring/python"
 )
 
-// Figures of the base score: docs/rules/scoring.md#totals.
+// The numbers of the base score: docs/rules/scoring.md#totals.
 const (
-	maxBase          = 25   // what the token score alone can give
-	maxBonus         = 5    // what the total score adds at most
-	scoreOfFullBonus = 1500 // the total score that gives all of the bonus
+	maxBase          = 25   // the limit that the token score alone approaches
+	maxBonus         = 5    // the maximum that the total score adds
+	scoreOfFullBonus = 1500 // the total score from which the bonus is full
 )
 
 // The rules fix the order of every floating-point operation. A product is
 // converted to float64 before it is added, so that no compiler fuses the two
 // into one operation with one rounding.
 
-// times multiplies the scores; counts never carry a weight.
+// times multiplies the scores by a weight; counts never carry one.
 func (b *Breakdown) times(weight float64) Breakdown {
 	w := *b
 	w.StructuralAddedScore = float64(b.StructuralAddedScore * weight)
@@ -38,7 +38,8 @@ func (b *Breakdown) add(other *Breakdown) {
 	b.LeafDeletedScore += other.LeafDeletedScore
 }
 
-// Score is the sum of the four scores, in the rules' order.
+// Score is the sum of the four scores, in the order of
+// docs/rules/scoring.md#order-of-sums.
 func (b *Breakdown) Score() float64 {
 	return b.StructuralAddedScore + b.StructuralDeletedScore + b.LeafAddedScore + b.LeafDeletedScore
 }
@@ -49,7 +50,9 @@ func (b *Breakdown) StructuralCount() int { return b.StructuralAddedCount + b.St
 // LeafCount is the number of leaves added or deleted.
 func (b *Breakdown) LeafCount() int { return b.LeafAddedCount + b.LeafDeletedCount }
 
-// Totals are the figures of a pull request with these files, in their order.
+// Totals adds up the figures of a pull request's files, in their order:
+// docs/rules/scoring.md#totals. Scores are added over the files first and over the four
+// kinds last.
 func Totals(files []FileFigures) Figures {
 	totals := Figures{Files: files}
 	var all, source Breakdown

@@ -12,13 +12,13 @@ import (
 	"strings"
 )
 
-// Names of the two weights files, as the validator's checkout has them.
+// Names of the two weights files in the validator's checkout.
 const (
 	LanguagesFile = "programming_languages.json"
 	TokensFile    = "token_weights.json"
 )
 
-// lineWeight is the weight of a line-scored extension that no file lists.
+// lineWeight is the weight of a line-scored extension that the weights do not list.
 const lineWeight = 0.12
 
 //go:embed weights/programming_languages.json
@@ -27,15 +27,15 @@ var defaultLanguages []byte
 //go:embed weights/token_weights.json
 var defaultTokens []byte
 
-// Weights are what extensions and node types are worth. A Weights is never
-// changed once parsed and safe for concurrent use.
+// Weights are the weights of extensions and node types. They never change once parsed
+// and are safe for concurrent use.
 type Weights struct {
 	extensions map[string]extension
 	structural map[string]float64
 	leaf       map[string]float64
-	// maxStructural and maxLeaf are the largest of each.
+	// maxStructural and maxLeaf are the largest of each, for Diff.Possible.
 	maxStructural, maxLeaf float64
-	// unloadable are languages that give no nodes, sorted.
+	// unloadable are the languages that give no nodes, sorted.
 	unloadable []string
 	digest     string
 }
@@ -47,13 +47,14 @@ type extension struct {
 	language string
 }
 
-// DefaultWeights returns the two files in force, in the validator's own format.
+// DefaultWeights returns the built-in files, in the validator's own format.
 func DefaultWeights() (languages, tokens []byte) {
 	return slices.Clone(defaultLanguages), slices.Clone(defaultTokens)
 }
 
-// Digest identifies the weights by their content: files that differ only in
-// order, spacing or the spelling of a number have the same digest.
+// Digest identifies the weights by their content. Files that differ only in order,
+// spacing or the spelling of a number have the same digest. It is part of the key of
+// cached token scores.
 func (w *Weights) Digest() string { return w.digest }
 
 // Structural returns a copy of the structural weights by node type.
@@ -71,9 +72,9 @@ func (w *Weights) Language(ext string) string {
 	return w.extensions[ext].language
 }
 
-// Without returns the weights with languages that give no nodes: those whose
-// grammars the validator's installation cannot load. Files of theirs are
-// compared as trees all the same, and have no difference.
+// Without returns the weights with languages that give no nodes: the languages whose
+// grammars the validator's installation cannot load. Their files keep the method
+// tree-diff, and score 0 because both trees are empty.
 func (w *Weights) Without(languages []string) (*Weights, error) {
 	left := slices.Compact(slices.Sorted(slices.Values(languages)))
 	for _, language := range left {
@@ -87,7 +88,7 @@ func (w *Weights) Without(languages []string) (*Weights, error) {
 	return &without, nil
 }
 
-// Loads says whether a language's grammar is used at all.
+// Loads says whether a language's grammar is used.
 func (w *Weights) Loads(language string) bool { return !slices.Contains(w.unloadable, language) }
 
 // weight is an extension's weight, or fallback when no file lists it.
@@ -98,8 +99,8 @@ func (w *Weights) weight(ext string, fallback float64) float64 {
 	return fallback
 }
 
-// digestOf hashes the content in one canonical form. Floats go in by their
-// bits, so that no two different weights share a text.
+// digestOf hashes the content in a canonical form. Floats are written by their bits,
+// so that no two different weights have the same text.
 func digestOf(w *Weights) string {
 	h := sha256.New()
 	number := func(f float64) string { return strconv.FormatUint(math.Float64bits(f), 16) }

@@ -83,7 +83,7 @@ func TestParseWeightsRefuses(t *testing.T) {
 		{`[]`, tokenFile, []string{"programming_languages.json", "JSON object"}},
 		{`{}`, tokenFile, []string{"programming_languages.json", "at least one"}},
 		{`{"go": 1} x`, tokenFile, []string{"programming_languages.json", "after"}},
-		{`{"go": 1, "go": 2}`, tokenFile, []string{"programming_languages.json", `"go"`, "twice"}},
+		{`{"go": 1, "go": 2}`, tokenFile, []string{"programming_languages.json", `"go"`, "repeated"}},
 		{`{"go": {"weight": "2"}}`, tokenFile, []string{`"go"`, "weight", `"2"`, "[0, 1000]"}},
 		{`{"go": {"weight": true}}`, tokenFile, []string{`"go"`, "weight", "true", "[0, 1000]"}},
 		{`{"go": -1}`, tokenFile, []string{`"go"`, "-1", "[0, 1000]"}},
@@ -98,7 +98,7 @@ func TestParseWeightsRefuses(t *testing.T) {
 		{languages, `{"structural_bonus": {"a": 1}}`, []string{"token_weights.json", "leaf_tokens", "absent"}},
 		{languages, `{"structural_bonus": {}, "leaf_tokens": {"c": 1}}`, []string{"token_weights.json", "structural_bonus", "empty"}},
 		{languages, `{"structural_bonus": {"a": -0.5}, "leaf_tokens": {"c": 1}}`, []string{"token_weights.json", "structural_bonus", `"a"`, "-0.5", "[0, 1000]"}},
-		{languages, `{"structural_bonus": {"a": 1, "a": 1}, "leaf_tokens": {"c": 1}}`, []string{"structural_bonus", `"a"`, "twice"}},
+		{languages, `{"structural_bonus": {"a": 1, "a": 1}, "leaf_tokens": {"c": 1}}`, []string{"structural_bonus", `"a"`, "repeated"}},
 		{languages, `{"structural_bonus": {"a": 1}, "leaf_tokens": [], "x": 1}`, []string{"token_weights.json", "leaf_tokens"}},
 		{languages, `{"bonus": {}}`, []string{"token_weights.json", `"bonus"`, "structural_bonus or leaf_tokens"}},
 	} {

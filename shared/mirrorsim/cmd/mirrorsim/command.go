@@ -16,8 +16,8 @@ import (
 	"mirrorfleet/shared/mirrorsim"
 )
 
-const description = `Serves a world as the mirror would, until SIGINT or SIGTERM, and writes the two
-files that a round over it needs. One line of JSON on standard output says where:
+const description = `Serves a world like the mirror, until SIGINT or SIGTERM, and writes the two files
+that a round over it needs. One line of JSON on standard output has the addresses:
 
   {"url":"http://127.0.0.1:40123","miners":"DIR/miners.json",
    "registry":"DIR/master_repositories.json","as_of":"2026-06-18T18:54:00Z"}
@@ -32,7 +32,7 @@ Worlds:
              (--git-keep-dates leaves them where they are)
   case:FILE  one round of a recorded case (.json, .json.gz, .json.zst)
 
-GET /sim/stats tells what the simulator saw; POST /sim/reset starts the counts anew. Neither counts.
+GET /sim/stats shows the simulator's counts; POST /sim/reset sets them to 0. Neither request is counted.
 
 Examples:
   mirrorsim --addr 127.0.0.1:8080 --write /tmp/world
@@ -40,7 +40,7 @@ Examples:
       --latency lognormal:80ms,0.5 --fault 5xx=0.02
   mirrorsim --world case:round.json.zst --case-round 1 --limit 0`
 
-// ready is the line that says where everything is.
+// ready is the line of JSON on standard output.
 type ready struct {
 	URL      string    `json:"url"`
 	Miners   string    `json:"miners"`
@@ -113,7 +113,7 @@ func announce(stdout io.Writer, server *mirrorsim.Server, world *mirrorsim.World
 	return nil
 }
 
-// startError tells an address that is taken from other failures.
+// startError distinguishes an address in use from a wrong one. Both are wrong usage.
 func startError(addr string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return command.Usage("--addr %s: address in use by another process; want a free one, or port 0 for any (%w)", addr, err)
@@ -121,7 +121,7 @@ func startError(addr string, err error) error {
 	return command.Usage("--addr %s: want HOST:PORT of this machine: %w", addr, err)
 }
 
-// stopped tells a signal during the making of a world from a failure of it.
+// stopped distinguishes a signal while the world was made from a failure.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return command.ErrInterrupted
@@ -129,9 +129,9 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-// ended is closed when the input ends, so that a parent that dies without a
-// word takes its simulator with it. The reading goroutine has no other end
-// than the input's: it lives as long as the process.
+// ended is closed when the input ends. A parent that is killed cannot stop its simulator,
+// but the kernel closes the pipe. The reading goroutine ends with the input, or with the
+// process.
 func ended(wanted bool, stdin io.Reader) <-chan struct{} {
 	done := make(chan struct{})
 	if !wanted {

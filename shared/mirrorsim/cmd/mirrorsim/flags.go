@@ -41,11 +41,11 @@ func worldFlags() []cli.Flag {
 		},
 		&cli.IntFlag{
 			Name: "git-pulls", Category: groupWorld, Sources: env("git-pulls"), Value: 400,
-			Usage: "pull requests taken of each git history, the latest ones", Validator: atLeast(1),
+			Usage: "pull requests to take from each git history, the latest ones", Validator: atLeast(1),
 		},
 		&cli.BoolFlag{
 			Name: "git-keep-dates", Category: groupWorld, Sources: env("git-keep-dates"),
-			Usage: "leave dates of git histories as they are, inside the lookback or not",
+			Usage: "keep the dates of git histories, even outside the lookback",
 		},
 		&cli.IntFlag{
 			Name: "case-round", Category: groupWorld, Sources: env("case-round"), Value: 0,
@@ -71,7 +71,7 @@ func serverFlags() []cli.Flag {
 		},
 		&cli.BoolFlag{
 			Name: "own-user", Category: groupServe, Sources: env("own-user"),
-			Usage: "answer no other user of this machine (Linux; on an IPv4 loopback address)",
+			Usage: "answer only the user that runs it, no other of this machine (Linux; on an IPv4 loopback address)",
 		},
 		&cli.BoolFlag{
 			Name: "exit-with-stdin", Category: groupServe, Sources: env("exit-with-stdin"),
@@ -87,7 +87,7 @@ func serverFlags() []cli.Flag {
 		},
 		&cli.DurationFlag{
 			Name: "mitigation", Category: groupLimit, Sources: env("mitigation"), Value: mirrorsim.RealMitigation,
-			Usage: "how long everything is refused after the limit was exceeded", Validator: command.Positive,
+			Usage: "how long every request is refused after the limit was exceeded", Validator: command.Positive,
 		},
 		&cli.StringFlag{
 			Name: "latency", Category: groupFaults, Sources: env("latency"), Value: "0s",
