@@ -41,7 +41,9 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, observability.Close()) }()
-	f, err := fleet.OpenLimiter(ctx, fleet.FromFlags(c, name, log))
+	cfg := fleet.FromFlags(c, name, log)
+	cfg.Limit.BackgroundReservations = reservations
+	f, err := fleet.OpenLimiter(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -71,6 +73,10 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	log.InfoContext(ctx, "ending: requests under way may finish", "grace", c.Duration("drain"))
 	return nil
 }
+
+// reservations is how many slots are held at once: with three, all of the background's
+// minimum comes beside the eight workers of docs/limit.md.
+const reservations = 3
 
 // everything is the share of the limit that clients may have when no round wants it.
 const everything = 1

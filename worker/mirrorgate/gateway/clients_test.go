@@ -68,7 +68,7 @@ func simulate(t *testing.T, cfg mirrorsim.Config) *mirrorsim.Server {
 func limiterOf(t *testing.T, rdb redis.UniversalClient, limit int) *ratelimit.Limiter {
 	t.Helper()
 	limiter := must.Get(ratelimit.New(ratelimit.Config{
-		Egress: "clients", Limit: limit, Window: time.Second, Horizon: time.Second, Log: slog.New(slog.DiscardHandler),
+		Egress: "clients", Limit: limit, Window: time.Second, Horizon: time.Second, BackgroundReservations: 3, Log: slog.New(slog.DiscardHandler),
 	}, rdb))(t)
 	t.Cleanup(func() { must.Check(t, limiter.Close()) })
 	return limiter
