@@ -11,6 +11,7 @@ import (
 	"mirrorfleet/producer/session"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/openissues"
 	"mirrorfleet/shared/scoring/tokens"
 )
 
@@ -129,6 +130,20 @@ func otherFlags() []cli.Flag {
 		&cli.DurationFlag{
 			Name: "reconcile", Category: groupOthers, Sources: command.Env("reconcile"), Value: 15 * time.Second,
 			Usage: "how often what is outstanding is compared with what is queued", Validator: command.AtLeast(time.Second),
+		},
+	}
+}
+
+// allIssuesFlag is beside --mirror, for commands that plan rounds.
+func allIssuesFlag() cli.Flag {
+	return &cli.IntFlag{
+		Name: "all-issues", Category: command.GroupServers, Sources: command.Env("all-issues"), Value: openissues.DefaultBytes >> 20,
+		Usage: "take what the mirror says of all issues in one answer of at most `MIB` MiB; 0 asks for each miner's issues",
+		Validator: func(mib int) error {
+			if mib >= 0 && mib <= 1<<10 {
+				return nil
+			}
+			return fmt.Errorf("%d MiB: want 0 to 1024", mib)
 		},
 	}
 }

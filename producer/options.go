@@ -166,7 +166,7 @@ func (o options) session(c *cli.Command, log *slog.Logger, observability *fleet.
 		servers.Limit.Horizon = localHorizon(c, o.workers)
 	}
 	return session.Config{
-		Servers: servers, Egresses: egresses, Takeover: c.Duration("takeover"), Reconcile: c.Duration("reconcile"),
+		Servers: servers, Egresses: egresses, Takeover: c.Duration("takeover"), Reconcile: c.Duration("reconcile"), AllIssues: int64(c.Int("all-issues")) << 20,
 		Local: o.local, State: o.state, Workers: o.workers, World: o.world, Resume: o.resume,
 		Mirror: o.mirror, MirrorGiven: c.IsSet("mirror"), Files: o.files, UnloadableGiven: c.IsSet("unloadable"),
 		ConfigFile: c.String("config"), LogLevel: c.String("log-level"), Observability: observability, Log: log,

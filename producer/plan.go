@@ -154,6 +154,9 @@ func take(in *estimate.Input, inputs round.Inputs, m *view.Measured, asked bool)
 	var manifest job.Manifest
 	if m != nil {
 		manifest, in.Round, in.Last = m.Manifest, m.Manifest.Round, m.Last()
+		if manifest.AllIssues != nil {
+			in.AllIssues = 1
+		}
 		in.MinersFrom, in.MaintainersFrom = "those of round "+in.Round, "the registry of round "+in.Round
 	}
 	if inputs.Miners.Data != nil {

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/producer/web/webtest"
 	"mirrorfleet/shared/fleet/fleettest"
@@ -90,15 +91,16 @@ func printed[T any](t *testing.T, schema string, code int, args ...string) (v T)
 
 // roundJSON is what a program reads of --json.
 type roundJSON struct {
-	Round     string          `json:"round"`
-	Complete  bool            `json:"complete"`
-	Planned   int             `json:"planned"`
-	Done      int             `json:"done"`
-	Retries   int             `json:"retries"`
-	Cached    int             `json:"cached"`
-	Unsettled int             `json:"unsettled"`
-	Outcome   json.RawMessage `json:"outcome"`
-	Mirror    view.Simulated  `json:"simulated_mirror"`
+	Round     string            `json:"round"`
+	Complete  bool              `json:"complete"`
+	Planned   int               `json:"planned"`
+	Done      int               `json:"done"`
+	Retries   int               `json:"retries"`
+	Cached    int               `json:"cached"`
+	Unsettled int               `json:"unsettled"`
+	AllIssues outcome.AllIssues `json:"all_issues"`
+	Outcome   json.RawMessage   `json:"outcome"`
+	Mirror    view.Simulated    `json:"simulated_mirror"`
 }
 
 func decode(tb testing.TB, e ended) roundJSON {

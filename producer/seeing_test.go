@@ -92,7 +92,8 @@ func seenInputs(t *testing.T) []string {
 	miners, registry := filepath.Join(dir, "miners.json"), filepath.Join(dir, "registry.json")
 	write(t, miners, `[{"uid": 1, "hotkey": "h1", "github_id": "101"}, {"uid": 2, "hotkey": "h2", "github_id": "102"}, {"uid": 57, "hotkey": "h57", "github_id": "103"}]`)
 	write(t, registry, `{"a/b": {"emission_share": 0.5}}`)
-	return []string{"--miners", miners, "--registry", registry, "--as-of", seenAt.Format(time.RFC3339)}
+	return []string{"--miners", miners, "--registry", registry, "--as-of", seenAt.Format(time.RFC3339),
+		"--all-issues", "0"} // so that each job makes requests of every kind
 }
 
 func write(t *testing.T, path, content string) {

@@ -44,8 +44,8 @@ func serveCommand() *cli.Command {
 			"      --registry master_repositories.json --cron \"0 */2 * * *\"",
 		Flags: slices.Concat(minerFlags(), scheduleFlags(), only(slices.Concat(roundFlags(), localFlags()),
 			"registry", "weights", "unloadable", "local", "state", "workers"),
-			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(), command.Limit(), egressFlags(),
-			command.Seeing(), command.Listen(), apiFlags()),
+			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(), []cli.Flag{allIssuesFlag()},
+			command.Limit(), egressFlags(), command.Seeing(), command.Listen(), apiFlags()),
 		Action: serve,
 	}
 }

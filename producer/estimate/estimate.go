@@ -7,7 +7,9 @@ import (
 	"time"
 )
 
-// What a job asks for at least: its pull requests, and its issues twice.
+// What a job asks for at least: its pull requests, and its issues twice. The round's one
+// answer on all issues, which costs a request itself, leaves out one of these or both:
+// as long as it is not measured, it is not counted on.
 const (
 	LookUps       = 3
 	issuesLookUps = 2
@@ -68,6 +70,8 @@ type Input struct {
 	// Maintainers is how many look-ups the producer makes.
 	Maintainers     int
 	MaintainersFrom string
+	// AllIssues is 1 if the measured round asked for the one answer on all issues.
+	AllIssues int
 	// Last is what the measured round took, told beside the estimate.
 	Last   *Last
 	Pace   Pace
@@ -165,6 +169,9 @@ func (in Input) kind(s sum, files int, filesFrom string) Kind {
 		LookUps:  Count{s.lookUps, s.lookUpsFrom},
 		Files:    Count{files, filesFrom},
 		Producer: Count{in.Maintainers + 1, in.MaintainersFrom + ", and the mirror's health once"},
+	}
+	if in.AllIssues > 0 {
+		k.Producer = Count{k.Producer.Value + in.AllIssues, in.MaintainersFrom + ", the mirror's health and all issues once each"}
 	}
 	k.Requests = Count{k.LookUps.Value + files + k.Producer.Value, "the sum"}
 	k.Time = Length{in.takes(k.Requests.Value).Seconds(), "requests at the limit"}

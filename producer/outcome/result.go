@@ -31,7 +31,8 @@ type Result struct {
 	Done    int `json:"done"`
 	Failed  int `json:"failed"`
 	// Requests counts the requests to the mirror: those of every attempt that
-	// reported them, and LookUps, the producer's own for maintainers. Unreported
+	// reported them, and LookUps, the producer's own for maintainers and for the one
+	// answer on all issues. Unreported
 	// counts the attempts that died before they could: with any, there were more
 	// requests. Retries counts the failed attempts that another one followed.
 	Requests   int `json:"requests"`
@@ -43,6 +44,9 @@ type Result struct {
 	// mirror may still change: the next round asks for them again.
 	Unsettled int `json:"unsettled,omitempty"`
 	Retries   int `json:"retries"`
+	// AllIssues is what came of the one answer on all issues; nil when the round did
+	// not ask for it.
+	AllIssues *AllIssues `json:"all_issues,omitempty"`
 	// Overdue counts the failed ones that the round did not wait for.
 	Overdue int `json:"overdue,omitempty"`
 	// Notes are the manifest's: what was not as it should be from the start, without

@@ -150,6 +150,7 @@ func printJobs(w io.Writer, r outcome.Result) error {
 	for _, n := range r.Notes {
 		p.textf(0, "note: %s", n)
 	}
+	printAllIssues(p, r.AllIssues)
 	printMended(p, r.Mended)
 	printDamaged(p, r.Damaged)
 	for _, d := range r.DeadLetters {
@@ -183,6 +184,18 @@ func printJobs(w io.Writer, r outcome.Result) error {
 		printIncomplete(p, r.Round, len(r.UnknownIdentities) > 0)
 	}
 	return p.writeTo(w)
+}
+
+// printAllIssues says what was not as it should be with the one answer on all issues.
+func printAllIssues(p *page, all *outcome.AllIssues) {
+	switch {
+	case all == nil:
+	case all.Unused != "":
+		p.textf(0, "note: the one answer on all issues was not used, each miner's issues were asked for: %s", all.Unused)
+	case all.Unreadable > 0:
+		p.textf(0, "note: the one answer on all issues has unreadable rows, %d of %s: skipped %s", all.Unreadable,
+			plural.Of(all.Rows, "row"), skipped(all.Malformed))
+	}
 }
 
 // skipped names malformed items. An answer of rubbish has a thousand of them, which

@@ -117,6 +117,9 @@ func (w *work) conclude(ctx context.Context, e evidence) (outcome.Result, error)
 	}
 	result := w.newResult(e)
 	result.FailedLookUps, result.LookUps = failed, maintainers.Requests
+	if result.AllIssues = outcome.AllIssuesOf(w.m.Manifest); result.AllIssues != nil {
+		result.LookUps += result.AllIssues.Requests
+	}
 	result.Requests += result.LookUps
 	input := scoring.RoundInput{
 		AsOf: w.m.AsOf, Miners: w.m.Miners, Registry: w.registry, Maintainers: maintainers.Found, Stored: w.stored,

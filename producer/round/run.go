@@ -40,6 +40,10 @@ type Config struct {
 	// Reconcile is the time between two comparisons of what is outstanding with
 	// what is queued. Default: 15 s.
 	Reconcile time.Duration
+	// AllIssues bounds, in bytes, the mirror's one answer on all issues, which a round
+	// asks for when it is started. Default: it does not, and workers ask for each
+	// miner's.
+	AllIssues int64
 	// MaintainerGrace is how long a round that has to end waits for its maintainers
 	// beyond its time. Default: 1 min.
 	MaintainerGrace time.Duration
@@ -130,6 +134,10 @@ func (cfg Config) Leadership() leadership.Config {
 // name must not exist.
 func (r *Runner) Start(ctx context.Context, m job.Manifest) (outcome.Result, error) {
 	ctx, m.Trace = telemetry.NewRound(ctx)
+	m, err := r.withIssues(ctx, m)
+	if err != nil {
+		return outcome.Result{}, err
+	}
 	if err := r.cfg.Bus.Rounds.CreateManifest(ctx, m); err != nil {
 		return outcome.Result{}, fmt.Errorf("writing the manifest of round %s: %w", m.Round, err)
 	}

@@ -19,6 +19,8 @@ type Config struct {
 	// Takeover is how long a producer may be silent before another takes its round over,
 	// Reconcile how often what is outstanding is compared with what is queued.
 	Takeover, Reconcile time.Duration
+	// AllIssues bounds the one answer on all issues, as that of round.Config.
+	AllIssues int64
 
 	// Local says that NATS and Redis are started inside this process, and Workers workers
 	// beside it, on the directory State.

@@ -128,7 +128,7 @@ func (s *Session) configFile() []string {
 func (s *Session) roundConfig() round.Config {
 	return round.Config{
 		Bus: s.fleet.Bus, Name: s.name, Egress: s.cfg.Servers.Limit.Egress, Takeover: s.cfg.Takeover, Reconcile: s.cfg.Reconcile,
-		SoleProducer: s.cfg.Local, Log: s.cfg.Log,
+		SoleProducer: s.cfg.Local, AllIssues: s.cfg.AllIssues, Log: s.cfg.Log,
 	}
 }
 

@@ -80,17 +80,32 @@ func (m *Measured) add(records []job.Record, evaluations []job.Evaluation) {
 		if e.FinishedAt.After(last) {
 			last = e.FinishedAt
 		}
-		m.Sizes[record.UID] = sizeOf(record, e)
+		m.Sizes[record.UID] = sizeOf(record, e, m.known(record))
 	}
 	if !replayed && last.After(m.Manifest.PlannedAt) {
 		m.took = last.Sub(m.Manifest.PlannedAt)
 	}
 }
 
+// known is how many look-ups of issues the round's one answer had left out.
+func (m *Measured) known(r job.Record) int {
+	at := slices.IndexFunc(m.Manifest.Miners, func(miner input.Miner) bool { return miner.UID == r.UID })
+	if at < 0 {
+		return 0
+	}
+	switch known, isKnown := m.Manifest.Issues(job.Job{GitHubID: m.Manifest.Miners[at].GitHubID, Replay: r.Replay}); {
+	case !isKnown:
+		return 0
+	case known.Inside:
+		return 1
+	}
+	return 2
+}
+
 // sizeOf is what a job took. Its look-ups are what is left of its requests
 // without the files that were fetched; if it was tried more than once, the
 // requests are those of all attempts, and the minimum is taken.
-func sizeOf(record job.Record, e *job.Evaluation) estimate.Size {
+func sizeOf(record job.Record, e *job.Evaluation, known int) estimate.Size {
 	var size estimate.Size
 	// Under a fixed base score an evaluation does not tell an empty list of files
 	// from none that the mirror stores. The number of requests does.
@@ -119,7 +134,7 @@ func sizeOf(record job.Record, e *job.Evaluation) estimate.Size {
 			size.Pulls = append(size.Pulls, name)
 		}
 	}
-	size.LookUps = estimate.LookUps
+	size.LookUps = estimate.LookUps - known
 	if record.Deliveries != 1 {
 		return size
 	}

@@ -33,7 +33,7 @@ func TestSizeOf(t *testing.T) {
 		"two more pages":          {5 + 8 - 2, 1, 5, 5},
 		"tried twice":             {40, 2, 3, 3},
 	} {
-		got := sizeOf(job.Record{Requests: c.requests, Deliveries: c.deliveries}, evaluation())
+		got := sizeOf(job.Record{Requests: c.requests, Deliveries: c.deliveries}, evaluation(), 0)
 		if got.LookUps != c.lookUps || len(got.Pulls) != c.pulls || got.Unkept != 3 {
 			t.Errorf("%s: %+v, want %d look-ups, %d pull requests, 3 that are not kept", name, got, c.lookUps, c.pulls)
 		}

@@ -59,6 +59,10 @@ var arrows = []arrow{
 	{"shared/jobstream/cluster", "servers need ports, and one that is apart a relay", []string{"shared/must", "shared/nettest"}},
 	{"shared/health", "it serves checks that others bring", []string{"shared/listen"}},
 	{"shared/scorecache", "it keeps what scoring made of a files answer", []string{"shared/job", "shared/pause", "shared/scoring"}},
+	{
+		"shared/openissues", "one answer of the mirror's becomes what a round knows of its miners",
+		[]string{"shared/job", "shared/mirror", "shared/scoring"},
+	},
 	{"shared/local", "servers know no product", nil},
 	{
 		"shared/mirrorsim", "a mirror serves facts and counts requests as the limiter's tests do",
@@ -112,7 +116,8 @@ var arrows = []arrow{
 		"producer/round", "a round is published, collected and concluded by the rules, the steps between are marked, and what is left is estimated",
 		[]string{
 			"producer/audit", "producer/estimate", "producer/leadership", "producer/outcome",
-			"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/pause", "shared/plural", "shared/scoring", "shared/telemetry",
+			"shared/crash", "shared/job", "shared/jobstream", "shared/mirror", "shared/openissues", "shared/pause", "shared/plural",
+			"shared/scoring", "shared/telemetry",
 		},
 	},
 	{
@@ -170,7 +175,7 @@ var arrows = []arrow{
 		"producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/outcome", "producer/page",
 		"producer/round", "producer/schedule", "producer/session", "producer/view", "producer/web",
 		"shared/certs", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
-		"shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/terminal",
+		"shared/openissues", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/terminal",
 	}},
 }
 

@@ -34,6 +34,9 @@ type Manifest struct {
 	OverdueAt time.Time `json:"overdue_at,omitzero"`
 	// Notes say what was not as it should be when the round was planned.
 	Notes []string `json:"notes,omitempty"`
+	// AllIssues is what the mirror's one answer on all issues says of the miners; nil
+	// when it was not asked for.
+	AllIssues *AllIssues `json:"all_issues,omitempty"`
 	// SHA256 is the digest of the manifest as it is stored, SignedBy the key that has
 	// signed it; "" for none, and for a manifest that was not read.
 	SHA256   string `json:"-"`

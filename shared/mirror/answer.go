@@ -31,7 +31,8 @@ const (
 // cannot be read costs only itself. name says what an item is called.
 func decodeEach[T any](list []byte, asked int, name func(item, int) string, decode func(item) (T, error)) Answer[T] {
 	var answer Answer[T]
-	index, more := 0, 0
+	var skipped skipped
+	index := 0
 	for raw := range elements(list) {
 		if index++; index > asked {
 			continue
@@ -41,28 +42,39 @@ func decodeEach[T any](list []byte, asked int, name func(item, int) string, deco
 		if err == nil {
 			value, err = decode(it)
 		}
-		switch {
-		case err == nil:
-			answer.Items = append(answer.Items, value)
-		case len(answer.Malformed) < maxMalformed:
-			answer.Malformed = append(answer.Malformed, job.Malformed{
-				Item: name(it, index), Error: err.Error(),
-			})
-		default:
-			more++
+		if err != nil {
+			skipped.add(func() string { return name(it, index) }, err)
+			continue
 		}
+		answer.Items = append(answer.Items, value)
 	}
-	if more > 0 {
-		answer.Malformed = append(answer.Malformed, job.Malformed{
-			Item: fmt.Sprintf("%d more items", more), Error: "skipped as well",
-		})
-	}
+	answer.Malformed = skipped.list()
 	if index > asked {
 		answer.Malformed = append(answer.Malformed, job.Malformed{
 			Item: fmt.Sprintf("surplus items: %d", index-asked), Error: fmt.Sprintf("the page has %d items, and %d were asked for", index, asked),
 		})
 	}
 	return answer
+}
+
+// skipped counts items that cannot be read, and keeps the first ones.
+type skipped struct {
+	count int
+	kept  []job.Malformed
+}
+
+func (s *skipped) add(name func() string, err error) {
+	if s.count++; len(s.kept) < maxMalformed {
+		s.kept = append(s.kept, job.Malformed{Item: name(), Error: err.Error()})
+	}
+}
+
+// list is those that are kept, and an entry that counts the others.
+func (s *skipped) list() []job.Malformed {
+	if more := s.count - len(s.kept); more > 0 {
+		return append(s.kept, job.Malformed{Item: fmt.Sprintf("%d more items", more), Error: "skipped as well"})
+	}
+	return s.kept
 }
 
 // page is one page of a list.

@@ -3,6 +3,7 @@ package mirror
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net/http"
 	"time"
 
@@ -48,3 +49,8 @@ func Trust(c *Client, roots *x509.CertPool) {
 
 // WithoutHTTP2 makes a client that has not been used yet speak HTTP/1.1 alone.
 func WithoutHTTP2(c *Client) { c.metered.transport.ForceAttemptHTTP2 = false }
+
+// DecodeAllIssues reads the answer on all issues.
+func DecodeAllIssues(body io.Reader, row func(scoring.IssueRow, error)) (AllIssues, error) {
+	return decodeAllIssues(body, row)
+}

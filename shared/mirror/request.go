@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -30,6 +31,8 @@ type request struct {
 	page int
 	// decode reads the answer; its error makes the answer worth another try.
 	decode func(body []byte) error
+	// stream, when set, reads the answer while it comes, in decode's place.
+	stream func(body io.Reader) error
 	// holds counts what was decoded, for the span; may be nil.
 	holds func() (items, malformed int)
 	// sent is told when the mirror sent what was decoded; may be nil.
@@ -108,6 +111,9 @@ func (c *Client) try(ctx context.Context, r request) (status int, err error) {
 	case status < 200 || status > 299:
 		return status, &statusError{status, preview(body)}
 	}
+	if r.stream != nil { // send has read it
+		return status, nil
+	}
 	if err := r.decode(body); err != nil {
 		return status, fmt.Errorf("%w: %w; it begins: %s", errNotJSON, err, preview(body))
 	}
@@ -118,7 +124,8 @@ func (c *Client) try(ctx context.Context, r request) (status int, err error) {
 }
 
 // send sends the request and reads the answer to its end, so that its
-// connection is free for others before the answer is decoded.
+// connection is free for others before the answer is decoded. An answer that is
+// read while it comes keeps it until then.
 func (c *Client) send(ctx context.Context, r request) (status int, body []byte, at time.Time, err error) {
 	address := c.base.JoinPath(r.path)
 	address.RawQuery = r.query.Encode()
@@ -141,6 +148,9 @@ func (c *Client) send(ctx context.Context, r request) (status int, body []byte, 
 	}
 	if at, err = http.ParseTime(response.Header.Get("Date")); err != nil {
 		at = time.Now()
+	}
+	if r.stream != nil {
+		return response.StatusCode, nil, at, r.most.stream(response, r.stream)
 	}
 	body, err = r.most.read(response)
 	return response.StatusCode, body, at, err

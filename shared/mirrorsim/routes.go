@@ -20,6 +20,7 @@ const (
 	RouteOpenIssues  = "GET /api/v1/miners/{id}/issues"
 	RouteFiles       = "GET /api/v1/pulls/{owner}/{repo}/{number}/files"
 	RouteMaintainers = "GET /api/v1/repos/{owner}/{repo}/maintainers"
+	RouteAllIssues   = "GET /api/v1/dashboard/issues"
 	RouteHealth      = "GET /api/v1/health"
 	RouteOther       = "other"
 )
@@ -37,6 +38,7 @@ func (s *Server) routes() http.Handler {
 		RouteOpenIssues:  {miner("open_issues"), s.openIssues},
 		RouteFiles:       {filesKey, s.files},
 		RouteMaintainers: {maintainersKey, s.maintainers},
+		RouteAllIssues:   {func(*http.Request) string { return "all_issues" }, s.allIssues},
 		RouteHealth:      {func(*http.Request) string { return "health" }, s.health},
 	} {
 		mux.Handle(route, s.handle(route, e))

@@ -98,7 +98,7 @@ func (s *Server) Close() error {
 
 // FailFirst makes the next times requests of a request key fail (see
 // Failure): pulls:ID, issues:ID, open_issues:ID, files:owner/repo#n,
-// maintainers:owner/repo or health.
+// maintainers:owner/repo, all_issues or health.
 func (s *Server) FailFirst(key string, times int, fault Fault) error {
 	if err := fault.check(); err != nil {
 		return fmt.Errorf("mirrorsim: failing %s: %w", key, err)

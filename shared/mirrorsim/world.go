@@ -101,17 +101,31 @@ func (w *World) AddRawPull(githubID, repo string, number int, created time.Time,
 
 // AddIssue puts an issue into its author's list, and into the open ones when
 // it is open. An open issue's window is that of its creation, another's that
-// of its closing.
+// of its closing; one that does not say is in no window. The issues of nobody are
+// those of "": no miner's list has them.
 func (w *World) AddIssue(githubID string, i Issue) {
 	it := item{raw: encode(i), repo: strings.ToLower(i.RepoFullName), number: i.Number}
 	if i.CreatedAt != nil {
 		it.created, it.instant = *i.CreatedAt, *i.CreatedAt
 	}
-	if i.State != string(scoring.Open) && i.ClosedAt != nil {
-		it.instant = *i.ClosedAt
+	if i.State != string(scoring.Open) {
+		it.instant = time.Time{}
+		if i.ClosedAt != nil {
+			it.instant = *i.ClosedAt
+		}
 	}
+	w.addIssue(githubID, it, i.State == string(scoring.Open))
+}
+
+// AddRawIssue puts bytes into a miner's lists as they are: a malformed item. It is
+// inside every window of its repository that reaches back to created.
+func (w *World) AddRawIssue(githubID, repo string, number int, open bool, created time.Time, raw []byte) {
+	w.addIssue(githubID, item{raw: raw, repo: strings.ToLower(repo), number: number, created: created, instant: created}, open)
+}
+
+func (w *World) addIssue(githubID string, it item, open bool) {
 	w.issues[githubID] = append(w.issues[githubID], it)
-	if i.State == string(scoring.Open) {
+	if open {
 		w.openIssues[githubID] = append(w.openIssues[githubID], it)
 	}
 }

@@ -99,3 +99,28 @@ func CountOpen(issues []Issue, reg input.Registry) map[string]int {
 	}
 	return counts
 }
+
+// IssueRow is what the mirror's one answer on all issues says of an issue. An
+// author without an id is "", an instant that is not known is zero.
+type IssueRow struct {
+	AuthorID, Repository string
+	State                State
+	CreatedAt, ClosedAt  time.Time
+}
+
+// Inside says whether the mirror lists the issue to whoever asks for its author's
+// issues within the windows (Registry.Windows): an open one that was created, and a
+// closed one that was closed, not before its repository's. The mirror takes windows
+// and rows to the millisecond, the rest cut off.
+func (row *IssueRow) Inside(reg input.Registry, windows map[string]time.Time) bool {
+	repo, found := reg.Repository(row.Repository)
+	if !found {
+		return false
+	}
+	at := row.CreatedAt
+	if row.State == Closed {
+		at = row.ClosedAt
+	}
+	since, asked := windows[repo.Name]
+	return asked && !at.IsZero() && !at.Before(since.Truncate(time.Millisecond))
+}

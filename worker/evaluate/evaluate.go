@@ -153,16 +153,13 @@ func (e *Evaluator) admitted(ctx context.Context) error {
 	return nil
 }
 
-// issueLookUps is how many requests the two look-ups of issues take at least.
-const issueLookUps = 2
-
 // list lists and scores the pull requests. Its error says that they could not
 // be listed, with the class that decides the job's fate; or that the attempt
 // cannot go on.
 func (m *miner) list(ctx context.Context, into *scoring.Evaluation) error {
 	if m.job.IssuesOnly {
 		into.FetchFailed = true
-		m.expect(ctx, issueLookUps)
+		m.expect(ctx, m.issueLookUps())
 		return nil
 	}
 	pulls, err := m.evaluator.cfg.Mirror.Pulls(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))

@@ -7,35 +7,58 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scorecache"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/tokens"
 )
 
-// issues makes both look-ups of a miner's issues, and scores the pull requests
-// that solved them, as far as this miner's own merged ones do not say already.
-// It fails only for what is not the mirror's fault.
+// issues makes those look-ups of a miner's issues whose answers the round does not
+// know, and scores the pull requests that solved them, as far as this miner's own
+// merged ones do not say already. It fails only for what is not the mirror's fault.
 func (m *miner) issues(ctx context.Context, merged []scoring.ScoredPullRequest) error {
-	client := m.evaluator.cfg.Mirror
-	listed, err := client.Issues(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
-	if err != nil {
-		return m.lacks(ctx, "issues", err)
+	known, isKnown := m.rules.issues(m.job)
+	var listed mirror.Answer[scoring.Issue]
+	if !isKnown || known.Inside { // or else the answer is an empty list
+		var err error
+		listed, err = m.evaluator.cfg.Mirror.Issues(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
+		if err != nil {
+			return m.lacks(ctx, "issues", err)
+		}
+		m.answered()
+		m.malformed = append(m.malformed, listed.Malformed...)
 	}
-	m.answered()
-	m.malformed = append(m.malformed, listed.Malformed...)
-	m.found = &scoring.IssueAnswers{Listed: listed.Items}
-	open, err := client.OpenIssues(ctx, m.job.GitHubID)
-	if err != nil {
-		m.found.OpenFailed = true
-		if err := m.lacks(ctx, "open issues", err); err != nil {
+	m.found = &scoring.IssueAnswers{Listed: listed.Items, Open: known.Open}
+	if !isKnown {
+		if err := m.open(ctx); err != nil {
 			return err
 		}
-	} else {
-		m.answered()
-		m.malformed = append(m.malformed, open.Malformed...)
-		m.found.Open = scoring.CountOpen(open.Items, m.rules.registry)
 	}
 	return m.solving(ctx, scoring.SolvingPulls(listed.Items, m.rules.registry, merged))
+}
+
+// open counts the miner's open issues.
+func (m *miner) open(ctx context.Context) error {
+	open, err := m.evaluator.cfg.Mirror.OpenIssues(ctx, m.job.GitHubID)
+	if err != nil {
+		m.found.OpenFailed = true
+		return m.lacks(ctx, "open issues", err)
+	}
+	m.answered()
+	m.malformed = append(m.malformed, open.Malformed...)
+	m.found.Open = scoring.CountOpen(open.Items, m.rules.registry)
+	return nil
+}
+
+// issueLookUps is how many requests the look-ups of issues take at least.
+func (m *miner) issueLookUps() int {
+	switch known, isKnown := m.rules.issues(m.job); {
+	case !isKnown:
+		return 2
+	case known.Inside:
+		return 1
+	}
+	return 0
 }
 
 // solving fetches and scores solving pull requests. One whose files cannot be

@@ -80,7 +80,7 @@ func (m *miner) pulls(ctx context.Context, loaded scoring.Loaded, into *scoring.
 	if err != nil {
 		return err
 	}
-	m.expect(ctx, issueLookUps+files)
+	m.expect(ctx, m.issueLookUps()+files)
 	scored, got := make([]scoring.ScoredPullRequest, len(all)), make([]fetched, len(all))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(m.evaluator.cfg.Files)

@@ -21,6 +21,8 @@ type rules struct {
 	round    string
 	registry input.Registry
 	weights  *tokens.Weights
+	// issues is what the round knows of a job's miner already.
+	issues func(job.Job) (job.MinerIssues, bool)
 }
 
 // ErrMirror says that a round is scored from another mirror than this process
@@ -80,5 +82,5 @@ func parse(m job.Manifest) (*rules, error) {
 	if weights, err = weights.Without(m.Unloadable); err != nil {
 		return nil, err
 	}
-	return &rules{round: m.Round, registry: registry, weights: weights}, nil
+	return &rules{round: m.Round, registry: registry, weights: weights, issues: job.Manifest{AllIssues: m.AllIssues}.Issues}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/mirrorsim"
 	"mirrorfleet/shared/scoring/input"
 )
@@ -103,6 +104,8 @@ type round struct {
 	registry input.Registry
 	miners   []input.Miner
 	mirror   *mirrorsim.World
+	// known is what the one answer on all issues says of each miner; nil: not asked for.
+	known map[string]job.MinerIssues
 }
 
 // round is one round of the case. What it fails is answered so that nobody

@@ -110,21 +110,28 @@ func (s *scorer) pull(ctx context.Context, client *mirror.Client, r round, pr sc
 }
 
 func (s *scorer) issues(ctx context.Context, client *mirror.Client, r round, e *scoring.Evaluation, windows map[string]time.Time) error {
-	listed, err := client.Issues(ctx, e.GitHubID, windows)
-	if errors.Is(err, mirror.ErrFinal) {
-		return nil
+	known, isKnown := r.known[e.GitHubID]
+	var listed mirror.Answer[scoring.Issue]
+	if !isKnown || known.Inside {
+		var err error
+		listed, err = client.Issues(ctx, e.GitHubID, windows)
+		if errors.Is(err, mirror.ErrFinal) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	e.Issues = &scoring.IssueAnswers{Listed: listed.Items}
-	open, err := client.OpenIssues(ctx, e.GitHubID)
-	if err != nil && !errors.Is(err, mirror.ErrFinal) {
-		return err
-	}
-	e.Issues.OpenFailed = err != nil
-	if err == nil {
-		e.Issues.Open = scoring.CountOpen(open.Items, r.registry)
+	e.Issues = &scoring.IssueAnswers{Listed: listed.Items, Open: known.Open}
+	if !isKnown {
+		open, err := client.OpenIssues(ctx, e.GitHubID)
+		if err != nil && !errors.Is(err, mirror.ErrFinal) {
+			return err
+		}
+		e.Issues.OpenFailed = err != nil
+		if err == nil {
+			e.Issues.Open = scoring.CountOpen(open.Items, r.registry)
+		}
 	}
 	for _, pull := range scoring.SolvingPulls(listed.Items, r.registry, e.Merged) {
 		repo, _ := r.registry.Repository(pull.Repository)

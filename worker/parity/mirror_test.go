@@ -12,13 +12,13 @@ import (
 )
 
 // startMirror serves a round of a case to a client.
-func startMirror(tb testing.TB, world *mirrorsim.World) *mirror.Client {
+func startMirror(tb testing.TB, world *mirrorsim.World) (*mirrorsim.Server, *mirror.Client) {
 	tb.Helper()
 	server := must.Get(mirrorsim.Start(tb.Context(), mirrorsim.Config{World: world}))(tb)
 	tb.Cleanup(func() { must.Check(tb, server.Close()) })
 	client := must.Get(mirror.New(mirror.Config{BaseURL: server.URL, Meter: unmetered{tb}, Log: slog.New(slog.DiscardHandler)}))(tb)
 	tb.Cleanup(client.Close)
-	return client
+	return server, client
 }
 
 // unmetered grants every permit: what is tested here is what answers mean.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/scoring/tokens"
@@ -21,11 +23,24 @@ import (
 type concluded struct {
 	input   scoring.RoundInput
 	outcome scoring.Outcome
+	// byRoute are the requests, by the simulator's own count; all is what came of the
+	// one answer on all issues.
+	byRoute map[string]int
+	all     job.AllIssues
 }
 
 // run plays all rounds of a world, one after the other over the same stored
 // evaluations.
 func run(tb testing.TB, s scorer, w *world) []concluded {
+	tb.Helper()
+	return play(tb, s, w, untold)
+}
+
+// untold does not ask for the one answer.
+func untold(round, *mirror.Client) job.AllIssues { return job.AllIssues{} }
+
+// play runs the rounds with what ask has of the one answer on all issues.
+func play(tb testing.TB, s scorer, w *world, ask func(round, *mirror.Client) job.AllIssues) []concluded {
 	tb.Helper()
 	stored := map[int]scoring.StoredEvaluation{}
 	rounds := make([]concluded, len(w.Rounds))
@@ -37,11 +52,7 @@ func run(tb testing.TB, s scorer, w *world) []concluded {
 		if err != nil {
 			tb.Fatalf("round %d: %v", i, err)
 		}
-		in, err := s.input(tb.Context(), startMirror(tb, r.mirror), r, maps.Clone(stored))
-		if err != nil {
-			tb.Fatalf("round %d: %v", i, err)
-		}
-		rounds[i] = concluded{in, scoring.Conclude(in)}
+		rounds[i] = playRound(tb, s, r, maps.Clone(stored), ask)
 		for _, change := range rounds[i].outcome.Stored {
 			if change.Evaluation == nil {
 				delete(stored, change.UID)
@@ -51,6 +62,22 @@ func run(tb testing.TB, s scorer, w *world) []concluded {
 		}
 	}
 	return rounds
+}
+
+// playRound runs one round, from what is stored before it.
+func playRound(
+	tb testing.TB, s scorer, r round, stored map[int]scoring.StoredEvaluation, ask func(round, *mirror.Client) job.AllIssues,
+) concluded {
+	tb.Helper()
+	server, client := startMirror(tb, r.mirror)
+	all := ask(r, client)
+	r.known = all.Miners
+	in := must.Get(s.input(tb.Context(), client, r, stored))(tb)
+	c := concluded{in, scoring.Conclude(in), map[string]int{}, all}
+	for route, seen := range server.Stats().ByRoute {
+		c.byRoute[route] = seen.Requests
+	}
+	return c
 }
 
 // tally is what all cases together come to.
@@ -142,8 +169,12 @@ func (w *world) compare(t *testing.T, round int, out scoring.Outcome) *compariso
 // encode is an outcome's bytes, with what it does to the stored evaluations.
 func encode(tb testing.TB, out scoring.Outcome) string {
 	tb.Helper()
-	data := must.Get(json.Marshal([]any{out, out.Stored}))(tb)
-	return string(data)
+	return string(encodeAny(tb, []any{out, out.Stored}))
+}
+
+func encodeAny(tb testing.TB, v any) []byte {
+	tb.Helper()
+	return must.Get(json.Marshal(v))(tb)
 }
 
 // shuffledAlike concludes the round again with its maps filled, and its miners

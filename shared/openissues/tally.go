@@ -1,0 +1,56 @@
+package openissues
+
+import (
+	"time"
+
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/scoring"
+	"mirrorfleet/shared/scoring/input"
+)
+
+// Tally counts the rows of the answer for the miners of a round. It decides by what
+// it is given alone.
+type Tally struct {
+	registry input.Registry
+	windows  map[string]time.Time
+	of       map[string]*job.MinerIssues // nil: a row of the miner cannot be read
+}
+
+// NewTally counts for a round's miners, by their GitHub ids.
+func NewTally(registry input.Registry, asOf time.Time, ids []string) *Tally {
+	t := &Tally{registry: registry, windows: registry.Windows(asOf), of: make(map[string]*job.MinerIssues, len(ids))}
+	for _, id := range ids {
+		t.of[id] = &job.MinerIssues{}
+	}
+	return t
+}
+
+// Add takes a row, or what could be told of one that cannot be read.
+func (t *Tally) Add(row scoring.IssueRow, err error) {
+	known, asked := t.of[row.AuthorID]
+	switch {
+	case !asked || known == nil || row.AuthorID == "": // nobody's issues are in no miner's list
+		return
+	case err != nil:
+		t.of[row.AuthorID] = nil
+		return
+	}
+	known.Inside = known.Inside || row.Inside(t.registry, t.windows)
+	if repository, found := t.registry.Repository(row.Repository); found && row.State == scoring.Open {
+		if known.Open == nil {
+			known.Open = map[string]int{}
+		}
+		known.Open[repository.Name]++
+	}
+}
+
+// Miners are those of whom all is known, by GitHub id.
+func (t *Tally) Miners() map[string]job.MinerIssues {
+	miners := make(map[string]job.MinerIssues, len(t.of))
+	for id, known := range t.of {
+		if known != nil && id != "" {
+			miners[id] = *known
+		}
+	}
+	return miners
+}
