@@ -13,7 +13,7 @@ TRACE     ?=
 # What a target needs of the machine: tools/setup installs it, or says how.
 SETUP     := round
 # The commands, and what each is called.
-COMMANDS := ./producer ./worker ./shared/mirrorsim/cmd/mirrorsim
+COMMANDS := ./producer ./worker ./worker/mirrorgate ./shared/mirrorsim/cmd/mirrorsim
 # Programs that are no dependencies each have a module under tools/, which pins
 # them with all that they are made of by hash.
 tool = $(GO) tool -modfile=tools/$(1)/go.mod $(1)
@@ -79,7 +79,7 @@ trace-test: build jaeger ### look at a round through Jaeger's own query API [JAE
 validator: build ## compare a round with what a checkout of the validator does: make validator VALIDATOR=DIR [PYTHON=python3.12]
 	@test -d "$(VALIDATOR)" || { echo "VALIDATOR=DIR is missing: a checkout of the validator" >&2; exit 1; }
 	@VALIDATOR="$(abspath $(VALIDATOR))" VALIDATOR_PYTHON="$(PYTHON)" MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" \
-		$(GO) test -count 1 -timeout 20m -v -run '^(TestAgainstTheValidator|TestTheValidatorsContainerStartsTheAdapter)$$' ./producer
+		$(GO) test -count 1 -timeout 20m -v -run '^(TestAgainstTheValidator|TestTheValidatorsContainer.*|TestClientsInPython)$$' ./producer ./worker/mirrorgate
 
 .PHONY: crash
 crash: build ### kill workers and producers three times in a row at every crash point
@@ -99,7 +99,7 @@ test: build ### pass every test, with the race detector
 .PHONY: golden
 golden: build ### write the golden help pages, lists and the record of settings anew
 	@MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -p 1 -count 1 -run '^(TestSettings|TestHelp|TestLists|TestLimitPage|TestPlanPages|TestDoctorPages|TestExportsAreStable)$$' \
-		./producer ./producer/page ./producer/export ./worker ./shared/mirrorsim/cmd/mirrorsim -update
+		./producer ./producer/page ./producer/export ./worker ./worker/mirrorgate ./shared/mirrorsim/cmd/mirrorsim -update
 
 # Every round of every case takes seconds of waiting for processes to start and
 # stop, so more of them run at once than there are cores.

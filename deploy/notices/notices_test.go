@@ -18,7 +18,9 @@ import (
 	"mirrorfleet/shared/scoring/tokens"
 )
 
-var commands = []string{"mirrorfleet/producer", "mirrorfleet/worker", "mirrorfleet/shared/mirrorsim/cmd/mirrorsim"}
+var commands = []string{
+	"mirrorfleet/producer", "mirrorfleet/worker", "mirrorfleet/worker/mirrorgate", "mirrorfleet/shared/mirrorsim/cmd/mirrorsim",
+}
 
 // written writes the notices of the real commands and grammars.
 func written(t *testing.T) (out string) {

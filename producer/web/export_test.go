@@ -7,6 +7,7 @@ import (
 	"mirrorfleet/producer/estimate"
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/view"
+	"mirrorfleet/shared/problems"
 )
 
 // Bodies are the types of what openapi.json describes, by the names that it
@@ -21,7 +22,7 @@ var Bodies = map[string]reflect.Type{
 	"Limit":        reflect.TypeFor[view.Limit](),
 	"ReplayOrder":  reflect.TypeFor[replayRequest](),
 	"ReplayAnswer": reflect.TypeFor[view.Replay](),
-	"Problem":      reflect.TypeFor[document](),
+	"Problem":      reflect.TypeFor[problems.Document](),
 	"ProblemType":  reflect.TypeFor[explained](),
 
 	"Outcome":     reflect.TypeFor[view.Outcome](),

@@ -13,6 +13,7 @@ import (
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/problems"
 	"mirrorfleet/shared/ratelimit"
 )
 
@@ -90,7 +91,7 @@ func (k kind) uri() string { return base + "/problems/" + string(k) }
 type problem struct {
 	kind   kind
 	detail string
-	fields []fieldProblem
+	fields []problems.Field
 	allow  string // methods, for the header
 	cause  error  // for the log
 }
@@ -104,25 +105,10 @@ func (p *problem) Error() string {
 
 func (p *problem) Unwrap() error { return p.cause }
 
-// fieldProblem is what is wrong with one field or parameter.
-type fieldProblem struct {
-	Field  string `json:"field"`
-	Detail string `json:"detail"`
-}
-
-// document is a problem as it is sent (RFC 9457).
-type document struct {
-	Type   string         `json:"type"`
-	Title  string         `json:"title"`
-	Status int            `json:"status"`
-	Detail string         `json:"detail,omitempty"`
-	Errors []fieldProblem `json:"errors,omitempty"`
-}
-
 // wrong refuses a request for one field.
 func wrong(field, format string, args ...any) *problem {
 	detail := fmt.Sprintf(format, args...)
-	return &problem{kind: badRequest, detail: field + ": " + detail, fields: []fieldProblem{{field, detail}}}
+	return &problem{kind: badRequest, detail: field + ": " + detail, fields: []problems.Field{{Field: field, Detail: detail}}}
 }
 
 // errPanicked stands for a panic, which is logged where it was caught.
@@ -137,8 +123,8 @@ func (a *API) refusal(r *http.Request, err error) reply {
 		a.cfg.Log.WarnContext(r.Context(), "a request of the API failed", "path", r.URL.Path, "status", m.status, "error", err)
 	}
 	answer := reply{
-		status: m.status, typ: "application/problem+json", header: map[string]string{},
-		body: document{Type: p.kind.uri(), Title: m.title, Status: m.status, Detail: p.detail, Errors: p.fields},
+		status: m.status, typ: problems.ContentType, header: map[string]string{},
+		body: problems.Document{Type: p.kind.uri(), Title: m.title, Status: m.status, Detail: p.detail, Errors: p.fields},
 	}
 	switch m.status {
 	case http.StatusUnauthorized:

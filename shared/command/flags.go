@@ -46,15 +46,28 @@ func Servers() []cli.Flag {
 			Name: "nats", Category: GroupServers, Sources: Env("nats"),
 			Usage: "`URL` of NATS with JetStream, such as nats://localhost:4222; with a password only as a variable or in --config",
 		},
-		&cli.StringFlag{
-			Name: "redis", Category: GroupServers, Sources: Env("redis"),
-			Usage: "`URL` of Redis, such as redis://localhost:6379/0 (rediss:// for TLS); for a password see --nats",
-		},
-		&cli.DurationFlag{
-			Name: "connect-timeout", Category: GroupServers, Sources: Env("connect-timeout"), Value: 30 * time.Second,
-			Usage: "how long to wait at start for an unreachable server", Validator: Positive,
-		},
-	}, serverFiles()...)
+		redisURL("for a password see --nats"),
+		connectTimeout(),
+	}, append(natsFiles(), redisFiles()...)...)
+}
+
+// Redis are those of Servers for a process that has no NATS.
+func Redis() []cli.Flag {
+	return append([]cli.Flag{redisURL("with a password only as a variable or in --config"), connectTimeout()}, redisFiles()...)
+}
+
+func redisURL(password string) cli.Flag {
+	return &cli.StringFlag{
+		Name: "redis", Category: GroupServers, Sources: Env("redis"),
+		Usage: "`URL` of Redis, such as redis://localhost:6379/0 (rediss:// for TLS); " + password,
+	}
+}
+
+func connectTimeout() cli.Flag {
+	return &cli.DurationFlag{
+		Name: "connect-timeout", Category: GroupServers, Sources: Env("connect-timeout"), Value: 30 * time.Second,
+		Usage: "how long to wait at start for an unreachable server", Validator: Positive,
+	}
 }
 
 // Streams are the flags of commands that declare the streams. 0 keeps the setting of an

@@ -20,23 +20,30 @@ func RedisFiles() []string {
 	return []string{"redis-ca", "redis-cert", "redis-key", "redis-password-file"}
 }
 
-// serverFiles are the flags of NATSFiles and of RedisFiles.
-func serverFiles() []cli.Flag {
-	file := func(name, usage string) cli.Flag {
-		return &cli.StringFlag{Name: name, Category: GroupServers, Sources: Env(name), TakesFile: true, Usage: usage}
-	}
+// natsFiles are the flags of NATSFiles.
+func natsFiles() []cli.Flag {
 	return []cli.Flag{
-		file("nats-ca", "`FILE` with the CA of NATS' certificate; without it, the system's CAs"),
-		file("nats-cert", "`FILE` with this process's certificate for NATS"),
-		file("nats-key", "`FILE` with the key of --nats-cert"),
-		file("nats-password-file", "`FILE` with the password of the user in --nats"),
-		file("nats-creds", "`FILE` with the credentials of a NATS user: a JWT and its key"),
-		file("nats-nkey", "`FILE` with the seed of a NATS user's nkey"),
-		file("redis-ca", "`FILE` with the CA of Redis' certificate, for rediss://; without it, the system's CAs"),
-		file("redis-cert", "`FILE` with this process's certificate for Redis"),
-		file("redis-key", "`FILE` with the key of --redis-cert"),
-		file("redis-password-file", "`FILE` with the password of the user in --redis"),
+		serverFile("nats-ca", "`FILE` with the CA of NATS' certificate; without it, the system's CAs"),
+		serverFile("nats-cert", "`FILE` with this process's certificate for NATS"),
+		serverFile("nats-key", "`FILE` with the key of --nats-cert"),
+		serverFile("nats-password-file", "`FILE` with the password of the user in --nats"),
+		serverFile("nats-creds", "`FILE` with the credentials of a NATS user: a JWT and its key"),
+		serverFile("nats-nkey", "`FILE` with the seed of a NATS user's nkey"),
 	}
+}
+
+// redisFiles are those of RedisFiles.
+func redisFiles() []cli.Flag {
+	return []cli.Flag{
+		serverFile("redis-ca", "`FILE` with the CA of Redis' certificate, for rediss://; without it, the system's CAs"),
+		serverFile("redis-cert", "`FILE` with this process's certificate for Redis"),
+		serverFile("redis-key", "`FILE` with the key of --redis-cert"),
+		serverFile("redis-password-file", "`FILE` with the password of the user in --redis"),
+	}
+}
+
+func serverFile(name, usage string) cli.Flag {
+	return &cli.StringFlag{Name: name, Category: GroupServers, Sources: Env(name), TakesFile: true, Usage: usage}
 }
 
 // urls are the settings whose value is a URL that may hold a password. A setting whose

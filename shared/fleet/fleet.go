@@ -42,7 +42,7 @@ type Config struct {
 
 // Fleet is one process's connections.
 type Fleet struct {
-	Bus     *jobstream.Bus
+	Bus     *jobstream.Bus // nil of OpenLimiter
 	Limiter *ratelimit.Limiter
 
 	nc    *nats.Conn
@@ -61,12 +61,34 @@ func Open(ctx context.Context, cfg Config) (*Fleet, error) {
 	return f, nil
 }
 
-func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
+// OpenLimiter connects to Redis alone, for a process that sends requests and has no part
+// in rounds.
+func OpenLimiter(ctx context.Context, cfg Config) (*Fleet, error) {
+	f := &Fleet{log: cfg.Log}
+	err := f.limited(cfg)
+	if err == nil {
+		err = AwaitRedis(ctx, f.redis, cfg.ConnectTimeout, cfg.Log)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// limited makes the limiter; nobody has been asked yet.
+func (f *Fleet) limited(cfg Config) (err error) {
 	if f.redis, err = NewRedis(cfg.Redis, redisTimeout, cfg.RedisFiles); err != nil {
 		return err
 	}
 	if f.Limiter, err = ratelimit.New(cfg.Limit, f.redis); err != nil {
 		return command.Usage("the limit: %w", err)
+	}
+	return nil
+}
+
+func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
+	if err := f.limited(cfg); err != nil {
+		return err
 	}
 	f.nc, err = ConnectNATS(ctx, cfg.NATS, cfg.Name, jobstream.ConnectConfig{
 		Wait: cfg.ConnectTimeout, Setting: "--connect-timeout", Log: cfg.Log, Files: cfg.NATSFiles,

@@ -18,7 +18,7 @@ const (
 
 // await has the metrics say from the start on that no server answers: a process
 // that never finds them ends before anybody could follow it.
-func (s *Observability) await() {
+func (s *Observability) await(kinds []string) {
 	look := func(check func(context.Context, *Fleet) error, code func(error) string) func(context.Context) telemetry.Server {
 		return func(ctx context.Context) telemetry.Server {
 			f := s.servers.Load()
@@ -29,16 +29,23 @@ func (s *Observability) await() {
 			return telemetry.Server{Works: err == nil, Refuses: code(err)}
 		}
 	}
-	s.stops = append(s.stops,
-		telemetry.ObserveServer(kindNATS, look(func(ctx context.Context, f *Fleet) error { return f.Bus.Check(ctx) }, jobstream.Code)),
-		telemetry.ObserveServer(kindRedis, look(func(ctx context.Context, f *Fleet) error { return f.Limiter.Check(ctx) }, ratelimit.Code)))
+	looks := map[string]func(context.Context) telemetry.Server{
+		kindNATS:  look(func(ctx context.Context, f *Fleet) error { return f.Bus.Check(ctx) }, jobstream.Code),
+		kindRedis: look(func(ctx context.Context, f *Fleet) error { return f.Limiter.Check(ctx) }, ratelimit.Code),
+	}
+	for _, kind := range kinds {
+		s.stops = append(s.stops, telemetry.ObserveServer(kind, looks[kind]))
+	}
 }
 
-// follow has the metrics look at the fleet's streams and at the bucket, and those of a
+// follow has the metrics look at the bucket and at the fleet's streams, and those of a
 // producer at what JetStream may store.
 func (s *Observability) follow(f *Fleet) {
 	s.servers.Store(f)
-	s.stops = append(s.stops, telemetry.ObserveQueue(f.queue), telemetry.ObserveLimit(f.limit), telemetry.ObserveConclusions(f.last))
+	s.stops = append(s.stops, telemetry.ObserveLimit(f.limit))
+	if f.Bus != nil {
+		s.stops = append(s.stops, telemetry.ObserveQueue(f.queue), telemetry.ObserveConclusions(f.last))
+	}
 	if f.producer {
 		s.stops = append(s.stops, telemetry.ObserveStorage(f.storage))
 	}

@@ -68,10 +68,19 @@ var errStopping = errors.New("stopping")
 // files of secrets that more can read than need to.
 // parts, beside NATS and Redis, must be Set before the process is ready.
 func Observe(ctx context.Context, c *cli.Command, service, instance string, log *slog.Logger, parts ...string) (*Observability, error) {
+	return observe(ctx, c, telemetry.Config{Service: service, Instance: instance, Log: log}, []string{kindNATS, kindRedis}, parts)
+}
+
+// ObserveLimiter is Observe for a process with what OpenLimiter opens.
+func ObserveLimiter(ctx context.Context, c *cli.Command, service, instance string, log *slog.Logger) (*Observability, error) {
+	return observe(ctx, c, telemetry.Config{Service: service, Instance: instance, Log: log}, []string{kindRedis}, nil)
+}
+
+func observe(ctx context.Context, c *cli.Command, cfg telemetry.Config, servers, parts []string) (*Observability, error) {
+	log := cfg.Log
 	for _, line := range command.Loose(c) {
 		log.WarnContext(ctx, line)
 	}
-	cfg := telemetry.Config{Service: service, Instance: instance, Log: log}
 	addr := c.String("listen")
 	var pages http.Handler
 	if addr != "" {
@@ -83,11 +92,11 @@ func Observe(ctx context.Context, c *cli.Command, service, instance string, log 
 		return nil, err
 	}
 	o := &Observability{flush: flush}
-	o.await()
+	o.await(servers)
 	if addr == "" {
 		return o, nil
 	}
-	if o.Server, err = health.Listen(ctx, addr, pages, log, append(parts, kindNATS, kindRedis)...); err != nil {
+	if o.Server, err = health.Listen(ctx, addr, pages, log, append(parts, servers...)...); err != nil {
 		return nil, errors.Join(command.Usage("--listen: %w", err), o.Close())
 	}
 	o.Set("process", func(context.Context) error {
@@ -104,7 +113,9 @@ func Observe(ctx context.Context, c *cli.Command, service, instance string, log 
 // the whole fleet in the metrics of every process: producers may be commands
 // that end, and workers may all be gone.
 func (o *Observability) Follow(f *Fleet) {
-	o.Set(kindNATS, f.Bus.Check)
+	if f.Bus != nil {
+		o.Set(kindNATS, f.Bus.Check)
+	}
 	o.Set(kindRedis, f.Limiter.Check)
 	o.follow(f)
 }

@@ -28,6 +28,7 @@ var arrows = []arrow{
 	{"shared/plural", "counting in words knows nobody", nil},
 	{"shared/secret", "a file's mode and content know nobody", nil},
 	{"shared/certs", "the file of a key is a secret; its tests' help ends tests", []string{"shared/secret", "shared/must"}},
+	{"shared/problems", "the form of a refusal knows nobody", nil},
 	{"shared/listen", "the bounds of a listener know nobody", nil},
 	{"shared/must", "what ends a test knows nobody", nil},
 	{"shared/lifetest", "starting and stopping know nobody", []string{"shared/must"}},
@@ -135,7 +136,7 @@ var arrows = []arrow{
 		"producer/web", "the API says the same answers, and starts replays; its tests' help reads its description",
 		[]string{
 			"producer/outcome", "producer/round", "producer/view", "producer/web", "shared/job", "shared/jobstream", "shared/listen", "shared/plural",
-			"shared/ratelimit", "shared/telemetry",
+			"shared/problems", "shared/ratelimit", "shared/telemetry",
 		},
 	},
 	{
@@ -145,6 +146,13 @@ var arrows = []arrow{
 	{"producer/backup", "streams are copied as they are, and declared where they are put", []string{"shared/job", "shared/jobstream", "shared/pause", "shared/plural"}},
 	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
 	{"producer/export", "rows are made of an outcome, read as it is stored", []string{"producer/outcome", "shared/scoring"}},
+	{
+		"worker/mirrorgate/gateway", "it lets requests through to the mirror, and says why not",
+		[]string{"shared/mirror", "shared/problems", "shared/telemetry"},
+	},
+	{"worker/mirrorgate", "a command wires its own and what is shared", []string{
+		"shared/command", "shared/fleet", "shared/listen", "shared/mirror", "shared/ratelimit", "worker/mirrorgate/gateway",
+	}},
 	{"worker", "a command wires its own and what is shared, but no simulator; it says that it works", []string{
 		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache", "shared/telemetry",

@@ -24,6 +24,8 @@
 //     is beyond it is counted in Malformed. A list that is not read to its end is
 //     an error.
 //   - The trace is never sent to the mirror.
+//   - Requests of others are passed on (Forward) under the same breaker, permits, pool,
+//     tries and cool-downs, and are answered with what came, unread.
 //
 // [Client.Background] is a view for requests that make way for others': a gateway, a
 // warm-up. It has permits and connections of its own, and the client's breaker.
@@ -48,6 +50,6 @@
 // up makes way for the next one. Close is for good.
 //
 // How it fails: with a *RequestError that matches ErrFinal or ErrUnavailable;
-// with the context's error and its cause; with ErrClosed; or with the Meter's
-// own error, when it grants no permit.
+// with the context's error and its cause; with ErrClosed; with the Meter's
+// own error, when it grants no permit; or, of what is passed on, with ErrWaited.
 package mirror

@@ -40,7 +40,13 @@ type request struct {
 }
 
 // ask asks until there is an answer, a final one, or no try is left.
-func (c *Client) ask(ctx context.Context, r request) (err error) {
+func (c *Client) ask(ctx context.Context, r request) error {
+	return c.call(ctx, r, func(ctx context.Context) (int, error) { return c.try(ctx, r) })
+}
+
+// call makes the tries of one request, once the breaker lets it, until there is an
+// answer, a final one, or no try is left. What try is given ends with call.
+func (c *Client) call(ctx context.Context, r request, try func(context.Context) (status int, err error)) (err error) {
 	ctx, span := c.startSpan(sentAs(ctx, r.route), r)
 	defer func() { endSpan(ctx, span, err) }()
 	under, end := context.WithCancelCause(ctx)
@@ -49,7 +55,7 @@ func (c *Client) ask(ctx context.Context, r request) (err error) {
 	if c.life.Err() != nil {
 		end(ErrClosed) // now: the line above does it in a goroutine
 	}
-	err = c.guarded(under, r.path, func() error { return c.retry(under, r) })
+	err = c.guarded(under, r.path, func() error { return c.retry(under, r, try) })
 	if err != nil && under.Err() != nil {
 		return fmt.Errorf("mirror %s %s: %w", r.method, r.path, ended(under))
 	}
@@ -66,7 +72,7 @@ func ended(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", ctx.Err(), cause)
 }
 
-func (c *Client) retry(ctx context.Context, r request) error {
+func (c *Client) retry(ctx context.Context, r request, try func(context.Context) (status int, err error)) error {
 	failed := &RequestError{Method: r.method, Route: r.route, Path: r.path}
 	span := trace.SpanFromContext(ctx)
 	for failed.Tries < maxTries {
@@ -78,7 +84,7 @@ func (c *Client) retry(ctx context.Context, r request) error {
 			return ended(ctx)
 		}
 		failed.Tries++
-		status, err := c.try(ctx, r)
+		status, err := try(ctx)
 		if err == nil {
 			answered(span, r, status, failed.Tries)
 			return nil
@@ -132,14 +138,8 @@ func (c *Client) send(ctx context.Context, r request) (status int, body []byte, 
 	if len(r.body) > 0 {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	response, err := c.http.Do(request)
+	response, status, err := c.do(request)
 	if err != nil {
-		if response != nil { // a redirect that is not followed
-			status = response.StatusCode
-		}
-		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			err = wrapped.Err // the request is named already, and a redirect's address may be anything
-		}
 		return status, nil, at, err
 	}
 	defer response.Body.Close()
@@ -154,4 +154,19 @@ func (c *Client) send(ctx context.Context, r request) (status int, body []byte, 
 	}
 	body, err = r.most.read(response)
 	return response.StatusCode, body, at, err
+}
+
+// do sends a request, and follows the mirror's redirects.
+func (c *Client) do(request *http.Request) (response *http.Response, status int, err error) {
+	response, err = c.http.Do(request)
+	if err == nil {
+		return response, response.StatusCode, nil
+	}
+	if response != nil { // a redirect that is not followed
+		status = response.StatusCode
+	}
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // the request is named already, and a redirect's address may be anything
+	}
+	return nil, status, err
 }

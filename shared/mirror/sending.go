@@ -62,6 +62,8 @@ func (s *sending) connected(info httptrace.GotConnInfo) {
 	if s.timeout != nil {
 		s.timeout.Stop()
 	}
+	waits, _ := s.outer.Value(patienceKey{}).(*patience)
+	waits.begin()
 	s.refused = errNoPermit // until there is one: a Meter may panic
 	defer func() {
 		if s.refused != nil {
@@ -69,6 +71,7 @@ func (s *sending) connected(info httptrace.GotConnInfo) {
 		}
 	}()
 	if s.refused = s.permit(s.outer); s.refused == nil {
+		waits.end()
 		s.measured.began = time.Now()
 		s.timeout = time.AfterFunc(s.cfg.Timeout, func() { s.end(errTimeout) })
 	}

@@ -20,6 +20,9 @@ const (
 	MetricBreakerState    = "mirrorfleet.mirror.breaker.state"
 	MetricBreakerChanges  = "mirrorfleet.mirror.breaker.changes"
 
+	MetricGatewayWait    = "mirrorfleet.gateway.wait.duration"
+	MetricGatewayWaiting = "mirrorfleet.gateway.waiting"
+
 	MetricPublished       = "messaging.client.sent.messages"
 	MetricDeliveries      = "messaging.client.consumed.messages"
 	MetricProcessDuration = "messaging.process.duration"
@@ -65,6 +68,7 @@ const (
 var (
 	secondsShort = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30}
 	secondsLong  = []float64{0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200}
+	secondsWait  = []float64{0.01, 0.1, 0.5, 1, 2.5, 5, 10, 15, 20, 25, 30} // a gateway's clients wait for 25 s by default
 	bytesSizes   = []float64{1 << 8, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26}
 )
 
@@ -72,7 +76,7 @@ var (
 type instruments struct {
 	meter metric.Meter
 
-	requestDuration, processDuration, queueWait, roundDuration, scoreDuration metric.Float64Histogram
+	requestDuration, processDuration, queueWait, roundDuration, scoreDuration, gatewayWait metric.Float64Histogram
 
 	responseSize metric.Int64Histogram
 
@@ -82,7 +86,7 @@ type instruments struct {
 
 	breakerState, roundPhase, roundJobs, roundDegraded, auditJobs, auditDiscrepancies metric.Int64Gauge
 
-	workers metric.Int64UpDownCounter
+	workers, gatewayWaiting metric.Int64UpDownCounter
 
 	scoreCPU metric.Float64ObservableCounter
 
@@ -157,6 +161,7 @@ func newInstruments(meter metric.Meter) *instruments {
 	m := &maker{meter: meter}
 	i := &instruments{meter: meter}
 	i.ofMirror(m)
+	i.ofGateway(m)
 	i.ofJobs(m)
 	i.ofServers(m)
 	i.ofRounds(m)
@@ -176,6 +181,13 @@ func (i *instruments) ofMirror(m *maker) {
 	i.throttled = m.count(MetricThrottled, "{request}", "Requests that the mirror refused with 429: more than its limit came.")
 	i.breakerState = m.gauge(MetricBreakerState, "{state}", "1 for the state that the mirror's breaker is in.")
 	i.breakerChanges = m.count(MetricBreakerChanges, "{change}", "Changes of the mirror's breaker, by the state it went to.")
+}
+
+func (i *instruments) ofGateway(m *maker) {
+	i.gatewayWait = m.seconds(MetricGatewayWait, "From a request's arrival to its first permit, or to its end without one.", secondsWait)
+	waiting, err := m.meter.Int64UpDownCounter(MetricGatewayWaiting, metric.WithUnit("{request}"),
+		metric.WithDescription("Requests of the gateway's clients that have no permit yet."))
+	i.gatewayWaiting = made(m, waiting, err)
 }
 
 func (i *instruments) ofJobs(m *maker) {

@@ -52,6 +52,23 @@ func MirrorRetried(ctx context.Context, route string) {
 	measure().mirrorRetries.Add(ctx, 1, metric.WithAttributes(semconv.URLTemplate(route)))
 }
 
+// How a request's wait at the gateway ends.
+const (
+	WaitPermitted  = "permitted"
+	WaitTimedOut   = "timed_out"
+	WaitTurnedAway = "turned_away" // at once: too many waited
+	WaitGone       = "gone"        // its client left
+	WaitFailed     = "failed"      // a connection could not be made, or the gateway stops
+)
+
+// GatewayWaits counts requests at the gateway in and out that have no permit yet.
+func GatewayWaits(ctx context.Context, change int64) { measure().gatewayWaiting.Add(ctx, change) }
+
+// GatewayWaited counts the end of a wait.
+func GatewayWaited(ctx context.Context, route, outcome string, waited time.Duration) {
+	measure().gatewayWait.Record(ctx, waited.Seconds(), metric.WithAttributes(semconv.URLTemplate(route), GatewayOutcome.String(outcome)))
+}
+
 // breakerStates are gobreaker's names of them.
 var breakerStates = []string{"closed", "half-open", "open"} //nolint:gochecknoglobals // a constant, if Go had such
 

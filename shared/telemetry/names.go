@@ -59,6 +59,9 @@ const (
 	Malformed    = attribute.Key("mirror.malformed")
 	BreakerState = attribute.Key("mirror.breaker.state") // closed, half-open or open
 
+	// GatewayOutcome is how a client's wait ended: see the Waits.
+	GatewayOutcome = attribute.Key("gateway.outcome")
+
 	Repository  = attribute.Key("pull_request.repository")
 	PullRequest = attribute.Key("pull_request.number")
 

@@ -72,7 +72,7 @@ func (b Build) make() error {
 		return fmt.Errorf("no grammars: %w (make grammars builds them)", err)
 	}
 	build := exec.CommandContext(context.Background(), "go", "build", "-o", folder+"/", "-race="+strconv.FormatBool(b.Race),
-		"mirrorfleet/producer", "mirrorfleet/worker", "mirrorfleet/shared/mirrorsim/cmd/mirrorsim")
+		"mirrorfleet/producer", "mirrorfleet/worker", "mirrorfleet/worker/mirrorgate", "mirrorfleet/shared/mirrorsim/cmd/mirrorsim")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the commands: %w\n%s", err, out)
 	}
