@@ -21,6 +21,7 @@ const (
 	DefaultHorizon     = 10 * time.Second
 	DefaultTimeout     = 200 * time.Millisecond
 	DefaultMaxCoolDown = 10 * time.Minute
+	DefaultMinimum     = 4
 )
 
 // burst is b of the formula. It is no setting: each token more costs rate, and a
@@ -68,6 +69,9 @@ type Config struct {
 	Timeout time.Duration
 	// MaxCoolDown bounds what [Limiter.CoolDown] is told. Default 10 min.
 	MaxCoolDown time.Duration
+	// Minimum is what the background of the egress has while the round waits: one
+	// slot in so many, 1 to 1000. It need not be the same in all processes. Default 4.
+	Minimum int
 	// Log takes the loss of Redis and its return, once each. Default
 	// slog.Default().
 	Log *slog.Logger
@@ -81,6 +85,7 @@ func (c Config) withDefaults() Config {
 	c.Horizon = cmp.Or(c.Horizon, DefaultHorizon)
 	c.Timeout = cmp.Or(c.Timeout, min(DefaultTimeout, c.Jitter*4/5))
 	c.MaxCoolDown = cmp.Or(c.MaxCoolDown, DefaultMaxCoolDown)
+	c.Minimum = cmp.Or(c.Minimum, DefaultMinimum)
 	c.Spare = cmp.Or(c.Spare, DefaultSpare)
 	if c.Spare == NoSpare {
 		c.Spare = 0
@@ -121,6 +126,9 @@ func (c Config) validate() error {
 	}
 	if err := between("MaxCoolDown", c.MaxCoolDown, time.Second, 24*time.Hour); err != nil {
 		return err
+	}
+	if c.Minimum < 1 || c.Minimum > 1000 {
+		return fmt.Errorf("ratelimit: Minimum is %d, want one slot in 1 to 1000", c.Minimum)
 	}
 	if c.Spare < 0 || c.Limit-c.Spare <= burst {
 		return fmt.Errorf("ratelimit: Limit is %d and Spare %d, want a Spare of 0 or more and a Limit above Spare + %d",

@@ -23,8 +23,8 @@ import (
 // arguments, in the one place each where it looks at them.
 func TestScriptIsDecide(t *testing.T) {
 	t.Parallel()
-	source := replaceOnce(t, ratelimit.ReserveSource, "call('TIME')", "{ ARGV[14], ARGV[15] }")
-	source = replaceOnce(t, source, "redis.pcall('INFO', 'server')", "ARGV[16]")
+	source := replaceOnce(t, ratelimit.ReserveSource, "call('TIME')", "{ ARGV[16], ARGV[17] }")
+	source = replaceOnce(t, source, "redis.pcall('INFO', 'server')", "ARGV[18]")
 	source = replaceOnce(t, walker, "SOURCE", source)
 	for name, on := range map[string]struct {
 		server func(testing.TB) *server
@@ -49,14 +49,14 @@ local function step(KEYS, ARGV)
 SOURCE
 end
 local out = {}
-for at = 1, #ARGV, 18 do
+for at = 1, #ARGV, 20 do
   if ARGV[at] == 'all' then
     redis.call('DEL', KEYS[1])
   elseif ARGV[at] ~= '' then
     redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
   end
   local args = {}
-  for i = 1, 16 do args[i] = ARGV[at + 1 + i] end
+  for i = 1, 18 do args[i] = ARGV[at + 1 + i] end
   out[#out + 1] = { step(KEYS, args), #out % 10 == 9 and redis.call('HGETALL', KEYS[1]) or nil }
 end
 return out`
@@ -98,7 +98,7 @@ func replaceOnce(t *testing.T, text, from, to string) string {
 }
 
 // arguments is how many the script takes.
-const arguments = 13
+const arguments = 15
 
 // walk is one bucket, and a caller, that live through random times.
 type walk struct {
@@ -116,6 +116,8 @@ type walk struct {
 	spoilt   int
 	restarts int
 	holds    int
+
+	byRight, idle, yielded int // what became of the background's requests
 }
 
 func newWalk(seed uint64) *walk {
@@ -151,7 +153,7 @@ func (w *walk) step() step {
 	s.args = []any{
 		bit(in.Reserve), in.Interval, in.Horizon, in.Tolerance, in.Cool, in.MaxCool,
 		in.Epoch, in.NextSlot, in.Now, in.Skew, in.Elapsed,
-		in.Params().String(), in.Hold,
+		in.Params().String(), in.Hold, in.Right, in.Spacing,
 		w.clock / 1_000_000, w.clock % 1_000_000, "# Server\r\nrun_id:" + w.run + "\r\n",
 	}
 	w.count(s)
@@ -168,7 +170,24 @@ func (w *walk) count(s step) {
 	if s.reply.Verdict == bucket.Refused && s.state.HoldUntil > s.clock {
 		w.holds++
 	}
+	if s.in.Right > 0 {
+		w.countBackground(s)
+	}
 	w.restarts += int(s.state.Restarts - s.before.Restarts)
+}
+
+// countBackground takes down by which of its rules a request of the background was
+// answered.
+func (w *walk) countBackground(s step) {
+	switch {
+	case s.reply.Verdict == bucket.Refused && s.state.BackgroundRetry != s.before.BackgroundRetry:
+		w.yielded++
+	case s.reply.Verdict != bucket.Granted:
+	case s.state.LastBackground-s.before.LastBackground >= max(s.in.Right, s.in.Spacing):
+		w.byRight++
+	default:
+		w.idle++
+	}
 }
 
 // compare takes n steps and checks what the script answers to each and leaves behind.
@@ -236,6 +255,10 @@ func (w *walk) request() bucket.Request {
 		Interval: interval, Horizon: 10_000_000, Tolerance: interval / 2, Limit: limit, Window: 10_000_000,
 		MaxCool: 600_000_000,
 	}, w.base.Add(w.mine))
+	if w.random.IntN(2) == 0 {
+		in.Right = interval * (1 + w.random.Int64N(8))
+		in.Spacing = []int64{0, 0, interval, 2 * interval, w.random.Int64N(20 * interval)}[w.random.IntN(5)]
+	}
 	if w.random.IntN(200) == 0 {
 		in.Cool = w.random.Int64N(1 << w.random.IntN(30))
 	}
@@ -279,7 +302,8 @@ func (w *walk) spoil() (field, value string) {
 	w.spoilt++
 	field = []string{
 		"high", "skew", "next", "turn", "cool", "born", "run", "hold", "seen", "figures", "figures", "all",
-	}[w.random.IntN(12)]
+		"background", "round", "background_turn",
+	}[w.random.IntN(15)]
 	if field == "all" {
 		w.state = bucket.State{}
 		return field, ""
@@ -315,5 +339,10 @@ func (w *walk) wantAll(t *testing.T) {
 	if w.spoilt < w.steps/100 || w.restarts < w.steps/100 || w.holds < w.steps/100 {
 		t.Errorf("%d spoilt states, %d restarts, %d refused by a hold, want one in a hundred of each", w.spoilt, w.restarts, w.holds)
 	}
-	t.Logf("%d steps, verdicts %v, %d spoilt, %d restarts, %d refused by a hold", w.steps, w.verdicts, w.spoilt, w.restarts, w.holds)
+	if w.byRight < w.steps/100 || w.idle < w.steps/100 || w.yielded < w.steps/100 {
+		t.Errorf("the background had %d slots by right, %d idle ones, and waited %d times, want one in a hundred of each",
+			w.byRight, w.idle, w.yielded)
+	}
+	t.Logf("%d steps, verdicts %v, %d spoilt, %d restarts, %d refused by a hold; the background: %d by right, %d idle, %d not yet",
+		w.steps, w.verdicts, w.spoilt, w.restarts, w.holds, w.byRight, w.idle, w.yielded)
 }

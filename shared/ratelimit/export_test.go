@@ -19,7 +19,7 @@ func Interval(c Config) int64 { return c.withDefaults().interval().Microseconds(
 
 // Usable tells whether l would hand out a reservation with this use-by at now.
 func Usable(l *Limiter, useBy, now time.Time) bool {
-	return l.usable(context.Background(), reservation{bucket.Reservation{UseBy: useBy}, bucket.Reply{}, l.cool.watch()}, now)
+	return l.usable(context.Background(), &l.round, reservation{bucket.Reservation{UseBy: useBy}, bucket.Reply{}, l.cool.watch()}, now)
 }
 
 // ParamsOf is how the parameters of a Config are logged.

@@ -23,9 +23,7 @@ type Limiter struct {
 	life context.Context //nolint:containedctx // the limiter's own lifetime, joined to each call's context
 	end  context.CancelCauseFunc
 
-	// queue gives the turn to the one waiter that reserves. The turn guards left.
-	queue queue
-	left  *reservation // by a waiter that has gone, for the next; nil for none
+	round, background class
 
 	session   session
 	cool      coolDown
@@ -48,16 +46,20 @@ func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
 		return nil, err
 	}
 	count, err := newCounters(cfg.Egress)
-	if err != nil {
+	round, errRound := newPermitCounters(cfg.Egress, "round")
+	background, errBackground := newPermitCounters(cfg.Egress, "background")
+	if err := errors.Join(err, errRound, errBackground); err != nil {
 		return nil, fmt.Errorf("ratelimit: metrics: %w", err)
 	}
 	life, end := context.WithCancelCause(context.Background())
 
 	l := &Limiter{
 		cfg: cfg, record: newRecord(rdb, cfg.Egress, cfg.Timeout), life: life, end: end,
-		health:   health{log: cfg.Log, egress: cfg.Egress},
-		mismatch: mismatch{log: cfg.Log, cfg: cfg},
-		count:    count,
+		round:      class{count: round},
+		background: class{count: background, right: int64(cfg.Minimum) * cfg.interval().Microseconds()},
+		health:     health{log: cfg.Log, egress: cfg.Egress},
+		mismatch:   mismatch{log: cfg.Log, cfg: cfg},
+		count:      count,
 	}
 	l.listening.Go(l.listen)
 	return l, nil
@@ -70,23 +72,27 @@ func (l *Limiter) Close() error {
 	return nil
 }
 
-// Permit waits for the right to send one request. The caller may send until
+// Permit waits for the right to send one request of the round. The caller may send until
 // useBy, by the process's monotonic clock; later it must take another. The only
 // errors are the end of the context and ErrClosed.
 func (l *Limiter) Permit(ctx context.Context) (useBy time.Time, err error) {
-	ctx, cancel := l.bound(ctx)
-	defer cancel()
-	return traced(ctx, l.cfg.Egress, l.permit)
+	return l.permitOf(ctx, caller{class: &l.round})
 }
 
-// Flowing returns when permits flow: nobody in this process waits, or the first
-// in line has been first for less than patience. While it blocks there is no point
+func (l *Limiter) permitOf(ctx context.Context, who caller) (useBy time.Time, err error) {
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
+	return traced(ctx, l.cfg.Egress, func(ctx context.Context) (time.Time, error) { return l.permit(ctx, who) })
+}
+
+// Flowing returns when the round's permits flow: nobody in this process waits, or the
+// first in line has been first for less than patience. While it blocks there is no point
 // in taking on more work. Its only errors are those of Permit.
 func (l *Limiter) Flowing(ctx context.Context, patience time.Duration) error {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	for {
-		now := l.queue.look()
+		now := l.round.queue.look()
 		if now.waiting == 0 || time.Since(now.turn) < patience {
 			return nil
 		}
@@ -108,25 +114,25 @@ func (l *Limiter) bound(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-func (l *Limiter) permit(ctx context.Context) (time.Time, error) {
+func (l *Limiter) permit(ctx context.Context, who caller) (time.Time, error) {
 	began := time.Now()
-	l.count.waits(ctx, 1)
-	defer l.count.waits(ctx, -1)
-	if err := l.queue.join(ctx, began); err != nil {
+	who.count.waits(ctx, 1)
+	defer who.count.waits(ctx, -1)
+	if err := who.queue.join(ctx, began); err != nil {
 		return time.Time{}, err
 	}
-	defer func() { l.queue.leave(time.Now()) }()
+	defer func() { who.queue.leave(time.Now()) }()
 	for {
-		r, err := l.reservation(ctx)
+		r, err := l.reservation(ctx, who)
 		if err != nil {
 			return time.Time{}, err
 		}
-		usable, err := l.await(ctx, r)
+		usable, err := l.await(ctx, who.class, r)
 		if err != nil {
 			return time.Time{}, err
 		}
 		if usable {
-			l.count.permit(ctx, time.Since(began))
+			who.count.permit(ctx, time.Since(began))
 			return r.UseBy, nil
 		}
 	}
@@ -135,10 +141,10 @@ func (l *Limiter) permit(ctx context.Context) (time.Time, error) {
 // await waits until a reservation's slot. A reservation that is then too late,
 // or that a cool-down made void, is not usable. One whose waiter goes is left to
 // the next.
-func (l *Limiter) await(ctx context.Context, r reservation) (usable bool, err error) {
+func (l *Limiter) await(ctx context.Context, of *class, r reservation) (usable bool, err error) {
 	left := time.Until(r.From)
 	if left <= 0 && ctx.Err() == nil {
-		return l.usable(ctx, r, time.Now()), nil
+		return l.usable(ctx, of, r, time.Now()), nil
 	}
 	timer := time.NewTimer(left)
 	defer timer.Stop()
@@ -149,7 +155,7 @@ func (l *Limiter) await(ctx context.Context, r reservation) (usable bool, err er
 		}
 		select {
 		case <-ctx.Done():
-			l.left = &r
+			of.left = &r
 			return false, ended(ctx)
 		case <-next:
 			continue
@@ -158,19 +164,19 @@ func (l *Limiter) await(ctx context.Context, r reservation) (usable bool, err er
 		}
 		break
 	}
-	return l.usable(ctx, r, time.Now()), nil
+	return l.usable(ctx, of, r, time.Now()), nil
 }
 
 // usable tells whether a reservation can be used at now or later, and counts why
 // if it cannot.
-func (l *Limiter) usable(ctx context.Context, r reservation, now time.Time) bool {
+func (l *Limiter) usable(ctx context.Context, of *class, r reservation, now time.Time) bool {
 	stop, _ := l.listener.stops()
 	switch {
 	case closed(r.void), stop.voids(r.slot):
-		l.count.void.add(ctx)
+		of.count.void.add(ctx)
 		return false
 	case now.After(r.UseBy):
-		l.count.late.add(ctx)
+		of.count.late.add(ctx)
 		return false
 	}
 	return true

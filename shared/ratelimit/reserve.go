@@ -30,10 +30,10 @@ type reservation struct {
 // reservation returns the reservation that a waiter left, if it can still be used,
 // or makes a new one. It waits until there is one: after a refusal for as long as the
 // bucket says, after an error of Redis with pauses. The caller holds the turn.
-func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
-	if left := l.left; left != nil {
-		l.left = nil
-		if l.usable(ctx, *left, time.Now()) {
+func (l *Limiter) reservation(ctx context.Context, who caller) (reservation, error) {
+	if left := who.left; left != nil {
+		who.left = nil
+		if l.usable(ctx, who.class, *left, time.Now()) {
 			return *left, nil
 		}
 	}
@@ -42,7 +42,7 @@ func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
 		if ctx.Err() != nil {
 			return reservation{}, ended(ctx)
 		}
-		granted, wait, err := l.reserve(ctx)
+		granted, wait, err := l.reserve(ctx, who)
 		if granted != nil {
 			return *granted, nil
 		}
@@ -60,12 +60,12 @@ func (l *Limiter) reservation(ctx context.Context) (reservation, error) {
 
 // reserve asks once. Without a grant it returns how long to wait before asking
 // again. A stop that began while the answer was under way voids it as well.
-func (l *Limiter) reserve(ctx context.Context) (granted *reservation, wait time.Duration, err error) {
+func (l *Limiter) reserve(ctx context.Context, who caller) (granted *reservation, wait time.Duration, err error) {
 	void := l.cool.watch()
 	asked := time.Now()
 	cool := l.cool.unwritten()
 	in := l.cfg.request()
-	in.Reserve = true
+	in.Reserve, in.Right, in.Spacing = true, who.right, who.spacing
 	in.Cool = max(0, cool.Sub(asked).Microseconds())
 	reply, err := l.ask(ctx, l.session.fill(in, asked))
 	answered := time.Now()
@@ -79,7 +79,7 @@ func (l *Limiter) reserve(ctx context.Context) (granted *reservation, wait time.
 	l.learn(ctx, reply, answered)
 	l.cool.written(cool)
 	if reply.Verdict != bucket.Granted {
-		l.count.refused.add(ctx)
+		who.count.refused.add(ctx)
 		return nil, time.Duration(reply.Wait) * time.Microsecond, nil
 	}
 	return &reservation{bucket.Reserved(reply, asked, answered, l.cfg.Jitter), reply, void}, 0, nil

@@ -4,7 +4,7 @@
 -- KEYS[1] the hash that holds the bucket (bucket.State.Record).
 -- ARGV    reserve, interval, horizon, tolerance, cool, max_cool; what the process
 --         remembers of its last answer: epoch, next_slot, now, skew, elapsed;
---         then parameters (bucket.Params.String), hold.
+--         then parameters (bucket.Params.String), hold, right, spacing.
 -- Lengths and instants are microseconds, exact in a double until the year 2255.
 -- Returns verdict, wait, now, skew, next_slot, epoch; to a process with other
 -- parameters also those in force. A stop or a release is also said on the egress's
@@ -14,6 +14,7 @@ local tolerance, in_cool, max_cool = tonumber(ARGV[4]), tonumber(ARGV[5]), tonum
 local in_epoch, in_next_slot, in_now = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local in_skew, elapsed = tonumber(ARGV[10]), tonumber(ARGV[11])
 local params, in_hold = ARGV[12], tonumber(ARGV[13])
+local right, spacing = tonumber(ARGV[14]), tonumber(ARGV[15])
 local cell_length, cells, longest, max_hold = 10000000, 30, 3600000000, 86400000000 -- bucket's constants
 local call, max, min, floor = redis.call, math.max, math.min, math.floor
 
@@ -26,7 +27,8 @@ local run, at = 'none', type(info) == 'string' and string.find(info, 'run_id:', 
 if at then run = string.match(info, '^%w+', at + 7) or run end -- one pattern would try each place
 
 local s = call('HMGET', KEYS[1], 'run', 'high', 'skew', 'next', 'turn', 'cool', 'born',
-  'granted', 'refused', 'restarts', 'hold', 'seen', 'figures')
+  'granted', 'refused', 'restarts', 'hold', 'seen', 'figures',
+  'background', 'round', 'background_turn', 'background_granted')
 -- What is not a whole number counts as missing; infinity is none, nor is NaN.
 local function number(i)
   local n = tonumber(s[i])
@@ -35,6 +37,7 @@ end
 local time, skew, next_slot, next_retry, cool_until, epoch =
   number(2), number(3), number(4), number(5), number(6), number(7)
 local stored_hold_until, last_asked = number(11), number(12)
+local background, round, background_retry = number(14), number(15), number(16)
 
 -- The parameters in force: mostly the caller's own.
 local f_interval, f_horizon, f_limit, f_window = interval, horizon, nil, nil
@@ -61,7 +64,7 @@ skew = clock - now
 local differs = reserve and s[13] ~= params
 if s[1] ~= run or time <= 0 or next_slot <= 0
   or f_interval <= 0 or f_interval > longest or f_horizon <= 0 or f_horizon > longest or last_asked > now
-  or next_slot > now + f_horizon + f_interval
+  or next_slot > now + f_horizon + f_interval or max(background, round) > next_slot
   or (known and next_slot < in_next_slot)
   or (differs and now - last_asked >= 2 * f_horizon) then
   differs = false
@@ -71,6 +74,8 @@ if s[1] ~= run or time <= 0 or next_slot <= 0
   epoch, skew, next_retry, last_asked = now, 0, 0, now
   call('HSET', KEYS[1], 'run', run, 'born', text(epoch), 'restarts', text(number(10) + 1),
     'figures', params, 'seen', text(last_asked))
+  background, round, background_retry = 0, 0, 0
+  if s[14] or s[15] or s[16] then call('HSET', KEYS[1], 'background', '0', 'round', '0', 'background_turn', '0') end
 end
 
 if in_cool > 0 and cool_until <= now then
@@ -109,6 +114,26 @@ end
 
 last_asked = now
 local slot = max(next_slot, now, cool_until, now + hold_until - clock)
+-- The background takes what the round leaves: see class.go.
+if right > 0 then
+  local last = next_slot - interval
+  if last ~= background then round = last end
+  local right_at, half = background + max(right, spacing), floor(interval / 2)
+  if slot < right_at then
+    local idle = max(slot, background + spacing)
+    local again, gap = max(idle - interval - half, round + 2 * interval), max(interval, spacing)
+    if now < again then
+      local by_right = max(now, slot - horizon) + right_at - slot + half
+      if by_right < again then again, gap = by_right, max(right, spacing) end
+      if background_retry > now then again = max(again, background_retry + gap) end
+      again = min(again, now + horizon)
+      keep('seen', text(last_asked), 'refused', text(number(9) + 1), 'background_turn', text(again))
+      return reply(1, again - now, now)
+    end
+    slot = idle
+  end
+end
+
 if slot - now > horizon then
   local again = min(max(next_retry, slot - horizon), now + horizon)
   next_retry = again + interval
@@ -116,6 +141,9 @@ if slot - now > horizon then
   return reply(1, again - now, now)
 end
 
+if right > 0 then
+  call('HSET', KEYS[1], 'round', text(round), 'background', text(slot), 'background_granted', text(number(17) + 1))
+end
 next_slot = slot + interval
 local last = clock + (slot - now)
 local index = floor(last / cell_length)

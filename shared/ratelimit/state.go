@@ -40,6 +40,11 @@ type State struct {
 	// LastGrant is how long ago the last granted slot was; negative while it
 	// lies ahead. Zero if there has been none.
 	LastGrant time.Duration
+	// Background is how many of Granted went to the background, and LastBackground how
+	// long ago its last slot was, as LastGrant; zero if there has been none since the
+	// last of the Restarts.
+	Background     int64
+	LastBackground time.Duration
 	// RunID is the Redis server that wrote the bucket, empty if it does not tell.
 	RunID string
 	// Use is how many slots lay in each ten seconds of the last minutes, oldest
@@ -126,6 +131,10 @@ func (s *State) describe(kept bucket.State, clock int64) {
 	s.Age = micros(now - kept.Epoch)
 	if kept.Last > 0 {
 		s.LastGrant = micros(clock - kept.Last)
+	}
+	s.Background = kept.GrantedBackground
+	if kept.LastBackground > 0 {
+		s.LastBackground = micros(now - kept.LastBackground)
 	}
 	if kept.Run != bucket.NoRun {
 		s.RunID = kept.Run

@@ -51,6 +51,8 @@ const (
 	PermitWait = attribute.Key("limit.wait_ms")
 	// PermitOutcome is granted, late or void.
 	PermitOutcome = attribute.Key("limit.permit.outcome")
+	// PermitClass is round or background.
+	PermitClass = attribute.Key("limit.permit.class")
 
 	Page         = attribute.Key("mirror.page")  // of a list, from 1
 	Items        = attribute.Key("mirror.items") // on that page

@@ -8,7 +8,7 @@ func Decide(s State, run string, clock int64, in Request) (State, Reply) {
 	s, now := s.advance(clock, known, in)
 	differs := in.Reserve && s.Params != in.Params()
 	if s.Run != run || s.Time <= 0 || s.NextSlot <= 0 || !s.Params.sane() || s.LastAsked > now ||
-		s.NextSlot > now+s.Params.Horizon+s.Params.Interval ||
+		s.NextSlot > now+s.Params.Horizon+s.Params.Interval || max(s.LastBackground, s.LastRound) > s.NextSlot ||
 		(known && s.NextSlot < in.NextSlot) ||
 		(differs && now-s.LastAsked >= takeoverHorizons*s.Params.Horizon) {
 		differs = false
@@ -25,6 +25,13 @@ func Decide(s State, run string, clock int64, in Request) (State, Reply) {
 	}
 	s.LastAsked = now
 	slot := max(s.NextSlot, now, s.CoolUntil, now+s.HoldUntil-clock)
+	if in.Right > 0 && slot < s.rightAt(in) {
+		idle := max(slot, s.LastBackground+in.Spacing)
+		if at := s.idleAt(idle, in); now < at {
+			return s.yield(slot, at, now, in)
+		}
+		slot = idle
+	}
 	if slot-now > in.Horizon {
 		return s.refuse(slot, now, in)
 	}
@@ -66,6 +73,7 @@ func (s State) restart(run string, now int64, in Request) State {
 	s.NextSlot = now + in.Horizon + in.Interval
 	s.Skew, s.NextRetry, s.CoolUntil = 0, 0, now+cool
 	s.Params, s.LastAsked = in.Params(), now
+	s.LastBackground, s.LastRound, s.BackgroundRetry = 0, 0, 0
 	s.Restarts++
 	return s
 }
@@ -112,6 +120,10 @@ func (s State) refuse(slot, now int64, in Request) (State, Reply) {
 
 // grant gives the caller the next slot.
 func (s State) grant(slot, now, clock int64, in Request) (State, Reply) {
+	if in.Right > 0 {
+		s.LastRound, s.LastBackground = s.lastRound(), slot
+		s.GrantedBackground++
+	}
 	s.NextSlot = slot + in.Interval
 	s.Last = clock + (slot - now)
 	s.Granted++

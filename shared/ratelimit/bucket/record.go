@@ -87,6 +87,8 @@ func numbers(s *State) map[string]*int64 {
 	return map[string]*int64{
 		"high": &s.Time, "skew": &s.Skew, "next": &s.NextSlot, "turn": &s.NextRetry, "cool": &s.CoolUntil, "born": &s.Epoch,
 		"hold": &s.HoldUntil, "seen": &s.LastAsked,
-		"last": &s.Last, "granted": &s.Granted, "refused": &s.Refused, "restarts": &s.Restarts, "cools": &s.Cools,
+		"background": &s.LastBackground, "round": &s.LastRound, "background_turn": &s.BackgroundRetry,
+		"background_granted": &s.GrantedBackground,
+		"last":               &s.Last, "granted": &s.Granted, "refused": &s.Refused, "restarts": &s.Restarts, "cools": &s.Cools,
 	}
 }

@@ -35,19 +35,39 @@ type fleet struct {
 	state  bucket.State
 	older  []bucket.State // what a dump or a replica may still hold
 
-	calm     bool // no stalls, no crashes, no slow network
+	calm     bool          // no stalls, no crashes, no slow network
+	slow     time.Duration // the longest way through the network instead; zero for the usual one
 	arrivals []time.Duration
+	grants   []grant
 	asked    int
+	calls    [2]int // those asked, by class
 	late     int
 	refused  int
 }
 
 func newFleet(seed uint64, processes int) *fleet {
 	f := &fleet{random: rand.New(rand.NewPCG(seed, 1)), run: "first"}
-	for range processes {
-		f.after(f.upTo(time.Second), f.start)
-	}
+	f.join(processes, class{})
 	return f
+}
+
+// join starts more processes, of a class.
+func (f *fleet) join(processes int, of class) {
+	for range processes {
+		f.after(f.upTo(time.Second), func() { f.start(of) })
+	}
+}
+
+// class is what the requests of a process say of it: zero for the round.
+type class struct {
+	right, spacing time.Duration
+	pause          time.Duration // the longest until it wants another permit; zero for at once
+}
+
+// grant is a slot that was granted, by true time.
+type grant struct {
+	of                   *process
+	began, granted, slot time.Duration // began is when its waiter asked first
 }
 
 // request has the parameters of every process, and asks for nothing yet.
@@ -72,20 +92,31 @@ func (f *fleet) runFor(d time.Duration) {
 }
 
 // start begins a process that remembers nothing.
-func (f *fleet) start() { (&process{fleet: f}).ask() }
+func (f *fleet) start(of class) { (&process{fleet: f, class: of, began: f.now}).ask() }
 
 // process draws permits without end, as one Limiter with waiters does.
 type process struct {
 	*fleet
+	class
 
 	session bucket.Session
+	began   time.Duration // when the waiter whose turn it is asked first
+}
+
+// number is 0 for the round, 1 for the background.
+func (c class) number() int {
+	if c.right > 0 {
+		return 1
+	}
+	return 0
 }
 
 func (p *process) ask() {
 	p.asked++
+	p.fleet.calls[p.number()]++
 	asked := p.instant()
 	in := p.session.Fill(request(), asked)
-	in.Reserve = true
+	in.Reserve, in.Right, in.Spacing = true, p.right.Microseconds(), p.spacing.Microseconds()
 	p.after(p.stall()+p.transit(), func() { p.serve(in, asked) })
 }
 
@@ -96,6 +127,9 @@ func (p *process) serve(in bucket.Request, asked time.Time) {
 	if !p.down {
 		var reply bucket.Reply
 		p.state, reply = bucket.Decide(p.state, p.run, p.clock(), in)
+		if reply.Verdict == bucket.Granted {
+			p.grants = append(p.grants, grant{p, p.began, p.now, p.now + time.Duration(reply.Wait)*time.Microsecond})
+		}
 		transit := p.transit()
 		if p.instant().Add(transit).Sub(asked) < timeout {
 			answered = true
@@ -128,10 +162,13 @@ func (p *process) use(r bucket.Reservation) {
 		p.arrivals = append(p.arrivals, p.now+moments[p.random.IntN(len(moments))])
 	}
 	if !p.calm && p.random.IntN(500) == 0 {
-		p.after(p.upTo(5*time.Second), p.start)
+		p.after(p.upTo(5*time.Second), func() { p.start(p.class) })
 		return
 	}
-	p.ask()
+	p.after(p.upTo(p.pause), func() {
+		p.began = p.now
+		p.ask()
+	})
 }
 
 // stall is how long a process may hang at any point: rarely for seconds.
@@ -144,6 +181,9 @@ func (f *fleet) stall() time.Duration {
 
 // transit is one way through the network.
 func (f *fleet) transit() time.Duration {
+	if f.slow > 0 {
+		return f.upTo(f.slow)
+	}
 	if f.calm || f.random.IntN(50) != 0 {
 		return f.upTo(2 * time.Millisecond)
 	}

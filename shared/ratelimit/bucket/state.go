@@ -41,6 +41,11 @@ type State struct {
 	// asked for a slot.
 	Params    Params
 	LastAsked int64
+	// LastBackground is the background's last slot, zero for none since the bucket
+	// started. LastRound is the round's last slot before that one: the round itself
+	// writes down nothing but NextSlot. BackgroundRetry is when the last of the
+	// background to be told so is to ask again.
+	LastBackground, LastRound, BackgroundRetry int64
 
 	// The rest is for inspection alone.
 
@@ -50,6 +55,8 @@ type State struct {
 	Restarts int64 // starts from an unknown state, or with other parameters
 	Cools    int64 // cool-downs, each counted once however many were told of it
 	Use      [Cells]Cell
+
+	GrantedBackground int64 // those of Granted that went to the background
 }
 
 // Params are what all processes of an egress must have in common. Interval is
@@ -96,6 +103,13 @@ type Request struct {
 	// Hold begins a hold of this length, or lengthens one; a negative one ends
 	// it; zero leaves it alone.
 	Hold int64
+
+	// Right makes it a request of the background, which takes what the round leaves;
+	// zero is one of the round. When no slot has gone to the background for this
+	// long, it has a right to the next one as if it were of the round. Spacing is the
+	// least distance from the background's last slot that this caller wants, zero for
+	// any.
+	Right, Spacing int64
 
 	// What the process remembers of its last answer; Epoch is zero when it has
 	// had none. Elapsed is how long ago that came by its own monotonic clock.

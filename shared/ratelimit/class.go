@@ -1,0 +1,63 @@
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+)
+
+// DefaultShare is the share of a [Background] that names none.
+const DefaultShare = 0.5
+
+// class is one of the two classes in this process: it has a line of waiters and holds
+// one reservation of its own.
+type class struct {
+	// queue gives the turn to the one waiter that reserves. The turn guards left.
+	queue queue
+	left  *reservation // by a waiter that has gone, for the next; nil for none
+	// right is bucket.Request.Right of its requests.
+	right int64
+	count *permitCounters
+}
+
+// caller is who asks for a permit: one of a class, with bucket.Request.Spacing.
+type caller struct {
+	*class
+
+	spacing int64
+}
+
+// Background is a view of a Limiter for requests that make way for the round's: a
+// permit comes when no process of the round has had a slot for two intervals, or when
+// no slot has gone to the background of the egress for Config.Minimum slots. The views
+// of a Limiter share one line of waiters, and one reservation.
+type Background struct {
+	limiter *Limiter
+	spacing int64
+}
+
+// Background returns a view that takes at most a share of the egress's limit: none of
+// its slots is nearer than interval/share to the last one of any background. That is
+// more than 0 and at most 1, which is all that the round leaves; 0 stands for
+// [DefaultShare]. The view ends with the Limiter.
+func (l *Limiter) Background(share float64) (*Background, error) {
+	if share == 0 {
+		share = DefaultShare
+	}
+	interval := l.cfg.interval()
+	if lowest := interval.Seconds() / longest.Seconds(); !(share >= lowest && share <= 1) { // NaN is neither
+		return nil, fmt.Errorf("ratelimit: the background's share is %v, want %.2g to 1, or 0 for %v", share, lowest, DefaultShare)
+	}
+	return &Background{l, int64(math.Ceil(float64(interval.Microseconds()) / share))}, nil
+}
+
+// Permit is [Limiter.Permit] for a request of the background.
+func (b *Background) Permit(ctx context.Context) (useBy time.Time, err error) {
+	return b.limiter.permitOf(ctx, caller{&b.limiter.background, b.spacing})
+}
+
+// CoolDown is [Limiter.CoolDown]: it stops both classes.
+func (b *Background) CoolDown(ctx context.Context, d time.Duration) error {
+	return b.limiter.CoolDown(ctx, d)
+}
