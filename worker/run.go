@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/urfave/cli/v3"
 
@@ -21,6 +22,7 @@ import (
 	"mirrorfleet/worker/lease"
 	"mirrorfleet/worker/tokenscore"
 	"mirrorfleet/worker/tokenscore/sandbox"
+	"mirrorfleet/worker/warm"
 )
 
 // run is the worker: everything is opened in order, used until a signal comes,
@@ -67,10 +69,15 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	runner, err := newRunner(c, f, log, handler(evaluator), stalled(client))
+	aside, err := newWarmer(c, f, log, evaluator)
 	if err != nil {
 		return err
 	}
+	runner, err := newRunner(c, f, log, handler(evaluator, aside), stalled(client))
+	if err != nil {
+		return err
+	}
+	defer startAside(ctx, aside)()
 	command.Hurry(ctx, runner.StopNow)
 	if err := ready(os.Stdout, name); err != nil {
 		log.WarnContext(ctx, "nobody hears that this worker is ready", "error", err)
@@ -135,9 +142,32 @@ func stalled(client *mirror.Client) func() *job.Stall {
 	}
 }
 
-// handler lets the evaluator work under the lease.
-func handler(e *evaluate.Evaluator) lease.Handler {
+// newWarmer makes what works on warm-ups while there are no jobs.
+func newWarmer(c *cli.Command, f *fleet.Fleet, log *slog.Logger, e *evaluate.Evaluator) (*warm.Runner, error) {
+	return warm.New(warm.Config{
+		Bus: f.Bus, Log: log, Miners: c.Int("slots"), Prepare: e.Prepare,
+		Warm: func(ctx context.Context, up job.WarmUp, miner job.Warm) (int, error) {
+			background, err := f.Limiter.Background(up.Share)
+			if err != nil {
+				return 0, err
+			}
+			return e.Warm(mirror.WithMeter(ctx, background), miner)
+		},
+	})
+}
+
+// startAside works on warm-ups until stop is called, which waits for the end.
+func startAside(ctx context.Context, aside *warm.Runner) (stop func()) {
+	ctx, end := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	work.Go(func() { aside.Run(ctx) })
+	return func() { end(); work.Wait() }
+}
+
+// handler lets the evaluator work under the lease, with nothing beside it.
+func handler(e *evaluate.Evaluator, aside *warm.Runner) lease.Handler {
 	return func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
+		defer aside.Yield()()
 		evaluation, err := e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, a)
 		if errors.Is(err, evaluate.ErrMirror) || errors.Is(err, job.ErrUndeclared) {
 			err = fmt.Errorf("%w: %w", lease.ErrUnfit, err)

@@ -90,6 +90,10 @@ var arrows = []arrow{
 		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/pause", "shared/telemetry"},
 	},
 	{
+		"worker/warm", "a warm-up's miners are taken from their stream while there is no job; what is done with one comes in",
+		[]string{"shared/job", "shared/jobstream", "shared/pause", "shared/telemetry"},
+	},
+	{
 		"worker/evaluate", "an evaluation is made of answers, rules and token scores",
 		[]string{
 			"shared/job", "shared/jobstream", "shared/mirror", "shared/scorecache", "shared/scoring", "shared/telemetry", "worker/tokenscore",
@@ -141,7 +145,7 @@ var arrows = []arrow{
 	{"producer/estimate", "an estimate knows nobody: it is given figures", nil},
 	{"producer/export", "rows are made of an outcome, read as it is stored", []string{"producer/outcome", "shared/scoring"}},
 	{"worker", "a command wires its own and what is shared, but no simulator; it says that it works", []string{
-		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
+		"worker/lease", "worker/evaluate", "worker/tokenscore", "worker/warm", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache", "shared/telemetry",
 	}},
 	{
