@@ -19,8 +19,10 @@ import (
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/listen"
 	"mirrorfleet/shared/plural"
+	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/secret"
 )
@@ -42,8 +44,9 @@ func serveCommand() *cli.Command {
 			"      --registry master_repositories.json --api 127.0.0.1:8440\n" +
 			"  producer serve --local --tokens miner_pats.json --metagraph metagraph.json \\\n" +
 			"      --registry master_repositories.json --cron \"0 */2 * * *\"",
-		Flags: slices.Concat(minerFlags(), scheduleFlags(), only(slices.Concat(roundFlags(), localFlags()),
-			"registry", "weights", "unloadable", "local", "state", "workers"),
+		Flags: slices.Concat(minerFlags(), scheduleFlags(),
+			warmUpFlags("how long before a turn workers begin to fetch the files that the score cache lacks; 0 is never", 0), only(slices.Concat(roundFlags(), localFlags()),
+				"registry", "weights", "unloadable", "local", "state", "workers"),
 			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(), command.Limit(), egressFlags(),
 			command.Seeing(), command.Listen(), apiFlags()),
 		Action: serve,
@@ -128,6 +131,30 @@ func scheduleFlags() []cli.Flag {
 	}
 }
 
+// warmUpFlags say what is fetched ahead of a round. takes says what the time is.
+func warmUpFlags(takes string, minimum time.Duration) []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{
+			Name: "warm-up", Category: groupSchedule, Sources: command.Env("warm-up"), Value: 20 * time.Minute,
+			Usage: takes, Validator: func(d time.Duration) error {
+				if d >= minimum && d <= job.MaxWarmUp {
+					return nil
+				}
+				return fmt.Errorf("%s: want %s to %s", d, minimum, job.MaxWarmUp)
+			},
+		},
+		&cli.FloatFlag{
+			Name: "warm-up-share", Category: groupSchedule, Sources: command.Env("warm-up-share"), Value: ratelimit.DefaultShare,
+			Usage: "the `PART` of each egress's limit that a warm-up takes at most", Validator: func(share float64) error {
+				if share >= 0.01 && share <= 1 {
+					return nil
+				}
+				return fmt.Errorf("%v: want 0.01 to 1", share)
+			},
+		},
+	}
+}
+
 // serveOptions is what the flags say, checked together.
 type serveOptions struct {
 	options
@@ -145,6 +172,7 @@ func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 		ServeConfig: session.ServeConfig{
 			Tokens: c.String("tokens"), Metagraph: c.String("metagraph"), MetagraphMaxAge: c.Duration("metagraph-max-age"),
 			GitHub: c.String("github"), Overdue: c.Duration("overdue"), Keep: c.Duration("keep"),
+			WarmUp: c.Duration("warm-up"), WarmUpShare: c.Float("warm-up-share"),
 		},
 	}
 	if err := o.check(c); err != nil {

@@ -24,6 +24,10 @@ type ServeConfig struct {
 	Schedule schedule.Schedule
 	// Overdue is how long a round may take, Keep how long rounds are kept; 0 is without end.
 	Overdue, Keep time.Duration
+	// WarmUp is how long before a turn its files are fetched ahead, 0 for never, and
+	// WarmUpShare the part of the limit that this takes.
+	WarmUp      time.Duration
+	WarmUpShare float64
 	// Tokens and Metagraph are the files that say who is scored; the metagraph's may be
 	// MetagraphMaxAge old.
 	Tokens, Metagraph string
@@ -48,7 +52,7 @@ func (s *Session) Serve(ctx context.Context, cfg ServeConfig) error {
 	if err != nil {
 		return err
 	}
-	keeper := schedule.New(schedule.Config{Schedule: cfg.Schedule, Overdue: cfg.Overdue, Log: s.cfg.Log})
+	keeper := schedule.New(schedule.Config{Schedule: cfg.Schedule, Overdue: cfg.Overdue, WarmUp: cfg.WarmUp, Log: s.cfg.Log})
 	s.onClose(s.closeMirrors)
 	stop, err := cfg.StartAPI(ctx, s.fleet, served.replay)
 	if err != nil {
@@ -102,7 +106,9 @@ func (s *Session) newServed(cfg ServeConfig) (*served, error) {
 	}
 	config := s.roundConfig()
 	config.Identify = source.Identify
-	return &served{session: s, keep: cfg.Keep, alone: make(chan struct{}, 1), source: source, recent: &recent{}, config: config}, nil
+	return &served{
+		session: s, keep: cfg.Keep, share: cfg.WarmUpShare, alone: make(chan struct{}, 1), source: source, recent: &recent{}, config: config,
+	}, nil
 }
 
 // lead begins rounds while this producer leads; otherwise it stands by.

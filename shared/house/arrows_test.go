@@ -124,6 +124,10 @@ var arrows = []arrow{
 	},
 	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job", "shared/pause"}},
 	{
+		"producer/warmup", "a warm-up is the plan of a round without a round: its miners go to a stream, until the schedule's turn",
+		[]string{"producer/schedule", "shared/job", "shared/jobstream", "shared/pause", "shared/telemetry"},
+	},
+	{
 		"producer/view", "what is shown of rounds is read from the streams, of the limit from its bucket; what is left of one is estimated. It knows no page",
 		[]string{
 			"producer/audit", "producer/estimate", "producer/outcome", "producer/round", "shared/job", "shared/jobstream", "shared/plural",
@@ -158,13 +162,13 @@ var arrows = []arrow{
 	{
 		"producer/session", "it opens what a round takes and runs it; it returns what is to be shown, and knows neither page nor terminal",
 		[]string{
-			"producer/leadership", "producer/miners", "producer/outcome", "producer/round", "producer/schedule", "producer/view",
+			"producer/leadership", "producer/miners", "producer/outcome", "producer/round", "producer/schedule", "producer/view", "producer/warmup",
 			"shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/telemetry",
 		},
 	},
 	{"producer", "a command wires its own and what is shared, but no simulator", []string{
 		"producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/outcome", "producer/page",
-		"producer/round", "producer/schedule", "producer/session", "producer/view", "producer/web",
+		"producer/round", "producer/schedule", "producer/session", "producer/view", "producer/warmup", "producer/web",
 		"shared/certs", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
 		"shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/terminal",
 	}},
