@@ -51,7 +51,7 @@ build: tools grammars ## build the commands and the grammars into bin/
 	@GO="$(GO)" tools/gobuild $(BIN)/ $(COMMANDS)
 
 .PHONY: grammars
-grammars: tools ## build the parser and its 67 grammars (a second run does nothing)
+grammars: tools ## build the parser and its grammars (a second run does nothing)
 	@GO="$(GO)" tools/gobuild /dev/null ./worker/tokenscore/grammars
 	@$(GO) run ./worker/tokenscore/grammars -out $(GRAMMARS)
 

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"mirrorfleet/shared/command/commandtest"
+	"mirrorfleet/shared/must"
 )
 
 // Every flag has a variable and stands in the record of settings, by which
@@ -19,4 +22,16 @@ func TestSettings(t *testing.T) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	commandtest.Help(t, newCommand, "testdata/help")
+}
+
+// The README's table has a row for every command.
+func TestTheReadmeListsEveryCommand(t *testing.T) {
+	t.Parallel()
+	readme := string(must.Get(os.ReadFile("../README.md"))(t))
+	for _, c := range newCommand().Commands {
+		named := "`producer " + c.Name + "`"
+		if !strings.Contains(readme, "\n| "+named) && !strings.Contains(readme, ", "+named) {
+			t.Errorf("the table of commands in README.md lacks %s", named)
+		}
+	}
 }

@@ -10,14 +10,13 @@ import (
 	"strings"
 	"testing"
 
+	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/cluster"
 	"mirrorfleet/shared/must"
 )
 
 // streams are all that the fleet has, as the server calls them.
-var streams = []string{
-	"MINER_JOBS", "MINER_DEAD", "MINER_ADVISORY", "KV_ROUNDS", "KV_RECORDS", "KV_EVALUATIONS", "KV_MINERS", "KV_SCORES", "KV_IDENTITIES",
-}
+var streams = jobstream.StreamNames()
 
 // disk is what a server has on its disk.
 type disk struct {

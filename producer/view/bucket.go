@@ -24,6 +24,10 @@ type Bucket struct {
 	StartedAt float64 `json:"started_ago"`
 	RunID     string  `json:"redis_run_id"`
 
+	// Of the permits those of the background; LastBackground is 0 while there is none.
+	Background     int64   `json:"granted_background"`
+	LastBackground float64 `json:"last_background_slot_ago"`
+
 	// Use is the permits of each ten seconds, the running one last. Share is the
 	// part of the limit that was used in ShareOf: the last full minute, or less
 	// of it when the bucket is younger.
@@ -43,6 +47,7 @@ func BucketOf(s ratelimit.State) Bucket {
 		Horizon: s.Horizon.Seconds(), NextSlotIn: s.NextIn.Seconds(), Hold: s.Hold.Seconds(), CoolDown: s.CoolDown.Seconds(),
 		CoolDowns: s.CoolDowns, Granted: s.Granted, Refused: s.Refused, LastSlot: s.LastGrant.Seconds(),
 		Restarts: s.Restarts, StartedAt: s.Age.Seconds(), RunID: s.RunID, Use: s.Use,
+		Background: s.Background, LastBackground: s.LastBackground.Seconds(),
 	}
 	p.Share, p.ShareOf = p.share()
 	return p

@@ -51,7 +51,7 @@ func TestDeclares(t *testing.T) {
 		"KV_IDENTITIES":  {jetstream.LimitsPolicy, 24 * time.Hour, []string{"$KV.IDENTITIES.>"}},
 	}
 	got := map[string]settings{}
-	for name := range want {
+	for _, name := range jobstream.StreamNames() {
 		s := b.stream(name)
 		got[name] = settings{s.Retention, s.MaxAge, s.Subjects}
 		if s.Storage != jetstream.FileStorage || s.Replicas != 1 {

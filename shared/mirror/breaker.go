@@ -89,6 +89,17 @@ func (b *breaker) away(breakFor time.Duration, now time.Time) (why string, left 
 	return clip(fmt.Sprint(last)), max(0, b.opened.Add(breakFor).Sub(now))
 }
 
+// leave says whether the next probe is left to requests that are none of the
+// background: for as long again as the breaker stays open.
+func (b *breaker) leave(breakFor time.Duration, now time.Time) bool {
+	if b.State() == gobreaker.StateClosed {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return now.Sub(b.opened) < 2*breakFor
+}
+
 // across is how many different requests have failed since the last success.
 func (b *breaker) across() int {
 	b.mu.Lock()
@@ -120,6 +131,12 @@ const maxPaths = 1000
 func (c *Client) guarded(ctx context.Context, path string, call func() error) error {
 	for {
 		changed := c.breaker.changed.Next()
+		if c.background && c.breaker.leave(c.cfg.BreakFor, time.Now()) {
+			if err := c.untilChanged(ctx, changed); err != nil {
+				return fmt.Errorf("mirror %s: %w", path, err)
+			}
+			continue
+		}
 		_, err := c.breaker.Execute(func() (struct{}, error) {
 			err := call()
 			c.breaker.note(path, err)

@@ -22,6 +22,8 @@ type Client struct {
 	http    *http.Client
 	metered *metered
 	breaker *breaker
+	// background marks a view that leaves the breaker's probes to the others.
+	background bool
 	// life ends with Close, and everything under way with it.
 	life context.Context //nolint:containedctx // the client's own, not a caller's
 	end  context.CancelCauseFunc
@@ -40,6 +42,23 @@ func New(cfg Config) (*Client, error) {
 	c.metered = newMetered(c.life, cfg)
 	c.http = &http.Client{Transport: c.metered, CheckRedirect: c.redirect}
 	return c, nil
+}
+
+// Background returns a view of the client for requests that make way for others': with
+// another meter, the same breaker, and the client's life. It has connections of its
+// own, for a request keeps its connection, and its place, while it waits for its
+// permit, and those may be long in coming. Its probes of an open breaker would keep
+// the others waiting as well, so it makes one only when nobody else has. Its Stats are
+// its own. Closing it closes the client.
+func (c *Client) Background(meter Meter) *Client {
+	view := *c
+	view.cfg.Meter = meter
+	view.metered = newMetered(c.life, view.cfg)
+	view.metered.cooling = c.metered.cooling
+	view.http = &http.Client{Transport: view.metered, CheckRedirect: view.redirect}
+	view.background = true
+	context.AfterFunc(c.life, view.metered.transport.CloseIdleConnections)
+	return &view
 }
 
 // transport holds the connections. It uses no proxy: the permits are those of

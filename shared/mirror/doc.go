@@ -10,8 +10,8 @@
 //     takes to make, is there before the permit begins to age; the request
 //     leaves at once; and the time-out starts with the permit. One that has
 //     become too old is thrown away for another.
-//   - Never more connections than the pool's size. A place is given back by
-//     whatever ends a request.
+//   - Never more connections than the pool's size, a view's beside them. A place is
+//     given back by whatever ends a request.
 //   - A request is tried three times. Network errors, 5xx, 429 and bodies that
 //     are not JSON are worth another try, after a pause with full jitter; any
 //     other 4xx is final. A Retry-After, and a 429 without one, cools down the
@@ -24,6 +24,9 @@
 //     is beyond it is counted in Malformed. A list that is not read to its end is
 //     an error.
 //   - The trace is never sent to the mirror.
+//
+// [Client.Background] is a view for requests that make way for others': a gateway, a
+// warm-up. It has permits and connections of its own, and the client's breaker.
 //
 // Malformed is what the validator skips, but for these, which it takes: a pull
 // request or issue whose own number is no whole number (it would be asked for

@@ -29,13 +29,15 @@ type metered struct {
 	// more than the pool's size.
 	places chan struct{}
 
-	cooling cooling
+	cooling *cooling
 
 	permits, late, sent, resent atomic.Int64
 }
 
 func newMetered(life context.Context, cfg Config) *metered {
-	return &metered{cfg: cfg, transport: transport(cfg), life: life, places: make(chan struct{}, cfg.PoolSize)}
+	return &metered{
+		cfg: cfg, transport: transport(cfg), life: life, places: make(chan struct{}, cfg.PoolSize), cooling: &cooling{},
+	}
 }
 
 // RoundTrip takes a place and sends. The place is given back when there is no

@@ -86,8 +86,9 @@ func (s *sender) linger(ctx context.Context) error {
 }
 
 // saturate lets several limiters of one egress, as processes have them, with
-// three waiters each send n more requests, every third as late as it may. midway
-// is called once, half way, while the others go on.
+// three waiters each send n more requests, every third as late as it may; each second
+// process has a waiter of the background as well. midway is called once, half way,
+// while the others go on.
 func saturate(t *testing.T, limiters []*sender, n int, midway func()) {
 	t.Helper()
 	seen := limiters[0].seen
@@ -96,13 +97,23 @@ func saturate(t *testing.T, limiters []*sender, n int, midway func()) {
 		half    atomic.Bool
 		waiters sync.WaitGroup
 	)
-	for _, l := range limiters {
-		for i := range 3 {
+	for at, l := range limiters {
+		background := view(t, l, 1)
+		for i := range 3 + at%2 {
 			waiters.Go(func() {
 				for seen.count()-before < n {
 					take := l.linger
-					if i%3 != 0 {
+					switch i {
+					case 1, 2:
 						take = func(ctx context.Context) error { _, err := l.Permit(ctx); return err }
+					case 3:
+						take = func(ctx context.Context) error {
+							useBy, err := background.Permit(ctx)
+							if err == nil {
+								seen.send(useBy)
+							}
+							return err
+						}
 					}
 					if err := take(t.Context()); err != nil {
 						t.Errorf("a permit: %v", err)

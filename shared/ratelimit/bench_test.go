@@ -25,6 +25,7 @@ func BenchmarkSaturated(b *testing.B) {
 		{name: "ours, 64 waiters of 1 process", processes: 1, waiters: 64},
 		{name: "ours, 64 processes", processes: 64, waiters: 1, horizon: 15 * time.Second},
 		{name: "ours, 64 processes, horizon of 46", processes: 64, waiters: 1},
+		{name: "ours, 8 processes and 4 of the background", processes: 8, background: 4, waiters: 1},
 		{name: "redis_rate, 64 processes", processes: 64, waiters: 1, theirs: true},
 	}
 	var all sync.WaitGroup
@@ -49,10 +50,12 @@ func BenchmarkSaturated(b *testing.B) {
 type saturated struct {
 	name               string
 	processes, waiters int
+	background         int           // processes of the background beside them
 	horizon            time.Duration // zero for the default
 	theirs             bool
 
-	limiters []*ratelimit.Limiter
+	limiters []*ratelimit.Limiter // those of the background last
+	views    []*ratelimit.Background
 	clients  []*redis.Client
 	began    time.Time // when the first permit came
 	took     time.Duration
@@ -68,7 +71,7 @@ type saturated struct {
 func (s *saturated) take(b *testing.B) {
 	b.Helper()
 	server := process(b)
-	for range s.processes {
+	for range s.processes + s.background {
 		if s.theirs {
 			s.clients = append(s.clients, server.client(b).(*redis.Client))
 		} else {
@@ -79,6 +82,13 @@ func (s *saturated) take(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+	}
+	for _, l := range s.limiters[min(s.processes, len(s.limiters)):] {
+		view, err := l.Background(1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.views = append(s.views, view)
 	}
 }
 
@@ -104,7 +114,7 @@ func (s *saturated) run(ctx context.Context, b *testing.B, length time.Duration)
 	s.seen.began = s.began
 	calls, late := s.stats()
 	var all sync.WaitGroup
-	for i := range s.processes {
+	for i := range s.processes + s.background {
 		for range s.waiters {
 			all.Go(func() {
 				for first := true; time.Since(s.began) < length; first = false {
@@ -139,6 +149,10 @@ func (s *saturated) note(waited time.Duration, first bool) {
 // permit takes one permit; with redis_rate by polling: ask, and if it is not yet
 // allowed wait for as long as the answer says and ask again.
 func (s *saturated) permit(ctx context.Context, i int) error {
+	if i >= s.processes {
+		_, err := s.views[i-s.processes].Permit(ctx)
+		return err
+	}
 	if !s.theirs {
 		_, err := s.limiters[i].Permit(ctx)
 		return err
@@ -182,6 +196,13 @@ func (s *saturated) report(b *testing.B) {
 		total, longest = total+waited, max(longest, waited)
 	}
 	b.ReportMetric(0, "ns/op")
+	if s.background > 0 {
+		var background int64
+		for _, l := range s.limiters {
+			background += l.Stats().Background
+		}
+		b.ReportMetric(100*float64(background)/float64(len(s.seen.times)), "%background")
+	}
 	b.ReportMetric(float64(worst.Fixed), "worst-fixed")
 	b.ReportMetric(float64(worst.Sliding), "worst-sliding")
 	b.ReportMetric(worst.TwoWindow, "worst-two-window")

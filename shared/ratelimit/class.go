@@ -10,8 +10,9 @@ import (
 // DefaultShare is the share of a [Background] that names none.
 const DefaultShare = 0.5
 
-// class is one of the two classes in this process: it has a line of waiters and holds
-// one reservation of its own.
+// class is a line of waiters in this process, of one of the two classes. It holds one
+// reservation of its own. The round has one line, and the background has
+// Config.BackgroundReservations.
 type class struct {
 	// queue gives the turn to the one waiter that reserves. The turn guards left.
 	queue queue
@@ -31,7 +32,7 @@ type caller struct {
 // Background is a view of a Limiter for requests that make way for the round's: a
 // permit comes when no process of the round has had a slot for two intervals, or when
 // no slot has gone to the background of the egress for Config.Minimum slots. The views
-// of a Limiter share one line of waiters, and one reservation.
+// of a Limiter share its lines of waiters and their reservations.
 type Background struct {
 	limiter *Limiter
 	spacing int64
@@ -54,7 +55,19 @@ func (l *Limiter) Background(share float64) (*Background, error) {
 
 // Permit is [Limiter.Permit] for a request of the background.
 func (b *Background) Permit(ctx context.Context) (useBy time.Time, err error) {
-	return b.limiter.permitOf(ctx, caller{&b.limiter.background, b.spacing})
+	return b.limiter.permitOf(ctx, caller{b.limiter.shortest(), b.spacing})
+}
+
+// shortest is the line of the background in which the fewest wait. Two that look at
+// once may choose the same one, which costs the second a turn.
+func (l *Limiter) shortest() *class {
+	best, fewest := l.background[0], l.background[0].queue.look().waiting
+	for _, line := range l.background[1:] {
+		if waiting := line.queue.look().waiting; waiting < fewest {
+			best, fewest = line, waiting
+		}
+	}
+	return best
 }
 
 // CoolDown is [Limiter.CoolDown]: it stops both classes.

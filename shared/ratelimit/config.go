@@ -72,6 +72,11 @@ type Config struct {
 	// Minimum is what the background of the egress has while the round waits: one
 	// slot in so many, 1 to 1000. It need not be the same in all processes. Default 4.
 	Minimum int
+	// BackgroundReservations is how many slots this process may hold at once for the
+	// background, 1 to 100. With P processes that wait for the round's permits, R of
+	// them give this process R slots in P + R at most, so that one process that
+	// stands for many clients needs several to have the minimum. Default 1.
+	BackgroundReservations int
 	// Log takes the loss of Redis and its return, once each. Default
 	// slog.Default().
 	Log *slog.Logger
@@ -86,6 +91,7 @@ func (c Config) withDefaults() Config {
 	c.Timeout = cmp.Or(c.Timeout, min(DefaultTimeout, c.Jitter*4/5))
 	c.MaxCoolDown = cmp.Or(c.MaxCoolDown, DefaultMaxCoolDown)
 	c.Minimum = cmp.Or(c.Minimum, DefaultMinimum)
+	c.BackgroundReservations = cmp.Or(c.BackgroundReservations, 1)
 	c.Spare = cmp.Or(c.Spare, DefaultSpare)
 	if c.Spare == NoSpare {
 		c.Spare = 0
@@ -129,6 +135,9 @@ func (c Config) validate() error {
 	}
 	if c.Minimum < 1 || c.Minimum > 1000 {
 		return fmt.Errorf("ratelimit: Minimum is %d, want one slot in 1 to 1000", c.Minimum)
+	}
+	if c.BackgroundReservations < 1 || c.BackgroundReservations > 100 {
+		return fmt.Errorf("ratelimit: BackgroundReservations is %d, want 1 to 100", c.BackgroundReservations)
 	}
 	if c.Spare < 0 || c.Limit-c.Spare <= burst {
 		return fmt.Errorf("ratelimit: Limit is %d and Spare %d, want a Spare of 0 or more and a Limit above Spare + %d",

@@ -12,10 +12,13 @@
 // less its spare. docs/limit.md has the proof.
 //
 // Nobody polls: one call to Redis reserves the next slot and tells how long to
-// wait for it. A process holds one reservation at a time and asks again when it
-// has used that; its waiters are served first in, first out. A reservation whose
+// wait for it. A process holds one reservation of each class at a time and asks again
+// when it has used that; its waiters are served first in, first out. A reservation whose
 // waiter has gone is handed to the next if it can still be used, and is lost
 // otherwise.
+//
+// The round goes first: a [Background] takes only slots that no process of the round
+// wants, and those that are its own by right, one in Config.Minimum.
 //
 // # States
 //

@@ -42,8 +42,9 @@ func maxInWindow(cfg ratelimit.Config) int { return cfg.Limit - max(cfg.Spare, 0
 
 // demand lets n requests come as a pattern says, over and over: of each two bytes
 // the first is how long after the one before the request is made, the second how
-// much of its jitter it needs. The bucket is the real one.
-func demand(cfg ratelimit.Config, interval int64, pattern []byte, n int) []time.Duration {
+// much of its jitter it needs. Of each eight requests those are the background's that
+// have a bit in background. The bucket is the real one.
+func demand(cfg ratelimit.Config, interval int64, pattern []byte, background uint8, n int) []time.Duration {
 	var (
 		state   bucket.State
 		session bucket.Session
@@ -59,6 +60,9 @@ func demand(cfg ratelimit.Config, interval int64, pattern []byte, n int) []time.
 		in := session.Fill(bucket.Request{
 			Reserve: true, Interval: interval, Horizon: 4 * interval, Tolerance: interval / 2, MaxCool: 1,
 		}, now)
+		if background>>(i%8)&1 > 0 {
+			in.Right, in.Spacing = 4*interval, int64(i%3)*interval
+		}
 		var reply bucket.Reply
 		state, reply = bucket.Decide(state, bucket.NoRun, now.UnixMicro(), in)
 		session.Learn(reply, now)
@@ -96,11 +100,11 @@ func patterns() map[string][]byte {
 func seeds(f *testing.F) {
 	f.Helper()
 	for _, pattern := range patterns() {
-		f.Add(uint16(47), uint16(1), uint16(9990), uint16(1638), pattern)  // 50 in 10 s, J 251 ms, spare 1
-		f.Add(uint16(47), uint16(0), uint16(9990), uint16(0), pattern)     // no spare, J 1 ms
-		f.Add(uint16(0), uint16(0), uint16(0), uint16(0xffff), pattern)    // 3 in 10 ms, J as long
-		f.Add(uint16(99), uint16(99), uint16(59_990), uint16(30), pattern) // 102 in a minute, all but 3 spared
-		f.Add(uint16(97), uint16(2), uint16(990), uint16(20_000), pattern)
+		f.Add(uint16(47), uint16(1), uint16(9990), uint16(1638), uint8(0), pattern)     // 50 in 10 s, J 251 ms, spare 1
+		f.Add(uint16(47), uint16(0), uint16(9990), uint16(0), uint8(0xaa), pattern)     // no spare, J 1 ms
+		f.Add(uint16(0), uint16(0), uint16(0), uint16(0xffff), uint8(0xaa), pattern)    // 3 in 10 ms, J as long
+		f.Add(uint16(99), uint16(99), uint16(59_990), uint16(30), uint8(0xaa), pattern) // 102 in a minute, all but 3 spared
+		f.Add(uint16(97), uint16(2), uint16(990), uint16(20_000), uint8(0xaa), pattern)
 	}
 	random := rand.New(rand.NewPCG(6, 1))
 	for range 30 {
@@ -110,7 +114,7 @@ func seeds(f *testing.F) {
 			// three needs no jitter and one in three all of it.
 			pattern[i] = byte(min(255, max(0, random.IntN(3*256)-256)))
 		}
-		f.Add(uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), pattern)
+		f.Add(uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32()), uint8(random.Uint32()), pattern)
 	}
 }
 
@@ -119,7 +123,7 @@ func seeds(f *testing.F) {
 func FuzzFormulaHolds(f *testing.F) {
 	seeds(f)
 	rdb := noRedis(f)
-	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, pattern []byte) {
+	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, background uint8, pattern []byte) {
 		if len(pattern) == 0 || len(pattern) > 4096 {
 			t.Skip("nothing to ask, or for too long")
 		}
@@ -127,7 +131,7 @@ func FuzzFormulaHolds(f *testing.F) {
 		if _, err := ratelimit.New(cfg, rdb); err != nil {
 			t.Fatalf("%+v is refused: %v", cfg, err)
 		}
-		times := demand(cfg, ratelimit.Interval(cfg), pattern, 4*cfg.Limit+20)
+		times := demand(cfg, ratelimit.Interval(cfg), pattern, background, 4*cfg.Limit+20)
 		if worst := windows.Worst(times, cfg.Window); exceeded(worst, maxInWindow(cfg)) {
 			t.Errorf("%d in %v with J %v, spare %d: worst window %+v, want at most %d",
 				cfg.Limit, cfg.Window, cfg.Jitter, max(cfg.Spare, 0), worst, maxInWindow(cfg))
@@ -141,7 +145,7 @@ func FuzzFormulaHolds(f *testing.F) {
 func FuzzOneStepBeyond(f *testing.F) {
 	seeds(f)
 	rdb := noRedis(f)
-	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, drawn []byte) {
+	f.Fuzz(func(t *testing.T, limit, spare, window, jitter uint16, _ uint8, drawn []byte) {
 		cfg := params(limit, spare, window, jitter)
 		span := (cfg.Window + cfg.Jitter).Microseconds()
 		interval := span / int64(maxInWindow(cfg)) // r·(W+J) = L − spare
@@ -160,7 +164,7 @@ func FuzzOneStepBeyond(f *testing.F) {
 // patterns, and each number of late ones before the punctual ones.
 func searched(cfg ratelimit.Config, interval int64, drawn []byte) bool {
 	try := func(pattern []byte) bool {
-		return exceeded(windows.Worst(demand(cfg, interval, pattern, 3*cfg.Limit), cfg.Window), maxInWindow(cfg))
+		return exceeded(windows.Worst(demand(cfg, interval, pattern, 0, 3*cfg.Limit), cfg.Window), maxInWindow(cfg))
 	}
 	if len(drawn) > 0 && len(drawn) <= 4096 && try(drawn) {
 		return true

@@ -23,7 +23,8 @@ type Limiter struct {
 	life context.Context //nolint:containedctx // the limiter's own lifetime, joined to each call's context
 	end  context.CancelCauseFunc
 
-	round, background class
+	round      class
+	background []*class // at least one
 
 	session   session
 	cool      coolDown
@@ -55,11 +56,13 @@ func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
 
 	l := &Limiter{
 		cfg: cfg, record: newRecord(rdb, cfg.Egress, cfg.Timeout), life: life, end: end,
-		round:      class{count: round},
-		background: class{count: background, right: int64(cfg.Minimum) * cfg.interval().Microseconds()},
-		health:     health{log: cfg.Log, egress: cfg.Egress},
-		mismatch:   mismatch{log: cfg.Log, cfg: cfg},
-		count:      count,
+		round:    class{count: round},
+		health:   health{log: cfg.Log, egress: cfg.Egress},
+		mismatch: mismatch{log: cfg.Log, cfg: cfg},
+		count:    count,
+	}
+	for range cfg.BackgroundReservations {
+		l.background = append(l.background, &class{count: background, right: int64(cfg.Minimum) * cfg.interval().Microseconds()})
 	}
 	l.listening.Go(l.listen)
 	return l, nil

@@ -34,6 +34,7 @@ func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is 
 	permit(t, l)
 	must.Do(t, patient(t, s).FlushAll(t.Context()).Err())
 	permit(t, l)
+	must.Get(view(t, l, 1).Permit(t.Context()))(t)
 	ratelimit.Usable(l.Limiter, time.Unix(1, 0), time.Unix(2, 0)) // one that is late
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan struct{})
@@ -45,7 +46,7 @@ func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is 
 	<-gone
 	stats := l.Stats()
 	want := map[string]int64{
-		telemetry.MetricPermits + " granted": 5, telemetry.MetricWaiting: 1, telemetry.MetricCoolDowns: 1,
+		telemetry.MetricPermits + " granted": 5, telemetry.MetricPermits + " granted background": 1, telemetry.MetricWaiting: 1, telemetry.MetricCoolDowns: 1,
 		telemetry.MetricStateLosses: 1,
 	}
 	for name, value := range want {
@@ -53,8 +54,8 @@ func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is 
 			t.Errorf("%s is %d, want %d", name, got[name], value)
 		}
 	}
-	if waits != 5 {
-		t.Errorf("%s has %d waits, want 5", telemetry.MetricPermitWait, waits)
+	if waits != 6 {
+		t.Errorf("%s has %d waits, want 6", telemetry.MetricPermitWait, waits)
 	}
 	if got[telemetry.MetricPermits+" late"] < 1 || got[telemetry.MetricRedisCalls] < 5 || got[telemetry.MetricRefusals] < 1 {
 		t.Errorf("metrics are %v, want late permits, calls and refusals among them", got)
@@ -62,7 +63,8 @@ func TestMetrics(t *testing.T) { //nolint:paralleltest // the meter provider is 
 	// What Stats counts is what is collected; the last waiter may have asked since.
 	after, _ := collect(t, reader, "measured")
 	same := map[string]int64{
-		telemetry.MetricPermits + " granted": stats.Granted, telemetry.MetricPermits + " late": stats.Late,
+		telemetry.MetricPermits + " granted":            stats.Granted - stats.Background,
+		telemetry.MetricPermits + " granted background": stats.Background, telemetry.MetricPermits + " late": stats.Late,
 		telemetry.MetricPermits + " void": stats.Void, telemetry.MetricRefusals: stats.Refused,
 		telemetry.MetricRedisCalls: stats.Asked, telemetry.MetricLostAnswers: stats.Lost,
 		telemetry.MetricWaiting: 0, telemetry.MetricCoolDowns: 1, telemetry.MetricStateLosses: 1,
@@ -94,6 +96,9 @@ func collect(t *testing.T, reader *metric.ManualReader, egress string) (sums map
 				name := m.Name
 				if outcome, found := point.Attributes.Value(telemetry.PermitOutcome); found {
 					name += " " + outcome.AsString()
+				}
+				if class, _ := point.Attributes.Value(telemetry.PermitClass); class.AsString() == "background" && m.Name == telemetry.MetricPermits {
+					name += " background"
 				}
 				if ours(point.Attributes) {
 					sums[name] += point.Value

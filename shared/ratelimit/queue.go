@@ -2,10 +2,11 @@ package ratelimit
 
 import (
 	"context"
-	"mirrorfleet/shared/broadcast"
 	"slices"
 	"sync"
 	"time"
+
+	"mirrorfleet/shared/broadcast"
 )
 
 // queue lets one waiter at a time deal with Redis, first in, first out, and tells

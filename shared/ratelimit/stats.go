@@ -25,9 +25,9 @@ type Stats struct {
 // Stats returns what this process counted.
 func (l *Limiter) Stats() Stats {
 	stats := Stats{
-		Asked: l.count.asked.n.Load(), Lost: l.count.lost.n.Load(), Background: l.background.count.granted.n.Load(),
+		Asked: l.count.asked.n.Load(), Lost: l.count.lost.n.Load(), Background: l.background[0].count.granted.n.Load(),
 	}
-	for _, count := range []*permitCounters{l.round.count, l.background.count} {
+	for _, count := range []*permitCounters{l.round.count, l.background[0].count} {
 		stats.Granted += count.granted.n.Load()
 		stats.Late += count.late.n.Load()
 		stats.Void += count.void.n.Load()

@@ -28,7 +28,8 @@ type ReviewReason struct {
 // converted to float64 before anything is added, so that no compiler fuses the
 // two into one operation with one rounding.
 
-// timeDecay is what a merge is still worth at as_of.
+// timeDecay is what a merge is still worth at as_of:
+// docs/rules/scoring.md#time-decay-and-review-quality.
 func timeDecay(merged, asOf time.Time, d *input.TimeDecay) (float64, DecayReason) {
 	const perHour = 3600
 	hours := float64(micros(asOf)-micros(merged)) / 1e6 / perHour
@@ -45,7 +46,7 @@ func timeDecay(merged, asOf time.Time, d *input.TimeDecay) (float64, DecayReason
 }
 
 // reviewQuality is what a merge is worth after the changes that maintainers
-// requested of it.
+// requested of it: docs/rules/scoring.md#time-decay-and-review-quality.
 func reviewQuality(changesRequested int, rate float64) (float64, ReviewReason) {
 	quality := max(0, 1-float64(rate*float64(changesRequested)))
 	return python.Round2(quality), ReviewReason{changesRequested, rate}
@@ -63,7 +64,8 @@ type CollateralReason struct {
 // maxReviewCollateral caps what requested changes add to a collateral.
 const maxReviewCollateral = 2
 
-// collateral is what an open pull request holds back, not rounded.
+// collateral is what an open pull request holds back, not rounded:
+// docs/rules/scoring.md#collateral.
 func collateral(pr *ScoredPullRequest, rates *input.Scoring) (float64, CollateralReason) {
 	review := min(maxReviewCollateral, 1+float64(rates.ReviewPenaltyRate*float64(pr.MaintainerChangesRequestedCount)))
 	potential := pr.BaseScore * (pr.IssueMultiplier * pr.LabelMultiplier * review)

@@ -139,7 +139,8 @@ func (h *hunt) marker(issue *Issue) marker {
 }
 
 // claim enters a miner's solved issues as owners of their solving pull
-// requests; the first by marker stays. Nobody owns what they solved themselves.
+// requests; the first by marker stays. Nobody owns what they solved themselves:
+// docs/rules/scoring.md#canonical-owner.
 func (d *discovery) claim(h *hunt) {
 	for _, issue := range h.issues {
 		repo, _ := d.in.Registry.Repository(issue.Repository)

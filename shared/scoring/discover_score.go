@@ -108,7 +108,8 @@ func (d *discovery) scoredIssue(repo *input.Repository, issue *Issue, score Solv
 	}
 }
 
-// conclude judges a repository's finds and earns the scores.
+// conclude judges a repository's finds and earns the scores:
+// docs/rules/scoring.md#earnings.
 func (h *hunt) conclude(f *finds) {
 	out := h.repository(f.repo.Name)
 	out.IssueFigures = IssueFigures{

@@ -97,7 +97,8 @@ type SolvingPull struct {
 }
 
 // SolvingScore is what a solving pull request scores. Unavailable says that
-// its files could not be had, or that the mirror stores none.
+// its files could not be had, or that the mirror stores none:
+// docs/rules/scoring.md#solving-score.
 type SolvingScore struct {
 	Repository  string  `json:"repository"`
 	Number      int     `json:"number"`

@@ -27,7 +27,8 @@ func startScorer(tb testing.TB) scorer {
 	// As an installation of today: its grammar of C# does not load.
 	weights = must.Get(weights.Without([]string{"csharp"}))(tb)
 	pool := must.Get(tokenscore.New(tb.Context(), tokenscore.Config{
-		Command: []string{os.Args[0], childArgument}, Grammars: fleettest.Grammars(), Budget: time.Hour,
+		Command:  []string{"env", "MIRRORFLEET_GRAMMARS=" + fleettest.Grammars(), os.Args[0], childArgument},
+		Grammars: fleettest.Grammars(), Budget: time.Hour,
 		Log: slog.New(slog.DiscardHandler),
 	}))(tb)
 	tb.Cleanup(func() { must.Check(tb, pool.Close()) })

@@ -64,6 +64,9 @@ func TestClassesUseTheLimit(t *testing.T) {
 		{mixed{round: 8, background: 4, of: unspaced}, 0.9350, [2]float64{0.24, 0.2501}, [2]float64{1.001, 2.01}},
 		{mixed{round: 8, background: 8, of: byHalf}, 0.9350, [2]float64{0.24, 0.2501}, [2]float64{1.001, 2.01}},
 		{mixed{round: 8, background: 1, of: unspaced}, 0.9350, [2]float64{0.11, 0.12}, [2]float64{1.001, 1.001}}, // one of nine
+		{mixed{round: 8, background: 3, of: unspaced}, 0.9350, [2]float64{0.24, 0.2501}, [2]float64{1.001, 2.01}},
+		{mixed{round: 8, background: 11, of: unspaced}, 0.9350, [2]float64{0.24, 0.2501}, [2]float64{1.001, 2.01}},
+		{mixed{round: 32, background: 11, of: unspaced}, 0.9350, [2]float64{0.24, 0.2501}, [2]float64{1.001, 2.01}},
 		{mixed{round: 64, background: 16, of: unspaced}, 0.9350, [2]float64{0.14, 0.2501}, [2]float64{2.1, 4.5}},
 		{mixed{background: 1, of: unspaced}, 0.9350, [2]float64{1, 1}, [2]float64{0, 1.001}},
 		{mixed{background: 8, of: unspaced}, 0.9350, [2]float64{1, 1}, [2]float64{0, 2.01}},
@@ -164,7 +167,7 @@ func (f *fleet) wantRoundFirst(t *testing.T, m mixed) {
 // far as the horizon holds them all, each of its processes every max(k·M, P+M).
 func TestTheBackgroundIsNotStarved(t *testing.T) {
 	t.Parallel()
-	for _, n := range [][2]int{{1, 1}, {1, 2}, {1, 8}, {2, 4}, {8, 1}, {8, 4}, {8, 8}, {30, 8}, {40, 1}, {40, 5}, {46, 12}, {64, 1}, {64, 4}, {64, 64}} {
+	for _, n := range [][2]int{{1, 1}, {1, 2}, {1, 8}, {2, 4}, {8, 1}, {8, 4}, {8, 8}, {30, 8}, {40, 1}, {40, 5}, {46, 12}, {64, 1}, {64, 4}, {64, 16}, {64, 64}} {
 		for _, of := range []class{unspaced, byHalf} {
 			m := mixed{round: n[0], background: n[1], of: of}
 			t.Run(m.String(), func(t *testing.T) {

@@ -17,6 +17,13 @@
 // 1 + r·(W+J) arrivals, and so do fixed windows of any phase, a sliding log, and
 // the two-window estimate.
 //
+// # Classes
+//
+// The round takes the next slot. The background takes it only when the round has not
+// had one for two intervals, or when it is Request.Right after the background's last;
+// that is all that makes them different, so the class of a request moves no slot nearer
+// to another. The round writes down nothing for the background's sake.
+//
 // # Unknown state
 //
 // A state that cannot be trusted is never a full bucket. What was granted before

@@ -16,14 +16,15 @@ const limit = 50
 // soak asks for the long form: a whole day. MIRRORFLEET_SOAK is set by make soak.
 func soak() bool { return os.Getenv("MIRRORFLEET_SOAK") != "" }
 
-// TestFleetHoldsTheLimit drives fleets through hours of virtual time, with
-// processes that stall and die, a slow network, and a server that loses its
+// TestFleetHoldsTheLimit drives fleets through hours of virtual time, with a background
+// beside the round and without, with processes that stall and die, a slow network, and a server that loses its
 // state, comes back with an old one, is away, or whose clock steps. Requests
 // arrive at any moment that their permits allow, the last one included.
 func TestFleetHoldsTheLimit(t *testing.T) {
 	t.Parallel()
-	for processes, length := range map[int]time.Duration{
-		1: 4 * time.Hour, 8: 4 * time.Hour, 64: 4 * time.Hour, 256: time.Hour, // 256 ask far more often
+	for n, length := range map[struct{ round, background int }]time.Duration{
+		{1, 0}: 4 * time.Hour, {8, 0}: 4 * time.Hour, {64, 0}: 4 * time.Hour, {256, 0}: time.Hour, // 256 ask far more often
+		{1, 1}: 4 * time.Hour, {8, 8}: 4 * time.Hour, {32, 64}: 4 * time.Hour, {0, 8}: 4 * time.Hour,
 	} {
 		if soak() {
 			length = 24 * time.Hour
@@ -38,9 +39,11 @@ func TestFleetHoldsTheLimit(t *testing.T) {
 				(*fleet).spoil, (*fleet).coolDown,
 			},
 		} {
-			t.Run(fmt.Sprintf("%d processes, %s", processes, name), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%d of the round, %d of the background, %s", n.round, n.background, name), func(t *testing.T) {
 				t.Parallel()
-				f := newFleet(uint64(processes), processes)
+				f := newFleet(uint64(n.round), n.round)
+				f.join(n.background-n.background/2, unspaced)
+				f.join(n.background/2, byHalf)
 				f.plague(faults)
 				f.runFor(length)
 				worst := windows.Worst(f.arrivals, window)

@@ -113,7 +113,7 @@ func (c class) number() int {
 
 func (p *process) ask() {
 	p.asked++
-	p.fleet.calls[p.number()]++
+	p.calls[p.number()]++
 	asked := p.instant()
 	in := p.session.Fill(request(), asked)
 	in.Reserve, in.Right, in.Spacing = true, p.right.Microseconds(), p.spacing.Microseconds()

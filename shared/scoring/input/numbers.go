@@ -13,6 +13,7 @@ import (
 // setting is one number of a registry with the range that it must be in.
 type setting struct {
 	key       string
+	into      any     // the *int or *float64 that takes it, and holds the default
 	low, high float64 // high 0 means no upper bound
 	aboveLow  bool    // low itself is out
 	least     float64 // the smallest number over 0; 0 means any
@@ -51,69 +52,59 @@ func (s setting) holds(x float64) bool {
 	return true
 }
 
-func eligibilityNumbers() []setting {
+func eligibilityNumbers(e *Eligibility) []setting {
 	return []setting{
-		{key: "min_valid_merged_prs"},
-		{key: "min_credibility", high: 1},
-		{key: "excessive_pr_penalty_base_threshold"},
-		{key: "open_pr_threshold_token_score", aboveLow: true}, // a divisor
-		{key: "max_open_pr_threshold"},
-		{key: "min_valid_solved_issues"},
-		{key: "min_issue_credibility", high: 1},
-		{key: "min_token_score_for_valid_issue"},
-		{key: "open_issue_spam_base_threshold"},
-		{key: "open_issue_spam_token_score_per_slot", aboveLow: true}, // a divisor
-		{key: "max_open_issue_threshold"},
+		{key: "min_valid_merged_prs", into: &e.MinValidMergedPRs},
+		{key: "min_credibility", into: &e.MinCredibility, high: 1},
+		{key: "excessive_pr_penalty_base_threshold", into: &e.ExcessivePRPenaltyBaseThreshold},
+		{key: "open_pr_threshold_token_score", into: &e.OpenPRThresholdTokenScore, aboveLow: true}, // a divisor
+		{key: "max_open_pr_threshold", into: &e.MaxOpenPRThreshold},
+		{key: "min_valid_solved_issues", into: &e.MinValidSolvedIssues},
+		{key: "min_issue_credibility", into: &e.MinIssueCredibility, high: 1},
+		{key: "min_token_score_for_valid_issue", into: &e.MinTokenScoreForValidIssue},
+		{key: "open_issue_spam_base_threshold", into: &e.OpenIssueSpamBaseThreshold},
+		{key: "open_issue_spam_token_score_per_slot", into: &e.OpenIssueSpamTokenScorePerSlot, aboveLow: true}, // a divisor
+		{key: "max_open_issue_threshold", into: &e.MaxOpenIssueThreshold},
 	}
 }
 
-func scoringNumbers() []setting {
+func scoringNumbers(c *Scoring) []setting {
 	return []setting{
-		{key: "pr_lookback_days", low: 1, high: 90},
-		{key: "open_pr_collateral_percent", high: 1},
-		{key: "review_penalty_rate", high: 1, aboveLow: true},
-		{key: "standard_issue_multiplier", low: 1, high: 5},
-		{key: "maintainer_issue_multiplier", low: 1, high: 5},
-		{key: "src_tok_saturation_scale", low: 10, high: 500},
+		{key: "pr_lookback_days", into: &c.PRLookbackDays, low: 1, high: 90},
+		{key: "open_pr_collateral_percent", into: &c.OpenPRCollateralPercent, high: 1},
+		{key: "review_penalty_rate", into: &c.ReviewPenaltyRate, high: 1, aboveLow: true},
+		{key: "standard_issue_multiplier", into: &c.StandardIssueMultiplier, low: 1, high: 5},
+		{key: "maintainer_issue_multiplier", into: &c.MaintainerIssueMultiplier, low: 1, high: 5},
+		{key: "src_tok_saturation_scale", into: &c.SrcTokSaturationScale, low: 10, high: 500},
 	}
 }
 
-func decayNumbers() []setting {
+func decayNumbers(d *TimeDecay) []setting {
 	return []setting{
-		{key: "grace_period_hours", high: 168},
-		{key: "sigmoid_midpoint_days", low: 1, high: 90},
-		{key: "sigmoid_steepness", low: 0.01, high: 5},
-		{key: "min_multiplier", high: 1},
+		{key: "grace_period_hours", into: &d.GracePeriodHours, high: 168},
+		{key: "sigmoid_midpoint_days", into: &d.SigmoidMidpointDays, low: 1, high: 90},
+		{key: "sigmoid_steepness", into: &d.SigmoidSteepness, low: 0.01, high: 5},
+		{key: "min_multiplier", into: &d.MinMultiplier, high: 1},
 	}
 }
 
 func (p *registryParser) eligibility(e *Eligibility, s strictjson.Field) {
-	p.group(s.Key, s.Value, eligibilityNumbers(), []any{
-		&e.MinValidMergedPRs, &e.MinCredibility, &e.ExcessivePRPenaltyBaseThreshold, &e.OpenPRThresholdTokenScore,
-		&e.MaxOpenPRThreshold, &e.MinValidSolvedIssues, &e.MinIssueCredibility, &e.MinTokenScoreForValidIssue,
-		&e.OpenIssueSpamBaseThreshold, &e.OpenIssueSpamTokenScorePerSlot, &e.MaxOpenIssueThreshold,
-	}, nil)
+	p.group(s.Key, s.Value, eligibilityNumbers(e), nil)
 }
 
 func (p *registryParser) scoring(c *Scoring, s strictjson.Field) {
-	p.group(s.Key, s.Value, scoringNumbers(), []any{
-		&c.PRLookbackDays, &c.OpenPRCollateralPercent, &c.ReviewPenaltyRate, &c.StandardIssueMultiplier,
-		&c.MaintainerIssueMultiplier, &c.SrcTokSaturationScale,
-	}, func(inner strictjson.Field) bool {
+	p.group(s.Key, s.Value, scoringNumbers(c), func(inner strictjson.Field) bool {
 		if inner.Key != "time_decay" {
 			return false
 		}
-		d := &c.TimeDecay
-		p.group(s.Key+"."+inner.Key, inner.Value, decayNumbers(), []any{
-			&d.GracePeriodHours, &d.SigmoidMidpointDays, &d.SigmoidSteepness, &d.MinMultiplier,
-		}, nil)
+		p.group(s.Key+"."+inner.Key, inner.Value, decayNumbers(&c.TimeDecay), nil)
 		return true
 	})
 }
 
 // group reads an object in which every key must be known: one of the table, or
 // one that other takes.
-func (p *registryParser) group(path string, raw json.RawMessage, table []setting, into []any, other func(strictjson.Field) bool) {
+func (p *registryParser) group(path string, raw json.RawMessage, table []setting, other func(strictjson.Field) bool) {
 	if strictjson.IsNull(raw) {
 		return
 	}
@@ -128,7 +119,7 @@ func (p *registryParser) group(path string, raw json.RawMessage, table []setting
 		known[i], inGroup[i] = s.key, s
 		inGroup[i].nullable = true
 	}
-	p.numbers(path+".", settings, inGroup, into)
+	p.numbers(path+".", settings, inGroup)
 	for _, s := range settings {
 		isNumber := false
 		for _, key := range known {
@@ -140,15 +131,14 @@ func (p *registryParser) group(path string, raw json.RawMessage, table []setting
 	}
 }
 
-// numbers reads the settings of a table into the variables beside them, which
-// hold the defaults.
-func (p *registryParser) numbers(prefix string, settings []strictjson.Field, table []setting, into []any) {
-	for i, s := range table {
+// numbers reads the settings of a table.
+func (p *registryParser) numbers(prefix string, settings []strictjson.Field, table []setting) {
+	for _, s := range table {
 		found := false
 		for _, f := range settings {
 			if f.Key == s.key {
 				found = true
-				p.number(prefix, f, s, into[i])
+				p.number(prefix, f, s)
 			}
 		}
 		if !found && s.needed {
@@ -157,11 +147,11 @@ func (p *registryParser) numbers(prefix string, settings []strictjson.Field, tab
 	}
 }
 
-func (p *registryParser) number(prefix string, f strictjson.Field, s setting, into any) {
+func (p *registryParser) number(prefix string, f strictjson.Field, s setting) {
 	if s.nullable && strictjson.IsNull(f.Value) {
 		return
 	}
-	whole, isWhole := into.(*int)
+	whole, isWhole := s.into.(*int)
 	x, ok := parseNumber(f.Value, isWhole)
 	if !ok || !s.holds(x) {
 		p.refuse(prefix+s.key, f.Value, s.want())
@@ -171,7 +161,7 @@ func (p *registryParser) number(prefix string, f strictjson.Field, s setting, in
 		*whole = int(min(x, maxWhole))
 		return
 	}
-	*into.(*float64) = x //nolint:forcetypeassert // every variable of a table is an int or a float64
+	*s.into.(*float64) = x //nolint:forcetypeassert // every into is an int or a float64
 }
 
 // maxWhole is where whole numbers saturate: beyond any count, and exact as a

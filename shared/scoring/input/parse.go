@@ -103,21 +103,23 @@ func isNamePart(s string) bool {
 }
 
 // ownNumbers are the numbers of a repository that stand in no group.
-func ownNumbers() []setting {
+func ownNumbers(r *Repository) []setting {
 	return []setting{
-		{key: "emission_share", low: 0, high: 1, least: 1 / maxFactor, needed: true}, // a divisor, unless it is 0
-		{key: "issue_discovery_share", low: 0, high: 1},
-		{key: "maintainer_cut", low: 0, high: 1},
-		factor("default_label_multiplier"),
+		{key: "emission_share", into: &r.EmissionShare, low: 0, high: 1, least: 1 / maxFactor, needed: true}, // a divisor, unless it is 0
+		{key: "issue_discovery_share", into: &r.IssueDiscoveryShare, low: 0, high: 1},
+		{key: "maintainer_cut", into: &r.MaintainerCut, low: 0, high: 1},
+		factor("default_label_multiplier", &r.DefaultLabelMultiplier),
 	}
 }
 
 // factor is a setting that scores are multiplied by.
-func factor(key string) setting { return setting{key: key, low: -maxFactor, high: maxFactor} }
+func factor(key string, into *float64) setting {
+	return setting{key: key, into: into, low: -maxFactor, high: maxFactor}
+}
 
 func (p *registryParser) repository(repo *Repository, settings []strictjson.Field) {
-	own := []any{&repo.EmissionShare, &repo.IssueDiscoveryShare, &repo.MaintainerCut, &repo.DefaultLabelMultiplier}
-	p.numbers("", settings, ownNumbers(), own)
+	own := ownNumbers(repo)
+	p.numbers("", settings, own)
 	repo.MaintainerCut = min(repo.MaintainerCut, maxMaintainerCut)
 	for _, s := range settings {
 		switch s.Key {
@@ -135,7 +137,7 @@ func (p *registryParser) repository(repo *Repository, settings []strictjson.Fiel
 		case "scoring":
 			p.scoring(&repo.Scoring, s)
 		default:
-			if !slices.ContainsFunc(ownNumbers(), func(n setting) bool { return n.key == s.Key }) {
+			if !slices.ContainsFunc(own, func(n setting) bool { return n.key == s.Key }) {
 				p.registry.Ignored = append(p.registry.Ignored, p.name+": "+s.Key)
 			}
 		}
@@ -178,7 +180,7 @@ func (p *registryParser) labels(s strictjson.Field) []LabelMultiplier {
 	multipliers := make([]LabelMultiplier, 0, len(entries))
 	for _, entry := range entries {
 		multiplier, ok := parseNumber(entry.Value, false)
-		if of := factor(s.Key); !ok || !of.holds(multiplier) {
+		if of := factor(s.Key, nil); !ok || !of.holds(multiplier) {
 			p.refuse(s.Key+"."+entry.Key, entry.Value, of.want())
 		}
 		multipliers = append(multipliers, LabelMultiplier{Pattern: python.Lower(entry.Key), Multiplier: multiplier})
@@ -192,7 +194,7 @@ func (p *registryParser) fixed(s strictjson.Field) *float64 {
 	}
 	fixed, ok := parseNumber(s.Value, false)
 	// A number as a text is none here: the validator multiplies what it read.
-	if of := factor(s.Key); !ok || s.Value[0] == '"' || !of.holds(fixed) {
+	if of := factor(s.Key, nil); !ok || s.Value[0] == '"' || !of.holds(fixed) {
 		p.refuse(s.Key, s.Value, of.want()+", or null for none")
 		return nil
 	}
