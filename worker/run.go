@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"sync"
 
 	"github.com/urfave/cli/v3"
 
@@ -69,7 +68,7 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	aside, err := newWarmer(c, f, log, evaluator)
+	aside, err := newWarmer(c, f, client, evaluator, log)
 	if err != nil {
 		return err
 	}
@@ -140,28 +139,6 @@ func stalled(client *mirror.Client) func() *job.Stall {
 		}
 		return &job.Stall{Why: why, For: left}
 	}
-}
-
-// newWarmer makes what works on warm-ups while there are no jobs.
-func newWarmer(c *cli.Command, f *fleet.Fleet, log *slog.Logger, e *evaluate.Evaluator) (*warm.Runner, error) {
-	return warm.New(warm.Config{
-		Bus: f.Bus, Log: log, Miners: c.Int("slots"), Prepare: e.Prepare,
-		Warm: func(ctx context.Context, up job.WarmUp, miner job.Warm) (int, error) {
-			background, err := f.Limiter.Background(up.Share)
-			if err != nil {
-				return 0, err
-			}
-			return e.Warm(mirror.WithMeter(ctx, background), miner)
-		},
-	})
-}
-
-// startAside works on warm-ups until stop is called, which waits for the end.
-func startAside(ctx context.Context, aside *warm.Runner) (stop func()) {
-	ctx, end := context.WithCancel(ctx)
-	var work sync.WaitGroup
-	work.Go(func() { aside.Run(ctx) })
-	return func() { end(); work.Wait() }
 }
 
 // handler lets the evaluator work under the lease, with nothing beside it.

@@ -125,22 +125,6 @@ func (c *Client) Stats() Stats {
 	return Stats{Permits: m.permits.Load(), Late: m.late.Load(), Sent: m.sent.Load(), Resent: m.resent.Load()}
 }
 
-type meterKey struct{}
-
-// WithMeter makes every request under ctx, retries and redirects included, take its permits
-// from another Meter of the same egress.
-func WithMeter(ctx context.Context, meter Meter) context.Context {
-	return context.WithValue(ctx, meterKey{}, meter)
-}
-
-// meter is where a request takes its permits from.
-func (m *metered) meter(ctx context.Context) Meter {
-	if own, ok := ctx.Value(meterKey{}).(Meter); ok {
-		return own
-	}
-	return m.cfg.Meter
-}
-
 type counterKey struct{}
 
 // WithCounter makes every request under ctx, retries and redirects included,

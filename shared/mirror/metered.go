@@ -95,7 +95,7 @@ func (m *metered) roundTrip(r *http.Request) (*http.Response, error) {
 // permit takes permits until one is still good at the moment of sending.
 func (m *metered) permit(ctx context.Context) error {
 	for {
-		useBy, err := m.meter(ctx).Permit(ctx)
+		useBy, err := m.cfg.Meter.Permit(ctx)
 		if err != nil {
 			return fmt.Errorf("%w: %w", errNoPermit, err)
 		}

@@ -16,7 +16,7 @@ import (
 // that solved them, as far as this miner's own merged ones do not say already.
 // It fails only for what is not the mirror's fault.
 func (m *miner) issues(ctx context.Context, merged []scoring.ScoredPullRequest) error {
-	client := m.evaluator.cfg.Mirror
+	client := m.mirror
 	listed, err := client.Issues(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
 	if err != nil {
 		return m.lacks(ctx, "issues", err)

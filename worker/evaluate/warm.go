@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/scoring"
 	"mirrorfleet/shared/telemetry"
 	"mirrorfleet/worker/tokenscore"
@@ -25,9 +26,9 @@ func (e *Evaluator) Prepare(ctx context.Context, warmUp string) error {
 }
 
 // Warm does for a miner what an evaluation does with files: those that the cache lacks
-// are fetched and scored. It keeps nothing else, and says how many it fetched. An error
+// are fetched by the client, a view of the evaluator's own, and scored. It keeps nothing else, and says how many it fetched. An error
 // says that something could not be had.
-func (e *Evaluator) Warm(ctx context.Context, w job.Warm) (fetched int, err error) {
+func (e *Evaluator) Warm(ctx context.Context, client *mirror.Client, w job.Warm) (fetched int, err error) {
 	ctx, span := telemetry.Tracer().Start(ctx, telemetry.SpanWarm, trace.WithAttributes(
 		telemetry.WarmUp.String(w.WarmUp), telemetry.MinerUID.Int(w.UID), telemetry.GitHubID.String(w.GitHubID)))
 	defer func() { telemetry.End(span, err) }()
@@ -36,7 +37,7 @@ func (e *Evaluator) Warm(ctx context.Context, w job.Warm) (fetched int, err erro
 		return 0, err
 	}
 	m := &miner{
-		evaluator: e, rules: rules, left: new(atomic.Int64), budget: tokenscore.NewBudget(e.cfg.MinerBudget),
+		evaluator: e, mirror: client, rules: rules, left: new(atomic.Int64), budget: tokenscore.NewBudget(e.cfg.MinerBudget),
 		job: job.Job{Round: w.WarmUp, UID: w.UID, GitHubID: w.GitHubID, AsOf: rules.asOf},
 	}
 	defer m.tellCache(ctx)
@@ -44,7 +45,7 @@ func (e *Evaluator) Warm(ctx context.Context, w job.Warm) (fetched int, err erro
 	if err := m.list(ctx, &discarded); err != nil {
 		return m.fetched, err
 	}
-	listed, err := e.cfg.Mirror.Issues(ctx, w.GitHubID, rules.registry.Windows(rules.asOf))
+	listed, err := client.Issues(ctx, w.GitHubID, rules.registry.Windows(rules.asOf))
 	if err != nil {
 		return m.fetched, fmt.Errorf("listing the issues of miner %d: %w", w.UID, err)
 	}

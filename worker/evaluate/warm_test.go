@@ -9,7 +9,6 @@ import (
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/mirror"
 	"mirrorfleet/shared/must"
 	"mirrorfleet/shared/scoring/tokens"
 )
@@ -34,7 +33,7 @@ func TestAWarmUpLeavesTheRoundNoFiles(t *testing.T) {
 	want := must.Get(cold.evaluator.Evaluate(t.Context(), in("r1"), job.Attempt{}))(t)
 	b := setup(t, named(pulls, "h"))
 	background := &free{}
-	fetched := must.Get(b.evaluator.Warm(mirror.WithMeter(t.Context(), background), b.warmUp(t)))(t)
+	fetched := must.Get(b.evaluator.Warm(t.Context(), b.client.Background(background), b.warmUp(t)))(t)
 	if asked := filesAsked(b); fetched != pulls || asked != pulls {
 		t.Errorf("%d fetched, the mirror was asked for %d; want %d each", fetched, asked, pulls)
 	}
@@ -49,7 +48,7 @@ func TestAWarmUpLeavesTheRoundNoFiles(t *testing.T) {
 	if diff := cmp.Diff(string(must.Get(json.Marshal(want))(t)), string(must.Get(json.Marshal(got))(t))); diff != "" {
 		t.Errorf("the evaluation (-without +with a warm-up):\n%s", diff)
 	}
-	if again := must.Get(b.evaluator.Warm(t.Context(), b.warmUp(t)))(t); again != 0 {
+	if again := must.Get(b.evaluator.Warm(t.Context(), b.client, b.warmUp(t)))(t); again != 0 {
 		t.Errorf("a second warm-up fetched %d, want none", again)
 	}
 }
