@@ -32,9 +32,10 @@ func warmCommand() *cli.Command {
 			"Nothing but the score cache changes. While a round runs it waits.\n" +
 			"Exit code 0 when all miners were looked at, 1 when not, 2 for wrong usage or input.\n\n" +
 			"Examples:\n" +
-			"  producer warm --nats nats://nats:4222 --miners miners.json --registry master_repositories.json\n" +
-			"  producer warm --nats nats://nats:4222 --tokens miner_pats.json --metagraph metagraph.json \\\n" +
-			"      --registry master_repositories.json --warm-up-share 1",
+			"  producer warm --nats nats://nats:4222 \\\n" +
+			"      --miners miners.json --registry master_repositories.json\n" +
+			"  producer warm --nats nats://nats:4222 --tokens miner_pats.json \\\n" +
+			"      --metagraph metagraph.json --registry master_repositories.json",
 		Flags: slices.Concat(warmUpFlags("how long it may take", time.Second),
 			only(roundFlags(), "miners", "registry", "weights", "unloadable", "json"), minerFlags(),
 			only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), command.Mirror(), command.Seeing()),

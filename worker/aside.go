@@ -18,7 +18,9 @@ import (
 )
 
 // background meters the requests of warm-ups, each of which brings its share of the limit.
-type background struct{ atomic.Pointer[ratelimit.Background] }
+type background struct {
+	atomic.Pointer[ratelimit.Background]
+}
 
 func (b *background) Permit(ctx context.Context) (time.Time, error) {
 	return b.Load().Permit(ctx) //nolint:wrapcheck // the limiter itself
