@@ -19,18 +19,13 @@ import (
 	"mirrorfleet/shared/certs"
 	"mirrorfleet/shared/command"
 	"mirrorfleet/shared/fleet"
-	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/listen"
 	"mirrorfleet/shared/plural"
-	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/secret"
 )
 
-const (
-	groupSchedule = "The schedule"
-	groupAPI      = "The API"
-)
+const groupAPI = "The API"
 
 func serveCommand() *cli.Command {
 	return &cli.Command{
@@ -127,30 +122,6 @@ func scheduleFlags() []cli.Flag {
 			Name: "keep", Category: groupSchedule, Sources: command.Env("keep"), Value: 30 * 24 * time.Hour,
 			Usage:     "how long rounds are kept; the last concluded one is kept longer; 0 keeps all",
 			Validator: atLeast(time.Hour, ", or 0 to keep all"),
-		},
-	}
-}
-
-// warmUpFlags say what is fetched ahead of a round. takes says what the time is.
-func warmUpFlags(takes string, minimum time.Duration) []cli.Flag {
-	return []cli.Flag{
-		&cli.DurationFlag{
-			Name: "warm-up", Category: groupSchedule, Sources: command.Env("warm-up"), Value: 20 * time.Minute,
-			Usage: takes, Validator: func(d time.Duration) error {
-				if d >= minimum && d <= job.MaxWarmUp {
-					return nil
-				}
-				return fmt.Errorf("%s: want %s to %s", d, minimum, job.MaxWarmUp)
-			},
-		},
-		&cli.FloatFlag{
-			Name: "warm-up-share", Category: groupSchedule, Sources: command.Env("warm-up-share"), Value: ratelimit.DefaultShare,
-			Usage: "the `PART` of each egress's limit that a warm-up takes at most", Validator: func(share float64) error {
-				if share >= 0.01 && share <= 1 {
-					return nil
-				}
-				return fmt.Errorf("%v: want 0.01 to 1", share)
-			},
 		},
 	}
 }
