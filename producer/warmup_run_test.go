@@ -94,11 +94,12 @@ func TestAWarmUpSparesTheRoundItsFiles(t *testing.T) {
 	write(t, cold, string(must.Get(json.Marshal(m.Miners))(t)))
 	elsewhere, other := leased(t, 5*time.Second)
 	common = []string{"--nats", elsewhere, "--redis", redistest.Start(t).URL(), "--mirror", sim.URL, "--limit-horizon", "1s", "--limit-requests", "2000"}
-	work(t, "server", nil, common...)
+	again := work(t, "another", nil, common...)
 	run(t, "producer", append([]string{
 		"run", "--json", "--miners", cold, "--registry", i.registry, "--as-of", m.AsOf.Format(time.RFC3339Nano),
 	}, common...)...)
 	plain := concluded(t, other, 1)
+	again.stop()
 	if diff := cmp.Diff(plain.Outcome.Rewards, second.Outcome.Rewards); diff != "" {
 		t.Errorf("rewards (-without +with a warm-up):\n%s", diff)
 	}

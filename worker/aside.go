@@ -23,11 +23,11 @@ type background struct {
 }
 
 func (b *background) Permit(ctx context.Context) (time.Time, error) {
-	return b.Load().Permit(ctx) //nolint:wrapcheck // the limiter itself
+	return b.Load().Permit(ctx)
 }
 
 func (b *background) CoolDown(ctx context.Context, d time.Duration) error {
-	return b.Load().CoolDown(ctx, d) //nolint:wrapcheck // the limiter itself
+	return b.Load().CoolDown(ctx, d)
 }
 
 // newWarmer makes what works on warm-ups while there are no jobs, through a view of the

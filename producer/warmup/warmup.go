@@ -73,10 +73,11 @@ func Run(ctx context.Context, cfg Config) (_ job.WarmUp, err error) {
 	}
 	miners := listed(cfg.Inputs)
 	up.Miners = len(miners)
-	ctx, span := telemetry.Tracer().Start(telemetry.With(ctx, telemetry.WarmUp.String(up.ID)), telemetry.SpanWarmUp, trace.WithNewRoot())
+	ctx = telemetry.With(ctx, telemetry.WarmUp.String(up.ID))
+	ctx, span := telemetry.Tracer().Start(ctx, telemetry.SpanWarmUp, trace.WithNewRoot()) //nolint:spancheck // telemetry.End ends it
 	defer func() { telemetry.End(span, err) }()
 	if err := cfg.Bus.WarmUps.Begin(ctx, up, cfg.Inputs); err != nil {
-		return job.WarmUp{}, err
+		return job.WarmUp{}, err //nolint:spancheck // as above
 	}
 	cfg.Log.InfoContext(ctx, "a warm-up has begun", "warm_up", up.ID, "turn", up.Turn, "until", up.Until, "miners", up.Miners, "share", up.Share)
 	why, err := cfg.follow(ctx, up, miners)

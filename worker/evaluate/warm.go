@@ -29,12 +29,13 @@ func (e *Evaluator) Prepare(ctx context.Context, warmUp string) error {
 // are fetched by the client, a view of the evaluator's own, and scored. It keeps nothing else, and says how many it fetched. An error
 // says that something could not be had.
 func (e *Evaluator) Warm(ctx context.Context, client *mirror.Client, w job.Warm) (fetched int, err error) {
+	//nolint:spancheck // telemetry.End ends it
 	ctx, span := telemetry.Tracer().Start(ctx, telemetry.SpanWarm, trace.WithAttributes(
 		telemetry.WarmUp.String(w.WarmUp), telemetry.MinerUID.Int(w.UID), telemetry.GitHubID.String(w.GitHubID)))
 	defer func() { telemetry.End(span, err) }()
 	rules, err := e.rounds.by(ctx, w.WarmUp, e.cfg.Bus.WarmUps.Inputs)
 	if err != nil {
-		return 0, err
+		return 0, err //nolint:spancheck // as above
 	}
 	m := &miner{
 		evaluator: e, mirror: client, rules: rules, left: new(atomic.Int64), budget: tokenscore.NewBudget(e.cfg.MinerBudget),

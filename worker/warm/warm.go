@@ -181,10 +181,10 @@ func (r *Runner) underWay(ctx context.Context) (job.WarmUp, error) {
 func (r *Runner) watch(ctx context.Context, id string) error {
 	for pause.For(ctx, r.cfg.Watch) == nil {
 		if up, err := r.underWay(ctx); err != nil || up.ID != id {
-			return cmp.Or(err, errEnded)
+			return cmp.Or(err, errEnded) //nolint:wrapcheck // one of the two
 		}
 	}
-	return context.Cause(ctx)
+	return context.Cause(ctx) //nolint:wrapcheck // the caller's own
 }
 
 // next works on one miner; false if there is none, or no work any more.
