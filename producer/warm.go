@@ -89,7 +89,9 @@ func warm(ctx context.Context, c *cli.Command) (err error) {
 
 // toWarm plans the round that is warmed up for.
 func toWarm(ctx context.Context, c *cli.Command, bus *jobstream.Bus, log *slog.Logger) (m job.Manifest, err error) {
-	files := session.InputFiles{Registry: c.String("registry"), Weights: c.String("weights"), Unloadable: nonEmpty(c.StringSlice("unloadable"))}
+	files := session.InputFiles{
+		Registry: c.String("registry"), Weights: c.String("weights"), Unloadable: nonEmpty(c.StringSlice("unloadable")),
+	}
 	if path := c.String("miners"); path != "" {
 		data, _, err := miners.ReadFile(path)
 		if err != nil {

@@ -64,15 +64,7 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer client.Close()
-	evaluator, err := newEvaluator(c, f, client, scorer, log)
-	if err != nil {
-		return err
-	}
-	aside, err := newWarmer(c, f, client, evaluator, log)
-	if err != nil {
-		return err
-	}
-	runner, err := newRunner(c, f, log, handler(evaluator, aside), stalled(client))
+	runner, aside, err := newRunners(c, f, client, scorer, log)
 	if err != nil {
 		return err
 	}
@@ -85,6 +77,22 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	defer telemetry.WorkersChanged(context.WithoutCancel(ctx), -1)
 	log.InfoContext(ctx, "taking jobs", "slots", c.Int("slots"), "mirror", c.String("mirror"), "egress", c.String("egress"))
 	return mendable(runner.Run(ctx))
+}
+
+// newRunners make what takes the jobs, and what works on warm-ups while there are none.
+func newRunners(
+	c *cli.Command, f *fleet.Fleet, client *mirror.Client, scorer *tokenscore.Pool, log *slog.Logger,
+) (*lease.Runner, *warm.Runner, error) {
+	evaluator, err := newEvaluator(c, f, client, scorer, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	aside, err := newWarmer(c, f, client, evaluator, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	runner, err := newRunner(c, f, log, handler(evaluator, aside), stalled(client))
+	return runner, aside, err
 }
 
 func openFleet(ctx context.Context, c *cli.Command, name string, log *slog.Logger) (*fleet.Fleet, error) {

@@ -190,13 +190,7 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 				k.cfg.Log.InfoContext(ctx, "waiting for the next turn", "due", due.At, "in", left)
 				told = due.At
 			}
-			wait, warm := k.untilWarmUp(left, warmed.Equal(due.At))
-			if warm {
-				warmed = due.At
-				k.warmUp(ctx, rounds, due.At)
-				continue
-			}
-			if pause.For(ctx, min(wait, longest)) != nil {
+			if k.await(ctx, rounds, due.At, left, &warmed) != nil {
 				return job.Manifest{}, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 			}
 			continue
@@ -222,6 +216,17 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 			return m, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 		}
 	}
+}
+
+// await waits for a part of what is left to a turn, or lets its warm-up go on.
+func (k *Keeper) await(ctx context.Context, rounds Rounds, turn time.Time, left time.Duration, warmed *time.Time) error {
+	wait, warm := k.untilWarmUp(left, warmed.Equal(turn))
+	if !warm {
+		return pause.For(ctx, min(wait, longest))
+	}
+	*warmed = turn
+	k.warmUp(ctx, rounds, turn)
+	return context.Cause(ctx) //nolint:wrapcheck // the caller's own
 }
 
 // untilWarmUp is how long to wait when so much is left to the turn, and whether its warm-up

@@ -79,7 +79,8 @@ func Run(ctx context.Context, cfg Config) (_ job.WarmUp, err error) {
 	if err := cfg.Bus.WarmUps.Begin(ctx, up, cfg.Inputs); err != nil {
 		return job.WarmUp{}, err //nolint:spancheck // as above
 	}
-	cfg.Log.InfoContext(ctx, "a warm-up has begun", "warm_up", up.ID, "turn", up.Turn, "until", up.Until, "miners", up.Miners, "share", up.Share)
+	cfg.Log.InfoContext(ctx, "a warm-up has begun", "warm_up", up.ID, "turn", up.Turn, "until", up.Until,
+		"miners", up.Miners, "share", up.Share)
 	why, err := cfg.follow(ctx, up, miners)
 	ending, ended := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer ended()

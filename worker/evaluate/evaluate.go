@@ -123,7 +123,9 @@ func (e *Evaluator) evaluate(ctx context.Context, j job.Job, a job.Attempt) (job
 	if a.Left == nil {
 		a.Left = new(atomic.Int64)
 	}
-	m := &miner{evaluator: e, mirror: e.cfg.Mirror, job: j, rules: rules, tell: a.Expect, left: a.Left, budget: tokenscore.NewBudget(e.cfg.MinerBudget)}
+	m := &miner{
+		evaluator: e, mirror: e.cfg.Mirror, job: j, rules: rules, tell: a.Expect, left: a.Left, budget: tokenscore.NewBudget(e.cfg.MinerBudget),
+	}
 	defer m.tellCache(ctx)
 	evaluation := scoring.Evaluation{UID: j.UID, Hotkey: j.Hotkey, GitHubID: j.GitHubID}
 	failed := m.list(ctx, &evaluation)
