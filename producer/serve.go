@@ -40,7 +40,6 @@ func serveCommand() *cli.Command {
 			"  producer serve --local --tokens miner_pats.json --metagraph metagraph.json \\\n" +
 			"      --registry master_repositories.json --cron \"0 */2 * * *\"",
 		Flags: slices.Concat(minerFlags(), scheduleFlags(),
-
 			warmUpFlags("how long before a turn workers begin to fetch the files that the score cache lacks; 0 is never", 0),
 			only(slices.Concat(roundFlags(), localFlags()),
 				"registry", "weights", "unloadable", "local", "state", "workers"),
