@@ -11,17 +11,20 @@ import (
 	"mirrorfleet/producer/session"
 	"mirrorfleet/producer/view"
 	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/openissues"
+	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/scoring/tokens"
 )
 
 const (
-	groupRound   = "The round"
-	groupLocal   = "One machine"
-	groupOthers  = "Other producers, and crashes"
-	groupOutput  = "What is printed"
-	groupMiners  = "The miners"
-	groupSigning = "Signatures"
+	groupRound    = "The round"
+	groupLocal    = "One machine"
+	groupOthers   = "Other producers, and crashes"
+	groupOutput   = "What is printed"
+	groupMiners   = "The miners"
+	groupSigning  = "Signatures"
+	groupSchedule = "The schedule"
 )
 
 // defaultState is the default of --state.
@@ -217,6 +220,30 @@ func minerFlags() []cli.Flag {
 		&cli.StringFlag{
 			Name: "github", Category: groupMiners, Sources: command.Env("github"), Value: miners.DefaultGitHub,
 			Usage: "base `URL` of GitHub's API, which names the account of a token",
+		},
+	}
+}
+
+// warmUpFlags say what is fetched ahead of a round. takes says what the time is.
+func warmUpFlags(takes string, minimum time.Duration) []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{
+			Name: "warm-up", Category: groupSchedule, Sources: command.Env("warm-up"), Value: 20 * time.Minute,
+			Usage: takes, Validator: func(d time.Duration) error {
+				if d >= minimum && d <= job.MaxWarmUp {
+					return nil
+				}
+				return fmt.Errorf("%s: want %s to %s", d, minimum, job.MaxWarmUp)
+			},
+		},
+		&cli.FloatFlag{
+			Name: "warm-up-share", Category: groupSchedule, Sources: command.Env("warm-up-share"), Value: ratelimit.DefaultShare,
+			Usage: "the `PART` of each egress's limit that a warm-up takes at most", Validator: func(share float64) error {
+				if share >= 0.01 && share <= 1 {
+					return nil
+				}
+				return fmt.Errorf("%v: want 0.01 to 1", share)
+			},
 		},
 	}
 }

@@ -25,10 +25,7 @@ import (
 	"mirrorfleet/shared/secret"
 )
 
-const (
-	groupSchedule = "The schedule"
-	groupAPI      = "The API"
-)
+const groupAPI = "The API"
 
 func serveCommand() *cli.Command {
 	return &cli.Command{
@@ -42,8 +39,10 @@ func serveCommand() *cli.Command {
 			"      --registry master_repositories.json --api 127.0.0.1:8440\n" +
 			"  producer serve --local --tokens miner_pats.json --metagraph metagraph.json \\\n" +
 			"      --registry master_repositories.json --cron \"0 */2 * * *\"",
-		Flags: slices.Concat(minerFlags(), scheduleFlags(), only(slices.Concat(roundFlags(), localFlags()),
-			"registry", "weights", "unloadable", "local", "state", "workers"),
+		Flags: slices.Concat(minerFlags(), scheduleFlags(),
+			warmUpFlags("how long before a turn workers begin to fetch the files that the score cache lacks; 0 is never", 0),
+			only(slices.Concat(roundFlags(), localFlags()),
+				"registry", "weights", "unloadable", "local", "state", "workers"),
 			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(), []cli.Flag{allIssuesFlag()},
 			command.Limit(), egressFlags(), command.Seeing(), command.Listen(), apiFlags()),
 		Action: serve,
@@ -150,6 +149,7 @@ func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 		ServeConfig: session.ServeConfig{
 			Tokens: c.String("tokens"), Metagraph: c.String("metagraph"), MetagraphMaxAge: c.Duration("metagraph-max-age"),
 			GitHub: c.String("github"), Overdue: c.Duration("overdue"), Keep: c.Duration("keep"),
+			WarmUp: c.Duration("warm-up"), WarmUpShare: c.Float("warm-up-share"),
 		},
 	}
 	if err := o.check(c); err != nil {

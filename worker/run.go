@@ -21,6 +21,7 @@ import (
 	"mirrorfleet/worker/lease"
 	"mirrorfleet/worker/tokenscore"
 	"mirrorfleet/worker/tokenscore/sandbox"
+	"mirrorfleet/worker/warm"
 )
 
 // run is the worker: everything is opened in order, used until a signal comes,
@@ -63,14 +64,11 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer client.Close()
-	evaluator, err := newEvaluator(c, f, client, scorer, log)
+	runner, aside, err := newRunners(c, f, client, scorer, log)
 	if err != nil {
 		return err
 	}
-	runner, err := newRunner(c, f, log, handler(evaluator), stalled(client))
-	if err != nil {
-		return err
-	}
+	defer startAside(ctx, aside)()
 	command.Hurry(ctx, runner.StopNow)
 	if err := ready(os.Stdout, name); err != nil {
 		log.WarnContext(ctx, "nobody hears that this worker is ready", "error", err)
@@ -79,6 +77,22 @@ func run(ctx context.Context, c *cli.Command) (err error) {
 	defer telemetry.WorkersChanged(context.WithoutCancel(ctx), -1)
 	log.InfoContext(ctx, "taking jobs", "slots", c.Int("slots"), "mirror", c.String("mirror"), "egress", c.String("egress"))
 	return mendable(runner.Run(ctx))
+}
+
+// newRunners make what takes the jobs, and what works on warm-ups while there are none.
+func newRunners(
+	c *cli.Command, f *fleet.Fleet, client *mirror.Client, scorer *tokenscore.Pool, log *slog.Logger,
+) (*lease.Runner, *warm.Runner, error) {
+	evaluator, err := newEvaluator(c, f, client, scorer, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	aside, err := newWarmer(c, f, client, evaluator, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	runner, err := newRunner(c, f, log, handler(evaluator, aside), stalled(client))
+	return runner, aside, err
 }
 
 func openFleet(ctx context.Context, c *cli.Command, name string, log *slog.Logger) (*fleet.Fleet, error) {
@@ -135,9 +149,10 @@ func stalled(client *mirror.Client) func() *job.Stall {
 	}
 }
 
-// handler lets the evaluator work under the lease.
-func handler(e *evaluate.Evaluator) lease.Handler {
+// handler lets the evaluator work under the lease, with nothing beside it.
+func handler(e *evaluate.Evaluator, aside *warm.Runner) lease.Handler {
 	return func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error) {
+		defer aside.Yield()()
 		evaluation, err := e.Evaluate(mirror.WithCounter(ctx, a.Requests), j, a)
 		if errors.Is(err, evaluate.ErrMirror) || errors.Is(err, job.ErrUndeclared) {
 			err = fmt.Errorf("%w: %w", lease.ErrUnfit, err)

@@ -1,7 +1,10 @@
 package backup
 
 import (
+	"slices"
+
 	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
 )
 
 // part is one stream of a backup.
@@ -46,6 +49,12 @@ func ordered() []part {
 		{name: job.StreamJobs, tries: 1},
 		{name: "KV_" + job.BucketRounds, exact: true, tries: manyTries},
 	}
+}
+
+// all are the streams that a backup is of: those of the fleet without the one whose
+// messages are of no use to anybody hours later.
+func all() []string {
+	return slices.DeleteFunc(jobstream.StreamNames(), func(name string) bool { return name == job.StreamWarm })
 }
 
 // Order are the names of all streams of a backup, in the order in which they are

@@ -88,7 +88,7 @@ const (
 // copied waits until every copy of every stream is complete: the servers confirm
 // a restore when the first one is.
 func (r *restoring) copied(ctx context.Context) error {
-	for _, name := range jobstream.StreamNames() {
+	for _, name := range all() {
 		waiting, cancel := context.WithTimeoutCause(ctx, copyTime, fmt.Errorf("not all of its copies are complete after %s", copyTime))
 		err := r.awaitCopies(waiting, name)
 		cancel()

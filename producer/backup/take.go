@@ -20,7 +20,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/pause"
 )
@@ -161,7 +160,7 @@ func (t *taking) take(ctx context.Context) error {
 
 // allThere refuses before anything is written if a stream is not there.
 func (t *taking) allThere(ctx context.Context) error {
-	for _, name := range jobstream.StreamNames() {
+	for _, name := range all() {
 		if name == scores && !t.cfg.Scores {
 			continue
 		}

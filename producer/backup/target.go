@@ -13,7 +13,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/pause"
 	"mirrorfleet/shared/plural"
@@ -76,7 +75,7 @@ func (r *restoring) target(ctx context.Context) (present map[string]bool, err er
 	present = map[string]bool{}
 	var inTheWay []string
 	takenHere := false
-	for _, name := range jobstream.StreamNames() {
+	for _, name := range all() {
 		info, err := lookUp(ctx, r.js, name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			continue

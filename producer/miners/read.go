@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -48,6 +49,35 @@ func (s *Source) Read(ctx context.Context, now time.Time) (Fleet, error) {
 	fleet := Fleet{Miners: Decide(metagraph, stored, identities), Notes: notes}
 	fleet.Notes = append(fleet.Notes, unanswered(fleet.Miners, now)...)
 	return fleet, nil
+}
+
+// Foresee is Read for a round that does not begin yet. It keeps nothing, and asks GitHub
+// only about tokens of which nothing is kept: one that was revoked since is found out by
+// the round.
+func (s *Source) Foresee(ctx context.Context, now time.Time) ([]input.Miner, error) {
+	metagraph, stored, _, err := s.files(now)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := s.Bus.Miners.Identities(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the identities: %w", err)
+	}
+	var unknown []LookUp
+	identities := map[int]Identity{}
+	for _, ask := range LookUps(metagraph, stored) {
+		if identities[ask.UID] = recall(ask, kept[ask.UID], now); identities[ask.UID].State != Known {
+			unknown = append(unknown, ask)
+		}
+	}
+	if len(unknown) > 0 {
+		found, err := s.GitHub.Ask(ctx, unknown)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(identities, found)
+	}
+	return Decide(metagraph, stored, identities), nil
 }
 
 func (s *Source) files(now time.Time) (m Metagraph, stored []Stored, notes []string, err error) {

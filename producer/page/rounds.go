@@ -1,6 +1,8 @@
 package page
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -27,7 +29,7 @@ func stand(s *view.Summary) terminal.Cell {
 // Rounds prints a line for each round.
 func Rounds(w io.Writer, l view.List) error {
 	if len(l.Rounds) == 0 {
-		return writeLine(w, "There is no round yet.")
+		return errors.Join(writeLine(w, "There is no round yet."), warmUp(w, l.WarmUp))
 	}
 	table := terminal.Table{Columns: []terminal.Column{
 		{Title: "ROUND", Text: true, Whole: true}, {Title: "DUE", Text: true, Whole: true},
@@ -51,10 +53,34 @@ func Rounds(w io.Writer, l view.List) error {
 			counted(r.Failed, terminal.Bad), counted(r.Degraded, terminal.Warn), {Text: strconv.Itoa(r.Revision)}, {Text: took},
 		})
 	}
-	if err := table.Write(w); err != nil || l.Earlier == 0 {
+	if err := errors.Join(table.Write(w), warmUp(w, l.WarmUp)); err != nil || l.Earlier == 0 {
 		return err
 	}
 	return writeLine(w, fmt.Sprintf("and %s: --limit 0 lists all", plural.Of(l.Earlier, "earlier round")))
+}
+
+// warmUp prints the line of the last warm-up, if there is one.
+func warmUp(w io.Writer, up *view.WarmUp) error {
+	if up == nil {
+		return nil
+	}
+	return writeLine(w, WarmUp(*up))
+}
+
+// WarmedUp prints how a warm-up ended.
+func WarmedUp(w io.Writer, up view.WarmUp) error { return writeLine(w, WarmUp(up)) }
+
+// WarmUp is a line on how a warm-up stands.
+func WarmUp(up view.WarmUp) string {
+	ahead := "by hand"
+	if up.Turn != nil {
+		ahead = "ahead of " + up.Turn.Format("01-02 15:04")
+	}
+	stands := "running"
+	if !up.Running {
+		stands = cmp.Or(up.Why, "its producer is gone")
+	}
+	return fmt.Sprintf("warm-up %s: %d/%d miners, %s", ahead, up.Done, up.Miners, stands)
 }
 
 // due is the instant of the schedule that a round belongs to, in UTC and without the year.

@@ -244,6 +244,7 @@ func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result ou
 	if id := telemetry.TraceID(ctx); span.IsRecording() {
 		r.cfg.Traced(id)
 	}
+	r.endWarmUp(ctx)
 	w, err := r.newWork(m, replay)
 	if err != nil {
 		return outcome.Result{}, err
@@ -255,6 +256,19 @@ func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result ou
 	r.note(ctx, result)
 	return result, nil
 }
+
+// endWarmUp ends the warm-up that there may be. If it cannot, workers end it when they see
+// the round's jobs.
+func (r *Runner) endWarmUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, warmUpEnd)
+	defer cancel()
+	if _, err := r.cfg.Bus.WarmUps.End(ctx, "", "a round began", time.Now()); err != nil {
+		r.cfg.Log.InfoContext(ctx, "whether a warm-up runs is not known: workers end it when they see the round's jobs", "error", err)
+	}
+}
+
+// warmUpEnd is how long a round waits for the end of a warm-up, at most.
+const warmUpEnd = 2 * time.Second
 
 // run brings the work to its outcome. When every job has ended, it reads again what the
 // outcome is made of. While anything is missing or unreadable, that is repaired, and the

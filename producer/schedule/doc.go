@@ -25,6 +25,9 @@
 //   - The keeper holds nothing that must last. Whoever follows one that died looks
 //     at the last turn and goes on: with its round, or with a turn that was begun
 //     and has no round yet.
+//   - A warm-up begins at most WarmUp before its turn, once, and has ended when the turn's
+//     round is prepared. It runs while no round of the schedule does. How it ends
+//     changes nothing else.
 //   - It has one clock, the time that the operating system tells. When that is
 //     set back, the next turn is at most one interval away.
 //

@@ -32,6 +32,9 @@ type fleet struct {
 	// broken is how many looks at the last turn fail.
 	broken  int
 	forgets int
+	// warms is the work of a warm-up; warmUps are those that were begun.
+	warms   func(ctx context.Context) error
+	warmUps []*warmed
 }
 
 type served struct {
@@ -40,6 +43,11 @@ type served struct {
 	begun, ended time.Time
 	overdue      bool
 	resumed      int
+}
+
+type warmed struct {
+	turn, begun, ended time.Time
+	cause              error
 }
 
 func newFleet() *fleet {
@@ -153,6 +161,23 @@ func (p *producer) run(ctx context.Context, round string) error {
 	defer p.mu.Unlock()
 	r.ended, r.overdue = time.Now(), overdue
 	return nil
+}
+
+// WarmUp takes the time that the fleet says, and no round may run beside it.
+func (p *producer) WarmUp(ctx context.Context, turn time.Time) error {
+	p.mu.Lock()
+	if running := p.running(); running != "" {
+		panic("a warm-up begins while round " + running + " runs")
+	}
+	w := &warmed{turn: turn, begun: time.Now()}
+	p.warmUps = append(p.warmUps, w)
+	p.mu.Unlock()
+	if p.warms == nil {
+		return nil
+	}
+	err := p.warms(ctx)
+	w.ended, w.cause = time.Now(), context.Cause(ctx)
+	return err
 }
 
 func (p *producer) Forget(context.Context) error {

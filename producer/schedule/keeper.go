@@ -16,6 +16,9 @@ import (
 // as a PutOffError.
 var ErrPutOff = errors.New("the inputs cannot be used")
 
+// ErrTurn is the cause of the end of a warm-up's context when its turn has come.
+var ErrTurn = errors.New("the turn has come")
+
 // PutOffError says which input puts a round off, and why.
 type PutOffError struct {
 	Input string // in a word, for metrics
@@ -51,6 +54,9 @@ type Rounds interface {
 	Begin(ctx context.Context, m job.Manifest, turn job.Turn, revision uint64) error
 	// Resume goes on with a round until it has ended.
 	Resume(ctx context.Context, round string) error
+	// WarmUp fetches ahead of the round that is due at a turn, until it is done or ctx
+	// ends. What it returns is told and changes nothing.
+	WarmUp(ctx context.Context, turn time.Time) error
 	// Forget removes what need not be kept any more.
 	Forget(ctx context.Context) error
 }
@@ -60,6 +66,8 @@ type Config struct {
 	Schedule Schedule
 	// Overdue is how long a round may take; 0 is as long as it takes.
 	Overdue time.Duration
+	// WarmUp is how long before a turn its warm-up begins; 0 is for none.
+	WarmUp time.Duration
 	// Again is the pause between two readings of inputs that cannot be used, and
 	// the first one after an error. Default: 5 s.
 	Again time.Duration
@@ -172,7 +180,7 @@ func (k *Keeper) next(last Last, began, now time.Time) Due {
 // prepare waits until a round is due and its inputs can be used.
 func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Manifest, Due, error) {
 	var off putOff
-	began, told := wall(), time.Time{}
+	began, told, warmed := wall(), time.Time{}, time.Time{}
 	for {
 		now := wall()
 		began, last.Due = sooner(began, now), sooner(last.Due, now)
@@ -182,7 +190,7 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 				k.cfg.Log.InfoContext(ctx, "waiting for the next turn", "due", due.At, "in", left)
 				told = due.At
 			}
-			if pause.For(ctx, min(left, longest)) != nil {
+			if k.await(ctx, rounds, due.At, left, &warmed) != nil {
 				return job.Manifest{}, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 			}
 			continue
@@ -206,6 +214,54 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 		}
 		if pause.For(ctx, k.cfg.Again) != nil {
 			return m, due, context.Cause(ctx) //nolint:wrapcheck // the caller's own
+		}
+	}
+}
+
+// await waits for a part of what is left to a turn, or lets its warm-up go on.
+func (k *Keeper) await(ctx context.Context, rounds Rounds, turn time.Time, left time.Duration, warmed *time.Time) error {
+	wait, warm := k.untilWarmUp(left, warmed.Equal(turn))
+	if !warm {
+		return pause.For(ctx, min(wait, longest))
+	}
+	*warmed = turn
+	k.warmUp(ctx, rounds, turn)
+	return context.Cause(ctx) //nolint:wrapcheck // the caller's own
+}
+
+// untilWarmUp is how long to wait when so much is left to the turn, and whether its warm-up
+// is to begin now, unless it has begun.
+func (k *Keeper) untilWarmUp(left time.Duration, begun bool) (wait time.Duration, warm bool) {
+	switch {
+	case begun || k.cfg.WarmUp <= 0:
+		return left, false
+	case left <= k.cfg.WarmUp:
+		return 0, true
+	}
+	return left - k.cfg.WarmUp, false
+}
+
+// warmUp lets the warm-up of a turn go on until it is done or the turn has come, by the one
+// clock that turns have.
+func (k *Keeper) warmUp(ctx context.Context, rounds Rounds, turn time.Time) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	done := make(chan error, 1)
+	go func() { done <- rounds.WarmUp(ctx, turn) }()
+	for {
+		look := longest
+		if left := turn.Sub(wall()); left > 0 {
+			look = min(left, longest)
+		} else {
+			end(ErrTurn)
+		}
+		select {
+		case err := <-done:
+			if err != nil && ctx.Err() == nil {
+				k.cfg.Log.WarnContext(ctx, "the warm-up failed: the round fetches what it needs by itself", "turn", turn, "error", err)
+			}
+			return
+		case <-time.After(look):
 		}
 	}
 }

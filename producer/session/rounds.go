@@ -11,6 +11,7 @@ import (
 	"mirrorfleet/producer/outcome"
 	"mirrorfleet/producer/round"
 	"mirrorfleet/producer/schedule"
+	"mirrorfleet/producer/warmup"
 	"mirrorfleet/shared/crash"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -21,6 +22,7 @@ import (
 type served struct {
 	session *Session
 	keep    time.Duration // how long rounds are kept; 0 keeps all
+	share   float64       // of a warm-up
 	source  *miners.Source
 	config  round.Config
 	alone   chan struct{} // a local fleet serves one round at a time: the round in work fills it
@@ -260,6 +262,23 @@ func (v *served) run(ctx context.Context, m job.Manifest, progress func(round.Pr
 		return err
 	}
 	return work(runner)
+}
+
+// WarmUp fetches ahead of the round of a turn.
+func (v *served) WarmUp(ctx context.Context, turn time.Time) error {
+	list, err := v.source.Foresee(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	m, err := v.session.cfg.Files.Plan(list, v.session.cfg.Mirror, time.Now())
+	if err != nil {
+		return err
+	}
+	m.AsOf = turn
+	_, err = warmup.Run(ctx, warmup.Config{
+		Bus: v.config.Bus, Inputs: m, Turn: turn, Until: turn, Share: v.share, Log: v.session.cfg.Log,
+	})
+	return err
 }
 
 // Forget removes the rounds that are older than --keep.

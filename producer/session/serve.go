@@ -25,6 +25,10 @@ type ServeConfig struct {
 	// Overdue is how long a round may take. Keep is how long rounds are kept. 0 sets no
 	// limit.
 	Overdue, Keep time.Duration
+	// WarmUp is how long before a turn its files are fetched ahead, 0 for never, and
+	// WarmUpShare the part of the limit that this takes.
+	WarmUp      time.Duration
+	WarmUpShare float64
 	// Tokens and Metagraph are the files that say which miners are scored. An export of
 	// the metagraph that is older than MetagraphMaxAge postpones the round.
 	Tokens, Metagraph string
@@ -50,7 +54,7 @@ func (s *Session) Serve(ctx context.Context, cfg ServeConfig) error {
 	if err != nil {
 		return err
 	}
-	keeper := schedule.New(schedule.Config{Schedule: cfg.Schedule, Overdue: cfg.Overdue, Log: s.cfg.Log})
+	keeper := schedule.New(schedule.Config{Schedule: cfg.Schedule, Overdue: cfg.Overdue, WarmUp: cfg.WarmUp, Log: s.cfg.Log})
 	s.onClose(s.closeMirrors)
 	stop, err := cfg.StartAPI(ctx, s.fleet, served.replay)
 	if err != nil {
@@ -103,7 +107,9 @@ func (s *Session) newServed(cfg ServeConfig) (*served, error) {
 	}
 	config := s.roundConfig()
 	config.Identify = source.Identify
-	return &served{session: s, keep: cfg.Keep, alone: make(chan struct{}, 1), source: source, recent: &recent{}, config: config}, nil
+	return &served{
+		session: s, keep: cfg.Keep, share: cfg.WarmUpShare, alone: make(chan struct{}, 1), source: source, recent: &recent{}, config: config,
+	}, nil
 }
 
 // lead runs the schedule while this producer leads, and stands by otherwise. The name of

@@ -19,6 +19,8 @@ type List struct {
 	// begins, "" without any.
 	Earlier int    `json:"earlier"`
 	Cursor  string `json:"next_cursor,omitempty"`
+	// WarmUp is the last warm-up; nil if there was none.
+	WarmUp *WarmUp `json:"warm_up,omitempty"`
 }
 
 // ListOf reads the last rounds of which anything is stored, at most limit; 0 reads all. With
@@ -40,7 +42,10 @@ func ListOf(ctx context.Context, bus *jobstream.Bus, cursor string, limit int, n
 		page.Cursor = names[0]
 	}
 	slices.Reverse(names)
-	page.Rounds, err = summaries(ctx, bus, names, now)
+	if page.Rounds, err = summaries(ctx, bus, names, now); err != nil {
+		return page, err
+	}
+	page.WarmUp, err = warmUpOf(ctx, bus, now)
 	return page, err
 }
 

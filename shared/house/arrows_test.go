@@ -95,6 +95,10 @@ var arrows = []arrow{
 		[]string{"shared/crash", "shared/job", "shared/jobstream", "shared/pause", "shared/telemetry"},
 	},
 	{
+		"worker/warm", "a warm-up's miners are taken from their stream while there is no job; what is done with one comes in",
+		[]string{"shared/job", "shared/jobstream", "shared/pause", "shared/telemetry"},
+	},
+	{
 		"worker/evaluate", "an evaluation is made of answers, rules and token scores",
 		[]string{
 			"shared/job", "shared/jobstream", "shared/mirror", "shared/scorecache", "shared/scoring", "shared/telemetry", "worker/tokenscore",
@@ -126,6 +130,10 @@ var arrows = []arrow{
 	},
 	{"producer/schedule", "turns are on the wire, so that others see which was the last", []string{"shared/job", "shared/pause"}},
 	{
+		"producer/warmup", "a warm-up is the plan of a round without a round: its miners go to a stream, until the schedule's turn",
+		[]string{"producer/schedule", "shared/job", "shared/jobstream", "shared/pause", "shared/telemetry"},
+	},
+	{
 		"producer/view", "what is shown of rounds is read from the streams, of the limit from its bucket; what is left of one is estimated. It knows no page",
 		[]string{
 			"producer/audit", "producer/estimate", "producer/outcome", "producer/round", "shared/job", "shared/jobstream", "shared/plural",
@@ -154,7 +162,7 @@ var arrows = []arrow{
 		"shared/command", "shared/fleet", "shared/listen", "shared/mirror", "shared/ratelimit", "worker/mirrorgate/gateway",
 	}},
 	{"worker", "a command wires its own and what is shared, but no simulator; it says that it works", []string{
-		"worker/lease", "worker/evaluate", "worker/tokenscore", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
+		"worker/lease", "worker/evaluate", "worker/tokenscore", "worker/warm", "shared/command", "shared/fleet", "shared/job", "shared/mirror",
 		"shared/ratelimit", "shared/scorecache", "shared/telemetry",
 	}},
 	{
@@ -167,13 +175,13 @@ var arrows = []arrow{
 	{
 		"producer/session", "it opens what a round takes and runs it; it returns what is to be shown, and knows neither page nor terminal",
 		[]string{
-			"producer/leadership", "producer/miners", "producer/outcome", "producer/round", "producer/schedule", "producer/view",
+			"producer/leadership", "producer/miners", "producer/outcome", "producer/round", "producer/schedule", "producer/view", "producer/warmup",
 			"shared/command", "shared/crash", "shared/fleet", "shared/job", "shared/jobstream", "shared/local", "shared/mirror", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/telemetry",
 		},
 	},
 	{"producer", "a command wires its own and what is shared, but no simulator", []string{
 		"producer/backup", "producer/doctor", "producer/estimate", "producer/export", "producer/miners", "producer/outcome", "producer/page",
-		"producer/round", "producer/schedule", "producer/session", "producer/view", "producer/web",
+		"producer/round", "producer/schedule", "producer/session", "producer/view", "producer/warmup", "producer/web",
 		"shared/certs", "shared/command", "shared/fleet", "shared/job", "shared/jobstream", "shared/listen", "shared/local",
 		"shared/openissues", "shared/plural", "shared/ratelimit", "shared/scoring", "shared/secret", "shared/signing", "shared/terminal",
 	}},

@@ -11,6 +11,7 @@ const (
 	StreamJobs       = "MINER_JOBS"
 	StreamDead       = "MINER_DEAD"
 	StreamAdvisory   = "MINER_ADVISORY"
+	StreamWarm       = "MINER_WARM"
 	BucketRounds     = "ROUNDS"
 	BucketRecords    = "RECORDS"
 	BucketEvaluation = "EVALUATIONS"
@@ -20,6 +21,7 @@ const (
 
 	SubjectJobs = "miner.job.>"
 	SubjectDead = "miner.dead.>"
+	SubjectWarm = "miner.warm.>"
 	// SubjectAdvisory is where the server reports that a message of StreamJobs has used
 	// up its deliveries. It reports this once, to whoever is subscribed; a stream
 	// captures the message, so that no report is lost while no producer runs.
@@ -30,6 +32,8 @@ const (
 
 	// Consumer is the one durable consumer that every worker pulls from.
 	Consumer = "workers"
+	// ConsumerWarm is the one that they pull miners of a warm-up from.
+	ConsumerWarm = "warmers"
 )
 
 // Subject is where a miner's job is published.
@@ -37,6 +41,9 @@ func Subject(round string, uid int) string { return fmt.Sprintf("miner.job.%s.%d
 
 // DeadSubject is where a miner's dead letter is published.
 func DeadSubject(round string, uid int) string { return fmt.Sprintf("miner.dead.%s.%d", round, uid) }
+
+// WarmSubject is where a miner of a warm-up is published.
+func WarmSubject(warmUp string, uid int) string { return fmt.Sprintf("miner.warm.%s.%d", warmUp, uid) }
 
 // RecordKey names a job's record.
 func RecordKey(round string, uid int) string { return fmt.Sprintf("%s.%d", round, uid) }
@@ -86,8 +93,8 @@ func OutcomeKey(round string, revision int) string {
 func HolderKey(round string) string { return round + ".holder" }
 
 // Schedule takes the place of a round's name in the keys that all producers share: the
-// leader of the producers that serve (HolderKey), the last turn, the last conclusions, the
-// fleet's egresses, and the value that tests a bucket (ProbeKey). No round has this name:
+// leader of the producers that serve (HolderKey), the last turn, the last conclusions,
+// the last warm-up, the fleet's egresses, and the value that tests a bucket (ProbeKey). No round has this name:
 // the names of rounds begin with an instant.
 const Schedule = "schedule"
 
@@ -107,6 +114,12 @@ const ProbeKey = Schedule + ".probe"
 
 // TurnKey names the last turn of the schedule.
 const TurnKey = Schedule + ".turn"
+
+// WarmUpKey names how the last warm-up stands, WarmUpInputsKey what it is made with.
+const (
+	WarmUpKey       = Schedule + ".warm-up"
+	WarmUpInputsKey = Schedule + ".inputs"
+)
 
 // ReplayKey names the plan of a round's nth replay, which leads to revision
 // n+1 of its outcome.

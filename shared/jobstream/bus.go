@@ -111,6 +111,7 @@ type Bus struct {
 	Schedule    Schedule
 	Egresses    Egresses
 	Miners      Miners
+	WarmUps     WarmUps
 }
 
 // The parts of a bus.
@@ -137,6 +138,9 @@ type (
 	// Miners are what is kept of a miner from round to round: its last good evaluation,
 	// and whose account its token was.
 	Miners struct{ *link }
+	// WarmUps are what is fetched ahead of rounds: how the last one stands, and the
+	// stream of its miners.
+	WarmUps struct{ *link }
 )
 
 // link is what the parts share: the connection, how it does, and what is found by it.
@@ -197,7 +201,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	l.bound.Store(true)
 	return &Bus{
 		link: l, Queue: Queue{l}, Letters: Letters{l}, Records: Records{l}, Evaluations: Evaluations{l}, Rounds: Rounds{l},
-		Outcomes: Outcomes{l}, Holders: Holders{l}, Schedule: Schedule{l}, Egresses: Egresses{l}, Miners: Miners{l},
+		Outcomes: Outcomes{l}, Holders: Holders{l}, Schedule: Schedule{l}, Egresses: Egresses{l}, Miners: Miners{l}, WarmUps: WarmUps{l},
 	}, nil
 }
 

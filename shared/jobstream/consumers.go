@@ -18,7 +18,9 @@ type consumer struct {
 }
 
 // consumers are those that producers declare.
-func consumers() []consumer { return []consumer{workersConsumer(), advisoriesConsumer()} }
+func consumers() []consumer {
+	return []consumer{workersConsumer(), advisoriesConsumer(), warmersConsumer()}
+}
 
 // workersConsumer hands each job to one worker. It has no filter, because a work queue
 // allows only one consumer per subject.
@@ -33,6 +35,14 @@ func advisoriesConsumer() consumer {
 	c := durable("exhausted", "hands each advisory to one producer")
 	c.AckWait, c.MaxDeliver, c.MaxAckPending = time.Minute, -1, 1000
 	return consumer{job.StreamAdvisory, c}
+}
+
+// warmersConsumer hands each miner of a warm-up to one worker, once: whoever dies of it
+// costs the round the requests that it would have made anyway.
+func warmersConsumer() consumer {
+	c := durable(job.ConsumerWarm, "hands each miner of a warm-up to one worker, once")
+	c.AckWait, c.MaxDeliver, c.MaxAckPending = DefaultAckWait, 1, DefaultMaxAckPending
+	return consumer{job.StreamWarm, c}
 }
 
 // durable is a consumer that outlives its clients, with as many copies as its stream.

@@ -61,6 +61,9 @@ func declared() []declaration {
 		// In the account that owns the jobs no import is needed: the server
 		// publishes the advisory there.
 		{stream(job.StreamAdvisory, "the server's word that a job's deliveries are used up", job.SubjectAdvisory, 30*day), nil},
+		// Workers find its consumer when there is a warm-up: what is not there keeps nobody
+		// from a round.
+		{warm(), map[Role]use{RoleProducer: writes}},
 		{rounds(), map[Role]use{RoleProducer: writes, RoleWorker: looks, RoleViewer: all}},
 		{
 			bucket(job.BucketRecords, "the state of each job"),
@@ -104,6 +107,14 @@ func jobs() jetstream.StreamConfig {
 	// in the stream once the server restarts, so the record has the last
 	// word on a second message.
 	s.Duplicates = day
+	return s
+}
+
+// warm holds the miners of a warm-up, until they are acknowledged, it ends, or they are
+// of no use to anybody.
+func warm() jetstream.StreamConfig {
+	s := stream(job.StreamWarm, "one message per miner whose pull requests are fetched ahead of a round", job.SubjectWarm, job.MaxWarmUp)
+	s.Retention = jetstream.WorkQueuePolicy
 	return s
 }
 

@@ -167,7 +167,7 @@ func needs(role Role) []string {
 	}
 	switch role {
 	case RoleWorker:
-		return append(subjects, workersNeeds()...)
+		return append(append(subjects, workersNeeds()...), "$JS.API.STREAM.INFO."+job.StreamWarm)
 	case RoleProducer:
 		return append(subjects, producersNeeds()...)
 	case RoleViewer:
@@ -175,17 +175,21 @@ func needs(role Role) []string {
 	return subjects
 }
 
-// workersNeeds are to be handed jobs, and to read single keys of rounds.
+// workersNeeds are to be handed jobs and miners of warm-ups, and to read single keys of rounds.
 func workersNeeds() []string {
 	return []string{
 		onConsumer("MSG.NEXT", job.StreamJobs, job.Consumer), "$JS.ACK." + job.StreamJobs + "." + job.Consumer + ".1.0.0.0.0",
 		direct(job.ManifestKey(probeRound)), direct(job.EgressesKey), direct(job.LastKey),
+		onConsumer("INFO", job.StreamWarm, job.ConsumerWarm), onConsumer("MSG.NEXT", job.StreamWarm, job.ConsumerWarm),
+		"$JS.ACK." + job.StreamWarm + "." + job.ConsumerWarm + ".1.0.0.0.0", direct(job.WarmUpKey), direct(job.WarmUpInputsKey),
 	}
 }
 
 // producersNeeds are to declare, remove and back up, to be handed advisories, and to watch.
 func producersNeeds() []string {
-	subjects := []string{"$JS.API.STREAM.MSG.DELETE." + job.StreamJobs, onConsumer("CREATE", job.StreamJobs, job.Consumer)}
+	subjects := []string{"$JS.API.STREAM.MSG.DELETE." + job.StreamJobs, onConsumer("CREATE", job.StreamJobs, job.Consumer),
+		onConsumer("CREATE", job.StreamWarm, job.ConsumerWarm), onConsumer("INFO", job.StreamWarm, job.ConsumerWarm),
+		"$JS.API.STREAM.PURGE." + job.StreamWarm}
 	exhaustions := advisoriesConsumer()
 	for _, verb := range []string{"CREATE", "INFO", "MSG.NEXT"} {
 		subjects = append(subjects, onConsumer(verb, exhaustions.stream, exhaustions.config.Durable))
@@ -247,6 +251,8 @@ func (d declaration) probe() string {
 		return job.Subject(probeRound, 0)
 	case job.StreamDead:
 		return job.DeadSubject(probeRound, 0)
+	case job.StreamWarm:
+		return job.WarmSubject(probeRound, 0)
 	case job.StreamAdvisory:
 		return ""
 	}

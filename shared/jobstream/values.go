@@ -72,6 +72,33 @@ func (l *link) lastConclusion() kv.Value[job.Last] {
 	}
 }
 
+func (l *link) warmUp() kv.Value[job.WarmUp] {
+	return kv.Value[job.WarmUp]{
+		Bucket: l.rounds(), Key: job.WarmUpKey,
+		Version: func(w *job.WarmUp) *int { return &w.Version },
+		Check: func(w job.WarmUp) error {
+			if !job.ValidRound(w.ID) {
+				return fmt.Errorf("it is of warm-up %q", w.ID)
+			}
+			return nil
+		},
+	}
+}
+
+// warmUpInputs are a manifest without miners: what is fetched follows from it.
+func (l *link) warmUpInputs(id string) kv.Value[job.Manifest] {
+	return kv.Value[job.Manifest]{
+		Bucket: l.rounds(), Key: job.WarmUpInputsKey, Form: kv.Packed,
+		Version: func(m *job.Manifest) *int { return &m.Version },
+		Check: func(m job.Manifest) error {
+			if m.Round != id {
+				return fmt.Errorf("it is of warm-up %q, want %q", m.Round, id)
+			}
+			return nil
+		},
+	}
+}
+
 func egressesIn(rounds *kv.Bucket) kv.Value[job.Egresses] {
 	return kv.Value[job.Egresses]{
 		Bucket: rounds, Key: job.EgressesKey,

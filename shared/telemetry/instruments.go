@@ -56,6 +56,9 @@ const (
 	MetricChildEnds     = "mirrorfleet.score.child.ends"
 	MetricScoreCache    = "mirrorfleet.score.cache.requests"
 
+	MetricWarmUpMiners = "mirrorfleet.warm_up.miners"
+	MetricWarmUpPulls  = "mirrorfleet.warm_up.pull_requests"
+
 	MetricAuditJobs          = "mirrorfleet.audit.jobs"
 	MetricAuditDiscrepancies = "mirrorfleet.audit.discrepancies"
 	MetricAuditMended        = "mirrorfleet.audit.mended"
@@ -82,7 +85,7 @@ type instruments struct {
 
 	mirrorRetries, throttled, breakerChanges, published, deliveries, jobOutcomes, leaseLosses metric.Int64Counter
 
-	scoreFiles, scoreBytes, childStarts, childEnds, scoreCache, auditMended metric.Int64Counter
+	scoreFiles, scoreBytes, childStarts, childEnds, scoreCache, warmUpMiners, warmUpPulls, auditMended metric.Int64Counter
 
 	breakerState, roundPhase, roundJobs, roundDegraded, auditJobs, auditDiscrepancies metric.Int64Gauge
 
@@ -247,5 +250,7 @@ func (i *instruments) ofScoring(m *maker) {
 	i.scoreCPU = made(m, cpu, err)
 	i.childStarts = m.count(MetricChildStarts, "{process}", "Token-scoring children started.")
 	i.childEnds = m.count(MetricChildEnds, "{process}", "Token-scoring children that ended unasked.")
+	i.warmUpMiners = m.count(MetricWarmUpMiners, "{miner}", "Miners of warm-ups that this process was handed, by how that ended.")
+	i.warmUpPulls = m.count(MetricWarmUpPulls, "{pull_request}", "Pull requests whose files were fetched ahead of a round.")
 	i.scoreCache = m.count(MetricScoreCache, "{request}", "Look-ups in the score cache, by result.")
 }

@@ -217,6 +217,20 @@ func CacheAsked(ctx context.Context, result string) {
 	measure().scoreCache.Add(ctx, 1, metric.WithAttributes(CacheResult.String(result)))
 }
 
+// How the work on a miner of a warm-up ends.
+const (
+	WarmDone    = "done"
+	WarmFailed  = "failed"
+	WarmDropped = "dropped"
+)
+
+// MinerWarmed counts a miner of a warm-up by how its work ended, and the pull requests
+// whose files were fetched for it.
+func MinerWarmed(ctx context.Context, outcome string, fetched int) {
+	measure().warmUpMiners.Add(ctx, 1, metric.WithAttributes(WarmUpOutcome.String(outcome)))
+	measure().warmUpPulls.Add(ctx, int64(fetched))
+}
+
 // Audit is the invariant of a round: planned = done + failed + outstanding, each
 // of them with exactly what it should have. What does not fit is counted by
 // itself: a job that is lost is outstanding, so that the sides still add up.

@@ -23,6 +23,8 @@ const (
 	SpanScoreFile  = "score file"        // child process: one file, parsed and compared
 	SpanCommit     = "commit"            // worker: evaluation and record
 	SpanSettle     = "settle miner.job"  // worker: ack, nak or term
+	SpanWarmUp     = "warm-up"           // producer: what is fetched ahead of a round, from its beginning to its end
+	SpanWarm       = "warm up miner"     // worker: one miner of a warm-up
 )
 
 // MirrorSpan names the span of one request, all its tries, as the conventions
@@ -79,6 +81,11 @@ const (
 	FileBytes   = attribute.Key("score.file.bytes")
 	ChildPID    = attribute.Key("score.child.pid")
 	ChildEnd    = attribute.Key("score.child.end") // see the Child ends
+
+	WarmUp = attribute.Key("warm_up.id")
+	// WarmUpOutcome is done, failed (something could not be had) or dropped (a job came, or
+	// the warm-up ended).
+	WarmUpOutcome = attribute.Key("warm_up.outcome")
 
 	RoundPhase   = attribute.Key("round.phase")
 	RoundOutcome = attribute.Key("round.outcome")

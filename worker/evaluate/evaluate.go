@@ -123,7 +123,9 @@ func (e *Evaluator) evaluate(ctx context.Context, j job.Job, a job.Attempt) (job
 	if a.Left == nil {
 		a.Left = new(atomic.Int64)
 	}
-	m := &miner{evaluator: e, job: j, rules: rules, tell: a.Expect, left: a.Left, budget: tokenscore.NewBudget(e.cfg.MinerBudget)}
+	m := &miner{
+		evaluator: e, mirror: e.cfg.Mirror, job: j, rules: rules, tell: a.Expect, left: a.Left, budget: tokenscore.NewBudget(e.cfg.MinerBudget),
+	}
 	defer m.tellCache(ctx)
 	evaluation := scoring.Evaluation{UID: j.UID, Hotkey: j.Hotkey, GitHubID: j.GitHubID}
 	failed := m.list(ctx, &evaluation)
@@ -162,7 +164,7 @@ func (m *miner) list(ctx context.Context, into *scoring.Evaluation) error {
 		m.expect(ctx, m.issueLookUps())
 		return nil
 	}
-	pulls, err := m.evaluator.cfg.Mirror.Pulls(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
+	pulls, err := m.mirror.Pulls(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
 	if err != nil {
 		into.FetchFailed = true
 		return classify(fmt.Errorf("listing the pull requests of miner %d: %w", m.job.UID, err))

@@ -175,7 +175,7 @@ func (m *miner) fetch(ctx context.Context, w want) (fetched, error) {
 		return fetched{}, fmt.Errorf("waiting to hold files: %w", err)
 	}
 	defer e.held.Release(1)
-	answer, err := e.cfg.Mirror.Files(ctx, w.key.Repository, w.key.Number)
+	answer, err := m.mirror.Files(ctx, w.key.Repository, w.key.Number)
 	if err != nil {
 		if ctx.Err() != nil {
 			return fetched{}, fmt.Errorf("fetching the files of %s: %w", w.String(), err)

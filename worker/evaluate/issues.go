@@ -21,7 +21,7 @@ func (m *miner) issues(ctx context.Context, merged []scoring.ScoredPullRequest) 
 	var listed mirror.Answer[scoring.Issue]
 	if !isKnown || known.Inside { // or else the answer is an empty list
 		var err error
-		listed, err = m.evaluator.cfg.Mirror.Issues(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
+		listed, err = m.mirror.Issues(ctx, m.job.GitHubID, m.rules.registry.Windows(m.job.AsOf))
 		if err != nil {
 			return m.lacks(ctx, "issues", err)
 		}
@@ -39,7 +39,7 @@ func (m *miner) issues(ctx context.Context, merged []scoring.ScoredPullRequest) 
 
 // open counts the miner's open issues.
 func (m *miner) open(ctx context.Context) error {
-	open, err := m.evaluator.cfg.Mirror.OpenIssues(ctx, m.job.GitHubID)
+	open, err := m.mirror.OpenIssues(ctx, m.job.GitHubID)
 	if err != nil {
 		m.found.OpenFailed = true
 		return m.lacks(ctx, "open issues", err)

@@ -20,6 +20,7 @@ import (
 // answers, whatever the order in which they arrive.
 type miner struct {
 	evaluator *Evaluator
+	mirror    *mirror.Client // the evaluator's, or its view for the background
 	job       job.Job
 	rules     *rules
 	// expected is what Attempt.Expect is told, left what is still to come of it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
@@ -19,6 +20,7 @@ const keptRounds = 4
 // rules is what a round is scored by.
 type rules struct {
 	round    string
+	asOf     time.Time
 	registry input.Registry
 	weights  *tokens.Weights
 	// issues is what the round knows of a job's miner already.
@@ -38,10 +40,17 @@ type rounds struct {
 	kept []*rules // oldest first
 }
 
-// get returns the rules of a round. Rules that break a rule themselves are a
+// get returns the rules of a round, as its manifest has them.
+func (r *rounds) get(ctx context.Context, round string) (*rules, error) {
+	return r.by(ctx, round, r.bus.Rounds.Manifest)
+}
+
+// by returns the rules of a round or a warm-up, whose inputs read reads. Rules that break a rule themselves are a
 // permanent failure: no retry would heal them. A manifest that is gone or unreadable
 // is none: the round's producer puts it back, and a retry finds it.
-func (r *rounds) get(ctx context.Context, round string) (*rules, error) {
+func (r *rounds) by(
+	ctx context.Context, round string, read func(context.Context, string) (job.Manifest, error),
+) (*rules, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range r.kept {
@@ -49,7 +58,7 @@ func (r *rounds) get(ctx context.Context, round string) (*rules, error) {
 			return k, nil
 		}
 	}
-	manifest, err := r.bus.Rounds.Manifest(ctx, round)
+	manifest, err := read(ctx, round)
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest of round %s: %w", round, err)
 	}
@@ -82,5 +91,7 @@ func parse(m job.Manifest) (*rules, error) {
 	if weights, err = weights.Without(m.Unloadable); err != nil {
 		return nil, err
 	}
-	return &rules{round: m.Round, registry: registry, weights: weights, issues: job.Manifest{AllIssues: m.AllIssues}.Issues}, nil
+	return &rules{
+		round: m.Round, asOf: m.AsOf, registry: registry, weights: weights, issues: job.Manifest{AllIssues: m.AllIssues}.Issues,
+	}, nil
 }

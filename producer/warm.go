@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"mirrorfleet/producer/miners"
+	"mirrorfleet/producer/page"
+	"mirrorfleet/producer/session"
+	"mirrorfleet/producer/view"
+	"mirrorfleet/producer/warmup"
+	"mirrorfleet/shared/command"
+	"mirrorfleet/shared/fleet"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/scoring/input"
+	"mirrorfleet/shared/terminal"
+)
+
+func warmCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "warm",
+		Usage: "have workers fetch what the score cache lacks, ahead of a round that is run by hand",
+		Description: "It ends when the pull requests of all miners have been looked at, when a round begins, or after --warm-up.\n" +
+			"Nothing but the score cache changes. While a round runs it waits.\n" +
+			"Exit code 0 when all miners were looked at, 1 when not, 2 for wrong usage or input.\n\n" +
+			"Examples:\n" +
+			"  producer warm --nats nats://nats:4222 \\\n" +
+			"      --miners miners.json --registry master_repositories.json\n" +
+			"  producer warm --nats nats://nats:4222 --tokens miner_pats.json \\\n" +
+			"      --metagraph metagraph.json --registry master_repositories.json",
+		Flags: slices.Concat(warmUpFlags("how long it may take", time.Second),
+			only(roundFlags(), "miners", "registry", "weights", "unloadable", "json"), minerFlags(),
+			only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), command.Mirror(), command.Seeing()),
+		Action: warm,
+	}
+}
+
+// warm is `producer warm`.
+func warm(ctx context.Context, c *cli.Command) (err error) {
+	if c.String("nats") == "" {
+		return command.Usage("--nats is required: give its URL")
+	}
+	if c.String("registry") == "" || (c.String("miners") == "") == (c.String("tokens") == "" || c.String("metagraph") == "") {
+		return command.Usage("--registry is required, and either --miners, or --tokens and --metagraph: they say whose pull requests are fetched")
+	}
+	screen := terminal.NewScreen(os.Stderr)
+	log, err := fleet.Logger(c, screen)
+	if err != nil {
+		return err
+	}
+	observability, err := fleet.Observe(ctx, c, "producer", "", log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, observability.Close()) }()
+	wait := c.Duration("connect-timeout")
+	nc, err := fleet.ConnectNATS(ctx, c.String("nats"), "producer-warm", jobstream.ConnectConfig{
+		Wait: wait, Setting: "--connect-timeout", Log: log, Files: fleet.NATSFiles(c),
+	})
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	bus, err := fleet.OpenStreams(ctx, nc, jobstream.Config{Wait: wait, Log: log})
+	if err != nil {
+		return err
+	}
+	inputs, err := toWarm(ctx, c, bus, log)
+	if err != nil {
+		return err
+	}
+	last, err := warmup.Run(ctx, warmup.Config{
+		Bus: bus, Inputs: inputs, Until: time.Now().Add(c.Duration("warm-up")), Share: c.Float("warm-up-share"), Log: log,
+		Progress: warmProgress(screen),
+	})
+	if err != nil {
+		return err
+	}
+	return tellWarm(ctx, c, last)
+}
+
+// toWarm plans the round that is warmed up for.
+func toWarm(ctx context.Context, c *cli.Command, bus *jobstream.Bus, log *slog.Logger) (m job.Manifest, err error) {
+	files := session.InputFiles{
+		Registry: c.String("registry"), Weights: c.String("weights"), Unloadable: nonEmpty(c.StringSlice("unloadable")),
+	}
+	if path := c.String("miners"); path != "" {
+		data, _, err := miners.ReadFile(path)
+		if err != nil {
+			return m, command.Usage("--miners: %w", err)
+		}
+		list, err := input.ParseMiners(data)
+		if err != nil {
+			return m, command.Usage("%s: %w", path, err)
+		}
+		return files.Plan(list, c.String("mirror"), time.Now())
+	}
+	github, err := miners.NewGitHub(miners.Config{BaseURL: c.String("github"), Log: log})
+	if err != nil {
+		return m, command.Usage("--github: %w", err)
+	}
+	defer github.Close()
+	source := miners.Source{
+		Tokens: c.String("tokens"), Metagraph: c.String("metagraph"), MaxAge: c.Duration("metagraph-max-age"),
+		GitHub: github, Bus: bus, Log: log,
+	}
+	list, err := source.Foresee(ctx, time.Now())
+	if err != nil {
+		return m, err
+	}
+	return files.Plan(list, c.String("mirror"), time.Now())
+}
+
+// warmProgress shows at a terminal how far it is.
+func warmProgress(screen *terminal.Screen) func(left, miners int) {
+	return func(left, miners int) {
+		if terminal.Of(screen).Width > 0 {
+			line := page.WarmUp(view.WarmUp{Miners: miners, Done: miners - left, Running: true})
+			_ = screen.Draw(func(int) []string { return []string{line} }) // a terminal that is gone is none
+		}
+	}
+}
+
+// errNotWarm says that not all miners were looked at.
+var errNotWarm = errors.New("not every miner was warmed up")
+
+// tellWarm prints how it ended.
+func tellWarm(ctx context.Context, c *cli.Command, last job.WarmUp) error {
+	switch {
+	case ctx.Err() != nil:
+		return command.ErrInterrupted
+	case last.ID == "":
+		return fmt.Errorf("%w: jobs of a round were in the queue for all of --warm-up", errNotWarm)
+	}
+	if err := printAnswer(c, view.WarmUpOf(last, time.Now()), page.WarmedUp); err != nil {
+		return err
+	}
+	if last.Why != warmup.Done || last.Left > 0 {
+		return command.Silent(errNotWarm)
+	}
+	return nil
+}

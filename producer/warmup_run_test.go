@@ -1,0 +1,155 @@
+package main_test
+
+import (
+	"encoding/json"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"mirrorfleet/producer/warmup"
+	"mirrorfleet/shared/job"
+	"mirrorfleet/shared/jobstream"
+	"mirrorfleet/shared/mirrorsim"
+	"mirrorfleet/shared/must"
+	"mirrorfleet/shared/ratelimit/redistest"
+)
+
+// filesRoute is where the mirror counts requests for files.
+const filesRoute = "/api/v1/pulls/{owner}/{repo}/{number}/files"
+
+func fileRequests(sim *mirrorsim.Server) int {
+	n := 0
+	for route, r := range sim.Stats().ByRoute {
+		if strings.HasSuffix(route, filesRoute) {
+			n += r.Requests
+		}
+	}
+	return n
+}
+
+// openWorld serves a sound world of miners without a limit of the mirror's.
+func openWorld(t *testing.T, from, to int) (*mirrorsim.World, *mirrorsim.Server) {
+	t.Helper()
+	world := demo(t)
+	world.Fails, world.Miners = nil, world.Miners[from:to]
+	server := must.Get(mirrorsim.Start(t.Context(), mirrorsim.Config{World: world}))(t)
+	t.Cleanup(func() { _ = server.Close() })
+	return world, server
+}
+
+// A fleet with a warm-up: between two turns half of the miners come, with all their pull
+// requests. They are fetched before the second turn, the round asks for no file but those
+// that cannot be kept yet, and its outcome is that of a round without a warm-up and without a cache. Between the rounds
+// nothing but the cache and the warm-up's own has changed.
+func TestAWarmUpSparesTheRoundItsFiles(t *testing.T) {
+	t.Parallel()
+	world, sim := openWorld(t, 0, 8)
+	redis := redistest.Start(t)
+	address, bus := leased(t, 5*time.Second)
+	i := install(t, world)
+	some := tokensOf(t, i.all, world.Miners[0].UID, world.Miners[1].UID)
+	write(t, i.tokens, some)
+	common := []string{"--nats", address, "--redis", redis.URL(), "--mirror", sim.URL, "--limit-horizon", "1s", "--limit-requests", "2000"}
+	worker := work(t, "server", nil, common...)
+	s := serve(t, nil, append(append(i.flags(), common...), "--every", "30s", "--warm-up", "20s", "--warm-up-share", "1", "--listen", "127.0.0.1:0")...)
+	concluded(t, bus, 1)
+	until(t, "the first round is over", s.says("waiting for the next turn"))
+	write(t, i.tokens, i.all)
+	begun := fileRequests(sim)
+	before := held(t, address)
+	last := warmUpEnded(t, bus)
+	if last.Why != warmup.Done || last.Left != 0 || last.Miners != 9 {
+		t.Errorf("the warm-up ended as %+v, want all of nine miners done", last)
+	}
+	if diff := cmp.Diff(before, held(t, address)); diff != "" {
+		t.Errorf("a warm-up changed more than the cache (-before +after):\n%s", diff)
+	}
+	warm := fileRequests(sim)
+	second := concluded(t, bus, 2)
+	round := fileRequests(sim)
+	t.Logf("files: %d for the first round, %d by the warm-up, %d by the second round", begun, warm-begun, round-warm)
+	if warm-begun < 10 || round-warm > second.Unsettled {
+		t.Errorf("the warm-up made %d requests for files, the round %d, want many, and no more than the %d that cannot be kept yet",
+			warm-begun, round-warm, second.Unsettled)
+	}
+	m := must.Get(bus.Rounds.Manifest(t.Context(), second.Round))(t)
+	list := printed[struct {
+		WarmUp *struct{ Why string } `json:"warm_up"`
+	}](t, "RoundList", 0, "rounds", "--nats", address, "--json")
+	if list.WarmUp == nil {
+		t.Error("producer rounds shows no warm-up")
+	}
+	s.stop(t)
+	worker.stop()
+	noToken(t, "the log", s.log.String())
+
+	cold := filepath.Join(t.TempDir(), "miners.json")
+	write(t, cold, string(must.Get(json.Marshal(m.Miners))(t)))
+	elsewhere, other := leased(t, 5*time.Second)
+	common = []string{"--nats", elsewhere, "--redis", redistest.Start(t).URL(), "--mirror", sim.URL, "--limit-horizon", "1s", "--limit-requests", "2000"}
+	again := work(t, "another", nil, common...)
+	run(t, "producer", append([]string{
+		"run", "--json", "--miners", cold, "--registry", i.registry, "--as-of", m.AsOf.Format(time.RFC3339Nano),
+	}, common...)...)
+	plain := concluded(t, other, 1)
+	again.stop()
+	if diff := cmp.Diff(plain.Outcome.Rewards, second.Outcome.Rewards); diff != "" {
+		t.Errorf("rewards (-without +with a warm-up):\n%s", diff)
+	}
+}
+
+// tokensOf is a file with the tokens of some miners.
+func tokensOf(t *testing.T, file string, uids ...int) string {
+	t.Helper()
+	var list []map[string]any
+	must.Do(t, json.Unmarshal([]byte(file), &list))
+	list = slices.DeleteFunc(list, func(entry map[string]any) bool {
+		uid, _ := entry["uid"].(float64)
+		return !slices.Contains(uids, int(uid))
+	})
+	return string(must.Get(json.Marshal(list))(t))
+}
+
+// warmUpEnded waits for the end of the next warm-up.
+func warmUpEnded(t *testing.T, bus *jobstream.Bus) (last job.WarmUp) {
+	t.Helper()
+	began := time.Now()
+	until(t, "a warm-up has ended", func() bool {
+		last = must.Get(bus.WarmUps.Last(t.Context()))(t)
+		return last.Ended.After(began)
+	})
+	return last
+}
+
+// held is what the streams hold, but for the cache, what is a warm-up's own, and the signs of
+// life of who leads.
+func held(t *testing.T, address string) map[string]string {
+	t.Helper()
+	nc := must.Get(nats.Connect(address))(t)
+	defer nc.Close()
+	js := must.Get(jetstream.New(nc))(t)
+	found := map[string]string{}
+	for _, name := range jobstream.StreamNames() {
+		if name == job.StreamWarm || name == "KV_"+job.BucketScores {
+			continue
+		}
+		stream := must.Get(js.Stream(t.Context(), name))(t)
+		info := must.Get(stream.Info(t.Context(), jetstream.WithSubjectFilter(">")))(t)
+		for subject := range maps.Keys(info.State.Subjects) {
+			key := subject[strings.LastIndex(subject, "$KV.")+1:]
+			if strings.Contains(key, job.WarmUpKey) || strings.Contains(key, job.WarmUpInputsKey) || strings.HasSuffix(key, ".holder") ||
+				strings.HasSuffix(key, job.ProbeKey) {
+				continue
+			}
+			found[name+" "+subject] = string(must.Get(stream.GetLastMsgForSubject(t.Context(), subject))(t).Data)
+		}
+	}
+	return found
+}
