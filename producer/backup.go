@@ -29,8 +29,10 @@ func backupCommand() *cli.Command {
 			"  producer backup backups/today --local",
 		Flags: slices.Concat([]cli.Flag{
 			&cli.BoolFlag{
-				Name: "scores", Category: groupBackup, Sources: command.Env("scores"),
-				Usage: "include the cache of token scores; without it the first round of a restored fleet fetches every file again",
+				Name:     "scores",
+				Category: groupBackup,
+				Sources:  command.Env("scores"),
+				Usage:    "include the cache of token scores; without it the first round of a restored fleet fetches every file again",
 			},
 			backupJSON(),
 		}, backupFlags("back up the local rounds of --state, whether or not a producer runs there"),

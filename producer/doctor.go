@@ -30,36 +30,57 @@ const groupDoctor = "What is checked"
 func doctorCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{
-			Name: "worker-nats", Category: groupDoctor, Sources: command.Env("worker-nats"),
-			Usage: "`URL` that workers are given, if they log in as another user than --nats does",
+			Name:     "worker-nats",
+			Category: groupDoctor,
+			Sources:  command.Env("worker-nats"),
+			Usage:    "`URL` that workers are given, if they log in as another user than --nats does",
 		},
 		&cli.StringFlag{
-			Name: "worker-nats-creds", Category: groupDoctor, Sources: command.Env("worker-nats-creds"), TakesFile: true,
-			Usage: "`FILE` that workers are given as --nats-creds",
+			Name:      "worker-nats-creds",
+			Category:  groupDoctor,
+			Sources:   command.Env("worker-nats-creds"),
+			TakesFile: true,
+			Usage:     "`FILE` that workers are given as --nats-creds",
 		},
 		&cli.StringFlag{
-			Name: "worker-nats-nkey", Category: groupDoctor, Sources: command.Env("worker-nats-nkey"), TakesFile: true,
-			Usage: "`FILE` that workers are given as --nats-nkey",
+			Name:      "worker-nats-nkey",
+			Category:  groupDoctor,
+			Sources:   command.Env("worker-nats-nkey"),
+			TakesFile: true,
+			Usage:     "`FILE` that workers are given as --nats-nkey",
 		},
 		&cli.StringFlag{
-			Name: "grammars", Category: groupDoctor, Sources: command.Env("grammars"),
-			Usage: "`DIR` with the parser and its grammars; without it the one beside the worker",
+			Name:     "grammars",
+			Category: groupDoctor,
+			Sources:  command.Env("grammars"),
+			Usage:    "`DIR` with the parser and its grammars; without it the one beside the worker",
 		},
 		&cli.StringFlag{
-			Name: "tokens", Category: groupDoctor, Sources: command.Env("tokens"),
-			Usage: "`FILE` of the miners' stored access tokens: it must parse as for serve, and other users must not read it",
+			Name:     "tokens",
+			Category: groupDoctor,
+			Sources:  command.Env("tokens"),
+			Usage:    "`FILE` of the miners' stored access tokens: it must parse as for serve, and other users must not read it",
 		},
 		&cli.StringFlag{
-			Name: "metagraph", Category: groupDoctor, Sources: command.Env("metagraph"),
-			Usage: "`FILE` with the export of the metagraph: it must parse as for serve, and be no older than --metagraph-max-age",
+			Name:     "metagraph",
+			Category: groupDoctor,
+			Sources:  command.Env("metagraph"),
+			Usage:    "`FILE` with the export of the metagraph: it must parse as for serve, and be no older than --metagraph-max-age",
 		},
 		&cli.DurationFlag{
-			Name: "connect-timeout", Category: groupDoctor, Sources: command.Env("connect-timeout"), Value: doctor.DefaultWait,
-			Usage: "how long to retry a server that cannot be reached", Validator: command.Positive,
+			Name:      "connect-timeout",
+			Category:  groupDoctor,
+			Sources:   command.Env("connect-timeout"),
+			Value:     doctor.DefaultWait,
+			Usage:     "how long to retry a server that cannot be reached",
+			Validator: command.Positive,
 		},
 		&cli.DurationFlag{
-			Name: "check-timeout", Category: groupDoctor, Sources: command.Env("check-timeout"), Value: 30 * time.Second,
-			Usage: "how long each check may take; they run side by side",
+			Name:     "check-timeout",
+			Category: groupDoctor,
+			Sources:  command.Env("check-timeout"),
+			Value:    30 * time.Second,
+			Usage:    "how long each check may take; they run side by side",
 		},
 	}
 	flags = slices.Concat(flags, only(slices.Concat(minerFlags(), roundFlags()),
@@ -122,7 +143,11 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 		return nil, err
 	}
 	clocks := doctor.Clocks{
-		NATS: cfg.NATS, Redis: cfg.Redis, NATSFiles: cfg.NATSFiles, RedisFiles: cfg.RedisFiles, Wait: cfg.ConnectTimeout,
+		NATS:       cfg.NATS,
+		Redis:      cfg.Redis,
+		NATSFiles:  cfg.NATSFiles,
+		RedisFiles: cfg.RedisFiles,
+		Wait:       cfg.ConnectTimeout,
 	}
 	checks := slices.Concat(servers, []doctor.Check{
 		doctor.Formula(cfg.Limit), doctor.Grammars(session.Beside("worker"), c.String("grammars")),
@@ -137,7 +162,13 @@ func checksOf(c *cli.Command) ([]doctor.Check, error) {
 	default:
 		clock := make(chan doctor.Clock, 1)
 		checks = append(checks, doctor.Mirror{
-			URL: o.mirror, Redis: cfg.Redis, Files: cfg.RedisFiles, Limit: cfg.Limit, Log: quiet, Now: time.Now(), Clock: clock,
+			URL:   o.mirror,
+			Redis: cfg.Redis,
+			Files: cfg.RedisFiles,
+			Limit: cfg.Limit,
+			Log:   quiet,
+			Now:   time.Now(),
+			Clock: clock,
 		}.Check())
 		clocks.Mirror = clock
 	}
@@ -156,13 +187,22 @@ func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check,
 		return nil, err
 	}
 	n := doctor.NATS{
-		URL: cfg.NATS, Worker: cmp.Or(c.String("worker-nats"), cfg.NATS), Files: cfg.NATSFiles, WorkerFiles: workerFiles(c, cfg.NATSFiles),
-		Streams: cfg.Streams, Wait: cfg.ConnectTimeout,
+		URL:         cfg.NATS,
+		Worker:      cmp.Or(c.String("worker-nats"), cfg.NATS),
+		Files:       cfg.NATSFiles,
+		WorkerFiles: workerFiles(c, cfg.NATSFiles),
+		Streams:     cfg.Streams,
+		Wait:        cfg.ConnectTimeout,
 	}
 	if !o.local {
 		return append(n.Checks(), doctor.Redis{
-			URL: cfg.Redis, Files: cfg.RedisFiles, NATS: cfg.NATS, NATSFiles: cfg.NATSFiles, Egresses: setting.Names, Limit: cfg.Limit,
-			Wait: cfg.ConnectTimeout,
+			URL:       cfg.Redis,
+			Files:     cfg.RedisFiles,
+			NATS:      cfg.NATS,
+			NATSFiles: cfg.NATSFiles,
+			Egresses:  setting.Names,
+			Limit:     cfg.Limit,
+			Wait:      cfg.ConnectTimeout,
 		}.Checks()...), nil
 	}
 	cfg.Limit.Horizon = localHorizon(c, o.workers)
@@ -176,7 +216,12 @@ func serverChecks(c *cli.Command, o options, cfg *fleet.Config) ([]doctor.Check,
 	cfg.NATS, cfg.Redis = found.NATS, found.Redis
 	n.URL, n.Local = found.NATS, true
 	return append(n.Checks(), doctor.Redis{
-		URL: found.Redis, NATS: found.NATS, Egresses: setting.Names, Limit: cfg.Limit, Embedded: true, Wait: cfg.ConnectTimeout,
+		URL:      found.Redis,
+		NATS:     found.NATS,
+		Egresses: setting.Names,
+		Limit:    cfg.Limit,
+		Embedded: true,
+		Wait:     cfg.ConnectTimeout,
 	}.Checks()...), nil
 }
 
@@ -188,7 +233,12 @@ func workerFiles(c *cli.Command, own jobstream.Files) jobstream.Files {
 	if creds == "" && nkey == "" && c.String("worker-nats") == "" {
 		return own
 	}
-	return jobstream.Files{Setting: "--worker-nats", TLS: own.TLS, Creds: creds, NKey: nkey}
+	return jobstream.Files{
+		Setting: "--worker-nats",
+		TLS:     own.TLS,
+		Creds:   creds,
+		NKey:    nkey,
+	}
 }
 
 // fileChecks returns one check for each file that a round reads, in the way in which

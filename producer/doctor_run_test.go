@@ -133,7 +133,9 @@ func TestDoctorFindsWrongGrammars(t *testing.T) {
 	ruby, _ := m.Grammar("ruby")
 	for i := range m.Languages {
 		if m.Languages[i].Language == "python" {
-			m.Languages[i].Object, m.Languages[i].Symbol, m.Languages[i].ABI = ruby.Object, ruby.Symbol, ruby.ABI
+			m.Languages[i].Object = ruby.Object
+			m.Languages[i].Symbol = ruby.Symbol
+			m.Languages[i].ABI = ruby.ABI
 		}
 	}
 	data := must.Get(json.Marshal(m))(t)

@@ -27,8 +27,12 @@ const groupExport = "What is exported"
 func exportCommand() *cli.Command {
 	flags := []cli.Flag{
 		command.Offers(&cli.StringFlag{
-			Name: "format", Category: groupExport, Sources: command.Env("format"), Value: string(export.JSONLines),
-			Usage: "`FORMAT` of the rows: jsonl or csv", Validator: func(text string) error {
+			Name:     "format",
+			Category: groupExport,
+			Sources:  command.Env("format"),
+			Value:    string(export.JSONLines),
+			Usage:    "`FORMAT` of the rows: jsonl or csv",
+			Validator: func(text string) error {
 				if f := export.Format(text); f != export.JSONLines && f != export.CSV {
 					return fmt.Errorf("format %q: want jsonl or csv", text)
 				}
@@ -36,12 +40,19 @@ func exportCommand() *cli.Command {
 			},
 		}, string(export.JSONLines), string(export.CSV)),
 		command.Offers(&cli.StringSliceFlag{
-			Name: "what", Category: groupExport, Sources: command.Env("what"), Value: kindNames(),
-			Usage: "`KINDS` of rows, with commas: " + strings.Join(kindNames(), ", "),
+			Name:     "what",
+			Category: groupExport,
+			Sources:  command.Env("what"),
+			Value:    kindNames(),
+			Usage:    "`KINDS` of rows, with commas: " + strings.Join(kindNames(), ", "),
 		}, kindNames()...),
 		&cli.StringFlag{
-			Name: "output", Category: groupExport, Sources: command.Env("output"), Value: "-", TakesFile: true,
-			Usage: "`DIR` that gets a file for each kind; - for standard output, where CSV takes one kind",
+			Name:      "output",
+			Category:  groupExport,
+			Sources:   command.Env("output"),
+			Value:     "-",
+			TakesFile: true,
+			Usage:     "`DIR` that gets a file for each kind; - for standard output, where CSV takes one kind",
 		},
 		revisionFlag(),
 	}

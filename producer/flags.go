@@ -40,33 +40,48 @@ func only(flags []cli.Flag, names ...string) []cli.Flag {
 func roundFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "miners", Category: groupRound, Sources: command.Env("miners"),
-			Usage: "`FILE` of the miners: a JSON list of uid, hotkey, github_id",
+			Name:     "miners",
+			Category: groupRound,
+			Sources:  command.Env("miners"),
+			Usage:    "`FILE` of the miners: a JSON list of uid, hotkey, github_id",
 		},
 		&cli.StringFlag{
-			Name: "registry", Category: groupRound, Sources: command.Env("registry"),
-			Usage: "`FILE` of the repositories, the validator's master_repositories.json",
+			Name:     "registry",
+			Category: groupRound,
+			Sources:  command.Env("registry"),
+			Usage:    "`FILE` of the repositories, the validator's master_repositories.json",
 		},
 		&cli.StringFlag{
-			Name: "weights", Category: groupRound, Sources: command.Env("weights"),
-			Usage: "`DIR` with the validator's programming_languages.json and token_weights.json; default: the product's own copies",
+			Name:     "weights",
+			Category: groupRound,
+			Sources:  command.Env("weights"),
+			Usage:    "`DIR` with the validator's programming_languages.json and token_weights.json; default: the product's own copies",
 		},
 		&cli.StringFlag{
-			Name: "as-of", Category: groupRound, Sources: command.Env("as-of"),
-			Usage: "the round's `INSTANT` (RFC 3339); default: now",
+			Name:     "as-of",
+			Category: groupRound,
+			Sources:  command.Env("as-of"),
+			Usage:    "the round's `INSTANT` (RFC 3339); default: now",
 		},
 		// C# is what the validator's installation cannot load: docs/rules/grammars.md.
 		command.Offers(&cli.StringSliceFlag{
-			Name: "unloadable", Category: groupRound, Sources: command.Env("unloadable"), Value: []string{"csharp"},
-			Usage: "`LANGUAGES` whose files count no nodes, because the validator's installation cannot load their grammar; \"\" for none",
+			Name:     "unloadable",
+			Category: groupRound,
+			Sources:  command.Env("unloadable"),
+			Value:    []string{"csharp"},
+			Usage:    "`LANGUAGES` whose files count no nodes, because the validator's installation cannot load their grammar; \"\" for none",
 		}, tokens.Languages()...),
 		command.Offers(&cli.StringFlag{
-			Name: "resume", Category: groupRound, Sources: command.Env("resume"),
-			Usage: "resume `ROUND` instead of planning one; \"latest\" is the last round planned",
+			Name:     "resume",
+			Category: groupRound,
+			Sources:  command.Env("resume"),
+			Usage:    "resume `ROUND` instead of planning one; \"latest\" is the last round planned",
 		}, view.Latest),
 		&cli.BoolFlag{
-			Name: "json", Category: groupRound, Sources: command.Env("json"),
-			Usage: "print the outcome as JSON on standard output, everything else on standard error",
+			Name:     "json",
+			Category: groupRound,
+			Sources:  command.Env("json"),
+			Usage:    "print the outcome as JSON on standard output, everything else on standard error",
 		},
 	}
 }
@@ -76,16 +91,25 @@ func roundFlags() []cli.Flag {
 func localFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{
-			Name: "local", Category: groupLocal, Sources: command.Env("local"),
-			Usage: "run the whole fleet on this machine: NATS and Redis inside this process, workers as child processes",
+			Name:     "local",
+			Category: groupLocal,
+			Sources:  command.Env("local"),
+			Usage:    "run the whole fleet on this machine: NATS and Redis inside this process, workers as child processes",
 		},
 		&cli.StringFlag{
-			Name: "state", Category: groupLocal, Sources: command.Env("state"), Value: defaultState,
-			Usage: "`DIR` that keeps streams and logs between local rounds",
+			Name:     "state",
+			Category: groupLocal,
+			Sources:  command.Env("state"),
+			Value:    defaultState,
+			Usage:    "`DIR` that keeps streams and logs between local rounds",
 		},
 		&cli.IntFlag{
-			Name: "workers", Category: groupLocal, Sources: command.Env("workers"), Value: 2,
-			Usage: "worker processes to start", Validator: func(n int) error {
+			Name:     "workers",
+			Category: groupLocal,
+			Sources:  command.Env("workers"),
+			Value:    2,
+			Usage:    "worker processes to start",
+			Validator: func(n int) error {
 				if n >= 1 && n <= 64 {
 					return nil
 				}
@@ -93,8 +117,10 @@ func localFlags() []cli.Flag {
 			},
 		},
 		command.Offers(&cli.StringFlag{
-			Name: "world", Category: groupLocal, Sources: command.Env("world"),
-			Usage: "`WORLD` that the simulated mirror serves: demo, git:DIR[,DIR...] or case:FILE; demo unless --mirror is given",
+			Name:     "world",
+			Category: groupLocal,
+			Sources:  command.Env("world"),
+			Usage:    "`WORLD` that the simulated mirror serves: demo, git:DIR[,DIR...] or case:FILE; demo unless --mirror is given",
 		}, "demo"),
 	}
 }
@@ -104,10 +130,17 @@ func localFlags() []cli.Flag {
 func lookFlags(local string) []cli.Flag {
 	return append([]cli.Flag{
 		&cli.BoolFlag{
-			Name: "json", Category: groupOutput, Sources: command.Env("json"),
-			Usage: "print JSON on standard output, as docs/api.md describes it",
+			Name:     "json",
+			Category: groupOutput,
+			Sources:  command.Env("json"),
+			Usage:    "print JSON on standard output, as docs/api.md describes it",
 		},
-		&cli.BoolFlag{Name: "local", Category: groupLocal, Sources: command.Env("local"), Usage: local},
+		&cli.BoolFlag{
+			Name:     "local",
+			Category: groupLocal,
+			Sources:  command.Env("local"),
+			Usage:    local,
+		},
 	}, only(localFlags(), "state")...)
 }
 
@@ -123,8 +156,10 @@ func readFlags() []cli.Flag {
 // revisionFlag is for commands that show one outcome; revisionOf reads it.
 func revisionFlag() cli.Flag {
 	return &cli.IntFlag{
-		Name: "revision", Category: groupRound, Sources: command.Env("revision"),
-		Usage: "the `N`th outcome of the round; 0 is the latest",
+		Name:     "revision",
+		Category: groupRound,
+		Sources:  command.Env("revision"),
+		Usage:    "the `N`th outcome of the round; 0 is the latest",
 	}
 }
 
@@ -133,12 +168,20 @@ func revisionFlag() cli.Flag {
 func otherFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{
-			Name: "takeover", Category: groupOthers, Sources: command.Env("takeover"), Value: 15 * time.Second,
-			Usage: "how long a producer may be silent before a standby takes over its round", Validator: command.AtLeast(time.Second),
+			Name:      "takeover",
+			Category:  groupOthers,
+			Sources:   command.Env("takeover"),
+			Value:     15 * time.Second,
+			Usage:     "how long a producer may be silent before a standby takes over its round",
+			Validator: command.AtLeast(time.Second),
 		},
 		&cli.DurationFlag{
-			Name: "reconcile", Category: groupOthers, Sources: command.Env("reconcile"), Value: 15 * time.Second,
-			Usage: "how often outstanding jobs are compared with the queue", Validator: command.AtLeast(time.Second),
+			Name:      "reconcile",
+			Category:  groupOthers,
+			Sources:   command.Env("reconcile"),
+			Value:     15 * time.Second,
+			Usage:     "how often outstanding jobs are compared with the queue",
+			Validator: command.AtLeast(time.Second),
 		},
 	}
 }
@@ -146,8 +189,11 @@ func otherFlags() []cli.Flag {
 // allIssuesFlag is beside --mirror, for commands that plan rounds.
 func allIssuesFlag() cli.Flag {
 	return &cli.IntFlag{
-		Name: "all-issues", Category: command.GroupServers, Sources: command.Env("all-issues"), Value: openissues.DefaultBytes >> 20,
-		Usage: "take what the mirror says of all issues in one answer of at most `MIB` MiB; 0 asks for each miner's issues",
+		Name:     "all-issues",
+		Category: command.GroupServers,
+		Sources:  command.Env("all-issues"),
+		Value:    openissues.DefaultBytes >> 20,
+		Usage:    "take what the mirror says of all issues in one answer of at most `MIB` MiB; 0 asks for each miner's issues",
 		Validator: func(mib int) error {
 			if mib >= 0 && mib <= 1<<10 {
 				return nil
@@ -161,7 +207,9 @@ func allIssuesFlag() cli.Flag {
 func egressFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{
-			Name: "egresses", Category: command.GroupLimit, Sources: command.Env("egresses"),
+			Name:        "egresses",
+			Category:    command.GroupLimit,
+			Sources:     command.Env("egresses"),
 			DefaultText: "what is declared, if --egress is in it; else --egress alone",
 			Usage:       "`NAMES` of all egresses of the fleet, separated by commas; a worker of any other egress hands its jobs back and exits",
 		},
@@ -172,8 +220,11 @@ func egressFlags() []cli.Flag {
 func signingFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "signing-key", Category: groupSigning, Sources: command.Env("signing-key"), TakesFile: true,
-			Usage: "`FILE` of the ed25519 private key (PEM) that signs rounds and their outcomes; without it they are unsigned",
+			Name:      "signing-key",
+			Category:  groupSigning,
+			Sources:   command.Env("signing-key"),
+			TakesFile: true,
+			Usage:     "`FILE` of the ed25519 private key (PEM) that signs rounds and their outcomes; without it they are unsigned",
 		},
 		verifyFlag(),
 	}
@@ -182,8 +233,11 @@ func signingFlags() []cli.Flag {
 // verifyFlag is for every command that reads rounds.
 func verifyFlag() cli.Flag {
 	return &cli.StringFlag{
-		Name: "verify-key", Category: groupSigning, Sources: command.Env("verify-key"), TakesFile: true,
-		Usage: "`FILE` of ed25519 public keys (PEM): whatever none of them has signed is refused; without a key nothing is verified",
+		Name:      "verify-key",
+		Category:  groupSigning,
+		Sources:   command.Env("verify-key"),
+		TakesFile: true,
+		Usage:     "`FILE` of ed25519 public keys (PEM): whatever none of them has signed is refused; without a key nothing is verified",
 	}
 }
 
@@ -191,13 +245,18 @@ func verifyFlag() cli.Flag {
 func traceFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{
-			Name: "trace", Category: command.GroupSeeing, Sources: command.Env("trace"),
+			Name:     "trace",
+			Category: command.GroupSeeing,
+			Sources:  command.Env("trace"),
 			Usage: "send traces to a collector on this machine (" + session.DefaultCollector + "), unless OTEL_EXPORTER_OTLP_ENDPOINT names " +
 				"another, and print the link to the round's trace",
 		},
 		&cli.StringFlag{
-			Name: "jaeger", Category: command.GroupSeeing, Sources: command.Env("jaeger"), Value: "http://localhost:16686",
-			Usage: "base `URL` of Jaeger's pages, for links to traces",
+			Name:     "jaeger",
+			Category: command.GroupSeeing,
+			Sources:  command.Env("jaeger"),
+			Value:    "http://localhost:16686",
+			Usage:    "base `URL` of Jaeger's pages, for links to traces",
 		},
 	}
 }
@@ -206,20 +265,31 @@ func traceFlags() []cli.Flag {
 func minerFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "tokens", Category: groupMiners, Sources: command.Env("tokens"),
-			Usage: "`FILE` of the access tokens that the validator has stored: a JSON list of uid, hotkey, pat, github_id",
+			Name:     "tokens",
+			Category: groupMiners,
+			Sources:  command.Env("tokens"),
+			Usage:    "`FILE` of the access tokens that the validator has stored: a JSON list of uid, hotkey, pat, github_id",
 		},
 		&cli.StringFlag{
-			Name: "metagraph", Category: groupMiners, Sources: command.Env("metagraph"),
-			Usage: "`FILE` with an export of the metagraph: JSON, uid to hotkey",
+			Name:     "metagraph",
+			Category: groupMiners,
+			Sources:  command.Env("metagraph"),
+			Usage:    "`FILE` with an export of the metagraph: JSON, uid to hotkey",
 		},
 		&cli.DurationFlag{
-			Name: "metagraph-max-age", Category: groupMiners, Sources: command.Env("metagraph-max-age"), Value: 6 * time.Hour,
-			Usage: "how old that export may be; an older one postpones the round", Validator: command.AtLeast(time.Second),
+			Name:      "metagraph-max-age",
+			Category:  groupMiners,
+			Sources:   command.Env("metagraph-max-age"),
+			Value:     6 * time.Hour,
+			Usage:     "how old that export may be; an older one postpones the round",
+			Validator: command.AtLeast(time.Second),
 		},
 		&cli.StringFlag{
-			Name: "github", Category: groupMiners, Sources: command.Env("github"), Value: miners.DefaultGitHub,
-			Usage: "base `URL` of GitHub's API, which names the account of a token",
+			Name:     "github",
+			Category: groupMiners,
+			Sources:  command.Env("github"),
+			Value:    miners.DefaultGitHub,
+			Usage:    "base `URL` of GitHub's API, which names the account of a token",
 		},
 	}
 }
@@ -228,8 +298,12 @@ func minerFlags() []cli.Flag {
 func warmUpFlags(takes string, minimum time.Duration) []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{
-			Name: "warm-up", Category: groupSchedule, Sources: command.Env("warm-up"), Value: 20 * time.Minute,
-			Usage: takes, Validator: func(d time.Duration) error {
+			Name:     "warm-up",
+			Category: groupSchedule,
+			Sources:  command.Env("warm-up"),
+			Value:    20 * time.Minute,
+			Usage:    takes,
+			Validator: func(d time.Duration) error {
 				if d >= minimum && d <= job.MaxWarmUp {
 					return nil
 				}
@@ -237,8 +311,12 @@ func warmUpFlags(takes string, minimum time.Duration) []cli.Flag {
 			},
 		},
 		&cli.FloatFlag{
-			Name: "warm-up-share", Category: groupSchedule, Sources: command.Env("warm-up-share"), Value: ratelimit.DefaultShare,
-			Usage: "the `PART` of each egress's limit that a warm-up takes at most", Validator: func(share float64) error {
+			Name:     "warm-up-share",
+			Category: groupSchedule,
+			Sources:  command.Env("warm-up-share"),
+			Value:    ratelimit.DefaultShare,
+			Usage:    "the `PART` of each egress's limit that a warm-up takes at most",
+			Validator: func(share float64) error {
 				if share >= 0.01 && share <= 1 {
 					return nil
 				}

@@ -60,7 +60,9 @@ func install(t *testing.T, world *mirrorsim.World) *installation {
 		At       string  `json:"stored_at"`
 	}
 	recorded := "20400000"
-	hotkeys, list, accounts := map[string]string{}, []stored{}, map[string]string{}
+	hotkeys := map[string]string{}
+	list := []stored{}
+	accounts := map[string]string{}
 	add := func(uid int, hotkey, storedFor, account string, recorded *string) {
 		hotkeys[fmt.Sprint(uid)] = hotkey
 		if storedFor != "" {

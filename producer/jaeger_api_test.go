@@ -35,7 +35,9 @@ func startJaeger(t *testing.T) *jaeger {
 	}
 	for range 5 { // somebody else may take a free port before Jaeger does
 		free := func() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(nettest.FreePort(t))) }
-		pages, grpc, otlp := free(), free(), free()
+		pages := free()
+		grpc := free()
+		otlp := free()
 		args := []string{"--config", filepath.Join("testdata", "jaeger.yaml")}
 		if pages := os.Getenv("MIRRORFLEET_JAEGER_UI"); pages != "" { // the module has none
 			args = append(args, "--set", "extensions.jaeger_query.ui.assets_path="+pages)

@@ -33,10 +33,17 @@ const lookTimeout = 2 * time.Second
 func limitCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.DurationFlag{
-			Name: "hold", Category: groupHand, Sources: command.Env("hold"),
-			Usage: "stop the whole egress for `DURATION` from now (1s to 24h); a hold that ends later stays",
+			Name:     "hold",
+			Category: groupHand,
+			Sources:  command.Env("hold"),
+			Usage:    "stop the whole egress for `DURATION` from now (1s to 24h); a hold that ends later stays",
 		},
-		&cli.BoolFlag{Name: "release", Category: groupHand, Sources: command.Env("release"), Usage: "end the hold"},
+		&cli.BoolFlag{
+			Name:     "release",
+			Category: groupHand,
+			Sources:  command.Env("release"),
+			Usage:    "end the hold",
+		},
 	}
 	flags = slices.Concat(flags, lookFlags("find the Redis of the local round that runs on --state"),
 		only(slices.Concat(command.Servers(), command.Limit()),
@@ -69,8 +76,13 @@ type limitRequest struct {
 
 func readLimitRequest(c *cli.Command) (limitRequest, error) {
 	r := limitRequest{
-		egress: c.String("egress"), redis: c.String("redis"), nats: c.String("nats"), hold: c.Duration("hold"), release: c.Bool("release"),
-		natsFiles: fleet.NATSFiles(c), redisFiles: fleet.RedisFiles(c),
+		egress:     c.String("egress"),
+		redis:      c.String("redis"),
+		nats:       c.String("nats"),
+		hold:       c.Duration("hold"),
+		release:    c.Bool("release"),
+		natsFiles:  fleet.NATSFiles(c),
+		redisFiles: fleet.RedisFiles(c),
 	}
 	switch {
 	case c.IsSet("hold") && r.release:
@@ -84,7 +96,10 @@ func readLimitRequest(c *cli.Command) (limitRequest, error) {
 		if err != nil {
 			return r, command.Usage("--state: %w (producer run --local starts one; elsewhere give --redis URL)", err)
 		}
-		r.redis, r.nats, r.redisFiles, r.natsFiles = found.Redis, found.NATS, ratelimit.Files{}, jobstream.Files{}
+		r.redis = found.Redis
+		r.nats = found.NATS
+		r.redisFiles = ratelimit.Files{}
+		r.natsFiles = jobstream.Files{}
 	case r.redis == "":
 		return r, command.Usage("--redis is required: give its URL, or --local for the round that runs on this machine")
 	}
@@ -155,7 +170,10 @@ func (r limitRequest) declared(ctx context.Context, log *slog.Logger) (job.Egres
 		return job.Egresses{}, nil
 	}
 	nc, err := fleet.ConnectNATS(ctx, r.nats, "producer-limit", jobstream.ConnectConfig{
-		Wait: lookTimeout, Setting: "a look", Log: log, Files: r.natsFiles,
+		Wait:    lookTimeout,
+		Setting: "a look",
+		Log:     log,
+		Files:   r.natsFiles,
 	})
 	if err != nil {
 		return job.Egresses{}, err

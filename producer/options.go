@@ -34,8 +34,12 @@ type options struct {
 // the real mirror.
 func commonOptions(c *cli.Command) options {
 	o := options{
-		local: c.Bool("local"), state: c.String("state"), workers: c.Int("workers"), world: c.String("world"),
-		json: c.Bool("json"), mirror: c.String("mirror"),
+		local:   c.Bool("local"),
+		state:   c.String("state"),
+		workers: c.Int("workers"),
+		world:   c.String("world"),
+		json:    c.Bool("json"),
+		mirror:  c.String("mirror"),
 	}
 	if o.local && o.world == "" && !c.IsSet("mirror") {
 		o.world = "demo"
@@ -178,9 +182,23 @@ func (o options) session(c *cli.Command, log *slog.Logger, observability *fleet.
 		servers.Limit.Horizon = localHorizon(c, o.workers)
 	}
 	return session.Config{
-		Servers: servers, Egresses: egresses, Takeover: c.Duration("takeover"), Reconcile: c.Duration("reconcile"), AllIssues: int64(c.Int("all-issues")) << 20,
-		Local: o.local, State: o.state, Workers: o.workers, World: o.world, Resume: o.resume,
-		Mirror: o.mirror, MirrorGiven: c.IsSet("mirror"), Files: o.files, UnloadableGiven: c.IsSet("unloadable"),
-		ConfigFile: c.String("config"), LogLevel: c.String("log-level"), Observability: observability, Log: log,
+		Servers:         servers,
+		Egresses:        egresses,
+		Takeover:        c.Duration("takeover"),
+		Reconcile:       c.Duration("reconcile"),
+		AllIssues:       int64(c.Int("all-issues")) << 20,
+		Local:           o.local,
+		State:           o.state,
+		Workers:         o.workers,
+		World:           o.world,
+		Resume:          o.resume,
+		Mirror:          o.mirror,
+		MirrorGiven:     c.IsSet("mirror"),
+		Files:           o.files,
+		UnloadableGiven: c.IsSet("unloadable"),
+		ConfigFile:      c.String("config"),
+		LogLevel:        c.String("log-level"),
+		Observability:   observability,
+		Log:             log,
 	}, nil
 }

@@ -53,7 +53,9 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	m, err := bus.Rounds.Manifest(t.Context(), shownRound)
 	must(err)
 	m.Due = shownAsOf.Add(48 * time.Hour)
-	m.Round, m.AsOf, m.PlannedAt = replayedRound, shownAsOf.Add(48*time.Hour), time.Now().Add(-75*time.Second)
+	m.Round = replayedRound
+	m.AsOf = shownAsOf.Add(48 * time.Hour)
+	m.PlannedAt = time.Now().Add(-75 * time.Second)
 	must(bus.Rounds.CreateManifest(t.Context(), m))
 	letter := job.DeadLetter{
 		Round: replayedRound, UID: 8, Class: job.Transient, Attempts: 4, Worker: "worker-of-a-host-with-a-long-name-17", Trace: strings.Repeat("4b", 16),
@@ -82,7 +84,10 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	r, err := outcome.Decode(data)
 	must(err)
 	r.Due = m.Due
-	r.Round, r.AsOf, r.DeadLetters, r.Degraded = replayedRound, m.AsOf, []job.DeadLetter{letter}, []outcome.Degraded{{UID: 5, Missing: missing}}
+	r.Round = replayedRound
+	r.AsOf = m.AsOf
+	r.DeadLetters = []job.DeadLetter{letter}
+	r.Degraded = []outcome.Degraded{{UID: 5, Missing: missing}}
 	r.UnknownIdentities = []outcome.UnknownIdentity{{UID: 5, GitHubID: "1005", KeptAt: m.AsOf.Add(-3 * time.Hour), Age: 3 * 3600}}
 	r.StandIns, r.Unreported = []outcome.StandIn{{UID: 8, AsOf: m.AsOf.Add(-2 * time.Hour), Age: 2 * 3600}}, 1
 	r.DeadLetters[0].Payload, r.Overdue = []byte("what a worker could not read"), 1 // which the schemas have, too

@@ -37,25 +37,44 @@ const (
 func planCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.IntFlag{
-			Name: "pulls-per-miner", Category: groupAssumed, Sources: command.Env("pulls-per-miner"), Value: assumedPulls,
+			Name:      "pulls-per-miner",
+			Category:  groupAssumed,
+			Sources:   command.Env("pulls-per-miner"),
+			Value:     assumedPulls,
 			Usage:     "pull requests of a miner that the last round did not have; default: the mean of that round",
 			Validator: command.AtLeast(0),
 		},
 		&cli.DurationFlag{
-			Name: "latency", Category: groupAssumed, Sources: command.Env("latency"), Value: 300 * time.Millisecond,
-			Usage: "how long the mirror takes to answer a request", Validator: command.AtLeast(time.Duration(0)),
+			Name:      "latency",
+			Category:  groupAssumed,
+			Sources:   command.Env("latency"),
+			Value:     300 * time.Millisecond,
+			Usage:     "how long the mirror takes to answer a request",
+			Validator: command.AtLeast(time.Duration(0)),
 		},
 		&cli.DurationFlag{
-			Name: "score-cpu", Category: groupAssumed, Sources: command.Env("score-cpu"), Value: 50 * time.Millisecond,
-			Usage: "processor time of one pull request's token scoring", Validator: command.AtLeast(time.Duration(0)),
+			Name:      "score-cpu",
+			Category:  groupAssumed,
+			Sources:   command.Env("score-cpu"),
+			Value:     50 * time.Millisecond,
+			Usage:     "processor time of one pull request's token scoring",
+			Validator: command.AtLeast(time.Duration(0)),
 		},
 		&cli.IntFlag{
-			Name: "slots", Category: groupAssumed, Sources: command.Env("slots"), Value: 4,
-			Usage: "jobs that a worker evaluates at once", Validator: command.AtLeast(1),
+			Name:      "slots",
+			Category:  groupAssumed,
+			Sources:   command.Env("slots"),
+			Value:     4,
+			Usage:     "jobs that a worker evaluates at once",
+			Validator: command.AtLeast(1),
 		},
 		&cli.IntFlag{
-			Name: "children", Category: groupAssumed, Sources: command.Env("children"), Value: 2,
-			Usage: "token-scoring processes of a worker", Validator: command.AtLeast(1),
+			Name:      "children",
+			Category:  groupAssumed,
+			Sources:   command.Env("children"),
+			Value:     2,
+			Usage:     "token-scoring processes of a worker",
+			Validator: command.AtLeast(1),
 		},
 	}
 	flags = slices.Concat(flags, only(roundFlags(), "miners", "registry"), lookFlags(readLocal),
@@ -123,8 +142,12 @@ func planned(c *cli.Command) (estimate.Input, error) {
 			From: fmt.Sprintf("the --limit flags: %s in %s, by the formula of docs/limit.md", plural.Of(pace.Limit, "request"), pace.Window),
 		},
 		Worker: estimate.Worker{
-			Slots: c.Int("slots"), Children: c.Int("children"), Connections: workerConnections, Files: jobFiles,
-			Latency: c.Duration("latency"), ScoreCPU: c.Duration("score-cpu"),
+			Slots:       c.Int("slots"),
+			Children:    c.Int("children"),
+			Connections: workerConnections,
+			Files:       jobFiles,
+			Latency:     c.Duration("latency"),
+			ScoreCPU:    c.Duration("score-cpu"),
 			From: fmt.Sprintf("assumed: %s, %s, %s for an answer, %s of processor time for a pull request",
 				plural.Of(c.Int("slots"), "slot"), plural.Forms(c.Int("children"), "child", "children"),
 				c.Duration("latency"), c.Duration("score-cpu")),
@@ -157,7 +180,9 @@ func take(in *estimate.Input, inputs round.Inputs, m *view.Measured, asked bool)
 	}
 	var manifest job.Manifest
 	if m != nil {
-		manifest, in.Round, in.Last = m.Manifest, m.Manifest.Round, m.Last()
+		manifest = m.Manifest
+		in.Round = m.Manifest.Round
+		in.Last = m.Last()
 		if manifest.AllIssues != nil {
 			in.AllIssues = 1
 		}

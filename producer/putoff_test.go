@@ -50,7 +50,9 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	tokens, metagraph, registry := filepath.Join(dir, "miner_pats.json"), filepath.Join(dir, "metagraph.json"), filepath.Join(dir, "registry.json")
+	tokens := filepath.Join(dir, "miner_pats.json")
+	metagraph := filepath.Join(dir, "metagraph.json")
+	registry := filepath.Join(dir, "registry.json")
 	const shared = 0o640 // with the stranger's group: one that all others can read is refused
 	replace(t, metagraph, `{"0": "h0", "1": "h1"}`, 0o644)
 	replace(t, registry, `{"a/b": {"emission_share": 0.5}}`, 0o644)

@@ -27,20 +27,28 @@ const groupReplay = "What is replayed"
 func replayCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{
-			Name: "uid", Category: groupReplay, Sources: command.Env("uid"),
-			Usage: "only these miners: `N,...`, each of which `producer failed` lists",
+			Name:     "uid",
+			Category: groupReplay,
+			Sources:  command.Env("uid"),
+			Usage:    "only these miners: `N,...`, each of which `producer failed` lists",
 		},
 		command.Offers(&cli.StringFlag{
-			Name: "class", Category: groupReplay, Sources: command.Env("class"),
-			Usage: "only dead letters of a `CLASS` (transient, permanent, poison, overdue, damaged), or identity",
+			Name:     "class",
+			Category: groupReplay,
+			Sources:  command.Env("class"),
+			Usage:    "only dead letters of a `CLASS` (transient, permanent, poison, overdue, damaged), or identity",
 		}, classNames()...),
 		&cli.BoolFlag{
-			Name: "degraded", Category: groupReplay, Sources: command.Env("degraded"),
-			Usage: "only the degraded miners; with --class, these as well",
+			Name:     "degraded",
+			Category: groupReplay,
+			Sources:  command.Env("degraded"),
+			Usage:    "only the degraded miners; with --class, these as well",
 		},
 		&cli.BoolFlag{
-			Name: "dry-run", Category: groupReplay, Sources: command.Env("dry-run"),
-			Usage: "print what would be replayed, and do nothing",
+			Name:     "dry-run",
+			Category: groupReplay,
+			Sources:  command.Env("dry-run"),
+			Usage:    "print what would be replayed, and do nothing",
 		},
 	}
 	return &cli.Command{

@@ -46,7 +46,10 @@ func restoreBackup(ctx context.Context, c *cli.Command) error {
 	return withNATS(ctx, c, freshState, func(ctx context.Context, nc *nats.Conn, log *slog.Logger) error {
 		progress := page.NewTransfer(os.Stderr)
 		done, err := backup.Restore(ctx, nc, backup.Config{
-			Dir: dir, Replicas: c.Int("replicas"), Wait: c.Duration("connect-timeout"), Progress: progress.Moved,
+			Dir:      dir,
+			Replicas: c.Int("replicas"),
+			Wait:     c.Duration("connect-timeout"),
+			Progress: progress.Moved,
 		}, log)
 		progress.End()
 		if err != nil {

@@ -26,8 +26,12 @@ func roundsCommand() *cli.Command {
 			"  producer rounds --local\n" +
 			"  producer rounds --nats nats://nats:4222 --limit 5 --json",
 		Flags: append([]cli.Flag{&cli.IntFlag{
-			Name: "limit", Category: groupRound, Sources: command.Env("limit"), Value: 20,
-			Usage: "list the last `N` rounds; 0 for all of them", Validator: func(n int) error {
+			Name:     "limit",
+			Category: groupRound,
+			Sources:  command.Env("limit"),
+			Value:    20,
+			Usage:    "list the last `N` rounds; 0 for all of them",
+			Validator: func(n int) error {
 				if n >= 0 {
 					return nil
 				}

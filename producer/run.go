@@ -46,7 +46,10 @@ func readRunOptions(c *cli.Command) (options, error) {
 	o := commonOptions(c)
 	o.resume = c.String("resume")
 	o.files = session.InputFiles{
-		Miners: c.String("miners"), Registry: c.String("registry"), Weights: c.String("weights"), AsOf: c.String("as-of"),
+		Miners:     c.String("miners"),
+		Registry:   c.String("registry"),
+		Weights:    c.String("weights"),
+		AsOf:       c.String("as-of"),
 		Unloadable: nonEmpty(c.StringSlice("unloadable")),
 	}
 	if err := o.check(c); err != nil {

@@ -135,7 +135,10 @@ func seenWorld() *mirrorsim.World {
 	for n, github := range map[int]string{1: "101", 2: "102", 3: "103", 5: "102"} {
 		created := seenAt.Add(-time.Duration(n) * time.Hour)
 		text := fmt.Sprintf("package p\n\nfunc f(x int) int { return x + %d }\n", n)
-		merged, main, head, base := created.Add(time.Minute), "main", strings.Repeat(strconv.Itoa(n), 40), strings.Repeat("0", 40)
+		merged := created.Add(time.Minute)
+		main := "main"
+		head := strings.Repeat(strconv.Itoa(n), 40)
+		base := strings.Repeat("0", 40)
 		w.AddPull(github, mirrorsim.Pull{
 			RepoFullName: "A/B", Number: n, Title: "one", State: "MERGED", AuthorGitHubID: github, AuthorLogin: "m" + github,
 			CreatedAt: created, MergedAt: &merged, BaseRef: &main, DefaultBranch: &main, ScoringDataStored: true,

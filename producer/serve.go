@@ -105,24 +105,39 @@ func scheduleFlags() []cli.Flag {
 	}
 	return []cli.Flag{
 		&cli.DurationFlag{
-			Name: "every", Category: groupSchedule, Sources: command.Env("every"), Value: 2 * time.Hour,
-			Usage: "time from the beginning of one round to the beginning of the next", Validator: atLeast(time.Second, ""),
+			Name:      "every",
+			Category:  groupSchedule,
+			Sources:   command.Env("every"),
+			Value:     2 * time.Hour,
+			Usage:     "time from the beginning of one round to the beginning of the next",
+			Validator: atLeast(time.Second, ""),
 		},
 		&cli.StringFlag{
-			Name: "cron", Category: groupSchedule, Sources: command.Env("cron"),
-			Usage: "begin rounds at the instants of a cron `EXPRESSION` instead, such as \"0 */2 * * *\"",
+			Name:     "cron",
+			Category: groupSchedule,
+			Sources:  command.Env("cron"),
+			Usage:    "begin rounds at the instants of a cron `EXPRESSION` instead, such as \"0 */2 * * *\"",
 		},
 		&cli.StringFlag{
-			Name: "timezone", Category: groupSchedule, Sources: command.Env("timezone"), Value: "UTC",
-			Usage: "time `ZONE` of --cron, such as Europe/Berlin",
+			Name:     "timezone",
+			Category: groupSchedule,
+			Sources:  command.Env("timezone"),
+			Value:    "UTC",
+			Usage:    "time `ZONE` of --cron, such as Europe/Berlin",
 		},
 		&cli.DurationFlag{
-			Name: "overdue", Category: groupSchedule, Sources: command.Env("overdue"), Value: 2 * time.Hour,
+			Name:      "overdue",
+			Category:  groupSchedule,
+			Sources:   command.Env("overdue"),
+			Value:     2 * time.Hour,
 			Usage:     "how long a round may take before it is concluded with what it has; 0 sets no limit",
 			Validator: atLeast(time.Second, ", or 0 for no limit"),
 		},
 		&cli.DurationFlag{
-			Name: "keep", Category: groupSchedule, Sources: command.Env("keep"), Value: 30 * 24 * time.Hour,
+			Name:      "keep",
+			Category:  groupSchedule,
+			Sources:   command.Env("keep"),
+			Value:     30 * 24 * time.Hour,
 			Usage:     "how long rounds are kept; the last concluded one is always kept; 0 keeps all",
 			Validator: atLeast(time.Hour, ", or 0 to keep all"),
 		},
@@ -141,15 +156,23 @@ type serveOptions struct {
 func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 	o := serveOptions{
 		options: options{
-			local: c.Bool("local"), state: c.String("state"), workers: c.Int("workers"), mirror: c.String("mirror"),
+			local:   c.Bool("local"),
+			state:   c.String("state"),
+			workers: c.Int("workers"),
+			mirror:  c.String("mirror"),
 			files: session.InputFiles{
 				Registry: c.String("registry"), Weights: c.String("weights"), Unloadable: nonEmpty(c.StringSlice("unloadable")),
 			},
 		},
 		ServeConfig: session.ServeConfig{
-			Tokens: c.String("tokens"), Metagraph: c.String("metagraph"), MetagraphMaxAge: c.Duration("metagraph-max-age"),
-			GitHub: c.String("github"), Overdue: c.Duration("overdue"), Keep: c.Duration("keep"),
-			WarmUp: c.Duration("warm-up"), WarmUpShare: c.Float("warm-up-share"),
+			Tokens:          c.String("tokens"),
+			Metagraph:       c.String("metagraph"),
+			MetagraphMaxAge: c.Duration("metagraph-max-age"),
+			GitHub:          c.String("github"),
+			Overdue:         c.Duration("overdue"),
+			Keep:            c.Duration("keep"),
+			WarmUp:          c.Duration("warm-up"),
+			WarmUpShare:     c.Float("warm-up-share"),
 		},
 	}
 	if err := o.check(c); err != nil {
@@ -208,11 +231,19 @@ func readSchedule(c *cli.Command) (schedule.Schedule, error) {
 // apiFlags are for producers that answer over HTTP.
 func apiFlags() []cli.Flag {
 	file := func(name, usage string) cli.Flag {
-		return &cli.StringFlag{Name: name, Category: groupAPI, Sources: command.Env(name), TakesFile: true, Usage: usage}
+		return &cli.StringFlag{
+			Name:      name,
+			Category:  groupAPI,
+			Sources:   command.Env(name),
+			TakesFile: true,
+			Usage:     usage,
+		}
 	}
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "api", Category: groupAPI, Sources: command.Env("api"),
+			Name:      "api",
+			Category:  groupAPI,
+			Sources:   command.Env("api"),
 			Usage:     "`ADDRESS` of the API, such as 127.0.0.1:8440; empty for none; beyond this machine it needs TLS and a read token",
 			Validator: command.Address,
 		},
@@ -269,7 +300,13 @@ func startAPI(ctx context.Context, c *cli.Command, f *fleet.Fleet, replay web.Re
 		return func() error { return nil }, nil
 	}
 	cfg := web.Config{
-		Bus: f.Bus, Limit: f.Limiter.State, Buckets: f.Buckets, Replay: replay, Token: a.token, ReadToken: a.readToken, Log: log,
+		Bus:       f.Bus,
+		Limit:     f.Limiter.State,
+		Buckets:   f.Buckets,
+		Replay:    replay,
+		Token:     a.token,
+		ReadToken: a.readToken,
+		Log:       log,
 	}
 	if a.files.Given() {
 		if cfg.TLS, err = certs.Server(a.files, log); err != nil {

@@ -18,13 +18,17 @@ import (
 func showCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{
-			Name: "pr", Category: groupRound, Sources: command.Env("pr"),
-			Usage: "show one pull request in full: `OWNER/REPO#N`",
+			Name:     "pr",
+			Category: groupRound,
+			Sources:  command.Env("pr"),
+			Usage:    "show one pull request in full: `OWNER/REPO#N`",
 		},
 		revisionFlag(),
 		&cli.BoolFlag{
-			Name: "compare", Category: groupRound, Sources: command.Env("compare"),
-			Usage: "show which scores and rewards the revision changed, and why",
+			Name:     "compare",
+			Category: groupRound,
+			Sources:  command.Env("compare"),
+			Usage:    "show which scores and rewards the revision changed, and why",
 		},
 	}
 	flags = append(flags, readFlags()...)

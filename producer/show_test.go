@@ -124,7 +124,10 @@ func busyMiner(reg input.Registry) scoring.Evaluation {
 		{Number: 3, State: scoring.Closed, StateReason: scoring.Completed, AuthorID: new("77"), AuthorAssociation: "OWNER"},
 		{Number: 4, State: scoring.Closed, StateReason: scoring.Completed, AuthorID: new("1005")},
 	}
-	open, closed, bare, dropped := merge(13, "1005"), merge(15, "1005"), merge(14, "1005"), merge(16, "1005")
+	open := merge(13, "1005")
+	closed := merge(15, "1005")
+	bare := merge(14, "1005")
+	dropped := merge(16, "1005")
 	open.State, open.MergedAt = scoring.Open, time.Time{}
 	closed.State, closed.MergedAt = scoring.Closed, time.Time{}
 	bare.ScoringDataStored = false

@@ -23,7 +23,9 @@ const hostile = "fix \u202egpj.exe\u2066\u200b\u009b31m\x7f\x1b[2J"
 
 func titled() outcome.Result {
 	var p scoring.PullRequestOutcome
-	p.Repository, p.Number, p.Title = "acme/widgets", 12, hostile
+	p.Repository = "acme/widgets"
+	p.Number = 12
+	p.Title = hostile
 	return outcome.Result{Version: job.Version, Round: "r", Revision: 1, Outcome: scoring.Outcome{
 		Rewards: []scoring.Reward{}, Miners: []scoring.MinerOutcome{{UID: 5, PullRequests: []scoring.PullRequestOutcome{p}}},
 	}}

@@ -58,7 +58,9 @@ func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.
 	if err != nil {
 		return nil, nil, err
 	}
-	address, files, closeServers := c.String("nats"), fleet.NATSFiles(c), func() error { return nil }
+	address := c.String("nats")
+	files := fleet.NATSFiles(c)
+	closeServers := func() error { return nil }
 	if c.Bool("local") {
 		files = jobstream.Files{}
 		if address, closeServers, err = openState(ctx, c.String("state"), log); err != nil {
@@ -67,13 +69,21 @@ func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.
 	}
 	wait := c.Duration("connect-timeout")
 	nc, err := fleet.ConnectNATS(ctx, address, "producer-show", jobstream.ConnectConfig{
-		Wait: wait, Setting: "--connect-timeout", Log: log, Files: files,
+		Wait:    wait,
+		Setting: "--connect-timeout",
+		Log:     log,
+		Files:   files,
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, closeServers())
 	}
 	closeAll := func() error { nc.Close(); return closeServers() }
-	bus, err := fleet.OpenStreams(ctx, nc, jobstream.Config{Role: jobstream.RoleViewer, Keys: keys, Wait: wait, Log: log})
+	bus, err := fleet.OpenStreams(ctx, nc, jobstream.Config{
+		Role: jobstream.RoleViewer,
+		Keys: keys,
+		Wait: wait,
+		Log:  log,
+	})
 	if err != nil {
 		return nil, nil, errors.Join(err, closeAll())
 	}

@@ -18,8 +18,10 @@ import (
 // backupJSON is --json of backup and restore, which have a format of their own.
 func backupJSON() cli.Flag {
 	return &cli.BoolFlag{
-		Name: "json", Category: groupOutput, Sources: command.Env("json"),
-		Usage: "print the backup's manifest, or what the restore did, as JSON on standard output",
+		Name:     "json",
+		Category: groupOutput,
+		Sources:  command.Env("json"),
+		Usage:    "print the backup's manifest, or what the restore did, as JSON on standard output",
 	}
 }
 
@@ -56,7 +58,9 @@ func withNATS(ctx context.Context, c *cli.Command,
 	if err != nil {
 		return err
 	}
-	address, files, closeServers := c.String("nats"), fleet.NATSFiles(c), func() error { return nil }
+	address := c.String("nats")
+	files := fleet.NATSFiles(c)
+	closeServers := func() error { return nil }
 	if c.Bool("local") {
 		files = jobstream.Files{}
 		if address, closeServers, err = open(ctx, c.String("state"), log); err != nil {
@@ -65,7 +69,11 @@ func withNATS(ctx context.Context, c *cli.Command,
 	}
 	defer func() { err = errors.Join(err, closeServers()) }()
 	nc, err := fleet.ConnectNATS(ctx, address, "producer-"+c.Name, jobstream.ConnectConfig{
-		Wait: c.Duration("connect-timeout"), Setting: "--connect-timeout", Log: log, Files: files, Options: []nats.Option{nats.NoReconnect()},
+		Wait:    c.Duration("connect-timeout"),
+		Setting: "--connect-timeout",
+		Log:     log,
+		Files:   files,
+		Options: []nats.Option{nats.NoReconnect()},
 	})
 	if err != nil {
 		return err

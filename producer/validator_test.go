@@ -135,7 +135,9 @@ print(json.dumps(found and found._asdict(), default=plain))
 	if len(named.Penalized) != 2 || named.Penalized[1] != 240 || len(r.Outcome.SharedAccount) != 2 {
 		t.Errorf("penalised: %v of %v, want two, the last 240", named.Penalized, r.Outcome.SharedAccount)
 	}
-	pulls, files, issues := 0, 0, 0
+	pulls := 0
+	files := 0
+	issues := 0
 	for i := range r.Outcome.Miners {
 		m := &r.Outcome.Miners[i]
 		got := named.Evaluations[m.UID]

@@ -63,7 +63,10 @@ func warm(ctx context.Context, c *cli.Command) (err error) {
 	defer func() { err = errors.Join(err, observability.Close()) }()
 	wait := c.Duration("connect-timeout")
 	nc, err := fleet.ConnectNATS(ctx, c.String("nats"), "producer-warm", jobstream.ConnectConfig{
-		Wait: wait, Setting: "--connect-timeout", Log: log, Files: fleet.NATSFiles(c),
+		Wait:    wait,
+		Setting: "--connect-timeout",
+		Log:     log,
+		Files:   fleet.NATSFiles(c),
 	})
 	if err != nil {
 		return err
@@ -78,7 +81,11 @@ func warm(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	last, err := warmup.Run(ctx, warmup.Config{
-		Bus: bus, Inputs: inputs, Until: time.Now().Add(c.Duration("warm-up")), Share: c.Float("warm-up-share"), Log: log,
+		Bus:      bus,
+		Inputs:   inputs,
+		Until:    time.Now().Add(c.Duration("warm-up")),
+		Share:    c.Float("warm-up-share"),
+		Log:      log,
 		Progress: warmProgress(screen),
 	})
 	if err != nil {
@@ -109,8 +116,12 @@ func toWarm(ctx context.Context, c *cli.Command, bus *jobstream.Bus, log *slog.L
 	}
 	defer github.Close()
 	source := miners.Source{
-		Tokens: c.String("tokens"), Metagraph: c.String("metagraph"), MaxAge: c.Duration("metagraph-max-age"),
-		GitHub: github, Bus: bus, Log: log,
+		Tokens:    c.String("tokens"),
+		Metagraph: c.String("metagraph"),
+		MaxAge:    c.Duration("metagraph-max-age"),
+		GitHub:    github,
+		Bus:       bus,
+		Log:       log,
 	}
 	list, err := source.Foresee(ctx, time.Now())
 	if err != nil {

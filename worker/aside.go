@@ -36,7 +36,10 @@ func newWarmer(c *cli.Command, f *fleet.Fleet, client *mirror.Client, e *evaluat
 	meter := &background{}
 	view := client.Background(meter)
 	return warm.New(warm.Config{
-		Bus: f.Bus, Log: log, Miners: c.Int("slots"), Prepare: e.Prepare,
+		Bus:     f.Bus,
+		Log:     log,
+		Miners:  c.Int("slots"),
+		Prepare: e.Prepare,
 		Warm: func(ctx context.Context, up job.WarmUp, miner job.Warm) (int, error) {
 			share, err := f.Limiter.Background(up.Share)
 			if err != nil {

@@ -71,7 +71,11 @@ func TestTheSecondSignalHandsEverythingBack(t *testing.T) {
 // again is what the handed-back jobs had asked.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
-	const miners, pulls, workers = 24, 2, 3
+	const (
+		miners  = 24
+		pulls   = 2
+		workers = 3
+	)
 	b := setup(t, small(miners, pulls), never)
 	for uid := 1; uid <= miners; uid++ {
 		b.front.hold(uid)

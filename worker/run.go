@@ -121,7 +121,12 @@ func newEvaluator(
 		return nil, err
 	}
 	return evaluate.New(evaluate.Config{
-		Bus: f.Bus, Mirror: client, MirrorURL: c.String("mirror"), Egress: c.String("egress"), Scorer: scorer, Scores: scores,
+		Bus:         f.Bus,
+		Mirror:      client,
+		MirrorURL:   c.String("mirror"),
+		Egress:      c.String("egress"),
+		Scorer:      scorer,
+		Scores:      scores,
 		MinerBudget: c.Duration("miner-budget"),
 	})
 }
@@ -133,8 +138,15 @@ func newRunner(c *cli.Command, f *fleet.Fleet, log *slog.Logger, h lease.Handler
 		return nil, command.Usage("--retry-delays: %w", err)
 	}
 	return lease.New(lease.Config{
-		Worker: c.String("name"), Slots: c.Int("slots"), Grace: c.Duration("grace"), Delays: waits,
-		Bus: f.Bus, Log: log, Handler: h, Gate: gate(f.Limiter, patience, log), Stalled: stalled,
+		Worker:  c.String("name"),
+		Slots:   c.Int("slots"),
+		Grace:   c.Duration("grace"),
+		Delays:  waits,
+		Bus:     f.Bus,
+		Log:     log,
+		Handler: h,
+		Gate:    gate(f.Limiter, patience, log),
+		Stalled: stalled,
 	})
 }
 

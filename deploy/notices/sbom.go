@@ -41,8 +41,11 @@ func listGrammars(m *manifest.Manifest, notices map[string][]notice) ([]byte, er
 	list := bom{Format: "CycloneDX", SpecVersion: "1.6", Version: 1}
 	for _, p := range manifest.Packages() {
 		c := component{
-			Type: "library", Name: p.Name, Version: p.Version, Hashes: sha256Of(p.SHA256),
-			PURL: fmt.Sprintf("pkg:pypi/%s@%s", p.Name, p.Version),
+			Type:    "library",
+			Name:    p.Name,
+			Version: p.Version,
+			Hashes:  sha256Of(p.SHA256),
+			PURL:    fmt.Sprintf("pkg:pypi/%s@%s", p.Name, p.Version),
 		}
 		if p == manifest.Core {
 			c.Licences = expression(notices[runtimeName])
@@ -56,7 +59,10 @@ func listGrammars(m *manifest.Manifest, notices map[string][]notice) ([]byte, er
 		}
 		repository := strings.TrimPrefix(g.Repository, "https://github.com/")
 		list.Components = append(list.Components, component{
-			Type: "library", Name: repository + "#" + g.Language, Version: version, Hashes: sha256Of(g.SHA256),
+			Type:     "library",
+			Name:     repository + "#" + g.Language,
+			Version:  version,
+			Hashes:   sha256Of(g.SHA256),
 			Licences: expression(notices[g.Language]),
 			PURL:     fmt.Sprintf("pkg:github/%s@%s", strings.ToLower(repository), version),
 		})

@@ -48,7 +48,9 @@ func onHosts(t *testing.T) string {
 func TestEveryAlertIsTestedBothWays(t *testing.T) {
 	t.Parallel()
 	tests := must.Get(observability.RuleTests("."))(t)
-	fires, silent, good := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	fires := map[string]bool{}
+	silent := map[string]bool{}
+	good := map[string]bool{}
 	for path, file := range tests {
 		for _, test := range file.Tests {
 			for _, expected := range test.Alerts {

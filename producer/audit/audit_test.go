@@ -49,7 +49,9 @@ func TestAuditNamesEveryDiscrepancy(t *testing.T) {
 	t.Parallel()
 	outstanding := func(h *job.Inventory) { // miner 1 is under way, nothing is concluded
 		h.Records[0] = job.Record{Round: "r1", UID: 1, Phase: job.Running, Claim: &job.Claim{ID: "c"}}
-		h.Messages, h.Outcomes, h.Latest = map[int]int{1: 1}, nil, nil
+		h.Messages = map[int]int{1: 1}
+		h.Outcomes = nil
+		h.Latest = nil
 	}
 	for name, c := range map[string]struct {
 		change func(h *job.Inventory)
@@ -78,11 +80,15 @@ func TestAuditNamesEveryDiscrepancy(t *testing.T) {
 		"a replay under way": {func(h *job.Inventory) {
 			o, l := h.Outcomes, h.Latest
 			outstanding(h)
-			h.Outcomes, h.Latest, h.Replays = o, l, []job.Replay{{Number: 1}}
+			h.Outcomes = o
+			h.Latest = l
+			h.Replays = []job.Replay{{Number: 1}}
 		}, []audit.Discrepancy{{Kind: audit.ReplayBrokenOff, UID: -1, Detail: "replay 1", Harmless: true}}, ""},
 		"a plan not readable": {func(h *job.Inventory) { h.Outcomes, h.Replays = []int{1, 2}, []job.Replay{{Number: 1, Damage: "x"}} }, []audit.Discrepancy{{Kind: audit.PlanUnreadable, UID: -1, Detail: "replay 1: x"}}, ""},
 		"an outcome that disagrees": {func(h *job.Inventory) {
-			h.Records[1].Phase, h.Records[1].Evaluation, h.Letters = job.Done, "r1.1.c", nil
+			h.Records[1].Phase = job.Done
+			h.Records[1].Evaluation = "r1.1.c"
+			h.Letters = nil
 		}, []audit.Discrepancy{{Kind: audit.OutcomeDisagrees, UID: -1, Detail: "it says 2 planned, 1 done, 1 failed"}, {Kind: audit.OutcomeDisagrees, UID: 2, Detail: "it is dead there, and done by its record"}}, ""},
 		"a revision too few":      {func(h *job.Inventory) { h.Outcomes = []int{2} }, []audit.Discrepancy{{Kind: audit.RevisionMissing, UID: -1, Detail: "revision 2 comes after 0 others"}}, ""},
 		"an outcome not readable": {func(h *job.Inventory) { h.Latest = []byte(`{"version": 99}`) }, []audit.Discrepancy{{Kind: audit.OutcomeUnreadable, UID: -1, Detail: "outcome of version 99, this build reads 1 to 1"}}, ""},

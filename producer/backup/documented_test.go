@@ -57,7 +57,9 @@ func setStage(t *testing.T) *stage {
 	s.env = append(os.Environ(), cluster.Environment("")...)
 	s.env = append(s.env, "PATH="+bin+":"+os.Getenv("PATH"), "NATS_ROUTE_PASSWORD=test-only", "NEW="+filepath.Join(s.root, "new"))
 	for i, name := range []string{"nats-0", "nats-1", "nats-2", "nats-3", "nats-one"} {
-		client, route, http := nettest.FreePort(t), nettest.FreePort(t), nettest.FreePort(t)
+		client := nettest.FreePort(t)
+		route := nettest.FreePort(t)
+		http := nettest.FreePort(t)
 		s.client[name] = client
 		s.env = append(s.env, fmt.Sprintf("PORTS_%s=%d %d %d", strings.ReplaceAll(name, "-", "_"), client, route, http),
 			fmt.Sprintf("NATS_ROUTE_%d=nats://route:test-only@127.0.0.1:%d", i, route))
@@ -133,7 +135,10 @@ func (s *stage) do(commands []string) {
 func (s *stage) serve(name string, cmd *exec.Cmd) {
 	s.t.Helper()
 	log := must.Get(os.OpenFile(filepath.Join(s.root, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600))(s.t)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.root, s.env, log, log
+	cmd.Dir = s.root
+	cmd.Env = s.env
+	cmd.Stdout = log
+	cmd.Stderr = log
 	must.Do(s.t, cmd.Start())
 	s.running[name] = func() {
 		_ = cmd.Process.Kill() // bash has become the server

@@ -59,7 +59,12 @@ func Restore(ctx context.Context, nc *nats.Conn, cfg Config, log *slog.Logger) (
 	if err != nil {
 		return done, err
 	}
-	done = Restored{Manifest: r.Manifest, Present: []string{}, Forgotten: []string{}, Reopened: []string{}}
+	done = Restored{
+		Manifest:  r.Manifest,
+		Present:   []string{},
+		Forgotten: []string{},
+		Reopened:  []string{},
+	}
 	for _, s := range r.Streams {
 		if present[s.Name] {
 			done.Present = append(done.Present, s.Name)

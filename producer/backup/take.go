@@ -140,7 +140,12 @@ func (t *taking) take(ctx context.Context) error {
 		return fmt.Errorf("looking up this host's name: %w", err)
 	}
 	t.m = Manifest{
-		Format: Format, Wire: job.Version, Host: host, Server: t.nc.ConnectedServerVersion(), Began: time.Now().UTC(), Outcomes: []string{},
+		Format:   Format,
+		Wire:     job.Version,
+		Host:     host,
+		Server:   t.nc.ConnectedServerVersion(),
+		Began:    time.Now().UTC(),
+		Outcomes: []string{},
 	}
 	if t.m.Fleet, err = t.identify(ctx); err != nil {
 		return err
@@ -251,8 +256,14 @@ func (t *taking) snapshot(ctx context.Context, name string) (Stream, error) {
 		return Stream{}, fmt.Errorf("reading back %s: %w", path, err)
 	}
 	return Stream{
-		Name: name, File: fileOf(name), Bytes: found.bytes, SHA256: found.sha256, Messages: found.messages, Removed: found.removed(),
-		LastSeq: found.state.LastSeq, Config: config,
+		Name:     name,
+		File:     fileOf(name),
+		Bytes:    found.bytes,
+		SHA256:   found.sha256,
+		Messages: found.messages,
+		Removed:  found.removed(),
+		LastSeq:  found.state.LastSeq,
+		Config:   config,
 	}, nil
 }
 

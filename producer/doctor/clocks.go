@@ -150,7 +150,9 @@ func furthest(clocks []Clock, among func(a, b Clock) bool) (ahead, behind Clock,
 	for _, a := range clocks {
 		for _, b := range clocks {
 			if certain := a.Min - b.Max; among(a, b) && certain > by {
-				ahead, behind, by = a, b, certain
+				ahead = a
+				behind = b
+				by = certain
 			}
 		}
 	}
@@ -171,7 +173,9 @@ func agreed(clocks []Clock) string {
 			foreign = append(foreign, "; "+c.Name+"'s is within "+upTo(max(c.Max, -c.Min))+" of this machine's")
 			continue
 		}
-		own, minimum, maximum = append(own, c.Name), min(minimum, c.Min), max(maximum, c.Max)
+		own = append(own, c.Name)
+		minimum = min(minimum, c.Min)
+		maximum = max(maximum, c.Max)
 	}
 	last := len(own) - 1
 	text := strings.Join(own[:last], ", ") + " and " + own[last] + " are within " + upTo(maximum-minimum) + " of each other"

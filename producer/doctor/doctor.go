@@ -90,11 +90,21 @@ func fine(format string, args ...any) Finding {
 }
 
 func warn(code Code, format string, args ...any) Finding {
-	return Finding{Status: Warning, Code: code, Text: fmt.Sprintf(format, args...), Mend: code.mend()}
+	return Finding{
+		Status: Warning,
+		Code:   code,
+		Text:   fmt.Sprintf(format, args...),
+		Mend:   code.mend(),
+	}
 }
 
 func fault(code Code, format string, args ...any) Finding {
-	return Finding{Status: Fault, Code: code, Text: fmt.Sprintf(format, args...), Mend: code.mend()}
+	return Finding{
+		Status: Fault,
+		Code:   code,
+		Text:   fmt.Sprintf(format, args...),
+		Mend:   code.mend(),
+	}
 }
 
 // skipped stands for a check that cannot be made because another one, see, has found a

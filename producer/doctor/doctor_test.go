@@ -204,8 +204,12 @@ func mirrorScenarios() map[string]scenario {
 		}
 	}
 	well := mirror.Reached{Status: http.StatusOK, Mirror: true, TLS: "TLS 1.3", Expires: time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)}
-	sluggish, expiring, open := well, well, well
-	sluggish.Latency, expiring.Expires, open.TLS = 3*time.Second, time.Date(2026, 6, 4, 0, 0, 0, 0, time.UTC), ""
+	sluggish := well
+	expiring := well
+	open := well
+	sluggish.Latency = 3 * time.Second
+	expiring.Expires = time.Date(2026, 6, 4, 0, 0, 0, 0, time.UTC)
+	open.TLS = ""
 	return map[string]scenario{
 		"no permits": {doctor.MirrorNotAsked, doctor.Warning, func(t *testing.T) []doctor.Finding {
 			return run(t, doctor.Mirror{URL: "http://127.0.0.1:1", Redis: "redis://127.0.0.1:1", Limit: fast(), Log: jobstreamtest.Quiet()}.Check())

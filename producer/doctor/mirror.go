@@ -58,7 +58,12 @@ func (m Mirror) look(ctx context.Context) []Finding {
 	if why := m.standing(ctx); why != "" {
 		return []Finding{warn(MirrorNotAsked, "not asked: %s", why)}
 	}
-	cfg := mirror.Config{BaseURL: m.URL, Meter: limiter, Timeout: askFor, Log: m.Log}
+	cfg := mirror.Config{
+		BaseURL: m.URL,
+		Meter:   limiter,
+		Timeout: askFor,
+		Log:     m.Log,
+	}
 	client, err := mirror.New(cfg) //nolint:contextcheck // its breaker is nobody's request
 	if err != nil {
 		return []Finding{fault(MirrorUnreachable, "--mirror: %v", err)}

@@ -18,7 +18,10 @@ const usualPayload = 1 << 20
 // connectNATS opens a connection for one check. It logs nothing: the finding has the error.
 func connectNATS(ctx context.Context, address string, files jobstream.Files, wait time.Duration) (*nats.Conn, error) {
 	return jobstream.Connect(ctx, address, "producer-doctor", jobstream.ConnectConfig{
-		Wait: cmp.Or(wait, DefaultWait), Setting: "--connect-timeout", Log: slog.New(slog.DiscardHandler), Files: files,
+		Wait:    cmp.Or(wait, DefaultWait),
+		Setting: "--connect-timeout",
+		Log:     slog.New(slog.DiscardHandler),
+		Files:   files,
 	})
 }
 

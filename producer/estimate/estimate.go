@@ -140,10 +140,13 @@ func Of(in Input) (Estimate, error) {
 	}
 	s := in.sum()
 	e := Estimate{
-		Round: in.Round, Listed: Count{in.Listed, in.MinersFrom},
-		Jobs: Count{len(in.Miners), "miners that no rule fails before anything is loaded"},
-		Rate: 1 / in.Pace.Interval.Seconds(), RateFrom: in.Pace.From,
-		Processes: Count{in.Pace.Processes, "slots in the horizon"}, Last: in.Last,
+		Round:     in.Round,
+		Listed:    Count{in.Listed, in.MinersFrom},
+		Jobs:      Count{len(in.Miners), "miners that no rule fails before anything is loaded"},
+		Rate:      1 / in.Pace.Interval.Seconds(),
+		RateFrom:  in.Pace.From,
+		Processes: Count{in.Pace.Processes, "slots in the horizon"},
+		Last:      in.Last,
 	}
 	e.Cold = in.kind(s, s.kept+s.unkept, s.filesFrom)
 	e.Warm = in.kind(s, s.unkept, "all others are in the score cache")

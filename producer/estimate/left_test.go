@@ -18,7 +18,9 @@ func reading(granted int64) estimate.Reading {
 // granting is a meter of so many seconds in which a number of permits was granted
 // each, beginning at noon with a bucket that has granted before.
 func granting(perSecond ...int64) (*estimate.Meter, time.Time) {
-	m, granted, now := &estimate.Meter{}, int64(1000), noon
+	m := &estimate.Meter{}
+	granted := int64(1000)
+	now := noon
 	m.Read(reading(granted), now)
 	for _, n := range perSecond {
 		granted, now = granted+n, now.Add(time.Second)

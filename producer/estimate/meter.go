@@ -48,7 +48,9 @@ func (m *Meter) Read(r Reading, now time.Time) {
 	s := sample{now, r.Granted, r.Rests || m.last.Rests}
 	switch n := len(m.samples); {
 	case n == 0 || r.Granted < m.samples[n-1].granted: // the first reading, or the bucket began anew
-		m.base, m.samples, m.began = r.Granted, []sample{s}, false
+		m.base = r.Granted
+		m.samples = []sample{s}
+		m.began = false
 	case !m.began && r.Granted == m.base:
 		m.samples = []sample{s}
 	default:

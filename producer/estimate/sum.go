@@ -15,7 +15,9 @@ type sum struct {
 // request that several miners need is fetched once.
 func (in Input) sum() sum {
 	var s sum
-	measured, listed, shared := 0, 0, map[string]bool{}
+	measured := 0
+	listed := 0
+	shared := map[string]bool{}
 	for _, m := range in.Miners {
 		if m.Size == nil {
 			continue

@@ -58,10 +58,17 @@ func aRound() outcome.Result {
 	}
 	for i, title := range awkward {
 		p := scoring.PullRequestOutcome{EarnedScore: odd[i%len(odd)], CollateralScore: odd[(i+1)%len(odd)]}
-		p.Repository, p.Number, p.Title, p.State, p.Scored, p.CreatedAt = "acme/widgets", i+1, title, scoring.Open, true, asOf
+		p.Repository = "acme/widgets"
+		p.Number = i + 1
+		p.Title = title
+		p.State = scoring.Open
+		p.Scored = true
+		p.CreatedAt = asOf
 		p.BaseScore, p.Reasons.Base.Code = odd[(i+2)%len(odd)], scoring.BaseFromTokens
 		if i == 0 {
-			p.State, p.MergedAt, p.Label = scoring.Merged, asOf.Add(time.Hour), &label
+			p.State = scoring.Merged
+			p.MergedAt = asOf.Add(time.Hour)
+			p.Label = &label
 		}
 		busy.PullRequests = append(busy.PullRequests, p)
 	}
@@ -226,7 +233,11 @@ func (f failing) Write([]byte) (int, error) { return 0, f.err }
 // What is held does not grow with the round: of 10 MB no more than a
 // fraction is in memory at any time.
 func TestMemoryDoesNotGrowWithTheRound(t *testing.T) { //nolint:paralleltest // it measures the process
-	const miners, pulls, most = 32, 500, 4 << 20
+	const (
+		miners = 32
+		pulls  = 500
+		most   = 4 << 20
+	)
 	head := aRound()
 	miner := head.Outcome.Miners[1]
 	for len(miner.PullRequests) < pulls {

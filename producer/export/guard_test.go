@@ -22,7 +22,9 @@ import (
 func titled(t *testing.T, title string) string {
 	t.Helper()
 	var p scoring.PullRequestOutcome
-	p.Repository, p.Number, p.Title = "acme/widgets", 1, title
+	p.Repository = "acme/widgets"
+	p.Number = 1
+	p.Title = title
 	r := aRound()
 	r.Outcome = scoring.Outcome{AsOf: asOf, Rewards: []scoring.Reward{}, Miners: []scoring.MinerOutcome{
 		{UID: 5, Hotkey: "5F", GitHubID: "1005", PullRequests: []scoring.PullRequestOutcome{p}},
@@ -45,7 +47,9 @@ func cells(t *testing.T, text string, separator rune, quotes bool) (all []string
 		return strings.FieldsFunc(text, func(r rune) bool { return r == separator || r == '\n' || r == '\r' })
 	}
 	reader := csv.NewReader(strings.NewReader(strings.ReplaceAll(text, "\r", "\n")))
-	reader.Comma, reader.LazyQuotes, reader.FieldsPerRecord = separator, true, -1
+	reader.Comma = separator
+	reader.LazyQuotes = true
+	reader.FieldsPerRecord = -1
 	for {
 		record, err := reader.Read()
 		if err == io.EOF {

@@ -158,13 +158,33 @@ func (k *maker) rows(kind Kind, m *scoring.MinerOutcome, write func(any) error) 
 
 func (k *maker) miner(m *scoring.MinerOutcome) minerRow {
 	return minerRow{
-		heading: k.heading(Miners, m.UID), Hotkey: m.Hotkey, GitHubID: m.GitHubID, Failed: string(m.Failed), FromStored: m.FromStored,
-		FetchFailed: m.FetchFailed, IssuesFailed: m.IssuesFailed, IssuesIncomplete: m.IssuesIncomplete, Eligible: m.Eligible,
-		MergedPRs: m.TotalMergedPRs, OpenPRs: m.TotalOpenPRs, ClosedPRs: m.TotalClosedPRs, Repositories: m.UniqueRepositories,
-		Credibility: m.Credibility, BaseScore: m.BaseTotalScore, Score: m.TotalScore, Collateral: m.TotalCollateralScore,
-		TokenScore: m.TotalTokenScore, Nodes: m.TotalNodesScored, IssueEligible: m.IssueEligible, SolvedIssues: m.TotalSolvedIssues,
-		ValidIssues: m.TotalValidSolvedIssues, ClosedIssues: m.TotalClosedIssues, OpenIssues: m.TotalOpenIssues,
-		IssueCredibility: m.IssueCredibility, IssueScore: m.IssueDiscoveryScore, Reward: k.rewards[m.UID],
+		heading:          k.heading(Miners, m.UID),
+		Hotkey:           m.Hotkey,
+		GitHubID:         m.GitHubID,
+		Failed:           string(m.Failed),
+		FromStored:       m.FromStored,
+		FetchFailed:      m.FetchFailed,
+		IssuesFailed:     m.IssuesFailed,
+		IssuesIncomplete: m.IssuesIncomplete,
+		Eligible:         m.Eligible,
+		MergedPRs:        m.TotalMergedPRs,
+		OpenPRs:          m.TotalOpenPRs,
+		ClosedPRs:        m.TotalClosedPRs,
+		Repositories:     m.UniqueRepositories,
+		Credibility:      m.Credibility,
+		BaseScore:        m.BaseTotalScore,
+		Score:            m.TotalScore,
+		Collateral:       m.TotalCollateralScore,
+		TokenScore:       m.TotalTokenScore,
+		Nodes:            m.TotalNodesScored,
+		IssueEligible:    m.IssueEligible,
+		SolvedIssues:     m.TotalSolvedIssues,
+		ValidIssues:      m.TotalValidSolvedIssues,
+		ClosedIssues:     m.TotalClosedIssues,
+		OpenIssues:       m.TotalOpenIssues,
+		IssueCredibility: m.IssueCredibility,
+		IssueScore:       m.IssueDiscoveryScore,
+		Reward:           k.rewards[m.UID],
 	}
 }
 
@@ -180,12 +200,29 @@ func (k *maker) pulls(m *scoring.MinerOutcome, write func(any) error) error {
 	for i := range m.PullRequests {
 		p := &m.PullRequests[i]
 		row := pullRow{
-			heading: k.heading(Pulls, m.UID), Repository: p.Repository, Number: p.Number, Title: p.Title, State: string(p.State),
-			CreatedAt: instant(p.CreatedAt), MergedAt: instant(p.MergedAt), Reason: string(p.Reasons.Base.Code), Scored: p.Scored,
-			BaseScore: p.BaseScore, TokenScore: p.TokenScore, StructuralCount: p.StructuralCount, StructuralScore: p.StructuralScore,
-			LeafCount: p.LeafCount, LeafScore: p.LeafScore, Nodes: p.TotalNodesScored, IssueFactor: p.IssueMultiplier,
-			LabelFactor: p.LabelMultiplier, DecayFactor: p.TimeDecayMultiplier, ReviewFactor: p.ReviewQualityMultiplier,
-			SpamFactor: p.OpenPRSpamMultiplier, Earned: p.EarnedScore, Collateral: p.CollateralScore,
+			heading:         k.heading(Pulls, m.UID),
+			Repository:      p.Repository,
+			Number:          p.Number,
+			Title:           p.Title,
+			State:           string(p.State),
+			CreatedAt:       instant(p.CreatedAt),
+			MergedAt:        instant(p.MergedAt),
+			Reason:          string(p.Reasons.Base.Code),
+			Scored:          p.Scored,
+			BaseScore:       p.BaseScore,
+			TokenScore:      p.TokenScore,
+			StructuralCount: p.StructuralCount,
+			StructuralScore: p.StructuralScore,
+			LeafCount:       p.LeafCount,
+			LeafScore:       p.LeafScore,
+			Nodes:           p.TotalNodesScored,
+			IssueFactor:     p.IssueMultiplier,
+			LabelFactor:     p.LabelMultiplier,
+			DecayFactor:     p.TimeDecayMultiplier,
+			ReviewFactor:    p.ReviewQualityMultiplier,
+			SpamFactor:      p.OpenPRSpamMultiplier,
+			Earned:          p.EarnedScore,
+			Collateral:      p.CollateralScore,
 		}
 		if p.Label != nil {
 			row.Label = *p.Label
@@ -196,7 +233,11 @@ func (k *maker) pulls(m *scoring.MinerOutcome, write func(any) error) error {
 	}
 	for _, d := range m.Dropped {
 		err := write(pullRow{
-			heading: k.heading(Pulls, m.UID), Repository: d.Repository, Number: d.Number, State: string(d.State), Dropped: string(d.Reason.Code),
+			heading:    k.heading(Pulls, m.UID),
+			Repository: d.Repository,
+			Number:     d.Number,
+			State:      string(d.State),
+			Dropped:    string(d.Reason.Code),
 		})
 		if err != nil {
 			return err
@@ -218,11 +259,17 @@ func (k *maker) issues(m *scoring.MinerOutcome, write func(any) error) error {
 	for i := range m.Issues {
 		issue := &m.Issues[i]
 		row := issueRow{
-			heading: k.heading(Issues, m.UID), Repository: issue.Repository, Number: issue.Number, PullRequest: issue.PullRequest,
-			Classification: string(issue.Classification), Reason: string(issue.Reason.Code),
+			heading:        k.heading(Issues, m.UID),
+			Repository:     issue.Repository,
+			Number:         issue.Number,
+			PullRequest:    issue.PullRequest,
+			Classification: string(issue.Classification),
+			Reason:         string(issue.Reason.Code),
 		}
 		if s := scored[name{issue.Repository, issue.Number}]; s != nil {
-			row.BaseScore, row.LabelFactor, row.DecayFactor = s.BaseScore, s.LabelMultiplier, s.TimeDecayMultiplier
+			row.BaseScore = s.BaseScore
+			row.LabelFactor = s.LabelMultiplier
+			row.DecayFactor = s.TimeDecayMultiplier
 			row.ReviewFactor, row.CredibilityFactor = s.ReviewQualityMultiplier, s.CredibilityMultiplier
 			row.SpamFactor, row.Earned = s.OpenSpamMultiplier, s.EarnedScore
 		}

@@ -113,7 +113,12 @@ func (c Config) acquire(ctx context.Context, round, name string) (_ *hold, befor
 			revision, err = c.Bus.Holders.Set(ctx, round, me, revision)
 			if err == nil {
 				crash.At(crash.RoundHeld)
-				return &hold{bus: c.Bus, round: round, me: me, revision: revision}, other, nil
+				return &hold{
+					bus:      c.Bus,
+					round:    round,
+					me:       me,
+					revision: revision,
+				}, other, nil
 			}
 			if !errors.Is(err, jobstream.ErrConflict) {
 				return nil, other, err

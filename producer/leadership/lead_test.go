@@ -19,7 +19,9 @@ func TestOneProducerLeads(t *testing.T) {
 	b := setup(t)
 	ctx := deadline(t)
 	first, stopFirst := context.WithCancel(ctx)
-	leads, said, ends := make(chan string, 2), &telemetrytest.Log{}, make(chan error, 2)
+	leads := make(chan string, 2)
+	said := &telemetrytest.Log{}
+	ends := make(chan error, 2)
 	go func() {
 		ends <- leadership.Lead(first, b.leading("first"), job.Schedule, func(ctx context.Context, follows string) error {
 			leads <- "first after " + follows

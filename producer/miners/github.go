@@ -67,7 +67,9 @@ type GitHub struct {
 // NewGitHub returns a client; Close ends it.
 func NewGitHub(cfg Config) (*GitHub, error) {
 	cfg.BaseURL = cmp.Or(cfg.BaseURL, DefaultGitHub)
-	cfg.Rate, cfg.Concurrency, cfg.Tries = cmp.Or(cfg.Rate, 8), cmp.Or(cfg.Concurrency, 8), cmp.Or(cfg.Tries, 3)
+	cfg.Rate = cmp.Or(cfg.Rate, 8)
+	cfg.Concurrency = cmp.Or(cfg.Concurrency, 8)
+	cfg.Tries = cmp.Or(cfg.Tries, 3)
 	cfg.Timeout, cfg.Backoff = cmp.Or(cfg.Timeout, 15*time.Second), cmp.Or(cfg.Backoff, 2*time.Second)
 	cfg.Patience = cmp.Or(cfg.Patience, 5*time.Minute)
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
@@ -87,7 +89,9 @@ func NewGitHub(cfg Config) (*GitHub, error) {
 	transport = transport.Clone()
 	transport.MaxIdleConnsPerHost = cfg.Concurrency
 	return &GitHub{
-		cfg: cfg, user: base.JoinPath("user").String(), pace: rate.NewLimiter(rate.Limit(cfg.Rate), 1),
+		cfg:  cfg,
+		user: base.JoinPath("user").String(),
+		pace: rate.NewLimiter(rate.Limit(cfg.Rate), 1),
 		client: &http.Client{
 			Transport: transport, Timeout: cfg.Timeout,
 			// A token is for the host that it is meant for.

@@ -107,7 +107,9 @@ func ask(uid int, token string) miners.LookUp {
 func TestWhatGitHubSays(t *testing.T) {
 	t.Parallel()
 	g := newGitHub(t)
-	known, refused, unreachable := miners.Identity{State: miners.Known, GitHubID: "77"}, miners.Identity{State: miners.Refused}, miners.Identity{}
+	known := miners.Identity{State: miners.Known, GitHubID: "77"}
+	refused := miners.Identity{State: miners.Refused}
+	unreachable := miners.Identity{}
 	limit := func(status int, header map[string]string, message string) answer {
 		return answer{status: status, header: header, body: fmt.Sprintf(`{"message": %q}`, message)}
 	}
@@ -189,7 +191,9 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	t.Parallel()
 	g := newGitHub(t)
 	pause := answer{status: 429, header: map[string]string{"Retry-After": "1"}}
-	g.answers["told"], g.answers["gives up"], g.answers["other"] = []answer{pause, ok("1")}, []answer{pause}, []answer{ok("2")}
+	g.answers["told"] = []answer{pause, ok("1")}
+	g.answers["gives up"] = []answer{pause}
+	g.answers["other"] = []answer{ok("2")}
 	got, err := g.client(t, nil).Ask(t.Context(), []miners.LookUp{ask(1, "told")})
 	if err != nil || got[1].GitHubID != "1" {
 		t.Fatalf("got %v, %v; want it known", got, err)

@@ -21,7 +21,12 @@ func keep(ask LookUp, identity Identity, salt []byte, now time.Time) (job.Identi
 		return job.Identity{}, false
 	}
 	return job.Identity{
-		UID: ask.UID, Hotkey: ask.Hotkey, GitHubID: identity.GitHubID, At: now.UTC(), Salt: salt, Proof: proof(ask, salt),
+		UID:      ask.UID,
+		Hotkey:   ask.Hotkey,
+		GitHubID: identity.GitHubID,
+		At:       now.UTC(),
+		Salt:     salt,
+		Proof:    proof(ask, salt),
 	}, true
 }
 

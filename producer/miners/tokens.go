@@ -90,7 +90,9 @@ func parseStored(data []byte) (s Stored, wrong string) {
 	case !text(entry.Token, &token):
 		return s, "pat: want a text"
 	}
-	s.UID, s.Token, s.GitHubID = int(uid), NewSecret(token), githubID(entry.GitHubID)
+	s.UID = int(uid)
+	s.Token = NewSecret(token)
+	s.GitHubID = githubID(entry.GitHubID)
 	return s, ""
 }
 

@@ -31,8 +31,12 @@ func AllIssuesOf(m job.Manifest) *AllIssues {
 		return nil
 	}
 	all := &AllIssues{
-		Unused: m.AllIssues.Unused, GeneratedAt: m.AllIssues.GeneratedAt, Requests: m.AllIssues.Requests,
-		Rows: m.AllIssues.Rows, Unreadable: m.AllIssues.Unreadable, Malformed: m.AllIssues.Malformed,
+		Unused:      m.AllIssues.Unused,
+		GeneratedAt: m.AllIssues.GeneratedAt,
+		Requests:    m.AllIssues.Requests,
+		Rows:        m.AllIssues.Rows,
+		Unreadable:  m.AllIssues.Unreadable,
+		Malformed:   m.AllIssues.Malformed,
 	}
 	for _, j := range m.Jobs() {
 		if known, ok := m.Issues(j); ok {

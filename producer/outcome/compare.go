@@ -37,7 +37,12 @@ func (f Figures) changed() bool { return f.Old != f.New } // any difference is o
 // Compare lists the miners whose score or reward a revision changed, or whose
 // state it did, with the reason.
 func Compare(before, after Result) Comparison {
-	c := Comparison{Round: after.Round, From: before.Revision, To: after.Revision, Changes: []Change{}}
+	c := Comparison{
+		Round:   after.Round,
+		From:    before.Revision,
+		To:      after.Revision,
+		Changes: []Change{},
+	}
 	was, is := statesOf(before), statesOf(after)
 	old := minersOf(before)
 	for i := range after.Outcome.Miners {

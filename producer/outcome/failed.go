@@ -92,8 +92,13 @@ func ReadFailures(ctx context.Context, bus *jobstream.Bus, m job.Manifest, concl
 	}
 	for _, letter := range DeadLetters(records, letters) {
 		failures.Ended = append(failures.Ended, Failed{
-			UID: letter.UID, Class: letter.Class, Error: letter.Error, Attempts: letter.Attempts, Worker: letter.Worker,
-			Trace: letter.Trace, Replay: letter.Replay,
+			UID:      letter.UID,
+			Class:    letter.Class,
+			Error:    letter.Error,
+			Attempts: letter.Attempts,
+			Worker:   letter.Worker,
+			Trace:    letter.Trace,
+			Replay:   letter.Replay,
 		})
 	}
 	addUnknown(&failures, m, records)
@@ -125,14 +130,24 @@ func addUnknown(f *Failures, m job.Manifest, records map[int]job.Record) {
 			continue
 		}
 		f.Ended = append(f.Ended, Failed{
-			UID: miner.UID, Class: ClassIdentity, Error: unknownIdentity(&miner, m.AsOf).String(), Trace: record.Trace, Replay: record.Replay,
+			UID:    miner.UID,
+			Class:  ClassIdentity,
+			Error:  unknownIdentity(&miner, m.AsOf).String(),
+			Trace:  record.Trace,
+			Replay: record.Replay,
 		})
 	}
 }
 
 // lacking says what a degraded evaluation lacks.
 func lacking(ctx context.Context, bus *jobstream.Bus, r job.Record) (Failed, error) {
-	f := Failed{UID: r.UID, Class: ClassDegraded, Attempts: r.Failures + 1, Trace: r.Trace, Replay: r.Replay}
+	f := Failed{
+		UID:      r.UID,
+		Class:    ClassDegraded,
+		Attempts: r.Failures + 1,
+		Trace:    r.Trace,
+		Replay:   r.Replay,
+	}
 	evaluation, err := bus.Evaluations.Load(ctx, r.Evaluation)
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):

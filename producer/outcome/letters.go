@@ -35,10 +35,17 @@ func DeadLetters(records map[int]job.Record, letters []job.DeadLetter) []job.Dea
 // DeadLetter tells of a failed job what its record knows.
 func DeadLetter(r job.Record) job.DeadLetter {
 	letter := job.DeadLetter{
-		Version: job.Version, Round: r.Round, UID: r.UID, Replay: r.Replay, Attempts: r.Deliveries, Trace: r.Trace,
+		Version:  job.Version,
+		Round:    r.Round,
+		UID:      r.UID,
+		Replay:   r.Replay,
+		Attempts: r.Deliveries,
+		Trace:    r.Trace,
 	}
 	if r.Failure != nil {
-		letter.Class, letter.Error, letter.At = r.Failure.Class, r.Failure.Error, r.Failure.At
+		letter.Class = r.Failure.Class
+		letter.Error = r.Failure.Error
+		letter.At = r.Failure.At
 	}
 	if r.Claim != nil {
 		letter.Worker = r.Claim.Worker

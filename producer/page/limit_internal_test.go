@@ -25,17 +25,26 @@ func busy() ratelimit.State {
 // The page of each state that an egress can be in; every line fits a terminal.
 func TestLimitPage(t *testing.T) {
 	t.Parallel()
-	held, cooling, fresh := busy(), busy(), busy()
-	held.Hold, held.NextIn, held.LastGrant = 4*time.Minute+12*time.Second, 4*time.Minute+12*time.Second, 9*time.Second
+	held := busy()
+	cooling := busy()
+	fresh := busy()
+	held.Hold = 4*time.Minute + 12*time.Second
+	held.NextIn = 4*time.Minute + 12*time.Second
+	held.LastGrant = 9 * time.Second
 	cooling.CoolDown, cooling.NextIn = 30*time.Second, 30*time.Second
-	fresh.Age, fresh.Granted, fresh.Use, fresh.RunID = 8*time.Second, 0, make([]int64, 29), ""
+	fresh.Age = 8 * time.Second
+	fresh.Granted = 0
+	fresh.Use = make([]int64, 29)
+	fresh.RunID = ""
 	for name, state := range map[string]ratelimit.State{
 		"busy": busy(), "held": held, "cooling": cooling, "fresh": fresh,
 	} {
 		goldenPage(t, "limit/"+name, "Bucket", view.BucketOf(state), func(w io.Writer, b view.Bucket) error { return Bucket(w, b, "") })
 	}
 	other, gone := held, busy()
-	other.Egress, gone.Egress, gone.LastGrant = "stranger", "old-name", 72*time.Hour
+	other.Egress = "stranger"
+	gone.Egress = "old-name"
+	gone.LastGrant = 72 * time.Hour
 	all := []ratelimit.State{busy(), cooling, gone, other}
 	all[1].Egress = "eu-2"
 	declared := job.Egresses{Names: []string{"eu-1", "eu-2"}, By: "p"}

@@ -162,14 +162,18 @@ func (m moment) lines(width int) []string {
 // fill puts items behind a head. An item that does not fit moves to the next line; only an
 // item that is longer than a line is broken between its words.
 func fill(head string, items []string, width int) []string {
-	lines, line, empty := []string(nil), head, true
+	lines := []string(nil)
+	line := head
+	empty := true
 	add := func(word string) {
 		room := width - terminal.Columns(line)
 		if !empty {
 			room--
 		}
 		if terminal.Columns(word) > room && !empty {
-			lines, line, empty = append(lines, line), strings.Repeat(" ", headWidth), true
+			lines = append(lines, line)
+			line = strings.Repeat(" ", headWidth)
+			empty = true
 			room = width - headWidth
 		}
 		if !empty {

@@ -77,7 +77,9 @@ func TestViewShowsTheRound(t *testing.T) {
 func TestViewFitsEveryWidth(t *testing.T) {
 	t.Parallel()
 	retried := runningMoment()
-	retried.Progress.Planned, retried.Progress.Done, retried.Progress.Retrying = 256, 244, 1
+	retried.Progress.Planned = 256
+	retried.Progress.Done = 244
+	retried.Progress.Retrying = 1
 	retried.Progress.Degraded = 12
 	plain := strings.Fields(crowded().line())
 	for name, m := range map[string]moment{"usual": runningMoment(), "retried": retried, "crowded": crowded()} {
@@ -129,17 +131,25 @@ func TestViewShowsWhyTheRoundStands(t *testing.T) {
 		},
 		"a mirror that is away": {
 			func(m *moment) {
-				m.Progress.Stalled, m.Progress.Stall, m.Progress.Asked = 3, "connection refused", m.Now.Add(7*time.Second)
+				m.Progress.Stalled = 3
+				m.Progress.Stall = "connection refused"
+				m.Progress.Asked = m.Now.Add(7 * time.Second)
 			},
 			[]string{"about 01:47 left", "the mirror does not answer (connection refused): 3 of 3 running jobs wait, and it is asked again in 00:07"},
 		},
 		"a mirror that is away for some": {
-			func(m *moment) { m.Progress.Stalled, m.Progress.Stall, m.Progress.Asked = 1, "refused", m.Now },
+			func(m *moment) {
+				m.Progress.Stalled = 1
+				m.Progress.Stall = "refused"
+				m.Progress.Asked = m.Now
+			},
 			[]string{"about 01:40 left", "the mirror does not answer (refused): 1 of 3 running jobs wait, and it is asked again now"},
 		},
 		"a retry": {
 			func(m *moment) {
-				m.Progress.Retrying, m.Progress.Trouble, m.Progress.NextRetry = 2, "status 502", m.Now.Add(8*time.Second)
+				m.Progress.Retrying = 2
+				m.Progress.Trouble = "status 502"
+				m.Progress.NextRetry = m.Now.Add(8 * time.Second)
 				m.Progress.Work = estimate.Work{Untold: 3, Known: true, LastRetry: m.Now.Add(3 * time.Minute)}
 			},
 			[]string{"about 03:00 left", "8 queued (2 to retry)", "note the next retry is due in 00:08; it failed with: status 502"},

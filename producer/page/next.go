@@ -50,7 +50,9 @@ func bestOf(result outcome.Result) (uid int, found bool) {
 	best := 0.0
 	for _, m := range result.Outcome.Miners {
 		if m.TotalScore > best {
-			uid, best, found = m.UID, m.TotalScore, true
+			uid = m.UID
+			best = m.TotalScore
+			found = true
 		}
 	}
 	return uid, found

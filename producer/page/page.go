@@ -88,7 +88,9 @@ func (p *page) linef(format string, args ...any) {
 			end = max(len(begin), 1)
 		}
 		p.out = append(p.out, margin+text[:end]+"\n"...)
-		text, room, margin = text[end:], p.width-further, strings.Repeat(" ", further)
+		text = text[end:]
+		room = p.width - further
+		margin = strings.Repeat(" ", further)
 	}
 	p.out = append(p.out, margin+text...)
 	p.blank()
@@ -112,7 +114,9 @@ func (p *page) hangf(head, format string, args ...any) {
 // have room on a narrow terminal.
 func (p *page) words(begin string, hanging int, text string) {
 	hanging, begin = min(hanging, p.width/2), terminal.Clean(begin)
-	margin, start, at := strings.Repeat(" ", hanging), terminal.Columns(begin), 0
+	margin := strings.Repeat(" ", hanging)
+	start := terminal.Columns(begin)
+	at := 0
 	for word := range strings.FieldsSeq(terminal.Clean(text)) {
 		length := terminal.Columns(word)
 		switch {

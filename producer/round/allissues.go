@@ -25,7 +25,11 @@ func (r *Runner) withIssues(ctx context.Context, m job.Manifest) (job.Manifest, 
 		return m, fmt.Errorf("registry of round %s: %w", m.Round, err)
 	}
 	all, err := openissues.Ask(ctx, openissues.Question{
-		Mirror: r.cfg.Mirror, Manifest: m, Registry: registry, Bytes: r.cfg.AllIssues, Log: r.cfg.Log,
+		Mirror:   r.cfg.Mirror,
+		Manifest: m,
+		Registry: registry,
+		Bytes:    r.cfg.AllIssues,
+		Log:      r.cfg.Log,
 	})
 	if err != nil {
 		return m, err

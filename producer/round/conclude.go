@@ -125,7 +125,11 @@ func (w *work) conclude(ctx context.Context, e evidence) (outcome.Result, error)
 	}
 	result.Requests += result.LookUps
 	input := scoring.RoundInput{
-		AsOf: w.m.AsOf, Miners: w.m.Miners, Registry: w.registry, Maintainers: maintainers.Found, Stored: w.stored,
+		AsOf:        w.m.AsOf,
+		Miners:      w.m.Miners,
+		Registry:    w.registry,
+		Maintainers: maintainers.Found,
+		Stored:      w.stored,
 		Evaluations: make(map[int]scoring.Evaluation, len(e.evaluations)),
 	}
 	for uid := range e.evaluations {
@@ -209,12 +213,27 @@ func (w *work) store(ctx context.Context, result outcome.Result) (outcome.Result
 func (w *work) newResult(e evidence) outcome.Result {
 	p, m := e.progress(), w.m
 	result := outcome.Result{
-		Version: job.Version, Round: m.Round, Revision: w.replay.Number + 1, AsOf: m.AsOf, Due: m.Due, Mirror: m.Mirror,
-		Unloadable: m.Unloadable, Planned: p.Planned, Done: p.Done, Failed: p.Failed, Requests: p.Requests,
-		Manifest: m.SHA256, Plan: w.replay.SHA256,
-		Notes: notesOf(m.Manifest), Replayed: w.replay.UIDs, Mended: w.m.past.mended,
-		Degraded: []outcome.Degraded{}, Malformed: []outcome.Malformed{},
-		UnknownIdentities: []outcome.UnknownIdentity{}, StandIns: []outcome.StandIn{}, DeadLetters: outcome.DeadLetters(e.records, e.letters),
+		Version:           job.Version,
+		Round:             m.Round,
+		Revision:          w.replay.Number + 1,
+		AsOf:              m.AsOf,
+		Due:               m.Due,
+		Mirror:            m.Mirror,
+		Unloadable:        m.Unloadable,
+		Planned:           p.Planned,
+		Done:              p.Done,
+		Failed:            p.Failed,
+		Requests:          p.Requests,
+		Manifest:          m.SHA256,
+		Plan:              w.replay.SHA256,
+		Notes:             notesOf(m.Manifest),
+		Replayed:          w.replay.UIDs,
+		Mended:            w.m.past.mended,
+		Degraded:          []outcome.Degraded{},
+		Malformed:         []outcome.Malformed{},
+		UnknownIdentities: []outcome.UnknownIdentity{},
+		StandIns:          []outcome.StandIn{},
+		DeadLetters:       outcome.DeadLetters(e.records, e.letters),
 	}
 	for _, record := range e.records {
 		result.Retries += record.Retries()

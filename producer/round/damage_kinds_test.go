@@ -39,7 +39,11 @@ func damages() map[string]damaging {
 		return key(func(m job.Manifest) string { return name(m.Round) })
 	}
 	outcome := key(func(m job.Manifest) string { return job.OutcomeKey(m.Round, 1) })
-	const records, evaluations, rounds = job.BucketRecords, job.BucketEvaluation, job.BucketRounds
+	const (
+		records     = job.BucketRecords
+		evaluations = job.BucketEvaluation
+		rounds      = job.BucketRounds
+	)
 	return map[string]damaging{
 		"a record gone":              {gone(records, record), "put back"},
 		"a record unreadable":        {unreadable(records, record), "record that cannot be read: replaced"},

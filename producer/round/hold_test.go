@@ -58,7 +58,9 @@ func TestASecondProducerStandsBy(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	g := b.gate(t)
 	m := b.plan(t, four()...)
-	ctx, ends, said := deadline(t), make(chan end, 2), &telemetrytest.Log{}
+	ctx := deadline(t)
+	ends := make(chan end, 2)
+	said := &telemetrytest.Log{}
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) { c.Name = "the-first" }).Start(ctx, m)
 		ends <- end{result, err}
@@ -127,7 +129,9 @@ func TestAProducerThatWasTakenOverStandsBy(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	g := b.gate(t)
 	m := b.plan(t, four()...)
-	ctx, ends, said := deadline(t), make(chan end, 1), &telemetrytest.Log{}
+	ctx := deadline(t)
+	ends := make(chan end, 1)
+	said := &telemetrytest.Log{}
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) {
 			c.Takeover, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
@@ -158,10 +162,14 @@ func TestAMissingSignOfLifeIsNoTakeover(t *testing.T) {
 	bus, _ := jobstreamtest.Open(t, relay.URL(), jobstream.Config{Timeout: 200 * time.Millisecond})
 	g := b.gate(t)
 	m := b.plan(t, four()...)
-	ctx, ends, said := deadline(t), make(chan end, 1), &telemetrytest.Log{}
+	ctx := deadline(t)
+	ends := make(chan end, 1)
+	said := &telemetrytest.Log{}
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) {
-			c.Bus, c.Takeover, c.Log = bus, 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))
+			c.Bus = bus
+			c.Takeover = 500 * time.Millisecond
+			c.Log = slog.New(slog.NewTextHandler(said, nil))
 		}).Start(ctx, m)
 		ends <- end{result, err}
 	}()
@@ -190,7 +198,9 @@ func TestWhatWasMendedOutlivesALostHold(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	g := b.gate(t)
 	m := b.plan(t, four()...)
-	ctx, ends, said := deadline(t), make(chan end, 1), &telemetrytest.Log{}
+	ctx := deadline(t)
+	ends := make(chan end, 1)
+	said := &telemetrytest.Log{}
 	go func() {
 		result, err := b.runner(t, func(c *round.Config) {
 			c.Takeover, c.Log = 500*time.Millisecond, slog.New(slog.NewTextHandler(said, nil))

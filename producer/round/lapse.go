@@ -43,7 +43,13 @@ type sign struct {
 }
 
 func signOf(r job.Record) sign {
-	s := sign{phase: r.Phase, replay: r.Replay, deliveries: r.Deliveries, failures: r.Failures, lapses: r.Lapses}
+	s := sign{
+		phase:      r.Phase,
+		replay:     r.Replay,
+		deliveries: r.Deliveries,
+		failures:   r.Failures,
+		lapses:     r.Lapses,
+	}
 	if r.Claim != nil {
 		s.claim, s.beat = r.Claim.ID, r.Claim.Beat
 	}

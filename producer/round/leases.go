@@ -43,7 +43,12 @@ type keeper struct {
 // server keeps a dead worker's job for an hour. Here only what the record shows decides.
 func (r *Runner) keepLeases(ctx context.Context, round string, jobs []job.Job) ([]outcome.Mended, error) {
 	lease := r.cfg.Bus.AckWait()
-	k := keeper{Runner: r, round: round, lives: newLives(jobs, lease), workers: newAttendance(lease, time.Now())}
+	k := keeper{
+		Runner:  r,
+		round:   round,
+		lives:   newLives(jobs, lease),
+		workers: newAttendance(lease, time.Now()),
+	}
 	changes, err := r.cfg.Bus.Records.Watch(ctx, round)
 	if err != nil {
 		return nil, fmt.Errorf("watching the records for signs of life: %w", err)

@@ -163,7 +163,11 @@ func TestAWorkerThatComesBackTooLateChangesNothing(t *testing.T) {
 		started <- struct{}{}
 		<-release // it does not heed its context
 		return job.Evaluation{Requests: 100}, nil
-	}, func(c *lease.Config) { c.Worker, c.Bus, c.Slots = "cut off", cut, 1 })
+	}, func(c *lease.Config) {
+		c.Worker = "cut off"
+		c.Bus = cut
+		c.Slots = 1
+	})
 	must.Receive(deadline(t), t, started, "the job's start")
 	relay.Hold(nettest.Up, nettest.Down)
 	b.work(t, always, func(c *lease.Config) { c.Worker = "other" })

@@ -79,12 +79,16 @@ func must(r job.Record, err error) job.Record {
 func (s *simulation) step() {
 	s.now = s.now.Add(simInterval)
 	if !s.cools.IsZero() && !s.now.Before(s.cools) {
-		s.cools, s.cooled, s.rests = time.Time{}, s.now, s.now.Add(30*time.Second)
+		s.cools = time.Time{}
+		s.cooled = s.now
+		s.rests = s.now.Add(30 * time.Second)
 	}
 	for _, one := range s.jobs {
 		if !one.running && !one.record.Phase.Ended() && !s.now.Before(one.again) && s.busy < s.slots {
 			s.busy++
-			one.running, one.made, one.beat = true, 0, s.now.Add(simBeat)
+			one.running = true
+			one.made = 0
+			one.beat = s.now.Add(simBeat)
 			s.tell(one, must(one.record.Claimed(job.Claim{ID: fmt.Sprint(one.uid, one.record.Deliveries), Delivery: uint64(one.record.Deliveries + 1)})))
 		}
 	}
@@ -122,7 +126,9 @@ func (s *simulation) request() {
 	case one.failAt:
 		wait := 2 * time.Second
 		s.busy--
-		one.running, one.again, one.failAt = false, s.now.Add(wait), 0
+		one.running = false
+		one.again = s.now.Add(wait)
+		one.failAt = 0
 		s.tell(one, must(one.record.FailedAttempt(id, job.Spent{Requests: one.made, Left: one.size - one.made + 1},
 			job.Failure{Class: job.Transient, Error: "502", Delay: wait})))
 		one.size = estimate.LookUps + one.record.Left // the cache has the rest

@@ -61,7 +61,9 @@ func (w *work) lookUp(ctx context.Context, kept map[string][]scoring.Maintainer)
 		asking, cancel = context.WithDeadlineCause(asking, lastLookUp(w.overdueAt, time.Now(), w.cfg.MaintainerGrace), errOverdue)
 		defer cancel()
 	}
-	found.Found, partly, failed = map[string][]scoring.Maintainer{}, map[string][]scoring.Maintainer{}, []job.Missing{}
+	found.Found = map[string][]scoring.Maintainer{}
+	partly = map[string][]scoring.Maintainer{}
+	failed = []job.Missing{}
 	for _, repository := range w.registry.Repositories {
 		name := repository.Name
 		if _, known := kept[name]; known || repository.MaintainerCut == 0 {

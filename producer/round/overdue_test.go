@@ -43,7 +43,9 @@ func TestAnOverdueRoundIsConcludedWithWhatThereIs(t *testing.T) {
 		}
 		return evaluated(j, float64(10*j.UID)), nil
 	})
-	ctx, runner, first := deadline(t), b.runner(t), b.plan(t, four()...)
+	ctx := deadline(t)
+	runner := b.runner(t)
+	first := b.plan(t, four()...)
 	good, err := runner.Start(ctx, first)
 	must.Do(t, err)
 

@@ -57,8 +57,15 @@ func Plan(id string, in Inputs, now time.Time) (job.Manifest, error) {
 		return job.Manifest{}, fmt.Errorf("%w: %w", ErrInput, wrong)
 	}
 	return job.Manifest{
-		Version: job.Version, Round: id, AsOf: in.AsOf.UTC(), PlannedAt: now.UTC(), Mirror: in.Mirror,
-		Miners: miners, Registry: in.Registry.Data, Languages: in.Languages.Data, Tokens: in.Tokens.Data,
+		Version:    job.Version,
+		Round:      id,
+		AsOf:       in.AsOf.UTC(),
+		PlannedAt:  now.UTC(),
+		Mirror:     in.Mirror,
+		Miners:     miners,
+		Registry:   in.Registry.Data,
+		Languages:  in.Languages.Data,
+		Tokens:     in.Tokens.Data,
 		Unloadable: in.Unloadable,
 	}, nil
 }

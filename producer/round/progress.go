@@ -119,8 +119,14 @@ func (c *counts) add(r job.Record, n int) {
 func (t *tally) progress() Progress {
 	c := t.counts
 	p := Progress{
-		Planned: len(t.wanted), Queued: c.queued, Running: c.running, Done: c.done, Failed: c.failed,
-		Degraded: c.degraded, Retrying: c.retrying, Requests: c.requests,
+		Planned:  len(t.wanted),
+		Queued:   c.queued,
+		Running:  c.running,
+		Done:     c.done,
+		Failed:   c.failed,
+		Degraded: c.degraded,
+		Retrying: c.retrying,
+		Requests: c.requests,
 	}
 	mean := 0
 	if c.known > 0 {

@@ -89,7 +89,9 @@ func TestNothingIsKnownBeforeTheFirstList(t *testing.T) {
 
 func TestARoundEndsWithItsLastRecord(t *testing.T) {
 	t.Parallel()
-	done, failed, running := job.Record{Phase: job.Done}, job.Record{Phase: job.Failed}, job.Record{Phase: job.Running, Claim: &job.Claim{}}
+	done := job.Record{Phase: job.Done}
+	failed := job.Record{Phase: job.Failed}
+	running := job.Record{Phase: job.Running, Claim: &job.Claim{}}
 	for _, c := range []struct {
 		name string
 		t    *tally

@@ -133,7 +133,11 @@ func (r *Runner) audit(ctx context.Context, round string) {
 func audited(ctx context.Context, held job.Inventory) {
 	a := audit.Of(held)
 	telemetry.Audited(ctx, telemetry.Audit{
-		Planned: a.Planned, Done: a.Done, Failed: a.Failed, Outstanding: a.Outstanding, Discrepancies: a.Harmful(),
+		Planned:       a.Planned,
+		Done:          a.Done,
+		Failed:        a.Failed,
+		Outstanding:   a.Outstanding,
+		Discrepancies: a.Harmful(),
 	})
 }
 
@@ -274,7 +278,11 @@ func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
 		return "message of an ended job: removed", r.cfg.Bus.Queue.Discard(ctx, s)
 	case usedUp(record, s):
 		err := r.exhausted(ctx, jobstream.Exhausted{
-			Round: s.Round, UID: s.UID, Replay: s.Replay, Sequence: s.Sequence, Deliveries: record.Claim.Delivery,
+			Round:      s.Round,
+			UID:        s.UID,
+			Replay:     s.Replay,
+			Sequence:   s.Sequence,
+			Deliveries: record.Claim.Delivery,
 		})
 		if err != nil {
 			return "", err

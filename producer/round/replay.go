@@ -54,7 +54,13 @@ func (r *Runner) Replay(ctx context.Context, round string, s outcome.Selection) 
 			return outcome.Result{}, err
 		}
 		still, others := unchanged(asked, now.Ended)
-		replay := job.Replay{Round: round, Number: latest.Revision, UIDs: []int{}, By: r.cfg.Name, At: time.Now().UTC()}
+		replay := job.Replay{
+			Round:  round,
+			Number: latest.Revision,
+			UIDs:   []int{},
+			By:     r.cfg.Name,
+			At:     time.Now().UTC(),
+		}
 		if replay.Miners, err = r.identify(ctx, still, now.Unknown); err != nil {
 			return outcome.Result{}, err
 		}

@@ -41,7 +41,12 @@ func (r *roots) resume(ctx context.Context, j job.Job, record job.Record, since 
 }
 
 func traced(j job.Job) telemetry.Job {
-	return telemetry.Job{Round: j.Round, UID: j.UID, GitHubID: j.GitHubID, Replay: j.Replay}
+	return telemetry.Job{
+		Round:    j.Round,
+		UID:      j.UID,
+		GitHubID: j.GitHubID,
+		Replay:   j.Replay,
+	}
 }
 
 // follow keeps a job's root span until the job has ended. round is the context of the
@@ -108,7 +113,11 @@ func (r *roots) stop(round string) {
 func (r *Runner) see(ctx context.Context, record job.Record, p Progress) {
 	r.roots.see(record)
 	telemetry.RoundProgressed(ctx, telemetry.RoundProgress{
-		Queued: p.Queued, Running: p.Running, Done: p.Done, Failed: p.Failed, Degraded: p.Degraded,
+		Queued:   p.Queued,
+		Running:  p.Running,
+		Done:     p.Done,
+		Failed:   p.Failed,
+		Degraded: p.Degraded,
 	})
 	r.cfg.Progress(p)
 }

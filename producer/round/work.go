@@ -110,8 +110,14 @@ func (r *Runner) newWork(m known, replay job.Replay) (*work, error) {
 		return nil, fmt.Errorf("round %s: %w: registry: %w", m.Round, ErrLost, err)
 	}
 	return &work{
-		Runner: r, m: m, replay: replay, jobs: jobsOf(m.Manifest, replay), overdueAt: overdue(m.Manifest, replay),
-		registry: registry, ended: map[int]job.Record{}, listed: make(chan []job.Record),
+		Runner:    r,
+		m:         m,
+		replay:    replay,
+		jobs:      jobsOf(m.Manifest, replay),
+		overdueAt: overdue(m.Manifest, replay),
+		registry:  registry,
+		ended:     map[int]job.Record{},
+		listed:    make(chan []job.Record),
 	}, nil
 }
 

@@ -180,7 +180,9 @@ func (k *Keeper) next(last Last, began, now time.Time) Due {
 // prepare waits until a round is due and its inputs can be used.
 func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Manifest, Due, error) {
 	var off putOff
-	began, told, warmed := wall(), time.Time{}, time.Time{}
+	began := wall()
+	told := time.Time{}
+	warmed := time.Time{}
 	for {
 		now := wall()
 		began, last.Due = sooner(began, now), sooner(last.Due, now)

@@ -135,8 +135,14 @@ func (s *Session) configFile() []string {
 // it.
 func (s *Session) roundConfig() round.Config {
 	return round.Config{
-		Bus: s.fleet.Bus, Name: s.name, Egress: s.cfg.Servers.Limit.Egress, Takeover: s.cfg.Takeover, Reconcile: s.cfg.Reconcile,
-		SoleProducer: s.cfg.Local, AllIssues: s.cfg.AllIssues, Log: s.cfg.Log,
+		Bus:          s.fleet.Bus,
+		Name:         s.name,
+		Egress:       s.cfg.Servers.Limit.Egress,
+		Takeover:     s.cfg.Takeover,
+		Reconcile:    s.cfg.Reconcile,
+		SoleProducer: s.cfg.Local,
+		AllIssues:    s.cfg.AllIssues,
+		Log:          s.cfg.Log,
 	}
 }
 

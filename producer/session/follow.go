@@ -25,7 +25,9 @@ func (s *Session) follow(
 	}
 	w := view.NewWatch(m.Round, s.bucket, s.fleet.Bus.Standing)
 	config := s.roundConfig()
-	config.Mirror, config.Traced, config.Seen = client, s.cfg.Traced, w.See
+	config.Mirror = client
+	config.Traced = s.cfg.Traced
+	config.Seen = w.See
 	config.Progress = func(p round.Progress) {
 		s.stored = true
 		s.workers.progressed(p.Done + p.Failed)

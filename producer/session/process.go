@@ -39,7 +39,12 @@ func startProcess(name, logPath, path string, env []string, args ...string) (*pr
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of %s: %w", name, err)
 	}
-	p := &process{name: name, log: log, ready: make(chan string, 1), done: make(chan struct{})}
+	p := &process{
+		name:  name,
+		log:   log,
+		ready: make(chan string, 1),
+		done:  make(chan struct{}),
+	}
 	p.cmd = exec.Command(path, args...) //nolint:noctx // stop ends it in order: drain first, kill last
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = log

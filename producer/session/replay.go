@@ -126,7 +126,9 @@ func (s *Session) Replay(ctx context.Context, r Replay) (result outcome.Result, 
 	if err != nil {
 		return result, did, err
 	}
-	s.planned, s.stored, s.replays = r.Round, true, true
+	s.planned = r.Round
+	s.stored = true
+	s.replays = true
 	result, err = s.serve(ctx, m, func(ctx context.Context, runner *round.Runner) (result outcome.Result, err error) {
 		result, did, err = runner.Replay(ctx, r.Round, r.selection)
 		return result, err

@@ -276,7 +276,12 @@ func (v *served) WarmUp(ctx context.Context, turn time.Time) error {
 	}
 	m.AsOf = turn
 	_, err = warmup.Run(ctx, warmup.Config{
-		Bus: v.config.Bus, Inputs: m, Turn: turn, Until: turn, Share: v.share, Log: v.session.cfg.Log,
+		Bus:    v.config.Bus,
+		Inputs: m,
+		Turn:   turn,
+		Until:  turn,
+		Share:  v.share,
+		Log:    v.session.cfg.Log,
 	})
 	return err
 }

@@ -54,7 +54,12 @@ func (s *Session) Serve(ctx context.Context, cfg ServeConfig) error {
 	if err != nil {
 		return err
 	}
-	keeper := schedule.New(schedule.Config{Schedule: cfg.Schedule, Overdue: cfg.Overdue, WarmUp: cfg.WarmUp, Log: s.cfg.Log})
+	keeper := schedule.New(schedule.Config{
+		Schedule: cfg.Schedule,
+		Overdue:  cfg.Overdue,
+		WarmUp:   cfg.WarmUp,
+		Log:      s.cfg.Log,
+	})
 	s.onClose(s.closeMirrors)
 	stop, err := cfg.StartAPI(ctx, s.fleet, served.replay)
 	if err != nil {
@@ -103,12 +108,23 @@ func (s *Session) newServed(cfg ServeConfig) (*served, error) {
 	}
 	s.onClose(func() error { github.Close(); return nil })
 	source := &miners.Source{
-		Tokens: cfg.Tokens, Metagraph: cfg.Metagraph, MaxAge: cfg.MetagraphMaxAge, GitHub: github, Bus: s.fleet.Bus, Log: s.cfg.Log,
+		Tokens:    cfg.Tokens,
+		Metagraph: cfg.Metagraph,
+		MaxAge:    cfg.MetagraphMaxAge,
+		GitHub:    github,
+		Bus:       s.fleet.Bus,
+		Log:       s.cfg.Log,
 	}
 	config := s.roundConfig()
 	config.Identify = source.Identify
 	return &served{
-		session: s, keep: cfg.Keep, share: cfg.WarmUpShare, alone: make(chan struct{}, 1), source: source, recent: &recent{}, config: config,
+		session: s,
+		keep:    cfg.Keep,
+		share:   cfg.WarmUpShare,
+		alone:   make(chan struct{}, 1),
+		source:  source,
+		recent:  &recent{},
+		config:  config,
 	}, nil
 }
 

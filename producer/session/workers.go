@@ -51,7 +51,13 @@ type workers struct {
 // session; only later deaths are replaced (keep).
 func startWorkers(ctx context.Context, log *slog.Logger, state string, count int, env []string, args ...string) (*workers, error) {
 	w := &workers{
-		state: state, env: env, args: args, log: log, running: map[string]*process{}, deaths: deaths{workers: count}, lost: make(chan error, 1),
+		state:   state,
+		env:     env,
+		args:    args,
+		log:     log,
+		running: map[string]*process{},
+		deaths:  deaths{workers: count},
+		lost:    make(chan error, 1),
 	}
 	for i := range count {
 		if err := w.start(workerName(i)); err != nil {

@@ -44,11 +44,25 @@ type Bucket struct {
 // BucketOf converts a bucket as it was read.
 func BucketOf(s ratelimit.State) Bucket {
 	p := Bucket{
-		Egress: s.Egress, Rate: s.Rate, Interval: s.Interval.Seconds(), Limit: s.Limit, Window: s.Window.Seconds(),
-		Horizon: s.Horizon.Seconds(), NextSlotIn: s.NextIn.Seconds(), Hold: s.Hold.Seconds(), CoolDown: s.CoolDown.Seconds(),
-		CoolDowns: s.CoolDowns, Granted: s.Granted, Refused: s.Refused, LastSlot: s.LastGrant.Seconds(),
-		Restarts: s.Restarts, StartedAt: s.Age.Seconds(), RunID: s.RunID, Use: s.Use,
-		Background: s.Background, LastBackground: s.LastBackground.Seconds(),
+		Egress:         s.Egress,
+		Rate:           s.Rate,
+		Interval:       s.Interval.Seconds(),
+		Limit:          s.Limit,
+		Window:         s.Window.Seconds(),
+		Horizon:        s.Horizon.Seconds(),
+		NextSlotIn:     s.NextIn.Seconds(),
+		Hold:           s.Hold.Seconds(),
+		CoolDown:       s.CoolDown.Seconds(),
+		CoolDowns:      s.CoolDowns,
+		Granted:        s.Granted,
+		Refused:        s.Refused,
+		LastSlot:       s.LastGrant.Seconds(),
+		Restarts:       s.Restarts,
+		StartedAt:      s.Age.Seconds(),
+		RunID:          s.RunID,
+		Use:            s.Use,
+		Background:     s.Background,
+		LastBackground: s.LastBackground.Seconds(),
 	}
 	p.Share, p.ShareOf = p.share()
 	return p

@@ -31,7 +31,12 @@ const readAtOnce = 4
 // requests that come from a stored evaluation have none: the validator does not keep theirs
 // either.
 func EvaluationsOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result) (Evaluations, error) {
-	a := Evaluations{Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC(), Miners: r.Outcome.Miners}
+	a := Evaluations{
+		Round:    r.Round,
+		Revision: r.Revision,
+		AsOf:     r.AsOf.UTC(),
+		Miners:   r.Outcome.Miners,
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readAtOnce)
 	for i := range a.Miners {

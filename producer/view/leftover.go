@@ -86,7 +86,9 @@ func (l Leftover) asked(ctx context.Context, bus *jobstream.Bus, me string, now 
 	holder, heard, err := bus.Holders.LastBeat(ctx, l.Round)
 	producer, _, _ := strings.Cut(holder.Name, "/")
 	if err == nil && !heard.IsZero() && !holder.Released && producer != me && now.Sub(heard) <= holder.For {
-		l.Stands, l.Producer, l.Heard = LeftElsewhere, producer, heard
+		l.Stands = LeftElsewhere
+		l.Producer = producer
+		l.Heard = heard
 	}
 	return l, err
 }

@@ -32,7 +32,11 @@ func LimitOf(buckets []ratelimit.State, declared job.Egresses, own string) Limit
 	l := Limit{Declared: declared.Names, Egresses: make([]Egress, 0, len(buckets))}
 	for _, s := range buckets {
 		l.Egresses = append(l.Egresses, Egress{
-			Egress: s.Egress, Granted: s.Granted, LastUse: s.LastUse().Seconds(), Hold: s.Hold.Seconds(), CoolDown: s.CoolDown.Seconds(),
+			Egress:     s.Egress,
+			Granted:    s.Granted,
+			LastUse:    s.LastUse().Seconds(),
+			Hold:       s.Hold.Seconds(),
+			CoolDown:   s.CoolDown.Seconds(),
 			Undeclared: s.InUse() && declared.Admit(s.Egress) != nil,
 		})
 		if s.Egress == own {

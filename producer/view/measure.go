@@ -172,5 +172,10 @@ func (m *Measured) Size(j job.Job) *estimate.Size {
 
 // Last is what the round took, beside the estimate.
 func (m *Measured) Last() *estimate.Last {
-	return &estimate.Last{Round: m.Manifest.Round, Requests: m.requests, Cached: m.cached, Seconds: m.took.Seconds()}
+	return &estimate.Last{
+		Round:    m.Manifest.Round,
+		Requests: m.requests,
+		Cached:   m.cached,
+		Seconds:  m.took.Seconds(),
+	}
 }

@@ -27,7 +27,12 @@ type Heading struct {
 
 // headingOf is the heading of an answer about one miner.
 func headingOf(r outcome.Result, uid int) Heading {
-	return Heading{Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC().Format(InstantLayout), UID: uid}
+	return Heading{
+		Round:    r.Round,
+		Revision: r.Revision,
+		AsOf:     r.AsOf.UTC().Format(InstantLayout),
+		UID:      uid,
+	}
 }
 
 // Miner is everything that a round has to say of one miner.
@@ -58,7 +63,12 @@ func MinerIn(r *outcome.Result, uid int) (*scoring.MinerOutcome, error) {
 
 // MinerOf is what a round has to say of a miner of its own.
 func MinerOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result, m *scoring.MinerOutcome) (Miner, error) {
-	a := Miner{Heading: headingOf(r, m.UID), Outcome: *m, Rewards: pathOf(&r.Outcome, m.UID), Missing: missingOf(&r, m.UID)}
+	a := Miner{
+		Heading: headingOf(r, m.UID),
+		Outcome: *m,
+		Rewards: pathOf(&r.Outcome, m.UID),
+		Missing: missingOf(&r, m.UID),
+	}
 	record, _, err := bus.Records.Load(ctx, r.Round, m.UID)
 	if err != nil && !errors.Is(err, jobstream.ErrNotFound) && !jobstream.Damaged(err) {
 		return a, fmt.Errorf("reading the record of miner %d: %w", m.UID, err)

@@ -90,7 +90,9 @@ func (w *Watch) See(s round.Sight) {
 func (w *Watch) Latest(m *Moment, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	m.Now, m.Progress, m.Sight = now, w.progress, w.sight
+	m.Now = now
+	m.Progress = w.progress
+	m.Sight = w.sight
 }
 
 // Look does what Latest does, and also reads the bucket and checks NATS. It may take as
@@ -111,7 +113,10 @@ func (w *Watch) Look(ctx context.Context, m *Moment, now time.Time) {
 	}
 	m.Bucket = state
 	m.Meter.Read(estimate.Reading{
-		Granted: state.Granted, Rate: state.Rate, Limit: state.Limit, Window: state.Window,
-		Rests: missed || state.CoolDown > 0 || state.Hold > 0 || m.stalled() || m.Sight.Workers.None,
+		Granted: state.Granted,
+		Rate:    state.Rate,
+		Limit:   state.Limit,
+		Window:  state.Window,
+		Rests:   missed || state.CoolDown > 0 || state.Hold > 0 || m.stalled() || m.Sight.Workers.None,
 	}, now)
 }

@@ -56,9 +56,16 @@ func OutcomeOf(ctx context.Context, bus *jobstream.Bus, r outcome.Result) (Outco
 	}
 	report := audit.Of(held)
 	if n := len(held.Outcomes); n > 0 && r.Revision < held.Outcomes[n-1] { // a replay has changed its records since
-		report.Planned, report.Done, report.Failed, report.Outstanding = r.Planned, r.Done, r.Failed, 0
+		report.Planned = r.Planned
+		report.Done = r.Done
+		report.Failed = r.Failed
+		report.Outstanding = 0
 	}
 	return Outcome{
-		Result: r, Revisions: held.Outcomes, Audit: &report, SignedBy: r.SignedBy, Verified: bus.Verifies(),
+		Result:    r,
+		Revisions: held.Outcomes,
+		Audit:     &report,
+		SignedBy:  r.SignedBy,
+		Verified:  bus.Verifies(),
 	}, nil
 }

@@ -80,20 +80,31 @@ func pathOf(o *scoring.Outcome, uid int) Path {
 
 func pathIn(e *scoring.RepositoryEmission, uid int) RepositoryPath {
 	return RepositoryPath{
-		Repository: e.Repository, EmissionShare: e.EmissionShare, RepoSlice: e.RepoSlice,
-		MaintainerCut: e.MaintainerCut, MaintainerCarveOut: e.MaintainerCarveOut,
-		Maintainers: len(e.MaintainerRewards), MaintainerReward: e.MaintainerRewards[uid],
-		ScoringShare: e.ScoringShare, Active: e.Active, IssueDiscoveryShare: e.IssueDiscoveryShare,
-		Pulls:          sideOf(e.PRSlice, e.PRScores, e.PRRewards, uid),
-		Issues:         sideOf(e.IssueDiscoverySlice, e.IssueDiscoveryScores, e.IssueDiscoveryRewards, uid),
-		RecycledAmount: e.RecycledAmount,
+		Repository:          e.Repository,
+		EmissionShare:       e.EmissionShare,
+		RepoSlice:           e.RepoSlice,
+		MaintainerCut:       e.MaintainerCut,
+		MaintainerCarveOut:  e.MaintainerCarveOut,
+		Maintainers:         len(e.MaintainerRewards),
+		MaintainerReward:    e.MaintainerRewards[uid],
+		ScoringShare:        e.ScoringShare,
+		Active:              e.Active,
+		IssueDiscoveryShare: e.IssueDiscoveryShare,
+		Pulls:               sideOf(e.PRSlice, e.PRScores, e.PRRewards, uid),
+		Issues:              sideOf(e.IssueDiscoverySlice, e.IssueDiscoveryScores, e.IssueDiscoveryRewards, uid),
+		RecycledAmount:      e.RecycledAmount,
 	}
 }
 
 // sideOf sums the scores in the order of uids, as the rules do: the order of floating-point
 // sums decides their last digits.
 func sideOf(slice float64, scores, rewards scoring.ByUID, uid int) Side {
-	s := Side{Slice: slice, Score: scores[uid], Miners: len(scores), Reward: rewards[uid]}
+	s := Side{
+		Slice:  slice,
+		Score:  scores[uid],
+		Miners: len(scores),
+		Reward: rewards[uid],
+	}
 	for _, other := range slices.Sorted(maps.Keys(scores)) {
 		s.All += scores[other]
 	}

@@ -24,7 +24,10 @@ type Replay struct {
 func ReplayOf(ctx context.Context, bus *jobstream.Bus, at OutcomeRef, s outcome.Selection, dryRun bool) (Replay, error) {
 	chosen, already, err := round.Chosen(ctx, bus, at.Round, s)
 	return Replay{
-		Round: at.Round, Revision: at.Revision, DryRun: dryRun,
-		Chosen: append([]outcome.Failed{}, chosen...), Already: append([]int{}, already...),
+		Round:    at.Round,
+		Revision: at.Revision,
+		DryRun:   dryRun,
+		Chosen:   append([]outcome.Failed{}, chosen...),
+		Already:  append([]int{}, already...),
 	}, err
 }

@@ -53,8 +53,11 @@ func RoundOf(ctx context.Context, bus *jobstream.Bus, name string, now time.Time
 		s.Failed, s.Outstanding = s.Failed+failures.Lost, s.Outstanding-failures.Lost
 	}
 	return Round{
-		Summary: s.Summary, Mirror: m.Mirror, Revisions: append([]int{}, s.revisions...),
-		Failures: failures.Ended, Replaying: append([]int{}, failures.Replaying...),
+		Summary:       s.Summary,
+		Mirror:        m.Mirror,
+		Revisions:     append([]int{}, s.revisions...),
+		Failures:      failures.Ended,
+		Replaying:     append([]int{}, failures.Replaying...),
 		FailedLookUps: append([]job.Missing{}, s.last.FailedLookUps...),
 		Damaged:       append([]outcome.Lost{}, s.last.Damaged...),
 	}, nil
@@ -99,11 +102,25 @@ type Rewards struct {
 // RewardsOf is what a validator needs of an outcome, at an instant.
 func RewardsOf(r outcome.Result, now time.Time) Rewards {
 	a := Rewards{
-		Round: r.Round, Revision: r.Revision, AsOf: r.AsOf.UTC(), AgeSeconds: now.Sub(r.AsOf).Seconds(), Complete: r.Complete,
-		Mirror: r.Mirror, Sum: r.Outcome.Sum, Untaken: r.Outcome.Untaken, Due: dueOf(r.Due),
-		UIDs: []int{}, Hotkeys: []string{}, Rewards: []float64{},
-		Dead: []int{}, Degraded: []int{}, UnknownIdentities: []int{}, FailedLookUps: []string{}, Damaged: []string{},
-		FromStored: append([]int{}, r.Outcome.FromStored...), SharedAccount: append([]int{}, r.Outcome.SharedAccount...),
+		Round:             r.Round,
+		Revision:          r.Revision,
+		AsOf:              r.AsOf.UTC(),
+		AgeSeconds:        now.Sub(r.AsOf).Seconds(),
+		Complete:          r.Complete,
+		Mirror:            r.Mirror,
+		Sum:               r.Outcome.Sum,
+		Untaken:           r.Outcome.Untaken,
+		Due:               dueOf(r.Due),
+		UIDs:              []int{},
+		Hotkeys:           []string{},
+		Rewards:           []float64{},
+		Dead:              []int{},
+		Degraded:          []int{},
+		UnknownIdentities: []int{},
+		FailedLookUps:     []string{},
+		Damaged:           []string{},
+		FromStored:        append([]int{}, r.Outcome.FromStored...),
+		SharedAccount:     append([]int{}, r.Outcome.SharedAccount...),
 	}
 	hotkeys := make(map[int]string, len(r.Outcome.Miners))
 	for i := range r.Outcome.Miners {

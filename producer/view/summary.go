@@ -113,7 +113,10 @@ func (s *Summary) count(ctx context.Context, bus *jobstream.Bus, m job.Manifest)
 	if err != nil {
 		return err
 	}
-	s.Planned, s.Done, s.Failed, s.Degraded = len(m.Jobs()), 0, 0, 0
+	s.Planned = len(m.Jobs())
+	s.Done = 0
+	s.Failed = 0
+	s.Degraded = 0
 	for i := range records {
 		switch r := &records[i]; {
 		case r.Phase == job.Failed:
@@ -140,8 +143,14 @@ func (s *standing) conclude(ctx context.Context, bus *jobstream.Bus) error {
 		return err
 	}
 	s.last = head
-	s.Complete, s.Planned, s.Done, s.Failed, s.Degraded = head.Complete, head.Planned, head.Done, head.Failed, len(head.Degraded)
-	s.UnknownIdentities, s.StandIns, s.MaintainersMissing = len(head.UnknownIdentities), len(head.StandIns), len(head.FailedLookUps)
+	s.Complete = head.Complete
+	s.Planned = head.Planned
+	s.Done = head.Done
+	s.Failed = head.Failed
+	s.Degraded = len(head.Degraded)
+	s.UnknownIdentities = len(head.UnknownIdentities)
+	s.StandIns = len(head.StandIns)
+	s.MaintainersMissing = len(head.FailedLookUps)
 	if s.ConcludedAt = &at; !s.PlannedAt.IsZero() {
 		seconds := max(0, at.Sub(s.PlannedAt).Seconds()) // two machines' clocks may differ
 		s.Seconds = &seconds

@@ -44,8 +44,14 @@ func warmUpOf(ctx context.Context, bus *jobstream.Bus, now time.Time) (*WarmUp, 
 // WarmUpOf is how a warm-up stands.
 func WarmUpOf(last job.WarmUp, now time.Time) WarmUp {
 	up := WarmUp{
-		ID: last.ID, Begun: last.Begun, Until: last.Until, Share: last.Share, Miners: last.Miners,
-		Done: max(0, last.Miners-last.Left), Running: last.Live(now), Why: last.Why,
+		ID:      last.ID,
+		Begun:   last.Begun,
+		Until:   last.Until,
+		Share:   last.Share,
+		Miners:  last.Miners,
+		Done:    max(0, last.Miners-last.Left),
+		Running: last.Live(now),
+		Why:     last.Why,
 	}
 	if !last.Turn.IsZero() {
 		up.Turn = &last.Turn

@@ -69,7 +69,11 @@ func Run(ctx context.Context, cfg Config) (_ job.WarmUp, err error) {
 		return job.WarmUp{}, nil
 	}
 	up := job.WarmUp{
-		ID: cfg.Inputs.Round, Turn: cfg.Turn, Begun: time.Now().UTC(), Until: cfg.Until.UTC(), Share: cfg.Share,
+		ID:    cfg.Inputs.Round,
+		Turn:  cfg.Turn,
+		Begun: time.Now().UTC(),
+		Until: cfg.Until.UTC(),
+		Share: cfg.Share,
 	}
 	miners := listed(cfg.Inputs)
 	up.Miners = len(miners)

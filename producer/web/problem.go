@@ -123,8 +123,16 @@ func (a *API) refusal(r *http.Request, err error) reply {
 		a.cfg.Log.WarnContext(r.Context(), "a request of the API failed", "path", r.URL.Path, "status", m.status, "error", err)
 	}
 	answer := reply{
-		status: m.status, typ: problems.ContentType, header: map[string]string{},
-		body: problems.Document{Type: p.kind.uri(), Title: m.title, Status: m.status, Detail: p.detail, Errors: p.fields},
+		status: m.status,
+		typ:    problems.ContentType,
+		header: map[string]string{},
+		body: problems.Document{
+			Type:   p.kind.uri(),
+			Title:  m.title,
+			Status: m.status,
+			Detail: p.detail,
+			Errors: p.fields,
+		},
 	}
 	switch m.status {
 	case http.StatusUnauthorized:

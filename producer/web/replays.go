@@ -48,7 +48,13 @@ type replays struct {
 
 func newReplays(ctx context.Context, work Replayer, log *slog.Logger) *replays {
 	ctx, quit := context.WithCancel(ctx)
-	return &replays{work: work, log: log, ctx: ctx, quit: quit, byName: map[string]replayed{}}
+	return &replays{
+		work:   work,
+		log:    log,
+		ctx:    ctx,
+		quit:   quit,
+		byName: map[string]replayed{},
+	}
 }
 
 // atOnce is how many rounds one process replays at the same time. More would gain nothing:
@@ -83,7 +89,12 @@ func (s *replays) start(name string, selection outcome.Selection) error {
 // run runs the replay and remembers how it ended.
 func (s *replays) run(name string, selection outcome.Selection, began time.Time) {
 	result, did, err := s.work(s.ctx, name, selection)
-	end := replayed{State: ended, StartedAt: began, UIDs: did.UIDs, Revision: result.Revision}
+	end := replayed{
+		State:     ended,
+		StartedAt: began,
+		UIDs:      did.UIDs,
+		Revision:  result.Revision,
+	}
 	switch {
 	case err != nil && s.ctx.Err() != nil:
 		end = replayed{State: failed, StartedAt: began, Error: "interrupted: the producer is stopping"}

@@ -75,8 +75,10 @@ func New(ctx context.Context, cfg Config) (*API, error) {
 	}
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	a := &API{
-		cfg: cfg, mux: http.NewServeMux(),
-		slots: make(chan struct{}, atWork), whole: make(chan struct{}, 1),
+		cfg:     cfg,
+		mux:     http.NewServeMux(),
+		slots:   make(chan struct{}, atWork),
+		whole:   make(chan struct{}, 1),
 		replays: newReplays(ctx, cfg.Replay, cfg.Log),
 	}
 	a.cfg.Token, a.cfg.ReadToken = "", "" // their digests are all that is needed

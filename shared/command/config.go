@@ -20,7 +20,9 @@ const mostConfig = 1 << 20
 // configFlag is the flag that every command has.
 func configFlag() cli.Flag {
 	return &cli.StringFlag{
-		Name: "config", Sources: Env("config"), TakesFile: true,
+		Name:      "config",
+		Sources:   Env("config"),
+		TakesFile: true,
 		Usage: "`FILE` of settings (YAML), by flag name, for all commands or below a command's name; " +
 			"flags and environment variables take precedence",
 	}

@@ -43,8 +43,10 @@ const shortestLease = time.Second
 func Servers() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{
-			Name: "nats", Category: GroupServers, Sources: Env("nats"),
-			Usage: "`URL` of NATS with JetStream, such as nats://localhost:4222; with a password only as a variable or in --config",
+			Name:     "nats",
+			Category: GroupServers,
+			Sources:  Env("nats"),
+			Usage:    "`URL` of NATS with JetStream, such as nats://localhost:4222; with a password only as a variable or in --config",
 		},
 		redisURL("for a password see --nats"),
 		connectTimeout(),
@@ -58,15 +60,21 @@ func Redis() []cli.Flag {
 
 func redisURL(password string) cli.Flag {
 	return &cli.StringFlag{
-		Name: "redis", Category: GroupServers, Sources: Env("redis"),
-		Usage: "`URL` of Redis, such as redis://localhost:6379/0 (rediss:// for TLS); " + password,
+		Name:     "redis",
+		Category: GroupServers,
+		Sources:  Env("redis"),
+		Usage:    "`URL` of Redis, such as redis://localhost:6379/0 (rediss:// for TLS); " + password,
 	}
 }
 
 func connectTimeout() cli.Flag {
 	return &cli.DurationFlag{
-		Name: "connect-timeout", Category: GroupServers, Sources: Env("connect-timeout"), Value: 30 * time.Second,
-		Usage: "how long to wait at start for an unreachable server", Validator: Positive,
+		Name:      "connect-timeout",
+		Category:  GroupServers,
+		Sources:   Env("connect-timeout"),
+		Value:     30 * time.Second,
+		Usage:     "how long to wait at start for an unreachable server",
+		Validator: Positive,
 	}
 }
 
@@ -75,8 +83,11 @@ func connectTimeout() cli.Flag {
 func Streams() []cli.Flag {
 	return []cli.Flag{
 		Offers(&cli.IntFlag{
-			Name: "replicas", Category: GroupServers, Sources: Env("replicas"),
-			Usage: "copies of each stream and bucket: 1, 3 or 5; 0 keeps the present number (1 for new ones)", Validator: func(n int) error {
+			Name:     "replicas",
+			Category: GroupServers,
+			Sources:  Env("replicas"),
+			Usage:    "copies of each stream and bucket: 1, 3 or 5; 0 keeps the present number (1 for new ones)",
+			Validator: func(n int) error {
 				if n == 0 || n == 1 || n == 3 || n == 5 {
 					return nil
 				}
@@ -84,8 +95,10 @@ func Streams() []cli.Flag {
 			},
 		}, "0", "1", "3", "5"),
 		&cli.DurationFlag{
-			Name: "lease", Category: GroupServers, Sources: Env("lease"),
-			Usage: "how long a job waits for a heartbeat of its worker before another worker gets it; 0 keeps the present lease (30s for a new one)",
+			Name:     "lease",
+			Category: GroupServers,
+			Sources:  Env("lease"),
+			Usage:    "how long a job waits for a heartbeat of its worker before another worker gets it; 0 keeps the present lease (30s for a new one)",
 			Validator: func(d time.Duration) error {
 				if d == 0 || d >= shortestLease {
 					return nil
@@ -101,25 +114,41 @@ func Streams() []cli.Flag {
 func Limit() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "egress", Category: GroupLimit, Sources: Env("egress"), Value: "default",
-			Usage: "`NAME` of the public IP that this process sends from; processes of one name share one bucket",
+			Name:     "egress",
+			Category: GroupLimit,
+			Sources:  Env("egress"),
+			Value:    "default",
+			Usage:    "`NAME` of the public IP that this process sends from; processes of one name share one bucket",
 		},
 		&cli.IntFlag{
-			Name: "limit-requests", Category: GroupLimit, Sources: Env("limit-requests"), Value: 50,
+			Name:      "limit-requests",
+			Category:  GroupLimit,
+			Sources:   Env("limit-requests"),
+			Value:     50,
 			Usage:     "requests that the mirror allows this egress in one window; lower where others send from the same IP",
 			Validator: AtLeast(1),
 		},
 		&cli.DurationFlag{
-			Name: "limit-window", Category: GroupLimit, Sources: Env("limit-window"), Value: 10 * time.Second,
-			Usage: "length of the mirror's window", Validator: Positive,
+			Name:      "limit-window",
+			Category:  GroupLimit,
+			Sources:   Env("limit-window"),
+			Value:     10 * time.Second,
+			Usage:     "length of the mirror's window",
+			Validator: Positive,
 		},
 		&cli.FloatFlag{
-			Name: "limit-rate", Category: GroupLimit, Sources: Env("limit-rate"),
-			Usage: "permits a second for this egress; 0 for the maximum that the formula of docs/limit.md allows",
+			Name:     "limit-rate",
+			Category: GroupLimit,
+			Sources:  Env("limit-rate"),
+			Usage:    "permits a second for this egress; 0 for the maximum that the formula of docs/limit.md allows",
 		},
 		&cli.DurationFlag{
-			Name: "limit-horizon", Category: GroupLimit, Sources: Env("limit-horizon"), Value: 10 * time.Second,
-			Usage: "how far ahead permits are reserved, and how long the fleet waits after a loss of the bucket's state", Validator: Positive,
+			Name:      "limit-horizon",
+			Category:  GroupLimit,
+			Sources:   Env("limit-horizon"),
+			Value:     10 * time.Second,
+			Usage:     "how far ahead permits are reserved, and how long the fleet waits after a loss of the bucket's state",
+			Validator: Positive,
 		},
 	}
 }
@@ -128,8 +157,12 @@ func Limit() []cli.Flag {
 func Seeing() []cli.Flag {
 	return []cli.Flag{
 		Offers(&cli.StringFlag{
-			Name: "log-level", Category: GroupSeeing, Sources: Env("log-level"), Value: "info",
-			Usage: "lowest `LEVEL` that is logged: debug, info, warn or error", Validator: func(s string) error {
+			Name:     "log-level",
+			Category: GroupSeeing,
+			Sources:  Env("log-level"),
+			Value:    "info",
+			Usage:    "lowest `LEVEL` that is logged: debug, info, warn or error",
+			Validator: func(s string) error {
 				if new(slog.Level).UnmarshalText([]byte(s)) != nil {
 					return fmt.Errorf("%q: want debug, info, warn or error", s)
 				}
@@ -143,8 +176,11 @@ func Seeing() []cli.Flag {
 func Listen() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "listen", Category: GroupSeeing, Sources: Env("listen"),
-			Usage: "`ADDRESS` of /metrics, /healthz and /readyz, such as :9464; empty for none", Validator: Address,
+			Name:      "listen",
+			Category:  GroupSeeing,
+			Sources:   Env("listen"),
+			Usage:     "`ADDRESS` of /metrics, /healthz and /readyz, such as :9464; empty for none",
+			Validator: Address,
 		},
 	}
 }
@@ -188,8 +224,11 @@ const DefaultMirror = "https://mirror.gittensor.io"
 func Mirror() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "mirror", Category: GroupServers, Sources: Env("mirror"), Value: DefaultMirror,
-			Usage: "base `URL` of the mirror",
+			Name:     "mirror",
+			Category: GroupServers,
+			Sources:  Env("mirror"),
+			Value:    DefaultMirror,
+			Usage:    "base `URL` of the mirror",
 		},
 	}
 }

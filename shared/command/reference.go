@@ -34,8 +34,13 @@ func referenceBelow(cmd *cli.Command, path string) []Entry {
 			continue
 		}
 		list = append(list, Entry{
-			Command: path, Group: groupOf(d), Flag: "--" + flag.Names()[0], Value: placeholder(d),
-			Variable: d.GetEnvVars()[0], Default: defaultOf(d), Usage: plainUsage(d),
+			Command:  path,
+			Group:    groupOf(d),
+			Flag:     "--" + flag.Names()[0],
+			Value:    placeholder(d),
+			Variable: d.GetEnvVars()[0],
+			Default:  defaultOf(d),
+			Usage:    plainUsage(d),
 		})
 	}
 	for _, sub := range cmd.Commands {

@@ -43,7 +43,13 @@ func redisFiles() []cli.Flag {
 }
 
 func serverFile(name, usage string) cli.Flag {
-	return &cli.StringFlag{Name: name, Category: GroupServers, Sources: Env(name), TakesFile: true, Usage: usage}
+	return &cli.StringFlag{
+		Name:      name,
+		Category:  GroupServers,
+		Sources:   Env(name),
+		TakesFile: true,
+		Usage:     usage,
+	}
 }
 
 // urls are the settings whose value is a URL that may hold a password. A setting whose

@@ -131,7 +131,9 @@ func TestLooseFilesAreNamed(t *testing.T) {
 		must.Do(t, os.Chmod(path, mode))
 		return path
 	}
-	loose, closed, ca := file("loose", "SECRET", 0o640), file("closed", "SECRET", 0o600), file("ca", "", 0o644)
+	loose := file("loose", "SECRET", 0o640)
+	closed := file("closed", "SECRET", 0o600)
+	ca := file("ca", "", 0o644)
 	for _, tt := range []struct {
 		config string
 		want   []string

@@ -13,14 +13,21 @@ import (
 // FromFlags reads the flags that package command declares.
 func FromFlags(c *cli.Command, name string, log *slog.Logger) Config {
 	return Config{
-		Name: name, NATS: c.String("nats"), Redis: c.String("redis"), ConnectTimeout: c.Duration("connect-timeout"),
-		Streams: jobstream.Config{Replicas: c.Int("replicas"), AckWait: c.Duration("lease"), Log: log},
+		Name:           name,
+		NATS:           c.String("nats"),
+		Redis:          c.String("redis"),
+		ConnectTimeout: c.Duration("connect-timeout"),
+		Streams:        jobstream.Config{Replicas: c.Int("replicas"), AckWait: c.Duration("lease"), Log: log},
 		Limit: ratelimit.Config{
-			Egress: c.String("egress"), Limit: c.Int("limit-requests"), Window: c.Duration("limit-window"),
-			Rate: c.Float("limit-rate"), Horizon: c.Duration("limit-horizon"),
+			Egress:  c.String("egress"),
+			Limit:   c.Int("limit-requests"),
+			Window:  c.Duration("limit-window"),
+			Rate:    c.Float("limit-rate"),
+			Horizon: c.Duration("limit-horizon"),
 		},
-		NATSFiles: NATSFiles(c), RedisFiles: RedisFiles(c),
-		Log: log,
+		NATSFiles:  NATSFiles(c),
+		RedisFiles: RedisFiles(c),
+		Log:        log,
 	}
 }
 
@@ -28,7 +35,9 @@ func FromFlags(c *cli.Command, name string, log *slog.Logger) Config {
 func NATSFiles(c *cli.Command) jobstream.Files {
 	return jobstream.Files{
 		TLS:      certs.Files{CA: c.String("nats-ca"), Cert: c.String("nats-cert"), Key: c.String("nats-key")},
-		Password: c.String("nats-password-file"), Creds: c.String("nats-creds"), NKey: c.String("nats-nkey"),
+		Password: c.String("nats-password-file"),
+		Creds:    c.String("nats-creds"),
+		NKey:     c.String("nats-nkey"),
 	}
 }
 

@@ -91,7 +91,10 @@ func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	f.nc, err = ConnectNATS(ctx, cfg.NATS, cfg.Name, jobstream.ConnectConfig{
-		Wait: cfg.ConnectTimeout, Setting: "--connect-timeout", Log: cfg.Log, Files: cfg.NATSFiles,
+		Wait:    cfg.ConnectTimeout,
+		Setting: "--connect-timeout",
+		Log:     cfg.Log,
+		Files:   cfg.NATSFiles,
 	})
 	if err != nil {
 		return err

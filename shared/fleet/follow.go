@@ -67,7 +67,12 @@ func (f *Fleet) last(ctx context.Context) (concluded, complete time.Time, err er
 
 func (f *Fleet) queue(ctx context.Context) (telemetry.Queue, error) {
 	q, dead, err := f.Bus.Queue.Depth(ctx)
-	return telemetry.Queue{Messages: q.Messages, Waiting: q.Waiting, Oldest: q.Oldest, Dead: dead}, err
+	return telemetry.Queue{
+		Messages: q.Messages,
+		Waiting:  q.Waiting,
+		Oldest:   q.Oldest,
+		Dead:     dead,
+	}, err
 }
 
 func (f *Fleet) limit(ctx context.Context) (telemetry.Limit, error) {
@@ -77,8 +82,12 @@ func (f *Fleet) limit(ctx context.Context) (telemetry.Limit, error) {
 	}
 	used, worst := slots(state.Use, state.Window)
 	return telemetry.Limit{
-		Egress: state.Egress, Used: used, Worst: worst, Allowed: allowed(state),
-		CoolDown: state.CoolDown, Hold: state.Hold,
+		Egress:   state.Egress,
+		Used:     used,
+		Worst:    worst,
+		Allowed:  allowed(state),
+		CoolDown: state.CoolDown,
+		Hold:     state.Hold,
 	}, nil
 }
 

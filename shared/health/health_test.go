@@ -95,7 +95,9 @@ func TestAnAddressInUseIsAnError(t *testing.T) {
 func TestACheckOutlivesWhoAsked(t *testing.T) {
 	t.Parallel()
 	s := setup(t, "nats")
-	began, gone, found := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	began := make(chan struct{})
+	gone := make(chan struct{})
+	found := make(chan error, 1)
 	s.Set("nats", func(ctx context.Context) error {
 		close(began)
 		<-gone

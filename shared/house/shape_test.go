@@ -1,6 +1,7 @@
 package house_test
 
 import (
+	"go/ast"
 	"strings"
 	"testing"
 )
@@ -15,4 +16,70 @@ func TestFilesAreReadInOneSitting(t *testing.T) {
 			t.Errorf("%s has %d lines, want at most %d: split it by theme", path, n, maxLines)
 		}
 	}, ".go")
+}
+
+// Fields that share lines are hard to compare and to change. A row of a table, which
+// has no type of its own, and tests may stay on one line.
+func TestLiteralsHaveOneFieldPerLine(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if s.isTest {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.CompositeLit); ok && fields(lit) >= 4 && s.crowded(lit) {
+				t.Errorf("%s:%d: a literal of four or more fields shares lines: give each field its own", s.path, s.line(lit.Pos()))
+			}
+			return true
+		})
+	}
+}
+
+// fields counts what a struct literal names. Elements of maps and lists are none.
+func fields(lit *ast.CompositeLit) int {
+	switch lit.Type.(type) {
+	case nil, *ast.MapType, *ast.ArrayType:
+		return 0
+	}
+	n := 0
+	for _, e := range lit.Elts {
+		if pair, ok := e.(*ast.KeyValueExpr); ok {
+			if _, named := pair.Key.(*ast.Ident); named {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// crowded says whether two fields of a literal, or a field and a brace, share a line.
+func (s source) crowded(lit *ast.CompositeLit) bool {
+	last := s.line(lit.Lbrace)
+	for _, e := range lit.Elts {
+		if s.line(e.Pos()) == last {
+			return true
+		}
+		last = s.line(e.End())
+	}
+	return s.line(lit.Rbrace) == last
+}
+
+// Whoever reads three values and three names has to count which is whose.
+func TestNoParallelAssignmentOfThree(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			left, right := 0, 0
+			switch n := n.(type) {
+			case *ast.AssignStmt:
+				left, right = len(n.Lhs), len(n.Rhs)
+			case *ast.ValueSpec:
+				left, right = len(n.Names), len(n.Values)
+			}
+			if left >= 3 && left == right {
+				t.Errorf("%s:%d: %d values are assigned at once: give each its own line", s.path, s.line(n.Pos()), left)
+			}
+			return true
+		})
+	}
 }

@@ -24,6 +24,7 @@ type source struct {
 	isTest  bool
 	imports []string
 	file    *ast.File
+	line    func(token.Pos) int
 }
 
 // texts calls use for every file that people read as text, with its path from the root.
@@ -68,12 +69,14 @@ func sources(t *testing.T) []source {
 }
 
 func parse(rel, text string) (source, error) {
-	file, err := parser.ParseFile(token.NewFileSet(), rel, text, parser.ParseComments)
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, rel, text, parser.ParseComments)
 	if err != nil {
 		return source{}, err
 	}
 	pkg := filepath.ToSlash(filepath.Dir(rel))
 	s := source{path: rel, pkg: pkg, isTest: strings.HasSuffix(rel, "_test.go"), file: file}
+	s.line = func(at token.Pos) int { return set.Position(at).Line }
 	for _, spec := range file.Imports {
 		s.imports = append(s.imports, strings.Trim(spec.Path.Value, `"`))
 	}

@@ -11,8 +11,13 @@ func (m Manifest) Jobs() []Job {
 			continue
 		}
 		jobs = append(jobs, Job{
-			Version: Version, Round: m.Round, UID: miner.UID, Hotkey: miner.Hotkey,
-			GitHubID: miner.GitHubID, AsOf: m.AsOf, IssuesOnly: miner.IdentityUnreachable,
+			Version:    Version,
+			Round:      m.Round,
+			UID:        miner.UID,
+			Hotkey:     miner.Hotkey,
+			GitHubID:   miner.GitHubID,
+			AsOf:       m.AsOf,
+			IssuesOnly: miner.IdentityUnreachable,
 		})
 	}
 	return jobs

@@ -18,35 +18,6 @@ var (
 	ErrNotEnded = errors.New("job: not ended")
 )
 
-// Phase is the state of a job.
-type Phase string
-
-// The phases of a job.
-const (
-	Planned Phase = "planned"
-	Running Phase = "running"
-	Done    Phase = "done"
-	Failed  Phase = "failed"
-)
-
-// Ended says whether nothing more happens to a job of this phase.
-func (p Phase) Ended() bool { return p == Done || p == Failed }
-
-// Class is the kind of a failure; it decides what happens next.
-type Class string
-
-// The classes. Waiting for permits, Redis or an open breaker is none of them.
-const (
-	Transient Class = "transient" // worth another try: network, 5xx, bad JSON
-	Permanent Class = "permanent" // dead at once: 4xx, a job that cannot be read
-	Poison    Class = "poison"    // the process died until the deliveries were used up
-	Overdue   Class = "overdue"   // it had not ended when its round had to
-	Damaged   Class = "damaged"   // its evaluation was gone or unreadable when the round had to end
-)
-
-// Classes are those of dead letters.
-func Classes() []Class { return []Class{Transient, Permanent, Poison, Overdue, Damaged} }
-
 // MaxFailures is how many counted failures a job has before it is dead.
 const MaxFailures = 4
 
@@ -104,7 +75,13 @@ type Failure struct {
 
 // Plan returns the record of a job that is to be published.
 func Plan(round string, uid int, trace string) Record {
-	return Record{Version: Version, Round: round, UID: uid, Phase: Planned, Trace: trace}
+	return Record{
+		Version: Version,
+		Round:   round,
+		UID:     uid,
+		Phase:   Planned,
+		Trace:   trace,
+	}
 }
 
 // Claimed gives the record to a claim. A running record accepts only a later delivery: the
@@ -123,7 +100,10 @@ func (r Record) Claimed(c Claim) (Record, error) {
 	}
 	r.Lapses += r.abandoned()
 	r.Unreported += r.abandoned()
-	r.Phase, r.Claim, r.Expected, r.Refused = Running, &c, 0, ""
+	r.Phase = Running
+	r.Claim = &c
+	r.Expected = 0
+	r.Refused = ""
 	r.Deliveries++
 	return r, nil
 }
@@ -196,7 +176,9 @@ func (r Record) HandedBack(claim string, spent Spent, refused string) (Record, e
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
-	r.Phase, r.Expected, r.Refused = Planned, 0, refused
+	r.Phase = Planned
+	r.Expected = 0
+	r.Refused = refused
 	r.Requests += spent.Requests
 	return r.left(spent.Left), nil
 }
@@ -206,7 +188,9 @@ func (r Record) FailedAttempt(claim string, spent Spent, f Failure) (Record, err
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
-	r.Phase, r.Failure, r.Expected = Planned, &f, 0
+	r.Phase = Planned
+	r.Failure = &f
+	r.Expected = 0
 	r.Failures++
 	r.Requests += spent.Requests
 	return r.left(spent.Left), nil
@@ -217,7 +201,11 @@ func (r Record) Committed(claim string, requests int, evaluation string, degrade
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
-	r.Phase, r.Evaluation, r.Degraded, r.Expected, r.Left = Done, evaluation, degraded, 0, 0
+	r.Phase = Done
+	r.Evaluation = evaluation
+	r.Degraded = degraded
+	r.Expected = 0
+	r.Left = 0
 	r.Requests += requests
 	return r, nil
 }
@@ -228,7 +216,11 @@ func (r Record) Buried(claim string, requests int, evaluation string, f Failure)
 	if err := r.heldBy(claim); err != nil {
 		return r, err
 	}
-	r.Phase, r.Failure, r.Expected, r.Left, r.Evaluation = Failed, &f, 0, 0, evaluation
+	r.Phase = Failed
+	r.Failure = &f
+	r.Expected = 0
+	r.Left = 0
+	r.Evaluation = evaluation
 	r.Failures++
 	r.Requests += requests
 	return r, nil
@@ -248,7 +240,10 @@ func (r Record) Exhausted(replay int, sequence uint64, f Failure) (Record, error
 		return r, fmt.Errorf("message %d is held by message %d: %w", sequence, r.Claim.Sequence, ErrFenced)
 	}
 	r.Unreported += r.abandoned()
-	r.Phase, r.Failure, r.Expected, r.Left = Failed, &f, 0, 0
+	r.Phase = Failed
+	r.Failure = &f
+	r.Expected = 0
+	r.Left = 0
 	return r, nil
 }
 
@@ -262,7 +257,10 @@ func (r Record) DeclaredOverdue(replay int, f Failure) (Record, error) {
 		return r, fmt.Errorf("replay %d before it was planned: %w", replay, ErrFenced)
 	}
 	r.Unreported += r.abandoned()
-	r.Phase, r.Failure, r.Expected, r.Left = Failed, &f, 0, 0
+	r.Phase = Failed
+	r.Failure = &f
+	r.Expected = 0
+	r.Left = 0
 	return r, nil
 }
 
@@ -279,8 +277,17 @@ func (r Record) Replanned(replay int, trace string) (Record, error) {
 	if r.Phase == Done && r.Degraded {
 		r.Former = r.Evaluation
 	}
-	r.Phase, r.Replay, r.Trace, r.Failures, r.Lapses, r.Expected, r.Left = Planned, replay, trace, 0, 0, 0, 0
-	r.Claim, r.Evaluation, r.Degraded, r.Failure = nil, "", false, nil
+	r.Phase = Planned
+	r.Replay = replay
+	r.Trace = trace
+	r.Failures = 0
+	r.Lapses = 0
+	r.Expected = 0
+	r.Left = 0
+	r.Claim = nil
+	r.Evaluation = ""
+	r.Degraded = false
+	r.Failure = nil
 	return r, nil
 }
 
@@ -294,8 +301,15 @@ func (r Record) Reopened() (Record, error) {
 	if r.Stands() == r.Former { // then it is the former one that is damaged
 		r.Former = ""
 	}
-	r.Phase, r.Failures, r.Lapses, r.Expected, r.Left = Planned, 0, 0, 0, 0
-	r.Claim, r.Evaluation, r.Degraded, r.Failure = nil, "", false, nil
+	r.Phase = Planned
+	r.Failures = 0
+	r.Lapses = 0
+	r.Expected = 0
+	r.Left = 0
+	r.Claim = nil
+	r.Evaluation = ""
+	r.Degraded = false
+	r.Failure = nil
 	return r, nil
 }
 
@@ -303,8 +317,13 @@ func (r Record) Reopened() (Record, error) {
 // gone or cannot be read, and its round does not wait for another.
 func (r Record) DeclaredDamaged(f Failure) Record {
 	r.Unreported += r.abandoned()
-	r.Phase, r.Failure, r.Expected, r.Left = Failed, &f, 0, 0
-	r.Evaluation, r.Former, r.Degraded = "", "", false
+	r.Phase = Failed
+	r.Failure = &f
+	r.Expected = 0
+	r.Left = 0
+	r.Evaluation = ""
+	r.Former = ""
+	r.Degraded = false
 	return r
 }
 

@@ -23,7 +23,11 @@ func own() job.Claim {
 // whether a transition keeps, adds or clears them.
 func recordIn(phase job.Phase) job.Record {
 	r := job.Plan("r1", 7, "trace")
-	r.Phase, r.Replay, r.Deliveries, r.Failures, r.Requests = phase, 1, 3, 2, 40
+	r.Phase = phase
+	r.Replay = 1
+	r.Deliveries = 3
+	r.Failures = 2
+	r.Requests = 40
 	c := own()
 	switch phase {
 	case job.Planned:
@@ -31,7 +35,9 @@ func recordIn(phase job.Phase) job.Record {
 	case job.Running:
 		r.Claim, r.Expected = &c, 9
 	case job.Done:
-		r.Claim, r.Evaluation, r.Degraded = &c, "r1.7.own", true
+		r.Claim = &c
+		r.Evaluation = "r1.7.own"
+		r.Degraded = true
 	case job.Failed:
 		r.Claim, r.Failure = &c, &job.Failure{Class: job.Permanent, Error: "gone", At: at}
 	}
@@ -234,7 +240,9 @@ func TestReplanForgetsTheEnd(t *testing.T) {
 	for _, phase := range []job.Phase{job.Done, job.Failed} {
 		got, err := recordIn(phase).Replanned(2, "t2")
 		want := job.Plan("r1", 7, "t2")
-		want.Replay, want.Deliveries, want.Requests = 2, 3, 40
+		want.Replay = 2
+		want.Deliveries = 3
+		want.Requests = 40
 		if phase == job.Done { // degraded: it stands until the replay has bettered it
 			want.Former = "r1.7.own"
 		}
@@ -284,7 +292,10 @@ func TestReopened(t *testing.T) {
 		r.Evaluation, r.Former = c.evaluation, c.former
 		got, err := r.Reopened()
 		want := job.Plan("r1", 7, "trace")
-		want.Replay, want.Deliveries, want.Requests, want.Former = 1, 3, 40, c.formerly
+		want.Replay = 1
+		want.Deliveries = 3
+		want.Requests = 40
+		want.Former = c.formerly
 		if diff := cmp.Diff(want, got); err != nil || diff != "" || r.Stands() != c.stood {
 			t.Errorf("%+v: stood on %q; %v (-want +got):\n%s", c, r.Stands(), err, diff)
 		}

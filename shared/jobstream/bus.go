@@ -185,12 +185,21 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
 	l := &link{
-		cfg: cfg, nc: nc, js: js, standing: standing{refused: map[string]bool{}},
-		streams: map[string]jetstream.Stream{}, buckets: map[string]*kv.Bucket{},
+		cfg:      cfg,
+		nc:       nc,
+		js:       js,
+		standing: standing{refused: map[string]bool{}},
+		streams:  map[string]jetstream.Stream{},
+		buckets:  map[string]*kv.Bucket{},
 	}
 	l.values = kv.Link{
-		NC: nc, JS: js, Leader: leader, Retry: l.retryWrite,
-		Timeout: cfg.Timeout, Signing: cfg.Keys, Log: cfg.Log,
+		NC:      nc,
+		JS:      js,
+		Leader:  leader,
+		Retry:   l.retryWrite,
+		Timeout: cfg.Timeout,
+		Signing: cfg.Keys,
+		Log:     cfg.Log,
 	}
 	if err := kv.CheckPayload(nc); err != nil {
 		return nil, fmt.Errorf("jobstream: %w", err)
@@ -200,8 +209,18 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	}
 	l.bound.Store(true)
 	return &Bus{
-		link: l, Queue: Queue{l}, Letters: Letters{l}, Records: Records{l}, Evaluations: Evaluations{l}, Rounds: Rounds{l},
-		Outcomes: Outcomes{l}, Holders: Holders{l}, Schedule: Schedule{l}, Egresses: Egresses{l}, Miners: Miners{l}, WarmUps: WarmUps{l},
+		link:        l,
+		Queue:       Queue{l},
+		Letters:     Letters{l},
+		Records:     Records{l},
+		Evaluations: Evaluations{l},
+		Rounds:      Rounds{l},
+		Outcomes:    Outcomes{l},
+		Holders:     Holders{l},
+		Schedule:    Schedule{l},
+		Egresses:    Egresses{l},
+		Miners:      Miners{l},
+		WarmUps:     WarmUps{l},
 	}, nil
 }
 

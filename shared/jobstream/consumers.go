@@ -26,14 +26,18 @@ func consumers() []consumer {
 // allows only one consumer per subject.
 func workersConsumer() consumer {
 	c := durable(job.Consumer, "hands each job to one worker")
-	c.AckWait, c.MaxDeliver, c.MaxAckPending = DefaultAckWait, DefaultMaxDeliver, DefaultMaxAckPending
+	c.AckWait = DefaultAckWait
+	c.MaxDeliver = DefaultMaxDeliver
+	c.MaxAckPending = DefaultMaxAckPending
 	return consumer{job.StreamJobs, c}
 }
 
 // advisoriesConsumer hands each advisory to one producer.
 func advisoriesConsumer() consumer {
 	c := durable("exhausted", "hands each advisory to one producer")
-	c.AckWait, c.MaxDeliver, c.MaxAckPending = time.Minute, -1, 1000
+	c.AckWait = time.Minute
+	c.MaxDeliver = -1
+	c.MaxAckPending = 1000
 	return consumer{job.StreamAdvisory, c}
 }
 
@@ -41,7 +45,9 @@ func advisoriesConsumer() consumer {
 // costs the round the requests that it would have made anyway.
 func warmersConsumer() consumer {
 	c := durable(job.ConsumerWarm, "hands each miner of a warm-up to one worker, once")
-	c.AckWait, c.MaxDeliver, c.MaxAckPending = DefaultAckWait, 1, DefaultMaxAckPending
+	c.AckWait = DefaultAckWait
+	c.MaxDeliver = 1
+	c.MaxAckPending = DefaultMaxAckPending
 	return consumer{job.StreamWarm, c}
 }
 
@@ -86,7 +92,9 @@ func (l *link) declareConsumer(ctx context.Context, want consumer) error {
 // local fleet sets (ServeOnly), and a pause.
 func (c Config) overlaidConsumer(have, want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
 	next := want
-	next.AckWait, next.MaxDeliver, next.MaxAckPending = have.AckWait, have.MaxDeliver, have.MaxAckPending
+	next.AckWait = have.AckWait
+	next.MaxDeliver = have.MaxDeliver
+	next.MaxAckPending = have.MaxAckPending
 	next.FilterSubject, next.PauseUntil = have.FilterSubject, have.PauseUntil
 	next.Replicas, next.Metadata = have.Replicas, have.Metadata
 	if want.Durable == job.Consumer {

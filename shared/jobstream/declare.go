@@ -238,7 +238,13 @@ func (l *link) bucket(ctx context.Context, name string) (*kv.Bucket, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the caller names the bucket
 	}
-	b := &kv.Bucket{Link: &l.values, Name: name, KV: found, Stream: l.streams[kv.StreamOf(name)], MaxBytes: kv.MaxMinerValue}
+	b := &kv.Bucket{
+		Link:     &l.values,
+		Name:     name,
+		KV:       found,
+		Stream:   l.streams[kv.StreamOf(name)],
+		MaxBytes: kv.MaxMinerValue,
+	}
 	if name == job.BucketRounds {
 		b.MaxBytes, b.AtLeader = kv.MaxRoundValue, l.cfg.Role != RoleWorker
 	}
@@ -275,13 +281,25 @@ func (l *link) declareStream(ctx context.Context, want jetstream.StreamConfig) e
 // copies unless it is chosen, their placement, compression and metadata.
 func (c Config) overlaid(have, want jetstream.StreamConfig) (jetstream.StreamConfig, error) {
 	if have.Storage != want.Storage {
-		return have, &MismatchError{Stream: want.Name, Setting: "storage", Have: have.Storage, Want: want.Storage}
+		return have, &MismatchError{
+			Stream:  want.Name,
+			Setting: "storage",
+			Have:    have.Storage,
+			Want:    want.Storage,
+		}
 	}
 	if have.Retention != want.Retention {
-		return have, &MismatchError{Stream: want.Name, Setting: "retention", Have: have.Retention, Want: want.Retention}
+		return have, &MismatchError{
+			Stream:  want.Name,
+			Setting: "retention",
+			Have:    have.Retention,
+			Want:    want.Retention,
+		}
 	}
 	next := want
-	next.Replicas, next.Placement, next.Compression = have.Replicas, have.Placement, have.Compression
+	next.Replicas = have.Replicas
+	next.Placement = have.Placement
+	next.Compression = have.Compression
 	next.Metadata, next.FirstSeq = have.Metadata, have.FirstSeq
 	if c.Replicas > 0 {
 		next.Replicas = c.Replicas

@@ -41,6 +41,7 @@ func TestDeclares(t *testing.T) {
 	}
 	want := map[string]settings{
 		"MINER_JOBS":     {jetstream.WorkQueuePolicy, 0, []string{"miner.job.>"}},
+		"MINER_WARM":     {jetstream.WorkQueuePolicy, 6 * time.Hour, []string{"miner.warm.>"}},
 		"MINER_DEAD":     {jetstream.LimitsPolicy, 720 * time.Hour, []string{"miner.dead.>"}},
 		"MINER_ADVISORY": {jetstream.LimitsPolicy, 720 * time.Hour, []string{"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MINER_JOBS.>"}},
 		"KV_ROUNDS":      {jetstream.LimitsPolicy, 0, []string{"$KV.ROUNDS.>"}},
@@ -152,7 +153,9 @@ func TestOpenMendsTheConsumer(t *testing.T) {
 	before := b.consumer()
 	drifted := before
 	drifted.BackOff = []time.Duration{time.Hour}
-	drifted.HeadersOnly, drifted.MaxRequestBatch, drifted.InactiveThreshold = true, 1, time.Hour
+	drifted.HeadersOnly = true
+	drifted.MaxRequestBatch = 1
+	drifted.InactiveThreshold = time.Hour
 	must.Get(b.js.UpdateConsumer(b.ctx, job.StreamJobs, drifted))(t)
 	b.open(jobstream.Config{AckWait: before.AckWait})
 	if diff := cmp.Diff(before, b.consumer()); diff != "" {

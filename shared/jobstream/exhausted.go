@@ -108,13 +108,19 @@ func (l *link) exhausted(ctx context.Context, d *Delivery,
 	round, uid, err := job.ParseSubject(msg.Subject)
 	if err != nil { // no record can be of that name; workers bury such messages when they see them
 		err = Letters{l}.Publish(ctx, job.DeadLetter{
-			Class: job.Poison, At: time.Now().UTC(), Payload: msg.Data,
-			Error: fmt.Sprintf("deliveries used up (%d): %v", said.Deliveries, err),
+			Class:   job.Poison,
+			At:      time.Now().UTC(),
+			Payload: msg.Data,
+			Error:   fmt.Sprintf("deliveries used up (%d): %v", said.Deliveries, err),
 		})
 	} else {
 		e := Exhausted{
-			Round: round, UID: uid, Replay: -1, Sequence: said.Sequence, Deliveries: said.Deliveries,
-			Trace: traceOf(msg.Header), //nolint:contextcheck // the trace is the message's and not the caller's
+			Round:      round,
+			UID:        uid,
+			Replay:     -1,
+			Sequence:   said.Sequence,
+			Deliveries: said.Deliveries,
+			Trace:      traceOf(msg.Header), //nolint:contextcheck // the trace is the message's and not the caller's
 		}
 		if j, err := job.Decode(msg.Data); err == nil {
 			e.Replay = j.Replay

@@ -54,7 +54,12 @@ func (l *link) pull(stream string, fetch func() (jetstream.MessageBatch, error))
 			l.cfg.Log.Error("message without a place in the stream", "subject", msg.Subject(), "error", metaErr)
 			continue
 		}
-		got = append(got, &Delivery{link: l, msg: msg, meta: meta, at: time.Now()})
+		got = append(got, &Delivery{
+			link: l,
+			msg:  msg,
+			meta: meta,
+			at:   time.Now(),
+		})
 	}
 	if err := batch.Error(); err != nil && len(got) == 0 {
 		return nil, fmt.Errorf("fetching from %s: %w", stream, err)

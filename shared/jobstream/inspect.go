@@ -79,7 +79,10 @@ func Inspect(ctx context.Context, nc *nats.Conn, cfg Config) (Inspection, error)
 		return Inspection{}, fmt.Errorf("jobstream: %w", err)
 	}
 	in := Inspection{
-		Version: nc.ConnectedServerVersion(), Cluster: nc.ConnectedClusterName(), Servers: nc.Servers(), MaxPayload: nc.MaxPayload(),
+		Version:    nc.ConnectedServerVersion(),
+		Cluster:    nc.ConnectedClusterName(),
+		Servers:    nc.Servers(),
+		MaxPayload: nc.MaxPayload(),
 	}
 	for i, address := range in.Servers {
 		in.Servers[i] = Redact(address)
@@ -163,8 +166,11 @@ func inspectConsumer(ctx context.Context, js jetstream.JetStream, cfg Config) (*
 	info := consumer.CachedInfo()
 	next := cfg.overlaidConsumer(info.Config, workersConsumer().config)
 	return &InspectedConsumer{
-		Drift: drifted(info.Config, next), Filter: info.Config.FilterSubject, Paused: info.Paused,
-		MaxDeliver: info.Config.MaxDeliver, AckWait: info.Config.AckWait,
+		Drift:      drifted(info.Config, next),
+		Filter:     info.Config.FilterSubject,
+		Paused:     info.Paused,
+		MaxDeliver: info.Config.MaxDeliver,
+		AckWait:    info.Config.AckWait,
 	}, nil
 }
 

@@ -92,7 +92,10 @@ func (b *Bus) heldOutcomes(ctx context.Context, round string, held *job.Inventor
 	held.Latest, err = b.Outcomes.Load(ctx, round, revision)
 	if Damaged(err) || errors.Is(err, ErrNotFound) { // a list has it that was deleted by hand
 		held.Damage = append(held.Damage, job.Damage{
-			Where: job.BucketRounds, Key: job.OutcomeKey(round, revision), UID: -1, Error: err.Error(),
+			Where: job.BucketRounds,
+			Key:   job.OutcomeKey(round, revision),
+			UID:   -1,
+			Error: err.Error(),
 		})
 		return nil
 	}

@@ -314,7 +314,9 @@ func TestAPullThatCannotBeSentLeavesNothing(t *testing.T) {
 	b.publish(aJob(1))
 	must.Get(b.js.Publish(b.ctx, strings.TrimSuffix(job.SubjectAdvisory, ">")+job.Consumer, []byte(`{"stream_seq":1}`)))(t)
 	ctx, cancel := context.WithCancel(b.ctx)
-	handling, away, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	handling := make(chan struct{})
+	away := make(chan struct{})
+	ended := make(chan error, 1)
 	handle := sync.OnceValue(func() error { // no pull is under way meanwhile
 		close(handling)
 		<-away

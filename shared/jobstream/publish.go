@@ -148,5 +148,11 @@ func damagedLetter(msg *jetstream.RawStreamMsg, err error) job.Damage {
 	if keyErr != nil {
 		uid = -1
 	}
-	return job.Damage{Where: job.StreamDead, Key: msg.Subject, UID: uid, Revision: msg.Sequence, Error: err.Error()}
+	return job.Damage{
+		Where:    job.StreamDead,
+		Key:      msg.Subject,
+		UID:      uid,
+		Revision: msg.Sequence,
+		Error:    err.Error(),
+	}
 }

@@ -134,7 +134,13 @@ func (q Queue) Stuck(ctx context.Context, round string) ([]Stuck, error) {
 			return stuck, err
 		}
 		next = msg.Sequence + 1
-		s := Stuck{Round: round, Sequence: msg.Sequence, Replay: -1, Most: info.Config.MaxDeliver, msg: msg}
+		s := Stuck{
+			Round:    round,
+			Sequence: msg.Sequence,
+			Replay:   -1,
+			Most:     info.Config.MaxDeliver,
+			msg:      msg,
+		}
 		if _, s.UID, err = job.ParseSubject(msg.Subject); err != nil {
 			continue // no job can have that name; the advisory deals with it
 		}

@@ -71,7 +71,11 @@ func (re Records) ListAll(ctx context.Context, round string) (records []job.Reco
 			uid = -1
 		}
 		damage = append(damage, job.Damage{
-			Where: job.BucketRecords, Key: entry.Key(), UID: uid, Revision: entry.Revision(), Error: err.Error(),
+			Where:    job.BucketRecords,
+			Key:      entry.Key(),
+			UID:      uid,
+			Revision: entry.Revision(),
+			Error:    err.Error(),
 		})
 	})
 	return records, damage, err

@@ -29,7 +29,11 @@ func TestAStreamThatIsGoneIsDeclaredAgain(t *testing.T) {
 	consumer := func(stream, name string) func(context.Context, jetstream.JetStream) error {
 		return func(ctx context.Context, js jetstream.JetStream) error { return js.DeleteConsumer(ctx, stream, name) }
 	}
-	const records, evaluations, rounds = "KV_" + job.BucketRecords, "KV_" + job.BucketEvaluation, "KV_" + job.BucketRounds
+	const (
+		records     = "KV_" + job.BucketRecords
+		evaluations = "KV_" + job.BucketEvaluation
+		rounds      = "KV_" + job.BucketRounds
+	)
 	for name, c := range map[string]struct {
 		gone func(context.Context, jetstream.JetStream) error
 		then func(context.Context, *jobstream.Bus) error

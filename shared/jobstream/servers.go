@@ -143,11 +143,17 @@ func nextAnswer(ctx context.Context, inbox *nats.Subscription) (answer serverAns
 
 func (a *serverAnswer) server(asked, answered time.Time) Server {
 	s := Server{
-		Name: a.Server.Name, Version: a.Server.Version, MaxPayload: a.Data.MaxPayload,
-		Now: a.Data.Now, Asked: asked, Answered: answered,
+		Name:       a.Server.Name,
+		Version:    a.Server.Version,
+		MaxPayload: a.Data.MaxPayload,
+		Now:        a.Data.Now,
+		Asked:      asked,
+		Answered:   answered,
 	}
 	if config := a.Data.JetStream.Config; config != nil {
-		s.JetStream, s.SyncAlways, s.SyncInterval = true, config.SyncAlways, config.SyncInterval
+		s.JetStream = true
+		s.SyncAlways = config.SyncAlways
+		s.SyncInterval = config.SyncInterval
 		s.Store, s.StoreLimit = a.Data.JetStream.Stats.Storage, config.MaxStorage
 	}
 	return s

@@ -44,7 +44,9 @@ const reconnecting = time.Second
 // failed takes down an operation that failed; stream is what it wrote to, "" for none.
 // It logs the first failure in a row, and each change of its kind.
 func (l *link) failed(ctx context.Context, what, stream string, err error) {
-	s, trouble, now := &l.standing, Trouble(err), time.Now()
+	s := &l.standing
+	trouble := Trouble(err)
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if kv.NotSent(err) {

@@ -15,7 +15,9 @@ import (
 
 func (l *link) manifest(round string) kv.Value[job.Manifest] {
 	return kv.Value[job.Manifest]{
-		Bucket: l.rounds(), Key: job.ManifestKey(round), Form: kv.Sealed,
+		Bucket:  l.rounds(),
+		Key:     job.ManifestKey(round),
+		Form:    kv.Sealed,
 		Version: func(m *job.Manifest) *int { return &m.Version },
 		Check: func(m job.Manifest) error {
 			if m.Round != round {
@@ -28,14 +30,18 @@ func (l *link) manifest(round string) kv.Value[job.Manifest] {
 
 func (l *link) replay(round string, n int) kv.Value[job.Replay] {
 	return kv.Value[job.Replay]{
-		Bucket: l.rounds(), Key: job.ReplayKey(round, n), Form: kv.Sealed,
+		Bucket:  l.rounds(),
+		Key:     job.ReplayKey(round, n),
+		Form:    kv.Sealed,
 		Version: func(r *job.Replay) *int { return &r.Version },
 	}
 }
 
 func (l *link) maintainers(round string) kv.Value[Maintainers] {
 	return kv.Value[Maintainers]{
-		Bucket: l.rounds(), Key: job.MaintainersKey(round), Form: kv.Sealed,
+		Bucket:  l.rounds(),
+		Key:     job.MaintainersKey(round),
+		Form:    kv.Sealed,
 		Version: func(m *Maintainers) *int { return &m.Version },
 	}
 }
@@ -54,7 +60,8 @@ func (l *link) holder(round string) kv.Value[job.Holder] {
 
 func (l *link) turn() kv.Value[job.Turn] {
 	return kv.Value[job.Turn]{
-		Bucket: l.rounds(), Key: job.TurnKey,
+		Bucket:  l.rounds(),
+		Key:     job.TurnKey,
 		Version: func(t *job.Turn) *int { return &t.Version },
 		Check: func(t job.Turn) error {
 			if !job.ValidRound(t.Round) || t.Due.IsZero() {
@@ -74,7 +81,8 @@ func (l *link) lastConclusion() kv.Value[job.Last] {
 
 func (l *link) warmUp() kv.Value[job.WarmUp] {
 	return kv.Value[job.WarmUp]{
-		Bucket: l.rounds(), Key: job.WarmUpKey,
+		Bucket:  l.rounds(),
+		Key:     job.WarmUpKey,
 		Version: func(w *job.WarmUp) *int { return &w.Version },
 		Check: func(w job.WarmUp) error {
 			if !job.ValidRound(w.ID) {
@@ -88,7 +96,9 @@ func (l *link) warmUp() kv.Value[job.WarmUp] {
 // warmUpInputs are a manifest without miners: what is fetched follows from it.
 func (l *link) warmUpInputs(id string) kv.Value[job.Manifest] {
 	return kv.Value[job.Manifest]{
-		Bucket: l.rounds(), Key: job.WarmUpInputsKey, Form: kv.Packed,
+		Bucket:  l.rounds(),
+		Key:     job.WarmUpInputsKey,
+		Form:    kv.Packed,
 		Version: func(m *job.Manifest) *int { return &m.Version },
 		Check: func(m job.Manifest) error {
 			if m.Round != id {
@@ -101,7 +111,8 @@ func (l *link) warmUpInputs(id string) kv.Value[job.Manifest] {
 
 func egressesIn(rounds *kv.Bucket) kv.Value[job.Egresses] {
 	return kv.Value[job.Egresses]{
-		Bucket: rounds, Key: job.EgressesKey,
+		Bucket:  rounds,
+		Key:     job.EgressesKey,
 		Version: func(e *job.Egresses) *int { return &e.Version },
 		Check: func(e job.Egresses) error {
 			if len(e.Names) == 0 {
@@ -114,7 +125,9 @@ func egressesIn(rounds *kv.Bucket) kv.Value[job.Egresses] {
 
 func (l *link) evaluation(key string) kv.Value[job.Evaluation] {
 	return kv.Value[job.Evaluation]{
-		Bucket: l.evaluations(), Key: key, Form: kv.Packed,
+		Bucket:  l.evaluations(),
+		Key:     key,
+		Form:    kv.Packed,
 		Version: func(e *job.Evaluation) *int { return &e.Version },
 		Check: func(e job.Evaluation) error {
 			if of := job.EvaluationKey(e.Round, e.UID, e.Claim); of != key {
@@ -128,7 +141,9 @@ func (l *link) evaluation(key string) kv.Value[job.Evaluation] {
 // stored is a miner's stored evaluation; its key is the uid, if it is one.
 func (l *link) stored(key string) kv.Value[stored] {
 	return kv.Value[stored]{
-		Bucket: l.miners(), Key: key, Form: kv.Packed,
+		Bucket:  l.miners(),
+		Key:     key,
+		Form:    kv.Packed,
 		Version: func(s *stored) *int { return &s.Version },
 		Check: func(s stored) error {
 			uid, err := strconv.Atoi(key)
@@ -142,7 +157,8 @@ func (l *link) stored(key string) kv.Value[stored] {
 
 func (l *link) identity(key string) kv.Value[job.Identity] {
 	return kv.Value[job.Identity]{
-		Bucket: l.identities(), Key: key,
+		Bucket:  l.identities(),
+		Key:     key,
 		Version: func(i *job.Identity) *int { return &i.Version },
 		Check: func(i job.Identity) error {
 			if strconv.Itoa(i.UID) != key {

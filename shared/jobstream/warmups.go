@@ -122,7 +122,9 @@ func (w WarmUps) End(ctx context.Context, id, why string, now time.Time) (job.Wa
 		if damaged || up.ID == "" || !up.Ended.IsZero() || id != "" && up.ID != id {
 			return up, false
 		}
-		up.Ended, up.Why, up.Left = now.UTC(), why, left
+		up.Ended = now.UTC()
+		up.Why = why
+		up.Left = left
 		return up, true
 	})
 	if err != nil || !ended {

@@ -32,8 +32,13 @@ func on(ctx context.Context, addr string, connections int) (net.Listener, error)
 // begins with the request's header.
 func HTTP(handler http.Handler, writeTime time.Duration, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: HeaderTime, ReadTimeout: ReadTime, IdleTimeout: IdleTime, WriteTimeout: writeTime,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Handler:           handler,
+		ReadHeaderTimeout: HeaderTime,
+		ReadTimeout:       ReadTime,
+		IdleTimeout:       IdleTime,
+		WriteTimeout:      writeTime,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 

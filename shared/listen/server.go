@@ -77,7 +77,12 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.TLS != nil {
 		listener = tls.NewListener(listener, cfg.TLS)
 	}
-	s := &Server{cfg: cfg, http: HTTP(cfg.Handler, cfg.WriteTime, cfg.Log), listener: listener, done: make(chan struct{})}
+	s := &Server{
+		cfg:      cfg,
+		http:     HTTP(cfg.Handler, cfg.WriteTime, cfg.Log),
+		listener: listener,
+		done:     make(chan struct{}),
+	}
 	go s.serve()
 	return s, nil
 }

@@ -33,11 +33,16 @@ func runNATS(ctx context.Context, cfg Config, dir string) (*server.Server, error
 		port = server.RANDOM_PORT
 	}
 	s, err := server.NewServer(&server.Options{
-		ServerName: "local", Host: host, Port: port,
-		Username: user, Password: cfg.Password,
-		NoSigs:    true, // signals are the command's
-		JetStream: true, StoreDir: dir, JetStreamMaxStore: unlimited,
-		SyncAlways: true, // what is confirmed outlives the machine's failure too
+		ServerName:        "local",
+		Host:              host,
+		Port:              port,
+		Username:          user,
+		Password:          cfg.Password,
+		NoSigs:            true, // signals are the command's
+		JetStream:         true,
+		StoreDir:          dir,
+		JetStreamMaxStore: unlimited,
+		SyncAlways:        true, // what is confirmed outlives the machine's failure too
 	})
 	if err != nil {
 		return nil, fmt.Errorf("NATS: %w", err)

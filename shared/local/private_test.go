@@ -40,7 +40,9 @@ func refusesOthers(t *testing.T, s *local.Servers) {
 			nc.Close()
 		}
 		options := must.Get(redis.ParseURL(s.RedisURL()))(t)
-		options.Username, options.Password, options.MaxRetries = "", "", -1
+		options.Username = ""
+		options.Password = ""
+		options.MaxRetries = -1
 		if who != nil {
 			options.Username = who.Username()
 			options.Password, _ = who.Password()

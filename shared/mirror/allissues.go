@@ -36,8 +36,11 @@ const epoch = "1970-01-01T00:00:00Z"
 func (c *Client) AllIssues(ctx context.Context, most int64, start func() func(scoring.IssueRow, error)) (AllIssues, error) {
 	var all AllIssues
 	err := c.ask(ctx, request{
-		method: http.MethodGet, route: "/api/v1/dashboard/issues", path: "/api/v1/dashboard/issues",
-		query: url.Values{"since": {epoch}}, most: limit{"the bound of the answer", most},
+		method: http.MethodGet,
+		route:  "/api/v1/dashboard/issues",
+		path:   "/api/v1/dashboard/issues",
+		query:  url.Values{"since": {epoch}},
+		most:   limit{"the bound of the answer", most},
 		stream: func(body io.Reader) (err error) {
 			all, err = decodeAllIssues(body, start())
 			return err

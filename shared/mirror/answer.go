@@ -136,9 +136,13 @@ func decodeFiles(data []byte, repository string, number int) (Files, error) {
 	}
 	answer := decodeEach(items, unbounded, fileName, decodeFile)
 	return Files{
-		HeadSHA: top.text("head_sha"), BaseSHA: top.text("base_sha"), MergeBaseSHA: top.text("merge_base_sha"),
-		Stored: top.truthy("scoring_data_stored"), Digest: fmt.Sprintf("%x", sha256.Sum256(data)),
-		Files: answer.Items, Malformed: answer.Malformed,
+		HeadSHA:      top.text("head_sha"),
+		BaseSHA:      top.text("base_sha"),
+		MergeBaseSHA: top.text("merge_base_sha"),
+		Stored:       top.truthy("scoring_data_stored"),
+		Digest:       fmt.Sprintf("%x", sha256.Sum256(data)),
+		Files:        answer.Items,
+		Malformed:    answer.Malformed,
 	}, nil
 }
 

@@ -33,7 +33,9 @@ type breaker struct {
 func newBreaker(cfg Config) *breaker {
 	b := &breaker{failing: map[string]bool{}}
 	b.CircuitBreaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
-		Name: "mirror", MaxRequests: 1, Timeout: cfg.BreakFor,
+		Name:        "mirror",
+		MaxRequests: 1,
+		Timeout:     cfg.BreakFor,
 		ReadyToTrip: func(n gobreaker.Counts) bool {
 			return n.ConsecutiveFailures >= cfg.BreakAfter && b.across() >= cfg.BreakAcross
 		},

@@ -16,7 +16,9 @@ import (
 
 // breaking makes the breaker open at the third failure across two paths.
 func breaking(c *mirror.Config) {
-	c.BreakAfter, c.BreakAcross, c.BreakFor = 3, 2, 20*time.Millisecond
+	c.BreakAfter = 3
+	c.BreakAcross = 2
+	c.BreakFor = 20 * time.Millisecond
 }
 
 // switched answers by broken until it is mended.

@@ -36,7 +36,12 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("mirror: %w", err)
 	}
 	base, _ := parseBase(cfg.BaseURL) // validate has read it
-	c := &Client{cfg: cfg, base: base, address: strings.TrimRight(base.String(), "/"), breaker: newBreaker(cfg)}
+	c := &Client{
+		cfg:     cfg,
+		base:    base,
+		address: strings.TrimRight(base.String(), "/"),
+		breaker: newBreaker(cfg),
+	}
 	c.port, _ = strconv.Atoi(base.Port()) // 0 for the scheme's own
 	c.life, c.end = context.WithCancelCause(context.Background())
 	c.metered = newMetered(c.life, cfg)
@@ -122,7 +127,12 @@ type Stats struct {
 // Stats returns the counts.
 func (c *Client) Stats() Stats {
 	m := c.metered
-	return Stats{Permits: m.permits.Load(), Late: m.late.Load(), Sent: m.sent.Load(), Resent: m.resent.Load()}
+	return Stats{
+		Permits: m.permits.Load(),
+		Late:    m.late.Load(),
+		Sent:    m.sent.Load(),
+		Resent:  m.resent.Load(),
+	}
 }
 
 type counterKey struct{}

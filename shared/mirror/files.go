@@ -31,9 +31,10 @@ type Files struct {
 func (c *Client) Files(ctx context.Context, repository string, number int) (Files, error) {
 	var files Files
 	r := request{
-		method: http.MethodGet, route: "/api/v1/pulls/{owner}/{repo}/{number}/files",
-		path: "/api/v1/pulls/" + repository + "/" + strconv.Itoa(number) + "/files",
-		most: limit{"MaxFiles", c.cfg.MaxFiles},
+		method: http.MethodGet,
+		route:  "/api/v1/pulls/{owner}/{repo}/{number}/files",
+		path:   "/api/v1/pulls/" + repository + "/" + strconv.Itoa(number) + "/files",
+		most:   limit{"MaxFiles", c.cfg.MaxFiles},
 		decode: func(data []byte) (err error) {
 			files, err = decodeFiles(data, repository, number)
 			return err

@@ -51,7 +51,11 @@ func TestForwardPassesOnWhatCame(t *testing.T) {
 // Requests that fail open the breaker as all do, and what is passed on waits for it.
 func TestForwardIsUnderTheBreaker(t *testing.T) {
 	t.Parallel()
-	b := setup(t, say(http.StatusBadGateway, ""), func(c *mirror.Config) { c.BreakAfter, c.BreakAcross, c.BreakFor = 1, 1, time.Hour })
+	b := setup(t, say(http.StatusBadGateway, ""), func(c *mirror.Config) {
+		c.BreakAfter = 1
+		c.BreakAcross = 1
+		c.BreakFor = time.Hour
+	})
 	response, _, err := forward(t, b, nil)
 	if err != nil || response.StatusCode != http.StatusBadGateway {
 		t.Fatalf("got %v, %v, want the answer of the last try", response, err)

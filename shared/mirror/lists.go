@@ -28,8 +28,12 @@ const (
 // have no pull requests, and nothing is asked.
 func (c *Client) Pulls(ctx context.Context, githubID string, windows map[string]time.Time) (Answer[scoring.PullRequest], error) {
 	return windowed(ctx, c, list[scoring.PullRequest]{
-		id: githubID, route: "/api/v1/miners/{github_id}/pulls", path: "/api/v1/miners/" + githubID + "/pulls",
-		field: "pull_requests", number: "pr_number", decode: decodePullRequest,
+		id:     githubID,
+		route:  "/api/v1/miners/{github_id}/pulls",
+		path:   "/api/v1/miners/" + githubID + "/pulls",
+		field:  "pull_requests",
+		number: "pr_number",
+		decode: decodePullRequest,
 	}, windows)
 }
 
@@ -46,8 +50,12 @@ func (c *Client) OpenIssues(ctx context.Context, githubID string) (Answer[scorin
 
 func issues(githubID string) list[scoring.Issue] {
 	return list[scoring.Issue]{
-		id: githubID, route: "/api/v1/miners/{github_id}/issues", path: "/api/v1/miners/" + githubID + "/issues",
-		field: "issues", number: "issue_number", decode: decodeIssue,
+		id:     githubID,
+		route:  "/api/v1/miners/{github_id}/issues",
+		path:   "/api/v1/miners/" + githubID + "/issues",
+		field:  "issues",
+		number: "issue_number",
+		decode: decodeIssue,
 	}
 }
 
@@ -96,7 +104,12 @@ func pages[T any](ctx context.Context, c *Client, l list[T], method string, body
 	for n := range c.cfg.MaxPages {
 		var got page[T]
 		r := request{
-			method: method, route: l.route, path: l.path, query: query, body: body, most: limit{"MaxList", c.cfg.MaxList},
+			method: method,
+			route:  l.route,
+			path:   l.path,
+			query:  query,
+			body:   body,
+			most:   limit{"MaxList", c.cfg.MaxList},
 			page:   n + 1,
 			decode: func(data []byte) (err error) { got, err = decodePage(data, l); return err },
 			holds:  func() (items, malformed int) { return len(got.Items), len(got.Malformed) },
@@ -122,7 +135,12 @@ func pages[T any](ctx context.Context, c *Client, l list[T], method string, body
 
 func (l list[T]) endless(method, why string) error {
 	return &RequestError{
-		Method: method, Route: l.route, Path: l.path, Status: http.StatusOK, Tries: 1, Final: true,
-		Err: fmt.Errorf("%w: %s", errPages, why),
+		Method: method,
+		Route:  l.route,
+		Path:   l.path,
+		Status: http.StatusOK,
+		Tries:  1,
+		Final:  true,
+		Err:    fmt.Errorf("%w: %s", errPages, why),
 	}
 }

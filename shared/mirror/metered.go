@@ -36,7 +36,11 @@ type metered struct {
 
 func newMetered(life context.Context, cfg Config) *metered {
 	return &metered{
-		cfg: cfg, transport: transport(cfg), life: life, places: make(chan struct{}, cfg.PoolSize), cooling: &cooling{},
+		cfg:       cfg,
+		transport: transport(cfg),
+		life:      life,
+		places:    make(chan struct{}, cfg.PoolSize),
+		cooling:   &cooling{},
 	}
 }
 

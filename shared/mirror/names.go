@@ -19,8 +19,11 @@ func (r request) name(id string) error {
 		return nil
 	}
 	return &RequestError{
-		Method: r.method, Route: r.route, Path: r.route, Final: true,
-		Err: fmt.Errorf("%w: %.100q, want letters, digits, dashes, dots and underscores", errName, id),
+		Method: r.method,
+		Route:  r.route,
+		Path:   r.route,
+		Final:  true,
+		Err:    fmt.Errorf("%w: %.100q, want letters, digits, dashes, dots and underscores", errName, id),
 	}
 }
 

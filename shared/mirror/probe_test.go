@@ -41,7 +41,11 @@ func TestProbeAsksOnce(t *testing.T) {
 		if got.Date.Before(got.Sent.Add(-time.Second)) || got.Date.After(got.Answered) {
 			t.Errorf("%s: %+v, want a date between the request and the answer", name, got)
 		}
-		got.Latency, got.Protocol, got.Date, got.Sent, got.Answered = 0, "", time.Time{}, time.Time{}, time.Time{}
+		got.Latency = 0
+		got.Protocol = ""
+		got.Date = time.Time{}
+		got.Sent = time.Time{}
+		got.Answered = time.Time{}
 		if got != c.want || len(b.meter.cooled()) != c.cools {
 			t.Errorf("%s: got %+v and %d cool-downs, want %+v and %d", name, got, len(b.meter.cooled()), c.want, c.cools)
 		}

@@ -12,9 +12,10 @@ import (
 func (c *Client) Maintainers(ctx context.Context, repository string) (Answer[scoring.Maintainer], error) {
 	var answer Answer[scoring.Maintainer]
 	r := request{
-		method: http.MethodGet, route: "/api/v1/repos/{owner}/{repo}/maintainers",
-		path: "/api/v1/repos/" + repository + "/maintainers",
-		most: limit{"MaxList", c.cfg.MaxList},
+		method: http.MethodGet,
+		route:  "/api/v1/repos/{owner}/{repo}/maintainers",
+		path:   "/api/v1/repos/" + repository + "/maintainers",
+		most:   limit{"MaxList", c.cfg.MaxList},
 		decode: func(data []byte) (err error) {
 			answer, err = decodeMaintainers(data, repository)
 			return err
@@ -30,7 +31,10 @@ func (c *Client) Maintainers(ctx context.Context, repository string) (Answer[sco
 // Health asks whether the mirror is there and is a mirror.
 func (c *Client) Health(ctx context.Context) error {
 	return c.ask(ctx, request{
-		method: http.MethodGet, route: "/api/v1/health", path: "/api/v1/health", most: limit{"64 KiB", 64 << 10},
+		method: http.MethodGet,
+		route:  "/api/v1/health",
+		path:   "/api/v1/health",
+		most:   limit{"64 KiB", 64 << 10},
 		decode: func(data []byte) error {
 			_, err := document(data)
 			return err

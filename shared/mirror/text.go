@@ -94,7 +94,9 @@ func writePlain(text *strings.Builder, plain []byte) {
 // subpart is how many bytes could be the beginning of a character, or 1. The
 // ranges of the second byte are those of table 3-7 of the Unicode standard.
 func subpart(b []byte) int {
-	low, high, most := byte(0x80), byte(0xBF), 2
+	low := byte(0x80)
+	high := byte(0xBF)
+	most := 2
 	switch lead := b[0]; {
 	case lead == 0xE0:
 		low = 0xA0

@@ -20,7 +20,9 @@ const allIssues = "/api/v1/dashboard/issues"
 func TestAllIssues(t *testing.T) {
 	t.Parallel()
 	w := mirrorsim.NewWorld("all", asOf)
-	created, closed, id := asOf.AddDate(0, 0, -20), asOf.AddDate(0, 0, -3), "7"
+	created := asOf.AddDate(0, 0, -20)
+	closed := asOf.AddDate(0, 0, -3)
+	id := "7"
 	w.AddIssue(id, mirrorsim.Issue{RepoFullName: "Acme/Rocket", Number: 1, State: "OPEN", AuthorGitHubID: &id, CreatedAt: &created})
 	w.AddIssue(id, mirrorsim.Issue{
 		RepoFullName: "acme/rocket", Number: 2, State: "CLOSED", StateReason: new("COMPLETED"), AuthorGitHubID: &id,

@@ -93,7 +93,9 @@ func halfWritten(body []byte, fault Fault) []byte {
 		files = files[:written]
 	default:
 		for _, file := range files[written:] {
-			file["head_content"], file["base_content"], file["byte_size"] = nil, nil, nil
+			file["head_content"] = nil
+			file["base_content"] = nil
+			file["byte_size"] = nil
 			file["is_binary"] = json.RawMessage("false")
 		}
 	}

@@ -95,7 +95,9 @@ func (c *Case) World(round int) (*World, error) {
 	for key, times := range r.FailFirst {
 		w.Fails[strings.ToLower(key)] = Failure{Times: times, Fault: "500"}
 	}
-	w.pulls, w.issues, w.openIssues = asItems(mirror.Pulls), asItems(mirror.Issues), asItems(mirror.OpenIssues)
+	w.pulls = asItems(mirror.Pulls)
+	w.issues = asItems(mirror.Issues)
+	w.openIssues = asItems(mirror.OpenIssues)
 	w.files = lowered(mirror.Files)
 	w.maintainers = lowered(mirror.Maintainers)
 	return w, nil

@@ -79,7 +79,9 @@ func TestHalfWrittenAnswers(t *testing.T) {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
 			world := mirrorsim.NewWorld("half", asOf)
-			text, size, files := "package a\n", 10, mirrorsim.Files{RepoFullName: "a/b", Number: 7, ScoringDataStored: true}
+			text := "package a\n"
+			size := 10
+			files := mirrorsim.Files{RepoFullName: "a/b", Number: 7, ScoringDataStored: true}
 			for _, name := range []string{"a.go", "b.go", "c.go"} {
 				files.Files = append(files.Files, mirrorsim.File{Filename: name, Status: "added", Additions: 1, ByteSize: &size, HeadContent: &text})
 			}
@@ -150,7 +152,9 @@ func TestFaultsFollowTheSeed(t *testing.T) {
 		}
 		return all
 	}
-	one, again, other := statuses(1), statuses(1), statuses(2)
+	one := statuses(1)
+	again := statuses(1)
+	other := statuses(2)
 	if !slices.Equal(one, again) {
 		t.Error("the same seed gave other faults")
 	}

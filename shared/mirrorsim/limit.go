@@ -34,8 +34,11 @@ type verdict struct {
 // before the origin.
 func newCounter(limit int, window, mitigation, fixedPhase, estimatePhase time.Duration) *counter {
 	return &counter{
-		limit: limit, window: window, mitigation: mitigation,
-		fixed: tally{phase: fixedPhase}, estimate: tally{phase: estimatePhase},
+		limit:      limit,
+		window:     window,
+		mitigation: mitigation,
+		fixed:      tally{phase: fixedPhase},
+		estimate:   tally{phase: estimatePhase},
 	}
 }
 
@@ -83,9 +86,13 @@ func (t *tally) add(now, window time.Duration) {
 	switch index := int64((now + t.phase) / window); index {
 	case t.index:
 	case t.index + 1:
-		t.index, t.prev, t.cur = index, t.cur, 0
+		t.index = index
+		t.prev = t.cur
+		t.cur = 0
 	default:
-		t.index, t.prev, t.cur = index, 0, 0
+		t.index = index
+		t.prev = 0
+		t.cur = 0
 	}
 	t.cur++
 }

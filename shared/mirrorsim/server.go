@@ -53,8 +53,14 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	base, cancel := context.WithCancel(ctx)
 	s := &Server{
-		URL: "http://" + listener.Addr().String(), cfg: cfg, world: cfg.World, conns: newConnections(),
-		cancel: cancel, served: make(chan error, 1), fails: maps.Clone(cfg.World.Fails), chances: chances(cfg.Faults),
+		URL:     "http://" + listener.Addr().String(),
+		cfg:     cfg,
+		world:   cfg.World,
+		conns:   newConnections(),
+		cancel:  cancel,
+		served:  make(chan error, 1),
+		fails:   maps.Clone(cfg.World.Fails),
+		chances: chances(cfg.Faults),
 	}
 	if s.fails == nil {
 		s.fails = map[string]Failure{}
@@ -63,7 +69,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	// Answers are delayed on purpose, so the time to write them has no bound. Connections
 	// are cut on purpose, so net/http's complaints about them are discarded.
 	s.http = listen.HTTP(s.routes(), 0, slog.New(slog.DiscardHandler))
-	s.http.ReadTimeout, s.http.ReadHeaderTimeout, s.http.IdleTimeout = 0, time.Minute, 2*time.Minute // clients keep connections warm
+	s.http.ReadTimeout = 0
+	s.http.ReadHeaderTimeout = time.Minute
+	s.http.IdleTimeout = 2 * time.Minute // clients keep connections warm
 	s.http.BaseContext = func(net.Listener) context.Context { return base }
 	s.http.ConnContext, s.http.ConnState = s.conns.accepted, s.conns.changed
 	if cfg.OwnUser {

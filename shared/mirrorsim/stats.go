@@ -76,7 +76,10 @@ type figures struct {
 // newFigures are counts of 0.
 func newFigures() figures {
 	return figures{
-		routes: map[string]RouteStats{}, statuses: map[string]int{}, faults: map[Fault]int{}, tripped: map[string]int{},
+		routes:   map[string]RouteStats{},
+		statuses: map[string]int{},
+		faults:   map[Fault]int{},
+		tripped:  map[string]int{},
 	}
 }
 
@@ -119,14 +122,21 @@ func (s *Server) Stats() Stats {
 	f := s.figures.clone()
 	s.mu.Unlock()
 	stats := Stats{
-		Requests: len(f.arrivals), ByRoute: f.routes, ByStatus: f.statuses, Faults: f.faults,
-		Connections: s.conns.snapshot(), OverLimit: f.over,
+		Requests:    len(f.arrivals),
+		ByRoute:     f.routes,
+		ByStatus:    f.statuses,
+		Faults:      f.faults,
+		Connections: s.conns.snapshot(),
+		OverLimit:   f.over,
 	}
 	worst := windows.Worst(f.arrivals, s.cfg.Window)
 	stats.Worst = Worst{Fixed: worst.Fixed, Sliding: worst.Sliding, TwoWindow: worst.TwoWindow}
 	if s.cfg.Limit > 0 {
 		stats.Limit = &LimitStats{
-			Requests: s.cfg.Limit, WindowSeconds: s.cfg.Window.Seconds(), MitigationSeconds: s.cfg.Mitigation.Seconds(), Tripped: f.tripped,
+			Requests:          s.cfg.Limit,
+			WindowSeconds:     s.cfg.Window.Seconds(),
+			MitigationSeconds: s.cfg.Mitigation.Seconds(),
+			Tripped:           f.tripped,
 		}
 	}
 	if n := len(f.arrivals); n > 0 {
@@ -150,8 +160,12 @@ func (f *figures) clone() figures {
 		routes[name] = RouteStats{r.Requests, maps.Clone(r.Statuses)}
 	}
 	return figures{
-		arrivals: slices.Clone(f.arrivals), routes: routes, statuses: maps.Clone(f.statuses), faults: maps.Clone(f.faults),
-		tripped: maps.Clone(f.tripped), over: f.over,
+		arrivals: slices.Clone(f.arrivals),
+		routes:   routes,
+		statuses: maps.Clone(f.statuses),
+		faults:   maps.Clone(f.faults),
+		tripped:  maps.Clone(f.tripped),
+		over:     f.over,
 	}
 }
 

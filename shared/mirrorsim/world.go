@@ -58,9 +58,15 @@ type Failure struct {
 // NewWorld returns an empty world with an empty registry.
 func NewWorld(name string, asOf time.Time) *World {
 	w := &World{
-		Name: name, AsOf: asOf.UTC(), Registry: json.RawMessage("{}\n"), Fails: map[string]Failure{},
-		pulls: map[string][]item{}, issues: map[string][]item{}, openIssues: map[string][]item{},
-		maintainers: map[string][]json.RawMessage{}, files: map[string]json.RawMessage{},
+		Name:        name,
+		AsOf:        asOf.UTC(),
+		Registry:    json.RawMessage("{}\n"),
+		Fails:       map[string]Failure{},
+		pulls:       map[string][]item{},
+		issues:      map[string][]item{},
+		openIssues:  map[string][]item{},
+		maintainers: map[string][]json.RawMessage{},
+		files:       map[string]json.RawMessage{},
 	}
 	return w
 }
@@ -86,7 +92,11 @@ func (w *World) AddPull(githubID string, p Pull) {
 		instant = *p.MergedAt
 	}
 	w.pulls[githubID] = append(w.pulls[githubID], item{
-		raw: encode(p), repo: strings.ToLower(p.RepoFullName), number: p.Number, created: p.CreatedAt, instant: instant,
+		raw:     encode(p),
+		repo:    strings.ToLower(p.RepoFullName),
+		number:  p.Number,
+		created: p.CreatedAt,
+		instant: instant,
 	})
 }
 
@@ -95,7 +105,11 @@ func (w *World) AddPull(githubID string, p Pull) {
 // it, and with AddIssue and AddFiles.
 func (w *World) AddRawPull(githubID, repo string, number int, created time.Time, raw []byte) {
 	w.pulls[githubID] = append(w.pulls[githubID], item{
-		raw: raw, repo: strings.ToLower(repo), number: number, created: created, instant: created,
+		raw:     raw,
+		repo:    strings.ToLower(repo),
+		number:  number,
+		created: created,
+		instant: created,
 	})
 }
 
@@ -120,7 +134,13 @@ func (w *World) AddIssue(githubID string, i Issue) {
 // AddRawIssue puts bytes into a miner's lists as they are: a malformed item. It is
 // inside every window of its repository that reaches back to created.
 func (w *World) AddRawIssue(githubID, repo string, number int, open bool, created time.Time, raw []byte) {
-	w.addIssue(githubID, item{raw: raw, repo: strings.ToLower(repo), number: number, created: created, instant: created}, open)
+	w.addIssue(githubID, item{
+		raw:     raw,
+		repo:    strings.ToLower(repo),
+		number:  number,
+		created: created,
+		instant: created,
+	}, open)
 }
 
 func (w *World) addIssue(githubID string, it item, open bool) {

@@ -39,5 +39,10 @@ func Ask(tb testing.TB, method, url, body string, headers ...string) Answer {
 	defer response.Body.Close()
 	data := must.Get(io.ReadAll(response.Body))(tb)
 
-	return Answer{Request: request, Status: response.StatusCode, Header: response.Header, Body: string(data)}
+	return Answer{
+		Request: request,
+		Status:  response.StatusCode,
+		Header:  response.Header,
+		Body:    string(data),
+	}
 }

@@ -34,7 +34,12 @@ type Relay struct {
 func NewRelay(tb testing.TB, target string) *Relay {
 	tb.Helper()
 	listener := must.Get(net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}))(tb)
-	r := &Relay{Address: listener.Addr().String(), listener: listener, target: target, end: func() {}}
+	r := &Relay{
+		Address:  listener.Addr().String(),
+		listener: listener,
+		target:   target,
+		end:      func() {},
+	}
 	if strings.Contains(target, "://") {
 		u := must.Get(url.Parse(target))(tb)
 		r.target, u.Host = u.Host, r.Address

@@ -57,8 +57,11 @@ func Ask(ctx context.Context, q Question) (job.AllIssues, error) {
 		return job.AllIssues{}, fmt.Errorf("asking for all issues: %w", errors.Join(ctx.Err(), err))
 	}
 	all := job.AllIssues{
-		GeneratedAt: answer.GeneratedAt, Requests: int(sent.Load()), Rows: answer.Rows, Unreadable: answer.Unreadable,
-		Malformed: answer.Malformed[:min(len(answer.Malformed), maxMalformed)],
+		GeneratedAt: answer.GeneratedAt,
+		Requests:    int(sent.Load()),
+		Rows:        answer.Rows,
+		Unreadable:  answer.Unreadable,
+		Malformed:   answer.Malformed[:min(len(answer.Malformed), maxMalformed)],
 	}
 	if err == nil {
 		err = fresh(answer.GeneratedAt, q.Manifest.PlannedAt)

@@ -42,7 +42,9 @@ func NewSecureClient(address string, timeout time.Duration, files Files) (*redis
 	}
 	options.MaxRetries = -1 // a reservation that is sent again spends a second slot
 	options.ContextTimeoutEnabled = true
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = timeout, timeout, timeout
+	options.DialTimeout = timeout
+	options.ReadTimeout = timeout
+	options.WriteTimeout = timeout
 	options.PoolTimeout = timeout
 	options.DialerRetries = 1
 	options.Dialer = patientDialer(files.dialer(options))

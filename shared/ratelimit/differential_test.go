@@ -147,7 +147,9 @@ func (w *walk) step() step {
 		s.spoilt, s.value = w.spoil()
 	}
 	in := w.request()
-	s.before, s.in, s.clock = w.state, in, w.clock
+	s.before = w.state
+	s.in = in
+	s.clock = w.clock
 	w.state, s.reply = bucket.Decide(w.state, w.run, w.clock, in)
 	s.state = w.state
 	s.args = []any{
@@ -270,7 +272,11 @@ func (w *walk) request() bucket.Request {
 	}
 	switch w.random.IntN(20) {
 	case 0:
-		in.Epoch, in.NextSlot, in.Now, in.Skew, in.Elapsed = 0, 0, 0, 0, 0
+		in.Epoch = 0
+		in.NextSlot = 0
+		in.Now = 0
+		in.Skew = 0
+		in.Elapsed = 0
 	case 1:
 		in.NextSlot += w.random.Int64N(1_000_000)
 	case 2:

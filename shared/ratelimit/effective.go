@@ -27,8 +27,13 @@ func (c Config) Effective() (Effective, error) {
 
 	interval := c.interval()
 	return Effective{
-		Interval: interval, Rate: 1 / interval.Seconds(), Highest: c.highestRate(), Limit: c.Limit, Window: c.Window,
-		Horizon: c.Horizon, Processes: int(c.Horizon / interval),
+		Interval:  interval,
+		Rate:      1 / interval.Seconds(),
+		Highest:   c.highestRate(),
+		Limit:     c.Limit,
+		Window:    c.Window,
+		Horizon:   c.Horizon,
+		Processes: int(c.Horizon / interval),
 	}, nil
 }
 

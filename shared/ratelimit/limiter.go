@@ -55,7 +55,10 @@ func New(cfg Config, rdb redis.UniversalClient) (*Limiter, error) {
 	life, end := context.WithCancelCause(context.Background())
 
 	l := &Limiter{
-		cfg: cfg, record: newRecord(rdb, cfg.Egress, cfg.Timeout), life: life, end: end,
+		cfg:      cfg,
+		record:   newRecord(rdb, cfg.Egress, cfg.Timeout),
+		life:     life,
+		end:      end,
 		round:    class{count: round},
 		health:   health{log: cfg.Log, egress: cfg.Egress},
 		mismatch: mismatch{log: cfg.Log, cfg: cfg},

@@ -33,8 +33,11 @@ func TestOtherParametersAreHeldOff(t *testing.T) {
 			t.Parallel()
 			s := servers[test.server](t)
 			base := quick()
-			base.Horizon = 1500 * time.Millisecond                                                                   // so that no stall makes the first one look gone
-			base.Limit, base.Window, base.Jitter, base.Timeout = 502, 10*time.Second, 10*time.Second, 10*time.Second // no call is lost
+			base.Horizon = 1500 * time.Millisecond // so that no stall makes the first one look gone
+			base.Limit = 502
+			base.Window = 10 * time.Second
+			base.Jitter = 10 * time.Second
+			base.Timeout = 10 * time.Second // no call is lost
 			first := s.limiterBy(t, base, patient(t, s))
 			permit(t, first)
 			log := newSignals()

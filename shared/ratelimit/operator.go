@@ -94,8 +94,10 @@ func (o *Operator) set(ctx context.Context, hold int64, check func(State) error)
 // inForce is a request with the parameters in force that reserves nothing.
 func inForce(s State) bucket.Request {
 	return bucket.Request{
-		Interval: s.Interval.Microseconds(), Horizon: s.Horizon.Microseconds(),
-		Limit: int64(s.Limit), Window: s.Window.Microseconds(),
-		MaxCool: (24 * time.Hour).Microseconds(), // it shortens nothing
+		Interval: s.Interval.Microseconds(),
+		Horizon:  s.Horizon.Microseconds(),
+		Limit:    int64(s.Limit),
+		Window:   s.Window.Microseconds(),
+		MaxCool:  (24 * time.Hour).Microseconds(), // it shortens nothing
 	}
 }

@@ -29,7 +29,9 @@ func (s *server) operator(tb testing.TB) *ratelimit.Operator {
 func TestHoldStopsTheEgress(t *testing.T) {
 	t.Parallel()
 	onEach(t, servers, func(t *testing.T, s *server) {
-		d, here, there := s.operator(t), s.limiter(t, quick()), s.limiter(t, quick())
+		d := s.operator(t)
+		here := s.limiter(t, quick())
+		there := s.limiter(t, quick())
 		permit(t, here)
 		permit(t, there)
 		began := time.Now()
@@ -89,7 +91,9 @@ func TestReleaseResumes(t *testing.T) {
 func TestHoldOutlivesAnUnknownState(t *testing.T) {
 	t.Parallel()
 	s := process(t)
-	d, l, rdb := s.operator(t), s.limiter(t, quick()), patient(t, s)
+	d := s.operator(t)
+	l := s.limiter(t, quick())
+	rdb := patient(t, s)
 	permit(t, l)
 	must.Get(d.Hold(t.Context(), time.Hour))(t)
 	must.Do(t, rdb.HSet(t.Context(), ratelimit.Key("default"), "run", "another").Err())

@@ -35,7 +35,9 @@ func Refusal(err error) error {
 	}
 	if errors.Is(err, errReply) {
 		return &RefusedError{
-			Code: "REPLY", Err: err, reply: "it answered what the limiter's script never returns",
+			Code:   "REPLY",
+			Err:    err,
+			reply:  "it answered what the limiter's script never returns",
 			Remedy: "find out what listens at " + setting,
 		}
 	}
@@ -45,7 +47,12 @@ func Refusal(err error) error {
 	}
 	reply, _, _ := strings.Cut(said.Error(), " script: ") // the script's digest and line are nobody's business
 	code, _, _ := strings.Cut(reply, " ")
-	refused := &RefusedError{Code: code, Remedy: remedies()[code], Err: err, reply: strings.TrimSuffix(reply, ".")}
+	refused := &RefusedError{
+		Code:   code,
+		Remedy: remedies()[code],
+		Err:    err,
+		reply:  strings.TrimSuffix(reply, "."),
+	}
 	switch {
 	case redis.IsAuthError(said):
 		refused.Remedy, refused.Lasting = "give the user and its password in "+setting+", or the password by --redis-password-file", true

@@ -27,7 +27,10 @@ func TestAFaultOfRedisIsARefusal(t *testing.T) {
 			defer cancel()
 			var log telemetrytest.Log
 			cfg := quick() // but with calls that a busy machine does not cut off: they would count as silence
-			cfg.Limit, cfg.Window, cfg.Jitter, cfg.Timeout = 502, 10*time.Second, 10*time.Second, 10*time.Second
+			cfg.Limit = 502
+			cfg.Window = 10 * time.Second
+			cfg.Jitter = 10 * time.Second
+			cfg.Timeout = 10 * time.Second
 			cfg.Log = log.Logger()
 			rdb := must.Get(ratelimit.NewClient(s.URL(), 10*time.Second))(t)
 			t.Cleanup(func() { _ = rdb.Close() })

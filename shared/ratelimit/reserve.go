@@ -65,7 +65,9 @@ func (l *Limiter) reserve(ctx context.Context, who caller) (granted *reservation
 	asked := time.Now()
 	cool := l.cool.unwritten()
 	in := l.cfg.request()
-	in.Reserve, in.Right, in.Spacing = true, who.right, who.spacing
+	in.Reserve = true
+	in.Right = who.right
+	in.Spacing = who.spacing
 	in.Cool = max(0, cool.Sub(asked).Microseconds())
 	reply, err := l.ask(ctx, l.session.fill(in, asked))
 	answered := time.Now()

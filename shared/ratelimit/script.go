@@ -73,10 +73,20 @@ func parseReply(got []int64) (bucket.Reply, error) {
 		return bucket.Reply{}, fmt.Errorf("%w: %d values, want 6 or 10", errReply, len(got))
 	}
 	reply := bucket.Reply{
-		Verdict: bucket.Verdict(got[0]), Wait: got[1], Now: got[2], Skew: got[3], NextSlot: got[4], Epoch: got[5],
+		Verdict:  bucket.Verdict(got[0]),
+		Wait:     got[1],
+		Now:      got[2],
+		Skew:     got[3],
+		NextSlot: got[4],
+		Epoch:    got[5],
 	}
 	if len(got) == 10 {
-		reply.Params = bucket.Params{Interval: got[6], Horizon: got[7], Limit: got[8], Window: got[9]}
+		reply.Params = bucket.Params{
+			Interval: got[6],
+			Horizon:  got[7],
+			Limit:    got[8],
+			Window:   got[9],
+		}
 	}
 	return reply, nil
 }

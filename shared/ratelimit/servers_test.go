@@ -217,7 +217,10 @@ func (s *server) limiter(tb testing.TB, cfg ratelimit.Config) *sender {
 // and with them its permits, have ten seconds. It has a slot each 40 ms.
 func (s *server) patientLimiter(tb testing.TB, cfg ratelimit.Config) *sender {
 	tb.Helper()
-	cfg.Limit, cfg.Window, cfg.Jitter, cfg.Timeout = 502, 10*time.Second, 10*time.Second, 10*time.Second
+	cfg.Limit = 502
+	cfg.Window = 10 * time.Second
+	cfg.Jitter = 10 * time.Second
+	cfg.Timeout = 10 * time.Second
 	return s.limiterBy(tb, cfg, patient(tb, s))
 }
 

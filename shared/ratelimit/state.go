@@ -114,7 +114,10 @@ func parseState(got []any) (clock int64, fields map[string]string, err error) {
 
 // inForce puts parameters into words.
 func (s *State) inForce(p bucket.Params) {
-	s.Interval, s.Horizon, s.Window, s.Limit = micros(p.Interval), micros(p.Horizon), micros(p.Window), int(p.Limit)
+	s.Interval = micros(p.Interval)
+	s.Horizon = micros(p.Horizon)
+	s.Window = micros(p.Window)
+	s.Limit = int(p.Limit)
 	if p.Interval > 0 {
 		s.Rate = 1 / s.Interval.Seconds()
 	}
@@ -127,7 +130,10 @@ func (s *State) describe(kept bucket.State, clock int64) {
 	s.CoolDown = micros(max(kept.CoolUntil-now, 0))
 	s.Hold = micros(max(kept.HoldUntil-clock, 0))
 	s.NextIn = max(micros(max(kept.NextSlot-now, 0)), s.CoolDown, s.Hold)
-	s.Granted, s.Refused, s.Restarts, s.CoolDowns = kept.Granted, kept.Refused, kept.Restarts, kept.Cools
+	s.Granted = kept.Granted
+	s.Refused = kept.Refused
+	s.Restarts = kept.Restarts
+	s.CoolDowns = kept.Cools
 	s.Age = micros(now - kept.Epoch)
 	if kept.Last > 0 {
 		s.LastGrant = micros(clock - kept.Last)

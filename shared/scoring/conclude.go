@@ -28,7 +28,12 @@ type miner struct {
 func Conclude(in RoundInput) Outcome {
 	stored := newStore(in.Stored, in.AsOf)
 	miners := takePart(&in, stored)
-	out := Outcome{AsOf: in.AsOf, FromStored: []int{}, SharedAccount: []int{}, Miners: []MinerOutcome{}}
+	out := Outcome{
+		AsOf:          in.AsOf,
+		FromStored:    []int{},
+		SharedAccount: []int{},
+		Miners:        []MinerOutcome{},
+	}
 	out.SharedAccount = append(out.SharedAccount, failShared(miners, stored)...)
 	for _, m := range miners {
 		if m.out.FromStored { // failShared has reset the miners of a shared account
@@ -58,7 +63,12 @@ func takePart(in *RoundInput, stored *store) []*miner {
 	for i, entry := range list {
 		m := &miner{Miner: entry}
 		miners[i] = m
-		m.out = MinerOutcome{UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID, Failed: input.FailureOf(entry)}
+		m.out = MinerOutcome{
+			UID:      m.UID,
+			Hotkey:   m.Hotkey,
+			GitHubID: m.GitHubID,
+			Failed:   input.FailureOf(entry),
+		}
 		if m.out.Failed != input.NoFailure {
 			m.out.GitHubID = input.NoGitHubID // the rule comes before the look-up of the id
 			continue
@@ -76,7 +86,9 @@ func takePart(in *RoundInput, stored *store) []*miner {
 func (m *miner) choosePulls(stored *store) {
 	if e := m.evaluation; e != nil && !e.FetchFailed && !m.IdentityUnreachable {
 		stored.replacePulls(&m.Miner, e)
-		m.merged, m.open, m.closed = outcomes(e.Merged), outcomes(e.Open), outcomes(e.Closed)
+		m.merged = outcomes(e.Merged)
+		m.open = outcomes(e.Open)
+		m.closed = outcomes(e.Closed)
 		m.out.Dropped = e.Dropped
 		return
 	}
@@ -88,7 +100,9 @@ func (m *miner) choosePulls(stored *store) {
 		return
 	}
 	m.out.FromStored, m.out.StoredAsOf = true, last.AsOf
-	m.merged, m.open, m.closed = outcomes(last.Merged), outcomes(last.Open), outcomes(last.Closed)
+	m.merged = outcomes(last.Merged)
+	m.open = outcomes(last.Open)
+	m.closed = outcomes(last.Closed)
 	m.takeIssues(last)
 }
 
@@ -142,7 +156,11 @@ func failShared(miners []*miner, stored *store) []int {
 		}
 		others := slices.DeleteFunc(slices.Clone(sharing), func(uid int) bool { return uid == m.UID })
 		*m = miner{Miner: m.Miner, out: MinerOutcome{
-			UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID, Failed: input.SharedAccount, SharedWith: others,
+			UID:        m.UID,
+			Hotkey:     m.Hotkey,
+			GitHubID:   m.GitHubID,
+			Failed:     input.SharedAccount,
+			SharedWith: others,
 		}}
 		stored.drop(m.UID)
 		shared = append(shared, m.UID)

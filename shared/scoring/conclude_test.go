@@ -108,9 +108,14 @@ func TestEligibility(t *testing.T) {
 func TestEarningsAndCollateral(t *testing.T) {
 	t.Parallel()
 	earning := pull("a/b", 1, scoring.Merged, 10)
-	earning.IssueMultiplier, earning.LabelMultiplier, earning.TimeDecayMultiplier, earning.ReviewQualityMultiplier = 1.33, 2, 0.5, 0.85
+	earning.IssueMultiplier = 1.33
+	earning.LabelMultiplier = 2
+	earning.TimeDecayMultiplier = 0.5
+	earning.ReviewQualityMultiplier = 0.85
 	holding := pull("a/b", 2, scoring.Open, 10)
-	holding.IssueMultiplier, holding.LabelMultiplier, holding.MaintainerChangesRequestedCount = 1.33, 2, 2
+	holding.IssueMultiplier = 1.33
+	holding.LabelMultiplier = 2
+	holding.MaintainerChangesRequestedCount = 2
 	capped := holding
 	capped.MaintainerChangesRequestedCount = 50
 	out := outcomeOf(t, scoring.Conclude(roundOf(t, `{"a/b": {"emission_share": 1, "eligibility": {"min_valid_merged_prs": 1}}}`, scoring.Evaluation{

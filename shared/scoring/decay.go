@@ -36,8 +36,12 @@ func timeDecay(merged, asOf time.Time, d *input.TimeDecay) (float64, DecayReason
 	const perHour = 3600
 	hours := float64(micros(asOf)-micros(merged)) / 1e6 / perHour
 	reason := DecayReason{
-		Hours: hours, Grace: hours < float64(d.GracePeriodHours), GraceHours: d.GracePeriodHours,
-		Midpoint: d.SigmoidMidpointDays, Steepness: d.SigmoidSteepness, Least: d.MinMultiplier,
+		Hours:      hours,
+		Grace:      hours < float64(d.GracePeriodHours),
+		GraceHours: d.GracePeriodHours,
+		Midpoint:   d.SigmoidMidpointDays,
+		Steepness:  d.SigmoidSteepness,
+		Least:      d.MinMultiplier,
 	}
 	if reason.Grace {
 		return 1, reason

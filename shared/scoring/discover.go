@@ -83,7 +83,10 @@ func (m *miner) hunt(reg input.Registry, stored *store) *hunt {
 		issue := &answers.Listed[i]
 		if reason := keepIssue(issue, reg); reason != nil {
 			m.out.Issues = append(m.out.Issues, IssueOutcome{
-				Repository: issue.Repository, Number: issue.Number, Classification: IssueIgnored, Reason: *reason,
+				Repository:     issue.Repository,
+				Number:         issue.Number,
+				Classification: IssueIgnored,
+				Reason:         *reason,
 			})
 			continue
 		}

@@ -51,7 +51,12 @@ func (d *discovery) score(h *hunt) {
 // score, such as one that another issue owns.
 func (d *discovery) take(h *hunt, f *finds, issue *Issue) {
 	class, reason := classify(issue, f.repo)
-	out := IssueOutcome{Repository: f.repo.Name, Number: issue.Number, Classification: class, Reason: reason}
+	out := IssueOutcome{
+		Repository:     f.repo.Name,
+		Number:         issue.Number,
+		Classification: class,
+		Reason:         reason,
+	}
 	if issue.Solving != nil {
 		out.PullRequest = issue.Solving.Number
 	}
@@ -106,11 +111,19 @@ func (d *discovery) scoredIssue(repo *input.Repository, issue *Issue, score Solv
 	decay, decayReason := timeDecay(solver.MergedAt, d.in.AsOf, &repo.Scoring.TimeDecay)
 	review, reviewReason := reviewQuality(solver.MaintainerChangesRequestedCount, repo.Scoring.ReviewPenaltyRate)
 	label := chooseLabel(solver.Labels, repo)
-	out.Labels, out.TimeDecay, out.Review = label.reasons, &decayReason, &reviewReason
+	out.Labels = label.reasons
+	out.TimeDecay = &decayReason
+	out.Review = &reviewReason
 	return ScoredIssue{
-		Repository: repo.Name, Number: issue.Number, PullRequest: solver.Number, BaseScore: score.BaseScore,
-		TimeDecayMultiplier: decay, ReviewQualityMultiplier: review, LabelMultiplier: label.multiplier,
-		CredibilityMultiplier: 1, OpenSpamMultiplier: 1,
+		Repository:              repo.Name,
+		Number:                  issue.Number,
+		PullRequest:             solver.Number,
+		BaseScore:               score.BaseScore,
+		TimeDecayMultiplier:     decay,
+		ReviewQualityMultiplier: review,
+		LabelMultiplier:         label.multiplier,
+		CredibilityMultiplier:   1,
+		OpenSpamMultiplier:      1,
 	}
 }
 
@@ -120,9 +133,11 @@ func (d *discovery) scoredIssue(repo *input.Repository, issue *Issue, score Solv
 func (h *hunt) conclude(f *finds) {
 	out := h.repository(f.repo.Name)
 	out.IssueFigures = IssueFigures{
-		IssueTokenScore:   python.Round2(f.tokenScore),
-		TotalSolvedIssues: f.solved, TotalValidSolvedIssues: f.valid, TotalClosedIssues: f.closed,
-		TotalOpenIssues: h.open[f.repo.Name],
+		IssueTokenScore:        python.Round2(f.tokenScore),
+		TotalSolvedIssues:      f.solved,
+		TotalValidSolvedIssues: f.valid,
+		TotalClosedIssues:      f.closed,
+		TotalOpenIssues:        h.open[f.repo.Name],
 	}
 	if all := f.solved + f.closed; all > 0 {
 		out.IssueCredibility = float64(f.solved) / float64(all)
@@ -151,9 +166,13 @@ func (h *hunt) conclude(f *finds) {
 func (f *finds) gate(figures *IssueFigures) Gate {
 	e := &f.repo.Eligibility
 	gate := Gate{
-		Code: GateOpen, Count: f.valid, Least: e.MinValidSolvedIssues,
-		Credibility: figures.IssueCredibility, LeastCredibility: e.MinIssueCredibility,
-		Open: figures.TotalOpenIssues, TokenScore: f.tokenScore,
+		Code:             GateOpen,
+		Count:            f.valid,
+		Least:            e.MinValidSolvedIssues,
+		Credibility:      figures.IssueCredibility,
+		LeastCredibility: e.MinIssueCredibility,
+		Open:             figures.TotalOpenIssues,
+		TokenScore:       f.tokenScore,
 	}
 	if gate.judge(); gate.Code == GateOpen {
 		gate.spam(e.OpenIssueSpamBaseThreshold, e.OpenIssueSpamTokenScorePerSlot, e.MaxOpenIssueThreshold)

@@ -20,8 +20,11 @@ func mergeGate(pr *PullRequest, repo *input.Repository) *Reason {
 		return reject(DropSelfMerged, "merged_by", pr.MergedByLogin, "author", pr.AuthorLogin, "approved_count", "0")
 	}
 	return branchRule(branches{
-		repository: pr.Repository, base: pr.BaseRef, head: pr.HeadRef,
-		headRepository: pr.HeadRepository, defaultBranch: pr.DefaultBranch,
+		repository:     pr.Repository,
+		base:           pr.BaseRef,
+		head:           pr.HeadRef,
+		headRepository: pr.HeadRepository,
+		defaultBranch:  pr.DefaultBranch,
 	}, repo)
 }
 

@@ -40,8 +40,11 @@ func classify(issue *Issue, repo *input.Repository) (Classification, Reason) {
 	// Older answers do not name the branches. Without a base the rule is skipped.
 	if solver.BaseRef != nil {
 		reason := branchRule(branches{
-			repository: issue.Repository, base: *solver.BaseRef, head: solver.HeadRef,
-			headRepository: solver.HeadRepository, defaultBranch: solver.DefaultBranch,
+			repository:     issue.Repository,
+			base:           *solver.BaseRef,
+			head:           solver.HeadRef,
+			headRepository: solver.HeadRepository,
+			defaultBranch:  solver.DefaultBranch,
 		}, repo)
 		if reason != nil {
 			reason.Values["rule"] = string(reason.Code)

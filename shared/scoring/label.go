@@ -37,7 +37,9 @@ func chooseLabel(labels []Label, repo *input.Repository) labelChoice {
 			continue
 		}
 		if m := *reason.Multiplier; chosen < 0 || m > choice.multiplier || m == choice.multiplier && reason.Name > choice.name {
-			chosen, choice.name, choice.multiplier = i, reason.Name, m
+			chosen = i
+			choice.name = reason.Name
+			choice.multiplier = m
 		}
 	}
 	if chosen >= 0 {

@@ -54,7 +54,11 @@ func TestMergeGate(t *testing.T) {
 		{"by a maintainer", func(p *scoring.PullRequest) { p.AuthorAssociation = "MEMBER" }, scoring.DropMaintainer},
 		{"by a stranger", func(p *scoring.PullRequest) { p.AuthorAssociation = "" }, ""},
 		{"unknown state", func(p *scoring.PullRequest) { p.State = "DRAFT" }, scoring.DropUnknownState},
-		{"open passes no gate", func(p *scoring.PullRequest) { p.State, p.BaseRef, p.MergedAt = scoring.Open, "x", time.Time{} }, ""},
+		{"open passes no gate", func(p *scoring.PullRequest) {
+			p.State = scoring.Open
+			p.BaseRef = "x"
+			p.MergedAt = time.Time{}
+		}, ""},
 		{"closed passes no gate", func(p *scoring.PullRequest) { p.State, p.BaseRef = scoring.Closed, "x" }, ""},
 	}
 	for _, tt := range tests {

@@ -65,7 +65,9 @@ func of(pulls []PullRequestOutcome, repository string) []*PullRequestOutcome {
 }
 
 func (m *miner) scoreRepository(repo *input.Repository) {
-	merged, open, closed := of(m.merged, repo.Name), of(m.open, repo.Name), of(m.closed, repo.Name)
+	merged := of(m.merged, repo.Name)
+	open := of(m.open, repo.Name)
+	closed := of(m.closed, repo.Name)
 	out := m.repository(repo.Name)
 	*out = RepositoryOutcome{Repository: repo.Name, PullFigures: figuresOf(merged, open, closed), baseWhole: repo.FixedBaseWhole}
 	gate := pullGate(&out.PullFigures, &repo.Eligibility)
@@ -84,7 +86,9 @@ func (m *miner) scoreRepository(repo *input.Repository) {
 func figuresOf(merged, open, closed []*PullRequestOutcome) PullFigures {
 	type pull = *PullRequestOutcome
 	f := PullFigures{
-		TotalMergedPRs: len(merged), TotalOpenPRs: len(open), TotalClosedPRs: len(closed),
+		TotalMergedPRs:       len(merged),
+		TotalOpenPRs:         len(open),
+		TotalClosedPRs:       len(closed),
 		BaseTotalScore:       sumOf(merged, func(p *pull) float64 { return (*p).BaseScore }),
 		TotalTokenScore:      sumOf(merged, func(p *pull) float64 { return (*p).TokenScore }),
 		TotalStructuralCount: countOf(merged, func(p *pull) int { return (*p).StructuralCount }),
@@ -104,9 +108,13 @@ func figuresOf(merged, open, closed []*PullRequestOutcome) PullFigures {
 // miner is eligible.
 func pullGate(f *PullFigures, e *input.Eligibility) Gate {
 	gate := Gate{
-		Code: GateOpen, Count: f.TotalMergedPRs, Least: e.MinValidMergedPRs,
-		Credibility: f.Credibility, LeastCredibility: e.MinCredibility,
-		Open: f.TotalOpenPRs, TokenScore: f.TotalTokenScore,
+		Code:             GateOpen,
+		Count:            f.TotalMergedPRs,
+		Least:            e.MinValidMergedPRs,
+		Credibility:      f.Credibility,
+		LeastCredibility: e.MinCredibility,
+		Open:             f.TotalOpenPRs,
+		TokenScore:       f.TotalTokenScore,
 	}
 	if gate.judge(); gate.Code == GateOpen {
 		gate.spam(e.ExcessivePRPenaltyBaseThreshold, e.OpenPRThresholdTokenScore, e.MaxOpenPRThreshold)
@@ -128,7 +136,9 @@ func (g *Gate) judge() {
 // spam sets the threshold of open items and the multiplier that follows from it.
 func (g *Gate) spam(base int, perSlot float64, most int) {
 	limit := threshold(base, g.TokenScore, perSlot, most)
-	g.OpenBase, g.OpenPerSlot, g.OpenMost = base, perSlot, most
+	g.OpenBase = base
+	g.OpenPerSlot = perSlot
+	g.OpenMost = most
 	g.OpenThreshold, g.SpamMultiplier = &limit, spamMultiplier(g.Open, limit)
 }
 

@@ -148,9 +148,16 @@ func (scores) note(side map[string]ByUID, repository string, uid int, score floa
 // maintainer among the miners there is no cut.
 func planEmission(repo *input.Repository, maintainers []int, s scores) RepositoryEmission {
 	e := RepositoryEmission{
-		Repository: repo.Name, EmissionShare: repo.EmissionShare, IssueDiscoveryShare: repo.IssueDiscoveryShare,
-		RepoSlice: repo.EmissionShare * scoringPart, MaintainerCut: repo.MaintainerCut, MaintainerRewards: ByUID{},
-		PRScores: ByUID{}, IssueDiscoveryScores: ByUID{}, PRRewards: ByUID{}, IssueDiscoveryRewards: ByUID{},
+		Repository:            repo.Name,
+		EmissionShare:         repo.EmissionShare,
+		IssueDiscoveryShare:   repo.IssueDiscoveryShare,
+		RepoSlice:             repo.EmissionShare * scoringPart,
+		MaintainerCut:         repo.MaintainerCut,
+		MaintainerRewards:     ByUID{},
+		PRScores:              ByUID{},
+		IssueDiscoveryScores:  ByUID{},
+		PRRewards:             ByUID{},
+		IssueDiscoveryRewards: ByUID{},
 	}
 	maps.Copy(e.PRScores, s.pulls[repo.Name])
 	maps.Copy(e.IssueDiscoveryScores, s.issues[repo.Name])

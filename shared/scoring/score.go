@@ -33,11 +33,18 @@ func Score(pr PullRequest, repo *input.Repository, figures *tokens.Figures, asOf
 // unscored is a pull request with every score 0 and every multiplier 1.
 func unscored(pr *PullRequest) ScoredPullRequest {
 	return ScoredPullRequest{
-		Repository: pr.Repository, Number: pr.Number, Title: pr.Title, State: pr.State,
-		CreatedAt: pr.CreatedAt, MergedAt: pr.MergedAt,
+		Repository:                      pr.Repository,
+		Number:                          pr.Number,
+		Title:                           pr.Title,
+		State:                           pr.State,
+		CreatedAt:                       pr.CreatedAt,
+		MergedAt:                        pr.MergedAt,
 		MaintainerChangesRequestedCount: pr.MaintainerChangesRequestedCount,
-		IssueMultiplier:                 1, TimeDecayMultiplier: 1, ReviewQualityMultiplier: 1, LabelMultiplier: 1,
-		Listed: listed(pr),
+		IssueMultiplier:                 1,
+		TimeDecayMultiplier:             1,
+		ReviewQualityMultiplier:         1,
+		LabelMultiplier:                 1,
+		Listed:                          listed(pr),
 	}
 }
 
@@ -71,7 +78,9 @@ func (s *ScoredPullRequest) multipliers(pr *PullRequest, repo *input.Repository,
 	}
 	s.LabelMultiplier, s.Reasons.Labels = label.multiplier, label.reasons
 	issue, issueReason, linked := issueMultiplier(pr, &repo.Scoring)
-	s.IssueMultiplier, s.Reasons.Issue, s.Reasons.LinkedIssues = issue, &issueReason, linked
+	s.IssueMultiplier = issue
+	s.Reasons.Issue = &issueReason
+	s.Reasons.LinkedIssues = linked
 	if pr.State != Merged {
 		return
 	}

@@ -174,7 +174,9 @@ func TestLabelChoice(t *testing.T) {
 
 func TestLinkedIssues(t *testing.T) {
 	t.Parallel()
-	seven, eight, nobody := 7, 8, 0
+	seven := 7
+	eight := 8
+	nobody := 0
 	valid := func(change func(*scoring.LinkedIssue)) scoring.LinkedIssue {
 		issue := scoring.LinkedIssue{
 			Number: 3, State: scoring.Closed, StateReason: "COMPLETED", AuthorID: new("99"), AuthorAssociation: "NONE",

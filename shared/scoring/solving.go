@@ -39,8 +39,12 @@ func SolvingPulls(issues []Issue, reg input.Registry, merged []ScoredPullRequest
 		}
 		seen[key] = true
 		pulls = append(pulls, SolvingPull{
-			Repository: repo.Name, Number: solver.Number, MergedAt: solver.MergedAt,
-			HeadSHA: solver.HeadSHA, BaseSHA: solver.BaseSHA, MergeBaseSHA: solver.MergeBaseSHA,
+			Repository:   repo.Name,
+			Number:       solver.Number,
+			MergedAt:     solver.MergedAt,
+			HeadSHA:      solver.HeadSHA,
+			BaseSHA:      solver.BaseSHA,
+			MergeBaseSHA: solver.MergeBaseSHA,
 		})
 	}
 	return pulls
@@ -71,7 +75,10 @@ func solvingScores(miners []*miner) map[pullKey]SolvingScore {
 		for i := range m.merged {
 			pull := &m.merged[i]
 			note(scores, SolvingScore{
-				Repository: pull.Repository, Number: pull.Number, BaseScore: pull.BaseScore, TokenScore: pull.TokenScore,
+				Repository: pull.Repository,
+				Number:     pull.Number,
+				BaseScore:  pull.BaseScore,
+				TokenScore: pull.TokenScore,
 			})
 		}
 	}

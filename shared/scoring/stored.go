@@ -88,12 +88,20 @@ func (s *store) replacePulls(m *input.Miner, e *Evaluation) {
 		return // nothing could tell later whether it is the same miner
 	}
 	entry := &StoredEvaluation{
-		UID: m.UID, Hotkey: m.Hotkey, GitHubID: m.GitHubID, AsOf: s.asOf,
-		Merged: withoutFiles(e.Merged), Open: withoutFiles(e.Open), Closed: withoutFiles(e.Closed),
-		Repositories: []StoredRepository{}, ScoredIssues: []ScoredIssue{},
+		UID:          m.UID,
+		Hotkey:       m.Hotkey,
+		GitHubID:     m.GitHubID,
+		AsOf:         s.asOf,
+		Merged:       withoutFiles(e.Merged),
+		Open:         withoutFiles(e.Open),
+		Closed:       withoutFiles(e.Closed),
+		Repositories: []StoredRepository{},
+		ScoredIssues: []ScoredIssue{},
 	}
 	if former := s.get(m); former != nil {
-		entry.Issues, entry.Repositories, entry.ScoredIssues = former.Issues, former.Repositories, former.ScoredIssues
+		entry.Issues = former.Issues
+		entry.Repositories = former.Repositories
+		entry.ScoredIssues = former.ScoredIssues
 	}
 	s.entries[m.UID], s.changed[m.UID] = entry, true
 }

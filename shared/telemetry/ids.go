@@ -50,5 +50,10 @@ func rootContext(id string) trace.SpanContext {
 	if err != nil {
 		return trace.SpanContext{}
 	}
-	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: parsed, SpanID: rootOf(parsed), TraceFlags: trace.FlagsSampled, Remote: true})
+	return trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID:    parsed,
+		SpanID:     rootOf(parsed),
+		TraceFlags: trace.FlagsSampled,
+		Remote:     true,
+	})
 }

@@ -140,7 +140,9 @@ func ObserveServer(kind string, look func(context.Context) Server) (stop func())
 	return m.observe(func(ctx context.Context, o metric.Observer) error {
 		ctx, cancel := context.WithTimeout(ctx, lookTime)
 		defer cancel()
-		now, works, of := look(ctx), int64(0), ServerKind.String(kind)
+		now := look(ctx)
+		works := int64(0)
+		of := ServerKind.String(kind)
 		if now.Works {
 			works = 1
 		}

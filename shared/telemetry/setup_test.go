@@ -143,7 +143,9 @@ func serveHTTP(t *testing.T) (*receiver, string) {
 func serveGRPC(t *testing.T) (*receiver, string) {
 	t.Helper()
 	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
-	r, server, done := &receiver{}, grpc.NewServer(), make(chan error, 1)
+	r := &receiver{}
+	server := grpc.NewServer()
+	done := make(chan error, 1)
 	collector.RegisterTraceServiceServer(server, r)
 	metricsv1.RegisterMetricsServiceServer(server, ofMetrics{r: r})
 	go func() { done <- server.Serve(listener) }()

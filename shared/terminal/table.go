@@ -113,7 +113,9 @@ func (t *Table) widths(room int) (widths []int, fit bool) {
 
 // line writes one line; what would be blank at its end is left out.
 func (t *Table) line(b *strings.Builder, style Style, widths []int, row []Cell) {
-	pending, below, at := "", Cell{}, 0
+	pending := ""
+	below := Cell{}
+	at := 0
 	for i, column := range t.Columns {
 		cell := Cell{}
 		if i < len(row) {

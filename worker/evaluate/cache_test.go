@@ -35,14 +35,19 @@ func named(pulls int, head string) *mirrorsim.World {
 
 func name(w *mirrorsim.World, n int, head string, stored bool) {
 	created := asOf.Add(-time.Duration(n) * time.Hour)
-	merged, main, sha, base := created.Add(time.Minute), "main", fmt.Sprintf("%s-%d", head, n), "m"
+	merged := created.Add(time.Minute)
+	main := "main"
+	sha := fmt.Sprintf("%s-%d", head, n)
+	base := "m"
 	w.AddPull("107", mirrorsim.Pull{
 		RepoFullName: "A/B", Number: n, State: "MERGED", AuthorGitHubID: "107", AuthorLogin: "seven", CreatedAt: created,
 		MergedAt: &merged, BaseRef: &main, DefaultBranch: &main, HeadSHA: &sha, MergeBaseSHA: &base, ScoringDataStored: true,
 		Additions: n,
 	})
 	f := files(n)
-	f.HeadSHA, f.MergeBaseSHA, f.ScoringDataStored = &sha, &base, stored
+	f.HeadSHA = &sha
+	f.MergeBaseSHA = &base
+	f.ScoringDataStored = stored
 	w.AddFiles(f)
 }
 
@@ -265,7 +270,10 @@ func TestAWorkerFetchesAPullRequestOnce(t *testing.T) {
 func TestACacheHitHoldsNoFiles(t *testing.T) {
 	t.Parallel()
 	w := named(3, "h")
-	created, merged, main, sha := asOf.Add(-time.Hour), asOf.Add(-time.Minute), "main", "s"
+	created := asOf.Add(-time.Hour)
+	merged := asOf.Add(-time.Minute)
+	main := "main"
+	sha := "s"
 	w.AddPull("108", mirrorsim.Pull{
 		RepoFullName: "a/b", Number: 99, State: "MERGED", AuthorGitHubID: "108", CreatedAt: created, MergedAt: &merged,
 		BaseRef: &main, HeadSHA: &sha, BaseSHA: &sha, ScoringDataStored: true,
@@ -343,7 +351,10 @@ func TestKeptUnderTheAnswersCommits(t *testing.T) {
 		w := mirrorsim.NewWorld("rebased", asOf)
 		w.Registry = []byte(`{"a/b": {"emission_share": 0.5}}`)
 		created := asOf.Add(-2 * time.Hour)
-		merged, main, head, answered := created.Add(time.Minute), "main", "h", "rebased"
+		merged := created.Add(time.Minute)
+		main := "main"
+		head := "h"
+		answered := "rebased"
 		w.AddPull("107", mirrorsim.Pull{
 			RepoFullName: "a/b", Number: 1, State: "MERGED", AuthorGitHubID: "107", CreatedAt: created, MergedAt: &merged, BaseRef: &main,
 			DefaultBranch: &main, HeadSHA: &head, MergeBaseSHA: &listed, ScoringDataStored: true, Additions: 1,

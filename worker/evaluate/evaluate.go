@@ -124,7 +124,13 @@ func (e *Evaluator) evaluate(ctx context.Context, j job.Job, a job.Attempt) (job
 		a.Left = new(atomic.Int64)
 	}
 	m := &miner{
-		evaluator: e, mirror: e.cfg.Mirror, job: j, rules: rules, tell: a.Expect, left: a.Left, budget: tokenscore.NewBudget(e.cfg.MinerBudget),
+		evaluator: e,
+		mirror:    e.cfg.Mirror,
+		job:       j,
+		rules:     rules,
+		tell:      a.Expect,
+		left:      a.Left,
+		budget:    tokenscore.NewBudget(e.cfg.MinerBudget),
 	}
 	defer m.tellCache(ctx)
 	evaluation := scoring.Evaluation{UID: j.UID, Hotkey: j.Hotkey, GitHubID: j.GitHubID}
@@ -180,8 +186,13 @@ func (m *miner) list(ctx context.Context, into *scoring.Evaluation) error {
 func (m *miner) committed(evaluation scoring.Evaluation) job.Evaluation {
 	evaluation.Issues = m.found
 	committed := job.Evaluation{
-		Version: job.Version, Round: m.job.Round, UID: m.job.UID, Cached: m.cached, Evaluation: evaluation,
-		Malformed: m.malformed, Unsettled: m.unsettled,
+		Version:    job.Version,
+		Round:      m.job.Round,
+		UID:        m.job.UID,
+		Cached:     m.cached,
+		Evaluation: evaluation,
+		Malformed:  m.malformed,
+		Unsettled:  m.unsettled,
 	}
 	for _, missing := range m.missing {
 		committed.Missing = append(committed.Missing, missing.Missing)

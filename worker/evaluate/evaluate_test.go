@@ -133,7 +133,10 @@ func TestIssuesAndTheirSolvers(t *testing.T) {
 	t.Parallel()
 	w := world(1)
 	w.AddFiles(files(5))
-	created, closed, id, main := asOf.Add(-48*time.Hour), asOf.Add(-24*time.Hour), "107", "main"
+	created := asOf.Add(-48 * time.Hour)
+	closed := asOf.Add(-24 * time.Hour)
+	id := "107"
+	main := "main"
 	reason := "COMPLETED"
 	for n, solver := range map[int]int{20: 5, 21: 6, 22: 1} { // known files, no files, the miner's own
 		w.AddIssue("107", mirrorsim.Issue{
@@ -176,7 +179,13 @@ func TestIssuesAndTheirSolvers(t *testing.T) {
 func TestNoChildHasFilesOfTwoMiners(t *testing.T) {
 	t.Parallel()
 	w := world(3)
-	created, merged, id, other, main, solver, reason := asOf.Add(-2*time.Hour), asOf.Add(-time.Hour), "107", "108", "main", 5, "COMPLETED"
+	created := asOf.Add(-2 * time.Hour)
+	merged := asOf.Add(-time.Hour)
+	id := "107"
+	other := "108"
+	main := "main"
+	solver := 5
+	reason := "COMPLETED"
 	w.AddPull(other, mirrorsim.Pull{
 		RepoFullName: "a/b", Number: 4, State: "MERGED", AuthorGitHubID: other, CreatedAt: created, MergedAt: &merged,
 		BaseRef: &main, DefaultBranch: &main, ScoringDataStored: true, Additions: 4,

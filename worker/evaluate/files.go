@@ -31,7 +31,11 @@ type want struct {
 // want is a want of this round's weights, at the commits that a list names.
 func (m *miner) want(author, repository string, number int, head, base string, list counted) want {
 	return want{author: author, list: list, key: scorecache.Key{
-		Repository: repository, Number: number, Head: head, Base: base, Weights: m.rules.weights.Digest(),
+		Repository: repository,
+		Number:     number,
+		Head:       head,
+		Base:       base,
+		Weights:    m.rules.weights.Digest(),
 	}}
 }
 
@@ -163,7 +167,12 @@ func (m *miner) fetchUnlessKept(ctx context.Context, w want) (fetched, error) {
 // known is what a fetch gave that the cache has kept: only answers that have
 // settled are.
 func known(e *scorecache.Entry, cached string) fetched {
-	return fetched{figures: e.Tokens, stored: true, skipped: e.Malformed, cached: cached}
+	return fetched{
+		figures: e.Tokens,
+		stored:  true,
+		skipped: e.Malformed,
+		cached:  cached,
+	}
 }
 
 // fetch fetches one pull request's files and scores them. What the mirror does
@@ -182,7 +191,12 @@ func (m *miner) fetch(ctx context.Context, w want) (fetched, error) {
 		}
 		return fetched{lacks: []missing{w.missing(job.Unanswered, err)}, cached: telemetry.CacheMiss}, nil
 	}
-	f := fetched{answer: answeredBy(&answer), stored: answer.Stored, skipped: answer.Malformed, cached: telemetry.CacheMiss}
+	f := fetched{
+		answer:  answeredBy(&answer),
+		stored:  answer.Stored,
+		skipped: answer.Malformed,
+		cached:  telemetry.CacheMiss,
+	}
 	if len(answer.Files) > 0 {
 		scored, err := e.cfg.Scorer.Score(ctx, w.author, m.rules.weights, answer.Files, m.budget)
 		if err != nil {

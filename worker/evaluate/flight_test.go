@@ -125,7 +125,10 @@ func TestASpentBudgetIsItsOwnMinersAlone(t *testing.T) {
 
 // addSolved gives a miner an issue that another's pull request solved.
 func addSolved(w *mirrorsim.World, miner string, solver int) {
-	created, merged, main, reason := asOf.Add(-2*time.Hour), asOf.Add(-time.Hour), "main", "COMPLETED"
+	created := asOf.Add(-2 * time.Hour)
+	merged := asOf.Add(-time.Hour)
+	main := "main"
+	reason := "COMPLETED"
 	w.AddIssue(miner, mirrorsim.Issue{
 		RepoFullName: "a/b", Number: 20, State: "CLOSED", StateReason: &reason, AuthorGitHubID: &miner, CreatedAt: &created, ClosedAt: &merged,
 		SolvedByPR: &solver, SolvingPR: &mirrorsim.SolvingPR{
@@ -139,7 +142,12 @@ func addSolved(w *mirrorsim.World, miner string, solver int) {
 func TestAListAndAnIssueShareAFetch(t *testing.T) {
 	t.Parallel()
 	w := named(1, "h")
-	created, closed, author, solver, reason, main := asOf.Add(-3*time.Hour), asOf.Add(-time.Minute), "108", 1, "COMPLETED", "main"
+	created := asOf.Add(-3 * time.Hour)
+	closed := asOf.Add(-time.Minute)
+	author := "108"
+	solver := 1
+	reason := "COMPLETED"
+	main := "main"
 	head, base := "h-1", "m"
 	w.AddIssue(author, mirrorsim.Issue{
 		RepoFullName: "a/b", Number: 20, State: "CLOSED", StateReason: &reason, AuthorGitHubID: &author, CreatedAt: &created, ClosedAt: &closed,

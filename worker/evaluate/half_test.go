@@ -17,7 +17,10 @@ func halves() *mirrorsim.World {
 	w.Registry = []byte(`{"a/b": {"emission_share": 0.5}}`)
 	for n := 1; n <= 2; n++ {
 		created := asOf.Add(-time.Duration(n) * 24 * time.Hour)
-		merged, main, head, base := created.Add(time.Hour), "main", fmt.Sprintf("h%d", n), "m"
+		merged := created.Add(time.Hour)
+		main := "main"
+		head := fmt.Sprintf("h%d", n)
+		base := "m"
 		w.AddPull("107", mirrorsim.Pull{
 			RepoFullName: "a/b", Number: n, State: "MERGED", AuthorGitHubID: "107", CreatedAt: created, MergedAt: &merged,
 			BaseRef: &main, DefaultBranch: &main, HeadSHA: &head, MergeBaseSHA: &base, ScoringDataStored: true, Additions: 2 * n,
@@ -108,8 +111,12 @@ func TestAFreshMergeIsNotKept(t *testing.T) {
 func TestAHalfWrittenAnswerOfAnotherCommit(t *testing.T) {
 	t.Parallel()
 	w := halves()
-	f, head, base := files(2), "other", "m"
-	f.HeadSHA, f.MergeBaseSHA, f.Files[0].HeadContent = &head, &base, nil
+	f := files(2)
+	head := "other"
+	base := "m"
+	f.HeadSHA = &head
+	f.MergeBaseSHA = &base
+	f.Files[0].HeadContent = nil
 	w.AddFiles(f)
 	now := asOf
 	b := setup(t, w, func(c *evaluate.Config) { c.Now = func() time.Time { return now } })

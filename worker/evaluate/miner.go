@@ -74,7 +74,13 @@ func (m *miner) pulls(ctx context.Context, loaded scoring.Loaded, into *scoring.
 	for i, pr := range all {
 		if scoring.NeedsFiles(pr) {
 			wanted[i] = m.want(m.job.GitHubID, pr.Repository, pr.Number, pr.HeadSHA, scorecache.Base(pr.MergeBaseSHA, pr.BaseSHA),
-				counted{Known: true, Head: pr.HeadSHA, Additions: pr.Additions, Deletions: pr.Deletions, MergedAt: pr.MergedAt})
+				counted{
+					Known:     true,
+					Head:      pr.HeadSHA,
+					Additions: pr.Additions,
+					Deletions: pr.Deletions,
+					MergedAt:  pr.MergedAt,
+				})
 		}
 	}
 	files, err := m.look(ctx, wanted)
@@ -98,7 +104,9 @@ func (m *miner) pulls(ctx context.Context, loaded scoring.Loaded, into *scoring.
 		m.note(ctx, wanted[i], f)
 	}
 	open, closed := len(loaded.Merged), len(loaded.Merged)+len(loaded.Open)
-	into.Merged, into.Open, into.Closed = scored[:open:open], scored[open:closed:closed], scored[closed:]
+	into.Merged = scored[:open:open]
+	into.Open = scored[open:closed:closed]
+	into.Closed = scored[closed:]
 	return nil
 }
 

@@ -92,6 +92,10 @@ func parse(m job.Manifest) (*rules, error) {
 		return nil, err
 	}
 	return &rules{
-		round: m.Round, asOf: m.AsOf, registry: registry, weights: weights, issues: job.Manifest{AllIssues: m.AllIssues}.Issues,
+		round:    m.Round,
+		asOf:     m.AsOf,
+		registry: registry,
+		weights:  weights,
+		issues:   job.Manifest{AllIssues: m.AllIssues}.Issues,
 	}, nil
 }

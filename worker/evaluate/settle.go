@@ -50,8 +50,13 @@ type answered struct {
 
 func answeredBy(a *mirror.Files) *answered {
 	s := &answered{
-		Head: a.HeadSHA, Base: scorecache.Base(a.MergeBaseSHA, a.BaseSHA), Stored: a.Stored, Digest: a.Digest,
-		Files: len(a.Files), Malformed: len(a.Malformed), At: a.At,
+		Head:      a.HeadSHA,
+		Base:      scorecache.Base(a.MergeBaseSHA, a.BaseSHA),
+		Stored:    a.Stored,
+		Digest:    a.Digest,
+		Files:     len(a.Files),
+		Malformed: len(a.Malformed),
+		At:        a.At,
 	}
 	names := make(map[string]bool, len(a.Files))
 	for i := range a.Files {

@@ -47,13 +47,25 @@ func TestInconsistentAnswers(t *testing.T) {
 		{"added", list, []tokens.File{file(func(f *tokens.File) { f.Status, f.Base = "added", nil })}, ""},
 		{"removed", list, []tokens.File{file(func(f *tokens.File) { f.Status, f.Head = "removed", nil })}, ""},
 		{"renamed without base", list, []tokens.File{file(func(f *tokens.File) { f.Status, f.Base = "renamed", nil })}, "no base text"},
-		{"binary", list, []tokens.File{file(func(f *tokens.File) { f.Binary, f.Head, f.Base = true, nil, nil })}, ""},
+		{"binary", list, []tokens.File{file(func(f *tokens.File) {
+			f.Binary = true
+			f.Head = nil
+			f.Base = nil
+		})}, ""},
 		{"as large as a text may be", list, []tokens.File{file(func(f *tokens.File) { f.ByteSize, f.Head = new(1_000_000), nil })}, "no head text"},
-		{"larger", list, []tokens.File{file(func(f *tokens.File) { f.ByteSize, f.Head, f.Base = new(1_000_001), nil, nil })}, ""},
+		{"larger", list, []tokens.File{file(func(f *tokens.File) {
+			f.ByteSize = new(1_000_001)
+			f.Head = nil
+			f.Base = nil
+		})}, ""},
 		{"a file twice", evaluate.Counted{Known: true, Head: "h", Additions: 2}, []tokens.File{file(nil), file(nil)}, "a.go is in it twice"},
 		{"a negative count", list, []tokens.File{file(func(f *tokens.File) { f.Additions, f.Deletions = 2, -1 })}, "a.go adds 2 and deletes -1 lines"},
 		{"an empty text of a size", list, []tokens.File{file(func(f *tokens.File) { f.ByteSize, f.Head = new(9), new("") })}, "a.go has no head text"},
-		{"empty texts", list, []tokens.File{file(func(f *tokens.File) { f.ByteSize, f.Head, f.Base = new(0), new(""), new("") })}, ""},
+		{"empty texts", list, []tokens.File{file(func(f *tokens.File) {
+			f.ByteSize = new(0)
+			f.Head = new("")
+			f.Base = new("")
+		})}, ""},
 	} {
 		got := evaluate.Inconsistency(c.list, evaluate.AnsweredBy(&mirror.Files{HeadSHA: "h", Stored: true, Files: c.files}))
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {

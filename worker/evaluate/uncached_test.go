@@ -37,9 +37,13 @@ func TestWhatIsNeverKept(t *testing.T) {
 // each replay asks for it again.
 func TestWhatRanOutOfItsBudget(t *testing.T) {
 	t.Parallel()
-	hard, head, base := strings.Repeat("a?b:", 10_000), "h-1", "m"
+	hard := strings.Repeat("a?b:", 10_000)
+	head := "h-1"
+	base := "m"
 	hardFiles := files(1)
-	hardFiles.HeadSHA, hardFiles.MergeBaseSHA, hardFiles.Files[0].HeadContent = &head, &base, &hard
+	hardFiles.HeadSHA = &head
+	hardFiles.MergeBaseSHA = &base
+	hardFiles.Files[0].HeadContent = &hard
 	for name, c := range map[string]struct {
 		env    string
 		budget time.Duration // of a pull request
@@ -77,7 +81,9 @@ func TestWhatRanOutOfItsBudget(t *testing.T) {
 }
 
 func pullWithoutFiles(n int) mirrorsim.Pull {
-	merged, main, sha := asOf.Add(-time.Hour), "main", "s"
+	merged := asOf.Add(-time.Hour)
+	main := "main"
+	sha := "s"
 	return mirrorsim.Pull{
 		RepoFullName: "a/b", Number: n, State: "MERGED", AuthorGitHubID: "107", CreatedAt: asOf.Add(-4 * time.Hour), MergedAt: &merged,
 		BaseRef: &main, HeadSHA: &sha, BaseSHA: &sha, ScoringDataStored: true,

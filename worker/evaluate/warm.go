@@ -38,8 +38,17 @@ func (e *Evaluator) Warm(ctx context.Context, client *mirror.Client, w job.Warm)
 		return 0, err //nolint:spancheck // as above
 	}
 	m := &miner{
-		evaluator: e, mirror: client, rules: rules, left: new(atomic.Int64), budget: tokenscore.NewBudget(e.cfg.MinerBudget),
-		job: job.Job{Round: w.WarmUp, UID: w.UID, GitHubID: w.GitHubID, AsOf: rules.asOf},
+		evaluator: e,
+		mirror:    client,
+		rules:     rules,
+		left:      new(atomic.Int64),
+		budget:    tokenscore.NewBudget(e.cfg.MinerBudget),
+		job: job.Job{
+			Round:    w.WarmUp,
+			UID:      w.UID,
+			GitHubID: w.GitHubID,
+			AsOf:     rules.asOf,
+		},
 	}
 	defer m.tellCache(ctx)
 	var discarded scoring.Evaluation

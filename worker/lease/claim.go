@@ -37,8 +37,13 @@ type claim struct {
 // ended; job.ErrFenced: a later delivery has it; errUnknownRound: dead.
 func (r *Runner) claimRecord(ctx context.Context, d *jobstream.Delivery, j job.Job) (*claim, error) {
 	c := job.Claim{
-		ID: nuid.Next(), Worker: r.cfg.Worker, Since: time.Now().UTC(),
-		Sequence: d.Sequence(), Delivery: d.Number(), Replay: j.Replay, For: r.cfg.Bus.AckWait(),
+		ID:       nuid.Next(),
+		Worker:   r.cfg.Worker,
+		Since:    time.Now().UTC(),
+		Sequence: d.Sequence(),
+		Delivery: d.Number(),
+		Replay:   j.Replay,
+		For:      r.cfg.Bus.AckWait(),
 	}
 	for {
 		record, revision, err := r.recordOf(ctx, j)
@@ -57,7 +62,13 @@ func (r *Runner) claimRecord(ctx context.Context, d *jobstream.Delivery, j job.J
 			return nil, fmt.Errorf("claiming: %w", err)
 		}
 		crash.At(crash.Claimed)
-		return &claim{bus: r.cfg.Bus, id: c.ID, sign: untold, record: claimed, revision: revision}, nil
+		return &claim{
+			bus:      r.cfg.Bus,
+			id:       c.ID,
+			sign:     untold,
+			record:   claimed,
+			revision: revision,
+		}, nil
 	}
 }
 
@@ -118,7 +129,9 @@ func (c *claim) changeLocked(ctx context.Context, transition func(job.Record) (j
 		}
 		revision, err := c.bus.Records.Update(ctx, next, c.revision)
 		if err == nil {
-			c.record, c.revision, c.over = next, revision, next.Phase != job.Running
+			c.record = next
+			c.revision = revision
+			c.over = next.Phase != job.Running
 			return nil
 		}
 		if !errors.Is(err, jobstream.ErrConflict) {

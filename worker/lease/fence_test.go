@@ -47,7 +47,9 @@ func TestStalledWorkerIsFenced(t *testing.T) {
 	b := setup(t, time.Second)
 	stalled, w := b.stalling()
 	b.plan(1)
-	started, lost, release := make(chan struct{}, 10), make(chan error, 10), make(chan struct{})
+	started := make(chan struct{}, 10)
+	lost := make(chan error, 10)
+	release := make(chan struct{})
 	first := b.run(lease.Config{Worker: "stalled", Bus: stalled, Slots: 1,
 		Handler: func(ctx context.Context, _ job.Job, a job.Attempt) (job.Evaluation, error) {
 			a.Requests.Add(100)

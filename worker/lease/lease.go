@@ -44,7 +44,12 @@ type timing struct {
 // producer that tells within ten seconds that no worker is left needs them that
 // often.
 func timingOf(ackWait time.Duration) timing {
-	return timing{length: ackWait, beat: ackWait / job.SignsPerLease, margin: ackWait / 6, retry: ackWait / 12}
+	return timing{
+		length: ackWait,
+		beat:   ackWait / job.SignsPerLease,
+		margin: ackWait / 6,
+		retry:  ackWait / 12,
+	}
 }
 
 // beginLease starts the lease of a delivery. Its context carries ctx's values
@@ -52,7 +57,12 @@ func timingOf(ackWait time.Duration) timing {
 //
 //nolint:contextcheck // on purpose, as said
 func beginLease(ctx context.Context, d *jobstream.Delivery, t timing, log *slog.Logger) *lease {
-	l := &lease{delivery: d, log: log, timing: t, deadline: d.Received().Add(t.length - t.margin)}
+	l := &lease{
+		delivery: d,
+		log:      log,
+		timing:   t,
+		deadline: d.Received().Add(t.length - t.margin),
+	}
 	l.ctx, l.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.expiry = time.AfterFunc(time.Until(l.deadline), l.expire)
 	beating, quit := context.WithCancel(l.ctx)

@@ -41,7 +41,12 @@ func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
 	j, err := d.Job()
 	tracing, span := startProcess(d.Context(running), d, j, err == nil)
 	defer span.End()
-	a := &attempt{Runner: r, d: d, j: j, log: r.cfg.Log.With("subject", d.Subject())}
+	a := &attempt{
+		Runner: r,
+		d:      d,
+		j:      j,
+		log:    r.cfg.Log.With("subject", d.Subject()),
+	}
 	a.unasked.Store(-1)
 	a.lease = beginLease(tracing, d, timingOf(r.cfg.Bus.AckWait()), a.log)
 	defer a.lease.stop()
@@ -109,8 +114,12 @@ func (a *attempt) handle(ctx context.Context) (e job.Evaluation, err error) {
 	}()
 	record := a.claim.current() // as claimed, but for signs of life
 	return a.cfg.Handler(ctx, a.j, job.Attempt{
-		Final: record.FinalAttempt(), Delivery: a.d.Number(), Failures: record.Failures,
-		Expect: a.expect, Left: &a.unasked, Requests: &a.requests,
+		Final:    record.FinalAttempt(),
+		Delivery: a.d.Number(),
+		Failures: record.Failures,
+		Expect:   a.expect,
+		Left:     &a.unasked,
+		Requests: &a.requests,
 	})
 }
 

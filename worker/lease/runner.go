@@ -45,8 +45,11 @@ func New(cfg Config) (*Runner, error) {
 		return nil, fmt.Errorf("lease: %w", err)
 	}
 	r := &Runner{
-		cfg: cfg, stopNow: make(chan struct{}), pulled: make(chan struct{}),
-		slots: make(chan struct{}, cfg.Slots), taken: make(chan *jobstream.Delivery, cfg.Slots),
+		cfg:     cfg,
+		stopNow: make(chan struct{}),
+		pulled:  make(chan struct{}),
+		slots:   make(chan struct{}, cfg.Slots),
+		taken:   make(chan *jobstream.Delivery, cfg.Slots),
 	}
 	for range cfg.Slots {
 		r.slots <- struct{}{}

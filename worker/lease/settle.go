@@ -60,7 +60,11 @@ func (a *attempt) put(ctx context.Context, e *job.Evaluation) (key string, err e
 	if e.Requests == 0 {
 		e.Requests = int(a.requests.Load())
 	}
-	e.Round, e.UID, e.Worker, e.Claim, e.FinishedAt = a.j.Round, a.j.UID, a.cfg.Worker, a.claim.id, time.Now().UTC()
+	e.Round = a.j.Round
+	e.UID = a.j.UID
+	e.Worker = a.cfg.Worker
+	e.Claim = a.claim.id
+	e.FinishedAt = time.Now().UTC()
 	key = job.EvaluationKey(a.j.Round, a.j.UID, a.claim.id)
 	return key, a.cfg.Bus.Evaluations.Put(ctx, key, *e)
 }
@@ -121,8 +125,15 @@ func (a *attempt) bury(ctx context.Context, f job.Failure) {
 // end makes the durable effects of a failure, in their order.
 func (a *attempt) end(ctx context.Context, record job.Record, f job.Failure) (err error) {
 	err = a.cfg.Bus.Letters.Publish(ctx, job.DeadLetter{
-		Round: record.Round, UID: record.UID, Replay: record.Replay, Class: f.Class, Error: f.Error,
-		Attempts: record.Deliveries, Worker: a.cfg.Worker, Trace: record.Trace, At: f.At,
+		Round:    record.Round,
+		UID:      record.UID,
+		Replay:   record.Replay,
+		Class:    f.Class,
+		Error:    f.Error,
+		Attempts: record.Deliveries,
+		Worker:   a.cfg.Worker,
+		Trace:    record.Trace,
+		At:       f.At,
 	})
 	if err != nil {
 		return err
@@ -151,8 +162,16 @@ func (a *attempt) unreadable(ctx context.Context, cause error) {
 	markFailed(ctx, f)
 	round, uid, err := job.ParseSubject(a.d.Subject())
 	letter := job.DeadLetter{
-		Round: round, UID: uid, Replay: a.j.Replay, Class: f.Class, Error: f.Error, Attempts: int(a.d.Number()),
-		Worker: a.cfg.Worker, Trace: telemetry.TraceID(ctx), At: f.At, Payload: a.d.Payload(),
+		Round:    round,
+		UID:      uid,
+		Replay:   a.j.Replay,
+		Class:    f.Class,
+		Error:    f.Error,
+		Attempts: int(a.d.Number()),
+		Worker:   a.cfg.Worker,
+		Trace:    telemetry.TraceID(ctx),
+		At:       f.At,
+		Payload:  a.d.Payload(),
 	}
 	if err != nil {
 		letter.Round, letter.UID = job.RoundUnnamed, 0

@@ -95,7 +95,11 @@ func warn(ctx context.Context, c *cli.Command, limiter *ratelimit.Limiter, log *
 
 func newClient(c *cli.Command, meter mirror.Meter, log *slog.Logger) (*mirror.Client, error) {
 	client, err := mirror.New(mirror.Config{
-		BaseURL: c.String("mirror"), Meter: meter, PoolSize: c.Int("pool"), Timeout: c.Duration("timeout"), Log: log,
+		BaseURL:  c.String("mirror"),
+		Meter:    meter,
+		PoolSize: c.Int("pool"),
+		Timeout:  c.Duration("timeout"),
+		Log:      log,
 	})
 	if err != nil {
 		return nil, command.Usage("--mirror: %w", err)
@@ -110,8 +114,13 @@ const idle = 1000
 // serve listens for clients.
 func serve(ctx context.Context, c *cli.Command, client *mirror.Client, log *slog.Logger) (*listen.Server, error) {
 	g, err := gateway.New(gateway.Config{
-		Client: client, Mirror: c.String("mirror"), Wait: c.Duration("wait"), Waiting: c.Int("waiting"),
-		MaxRequest: int64(c.Int("max-request")), MaxAnswer: int64(c.Int("max-answer")), Log: log,
+		Client:     client,
+		Mirror:     c.String("mirror"),
+		Wait:       c.Duration("wait"),
+		Waiting:    c.Int("waiting"),
+		MaxRequest: int64(c.Int("max-request")),
+		MaxAnswer:  int64(c.Int("max-answer")),
+		Log:        log,
 	})
 	if err != nil {
 		return nil, err

@@ -131,7 +131,9 @@ func (g *generator) kinds() []func(id string) {
 			g.AddIssue(id, i)
 		},
 		func(id string) { // solved by somebody whose files are unknown
-			i, solver, reason := g.make(id, "beta/ship", "CLOSED", 48), 7, "COMPLETED"
+			i := g.make(id, "beta/ship", "CLOSED", 48)
+			solver := 7
+			reason := "COMPLETED"
 			i.SolvedByPR, i.StateReason = &solver, &reason
 			i.SolvingPR = &mirrorsim.SolvingPR{Number: solver, AuthorGitHubID: "9", State: "MERGED", MergedAt: i.ClosedAt}
 			g.AddIssue(id, i)

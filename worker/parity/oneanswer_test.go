@@ -72,7 +72,9 @@ func (c concluded) issues() int {
 // and leaves out what it answers, nothing else.
 func (c concluded) fewer(t *testing.T, i int, each concluded) {
 	t.Helper()
-	known, pages, quiet := 0, 0, 0
+	known := 0
+	pages := 0
+	quiet := 0
 	for _, m := range c.input.Miners {
 		if issues, ok := c.all.Miners[m.GitHubID]; ok && input.FailureOf(m) == input.NoFailure {
 			known++

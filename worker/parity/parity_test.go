@@ -137,7 +137,9 @@ func TestChangingWorld(t *testing.T) {
 	parser := startScorer(t)
 	w, second := recorded(t, "0001"), recorded(t, "0002")
 	next := second.Rounds[0]
-	next.Miners, next.Mirror, next.Registry = second.Miners, &second.Mirror, second.Registry
+	next.Miners = second.Miners
+	next.Mirror = &second.Mirror
+	next.Registry = second.Registry
 	w.Rounds, w.Expected = append(w.Rounds[:1], next), append(w.Expected[:1], second.Expected[0])
 	for i, r := range run(t, parser, w) {
 		w.compare(t, i, r.outcome)
@@ -213,7 +215,10 @@ func shuffle[K int | string, V any](r *rand.Rand, m map[K]V) map[K]V {
 func replayedAlike(t *testing.T, round int, in scoring.RoundInput, want string) {
 	t.Helper()
 	replayed := in
-	replayed.Miners, replayed.Evaluations, replayed.Stored, replayed.Maintainers = nil, nil, nil, nil
+	replayed.Miners = nil
+	replayed.Evaluations = nil
+	replayed.Stored = nil
+	replayed.Maintainers = nil
 	again(t, in.Miners, &replayed.Miners)
 	again(t, in.Evaluations, &replayed.Evaluations)
 	again(t, in.Stored, &replayed.Stored)

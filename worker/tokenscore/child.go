@@ -87,13 +87,20 @@ func spawn(cfg *Config, namespace bool) (*child, error) {
 		return nil, errors.Join(fmt.Errorf("making a pipe: %w", err), childIn.Close(), in.Close())
 	}
 	c := &child{
-		in: in, out: out, send: bufio.NewWriterSize(in, pipeBuffer), hear: bufio.NewReaderSize(out, pipeBuffer),
-		log: cfg.Log, exited: make(chan struct{}), stderr: &lineLogger{log: cfg.Log},
-		held: sandbox.State{Namespace: namespace},
+		in:     in,
+		out:    out,
+		send:   bufio.NewWriterSize(in, pipeBuffer),
+		hear:   bufio.NewReaderSize(out, pipeBuffer),
+		log:    cfg.Log,
+		exited: make(chan struct{}),
+		stderr: &lineLogger{log: cfg.Log},
+		held:   sandbox.State{Namespace: namespace},
 		// Not CommandContext: a pool's context ends requests, and Close ends children.
 		cmd: exec.Command(cfg.Command[0], cfg.Command[1:]...), //nolint:noctx // see above
 	}
-	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = childIn, childOut, c.stderr
+	c.cmd.Stdin = childIn
+	c.cmd.Stdout = childOut
+	c.cmd.Stderr = c.stderr
 	c.cmd.WaitDelay = time.Second // should something else hold its standard error
 	c.cmd.SysProcAttr = isolation(namespace)
 	c.cmd.Env = environment(cfg.MemoryLimit)

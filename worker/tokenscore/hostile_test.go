@@ -240,7 +240,11 @@ func TestCharactersPastTheTable(t *testing.T) {
 		"a.v":  "fn f() {\n\tx := '%sab$%[1]sc ${1}'\n\ty := x\n%[1]s y\n\t& %[1]s z\n}\n",
 	} {
 		// No letters, digits or spaces; nor are their lowest bytes, which v's scanner takes some for.
-		const first, last, step = 0x40080, 0x10ffff, 0xc00
+		const (
+			first = 0x40080
+			last  = 0x10ffff
+			step  = 0xc00
+		)
 		var files []tokens.File
 		for c := rune(first); c <= last; c += step {
 			files = append(files, added(fmt.Sprintf("%x/%s", c, path), fmt.Sprintf(text, string(c))))

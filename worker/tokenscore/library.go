@@ -79,7 +79,12 @@ func openLibrary(dir string, m *manifest.Manifest) (*library, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &library{dir: dir, manifest: m, api: C.enter(function), languages: make(map[string]*language)}
+	l := &library{
+		dir:       dir,
+		manifest:  m,
+		api:       C.enter(function),
+		languages: make(map[string]*language),
+	}
 	if l.api.abi != C.MF_ABI {
 		return nil, fmt.Errorf("%s has walk version %d, this build needs %d", m.Runtime.File, l.api.abi, C.MF_ABI)
 	}

@@ -53,7 +53,11 @@ func (l *languageCases) check(t *testing.T, b *bundle) {
 		figures := b.score(t, c.file)
 		f := figures.Files[0]
 		got := c.want
-		got.Method, got.Test, got.Score, got.Nodes, got.Breakdown = f.Method, f.Test, f.Score, f.Nodes, f.Breakdown
+		got.Method = f.Method
+		got.Test = f.Test
+		got.Score = f.Score
+		got.Nodes = f.Nodes
+		got.Breakdown = f.Breakdown
 		got.BaseScore = tokens.BaseScore(&figures, saturation)
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)

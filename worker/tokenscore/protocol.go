@@ -88,10 +88,14 @@ func decodeFigures(data []byte) (tokens.Diff, timing, error) {
 		return wrong(figuresLength)
 	}
 	d := tokens.Diff{Breakdown: tokens.Breakdown{
-		StructuralAddedCount: int(number(0)), StructuralDeletedCount: int(number(1)),
-		LeafAddedCount: int(number(2)), LeafDeletedCount: int(number(3)),
-		StructuralAddedScore: math.Float64frombits(number(4)), StructuralDeletedScore: math.Float64frombits(number(5)),
-		LeafAddedScore: math.Float64frombits(number(6)), LeafDeletedScore: math.Float64frombits(number(7)),
+		StructuralAddedCount:   int(number(0)),
+		StructuralDeletedCount: int(number(1)),
+		LeafAddedCount:         int(number(2)),
+		LeafDeletedCount:       int(number(3)),
+		StructuralAddedScore:   math.Float64frombits(number(4)),
+		StructuralDeletedScore: math.Float64frombits(number(5)),
+		LeafAddedScore:         math.Float64frombits(number(6)),
+		LeafDeletedScore:       math.Float64frombits(number(7)),
 	}, OutOfTime: number(8) == 1}
 	when := timing{start: int64(number(9)), end: int64(number(10))}
 	for rest = rest[figuresLength:]; len(rest) > 0; {
@@ -104,8 +108,11 @@ func decodeFigures(data []byte) (tokens.Diff, timing, error) {
 		}
 		end := contributionLength + int(length)
 		d.Largest = append(d.Largest, tokens.Contribution{
-			Type: string(rest[contributionLength:end]), Leaf: number(1) == 1,
-			Added: int(number(2)), Deleted: int(number(3)), Score: math.Float64frombits(number(4)),
+			Type:    string(rest[contributionLength:end]),
+			Leaf:    number(1) == 1,
+			Added:   int(number(2)),
+			Deleted: int(number(3)),
+			Score:   math.Float64frombits(number(4)),
 		})
 		rest = rest[end:]
 	}

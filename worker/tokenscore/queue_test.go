@@ -15,7 +15,11 @@ import (
 func TestQueueGivesWhatCostsLeast(t *testing.T) {
 	t.Parallel()
 	serving := func(author string) *slot { return &slot{child: &child{client: &client{author: author}}} }
-	mine, unused, empty, long, short := serving("mine"), &slot{child: &child{}}, &slot{}, serving("long idle"), serving("")
+	mine := serving("mine")
+	unused := &slot{child: &child{}}
+	empty := &slot{}
+	long := serving("long idle")
+	short := serving("")
 	q := newQueue(0)
 	q.turns = make(chan struct{}, 5)
 	for _, s := range []*slot{long, empty, unused, short, mine} {
@@ -118,7 +122,10 @@ func TestQueueAlone(t *testing.T) {
 		anySlot := func(ctx context.Context) (*slot, error) { return q.take(ctx, client{}) }
 		working := <-take(anySlot, t.Context())
 		ctx, cancel := context.WithCancel(t.Context())
-		gaveUp, first, second, other := take(q.takeAlone, ctx), take(q.takeAlone, t.Context()), take(q.takeAlone, t.Context()), take(anySlot, t.Context())
+		gaveUp := take(q.takeAlone, ctx)
+		first := take(q.takeAlone, t.Context())
+		second := take(q.takeAlone, t.Context())
+		other := take(anySlot, t.Context())
 		if len(gaveUp)+len(first)+len(second)+len(other) > 0 {
 			t.Fatal("somebody has a slot beside the one that works")
 		}

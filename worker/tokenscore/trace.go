@@ -79,7 +79,9 @@ type compared struct {
 // showChild makes spans of what the child said, if somebody records: one for
 // each of the slowest files. It may drop and reorder them.
 func showChild(ctx context.Context, c *child, files []compared) {
-	pid, parent, all := telemetry.ChildPID.Int(c.cmd.Process.Pid), trace.SpanFromContext(ctx), len(files)
+	pid := telemetry.ChildPID.Int(c.cmd.Process.Pid)
+	parent := trace.SpanFromContext(ctx)
+	all := len(files)
 	if !parent.IsRecording() {
 		return
 	}

@@ -95,7 +95,9 @@ func Answered(r *http.Request, status int, header http.Header, body string) erro
 		return err
 	}
 	asked := r.Clone(context.Background())
-	asked.URL.Scheme, asked.URL.Host, asked.Host = "", "", ""
+	asked.URL.Scheme = ""
+	asked.URL.Host = ""
+	asked.Host = ""
 	if asked.Method == http.MethodHead {
 		asked.Method = http.MethodGet
 	}
@@ -108,8 +110,10 @@ func Answered(r *http.Request, status int, header http.Header, body string) erro
 	}
 	err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: asked, PathParams: params, Route: route},
-		Status:                 status, Header: header, Body: io.NopCloser(strings.NewReader(body)),
-		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+		Status:                 status,
+		Header:                 header,
+		Body:                   io.NopCloser(strings.NewReader(body)),
+		Options:                &openapi3filter.Options{IncludeResponseStatus: true},
 	})
 	if err != nil {
 		return fmt.Errorf("not what %s describes: %w", route.Operation.OperationID, err)

@@ -34,8 +34,13 @@ func New(tb testing.TB) *CA {
 	tb.Helper()
 	ca := &CA{key: newKey(tb), dir: tb.TempDir()}
 	template := &x509.Certificate{
-		SerialNumber: serial(tb), Subject: pkix.Name{CommonName: "a test's CA"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(48 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber:          serial(tb),
+		Subject:               pkix.Name{CommonName: "a test's CA"},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		NotBefore:             time.Now().Add(-48 * time.Hour),
+		NotAfter:              time.Now().Add(48 * time.Hour),
+		KeyUsage:              x509.KeyUsageCertSign,
 	}
 	der := must.Get(x509.CreateCertificate(rand.Reader, template, template, ca.key.Public(), ca.key))(tb)
 	ca.certificate = must.Get(x509.ParseCertificate(der))(tb)
@@ -54,9 +59,14 @@ func (ca *CA) IssueUntil(tb testing.TB, name string, end time.Time) (cert, key s
 	tb.Helper()
 	private := newKey(tb)
 	template := &x509.Certificate{
-		SerialNumber: serial(tb), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: end,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: serial(tb),
+		Subject:      pkix.Name{CommonName: name},
+		NotBefore:    time.Now().Add(-24 * time.Hour),
+		NotAfter:     end,
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		DNSNames:     []string{"localhost"},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der := must.Get(x509.CreateCertificate(rand.Reader, template, ca.certificate, private.Public(), ca.key))(tb)
 	secret := must.Get(x509.MarshalECPrivateKey(private))(tb)

@@ -79,7 +79,9 @@ func (c *Cluster) configure(tb testing.TB, cfg Config) {
 	}
 	for i := range cfg.Nodes {
 		n := &node{name: fmt.Sprintf("n%d", i+1), dir: filepath.Join(cfg.Dir, fmt.Sprintf("n%d", i+1))}
-		n.client, n.route, n.http = free(tb), free(tb), free(tb)
+		n.client = free(tb)
+		n.route = free(tb)
+		n.http = free(tb)
 		c.nodes = append(c.nodes, n)
 	}
 	c.connect(tb, cfg.Apart)

@@ -84,8 +84,13 @@ func (r *repository) filesOf(ctx context.Context, p *pullRequest) (mirrorsim.Fil
 		return mirrorsim.Files{}, fmt.Errorf("git diff-tree of %s#%d: %w", r.name, p.number, err)
 	}
 	answer := mirrorsim.Files{
-		RepoFullName: r.name, Number: p.number, HeadSHA: &p.head, BaseSHA: &p.base, MergeBaseSHA: p.mergeBase(),
-		ScoringDataStored: true, Files: make([]mirrorsim.File, 0, len(changed)),
+		RepoFullName:      r.name,
+		Number:            p.number,
+		HeadSHA:           &p.head,
+		BaseSHA:           &p.base,
+		MergeBaseSHA:      p.mergeBase(),
+		ScoringDataStored: true,
+		Files:             make([]mirrorsim.File, 0, len(changed)),
 	}
 	for _, c := range changed {
 		file, err := r.file(ctx, c)
@@ -108,8 +113,14 @@ func (r *repository) file(ctx context.Context, c changedFile) (mirrorsim.File, e
 		return mirrorsim.File{}, err
 	}
 	file := mirrorsim.File{
-		Filename: c.path, Status: c.status, Additions: c.additions, Deletions: c.deleted, Changes: c.additions + c.deleted,
-		IsBinary: c.binary, HeadContent: head.content, BaseContent: base.content,
+		Filename:    c.path,
+		Status:      c.status,
+		Additions:   c.additions,
+		Deletions:   c.deleted,
+		Changes:     c.additions + c.deleted,
+		IsBinary:    c.binary,
+		HeadContent: head.content,
+		BaseContent: base.content,
 	}
 	if c.previous != "" {
 		file.PreviousFilename = &c.previous
@@ -163,15 +174,21 @@ func parseChanges(out []byte) ([]changedFile, error) {
 			return nil, errTruncated
 		}
 		c := changedFile{
-			baseMode: fields[0], headMode: fields[1], baseBlob: fields[2], headBlob: fields[3],
-			status: cmp.Or(statuses[fields[4][0]], "changed"), path: tokens[1],
+			baseMode: fields[0],
+			headMode: fields[1],
+			baseBlob: fields[2],
+			headBlob: fields[3],
+			status:   cmp.Or(statuses[fields[4][0]], "changed"),
+			path:     tokens[1],
 		}
 		tokens = tokens[2:]
 		if letter := fields[4][0]; letter == 'R' || letter == 'C' {
 			if len(tokens) == 0 {
 				return nil, errTruncated
 			}
-			c.previous, c.path, tokens = c.path, tokens[0], tokens[1:]
+			c.previous = c.path
+			c.path = tokens[0]
+			tokens = tokens[1:]
 		}
 		changed = append(changed, c)
 	}

@@ -134,7 +134,12 @@ func parseCommit(fields []string) (pullRequest, bool) {
 		return pullRequest{}, false
 	}
 	title, body := fields[8], strings.TrimSpace(fields[9])
-	pull := pullRequest{head: fields[0], base: parents[0], commits: 1, mergedAt: unix(fields[7])}
+	pull := pullRequest{
+		head:     fields[0],
+		base:     parents[0],
+		commits:  1,
+		mergedAt: unix(fields[7]),
+	}
 	number := ""
 	if m := mergeTitle.FindStringSubmatch(title); m != nil && len(parents) == 2 {
 		number, pull.merge = m[1], true
@@ -227,13 +232,28 @@ func (r *repository) fitDates(asOf time.Time) {
 // wire is the pull request as the mirror would list it.
 func (p *pullRequest) wire(repo string, asOf time.Time) mirrorsim.Pull {
 	out := mirrorsim.Pull{
-		RepoFullName: repo, Number: p.number, Title: p.title, State: string(scoring.Merged),
-		AuthorGitHubID: p.authorID, AuthorLogin: p.authorLogin, AuthorAssociation: new("CONTRIBUTOR"),
-		CreatedAt: p.createdAt, ClosedAt: &p.mergedAt, MergedAt: &p.mergedAt, HoursSinceMerge: new(asOf.Sub(p.mergedAt).Hours()),
-		BaseRef: new("main"), DefaultBranch: new("main"),
-		HeadSHA: &p.head, BaseSHA: &p.base, Additions: p.additions, Deletions: p.deletions, CommitsCount: p.commits,
-		ScoringDataStored: true, ReviewSummary: mirrorsim.ReviewSummary{Approved: 1},
-		Labels: []json.RawMessage{}, LinkedIssues: []json.RawMessage{},
+		RepoFullName:      repo,
+		Number:            p.number,
+		Title:             p.title,
+		State:             string(scoring.Merged),
+		AuthorGitHubID:    p.authorID,
+		AuthorLogin:       p.authorLogin,
+		AuthorAssociation: new("CONTRIBUTOR"),
+		CreatedAt:         p.createdAt,
+		ClosedAt:          &p.mergedAt,
+		MergedAt:          &p.mergedAt,
+		HoursSinceMerge:   new(asOf.Sub(p.mergedAt).Hours()),
+		BaseRef:           new("main"),
+		DefaultBranch:     new("main"),
+		HeadSHA:           &p.head,
+		BaseSHA:           &p.base,
+		Additions:         p.additions,
+		Deletions:         p.deletions,
+		CommitsCount:      p.commits,
+		ScoringDataStored: true,
+		ReviewSummary:     mirrorsim.ReviewSummary{Approved: 1},
+		Labels:            []json.RawMessage{},
+		LinkedIssues:      []json.RawMessage{},
 	}
 	if p.mergedBy != "" {
 		out.MergedByLogin = &p.mergedBy

@@ -170,7 +170,12 @@ func minersOf(repos []*repository) []input.Miner {
 		if uid++; uid == treasuryUID {
 			uid++
 		}
-		miners = append(miners, input.Miner{UID: uid, Hotkey: hotkey(uid), GitHubID: author, Token: input.TokenValid})
+		miners = append(miners, input.Miner{
+			UID:      uid,
+			Hotkey:   hotkey(uid),
+			GitHubID: author,
+			Token:    input.TokenValid,
+		})
 	}
 	slices.SortFunc(miners, func(a, b input.Miner) int { return cmp.Compare(a.UID, b.UID) })
 	return miners

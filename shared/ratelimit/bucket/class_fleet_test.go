@@ -35,7 +35,9 @@ func (m mixed) run() *fleet {
 	f.join(m.round, class{pause: m.pause})
 	f.join(m.background, m.of)
 	f.runFor(time.Minute)
-	f.arrivals, f.grants, f.calls = nil, nil, [2]int{}
+	f.arrivals = nil
+	f.grants = nil
+	f.calls = [2]int{}
 	f.runFor(time.Hour)
 	return f
 }

@@ -11,7 +11,11 @@ import (
 // background's. The round's last slot was at -100, and the next one is at 0.
 func TestClasses(t *testing.T) {
 	t.Parallel()
-	const round, background, half = 0, -1, 200 // half is a background that takes half of the limit
+	const (
+		round      = 0
+		background = -1
+		half       = 200 // half is a background that takes half of the limit
+	)
 	type ask struct {
 		at, who int
 		verdict bucket.Verdict

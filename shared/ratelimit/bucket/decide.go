@@ -69,11 +69,17 @@ func (s State) restart(run string, now int64, in Request) State {
 	if s.Time > 0 {
 		cool = max(s.CoolUntil-s.Time, 0)
 	}
-	s.Run, s.Time, s.Epoch = run, now, now
+	s.Run = run
+	s.Time = now
+	s.Epoch = now
 	s.NextSlot = now + in.Horizon + in.Interval
-	s.Skew, s.NextRetry, s.CoolUntil = 0, 0, now+cool
+	s.Skew = 0
+	s.NextRetry = 0
+	s.CoolUntil = now + cool
 	s.Params, s.LastAsked = in.Params(), now
-	s.LastBackground, s.LastRound, s.BackgroundRetry = 0, 0, 0
+	s.LastBackground = 0
+	s.LastRound = 0
+	s.BackgroundRetry = 0
 	s.Restarts++
 	return s
 }
@@ -137,5 +143,12 @@ func (s State) grant(slot, now, clock int64, in Request) (State, Reply) {
 }
 
 func (s State) reply(verdict Verdict, wait, now int64) Reply {
-	return Reply{Verdict: verdict, Wait: wait, Now: now, Skew: s.Skew, NextSlot: s.NextSlot, Epoch: s.Epoch}
+	return Reply{
+		Verdict:  verdict,
+		Wait:     wait,
+		Now:      now,
+		Skew:     s.Skew,
+		NextSlot: s.NextSlot,
+		Epoch:    s.Epoch,
+	}
 }

@@ -11,7 +11,10 @@ type Session struct {
 
 // Fill adds to a request what the session remembers; now is when it is sent.
 func (s *Session) Fill(in Request, now time.Time) Request {
-	in.Epoch, in.NextSlot, in.Now, in.Skew = s.last.Epoch, s.last.NextSlot, s.last.Now, s.last.Skew
+	in.Epoch = s.last.Epoch
+	in.NextSlot = s.last.NextSlot
+	in.Now = s.last.Now
+	in.Skew = s.last.Skew
 	if in.Epoch > 0 {
 		in.Elapsed = now.Sub(s.answered).Microseconds()
 	}

@@ -116,7 +116,9 @@ func (p *process) ask() {
 	p.calls[p.number()]++
 	asked := p.instant()
 	in := p.session.Fill(request(), asked)
-	in.Reserve, in.Right, in.Spacing = true, p.right.Microseconds(), p.spacing.Microseconds()
+	in.Reserve = true
+	in.Right = p.right.Microseconds()
+	in.Spacing = p.spacing.Microseconds()
 	p.after(p.stall()+p.transit(), func() { p.serve(in, asked) })
 }
 

@@ -95,7 +95,12 @@ func StartFaulty(tb testing.TB, fault Fault) *Faulty {
 	tb.Helper()
 	s := Start(tb, append([]string{"--requirepass", password}, fault.args...)...)
 	// One connection that is kept: a password that has changed does not end it.
-	rdb := redis.NewClient(&redis.Options{Addr: s.Address, Password: password, PoolSize: 2, MinIdleConns: 1})
+	rdb := redis.NewClient(&redis.Options{
+		Addr:         s.Address,
+		Password:     password,
+		PoolSize:     2,
+		MinIdleConns: 1,
+	})
 	tb.Cleanup(func() { _ = rdb.Close() })
 	return &Faulty{s, fault, rdb}
 }

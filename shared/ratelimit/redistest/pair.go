@@ -31,7 +31,12 @@ func StartPair(tb testing.TB) *Pair {
 	await(tb, "the replica to be up to date", func(ctx context.Context) bool {
 		return strings.Contains(rdb.Info(ctx, "replication").Val(), "master_link_status:up")
 	})
-	return &Pair{Primary: primary, Replica: replica, Front: nettest.NewRelay(tb, primary.Address), Link: link}
+	return &Pair{
+		Primary: primary,
+		Replica: replica,
+		Front:   nettest.NewRelay(tb, primary.Address),
+		Link:    link,
+	}
 }
 
 // Failover makes the replica a primary, as far as it has come, and leads the

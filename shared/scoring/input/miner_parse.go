@@ -76,7 +76,13 @@ type minerParser struct {
 }
 
 func (p *minerParser) refuse(field, value, want string) {
-	p.wrong = append(p.wrong, &MinerError{Index: p.index, UID: p.uid, Field: field, Value: value, Want: want})
+	p.wrong = append(p.wrong, &MinerError{
+		Index: p.index,
+		UID:   p.uid,
+		Field: field,
+		Value: value,
+		Want:  want,
+	})
 }
 
 func (p *minerParser) miner(raw json.RawMessage) Miner {

@@ -72,7 +72,12 @@ type registryParser struct {
 }
 
 func (p *registryParser) refuse(field string, value []byte, want string) {
-	p.wrong = append(p.wrong, &RegistryError{Repository: p.name, Field: field, Value: strictjson.Clip(value), Want: want})
+	p.wrong = append(p.wrong, &RegistryError{
+		Repository: p.name,
+		Field:      field,
+		Value:      strictjson.Clip(value),
+		Want:       want,
+	})
 }
 
 // entry reads one repository. An entry with a bad name is still read, so that one run
@@ -119,7 +124,12 @@ func ownNumbers(r *Repository) []setting {
 // factor is the setting of a number that scores are multiplied by. It may be
 // negative: the rules set no range.
 func factor(key string, into *float64) setting {
-	return setting{key: key, into: into, low: -maxFactor, high: maxFactor}
+	return setting{
+		key:  key,
+		into: into,
+		low:  -maxFactor,
+		high: maxFactor,
+	}
 }
 
 // repository reads the settings of an entry over the defaults. The cut is checked

@@ -295,7 +295,9 @@ func FuzzRegistry(f *testing.F) {
 		}
 		sum := 0.0
 		for _, r := range reg.Repositories {
-			e, s, d := r.Eligibility, r.Scoring, r.Scoring.TimeDecay
+			e := r.Eligibility
+			s := r.Scoring
+			d := r.Scoring.TimeDecay
 			sum += r.EmissionShare
 			in := func(x, low, high float64) bool { return x >= low && x <= high }
 			ok := in(r.EmissionShare, 0, 1) && in(r.IssueDiscoveryShare, 0, 1) && in(r.MaintainerCut, 0, 0.5) &&

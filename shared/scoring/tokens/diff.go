@@ -8,10 +8,14 @@ func TreeDiff(base, head *Signatures, kinds []KindWeights, names []string) Diff 
 	by := make(kindSums, 2*len(kinds))
 	added, deleted := leftover(head, base, kinds, by, true), leftover(base, head, kinds, by, false)
 	return Diff{Breakdown: Breakdown{
-		StructuralAddedCount: added.structural.count, StructuralAddedScore: added.structural.score,
-		StructuralDeletedCount: deleted.structural.count, StructuralDeletedScore: deleted.structural.score,
-		LeafAddedCount: added.leaf.count, LeafAddedScore: added.leaf.score,
-		LeafDeletedCount: deleted.leaf.count, LeafDeletedScore: deleted.leaf.score,
+		StructuralAddedCount:   added.structural.count,
+		StructuralAddedScore:   added.structural.score,
+		StructuralDeletedCount: deleted.structural.count,
+		StructuralDeletedScore: deleted.structural.score,
+		LeafAddedCount:         added.leaf.count,
+		LeafAddedScore:         added.leaf.score,
+		LeafDeletedCount:       deleted.leaf.count,
+		LeafDeletedScore:       deleted.leaf.score,
 	}, Largest: by.largest(names)}
 }
 

@@ -40,7 +40,12 @@ func PlanFiles(files []File, w *Weights) []FilePlan {
 // docs/rules/scoring.md#method. The cases are in the table's order.
 func planFile(f *File, base, head *string, w *Weights) FilePlan {
 	ext, test := Extension(f.Filename), IsTestFile(f.Filename)
-	plan := FilePlan{Figures: FileFigures{Filename: f.Filename, Change: changeOf(f), Test: test, Lines: f.Changes}}
+	plan := FilePlan{Figures: FileFigures{
+		Filename: f.Filename,
+		Change:   changeOf(f),
+		Test:     test,
+		Lines:    f.Changes,
+	}}
 	language := w.Language(ext)
 	switch {
 	case f.Status == "removed":
@@ -110,8 +115,11 @@ func TimedOut(files []File) Figures {
 	figures := make([]FileFigures, len(files))
 	for i := range files {
 		figures[i] = FileFigures{
-			Filename: files[i].Filename, Change: changeOf(&files[i]), Method: MethodSkippedTimeout, Category: CategoryNonCode,
-			Lines: files[i].Changes,
+			Filename: files[i].Filename,
+			Change:   changeOf(&files[i]),
+			Method:   MethodSkippedTimeout,
+			Category: CategoryNonCode,
+			Lines:    files[i].Changes,
 		}
 	}
 	return Figures{Files: figures}

@@ -51,7 +51,13 @@ func Collect(text string, nodes []Node, kinds []KindWeights) *Signatures {
 		if n.Leaf {
 			end := min(int(n.End), len(text))
 			start := min(int(n.Start), end)
-			sig := signature{kind: n.Kind, leaf: true, start: uint32(start), end: uint32(end), count: 1}
+			sig := signature{
+				kind:  n.Kind,
+				leaf:  true,
+				start: uint32(start),
+				end:   uint32(end),
+				count: 1,
+			}
 			sig.hash = sig.hashIn(text)
 			s.count(sig)
 		}

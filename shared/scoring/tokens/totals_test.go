@@ -80,7 +80,9 @@ func TestSumsKeepTheirOrder(t *testing.T) {
 		}
 		return breakdown(nil, tokens.Collect("", nodes, weights), weights).LeafAddedScore
 	}
-	a, b, c := 0.1, 0.2, 0.3 // variables: constants would be summed exactly
+	a := 0.1
+	b := 0.2
+	c := 0.3 // variables: constants would be summed exactly
 	if got, want := sum(0, 1, 2), a+b+c; got != want {
 		t.Errorf("0.1, 0.2, 0.3 in order: %v, want %v", got, want)
 	}

@@ -114,7 +114,11 @@ func TestClientsOfTheirOwnSessions(t *testing.T) {
 // their time, and both together stay below.
 func TestClientsBesideARound(t *testing.T) {
 	t.Parallel()
-	const limit, others, each = 200, 4, 5
+	const (
+		limit  = 200
+		others = 4
+		each   = 5
+	)
 	sim := simulate(t, mirrorsim.Config{Limit: limit, Window: time.Second, Mitigation: time.Second, Seed: 1})
 	rdb := must.Get(ratelimit.NewSecureClient(redistest.Start(t).URL(), time.Second/5, ratelimit.Files{}))(t)
 	t.Cleanup(func() { must.Check(t, rdb.Close()) })

@@ -89,7 +89,10 @@ func (g *Gateway) hold(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	again := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	r.Body, _ = again()
-	r.GetBody, r.ContentLength, r.TransferEncoding, r.Trailer = again, int64(len(body)), nil, nil
+	r.GetBody = again
+	r.ContentLength = int64(len(body))
+	r.TransferEncoding = nil
+	r.Trailer = nil
 	return nil
 }
 

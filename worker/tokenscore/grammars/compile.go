@@ -63,8 +63,11 @@ func (b *builder) compileGrammar(ctx context.Context, language string) (manifest
 	src := b.sources(language)
 	from := b.origins[language]
 	g := manifest.Grammar{
-		Language: language, Symbol: manifest.Symbol(language),
-		Repository: from.repository, Revision: from.revision, License: from.license,
+		Language:   language,
+		Symbol:     manifest.Symbol(language),
+		Repository: from.repository,
+		Revision:   from.revision,
+		License:    from.license,
 	}
 	var err error
 	if g.ABI, err = grammarABI(filepath.Join(src, "parser.c")); err != nil {

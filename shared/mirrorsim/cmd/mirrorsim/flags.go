@@ -32,28 +32,47 @@ func flags() []cli.Flag { return append(worldFlags(), serverFlags()...) }
 func worldFlags() []cli.Flag {
 	return []cli.Flag{
 		command.Offers(&cli.StringFlag{
-			Name: "world", Category: groupWorld, Sources: env("world"), Value: "demo",
-			Usage: "the `WORLD` to serve: demo, git:DIR[,DIR…] or case:FILE",
+			Name:     "world",
+			Category: groupWorld,
+			Sources:  env("world"),
+			Value:    "demo",
+			Usage:    "the `WORLD` to serve: demo, git:DIR[,DIR…] or case:FILE",
 		}, "demo"),
 		&cli.Uint64Flag{
-			Name: "seed", Category: groupWorld, Sources: env("seed"), Value: 1,
-			Usage: "decides faults, latencies and the phases of the limit's windows",
+			Name:     "seed",
+			Category: groupWorld,
+			Sources:  env("seed"),
+			Value:    1,
+			Usage:    "decides faults, latencies and the phases of the limit's windows",
 		},
 		&cli.IntFlag{
-			Name: "git-pulls", Category: groupWorld, Sources: env("git-pulls"), Value: 400,
-			Usage: "pull requests to take from each git history, the latest ones", Validator: atLeast(1),
+			Name:      "git-pulls",
+			Category:  groupWorld,
+			Sources:   env("git-pulls"),
+			Value:     400,
+			Usage:     "pull requests to take from each git history, the latest ones",
+			Validator: atLeast(1),
 		},
 		&cli.BoolFlag{
-			Name: "git-keep-dates", Category: groupWorld, Sources: env("git-keep-dates"),
-			Usage: "keep the dates of git histories, even outside the lookback",
+			Name:     "git-keep-dates",
+			Category: groupWorld,
+			Sources:  env("git-keep-dates"),
+			Usage:    "keep the dates of git histories, even outside the lookback",
 		},
 		&cli.IntFlag{
-			Name: "case-round", Category: groupWorld, Sources: env("case-round"), Value: 0,
-			Usage: "`N`th round of a case, counted from 0", Validator: atLeast(0),
+			Name:      "case-round",
+			Category:  groupWorld,
+			Sources:   env("case-round"),
+			Value:     0,
+			Usage:     "`N`th round of a case, counted from 0",
+			Validator: atLeast(0),
 		},
 		command.Offers(&cli.StringFlag{
-			Name: "case-fault", Category: groupWorld, Sources: env("case-fault"), Value: "500",
-			Usage: "`KIND` of fault (see --fault) that a case's failed requests meet; 500 is tried again, 400 is final",
+			Name:     "case-fault",
+			Category: groupWorld,
+			Sources:  env("case-fault"),
+			Value:    "500",
+			Usage:    "`KIND` of fault (see --fault) that a case's failed requests meet; 500 is tried again, 400 is final",
 		}, mirrorsim.FaultNames()...),
 	}
 }
@@ -62,45 +81,75 @@ func worldFlags() []cli.Flag {
 func serverFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "addr", Category: groupServe, Sources: env("addr"), Value: "127.0.0.1:0",
-			Usage: "`HOST:PORT` to listen on; port 0 takes a free one",
+			Name:     "addr",
+			Category: groupServe,
+			Sources:  env("addr"),
+			Value:    "127.0.0.1:0",
+			Usage:    "`HOST:PORT` to listen on; port 0 takes a free one",
 		},
 		&cli.StringFlag{
-			Name: "write", Category: groupServe, Sources: env("write"),
-			Usage: "`DIR` to write miners.json and master_repositories.json into; none are written without it",
+			Name:     "write",
+			Category: groupServe,
+			Sources:  env("write"),
+			Usage:    "`DIR` to write miners.json and master_repositories.json into; none are written without it",
 		},
 		&cli.BoolFlag{
-			Name: "own-user", Category: groupServe, Sources: env("own-user"),
-			Usage: "answer only the user that runs it, no other of this machine (Linux; on an IPv4 loopback address)",
+			Name:     "own-user",
+			Category: groupServe,
+			Sources:  env("own-user"),
+			Usage:    "answer only the user that runs it, no other of this machine (Linux; on an IPv4 loopback address)",
 		},
 		&cli.BoolFlag{
-			Name: "exit-with-stdin", Category: groupServe, Sources: env("exit-with-stdin"),
-			Usage: "end when standard input ends",
+			Name:     "exit-with-stdin",
+			Category: groupServe,
+			Sources:  env("exit-with-stdin"),
+			Usage:    "end when standard input ends",
 		},
 		&cli.IntFlag{
-			Name: "limit", Category: groupLimit, Sources: env("limit"), Value: mirrorsim.RealLimit,
-			Usage: "requests let through in a window; 0 for no limit", Validator: atLeast(0),
+			Name:      "limit",
+			Category:  groupLimit,
+			Sources:   env("limit"),
+			Value:     mirrorsim.RealLimit,
+			Usage:     "requests let through in a window; 0 for no limit",
+			Validator: atLeast(0),
 		},
 		&cli.DurationFlag{
-			Name: "window", Category: groupLimit, Sources: env("window"), Value: mirrorsim.RealWindow,
-			Usage: "length of a window", Validator: command.Positive,
+			Name:      "window",
+			Category:  groupLimit,
+			Sources:   env("window"),
+			Value:     mirrorsim.RealWindow,
+			Usage:     "length of a window",
+			Validator: command.Positive,
 		},
 		&cli.DurationFlag{
-			Name: "mitigation", Category: groupLimit, Sources: env("mitigation"), Value: mirrorsim.RealMitigation,
-			Usage: "how long every request is refused after the limit was exceeded", Validator: command.Positive,
+			Name:      "mitigation",
+			Category:  groupLimit,
+			Sources:   env("mitigation"),
+			Value:     mirrorsim.RealMitigation,
+			Usage:     "how long every request is refused after the limit was exceeded",
+			Validator: command.Positive,
 		},
 		&cli.StringFlag{
-			Name: "latency", Category: groupFaults, Sources: env("latency"), Value: "0s",
-			Usage: "`LATENCY` before each answer: 50ms, uniform:20ms,200ms or lognormal:80ms,0.5 (median, sigma)",
+			Name:     "latency",
+			Category: groupFaults,
+			Sources:  env("latency"),
+			Value:    "0s",
+			Usage:    "`LATENCY` before each answer: 50ms, uniform:20ms,200ms or lognormal:80ms,0.5 (median, sigma)",
 		},
 		&cli.StringSliceFlag{
-			Name: "fault", Category: groupFaults, Sources: env("fault"),
+			Name:     "fault",
+			Category: groupFaults,
+			Sources:  env("fault"),
 			Usage: "`KIND=PROBABILITY` of a fault, repeatable, or several with commas: 5xx, reset, stall, cut, malformed, html, " +
 				"no-files, some-files or no-texts (half-written files), or a status: 400, 429, 500, 502, 503, 520 to 524",
 		},
 		&cli.DurationFlag{
-			Name: "stall", Category: groupFaults, Sources: env("stall"), Value: time.Minute,
-			Usage: "how long a stalled request is held before its connection is reset", Validator: command.Positive,
+			Name:      "stall",
+			Category:  groupFaults,
+			Sources:   env("stall"),
+			Value:     time.Minute,
+			Usage:     "how long a stalled request is held before its connection is reset",
+			Validator: command.Positive,
 		},
 	}
 }
@@ -141,9 +190,15 @@ func settings(cmd *cli.Command) (mirrorsim.Config, error) {
 		return mirrorsim.Config{}, command.Usage("--fault: probabilities add up to %g, want 1 at most", total)
 	}
 	return mirrorsim.Config{
-		Addr: cmd.String("addr"), OwnUser: cmd.Bool("own-user"),
-		Limit: cmd.Int("limit"), Window: cmd.Duration("window"), Mitigation: cmd.Duration("mitigation"),
-		Latency: latency, Faults: faults, Stall: cmd.Duration("stall"), Seed: cmd.Uint64("seed"),
+		Addr:       cmd.String("addr"),
+		OwnUser:    cmd.Bool("own-user"),
+		Limit:      cmd.Int("limit"),
+		Window:     cmd.Duration("window"),
+		Mitigation: cmd.Duration("mitigation"),
+		Latency:    latency,
+		Faults:     faults,
+		Stall:      cmd.Duration("stall"),
+		Seed:       cmd.Uint64("seed"),
 	}, nil
 }
 
