@@ -27,8 +27,9 @@ import (
 
 const groupDoctor = "What is checked"
 
-func doctorCommand() *cli.Command {
-	flags := []cli.Flag{
+// lookedAtFlags say what is looked at beside the servers, and for how long.
+func lookedAtFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.StringFlag{
 			Name:     "worker-nats",
 			Category: groupDoctor,
@@ -83,7 +84,10 @@ func doctorCommand() *cli.Command {
 			Usage:    "how long each check may take; they run side by side",
 		},
 	}
-	flags = slices.Concat(flags, only(slices.Concat(minerFlags(), roundFlags()),
+}
+
+func doctorCommand() *cli.Command {
+	flags := slices.Concat(lookedAtFlags(), only(slices.Concat(minerFlags(), roundFlags()),
 		"metagraph-max-age", "miners", "registry", "weights", "unloadable"),
 		lookFlags("check what local rounds need, and the servers of the round that runs on --state"),
 		only(slices.Concat(localFlags(), command.Servers(), command.Streams()),

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,9 +41,8 @@ func newCommand() *cli.Command {
 }
 
 func flags() []cli.Flag {
-	all := append(command.Servers(), command.Limit()...)
-	all = append(all, command.Mirror()...)
-	return append(append(append(all, workFlags()...), command.Seeing()...), command.Listen()...)
+	return slices.Concat(command.Servers(), command.Limit(), command.Mirror(), workFlags(), scoringFlags(),
+		command.Seeing(), command.Listen())
 }
 
 func workFlags() []cli.Flag {
@@ -84,6 +84,11 @@ func workFlags() []cli.Flag {
 			Hidden:   true,
 			Usage:    "drain when standard input ends: whoever started this process is gone",
 		},
+	}
+}
+
+func scoringFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.StringFlag{
 			Name:        "grammars",
 			Category:    groupScoring,

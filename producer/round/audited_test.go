@@ -45,7 +45,7 @@ func TestWhatDoesNotFitShowsInTheMetrics(t *testing.T) {
 				if !ends {
 					leave()
 				}
-				b.deleteRecord(t, m, 99)
+				b.deleteRecord(t, m, 99) //nolint:contextcheck // the test's own
 				return evaluated(j, 1), nil
 			})
 			_, err := b.runner(t).Start(ctx, m)

@@ -158,7 +158,7 @@ func losingEvidence(t *testing.T) stage {
 			if err != nil {
 				return job.Evaluation{}, err
 			}
-			b.purge(t, job.BucketEvaluation, record.Evaluation)
+			b.purge(t, job.BucketEvaluation, record.Evaluation) //nolint:contextcheck // the test's own
 			err = poll(ctx, func() bool {
 				queued, err := b.bus.Queue.Messages(ctx, m.Round)
 				return err == nil && queued[2] > 0

@@ -92,7 +92,7 @@ func TestAMendedJobStaysInItsTrace(t *testing.T) { //nolint:paralleltest // see 
 			return job.Evaluation{}, err
 		}
 		before = record.Trace
-		b.deleteRecord(t, m, 2)
+		b.deleteRecord(t, m, 2) //nolint:contextcheck // the test's own
 		err = again(ctx, func() (err error) {
 			record, _, err = b.bus.Records.Load(ctx, m.Round, 2)
 			return err

@@ -98,7 +98,8 @@ func Streams() []cli.Flag {
 			Name:     "lease",
 			Category: GroupServers,
 			Sources:  Env("lease"),
-			Usage:    "how long a job waits for a heartbeat of its worker before another worker gets it; 0 keeps the present lease (30s for a new one)",
+			Usage: "how long a job waits for a heartbeat of its worker before another worker gets it; " +
+				"0 keeps the present lease (30s for a new one)",
 			Validator: func(d time.Duration) error {
 				if d == 0 || d >= shortestLease {
 					return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -35,9 +36,8 @@ func newCommand() *cli.Command {
 }
 
 func flags() []cli.Flag {
-	all := append(command.Redis(), command.Mirror()...)
-	all = append(append(all, command.Limit()...), gatewayFlags()...)
-	return append(append(all, command.Seeing()...), command.Listen()...)
+	return slices.Concat(command.Redis(), command.Mirror(), command.Limit(), gatewayFlags(), boundFlags(),
+		command.Seeing(), command.Listen())
 }
 
 // env is the variable of a setting that means something of its own here.
@@ -77,6 +77,12 @@ func gatewayFlags() []cli.Flag {
 			Validator: command.AtLeast(1),
 			Usage:     "clients that wait at once; the next one gets a 503 at once",
 		},
+	}
+}
+
+// boundFlags are the bounds of what it passes on.
+func boundFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.IntFlag{
 			Name:      "pool",
 			Category:  groupGateway,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ const (
 func env(flag string) cli.ValueSourceChain { return command.Env("sim-" + flag) }
 
 // flags are all flags, each in its group of --help.
-func flags() []cli.Flag { return append(worldFlags(), serverFlags()...) }
+func flags() []cli.Flag { return slices.Concat(worldFlags(), serverFlags(), answerFlags()) }
 
 // worldFlags say what is served.
 func worldFlags() []cli.Flag {
@@ -105,6 +106,12 @@ func serverFlags() []cli.Flag {
 			Sources:  env("exit-with-stdin"),
 			Usage:    "end when standard input ends",
 		},
+	}
+}
+
+// answerFlags are the limit that it answers behind, and what goes wrong with its answers.
+func answerFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.IntFlag{
 			Name:      "limit",
 			Category:  groupLimit,
