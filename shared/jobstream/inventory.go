@@ -12,13 +12,17 @@ import (
 	"mirrorfleet/shared/jobstream/kv"
 )
 
-// Inventory reads what the streams and buckets hold of a round, with one request for
-// each record and a few more. It changes nothing. What is written in one order is read
-// in the other where a list in between could mislead: messages before records
-// (a message goes when its job has ended), records before evaluations (a job
-// is done when its evaluation is stored) and letters. What cannot be read is named
-// (Lost, Damage) and costs nothing else. ErrNotFound for a round of which nothing
-// is held.
+// Inventory reads everything that the streams and buckets hold of a round, and changes
+// nothing. It takes one request for each record and a few more. ErrNotFound if nothing is
+// held of the round.
+//
+// The order of the reads matters, because the round goes on meanwhile. Each read comes
+// before that of the thing it depends on, so that a change in between cannot look like a
+// loss: messages before records (a worker acknowledges its message after it has ended the
+// record), records before evaluations (a worker stores the evaluation before it ends the
+// record), and records before dead letters.
+//
+// A value that cannot be read is named (Lost, Damage) and does not fail the inventory.
 func (b *Bus) Inventory(ctx context.Context, round string) (held job.Inventory, err error) {
 	held.At = time.Now().UTC()
 	for _, read := range []func() error{
@@ -42,8 +46,8 @@ func (b *Bus) Inventory(ctx context.Context, round string) (held job.Inventory, 
 	return held, nil
 }
 
-// InventoryDigests is Inventory with the digests of the evaluations that stand: it reads all
-// of them.
+// InventoryDigests is Inventory with the digest of each evaluation that a record names. It
+// has to read every one of them.
 func (b *Bus) InventoryDigests(ctx context.Context, round string) (job.Inventory, error) {
 	held, err := b.Inventory(ctx, round)
 	if err != nil {
@@ -76,6 +80,8 @@ func (b *Bus) InventoryDigests(ctx context.Context, round string) (job.Inventory
 	return held, nil
 }
 
+// heldManifest reads the manifest. One that is gone or damaged is noted in Lost: Inventory
+// decides whether there is a round at all.
 func (b *Bus) heldManifest(ctx context.Context, round string, held *job.Inventory) (err error) {
 	if held.Manifest, err = b.Rounds.Manifest(ctx, round); Damaged(err) || errors.Is(err, ErrNotFound) {
 		held.Lost = err.Error()
@@ -84,13 +90,14 @@ func (b *Bus) heldManifest(ctx context.Context, round string, held *job.Inventor
 	return err
 }
 
+// heldOutcomes lists the revisions of the outcome, and reads the latest.
 func (b *Bus) heldOutcomes(ctx context.Context, round string, held *job.Inventory) (err error) {
 	if held.Outcomes, err = b.Outcomes.Revisions(ctx, round); err != nil || len(held.Outcomes) == 0 {
 		return err
 	}
 	revision := held.Outcomes[len(held.Outcomes)-1]
 	held.Latest, err = b.Outcomes.Load(ctx, round, revision)
-	if Damaged(err) || errors.Is(err, ErrNotFound) { // a list has it that was deleted by hand
+	if Damaged(err) || errors.Is(err, ErrNotFound) { // a key deleted by hand is still listed
 		held.Damage = append(held.Damage, job.Damage{
 			Where: job.BucketRounds,
 			Key:   job.OutcomeKey(round, revision),
@@ -114,6 +121,7 @@ func (b *Bus) heldLetters(ctx context.Context, round string, held *job.Inventory
 	return err
 }
 
+// stuckUIDs are the uids of the messages that no worker will be given (Stuck).
 func (b *Bus) stuckUIDs(ctx context.Context, round string) ([]int, error) {
 	stuck, err := b.Queue.Stuck(ctx, round)
 	var uids []int

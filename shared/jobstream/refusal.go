@@ -13,11 +13,11 @@ import (
 	"mirrorfleet/shared/jobstream/kv"
 )
 
-// RefusedError says that NATS answers, and refuses what was asked.
+// RefusedError says that NATS answers, and refuses the request.
 type RefusedError struct {
 	// Code is JetStream's err_code, or one of the words below.
 	Code string
-	// Remedy says what mends it.
+	// Remedy says how to correct it.
 	Remedy string
 	Err    error
 }
@@ -32,14 +32,16 @@ const (
 	CodePermission = "permission"
 	CodeNoStream   = "no_stream"
 	CodeTLS        = "tls"
-	// CodeUnconfirmed is of a stream that answers and stores nothing.
+	// CodeUnconfirmed: the stream answers, and confirms no write.
 	CodeUnconfirmed = "unconfirmed"
 )
 
-// freeDisk mends a stream to which a write has failed.
+// freeDisk is the remedy for a stream that has failed a write. nats-server keeps such a
+// stream read-only until the server is restarted.
 const freeDisk = "free some of the server's disk, and restart the server: a stream to which a write has failed takes no more until then"
 
-// JetStream's codes for what the client library has no name for.
+// JetStream's error codes that the client library does not name; nats-server's
+// server/errors.json lists them.
 const (
 	accountFull   jetstream.ErrorCode = 10002
 	noResources   jetstream.ErrorCode = 10023
@@ -51,9 +53,9 @@ const (
 	notLeader     jetstream.ErrorCode = 10009
 )
 
-// Refusal is what NATS refuses, and an error of TLS as certs explains it. It is nil
-// for any other failure, which says that NATS does not answer, and for what is an
-// answer: that a value has changed meanwhile, or that there is none.
+// Refusal makes a *RefusedError of an error by which NATS refuses, and a *certs.Error of
+// one of TLS. It is nil for any other failure: NATS does not answer then. It is also nil
+// for two regular answers: the value has changed meanwhile, and there is no such value.
 func Refusal(err error) error {
 	var api *jetstream.APIError
 	var old *nats.APIError // of the library's older interface, by which ReadLeader asks
@@ -78,7 +80,7 @@ func Refusal(err error) error {
 	return certs.Explain(err, setting)
 }
 
-// remedy says what mends a refusal of JetStream.
+// remedy says how to correct a refusal of JetStream.
 func remedy(code jetstream.ErrorCode, description string) string {
 	switch code { //nolint:exhaustive // the others have no remedy of their own
 	case accountFull, noResources, memoryFull, storageFull:
@@ -98,11 +100,11 @@ func remedy(code jetstream.ErrorCode, description string) string {
 	return "see nats-server's log"
 }
 
-// errAway begins the sentence on a NATS that does not answer.
+// errAway marks the errors of a NATS that does not answer.
 var errAway = errors.New("NATS does not answer")
 
-// Trouble says in a sentence what is wrong with NATS: that it refuses, or that it
-// does not answer. It is nil for nil, and what it has said it does not say twice.
+// Trouble says in one sentence what is wrong with NATS: it refuses, or it does not
+// answer. It is nil for nil. An error of Trouble's own is returned as it is.
 func Trouble(err error) error {
 	if err == nil {
 		return nil
@@ -116,8 +118,7 @@ func Trouble(err error) error {
 	return fmt.Errorf("%w: %w", errAway, err)
 }
 
-// Code is the word by which metrics and logs tell refusals apart; "" where NATS does
-// not answer.
+// Code is the word for a refusal in metrics and logs; "" if NATS does not answer.
 func Code(err error) string {
 	if refused, is := errors.AsType[*RefusedError](err); is {
 		return refused.Code
@@ -128,8 +129,8 @@ func Code(err error) string {
 	return ""
 }
 
-// notConnected says why the last try to connect failed, if the client knows: a server
-// that refuses this process looks from here like one that is away.
+// notConnected says why the last attempt to connect failed, if the client knows. Without
+// that reason, a server that refuses this process would look like one that is away.
 func notConnected(last error) error {
 	if refused := Refusal(last); refused != nil {
 		return refused

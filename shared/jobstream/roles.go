@@ -17,35 +17,38 @@ import (
 	"mirrorfleet/shared/jobstream/kv"
 )
 
-// Role is what a process is to NATS: what it may publish follows from it.
+// Role is the part that a process plays in the fleet. Its permissions in NATS follow from
+// it.
 type Role string
 
 // The roles.
 const (
 	RoleProducer Role = "producer"
 	RoleWorker   Role = "worker"
-	// RoleViewer reads what commands and pages show.
+	// RoleViewer only reads: for commands and pages that show rounds.
 	RoleViewer Role = "viewer"
 )
 
-// Permissions are what a user may not do that its role needs, and what it may
-// do that its role does not.
+// Permissions compares a user with a role: Denied are the permissions that the role needs
+// and the user lacks, Excess those that the user has and the role does not need.
 type Permissions struct {
 	Denied []string
 	Excess []string
 }
 
-// probeRound names what a probe would be about, if it were about anything.
+// probeRound is the round that the probes' subjects name. No real round has this name.
 const probeRound = "doctor"
 
-// tryTimeout bounds all of TryRole; each of some hundred questions is one round trip.
+// tryTimeout bounds the whole of TryRole: some hundred questions of one round trip each.
 const tryTimeout = 20 * time.Second
 
-// TryRole finds out what the user of an address may do, and changes nothing:
-// what is published is refused by the server before it has an effect. A message
-// for a stream expects another stream than it comes to; a request of the API is
-// no JSON; an ack is of no message; what the servers tell of themselves nobody
-// hears. Whether the user may publish it is decided before that.
+// TryRole finds out what the user of an address may do, and changes nothing. The server
+// checks permissions before anything else, so each probe is made to fail after that check:
+//
+//   - a message for a stream expects another stream (Nats-Expected-Stream)
+//   - a request to the API is not JSON
+//   - an ack is for message 0, which does not exist
+//   - a request to the servers for their settings has a reply subject that nobody reads
 func TryRole(ctx context.Context, address string, role Role, files Files) (Permissions, error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
@@ -61,7 +64,7 @@ func TryRole(ctx context.Context, address string, role Role, files Files) (Permi
 	if err := nc.FlushWithContext(ctx); err != nil {
 		return Permissions{}, fmt.Errorf("asking NATS: %w", err)
 	}
-	if refused(nc, inbox.Subject) { // no other answer would be heard
+	if refused(nc, inbox.Subject) { // without an inbox no answer can arrive
 		return Permissions{Denied: []string{"subscribe _INBOX.>"}}, nil
 	}
 	q, err := newQuestions(ctx, nc)
@@ -71,7 +74,7 @@ func TryRole(ctx context.Context, address string, role Role, files Files) (Permi
 	return q.compare(ctx, role)
 }
 
-// connectOnce connects without waiting for a server that is away.
+// connectOnce connects, and does not wait for a server that is away.
 func connectOnce(address, name string, files Files) (*nats.Conn, error) {
 	if err := checkAddress(address); err != nil {
 		return nil, err
@@ -80,7 +83,7 @@ func connectOnce(address, name string, files Files) (*nats.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Its log stays quiet: refusals are what is looked for.
+	// The connection logs nothing: refusals are expected here.
 	options := append(connectOptions(name, slog.New(slog.DiscardHandler)), nats.NoReconnect())
 	nc, err := nats.Connect(address, append(options, more...)...)
 	if err == nil {
@@ -92,14 +95,15 @@ func connectOnce(address, name string, files Files) (*nats.Conn, error) {
 	return nil, fmt.Errorf("NATS at %s: %w", Redact(address), redacted(err, address))
 }
 
-// questions are what one user is tried with.
+// questions tries the permissions of one user.
 type questions struct {
 	nc *nats.Conn
-	// importing says that the user's account is not that of the streams: what it does
-	// not import, nobody listens to.
+	// importing says that the streams are in another account, from which the user's account
+	// imports subjects. Nobody listens to a subject that is not imported.
 	importing bool
-	// undeclared are the streams that are not there yet, or not in a cluster that has
-	// no leader: whether he may publish to them shows only in a refusal.
+	// undeclared are the streams that do not exist yet, or whose cluster has no leader.
+	// Nobody listens to their subjects, so only a refusal shows whether the user may publish
+	// to them.
 	undeclared map[string]bool
 }
 
@@ -109,7 +113,8 @@ func newQuestions(ctx context.Context, nc *nats.Conn) (*questions, error) {
 		return nil, fmt.Errorf("jobstream: %w", err)
 	}
 	q := &questions{nc: nc, importing: true, undeclared: map[string]bool{}}
-	// No role may do this. Where the streams are, the server answers or refuses it.
+	// No role may do this. In the streams' own account the server answers or refuses it;
+	// in an importing account nobody listens.
 	deleting := "$JS.API.STREAM.DELETE." + job.StreamJobs
 	may, err := q.mayPublish(ctx, deleting)
 	if err != nil {
@@ -118,7 +123,7 @@ func newQuestions(ctx context.Context, nc *nats.Conn) (*questions, error) {
 	q.importing = !may && !refused(nc, deleting)
 	for _, name := range StreamNames() {
 		if may, err := q.mayPublish(ctx, "$JS.API.STREAM.INFO."+name); err != nil || !may {
-			continue // it would not be answered; what is wrong shows in the next question
+			continue // a look would get no answer; compare finds the missing permission
 		}
 		_, err := js.Stream(ctx, name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) || passing(err) {
@@ -128,7 +133,7 @@ func newQuestions(ctx context.Context, nc *nats.Conn) (*questions, error) {
 	return q, nil
 }
 
-// compare tries what a role needs, and what it should be kept from.
+// compare tries the subjects that a role needs, then those that it must not have.
 func (q *questions) compare(ctx context.Context, role Role) (found Permissions, err error) {
 	for _, subject := range needs(role) {
 		may, err := q.mayPublish(ctx, subject)
@@ -151,7 +156,7 @@ func (q *questions) compare(ctx context.Context, role Role) (found Permissions, 
 	return found, nil
 }
 
-// needs are subjects that stand for all that a role publishes.
+// needs lists subjects that stand for everything that a role publishes.
 func needs(role Role) []string {
 	subjects := []string{"$JS.API.INFO", onConsumer("INFO", job.StreamJobs, job.Consumer)}
 	for _, d := range declared() {
@@ -175,7 +180,8 @@ func needs(role Role) []string {
 	return subjects
 }
 
-// workersNeeds are to be handed jobs and miners of warm-ups, and to read single keys of rounds.
+// workersNeeds are the subjects of a worker alone: pulling and acknowledging jobs and
+// warm-up miners, and reading single keys of the bucket of rounds.
 func workersNeeds() []string {
 	return []string{
 		onConsumer("MSG.NEXT", job.StreamJobs, job.Consumer), "$JS.ACK." + job.StreamJobs + "." + job.Consumer + ".1.0.0.0.0",
@@ -185,7 +191,8 @@ func workersNeeds() []string {
 	}
 }
 
-// producersNeeds are to declare, remove and back up, to be handed advisories, and to watch.
+// producersNeeds are the subjects of a producer alone: declaring, purging and backing up
+// streams, pulling advisories, and watching records.
 func producersNeeds() []string {
 	subjects := []string{"$JS.API.STREAM.MSG.DELETE." + job.StreamJobs, onConsumer("CREATE", job.StreamJobs, job.Consumer),
 		onConsumer("CREATE", job.StreamWarm, job.ConsumerWarm), onConsumer("INFO", job.StreamWarm, job.ConsumerWarm),
@@ -211,8 +218,8 @@ func producersNeeds() []string {
 	return subjects
 }
 
-// needless are subjects that a role should be kept from: nobody deletes a stream, and
-// who is no producer changes nothing but what is of its role.
+// needless lists subjects that a role must not have. No role deletes a stream. Workers and
+// viewers change only what belongs to their role.
 func needless(role Role) []string {
 	var subjects []string
 	for _, d := range declared() {
@@ -243,8 +250,8 @@ func needless(role Role) []string {
 	return subjects
 }
 
-// probe is a subject that is published to by whoever writes to the stream; "" for what the
-// server alone writes.
+// probe is a subject to which the stream's writers publish; "" for the advisories, which
+// only the server writes.
 func (d declaration) probe() string {
 	switch d.Name {
 	case job.StreamJobs:
@@ -256,7 +263,7 @@ func (d declaration) probe() string {
 	case job.StreamAdvisory:
 		return ""
 	}
-	bucket, _ := kv.BucketOf(d.Name) // all others are buckets
+	bucket, _ := kv.BucketOf(d.Name) // all other streams are buckets
 	return probeKey(bucket)
 }
 
@@ -264,32 +271,34 @@ func onConsumer(verb, stream, consumer string) string {
 	return "$JS.API.CONSUMER." + verb + "." + stream + "." + consumer
 }
 
-// probeKey is where a bucket would keep the record of a job that there is not.
+// probeKey is the subject of a record in a bucket, for a job that does not exist.
 func probeKey(bucket string) string { return kv.Subject(bucket, job.RecordKey(probeRound, 0)) }
 
-// direct is the request for one key of the bucket of rounds.
+// direct is the subject of a direct read of one key of the bucket of rounds. The key is part
+// of the subject, so permissions can be granted by key.
 func direct(key string) string {
 	return "$JS.API.DIRECT.GET." + kv.StreamOf(job.BucketRounds) + "." + kv.Subject(job.BucketRounds, key)
 }
 
-// mayPublish publishes what has no effect. The server's refusal comes before its
-// answer to the flush. So does its word that nobody listens: the user's account does
-// not import the subject, or no stream is declared yet that would take it.
+// mayPublish publishes a message that has no effect, and says whether the server allowed it.
+// Two answers count, and the server sends both before its answer to the flush: a refusal,
+// and "no responders". The latter means that the user's account does not import the subject,
+// or that the stream is not declared yet.
 func (q *questions) mayPublish(ctx context.Context, subject string) (bool, error) {
 	inbox, err := q.nc.SubscribeSync(q.nc.NewInbox())
 	if err != nil {
 		return false, fmt.Errorf("asking NATS: %w", err)
 	}
-	defer func() { _ = inbox.Unsubscribe() }() // it fails when the connection has ended, and the inbox with it
+	defer func() { _ = inbox.Unsubscribe() }() // it fails only if the connection has ended, which ends the inbox too
 	msg := nats.NewMsg(subject)
 	msg.Reply = inbox.Subject
 	switch {
 	case strings.HasPrefix(subject, "$JS.ACK."):
-		msg.Data = []byte("+WPI") // of message 0
-	case strings.HasPrefix(subject, "$JS.SNAPSHOT."): // of a snapshot that nobody takes
+		msg.Data = []byte("+WPI") // "in progress", for message 0
+	case strings.HasPrefix(subject, "$JS.SNAPSHOT."): // no such snapshot is under way
 		msg.Reply = ""
 	case strings.HasPrefix(subject, "$JS.API."):
-		msg.Data = []byte("{") // no JSON, and not empty: the server refuses either
+		msg.Data = []byte("{") // not JSON; an empty request would be valid for some subjects
 	default:
 		msg.Header.Set("Nats-Expected-Stream", "none-"+probeRound)
 	}
@@ -302,12 +311,12 @@ func (q *questions) mayPublish(ctx context.Context, subject string) (bool, error
 	if refused(q.nc, subject) {
 		return false, nil
 	}
-	_, err = inbox.NextMsg(time.Millisecond) // what the server said before its answer to the flush is there
+	_, err = inbox.NextMsg(time.Millisecond) // everything that the server sent before its answer to the flush is here
 	return !q.importing || !errors.Is(err, nats.ErrNoResponders) || q.undeclared[listener(subject)], nil
 }
 
-// listener is the declared stream that listens to a subject, itself, by a consumer or
-// for direct reads; "" for what JetStream's own listens to.
+// listener is the declared stream that receives a subject: as a message, as an ack, as a
+// pull, or as a direct read. It is "" for the subjects of JetStream's own API.
 func listener(subject string) string {
 	for _, s := range declared() {
 		for _, prefix := range []string{
@@ -322,12 +331,12 @@ func listener(subject string) string {
 	return ""
 }
 
-// refused says whether the server's last refusal was of a subject.
+// refused says whether the server's last refusal named this subject.
 func refused(nc *nats.Conn, subject string) bool {
 	return isRefusal(nc.LastError(), subject)
 }
 
-// isRefusal says whether an error is the server's refusal of a subject.
+// isRefusal says whether an error is the server's refusal of this subject.
 func isRefusal(err error, subject string) bool {
 	return errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), strconv.Quote(subject))
 }

@@ -15,34 +15,35 @@ import (
 	"mirrorfleet/shared/jobstream/kv"
 )
 
-// fresh is for how long a write tells how NATS is. A question that comes sooner is
-// answered from the last write, so that no page can make a process write more often.
+// fresh is how long the last write stands for the state of NATS. Check answers from that
+// write meanwhile, so frequent requests to a health page do not cause frequent writes.
 const fresh = 2 * time.Second
 
-// standing is how NATS has treated this process of late: how its last writes ended, and
-// what the log was told.
+// standing is how NATS has treated this process lately: the results of its last writes, and
+// what the log has been told.
 type standing struct {
 	mu sync.Mutex
-	// told is the trouble that the log was told of; nil while there is none.
+	// told is the trouble that was logged last; nil while there is none.
 	told error
-	// refused are the streams whose last write was refused.
+	// refused are the streams that refused their last write.
 	refused map[string]bool
-	// confirmed is when a write was last confirmed; at is when one last failed, with
-	// the trouble.
+	// confirmed is the time of the last confirmed write. at is the time of the last failed
+	// one, and trouble its error.
 	confirmed, at time.Time
 	trouble       error
 
-	// lost is since when nothing can be sent, zero while it can.
+	// lost is the time since which nothing can be sent; zero while there is a connection.
 	lost time.Time
 
 	checking sync.Mutex // one check at a time
 }
 
-// reconnecting is longer than the client waits before it tries to connect again.
+// reconnecting is longer than the client's pause between two tries to connect
+// (ReconnectWait, 250 ms).
 const reconnecting = time.Second
 
-// failed takes down an operation that failed; stream is what it wrote to, "" for none.
-// It logs the first failure in a row, and each change of its kind.
+// failed records an operation that failed. stream is the stream that it wrote to, "" for a
+// read. It logs the first failure in a row, and each change of the failure's code.
 func (l *link) failed(ctx context.Context, what, stream string, err error) {
 	s := &l.standing
 	trouble := Trouble(err)
@@ -55,7 +56,7 @@ func (l *link) failed(ctx context.Context, what, stream string, err error) {
 		}
 		trouble = notConnected(l.nc.LastError())
 		if Code(trouble) == "" && now.Sub(s.lost) < reconnecting {
-			return // the log has the loss; whether the server refuses shows in the next try to connect
+			return // the loss is logged already; the next attempt to connect shows whether the server refuses
 		}
 	}
 	code := Code(trouble)
@@ -76,8 +77,9 @@ func (l *link) failed(ctx context.Context, what, stream string, err error) {
 	}
 }
 
-// worked takes down an operation that succeeded, and logs the first success after
-// trouble. A refusal by a stream is over when that stream confirms a write.
+// worked records an operation that succeeded, and logs the first success after trouble. A
+// stream's refusal ends only when that stream confirms a write: a success elsewhere says
+// nothing about it.
 func (l *link) worked(stream string) {
 	s := &l.standing
 	s.mu.Lock()
@@ -90,7 +92,7 @@ func (l *link) worked(stream string) {
 	s.settleLocked(l.cfg.Log)
 }
 
-// settleLocked ends the trouble if no stream refuses any more.
+// settleLocked ends the trouble when no stream refuses writes any more.
 func (s *standing) settleLocked(log *slog.Logger) {
 	if len(s.refused) > 0 {
 		return
@@ -107,7 +109,7 @@ func (s *standing) settleLocked(log *slog.Logger) {
 	s.told = nil
 }
 
-// recent says how NATS was a moment ago, if that is known.
+// recent is the state of NATS by the last write; known is false if that is older than fresh.
 func (s *standing) recent(now time.Time) (trouble error, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,8 +119,8 @@ func (s *standing) recent(now time.Time) (trouble error, known bool) {
 	return nil, len(s.refused) == 0 && now.Sub(s.confirmed) < fresh
 }
 
-// Standing says what is wrong with NATS as far as this process knows, nil when nothing
-// is. It sends nothing.
+// Standing is the trouble with NATS that this process knows of; nil if there is none. It
+// sends nothing.
 func (b *Bus) Standing() error {
 	if !b.nc.IsConnected() {
 		return notConnected(b.nc.LastError())
@@ -129,14 +131,15 @@ func (b *Bus) Standing() error {
 	return s.told
 }
 
-// Check says why NATS keeps work from going on, nil when it confirms what this process
-// writes. If nothing was written a moment ago, Check writes one small value under one
-// key of each bucket that the role cannot do without. The value replaces the last one,
-// and belongs to no round. A viewer writes nothing; for it Check is a look.
+// Check says why work cannot go on for NATS' sake; nil if NATS confirms this process's
+// writes. If there was no write within the last two seconds, Check makes one: a small value
+// under one key (job.ProbeKey) of each bucket that the role needs for every job. The key
+// belongs to no round, and each value replaces the last. A viewer may not write, so for it
+// Check reads.
 func (b *Bus) Check(ctx context.Context) error {
 	if !b.nc.IsConnected() {
 		trouble := notConnected(b.nc.LastError())
-		if Code(trouble) != "" { // else the log has that the connection is lost
+		if Code(trouble) != "" { // otherwise the loss is logged already
 			b.failed(ctx, "connecting", "", trouble)
 		}
 		return trouble
@@ -156,7 +159,7 @@ func (b *Bus) Check(ctx context.Context) error {
 		if err == nil {
 			continue
 		}
-		if errors.Is(ctx.Err(), context.Canceled) { // whoever asked has gone
+		if errors.Is(ctx.Err(), context.Canceled) { // the caller no longer waits: this is no fault of NATS
 			return fmt.Errorf("checking NATS: %w", context.Cause(ctx))
 		}
 		if missing(err) && b.cfg.Role == RoleProducer && b.Restore(ctx) == nil {
@@ -176,7 +179,7 @@ func (b *Bus) Check(ctx context.Context) error {
 	return nil
 }
 
-// vital are the buckets that a role writes to in every job.
+// vital are the buckets without which a role cannot work.
 func (r Role) vital() []string {
 	if r == RoleWorker {
 		return []string{job.BucketRecords, job.BucketEvaluation}
@@ -184,8 +187,8 @@ func (r Role) vital() []string {
 	return []string{job.BucketRecords, job.BucketRounds}
 }
 
-// TryWrite says why NATS would confirm no write of a role to the buckets that it
-// cannot do without, nil if it would: as Check does.
+// TryWrite makes the writes of Check over a connection of its own, and says why NATS would
+// not confirm them; nil if it does.
 func TryWrite(ctx context.Context, nc *nats.Conn, role Role) error {
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -199,11 +202,11 @@ func TryWrite(ctx context.Context, nc *nats.Conn, role Role) error {
 	return nil
 }
 
-// probe writes the one value that says only that a write is confirmed.
+// probe writes the value of job.ProbeKey, which shows only that writes are confirmed.
 func probe(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, bucket string) error {
 	before := nc.LastError()
 	err := publishBriefly(ctx, js, kv.Subject(bucket, job.ProbeKey))
-	if missing(err) { // whether it is gone, the server says when it is asked
+	if missing(err) { // nobody took it: ask the server whether the stream is gone
 		if _, looked := js.Stream(ctx, kv.StreamOf(bucket)); looked != nil {
 			err = looked
 		}
@@ -215,7 +218,8 @@ func probe(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, bucket st
 	return nil
 }
 
-// publishBriefly leaves a third of the time for a look at the stream.
+// publishBriefly publishes within two thirds of the time that is left. The rest is for
+// unconfirmed, which looks at the stream if no answer comes.
 func publishBriefly(ctx context.Context, js jetstream.JetStream, subject string) error {
 	if deadline, bounded := ctx.Deadline(); bounded {
 		var cancel func()
@@ -223,17 +227,16 @@ func publishBriefly(ctx context.Context, js jetstream.JetStream, subject string)
 		defer cancel()
 	}
 	_, err := js.Publish(ctx, subject, []byte("{}"), jetstream.WithRetryAttempts(1))
-	return err //nolint:wrapcheck // probe says of what
+	return err //nolint:wrapcheck // probe names the bucket
 }
 
-// lookTime is how long a look at a stream may take that has not confirmed a write.
+// lookTime bounds the look at a stream that has not confirmed a write.
 const lookTime = time.Second
 
-// unconfirmed is err, or what a look at the stream says of a write that was not
-// answered. A stream that is gone: the library sends a write again that nobody takes,
-// and may not be done before the time is up. A stream that is there and answers
-// refuses: nats-server says nothing more to who writes to one whose disk has failed a
-// write.
+// unconfirmed replaces the time-out of a write by its cause, if a look at the stream shows
+// one. If the stream is gone, the library repeats the write until its time is up, because
+// nobody takes it. If the stream is there and answers, its disk has failed a write:
+// nats-server then leaves writes to that stream unanswered.
 func unconfirmed(ctx context.Context, js jetstream.JetStream, stream string, err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) || Refusal(err) != nil {
 		return err
@@ -252,11 +255,12 @@ func unconfirmed(ctx context.Context, js jetstream.JetStream, stream string, err
 	}
 }
 
-// forbidden is err, or the server's refusal that came meanwhile: what a user may not
-// publish is never answered, and the refusal comes by another way.
+// forbidden replaces the time-out of a write by the server's refusal, if one came meanwhile.
+// The server never answers a publish that the user may not make. It reports the refusal on
+// the connection instead, where the client keeps it as the last error.
 func forbidden(nc *nats.Conn, before, err error) error {
 	last := nc.LastError()
-	old := last == nil || last == before //nolint:errorlint // it is the same one, or another
+	old := last == nil || last == before //nolint:errorlint // identity is meant: a later refusal is another value
 	if old || !errors.Is(last, nats.ErrPermissionViolation) || !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
