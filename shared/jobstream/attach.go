@@ -13,14 +13,14 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// ErrUndeclared says that streams that a producer declares are not there: no producer
-// has run yet, or somebody has deleted them since (UndeclaredError).
+// ErrUndeclared says that streams are missing that a producer declares: no producer has run
+// yet, or somebody has deleted them since (UndeclaredError).
 var ErrUndeclared = errors.New("undeclared")
 
-// UndeclaredError names the streams that are not there.
+// UndeclaredError names the missing streams.
 type UndeclaredError struct {
 	Streams []string
-	// All says that none is there: no producer has declared any.
+	// All says that all are missing: no producer has declared any.
 	All bool
 }
 
@@ -35,10 +35,10 @@ func (e *UndeclaredError) Error() string {
 		strings.Join(e.Streams, ", "))
 }
 
-// Is says that it is ErrUndeclared.
+// Is matches ErrUndeclared.
 func (e *UndeclaredError) Is(target error) bool { return target == ErrUndeclared }
 
-// undeclaredNow looks which of the role's streams are not there; nil if all are.
+// undeclaredNow looks which of the role's streams are missing; nil if none is.
 func (l *link) undeclaredNow(ctx context.Context) (*UndeclaredError, error) {
 	absent, used := &UndeclaredError{}, 0
 	for _, s := range declared() {
@@ -60,8 +60,8 @@ func (l *link) undeclaredNow(ctx context.Context) (*UndeclaredError, error) {
 	return absent, nil
 }
 
-// open declares the streams or finds them, as the role wants. A JetStream that is not
-// ready is waited for until cfg.Wait is over.
+// open declares the streams, or finds them, depending on the role. It waits up to cfg.Wait
+// for a JetStream that is not ready.
 func (l *link) open(ctx context.Context) error {
 	ready, cancel := ctx, context.CancelFunc(func() {})
 	if l.cfg.Wait > 0 {
@@ -78,7 +78,7 @@ func (l *link) open(ctx context.Context) error {
 	return err
 }
 
-// find looks the streams up; ErrUndeclared if one is not there.
+// find looks the streams up; ErrUndeclared if one is missing.
 func (l *link) find(ctx context.Context) error {
 	return l.retry(ctx, "looking for the streams", func(ctx context.Context) error {
 		err := l.bind(ctx)
@@ -113,7 +113,7 @@ func (l *link) awaitDeclared(ctx context.Context) error {
 	}
 }
 
-// undeclared says that a stream or a consumer is not there.
+// undeclared says whether an error means that a stream or a consumer is missing.
 func undeclared(err error) bool {
 	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) ||
 		errors.Is(err, jetstream.ErrConsumerNotFound)

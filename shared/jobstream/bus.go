@@ -17,40 +17,40 @@ import (
 	"mirrorfleet/shared/signing"
 )
 
-// Config is what a process may choose about the streams. Zero means: leave
-// what exists as it is, and take the default for what does not exist yet. So
-// a worker started without settings does not undo the producer's.
+// Config is a process's settings for the streams. A zero field leaves an existing stream as
+// it is, and takes the default for a new one. So a worker that is started without settings
+// does not undo the producer's.
 type Config struct {
-	// Role is what the process is to NATS. A producer declares the streams. A worker
-	// waits until one has, and a viewer finds them or ErrUndeclared. Default:
+	// Role decides what Open does with missing streams. A producer declares them. A worker
+	// waits until a producer has declared them. A viewer gets ErrUndeclared. Default:
 	// RoleProducer.
 	Role Role
-	// Replicas is the number of copies of every stream and bucket, 1 to 5,
-	// odd ones being of use. Default for new ones: 1.
+	// Replicas is the number of copies of every stream and bucket, 1 to 5. An even number
+	// tolerates no more failures than the odd one below it. Default for new ones: 1.
 	Replicas int
-	// AckWait is the lease: how long the server waits for a sign of life
-	// before it hands the job to another. Default: 30 s.
+	// AckWait is the lease: the server hands a job to another worker after this time without
+	// a sign of life. Default: 30 s.
 	AckWait time.Duration
-	// MaxDeliver is how often a message is handed out at all. Hand-backs by
-	// draining workers and lost leases use it up too, so it is far above
-	// job.MaxFailures: 4 failures and 16 restarts or deaths. Default: 20.
+	// MaxDeliver is how often a message is delivered at most. Hand-backs by draining workers
+	// and lost leases count too, so it is far above job.MaxFailures: it allows 4 failures
+	// and 16 restarts or deaths. Default: 20.
 	MaxDeliver int
-	// MaxAckPending is how many messages may be out at once in the fleet.
-	// Those that wait for a nak's delay count too; when it is full, nothing
-	// is handed out. Default: 4096.
+	// MaxAckPending is how many messages of the whole fleet may be delivered and not
+	// acknowledged at once. Messages that wait for the delay of a nak count too. At the
+	// limit the server delivers nothing. Default: 4096.
 	MaxAckPending int
-	// Wait is how long Open waits for a JetStream that is not ready: away,
-	// without a leader, or a cluster with too few servers for the copies.
-	// Default: until its context ends.
+	// Wait is how long Open waits for a JetStream that is not ready: the server is away, has
+	// no leader, or its cluster has too few servers for the copies. Default: until the
+	// context ends.
 	Wait time.Duration
-	// Timeout is how long one try of one operation may take. Default: 5 s.
+	// Timeout bounds one try of one operation. Default: 5 s.
 	Timeout time.Duration
 	// RetryWait is the pause between tries. Default: 250 ms.
 	RetryWait time.Duration
-	// Keys sign what producers write of rounds, and verify what is read of them.
-	// Default: nothing is signed, and nothing is verified.
+	// Keys sign the values that producers write about rounds, and verify them when they are
+	// read. Default: nothing is signed, and nothing is verified.
 	Keys signing.Keys
-	// Log hears of outages and of damaged messages. Default: slog.Default().
+	// Log receives outages and damaged messages. Default: slog.Default().
 	Log *slog.Logger
 }
 
@@ -61,8 +61,8 @@ const (
 	DefaultMaxAckPending = 4096
 )
 
-// filled sets what has a default here. The rest stays zero until declare knows
-// whether it exists already.
+// filled sets the defaults that do not depend on the server. The other fields stay zero:
+// declare fills them only for a stream that does not exist yet.
 //
 //nolint:staticcheck // each error begins with its field's name
 func (c Config) filled() (Config, error) {
@@ -95,8 +95,8 @@ func (c Config) filled() (Config, error) {
 	return c, nil
 }
 
-// Bus is one process's access to the streams and buckets, each by its part. It is safe for
-// concurrent use. It has goroutines only for watches, until their contexts end. The caller
+// Bus is one process's access to the streams and buckets, divided into parts. It is safe for
+// concurrent use. Its only goroutines serve watches, and end with their contexts. The caller
 // owns the connection.
 type Bus struct {
 	*link
@@ -116,34 +116,34 @@ type Bus struct {
 
 // The parts of a bus.
 type (
-	// Queue is the stream of jobs, with the word that a job's deliveries are used up.
+	// Queue is the stream of jobs, and the server's advisories of used-up deliveries.
 	Queue struct{ *link }
 	// Letters are the dead letters: the stream of jobs that failed for good.
 	Letters struct{ *link }
 	// Records are the states of jobs.
 	Records struct{ *link }
-	// Evaluations are what workers concluded, each under the key of its claim.
+	// Evaluations are the results of workers, each under the key of its claim.
 	Evaluations struct{ *link }
-	// Rounds are what rounds are planned with and begin with: manifests, replays,
-	// snapshots and maintainers.
+	// Rounds are the inputs of rounds: manifests, replays, snapshots and maintainers.
 	Rounds struct{ *link }
-	// Outcomes are what rounds ended with, by revision.
+	// Outcomes are the results of rounds, by revision.
 	Outcomes struct{ *link }
 	// Holders are the producers that run a round, or the schedule.
 	Holders struct{ *link }
-	// Schedule is when rounds are due, and were concluded.
+	// Schedule is when rounds are due, and when the last ones were concluded.
 	Schedule struct{ *link }
 	// Egresses is the declaration of the addresses from which the fleet sends.
 	Egresses struct{ *link }
-	// Miners are what is kept of a miner from round to round: its last good evaluation,
-	// and whose account its token was.
+	// Miners are the values that outlive rounds: each miner's last good evaluation, and the
+	// GitHub account of its token.
 	Miners struct{ *link }
-	// WarmUps are what is fetched ahead of rounds: how the last one stands, and the
-	// stream of its miners.
+	// WarmUps are the warm-ups ahead of rounds: the state of the last one, and the stream of
+	// its miners.
 	WarmUps struct{ *link }
 )
 
-// link is what the parts share: the connection, how it does, and what is found by it.
+// link is what the parts share: the connection, its state, and the handles of streams,
+// buckets and consumers.
 type link struct {
 	cfg     Config
 	nc      *nats.Conn
@@ -155,7 +155,8 @@ type link struct {
 	streams map[string]jetstream.Stream
 	buckets map[string]*kv.Bucket
 	ackWait time.Duration // as the server has it, whatever cfg says
-	// consumer is the workers' consumer as this process has last known it.
+	// consumer is the workers' consumer as this process knew it last. If it is deleted, it
+	// is created again from this.
 	consumer  atomic.Pointer[jetstream.ConsumerConfig]
 	restoring sync.Mutex
 	bound     atomic.Bool // Open has succeeded: what is missing now was there
@@ -164,10 +165,10 @@ type link struct {
 	egresses  lastEgresses
 }
 
-// Open creates every stream, bucket and consumer or brings it up to date, or finds them,
-// as the role wants. It waits for a server that is away, and for a cluster that is still
-// forming, until ctx ends or cfg.Wait is over; a worker then waits for a producer, too,
-// until ctx ends. A server that is too old is a *VersionError.
+// Open makes the streams, buckets and consumers ready. A producer creates them or brings
+// them up to date; the other roles find them. Open waits for a server that is away, and for
+// a cluster that is still forming, until ctx ends or cfg.Wait is over. A worker then also
+// waits for a producer, until ctx ends. A server that is too old is a *VersionError.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	cfg, err := cfg.filled()
 	if err != nil {
@@ -224,17 +225,17 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Bus, error) {
 	}, nil
 }
 
-// Signs says whether what is written of rounds is signed.
+// Signs says whether this process signs what it writes about rounds.
 func (b *Bus) Signs() bool { return b.cfg.Keys.Signs() }
 
-// Verifies says whether what is read of rounds is verified.
+// Verifies says whether this process verifies what it reads about rounds.
 func (b *Bus) Verifies() bool { return b.cfg.Keys.Verifies() }
 
 // AckWait is the lease that is in force on the server.
 func (b *Bus) AckWait() time.Duration { return b.ackWait }
 
-// Bucket gives a declared bucket to another adapter, such as the cache of
-// token scores: nil if there is none of that name.
+// Bucket gives a declared bucket to another adapter, such as the cache of token scores; nil
+// if there is none of that name.
 func (b *Bus) Bucket(name string) jetstream.KeyValue {
 	if bucket := b.buckets[name]; bucket != nil {
 		return bucket.KV

@@ -20,18 +20,18 @@ import (
 
 // ConnectConfig is how a process connects to NATS.
 type ConnectConfig struct {
-	// Wait is how long an unreachable server is waited for at the start.
-	// Default: 30 s. Once connected, reconnecting never gives up.
+	// Wait is how long Connect waits for a server that cannot be reached. Default: 30 s.
+	// Once connected, the client tries for ever to reconnect.
 	Wait time.Duration
 	// Setting names the flag or variable that sets Wait, for the error.
 	Setting string
-	// Remind is how often the wait is logged after the first time. Default: 10 s.
+	// Remind is the time between two log lines about the wait. Default: 10 s.
 	Remind time.Duration
 	// Retry is the pause between tries. Default: 500 ms.
 	Retry time.Duration
-	// Log hears of waits, disconnects and reconnects. Default: slog.Default().
+	// Log receives waits, disconnects and reconnects. Default: slog.Default().
 	Log *slog.Logger
-	// Files are those of TLS and of credentials.
+	// Files prove the identities of both sides: TLS and credentials.
 	Files Files
 	// Options are added to the connection's.
 	Options []nats.Option
@@ -57,13 +57,13 @@ func (c ConnectConfig) filled() ConnectConfig {
 	return c
 }
 
-// Connect connects to the servers of address (one URL or several with commas)
-// under a name that the server shows. It waits for servers that are away,
-// saying so, and gives up after cfg.Wait with an error that names the address
-// and the setting. What no wait mends is an error at once: credentials that are
-// refused (Unauthorized), a certificate, a key or TLS that is wrong (certs.Error),
-// a secret file that others can read (secret.ExposedError). Neither errors nor logs
-// hold the credentials of an address.
+// Connect connects to the servers of address (one URL, or several with commas) under a name
+// that the server shows. It waits for servers that are away, and logs the wait. After
+// cfg.Wait it fails with an error that names the address and the setting.
+//
+// It fails at once if waiting cannot help: credentials that are refused (Unauthorized), a
+// wrong certificate, key or TLS setting (certs.Error), a secret file that others can read
+// (secret.ExposedError). Neither errors nor logs contain the address's credentials.
 func Connect(ctx context.Context, address, name string, cfg ConnectConfig) (*nats.Conn, error) {
 	cfg = cfg.filled()
 	if cfg.Wait < 0 || cfg.Remind < 0 || cfg.Retry < 0 {
@@ -98,7 +98,7 @@ func Connect(ctx context.Context, address, name string, cfg ConnectConfig) (*nat
 	}
 }
 
-// refusal is the error of a connection that no wait would mend; nil for any other.
+// refusal is the error of a connection that no wait can correct; nil for any other.
 func refusal(address string, err error) error {
 	if errors.Is(err, nats.ErrSecureConnWanted) {
 		return fmt.Errorf("NATS at %s: %w", Redact(address), &certs.Error{
@@ -115,8 +115,8 @@ func refusal(address string, err error) error {
 	return nil
 }
 
-// gaveUp says why the waiting ended: the caller's end, or the time that was
-// set, with what would help.
+// gaveUp says why the wait ended: the caller ended it, or cfg.Wait is over. For the latter
+// it names the setting to change.
 func gaveUp(ctx context.Context, address string, cfg ConnectConfig, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("connecting to NATS at %s: %w", Redact(address), context.Cause(ctx))
@@ -162,8 +162,8 @@ func connectOptions(name string, log *slog.Logger) []nats.Option {
 	}
 }
 
-// checkAddress finds what can never become reachable, so that a typing error
-// is not waited for.
+// checkAddress refuses an address that can never work, so that nobody waits for a typing
+// error.
 func checkAddress(address string) error {
 	if address == "" {
 		return errors.New("NATS address is empty, want nats://host:port")
@@ -195,12 +195,12 @@ func checkAddress(address string) error {
 	return nil
 }
 
-// nextServer is a comma behind which another server begins. Any other may be one of a
-// password that was not written as %2C.
+// nextServer matches a comma before another server's URL. Any other comma may belong to a
+// password that was not written with %2C.
 var nextServer = regexp.MustCompile(`,(\s*(?:nats|tls|wss?)://)`)
 
-// Redact hides user names, passwords and tokens in an address list. What stands
-// before an @, up to the beginning of its server, may be a secret.
+// Redact hides user names, passwords and tokens in a list of addresses. Everything between
+// the beginning of a server and an @ may be a secret.
 func Redact(address string) string {
 	parts := strings.Split(nextServer.ReplaceAllString(address, "\x00$1"), "\x00")
 	for i, part := range parts {
@@ -219,8 +219,7 @@ func Redact(address string) string {
 	return strings.Join(parts, ",")
 }
 
-// redactedError keeps an error's identity and hides the address' credentials
-// in its text.
+// redactedError keeps an error's identity and hides the address's credentials in its text.
 type redactedError struct {
 	text string
 	err  error
@@ -229,8 +228,8 @@ type redactedError struct {
 func (e *redactedError) Error() string { return e.text }
 func (e *redactedError) Unwrap() error { return e.err }
 
-// redacted is err with the credentials of address taken out of its text: the
-// client library and net/url quote addresses as they came.
+// redacted takes the credentials of address out of err's text. The client library and
+// net/url quote addresses unchanged.
 func redacted(err error, address string) error {
 	text := err.Error()
 	for one := range strings.SplitSeq(address, ",") {

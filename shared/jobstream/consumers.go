@@ -10,8 +10,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// consumer is a declared consumer with its stream. None has a BackOff: that would
-// override AckWait and shorten the lease.
+// consumer is a declared consumer and the name of its stream. No consumer has a BackOff: it
+// would override AckWait, and so shorten the lease.
 type consumer struct {
 	stream string
 	config jetstream.ConsumerConfig
@@ -41,8 +41,9 @@ func advisoriesConsumer() consumer {
 	return consumer{job.StreamAdvisory, c}
 }
 
-// warmersConsumer hands each miner of a warm-up to one worker, once: whoever dies of it
-// costs the round the requests that it would have made anyway.
+// warmersConsumer hands each miner of a warm-up to one worker, once. If that worker dies,
+// nobody repeats it: the round then makes those requests itself, as it would without a
+// warm-up.
 func warmersConsumer() consumer {
 	c := durable(job.ConsumerWarm, "hands each miner of a warm-up to one worker, once")
 	c.AckWait = DefaultAckWait
@@ -87,9 +88,9 @@ func (l *link) declareConsumer(ctx context.Context, want consumer) error {
 	return unchangeable("consumer", name, drifted(have, next), err)
 }
 
-// overlaidConsumer is overlaid for a consumer. The lease, the deliveries and what may
-// be out at once stay as they are unless they are chosen; so do the filter, which a
-// local fleet sets (ServeOnly), and a pause.
+// overlaidConsumer is overlaid for a consumer. The lease, the deliveries and MaxAckPending
+// keep their values unless cfg sets them. The filter (ServeOnly, of a local fleet) and a
+// pause always stay.
 func (c Config) overlaidConsumer(have, want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
 	next := want
 	next.AckWait = have.AckWait
@@ -103,7 +104,7 @@ func (c Config) overlaidConsumer(have, want jetstream.ConsumerConfig) jetstream.
 	return next
 }
 
-// choose lays this process' settings over the workers' consumer.
+// choose applies this process's settings to the workers' consumer.
 func (c Config) choose(consumer *jetstream.ConsumerConfig) {
 	if c.AckWait > 0 {
 		consumer.AckWait = c.AckWait
@@ -116,8 +117,8 @@ func (c Config) choose(consumer *jetstream.ConsumerConfig) {
 	}
 }
 
-// lastKnown is what a consumer is made with: the workers' as this process knew it, if
-// it is gone.
+// lastKnown is the configuration with which a missing consumer is created: for the workers'
+// consumer the one that this process knew last, otherwise the declaration.
 func (l *link) lastKnown(want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
 	if want.Durable != job.Consumer {
 		return want

@@ -15,41 +15,42 @@ import (
 	"mirrorfleet/shared/jobstream/kv"
 )
 
-// day is the unit of everything that is kept for a while.
+// day is the unit of all retention times.
 const day = 24 * time.Hour
 
-// scoresKept bounds the bucket of token scores: some 250,000 pull requests of 2 kB,
-// which is more than 10,000 miners have in 45 days. A cache must not take the room of
-// rounds.
+// scoresKept bounds the bucket of token scores, so that the cache cannot fill the storage
+// that rounds need. It holds some 250,000 pull requests of 2 kB: more than 10,000 miners
+// open in 45 days.
 const scoresKept = 512 << 20
 
-// declaration is a declared stream, with what each role does to it. The roles' rights
-// follow from it (roles.go).
+// declaration is a declared stream, and how each role uses it. The permissions that TryRole
+// expects follow from it (roles.go).
 type declaration struct {
 	jetstream.StreamConfig
 
 	uses map[Role]use
 }
 
-// use is what a role does to a stream.
+// use is how a role uses a stream.
 type use uint8
 
 const (
-	// looks is to look the stream up, and read single keys or messages handed out.
+	// looks: the role looks the stream up, and reads single keys, or messages that a
+	// consumer delivers.
 	looks use = 1 << iota
-	// reads is to read whatever it likes.
+	// reads: the role reads any message by its sequence or its subject.
 	reads
-	// writes is to publish to it.
+	// writes: the role publishes to the stream.
 	writes
 )
 
-// does says whether a role does so. A producer looks at and reads all.
+// does says whether a role uses the stream so. A producer looks at and reads every stream.
 func (d declaration) does(r Role, what use) bool {
 	return r == RoleProducer && what&(looks|reads) != 0 || d.uses[r]&what != 0
 }
 
-// declared are the streams and the buckets' streams, each declared once. Of the rounds a
-// worker reads single keys alone (direct).
+// declared lists the streams, those of buckets included. A worker's permission for the
+// bucket of rounds covers single keys only (direct).
 func declared() []declaration {
 	all := looks | reads
 	return []declaration{
@@ -58,11 +59,11 @@ func declared() []declaration {
 			stream(job.StreamDead, "jobs that failed for good", job.SubjectDead, job.DeadKept),
 			map[Role]use{RoleProducer: writes, RoleWorker: looks | writes, RoleViewer: all},
 		},
-		// In the account that owns the jobs no import is needed: the server
-		// publishes the advisory there.
+		// The server publishes advisories in the account that owns the jobs, so no import is
+		// needed.
 		{stream(job.StreamAdvisory, "the server's word that a job's deliveries are used up", job.SubjectAdvisory, 30*day), nil},
-		// Workers find its consumer when there is a warm-up: what is not there keeps nobody
-		// from a round.
+		// Workers look this stream up when there is a warm-up: if it is missing, rounds
+		// still work.
 		{warm(), map[Role]use{RoleProducer: writes}},
 		{rounds(), map[Role]use{RoleProducer: writes, RoleWorker: looks, RoleViewer: all}},
 		{
@@ -83,7 +84,8 @@ func declared() []declaration {
 }
 
 // scores is the cache of token scores. The rules look back 30 days unless a registry says
-// otherwise, so what is 45 days old has left every usual window; the rest is scored anew.
+// otherwise, so a pull request of 45 days ago has left every usual window. With a longer
+// window, old pull requests are scored again.
 func scores() jetstream.StreamConfig {
 	s := bucket(job.BucketScores, "token scores by content")
 	s.MaxAge = 45 * day
@@ -97,39 +99,39 @@ func identities() jetstream.StreamConfig {
 	return s
 }
 
-// jobs is the work queue: it keeps each message until it is acknowledged. It has
-// no limit of age, size or number: a limit would drop jobs.
+// jobs is the work queue: it keeps each message until it is acknowledged. It has no limit of
+// age, size or number, because a limit would drop jobs.
 func jobs() jetstream.StreamConfig {
 	s := stream(job.StreamJobs, "one message per miner to be evaluated", job.SubjectJobs, 0)
 	s.Retention, s.Discard = jetstream.WorkQueuePolicy, jetstream.DiscardNew
-	// How long message ids are remembered: as long as a producer may be
-	// away and still publish a round again. The memory is of the messages
-	// in the stream once the server restarts, so the record has the last
-	// word on a second message.
+	// How long the server remembers message ids: a producer may be away for a day and still
+	// publish its round again without duplicates. A restarted server remembers only the ids
+	// of messages that are still in the stream, so the job's record decides about a second
+	// message.
 	s.Duplicates = day
 	return s
 }
 
-// warm holds the miners of a warm-up, until they are acknowledged, it ends, or they are
-// of no use to anybody.
+// warm holds the miners of a warm-up until they are acknowledged, the warm-up ends, or they
+// are too old to be useful.
 func warm() jetstream.StreamConfig {
 	s := stream(job.StreamWarm, "one message per miner whose pull requests are fetched ahead of a round", job.SubjectWarm, job.MaxWarmUp)
 	s.Retention = jetstream.WorkQueuePolicy
 	return s
 }
 
-// rounds is the bucket of rounds. A worker may read a round's manifest and nothing else
-// in it: so it asks by the one request whose subject names the key, which a replica may
-// answer. What it reads so is written once, or is looked at again (egresses). All others
-// ask the leader.
+// rounds is the bucket of rounds. A worker may read a round's manifest and few other keys,
+// so it uses direct reads: their subject names the key, and permissions can be granted by
+// it. Any replica may answer a direct read. That is safe, because these values are either
+// written once or read again (egresses). All other roles ask the leader.
 func rounds() jetstream.StreamConfig {
 	s := bucket(job.BucketRounds, "manifest and outcomes of each round")
 	s.AllowDirect = true
 	return s
 }
 
-// stream is what all streams have in common. Reads go to the leader (AllowDirect is
-// off): a replica may lag, and decisions rest on what is read.
+// stream is the configuration that all streams share. AllowDirect is off, so that reads go
+// to the leader: a replica may lag, and decisions depend on what is read.
 func stream(name, description, subject string, kept time.Duration) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:              name,
@@ -146,18 +148,17 @@ func stream(name, description, subject string, kept time.Duration) jetstream.Str
 	}
 }
 
-// bucket is a key-value bucket, as the client library wants its stream. One value
-// per key is kept: records and evaluations are replaced under a fence, not followed
-// back.
+// bucket is a key-value bucket, configured as the client library expects. It keeps one value
+// per key: nothing reads the history of records and evaluations.
 func bucket(name, description string) jetstream.StreamConfig {
 	s := stream(kv.StreamOf(name), description, kv.Subject(name, ">"), 0)
 	s.MaxMsgsPerSubject, s.Duplicates = 1, 2*time.Minute
-	// Without rollups, whoever may write a key cannot remove others.
+	// Rollups are off: with them, a user who may write one key could remove others.
 	s.Discard, s.DenyDelete = jetstream.DiscardNew, true
 	return s
 }
 
-// declare makes everything that is declared true. It may be run twice.
+// declare creates everything that is declared, or brings it up to date. It may run twice.
 func (l *link) declare(ctx context.Context) error {
 	for _, want := range declared() {
 		if err := l.declareStream(ctx, want.StreamConfig); err != nil {
@@ -172,8 +173,8 @@ func (l *link) declare(ctx context.Context) error {
 	return l.bind(ctx)
 }
 
-// declareMissing declares what is not there, or does not take its messages any more.
-// It leaves all else as it is: another process may have started with other settings
+// declareMissing declares streams that are missing, or do not accept their messages any
+// more. It leaves all others unchanged: another process may have started with other settings
 // meanwhile.
 func (l *link) declareMissing(ctx context.Context) error {
 	for _, want := range declared() {
@@ -203,8 +204,8 @@ func (l *link) declareMissing(ctx context.Context) error {
 	return nil
 }
 
-// bind looks everything up: the handles that everything else works with. They go
-// by names, so they stay good when a stream is declared again.
+// bind looks up the handles of all streams and buckets. Handles go by names, so they stay
+// valid when a stream is declared again.
 func (l *link) bind(ctx context.Context) (err error) {
 	for _, s := range declared() {
 		if !s.does(l.cfg.Role, looks) {
@@ -251,8 +252,8 @@ func (l *link) bucket(ctx context.Context, name string) (*kv.Bucket, error) {
 	return b, nil
 }
 
-// declareStream creates a stream or mends it. Two processes may do so at once:
-// whoever comes second finds it there and compares.
+// declareStream creates a stream, or changes it to its declaration. Two processes may do so
+// at once: the second finds the stream, and compares it.
 func (l *link) declareStream(ctx context.Context, want jetstream.StreamConfig) error {
 	existing, err := l.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -276,9 +277,9 @@ func (l *link) declareStream(ctx context.Context, want jetstream.StreamConfig) e
 	return unchangeable("stream", want.Name, drifted(have, next), err)
 }
 
-// overlaid is what Open makes of an existing stream, and what Inspect compares it
-// with: the declaration, with what is an operator's business as it is: the number of
-// copies unless it is chosen, their placement, compression and metadata.
+// overlaid is the configuration to which Open changes an existing stream, and with which
+// Inspect compares it. It is the declaration, except for an operator's own choices:
+// placement, compression, metadata, and the number of copies unless cfg sets it.
 func (c Config) overlaid(have, want jetstream.StreamConfig) (jetstream.StreamConfig, error) {
 	if have.Storage != want.Storage {
 		return have, &MismatchError{
@@ -307,7 +308,7 @@ func (c Config) overlaid(have, want jetstream.StreamConfig) (jetstream.StreamCon
 	return next, nil
 }
 
-// naming says what an error is about; nil stays nil.
+// naming adds the kind and the name to an error; nil stays nil.
 func naming(kind, name string, err error) error {
 	if err == nil {
 		return nil
@@ -315,7 +316,7 @@ func naming(kind, name string, err error) error {
 	return fmt.Errorf("%s %s: %w", kind, name, err)
 }
 
-// unchangeable says which settings the server would not change; nil stays nil.
+// unchangeable names the settings that the server refused to change; nil stays nil.
 func unchangeable(kind, name string, drift []Drift, err error) error {
 	if err == nil {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"mirrorfleet/shared/jobstream/kv"
 )
 
-// lastEgresses are those that this process has read last.
+// lastEgresses is the declaration that this process has read last.
 type lastEgresses struct {
 	job.Egresses
 
@@ -21,11 +21,10 @@ type lastEgresses struct {
 	damaged uint64 // the revision that could not be read
 }
 
-// Load reads the egresses that the fleet has, with the revision that
-// Set wants. A value that cannot be read, or is gone, admits nobody anew:
-// what this process knew last stays in force, and where it knew none, the answer is
-// Stored's. Each damaged value is logged once. Restore, or the next
-// producer that starts, replaces it.
+// Load reads the fleet's egresses, with the revision that Set needs. If the declaration is
+// gone or cannot be read, the one that this process read last stays in force; a process that
+// has read none gets the answer of Stored. Each damaged value is logged once. Restore
+// replaces it, and so does the next producer that starts.
 func (eg Egresses) Load(ctx context.Context) (job.Egresses, uint64, error) {
 	e, revision, err := eg.Stored(ctx)
 	last := &eg.egresses
@@ -47,8 +46,8 @@ func (eg Egresses) Load(ctx context.Context) (job.Egresses, uint64, error) {
 	return last.Egresses, revision, nil
 }
 
-// Restore declares again what this process knew last, if that is gone or
-// cannot be read, and says whether it did.
+// Restore declares again the egresses that this process knew last, if the declaration is
+// gone or cannot be read. It says whether it did.
 func (eg Egresses) Restore(ctx context.Context) (bool, error) {
 	_, revision, err := eg.Stored(ctx)
 	if err != nil && !Damaged(err) || err == nil && revision != 0 {
@@ -74,15 +73,15 @@ func (eg Egresses) Stored(ctx context.Context) (job.Egresses, uint64, error) {
 	return e, stored.Revision, err
 }
 
-// Set declares the fleet's egresses if what is declared still is at the
-// given revision; ErrConflict if it is not.
+// Set declares the fleet's egresses if the declaration still has the given revision;
+// ErrConflict if it has another.
 func (eg Egresses) Set(ctx context.Context, e job.Egresses, revision uint64) error {
 	_, err := egressesIn(eg.rounds()).Swap(ctx, e, revision)
 	return err
 }
 
-// DeclaredEgresses reads what Egresses.Stored reads, and declares no stream: it
-// is for those who only look.
+// DeclaredEgresses is Egresses.Stored for a process that only looks, such as the doctor: it
+// opens no Bus, and so declares no stream.
 func DeclaredEgresses(ctx context.Context, nc *nats.Conn) (job.Egresses, error) {
 	leader, err := nc.JetStream()
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"mirrorfleet/shared/signing"
 )
 
-// Put stores an evaluation under its claim's key. The key is of
-// that claim alone, so whatever a late finisher stores replaces nothing.
+// Put stores an evaluation under its claim's key. No other claim has that key, so a worker
+// that finishes too late overwrites nothing.
 func (ev Evaluations) Put(ctx context.Context, key string, e job.Evaluation) error {
 	return ev.evaluation(key).Put(ctx, e)
 }
@@ -25,9 +25,8 @@ func (ev Evaluations) Load(ctx context.Context, key string) (job.Evaluation, err
 	return e, err
 }
 
-// LoadDigest reads an evaluation as Evaluation does, with the SHA-256 of
-// what is stored of it, unpacked: whoever reads it later can tell whether it is the
-// same.
+// LoadDigest is Load with the SHA-256 of the unpacked value. A later reader can compare it,
+// and so detect a change.
 func (ev Evaluations) LoadDigest(ctx context.Context, key string) (job.Evaluation, string, error) {
 	e, stored, err := ev.evaluation(key).Load(ctx)
 	if errors.Is(err, jetstream.ErrInvalidKey) { // a damaged record may name anything

@@ -12,20 +12,20 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Fetch returns up to n deliveries: those that are there now or, if there is
-// none, the first to come within wait. An empty answer is no error.
+// Fetch returns up to n deliveries that are available now. If there is none, it waits for
+// the first one, up to wait. An empty answer is no error.
 //
-// It is not broken off when ctx ends, because a message that the server has
-// sent by then would wait a whole AckWait for nobody; it returns after wait
-// at the latest (a second more if the server is silent), and the caller must
-// settle whatever it gets.
+// Fetch does not return early when ctx ends: a message that the server has sent by then
+// would be lost for a whole AckWait. It returns after wait at the latest (a second more if
+// the server is silent). The caller must settle every delivery that it gets.
 func (q Queue) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Delivery, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx) //nolint:wrapcheck // the caller's own
 	}
 	got, err := q.pull(job.StreamJobs, func() (jetstream.MessageBatch, error) { return q.workers.FetchNoWait(n) })
 	if len(got) == 0 && err == nil && ctx.Err() == nil {
-		// One only: a batch would be held back until it is full or wait is over.
+		// Ask for one message only: the server would hold back a batch until it is full, or
+		// wait is over.
 		got, err = q.pull(job.StreamJobs, func() (jetstream.MessageBatch, error) {
 			return q.workers.Fetch(1, jetstream.FetchMaxWait(wait))
 		})
@@ -36,8 +36,7 @@ func (q Queue) Fetch(ctx context.Context, n int, wait time.Duration) ([]*Deliver
 	return got, err
 }
 
-// pull fetches one batch from a stream and drains it to its end: its channel is always
-// closed.
+// pull fetches one batch from a stream, and reads its channel until the library closes it.
 func (l *link) pull(stream string, fetch func() (jetstream.MessageBatch, error)) ([]*Delivery, error) {
 	var batch jetstream.MessageBatch
 	err := l.connected()
@@ -67,9 +66,9 @@ func (l *link) pull(stream string, fetch func() (jetstream.MessageBatch, error))
 	return got, nil
 }
 
-// connected is why nothing can be sent now, nil if it can. The library would leave a
-// subscription behind for each pull that cannot be sent, and an outage is many pulls
-// long.
+// connected says why nothing can be sent now; nil if it can. It is asked before each pull,
+// because the library leaks a subscription for each pull that cannot be sent, and a long
+// outage has many pulls.
 func (l *link) connected() error {
 	switch {
 	case l.nc.IsClosed():
@@ -80,9 +79,9 @@ func (l *link) connected() error {
 	return nil
 }
 
-// Away says whether an error of Fetch will pass by waiting: the server is
-// away, the consumer has no leader, or it was gone and is declared again. A connection
-// that is closed stays so, whatever was wrong before.
+// Away says whether an error of Fetch ends by waiting: the server is away, the consumer has
+// no leader, or it was gone and is declared again. A closed connection never comes back,
+// whatever error came before.
 func Away(err error) bool {
 	return !errors.Is(err, nats.ErrConnectionClosed) && (passing(err) || missing(err) ||
 		errors.Is(err, jetstream.ErrConsumerLeadershipChanged) || errors.Is(err, jetstream.ErrServerShutdown))

@@ -18,23 +18,23 @@ import (
 	"mirrorfleet/shared/secret"
 )
 
-// Files prove to NATS who this process is, and to this process who NATS is. Each
-// is "" for none. All but that of the password are read again for each
-// connection, so a renewed one counts after the next reconnect.
+// Files prove this process's identity to NATS, and NATS's to this process. An empty path
+// means none. All but the password's file are read again for each connection, so a renewed
+// file counts after the next reconnect.
 type Files struct {
-	// Setting is the flag whose name those of Password, Creds and NKey begin with.
+	// Setting is the flag from whose name those of Password, Creds and NKey are made.
 	// Default: --nats.
 	Setting string
-	// TLS: any file asks for it, whatever the URL begins with, and a server
-	// without TLS is refused then.
+	// TLS: with any of its files the connection must be encrypted, whatever the URL's
+	// scheme, and a server without TLS is refused.
 	TLS certs.Files
 	// Password is the file of the password of the user in the URL.
 	Password string
-	// Creds is a file with a JWT and its key, NKey one with the seed of an nkey.
+	// Creds is a file with a JWT and its key. NKey is a file with the seed of an nkey.
 	Creds, NKey string
 }
 
-// CredentialsError says that a process cannot prove who it is, and what mends it.
+// CredentialsError says that a process cannot prove its identity, and how to correct that.
 type CredentialsError struct {
 	What, Remedy string
 	Err          error // nil where What says it all
@@ -44,18 +44,18 @@ func (e *CredentialsError) Error() string { return e.What + ": " + e.Remedy }
 
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
-// Unauthorized says whether an error is that credentials are refused, expired or
-// unusable. No wait mends that.
+// Unauthorized says whether an error means that credentials are refused, expired or
+// unusable. Waiting does not correct that.
 func Unauthorized(err error) bool {
 	_, ours := errors.AsType[*CredentialsError](err)
 	return ours || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) ||
 		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
 }
 
-// mostCreds is many times the longest of these files.
+// mostCreds bounds what is read of a file: many times the longest real one.
 const mostCreds = 1 << 20
 
-// apply is the address, with its password, and the options that the files make.
+// apply returns the address with the password in it, and the connection's options.
 func (f Files) apply(address string) (string, []nats.Option, error) {
 	f.TLS.Setting, f.Setting = setting, cmp.Or(f.Setting, setting)
 	if err := f.oneWay(address); err != nil {
@@ -85,11 +85,11 @@ func (f Files) apply(address string) (string, []nats.Option, error) {
 	return address, options, nil
 }
 
-// setting is the flag of the address.
+// setting is the flag that names the servers.
 const setting = "--nats"
 
-// oneWay refuses two ways to say who this process is: the client would take one
-// of them in silence.
+// oneWay refuses two kinds of credentials at once: the client would silently use one of
+// them.
 func (f Files) oneWay(address string) error {
 	var ways []string
 	for name, given := range map[string]bool{
@@ -123,7 +123,7 @@ func (f Files) secured() []nats.Option {
 	return []nats.Option{nats.ClientTLSConfig(certificate, pool)}
 }
 
-// withPassword puts the file's password beside the user of each URL.
+// withPassword adds the file's password to the user in each URL.
 func (f Files) withPassword(address string) (string, error) {
 	if f.Password == "" {
 		return address, nil
@@ -158,7 +158,7 @@ func (f Files) withPassword(address string) (string, error) {
 	return strings.Join(urls, ","), nil
 }
 
-// checkCreds reads a creds file and refuses what has expired at this time.
+// checkCreds reads a creds file, and refuses it if its JWT has expired by now.
 func (f Files) checkCreds(now time.Time) error {
 	what := f.Setting + "-creds " + f.Creds
 	data, err := secret.Read(f.Creds, mostCreds)
@@ -185,7 +185,7 @@ func (f Files) checkCreds(now time.Time) error {
 	return nil
 }
 
-// withNKey proves by the seed of a file who this process is.
+// withNKey proves this process's identity by the seed in a file.
 func (f Files) withNKey() (nats.Option, error) {
 	if _, err := secret.Read(f.NKey, mostCreds); err != nil {
 		return nil, unreadable(f.Setting+"-nkey", err)
@@ -197,8 +197,8 @@ func (f Files) withNKey() (nats.Option, error) {
 	return option, nil
 }
 
-// unreadable says which setting's file cannot be read; one that others can read
-// says what mends it.
+// unreadable names the setting whose file cannot be read. For a file that others can read,
+// the error says how to correct its mode.
 func unreadable(setting string, err error) error {
 	if _, exposed := errors.AsType[*secret.ExposedError](err); exposed {
 		return fmt.Errorf("%s: %w", setting, err)

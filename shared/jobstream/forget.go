@@ -13,9 +13,8 @@ import (
 	"mirrorfleet/shared/jobstream/kv"
 )
 
-// Known lists every round of which the bucket of rounds holds anything, in the
-// order of their names: also one that was forgotten half-way, or has lost its
-// manifest.
+// Known lists every round of which the bucket of rounds holds anything, sorted by name. It
+// includes rounds that were forgotten half-way, and rounds without a manifest.
 func (ro Rounds) Known(ctx context.Context) ([]string, error) {
 	keys, err := ro.rounds().Keys(ctx, ">")
 	if err != nil {
@@ -24,8 +23,8 @@ func (ro Rounds) Known(ctx context.Context) ([]string, error) {
 	return roundsOf(keys, ""), nil
 }
 
-// Left lists the rounds of which anything is left anywhere, as Known does: also
-// those that the bucket of rounds has lost. It counts the keys of every bucket.
+// Left lists the rounds of which any bucket holds anything, sorted by name. It also finds
+// rounds that the bucket of rounds has lost, because it counts the keys of every bucket.
 func (ro Rounds) Left(ctx context.Context) ([]string, error) {
 	names, err := ro.Known(ctx)
 	if err != nil {
@@ -47,7 +46,7 @@ func (ro Rounds) Left(ctx context.Context) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// roundsOf are the rounds that keys are of, in the order of their names.
+// roundsOf are the rounds to which keys belong, sorted by name.
 func roundsOf(keys []string, prefix string) []string {
 	var names []string
 	for _, key := range keys {
@@ -59,14 +58,12 @@ func roundsOf(keys []string, prefix string) []string {
 	return slices.Compact(names)
 }
 
-// Forget removes everything that is kept of a round, but for its dead letters,
-// which go by their age, and what it has left to later ones. The manifest goes
-// first: without it the round is none for everybody else. The rest of the
-// bucket of rounds goes last, so that a round that was forgotten half-way is
-// still Known. Doing it twice is doing it once.
+// Forget removes everything that is kept of a round, except for its dead letters, which
+// expire by age, and the values that later rounds use. The manifest goes first: without it,
+// no other process takes the round for one. The rest of the bucket of rounds goes last, so
+// that a round that was forgotten half-way is still Known. Forget may be repeated.
 //
-// Subjects are purged, not keys deleted one by one: a deleted key leaves a mark
-// that stays for ever.
+// Forget purges subjects. Deleting single keys would leave a marker for each key for ever.
 func (ro Rounds) Forget(ctx context.Context, round string) error {
 	for _, what := range leftovers(round) {
 		if err := ro.purge(ctx, "forgetting round "+round, what); err != nil {
@@ -77,9 +74,9 @@ func (ro Rounds) Forget(ctx context.Context, round string) error {
 	return nil
 }
 
-// Forget removes one revision of a round's outcome, by its key. A restored
-// outcome may be of records that have not all ended in the backup: its round is
-// then concluded again.
+// Forget removes one revision of a round's outcome, by its key. It is for a restored backup
+// that holds an outcome but older records, some of which have not ended: that round must be
+// concluded again.
 func (o Outcomes) Forget(ctx context.Context, key string) error {
 	head := leftover{kv.StreamOf(job.BucketRounds), kv.Subject(job.BucketRounds, key)}
 	for _, what := range []leftover{head, {head.stream, head.subject + ".>"}} {
@@ -103,7 +100,7 @@ func (l *link) purge(ctx context.Context, why string, what leftover) error {
 // leftover is what one stream holds of a round.
 type leftover struct{ stream, subject string }
 
-// leftovers are all that there is of a round, in the order of its removal.
+// leftovers lists everything that belongs to a round, in the order of removal.
 func leftovers(round string) []leftover {
 	return []leftover{
 		{kv.StreamOf(job.BucketRounds), kv.Subject(job.BucketRounds, job.ManifestKey(round))},

@@ -18,9 +18,9 @@ func (h Holders) Load(ctx context.Context, round string) (job.Holder, uint64, er
 	return holder, stored.Revision, err
 }
 
-// LastBeat reads the producer that runs a round and the time of its last heartbeat, by the
-// server's clock; the zero time if no producer has ever run it. A value that cannot be
-// read names no producer.
+// LastBeat reads the producer that runs a round, and the time of its last heartbeat by the
+// server's clock. The time is zero if no producer has ever run the round. A value that
+// cannot be read names no producer.
 func (h Holders) LastBeat(ctx context.Context, round string) (job.Holder, time.Time, error) {
 	holder, stored, err := h.holder(round).Find(ctx)
 	if Damaged(err) {

@@ -21,7 +21,8 @@ func (m Miners) Identities(ctx context.Context) (map[int]job.Identity, error) {
 	return known, err
 }
 
-// PutIdentity keeps an identity for as long as it may stand in.
+// PutIdentity stores an identity. It stands in when GitHub cannot be reached, until it is
+// too old for that.
 func (m Miners) PutIdentity(ctx context.Context, i job.Identity) error {
 	return m.identity(strconv.Itoa(i.UID)).Put(ctx, i)
 }

@@ -13,44 +13,44 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// Inspection is what a NATS server is and holds, beside what is declared.
+// Inspection is the state of a NATS server and its streams, compared with the declarations.
 type Inspection struct {
-	// Version is the server's; Cluster is the name of its cluster, "" for none,
-	// and Servers are the addresses of all that are known of it.
+	// Version is the server's. Cluster is the name of its cluster, "" if it is a single
+	// server. Servers are all known addresses of the cluster.
 	Version, Cluster string
 	Servers          []string
 	// MaxPayload is the longest message in bytes.
 	MaxPayload int64
-	// Store is how many bytes of the account's file storage are used, StoreLimit
-	// how many it may use; below 0 for as many as the server has.
+	// Store is the account's file storage in use, in bytes. StoreLimit is its limit; below 0
+	// there is none but the server's.
 	Store, StoreLimit int64
-	// InUse are the streams of the account, StreamLimit is how many it may have,
-	// below 1 for any number.
+	// InUse is the number of the account's streams. StreamLimit is how many it may have;
+	// below 1 there is no limit.
 	InUse, StreamLimit int
-	// Streams are the declared streams and the buckets' streams, in the order of
-	// their declarations.
+	// Streams are the declared streams, those of buckets included, in the order of their
+	// declarations.
 	Streams []InspectedStream
-	// Consumer is the workers' one; nil where there is none yet.
+	// Consumer is the workers' consumer; nil if it does not exist yet.
 	Consumer *InspectedConsumer
 }
 
-// InspectedStream is a declared stream as it is.
+// InspectedStream is the state of a declared stream.
 type InspectedStream struct {
 	Name string
-	// Missing says that there is none yet: the first producer makes it.
+	// Missing says that the stream does not exist yet: the first producer creates it.
 	Missing bool
 	// Drift are the settings that the next start changes.
 	Drift []Drift
 	// Mismatch is a setting that cannot be changed in place; nil for none.
 	Mismatch *MismatchError
-	// Replicas are the copies that are kept, Current those that are up to date.
+	// Replicas is the number of copies, and Current the number of those that are up to date.
 	Replicas, Current int
 }
 
-// InspectedConsumer is the workers' consumer as it is.
+// InspectedConsumer is the state of the workers' consumer.
 type InspectedConsumer struct {
 	Drift []Drift
-	// Filter is the only subject that is handed out, "" for all of them.
+	// Filter is the only subject that is delivered; "" means all subjects.
 	Filter string
 	// Paused says that nothing is handed out.
 	Paused     bool
@@ -71,7 +71,7 @@ func (d Drift) String() string {
 // ErrNoJetStream says that the server, or the account, has no JetStream.
 var ErrNoJetStream = errors.New("no JetStream")
 
-// Inspect compares what exists with what Open would make of it, and changes
+// Inspect compares the existing streams with what Open would make of them, and changes
 // nothing. It does not wait for a server that is away.
 func Inspect(ctx context.Context, nc *nats.Conn, cfg Config) (Inspection, error) {
 	cfg, err := cfg.filled()
@@ -111,7 +111,7 @@ func Inspect(ctx context.Context, nc *nats.Conn, cfg Config) (Inspection, error)
 	return in, err
 }
 
-// storage is the account's use of disks and its limit, of all tiers where it
+// storage is the account's used file storage and its limit, summed over tiers if the account
 // has tiers.
 func storage(account *jetstream.AccountInfo) (used, limit int64) {
 	if len(account.Tiers) == 0 {

@@ -16,11 +16,11 @@ import (
 // nothing. It takes one request for each record and a few more. ErrNotFound if nothing is
 // held of the round.
 //
-// The order of the reads matters, because the round goes on meanwhile. Each read comes
-// before that of the thing it depends on, so that a change in between cannot look like a
-// loss: messages before records (a worker acknowledges its message after it has ended the
-// record), records before evaluations (a worker stores the evaluation before it ends the
-// record), and records before dead letters.
+// The round goes on meanwhile, so the reads have an order: the reverse of the order in
+// which workers write. A worker stores the evaluation or the dead letter, then ends the
+// record, then acknowledges the message. Messages are therefore read before records, and
+// records before evaluations and letters. Otherwise a change between two reads could look
+// like a loss.
 //
 // A value that cannot be read is named (Lost, Damage) and does not fail the inventory.
 func (b *Bus) Inventory(ctx context.Context, round string) (held job.Inventory, err error) {

@@ -16,15 +16,14 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// Origin says which conclusion a stored evaluation is from.
+// Origin is the conclusion that a stored evaluation comes from.
 type Origin struct {
 	Round     string    `json:"round,omitempty"`
 	PlannedAt time.Time `json:"planned_at,omitzero"`
 	Revision  int       `json:"revision,omitempty"`
 }
 
-// after says whether o is of a later round than former, or a later revision of
-// the same one.
+// after says whether o is a later round than former, or a later revision of the same round.
 func (o Origin) after(former Origin) bool {
 	if !o.PlannedAt.Equal(former.PlannedAt) {
 		return o.PlannedAt.After(former.PlannedAt)
@@ -32,27 +31,27 @@ func (o Origin) after(former Origin) bool {
 	return o.Round == former.Round && o.Revision > former.Revision || o.Round > former.Round
 }
 
-// stored is a stored evaluation with the version that wrote it.
+// stored is a stored evaluation with the version of the build that wrote it.
 type stored struct {
 	Origin
 
 	Version int `json:"version"`
-	// Evaluation is nil when the last conclusion dropped it: that it did must
-	// be known to an earlier round that is concluded anew.
+	// Evaluation is nil if the last conclusion dropped it. The entry stays nevertheless: an
+	// earlier round that is concluded again must not put the evaluation back.
 	Evaluation *scoring.StoredEvaluation `json:"evaluation,omitempty"`
 }
 
-// Evaluations reads the last good evaluation of every miner, by uid. One
-// that cannot be read, because it is damaged or of another version, is treated
-// as absent; what is so is counted and logged, once for all.
+// Evaluations reads the last good evaluation of every miner, by uid. One that cannot be
+// read, because it is damaged or of another version, counts as absent. Those are counted,
+// and logged in one line.
 func (m Miners) Evaluations(ctx context.Context) (map[int]scoring.StoredEvaluation, error) {
 	all, _, err := m.storedUntil(ctx, nil)
 	return all, err
 }
 
-// EvaluationsBefore reads what Evaluations would have read before a conclusion.
-// Entries that it or a later one has changed are left out and counted: what they
-// were is not known any more.
+// EvaluationsBefore reads the evaluations as they were before a conclusion. Entries that
+// this conclusion or a later one has changed are left out and counted, because their former
+// values are gone.
 func (m Miners) EvaluationsBefore(ctx context.Context, from Origin) (all map[int]scoring.StoredEvaluation, changed int, err error) {
 	return m.storedUntil(ctx, &from)
 }
@@ -89,8 +88,8 @@ func (l *link) storedUntil(ctx context.Context, from *Origin) (all map[int]scori
 	return all, changed, nil
 }
 
-// Damage is why a miner's stored evaluation cannot be read; nil if it can,
-// or if there is none.
+// Damage says why a miner's stored evaluation cannot be read; nil if it can be read, or if
+// there is none.
 func (m Miners) Damage(ctx context.Context, uid int) (damage, err error) {
 	_, _, err = m.stored(strconv.Itoa(uid)).Find(ctx)
 	if Damaged(err) {
@@ -99,9 +98,9 @@ func (m Miners) Damage(ctx context.Context, uid int) (damage, err error) {
 	return nil, err
 }
 
-// Change does to the stored evaluations what a round concluded, each
-// unless a later round or revision has already changed it: a round that is
-// concluded anew does not put back what was. Doing it twice is doing it once.
+// Change applies a round's changes to the stored evaluations. An entry that a later round or
+// revision has changed stays as it is, so an earlier round that is concluded again does not
+// undo it. Change may be repeated.
 func (m Miners) Change(ctx context.Context, from Origin, changes []scoring.StoredChange) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(kv.AtOnce)
@@ -126,9 +125,8 @@ func (l *link) changeStored(ctx context.Context, from Origin, change scoring.Sto
 	return err
 }
 
-// PutSnapshot keeps the stored evaluations that a round begins with: whoever
-// concludes it, and whenever, starts from the same ones. One that is there
-// already stays as it is.
+// PutSnapshot stores the evaluations that a round begins with, so that every producer that
+// concludes the round starts from the same ones. An existing snapshot stays as it is.
 func (ro Rounds) PutSnapshot(ctx context.Context, round string, all map[int]scoring.StoredEvaluation) error {
 	err := ro.snapshot(round).Create(ctx, all)
 	if errors.Is(err, ErrExists) {
@@ -137,14 +135,14 @@ func (ro Rounds) PutSnapshot(ctx context.Context, round string, all map[int]scor
 	return err
 }
 
-// RestoreSnapshot stores a snapshot that is gone or cannot be read, and says
-// whether it had to.
+// RestoreSnapshot stores a snapshot again if it is gone or cannot be read, and says whether
+// it did.
 func (ro Rounds) RestoreSnapshot(ctx context.Context, round string, all map[int]scoring.StoredEvaluation) (bool, error) {
 	return ro.snapshot(round).Restore(ctx, all)
 }
 
-// Snapshot reads what PutSnapshot kept; ErrNotFound if nothing was, a *ValueError
-// if it cannot be read.
+// Snapshot reads what PutSnapshot stored; ErrNotFound if there is none, a *ValueError if it
+// cannot be read.
 func (ro Rounds) Snapshot(ctx context.Context, round string) (map[int]scoring.StoredEvaluation, error) {
 	all, _, err := ro.snapshot(round).Load(ctx)
 	return all, err

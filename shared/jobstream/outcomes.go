@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Put stores one revision of a round's outcome, from 1. A revision is
-// written once: the same again is no error, another is ErrExists.
+// Put stores one revision of a round's outcome; the first is 1. A revision is written once:
+// storing the same bytes again is no error, storing others is ErrExists.
 func (o Outcomes) Put(ctx context.Context, round string, revision int, data []byte) error {
 	if revision < 1 {
 		return fmt.Errorf("outcome of round %s: revision is %d, want 1 or more", round, revision)
@@ -27,13 +27,13 @@ func (o Outcomes) Put(ctx context.Context, round string, revision int, data []by
 	return nil
 }
 
-// Replace stores a revision of a round's outcome in the place of one that
-// is gone or cannot be read, which check tells; it says whether it had to.
+// Replace stores a revision of a round's outcome if the stored one is gone or cannot be
+// read, and says whether it did. check decides whether the stored one can be read.
 func (o Outcomes) Replace(ctx context.Context, round string, revision int, data []byte, check func([]byte) error) (bool, error) {
 	return o.rounds().Restore(ctx, job.OutcomeKey(round, revision), kv.Sealed, data, check)
 }
 
-// Load reads one revision of a round's outcome; ErrNotFound if none.
+// Load reads one revision of a round's outcome; ErrNotFound if there is none.
 func (o Outcomes) Load(ctx context.Context, round string, revision int) ([]byte, error) {
 	stored, err := o.LoadSigned(ctx, round, revision)
 	return stored.Data, err
@@ -44,13 +44,13 @@ func (o Outcomes) Revisions(ctx context.Context, round string) ([]int, error) {
 	return o.numbered(ctx, round+".outcome.")
 }
 
-// LoadSigned is Outcome with its digest and its signature.
+// LoadSigned is Load with the outcome's digest and signature.
 func (o Outcomes) LoadSigned(ctx context.Context, round string, revision int) (Stored, error) {
 	return o.rounds().Load(ctx, job.OutcomeKey(round, revision), kv.Sealed)
 }
 
-// Digest is the digest of a revision as it is stored, whether it can be
-// verified or not; "" for one that is gone or cannot be unpacked.
+// Digest is the digest of a stored revision, verified or not; "" if the revision is gone or
+// cannot be unpacked.
 func (o Outcomes) Digest(ctx context.Context, round string, revision int) (string, error) {
 	s, err := o.rounds().Load(ctx, job.OutcomeKey(round, revision), kv.Sealed)
 	if errors.Is(err, ErrNotFound) || Damaged(err) {
@@ -59,15 +59,15 @@ func (o Outcomes) Digest(ctx context.Context, round string, revision int) (strin
 	return s.SHA256, err
 }
 
-// NotTheFormer says that a revision is not the one which the next revision was made
-// after. It counts as damaged.
+// NotTheFormer is the error of a revision that is not the one on which the next revision was
+// built. It counts as damage.
 func NotTheFormer(round string, revision int, has, want string) error {
 	return &ValueError{Bucket: job.BucketRounds, Key: job.OutcomeKey(round, revision), Err: fmt.Errorf(
 		"%w: revision %d names %s as the digest of the one before it, and it has %s", ErrSignature, revision+1, want, has)}
 }
 
-// ConcludedAt is when a revision of a round's outcome was written; ErrNotFound
-// if it was not.
+// ConcludedAt is the time at which a revision of a round's outcome was written; ErrNotFound
+// if there is none.
 func (o Outcomes) ConcludedAt(ctx context.Context, round string, revision int) (time.Time, error) {
 	entry, err := o.rounds().Get(ctx, job.OutcomeKey(round, revision))
 	if err != nil {
@@ -76,9 +76,9 @@ func (o Outcomes) ConcludedAt(ctx context.Context, round string, revision int) (
 	return entry.Created(), nil
 }
 
-// StoredOutcome is one revision of a round's outcome, unpacked while it is
-// read: what it takes of memory is what is stored, not what that unpacks to. It is
-// verified before anything of it is read.
+// StoredOutcome is one revision of a round's outcome. It is unpacked while it is read, so it
+// needs only the memory of its packed form. It is verified before the caller reads any of
+// it.
 type StoredOutcome struct {
 	io.ReadCloser
 
@@ -86,8 +86,8 @@ type StoredOutcome struct {
 	SHA256 string    // of what is read
 }
 
-// Open opens one revision of a round's outcome; ErrNotFound if none. Who
-// has it closes it.
+// Open opens one revision of a round's outcome; ErrNotFound if there is none. The caller
+// closes it.
 func (o Outcomes) Open(ctx context.Context, round string, revision int) (StoredOutcome, error) {
 	reader, stored, err := o.rounds().Open(ctx, job.OutcomeKey(round, revision))
 	if err != nil {

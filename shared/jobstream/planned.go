@@ -12,8 +12,8 @@ import (
 	"mirrorfleet/shared/jobstream/kv"
 )
 
-// PlannedRounds counts what Rounds.List lists, and declares no stream: it is for
-// those who only look.
+// PlannedRounds counts the rounds of Rounds.List for a process that only looks, such as the
+// doctor: it opens no Bus, and so declares no stream.
 func PlannedRounds(ctx context.Context, nc *nats.Conn) (int, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {

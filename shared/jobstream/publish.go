@@ -17,8 +17,8 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// Publish queues a job and returns when the server has stored it. A job
-// that is queued already is not queued again, and is no error.
+// Publish queues a job, and returns when the server has stored it. A job that is already
+// queued is not queued again; that is no error.
 func (q Queue) Publish(ctx context.Context, j job.Job) error {
 	data, err := j.Encode()
 	if err != nil {
@@ -34,8 +34,8 @@ func (q Queue) Publish(ctx context.Context, j job.Job) error {
 	return err
 }
 
-// Publish stores a dead letter and returns when the server has it. The
-// same letter again, after a crash, is not stored twice.
+// Publish stores a dead letter, and returns when the server has it. The same letter again,
+// such as after a crash, is not stored twice.
 func (l Letters) Publish(ctx context.Context, d job.DeadLetter) error {
 	msg, err := letterMsg(ctx, d)
 	if err != nil {
@@ -45,9 +45,9 @@ func (l Letters) Publish(ctx context.Context, d job.DeadLetter) error {
 	return err
 }
 
-// Republish stores a dead letter that is gone or cannot be read. The stream
-// remembers its id for a while, also without the letter, and would swallow it: then
-// it goes in under another one.
+// Republish stores a dead letter that is gone or cannot be read. The stream remembers the
+// ids of messages for a while, even of removed ones, and would drop the letter as a
+// duplicate. Republish then stores it under another id.
 func (l Letters) Republish(ctx context.Context, d job.DeadLetter) error {
 	msg, err := letterMsg(ctx, d)
 	if err != nil {
@@ -60,7 +60,7 @@ func (l Letters) Republish(ctx context.Context, d job.DeadLetter) error {
 	return err
 }
 
-// letterMsg is a dead letter as it is sent.
+// letterMsg makes a dead letter's message.
 func letterMsg(ctx context.Context, d job.DeadLetter) (*nats.Msg, error) {
 	if !job.ValidRound(d.Round) { // it could not stand in a subject
 		d.Round, d.UID = job.RoundUnnamed, 0
@@ -76,17 +76,18 @@ func letterMsg(ctx context.Context, d job.DeadLetter) (*nats.Msg, error) {
 	return msg, nil
 }
 
-// deadID is the same for the same end of the same replay: a job ends once. The
-// number of attempts is not in it, because a worker that dies right after its
-// letter is followed by another, one attempt later, whose letter says the same.
+// deadID is the message id of a job's end. It is the same whenever the same end of the same
+// replay is published again. It leaves out the number of attempts: if a worker dies right
+// after it has published the letter, another worker publishes the same letter one attempt
+// later.
 func deadID(d job.DeadLetter) string {
 	sum := fnv.New64a()
 	_, _ = sum.Write(d.Payload) // it never fails
 	return fmt.Sprintf("dead/%s/%d/%d/%s/%x", d.Round, d.UID, d.Replay, d.Class, sum.Sum64())
 }
 
-// publish may be tried again with the same id: the stream keeps one. Known says
-// that the stream has seen the id before, also of a message that is gone.
+// publish may be repeated with the same id: the stream keeps one message. known says that
+// the stream had seen the id before, even if that message is gone.
 func (l *link) publish(ctx context.Context, msg *nats.Msg, id string) (known bool, err error) {
 	first := true
 	err = l.retryWrite(ctx, "publishing "+id, listener(msg.Subject), func(ctx context.Context) error {
@@ -100,17 +101,17 @@ func (l *link) publish(ctx context.Context, msg *nats.Msg, id string) (known boo
 	return known, err
 }
 
-// List lists a round's dead letters, oldest first, without those that
-// cannot be read.
+// List lists a round's dead letters, oldest first. It leaves out letters that cannot be
+// read.
 func (l Letters) List(ctx context.Context, round string) ([]job.DeadLetter, error) {
 	letters, _, err := l.allLetters(ctx, round)
 	return letters, err
 }
 
-// allLetters lists the dead letters, and beside them what cannot be read.
+// allLetters lists a round's dead letters, and separately those that cannot be read.
 func (l Letters) allLetters(ctx context.Context, round string) (letters []job.DeadLetter, damage []job.Damage, err error) {
 	subject := "miner.dead." + round + ".*"
-	// One read per letter: there are few, and no consumer is left behind.
+	// Read each letter by itself: there are few, and a consumer might be left behind.
 	for next := uint64(1); ; {
 		var msg *jetstream.RawStreamMsg
 		err := l.retry(ctx, "reading dead letters of "+round, func(ctx context.Context) (err error) {
@@ -132,7 +133,7 @@ func (l Letters) allLetters(ctx context.Context, round string) (letters []job.De
 	}
 }
 
-// decodeLetter reads a dead letter and checks that it belongs where it is.
+// decodeLetter reads a dead letter, and checks that it belongs to its subject.
 func decodeLetter(msg *jetstream.RawStreamMsg) (d job.DeadLetter, err error) {
 	if err = json.Unmarshal(msg.Data, &d); err == nil {
 		err = kv.Readable(d.Version)

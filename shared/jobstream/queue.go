@@ -14,7 +14,7 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// Messages counts the messages of a round in the queue by uid.
+// Messages counts a round's messages in the queue, by uid.
 func (q Queue) Messages(ctx context.Context, round string) (map[int]int, error) {
 	subjects, err := q.values.Subjects(ctx, q.jobs, job.RoundSubject(round))
 	queued := map[int]int{}
@@ -26,11 +26,11 @@ func (q Queue) Messages(ctx context.Context, round string) (map[int]int, error) 
 	return queued, err
 }
 
-// Requeue queues a job whose message is gone, and says whether it had to. The
-// stream remembers a message id for a day, also of a message that is no longer
-// there, and swallows a second one; so only a job that was never queued goes
-// in under its own id. Another takes a new id, on the condition that no message
-// of the job has come meanwhile: two who do it at once queue one.
+// Requeue queues a job whose message is gone, and says whether it had to. The stream
+// remembers message ids for a day, even of removed messages, and drops a second message
+// under the same id. So only a job that was never queued keeps its own id; any other gets a
+// new one. The server stores it only if no message of the job has come meanwhile. So two
+// processes that requeue one job at the same time queue it once.
 func (q Queue) Requeue(ctx context.Context, j job.Job) (bool, error) {
 	data, err := j.Encode()
 	if err != nil {
@@ -55,7 +55,7 @@ func (q Queue) Requeue(ctx context.Context, j job.Job) (bool, error) {
 	return q.publishAfter(ctx, msg, j.MessageID(), last.Sequence)
 }
 
-// last is the last message of a subject, with the sequence 0 if there is none.
+// last is the last message of a subject; its sequence is 0 if there is none.
 func (l *link) last(ctx context.Context, subject string) (jetstream.RawStreamMsg, error) {
 	var last *jetstream.RawStreamMsg
 	err := l.retry(ctx, "reading the message of "+subject, func(ctx context.Context) (err error) {
@@ -71,21 +71,21 @@ func (l *link) last(ctx context.Context, subject string) (jetstream.RawStreamMsg
 	return *last, nil
 }
 
-// Trace is the trace that a miner's message was published in; "" if there
-// is no message, or nothing was traced.
+// Trace is the trace in which a miner's message was published; "" if there is no message, or
+// nothing was traced.
 func (q Queue) Trace(ctx context.Context, round string, uid int) (string, error) {
 	last, err := q.last(ctx, job.Subject(round, uid))
 	return traceOf(last.Header), err //nolint:contextcheck // the trace is the message's and not the caller's
 }
 
-// traceOf is the trace that a message was published in.
+// traceOf is the trace in which a message was published.
 func traceOf(header nats.Header) string {
 	return telemetry.TraceID(telemetry.Extract(context.Background(), header))
 }
 
-// publishAfter queues a message if the last one of its subject still is the
-// given one, 0 for none; false if another came meanwhile, which may be our own
-// whose confirmation was lost.
+// publishAfter queues a message if the last one of its subject still has the given sequence,
+// 0 for none. It returns false if another message came meanwhile. That may be its own, after
+// the confirmation of an earlier try was lost.
 func (l *link) publishAfter(ctx context.Context, msg *nats.Msg, id string, last uint64) (bool, error) {
 	id = fmt.Sprintf("%s/again-%s", id, nuid.Next())
 	err := l.retryWrite(ctx, "publishing "+id, listener(msg.Subject), func(ctx context.Context) error {
@@ -98,26 +98,28 @@ func (l *link) publishAfter(ctx context.Context, msg *nats.Msg, id string, last 
 	return err == nil, err
 }
 
-// Stuck is a message that is in the queue and that nobody will be given any
-// more: its deliveries are used up, or the consumer has passed it over.
+// Stuck is a queued message that no worker will be given any more: its deliveries are used
+// up, or the consumer has passed it over.
 type Stuck struct {
 	Round    string
 	UID      int
 	Sequence uint64
-	// Replay is the job's; -1 if the message cannot be read.
+	// Replay is the job's replay; -1 if the message cannot be read.
 	Replay int
-	// Most is how many deliveries a message has.
+	// Most is how many deliveries a message may have.
 	Most int
 
 	msg *jetstream.RawStreamMsg
 }
 
-// Stuck lists the stuck messages of a round. The server tells of used up
-// deliveries once, and of messages passed over never; but everything below the
-// consumer's floor is settled, and when nothing is out, everything that was
-// ever handed out: so a message that is still there is stuck. The floor does
-// not pass a message whose deliveries are used up until nothing is out; so in
-// a busy fleet one may be found late.
+// Stuck lists a round's stuck messages. The server reports used-up deliveries once, and
+// messages that it passed over never, so Stuck derives them. Every message below the
+// consumer's ack floor is settled. When no delivery is outstanding, every message that was
+// ever delivered is settled. A settled message that is still in the stream is therefore
+// stuck.
+//
+// The floor does not pass a message whose deliveries are used up while others are
+// outstanding, so a busy fleet may find such a message late.
 func (q Queue) Stuck(ctx context.Context, round string) ([]Stuck, error) {
 	info, err := q.consumerInfo(ctx)
 	if err != nil {
@@ -151,8 +153,7 @@ func (q Queue) Stuck(ctx context.Context, round string) ([]Stuck, error) {
 	}
 }
 
-// next is the first message of a subject from a sequence on, nil if there is
-// none.
+// next is the first message of a subject at or after a sequence; nil if there is none.
 func (l *link) next(ctx context.Context, subject string, from uint64) (*jetstream.RawStreamMsg, error) {
 	var msg *jetstream.RawStreamMsg
 	err := l.retry(ctx, "reading messages of "+subject, func(ctx context.Context) (err error) {
@@ -165,9 +166,8 @@ func (l *link) next(ctx context.Context, subject string, from uint64) (*jetstrea
 	return msg, err
 }
 
-// Unstick queues a copy of a stuck message, to be delivered from the first
-// time again, and removes the stuck one. If there is a later message of the
-// job already, it only removes.
+// Unstick replaces a stuck message by a copy, whose deliveries count from the first again.
+// If the job already has a later message, it only removes the stuck one.
 func (q Queue) Unstick(ctx context.Context, s Stuck) error {
 	last, err := q.last(ctx, s.msg.Subject)
 	if err != nil {
@@ -179,8 +179,8 @@ func (q Queue) Unstick(ctx context.Context, s Stuck) error {
 	return q.remove(ctx, s.Sequence)
 }
 
-// Renew does so with the last message of a job, whatever the server still means
-// to do with it; false if there is none.
+// Renew replaces a job's last message by a copy, even if the server would still deliver it;
+// false if there is none.
 func (q Queue) Renew(ctx context.Context, round string, uid int) (bool, error) {
 	last, err := q.last(ctx, job.Subject(round, uid))
 	if err != nil || last.Sequence == 0 {
@@ -189,7 +189,7 @@ func (q Queue) Renew(ctx context.Context, round string, uid int) (bool, error) {
 	return true, q.renew(ctx, &last)
 }
 
-// renew replaces a message by a copy, in the same trace.
+// renew replaces a message by a copy in the same trace.
 func (l *link) renew(ctx context.Context, old *jetstream.RawStreamMsg) error {
 	msg := nats.NewMsg(old.Subject)
 	msg.Data = old.Data

@@ -12,8 +12,8 @@ import (
 	"mirrorfleet/shared/jobstream/kv"
 )
 
-// Plan stores the record of a job that is to be published, and says
-// whether it did: one that is there already stays as it is.
+// Plan stores the record of a job before the job is published. An existing record stays as
+// it is; created is false then.
 func (re Records) Plan(ctx context.Context, r job.Record) (created bool, err error) {
 	data, err := encodeRecord(r)
 	if err != nil {
@@ -26,10 +26,10 @@ func (re Records) Plan(ctx context.Context, r job.Record) (created bool, err err
 	return err == nil, err
 }
 
-// Load reads a job's record with the revision that Update wants, also
-// when it is damaged (*ValueError). ErrNotFound if there is none. A leader that does
-// not know yet that another has followed it may answer with an older one: an update
-// based on that ends in ErrConflict.
+// Load reads a job's record with the revision that Update needs. The revision comes also
+// with a damaged record (*ValueError). ErrNotFound if there is none. After an election the
+// old leader may still answer for a moment, with an older record; an update that is based on
+// it ends in ErrConflict.
 func (re Records) Load(ctx context.Context, round string, uid int) (job.Record, uint64, error) {
 	entry, err := re.records().Get(ctx, job.RecordKey(round, uid))
 	if err != nil {
@@ -39,8 +39,8 @@ func (re Records) Load(ctx context.Context, round string, uid int) (job.Record, 
 	return r, entry.Revision(), err
 }
 
-// Update replaces a record if its revision is still the given one, and
-// returns the new revision; ErrConflict if it is not.
+// Update replaces a record if it still has the given revision, and returns the new revision;
+// ErrConflict if it has another.
 func (re Records) Update(ctx context.Context, r job.Record, revision uint64) (uint64, error) {
 	data, err := encodeRecord(r)
 	if err != nil {
@@ -49,16 +49,14 @@ func (re Records) Update(ctx context.Context, r job.Record, revision uint64) (ui
 	return re.records().Write(ctx, job.RecordKey(r.Round, r.UID), data, revision)
 }
 
-// List lists the records of a round as they are now, without those that
-// cannot be read.
+// List lists a round's records. It leaves out those that cannot be read.
 func (re Records) List(ctx context.Context, round string) ([]job.Record, error) {
 	records, _, err := re.ListAll(ctx, round)
 	return records, err
 }
 
-// ListAll lists the records of a round as they are now, and beside them what
-// cannot be read, each with the revision that replaces it. A key that no job has
-// is damage of no job.
+// ListAll lists a round's records, and separately those that cannot be read, each with the
+// revision that replaces it. A key that belongs to no job is damage of no job.
 func (re Records) ListAll(ctx context.Context, round string) (records []job.Record, damage []job.Damage, err error) {
 	err = re.records().List(ctx, round+".*", func(entry jetstream.KeyValueEntry) {
 		r, err := decodeRecord(entry.Key(), entry.Value())
@@ -81,7 +79,7 @@ func (re Records) ListAll(ctx context.Context, round string) (records []job.Reco
 	return records, damage, err
 }
 
-// encodeRecord stamps the version that this build writes.
+// encodeRecord writes a record with this build's version.
 func encodeRecord(r job.Record) ([]byte, error) {
 	r.Version = job.Version
 	data, err := json.Marshal(r)
@@ -91,7 +89,7 @@ func encodeRecord(r job.Record) ([]byte, error) {
 	return data, nil
 }
 
-// decodeRecord reads a value and checks that it belongs under its key.
+// decodeRecord reads a record, and checks that it belongs to its key.
 func decodeRecord(key string, data []byte) (job.Record, error) {
 	r, err := job.DecodeRecord(data)
 	if err == nil && job.RecordKey(r.Round, r.UID) != key {

@@ -13,15 +13,14 @@ import (
 	"mirrorfleet/shared/scoring"
 )
 
-// CreateReplay stores the plan of a replay; ErrExists if there is one of its
-// number.
+// CreateReplay stores the plan of a replay; ErrExists if its number is taken.
 func (ro Rounds) CreateReplay(ctx context.Context, r job.Replay) error {
 	return ro.replay(r.Round, r.Number).Create(ctx, r)
 }
 
-// Replay reads the plan of a round's nth replay; ErrNotFound if none. One that is
-// damaged says so (Damage) and has no miners: it costs neither the round nor the
-// lists that the round is in.
+// Replay reads the plan of a round's nth replay; ErrNotFound if there is none. A damaged
+// plan is no error: its Damage is set, and it has no miners. So neither the round nor a list
+// of rounds fails because of it.
 func (ro Rounds) Replay(ctx context.Context, round string, n int) (job.Replay, error) {
 	r, stored, err := ro.replay(round, n).Load(ctx)
 	if Damaged(err) {
@@ -31,7 +30,7 @@ func (ro Rounds) Replay(ctx context.Context, round string, n int) (job.Replay, e
 	return r, err
 }
 
-// Replays reads the plans of a round's replays, in their order.
+// Replays reads the plans of a round's replays, in the order of their numbers.
 func (ro Rounds) Replays(ctx context.Context, round string) ([]job.Replay, error) {
 	numbers, err := ro.numbered(ctx, round+".replay.")
 	if err != nil {
@@ -49,8 +48,8 @@ func (ro Rounds) Replays(ctx context.Context, round string) ([]job.Replay, error
 	return replays, nil
 }
 
-// Planned reads a round's manifest with what its replays have found out about
-// its miners; ErrNotFound for a round that nobody has planned.
+// Planned reads a round's manifest, updated with what its replays have found out about the
+// miners; ErrNotFound if nobody has planned the round.
 func (ro Rounds) Planned(ctx context.Context, round string) (job.Manifest, error) {
 	m, err := ro.Manifest(ctx, round)
 	if err != nil {
@@ -60,24 +59,24 @@ func (ro Rounds) Planned(ctx context.Context, round string) (job.Manifest, error
 	return m.After(replays), err
 }
 
-// Maintainers are what was looked up for a round, by repository, with the number
-// of requests that it took.
+// Maintainers are the results of a round's look-ups of maintainers, by repository, and the
+// number of requests that they took.
 type Maintainers struct {
 	Version  int                             `json:"version"`
 	Requests int                             `json:"requests"`
 	Found    map[string][]scoring.Maintainer `json:"maintainers"`
 }
 
-// Maintainers reads what was looked up for a round; nothing if nothing was. A
-// *ValueError if it cannot be read: AddMaintainers replaces it.
+// Maintainers reads a round's look-ups; they are empty if there were none. A *ValueError if
+// they cannot be read: AddMaintainers replaces them.
 func (ro Rounds) Maintainers(ctx context.Context, round string) (Maintainers, error) {
 	kept, _, err := ro.maintainers(round).Find(ctx)
 	return kept, err
 }
 
-// AddMaintainers keeps look-ups of a round and returns all that are kept. What
-// is there already stays, so that every revision of an outcome has the same ones;
-// requests are added to those before. What cannot be read counts as nothing.
+// AddMaintainers adds look-ups to those of a round, and returns all of them. An existing
+// look-up stays as it is, so that every revision of the outcome uses the same ones. The
+// numbers of requests add up. A value that cannot be read counts as empty.
 func (ro Rounds) AddMaintainers(ctx context.Context, round string, more Maintainers) (Maintainers, error) {
 	all, _, err := ro.maintainers(round).Change(ctx, func(kept Maintainers, _ kv.Stored, damaged bool) (Maintainers, bool) {
 		all := Maintainers{Requests: kept.Requests + more.Requests, Found: map[string][]scoring.Maintainer{}}
@@ -88,8 +87,8 @@ func (ro Rounds) AddMaintainers(ctx context.Context, round string, more Maintain
 	return all, err
 }
 
-// numbered lists the numbers n from 1 for which the bucket of rounds has a key
-// prefix + n, in rising order. Other keys (prefix + 007) are nobody's.
+// numbered lists the numbers n from 1 for which the bucket of rounds has the key prefix + n,
+// in rising order. It ignores other spellings, such as prefix + 007.
 func (l *link) numbered(ctx context.Context, prefix string) ([]int, error) {
 	keys, err := l.rounds().Keys(ctx, prefix+"*")
 	if err != nil {

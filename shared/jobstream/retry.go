@@ -12,15 +12,15 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// retry runs op until it succeeds, fails for good, or ctx ends. Each run has
-// its own timeout. op must be one that may be run twice. A stream that is gone is
-// declared again by a producer, and ends what a viewer does with ErrUndeclared.
+// retry runs op until it succeeds, fails for good, or ctx ends. Each run has its own
+// timeout. op may run twice. If a stream is gone, a producer declares it again, and a
+// viewer's operation ends with ErrUndeclared.
 func (l *link) retry(ctx context.Context, what string, op func(context.Context) error) error {
 	return l.retryWrite(ctx, what, "", op)
 }
 
-// retryWrite is retry for a write to a stream: whether it is confirmed says whether work
-// goes on (Check).
+// retryWrite is retry for a write to a stream. Whether writes are confirmed decides whether
+// this process can work (Check), so their results are recorded.
 func (l *link) retryWrite(ctx context.Context, what, stream string, op func(context.Context) error) error {
 	for {
 		err := l.once(ctx, op)
@@ -56,7 +56,7 @@ func (l *link) retryWrite(ctx context.Context, what, stream string, op func(cont
 	}
 }
 
-// once bounds one try: a server that hangs is as good as one that is away.
+// once bounds one try: a server that hangs is treated like one that is away.
 func (l *link) once(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
@@ -71,8 +71,8 @@ func (l *link) once(ctx context.Context, op func(context.Context) error) error {
 	return err
 }
 
-// gone is err, or for a viewer an UndeclaredError if streams are not there: no wait of
-// its own brings them back. A worker waits for the producer that does.
+// gone returns err, or for a viewer an UndeclaredError if streams are missing: no waiting of
+// a viewer brings them back. A worker waits for a producer to declare them.
 func (l *link) gone(ctx context.Context, err error) error {
 	if l.cfg.Role != RoleViewer || !l.bound.Load() {
 		return err
@@ -88,8 +88,8 @@ func (l *link) gone(ctx context.Context, err error) error {
 	return absent
 }
 
-// restored declares again what is gone, after an operation has failed with err. It
-// returns err, or what keeps it from that and does not pass.
+// restored declares again what is gone, after an operation has failed with err. It returns
+// err, or a lasting error that prevented the declaration.
 func (l *link) restored(ctx context.Context, err error) error {
 	if restoring := l.redeclare(ctx); restoring != nil && !passing(restoring) && !missing(restoring) {
 		// Of err only the text: err itself would look like a server that is away.
@@ -98,11 +98,12 @@ func (l *link) restored(ctx context.Context, err error) error {
 	return err
 }
 
-// Restore declares again, empty, what is declared and not there: somebody has deleted
-// it, or the server has lost it. Each is logged. The reconciler fills it.
+// Restore declares again, empty, every declared stream, bucket and consumer that is missing
+// because somebody deleted it, or the server lost it. It logs each. The reconciler then
+// fills them.
 func (b *Bus) Restore(ctx context.Context) error { return b.redeclare(ctx) }
 
-// redeclare is Restore for what misses something while it is at work.
+// redeclare is Restore for an operation that finds something missing.
 func (l *link) redeclare(ctx context.Context) error {
 	if l.cfg.Role != RoleProducer || !l.bound.Load() || !l.restoring.TryLock() {
 		return nil // it is a producer's business; Open is at it, or another call
@@ -111,7 +112,7 @@ func (l *link) redeclare(ctx context.Context) error {
 	return l.once(ctx, l.declareMissing)
 }
 
-// created logs that something was declared again, unless Open declares it.
+// created logs that something was declared again. Open's own declarations are not logged.
 func (l *link) created(ctx context.Context, kind, name string, err error) {
 	if err == nil && l.bound.Load() {
 		l.cfg.Log.ErrorContext(ctx, "it was gone, with all that it held: declared again, empty", kind, name)

@@ -48,7 +48,8 @@ const tryTimeout = 20 * time.Second
 //   - a message for a stream expects another stream (Nats-Expected-Stream)
 //   - a request to the API is not JSON
 //   - an ack is for message 0, which does not exist
-//   - a request to the servers for their settings has a reply subject that nobody reads
+//   - the question to the servers for their settings changes nothing, and its answers are
+//     not used
 func TryRole(ctx context.Context, address string, role Role, files Files) (Permissions, error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()

@@ -10,8 +10,8 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// CreateManifest claims a round by storing what it is planned with; ErrExists
-// if somebody has claimed it.
+// CreateManifest claims a round by storing its manifest; ErrExists if another producer has
+// claimed it.
 func (ro Rounds) CreateManifest(ctx context.Context, m job.Manifest) error {
 	if !job.ValidRound(m.Round) {
 		return fmt.Errorf("round %q: want lower-case letters, digits and dashes, at most 64", m.Round)
@@ -19,8 +19,7 @@ func (ro Rounds) CreateManifest(ctx context.Context, m job.Manifest) error {
 	return ro.manifest(m.Round).Create(ctx, m)
 }
 
-// Manifest reads what a round was planned with; ErrNotFound for a round that
-// nobody has planned.
+// Manifest reads a round's manifest; ErrNotFound if nobody has planned the round.
 func (ro Rounds) Manifest(ctx context.Context, round string) (job.Manifest, error) {
 	m, stored, err := ro.manifest(round).Load(ctx)
 	if err == nil {
@@ -29,8 +28,8 @@ func (ro Rounds) Manifest(ctx context.Context, round string) (job.Manifest, erro
 	return m, err
 }
 
-// RestoreManifest stores a manifest again that is gone or cannot be read, and
-// says whether it had to. It is for the producer that has it still.
+// RestoreManifest stores a manifest again if it is gone or cannot be read, and says whether
+// it did. It is for the producer that still has the manifest in memory.
 func (ro Rounds) RestoreManifest(ctx context.Context, m job.Manifest) (bool, error) {
 	return ro.manifest(m.Round).Restore(ctx, m)
 }

@@ -6,16 +6,15 @@ import (
 	"mirrorfleet/shared/job"
 )
 
-// ServeOnly makes the consumer hand out the jobs of one round and of no other, or
-// of every round again when round is "". Jobs of the others stay in the
-// stream. A local fleet serves one round at a time: what an interrupted one
-// left behind waits for its own resumption.
+// ServeOnly makes the consumer deliver the jobs of one round only, or of every round if
+// round is "". Other jobs stay in the stream. A local fleet serves one round at a time: the
+// jobs of an interrupted round wait until that round is resumed.
 //
-// A filter is for what was never handed out: it keeps back nothing that waits
-// for its next delivery, and what the consumer has passed over is not looked at
-// again. So everything that was handed out or passed over is queued anew, but
-// for the round's own jobs that somebody claimed: they wait for their leases,
-// and their deliveries count on. It is for a fleet that nobody else works for.
+// A filter affects only messages that were never delivered. It does not hold back a message
+// that waits for its next delivery, and the consumer does not look again at messages that it
+// has passed over. So ServeOnly queues all of these again, except for the round's own jobs
+// that a worker has claimed: they wait for their leases, and keep their count of deliveries.
+// Use it only for a fleet that nobody else works for.
 func (q Queue) ServeOnly(ctx context.Context, round string) error {
 	config := *q.consumer.Load()
 	config.FilterSubject = ""
@@ -49,8 +48,7 @@ func (q Queue) ServeOnly(ctx context.Context, round string) error {
 	return nil
 }
 
-// claimed are the messages of a round that its records have last been claimed
-// with.
+// claimed are a round's messages by which its records were last claimed.
 func (l *link) claimed(ctx context.Context, round string) (map[uint64]bool, error) {
 	claimed := map[uint64]bool{}
 	if round == "" {

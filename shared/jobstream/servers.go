@@ -13,38 +13,39 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Server is what one NATS server tells of itself.
+// Server is what one NATS server reports about itself.
 type Server struct {
 	Name, Version string
 	// MaxPayload is the longest message in bytes.
 	MaxPayload int64
-	// JetStream says whether it keeps streams. What follows is of such a server.
+	// JetStream says whether the server stores streams. The fields below are set only if it
+	// does.
 	JetStream bool
 	// SyncAlways says that a write is on the disk when it is confirmed. Otherwise
 	// it is there after SyncInterval at the latest.
 	SyncAlways   bool
 	SyncInterval time.Duration
-	// Store is how many bytes of files it keeps, StoreLimit how many it may keep.
+	// Store is how many bytes of files the server stores, and StoreLimit its limit.
 	Store, StoreLimit int64
-	// Now is the server's clock at an instant between Asked and Answered of this
-	// machine's.
+	// Now is the server's clock. The server read it between Asked and Answered, by this
+	// machine's clock.
 	Now, Asked, Answered time.Time
 }
 
-// ErrNotTold says that no server tells of itself: the account does not import the
+// ErrNotTold says that no server reports its settings: the account does not import the
 // question from the system account, or the user may not ask it.
 var ErrNotTold = errors.New("the NATS servers do not tell their settings")
 
-// serversQuestion is answered by each server of a cluster. It belongs to the system
-// account, from which deploy/nats/settings.conf lets the producer's user ask it.
+// serversQuestion is a subject that every server of a cluster answers. It belongs to the
+// system account; deploy/nats/settings.conf lets the producer's user publish it.
 const serversQuestion = "$SYS.REQ.SERVER.PING.VARZ"
 
-// silence is how long the next answer is waited for.
+// silence is how long Servers waits for the next answer.
 const silence = 2 * time.Second
 
-// Servers asks every server of the cluster for its settings and its clock. It
-// returns those that answered, by name, and the names of those that the others
-// know of and that are silent. ErrNotTold if nobody answers.
+// Servers asks every server of the cluster for its settings and its clock. It returns those
+// that answered, sorted by name. silent are the servers that the others know of, and that
+// did not answer. ErrNotTold if no server answers.
 func Servers(ctx context.Context, nc *nats.Conn) (told []Server, silent []string, err error) {
 	inbox, err := nc.SubscribeSync(nc.NewInbox())
 	if err != nil {
@@ -76,8 +77,8 @@ func Servers(ctx context.Context, nc *nats.Conn) (told []Server, silent []string
 	return told, slices.Sorted(maps.Keys(away)), nil
 }
 
-// ask publishes the question. The server's refusal comes before its answer to the
-// flush.
+// ask publishes the question. A refusal by the server arrives before its answer to the
+// flush, so ask sees it.
 func ask(ctx context.Context, nc *nats.Conn, inbox string) error {
 	ctx, cancel := context.WithTimeout(ctx, silence)
 	defer cancel()
@@ -93,7 +94,7 @@ func ask(ctx context.Context, nc *nats.Conn, inbox string) error {
 	return nil
 }
 
-// serverAnswer is what is read of an answer.
+// serverAnswer holds the fields that are read of an answer.
 type serverAnswer struct {
 	Server struct {
 		Name    string `json:"name"`
@@ -120,7 +121,7 @@ type serverAnswer struct {
 	} `json:"data"`
 }
 
-// nextAnswer waits for one. ErrNotTold if none comes.
+// nextAnswer waits for one answer; ErrNotTold if none comes.
 func nextAnswer(ctx context.Context, inbox *nats.Subscription) (answer serverAnswer, err error) {
 	waiting, cancel := context.WithTimeout(ctx, silence)
 	defer cancel()

@@ -6,19 +6,19 @@ import (
 	"fmt"
 )
 
-// Storage is how full a store of files is that has a limit.
+// Storage is the use of one limited file store.
 type Storage struct {
-	// Of is the account, or the name of a server.
+	// Of is "account", or the name of a server.
 	Of string
 	// Used and Limit are bytes.
 	Used, Limit int64
 }
 
-// storageOfAccount stands for the account, which has no name that is told.
+// storageOfAccount stands for the account, whose name the server does not report.
 const storageOfAccount = "account"
 
-// Storage looks at the limits of the account, and of each server that tells it. Where
-// the user may not ask the servers, they are asked once.
+// Storage reads the limits of the account, and of each server that reports one. If the user
+// may not ask the servers, they are asked only once.
 func (b *Bus) Storage(ctx context.Context) ([]Storage, error) {
 	account, err := b.js.AccountInfo(ctx)
 	if err != nil {

@@ -46,7 +46,7 @@ func (l *link) maintainers(round string) kv.Value[Maintainers] {
 	}
 }
 
-// snapshot is a bare map, which has no version.
+// snapshot is a bare map, which has no room for a version.
 func (l *link) snapshot(round string) kv.Value[map[int]scoring.StoredEvaluation] {
 	return kv.Value[map[int]scoring.StoredEvaluation]{Bucket: l.rounds(), Key: job.SnapshotKey(round), Form: kv.Sealed}
 }
@@ -93,7 +93,8 @@ func (l *link) warmUp() kv.Value[job.WarmUp] {
 	}
 }
 
-// warmUpInputs are a manifest without miners: what is fetched follows from it.
+// warmUpInputs are a warm-up's inputs: a manifest without miners. Workers derive from it
+// what to fetch.
 func (l *link) warmUpInputs(id string) kv.Value[job.Manifest] {
 	return kv.Value[job.Manifest]{
 		Bucket:  l.rounds(),
@@ -138,7 +139,7 @@ func (l *link) evaluation(key string) kv.Value[job.Evaluation] {
 	}
 }
 
-// stored is a miner's stored evaluation; its key is the uid, if it is one.
+// stored is a miner's stored evaluation. Its key is the miner's uid.
 func (l *link) stored(key string) kv.Value[stored] {
 	return kv.Value[stored]{
 		Bucket:  l.miners(),

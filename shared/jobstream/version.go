@@ -8,11 +8,11 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// OldestServer is the oldest nats-server that the product works with. Before it,
-// the removal of a server from a cluster was confirmed without a majority, and a
-// removed server still counted towards one: done during a partition, it loses
-// confirmed writes, also where each write is synced (nats-server's issue 7545,
-// mended by its pull requests 7581, 7600 and 7602).
+// OldestServer is the oldest nats-server that the product works with. Older servers
+// confirmed the removal of a server from a cluster without a majority, and counted removed
+// servers towards a majority. A removal during a partition could therefore lose confirmed
+// writes, even if each write was synced (nats-server's issue 7545, fixed by its pull
+// requests 7581, 7600 and 7602).
 const OldestServer = "2.12.3"
 
 // VersionError is a server that is too old.
@@ -35,9 +35,9 @@ func checkVersion(nc *nats.Conn) error {
 	return nil
 }
 
-// Older says whether a version such as 2.12.3 or 2.14.0-RC.1 is older than
-// another. One that is still in preparation is older than itself released. What
-// is no version, such as that of a server that was built by hand, is not older.
+// Older says whether a version such as 2.12.3 or 2.14.0-RC.1 is older than another. A
+// pre-release is older than its release. A text that is no version, such as that of a server
+// built by hand, is not older.
 func Older(version, than string) bool {
 	have, prepared, ok := parseVersion(version)
 	want, _, known := parseVersion(than)
@@ -52,8 +52,8 @@ func Older(version, than string) bool {
 	return prepared
 }
 
-// parseVersion reads three numbers, and whether something such as -beta.1 says
-// that the release was still to come.
+// parseVersion reads the three numbers of a version. prepared says that a suffix such as
+// -beta.1 makes it a pre-release.
 func parseVersion(text string) (numbers [3]int, prepared, ok bool) {
 	text, _, _ = strings.Cut(strings.TrimPrefix(text, "v"), "+") // which build of it
 	text, _, prepared = strings.Cut(text, "-")

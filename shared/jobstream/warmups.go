@@ -13,8 +13,8 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// Last is the last warm-up as it stands; without an ID if there was none, or none that
-// can be read.
+// Last is the state of the last warm-up. It has no ID if there was none, or if it cannot be
+// read.
 func (w WarmUps) Last(ctx context.Context) (job.WarmUp, error) {
 	last, _, err := w.warmUp().Find(ctx)
 	if Damaged(err) {
@@ -23,14 +23,14 @@ func (w WarmUps) Last(ctx context.Context) (job.WarmUp, error) {
 	return last, err
 }
 
-// Inputs are what a warm-up is made with.
+// Inputs reads a warm-up's inputs.
 func (w WarmUps) Inputs(ctx context.Context, id string) (job.Manifest, error) {
 	m, _, err := w.warmUpInputs(id).Load(ctx)
 	return m, err
 }
 
-// Begin takes the place of the last warm-up, whose miners are dropped. Inputs is a
-// manifest under the warm-up's name; its miners are published one by one.
+// Begin replaces the last warm-up, and drops its miners. inputs is a manifest under the
+// warm-up's name. Its miners are published one by one.
 func (w WarmUps) Begin(ctx context.Context, up job.WarmUp, inputs job.Manifest) error {
 	inputs.Miners, inputs.Round = nil, up.ID
 	if err := w.warmUpInputs(up.ID).Put(ctx, inputs); err != nil {
@@ -56,7 +56,7 @@ func (w WarmUps) Publish(ctx context.Context, miner job.Warm) error {
 	return err
 }
 
-// Fetch returns up to n miners of a warm-up that are there now. Each is handed out once.
+// Fetch returns up to n miners of a warm-up that are available now. Each is delivered once.
 func (w WarmUps) Fetch(ctx context.Context, n int) ([]*Delivery, error) {
 	asking, cancel := context.WithTimeout(ctx, w.cfg.Timeout)
 	defer cancel()
@@ -76,8 +76,8 @@ func (d *Delivery) Warm() (job.Warm, error) {
 	return miner, err
 }
 
-// Left counts the miners in the stream: those that no worker has done with. It asks
-// once.
+// Left counts the miners in the stream: those that no worker has finished. It takes one
+// request.
 func (w WarmUps) Left(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeout)
 	defer cancel()
@@ -88,14 +88,14 @@ func (w WarmUps) Left(ctx context.Context) (int, error) {
 	return int(stream.CachedInfo().State.Msgs), nil
 }
 
-// ToCome counts the miners that a worker is at, or is still to be handed; those of a
-// worker that died are not. It asks once.
+// ToCome counts the miners that a worker works on, or is still to be given. It leaves out
+// those of a worker that died. It takes one request.
 func (w WarmUps) ToCome(ctx context.Context) (int, error) {
 	return w.toCome(ctx, job.StreamWarm, job.ConsumerWarm)
 }
 
-// ToCome counts the jobs of any round that a worker is at, or is still to be handed;
-// what is stuck is not. It asks once.
+// ToCome counts the jobs of all rounds that a worker works on, or is still to be given. It
+// leaves out stuck messages. It takes one request.
 func (q Queue) ToCome(ctx context.Context) (int, error) {
 	return q.toCome(ctx, job.StreamJobs, job.Consumer)
 }
@@ -111,8 +111,9 @@ func (l *link) toCome(ctx context.Context, stream, name string) (int, error) {
 	return int(info.NumPending) + info.NumAckPending, nil
 }
 
-// End ends the warm-up of this name, or whichever there is for "", unless it has ended:
-// it says why, and drops what is left. It returns the last warm-up as it then stands.
+// End ends the warm-up with this id, or any if id is "", unless it has ended. It records
+// why, and drops the miners that are left. It returns the state of the last warm-up after
+// that.
 func (w WarmUps) End(ctx context.Context, id, why string, now time.Time) (job.WarmUp, error) {
 	left, err := w.Left(ctx)
 	if err != nil {

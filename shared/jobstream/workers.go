@@ -14,20 +14,20 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// Workers is what can be seen of workers from outside.
+// Workers is what the server shows of workers.
 type Workers struct {
-	// Declared says that there is a consumer, at which workers wait.
+	// Declared says that the workers' consumer exists.
 	Declared bool
-	// Idle is how many wait for a job.
+	// Idle is how many workers wait for a job.
 	Idle int
-	// Busy names one that has shown a sign of life of a job; "" for none.
+	// Busy names a worker that has shown a sign of life for a job; "" if none has.
 	Busy string
 	// Queued counts the jobs that have not ended, of any round.
 	Queued uint64
 }
 
-// LookForWorkers looks for a sign of any worker, for as long as one that lives may
-// take to show one. It changes nothing.
+// LookForWorkers looks for a sign of any live worker. If there are jobs out, it waits as
+// long as a live worker may take to show one. It changes nothing.
 func LookForWorkers(ctx context.Context, nc *nats.Conn) (Workers, error) {
 	const again, gap = 200 * time.Millisecond, 2 * time.Second
 	js, err := jetstream.New(nc)
@@ -70,8 +70,8 @@ func LookForWorkers(ctx context.Context, nc *nats.Conn) (Workers, error) {
 	}
 }
 
-// lastRecord is the record that was changed last, with its place in the stream. The
-// place is 0 if there is none, or if the last value is no record (job.ProbeKey).
+// lastRecord is the record that changed last, with its sequence in the stream. The sequence
+// is 0 if there is no record, or if the last value is a probe (job.ProbeKey).
 func lastRecord(ctx context.Context, leader nats.JetStreamContext) (job.Record, uint64, error) {
 	msg, err := leader.GetLastMsg(kv.StreamOf(job.BucketRecords), kv.Subject(job.BucketRecords, ">"), nats.Context(ctx))
 	switch {

@@ -21,16 +21,16 @@ const (
 	MaxMinerValue = 64 << 20
 )
 
-// headroom is what a message carries besides the value: subject and headers.
+// headroom is what a message needs besides the value: its subject and its headers.
 const headroom = 8 << 10
 
-// MinPayload is the least that the server must take as one message. Longer values are
-// split.
+// MinPayload is the shortest limit of a message (max_payload) that the server may have. A
+// value that is longer than the limit is split.
 const MinPayload = 64 << 10
 
-// split is what is stored under the key itself when a value is longer than
-// one message may be: the value is then in parts of their own, named by its
-// digest, so that two writers never mix theirs.
+// split is the head of a value that is longer than one message may be; it is stored under
+// the value's key. The parts have keys of their own, which contain the value's digest. So
+// the parts of two writers never mix.
 type split struct {
 	Parts  int    `json:"parts"`
 	Bytes  int    `json:"bytes"`
@@ -42,8 +42,8 @@ func (s split) key(key string, n int) string {
 	return fmt.Sprintf("%s.part.%.16s.%d", key, s.SHA256, n)
 }
 
-// few is the size up to which a value gains next to nothing by entropy coding,
-// which would take most of the time.
+// few is the size below which entropy coding saves next to nothing and would take most of
+// the time.
 const few = 512
 
 // The compressors and the decompressors are safe for concurrent EncodeAll,
@@ -57,8 +57,8 @@ var (
 	minerValues, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxMinerValue))
 )
 
-// decompressor stops at what a value of the bucket may unpack to, before it takes more
-// memory.
+// decompressor is a decoder that stops at the size to which a value of the bucket may
+// unpack, before it takes more memory.
 func (b *Bucket) decompressor() *zstd.Decoder {
 	if b.MaxBytes == MaxRoundValue {
 		return roundValues
@@ -66,8 +66,8 @@ func (b *Bucket) decompressor() *zstd.Decoder {
 	return minerValues
 }
 
-// pack returns what is to be stored under key, after storing the parts if it
-// takes more than one message. Parts without their key do no harm.
+// pack returns the bytes to store under key. If the value needs more than one message, pack
+// stores the parts first. Parts without a head do no harm.
 func (b *Bucket) pack(ctx context.Context, key string, data []byte) ([]byte, error) {
 	if len(data) > b.MaxBytes {
 		return nil, &ValueError{Bucket: b.Name, Key: key, Err: fmt.Errorf("%d bytes, want at most %d", len(data), b.MaxBytes)}
@@ -116,7 +116,7 @@ func (b *Bucket) unpack(ctx context.Context, key string, stored []byte) ([]byte,
 	return data, nil
 }
 
-// whole is a value as it was packed, its parts put together if there are any.
+// whole returns a value as it was packed, joined from its parts if it was split.
 func (b *Bucket) whole(ctx context.Context, key string, stored []byte) ([]byte, error) {
 	if !bytes.HasPrefix(stored, []byte("{")) { // a zstd frame starts otherwise
 		return stored, nil
@@ -128,8 +128,8 @@ func (b *Bucket) whole(ctx context.Context, key string, stored []byte) ([]byte, 
 	return b.join(ctx, key, head)
 }
 
-// join puts the parts together. The head is as little to be trusted as any
-// stored value: it bounds nothing by its own word.
+// join joins the parts. The head may be damaged or hostile like any stored value, so its own
+// figures bound nothing.
 func (b *Bucket) join(ctx context.Context, key string, head split) ([]byte, error) {
 	damaged := func(format string, args ...any) error {
 		return &ValueError{Bucket: b.Name, Key: key, Err: fmt.Errorf(format, args...)}

@@ -17,24 +17,23 @@ import (
 	"mirrorfleet/shared/signing"
 )
 
-// AtOnce bounds the operations that one list of things has under way: enough
-// to hide the way to the server, too few to starve anybody else's.
+// AtOnce bounds the concurrent operations of one list: enough to hide the latency of the
+// server, too few to slow down others.
 const AtOnce = 32
 
-// Link is what buckets are reached by.
+// Link is how buckets reach the server.
 type Link struct {
 	NC     *nats.Conn
 	JS     jetstream.JetStream
 	Leader nats.JetStreamContext // the library's older interface, for ReadLeader
-	// Retry runs an operation until it succeeds, fails for good, or ctx ends. The
-	// operation must be one that may be run twice. What it writes to is stream, "" for
-	// a read.
+	// Retry runs an operation until it succeeds, fails for good, or ctx ends. The operation
+	// may run twice. stream is the stream to which it writes, "" for a read.
 	Retry func(ctx context.Context, what, stream string, op func(context.Context) error) error
-	// Timeout is how long one look at a stream may take.
+	// Timeout bounds one look at a stream.
 	Timeout time.Duration
-	// Signing signs and verifies what is sealed.
+	// Signing signs and verifies sealed values.
 	Signing signing.Keys
-	// Log hears of what a watch leaves out.
+	// Log receives the values that a watch leaves out.
 	Log *slog.Logger
 }
 
@@ -45,10 +44,11 @@ type Bucket struct {
 	Name   string
 	KV     jetstream.KeyValue
 	Stream jetstream.Stream
-	// MaxBytes is what a value may unpack to: MaxRoundValue or MaxMinerValue.
+	// MaxBytes is the largest size to which a value may unpack: MaxRoundValue or
+	// MaxMinerValue.
 	MaxBytes int
-	// AtLeader says that the leader is asked by the library's older interface: the
-	// newer one would ask any replica of a bucket that allows it.
+	// AtLeader says that reads go to the leader, by the library's older interface. The newer
+	// interface would let any replica answer if the bucket allows direct reads.
 	AtLeader bool
 }
 
@@ -57,18 +57,18 @@ const streamPrefix = "KV_"
 // StreamOf is the name of a bucket's stream.
 func StreamOf(bucket string) string { return streamPrefix + bucket }
 
-// BucketOf is the name of the bucket whose stream it is; false for any other stream.
+// BucketOf is the name of the bucket to which a stream belongs; false for any other stream.
 func BucketOf(stream string) (string, bool) { return strings.CutPrefix(stream, streamPrefix) }
 
-// Subject is where a bucket keeps a key.
+// Subject is the subject under which a bucket stores a key.
 func Subject(bucket, key string) string { return "$KV." + bucket + "." + key }
 
-// Get reads what is stored under a key, as it is stored; ErrNotFound if there is none.
+// Get reads the stored bytes of a key; ErrNotFound if there is none.
 func (b *Bucket) Get(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
 	return b.getBy(ctx, key, b.read)
 }
 
-// getBy is Get by one of the ways to read: read or readAny.
+// getBy is Get with the way to read: read or readAny.
 func (b *Bucket) getBy(ctx context.Context, key string,
 	read func(context.Context, string) (jetstream.KeyValueEntry, error),
 ) (jetstream.KeyValueEntry, error) {
@@ -83,10 +83,9 @@ func (b *Bucket) getBy(ctx context.Context, key string,
 	return entry, err
 }
 
-// Write sets key to data if its revision is the given one, 0 meaning that it
-// must not exist. When an earlier try's answer was lost, a conflict may be
-// that try's own doing: then the stored value is compared before ErrConflict
-// is returned.
+// Write sets key to data if the key has the given revision; 0 means that it must not exist.
+// ErrConflict if it has another. If the answer to an earlier try was lost, the conflict may
+// be with that try's own write, so Write compares the stored value first.
 func (b *Bucket) Write(ctx context.Context, key string, data []byte, revision uint64) (uint64, error) {
 	var now uint64
 	unsure := false
@@ -109,7 +108,7 @@ func (b *Bucket) Write(ctx context.Context, key string, data []byte, revision ui
 	return now, err
 }
 
-// create sets a key that is not there.
+// create sets a key that does not exist.
 func (b *Bucket) create(ctx context.Context, key string, data []byte) (uint64, error) {
 	if !b.AtLeader { // the library asks the leader anyway
 		return b.KV.Create(ctx, key, data) //nolint:wrapcheck // Retry names the operation
@@ -117,7 +116,7 @@ func (b *Bucket) create(ctx context.Context, key string, data []byte) (uint64, e
 	return CreateLeader(ctx, b.Leader, b.KV, key, data)
 }
 
-// ownWrite returns the revision of key if it holds data already.
+// ownWrite returns the revision of key if it already holds data.
 func (b *Bucket) ownWrite(ctx context.Context, key string, data []byte) (uint64, error) {
 	entry, err := b.read(ctx, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) { // it is gone, which is another state than was expected
@@ -140,11 +139,13 @@ func (b *Bucket) put(ctx context.Context, key string, data []byte) error {
 	})
 }
 
-// List calls each for every value of the bucket whose key matches a pattern, in the order
-// of the keys. It asks the leader for the keys, and then for each value. A consumer
-// would do it in one go, but any replica serves it, and a replica may lag; and whoever
-// may make consumers may have them deliver to where he must not write. A value that is
-// deleted meanwhile is left out.
+// List calls each for every value whose key matches a pattern, in the order of the keys. A
+// value that is deleted meanwhile is left out.
+//
+// List asks the leader for the keys, and then for each value. A consumer would read all in
+// one go, but has two faults. Any replica may serve it, and a replica may lag. And a user
+// who may create consumers could have messages delivered to subjects to which it must not
+// write.
 func (b *Bucket) List(ctx context.Context, pattern string, each func(jetstream.KeyValueEntry)) error {
 	keys, err := b.Keys(ctx, pattern)
 	if err != nil {
@@ -172,8 +173,8 @@ func (b *Bucket) List(ctx context.Context, pattern string, each func(jetstream.K
 	return nil
 }
 
-// Keys lists the keys that match a pattern, sorted. A key that somebody has
-// deleted by itself, which nothing of the product does, is among them.
+// Keys lists the keys that match a pattern, sorted. It includes a key that somebody has
+// deleted by hand; the product itself deletes none singly.
 func (b *Bucket) Keys(ctx context.Context, pattern string) ([]string, error) {
 	subjects, err := b.Subjects(ctx, b.Stream, Subject(b.Name, pattern))
 	keys := slices.Sorted(maps.Keys(subjects))
@@ -183,8 +184,8 @@ func (b *Bucket) Keys(ctx context.Context, pattern string) ([]string, error) {
 	return keys, err
 }
 
-// Subjects lists what a stream holds of a subject, each with its number of messages:
-// one request for many thousand.
+// Subjects lists the subjects of a stream that match a pattern, each with its number of
+// messages. One request covers many thousands.
 func (l *Link) Subjects(ctx context.Context, stream jetstream.Stream, subject string) (held map[string]uint64, err error) {
 	err = l.Retry(ctx, "listing "+subject, "", func(ctx context.Context) error {
 		info, err := stream.Info(ctx, jetstream.WithSubjectFilter(subject))

@@ -10,15 +10,15 @@ import (
 
 // Sentinels of the buckets.
 var (
-	// ErrNotFound says that there is no such key.
+	// ErrNotFound says that the key does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict says that the key has another revision than the one given:
-	// read again and decide anew.
+	// ErrConflict says that the key has another revision than the given one: read it again,
+	// and decide again.
 	ErrConflict = errors.New("changed by somebody else meanwhile")
-	// ErrExists says that the key was there already.
+	// ErrExists says that the key exists already.
 	ErrExists = errors.New("exists already")
-	// ErrSignature says that a sealed value is not what a producer has signed, or not
-	// what the value after it says that it was. Such a value counts as damaged.
+	// ErrSignature says that no producer has signed a sealed value as it is, or that its
+	// digest is not the one that a later value names. Such a value counts as damaged.
 	ErrSignature = errors.New("its signature or digest does not match")
 )
 
@@ -32,17 +32,17 @@ func (e *ValueError) Error() string {
 	return fmt.Sprintf("bucket %s, key %s: damaged value: %v", e.Bucket, e.Key, e.Err)
 }
 
-// Unwrap gives what was wrong with the value.
+// Unwrap is the reason why the value cannot be read.
 func (e *ValueError) Unwrap() error { return e.Err }
 
-// Damaged says whether an error is of a stored value that cannot be read: it costs
-// what was stored there, and another try gives the same.
+// Damaged says whether an error means a stored value that cannot be read. Another try would
+// give the same, so the value counts as lost.
 func Damaged(err error) bool {
 	_, is := errors.AsType[*ValueError](err)
 	return is
 }
 
-// PayloadError is a server whose longest message is too short.
+// PayloadError is a server whose limit of a message (max_payload) is too low, in bytes.
 type PayloadError struct{ Have, Want int64 }
 
 func (e *PayloadError) Error() string {
@@ -50,8 +50,8 @@ func (e *PayloadError) Error() string {
 		e.Have, e.Want)
 }
 
-// CheckPayload refuses a server that takes only short messages. The client library
-// knows the figure of the server that it is connected to.
+// CheckPayload refuses a server whose limit of a message is below MinPayload. The client
+// library knows the limit of the server to which it is connected.
 func CheckPayload(nc *nats.Conn) error {
 	if have := nc.MaxPayload(); have < MinPayload {
 		return &PayloadError{have, MinPayload}
@@ -59,13 +59,14 @@ func CheckPayload(nc *nats.Conn) error {
 	return nil
 }
 
-// Conflict says whether the server refused a write for its revision. There
-// are two codes for it, the second from replicated streams.
+// Conflict says whether the server refused a write because of its revision. There are two
+// codes for it; replicated streams use the second.
 func Conflict(err error) bool {
 	return errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists)
 }
 
-// NotSent says that an operation did not leave this process.
+// NotSent says whether an operation never left this process, because there was no
+// connection.
 func NotSent(err error) bool {
 	return errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionReconnecting) ||
 		errors.Is(err, nats.ErrDisconnected)

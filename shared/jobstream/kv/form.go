@@ -16,17 +16,17 @@ type Form int
 
 // The forms.
 const (
-	// Plain is a value as it is: a small one, which fits one message.
+	// Plain stores a value unchanged. It must be small enough for one message.
 	Plain Form = iota
-	// Packed is compressed, and split when it is longer than one message may be.
+	// Packed compresses a value, and splits it if it is longer than one message may be.
 	Packed
-	// Sealed is packed, with the signature before it if this process has a key. All
-	// that an outcome is made of and that producers write is sealed, so that a change
-	// of it is seen before it counts.
+	// Sealed is Packed with a signature before it, if this process has a key. All values
+	// that producers write and outcomes are made of are sealed, so that a change is detected
+	// before it counts.
 	Sealed
 )
 
-// Stored is a value as it was found in its bucket.
+// Stored is a value as it was read from its bucket.
 type Stored struct {
 	Data      []byte
 	SHA256    string            // of Data; "" for what is not sealed
@@ -35,9 +35,9 @@ type Stored struct {
 	At        time.Time         // when it was stored, by the server's clock
 }
 
-// Load reads a value; ErrNotFound if there is none, a *ValueError if it cannot be
-// unpacked or verified. Revision and At are there in any case but the first, and the
-// digest of what was unpacked.
+// Load reads a value; ErrNotFound if there is none, a *ValueError if it cannot be unpacked
+// or verified. A *ValueError comes with Revision and At, and with the digest of what could
+// be unpacked.
 func (b *Bucket) Load(ctx context.Context, key string, form Form) (Stored, error) {
 	entry, err := b.Get(ctx, key)
 	if err != nil {
@@ -46,7 +46,7 @@ func (b *Bucket) Load(ctx context.Context, key string, form Form) (Stored, error
 	return b.Decode(ctx, entry, form)
 }
 
-// Decode takes apart what is stored; of a value that is split it reads the parts.
+// Decode unpacks and verifies a stored value. If the value is split, Decode reads its parts.
 func (b *Bucket) Decode(ctx context.Context, entry jetstream.KeyValueEntry, form Form) (Stored, error) {
 	s := Stored{Data: entry.Value(), Revision: entry.Revision(), At: entry.Created()}
 	if form == Plain {
@@ -66,13 +66,13 @@ func (b *Bucket) Decode(ctx context.Context, entry jetstream.KeyValueEntry, form
 	return s, nil
 }
 
-// unverified is a value whose signature or digest does not match.
+// unverified is the error of a value whose signature or digest does not match.
 func (b *Bucket) unverified(key string, err error) error {
 	return &ValueError{Bucket: b.Name, Key: key, Err: fmt.Errorf("%w: %w", ErrSignature, err)}
 }
 
-// encode is what is to be stored of a value. Its parts, if any, are stored before its
-// key, so a key that can be read is whole.
+// encode returns the bytes to store for a value. It stores the parts, if any, before the
+// caller writes the key. So a key that exists has all its parts.
 func (b *Bucket) encode(ctx context.Context, key string, form Form, data []byte) ([]byte, error) {
 	if form == Plain {
 		return data, nil
@@ -83,8 +83,8 @@ func (b *Bucket) encode(ctx context.Context, key string, form Form, data []byte)
 	return b.pack(ctx, key, data)
 }
 
-// Swap stores a value if its revision is the given one, 0 meaning that there must be
-// none, and returns the new one; ErrConflict if it is not.
+// Swap stores a value if the key has the given revision, and returns the new revision;
+// ErrConflict if it has another. 0 means that the key must not exist.
 func (b *Bucket) Swap(ctx context.Context, key string, form Form, data []byte, revision uint64) (uint64, error) {
 	encoded, err := b.encode(ctx, key, form, data)
 	if err != nil {
@@ -93,7 +93,7 @@ func (b *Bucket) Swap(ctx context.Context, key string, form Form, data []byte, r
 	return b.Write(ctx, key, encoded, revision)
 }
 
-// Create stores what is written once; ErrExists if there is one.
+// Create stores a value that is written once; ErrExists if the key exists.
 func (b *Bucket) Create(ctx context.Context, key string, form Form, data []byte) error {
 	_, err := b.Swap(ctx, key, form, data, 0)
 	if errors.Is(err, ErrConflict) {
@@ -102,7 +102,7 @@ func (b *Bucket) Create(ctx context.Context, key string, form Form, data []byte)
 	return err
 }
 
-// Put stores a value whatever the key held.
+// Put stores a value, whatever the key holds.
 func (b *Bucket) Put(ctx context.Context, key string, form Form, data []byte) error {
 	encoded, err := b.encode(ctx, key, form, data)
 	if err != nil {
@@ -111,9 +111,9 @@ func (b *Bucket) Put(ctx context.Context, key string, form Form, data []byte) er
 	return b.put(ctx, key, encoded)
 }
 
-// Restore writes a value that is gone or damaged, and says whether it did. check
-// is nil for a value that can be read: that one stays. A damaged one is replaced at
-// its revision, so whoever was faster is not overwritten.
+// Restore stores a value again if it is gone or damaged, and says whether it did. check
+// returns nil if the stored value can be read; that one stays. A damaged value is replaced
+// at its revision, so a faster writer is not overwritten.
 func (b *Bucket) Restore(ctx context.Context, key string, form Form, data []byte, check func([]byte) error) (bool, error) {
 	for {
 		stored, err := b.Load(ctx, key, form)

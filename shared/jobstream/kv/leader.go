@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// read asks for a key, as the bucket is to be read.
+// read reads a key in the bucket's way: from the leader, or from any replica.
 func (b *Bucket) read(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
 	if !b.AtLeader {
 		return b.KV.Get(ctx, key) //nolint:wrapcheck // Retry names the operation
@@ -18,13 +18,13 @@ func (b *Bucket) read(ctx context.Context, key string) (jetstream.KeyValueEntry,
 	return b.readAny(ctx, key)
 }
 
-// readAny asks the leader for a key that a list has. It may be one that the client
-// library takes for no key, and refuses to ask for.
+// readAny reads a listed key from the leader. The newer interface refuses keys that it takes
+// for invalid, and a list may contain such keys.
 func (b *Bucket) readAny(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
 	return ReadLeader(ctx, b.Leader, b.Name, key)
 }
 
-// ReadLeader asks the leader for a key by the library's older interface;
+// ReadLeader reads a key from the leader, by the library's older interface;
 // jetstream.ErrKeyNotFound if there is none.
 func ReadLeader(ctx context.Context, leader nats.JetStreamContext, bucket, key string) (jetstream.KeyValueEntry, error) {
 	subject := Subject(bucket, key)
@@ -44,9 +44,9 @@ func ReadLeader(ctx context.Context, leader nats.JetStreamContext, bucket, key s
 	return &entry{bucket, key, msg}, nil
 }
 
-// CreateLeader sets a key that is not there, or was deleted; jetstream.ErrKeyExists if
-// there is one. The client library's Create asks any replica whether the key that is in
-// its way was deleted, which a producer may not do.
+// CreateLeader sets a key that does not exist or was deleted; jetstream.ErrKeyExists if it
+// exists. The client library's Create would ask any replica whether an existing entry is a
+// deletion, by a direct read that a producer may not make.
 func CreateLeader(ctx context.Context, leader nats.JetStreamContext, kv jetstream.KeyValue, key string, data []byte) (uint64, error) {
 	revision, err := kv.Update(ctx, key, data, 0)
 	if !Conflict(err) {
@@ -62,7 +62,7 @@ func CreateLeader(ctx context.Context, leader nats.JetStreamContext, kv jetstrea
 	return 0, jetstream.ErrKeyExists
 }
 
-// entry is a value as the leader has it.
+// entry is a value as read from the leader.
 type entry struct {
 	bucket, key string
 	msg         *nats.RawStreamMsg

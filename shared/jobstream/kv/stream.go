@@ -15,9 +15,9 @@ import (
 	"mirrorfleet/shared/signing"
 )
 
-// Open opens a sealed value: it verifies the value as it is unpacked, without holding
-// what that unpacks to, and leaves a reader of its content, which the caller closes. The
-// answer has no Data. ErrNotFound if there is none.
+// Open opens a sealed value for reading. It first verifies the value by unpacking it piece
+// by piece, without holding it in memory. It then returns a reader of the content, which the
+// caller closes. Stored has no Data. ErrNotFound if there is none.
 func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, Stored, error) {
 	entry, err := b.Get(ctx, key)
 	if err != nil {
@@ -54,14 +54,13 @@ func (b *Bucket) streamed(key string, packed []byte) (io.ReadCloser, Stored, err
 	return again, s, nil
 }
 
-// unpacked is a content on its way out of its packing.
+// unpacked is a content that is unpacked while it is read.
 type unpacked struct {
 	*bufio.Reader
 	io.Closer
 }
 
-// bounded reads at most so many bytes of what a value of the rounds unpacks to: more is
-// an error, before it is read.
+// bounded reads up to a number of bytes, and fails at the first byte beyond.
 type bounded struct {
 	from io.Reader
 	left int64
@@ -78,8 +77,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // a reader says what the one below says
 }
 
-// unpacking reads a packed value, with the signature taken off, up to MaxRoundValue:
-// the limit of the decompressor is of its window alone.
+// unpacking reads a packed value without its signature. It is bounded by MaxRoundValue,
+// because the decompressor's own limit applies only to its window.
 func unpacking(packed []byte) (io.ReadCloser, signing.Signature, error) {
 	reader, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxRoundValue))
 	if err != nil {

@@ -16,16 +16,16 @@ type Value[T any] struct {
 	Bucket *Bucket
 	Key    string
 	Form   Form
-	// Version is where a T says which build has written it: it is stamped when a T is
-	// written, and checked when one is read. It is nil for a T that says nothing of it,
-	// such as a map.
+	// Version is the field of a T that holds the version of the build that wrote it. Writing
+	// sets it, and reading checks it. It is nil for a T that has no such field, such as a
+	// map.
 	Version func(*T) *int
-	// Check says what else is wrong with a T; nil if there is nothing to be said.
+	// Check says what else is wrong with a T; nil if nothing is.
 	Check func(T) error
 }
 
-// Load reads the value; ErrNotFound if there is none, a *ValueError if it cannot be
-// read. What is known of how it is stored comes also with a *ValueError.
+// Load reads the value; ErrNotFound if there is none, a *ValueError if it cannot be read. A
+// *ValueError comes with what is known of the stored value.
 func (v Value[T]) Load(ctx context.Context) (T, Stored, error) {
 	entry, err := v.Bucket.Get(ctx, v.Key)
 	if err != nil {
@@ -35,7 +35,7 @@ func (v Value[T]) Load(ctx context.Context) (T, Stored, error) {
 	return v.Decode(ctx, entry)
 }
 
-// Find is Load where none counts as the zero value at revision 0, which Swap takes.
+// Find is Load, except that a missing value is the zero T at revision 0, which Swap accepts.
 func (v Value[T]) Find(ctx context.Context) (T, Stored, error) {
 	found, stored, err := v.Load(ctx)
 	if errors.Is(err, ErrNotFound) {
@@ -44,7 +44,7 @@ func (v Value[T]) Find(ctx context.Context) (T, Stored, error) {
 	return found, stored, err
 }
 
-// Decode makes a T of what is stored under its key.
+// Decode makes a T of a stored entry.
 func (v Value[T]) Decode(ctx context.Context, entry jetstream.KeyValueEntry) (T, Stored, error) {
 	var none T
 	stored, err := v.Bucket.Decode(ctx, entry, v.Form)
@@ -69,8 +69,8 @@ func (v Value[T]) parse(data []byte) (found T, err error) {
 	return found, err
 }
 
-// Readable refuses what a later build has written: this one would drop what it
-// does not know.
+// Readable refuses a value that a later build has written: this build would drop fields that
+// it does not know.
 func Readable(version int) error {
 	if version < 1 || version > job.Version {
 		return fmt.Errorf("version %d, this build reads 1 to %d", version, job.Version)
@@ -78,7 +78,7 @@ func Readable(version int) error {
 	return nil
 }
 
-// stamp says that this build writes the value.
+// stamp sets the version of this build.
 func (v Value[T]) stamp(value T) T {
 	if v.Version != nil {
 		*v.Version(&value) = job.Version
@@ -94,7 +94,7 @@ func (v Value[T]) encode(value T) ([]byte, error) {
 	return data, nil
 }
 
-// Create stores what is written once; ErrExists if there is one.
+// Create stores a value that is written once; ErrExists if there is one.
 func (v Value[T]) Create(ctx context.Context, value T) error {
 	data, err := v.encode(value)
 	if err != nil {
@@ -103,8 +103,8 @@ func (v Value[T]) Create(ctx context.Context, value T) error {
 	return v.Bucket.Create(ctx, v.Key, v.Form, data)
 }
 
-// Swap replaces the value if its revision is still the given one, 0 meaning that there
-// must be none, and returns the new one; ErrConflict if it is not.
+// Swap replaces the value if it has the given revision, and returns the new revision;
+// ErrConflict if it has another. 0 means that there must be none.
 func (v Value[T]) Swap(ctx context.Context, value T, revision uint64) (uint64, error) {
 	data, err := v.encode(value)
 	if err != nil {
@@ -113,8 +113,8 @@ func (v Value[T]) Swap(ctx context.Context, value T, revision uint64) (uint64, e
 	return v.Bucket.Swap(ctx, v.Key, v.Form, data, revision)
 }
 
-// Put stores the value whatever its key held. It is for a key that has one writer, or
-// whose writers all say the same.
+// Put stores the value, whatever its key holds. Use it for a key with one writer, or whose
+// writers all write the same.
 func (v Value[T]) Put(ctx context.Context, value T) error {
 	data, err := v.encode(value)
 	if err != nil {
@@ -123,10 +123,9 @@ func (v Value[T]) Put(ctx context.Context, value T) error {
 	return v.Bucket.Put(ctx, v.Key, v.Form, data)
 }
 
-// Change replaces the value by what next makes of it, whoever else does so at the same
-// time, and returns what then is there. One that is not there, or cannot be read
-// (damaged), is given as the zero value. next says false when there is nothing to be
-// changed.
+// Change replaces the value by the result of next, also while others change it, and returns
+// the value after that. next gets the zero T for a value that is missing or cannot be read
+// (damaged). It returns false if there is nothing to change. It may be called several times.
 func (v Value[T]) Change(ctx context.Context, next func(now T, stored Stored, damaged bool) (T, bool)) (T, bool, error) {
 	for {
 		now, stored, err := v.Find(ctx)
@@ -144,8 +143,8 @@ func (v Value[T]) Change(ctx context.Context, next func(now T, stored Stored, da
 	}
 }
 
-// Restore stores the value again if it is gone or cannot be read, and says whether it
-// had to. It is for whoever has it still.
+// Restore stores the value again if it is gone or cannot be read, and says whether it did.
+// It is for a process that still has the value.
 func (v Value[T]) Restore(ctx context.Context, value T) (bool, error) {
 	data, err := v.encode(value)
 	if err != nil {

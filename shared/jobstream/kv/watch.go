@@ -11,12 +11,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Watch sends what decode makes of the values whose keys match a pattern: first all that
-// are there, then each change, latest state per key. The channel is closed when ctx or
-// the connection has ended. The watch outlives reconnects and restarts of the server, and
-// a bucket that is made anew or set back; after each, values may be sent again. A value
-// that cannot be decoded is logged and left out: whoever needs it reads it by its key and
-// gets the error.
+// Watch sends the decoded values whose keys match a pattern: first all existing ones, then
+// each change. Of several changes to one key it may send only the latest. The channel is
+// closed when ctx or the connection has ended.
+//
+// The watch survives reconnects, restarts of the server, and a bucket that is recreated or
+// set back; after each of these it may send values again. A value that cannot be decoded is
+// logged and left out: a reader that needs it reads its key, and gets the error.
 func Watch[T any](ctx context.Context, b *Bucket, pattern string, decode func(key string, value []byte) (T, error)) (<-chan T, error) {
 	messages, created, err := b.messages(ctx, pattern)
 	if err != nil {
@@ -39,17 +40,18 @@ func Watch[T any](ctx context.Context, b *Bucket, pattern string, decode func(ke
 	return out, nil
 }
 
-// watched are the messages of a watch, and when their stream was created.
+// watched holds the messages of a watch, and the time at which their stream was created.
 type watched struct {
 	jetstream.MessagesContext
 
 	created time.Time
 }
 
-// messages opens an ordered consumer on the bucket's stream: it starts
-// itself anew where it was when the server forgets it. created tells that stream from
-// one that is made anew under its name: it is looked up first, so that one which is made
-// anew in between does not count as this one.
+// messages opens an ordered consumer on the bucket's stream. If the server forgets the
+// consumer, the library recreates it where it was.
+//
+// created tells the stream from one that is recreated under its name. It is read before the
+// consumer is opened: a stream that is recreated in between is then noticed.
 func (b *Bucket) messages(ctx context.Context, pattern string) (messages jetstream.MessagesContext, created time.Time, err error) {
 	err = b.Retry(ctx, "watching "+b.Name+" "+pattern, "", func(ctx context.Context) error {
 		stream, err := b.JS.Stream(ctx, StreamOf(b.Name))
@@ -70,7 +72,7 @@ func (b *Bucket) messages(ctx context.Context, pattern string) (messages jetstre
 	return messages, created, err
 }
 
-// forward passes messages on until they or ctx end, or the stream has gone back.
+// forward passes messages on until they or ctx end, or the stream is set back.
 func forward[T any](ctx context.Context, b *Bucket, from watched, decode func(string, []byte) (T, error), out chan<- T) {
 	ctx, cancel := context.WithCancel(ctx)
 	var last atomic.Uint64
@@ -108,9 +110,9 @@ func forward[T any](ctx context.Context, b *Bucket, from watched, decode func(st
 	}
 }
 
-// awaitSetBack waits until the stream is made anew, or ends before the last sequence that
-// was read of it. A power cut does that, or an operator. The library goes on after that
-// sequence, so it would pass over everything until the stream has come as far again.
+// awaitSetBack waits until the stream is recreated, or ends before the last sequence that
+// was read of it. A power cut or an operator can cause that. The library would continue
+// after that sequence, and so miss every change until the stream has reached it again.
 func (b *Bucket) awaitSetBack(ctx context.Context, created time.Time, last *atomic.Uint64) {
 	ticker := time.NewTicker(b.Timeout)
 	defer ticker.Stop()
@@ -130,7 +132,7 @@ func (b *Bucket) awaitSetBack(ctx context.Context, created time.Time, last *atom
 	}
 }
 
-// streamInfo looks at the stream once.
+// streamInfo asks for the stream's state once.
 func (b *Bucket) streamInfo(ctx context.Context) (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.Timeout)
 	defer cancel()
