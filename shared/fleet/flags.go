@@ -31,7 +31,7 @@ func FromFlags(c *cli.Command, name string, log *slog.Logger) Config {
 	}
 }
 
-// NATSFiles reads the flags of the files with which NATS is reached.
+// NATSFiles reads the flags of NATS's files: TLS and credentials.
 func NATSFiles(c *cli.Command) jobstream.Files {
 	return jobstream.Files{
 		TLS:      certs.Files{CA: c.String("nats-ca"), Cert: c.String("nats-cert"), Key: c.String("nats-key")},
@@ -41,7 +41,7 @@ func NATSFiles(c *cli.Command) jobstream.Files {
 	}
 }
 
-// RedisFiles reads those for Redis.
+// RedisFiles reads the flags of Redis' files.
 func RedisFiles(c *cli.Command) ratelimit.Files {
 	return ratelimit.Files{
 		TLS:      certs.Files{CA: c.String("redis-ca"), Cert: c.String("redis-cert"), Key: c.String("redis-key")},

@@ -16,12 +16,12 @@ import (
 	"mirrorfleet/shared/ratelimit"
 )
 
-// redisTimeout bounds every call to Redis: a limiter that waits longer for an
-// answer has lost the slot anyway.
+// redisTimeout bounds every call to Redis. A permit whose answer comes later is too old to
+// be used.
 const redisTimeout = 200 * time.Millisecond
 
-// Config is what a process says of the servers; the flags of package command
-// map onto it one to one.
+// Config is a process's settings for the servers. Each field has one flag of package
+// command.
 type Config struct {
 	// Name is the process in logs and in NATS' list of connections.
 	Name string
@@ -30,7 +30,7 @@ type Config struct {
 	NATS, Redis string
 	NATSFiles   jobstream.Files
 	RedisFiles  ratelimit.Files
-	// Worker says that the process takes jobs, and waits until a producer has declared
+	// Worker says that the process takes jobs. Open then waits until a producer has declared
 	// the streams.
 	Worker bool
 	// ConnectTimeout is how long to wait for a server at start.
@@ -42,7 +42,7 @@ type Config struct {
 
 // Fleet is one process's connections.
 type Fleet struct {
-	Bus     *jobstream.Bus // nil of OpenLimiter
+	Bus     *jobstream.Bus // nil after OpenLimiter
 	Limiter *ratelimit.Limiter
 
 	nc    *nats.Conn
@@ -61,8 +61,8 @@ func Open(ctx context.Context, cfg Config) (*Fleet, error) {
 	return f, nil
 }
 
-// OpenLimiter connects to Redis alone, for a process that sends requests and has no part
-// in rounds.
+// OpenLimiter connects to Redis only. It is for a process that sends requests and takes no
+// part in rounds, such as the gateway.
 func OpenLimiter(ctx context.Context, cfg Config) (*Fleet, error) {
 	f := &Fleet{log: cfg.Log}
 	err := f.limited(cfg)
@@ -75,7 +75,7 @@ func OpenLimiter(ctx context.Context, cfg Config) (*Fleet, error) {
 	return f, nil
 }
 
-// limited makes the limiter; nobody has been asked yet.
+// limited creates the limiter. It sends nothing to Redis yet.
 func (f *Fleet) limited(cfg Config) (err error) {
 	if f.redis, err = NewRedis(cfg.Redis, redisTimeout, cfg.RedisFiles); err != nil {
 		return err
@@ -110,8 +110,8 @@ func (f *Fleet) open(ctx context.Context, cfg Config) (err error) {
 	return err
 }
 
-// OpenStreams brings the streams up to date. A server that is too old is wrong
-// usage: whoever started the process can mend that, and no wait does.
+// OpenStreams brings the streams up to date. A server that is too old is wrong usage (exit
+// code 2): a person has to update it, and waiting does not help.
 func OpenStreams(ctx context.Context, nc *nats.Conn, cfg jobstream.Config) (*jobstream.Bus, error) {
 	bus, err := jobstream.Open(ctx, nc, cfg)
 	if tooOld, is := errors.AsType[*jobstream.VersionError](err); is {
@@ -131,8 +131,8 @@ func (f *Fleet) Servers(ctx context.Context) (told []jobstream.Server, silent []
 	return jobstream.Servers(ctx, f.nc)
 }
 
-// Mirror makes the process's one mirror client, metered by the limiter. Its
-// caller closes it.
+// Mirror creates the process's one mirror client, metered by the limiter. The caller closes
+// it.
 func (f *Fleet) Mirror(baseURL string) (*mirror.Client, error) {
 	client, err := mirror.New(mirror.Config{BaseURL: baseURL, Meter: f.Limiter, Log: f.log})
 	if err != nil {

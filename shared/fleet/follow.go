@@ -16,8 +16,8 @@ const (
 	kindRedis = "redis"
 )
 
-// await has the metrics say from the start on that no server answers: a process
-// that never finds them ends before anybody could follow it.
+// await makes the metrics say from the start that no server answers. A process that waits
+// for its servers already shows that.
 func (s *Observability) await(kinds []string) {
 	look := func(check func(context.Context, *Fleet) error, code func(error) string) func(context.Context) telemetry.Server {
 		return func(ctx context.Context) telemetry.Server {
@@ -38,8 +38,8 @@ func (s *Observability) await(kinds []string) {
 	}
 }
 
-// follow has the metrics look at the bucket and at the fleet's streams, and those of a
-// producer at what JetStream may store.
+// follow makes the metrics read the bucket and the fleet's streams; a producer's metrics
+// also read JetStream's storage.
 func (s *Observability) follow(f *Fleet) {
 	s.servers.Store(f)
 	s.stops = append(s.stops, telemetry.ObserveLimit(f.limit))
@@ -91,10 +91,10 @@ func (f *Fleet) limit(ctx context.Context) (telemetry.Limit, error) {
 	}, nil
 }
 
-// stretch is what the bucket counts slots by.
+// stretch is the length of the cells by which the bucket counts permits.
 const stretch = bucket.CellLength * time.Microsecond
 
-// allowed is what the mirror allows in one stretch.
+// allowed is how many requests the mirror allows in one stretch.
 func allowed(s ratelimit.State) float64 {
 	if s.Window <= 0 {
 		return 0
@@ -102,9 +102,10 @@ func allowed(s ratelimit.State) float64 {
 	return float64(s.Limit) * stretch.Seconds() / s.Window.Seconds()
 }
 
-// slots says how many lay in the last whole stretch, and how many in each of
-// the fullest stretches that a window fits in: fewer than a window holds would
-// be a burst that the mirror allows. The last stretch is still running.
+// slots returns two counts of permits: last is that of the last whole stretch, worst that of
+// the fullest span that is at least as long as the mirror's window. A shorter span would not
+// do, because the mirror allows a burst within its window. The current stretch is still
+// running, and does not count as the last.
 func slots(use []int64, window time.Duration) (last int64, worst float64) {
 	if len(use) < 2 {
 		return 0, 0

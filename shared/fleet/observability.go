@@ -18,7 +18,7 @@ import (
 	"mirrorfleet/shared/terminal"
 )
 
-// flushTime is how long a process that ends waits for its last spans to leave.
+// flushTime is how long an ending process waits until its last spans are sent.
 const flushTime = 5 * time.Second
 
 // Logger is the process's log: text at a terminal, JSON otherwise.
@@ -32,9 +32,9 @@ func Logger(c *cli.Command, w io.Writer) (*slog.Logger, error) {
 	return log, nil
 }
 
-// setUp sets up traces and metrics as the environment says, and returns what
-// flushes them at the end. A collector that does not take them is logged; it is no
-// failure of the work.
+// setUp sets up traces and metrics from the environment, and returns the function that
+// flushes them at the end. A collector that does not accept them is logged; the work goes
+// on.
 func setUp(ctx context.Context, cfg telemetry.Config) (func() error, error) {
 	shutdown, err := telemetry.Setup(ctx, cfg)
 	if err != nil {
@@ -50,8 +50,8 @@ func setUp(ctx context.Context, cfg telemetry.Config) (func() error, error) {
 	}, nil
 }
 
-// Observability is what lets others observe a process: telemetry and, with --listen, the
-// pages of health and metrics.
+// Observability makes a process observable: telemetry and, with --listen, the pages of
+// health and metrics.
 type Observability struct {
 	*health.Server // nil without --listen
 
@@ -61,17 +61,17 @@ type Observability struct {
 	servers atomic.Pointer[Fleet]
 }
 
-// errStopping is why a process that drains is not ready.
+// errStopping is the reason why a draining process is not ready.
 var errStopping = errors.New("stopping")
 
-// Observe sets up telemetry as the environment says, and the pages on --listen. It warns of
-// files of secrets that more can read than need to.
-// parts, beside NATS and Redis, must be Set before the process is ready.
+// Observe sets up telemetry from the environment, and serves the pages on --listen. It warns
+// of secret files that too many users can read. The process is ready only when each of parts
+// has been Set, beside NATS and Redis.
 func Observe(ctx context.Context, c *cli.Command, service, instance string, log *slog.Logger, parts ...string) (*Observability, error) {
 	return observe(ctx, c, telemetry.Config{Service: service, Instance: instance, Log: log}, []string{kindNATS, kindRedis}, parts)
 }
 
-// ObserveLimiter is Observe for a process with what OpenLimiter opens.
+// ObserveLimiter is Observe for a process that uses OpenLimiter.
 func ObserveLimiter(ctx context.Context, c *cli.Command, service, instance string, log *slog.Logger) (*Observability, error) {
 	return observe(ctx, c, telemetry.Config{Service: service, Instance: instance, Log: log}, []string{kindRedis}, nil)
 }
@@ -109,9 +109,9 @@ func observe(ctx context.Context, c *cli.Command, cfg telemetry.Config, servers,
 	return o, nil
 }
 
-// Follow makes the fleet's servers parts of readiness, and has what they say of
-// the whole fleet in the metrics of every process: producers may be commands
-// that end, and workers may all be gone.
+// Follow makes the fleet's servers parts of readiness, and adds the state of the whole fleet
+// to this process's metrics. Every process shows it, because producers may be commands that
+// end, and all workers may be gone.
 func (o *Observability) Follow(f *Fleet) {
 	if f.Bus != nil {
 		o.Set(kindNATS, f.Bus.Check)
@@ -120,7 +120,7 @@ func (o *Observability) Follow(f *Fleet) {
 	o.follow(f)
 }
 
-// Close stops the pages and sends what is left of the telemetry.
+// Close stops the pages, and sends the remaining telemetry.
 func (o *Observability) Close() error {
 	for _, stop := range o.stops {
 		stop()

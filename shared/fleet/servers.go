@@ -18,8 +18,8 @@ import (
 	"mirrorfleet/shared/secret"
 )
 
-// ConnectNATS is jobstream.Connect for a command: what no wait mends, such as a
-// certificate, credentials or a file of theirs, is wrong usage.
+// ConnectNATS is jobstream.Connect for a command. A failure that waiting cannot correct is
+// wrong usage: a certificate, credentials, or a file of theirs.
 func ConnectNATS(ctx context.Context, address, name string, cfg jobstream.ConnectConfig) (*nats.Conn, error) {
 	nc, err := jobstream.Connect(ctx, address, name, cfg)
 	_, wrongTLS := errors.AsType[*certs.Error](err)
@@ -42,7 +42,8 @@ func NewRedis(address string, timeout time.Duration, files ratelimit.Files) (*re
 	return rdb, nil
 }
 
-// AwaitRedis waits until Redis answers. What no wait mends is wrong usage.
+// AwaitRedis waits until Redis answers. A failure that waiting cannot correct is wrong
+// usage.
 func AwaitRedis(ctx context.Context, rdb *redis.Client, timeout time.Duration, log *slog.Logger) error {
 	err := command.Await(ctx, log, "Redis", timeout, func(ctx context.Context) error {
 		err := rdb.Ping(ctx).Err()
@@ -52,7 +53,7 @@ func AwaitRedis(ctx context.Context, rdb *redis.Client, timeout time.Duration, l
 		if tls || is && refused.Lasting {
 			return command.UsageError{Err: refusal}
 		}
-		return cmp.Or(refusal, err) // that it does not answer is said by whoever awaits it
+		return cmp.Or(refusal, err) // the waiting function says that Redis does not answer
 	})
 	if err != nil {
 		return fmt.Errorf("--redis: %w", err)

@@ -154,14 +154,14 @@ type link struct {
 	workers jetstream.Consumer
 	streams map[string]jetstream.Stream
 	buckets map[string]*kv.Bucket
-	ackWait time.Duration // as the server has it, whatever cfg says
+	ackWait time.Duration // in force on the server; cfg's may differ
 	// consumer is the workers' consumer as this process knew it last. If it is deleted, it
 	// is created again from this.
 	consumer  atomic.Pointer[jetstream.ConsumerConfig]
 	restoring sync.Mutex
-	bound     atomic.Bool // Open has succeeded: what is missing now was there
+	bound     atomic.Bool // Open has succeeded: a stream that is missing now has been deleted
 	standing  standing
-	untold    atomic.Bool // the servers do not tell their limits
+	untold    atomic.Bool // the servers do not report their limits
 	egresses  lastEgresses
 }
 

@@ -132,13 +132,13 @@ func connectOptions(name string, log *slog.Logger) []nats.Option {
 		nats.Name(name), // what `nats server report connections` shows
 		// A fleet outlives every restart of its server.
 		nats.MaxReconnects(-1),
-		nats.IgnoreAuthErrorAbort(), // a server that is being set up anew may refuse us for a while
+		nats.IgnoreAuthErrorAbort(), // a server that is being reconfigured may refuse us for a while
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(250*time.Millisecond, time.Second),
-		// Nothing is kept for later: an ack, nak or heartbeat that is sent
-		// after a reconnect may hit the lease of somebody else.
+		// Nothing is buffered: an ack, nak or heartbeat that is sent after a
+		// reconnect could hit another worker's lease.
 		nats.ReconnectBufSize(-1),
-		// A connection that went silent is given up after 20 s, not minutes:
+		// A silent connection is given up after 20 s instead of minutes: in
 		// less than the default lease.
 		nats.PingInterval(10 * time.Second),
 		nats.MaxPingsOutstanding(1),
@@ -172,7 +172,7 @@ func checkAddress(address string) error {
 	for i, one := range strings.Split(address, ",") {
 		one = strings.TrimSpace(one)
 		if !strings.Contains(one, "://") {
-			if i > 0 && strings.Contains(one, "@") { // the client would look up a piece of a password
+			if i > 0 && strings.Contains(one, "@") { // the client would resolve a piece of a password as a host name
 				return fmt.Errorf("NATS address %q: a comma stands before another server, which begins with nats://; "+
 					"in a user or a password write it as %%2C", Redact(address))
 			}
@@ -181,7 +181,7 @@ func checkAddress(address string) error {
 		u, err := url.Parse(one)
 		if err != nil || u.Hostname() == "" {
 			shown := Redact(one)
-			if secrets && shown == one { // it may be the beginning of what holds a secret
+			if secrets && shown == one { // it may be the beginning of a URL with a secret
 				shown = Redact(address)
 			}
 			return fmt.Errorf("NATS address %q: want nats://host:port", shown)

@@ -37,7 +37,7 @@ func (l *link) retryWrite(ctx context.Context, what, stream string, op func(cont
 		if l.nc.IsClosed() {
 			return fmt.Errorf("%s: %w", what, whyClosed(l.nc))
 		}
-		if errors.Is(err, nats.ErrMaxPayload) { // the server may be another than at the start
+		if errors.Is(err, nats.ErrMaxPayload) { // a reconnect may have led to a server with a lower limit
 			err = cmp.Or(kv.CheckPayload(l.nc), err)
 		}
 		if !passing(err) && !missing(err) {
@@ -65,7 +65,7 @@ func (l *link) once(ctx context.Context, op func(context.Context) error) error {
 	if err != nil {
 		err = forbidden(l.nc, before, err)
 	}
-	if errors.Is(err, nats.ErrReconnectBufExceeded) { // nothing is kept for later, which its text does not say
+	if errors.Is(err, nats.ErrReconnectBufExceeded) { // we buffer nothing, so it means "not connected"; its text does not say so
 		return fmt.Errorf("there is no connection (%w)", err)
 	}
 	return err
@@ -106,7 +106,7 @@ func (b *Bus) Restore(ctx context.Context) error { return b.redeclare(ctx) }
 // redeclare is Restore for an operation that finds something missing.
 func (l *link) redeclare(ctx context.Context) error {
 	if l.cfg.Role != RoleProducer || !l.bound.Load() || !l.restoring.TryLock() {
-		return nil // it is a producer's business; Open is at it, or another call
+		return nil // only a producer declares; or Open, or another call, is doing it now
 	}
 	defer l.restoring.Unlock()
 	return l.once(ctx, l.declareMissing)

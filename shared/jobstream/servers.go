@@ -21,8 +21,8 @@ type Server struct {
 	// JetStream says whether the server stores streams. The fields below are set only if it
 	// does.
 	JetStream bool
-	// SyncAlways says that a write is on the disk when it is confirmed. Otherwise
-	// it is there after SyncInterval at the latest.
+	// SyncAlways says that a confirmed write is on the disk. Otherwise it reaches the
+	// disk within SyncInterval.
 	SyncAlways   bool
 	SyncInterval time.Duration
 	// Store is how many bytes of files the server stores, and StoreLimit its limit.

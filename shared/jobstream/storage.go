@@ -33,10 +33,10 @@ func (b *Bus) Storage(ctx context.Context) ([]Storage, error) {
 	}
 	servers, _, err := Servers(ctx, b.nc)
 	if errors.Is(err, ErrNotTold) {
-		b.untold.Store(true) // each question would be a refusal in the server's log
+		b.untold.Store(true) // every further question would be a refusal in the server's log
 		return found, nil
 	}
-	for _, s := range servers { // none where one of them is away: it is asked again the next time
+	for _, s := range servers { // a server that is away is asked again the next time
 		if s.StoreLimit > 0 {
 			found = append(found, Storage{s.Name, s.Store, s.StoreLimit})
 		}

@@ -58,7 +58,7 @@ func LookForWorkers(ctx context.Context, nc *nats.Conn) (Workers, error) {
 		}
 		first = max(first, seq, 1)
 		most := gap
-		if info.NumAckPending > 0 { // somebody has, or had, a job
+		if info.NumAckPending > 0 { // a worker has, or had, a job
 			most += info.Config.AckWait / job.SignsPerLease
 		}
 		if found.Idle > 0 || found.Busy != "" || time.Since(began) >= most {

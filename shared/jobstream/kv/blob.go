@@ -12,10 +12,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// What a stored value may unpack to, against a damaged or hostile one. Producers write
-// the largest, an outcome: some 2 kB for each pull request, so 400 MB for 10,000 miners
-// of 20. Workers write what is of one miner: 64 MB is enough for 3,000 pull requests.
-// What is larger is refused when it is stored, not when it is needed.
+// The largest sizes to which a stored value may unpack, in bytes. They protect against a
+// damaged or hostile value. The largest value of a producer is an outcome: some 2 kB for
+// each pull request, so 400 MB for 10,000 miners with 20 each. A worker's values are of one
+// miner: 64 MB is enough for 3,000 pull requests. A larger value is refused when it is
+// stored, not when it is needed.
 const (
 	MaxRoundValue = 1 << 30
 	MaxMinerValue = 64 << 20
@@ -46,8 +47,8 @@ func (s split) key(key string, n int) string {
 // the time.
 const few = 512
 
-// The compressors and the decompressors are safe for concurrent EncodeAll,
-// DecodeAll; their options are constant, so making them cannot fail.
+// The compressors and the decompressors are safe for concurrent use of EncodeAll and
+// DecodeAll. Their options are constant, so creating them cannot fail.
 //
 //nolint:gochecknoglobals // stateless, and dear to make
 var (

@@ -29,9 +29,9 @@ const (
 // Stored is a value as it was read from its bucket.
 type Stored struct {
 	Data      []byte
-	SHA256    string            // of Data; "" for what is not sealed
-	Signature signing.Signature // zero for what is not signed
-	Revision  uint64            // what a write that replaces it has to name
+	SHA256    string            // of Data; "" if it is not sealed
+	Signature signing.Signature // zero if it is not signed
+	Revision  uint64            // a write that replaces the value must name it
 	At        time.Time         // when it was stored, by the server's clock
 }
 

@@ -67,7 +67,7 @@ type bounded struct {
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
-	if int64(len(p)) > b.left+1 { // one more tells that there is more
+	if int64(len(p)) > b.left+1 { // one byte beyond shows that there is more
 		p = p[:b.left+1]
 	}
 	n, err := b.from.Read(p)

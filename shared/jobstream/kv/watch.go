@@ -83,7 +83,7 @@ func forward[T any](ctx context.Context, b *Bucket, from watched, decode func(st
 	})
 	defer looking.Wait()
 	defer cancel()
-	stop := context.AfterFunc(ctx, from.Stop) // Next waits for no context
+	stop := context.AfterFunc(ctx, from.Stop) // Next takes no context
 	defer stop()
 	defer from.Stop()
 	for {
@@ -117,7 +117,7 @@ func (b *Bucket) awaitSetBack(ctx context.Context, created time.Time, last *atom
 	ticker := time.NewTicker(b.Timeout)
 	defer ticker.Stop()
 	for {
-		read := last.Load() // before the look: what is read meanwhile is not held against it
+		read := last.Load() // before the look, so that messages read meanwhile do not look like a set-back
 		info, err := b.streamInfo(ctx)
 		switch {
 		case err != nil: // a server that is away has set nothing back yet
