@@ -102,10 +102,10 @@ func allowed(s ratelimit.State) float64 {
 	return float64(s.Limit) * stretch.Seconds() / s.Window.Seconds()
 }
 
-// slots returns two counts of permits: last is that of the last whole stretch, worst that of
-// the fullest span that is at least as long as the mirror's window. A shorter span would not
-// do, because the mirror allows a burst within its window. The current stretch is still
-// running, and does not count as the last.
+// slots returns two counts of permits. last is the count of the last whole stretch; the
+// newest one is still running. worst is the average per stretch over the fullest span that
+// holds a whole window of the mirror. A shorter span would count a burst that the mirror
+// allows.
 func slots(use []int64, window time.Duration) (last int64, worst float64) {
 	if len(use) < 2 {
 		return 0, 0

@@ -11,15 +11,15 @@ import (
 // ErrSpent says that a budget which several pull requests share is spent.
 var ErrSpent = errors.New("the budget of all files together is spent")
 
-// Budget is processor time that several pull requests share. Each may take what is
-// left when it begins, up to Config.Budget. Pull requests that are scored side by
-// side can each exceed what is left by up to Config.Budget. A nil Budget never ends.
+// Budget is processor time that several pull requests share. Each may use what is left when
+// it begins, up to Config.Budget. Pull requests that run side by side do not see each
+// other's use, so each can exceed the rest by up to Config.Budget. A nil Budget never ends.
 type Budget struct {
 	total time.Duration
 	spent atomic.Int64
 }
 
-// NewBudget makes a budget that is not spent yet.
+// NewBudget makes an unused budget.
 func NewBudget(total time.Duration) *Budget { return &Budget{total: total} }
 
 func (b *Budget) left() time.Duration {
@@ -35,7 +35,7 @@ func (b *Budget) spend(d time.Duration) {
 	}
 }
 
-// end returns ErrSpent when nothing is left.
+// end returns ErrSpent if nothing is left.
 func (b *Budget) end() error {
 	if b.left() > 0 {
 		return nil

@@ -28,28 +28,28 @@ type child struct {
 	held   sandbox.State // what holds it
 	// client is nil before the first pull request.
 	client *client
-	// used is the processor time that was last read of it, in nanoseconds.
+	// used is the child's processor time as last read, in nanoseconds.
 	used atomic.Int64
-	// exited is closed when the process has been waited for; end is how it
-	// ended, to be read after that.
+	// exited is closed when the process has been waited for. end is the result, and may be
+	// read after that.
 	exited chan struct{}
 	end    error
 }
 
-// client is one author, under one set of weights. A child serves a single client: a
-// file that takes over its child could decide all later scores of that child, so
-// files of other authors never reach it.
+// client is one author under one set of weights. A child serves a single client. A file that
+// takes over its child could decide all later scores of that child, so files of other
+// authors never reach it.
 type client struct{ author, weights string }
 
-// serves says whether a child may have a client's files. Two unknown authors may be
-// different ones, so they never share a child.
+// serves says whether a child may get a client's files. An unknown author never shares a
+// child: two unknown authors may be different people.
 func (c *child) serves(who client) bool {
 	return c.client == nil || *c.client == who && who.author != ""
 }
 
-// startChild starts a child and waits until it can work. A child that does not start
-// in a namespace is started without: the kernel gives none, or takes rights away with
-// it that reading the grammars needs.
+// startChild starts a child and waits until it is ready. If a child does not start in a
+// namespace, it is started without one. Some kernels offer no namespaces; in others a
+// namespace takes away the right to read the grammars.
 func startChild(ctx context.Context, cfg *Config, grammars string) (c *child, err error) {
 	for _, namespace := range attempts(cfg.Sandbox) {
 		c, err = start(ctx, cfg, grammars, namespace)
@@ -76,7 +76,7 @@ func start(ctx context.Context, cfg *Config, grammars string, namespace bool) (*
 	return c, nil
 }
 
-// spawn starts the process with pipes, and a goroutine that waits for it.
+// spawn starts the process with its pipes, and a goroutine that waits for its end.
 func spawn(cfg *Config, namespace bool) (*child, error) {
 	childIn, in, err := os.Pipe()
 	if err != nil {
@@ -116,7 +116,7 @@ func spawn(cfg *Config, namespace bool) (*child, error) {
 	return c, nil
 }
 
-// greet reads the child's hello, checks what holds it, and limits it from here on.
+// greet reads the child's hello, checks its sandbox, and limits it from then on.
 func (c *child) greet(ctx context.Context, cfg *Config, grammars string) error {
 	defer context.AfterFunc(ctx, c.signalKill)()
 	if err := c.within(cfg.StartTimeout); err != nil {
@@ -143,18 +143,19 @@ func (c *child) greet(ctx context.Context, cfg *Config, grammars string) error {
 	})
 }
 
-// maxWorked is the processor time after which a child gets no more pull requests.
-// It is killed if it takes more than that and the budget of one: also between two
-// pull requests, where nobody watches it.
+// maxWorked is the processor time after which a child gets no more pull requests. The kernel
+// kills a child that uses more than that plus one pull request's budget, also between two
+// pull requests, when no watch runs.
 const maxWorked = 20 * time.Minute
 
-// tired says that the child has worked for so long that it is to be replaced.
+// tired says that the child has used maxWorked and must be replaced.
 func (c *child) tired() bool { return c.worked() > maxWorked }
 
-// within gives all that follows a deadline.
+// within sets a deadline for all further reads and writes.
 func (c *child) within(d time.Duration) error { return c.deadline(time.Now().Add(d)) }
 
-// deadline is when all that follows must have ended; the zero instant is never.
+// deadline sets the instant by which all further reads and writes must end; the zero time
+// means never.
 func (c *child) deadline(at time.Time) error {
 	if err := errors.Join(c.in.SetDeadline(at), c.out.SetDeadline(at)); err != nil {
 		return fmt.Errorf("setting a deadline: %w", err)
@@ -162,14 +163,14 @@ func (c *child) deadline(at time.Time) error {
 	return nil
 }
 
-// errNotReady says that a child has not even begun with a pull request: it is
-// gone or it hangs, which costs no pull request anything.
+// errNotReady says that a child did not begin a pull request: it has ended, or hangs. The
+// pull request loses nothing by it.
 var errNotReady = errors.New("the child did not begin")
 
-// exchange begins a pull request in the given trace, "" for none, has its files
-// scored in order and passes on each answer; it returns the number of answers. All
-// requests are sent while the child begins and works, so that neither waits for the
-// other. After any error the child is useless.
+// exchange scores the files of one pull request in order, and passes each answer to take.
+// trace is the trace to continue, "" for none. It returns the number of answers. All
+// requests are sent while the child already works, so neither side waits for the other.
+// After any error the child is unusable.
 func (c *child) exchange(
 	p *pull, trace string, start time.Duration, w *watch, take func(tokens.Diff, timing),
 ) (answered int, err error) {
@@ -196,13 +197,13 @@ func (c *child) exchange(
 	}
 }
 
-// pipeBuffer holds most requests and answers whole, so that one takes one write
-// and one read, and wakes its reader once. Of a text that is larger the rest is
-// not copied.
+// pipeBuffer is the size of the buffers on both pipes, in bytes. Most requests and answers
+// fit whole, so each takes one write and one read, and wakes its reader once. The part of a
+// larger text that does not fit is not copied.
 const pipeBuffer = 64 << 10
 
-// sendAll sends everything that a pull request needs. When it fails it ends the
-// child, so that receive waits only for answers that were sent before.
+// sendAll sends everything that a pull request needs. If it fails, it kills the child, so
+// that receive does not wait for answers to requests that were never sent.
 func (c *child) sendAll(p *pull, trace string, first bool) error {
 	err := c.sendBegin(p.weights, trace, first)
 	for i := 0; err == nil && i < len(p.files); i++ {
@@ -215,8 +216,8 @@ func (c *child) sendAll(p *pull, trace string, first bool) error {
 	return fmt.Errorf("sending a request: %w", err)
 }
 
-// sendBegin sends the beginning of a pull request, after the weights if it is the
-// child's first; it goes out with the first file.
+// sendBegin sends the start of a pull request. If it is the child's first, the weights come
+// before it. It is flushed with the first file.
 func (c *child) sendBegin(w *tokens.Weights, trace string, first bool) error {
 	if first {
 		data, err := encodeWeights(w)
@@ -242,8 +243,8 @@ func (c *child) sendOne(plan *tokens.FilePlan) error {
 	return c.send.Flush() //nolint:wrapcheck // by the caller; so that the child begins
 }
 
-// receive reads the answers to all requests, watched from when the child has
-// begun.
+// receive reads the answers to all requests. The watch runs from the moment at which the
+// child begins.
 func (c *child) receive(p *pull, w *watch, take func(tokens.Diff, timing)) (answered int, err error) {
 	if _, err := expectFrame(c.hear, frameReady); err != nil {
 		return 0, fmt.Errorf("%w: %w", errNotReady, err)
@@ -263,8 +264,8 @@ func (c *child) receive(p *pull, w *watch, take func(tokens.Diff, timing)) (answ
 	return answered, err
 }
 
-// receiveOne reads the answer to one file. Scores that its texts cannot have come
-// from a child that was taken over.
+// receiveOne reads the answer to one file. It refuses scores that the file's texts cannot
+// have: they show that a file has taken over the child.
 func (c *child) receiveOne(plan *tokens.FilePlan, weights *tokens.Weights, take func(tokens.Diff, timing)) error {
 	data, err := expectFrame(c.hear, frameFigures)
 	if err != nil {
@@ -281,8 +282,8 @@ func (c *child) receiveOne(plan *tokens.FilePlan, weights *tokens.Weights, take 
 	return nil
 }
 
-// worked is the total processor time of the process. It never decreases: while the
-// process ends, the last value that was read counts.
+// worked is the total processor time of the process. It never decreases: while the process
+// ends, its clock cannot be read, and the last value counts.
 func (c *child) worked() time.Duration {
 	if c.gone() {
 		return c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime()
@@ -308,7 +309,7 @@ func (c *child) gone() bool {
 	}
 }
 
-// signalKill kills the process without waiting; its pipes break.
+// signalKill kills the process and does not wait. Its pipes then break.
 func (c *child) signalKill() { _ = c.cmd.Process.Kill() } // an error means that it is gone already
 
 // kill ends the process and waits for it.
@@ -318,7 +319,8 @@ func (c *child) kill() {
 	c.closePipes()
 }
 
-// stop lets the process end on its own, as it does when its input ends.
+// stop closes the child's input, waits until the process ends by itself, and kills it after
+// patience.
 func (c *child) stop(patience time.Duration) {
 	_ = c.in.Close()
 	timer := time.NewTimer(patience)

@@ -15,40 +15,38 @@ import (
 // The defaults of Config.
 const (
 	DefaultBudget = 10 * time.Second // docs/rules/scoring.md#budget
-	// DefaultHangTimeout lets a child that shares its processor with sixteen
-	// other busy processes use up its budget.
+	// DefaultHangTimeout is long enough for a child to use up its budget while it shares its
+	// processor with sixteen other busy processes.
 	DefaultHangTimeout  = 3 * time.Minute
 	DefaultMemoryLimit  = 400 << 20
 	DefaultStartTimeout = 30 * time.Second
-	// minMemoryLimit leaves a child room for one text of the largest size.
+	// minMemoryLimit is enough for a child to score one text of the largest size.
 	minMemoryLimit = 64 << 20
 )
 
-// Config is what a Pool works with.
+// Config is the configuration of a Pool.
 type Config struct {
-	// Command starts a child: a program and its arguments. Required.
+	// Command is the program that runs a child, with its arguments. Required.
 	Command []string
-	// Children is how many processes score at once. Default: one per CPU.
+	// Children is how many child processes score at once. Default: one per CPU.
 	Children int
 	// Grammars is the directory that `make grammars` builds. Required.
 	Grammars string
-	// Budget is the processor time that one pull request has: that of the whole
-	// child, so that no thread works beside the clock. Default 10 s. Enforced on
-	// Linux.
+	// Budget is the processor time for one pull request. It counts all threads of the child,
+	// so a second thread gains nothing. Default 10 s. Enforced on Linux.
 	Budget time.Duration
-	// HangTimeout is the wall clock that one pull request has, whatever
-	// processor time it got: a bound against hangs. Default 3 min.
+	// HangTimeout is the wall-clock time for one pull request, however little processor time
+	// it used. It ends hangs. Default 3 min.
 	HangTimeout time.Duration
-	// MemoryLimit is what a child may hold in bytes; over it, it dies. Default
-	// 400 MiB, at least 64 MiB; negative means no limit. Enforced on Linux.
+	// MemoryLimit is how much memory a child may use, in bytes; a child that needs more
+	// dies. Default 400 MiB, at least 64 MiB; negative means no limit. Enforced on Linux.
 	MemoryLimit int64
-	// Sandbox is how much must hold a child. Default sandbox.Auto. The command must
-	// give its child's ChildConfig the same.
+	// Sandbox is how strictly a child must be confined. Default sandbox.Auto. The command
+	// must give the same mode to its ChildConfig.
 	Sandbox sandbox.Mode
 	// StartTimeout is how long a child may take to start. Default 30 s.
 	StartTimeout time.Duration
-	// Log takes what children write on standard error, and their ends.
-	// Default slog.Default().
+	// Log receives the children's standard error, and their ends. Default slog.Default().
 	Log *slog.Logger
 }
 
@@ -86,7 +84,7 @@ func (c Config) validate() error {
 	return nil
 }
 
-// GrammarsError says that the grammars are not there or not as they were built.
+// GrammarsError says that the grammars are missing, or differ from what was built.
 type GrammarsError struct {
 	Dir string
 	Err error

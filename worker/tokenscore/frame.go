@@ -9,8 +9,8 @@ import (
 // A frame is one byte of type, four of length (big endian), and the payload.
 const frameHeader = 5
 
-// maxFrame bounds a payload: far above the largest text (1,000,000 bytes) and
-// the largest weights, far below what could hurt.
+// maxFrame bounds a payload, in bytes. It is far above the largest text (1,000,000 bytes)
+// and the largest weights, and too small to exhaust memory.
 const maxFrame = 32 << 20
 
 // The types of frames. Upper case goes to the child, lower case comes back.
@@ -25,7 +25,7 @@ const (
 	frameFailed   byte = 'e' // the request cannot be served; says why
 )
 
-// FrameError is a frame that breaks the protocol.
+// FrameError is a frame that violates the protocol.
 type FrameError struct {
 	Type   byte
 	Length uint32
@@ -36,8 +36,8 @@ func (e *FrameError) Error() string {
 	return fmt.Sprintf("frame of type %q and length %d: %s", e.Type, e.Length, e.Reason)
 }
 
-// writeFrame writes one frame. The payload goes out in a write of its own: a
-// text is never copied on its way to the pipe.
+// writeFrame writes one frame. The payload is written separately from the header, so a text
+// is never copied before the pipe.
 func writeFrame[T string | []byte](w io.Writer, kind byte, payload T) error {
 	if len(payload) > maxFrame {
 		return &FrameError{Type: kind, Length: uint32(len(payload)), Reason: fmt.Sprintf("want at most %d bytes", maxFrame)}
@@ -61,8 +61,8 @@ func writeFrame[T string | []byte](w io.Writer, kind byte, payload T) error {
 	return nil
 }
 
-// readFrame reads one frame into memory of its own. The error is io.EOF when
-// the stream ended before it began, and wraps io.ErrUnexpectedEOF inside it.
+// readFrame reads one frame into new memory. The error is io.EOF if the stream ended before
+// the frame, and wraps io.ErrUnexpectedEOF if it ended within it.
 func readFrame(r io.Reader) (kind byte, payload []byte, err error) {
 	var header [frameHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
@@ -79,7 +79,7 @@ func readFrame(r io.Reader) (kind byte, payload []byte, err error) {
 	return header[0], payload, nil
 }
 
-// noEOF makes an end in the midst of something no orderly one.
+// noEOF turns an io.EOF within a frame into io.ErrUnexpectedEOF.
 func noEOF(err error) error {
 	if err == io.EOF { //nolint:errorlint // io.ReadFull returns it bare
 		return io.ErrUnexpectedEOF
@@ -87,7 +87,7 @@ func noEOF(err error) error {
 	return err
 }
 
-// expectFrame reads a frame that must have this type.
+// expectFrame reads a frame, and refuses any type but this one.
 func expectFrame(r io.Reader, want byte) ([]byte, error) {
 	kind, payload, err := readFrame(r)
 	if err != nil {
@@ -102,8 +102,8 @@ func expectFrame(r io.Reader, want byte) ([]byte, error) {
 	return payload, nil
 }
 
-// FailedError is what a child says that it cannot do. It is no fault of the
-// text's: another child would say the same.
+// FailedError is a child's report that it cannot do its work. The text is not the cause:
+// another child would report the same.
 type FailedError struct{ Reason string }
 
 func (e *FailedError) Error() string { return "the token-scoring child failed: " + e.Reason }

@@ -10,12 +10,12 @@ import (
 	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
-// isolation: elsewhere no signal comes with a parent's death; the end of its
-// input ends a child.
+// isolation: other systems send no signal when a parent dies. There a child ends when its
+// input does.
 func isolation(bool) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// attempts: elsewhere there are no namespaces.
+// attempts: other systems have no namespaces.
 func attempts(sandbox.Mode) []bool { return []bool{false} }
 
-// processorTime: only Linux tells that of another process.
+// processorTime: only Linux reports the time of another process.
 func processorTime(int) (time.Duration, error) { return 0, errors.ErrUnsupported }

@@ -51,8 +51,8 @@ var (
 	errNoMemory  = errors.New("no memory for the nodes")
 )
 
-// library is the runtime with one walker, and the grammars opened so far. What
-// is opened stays so until the process ends. One goroutine at a time may use it.
+// library is the runtime with one walker, and the grammars opened so far. Everything that is
+// opened stays open until the process ends. Only one goroutine at a time may use it.
 type library struct {
 	dir       string
 	manifest  *manifest.Manifest
@@ -64,8 +64,8 @@ type library struct {
 // language is one opened grammar.
 type language struct {
 	pointer unsafe.Pointer
-	// kinds are the node types, each once; kindOf gives a symbol's. Several
-	// symbols may share a type: an alias, or a keyword named as a rule is.
+	// kinds are the names of the node types, each once. kindOf maps a symbol to its type.
+	// Several symbols may share a type, such as an alias, or a keyword with a rule's name.
 	kinds  []string
 	kindOf []uint16
 }
@@ -73,7 +73,7 @@ type language struct {
 // symbolTable says what to do with each symbol of a language; see walk.h.
 type symbolTable []C.mf_symbol
 
-// openLibrary opens the runtime. The caller has checked the directory.
+// openLibrary opens the runtime. The caller has checked the directory's files.
 func openLibrary(dir string, m *manifest.Manifest) (*library, error) {
 	function, err := open(filepath.Join(dir, m.Runtime.File), C.MF_ENTRY)
 	if err != nil {
@@ -97,8 +97,8 @@ func openLibrary(dir string, m *manifest.Manifest) (*library, error) {
 	return l, nil
 }
 
-// files are what opening the grammars reads: the directory, and what its files are
-// links to.
+// files are the paths that opening the grammars reads: the directory, and the targets of
+// symbolic links in it. The sandbox must allow them.
 func (l *library) files() []string {
 	paths := []string{l.dir}
 	for _, g := range l.manifest.Languages {
@@ -113,7 +113,7 @@ func (l *library) files() []string {
 	return paths
 }
 
-// close frees the walker; the shared objects stay open.
+// close frees the walker. The shared objects stay open.
 func (l *library) close() {
 	C.close_walker(l.api, l.walker)
 	l.walker = nil
@@ -124,7 +124,7 @@ func open(path, symbol string) (unsafe.Pointer, error) {
 	cPath, cSymbol := C.CString(path), C.CString(symbol)
 	defer C.free(unsafe.Pointer(cPath))
 	defer C.free(unsafe.Pointer(cSymbol))
-	// Local: two grammars may give their scanners' functions the same names.
+	// RTLD_LOCAL, because the scanners of two grammars may have functions of the same name.
 	handle := C.dlopen(cPath, C.RTLD_NOW|C.RTLD_LOCAL)
 	if handle == nil {
 		return nil, fmt.Errorf("opening %s: %s", path, C.GoString(C.dlerror()))
@@ -136,7 +136,7 @@ func open(path, symbol string) (unsafe.Pointer, error) {
 	return function, nil
 }
 
-// language opens a grammar, or returns it when it is open.
+// language returns a grammar, and opens it first if needed.
 func (l *library) language(name string) (*language, error) {
 	if lang, opened := l.languages[name]; opened {
 		return lang, nil
@@ -179,7 +179,7 @@ func (lang *language) intern(api *C.mf_api) {
 	add("_ERROR")
 }
 
-// isComment says whether nodes of a type are skipped with everything under them.
+// isComment says whether the walk skips nodes of this type, with everything below them.
 func isComment(kind string) bool {
 	switch kind {
 	case "comment", "line_comment", "block_comment", "documentation_comment", "doc_comment":
@@ -188,7 +188,7 @@ func isComment(kind string) bool {
 	return false
 }
 
-// table resolves the weights of a language's node types, once.
+// table looks up the weights of a language's node types, once per set of weights.
 func (lang *language) table(structural, leaf map[string]float64) (symbolTable, []tokens.KindWeights) {
 	weights := make([]tokens.KindWeights, len(lang.kinds))
 	for i, kind := range lang.kinds {
@@ -210,9 +210,8 @@ func (lang *language) table(structural, leaf map[string]float64) (symbolTable, [
 // The C type stands for the Go one: this does not compile if their sizes differ.
 var _ = [1]struct{}{}[unsafe.Sizeof(C.mf_node{})-unsafe.Sizeof(tokens.Node{})]
 
-// walk parses a text and returns the nodes that give signatures. They belong to
-// the library and stay until its next walk. The timeout is processor time of the
-// parse.
+// walk parses a text, and returns the nodes that have signatures. They belong to the
+// library, and are valid until its next walk. timeout is processor time for the parse.
 func (l *library) walk(lang *language, table symbolTable, text string, timeout time.Duration) ([]tokens.Node, error) {
 	var nodes *C.mf_node
 	var count C.size_t

@@ -16,10 +16,10 @@ import (
 	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
-// ErrClosed says that the pool takes no more work.
+// ErrClosed says that the pool accepts no more work.
 var ErrClosed = errors.New("tokenscore: the pool is closed")
 
-// stopPatience is how long Close lets an idle child end on its own.
+// stopPatience is how long Close waits for an idle child to end by itself.
 const stopPatience = 5 * time.Second
 
 // Pool scores pull requests in child processes. It is safe for concurrent use.
@@ -35,15 +35,15 @@ type Pool struct {
 	unobserve              func()
 }
 
-// Stats counts since the pool was made.
+// Stats are counts since the pool was created.
 type Stats struct {
 	Started  int64 // children
 	Crashed  int64 // tries without scores because their child died
 	TimedOut int64 // tries without scores because their time ran out
 }
 
-// New checks the configuration, the grammars and, by starting a first child,
-// the command. The other children start when they are needed.
+// New checks the configuration and the grammars. It also starts a first child, to check the
+// command. The other children start when they are needed.
 func New(ctx context.Context, cfg Config) (*Pool, error) {
 	cfg.Command = slices.Clone(cfg.Command)
 	cfg = cfg.withDefaults()
@@ -72,9 +72,9 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// Version identifies what computes: the rules' own part, and the sources of
-// runtime, walk and grammars. It belongs into every key under which scores are
-// kept, beside the digest of the weights.
+// Version identifies the code that computes scores: the rules' own version, and the sources
+// of runtime, walk and grammars. Every key under which scores are cached must contain it,
+// beside the digest of the weights.
 func (p *Pool) Version() string {
 	return fmt.Sprintf("%d-%s", tokens.FiguresVersion, p.manifest.Digest())
 }
@@ -84,10 +84,10 @@ func (p *Pool) Stats() Stats {
 	return Stats{Started: p.started.Load(), Crashed: p.crashed.Load(), TimedOut: p.late.Load()}
 }
 
-// Sandbox is what holds the children: the first one, and so all.
+// Sandbox is the confinement of the first child. The others have the same.
 func (p *Pool) Sandbox() sandbox.State { return p.held }
 
-// tellSandbox says at the start what does not hold the children.
+// tellSandbox logs at the start which parts of the sandbox are missing.
 func (p *Pool) tellSandbox(ctx context.Context) {
 	if p.cfg.Sandbox == sandbox.Off {
 		p.cfg.Log.WarnContext(ctx, "token-scoring children work without a sandbox", "sandbox", sandbox.Off)
@@ -101,21 +101,22 @@ func (p *Pool) tellSandbox(ctx context.Context) {
 		"namespace", p.held.Namespace, "lacks", p.held.Lacks())
 }
 
-// Scored is what came of one pull request's files.
+// Scored is the result for the files of one pull request.
 type Scored struct {
 	Figures tokens.Figures
-	// Lacks is why the scores do not follow from the files alone: time or memory
-	// ran out over them, twice, or the budget was spent. Nil when they do.
+	// Lacks is nil if the scores follow from the files alone. Otherwise it is the reason why
+	// they do not: time or memory ran out twice, or the shared budget was spent.
 	Lacks error
 }
 
-// Score scores the files of one pull request. The author is any name that is
-// unique to the author of the files, or "" if unknown: no child has files of two
-// authors. It waits for a free child; what the child works from
-// then on is taken from the budget. What runs out of time or memory is tried once
-// more, in a fresh child while no other one works; that it did so again is not an
-// error: the figures say so. An error means that nothing could be scored: the
-// context ended, the pool is closed, or children cannot do their work at all.
+// Score scores the files of one pull request. author is any name that is unique to the
+// author of the files, or "" if unknown: no child gets files of two authors.
+//
+// Score waits for a free child. The budget counts the child's work from then on. If time or
+// memory runs out, Score tries once more, in a fresh child while no other child works. If
+// they run out again, that is no error: Lacks and the figures show it. An error means that
+// nothing could be scored: the context ended, the pool is closed, or children cannot work at
+// all.
 func (p *Pool) Score(
 	ctx context.Context, author string, weights *tokens.Weights, files []tokens.File, budget *Budget,
 ) (scored Scored, err error) {
@@ -146,14 +147,13 @@ func (p *Pool) Score(
 	return Scored{tokens.Totals(figures), found.lacks}, nil
 }
 
-// needsChild says whether a file's trees have to be compared. Those of a
-// language that the validator cannot load have no nodes, and equal texts have
-// no difference.
+// needsChild says whether a file's trees must be compared. A language that the validator
+// cannot load gives no nodes, and equal texts have no difference.
 func needsChild(plan *tokens.FilePlan, w *tokens.Weights) bool {
 	return plan.Figures.Method == tokens.MethodTreeDiff && plan.Base != plan.Head && w.Loads(plan.Language)
 }
 
-// prepare makes the slot's child one that may have the client's files.
+// prepare gives the slot a child that may get the client's files.
 func (p *Pool) prepare(ctx context.Context, s *slot, who client) error {
 	if s.child != nil && s.child.gone() {
 		ended(ctx, telemetry.ChildCrashed) // between two pull requests
@@ -181,7 +181,7 @@ func (p *Pool) fill(ctx context.Context, s *slot) error {
 	return nil
 }
 
-// drop ends a slot's child; the next pull request starts another.
+// drop ends a slot's child. The next pull request starts another.
 func (p *Pool) drop(s *slot) {
 	s.child.kill()
 	s.child = nil
@@ -192,8 +192,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// Close takes no more work, waits for what is under way, which HangTimeout
-// bounds, ends every child and waits for it. It may be called again.
+// Close accepts no more work, and waits for the pull requests under way; HangTimeout bounds
+// that wait. Then it ends every child, and waits for each. It may be called again.
 func (p *Pool) Close() error {
 	p.once.Do(func() {
 		slots := p.queue.close()

@@ -10,19 +10,19 @@ import (
 	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
-// protocol is the version of what the frames hold.
+// protocol is the version of the frames' contents.
 const protocol = 8
 
 // hello is a child's first frame.
 type hello struct {
 	Protocol int    `json:"protocol"`
 	Grammars string `json:"grammars"` // the manifest's digest
-	// Sandbox is what the child has confined itself by.
+	// Sandbox is how the child has confined itself.
 	Sandbox sandbox.State `json:"sandbox"`
 }
 
-// weightsMessage is what a child needs of the weights: those of node types.
-// Extensions and languages are the parent's business.
+// weightsMessage is the part of the weights that a child needs: those of node types. The
+// parent handles extensions and languages.
 type weightsMessage struct {
 	Digest     string             `json:"digest"`
 	Structural map[string]float64 `json:"structural"`
@@ -37,8 +37,8 @@ func encodeWeights(w *tokens.Weights) ([]byte, error) {
 	return data, nil
 }
 
-// timing is when a child scored a file, in nanoseconds since 1970. Its clock is
-// the parent's: they run on one machine. Zero without a trace.
+// timing is when a child scored a file, in nanoseconds since 1970; zero without a trace.
+// Parent and child share the machine's clock.
 type timing struct{ start, end int64 }
 
 // Figures are numbers of eight bytes: four counts, four scores by their bits (so

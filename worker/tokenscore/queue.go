@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// queue gives slots to pull requests, first come first served.
+// queue assigns slots to pull requests in order of arrival.
 type queue struct {
 	turns  chan struct{} // one for each slot that is free
 	alone  chan struct{} // one, for the caller that waits for all slots or has them
@@ -30,7 +30,7 @@ func newQueue(slots int) *queue {
 	return q
 }
 
-// take waits for a slot, and gives the free one with the lowest cost for the client.
+// take waits for a slot, and returns the free one with the lowest cost for the client.
 func (q *queue) take(ctx context.Context, who client) (*slot, error) {
 	if err := q.turn(ctx); err != nil {
 		return nil, err
@@ -57,9 +57,9 @@ func (q *queue) turn(ctx context.Context) error {
 	}
 }
 
-// takeAlone takes all slots, so that no other child works, and gives the one with
-// the lowest cost for an unknown client. The caller must not have a slot of its own.
-// giveAlone takes all of them back.
+// takeAlone takes all slots, so that no other child works, and returns the one with the
+// lowest cost for an unknown client. The caller must not hold a slot: it would wait for
+// itself. giveAlone returns all slots.
 func (q *queue) takeAlone(ctx context.Context) (*slot, error) {
 	select {
 	case q.alone <- struct{}{}: // two that collect turns would wait for each other
@@ -87,7 +87,7 @@ func (q *queue) giveAlone(s *slot) {
 	q.giveTurns(cap(q.turns) - 1)
 }
 
-// giveTurns takes back the turns of slots that were to stay idle.
+// giveTurns returns the turns of slots that were kept idle.
 func (q *queue) giveTurns(turns int) {
 	for range turns {
 		q.turns <- struct{}{}
@@ -95,7 +95,7 @@ func (q *queue) giveTurns(turns int) {
 	<-q.alone
 }
 
-// cost orders slots by what it costs to score a client's file there.
+// cost ranks slots by the work that is lost if they score a client's file.
 func (s *slot) cost(who client) int {
 	switch {
 	case s.child == nil: // the time to start a child
@@ -126,8 +126,7 @@ func (q *queue) isClosed() bool {
 	}
 }
 
-// close ends all waiting with ErrClosed, and returns all slots when the last of them
-// is back.
+// close ends all waiting with ErrClosed. It returns all slots when the last one is back.
 func (q *queue) close() []*slot {
 	close(q.closed)
 	for range cap(q.turns) {

@@ -10,8 +10,8 @@ import (
 	"fmt"
 )
 
-// samplesJSON has one new file in each language, with what the validator made
-// of it under the product's own weights.
+// samplesJSON has one new file in each language, with the validator's figures under the
+// product's own weights.
 //
 //go:embed samples.json
 var samplesJSON []byte
@@ -19,7 +19,7 @@ var samplesJSON []byte
 // Sample is a file and its known figures.
 type Sample struct {
 	Language string `json:"language"`
-	// Case is the name of the test case that it is.
+	// Case is the name of the test case from which the sample is taken.
 	Case    string  `json:"case"`
 	Path    string  `json:"path"`
 	Changes int     `json:"changes"`
@@ -37,16 +37,16 @@ func Samples() ([]Sample, error) {
 	return samples, nil
 }
 
-// Wrong is a sample whose figures are not the validator's.
+// Wrong is a sample whose figures differ from the validator's.
 type Wrong struct {
 	Language string `json:"language"`
 	Want     string `json:"want"`
 	Got      string `json:"got"`
 }
 
-// Check scores the sample of each language, C# with its grammar too, and
-// returns how many there were and those that came out otherwise. An error means
-// that a sample could not be scored at all.
+// Check scores the sample of each language, C# with its grammar too. It returns the number
+// of samples, and those with wrong figures. An error means that a sample could not be scored
+// at all.
 func (p *Pool) Check(ctx context.Context) (checked int, wrong []Wrong, err error) {
 	samples, err := Samples()
 	if err != nil {

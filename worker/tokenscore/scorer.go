@@ -9,16 +9,16 @@ import (
 	"mirrorfleet/shared/scoring/tokens"
 )
 
-// parseTimeout is the processor time that one text may take to parse before it
-// counts as without nodes: docs/rules/scoring.md#tree-diff.
+// parseTimeout is the processor time for parsing one text. A text that takes longer has no
+// nodes: docs/rules/scoring.md#tree-diff.
 const parseTimeout = 2 * time.Second
 
-// maxRemembered bounds the texts that a child remembers and what was found in
-// them, in bytes. Above it, the child forgets them all.
+// maxRemembered bounds the memory of a child's texts and their signatures, in bytes. Above
+// it, the child forgets all of them.
 const maxRemembered = 16 << 20
 
-// scorer is what a child knows: the library, the current weights, and the texts of
-// its one author.
+// scorer is the state of a child: the library, the current weights, and the texts of its one
+// author.
 type scorer struct {
 	library    *library
 	weights    weightsMessage
@@ -32,7 +32,7 @@ type table struct {
 	language *language
 	symbols  symbolTable
 	weights  []tokens.KindWeights
-	// seen is what was found in texts so far.
+	// seen are the signatures of the texts so far.
 	seen map[string]*tokens.Signatures
 }
 
@@ -92,7 +92,8 @@ func (s *scorer) diff(name string, texts [2]string) (tokens.Diff, error) {
 	return d, nil
 }
 
-// signatures parses a text, unless it is remembered. Nil means no nodes.
+// signatures returns the signatures of a text. It parses the text unless the child remembers
+// it. Nil means that there are no nodes.
 func (s *scorer) signatures(t *table, text string) (*tokens.Signatures, error) {
 	if text == "" {
 		return nil, nil //nolint:nilnil // an empty text has no nodes
@@ -112,8 +113,8 @@ func (s *scorer) signatures(t *table, text string) (*tokens.Signatures, error) {
 	return found, nil
 }
 
-// remember keeps what was found in a text, and forgets everything else when that
-// grows too large.
+// remember stores the signatures of a text. If that exceeds maxRemembered, it forgets
+// everything else first.
 func (s *scorer) remember(t *table, text string, found *tokens.Signatures) {
 	size := found.Size()
 	if s.remembered += size; s.remembered > maxRemembered {

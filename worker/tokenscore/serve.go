@@ -18,29 +18,29 @@ import (
 	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
-// ChildConfig is what a child process works with.
+// ChildConfig is the configuration of a child process.
 type ChildConfig struct {
-	// Grammars is the directory that `make grammars` builds; the parent has
-	// checked its files.
+	// Grammars is the directory that `make grammars` builds. The parent has checked its
+	// files.
 	Grammars string
-	// ParseTimeout is the processor time that one text may take to parse; a
-	// text that takes longer has no nodes. Default 2 s: docs/rules/scoring.md#tree-diff.
+	// ParseTimeout is the processor time for parsing one text. A text that takes longer has
+	// no nodes. Default 2 s: docs/rules/scoring.md#tree-diff.
 	ParseTimeout time.Duration
-	// Sandbox is Config's. Default sandbox.Auto.
+	// Sandbox is the mode of the parent's Config. Default sandbox.Auto.
 	Sandbox sandbox.Mode
 }
 
-// Serve is the body of a child process: it answers frames from r on w until r
-// ends, which is how a parent ends it, or until ctx does.
+// Serve is the main loop of a child process. It reads requests from r, and answers on w. It
+// returns when r ends, which is how a parent ends its child, or when ctx ends.
 //
-// On the process's own standard input it ignores the signals that end a worker:
-// a worker that drains still needs its children, and their pipes end with it.
+// On the process's own standard input, Serve ignores the signals that end a worker: a
+// draining worker still needs its children, and their pipes end with it.
 func Serve(ctx context.Context, r io.Reader, w io.Writer, cfg ChildConfig) error {
 	if r == io.Reader(os.Stdin) {
 		signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	}
-	// One thread does all the parsing: the C heap keeps one arena instead of
-	// one per thread that happened to run this goroutine.
+	// All parsing happens on one thread. Otherwise the C heap would keep one arena for each
+	// thread on which this goroutine happened to run.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
@@ -73,8 +73,8 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, cfg ChildConfig) error
 	return nil
 }
 
-// open opens the runtime. The path is absolute: a grammar's loader would look for
-// the beginning of a relative one, which the sandbox refuses.
+// open opens the runtime by its absolute path. For a relative path the loader would look at
+// the directory where it begins, which the sandbox refuses.
 func (cfg *ChildConfig) open() (*library, error) {
 	dir, err := filepath.Abs(cfg.Grammars)
 	if err != nil {
@@ -120,7 +120,7 @@ func (s *server) next() error {
 	}
 }
 
-// file reads the texts that follow, base and head, and answers with their scores.
+// file reads the two texts that follow, base and head, and answers with the file's scores.
 func (s *server) file(language string) error {
 	var texts [2]string
 	for i := range texts {

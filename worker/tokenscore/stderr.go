@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// maxLines bounds what one child may put into the log: a crash prints the
-	// stacks of all its threads, of which the first lines tell the cause.
+	// maxLines bounds the lines that one child may log. A crash prints the stacks of all
+	// threads, and the first lines show the cause.
 	maxLines  = 40
 	maxLine   = 1000
 	lastLines = 5
 )
 
-// lineLogger passes what a child writes on standard error to the log, line by
-// line, and remembers the first lines for an error.
+// lineLogger logs a child's standard error line by line. It remembers the first lines for an
+// error.
 type lineLogger struct {
 	log *slog.Logger
 
@@ -34,7 +34,7 @@ func (l *lineLogger) started(pid int) {
 	l.pid = pid
 }
 
-// Write never fails: a child must not die of its log.
+// Write never fails: a failing log must not kill the child.
 func (l *lineLogger) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,7 +68,7 @@ func (l *lineLogger) lineLocked(line string) {
 	}
 }
 
-// last is what the child wrote, in short.
+// last is what the child wrote, shortened.
 func (l *lineLogger) last() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

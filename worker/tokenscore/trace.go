@@ -13,8 +13,8 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// maxShown is how many files of a pull request have spans of their own: the
-// slowest. A thousand files would be a thousand spans.
+// maxShown is how many files of a pull request get their own spans: the slowest ones. A pull
+// request may have a thousand files.
 const maxShown = 32
 
 // startScore opens the span of one pull request.
@@ -23,8 +23,8 @@ func startScore(ctx context.Context, files []tokens.File) (context.Context, trac
 	return telemetry.Tracer().Start(ctx, telemetry.SpanTokenScore, trace.WithAttributes(telemetry.Files.Int(len(files))))
 }
 
-// endScore ends it and counts the files: by the method that gave their
-// figures, which a crash or a timeout has changed for all of them.
+// endScore ends the span, and counts the files by the method that gave their figures. A
+// crash or a time-out has changed that method for all of them.
 func endScore(ctx context.Context, span trace.Span, began time.Time, plans []tokens.FilePlan, figures tokens.Figures, err error) {
 	if err == nil {
 		telemetry.PullScored(ctx, time.Since(began))
@@ -58,8 +58,8 @@ func count(ctx context.Context, plans []tokens.FilePlan, figures []tokens.FileFi
 	}
 }
 
-// traceparent is the trace that a child's work belongs to, "" when nobody
-// records it: then the child measures nothing.
+// traceparent is the trace of a child's work; "" if it is not recorded. The child then
+// measures nothing.
 func traceparent(ctx context.Context) string {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return ""
@@ -76,8 +76,8 @@ type compared struct {
 	plan *tokens.FilePlan
 }
 
-// showChild makes spans of what the child said, if somebody records: one for
-// each of the slowest files. It may drop and reorder them.
+// showChild turns the child's timings into spans if the trace is recorded: one for each of
+// the slowest files. It may reorder and shorten files.
 func showChild(ctx context.Context, c *child, files []compared) {
 	pid := telemetry.ChildPID.Int(c.cmd.Process.Pid)
 	parent := trace.SpanFromContext(ctx)
@@ -99,7 +99,7 @@ func showChild(ctx context.Context, c *child, files []compared) {
 	}
 }
 
-// ended shows and counts that a child ended unasked.
+// ended records in the trace and the metrics that a child ended unexpectedly.
 func ended(ctx context.Context, how string) {
 	trace.SpanFromContext(ctx).SetAttributes(telemetry.ChildEnd.String(how))
 	telemetry.ChildEnded(ctx, how)

@@ -9,7 +9,7 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// pull is what a child is asked of one pull request.
+// pull is the work of a child for one pull request.
 type pull struct {
 	client  client
 	weights *tokens.Weights
@@ -17,14 +17,14 @@ type pull struct {
 	budget  *Budget
 }
 
-// found is what one try gave.
+// found is the result of one try.
 type found struct {
 	diffs []tokens.Diff // of the files; fewer mean that there are no scores
 	lacks error         // as Scored.Lacks
 }
 
-// compare compares all trees of a pull request. If time or memory ran out it tries
-// once more, alone; when the second try gives nothing the first one stands.
+// compare compares all trees of a pull request. If time or memory runs out, it tries once
+// more, alone. If the second try gives nothing, the first one's result stands.
 func (p *Pool) compare(ctx context.Context, asked *pull) (found, error) {
 	if len(asked.files) == 0 {
 		return found{}, nil
@@ -59,8 +59,7 @@ func (p *Pool) compare(ctx context.Context, asked *pull) (found, error) {
 	return second, err
 }
 
-// try has one child compare all trees of a pull request, within what is left of
-// its budget.
+// try lets one child compare all trees of a pull request, within the rest of its budget.
 func (p *Pool) try(ctx context.Context, s *slot, asked *pull) (found, error) {
 	if err := asked.budget.end(); err != nil {
 		return found{lacks: err}, nil //nolint:nilerr // it is the pull request's loss
@@ -84,7 +83,7 @@ func (p *Pool) try(ctx context.Context, s *slot, asked *pull) (found, error) {
 	return found{diffs, outOfTime(asked.files, diffs)}, nil
 }
 
-// outOfTime names the files of which a text took too long to parse.
+// outOfTime names the files with a text that took too long to parse.
 func outOfTime(files []*tokens.FilePlan, diffs []tokens.Diff) error {
 	var first string
 	late := 0
@@ -102,10 +101,10 @@ func outOfTime(files []*tokens.FilePlan, diffs []tokens.Diff) error {
 	return fmt.Errorf("%d of its files took too much processor time to parse, the first %.200s", late, first)
 }
 
-// exchange has the slot's child score a pull request, or a new child if that one
-// has served another client. A child that does not begin is replaced once; if the
-// new one does not begin either, the pool has failed, not the pull request. If the
-// child ended over the pull request, lacks says how.
+// exchange lets a child score a pull request: the slot's own, or a new one if that child has
+// served another client. A child that does not begin is replaced once. If the new child does
+// not begin either, the pool has failed, and the pull request is not to blame. If the child
+// ended during the pull request, lacks says how.
 func (p *Pool) exchange(ctx context.Context, s *slot, asked *pull, take func(tokens.Diff, timing)) (lacks, err error) {
 	for fresh := false; ; fresh = true {
 		if err := p.prepare(ctx, s, asked.client); err != nil {
@@ -136,8 +135,8 @@ func (p *Pool) exchange(ctx context.Context, s *slot, asked *pull, take func(tok
 	}
 }
 
-// lost decides what an exchange that failed means: for the pull request, or an
-// error.
+// lost decides what a failed exchange means: a loss of the pull request (lacks), or an error
+// of the pool.
 func (p *Pool) lost(ctx context.Context, s *slot, cause error, plan *tokens.FilePlan) (lacks, err error) {
 	c := s.child
 	p.drop(s)

@@ -19,15 +19,15 @@ type usage struct {
 	ended   time.Duration
 }
 
-// follow counts a child from its start on.
+// follow counts a child's time from its start.
 func (u *usage) follow(c *child) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.running = append(u.running, c)
 }
 
-// total is the time until now. It never goes back: a child that cannot be read
-// while it ends counts when it has ended.
+// total is the processor time so far. It never decreases: a child whose time cannot be read
+// while it ends is counted once it has ended.
 func (u *usage) total() time.Duration {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -45,9 +45,8 @@ func (u *usage) total() time.Duration {
 	return sum
 }
 
-// Usable says whether the pool can do its work now: it is open, and the
-// grammars are still those that it began with. It looks at their names, not at
-// their bytes, which New has checked.
+// Usable says whether the pool can work now: it is open, and the grammars are still those
+// with which it began. It compares their names. New has checked their bytes.
 func (p *Pool) Usable(context.Context) error {
 	if p.queue.isClosed() {
 		return ErrClosed

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// watch bounds what one child may take for one pull request. Most pull requests
-// end before its first look.
+// watch bounds one child's processor time and wall-clock time for one pull request. Most
+// pull requests end before its first look.
 type watch struct {
-	// before is what the child had worked when the pull request came.
+	// before is the child's processor time when the pull request came.
 	before time.Duration
-	// allowed is processor time, patience wall clock.
+	// allowed is the limit of processor time, patience that of wall-clock time.
 	allowed, patience time.Duration
 
 	mu      sync.Mutex
@@ -26,7 +26,7 @@ type watch struct {
 // minWait is the least time between two looks at a child's processor time.
 const minWait = 10 * time.Millisecond
 
-// overrunError says that a child took more than it may, and was killed.
+// overrunError says that a child exceeded a limit, and was killed.
 type overrunError struct {
 	hung  bool
 	limit time.Duration
@@ -52,8 +52,8 @@ func (w *watch) begin(c *child) {
 	w.next = time.AfterFunc(w.wait(w.allowed), func() { w.check(c) })
 }
 
-// end tells whether the child took more than it may. It looks once more, so that
-// the verdict does not depend on when the watch last looked.
+// end says whether the child exceeded a limit. It looks once more, so that the result does
+// not depend on the time of the last look.
 func (w *watch) end(c *child) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,7 +65,7 @@ func (w *watch) end(c *child) error {
 	return w.overrun
 }
 
-// check kills the child if it has taken more than it may.
+// check kills the child if it has exceeded a limit.
 func (w *watch) check(c *child) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -84,14 +84,15 @@ func (w *watch) check(c *child) {
 	c.signalKill()
 }
 
-// wait is the time until the next look. One thread takes at least that long to spend
-// the processor time that is left. Several threads can spend it sooner: the next
-// look finds it spent.
+// wait is the time until the next look. A single thread needs at least that long to use the
+// remaining processor time. Several threads can use it sooner: the next look then finds it
+// used.
 func (w *watch) wait(left time.Duration) time.Duration {
 	return max(minWait, min(left, w.patience-time.Since(w.began)))
 }
 
-// lookLocked reads what is left of the processor time; less than nothing is an error.
+// lookLocked reads the remaining processor time. It is an error if less than nothing is
+// left.
 func (w *watch) lookLocked(c *child) (left time.Duration, err error) {
 	w.used = max(0, c.worked()-w.before)
 	if left = w.allowed - w.used; left < 0 {
@@ -100,8 +101,8 @@ func (w *watch) lookLocked(c *child) (left time.Duration, err error) {
 	return left, nil
 }
 
-// cost is what the try costs a budget. One that hung costs the wall clock that it
-// kept a child for, so that sleeping is no cheaper than working.
+// cost is the part of a shared budget that the try has used. A try that hung costs the
+// wall-clock time for which it blocked a child, so that sleeping is no cheaper than working.
 func (w *watch) cost(c *child, lacks error) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
