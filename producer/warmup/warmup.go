@@ -23,19 +23,22 @@ import (
 type Config struct {
 	// Bus is where its miners go. Required.
 	Bus *jobstream.Bus
-	// Inputs are the coming round's, its miners among them; they bring the warm-up's name.
+	// Inputs are the coming round's inputs, its miners included. The manifest's name becomes
+	// the warm-up's.
 	Inputs job.Manifest
-	// Turn is the instant of the schedule that it is ahead of; zero for one by hand.
+	// Turn is the instant of the schedule for which the warm-up prepares; zero for one that
+	// was started by hand.
 	Turn time.Time
-	// Until is when it is over.
+	// Until is when the warm-up ends at the latest.
 	Until time.Time
-	// Share is the part of each egress's limit that it takes at most: more than 0, at most 1.
+	// Share is the largest part of each egress's limit that the warm-up uses: more than 0,
+	// at most 1.
 	Share float64
-	// Progress is told once a second how many of its miners are left. Default: nobody is.
+	// Progress, if set, is called once a second with the number of miners that are left.
 	Progress func(left, miners int)
-	// Watch is the time between two looks at how it stands. Default: 1 s.
+	// Watch is the time between two checks whether the warm-up must end. Default: 1 s.
 	Watch time.Duration
-	// Log hears of its beginning and its end. Default: slog.Default().
+	// Log receives the beginning and the end. Default: slog.Default().
 	Log *slog.Logger
 }
 
@@ -50,14 +53,14 @@ const (
 	Failed   = "the streams failed"
 )
 
-// endTime bounds the end, which a turn waits for.
+// endTime bounds the end of a warm-up, because a turn waits for it.
 const endTime = 5 * time.Second
 
-// atOnce is how many miners are published at a time.
+// atOnce is how many miners are published concurrently.
 const atOnce = 16
 
-// Run makes one warm-up and returns how it ended; without an ID if it was not begun, because
-// a round ran until ctx ended.
+// Run makes one warm-up, and returns its final state. The state has no ID if the warm-up
+// never began, because a round ran until ctx ended.
 func Run(ctx context.Context, cfg Config) (_ job.WarmUp, err error) {
 	cfg.Watch, cfg.Log = cmp.Or(cfg.Watch, time.Second), cmp.Or(cfg.Log, slog.Default())
 	if cfg.Progress == nil {
@@ -111,7 +114,8 @@ func listed(m job.Manifest) (miners []job.Warm) {
 	return miners
 }
 
-// noRound waits until no job of a round is to come; false if ctx ends first.
+// noRound waits until no worker has, or is still to get, a job of a round; false if ctx ends
+// first.
 func (cfg Config) noRound(ctx context.Context) bool {
 	for told := false; ; {
 		jobs, err := cfg.Bus.Queue.ToCome(ctx)
@@ -128,7 +132,7 @@ func (cfg Config) noRound(ctx context.Context) bool {
 	}
 }
 
-// follow publishes the miners and waits for the end. It says why that came.
+// follow publishes the miners, waits until the warm-up must end, and returns why.
 func (cfg Config) follow(ctx context.Context, up job.WarmUp, miners []job.Warm) (why string, err error) {
 	publishing, stop := context.WithCancel(ctx)
 	published := make(chan error, 1)
@@ -154,7 +158,7 @@ func (cfg Config) follow(ctx context.Context, up job.WarmUp, miners []job.Warm) 
 	}
 }
 
-// stopped is why the context has ended.
+// stopped says why the context has ended.
 func (cfg Config) stopped(ctx context.Context) string {
 	cause := context.Cause(ctx)
 	switch late := errors.Is(cause, context.DeadlineExceeded); {
@@ -178,7 +182,7 @@ func (cfg Config) publish(ctx context.Context, miners []job.Warm) error {
 	return nil
 }
 
-// over is why the warm-up is to end, "" if it goes on, and while that cannot be told.
+// over says why the warm-up must end; "" if it goes on, or if the servers cannot tell.
 func (cfg Config) over(ctx context.Context, up job.WarmUp, published bool) string {
 	ctx, cancel := context.WithTimeout(ctx, endTime)
 	defer cancel()

@@ -16,34 +16,35 @@ import (
 )
 
 const (
-	// DefaultBytes bounds the answer: a row has 250 bytes, so it is 270,000 issues.
+	// DefaultBytes bounds the answer, in bytes. A row has some 250 bytes, so the bound is
+	// 270,000 issues.
 	DefaultBytes = 64 << 20
-	// maxAge is how old the answer may be when the round is planned. The mirror keeps
-	// an answer for a minute.
+	// maxAge is how old the answer may be when the round is planned. It allows for the
+	// mirror's cache, which keeps an answer for a minute.
 	maxAge = 2 * time.Minute
 	// maxMalformed is how many of the skipped rows a round lists.
 	maxMalformed = 10
 )
 
-// errPatience is the cause of an answer that is not waited for any longer.
+// errPatience is the cause when the answer takes longer than Patience.
 var errPatience = errors.New("the plan does not wait any longer")
 
-// Question is what a round asks for.
+// Question is what a round needs for its request.
 type Question struct {
 	Mirror *mirror.Client
-	// Manifest is the round's, and Registry is read from it.
+	// Manifest is the round's manifest. Registry is its registry, parsed.
 	Manifest job.Manifest
 	Registry input.Registry
-	// Bytes bounds the answer, unpacked.
+	// Bytes bounds the unpacked answer.
 	Bytes int64
-	// Patience is how long the plan waits for it, the wait for a permit included: the
-	// miners' own answers are there without it. Default 1 min.
+	// Patience is how long the plan waits for the answer, including the wait for a permit.
+	// Without this answer, the round asks for each miner's own. Default 1 min.
 	Patience time.Duration
 	Log      *slog.Logger
 }
 
-// Ask makes the one request. Its error is that of an ended context; whatever else goes
-// wrong is in the answer, as why it is not used.
+// Ask makes the one request. It fails only when the caller's context ends. After any other
+// failure, the answer says why it is not used.
 func Ask(ctx context.Context, q Question) (job.AllIssues, error) {
 	var sent atomic.Int64
 	asking, cancel := context.WithTimeoutCause(mirror.WithCounter(ctx, &sent), cmp.Or(q.Patience, time.Minute), errPatience)
@@ -76,8 +77,8 @@ func Ask(ctx context.Context, q Question) (job.AllIssues, error) {
 	return all, nil
 }
 
-// fresh refuses an answer that was made too long before the round was planned. Both
-// are instants of clocks on a wall: the round's as_of may be any other.
+// fresh refuses an answer that was made too long before the round was planned. Both times
+// are wall-clock times; as_of would not do, because it may be any instant.
 func fresh(generated, planned time.Time) error {
 	if oldest := planned.Add(-maxAge); generated.Before(oldest) {
 		return fmt.Errorf("the answer is stale: generated_at is %s, and the round was planned at %s, more than %s later",

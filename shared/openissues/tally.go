@@ -8,8 +8,8 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// Tally counts the rows of the answer for the miners of a round. It decides by what
-// it is given alone.
+// Tally counts the rows of the answer for a round's miners. It uses no clock, network or
+// disk.
 type Tally struct {
 	registry input.Registry
 	windows  map[string]time.Time
@@ -25,7 +25,8 @@ func NewTally(registry input.Registry, asOf time.Time, ids []string) *Tally {
 	return t
 }
 
-// Add takes a row, or what could be told of one that cannot be read.
+// Add counts a row. err is set for a row that cannot be read; row then holds what could be
+// read of it.
 func (t *Tally) Add(row scoring.IssueRow, err error) {
 	known, asked := t.of[row.AuthorID]
 	switch {
@@ -44,7 +45,7 @@ func (t *Tally) Add(row scoring.IssueRow, err error) {
 	}
 }
 
-// Miners are those of whom all is known, by GitHub id.
+// Miners are the counts of the miners whose rows could all be read, by GitHub id.
 func (t *Tally) Miners() map[string]job.MinerIssues {
 	miners := make(map[string]job.MinerIssues, len(t.of))
 	for id, known := range t.of {

@@ -18,23 +18,23 @@ import (
 // errUnknownRound marks a job whose round nobody has planned.
 var errUnknownRound = errors.New("unknown round")
 
-// claim is a claim on a record, with the revision of the last read or write. All changes
-// under one claim go through it, one after the other.
+// claim is a claim on a record, with the revision of its last read or write. All changes
+// under one claim run through it, one after the other.
 type claim struct {
 	bus *jobstream.Bus
 	id  string
-	// sign is what a sign of life tells.
+	// sign is the content of the next sign of life.
 	sign func() job.Sign
 
 	mu       sync.Mutex
 	record   job.Record
 	revision uint64
-	// over says that the claim has ended by a change of its own.
+	// over says that this claim's own last change has ended it.
 	over bool
 }
 
-// claimRecord gives the job's record to this worker. job.ErrSettled: the job has
-// ended; job.ErrFenced: a later delivery has it; errUnknownRound: dead.
+// claimRecord gives the job's record to this worker. Its errors: job.ErrSettled, the job has
+// ended; job.ErrFenced, a later delivery has the record; errUnknownRound, the job is dead.
 func (r *Runner) claimRecord(ctx context.Context, d *jobstream.Delivery, j job.Job) (*claim, error) {
 	c := job.Claim{
 		ID:       nuid.Next(),
@@ -72,11 +72,11 @@ func (r *Runner) claimRecord(ctx context.Context, d *jobstream.Delivery, j job.J
 	}
 }
 
-// untold is the sign of life of a claim without an attempt.
+// untold is the sign of life of a claim that has no attempt yet.
 func untold() job.Sign { return job.Sign{Left: -1} }
 
-// recordOf reads a job's record, or plans it if only its message is there: a
-// producer plans before it publishes, so the record was lost.
+// recordOf reads a job's record. It plans a missing one: a producer plans a job before it
+// publishes it, so the record was lost.
 func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, error) {
 	for { // until the record is there: somebody else may plan it at the same time
 		record, revision, err := r.cfg.Bus.Records.Load(ctx, j.Round, j.UID)
@@ -102,15 +102,15 @@ func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, e
 	}
 }
 
-// change makes a transition of the record under this claim. After a conflict
-// the transition decides again, on what the record has become.
+// change applies a transition to the record under this claim. After a conflict it reads the
+// record again, and the transition decides on that.
 func (c *claim) change(ctx context.Context, transition func(job.Record) (job.Record, error)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.changeLocked(ctx, transition)
 }
 
-// beat notes a heartbeat on the record. After the claim's own last change it does nothing:
+// beat writes a heartbeat to the record. After the claim's own last change it does nothing:
 // a heartbeat that was under way at that moment must not look like a lost lease.
 func (c *claim) beat(ctx context.Context) error {
 	c.mu.Lock()

@@ -12,13 +12,13 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-// Handler evaluates one miner. It must return soon after ctx ends. An error
-// without a class (job.WithClass) is transient; one that is ErrUnfit is no
-// failure of the job. An evaluation beside an error
-// (its Version set) is stored with the failed job if that error ends it.
+// Handler evaluates one miner. It must return soon after ctx ends. An error without a class
+// (job.WithClass) is transient. An error that is ErrUnfit does not count as a failure of the
+// job. If an evaluation comes with an error (its Version is set), and that error ends the
+// job, the evaluation is stored with the failed job.
 type Handler func(ctx context.Context, j job.Job, a job.Attempt) (job.Evaluation, error)
 
-// Config is how a worker runs jobs.
+// Config is the configuration of a Runner.
 type Config struct {
 	// Worker names this process in records and dead letters. Required.
 	Worker string
@@ -28,29 +28,28 @@ type Config struct {
 	Handler Handler
 	// Slots is how many jobs run at once. Default: 4.
 	Slots int
-	// Grace is how long running jobs may go on when a drain begins. Default:
-	// 20 s, inside the 30 s that Kubernetes waits before it kills.
+	// Grace is how long running jobs may go on after a drain has begun. Default: 20 s, less
+	// than the 30 s after which Kubernetes kills.
 	Grace time.Duration
-	// FetchWait is how long one pull waits for a job, and so how long a drain
-	// may have to wait for it. Default: 1 s.
+	// FetchWait is how long one pull waits for a job. A drain may have to wait as long.
+	// Default: 1 s.
 	FetchWait time.Duration
-	// Delays are the waits after the first, second, … failure; the last one
-	// stands for all further ones. Default: 2 s, 8 s, 30 s.
+	// Delays are the waits after the first, the second, … failure. The last one applies to
+	// all further failures. Default: 2 s, 8 s, 30 s.
 	Delays []time.Duration
-	// Jitter spreads each delay by this share up and down. Default: 0.2;
-	// negative for none.
+	// Jitter is the share by which each delay varies up and down. Default: 0.2; negative for
+	// none.
 	Jitter float64
-	// HandBackDelay keeps a handed-back job from coming straight back while
-	// this worker still leaves. Default: 100 ms.
+	// HandBackDelay delays the redelivery of a handed-back job, so that this worker does not
+	// get it again while it stops. Default: 100 ms.
 	HandBackDelay time.Duration
-	// Gate, if set, is asked before each pull and blocks while there is no
-	// point in pulling, such as during a long cool-down. Its errors are
-	// logged, and it is asked again.
+	// Gate, if set, is called before each pull. It blocks while pulling is pointless, such
+	// as during a long cool-down. Its errors are logged, and it is called again.
 	Gate func(ctx context.Context) error
-	// Stalled, if set, says why all jobs of this process stand still, nil while
-	// they do not. Each sign of life tells it.
+	// Stalled, if set, says why all jobs of this process stand still; nil while they do not.
+	// Each sign of life carries it.
 	Stalled func() *job.Stall
-	// Log gets everything that does not end well. Default: slog.Default().
+	// Log receives everything that does not end well. Default: slog.Default().
 	Log *slog.Logger
 }
 
@@ -100,8 +99,8 @@ func (c Config) validate() error {
 	return nil
 }
 
-// delay is the wait before the next attempt after the nth failure, from 1;
-// random is in [0, 1).
+// delay is the wait before the next attempt after the nth failure; the first is 1. random is
+// in [0, 1).
 func (c Config) delay(failures int, random float64) time.Duration {
 	base := c.Delays[min(max(failures, 1), len(c.Delays))-1]
 	return time.Duration(float64(base) * (1 + max(c.Jitter, 0)*(2*random-1)))

@@ -12,7 +12,7 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// lease is the time in which a delivery belongs to this worker. It sends the heartbeats
+// lease is the time for which a delivery belongs to this worker. It sends the heartbeats,
 // and ends ctx with ErrLeaseLost at the local deadline.
 type lease struct {
 	ctx      context.Context //nolint:containedctx // the lease is this context's owner
@@ -31,7 +31,7 @@ type lease struct {
 	beats  sync.WaitGroup
 }
 
-// timing derives everything from the lease that the server grants.
+// timing is derived from the lease that the server grants.
 type timing struct {
 	length time.Duration // AckWait
 	beat   time.Duration // between signs of life: a sixth, so that four may be lost
@@ -39,10 +39,9 @@ type timing struct {
 	retry  time.Duration // after a heartbeat that was not confirmed
 }
 
-// timingOf gives, for the default lease of 30 s: signs of life every 5 s, the
-// local deadline at 25 s, and another try 2.5 s after a failed heartbeat. A
-// producer that tells within ten seconds that no worker is left needs them that
-// often.
+// timingOf gives, for the default lease of 30 s: a sign of life every 5 s, the local
+// deadline at 25 s, and another try 2.5 s after a failed heartbeat. The signs must be that
+// frequent, because a producer reports within ten seconds that no worker is left.
 func timingOf(ackWait time.Duration) timing {
 	return timing{
 		length: ackWait,
@@ -52,8 +51,8 @@ func timingOf(ackWait time.Duration) timing {
 	}
 }
 
-// beginLease starts the lease of a delivery. Its context carries ctx's values
-// but not its end: only the deadline or stop ends it.
+// beginLease starts the lease of a delivery. Its context carries ctx's values, but does not
+// end with ctx: only the deadline or stop ends it. So a drain can still commit and settle.
 //
 //nolint:contextcheck // on purpose, as said
 func beginLease(ctx context.Context, d *jobstream.Delivery, t timing, log *slog.Logger) *lease {
@@ -72,8 +71,8 @@ func beginLease(ctx context.Context, d *jobstream.Delivery, t timing, log *slog.
 	return l
 }
 
-// lost says whether the job may belong to another worker by now. It looks at the clock
-// too: after a stall of the process, the timer that ends ctx may run after the caller.
+// lost says whether the job may belong to another worker by now. It also looks at the clock:
+// after a stall of the process, the timer that ends ctx may run later than the caller.
 func (l *lease) lost() bool { return l.ctx.Err() != nil || !time.Now().Before(l.until()) }
 
 // showOn makes the heartbeats update the record, too.
@@ -83,11 +82,11 @@ func (l *lease) showOn(c *claim) {
 	l.claim = c
 }
 
-// lose ends the lease before its deadline: the record is held by another.
+// lose ends the lease before its deadline, because another worker holds the record.
 func (l *lease) lose() { l.end(ErrLeaseLost) }
 
-// stopHeartbeats ends the heartbeats for good; the deadline stays. It is called before
-// the message is settled: a heartbeat after a nak would undo its delay.
+// stopHeartbeats ends the heartbeats for good. The deadline stays. It is called before the
+// message is settled: a heartbeat after a nak would cancel the nak's delay.
 func (l *lease) stopHeartbeats() {
 	l.quit()
 	if l.first.Stop() {
@@ -96,15 +95,15 @@ func (l *lease) stopHeartbeats() {
 	l.beats.Wait()
 }
 
-// stop ends the lease; nothing of it is left afterwards.
+// stop ends the lease, and waits for its goroutines.
 func (l *lease) stop() {
 	l.stopHeartbeats()
 	l.expiry.Stop()
 	l.end(context.Canceled)
 }
 
-// expire ends the lease if the deadline has really passed: a heartbeat may
-// have moved it just now.
+// expire ends the lease if the deadline has passed. It checks, because a heartbeat may just
+// have moved the deadline.
 func (l *lease) expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -115,9 +114,8 @@ func (l *lease) expire() {
 	l.end(ErrLeaseLost)
 }
 
-// beat sends heartbeats until ctx ends, the first one at once. It looks at the deadline
-// before each one: after a stall of the process a heartbeat could prolong the lease of
-// another worker.
+// beat sends heartbeats until ctx ends, the first one at once. It checks the deadline before
+// each: after a stall of the process, a heartbeat could prolong another worker's lease.
 func (l *lease) beat(ctx context.Context) {
 	complained := false
 	for next := time.Duration(0); ; {
@@ -146,10 +144,10 @@ func (l *lease) beat(ctx context.Context) {
 	}
 }
 
-// live sends one heartbeat: to the record first, for the producer's clock, and then to the
-// server, for its own. A worker that finds another claim on the record stops there, so it
-// does not prolong the other's lease. It takes at most half of the time left of the lease,
-// so that another heartbeat can follow.
+// live sends one heartbeat: first to the record, which the producer follows by its own
+// clock, then to the server, which uses its clock. If the record has another claim, live
+// stops there, so that it does not prolong the other's lease. It takes at most half of the
+// lease's remaining time, so that another heartbeat can follow.
 func (l *lease) live(ctx context.Context) error {
 	l.mu.Lock()
 	claim, left := l.claim, time.Until(l.deadline)
@@ -164,14 +162,15 @@ func (l *lease) live(ctx context.Context) error {
 	return l.delivery.InProgress(ctx)
 }
 
-// until is the local deadline as of now.
+// until is the current local deadline.
 func (l *lease) until() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.deadline
 }
 
-// extend counts the lease from before the confirmed heartbeat was sent.
+// extend counts the lease from the time before the confirmed heartbeat was sent. The server
+// counts from the later time at which it receives it.
 func (l *lease) extend(sent time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -25,16 +25,16 @@ type attempt struct {
 	lease    *lease
 	claim    *claim
 	requests atomic.Int64
-	// unasked is how many requests the attempt still needs.
+	// unasked is how many requests the attempt still has to make.
 	unasked atomic.Int64
-	// left is what a failed attempt could do nevertheless; it is stored if the
-	// failure ends the job.
+	// left is the partial evaluation of a failed attempt. It is stored if the failure ends
+	// the job.
 	left job.Evaluation
 	log  *slog.Logger
 }
 
-// process takes a delivery to its end. running ends with ErrDrained when the
-// job is to be handed back.
+// process runs a delivery to its end. running ends with ErrDrained when the job has to be
+// handed back.
 //
 //nolint:contextcheck // the lease's context carries running's values and not its end, on purpose
 func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
@@ -66,7 +66,7 @@ func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
 	a.run(ctx, running)
 }
 
-// notClaimed ends a delivery that did not get its record.
+// notClaimed ends a delivery whose record could not be claimed.
 func (a *attempt) notClaimed(ctx context.Context, err error) {
 	switch {
 	case errors.Is(err, job.ErrSettled):
@@ -80,7 +80,7 @@ func (a *attempt) notClaimed(ctx context.Context, err error) {
 	}
 }
 
-// run runs the handler, which ends with the drain, and acts on how it ends.
+// run runs the handler, which a drain interrupts, and acts on its result.
 func (a *attempt) run(ctx, running context.Context) {
 	handling, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -104,7 +104,7 @@ func (a *attempt) run(ctx, running context.Context) {
 	}
 }
 
-// handle calls the handler; its panic is an error like any other.
+// handle calls the handler. A panic counts as an error.
 func (a *attempt) handle(ctx context.Context) (e job.Evaluation, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -123,18 +123,18 @@ func (a *attempt) handle(ctx context.Context) (e job.Evaluation, err error) {
 	})
 }
 
-// sign is what a sign of life tells now.
+// sign is the content of a sign of life at this moment.
 func (a *attempt) sign() job.Sign {
 	return job.Sign{Left: int(a.unasked.Load()), Stall: a.cfg.Stalled()}
 }
 
-// spent is the attempt's report for a job that has not ended.
+// spent is the attempt's report of its requests while the job has not ended.
 func (a *attempt) spent() job.Spent {
 	return job.Spent{Requests: int(a.requests.Load()), Left: int(a.unasked.Load())}
 }
 
-// expect notes the number of requests; being fenced here ends the attempt
-// before it makes them.
+// expect records the number of requests that the attempt will make. If the record is fenced,
+// the attempt ends before it makes them.
 func (a *attempt) expect(ctx context.Context, requests int) {
 	err := a.claim.change(ctx, func(r job.Record) (job.Record, error) {
 		return r.Expecting(a.claim.id, requests, a.sign())
@@ -156,7 +156,7 @@ func (a *attempt) abandon(ctx context.Context, what string, err error) {
 	a.ended(ctx, telemetry.OutcomeLost, "")
 }
 
-// failure is err as the record keeps it.
+// failure is err in the record's form.
 func failure(err error) job.Failure {
 	return job.Failure{Class: job.ClassOf(err), Error: clip(err.Error()), At: time.Now().UTC()}
 }

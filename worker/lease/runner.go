@@ -14,15 +14,15 @@ import (
 // Causes of an attempt's end from outside; a handler finds them by
 // context.Cause.
 var (
-	// ErrLeaseLost says that the job may run elsewhere by now.
+	// ErrLeaseLost says that another worker may run the job by now.
 	ErrLeaseLost = errors.New("lease: lost")
 	// ErrDrained says that this worker stops and hands the job back.
 	ErrDrained = errors.New("lease: the worker is stopping, job handed back")
 )
 
-// ErrUnfit marks a handler's error that is this worker's fault and not the
-// job's: it was started for something else. The job is handed back, the worker
-// drains, and Run returns the error.
+// ErrUnfit marks a handler's error that is the worker's fault, not the job's: the worker was
+// started for something else. The job is handed back, the worker drains, and Run returns the
+// error.
 var ErrUnfit = errors.New("lease: this worker cannot do the job, another may")
 
 // Runner pulls and runs jobs.

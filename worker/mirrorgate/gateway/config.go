@@ -13,34 +13,34 @@ import (
 
 // The defaults of [Config].
 const (
-	// DefaultWait leaves five of the thirty seconds after which a validator gives up to
-	// the mirror's answer.
+	// DefaultWait leaves five seconds for the mirror's answer: a validator gives up after
+	// thirty.
 	DefaultWait = 25 * time.Second
-	// DefaultWaiting is as many as the default limit serves in DefaultWait, less a few.
+	// DefaultWaiting is slightly fewer than the default limit serves within DefaultWait.
 	DefaultWaiting = 100
-	// DefaultMaxRequest is for the windows of 200 repositories, the most that the mirror
-	// takes, which need 36 kB with the longest names.
+	// DefaultMaxRequest is enough for windows of 200 repositories, the most that the mirror
+	// accepts: with the longest names they need 36 kB.
 	DefaultMaxRequest = 64 << 10
-	// DefaultMaxAnswer is several times what a files answer has at worst.
+	// DefaultMaxAnswer is several times the largest files answer.
 	DefaultMaxAnswer = 256 << 20
 )
 
 // Config describes a gateway.
 type Config struct {
-	// Client passes the requests on. Required; whoever made it closes it.
+	// Client sends the requests to the mirror. Required; its creator closes it.
 	Client *mirror.Client
-	// Mirror is the URL that the client was made with. Required.
+	// Mirror is the URL with which the client was created. Required.
 	Mirror string
-	// Wait bounds how long a request is without a permit. Default DefaultWait.
+	// Wait is how long a request waits for permits at most. Default DefaultWait.
 	Wait time.Duration
 	// Waiting is how many requests may wait for their first permit at once. Default
 	// DefaultWaiting.
 	Waiting int
-	// MaxRequest and MaxAnswer cap a body in bytes: a request's, which is held in memory,
-	// and an answer's as it comes, which is not. Defaults DefaultMaxRequest and
+	// MaxRequest and MaxAnswer bound bodies, in bytes. A request's body is held in memory;
+	// an answer's is passed on while it arrives. Defaults DefaultMaxRequest and
 	// DefaultMaxAnswer.
 	MaxRequest, MaxAnswer int64
-	// Log hears of requests that got no answer. Default slog.Default().
+	// Log receives the requests that got no answer from the mirror. Default slog.Default().
 	Log *slog.Logger
 }
 

@@ -17,14 +17,14 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// Gateway passes requests on to the mirror. It is an http.Handler, and safe for
-// concurrent use.
+// Gateway passes requests on to the mirror. It is an http.Handler, and safe for concurrent
+// use.
 type Gateway struct {
 	cfg    Config
 	target *url.URL
 	proxy  *httputil.ReverseProxy
 	routes *http.ServeMux
-	// waiting holds a token for each request that has had no permit yet.
+	// waiting holds one token for each request that waits for its first permit.
 	waiting chan struct{}
 }
 
@@ -47,7 +47,7 @@ func New(cfg Config) (*Gateway, error) {
 	return g, nil
 }
 
-// ServeHTTP lets a request through in its turn, or refuses it.
+// ServeHTTP passes a request on when its turn comes, or refuses it.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	route, refused := g.admit(r)
 	if refused == nil {
@@ -70,8 +70,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), passKey{}, p)))
 }
 
-// hold takes a request's body into memory: what is sent again needs it, and a client that
-// gives up is only noticed when it has been read.
+// hold reads a request's body into memory, for two reasons: a retry sends it again, and
+// net/http notices that a client has gone only after the body has been read.
 func (g *Gateway) hold(w http.ResponseWriter, r *http.Request) *problem {
 	if r.ContentLength == 0 {
 		return nil
@@ -96,8 +96,8 @@ func (g *Gateway) hold(w http.ResponseWriter, r *http.Request) *problem {
 	return nil
 }
 
-// rewrite addresses a request to the mirror. The proxy has taken out what is of the
-// client's connection alone.
+// rewrite addresses a request to the mirror. The proxy has already removed the headers that
+// belong to the client's connection.
 func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 	r.SetURL(g.target)
 	r.Out.Header.Del("Expect") // its body is here already
@@ -106,13 +106,13 @@ func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 // pass is one request's way to its first permit.
 type pass struct {
 	route string
-	// ended notes how it has ended, once.
+	// ended records how the wait has ended. Only its first call counts.
 	ended func(outcome string)
 }
 
 type passKey struct{}
 
-// pass begins one; the request has its place among those that wait.
+// pass begins the wait of a request, which already has its place among the waiting ones.
 func (g *Gateway) pass(ctx context.Context, route string, began time.Time) *pass {
 	telemetry.GatewayWaits(ctx, 1)
 	var once sync.Once
@@ -143,8 +143,8 @@ func (g *Gateway) forward(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// checked holds an answer to its cap, and takes out what would lead a client past the
-// gateway.
+// checked bounds an answer by MaxAnswer. It also removes headers that would lead a client
+// past the gateway.
 func (g *Gateway) checked(r *http.Response) error {
 	r.Header.Del("Alt-Svc")
 	if r.ContentLength > g.cfg.MaxAnswer && r.Request.Method != http.MethodHead {
@@ -154,7 +154,7 @@ func (g *Gateway) checked(r *http.Response) error {
 	return nil
 }
 
-// capped is a body that fails beyond its cap.
+// capped is a body that fails when it exceeds its bound.
 type capped struct {
 	io.ReadCloser
 

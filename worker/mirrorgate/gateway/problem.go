@@ -13,11 +13,11 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// again is after how many seconds a client that got a 503 may come again: in that time
-// the default limit serves two dozen.
+// again is the Retry-After of a 503, in seconds. The default limit serves two dozen requests
+// in that time.
 const again = 5
 
-// problem is a request that gets no answer of the mirror's.
+// problem is the refusal of a request that gets no answer from the mirror.
 type problem struct {
 	status  int
 	detail  string
@@ -31,7 +31,7 @@ func (p *problem) allow(methods ...string) *problem {
 	return p
 }
 
-// write sends it. Whoever asked may have gone.
+// write sends the refusal. The client may have gone.
 func (p *problem) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", problems.ContentType)
@@ -55,8 +55,8 @@ func (p *problem) write(w http.ResponseWriter) {
 // errAnswerTooLarge is an answer over MaxAnswer.
 var errAnswerTooLarge = errors.New("gateway: the mirror's answer is larger than --max-answer")
 
-// failed answers a request that the mirror did not. What the cause is, the log says: it
-// may say more of this machine than a client should know.
+// failed answers a request that the mirror did not answer. Only the log has the cause, which
+// may reveal more about this machine than a client should know.
 func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		w.WriteHeader(http.StatusBadGateway) // nobody reads it
@@ -84,7 +84,7 @@ func problemOf(err error) *problem {
 	return refuse(http.StatusServiceUnavailable, "the gateway cannot ask the mirror")
 }
 
-// outcomeOf says how the wait of a request without a permit ended.
+// outcomeOf says how the wait of a request ended that got no permit.
 func outcomeOf(ctx context.Context, err error) string {
 	switch {
 	case ctx.Err() != nil:

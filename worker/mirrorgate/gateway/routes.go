@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// api is what the mirror can be asked: docs/rules/mirror.md.
+// api lists the requests that the mirror accepts: docs/rules/mirror.md.
 //
 //nolint:gochecknoglobals // a table
 var api = map[string][]string{
@@ -28,7 +28,7 @@ func routes() *http.ServeMux {
 	return mux
 }
 
-// admit says what a request asks for, or why it is nothing that the mirror has.
+// admit returns the route of a request, or why the mirror has no such request.
 func (g *Gateway) admit(r *http.Request) (route string, p *problem) {
 	switch {
 	case r.Method == http.MethodConnect:
@@ -55,7 +55,7 @@ func unknown() *problem {
 	return refuse(http.StatusNotFound, "the mirror has nothing at this path; what it has is under /api/v1/")
 }
 
-// outside says whether a character stands in no path of the mirror's.
+// outside says whether a character occurs in no path of the mirror's.
 func outside(c rune) bool {
 	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("/-_.", c)
 }

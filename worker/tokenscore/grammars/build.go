@@ -35,7 +35,7 @@ type builder struct {
 	origins map[string]origin // of the languages to be built
 }
 
-// build makes out what it should be. It does nothing when it is already.
+// build builds the directory. It does nothing if the directory is up to date.
 func (b *builder) build(ctx context.Context) error {
 	//nolint:gosec // read by whatever user runs the workers, as the output itself
 	if err := os.MkdirAll(filepath.Dir(b.out), 0o755); err != nil {
@@ -60,8 +60,8 @@ func (b *builder) build(ctx context.Context) error {
 	return errors.Join(err, os.RemoveAll(b.work))
 }
 
-// readOld returns what stands in dir if every file is as it was built; what is
-// not gets built anew, whatever the reason.
+// readOld returns the manifest of dir if every file is as it was built. Anything else is
+// built again, whatever the reason.
 func readOld(dir string) *manifest.Manifest {
 	m, err := manifest.Read(dir)
 	if err != nil {
@@ -73,7 +73,7 @@ func readOld(dir string) *manifest.Manifest {
 	return m
 }
 
-// partial keeps the entries of a manifest whose files are as they were built.
+// partial keeps the entries of a manifest whose files are unchanged since their build.
 func partial(m *manifest.Manifest, dir string) *manifest.Manifest {
 	intact := func(o manifest.Object) bool {
 		sum, err := manifest.FileDigest(filepath.Join(dir, o.File))
@@ -92,7 +92,7 @@ func partial(m *manifest.Manifest, dir string) *manifest.Manifest {
 	return m
 }
 
-// stale lists the languages that no intact object of today's recipe serves.
+// stale lists the languages that have no intact object of today's recipe.
 func (b *builder) stale() []string {
 	var stale []string
 	for _, language := range tokens.Languages() {
@@ -144,8 +144,8 @@ func (b *builder) rebuild(ctx context.Context) error {
 	return b.install()
 }
 
-// compileAll compiles the runtime and the languages on all cores, the large
-// grammars first so that none is left to run alone at the end.
+// compileAll compiles the runtime and the languages on all cores. The large grammars come
+// first, so that none is left to run alone at the end.
 func (b *builder) compileAll(ctx context.Context, languages []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(b.jobs)
@@ -170,7 +170,7 @@ func (b *builder) compileAll(ctx context.Context, languages []string) error {
 	return nil
 }
 
-// takeOver links what the old directory already has into the stage.
+// takeOver links unchanged files of the old directory into the stage.
 func (b *builder) takeOver(built []string) error {
 	for _, language := range tokens.Languages() {
 		if slices.Contains(built, language) {

@@ -18,7 +18,7 @@ import (
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
-// ours is where our own C sources stand.
+// ours is the directory of our own C sources.
 func (b *builder) ours() string { return filepath.Join(b.work, "ours") }
 
 func (b *builder) writeOurs() error {
@@ -91,7 +91,7 @@ func (b *builder) compileGrammar(ctx context.Context, language string) (manifest
 	return g, nil
 }
 
-// compile compiles into the stage and notes the result's digest.
+// compile compiles an object into the stage, and records its digest.
 func (b *builder) compile(ctx context.Context, o *manifest.Object, args []string) error {
 	target := filepath.Join(b.stage, o.File)
 	args = slices.Concat(commonFlags(), args, []string{"-o", target})
@@ -114,8 +114,8 @@ const (
 	newestABI = 14
 )
 
-// grammarABI reads a parser's ABI; one that the runtime refuses fails the
-// build, so that no language ends up without nodes.
+// grammarABI reads a parser's language ABI. The build fails for an ABI that the runtime
+// refuses: otherwise the language would silently have no nodes.
 func grammarABI(parser string) (int, error) {
 	f, err := os.Open(parser)
 	if err != nil {
@@ -137,8 +137,8 @@ func grammarABI(parser string) (int, error) {
 	return abi, nil
 }
 
-// digestSources is the sha256 over the names and bytes of all that a grammar is
-// compiled from.
+// digestSources is the SHA-256 over the names and bytes of all files from which a grammar is
+// compiled.
 func (b *builder) digestSources(language string) (string, error) {
 	root := filepath.Dir(b.sources(language))
 	h := sha256.New()

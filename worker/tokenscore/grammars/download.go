@@ -16,15 +16,15 @@ import (
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
-// largest bounds what is read of an answer; one that was cut has another hash.
-// The largest source distribution has 58 MB.
+// largest bounds a download, in bytes; a download that was cut has another hash. The largest
+// source distribution has 58 MB.
 const largest = 256 << 20
 
-// patience is how long a request may take with its whole answer.
+// patience bounds a request, including its whole answer.
 const patience = 15 * time.Minute
 
-// cacheDir is where downloads are kept when nobody names a place: one for all
-// checkouts of this user, so that a fresh one needs no network.
+// cacheDir is the default directory of downloads. All checkouts of this user share it, so
+// that a fresh checkout needs no network.
 func cacheDir() string {
 	if dir := os.Getenv("MIRRORFLEET_SOURCES"); dir != "" {
 		return dir
@@ -36,9 +36,9 @@ func cacheDir() string {
 	return filepath.Join(dir, "mirrorfleet", "sources")
 }
 
-// fetch makes sure that the source distributions are in the cache: the core
-// always, the grammars' when some have to be built. What stands there is taken
-// by its hash, whoever put it there.
+// fetch makes sure that the source distributions are in the cache: always that of the core,
+// and those of the grammars if some must be built. A file in the cache is accepted by its
+// hash, whoever put it there.
 func (b *builder) fetch(ctx context.Context, grammars bool) error {
 	wanted := []manifest.Package{manifest.Core}
 	if grammars {
@@ -55,11 +55,11 @@ func (b *builder) fetch(ctx context.Context, grammars bool) error {
 	return nil
 }
 
-// source is where a source distribution stands in the cache.
+// source is the path of a source distribution in the cache.
 func (b *builder) source(p manifest.Package) string { return filepath.Join(b.cache, p.File) }
 
-// download fetches one source distribution. Nothing of it is run, and nothing
-// stands in the cache under its name before its hash has been checked.
+// download downloads one source distribution. It runs nothing of it, and puts it into the
+// cache only after it has checked the hash.
 func (b *builder) download(ctx context.Context, p manifest.Package) error {
 	fmt.Fprintf(b.log, "grammars: downloading %s\n", p.File)
 	client := &http.Client{Timeout: patience}
@@ -74,8 +74,8 @@ func (b *builder) download(ctx context.Context, p manifest.Package) error {
 	return nil
 }
 
-// keep puts what a link leads to into the cache. A download that is killed leaves
-// its temporary file, which nothing reads.
+// keep downloads a link's target into the cache. A killed download leaves only a temporary
+// file, which nothing reads.
 func (b *builder) keep(ctx context.Context, client *http.Client, link *url.URL, p manifest.Package) (err error) {
 	answer, err := get(ctx, client, link, "")
 	if err != nil {

@@ -10,10 +10,10 @@ import (
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
-// commonFlags are what both kinds of object are compiled with. C11 is what the
-// validator's wheels are built with; -w because other people's warnings are not
-// ours to mend. What writes past the end of an array on the stack, or of one whose
-// size the compiler sees, ends the process.
+// commonFlags are the compiler flags of both kinds of object. C11 is the standard of the
+// validator's wheels. -w is set because we do not fix other people's warnings. The hardening
+// flags end the process if the code writes past the end of an array on the stack, or of an
+// array whose size the compiler knows.
 func commonFlags() []string {
 	return []string{
 		"-std=c11", "-O2", "-DTREE_SITTER_HIDE_SYMBOLS", "-fPIC", "-shared", "-w",
@@ -21,17 +21,17 @@ func commonFlags() []string {
 	}
 }
 
-// runtimeFlags hide everything but our one entry: what cannot be replaced from
-// outside can be inlined, which is worth a tenth of the parsing time. The runtime's
-// own assertions hold: without them it goes on with what it found to be wrong.
+// runtimeFlags hide all symbols but our one entry. The compiler can inline functions that
+// nobody outside can replace, which saves a tenth of the parsing time. The runtime keeps its
+// own assertions: without them it would continue after it has found an inconsistency.
 func runtimeFlags() []string { return append(linkFlags(), "-fvisibility=hidden", "-fno-plt") }
 
-// grammarFlags leave the scanners' assertions out, as the validator's wheels do: it
-// goes on where some of them fail, and gets a tree.
+// grammarFlags omit the scanners' assertions, as the validator's wheels do. The validator
+// continues where some of them would fail, and gets a tree.
 func grammarFlags() []string { return append(linkFlags(), "-DNDEBUG") }
 
-// linkFlags make an object that lacks a symbol fail here, not in a worker. What the
-// loader writes into an object cannot be written to after that.
+// linkFlags make the link fail if an object lacks a symbol: otherwise the failure would come
+// in a worker. After the loader has relocated an object, its tables become read-only.
 func linkFlags() []string {
 	if runtime.GOOS == "linux" {
 		return []string{"-Wl,-z,defs", "-Wl,-Bsymbolic", "-Wl,-z,relro", "-Wl,-z,now"}
@@ -39,8 +39,8 @@ func linkFlags() []string {
 	return nil
 }
 
-// recipe is the digest of everything that decides an object's bytes, but for
-// the compiler: a newer one makes no other trees.
+// recipe is the digest of everything that decides an object's bytes, except for the
+// compiler: a newer compiler makes the same trees.
 func recipe(sources string, flags []string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s/%s\n%s\n%s", sources, runtime.GOOS, runtime.GOARCH,
 		strings.Join(commonFlags(), " "), strings.Join(flags, " ")))
@@ -49,8 +49,8 @@ func recipe(sources string, flags []string) string {
 
 func runtimeRecipe() string { return recipe(manifest.RuntimeSources(), runtimeFlags()) }
 
-// grammarRecipe starts from the source distribution, so that it is known
-// without unpacking one.
+// grammarRecipe uses the hash of the source distribution, so that the recipe is known
+// without unpacking it.
 func grammarRecipe(language string) string {
 	return recipe(manifest.GrammarSources(packageOf(language).SHA256+" "+language), grammarFlags())
 }
