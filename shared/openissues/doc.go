@@ -4,17 +4,18 @@
 // answer stands in for one or two requests of each miner.
 //
 // Guarantees:
-//   - What a Tally says of a miner is what the miner's own answers would have said at
-//     that moment, or it says nothing of the miner: a miner one of whose rows cannot
-//     be read is asked for by itself.
-//   - The answer is read as it comes: of other authors' issues nothing is kept, of a
-//     miner's no more than the counts.
-//   - An answer that is missing, refused, too large, late, malformed or stale is not
-//     used, in no part of it, and the round says why. Nothing else depends on it.
+//   - A Tally has the counts that the miner's own answers would have given at that moment,
+//     or none: if a row of the miner cannot be read, the round asks for that miner's own
+//     answers.
+//   - The answer is read as a stream. It keeps only counts of the round's miners, and
+//     nothing of other authors.
+//   - An answer that is missing, refused, too large, late, malformed or stale is not used
+//     at all, and the round says why. Nothing else depends on it.
 //
 // How it fails: only with the error of the context that its caller has ended.
 //
-// One difference is beyond what the answer shows: of an open issue it has no labels, no
-// date of an edit, no solving pull request. One that the client would skip for one of
-// these alone is counted as open. The mirror makes them itself, and never malformed.
+// One difference remains, because the answer has fewer fields: it shows no labels, date of
+// an edit or solving pull request of an open issue. The client would skip an issue for a
+// malformed field among these; here that issue counts as open. The mirror generates these
+// fields itself, and never malformed.
 package openissues

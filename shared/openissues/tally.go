@@ -30,7 +30,7 @@ func NewTally(registry input.Registry, asOf time.Time, ids []string) *Tally {
 func (t *Tally) Add(row scoring.IssueRow, err error) {
 	known, asked := t.of[row.AuthorID]
 	switch {
-	case !asked || known == nil || row.AuthorID == "": // nobody's issues are in no miner's list
+	case !asked || known == nil || row.AuthorID == "": // an issue without an author is in no miner's list
 		return
 	case err != nil:
 		t.of[row.AuthorID] = nil

@@ -56,7 +56,7 @@ func (r *Runner) claimRecord(ctx context.Context, d *jobstream.Delivery, j job.J
 		}
 		revision, err = r.cfg.Bus.Records.Update(ctx, claimed, revision)
 		if errors.Is(err, jobstream.ErrConflict) {
-			continue // somebody changed it: look again and decide anew
+			continue // the record has changed: read it again, and decide again
 		}
 		if err != nil {
 			return nil, fmt.Errorf("claiming: %w", err)
@@ -78,7 +78,7 @@ func untold() job.Sign { return job.Sign{Left: -1} }
 // recordOf reads a job's record. It plans a missing one: a producer plans a job before it
 // publishes it, so the record was lost.
 func (r *Runner) recordOf(ctx context.Context, j job.Job) (job.Record, uint64, error) {
-	for { // until the record is there: somebody else may plan it at the same time
+	for { // another process may plan the record at the same time
 		record, revision, err := r.cfg.Bus.Records.Load(ctx, j.Round, j.UID)
 		if !errors.Is(err, jobstream.ErrNotFound) {
 			return record, revision, err

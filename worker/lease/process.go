@@ -51,7 +51,7 @@ func (r *Runner) process(running context.Context, d *jobstream.Delivery) {
 	a.lease = beginLease(tracing, d, timingOf(r.cfg.Bus.AckWait()), a.log)
 	defer a.lease.stop()
 
-	ctx := a.lease.ctx // from here on: it outlives the drain, to commit and settle
+	ctx := a.lease.ctx // it outlives the drain, so that the attempt can commit and settle
 	if err != nil {
 		a.unreadable(ctx, err)
 		return
@@ -75,7 +75,7 @@ func (a *attempt) notClaimed(ctx context.Context, err error) {
 		a.settle(ctx, "ack", a.d.Ack)
 	case errors.Is(err, errUnknownRound):
 		a.unreadable(ctx, fmt.Errorf("%w: %w", job.ErrUnreadable, err))
-	default: // fenced, the lease run out, a damaged record: the message comes again
+	default: // fenced, lease expired, or a damaged record: the message is delivered again
 		a.abandon(ctx, "not claimed", err)
 	}
 }
@@ -112,7 +112,7 @@ func (a *attempt) handle(ctx context.Context) (e job.Evaluation, err error) {
 			err = job.WithClass(job.Transient, fmt.Errorf("panic: %v", v))
 		}
 	}()
-	record := a.claim.current() // as claimed, but for signs of life
+	record := a.claim.current() // as claimed, except for signs of life
 	return a.cfg.Handler(ctx, a.j, job.Attempt{
 		Final:    record.FinalAttempt(),
 		Delivery: a.d.Number(),

@@ -33,7 +33,7 @@ type Runner struct {
 	quit    context.CancelCauseFunc // ends the pulling; Run sets it
 
 	slots  chan struct{}            // a token for each free slot
-	taken  chan *jobstream.Delivery // at most as many as slots were taken
+	taken  chan *jobstream.Delivery // never more deliveries than slots that were taken
 	work   sync.WaitGroup
 	pulled chan struct{} // closed when no pull is under way any more
 }
@@ -57,15 +57,15 @@ func New(cfg Config) (*Runner, error) {
 	return r, nil
 }
 
-// Run pulls and runs jobs until ctx ends; then it drains: no more pulls, what
-// runs may go on for the grace time, what is left is handed back. It returns
-// when all slots are settled: nil after a drain, an error if jobs can no
-// longer be pulled, or if this worker is unfit for them.
+// Run pulls and runs jobs until ctx ends. Then it drains: it pulls no more, lets running
+// jobs go on for the grace time, and hands the rest back. It returns when all slots have
+// settled. The error is nil after a drain; otherwise jobs cannot be pulled any more, or this
+// worker is unfit for them.
 func (r *Runner) Run(ctx context.Context) error {
 	pulling, quit := context.WithCancelCause(ctx)
 	defer quit(nil)
 	r.quit = quit
-	// Running jobs are not of ctx: they end by the drain.
+	// Running jobs do not end with ctx: the drain ends them.
 	running, endRunning := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer endRunning(nil)
 
@@ -89,8 +89,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	return err
 }
 
-// StopNow hands everything back without waiting for the grace time: the
-// second signal. Run returns as soon as that is done.
+// StopNow ends the grace time: it hands every job back at once. A second signal calls it.
+// Run returns when that is done.
 func (r *Runner) StopNow() { r.once.Do(func() { close(r.stopNow) }) }
 
 // drain ends running jobs when the grace time is over or StopNow is called.
@@ -111,7 +111,7 @@ func (r *Runner) drain(pulling context.Context, end context.CancelCauseFunc, fin
 	end(ErrDrained)
 }
 
-// pull hands deliveries to slots until ctx ends or pulling fails for good.
+// pull gives deliveries to slots until ctx ends, or pulling fails for good.
 func (r *Runner) pull(ctx context.Context) error {
 	away := false
 	for {
@@ -141,15 +141,15 @@ func (r *Runner) pull(ctx context.Context) error {
 	}
 }
 
-// serve is one slot: a goroutine that lives as long as the runner, so that its
-// stack has grown once. What arrives when the drain has begun goes straight
-// back: nobody has claimed it.
+// serve is one slot. Its goroutine lives as long as the runner, so that its stack grows only
+// once. A delivery that arrives after the drain has begun goes straight back: nobody has
+// claimed it.
 func (r *Runner) serve(pulling, running context.Context) {
 	for d := range r.taken {
 		if pulling.Err() == nil {
 			r.process(running, d)
 		} else {
-			<-r.pulled // or this pull might get it again
+			<-r.pulled // otherwise the current pull might get it again
 			if err := d.Nak(context.WithoutCancel(running), r.cfg.HandBackDelay); err != nil {
 				r.cfg.Log.Warn("job not handed back, it comes again after the lease", "subject", d.Subject(), "error", err)
 			}
@@ -158,7 +158,7 @@ func (r *Runner) serve(pulling, running context.Context) {
 	}
 }
 
-// take waits for a free slot and takes all that are free; 0 when ctx ends.
+// take waits for a free slot, and takes all free ones; 0 if ctx ends.
 func (r *Runner) take(ctx context.Context) int {
 	if ctx.Err() != nil {
 		return 0
@@ -168,7 +168,7 @@ func (r *Runner) take(ctx context.Context) int {
 		return 0
 	case <-r.slots:
 	}
-	// What else is free goes into the same pull.
+	// All other free slots join the same pull.
 	for n := 1; ; n++ {
 		select {
 		case <-r.slots:
@@ -178,7 +178,7 @@ func (r *Runner) take(ctx context.Context) int {
 	}
 }
 
-// release gives slots back; it never blocks, as no more are given than taken.
+// release returns slots. It never blocks, because no more are returned than were taken.
 func (r *Runner) release(n int) {
 	for range n {
 		r.slots <- struct{}{}

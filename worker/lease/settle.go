@@ -13,7 +13,7 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// commit stores the evaluation, then ends the record, then the message.
+// commit stores the evaluation, then ends the record, then acknowledges the message.
 func (a *attempt) commit(ctx context.Context, e job.Evaluation) {
 	storing, committing := startStep(ctx, telemetry.SpanCommit)
 	err := a.store(storing, &e)
@@ -29,7 +29,7 @@ func (a *attempt) commit(ctx context.Context, e job.Evaluation) {
 	}
 }
 
-// committed is how a delivery ended that committed an evaluation.
+// committed is the outcome of a delivery that committed an evaluation.
 func committed(e job.Evaluation) string {
 	if len(e.Missing) > 0 {
 		return telemetry.OutcomeDegraded
@@ -37,9 +37,9 @@ func committed(e job.Evaluation) string {
 	return telemetry.OutcomeDone
 }
 
-// store makes the two durable effects of a success, in their order: a record
-// that is done has its evaluation. An evaluation without its record is an
-// orphan that nothing reads.
+// store makes the two durable effects of a success in this order, so that a finished record
+// always has its evaluation. An evaluation whose record never follows is an orphan that
+// nothing reads.
 func (a *attempt) store(ctx context.Context, e *job.Evaluation) error {
 	key, err := a.put(ctx, e)
 	if err != nil {
@@ -69,8 +69,7 @@ func (a *attempt) put(ctx context.Context, e *job.Evaluation) (key string, err e
 	return key, a.cfg.Bus.Evaluations.Put(ctx, key, *e)
 }
 
-// handBack returns the job because this worker stops, or refuses it; no failure is
-// counted.
+// handBack returns the job because this worker stops or refuses it. It counts no failure.
 func (a *attempt) handBack(ctx context.Context, refused string) {
 	err := a.claim.change(ctx, func(r job.Record) (job.Record, error) {
 		return r.HandedBack(a.claim.id, a.spent(), refused)
@@ -82,11 +81,12 @@ func (a *attempt) handBack(ctx context.Context, refused string) {
 	crash.At(crash.HandedBack)
 	a.log.InfoContext(ctx, "job handed back")
 	a.ended(ctx, telemetry.OutcomeHandedBack, "")
-	<-a.pulled // or our own last pull might get it again
+	<-a.pulled // otherwise our own last pull might get it again
 	a.settle(ctx, "nak", a.nak(a.cfg.HandBackDelay))
 }
 
-// fail counts a failure, or ends the job if it is the last or permanent.
+// fail counts a failure. It ends the job if the failure is permanent or the last one
+// allowed.
 func (a *attempt) fail(ctx context.Context, cause error) {
 	f := failure(cause)
 	markFailed(ctx, f)
@@ -109,8 +109,8 @@ func (a *attempt) fail(ctx context.Context, cause error) {
 	a.settle(ctx, "nak", a.nak(f.Delay))
 }
 
-// bury ends the job as failed: dead letter, then what the attempt left, then
-// record, then message.
+// bury ends the job as failed: first the dead letter, then the partial evaluation of the
+// attempt, then the record, then the message.
 func (a *attempt) bury(ctx context.Context, f job.Failure) {
 	record := a.claim.current()
 	if err := a.end(ctx, record, f); err != nil {
@@ -122,7 +122,7 @@ func (a *attempt) bury(ctx context.Context, f job.Failure) {
 	a.settle(ctx, "term", a.terminate(f))
 }
 
-// end makes the durable effects of a failure, in their order.
+// end makes the durable effects of a failure in that order.
 func (a *attempt) end(ctx context.Context, record job.Record, f job.Failure) (err error) {
 	err = a.cfg.Bus.Letters.Publish(ctx, job.DeadLetter{
 		Round:    record.Round,
@@ -155,8 +155,8 @@ func (a *attempt) end(ctx context.Context, record job.Record, f job.Failure) (er
 	return err
 }
 
-// unreadable ends a message that is no job of a known round: dead letter,
-// the record that its subject names, if there is one, then the message.
+// unreadable ends a message that is no job of a known round: first the dead letter, then the
+// record that the subject names, if there is one, then the message.
 func (a *attempt) unreadable(ctx context.Context, cause error) {
 	f := failure(cause)
 	markFailed(ctx, f)
@@ -181,8 +181,8 @@ func (a *attempt) unreadable(ctx context.Context, cause error) {
 		return
 	}
 	crash.At(crash.UnreadablePublished)
-	// Of a round that nobody knows no record was there. One that is there by now is
-	// its producer's, which has put back what was lost and queues the job anew.
+	// An unknown round had no record. A record that exists by now belongs to the round's
+	// producer, which has repaired the loss and queues the job again: leave it alone.
 	if err == nil && !errors.Is(cause, errUnknownRound) {
 		if err := a.buryNamed(ctx, round, uid, f); err != nil {
 			a.abandon(ctx, "not buried", err)
@@ -194,8 +194,8 @@ func (a *attempt) unreadable(ctx context.Context, cause error) {
 	a.settle(ctx, "term", a.terminate(f))
 }
 
-// buryNamed ends the record of a message that could not be read. One that is
-// not there, has ended or is held by a later delivery is left as it is.
+// buryNamed ends the record of a message that could not be read. It leaves the record alone
+// if it is missing, has ended, or belongs to a later delivery.
 func (a *attempt) buryNamed(ctx context.Context, round string, uid int, f job.Failure) error {
 	record, _, err := a.cfg.Bus.Records.Load(ctx, round, uid)
 	if errors.Is(err, jobstream.ErrNotFound) {
@@ -217,7 +217,7 @@ func (a *attempt) buryNamed(ctx context.Context, round string, uid int, f job.Fa
 	return err
 }
 
-// nak gives the message of a job back, to be delivered again after delay.
+// nak returns the job's message, for redelivery after delay.
 func (a *attempt) nak(delay time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if a.lease.lost() { // a late nak would end another worker's lease
@@ -232,10 +232,11 @@ func (a *attempt) terminate(f job.Failure) func(context.Context) error {
 	return func(ctx context.Context) error { return a.d.Term(ctx, string(f.Class)) }
 }
 
-// settle acknowledges the message in one of the three ways. The record has its state by
-// now: if the acknowledgement is lost, the message comes again and is removed then.
+// settle acknowledges the message in one of the three ways. The record has its final state
+// by now. If the acknowledgement is lost, the message is delivered again, and the next
+// worker removes it.
 func (a *attempt) settle(ctx context.Context, how string, say func(context.Context) error) {
-	a.lease.stopHeartbeats() // a heartbeat after the last word could undo it
+	a.lease.stopHeartbeats() // a heartbeat after the acknowledgement could undo it
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.lease.timing.length)
 	defer cancel()
 	ctx, settling := startStep(ctx, telemetry.SpanSettle, telemetry.Settled(how))
@@ -252,12 +253,12 @@ func (a *attempt) settle(ctx context.Context, how string, say func(context.Conte
 	crash.At(crash.Settled)
 }
 
-// gone says whether err means that the job is no longer ours.
+// gone says whether err means that the job does not belong to this worker any more.
 func (a *attempt) gone(err error) bool {
 	return a.lease.lost() || errors.Is(err, job.ErrFenced) || errors.Is(err, job.ErrSettled) || errors.Is(err, ErrLeaseLost)
 }
 
-// blameless drops the errors that are no fault of a step.
+// blameless drops errors that are not a fault of the step.
 func (a *attempt) blameless(err error) error {
 	if err != nil && a.gone(err) {
 		return nil
@@ -265,7 +266,7 @@ func (a *attempt) blameless(err error) error {
 	return err
 }
 
-// clip keeps an error's text short enough for a record of many.
+// clip shortens an error's text, because a record holds several.
 func clip(text string) string {
 	const most = 2000
 	if len(text) > most {

@@ -13,9 +13,9 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// startProcess opens the span of one delivery, in the trace that the job was
-// published in: so all attempts are in one. Whatever is done or logged in the
-// returned context says whose job it is, and which attempt.
+// startProcess opens the span of one delivery. It belongs to the trace in which the job was
+// published, so that one trace holds all attempts. Everything that is logged in the returned
+// context names the job and the attempt.
 func startProcess(ctx context.Context, d *jobstream.Delivery, j job.Job, readable bool) (context.Context, trace.Span) {
 	known := []attribute.KeyValue{telemetry.Delivery.Int64(int64(d.Number()))}
 	if round, uid, err := job.ParseSubject(d.Subject()); err == nil {
@@ -34,12 +34,13 @@ func startProcess(ctx context.Context, d *jobstream.Delivery, j job.Job, readabl
 		trace.WithSpanKind(trace.SpanKindConsumer), telemetry.Delivered(d.Subject(), len(d.Payload())))
 }
 
-// claimed shows what the record says of the attempt.
+// claimed adds the record's figures of the attempt to the span.
 func claimed(span trace.Span, worker string, r job.Record) {
 	span.SetAttributes(telemetry.Failures.Int(r.Failures), telemetry.Worker.String(worker))
 }
 
-// ended shows and counts how the delivery ended. class is a failure's.
+// ended records in the span and the metrics how the delivery ended. class is that of a
+// failure.
 func (a *attempt) ended(ctx context.Context, outcome string, class job.Class) {
 	trace.SpanFromContext(ctx).SetAttributes(telemetry.Outcome.String(outcome))
 	telemetry.JobEnded(ctx, outcome, string(class), time.Since(a.d.Received()))
@@ -50,7 +51,7 @@ func startStep(ctx context.Context, name string, options ...trace.SpanStartOptio
 	return telemetry.Tracer().Start(ctx, name, options...) //nolint:spancheck // telemetry.End ends it
 }
 
-// markFailed shows on the attempt's span why it failed.
+// markFailed records on the attempt's span why it failed.
 func markFailed(ctx context.Context, f job.Failure) {
 	span := trace.SpanFromContext(ctx)
 	span.SetAttributes(telemetry.FailClass.String(string(f.Class)))

@@ -3,27 +3,28 @@
 // anything else being lost.
 //
 // Guarantees:
-//   - A pull request has a budget of processor time and a child to itself. When
-//     the budget runs out or the child dies, that pull request's scores are
-//     zeros with a reason (scoring.MethodSkippedTimeout); no other one is
-//     affected. A wall-clock bound far above it ends hangs.
+//   - A pull request has its own budget of processor time, and a child to itself. If the
+//     budget runs out or the child dies, the scores of that pull request are zeros with a
+//     reason (scoring.MethodSkippedTimeout), and no other pull request is affected. A
+//     wall-clock limit far above the budget ends hangs.
 //   - A text that takes too much processor time to parse has no nodes, and its
 //     file says so (scoring.FileFigures.OutOfTime).
-//   - What ran out of time or memory is tried once more, alone in a fresh child.
+//   - A pull request that runs out of time or memory is tried once more, alone in a fresh
+//     child.
 //   - Pull requests may share a budget; when it is spent, the remaining files count as
 //     out of time.
 //   - Scores that no text can have are refused.
-//   - A child that died or hangs between two pull requests costs nothing:
-//     a pull request is only lost to a child that said that it begins with it.
-//   - A language of the rules is never scored as unsupported: a missing grammar
-//     is an error, at New or from Score, not a zero. What the validator itself
-//     cannot load is named by tokens.Weights.Without.
+//   - A child that dies or hangs between two pull requests affects none: a pull request
+//     is lost only if the child has reported that it begins it.
+//   - A language of the rules is never scored as unsupported: a missing grammar is an error
+//     of New or Score, not a zero. tokens.Weights.Without names the languages that the
+//     validator itself cannot load.
 //   - A child serves one author, under one set of weights, and ends before another
 //     author's turn. So a file that takes over its child can change only the scores
-//     of its own author's files. The pool keeps nothing of what a child says but the
-//     scores of the files that it was asked for.
-//   - A child has no secret, no network, no files but its grammars, and bounds on all
-//     that it uses: see package sandbox. What the kernel lacks of that is said.
+//     of its own author's files. The pool keeps only the scores of the files that it asked
+//     for.
+//   - A child has no secret, no network and no files but its grammars, and everything that
+//     it uses is bounded: see package sandbox. Parts that the kernel lacks are reported.
 //   - A child remembers the author's texts and what it found in them. Scores do not
 //     depend on what it remembers.
 //   - Children end with their parent, whether it closes the pool or dies; Close

@@ -2,14 +2,14 @@
 // that is under way, and has the files fetched and scored that the score cache lacks.
 //
 // Guarantees:
-//   - It never works beside a round. A job of this process ends its work at once; a job
-//     of any other does so within two looks, which are a second apart; so does the end of
-//     the warm-up, and whatever keeps it from finding out.
-//   - Its requests take permits of the background, which make way for the round's.
-//   - It stores nothing but what its Warm keeps in the cache. A miner is handed out once:
-//     whatever becomes of it, no other worker is given it again.
+//   - It never works beside a round. A job of this process ends its work at once. A job of
+//     another process ends it within two looks, which are a second apart. So does the end
+//     of the warm-up, and any error that prevents the look.
+//   - Its requests take background permits, which give way to the round's.
+//   - It stores only what its Warm puts into the cache. Each miner is delivered once: even
+//     if its worker fails, no other worker gets it.
 //   - When Run returns, none of its goroutines is left.
 //
-// How it fails: what goes wrong is logged, and costs the round the requests that it would
-// have made without a warm-up.
+// How it fails: failures are logged. The round then makes the requests itself, as it would
+// without a warm-up.
 package warm

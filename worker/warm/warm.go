@@ -22,22 +22,22 @@ var (
 	errEnded = errors.New("warm: the warm-up has ended")
 )
 
-// Config is what a Runner works with.
+// Config is the configuration of a Runner.
 type Config struct {
-	// Bus is where miners come from. Required.
+	// Bus is the source of miners. Required.
 	Bus *jobstream.Bus
-	// Prepare says before a warm-up's first miner why this process cannot work on it, nil
-	// if it can. Required.
+	// Prepare is called before a warm-up's first miner. It says why this process cannot work
+	// on the warm-up; nil if it can. Required.
 	Prepare func(ctx context.Context, warmUp string) error
-	// Warm does the work on one miner, and says of how many pull requests it has fetched
-	// the files. It must return soon after ctx ends. Required.
+	// Warm works on one miner, and returns the number of pull requests whose files it has
+	// fetched. It must return soon after ctx ends. Required.
 	Warm func(ctx context.Context, up job.WarmUp, miner job.Warm) (fetched int, err error)
-	// Miners is how many are worked on at once. Default: 4.
+	// Miners is how many miners the process works on at once. Default: 4.
 	Miners int
-	// Look is the time between two looks at whether there is a warm-up, Watch that between
-	// two looks at whether it goes on. Defaults: 2 s and 1 s.
+	// Look is the time between two looks for a warm-up. Watch is the time between two checks
+	// whether the current one goes on. Defaults: 2 s and 1 s.
 	Look, Watch time.Duration
-	// Log hears of what goes wrong. Default: slog.Default().
+	// Log receives failures. Default: slog.Default().
 	Log *slog.Logger
 }
 
@@ -80,8 +80,8 @@ func New(cfg Config) (*Runner, error) {
 	return &Runner{cfg: cfg}, nil
 }
 
-// Yield ends the work on a warm-up, and lets none begin before resume is called: this
-// process has a job.
+// Yield ends the work on a warm-up because this process has a job. No work begins before
+// resume is called.
 func (r *Runner) Yield() (resume func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -96,7 +96,7 @@ func (r *Runner) Yield() (resume func()) {
 	})
 }
 
-// begin is the context of work that a job ends; false while there is one.
+// begin returns a context that ends when a job comes; false while the process has one.
 func (r *Runner) begin(ctx context.Context) (context.Context, context.CancelCauseFunc, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,8 +123,8 @@ func (r *Runner) Run(ctx context.Context) {
 	}
 }
 
-// look works on the warm-up that is under way, if there is one and no job, until there are
-// no more miners to be had.
+// look works on the current warm-up until it has no more miners. It does nothing if there is
+// no warm-up, or if this process has a job.
 func (r *Runner) look(ctx context.Context) error {
 	ctx, end, free := r.begin(ctx)
 	if !free {
@@ -153,7 +153,7 @@ func (r *Runner) look(ctx context.Context) error {
 	return nil
 }
 
-// unlessJob is an error that is not a job's doing.
+// unlessJob drops an error that a job caused.
 func (r *Runner) unlessJob(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errJob) {
 		return nil
@@ -161,8 +161,8 @@ func (r *Runner) unlessJob(ctx context.Context, err error) error {
 	return err
 }
 
-// underWay is the warm-up that is to be worked on now; without an ID for none. While there
-// are jobs in the fleet, there is none.
+// underWay is the warm-up to work on now. It has no ID if there is none, or while there are
+// jobs in the fleet.
 func (r *Runner) underWay(ctx context.Context) (job.WarmUp, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 5*r.cfg.Look, errors.New("the servers do not answer"))
 	defer cancel()
@@ -177,7 +177,7 @@ func (r *Runner) underWay(ctx context.Context) (job.WarmUp, error) {
 	return up, nil
 }
 
-// watch returns when the warm-up is not to be worked on any more, or ctx has ended.
+// watch returns when work on the warm-up must end, or ctx has ended.
 func (r *Runner) watch(ctx context.Context, id string) error {
 	for pause.For(ctx, r.cfg.Watch) == nil {
 		if up, err := r.underWay(ctx); err != nil || up.ID != id {
@@ -187,7 +187,7 @@ func (r *Runner) watch(ctx context.Context, id string) error {
 	return context.Cause(ctx) //nolint:wrapcheck // the caller's own
 }
 
-// next works on one miner; false if there is none, or no work any more.
+// next works on one miner; false if there is none, or if work must end.
 func (r *Runner) next(ctx context.Context, up job.WarmUp) bool {
 	if ctx.Err() != nil {
 		return false
@@ -202,7 +202,7 @@ func (r *Runner) next(ctx context.Context, up job.WarmUp) bool {
 	return len(got) > 0
 }
 
-// process works on one delivery. What it was handed by a former warm-up is of no use.
+// process works on one delivery. It drops a miner of a former warm-up.
 func (r *Runner) process(ctx context.Context, up job.WarmUp, d *jobstream.Delivery) {
 	miner, err := d.Warm()
 	if err != nil || miner.WarmUp != up.ID {
@@ -228,8 +228,8 @@ func (r *Runner) process(ctx context.Context, up job.WarmUp, d *jobstream.Delive
 	}
 }
 
-// alive shows signs of life while work is done: without them the miner would count as that
-// of a worker that has died.
+// alive sends signs of life while work runs. Without them, the miner would look like that of
+// a dead worker.
 func (r *Runner) alive(ctx context.Context, d *jobstream.Delivery, work func() (int, error)) (int, error) {
 	ctx, stop := context.WithCancel(ctx)
 	var beat sync.WaitGroup
@@ -243,7 +243,7 @@ func (r *Runner) alive(ctx context.Context, d *jobstream.Delivery, work func() (
 	return work()
 }
 
-// warm calls Warm; its panic is an error like any other.
+// warm calls Warm. A panic counts as an error.
 func (r *Runner) warm(ctx context.Context, up job.WarmUp, miner job.Warm) (fetched int, err error) {
 	defer func() {
 		if v := recover(); v != nil {

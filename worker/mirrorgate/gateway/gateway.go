@@ -39,7 +39,7 @@ func New(cfg Config) (*Gateway, error) {
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite:        g.rewrite,
 		Transport:      roundTripper(g.forward),
-		FlushInterval:  -1, // what has come is passed on at once: a client's time-out is between two reads
+		FlushInterval:  -1, // flush every read at once: a client's time-out counts between two reads
 		ModifyResponse: g.checked,
 		ErrorHandler:   g.failed,
 		ErrorLog:       slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // clients that go, answers that break off

@@ -17,8 +17,8 @@ import (
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
-// indexURL is the package index: pip's own variable, as machines with a mirror
-// of PyPI have it.
+// indexURL is the package index. PIP_INDEX_URL is pip's own variable, which machines behind
+// a mirror of PyPI already set.
 func indexURL() string {
 	if index := os.Getenv("PIP_INDEX_URL"); index != "" {
 		return index
@@ -32,8 +32,8 @@ const (
 	accept   = listType + ", text/html;q=0.5"
 )
 
-// find asks an index where a source distribution is. It trusts the answer with
-// nothing but the place: the hash stands in this program.
+// find asks an index for the address of a source distribution. It trusts the index with
+// nothing else: this program holds the hash.
 func find(ctx context.Context, client *http.Client, index string, p manifest.Package) (link *url.URL, err error) {
 	base, err := url.Parse(strings.TrimSuffix(index, "/") + "/" + p.Name + "/")
 	if err != nil {
@@ -57,7 +57,7 @@ func find(ctx context.Context, client *http.Client, index string, p manifest.Pac
 	return nil, fmt.Errorf("%s lists no %s", base.Redacted(), p.File)
 }
 
-// links are the addresses on an index's page, in either form.
+// links are the addresses on an index's page, in either format.
 func links(page []byte) []string {
 	var list struct {
 		Files []struct {
@@ -82,7 +82,7 @@ func links(page []byte) []string {
 	return found
 }
 
-// get returns what an address leads to; its body is to be closed.
+// get requests an address. The caller closes the body.
 func get(ctx context.Context, client *http.Client, from *url.URL, accept string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
 	if err != nil {

@@ -15,17 +15,17 @@ import (
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
-// workPrefix names the directories of builds under way; what a killed build
-// left is found by it.
+// workPrefix begins the names of working directories. The next build finds the remains of a
+// killed build by it.
 func workPrefix(out string) string { return "." + filepath.Base(out) + ".build-" }
 
-// aside is where the old directory stands between the two renames of an install.
+// aside is the path of the old directory between the two renames of an install.
 func (b *builder) aside() string {
 	return filepath.Join(filepath.Dir(b.out), "."+filepath.Base(b.out)+".old")
 }
 
-// lock lets one build of this directory run at a time. The kernel drops the
-// lock with the process, so a killed build holds up nobody.
+// lock lets only one build of this directory run at a time. The kernel releases the lock
+// when the process ends, so a killed build blocks nobody.
 func (b *builder) lock(ctx context.Context) (release func(), err error) {
 	path := filepath.Join(filepath.Dir(b.out), "."+filepath.Base(b.out)+".lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -48,7 +48,7 @@ func (b *builder) lock(ctx context.Context) (release func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// recover puts right what a build that was killed left behind.
+// recover cleans up after a killed build.
 func (b *builder) recover() error {
 	if !exists(b.out) && exists(b.aside()) {
 		if err := os.Rename(b.aside(), b.out); err != nil {
@@ -67,7 +67,7 @@ func (b *builder) recover() error {
 	return nil
 }
 
-// install writes the manifest, last of all, and swaps the stage in.
+// install writes the manifest, as the last file, and moves the stage into place.
 func (b *builder) install() error {
 	b.made.Version = manifest.Version
 	var text bytes.Buffer

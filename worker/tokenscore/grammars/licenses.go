@@ -11,7 +11,7 @@ import (
 	"mirrorfleet/worker/tokenscore/grammars/manifest"
 )
 
-// definitionsFile says where the pack took each grammar from.
+// definitionsFile names the repository and revision from which the pack took each grammar.
 const definitionsFile = "sources/language_definitions.json"
 
 // noticeFile lists every grammar with its origin and licence. The source
@@ -51,8 +51,8 @@ func (b *builder) licenses() error {
 // licenseLine is how the pack's README tells a grammar's licence.
 var licenseLine = regexp.MustCompile(`(?m)^- \[([a-z_/]+)\]\(([^)]+)\) - (.+)$`)
 
-// readOrigins reads the origin and licence of each language that is to be
-// built. One without a licence fails the build: it could not be handed on.
+// readOrigins reads the origin and licence of each language to build. A grammar without a
+// licence fails the build, because it could not be distributed.
 func (b *builder) readOrigins(languages []string) (map[string]origin, error) {
 	if len(languages) == 0 {
 		return nil, nil //nolint:nilnil // nothing to look up

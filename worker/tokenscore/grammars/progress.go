@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// progress says how far a build is: in a line that is redrawn at a terminal, and in
-// plain lines elsewhere.
+// progress reports how far a build is: at a terminal in a line that is redrawn, elsewhere in
+// plain lines.
 type progress struct {
 	out      io.Writer
 	terminal bool
@@ -16,11 +16,11 @@ type progress struct {
 	compiled int // grammars of those to be built
 }
 
-// plainBytes is how much of a download a plain line stands for. Each grammar has one:
-// the largest take as long as many small ones.
+// plainBytes is how much of a download, in bytes, each plain line stands for. Of the
+// grammars each has a line of its own, because the largest takes as long as many small ones.
 const plainBytes = 10 << 20
 
-// showf redraws the line, or prints it if it is one of the plain ones.
+// showf redraws the line. Without a terminal it prints only plain lines.
 func (p *progress) showf(plain bool, format string, args ...any) {
 	text := "grammars: " + fmt.Sprintf(format, args...)
 	switch {
@@ -46,8 +46,8 @@ func (p *progress) grammar(of int) {
 	p.showf(true, "compiled %d of %d", p.compiled, of)
 }
 
-// download passes on what is read of a source distribution, and says how much of it
-// there is; size is below zero if nobody knows.
+// download passes on the bytes of a source distribution, and reports their number. size is
+// below zero if the server does not say it.
 type download struct {
 	io.Reader
 

@@ -20,8 +20,8 @@ import (
 // licenseFile is what each source distribution calls its licence.
 const licenseFile = "LICENSE"
 
-// unpackAll unpacks what the build reads into one directory per source
-// distribution, without the archive's own top directory.
+// unpackAll unpacks the files that the build needs, into one directory per source
+// distribution, without the archive's top directory.
 func (b *builder) unpackAll(ctx context.Context, languages []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -45,8 +45,8 @@ func (b *builder) unpackAll(ctx context.Context, languages []string) error {
 // headersOf is the language whose tree_sitter headers csharp is compiled with.
 const headersOf = "java"
 
-// packFilter takes sources of the wanted languages; the grammars' JSON files
-// are nine tenths of the archive and not needed.
+// packFilter selects the sources of the wanted languages. It leaves out the grammars' JSON
+// files, which the build does not need and which are nine tenths of the archive.
 func packFilter(languages []string) func(path string) bool {
 	return func(path string) bool {
 		switch path {
@@ -69,8 +69,8 @@ func isSource(path string) bool {
 // unpacked is where a source distribution's files stand.
 func (b *builder) unpacked(p manifest.Package) string { return filepath.Join(b.work, p.Name) }
 
-// largestUnpacked bounds what an archive may unpack to; the pack has 1 GB. One
-// that is cut ends in an error.
+// largestUnpacked bounds what an archive may unpack to, in bytes; the pack has 1 GB. An
+// archive that is cut there ends in an error.
 const largestUnpacked = 4 << 30
 
 func (b *builder) unpack(ctx context.Context, p manifest.Package, wanted func(path string) bool) (err error) {
