@@ -35,7 +35,7 @@ func TestBackupAndRestoreOfLocalRounds(t *testing.T) {
 		}
 	}
 	refused(t, []string{"not empty", running}, "backup", running, "--local", "--state", dir)
-	refused(t, []string{"--state", dir, "restore beside a running producer"}, "restore", running, "--local", "--state", dir)
+	refused(t, []string{"--state", dir, "stop that producer before a restore"}, "restore", running, "--local", "--state", dir)
 	servers.Stop()
 
 	other := filepath.Join(place, "other")
@@ -54,7 +54,7 @@ func TestBackupAndRestoreOfLocalRounds(t *testing.T) {
 		}
 		must.Do(t, json.Unmarshal([]byte(e.stdout), into))
 	}
-	if before.Fleet == "" || before.Fleet != after.Fleet || len(after.Streams) != len(jobstream.StreamNames()) {
+	if before.Fleet == "" || before.Fleet != after.Fleet || len(after.Streams) != len(jobstream.StreamNames())-1 { // no warm-up is kept
 		t.Errorf("fleet %q became %q, with %d streams, want the same and all of them", before.Fleet, after.Fleet, len(after.Streams))
 	}
 	refused(t, []string{"a single server keeps one", "--replicas 1"}, "restore", running, "--replicas", "3", "--local", "--state", filepath.Join(place, "third"))

@@ -62,6 +62,10 @@ var rare = []string{
 	"mirrorfleet_server_refuses",                 // no server refused: TestEveryoneSaysOfAFaultWhatIsSo
 	"mirrorfleet_storage_used_bytes",             // no limit is told here: fleet.TestAProducerTellsOfTheStorage
 	"mirrorfleet_storage_limit_bytes",            // nor there
+	"mirrorfleet_gateway_waiting",                // of the gateway alone: mirrorgate.TestTheGatewayRuns
+	"mirrorfleet_gateway_wait_duration_seconds",  // and so is this
+	"mirrorfleet_warm_up_miners_total",           // no warm-up goes before a round by hand
+	"mirrorfleet_warm_up_pull_requests_total",    // nor has this one any
 	"mirrorfleet_round_put_off",                  // of `serve` alone: TestTheValidatorReplacesItsTokens has it told
 }
 

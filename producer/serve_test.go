@@ -71,7 +71,7 @@ func TestServe(t *testing.T) {
 	until(t, "the second producer stands by", second.says("standing by"))
 	name := killInMidRound(t, bus, first)
 	killed := time.Now()
-	until(t, "the second leads", second.says("leading: rounds are begun"))
+	until(t, "the second leads", second.says("leading: this producer begins the rounds"))
 	t.Logf("the second leads %s after the first was killed; --takeover is 2s", time.Since(killed).Round(10*time.Millisecond))
 	until(t, "the round is gone on with", func() bool {
 		names, err := bus.Rounds.Concluded(t.Context())

@@ -18,9 +18,9 @@ func TestEveryStartLooksAtTheServers(t *testing.T) {
 		nats      string
 		want, not string
 	}{
-		"not synced": {tellingServer(t, ""), `"server":"n7","sync_interval":"2m0s","want":"always"`, "is not known"},
+		"not synced": {tellingServer(t, ""), `"server":"n7","sync_interval":"2m0s","want":"always"`, "unknown whether NATS"},
 		"synced":     {tellingServer(t, "sync_interval: always"), "no such round", "before they are on its disk"},
-		"untold":     {jobstreamtest.Start(t).NATSURL(), "is not known", "before they are on its disk"},
+		"untold":     {jobstreamtest.Start(t).NATSURL(), "unknown whether NATS confirms writes", "before they are on its disk"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
