@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"mirrorfleet/shared/jobstream/kv"
+	"mirrorfleet/shared/pause"
 )
 
 // Server is what one NATS server reports about itself.
@@ -65,7 +68,10 @@ func Servers(ctx context.Context, nc *nats.Conn) (told []Server, silent []string
 		if err != nil {
 			return nil, nil, err
 		}
-		told = append(told, answer.server(asked, time.Now()))
+		server := answer.server(asked, time.Now())
+		if !slices.ContainsFunc(told, func(other Server) bool { return other.Name == server.Name }) { // it may have been asked twice
+			told = append(told, server)
+		}
 		for _, peer := range answer.Data.JetStream.Meta.Replicas {
 			away[peer.Name] = true
 		}
@@ -77,16 +83,27 @@ func Servers(ctx context.Context, nc *nats.Conn) (told []Server, silent []string
 	return told, slices.Sorted(maps.Keys(away)), nil
 }
 
+// reconnectLook is the time between two looks at a connection that is being made again.
+const reconnectLook = 50 * time.Millisecond
+
 // ask publishes the question. A refusal by the server arrives before its answer to the
 // flush, so ask sees it.
 func ask(ctx context.Context, nc *nats.Conn, inbox string) error {
 	ctx, cancel := context.WithTimeout(ctx, silence)
 	defer cancel()
-	if err := nc.PublishRequest(serversQuestion, inbox, nil); err != nil {
-		return fmt.Errorf("asking the NATS servers: %w", err)
-	}
-	if err := nc.FlushWithContext(ctx); err != nil {
-		return fmt.Errorf("asking the NATS servers: %w", err)
+	for {
+		err := nc.PublishRequest(serversQuestion, inbox, nil)
+		if err == nil {
+			err = nc.FlushWithContext(ctx)
+		}
+		if err == nil {
+			break
+		}
+		// The connection has broken and the client connects again: nothing is sent until
+		// then, and a flush that was under way says that the connection is closed.
+		if nc.IsClosed() || !kv.NotSent(err) && !errors.Is(err, nats.ErrConnectionClosed) || pause.For(ctx, reconnectLook) != nil {
+			return fmt.Errorf("asking the NATS servers: %w", err)
+		}
 	}
 	if refused(nc, serversQuestion) {
 		return fmt.Errorf("%w: the user may not publish %s", ErrNotTold, serversQuestion)
