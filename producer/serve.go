@@ -194,7 +194,7 @@ func readServeOptions(c *cli.Command, now time.Time) (serveOptions, error) {
 		return o, err
 	}
 	// Planning with no miners checks the registry and the weights.
-	if _, err := o.files.Plan([]input.Miner{}, o.mirror, now); err != nil {
+	if _, err := o.files.PlanOf([]input.Miner{}, o.mirror, now); err != nil {
 		return o, err
 	}
 	var err error

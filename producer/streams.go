@@ -67,27 +67,37 @@ func openBus(ctx context.Context, c *cli.Command, log *slog.Logger) (*jobstream.
 			return nil, nil, err
 		}
 	}
-	wait := c.Duration("connect-timeout")
-	nc, err := fleet.ConnectNATS(ctx, address, "producer-show", jobstream.ConnectConfig{
-		Wait:    wait,
-		Setting: "--connect-timeout",
-		Log:     log,
-		Files:   files,
+	bus, closeBus, err := connectStreams(ctx, c, "producer-show", address, files, jobstream.Config{
+		Role: jobstream.RoleViewer,
+		Keys: keys,
+		Log:  log,
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, closeServers())
 	}
-	closeAll := func() error { nc.Close(); return closeServers() }
-	bus, err := fleet.OpenStreams(ctx, nc, jobstream.Config{
-		Role: jobstream.RoleViewer,
-		Keys: keys,
-		Wait: wait,
-		Log:  log,
+	return bus, func() error { closeBus(); return closeServers() }, nil
+}
+
+// connectStreams connects to NATS under a name, waiting for --connect-timeout, and opens
+// the streams. The closer closes the connection.
+func connectStreams(
+	ctx context.Context, c *cli.Command, name, address string, files jobstream.Files, cfg jobstream.Config,
+) (bus *jobstream.Bus, closeBus func(), err error) {
+	cfg.Wait = c.Duration("connect-timeout")
+	nc, err := fleet.ConnectNATS(ctx, address, name, jobstream.ConnectConfig{
+		Wait:    cfg.Wait,
+		Setting: "--connect-timeout",
+		Log:     cfg.Log,
+		Files:   files,
 	})
 	if err != nil {
-		return nil, nil, errors.Join(err, closeAll())
+		return nil, nil, err
 	}
-	return bus, closeAll, nil
+	if bus, err = fleet.OpenStreams(ctx, nc, cfg); err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	return bus, nc.Close, nil
 }
 
 // openState returns the address of NATS for a directory of local rounds: that of the

@@ -20,7 +20,6 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
-	"mirrorfleet/shared/scoring/input"
 	"mirrorfleet/shared/terminal"
 )
 
@@ -61,21 +60,11 @@ func warm(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, observability.Close()) }()
-	wait := c.Duration("connect-timeout")
-	nc, err := fleet.ConnectNATS(ctx, c.String("nats"), "producer-warm", jobstream.ConnectConfig{
-		Wait:    wait,
-		Setting: "--connect-timeout",
-		Log:     log,
-		Files:   fleet.NATSFiles(c),
-	})
+	bus, closeBus, err := connectStreams(ctx, c, "producer-warm", c.String("nats"), fleet.NATSFiles(c), jobstream.Config{Log: log})
 	if err != nil {
 		return err
 	}
-	defer nc.Close()
-	bus, err := fleet.OpenStreams(ctx, nc, jobstream.Config{Wait: wait, Log: log})
-	if err != nil {
-		return err
-	}
+	defer closeBus()
 	inputs, err := toWarm(ctx, c, bus, log)
 	if err != nil {
 		return err
@@ -97,18 +86,13 @@ func warm(ctx context.Context, c *cli.Command) (err error) {
 // toWarm plans the round that is warmed up for.
 func toWarm(ctx context.Context, c *cli.Command, bus *jobstream.Bus, log *slog.Logger) (m job.Manifest, err error) {
 	files := session.InputFiles{
-		Registry: c.String("registry"), Weights: c.String("weights"), Unloadable: nonEmpty(c.StringSlice("unloadable")),
+		Miners:     c.String("miners"),
+		Registry:   c.String("registry"),
+		Weights:    c.String("weights"),
+		Unloadable: nonEmpty(c.StringSlice("unloadable")),
 	}
-	if path := c.String("miners"); path != "" {
-		data, _, err := miners.ReadFile(path)
-		if err != nil {
-			return m, command.Usage("--miners: %w", err)
-		}
-		list, err := input.ParseMiners(data)
-		if err != nil {
-			return m, command.Usage("%s: %w", path, err)
-		}
-		return files.Plan(list, c.String("mirror"), time.Now())
+	if files.Miners != "" {
+		return files.Plan(c.String("mirror"), time.Now())
 	}
 	github, err := miners.NewGitHub(miners.Config{BaseURL: c.String("github"), Log: log})
 	if err != nil {
@@ -127,7 +111,7 @@ func toWarm(ctx context.Context, c *cli.Command, bus *jobstream.Bus, log *slog.L
 	if err != nil {
 		return m, err
 	}
-	return files.Plan(list, c.String("mirror"), time.Now())
+	return files.PlanOf(list, c.String("mirror"), time.Now())
 }
 
 // warmProgress shows at a terminal how far it is.
@@ -154,7 +138,7 @@ func tellWarm(ctx context.Context, c *cli.Command, last job.WarmUp) error {
 	if err := printAnswer(c, view.WarmUpOf(last, time.Now()), page.WarmedUp); err != nil {
 		return err
 	}
-	if last.Why != warmup.Done || last.Left > 0 {
+	if last.Why != job.WarmUpDone || last.Left > 0 {
 		return command.Silent(errNotWarm)
 	}
 	return nil

@@ -13,7 +13,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"mirrorfleet/producer/warmup"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirrorsim"
@@ -65,7 +64,7 @@ func TestAWarmUpSparesTheRoundItsFiles(t *testing.T) {
 	begun := fileRequests(sim)
 	before := held(t, address)
 	last := warmUpEnded(t, bus)
-	if last.Why != warmup.Done || last.Left != 0 || last.Miners != 9 {
+	if last.Why != job.WarmUpDone || last.Left != 0 || last.Miners != 9 {
 		t.Errorf("the warm-up ended as %+v, want all of nine miners done", last)
 	}
 	if diff := cmp.Diff(before, held(t, address)); diff != "" {

@@ -214,8 +214,8 @@ func Decode(data []byte) (Result, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Result{}, fmt.Errorf("decoding an outcome: %w", err)
 	}
-	if r.Version < 1 || r.Version > job.Version {
-		return Result{}, fmt.Errorf("outcome of version %d, this build reads 1 to %d", r.Version, job.Version)
+	if err := job.Readable(r.Version); err != nil {
+		return Result{}, fmt.Errorf("outcome of %w", err)
 	}
 	return r, nil
 }

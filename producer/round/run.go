@@ -262,7 +262,7 @@ func (r *Runner) run(ctx context.Context, m known, replay job.Replay) (result ou
 func (r *Runner) endWarmUp(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, warmUpEnd)
 	defer cancel()
-	if _, err := r.cfg.Bus.WarmUps.End(ctx, "", "a round began", time.Now()); err != nil {
+	if _, err := r.cfg.Bus.WarmUps.End(ctx, "", job.WarmUpRound, time.Now()); err != nil {
 		r.cfg.Log.InfoContext(ctx, "whether a warm-up runs is not known: workers end it when they see the round's jobs", "error", err)
 	}
 }

@@ -75,9 +75,18 @@ func (f InputFiles) Weight(name string) string {
 	return filepath.Join(f.Weights, name)
 }
 
-// Plan plans a round of a list of miners, with the other files as they are now. Each
+// Plan reads and checks the files, and plans a round of them under a new name.
+func (f InputFiles) Plan(mirror string, now time.Time) (job.Manifest, error) {
+	in, err := f.Read(mirror, now)
+	if err != nil {
+		return job.Manifest{}, err
+	}
+	return newRound(in, now)
+}
+
+// PlanOf plans a round of a list of miners, with the other files as they are now. Each
 // round of a schedule reads them anew, so that they can be replaced while it runs.
-func (f InputFiles) Plan(list any, mirror string, now time.Time) (job.Manifest, error) {
+func (f InputFiles) PlanOf(list any, mirror string, now time.Time) (job.Manifest, error) {
 	in, err := f.Read(mirror, now)
 	if err != nil {
 		return job.Manifest{}, err
@@ -96,7 +105,7 @@ func (f InputFiles) Plan(list any, mirror string, now time.Time) (job.Manifest, 
 func (s *Session) prepare(ctx context.Context) (m job.Manifest, err error) {
 	planned := s.cfg.Resume == "" && s.cfg.World == ""
 	if planned {
-		if m, err = s.plan(s.cfg.Files, s.cfg.Mirror); err != nil {
+		if m, err = s.cfg.Files.Plan(s.cfg.Mirror, time.Now()); err != nil {
 			return m, err
 		}
 	}
@@ -198,16 +207,6 @@ func (s *Session) sameMirror(m job.Manifest) error {
 		return command.Usage("--resume %s: the round was planned for %s, --mirror is %s", m.Round, m.Mirror, s.cfg.Mirror)
 	}
 	return nil
-}
-
-// plan reads and checks the inputs and names the round.
-func (s *Session) plan(files InputFiles, mirrorURL string) (job.Manifest, error) {
-	now := time.Now()
-	in, err := files.Read(mirrorURL, now)
-	if err != nil {
-		return job.Manifest{}, err
-	}
-	return newRound(in, now)
 }
 
 // newRound plans a round of these inputs under a new name. Inputs that are refused are

@@ -138,7 +138,7 @@ func (v *served) Prepare(ctx context.Context) (job.Manifest, error) {
 	if err != nil {
 		return job.Manifest{}, err
 	}
-	m, err := v.session.cfg.Files.Plan(fleet.Miners, v.session.cfg.Mirror, time.Now()) // not now: GitHub may have taken minutes
+	m, err := v.session.cfg.Files.PlanOf(fleet.Miners, v.session.cfg.Mirror, time.Now()) // not now: GitHub may have taken minutes
 	if err != nil {
 		return m, &schedule.PutOffError{Input: inputRules, Err: err}
 	}
@@ -270,7 +270,7 @@ func (v *served) WarmUp(ctx context.Context, turn time.Time) error {
 	if err != nil {
 		return err
 	}
-	m, err := v.session.cfg.Files.Plan(list, v.session.cfg.Mirror, time.Now())
+	m, err := v.session.cfg.Files.PlanOf(list, v.session.cfg.Mirror, time.Now())
 	if err != nil {
 		return err
 	}

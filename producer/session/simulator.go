@@ -107,5 +107,5 @@ func (s *Session) simulate(ctx context.Context, resumed job.Manifest) (job.Manif
 	if files.AsOf == "" {
 		files.AsOf = world.AsOf.Format(time.RFC3339Nano)
 	}
-	return s.plan(files, world.URL)
+	return files.Plan(world.URL, time.Now())
 }

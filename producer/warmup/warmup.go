@@ -42,17 +42,6 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Why a warm-up ends.
-const (
-	Done     = "done"
-	Round    = "a round began"
-	Turn     = "the turn came"
-	Over     = "its time was over"
-	Stopped  = "the producer stopped"
-	Replaced = "another warm-up began"
-	Failed   = "the streams failed"
-)
-
 // endTime bounds the end of a warm-up, because a turn waits for it.
 const endTime = 5 * time.Second
 
@@ -97,7 +86,7 @@ func Run(ctx context.Context, cfg Config) (_ job.WarmUp, err error) {
 	}
 	if last.ID != up.ID {
 		last = up
-		last.Why = Replaced
+		last.Why = job.WarmUpReplaced
 	}
 	cfg.Log.InfoContext(ctx, "the warm-up has ended", "warm_up", up.ID, "why", last.Why, "miners", last.Miners,
 		"done", last.Miners-last.Left, "took", time.Since(up.Begun))
@@ -146,7 +135,7 @@ func (cfg Config) follow(ctx context.Context, up job.WarmUp, miners []job.Warm) 
 			return cfg.stopped(ctx), nil
 		case err := <-published:
 			if err != nil && ctx.Err() == nil {
-				return Failed, err
+				return job.WarmUpFailed, err
 			}
 			all = true
 			continue
@@ -163,11 +152,11 @@ func (cfg Config) stopped(ctx context.Context) string {
 	cause := context.Cause(ctx)
 	switch late := errors.Is(cause, context.DeadlineExceeded); {
 	case errors.Is(cause, schedule.ErrTurn), late && !cfg.Turn.IsZero():
-		return Turn
+		return job.WarmUpTurn
 	case late:
-		return Over
+		return job.WarmUpOver
 	}
-	return Stopped
+	return job.WarmUpStopped
 }
 
 func (cfg Config) publish(ctx context.Context, miners []job.Warm) error {
@@ -191,13 +180,13 @@ func (cfg Config) over(ctx context.Context, up job.WarmUp, published bool) strin
 		return ""
 	}
 	if last.ID != up.ID {
-		return Replaced
+		return job.WarmUpReplaced
 	}
 	if !last.Ended.IsZero() {
 		return last.Why
 	}
 	if jobs, err := cfg.Bus.Queue.ToCome(ctx); err == nil && jobs > 0 {
-		return Round
+		return job.WarmUpRound
 	}
 	left, err := cfg.Bus.WarmUps.Left(ctx)
 	if err != nil {
@@ -207,7 +196,7 @@ func (cfg Config) over(ctx context.Context, up job.WarmUp, published bool) strin
 		cfg.Progress(left, up.Miners)
 	}
 	if toCome, err := cfg.Bus.WarmUps.ToCome(ctx); err == nil && published && toCome == 0 {
-		return Done
+		return job.WarmUpDone
 	}
 	return ""
 }

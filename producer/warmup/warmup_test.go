@@ -50,24 +50,24 @@ func TestHowAWarmUpEnds(t *testing.T) {
 				err = d.Ack(ctx)
 			}
 			return err
-		}, time.Hour, warmup.Done, 0},
-		"a job": {func(ctx context.Context, b *jobstream.Bus, _ context.CancelCauseFunc) error { return queue(ctx, b) }, time.Hour, warmup.Round, miners},
+		}, time.Hour, job.WarmUpDone, 0},
+		"a job": {func(ctx context.Context, b *jobstream.Bus, _ context.CancelCauseFunc) error { return queue(ctx, b) }, time.Hour, job.WarmUpRound, miners},
 		"a round": {func(ctx context.Context, b *jobstream.Bus, _ context.CancelCauseFunc) error {
-			_, err := b.WarmUps.End(ctx, "", warmup.Round, time.Now())
+			_, err := b.WarmUps.End(ctx, "", job.WarmUpRound, time.Now())
 			return err
-		}, time.Hour, warmup.Round, miners},
+		}, time.Hour, job.WarmUpRound, miners},
 		"the turn": {func(_ context.Context, _ *jobstream.Bus, end context.CancelCauseFunc) error {
 			end(schedule.ErrTurn)
 			return nil
-		}, time.Hour, warmup.Turn, miners},
+		}, time.Hour, job.WarmUpTurn, miners},
 		"a signal": {func(_ context.Context, _ *jobstream.Bus, end context.CancelCauseFunc) error {
 			end(nil)
 			return nil
-		}, time.Hour, warmup.Stopped, miners},
-		"its time": {nil, 500 * time.Millisecond, warmup.Over, miners},
+		}, time.Hour, job.WarmUpStopped, miners},
+		"its time": {nil, 500 * time.Millisecond, job.WarmUpOver, miners},
 		"another": {func(ctx context.Context, b *jobstream.Bus, _ context.CancelCauseFunc) error {
 			return b.WarmUps.Begin(ctx, job.WarmUp{ID: "other", Until: time.Now().Add(time.Hour)}, manifest())
-		}, time.Hour, warmup.Replaced, 0},
+		}, time.Hour, job.WarmUpReplaced, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,7 +93,7 @@ func TestHowAWarmUpEnds(t *testing.T) {
 			if left := must.Get(bus.WarmUps.Left(t.Context()))(t); left != 0 {
 				t.Errorf("%d messages are left in the stream, want none", left)
 			}
-			if stands := must.Get(bus.WarmUps.Last(t.Context()))(t); stands.Live(time.Now()) != (c.why == warmup.Replaced) {
+			if stands := must.Get(bus.WarmUps.Last(t.Context()))(t); stands.Live(time.Now()) != (c.why == job.WarmUpReplaced) {
 				t.Errorf("it stands as %+v", stands)
 			}
 		})

@@ -50,6 +50,15 @@ func (j Job) Encode() ([]byte, error) {
 	return data, nil
 }
 
+// Readable refuses a value that a later build has written: this build would drop fields that
+// it does not know.
+func Readable(version int) error {
+	if version < 1 || version > Version {
+		return fmt.Errorf("version %d, this build reads 1 to %d", version, Version)
+	}
+	return nil
+}
+
 // Decode reads a job's wire form; every error is ErrUnreadable. Unknown fields are
 // ignored: a change that older builds must not ignore raises the version.
 func Decode(data []byte) (Job, error) {
@@ -57,9 +66,10 @@ func Decode(data []byte) (Job, error) {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return Job{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
+	readable := Readable(j.Version)
 	switch {
-	case j.Version < 1 || j.Version > Version:
-		return Job{}, fmt.Errorf("%w: version %d, this build reads 1 to %d", ErrUnreadable, j.Version, Version)
+	case readable != nil:
+		return Job{}, fmt.Errorf("%w: %w", ErrUnreadable, readable)
 	case !ValidRound(j.Round):
 		return Job{}, fmt.Errorf("%w: round %q, want lower-case letters, digits and dashes", ErrUnreadable, j.Round)
 	case j.UID < 0:

@@ -144,3 +144,6 @@ func ValidRound(round string) bool {
 
 // RoundSubject matches the jobs of one round.
 func RoundSubject(round string) string { return fmt.Sprintf("miner.job.%s.*", round) }
+
+// WarmUpSubject matches the miners of one warm-up.
+func WarmUpSubject(warmUp string) string { return fmt.Sprintf("miner.warm.%s.*", warmUp) }

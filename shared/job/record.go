@@ -277,18 +277,9 @@ func (r Record) Replanned(replay int, trace string) (Record, error) {
 	if r.Phase == Done && r.Degraded {
 		r.Former = r.Evaluation
 	}
-	r.Phase = Planned
 	r.Replay = replay
 	r.Trace = trace
-	r.Failures = 0
-	r.Lapses = 0
-	r.Expected = 0
-	r.Left = 0
-	r.Claim = nil
-	r.Evaluation = ""
-	r.Degraded = false
-	r.Failure = nil
-	return r, nil
+	return r.unstarted(), nil
 }
 
 // Reopened opens an ended job again, in the same replay, because the evaluation that
@@ -301,6 +292,12 @@ func (r Record) Reopened() (Record, error) {
 	if r.Stands() == r.Former { // then it is the former one that is damaged
 		r.Former = ""
 	}
+	return r.unstarted(), nil
+}
+
+// unstarted is the record with its job planned again: without a claim, an ending, or
+// failures that count. Deliveries and requests are not reset.
+func (r Record) unstarted() Record {
 	r.Phase = Planned
 	r.Failures = 0
 	r.Lapses = 0
@@ -310,7 +307,7 @@ func (r Record) Reopened() (Record, error) {
 	r.Evaluation = ""
 	r.Degraded = false
 	r.Failure = nil
-	return r, nil
+	return r
 }
 
 // DeclaredDamaged ends a job as failed, without any evaluation: what it had is
@@ -371,9 +368,10 @@ func DecodeRecord(data []byte) (Record, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Record{}, fmt.Errorf("reading a record: %w", err)
 	}
+	readable := Readable(r.Version)
 	switch {
-	case r.Version < 1 || r.Version > Version:
-		return Record{}, fmt.Errorf("record of version %d, this build reads 1 to %d", r.Version, Version)
+	case readable != nil:
+		return Record{}, fmt.Errorf("record of %w", readable)
 	case r.Phase != Planned && r.Phase != Running && r.Phase != Done && r.Phase != Failed:
 		return Record{}, fmt.Errorf("record in phase %q, want planned, running, done or failed", r.Phase)
 	case r.Phase == Running && r.Claim == nil:

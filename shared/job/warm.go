@@ -9,20 +9,20 @@ import (
 // MaxWarmUp is how long a warm-up may take, and so how long its messages are kept.
 const MaxWarmUp = 6 * time.Hour
 
-// WarmUp is how a warm-up stands: the pull requests of the coming round's miners are
-// listed, and the files that the score cache lacks are fetched and scored ahead of it.
+// WarmUp is the state of a warm-up. Ahead of a round, workers list the pull requests of its
+// miners, and fetch and score the files that the score cache lacks.
 type WarmUp struct {
 	Version int    `json:"version"`
 	ID      string `json:"id"`
-	// Turn is the instant of the schedule that it is ahead of; zero for one by hand.
+	// Turn is the instant of the schedule for which it prepares; zero for one by hand.
 	Turn  time.Time `json:"turn,omitzero"`
 	Begun time.Time `json:"begun"`
-	// Until is when what is left of it is dropped.
+	// Until is when the remaining miners are dropped.
 	Until time.Time `json:"until"`
-	// Share is the part of each egress's limit that it takes at most.
+	// Share is the largest part of each egress's limit that it takes.
 	Share float64 `json:"share"`
-	// Miners counts those whose pull requests are to be listed. Left are those of them
-	// that were not when it ended.
+	// Miners counts the miners whose pull requests are to be listed, and Left those that
+	// remained when it ended.
 	Miners int `json:"miners"`
 	Left   int `json:"left,omitempty"`
 	// Ended is zero while it goes on; Why says why it has ended.
@@ -30,7 +30,18 @@ type WarmUp struct {
 	Why   string    `json:"why,omitempty"`
 }
 
-// Live says whether workers are to work on it.
+// Why a warm-up ends: the values of WarmUp.Why.
+const (
+	WarmUpDone     = "done"
+	WarmUpRound    = "a round began"
+	WarmUpTurn     = "the turn came"
+	WarmUpOver     = "its time was over"
+	WarmUpStopped  = "the producer stopped"
+	WarmUpReplaced = "another warm-up began"
+	WarmUpFailed   = "the streams failed"
+)
+
+// Live says whether workers work on it.
 func (w WarmUp) Live(now time.Time) bool {
 	return w.ID != "" && w.Ended.IsZero() && now.Before(w.Until)
 }
@@ -58,9 +69,10 @@ func DecodeWarm(data []byte) (w Warm, err error) {
 	if err := json.Unmarshal(data, &w); err != nil {
 		return Warm{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
+	readable := Readable(w.Version)
 	switch {
-	case w.Version < 1 || w.Version > Version:
-		return Warm{}, fmt.Errorf("%w: version %d, this build reads 1 to %d", ErrUnreadable, w.Version, Version)
+	case readable != nil:
+		return Warm{}, fmt.Errorf("%w: %w", ErrUnreadable, readable)
 	case !ValidRound(w.WarmUp):
 		return Warm{}, fmt.Errorf("%w: warm_up %q, want lower-case letters, digits and dashes", ErrUnreadable, w.WarmUp)
 	case w.UID < 0 || w.GitHubID == "":

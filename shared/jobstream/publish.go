@@ -13,7 +13,6 @@ import (
 	"github.com/nats-io/nuid"
 
 	"mirrorfleet/shared/job"
-	"mirrorfleet/shared/jobstream/kv"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -136,7 +135,7 @@ func (l Letters) allLetters(ctx context.Context, round string) (letters []job.De
 // decodeLetter reads a dead letter, and checks that it belongs to its subject.
 func decodeLetter(msg *jetstream.RawStreamMsg) (d job.DeadLetter, err error) {
 	if err = json.Unmarshal(msg.Data, &d); err == nil {
-		err = kv.Readable(d.Version)
+		err = job.Readable(d.Version)
 	}
 	if err == nil && job.DeadSubject(d.Round, d.UID) != msg.Subject {
 		err = fmt.Errorf("it is of %s", job.RecordKey(d.Round, d.UID))

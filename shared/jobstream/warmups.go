@@ -131,5 +131,5 @@ func (w WarmUps) End(ctx context.Context, id, why string, now time.Time) (job.Wa
 	if err != nil || !ended {
 		return last, err
 	}
-	return last, w.purge(ctx, "dropping what is left of warm-up "+last.ID, leftover{job.StreamWarm, "miner.warm." + last.ID + ".*"})
+	return last, w.purge(ctx, "dropping what is left of warm-up "+last.ID, leftover{job.StreamWarm, job.WarmUpSubject(last.ID)})
 }

@@ -45,9 +45,9 @@ func (r *rounds) get(ctx context.Context, round string) (*rules, error) {
 	return r.by(ctx, round, r.bus.Rounds.Manifest)
 }
 
-// by returns the rules of a round or a warm-up, whose inputs read reads. Rules that break a rule themselves are a
-// permanent failure: no retry would heal them. A manifest that is gone or unreadable
-// is none: the round's producer puts it back, and a retry finds it.
+// by returns the rules of a round or a warm-up; read reads its inputs. Rules that break a
+// rule themselves are a permanent failure, because no retry would heal them. A manifest that
+// is gone or unreadable is not: the round's producer puts it back, and a retry finds it.
 func (r *rounds) by(
 	ctx context.Context, round string, read func(context.Context, string) (job.Manifest, error),
 ) (*rules, error) {
@@ -77,9 +77,6 @@ func (r *rounds) by(
 }
 
 func parse(m job.Manifest) (*rules, error) {
-	if m.Version > job.Version {
-		return nil, fmt.Errorf("version %d, this build reads up to %d", m.Version, job.Version)
-	}
 	registry, err := input.ParseRegistry(m.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("registry: %w", err)

@@ -25,9 +25,9 @@ func (e *Evaluator) Prepare(ctx context.Context, warmUp string) error {
 	return err
 }
 
-// Warm does for a miner what an evaluation does with files: those that the cache lacks
-// are fetched by the client, a view of the evaluator's own, and scored. It keeps nothing else, and says how many it fetched. An error
-// says that something could not be had.
+// Warm fetches and scores the files of a miner that the cache lacks, as an evaluation would.
+// client is a view of the evaluator's own. Warm keeps nothing but the cache, and returns how
+// many files answers it fetched. An error says that something could not be had.
 func (e *Evaluator) Warm(ctx context.Context, client *mirror.Client, w job.Warm) (fetched int, err error) {
 	//nolint:spancheck // telemetry.End ends it
 	ctx, span := telemetry.Tracer().Start(ctx, telemetry.SpanWarm, trace.WithAttributes(

@@ -61,21 +61,12 @@ func (v Value[T]) Decode(ctx context.Context, entry jetstream.KeyValueEntry) (T,
 func (v Value[T]) parse(data []byte) (found T, err error) {
 	err = json.Unmarshal(data, &found)
 	if err == nil && v.Version != nil {
-		err = Readable(*v.Version(&found))
+		err = job.Readable(*v.Version(&found))
 	}
 	if err == nil && v.Check != nil {
 		err = v.Check(found)
 	}
 	return found, err
-}
-
-// Readable refuses a value that a later build has written: this build would drop fields that
-// it does not know.
-func Readable(version int) error {
-	if version < 1 || version > job.Version {
-		return fmt.Errorf("version %d, this build reads 1 to %d", version, job.Version)
-	}
-	return nil
 }
 
 // stamp sets the version of this build.
