@@ -64,8 +64,8 @@ var rare = []string{
 	"mirrorfleet_storage_limit_bytes",            // nor there
 	"mirrorfleet_gateway_waiting",                // of the gateway alone: mirrorgate.TestTheGatewayRuns
 	"mirrorfleet_gateway_wait_duration_seconds",  // and so is this
-	"mirrorfleet_warm_up_miners_total",           // no warm-up goes before a round by hand
-	"mirrorfleet_warm_up_pull_requests_total",    // nor has this one any
+	"mirrorfleet_warm_up_miners_total",           // of a warm-up: TestAWarmUpSparesTheRoundItsFiles
+	"mirrorfleet_warm_up_pull_requests_total",    // and so is this
 	"mirrorfleet_round_put_off",                  // of `serve` alone: TestTheValidatorReplacesItsTokens has it told
 }
 

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -45,8 +46,9 @@ func openWorld(t *testing.T, from, to int) (*mirrorsim.World, *mirrorsim.Server)
 
 // A fleet with a warm-up: between two turns half of the miners come, with all their pull
 // requests. They are fetched before the second turn, the round asks for no file but those
-// that cannot be kept yet, and its outcome is that of a round without a warm-up and without a cache. Between the rounds
-// nothing but the cache and the warm-up's own has changed.
+// that cannot be kept yet, and its outcome is that of a round without a warm-up and
+// without a cache. Between the rounds nothing but the cache and the warm-up's own has
+// changed. The worker counts what it did.
 func TestAWarmUpSparesTheRoundItsFiles(t *testing.T) {
 	t.Parallel()
 	world, sim := openWorld(t, 0, 8)
@@ -56,7 +58,7 @@ func TestAWarmUpSparesTheRoundItsFiles(t *testing.T) {
 	some := tokensOf(t, i.all, world.Miners[0].UID, world.Miners[1].UID)
 	write(t, i.tokens, some)
 	common := []string{"--nats", address, "--redis", redis.URL(), "--mirror", sim.URL, "--limit-horizon", "1s", "--limit-requests", "2000"}
-	worker := work(t, "server", nil, common...)
+	worker := work(t, "server", nil, append(common, "--listen", "127.0.0.1:0")...)
 	s := serve(t, nil, append(append(i.flags(), common...), "--every", "30s", "--warm-up", "20s", "--warm-up-share", "1", "--listen", "127.0.0.1:0")...)
 	concluded(t, bus, 1)
 	until(t, "the first round is over", s.says("waiting for the next turn"))
@@ -71,6 +73,15 @@ func TestAWarmUpSparesTheRoundItsFiles(t *testing.T) {
 		t.Errorf("a warm-up changed more than the cache (-before +after):\n%s", diff)
 	}
 	warm := fileRequests(sim)
+	_, metrics := page(t, worker.pages, "/metrics", "")
+	for _, want := range []string{
+		`mirrorfleet_warm_up_miners_total{warm_up_outcome="done"} 9`,
+		fmt.Sprintf("mirrorfleet_warm_up_pull_requests_total %d", warm-begun),
+	} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("the worker's metrics lack %s", want)
+		}
+	}
 	second := concluded(t, bus, 2)
 	round := fileRequests(sim)
 	t.Logf("files: %d for the first round, %d by the warm-up, %d by the second round", begun, warm-begun, round-warm)

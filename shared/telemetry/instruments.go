@@ -224,9 +224,9 @@ func (i *instruments) ofServers(m *maker) {
 		"When a round was last concluded, complete or not, in seconds since 1970.")
 	i.limitUsed = m.look(MetricLimitUsed, "{request}", "Slots of the egress in the last whole ten seconds.")
 	i.limitWorst = m.lookFloat(MetricLimitWorst, "{request}",
-		"Most slots of the egress in ten seconds during the last minutes, over stretches no shorter than the mirror's window.")
+		"Maximum of the egress's slots in ten seconds during the last minutes, over stretches no shorter than the mirror's window.")
 	i.limitAllowed = m.lookFloat(MetricLimitAllowed, "{request}", "Requests of the egress that the mirror allows in ten seconds.")
-	i.limitPause = m.lookFloat(MetricLimitPause, "s", "How long the egress still stands still: in a cool-down, or held by hand.")
+	i.limitPause = m.lookFloat(MetricLimitPause, "s", "Time until the egress sends again: it cools down, or is held by hand.")
 }
 
 func (i *instruments) ofRounds(m *maker) {
@@ -234,11 +234,11 @@ func (i *instruments) ofRounds(m *maker) {
 	i.roundJobs = m.gauge(MetricRoundJobs, "{job}", "Jobs of the round by phase.")
 	i.roundDegraded = m.gauge(MetricRoundDegraded, "{job}", "Done jobs of the round that lack an answer.")
 	i.roundDuration = m.seconds(MetricRoundDuration, "Rounds from their start in this process to their end.", secondsLong)
-	i.roundPutOff = m.look(MetricRoundPutOff, "{round}", "1 while a round is due and cannot begin, by the input that puts it off.")
+	i.roundPutOff = m.look(MetricRoundPutOff, "{round}", "1 while a round is due and cannot begin, by the input that postpones it.")
 	i.auditJobs = m.gauge(MetricAuditJobs, "{job}", "The sides of planned = done + failed + outstanding.")
 	i.auditDiscrepancies = m.gauge(MetricAuditDiscrepancies, "{discrepancy}",
-		"What does not fit of what is held of the round's jobs: what stays is a fault.")
-	i.auditMended = m.count(MetricAuditMended, "{job}", "What the reconciler mended.")
+		"Contradictions in what is stored of the round's jobs; one that stays is a fault.")
+	i.auditMended = m.count(MetricAuditMended, "{job}", "Jobs that the reconciler mended.")
 }
 
 func (i *instruments) ofScoring(m *maker) {
