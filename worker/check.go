@@ -19,7 +19,7 @@ import (
 // checkCommand is for whoever installs a worker, and for `producer doctor`.
 func checkCommand() *cli.Command {
 	var flags []cli.Flag
-	for _, flag := range workFlags() {
+	for _, flag := range scoringFlags() {
 		if name := flag.Names()[0]; name == "grammars" || name == "sandbox" {
 			flags = append(flags, flag)
 		}

@@ -21,10 +21,13 @@ type Fault struct {
 	heal  func(ctx context.Context, rdb *redis.Client) error
 }
 
-// The password of a server of Faults, and the one that it changes to.
+// The password of a server of Faults, and the one that it changes to. The operator is
+// a user of its own: no fault of the default user's locks it out, on whichever
+// connection it heals the server.
 const (
 	password = "first-of-two"
 	another  = "second-of-two"
+	operator = "operator"
 )
 
 // Faults are the states, by name.
@@ -93,13 +96,12 @@ type Faulty struct {
 // StartFaulty starts a server that is well.
 func StartFaulty(tb testing.TB, fault Fault) *Faulty {
 	tb.Helper()
-	s := Start(tb, append([]string{"--requirepass", password}, fault.args...)...)
-	// One connection that is kept: a password that has changed does not end it.
+	args := []string{"--requirepass", password, "--user", operator, "on", "nopass", "~*", "&*", "+@all"}
+	s := Start(tb, append(args, fault.args...)...)
 	rdb := redis.NewClient(&redis.Options{
-		Addr:         s.Address,
-		Password:     password,
-		PoolSize:     2,
-		MinIdleConns: 1,
+		Addr:     s.Address,
+		Username: operator,
+		Password: "any",
 	})
 	tb.Cleanup(func() { _ = rdb.Close() })
 	return &Faulty{s, fault, rdb}
