@@ -36,7 +36,7 @@ func backupCommand() *cli.Command {
 			},
 			backupJSON(),
 		}, backupFlags("back up the local rounds of --state, whether or not a producer runs there"),
-			only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), command.Seeing()),
+			only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), command.Observability()),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "dir", UsageText: "DIR"}},
 		Action:    takeBackup,
 	}

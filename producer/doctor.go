@@ -103,7 +103,7 @@ func doctorCommand() *cli.Command {
 			"      --worker-nats-creds worker.creds --redis redis://redis:6379/0 \\\n" +
 			"      --egress eu-1 --miners miners.json --registry master_repositories.json\n" +
 			"  producer doctor --local",
-		Flags:  slices.Concat(flags, command.Mirror(), command.Limit(), egressFlags(), command.Seeing()),
+		Flags:  slices.Concat(flags, command.Mirror(), command.Limit(), egressFlags(), command.Observability()),
 		Action: examine,
 	}
 }

@@ -27,8 +27,8 @@ func within(t *testing.T, o roundJSON, workers int) {
 		t.Errorf("over the limit: %d, worst ten seconds %+v; want never more than 50", o.Mirror.OverLimit, w)
 	}
 	const pool = 8
-	if most := (workers + 1) * pool; o.Mirror.Connections.Used > most {
-		t.Errorf("%d connections, want at most %d: one client of %d for each process", o.Mirror.Connections.Used, most, pool)
+	if maximum := (workers + 1) * pool; o.Mirror.Connections.Used > maximum {
+		t.Errorf("%d connections, want at most %d: one client of %d for each process", o.Mirror.Connections.Used, maximum, pool)
 	}
 	t.Logf("%d requests, %.1f %% of the limit, worst ten seconds %+v", o.Mirror.Requests, 100*o.Mirror.LimitUsed, w)
 }
@@ -67,14 +67,14 @@ func TestLocalRound(t *testing.T) {
 	if all.Unused != "" || all.Jobs != got.Planned || all.Quiet == 0 || all.Quiet == got.Planned {
 		t.Errorf("the one answer on all issues: %+v, want it used for %d jobs, some of them with nothing to list", all, got.Planned)
 	}
-	least := 2*got.Planned - all.Quiet + 4 + 2 + 1 + 1
-	if most := 1.95*float64(got.Planned) + 10; float64(again.Mirror.Requests) > most {
-		t.Errorf("a warm round took %d requests for %d miners, want at most %v", again.Mirror.Requests, got.Planned, most)
+	minimum := 2*got.Planned - all.Quiet + 4 + 2 + 1 + 1
+	if maximum := 1.95*float64(got.Planned) + 10; float64(again.Mirror.Requests) > maximum {
+		t.Errorf("a warm round took %d requests for %d miners, want at most %v", again.Mirror.Requests, got.Planned, maximum)
 	}
 	t.Logf("a warm round took %d requests for %d miners, a cold one %d", again.Mirror.Requests, got.Planned, got.Mirror.Requests)
-	if again.Mirror.Requests <= least || again.Mirror.Requests > least+got.Unsettled || again.Cached <= got.Cached {
+	if again.Mirror.Requests <= minimum || again.Mirror.Requests > minimum+got.Unsettled || again.Cached <= got.Cached {
 		t.Errorf("the second round: %d requests, %d not settled, %d from the cache; want %d, and files for what has not settled: the first had %d, %d and %d",
-			again.Mirror.Requests, again.Unsettled, again.Cached, least, got.Mirror.Requests, got.Unsettled, got.Cached)
+			again.Mirror.Requests, again.Unsettled, again.Cached, minimum, got.Mirror.Requests, got.Unsettled, got.Cached)
 	}
 	if !again.Complete || !bytes.Equal(got.Outcome, again.Outcome) {
 		t.Errorf("the second round (complete %v) has another outcome over the same mirror", again.Complete)

@@ -150,7 +150,7 @@ const readLocal = "read the local rounds of --state, whether or not a producer r
 // readFlags are the flags of every command that reads only NATS.
 func readFlags() []cli.Flag {
 	servers := only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...)
-	return slices.Concat(lookFlags(readLocal), servers, []cli.Flag{verifyFlag()}, command.Seeing())
+	return slices.Concat(lookFlags(readLocal), servers, []cli.Flag{verifyFlag()}, command.Observability())
 }
 
 // revisionFlag is for commands that show one outcome; revisionOf reads it.
@@ -246,14 +246,14 @@ func traceFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{
 			Name:     "trace",
-			Category: command.GroupSeeing,
+			Category: command.GroupObservability,
 			Sources:  command.Env("trace"),
 			Usage: "send traces to a collector on this machine (" + session.DefaultCollector + "), unless OTEL_EXPORTER_OTLP_ENDPOINT names " +
 				"another, and print the link to the round's trace",
 		},
 		&cli.StringFlag{
 			Name:     "jaeger",
-			Category: command.GroupSeeing,
+			Category: command.GroupObservability,
 			Sources:  command.Env("jaeger"),
 			Value:    "http://localhost:16686",
 			Usage:    "base `URL` of Jaeger's pages, for links to traces",

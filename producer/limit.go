@@ -59,7 +59,7 @@ func limitCommand() *cli.Command {
 			"  producer limit --redis redis://redis:6379/0 --egress eu-1\n" +
 			"  producer limit --local --hold 5m\n" +
 			"  producer limit --local --release",
-		Flags:  append(flags, command.Seeing()...),
+		Flags:  append(flags, command.Observability()...),
 		Action: limit,
 	}
 }

@@ -88,7 +88,7 @@ func planCommand() *cli.Command {
 			"  producer plan --nats nats://nats:4222\n" +
 			"  producer plan --miners miners.json --registry master_repositories.json\n" +
 			"  producer plan --local --limit-requests 40 --json",
-		Flags:  slices.Concat(flags, command.Limit(), command.Seeing()),
+		Flags:  slices.Concat(flags, command.Limit(), command.Observability()),
 		Action: plan,
 	}
 }

@@ -31,7 +31,7 @@ func restoreCommand() *cli.Command {
 			"  producer restore backups/today --local --state elsewhere",
 		Flags: slices.Concat([]cli.Flag{backupJSON()}, backupFlags("restore into the state directory --state, on which no producer runs"),
 			only(slices.Concat(command.Servers(), command.Streams()),
-				append(command.NATSFiles(), "nats", "connect-timeout", "replicas")...), command.Seeing()),
+				append(command.NATSFiles(), "nats", "connect-timeout", "replicas")...), command.Observability()),
 		Arguments: []cli.Argument{&cli.StringArg{Name: "dir", UsageText: "DIR"}},
 		Action:    restoreBackup,
 	}

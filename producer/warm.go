@@ -37,7 +37,7 @@ func warmCommand() *cli.Command {
 			"      --metagraph metagraph.json --registry master_repositories.json",
 		Flags: slices.Concat(warmUpFlags("how long it may take", time.Second),
 			only(roundFlags(), "miners", "registry", "weights", "unloadable", "json"), minerFlags(),
-			only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), command.Mirror(), command.Seeing()),
+			only(command.Servers(), append(command.NATSFiles(), "nats", "connect-timeout")...), command.Mirror(), command.Observability()),
 		Action: warm,
 	}
 }

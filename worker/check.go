@@ -35,7 +35,7 @@ func checkCommand() *cli.Command {
 			"  worker check\n" +
 			"  worker check --sandbox required\n" +
 			"  worker check --grammars /usr/lib/mirrorfleet/grammars",
-		Flags:  append(flags, command.Seeing()...),
+		Flags:  append(flags, command.Observability()...),
 		Action: check,
 	}
 }

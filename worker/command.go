@@ -42,7 +42,7 @@ func newCommand() *cli.Command {
 
 func flags() []cli.Flag {
 	return slices.Concat(command.Servers(), command.Limit(), command.Mirror(), workFlags(), scoringFlags(),
-		command.Seeing(), command.Listen())
+		command.Observability(), command.Listen())
 }
 
 func workFlags() []cli.Flag {

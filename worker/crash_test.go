@@ -282,17 +282,17 @@ const attempt = 4 + 2
 // attempt's requests again for each kill.
 func (c *crashCase) checkRequests(t *testing.T, name string, want, got settled) {
 	t.Helper()
-	most := want.requests
+	maximum := want.requests
 	if !c.once {
-		most += got.kills * attempt
+		maximum += got.kills * attempt
 	}
 	// A lease that was lost to a stall of the machine is no fault: it shows.
 	if lost := got.record.Deliveries - want.record.Deliveries - got.kills; lost > 0 {
 		t.Logf("%s: %d deliveries more than kills", name, lost)
-		most += lost * attempt
+		maximum += lost * attempt
 	}
-	if got.requests < want.requests || got.requests > most {
-		t.Errorf("%s: %d requests after %d kills, want %d to %d", name, got.requests, got.kills, want.requests, most)
+	if got.requests < want.requests || got.requests > maximum {
+		t.Errorf("%s: %d requests after %d kills, want %d to %d", name, got.requests, got.kills, want.requests, maximum)
 	}
 }
 

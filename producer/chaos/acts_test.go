@@ -21,8 +21,8 @@ type act struct {
 }
 
 // between draws a time, in whole tenths of a second.
-func between(rng *rand.Rand, least, most int) time.Duration {
-	return time.Duration(least+rng.IntN(most-least+1)) * 100 * time.Millisecond
+func between(rng *rand.Rand, low, high int) time.Duration {
+	return time.Duration(low+rng.IntN(high-low+1)) * 100 * time.Millisecond
 }
 
 // draw decides the next disturbance.

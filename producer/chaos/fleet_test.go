@@ -135,7 +135,7 @@ func (f *fleet) showLogs(t *testing.T) {
 	}
 	for _, p := range append([]*process{f.producer, f.redis, f.mirror}, f.workers...) {
 		data, err := os.ReadFile(p.log.Name())
-		const most = 4000
-		t.Logf("%s (%v): …%s", p.name, err, data[max(0, len(data)-most):])
+		const maximum = 4000
+		t.Logf("%s (%v): …%s", p.name, err, data[max(0, len(data)-maximum):])
 	}
 }

@@ -57,14 +57,14 @@ type Check struct {
 	Run func(context.Context) []Finding
 }
 
-// Run runs all checks side by side, each for atMost, and returns their findings in the
+// Run runs all checks side by side, each for timeout, and returns their findings in the
 // order of the checks.
-func Run(ctx context.Context, checks []Check, atMost time.Duration) []Finding {
+func Run(ctx context.Context, checks []Check, timeout time.Duration) []Finding {
 	found := make([][]Finding, len(checks))
 	var running sync.WaitGroup
 	for i, check := range checks {
 		running.Go(func() {
-			ctx, cancel := context.WithTimeoutCause(ctx, atMost, fmt.Errorf("no answer within %s", atMost))
+			ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
 			defer cancel()
 			found[i] = check.Run(ctx)
 		})

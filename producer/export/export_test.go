@@ -234,9 +234,9 @@ func (f failing) Write([]byte) (int, error) { return 0, f.err }
 // fraction is in memory at any time.
 func TestMemoryDoesNotGrowWithTheRound(t *testing.T) { //nolint:paralleltest // it measures the process
 	const (
-		miners = 32
-		pulls  = 500
-		most   = 4 << 20
+		miners  = 32
+		pulls   = 500
+		maximum = 4 << 20
 	)
 	head := aRound()
 	miner := head.Outcome.Miners[1]
@@ -262,17 +262,17 @@ func TestMemoryDoesNotGrowWithTheRound(t *testing.T) { //nolint:paralleltest // 
 	defer read.Close()
 	held := &heap{}
 	held.measure()
-	base := held.most
+	base := held.peak
 	must.Get((export.Rounds{Format: export.CSV, To: map[export.Kind]io.Writer{export.Miners: held}}).Write(read))(t)
-	t.Logf("of %d bytes %d were held at once", len(one)*miners, held.most-base)
-	if size := len(one) * miners; size < 2*most || held.writes < miners || held.most-base > most {
-		t.Errorf("of %d bytes %d were held at once, want at most %d", size, held.most-base, most)
+	t.Logf("of %d bytes %d were held at once", len(one)*miners, held.peak-base)
+	if size := len(one) * miners; size < 2*maximum || held.writes < miners || held.peak-base > maximum {
+		t.Errorf("of %d bytes %d were held at once, want at most %d", size, held.peak-base, maximum)
 	}
 }
 
 // heap measures what is alive whenever something is written to it.
 type heap struct {
-	most   uint64
+	peak   uint64
 	writes int
 }
 
@@ -280,7 +280,7 @@ func (h *heap) measure() {
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	h.most = max(h.most, stats.HeapAlloc)
+	h.peak = max(h.peak, stats.HeapAlloc)
 }
 
 func (h *heap) Write(data []byte) (int, error) {

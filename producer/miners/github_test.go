@@ -26,7 +26,7 @@ type github struct {
 	answers map[string][]answer
 	asked   map[string][]time.Time
 	busy    atomic.Int64
-	most    atomic.Int64
+	highest atomic.Int64
 	wrong   []string
 }
 
@@ -50,7 +50,7 @@ func newGitHub(t *testing.T) *github {
 }
 
 func (g *github) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	g.most.Store(max(g.most.Load(), g.busy.Add(1)))
+	g.highest.Store(max(g.highest.Load(), g.busy.Add(1)))
 	defer g.busy.Add(-1)
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "token ")
 	g.mu.Lock()
@@ -258,8 +258,8 @@ func TestThePaceTowardsGitHub(t *testing.T) {
 	if took := time.Since(began); len(g.asked) != 21 || took < 200*time.Millisecond { // the first needs no wait
 		t.Errorf("%d requests within %s, want 21 in 200 ms at least", len(g.asked), took)
 	}
-	if most := g.most.Load(); most > 3 {
-		t.Errorf("%d were under way at once, want 3 at most", most)
+	if highest := g.highest.Load(); highest > 3 {
+		t.Errorf("%d were under way at once, want 3 at most", highest)
 	}
 }
 

@@ -233,20 +233,20 @@ func (s Selection) check(f Failures) error {
 	return nil
 }
 
-// mostListed bounds what an error lists.
-const mostListed = 50
+// maxListed bounds what an error lists.
+const maxListed = 50
 
 // String lists the ended ones for an error.
 func (f Failures) String() string {
 	if len(f.Ended) == 0 {
 		return "no miner of the round lacks anything"
 	}
-	names := make([]string, 0, mostListed)
-	for _, one := range f.Ended[:min(len(f.Ended), mostListed)] {
+	names := make([]string, 0, maxListed)
+	for _, one := range f.Ended[:min(len(f.Ended), maxListed)] {
 		names = append(names, fmt.Sprintf("%d (%s)", one.UID, one.Class))
 	}
 	text := "there are " + strings.Join(names, ", ")
-	if more := len(f.Ended) - mostListed; more > 0 {
+	if more := len(f.Ended) - maxListed; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text

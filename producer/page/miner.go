@@ -129,12 +129,12 @@ func printRepository(p *page, m *scoring.MinerOutcome, name string) {
 // counted names what the gate counts.
 func gateText(g *scoring.Gate, counted string) string {
 	text := fmt.Sprintf("%s, %d %s (minimum %d), credibility %s (minimum %s)",
-		g.Code, g.Count, counted, g.Least, brief(g.Credibility), brief(g.LeastCredibility))
+		g.Code, g.Count, counted, g.Minimum, brief(g.Credibility), brief(g.MinCredibility))
 	if g.OpenThreshold == nil {
 		return text + fmt.Sprintf(", %d open", g.Open)
 	}
 	return text + fmt.Sprintf(", %d open (maximum %d: %d and one for each %s of token score %s, up to %d): spam multiplier %s",
-		g.Open, *g.OpenThreshold, g.OpenBase, brief(g.OpenPerSlot), brief(g.TokenScore), g.OpenMost, brief(g.SpamMultiplier))
+		g.Open, *g.OpenThreshold, g.OpenBase, brief(g.OpenPerSlot), brief(g.TokenScore), g.MaxOpen, brief(g.SpamMultiplier))
 }
 
 const pullRow = "  %-6s %8s %8s %6s %6s %6s %6s %6s %11s"

@@ -102,7 +102,7 @@ func printLinked(p *page, pull *scoring.ScoredPullRequest) {
 func printMergeMultipliers(p *page, pull *scoring.ScoredPullRequest) {
 	if d := pull.Reasons.TimeDecay; d != nil {
 		p.textf(0, "Time decay %s: %s hours since the merge (grace %d), midpoint %s days, steepness %s, minimum %s",
-			brief(pull.TimeDecayMultiplier), brief(d.Hours), d.GraceHours, brief(d.Midpoint), brief(d.Steepness), brief(d.Least))
+			brief(pull.TimeDecayMultiplier), brief(d.Hours), d.GraceHours, brief(d.Midpoint), brief(d.Steepness), brief(d.MinMultiplier))
 	}
 	if r := pull.Reasons.Review; r != nil {
 		p.textf(0, "Review quality %s: maintainers requested changes %s, %s off for each",

@@ -90,7 +90,7 @@ func (c Config) free(ctx context.Context, known, mine job.Egresses) error {
 // something has been silent for its own takeover time; the result then names none. A sign
 // of life is a new revision, not a stored instant: clocks of two machines are not
 // compared.
-func (c Config) running(ctx context.Context) (jobstream.Hold, error) {
+func (c Config) running(ctx context.Context) (jobstream.Leadership, error) {
 	var (
 		seen   = map[string]uint64{}
 		silent time.Duration
@@ -99,7 +99,7 @@ func (c Config) running(ctx context.Context) (jobstream.Hold, error) {
 	for first := true; ; first = false {
 		now, err := c.Bus.Holders.List(ctx)
 		if err != nil {
-			return jobstream.Hold{}, fmt.Errorf("looking for other producers: %w", err)
+			return jobstream.Leadership{}, fmt.Errorf("looking for other producers: %w", err)
 		}
 		for _, h := range now {
 			switch {
@@ -111,14 +111,14 @@ func (c Config) running(ctx context.Context) (jobstream.Hold, error) {
 			}
 		}
 		if time.Since(began) >= silent {
-			return jobstream.Hold{}, nil
+			return jobstream.Leadership{}, nil
 		}
 		if first {
 			c.Log.InfoContext(ctx, "other egresses are declared: waiting to see whether the producer that leads a round still runs",
 				"for", silent)
 		}
 		if err := pause.For(ctx, leadership.LookInterval(silent)); err != nil {
-			return jobstream.Hold{}, err
+			return jobstream.Leadership{}, err
 		}
 	}
 }

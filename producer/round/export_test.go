@@ -40,8 +40,8 @@ func (l Lives) Look(out jobstream.HandOut, now time.Time) (uids []int) {
 var Lapse = lapse
 
 // TakeBack ends a claim as it was last seen, if nothing has followed that.
-func (r *Runner) TakeBack(ctx context.Context, seen job.Record, most int) (string, error) {
-	return r.keeperOf(seen).takeBack(ctx, seen, most)
+func (r *Runner) TakeBack(ctx context.Context, seen job.Record, maxDeliver int) (string, error) {
+	return r.keeperOf(seen).takeBack(ctx, seen, maxDeliver)
 }
 
 // Renew queues a job anew whose record was last seen as given.

@@ -117,7 +117,7 @@ func (l *lives) look(out jobstream.HandOut, now time.Time) []life {
 	}
 	var due []life
 	for _, uid := range slices.Sorted(maps.Keys(l.of)) {
-		if one := l.of[uid]; l.lapsed(one, now) || l.withheld(one, out.Most, now) {
+		if one := l.of[uid]; l.lapsed(one, now) || l.withheld(one, out.MaxDeliver, now) {
 			due = append(due, one)
 		}
 	}
@@ -150,9 +150,9 @@ func (l *lives) lapsed(one life, now time.Time) bool {
 // that is possible until then is that a worker was just given it, and claims it. A message
 // whose deliveries are used up is not withheld: the server's advisory, or the reconciler,
 // turns it into a dead letter.
-func (l *lives) withheld(one life, most int, now time.Time) bool {
+func (l *lives) withheld(one life, maxDeliver int, now time.Time) bool {
 	r := one.record
-	if r.Phase != job.Planned || l.idle.IsZero() || r.Claim != nil && most > 0 && r.Claim.Delivery >= uint64(most) {
+	if r.Phase != job.Planned || l.idle.IsZero() || r.Claim != nil && maxDeliver > 0 && r.Claim.Delivery >= uint64(maxDeliver) {
 		return false
 	}
 	since := one.since
@@ -170,13 +170,13 @@ func (l *lives) withheld(one life, most int, now time.Time) bool {
 }
 
 // lapse takes back the claim whose last sign of life was seen, and returns the record to
-// write. The job is dead if it has lapsed as often as a message may be delivered (most), or
+// write. The job is dead if it has lapsed as often as a message may be delivered (maxDeliver), or
 // if its message has no delivery left. The record's own count is needed because the server
-// counts the deliveries of a copy from the beginning. most below 1 sets no limit.
-func lapse(record job.Record, seen job.Claim, most int, now time.Time) (job.Record, error) {
+// counts the deliveries of a copy from the beginning. A maxDeliver below 1 sets no limit.
+func lapse(record job.Record, seen job.Claim, maxDeliver int, now time.Time) (job.Record, error) {
 	taken, err := record.Lapsed(seen.ID, seen.Beat)
 	died := max(uint64(taken.Lapses), seen.Delivery)
-	if err != nil || most < 1 || died < uint64(most) {
+	if err != nil || maxDeliver < 1 || died < uint64(maxDeliver) {
 		return taken, err
 	}
 	return exhaust(taken, jobstream.Exhausted{Replay: taken.Replay, Sequence: seen.Sequence, Deliveries: died}, now)

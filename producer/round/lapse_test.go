@@ -17,8 +17,8 @@ const leased = 30 * time.Second
 
 // Hand-outs as a producer finds them.
 var (
-	busy = jobstream.HandOut{Most: 20}
-	idle = jobstream.HandOut{Most: 20, Idle: true}
+	busy = jobstream.HandOut{MaxDeliver: 20}
+	idle = jobstream.HandOut{MaxDeliver: 20, Idle: true}
 )
 
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -139,10 +139,10 @@ func TestALapsedClaimIsTakenBackOrBuried(t *testing.T) {
 		return r
 	}
 	for name, c := range map[string]struct {
-		record job.Record
-		most   int
-		want   job.Phase
-		died   string
+		record     job.Record
+		maxDeliver int
+		want       job.Phase
+		died       string
 	}{
 		"first":                            {with(0, 1), 20, job.Planned, ""},
 		"last but one":                     {with(18, 1), 20, job.Planned, ""},
@@ -150,7 +150,7 @@ func TestALapsedClaimIsTakenBackOrBuried(t *testing.T) {
 		"the last delivery of its message": {with(3, 20), 20, job.Failed, "20 deliveries are used up and none was settled: the processes that took it died"},
 		"no limit":                         {with(100, 100), -1, job.Planned, ""},
 	} {
-		got, err := round.Lapse(c.record, *c.record.Claim, c.most, noon)
+		got, err := round.Lapse(c.record, *c.record.Claim, c.maxDeliver, noon)
 		if err != nil || got.Phase != c.want || got.Unreported != 1 {
 			t.Errorf("%s: %+v, %v; want it %s, with one attempt unreported", name, got, err, c.want)
 		}

@@ -92,7 +92,7 @@ func (k *keeper) look(ctx context.Context) {
 			break
 		}
 		var what string
-		if what, err = k.act(ctx, one, out.Most); what != "" {
+		if what, err = k.act(ctx, one, out.MaxDeliver); what != "" {
 			k.mended = append(k.mended, k.tell(ctx, k.round, one.record.UID, what))
 		}
 	}
@@ -105,14 +105,14 @@ func (k *keeper) look(ctx context.Context) {
 // act takes a job back or queues it again, and says which; "" if neither was needed after
 // all. Once it has begun, it does not stop when ctx ends: burying the last job ends ctx
 // itself, and the message would stay behind.
-func (k *keeper) act(ctx context.Context, one life, most int) (what string, err error) {
+func (k *keeper) act(ctx context.Context, one life, maxDeliver int) (what string, err error) {
 	if ctx.Err() != nil {
 		return "", ctx.Err() //nolint:wrapcheck // the caller's own
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finish)
 	defer cancel()
 	if one.record.Phase == job.Running {
-		what, err = k.takeBack(ctx, one.record, most)
+		what, err = k.takeBack(ctx, one.record, maxDeliver)
 	} else {
 		what, err = k.renew(ctx, one)
 	}
@@ -125,13 +125,13 @@ func (k *keeper) act(ctx context.Context, one life, most int) (what string, err 
 // takeBack ends a claim that has lapsed. Its worker may be alive after all, or another may
 // have claimed the job just now. Either has changed the record since, so that taking it back
 // is refused (ErrFenced) or the write conflicts.
-func (k *keeper) takeBack(ctx context.Context, seen job.Record, most int) (string, error) {
+func (k *keeper) takeBack(ctx context.Context, seen job.Record, maxDeliver int) (string, error) {
 	for {
 		record, revision, err := k.cfg.Bus.Records.Load(ctx, seen.Round, seen.UID)
 		if err != nil {
 			return "", k.gone(err, seen.UID)
 		}
-		taken, err := lapse(record, *seen.Claim, most, time.Now().UTC())
+		taken, err := lapse(record, *seen.Claim, maxDeliver, time.Now().UTC())
 		if errors.Is(err, job.ErrFenced) || errors.Is(err, job.ErrSettled) {
 			k.lives.note(record, time.Now())
 			return "", nil

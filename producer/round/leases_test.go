@@ -22,9 +22,9 @@ import (
 // withholding is a server that gives nothing out a second time while a test
 // lives, as one does whose wall clock was set back. Everybody else knows of the
 // lease that was in force before: the given one.
-func withholding(t *testing.T, leased time.Duration, most int) *bundle {
+func withholding(t *testing.T, leased time.Duration, maxDeliver int) *bundle {
 	t.Helper()
-	b := setup(t, jobstream.Config{AckWait: leased, MaxDeliver: most})
+	b := setup(t, jobstream.Config{AckWait: leased, MaxDeliver: maxDeliver})
 	b.withhold(t)
 	return b
 }
@@ -189,8 +189,8 @@ func TestAWorkerThatComesBackTooLateChangesNothing(t *testing.T) {
 // message has deliveries, though each time its message was a new one.
 func TestLapsesEndAJobAsPoison(t *testing.T) {
 	t.Parallel()
-	const most = 3
-	b := withholding(t, time.Second, most)
+	const maxDeliver = 3
+	b := withholding(t, time.Second, maxDeliver)
 	m := b.plan(t, four()[1])
 	b.queue(t, m)
 	type end struct {
@@ -203,7 +203,7 @@ func TestLapsesEndAJobAsPoison(t *testing.T) {
 		result, err := runner.Resume(deadline(t), m.Round)
 		ended <- end{result, err}
 	}()
-	for range most {
+	for range maxDeliver {
 		d := b.next(t)
 		if d.Number() != 1 {
 			t.Errorf("delivery %d, want the first of a new message", d.Number())
@@ -213,11 +213,11 @@ func TestLapsesEndAJobAsPoison(t *testing.T) {
 	got := must.Receive(deadline(t), t, ended, "the round's end")
 	must.Do(t, got.err)
 	letters := got.result.DeadLetters
-	if len(letters) != 1 || letters[0].Class != job.Poison || letters[0].Attempts != most || letters[0].Worker != "w9" {
-		t.Errorf("dead letters %+v, want one poison of w9 after %d attempts", letters, most)
+	if len(letters) != 1 || letters[0].Class != job.Poison || letters[0].Attempts != maxDeliver || letters[0].Worker != "w9" {
+		t.Errorf("dead letters %+v, want one poison of w9 after %d attempts", letters, maxDeliver)
 	}
-	if mended := fmt.Sprint(got.result.Mended); got.result.Unreported != most || !strings.Contains(mended, "buried") {
-		t.Errorf("%d unreported, mended %s; want %d, and the burial", got.result.Unreported, mended, most)
+	if mended := fmt.Sprint(got.result.Mended); got.result.Unreported != maxDeliver || !strings.Contains(mended, "buried") {
+		t.Errorf("%d unreported, mended %s; want %d, and the burial", got.result.Unreported, mended, maxDeliver)
 	}
 	b.holds(t, m.Round)
 }

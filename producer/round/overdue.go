@@ -24,14 +24,14 @@ func overdue(m job.Manifest, replay job.Replay) time.Time {
 // errOverdue is the reason that the outcome gives for look-ups that were cut off.
 var errOverdue = errors.New("the round is overdue: it does not wait any longer")
 
-// lastLookUp is the deadline of the look-ups of maintainers: most after the round's own
+// lastLookUp is the deadline of the look-ups of maintainers: grace after the round's own
 // deadline, or after now where that has passed. An overdue round still gets the grace
 // time, because these few requests decide about every maintainer's cut.
-func lastLookUp(overdueAt, now time.Time, most time.Duration) time.Time {
+func lastLookUp(overdueAt, now time.Time, grace time.Duration) time.Time {
 	if overdueAt.After(now) {
 		now = overdueAt
 	}
-	return now.Add(most)
+	return now.Add(grace)
 }
 
 // declareOverdue waits until the round is overdue, and then ends every job that has not

@@ -295,5 +295,5 @@ func (r *Runner) free(ctx context.Context, s jobstream.Stuck) (string, error) {
 // usedUp reports whether the last possible delivery of a stuck message was claimed. Then
 // its deliveries are used up, even if the server's advisory was lost.
 func usedUp(r job.Record, s jobstream.Stuck) bool {
-	return r.Claim != nil && r.Claim.Sequence == s.Sequence && s.Most > 0 && r.Claim.Delivery >= uint64(s.Most)
+	return r.Claim != nil && r.Claim.Sequence == s.Sequence && s.MaxDeliver > 0 && r.Claim.Delivery >= uint64(s.MaxDeliver)
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// mostConfig bounds a configuration file, in bytes. A file with every setting of every
+// maxConfig bounds a configuration file, in bytes. A file with every setting of every
 // command is a hundredth of it.
-const mostConfig = 1 << 20
+const maxConfig = 1 << 20
 
 // configFlag is the flag that every command has.
 func configFlag() cli.Flag {
@@ -64,12 +64,12 @@ func readConfig(path string) ([]byte, error) {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, mostConfig+1))
+	data, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	if len(data) > mostConfig {
-		return nil, fmt.Errorf("%s is larger than %d bytes: want a file of settings", path, mostConfig)
+	if len(data) > maxConfig {
+		return nil, fmt.Errorf("%s is larger than %d bytes: want a file of settings", path, maxConfig)
 	}
 	return data, nil
 }

@@ -42,7 +42,7 @@ func configured(t *testing.T, text, line string) (seen, int, string) {
 		return nil
 	}
 	flags := func() []cli.Flag {
-		return append(append(append(command.Servers(), command.Limit()...), command.Seeing()...),
+		return append(append(append(command.Servers(), command.Limit()...), command.Observability()...),
 			&cli.BoolFlag{Name: "json", Sources: command.Env("json")},
 			&cli.StringSliceFlag{Name: "languages", Sources: command.Env("languages"), Value: []string{"csharp"}},
 			&cli.BoolFlag{Name: "inner", Hidden: true})

@@ -61,7 +61,7 @@ func TestArguments(t *testing.T) {
 			return nil
 		}
 		app := &cli.Command{Name: "app", Commands: []*cli.Command{
-			{Name: "run", Action: action, Flags: append(command.Seeing(), &cli.IntFlag{Name: "count"},
+			{Name: "run", Action: action, Flags: append(command.Observability(), &cli.IntFlag{Name: "count"},
 				&cli.Uint64Flag{Name: "seed"}, &cli.FloatFlag{Name: "share"}, &cli.DurationFlag{Name: "every", Validator: command.Positive})},
 			{
 				Name: "show", Action: action, Flags: []cli.Flag{&cli.BoolFlag{Name: "json"}},

@@ -28,9 +28,9 @@ func Variable(flag, value string) string { return variable(flag) + "=" + value }
 
 // Groups of flags in --help.
 const (
-	GroupServers = "Servers"
-	GroupLimit   = "The limit"
-	GroupSeeing  = "Observability"
+	GroupServers       = "Servers"
+	GroupLimit         = "The limit"
+	GroupObservability = "Observability"
 )
 
 // shortestLease leaves time for a heartbeat and its answer: six heartbeats are sent in a
@@ -154,12 +154,12 @@ func Limit() []cli.Flag {
 	}
 }
 
-// Seeing are the flags of logs.
-func Seeing() []cli.Flag {
+// Observability has the flags of logs.
+func Observability() []cli.Flag {
 	return []cli.Flag{
 		Offers(&cli.StringFlag{
 			Name:     "log-level",
-			Category: GroupSeeing,
+			Category: GroupObservability,
 			Sources:  Env("log-level"),
 			Value:    "info",
 			Usage:    "lowest `LEVEL` that is logged: debug, info, warn or error",
@@ -178,7 +178,7 @@ func Listen() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{
 			Name:      "listen",
-			Category:  GroupSeeing,
+			Category:  GroupObservability,
 			Sources:   Env("listen"),
 			Usage:     "`ADDRESS` of /metrics, /healthz and /readyz, such as :9464; empty for none",
 			Validator: Address,
@@ -198,15 +198,15 @@ func Address(s string) error {
 }
 
 // AtLeast refuses values below a minimum.
-func AtLeast[T int | time.Duration](least T) func(T) error {
+func AtLeast[T int | time.Duration](minimum T) func(T) error {
 	return func(value T) error {
 		switch {
-		case value >= least:
+		case value >= minimum:
 			return nil
-		case least == 0:
+		case minimum == 0:
 			return fmt.Errorf("%v: want 0 or more", value)
 		}
-		return fmt.Errorf("%v: want at least %v", value, least)
+		return fmt.Errorf("%v: want at least %v", value, minimum)
 	}
 }
 

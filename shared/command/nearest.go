@@ -5,10 +5,10 @@ package command
 // letters may differ (two in a short name), and never more than half. Of equal ones the
 // first counts.
 func nearest(name string, candidates []string) string {
-	best, least := "", max(2, len(name)/3)+1
+	best, shortest := "", max(2, len(name)/3)+1
 	for _, candidate := range candidates {
-		if d := distance(name, candidate); d < least && 2*d <= max(len(name), len(candidate)) {
-			best, least = candidate, d
+		if d := distance(name, candidate); d < shortest && 2*d <= max(len(name), len(candidate)) {
+			best, shortest = candidate, d
 		}
 	}
 	return best

@@ -114,7 +114,7 @@ func asCommand(t *testing.T, body cli.ActionFunc) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	c := &cli.Command{Flags: append(command.Listen(), command.Seeing()...), Action: body}
+	c := &cli.Command{Flags: append(command.Listen(), command.Observability()...), Action: body}
 	must.Do(t, c.Run(ctx, []string{"test", "--listen", "127.0.0.1:0"}))
 }
 

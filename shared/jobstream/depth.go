@@ -59,8 +59,8 @@ type HandOut struct {
 	// Idle says that a worker waits for a job: it would have been given any that
 	// may be handed out.
 	Idle bool
-	// Most is how many deliveries a message has.
-	Most int
+	// MaxDeliver is how many deliveries a message has.
+	MaxDeliver int
 	// Out is how many messages of any round are with workers, or wait for another
 	// attempt.
 	Out int
@@ -76,7 +76,7 @@ func (q Queue) HandOut(ctx context.Context, round string) (HandOut, error) {
 		return HandOut{}, err
 	}
 	c := info.Config
-	out := HandOut{Most: c.MaxDeliver, Out: info.NumAckPending}
+	out := HandOut{MaxDeliver: c.MaxDeliver, Out: info.NumAckPending}
 	switch {
 	case info.Paused:
 		out.Withheld = fmt.Sprintf("consumer %s is paused", job.Consumer)

@@ -52,8 +52,8 @@ func Unauthorized(err error) bool {
 		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
 }
 
-// mostCreds bounds what is read of a file: many times the longest real one.
-const mostCreds = 1 << 20
+// maxCreds bounds what is read of a file: many times the longest real one.
+const maxCreds = 1 << 20
 
 // apply returns the address with the password in it, and the connection's options.
 func (f Files) apply(address string) (string, []nats.Option, error) {
@@ -161,7 +161,7 @@ func (f Files) withPassword(address string) (string, error) {
 // checkCreds reads a creds file, and refuses it if its JWT has expired by now.
 func (f Files) checkCreds(now time.Time) error {
 	what := f.Setting + "-creds " + f.Creds
-	data, err := secret.Read(f.Creds, mostCreds)
+	data, err := secret.Read(f.Creds, maxCreds)
 	if err != nil {
 		return unreadable(f.Setting+"-creds", err)
 	}
@@ -187,7 +187,7 @@ func (f Files) checkCreds(now time.Time) error {
 
 // withNKey proves this process's identity by the seed in a file.
 func (f Files) withNKey() (nats.Option, error) {
-	if _, err := secret.Read(f.NKey, mostCreds); err != nil {
+	if _, err := secret.Read(f.NKey, maxCreds); err != nil {
 		return nil, unreadable(f.Setting+"-nkey", err)
 	}
 	option, err := nats.NkeyOptionFromSeed(f.NKey)

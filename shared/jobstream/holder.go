@@ -29,8 +29,8 @@ func (h Holders) LastBeat(ctx context.Context, round string) (job.Holder, time.T
 	return holder, stored.At.UTC(), err
 }
 
-// Hold is what a producer holds, or held: a round, or the schedule.
-type Hold struct {
+// Leadership is what a producer holds, or held: a round, or the schedule.
+type Leadership struct {
 	job.Holder
 
 	Round    string
@@ -39,12 +39,12 @@ type Hold struct {
 
 // List lists what producers hold, or held. A value that cannot be read is left out: it
 // names no producer.
-func (h Holders) List(ctx context.Context) ([]Hold, error) {
-	var all []Hold
+func (h Holders) List(ctx context.Context) ([]Leadership, error) {
+	var all []Leadership
 	err := h.rounds().List(ctx, job.HolderKey("*"), func(entry jetstream.KeyValueEntry) {
 		round := strings.TrimSuffix(entry.Key(), job.HolderKey(""))
 		if holder, stored, err := h.holder(round).Decode(ctx, entry); err == nil {
-			all = append(all, Hold{Holder: holder, Round: round, Revision: stored.Revision})
+			all = append(all, Leadership{Holder: holder, Round: round, Revision: stored.Revision})
 		}
 	})
 	return all, err

@@ -80,10 +80,10 @@ func (l *link) storedUntil(ctx context.Context, from *Origin) (all map[int]scori
 		delete(packed, key) // the two forms of all of them are never held at once
 	}
 	if len(unreadable) > 0 {
-		const most = 5 // an error each is enough to see what is wrong
+		const maxErrors = 5 // an error each is enough to see what is wrong
 		slices.Sort(unreadable)
 		l.cfg.Log.WarnContext(ctx, "stored evaluations cannot be read and count as absent",
-			"count", len(unreadable), "uids", unreadable, "error", errors.Join(wrong[:min(most, len(wrong))]...))
+			"count", len(unreadable), "uids", unreadable, "error", errors.Join(wrong[:min(maxErrors, len(wrong))]...))
 	}
 	return all, changed, nil
 }

@@ -106,8 +106,8 @@ type Stuck struct {
 	Sequence uint64
 	// Replay is the job's replay; -1 if the message cannot be read.
 	Replay int
-	// Most is how many deliveries a message may have.
-	Most int
+	// MaxDeliver is how many deliveries a message may have.
+	MaxDeliver int
 
 	msg *jetstream.RawStreamMsg
 }
@@ -137,11 +137,11 @@ func (q Queue) Stuck(ctx context.Context, round string) ([]Stuck, error) {
 		}
 		next = msg.Sequence + 1
 		s := Stuck{
-			Round:    round,
-			Sequence: msg.Sequence,
-			Replay:   -1,
-			Most:     info.Config.MaxDeliver,
-			msg:      msg,
+			Round:      round,
+			Sequence:   msg.Sequence,
+			Replay:     -1,
+			MaxDeliver: info.Config.MaxDeliver,
+			msg:        msg,
 		}
 		if _, s.UID, err = job.ParseSubject(msg.Subject); err != nil {
 			continue // no job can have that name; the advisory deals with it

@@ -125,7 +125,7 @@ func TestStuck(t *testing.T) {
 	}
 	b.publish(aJob(8))
 	list := stuck("with its deliveries used up", 1)
-	if s := list[0]; s.UID != 7 || s.Most != 2 || s.Replay != 0 {
+	if s := list[0]; s.UID != 7 || s.MaxDeliver != 2 || s.Replay != 0 {
 		t.Errorf("stuck is %+v, want the job of miner 7", s)
 	}
 	must.Do(t, b.bus.Queue.Unstick(b.ctx, list[0]))
@@ -178,7 +178,7 @@ func TestHandOut(t *testing.T) {
 	b := setup(t, jobstream.Config{AckWait: time.Hour, MaxDeliver: 7, MaxAckPending: 2})
 	idle := func(when string, want bool) {
 		t.Helper()
-		if got, err := b.bus.Queue.HandOut(b.ctx, "r1"); err != nil || got.Idle != want || got.Most != 7 {
+		if got, err := b.bus.Queue.HandOut(b.ctx, "r1"); err != nil || got.Idle != want || got.MaxDeliver != 7 {
 			t.Errorf("%s: %+v, %v; want idle %v and 7 deliveries", when, got, err, want)
 		}
 	}

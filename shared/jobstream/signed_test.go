@@ -118,9 +118,9 @@ func TestAnOutcomeThatUnpacksToTooMuchIsDamaged(t *testing.T) {
 	b := setup(t, jobstream.Config{})
 	must.Do(t, b.bus.Outcomes.Put(b.ctx, "r1", 1, []byte(`{"version":1}`)))
 	encoder := must.Get(zstd.NewWriter(nil))(t)
-	const part, most = 64 << 20, 1 << 30
+	const part, maximum = 64 << 20, 1 << 30
 	frame := encoder.EncodeAll(make([]byte, part), nil) // several frames are one content
-	packed := append(bytes.Repeat(frame, most/part), encoder.EncodeAll([]byte{0}, nil)...)
+	packed := append(bytes.Repeat(frame, maximum/part), encoder.EncodeAll([]byte{0}, nil)...)
 	must.Get(b.bus.Bucket(job.BucketRounds).Put(b.ctx, job.OutcomeKey("r1", 1), packed))(t)
 	if _, err := b.bus.Outcomes.Open(b.ctx, "r1", 1); !jobstream.Damaged(err) || !strings.Contains(err.Error(), "more than 1073741824 bytes") {
 		t.Errorf("got %v, want it damaged by its size", err)

@@ -57,11 +57,11 @@ func LookForWorkers(ctx context.Context, nc *nats.Conn) (Workers, error) {
 			found.Busy = last.Claim.Worker
 		}
 		first = max(first, seq, 1)
-		most := gap
+		limit := gap
 		if info.NumAckPending > 0 { // a worker has, or had, a job
-			most += info.Config.AckWait / job.SignsPerLease
+			limit += info.Config.AckWait / job.SignsPerLease
 		}
-		if found.Idle > 0 || found.Busy != "" || time.Since(began) >= most {
+		if found.Idle > 0 || found.Busy != "" || time.Since(began) >= limit {
 			return found, nil
 		}
 		if err := pause.For(ctx, again); err != nil {

@@ -115,10 +115,10 @@ func TestAnIdleConnectionEnds(t *testing.T) {
 // the others when one has gone.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
-	const most, all = 2, 5
+	const maximum, all = 2, 5
 	var mu sync.Mutex
 	open, highest := 0, 0
-	address := serve(t, most, func(s *http.Server) {
+	address := serve(t, maximum, func(s *http.Server) {
 		s.ConnState = func(_ net.Conn, state http.ConnState) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -144,8 +144,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if highest != most {
-		t.Errorf("%d connections at once, want %d", highest, most)
+	if highest != maximum {
+		t.Errorf("%d connections at once, want %d", highest, maximum)
 	}
 }
 

@@ -33,14 +33,14 @@ const epoch = "1970-01-01T00:00:00Z"
 // calls start first, and what start returns with each row. A row that cannot be
 // read comes with its error, and with its author as far as that can be told. After
 // an error nothing that was told counts.
-func (c *Client) AllIssues(ctx context.Context, most int64, start func() func(scoring.IssueRow, error)) (AllIssues, error) {
+func (c *Client) AllIssues(ctx context.Context, maxBytes int64, start func() func(scoring.IssueRow, error)) (AllIssues, error) {
 	var all AllIssues
 	err := c.ask(ctx, request{
 		method: http.MethodGet,
 		route:  "/api/v1/dashboard/issues",
 		path:   "/api/v1/dashboard/issues",
 		query:  url.Values{"since": {epoch}},
-		most:   limit{"the bound of the answer", most},
+		limit:  limit{"the bound of the answer", maxBytes},
 		stream: func(body io.Reader) (err error) {
 			all, err = decodeAllIssues(body, start())
 			return err

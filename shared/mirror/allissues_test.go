@@ -86,7 +86,7 @@ func TestAllIssuesRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		status, tries int
 		body, want    string
-		most          int64
+		maxBytes      int64
 	}{
 		"too large":             {200, 1, whole, "too large: more than the bound of the answer, 100 bytes", 100},
 		"refused":               {404, 1, `{"message":"Cannot GET"}`, "status 404", 1 << 20},
@@ -108,7 +108,7 @@ func TestAllIssuesRefused(t *testing.T) {
 			t.Parallel()
 			b := setup(t, say(c.status, c.body))
 			var got rows
-			_, err := b.client.AllIssues(t.Context(), c.most, got.start)
+			_, err := b.client.AllIssues(t.Context(), c.maxBytes, got.start)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an error with %q", err, c.want)
 			}

@@ -55,7 +55,7 @@ func TestTheBackgroundHoldsNobodyUp(t *testing.T) {
 	if stats := b.client.Stats(); stats.Sent != 2*size {
 		t.Errorf("the client counts %d requests, want its own %d", stats.Sent, 2*size)
 	}
-	if open := b.most.Load(); open > 2*size {
+	if open := b.highest.Load(); open > 2*size {
 		t.Errorf("%d connections were open, want at most the pool's size of each", open)
 	}
 }

@@ -110,7 +110,7 @@ func (c *capped) Read(p []byte) (int, error) {
 // It is read on a little beyond what is shown, so that the connection can be
 // kept; what cannot be read changes nothing.
 func beginning(body io.Reader) []byte {
-	const most = 64 << 10
-	data, _ := io.ReadAll(io.LimitReader(body, most))
+	const maxBytes = 64 << 10
+	data, _ := io.ReadAll(io.LimitReader(body, maxBytes))
 	return data
 }

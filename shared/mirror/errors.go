@@ -70,22 +70,22 @@ var errNotJSON = errors.New("the answer is not JSON of the expected form")
 // printable characters, runs of anything else as one blank, and no access
 // token that it echoes.
 func preview(body []byte) string {
-	const most = 200
-	return printable(string(body[:min(len(body), utf8.UTFMax*most)]), most)
+	const maxRunes = 200
+	return printable(string(body[:min(len(body), utf8.UTFMax*maxRunes)]), maxRunes)
 }
 
 // printable is the beginning of a text that others wrote, fit for one line: at most so
 // many characters, runs of what is not to be printed as one blank, no access token.
-func printable(text string, most int) string {
+func printable(text string, maxRunes int) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
 			return r
 		}
 		return ' '
-	}, text[:min(len(text), utf8.UTFMax*most)])
+	}, text[:min(len(text), utf8.UTFMax*maxRunes)])
 	text = telemetry.Scrub(strings.Join(strings.Fields(text), " "))
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most])
+	if runes := []rune(text); len(runes) > maxRunes {
+		return string(runes[:maxRunes])
 	}
 	return text
 }

@@ -34,7 +34,7 @@ func (c *Client) Files(ctx context.Context, repository string, number int) (File
 		method: http.MethodGet,
 		route:  "/api/v1/pulls/{owner}/{repo}/{number}/files",
 		path:   "/api/v1/pulls/" + repository + "/" + strconv.Itoa(number) + "/files",
-		most:   limit{"MaxFiles", c.cfg.MaxFiles},
+		limit:  limit{"MaxFiles", c.cfg.MaxFiles},
 		decode: func(data []byte) (err error) {
 			files, err = decodeFiles(data, repository, number)
 			return err

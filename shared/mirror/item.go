@@ -136,8 +136,8 @@ func (it item) id(field string) (string, error) {
 		return unquote(raw), nil
 	}
 	// What is neither equals no id; it need not be kept whole.
-	const most = 256
-	return string(raw[:min(len(raw), most)]), nil
+	const maxBytes = 256
+	return string(raw[:min(len(raw), maxBytes)]), nil
 }
 
 // optionalID is an id that may be absent or null: "".

@@ -109,7 +109,7 @@ func pages[T any](ctx context.Context, c *Client, l list[T], method string, body
 			path:   l.path,
 			query:  query,
 			body:   body,
-			most:   limit{"MaxList", c.cfg.MaxList},
+			limit:  limit{"MaxList", c.cfg.MaxList},
 			page:   n + 1,
 			decode: func(data []byte) (err error) { got, err = decodePage(data, l); return err },
 			holds:  func() (items, malformed int) { return len(got.Items), len(got.Malformed) },

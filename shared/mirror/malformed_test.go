@@ -90,7 +90,7 @@ func TestAPageIsCutWhereItWasAskedTo(t *testing.T) {
 // A name is fit for a line of a log, whoever chose it.
 func TestNamesOfMalformedItemsAreBounded(t *testing.T) {
 	t.Parallel()
-	const most = 200
+	const maxRunes = 200
 	long := strings.Repeat("x", 5000)
 	hostile := `a\u001b[31m/\u202eb\u200b\n` + long
 	for _, item := range []string{
@@ -99,22 +99,22 @@ func TestNamesOfMalformedItemsAreBounded(t *testing.T) {
 		`{"repo_full_name":"` + strings.Repeat("éẞ", 500) + `","pr_number":1` + strings.Repeat("0", 500) + `}`,
 	} {
 		answer := must.Get(mirror.DecodePullRequests([]byte(`{"github_id":7,"pull_requests":[` + item + `]}`)))(t)
-		bounded(t, answer.Malformed, most)
+		bounded(t, answer.Malformed, maxRunes)
 	}
 	for _, name := range []string{hostile, "\u202e", long} {
 		files := must.Get(mirror.DecodeFiles([]byte(`{"repo_full_name":"a/b","pr_number":1,"files":[{"filename":"` + name + `"}]}`)))(t)
-		bounded(t, files.Malformed, most)
+		bounded(t, files.Malformed, maxRunes)
 	}
 }
 
-func bounded(t *testing.T, got []job.Malformed, most int) {
+func bounded(t *testing.T, got []job.Malformed, maxRunes int) {
 	t.Helper()
 	if len(got) != 1 {
 		t.Fatalf("got %d malformed items, want 1", len(got))
 	}
 	for _, text := range []string{got[0].Item, got[0].Error} {
-		if n := utf8.RuneCountInString(text); n == 0 || n > most || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			t.Errorf("%d characters of %.300q, want 1 to %d, and none that steers a terminal", n, text, most)
+		if n := utf8.RuneCountInString(text); n == 0 || n > maxRunes || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%d characters of %.300q, want 1 to %d, and none that steers a terminal", n, text, maxRunes)
 		}
 	}
 }

@@ -141,8 +141,8 @@ func (m *metered) heed(ctx context.Context, response *http.Response) {
 
 // clip keeps what the mirror sent short enough for a log.
 func clip(text string) string {
-	const most = 100
-	return text[:min(len(text), most)]
+	const maxBytes = 100
+	return text[:min(len(text), maxBytes)]
 }
 
 // cooling is until when this process has been told to cool down.

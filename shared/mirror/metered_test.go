@@ -216,12 +216,12 @@ func TestRedirectsThatAreNotFollowed(t *testing.T) {
 func TestConnections(t *testing.T) {
 	t.Parallel()
 	const size, calls = 4, 64
-	var under, most atomic.Int64
+	var under, highest atomic.Int64
 	full := make(chan struct{})
 	b := setup(t, func(w http.ResponseWriter, r *http.Request) {
 		now := under.Add(1)
 		defer under.Add(-1)
-		for m := most.Load(); now > m && !most.CompareAndSwap(m, now); m = most.Load() {
+		for m := highest.Load(); now > m && !highest.CompareAndSwap(m, now); m = highest.Load() {
 			continue
 		}
 		if now == size {
@@ -244,10 +244,10 @@ func TestConnections(t *testing.T) {
 	}
 	group.Wait()
 	b.metered(t, calls)
-	if got := b.most.Load(); got > size {
+	if got := b.highest.Load(); got > size {
 		t.Errorf("%d connections were open at once, want at most %d", got, size)
 	}
-	if got := most.Load(); got != size {
+	if got := highest.Load(); got != size {
 		t.Errorf("%d requests were under way at once, want the pool's %d to be used", got, size)
 	}
 

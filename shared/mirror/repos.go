@@ -15,7 +15,7 @@ func (c *Client) Maintainers(ctx context.Context, repository string) (Answer[sco
 		method: http.MethodGet,
 		route:  "/api/v1/repos/{owner}/{repo}/maintainers",
 		path:   "/api/v1/repos/" + repository + "/maintainers",
-		most:   limit{"MaxList", c.cfg.MaxList},
+		limit:  limit{"MaxList", c.cfg.MaxList},
 		decode: func(data []byte) (err error) {
 			answer, err = decodeMaintainers(data, repository)
 			return err
@@ -34,7 +34,7 @@ func (c *Client) Health(ctx context.Context) error {
 		method: http.MethodGet,
 		route:  "/api/v1/health",
 		path:   "/api/v1/health",
-		most:   limit{"64 KiB", 64 << 10},
+		limit:  limit{"64 KiB", 64 << 10},
 		decode: func(data []byte) error {
 			_, err := document(data)
 			return err

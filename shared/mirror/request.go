@@ -26,7 +26,7 @@ type request struct {
 	path  string
 	query url.Values
 	body  []byte
-	most  limit
+	limit limit
 	// page counts a list's pages from 1, 0 for what is no list.
 	page int
 	// decode reads the answer; its error makes the answer worth another try.
@@ -150,9 +150,9 @@ func (c *Client) send(ctx context.Context, r request) (status int, body []byte, 
 		at = time.Now()
 	}
 	if r.stream != nil {
-		return response.StatusCode, nil, at, r.most.stream(response, r.stream)
+		return response.StatusCode, nil, at, r.limit.stream(response, r.stream)
 	}
-	body, err = r.most.read(response)
+	body, err = r.limit.read(response)
 	return response.StatusCode, body, at, err
 }
 

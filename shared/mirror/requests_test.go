@@ -267,14 +267,14 @@ func TestAnswersHaveACap(t *testing.T) {
 				_ = http.NewResponseController(w).Flush()
 				_, _ = io.WriteString(w, body[500:])
 			})
-			for most, fits := range map[int]bool{len(body): true, len(body) - 1: false} {
-				client := b.another(t, func(c *mirror.Config) { c.MaxList = int64(most) })
+			for maxBytes, fits := range map[int]bool{len(body): true, len(body) - 1: false} {
+				client := b.another(t, func(c *mirror.Config) { c.MaxList = int64(maxBytes) })
 				_, err := client.OpenIssues(t.Context(), "7")
 				if fits && err != nil {
-					t.Errorf("cap %d: got %v, want an answer of %d bytes to fit", most, err, len(body))
+					t.Errorf("cap %d: got %v, want an answer of %d bytes to fit", maxBytes, err, len(body))
 				}
-				if !fits && (!errors.Is(err, mirror.ErrFinal) || !strings.Contains(err.Error(), fmt.Sprintf("more than MaxList, %d bytes", most))) {
-					t.Errorf("cap %d: got %v, want ErrFinal that names the cap", most, err)
+				if !fits && (!errors.Is(err, mirror.ErrFinal) || !strings.Contains(err.Error(), fmt.Sprintf("more than MaxList, %d bytes", maxBytes))) {
+					t.Errorf("cap %d: got %v, want ErrFinal that names the cap", maxBytes, err)
 				}
 			}
 			if got := len(b.saw()); got != 2 {

@@ -97,9 +97,9 @@ func TestWhatNetHTTPSendsAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		ask  func(context.Context, *mirror.Client) error
 		kept int // connections that are kept alive, and close under the next request
-		// least and most are how often net/http sends again: how many connections
+		// minimum and maximum are how often net/http sends again: how many connections
 		// of a pool are back in it by then is not ours to say.
-		least, most int64
+		minimum, maximum int64
 	}{
 		"GET":                    {getIssues, 1, 1, 1},
 		"GET, the pool is stale": {getIssues, 8, 2, 8},
@@ -119,8 +119,8 @@ func TestWhatNetHTTPSendsAgain(t *testing.T) {
 			all.Wait()
 			must.Do(t, c.ask(t.Context(), client))
 			got, seen := client.Stats(), s.requests.Load()
-			if got.Resent < c.least || got.Resent > c.most {
-				t.Errorf("net/http sent again %d times, want %d to %d", got.Resent, c.least, c.most)
+			if got.Resent < c.minimum || got.Resent > c.maximum {
+				t.Errorf("net/http sent again %d times, want %d to %d", got.Resent, c.minimum, c.maximum)
 			}
 			if got.Sent != seen || got.Permits != seen || b.meter.permits.Load() != seen {
 				t.Errorf("the server saw %d requests, counts %+v, %d permits granted; want as many of each", seen, got, b.meter.permits.Load())

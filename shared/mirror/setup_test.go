@@ -69,9 +69,9 @@ type bundle struct {
 	client *mirror.Client
 	meter  *meter
 	server *httptest.Server
-	// connections counts those that the server accepted; most is the largest
+	// connections counts those that the server accepted; highest is the largest
 	// number of them that were open at once.
-	connections, open, most atomic.Int64
+	connections, open, highest atomic.Int64
 
 	mu       sync.Mutex
 	requests []seen
@@ -94,7 +94,7 @@ func setup(t *testing.T, handle http.HandlerFunc, change ...func(*mirror.Config)
 		case http.StateNew:
 			b.connections.Add(1)
 			now := b.open.Add(1)
-			for most := b.most.Load(); now > most && !b.most.CompareAndSwap(most, now); most = b.most.Load() {
+			for highest := b.highest.Load(); now > highest && !b.highest.CompareAndSwap(highest, now); highest = b.highest.Load() {
 				continue
 			}
 		case http.StateClosed:

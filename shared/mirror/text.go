@@ -96,25 +96,25 @@ func writePlain(text *strings.Builder, plain []byte) {
 func subpart(b []byte) int {
 	low := byte(0x80)
 	high := byte(0xBF)
-	most := 2
+	maxSize := 2
 	switch lead := b[0]; {
 	case lead == 0xE0:
 		low = 0xA0
 	case lead == 0xED:
 		high = 0x9F
 	case lead == 0xF0:
-		low, most = 0x90, 3
+		low, maxSize = 0x90, 3
 	case lead == 0xF4:
-		high, most = 0x8F, 3
+		high, maxSize = 0x8F, 3
 	case lead > 0xF0 && lead < 0xF4:
-		most = 3
+		maxSize = 3
 	case lead < 0xE1 || lead > 0xEF:
 		return 1
 	}
 	if len(b) < 2 || b[1] < low || b[1] > high {
 		return 1
 	}
-	if most == 3 && len(b) > 2 && b[2] >= 0x80 && b[2] <= 0xBF {
+	if maxSize == 3 && len(b) > 2 && b[2] >= 0x80 && b[2] <= 0xBF {
 		return 3
 	}
 	return 2

@@ -139,10 +139,10 @@ func TestErrorTextsAreShortAndPrintable(t *testing.T) {
 func TestBackoffIsFullJitter(t *testing.T) {
 	t.Parallel()
 	cfg := mirror.Config{Backoff: time.Second, MaxBackoff: 8 * time.Second}
-	for n, most := range map[int]time.Duration{
+	for n, longest := range map[int]time.Duration{
 		1: time.Second, 2: 2 * time.Second, 3: 4 * time.Second, 4: 8 * time.Second, 5: 8 * time.Second, 40: 8 * time.Second, 1000: 8 * time.Second,
 	} {
-		for random, want := range map[float64]time.Duration{0: 0, 0.5: most / 2, 1: most} {
+		for random, want := range map[float64]time.Duration{0: 0, 0.5: longest / 2, 1: longest} {
 			if got := mirror.Backoff(cfg, n, random); got != want {
 				t.Errorf("after %d failures, random %v: got %s, want %s", n, random, got, want)
 			}

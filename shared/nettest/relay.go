@@ -89,19 +89,19 @@ func (r *Relay) renewLocked() {
 	r.links, r.end = context.WithCancel(context.Background())
 }
 
-// delay is any time from least to most.
-type delay struct{ least, most time.Duration }
+// delay is any time from shortest to longest.
+type delay struct{ shortest, longest time.Duration }
 
-// Delay holds what arrives from now on back, by any time from least to most; none
+// Delay holds what arrives from now on back, by any time from shortest to longest; none
 // at first. It is for the ways that are named, or for both.
-func (r *Relay) Delay(least, most time.Duration, ways ...Way) {
+func (r *Relay) Delay(shortest, longest time.Duration, ways ...Way) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(ways) == 0 {
 		ways = []Way{Up, Down}
 	}
 	for _, way := range ways {
-		r.delays[way] = delay{least, most}
+		r.delays[way] = delay{shortest, longest}
 	}
 }
 
@@ -151,7 +151,7 @@ func (r *Relay) due(way Way) time.Time {
 	defer r.mu.Unlock()
 	d := r.delays[way]
 
-	return time.Now().Add(d.least + rand.N(d.most-d.least+1))
+	return time.Now().Add(d.shortest + rand.N(d.longest-d.shortest+1))
 }
 
 func (r *Relay) accept() {

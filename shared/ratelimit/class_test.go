@@ -132,8 +132,8 @@ func TestTheBackgroundKeepsItsShare(t *testing.T) {
 	for range 10 {
 		last := slot()
 		l.seen.send(must.Get(back.Permit(t.Context()))(t))
-		if apart, least := slot()-last, 2*state(t, l).Interval.Microseconds(); apart < least {
-			t.Errorf("two slots of half the limit are %d µs apart, want at least %d", apart, least)
+		if apart, minimum := slot()-last, 2*state(t, l).Interval.Microseconds(); apart < minimum {
+			t.Errorf("two slots of half the limit are %d µs apart, want at least %d", apart, minimum)
 		}
 	}
 }

@@ -50,28 +50,28 @@ func countOf[T any](items []T, figure func(*T) int) int {
 	return n
 }
 
-// slots is how many whole slots of a size a score fills, at most most. It is
+// slots is how many whole slots of a size a score fills, at most maximum. It is
 // Python's score // size: the floor of the exact quotient. A division rounds
 // before the floor is taken and can reach the next whole number: 1/0.1 is 10, but
 // ten slots of the float64 written 0.1 are more than 1. Scores are never negative,
 // because weights are not; so the signs that Python handles do not occur. size is
 // above 0: the registry refuses any other.
-func slots(score, size float64, most int) int {
+func slots(score, size float64, maximum int) int {
 	rest := math.Mod(score, size)
 	quotient := (score - rest) / size
 	whole := math.Floor(quotient)
 	if quotient-whole > 0.5 {
 		whole++
 	}
-	return int(min(whole, float64(most)))
+	return int(min(whole, float64(maximum)))
 }
 
 // threshold is how many items may be open before they count as spam: the base
-// plus one for each slot that the score fills, at most most. A base above most is
+// plus one for each slot that the score fills, at most maximum. A base above it is
 // lowered to it. docs/rules/scoring.md#evaluation has the rule for pull requests,
 // docs/rules/scoring.md#earnings the one for issues.
-func threshold(base int, score, size float64, most int) int {
-	return min(base+slots(score, size, most), most)
+func threshold(base int, score, size float64, maximum int) int {
+	return min(base+slots(score, size, maximum), maximum)
 }
 
 // spamMultiplier is 1 up to the threshold and 0 beyond it.

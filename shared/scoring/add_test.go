@@ -47,9 +47,9 @@ func TestSumIsCompensated(t *testing.T) {
 func TestThreshold(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		base        int
-		score, size float64
-		most, want  int
+		base          int
+		score, size   float64
+		maximum, want int
 	}{
 		{2, 0, 300, 30, 2},
 		{2, 299.99, 300, 30, 2},
@@ -63,8 +63,8 @@ func TestThreshold(t *testing.T) {
 		{0, 1e300, 1e-300, 30, 30}, // the quotient is beyond any integer
 		{1 << 53, 1e300, 1, 1 << 53, 1 << 53},
 	} {
-		if got := scoring.Threshold(tt.base, tt.score, tt.size, tt.most); got != tt.want {
-			t.Errorf("threshold(%d, %v, %v, %d): got %d, want %d", tt.base, tt.score, tt.size, tt.most, got, tt.want)
+		if got := scoring.Threshold(tt.base, tt.score, tt.size, tt.maximum); got != tt.want {
+			t.Errorf("threshold(%d, %v, %v, %d): got %d, want %d", tt.base, tt.score, tt.size, tt.maximum, got, tt.want)
 		}
 	}
 }

@@ -10,12 +10,12 @@ import (
 
 // DecayReason is what a time decay was computed from.
 type DecayReason struct {
-	Hours      float64 `json:"hours"` // from the merge to as_of
-	Grace      bool    `json:"grace,omitempty"`
-	GraceHours int     `json:"grace_period_hours"`
-	Midpoint   float64 `json:"sigmoid_midpoint_days"`
-	Steepness  float64 `json:"sigmoid_steepness"`
-	Least      float64 `json:"min_multiplier"`
+	Hours         float64 `json:"hours"` // from the merge to as_of
+	Grace         bool    `json:"grace,omitempty"`
+	GraceHours    int     `json:"grace_period_hours"`
+	Midpoint      float64 `json:"sigmoid_midpoint_days"`
+	Steepness     float64 `json:"sigmoid_steepness"`
+	MinMultiplier float64 `json:"min_multiplier"`
 }
 
 // ReviewReason is what a review quality was computed from.
@@ -36,12 +36,12 @@ func timeDecay(merged, asOf time.Time, d *input.TimeDecay) (float64, DecayReason
 	const perHour = 3600
 	hours := float64(micros(asOf)-micros(merged)) / 1e6 / perHour
 	reason := DecayReason{
-		Hours:      hours,
-		Grace:      hours < float64(d.GracePeriodHours),
-		GraceHours: d.GracePeriodHours,
-		Midpoint:   d.SigmoidMidpointDays,
-		Steepness:  d.SigmoidSteepness,
-		Least:      d.MinMultiplier,
+		Hours:         hours,
+		Grace:         hours < float64(d.GracePeriodHours),
+		GraceHours:    d.GracePeriodHours,
+		Midpoint:      d.SigmoidMidpointDays,
+		Steepness:     d.SigmoidSteepness,
+		MinMultiplier: d.MinMultiplier,
 	}
 	if reason.Grace {
 		return 1, reason

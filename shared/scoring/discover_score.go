@@ -86,7 +86,7 @@ func (d *discovery) take(h *hunt, f *finds, issue *Issue) {
 // from scoring. A solving score that is unavailable comes first: the miner is then
 // incomplete, whatever the other rules would say.
 func (d *discovery) judge(h *hunt, repo *input.Repository, issue *Issue, score SolvingScore, available bool) Reason {
-	least := repo.Eligibility.MinTokenScoreForValidIssue
+	minimum := repo.Eligibility.MinTokenScoreForValidIssue
 	owner := d.owners[pullKey{repo.Name, issue.Solving.Number}]
 	switch {
 	case !available:
@@ -95,8 +95,8 @@ func (d *discovery) judge(h *hunt, repo *input.Repository, issue *Issue, score S
 		return because(IssueOwnSolver, "author_id", issue.AuthorID)
 	case h.marker(issue).compare(owner) != 0:
 		return because(IssueNotCanonical, "owner_issue", count(owner.number), "owner_uid", count(owner.uid))
-	case score.TokenScore < least:
-		return because(IssueBelowThreshold, "token_score", number(score.TokenScore), "least", number(least))
+	case score.TokenScore < minimum:
+		return because(IssueBelowThreshold, "token_score", number(score.TokenScore), "least", number(minimum))
 	case issue.Solving.MergedAt.IsZero():
 		return because(IssueNoMergedAt)
 	}
@@ -166,13 +166,13 @@ func (h *hunt) conclude(f *finds) {
 func (f *finds) gate(figures *IssueFigures) Gate {
 	e := &f.repo.Eligibility
 	gate := Gate{
-		Code:             GateOpen,
-		Count:            f.valid,
-		Least:            e.MinValidSolvedIssues,
-		Credibility:      figures.IssueCredibility,
-		LeastCredibility: e.MinIssueCredibility,
-		Open:             figures.TotalOpenIssues,
-		TokenScore:       f.tokenScore,
+		Code:           GateOpen,
+		Count:          f.valid,
+		Minimum:        e.MinValidSolvedIssues,
+		Credibility:    figures.IssueCredibility,
+		MinCredibility: e.MinIssueCredibility,
+		Open:           figures.TotalOpenIssues,
+		TokenScore:     f.tokenScore,
 	}
 	if gate.judge(); gate.Code == GateOpen {
 		gate.spam(e.OpenIssueSpamBaseThreshold, e.OpenIssueSpamTokenScorePerSlot, e.MaxOpenIssueThreshold)

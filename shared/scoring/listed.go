@@ -44,14 +44,14 @@ const maxBody = 8 << 10
 
 // cut is the beginning of a text, without half a character at its end. It is a copy:
 // a slice would keep the whole text in memory.
-func cut(text *string, most int) *string {
-	if text == nil || len(*text) <= most {
+func cut(text *string, maxBytes int) *string {
+	if text == nil || len(*text) <= maxBytes {
 		return text
 	}
-	for most > 0 && !utf8.RuneStart((*text)[most]) {
-		most--
+	for maxBytes > 0 && !utf8.RuneStart((*text)[maxBytes]) {
+		maxBytes--
 	}
-	short := strings.Clone((*text)[:most])
+	short := strings.Clone((*text)[:maxBytes])
 	return &short
 }
 

@@ -144,21 +144,21 @@ type RepositoryOutcome struct {
 }
 
 // Gate is why a repository does or does not pay a miner, with its thresholds.
-// Count and Least are the merged pull requests, or the valid solved issues.
+// Count and Minimum are the merged pull requests, or the valid solved issues.
 type Gate struct {
-	Code             Code    `json:"code"`
-	Count            int     `json:"count"`
-	Least            int     `json:"least"`
-	Credibility      float64 `json:"credibility"`
-	LeastCredibility float64 `json:"least_credibility"`
+	Code           Code    `json:"code"`
+	Count          int     `json:"count"`
+	Minimum        int     `json:"least"`
+	Credibility    float64 `json:"credibility"`
+	MinCredibility float64 `json:"least_credibility"`
 	// The rest is about spam. Open items may not exceed OpenThreshold, which is
-	// OpenBase plus one for each OpenPerSlot of the token score, at most OpenMost. It
+	// OpenBase plus one for each OpenPerSlot of the token score, at most MaxOpen. It
 	// is nil for a miner that is not eligible: spam is not looked at then.
 	Open           int     `json:"open"`
 	OpenThreshold  *int    `json:"open_threshold,omitempty"`
 	OpenBase       int     `json:"open_base,omitempty"`
 	OpenPerSlot    float64 `json:"open_per_slot,omitempty"`
-	OpenMost       int     `json:"open_most,omitempty"`
+	MaxOpen        int     `json:"open_most,omitempty"`
 	TokenScore     float64 `json:"token_score"`
 	SpamMultiplier float64 `json:"spam_multiplier"`
 }

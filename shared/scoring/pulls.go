@@ -108,13 +108,13 @@ func figuresOf(merged, open, closed []*PullRequestOutcome) PullFigures {
 // miner is eligible.
 func pullGate(f *PullFigures, e *input.Eligibility) Gate {
 	gate := Gate{
-		Code:             GateOpen,
-		Count:            f.TotalMergedPRs,
-		Least:            e.MinValidMergedPRs,
-		Credibility:      f.Credibility,
-		LeastCredibility: e.MinCredibility,
-		Open:             f.TotalOpenPRs,
-		TokenScore:       f.TotalTokenScore,
+		Code:           GateOpen,
+		Count:          f.TotalMergedPRs,
+		Minimum:        e.MinValidMergedPRs,
+		Credibility:    f.Credibility,
+		MinCredibility: e.MinCredibility,
+		Open:           f.TotalOpenPRs,
+		TokenScore:     f.TotalTokenScore,
 	}
 	if gate.judge(); gate.Code == GateOpen {
 		gate.spam(e.ExcessivePRPenaltyBaseThreshold, e.OpenPRThresholdTokenScore, e.MaxOpenPRThreshold)
@@ -126,19 +126,19 @@ func pullGate(f *PullFigures, e *input.Eligibility) Gate {
 // breaks none.
 func (g *Gate) judge() {
 	switch {
-	case g.Count < g.Least:
+	case g.Count < g.Minimum:
 		g.Code = GateTooFew
-	case g.Credibility < g.LeastCredibility:
+	case g.Credibility < g.MinCredibility:
 		g.Code = GateCredibility
 	}
 }
 
 // spam sets the threshold of open items and the multiplier that follows from it.
-func (g *Gate) spam(base int, perSlot float64, most int) {
-	limit := threshold(base, g.TokenScore, perSlot, most)
+func (g *Gate) spam(base int, perSlot float64, maximum int) {
+	limit := threshold(base, g.TokenScore, perSlot, maximum)
 	g.OpenBase = base
 	g.OpenPerSlot = perSlot
-	g.OpenMost = most
+	g.MaxOpen = maximum
 	g.OpenThreshold, g.SpamMultiplier = &limit, spamMultiplier(g.Open, limit)
 }
 

@@ -33,10 +33,10 @@ func columns(r rune) int {
 }
 
 // Break is the beginning of a text that fits into so many columns, and the rest.
-func Break(text string, most int) (begin, rest string) {
+func Break(text string, limit int) (begin, rest string) {
 	sum := 0
 	for at, r := range text {
-		if sum += columns(r); sum > most {
+		if sum += columns(r); sum > limit {
 			return text[:at], text[at:]
 		}
 	}
@@ -44,10 +44,10 @@ func Break(text string, most int) (begin, rest string) {
 }
 
 // Cut is a text that fits into so many columns: what is cut ends in ….
-func Cut(text string, most int) string {
-	if Columns(text) <= most {
+func Cut(text string, limit int) string {
+	if Columns(text) <= limit {
 		return text
 	}
-	begin, _ := Break(text, most-1)
+	begin, _ := Break(text, limit-1)
 	return strings.TrimRight(begin, " ") + "…"
 }

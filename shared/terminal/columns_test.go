@@ -19,15 +19,15 @@ func TestColumns(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		text string
-		most int
-		want string
+		text  string
+		limit int
+		want  string
 	}{
 		{"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"日本語", 6, "日本語"}, {"日本語", 5, "日本…"}, {"日本語", 4, "日…"},
 		{"ab cd", 4, "ab…"}, {"e\u0301e\u0301e\u0301", 2, "e\u0301…"},
 	} {
-		if got := terminal.Cut(c.text, c.most); got != c.want {
-			t.Errorf("%q cut at %d: got %q, want %q", c.text, c.most, got, c.want)
+		if got := terminal.Cut(c.text, c.limit); got != c.want {
+			t.Errorf("%q cut at %d: got %q, want %q", c.text, c.limit, got, c.want)
 		}
 	}
 }

@@ -41,12 +41,12 @@ func (t *Table) Add(texts ...string) {
 	t.Rows = append(t.Rows, row)
 }
 
-// gap is between two columns; least is what is left of a text that is cut;
+// gap is between two columns; minWidth is what is left of a text that is cut;
 // indent is before a text that stands below its row.
 const (
-	gap    = "  "
-	least  = 4
-	indent = "     "
+	gap      = "  "
+	minWidth = 4
+	indent   = "     "
 )
 
 // Write writes the table as the place takes it.
@@ -56,7 +56,7 @@ func (t *Table) Write(w io.Writer) error {
 	if !fit {
 		for i, column := range t.Columns {
 			if column.Text && !column.Whole {
-				widths[i] = min(widths[i], max(style.Width-len(indent), least))
+				widths[i] = min(widths[i], max(style.Width-len(indent), minWidth))
 			}
 		}
 	}
@@ -99,7 +99,7 @@ func (t *Table) widths(room int) (widths []int, fit bool) {
 	for ; room > 0 && total > room; total-- {
 		widest := -1
 		for i, column := range t.Columns {
-			if column.Text && !column.Whole && !column.Below && widths[i] > least && (widest < 0 || widths[i] > widths[widest]) {
+			if column.Text && !column.Whole && !column.Below && widths[i] > minWidth && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}
@@ -148,6 +148,6 @@ func (t *Table) line(b *strings.Builder, style Style, widths []int, row []Cell) 
 	}
 	b.WriteByte('\n')
 	if below.Text != "" {
-		b.WriteString(indent + style.Paint(below.Colour, Cut(Clean(below.Text), max(style.Width-len(indent), least))) + "\n")
+		b.WriteString(indent + style.Paint(below.Colour, Cut(Clean(below.Text), max(style.Width-len(indent), minWidth))) + "\n")
 	}
 }

@@ -120,11 +120,11 @@ func TestPullsOnlyFreeSlots(t *testing.T) {
 	b := setup(t, never)
 	b.plan(1, 2, 3, 4, 5)
 	started, release := make(chan int, 10), make(chan struct{})
-	var running, most atomic.Int64
+	var running, highest atomic.Int64
 	b.run(lease.Config{Slots: 2, Handler: func(_ context.Context, j job.Job, _ job.Attempt) (job.Evaluation, error) {
 		now := running.Add(1)
 		defer running.Add(-1)
-		for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
+		for old := highest.Load(); now > old && !highest.CompareAndSwap(old, now); old = highest.Load() {
 		}
 		started <- j.UID
 		b.hold(release)
@@ -144,8 +144,8 @@ func TestPullsOnlyFreeSlots(t *testing.T) {
 	for uid := 1; uid <= 5; uid++ {
 		b.awaitPhase(uid, job.Done)
 	}
-	if most.Load() != 2 {
-		t.Errorf("%d ran at once, want 2", most.Load())
+	if highest.Load() != 2 {
+		t.Errorf("%d ran at once, want 2", highest.Load())
 	}
 }
 

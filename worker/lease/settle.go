@@ -268,9 +268,9 @@ func (a *attempt) blameless(err error) error {
 
 // clip shortens an error's text, because a record holds several.
 func clip(text string) string {
-	const most = 2000
-	if len(text) > most {
-		text = text[:most] + " …"
+	const maxBytes = 2000
+	if len(text) > maxBytes {
+		text = text[:maxBytes] + " …"
 	}
 	return strings.ToValidUTF8(text, "?")
 }

@@ -37,7 +37,7 @@ func newCommand() *cli.Command {
 
 func flags() []cli.Flag {
 	return slices.Concat(command.Redis(), command.Mirror(), command.Limit(), gatewayFlags(), boundFlags(),
-		command.Seeing(), command.Listen())
+		command.Observability(), command.Listen())
 }
 
 // env is the variable of a setting that means something of its own here.

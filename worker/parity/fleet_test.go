@@ -175,8 +175,8 @@ func TestOneAnswerOfAFleet(t *testing.T) {
 		evaluated(t, one.input.Evaluations, each.input.Evaluations)
 		one.fewer(t, int(seed), each)
 		t.Logf("seed %d: %d requests for issues with the one answer, %d without, %d miners", seed, one.issues(), each.issues(), len(w.Miners))
-		if most := 3 * len(w.Miners) / 2; one.issues() > most {
-			t.Errorf("seed %d: %d requests for issues, want at most %d", seed, one.issues(), most)
+		if maximum := 3 * len(w.Miners) / 2; one.issues() > maximum {
+			t.Errorf("seed %d: %d requests for issues, want at most %d", seed, one.issues(), maximum)
 		}
 	}
 }

@@ -158,11 +158,11 @@ func (w *world) compare(t *testing.T, round int, out scoring.Outcome) *compariso
 	t.Helper()
 	c := &comparison{}
 	c.compare("", "", shaped(out), decoded(w.Expected[round]))
-	const most = 12
-	for _, wrong := range c.wrong[:min(most, len(c.wrong))] {
+	const maximum = 12
+	for _, wrong := range c.wrong[:min(maximum, len(c.wrong))] {
 		t.Errorf("round %d%s", round, wrong)
 	}
-	if more := len(c.wrong) - most; more > 0 {
+	if more := len(c.wrong) - maximum; more > 0 {
 		t.Errorf("round %d: %d more differences", round, more)
 	}
 	return c

@@ -61,10 +61,10 @@ func Kills(tb testing.TB) int {
 
 // SideBySide runs subtests, so many at once, whatever -parallel says: most of
 // their time is waiting for processes.
-func SideBySide(t *testing.T, most int, runs map[string]func(t *testing.T)) {
+func SideBySide(t *testing.T, limit int, runs map[string]func(t *testing.T)) {
 	t.Helper()
 	var running errgroup.Group
-	running.SetLimit(most)
+	running.SetLimit(limit)
 	for _, name := range slices.Sorted(maps.Keys(runs)) {
 		running.Go(func() error { t.Run(name, runs[name]); return nil })
 	}

@@ -13,13 +13,13 @@ import (
 // setting is one number of a registry with its range:
 // docs/rules/scoring.md#registry.
 type setting struct {
-	key       string
-	into      any     // the *int or *float64 that takes it, and holds the default
-	low, high float64 // high 0 means no upper bound
-	aboveLow  bool    // low itself is out of range
-	least     float64 // the smallest number above 0; 0 means any
-	needed    bool    // there is no default
-	nullable  bool    // null means the default
+	key         string
+	into        any     // the *int or *float64 that takes it, and holds the default
+	low, high   float64 // high 0 means no upper bound
+	aboveLow    bool    // low itself is out of range
+	minPositive float64 // the smallest number above 0; 0 means any
+	needed      bool    // there is no default
+	nullable    bool    // null means the default
 }
 
 // maxFactor bounds the numbers that the rules multiply by, 1/maxFactor the ones
@@ -31,8 +31,8 @@ const maxFactor = 1e100
 // want describes the range for an error.
 func (s setting) want() string {
 	switch {
-	case s.least != 0:
-		return fmt.Sprintf("a number in [%v, %v], at least %v unless it is 0", s.low, s.high, s.least)
+	case s.minPositive != 0:
+		return fmt.Sprintf("a number in [%v, %v], at least %v unless it is 0", s.low, s.high, s.minPositive)
 	case s.high == 0 && s.aboveLow:
 		return fmt.Sprintf("a number over %v", s.low)
 	case s.high == 0:
@@ -46,7 +46,7 @@ func (s setting) want() string {
 // holds says whether a number is in range.
 func (s setting) holds(x float64) bool {
 	switch {
-	case x > 0 && x < s.least:
+	case x > 0 && x < s.minPositive:
 		return false
 	case x < s.low, s.aboveLow && x == s.low, s.high != 0 && x > s.high:
 		return false

@@ -114,7 +114,7 @@ func isNamePart(s string) bool {
 // ownNumbers are the numbers of a repository outside eligibility and scoring.
 func ownNumbers(r *Repository) []setting {
 	return []setting{
-		{key: "emission_share", into: &r.EmissionShare, low: 0, high: 1, least: 1 / maxFactor, needed: true}, // a divisor, unless it is 0
+		{key: "emission_share", into: &r.EmissionShare, low: 0, high: 1, minPositive: 1 / maxFactor, needed: true}, // a divisor, unless it is 0
 		{key: "issue_discovery_share", into: &r.IssueDiscoveryShare, low: 0, high: 1},
 		{key: "maintainer_cut", into: &r.MaintainerCut, low: 0, high: 1},
 		factor("default_label_multiplier", &r.DefaultLabelMultiplier),

@@ -49,11 +49,11 @@ func Object(data []byte, what string) ([]Field, error) {
 
 // Clip shortens a value for an error.
 func Clip(raw []byte) string {
-	const most = 60
-	if len(raw) <= most {
+	const maxBytes = 60
+	if len(raw) <= maxBytes {
 		return string(raw)
 	}
-	return string(raw[:most]) + "…"
+	return string(raw[:maxBytes]) + "…"
 }
 
 // Discreet is a value as an error shows it. A long one is not shown at all: an

@@ -20,19 +20,19 @@ const roundings = 1 + 1e-9
 // texts, and a hostile text may take that process over. It can then lie within these
 // bounds, but no sum of diffs that passed is negative, infinite or NaN.
 func (d *Diff) Possible(w *Weights, bytes int) error {
-	most := maxNodesPerByte * (bytes + 1)
+	maxNodes := maxNodesPerByte * (bytes + 1)
 	b := &d.Breakdown
 	for _, s := range []struct {
 		count int
 		score float64
-		most  float64
+		max   float64
 	}{
 		{b.StructuralAddedCount, b.StructuralAddedScore, w.maxStructural},
 		{b.StructuralDeletedCount, b.StructuralDeletedScore, w.maxStructural},
 		{b.LeafAddedCount, b.LeafAddedScore, w.maxLeaf},
 		{b.LeafDeletedCount, b.LeafDeletedScore, w.maxLeaf},
 	} {
-		if err := possible(s.count, s.score, most, s.most); err != nil {
+		if err := possible(s.count, s.score, maxNodes, s.max); err != nil {
 			return err
 		}
 	}
@@ -40,14 +40,14 @@ func (d *Diff) Possible(w *Weights, bytes int) error {
 		return fmt.Errorf("%d contributions, want at most %d", len(d.Largest), maxContributions)
 	}
 	for i := range d.Largest {
-		if err := d.Largest[i].possible(w, most); err != nil {
+		if err := d.Largest[i].possible(w, maxNodes); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Contribution) possible(w *Weights, most int) error {
+func (c *Contribution) possible(w *Weights, maxNodes int) error {
 	table := w.structural
 	if c.Leaf {
 		table = w.leaf
@@ -56,18 +56,18 @@ func (c *Contribution) possible(w *Weights, most int) error {
 	if !listed {
 		return fmt.Errorf("a contribution of %.40q, which has no weight", c.Type)
 	}
-	if c.Added < 0 || c.Deleted < 0 || c.Added > most || c.Deleted > most {
-		return fmt.Errorf("a contribution of %d and %d nodes, want from 0 to %d", c.Added, c.Deleted, most)
+	if c.Added < 0 || c.Deleted < 0 || c.Added > maxNodes || c.Deleted > maxNodes {
+		return fmt.Errorf("a contribution of %d and %d nodes, want from 0 to %d", c.Added, c.Deleted, maxNodes)
 	}
-	return possible(c.Added+c.Deleted, c.Score, 2*most, weight)
+	return possible(c.Added+c.Deleted, c.Score, 2*maxNodes, weight)
 }
 
 // possible compares a score with the maximum that its nodes can give. The order of
 // the cases matters: NaN fails every comparison, so it ends in the third.
-func possible(count int, score float64, most int, weight float64) error {
+func possible(count int, score float64, maxNodes int, weight float64) error {
 	switch {
-	case count < 0 || count > most:
-		return fmt.Errorf("%d nodes, want from 0 to %d", count, most)
+	case count < 0 || count > maxNodes:
+		return fmt.Errorf("%d nodes, want from 0 to %d", count, maxNodes)
 	case score >= 0 && score <= float64(count)*weight*roundings:
 		return nil
 	case math.IsNaN(score):

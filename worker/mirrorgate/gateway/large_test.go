@@ -87,17 +87,17 @@ func heap() uint64 {
 func watchHeap(ctx context.Context) <-chan uint64 {
 	highest := make(chan uint64, 1)
 	go func() {
-		var most uint64
+		var peak uint64
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
 		for ctx.Err() == nil {
-			most = max(most, heap())
+			peak = max(peak, heap())
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
 			}
 		}
-		highest <- most
+		highest <- peak
 	}()
 	return highest
 }

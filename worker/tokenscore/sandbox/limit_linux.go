@@ -53,9 +53,9 @@ func Limit(pid int, l Limits) error {
 		limits[unix.RLIMIT_DATA] = uint64(m.data + more)
 		limits[unix.RLIMIT_AS] = uint64(m.addresses + more + unused)
 	}
-	for resource, most := range limits {
-		if err := unix.Prlimit(pid, resource, &unix.Rlimit{Cur: most, Max: most}, nil); err != nil {
-			return fmt.Errorf("limiting resource %d to %d: %w", resource, most, err)
+	for resource, maximum := range limits {
+		if err := unix.Prlimit(pid, resource, &unix.Rlimit{Cur: maximum, Max: maximum}, nil); err != nil {
+			return fmt.Errorf("limiting resource %d to %d: %w", resource, maximum, err)
 		}
 	}
 	return nil

@@ -162,10 +162,10 @@ func answerFlags() []cli.Flag {
 }
 
 // atLeast refuses lower numbers.
-func atLeast(least int) func(int) error {
+func atLeast(minimum int) func(int) error {
 	return func(n int) error {
-		if n < least {
-			return fmt.Errorf("%d: want %d or more", n, least)
+		if n < minimum {
+			return fmt.Errorf("%d: want %d or more", n, minimum)
 		}
 		return nil
 	}

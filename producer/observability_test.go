@@ -332,8 +332,8 @@ func TestARoundWithoutItsCollector(t *testing.T) {
 		log := must.Get(os.ReadFile(filepath.Join(state, name)))(t)
 		lines += strings.Count(string(log), "\n")
 	}
-	if most := 36; lines > most { // some dozen, and the complaints
-		t.Errorf("a quiet round has %d lines of log, want at most %d\n%s", lines, most, stderr.String())
+	if maximum := 36; lines > maximum { // some dozen, and the complaints
+		t.Errorf("a quiet round has %d lines of log, want at most %d\n%s", lines, maximum, stderr.String())
 	}
 	if n := strings.Count(stderr.String(), "OpenTelemetry reports a problem"); n > 1 {
 		t.Errorf("%d complaints of failed exports within a minute, want one at most\n%s", n, stderr.String())
