@@ -91,7 +91,7 @@ func storeReplayed(t *testing.T, bus *jobstream.Bus) {
 	r.UnknownIdentities = []outcome.UnknownIdentity{{UID: 5, GitHubID: "1005", KeptAt: m.AsOf.Add(-3 * time.Hour), Age: 3 * 3600}}
 	r.StandIns, r.Unreported = []outcome.StandIn{{UID: 8, AsOf: m.AsOf.Add(-2 * time.Hour), Age: 2 * 3600}}, 1
 	r.DeadLetters[0].Payload, r.Overdue = []byte("what a worker could not read"), 1 // which the schemas have, too
-	r.Notes = []string{"put off for 12m30s: metagraph metagraph.json: not usable: exported at 2026-06-02T12:00:00Z, want at most 6h0m0s ago"}
+	r.Notes = []string{"postponed for 12m30s: metagraph metagraph.json: not usable: exported at 2026-06-02T12:00:00Z, want at most 6h0m0s ago"}
 	for revision := 1; revision <= 2; revision++ {
 		r.Revision = revision
 		if revision == 2 {

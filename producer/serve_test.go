@@ -23,7 +23,7 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-// Rounds follow each other; files that are half-written put one off, and it says
+// Rounds follow each other; files that are half-written postpone one, and it says
 // so; the producer that leads is killed in the middle of a round, the one that
 // stands by goes on with it, and with the schedule. Every case of
 // docs/rules/scoring.md#miners is in the outcome, and no token is in anything that came out.
@@ -53,9 +53,9 @@ func TestServe(t *testing.T) {
 	})
 
 	write(t, i.tokens, i.all[:len(i.all)/2])
-	until(t, "a round is put off", first.says("the round is postponed"))
+	until(t, "a round is postponed", first.says("the round is postponed"))
 	if status, body := first.page(t, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "breaks off") {
-		t.Errorf("/readyz while a round is put off: %d %s", status, body)
+		t.Errorf("/readyz while a round is postponed: %d %s", status, body)
 	}
 	before, err := bus.Rounds.List(t.Context())
 	if err != nil {
@@ -63,8 +63,8 @@ func TestServe(t *testing.T) {
 	}
 	write(t, i.tokens, i.all)
 	late := concluded(t, bus, len(before)+1)
-	if len(late.Notes) == 0 || !strings.Contains(strings.Join(late.Notes, "\n"), "put off for") {
-		t.Errorf("the round that was put off says %q", late.Notes)
+	if len(late.Notes) == 0 || !strings.Contains(strings.Join(late.Notes, "\n"), "postponed for") {
+		t.Errorf("the round that was postponed says %q", late.Notes)
 	}
 
 	second := serve(t, env, args...)

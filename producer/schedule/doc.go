@@ -8,30 +8,30 @@
 //	            ▼                                                      │
 //	look ▶ forget old rounds ▶ wait until due ▶ prepare ──────▶ begin ─┤
 //	  │                                          ▲    │                │
-//	  │                              put off ────┴────┘                │
+//	  │                                postponed └────┘                │
 //	  └─ the last turn's round has not ended ────────────────▶ resume ─┘
 //
 // Guarantees:
-//   - A round begins only when the last one of the schedule has ended: concluded
-//     with everything, or when it was overdue with what there was.
-//   - Turns that were missed, because a round took longer, no producer lived, or
-//     the inputs could not be used, are made up for by one round at once, and are
-//     counted. The turns after it are where they always were.
-//   - Inputs that cannot be used put a round off: they are read again every few
-//     seconds, as long as it takes. No round begins with half of them; the last
-//     outcome stays in force, and the next round says why it came late.
-//   - A round that nobody can go on with counts as ended: the next turn comes when
-//     it is due.
-//   - The keeper holds nothing that must last. Whoever follows one that died looks
-//     at the last turn and goes on: with its round, or with a turn that was begun
-//     and has no round yet.
-//   - A warm-up begins at most WarmUp before its turn, once, and has ended when the turn's
-//     round is prepared. It runs while no round of the schedule does. How it ends
+//   - A round begins only after the schedule's previous round has ended: every job has
+//     ended, or the round was overdue and was concluded with the results that existed.
+//   - A turn can be missed because a round took longer, no producer ran, or the inputs
+//     could not be used. One round at once makes up for all missed turns, and their number
+//     is noted in it. Later turns keep their times.
+//   - Inputs that cannot be used postpone a round. The keeper reads them again every few
+//     seconds for as long as it takes. No round begins with part of its inputs. Until then
+//     the last outcome stays in force, and the next round notes why it came late.
+//   - A round that no producer can resume counts as ended: the next turn comes when it is
+//     due.
+//   - The keeper holds no state that must last. After a producer dies, its successor reads
+//     the last turn and continues with that turn's round. If the turn began and has no
+//     round yet, the successor prepares one.
+//   - A warm-up begins at most WarmUp before its turn, once, and ends before the turn's
+//     round is prepared. It never runs beside a round of the schedule, and its result
 //     changes nothing else.
-//   - It has one clock, the time that the operating system tells. When that is
-//     set back, the next turn is at most one interval away.
+//   - The operating system's time is the only clock. When that is set back, the next turn
+//     is at most one interval away.
 //
-// How it fails: an error of a round (of the streams, in the end) is logged, and
-// after a pause that grows to a minute the keeper looks again. It ends with its
-// context alone.
+// Failures: when a round returns an error (in practice, one of the streams), the keeper
+// logs it and looks again after a pause, which grows to a minute. Only its context ends a
+// keeper.
 package schedule

@@ -93,7 +93,7 @@ func (p *producer) Last(context.Context) (schedule.Last, error) {
 func (p *producer) Prepare(context.Context) (job.Manifest, error) {
 	now := time.Now()
 	if err := p.unusable(now); err != nil {
-		return job.Manifest{}, fmt.Errorf("%w: %w", schedule.ErrPutOff, err)
+		return job.Manifest{}, fmt.Errorf("%w: %w", schedule.ErrPostponed, err)
 	}
 	return job.Manifest{Round: fmt.Sprintf("r%d", now.Unix()), PlannedAt: now}, nil
 }

@@ -12,25 +12,25 @@ import (
 	"mirrorfleet/shared/pause"
 )
 
-// ErrPutOff says that a round's inputs cannot be used now and should be read again. It comes
-// as a PutOffError.
-var ErrPutOff = errors.New("the inputs cannot be used")
+// ErrPostponed says that a round's inputs cannot be used now and should be read again. It comes
+// as a PostponedError.
+var ErrPostponed = errors.New("the inputs cannot be used")
 
 // ErrTurn is the cause of the end of a warm-up's context when its turn has come.
 var ErrTurn = errors.New("the turn has come")
 
-// PutOffError says which input puts a round off, and why.
-type PutOffError struct {
+// PostponedError says which input postpones a round, and why.
+type PostponedError struct {
 	Input string // in a word, for metrics
 	Err   error
 }
 
-func (e *PutOffError) Error() string { return fmt.Sprintf("%v: %v", ErrPutOff, e.Err) }
+func (e *PostponedError) Error() string { return fmt.Sprintf("%v: %v", ErrPostponed, e.Err) }
 
-// Is says that it is ErrPutOff.
-func (e *PutOffError) Is(target error) bool { return target == ErrPutOff }
+// Is says that it is ErrPostponed.
+func (e *PostponedError) Is(target error) bool { return target == ErrPostponed }
 
-func (e *PutOffError) Unwrap() error { return e.Err }
+func (e *PostponedError) Unwrap() error { return e.Err }
 
 // Last is how the schedule's last turn stands. It names no round when there was none.
 type Last struct {
@@ -47,7 +47,7 @@ type Last struct {
 type Rounds interface {
 	// Last looks at the last turn.
 	Last(ctx context.Context) (Last, error)
-	// Prepare reads the inputs and makes a round of them; ErrPutOff if it cannot.
+	// Prepare reads the inputs and makes a round of them; ErrPostponed if it cannot.
 	Prepare(ctx context.Context) (job.Manifest, error)
 	// Begin begins a turn, unless another has come after the revision, and runs
 	// its round to its end.
@@ -179,7 +179,7 @@ func (k *Keeper) next(last Last, began, now time.Time) Due {
 
 // prepare waits until a round is due and its inputs can be used.
 func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Manifest, Due, error) {
-	var off putOff
+	var delay postponement
 	began := wall()
 	told := time.Time{}
 	warmed := time.Time{}
@@ -203,15 +203,15 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 			if k.cfg.Overdue > 0 {
 				m.OverdueAt = now.Add(k.cfg.Overdue).UTC()
 			}
-			m.Notes = append(notes(due, off, now), m.Notes...)
+			m.Notes = append(notes(due, delay, now), m.Notes...)
 			k.cfg.Log.InfoContext(ctx, "beginning a round", "round", m.Round, "due", due.At, "missed", due.Missed, "overdue", m.OverdueAt)
 			return m, due, nil
 		}
-		if !errors.Is(err, ErrPutOff) {
+		if !errors.Is(err, ErrPostponed) {
 			return m, due, err
 		}
 		k.setTrouble(err)
-		if off.note(err, now) {
+		if delay.note(err, now) {
 			k.cfg.Log.WarnContext(ctx, "the round is postponed: its inputs are read again until they can be used", "due", due.At, "error", err)
 		}
 		if pause.For(ctx, k.cfg.Again) != nil {
@@ -282,14 +282,14 @@ func sooner(at, now time.Time) time.Time {
 	return at
 }
 
-// putOff is since when, and why, a round is postponed.
-type putOff struct {
+// postponement is since when, and why, a round is postponed.
+type postponement struct {
 	since time.Time
 	why   string
 }
 
 // note remembers when it began, and the last reason; true for one that is new.
-func (p *putOff) note(err error, now time.Time) bool {
+func (p *postponement) note(err error, now time.Time) bool {
 	if p.since.IsZero() {
 		p.since = now
 	}
@@ -299,13 +299,13 @@ func (p *putOff) note(err error, now time.Time) bool {
 }
 
 // notes are what the manifest says about a round that began late.
-func notes(due Due, off putOff, now time.Time) []string {
+func notes(due Due, delay postponement, now time.Time) []string {
 	var list []string
 	if due.Missed > 0 {
 		list = append(list, fmt.Sprintf("turns missed before this one: %d", due.Missed))
 	}
-	if !off.since.IsZero() {
-		list = append(list, fmt.Sprintf("put off for %s: %s", now.Sub(off.since).Round(time.Second), off.why))
+	if !delay.since.IsZero() {
+		list = append(list, fmt.Sprintf("postponed for %s: %s", now.Sub(delay.since).Round(time.Second), delay.why))
 	}
 	return list
 }

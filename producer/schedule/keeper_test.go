@@ -210,7 +210,7 @@ func TestAClockThatWasSetBack(t *testing.T) {
 	}
 }
 
-// Files that cannot be used put a round off, for as long as it takes: it is said
+// Files that cannot be used postpone a round, for as long as it takes: it is said
 // once for each reason and in the round, and no round is begun without them.
 func TestFilesThatChangeUnderIt(t *testing.T) {
 	t.Parallel()
@@ -232,8 +232,8 @@ func TestFilesThatChangeUnderIt(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- keeper.Run(ctx, &producer{fleet: f}) }()
 		wait(ctx, 5*time.Hour)
-		if err := keeper.Trouble(); !errors.Is(err, schedule.ErrPutOff) || !strings.Contains(err.Error(), "too old") {
-			t.Errorf("the trouble while it is put off is %v", err)
+		if err := keeper.Trouble(); !errors.Is(err, schedule.ErrPostponed) || !strings.Contains(err.Error(), "too old") {
+			t.Errorf("the trouble while it is postponed is %v", err)
 		}
 		wait(ctx, 5*time.Hour)
 		if err := keeper.Trouble(); err != nil {
@@ -250,8 +250,8 @@ func TestFilesThatChangeUnderIt(t *testing.T) {
 			t.Errorf("rounds began at %v, want %v", got, want)
 		}
 		for i, want := range [][]string{
-			nil, {"put off for 10s: the inputs cannot be used: tokens: breaks off"},
-			{"turns missed before this one: 2", "put off for 5h0m0s: the inputs cannot be used: metagraph: too old"}, nil,
+			nil, {"postponed for 10s: the inputs cannot be used: tokens: breaks off"},
+			{"turns missed before this one: 2", "postponed for 5h0m0s: the inputs cannot be used: metagraph: too old"}, nil,
 		} {
 			if got := f.rounds[f.order[i]].manifest.Notes; !slices.Equal(got, want) {
 				t.Errorf("round %d says %q, want %q", i, got, want)

@@ -128,19 +128,19 @@ func (v *served) giveUp(ctx context.Context, name string, why error) {
 }
 
 // Prepare plans a round from the files as they are now. Files that cannot be used
-// postpone the round (schedule.PutOffError); they may be in the middle of being replaced.
+// postpone the round (schedule.PostponedError); they may be in the middle of being replaced.
 func (v *served) Prepare(ctx context.Context) (job.Manifest, error) {
 	now := time.Now()
 	fleet, err := v.source.Read(ctx, now)
 	if input, of := errors.AsType[*miners.InputError](err); of && errors.Is(err, miners.ErrUnusable) {
-		err = &schedule.PutOffError{Input: input.Input, Err: err}
+		err = &schedule.PostponedError{Input: input.Input, Err: err}
 	}
 	if err != nil {
 		return job.Manifest{}, err
 	}
 	m, err := v.session.cfg.Files.PlanOf(fleet.Miners, v.session.cfg.Mirror, time.Now()) // not now: GitHub may have taken minutes
 	if err != nil {
-		return m, &schedule.PutOffError{Input: inputRules, Err: err}
+		return m, &schedule.PostponedError{Input: inputRules, Err: err}
 	}
 	m.Notes = fleet.Notes
 	v.session.cfg.Log.InfoContext(ctx, "the miners of the round", "round", m.Round, "uids", len(m.Miners), "counts", miners.Count(m.Miners))
@@ -155,11 +155,11 @@ const (
 )
 
 //nolint:gochecknoglobals // a constant, if Go had such
-var putOffInputs = []string{miners.InputTokens, miners.InputMetagraph, inputRules, inputOther}
+var postponingInputs = []string{miners.InputTokens, miners.InputMetagraph, inputRules, inputOther}
 
-// putOffBy returns the input that postpones a round; "" for none.
-func putOffBy(trouble error) string {
-	off, of := errors.AsType[*schedule.PutOffError](trouble)
+// postponedBy returns the input that postpones a round; "" for none.
+func postponedBy(trouble error) string {
+	off, of := errors.AsType[*schedule.PostponedError](trouble)
 	switch {
 	case trouble == nil:
 		return ""

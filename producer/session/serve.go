@@ -67,7 +67,7 @@ func (s *Session) Serve(ctx context.Context, cfg ServeConfig) error {
 	}
 	s.onClose(stop)
 	s.cfg.Observability.Set("inputs", func(context.Context) error { return keeper.Trouble() })
-	unobserve := telemetry.ObservePutOff(putOffInputs, func() string { return putOffBy(keeper.Trouble()) })
+	unobserve := telemetry.ObservePostponed(postponingInputs, func() string { return postponedBy(keeper.Trouble()) })
 	s.onClose(func() error { unobserve(); return nil })
 
 	group, ctx := errgroup.WithContext(ctx)

@@ -46,7 +46,7 @@ const (
 	MetricRoundDuration       = "mirrorfleet.round.duration"
 	MetricRoundLastSuccess    = "mirrorfleet.round.last_success"
 	MetricRoundLastConclusion = "mirrorfleet.round.last_conclusion"
-	MetricRoundPutOff         = "mirrorfleet.round.put_off"
+	MetricRoundPostponed      = "mirrorfleet.round.put_off"
 
 	MetricScoreDuration = "mirrorfleet.score.duration"
 	MetricScoreFiles    = "mirrorfleet.score.files"
@@ -97,7 +97,7 @@ type instruments struct {
 
 	queueAge, limitWorst, limitAllowed, limitPause, roundLastSuccess, roundLastConclusion metric.Float64ObservableGauge
 
-	queueSize, queueWaiting, limitUsed, serverAnswers, serverRefuses, storageUsed, storageLimit, roundPutOff metric.Int64ObservableGauge
+	queueSize, queueWaiting, limitUsed, serverAnswers, serverRefuses, storageUsed, storageLimit, roundPostponed metric.Int64ObservableGauge
 }
 
 // current are the instruments of the provider that was last asked for.
@@ -234,7 +234,7 @@ func (i *instruments) ofRounds(m *maker) {
 	i.roundJobs = m.gauge(MetricRoundJobs, "{job}", "Jobs of the round by phase.")
 	i.roundDegraded = m.gauge(MetricRoundDegraded, "{job}", "Done jobs of the round that lack an answer.")
 	i.roundDuration = m.seconds(MetricRoundDuration, "Rounds from their start in this process to their end.", secondsLong)
-	i.roundPutOff = m.look(MetricRoundPutOff, "{round}", "1 while a round is due and cannot begin, by the input that postpones it.")
+	i.roundPostponed = m.look(MetricRoundPostponed, "{round}", "1 while a round is due and cannot begin, by the input that postpones it.")
 	i.auditJobs = m.gauge(MetricAuditJobs, "{job}", "The sides of planned = done + failed + outstanding.")
 	i.auditDiscrepancies = m.gauge(MetricAuditDiscrepancies, "{discrepancy}",
 		"Contradictions in what is stored of the round's jobs; one that stays is a fault.")

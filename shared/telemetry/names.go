@@ -89,7 +89,7 @@ const (
 
 	RoundPhase   = attribute.Key("round.phase")
 	RoundOutcome = attribute.Key("round.outcome")
-	RoundInput   = attribute.Key("round.input") // that puts a round off
+	RoundInput   = attribute.Key("round.input") // that postpones a round
 	AuditSide    = attribute.Key("audit.side")
 	ServerKind   = attribute.Key("server.kind") // nats or redis
 	// ServerCode is Redis' word, such as OOM, or JetStream's number of an error.

@@ -68,9 +68,9 @@ func ObserveConclusions(look func(context.Context) (concluded, complete time.Tim
 	}, m.roundLastConclusion, m.roundLastSuccess)
 }
 
-// ObservePutOff has cause asked whenever metrics are read, until stop is
-// called: which of these inputs puts a round off, "" for none.
-func ObservePutOff(inputs []string, cause func() string) (stop func()) {
+// ObservePostponed has cause asked whenever metrics are read, until stop is
+// called: which of these inputs postpones a round, "" for none.
+func ObservePostponed(inputs []string, cause func() string) (stop func()) {
 	m := measure()
 	return m.observe(func(_ context.Context, o metric.Observer) error {
 		now := cause()
@@ -79,10 +79,10 @@ func ObservePutOff(inputs []string, cause func() string) (stop func()) {
 			if input == now {
 				off = 1
 			}
-			o.ObserveInt64(m.roundPutOff, off, metric.WithAttributes(RoundInput.String(input)))
+			o.ObserveInt64(m.roundPostponed, off, metric.WithAttributes(RoundInput.String(input)))
 		}
 		return nil
-	}, m.roundPutOff)
+	}, m.roundPostponed)
 }
 
 // Limit is what the bucket of an egress says.

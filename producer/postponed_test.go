@@ -81,7 +81,7 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	replace(t, tokens, `[]`, hidden)
 	since := time.Now()
 	status, body := 0, ""
-	until(t, "the page says that a round is put off", func() bool {
+	until(t, "the page says that a round is postponed", func() bool {
 		status, body = s.page(t, "/readyz")
 		return status == http.StatusServiceUnavailable
 	})
@@ -103,16 +103,16 @@ func TestTheValidatorReplacesItsTokens(t *testing.T) {
 	}
 
 	replace(t, tokens, `[]`, shared)
-	until(t, "a round says that it was put off", func() bool {
+	until(t, "a round says that it was postponed", func() bool {
 		names, err := bus.Rounds.Concluded(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.Contains(strings.Join(outcomeOf(t, bus, names[len(names)-1]).Notes, "\n"), "put off for")
+		return strings.Contains(strings.Join(outcomeOf(t, bus, names[len(names)-1]).Notes, "\n"), "postponed for")
 	})
 	until(t, "the page is well", func() bool { status, _ := s.page(t, "/readyz"); return status == http.StatusOK })
 	if _, metrics := s.page(t, "/metrics"); !strings.Contains(metrics, `mirrorfleet_round_put_off{round_input="tokens"} 0`) {
-		t.Error("the metric still says that a round is put off")
+		t.Error("the metric still says that a round is postponed")
 	}
 	s.stop(t)
 }
