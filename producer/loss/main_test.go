@@ -8,7 +8,7 @@ import (
 	"mirrorfleet/shared/fleet/fleettest"
 )
 
-func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{Race: true, Later: true}) }
+func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{Race: true}) }
 
 // The variables that ask for more than a few scenarios.
 const (

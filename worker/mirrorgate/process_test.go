@@ -26,7 +26,7 @@ import (
 
 // What is run here is the command as it ships: the race detector has the package's own
 // tests.
-func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{Later: true}) }
+func TestMain(m *testing.M) { fleettest.Main(m, fleettest.Build{}) }
 
 // patience bounds every wait of a test; nothing is measured against it.
 const patience = 3 * time.Minute

@@ -22,5 +22,5 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	fleettest.Main(m, fleettest.Build{Race: raced, Later: true})
+	fleettest.Main(m, fleettest.Build{Race: raced})
 }

@@ -22,12 +22,11 @@ import (
 	"mirrorfleet/shared/must"
 )
 
-// Build says what a package's tests want.
+// Build says what a package's tests want. The commands are built when a test first wants
+// one, because most runs of a few tests want none.
 type Build struct {
 	// Race is for the race detector in the commands.
 	Race bool
-	// Later builds them when a test first wants one: not every run does.
-	Later bool
 }
 
 //nolint:gochecknoglobals // a package's tests have one set of commands
@@ -57,12 +56,6 @@ func (b Build) run(m *testing.M) (code int, err error) {
 	defer os.RemoveAll(folder)
 	defer func() { err = errors.Join(err, cluster.Clean()) }()
 	built = sync.OnceValue(b.make)
-	if !b.Later {
-		err = built()
-	}
-	if err != nil {
-		return 1, err
-	}
 
 	return m.Run(), nil
 }
