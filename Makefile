@@ -157,7 +157,7 @@ memory: build ### score 10,000 files in one child and tell what it took of memor
 .PHONY: soak
 soak: build ### attack the limit: a day of virtual time, two minutes each of 1, 8 and 64 workers
 	@MIRRORFLEET_SOAK=1 MIRRORFLEET_GRAMMARS="$(abspath $(GRAMMARS))" $(GO) test -count 1 -timeout 60m -v \
-		-run '^(TestFleetHoldsTheLimit|TestNothingExceedsTheLimit|TestTheMirrorSees)$$' ./shared/ratelimit/bucket ./shared/ratelimit/soak
+		-run '^(TestFleetHoldsTheLimit|TestTheRoundGoesFirst|TestTheBackgroundIsNotStarved|TestNothingExceedsTheLimit|TestTheMirrorSees)$$' ./shared/ratelimit/bucket ./shared/ratelimit/soak
 
 .PHONY: fuzz
 fuzz: ### run each fuzz target for FUZZTIME (default 20s)

@@ -28,7 +28,7 @@ func (m mixed) String() string {
 		m.round, m.pause, m.background, m.of.spacing, m.slow)
 }
 
-// run lets an hour pass after the first minute.
+// run lets an hour pass after the first minute, or a day.
 func (m mixed) run() *fleet {
 	f := newFleet(1, 0)
 	f.calm, f.slow = true, m.slow
@@ -38,7 +38,11 @@ func (m mixed) run() *fleet {
 	f.arrivals = nil
 	f.grants = nil
 	f.calls = [2]int{}
-	f.runFor(time.Hour)
+	length := time.Hour
+	if soak() {
+		length = 24 * time.Hour
+	}
+	f.runFor(length)
 	return f
 }
 
@@ -197,5 +201,35 @@ func TestTheBackgroundIsNotStarved(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// starved is the most slots that went to the round between two of the background.
+func (f *fleet) starved() (most int) {
+	n := 0
+	for _, g := range f.grants {
+		if g.of.right > 0 {
+			n = 0
+			continue
+		}
+		n++
+		most = max(most, n)
+	}
+	return most
+}
+
+// wantBackground holds what is promised of a background that always waits, beside the
+// faults of the fleet above: of its processes one may be away for as long as it takes to
+// stall, to die and to stall again. What the server does costs the round as much.
+func (f *fleet) wantBackground(t *testing.T, round, background int) {
+	t.Helper()
+	if round == 0 || background == 0 {
+		return
+	}
+	const away = 11 * time.Second
+	got, want := f.starved(), max(minimum, (round+2*background-1)/background)+int(away/interval)
+	t.Logf("the background was without a slot for %d of the round's at most", got)
+	if got > want {
+		t.Errorf("the background was without a slot for %d of the round's, want at most %d", got, want)
 	}
 }

@@ -49,6 +49,7 @@ func TestFleetHoldsTheLimit(t *testing.T) {
 				worst := windows.Worst(f.arrivals, window)
 				t.Logf("%d arrivals, %d calls, %d late, %d refused, %d starts, worst %+v",
 					len(f.arrivals), f.asked, f.late, f.refused, f.state.Restarts, worst)
+				f.wantBackground(t, n.round, n.background)
 				highest := limit
 				if name == "no faults of the server" {
 					highest = limit - 1 // the spare is not for what processes do
