@@ -41,12 +41,13 @@ func (s *Server) allIssues(r *http.Request, _ []byte) answer {
 	if err != nil {
 		return refusal(http.StatusBadRequest, "since: %v", err)
 	}
-	rows, err := s.world.issueRows()
+	world := s.world.Load()
+	rows, err := world.issueRows()
 	if key := s.failing("issues:", "open_issues:"); key != "" {
 		err = fmt.Errorf("the look-up %s fails, which an answer that does not would contradict", key)
 	}
 	if err != nil {
-		return refusal(http.StatusNotFound, "the world %s has no answer on all issues: %v", s.world.Name, err)
+		return refusal(http.StatusNotFound, "the world %s has no answer on all issues: %v", world.Name, err)
 	}
 	var out bytes.Buffer
 	fmt.Fprintf(&out, `{"since":%q,"generated_at":%q,"issues":[`, since.UTC().Format(stamp), time.Now().UTC().Format(stamp))

@@ -32,9 +32,9 @@ const stamp = "2006-01-02T15:04:05.000Z"
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for route, e := range map[string]endpoint{
-		RoutePulls:       {miner("pulls"), s.windowed("pull_requests", s.world.pulls)},
+		RoutePulls:       {miner("pulls"), s.windowed("pull_requests", func(w *World) map[string][]item { return w.pulls })},
 		RoutePullsSince:  {miner("pulls"), s.pullsSince},
-		RouteIssues:      {miner("issues"), s.windowed("issues", s.world.issues)},
+		RouteIssues:      {miner("issues"), s.windowed("issues", func(w *World) map[string][]item { return w.issues })},
 		RouteOpenIssues:  {miner("open_issues"), s.openIssues},
 		RouteFiles:       {filesKey, s.files},
 		RouteMaintainers: {maintainersKey, s.maintainers},
@@ -68,19 +68,21 @@ func filesKey(r *http.Request) string {
 func maintainersKey(r *http.Request) string { return "maintainers:" + repository(r) }
 
 // windowed answers a list with a window for each repository.
-func (s *Server) windowed(name string, lists map[string][]item) func(*http.Request, []byte) answer {
+func (s *Server) windowed(name string, lists func(*World) map[string][]item) func(*http.Request, []byte) answer {
 	return func(r *http.Request, body []byte) answer {
 		within, err := parseWindows(body)
 		if err != nil {
 			return refusal(http.StatusBadRequest, "%v", err)
 		}
-		return s.list(r, name, lists[r.PathValue("id")], within, nil)
+		world := s.world.Load()
+		return world.list(r, name, lists(world)[r.PathValue("id")], within, nil)
 	}
 }
 
 // pullsSince answers a miner's pull requests with one window for all.
 func (s *Server) pullsSince(r *http.Request, _ []byte) answer {
-	since := s.world.AsOf.Add(-defaultWindow)
+	world := s.world.Load()
+	since := world.AsOf.Add(-defaultWindow)
 	if text := r.URL.Query().Get("since"); text != "" {
 		at, err := parseDate(text)
 		if err != nil {
@@ -88,23 +90,24 @@ func (s *Server) pullsSince(r *http.Request, _ []byte) answer {
 		}
 		since = at
 	}
-	return s.list(r, "pull_requests", s.world.pulls[r.PathValue("id")], lookback{all: since}, &since)
+	return world.list(r, "pull_requests", world.pulls[r.PathValue("id")], lookback{all: since}, &since)
 }
 
 // openIssues answers a miner's open issues, whatever their age.
 func (s *Server) openIssues(r *http.Request, _ []byte) answer {
-	return s.list(r, "issues", s.world.openIssues[r.PathValue("id")], lookback{}, nil)
+	world := s.world.Load()
+	return world.list(r, "issues", world.openIssues[r.PathValue("id")], lookback{}, nil)
 }
 
 // list answers one page of a miner's list. Items are sent byte for byte as the world has
 // them.
-func (s *Server) list(r *http.Request, name string, all []item, within lookback, since *time.Time) answer {
+func (w *World) list(r *http.Request, name string, all []item, within lookback, since *time.Time) answer {
 	asked, err := parsePaging(r.URL.Query())
 	if err != nil {
 		return refusal(http.StatusBadRequest, "%v", err)
 	}
 	items := all
-	if !s.world.asListed {
+	if !w.asListed {
 		items = slices.DeleteFunc(slices.Clone(all), func(it item) bool { return !within.allows(it) })
 		if asked.asked {
 			items = newestFirst(items)
@@ -116,7 +119,7 @@ func (s *Server) list(r *http.Request, name string, all []item, within lookback,
 	}
 	var out bytes.Buffer
 	fmt.Fprintf(&out, `{"github_id":%s,"since":%s,"generated_at":%q,%q:[`,
-		encode(r.PathValue("id")), instant(since), s.world.AsOf.Format(stamp), name)
+		encode(r.PathValue("id")), instant(since), w.AsOf.Format(stamp), name)
 	for i, it := range items {
 		if i > 0 {
 			out.WriteByte(',')
@@ -154,7 +157,7 @@ func (s *Server) files(r *http.Request, _ []byte) answer {
 		return refusal(http.StatusBadRequest, "number %q: must be a positive integer", r.PathValue("number"))
 	}
 	key := FilesKey(repository(r), number)
-	body, err := s.world.filesOf(r.Context(), key)
+	body, err := s.world.Load().filesOf(r.Context(), key)
 	switch {
 	case errors.Is(err, ErrUnknown):
 		return refusal(http.StatusNotFound, "Pull request %s not found", key)
@@ -169,18 +172,19 @@ func (s *Server) files(r *http.Request, _ []byte) answer {
 
 // maintainers answers a repository's maintainers; an unknown one has none.
 func (s *Server) maintainers(r *http.Request, _ []byte) answer {
-	list := s.world.maintainers[repository(r)]
+	world := s.world.Load()
+	list := world.maintainers[repository(r)]
 	parts := make([][]byte, len(list))
 	for i, m := range list {
 		parts[i] = m
 	}
 	return ok(fmt.Appendf(nil, `{"repo_full_name":%s,"generated_at":%q,"maintainers":[%s]}`,
-		encode(r.PathValue("owner")+"/"+r.PathValue("repo")), s.world.AsOf.Format(stamp), bytes.Join(parts, []byte(","))))
+		encode(r.PathValue("owner")+"/"+r.PathValue("repo")), world.AsOf.Format(stamp), bytes.Join(parts, []byte(","))))
 }
 
 // health is always ok. A test can make it fail like any other request.
 func (s *Server) health(*http.Request, []byte) answer {
-	return ok(fmt.Appendf(nil, `{"status":"ok","generated_at":%q}`, s.world.AsOf.Format(stamp)))
+	return ok(fmt.Appendf(nil, `{"status":"ok","generated_at":%q}`, s.world.Load().AsOf.Format(stamp)))
 }
 
 // unknownRoute is the 404 of a path that the mirror does not have.

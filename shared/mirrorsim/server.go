@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mirrorfleet/shared/listen"
@@ -23,7 +24,7 @@ type Server struct {
 	URL string // http://127.0.0.1:PORT
 
 	cfg    Config
-	world  *World
+	world  atomic.Pointer[World]
 	http   *http.Server
 	conns  *connections
 	cancel context.CancelFunc // ends latencies and stalls
@@ -55,16 +56,12 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{
 		URL:     "http://" + listener.Addr().String(),
 		cfg:     cfg,
-		world:   cfg.World,
 		conns:   newConnections(),
 		cancel:  cancel,
 		served:  make(chan error, 1),
-		fails:   maps.Clone(cfg.World.Fails),
 		chances: chances(cfg.Faults),
 	}
-	if s.fails == nil {
-		s.fails = map[string]Failure{}
-	}
+	s.Change(cfg.World)
 	s.Reset()
 	// Answers are delayed on purpose, so the time to write them has no bound. Connections
 	// are cut on purpose, so net/http's complaints about them are discarded.
@@ -102,6 +99,16 @@ func (s *Server) Close() error {
 		return fmt.Errorf("mirrorsim: closing %s: %w", s.URL, err)
 	}
 	return nil
+}
+
+// Change serves another world from now on, with its failures: what has changed at the mirror
+// since. An answer is of one world. The caller closes both, after the server.
+func (s *Server) Change(world *World) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.world.Store(world)
+	s.fails = map[string]Failure{}
+	maps.Copy(s.fails, world.Fails)
 }
 
 // FailFirst makes the next times requests of a request key fail (see

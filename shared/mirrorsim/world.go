@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -230,4 +231,42 @@ func encode(v any) json.RawMessage {
 		return json.RawMessage("null")
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
+
+// Before is the world without the pull requests and issues that were merged, closed or, if
+// neither, created after an instant: what its mirror may have said then. It reads files as
+// the world does, and only one of the two is closed.
+func (w *World) Before(at time.Time) *World {
+	earlier := *w
+	until := func(lists map[string][]item) map[string][]item {
+		kept := map[string][]item{}
+		for id, items := range lists {
+			kept[id] = slices.DeleteFunc(slices.Clone(items), func(it item) bool { return it.last().After(at) })
+		}
+		return kept
+	}
+	earlier.pulls = until(w.pulls)
+	earlier.issues = until(w.issues)
+	earlier.openIssues = until(w.openIssues)
+	return &earlier
+}
+
+// last is when an item was merged, closed or created. The lists of a case have it in their
+// bytes alone.
+func (it item) last() time.Time {
+	if !it.instant.IsZero() {
+		return it.instant
+	}
+	var at struct {
+		Merged  json.RawMessage `json:"merged_at"`
+		Closed  json.RawMessage `json:"closed_at"`
+		Created json.RawMessage `json:"created_at"`
+	}
+	_ = json.Unmarshal(it.raw, &at) // a malformed item was always there
+	for _, raw := range []json.RawMessage{at.Merged, at.Closed, at.Created} {
+		if instant, known := date(raw); known {
+			return instant
+		}
+	}
+	return time.Time{}
 }
