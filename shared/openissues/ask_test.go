@@ -130,3 +130,27 @@ func TestAskWaits(t *testing.T) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 }
+
+// A mirror that hangs delays a plan by Patience, whether it says nothing at all or stops in
+// the middle of its answer.
+func TestAMirrorThatHangsIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, begins := range map[string]string{
+		"nothing": "", "a beginning": `{"since":"1970-01-01T00:00:00.000Z","generated_at":"2026-06-01T13:00:00.000Z","issues":[`,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if begins != "" {
+				fmt.Fprint(w, begins)
+				w.(http.Flusher).Flush()
+			}
+			<-r.Context().Done()
+		}))
+		t.Cleanup(server.Close)
+		q := question(t, server.URL, meter{})
+		q.Patience = 100 * time.Millisecond
+		got := must.Get(openissues.Ask(t.Context(), q))(t)
+		if !strings.Contains(got.Unused, "the plan does not wait any longer") || got.Requests != 1 || got.Miners != nil {
+			t.Errorf("%s: got %+v, want it unused after the time, with one request", name, got)
+		}
+	}
+}
