@@ -152,7 +152,8 @@ func (g *generator) kinds() []func(id string) {
 }
 
 // A fleet of 256 miners with every kind of issue comes to the same bytes with the one
-// answer as without it, for less than a request and a half for issues a miner.
+// answer as without it, for less than a request and a half for issues a miner, and 1.95
+// requests a miner of a warm round.
 func TestOneAnswerOfAFleet(t *testing.T) {
 	t.Parallel()
 	parser := startScorer(t)
@@ -174,6 +175,13 @@ func TestOneAnswerOfAFleet(t *testing.T) {
 		}
 		evaluated(t, one.input.Evaluations, each.input.Evaluations)
 		one.fewer(t, int(seed), each)
+		// Without files, which a warm round has: a request for pull requests, and those for issues.
+		asked := one.byRoute[mirrorsim.RoutePulls] + one.issues()
+		if most := 1.95*float64(len(w.Miners)) + 10; float64(asked) > most {
+			t.Errorf("seed %d: %d requests of a warm round, want at most %.0f", seed, asked, most)
+		}
+		t.Logf("seed %d: a warm round makes %.2f requests a miner, without the one answer %.2f", seed,
+			float64(asked)/float64(len(w.Miners)), float64(each.byRoute[mirrorsim.RoutePulls]+each.issues())/float64(len(w.Miners)))
 		t.Logf("seed %d: %d requests for issues with the one answer, %d without, %d miners", seed, one.issues(), each.issues(), len(w.Miners))
 		if maximum := 3 * len(w.Miners) / 2; one.issues() > maximum {
 			t.Errorf("seed %d: %d requests for issues, want at most %d", seed, one.issues(), maximum)

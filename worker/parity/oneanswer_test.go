@@ -44,6 +44,7 @@ func TestOneAnswer(t *testing.T) {
 						t.Errorf("round %d: another outcome\n%s", i, firstDifference(got, want))
 					}
 					one.fewer(t, i, each[i])
+					one.warm(t, i)
 					rounds.Add(1)
 					without.Add(int64(each[i].issues()))
 					with.Add(int64(one.issues()))
@@ -98,5 +99,40 @@ func (c concluded) fewer(t *testing.T, i int, each concluded) {
 	}
 	if c.all.Requests != 1 {
 		t.Errorf("round %d: %d requests for the one answer, want 1", i, c.all.Requests)
+	}
+}
+
+// warm bounds what a round asks for that has all files in the score cache: one thing of a
+// miner, or two if issues of it lie inside the windows. A miner of whom the one answer does
+// not tell has three. Further pages come on top, and ten requests for all miners.
+func (c concluded) warm(t *testing.T, i int) {
+	t.Helper()
+	want := map[string]int{}
+	for _, m := range c.input.Miners {
+		if input.FailureOf(m) != input.NoFailure {
+			continue
+		}
+		known, told := c.all.Miners[m.GitHubID]
+		if !m.IdentityUnreachable {
+			want[mirrorsim.RoutePulls]++
+		}
+		if !told || known.Inside {
+			want[mirrorsim.RouteIssues]++
+		}
+		if !told {
+			want[mirrorsim.RouteOpenIssues]++
+		}
+	}
+	rest := 0
+	for route, n := range c.byRoute {
+		switch most, listed := want[route]; {
+		case listed && n > most:
+			t.Errorf("round %d: %d requests %s, want at most %d", i, n, route, most)
+		case !listed && route != mirrorsim.RouteFiles:
+			rest += n
+		}
+	}
+	if rest > 10 {
+		t.Errorf("round %d: %d requests for all miners, want at most 10", i, rest)
 	}
 }
