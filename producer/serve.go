@@ -44,7 +44,7 @@ func serveCommand() *cli.Command {
 			only(slices.Concat(roundFlags(), localFlags()),
 				"registry", "weights", "unloadable", "local", "state", "workers"),
 			otherFlags(), signingFlags(), command.Servers(), command.Streams(), command.Mirror(), []cli.Flag{allIssuesFlag()},
-			command.Limit(), egressFlags(), command.Observability(), command.Listen(), apiFlags()),
+			command.Limit(), command.Background(), egressFlags(), command.Observability(), command.Listen(), apiFlags()),
 		Action: serve,
 	}
 }

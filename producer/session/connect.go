@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"mirrorfleet/shared/fleet"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/local"
+	"mirrorfleet/shared/ratelimit"
 	"mirrorfleet/shared/telemetry"
 )
 
@@ -106,6 +108,7 @@ func (s *Session) startWorkers(ctx context.Context, mirror string) error {
 		"--mirror", mirror, "--egress", s.cfg.Servers.Limit.Egress,
 		"--limit-requests", fmt.Sprint(s.cfg.Servers.Limit.Limit), "--limit-window", s.cfg.Servers.Limit.Window.String(),
 		"--limit-horizon", s.cfg.Servers.Limit.Horizon.String(), "--limit-rate", fmt.Sprint(s.cfg.Servers.Limit.Rate),
+		"--limit-background", fmt.Sprint(cmp.Or(s.cfg.Servers.Limit.Minimum, ratelimit.DefaultMinimum)),
 		"--log-level", s.cfg.LogLevel, "--grace", localGrace.String(),
 		"--listen", "", // several processes cannot share the address of --listen
 	}

@@ -154,6 +154,23 @@ func Limit() []cli.Flag {
 	}
 }
 
+// Background has the flags of what makes way for the round.
+func Background() []cli.Flag {
+	return []cli.Flag{&cli.IntFlag{
+		Name:     "limit-background",
+		Category: GroupLimit,
+		Sources:  Env("limit-background"),
+		Value:    4,
+		Usage:    "while a round waits, one permit in `N` is for gateway and warm-up",
+		Validator: func(n int) error {
+			if n < 1 || n > 1000 {
+				return fmt.Errorf("%d: want 1 to 1000", n)
+			}
+			return nil
+		},
+	}}
+}
+
 // Observability has the flags of logs.
 func Observability() []cli.Flag {
 	return []cli.Flag{

@@ -24,6 +24,7 @@ func FromFlags(c *cli.Command, name string, log *slog.Logger) Config {
 			Window:  c.Duration("limit-window"),
 			Rate:    c.Float("limit-rate"),
 			Horizon: c.Duration("limit-horizon"),
+			Minimum: c.Int("limit-background"),
 		},
 		NATSFiles:  NATSFiles(c),
 		RedisFiles: RedisFiles(c),

@@ -36,7 +36,7 @@ func newCommand() *cli.Command {
 }
 
 func flags() []cli.Flag {
-	return slices.Concat(command.Redis(), command.Mirror(), command.Limit(), gatewayFlags(), boundFlags(),
+	return slices.Concat(command.Redis(), command.Mirror(), command.Limit(), command.Background(), gatewayFlags(), boundFlags(),
 		command.Observability(), command.Listen())
 }
 
@@ -98,6 +98,14 @@ func boundFlags() []cli.Flag {
 			Value:     2 * time.Minute,
 			Validator: command.Positive,
 			Usage:     "how long an answer may take from its permit to its last byte, the client's reading included",
+		},
+		&cli.DurationFlag{
+			Name:      "patience",
+			Category:  groupGateway,
+			Sources:   env("patience"),
+			Value:     gateway.DefaultPatience,
+			Validator: command.Positive,
+			Usage:     "how far a client may fall behind in reading 256 KiB a second before its answer breaks off",
 		},
 		&cli.IntFlag{
 			Name:      "max-request",

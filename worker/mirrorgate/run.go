@@ -118,6 +118,7 @@ func serve(ctx context.Context, c *cli.Command, client *mirror.Client, log *slog
 		Mirror:     c.String("mirror"),
 		Wait:       c.Duration("wait"),
 		Waiting:    c.Int("waiting"),
+		Patience:   c.Duration("patience"),
 		MaxRequest: int64(c.Int("max-request")),
 		MaxAnswer:  int64(c.Int("max-answer")),
 		Log:        log,

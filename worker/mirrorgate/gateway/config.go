@@ -18,6 +18,9 @@ const (
 	DefaultWait = 25 * time.Second
 	// DefaultWaiting is slightly fewer than the default limit serves within DefaultWait.
 	DefaultWaiting = 100
+	// DefaultPatience is less than half of DefaultWait: if clients that do not read have all
+	// connections, those that wait still get theirs.
+	DefaultPatience = 10 * time.Second
 	// DefaultMaxRequest is enough for windows of 200 repositories, the most that the mirror
 	// accepts: with the longest names they need 36 kB.
 	DefaultMaxRequest = 64 << 10
@@ -36,6 +39,9 @@ type Config struct {
 	// Waiting is how many requests may wait for their first permit at once. Default
 	// DefaultWaiting.
 	Waiting int
+	// Patience is how long an answer waits for its client to read. Each 256 KiB that the client
+	// has read give back a second of it. Default DefaultPatience.
+	Patience time.Duration
 	// MaxRequest and MaxAnswer bound bodies, in bytes. A request's body is held in memory;
 	// an answer's is passed on while it arrives. Defaults DefaultMaxRequest and
 	// DefaultMaxAnswer.
@@ -47,6 +53,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Wait = cmp.Or(c.Wait, DefaultWait)
 	c.Waiting = cmp.Or(c.Waiting, DefaultWaiting)
+	c.Patience = cmp.Or(c.Patience, DefaultPatience)
 	c.MaxRequest = cmp.Or(c.MaxRequest, DefaultMaxRequest)
 	c.MaxAnswer = cmp.Or(c.MaxAnswer, DefaultMaxAnswer)
 	c.Log = cmp.Or(c.Log, slog.Default())
@@ -66,6 +73,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("Wait is %s, want more than 0", c.Wait)
 	case c.Waiting < 0:
 		return fmt.Errorf("Waiting is %d, want more than 0", c.Waiting)
+	case c.Patience < 0:
+		return fmt.Errorf("Patience is %s, want more than 0", c.Patience)
 	case c.MaxRequest < 0 || c.MaxAnswer < 0:
 		return fmt.Errorf("MaxRequest is %d and MaxAnswer %d, want more than 0", c.MaxRequest, c.MaxAnswer)
 	}

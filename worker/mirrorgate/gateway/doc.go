@@ -12,6 +12,8 @@
 //   - Answers are the mirror's, byte for byte. They are passed on while they arrive, so the
 //     gateway holds only a buffer of each. An answer that breaks off, or exceeds MaxAnswer,
 //     also breaks off for the client, which therefore cannot take it for complete.
+//   - A client that does not read keeps no connection of the pool: when it has fallen behind
+//     256 KiB a second by more than Config.Patience, its answer breaks off.
 //   - A client that disconnects gives its place back, whatever the state of its request.
 //   - A request that is not of the mirror's API uses no permit. It is refused with a problem
 //     document (RFC 9457), and so are requests that get no answer.

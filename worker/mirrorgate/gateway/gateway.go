@@ -67,7 +67,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	p := g.pass(r.Context(), route, began)
 	defer p.ended(telemetry.WaitFailed) // deferred, because the proxy panics when an answer breaks off
-	g.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), passKey{}, p)))
+	client := newReader(w, g.cfg.Patience)
+	defer client.tell(g.cfg.Log, r)
+	g.proxy.ServeHTTP(client, r.WithContext(context.WithValue(r.Context(), passKey{}, p)))
 }
 
 // hold reads a request's body into memory, for two reasons: a retry sends it again, and

@@ -116,7 +116,7 @@ func TestSlowReaders(t *testing.T) {
 		for range size / len(piece) {
 			_, _ = w.Write(piece)
 		}
-	}, func(s *settings) { s.client.PoolSize = 3 })
+	}, func(s *settings) { s.client.PoolSize, s.gateway.Patience = 3, time.Minute })
 	release := make(chan struct{})
 	var begun, wait sync.WaitGroup
 	var whole atomic.Int64
@@ -152,5 +152,44 @@ func TestSlowReaders(t *testing.T) {
 	wait.Wait()
 	if whole.Load() != 2*size {
 		t.Errorf("%d bytes came, want %d", whole.Load(), 2*size)
+	}
+}
+
+// Clients that do not read hold the whole pool only until their patience is used up. Those
+// that wait meanwhile get their answers, and what the others have is no whole answer.
+func TestAClientThatDoesNotReadGivesItsConnectionBack(t *testing.T) {
+	t.Parallel()
+	const (
+		size = 64 << 20 // more than the buffers of two connections
+		pool = 2
+	)
+	piece := pattern()
+	b := setup(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == health {
+			_, _ = io.WriteString(w, `{}`)
+			return
+		}
+		for range size / len(piece) {
+			if _, err := w.Write(piece); err != nil {
+				return
+			}
+		}
+	}, func(s *settings) { s.client.PoolSize, s.gateway.Patience = pool, 2*time.Second })
+	var stalled []*http.Response
+	for range pool {
+		request := must.Get(http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+files, nil))(t)
+		response := must.Get(visitor(t).Do(request))(t) //nolint:bodyclose // closed by the cleanup
+		t.Cleanup(func() { _ = response.Body.Close() })
+		stalled = append(stalled, response) //nolint:bodyclose // as above
+	}
+	for range 3 * pool {
+		if got := ask(t.Context(), visitor(t), http.MethodGet, b.url+health, ""); got.status != http.StatusOK {
+			t.Errorf("behind clients that do not read: got %d, %v, want 200", got.status, got.err)
+		}
+	}
+	for _, response := range stalled {
+		if n, err := io.Copy(io.Discard, response.Body); err == nil || n >= size {
+			t.Errorf("a client that did not read had %d bytes, %v, want an answer that broke off", n, err)
+		}
 	}
 }
