@@ -14,7 +14,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"mirrorfleet/producer/outcome"
 	"mirrorfleet/shared/job"
 	"mirrorfleet/shared/jobstream"
 	"mirrorfleet/shared/mirrorsim"
@@ -118,51 +117,29 @@ func TestAWarmUpSparesTheRoundItsFiles(t *testing.T) {
 
 // TestAKilledWarmUpCostsNothing: in the middle of a warm-up its producer and its worker are
 // killed, and Redis loses its state. The next round ends the warm-up, is done at the first
-// attempts, and has the rewards of a round on servers that never had a warm-up.
+// attempts, and has the outcome of a round on servers that never had a warm-up.
 func TestAKilledWarmUpCostsNothing(t *testing.T) {
 	t.Parallel()
-	world, sim := openWorld(t, 0, 8)
-	miners, registry, err := world.Write(t.TempDir())
-	must.Do(t, err)
-	inputs := []string{"--miners", miners, "--registry", registry, "--mirror", sim.URL}
-	address, bus := leased(t, 5*time.Second)
-	redis := redistest.Start(t)
-	limit := func(redis *redistest.Server) []string {
-		return []string{"--redis", redis.URL(), "--limit-horizon", "1s", "--limit-requests", "100"}
-	}
-	warm := begin(t, "producer", append([]string{"warm", "--nats", address}, inputs...)...)
-	worker := begin(t, "worker", append([]string{"--name", "killed", "--nats", address, "--mirror", sim.URL}, limit(redis)...)...)
-	until(t, "the warm-up fetches files", func() bool { return fileRequests(sim) > 3 })
-	for _, p := range []*running{warm, worker} {
+	w := warmingUp(t, "100")
+	warm := begin(t, "producer", append([]string{"warm"}, w.inputs...)...)
+	killed := begin(t, "worker", append([]string{"--name", "killed", "--nats", w.nats, "--mirror", w.mirror.URL()}, w.common...)...)
+	until(t, "the warm-up fetches files", func() bool { return fileRequests(w.sim) > 3 })
+	for _, p := range []*running{warm, killed} {
 		must.Do(t, p.Process.Kill())
 		p.end(t)
 	}
-	if last := must.Get(bus.WarmUps.Last(t.Context()))(t); !last.Live(time.Now()) {
+	if last := must.Get(w.bus.WarmUps.Last(t.Context()))(t); !last.Live(time.Now()) {
 		t.Fatalf("the warm-up has ended by itself: %+v", last)
 	}
-	redis.Kill()
-	redis.Restart(t)
-
-	one := func(address string, bus *jobstream.Bus, redis *redistest.Server) outcome.Result {
-		w := work(t, "server", nil, append([]string{"--nats", address, "--mirror", sim.URL}, limit(redis)...)...)
-		defer w.stop()
-		e := run(t, "producer", slices.Concat(
-			[]string{"run", "--json", "--nats", address, "--as-of", world.AsOf.Format(time.RFC3339Nano)}, inputs, limit(redis))...)
-		result := concluded(t, bus, 1)
-		if e.code != 0 || !result.Complete || result.Done != result.Planned || result.Retries != 0 {
-			t.Errorf("exit %d, %d of %d done, %d repeated, want all, none repeated\n%s", e.code, result.Done, result.Planned, result.Retries, e.stderr)
-		}
-		return result
-	}
-	got := one(address, bus, redis)
-	if last := must.Get(bus.WarmUps.Last(t.Context()))(t); last.Why != job.WarmUpRound {
+	w.redis.Kill()
+	w.redis.Restart(t)
+	worker := w.work(t, "server")
+	got := w.round(t)
+	worker.stop()
+	if last := must.Get(w.bus.WarmUps.Last(t.Context()))(t); last.Why != job.WarmUpRound {
 		t.Errorf("the warm-up ended because %q, want that the round ended it", last.Why)
 	}
-	elsewhere, other := leased(t, 5*time.Second)
-	want := one(elsewhere, other, redistest.Start(t))
-	if diff := cmp.Diff(want.Outcome.Rewards, got.Outcome.Rewards); diff != "" {
-		t.Errorf("rewards (-without +with a warm-up):\n%s", diff)
-	}
+	sameOutcome(t, "after a warm-up that was killed", w.without(t), got)
 }
 
 // tokensOf is a file with the tokens of some miners.
