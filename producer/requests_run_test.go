@@ -59,12 +59,12 @@ func byRoute(sim *mirrorsim.Server) map[string]int {
 	return routes
 }
 
-// The requests of 254 miners with a pull request each from a git history, by route, as the
+// The requests of 40 miners with a pull request each from a git history, by route, as the
 // mirror counts them: of a cold round, of a warm one, of a warm-up and of the round after
 // it. A warm round asks one thing of each miner, and one of all of them.
-func TestRequestsOfABigFleet(t *testing.T) {
+func TestRequestsByRoute(t *testing.T) {
 	t.Parallel()
-	const authors, pulls = 254, 1
+	const authors, pulls = 40, 1
 	world := must.Get(gitworld.New(t.Context(), gitworld.Config{Dirs: []string{history(t, authors, pulls)}, Pulls: authors * pulls}))(t)
 	sim := must.Get(mirrorsim.Start(t.Context(), mirrorsim.Config{World: world}))(t)
 	t.Cleanup(func() { _, _ = sim.Close(), world.Close() })
@@ -114,6 +114,6 @@ func TestRequestsOfABigFleet(t *testing.T) {
 		worker.stop()
 	}
 	for _, other := range outcomes[1:] {
-		sameOutcome(t, "of a big fleet", outcomes[0], other)
+		sameOutcome(t, "by route", outcomes[0], other)
 	}
 }
