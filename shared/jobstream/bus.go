@@ -163,6 +163,8 @@ type link struct {
 	standing  standing
 	untold    atomic.Bool // the servers do not report their limits
 	egresses  lastEgresses
+	// damagedIdentities are those that the log has named.
+	damagedIdentities told
 }
 
 // Open makes the streams, buckets and consumers ready. A producer creates them or brings
