@@ -20,7 +20,7 @@ const groupBackup = "The backup"
 func backupCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "backup",
-		Usage: "write what NATS keeps of the fleet to a directory, while rounds go on",
+		Usage: "write what NATS keeps of the fleet to a directory, while rounds run",
 		Description: "DIR must be empty or not exist. It gets a file for each stream and bucket, and at the end a manifest: a directory\n" +
 			"without one is not a backup. A backup contains digests of tokens, so only its owner can read it. producer restore\n" +
 			"puts it into other servers. docs/backup.md says how often to take one, and what to do after a loss.\n\n" +

@@ -39,7 +39,7 @@ func TestTheScheduleOutlivesDamage(t *testing.T) {
 	spoil(job.HolderKey(job.Schedule), job.HolderKey(lost), job.LastKey)
 	second := serve(t, nil, args...)
 	ended := concludedAfter(t, bus, lost)
-	if n := strings.Count(second.log.String(), "is lost: the schedule goes on with its next turn"); n != 1 {
+	if n := strings.Count(second.log.String(), "is lost: the schedule continues with its next turn"); n != 1 {
 		t.Errorf("the lost round was named %d times, want once", n)
 	}
 

@@ -25,7 +25,7 @@ import (
 	"mirrorfleet/shared/scoring/tokens"
 )
 
-const groupDoctor = "What is checked"
+const groupDoctor = "Checks"
 
 // lookedAtFlags say what is looked at beside the servers, and for how long.
 func lookedAtFlags() []cli.Flag {
@@ -94,7 +94,7 @@ func doctorCommand() *cli.Command {
 			slices.Concat([]string{"workers", "nats", "redis", "replicas", "lease"}, command.NATSFiles(), command.RedisFiles())...))
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "check everything that an installation needs, and say how to fix what is wrong",
+		Usage: "check everything that an installation needs, and say how to fix each fault",
 		Description: "It changes nothing that a round uses. It takes one permit, sends one request to the mirror with it, and writes\n" +
 			"two bytes under one key of two buckets, to see whether NATS confirms writes.\n" +
 			"Exit code 0 when all is well, warnings allowed; 1 when there is a fault; 2 for wrong usage.\n\n" +

@@ -21,7 +21,7 @@ const (
 	groupRound    = "The round"
 	groupLocal    = "One machine"
 	groupOthers   = "Other producers, and crashes"
-	groupOutput   = "What is printed"
+	groupOutput   = "Output"
 	groupMiners   = "The miners"
 	groupSigning  = "Signatures"
 	groupSchedule = "The schedule"
@@ -210,7 +210,7 @@ func egressFlags() []cli.Flag {
 			Name:        "egresses",
 			Category:    command.GroupLimit,
 			Sources:     command.Env("egresses"),
-			DefaultText: "what is declared, if --egress is in it; else --egress alone",
+			DefaultText: "the declared ones, if --egress is among them; else --egress alone",
 			Usage:       "`NAMES` of all egresses of the fleet, separated by commas; a worker of any other egress hands its jobs back and exits",
 		},
 	}
@@ -294,7 +294,7 @@ func minerFlags() []cli.Flag {
 	}
 }
 
-// warmUpFlags say what is fetched ahead of a round. takes says what the time is.
+// warmUpFlags are the settings of a warm-up. takes describes the time that one takes.
 func warmUpFlags(takes string, minimum time.Duration) []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{

@@ -214,7 +214,7 @@ func (r limitRequest) did(b view.Bucket, now time.Time) string {
 	case r.release && b.Hold > 0:
 		text = fmt.Sprintf("The hold is released, but somebody has set another one on egress %s: %s.", b.Egress, until(b.Hold))
 	case r.release && b.CoolDown <= 0:
-		return fmt.Sprintf("The hold is released: nothing stops egress %s any more.", b.Egress)
+		return fmt.Sprintf("The hold is released: nothing stops egress %s now.", b.Egress)
 	case r.release:
 		text = "The hold is released."
 	case b.Hold > r.hold.Seconds():

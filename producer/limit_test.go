@@ -31,7 +31,7 @@ func TestOrdersSayWhatIsInForce(t *testing.T) {
 				"the mirror asked for this cool-down, and no operator can end it.",
 		},
 		{"held, and a shorter cool-down", limitRequest{hold: time.Minute}, time.Minute, time.Second, "Egress eu-1 is held until 2026-06-01T12:01:00Z (1m0s more)."},
-		{"released", limitRequest{release: true}, 0, 0, "The hold is released: nothing stops egress eu-1 any more."},
+		{"released", limitRequest{release: true}, 0, 0, "The hold is released: nothing stops egress eu-1 now."},
 		{
 			"released, and cooling down", limitRequest{release: true}, 0, 30 * time.Second,
 			"The hold is released. Egress eu-1 stays stopped until 2026-06-01T12:00:30Z (30s more): the mirror asked for this cool-down, and no operator can end it.",

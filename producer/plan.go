@@ -24,7 +24,7 @@ import (
 	"mirrorfleet/shared/scoring/input"
 )
 
-const groupAssumed = "What is assumed where nothing was measured"
+const groupAssumed = "Assumptions where nothing was measured"
 
 // What a worker has that no flag sets: the mirror client's connections, and the
 // pull requests that a job fetches at once. They repeat the defaults of packages

@@ -22,7 +22,7 @@ import (
 	"mirrorfleet/shared/jobstream"
 )
 
-const groupReplay = "What is replayed"
+const groupReplay = "Selection"
 
 func replayCommand() *cli.Command {
 	flags := []cli.Flag{

@@ -16,7 +16,7 @@ import (
 	"mirrorfleet/worker/tokenscore/sandbox"
 )
 
-// checkCommand is for whoever installs a worker, and for `producer doctor`.
+// checkCommand is for operators who install a worker, and for `producer doctor`.
 func checkCommand() *cli.Command {
 	var flags []cli.Flag
 	for _, flag := range scoringFlags() {
@@ -26,7 +26,7 @@ func checkCommand() *cli.Command {
 	}
 	return &cli.Command{
 		Name:  "check",
-		Usage: "score a file in each language and compare with what the validator made of it",
+		Usage: "score a file in each language and compare with the validator's scores",
 		Description: "It needs no server and no mirror. What it found is one JSON object on standard output, with what holds a\n" +
 			"token-scoring child here and what the kernel lacks of it.\n" +
 			"Exit code 0 when every figure is the validator's, 1 when one is not, 2 when the grammars cannot be used or\n" +

@@ -82,7 +82,7 @@ func workFlags() []cli.Flag {
 			Name:     "exit-with-stdin",
 			Category: groupWork,
 			Hidden:   true,
-			Usage:    "drain when standard input ends: whoever started this process is gone",
+			Usage:    "drain when standard input ends, because the process that started this one is gone",
 		},
 	}
 }

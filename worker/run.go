@@ -199,7 +199,7 @@ func scorerConfig(c *cli.Command) (tokenscore.Config, error) {
 	}, nil
 }
 
-// ready tells whoever started this process that it takes jobs.
+// ready tells the process that started this one that it takes jobs.
 func ready(w io.Writer, name string) error {
 	err := json.NewEncoder(w).Encode(map[string]string{"worker": name, "state": "taking jobs"})
 	if err != nil {

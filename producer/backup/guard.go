@@ -58,7 +58,7 @@ func (g *guard) touch() { g.timer.Reset(silence) }
 // the library makes of it.
 func why(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); err != nil && cause != nil {
-		return cause //nolint:wrapcheck // whoever asks names the operation
+		return cause //nolint:wrapcheck // the caller names the operation
 	}
 	if errors.Is(err, nats.ErrConnectionClosed) { // before the guard has heard of it
 		return fmt.Errorf("%w: %w", ErrCutOff, err)

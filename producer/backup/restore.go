@@ -69,7 +69,7 @@ func Restore(ctx context.Context, nc *nats.Conn, cfg Config, log *slog.Logger) (
 		if present[s.Name] {
 			done.Present = append(done.Present, s.Name)
 		} else if err := r.send(ctx, s); err != nil {
-			return done, fmt.Errorf("stream %s: %w (what was written stays; the same command goes on, or names what is in its way)", s.Name, err)
+			return done, fmt.Errorf("stream %s: %w (what was written stays; the same command continues, or names the obstacle)", s.Name, err)
 		}
 		if err := r.finish(ctx, s); err != nil {
 			return done, fmt.Errorf("stream %s is restored: %w", s.Name, err)

@@ -337,7 +337,7 @@ func (r *receiver) end() {
 	r.ended = true
 }
 
-// Close does nothing: the file is synced first, by whoever opened it.
+// Close does nothing: the code that opened the file syncs it first.
 func (r *receiver) Close() error { return nil }
 
 // kept is what is written, with a Close.

@@ -1,15 +1,16 @@
-// Package estimate says how long a round will take, before it is run: the
-// requests that it makes with nothing in the score cache (cold) and with
-// everything in it (warm), the time that these take at the limit, how many
-// workers use the limit up, and what a second egress would change.
+// Package estimate says how long a round will take before it runs. It tells:
 //
-// Guarantees: every figure says where it comes from, measured in a round or
-// assumed. The requests are exact for a round over the mirror as it was in the
-// measured one, when none had to be repeated in either: what a retry, a
-// redelivery, two workers that need a pull request at the same instant, or a
-// change at the mirror adds is not foreseen. Times are those of
-// the permits, from the first to the last: the pause of a bucket that begins and
-// the last job's own work come on top.
+//   - the requests with an empty score cache (cold) and with a full one (warm)
+//   - the time that these requests take at the limit
+//   - how many workers use up the limit
+//   - what a second egress would change
 //
-// It decides from what it is given: no network, disk or clock.
+// Guarantees: each number says whether it was measured in a round or assumed. The requests
+// are exact if the mirror is as it was in the measured round and no request had to be
+// repeated in either. Retries, redeliveries, changes at the mirror, and two workers that
+// need one pull request at the same instant add requests that are not foreseen. Times count
+// from the first permit to the last. The pause of a bucket that starts, and the work of the
+// last job after its last request, come on top.
+//
+// It is pure: it uses no network, disk or clock.
 package estimate

@@ -71,8 +71,8 @@ func (h *hold) keep(ctx context.Context, lose context.CancelCauseFunc) {
 	})
 }
 
-// release ends the signs of life and says so. If it cannot, whoever stands by
-// waits a little longer.
+// release ends the signs of life and marks the hold as released. If the write fails, a
+// producer that stands by waits for the full Takeover.
 func (h *hold) release(ctx context.Context) {
 	h.quit()
 	h.beats.Wait()

@@ -49,7 +49,7 @@ func Lead(ctx context.Context, cfg Config, round string, work func(ctx context.C
 		if err == nil || !errors.Is(why, ErrLost) {
 			return err
 		}
-		cfg.Log.WarnContext(ctx, "this producer's hold on "+what(round)+" is lost: it stops its work, and looks who holds "+what(round),
+		cfg.Log.WarnContext(ctx, "this producer's hold on "+what(round)+" is lost: it stops its work and stands by for "+what(round),
 			"round", round, "error", why)
 	}
 }
@@ -76,7 +76,7 @@ func what(round string) string {
 	return "the round"
 }
 
-// unknownHolder stands for whoever holds a round whose holder cannot be read.
+// unknownHolder is the name of a holder that cannot be read.
 const unknownHolder = "unknown: what it has written cannot be read"
 
 // holder is who holds a round. What cannot be read may be of somebody who lives: it
@@ -155,8 +155,8 @@ type standing struct {
 	since    time.Time
 }
 
-// free says whether nobody runs the round: nobody ever has, whoever did has
-// ended, or has been silent for its time.
+// free says whether no producer runs the round: none ever has, or the last one has
+// released it or has been silent for its takeover time.
 func (s *standing) free(h job.Holder, revision uint64, now time.Time) bool {
 	return revision == 0 || h.Released || revision == s.revision && now.Sub(s.since) >= h.For
 }

@@ -27,7 +27,7 @@ type verdict struct {
 //
 // A primary limit is the token's own (its owner has used it up), so that nobody
 // else waits for it, and nor does this look-up: it lasts up to an hour. A
-// secondary one, which names a Retry-After, is of whoever sends.
+// secondary one, which names a Retry-After, is the sender's: every look-up waits for it.
 func judge(status int, header http.Header, body []byte) verdict {
 	limited := status == http.StatusTooManyRequests ||
 		status == http.StatusForbidden && (header.Get(permitsLeft) == "0" || strings.Contains(strings.ToLower(message(body)), "rate limit"))

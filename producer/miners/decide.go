@@ -77,8 +77,8 @@ func index(stored []Stored) map[int]Stored {
 	return byUID
 }
 
-// tokenOf is how a stored token stands for whoever has the hotkey now. A token
-// of nobody is none.
+// tokenOf is the state of a stored token for the miner that has the hotkey now. A token
+// that belongs to no hotkey counts as none.
 func tokenOf(hotkey string, entry Stored) input.TokenState {
 	switch {
 	case entry.Hotkey != "" && entry.Hotkey != hotkey:

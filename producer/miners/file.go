@@ -46,7 +46,7 @@ func ReadFile(path string) ([]byte, time.Time, error) {
 	case err != nil:
 		return nil, time.Time{}, fmt.Errorf("%w: %w", ErrUnusable, explained(path, err))
 	case gone(info):
-		return nil, time.Time{}, fmt.Errorf("%w: it was replaced or removed where it comes from, and what is mounted here is the old one: "+
+		return nil, time.Time{}, fmt.Errorf("%w: it was replaced or removed where it comes from, and the old one is still mounted here: "+
 			"mount its directory, not the file", ErrUnusable)
 	}
 	return data, info.ModTime(), nil
@@ -77,7 +77,7 @@ func readWhole(path string) ([]byte, fs.FileInfo, error) {
 	return data, info, err
 }
 
-// gone says whether no directory has the file any more. A file that is mounted by
+// gone says whether no directory has the file. A file that is mounted by
 // itself stays the old one, even when its name is given to another file.
 func gone(info fs.FileInfo) bool {
 	stat, known := info.Sys().(*syscall.Stat_t)

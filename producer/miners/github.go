@@ -38,8 +38,8 @@ type Config struct {
 	Tries int
 	// Backoff is the wait between two tries. Default: 2 s, the validator's.
 	Backoff time.Duration
-	// Patience is how long all look-ups of a round may take together; whoever
-	// has no answer by then has none. Default: 5 min.
+	// Patience is how long all look-ups of a round may take together.
+	// Tokens without an answer by then count as unreachable. Default: 5 min.
 	Patience time.Duration
 	// Log default: slog.Default().
 	Log *slog.Logger

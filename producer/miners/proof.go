@@ -14,8 +14,8 @@ import (
 // its digest: GitHub's have 40 characters and more.
 const shortest = 30
 
-// keep is a known identity as it is kept, so that whoever has the token can
-// tell that it is the same; false for a token that could be guessed.
+// keep is a known identity as it is kept: with the token one can tell that
+// it is the same; false for a token that could be guessed.
 func keep(ask LookUp, identity Identity, salt []byte, now time.Time) (job.Identity, bool) {
 	if identity.State != Known || len(ask.Token.Reveal()) < shortest {
 		return job.Identity{}, false

@@ -151,7 +151,7 @@ func lacking(ctx context.Context, bus *jobstream.Bus, r job.Record) (Failed, err
 	evaluation, err := bus.Evaluations.Load(ctx, r.Evaluation)
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
-		f.Error = "its evaluation is not kept any more"
+		f.Error = "its evaluation is no longer kept"
 		return f, nil
 	case jobstream.Damaged(err):
 		f.Error = "its evaluation cannot be read: " + err.Error()

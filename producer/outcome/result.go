@@ -78,8 +78,8 @@ type Result struct {
 	Malformed []Malformed `json:"malformed"`
 
 	// Outcome is a pure function of the evaluations, the maintainers, the manifest
-	// and the identities that replays have found: the same bytes whoever concludes,
-	// whenever, and from whichever replay the evaluations are.
+	// and the identities that replays have found: the same bytes from every
+	// producer, at any time, and from whichever replay the evaluations are.
 	Outcome scoring.Outcome `json:"outcome"`
 
 	// SignedBy is the key that has signed the outcome as it was read; "" for none, and

@@ -12,7 +12,7 @@ func After(l view.Leftover, resume string) string {
 	switch l.Stands {
 	case view.LeftAbsent:
 		if l.Was {
-			return fmt.Sprintf("nothing is stored of round %s any more: it was removed", l.Round)
+			return fmt.Sprintf("nothing is left of round %s: it was removed", l.Round)
 		}
 		return fmt.Sprintf("nothing is stored of round %s: it had not begun", l.Round)
 	case view.LeftDamaged:

@@ -48,7 +48,7 @@ func TestWhoIsStoppedHearsHowTheRoundStands(t *testing.T) {
 		},
 		"forgotten": {
 			make: func(*testing.T, *jobstream.Bus) {}, was: true,
-			says: "nothing is stored of round r1 any more: it was removed",
+			says: "nothing is left of round r1: it was removed",
 		},
 		"stored and left": {
 			make: func(t *testing.T, bus *jobstream.Bus) {

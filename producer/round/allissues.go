@@ -10,9 +10,9 @@ import (
 )
 
 // withIssues is the manifest with what the mirror's one answer says of its miners'
-// issues. It is asked for once, before the manifest is written: whoever goes on with
-// the round goes by the same answer. From an egress that is none of the fleet's
-// nothing is asked; whoever then goes on with the round says so.
+// issues. It is asked for once, before the manifest is written, so a producer that
+// resumes the round uses the same answer. Nothing is asked from an egress that the fleet
+// has not declared; the producer that then runs the round reports the egress.
 func (r *Runner) withIssues(ctx context.Context, m job.Manifest) (job.Manifest, error) {
 	if r.cfg.AllIssues <= 0 {
 		return m, nil

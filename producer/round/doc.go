@@ -31,7 +31,7 @@
 //     read once more when all jobs have ended. What is gone or unreadable is restored from
 //     what this process has seen, or run again; in an overdue round it becomes a dead
 //     letter of class damaged. What cannot be repaired is listed in the outcome. Only a
-//     manifest that no producer has any more ends a round (ErrLost), and no other round.
+//     manifest that is lost to every producer ends a round (ErrLost), and no other round.
 //   - A round with a deadline ends. Jobs that are outstanding then become dead letters of
 //     class overdue, and planned = done + failed holds at once: a worker that is still at
 //     such a job can no longer commit it.

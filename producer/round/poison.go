@@ -80,7 +80,7 @@ func exhaust(record job.Record, e jobstream.Exhausted, now time.Time) (job.Recor
 	})
 }
 
-// bury publishes the dead letter of a job that no worker will end any more, and then
+// bury publishes the dead letter of a job that no worker can end, and then
 // writes its ended record over the revision.
 func (r *Runner) bury(ctx context.Context, ended job.Record, revision uint64) (job.Record, error) {
 	if err := r.cfg.Bus.Letters.Publish(ctx, outcome.DeadLetter(ended)); err != nil {

@@ -190,7 +190,7 @@ func (w *work) mendRound(ctx context.Context, held job.Inventory) error {
 	return nil
 }
 
-// unstick deals with the messages that the server will hand to no worker any more.
+// unstick deals with the messages that the server no longer hands to workers.
 func (w *work) unstick(ctx context.Context) error {
 	stuck, err := w.cfg.Bus.Queue.Stuck(ctx, w.m.Round)
 	if err != nil {

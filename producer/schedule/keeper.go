@@ -39,7 +39,7 @@ type Last struct {
 	// Revision is what the next turn replaces.
 	Revision uint64
 	// Planned says that the turn's round was begun, Ended that it has an
-	// outcome, or that nobody can go on with it.
+	// outcome, or that no producer can resume it.
 	Planned, Ended bool
 }
 
@@ -52,12 +52,12 @@ type Rounds interface {
 	// Begin begins a turn, unless another has come after the revision, and runs
 	// its round to its end.
 	Begin(ctx context.Context, m job.Manifest, turn job.Turn, revision uint64) error
-	// Resume goes on with a round until it has ended.
+	// Resume continues a round until it has ended.
 	Resume(ctx context.Context, round string) error
 	// WarmUp fetches ahead of the round that is due at a turn, until it is done or ctx
 	// ends. What it returns is told and changes nothing.
 	WarmUp(ctx context.Context, turn time.Time) error
-	// Forget removes what need not be kept any more.
+	// Forget removes rounds whose time is over.
 	Forget(ctx context.Context) error
 }
 
@@ -108,10 +108,9 @@ func (k *Keeper) setTrouble(err error) {
 }
 
 // Run begins rounds until ctx ends, and returns why it did; or until this
-// producer's egress is none of the fleet's any more (job.ErrUndeclared), which no
-// other try changes.
+// producer's egress is no longer declared (job.ErrUndeclared), which no retry changes.
 func (k *Keeper) Run(ctx context.Context, rounds Rounds) error {
-	defer k.setTrouble(nil) // whoever leads next has its own
+	defer k.setTrouble(nil) // the next leader has its own
 	wait := k.cfg.Again
 	for {
 		err := k.turn(ctx, rounds)
@@ -220,7 +219,7 @@ func (k *Keeper) prepare(ctx context.Context, rounds Rounds, last Last) (job.Man
 	}
 }
 
-// await waits for a part of what is left to a turn, or lets its warm-up go on.
+// await waits for a part of what is left to a turn, or runs its warm-up.
 func (k *Keeper) await(ctx context.Context, rounds Rounds, turn time.Time, left time.Duration, warmed *time.Time) error {
 	wait, warm := k.untilWarmUp(left, warmed.Equal(turn))
 	if !warm {

@@ -57,8 +57,7 @@ type Due struct {
 	Missed int
 }
 
-// maxMissed bounds the count: whoever was away for that long need not know
-// more precisely.
+// maxMissed bounds the count: after so long an absence the exact number does not matter.
 const maxMissed = 1000
 
 // Before is a turn that a schedule which begins now would have had last: an

@@ -27,7 +27,7 @@ func (d *deaths) ended(jobs int) {
 	}
 }
 
-// another counts a death. It returns why no worker is started any more, or "" if a
+// another counts a death. It returns why no further worker is started, or "" if a
 // replacement is. The limit lets every worker, and one more, use up a job's deliveries
 // before a job must have ended.
 func (d *deaths) another(wasReady bool) (hopeless string) {

@@ -123,7 +123,7 @@ func (v *served) withoutManifest(ctx context.Context, last schedule.Last, why er
 // giveUp lets the schedule continue without a round that nobody can resume.
 func (v *served) giveUp(ctx context.Context, name string, why error) {
 	v.recent.lost = name
-	v.session.cfg.Log.ErrorContext(ctx, "the round of the last turn is lost: the schedule goes on with its next turn",
+	v.session.cfg.Log.ErrorContext(ctx, "the round of the last turn is lost: the schedule continues with its next turn",
 		"round", name, "error", why)
 }
 

@@ -36,7 +36,7 @@ func PointTraces(ctx context.Context, log *slog.Logger) error {
 		}
 	}
 	if err := listens(ctx, collector); err != nil {
-		log.WarnContext(ctx, "--trace: no collector listens, the round goes on without traces: "+
+		log.WarnContext(ctx, "--trace: no collector listens, the round runs without traces: "+
 			"start one (make jaeger builds bin/jaeger, which has one), or name it with "+endpointSetting, "error", err)
 	}
 	return nil

@@ -17,7 +17,7 @@ type Outcome struct {
 	Revisions []int         `json:"revisions,omitempty"`
 	Audit     *audit.Report `json:"audit,omitempty"`
 	// SignedBy is the key that has signed the outcome, absent for none. Verified says
-	// that whoever answers has a public key and has verified it.
+	// that the process that answers has the public key and has verified it.
 	SignedBy string `json:"signed_by,omitempty"`
 	Verified bool   `json:"verified,omitempty"`
 	// Simulated is what the mirror saw of a round just run, if it was a simulated

@@ -106,7 +106,7 @@ func (a *PullRequest) readFiles(ctx context.Context, bus *jobstream.Bus, r *outc
 	var damaged *jobstream.ValueError
 	switch {
 	case errors.Is(err, jobstream.ErrNotFound):
-		a.NoFiles = "the evaluation is not kept any more"
+		a.NoFiles = "the evaluation is no longer kept"
 		return nil
 	case errors.As(err, &damaged):
 		a.NoFiles = "the evaluation cannot be read: " + err.Error()

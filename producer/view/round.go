@@ -70,7 +70,7 @@ type Rewards struct {
 	Revision int       `json:"revision"`
 	AsOf     time.Time `json:"as_of"`
 	// AgeSeconds is how long before the answer as_of was, by the clock of
-	// whoever answers.
+	// the process that answers.
 	AgeSeconds float64 `json:"age_seconds"`
 	// Due is the instant of the schedule that the round was begun for; absent
 	// for one that was run by hand.

@@ -173,7 +173,7 @@ func problemOf(ctx context.Context, err error) *problem {
 	case errors.Is(err, jobstream.ErrSignature):
 		return &problem{kind: unverified, detail: err.Error(), cause: err}
 	case errors.Is(err, jobstream.ErrNotFound): // removed since it was listed
-		return &problem{kind: unknownRound, detail: "the round is not kept any more"}
+		return &problem{kind: unknownRound, detail: "the round is no longer kept"}
 	}
 	return &problem{kind: internal}
 }

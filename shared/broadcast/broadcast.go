@@ -1,8 +1,8 @@
 // Package broadcast tells all who wait for an event that it has happened.
 //
 // It never blocks, keeps no list of who waits, and has no goroutine. An event that happens
-// while nobody waits is not remembered: whoever waits takes the channel first and looks at
-// the state afterwards, or takes both under one lock.
+// while nobody waits is not remembered. So a waiter takes the channel first and reads the
+// state afterwards, or takes both under one lock.
 package broadcast
 
 import "sync"

@@ -3,7 +3,7 @@
 // completion, and waiting for a server at start.
 //
 // Exit codes: 0 done; 1 the work failed; 2 wrong usage or input; 130 stopped by a
-// signal; 141 nobody reads standard output any more. An error is printed once, here, on
+// signal; 141 the reader of standard output has gone. An error is printed once, here, on
 // standard error, without credentials.
 //
 // Precedence: a flag on the command line, its environment variable, the configuration

@@ -22,7 +22,7 @@ const (
 	ExitFailed      = 1
 	ExitUsage       = 2
 	ExitInterrupted = 130 // 128 + SIGINT, as shells have it
-	ExitClosed      = 141 // 128 + SIGPIPE: nobody reads standard output any more
+	ExitClosed      = 141 // 128 + SIGPIPE: the reader of standard output has gone
 )
 
 // ErrInterrupted says that a signal ended the work.

@@ -19,7 +19,7 @@ func surviveClosedOutput() func() {
 	return func() { signal.Stop(caught) }
 }
 
-// ClosedOutput says whether an error means that nobody reads standard output any more,
+// ClosedOutput says whether an error means that the reader of standard output has gone,
 // such as in a pipe to head.
 func ClosedOutput(err error) bool {
 	failed, ok := errors.AsType[*fs.PathError](err)

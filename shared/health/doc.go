@@ -1,13 +1,12 @@
-// Package health serves what others ask of a process: /healthz (it is alive),
+// Package health serves the pages by which others watch a process: /healthz (it is alive),
 // /readyz (it can do work, or why not) and /metrics.
 //
-// Guarantees: /readyz answers 200 only when every part that was named is there
-// and every check passes now; otherwise 503, with each part's state as JSON. It
-// serves from Listen on, so that a process that waits for a server is alive and
-// says for what it waits. Checks run at once, each within a second, and only
-// when somebody asks.
+// Guarantees: /readyz answers 200 only if every named part is present and every check
+// passes now. Otherwise it answers 503, with each part's state as JSON. It is served from
+// Listen on, so a process that still waits for a server is already alive and names that
+// server. Checks run side by side, each within a second, and only on request.
 //
-// How it fails: an address that cannot be listened on is an error of Listen;
-// afterwards nothing fails but single requests. Reasons are for whoever can
-// reach the address: they name what is wrong, never a credential.
+// Failures: an address that cannot be listened on is an error of Listen. Later failures
+// affect single requests alone. Anybody who can reach the address can read the reasons, so
+// they name faults and never credentials.
 package health

@@ -13,8 +13,8 @@ import (
 	"mirrorfleet/shared/listen"
 )
 
-// checkTime bounds one check: whoever asks is a probe with a time-out of its
-// own, of a second by default.
+// checkTime bounds one check: the caller is a probe with its own time-out,
+// a second by default.
 const checkTime = 900 * time.Millisecond
 
 // answerTime is how long an answer may take: all metrics are gathered and sent in
@@ -127,7 +127,7 @@ func (s *Server) look() Readiness {
 	defer cancel()
 	s.mu.Lock()
 	checks := maps.Clone(s.checks)
-	if s.life.Err() == nil { // else nobody waits for checks any more, and they end at once
+	if s.life.Err() == nil { // else the server is closing, and checks end at once
 		s.looks.Add(1)
 		defer s.looks.Done()
 	}
@@ -155,5 +155,5 @@ func (s *Server) look() Readiness {
 func answer(w http.ResponseWriter, status int, what any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(what) //nolint:errchkjson // whoever asked has gone
+	_ = json.NewEncoder(w).Encode(what) //nolint:errchkjson // the caller has gone
 }

@@ -23,7 +23,7 @@ const (
 	SubjectDead = "miner.dead.>"
 	SubjectWarm = "miner.warm.>"
 	// SubjectAdvisory is where the server reports that a message of StreamJobs has used
-	// up its deliveries. It reports this once, to whoever is subscribed; a stream
+	// up its deliveries. It reports this once, to those who are subscribed; a stream
 	// captures the message, so that no report is lost while no producer runs.
 	SubjectAdvisory = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + StreamJobs + ".>"
 

@@ -18,8 +18,8 @@ type Manifest struct {
 	PlannedAt time.Time     `json:"planned_at"`
 	Mirror    string        `json:"mirror"`
 	Miners    []input.Miner `json:"miners"`
-	// Registry and the weights are the files as they were read: they are
-	// parsed strictly by whoever uses them.
+	// Registry and the weights are the files as they were read: each
+	// user parses them strictly.
 	Registry  json.RawMessage `json:"registry"`
 	Languages json.RawMessage `json:"programming_languages"`
 	Tokens    json.RawMessage `json:"token_weights"`

@@ -103,7 +103,7 @@ type Inventory struct {
 	Records []Record
 	Damage  []Damage
 	// Messages counts the queued messages of each uid. Stuck are the uids of messages
-	// that the server will not deliver any more.
+	// that the server no longer delivers.
 	Messages map[int]int
 	Stuck    []int
 	// Evaluations are the stored keys.

@@ -58,8 +58,8 @@ func (d *Delivery) Subject() string { return d.msg.Subject() }
 
 // InProgress is the heartbeat: once it is confirmed, the lease runs anew from
 // the instant before it was sent. The server confirms it also for a message
-// that has gone to somebody else, whose lease it then prolongs; so whoever
-// cannot be sure of the lease must not send it.
+// that another worker has by now, and then prolongs that worker's lease. So a worker
+// that cannot be sure of its lease must not send it.
 func (d *Delivery) InProgress(ctx context.Context) error { return d.settle(ctx, "+WPI") }
 
 // Ack removes the message from the queue. It may be tried again: only a job

@@ -36,7 +36,7 @@ func (b *Bus) Inventory(ctx context.Context, round string) (held job.Inventory, 
 		func() error { return b.heldLetters(ctx, round, &held) },
 	} {
 		if err := read(); err != nil {
-			return job.Inventory{}, fmt.Errorf("reading what is held of round %s: %w", round, err)
+			return job.Inventory{}, fmt.Errorf("reading the inventory of round %s: %w", round, err)
 		}
 	}
 	found := len(held.Outcomes) + len(held.Replays) + len(held.Messages) + len(held.Records) + len(held.Damage) + len(held.Evaluations)

@@ -98,7 +98,7 @@ func (l *link) publishAfter(ctx context.Context, msg *nats.Msg, id string, last 
 	return err == nil, err
 }
 
-// Stuck is a queued message that no worker will be given any more: its deliveries are used
+// Stuck is a queued message that the server gives to no worker: its deliveries are used
 // up, or the consumer has passed it over.
 type Stuck struct {
 	Round    string

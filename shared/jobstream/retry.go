@@ -93,7 +93,7 @@ func (l *link) gone(ctx context.Context, err error) error {
 func (l *link) restored(ctx context.Context, err error) error {
 	if restoring := l.redeclare(ctx); restoring != nil && !passing(restoring) && !missing(restoring) {
 		// Of err only the text: err itself would look like a server that is away.
-		return fmt.Errorf("declaring again what is gone: %w (%s)", restoring, err.Error())
+		return fmt.Errorf("declaring lost streams and buckets again: %w (%s)", restoring, err.Error())
 	}
 	return err
 }

@@ -73,7 +73,7 @@ func (l *link) failed(ctx context.Context, what, stream string, err error) {
 	case code == "":
 		l.cfg.Log.WarnContext(ctx, "NATS does not answer, waiting for it", "doing", what, "error", err)
 	default:
-		l.cfg.Log.WarnContext(ctx, "NATS refuses what is asked of it", "doing", what, "code", code, "error", trouble)
+		l.cfg.Log.WarnContext(ctx, "NATS refuses requests", "doing", what, "code", code, "error", trouble)
 	}
 }
 
@@ -92,7 +92,7 @@ func (l *link) worked(stream string) {
 	s.settleLocked(l.cfg.Log)
 }
 
-// settleLocked ends the trouble when no stream refuses writes any more.
+// settleLocked ends the trouble when the last stream has stopped refusing writes.
 func (s *standing) settleLocked(log *slog.Logger) {
 	if len(s.refused) > 0 {
 		return
@@ -103,7 +103,7 @@ func (s *standing) settleLocked(log *slog.Logger) {
 	}
 	message := "NATS answers again"
 	if Code(s.told) != "" {
-		message = "NATS takes what is asked of it again"
+		message = "NATS accepts requests again"
 	}
 	log.Info(message)
 	s.told = nil

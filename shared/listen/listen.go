@@ -28,8 +28,8 @@ func on(ctx context.Context, addr string, connections int) (net.Listener, error)
 	return netutil.LimitListener(listener, connections), nil
 }
 
-// HTTP is an HTTP server with these bounds, for whoever has a listener of its own. An answer has writeTime, which
-// begins with the request's header.
+// HTTP is an HTTP server with these bounds, for a caller with its own listener. An answer has
+// writeTime, which begins with the request's header.
 func HTTP(handler http.Handler, writeTime time.Duration, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,

@@ -59,7 +59,7 @@ type Server struct {
 	cfg      Config
 	http     *http.Server
 	listener net.Listener
-	done     chan struct{} // closed when nothing is served any more
+	done     chan struct{} // closed when serving has ended
 	once     sync.Once
 	err      error
 }
@@ -90,7 +90,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 func (s *Server) serve() {
 	defer close(s.done)
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		s.cfg.Log.Error(s.cfg.Name+": not served any more", "error", err)
+		s.cfg.Log.Error(s.cfg.Name+": no longer served", "error", err)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Addresses are where the servers of a state directory listen, for whoever wants
-// to look at a round while it runs. The URLs hold the password: they are not to be
+// Addresses are where the servers of a state directory listen, for a second
+// command that looks at a round while it runs. The URLs hold the password: they are not to be
 // shown or logged.
 type Addresses struct {
 	PID   int    `json:"pid"`

@@ -1,26 +1,28 @@
-// Package local runs NATS with JetStream and Redis inside the process, for a
-// round on one machine. Workers reach them over loopback TCP, as they reach
-// real ones elsewhere: only the addresses differ.
+// Package local runs NATS with JetStream and Redis inside the process, for a round on one
+// machine. Workers reach them over loopback TCP, as they reach real servers elsewhere: only
+// the addresses differ.
 //
-// Guarantees: both listen on loopback alone, on free ports unless told otherwise, and
-// refuse whoever does not give the password. It is random and of one start: what
-// restarts NATS meanwhile keeps it. It is in the URLs and in the file that Find reads,
-// and in no log or error. The directory is its owner's alone, and with it everything
-// below: another user of the machine gets nothing. NATS keeps everything under its directory, and what it
-// has confirmed is on the disk: neither a process that is killed nor a machine
-// that fails loses it. Redis keeps nothing: it holds the limiter's state, which
-// starts anew by itself. One process at a time has the directory; the next gets
-// an *InUseError that names the holder, and Find tells its owner where its servers
-// listen. Close waits for both servers and then gives the directory free.
+// Guarantees:
+//   - Both listen on loopback alone, on free ports unless told otherwise, and refuse
+//     clients without the password. The password is random and lasts for one start; a
+//     restart of NATS in between keeps it. It is in the URLs and in the file that Find
+//     reads, and in no log or error.
+//   - Only its owner can enter the state directory. Other users of the machine cannot read
+//     it.
+//   - NATS keeps everything in its directory, and confirms a write after it is on the disk.
+//     Neither a killed process nor a failed machine loses it. Redis keeps nothing: it holds
+//     the limiter's state, which starts again by itself.
+//   - One process at a time has the directory. The next one gets an *InUseError that names
+//     the holder. Find tells the directory's owner where the servers listen. Close waits
+//     for both servers and then frees the directory.
 //
-// On a full disk NATS is stopped, so that it is not taken for a server that
-// works: after a failed write it would stay up and confirm nothing more. Once
-// there is room it is restarted on its files and address.
+// On a full disk NATS is stopped: after a failed write it would stay up and confirm
+// nothing, and so look like a working server. Once there is room it restarts with its files
+// and address.
 //
-// How it fails: a directory that is in use, that cannot be written, that belongs to
-// another user, that others may enter though there are other things in it, or whose disk
-// is full, and an address in use, are errors of Start that name them; nothing is
-// left running then. Later, what room does not mend is told by Lost: a directory
-// that was removed, a disk that refuses writes, a restart that failed. No NATS
-// runs from then on.
+// Failures: Start returns an error that names the directory or the address if the directory
+// is in use, cannot be written, belongs to another user, contains other things and is open
+// to other users, or is on a full disk, or if an address is in use. Nothing keeps running
+// then. Later failures that room does not repair are told by Lost: a directory that was
+// removed, a disk that refuses writes, a restart that failed. NATS does not run after that.
 package local

@@ -57,8 +57,8 @@ func (c Config) validate() error {
 }
 
 // user is the one user of both servers. Every process of a local round is the same user
-// of the machine, and whoever may read the password of one may read all of them: a second
-// user with fewer rights would keep nothing from anybody.
+// of the machine. A user who may read one password there may read all of them, so a second
+// user with fewer rights would protect nothing.
 const user = "local"
 
 // minPassword is more than anybody guesses over loopback.

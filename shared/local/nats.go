@@ -111,8 +111,8 @@ func canListen(ctx context.Context, address string) error {
 }
 
 // serverLog passes the server's warnings and errors to slog and drops its
-// chatter. A fatal one is kept: as a library the server goes on without what
-// failed, and Start must not.
+// chatter. A fatal one is kept: as a library the server continues without the
+// part that failed, and Start must not.
 type serverLog struct {
 	log *slog.Logger
 

@@ -60,7 +60,7 @@ func newBreaker(cfg Config) *breaker {
 func successful(err error) bool { return err == nil || errors.Is(err, ErrFinal) }
 
 // excluded is what says nothing of the mirror's health: it throttles because
-// of us, or nobody waits for the answer any more. An excluded probe of a
+// of us, or the caller has given up. An excluded probe of a
 // half-open breaker makes way for the next one.
 func excluded(err error) bool {
 	if failed, ok := errors.AsType[*RequestError](err); ok {

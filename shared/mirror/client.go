@@ -29,7 +29,7 @@ type Client struct {
 	end  context.CancelCauseFunc
 }
 
-// New makes a client. Whoever makes it closes it.
+// New makes a client. Its maker closes it.
 func New(cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {

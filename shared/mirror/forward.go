@@ -29,8 +29,8 @@ type Forwarding struct {
 // Forward passes on a request of somebody else: under the breaker, with a permit for
 // each sending, and with tries and cool-downs as all requests of the client. Until there
 // is an answer that is worth passing on nothing is: the last try's is, whatever it is,
-// but for a 429, which is an error with that status. The answer is not read; whoever
-// closes its body gives back the connection's place. A body of the request must be one
+// but for a 429, which is an error with that status. The answer is not read;
+// closing its body gives back the connection's place. A body of the request must be one
 // that can be had again (GetBody). The errors are those of the package, and ErrWaited.
 func (c *Client) Forward(r *http.Request, f Forwarding) (*http.Response, error) {
 	if r.URL.Scheme != c.base.Scheme || r.URL.Host != c.base.Host {
@@ -105,8 +105,8 @@ func (f *forwarded) try(under context.Context) (status int, err error) {
 	return status, err
 }
 
-// isPage says whether a success is a page for people: whoever stands before the mirror
-// sends such, and the mirror none.
+// isPage says whether a success is a page for people: a proxy before the mirror
+// sends such pages, the mirror never.
 func isPage(r *http.Response) bool {
 	return r.StatusCode < 300 && strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Type"))), "text/html")
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// errNoPermit says that no permit will come: the limiter is closed, or nobody
-// waits any more. There is no point in another try.
+// errNoPermit says that no permit will come: the limiter is closed, or the
+// caller has given up. Another try would be pointless.
 var errNoPermit = errors.New("no permit")
 
 // errTimeout is the cause of a try that took too long. It matches no context's

@@ -54,7 +54,7 @@ type chunk struct {
 	due  time.Time
 }
 
-// pass carries one way, and ends the connection when nobody takes it any more.
+// pass carries one way, and ends the connection when its reader has gone.
 func (r *Relay) pass(ctx context.Context, end func(), to, from *net.TCPConn, way Way) {
 	chunks := make(chan chunk, 1024) // on their way
 	var reader sync.WaitGroup

@@ -91,7 +91,7 @@ func (l *Limiter) Check(ctx context.Context) error {
 	reply, err := l.record.ask(ctx, l.session.fill(l.cfg.request(), asked))
 	answered := time.Now()
 	if err != nil {
-		if ctx.Err() != nil { // whoever asked has gone, and nothing is known of Redis
+		if ctx.Err() != nil { // the caller has gone, and nothing is known of Redis
 			return fmt.Errorf("ratelimit: checking: %w", context.Cause(ctx))
 		}
 		l.health.lost(ctx, answered, err)

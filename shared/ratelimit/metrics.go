@@ -15,7 +15,7 @@ import (
 	"mirrorfleet/shared/telemetry"
 )
 
-// counter counts twice: for Stats, and for whoever collects metrics.
+// counter counts twice: for Stats and for the metrics.
 type counter struct {
 	n     atomic.Int64
 	total metric.Int64Counter

@@ -112,7 +112,7 @@ func (c *Cache) read(ctx context.Context, k Key, stored []byte) Found {
 
 // Keep stores the scores of an answer that has settled, under the commits that
 // the answer itself names, whatever the key holds: the content is the same
-// whoever writes it. It stores them even if ctx has ended meanwhile.
+// from every writer. It stores them even if ctx has ended meanwhile.
 func (c *Cache) Keep(ctx context.Context, k Key, e Entry) {
 	if !e.keepable() {
 		return

@@ -111,7 +111,7 @@ type IssueRow struct {
 	CreatedAt, ClosedAt  time.Time
 }
 
-// Inside says whether the mirror lists the issue to whoever asks for its author's
+// Inside says whether the mirror lists the issue in a request for its author's
 // issues within the windows (Registry.Windows): an open one that was created, and a
 // closed one that was closed, not before its repository's. The mirror takes windows
 // and rows to the millisecond, the rest cut off.

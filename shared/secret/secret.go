@@ -47,7 +47,7 @@ const groupReads fs.FileMode = 0o040
 func Loose(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "" // whoever reads it says so
+		return "" // Read reports it
 	}
 	owner, known := info.Sys().(*syscall.Stat_t)
 	if mode := info.Mode().Perm(); known && int(owner.Uid) == os.Geteuid() && mode&groupReads != 0 {

@@ -9,9 +9,9 @@ import (
 )
 
 // ids makes the ids of traces and spans, at random but for one: the root span
-// of a trace has the trace's own first half as its id. So whoever knows a
-// job's trace (its record does) can link to its root, and a producer that goes
-// on with the round of another can go on with the trace.
+// of a trace has the trace's own first half as its id. So a process that
+// knows a job's trace (from its record) can link to its root, and a producer that
+// resumes another's round continues its trace.
 type ids struct{}
 
 type traceKey struct{}
@@ -43,8 +43,8 @@ func (ids) NewSpanID(context.Context, trace.TraceID) trace.SpanID {
 func rootOf(id trace.TraceID) trace.SpanID { return trace.SpanID(id[:8]) }
 
 // rootContext is the root span of a trace that is known by its id alone; it is
-// not valid for anything that is no id. Whoever goes on with it takes it for
-// sampled: nobody noted what was decided.
+// not valid for anything that is no id. It counts as
+// sampled, because the decision about sampling is not stored.
 func rootContext(id string) trace.SpanContext {
 	parsed, err := trace.TraceIDFromHex(id)
 	if err != nil {

@@ -217,7 +217,7 @@ func (i *instruments) ofServers(m *maker) {
 	i.queueSize = m.look(MetricQueueSize, "{message}", "Jobs in the stream, delivered or not.")
 	i.queueWaiting = m.look(MetricQueueWaiting, "{message}", "Jobs in the stream that no worker has been handed yet.")
 	letters, err := m.meter.Int64ObservableCounter(MetricDeadLetters, metric.WithUnit("{letter}"),
-		metric.WithDescription("Dead letters since the fleet began, whoever wrote them."))
+		metric.WithDescription("Dead letters since the fleet began, from producers and workers."))
 	i.deadLetters = made(m, letters, err)
 	i.roundLastSuccess = m.lookFloat(MetricRoundLastSuccess, "s", "When a complete round was last concluded, in seconds since 1970.")
 	i.roundLastConclusion = m.lookFloat(MetricRoundLastConclusion, "s",

@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// lookTime bounds one look at a server: whoever reads metrics waits for it.
+// lookTime bounds one look at a server: the reader of the metrics waits for it.
 const lookTime = time.Second
 
 // Queue is what the streams hold.

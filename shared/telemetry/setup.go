@@ -168,8 +168,8 @@ func (env settings) metricExporter(ctx context.Context) (sdkmetric.Exporter, err
 	return otlpmetrichttp.New(ctx) //nolint:wrapcheck // as above
 }
 
-// Pages serves metrics to Prometheus, with exemplars to whoever asks for the
-// OpenMetrics format.
+// Pages serves metrics to Prometheus, with exemplars in the OpenMetrics
+// format.
 func Pages(metrics *prometheus.Registry) http.Handler {
 	return promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError})
 }

@@ -59,10 +59,10 @@ func StartRound(ctx context.Context, round, id string) (context.Context, trace.S
 
 // StartJob opens the root span of one job's trace, linked to the span of ctx
 // (the round's). A trace of its own for each job makes a round of 256 miners
-// 256 readable traces and not one. id is the trace to go on with, as the job's
-// record has it, which began at since; "" opens a new one. The span is ended by
-// EndJob when the job has ended, and by nobody when another process goes on with
-// it: what does not end is not seen. LinkJob leads from the round to it.
+// 256 readable traces and not one. id is the trace to continue, from the job's
+// record, which began at since; "" opens a new one. EndJob ends the span when the job
+// has ended. If another process continues the job, this span never ends and so is not
+// exported. LinkJob leads from the round to it.
 func StartJob(ctx context.Context, j Job, id string, since time.Time) (context.Context, trace.Span) {
 	options := []trace.SpanStartOption{trace.WithNewRoot(), trace.WithLinks(trace.LinkFromContext(ctx))}
 	if id != "" && !since.IsZero() {

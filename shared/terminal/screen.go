@@ -22,7 +22,7 @@ type Screen struct {
 
 	mu    sync.Mutex
 	lines []string // as drawn last; nil for none
-	err   error    // why nothing can be written any more
+	err   error    // why writing has ended
 }
 
 // NewScreen draws to a file.

@@ -95,8 +95,8 @@ func (m *miner) look(ctx context.Context, wanted []want) (requests int, err erro
 }
 
 // files gives what came of one pull request's files: from the cache, from the
-// job of this process that fetches them right now, or from the mirror. Whoever
-// waits for another holds no files, so it keeps nobody from fetching.
+// job of this process that fetches them right now, or from the mirror. A job
+// that waits for another holds no files, so it blocks no other fetch.
 func (m *miner) files(ctx context.Context, w want) (fetched, error) {
 	switch {
 	case w.none():

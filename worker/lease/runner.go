@@ -35,7 +35,7 @@ type Runner struct {
 	slots  chan struct{}            // a token for each free slot
 	taken  chan *jobstream.Delivery // never more deliveries than slots that were taken
 	work   sync.WaitGroup
-	pulled chan struct{} // closed when no pull is under way any more
+	pulled chan struct{} // closed after the last pull has ended
 }
 
 // New checks cfg and returns a runner for one Run.

@@ -253,7 +253,7 @@ func (a *attempt) settle(ctx context.Context, how string, say func(context.Conte
 	crash.At(crash.Settled)
 }
 
-// gone says whether err means that the job does not belong to this worker any more.
+// gone says whether err means that the job no longer belongs to this worker.
 func (a *attempt) gone(err error) bool {
 	return a.lease.lost() || errors.Is(err, job.ErrFenced) || errors.Is(err, job.ErrSettled) || errors.Is(err, ErrLeaseLost)
 }

@@ -51,7 +51,7 @@ func gatewayFlags() []cli.Flag {
 			Sources:   env("addr"),
 			Value:     defaultAddr,
 			Validator: address,
-			Usage:     "`HOST:PORT` to listen on for clients; port 0 takes a free one. Whoever reaches it spends the egress's permits",
+			Usage:     "`HOST:PORT` to listen on for clients; port 0 takes a free one. Anybody who reaches it spends the egress's permits",
 		},
 		&cli.StringFlag{
 			Name:        "name",

@@ -24,8 +24,8 @@ import (
 //
 // It has no NATS, and so does not hold its egress against those that a producer has
 // declared, as workers do: it is the first thing that a validator starts, when there may
-// be no producer yet, and whoever can reach it should find nothing of the fleet behind
-// it. A name that nobody else uses is warned of instead.
+// be no producer yet, and a client that takes it over should find nothing of the
+// fleet behind it. Instead it warns of a name that no other process uses.
 func run(ctx context.Context, c *cli.Command) (err error) {
 	if c.String("redis") == "" {
 		return command.Usage("--redis is required")
@@ -88,7 +88,7 @@ func warn(ctx context.Context, c *cli.Command, limiter *ratelimit.Limiter, log *
 			"egress", c.String("egress"))
 	}
 	if !listen.Loopback(c.String("addr")) {
-		log.WarnContext(ctx, "other machines may reach this gateway: whoever does spends the egress's permits, and nothing is encrypted",
+		log.WarnContext(ctx, "other machines may reach this gateway: their requests spend the egress's permits, and nothing is encrypted",
 			"addr", c.String("addr"))
 	}
 }

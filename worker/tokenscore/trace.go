@@ -30,7 +30,7 @@ func endScore(ctx context.Context, span trace.Span, began time.Time, plans []tok
 		telemetry.PullScored(ctx, time.Since(began))
 		count(ctx, plans, figures.Files)
 	}
-	if ctx.Err() != nil { // nobody waits for the figures any more
+	if ctx.Err() != nil { // the caller has stopped waiting
 		err = nil
 	}
 	telemetry.End(span, err)

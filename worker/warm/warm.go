@@ -217,7 +217,7 @@ func (r *Runner) process(ctx context.Context, up job.WarmUp, d *jobstream.Delive
 		outcome = telemetry.WarmDropped
 	case err != nil:
 		outcome = telemetry.WarmFailed
-		r.cfg.Log.InfoContext(ctx, "a miner is not warmed up: the round fetches what is missing", "error", err)
+		r.cfg.Log.InfoContext(ctx, "a miner is not warmed up: the round fetches its files", "error", err)
 	}
 	telemetry.MinerWarmed(ctx, outcome, fetched)
 	if outcome == telemetry.WarmDropped {

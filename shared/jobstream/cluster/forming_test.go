@@ -41,7 +41,7 @@ func TestTooFewServersAreWaitedFor(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "not ready after 2s") || !strings.Contains(err.Error(), "10005") {
 		t.Errorf("Open with more copies than servers: %v, want an error that names the wait and the reason", err)
 	}
-	if !strings.Contains(said.String(), "NATS refuses what is asked of it") || !strings.Contains(said.String(), "10005") {
+	if !strings.Contains(said.String(), "NATS refuses requests") || !strings.Contains(said.String(), "10005") {
 		t.Errorf("nothing was said of the wait:\n%s", said.String())
 	}
 }

@@ -28,8 +28,8 @@ func (s State) idleAt(slot int64, in Request) int64 {
 
 // yield tells a caller of the background when to ask again: when the slot would be
 // idle, or when the round, if it takes each slot in its turn, has come to the one that
-// is the background's by right; half an interval later than that, so that whoever of
-// the round takes the last one before it has asked. While somebody who was told before
+// is the background's by right; half an interval later than that, so that the
+// process of the round that takes the last slot before it has asked. While somebody who was told before
 // is still to come, the caller comes after that one, by as much as their slots lie
 // apart; but nobody later than a horizon from now.
 func (s State) yield(slot, idle, now int64, in Request) (State, Reply) {

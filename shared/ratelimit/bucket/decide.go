@@ -84,9 +84,9 @@ func (s State) restart(run string, now int64, in Request) State {
 	return s
 }
 
-// takeoverHorizons is after how many horizons without a request those who have the
-// parameters in force are gone: after one, all that was granted to them is past, and whoever of
-// them waits asks again within one.
+// takeoverHorizons is after how many horizons without a request the processes with the
+// parameters in force count as gone. After one horizon all of their slots are past, and a
+// process that still waits asks again within one more.
 const takeoverHorizons = 2
 
 // stop takes down the cool-down and the hold that a request carries.

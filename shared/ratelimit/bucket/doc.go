@@ -11,8 +11,8 @@
 //
 // # Guarantees
 //
-// Slots that are granted lie at least one interval apart, whoever asks and however
-// often. A slot is never granted more than one horizon ahead. With each request
+// Slots that are granted lie at least one interval apart, for any number of processes
+// and requests. A slot is never granted more than one horizon ahead. With each request
 // arriving within J of its slot, any interval of length W therefore sees at most
 // 1 + r·(W+J) arrivals, and so do fixed windows of any phase, a sliding log, and
 // the two-window estimate.

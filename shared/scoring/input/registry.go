@@ -24,7 +24,7 @@ type Repository struct {
 	IssueDiscoveryShare    float64           // of the repository's slice; the rest is for pull requests
 	MaintainerCut          float64           // of the repository's share; capped at maxMaintainerCut
 	AdditionalBranches     []string          // globs, case-sensitive
-	TrustedLabelPipeline   bool              // labels count whoever sets them
+	TrustedLabelPipeline   bool              // labels count from anybody, not only maintainers
 	LabelMultipliers       []LabelMultiplier // in file order
 	DefaultLabelMultiplier float64           // for a pull request without a label that counts
 	// FixedBaseScore replaces the base score; nil for none.

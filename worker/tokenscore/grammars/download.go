@@ -38,7 +38,7 @@ func cacheDir() string {
 
 // fetch makes sure that the source distributions are in the cache: always that of the core,
 // and those of the grammars if some must be built. A file in the cache is accepted by its
-// hash, whoever put it there.
+// hash alone, because other checkouts and users write there too.
 func (b *builder) fetch(ctx context.Context, grammars bool) error {
 	wanted := []manifest.Package{manifest.Core}
 	if grammars {

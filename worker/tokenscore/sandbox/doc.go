@@ -1,5 +1,5 @@
-// Package sandbox takes from a process that parses strangers' files whatever
-// parsing does not need: whoever takes the process over gains nothing by it.
+// Package sandbox takes from a process that parses strangers' files the rights
+// that parsing does not need: a text that takes the process over gains nothing.
 //
 // Guarantees, once Enter has returned and Limit was called:
 //   - The process opens the files that Enter names, and those under its
@@ -13,11 +13,11 @@
 // It is made of parts, each of which holds where another one is missing:
 //   - seccomp: of the kernel's calls those that the Go runtime and the C library need,
 //     with the arguments that they need. Everything else is EPERM: a call that a later
-//     C library tries first fails as in a container, and the library goes on without.
+//     C library tries first fails as in a container, and the library continues without it.
 //   - Landlock: which files may be opened.
 //   - rlimits, from outside.
 //   - A namespace for users, network and System V IPC, where the kernel gives one to
-//     whoever asks. Many containers do not, so nothing relies on it. A process that
+//     any process. Many containers do not, so nothing relies on it. A process that
 //     root starts has none of root's capabilities there. There is none for process
 //     ids: Landlock reaches all threads through /proc, which would show other ones.
 //

@@ -13,7 +13,7 @@ import (
 )
 
 // Namespaces are the flags with which a process is started in a namespace of its
-// own. No user is mapped there, so that it has no capability, whoever starts it.
+// own. No user is mapped there, so that it has no capability, even if root starts it.
 const Namespaces = syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC
 
 const (
